@@ -1,0 +1,85 @@
+/// One entry of [`Offsets`]: where a field is found in the running kernel's type information.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offset {
+    /// The kernel type that the offset counts from.
+    pub structure: &'static str,
+    /// The field, with dots through nested structures and `[N]` for an array's element; the empty
+    /// string asks for the size of the structure itself.
+    pub field: &'static str,
+}
+
+macro_rules! offsets {
+    ($($(#[$doc:meta])* $name:ident: $structure:literal . $field:literal,)*) => {
+        /// Byte offsets of kernel structure fields, resolved from the running kernel's BTF at load
+        /// time; the read-only global `OFFSETS`. None is known at compile time.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[repr(C)]
+        pub struct Offsets {
+            $($(#[$doc])* #[doc = concat!("`", $structure, ".", $field, "`, in bytes.")]
+            pub $name: u32,)*
+        }
+
+        impl Offsets {
+            /// Asks `lookup` for every field, in order.
+            ///
+            /// # Errors
+            /// The first error that `lookup` gives.
+            pub fn resolve<E>(mut lookup: impl FnMut(Offset) -> Result<u32, E>) -> Result<Self, E> {
+                Ok(Self {
+                    $($name: lookup(Offset { structure: $structure, field: $field })?,)*
+                })
+            }
+        }
+    };
+}
+
+offsets! {
+    sock_family: "sock_common"."skc_family",
+    sock_state: "sock_common"."skc_state",
+    sock_remote_port: "sock_common"."skc_dport",
+    sock_local_port: "sock_common"."skc_num",
+    sock_remote_ipv4: "sock_common"."skc_daddr",
+    sock_local_ipv4: "sock_common"."skc_rcv_saddr",
+    sock_remote_ipv6: "sock_common"."skc_v6_daddr",
+    sock_local_ipv6: "sock_common"."skc_v6_rcv_saddr",
+    sock_net: "sock_common"."skc_net.net",
+    sock_cookie: "sock_common"."skc_cookie",
+    sock_flags: "sock"."sk_flags",
+    sock_error: "sock"."sk_err",
+    sock_type: "sock"."sk_type",
+    sock_protocol: "sock"."sk_protocol",
+    sock_socket: "sock"."sk_socket",
+    net_inode: "net"."ns.inum",
+    inet_local_port: "inet_sock"."inet_sport",
+    connection_last_received: "inet_connection_sock"."icsk_ack.lrcvtime",
+    tcp_last_sent: "tcp_sock"."lsndtime",
+    tcp_last_segment: "tcp_sock"."tcp_mstamp",
+    tcp_rcv_nxt: "tcp_sock"."rcv_nxt",
+    tcp_copied_seq: "tcp_sock"."copied_seq",
+    tcp_snd_una: "tcp_sock"."snd_una",
+    tcp_write_seq: "tcp_sock"."write_seq",
+    tcp_bytes_received: "tcp_sock"."bytes_received",
+    tcp_bytes_acked: "tcp_sock"."bytes_acked",
+    tcp_bytes_sent: "tcp_sock"."bytes_sent",
+    tcp_bytes_retransmitted: "tcp_sock"."bytes_retrans",
+    socket_sock: "socket"."sk",
+    socket_file: "socket"."file",
+    file_private: "file"."private_data",
+    file_inode: "file"."f_inode",
+    inode_number: "inode"."i_ino",
+    task_group_leader: "task_struct"."group_leader",
+    task_start_time: "task_struct"."start_boottime",
+    task_comm: "task_struct"."comm",
+    task_signal: "task_struct"."signal",
+    task_files: "task_struct"."files",
+    /// `PIDTYPE_TGID` is 1 since Linux 4.19.
+    signal_tgid: "signal_struct"."pids[1]",
+    pid_level: "pid"."level",
+    pid_numbers: "pid"."numbers",
+    upid_number: "upid"."nr",
+    upid_size: "upid"."",
+    files_table: "files_struct"."fdt",
+    table_size: "fdtable"."max_fds",
+    table_files: "fdtable"."fd",
+    syscall_return: "syscall_trace_exit"."ret",
+}

@@ -1,0 +1,78 @@
+use crate::COMM_LENGTH;
+
+/// One file descriptor that refers to a TCP socket (or to one that only looks like it), as the
+/// iterator `iter/task_file` writes it. A socket with several descriptors appears several times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "user",
+    derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)
+)]
+#[repr(C)]
+pub struct SocketRecord {
+    /// The socket's cookie (`bpf_get_socket_cookie`).
+    pub cookie: u64,
+    /// Inode number of the socket's file: the `socket:[N]` of `/proc/PID/fd`.
+    pub inode: u64,
+    /// `task_struct.group_leader->start_boottime`, nanoseconds since boot.
+    pub start_time_ns: u64,
+    /// When this record was taken, nanoseconds of `CLOCK_MONOTONIC`.
+    pub at_ns: u64,
+    /// When this record was taken, `bpf_jiffies64`.
+    pub jiffies: u64,
+    /// `tcp_sock.bytes_received`: includes one for a received FIN.
+    pub bytes_received: u64,
+    /// `tcp_sock.bytes_acked`: includes one for an acknowledged SYN and one for a FIN.
+    pub bytes_acked: u64,
+    /// `tcp_sock.bytes_sent`: data only, retransmissions included.
+    pub bytes_sent: u64,
+    /// `tcp_sock.bytes_retrans`.
+    pub bytes_retransmitted: u64,
+    /// `tcp_sock.tcp_mstamp`: the last segment or timer, microseconds of `CLOCK_MONOTONIC`.
+    pub last_segment_us: u64,
+    /// `sock.sk_flags`: a bit set indexed by `enum sock_flags`.
+    pub flags: u64,
+    /// Process id as the tracer's pid namespace sees it.
+    pub pid: u32,
+    /// The file descriptor.
+    pub fd: u32,
+    /// Inode number of the socket's network namespace.
+    pub netns: u32,
+    /// `tcp_sock.rcv_nxt`.
+    pub rcv_nxt: u32,
+    /// `tcp_sock.copied_seq`.
+    pub copied_seq: u32,
+    /// `tcp_sock.snd_una`.
+    pub snd_una: u32,
+    /// `tcp_sock.write_seq`.
+    pub write_seq: u32,
+    /// `tcp_sock.lsndtime`: low 32 bits of jiffies when data was last sent; set at ESTABLISHED.
+    pub last_sent_jiffies: u32,
+    /// `inet_connection_sock.icsk_ack.lrcvtime`: low 32 bits of jiffies when data was last received;
+    /// set at ESTABLISHED, 0 on a socket that never was.
+    pub last_received_jiffies: u32,
+    /// `sock.sk_err`: the error that the application has not been told yet, 0 if none.
+    pub error: u32,
+    /// `skc_family`.
+    pub family: u16,
+    /// `sock.sk_type`.
+    pub socket_type: u16,
+    /// `sock.sk_protocol`.
+    pub protocol: u16,
+    /// Local port in host byte order (`inet_sport`, which survives in a closed socket).
+    pub local_port: u16,
+    /// Remote port in host byte order.
+    pub remote_port: u16,
+    /// `skc_state`.
+    pub state: u8,
+    /// Explicit padding, zero.
+    pub padding: [u8; 5],
+    /// Local address in network byte order; IPv4 uses the first four bytes.
+    pub local_address: [u8; 16],
+    /// Remote address in network byte order; IPv4 uses the first four bytes.
+    pub remote_address: [u8; 16],
+    /// `comm` of the thread group leader.
+    pub comm: [u8; COMM_LENGTH],
+}
+
+const _: () = assert!(size_of::<SocketRecord>() == 192);
+const _: () = assert!(align_of::<SocketRecord>() == 8);

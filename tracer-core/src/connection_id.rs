@@ -1,0 +1,13 @@
+use core::fmt;
+
+/// Identity of a socket for as long as the kernel runs: its cookie (`sock_gen_cookie`).
+///
+/// The address of a `struct sock` is reused; a cookie is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(pub u64);
+
+impl fmt::Display for ConnectionId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:x}", self.0)
+    }
+}

@@ -1,0 +1,47 @@
+use alloc::{string::String, vec::Vec};
+
+use crate::{Event, ProcessFacts, Snapshot, Timestamp};
+
+/// Everything that can happen to the detector. The ordered stream of these is the recording of a
+/// run, and the same stream always gives the same findings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// What this host lets the tool see; the first input of a run.
+    Host(HostFacts),
+    /// A lifecycle event from a kernel probe.
+    Event(Event),
+    /// A pass over all open descriptors.
+    Snapshot(Snapshot),
+    /// An answer to [`Question::Process`](crate::Question::Process).
+    Process(ProcessFacts),
+    /// A question about a process could not be answered for lack of permission.
+    ProcessUnreadable(crate::ProcessKey),
+    /// What the sources have lost in total since the run began. Sent when it changes.
+    Loss(Loss),
+    /// Judge what is known as of now.
+    Tick(Timestamp),
+}
+
+/// Fixed facts about the host and the run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HostFacts {
+    /// When the run began.
+    pub started_at: Timestamp,
+    /// One entry per hook: `inet_sock_set_state: tp_btf`, `accept: not attached (...)`.
+    pub probes: Vec<String>,
+    /// What else the reader of a report should know about what this run can see.
+    pub notes: Vec<String>,
+}
+
+/// Running totals of what the sources could not deliver.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Loss {
+    /// Events that found the ring buffer full.
+    pub ring_full: u64,
+    /// Sockets or processes that found a kernel map full.
+    pub map_full: u64,
+    /// Events lost because a read of kernel memory failed or a record did not decode.
+    pub unreadable: u64,
+    /// Snapshots that failed.
+    pub snapshots_failed: u64,
+}

@@ -1,0 +1,39 @@
+//! The judge: inputs in, findings out.
+//!
+//! # Invariants
+//! - There is no clock, no file, no terminal, no randomness and no thread here, and nothing fails:
+//!   what time it is and what was seen arrive as [`Input`]s, in order.
+//! - The same inputs give the same [`Report`], however they are batched.
+//! - A missing event never makes a finding. A finding names only sockets that the latest
+//!   [`Snapshot`] showed open.
+//! - Memory is bounded by [`Options`]; what did not fit is counted in [`Coverage`].
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod connection_id;
+mod direction;
+mod event;
+mod input;
+mod options;
+mod process;
+mod report;
+mod snapshot;
+mod state;
+mod time;
+mod verdict;
+
+pub use connection_id::ConnectionId;
+pub use direction::Direction;
+pub use event::{Actor, Event, Happening};
+pub use input::{HostFacts, Input, Loss};
+pub use options::Options;
+pub use process::{Comm, ProcessFacts, ProcessKey};
+pub use report::{
+    Change, ChangeKind, Connection, Coverage, Finding, Flag, Origin, ProcessSummary, Report,
+};
+pub use snapshot::{Owner, Snapshot, SocketFacts};
+pub use state::TcpState;
+pub use time::{Interval, Timestamp};
+pub use verdict::{Confidence, Reader, Verdict};

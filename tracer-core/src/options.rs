@@ -1,0 +1,29 @@
+/// Thresholds and limits; the core's whole configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// T: how long a connection must have been silent before it is suspicious.
+    pub idle_ms: u64,
+    /// N: how many alike it takes before a verdict is more than *possible*.
+    pub count_min: usize,
+    /// Length of one window of the growth rule.
+    pub window_ms: u64,
+    /// Most connections kept; further ones are counted in [`Coverage::table_full`](crate::Coverage).
+    pub connections_max: usize,
+    /// Most findings that were taken back and are still shown; further ones are counted.
+    pub retracted_max: usize,
+    /// Put connections without a finding into the report too.
+    pub all: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            idle_ms: 60_000,
+            count_min: 5,
+            window_ms: 36_000,
+            connections_max: 1 << 21,
+            retracted_max: 1_000,
+            all: false,
+        }
+    }
+}

@@ -1,0 +1,46 @@
+use alloc::string::String;
+
+/// One process, told apart from an earlier one with the same pid by when it started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProcessKey {
+    /// When the process started, in nanoseconds since boot (`task_struct.start_boottime` of the
+    /// thread group leader). First, so that the order of keys is the order of births.
+    pub start_time_ns: u64,
+    /// Process (thread group) id in the tracer's pid namespace.
+    pub pid: u32,
+}
+
+/// A kernel `comm`: up to 15 bytes that the process chose itself.
+///
+/// Invalid UTF-8 is replaced when it is decoded. Nothing else is: sinks escape what their medium
+/// cannot take.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Comm(pub String);
+
+impl Comm {
+    /// Reads a NUL-padded kernel `comm`.
+    pub fn from_kernel(bytes: &[u8]) -> Self {
+        let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
+        Self(String::from_utf8_lossy(&bytes[..end]).into_owned())
+    }
+}
+
+/// What `/proc` says of a process, asked for by the core for the processes it suspects
+/// ([`Detector::questions`](crate::Detector::questions)).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProcessFacts {
+    /// Which process.
+    pub key: ProcessKey,
+    /// Target of `/proc/PID/exe`.
+    pub exe: Option<String>,
+    /// `/proc/PID/cmdline` with spaces between the arguments; only if the user asked for it.
+    pub cmdline: Option<String>,
+    /// Real user id.
+    pub uid: Option<u32>,
+    /// Container id, where the cgroup path names one.
+    pub container: Option<String>,
+    /// Soft limit of open files (`RLIMIT_NOFILE`).
+    pub fd_limit: Option<u64>,
+    /// Stopped by a signal, a debugger or the freezer: it cannot read whatever it wants.
+    pub stopped: bool,
+}

@@ -1,0 +1,80 @@
+use alloc::{collections::BTreeMap, string::String, vec::Vec};
+use core::net::SocketAddr;
+
+use crate::{Comm, ConnectionId, ProcessKey, TcpState, Timestamp};
+
+/// Everything that one pass of the iterator saw.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// When the pass began. A socket opened after this may be missing from it.
+    pub started_at: Timestamp,
+    /// When the pass ended.
+    pub ended_at: Timestamp,
+    /// The TCP sockets in scope, one entry each, however many descriptors refer to it.
+    pub sockets: Vec<SocketFacts>,
+    /// Sockets that look like TCP and are not judged, by kind (`mptcp`, `sctp`, ...).
+    pub not_judged: BTreeMap<String, u64>,
+    /// Records that could not be decoded: a torn read of a socket that was changing.
+    pub undecodable: u64,
+}
+
+/// What one pass saw of one socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SocketFacts {
+    /// Which socket.
+    pub id: ConnectionId,
+    /// Inode number of its file: the `socket:[N]` of `/proc/PID/fd` and the `ino` of `ss -e`.
+    pub inode: u64,
+    /// Inode number of its network namespace.
+    pub netns: u32,
+    /// When this was read.
+    pub at: Timestamp,
+    /// Its state.
+    pub state: TcpState,
+    /// Local end.
+    pub local: SocketAddr,
+    /// Remote end; port 0 if it was never connected.
+    pub remote: SocketAddr,
+    /// Every descriptor that refers to it.
+    pub owners: Vec<Owner>,
+    /// Data received, in bytes; a FIN is not counted.
+    pub rx_bytes: u64,
+    /// Data that the peer acknowledged, in bytes.
+    pub tx_bytes: u64,
+    /// Data received and not read, in bytes; a FIN is not counted.
+    pub unread_bytes: u64,
+    /// Data written and not acknowledged, in bytes.
+    pub unsent_bytes: u64,
+    /// The peer sent its FIN (`SOCK_DONE`).
+    pub fin_received: bool,
+    /// The application has taken everything from the receive queue, the FIN if there is one.
+    pub drained: bool,
+    /// `tcp_sock.copied_seq`: moves when the application reads.
+    pub read_sequence: u32,
+    /// `tcp_sock.write_seq`: moves when the application writes.
+    pub write_sequence: u32,
+    /// When data was last sent; `None` on a socket that was never connected.
+    pub last_sent_at: Option<Timestamp>,
+    /// When data was last received; `None` on a socket that was never connected.
+    /// Both are set at ESTABLISHED, so the earlier one bounds the age from below.
+    pub last_received_at: Option<Timestamp>,
+    /// The last segment of any kind, or timer (`tcp_mstamp`). Of a socket in CLOSE: when it died.
+    pub last_segment_at: Timestamp,
+    /// The error that the application has not been told (`sk_err`, an errno), 0 if none.
+    pub pending_error: u32,
+    /// The sequence arithmetic of who opened it, where it is conclusive: see `decode`.
+    pub opened_actively: Option<bool>,
+}
+
+/// One file descriptor that refers to a socket.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Owner {
+    /// The process that holds it.
+    pub key: ProcessKey,
+    /// The descriptor's number there.
+    pub fd: u32,
+    /// The process's name.
+    pub comm: Comm,
+    /// The user asked for this process (always true when the user asked for all).
+    pub in_scope: bool,
+}

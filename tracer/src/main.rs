@@ -1,0 +1,2 @@
+//! Finds leaked TCP connections.
+fn main() {}
