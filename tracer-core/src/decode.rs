@@ -49,8 +49,8 @@ pub enum DecodeError {
 pub struct KernelConstants {
     /// Jiffies a second (`CONFIG_HZ`); at least 1.
     pub jiffies_per_second: u32,
-    /// The bit of `SOCK_DONE` in `sk_flags`: the peer's FIN has arrived.
-    pub sock_done_bit: u32,
+    /// The flag in `sk_flags` that says that the peer's FIN has arrived: 1 shifted by `SOCK_DONE`.
+    pub fin_flag: u64,
 }
 
 /// A descriptor as the iterator wrote it.
@@ -183,8 +183,7 @@ impl Sequences {
                 opened_actively: (state == TcpState::SynSent).then_some(true),
             };
         }
-        let fin_received =
-            constants.sock_done_bit < 64 && record.flags >> constants.sock_done_bit & 1 == 1;
+        let fin_received = record.flags & constants.fin_flag != 0;
         let fin = u64::from(fin_received);
         let queued = u64::from(distance(record.copied_seq, record.rcv_nxt));
         let unsent = u64::from(distance(record.snd_una, record.write_seq));

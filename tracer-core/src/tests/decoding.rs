@@ -11,7 +11,7 @@ use crate::{
     decode::{self, DecodeError, Descriptor, KernelConstants},
 };
 
-const CONSTANTS: KernelConstants = KernelConstants { jiffies_per_second: 250, sock_done_bit: 1 };
+const CONSTANTS: KernelConstants = KernelConstants { jiffies_per_second: 250, fin_flag: 1 << 1 };
 
 /// An established connection, opened actively, over which nothing went yet.
 fn established() -> SocketRecord {
@@ -144,11 +144,11 @@ proptest! {
     fn any_bytes_decode_or_are_refused(
         bytes in proptest::collection::vec(any::<u8>(), 0..300),
         jiffies_per_second: u32,
-        sock_done_bit: u32,
+        fin_flag: u64,
     ) {
         let _ = decode::event(&bytes);
         if let Ok((record, _)) = SocketRecord::read_from_prefix(&bytes) {
-            let constants = KernelConstants { jiffies_per_second, sock_done_bit };
+            let constants = KernelConstants { jiffies_per_second, fin_flag };
             if let Ok(Descriptor::Tcp(facts)) = decode::descriptor(&record, constants) {
                 prop_assert!(facts.last_segment_at <= facts.at);
                 prop_assert!(facts.unread_bytes < 1 << 31);

@@ -166,7 +166,7 @@ proptest! {
     /// Events may arrive in one heap or one by one, with judgements in between or without: what is
     /// found at the end is the same.
     #[test]
-    fn judging_more_often_finds_the_same(history in history(), extra in any::<u64>()) {
+    fn reports_and_questions_do_not_disturb(history in history(), extra in any::<u64>()) {
         let history = [&history[..], &[(0, Action::Snapshot)]].concat();
         let inputs = play(&history, &[]).1;
         let mut seldom = detect(inputs.clone());
