@@ -19,8 +19,8 @@ impl Tally {
     /// One check that this host does not allow.
     pub(crate) const SKIPPED: Self = Self { passed: 0, failed: 0, skipped: 1 };
 
-    /// Reads one of libtest's closing lines, `test result: ok. 12 passed; 0 failed; 3 ignored; …`;
-    /// ignored tests count as skipped.
+    /// Reads one of libtest's closing lines, `test result: ok. 12 passed; 0 failed; 3 ignored; …`.
+    /// Ignored tests count as skipped.
     pub(crate) fn parse(line: &str) -> Option<Self> {
         let (_, counts) = line.strip_prefix("test result: ")?.split_once(". ")?;
         let mut tally = Self::default();

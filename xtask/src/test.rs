@@ -84,7 +84,9 @@ fn cargo_test() -> Command {
 /// If cargo does not tell for which host it builds.
 fn end_to_end_test(access: Access) -> Result<Command> {
     let mut command = cargo_test();
-    command.args(["--package", "tracer", "--tests", "--", "--ignored", "--test-threads=2"]);
+    // The examples are the other ends of the connections.
+    command.args(["--package", "tracer", "--tests", "--examples"]);
+    command.args(["--", "--ignored", "--test-threads=2"]);
     if access == Access::Sudo {
         // Cargo builds as the caller and only the tests run as root.
         let host = workspace::host()?.to_uppercase().replace('-', "_");
