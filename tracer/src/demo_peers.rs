@@ -43,7 +43,6 @@ pub(crate) fn run_client(server: SocketAddr) -> io::Result<()> {
 }
 
 fn print_port(port: u16) -> io::Result<()> {
-    use io::Write as _;
     let mut stdout = io::stdout();
     writeln!(stdout, "{port}")?;
     stdout.flush()
