@@ -9,8 +9,8 @@ use crate::support::{Kind, Leak, Tracer, command};
 
 /// A name of up to 15 bytes in the puppet's hexadecimal.
 fn rename(leak: &mut Leak, name: &str) {
-    let digits: String = name.bytes().map(|byte| format!("{byte:02x}")).collect();
-    leak.leaker.ask(&format!("comm {digits}"));
+    let digits: Vec<String> = name.bytes().map(|byte| format!("{byte:02x}")).collect();
+    leak.leaker.ask(&format!("comm {}", digits.concat()));
 }
 
 #[test]
