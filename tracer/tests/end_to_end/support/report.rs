@@ -8,14 +8,16 @@ use super::Fd;
 pub(crate) struct Report(Value);
 
 impl Report {
-    /// Reads a document.
+    /// Reads the last of the documents in a text.
     pub(crate) fn parse(text: &str) -> Self {
-        match serde_json::from_str::<Value>(text) {
-            Ok(value) => {
-                assert_eq!(value["schema"], 1, "{text}");
-                Self(value)
+        let documents = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+        match documents.collect::<Result<Vec<_>, _>>() {
+            Ok(mut documents) => {
+                let last = documents.pop().expect("there is a document");
+                assert_eq!(last["schema"], 1, "{text}");
+                Self(last)
             }
-            Err(error) => panic!("not a JSON document ({error}): {text}"),
+            Err(error) => panic!("not JSON ({error}): {text}"),
         }
     }
 
@@ -44,12 +46,13 @@ impl Report {
         self.leaks_of(pid).iter().map(Finding::count).sum()
     }
 
-    /// Every connection that a process holds, flagged or not (`--all`); listeners are none.
+    /// Every connection that a process holds, with a finding and (`--all`) without; listeners are
+    /// none.
     pub(crate) fn connections_of(&self, pid: u32) -> Vec<Connection> {
         let findings = self.0["findings"].as_array().expect("findings are an array");
         let flagged = findings.iter().flat_map(|finding| array(&finding["connections"]));
         flagged
-            .chain(array(&self.0["unflagged"]))
+            .chain(array(&self.0["connections"]))
             .map(Connection)
             .filter(|connection| connection.text("state") != "LISTEN")
             .filter(|connection| connection.owners().iter().any(|&(owner, _)| owner == pid))

@@ -6,8 +6,11 @@ pub(crate) const HEADER: &str = "SCHEMA,TIME,EVENT,CONN_ID,PID,START_TIME,COMM,F
     UNSENT_BYTES,RX_BYTES,TX_BYTES,ORIGIN,VERDICT,CONFIDENCE,READER,CALL_SITE,REQUEST,EVENTS_LOST,\
     COMPLETE";
 
-/// The rows of a CSV export: from column to cell.
-pub(crate) struct Rows(pub(crate) Vec<BTreeMap<String, String>>);
+/// A row of a CSV export: from column to cell.
+pub(crate) type Row = BTreeMap<String, String>;
+
+/// The rows of a CSV export.
+pub(crate) struct Rows(pub(crate) Vec<Row>);
 
 impl Rows {
     /// Reads an export and asserts its form: the header of the contract, every row whole and as
@@ -23,13 +26,13 @@ impl Rows {
     }
 
     /// The rows about the connections of one process, listeners left out.
-    pub(crate) fn of(&self, pid: u32) -> Vec<&BTreeMap<String, String>> {
+    pub(crate) fn of(&self, pid: u32) -> Vec<&Row> {
         let pid = pid.to_string();
         self.0.iter().filter(|row| row["PID"] == pid && row["STATE"] != "LISTEN").collect()
     }
 
-    /// What each connection's last row, the one that counts, says happened.
-    pub(crate) fn last_events(&self) -> BTreeMap<&str, &str> {
-        self.0.iter().map(|row| (row["CONN_ID"].as_str(), row["EVENT"].as_str())).collect()
+    /// The last row of each connection, by its id: the one that counts.
+    pub(crate) fn last(&self) -> BTreeMap<&str, &Row> {
+        self.0.iter().map(|row| (row["CONN_ID"].as_str(), row)).collect()
     }
 }

@@ -157,10 +157,8 @@ impl Drop for Tracer {
 impl Outcome {
     /// The last document on standard output.
     pub(crate) fn report(&self) -> Report {
-        match self.stdout.lines().last() {
-            Some(line) => Report::parse(line),
-            None => panic!("no document; errors: {}", self.stderr),
-        }
+        assert_ne!(self.stdout, "", "no document; errors: {}", self.stderr);
+        Report::parse(&self.stdout)
     }
 
     /// Standard output as CSV.
