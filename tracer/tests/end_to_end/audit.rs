@@ -82,3 +82,35 @@ fn only_the_processes_asked_for_are_judged() {
     asked_for.assert_reported_by(&report);
     assert!(report.findings_of(other.pid()).is_empty(), "{report}");
 }
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn what_one_restart_of_the_server_closed_is_no_leak() {
+    for (count, confidence) in [(6, "info"), (12, "possible")] {
+        let (mut server, mut client) = (Puppet::start(), Puppet::start());
+        let listener = server.listen();
+        let opened = client.connect(listener, count);
+        let accepted = server.accept(listener, count);
+        server.close(&accepted);
+        client.await_state(&opened, "CLOSE_WAIT");
+
+        let outcome = Tracer::run(&format!("audit --pid {} --idle 1s -o json", client.pid()));
+
+        assert_eq!(outcome.code, 0, "{outcome:?}");
+        let findings = outcome.report().findings_of(client.pid());
+        assert_eq!(findings.len(), 1, "{outcome:?}");
+        assert_eq!(findings[0].text("confidence"), confidence);
+    }
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn a_stopped_process_cannot_read() {
+    let leak = Leak::of(Kind::Undrained, 6);
+    leak.leaker.stop();
+
+    let outcome = Tracer::run(&format!("audit --pid {} --idle 1s -o json", leak.pid()));
+
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+    assert!(outcome.report().findings_of(leak.pid()).is_empty(), "{outcome:?}");
+}

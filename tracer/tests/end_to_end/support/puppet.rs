@@ -152,6 +152,13 @@ impl Puppet {
         receiver.ask("receive-fd")[0]
     }
 
+    /// Stops the process, as job control does.
+    pub(crate) fn stop(&self) {
+        let pid = libc::pid_t::try_from(self.pid()).expect("pids are positive");
+        // SAFETY: kill touches no memory; the child has not been waited for, so the pid is its own.
+        assert_eq!(unsafe { libc::kill(pid, libc::SIGSTOP) }, 0, "the puppet can be signalled");
+    }
+
     /// Ends the process and waits until it is gone.
     pub(crate) fn end(self) {
         drop(self);
