@@ -13,7 +13,7 @@ use std::{
 pub(crate) type Fd = u32;
 
 /// Longest wait for an answer.
-const DEADLINE: Duration = Duration::from_secs(120);
+const DEADLINE: Duration = Duration::from_secs(100);
 
 /// A process of its own that does with its sockets what the test says (`examples/puppet`).
 ///
