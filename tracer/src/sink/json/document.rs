@@ -43,7 +43,7 @@ impl<'a> Document<'a> {
             kernel: &context.kernel,
             started_at: clock.rfc3339(report.started_at),
             at: clock.rfc3339(report.at),
-            observed_ms: report.at - report.started_at,
+            observed_ms: report.at.ms_since(report.started_at),
             findings: report.findings.iter().map(|it| FindingObject::new(it, clock)).collect(),
             processes: report.processes.iter().map(ProcessObject::new).collect(),
             coverage: CoverageObject::new(&report.coverage),

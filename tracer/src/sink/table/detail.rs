@@ -158,7 +158,7 @@ pub(super) fn retracted_lines(report: &Report, width: usize, paint: Paint) -> Ve
     for (finding, at) in retracted.take(RETRACTED_MAX) {
         let text = format!(
             "taken back {} ago: {} x{} {}, had stood {}: closed or used again",
-            quantity::duration_ms(report.at - at),
+            quantity::duration_ms(report.at.ms_since(at)),
             finding.verdict,
             grouped(finding.count as u64),
             subject(finding),

@@ -57,7 +57,7 @@ fn colophon(report: &Report, context: &Context) -> String {
     let at = context.clock.rfc3339(report.at);
     // Seconds are enough here; the milliseconds are in the exports.
     let at = at.split('.').next().unwrap_or_default().replace('T', " ");
-    let watched_ms = report.at - report.started_at;
+    let watched_ms = report.at.ms_since(report.started_at);
     let watched = match watched_ms {
         0 => String::new(),
         _ => format!(", watched for {}", duration_ms(watched_ms)),

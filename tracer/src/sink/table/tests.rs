@@ -22,7 +22,10 @@ fn check_style(report: &Report, style: Style, expected: &Expect) {
 
 #[test]
 fn mixed_at_80() {
-    check(&fixture::mixed(), 80, &expect![[r#"
+    check(
+        &fixture::mixed(),
+        80,
+        &expect![[r#"
         #   PID  COMM   REMOTE         COUNT  OLDEST   GROWTH  VERDICT
         1  4711  api    10.0.0.7:443   1 204     51m  +23/min  close-wait (likely)
         2   801  nginx  inbound :8080     12    >51m        -  ghost (possible)
@@ -56,12 +59,16 @@ fn mixed_at_80() {
 
         Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
         tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn mixed_at_200() {
-    check(&fixture::mixed(), 200, &expect![[r#"
+    check(
+        &fixture::mixed(),
+        200,
+        &expect![[r#"
         #   PID  COMM   REMOTE         STATE                    COUNT  OLDEST   GROWTH  VERDICT
         1  4711  api    10.0.0.7:443   CLOSE_WAIT, ESTABLISHED  1 204     51m  +23/min  close-wait (likely)
         2   801  nginx  inbound :8080  CLOSE                       12    >51m        -  ghost (possible)
@@ -90,13 +97,17 @@ fn mixed_at_200() {
 
         Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
         tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn mixed_wide_at_200() {
     let style = Style { color: false, width: 200, wide: true };
-    check_style(&fixture::mixed(), style, &expect![[r#"
+    check_style(
+        &fixture::mixed(),
+        style,
+        &expect![[r#"
         #   PID  COMM   REMOTE         STATE                    COUNT  OLDEST   GROWTH  VERDICT              LOCAL               IDLE  UNREAD  READER    UID       NETNS  EXE
         1  4711  api    10.0.0.7:443   CLOSE_WAIT, ESTABLISHED  1 204     51m  +23/min  close-wait (likely)  10.0.0.5:*           50m  28 KiB  unknown  1000  4026531840  /usr/local/bin/api
         2   801  nginx  inbound :8080  CLOSE                       12    >51m        -  ghost (possible)     [2001:db8::5]:8080   50m     0 B  unknown    33  4026531840  /usr/sbin/nginx
@@ -125,13 +136,17 @@ fn mixed_wide_at_200() {
 
         Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
         tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn mixed_wide_at_80() {
     let style = Style { color: false, width: 80, wide: true };
-    check_style(&fixture::mixed(), style, &expect![[r#"
+    check_style(
+        &fixture::mixed(),
+        style,
+        &expect![[r#"
         #   PID  COMM   REMOTE         COUNT  OLDEST   GROWTH  VERDICT              IDLE
         1  4711  api    10.0.0.7:443   1 204     51m  +23/min  close-wait (likely)   50m
         2   801  nginx  inbound :8080     12    >51m        -  ghost (possible)      50m
@@ -166,13 +181,17 @@ fn mixed_wide_at_80() {
 
         Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
         tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn mixed_coloured() {
     let style = Style { color: true, width: 80, wide: false };
-    check_style(&fixture::mixed(), style, &expect![[r#"
+    check_style(
+        &fixture::mixed(),
+        style,
+        &expect![[r#"
         [1m#   PID  COMM   REMOTE         COUNT  OLDEST   GROWTH  VERDICT[0m
         1  4711  api    10.0.0.7:443   1 204     51m  +23/min  [1;31mclose-wait (likely)[0m
         2   801  nginx  inbound :8080     12    >51m        -  [33mghost (possible)[0m
@@ -206,7 +225,8 @@ fn mixed_coloured() {
 
         Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
         [2mtracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s[0m
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
