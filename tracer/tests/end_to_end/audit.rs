@@ -1,6 +1,6 @@
 //! One look at sockets that were there before.
 
-use crate::support::{Kind, Leak, Puppet, Tracer};
+use crate::support::{Kind, Leak, Puppet, Tracer, listed};
 
 #[test]
 #[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
@@ -113,4 +113,22 @@ fn a_stopped_process_cannot_read() {
 
     assert_eq!(outcome.code, 0, "{outcome:?}");
     assert!(outcome.report().findings_of(leak.pid()).is_empty(), "{outcome:?}");
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn a_process_that_read_the_end_of_the_stream_and_does_not_close_leaks() {
+    let (mut server, mut client) = (Puppet::start(), Puppet::start());
+    let listener = server.listen();
+    let opened = client.connect(listener, 6);
+    let accepted = server.accept(listener, 6);
+    server.close(&accepted);
+    client.ask(&format!("receive {} all", listed(&opened)));
+
+    let outcome = Tracer::run(&format!("audit --pid {} --idle 1s -o json", client.pid()));
+
+    assert_eq!(outcome.code, 1, "{outcome:?}");
+    let finding = outcome.report().leak_of(client.pid());
+    assert_eq!((finding.text("verdict"), finding.count()), ("close-wait", 6));
+    assert_eq!(finding.fds(), opened.into_iter().collect());
 }

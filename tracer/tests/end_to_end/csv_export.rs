@@ -86,3 +86,49 @@ fn without_a_leak_there_is_a_header() {
     assert_eq!(outcome.code, 0, "{outcome:?}");
     assert_eq!(fs::read_to_string(path).unwrap(), format!("{HEADER}\r\n"));
 }
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn a_tracer_that_is_killed_leaves_whole_rows() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("leaks.csv");
+    let leak = Leak::of(Kind::Undrained, 6);
+    let arguments = format!("--pid {} --idle 1s -o json --csv {}", leak.pid(), path.display());
+    let mut tracer = Tracer::start(&arguments);
+    tracer.wait_until(|report| report.leaked_by(leak.pid()) == 6);
+
+    drop(tracer);
+
+    let rows = Rows::parse(&fs::read(path).unwrap());
+    assert_eq!(rows.last().len(), 6);
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn a_second_run_appends() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("leaks.csv");
+    let leak = Leak::of(Kind::Undrained, 6);
+    let audit = format!("audit --pid {} --idle 1s --csv {}", leak.pid(), path.display());
+
+    Tracer::run(&audit);
+    let first = fs::read(&path).unwrap();
+    Tracer::run(&audit);
+    let both = fs::read(&path).unwrap();
+
+    assert!(both.starts_with(&first));
+    assert_eq!(Rows::parse(&both).0.len(), 2 * Rows::parse(&first).0.len());
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn a_file_that_is_something_else_is_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("notes.txt");
+    fs::write(&path, "do not lose me\n").unwrap();
+
+    let outcome = Tracer::run(&format!("audit --for 0s --csv {}", path.display()));
+
+    outcome.assert_one_line_error(&[path.to_str().unwrap()]);
+    assert_eq!(fs::read_to_string(&path).unwrap(), "do not lose me\n");
+}

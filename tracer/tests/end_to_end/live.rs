@@ -1,6 +1,6 @@
 //! Watching while things happen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::support::{Kind, Leak, Puppet, Tracer};
 
@@ -133,4 +133,26 @@ fn two_tracers_do_not_disturb_each_other() {
         tracer.wait_until(|report| report.leaked_by(leak.pid()) == 7);
         leak.assert_reported_by(&tracer.interrupt().report());
     }
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn connections_that_nobody_holds_for_a_while_are_found_again() {
+    let mut leak = Leak::of(Kind::Undrained, 5);
+    let mut receiver = Puppet::start();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("passed");
+    let mut tracer = Tracer::start("--idle 1s --interval 300ms -o json");
+    tracer.wait_until(|report| report.leaked_by(leak.pid()) == 5);
+
+    receiver.expect_passed(&path);
+    for &fd in &leak.fds {
+        leak.leaker.put_in_flight(fd, &path);
+        leak.leaker.close(&[fd]);
+    }
+    tracer.wait_until(|report| report.leaked_by(leak.pid()) == 0);
+    let taken: BTreeSet<_> = leak.fds.iter().map(|_| receiver.take_passed()).collect();
+    let report = tracer.wait_until(|report| report.leaked_by(receiver.pid()) == 5);
+
+    assert_eq!(report.leak_of(receiver.pid()).fds(), taken);
 }

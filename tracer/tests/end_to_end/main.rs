@@ -16,6 +16,7 @@ mod demo;
 mod doctor;
 mod errors;
 mod exit_codes;
+mod filters;
 mod leaks;
 mod live;
 mod output;

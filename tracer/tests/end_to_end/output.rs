@@ -7,17 +7,11 @@ use std::{
 
 use crate::support::{Kind, Leak, Tracer, command};
 
-/// A name of up to 15 bytes in the puppet's hexadecimal.
-fn rename(leak: &mut Leak, name: &str) {
-    let digits: Vec<String> = name.bytes().map(|byte| format!("{byte:02x}")).collect();
-    leak.leaker.ask(&format!("comm {}", digits.concat()));
-}
-
 #[test]
 #[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn a_table_in_a_pipe_has_no_escape_sequences() {
     let mut leak = Leak::of(Kind::Undrained, 6);
-    rename(&mut leak, "\x1b[31mred\nline\r");
+    leak.leaker.rename("\x1b[31mred\nline\r");
 
     let outcome = Tracer::run(&format!("audit --pid {} --idle 1s", leak.pid()));
 
@@ -45,7 +39,7 @@ fn live_tables_in_a_pipe_are_appended_plainly() {
 fn a_name_cannot_be_a_formula_or_break_a_row() {
     for name in ["=1+1", "+1", "-1", "@SUM(A1)", "a\"b,c\r\nd"] {
         let mut leak = Leak::of(Kind::Undrained, 1);
-        rename(&mut leak, name);
+        leak.leaker.rename(name);
 
         let pid = leak.pid();
         let rows = Tracer::run(&format!("audit --pid {pid} --for 0s --all -o csv")).rows();
@@ -61,7 +55,7 @@ fn a_name_cannot_be_a_formula_or_break_a_row() {
 #[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn a_name_is_whole_in_json() {
     let mut leak = Leak::of(Kind::Undrained, 6);
-    rename(&mut leak, "\x1b[31mred\nline");
+    leak.leaker.rename("\x1b[31mred\nline");
 
     let pid = leak.pid();
     let outcome = Tracer::run(&format!("audit --pid {pid} --idle 1s -o json"));

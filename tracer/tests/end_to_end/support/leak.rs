@@ -63,11 +63,15 @@ impl Leak {
         self.leaker.pid()
     }
 
+    /// The port that is listened on.
+    pub(crate) fn port(&self) -> u16 {
+        self.listener.address.port()
+    }
+
     /// Asserts that a report holds the leak, the whole leak, and nothing but the leak against the
     /// process.
     pub(crate) fn assert_reported_by(&self, report: &Report) {
         let finding = report.leak_of(self.pid());
-        let port = self.listener.address.port();
         assert_eq!(finding.text("verdict"), self.verdict());
         assert_eq!(finding.text("comm"), "puppet");
         assert_eq!(finding.count(), self.fds.len() as u64, "{report}");
@@ -75,7 +79,7 @@ impl Leak {
         assert_eq!(finding.number("unread_bytes"), (self.unread() * self.fds.len()) as u64);
         if self.kind == Kind::NeverRead {
             assert_eq!(finding.text("direction"), "inbound");
-            assert_eq!(finding.number("local_port"), u64::from(port));
+            assert_eq!(finding.number("local_port"), u64::from(self.port()));
         } else {
             assert_eq!(finding.text("direction"), "outbound");
             assert_eq!(finding.text("remote"), self.listener.address.to_string());

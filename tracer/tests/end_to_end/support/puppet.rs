@@ -147,9 +147,30 @@ impl Puppet {
     /// Passes a connection to another puppet over a Unix socket, and keeps it too.
     pub(crate) fn pass(&mut self, fd: Fd, receiver: &mut Self, directory: &Path) -> Fd {
         let path = directory.join(format!("passed-{fd}"));
-        receiver.ask(&format!("listen-unix {}", path.display()));
+        receiver.expect_passed(&path);
+        self.put_in_flight(fd, &path);
+        receiver.take_passed()
+    }
+
+    /// Lets others pass connections to `path` from now on.
+    pub(crate) fn expect_passed(&mut self, path: &Path) {
+        self.ask(&format!("listen-unix {}", path.display()));
+    }
+
+    /// Sends a connection to `path`, where nobody has to take it yet.
+    pub(crate) fn put_in_flight(&mut self, fd: Fd, path: &Path) {
         self.ask(&format!("send-fd {} {fd}", path.display()));
-        receiver.ask("receive-fd")[0]
+    }
+
+    /// Takes the next connection that was passed here.
+    pub(crate) fn take_passed(&mut self) -> Fd {
+        self.ask("receive-fd")[0]
+    }
+
+    /// Changes the process's name to these bytes.
+    pub(crate) fn rename(&mut self, name: &str) {
+        let digits: Vec<String> = name.bytes().map(|byte| format!("{byte:02x}")).collect();
+        self.ask(&format!("comm {}", digits.concat()));
     }
 
     /// Stops the process, as job control does.

@@ -21,17 +21,24 @@ impl Report {
         }
     }
 
+    fn findings(&self) -> impl Iterator<Item = Finding> {
+        assert!(self.0["findings"].is_array(), "{self}");
+        array(&self.0["findings"]).map(Finding)
+    }
+
     /// Findings that hold a process accountable, retracted ones too.
     pub(crate) fn findings_of(&self, pid: u32) -> Vec<Finding> {
-        let findings = self.0["findings"].as_array().expect("findings are an array");
-        findings.iter().filter(|finding| finding["pid"] == pid).cloned().map(Finding).collect()
+        self.findings().filter(|finding| finding.number("pid") == u64::from(pid)).collect()
+    }
+
+    /// The first leak of whatever process.
+    pub(crate) fn any_leak(&self) -> Option<Finding> {
+        self.findings().find(Finding::is_leak)
     }
 
     /// Standing findings of a process that are *likely* or better.
     pub(crate) fn leaks_of(&self, pid: u32) -> Vec<Finding> {
-        let mut findings = self.findings_of(pid);
-        findings.retain(|finding| finding.is_likely() && !finding.is_retracted());
-        findings
+        self.findings_of(pid).into_iter().filter(Finding::is_leak).collect()
     }
 
     /// The one leak of a process.
@@ -49,11 +56,9 @@ impl Report {
     /// Every connection that a process holds, with a finding and (`--all`) without; listeners are
     /// none.
     pub(crate) fn connections_of(&self, pid: u32) -> Vec<Connection> {
-        let findings = self.0["findings"].as_array().expect("findings are an array");
-        let flagged = findings.iter().flat_map(|finding| array(&finding["connections"]));
-        flagged
-            .chain(array(&self.0["connections"]))
-            .map(Connection)
+        self.findings()
+            .flat_map(|finding| finding.connections())
+            .chain(array(&self.0["connections"]).map(Connection))
             .filter(|connection| connection.text("state") != "LISTEN")
             .filter(|connection| connection.owners().iter().any(|&(owner, _)| owner == pid))
             .collect()
@@ -91,9 +96,9 @@ impl Finding {
         self.number("count")
     }
 
-    /// At least *likely*.
-    pub(crate) fn is_likely(&self) -> bool {
-        matches!(self.text("confidence"), "likely" | "certain")
+    /// It stands and is *likely* or better.
+    fn is_leak(&self) -> bool {
+        matches!(self.text("confidence"), "likely" | "certain") && !self.is_retracted()
     }
 
     /// It was taken back.

@@ -73,6 +73,11 @@ impl Tracer {
         Self { child, lines, stdout: String::new(), stderr: Some(stderr) }
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits for the first document: the probes are attached and the first snapshot is taken.
     pub(crate) fn wait_until_it_looks(&mut self) -> Report {
         self.wait_until(|_| true)
@@ -104,20 +109,37 @@ impl Tracer {
 
     /// Ends it as Ctrl-C does.
     pub(crate) fn interrupt(self) -> Outcome {
-        self.signal(libc::SIGINT)
+        self.kill(1, libc::SIGINT);
+        self.finish()
     }
 
     /// Ends it as a service manager does.
     pub(crate) fn terminate(self) -> Outcome {
-        self.signal(libc::SIGTERM)
+        self.kill(1, libc::SIGTERM);
+        self.finish()
     }
 
-    fn signal(self, signal: libc::c_int) -> Outcome {
+    /// Ends it, and whatever is in its process group, as Ctrl-C does in a terminal.
+    pub(crate) fn interrupt_group(self) -> Outcome {
+        self.kill(-1, libc::SIGINT);
+        self.finish()
+    }
+
+    /// Keeps it from doing anything until [`resume`](Self::resume).
+    pub(crate) fn stop(&self) {
+        self.kill(1, libc::SIGSTOP);
+    }
+
+    /// Lets it go on.
+    pub(crate) fn resume(&self) {
+        self.kill(1, libc::SIGCONT);
+    }
+
+    fn kill(&self, sign: libc::pid_t, signal: libc::c_int) {
         let pid = libc::pid_t::try_from(self.child.id()).expect("pids are positive");
         // SAFETY: kill touches no memory; the child has not been waited for, so the pid is its own.
-        let result = unsafe { libc::kill(pid, signal) };
+        let result = unsafe { libc::kill(sign * pid, signal) };
         assert_eq!(result, 0, "the tracer can be signalled");
-        self.finish()
     }
 
     /// Waits for it to end by itself.
