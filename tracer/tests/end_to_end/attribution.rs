@@ -177,3 +177,25 @@ fn direction_is_known_from_having_seen_the_open() {
     assert!(rows.of(server.pid()).iter().all(|row| row["DIRECTION"] == "inbound"));
     assert!(rows.of(client.pid()).len() >= 2 && rows.of(server.pid()).len() >= 2);
 }
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn ipv4_clients_of_an_ipv6_server_are_ipv4() {
+    let (mut server, mut client) = (Puppet::start(), Puppet::start());
+    let listener = server.listen_on("[::]:0");
+    let port = listener.address.port();
+    let opened = client.ask(&format!("connect 127.0.0.1:{port} 5"));
+    let accepted = server.accept(listener, 5);
+    client.send(&opened, 100);
+    server.await_unread(&accepted, 100);
+
+    let report = Tracer::run(&format!("audit --pid {} --idle 1s -o json", server.pid())).report();
+
+    let finding = report.leak_of(server.pid());
+    assert_eq!(finding.text("verdict"), "never-read");
+    assert_eq!(finding.fds(), accepted.into_iter().collect());
+    for connection in finding.connections() {
+        assert_eq!(connection.text("local"), format!("127.0.0.1:{port}"));
+        assert!(connection.text("remote").starts_with("127.0.0.1:"), "{report}");
+    }
+}
