@@ -20,7 +20,8 @@ fn check(rows: &str, expected: &Expect) {
     let whole = format!("{HEADER}{rows}");
     // The reader refuses rows of different lengths.
     let mut reader = ::csv::Reader::from_reader(whole.as_bytes());
-    assert_eq!(reader.records().filter(Result::is_ok).count(), rows.lines().count());
+    let records = reader.records().collect::<Result<Vec<_>, _>>().unwrap();
+    assert_eq!(records.len(), rows.lines().count());
 }
 
 #[test]

@@ -48,12 +48,10 @@ fn an_empty_report() {
 }
 
 #[test]
-fn outbound_inbound_and_retracted() {
+fn an_outbound_finding() {
     let mut outbound = fixture::with_call_site(1);
     outbound.connections.truncate(1);
-    let mut inbound = fixture::inbound(2);
-    inbound.connections.truncate(1);
-    let mut report = fixture::report(vec![outbound, inbound, fixture::retracted(3)]);
+    let mut report = fixture::report(vec![outbound]);
     report.processes = fixture::mixed().processes;
     check(
         &report,
@@ -123,7 +121,50 @@ fn outbound_inbound_and_retracted() {
                 }
               ],
               "connections_omitted": 0
-            },
+            }
+          ],
+          "processes": [
+            {
+              "pid": 4711,
+              "comm": "api",
+              "tcp_fds": 1211,
+              "fd_limit": 65536,
+              "growth_per_min": 23,
+              "seconds_to_fd_limit": 165600
+            }
+          ],
+          "coverage": {
+            "complete": true,
+            "events_lost": 0,
+            "map_full": 0,
+            "processes_unreadable": 0,
+            "not_judged": {},
+            "probes": [
+              "inet_sock_set_state: tp_btf"
+            ],
+            "notes": []
+          }
+        }
+    "#]],
+    );
+}
+
+#[test]
+fn an_inbound_finding() {
+    let mut inbound = fixture::inbound(2);
+    inbound.connections.truncate(1);
+    check(
+        &fixture::report(vec![inbound]),
+        &expect![[r#"
+        {
+          "schema": 1,
+          "tool": "tracer 0.1.0",
+          "host": "web1",
+          "kernel": "6.18.0-amd64",
+          "started_at": "2026-03-01T11:59:57.000Z",
+          "at": "2026-03-01T12:00:00.000Z",
+          "observed_ms": 3000,
+          "findings": [
             {
               "id": "f2",
               "verdict": "ghost",
@@ -186,50 +227,9 @@ fn outbound_inbound_and_retracted() {
                 }
               ],
               "connections_omitted": 0
-            },
-            {
-              "id": "f3",
-              "verdict": "undrained",
-              "confidence": "likely",
-              "pid": 4711,
-              "start_time": "2026-03-01T10:53:20.000Z",
-              "comm": "api",
-              "exe": "/usr/local/bin/api",
-              "cmdline": null,
-              "uid": 1000,
-              "container": null,
-              "netns": 4026531840,
-              "direction": "outbound",
-              "remote": "10.0.0.8:443",
-              "local_port": null,
-              "count": 5,
-              "oldest_age_s": 3060,
-              "oldest_age_is_lower_bound": false,
-              "growth_per_min": 23,
-              "unread_bytes": 0,
-              "reader": "unknown",
-              "call_site": null,
-              "request": null,
-              "evidence": [
-                "The peer closed them between 50m and 1m ago; the application did not.",
-                "Their number rose in each of the last 5 minutes."
-              ],
-              "retracted_at": "2026-03-01T11:59:48.000Z",
-              "stood_s": 180,
-              "connections": [],
-              "connections_omitted": 0
             }
           ],
-          "processes": [
-            {
-              "pid": 4711,
-              "comm": "api",
-              "tcp_fds": 1211,
-              "fd_limit": 65536,
-              "growth_per_min": 23,
-              "seconds_to_fd_limit": 165600
-            }
-          ],
+          "processes": [],
           "coverage": {
             "complete": true,
             "events_lost": 0,

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::sink::{
     escape,
-    quantity::{self, counted, grouped},
+    quantity::{self, NO_BREAK_SPACE, counted, grouped},
 };
 
 /// Descriptors listed by number.
@@ -60,7 +60,8 @@ pub(super) fn lines(finding: &Finding, width: usize, paint: Paint) -> Vec<String
 /// `api[4711] -> 10.0.0.7:443: close-wait (likely), 1 190 ESTABLISHED, 14 CLOSE_WAIT`.
 fn headline(finding: &Finding) -> String {
     let states = states(&finding.connections);
-    let states = states.iter().map(|(state, count)| format!(", {}\u{a0}{state}", grouped(*count)));
+    let states =
+        states.iter().map(|(state, count)| format!(", {}{NO_BREAK_SPACE}{state}", grouped(*count)));
     format!("{}: {}{}", subject(finding), verdict(finding), states.collect::<String>())
 }
 
@@ -160,11 +161,12 @@ fn numbers(fds: &[u32]) -> String {
     let listed: Vec<_> = fds.iter().take(FDS_MAX).map(u32::to_string).collect();
     let omitted = fds.len() - listed.len();
     let more = if omitted > 0 {
-        format!(" +{}\u{a0}more", grouped(omitted as u64))
+        format!(" +{}{NO_BREAK_SPACE}more", grouped(omitted as u64))
     } else {
         String::new()
     };
-    format!("{} {}{more}", if fds.len() == 1 { "fd" } else { "fds" }, listed.join(", "))
+    let noun = if fds.len() == 1 { "fd" } else { "fds" };
+    format!("{noun}{NO_BREAK_SPACE}{}{more}", listed.join(", "))
 }
 
 /// Findings that were taken back, one line each, the latest first.

@@ -206,10 +206,10 @@ fn paint_row(line: &str, finding: &Finding, verdict_start: Option<usize>, paint:
         return line.to_owned();
     };
     // The column may have been too narrow for the confidence.
-    let verdict = match rest.strip_prefix(&verdict(finding)) {
-        Some(_) => verdict(finding),
-        None => finding.verdict.to_string(),
-    };
-    let after = rest.strip_prefix(&verdict).unwrap_or_default();
-    format!("{before}{}{after}", paint.confidence(finding.confidence, &verdict))
+    for verdict in [verdict(finding), finding.verdict.to_string()] {
+        if let Some(after) = rest.strip_prefix(&verdict) {
+            return format!("{before}{}{after}", paint.confidence(finding.confidence, &verdict));
+        }
+    }
+    line.to_owned()
 }

@@ -1,7 +1,7 @@
 #![allow(clippy::needless_raw_string_hashes, reason = "that is how expect-test writes them")]
 
 use expect_test::{Expect, expect};
-use tracer_core::{Finding, Report};
+use tracer_core::{Finding, Report, TcpState};
 
 use super::*;
 use crate::sink::fixture;
@@ -338,7 +338,7 @@ fn nothing_found_but_something_worth_knowing() {
 #[test]
 fn all_connections() {
     let mut report = fixture::report(Vec::new());
-    report.unflagged = fixture::connections(2, tracer_core::TcpState::Established, "10.0.0.7:443");
+    report.unflagged = fixture::connections(2, TcpState::Established, "10.0.0.7:443");
     report.unflagged.extend(fixture::inbound(1).connections.drain(..1));
     report.unflagged[1].owners.clear();
     check(
@@ -372,6 +372,34 @@ fn all_connections() {
         Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
         tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
     "#]],
+    );
+}
+
+#[test]
+fn all_holders_and_states() {
+    let mut finding = fixture::inbound(1);
+    for (number, connection) in (0..).zip(&mut finding.connections) {
+        let state = [TcpState::Closed, TcpState::CloseWait, TcpState::Established][number % 3];
+        connection.state = state;
+        let workers = (803..811).map(|pid| fixture::owner(fixture::process(pid, 9), "worker", 5));
+        connection.owners.extend(workers.filter(|_| number == 0));
+    }
+    check(
+        &fixture::report(vec![finding]),
+        Style { width: 120, ..PLAIN },
+        &expect![[r#"
+            #  PID  COMM   REMOTE         STATE  COUNT  OLDEST  GROWTH  VERDICT
+            1  801  nginx  inbound :8080  mixed     12    >51m       -  ghost (possible)
+
+            #1  nginx[801] inbound :8080: ghost (possible), 4 ESTABLISHED, 4 CLOSE, 4 CLOSE_WAIT
+                They are dead; their descriptors are open. ss does not show them.
+                fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 traced, 11 seeded (open before tracing)
+                also held by nginx-worker[802] on the same fds; worker[803] fd 5; worker[804] fd 5; worker[805] fd 5; worker[806]
+                fd 5; and 4 more processes
+
+            Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
+            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
+        "#]],
     );
 }
 
