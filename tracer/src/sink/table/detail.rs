@@ -175,16 +175,10 @@ pub(super) fn retracted_lines(report: &Report, width_max: usize, paint: Paint) -
     let count = retracted.clone().count();
     let mut lines = Vec::new();
     for (finding, at) in retracted.take(RETRACTED_MAX) {
-<<<<<<< HEAD
-        let text = format!(
-            "taken back {} ago: {} x{} {}, had stood {}: closed or used again",
-            quantity::duration_ms(report.at.ms_since(at)),
-=======
         let mut text = format!(
             "taken back {} ago: #{} {} x{} {}, had stood {}",
-            quantity::duration_ms(report.at - at),
+            quantity::duration_ms(report.at.ms_since(at)),
             finding.id,
->>>>>>> wip-sinks
             finding.verdict,
             grouped(finding.count as u64),
             subject(finding),

@@ -24,21 +24,12 @@ fn check(report: &Report, style: Style, expected: &Expect) {
 fn mixed_at_80() {
     check(
         &fixture::mixed(),
-<<<<<<< HEAD
-        80,
-        &expect![[r#"
-        #   PID  COMM   REMOTE         COUNT  OLDEST   GROWTH  VERDICT
-        1  4711  api    10.0.0.7:443   1 204     51m  +23/min  close-wait (likely)
-        2   801  nginx  inbound :8080     12    >51m        -  ghost (possible)
-        3  4711  api    10.0.9.9:5432      2     51m    0/min  stale-pool (info)
-=======
         PLAIN,
         &expect![[r#"
             #   PID  COMM   REMOTE         COUNT  OLDEST   GROWTH  VERDICT
             1  4711  api    10.0.0.7:443   1 204     51m  +23/min  close-wait (likely)
             2   801  nginx  inbound :8080     12    >51m        -  ghost (possible)
             3  4711  api    10.0.9.9:5432      2     51m    0/min  stale-pool (info)
->>>>>>> wip-sinks
 
             #1  api[4711] -> 10.0.0.7:443: close-wait (likely), 1 190 CLOSE_WAIT,
                 14 ESTABLISHED
@@ -59,18 +50,10 @@ fn mixed_at_80() {
 
             taken back 12s ago: #4 undrained x5 api[4711] -> 10.0.0.8:443, had stood 3m
 
-<<<<<<< HEAD
-        api[4711]: 1 211 TCP fds of 65 536, +23/min, limit in 46h
-
-        Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
-        tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
-    "#]],
-=======
             api[4711]: 1 211 TCP fds of 65 536, +23/min, limit in 46h
             Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
         "#]],
->>>>>>> wip-sinks
     );
 }
 
@@ -78,21 +61,12 @@ fn mixed_at_80() {
 fn mixed_at_200() {
     check(
         &fixture::mixed(),
-<<<<<<< HEAD
-        200,
-        &expect![[r#"
-        #   PID  COMM   REMOTE         STATE                    COUNT  OLDEST   GROWTH  VERDICT
-        1  4711  api    10.0.0.7:443   CLOSE_WAIT, ESTABLISHED  1 204     51m  +23/min  close-wait (likely)
-        2   801  nginx  inbound :8080  CLOSE                       12    >51m        -  ghost (possible)
-        3  4711  api    10.0.9.9:5432  CLOSE_WAIT                   2     51m    0/min  stale-pool (info)
-=======
         Style { width: 200, ..PLAIN },
         &expect![[r#"
             #   PID  COMM   REMOTE         STATE                    COUNT  OLDEST   GROWTH  VERDICT
             1  4711  api    10.0.0.7:443   CLOSE_WAIT, ESTABLISHED  1 204     51m  +23/min  close-wait (likely)
             2   801  nginx  inbound :8080  CLOSE                       12    >51m        -  ghost (possible)
             3  4711  api    10.0.9.9:5432  CLOSE_WAIT                   2     51m    0/min  stale-pool (info)
->>>>>>> wip-sinks
 
             #1  api[4711] -> 10.0.0.7:443: close-wait (likely), 1 190 CLOSE_WAIT, 14 ESTABLISHED
                 The peer closed them between 50m and 1m ago; the application did not.
@@ -110,34 +84,14 @@ fn mixed_at_200() {
 
             taken back 12s ago: #4 undrained x5 api[4711] -> 10.0.0.8:443, had stood 3m: closed or used again
 
-<<<<<<< HEAD
-        api[4711]: 1 211 TCP fds of 65 536, +23/min, limit in 46h
-
-        Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
-        tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
-    "#]],
-=======
             api[4711]: 1 211 TCP fds of 65 536, +23/min, limit in 46h
             Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
         "#]],
->>>>>>> wip-sinks
     );
 }
 
 #[test]
-<<<<<<< HEAD
-fn mixed_wide_at_200() {
-    let style = Style { color: false, width: 200, wide: true };
-    check_style(
-        &fixture::mixed(),
-        style,
-        &expect![[r#"
-        #   PID  COMM   REMOTE         STATE                    COUNT  OLDEST   GROWTH  VERDICT              LOCAL               IDLE  UNREAD  READER    UID       NETNS  EXE
-        1  4711  api    10.0.0.7:443   CLOSE_WAIT, ESTABLISHED  1 204     51m  +23/min  close-wait (likely)  10.0.0.5:*           50m  28 KiB  unknown  1000  4026531840  /usr/local/bin/api
-        2   801  nginx  inbound :8080  CLOSE                       12    >51m        -  ghost (possible)     [2001:db8::5]:8080   50m     0 B  unknown    33  4026531840  /usr/sbin/nginx
-        3  4711  api    10.0.9.9:5432  CLOSE_WAIT                   2     51m    0/min  stale-pool (info)    10.0.0.5:*           50m     0 B  unknown  1000  4026531840  /usr/local/bin/api
-=======
 fn wide_at_200() {
     let report = fixture::report(vec![fixture::with_call_site(1), fixture::inbound(2)]);
     check(
@@ -148,7 +102,6 @@ fn wide_at_200() {
             1  4711  api    [2001:db8:85a3::8a2e:370:7334]:443  ESTABLISHED     23     51m  ~+24/h  undrained (certain)  ..).doSomething billing.go:23  [2001:db8::5]:*      50m  112 KiB  unknown  1000  4026531840
             2   801  nginx  inbound :8080                       CLOSE           12    >51m       -  ghost (possible)     -                              [2001:db8::5]:8080   50m      0 B  unknown    33  4026531840
             No room for EXE.
->>>>>>> wip-sinks
 
             #1  api[4711] -> [2001:db8:85a3::8a2e:370:7334]:443: undrained (certain), 23 ESTABLISHED
                 GET http://billing/charge
@@ -163,41 +116,13 @@ fn wide_at_200() {
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 traced, 11 seeded (open before tracing)
                 also held by nginx-worker[802] on the same fds
 
-<<<<<<< HEAD
-        #3  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT
-            Few and not rising, as in a pool until its next use.
-            fds 7, 8; all traced
-            exe /usr/local/bin/api
-
-        taken back 12s ago: undrained x5 api[4711] -> 10.0.0.8:443, had stood 3m: closed or used again
-
-        api[4711]: 1 211 TCP fds of 65 536, +23/min, limit in 46h
-
-        Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
-        tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
-    "#]],
-=======
             Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
         "#]],
->>>>>>> wip-sinks
     );
 }
 
 #[test]
-<<<<<<< HEAD
-fn mixed_wide_at_80() {
-    let style = Style { color: false, width: 80, wide: true };
-    check_style(
-        &fixture::mixed(),
-        style,
-        &expect![[r#"
-        #   PID  COMM   REMOTE         COUNT  OLDEST   GROWTH  VERDICT              IDLE
-        1  4711  api    10.0.0.7:443   1 204     51m  +23/min  close-wait (likely)   50m
-        2   801  nginx  inbound :8080     12    >51m        -  ghost (possible)      50m
-        3  4711  api    10.0.9.9:5432      2     51m    0/min  stale-pool (info)     50m
-        Too narrow for STATE, LOCAL, UNREAD, READER, UID, NETNS, EXE.
-=======
 fn wide_at_80_says_what_it_leaves_out() {
     let report = fixture::report(vec![fixture::stale_pool(1)]);
     check(
@@ -205,7 +130,6 @@ fn wide_at_80_says_what_it_leaves_out() {
         Style { wide: true, ..PLAIN },
         &expect![[r#"
             No leaked connections found. Worth knowing:
->>>>>>> wip-sinks
 
             #   PID  COMM  REMOTE         COUNT  OLDEST  GROWTH  VERDICT            UNREAD
             1  4711  api   10.0.9.9:5432      2     51m   0/min  stale-pool (info)     0 B
@@ -215,41 +139,13 @@ fn wide_at_80_says_what_it_leaves_out() {
                 Few and not rising, as in a pool until its next use.
                 fds 7, 8; all traced
 
-<<<<<<< HEAD
-        #3  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT
-            Few and not rising, as in a pool until its next use.
-            fds 7, 8; all traced
-            exe /usr/local/bin/api
-
-        taken back 12s ago: undrained x5 api[4711] -> 10.0.0.8:443, had stood 3m: closed
-        or used again
-
-        api[4711]: 1 211 TCP fds of 65 536, +23/min, limit in 46h
-
-        Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
-        tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
-    "#]],
-=======
             Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
         "#]],
->>>>>>> wip-sinks
     );
 }
 
 #[test]
-<<<<<<< HEAD
-fn mixed_coloured() {
-    let style = Style { color: true, width: 80, wide: false };
-    check_style(
-        &fixture::mixed(),
-        style,
-        &expect![[r#"
-        [1m#   PID  COMM   REMOTE         COUNT  OLDEST   GROWTH  VERDICT[0m
-        1  4711  api    10.0.0.7:443   1 204     51m  +23/min  [1;31mclose-wait (likely)[0m
-        2   801  nginx  inbound :8080     12    >51m        -  [33mghost (possible)[0m
-        [2m3  4711  api    10.0.9.9:5432      2     51m    0/min  stale-pool (info)[0m
-=======
 fn coloured() {
     let report = fixture::report(vec![
         fixture::with_call_site(1),
@@ -265,7 +161,6 @@ fn coloured() {
             1  4711  api    [2001:db8..7334]:443     23     51m  ~+24/h  ^[[1;31mundrained (certain)^[[0m
             3   801  nginx  inbound :8080            12    >51m       -  ^[[33mghost (possible)^[[0m
             ^[[2m2  4711  api    10.0.9.9:5432             2     51m   0/min  stale-pool (info)^[[0m
->>>>>>> wip-sinks
 
             ^[[1m#1  api[4711] -> [2001:db8:85a3::8a2e:370:7334]:443: undrained (certain),^[[0m
             ^[[1m    23 ESTABLISHED^[[0m
@@ -314,9 +209,6 @@ fn a_call_site_and_ipv6() {
             command /usr/local/bin/api --config /etc/api.toml
 
         Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
-<<<<<<< HEAD
-        [2mtracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s[0m
-=======
         tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
     "#]],
     );
@@ -337,7 +229,6 @@ fn a_call_site_and_ipv6() {
 
         Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
         tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
->>>>>>> wip-sinks
     "#]],
     );
 }
