@@ -42,10 +42,10 @@ fn each_change_is_a_row() {
     check(
         &text(rows),
         &expect![[r#"
-        1,2026-03-01T11:59:58.500Z,flagged,1000,4711,2026-03-01T10:53:20.000Z,api,7,90000,4026531840,outbound,10.0.0.5,40000,10.0.0.7,443,CLOSE_WAIT,3060,false,61.25,512,0,1311,240,traced,close-wait,possible,unknown,,,0,true
-        1,2026-03-01T11:59:58.500Z,retracted,1000,4711,2026-03-01T10:53:20.000Z,api,7,90000,4026531840,outbound,10.0.0.5,40000,10.0.0.7,443,CLOSE_WAIT,3060,false,61.25,512,0,1311,240,traced,close-wait,possible,unknown,,,0,true
-        1,2026-03-01T11:59:58.500Z,closed,1000,4711,2026-03-01T10:53:20.000Z,api,7,90000,4026531840,outbound,10.0.0.5,40000,10.0.0.7,443,CLOSE_WAIT,3060,false,61.25,512,0,1311,240,traced,close-wait,possible,unknown,,,0,true
-    "#]],
+            1,2026-03-01T11:59:58.500Z,flagged,0x1000,4711,2026-03-01T10:53:20.000Z,api,7,90000,4026531840,outbound,10.0.0.5,40000,10.0.0.7,443,CLOSE_WAIT,3060,false,61.25,512,0,1311,240,traced,close-wait,possible,unknown,,,0,true
+            1,2026-03-01T11:59:58.500Z,retracted,0x1000,4711,2026-03-01T10:53:20.000Z,api,7,90000,4026531840,outbound,10.0.0.5,40000,10.0.0.7,443,CLOSE_WAIT,3060,false,61.25,512,0,1311,240,traced,close-wait,possible,unknown,,,0,true
+            1,2026-03-01T11:59:58.500Z,closed,0x1000,4711,2026-03-01T10:53:20.000Z,api,7,90000,4026531840,outbound,10.0.0.5,40000,10.0.0.7,443,CLOSE_WAIT,3060,false,61.25,512,0,1311,240,traced,close-wait,possible,unknown,,,0,true
+        "#]],
     );
 }
 
@@ -61,11 +61,11 @@ fn what_is_left_at_the_end_is_a_row_each() {
     check(
         &text(remaining(&report, &fixture::context())),
         &expect![[r#"
-        1,2026-03-01T12:00:00.000Z,standing,1000,801,2026-02-28T11:00:00.000Z,nginx,20,90000,4026531840,inbound,2001:db8::5,8080,2001:db8:85a3::8a2e:370:7334,50123,CLOSE,3060,true,3000,0,0,1311,240,seeded,ghost,possible,unknown,,,0,true
-        1,2026-03-01T12:00:00.000Z,standing,1000,4711,2026-03-01T10:53:20.000Z,api,7,90000,4026531840,outbound,2001:db8::5,40000,2001:db8:85a3::8a2e:370:7334,443,ESTABLISHED,3060,false,3000,5000,0,1311,240,traced,undrained,certain,unknown,main.(*Client).doSomething billing.go:23,GET http://billing/charge,0,true
-        1,2026-03-01T12:00:00.000Z,open,1000,4711,2026-03-01T10:53:20.000Z,api,7,90000,4026531840,outbound,10.0.0.5,40000,10.0.0.9,5432,ESTABLISHED,3060,false,3000,0,0,1311,240,traced,,,unknown,,,0,true
-        1,2026-03-01T12:00:00.000Z,open,1001,,,,,90001,4026531840,outbound,10.0.0.5,40001,10.0.0.9,5432,ESTABLISHED,3058,false,2998,0,0,1311,240,traced,,,unknown,,,0,true
-    "#]],
+            1,2026-03-01T12:00:00.000Z,standing,0x1000,801,2026-02-28T11:00:00.000Z,nginx,20,90000,4026531840,inbound,2001:db8::5,8080,2001:db8:85a3::8a2e:370:7334,50123,CLOSE,3060,true,3000,0,0,1311,240,seeded,ghost,possible,unknown,,,0,true
+            1,2026-03-01T12:00:00.000Z,standing,0x1000,4711,2026-03-01T10:53:20.000Z,api,7,90000,4026531840,outbound,2001:db8::5,40000,2001:db8:85a3::8a2e:370:7334,443,ESTABLISHED,3060,false,3000,5000,0,1311,240,traced,undrained,certain,unknown,main.(*Client).doSomething billing.go:23,GET http://billing/charge,0,true
+            1,2026-03-01T12:00:00.000Z,open,0x1000,4711,2026-03-01T10:53:20.000Z,api,7,90000,4026531840,outbound,10.0.0.5,40000,10.0.0.9,5432,ESTABLISHED,3060,false,3000,0,0,1311,240,traced,,,unknown,,,0,true
+            1,2026-03-01T12:00:00.000Z,open,0x1001,,,,,90001,4026531840,outbound,10.0.0.5,40001,10.0.0.9,5432,ESTABLISHED,3058,false,2998,0,0,1311,240,traced,,,unknown,,,0,true
+        "#]],
     );
 }
 
@@ -81,7 +81,7 @@ fn hostile_strings_stay_in_their_cell() {
     check(
         &text(remaining(&fixture::hostile(), &fixture::context())),
         &expect![[r#"
-        1,2026-03-01T12:00:00.000Z,standing,1000,4711,2026-03-01T10:53:20.000Z,"'=\x1b[2J\n""x"",�\u{202e}",7,90000,4026531840,outbound,10.0.0.5,40000,10.0.0.7,443,CLOSE_WAIT,3060,false,3000,0,0,1311,240,traced,close-wait,likely,unknown,'@main\ttab evil.go:1,'-GET http://h/\r\nSet-Cookie: a,0,true
-    "#]],
+            1,2026-03-01T12:00:00.000Z,standing,0x1000,4711,2026-03-01T10:53:20.000Z,"'=\x1b[2J\n""x"",�\u{202e}",7,90000,4026531840,outbound,10.0.0.5,40000,10.0.0.7,443,CLOSE_WAIT,3060,false,3000,0,0,1311,240,traced,close-wait,likely,unknown,'@main\ttab evil.go:1,'-GET http://h/\r\nSet-Cookie: a,0,true
+        "#]],
     );
 }

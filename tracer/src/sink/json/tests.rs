@@ -56,96 +56,96 @@ fn an_outbound_finding() {
     check(
         &report,
         &expect![[r#"
-        {
-          "schema": 1,
-          "tool": "tracer 0.1.0",
-          "host": "web1",
-          "kernel": "6.18.0-amd64",
-          "started_at": "2026-03-01T11:59:57.000Z",
-          "at": "2026-03-01T12:00:00.000Z",
-          "observed_ms": 3000,
-          "findings": [
             {
-              "id": "f1",
-              "verdict": "undrained",
-              "confidence": "certain",
-              "pid": 4711,
-              "start_time": "2026-03-01T10:53:20.000Z",
-              "comm": "api",
-              "exe": "/usr/local/bin/api",
-              "cmdline": "/usr/local/bin/api --config /etc/api.toml",
-              "uid": 1000,
-              "container": "4f3c2b1a09182736455463728190",
-              "netns": 4026531840,
-              "direction": "outbound",
-              "remote": "[2001:db8:85a3::8a2e:370:7334]:443",
-              "local_port": null,
-              "count": 23,
-              "oldest_age_s": 3060,
-              "oldest_age_is_lower_bound": false,
-              "growth_per_min": 0.4,
-              "unread_bytes": 115000,
-              "reader": "unknown",
-              "call_site": "main.(*Client).doSomething billing.go:23",
-              "request": "GET http://billing/charge",
-              "evidence": [
-                "Data arrived on all of them and nothing was read for 50m."
-              ],
-              "retracted_at": null,
-              "stood_s": 2940,
-              "connections": [
+              "schema": 1,
+              "tool": "tracer 0.1.0",
+              "host": "web1",
+              "kernel": "6.18.0-amd64",
+              "started_at": "2026-03-01T11:59:57.000Z",
+              "at": "2026-03-01T12:00:00.000Z",
+              "observed_ms": 3000,
+              "findings": [
                 {
-                  "id": "1000",
-                  "fd": 7,
-                  "owners": [
+                  "id": "f1",
+                  "verdict": "undrained",
+                  "confidence": "certain",
+                  "pid": 4711,
+                  "start_time": "2026-03-01T10:53:20.000Z",
+                  "comm": "api",
+                  "exe": "/usr/local/bin/api",
+                  "cmdline": "/usr/local/bin/api --config /etc/api.toml",
+                  "uid": 1000,
+                  "container": "4f3c2b1a09182736455463728190",
+                  "netns": 4026531840,
+                  "direction": "outbound",
+                  "remote": "[2001:db8:85a3::8a2e:370:7334]:443",
+                  "local_port": null,
+                  "count": 23,
+                  "oldest_age_s": 3060,
+                  "oldest_age_is_lower_bound": false,
+                  "growth_per_min": 0.4,
+                  "unread_bytes": 115000,
+                  "reader": "unknown",
+                  "call_site": "main.(*Client).doSomething billing.go:23",
+                  "request": "GET http://billing/charge",
+                  "evidence": [
+                    "Data arrived on all of them and nothing was read for 50m."
+                  ],
+                  "retracted_at": null,
+                  "stood_s": 2940,
+                  "connections": [
                     {
-                      "pid": 4711,
-                      "start_time": "2026-03-01T10:53:20.000Z",
-                      "comm": "api",
-                      "fd": 7
+                      "id": "0x1000",
+                      "fd": 7,
+                      "owners": [
+                        {
+                          "pid": 4711,
+                          "start_time": "2026-03-01T10:53:20.000Z",
+                          "comm": "api",
+                          "fd": 7
+                        }
+                      ],
+                      "inode": 90000,
+                      "state": "ESTABLISHED",
+                      "local": "[2001:db8::5]:40000",
+                      "remote": "[2001:db8:85a3::8a2e:370:7334]:443",
+                      "age_s": 3060,
+                      "age_is_lower_bound": false,
+                      "idle_s": 3000,
+                      "unread_bytes": 5000,
+                      "unsent_bytes": 0,
+                      "rx_bytes": 1311,
+                      "tx_bytes": 240,
+                      "reader": "unknown",
+                      "origin": "traced"
                     }
                   ],
-                  "inode": 90000,
-                  "state": "ESTABLISHED",
-                  "local": "[2001:db8::5]:40000",
-                  "remote": "[2001:db8:85a3::8a2e:370:7334]:443",
-                  "age_s": 3060,
-                  "age_is_lower_bound": false,
-                  "idle_s": 3000,
-                  "unread_bytes": 5000,
-                  "unsent_bytes": 0,
-                  "rx_bytes": 1311,
-                  "tx_bytes": 240,
-                  "reader": "unknown",
-                  "origin": "traced"
+                  "connections_omitted": 0
                 }
               ],
-              "connections_omitted": 0
+              "processes": [
+                {
+                  "pid": 4711,
+                  "comm": "api",
+                  "tcp_fds": 1211,
+                  "fd_limit": 65536,
+                  "growth_per_min": 23,
+                  "seconds_to_fd_limit": 165600
+                }
+              ],
+              "coverage": {
+                "complete": true,
+                "events_lost": 0,
+                "map_full": 0,
+                "processes_unreadable": 0,
+                "not_judged": {},
+                "probes": [
+                  "inet_sock_set_state: tp_btf"
+                ],
+                "notes": []
+              }
             }
-          ],
-          "processes": [
-            {
-              "pid": 4711,
-              "comm": "api",
-              "tcp_fds": 1211,
-              "fd_limit": 65536,
-              "growth_per_min": 23,
-              "seconds_to_fd_limit": 165600
-            }
-          ],
-          "coverage": {
-            "complete": true,
-            "events_lost": 0,
-            "map_full": 0,
-            "processes_unreadable": 0,
-            "not_judged": {},
-            "probes": [
-              "inet_sock_set_state: tp_btf"
-            ],
-            "notes": []
-          }
-        }
-    "#]],
+        "#]],
     );
 }
 
@@ -156,93 +156,93 @@ fn an_inbound_finding() {
     check(
         &fixture::report(vec![inbound]),
         &expect![[r#"
-        {
-          "schema": 1,
-          "tool": "tracer 0.1.0",
-          "host": "web1",
-          "kernel": "6.18.0-amd64",
-          "started_at": "2026-03-01T11:59:57.000Z",
-          "at": "2026-03-01T12:00:00.000Z",
-          "observed_ms": 3000,
-          "findings": [
             {
-              "id": "f2",
-              "verdict": "ghost",
-              "confidence": "possible",
-              "pid": 801,
-              "start_time": "2026-02-28T11:00:00.000Z",
-              "comm": "nginx",
-              "exe": "/usr/sbin/nginx",
-              "cmdline": null,
-              "uid": 33,
-              "container": null,
-              "netns": 4026531840,
-              "direction": "inbound",
-              "remote": null,
-              "local_port": 8080,
-              "count": 12,
-              "oldest_age_s": 3060,
-              "oldest_age_is_lower_bound": true,
-              "growth_per_min": null,
-              "unread_bytes": 0,
-              "reader": "unknown",
-              "call_site": null,
-              "request": null,
-              "evidence": [
-                "They are dead; their descriptors are open. ss does not show them."
-              ],
-              "retracted_at": null,
-              "stood_s": 2940,
-              "connections": [
+              "schema": 1,
+              "tool": "tracer 0.1.0",
+              "host": "web1",
+              "kernel": "6.18.0-amd64",
+              "started_at": "2026-03-01T11:59:57.000Z",
+              "at": "2026-03-01T12:00:00.000Z",
+              "observed_ms": 3000,
+              "findings": [
                 {
-                  "id": "1000",
-                  "fd": 20,
-                  "owners": [
+                  "id": "f2",
+                  "verdict": "ghost",
+                  "confidence": "possible",
+                  "pid": 801,
+                  "start_time": "2026-02-28T11:00:00.000Z",
+                  "comm": "nginx",
+                  "exe": "/usr/sbin/nginx",
+                  "cmdline": null,
+                  "uid": 33,
+                  "container": null,
+                  "netns": 4026531840,
+                  "direction": "inbound",
+                  "remote": null,
+                  "local_port": 8080,
+                  "count": 12,
+                  "oldest_age_s": 3060,
+                  "oldest_age_is_lower_bound": true,
+                  "growth_per_min": null,
+                  "unread_bytes": 0,
+                  "reader": "unknown",
+                  "call_site": null,
+                  "request": null,
+                  "evidence": [
+                    "They are dead; their descriptors are open. ss does not show them."
+                  ],
+                  "retracted_at": null,
+                  "stood_s": 2940,
+                  "connections": [
                     {
-                      "pid": 801,
-                      "start_time": "2026-02-28T11:00:00.000Z",
-                      "comm": "nginx",
-                      "fd": 20
-                    },
-                    {
-                      "pid": 802,
-                      "start_time": "2026-02-28T11:00:01.000Z",
-                      "comm": "nginx-worker",
-                      "fd": 20
+                      "id": "0x1000",
+                      "fd": 20,
+                      "owners": [
+                        {
+                          "pid": 801,
+                          "start_time": "2026-02-28T11:00:00.000Z",
+                          "comm": "nginx",
+                          "fd": 20
+                        },
+                        {
+                          "pid": 802,
+                          "start_time": "2026-02-28T11:00:01.000Z",
+                          "comm": "nginx-worker",
+                          "fd": 20
+                        }
+                      ],
+                      "inode": 90000,
+                      "state": "CLOSE",
+                      "local": "[2001:db8::5]:8080",
+                      "remote": "[2001:db8:85a3::8a2e:370:7334]:50123",
+                      "age_s": 3060,
+                      "age_is_lower_bound": true,
+                      "idle_s": 3000,
+                      "unread_bytes": 0,
+                      "unsent_bytes": 0,
+                      "rx_bytes": 1311,
+                      "tx_bytes": 240,
+                      "reader": "unknown",
+                      "origin": "seeded"
                     }
                   ],
-                  "inode": 90000,
-                  "state": "CLOSE",
-                  "local": "[2001:db8::5]:8080",
-                  "remote": "[2001:db8:85a3::8a2e:370:7334]:50123",
-                  "age_s": 3060,
-                  "age_is_lower_bound": true,
-                  "idle_s": 3000,
-                  "unread_bytes": 0,
-                  "unsent_bytes": 0,
-                  "rx_bytes": 1311,
-                  "tx_bytes": 240,
-                  "reader": "unknown",
-                  "origin": "seeded"
+                  "connections_omitted": 0
                 }
               ],
-              "connections_omitted": 0
+              "processes": [],
+              "coverage": {
+                "complete": true,
+                "events_lost": 0,
+                "map_full": 0,
+                "processes_unreadable": 0,
+                "not_judged": {},
+                "probes": [
+                  "inet_sock_set_state: tp_btf"
+                ],
+                "notes": []
+              }
             }
-          ],
-          "processes": [],
-          "coverage": {
-            "complete": true,
-            "events_lost": 0,
-            "map_full": 0,
-            "processes_unreadable": 0,
-            "not_judged": {},
-            "probes": [
-              "inet_sock_set_state: tp_btf"
-            ],
-            "notes": []
-          }
-        }
-    "#]],
+        "#]],
     );
 }
 
@@ -254,56 +254,56 @@ fn all_connections_and_what_was_not_seen() {
     check(
         &report,
         &expect![[r#"
-        {
-          "schema": 1,
-          "tool": "tracer 0.1.0",
-          "host": "web1",
-          "kernel": "6.18.0-amd64",
-          "started_at": "2026-03-01T11:59:57.000Z",
-          "at": "2026-03-01T12:00:00.000Z",
-          "observed_ms": 3000,
-          "findings": [],
-          "processes": [],
-          "coverage": {
-            "complete": false,
-            "events_lost": 1234,
-            "map_full": 30,
-            "processes_unreadable": 2,
-            "not_judged": {
-              "mptcp": 2,
-              "smc": 1
-            },
-            "probes": [
-              "accept: not attached (no BTF)"
-            ],
-            "notes": [
-              "Only processes of this container are visible.",
-              "1 snapshot failed",
-              "5 connections did not fit into the table"
-            ]
-          },
-          "connections": [
             {
-              "id": "1000",
-              "fd": null,
-              "owners": [],
-              "inode": 90000,
-              "state": "ESTABLISHED",
-              "local": "10.0.0.5:40000",
-              "remote": "10.0.0.9:5432",
-              "age_s": 3060,
-              "age_is_lower_bound": false,
-              "idle_s": 3000,
-              "unread_bytes": 0,
-              "unsent_bytes": 0,
-              "rx_bytes": 1311,
-              "tx_bytes": 240,
-              "reader": "unknown",
-              "origin": "traced"
+              "schema": 1,
+              "tool": "tracer 0.1.0",
+              "host": "web1",
+              "kernel": "6.18.0-amd64",
+              "started_at": "2026-03-01T11:59:57.000Z",
+              "at": "2026-03-01T12:00:00.000Z",
+              "observed_ms": 3000,
+              "findings": [],
+              "processes": [],
+              "coverage": {
+                "complete": false,
+                "events_lost": 1234,
+                "map_full": 30,
+                "processes_unreadable": 2,
+                "not_judged": {
+                  "mptcp": 2,
+                  "smc": 1
+                },
+                "probes": [
+                  "accept: not attached (no BTF)"
+                ],
+                "notes": [
+                  "Only processes of this container are visible.",
+                  "1 snapshot failed",
+                  "5 connections did not fit into the table"
+                ]
+              },
+              "connections": [
+                {
+                  "id": "0x1000",
+                  "fd": null,
+                  "owners": [],
+                  "inode": 90000,
+                  "state": "ESTABLISHED",
+                  "local": "10.0.0.5:40000",
+                  "remote": "10.0.0.9:5432",
+                  "age_s": 3060,
+                  "age_is_lower_bound": false,
+                  "idle_s": 3000,
+                  "unread_bytes": 0,
+                  "unsent_bytes": 0,
+                  "rx_bytes": 1311,
+                  "tx_bytes": 240,
+                  "reader": "unknown",
+                  "origin": "traced"
+                }
+              ]
             }
-          ]
-        }
-    "#]],
+        "#]],
     );
 }
 
