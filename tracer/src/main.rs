@@ -26,6 +26,7 @@ use outlet::Outlet;
 use wall_clock::WallClock;
 
 fn main() -> ExitCode {
+    ignore_file_size_signal();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return explain_usage(&error),
@@ -81,6 +82,12 @@ fn watch(plan: &Plan, form: Form) -> Result<u8> {
 fn start_logging(verbose: bool) {
     let level = if verbose { log::LevelFilter::Debug } else { log::LevelFilter::Error };
     env_logger::Builder::new().filter_module("tracer", level).format_timestamp_millis().init();
+}
+
+/// A file at its size limit (`ulimit -f`) is an error of the write, as a full disk is.
+fn ignore_file_size_signal() {
+    // SAFETY: SIG_IGN runs no code of ours, and nothing else sets this signal's action.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
 }
 
 /// Bad usage is one line that says what is wrong; help and version are what they are.

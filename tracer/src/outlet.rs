@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Result;
-use tracer_core::{Change, Finding, Report};
+use tracer_core::{Change, Report};
 
 use crate::{
     cli::{Form, Output},
@@ -14,7 +14,7 @@ use crate::{
         Context,
         csv::{self, CsvFile},
         json,
-        table::{self, Page, Style},
+        table::{self, Style},
         terminal,
     },
 };
@@ -29,8 +29,8 @@ pub(crate) struct Outlet {
     is_terminal: bool,
     /// The page in place is on the alternate screen.
     entered: bool,
-    /// What the last page said that was appended.
-    appended: Option<String>,
+    /// The report of the last page that was appended.
+    appended: Option<Report>,
 }
 
 /// What became of showing something.
@@ -136,13 +136,12 @@ impl Outlet {
             let rows = terminal_size::terminal_size().map_or(24, |(_, height)| height.0);
             return self.write(&terminal::frame(&page, rows));
         }
-        let gist = gist(report);
-        if self.appended.as_ref() == Some(&gist) {
+        let same = |last: &Report| table::have_same_findings(last, report);
+        if self.appended.as_ref().is_some_and(same) {
             return Ok(Shown::Yes);
         }
-        self.appended = Some(gist);
-        let Page { body, .. } = page;
-        self.write_line(&format!("{body}\n"))
+        self.appended = Some(report.clone());
+        self.write_line(&format!("{}\n", page.body))
     }
 
     /// Diagnostics on the same screen would tear a page that is repainted.
@@ -187,13 +186,4 @@ impl Drop for Outlet {
     fn drop(&mut self) {
         self.leave();
     }
-}
-
-/// What a page says, its ages aside.
-fn gist(report: &Report) -> String {
-    let finding = |finding: &Finding| {
-        let Finding { id, verdict, confidence, count, retracted_at, .. } = finding;
-        format!("{id} {verdict} {confidence} {count} {}\n", retracted_at.is_some())
-    };
-    report.findings.iter().map(finding).collect()
 }

@@ -4,6 +4,7 @@ pub(crate) mod build;
 pub(crate) mod digest;
 pub(crate) mod linker;
 pub(crate) mod record;
+mod strip;
 pub(crate) mod toolchain;
 
 use std::fs;
@@ -67,6 +68,7 @@ pub(crate) fn rebuild(toolchain: &Toolchain, directory: &Path) -> Result<PathBuf
     let built = build::build(toolchain)?;
 
     let bytes = fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;
+    let bytes = strip::without_dwarf(&bytes)?;
     let record = Record {
         sources,
         object: digest::of_bytes(&bytes),

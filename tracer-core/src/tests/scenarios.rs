@@ -366,22 +366,22 @@ fn a_finding_is_taken_back_when_its_sockets_close_or_are_used() {
                  36000 bytes lie unread on 4 sockets, and nothing was read for 1m 21s
                  they went silent at one time, as far as can be told: a restart does that
                  4 of 4 hold more than 4096 bytes, 5 would be telling: less can be TLS session tickets
-            1m 10s flagged 1 undrained likely
-            1m 10s flagged 2 undrained likely
-            1m 10s flagged 3 undrained likely
-            1m 10s flagged 4 undrained likely
-            1m 10s flagged 5 undrained likely
-            1m 10s flagged 6 undrained likely
-            1m 21s retracted 1 undrained likely
-            1m 21s retracted 2 undrained likely
-            1m 21s flagged 3 undrained possible
-            1m 21s flagged 4 undrained possible
-            1m 21s flagged 5 undrained possible
-            1m 21s flagged 6 undrained possible
-            1m 30s closed 3 undrained possible
-            1m 30s closed 4 undrained possible
-            1m 30s closed 5 undrained possible
-            1m 30s closed 6 undrained possible
+            1m 10s flagged 0x1 undrained likely
+            1m 10s flagged 0x2 undrained likely
+            1m 10s flagged 0x3 undrained likely
+            1m 10s flagged 0x4 undrained likely
+            1m 10s flagged 0x5 undrained likely
+            1m 10s flagged 0x6 undrained likely
+            1m 21s retracted 0x1 undrained likely
+            1m 21s retracted 0x2 undrained likely
+            1m 21s flagged 0x3 undrained possible
+            1m 21s flagged 0x4 undrained possible
+            1m 21s flagged 0x5 undrained possible
+            1m 21s flagged 0x6 undrained possible
+            1m 30s closed 0x3 undrained possible
+            1m 30s closed 0x4 undrained possible
+            1m 30s closed 0x5 undrained possible
+            1m 30s closed 0x6 undrained possible
         "#]],
     );
 }
@@ -456,18 +456,18 @@ fn absence_from_one_snapshot_is_no_close() {
               #1 undrained likely: p10[10] outbound 10.0.0.1:443 x6, oldest 1m 10s, stood 3s, taken back
                  54000 bytes lie unread on 6 sockets, and nothing was read for 1m 10s
                  they went silent at one time, as far as can be told: a restart does that
-            1m 10s flagged 1 undrained likely
-            1m 10s flagged 2 undrained likely
-            1m 10s flagged 3 undrained likely
-            1m 10s flagged 4 undrained likely
-            1m 10s flagged 5 undrained likely
-            1m 10s flagged 6 undrained likely
-            1m 13s closed 1 undrained likely
-            1m 13s closed 2 undrained likely
-            1m 13s closed 3 undrained likely
-            1m 13s closed 4 undrained likely
-            1m 13s closed 5 undrained likely
-            1m 13s closed 6 undrained likely
+            1m 10s flagged 0x1 undrained likely
+            1m 10s flagged 0x2 undrained likely
+            1m 10s flagged 0x3 undrained likely
+            1m 10s flagged 0x4 undrained likely
+            1m 10s flagged 0x5 undrained likely
+            1m 10s flagged 0x6 undrained likely
+            1m 13s closed 0x1 undrained likely
+            1m 13s closed 0x2 undrained likely
+            1m 13s closed 0x3 undrained likely
+            1m 13s closed 0x4 undrained likely
+            1m 13s closed 0x5 undrained likely
+            1m 13s closed 0x6 undrained likely
         "#]],
     );
 }

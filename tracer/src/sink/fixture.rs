@@ -141,6 +141,27 @@ pub(crate) fn inbound(id: u64) -> Finding {
     }
 }
 
+/// Responses that nobody reads, of which the line of code and the request are known.
+pub(crate) fn with_call_site(id: u64) -> Finding {
+    let mut connections =
+        connections(23, TcpState::Established, "[2001:db8:85a3::8a2e:370:7334]:443");
+    for connection in &mut connections {
+        connection.unread_bytes = 5_000;
+    }
+    Finding {
+        verdict: Verdict::Undrained,
+        confidence: Confidence::Certain,
+        growth_per_min_milli: Some(400),
+        growth_is_reconstructed: true,
+        call_site: Some("main.(*Client).doSomething billing.go:23".to_owned()),
+        request: Some("GET http://billing/charge".to_owned()),
+        container: Some("4f3c2b1a09182736455463728190".to_owned()),
+        cmdline: Some("/usr/local/bin/api --config /etc/api.toml".to_owned()),
+        evidence: vec!["Data arrived on all of them and nothing was read for 50m.".to_owned()],
+        ..finding(id, connections)
+    }
+}
+
 /// What a pool keeps: for information.
 pub(crate) fn stale_pool(id: u64) -> Finding {
     let connections = connections(2, TcpState::CloseWait, "10.0.9.9:5432");

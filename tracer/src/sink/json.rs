@@ -32,3 +32,6 @@ fn finish(serialized: String) -> String {
     text.push('\n');
     text
 }
+
+#[cfg(test)]
+mod tests;

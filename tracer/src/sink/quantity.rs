@@ -60,9 +60,9 @@ pub(crate) fn grouped(number: u64) -> String {
     grouped
 }
 
-/// `1 connection`, `1 204 connections`.
+/// `1 connection`, `1 204 connections`; no line is broken between number and noun.
 pub(crate) fn counted(number: u64, one: &str, many: &str) -> String {
-    format!("{} {}", grouped(number), if number == 1 { one } else { many })
+    format!("{}{NO_BREAK_SPACE}{}", grouped(number), if number == 1 { one } else { many })
 }
 
 /// A duration, as precise as a glance needs: `12s`, `51m`, `2h 5m`, `46h`, `3d 4h`, `120d`.

@@ -13,8 +13,16 @@ use std::fmt;
 
 use tracer_core::{Confidence, Finding, Report};
 
-use super::{Context, quantity::NO_BREAK_SPACE};
+use super::{
+    Context,
+    quantity::{NO_BREAK_SPACE, counted},
+};
 use text::Paint;
+
+/// Findings explained below the table; the rest has only its row.
+const DETAILS_MAX: usize = 50;
+/// Processes whose headlines are part of the footer; more of them scroll with the body.
+const FOOTER_PROCESSES_MAX: usize = 3;
 
 /// How to render.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,19 +62,36 @@ pub(crate) fn page(report: &Report, context: &Context, style: Style) -> Page {
     }
     if !findings.is_empty() {
         sections.push(findings::lines(&findings, style, paint));
-        for (index, finding) in findings.iter().enumerate() {
-            sections.push(detail::lines(index + 1, finding, width, paint));
+        for finding in findings.iter().take(DETAILS_MAX) {
+            sections.push(detail::lines(finding, width, paint));
+        }
+        if let Some(omitted @ 1..) = findings.len().checked_sub(DETAILS_MAX) {
+            let more = counted(omitted as u64, "finding", "findings");
+            sections.push(vec![format!("{more} more in the table; -o json says why.")]);
         }
     }
     sections.push(detail::retracted_lines(report, width, paint));
     sections.push(connections::lines(&report.unflagged, width, paint));
-    sections.push(detail::process_lines(report, width));
+
+    let processes = detail::process_lines(report, width);
+    let mut footer = footer::lines(report, context, width, paint);
+    if report.processes.len() <= FOOTER_PROCESSES_MAX {
+        footer.splice(0..0, processes);
+    } else {
+        sections.push(processes);
+    }
     sections.retain(|section| !section.is_empty());
 
     let body: Vec<String> = sections.iter().map(|lines| lines.join("\n")).collect();
-    let footer = footer::lines(report, context, width, paint).join("\n");
     let spaces = |text: String| text.replace(NO_BREAK_SPACE, " ");
-    Page { body: spaces(body.join("\n\n")), footer: spaces(footer) }
+    Page { body: spaces(body.join("\n\n")), footer: spaces(footer.join("\n")) }
+}
+
+/// Whether two reports have the same findings, however the ages in them have moved on: then a
+/// reader who has seen the one need not see the other.
+pub(crate) fn have_same_findings(one: &Report, other: &Report) -> bool {
+    let facts = |it: &Finding| (it.id, it.verdict, it.confidence, it.count, it.retracted_at);
+    one.findings.iter().map(facts).eq(other.findings.iter().map(facts))
 }
 
 /// The findings that stand, those for information last.

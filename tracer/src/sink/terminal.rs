@@ -16,22 +16,24 @@ pub(crate) const LEAVE: &[u8] = b"\x1b[?25h\x1b[?1049l";
 
 /// What to write to show a page on a terminal of so many rows.
 ///
-/// Nothing is cleared before it is painted over, and a terminal that can shows all of it at once,
-/// so nothing flickers. Where the page is too long, the end of its body is left out, the footer
+/// Each line is painted over where it is, and a terminal that can shows all of them at once, so
+/// nothing flickers. Where the page is too long, the end of its body is left out, the footer
 /// stays, and a line between them says how much is missing. What is too long for a line is cut.
 pub(crate) fn frame(page: &Page, rows: u16) -> Vec<u8> {
     // Begin a synchronized update, do not wrap lines, go home.
     let mut bytes = b"\x1b[?2026h\x1b[?7l\x1b[H".to_vec();
-    for (index, line) in visible_lines(page, usize::from(rows).max(1)).iter().enumerate() {
-        if index > 0 {
+    let lines = visible_lines(page, usize::from(rows).max(1));
+    for (index, line) in lines.iter().enumerate() {
+        // Clear from here to the end of the line, in the last one to the end of the screen. Before
+        // the text: after a line as long as the terminal is wide it would take the last character.
+        bytes.extend_from_slice(if index + 1 < lines.len() { b"\x1b[K" } else { b"\x1b[J" });
+        bytes.extend_from_slice(line.as_bytes());
+        if index + 1 < lines.len() {
             bytes.extend_from_slice(b"\r\n");
         }
-        bytes.extend_from_slice(line.as_bytes());
-        // Clear the rest of the line.
-        bytes.extend_from_slice(b"\x1b[K");
     }
-    // Clear everything below, wrap lines again, end the update.
-    bytes.extend_from_slice(b"\x1b[J\x1b[?7h\x1b[?2026l");
+    // Wrap lines again, end the update.
+    bytes.extend_from_slice(b"\x1b[?7h\x1b[?2026l");
     bytes
 }
 

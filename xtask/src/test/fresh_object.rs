@@ -30,7 +30,7 @@ pub(crate) fn run(access: Result<Access, &str>, ignored: u64) -> Result<Tally> {
 
     let fresh = fs::read(&object).with_context(|| format!("cannot read {}", object.display()))?;
     if fs::read(workspace::object()).is_ok_and(|committed| committed == fresh) {
-        println!("identical to the committed object, which was tested above");
+        println!("identical to the committed object, so there is nothing more to test");
         return Ok(tally);
     }
     match access {

@@ -58,7 +58,10 @@ impl CsvFile {
     /// # Errors
     /// Some rows may be missing on the disk.
     pub(crate) fn finish(self) -> Result<()> {
-        self.rows.output.sync_data().map_err(|error| self.describe(&error))
+        self.rows.output.sync_data().with_context(|| {
+            let shown = self.path.display();
+            format!("cannot bring {shown} to the disk; its last rows may be missing")
+        })
     }
 
     fn describe(&self, error: &io::Error) -> anyhow::Error {
@@ -84,7 +87,8 @@ fn open(path: &Path) -> Result<File> {
                  to write to standard output"
             ),
             _ if error.kind() == ErrorKind::NotFound => anyhow::anyhow!(
-                "cannot create {shown}: its directory does not exist; create it or name another file"
+                "cannot create {shown}: its directory does not exist; create that or name another \
+                 file"
             ),
             _ => anyhow::anyhow!("cannot write {shown}: {error}; name another file"),
         })?;

@@ -7,11 +7,11 @@ use tracer_core::{Finding, Origin, Owner, ProcessKey, ProcessSummary, Report};
 
 use super::{
     findings::{remote, states, verdict},
-    text::{Paint, clip_end, wrap},
+    text::{Paint, clip_end, width, wrap},
 };
 use crate::sink::{
     escape,
-    quantity::{self, counted, grouped},
+    quantity::{self, NO_BREAK_SPACE, counted, grouped},
 };
 
 /// Descriptors listed by number.
@@ -25,9 +25,9 @@ const COMMAND_LINE_MAX: usize = 400;
 
 const INDENT: &str = "    ";
 
-/// One finding, under its number in the table.
-pub(super) fn lines(number: usize, finding: &Finding, width: usize, paint: Paint) -> Vec<String> {
-    let label = format!("#{number:<2} ");
+/// One finding, under its number in the table, which is the same through a run and in JSON.
+pub(super) fn lines(finding: &Finding, width: usize, paint: Paint) -> Vec<String> {
+    let label = format!("#{:<2} ", finding.id);
     let mut lines = wrap(&label, &headline(finding), width);
     for line in &mut lines {
         *line = paint.bold(line);
@@ -42,7 +42,14 @@ pub(super) fn lines(number: usize, finding: &Finding, width: usize, paint: Paint
     for sentence in &finding.evidence {
         push(&escape::visible(sentence));
     }
-    for text in [descriptors(finding), holders(finding), whereabouts(finding), command(finding)] {
+    let own = own_descriptors(finding);
+    let texts = [
+        descriptors(finding, &own),
+        holders(finding, &own),
+        whereabouts(finding),
+        command(finding),
+    ];
+    for text in texts {
         if !text.is_empty() {
             push(&text);
         }
@@ -53,7 +60,8 @@ pub(super) fn lines(number: usize, finding: &Finding, width: usize, paint: Paint
 /// `api[4711] -> 10.0.0.7:443: close-wait (likely), 1 190 ESTABLISHED, 14 CLOSE_WAIT`.
 fn headline(finding: &Finding) -> String {
     let states = states(&finding.connections);
-    let states = states.iter().map(|(state, count)| format!(", {}\u{a0}{state}", grouped(*count)));
+    let states =
+        states.iter().map(|(state, count)| format!(", {}{NO_BREAK_SPACE}{state}", grouped(*count)));
     format!("{}: {}{}", subject(finding), verdict(finding), states.collect::<String>())
 }
 
@@ -68,28 +76,33 @@ fn process(key: ProcessKey, comm: &str) -> String {
     format!("{}[{}]", escape::visible(comm), key.pid)
 }
 
-/// `fds 7, 8, 9 +1 194 more; 23 traced, 2 seeded (open before the start)`.
-fn descriptors(finding: &Finding) -> String {
-    let mut fds: Vec<u32> =
-        owners(finding).filter(|it| it.key == finding.process).map(fd).collect();
-    fds.sort_unstable();
+/// The numbers of the accountable process's descriptors, ascending.
+fn own_descriptors(finding: &Finding) -> Vec<u32> {
+    let own = owners(finding).filter(|owner| owner.key == finding.process);
+    let mut own: Vec<u32> = own.map(|owner| owner.fd).collect();
+    own.sort_unstable();
+    own
+}
+
+/// `fds 7, 8, 9 +1 194 more; 23 traced, 2 seeded (open before tracing)`.
+fn descriptors(finding: &Finding, own: &[u32]) -> String {
     let traced = finding.connections.iter().filter(|it| it.origin == Origin::Traced).count();
     let seeded = finding.connections.len() - traced;
     let origins = match (traced, seeded) {
         (0, 0) => String::new(),
         (_, 0) => "all traced".to_owned(),
-        (0, _) => "all seeded (open before the start)".to_owned(),
+        (0, _) => "all seeded (open before tracing)".to_owned(),
         _ => {
             let (traced, seeded) = (grouped(traced as u64), grouped(seeded as u64));
-            format!("{traced} traced, {seeded} seeded (open before the start)")
+            format!("{traced} traced, {seeded} seeded (open before tracing)")
         }
     };
-    let parts = [numbers(&fds), origins];
+    let parts = [numbers(own), origins];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
-/// `also held by worker[4712] fd 7, worker[4713] fd 7`.
-fn holders(finding: &Finding) -> String {
+/// `also held by worker[4712] fd 7; worker[4713] on the same fds`.
+fn holders(finding: &Finding, own: &[u32]) -> String {
     let mut holders: BTreeMap<ProcessKey, (&str, Vec<u32>)> = BTreeMap::new();
     for owner in owners(finding).filter(|owner| owner.key != finding.process) {
         holders.entry(owner.key).or_insert((&owner.comm.0, Vec::new())).1.push(owner.fd);
@@ -97,10 +110,13 @@ fn holders(finding: &Finding) -> String {
     if holders.is_empty() {
         return String::new();
     }
-    let listed = holders.iter().take(HOLDERS_MAX);
-    let mut parts: Vec<String> = listed
-        .map(|(&key, (comm, fds))| format!("{} {}", process(key, comm), numbers(fds)))
-        .collect();
+    let listed = holders.iter_mut().take(HOLDERS_MAX).map(|(&key, (comm, fds))| {
+        fds.sort_unstable();
+        // What was inherited through fork has the same numbers.
+        let fds = if fds.len() > 1 && fds == own { "on the same fds" } else { &numbers(fds) };
+        format!("{} {fds}", process(key, comm))
+    });
+    let mut parts: Vec<String> = listed.collect();
     let omitted = holders.len() - parts.len();
     if omitted > 0 {
         parts.push(format!("and {}", counted(omitted as u64, "more process", "more processes")));
@@ -108,15 +124,21 @@ fn holders(finding: &Finding) -> String {
     format!("also held by {}", parts.join("; "))
 }
 
-/// Executable and container, where known.
+/// Container and executable, as far as they say more than the name does.
 fn whereabouts(finding: &Finding) -> String {
-    let exe = finding.exe.as_deref().map(|exe| format!("exe {}", escape::visible(exe)));
     let container = finding.container.as_deref().map(|id| {
         // Twelve digits are what container tools show and accept.
         let id: String = id.chars().take(12).collect();
         format!("container {}", escape::visible(&id))
     });
-    [exe, container].into_iter().flatten().collect::<Vec<_>>().join(", ")
+    let telling = |exe: &&str| {
+        // The kernel keeps 15 bytes of a name.
+        let name = exe.rsplit('/').next().unwrap_or_default();
+        finding.comm.0.is_empty() || !name.starts_with(&finding.comm.0)
+    };
+    let exe = finding.exe.as_deref().filter(telling);
+    let exe = exe.map(|exe| format!("exe {}", escape::visible(exe)));
+    [container, exe].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 fn command(finding: &Finding) -> String {
@@ -131,10 +153,6 @@ fn owners(finding: &Finding) -> impl Iterator<Item = &Owner> {
     finding.connections.iter().flat_map(|connection| &connection.owners)
 }
 
-fn fd(owner: &Owner) -> u32 {
-    owner.fd
-}
-
 /// `fd 7`, `fds 7, 8, 9 +1 194 more`.
 fn numbers(fds: &[u32]) -> String {
     if fds.is_empty() {
@@ -143,28 +161,34 @@ fn numbers(fds: &[u32]) -> String {
     let listed: Vec<_> = fds.iter().take(FDS_MAX).map(u32::to_string).collect();
     let omitted = fds.len() - listed.len();
     let more = if omitted > 0 {
-        format!(" +{}\u{a0}more", grouped(omitted as u64))
+        format!(" +{}{NO_BREAK_SPACE}more", grouped(omitted as u64))
     } else {
         String::new()
     };
-    format!("{} {}{more}", if fds.len() == 1 { "fd" } else { "fds" }, listed.join(", "))
+    let noun = if fds.len() == 1 { "fd" } else { "fds" };
+    format!("{noun}{NO_BREAK_SPACE}{}{more}", listed.join(", "))
 }
 
 /// Findings that were taken back, one line each, the latest first.
-pub(super) fn retracted_lines(report: &Report, width: usize, paint: Paint) -> Vec<String> {
+pub(super) fn retracted_lines(report: &Report, width_max: usize, paint: Paint) -> Vec<String> {
     let retracted = report.findings.iter().filter_map(|it| Some((it, it.retracted_at?)));
     let count = retracted.clone().count();
     let mut lines = Vec::new();
     for (finding, at) in retracted.take(RETRACTED_MAX) {
-        let text = format!(
-            "taken back {} ago: {} x{} {}, had stood {}: closed or used again",
+        let mut text = format!(
+            "taken back {} ago: #{} {} x{} {}, had stood {}",
             quantity::duration_ms(report.at.ms_since(at)),
+            finding.id,
             finding.verdict,
             grouped(finding.count as u64),
             subject(finding),
             quantity::duration_ms(finding.stood_ms),
         );
-        lines.extend(wrap("", &text, width));
+        let reason = ": closed or used again";
+        if width(&text) + reason.len() <= width_max {
+            text.push_str(reason);
+        }
+        lines.extend(wrap("", &text, width_max));
     }
     if count > RETRACTED_MAX {
         lines.push(format!("and {} taken back earlier", grouped((count - RETRACTED_MAX) as u64)));

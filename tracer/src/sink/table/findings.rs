@@ -7,18 +7,22 @@ use tracer_core::{Confidence, Connection, Direction, Finding, TcpState};
 use super::{
     Style,
     grid::{Column, Grid, Shrink, Step},
-    text::{Paint, width},
+    text::{Paint, width, wrap},
 };
 use crate::sink::{escape, quantity};
 
 const VERDICT: &str = "VERDICT";
+
+/// Columns for an IPv6 address and port at least: `[2001:d..7334]:443`.
+const REMOTE_MIN: usize = 18;
 
 /// Columns that name a finding; they are shown however narrow the terminal is.
 const ESSENTIAL: [&str; 6] = ["#", "PID", "COMM", "REMOTE", "COUNT", VERDICT];
 
 /// What else there is room for, the most telling first. The state comes late: most verdicts imply
 /// it, and it is said below the table.
-const STEPS: [Step; 17] = [
+const STEPS: [Step; 18] = [
+    Step::Widen(VERDICT),
     Step::Add("OLDEST"),
     Step::Add("GROWTH"),
     Step::Widen("COMM"),
@@ -32,8 +36,8 @@ const STEPS: [Step; 17] = [
     Step::Add("LOCAL"),
     Step::Add("UID"),
     Step::Add("NETNS"),
-    Step::Widen("CALL SITE"),
     Step::Add("EXE"),
+    Step::Widen("CALL SITE"),
     Step::Widen("LOCAL"),
     Step::Widen("EXE"),
 ];
@@ -55,7 +59,8 @@ pub(super) fn lines(findings: &[&Finding], style: Style, paint: Paint) -> Vec<St
     }
     if style.wide && !grid.hidden.is_empty() {
         let hidden = grid.hidden.join(", ");
-        lines.push(paint.dim(&format!("Too narrow for {hidden}.")));
+        let hint = wrap("", &format!("No room for {hidden}."), usize::from(style.width));
+        lines.extend(hint.iter().map(|line| paint.dim(line)));
     }
     lines
 }
@@ -90,19 +95,17 @@ fn columns(findings: &[&Finding]) -> Vec<Column> {
     let states = text("STATE", findings, state_cell);
     let short_states = states.cells.iter().map(|cell| cell.replace("ESTABLISHED", "ESTAB"));
     let short_states = Shrink::To(short_states.collect());
+    // Half an IPv6 address still tells one from another, half an IPv4 address does not.
+    let whole = findings.iter().filter(|it| it.remote.is_none_or(|remote| remote.is_ipv4()));
+    let remote_min = whole.map(|it| width(&remote(it))).max().unwrap_or(0).max(REMOTE_MIN);
     let mut columns = vec![
-        Column {
-            heading: "#",
-            cells: (1..=findings.len()).map(|number| number.to_string()).collect(),
-            is_number: true,
-            shrink: Shrink::Never,
-        },
+        number("#", findings, |finding| finding.id.to_string()),
         number("PID", findings, |finding| finding.process.pid.to_string()),
         Column {
             shrink: Shrink::End(8),
             ..text("COMM", findings, |finding| escape::visible(&finding.comm.0).into_owned())
         },
-        Column { shrink: Shrink::Middle(21), ..text("REMOTE", findings, remote) },
+        Column { shrink: Shrink::Middle(remote_min), ..text("REMOTE", findings, remote) },
         Column { shrink: short_states, ..states },
         number("COUNT", findings, |finding| quantity::grouped(finding.count as u64)),
         number("OLDEST", findings, |finding| {
@@ -111,7 +114,10 @@ fn columns(findings: &[&Finding]) -> Vec<Column> {
         number("GROWTH", findings, |finding| {
             quantity::growth(finding.growth_per_min_milli, finding.growth_is_reconstructed)
         }),
-        text(VERDICT, findings, verdict),
+        Column {
+            shrink: Shrink::To(findings.iter().map(|it| it.verdict.to_string()).collect()),
+            ..text(VERDICT, findings, verdict)
+        },
     ];
     if findings.iter().any(|finding| finding.call_site.is_some()) {
         columns.push(Column {
@@ -190,18 +196,20 @@ fn paint_row(line: &str, finding: &Finding, verdict_start: Option<usize>, paint:
         return paint.dim(line);
     }
     let Some(verdict_start) = verdict_start else { return line.to_owned() };
-    let verdict = verdict(finding);
     let mut column = 0;
     let start = line.char_indices().find_map(|(index, character)| {
         let is_there = column >= verdict_start;
         column += width(character.encode_utf8(&mut [0; 4]));
         is_there.then_some(index)
     });
-    match start.and_then(|start| Some((line.get(..start)?, line[start..].strip_prefix(&verdict)?)))
-    {
-        Some((before, after)) => {
-            format!("{before}{}{after}", paint.confidence(finding.confidence, &verdict))
+    let Some((before, rest)) = start.and_then(|start| line.split_at_checked(start)) else {
+        return line.to_owned();
+    };
+    // The column may have been too narrow for the confidence.
+    for verdict in [verdict(finding), finding.verdict.to_string()] {
+        if let Some(after) = rest.strip_prefix(&verdict) {
+            return format!("{before}{}{after}", paint.confidence(finding.confidence, &verdict));
         }
-        None => line.to_owned(),
     }
+    line.to_owned()
 }

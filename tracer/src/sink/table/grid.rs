@@ -1,6 +1,8 @@
 //! A table without lines that chooses its columns to fit a width.
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets::NOTHING};
+use comfy_table::{
+    CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets::NOTHING,
+};
 
 use super::text::{clip_end, clip_middle, clip_start, width};
 
@@ -149,6 +151,9 @@ fn render(choices: &[Choice]) -> Grid {
     let gap = u16::try_from(GAP).unwrap_or(1);
     for (column, choice) in table.column_iter_mut().zip(&shown) {
         column.set_padding((0, gap));
+        // A cell cut between two wide characters may be narrower than its column.
+        let width = u16::try_from(choice.width).unwrap_or(u16::MAX).saturating_add(gap);
+        column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(width)));
         if choice.column.is_number {
             column.set_cell_alignment(CellAlignment::Right);
         }
@@ -163,5 +168,71 @@ fn render(choices: &[Choice]) -> Grid {
         lines: table.lines().map(|line| line.trim_end().to_owned()).collect(),
         starts,
         hidden: hidden.iter().map(|choice| choice.column.heading).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::needless_raw_string_hashes, reason = "that is how expect-test writes them")]
+
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    const STEPS: [Step; 3] = [Step::Add("SIZE"), Step::Widen("NAME"), Step::Widen("KIND")];
+
+    fn check(width_max: usize, starts: &[(&str, usize)], expected: &Expect) {
+        let text = |cells: [&str; 2]| cells.map(str::to_owned).to_vec();
+        let column = |heading, cells, is_number, shrink| Column {
+            heading,
+            cells: text(cells),
+            is_number,
+            shrink,
+        };
+        let columns = vec![
+            column("NAME", ["short", "日本語日本語"], false, Shrink::End(9)),
+            column("SIZE", ["1\u{a0}204", "7"], true, Shrink::Never),
+            column("KIND", ["established", "x"], false, Shrink::To(text(["estab", "x"]))),
+        ];
+        let grid = Grid::new(columns, &["NAME", "KIND"], &STEPS, width_max);
+        expected.assert_eq(&grid.lines.join("\n"));
+        assert_eq!(grid.starts, starts);
+        assert_eq!(grid.hidden.is_empty(), grid.start_of("SIZE").is_some());
+    }
+
+    #[test]
+    fn columns_come_and_widen_as_there_is_room() {
+        check(
+            10,
+            &[("NAME", 0), ("KIND", 11)],
+            &expect![[r#"
+            NAME       KIND
+            short      estab
+            日本語..   x"#]],
+        );
+        check(
+            22,
+            &[("NAME", 0), ("KIND", 14)],
+            &expect![[r#"
+            NAME          KIND
+            short         estab
+            日本語日本語  x"#]],
+        );
+        check(
+            23,
+            &[("NAME", 0), ("SIZE", 11), ("KIND", 18)],
+            &expect![[r#"
+            NAME        SIZE  KIND
+            short      1 204  estab
+            日本語..       7  x"#]],
+        );
+        check(
+            32,
+            &[("NAME", 0), ("SIZE", 14), ("KIND", 21)],
+            &expect![[r#"
+            NAME           SIZE  KIND
+            short         1 204  established
+            日本語日本語      7  x"#]],
+        );
     }
 }

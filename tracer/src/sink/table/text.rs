@@ -6,6 +6,9 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 /// What stands for text that was left out.
 const ELLIPSIS: &str = "..";
 
+/// Columns for text at least, however narrow the terminal: below that, wrapped text is unreadable.
+const ROOM_MIN: usize = 36;
+
 /// Columns that a text takes.
 pub(super) fn width(text: &str) -> usize {
     text.width()
@@ -15,7 +18,7 @@ pub(super) fn width(text: &str) -> usize {
 /// `first`, the others are indented as deep as `first` is wide. A word wider than a line is cut.
 pub(super) fn wrap(first: &str, text: &str, width: usize) -> Vec<String> {
     let indent = " ".repeat(self::width(first));
-    let room = width.saturating_sub(indent.len()).max(10);
+    let room = width.saturating_sub(indent.len()).max(ROOM_MIN);
     let mut lines = vec![first.to_owned()];
     let mut used = 0;
     for word in text.split(' ').flat_map(|word| pieces(word, room)) {
@@ -138,12 +141,8 @@ mod tests {
     fn wrapping_keeps_words_and_numbers_together() {
         let text = "The peer closed 1\u{a0}204 connections long ago; nobody took notice.";
         assert_eq!(
-            wrap("#1  ", text, 30),
-            [
-                "#1  The peer closed 1\u{a0}204",
-                "    connections long ago;",
-                "    nobody took notice."
-            ]
+            wrap("#1  ", text, 40),
+            ["#1  The peer closed 1\u{a0}204 connections", "    long ago; nobody took notice."]
         );
         assert_eq!(wrap("", text, 10_000), [text]);
         assert_eq!(wrap("* ", "", 20), ["* "]);
@@ -152,7 +151,7 @@ mod tests {
     #[test]
     fn wrapping_never_exceeds_the_width_whatever_the_words() {
         let text = "/very/long/path/without/any/space 日本語日本語日本語日本語 short";
-        for width in 12..60 {
+        for width in 38..70 {
             let lines = wrap("  ", text, width);
             assert!(lines.iter().all(|line| super::width(line) <= width), "{lines:#?}");
             let letters = |text: &str| text.replace(' ', "");
