@@ -9,7 +9,7 @@ use std::{
 use super::{Report, Rows};
 
 /// Longest wait for a condition or an end: far more than a healthy run takes on a busy machine.
-const DEADLINE: Duration = Duration::from_secs(90);
+const DEADLINE: Duration = Duration::from_secs(200);
 
 /// The tracer with arguments, which are split at white space.
 pub(crate) fn command(arguments: &str) -> Command {
