@@ -2,7 +2,7 @@
 
 use std::env;
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -59,8 +59,7 @@ pub(crate) fn find(program: &str) -> Option<PathBuf> {
 }
 
 /// The command as one would type it.
-fn describe(command: &Command) -> String {
-    let program = Path::new(command.get_program());
-    let words = program.file_name().into_iter().chain(command.get_args());
+pub(crate) fn describe(command: &Command) -> String {
+    let words = [command.get_program()].into_iter().chain(command.get_args());
     words.map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ")
 }

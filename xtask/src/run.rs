@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::env;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Error, Result, bail};
@@ -37,22 +36,20 @@ fn become_tracer(arguments: &[OsString]) -> Result<Infallible> {
             .args(["build", "--release", "--locked", "--package", "tracer"])
             .current_dir(workspace::root()),
     )?;
-    let tracer = workspace::target()?.join("release/tracer");
+    let mut tracer = Command::new(workspace::target()?.join("release/tracer"));
+    tracer.args(arguments);
 
-    let mut command = if privileges::is_root() || !needs_root(arguments) {
-        Command::new(&tracer)
-    } else {
-        through_sudo(&tracer)?
-    };
-    let error = command.args(arguments).exec();
-    bail!("cannot start {}: {error}", tracer.display());
+    let as_caller = privileges::is_root() || !needs_root(arguments);
+    let mut command = if as_caller { tracer } else { through_sudo(&tracer)? };
+    let error = command.exec();
+    bail!("cannot start `{}`: {error}", command::describe(&command));
 }
 
-fn through_sudo(tracer: &Path) -> Result<Command> {
+fn through_sudo(tracer: &Command) -> Result<Command> {
     if command::find("sudo").is_none() {
         bail!(
-            "tracer needs root to load its kernel programs, and there is no sudo; run as root: {}",
-            tracer.display()
+            "loading kernel programs needs root, and there is no sudo; as root, run `{}`",
+            command::describe(tracer)
         );
     }
     eprintln!("xtask: running tracer through sudo, because loading kernel programs needs root");
@@ -61,7 +58,7 @@ fn through_sudo(tracer: &Path) -> Result<Command> {
     if env::var_os("NO_COLOR").is_some() {
         command.arg("--preserve-env=NO_COLOR");
     }
-    command.arg("--").arg(tracer);
+    command.arg("--").arg(tracer.get_program()).args(tracer.get_args());
     Ok(command)
 }
 

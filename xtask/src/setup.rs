@@ -16,8 +16,8 @@ pub(crate) fn run() -> Result<()> {
         Ok(compiler) => println!("already there: {} ({})", compiler.name, compiler.version),
         Err(_) => install_compiler()?,
     }
-    match linker::check() {
-        Ok(()) => println!("already there: {}", linker::NAME_AND_VERSION),
+    match linker::find() {
+        Ok(_) => println!("already there: {}", linker::NAME_AND_VERSION),
         Err(_) => install_linker()?,
     }
     let toolchain = toolchain::find().context("something is still missing")?;

@@ -1,6 +1,7 @@
 //! Compiles tracer-ebpf so that the same sources and compiler give the same object everywhere.
 
 use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use super::linker;
 use super::toolchain::Toolchain;
 use crate::{command, workspace};
 
@@ -47,7 +49,7 @@ pub(crate) fn build(toolchain: &Toolchain) -> Result<PathBuf> {
 /// `cargo SUBCOMMAND` for tracer-ebpf with `toolchain`.
 ///
 /// # Errors
-/// If the directory for the build cannot be prepared.
+/// If the linker is missing or the directory for the build cannot be prepared.
 pub(crate) fn cargo(toolchain: &Toolchain, subcommand: &str) -> Result<Command> {
     let directory = directory()?;
     let mut flags: Vec<_> = FLAGS.iter().map(|flag| (*flag).to_owned()).collect();
@@ -63,6 +65,7 @@ pub(crate) fn cargo(toolchain: &Toolchain, subcommand: &str) -> Result<Command> 
         .envs(PROFILE)
         .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"))
         .env("RUSTC", &toolchain.rustc)
+        .env("PATH", path_with_linker()?)
         .env("LD_LIBRARY_PATH", only_llvm(toolchain, &directory)?);
     match toolchain.rustup_name {
         Some(name) => command.env("RUSTUP_TOOLCHAIN", name),
@@ -75,6 +78,15 @@ pub(crate) fn cargo(toolchain: &Toolchain, subcommand: &str) -> Result<Command> 
 /// Kept apart from other builds, whose flags differ.
 fn directory() -> Result<PathBuf> {
     Ok(workspace::target()?.join("ebpf"))
+}
+
+/// The search path with the linker's directory in front, for the flags name it without one.
+fn path_with_linker() -> Result<OsString> {
+    let linker = linker::find()?;
+    let directories = env::var_os("PATH").unwrap_or_default();
+    let directories = env::split_paths(&directories).collect::<Vec<_>>();
+    let linker = linker.parent().map(Path::to_path_buf);
+    env::join_paths(linker.into_iter().chain(directories)).context("PATH cannot be extended")
 }
 
 /// A directory with nothing but the compiler's LLVM in it: the linker loads the first library of
@@ -98,7 +110,7 @@ fn path_remappings(toolchain: &Toolchain) -> Vec<String> {
         (toolchain.sources.clone(), "rust"),
     ];
     names.extend(toolchain.sources.canonicalize().map(|path| (path, "rust")));
-    let registries = cargo_home().join("registry/src");
+    let registries = workspace::cargo_home().join("registry/src");
     for entry in registries.read_dir().into_iter().flatten().flatten() {
         names.push((entry.path(), "registry"));
     }
@@ -106,9 +118,4 @@ fn path_remappings(toolchain: &Toolchain) -> Vec<String> {
         format!("--remap-path-prefix={}={name}", path.to_string_lossy())
     };
     names.into_iter().map(remap).collect()
-}
-
-fn cargo_home() -> PathBuf {
-    let home = || env::home_dir().unwrap_or_default().join(".cargo");
-    env::var_os("CARGO_HOME").map_or_else(home, PathBuf::from)
 }

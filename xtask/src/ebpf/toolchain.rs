@@ -43,8 +43,8 @@ pub(crate) struct Toolchain {
 /// What each of them lacks.
 pub(crate) fn find() -> Result<Toolchain> {
     let compiler = find_compiler();
-    match (compiler, linker::check()) {
-        (Ok(toolchain), Ok(())) => Ok(toolchain),
+    match (compiler, linker::find()) {
+        (Ok(toolchain), Ok(_)) => Ok(toolchain),
         (compiler, linker) => {
             let lacks = [compiler.err(), linker.err()].into_iter().flatten();
             let lacks: Vec<_> = lacks.map(|lack| format!("{lack:#}")).collect();
