@@ -12,8 +12,8 @@ use std::{
 #[repr(C, align(8))]
 struct Control([u8; 64]);
 
-/// Passes a socket to whoever listens at `path` (`SCM_RIGHTS`). It is in flight from the moment this
-/// returns, and this process still holds it as well.
+/// Passes a socket to whoever listens at `path` (`SCM_RIGHTS`). It is in flight from the moment
+/// this returns, and this process still holds it as well.
 pub(crate) fn send(path: &str, stream: &TcpStream) -> io::Result<()> {
     let channel = UnixStream::connect(path)?;
     with_message(|message| {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::support::{Fd, Kind, Leak, Listener, Puppet, Tracer, listed};
+use crate::support::{Fd, Kind, Leak, Listener, Puppet, Tracer, lacks_ipv6, listed};
 
 /// Makes connections whose 8 KiB responses wait unread.
 fn leave_unread(client: &mut Puppet, server: &mut Puppet, listener: Listener) -> Vec<Fd> {
@@ -99,6 +99,9 @@ fn a_thread_is_its_process() {
 #[test]
 #[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn ipv6_is_shown_as_such() {
+    if lacks_ipv6() {
+        return;
+    }
     let (mut server, mut client) = (Puppet::start(), Puppet::start());
     let listener = server.listen_on("[::1]:0");
     leave_unread(&mut client, &mut server, listener);
@@ -114,6 +117,9 @@ fn ipv6_is_shown_as_such() {
 #[test]
 #[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn ipv4_in_ipv6_is_ipv4_and_one_destination_with_it() {
+    if lacks_ipv6() {
+        return;
+    }
     let (mut server, mut client) = (Puppet::start(), Puppet::start());
     let listener = server.listen();
     let port = listener.address.port();
@@ -181,6 +187,9 @@ fn direction_is_known_from_having_seen_the_open() {
 #[test]
 #[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn ipv4_clients_of_an_ipv6_server_are_ipv4() {
+    if lacks_ipv6() {
+        return;
+    }
     let (mut server, mut client) = (Puppet::start(), Puppet::start());
     let listener = server.listen_on("[::]:0");
     let port = listener.address.port();

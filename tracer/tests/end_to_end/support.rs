@@ -1,5 +1,6 @@
 //! What the tests are written in: puppets, runs of the tracer, and its reports.
 
+mod host;
 mod leak;
 mod puppet;
 mod report;
@@ -7,6 +8,7 @@ mod rows;
 mod tracer;
 
 pub(crate) use self::{
+    host::lacks_ipv6,
     leak::{Kind, Leak},
     puppet::{Fd, Listener, Puppet, listed},
     report::Report,
