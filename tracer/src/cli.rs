@@ -38,7 +38,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Look once, judge and exit; sockets older than the tool are included.
     #[command(after_help = EXAMPLES)]
-    Audit(Watch),
+    Audit(Box<Watch>),
     /// Say what this host allows, and what each lack costs.
     Doctor,
     /// Trace a leaking program of our own, to see what it looks like.

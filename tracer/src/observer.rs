@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result};
 use tracer_common::SocketRecord;
 use tracer_core::{
     HostFacts, Input, Loss, ProcessKey, Question, Snapshot, Timestamp, decode,
@@ -154,14 +154,13 @@ impl Observer {
     /// The kernel refused.
     pub(crate) fn snapshot(&mut self) -> Result<Snapshot> {
         self.follow_processes()?;
-        let mut snapshot = match self.pass()? {
-            Some(snapshot) => snapshot,
-            None => {
-                self.jiffies_per_second = Some(self.measure_jiffies()?);
-                self.pass()?.ok_or_else(|| anyhow!("the kernel's clock makes no sense"))?
-            }
-        };
-        self.track(&mut snapshot);
+        let mut snapshot = self.pass()?;
+        if snapshot.is_none() {
+            self.jiffies_per_second = Some(self.measure_jiffies()?);
+            snapshot = self.pass()?;
+        }
+        let snapshot = snapshot.context("the kernel's clock makes no sense: try again")?;
+        self.track(&snapshot);
         Ok(snapshot)
     }
 
@@ -208,7 +207,7 @@ impl Observer {
     }
 
     /// Has the kernel side tell of the sockets that were open before it was there.
-    fn track(&mut self, snapshot: &mut Snapshot) {
+    fn track(&mut self, snapshot: &Snapshot) {
         if !self.only_tracked {
             return;
         }

@@ -50,7 +50,7 @@ impl Outlet {
     pub(crate) fn open(form: Form, context: Context) -> Result<Self> {
         let csv = form.csv.as_deref().map(CsvFile::create).transpose()?;
         let is_terminal = io::stdout().is_terminal();
-        let mut outlet = Self {
+        let outlet = Self {
             form,
             context,
             csv,
@@ -60,7 +60,7 @@ impl Outlet {
             appended: None,
         };
         if outlet.form.output == Output::Csv {
-            outlet.write(csv::HEADER.as_bytes())?;
+            write(csv::HEADER.as_bytes())?;
         }
         Ok(outlet)
     }
@@ -73,9 +73,9 @@ impl Outlet {
         let rows = self.change_rows(report, changes)?;
         self.keep(&rows);
         match self.form.output {
-            Output::Csv => self.write(&rows.concat()),
+            Output::Csv => write(&rows.concat()),
             _ if self.form.only_at_the_end => Ok(Shown::Yes),
-            Output::Json => self.write_line(&json::line(report, &self.context)?),
+            Output::Json => write_line(&json::line(report, &self.context)?),
             Output::Table => self.page(report),
         }
     }
@@ -90,14 +90,14 @@ impl Outlet {
         self.keep(&rows);
         self.leave();
         let shown = match self.form.output {
-            Output::Csv => self.write(&rows.concat())?,
+            Output::Csv => write(&rows.concat())?,
             Output::Json if self.form.only_at_the_end => {
-                self.write_line(&json::document(report, &self.context)?)?
+                write_line(&json::document(report, &self.context)?)?
             }
-            Output::Json => self.write_line(&json::line(report, &self.context)?)?,
+            Output::Json => write_line(&json::line(report, &self.context)?)?,
             Output::Table => {
                 let page = table::page(report, &self.context, self.style());
-                self.write(page.to_string().as_bytes())?
+                write(page.to_string().as_bytes())?
             }
         };
         if let Some(csv) = self.csv.take() {
@@ -131,17 +131,17 @@ impl Outlet {
         if self.redraws() {
             if !self.entered {
                 self.entered = true;
-                self.write(terminal::ENTER)?;
+                write(terminal::ENTER)?;
             }
             let rows = terminal_size::terminal_size().map_or(24, |(_, height)| height.0);
-            return self.write(&terminal::frame(&page, rows));
+            return write(&terminal::frame(&page, rows));
         }
         let same = |last: &Report| table::have_same_findings(last, report);
         if self.appended.as_ref().is_some_and(same) {
             return Ok(Shown::Yes);
         }
         self.appended = Some(report.clone());
-        self.write_line(&format!("{}\n", page.body))
+        write_line(&format!("{}\n", page.body))
     }
 
     /// Diagnostics on the same screen would tear a page that is repainted.
@@ -158,25 +158,10 @@ impl Outlet {
         }
     }
 
-    fn write_line(&mut self, line: &str) -> Result<Shown> {
-        let end = if line.ends_with('\n') { "" } else { "\n" };
-        self.write(format!("{line}{end}").as_bytes())
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<Shown> {
-        let mut stdout = io::stdout().lock();
-        match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-            Ok(()) => Ok(Shown::Yes),
-            Err(error) if terminal::is_broken_pipe(&error) => Ok(Shown::NobodyReads),
-            Err(error) => Err(anyhow::Error::new(error)
-                .context("cannot write to the standard output; redirect it somewhere else")),
-        }
-    }
-
     fn leave(&mut self) {
         if std::mem::take(&mut self.entered) {
             // If this fails, so does what is shown next, and that says why.
-            let _ = self.write(terminal::LEAVE);
+            let _ = write(terminal::LEAVE);
         }
     }
 }
@@ -185,5 +170,20 @@ impl Outlet {
 impl Drop for Outlet {
     fn drop(&mut self) {
         self.leave();
+    }
+}
+
+fn write_line(line: &str) -> Result<Shown> {
+    let end = if line.ends_with('\n') { "" } else { "\n" };
+    write(format!("{line}{end}").as_bytes())
+}
+
+fn write(bytes: &[u8]) -> Result<Shown> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Ok(()) => Ok(Shown::Yes),
+        Err(error) if terminal::is_broken_pipe(&error) => Ok(Shown::NobodyReads),
+        Err(error) => Err(anyhow::Error::new(error)
+            .context("cannot write to the standard output; redirect it somewhere else")),
     }
 }

@@ -33,7 +33,15 @@ pub(crate) async fn run(plan: &Plan, mut outlet: Outlet) -> Result<Report> {
     session.look()?;
     let report = loop {
         let report = session.detector.report();
-        let shown = outlet.progress(&report, &session.detector.take_changes())?;
+        let shown = match outlet.progress(&report, &session.detector.take_changes()) {
+            Ok(shown) => shown,
+            Err(error) => {
+                // The record in the file is to be whole even if the screen is lost. Of two
+                // errors the first one says more.
+                let _ = outlet.finish(&report);
+                return Err(error);
+            }
+        };
         if ended || shown == Shown::NobodyReads {
             break report;
         }
