@@ -18,8 +18,8 @@ const WIDE_ENTRY_BYTES: usize = 12;
 const ENTRY_BYTES: usize = 8;
 /// Longest chain of `typedef`, `const` and the like that is followed. Real ones have a handful.
 const CHAIN_MAX: usize = 64;
-/// Most members that are looked at for one field. Real ones need a few thousand.
-const MEMBERS_MAX: usize = 1 << 20;
+/// Most members that are looked at for one field. Real ones need a few hundred.
+const MEMBERS_MAX: usize = 1 << 12;
 
 /// `enum { BTF_KIND_... }`.
 mod kind {
