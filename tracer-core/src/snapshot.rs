@@ -39,7 +39,7 @@ pub struct SocketFacts {
     pub owners: Vec<Owner>,
     /// Data received, in bytes; a FIN is not counted.
     pub rx_bytes: u64,
-    /// Data that the peer acknowledged, in bytes.
+    /// Data sent, in bytes; retransmissions are not counted.
     pub tx_bytes: u64,
     /// Data received and not read, in bytes; a FIN is not counted.
     pub unread_bytes: u64,

@@ -1,2 +1,66 @@
-//! Build commands.
-fn main() {}
+//! Build, test and housekeeping commands: `cargo xtask --help`.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "these commands talk to a terminal")]
+
+mod ci;
+mod command;
+mod ebpf;
+mod lint;
+mod privileges;
+mod run;
+mod setup;
+mod step;
+mod tally;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Build, test and housekeeping commands.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct CommandLine {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Build tracer and run it, through sudo where it needs root; without arguments, its demo.
+    #[command(disable_help_flag = true)]
+    Run(run::Arguments),
+    /// Run every test that this host allows; the last line is the summary.
+    Test(test::Arguments),
+    /// Check formatting, lints, and licences of dependencies.
+    Lint,
+    /// Lint and test, with one summary.
+    Ci(test::Arguments),
+    /// Rebuild the committed kernel object from tracer-ebpf, or check that it is up to date.
+    Ebpf(ebpf::Arguments),
+    /// Install what `cargo xtask ebpf` needs, and nothing that is already there.
+    Setup,
+}
+
+fn main() -> ExitCode {
+    match perform(CommandLine::parse().task) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            // 1 means that tests failed, or that tracer found a leak; this is neither.
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn perform(task: Task) -> Result<ExitCode> {
+    match task {
+        Task::Run(arguments) => Err(run::run(&arguments)),
+        Task::Test(arguments) => test::run(&arguments).map(step::conclude),
+        Task::Lint => lint::run().map(step::conclude),
+        Task::Ci(arguments) => ci::run(&arguments).map(step::conclude),
+        Task::Ebpf(arguments) => ebpf::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Task::Setup => setup::run().map(|()| ExitCode::SUCCESS),
+    }
+}

@@ -10,10 +10,6 @@ const RATES_HZ: [u32; 4] = [100, 250, 300, 1000];
 /// cannot stand it is found early.
 const OVERFLOW_AFTER_S: i128 = 300;
 
-/// A stamp that is this many jiffies ahead of "now" was taken just after it on another processor;
-/// one that is further ahead is nearly 2³² jiffies old.
-const AHEAD_MAX: u32 = 1_000;
-
 const NS_PER_S: i128 = 1_000_000_000;
 
 /// The rate at which a counter that was set at boot has come to `jiffies` at `monotonic_ns`.
@@ -41,20 +37,6 @@ pub(crate) fn fit_rate(earlier: (u64, u64), later: (u64, u64)) -> Option<u32> {
         // A twentieth, and the tick that has just come or not come at either end.
         (ticks * NS_PER_S - expected).abs() <= expected.abs() / 20 + NS_PER_S
     }))
-}
-
-/// The moment of a 32-bit stamp, in nanoseconds of `CLOCK_MONOTONIC`: `now_jiffies` and `now_ns`
-/// are one reading of both clocks after it. 0 if that was before the clock began.
-///
-/// Stamps repeat after 2³² jiffies (50 days at 1000 a second), so an older one seems younger.
-pub(crate) fn to_timestamp_ns(now_jiffies: u64, now_ns: u64, stamp: u32, hz: u32) -> u64 {
-    #[expect(clippy::cast_possible_truncation, reason = "stamps are the low 32 bits")]
-    let age = (now_jiffies as u32).wrapping_sub(stamp);
-    if age.wrapping_neg() <= AHEAD_MAX {
-        return now_ns;
-    }
-    let age_ns = u64::from(age).saturating_mul(1_000_000_000) / u64::from(hz.max(1));
-    now_ns.saturating_sub(age_ns)
 }
 
 /// The only item there is.
@@ -157,21 +139,5 @@ mod tests {
         assert_eq!(fit_rate((5, 5), (5, 5)), None);
         assert_eq!(fit_rate((u64::MAX, u64::MAX), (0, 0)), None);
         assert_eq!(fit_rate((0, 0), (512_000, 1_000_000_000_000)), None);
-    }
-
-    #[test]
-    fn stamps_become_moments() {
-        let now = (1 << 32) + 5_000;
-        let at = |stamp, hz| to_timestamp_ns(now, 3_600_000_000_000, stamp, hz);
-        assert_eq!(at(5_000, 250), 3_600_000_000_000);
-        assert_eq!(at(4_750, 250), 3_599_000_000_000);
-        assert_eq!(at(4_750, 1000), 3_599_750_000_000);
-        // Before the overflow.
-        assert_eq!(at(u32::MAX - 249, 1000), 3_600_000_000_000 - 5_250_000_000);
-        // A moment later than now, and one before the clock began.
-        assert_eq!(at(5_001, 250), 3_600_000_000_000);
-        assert_eq!(at(8_000, 100), 0);
-        // A rate of zero is no reason to divide by it.
-        assert_eq!(at(4_999, 0), 3_599_000_000_000);
     }
 }

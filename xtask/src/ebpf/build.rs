@@ -1,0 +1,114 @@
+//! Compiles tracer-ebpf so that the same sources and compiler give the same object everywhere.
+
+use std::env;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use super::toolchain::Toolchain;
+use crate::{command, workspace};
+
+/// Compiler flags that decide what the object is.
+///
+/// Full debug information is where its type information (BTF) comes from. The architecture only
+/// matters to programs that read registers, which tracepoints and iterators do not: one object
+/// serves every little-endian host.
+pub(crate) const FLAGS: [&str; 4] = [
+    "-Clinker=bpf-linker",
+    "-Cdebuginfo=2",
+    "-Clink-arg=--btf",
+    "--cfg=bpf_target_arch=\"x86_64\"",
+];
+
+/// The release profile, spelled out so that a change for the user side leaves the object alone.
+pub(crate) const PROFILE: [(&str, &str); 6] = [
+    ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "3"),
+    ("CARGO_PROFILE_RELEASE_DEBUG", "2"),
+    ("CARGO_PROFILE_RELEASE_STRIP", "none"),
+    ("CARGO_PROFILE_RELEASE_LTO", "false"),
+    ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16"),
+    ("CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS", "false"),
+];
+
+const TARGET: &str = "bpfel-unknown-none";
+
+/// Builds the object and returns where it is.
+///
+/// # Errors
+/// If the build fails.
+pub(crate) fn build(toolchain: &Toolchain) -> Result<PathBuf> {
+    command::succeed(cargo(toolchain, "build")?.arg("--locked"))?;
+    Ok(directory()?.join(TARGET).join("release/tracer"))
+}
+
+/// `cargo SUBCOMMAND` for tracer-ebpf with `toolchain`.
+///
+/// # Errors
+/// If the directory for the build cannot be prepared.
+pub(crate) fn cargo(toolchain: &Toolchain, subcommand: &str) -> Result<Command> {
+    let directory = directory()?;
+    let mut flags: Vec<_> = FLAGS.iter().map(|flag| (*flag).to_owned()).collect();
+    flags.extend(path_remappings(toolchain));
+
+    let mut command = Command::new(&toolchain.cargo);
+    command
+        .arg(subcommand)
+        .args(["--release", "--package", "tracer-ebpf", "--target", TARGET, "-Zbuild-std=core"])
+        .arg("--target-dir")
+        .arg(&directory)
+        .current_dir(workspace::root())
+        .envs(PROFILE)
+        .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"))
+        .env("RUSTC", &toolchain.rustc)
+        .env("LD_LIBRARY_PATH", only_llvm(toolchain, &directory)?);
+    match toolchain.rustup_name {
+        Some(name) => command.env("RUSTUP_TOOLCHAIN", name),
+        // Debian's rustc is a stable one, and building `core` is not stable.
+        None => command.env("RUSTC_BOOTSTRAP", "1").env_remove("RUSTUP_TOOLCHAIN"),
+    };
+    Ok(command)
+}
+
+/// Kept apart from other builds, whose flags differ.
+fn directory() -> Result<PathBuf> {
+    Ok(workspace::target()?.join("ebpf"))
+}
+
+/// A directory with nothing but the compiler's LLVM in it: the linker loads the first library of
+/// that name that it finds, and hosts often have several.
+fn only_llvm(toolchain: &Toolchain, directory: &Path) -> Result<PathBuf> {
+    let only = directory.join("llvm");
+    let link = only.join("libLLVM.so");
+    fs::create_dir_all(&only)
+        .and_then(|()| if link.is_symlink() { fs::remove_file(&link) } else { Ok(()) })
+        .and_then(|()| symlink(&toolchain.llvm, &link))
+        .with_context(|| format!("cannot write {}", link.display()))?;
+    Ok(only)
+}
+
+/// Flags that replace every absolute path, since debug information and BTF would carry the names of
+/// this checkout, home and package registry into the object.
+fn path_remappings(toolchain: &Toolchain) -> Vec<String> {
+    let mut names = vec![
+        // With "." the linker finds the sources, and their lines appear in verifier logs.
+        (workspace::root(), "."),
+        (toolchain.sources.clone(), "rust"),
+    ];
+    names.extend(toolchain.sources.canonicalize().map(|path| (path, "rust")));
+    let registries = cargo_home().join("registry/src");
+    for entry in registries.read_dir().into_iter().flatten().flatten() {
+        names.push((entry.path(), "registry"));
+    }
+    let remap = |(path, name): (PathBuf, &str)| {
+        format!("--remap-path-prefix={}={name}", path.to_string_lossy())
+    };
+    names.into_iter().map(remap).collect()
+}
+
+fn cargo_home() -> PathBuf {
+    let home = || env::home_dir().unwrap_or_default().join(".cargo");
+    env::var_os("CARGO_HOME").map_or_else(home, PathBuf::from)
+}

@@ -1,0 +1,73 @@
+//! `cargo xtask lint`: formatting, clippy on both sides, and cargo-deny.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::ebpf::{build, toolchain};
+use crate::tally::Tally;
+use crate::{command, step, workspace};
+
+/// Runs every lint whose tool is installed.
+///
+/// # Errors
+/// If the workspace's build directory cannot be told.
+pub(crate) fn run() -> Result<Tally> {
+    let mut tally = formatting();
+    tally += user_side();
+    tally += kernel_side()?;
+    tally += dependencies();
+    Ok(tally)
+}
+
+fn formatting() -> Tally {
+    step::heading("formatting");
+    if !installed("fmt") {
+        return step::skipped("no rustfmt; `rustup component add rustfmt` installs it");
+    }
+    step::checked(command::succeed(cargo("fmt").args(["--all", "--check"])))
+}
+
+fn user_side() -> Tally {
+    step::heading("clippy on the user side");
+    if !installed("clippy") {
+        return step::skipped("no clippy; `rustup component add clippy` installs it");
+    }
+    let mut clippy = cargo("clippy");
+    clippy.args(["--all-targets", "--locked", "--", "--deny", "warnings"]);
+    step::checked(command::succeed(&mut clippy))
+}
+
+fn kernel_side() -> Result<Tally> {
+    step::heading("clippy on the kernel side");
+    let toolchain = match toolchain::find() {
+        Ok(toolchain) => toolchain,
+        Err(lack) => return Ok(step::skipped(&format!("{lack:#}"))),
+    };
+    let mut version = build::cargo(&toolchain, "clippy")?;
+    if !command::succeeds(version.arg("--version")) {
+        return Ok(step::skipped(&format!("{} has no clippy", toolchain.name)));
+    }
+    let mut clippy = build::cargo(&toolchain, "clippy")?;
+    clippy.args(["--locked", "--", "--deny", "warnings"]);
+    Ok(step::checked(command::succeed(&mut clippy)))
+}
+
+fn dependencies() -> Tally {
+    step::heading("licences and sources of dependencies");
+    if !installed("deny") {
+        return step::skipped("no cargo-deny; `cargo install cargo-deny --locked` installs it");
+    }
+    // Advisories are left out: they change from day to day without a change here.
+    step::checked(command::succeed(cargo("deny").args(["check", "bans", "licenses", "sources"])))
+}
+
+fn installed(subcommand: &str) -> bool {
+    command::succeeds(cargo(subcommand).arg("--version"))
+}
+
+fn cargo(subcommand: &str) -> Command {
+    let mut command = Command::new(workspace::cargo());
+    command.arg(subcommand).current_dir(workspace::root());
+    command
+}

@@ -1,0 +1,95 @@
+//! `cargo xtask run`: builds tracer and becomes it.
+
+use std::convert::Infallible;
+use std::env;
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Error, Result, bail};
+use clap::Args;
+
+use crate::{command, privileges, workspace};
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Passed to tracer as they are.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    tracer: Vec<OsString>,
+}
+
+/// Builds tracer and replaces this process with it, so that signals and the exit code are tracer's.
+/// Returns only if that did not work, with the reason.
+pub(crate) fn run(arguments: &Arguments) -> Error {
+    match become_tracer(&arguments.tracer) {
+        Ok(never) => match never {},
+        Err(error) => error,
+    }
+}
+
+fn become_tracer(arguments: &[OsString]) -> Result<Infallible> {
+    let demo = [OsString::from("demo")];
+    let arguments = if arguments.is_empty() { &demo } else { arguments };
+
+    command::succeed(
+        Command::new(workspace::cargo())
+            .args(["build", "--release", "--locked", "--package", "tracer"])
+            .current_dir(workspace::root()),
+    )?;
+    let tracer = workspace::target()?.join("release/tracer");
+
+    let mut command = if privileges::is_root() || !needs_root(arguments) {
+        Command::new(&tracer)
+    } else {
+        through_sudo(&tracer)?
+    };
+    let error = command.args(arguments).exec();
+    bail!("cannot start {}: {error}", tracer.display());
+}
+
+fn through_sudo(tracer: &Path) -> Result<Command> {
+    if command::find("sudo").is_none() {
+        bail!(
+            "tracer needs root to load its kernel programs, and there is no sudo; run as root: {}",
+            tracer.display()
+        );
+    }
+    eprintln!("xtask: running tracer through sudo, because loading kernel programs needs root");
+    let mut command = Command::new("sudo");
+    // sudo clears the environment, and this wish must survive that.
+    if env::var_os("NO_COLOR").is_some() {
+        command.arg("--preserve-env=NO_COLOR");
+    }
+    command.arg("--").arg(tracer);
+    Ok(command)
+}
+
+fn needs_root(arguments: &[OsString]) -> bool {
+    let only_tells = ["--help", "-h", "--version", "-V"];
+    let without_root = ["replay", "help"];
+    !arguments.iter().any(|argument| only_tells.iter().any(|flag| argument == flag))
+        && !arguments.first().is_some_and(|first| without_root.iter().any(|name| first == name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::needs_root;
+
+    #[track_caller]
+    fn check(arguments: &[&str], expected: bool) {
+        let arguments: Vec<_> = arguments.iter().map(Into::into).collect();
+        assert_eq!(needs_root(&arguments), expected, "{arguments:?}");
+    }
+
+    #[test]
+    fn root_only_where_kernel_programs_are_loaded() {
+        check(&["demo"], true);
+        check(&["--pid", "4711"], true);
+        check(&["audit", "--csv", "replay"], true);
+        check(&["replay", "run.trace"], false);
+        check(&["help", "audit"], false);
+        check(&["audit", "--help"], false);
+        check(&["-V"], false);
+    }
+}

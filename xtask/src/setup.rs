@@ -1,0 +1,69 @@
+//! `cargo xtask setup`: installs what `cargo xtask ebpf` needs, and shows each command first.
+
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::ebpf::{linker, toolchain};
+use crate::{command, privileges, workspace};
+
+/// Installs the compiler and the linker for kernel programs where they are missing.
+///
+/// # Errors
+/// If something cannot be installed.
+pub(crate) fn run() -> Result<()> {
+    match toolchain::find_compiler() {
+        Ok(compiler) => println!("already there: {} ({})", compiler.name, compiler.version),
+        Err(_) => install_compiler()?,
+    }
+    match linker::check() {
+        Ok(()) => println!("already there: {}", linker::NAME_AND_VERSION),
+        Err(_) => install_linker()?,
+    }
+    let toolchain = toolchain::find().context("something is still missing")?;
+    println!("`cargo xtask ebpf` will build with {}", toolchain.name);
+    Ok(())
+}
+
+fn install_compiler() -> Result<()> {
+    let Err(refusal) = install_nightly() else { return Ok(()) };
+    println!("{refusal:#}; falling back to Debian's packages");
+    install_debian_packages().context(
+        "neither rustup nor apt-get could install a compiler for kernel programs; \
+         is the network closed?",
+    )
+}
+
+fn install_nightly() -> Result<()> {
+    let component = ["--profile", "minimal", "--component", "rust-src"];
+    command::announce(
+        Command::new("rustup").args(["toolchain", "install", toolchain::NIGHTLY]).args(component),
+    )
+}
+
+fn install_debian_packages() -> Result<()> {
+    let packages = ["rustc-web", "rust-web-src"];
+    command::announce(as_root("apt-get").arg("update"))?;
+    command::announce(
+        as_root("apt-get").args(["install", "-y", "--no-install-recommends"]).args(packages),
+    )
+}
+
+fn install_linker() -> Result<()> {
+    command::announce(Command::new(workspace::cargo()).args([
+        "install",
+        "bpf-linker",
+        "--version",
+        linker::VERSION,
+        "--locked",
+    ]))
+}
+
+fn as_root(program: &str) -> Command {
+    if privileges::is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("sudo");
+    command.arg(program);
+    command
+}

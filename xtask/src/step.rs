@@ -1,0 +1,38 @@
+//! The steps of a test run: each has a heading and an outcome, and none stops the next.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::tally::Tally;
+
+/// Shows where the output of a step begins.
+pub(crate) fn heading(name: &str) {
+    println!("\n== {name}");
+}
+
+/// Counts `outcome` as one check, and shows why it failed.
+pub(crate) fn checked(outcome: Result<()>) -> Tally {
+    match outcome {
+        Ok(()) => {
+            println!("ok");
+            Tally::PASSED
+        }
+        Err(error) => {
+            println!("FAILED: {error:#}");
+            Tally::FAILED
+        }
+    }
+}
+
+/// Counts one check as skipped, and shows why.
+pub(crate) fn skipped(reason: &str) -> Tally {
+    println!("skipped: {reason}");
+    Tally::SKIPPED
+}
+
+/// Prints the summary as the very last line, which is where readers of test runs look for it.
+pub(crate) fn conclude(tally: Tally) -> ExitCode {
+    println!("\n{tally}");
+    if tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
