@@ -31,7 +31,7 @@ pub(crate) fn returned(context: &TracePointContext) {
     let task = Task::<Probed>::current();
     let Some(found) = accepted(&task, fd) else {
         count(Counter::ReadFailed);
-        warn!(context, "accept of descriptor {} lost: read failed", fd);
+        warn!(context, "accept of descriptor {} lost: {}", fd, Lost::ReadFailed.reason());
         return;
     };
     let Some((sock, cookie, pid)) = found else { return };
@@ -43,9 +43,8 @@ pub(crate) fn returned(context: &TracePointContext) {
         task.fill(pid, record)
     });
     match outcome {
-        Ok(()) => debug!(context, "accept of descriptor {} by process {}", fd, pid),
-        Err(Lost::RingFull) => warn!(context, "accept of descriptor {} lost: ring full", fd),
-        Err(Lost::ReadFailed) => warn!(context, "accept of descriptor {} lost: read failed", fd),
+        Ok(()) => debug!(context, "socket {:x}: accepted by {} as {}", cookie, pid, fd),
+        Err(lost) => warn!(context, "accept of descriptor {} lost: {}", fd, lost.reason()),
     }
 }
 
