@@ -15,7 +15,7 @@ use crate::{
 /// Handles one state change.
 #[inline(always)]
 pub(crate) fn changed(context: &BtfTracePointContext) {
-    let (old, new) = (context.arg::<i32>(1) as u8, context.arg::<i32>(2) as u8);
+    let (old, new): (u8, u8) = (context.arg(1), context.arg(2));
     let opens = old == STATE_CLOSE && new == STATE_SYN_SENT;
     // The other states of a closing connection follow from the application's own close, which ends
     // in a destroyed socket.

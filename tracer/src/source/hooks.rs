@@ -7,10 +7,10 @@ use std::{fmt, fs, path::Path};
 
 use aya::{
     Btf, Ebpf,
-    programs::{BtfTracePoint, ProgramError, TracePoint},
+    programs::{BtfTracePoint, TracePoint},
 };
 
-use super::private_mount::with_mounted;
+use super::{kernel::one_line, private_mount::with_mounted};
 
 /// Where tracefs belongs, and where every kernel keeps a place for it.
 const TRACEFS: &str = "/sys/kernel/tracing";
@@ -176,13 +176,14 @@ fn attach_rung(ebpf: &mut Ebpf, btf: &Btf, rung: &Rung) -> Result<(), String> {
         .ok_or_else(|| format!("the embedded object has no program `{}`", rung.program))?;
     match rung.attach_point {
         AttachPoint::BtfTracepoint(name) => {
-            let program: &mut BtfTracePoint = program.try_into().map_err(reason)?;
-            program.load(name, btf).map_err(reason)?;
-            program.attach().map_err(reason)?;
+            let program: &mut BtfTracePoint =
+                program.try_into().map_err(|error| one_line(&error))?;
+            program.load(name, btf).map_err(|error| one_line(&error))?;
+            program.attach().map_err(|error| one_line(&error))?;
         }
         AttachPoint::Tracepoint { category, name } => {
-            let program: &mut TracePoint = program.try_into().map_err(reason)?;
-            program.load().map_err(reason)?;
+            let program: &mut TracePoint = program.try_into().map_err(|error| one_line(&error))?;
+            program.load().map_err(|error| one_line(&error))?;
             attach_tracepoint(program, category, name)?;
         }
     }
@@ -197,7 +198,8 @@ fn attach_tracepoint(
     category: &'static str,
     name: &'static str,
 ) -> Result<(), String> {
-    let mut attach = || program.attach(category, name).map(|_| ()).map_err(reason);
+    let mut attach =
+        || program.attach(category, name).map(|_| ()).map_err(|error| one_line(&error));
     if TRACEFS_EVENTS.into_iter().any(|directory| Path::new(directory).is_dir()) {
         return attach();
     }
@@ -220,11 +222,6 @@ fn readable(directory: &str) -> Result<(), String> {
         Ok(_) => Ok(()),
         Err(error) => Err(format!("cannot read {directory} ({error}); run it as root")),
     }
-}
-
-/// The error on one line, its causes included.
-fn reason(error: ProgramError) -> String {
-    super::kernel::one_line(&error)
 }
 
 #[cfg(test)]

@@ -25,10 +25,10 @@ impl Writer {
         self.types.extend(words.iter().flat_map(|word| word.to_ne_bytes()));
     }
 
-    fn head(&mut self, name: &str, kind: u8, flag: bool, entries: usize, size_or_type: u32) {
+    fn head(&mut self, name: &str, kind: u8, flag: bool, entries: usize, size_or_target: u32) {
         let name = self.name(name);
         let info = u32::from(flag) << 31 | u32::from(kind) << 24 | u32::try_from(entries).unwrap();
-        self.words(&[name, info, size_or_type]);
+        self.words(&[name, info, size_or_target]);
     }
 
     fn members(&mut self, members: &[(&str, u32, u32)]) {
@@ -85,8 +85,8 @@ fn sample() -> Vec<u8> {
         ("", 7, 32),
         ("table", 9, 64),
         ("next", 11, 256),
-        ("flag", 1, 1 << 24 | 320),
-        ("flags", 1, 2 << 24 | 321),
+        ("flag", 1, 1 << 24 | 0x140),
+        ("flags", 1, 2 << 24 | 0x141),
         ("inner", 13, 352),
         ("links", 14, 448),
     ]);
