@@ -29,40 +29,48 @@ pub(crate) fn returned(context: &TracePointContext) {
         return;
     };
     let task = Task::<Probed>::current();
-    let Some(found) = accepted(&task, fd) else {
-        count(Counter::ReadFailed);
-        warn!(context, "accept of descriptor {} lost: read failed", fd);
-        return;
+    let (sock, cookie, pid) = match accepted(&task, fd) {
+        Some(Lookup::Found(found)) => found,
+        Some(Lookup::NotOurs) => return,
+        None => {
+            count(Counter::ReadFailed);
+            warn!(context, "accept of descriptor {} lost: {}", fd, Lost::ReadFailed.reason());
+            return;
+        }
     };
-    let Some((sock, cookie, pid)) = found else { return };
     scope::enter(cookie);
     let outcome = emit(EventKind::Accept, cookie, |record| {
-        record.fd = fd as i32;
+        record.fd = fd.cast_signed();
         record.new_state = sock.state()?;
         sock.fill_ends(record)?;
         task.fill(pid, record)
     });
     match outcome {
-        Ok(()) => debug!(context, "accept of descriptor {} by process {}", fd, pid),
-        Err(Lost::RingFull) => warn!(context, "accept of descriptor {} lost: ring full", fd),
-        Err(Lost::ReadFailed) => warn!(context, "accept of descriptor {} lost: read failed", fd),
+        Ok(()) => debug!(context, "socket {:x}: accepted by {} as {}", cookie, pid, fd),
+        Err(lost) => warn!(context, "accept of descriptor {} lost: {}", fd, lost.reason()),
     }
 }
 
-/// The TCP socket behind the descriptor, its cookie and the process, if all are in scope; the outer
-/// `None` is a failed read.
+/// What a lookup came to that no failed read put an end to.
+enum Lookup<T> {
+    Found(T),
+    /// There is something else, or nothing, or it is out of scope.
+    NotOurs,
+}
+
+/// The TCP socket behind the descriptor, its cookie, and the process; `None` if a read failed.
 #[inline(always)]
-fn accepted(task: &Task<Probed>, fd: u32) -> Option<Option<(Sock<Probed>, u64, u32)>> {
+fn accepted(task: &Task<Probed>, fd: u32) -> Option<Lookup<(Sock<Probed>, u64, u32)>> {
     let pid = task.visible_pid()?;
     if !scope::has_process(pid) {
-        return Some(None);
+        return Some(Lookup::NotOurs);
     }
-    let Some(sock) = socket_of(task, fd)? else { return Some(None) };
+    let Lookup::Found(sock) = socket_of(task, fd)? else { return Some(Lookup::NotOurs) };
     let is_tcp = matches!(sock.family()?, FAMILY_INET | FAMILY_INET6)
         && sock.kind()? == TYPE_STREAM
         && sock.protocol()? == PROTOCOL_TCP;
     if !is_tcp {
-        return Some(None);
+        return Some(Lookup::NotOurs);
     }
     // This program cannot give a socket its cookie. The state change to ESTABLISHED did, unless it
     // came before that hook was attached, or the connection was accepted before it was established
@@ -70,39 +78,38 @@ fn accepted(task: &Task<Probed>, fd: u32) -> Option<Option<(Sock<Probed>, u64, u
     // it there, with its owner; nothing is lost.
     let cookie = sock.cookie_if_any()?;
     if cookie == 0 {
-        return Some(None);
+        return Some(Lookup::NotOurs);
     }
-    Some(Some((sock, cookie, pid)))
+    Some(Lookup::Found((sock, cookie, pid)))
 }
 
 /// The socket that the task's descriptor refers to: `current->files->fdt->fd[fd]->private_data->sk`.
-/// The inner `None`: it refers to no socket. Another thread may have closed it by now, and opened
-/// something else there.
+/// It may refer to none: another thread may have closed it by now, and opened something else there.
 #[inline(always)]
-fn socket_of(task: &Task<Probed>, fd: u32) -> Option<Option<Sock<Probed>>> {
+fn socket_of(task: &Task<Probed>, fd: u32) -> Option<Lookup<Sock<Probed>>> {
     let files: *const u8 = task.field(offset!(task_files))?;
     // SAFETY: `Probed` reads anything.
     unsafe {
         let table: *const u8 = Probed::read(files, offset!(files_table))?;
         let size: u32 = Probed::read(table, offset!(table_size))?;
         if fd >= size {
-            return Some(None);
+            return Some(Lookup::NotOurs);
         }
         let slots: *const u8 = Probed::read(table, offset!(table_files))?;
         let file: *const u8 = Probed::read(slots, fd as usize * size_of::<*const u8>())?;
         if file.is_null() {
-            return Some(None);
+            return Some(Lookup::NotOurs);
         }
         let socket: *const u8 = Probed::read(file, offset!(file_private))?;
         // Only a socket points back to its file. Of another kind of file, `private_data` may be
         // anything, and a read that fails says no more than that.
         if Probed::read(socket, offset!(socket_file)) != Some(file) {
-            return Some(None);
+            return Some(Lookup::NotOurs);
         }
         let sock: *const u8 = Probed::read(socket, offset!(socket_sock))?;
         if sock.is_null() {
-            return Some(None);
+            return Some(Lookup::NotOurs);
         }
-        Some(Some(Sock::new(sock)))
+        Some(Lookup::Found(Sock::new(sock)))
     }
 }

@@ -4,12 +4,7 @@ use aya_ebpf::programs::BtfTracePointContext;
 use aya_log_ebpf::{debug, warn};
 use tracer_common::EventKind;
 
-use crate::{
-    emit::{Lost, emit},
-    read::Direct,
-    scope,
-    sock::Sock,
-};
+use crate::{emit::emit, read::Direct, scope, sock::Sock};
 
 /// Handles the destruction of one socket.
 #[inline(always)]
@@ -29,8 +24,7 @@ pub(crate) fn destroyed(context: &BtfTracePointContext) {
         tcp.fill_ends(record)
     });
     match outcome {
-        Ok(()) => debug!(context, "destroy of socket {:x}", cookie),
-        Err(Lost::RingFull) => warn!(context, "destroy of socket {:x} lost: ring full", cookie),
-        Err(Lost::ReadFailed) => warn!(context, "destroy of socket {:x} lost: read failed", cookie),
+        Ok(()) => debug!(context, "socket {:x}: destroyed", cookie),
+        Err(lost) => warn!(context, "socket {:x}: destroy lost: {}", cookie, lost.reason()),
     }
 }

@@ -23,6 +23,16 @@ pub(crate) enum Lost {
     ReadFailed,
 }
 
+impl Lost {
+    /// The reason in words, for the log.
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Self::RingFull => "the ring is full",
+            Self::ReadFailed => "a read failed",
+        }
+    }
+}
+
 /// Sends an event: reserves room, has the rest of the record filled in by `fill`, which gives
 /// `None` if a read failed, and submits it. A loss is counted.
 #[inline(always)]

@@ -27,7 +27,7 @@ pub(crate) use offset;
 pub(crate) fn offset_at(position: usize) -> usize {
     // SAFETY: the macro passes the position of a `u32` field; the global is zeros or what the user
     // side wrote there, both valid.
-    unsafe { OFFSETS.as_ptr().cast::<u8>().add(position).cast::<u32>().read_volatile() as usize }
+    unsafe { OFFSETS.as_ptr().cast::<u32>().byte_add(position).read_volatile() as usize }
 }
 
 /// [`Settings::pid_namespace_inode`].

@@ -9,6 +9,11 @@
 #![no_main]
 #![feature(core_intrinsics)]
 #![expect(internal_features, reason = "one atomic addition, see emit::count")]
+#![expect(
+    clippy::inline_always,
+    reason = "the verifier knows the types of pointers and the values of constants within a function"
+)]
+#![expect(clippy::needless_pass_by_value, reason = "so do aya's macros hand a context over")]
 
 mod accept;
 mod destroy;

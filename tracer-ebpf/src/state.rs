@@ -15,7 +15,7 @@ use crate::{
 /// Handles one state change.
 #[inline(always)]
 pub(crate) fn changed(context: &BtfTracePointContext) {
-    let (old, new) = (context.arg::<i32>(1) as u8, context.arg::<i32>(2) as u8);
+    let (old, new): (u8, u8) = (context.arg(1), context.arg(2));
     let opens = old == STATE_CLOSE && new == STATE_SYN_SENT;
     // The other states of a closing connection follow from the application's own close, which ends
     // in a destroyed socket.
@@ -37,9 +37,9 @@ pub(crate) fn changed(context: &BtfTracePointContext) {
         entered(&sock, &tcp, old, new)
     };
     match outcome {
-        Ok(()) => debug!(context, "state {} to {} of socket {:x}", old, new, sock.cookie()),
-        Err(Lost::RingFull) => warn!(context, "state {} to {} lost: ring full", old, new),
-        Err(Lost::ReadFailed) => warn!(context, "state {} to {} lost: read failed", old, new),
+        None => {}
+        Some(Ok(cookie)) => debug!(context, "socket {:x}: state {} to {}", cookie, old, new),
+        Some(Err(lost)) => warn!(context, "state {} to {} lost: {}", old, new, lost.reason()),
     }
 }
 
@@ -50,38 +50,41 @@ fn is_listener(tcp: &Sock<Direct>) -> bool {
 }
 
 /// `connect` was called. The kernel moves a socket to SYN_SENT in the task that called it, and
-/// nowhere else: this is the one transition that may be attributed.
+/// nowhere else: this is the one transition that may be attributed. Gives the socket's cookie, or
+/// `None` if it is out of scope.
 #[inline(always)]
-fn opened(sock: &Sock<Direct>, tcp: &Sock<Direct>) -> Result<(), Lost> {
+fn opened(sock: &Sock<Direct>, tcp: &Sock<Direct>) -> Option<Result<u64, Lost>> {
     let task = Task::<Direct>::current();
     let Some(pid) = task.visible_pid() else {
         count(Counter::ReadFailed);
-        return Err(Lost::ReadFailed);
+        return Some(Err(Lost::ReadFailed));
     };
     if !scope::has_process(pid) {
-        return Ok(());
+        return None;
     }
     let cookie = sock.cookie();
     scope::enter(cookie);
-    emit(EventKind::Connect, cookie, |record| {
+    let outcome = emit(EventKind::Connect, cookie, |record| {
         record.old_state = STATE_CLOSE;
         record.new_state = STATE_SYN_SENT;
         tcp.fill_ends(record)?;
         task.fill(pid, record)
-    })
+    });
+    Some(outcome.map(|()| cookie))
 }
 
 /// A segment or a timer moved the connection on. Whichever task the interrupt came upon had no
-/// part in it, so none is named.
+/// part in it, so none is named. Gives the socket's cookie, or `None` if it is out of scope.
 #[inline(always)]
-fn entered(sock: &Sock<Direct>, tcp: &Sock<Direct>, old: u8, new: u8) -> Result<(), Lost> {
+fn entered(sock: &Sock<Direct>, tcp: &Sock<Direct>, old: u8, new: u8) -> Option<Result<u64, Lost>> {
     let cookie = sock.cookie();
     if !scope::has_socket(cookie) {
-        return Ok(());
+        return None;
     }
-    emit(EventKind::State, cookie, |record| {
+    let outcome = emit(EventKind::State, cookie, |record| {
         record.old_state = old;
         record.new_state = new;
         tcp.fill_ends(record)
-    })
+    });
+    Some(outcome.map(|()| cookie))
 }

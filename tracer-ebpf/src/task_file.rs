@@ -19,6 +19,9 @@ use crate::{
     task::Task,
 };
 
+#[expect(clippy::cast_possible_truncation, reason = "it has 192")]
+const RECORD_BYTES: u32 = size_of::<SocketRecord>() as u32;
+
 /// `struct bpf_iter_meta`.
 #[repr(C)]
 struct Meta {
@@ -49,11 +52,7 @@ pub(crate) fn visit(context: &Context) {
     // A record that does not fit is not lost: the kernel drops the part and calls again.
     // SAFETY: the verifier checks that the record is initialised and of this size.
     unsafe {
-        bpf_seq_write(
-            (*context.meta).seq,
-            (&raw const record).cast::<c_void>(),
-            size_of::<SocketRecord>() as u32,
-        );
+        bpf_seq_write((*context.meta).seq, (&raw const record).cast::<c_void>(), RECORD_BYTES);
     }
 }
 

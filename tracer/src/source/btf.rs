@@ -18,8 +18,8 @@ const WIDE_ENTRY_BYTES: usize = 12;
 const ENTRY_BYTES: usize = 8;
 /// Longest chain of `typedef`, `const` and the like that is followed. Real ones have a handful.
 const CHAIN_MAX: usize = 64;
-/// Most members that are looked at for one field. Real ones need a few thousand.
-const MEMBERS_MAX: usize = 1 << 20;
+/// Most members that are looked at for one field. Real ones need a few hundred.
+const MEMBERS_MAX: usize = 1 << 12;
 
 /// `enum { BTF_KIND_... }`.
 mod kind {
@@ -105,7 +105,7 @@ struct Type {
     /// `vlen`: how many entries follow.
     entries: usize,
     /// Size in bytes, or the id of the type that this one refers to.
-    size_or_type: u32,
+    size_or_target: u32,
     body: usize,
 }
 
@@ -163,7 +163,7 @@ impl<'a> Btf<'a> {
     pub(crate) fn offset(&self, structure: &str, field: &str) -> Result<u32, BtfError> {
         let mut type_id = self.id(structure)?;
         if field.is_empty() {
-            return Ok(self.get(type_id)?.size_or_type);
+            return Ok(self.get(type_id)?.size_or_target);
         }
         let missing =
             || BtfError::NoField { structure: structure.to_owned(), field: field.to_owned() };
@@ -239,7 +239,7 @@ impl<'a> Btf<'a> {
             kind: (info >> 24 & 0x1f) as u8,
             flag: info >> 31 == 1,
             entries: (info & 0xffff) as usize,
-            size_or_type: read_u32(self.types, position + 8)?,
+            size_or_target: read_u32(self.types, position + 8)?,
             body: position + TYPE_BYTES,
         })
     }
@@ -257,7 +257,7 @@ impl<'a> Btf<'a> {
             let head = self.get(id)?;
             match head.kind {
                 kind::TYPEDEF | kind::VOLATILE | kind::CONST | kind::RESTRICT | kind::TYPE_TAG => {
-                    id = head.size_or_type;
+                    id = head.size_or_target;
                 }
                 _ => return Ok((id, head)),
             }
@@ -312,7 +312,7 @@ impl<'a> Btf<'a> {
         }
         let encoding = read_u32(self.types, head.body)?;
         let (bits, offset_bits) = (encoding & 0xff, encoding >> 16 & 0xff);
-        Ok(offset_bits != 0 || u64::from(bits) != u64::from(head.size_or_type) * 8)
+        Ok(offset_bits != 0 || u64::from(bits) != u64::from(head.size_or_target) * 8)
     }
 
     /// Element type and length of an array; `None` if the type is not one.
@@ -335,7 +335,7 @@ impl<'a> Btf<'a> {
                 | kind::UNION
                 | kind::ENUM
                 | kind::ENUM64
-                | kind::FLOAT => u64::from(head.size_or_type),
+                | kind::FLOAT => u64::from(head.size_or_target),
                 // The programs run on the machine that the information describes.
                 kind::POINTER => size_of::<usize>() as u64,
                 kind::ARRAY => {

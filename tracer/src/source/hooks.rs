@@ -3,14 +3,21 @@
 //! A hook has a ladder of rungs, each another way to see the same event, the best first. Which one
 //! holds depends on the kernel and on how far it is locked down, so that is tried, not guessed.
 
-use std::{fmt, path::Path};
+use std::{fmt, fs, path::Path};
 
 use aya::{
     Btf, Ebpf,
-    programs::{BtfTracePoint, ProgramError, TracePoint},
+    programs::{BtfTracePoint, TracePoint},
 };
 
-use super::private_mount::with_mounted;
+use super::{kernel::one_line, private_mount::with_mounted};
+
+/// Where tracefs belongs, and where every kernel keeps a place for it.
+const TRACEFS: &str = "/sys/kernel/tracing";
+
+/// Where its tracepoints are seen once it is mounted; the second is where it used to be.
+const TRACEFS_EVENTS: [&str; 2] =
+    ["/sys/kernel/tracing/events", "/sys/kernel/debug/tracing/events"];
 
 /// A kernel event that a program hangs on.
 pub(crate) struct Hook {
@@ -169,13 +176,14 @@ fn attach_rung(ebpf: &mut Ebpf, btf: &Btf, rung: &Rung) -> Result<(), String> {
         .ok_or_else(|| format!("the embedded object has no program `{}`", rung.program))?;
     match rung.attach_point {
         AttachPoint::BtfTracepoint(name) => {
-            let program: &mut BtfTracePoint = program.try_into().map_err(reason)?;
-            program.load(name, btf).map_err(reason)?;
-            program.attach().map_err(reason)?;
+            let program: &mut BtfTracePoint =
+                program.try_into().map_err(|error| one_line(&error))?;
+            program.load(name, btf).map_err(|error| one_line(&error))?;
+            program.attach().map_err(|error| one_line(&error))?;
         }
         AttachPoint::Tracepoint { category, name } => {
-            let program: &mut TracePoint = program.try_into().map_err(reason)?;
-            program.load().map_err(reason)?;
+            let program: &mut TracePoint = program.try_into().map_err(|error| one_line(&error))?;
+            program.load().map_err(|error| one_line(&error))?;
             attach_tracepoint(program, category, name)?;
         }
     }
@@ -183,34 +191,37 @@ fn attach_rung(ebpf: &mut Ebpf, btf: &Btf, rung: &Rung) -> Result<(), String> {
 }
 
 /// Attaches to a tracepoint, whose number is in tracefs. Not every host mounts that, so a thread
-/// mounts it for itself if need be. aya looks for it once in the life of the process, which is here
-/// and not before it is to be found.
+/// mounts it for itself if need be. aya looks for it once in the life of the process, so it may do
+/// so only where it is to be found.
 fn attach_tracepoint(
     program: &mut TracePoint,
     category: &'static str,
     name: &'static str,
 ) -> Result<(), String> {
-    let mut attach = || program.attach(category, name).map(|_| ()).map_err(reason);
-    if tracefs_is_mounted() {
+    let mut attach =
+        || program.attach(category, name).map(|_| ()).map_err(|error| one_line(&error));
+    if TRACEFS_EVENTS.into_iter().any(|directory| Path::new(directory).is_dir()) {
         return attach();
     }
-    with_mounted(c"tracefs", c"/sys/kernel/tracing", attach).unwrap_or_else(|error| {
+    // Only root may look into it, so that nothing is to be seen does not say that it is not there.
+    readable(TRACEFS)?;
+    let attached = with_mounted(c"tracefs", c"/sys/kernel/tracing", || {
+        readable(TRACEFS)?;
+        attach()
+    });
+    attached.unwrap_or_else(|error| {
         Err(format!(
             "tracefs is not mounted and cannot be ({error}); \
-             try: mount -t tracefs tracefs /sys/kernel/tracing"
+             try: mount -t tracefs tracefs {TRACEFS}"
         ))
     })
 }
 
-fn tracefs_is_mounted() -> bool {
-    ["/sys/kernel/tracing/events", "/sys/kernel/debug/tracing/events"]
-        .into_iter()
-        .any(|directory| Path::new(directory).is_dir())
-}
-
-/// The error on one line, its causes included.
-fn reason(error: ProgramError) -> String {
-    super::kernel::one_line(&error)
+fn readable(directory: &str) -> Result<(), String> {
+    match fs::read_dir(directory) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("cannot read {directory} ({error}); run it as root")),
+    }
 }
 
 #[cfg(test)]

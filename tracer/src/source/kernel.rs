@@ -26,8 +26,8 @@ use super::{
     ring_buffer::{EventRing, LogRing},
 };
 
-/// The kernel programs, as `cargo xtask ebpf` built them.
-static OBJECT: &[u8] = aya::include_bytes_aligned!("../../bpf/tracer.bpf.o");
+/// The kernel programs, as `cargo xtask ebpf` built them; the build script says which object.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("TRACER_BPF_OBJECT"));
 
 /// The kernel's type information about itself.
 const BTF_FILE: &str = "/sys/kernel/btf/vmlinux";
@@ -49,7 +49,8 @@ pub(crate) struct KernelOptions {
     pub(crate) only_tracked: bool,
     /// Have the programs log what they do, for [`Kernel::take_log`].
     pub(crate) verbose: bool,
-    /// Size of the ring buffer for events: a power of two, and at least a page. 8 MiB if `None`.
+    /// Size of the ring buffer for events, rounded up to a power of two and at least a page.
+    /// 8 MiB if `None`.
     pub(crate) ring_bytes: Option<u32>,
 }
 
@@ -323,3 +324,6 @@ fn is_verdict(line: &str) -> bool {
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&error| error.source())
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,10 +25,10 @@ impl Writer {
         self.types.extend(words.iter().flat_map(|word| word.to_ne_bytes()));
     }
 
-    fn head(&mut self, name: &str, kind: u8, flag: bool, entries: usize, size_or_type: u32) {
+    fn head(&mut self, name: &str, kind: u8, flag: bool, entries: usize, size_or_target: u32) {
         let name = self.name(name);
         let info = u32::from(flag) << 31 | u32::from(kind) << 24 | u32::try_from(entries).unwrap();
-        self.words(&[name, info, size_or_type]);
+        self.words(&[name, info, size_or_target]);
     }
 
     fn members(&mut self, members: &[(&str, u32, u32)]) {
@@ -85,8 +85,8 @@ fn sample() -> Vec<u8> {
         ("", 7, 32),
         ("table", 9, 64),
         ("next", 11, 256),
-        ("flag", 1, 1 << 24 | 320),
-        ("flags", 1, 2 << 24 | 321),
+        ("flag", 1, 1 << 24 | 0x140),
+        ("flags", 1, 2 << 24 | 0x141),
         ("inner", 13, 352),
         ("links", 14, 448),
     ]);
@@ -133,32 +133,30 @@ fn sample() -> Vec<u8> {
     writer.finish()
 }
 
-/// Every question that has an answer, and those that have none, on whatever the bytes are.
+/// Questions of every kind, on whatever the bytes are.
 fn ask_everything(bytes: &[u8]) {
+    const QUESTIONS: [(&str, &str); 14] = [
+        ("outer", ""),
+        ("outer", "second"),
+        ("outer", "table[2][3]"),
+        ("outer", "flag"),
+        ("outer", "inner.bits"),
+        ("outer", "inner.straight"),
+        ("outer", "links[1]"),
+        ("outer", "none"),
+        ("abyss", "none"),
+        ("abyss", "looped.further"),
+        ("odd", "functions[1]"),
+        ("odd", "nested[1]"),
+        ("odd", "missing[0]"),
+        ("forward", ""),
+    ];
     let Ok(btf) = Btf::parse(bytes) else { return };
-    for structure in ["outer", "inner", "small", "wide", "abyss", "odd", "forward"] {
-        for field in [
-            "",
-            "plain",
-            "first",
-            "second",
-            "both",
-            "table[2][3]",
-            "next",
-            "flag",
-            "inner.bits",
-            "inner.straight",
-            "links[1]",
-            "looped",
-            "looped.further",
-            "functions[1]",
-            "nested[1]",
-            "missing[0]",
-            "none",
-        ] {
-            let _ = btf.offset(structure, field);
-        }
-        let _ = btf.enumerator(structure, "WIDE");
+    for (structure, field) in QUESTIONS {
+        let _ = btf.offset(structure, field);
+    }
+    for (enumeration, name) in [("small", "SMALL_SEVEN"), ("wide", "NARROW"), ("outer", "plain")] {
+        let _ = btf.enumerator(enumeration, name);
     }
 }
 
@@ -242,7 +240,7 @@ fn truncation_at_any_length_is_an_error() {
 fn no_changed_byte_makes_it_panic() {
     let bytes = sample();
     for position in 0..bytes.len() {
-        for value in [0, 1, 2, 4, 13, 27, 0x7f, 0x80, 0xff, bytes[position] ^ 1] {
+        for value in [0, 4, 27, 0xff, bytes[position] ^ 1] {
             let mut changed = bytes.clone();
             changed[position] = value;
             ask_everything(&changed);
@@ -258,7 +256,7 @@ fn no_garbage_makes_it_panic() {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963);
         (state >> 56) as u8
     };
-    for _ in 0..2_000 {
+    for _ in 0..500 {
         let mut bytes = sample();
         let start = usize::from(next()).min(bytes.len());
         for byte in &mut bytes[start..] {
