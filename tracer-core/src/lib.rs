@@ -49,7 +49,7 @@ pub use process::{Comm, ProcessFacts, ProcessKey};
 pub use report::{
     Change, ChangeKind, Connection, Coverage, Finding, Flag, Origin, ProcessSummary, Report,
 };
-pub use snapshot::{Owner, Snapshot, SocketFacts};
+pub use snapshot::{Holder, Owner, Snapshot, SocketFacts};
 pub use state::TcpState;
 pub use time::{Interval, Timestamp};
 pub use verdict::{Confidence, Reader, Verdict};

@@ -4,7 +4,7 @@ use alloc::{
 };
 
 use crate::{
-    Comm, ProcessFacts, ProcessKey, ProcessSummary, Snapshot, Timestamp, history::History,
+    Holder, ProcessFacts, ProcessKey, ProcessSummary, Snapshot, Timestamp, history::History,
 };
 
 /// What is known of the processes that hold sockets.
@@ -20,25 +20,10 @@ pub(crate) struct Processes {
     histories: BTreeMap<ProcessKey, History>,
 }
 
-#[derive(Debug)]
-struct Holder {
-    comm: Comm,
-    tcp_fds: u64,
-    in_scope: bool,
-}
-
 impl Processes {
     /// Counts every process's descriptors and forgets the processes that hold none any more.
     pub(crate) fn count(&mut self, snapshot: &Snapshot, window_ms: u64) {
-        self.holders.clear();
-        for owner in snapshot.sockets.iter().flat_map(|facts| &facts.owners) {
-            let holder = self.holders.entry(owner.key).or_insert_with(|| Holder {
-                comm: owner.comm.clone(),
-                tcp_fds: 0,
-                in_scope: owner.in_scope,
-            });
-            holder.tcp_fds += 1;
-        }
+        self.holders = snapshot.holders.iter().map(|holder| (holder.key, holder.clone())).collect();
         let holders = &self.holders;
         self.facts.retain(|key, _| holders.contains_key(key));
         self.unreadable.retain(|key| holders.contains_key(key));
@@ -53,9 +38,9 @@ impl Processes {
         }
     }
 
-    /// The processes that the user asked for.
+    /// The processes in scope.
     pub(crate) fn in_scope(&self) -> impl Iterator<Item = ProcessKey> {
-        self.holders.iter().filter(|(_, holder)| holder.in_scope).map(|(key, _)| *key)
+        self.holders.keys().copied()
     }
 
     /// The headlines of these processes.

@@ -4,7 +4,7 @@ use std::collections::{HashMap, hash_map::Entry};
 
 use tracer_common::SocketRecord;
 use tracer_core::{
-    ConnectionId, ProcessKey, Snapshot, SocketFacts, TcpState, Timestamp,
+    ConnectionId, Holder, ProcessKey, Snapshot, SocketFacts, TcpState, Timestamp,
     decode::{self, Descriptor, KernelConstants},
 };
 
@@ -71,10 +71,11 @@ impl Assembly {
     ) -> Snapshot {
         let mut snapshot = Snapshot { ended_at, ..self.snapshot };
         snapshot.undecodable += truncated;
-        snapshot.sockets.retain_mut(|facts| {
-            for owner in &mut facts.owners {
-                owner.in_scope = scope.admits_owner(owner) && in_cgroup(owner.key);
-            }
+        for owner in snapshot.sockets.iter_mut().flat_map(|facts| &mut facts.owners) {
+            owner.in_scope = scope.admits_owner(owner) && in_cgroup(owner.key);
+        }
+        snapshot.holders = Holder::of(&snapshot.sockets);
+        snapshot.sockets.retain(|facts| {
             facts.owners.iter().any(|owner| owner.in_scope)
                 && (facts.state == TcpState::Listen || scope.admits_ends(facts.local, facts.remote))
         });

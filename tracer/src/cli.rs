@@ -42,7 +42,7 @@ pub(crate) enum Command {
     /// Say what this host allows, and what each lack costs.
     Doctor,
     /// Trace a leaking program of our own, to see what it looks like.
-    Demo(Appearance),
+    Demo(Demo),
     /// The server of the demo.
     #[command(hide = true)]
     DemoServer,
@@ -112,6 +112,16 @@ struct Judgement {
     /// Connections without a finding too
     #[arg(long)]
     all: bool,
+}
+
+/// How long the demo is to run, and how to show it.
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Stop after this long
+    #[arg(long = "for", value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    duration: Duration,
+    #[command(flatten)]
+    appearance: Appearance,
 }
 
 /// How to show it.
@@ -222,18 +232,21 @@ impl Appearance {
             verbose: self.verbose,
         }
     }
+}
 
-    /// The plan of the demo: these processes, thresholds that fit ten seconds.
-    pub(crate) fn demo(&self, pids: &[u32]) -> Plan {
-        Plan {
+impl Demo {
+    /// The plan and form of watching these processes, with thresholds that fit a few seconds.
+    pub(crate) fn plan(&self, pids: &[u32]) -> (Plan, Form) {
+        let plan = Plan {
             scope: Scope { pids: pids.iter().copied().collect(), ..Scope::default() },
             options: Options { idle_ms: 2_000, scoped: true, ..Options::default() },
-            duration: Some(Duration::from_secs(10)),
+            duration: Some(self.duration),
             interval: Duration::from_secs(1),
             fail_on: Confidence::Likely,
-            cmdline: self.cmdline,
-            verbose: self.verbose,
-        }
+            cmdline: self.appearance.cmdline,
+            verbose: self.appearance.verbose,
+        };
+        (plan, self.appearance.form(false))
     }
 }
 

@@ -3,23 +3,25 @@
 use std::{
     env,
     io::{BufRead as _, BufReader},
+    os::unix::process::CommandExt as _,
     process::{Child, ChildStdin, Command, Stdio},
 };
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{cli::Appearance, watch};
+use crate::{cli::Demo, watch};
 
-/// Starts the two, watches them for ten seconds, and ends them.
+/// Starts the two, watches them for a while, and ends them.
 ///
 /// # Errors
 /// They cannot be started, or watching fails.
-pub(crate) fn run(appearance: &Appearance) -> Result<u8> {
+pub(crate) fn run(demo: &Demo) -> Result<u8> {
     let mut server = Peer::start(&["demo-server"])?;
     let address = server.line().context("the demo's server did not say where it listens")?;
     let client = Peer::start(&["demo-client", &address])?;
     let pids = [server.child.id(), client.child.id()];
-    watch(&appearance.demo(&pids), appearance.form(false))
+    let (plan, form) = demo.plan(&pids);
+    watch(&plan, form)
 }
 
 /// A child process of this same program. It ends when its standard input does, so it never
@@ -36,6 +38,8 @@ impl Peer {
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            // Ctrl-C is for the tracer: its summary is about what was there before.
+            .process_group(0)
             .spawn()
             .context("cannot start the demo's processes")?;
         let stdin = child.stdin.take();

@@ -51,7 +51,7 @@ fn run(cli: Cli) -> Result<u8> {
             watch(&plan, form)
         }
         Some(Command::Doctor) => doctor::run(),
-        Some(Command::Demo(appearance)) => demo::run(&appearance),
+        Some(Command::Demo(demo)) => demo::run(&demo),
         Some(Command::DemoServer) => {
             demo_peers::run_server()?;
             Ok(exit_code::CLEAN)

@@ -9,8 +9,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use tracer_common::SocketRecord;
 use tracer_core::{
-    HostFacts, Input, Loss, ProcessKey, Question, Snapshot, Timestamp, decode,
-    decode::KernelConstants,
+    HostFacts, Input, Loss, ProcessKey, Question, Snapshot, decode, decode::KernelConstants,
 };
 
 use crate::{
@@ -56,6 +55,9 @@ impl Observer {
     /// A process that the user named does not run, or the kernel does not let the tool look.
     pub(crate) fn start(plan: &Plan) -> Result<(Self, Input)> {
         processes::check(&plan.scope.pids)?;
+        if let Some(cgroup) = &plan.scope.cgroup {
+            processes::check_cgroup(cgroup)?;
+        }
         let attach = plan.duration != Some(Duration::ZERO);
         let only_tracked = attach && !plan.scope.pids.is_empty();
         let options = KernelOptions { only_tracked, verbose: plan.verbose, ring_bytes: None };
@@ -262,9 +264,4 @@ fn cgroup_members(scope: &Scope, assembly: &Assembly) -> Option<BTreeSet<Process
         known.entry(key).or_insert_with(|| processes::is_in_cgroup(key.pid, path));
     }
     Some(known.into_iter().filter_map(|(key, is_member)| is_member.then_some(key)).collect())
-}
-
-/// The time a moment is after another, for timers.
-pub(crate) fn elapsed(since: Timestamp, now: Timestamp) -> Duration {
-    Duration::from_nanos(now.as_ns().saturating_sub(since.as_ns()))
 }

@@ -78,6 +78,19 @@ pub(crate) fn is_in_cgroup(pid: u32, path: &str) -> bool {
     })
 }
 
+/// Refuses a cgroup that no process is in: most likely it is misspelt.
+///
+/// # Errors
+/// One that names the cgroup and what to do.
+pub(crate) fn check_cgroup(path: &str) -> Result<()> {
+    let processes = all_processes().into_iter().flatten().flatten();
+    let mut pids = processes.filter_map(|process| u32::try_from(process.pid).ok());
+    if pids.any(|pid| is_in_cgroup(pid, path)) {
+        return Ok(());
+    }
+    bail!("no process is in the cgroup {path}: /proc/PID/cgroup shows a process's own")
+}
+
 /// Which of these run. A zombie holds nothing any more and does not count.
 pub(crate) fn running(pids: &BTreeSet<u32>) -> BTreeSet<u32> {
     let runs = |pid: &u32| {

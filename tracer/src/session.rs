@@ -12,11 +12,12 @@ use tracer_core::{Detector, Input, Report};
 use crate::{
     cli::Plan,
     clock,
-    observer::{Observer, elapsed},
+    observer::Observer,
     outlet::{Outlet, Shown},
 };
 
-/// Looking takes this part of the time at the most: looks get rarer where there is much to see.
+/// Looking takes one part in this many of a processor at the most: looks get rarer where there is
+/// much to see.
 const LOOK_SHARE: u32 = 100;
 /// They do not get rarer than this.
 const LOOK_PAUSE_MAX: Duration = Duration::from_secs(30);
@@ -77,7 +78,7 @@ impl Session {
     /// One look and one judgement.
     fn look(&mut self) -> Result<()> {
         self.take_events();
-        let started_at = clock::now();
+        let before = clock::processor_time();
         let snapshot = self.observer.snapshot()?;
         self.detector.handle(Input::Snapshot(snapshot));
         // What happened meanwhile may be in no snapshot yet.
@@ -88,9 +89,9 @@ impl Session {
             }
         }
         self.detector.handle(Input::Tick(clock::now()));
-        let took = elapsed(started_at, clock::now());
+        let took = clock::processor_time().saturating_sub(before);
         let longest = self.interval.max(LOOK_PAUSE_MAX);
-        self.pause = (took * LOOK_SHARE).clamp(self.interval, longest);
+        self.pause = took.saturating_mul(LOOK_SHARE).clamp(self.interval, longest);
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    Actor, Comm, ConnectionId, Direction, Event, Happening, Input, Loss, Owner, ProcessKey,
+    Actor, Comm, ConnectionId, Direction, Event, Happening, Holder, Input, Loss, Owner, ProcessKey,
     Snapshot, SocketFacts, TcpState, Timestamp,
 };
 
@@ -150,7 +150,9 @@ impl World {
             socket.at = self.now;
         }
         sockets.retain(|socket| !socket.owners.is_empty());
-        Input::Snapshot(Snapshot { started_at, ended_at, sockets, ..Snapshot::default() })
+        let holders = Holder::of(&sockets);
+        let rest = Snapshot::default();
+        Input::Snapshot(Snapshot { started_at, ended_at, sockets, holders, ..rest })
     }
 
     fn tell(&mut self, facts: &SocketFacts, happening: Happening) {
