@@ -79,7 +79,9 @@ fn play(history: &[(u32, Action)], lost: &[bool]) -> (World, Vec<Input>) {
 
 fn detect(inputs: impl IntoIterator<Item = Input>) -> Detector {
     let mut detector = Detector::new(Options { all: true, ..Options::default() });
-    inputs.into_iter().for_each(|input| detector.handle(input));
+    for input in inputs {
+        detector.handle(input);
+    }
     detector
 }
 
@@ -129,7 +131,9 @@ proptest! {
         let (mut world, mut inputs) = play(&history, &[]);
         world.losing = lost;
         let names: Vec<String> = world.sockets.keys().cloned().collect();
-        names.iter().for_each(|name| world.close(name));
+        for name in &names {
+            world.close(name);
+        }
         for _ in 0..2 {
             world.now = Timestamp::from_ns(world.now.as_ns() + 1_000_000_000);
             act(&mut world, &Action::Snapshot);

@@ -1,5 +1,7 @@
 //! What the judge says of typical programs.
 
+use std::{fmt::Write as _, format, string::String};
+
 use expect_test::expect;
 
 use super::{check, check_with};
@@ -302,14 +304,13 @@ fn idle_connections_are_nothing() {
 
 #[test]
 fn a_count_that_only_rises_is_growing_and_only_possible() {
-    let minutes: std::string::String = (0..10)
-        .map(|minute| {
-            let (at, first, last) = (minute * 40, minute * 5 + 1, minute * 5 + 5);
-            std::format!("{at}s open a{first}..a{last} pid=10\n{at}s snapshot\n")
-        })
-        .collect();
+    let mut minutes = String::new();
+    for minute in 0..10 {
+        let (at, first, last) = (minute * 40, minute * 5 + 1, minute * 5 + 5);
+        writeln!(minutes, "{at}s open a{first}..a{last} pid=10\n{at}s snapshot").unwrap();
+    }
     check(
-        &std::format!("{minutes} 360s report"),
+        &format!("{minutes} 360s report"),
         &expect![[r#"
         [6m]
           #1 growing possible: p10[10] outbound 10.0.0.1:443 x50, oldest 6m, stood 2m +7.5/min
@@ -320,17 +321,14 @@ fn a_count_that_only_rises_is_growing_and_only_possible() {
 
 #[test]
 fn growth_makes_another_verdict_surer() {
-    let minutes: std::string::String = (0..10)
-        .map(|minute| {
-            let (at, first, last) = (minute * 40, minute * 2 + 1, minute * 2 + 6);
-            std::format!(
-                "{at}s open a{first}..a{last} pid=10\n{at}s receive a{first}..a{last} bytes=9000\n
-                 {at}s snapshot\n"
-            )
-        })
-        .collect();
+    let mut minutes = String::new();
+    for minute in 0..10 {
+        let (at, first, last) = (minute * 40, minute * 2 + 1, minute * 2 + 6);
+        writeln!(minutes, "{at}s open a{first}..a{last} pid=10").unwrap();
+        writeln!(minutes, "{at}s receive a{first}..a{last} bytes=9000\n{at}s snapshot").unwrap();
+    }
     check(
-        &std::format!("{minutes} 360s report"),
+        &format!("{minutes} 360s report"),
         &expect![[r#"
         [6m]
           #1 undrained certain: p10[10] outbound 10.0.0.1:443 x16, oldest 6m, stood 4m 40s +3.0/min
