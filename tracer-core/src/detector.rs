@@ -202,7 +202,7 @@ impl Detector {
     }
 
     /// What the core would like to know before the next [`Input::Tick`]: the processes that some
-    /// rule suspects, and those the user asked for. At most 256 at a time, unknown ones first.
+    /// rule suspects, and those the user asked for. At most 256 at a time.
     pub fn questions(&mut self, now: Timestamp) -> Vec<Question> {
         let case = case(&self.table, &self.processes, &self.histories, &self.options, now);
         let mut keys: BTreeSet<ProcessKey> = case.suspects().collect();
@@ -211,9 +211,13 @@ impl Detector {
             keys.extend(self.processes.in_scope());
         }
         let mut keys: Vec<ProcessKey> = keys.into_iter().collect();
-        keys.sort_by_key(|key| (self.processes.facts.contains_key(key), *key));
+        // Those that were never asked about first, then those that were longest ago.
+        keys.sort_by_key(|key| (self.processes.asked.get(key).copied(), *key));
         self.questions_dropped = keys.len().saturating_sub(QUESTIONS_MAX);
         keys.truncate(QUESTIONS_MAX);
+        for key in &keys {
+            self.processes.asked.insert(*key, self.snapshots);
+        }
         keys.into_iter().map(Question::Process).collect()
     }
 

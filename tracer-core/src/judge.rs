@@ -72,9 +72,11 @@ impl<'a> Case<'a> {
 
     fn judge_group(&self, group: GroupKey, sightings: &[Sighting<'a>]) -> Vec<Judged<'a>> {
         let mut claimed: [Vec<Sighting<'a>>; RULES.len()] = Default::default();
+        let mut unclaimed = Vec::new();
         for sighting in sightings {
-            if let Some(rule) = RULES.iter().position(|rule| (rule.claims)(sighting)) {
-                claimed[rule].push(*sighting);
+            match RULES.iter().position(|rule| (rule.claims)(sighting)) {
+                Some(rule) => claimed[rule].push(*sighting),
+                None => unclaimed.push(*sighting),
             }
         }
         let growing = self.histories.get(&group).and_then(growing::evidence);
@@ -83,17 +85,25 @@ impl<'a> Case<'a> {
             .enumerate()
             .filter(|(_, members)| !members.is_empty())
             .map(|(rule, members)| {
-                let watched = self.watched(&group, sightings.len());
+                // The growth of the whole group is that of a finding only if that is most of it.
+                let most = members.len() > sightings.len() / 2;
+                let watched = self.watched(&group, sightings.len()).filter(|_| most);
                 self.assess(group, rule, members, watched, growing.as_ref())
             })
             .collect();
-        if let (Some(evidence), true) = (growing, judged.is_empty()) {
+        // A few bad ones among many do not hide that the many grow.
+        let most =
+            unclaimed.len() >= self.options.count_min && unclaimed.len() > sightings.len() / 2;
+        if let (Some(evidence), true) = (growing, most) {
             judged.push(Judged {
                 group,
                 rule: RULES.len(),
-                members: sightings.to_vec(),
+                members: unclaimed,
                 assessment: growing::assess(evidence),
-                growth: self.watched(&group, sightings.len()),
+                growth: Growth {
+                    per_min_milli: self.watched(&group, sightings.len()),
+                    reconstructed: false,
+                },
             });
         }
         judged
@@ -104,33 +114,29 @@ impl<'a> Case<'a> {
         group: GroupKey,
         rule: usize,
         members: Vec<Sighting<'a>>,
-        mut growth: Growth,
+        watched: Option<i64>,
         growing: Option<&String>,
     ) -> Judged<'a> {
         // What happened within a twelfth of T (5 s by default) counts as one time.
         let gap_ms = self.options.idle_ms / 12;
         let moments =
             Moments::of(members.iter().map(|member| (RULES[rule].moment)(member)), gap_ms);
-        let claimed = Claimed { members, moments, options: self.options };
+        let claimed = Claimed { members, moments, options: self.options, now: self.now };
         let mut assessment = (RULES[rule].assess)(&claimed);
-        if let Some(evidence) = growing {
+        if let (Some(evidence), true) = (growing, assessment.growth_tells) {
             assessment.confidence = assessment.confidence.raised();
             assessment.evidence.push(evidence.clone());
         }
-        if growth.per_min_milli.is_none() && claimed.rising() {
-            let rate = rate_milli(1, claimed.count(), moments.spread_ms);
-            growth = Growth { per_min_milli: Some(rate), reconstructed: true };
-        }
+        let rate = || rate_milli(1, claimed.count(), moments.spread_ms);
+        let reconstructed = watched.is_none() && claimed.rising();
+        let growth =
+            Growth { per_min_milli: watched.or_else(|| reconstructed.then(rate)), reconstructed };
         Judged { group, rule, members: claimed.members, assessment, growth }
     }
 
     /// The growth of the whole group, if it was watched for long enough.
-    fn watched(&self, group: &GroupKey, count: usize) -> Growth {
-        let history = self.histories.get(group);
-        Growth {
-            per_min_milli: history.and_then(|history| history.per_min_milli(self.now, count)),
-            reconstructed: false,
-        }
+    fn watched(&self, group: &GroupKey, count: usize) -> Option<i64> {
+        self.histories.get(group)?.per_min_milli(self.now, count)
     }
 
     /// The processes that some rule suspects of something; whether they are stopped is left out,

@@ -1,6 +1,6 @@
 use alloc::vec::Vec;
 
-use crate::Interval;
+use crate::{Interval, Timestamp};
 
 /// How many separate times something certainly happened, and over how long.
 ///
@@ -12,6 +12,8 @@ pub(crate) struct Moments {
     pub(crate) separate: usize,
     /// From the first of those to the last, at the least, in milliseconds.
     pub(crate) spread_ms: u64,
+    /// When the last of all can have been.
+    pub(crate) last: Timestamp,
 }
 
 impl Moments {
@@ -29,11 +31,14 @@ impl Moments {
                 last = interval;
             }
         }
-        Self { separate, spread_ms: last.earliest.ms_since(first.latest) }
+        let latest = intervals.iter().map(|interval| interval.latest).max().unwrap_or_default();
+        Self { separate, spread_ms: last.earliest.ms_since(first.latest), last: latest }
     }
 
-    /// They came at three separate times or more, spread over at least `idle_ms`.
-    pub(crate) const fn rising(self, idle_ms: u64) -> bool {
-        self.separate >= 3 && self.spread_ms >= idle_ms
+    /// They came at three separate times or more, spread over at least `idle_ms`, and may come yet:
+    /// the last is not longer ago than twice the time they took, or ten times `idle_ms`.
+    pub(crate) fn rising(self, idle_ms: u64, now: Timestamp) -> bool {
+        let recent_ms = self.spread_ms.saturating_mul(2).max(idle_ms.saturating_mul(10));
+        self.separate >= 3 && self.spread_ms >= idle_ms && now.ms_since(self.last) <= recent_ms
     }
 }

@@ -12,6 +12,8 @@ use crate::{
 pub(crate) struct Processes {
     /// Answers to questions.
     pub(crate) facts: BTreeMap<ProcessKey, ProcessFacts>,
+    /// The number of the snapshot after which each was last asked about.
+    pub(crate) asked: BTreeMap<ProcessKey, u64>,
     /// Processes that could not be read.
     pub(crate) unreadable: BTreeSet<ProcessKey>,
     /// TCP descriptors at the latest snapshot.
@@ -26,6 +28,7 @@ impl Processes {
         self.holders = snapshot.holders.iter().map(|holder| (holder.key, holder.clone())).collect();
         let holders = &self.holders;
         self.facts.retain(|key, _| holders.contains_key(key));
+        self.asked.retain(|key, _| holders.contains_key(key));
         self.unreadable.retain(|key| holders.contains_key(key));
         self.histories.retain(|key, _| holders.contains_key(key));
         for (key, holder) in holders {

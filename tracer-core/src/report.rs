@@ -168,7 +168,8 @@ pub struct Coverage {
     pub table_full: u64,
     /// Suspected processes that could not be read.
     pub processes_unreadable: u64,
-    /// Sockets that look like TCP and are not judged, by kind, at the latest snapshot.
+    /// Descriptors of sockets that look like TCP and are not judged, by kind, at the latest
+    /// snapshot.
     pub not_judged: BTreeMap<String, u64>,
     /// TCP sockets in scope at the latest snapshot.
     pub sockets: u64,

@@ -13,7 +13,9 @@ mod wording;
 
 use alloc::{string::String, vec::Vec};
 
-use crate::{Confidence, Interval, Options, Verdict, moments::Moments, sighting::Sighting};
+use crate::{
+    Confidence, Interval, Options, Timestamp, Verdict, moments::Moments, sighting::Sighting,
+};
 
 /// How one verdict is found.
 #[derive(Debug)]
@@ -36,6 +38,7 @@ pub(crate) struct Claimed<'a> {
     pub(crate) members: Vec<Sighting<'a>>,
     pub(crate) moments: Moments,
     pub(crate) options: &'a Options,
+    pub(crate) now: Timestamp,
 }
 
 /// What a rule makes of a group.
@@ -43,6 +46,8 @@ pub(crate) struct Claimed<'a> {
 pub(crate) struct Assessment {
     pub(crate) verdict: Verdict,
     pub(crate) confidence: Confidence,
+    /// The finding is of enough and of the right kind for growth to make it surer.
+    pub(crate) growth_tells: bool,
     /// One sentence each, without a full stop.
     pub(crate) evidence: Vec<String>,
 }
@@ -60,7 +65,7 @@ impl Claimed<'_> {
     }
 
     pub(crate) fn rising(&self) -> bool {
-        self.moments.rising(self.options.idle_ms)
+        self.moments.rising(self.options.idle_ms, self.now)
     }
 
     /// The least and the greatest of a duration over the members.

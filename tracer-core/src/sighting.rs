@@ -1,4 +1,4 @@
-use crate::{Direction, Interval, Options, SocketFacts, Timestamp, tracked::Tracked};
+use crate::{Direction, Interval, Options, SocketFacts, Timestamp, Verdict, tracked::Tracked};
 
 /// One connection as the rules see it: what is known, and what time it is.
 #[derive(Clone, Copy, Debug)]
@@ -53,9 +53,20 @@ impl<'a> Sighting<'a> {
         Interval::exact(self.facts.last_received_at.unwrap_or(self.tracked.opened_at))
     }
 
-    /// The time T is over; or the connection has a verdict already, so that one that goes from
-    /// one bad state to the next is not taken back in between.
-    pub(crate) const fn overdue(&self, milliseconds: u64) -> bool {
-        self.tracked.flag.is_some() || milliseconds >= self.options.idle_ms
+    /// The time T is over; or the connection itself was found bad already, so that one that goes
+    /// from one bad state to the next is not taken back in between. That its group grows says
+    /// nothing about it.
+    pub(crate) fn overdue(&self, milliseconds: u64) -> bool {
+        self.is_bad() || milliseconds >= self.options.idle_ms
+    }
+
+    /// The process could act on the connection if it wanted to. What was found before a process
+    /// was stopped stays.
+    pub(crate) fn is_free_to_act(&self) -> bool {
+        self.is_bad() || !self.stopped
+    }
+
+    fn is_bad(&self) -> bool {
+        self.tracked.flag.is_some_and(|flag| flag.verdict != Verdict::Growing)
     }
 }

@@ -1,4 +1,8 @@
-use alloc::{collections::BTreeMap, string::String, vec::Vec};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    string::String,
+    vec::Vec,
+};
 use core::net::SocketAddr;
 
 use crate::{Comm, ConnectionId, ProcessKey, TcpState, Timestamp};
@@ -14,7 +18,10 @@ pub struct Snapshot {
     pub sockets: Vec<SocketFacts>,
     /// The processes in scope, with all their TCP sockets: those that were not asked for too.
     pub holders: Vec<Holder>,
-    /// Sockets that look like TCP and are not judged, by kind (`mptcp`, `sctp`, ...).
+    /// Network namespace and port of every listener, in scope or not.
+    pub listeners: BTreeSet<(u32, u16)>,
+    /// Descriptors in scope of sockets that look like TCP and are not judged, by kind (`mptcp`,
+    /// `sctp`, ...).
     pub not_judged: BTreeMap<String, u64>,
     /// Records that could not be decoded: a torn read of a socket that was changing.
     pub undecodable: u64,

@@ -62,15 +62,13 @@ impl Standing {
             self.current.insert(key, Stood { since, finding });
         }
         for (key, stood) in before {
-            let connections = &stood.finding.connections;
-            match connections.iter().find(|connection| flagged(connection.id)) {
-                // Its connections went on to another verdict.
-                Some(connection) if shown.contains(&connection.id) => {}
-                Some(_) => {
-                    self.undecided.insert(key, stood);
-                }
-                None => self.retract(stood, now, retracted_max),
+            let ids = || stood.finding.connections.iter().map(|connection| connection.id);
+            if ids().any(|id| flagged(id) && !shown.contains(&id)) {
+                self.undecided.insert(key, stood);
+            } else if !ids().all(|id| shown.contains(&id)) {
+                self.retract(stood, now, retracted_max);
             }
+            // Else all of its connections went on to another verdict.
         }
     }
 

@@ -76,13 +76,12 @@ impl Table {
     pub(crate) fn handle_event(&mut self, event: &Event) -> Option<Departure> {
         match &event.happening {
             Happening::Connected(actor) => {
+                let known = self.connections.contains_key(&event.id);
                 if let Some(tracked) = self.born(event) {
-                    // A socket can be connected again after a failure: that is a new connection.
-                    tracked.opened_at = event.at;
-                    tracked.direction = Some(Direction::Outbound);
+                    tracked.reconnect(event.at);
                     tracked.opener = actor.as_ref().map(|actor| actor.key);
-                    (tracked.peer_closed, tracked.died) = (None, None);
                 }
+                return known.then_some(Departure::Used(event.id));
             }
             Happening::Accepted(actor) => {
                 if let Some(tracked) = self.born(event) {
@@ -142,12 +141,7 @@ impl Table {
     pub(crate) fn reconcile(&mut self, snapshot: Snapshot) -> Vec<Departure> {
         self.snapshot += 1;
         self.full = 0;
-        self.listeners = snapshot
-            .sockets
-            .iter()
-            .filter(|facts| facts.state == TcpState::Listen)
-            .map(|facts| (facts.netns, facts.local.port()))
-            .collect();
+        self.listeners = snapshot.listeners;
         let mut departures = Vec::new();
         for facts in snapshot.sockets {
             let id = facts.id;

@@ -1,6 +1,7 @@
 //! Timelines in, findings out. See [`timeline`] for the language.
 
 mod decoding;
+mod healthy;
 mod properties;
 mod render;
 mod scenarios;

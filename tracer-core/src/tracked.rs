@@ -24,12 +24,16 @@ pub(crate) struct Tracked {
     pub(crate) facts: Option<SocketFacts>,
     /// The number of that snapshot.
     pub(crate) snapshot: u64,
-    /// How many snapshots since have not shown it.
+    /// How many snapshots have shown it.
+    pub(crate) looks: u64,
+    /// How many snapshots since the latest of those have not.
     pub(crate) missed: u8,
     /// Since when the application has certainly read nothing.
     pub(crate) unread_since: Timestamp,
     /// Nothing has been read for as long as the tool has looked.
     pub(crate) never_seen_reading: bool,
+    /// The application was told that the peer closed: a read gave it the end of the stream.
+    pub(crate) told: bool,
     /// The standing verdict.
     pub(crate) flag: Option<Flag>,
 }
@@ -48,9 +52,11 @@ impl Tracked {
             died: None,
             facts: None,
             snapshot: 0,
+            looks: 0,
             missed: 0,
             unread_since: at,
             never_seen_reading: true,
+            told: false,
             flag: None,
         }
     }
@@ -66,6 +72,19 @@ impl Tracked {
         }
     }
 
+    /// A socket can be connected again after a failure or `AF_UNSPEC`: that is a new connection.
+    /// A snapshot may have been faster than the event; what it saw stays.
+    pub(crate) fn reconnect(&mut self, at: Timestamp) {
+        let facts = self.facts.take().filter(|facts| facts.at >= at);
+        *self = Self {
+            direction: Some(Direction::Outbound),
+            snapshot: if facts.is_some() { self.snapshot } else { 0 },
+            flag: self.flag,
+            facts,
+            ..Self::born(self.id, at)
+        };
+    }
+
     /// Takes in what a snapshot saw. Gives true if the application has used the connection since
     /// the snapshot before.
     pub(crate) fn see(&mut self, facts: SocketFacts, snapshot: u64) -> bool {
@@ -74,20 +93,25 @@ impl Tracked {
         let wrote = previous.is_some_and(|old| old.write_sequence != facts.write_sequence);
         if read || facts.unread_bytes == 0 {
             self.unread_since = facts.at;
+        } else if previous.is_none_or(|old| old.unread_bytes == 0) {
+            self.unread_since = facts.last_received_at.unwrap_or(facts.at);
         }
         self.never_seen_reading &= !read;
         if let (None, Some(actively)) = (self.direction, facts.opened_actively) {
             self.direction = Some(if actively { Direction::Outbound } else { Direction::Inbound });
         }
-        if facts.fin_received && self.peer_closed.is_none() {
-            self.peer_closed = Some(since_last_data(&facts, previous));
-        }
-        if facts.state == TcpState::Closed && facts.last_received_at.is_some() {
-            // Nothing restarts the clock of a dead socket, so its last segment is its death.
-            self.died.get_or_insert(Interval::exact(facts.last_segment_at));
-        }
+        self.told =
+            facts.fin_received && (self.told || previous.is_some_and(|old| ends(old, &facts)));
+        // A socket can be connected again, so what is over is forgotten.
+        let closed = || since_last_data(&facts, previous);
+        self.peer_closed = facts.fin_received.then(|| self.peer_closed.unwrap_or_else(closed));
+        // Nothing restarts the clock of a dead socket, so its last segment is its death.
+        let died = || Interval::exact(facts.last_segment_at);
+        let is_dead = facts.state == TcpState::Closed && facts.last_received_at.is_some();
+        self.died = is_dead.then(|| self.died.unwrap_or_else(died));
         self.facts = Some(facts);
         self.snapshot = snapshot;
+        self.looks += 1;
         self.missed = 0;
         read || wrote
     }
@@ -103,6 +127,15 @@ impl Tracked {
             .min()
             .or_else(|| candidates().min())
     }
+}
+
+/// Between the two, a read gave the application nothing but the end of the stream. That all was
+/// read is not enough: a FIN that comes with the last data, or while that lies unread, goes with
+/// it when exactly that is read, and the application is none the wiser.
+const fn ends(old: &SocketFacts, new: &SocketFacts) -> bool {
+    let nothing_else_to_read = old.unread_bytes == 0 && old.rx_bytes == new.rx_bytes;
+    let had_ended = old.fin_received && old.drained;
+    nothing_else_to_read && !had_ended && new.fin_received && new.drained
 }
 
 /// The FIN came after the last data, and after the last snapshot that did not show it; and it

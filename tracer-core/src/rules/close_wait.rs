@@ -13,6 +13,7 @@ pub(super) const RULE: Rule = Rule { claims, moment, assess };
 fn claims(sighting: &Sighting<'_>) -> bool {
     // A half-closed connection on which the process still sends is in use.
     sighting.facts.state == TcpState::CloseWait
+        && sighting.is_free_to_act()
         && sighting.overdue(sighting.peer_closed_ms().1.min(sighting.sent_ms()))
 }
 
@@ -28,18 +29,16 @@ fn surely_overdue(sighting: &Sighting<'_>) -> bool {
 fn assess(claimed: &Claimed<'_>) -> Assessment {
     let count = claimed.count();
     let sure = claimed.count_where(surely_overdue);
-    let told = claimed.count_where(|member| member.facts.drained);
-    let told_and_sure =
-        claimed.count_where(|member| member.facts.drained && surely_overdue(member));
-    let (verdict, confidence) = if (sure > Claimed::POOL_MAX && claimed.rising())
-        || told_and_sure >= claimed.options.count_min
-    {
-        (Verdict::CloseWait, Confidence::Likely)
-    } else if count > Claimed::POOL_MAX || told > 0 {
-        (Verdict::CloseWait, Confidence::Possible)
-    } else {
-        (Verdict::StalePool, Confidence::Info)
-    };
+    let told = claimed.count_where(|member| member.tracked.told && surely_overdue(member));
+    let taken = claimed.count_where(|member| member.facts.drained);
+    let (verdict, confidence) =
+        if (sure > Claimed::POOL_MAX && claimed.rising()) || told >= claimed.options.count_min {
+            (Verdict::CloseWait, Confidence::Likely)
+        } else if count > Claimed::POOL_MAX || told > 0 || taken >= claimed.options.count_min {
+            (Verdict::CloseWait, Confidence::Possible)
+        } else {
+            (Verdict::StalePool, Confidence::Info)
+        };
     let least = claimed.range_ms(|member| member.peer_closed_ms().0).0;
     let most = claimed.range_ms(|member| member.peer_closed_ms().1).1;
     let mut evidence = vec![format!(
@@ -47,9 +46,14 @@ fn assess(claimed: &Claimed<'_>) -> Assessment {
         wording::sockets(count),
         wording::range((least, most)),
     )];
-    evidence.extend(wording::accumulation(claimed, "were closed"));
+    evidence.extend(wording::accumulation(claimed, "were closed", "been closed"));
     if told > 0 {
-        evidence.push(format!("the end of the stream was read on {told} of {count}"));
+        evidence.push(format!("the process was seen to read the end of {told} of {count}"));
+    } else if taken > 0 {
+        evidence.push(format!(
+            "nothing is unread on {taken} of {count}; whether the process knows of the end was not \
+             seen"
+        ));
     }
     if sure < count {
         evidence.push(format!(
@@ -57,5 +61,6 @@ fn assess(claimed: &Claimed<'_>) -> Assessment {
             count - sure
         ));
     }
-    Assessment { verdict, confidence, evidence }
+    let growth_tells = count >= claimed.options.count_min;
+    Assessment { verdict, confidence, growth_tells, evidence }
 }

@@ -4,7 +4,7 @@
 //! process holds on. This is where a CLOSE_WAIT leak ends once a keepalive probe is answered with
 //! a reset, and a network cut while nobody reads.
 
-use alloc::{format, vec, vec::Vec};
+use alloc::{format, vec};
 
 use super::{Assessment, Claimed, Rule, wording};
 use crate::{Confidence, Interval, TcpState, Verdict, sighting::Sighting};
@@ -15,6 +15,7 @@ fn claims(sighting: &Sighting<'_>) -> bool {
     // A socket that never was connected has received nothing, not even at the handshake.
     sighting.facts.state == TcpState::Closed
         && sighting.facts.last_received_at.is_some()
+        && sighting.is_free_to_act()
         && sighting.overdue(dead_ms(sighting))
 }
 
@@ -26,10 +27,11 @@ fn dead_ms(sighting: &Sighting<'_>) -> u64 {
     sighting.now.ms_since(moment(sighting).latest)
 }
 
-/// The application has read the end of the stream, or taken the error of the reset.
+/// The application was given the end of the stream, or the error of the reset.
 fn told(sighting: &Sighting<'_>) -> bool {
     let facts = sighting.facts;
-    if facts.fin_received { facts.drained } else { facts.pending_error == 0 }
+    let nothing_pending = facts.pending_error == 0 && (!facts.fin_received || facts.drained);
+    sighting.tracked.told || nothing_pending
 }
 
 fn assess(claimed: &Claimed<'_>) -> Assessment {
@@ -48,14 +50,11 @@ fn assess(claimed: &Claimed<'_>) -> Assessment {
         wording::sockets(count),
         wording::range(claimed.range_ms(dead_ms)),
     )];
-    evidence.extend(wording::accumulation(claimed, "died"));
-    evidence.extend(notice(told, count));
-    Assessment { verdict, confidence, evidence }
-}
-
-fn notice(told: usize, count: usize) -> Vec<alloc::string::String> {
-    vec![match told {
+    evidence.extend(wording::accumulation(claimed, "died", "died"));
+    evidence.push(match told {
         0 => format!("the process has not noticed on any of {count}: it never looked again"),
         _ => format!("the process was told on {told} of {count} and closed none"),
-    }]
+    });
+    let growth_tells = count >= claimed.options.count_min;
+    Assessment { verdict, confidence, growth_tells, evidence }
 }

@@ -24,6 +24,7 @@ pub(crate) fn assess(evidence: String) -> Assessment {
     Assessment {
         verdict: Verdict::Growing,
         confidence: Confidence::Possible,
+        growth_tells: false,
         evidence: alloc::vec![evidence],
     }
 }

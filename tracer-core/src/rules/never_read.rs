@@ -18,8 +18,9 @@ fn claims(sighting: &Sighting<'_>) -> bool {
         && arrived
         && !facts.drained
         && facts.unread_bytes == facts.rx_bytes
-        && !sighting.stopped
-        && sighting.overdue(waiting_ms(sighting))
+        && sighting.is_free_to_act()
+        // A process that sends on the connection uses it, and may have no need to read.
+        && sighting.overdue(waiting_ms(sighting).min(sighting.sent_ms()))
 }
 
 /// How long something has lain there, at the least.
@@ -47,9 +48,10 @@ fn assess(claimed: &Claimed<'_>) -> Assessment {
         wording::sockets(count),
         wording::range(claimed.range_ms(waiting_ms)),
     )];
-    evidence.extend(wording::accumulation(claimed, "went silent"));
+    evidence.extend(wording::accumulation(claimed, "went silent", "gone silent"));
     if closed > 0 {
         evidence.push(format!("the peer has given up on {closed} of {count}"));
     }
-    Assessment { verdict: Verdict::NeverRead, confidence, evidence }
+    let growth_tells = count >= claimed.options.count_min;
+    Assessment { verdict: Verdict::NeverRead, confidence, growth_tells, evidence }
 }

@@ -3,7 +3,7 @@
 //! A connection with a few hundred unread bytes can be healthy for ever (TLS session tickets), and
 //! a slow reader reads: so it takes many, a lot, and no movement at all.
 
-use alloc::{format, vec};
+use alloc::{borrow::ToOwned, format, vec};
 
 use super::{Assessment, Claimed, Rule, wording};
 use crate::{Confidence, Interval, TcpState, Verdict, sighting::Sighting};
@@ -16,19 +16,27 @@ const UNREAD_MIN: u64 = 4_096;
 fn claims(sighting: &Sighting<'_>) -> bool {
     sighting.facts.state == TcpState::Established
         && sighting.facts.unread_bytes > 0
-        && !sighting.stopped
-        && sighting.overdue(unread_ms(sighting))
+        && sighting.is_free_to_act()
+        // A process that sends on the connection uses it, and may have no need to read.
+        && sighting.overdue(unread_ms(sighting).min(sighting.sent_ms()))
 }
 
 /// How long nothing has been read, as far as is known: watched, or, on a connection that has not
 /// been read from since the tool looked, since the last data came.
 fn unread_ms(sighting: &Sighting<'_>) -> u64 {
-    let watched_ms = sighting.now.ms_since(sighting.tracked.unread_since);
+    let watched_ms = watched_ms(sighting);
     if sighting.tracked.never_seen_reading {
         watched_ms.max(sighting.received_ms())
     } else {
         watched_ms
     }
+}
+
+/// How long it was watched that nothing is read; 0 after a single look.
+fn watched_ms(sighting: &Sighting<'_>) -> u64 {
+    let tracked = sighting.tracked;
+    let since = tracked.unread_since.max(tracked.known_since);
+    if tracked.looks < 2 { 0 } else { sighting.now.ms_since(since) }
 }
 
 fn moment(sighting: &Sighting<'_>) -> Interval {
@@ -38,15 +46,26 @@ fn moment(sighting: &Sighting<'_>) -> Interval {
 fn assess(claimed: &Claimed<'_>) -> Assessment {
     let count = claimed.count();
     let large = claimed.count_where(|member| member.facts.unread_bytes > UNREAD_MIN);
-    let confidence =
-        if large >= claimed.options.count_min { Confidence::Likely } else { Confidence::Possible };
+    let watched = claimed.range_ms(watched_ms);
+    // At a single look a slow reader looks the same.
+    let confidence = if large >= claimed.options.count_min && watched.1 > 0 {
+        Confidence::Likely
+    } else {
+        Confidence::Possible
+    };
     let unread: u64 = claimed.members.iter().map(|member| member.facts.unread_bytes).sum();
-    let mut evidence = vec![format!(
-        "{unread} bytes lie unread on {}, and nothing was read for {}",
-        wording::sockets(count),
-        wording::range(claimed.range_ms(unread_ms)),
-    )];
-    evidence.extend(wording::accumulation(claimed, "went silent"));
+    let mut evidence = vec![
+        format!(
+            "{unread} bytes lie unread on {}, and no more came for {}",
+            wording::sockets(count),
+            wording::range(claimed.range_ms(|member| member.received_ms())),
+        ),
+        match watched {
+            (_, 0) => "whether somebody reads slowly cannot be told at a single look".to_owned(),
+            _ => format!("nothing was read in the {} they were watched", wording::range(watched)),
+        },
+    ];
+    evidence.extend(wording::accumulation(claimed, "went silent", "gone silent"));
     if large < claimed.options.count_min {
         evidence.push(format!(
             "{large} of {count} hold more than {UNREAD_MIN} bytes, {} would be telling: \
@@ -54,5 +73,6 @@ fn assess(claimed: &Claimed<'_>) -> Assessment {
             claimed.options.count_min
         ));
     }
-    Assessment { verdict: Verdict::Undrained, confidence, evidence }
+    let growth_tells = large >= claimed.options.count_min;
+    Assessment { verdict: Verdict::Undrained, confidence, growth_tells, evidence }
 }

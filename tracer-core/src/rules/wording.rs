@@ -14,17 +14,16 @@ pub(super) fn range((least_ms, greatest_ms): (u64, u64)) -> String {
     if least == greatest { least } else { format!("{least} to {greatest}") }
 }
 
-/// What the moments say about whether they have been accumulating. `what` completes "they".
-pub(super) fn accumulation(claimed: &Claimed<'_>, what: &str) -> Option<String> {
+/// What the moments say about whether they have been accumulating. `what` completes "they", and
+/// `done` completes "they have".
+pub(super) fn accumulation(claimed: &Claimed<'_>, what: &str, done: &str) -> Option<String> {
     let (separate, spread) = (claimed.moments.separate, humane(claimed.moments.spread_ms));
     if claimed.rising() {
         return Some(format!("they {what} at {separate} separate times over {spread}: rising"));
     }
     match (claimed.count(), separate) {
         (1, _) => None,
-        (_, 1) => {
-            Some(format!("they {what} at one time, as far as can be told: a restart does that"))
-        }
+        (_, 1) => Some(format!("they may all have {done} at one time, as by a restart")),
         _ => Some(format!("they {what} at {separate} separate times over {spread}")),
     }
 }

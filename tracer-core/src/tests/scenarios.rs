@@ -44,7 +44,7 @@ fn a_restart_of_the_server_is_only_possible() {
             [11m]
               #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x20, oldest 11m, stood 0s
                  the peer closed 20 sockets 1m 39s to 1m 40s ago and nothing was sent since
-                 they were closed at one time, as far as can be told: a restart does that
+                 they may all have been closed at one time, as by a restart
         "#]],
     );
 }
@@ -75,16 +75,17 @@ fn an_end_of_stream_that_was_read_and_not_acted_on_is_likely() {
         1s receive a1..a5 bytes=100
         1s read a1..a5
         2s peer-closes a1..a5
+        2500ms snapshot
         3s read a1..a5
         100s snapshot
         100s report
         ",
         &expect![[r#"
             [1m 40s]
-              #1 close-wait likely: p10[10] inbound :8080 x5, oldest 1m 40s, stood 0s
+              #1 close-wait likely: p10[10] inbound :8080 x5, oldest 1m 40s, stood 0s +0.0/min
                  the peer closed 5 sockets 1m 38s ago and nothing was sent since
-                 they were closed at one time, as far as can be told: a restart does that
-                 the end of the stream was read on 5 of 5
+                 they may all have been closed at one time, as by a restart
+                 the process was seen to read the end of 5 of 5
         "#]],
     );
 }
@@ -123,7 +124,7 @@ fn an_audit_of_close_wait_under_keepalive_is_only_possible() {
             [3m 21s]
               #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x20, oldest >3m 21s, stood 0s
                  the peer closed 20 sockets 0s to 3m 21s ago and nothing was sent since
-                 they were closed at one time, as far as can be told: a restart does that
+                 they may all have been closed at one time, as by a restart
                  of 20 it cannot be told when the peer closed: keepalive probes hide it
         "#]],
     );
@@ -183,11 +184,11 @@ fn ghosts_whose_error_was_taken_are_certain_and_few_unnoticed_ones_are_a_pool() 
             [1m 40s]
               #1 ghost certain: p10[10] outbound 10.0.0.1:443 x5, oldest 1m 40s, stood 0s
                  5 sockets dead for 1m 35s with the descriptor still open; ss does not show them
-                 they died at one time, as far as can be told: a restart does that
+                 they may all have died at one time, as by a restart
                  the process was told on 5 of 5 and closed none
               #2 stale-pool info: p11[11] outbound 10.0.0.1:443 x9, oldest 1m 40s, stood 0s
                  9 sockets dead for 1m 34s to 1m 35s with the descriptor still open; ss does not show them
-                 they died at one time, as far as can be told: a restart does that
+                 they may all have died at one time, as by a restart
                  the process has not noticed on any of 9: it never looked again
         "#]],
     );
@@ -201,17 +202,20 @@ fn unread_responses_are_undrained_and_small_ones_only_possible() {
         0s open b1..b6 every=1s pid=10 to=10.0.0.2:443
         1s receive a1..a6 bytes=8192 every=1s
         1s receive b1..b6 bytes=510 every=1s
+        50s snapshot
         100s snapshot
         100s report
         ",
         &expect![[r#"
             [1m 40s]
               #1 undrained likely: p10[10] outbound 10.0.0.1:443 x6, oldest 1m 40s, stood 0s
-                 49152 bytes lie unread on 6 sockets, and nothing was read for 1m 35s to 1m 40s
-                 they went silent at one time, as far as can be told: a restart does that
+                 49152 bytes lie unread on 6 sockets, and no more came for 1m 34s to 1m 39s
+                 nothing was read in the 1m 34s to 1m 39s they were watched
+                 they may all have gone silent at one time, as by a restart
               #2 undrained possible: p10[10] outbound 10.0.0.2:443 x6, oldest 1m 40s, stood 0s
-                 3060 bytes lie unread on 6 sockets, and nothing was read for 1m 35s to 1m 40s
-                 they went silent at one time, as far as can be told: a restart does that
+                 3060 bytes lie unread on 6 sockets, and no more came for 1m 34s to 1m 39s
+                 nothing was read in the 1m 34s to 1m 39s they were watched
+                 they may all have gone silent at one time, as by a restart
                  0 of 6 hold more than 4096 bytes, 5 would be telling: less can be TLS session tickets
         "#]],
     );
@@ -258,8 +262,9 @@ fn an_unread_stream_is_undrained_after_it_was_watched_for_long_enough() {
             [50s] nothing
             [1m 6s]
               #1 undrained likely: p10[10] outbound 10.0.0.1:443 x6, oldest 1m 5s, stood 0s +0.0/min
-                 90000 bytes lie unread on 6 sockets, and nothing was read for 1m 5s
-                 they went silent at one time, as far as can be told: a restart does that
+                 90000 bytes lie unread on 6 sockets, and no more came for 1s
+                 nothing was read in the 1m 4s they were watched
+                 they may all have gone silent at one time, as by a restart
         "#]],
     );
 }
@@ -277,8 +282,8 @@ fn accepted_and_never_read() {
         &expect![[r#"
             [1m 30s]
               #1 never-read likely: p10[10] inbound :8080 x7, oldest 1m 30s, stood 0s
-                 7 sockets accepted, 700 bytes arrived, and not one was ever read for 1m 30s
-                 they went silent at one time, as far as can be told: a restart does that
+                 7 sockets accepted, 700 bytes arrived, and not one was ever read for 1m 29s
+                 they may all have gone silent at one time, as by a restart
                  the peer has given up on 3 of 7
         "#]],
     );
@@ -330,12 +335,13 @@ fn growth_makes_another_verdict_surer() {
     check(
         &format!("{minutes} 360s report"),
         &expect![[r#"
-        [6m]
-          #1 undrained certain: p10[10] outbound 10.0.0.1:443 x16, oldest 6m, stood 4m 40s +3.0/min
-             144000 bytes lie unread on 16 sockets, and nothing was read for 1m 20s to 6m
-             they went silent at 8 separate times over 4m 40s: rising
-             the count rose in 5 of 5 windows, from 12 to 22, and the oldest stay
-    "#]],
+            [6m]
+              #1 undrained certain: p10[10] outbound 10.0.0.1:443 x16, oldest 6m, stood 4m 40s +3.0/min
+                 144000 bytes lie unread on 16 sockets, and no more came for 1m 20s to 6m
+                 nothing was read in the 1m 20s to 6m they were watched
+                 they went silent at 8 separate times over 4m 40s: rising
+                 the count rose in 5 of 5 windows, from 12 to 22, and the oldest stay
+        "#]],
     );
 }
 
@@ -345,6 +351,7 @@ fn a_finding_is_taken_back_when_its_sockets_close_or_are_used() {
         "
         0s open a1..a6 pid=10
         1s receive a1..a6 bytes=9000
+        50s snapshot
         70s snapshot
         70s report
         80s read a1..a2
@@ -357,12 +364,14 @@ fn a_finding_is_taken_back_when_its_sockets_close_or_are_used() {
         &expect![[r#"
             [1m 10s]
               #1 undrained likely: p10[10] outbound 10.0.0.1:443 x6, oldest 1m 10s, stood 0s
-                 54000 bytes lie unread on 6 sockets, and nothing was read for 1m 10s
-                 they went silent at one time, as far as can be told: a restart does that
+                 54000 bytes lie unread on 6 sockets, and no more came for 1m 9s
+                 nothing was read in the 1m 9s they were watched
+                 they may all have gone silent at one time, as by a restart
             [1m 31s]
               #1 undrained possible: p10[10] outbound 10.0.0.1:443 x4, oldest 1m 21s, stood 21s, taken back
-                 36000 bytes lie unread on 4 sockets, and nothing was read for 1m 21s
-                 they went silent at one time, as far as can be told: a restart does that
+                 36000 bytes lie unread on 4 sockets, and no more came for 1m 20s
+                 nothing was read in the 1m 20s they were watched
+                 they may all have gone silent at one time, as by a restart
                  4 of 4 hold more than 4096 bytes, 5 would be telling: less can be TLS session tickets
             1m 10s flagged 0x1 undrained likely
             1m 10s flagged 0x2 undrained likely
@@ -390,6 +399,7 @@ fn a_verdict_follows_a_socket_from_one_bad_state_to_the_next() {
         "
         0s open a1..a12 every=10s pid=10
         1s receive a1..a12 bytes=9000 every=10s
+        150s snapshot
         200s snapshot
         200s report
         210s peer-closes a1..a12 every=1s
@@ -398,11 +408,12 @@ fn a_verdict_follows_a_socket_from_one_bad_state_to_the_next() {
         ",
         &expect![[r#"
             [3m 20s]
-              #1 undrained likely: p10[10] outbound 10.0.0.1:443 x12, oldest 3m 20s, stood 0s ~+6.0/min
-                 108000 bytes lie unread on 12 sockets, and nothing was read for 1m 30s to 3m 20s
+              #1 undrained likely: p10[10] outbound 10.0.0.1:443 x12, oldest 3m 20s, stood 50s ~+6.0/min
+                 108000 bytes lie unread on 12 sockets, and no more came for 1m 29s to 3m 19s
+                 nothing was read in the 1m 29s to 3m 19s they were watched
                  they went silent at 12 separate times over 1m 50s: rising
             [3m 50s]
-              #2 close-wait possible: p10[10] outbound 10.0.0.1:443 x12, oldest 3m 50s, stood 0s
+              #2 close-wait possible: p10[10] outbound 10.0.0.1:443 x12, oldest 3m 50s, stood 0s +0.0/min
                  the peer closed 12 sockets 9s to 20s ago and nothing was sent since
                  they were closed at 2 separate times over 6s
         "#]],
@@ -415,6 +426,7 @@ fn a_lost_close_is_healed_by_snapshots_and_never_reported() {
         "
         0s open a1..a6 pid=10
         1s receive a1..a6 bytes=9000
+        50s snapshot
         70s snapshot
         71s lose
         72s close a1..a6
@@ -427,8 +439,9 @@ fn a_lost_close_is_healed_by_snapshots_and_never_reported() {
             [1m 13s] nothing
             [1m 15s]
               #1 undrained likely: p10[10] outbound 10.0.0.1:443 x6, oldest 1m 10s, stood 5s, taken back
-                 54000 bytes lie unread on 6 sockets, and nothing was read for 1m 10s
-                 they went silent at one time, as far as can be told: a restart does that
+                 54000 bytes lie unread on 6 sockets, and no more came for 1m 9s
+                 nothing was read in the 1m 9s they were watched
+                 they may all have gone silent at one time, as by a restart
         "#]],
     );
 }
@@ -440,6 +453,7 @@ fn absence_from_one_snapshot_is_no_close() {
         "
         0s open a1..a6 pid=10
         1s receive a1..a6 bytes=9000
+        50s snapshot
         70s snapshot
         71s unshare a1..a6 pid=10
         72s snapshot
@@ -452,8 +466,9 @@ fn absence_from_one_snapshot_is_no_close() {
             [1m 12s] nothing
             [1m 13s]
               #1 undrained likely: p10[10] outbound 10.0.0.1:443 x6, oldest 1m 10s, stood 3s, taken back
-                 54000 bytes lie unread on 6 sockets, and nothing was read for 1m 10s
-                 they went silent at one time, as far as can be told: a restart does that
+                 54000 bytes lie unread on 6 sockets, and no more came for 1m 9s
+                 nothing was read in the 1m 9s they were watched
+                 they may all have gone silent at one time, as by a restart
             1m 10s flagged 0x1 undrained likely
             1m 10s flagged 0x2 undrained likely
             1m 10s flagged 0x3 undrained likely
@@ -479,6 +494,7 @@ fn a_socket_counts_once_under_its_opener_and_then_under_the_oldest_holder() {
         0s receive a1..a5 bytes=9000
         1s share a1..a5 pid=11
         1s share a1..a5 pid=30
+        1s snapshot
         9s snapshot
         9s report
         10s unshare a1..a5 pid=20
@@ -487,13 +503,15 @@ fn a_socket_counts_once_under_its_opener_and_then_under_the_oldest_holder() {
         ",
         &expect![[r#"
             [9s]
-              #1 undrained likely: p20[20] outbound 10.0.0.1:443 x5, oldest 9s, stood 0s
-                 45000 bytes lie unread on 5 sockets, and nothing was read for 9s
-                 they went silent at one time, as far as can be told: a restart does that
+              #1 undrained likely: p20[20] outbound 10.0.0.1:443 x5, oldest 9s, stood 8s
+                 45000 bytes lie unread on 5 sockets, and no more came for 9s
+                 nothing was read in the 9s they were watched
+                 they may all have gone silent at one time, as by a restart
             [11s]
               #2 undrained likely: p11[11] outbound 10.0.0.1:443 x5, oldest 11s, stood 0s
-                 45000 bytes lie unread on 5 sockets, and nothing was read for 11s
-                 they went silent at one time, as far as can be told: a restart does that
+                 45000 bytes lie unread on 5 sockets, and no more came for 11s
+                 nothing was read in the 11s they were watched
+                 they may all have gone silent at one time, as by a restart
         "#]],
     );
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! 0s open a1..a23 every=300ms pid=10 to=10.0.0.1:443   (or `accept`)
 //! 9s peer-closes a1..a23 every=300ms                   (also peer-resets, receive bytes=N, read,
-//!                                                       send bytes=N, keepalive, close)
+//!                                                       send bytes=N, keepalive, close, reconnect)
 //! 9s lose                                              events are lost until `found`
 //! 9s share a1 pid=11                                   another process holds it too
 //! 9s unshare a1 pid=10
@@ -147,6 +147,7 @@ impl Player {
             "peer-closes" => world.peer_closes(name),
             "peer-resets" => world.peer_resets(name),
             "close" => world.close(name),
+            "reconnect" => world.reconnect(name),
             "share" => {
                 let owners = &mut world.sockets.get_mut(name).unwrap().owners;
                 owners.push(owner(line.number("pid"), owners[0].fd));

@@ -33,9 +33,12 @@ fn rising_needs_three_times_and_the_time() {
     let of = |seconds: &[u64]| {
         Moments::of(seconds.iter().map(|second| interval(*second, *second)), 5_000)
     };
-    assert!(!of(&[0, 100]).rising(60_000));
-    assert!(!of(&[0, 20, 40]).rising(60_000));
-    assert!(of(&[0, 30, 60]).rising(60_000));
+    let now = Timestamp::from_ms(120_000);
+    assert!(!of(&[0, 100]).rising(60_000, now));
+    assert!(!of(&[0, 20, 40]).rising(60_000, now));
+    assert!(of(&[0, 30, 60]).rising(60_000, now));
+    assert!(of(&[0, 30, 60]).rising(60_000, Timestamp::from_ms(660_000)));
+    assert!(!of(&[0, 30, 60]).rising(60_000, Timestamp::from_ms(661_000)), "it has ceased to");
 }
 
 #[test]

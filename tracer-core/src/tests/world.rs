@@ -2,7 +2,7 @@
 //! iterator would tell of it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     string::{String, ToString},
     vec,
@@ -21,6 +21,8 @@ pub(super) struct World {
     pub(super) sockets: BTreeMap<String, SocketFacts>,
     pub(super) outbox: Vec<Input>,
     pub(super) losing: bool,
+    /// Network namespace and port.
+    pub(super) listeners: BTreeSet<(u32, u16)>,
     loss: Loss,
     numbered: u64,
 }
@@ -136,6 +138,20 @@ impl World {
         }
     }
 
+    /// The application dissolves the connection (`AF_UNSPEC`) and connects the socket again.
+    pub(super) fn reconnect(&mut self, name: &str) {
+        let now = self.now;
+        if let Some(socket) = self.sockets.get_mut(name) {
+            socket.state = TcpState::Established;
+            (socket.fin_received, socket.drained, socket.unread_bytes) = (false, true, 0);
+            (socket.last_sent_at, socket.last_received_at) = (Some(now), Some(now));
+            (socket.rx_bytes, socket.pending_error, socket.last_segment_at) = (0, 0, now);
+            let facts = socket.clone();
+            let actor = Actor { key: facts.owners[0].key, comm: facts.owners[0].comm.clone() };
+            self.tell(&facts, Happening::Connected(Some(actor)));
+        }
+    }
+
     /// The last descriptor is closed.
     pub(super) fn close(&mut self, name: &str) {
         if let Some(facts) = self.sockets.remove(name) {
@@ -151,8 +167,9 @@ impl World {
         }
         sockets.retain(|socket| !socket.owners.is_empty());
         let holders = Holder::of(&sockets);
+        let listeners = self.listeners.clone();
         let rest = Snapshot::default();
-        Input::Snapshot(Snapshot { started_at, ended_at, sockets, holders, ..rest })
+        Input::Snapshot(Snapshot { started_at, ended_at, sockets, holders, listeners, ..rest })
     }
 
     fn tell(&mut self, facts: &SocketFacts, happening: Happening) {

@@ -1,0 +1,284 @@
+//! Programs that look bad from one side and are not, and leaks that hide behind something.
+
+use std::{fmt::Write as _, format, string::String};
+
+use expect_test::expect;
+
+use super::check;
+
+/// Ten minutes of a group that grows by five every forty seconds.
+fn growing() -> String {
+    let mut timeline = String::new();
+    for step in 0..10 {
+        let (at, first, last) = (step * 40, step * 5 + 1, step * 5 + 5);
+        writeln!(timeline, "{at}s open a{first}..a{last} pid=10\n{at}s snapshot").unwrap();
+    }
+    timeline
+}
+
+/// That its group grows says nothing of a connection: T holds for it as for any other.
+#[test]
+fn what_happened_this_moment_to_members_of_a_growing_group() {
+    check(
+        &format!(
+            "{}
+            365s receive a1..a5 bytes=5000
+            366s snapshot
+            366s report
+            367s peer-resets a6..a45
+            368s snapshot
+            368s report
+            ",
+            growing()
+        ),
+        &expect![[r#"
+            [6m 6s]
+              #1 growing possible: p10[10] outbound 10.0.0.1:443 x50, oldest 6m 6s, stood 2m 6s +7.4/min
+                 the count rose in 5 of 5 windows, from 20 to 45, and the oldest stay
+            [6m 8s]
+              #1 growing possible: p10[10] outbound 10.0.0.1:443 x50, oldest 6m 8s, stood 2m 8s +7.3/min
+                 the count rose in 5 of 5 windows, from 20 to 45, and the oldest stay
+        "#]],
+    );
+}
+
+#[test]
+fn a_session_ticket_in_a_growing_group() {
+    check(
+        &format!(
+            "{}
+            1s receive a1 bytes=510
+            366s snapshot
+            366s report
+            ",
+            growing()
+        ),
+        &expect![[r#"
+            [6m 6s]
+              #2 growing possible: p10[10] outbound 10.0.0.1:443 x49, oldest 6m 6s, stood 2m 6s +7.4/min
+                 the count rose in 5 of 5 windows, from 20 to 45, and the oldest stay
+              #1 undrained possible: p10[10] outbound 10.0.0.1:443 x1, oldest 6m 6s, stood 4m 46s
+                 510 bytes lie unread on 1 socket, and no more came for 6m 5s
+                 nothing was read in the 6m 5s they were watched
+                 0 of 1 hold more than 4096 bytes, 5 would be telling: less can be TLS session tickets
+        "#]],
+    );
+}
+
+/// One stale connection among many does not hide that the many grow.
+#[test]
+fn growth_behind_a_stale_connection() {
+    check(
+        &format!(
+            "{}
+            100s peer-closes a1
+            366s snapshot
+            366s report
+            ",
+            growing()
+        ),
+        &expect![[r#"
+            [6m 6s]
+              #2 growing possible: p10[10] outbound 10.0.0.1:443 x49, oldest 6m 6s, stood 2m 6s +7.4/min
+                 the count rose in 5 of 5 windows, from 20 to 45, and the oldest stay
+              #1 stale-pool info: p10[10] outbound 10.0.0.1:443 x1, oldest 6m 6s, stood 3m 26s
+                 the peer closed 1 socket 4m 26s ago and nothing was sent since
+        "#]],
+    );
+}
+
+/// The FIN comes with the answer, and reading exactly the answer takes it along: the pool does not
+/// know that its connections are stale.
+#[test]
+fn a_pool_whose_connections_ended_with_their_answers() {
+    check(
+        "
+        0s snapshot
+        1s open a1..a6 pid=10
+        2s receive a1..a6 bytes=500
+        2s peer-closes a1..a6
+        2s read a1..a6
+        70s snapshot
+        70s report
+        80s peer-resets a1..a6
+        150s snapshot
+        150s report
+        ",
+        &expect![[r#"
+            [1m 10s]
+              #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x6, oldest 1m 9s, stood 0s
+                 the peer closed 6 sockets 1m 8s ago and nothing was sent since
+                 they may all have been closed at one time, as by a restart
+                 nothing is unread on 6 of 6; whether the process knows of the end was not seen
+            [2m 30s]
+              #2 stale-pool info: p10[10] outbound 10.0.0.1:443 x6, oldest 2m 29s, stood 0s +0.0/min
+                 6 sockets dead for 1m 10s with the descriptor still open; ss does not show them
+                 they may all have died at one time, as by a restart
+                 the process has not noticed on any of 6: it never looked again
+        "#]],
+    );
+}
+
+/// A pool of twelve that went stale one by one and has been left alone since.
+#[test]
+fn a_rise_that_ceased_long_ago() {
+    check(
+        "
+        0s snapshot
+        1s open a1..a12 pid=10
+        60s peer-closes a1..a12 every=10s
+        200s snapshot
+        200s report
+        8h snapshot
+        8h report
+        ",
+        &expect![[r#"
+            [3m 20s]
+              #1 stale-pool info: p10[10] outbound 10.0.0.1:443 x9, oldest 3m 19s, stood 0s ~+6.0/min
+                 the peer closed 9 sockets 1m to 2m 20s ago and nothing was sent since
+                 they were closed at 9 separate times over 1m 20s: rising
+            [8h]
+              #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x12, oldest 7h 59m, stood 7h 56m +0.0/min
+                 the peer closed 12 sockets 7h 57m to 7h 59m ago and nothing was sent since
+                 they were closed at 12 separate times over 1m 50s
+        "#]],
+    );
+}
+
+#[test]
+fn a_stopped_process_can_close_nothing() {
+    check(
+        "
+        0s accept a1..a12 every=10s pid=10
+        0s accept b1..b12 every=10s pid=10
+        2s stop pid=10
+        5s peer-closes a1..a12 every=10s
+        5s peer-resets b1..b12 every=10s
+        300s snapshot
+        300s report
+        ",
+        &expect![[r#"
+            [5m] nothing
+        "#]],
+    );
+}
+
+/// Subscribers said what they want once; the server sends and need not read.
+#[test]
+fn a_server_that_only_sends() {
+    check(
+        "
+        0s accept a1..a6 pid=10
+        1s receive a1..a6 bytes=9000
+        50s send a1..a6 bytes=100
+        99s send a1..a6 bytes=100
+        100s snapshot
+        100s report
+        ",
+        &expect![[r#"
+            [1m 40s] nothing
+        "#]],
+    );
+}
+
+/// Looks may be rare; what came just before one has not been unread since the one before.
+#[test]
+fn data_that_has_just_arrived() {
+    check(
+        "
+        0s accept a1..a6 pid=10
+        5s snapshot
+        300s receive a1..a6 bytes=5000
+        301s snapshot
+        301s report
+        ",
+        &expect![[r#"
+            [5m 1s] nothing
+        "#]],
+    );
+}
+
+/// All events are lost, and the sockets are connected anew between two looks.
+#[test]
+fn sockets_that_were_connected_again() {
+    check(
+        "
+        0s lose
+        0s open a1..a6 pid=10
+        1s peer-closes a1..a6
+        9s snapshot
+        10s reconnect a1..a6
+        20s snapshot
+        3600s peer-closes a1..a6
+        3601s snapshot
+        3601s report
+        ",
+        &expect![[r#"
+            [1h]
+              #1 stale-pool info: p10[10] outbound 10.0.0.1:443 x6, oldest >1h, stood 0s +0.0/min
+                 the peer closed 6 sockets 1s to 59m ago and nothing was sent since
+                 they may all have been closed at one time, as by a restart
+                 of 6 it cannot be told when the peer closed: keepalive probes hide it
+        "#]],
+    );
+}
+
+/// Of a finding's sockets some close and one goes on to another state: what was found is told.
+#[test]
+fn a_finding_that_falls_apart_is_taken_back() {
+    check(
+        "
+        0s open a1..a20 every=5s pid=10
+        1s receive a1..a20 bytes=9000 every=5s
+        150s snapshot
+        200s snapshot
+        200s report
+        210s close a2..a20
+        211s peer-closes a1
+        220s snapshot
+        220s report
+        ",
+        &expect![[r#"
+            [3m 20s]
+              #1 undrained likely: p10[10] outbound 10.0.0.1:443 x20, oldest 3m 20s, stood 50s ~+12.7/min
+                 180000 bytes lie unread on 20 sockets, and no more came for 1m 44s to 3m 19s
+                 nothing was read in the 1m 44s to 3m 19s they were watched
+                 they went silent at 10 separate times over 1m 30s: rising
+            [3m 40s]
+              #2 stale-pool info: p10[10] outbound 10.0.0.1:443 x1, oldest 3m 40s, stood 0s
+                 the peer closed 1 socket 9s ago and nothing was sent since
+              #1 undrained likely: p10[10] outbound 10.0.0.1:443 x20, oldest 3m 20s, stood 1m 10s ~+12.7/min, taken back
+                 180000 bytes lie unread on 20 sockets, and no more came for 1m 44s to 3m 19s
+                 nothing was read in the 1m 44s to 3m 19s they were watched
+                 they went silent at 10 separate times over 1m 30s: rising
+        "#]],
+    );
+}
+
+/// One look tells a slow reader from none only by what it cannot know.
+#[test]
+fn a_single_look_is_only_possible() {
+    check(
+        "
+        0s lose
+        0s open a1..a6 pid=10
+        1s receive a1..a6 bytes=9000
+        100s snapshot
+        100s report
+        103s snapshot
+        103s report
+        ",
+        &expect![[r#"
+            [1m 40s]
+              #1 undrained possible: p10[10] outbound 10.0.0.1:443 x6, oldest >1m 40s, stood 0s
+                 54000 bytes lie unread on 6 sockets, and no more came for 1m 39s
+                 whether somebody reads slowly cannot be told at a single look
+                 they may all have gone silent at one time, as by a restart
+            [1m 43s]
+              #1 undrained likely: p10[10] outbound 10.0.0.1:443 x6, oldest >1m 43s, stood 3s
+                 54000 bytes lie unread on 6 sockets, and no more came for 1m 42s
+                 nothing was read in the 3s they were watched
+                 they may all have gone silent at one time, as by a restart
+        "#]],
+    );
+}
