@@ -35,10 +35,10 @@ fn install_compiler() -> Result<()> {
 }
 
 fn install_nightly() -> Result<()> {
-    let component = ["--profile", "minimal", "--component", "rust-src"];
-    command::announce(
-        Command::new("rustup").args(["toolchain", "install", toolchain::NIGHTLY]).args(component),
-    )
+    let nightly = ["toolchain", "install", toolchain::NIGHTLY, "--profile", "minimal"];
+    // The library's sources to build with, and clippy for `cargo xtask lint`.
+    let components = ["--component", "rust-src", "--component", "clippy"];
+    command::announce(Command::new("rustup").args(nightly).args(components))
 }
 
 fn install_debian_packages() -> Result<()> {
