@@ -36,8 +36,9 @@ fn install_compiler() -> Result<()> {
 
 fn install_nightly() -> Result<()> {
     let nightly = ["toolchain", "install", toolchain::NIGHTLY, "--profile", "minimal"];
-    // The library's sources to build with, and clippy for `cargo xtask lint`.
-    let components = ["--component", "rust-src", "--component", "clippy"];
+    // The library's sources to build with, and clippy for `cargo xtask lint`. Which rustup is there
+    // stays the user's choice.
+    let components = ["--component", "rust-src", "--component", "clippy", "--no-self-update"];
     command::announce(Command::new("rustup").args(nightly).args(components))
 }
 
@@ -50,13 +51,8 @@ fn install_debian_packages() -> Result<()> {
 }
 
 fn install_linker() -> Result<()> {
-    command::announce(Command::new(workspace::cargo()).args([
-        "install",
-        "bpf-linker",
-        "--version",
-        linker::VERSION,
-        "--locked",
-    ]))
+    let linker = ["bpf-linker", "--version", linker::VERSION, "--locked"];
+    command::announce(Command::new(workspace::cargo()).arg("install").args(linker))
 }
 
 fn as_root(program: &str) -> Command {
