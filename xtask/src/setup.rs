@@ -20,8 +20,9 @@ pub(crate) fn run() -> Result<()> {
         Ok(_) => println!("already there: {}", linker::NAME_AND_VERSION),
         Err(_) => install_linker()?,
     }
-    let toolchain = toolchain::find().context("something is still missing")?;
-    println!("`cargo xtask ebpf` will build with {}", toolchain.name);
+    let compiler = toolchain::find_compiler().context("still missing")?;
+    linker::find().context("still missing")?;
+    println!("`cargo xtask ebpf` will build with {}", compiler.name);
     Ok(())
 }
 
