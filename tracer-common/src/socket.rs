@@ -29,7 +29,7 @@ pub struct SocketRecord {
     pub bytes_retransmitted: u64,
     /// `tcp_sock.tcp_mstamp`: the last segment or timer, microseconds of `CLOCK_MONOTONIC`.
     pub last_segment_us: u64,
-    /// `sock.sk_flags`: a bit set indexed by `enum sock_flags`.
+    /// `sock_common.skc_flags` (`sk_flags`): a bit set indexed by `enum sock_flags`.
     pub flags: u64,
     /// Process id as the tracer's pid namespace sees it.
     pub pid: u32,

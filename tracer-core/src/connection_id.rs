@@ -8,6 +8,7 @@ pub struct ConnectionId(pub u64);
 
 impl fmt::Display for ConnectionId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{:x}", self.0)
+        // The prefix keeps a spreadsheet from reading 1e5 as a number.
+        write!(formatter, "{:#x}", self.0)
     }
 }

@@ -27,7 +27,12 @@ pub enum Happening {
     /// A process accepted the connection; the file descriptor is its own.
     Accepted(Option<Actor>),
     /// The connection entered a state. Whoever ran on the processor then had no part in it.
-    Entered(TcpState),
+    Entered {
+        /// The state it left.
+        from: TcpState,
+        /// The state it is in now.
+        to: TcpState,
+    },
     /// The kernel destroyed the socket.
     Destroyed,
 }

@@ -11,20 +11,36 @@
 #![forbid(unsafe_code)]
 
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
 mod connection_id;
+pub mod decode;
+mod detector;
 mod direction;
+pub mod duration;
 mod event;
+mod group;
+mod history;
 mod input;
+mod judge;
+mod moments;
 mod options;
 mod process;
+mod processes;
 mod report;
+mod rules;
+mod sighting;
 mod snapshot;
+mod standing;
 mod state;
+mod table;
 mod time;
+mod tracked;
 mod verdict;
 
 pub use connection_id::ConnectionId;
+pub use detector::{Detector, Question};
 pub use direction::Direction;
 pub use event::{Actor, Event, Happening};
 pub use input::{HostFacts, Input, Loss};
@@ -33,7 +49,10 @@ pub use process::{Comm, ProcessFacts, ProcessKey};
 pub use report::{
     Change, ChangeKind, Connection, Coverage, Finding, Flag, Origin, ProcessSummary, Report,
 };
-pub use snapshot::{Owner, Snapshot, SocketFacts};
+pub use snapshot::{Holder, Owner, Snapshot, SocketFacts};
 pub use state::TcpState;
 pub use time::{Interval, Timestamp};
 pub use verdict::{Confidence, Reader, Verdict};
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,8 @@ pub struct Options {
     pub retracted_max: usize,
     /// Put connections without a finding into the report too.
     pub all: bool,
+    /// The user asked for particular processes, so each of them gets a headline.
+    pub scoped: bool,
 }
 
 impl Default for Options {
@@ -24,6 +26,7 @@ impl Default for Options {
             connections_max: 1 << 21,
             retracted_max: 1_000,
             all: false,
+            scoped: false,
         }
     }
 }

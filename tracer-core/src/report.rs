@@ -112,7 +112,7 @@ pub struct Connection {
     pub unsent_bytes: u64,
     /// Data received, in bytes.
     pub rx_bytes: u64,
-    /// Data acknowledged by the peer, in bytes.
+    /// Data sent, in bytes; retransmissions are not counted.
     pub tx_bytes: u64,
     /// Who would notice.
     pub reader: Reader,

@@ -12,6 +12,8 @@ pub struct Snapshot {
     pub ended_at: Timestamp,
     /// The TCP sockets in scope, one entry each, however many descriptors refer to it.
     pub sockets: Vec<SocketFacts>,
+    /// The processes in scope, with all their TCP sockets: those that were not asked for too.
+    pub holders: Vec<Holder>,
     /// Sockets that look like TCP and are not judged, by kind (`mptcp`, `sctp`, ...).
     pub not_judged: BTreeMap<String, u64>,
     /// Records that could not be decoded: a torn read of a socket that was changing.
@@ -39,7 +41,7 @@ pub struct SocketFacts {
     pub owners: Vec<Owner>,
     /// Data received, in bytes; a FIN is not counted.
     pub rx_bytes: u64,
-    /// Data that the peer acknowledged, in bytes.
+    /// Data sent, in bytes; retransmissions are not counted.
     pub tx_bytes: u64,
     /// Data received and not read, in bytes; a FIN is not counted.
     pub unread_bytes: u64,
@@ -77,4 +79,28 @@ pub struct Owner {
     pub comm: Comm,
     /// The user asked for this process (always true when the user asked for all).
     pub in_scope: bool,
+}
+
+/// A process that holds TCP sockets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Which process.
+    pub key: ProcessKey,
+    /// Its name.
+    pub comm: Comm,
+    /// Descriptors that refer to TCP sockets, listeners included.
+    pub tcp_fds: u64,
+}
+
+impl Holder {
+    /// The processes in scope that hold these sockets.
+    pub fn of<'a>(sockets: impl IntoIterator<Item = &'a SocketFacts>) -> Vec<Self> {
+        let mut holders: BTreeMap<ProcessKey, Self> = BTreeMap::new();
+        let owners = sockets.into_iter().flat_map(|facts| &facts.owners);
+        for owner in owners.filter(|owner| owner.in_scope) {
+            let new = || Self { key: owner.key, comm: owner.comm.clone(), tcp_fds: 0 };
+            holders.entry(owner.key).or_insert_with(new).tcp_fds += 1;
+        }
+        holders.into_values().collect()
+    }
 }

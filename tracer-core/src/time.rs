@@ -1,5 +1,3 @@
-use core::ops::Sub;
-
 /// A moment on the kernel's `CLOCK_MONOTONIC`, in nanoseconds.
 ///
 /// The core never asks for the time: every [`Input`](crate::Input) brings its own.
@@ -28,14 +26,9 @@ impl Timestamp {
     pub const fn before_ms(self, milliseconds: u64) -> Self {
         Self(self.0.saturating_sub(milliseconds.saturating_mul(1_000_000)))
     }
-}
 
-impl Sub for Timestamp {
-    /// Whole milliseconds.
-    type Output = u64;
-
-    /// Milliseconds from `earlier` to `self`; 0 if `earlier` is in fact later.
-    fn sub(self, earlier: Self) -> u64 {
+    /// Whole milliseconds from `earlier` to this; 0 if `earlier` is in fact later.
+    pub const fn ms_since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0) / 1_000_000
     }
 }

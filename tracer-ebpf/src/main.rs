@@ -1,2 +1,77 @@
+//! The kernel programs: they observe and never judge.
+//!
+//! # Invariants
+//! - No offset of a kernel structure is known at build time: all come from the global `OFFSETS`.
+//! - Nothing is decided here but what is out of scope. Every event that is in scope and does not
+//!   reach the user side is counted.
+//! - There is no hook on the path that data takes.
 #![no_std]
 #![no_main]
+#![feature(core_intrinsics)]
+#![expect(internal_features, reason = "one atomic addition, see emit::count")]
+#![expect(
+    clippy::inline_always,
+    reason = "the verifier knows the types of pointers and the values of constants within a function"
+)]
+#![expect(clippy::needless_pass_by_value, reason = "so do aya's macros hand a context over")]
+
+mod accept;
+mod destroy;
+mod emit;
+mod globals;
+mod maps;
+mod read;
+mod scope;
+mod sock;
+mod state;
+mod task;
+mod task_file;
+
+use aya_ebpf::{
+    macros::{btf_tracepoint, tracepoint},
+    programs::{BtfTracePointContext, TracePointContext},
+};
+
+/// `sock:inet_sock_set_state(const struct sock *sk, const int oldstate, const int newstate)`.
+#[btf_tracepoint(function = "inet_sock_set_state")]
+fn inet_sock_set_state(context: BtfTracePointContext) {
+    state::changed(&context);
+}
+
+/// `tcp:tcp_destroy_sock(struct sock *sk)`.
+#[btf_tracepoint(function = "tcp_destroy_sock")]
+fn tcp_destroy_sock(context: BtfTracePointContext) {
+    destroy::destroyed(&context);
+}
+
+/// `syscalls:sys_exit_accept`.
+#[tracepoint(category = "syscalls", name = "sys_exit_accept")]
+fn sys_exit_accept(context: TracePointContext) {
+    accept::returned(&context);
+}
+
+/// `syscalls:sys_exit_accept4`.
+#[tracepoint(category = "syscalls", name = "sys_exit_accept4")]
+fn sys_exit_accept4(context: TracePointContext) {
+    accept::returned(&context);
+}
+
+/// One call for every open file of every process; `context` is the kernel's
+/// `struct bpf_iter__task_file`.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/task_file")]
+extern "C" fn task_file(context: *const task_file::Context) -> i32 {
+    // SAFETY: the kernel calls an iterator program with a valid context.
+    task_file::visit(unsafe { &*context });
+    0
+}
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+/// The helpers that read kernel memory are for programs under a licence compatible with the GPL.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "license")]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

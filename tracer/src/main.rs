@@ -1,2 +1,111 @@
-//! Finds leaked TCP connections.
-fn main() {}
+//! Finds leaked TCP connections on a live host and names who leaked them.
+
+mod assemble;
+mod cli;
+mod clock;
+mod demo;
+mod demo_peers;
+mod doctor;
+mod exit_code;
+mod observer;
+mod outlet;
+mod processes;
+mod scope;
+mod session;
+mod sink;
+mod source;
+mod wall_clock;
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::{Parser as _, error::ErrorKind};
+
+use cli::{Cli, Command, Form, Plan};
+use outlet::Outlet;
+use wall_clock::WallClock;
+
+fn main() -> ExitCode {
+    ignore_file_size_signal();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return explain_usage(&error),
+    };
+    match run(cli) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            complain(&format!("{error:#}"));
+            ExitCode::from(exit_code::FAILED)
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<u8> {
+    match cli.command {
+        None => {
+            let (plan, form) = cli.watch.live();
+            watch(&plan, form)
+        }
+        Some(Command::Audit(watched)) => {
+            let (plan, form) = watched.audit();
+            watch(&plan, form)
+        }
+        Some(Command::Doctor) => doctor::run(),
+        Some(Command::Demo(demo)) => demo::run(&demo),
+        Some(Command::DemoServer) => {
+            demo_peers::run_server()?;
+            Ok(exit_code::CLEAN)
+        }
+        Some(Command::DemoClient { server }) => {
+            demo_peers::run_client(server)?;
+            Ok(exit_code::CLEAN)
+        }
+    }
+}
+
+/// Watches until the plan's end and gives the exit code.
+fn watch(plan: &Plan, form: Form) -> Result<u8> {
+    start_logging(plan.verbose);
+    let (host, kernel) = processes::host().context("cannot read /proc: is it mounted?")?;
+    let clock = WallClock::now().context("cannot read the clock")?;
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let outlet = Outlet::open(form, sink::Context { version, host, kernel, clock })?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the event loop")?;
+    let report = runtime.block_on(session::run(plan, outlet))?;
+    Ok(exit_code::of(&report, plan.fail_on))
+}
+
+/// Diagnostics go to standard error: errors always, the rest with `-v`.
+fn start_logging(verbose: bool) {
+    let level = if verbose { log::LevelFilter::Debug } else { log::LevelFilter::Error };
+    env_logger::Builder::new().filter_module("tracer", level).format_timestamp_millis().init();
+}
+
+/// A file at its size limit (`ulimit -f`) is an error of the write, as a full disk is.
+fn ignore_file_size_signal() {
+    // SAFETY: SIG_IGN runs no code of ours, and nothing else sets this signal's action.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
+/// Bad usage is one line that says what is wrong; help and version are what they are.
+fn explain_usage(error: &clap::Error) -> ExitCode {
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        // Whoever asked for help and does not read it has not failed.
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    let text = error.to_string();
+    let lines = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
+    let what: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
+    let what = what.join(" ");
+    complain(&format!("{}; see tracer --help", what.trim_start_matches("error: ")));
+    ExitCode::from(exit_code::FAILED)
+}
+
+#[expect(clippy::print_stderr, reason = "the one place where an error becomes a line")]
+fn complain(line: &str) {
+    eprintln!("tracer: {line}");
+}

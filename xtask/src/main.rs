@@ -1,6 +1,7 @@
 //! Build, test and housekeeping commands: `cargo xtask --help`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "these commands talk to a terminal")]
 
+mod bench;
 mod ci;
 mod command;
 mod ebpf;
@@ -39,6 +40,8 @@ enum Task {
     Ci(test::Arguments),
     /// Rebuild the committed kernel object from tracer-ebpf, or check that it is up to date.
     Ebpf(ebpf::Arguments),
+    /// Time an audit of many sockets beside ss.
+    Bench(bench::Arguments),
     /// Install what `cargo xtask ebpf` needs, and nothing that is already there.
     Setup,
 }
@@ -61,6 +64,7 @@ fn perform(task: Task) -> Result<ExitCode> {
         Task::Lint => lint::run().map(step::conclude_lints),
         Task::Ci(arguments) => ci::run(&arguments).map(step::conclude),
         Task::Ebpf(arguments) => ebpf::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Task::Bench(arguments) => bench::run(&arguments).map(|()| ExitCode::SUCCESS),
         Task::Setup => setup::run().map(|()| ExitCode::SUCCESS),
     }
 }

@@ -1,0 +1,245 @@
+//! Gives meaning to the kernel side's records. Total: any bytes give a value or a [`DecodeError`].
+
+use alloc::{borrow::ToOwned, string::String, vec};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use thiserror::Error;
+use tracer_common::{EventRecord, FAMILY_INET, FAMILY_INET6, SocketRecord};
+use zerocopy::FromBytes;
+
+use crate::{
+    Actor, Comm, ConnectionId, Event, Happening, Owner, ProcessKey, SocketFacts, TcpState,
+    Timestamp,
+};
+
+/// `IPPROTO_TCP`.
+const PROTOCOL_TCP: u16 = 6;
+/// `SOCK_STREAM`.
+const TYPE_STREAM: u16 = 1;
+/// A difference of sequence numbers above this is a torn read, not data: windows are below 1 GiB.
+const SEQUENCE_HALF: u32 = 1 << 31;
+
+/// Why a record was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum DecodeError {
+    /// Fewer bytes than the record has.
+    #[error("record of {found} bytes, expected {expected}")]
+    Truncated {
+        /// Bytes there are.
+        found: usize,
+        /// Bytes the record has.
+        expected: usize,
+    },
+    /// No such [`tracer_common::EventKind`].
+    #[error("unknown event kind {0}")]
+    UnknownKind(u32),
+    /// No such TCP state.
+    #[error("unknown TCP state {0}")]
+    UnknownState(u8),
+    /// Neither IPv4 nor IPv6.
+    #[error("unknown address family {0}")]
+    UnknownFamily(u16),
+    /// The socket has no cookie, so nothing later could be told to be about the same one.
+    #[error("socket without a cookie")]
+    NoCookie,
+}
+
+/// What the running kernel's configuration says about its numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KernelConstants {
+    /// Jiffies a second (`CONFIG_HZ`); at least 1.
+    pub jiffies_per_second: u32,
+    /// The flag in `sk_flags` that says that the peer's FIN has arrived: 1 shifted by `SOCK_DONE`.
+    pub fin_flag: u64,
+}
+
+/// A descriptor as the iterator wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Descriptor {
+    /// Of a TCP socket; the one owner is this descriptor.
+    Tcp(SocketFacts),
+    /// Of a socket whose `tcp_sock` is something else; named by its protocol.
+    NotJudged(String),
+}
+
+/// Decodes one record of the ring buffer.
+///
+/// # Errors
+/// If the bytes are not an [`EventRecord`] with known numbers in it.
+pub fn event(bytes: &[u8]) -> Result<Event, DecodeError> {
+    let expected = size_of::<EventRecord>();
+    let (record, _) = EventRecord::read_from_prefix(bytes)
+        .map_err(|_| DecodeError::Truncated { found: bytes.len(), expected })?;
+    if record.cookie == 0 {
+        return Err(DecodeError::NoCookie);
+    }
+    let address = |bytes: [u8; 16], port| address(record.family, bytes, port);
+    Ok(Event {
+        at: Timestamp::from_ns(record.at_ns),
+        id: ConnectionId(record.cookie),
+        netns: record.netns,
+        local: address(record.local_address, record.local_port)?,
+        remote: address(record.remote_address, record.remote_port)?,
+        happening: happening(&record)?,
+    })
+}
+
+fn happening(record: &EventRecord) -> Result<Happening, DecodeError> {
+    let actor = || {
+        (record.pid != 0).then(|| Actor {
+            key: ProcessKey { start_time_ns: record.start_time_ns, pid: record.pid },
+            comm: Comm::from_kernel(&record.comm),
+        })
+    };
+    Ok(match record.kind {
+        1 => Happening::Connected(actor()),
+        2 => Happening::Accepted(actor()),
+        3 => Happening::Entered { from: state(record.old_state)?, to: state(record.new_state)? },
+        4 => Happening::Destroyed,
+        other => return Err(DecodeError::UnknownKind(other)),
+    })
+}
+
+/// Decodes one record of the iterator.
+///
+/// # Errors
+/// If the record holds an unknown number: it was read while the socket was changing hands.
+pub fn descriptor(
+    record: &SocketRecord,
+    constants: KernelConstants,
+) -> Result<Descriptor, DecodeError> {
+    if let Some(name) = not_judged(record) {
+        return Ok(Descriptor::NotJudged(name.to_owned()));
+    }
+    if record.cookie == 0 {
+        return Err(DecodeError::NoCookie);
+    }
+    let state = state(record.state)?;
+    let sequences = Sequences::of(record, state, constants);
+    let at = Timestamp::from_ns(record.at_ns);
+    let connected = record.last_received_jiffies != 0 && state != TcpState::Listen;
+    let data_at = |jiffies| connected.then(|| moment(record, jiffies, constants));
+    Ok(Descriptor::Tcp(SocketFacts {
+        id: ConnectionId(record.cookie),
+        inode: record.inode,
+        netns: record.netns,
+        at,
+        state,
+        local: address(record.family, record.local_address, record.local_port)?,
+        remote: address(record.family, record.remote_address, record.remote_port)?,
+        owners: vec![Owner {
+            key: ProcessKey { start_time_ns: record.start_time_ns, pid: record.pid },
+            fd: record.fd,
+            comm: Comm::from_kernel(&record.comm),
+            in_scope: true,
+        }],
+        rx_bytes: sequences.rx_bytes,
+        tx_bytes: record.bytes_sent.saturating_sub(record.bytes_retransmitted),
+        unread_bytes: sequences.unread_bytes,
+        unsent_bytes: sequences.unsent_bytes,
+        fin_received: sequences.fin_received,
+        drained: sequences.drained,
+        read_sequence: record.copied_seq,
+        write_sequence: record.write_seq,
+        last_sent_at: data_at(record.last_sent_jiffies),
+        last_received_at: data_at(record.last_received_jiffies),
+        last_segment_at: Timestamp::from_ns(record.last_segment_us.saturating_mul(1_000)).min(at),
+        pending_error: record.error,
+        opened_actively: sequences.opened_actively,
+    }))
+}
+
+/// The name of a protocol that passes for TCP by family and type but has no `tcp_sock` of its own.
+fn not_judged(record: &SocketRecord) -> Option<&'static str> {
+    match (record.socket_type, record.protocol) {
+        (TYPE_STREAM, PROTOCOL_TCP) => None,
+        (_, 262) => Some("mptcp"),
+        (_, 256) => Some("smc"),
+        (_, 132) => Some("sctp"),
+        _ => Some("other"),
+    }
+}
+
+/// What the sequence numbers of a connection say.
+struct Sequences {
+    rx_bytes: u64,
+    unread_bytes: u64,
+    unsent_bytes: u64,
+    fin_received: bool,
+    drained: bool,
+    opened_actively: Option<bool>,
+}
+
+impl Sequences {
+    fn of(record: &SocketRecord, state: TcpState, constants: KernelConstants) -> Self {
+        if matches!(state, TcpState::Listen | TcpState::SynSent | TcpState::SynReceived) {
+            // Nothing has been exchanged, and a listener's fields hold other things.
+            return Self {
+                rx_bytes: 0,
+                unread_bytes: 0,
+                unsent_bytes: 0,
+                fin_received: false,
+                drained: true,
+                opened_actively: (state == TcpState::SynSent).then_some(true),
+            };
+        }
+        let fin_received = record.flags & constants.fin_flag != 0;
+        let fin = u64::from(fin_received);
+        let queued = u64::from(distance(record.copied_seq, record.rcv_nxt));
+        let unsent = u64::from(distance(record.snd_una, record.write_seq));
+        Self {
+            // A FIN takes one sequence number, in the queue until it is read and in the count.
+            rx_bytes: record.bytes_received.saturating_sub(fin),
+            unread_bytes: if queued > 0 { queued - fin } else { 0 },
+            unsent_bytes: unsent,
+            fin_received,
+            drained: queued == 0,
+            opened_actively: opened_actively(record, state, unsent),
+        }
+    }
+}
+
+/// The SYN of an active open takes one sequence number and is acknowledged like data; that of a
+/// passive open was acknowledged before the socket existed. A FIN of ours would look the same,
+/// so a dead socket with a difference of one proves nothing.
+fn opened_actively(record: &SocketRecord, state: TcpState, unsent_bytes: u64) -> Option<bool> {
+    if unsent_bytes != 0 {
+        return None;
+    }
+    let data_sent = record.bytes_sent.checked_sub(record.bytes_retransmitted)?;
+    match (state, record.bytes_acked.checked_sub(data_sent)?) {
+        (TcpState::Established | TcpState::CloseWait, 1) | (TcpState::Closed, 2) => Some(true),
+        (TcpState::Established | TcpState::CloseWait | TcpState::Closed, 0) => Some(false),
+        _ => None,
+    }
+}
+
+/// Sequence numbers from `start` to `end`; 0 if they are the wrong way round.
+fn distance(start: u32, end: u32) -> u32 {
+    let distance = end.wrapping_sub(start);
+    if distance < SEQUENCE_HALF { distance } else { 0 }
+}
+
+/// When the kernel wrote `stamp`, the low half of its jiffies. Ages wrap at 2^32 jiffies: 49 days
+/// at 1,000 a second. A stamp just after the record's own clock reading means now.
+fn moment(record: &SocketRecord, stamp: u32, constants: KernelConstants) -> Timestamp {
+    #[expect(clippy::cast_possible_truncation, reason = "the kernel compares the low half too")]
+    let age = (record.jiffies as u32).wrapping_sub(stamp);
+    let age = if age > u32::MAX - 1_000 { 0 } else { age };
+    let age_ms = u64::from(age) * 1_000 / u64::from(constants.jiffies_per_second.max(1));
+    Timestamp::from_ns(record.at_ns).before_ms(age_ms)
+}
+
+fn state(number: u8) -> Result<TcpState, DecodeError> {
+    TcpState::from_kernel(number).ok_or(DecodeError::UnknownState(number))
+}
+
+/// An address as the application thinks of it: IPv4-mapped IPv6 is IPv4.
+fn address(family: u16, bytes: [u8; 16], port: u16) -> Result<SocketAddr, DecodeError> {
+    let ip = match family {
+        FAMILY_INET => IpAddr::V4(Ipv4Addr::new(bytes[0], bytes[1], bytes[2], bytes[3])),
+        FAMILY_INET6 => IpAddr::V6(Ipv6Addr::from(bytes)).to_canonical(),
+        other => return Err(DecodeError::UnknownFamily(other)),
+    };
+    Ok(SocketAddr::new(ip, port))
+}

@@ -1,0 +1,313 @@
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    format,
+    string::String,
+    vec::Vec,
+};
+
+use crate::{
+    Change, ChangeKind, ConnectionId, Coverage, Flag, HostFacts, Input, Loss, Options, ProcessKey,
+    Report, Snapshot, Timestamp,
+    group::GroupKey,
+    history::History,
+    judge::{Case, Judged},
+    processes::Processes,
+    sighting::Sighting,
+    standing::{Standing, connection},
+    table::{Departure, Table},
+    tracked::Tracked,
+};
+
+/// Most processes that are asked about after one snapshot.
+const QUESTIONS_MAX: usize = 256;
+
+/// Something the core would like to know; the answer comes as an [`Input`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Question {
+    /// What `/proc` says of this process: [`Input::Process`] or [`Input::ProcessUnreadable`].
+    /// No answer means that it is gone.
+    Process(ProcessKey),
+}
+
+/// Takes [`Input`]s and judges.
+#[derive(Debug)]
+pub struct Detector {
+    options: Options,
+    host: HostFacts,
+    table: Table,
+    processes: Processes,
+    histories: BTreeMap<GroupKey, History>,
+    standing: Standing,
+    changes: Vec<Change>,
+    now: Timestamp,
+    loss: Loss,
+    /// Something was lost that no later snapshot has made up for.
+    unhealed: bool,
+    snapshots: u64,
+    sockets: u64,
+    undecodable: u64,
+    not_judged: BTreeMap<String, u64>,
+    questions_dropped: usize,
+}
+
+impl Detector {
+    /// A detector that has seen nothing yet.
+    pub fn new(options: Options) -> Self {
+        Self {
+            options,
+            host: HostFacts::default(),
+            table: Table::new(options.connections_max),
+            processes: Processes::default(),
+            histories: BTreeMap::new(),
+            standing: Standing::default(),
+            changes: Vec::new(),
+            now: Timestamp::default(),
+            loss: Loss::default(),
+            unhealed: false,
+            snapshots: 0,
+            sockets: 0,
+            undecodable: 0,
+            not_judged: BTreeMap::new(),
+            questions_dropped: 0,
+        }
+    }
+
+    /// Takes in what happened. Verdicts are given on [`Input::Tick`] only; a closed connection
+    /// loses its verdict at once.
+    pub fn handle(&mut self, input: Input) {
+        match input {
+            Input::Host(host) => self.host = host,
+            Input::Event(event) => {
+                if let Some(departure) = self.table.handle_event(&event) {
+                    self.take_back(departure, event.at);
+                }
+            }
+            Input::Snapshot(snapshot) => self.reconcile(snapshot),
+            Input::Process(facts) => {
+                self.processes.unreadable.remove(&facts.key);
+                self.processes.facts.insert(facts.key, facts);
+            }
+            Input::ProcessUnreadable(key) => {
+                self.processes.unreadable.insert(key);
+            }
+            Input::Loss(loss) => {
+                self.unhealed |= loss != self.loss;
+                self.loss = loss;
+            }
+            Input::Tick(now) => self.judge(now),
+        }
+    }
+
+    fn reconcile(&mut self, snapshot: Snapshot) {
+        let at = snapshot.ended_at;
+        self.snapshots += 1;
+        self.unhealed = false;
+        self.sockets = u64::try_from(snapshot.sockets.len()).unwrap_or(u64::MAX);
+        self.undecodable = snapshot.undecodable;
+        self.not_judged.clone_from(&snapshot.not_judged);
+        self.processes.count(&snapshot, self.options.window_ms);
+        for departure in self.table.reconcile(snapshot) {
+            self.take_back(departure, at);
+        }
+        self.observe_groups(at);
+    }
+
+    fn observe_groups(&mut self, at: Timestamp) {
+        let case = case(&self.table, &self.processes, &self.histories, &self.options, at);
+        let sizes: BTreeMap<GroupKey, (usize, Timestamp)> = case
+            .groups()
+            .into_iter()
+            .filter(|(_, members)| members.len() >= self.options.count_min)
+            .map(|(group, members)| {
+                let oldest = members.iter().map(|member| member.tracked.opened_at).min();
+                (group, (members.len(), oldest.unwrap_or(at)))
+            })
+            .collect();
+        self.histories.retain(|group, _| sizes.contains_key(group));
+        for (group, (count, oldest)) in sizes {
+            let history = self.histories.entry(group).or_default();
+            history.observe(at, count, oldest, self.options.window_ms);
+        }
+    }
+
+    /// A connection that was closed or used again has no verdict any more.
+    fn take_back(&mut self, departure: Departure, at: Timestamp) {
+        match departure {
+            Departure::Closed(tracked) => {
+                if let Some(flag) = tracked.flag {
+                    self.change(at, ChangeKind::Closed, &tracked, flag);
+                }
+            }
+            Departure::Used(id) => {
+                let tracked = self.table.get_mut(id);
+                if let Some(flag) = tracked.and_then(|tracked| tracked.flag.take()) {
+                    self.change_by_id(at, ChangeKind::Retracted, id, flag);
+                }
+            }
+        }
+    }
+
+    fn judge(&mut self, now: Timestamp) {
+        self.now = now;
+        let case = case(&self.table, &self.processes, &self.histories, &self.options, now);
+        let groups = case.groups();
+        let judged = case.verdicts(&groups);
+        let verdicts: Vec<(ConnectionId, Flag)> = judged.iter().flat_map(flags).collect();
+        let dropped: Vec<(ConnectionId, Flag)> = {
+            let kept: BTreeSet<ConnectionId> = verdicts.iter().map(|(id, _)| *id).collect();
+            let open = self.table.open().filter(|tracked| !kept.contains(&tracked.id));
+            open.filter_map(|tracked| Some((tracked.id, tracked.flag?))).collect()
+        };
+        let table = &self.table;
+        let gone: BTreeSet<ConnectionId> = dropped.iter().map(|(id, _)| *id).collect();
+        let kept: BTreeSet<ConnectionId> = verdicts.iter().map(|(id, _)| *id).collect();
+        let flagged = |id| {
+            !gone.contains(&id)
+                && (kept.contains(&id) || table.get(id).is_some_and(|one| one.flag.is_some()))
+        };
+        let (facts, limit) = (&self.processes.facts, self.options.retracted_max);
+        self.standing.update(&judged, facts, now, limit, flagged);
+        for (id, flag) in dropped {
+            if let Some(tracked) = self.table.get_mut(id) {
+                tracked.flag = None;
+            }
+            self.change_by_id(now, ChangeKind::Retracted, id, flag);
+        }
+        for (id, flag) in verdicts {
+            self.give(now, id, flag);
+        }
+    }
+
+    /// Gives a connection a verdict; a change of it is told, and stands since the first one.
+    fn give(&mut self, now: Timestamp, id: ConnectionId, flag: Flag) {
+        let Some(tracked) = self.table.get_mut(id) else { return };
+        let before = tracked.flag;
+        let flag = Flag { since: before.map_or(now, |before| before.since), ..flag };
+        tracked.flag = Some(flag);
+        if before != Some(flag) {
+            self.change_by_id(now, ChangeKind::Flagged, id, flag);
+        }
+    }
+
+    fn change_by_id(&mut self, at: Timestamp, kind: ChangeKind, id: ConnectionId, flag: Flag) {
+        let change = self
+            .table
+            .get(id)
+            .and_then(|tracked| change(&self.table, &self.options, at, kind, tracked, flag));
+        self.changes.extend(change);
+    }
+
+    fn change(&mut self, at: Timestamp, kind: ChangeKind, tracked: &Tracked, flag: Flag) {
+        self.changes.extend(change(&self.table, &self.options, at, kind, tracked, flag));
+    }
+
+    /// What the core would like to know before the next [`Input::Tick`]: the processes that some
+    /// rule suspects, and those the user asked for. At most 256 at a time, unknown ones first.
+    pub fn questions(&mut self, now: Timestamp) -> Vec<Question> {
+        let case = case(&self.table, &self.processes, &self.histories, &self.options, now);
+        let mut keys: BTreeSet<ProcessKey> = case.suspects().collect();
+        keys.extend(self.standing.processes());
+        if self.options.scoped {
+            keys.extend(self.processes.in_scope());
+        }
+        let mut keys: Vec<ProcessKey> = keys.into_iter().collect();
+        keys.sort_by_key(|key| (self.processes.facts.contains_key(key), *key));
+        self.questions_dropped = keys.len().saturating_sub(QUESTIONS_MAX);
+        keys.truncate(QUESTIONS_MAX);
+        keys.into_iter().map(Question::Process).collect()
+    }
+
+    /// What happened to single connections' verdicts since the last call.
+    pub fn take_changes(&mut self) -> Vec<Change> {
+        core::mem::take(&mut self.changes)
+    }
+
+    /// What is known as of the latest [`Input::Tick`].
+    pub fn report(&self) -> Report {
+        let findings = self.standing.findings();
+        let mut processes: BTreeSet<ProcessKey> = self.standing.processes().collect();
+        if self.options.scoped {
+            processes.extend(self.processes.in_scope());
+        }
+        Report {
+            started_at: self.host.started_at,
+            at: self.now,
+            findings,
+            processes: self.processes.summaries(&processes, self.now),
+            unflagged: if self.options.all { self.unflagged() } else { Vec::new() },
+            coverage: self.coverage(),
+        }
+    }
+
+    fn unflagged(&self) -> Vec<crate::Connection> {
+        let unflagged = self.table.open().filter(|tracked| tracked.flag.is_none());
+        unflagged
+            .filter_map(|tracked| {
+                let direction = self.table.direction(tracked);
+                Sighting::new(tracked, direction, self.now, &self.options, false)
+            })
+            .map(|sighting| connection(&sighting))
+            .collect()
+    }
+
+    fn coverage(&self) -> Coverage {
+        let unreadable = u64::try_from(self.processes.unreadable.len()).unwrap_or(u64::MAX);
+        let mut notes = self.host.notes.clone();
+        let mut note = |count: u64, what: &str| {
+            if count > 0 {
+                notes.push(format!("{count} {what}"));
+            }
+        };
+        note(
+            u64::try_from(self.questions_dropped).unwrap_or(u64::MAX),
+            "suspected processes were not looked up: at most 256 are after one snapshot",
+        );
+        note(self.standing.forgotten, "findings that were taken back are no longer listed");
+        note(self.undecodable, "sockets changed while they were read and were left out");
+        Coverage {
+            complete: !self.unhealed
+                && self.snapshots > 0
+                && self.table.full == 0
+                && self.undecodable == 0
+                && unreadable == 0,
+            loss: self.loss,
+            table_full: self.table.full,
+            processes_unreadable: unreadable,
+            not_judged: self.not_judged.clone(),
+            sockets: self.sockets,
+            snapshots: self.snapshots,
+            probes: self.host.probes.clone(),
+            notes,
+        }
+    }
+}
+
+fn case<'a>(
+    table: &'a Table,
+    processes: &'a Processes,
+    histories: &'a BTreeMap<GroupKey, History>,
+    options: &'a Options,
+    now: Timestamp,
+) -> Case<'a> {
+    Case { table, processes: &processes.facts, histories, options, now }
+}
+
+fn flags<'a>(judged: &'a Judged<'_>) -> impl Iterator<Item = (ConnectionId, Flag)> + 'a {
+    let (verdict, confidence) = (judged.assessment.verdict, judged.assessment.confidence);
+    judged
+        .members
+        .iter()
+        .map(move |member| (member.tracked.id, Flag { verdict, confidence, since: member.now }))
+}
+
+fn change(
+    table: &Table,
+    options: &Options,
+    at: Timestamp,
+    kind: ChangeKind,
+    tracked: &Tracked,
+    flag: Flag,
+) -> Option<Change> {
+    let sighting = Sighting::new(tracked, table.direction(tracked), at, options, false)?;
+    Some(Change { at, kind, connection: connection(&sighting), flag })
+}

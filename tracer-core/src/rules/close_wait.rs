@@ -1,0 +1,61 @@
+//! The peer has closed and the process has not.
+//!
+//! CLOSE_WAIT alone is no leak: client pools keep a few connections that the server closed until
+//! they are next looked at, and a restart of the server leaves many at one time.
+
+use alloc::{format, vec};
+
+use super::{Assessment, Claimed, Rule, wording};
+use crate::{Confidence, Interval, TcpState, Verdict, sighting::Sighting};
+
+pub(super) const RULE: Rule = Rule { claims, moment, assess };
+
+fn claims(sighting: &Sighting<'_>) -> bool {
+    // A half-closed connection on which the process still sends is in use.
+    sighting.facts.state == TcpState::CloseWait
+        && sighting.overdue(sighting.peer_closed_ms().1.min(sighting.sent_ms()))
+}
+
+fn moment(sighting: &Sighting<'_>) -> Interval {
+    sighting.tracked.peer_closed.unwrap_or(Interval::exact(sighting.facts.at))
+}
+
+/// The peer certainly closed T ago. Where keepalive probes are answered, an audit cannot know.
+fn surely_overdue(sighting: &Sighting<'_>) -> bool {
+    sighting.overdue(sighting.peer_closed_ms().0)
+}
+
+fn assess(claimed: &Claimed<'_>) -> Assessment {
+    let count = claimed.count();
+    let sure = claimed.count_where(surely_overdue);
+    let told = claimed.count_where(|member| member.facts.drained);
+    let told_and_sure =
+        claimed.count_where(|member| member.facts.drained && surely_overdue(member));
+    let (verdict, confidence) = if (sure > Claimed::POOL_MAX && claimed.rising())
+        || told_and_sure >= claimed.options.count_min
+    {
+        (Verdict::CloseWait, Confidence::Likely)
+    } else if count > Claimed::POOL_MAX || told > 0 {
+        (Verdict::CloseWait, Confidence::Possible)
+    } else {
+        (Verdict::StalePool, Confidence::Info)
+    };
+    let least = claimed.range_ms(|member| member.peer_closed_ms().0).0;
+    let most = claimed.range_ms(|member| member.peer_closed_ms().1).1;
+    let mut evidence = vec![format!(
+        "the peer closed {} {} ago and nothing was sent since",
+        wording::sockets(count),
+        wording::range((least, most)),
+    )];
+    evidence.extend(wording::accumulation(claimed, "were closed"));
+    if told > 0 {
+        evidence.push(format!("the end of the stream was read on {told} of {count}"));
+    }
+    if sure < count {
+        evidence.push(format!(
+            "of {} it cannot be told when the peer closed: keepalive probes hide it",
+            count - sure
+        ));
+    }
+    Assessment { verdict, confidence, evidence }
+}

@@ -1,0 +1,61 @@
+//! Was connected, is in CLOSE now, and its descriptor is still open.
+//!
+//! The kernel has forgotten the connection, so `ss` and `sock_diag` do not show it; only the
+//! process holds on. This is where a CLOSE_WAIT leak ends once a keepalive probe is answered with
+//! a reset, and a network cut while nobody reads.
+
+use alloc::{format, vec, vec::Vec};
+
+use super::{Assessment, Claimed, Rule, wording};
+use crate::{Confidence, Interval, TcpState, Verdict, sighting::Sighting};
+
+pub(super) const RULE: Rule = Rule { claims, moment, assess };
+
+fn claims(sighting: &Sighting<'_>) -> bool {
+    // A socket that never was connected has received nothing, not even at the handshake.
+    sighting.facts.state == TcpState::Closed
+        && sighting.facts.last_received_at.is_some()
+        && sighting.overdue(dead_ms(sighting))
+}
+
+fn moment(sighting: &Sighting<'_>) -> Interval {
+    sighting.tracked.died.unwrap_or(Interval::exact(sighting.facts.last_segment_at))
+}
+
+fn dead_ms(sighting: &Sighting<'_>) -> u64 {
+    sighting.now.ms_since(moment(sighting).latest)
+}
+
+/// The application has read the end of the stream, or taken the error of the reset.
+fn told(sighting: &Sighting<'_>) -> bool {
+    let facts = sighting.facts;
+    if facts.fin_received { facts.drained } else { facts.pending_error == 0 }
+}
+
+fn assess(claimed: &Claimed<'_>) -> Assessment {
+    let count = claimed.count();
+    let told = claimed.count_where(told);
+    let many = count > Claimed::POOL_MAX;
+    let (verdict, confidence) = if (many && claimed.rising()) || told >= claimed.options.count_min {
+        (Verdict::Ghost, Confidence::Certain)
+    } else if many {
+        (Verdict::Ghost, Confidence::Likely)
+    } else {
+        (Verdict::StalePool, Confidence::Info)
+    };
+    let mut evidence = vec![format!(
+        "{} dead for {} with the descriptor still open; ss does not show them",
+        wording::sockets(count),
+        wording::range(claimed.range_ms(dead_ms)),
+    )];
+    evidence.extend(wording::accumulation(claimed, "died"));
+    evidence.extend(notice(told, count));
+    Assessment { verdict, confidence, evidence }
+}
+
+fn notice(told: usize, count: usize) -> Vec<alloc::string::String> {
+    vec![match told {
+        0 => format!("the process has not noticed on any of {count}: it never looked again"),
+        _ => format!("the process was told on {told} of {count} and closed none"),
+    }]
+}

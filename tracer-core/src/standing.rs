@@ -1,0 +1,170 @@
+//! The findings from one judgement to the next: their numbers, how long they stand, and which
+//! were taken back.
+
+use alloc::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    vec::Vec,
+};
+
+use crate::{
+    Connection, ConnectionId, Finding, Origin, ProcessFacts, ProcessKey, Reader, Timestamp,
+    group::GroupKey, judge::Judged, sighting::Sighting,
+};
+
+/// Identity of a finding: what it is about and which rule found it.
+type FindingKey = (GroupKey, usize);
+
+/// The findings that stand and those that did.
+#[derive(Debug, Default)]
+pub(crate) struct Standing {
+    current: BTreeMap<FindingKey, Stood>,
+    /// Not in the latest judgement, but some connection of theirs still has its verdict: it was
+    /// absent from one snapshot only. Neither shown nor taken back.
+    undecided: BTreeMap<FindingKey, Stood>,
+    retracted: VecDeque<Finding>,
+    /// Retracted findings that were forgotten for the limit.
+    pub(crate) forgotten: u64,
+    /// Findings numbered so far.
+    numbered: u64,
+}
+
+#[derive(Debug)]
+struct Stood {
+    since: Timestamp,
+    finding: Finding,
+}
+
+impl Standing {
+    /// Takes in a new judgement. `flagged` tells whether a connection still has a verdict.
+    pub(crate) fn update(
+        &mut self,
+        judged: &[Judged<'_>],
+        processes: &BTreeMap<ProcessKey, ProcessFacts>,
+        now: Timestamp,
+        retracted_max: usize,
+        flagged: impl Fn(ConnectionId) -> bool,
+    ) {
+        let mut before = core::mem::take(&mut self.undecided);
+        before.append(&mut self.current);
+        let mut shown: BTreeSet<ConnectionId> = BTreeSet::new();
+        for judged in judged {
+            shown.extend(judged.members.iter().map(|member| member.tracked.id));
+            let key = (judged.group, judged.rule);
+            let (id, since) = before.remove(&key).map_or_else(
+                || {
+                    self.numbered += 1;
+                    (self.numbered, now)
+                },
+                |stood| (stood.finding.id, stood.since),
+            );
+            let finding =
+                finding(id, now.ms_since(since), judged, processes.get(&judged.group.process));
+            self.current.insert(key, Stood { since, finding });
+        }
+        for (key, stood) in before {
+            let connections = &stood.finding.connections;
+            match connections.iter().find(|connection| flagged(connection.id)) {
+                // Its connections went on to another verdict.
+                Some(connection) if shown.contains(&connection.id) => {}
+                Some(_) => {
+                    self.undecided.insert(key, stood);
+                }
+                None => self.retract(stood, now, retracted_max),
+            }
+        }
+    }
+
+    fn retract(&mut self, stood: Stood, now: Timestamp, retracted_max: usize) {
+        let mut finding = stood.finding;
+        finding.stood_ms = now.ms_since(stood.since);
+        finding.retracted_at = Some(now);
+        finding.connections = Vec::new();
+        self.retracted.push_front(finding);
+        if self.retracted.len() > retracted_max {
+            self.retracted.pop_back();
+            self.forgotten += 1;
+        }
+    }
+
+    /// The findings that stand, the worst first, then those that were taken back, the latest first.
+    pub(crate) fn findings(&self) -> Vec<Finding> {
+        let mut findings: Vec<Finding> =
+            self.current.values().map(|stood| stood.finding.clone()).collect();
+        findings.sort_by(|a, b| {
+            b.confidence.cmp(&a.confidence).then(b.count.cmp(&a.count)).then(a.id.cmp(&b.id))
+        });
+        findings.extend(self.retracted.iter().cloned());
+        findings
+    }
+
+    /// The processes in the findings that stand.
+    pub(crate) fn processes(&self) -> impl Iterator<Item = ProcessKey> {
+        self.current.keys().map(|(group, _)| group.process)
+    }
+}
+
+fn finding(id: u64, stood_ms: u64, judged: &Judged<'_>, process: Option<&ProcessFacts>) -> Finding {
+    let mut connections: Vec<Connection> = judged.members.iter().map(connection).collect();
+    connections.sort_by(|a, b| b.age_ms.cmp(&a.age_ms).then(a.id.cmp(&b.id)));
+    let oldest = connections.first();
+    let comm = oldest.and_then(|oldest| oldest.owners.first()).map(|owner| owner.comm.clone());
+    Finding {
+        id,
+        verdict: judged.assessment.verdict,
+        confidence: judged.assessment.confidence,
+        process: judged.group.process,
+        comm: comm.unwrap_or_default(),
+        exe: process.and_then(|facts| facts.exe.clone()),
+        cmdline: process.and_then(|facts| facts.cmdline.clone()),
+        uid: process.and_then(|facts| facts.uid),
+        container: process.and_then(|facts| facts.container.clone()),
+        netns: judged.group.netns,
+        direction: judged.group.direction,
+        remote: judged.group.remote,
+        local_port: judged.group.local_port,
+        count: connections.len(),
+        oldest_age_ms: oldest.map_or(0, |oldest| oldest.age_ms),
+        oldest_age_is_lower_bound: oldest.is_some_and(|oldest| oldest.age_is_lower_bound),
+        growth_per_min_milli: judged.growth.per_min_milli,
+        growth_is_reconstructed: judged.growth.reconstructed,
+        unread_bytes: connections.iter().map(|connection| connection.unread_bytes).sum(),
+        reader: Reader::Unknown,
+        call_site: None,
+        request: None,
+        evidence: judged.assessment.evidence.clone(),
+        retracted_at: None,
+        stood_ms,
+        connections,
+    }
+}
+
+/// A connection as the report shows it.
+pub(crate) fn connection(sighting: &Sighting<'_>) -> Connection {
+    let (tracked, facts) = (sighting.tracked, sighting.facts);
+    let mut owners = facts.owners.clone();
+    owners.sort();
+    if let Some(accountable) = tracked.accountable()
+        && let Some(position) = owners.iter().position(|owner| owner == accountable)
+    {
+        owners[..=position].rotate_right(1);
+    }
+    Connection {
+        id: tracked.id,
+        owners,
+        inode: facts.inode,
+        netns: facts.netns,
+        direction: sighting.direction,
+        state: facts.state,
+        local: facts.local,
+        remote: facts.remote,
+        age_ms: sighting.now.ms_since(tracked.opened_at),
+        age_is_lower_bound: tracked.origin == Origin::Seeded,
+        idle_ms: sighting.idle_ms(),
+        unread_bytes: facts.unread_bytes,
+        unsent_bytes: facts.unsent_bytes,
+        rx_bytes: facts.rx_bytes,
+        tx_bytes: facts.tx_bytes,
+        reader: Reader::Unknown,
+        origin: tracked.origin,
+    }
+}

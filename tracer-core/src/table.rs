@@ -1,0 +1,181 @@
+use alloc::{
+    boxed::Box,
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
+};
+
+use crate::{
+    ConnectionId, Direction, Event, Happening, Interval, Origin, Snapshot, TcpState, Timestamp,
+    tracked::Tracked,
+};
+
+/// The open sockets, as events and snapshots together tell it. Bounded.
+#[derive(Debug)]
+pub(crate) struct Table {
+    connections: BTreeMap<ConnectionId, Tracked>,
+    connections_max: usize,
+    /// Connections that did not fit since the latest snapshot began.
+    pub(crate) full: u64,
+    /// Number of the latest snapshot.
+    snapshot: u64,
+    /// Network namespace and port of every listener in the latest snapshot.
+    listeners: BTreeSet<(u32, u16)>,
+}
+
+/// A connection that is not what it was, for the detector to take back its verdict.
+#[derive(Debug)]
+pub(crate) enum Departure {
+    /// It is closed and out of the table.
+    Closed(Box<Tracked>),
+    /// It was used again.
+    Used(ConnectionId),
+}
+
+impl Table {
+    pub(crate) const fn new(connections_max: usize) -> Self {
+        Self {
+            connections: BTreeMap::new(),
+            connections_max,
+            full: 0,
+            snapshot: 0,
+            listeners: BTreeSet::new(),
+        }
+    }
+
+    /// The connections that the latest snapshot showed, listeners and unconnected ones left out.
+    pub(crate) fn open(&self) -> impl Iterator<Item = &Tracked> {
+        self.connections.values().filter(|tracked| {
+            tracked.snapshot == self.snapshot
+                && self.snapshot > 0
+                && tracked.facts.as_ref().is_some_and(|facts| {
+                    facts.state != TcpState::Listen && facts.remote.port() != 0
+                })
+        })
+    }
+
+    pub(crate) fn get(&self, id: ConnectionId) -> Option<&Tracked> {
+        self.connections.get(&id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: ConnectionId) -> Option<&mut Tracked> {
+        self.connections.get_mut(&id)
+    }
+
+    /// Who opened a connection: what an event or the sequence numbers proved, else a guess from
+    /// the listeners and then the ports, as the lower one is usually the service's.
+    pub(crate) fn direction(&self, tracked: &Tracked) -> Direction {
+        tracked.direction.unwrap_or_else(|| {
+            let Some(facts) = &tracked.facts else { return Direction::Outbound };
+            let listening = self.listeners.contains(&(facts.netns, facts.local.port()));
+            let looks_like_service =
+                facts.local.port() < 32_768 && facts.local.port() < facts.remote.port();
+            if listening || looks_like_service { Direction::Inbound } else { Direction::Outbound }
+        })
+    }
+
+    pub(crate) fn handle_event(&mut self, event: &Event) -> Option<Departure> {
+        match &event.happening {
+            Happening::Connected(actor) => {
+                if let Some(tracked) = self.born(event) {
+                    // A socket can be connected again after a failure: that is a new connection.
+                    tracked.opened_at = event.at;
+                    tracked.direction = Some(Direction::Outbound);
+                    tracked.opener = actor.as_ref().map(|actor| actor.key);
+                    (tracked.peer_closed, tracked.died) = (None, None);
+                }
+            }
+            Happening::Accepted(actor) => {
+                if let Some(tracked) = self.born(event) {
+                    tracked.direction = Some(Direction::Inbound);
+                    tracked.opener = actor.as_ref().map(|actor| actor.key);
+                }
+            }
+            Happening::Entered { from, to: TcpState::Established } => {
+                if let Some(tracked) = self.born(event)
+                    && tracked.direction.is_none()
+                {
+                    tracked.opened_at = event.at;
+                    tracked.direction = Some(match from {
+                        TcpState::SynSent => Direction::Outbound,
+                        _ => Direction::Inbound,
+                    });
+                }
+            }
+            Happening::Entered { to: TcpState::CloseWait, .. } => {
+                if let Some(tracked) = self.connections.get_mut(&event.id) {
+                    tracked.peer_closed = Some(Interval::exact(event.at));
+                }
+            }
+            Happening::Entered { to: TcpState::Closed, .. } => {
+                if let Some(tracked) = self.connections.get_mut(&event.id) {
+                    tracked.died = Some(Interval::exact(event.at));
+                }
+            }
+            Happening::Entered { .. } => {}
+            Happening::Destroyed => {
+                return self.connections.remove(&event.id).map(Box::new).map(Departure::Closed);
+            }
+        }
+        None
+    }
+
+    /// The entry of a connection whose opening an event tells, made if it is not there. If a
+    /// snapshot was faster than the event, the entry is no longer a seeded one.
+    fn born(&mut self, event: &Event) -> Option<&mut Tracked> {
+        if !self.connections.contains_key(&event.id) {
+            if self.connections.len() >= self.connections_max {
+                self.full += 1;
+                return None;
+            }
+            self.connections.insert(event.id, Tracked::born(event.id, event.at));
+        }
+        let tracked = self.connections.get_mut(&event.id)?;
+        if tracked.origin == Origin::Seeded {
+            tracked.origin = Origin::Traced;
+            tracked.opened_at = tracked.opened_at.min(event.at);
+        }
+        Some(tracked)
+    }
+
+    /// Makes the table equal to what the snapshot shows. A socket that is in no descriptor table
+    /// may be in flight between processes, so only the second absence is a close.
+    pub(crate) fn reconcile(&mut self, snapshot: Snapshot) -> Vec<Departure> {
+        self.snapshot += 1;
+        self.full = 0;
+        self.listeners = snapshot
+            .sockets
+            .iter()
+            .filter(|facts| facts.state == TcpState::Listen)
+            .map(|facts| (facts.netns, facts.local.port()))
+            .collect();
+        let mut departures = Vec::new();
+        for facts in snapshot.sockets {
+            let id = facts.id;
+            if !self.connections.contains_key(&id) {
+                if self.connections.len() >= self.connections_max {
+                    self.full += 1;
+                    continue;
+                }
+                self.connections.insert(id, Tracked::seeded(&facts));
+            }
+            if let Some(tracked) = self.connections.get_mut(&id)
+                && tracked.see(facts, self.snapshot)
+            {
+                departures.push(Departure::Used(id));
+            }
+        }
+        self.drop_absent(snapshot.started_at, &mut departures);
+        departures
+    }
+
+    fn drop_absent(&mut self, started_at: Timestamp, departures: &mut Vec<Departure>) {
+        let current = self.snapshot;
+        for tracked in self.connections.values_mut() {
+            if tracked.snapshot != current && tracked.known_since < started_at {
+                tracked.missed = tracked.missed.saturating_add(1);
+            }
+        }
+        let gone = self.connections.extract_if(.., |_, tracked| tracked.missed >= 2);
+        departures.extend(gone.map(|(_, tracked)| Departure::Closed(Box::new(tracked))));
+    }
+}

@@ -1,0 +1,22 @@
+//! Timelines in, findings out. See [`timeline`] for the language.
+
+mod decoding;
+mod properties;
+mod render;
+mod scenarios;
+mod timeline;
+mod units;
+mod world;
+
+use expect_test::Expect;
+
+use crate::Options;
+
+/// Runs a timeline and compares what it reports.
+fn check(timeline: &str, expect: &Expect) {
+    check_with(Options::default(), timeline, expect);
+}
+
+fn check_with(options: Options, timeline: &str, expect: &Expect) {
+    expect.assert_eq(&timeline::run(timeline, options));
+}

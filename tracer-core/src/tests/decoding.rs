@@ -1,0 +1,157 @@
+//! The decoder is total, and right about the arithmetic of sequence numbers.
+
+use std::string::ToString;
+
+use proptest::prelude::*;
+use tracer_common::{EventRecord, SocketRecord};
+use zerocopy::{FromBytes, FromZeros, IntoBytes};
+
+use crate::{
+    Happening, SocketFacts, TcpState, Timestamp,
+    decode::{self, DecodeError, Descriptor, KernelConstants},
+};
+
+const CONSTANTS: KernelConstants = KernelConstants { jiffies_per_second: 250, fin_flag: 1 << 1 };
+
+/// An established connection, opened actively, over which nothing went yet.
+fn established() -> SocketRecord {
+    let mut record = SocketRecord::new_zeroed();
+    record.cookie = 7;
+    record.pid = 10;
+    record.at_ns = 1_000_000_000_000;
+    record.jiffies = (1 << 32) + 1_000;
+    record.last_sent_jiffies = 500;
+    record.last_received_jiffies = u32::MAX - 499;
+    record.bytes_acked = 1;
+    record.rcv_nxt = 100;
+    record.copied_seq = 100;
+    (record.family, record.socket_type, record.protocol) = (2, 1, 6);
+    record.state = 1;
+    record.remote_port = 443;
+    record
+}
+
+fn facts(record: &SocketRecord) -> SocketFacts {
+    match decode::descriptor(record, CONSTANTS) {
+        Ok(Descriptor::Tcp(facts)) => facts,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_fin_is_neither_data_received_nor_unread() {
+    let mut record = established();
+    (record.bytes_received, record.rcv_nxt, record.flags) = (158, 258, 1 << 1);
+    let unread = facts(&record);
+    assert_eq!((unread.rx_bytes, unread.unread_bytes, unread.drained), (157, 157, false));
+    record.copied_seq = 257;
+    let eof_unread = facts(&record);
+    assert_eq!((eof_unread.unread_bytes, eof_unread.drained), (0, false));
+    record.copied_seq = 258;
+    let eof_read = facts(&record);
+    assert_eq!((eof_read.unread_bytes, eof_read.drained), (0, true));
+}
+
+#[test]
+fn sequence_numbers_wrap() {
+    let mut record = established();
+    (record.copied_seq, record.rcv_nxt, record.bytes_received) = (u32::MAX - 9, 10, 20);
+    assert_eq!(facts(&record).unread_bytes, 20);
+    (record.copied_seq, record.rcv_nxt) = (10, 0);
+    assert_eq!(facts(&record).unread_bytes, 0, "a torn read is not two gigabytes");
+}
+
+#[test]
+fn ages_come_from_the_low_half_of_jiffies() {
+    let facts = facts(&established());
+    let at = Timestamp::from_ns(1_000_000_000_000);
+    assert_eq!(at.ms_since(facts.last_sent_at.unwrap()), 500 * 4);
+    assert_eq!(at.ms_since(facts.last_received_at.unwrap()), 1_500 * 4, "across the wrap");
+    let mut record = established();
+    record.last_sent_jiffies = 1_002;
+    assert_eq!(facts_at(&record), at, "a stamp from just now");
+}
+
+fn facts_at(record: &SocketRecord) -> Timestamp {
+    facts(record).last_sent_at.unwrap()
+}
+
+#[test]
+fn the_syn_tells_who_opened() {
+    let mut record = established();
+    assert_eq!(facts(&record).opened_actively, Some(true));
+    record.bytes_acked = 0;
+    assert_eq!(facts(&record).opened_actively, Some(false));
+    (record.bytes_sent, record.bytes_retransmitted, record.bytes_acked) = (150, 50, 101);
+    assert_eq!(facts(&record).opened_actively, Some(true));
+    (record.snd_una, record.write_seq) = (5, 6);
+    assert_eq!(facts(&record).opened_actively, None, "not all is acknowledged");
+    (record.snd_una, record.state) = (6, 7);
+    assert_eq!(facts(&record).opened_actively, None, "a FIN of ours would look the same");
+}
+
+#[test]
+fn a_mapped_address_is_ipv4() {
+    let mut record = established();
+    record.family = 10;
+    record.remote_address[10..16].copy_from_slice(&[0xff, 0xff, 10, 0, 0, 1]);
+    assert_eq!(facts(&record).remote.to_string(), "10.0.0.1:443");
+    record.remote_address = [0; 16];
+    record.remote_address[15] = 1;
+    assert_eq!(facts(&record).remote.to_string(), "[::1]:443");
+}
+
+#[test]
+fn what_has_no_tcp_sock_is_counted_by_name() {
+    for (socket_type, protocol, name) in [(1, 262, "mptcp"), (1, 256, "smc"), (1, 132, "sctp")] {
+        let mut record = established();
+        (record.socket_type, record.protocol) = (socket_type, protocol);
+        let decoded = decode::descriptor(&record, CONSTANTS);
+        assert_eq!(decoded, Ok(Descriptor::NotJudged(name.into())));
+    }
+}
+
+#[test]
+fn refusals_name_what_was_wrong() {
+    let mut record = established();
+    record.state = 99;
+    assert_eq!(decode::descriptor(&record, CONSTANTS), Err(DecodeError::UnknownState(99)));
+    record = SocketRecord { family: 1, ..established() };
+    assert_eq!(decode::descriptor(&record, CONSTANTS), Err(DecodeError::UnknownFamily(1)));
+    record = SocketRecord { cookie: 0, ..established() };
+    assert_eq!(decode::descriptor(&record, CONSTANTS), Err(DecodeError::NoCookie));
+    let error = decode::event(&[0; 95]).unwrap_err();
+    assert_eq!(error.to_string(), "record of 95 bytes, expected 96");
+}
+
+#[test]
+fn an_event_of_nobody_has_no_actor() {
+    let mut record = EventRecord::new_zeroed();
+    (record.cookie, record.kind, record.family, record.new_state) = (1, 1, 2, 2);
+    let happening = |record: &EventRecord| decode::event(record.as_bytes()).unwrap().happening;
+    assert_eq!(happening(&record), Happening::Connected(None));
+    (record.pid, record.comm) = (5, *b"api\0garbage\0\0\0\0\0");
+    let Happening::Connected(Some(actor)) = happening(&record) else { panic!() };
+    assert_eq!((actor.key.pid, actor.comm.0.as_str()), (5, "api"));
+    (record.kind, record.old_state, record.new_state) = (3, 1, 8);
+    let (from, to) = (TcpState::Established, TcpState::CloseWait);
+    assert_eq!(happening(&record), Happening::Entered { from, to });
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_decode_or_are_refused(
+        bytes in proptest::collection::vec(any::<u8>(), 0..300),
+        jiffies_per_second: u32,
+        fin_flag: u64,
+    ) {
+        let _ = decode::event(&bytes);
+        if let Ok((record, _)) = SocketRecord::read_from_prefix(&bytes) {
+            let constants = KernelConstants { jiffies_per_second, fin_flag };
+            if let Ok(Descriptor::Tcp(facts)) = decode::descriptor(&record, constants) {
+                prop_assert!(facts.last_segment_at <= facts.at);
+                prop_assert!(facts.unread_bytes < 1 << 31);
+            }
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! A timeline is a line a happening: a time, a verb, the sockets, and details.
+//!
+//! ```text
+//! 0s open a1..a23 every=300ms pid=10 to=10.0.0.1:443   (or `accept`)
+//! 9s peer-closes a1..a23 every=300ms                   (also peer-resets, receive bytes=N, read,
+//!                                                       send bytes=N, keepalive, close)
+//! 9s lose                                              events are lost until `found`
+//! 9s share a1 pid=11                                   another process holds it too
+//! 9s unshare a1 pid=10
+//! 9s stop pid=10                                       the process is stopped
+//! 70s snapshot                                         a snapshot, the questions, a judgement
+//! 70s report                                           what the detector says then
+//! ```
+
+use std::{collections::BTreeSet, format, string::String, vec::Vec};
+
+use super::{
+    render,
+    world::{World, owner},
+};
+use crate::{Detector, Direction, HostFacts, Input, Options, ProcessFacts, Question, Timestamp};
+
+/// Everything that the timeline's reports say.
+pub(super) fn run(timeline: &str, options: Options) -> String {
+    let lines: Vec<Line<'_>> =
+        timeline.lines().map(str::trim).filter(|line| !line.is_empty()).map(Line::parse).collect();
+    let mut happenings: Vec<(u64, &Line<'_>, Option<&String>)> =
+        lines.iter().flat_map(Line::happenings).collect();
+    happenings.sort_by_key(|(at_ms, ..)| *at_ms);
+    let mut player = Player::new(options);
+    for (at_ms, line, name) in happenings {
+        player.play(at_ms, line, name);
+    }
+    player.report
+}
+
+struct Line<'a> {
+    at_ms: u64,
+    verb: &'a str,
+    names: Vec<String>,
+    details: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Line<'a> {
+    fn parse(line: &'a str) -> Self {
+        let mut words = line.split_whitespace();
+        let at_ms = milliseconds(words.next().unwrap());
+        let verb = words.next().unwrap();
+        let (details, names): (Vec<&str>, Vec<&str>) = words.partition(|word| word.contains('='));
+        Self {
+            at_ms,
+            verb,
+            names: names.into_iter().flat_map(expand).collect(),
+            details: details.into_iter().filter_map(|word| word.split_once('=')).collect(),
+        }
+    }
+
+    /// One happening for each socket, or a single one without.
+    fn happenings(&self) -> Vec<(u64, &Self, Option<&String>)> {
+        let every_ms = self.detail("every").map_or(0, milliseconds);
+        if self.names.is_empty() {
+            return [(self.at_ms, self, None)].into();
+        }
+        let times = (0..).map(|index| self.at_ms + index * every_ms);
+        times.zip(&self.names).map(|(at_ms, name)| (at_ms, self, Some(name))).collect()
+    }
+
+    fn detail(&self, key: &str) -> Option<&'a str> {
+        self.details.iter().find(|(name, _)| *name == key).map(|(_, value)| *value)
+    }
+
+    fn number(&self, key: &str) -> u32 {
+        self.detail(key).unwrap_or_else(|| panic!("{key}= is missing")).parse().unwrap()
+    }
+}
+
+/// `a1..a3` is a1, a2, a3.
+fn expand(word: &str) -> Vec<String> {
+    let Some((first, last)) = word.split_once("..") else { return [word.into()].into() };
+    let prefix = first.trim_end_matches(|character: char| character.is_ascii_digit());
+    let number = |name: &str| name[prefix.len()..].parse::<u32>().unwrap();
+    (number(first)..=number(last)).map(|number| format!("{prefix}{number}")).collect()
+}
+
+fn milliseconds(time: &str) -> u64 {
+    let digits = time.trim_end_matches(char::is_alphabetic);
+    let value: u64 = digits.parse().unwrap();
+    match &time[digits.len()..] {
+        "ms" => value,
+        "s" => value * 1_000,
+        "m" => value * 60_000,
+        "h" => value * 3_600_000,
+        unit => panic!("no unit of time: {unit:?}"),
+    }
+}
+
+struct Player {
+    world: World,
+    detector: Detector,
+    stopped: BTreeSet<u32>,
+    report: String,
+}
+
+/// The clock's reading at 0s: far enough from its start that ages can go back.
+const START_MS: u64 = 100 * 86_400_000;
+
+impl Player {
+    fn new(options: Options) -> Self {
+        let mut detector = Detector::new(options);
+        let started_at = Timestamp::from_ms(START_MS);
+        detector.handle(Input::Host(HostFacts { started_at, ..HostFacts::default() }));
+        Self { world: World::default(), detector, stopped: BTreeSet::new(), report: String::new() }
+    }
+
+    fn play(&mut self, at_ms: u64, line: &Line<'_>, name: Option<&String>) {
+        self.world.now = Timestamp::from_ms(START_MS + at_ms);
+        match (line.verb, name) {
+            ("lose", _) => self.world.losing = true,
+            ("found", _) => self.world.losing = false,
+            ("stop", _) => drop(self.stopped.insert(line.number("pid"))),
+            ("snapshot", _) => self.snapshot(),
+            ("report", _) => {
+                self.report.push_str(&render::report(&self.detector.report(), START_MS));
+            }
+            ("changes", _) => {
+                self.report.push_str(&render::changes(&self.detector.take_changes(), START_MS));
+            }
+            (_, Some(name)) => self.act(line, name),
+            (verb, None) => panic!("{verb}: no such verb, or no sockets"),
+        }
+        for input in self.world.outbox.drain(..) {
+            self.detector.handle(input);
+        }
+    }
+
+    fn act(&mut self, line: &Line<'_>, name: &str) {
+        let world = &mut self.world;
+        let remote = line.detail("to").unwrap_or("10.0.0.1:443").parse().unwrap();
+        let bytes = || u64::from(line.number("bytes"));
+        match line.verb {
+            "open" => world.open(name, line.number("pid"), Direction::Outbound, remote),
+            "accept" => world.open(name, line.number("pid"), Direction::Inbound, remote),
+            "receive" => world.receive(name, bytes()),
+            "read" => world.read(name),
+            "send" => world.send(name, bytes()),
+            "keepalive" => world.keepalive(name),
+            "peer-closes" => world.peer_closes(name),
+            "peer-resets" => world.peer_resets(name),
+            "close" => world.close(name),
+            "share" => {
+                let owners = &mut world.sockets.get_mut(name).unwrap().owners;
+                owners.push(owner(line.number("pid"), owners[0].fd));
+            }
+            "unshare" => {
+                let pid = line.number("pid");
+                let owners = &mut world.sockets.get_mut(name).unwrap().owners;
+                owners.retain(|owner| owner.key.pid != pid);
+            }
+            verb => panic!("no such verb: {verb}"),
+        }
+    }
+
+    fn snapshot(&mut self) {
+        for input in self.world.outbox.drain(..) {
+            self.detector.handle(input);
+        }
+        let now = self.world.now;
+        let snapshot = self.world.snapshot();
+        self.detector.handle(snapshot);
+        for Question::Process(key) in self.detector.questions(now) {
+            self.detector.handle(Input::Process(ProcessFacts {
+                key,
+                exe: None,
+                cmdline: None,
+                uid: Some(0),
+                container: None,
+                fd_limit: Some(1_024),
+                stopped: self.stopped.contains(&key.pid),
+            }));
+        }
+        self.detector.handle(Input::Tick(now));
+    }
+}

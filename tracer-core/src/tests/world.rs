@@ -1,0 +1,173 @@
+//! A small model of a host: sockets that are opened, used and closed, and what the probes and the
+//! iterator would tell of it.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    string::{String, ToString},
+    vec,
+    vec::Vec,
+};
+
+use crate::{
+    Actor, Comm, ConnectionId, Direction, Event, Happening, Holder, Input, Loss, Owner, ProcessKey,
+    Snapshot, SocketFacts, TcpState, Timestamp,
+};
+
+/// The host. Every action tells its events to the outbox, unless the probes are losing them.
+#[derive(Default)]
+pub(super) struct World {
+    pub(super) now: Timestamp,
+    pub(super) sockets: BTreeMap<String, SocketFacts>,
+    pub(super) outbox: Vec<Input>,
+    pub(super) losing: bool,
+    loss: Loss,
+    numbered: u64,
+}
+
+pub(super) fn process(pid: u32) -> ProcessKey {
+    ProcessKey { start_time_ns: u64::from(pid) * 1_000, pid }
+}
+
+pub(super) fn owner(pid: u32, fd: u32) -> Owner {
+    let comm = Comm(std::format!("p{pid}"));
+    Owner { key: process(pid), fd, comm, in_scope: true }
+}
+
+impl World {
+    /// A process opens a connection, or accepts one.
+    pub(super) fn open(&mut self, name: &str, pid: u32, direction: Direction, remote: SocketAddr) {
+        self.numbered += 1;
+        let number = self.numbered;
+        let port = 40_000 + u16::try_from(number % 20_000).unwrap();
+        let outbound = direction == Direction::Outbound;
+        let local = if outbound { port } else { 8_080 };
+        let remote = if outbound { remote } else { SocketAddr::new(remote.ip(), port) };
+        let facts = SocketFacts {
+            id: ConnectionId(number),
+            inode: 1_000 + number,
+            netns: 1,
+            at: self.now,
+            state: TcpState::Established,
+            local: SocketAddr::new([10, 0, 0, 9].into(), local),
+            remote,
+            owners: vec![owner(pid, 10 + u32::try_from(number).unwrap())],
+            rx_bytes: 0,
+            tx_bytes: 0,
+            unread_bytes: 0,
+            unsent_bytes: 0,
+            fin_received: false,
+            drained: true,
+            read_sequence: 1,
+            write_sequence: 1,
+            last_sent_at: Some(self.now),
+            last_received_at: Some(self.now),
+            last_segment_at: self.now,
+            pending_error: 0,
+            opened_actively: Some(outbound),
+        };
+        let actor = Some(Actor { key: process(pid), comm: facts.owners[0].comm.clone() });
+        let entered = |from| Happening::Entered { from, to: TcpState::Established };
+        let happenings = if outbound {
+            [Happening::Connected(actor), entered(TcpState::SynSent)]
+        } else {
+            [entered(TcpState::SynReceived), Happening::Accepted(actor)]
+        };
+        for happening in happenings {
+            self.tell(&facts, happening);
+        }
+        self.sockets.insert(name.to_string(), facts);
+    }
+
+    pub(super) fn receive(&mut self, name: &str, bytes: u64) {
+        let now = self.now;
+        if let Some(socket) = self.sockets.get_mut(name) {
+            socket.rx_bytes += bytes;
+            socket.unread_bytes += bytes;
+            socket.drained = false;
+            (socket.last_received_at, socket.last_segment_at) = (Some(now), now);
+        }
+    }
+
+    /// The application reads everything, the end of the stream included.
+    pub(super) fn read(&mut self, name: &str) {
+        if let Some(socket) = self.sockets.get_mut(name) {
+            let taken = socket.unread_bytes + u64::from(socket.fin_received && !socket.drained);
+            socket.read_sequence += u32::try_from(taken).unwrap();
+            (socket.unread_bytes, socket.drained, socket.pending_error) = (0, true, 0);
+        }
+    }
+
+    pub(super) fn send(&mut self, name: &str, bytes: u64) {
+        let now = self.now;
+        if let Some(socket) = self.sockets.get_mut(name) {
+            socket.tx_bytes += bytes;
+            socket.write_sequence += u32::try_from(bytes).unwrap();
+            (socket.last_sent_at, socket.last_segment_at) = (Some(now), now);
+        }
+    }
+
+    /// A keepalive probe is answered: segments flow, and no data.
+    pub(super) fn keepalive(&mut self, name: &str) {
+        let now = self.now;
+        if let Some(socket) = self.sockets.get_mut(name) {
+            socket.last_segment_at = now;
+        }
+    }
+
+    pub(super) fn peer_closes(&mut self, name: &str) {
+        let now = self.now;
+        if let Some(socket) = self.sockets.get_mut(name) {
+            socket.state = TcpState::CloseWait;
+            (socket.fin_received, socket.drained, socket.last_segment_at) = (true, false, now);
+            let facts = socket.clone();
+            let (from, to) = (TcpState::Established, TcpState::CloseWait);
+            self.tell(&facts, Happening::Entered { from, to });
+        }
+    }
+
+    pub(super) fn peer_resets(&mut self, name: &str) {
+        let now = self.now;
+        if let Some(socket) = self.sockets.get_mut(name) {
+            let from = core::mem::replace(&mut socket.state, TcpState::Closed);
+            (socket.pending_error, socket.last_segment_at) = (104, now);
+            let facts = socket.clone();
+            self.tell(&facts, Happening::Entered { from, to: TcpState::Closed });
+        }
+    }
+
+    /// The last descriptor is closed.
+    pub(super) fn close(&mut self, name: &str) {
+        if let Some(facts) = self.sockets.remove(name) {
+            self.tell(&facts, Happening::Destroyed);
+        }
+    }
+
+    pub(super) fn snapshot(&mut self) -> Input {
+        let (started_at, ended_at) = (self.now, self.now);
+        let mut sockets: Vec<SocketFacts> = self.sockets.values().cloned().collect();
+        for socket in &mut sockets {
+            socket.at = self.now;
+        }
+        sockets.retain(|socket| !socket.owners.is_empty());
+        let holders = Holder::of(&sockets);
+        let rest = Snapshot::default();
+        Input::Snapshot(Snapshot { started_at, ended_at, sockets, holders, ..rest })
+    }
+
+    fn tell(&mut self, facts: &SocketFacts, happening: Happening) {
+        if self.losing {
+            self.loss.ring_full += 1;
+            self.outbox.push(Input::Loss(self.loss));
+            return;
+        }
+        self.outbox.push(Input::Event(Event {
+            at: self.now,
+            id: facts.id,
+            netns: facts.netns,
+            local: facts.local,
+            remote: facts.remote,
+            happening,
+        }));
+    }
+}

@@ -1,0 +1,115 @@
+//! `syscalls:sys_exit_accept` and `sys_exit_accept4`: who took an incoming connection.
+//!
+//! `accept` through io_uring or the 32-bit `socketcall` does not pass here; the owner then comes
+//! from the next snapshot.
+
+use aya_ebpf::programs::TracePointContext;
+use aya_log_ebpf::{debug, warn};
+use tracer_common::{Counter, EventKind, FAMILY_INET, FAMILY_INET6};
+
+use crate::{
+    emit::{Lost, count, emit},
+    globals::offset,
+    read::{Probed, Read},
+    scope,
+    sock::{PROTOCOL_TCP, Sock, TYPE_STREAM},
+    task::Task,
+};
+
+/// Handles the return from one `accept`.
+#[inline(always)]
+pub(crate) fn returned(context: &TracePointContext) {
+    // SAFETY: the helper behind it fails on an address that cannot be read.
+    let Ok(fd) = (unsafe { context.read_at::<i64>(offset!(syscall_return)) }) else {
+        count(Counter::ReadFailed);
+        return;
+    };
+    let Ok(fd) = u32::try_from(fd) else {
+        // An error: nothing was accepted.
+        return;
+    };
+    let task = Task::<Probed>::current();
+    let (sock, cookie, pid) = match accepted(&task, fd) {
+        Some(Lookup::Found(found)) => found,
+        Some(Lookup::NotOurs) => return,
+        None => {
+            count(Counter::ReadFailed);
+            warn!(context, "accept of descriptor {} lost: {}", fd, Lost::ReadFailed.reason());
+            return;
+        }
+    };
+    scope::enter(cookie);
+    let outcome = emit(EventKind::Accept, cookie, |record| {
+        record.fd = fd.cast_signed();
+        record.new_state = sock.state()?;
+        sock.fill_ends(record)?;
+        task.fill(pid, record)
+    });
+    match outcome {
+        Ok(()) => debug!(context, "socket {:x}: accepted by {} as {}", cookie, pid, fd),
+        Err(lost) => warn!(context, "accept of descriptor {} lost: {}", fd, lost.reason()),
+    }
+}
+
+/// What a lookup came to that no failed read put an end to.
+enum Lookup<T> {
+    Found(T),
+    /// There is something else, or nothing, or it is out of scope.
+    NotOurs,
+}
+
+/// The TCP socket behind the descriptor, its cookie, and the process; `None` if a read failed.
+#[inline(always)]
+fn accepted(task: &Task<Probed>, fd: u32) -> Option<Lookup<(Sock<Probed>, u64, u32)>> {
+    let pid = task.visible_pid()?;
+    if !scope::has_process(pid) {
+        return Some(Lookup::NotOurs);
+    }
+    let Lookup::Found(sock) = socket_of(task, fd)? else { return Some(Lookup::NotOurs) };
+    let is_tcp = matches!(sock.family()?, FAMILY_INET | FAMILY_INET6)
+        && sock.kind()? == TYPE_STREAM
+        && sock.protocol()? == PROTOCOL_TCP;
+    if !is_tcp {
+        return Some(Lookup::NotOurs);
+    }
+    // This program cannot give a socket its cookie. The state change to ESTABLISHED did, unless it
+    // came before that hook was attached, or the connection was accepted before it was established
+    // (TCP Fast Open). Either way the descriptor is in the table now, and the next snapshot finds
+    // it there, with its owner; nothing is lost.
+    let cookie = sock.cookie_if_any()?;
+    if cookie == 0 {
+        return Some(Lookup::NotOurs);
+    }
+    Some(Lookup::Found((sock, cookie, pid)))
+}
+
+/// The socket that the task's descriptor refers to: `current->files->fdt->fd[fd]->private_data->sk`.
+/// It may refer to none: another thread may have closed it by now, and opened something else there.
+#[inline(always)]
+fn socket_of(task: &Task<Probed>, fd: u32) -> Option<Lookup<Sock<Probed>>> {
+    let files: *const u8 = task.field(offset!(task_files))?;
+    // SAFETY: `Probed` reads anything.
+    unsafe {
+        let table: *const u8 = Probed::read(files, offset!(files_table))?;
+        let size: u32 = Probed::read(table, offset!(table_size))?;
+        if fd >= size {
+            return Some(Lookup::NotOurs);
+        }
+        let slots: *const u8 = Probed::read(table, offset!(table_files))?;
+        let file: *const u8 = Probed::read(slots, fd as usize * size_of::<*const u8>())?;
+        if file.is_null() {
+            return Some(Lookup::NotOurs);
+        }
+        let socket: *const u8 = Probed::read(file, offset!(file_private))?;
+        // Only a socket points back to its file. Of another kind of file, `private_data` may be
+        // anything, and a read that fails says no more than that.
+        if Probed::read(socket, offset!(socket_file)) != Some(file) {
+            return Some(Lookup::NotOurs);
+        }
+        let sock: *const u8 = Probed::read(socket, offset!(socket_sock))?;
+        if sock.is_null() {
+            return Some(Lookup::NotOurs);
+        }
+        Some(Lookup::Found(Sock::new(sock)))
+    }
+}

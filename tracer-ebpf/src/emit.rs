@@ -1,0 +1,78 @@
+//! Puts events into the ring buffer and counts those that do not get there.
+
+use core::{
+    intrinsics::{AtomicOrdering, atomic_xadd},
+    mem::MaybeUninit,
+};
+
+use aya_ebpf::{
+    bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP},
+    helpers::bpf_ktime_get_ns,
+};
+use tracer_common::{Counter, EventKind, EventRecord};
+
+use crate::{
+    globals::wakeup_bytes,
+    maps::{COUNTERS, EVENTS},
+};
+
+/// Why an event was not sent.
+#[derive(Clone, Copy)]
+pub(crate) enum Lost {
+    RingFull,
+    ReadFailed,
+}
+
+impl Lost {
+    /// The reason in words, for the log.
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Self::RingFull => "the ring is full",
+            Self::ReadFailed => "a read failed",
+        }
+    }
+}
+
+/// Sends an event: reserves room, has the rest of the record filled in by `fill`, which gives
+/// `None` if a read failed, and submits it. A loss is counted.
+#[inline(always)]
+pub(crate) fn emit(
+    kind: EventKind,
+    cookie: u64,
+    fill: impl FnOnce(&mut EventRecord) -> Option<()>,
+) -> Result<(), Lost> {
+    let Some(mut entry) = EVENTS.reserve::<EventRecord>(0) else {
+        count(Counter::RingFull);
+        return Err(Lost::RingFull);
+    };
+    // The room holds an older record, and not every event fills every field.
+    *entry = MaybeUninit::zeroed();
+    // SAFETY: zeros are a valid record.
+    let record = unsafe { entry.assume_init_mut() };
+    // SAFETY: the helper has no preconditions.
+    record.at_ns = unsafe { bpf_ktime_get_ns() };
+    record.kind = kind as u32;
+    record.cookie = cookie;
+    record.fd = -1;
+    if fill(record).is_none() {
+        entry.discard(u64::from(BPF_RB_NO_WAKEUP));
+        count(Counter::ReadFailed);
+        return Err(Lost::ReadFailed);
+    }
+    // A wake-up costs more than the event, so a few events wait for the user side to come by.
+    let wakes = EVENTS.query(u64::from(BPF_RB_AVAIL_DATA)) >= wakeup_bytes();
+    entry.submit(u64::from(if wakes { BPF_RB_FORCE_WAKEUP } else { BPF_RB_NO_WAKEUP }));
+    Ok(())
+}
+
+/// Counts a loss.
+#[inline(always)]
+pub(crate) fn count(counter: Counter) {
+    if let Some(value) = COUNTERS.get_ptr_mut(counter as u32) {
+        // A program can be interrupted by another on the same processor, so the addition is atomic.
+        // The intrinsic is what `AtomicU64::fetch_add` is made of; the type itself lacks the method
+        // for a target without compare-and-swap in its first versions.
+        // SAFETY: map values are aligned to 8 bytes and live as long as the program runs.
+        unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::Relaxed }>(value, 1) };
+    }
+}

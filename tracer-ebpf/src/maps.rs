@@ -1,0 +1,34 @@
+//! Every map and its limit.
+
+use aya_ebpf::{
+    bindings::BPF_F_NO_PREALLOC,
+    macros::map,
+    maps::{HashMap, PerCpuArray, RingBuf},
+};
+use tracer_common::Counter;
+
+/// Room for about 80,000 events; the user side may ask for another size when it loads.
+const EVENTS_BYTES: u32 = 8 << 20;
+
+/// More processes than anyone names on a command line, descendants included.
+const PIDS_MAX: u32 = 4096;
+
+/// More sockets than one process can have open by default (`fs.nr_open`).
+const TRACKED_MAX: u32 = 1 << 20;
+
+/// Lifecycle events, one [`EventRecord`](tracer_common::EventRecord) each.
+#[map]
+pub(crate) static EVENTS: RingBuf = RingBuf::with_byte_size(EVENTS_BYTES, 0);
+
+/// What was lost, indexed by [`Counter`].
+#[map]
+pub(crate) static COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(Counter::COUNT, 0);
+
+/// The processes in scope, by the pid that the tracer's pid namespace gives them.
+#[map]
+pub(crate) static PIDS: HashMap<u32, u8> = HashMap::with_max_entries(PIDS_MAX, 0);
+
+/// The sockets in scope, by cookie. Allocated as it fills: most runs need a fraction.
+#[map]
+pub(crate) static TRACKED: HashMap<u64, u8> =
+    HashMap::with_max_entries(TRACKED_MAX, BPF_F_NO_PREALLOC);

@@ -1,0 +1,107 @@
+//! `iter/task_file`: every descriptor that refers to a TCP socket, with its owner.
+//!
+//! The kernel calls the program once for every open file of every process that the reader's pid
+//! namespace sees, and again for the same file when its buffer was full: nothing may be counted
+//! here.
+
+use core::{ffi::c_void, mem::MaybeUninit};
+
+use aya_ebpf::{
+    bindings::{file, seq_file},
+    helpers::{bpf_jiffies64, bpf_ktime_get_ns, bpf_seq_write, bpf_sock_from_file},
+};
+use tracer_common::{FAMILY_INET, FAMILY_INET6, SocketRecord};
+
+use crate::{
+    globals::offset,
+    read::{Direct, Read},
+    sock::{PROTOCOL_TCP, Sock, TYPE_STREAM},
+    task::Task,
+};
+
+#[expect(clippy::cast_possible_truncation, reason = "it has 192")]
+const RECORD_BYTES: u32 = size_of::<SocketRecord>() as u32;
+
+/// `struct bpf_iter_meta`.
+#[repr(C)]
+struct Meta {
+    seq: *mut seq_file,
+    session: u64,
+    sequence: u64,
+}
+
+/// `struct bpf_iter__task_file`. This is the programs' interface to the kernel, not a structure of
+/// its own: the layout is fixed, and the verifier translates.
+#[repr(C)]
+pub(crate) struct Context {
+    meta: *const Meta,
+    task: *const u8,
+    fd: u32,
+    padding: u32,
+    file: *mut file,
+}
+
+/// Writes a record if the file is a socket of ours. A socket that cannot be read is left out: it
+/// is being taken apart.
+#[inline(always)]
+pub(crate) fn visit(context: &Context) {
+    if context.file.is_null() || context.task.is_null() {
+        return;
+    }
+    let Some(record) = describe(context) else { return };
+    // A record that does not fit is not lost: the kernel drops the part and calls again.
+    // SAFETY: the verifier checks that the record is initialised and of this size.
+    unsafe {
+        bpf_seq_write((*context.meta).seq, (&raw const record).cast::<c_void>(), RECORD_BYTES);
+    }
+}
+
+#[inline(always)]
+fn describe(context: &Context) -> Option<SocketRecord> {
+    // SAFETY: the helper takes a file and gives null for one that is no socket.
+    let socket: *const u8 = unsafe { bpf_sock_from_file(context.file) }.cast_const().cast();
+    if socket.is_null() {
+        return None;
+    }
+    // SAFETY: the verifier knows the type of what the helper returned.
+    let sock: *const u8 = unsafe { Direct::read(socket, offset!(socket_sock)) }?;
+    if sock.is_null() {
+        return None;
+    }
+    // SAFETY: the verifier knows the type of that field.
+    let sock = unsafe { Sock::<Direct>::new(sock) };
+    let family = sock.family()?;
+    if !matches!(family, FAMILY_INET | FAMILY_INET6) || sock.kind()? != TYPE_STREAM {
+        return None;
+    }
+
+    // SAFETY: zeros are a valid record.
+    let mut record: SocketRecord = unsafe { MaybeUninit::zeroed().assume_init() };
+    record.family = family;
+    record.socket_type = TYPE_STREAM;
+    record.protocol = sock.protocol()?;
+    sock.fill_common(&mut record)?;
+    if record.protocol == PROTOCOL_TCP {
+        // Of MPTCP, SMC and SCTP sockets the fields of a `tcp_sock` would be something else.
+        sock.as_tcp()?.fill_tcp(&mut record)?;
+    }
+
+    // SAFETY: the verifier knows the type of the context's task.
+    let task = unsafe { Task::<Direct>::new(context.task) };
+    record.pid = task.visible_pid()?;
+    if record.pid == 0 {
+        // The walk shows what the namespace sees, so this process is just exiting.
+        return None;
+    }
+    record.start_time_ns = task.start_time_ns()?;
+    task.copy_comm(&mut record.comm)?;
+    record.fd = context.fd;
+    // SAFETY: the verifier knows the type of the context's file, and of its inode.
+    record.inode = unsafe {
+        let inode = Direct::read(context.file.cast_const().cast(), offset!(file_inode))?;
+        Direct::read(inode, offset!(inode_number))?
+    };
+    // SAFETY: the helpers have no preconditions.
+    (record.at_ns, record.jiffies) = unsafe { (bpf_ktime_get_ns(), bpf_jiffies64()) };
+    Some(record)
+}

@@ -1,0 +1,152 @@
+use std::{
+    error::Error,
+    fs,
+    io::{Read as _, Write as _},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    os::fd::RawFd,
+    thread,
+    time::Duration,
+};
+
+use crate::{churn, descriptor_passing, network, process, puppet::Puppet, socket};
+
+/// The words after `ok`, or the reason after `error`.
+pub(crate) type Answer = Result<Vec<String>, Box<dyn Error>>;
+
+/// Does what one line asks for. `FDS` is a comma list; `ADDRESS` is `127.0.0.1:80` or `[::1]:80`.
+///
+/// An `ADDRESS` of `[::ffff:127.0.0.1]:80` makes an IPv6 socket that talks IPv4.
+pub(crate) fn run(puppet: &mut Puppet, line: &str) -> Answer {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    match words.as_slice() {
+        // Answers the descriptor and the port.
+        ["listen", address] => {
+            let listener = TcpListener::bind(address.parse::<SocketAddr>()?)?;
+            let port = listener.local_addr()?.port();
+            Ok(vec![puppet.keep_listener(listener).to_string(), port.to_string()])
+        }
+        // These answer the descriptors.
+        ["connect", address, count] => connect(puppet, address, count, "0"),
+        ["connect", address, count, "every", pause_ms] => connect(puppet, address, count, pause_ms),
+        ["thread-connect", address, count] => {
+            let (address, count) = (address.parse()?, count.parse()?);
+            let streams = socket::connect_from_a_thread(address, count)?;
+            Ok(streams.into_iter().map(|stream| puppet.keep_stream(stream).to_string()).collect())
+        }
+        ["accept", listener, count] => accept(puppet, listener.parse()?, count.parse()?),
+        ["dup", fd] => {
+            let copy = puppet.stream(fd.parse()?)?.try_clone()?;
+            Ok(vec![puppet.keep_stream(copy).to_string()])
+        }
+
+        ["send", fds, length] => {
+            let bytes = vec![b'x'; length.parse()?];
+            each(fds, |fd| Ok(puppet.stream(fd)?.write_all(&bytes)?))
+        }
+        ["receive", fds, "all"] => {
+            each(fds, |fd| Ok(puppet.stream(fd)?.read_to_end(&mut Vec::new()).map(drop)?))
+        }
+        ["receive", fds, length] => {
+            let mut buffer = vec![0; length.parse()?];
+            each(fds, |fd| Ok(puppet.stream(fd)?.read_exact(&mut buffer)?))
+        }
+        ["shutdown", fds] => each(fds, |fd| Ok(puppet.stream(fd)?.shutdown(Shutdown::Write)?)),
+        ["close", fds] => each(fds, |fd| puppet.close(fd)),
+        ["close-all"] => {
+            puppet.close_all();
+            Ok(Vec::new())
+        }
+        ["reset", fds] => each(fds, |fd| {
+            socket::reset_on_close(puppet.stream(fd)?)?;
+            puppet.close(fd)
+        }),
+
+        // These answer when the kernel's side of the socket has come that far.
+        ["await-state", fds, state] => {
+            each(fds, |fd| Ok(socket::await_state(puppet.stream(fd)?, state)?))
+        }
+        ["await-unread", fds, length] => {
+            let length = length.parse()?;
+            each(fds, |fd| Ok(socket::await_unread(puppet.stream(fd)?, length)?))
+        }
+
+        // Connects and closes, each time; the other end needs `accept-and-close`.
+        ["churn", address, count] => {
+            churn::connect_and_close(address.parse()?, count.parse()?)?;
+            Ok(Vec::new())
+        }
+        ["accept-and-close", listener] => {
+            churn::accept_and_close(puppet.take_listener(listener.parse()?)?);
+            Ok(Vec::new())
+        }
+
+        // Answers the child's pid. The child holds all that its parent held, and does nothing.
+        ["fork"] => Ok(vec![process::fork()?.to_string()]),
+        ["kill-child", pid] => {
+            process::kill_child(pid.parse()?)?;
+            Ok(Vec::new())
+        }
+        // The name in hexadecimal, so that any byte can be in it.
+        ["comm", name] => {
+            fs::write("/proc/self/comm", decode_hexadecimal(name)?)?;
+            Ok(Vec::new())
+        }
+        // A network namespace of its own, with a loopback interface.
+        ["own-network"] => {
+            network::leave()?;
+            Ok(Vec::new())
+        }
+
+        // A socket goes from `send-fd` here to `receive-fd` there, by way of a path.
+        ["listen-unix", path] => {
+            puppet.listen_unix(path)?;
+            Ok(Vec::new())
+        }
+        ["send-fd", path, fd] => {
+            descriptor_passing::send(path, puppet.stream(fd.parse()?)?)?;
+            Ok(Vec::new())
+        }
+        ["receive-fd"] => {
+            let stream = descriptor_passing::receive(puppet.unix_listener()?)?;
+            Ok(vec![puppet.keep_stream(stream).to_string()])
+        }
+        _ => Err(format!("not a command: {line}").into()),
+    }
+}
+
+fn connect(puppet: &mut Puppet, address: &str, count: &str, pause_ms: &str) -> Answer {
+    let address: SocketAddr = address.parse()?;
+    let pause = Duration::from_millis(pause_ms.parse()?);
+    let mut fds = Vec::new();
+    for number in 0..count.parse()? {
+        if number > 0 {
+            thread::sleep(pause);
+        }
+        fds.push(puppet.keep_stream(TcpStream::connect(address)?).to_string());
+    }
+    Ok(fds)
+}
+
+fn accept(puppet: &mut Puppet, listener: RawFd, count: usize) -> Answer {
+    let mut fds = Vec::new();
+    for _ in 0..count {
+        let (stream, _) = puppet.listener(listener)?.accept()?;
+        fds.push(puppet.keep_stream(stream).to_string());
+    }
+    Ok(fds)
+}
+
+fn each(fds: &str, mut action: impl FnMut(RawFd) -> Result<(), Box<dyn Error>>) -> Answer {
+    for fd in fds.split(',') {
+        action(fd.parse()?)?;
+    }
+    Ok(Vec::new())
+}
+
+fn decode_hexadecimal(digits: &str) -> Result<Vec<u8>, Box<dyn Error>> {
+    digits
+        .as_bytes()
+        .chunks(2)
+        .map(|pair| Ok(u8::from_str_radix(str::from_utf8(pair)?, 16)?))
+        .collect()
+}

@@ -1,0 +1,32 @@
+//! A program that does with its TCP sockets exactly what it is told, for the end-to-end tests.
+//!
+//! It reads one command a line from standard input and answers each with one line, `ok` and the
+//! results or `error` and the reason, once the kernel has done what was asked. A test therefore
+//! never sleeps to wait for it. It ends at the end of its input, so it cannot outlive a test.
+//! [`command::run`] lists the commands.
+
+mod churn;
+mod command;
+mod descriptor_passing;
+mod network;
+mod process;
+mod puppet;
+mod socket;
+
+use std::io::{self, Write as _};
+
+use crate::puppet::Puppet;
+
+fn main() -> io::Result<()> {
+    let mut puppet = Puppet::default();
+    let mut stdout = io::stdout();
+    for line in io::stdin().lines() {
+        match command::run(&mut puppet, &line?) {
+            Ok(results) if results.is_empty() => writeln!(stdout, "ok")?,
+            Ok(results) => writeln!(stdout, "ok {}", results.join(" "))?,
+            Err(error) => writeln!(stdout, "error {error}")?,
+        }
+        stdout.flush()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,32 @@
+use std::{
+    io,
+    net::UdpSocket,
+    os::fd::{AsRawFd as _, RawFd},
+};
+
+/// Moves the process into a new network namespace and brings its loopback interface up. Needs root.
+///
+/// The namespace is gone when the process and its sockets are.
+pub(crate) fn leave() -> io::Result<()> {
+    // SAFETY: unshare with CLONE_NEWNET touches no memory.
+    if unsafe { libc::unshare(libc::CLONE_NEWNET) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // Interfaces are asked for through any socket of the namespace.
+    bring_up_loopback(UdpSocket::bind("0.0.0.0:0")?.as_raw_fd())
+}
+
+fn bring_up_loopback(socket: RawFd) -> io::Result<()> {
+    // SAFETY: `ifreq` consists of integers and a union of plain data, for which zeros are valid.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(c"lo".to_bytes()) {
+        *to = libc::c_char::from_ne_bytes([*from]);
+    }
+    request.ifr_ifru.ifru_flags =
+        libc::c_short::try_from(libc::IFF_UP).map_err(io::Error::other)?;
+    // SAFETY: SIOCSIFFLAGS reads one `ifreq` from the pointer, which is that of `request`.
+    match unsafe { libc::ioctl(socket, libc::SIOCSIFFLAGS, &raw const request) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}

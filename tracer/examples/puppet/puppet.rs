@@ -1,0 +1,77 @@
+use std::{
+    collections::BTreeMap,
+    io,
+    net::{TcpListener, TcpStream},
+    os::{
+        fd::{AsRawFd as _, RawFd},
+        unix::net::UnixListener,
+    },
+};
+
+/// The sockets that the program holds, by descriptor.
+#[derive(Default)]
+pub(crate) struct Puppet {
+    streams: BTreeMap<RawFd, TcpStream>,
+    listeners: BTreeMap<RawFd, TcpListener>,
+    unix_listener: Option<UnixListener>,
+}
+
+impl Puppet {
+    /// Holds a connection open and gives its descriptor.
+    pub(crate) fn keep_stream(&mut self, stream: TcpStream) -> RawFd {
+        let fd = stream.as_raw_fd();
+        self.streams.insert(fd, stream);
+        fd
+    }
+
+    /// Holds a listener open and gives its descriptor.
+    pub(crate) fn keep_listener(&mut self, listener: TcpListener) -> RawFd {
+        let fd = listener.as_raw_fd();
+        self.listeners.insert(fd, listener);
+        fd
+    }
+
+    /// The connection behind a descriptor.
+    pub(crate) fn stream(&mut self, fd: RawFd) -> io::Result<&mut TcpStream> {
+        self.streams.get_mut(&fd).ok_or_else(|| missing(fd, "connection"))
+    }
+
+    /// The listener behind a descriptor.
+    pub(crate) fn listener(&self, fd: RawFd) -> io::Result<&TcpListener> {
+        self.listeners.get(&fd).ok_or_else(|| missing(fd, "listener"))
+    }
+
+    /// Gives a listener away.
+    pub(crate) fn take_listener(&mut self, fd: RawFd) -> io::Result<TcpListener> {
+        self.listeners.remove(&fd).ok_or_else(|| missing(fd, "listener"))
+    }
+
+    /// Closes one descriptor.
+    pub(crate) fn close(&mut self, fd: RawFd) -> Result<(), Box<dyn std::error::Error>> {
+        if self.streams.remove(&fd).is_none() {
+            self.take_listener(fd)?;
+        }
+        Ok(())
+    }
+
+    /// Closes every connection and listener.
+    pub(crate) fn close_all(&mut self) {
+        self.streams.clear();
+        self.listeners.clear();
+    }
+
+    /// Waits for passed descriptors at `path` from now on.
+    pub(crate) fn listen_unix(&mut self, path: &str) -> io::Result<()> {
+        self.unix_listener = Some(UnixListener::bind(path)?);
+        Ok(())
+    }
+
+    /// Where passed descriptors arrive.
+    pub(crate) fn unix_listener(&self) -> io::Result<&UnixListener> {
+        self.unix_listener.as_ref().ok_or_else(|| io::Error::other("listen-unix comes first"))
+    }
+}
+
+fn missing(fd: RawFd, kind: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, format!("descriptor {fd} is no {kind} of this puppet"))
+}

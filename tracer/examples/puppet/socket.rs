@@ -1,0 +1,105 @@
+use std::{
+    io,
+    mem::MaybeUninit,
+    net::{SocketAddr, TcpStream},
+    os::fd::AsRawFd as _,
+    thread,
+    time::{Duration, Instant},
+};
+
+/// Longest wait for the kernel: far more than loopback ever takes, so that only a real fault
+/// reaches it.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Opens connections from a thread that is not the process's main one, and that ends afterwards.
+pub(crate) fn connect_from_a_thread(
+    address: SocketAddr,
+    count: usize,
+) -> io::Result<Vec<TcpStream>> {
+    thread::Builder::new()
+        .name("not-the-main-one".into())
+        .spawn(move || (0..count).map(|_| TcpStream::connect(address)).collect())?
+        .join()
+        .map_err(|_| io::Error::other("the connecting thread panicked"))?
+}
+
+/// Makes the next close of the socket send a RST instead of a FIN.
+pub(crate) fn reset_on_close(stream: &TcpStream) -> io::Result<()> {
+    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
+    // SAFETY: the pointer and the length describe `linger`, which lives through the call.
+    let result = unsafe {
+        libc::setsockopt(
+            stream.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_LINGER,
+            (&raw const linger).cast(),
+            length_of::<libc::linger>(),
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Waits until the socket is in a state, named as in the tool's output.
+pub(crate) fn await_state(stream: &TcpStream, name: &str) -> io::Result<()> {
+    let wanted = match name {
+        "ESTABLISHED" => 1,
+        "FIN_WAIT2" => 5,
+        "CLOSE" => 7,
+        "CLOSE_WAIT" => 8,
+        _ => return Err(io::Error::other(format!("await-state does not know {name}"))),
+    };
+    poll_until(|| Ok(state(stream)? == wanted))
+}
+
+/// Waits until at least `length` bytes are there to be read.
+pub(crate) fn await_unread(stream: &TcpStream, length: usize) -> io::Result<()> {
+    poll_until(|| Ok(unread_bytes(stream)? >= length))
+}
+
+/// `tcp_info.tcpi_state`; unlike a read it has no effect on what the tool sees.
+fn state(stream: &TcpStream) -> io::Result<u8> {
+    let mut information = MaybeUninit::<libc::tcp_info>::zeroed();
+    let mut length = length_of::<libc::tcp_info>();
+    // SAFETY: the pointer and `length` describe `information`, which lives through the call.
+    let result = unsafe {
+        libc::getsockopt(
+            stream.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            information.as_mut_ptr().cast(),
+            &raw mut length,
+        )
+    };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: it consists of integers and was zeroed, so it is valid whatever the kernel wrote.
+    Ok(unsafe { information.assume_init() }.tcpi_state)
+}
+
+fn unread_bytes(stream: &TcpStream) -> io::Result<usize> {
+    let mut length: libc::c_int = 0;
+    // SAFETY: FIONREAD writes one `int` to the pointer, which is that of `length`.
+    let result = unsafe { libc::ioctl(stream.as_raw_fd(), libc::FIONREAD, &raw mut length) };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    usize::try_from(length).map_err(io::Error::other)
+}
+
+fn poll_until(mut condition: impl FnMut() -> io::Result<bool>) -> io::Result<()> {
+    let deadline = Instant::now() + DEADLINE;
+    while !condition()? {
+        if Instant::now() > deadline {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
+}
+
+/// The size of a socket option, as the socket calls want it.
+#[expect(clippy::cast_possible_truncation, reason = "socket options are a few hundred bytes long")]
+const fn length_of<T>() -> libc::socklen_t {
+    size_of::<T>() as libc::socklen_t
+}

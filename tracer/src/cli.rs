@@ -1,0 +1,335 @@
+//! The command line. clap's types stop here: what leaves is a [`Plan`] and a [`Form`].
+
+use std::{net::IpAddr, path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use ipnet::IpNet;
+use jiff::SignedDuration;
+use tracer_core::{Confidence, Options};
+
+use crate::scope::Scope;
+
+/// How long `audit` looks by default: long enough to see whether anything moves.
+const AUDIT_FOR: Duration = Duration::from_secs(3);
+
+const EXAMPLES: &str = "\
+Examples:
+  sudo tracer --pid 4711                 watch one process until Ctrl-C
+  sudo tracer audit                      look once at every process on this host
+  sudo tracer audit -p 4711 -o json      the same for scripts
+  sudo tracer --csv leaks.csv            watch everything and keep a record
+
+Exit codes: 0 nothing leaked, 1 leaks found, 2 could not run, 3 nothing found but not all was seen.";
+
+/// Finds leaked TCP connections: which sockets will never be closed, whose they are, since when,
+/// and how it knows.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
+#[command(disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) watch: Watch,
+}
+
+/// What to do; without one, watch live.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Look once, judge and exit; sockets older than the tool are included.
+    #[command(after_help = EXAMPLES)]
+    Audit(Box<Watch>),
+    /// Say what this host allows, and what each lack costs.
+    Doctor,
+    /// Trace a leaking program of our own, to see what it looks like.
+    Demo(Demo),
+    /// The server of the demo.
+    #[command(hide = true)]
+    DemoServer,
+    /// The leaking client of the demo.
+    #[command(hide = true)]
+    DemoClient {
+        /// Where the server listens.
+        server: std::net::SocketAddr,
+    },
+}
+
+/// Whom to watch, what counts as a leak, and how to show it.
+#[derive(Debug, Args)]
+pub(crate) struct Watch {
+    #[command(flatten)]
+    selection: Selection,
+    #[command(flatten)]
+    judgement: Judgement,
+    #[command(flatten)]
+    pub(crate) appearance: Appearance,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Whom to watch (default: every process)")]
+struct Selection {
+    /// Only these processes, as this pid namespace numbers them
+    #[arg(short, long = "pid", value_name = "PID", value_delimiter = ',')]
+    pids: Vec<u32>,
+    /// Their descendants too
+    #[arg(long, requires = "pids")]
+    children: bool,
+    /// Only processes of this name
+    #[arg(long = "comm", value_name = "NAME", value_delimiter = ',')]
+    comms: Vec<String>,
+    /// Only processes in this cgroup or below, as in /proc/PID/cgroup
+    #[arg(long, value_name = "PATH")]
+    cgroup: Option<String>,
+    /// Only connections with these local ports
+    #[arg(short = 'L', long = "local-port", value_name = "PORT", value_delimiter = ',')]
+    local_ports: Vec<u16>,
+    /// Only connections with these remote ports
+    #[arg(short = 'D', long = "remote-port", value_name = "PORT", value_delimiter = ',')]
+    remote_ports: Vec<u16>,
+    /// Only connections to or from these addresses: 10.0.0.0/8, ::1
+    #[arg(long = "remote", value_name = "CIDR", value_delimiter = ',', value_parser = network)]
+    remotes: Vec<IpNet>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "What counts")]
+struct Judgement {
+    /// How long a connection must have been silent
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = positive)]
+    idle: Duration,
+    /// How many alike it takes to be more than possible
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = count)]
+    min_count: usize,
+    /// Stop after this long; 0s is a single look [default: until Ctrl-C; audit: 3s]
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
+    duration: Option<Duration>,
+    /// How often to look
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = positive)]
+    interval: Duration,
+    /// Exit with 1 from this confidence on
+    #[arg(long, value_name = "CONFIDENCE", default_value = "likely")]
+    fail_on: FailOn,
+    /// Connections without a finding too
+    #[arg(long)]
+    all: bool,
+}
+
+/// How long the demo is to run, and how to show it.
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Stop after this long
+    #[arg(long = "for", value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    duration: Duration,
+    #[command(flatten)]
+    appearance: Appearance,
+}
+
+/// How to show it.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "How to show it")]
+pub(crate) struct Appearance {
+    /// Format of the standard output
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    output: Output,
+    /// Also keep a record of every connection that gets, changes or loses a verdict
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+    /// More columns
+    #[arg(short, long)]
+    wide: bool,
+    /// Command lines too; they often hold secrets
+    #[arg(long)]
+    cmdline: bool,
+    /// Diagnostics, the kernel side's included, on standard error
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum FailOn {
+    Certain,
+    Likely,
+    Possible,
+}
+
+/// Formats of the standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people.
+    Table,
+    /// One document at the end of an audit; live, one a line.
+    Json,
+    /// The rows of `--csv`.
+    Csv,
+}
+
+/// What to observe, for how long, and how to judge it.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) scope: Scope,
+    pub(crate) options: Options,
+    /// `None`: until a signal.
+    pub(crate) duration: Option<Duration>,
+    pub(crate) interval: Duration,
+    pub(crate) fail_on: Confidence,
+    pub(crate) cmdline: bool,
+    pub(crate) verbose: bool,
+}
+
+/// How to show it.
+#[derive(Clone, Debug)]
+pub(crate) struct Form {
+    pub(crate) output: Output,
+    pub(crate) csv: Option<PathBuf>,
+    pub(crate) wide: bool,
+    /// Show only how it ended.
+    pub(crate) only_at_the_end: bool,
+    pub(crate) verbose: bool,
+}
+
+impl Watch {
+    /// The plan and form of watching live.
+    pub(crate) fn live(self) -> (Plan, Form) {
+        let form = self.appearance.form(false);
+        (self.plan(None), form)
+    }
+
+    /// The plan and form of an audit.
+    pub(crate) fn audit(self) -> (Plan, Form) {
+        let form = self.appearance.form(true);
+        (self.plan(Some(AUDIT_FOR)), form)
+    }
+
+    fn plan(self, duration: Option<Duration>) -> Plan {
+        let Self { selection, judgement, appearance } = self;
+        let options = Options {
+            idle_ms: milliseconds(judgement.idle),
+            count_min: judgement.min_count,
+            all: judgement.all,
+            scoped: !selection.pids.is_empty(),
+            ..Options::default()
+        };
+        Plan {
+            scope: selection.scope(),
+            options,
+            duration: judgement.duration.or(duration),
+            interval: judgement.interval,
+            fail_on: judgement.fail_on.confidence(),
+            cmdline: appearance.cmdline,
+            verbose: appearance.verbose,
+        }
+    }
+}
+
+impl Appearance {
+    /// The form, for a run that shows itself or only its end.
+    pub(crate) fn form(&self, only_at_the_end: bool) -> Form {
+        Form {
+            output: self.output,
+            csv: self.csv.clone(),
+            wide: self.wide,
+            only_at_the_end,
+            verbose: self.verbose,
+        }
+    }
+}
+
+impl Demo {
+    /// The plan and form of watching these processes, with thresholds that fit a few seconds.
+    pub(crate) fn plan(&self, pids: &[u32]) -> (Plan, Form) {
+        let plan = Plan {
+            scope: Scope { pids: pids.iter().copied().collect(), ..Scope::default() },
+            options: Options { idle_ms: 2_000, scoped: true, ..Options::default() },
+            duration: Some(self.duration),
+            interval: Duration::from_secs(1),
+            fail_on: Confidence::Likely,
+            cmdline: self.appearance.cmdline,
+            verbose: self.appearance.verbose,
+        };
+        (plan, self.appearance.form(false))
+    }
+}
+
+impl Selection {
+    fn scope(self) -> Scope {
+        Scope {
+            pids: self.pids.into_iter().collect(),
+            children: self.children,
+            comms: self.comms.into_iter().collect(),
+            cgroup: self.cgroup,
+            local_ports: self.local_ports.into_iter().collect(),
+            remote_ports: self.remote_ports.into_iter().collect(),
+            remotes: self.remotes,
+        }
+    }
+}
+
+impl FailOn {
+    const fn confidence(self) -> Confidence {
+        match self {
+            Self::Certain => Confidence::Certain,
+            Self::Likely => Confidence::Likely,
+            Self::Possible => Confidence::Possible,
+        }
+    }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration: SignedDuration =
+        text.parse().map_err(|_| "expected a duration such as 500ms, 3s or 5m".to_owned())?;
+    duration.try_into().map_err(|_| "a duration cannot be negative".to_owned())
+}
+
+fn positive(text: &str) -> Result<Duration, String> {
+    let duration = duration(text)?;
+    if duration < Duration::from_millis(1) {
+        return Err("it must be at least 1ms".to_owned());
+    }
+    Ok(duration)
+}
+
+fn count(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("expected a number from 1 on".to_owned()),
+        Ok(count) => Ok(count),
+    }
+}
+
+fn network(text: &str) -> Result<IpNet, String> {
+    let address = || text.parse::<IpAddr>().map(IpNet::from);
+    let complaint = |_| "expected an address or a network such as 10.0.0.0/8".to_owned();
+    text.parse().or_else(|_| address()).map_err(complaint)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_have_units_and_limits() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("0s"), Ok(Duration::ZERO));
+        assert_eq!(duration("1h 30m"), Ok(Duration::from_mins(90)));
+        assert!(duration("3").is_err());
+        assert!(duration("-3s").is_err());
+        assert!(positive("0s").is_err());
+    }
+
+    #[test]
+    fn a_remote_is_a_network_or_an_address() {
+        assert_eq!(network("10.0.0.0/8").map(|net| net.to_string()), Ok("10.0.0.0/8".to_owned()));
+        assert_eq!(network("::1").map(|net| net.to_string()), Ok("::1/128".to_owned()));
+        assert!(network("localhost").is_err());
+    }
+}

@@ -1,0 +1,267 @@
+//! Everything the tool sees, as inputs for the judge. Knows how to look, never what it means.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    io, thread,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result};
+use tracer_common::SocketRecord;
+use tracer_core::{
+    HostFacts, Input, Loss, ProcessKey, Question, Snapshot, decode, decode::KernelConstants,
+};
+
+use crate::{
+    assemble::Assembly,
+    cli::Plan,
+    clock, processes,
+    scope::Scope,
+    source::{
+        jiffies,
+        kernel::{Kernel, KernelOptions},
+        ring_buffer::{EventRing, LogRing},
+    },
+};
+
+/// Most events taken from the ring at one go, so that a flood of them cannot hold up the rest.
+const EVENTS_MAX: usize = 65_536;
+
+/// The probes, the iterator and `/proc`, for one run.
+pub(crate) struct Observer {
+    kernel: Kernel,
+    events: Option<EventRing>,
+    log: Option<LogRing>,
+    /// The processes that the user named; the scope has their descendants too.
+    named: BTreeSet<u32>,
+    scope: Scope,
+    with_cmdline: bool,
+    /// Known from the first record on.
+    jiffies_per_second: Option<u32>,
+    /// Events of other sockets than these are kept back in the kernel.
+    only_tracked: bool,
+    /// Sockets that the kernel was told to follow.
+    tracked: BTreeSet<u64>,
+    /// What was lost on this side of the kernel's counters.
+    loss: Loss,
+    /// What the judge was told of it.
+    told: Loss,
+}
+
+impl Observer {
+    /// Loads the kernel programs and, unless one look is all that is wanted, attaches the probes.
+    ///
+    /// # Errors
+    /// A process that the user named does not run, or the kernel does not let the tool look.
+    pub(crate) fn start(plan: &Plan) -> Result<(Self, Input)> {
+        processes::check(&plan.scope.pids)?;
+        if let Some(cgroup) = &plan.scope.cgroup {
+            processes::check_cgroup(cgroup)?;
+        }
+        let attach = plan.duration != Some(Duration::ZERO);
+        let only_tracked = attach && !plan.scope.pids.is_empty();
+        let options = KernelOptions { only_tracked, verbose: plan.verbose, ring_bytes: None };
+        let mut observer = Self {
+            kernel: Kernel::load(options)?,
+            events: None,
+            log: None,
+            named: plan.scope.pids.clone(),
+            scope: plan.scope.clone(),
+            with_cmdline: plan.cmdline,
+            jiffies_per_second: None,
+            only_tracked,
+            tracked: BTreeSet::new(),
+            loss: Loss::default(),
+            told: Loss::default(),
+        };
+        observer.log = observer.kernel.take_log()?;
+        observer.follow_processes()?;
+        let host = observer.host(attach)?;
+        Ok((observer, Input::Host(host)))
+    }
+
+    fn host(&mut self, attach: bool) -> Result<HostFacts> {
+        let started_at = clock::now();
+        if !attach {
+            let notes = vec!["one look: whether anything moves was not watched".to_owned()];
+            return Ok(HostFacts { started_at, probes: Vec::new(), notes });
+        }
+        let probes = self.kernel.attach().iter().map(ToString::to_string).collect();
+        self.events = Some(self.kernel.take_events()?);
+        Ok(HostFacts { started_at, probes, notes: Vec::new() })
+    }
+
+    /// Waits until events should be fetched, or the kernel side has something to log.
+    pub(crate) async fn readable(&self) -> io::Result<()> {
+        let events = async {
+            match &self.events {
+                Some(events) => events.readable().await,
+                None => std::future::pending().await,
+            }
+        };
+        let log = async {
+            match &self.log {
+                Some(log) => log.readable().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! { result = events => result, result = log => result }
+    }
+
+    /// The events that there are, and what was lost.
+    pub(crate) fn events(&mut self) -> Vec<Input> {
+        if let Some(log) = &mut self.log {
+            log.flush();
+        }
+        let mut inputs = Vec::new();
+        let mut undecodable = 0;
+        if let Some(events) = &mut self.events {
+            events.drain(EVENTS_MAX, |bytes| match decode::event(bytes) {
+                Ok(event) => inputs.push(Input::Event(event)),
+                Err(error) => {
+                    log::debug!("event: {error}");
+                    undecodable += 1;
+                }
+            });
+        }
+        self.loss.unreadable += undecodable;
+        inputs.extend(self.losses());
+        inputs
+    }
+
+    /// What was lost in total, if that has changed.
+    fn losses(&mut self) -> Option<Input> {
+        let mut total = self.loss;
+        match self.kernel.losses() {
+            Ok(kernel) => {
+                total.ring_full += kernel.ring_full;
+                total.map_full += kernel.map_full;
+                total.unreadable += kernel.read_failed + kernel.missed_runs;
+            }
+            // Better to say that something may be missing than that nothing is.
+            Err(error) => {
+                log::warn!("the kernel's counters cannot be read: {error:#}");
+                total.unreadable += 1;
+            }
+        }
+        (total != self.told).then(|| {
+            self.told = total;
+            Input::Loss(total)
+        })
+    }
+
+    /// Looks at every open socket.
+    ///
+    /// # Errors
+    /// The kernel refused.
+    pub(crate) fn snapshot(&mut self) -> Result<Snapshot> {
+        self.follow_processes()?;
+        let mut snapshot = self.pass()?;
+        if snapshot.is_none() {
+            self.jiffies_per_second = Some(self.measure_jiffies()?);
+            snapshot = self.pass()?;
+        }
+        let snapshot = snapshot.context("the kernel's clock makes no sense: try again")?;
+        self.track(&snapshot);
+        Ok(snapshot)
+    }
+
+    /// One pass; `None` if the rate of the kernel's coarse clock does not follow from it.
+    fn pass(&mut self) -> Result<Option<Snapshot>> {
+        let Self { kernel, scope, jiffies_per_second, .. } = self;
+        let fin_flag = kernel.layout().done_flag;
+        let mut assembly = Assembly::new(clock::now());
+        let mut unknown = false;
+        let stats = kernel.walk(&mut |record: &SocketRecord| {
+            let fit = || jiffies::fit(record.jiffies, record.at_ns);
+            *jiffies_per_second = jiffies_per_second.or_else(fit);
+            match *jiffies_per_second {
+                Some(jiffies_per_second) => {
+                    assembly.add(record, KernelConstants { jiffies_per_second, fin_flag });
+                }
+                None => unknown = true,
+            }
+        })?;
+        if unknown {
+            return Ok(None);
+        }
+        let members = cgroup_members(scope, &assembly);
+        let in_cgroup = |key: ProcessKey| members.as_ref().is_none_or(|keys| keys.contains(&key));
+        Ok(Some(assembly.finish(clock::now(), stats.truncated, scope, in_cgroup)))
+    }
+
+    /// Around five minutes after boot the rate does not follow from one reading of the clocks.
+    fn measure_jiffies(&mut self) -> Result<u32> {
+        let mut reading = || -> Result<Option<(u64, u64)>> {
+            let mut first = None;
+            self.kernel.walk(&mut |record| {
+                first.get_or_insert((record.jiffies, record.at_ns));
+            })?;
+            Ok(first)
+        };
+        let earlier = reading()?;
+        thread::sleep(Duration::from_millis(200));
+        let later = reading()?;
+        earlier
+            .zip(later)
+            .and_then(|(earlier, later)| jiffies::fit_rate(earlier, later))
+            .context("the rate of the kernel's clock (CONFIG_HZ) cannot be measured: try again")
+    }
+
+    /// Has the kernel side tell of the sockets that were open before it was there.
+    fn track(&mut self, snapshot: &Snapshot) {
+        if !self.only_tracked {
+            return;
+        }
+        let open: BTreeSet<u64> = snapshot.sockets.iter().map(|facts| facts.id.0).collect();
+        for cookie in open.difference(&self.tracked) {
+            if let Err(error) = self.kernel.track(*cookie) {
+                log::debug!("socket {cookie:x} cannot be followed: {error:#}");
+                self.loss.map_full += 1;
+            }
+        }
+        self.tracked = open;
+    }
+
+    /// Keeps the kernel side's list of processes up to date with the descendants.
+    fn follow_processes(&mut self) -> Result<()> {
+        if self.named.is_empty() {
+            return Ok(());
+        }
+        if self.scope.children {
+            self.scope.pids = processes::with_descendants(&self.named);
+        }
+        if self.only_tracked {
+            let pids: Vec<u32> = self.scope.pids.iter().copied().collect();
+            self.kernel.set_pids(&pids)?;
+        }
+        Ok(())
+    }
+
+    /// The user named processes, and none of them, nor of their descendants, runs any more.
+    pub(crate) fn is_over(&self) -> bool {
+        !self.named.is_empty() && processes::running(&self.scope.pids).is_empty()
+    }
+
+    /// The answer to a question; `None` if there is none any more.
+    pub(crate) fn answer(&self, question: Question) -> Option<Input> {
+        match question {
+            Question::Process(key) => processes::answer(key, self.with_cmdline),
+        }
+    }
+
+    /// A snapshot failed: that is a loss like others.
+    pub(crate) fn note_failed_snapshot(&mut self) {
+        self.loss.snapshots_failed += 1;
+    }
+}
+
+/// The processes in the cgroup that the user asked for; `None` if they asked for none.
+fn cgroup_members(scope: &Scope, assembly: &Assembly) -> Option<BTreeSet<ProcessKey>> {
+    let path = scope.cgroup.as_ref()?;
+    let mut known: HashMap<ProcessKey, bool> = HashMap::new();
+    for key in assembly.processes() {
+        known.entry(key).or_insert_with(|| processes::is_in_cgroup(key.pid, path));
+    }
+    Some(known.into_iter().filter_map(|(key, is_member)| is_member.then_some(key)).collect())
+}

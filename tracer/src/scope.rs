@@ -1,0 +1,76 @@
+//! Which processes and connections the user asked for.
+
+use std::{collections::BTreeSet, net::SocketAddr};
+
+use ipnet::IpNet;
+use tracer_core::Owner;
+
+/// The user's selection; an empty part selects everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Scope {
+    /// Process ids in the tracer's pid namespace.
+    pub(crate) pids: BTreeSet<u32>,
+    /// The descendants of `pids` too.
+    pub(crate) children: bool,
+    /// Names as in `/proc/PID/comm`.
+    pub(crate) comms: BTreeSet<String>,
+    /// Path of a cgroup as in `/proc/PID/cgroup`.
+    pub(crate) cgroup: Option<String>,
+    pub(crate) local_ports: BTreeSet<u16>,
+    pub(crate) remote_ports: BTreeSet<u16>,
+    pub(crate) remotes: Vec<IpNet>,
+}
+
+impl Scope {
+    /// The descriptor's process was asked for, its cgroup aside.
+    pub(crate) fn admits_owner(&self, owner: &Owner) -> bool {
+        (self.pids.is_empty() || self.pids.contains(&owner.key.pid))
+            && (self.comms.is_empty() || self.comms.contains(&owner.comm.0))
+    }
+
+    /// The connection was asked for, by its ends.
+    pub(crate) fn admits_ends(&self, local: SocketAddr, remote: SocketAddr) -> bool {
+        let among = |ports: &BTreeSet<u16>, port| ports.is_empty() || ports.contains(&port);
+        among(&self.local_ports, local.port())
+            && among(&self.remote_ports, remote.port())
+            && (self.remotes.is_empty()
+                || self.remotes.iter().any(|network| network.contains(&remote.ip())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracer_core::{Comm, ProcessKey};
+
+    use super::*;
+
+    fn owner(pid: u32, comm: &str) -> Owner {
+        let key = ProcessKey { start_time_ns: 1, pid };
+        Owner { key, fd: 3, comm: Comm(comm.to_owned()), in_scope: true }
+    }
+
+    #[test]
+    fn an_empty_scope_admits_all() {
+        let scope = Scope::default();
+        assert!(scope.admits_owner(&owner(1, "api")));
+        assert!(scope.admits_ends(([127, 0, 0, 1], 1).into(), ([10, 0, 0, 1], 443).into()));
+    }
+
+    #[test]
+    fn every_part_that_is_given_must_fit() {
+        let scope = Scope {
+            pids: [1, 2].into(),
+            comms: ["api".to_owned()].into(),
+            remote_ports: [443].into(),
+            remotes: vec!["10.0.0.0/8".parse().unwrap()],
+            ..Scope::default()
+        };
+        assert!(scope.admits_owner(&owner(1, "api")));
+        assert!(!scope.admits_owner(&owner(1, "web")));
+        assert!(!scope.admits_owner(&owner(3, "api")));
+        let local = ([127, 0, 0, 1], 1).into();
+        assert!(scope.admits_ends(local, ([10, 0, 0, 1], 443).into()));
+        assert!(!scope.admits_ends(local, ([10, 0, 0, 1], 80).into()));
+        assert!(!scope.admits_ends(local, ([11, 0, 0, 1], 443).into()));
+    }
+}

@@ -1,0 +1,14 @@
+//! Where reports become bytes: a table, JSON or CSV. Everything here but `CsvFile` is pure.
+
+mod context;
+mod coverage;
+pub(crate) mod csv;
+mod escape;
+#[cfg(test)]
+mod fixture;
+pub(crate) mod json;
+mod quantity;
+pub(crate) mod table;
+pub(crate) mod terminal;
+
+pub(crate) use context::Context;

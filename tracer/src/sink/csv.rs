@@ -1,0 +1,133 @@
+//! Connections as CSV (RFC 4180): one row for each thing that happened to one, so that the last row
+//! of a `CONN_ID` is how it ended. The columns are a contract with users.
+
+mod file;
+
+use std::io;
+
+use ::csv::{Terminator, WriterBuilder};
+use tracer_core::{Change, Confidence, Connection, Coverage, Report, Timestamp, Verdict};
+
+pub(crate) use file::CsvFile;
+
+use super::{Context, coverage, escape, quantity::Thousandths};
+
+/// Version of the schema; raised when a column changes its meaning or goes.
+const SCHEMA: &str = "1";
+
+/// The first line of every file.
+pub(crate) const HEADER: &str = "SCHEMA,TIME,EVENT,CONN_ID,PID,START_TIME,COMM,FD,INODE,NETNS,\
+    DIRECTION,LADDR,LPORT,RADDR,RPORT,STATE,AGE_S,AGE_IS_LOWER_BOUND,IDLE_S,UNREAD_BYTES,\
+    UNSENT_BYTES,RX_BYTES,TX_BYTES,ORIGIN,VERDICT,CONFIDENCE,READER,CALL_SITE,REQUEST,EVENTS_LOST,\
+    COMPLETE\r\n";
+
+/// The row of something that happened, with its line end. `coverage` is that of the moment.
+///
+/// # Errors
+/// What the `csv` crate says; there is no row that it cannot write to memory.
+pub(crate) fn change(
+    change: &Change,
+    coverage: &Coverage,
+    context: &Context,
+) -> io::Result<Vec<u8>> {
+    let row = Row {
+        at: change.at,
+        event: change.kind.name(),
+        connection: &change.connection,
+        judgement: Some((change.flag.verdict, change.flag.confidence)),
+        call_site: None,
+        request: None,
+    };
+    row.render(coverage, context)
+}
+
+/// The rows to end with: the connections of all standing findings (`standing`), then those without
+/// a finding (`open`), of which there are none unless the user asked for them.
+pub(crate) fn remaining<'a>(
+    report: &'a Report,
+    context: &'a Context,
+) -> impl Iterator<Item = io::Result<Vec<u8>>> + 'a {
+    let standing = report.findings.iter().flat_map(|finding| {
+        finding.connections.iter().map(|connection| Row {
+            at: report.at,
+            event: "standing",
+            connection,
+            judgement: Some((finding.verdict, finding.confidence)),
+            call_site: finding.call_site.as_deref(),
+            request: finding.request.as_deref(),
+        })
+    });
+    let open = report.unflagged.iter().map(|connection| Row {
+        at: report.at,
+        event: "open",
+        connection,
+        judgement: None,
+        call_site: None,
+        request: None,
+    });
+    standing.chain(open).map(|row| row.render(&report.coverage, context))
+}
+
+struct Row<'a> {
+    at: Timestamp,
+    event: &'a str,
+    connection: &'a Connection,
+    judgement: Option<(Verdict, Confidence)>,
+    call_site: Option<&'a str>,
+    request: Option<&'a str>,
+}
+
+impl Row<'_> {
+    /// The cells in the order of [`HEADER`]. Text that the host chose is escaped, and only that:
+    /// everything else is a number, a word of ours or an address.
+    fn render(&self, coverage: &Coverage, context: &Context) -> io::Result<Vec<u8>> {
+        let connection = self.connection;
+        let owner = connection.owners.first();
+        let cells = [
+            SCHEMA,
+            &context.clock.rfc3339(self.at),
+            self.event,
+            &connection.id.to_string(),
+            &owner.map(|owner| owner.key.pid.to_string()).unwrap_or_default(),
+            &owner.map(|owner| context.clock.start_time(owner.key)).unwrap_or_default(),
+            &owner.map(|owner| escape::csv_text(&owner.comm.0)).unwrap_or_default(),
+            &owner.map(|owner| owner.fd.to_string()).unwrap_or_default(),
+            &connection.inode.to_string(),
+            &connection.netns.to_string(),
+            connection.direction.name(),
+            &connection.local.ip().to_string(),
+            &connection.local.port().to_string(),
+            &connection.remote.ip().to_string(),
+            &connection.remote.port().to_string(),
+            connection.state.name(),
+            &Thousandths::from_ms(connection.age_ms).to_string(),
+            truth(connection.age_is_lower_bound),
+            &Thousandths::from_ms(connection.idle_ms).to_string(),
+            &connection.unread_bytes.to_string(),
+            &connection.unsent_bytes.to_string(),
+            &connection.rx_bytes.to_string(),
+            &connection.tx_bytes.to_string(),
+            connection.origin.name(),
+            self.judgement.map_or("", |(verdict, _)| verdict.name()),
+            self.judgement.map_or("", |(_, confidence)| confidence.name()),
+            connection.reader.name(),
+            &escape::csv_text(self.call_site.unwrap_or_default()),
+            &escape::csv_text(self.request.unwrap_or_default()),
+            &coverage::events_lost(&coverage.loss).to_string(),
+            truth(coverage.complete),
+        ];
+        let mut writer = WriterBuilder::new()
+            .terminator(Terminator::CRLF)
+            .buffer_capacity(512)
+            .from_writer(Vec::with_capacity(512));
+        writer.write_record(cells)?;
+        writer.into_inner().map_err(::csv::IntoInnerError::into_error)
+    }
+}
+
+const fn truth(value: bool) -> &'static str {
+    if value { "true" } else { "false" }
+}
+
+#[cfg(test)]
+mod tests;

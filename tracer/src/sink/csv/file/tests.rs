@@ -1,0 +1,215 @@
+use std::{fs, os::unix::fs::PermissionsExt, process::Command};
+
+use super::*;
+
+const ROW: &[u8] = b"a row,\"with \"\"quotes\"\" in it\",and three cells\r\n";
+
+/// A directory of its own that is removed in the end.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("tracer-{name}-{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A disk with so much room, on which taking back may fail.
+struct SmallDisk {
+    bytes: Vec<u8>,
+    room: usize,
+    cannot_shrink: bool,
+}
+
+impl Write for SmallDisk {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = bytes.len().min(self.room - self.bytes.len());
+        if count == 0 {
+            return Err(ErrorKind::StorageFull.into());
+        }
+        self.bytes.extend_from_slice(&bytes[..count]);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Output for SmallDisk {
+    fn set_length(&mut self, length: u64) -> io::Result<()> {
+        if self.cannot_shrink {
+            return Err(ErrorKind::PermissionDenied.into());
+        }
+        self.bytes.truncate(usize::try_from(length).unwrap());
+        Ok(())
+    }
+}
+
+fn rows_on(room: usize) -> WholeRows<SmallDisk> {
+    let output = SmallDisk { bytes: Vec::new(), room, cannot_shrink: false };
+    WholeRows { output, length: 0, is_torn: false, written: 0 }
+}
+
+fn error_of(path: &Path) -> String {
+    let error = CsvFile::create(path).err().map(|error| error.to_string());
+    error.unwrap_or_default().replace(&path.display().to_string(), "FILE")
+}
+
+#[test]
+fn a_full_disk_leaves_whole_rows() {
+    for room in 0..5 * ROW.len() {
+        let mut rows = rows_on(room);
+        let accepted = (0..5).filter(|_| rows.append(ROW).is_ok()).count();
+        assert_eq!(accepted, room / ROW.len());
+        assert_eq!(rows.output.bytes, ROW.repeat(accepted));
+        // Room again: the next row follows the last whole one.
+        rows.output.room = usize::MAX;
+        rows.append(ROW).unwrap();
+        assert_eq!(rows.output.bytes, ROW.repeat(accepted + 1));
+    }
+}
+
+#[test]
+fn half_a_row_that_could_not_be_taken_back_is_taken_back_before_the_next() {
+    let mut rows = rows_on(ROW.len() + 5);
+    rows.output.cannot_shrink = true;
+    rows.append(ROW).unwrap();
+    rows.append(ROW).unwrap_err();
+    assert!(rows.is_torn);
+    rows.output.room = usize::MAX;
+    rows.append(ROW).unwrap_err();
+    assert_eq!(rows.output.bytes.len(), ROW.len() + 5);
+    rows.output.cannot_shrink = false;
+    rows.append(ROW).unwrap();
+    assert_eq!(rows.output.bytes, ROW.repeat(2));
+}
+
+#[test]
+fn a_new_file_is_private_and_a_known_one_is_appended_to() {
+    let directory = Directory::new("csv-append");
+    let path = directory.file("leaks.csv");
+    for _ in 0..2 {
+        let mut file = CsvFile::create(&path).unwrap();
+        file.append(ROW).unwrap();
+        file.finish().unwrap();
+    }
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::read(&path).unwrap(), [HEADER.as_bytes(), ROW, ROW].concat());
+}
+
+#[test]
+fn an_empty_file_gets_the_header() {
+    let directory = Directory::new("csv-empty");
+    let path = directory.file("leaks.csv");
+    fs::write(&path, "").unwrap();
+    CsvFile::create(&path).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), HEADER.as_bytes());
+}
+
+#[test]
+fn what_is_no_file_of_ours_is_left_alone() {
+    let directory = Directory::new("csv-foreign");
+    let path = directory.file("leaks.csv");
+    for contents in ["root:x:0:0\n", "SCHEMA,TIME\r\n", &HEADER[..20]] {
+        fs::write(&path, contents).unwrap();
+        assert_eq!(
+            error_of(&path),
+            "cannot append to FILE: its first line is not the header of this schema; name another \
+             file"
+        );
+        assert_eq!(fs::read_to_string(&path).unwrap(), contents);
+    }
+    fs::write(&path, format!("{HEADER}half a r")).unwrap();
+    assert_eq!(
+        error_of(&path),
+        "cannot append to FILE: it ends in half a row; remove that or name another file"
+    );
+}
+
+#[test]
+fn a_link_a_directory_a_pipe_and_a_device_are_refused() {
+    let directory = Directory::new("csv-kinds");
+    let link = directory.file("link");
+    std::os::unix::fs::symlink(directory.file("target"), &link).unwrap();
+    assert!(error_of(&link).starts_with("cannot write FILE: it is a symbolic link; "));
+    assert!(!directory.file("target").exists());
+
+    let pipe = directory.file("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    assert_eq!(
+        error_of(&pipe),
+        "cannot write FILE: it is not a regular file; use -o csv to write to a pipe"
+    );
+    assert!(error_of(Path::new("/dev/null")).contains("not a regular file"));
+    assert!(error_of(&directory.0).contains("Is a directory"));
+    assert!(error_of(&directory.file("missing/leaks.csv")).contains("directory does not exist"));
+}
+
+#[test]
+fn two_writers_do_not_mix_their_rows() {
+    let directory = Directory::new("csv-lock");
+    let path = directory.file("leaks.csv");
+    let first = CsvFile::create(&path).unwrap();
+    assert_eq!(
+        error_of(&path),
+        "cannot write FILE: another program has it locked; name another file"
+    );
+    drop(first);
+    CsvFile::create(&path).unwrap();
+}
+
+/// Unmounts when the test ends, however it does.
+struct Mount(Directory);
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0.0).status();
+    }
+}
+
+#[test]
+#[ignore = "needs root: mounts a 64 KiB tmpfs"]
+fn a_really_full_disk_leaves_whole_rows() {
+    let directory = Directory::new("csv-full");
+    let mut mount = Command::new("mount");
+    mount.args(["-t", "tmpfs", "-o", "size=64k", "tracer-test"]).arg(&directory.0);
+    assert!(mount.status().unwrap().success());
+    let mount = Mount(directory);
+    let path = mount.0.file("leaks.csv");
+
+    let mut file = CsvFile::create(&path).unwrap();
+    let mut written = 0;
+    let error = loop {
+        match file.append(ROW) {
+            Ok(()) => written += 1,
+            Err(error) => break error.to_string(),
+        }
+    };
+    assert_eq!(
+        error,
+        format!(
+            "disk full: {written} rows are safe in {}; free some space or name a file on another \
+             disk",
+            path.display()
+        )
+    );
+    let contents = fs::read(&path).unwrap();
+    assert_eq!(contents, [HEADER.as_bytes(), &ROW.repeat(written)].concat());
+    assert!(contents.len() > 60_000);
+    drop(file);
+    // A file whose disk was full is as good as any other once there is room.
+    fs::write(mount.0.file("ballast"), "").unwrap();
+    CsvFile::create(&path).unwrap();
+}

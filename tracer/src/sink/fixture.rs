@@ -1,0 +1,276 @@
+//! Reports made by hand, for the golden tests of all sinks.
+
+use std::net::SocketAddr;
+
+use tracer_core::{
+    Change, ChangeKind, Comm, Confidence, Connection, ConnectionId, Coverage, Direction, Finding,
+    Flag, Loss, Origin, Owner, ProcessKey, ProcessSummary, Reader, Report, TcpState, Timestamp,
+    Verdict,
+};
+
+use super::Context;
+use crate::wall_clock::WallClock;
+
+const SECOND: u64 = 1_000;
+const MINUTE: u64 = 60 * SECOND;
+
+/// On 2026-03-01 at 12:00:00 UTC the host was up for 1,000,000 s, never suspended.
+pub(crate) fn context() -> Context {
+    let wall = jiff::Timestamp::from_second(1_772_366_400).unwrap();
+    Context {
+        version: "0.1.0".to_owned(),
+        host: "web1".to_owned(),
+        kernel: "6.18.0-amd64".to_owned(),
+        clock: WallClock::new(wall, now(), 1_000_000_000_000_000),
+    }
+}
+
+pub(crate) fn now() -> Timestamp {
+    Timestamp::from_ms(1_000_000_000)
+}
+
+/// A process that started so many seconds before [`now`].
+pub(crate) fn process(pid: u32, seconds_ago: u64) -> ProcessKey {
+    ProcessKey { pid, start_time_ns: (1_000_000 - seconds_ago) * 1_000_000_000 }
+}
+
+pub(crate) fn api() -> ProcessKey {
+    process(4_711, 4_000)
+}
+
+pub(crate) fn owner(key: ProcessKey, comm: &str, fd: u32) -> Owner {
+    Owner { key, fd, comm: Comm(comm.to_owned()), in_scope: true }
+}
+
+pub(crate) fn address(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+/// An outbound connection of `api`, traced, with a number that tells it from others.
+pub(crate) fn connection(number: u32, state: TcpState, remote: &str) -> Connection {
+    let remote = address(remote);
+    let local = if remote.is_ipv6() { "[2001:db8::5]:0" } else { "10.0.0.5:0" };
+    let mut local = address(local);
+    local.set_port(u16::try_from(40_000 + number).unwrap());
+    Connection {
+        id: ConnectionId(0x1000 + u64::from(number)),
+        owners: vec![owner(api(), "api", 7 + number)],
+        inode: 90_000 + u64::from(number),
+        netns: 4_026_531_840,
+        direction: Direction::Outbound,
+        state,
+        local,
+        remote,
+        age_ms: 51 * MINUTE - u64::from(number) * 2_000,
+        age_is_lower_bound: false,
+        idle_ms: 50 * MINUTE - u64::from(number) * 2_000,
+        unread_bytes: 0,
+        unsent_bytes: 0,
+        rx_bytes: 1_311,
+        tx_bytes: 240,
+        reader: Reader::Unknown,
+        origin: Origin::Traced,
+    }
+}
+
+pub(crate) fn connections(count: u32, state: TcpState, remote: &str) -> Vec<Connection> {
+    (0..count).map(|number| connection(number, state, remote)).collect()
+}
+
+/// What the connections have in common, as a likely close-wait of `api`.
+pub(crate) fn finding(id: u64, connections: Vec<Connection>) -> Finding {
+    let first = &connections[0];
+    Finding {
+        id,
+        verdict: Verdict::CloseWait,
+        confidence: Confidence::Likely,
+        process: first.owners[0].key,
+        comm: first.owners[0].comm.clone(),
+        exe: Some("/usr/local/bin/api".to_owned()),
+        cmdline: None,
+        uid: Some(1_000),
+        container: None,
+        netns: first.netns,
+        direction: first.direction,
+        remote: Some(first.remote),
+        local_port: None,
+        count: connections.len(),
+        oldest_age_ms: first.age_ms,
+        oldest_age_is_lower_bound: first.age_is_lower_bound,
+        growth_per_min_milli: Some(23_000),
+        growth_is_reconstructed: false,
+        unread_bytes: connections.iter().map(|connection| connection.unread_bytes).sum(),
+        reader: Reader::Unknown,
+        call_site: None,
+        request: None,
+        evidence: vec![
+            "The peer closed them between 50m and 1m ago; the application did not.".to_owned(),
+            "Their number rose in each of the last 5 minutes.".to_owned(),
+        ],
+        retracted_at: None,
+        stood_ms: 49 * MINUTE,
+        connections,
+    }
+}
+
+/// Ghosts of a server: inbound, IPv6, seeded, shared with a worker, of unknown growth.
+pub(crate) fn inbound(id: u64) -> Finding {
+    let mut connections = connections(12, TcpState::Closed, "[2001:db8:85a3::8a2e:370:7334]:50123");
+    for (number, connection) in (0..).zip(&mut connections) {
+        connection.direction = Direction::Inbound;
+        connection.owners = vec![
+            owner(process(801, 90_000), "nginx", 20 + number),
+            owner(process(802, 89_999), "nginx-worker", 20 + number),
+        ];
+        connection.local.set_port(8_080);
+        connection.age_is_lower_bound = true;
+        connection.origin = if number == 3 { Origin::Traced } else { Origin::Seeded };
+    }
+    Finding {
+        verdict: Verdict::Ghost,
+        confidence: Confidence::Possible,
+        remote: None,
+        local_port: Some(8_080),
+        growth_per_min_milli: None,
+        exe: Some("/usr/sbin/nginx".to_owned()),
+        uid: Some(33),
+        evidence: vec![
+            "They are dead; their descriptors are open. ss does not show them.".to_owned(),
+        ],
+        ..finding(id, connections)
+    }
+}
+
+/// Responses that nobody reads, of which the line of code and the request are known.
+pub(crate) fn with_call_site(id: u64) -> Finding {
+    let mut connections =
+        connections(23, TcpState::Established, "[2001:db8:85a3::8a2e:370:7334]:443");
+    for connection in &mut connections {
+        connection.unread_bytes = 5_000;
+    }
+    Finding {
+        verdict: Verdict::Undrained,
+        confidence: Confidence::Certain,
+        growth_per_min_milli: Some(400),
+        growth_is_reconstructed: true,
+        call_site: Some("main.(*Client).doSomething billing.go:23".to_owned()),
+        request: Some("GET http://billing/charge".to_owned()),
+        container: Some("4f3c2b1a09182736455463728190".to_owned()),
+        cmdline: Some("/usr/local/bin/api --config /etc/api.toml".to_owned()),
+        evidence: vec!["Data arrived on all of them and nothing was read for 50m.".to_owned()],
+        ..finding(id, connections)
+    }
+}
+
+/// What a pool keeps: for information.
+pub(crate) fn stale_pool(id: u64) -> Finding {
+    let connections = connections(2, TcpState::CloseWait, "10.0.9.9:5432");
+    Finding {
+        verdict: Verdict::StalePool,
+        confidence: Confidence::Info,
+        growth_per_min_milli: Some(0),
+        evidence: vec!["Few and not rising, as in a pool until its next use.".to_owned()],
+        ..finding(id, connections)
+    }
+}
+
+/// Undrained responses, taken back twelve seconds ago.
+pub(crate) fn retracted(id: u64) -> Finding {
+    let connections = connections(5, TcpState::Established, "10.0.0.8:443");
+    Finding {
+        verdict: Verdict::Undrained,
+        retracted_at: Some(now().before_ms(12 * SECOND)),
+        stood_ms: 3 * MINUTE,
+        connections: Vec::new(),
+        ..finding(id, connections)
+    }
+}
+
+pub(crate) fn report(findings: Vec<Finding>) -> Report {
+    Report {
+        started_at: now().before_ms(3 * SECOND),
+        at: now(),
+        findings,
+        processes: Vec::new(),
+        unflagged: Vec::new(),
+        coverage: coverage(),
+    }
+}
+
+pub(crate) fn coverage() -> Coverage {
+    Coverage {
+        complete: true,
+        sockets: 10_234,
+        snapshots: 3,
+        probes: vec!["inet_sock_set_state: tp_btf".to_owned()],
+        ..Coverage::default()
+    }
+}
+
+/// Something of everything, the order as the core gives it.
+pub(crate) fn mixed() -> Report {
+    let mut leak = connections(1_204, TcpState::CloseWait, "10.0.0.7:443");
+    for connection in &mut leak[1_190..] {
+        connection.state = TcpState::Established;
+        connection.unread_bytes = 2_048;
+        connection.origin = Origin::Seeded;
+    }
+    let mut report = report(vec![finding(1, leak), stale_pool(3), inbound(2), retracted(4)]);
+    report.processes = vec![ProcessSummary {
+        key: api(),
+        comm: Comm("api".to_owned()),
+        tcp_fds: 1_211,
+        fd_limit: Some(65_536),
+        growth_per_min_milli: Some(23_000),
+        seconds_to_fd_limit: Some(46 * 3_600),
+    }];
+    report
+}
+
+/// Whatever the host chose is meant to do harm.
+pub(crate) fn hostile() -> Report {
+    let mut connections = connections(1, TcpState::CloseWait, "10.0.0.7:443");
+    let comm = Comm::from_kernel(b"=\x1b[2J\n\"x\",\xff\xe2\x80\xae\0");
+    connections[0].owners =
+        vec![owner(api(), &comm.0, 7), owner(process(666, 10), "\u{9b}31m\u{200b}\r", 8)];
+    let mut finding = finding(1, connections);
+    finding.exe = Some("/tmp/\u{202e}gpj.exe\n/bin/sh".to_owned());
+    finding.cmdline = Some("sh -c \x1b]0;owned\x07".to_owned());
+    finding.container = Some("\x1b[31mdeadbeef".to_owned());
+    finding.call_site = Some("@main\ttab evil.go:1".to_owned());
+    finding.request = Some("-GET http://h/\r\nSet-Cookie: a".to_owned());
+    finding.evidence = vec!["A sentence with \x1b[8m hidden text.".to_owned()];
+    report(vec![finding])
+}
+
+/// Nothing found, but much unseen.
+pub(crate) fn incomplete() -> Report {
+    let mut report = report(Vec::new());
+    report.coverage = Coverage {
+        complete: false,
+        loss: Loss { ring_full: 1_200, map_full: 30, unreadable: 4, snapshots_failed: 1 },
+        table_full: 5,
+        processes_unreadable: 2,
+        not_judged: [("mptcp".to_owned(), 2), ("smc".to_owned(), 1)].into(),
+        probes: vec!["accept: not attached (no BTF)".to_owned()],
+        notes: vec!["Only processes of this container are visible.".to_owned()],
+        ..coverage()
+    };
+    report
+}
+
+pub(crate) fn change(kind: ChangeKind) -> Change {
+    let mut connection = connection(0, TcpState::CloseWait, "10.0.0.7:443");
+    connection.unread_bytes = 512;
+    connection.idle_ms = 61_250;
+    Change {
+        at: now().before_ms(1_500),
+        kind,
+        connection,
+        flag: Flag {
+            verdict: Verdict::CloseWait,
+            confidence: Confidence::Possible,
+            since: now().before_ms(MINUTE),
+        },
+    }
+}

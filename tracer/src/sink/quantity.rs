@@ -1,0 +1,231 @@
+//! Numbers as people and machines read them.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+/// A space that no line is broken at. The table turns it into an ordinary one in the end.
+pub(crate) const NO_BREAK_SPACE: char = '\u{a0}';
+
+/// A number of thousandths, written as a whole number where it is one and else with at most three
+/// decimals: seconds from milliseconds, connections a minute from thousandths of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Thousandths(i64);
+
+impl Thousandths {
+    /// Seconds.
+    pub(crate) fn from_ms(milliseconds: u64) -> Self {
+        Self(i64::try_from(milliseconds).unwrap_or(i64::MAX))
+    }
+
+    /// Any number that is counted in thousandths.
+    pub(crate) const fn from_milli(thousandths: i64) -> Self {
+        Self(thousandths)
+    }
+}
+
+impl fmt::Display for Thousandths {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let (whole, rest) = (self.0.unsigned_abs() / 1_000, self.0.unsigned_abs() % 1_000);
+        if rest == 0 {
+            return write!(formatter, "{sign}{whole}");
+        }
+        write!(formatter, "{sign}{whole}.{}", format!("{rest:03}").trim_end_matches('0'))
+    }
+}
+
+impl Serialize for Thousandths {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0 % 1_000 == 0 {
+            return serializer.serialize_i64(self.0 / 1_000);
+        }
+        // The nearest double prints as the decimal it came from up to 15 digits; that many
+        // milliseconds are 31,000 years.
+        #[expect(clippy::cast_precision_loss, reason = "see above")]
+        serializer.serialize_f64(self.0 as f64 / 1_000.0)
+    }
+}
+
+/// `1 204`: groups of three digits.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.char_indices() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(NO_BREAK_SPACE);
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// `1 connection`, `1 204 connections`; no line is broken between number and noun.
+pub(crate) fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{}{NO_BREAK_SPACE}{}", grouped(number), if number == 1 { one } else { many })
+}
+
+/// A duration, as precise as a glance needs: `12s`, `51m`, `2h 5m`, `46h`, `3d 4h`, `120d`.
+pub(crate) fn duration_ms(milliseconds: u64) -> String {
+    duration_s(milliseconds / 1_000)
+}
+
+/// As [`duration_ms`], of seconds.
+pub(crate) fn duration_s(seconds: u64) -> String {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
+    let pair = |large: u64, large_unit, small: u64, small_unit| {
+        if small == 0 {
+            format!("{large}{large_unit}")
+        } else {
+            format!("{large}{large_unit}{NO_BREAK_SPACE}{small}{small_unit}")
+        }
+    };
+    if minutes == 0 {
+        format!("{seconds}s")
+    } else if hours == 0 {
+        format!("{minutes}m")
+    } else if hours < 10 {
+        pair(hours, 'h', minutes % 60, 'm')
+    } else if hours < 48 {
+        format!("{hours}h")
+    } else if days < 10 {
+        pair(days, 'd', hours % 24, 'h')
+    } else {
+        format!("{}d", grouped(days))
+    }
+}
+
+/// An age, with `>` in front if it is only a lower bound.
+pub(crate) fn age_ms(milliseconds: u64, is_lower_bound: bool) -> String {
+    format!("{}{}", if is_lower_bound { ">" } else { "" }, duration_ms(milliseconds))
+}
+
+/// A growth in the largest unit that gives at least one: `+23/min`, `+1.5/h`, `-2/day`; with `~`
+/// in front if it was worked out from ages; `-` if unknown.
+pub(crate) fn growth(per_min_milli: Option<i64>, is_reconstructed: bool) -> String {
+    let Some(per_min_milli) = per_min_milli else { return "-".to_owned() };
+    let magnitude = per_min_milli.unsigned_abs();
+    let (amount_milli, unit) = match magnitude {
+        0 | 1_000.. => (magnitude, "min"),
+        17.. => (magnitude * 60, "h"),
+        _ => (magnitude * 1_440, "day"),
+    };
+    let sign = match per_min_milli {
+        ..0 => "-",
+        0 => "",
+        1.. => "+",
+    };
+    let approximately = if is_reconstructed { "~" } else { "" };
+    format!("{approximately}{sign}{}/{unit}", rounded_milli(amount_milli))
+}
+
+/// `12.3 KiB`.
+pub(crate) fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if bytes < 1_024 {
+        return format!("{bytes}{NO_BREAK_SPACE}B");
+    }
+    let exponent = bytes.ilog2() / 10;
+    let unit = UNITS[exponent as usize - 1];
+    let amount_milli = (u128::from(bytes) * 1_000) >> (10 * exponent);
+    let amount = rounded_milli(u64::try_from(amount_milli).unwrap_or(u64::MAX));
+    format!("{amount}{NO_BREAK_SPACE}{unit}")
+}
+
+/// Thousandths with one decimal below ten and none above.
+fn rounded_milli(thousandths: u64) -> String {
+    let tenths = thousandths.saturating_add(50) / 100;
+    if tenths >= 100 || tenths.is_multiple_of(10) {
+        grouped(thousandths.saturating_add(500) / 1_000)
+    } else {
+        format!("{}.{}", tenths / 10, tenths % 10)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spaces(text: &str) -> String {
+        text.replace(NO_BREAK_SPACE, " ")
+    }
+
+    #[test]
+    fn thousandths_are_exact_and_short() {
+        for (milli, text) in [
+            (0, "0"),
+            (1, "0.001"),
+            (50, "0.05"),
+            (1_500, "1.5"),
+            (3_000, "3"),
+            (-1_250, "-1.25"),
+            (-7, "-0.007"),
+            (31_536_000_001, "31536000.001"),
+        ] {
+            assert_eq!(Thousandths(milli).to_string(), text);
+            assert_eq!(serde_json::to_string(&Thousandths(milli)).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn digits_are_grouped_by_three() {
+        for (number, text) in
+            [(0, "0"), (999, "999"), (1_204, "1 204"), (65_536, "65 536"), (1_000_000, "1 000 000")]
+        {
+            assert_eq!(spaces(&grouped(number)), text);
+        }
+    }
+
+    #[test]
+    fn durations_keep_two_units_at_most() {
+        for (seconds, text) in [
+            (0, "0s"),
+            (59, "59s"),
+            (60, "1m"),
+            (3_119, "51m"),
+            (3_600, "1h"),
+            (7_500, "2h 5m"),
+            (36_000, "10h"),
+            (167_000, "46h"),
+            (273_600, "3d 4h"),
+            (259_200, "3d"),
+            (864_000, "10d"),
+            (86_400_000, "1 000d"),
+        ] {
+            assert_eq!(spaces(&duration_s(seconds)), text);
+        }
+        assert_eq!(age_ms(3_119_999, true), ">51m");
+    }
+
+    #[test]
+    fn growth_is_told_in_a_unit_that_gives_at_least_one() {
+        for (per_min_milli, text) in [
+            (23_000, "+23/min"),
+            (1_500, "+1.5/min"),
+            (400, "+24/h"),
+            (20, "+1.2/h"),
+            (2, "+2.9/day"),
+            (0, "0/min"),
+            (-3_000, "-3/min"),
+            (1_204_400, "+1 204/min"),
+        ] {
+            assert_eq!(spaces(&growth(Some(per_min_milli), false)), text);
+        }
+        assert_eq!(growth(Some(23_000), true), "~+23/min");
+        assert_eq!(growth(None, true), "-");
+    }
+
+    #[test]
+    fn bytes_are_told_in_binary_units() {
+        for (count, text) in [
+            (0, "0 B"),
+            (1_023, "1023 B"),
+            (1_024, "1 KiB"),
+            (1_536, "1.5 KiB"),
+            (10_500_000, "10 MiB"),
+            (u64::MAX, "16 EiB"),
+        ] {
+            assert_eq!(spaces(&bytes(count)), text);
+        }
+    }
+}

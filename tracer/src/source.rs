@@ -1,0 +1,14 @@
+//! Where facts come from: the kernel programs, loaded and attached, and the numbers that turn what
+//! they report into facts.
+
+pub(crate) mod btf;
+pub(crate) mod hooks;
+pub(crate) mod jiffies;
+pub(crate) mod kernel;
+pub(crate) mod lockdown;
+pub(crate) mod offsets;
+pub(crate) mod privileges;
+pub(crate) mod ring_buffer;
+pub(crate) mod snapshot;
+
+mod private_mount;

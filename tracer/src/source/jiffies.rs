@@ -1,0 +1,143 @@
+//! Jiffies, the kernel's coarse clock, in terms of its fine one.
+//!
+//! How many jiffies make a second (`CONFIG_HZ`) is written nowhere that a program can rely on; it
+//! follows from how far the counter has come. `sysconf(_SC_CLK_TCK)` is another number.
+
+/// The rates that a kernel can be configured with (`kernel/Kconfig.hz`).
+const RATES_HZ: [u32; 4] = [100, 250, 300, 1000];
+
+/// `INITIAL_JIFFIES` lets the low 32 bits overflow this many seconds after boot, so that what
+/// cannot stand it is found early.
+const OVERFLOW_AFTER_S: i128 = 300;
+
+const NS_PER_S: i128 = 1_000_000_000;
+
+/// The rate at which a counter that was set at boot has come to `jiffies` at `monotonic_ns`.
+///
+/// `None` if no rate fits, or, around five minutes of uptime, when the counter of every rate
+/// overflows, if several do: take [`fit_rate`] then.
+pub(crate) fn fit(jiffies: u64, monotonic_ns: u64) -> Option<u32> {
+    let uptime_ns = i128::from(monotonic_ns);
+    // The counter starts a little later than the clock, and drifts when ticks are lost.
+    let tolerance_ns = 3 * NS_PER_S + uptime_ns / 500;
+    only(RATES_HZ.into_iter().filter(|&rate| {
+        let ticks = i128::from(jiffies) - (1_i128 << 32) + OVERFLOW_AFTER_S * i128::from(rate);
+        (ticks * NS_PER_S / i128::from(rate) - uptime_ns).abs() <= tolerance_ns
+    }))
+}
+
+/// The rate between two readings of (`jiffies`, nanoseconds of `CLOCK_MONOTONIC`).
+///
+/// `None` if no rate fits, or if the readings are so close that several do; 50 ms tell them apart.
+pub(crate) fn fit_rate(earlier: (u64, u64), later: (u64, u64)) -> Option<u32> {
+    let ticks = i128::from(later.0) - i128::from(earlier.0);
+    let elapsed_ns = i128::from(later.1) - i128::from(earlier.1);
+    only(RATES_HZ.into_iter().filter(|&rate| {
+        let expected = elapsed_ns * i128::from(rate);
+        // A twentieth, and the tick that has just come or not come at either end.
+        (ticks * NS_PER_S - expected).abs() <= expected.abs() / 20 + NS_PER_S
+    }))
+}
+
+/// The only item there is.
+fn only(mut items: impl Iterator<Item = u32>) -> Option<u32> {
+    let item = items.next()?;
+    items.next().is_none().then_some(item)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the counter of a kernel with this rate shows.
+    fn jiffies_at(uptime_ms: i64, rate: u32) -> u64 {
+        let ticks = (uptime_ms - 300_000) * i64::from(rate) / 1000;
+        (1_u64 << 32).checked_add_signed(ticks).unwrap()
+    }
+
+    fn ns(ms: i64) -> u64 {
+        u64::try_from(ms).unwrap() * 1_000_000
+    }
+
+    /// Uptimes away from five minutes: seconds, hours, and years.
+    const CLEAR_MS: [i64; 10] = [
+        1_000,
+        10_000,
+        60_000,
+        200_000,
+        260_000,
+        340_000,
+        600_000,
+        86_400_000,
+        14 * 86_400_000,
+        3 * 365 * 86_400_000,
+    ];
+
+    #[test]
+    fn fits_every_rate_at_every_clear_uptime() {
+        for rate in RATES_HZ {
+            for uptime_ms in CLEAR_MS {
+                let jiffies = jiffies_at(uptime_ms, rate);
+                assert_eq!(fit(jiffies, ns(uptime_ms)), Some(rate), "{rate} Hz, {uptime_ms} ms");
+            }
+        }
+    }
+
+    #[test]
+    fn fits_with_a_late_start_and_drift() {
+        for rate in RATES_HZ {
+            for uptime_ms in CLEAR_MS {
+                for drift_per_million in [-1_000, -50, 50, 1_000] {
+                    let seen_ms = uptime_ms + uptime_ms / 1_000_000 * drift_per_million - 700;
+                    let jiffies = jiffies_at(seen_ms, rate);
+                    assert_eq!(
+                        fit(jiffies, ns(uptime_ms)),
+                        Some(rate),
+                        "{rate} Hz, {uptime_ms} ms, drift {drift_per_million}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn is_never_wrong_around_the_overflow() {
+        for rate in RATES_HZ {
+            for uptime_ms in (240_000..360_000).step_by(250) {
+                let fitted = fit(jiffies_at(uptime_ms, rate), ns(uptime_ms));
+                assert!(
+                    fitted.is_none_or(|hz| hz == rate),
+                    "{rate} Hz, {uptime_ms} ms: {fitted:?}"
+                );
+            }
+            assert_eq!(fit(jiffies_at(300_000, rate), ns(300_000)), None);
+        }
+    }
+
+    #[test]
+    fn two_readings_fit_where_one_is_ambiguous() {
+        for rate in RATES_HZ {
+            for uptime_ms in [299_900, 300_000, 300_100, 86_400_000] {
+                for elapsed_ms in [50, 51, 97, 1_000, 60_000] {
+                    let reading = |at_ms| (jiffies_at(at_ms, rate), ns(at_ms));
+                    let later = reading(uptime_ms + elapsed_ms);
+                    assert_eq!(
+                        fit_rate(reading(uptime_ms), later),
+                        Some(rate),
+                        "{rate} Hz at {uptime_ms} ms over {elapsed_ms} ms"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_fits_nonsense() {
+        assert_eq!(fit(0, 0), None);
+        assert_eq!(fit(u64::MAX, u64::MAX), None);
+        assert_eq!(fit(jiffies_at(86_400_000, 512), ns(86_400_000)), None);
+        assert_eq!(fit_rate((5, 5), (5, 5)), None);
+        assert_eq!(fit_rate((u64::MAX, u64::MAX), (0, 0)), None);
+        assert_eq!(fit_rate((0, 0), (512_000, 1_000_000_000_000)), None);
+    }
+}

@@ -1,0 +1,329 @@
+//! The kernel programs: loaded, attached, and asked for their counters.
+
+use std::{
+    error::Error,
+    fs, io,
+    os::{
+        fd::{AsFd, AsRawFd},
+        unix::fs::MetadataExt,
+    },
+};
+
+use anyhow::{Context, anyhow, bail};
+use aya::{
+    Btf, Ebpf, EbpfLoader, Pod,
+    maps::{HashMap, MapData, PerCpuArray, RingBuf},
+    programs::{Iter, Program, ProgramError},
+};
+use tracer_common::{Counter, Offsets, Settings};
+
+use super::{
+    btf,
+    hooks::{self, HOOKS, HookReport},
+    lockdown::Lockdown,
+    offsets::KernelLayout,
+    privileges,
+    ring_buffer::{EventRing, LogRing},
+};
+
+/// The kernel programs, as `cargo xtask ebpf` built them; the build script says which object.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("TRACER_BPF_OBJECT"));
+
+/// The kernel's type information about itself.
+const BTF_FILE: &str = "/sys/kernel/btf/vmlinux";
+
+/// The iterator behind [`Kernel::walk`].
+pub(super) const SNAPSHOT_PROGRAM: &str = "task_file";
+
+/// Room in the ring buffer unless [`KernelOptions::ring_bytes`] says otherwise.
+const RING_BYTES: u32 = 8 << 20;
+
+/// The user side is woken when this part of the ring buffer is full.
+const WAKEUP_PART: u32 = 8;
+
+/// What to load.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct KernelOptions {
+    /// Only events of the processes given to [`Kernel::set_pids`], and of the sockets that they
+    /// open or that were given to [`Kernel::track`].
+    pub(crate) only_tracked: bool,
+    /// Have the programs log what they do, for [`Kernel::take_log`].
+    pub(crate) verbose: bool,
+    /// Size of the ring buffer for events, rounded up to a power of two and at least a page.
+    /// 8 MiB if `None`.
+    pub(crate) ring_bytes: Option<u32>,
+}
+
+/// The loaded kernel programs. They detach when this is dropped.
+pub(crate) struct Kernel {
+    ebpf: Ebpf,
+    btf: Btf,
+    layout: KernelLayout,
+    options: KernelOptions,
+    hooks: Vec<HookReport>,
+}
+
+/// What the kernel side has lost since it was loaded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct KernelLosses {
+    /// [`Counter::RingFull`].
+    pub(crate) ring_full: u64,
+    /// [`Counter::MapFull`].
+    pub(crate) map_full: u64,
+    /// [`Counter::ReadFailed`].
+    pub(crate) read_failed: u64,
+    /// Events for which the kernel did not run the program, because on that processor it was in
+    /// the middle of running it for another one (`recursion_misses`). 0 before Linux 5.12.
+    pub(crate) missed_runs: u64,
+}
+
+/// A type that the programs' globals are made of.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+struct Global<T>(T);
+
+// SAFETY: integers without padding.
+unsafe impl Pod for Global<Offsets> {}
+// SAFETY: integers without padding.
+unsafe impl Pod for Global<Settings> {}
+
+impl Kernel {
+    /// Loads the programs and maps, and the iterator ready for [`walk`](Self::walk). Nothing is
+    /// hooked before [`attach`](Self::attach).
+    ///
+    /// # Errors
+    /// One line with cause and remedy: no privilege, no type information, a kernel that is locked
+    /// down or lacks a field, or one that refuses a program.
+    pub(crate) fn load(options: KernelOptions) -> anyhow::Result<Self> {
+        if !privileges::may_load_programs() {
+            bail!(
+                "loading kernel programs needs root, or CAP_BPF and CAP_PERFMON: run it with sudo"
+            );
+        }
+        let layout = kernel_layout()?;
+        let ring_bytes = options.ring_bytes.unwrap_or(RING_BYTES);
+        let offsets = Global(layout.offsets);
+        let settings = Global(Settings {
+            pid_namespace_inode: pid_namespace_inode()?,
+            only_tracked: u32::from(options.only_tracked),
+            wakeup_bytes: ring_bytes / WAKEUP_PART,
+        });
+        let log_level = if options.verbose { aya_log::Level::Debug as u8 } else { 0 };
+
+        raise_memory_lock_limit();
+        let btf = Btf::from_sys_fs().map_err(|error| explain(&error))?;
+        let ebpf = EbpfLoader::new()
+            // The programs have no relocations against the kernel's types.
+            .btf(None)
+            .override_global("OFFSETS", &offsets, true)
+            .override_global("SETTINGS", &settings, true)
+            .override_global(aya_log::LEVEL, &log_level, true)
+            .map_max_entries("EVENTS", ring_bytes)
+            .load(OBJECT)
+            .map_err(|error| explain(&error))?;
+        let mut kernel = Self { ebpf, btf, layout, options, hooks: Vec::new() };
+        kernel.load_snapshot_program()?;
+        Ok(kernel)
+    }
+
+    /// Attaches the hooks. From here on events arrive, of processes that were given to
+    /// [`set_pids`](Self::set_pids) before. What does not attach is in the reports, one for each
+    /// hook, and is no error.
+    pub(crate) fn attach(&mut self) -> &[HookReport] {
+        self.hooks = hooks::attach(&mut self.ebpf, &self.btf, &HOOKS);
+        &self.hooks
+    }
+
+    /// What the running kernel's type information said.
+    pub(crate) fn layout(&self) -> &KernelLayout {
+        &self.layout
+    }
+
+    /// Replaces the processes in scope, by their pids as this process sees them. Without
+    /// [`KernelOptions::only_tracked`] it has no effect.
+    ///
+    /// # Errors
+    /// There are more than the map holds (4096).
+    pub(crate) fn set_pids(&mut self, pids: &[u32]) -> anyhow::Result<()> {
+        let mut map: HashMap<&mut MapData, u32, u8> = self.map("PIDS")?.try_into()?;
+        // The new ones first, so that no process that stays is out of scope for a moment.
+        let old: Vec<u32> = map.keys().collect::<Result<_, _>>()?;
+        for pid in old.iter().filter(|pid| !pids.contains(pid)) {
+            map.remove(pid)?;
+        }
+        for pid in pids {
+            map.insert(pid, 1, 0).context("too many processes to trace")?;
+        }
+        Ok(())
+    }
+
+    /// Brings a socket into scope that a snapshot has shown, by its cookie: a process in scope had
+    /// it open before the hooks were attached.
+    ///
+    /// # Errors
+    /// The map is full (1,048,576 sockets).
+    pub(crate) fn track(&mut self, cookie: u64) -> anyhow::Result<()> {
+        let mut map: HashMap<&mut MapData, u64, u8> = self.map("TRACKED")?.try_into()?;
+        Ok(map.insert(cookie, 1, 0)?)
+    }
+
+    /// What has been lost so far.
+    ///
+    /// # Errors
+    /// The kernel does not let its own counters be read.
+    pub(crate) fn losses(&self) -> anyhow::Result<KernelLosses> {
+        let map = self.ebpf.map("COUNTERS").ok_or_else(|| not_in_object("COUNTERS"))?;
+        let counters: PerCpuArray<&MapData, u64> = map.try_into()?;
+        let sum = |counter: Counter| -> anyhow::Result<u64> {
+            Ok(counters.get(&(counter as u32), 0)?.iter().sum())
+        };
+        Ok(KernelLosses {
+            ring_full: sum(Counter::RingFull)?,
+            map_full: sum(Counter::MapFull)?,
+            read_failed: sum(Counter::ReadFailed)?,
+            missed_runs: self.ebpf.programs().map(|(_, program)| missed_runs(program)).sum(),
+        })
+    }
+
+    /// The ring buffer of events; once.
+    ///
+    /// # Errors
+    /// It was taken before, or cannot be polled.
+    pub(crate) fn take_events(&mut self) -> anyhow::Result<EventRing> {
+        let map = self.ebpf.take_map("EVENTS").ok_or_else(|| not_in_object("EVENTS"))?;
+        Ok(EventRing::new(RingBuf::try_from(map)?)?)
+    }
+
+    /// The programs' log; once. `None` unless [`KernelOptions::verbose`].
+    ///
+    /// # Errors
+    /// It was taken before, or cannot be polled.
+    pub(crate) fn take_log(&mut self) -> anyhow::Result<Option<LogRing>> {
+        self.options.verbose.then(|| LogRing::new(&mut self.ebpf)).transpose()
+    }
+
+    /// A program of the object, by its name.
+    pub(super) fn program(&mut self, name: &str) -> anyhow::Result<&mut Program> {
+        self.ebpf.program_mut(name).ok_or_else(|| not_in_object(name))
+    }
+
+    fn map(&mut self, name: &str) -> anyhow::Result<&mut aya::maps::Map> {
+        self.ebpf.map_mut(name).ok_or_else(|| not_in_object(name))
+    }
+
+    fn load_snapshot_program(&mut self) -> anyhow::Result<()> {
+        let program = self.ebpf.program_mut(SNAPSHOT_PROGRAM);
+        let program = program.ok_or_else(|| not_in_object(SNAPSHOT_PROGRAM))?;
+        let program: &mut Iter = program.try_into()?;
+        program.load("task_file", &self.btf).map_err(|error| explain(&error))
+    }
+}
+
+/// Asks the running kernel for everything that depends on it.
+fn kernel_layout() -> anyhow::Result<KernelLayout> {
+    let bytes = fs::read(BTF_FILE).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => anyhow!(
+            "this kernel has no type information ({BTF_FILE} is missing): \
+             use one built with CONFIG_DEBUG_INFO_BTF=y"
+        ),
+        _ => anyhow!("cannot read the kernel's type information {BTF_FILE}: {error}"),
+    })?;
+    btf::Btf::parse(&bytes).and_then(|btf| KernelLayout::resolve(&btf)).map_err(|error| {
+        let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+        anyhow!(
+            "Linux {} is not supported, its type information {BTF_FILE} does not fit: {error}",
+            release.trim()
+        )
+    })
+}
+
+/// The number by which the kernel knows the pid namespace of this process.
+fn pid_namespace_inode() -> anyhow::Result<u32> {
+    const FILE: &str = "/proc/self/ns/pid";
+    let metadata =
+        fs::metadata(FILE).with_context(|| format!("cannot read {FILE}: is /proc mounted?"))?;
+    u32::try_from(metadata.ino()).with_context(|| format!("{FILE} has an impossible number"))
+}
+
+/// Kernels before 5.11 count maps as locked memory. Where the limit may not be raised, it is likely
+/// to be a kernel that does not.
+fn raise_memory_lock_limit() {
+    let limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: the pointer is to a local that outlives the call.
+    unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const limit) };
+}
+
+/// Times that the kernel passed the program over, from its descriptor's page in `/proc`.
+fn missed_runs(program: &Program) -> u64 {
+    // A program that is not loaded has missed nothing.
+    let Ok(fd) = program.fd() else { return 0 };
+    let path = format!("/proc/self/fdinfo/{}", fd.as_fd().as_raw_fd());
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let value = text.lines().find_map(|line| line.strip_prefix("recursion_misses:"));
+    value.and_then(|value| value.trim().parse().ok()).unwrap_or(0)
+}
+
+fn not_in_object(name: &str) -> anyhow::Error {
+    anyhow!("the embedded kernel object has no `{name}`, or it was taken before")
+}
+
+/// Cause and remedy of an error from loading, on one line.
+fn explain(error: &(dyn Error + 'static)) -> anyhow::Error {
+    if Lockdown::current() == Some(Lockdown::Confidentiality) {
+        return anyhow!(
+            "the kernel is locked down in confidentiality mode, which keeps even root from reading \
+             its memory: boot with lockdown=integrity or less"
+        );
+    }
+    if is_permission_denied(error) {
+        return anyhow!(
+            "the kernel does not let this process load programs, which needs CAP_BPF and \
+             CAP_PERFMON on the host, not in a container of its own user namespace: {}",
+            one_line(error)
+        );
+    }
+    anyhow!("cannot load the kernel programs: {}", one_line(error))
+}
+
+/// Whether the kernel said EPERM. What the verifier does not like is EACCES, another matter.
+fn is_permission_denied(error: &(dyn Error + 'static)) -> bool {
+    causes(error).any(|cause| {
+        let cause = cause.downcast_ref::<io::Error>();
+        cause.is_some_and(|cause| cause.raw_os_error() == Some(libc::EPERM))
+    })
+}
+
+/// The error and its causes on one line; of the verifier's log, if there is one, the last words.
+pub(super) fn one_line(error: &(dyn Error + 'static)) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    for cause in causes(error) {
+        let text = match cause.downcast_ref::<ProgramError>() {
+            Some(ProgramError::LoadError { io_error, verifier_log }) => {
+                let log = verifier_log.to_string();
+                let last = log.lines().rfind(|line| is_verdict(line)).unwrap_or_default();
+                format!("the kernel refused the program ({io_error}) {last}")
+            }
+            _ => cause.to_string(),
+        };
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        // Many errors repeat their cause.
+        if !parts.last().is_some_and(|part| part.contains(&text)) {
+            parts.push(text);
+        }
+    }
+    parts.join(": ")
+}
+
+/// Whether a line of the verifier's log says what is wrong, and is not one of the statistics at its
+/// end.
+fn is_verdict(line: &str) -> bool {
+    let statistics = ["processed ", "verification time ", "stack depth ", "peak_states "];
+    !line.trim().is_empty() && !statistics.iter().any(|start| line.starts_with(start))
+}
+
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| error.source())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,65 @@
+//! The kernel's lockdown mode (`man 7 kernel_lockdown`).
+
+use std::fs;
+
+use super::private_mount::with_mounted;
+
+const FILE: &str = "/sys/kernel/security/lockdown";
+
+/// How far the kernel protects itself from root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lockdown {
+    /// Not at all.
+    None,
+    /// Root may not change the kernel. Everything here works.
+    Integrity,
+    /// Root may not read the kernel's memory either, so no program here can work.
+    Confidentiality,
+}
+
+impl Lockdown {
+    /// The kernel's word for it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Integrity => "integrity",
+            Self::Confidentiality => "confidentiality",
+        }
+    }
+
+    /// The mode of the running kernel; `None` if it has no lockdown, or does not say.
+    pub(crate) fn current() -> Option<Self> {
+        let text = fs::read_to_string(FILE).ok().or_else(|| {
+            let kind = c"securityfs";
+            with_mounted(kind, c"/sys/kernel/security", || fs::read_to_string(FILE).ok()).ok()?
+        })?;
+        Self::parse(&text)
+    }
+
+    /// Reads `none [integrity] confidentiality`.
+    fn parse(text: &str) -> Option<Self> {
+        let (_, rest) = text.split_once('[')?;
+        let (name, _) = rest.split_once(']')?;
+        [Self::None, Self::Integrity, Self::Confidentiality]
+            .into_iter()
+            .find(|mode| mode.name() == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Lockdown;
+
+    #[test]
+    fn the_brackets_mark_the_mode() {
+        assert_eq!(Lockdown::parse("[none] integrity confidentiality\n"), Some(Lockdown::None));
+        assert_eq!(
+            Lockdown::parse("none integrity [confidentiality]\n"),
+            Some(Lockdown::Confidentiality)
+        );
+        assert_eq!(Lockdown::parse("none [integrity] confidentiality"), Some(Lockdown::Integrity));
+        for nonsense in ["", "none integrity", "[", "[]", "]none[", "[other]"] {
+            assert_eq!(Lockdown::parse(nonsense), None, "{nonsense}");
+        }
+    }
+}

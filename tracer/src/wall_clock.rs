@@ -1,0 +1,111 @@
+//! From the kernel's clocks to wall time.
+
+use std::io;
+
+use tracer_core::{ProcessKey, Timestamp};
+
+/// One moment, read on three clocks: the anchor that turns the kernel's times into wall time.
+///
+/// It is taken once at the start of a run and kept, so that a process's start time reads the same
+/// in every report, however the wall clock is slewed meanwhile. The price: after a suspend, which
+/// stops `CLOCK_MONOTONIC` alone, events read as early as the suspend was long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct WallClock {
+    /// `CLOCK_REALTIME`.
+    pub(crate) wall: jiff::Timestamp,
+    /// `CLOCK_MONOTONIC`, what the kernel stamps events with.
+    pub(crate) monotonic: Timestamp,
+    /// `CLOCK_BOOTTIME` in nanoseconds, what the kernel stamps the start of a process with.
+    pub(crate) boot_ns: u64,
+}
+
+impl WallClock {
+    /// An anchor from three readings of the same moment.
+    pub(crate) const fn new(wall: jiff::Timestamp, monotonic: Timestamp, boot_ns: u64) -> Self {
+        Self { wall, monotonic, boot_ns }
+    }
+
+    /// An anchor at this moment. The readings are within microseconds of each other.
+    ///
+    /// # Errors
+    /// What `clock_gettime` says; no supported kernel lacks these clocks.
+    pub(crate) fn now() -> io::Result<Self> {
+        let monotonic_ns = read(libc::CLOCK_MONOTONIC)?;
+        let wall_ns = read(libc::CLOCK_REALTIME)?;
+        let boot_ns = read(libc::CLOCK_BOOTTIME)?;
+        Ok(Self::new(clamped(wall_ns.into()), Timestamp::from_ns(monotonic_ns), boot_ns))
+    }
+
+    /// A moment of `CLOCK_MONOTONIC` as RFC 3339 in UTC with milliseconds.
+    pub(crate) fn rfc3339(self, at: Timestamp) -> String {
+        self.format(i128::from(at.as_ns()) - i128::from(self.monotonic.as_ns()))
+    }
+
+    /// When a process started, as RFC 3339 in UTC with milliseconds.
+    pub(crate) fn start_time(self, process: ProcessKey) -> String {
+        self.format(i128::from(process.start_time_ns) - i128::from(self.boot_ns))
+    }
+
+    fn format(self, after_anchor_ns: i128) -> String {
+        format!("{:.3}", clamped(self.wall.as_nanosecond() + after_anchor_ns))
+    }
+}
+
+/// The wall time so many nanoseconds after 1970, or the end of the calendar that lies nearest.
+fn clamped(unix_ns: i128) -> jiff::Timestamp {
+    jiff::Timestamp::from_nanosecond(unix_ns).unwrap_or(if unix_ns < 0 {
+        jiff::Timestamp::MIN
+    } else {
+        jiff::Timestamp::MAX
+    })
+}
+
+/// Nanoseconds on a clock; one that is set to before its start reads 0.
+fn read(clock: libc::clockid_t) -> io::Result<u64> {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is a valid timespec that the call may write to, and outlives it.
+    if unsafe { libc::clock_gettime(clock, &raw mut time) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    let nanoseconds = u64::try_from(time.tv_nsec).unwrap_or(0);
+    Ok(seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clock() -> WallClock {
+        // 2026-03-01T12:00:00Z, 1,000 s after boot of which 100 s were suspended.
+        let wall = jiff::Timestamp::from_second(1_772_366_400).unwrap();
+        WallClock::new(wall, Timestamp::from_ms(900_000), 1_000_000_000_000)
+    }
+
+    #[test]
+    fn monotonic_and_boot_time_have_their_own_anchors() {
+        assert_eq!(clock().rfc3339(Timestamp::from_ms(900_000)), "2026-03-01T12:00:00.000Z");
+        assert_eq!(clock().rfc3339(Timestamp::from_ms(899_999)), "2026-03-01T11:59:59.999Z");
+        assert_eq!(clock().rfc3339(Timestamp::from_ms(903_250)), "2026-03-01T12:00:03.250Z");
+        let process = ProcessKey { pid: 1, start_time_ns: 1_000_000_000 };
+        assert_eq!(clock().start_time(process), "2026-03-01T11:43:21.000Z");
+    }
+
+    #[test]
+    fn nonsense_times_are_clamped_to_the_calendar() {
+        let late = WallClock::new(jiff::Timestamp::MAX, Timestamp::from_ns(0), 0);
+        assert_eq!(
+            late.rfc3339(Timestamp::from_ns(u64::MAX)),
+            format!("{:.3}", jiff::Timestamp::MAX)
+        );
+        let early = WallClock::new(jiff::Timestamp::MIN, Timestamp::from_ns(u64::MAX), 0);
+        assert_eq!(early.rfc3339(Timestamp::from_ns(0)), format!("{:.3}", jiff::Timestamp::MIN));
+    }
+
+    #[test]
+    fn boot_time_is_never_behind_monotonic() {
+        let now = WallClock::now().unwrap();
+        assert!(now.boot_ns >= now.monotonic.as_ns());
+        assert!(now.wall > jiff::Timestamp::UNIX_EPOCH);
+    }
+}

@@ -1,0 +1,134 @@
+//! One look at sockets that were there before.
+
+use crate::support::{Kind, Leak, Puppet, Tracer, listed};
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn every_age_is_a_lower_bound() {
+    let leak = Leak::of(Kind::Undrained, 5);
+
+    let outcome = Tracer::run(&format!("audit --pid {} --idle 1s -o json", leak.pid()));
+
+    let finding = outcome.report().leak_of(leak.pid());
+    assert_eq!(finding.count(), 5);
+    for connection in finding.connections() {
+        assert_eq!(connection.text("origin"), "seeded");
+        assert!(connection.flag("age_is_lower_bound"));
+    }
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn one_snapshot_is_enough_for_what_it_can_prove() {
+    let leak = Leak::of(Kind::Ghost, 23);
+
+    let outcome = Tracer::run(&format!("audit --pid {} --idle 1ms --for 0s -o json", leak.pid()));
+
+    assert_eq!(outcome.code, 1, "{outcome:?}");
+    leak.assert_reported_by(&outcome.report());
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn all_processes_in_all_network_namespaces_are_seen() {
+    let mut inside = Puppet::start_in_own_network();
+    let listener = inside.listen();
+    let unread = inside.connect(listener, 5);
+    let accepted = inside.accept(listener, 5);
+    inside.send(&accepted, 8192);
+    inside.await_unread(&unread, 8192);
+    let outside = Leak::of(Kind::Undrained, 5);
+
+    let report = Tracer::run("audit --idle 1s -o json").report();
+
+    outside.assert_reported_by(&report);
+    let finding = report.leak_of(inside.pid());
+    assert_eq!(finding.fds(), unread.into_iter().collect());
+    assert_eq!(finding.number("netns"), inside.network());
+    assert_eq!(report.leak_of(outside.pid()).number("netns"), outside.leaker.network());
+    assert_ne!(inside.network(), outside.leaker.network());
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn idle_connections_with_nothing_unread_are_healthy() {
+    let (mut server, mut client) = (Puppet::start(), Puppet::start());
+    let listener = server.listen();
+    let opened = client.connect(listener, 20);
+    let accepted = server.accept(listener, 20);
+    client.send(&opened, 100);
+    server.receive(&accepted, 100);
+    server.send(&accepted, 8192);
+    client.receive(&opened, 8192);
+
+    let pids = format!("{},{}", server.pid(), client.pid());
+    let outcome = Tracer::run(&format!("audit --pid {pids} --idle 1s -o json"));
+
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+    let report = outcome.report();
+    assert!(report.leaks_of(client.pid()).is_empty(), "{report}");
+    assert!(report.leaks_of(server.pid()).is_empty(), "{report}");
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn only_the_processes_asked_for_are_judged() {
+    let asked_for = Leak::of(Kind::Undrained, 5);
+    let other = Leak::of(Kind::Undrained, 5);
+
+    let report =
+        Tracer::run(&format!("audit --pid {} --idle 1s -o json", asked_for.pid())).report();
+
+    asked_for.assert_reported_by(&report);
+    assert!(report.findings_of(other.pid()).is_empty(), "{report}");
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn what_one_restart_of_the_server_closed_is_no_leak() {
+    for (count, confidence) in [(6, "info"), (12, "possible")] {
+        let (mut server, mut client) = (Puppet::start(), Puppet::start());
+        let listener = server.listen();
+        let opened = client.connect(listener, count);
+        let accepted = server.accept(listener, count);
+        server.close(&accepted);
+        client.await_state(&opened, "CLOSE_WAIT");
+
+        let outcome = Tracer::run(&format!("audit --pid {} --idle 1s -o json", client.pid()));
+
+        assert_eq!(outcome.code, 0, "{outcome:?}");
+        let findings = outcome.report().findings_of(client.pid());
+        assert_eq!(findings.len(), 1, "{outcome:?}");
+        assert_eq!(findings[0].text("confidence"), confidence);
+    }
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn a_stopped_process_cannot_read() {
+    let leak = Leak::of(Kind::Undrained, 6);
+    leak.leaker.stop();
+
+    let outcome = Tracer::run(&format!("audit --pid {} --idle 1s -o json", leak.pid()));
+
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+    assert!(outcome.report().findings_of(leak.pid()).is_empty(), "{outcome:?}");
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn a_process_that_read_the_end_of_the_stream_and_does_not_close_leaks() {
+    let (mut server, mut client) = (Puppet::start(), Puppet::start());
+    let listener = server.listen();
+    let opened = client.connect(listener, 6);
+    let accepted = server.accept(listener, 6);
+    server.close(&accepted);
+    client.ask(&format!("receive {} all", listed(&opened)));
+
+    let outcome = Tracer::run(&format!("audit --pid {} --idle 1s -o json", client.pid()));
+
+    assert_eq!(outcome.code, 1, "{outcome:?}");
+    let finding = outcome.report().leak_of(client.pid());
+    assert_eq!((finding.text("verdict"), finding.count()), ("close-wait", 6));
+    assert_eq!(finding.fds(), opened.into_iter().collect());
+}

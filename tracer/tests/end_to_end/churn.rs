@@ -1,0 +1,56 @@
+//! Connections that come and go leave nothing behind.
+
+use crate::support::{Puppet, Tracer};
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn ten_thousand_connects_and_closes_leave_an_empty_table() {
+    let (mut server, mut client) = (Puppet::start(), Puppet::start());
+    let churned = server.listen();
+    server.ask(&format!("accept-and-close {}", churned.fd));
+    let kept = server.listen();
+    let pids = format!("{},{}", client.pid(), server.pid());
+    let mut tracer = Tracer::start(&format!("--pid {pids} --all -o json"));
+    tracer.wait_until_it_looks();
+
+    client.ask(&format!("churn {} 10000", churned.address));
+    let last = client.connect(kept, 1)[0];
+    // The only connection left was made after all others, so the tracer has seen them too.
+    tracer.wait_until(|report| {
+        let left = report.connections_of(client.pid());
+        report.connections_of(server.pid()).is_empty()
+            && matches!(left.as_slice(), [connection] if connection.fd() == last)
+    });
+    let outcome = tracer.interrupt();
+
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+    let coverage = outcome.report().member("coverage").clone();
+    assert_eq!(coverage["complete"], true, "{coverage:#}");
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn what_is_lost_while_it_cannot_keep_up_is_counted_and_healed() {
+    let (mut server, mut client) = (Puppet::start(), Puppet::start());
+    let churned = server.listen();
+    server.ask(&format!("accept-and-close {}", churned.fd));
+    let kept = server.listen();
+    let pids = format!("{},{}", client.pid(), server.pid());
+    let mut tracer = Tracer::start(&format!("--pid {pids} --all -o json"));
+    let gone = client.connect(kept, 3);
+    tracer.wait_until(|report| report.connections_of(client.pid()).len() == 3);
+
+    tracer.stop();
+    client.ask(&format!("churn {} 20000", churned.address));
+    client.close(&gone);
+    let opened = client.connect(kept, 2);
+    tracer.resume();
+
+    let report = tracer.wait_until(|report| {
+        let left = report.connections_of(client.pid());
+        left.len() == opened.len() && left.iter().all(|it| opened.contains(&it.fd()))
+    });
+    let coverage = report.member("coverage");
+    assert_ne!(coverage["events_lost"], 0, "the ring buffer cannot hold so many: {coverage:#}");
+    assert_eq!(coverage["complete"], true, "{coverage:#}");
+}

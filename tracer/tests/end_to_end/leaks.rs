@@ -1,0 +1,90 @@
+//! A real program leaks exactly 23 connections, and the tracer says exactly that: in an audit of
+//! what is there, and live while it happens.
+
+use crate::support::{Kind, Leak, Tracer};
+
+const COUNT: usize = 23;
+
+#[track_caller]
+fn check_audit(kind: Kind) {
+    let leak = Leak::of(kind, COUNT);
+
+    let outcome = Tracer::run(&format!("audit --pid {} --idle 2s -o json", leak.pid()));
+
+    assert_eq!(outcome.code, 1, "{outcome:?}");
+    leak.assert_reported_by(&outcome.report());
+}
+
+#[track_caller]
+fn check_live(kind: Kind) {
+    let mut leak = Leak::prepare(kind);
+    let mut tracer = Tracer::start(&format!("--pid {} --idle 2s -o json", leak.pid()));
+    tracer.wait_until_it_looks();
+
+    leak.grow(COUNT);
+    tracer.wait_until(|report| report.leaked_by(leak.pid()) == COUNT as u64);
+    let outcome = tracer.interrupt();
+
+    assert_eq!(outcome.code, 1, "{outcome:?}");
+    leak.assert_reported_by(&outcome.report());
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn audit_finds_connections_that_the_peer_closed() {
+    check_audit(Kind::CloseWait { unread: 0 });
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn audit_finds_connections_that_the_peer_closed_with_unread_bytes() {
+    check_audit(Kind::CloseWait { unread: 300 });
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn audit_finds_connections_with_unread_responses() {
+    check_audit(Kind::Undrained);
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn audit_finds_ghosts() {
+    check_audit(Kind::Ghost);
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn audit_finds_accepted_connections_that_are_never_read() {
+    check_audit(Kind::NeverRead);
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn live_finds_connections_that_the_peer_closed() {
+    check_live(Kind::CloseWait { unread: 0 });
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn live_finds_connections_that_the_peer_closed_with_unread_bytes() {
+    check_live(Kind::CloseWait { unread: 300 });
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn live_finds_connections_with_unread_responses() {
+    check_live(Kind::Undrained);
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn live_finds_ghosts() {
+    check_live(Kind::Ghost);
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn live_finds_accepted_connections_that_are_never_read() {
+    check_live(Kind::NeverRead);
+}

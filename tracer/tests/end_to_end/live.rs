@@ -1,0 +1,158 @@
+//! Watching while things happen.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::support::{Kind, Leak, Puppet, Tracer};
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn connections_from_before_are_told_from_those_it_saw_open() {
+    let (mut server, mut client) = (Puppet::start(), Puppet::start());
+    let listener = server.listen();
+    let before = client.connect(listener, 3);
+    let mut tracer = Tracer::start(&format!("--pid {} --all -o json", client.pid()));
+    tracer.wait_until_it_looks();
+
+    let after = client.connect(listener, 2);
+    let report = tracer.wait_until(|report| report.connections_of(client.pid()).len() == 5);
+
+    let origins: BTreeMap<_, _> = report
+        .connections_of(client.pid())
+        .iter()
+        .map(|it| (it.fd(), (it.text("origin").to_owned(), it.flag("age_is_lower_bound"))))
+        .collect();
+    let as_seeded = before.into_iter().map(|fd| (fd, ("seeded".to_owned(), true)));
+    let as_traced = after.into_iter().map(|fd| (fd, ("traced".to_owned(), false)));
+    assert_eq!(origins, as_seeded.chain(as_traced).collect());
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn an_accepted_connection_is_traced_too() {
+    let (mut server, mut client) = (Puppet::start(), Puppet::start());
+    let listener = server.listen();
+    let mut tracer = Tracer::start(&format!("--pid {} --all -o json", server.pid()));
+    tracer.wait_until_it_looks();
+
+    client.connect(listener, 2);
+    let accepted = server.accept(listener, 2);
+    let report = tracer.wait_until(|report| report.connections_of(server.pid()).len() == 2);
+
+    for connection in report.connections_of(server.pid()) {
+        assert!(accepted.contains(&connection.fd()), "{report}");
+        assert_eq!(connection.text("origin"), "traced");
+        assert!(!connection.flag("age_is_lower_bound"));
+    }
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn a_leak_that_is_closed_is_taken_back() {
+    let mut leak = Leak::of(Kind::Undrained, 6);
+    let mut tracer = Tracer::start(&format!("--pid {} --idle 1s -o json", leak.pid()));
+    let report = tracer.wait_until(|report| report.leaked_by(leak.pid()) == 6);
+    leak.assert_reported_by(&report);
+
+    leak.leaker.ask("close-all");
+    tracer.wait_until(|report| report.leaks_of(leak.pid()).is_empty());
+    let outcome = tracer.interrupt();
+
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+    let findings = outcome.report().findings_of(leak.pid());
+    assert_eq!(findings.len(), 1, "the retraction is shown: {outcome:?}");
+    assert!(findings[0].is_retracted());
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn a_leak_that_is_read_after_all_is_taken_back() {
+    let mut leak = Leak::of(Kind::Undrained, 6);
+    let mut tracer = Tracer::start(&format!("--pid {} --idle 1s -o json", leak.pid()));
+    tracer.wait_until(|report| report.leaked_by(leak.pid()) == 6);
+
+    let fds: Vec<_> = leak.fds.iter().copied().collect();
+    leak.leaker.receive(&fds, 8 * 1024);
+    tracer.wait_until(|report| report.leaks_of(leak.pid()).is_empty());
+    let outcome = tracer.interrupt();
+
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn it_ends_with_the_process_it_traces() {
+    let leak = Leak::of(Kind::Undrained, 6);
+    let pid = leak.pid();
+    let mut tracer = Tracer::start(&format!("--pid {pid} --idle 1s -o json"));
+    tracer.wait_until(|report| report.leaked_by(pid) == 6);
+
+    drop(leak);
+    let outcome = tracer.finish();
+
+    assert_eq!(outcome.code, 0, "nothing is leaked any more: {outcome:?}");
+    assert_eq!(outcome.report().leaked_by(pid), 0);
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn a_service_manager_can_end_it_too() {
+    let leak = Leak::of(Kind::Undrained, 6);
+    let mut tracer = Tracer::start(&format!("--pid {} --idle 1s -o json", leak.pid()));
+    tracer.wait_until(|report| report.leaked_by(leak.pid()) == 6);
+
+    let outcome = tracer.terminate();
+
+    assert_eq!(outcome.code, 1, "{outcome:?}");
+    leak.assert_reported_by(&outcome.report());
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn it_ends_after_the_time_it_was_given() {
+    let leak = Leak::of(Kind::Undrained, 6);
+
+    let outcome = Tracer::run(&format!("--pid {} --idle 1s --for 3s -o json", leak.pid()));
+
+    assert_eq!(outcome.code, 1, "{outcome:?}");
+    leak.assert_reported_by(&outcome.report());
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn two_tracers_do_not_disturb_each_other() {
+    let mut leak = Leak::prepare(Kind::Undrained);
+    let arguments = format!("--pid {} --idle 1s -o json", leak.pid());
+    let mut tracers = [Tracer::start(&arguments), Tracer::start(&arguments)];
+    for tracer in &mut tracers {
+        tracer.wait_until_it_looks();
+    }
+
+    leak.grow(7);
+
+    for mut tracer in tracers {
+        tracer.wait_until(|report| report.leaked_by(leak.pid()) == 7);
+        leak.assert_reported_by(&tracer.interrupt().report());
+    }
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn connections_that_nobody_holds_for_a_while_are_found_again() {
+    let mut leak = Leak::of(Kind::Undrained, 5);
+    let mut receiver = Puppet::start();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("passed");
+    let mut tracer = Tracer::start("--idle 1s --interval 300ms -o json");
+    tracer.wait_until(|report| report.leaked_by(leak.pid()) == 5);
+
+    receiver.expect_passed(&path);
+    for &fd in &leak.fds {
+        leak.leaker.put_in_flight(fd, &path);
+        leak.leaker.close(&[fd]);
+    }
+    tracer.wait_until(|report| report.leaked_by(leak.pid()) == 0);
+    let taken: BTreeSet<_> = leak.fds.iter().map(|_| receiver.take_passed()).collect();
+    let report = tracer.wait_until(|report| report.leaked_by(receiver.pid()) == 5);
+
+    assert_eq!(report.leak_of(receiver.pid()).fds(), taken);
+}

@@ -1,0 +1,23 @@
+//! Runs the built program against real processes with real sockets, on the running kernel.
+//!
+//! The other ends are [`support::Puppet`]s, which do what a test tells them. What a test expects is
+//! the contract of the command line: exit codes, the JSON and CSV schemas, one-line errors. No test
+//! asserts a time; each waits for a condition, with a deadline that only a fault reaches.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod support;
+
+mod attribution;
+mod audit;
+mod churn;
+mod csv_export;
+mod demo;
+mod doctor;
+mod errors;
+mod exit_codes;
+mod filters;
+mod leaks;
+mod live;
+mod output;
+mod puppet;

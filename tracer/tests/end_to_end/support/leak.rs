@@ -1,0 +1,142 @@
+use std::{collections::BTreeSet, thread, time::Duration};
+
+use super::{Fd, Listener, Puppet, Report, listed};
+
+/// Between one leaked connection and the next.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// A way to leak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The peer sends so much, which is not read, and closes.
+    CloseWait {
+        /// Bytes that are left unread.
+        unread: usize,
+    },
+    /// The peer sends 8 KiB, which nobody reads.
+    Undrained,
+    /// The peer resets the connection.
+    Ghost,
+    /// Accepted, sent 100 bytes to, and never read.
+    NeverRead,
+}
+
+/// A process that leaks connections, and its peer.
+pub(crate) struct Leak {
+    /// The process that leaks.
+    pub(crate) leaker: Puppet,
+    /// The process at the other end.
+    pub(crate) peer: Puppet,
+    /// What the leaker has leaked so far.
+    pub(crate) fds: BTreeSet<Fd>,
+    kind: Kind,
+    listener: Listener,
+}
+
+impl Leak {
+    /// Starts both processes; nothing is leaked yet.
+    pub(crate) fn prepare(kind: Kind) -> Self {
+        let (mut leaker, mut peer) = (Puppet::start(), Puppet::start());
+        let server = if kind == Kind::NeverRead { &mut leaker } else { &mut peer };
+        let listener = server.listen();
+        Self { leaker, peer, fds: BTreeSet::new(), kind, listener }
+    }
+
+    /// Leaks `count` connections, one every few hundred milliseconds.
+    pub(crate) fn of(kind: Kind, count: usize) -> Self {
+        let mut leak = Self::prepare(kind);
+        leak.grow(count);
+        leak
+    }
+
+    /// Leaks `count` more connections, one every few hundred milliseconds.
+    pub(crate) fn grow(&mut self, count: usize) {
+        for _ in 0..count {
+            let fd = self.leak_one();
+            self.fds.insert(fd);
+            thread::sleep(PAUSE);
+        }
+    }
+
+    /// The process that leaks.
+    pub(crate) fn pid(&self) -> u32 {
+        self.leaker.pid()
+    }
+
+    /// The port that is listened on.
+    pub(crate) fn port(&self) -> u16 {
+        self.listener.address.port()
+    }
+
+    /// Asserts that a report holds the leak, the whole leak, and nothing but the leak against the
+    /// process.
+    pub(crate) fn assert_reported_by(&self, report: &Report) {
+        let finding = report.leak_of(self.pid());
+        assert_eq!(finding.text("verdict"), self.verdict());
+        assert_eq!(finding.text("comm"), "puppet");
+        assert_eq!(finding.count(), self.fds.len() as u64, "{report}");
+        assert_eq!(finding.fds(), self.fds, "{report}");
+        assert_eq!(finding.number("unread_bytes"), (self.unread() * self.fds.len()) as u64);
+        if self.kind == Kind::NeverRead {
+            assert_eq!(finding.text("direction"), "inbound");
+            assert_eq!(finding.number("local_port"), u64::from(self.port()));
+        } else {
+            assert_eq!(finding.text("direction"), "outbound");
+            assert_eq!(finding.text("remote"), self.listener.address.to_string());
+        }
+        for connection in finding.connections() {
+            assert_eq!(connection.text("state"), self.state());
+            assert_eq!(connection.number("unread_bytes"), self.unread() as u64);
+            assert_eq!(connection.owners(), [(self.pid(), connection.fd())].into());
+        }
+    }
+
+    fn leak_one(&mut self) -> Fd {
+        if self.kind == Kind::NeverRead {
+            let sender = self.peer.connect(self.listener, 1);
+            let leaked = self.leaker.accept(self.listener, 1);
+            self.peer.send(&sender, self.unread());
+            self.leaker.await_unread(&leaked, self.unread());
+            return leaked[0];
+        }
+        let leaked = self.leaker.connect(self.listener, 1);
+        let other_end = self.peer.accept(self.listener, 1);
+        match self.kind {
+            Kind::CloseWait { .. } => {
+                self.peer.send(&other_end, self.unread());
+                self.peer.close(&other_end);
+            }
+            Kind::Ghost => drop(self.peer.ask(&format!("reset {}", listed(&other_end)))),
+            Kind::Undrained | Kind::NeverRead => self.peer.send(&other_end, self.unread()),
+        }
+        self.leaker.await_state(&leaked, self.state());
+        self.leaker.await_unread(&leaked, self.unread());
+        leaked[0]
+    }
+
+    fn verdict(&self) -> &'static str {
+        match self.kind {
+            Kind::CloseWait { .. } => "close-wait",
+            Kind::Undrained => "undrained",
+            Kind::Ghost => "ghost",
+            Kind::NeverRead => "never-read",
+        }
+    }
+
+    fn state(&self) -> &'static str {
+        match self.kind {
+            Kind::CloseWait { .. } => "CLOSE_WAIT",
+            Kind::Ghost => "CLOSE",
+            Kind::Undrained | Kind::NeverRead => "ESTABLISHED",
+        }
+    }
+
+    fn unread(&self) -> usize {
+        match self.kind {
+            Kind::CloseWait { unread } => unread,
+            Kind::Undrained => 8 * 1024,
+            Kind::Ghost => 0,
+            Kind::NeverRead => 100,
+        }
+    }
+}

@@ -1,0 +1,208 @@
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Write as _},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::mpsc::{Receiver, channel},
+    thread,
+    time::Duration,
+};
+
+/// A file descriptor of a puppet.
+pub(crate) type Fd = u32;
+
+/// Longest wait for an answer.
+const DEADLINE: Duration = Duration::from_secs(100);
+
+/// A process of its own that does with its sockets what the test says (`examples/puppet`).
+///
+/// It ends when this is dropped.
+pub(crate) struct Puppet {
+    child: Child,
+    commands: Option<ChildStdin>,
+    answers: Receiver<String>,
+}
+
+/// A listening socket of a puppet.
+#[derive(Clone, Copy)]
+pub(crate) struct Listener {
+    /// Its descriptor.
+    pub(crate) fd: Fd,
+    /// What to connect to.
+    pub(crate) address: SocketAddr,
+}
+
+impl Puppet {
+    /// Starts a puppet that holds nothing.
+    pub(crate) fn start() -> Self {
+        let mut child = Command::new(executable())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the puppet starts");
+        let commands = child.stdin.take();
+        let output = BufReader::new(child.stdout.take().expect("it is piped"));
+        let (sender, answers) = channel();
+        thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        Self { child, commands, answers }
+    }
+
+    /// Starts a puppet in a new network namespace, of which only loopback is up.
+    pub(crate) fn start_in_own_network() -> Self {
+        let mut puppet = Self::start();
+        puppet.ask("own-network");
+        puppet
+    }
+
+    /// The process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Inode number of its network namespace.
+    pub(crate) fn network(&self) -> u64 {
+        let link = fs::read_link(format!("/proc/{}/ns/net", self.pid())).expect("it runs");
+        let name = link.to_str().expect("it is ASCII");
+        let number = name.strip_prefix("net:[").and_then(|rest| rest.strip_suffix(']'));
+        number.expect("net:[N]").parse().expect("N is a number")
+    }
+
+    /// Sends a command and gives the numbers of the answer.
+    pub(crate) fn ask(&mut self, command: &str) -> Vec<u32> {
+        match self.try_ask(command) {
+            Ok(numbers) => numbers,
+            Err(reason) => panic!("the puppet cannot {command}: {reason}"),
+        }
+    }
+
+    /// As [`ask`](Self::ask), with an error answer as a value.
+    pub(crate) fn try_ask(&mut self, command: &str) -> Result<Vec<u32>, String> {
+        let commands = self.commands.as_mut().expect("only drop takes it");
+        writeln!(commands, "{command}").expect("the puppet lives");
+        let answer = self.answers.recv_timeout(DEADLINE).expect("the puppet answers");
+        match answer.split_once(' ').unwrap_or((&answer, "")) {
+            ("ok", numbers) => Ok(numbers
+                .split_whitespace()
+                .map(|number| number.parse().expect("results are numbers"))
+                .collect()),
+            (_, reason) => Err(reason.to_owned()),
+        }
+    }
+
+    /// Listens on a free port of 127.0.0.1.
+    pub(crate) fn listen(&mut self) -> Listener {
+        self.listen_on("127.0.0.1:0")
+    }
+
+    /// Listens on an address; port 0 is a free one.
+    pub(crate) fn listen_on(&mut self, address: &str) -> Listener {
+        let answer = self.ask(&format!("listen {address}"));
+        let mut address: SocketAddr = address.parse().expect("tests know addresses");
+        address.set_port(u16::try_from(answer[1]).expect("it is a port"));
+        Listener { fd: answer[0], address }
+    }
+
+    /// Opens connections.
+    pub(crate) fn connect(&mut self, to: Listener, count: usize) -> Vec<Fd> {
+        self.ask(&format!("connect {} {count}", to.address))
+    }
+
+    /// Accepts connections that were or will be made.
+    pub(crate) fn accept(&mut self, listener: Listener, count: usize) -> Vec<Fd> {
+        self.ask(&format!("accept {} {count}", listener.fd))
+    }
+
+    /// Sends bytes on each connection.
+    pub(crate) fn send(&mut self, fds: &[Fd], length: usize) {
+        self.ask(&format!("send {} {length}", listed(fds)));
+    }
+
+    /// Reads exactly that many bytes from each connection.
+    pub(crate) fn receive(&mut self, fds: &[Fd], length: usize) {
+        self.ask(&format!("receive {} {length}", listed(fds)));
+    }
+
+    /// Closes each descriptor.
+    pub(crate) fn close(&mut self, fds: &[Fd]) {
+        self.ask(&format!("close {}", listed(fds)));
+    }
+
+    /// Waits until the kernel has that many bytes for each connection.
+    pub(crate) fn await_unread(&mut self, fds: &[Fd], length: usize) {
+        self.ask(&format!("await-unread {} {length}", listed(fds)));
+    }
+
+    /// Waits until each connection is in the state.
+    pub(crate) fn await_state(&mut self, fds: &[Fd], state: &str) {
+        self.ask(&format!("await-state {} {state}", listed(fds)));
+    }
+
+    /// Passes a connection to another puppet over a Unix socket, and keeps it too.
+    pub(crate) fn pass(&mut self, fd: Fd, receiver: &mut Self, directory: &Path) -> Fd {
+        let path = directory.join(format!("passed-{fd}"));
+        receiver.expect_passed(&path);
+        self.put_in_flight(fd, &path);
+        receiver.take_passed()
+    }
+
+    /// Lets others pass connections to `path` from now on.
+    pub(crate) fn expect_passed(&mut self, path: &Path) {
+        self.ask(&format!("listen-unix {}", path.display()));
+    }
+
+    /// Sends a connection to `path`, where nobody has to take it yet.
+    pub(crate) fn put_in_flight(&mut self, fd: Fd, path: &Path) {
+        self.ask(&format!("send-fd {} {fd}", path.display()));
+    }
+
+    /// Takes the next connection that was passed here.
+    pub(crate) fn take_passed(&mut self) -> Fd {
+        self.ask("receive-fd")[0]
+    }
+
+    /// Changes the process's name to these bytes.
+    pub(crate) fn rename(&mut self, name: &str) {
+        let digits: Vec<String> = name.bytes().map(|byte| format!("{byte:02x}")).collect();
+        self.ask(&format!("comm {}", digits.concat()));
+    }
+
+    /// Stops the process, as job control does.
+    pub(crate) fn stop(&self) {
+        let pid = libc::pid_t::try_from(self.pid()).expect("pids are positive");
+        // SAFETY: kill touches no memory; the child has not been waited for, so the pid is its own.
+        assert_eq!(unsafe { libc::kill(pid, libc::SIGSTOP) }, 0, "the puppet can be signalled");
+    }
+
+    /// Ends the process and waits until it is gone.
+    pub(crate) fn end(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Puppet {
+    fn drop(&mut self) {
+        drop(self.commands.take());
+        // A puppet that waits for something that will not come does not see the end of its input.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Descriptors as the puppet's commands want them.
+pub(crate) fn listed(fds: &[Fd]) -> String {
+    fds.iter().map(Fd::to_string).collect::<Vec<_>>().join(",")
+}
+
+fn executable() -> PathBuf {
+    let directory = Path::new(env!("CARGO_BIN_EXE_tracer")).parent().expect("it is in a directory");
+    let path = directory.join("examples/puppet");
+    assert!(path.exists(), "{} is missing: cargo build --examples", path.display());
+    path
+}

@@ -1,0 +1,164 @@
+use std::{collections::BTreeSet, fmt};
+
+use serde_json::Value;
+
+use super::Fd;
+
+/// One JSON document of the tracer.
+pub(crate) struct Report(Value);
+
+impl Report {
+    /// Reads the last of the documents in a text.
+    pub(crate) fn parse(text: &str) -> Self {
+        let documents = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+        match documents.collect::<Result<Vec<_>, _>>() {
+            Ok(mut documents) => {
+                let last = documents.pop().expect("there is a document");
+                assert_eq!(last["schema"], 1, "{text}");
+                Self(last)
+            }
+            Err(error) => panic!("not JSON ({error}): {text}"),
+        }
+    }
+
+    fn findings(&self) -> impl Iterator<Item = Finding> {
+        assert!(self.0["findings"].is_array(), "{self}");
+        array(&self.0["findings"]).map(Finding)
+    }
+
+    /// Findings that hold a process accountable, retracted ones too.
+    pub(crate) fn findings_of(&self, pid: u32) -> Vec<Finding> {
+        self.findings().filter(|finding| finding.number("pid") == u64::from(pid)).collect()
+    }
+
+    /// The first leak of whatever process.
+    pub(crate) fn any_leak(&self) -> Option<Finding> {
+        self.findings().find(Finding::is_leak)
+    }
+
+    /// Standing findings of a process that are *likely* or better.
+    pub(crate) fn leaks_of(&self, pid: u32) -> Vec<Finding> {
+        self.findings_of(pid).into_iter().filter(Finding::is_leak).collect()
+    }
+
+    /// The one leak of a process.
+    pub(crate) fn leak_of(&self, pid: u32) -> Finding {
+        let mut leaks = self.leaks_of(pid);
+        assert_eq!(leaks.len(), 1, "one leak of process {pid} is expected: {self}");
+        leaks.remove(0)
+    }
+
+    /// How many connections the leaks of a process have.
+    pub(crate) fn leaked_by(&self, pid: u32) -> u64 {
+        self.leaks_of(pid).iter().map(Finding::count).sum()
+    }
+
+    /// Every connection that a process holds, with a finding and (`--all`) without; listeners are
+    /// none.
+    pub(crate) fn connections_of(&self, pid: u32) -> Vec<Connection> {
+        self.findings()
+            .flat_map(|finding| finding.connections())
+            .chain(array(&self.0["connections"]).map(Connection))
+            .filter(|connection| connection.text("state") != "LISTEN")
+            .filter(|connection| connection.owners().iter().any(|&(owner, _)| owner == pid))
+            .collect()
+    }
+
+    /// The member of a name.
+    pub(crate) fn member(&self, name: &str) -> &Value {
+        &self.0[name]
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:#}", self.0)
+    }
+}
+
+/// One finding of a report.
+#[derive(Debug)]
+pub(crate) struct Finding(Value);
+
+impl Finding {
+    /// The text of a member.
+    pub(crate) fn text(&self, name: &str) -> &str {
+        text(&self.0, name)
+    }
+
+    /// The number of a member.
+    pub(crate) fn number(&self, name: &str) -> u64 {
+        number(&self.0, name)
+    }
+
+    /// How many connections it is about.
+    pub(crate) fn count(&self) -> u64 {
+        self.number("count")
+    }
+
+    /// It stands and is *likely* or better.
+    fn is_leak(&self) -> bool {
+        matches!(self.text("confidence"), "likely" | "certain") && !self.is_retracted()
+    }
+
+    /// It was taken back.
+    pub(crate) fn is_retracted(&self) -> bool {
+        !self.0["retracted_at"].is_null()
+    }
+
+    /// Its connections.
+    pub(crate) fn connections(&self) -> Vec<Connection> {
+        array(&self.0["connections"]).map(Connection).collect()
+    }
+
+    /// The descriptors of its connections in the accountable process.
+    pub(crate) fn fds(&self) -> BTreeSet<Fd> {
+        self.connections().iter().map(Connection::fd).collect()
+    }
+}
+
+/// One connection of a finding or of the unflagged ones.
+#[derive(Debug)]
+pub(crate) struct Connection(Value);
+
+impl Connection {
+    /// The text of a member.
+    pub(crate) fn text(&self, name: &str) -> &str {
+        text(&self.0, name)
+    }
+
+    /// The number of a member.
+    pub(crate) fn number(&self, name: &str) -> u64 {
+        number(&self.0, name)
+    }
+
+    /// The truth value of a member.
+    pub(crate) fn flag(&self, name: &str) -> bool {
+        self.0[name].as_bool().unwrap_or_else(|| panic!("{name} is no boolean in {:#}", self.0))
+    }
+
+    /// The descriptor in the accountable process.
+    pub(crate) fn fd(&self) -> Fd {
+        Fd::try_from(self.number("fd")).expect("descriptors are small")
+    }
+
+    /// All pairs of process and descriptor that refer to it.
+    pub(crate) fn owners(&self) -> BTreeSet<(u32, Fd)> {
+        let small = |value| u32::try_from(value).expect("pids and descriptors are small");
+        array(&self.0["owners"])
+            .map(|owner| (small(number(&owner, "pid")), small(number(&owner, "fd"))))
+            .collect()
+    }
+}
+
+fn array(value: &Value) -> impl Iterator<Item = Value> + use<> {
+    value.as_array().cloned().unwrap_or_default().into_iter()
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value[name].as_str().unwrap_or_else(|| panic!("{name} is no text in {value:#}"))
+}
+
+fn number(value: &Value, name: &str) -> u64 {
+    value[name].as_u64().unwrap_or_else(|| panic!("{name} is no number in {value:#}"))
+}
