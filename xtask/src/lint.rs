@@ -4,7 +4,8 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::ebpf::{build, toolchain};
+use crate::ebpf::build;
+use crate::ebpf::toolchain::{self, Toolchain};
 use crate::tally::Tally;
 use crate::{command, step, workspace};
 
@@ -46,11 +47,20 @@ fn kernel_side() -> Result<Tally> {
     };
     let mut version = build::cargo(&toolchain, "clippy")?;
     if !command::succeeds(version.arg("--version")) {
-        return Ok(step::skipped(&format!("{} has no clippy", toolchain.name)));
+        return Ok(step::skipped(&without_clippy(&toolchain)));
     }
     let mut clippy = build::cargo(&toolchain, "clippy")?;
     clippy.args(["--locked", "--", "--deny", "warnings"]);
     Ok(step::checked(command::succeed(&mut clippy)))
+}
+
+fn without_clippy(toolchain: &Toolchain) -> String {
+    match toolchain.rustup_name {
+        Some(name) => {
+            format!("no clippy; `rustup component add clippy --toolchain {name}` installs it")
+        }
+        None => format!("{} has no clippy", toolchain.name),
+    }
 }
 
 fn dependencies() -> Tally {

@@ -61,7 +61,7 @@ fn perform(task: Task) -> Result<ExitCode> {
     match task {
         Task::Run(arguments) => Err(run::run(&arguments)),
         Task::Test(arguments) => test::run(&arguments).map(step::conclude),
-        Task::Lint => lint::run().map(step::conclude),
+        Task::Lint => lint::run().map(step::conclude_lints),
         Task::Ci(arguments) => ci::run(&arguments).map(step::conclude),
         Task::Ebpf(arguments) => ebpf::run(&arguments).map(|()| ExitCode::SUCCESS),
         Task::Bench(arguments) => bench::run(&arguments).map(|()| ExitCode::SUCCESS),

@@ -20,8 +20,9 @@ pub(crate) fn run() -> Result<()> {
         Ok(_) => println!("already there: {}", linker::NAME_AND_VERSION),
         Err(_) => install_linker()?,
     }
-    let toolchain = toolchain::find().context("something is still missing")?;
-    println!("`cargo xtask ebpf` will build with {}", toolchain.name);
+    let compiler = toolchain::find_compiler().context("still missing")?;
+    linker::find().context("still missing")?;
+    println!("`cargo xtask ebpf` will build with {}", compiler.name);
     Ok(())
 }
 
@@ -35,10 +36,11 @@ fn install_compiler() -> Result<()> {
 }
 
 fn install_nightly() -> Result<()> {
-    let component = ["--profile", "minimal", "--component", "rust-src"];
-    command::announce(
-        Command::new("rustup").args(["toolchain", "install", toolchain::NIGHTLY]).args(component),
-    )
+    let nightly = ["toolchain", "install", toolchain::NIGHTLY, "--profile", "minimal"];
+    // The library's sources to build with, and clippy for `cargo xtask lint`. Which rustup is there
+    // stays the user's choice.
+    let components = ["--component", "rust-src", "--component", "clippy", "--no-self-update"];
+    command::announce(Command::new("rustup").args(nightly).args(components))
 }
 
 fn install_debian_packages() -> Result<()> {
@@ -50,13 +52,8 @@ fn install_debian_packages() -> Result<()> {
 }
 
 fn install_linker() -> Result<()> {
-    command::announce(Command::new(workspace::cargo()).args([
-        "install",
-        "bpf-linker",
-        "--version",
-        linker::VERSION,
-        "--locked",
-    ]))
+    let linker = ["bpf-linker", "--version", linker::VERSION, "--locked"];
+    command::announce(Command::new(workspace::cargo()).arg("install").args(linker))
 }
 
 fn as_root(program: &str) -> Command {

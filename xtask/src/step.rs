@@ -34,5 +34,15 @@ pub(crate) fn skipped(reason: &str) -> Tally {
 /// Prints the summary as the very last line, which is where readers of test runs look for it.
 pub(crate) fn conclude(tally: Tally) -> ExitCode {
     println!("\n{tally}");
+    exit_code(tally)
+}
+
+/// Prints the summary of the lints, so that nobody takes it for that of the tests.
+pub(crate) fn conclude_lints(tally: Tally) -> ExitCode {
+    println!("\nlints: {tally}");
+    exit_code(tally)
+}
+
+fn exit_code(tally: Tally) -> ExitCode {
     if tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
