@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use super::{cargo_test, end_to_end_test};
 use crate::ebpf::{self, toolchain};
@@ -38,6 +38,7 @@ pub(crate) fn run(access: Result<Access, &str>, ignored: u64) -> Result<Tally> {
             println!("differs from the committed object, so the end-to-end tests run again");
             let mut command = end_to_end_test(access)?;
             tally += cargo_test::run(command.env("TRACER_BPF_OBJECT", &object));
+            tally += step::checked(was_embedded(&fresh));
         }
         Err(reason) => {
             println!("differs from the committed object; end-to-end tests skipped: {reason}");
@@ -45,4 +46,16 @@ pub(crate) fn run(access: Result<Access, &str>, ignored: u64) -> Result<Tally> {
         }
     }
     Ok(tally)
+}
+
+/// Whether the program that was just tested is the one with this object in it.
+fn was_embedded(object: &[u8]) -> Result<()> {
+    let path = workspace::target()?.join("debug/tracer");
+    let program = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    // The program keeps the object aligned, for the loader wants that.
+    let mut places = (0..program.len()).step_by(8);
+    if !places.any(|place| program[place..].starts_with(object)) {
+        bail!("{} does not contain the rebuilt object: it was not tested", path.display());
+    }
+    Ok(())
 }
