@@ -90,6 +90,11 @@ impl Detector {
             Input::ProcessUnreadable(key) => {
                 self.processes.unreadable.insert(key);
             }
+            Input::Note(note) => {
+                if !self.host.notes.contains(&note) {
+                    self.host.notes.push(note);
+                }
+            }
             Input::Loss(loss) => {
                 self.unhealed |= loss != self.loss;
                 self.loss = loss;
@@ -219,6 +224,12 @@ impl Detector {
             self.processes.asked.insert(*key, self.snapshots);
         }
         keys.into_iter().map(Question::Process).collect()
+    }
+
+    /// Some connection with a verdict was not in the latest snapshot. Another one settles whether
+    /// it is closed.
+    pub fn is_undecided(&self) -> bool {
+        self.table.is_undecided()
     }
 
     /// What happened to single connections' verdicts since the last call.

@@ -16,6 +16,8 @@ pub enum Input {
     Process(ProcessFacts),
     /// A question about a process could not be answered for lack of permission.
     ProcessUnreadable(crate::ProcessKey),
+    /// What else the reader of a report should know: one sentence.
+    Note(String),
     /// What the sources have lost in total since the run began. Sent when it changes.
     Loss(Loss),
     /// Judge what is known as of now.

@@ -2,8 +2,8 @@
 
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use ipnet::IpNet;
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::NonEmptyStringValueParser};
+use ipnet::{IpNet, Ipv4Net};
 use jiff::SignedDuration;
 use tracer_core::{Confidence, Options};
 
@@ -11,6 +11,12 @@ use crate::scope::Scope;
 
 /// How long `audit` looks by default: long enough to see whether anything moves.
 const AUDIT_FOR: Duration = Duration::from_secs(3);
+
+/// Longer ones are mistakes.
+const DURATION_MAX: Duration = Duration::from_hours(366 * 24);
+
+/// Longest name that the kernel keeps of a process, in bytes (`TASK_COMM_LEN` less one).
+const COMM_MAX: usize = 15;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,8 +31,11 @@ Exit codes: 0 nothing leaked, 1 leaks found, 2 could not run, 3 nothing found bu
 /// and how it knows.
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
-#[command(disable_help_subcommand = true)]
+#[command(disable_help_subcommand = true, disable_help_flag = true)]
 pub(crate) struct Cli {
+    /// Show this
+    #[arg(short, long, global = true, action = ArgAction::HelpShort)]
+    help: Option<bool>,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
     #[command(flatten)]
@@ -68,17 +77,17 @@ pub(crate) struct Watch {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Whom to watch (default: every process)")]
 struct Selection {
-    /// Only these processes, as this pid namespace numbers them
+    /// Only these processes (repeat, or separate by commas, as all lists)
     #[arg(short, long = "pid", value_name = "PID", value_delimiter = ',')]
     pids: Vec<u32>,
     /// Their descendants too
     #[arg(long, requires = "pids")]
     children: bool,
-    /// Only processes of this name
-    #[arg(long = "comm", value_name = "NAME", value_delimiter = ',')]
+    /// Only processes of this name, as in /proc/PID/comm
+    #[arg(long = "comm", value_name = "NAME", value_delimiter = ',', value_parser = comm)]
     comms: Vec<String>,
     /// Only processes in this cgroup or below, as in /proc/PID/cgroup
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = NonEmptyStringValueParser::new())]
     cgroup: Option<String>,
     /// Only connections with these local ports
     #[arg(short = 'L', long = "local-port", value_name = "PORT", value_delimiter = ',')]
@@ -103,11 +112,11 @@ struct Judgement {
     /// Stop after this long; 0s is a single look [default: until Ctrl-C; audit: 3s]
     #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     duration: Option<Duration>,
-    /// How often to look
+    /// How often to look at the most: looking takes 1 % of a processor or less
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = positive)]
     interval: Duration,
     /// Exit with 1 from this confidence on
-    #[arg(long, value_name = "CONFIDENCE", default_value = "likely")]
+    #[arg(long, value_name = "CONFIDENCE", default_value = "likely", ignore_case = true)]
     fail_on: FailOn,
     /// Connections without a finding too
     #[arg(long)]
@@ -170,6 +179,8 @@ pub(crate) struct Plan {
     pub(crate) options: Options,
     /// `None`: until a signal.
     pub(crate) duration: Option<Duration>,
+    /// It is an audit: what is selected must be there.
+    pub(crate) once: bool,
     pub(crate) interval: Duration,
     pub(crate) fail_on: Confidence,
     pub(crate) cmdline: bool,
@@ -212,6 +223,7 @@ impl Watch {
         Plan {
             scope: selection.scope(),
             options,
+            once: duration.is_some(),
             duration: judgement.duration.or(duration),
             interval: judgement.interval,
             fail_on: judgement.fail_on.confidence(),
@@ -240,6 +252,7 @@ impl Demo {
         let plan = Plan {
             scope: Scope { pids: pids.iter().copied().collect(), ..Scope::default() },
             options: Options { idle_ms: 2_000, scoped: true, ..Options::default() },
+            once: false,
             duration: Some(self.duration),
             interval: Duration::from_secs(1),
             fail_on: Confidence::Likely,
@@ -281,7 +294,12 @@ fn milliseconds(duration: Duration) -> u64 {
 fn duration(text: &str) -> Result<Duration, String> {
     let duration: SignedDuration =
         text.parse().map_err(|_| "expected a duration such as 500ms, 3s or 5m".to_owned())?;
-    duration.try_into().map_err(|_| "a duration cannot be negative".to_owned())
+    let duration =
+        Duration::try_from(duration).map_err(|_| "a duration cannot be negative".to_owned())?;
+    if duration > DURATION_MAX {
+        return Err("it must be at most a year".to_owned());
+    }
+    Ok(duration)
 }
 
 fn positive(text: &str) -> Result<Duration, String> {
@@ -299,10 +317,27 @@ fn count(text: &str) -> Result<usize, String> {
     }
 }
 
+fn comm(text: &str) -> Result<String, String> {
+    match text.len() {
+        0 => Err("a name is missing".to_owned()),
+        1..=COMM_MAX => Ok(text.to_owned()),
+        _ => Err(format!("the kernel keeps {COMM_MAX} bytes of a name: give no more")),
+    }
+}
+
 fn network(text: &str) -> Result<IpNet, String> {
     let address = || text.parse::<IpAddr>().map(IpNet::from);
     let complaint = |_| "expected an address or a network such as 10.0.0.0/8".to_owned();
-    text.parse().or_else(|_| address()).map_err(complaint)
+    let network = text.parse().or_else(|_| address()).map_err(complaint)?;
+    // Connections of IPv4 over an IPv6 socket are shown and compared as IPv4.
+    Ok(match network {
+        IpNet::V6(mapped) if mapped.prefix_len() >= 96 => mapped
+            .addr()
+            .to_ipv4_mapped()
+            .and_then(|address| Ipv4Net::new(address, mapped.prefix_len() - 96).ok())
+            .map_or(network, IpNet::V4),
+        _ => network,
+    })
 }
 
 #[cfg(test)]
@@ -331,5 +366,7 @@ mod tests {
         assert_eq!(network("10.0.0.0/8").map(|net| net.to_string()), Ok("10.0.0.0/8".to_owned()));
         assert_eq!(network("::1").map(|net| net.to_string()), Ok("::1/128".to_owned()));
         assert!(network("localhost").is_err());
+        let mapped = network("::ffff:10.0.0.0/104").map(|net| net.to_string());
+        assert_eq!(mapped, Ok("10.0.0.0/8".to_owned()));
     }
 }

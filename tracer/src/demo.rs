@@ -2,6 +2,7 @@
 
 use std::{
     env,
+    ffi::CStr,
     io::{BufRead as _, BufReader},
     os::unix::process::CommandExt as _,
     process::{Child, ChildStdin, Command, Stdio},
@@ -22,6 +23,12 @@ pub(crate) fn run(demo: &Demo) -> Result<u8> {
     let pids = [server.child.id(), client.child.id()];
     let (plan, form) = demo.plan(&pids);
     watch(&plan, form)
+}
+
+/// Gives this process a name of its own in every listing, the tracer's own included.
+pub(crate) fn be_called(name: &CStr) {
+    // SAFETY: the name is a C string that outlives the call, which copies 15 bytes of it at most.
+    unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
 }
 
 /// A child process of this same program. It ends when its standard input does, so it never

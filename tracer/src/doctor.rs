@@ -49,7 +49,8 @@ pub(crate) fn run() -> Result<u8> {
     if let Err(error) = io::stdout().write_all(text.as_bytes())
         && !terminal::is_broken_pipe(&error)
     {
-        return Err(error.into());
+        return Err(anyhow::Error::new(error)
+            .context("cannot write to the standard output; redirect it somewhere else"));
     }
     Ok(match worst {
         Health::Full => exit_code::CLEAN,
@@ -68,7 +69,8 @@ fn line(finding: &Finding) -> String {
 }
 
 fn examine() -> Vec<Finding> {
-    let mut findings = vec![kernel(), type_information(), privileges(), lockdown()];
+    let mut findings =
+        vec![kernel(), type_information(), processes_seen(), privileges(), lockdown()];
     match Kernel::load(KernelOptions::default()) {
         Ok(mut kernel) => {
             findings.push(full("snapshot", "iter/task_file loads"));
@@ -104,6 +106,18 @@ fn kernel() -> Finding {
             subject: "kernel".to_owned(),
             text: format!("/proc cannot be read ({error}): mount it"),
         },
+    }
+}
+
+fn processes_seen() -> Finding {
+    let finding = |health, text: String| Finding { health, subject: "processes".to_owned(), text };
+    match processes::limits_of_proc() {
+        Ok(None) => full("processes", "all of the host's can be seen"),
+        Ok(Some(limit)) => finding(
+            Health::Degraded,
+            format!("{limit}; to see them, run in the host's (docker run --pid=host)"),
+        ),
+        Err(error) => finding(Health::Unusable, format!("{error:#}")),
     }
 }
 

@@ -7,6 +7,7 @@ mod demo;
 mod demo_peers;
 mod doctor;
 mod exit_code;
+mod family;
 mod observer;
 mod outlet;
 mod processes;
@@ -16,7 +17,7 @@ mod sink;
 mod source;
 mod wall_clock;
 
-use std::process::ExitCode;
+use std::{error::Error, io, process::ExitCode};
 
 use anyhow::{Context as _, Result};
 use clap::{Parser as _, error::ErrorKind};
@@ -34,7 +35,7 @@ fn main() -> ExitCode {
     match run(cli) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            complain(&format!("{error:#}"));
+            complain(&format!("{error:#}{}", remedy(&error)));
             ExitCode::from(exit_code::FAILED)
         }
     }
@@ -53,10 +54,12 @@ fn run(cli: Cli) -> Result<u8> {
         Some(Command::Doctor) => doctor::run(),
         Some(Command::Demo(demo)) => demo::run(&demo),
         Some(Command::DemoServer) => {
+            demo::be_called(c"demo-server");
             demo_peers::run_server()?;
             Ok(exit_code::CLEAN)
         }
         Some(Command::DemoClient { server }) => {
+            demo::be_called(c"demo-client");
             demo_peers::run_client(server)?;
             Ok(exit_code::CLEAN)
         }
@@ -84,6 +87,17 @@ fn start_logging(verbose: bool) {
     env_logger::Builder::new().filter_module("tracer", level).format_timestamp_millis().init();
 }
 
+/// What to do about an error that may come from anywhere.
+fn remedy(error: &anyhow::Error) -> &'static str {
+    let number = |cause: &(dyn Error + 'static)| {
+        cause.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error)
+    };
+    match error.chain().find_map(number) {
+        Some(libc::EMFILE) => "; raise the limit of open files: ulimit -n 64",
+        _ => "",
+    }
+}
+
 /// A file at its size limit (`ulimit -f`) is an error of the write, as a full disk is.
 fn ignore_file_size_signal() {
     // SAFETY: SIG_IGN runs no code of ours, and nothing else sets this signal's action.
@@ -98,7 +112,9 @@ fn explain_usage(error: &clap::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let text = error.to_string();
-    let lines = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
+    let ends = ["Usage:", "For more information", "tip:"];
+    let lines = text.lines().map(str::trim);
+    let lines = lines.take_while(|line| !ends.iter().any(|end| line.starts_with(end)));
     let what: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
     let what = what.join(" ");
     complain(&format!("{}; see tracer --help", what.trim_start_matches("error: ")));

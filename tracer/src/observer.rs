@@ -9,13 +9,16 @@ use std::{
 use anyhow::{Context as _, Result};
 use tracer_common::SocketRecord;
 use tracer_core::{
-    HostFacts, Input, Loss, ProcessKey, Question, Snapshot, decode, decode::KernelConstants,
+    ConnectionId, HostFacts, Input, Loss, ProcessKey, Question, Snapshot, decode,
+    decode::KernelConstants,
 };
 
 use crate::{
     assemble::Assembly,
     cli::Plan,
-    clock, processes,
+    clock,
+    family::Family,
+    processes,
     scope::Scope,
     source::{
         jiffies,
@@ -32,16 +35,17 @@ pub(crate) struct Observer {
     kernel: Kernel,
     events: Option<EventRing>,
     log: Option<LogRing>,
-    /// The processes that the user named; the scope has their descendants too.
-    named: BTreeSet<u32>,
     scope: Scope,
+    /// The processes that the user named, if they did.
+    family: Option<Family>,
     with_cmdline: bool,
     /// Known from the first record on.
     jiffies_per_second: Option<u32>,
     /// Events of other sockets than these are kept back in the kernel.
     only_tracked: bool,
-    /// Sockets that the kernel was told to follow.
-    tracked: BTreeSet<u64>,
+    /// The sockets of the latest snapshot, if not all are asked for: what was in scope stays in it
+    /// when the process that held it ends and another one still does.
+    followed: BTreeSet<ConnectionId>,
     /// What was lost on this side of the kernel's counters.
     loss: Loss,
     /// What the judge was told of it.
@@ -54,29 +58,36 @@ impl Observer {
     /// # Errors
     /// A process that the user named does not run, or the kernel does not let the tool look.
     pub(crate) fn start(plan: &Plan) -> Result<(Self, Input)> {
-        processes::check(&plan.scope.pids)?;
+        let pids = &plan.scope.pids;
+        let family = || Family::found(pids, plan.scope.children);
+        let family = (!pids.is_empty()).then(family).transpose()?;
         if let Some(cgroup) = &plan.scope.cgroup {
             processes::check_cgroup(cgroup)?;
         }
+        if plan.once {
+            processes::check_names(&plan.scope.comms)?;
+        }
+        let limits = processes::limits_of_proc()?;
         let attach = plan.duration != Some(Duration::ZERO);
-        let only_tracked = attach && !plan.scope.pids.is_empty();
+        let only_tracked = attach && family.is_some();
         let options = KernelOptions { only_tracked, verbose: plan.verbose, ring_bytes: None };
         let mut observer = Self {
             kernel: Kernel::load(options)?,
             events: None,
             log: None,
-            named: plan.scope.pids.clone(),
             scope: plan.scope.clone(),
+            family,
             with_cmdline: plan.cmdline,
             jiffies_per_second: None,
             only_tracked,
-            tracked: BTreeSet::new(),
+            followed: BTreeSet::new(),
             loss: Loss::default(),
             told: Loss::default(),
         };
         observer.log = observer.kernel.take_log()?;
         observer.follow_processes()?;
-        let host = observer.host(attach)?;
+        let mut host = observer.host(attach)?;
+        host.notes.extend(limits.map(str::to_owned));
         Ok((observer, Input::Host(host)))
     }
 
@@ -162,13 +173,13 @@ impl Observer {
             snapshot = self.pass()?;
         }
         let snapshot = snapshot.context("the kernel's clock makes no sense: try again")?;
-        self.track(&snapshot);
+        self.follow(&snapshot);
         Ok(snapshot)
     }
 
     /// One pass; `None` if the rate of the kernel's coarse clock does not follow from it.
     fn pass(&mut self) -> Result<Option<Snapshot>> {
-        let Self { kernel, scope, jiffies_per_second, .. } = self;
+        let Self { kernel, scope, family, followed, jiffies_per_second, .. } = self;
         let fin_flag = kernel.layout().done_flag;
         let mut assembly = Assembly::new(clock::now());
         let mut unknown = false;
@@ -186,8 +197,11 @@ impl Observer {
             return Ok(None);
         }
         let members = cgroup_members(scope, &assembly);
-        let in_cgroup = |key: ProcessKey| members.as_ref().is_none_or(|keys| keys.contains(&key));
-        Ok(Some(assembly.finish(clock::now(), stats.truncated, scope, in_cgroup)))
+        let admits = |key: ProcessKey| {
+            members.as_ref().is_none_or(|keys| keys.contains(&key))
+                && family.as_ref().is_none_or(|family| family.contains(key))
+        };
+        Ok(Some(assembly.finish(clock::now(), stats.truncated, scope, admits, followed)))
     }
 
     /// Around five minutes after boot the rate does not follow from one reading of the clocks.
@@ -209,38 +223,42 @@ impl Observer {
     }
 
     /// Has the kernel side tell of the sockets that were open before it was there.
-    fn track(&mut self, snapshot: &Snapshot) {
-        if !self.only_tracked {
+    fn follow(&mut self, snapshot: &Snapshot) {
+        if self.family.is_none() && self.scope.comms.is_empty() && self.scope.cgroup.is_none() {
             return;
         }
-        let open: BTreeSet<u64> = snapshot.sockets.iter().map(|facts| facts.id.0).collect();
-        for cookie in open.difference(&self.tracked) {
-            if let Err(error) = self.kernel.track(*cookie) {
-                log::debug!("socket {cookie:x} cannot be followed: {error:#}");
-                self.loss.map_full += 1;
+        let open: BTreeSet<ConnectionId> = snapshot.sockets.iter().map(|facts| facts.id).collect();
+        if self.only_tracked {
+            for id in open.difference(&self.followed) {
+                if let Err(error) = self.kernel.track(id.0) {
+                    log::debug!("socket {id} cannot be followed: {error:#}");
+                    self.loss.map_full += 1;
+                }
+            }
+            // The kernel side forgets a socket that is destroyed, but not one that was destroyed
+            // before it was told of it.
+            for id in self.followed.difference(&open) {
+                self.kernel.untrack(id.0);
             }
         }
-        self.tracked = open;
+        self.followed = open;
     }
 
-    /// Keeps the kernel side's list of processes up to date with the descendants.
+    /// Keeps the family and the kernel side's list of it up to date.
     fn follow_processes(&mut self) -> Result<()> {
-        if self.named.is_empty() {
-            return Ok(());
-        }
-        if self.scope.children {
-            self.scope.pids = processes::with_descendants(&self.named);
-        }
+        let Some(family) = &mut self.family else { return Ok(()) };
+        family.refresh();
         if self.only_tracked {
-            let pids: Vec<u32> = self.scope.pids.iter().copied().collect();
-            self.kernel.set_pids(&pids)?;
+            self.kernel.set_pids(&family.pids())?;
         }
         Ok(())
     }
 
-    /// The user named processes, and none of them, nor of their descendants, runs any more.
-    pub(crate) fn is_over(&self) -> bool {
-        !self.named.is_empty() && processes::running(&self.scope.pids).is_empty()
+    /// Why there is nothing more to see: the user named processes, and neither they nor their
+    /// descendants, if those were wanted, run any more.
+    pub(crate) fn end(&self) -> Option<Input> {
+        let ended = self.family.as_ref().is_some_and(Family::is_extinct);
+        ended.then(|| Input::Note("the processes that were asked for have ended".to_owned()))
     }
 
     /// The answer to a question; `None` if there is none any more.

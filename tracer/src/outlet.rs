@@ -1,6 +1,7 @@
 //! Where a run shows itself: the terminal, the standard output, the CSV file.
 
 use std::{
+    borrow::Cow,
     env,
     io::{self, IsTerminal as _, Write as _},
 };
@@ -26,6 +27,8 @@ pub(crate) struct Outlet {
     csv: Option<CsvFile>,
     /// Why the record ends early. The run goes on without it, and fails at the end.
     csv_error: Option<anyhow::Error>,
+    /// Rows for the standard output.
+    pending_rows: Vec<u8>,
     is_terminal: bool,
     /// The page in place is on the alternate screen.
     entered: bool,
@@ -49,12 +52,15 @@ impl Outlet {
     /// The CSV file cannot be used.
     pub(crate) fn open(form: Form, context: Context) -> Result<Self> {
         let csv = form.csv.as_deref().map(CsvFile::create).transpose()?;
-        let is_terminal = io::stdout().is_terminal();
+        // A dumb terminal can neither be repainted nor coloured: text is appended as to a pipe.
+        let is_dumb = env::var_os("TERM").is_some_and(|name| name == "dumb");
+        let is_terminal = io::stdout().is_terminal() && !is_dumb;
         let outlet = Self {
             form,
             context,
             csv,
             csv_error: None,
+            pending_rows: Vec::new(),
             is_terminal,
             entered: false,
             appended: None,
@@ -65,19 +71,48 @@ impl Outlet {
         Ok(outlet)
     }
 
+    /// Appends the rows of what happened to the record, if there is one. The first failure ends
+    /// the record, not the run.
+    pub(crate) fn keep(&mut self, report: &Report, changes: &[Change]) {
+        let rows =
+            changes.iter().map(|change| csv::change(change, &report.coverage, &self.context));
+        let rows: io::Result<Vec<Vec<u8>>> = match (&self.csv, self.form.output) {
+            (None, Output::Table | Output::Json) => return,
+            _ => rows.collect(),
+        };
+        match rows {
+            Ok(rows) => {
+                self.append(&rows);
+                self.pending_rows
+                    .extend(rows.into_iter().filter(|_| self.form.output == Output::Csv).flatten());
+            }
+            Err(error) => self.csv_error = Some(error.into()),
+        }
+    }
+
     /// Shows how things stand, if this form does so while a run goes on.
     ///
     /// # Errors
     /// The standard output cannot be written.
-    pub(crate) fn progress(&mut self, report: &Report, changes: &[Change]) -> Result<Shown> {
-        let rows = self.change_rows(report, changes)?;
-        self.keep(&rows);
+    pub(crate) fn show(&mut self, report: &Report) -> Result<Shown> {
+        if !self.is_terminal && nobody_reads() {
+            return Ok(Shown::NobodyReads);
+        }
         match self.form.output {
-            Output::Csv => write(&rows.concat()),
+            Output::Csv => write(&std::mem::take(&mut self.pending_rows)),
             _ if self.form.only_at_the_end => Ok(Shown::Yes),
             Output::Json => write_line(&json::line(report, &self.context)?),
             Output::Table => self.page(report),
         }
+    }
+
+    /// Shows the same again, if it is a page in place.
+    ///
+    /// # Errors
+    /// The standard output cannot be written.
+    pub(crate) fn repaint(&mut self, report: &Report) -> Result<Shown> {
+        let is_in_place = self.form.output == Output::Table && self.redraws();
+        if is_in_place && !self.form.only_at_the_end { self.page(report) } else { Ok(Shown::Yes) }
     }
 
     /// Shows how it ended.
@@ -87,10 +122,12 @@ impl Outlet {
     pub(crate) fn finish(mut self, report: &Report) -> Result<Shown> {
         let rows: Vec<Vec<u8>> =
             csv::remaining(report, &self.context).collect::<io::Result<_>>()?;
-        self.keep(&rows);
+        self.append(&rows);
+        self.pending_rows.extend(rows.iter().flatten());
         self.leave();
+        let report = &*self.annotated(report);
         let shown = match self.form.output {
-            Output::Csv => write(&rows.concat())?,
+            Output::Csv => write(&self.pending_rows)?,
             Output::Json if self.form.only_at_the_end => {
                 write_line(&json::document(report, &self.context)?)?
             }
@@ -106,28 +143,26 @@ impl Outlet {
         self.csv_error.take().map_or(Ok(shown), Err)
     }
 
-    fn change_rows(&self, report: &Report, changes: &[Change]) -> Result<Vec<Vec<u8>>> {
-        if self.csv.is_none() && self.form.output != Output::Csv {
-            return Ok(Vec::new());
-        }
-        let row = |change| csv::change(change, &report.coverage, &self.context);
-        Ok(changes.iter().map(row).collect::<io::Result<_>>()?)
-    }
-
-    /// Appends rows to the CSV file. The first failure ends the record, not the run.
-    fn keep(&mut self, rows: &[Vec<u8>]) {
+    fn append(&mut self, rows: &[Vec<u8>]) {
         let Some(csv) = &mut self.csv else { return };
         if let Err(error) = rows.iter().try_for_each(|row| csv.append(row)) {
-            log::error!("{error:#}");
             self.csv = None;
             self.csv_error = Some(error);
         }
     }
 
+    /// The report, with what is wrong with the record in it.
+    fn annotated<'a>(&self, report: &'a Report) -> Cow<'a, Report> {
+        let Some(error) = &self.csv_error else { return Cow::Borrowed(report) };
+        let mut report = report.clone();
+        report.coverage.notes.push(format!("the record has ended: {error:#}"));
+        Cow::Owned(report)
+    }
+
     /// On a terminal the page is repainted in place; elsewhere it is appended when it says
     /// something else than the one before.
     fn page(&mut self, report: &Report) -> Result<Shown> {
-        let page = table::page(report, &self.context, self.style());
+        let page = table::page(&self.annotated(report), &self.context, self.style());
         if self.redraws() {
             if !self.entered {
                 self.entered = true;
@@ -158,7 +193,8 @@ impl Outlet {
         }
     }
 
-    fn leave(&mut self) {
+    /// Gives the ordinary screen back, until the next page.
+    pub(crate) fn leave(&mut self) {
         if std::mem::take(&mut self.entered) {
             // If this fails, so does what is shown next, and that says why.
             let _ = write(terminal::LEAVE);
@@ -171,6 +207,14 @@ impl Drop for Outlet {
     fn drop(&mut self) {
         self.leave();
     }
+}
+
+/// Whoever read the standard output has gone.
+fn nobody_reads() -> bool {
+    let mut stdout = libc::pollfd { fd: libc::STDOUT_FILENO, events: 0, revents: 0 };
+    // SAFETY: the pointer is to one local that outlives the call, and the count says one.
+    let ready = unsafe { libc::poll(&raw mut stdout, 1, 0) };
+    ready > 0 && stdout.revents & (libc::POLLERR | libc::POLLHUP) != 0
 }
 
 fn write_line(line: &str) -> Result<Shown> {

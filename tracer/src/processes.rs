@@ -1,20 +1,22 @@
 //! What `/proc` says of processes. Read-only, and only of the processes that are asked for.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
+    fs,
     io::{self, ErrorKind},
+    os::unix::fs::MetadataExt as _,
 };
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use procfs::{
-    ProcError, ProcResult,
-    process::{LimitValue, ProcState, Process, all_processes},
+    FromRead as _, ProcError, ProcResult, ProcessCGroup,
+    process::{LimitValue, ProcState, Process, Stat, Task, all_processes},
 };
 use tracer_core::{Input, ProcessFacts, ProcessKey};
 
 /// Clock ticks a second in `/proc/PID/stat`: `USER_HZ`, 100 on every architecture of Linux that
 /// has eBPF.
-const TICK_NS: u64 = 10_000_000;
+pub(crate) const TICK_NS: u64 = 10_000_000;
 
 /// The answer to a question about a process; `None` if it is gone.
 pub(crate) fn answer(key: ProcessKey, with_cmdline: bool) -> Option<Input> {
@@ -28,35 +30,71 @@ pub(crate) fn answer(key: ProcessKey, with_cmdline: bool) -> Option<Input> {
     }
 }
 
-/// `None` if the pid belongs to a later process by now.
+/// `None` if the pid belongs to a later process by now. What may be kept from this user, or is not
+/// there for a kernel thread, is left out.
 fn facts(key: ProcessKey, with_cmdline: bool) -> ProcResult<Option<ProcessFacts>> {
-    let pid = i32::try_from(key.pid).map_err(|_| ProcError::NotFound(None))?;
-    let process = Process::new(pid)?;
-    let stat = process.stat()?;
+    let (process, stat) = look_up(key.pid)?;
     if stat.starttime != key.start_time_ns / TICK_NS {
         return Ok(None);
     }
-    let limit = process.limits()?.max_open_files.soft_limit;
+    let limits = process.limits().ok().map(|limits| limits.max_open_files.soft_limit);
+    let cgroups = cgroups(&process);
     let state = stat.state().ok();
-    let cmdline = if with_cmdline { Some(process.cmdline()?.join(" ")) } else { None };
+    let cmdline =
+        || read(key.pid, "cmdline").ok().map(|text| text.trim_end_matches('\0').replace('\0', " "));
     Ok(Some(ProcessFacts {
         key,
         exe: process.exe().ok().map(|path| path.to_string_lossy().into_owned()),
-        cmdline,
-        uid: Some(process.status()?.ruid),
-        container: cgroups(&process).iter().find_map(|path| container_id(path)),
-        fd_limit: match limit {
-            LimitValue::Value(limit) => Some(limit),
-            LimitValue::Unlimited => None,
+        cmdline: if with_cmdline { cmdline() } else { None },
+        uid: status_field(key.pid, "Uid:"),
+        container: cgroups.iter().find_map(|group| container_id(&group.pathname)),
+        fd_limit: match limits {
+            Some(LimitValue::Value(limit)) => Some(limit),
+            Some(LimitValue::Unlimited) | None => None,
         },
-        stopped: matches!(state, Some(ProcState::Stopped | ProcState::Tracing)),
+        stopped: matches!(state, Some(ProcState::Stopped | ProcState::Tracing))
+            || cgroups.iter().any(is_frozen),
     }))
 }
 
-/// The process's paths in all cgroup hierarchies.
-fn cgroups(process: &Process) -> Vec<String> {
-    let groups = process.cgroups().map(|groups| groups.0).unwrap_or_default();
-    groups.into_iter().map(|group| group.pathname).collect()
+/// A process and its `stat`. Names in it are bytes that somebody chose and need not be UTF-8,
+/// which `procfs` would refuse.
+fn look_up(pid: u32) -> ProcResult<(Process, Stat)> {
+    let process = Process::new(i32::try_from(pid).map_err(|_| ProcError::NotFound(None))?)?;
+    let stat = Stat::from_read(read(pid, "stat")?.as_bytes())?;
+    Ok((process, stat))
+}
+
+/// A file of a process, with what is no UTF-8 replaced.
+fn read(pid: u32, file: &str) -> io::Result<String> {
+    Ok(String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/{file}"))?).into_owned())
+}
+
+/// The first number of a line of `/proc/PID/status`.
+fn status_field(pid: u32, name: &str) -> Option<u32> {
+    let status = read(pid, "status").ok()?;
+    let value = status.lines().find_map(|line| line.strip_prefix(name))?;
+    value.split_whitespace().next()?.parse().ok()
+}
+
+/// The process's place in each cgroup hierarchy.
+fn cgroups(process: &Process) -> Vec<ProcessCGroup> {
+    process.cgroups().map(|groups| groups.0).unwrap_or_default()
+}
+
+/// The freezer holds this cgroup, or one above it: `docker pause`, or `systemctl freeze`.
+fn is_frozen(group: &ProcessCGroup) -> bool {
+    let path = group.pathname.trim_start_matches('/');
+    let read = |root: &str, file: &str| fs::read_to_string(format!("{root}/{path}/{file}"));
+    if group.hierarchy == 0 {
+        return ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].into_iter().any(|root| {
+            read(root, "cgroup.events")
+                .is_ok_and(|events| events.lines().any(|line| line == "frozen 1"))
+        });
+    }
+    group.controllers.iter().any(|controller| controller == "freezer")
+        && read("/sys/fs/cgroup/freezer", "freezer.state")
+            .is_ok_and(|state| state.trim_end() != "THAWED")
 }
 
 /// A container id is 64 hexadecimal digits somewhere in the cgroup's path, whatever the runtime
@@ -74,7 +112,10 @@ pub(crate) fn is_in_cgroup(pid: u32, path: &str) -> bool {
     };
     let path = path.trim_end_matches('/');
     cgroups(&process).iter().any(|group| {
-        group.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        group
+            .pathname
+            .strip_prefix(path)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     })
 }
 
@@ -91,62 +132,97 @@ pub(crate) fn check_cgroup(path: &str) -> Result<()> {
     bail!("no process is in the cgroup {path}: /proc/PID/cgroup shows a process's own")
 }
 
-/// Which of these run. A zombie holds nothing any more and does not count.
-pub(crate) fn running(pids: &BTreeSet<u32>) -> BTreeSet<u32> {
-    let runs = |pid: &u32| {
-        let stat = i32::try_from(*pid).ok().and_then(|pid| Process::new(pid).ok()?.stat().ok());
-        stat.and_then(|stat| stat.state().ok())
-            .is_some_and(|state| !matches!(state, ProcState::Zombie | ProcState::Dead))
-    };
-    pids.iter().copied().filter(runs).collect()
+/// When a process started, in clock ticks since boot; `None` if it has ended. One whose main
+/// thread has exited runs as long as another thread does.
+pub(crate) fn started(pid: u32) -> Option<u64> {
+    let (process, stat) = look_up(pid).ok()?;
+    (!has_ended(&process, &stat)).then_some(stat.starttime)
 }
 
-/// These processes and their descendants.
-pub(crate) fn with_descendants(pids: &BTreeSet<u32>) -> BTreeSet<u32> {
-    let stats =
-        all_processes().into_iter().flatten().filter_map(|process| process.ok()?.stat().ok());
-    let mut pairs: Vec<(u32, u32)> = stats
-        .filter_map(|stat| Some((u32::try_from(stat.pid).ok()?, u32::try_from(stat.ppid).ok()?)))
+fn has_ended(process: &Process, stat: &Stat) -> bool {
+    let is_over = |state: ProcState| matches!(state, ProcState::Zombie | ProcState::Dead);
+    let runs = |task: Task| {
+        let stat = read(stat.pid.unsigned_abs(), &format!("task/{}/stat", task.tid));
+        let stat = stat.ok().and_then(|text| Stat::from_read(text.as_bytes()).ok());
+        stat.and_then(|stat| stat.state().ok()).is_some_and(|state| !is_over(state))
+    };
+    stat.state().is_ok_and(is_over) && !process.tasks().into_iter().flatten().flatten().any(runs)
+}
+
+/// Adds all descendants of these processes, with when they started.
+pub(crate) fn adopt_descendants(family: &mut BTreeMap<u32, u64>) {
+    let processes = all_processes().into_iter().flatten().flatten();
+    let stats = processes.filter_map(|process| {
+        let (process, stat) = look_up(process.pid.unsigned_abs()).ok()?;
+        (!has_ended(&process, &stat)).then_some(stat)
+    });
+    let mut others: Vec<(u32, u32, u64)> = stats
+        .filter_map(|stat| {
+            let (pid, parent) = (u32::try_from(stat.pid).ok()?, u32::try_from(stat.ppid).ok()?);
+            Some((pid, parent, stat.starttime))
+        })
         .collect();
-    let mut family = pids.clone();
     loop {
-        let before = family.len();
-        pairs.retain(|(pid, parent)| {
-            !(family.contains(parent) && {
-                family.insert(*pid);
-                true
-            })
-        });
-        if family.len() == before {
-            return family;
+        let children: Vec<_> =
+            others.extract_if(.., |(_, parent, _)| family.contains_key(parent)).collect();
+        if children.is_empty() {
+            return;
         }
+        family.extend(children.into_iter().map(|(pid, _, started)| (pid, started)));
     }
 }
 
-/// Refuses pids that are no processes.
+/// When the process started, in clock ticks since boot.
 ///
 /// # Errors
-/// One that names the pid and what to do.
-pub(crate) fn check(pids: &BTreeSet<u32>) -> Result<()> {
-    for pid in pids {
-        let status = i32::try_from(*pid)
-            .map_err(|_| ProcError::NotFound(None))
-            .and_then(|pid| Process::new(pid)?.status());
-        match status {
-            Ok(status) if u32::try_from(status.tgid).ok() == Some(*pid) => {}
-            Ok(status) => {
-                bail!("{pid} is a thread of process {}: use --pid {}", status.tgid, status.tgid)
+/// One line that names the pid, why it cannot be watched, and what to do.
+pub(crate) fn check(pid: u32) -> Result<u64> {
+    let gone = || anyhow!("there is no process {pid}: look it up with `pgrep -a NAME`");
+    match look_up(pid) {
+        Ok(_) => match status_field(pid, "Tgid:") {
+            Some(process) if process != pid => {
+                bail!("{pid} is a thread of process {process}: use --pid {process}")
             }
-            Err(ProcError::NotFound(_)) => {
-                bail!("there is no process {pid}: look it up with `pgrep -a NAME`")
-            }
-            Err(error) if is_denied(&error) => {
-                bail!("/proc/{pid} cannot be read: run as root, or remount /proc without hidepid")
-            }
-            Err(error) => bail!("/proc/{pid} cannot be read: {error}"),
+            _ => started(pid).ok_or_else(gone),
+        },
+        Err(ProcError::NotFound(_)) => Err(gone()),
+        Err(error) if is_denied(&error) => {
+            bail!("/proc/{pid} cannot be read: run as root, or remount /proc without hidepid")
+        }
+        Err(error) => bail!("/proc/{pid} cannot be read: {error}"),
+    }
+}
+
+/// Refuses names that no process has.
+///
+/// # Errors
+/// One line that names the first such name.
+pub(crate) fn check_names(names: &BTreeSet<String>) -> Result<()> {
+    let comm = |process: Process| read(process.pid.unsigned_abs(), "comm").ok();
+    let all: BTreeSet<String> =
+        all_processes().into_iter().flatten().flatten().filter_map(comm).collect();
+    for name in names {
+        if !all.contains(&format!("{name}\n")) {
+            bail!("no process is named {name}: /proc/PID/comm has each one's name");
         }
     }
     Ok(())
+}
+
+/// What keeps this process from seeing all of the host by its `/proc`, if anything does.
+///
+/// # Errors
+/// `/proc` is not the one of this process's pid namespace, so it tells of other processes.
+pub(crate) fn limits_of_proc() -> Result<Option<&'static str>> {
+    /// `PROC_PID_INIT_INO` of `include/linux/proc_ns.h`.
+    const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
+    let own = fs::read_link("/proc/self").context("cannot read /proc: is it mounted?")?;
+    if own.to_str().and_then(|pid| pid.parse().ok()) != Some(std::process::id()) {
+        bail!("/proc is that of another pid namespace: run `mount -t proc proc /proc` in this one");
+    }
+    let namespace = fs::metadata("/proc/self/ns/pid").context("cannot read /proc/self/ns/pid")?;
+    let is_inside = namespace.ino() != INITIAL_PID_NAMESPACE;
+    Ok(is_inside.then_some("inside a pid namespace: processes outside of it are not seen"))
 }
 
 fn is_denied(error: &ProcError) -> bool {
@@ -162,8 +238,9 @@ fn is_denied(error: &ProcError) -> bool {
 /// # Errors
 /// If `/proc/sys/kernel` cannot be read.
 pub(crate) fn host() -> io::Result<(String, String)> {
-    let read = |name| std::fs::read_to_string(format!("/proc/sys/kernel/{name}"));
-    Ok((read("hostname")?.trim_end().to_owned(), read("osrelease")?.trim_end().to_owned()))
+    let read = |name| fs::read(format!("/proc/sys/kernel/{name}"));
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).trim_end().to_owned();
+    Ok((text(read("hostname")?), text(read("osrelease")?)))
 }
 
 #[cfg(test)]
@@ -182,15 +259,6 @@ mod tests {
         }
         assert_eq!(container_id("/system.slice/ssh.service"), None);
         assert_eq!(container_id(&format!("/{id}00")), None);
-    }
-
-    #[test]
-    fn this_process_runs_and_pid_0_does_not() {
-        let me = std::process::id();
-        assert_eq!(running(&[0, me].into()), [me].into());
-        assert!(check(&[me].into()).is_ok());
-        assert!(check(&[0].into()).unwrap_err().to_string().contains("no process 0"));
-        assert!(with_descendants(&[1].into()).contains(&1));
     }
 
     #[test]

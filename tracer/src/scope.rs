@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, net::SocketAddr};
 
 use ipnet::IpNet;
-use tracer_core::Owner;
+use tracer_core::Comm;
 
 /// The user's selection; an empty part selects everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,10 +22,9 @@ pub(crate) struct Scope {
 }
 
 impl Scope {
-    /// The descriptor's process was asked for, its cgroup aside.
-    pub(crate) fn admits_owner(&self, owner: &Owner) -> bool {
-        (self.pids.is_empty() || self.pids.contains(&owner.key.pid))
-            && (self.comms.is_empty() || self.comms.contains(&owner.comm.0))
+    /// A process of this name was asked for, its pid and cgroup aside.
+    pub(crate) fn admits_name(&self, comm: &Comm) -> bool {
+        self.comms.is_empty() || self.comms.contains(&comm.0)
     }
 
     /// The connection was asked for, by its ends.
@@ -40,34 +39,29 @@ impl Scope {
 
 #[cfg(test)]
 mod tests {
-    use tracer_core::{Comm, ProcessKey};
-
     use super::*;
 
-    fn owner(pid: u32, comm: &str) -> Owner {
-        let key = ProcessKey { start_time_ns: 1, pid };
-        Owner { key, fd: 3, comm: Comm(comm.to_owned()), in_scope: true }
+    fn comm(name: &str) -> Comm {
+        Comm(name.to_owned())
     }
 
     #[test]
     fn an_empty_scope_admits_all() {
         let scope = Scope::default();
-        assert!(scope.admits_owner(&owner(1, "api")));
+        assert!(scope.admits_name(&comm("api")));
         assert!(scope.admits_ends(([127, 0, 0, 1], 1).into(), ([10, 0, 0, 1], 443).into()));
     }
 
     #[test]
     fn every_part_that_is_given_must_fit() {
         let scope = Scope {
-            pids: [1, 2].into(),
             comms: ["api".to_owned()].into(),
             remote_ports: [443].into(),
             remotes: vec!["10.0.0.0/8".parse().unwrap()],
             ..Scope::default()
         };
-        assert!(scope.admits_owner(&owner(1, "api")));
-        assert!(!scope.admits_owner(&owner(1, "web")));
-        assert!(!scope.admits_owner(&owner(3, "api")));
+        assert!(scope.admits_name(&comm("api")));
+        assert!(!scope.admits_name(&comm("web")));
         let local = ([127, 0, 0, 1], 1).into();
         assert!(scope.admits_ends(local, ([10, 0, 0, 1], 443).into()));
         assert!(!scope.admits_ends(local, ([10, 0, 0, 1], 80).into()));

@@ -1,8 +1,15 @@
 //! The event loop. Inputs go one way: observer, detector, outlet. Time is asked for here.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use anyhow::Result;
+use signal_hook::{
+    consts::{SIGHUP, SIGINT, SIGTERM},
+    flag::{register, register_conditional_shutdown},
+};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     time::{Instant, sleep_until},
@@ -19,6 +26,8 @@ use crate::{
 /// Looking takes one part in this many of a processor at the most: looks get rarer where there is
 /// much to see.
 const LOOK_SHARE: u32 = 100;
+/// What shells add to the number of a signal that ended a program.
+const FAILED_BY_SIGNAL: i32 = 128;
 /// They do not get rarer than this.
 const LOOK_PAUSE_MAX: Duration = Duration::from_secs(30);
 
@@ -29,33 +38,16 @@ const LOOK_PAUSE_MAX: Duration = Duration::from_secs(30);
 pub(crate) async fn run(plan: &Plan, mut outlet: Outlet) -> Result<Report> {
     let mut signals = Signals::new()?;
     let mut session = Session::start(plan)?;
-    let end = plan.duration.map(|duration| Instant::now() + duration);
-    let mut ended = plan.duration == Some(Duration::ZERO);
     session.look()?;
-    let report = loop {
-        let report = session.detector.report();
-        let shown = match outlet.progress(&report, &session.detector.take_changes()) {
-            Ok(shown) => shown,
-            Err(error) => {
-                // The record in the file is to be whole even if the screen is lost. Of two
-                // errors the first one says more.
-                let _ = outlet.finish(&report);
-                return Err(error);
-            }
-        };
-        if ended || shown == Shown::NobodyReads {
-            break report;
-        }
-        ended = session.wait(&mut signals, end).await || session.observer.is_over();
-        if let Err(error) = session.look() {
-            log::warn!("a look failed: {error:#}");
-            session.observer.note_failed_snapshot();
-            session.take_events();
-            session.detector.handle(Input::Tick(clock::now()));
-        }
-    };
-    outlet.finish(&report)?;
-    Ok(report)
+    let end = plan.duration.and_then(|duration| Instant::now().checked_add(duration));
+    let result = session.watch(&mut outlet, &mut signals, plan.duration, end).await;
+    session.settle();
+    let report = session.detector.report();
+    outlet.keep(&report, &session.detector.take_changes());
+    // The record in the file is to be whole even if the screen is lost. Of two errors the first
+    // one says more.
+    let finished = outlet.finish(&report);
+    result.and(finished).map(|_| report)
 }
 
 struct Session {
@@ -95,52 +87,136 @@ impl Session {
         Ok(())
     }
 
+    /// Shows and looks in turn, until the time is up, a signal comes, nobody reads, or there is
+    /// nothing more to see.
+    async fn watch(
+        &mut self,
+        outlet: &mut Outlet,
+        signals: &mut Signals,
+        duration: Option<Duration>,
+        end: Option<Instant>,
+    ) -> Result<()> {
+        let mut is_over = duration == Some(Duration::ZERO);
+        while !is_over {
+            let report = self.detector.report();
+            outlet.keep(&report, &self.detector.take_changes());
+            if outlet.show(&report)? == Shown::NobodyReads {
+                return Ok(());
+            }
+            let look = Instant::now() + self.pause;
+            let until = end.map_or(look, |end| end.min(look));
+            is_over = self.wait(outlet, signals, &report, until).await?
+                || end.is_some_and(|end| until >= end);
+            self.look_again();
+            if let Some(note) = self.observer.end() {
+                self.detector.handle(note);
+                is_over = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// A look that may fail: that is a loss like others.
+    fn look_again(&mut self) {
+        if let Err(error) = self.look() {
+            log::warn!("a look failed: {error:#}");
+            self.observer.note_failed_snapshot();
+            self.take_events();
+            self.detector.handle(Input::Tick(clock::now()));
+        }
+    }
+
+    /// At the end no connection with a verdict is left that may or may not be closed.
+    fn settle(&mut self) {
+        if self.detector.is_undecided() {
+            self.look_again();
+        }
+    }
+
     fn take_events(&mut self) {
         for input in self.observer.events() {
             self.detector.handle(input);
         }
     }
 
-    /// Takes in events until it is time to look again. Gives true if the run is to end: the time
-    /// is up, or a signal came.
-    async fn wait(&mut self, signals: &mut Signals, end: Option<Instant>) -> bool {
-        let look = Instant::now() + self.pause;
-        let until = end.map_or(look, |end| end.min(look));
+    /// Takes in events until it is time to look again. Gives true if a signal came to end the run.
+    async fn wait(
+        &mut self,
+        outlet: &mut Outlet,
+        signals: &mut Signals,
+        report: &Report,
+        until: Instant,
+    ) -> Result<bool> {
+        // Events are fetched before each look in any case.
+        let mut can_poll = true;
         loop {
             tokio::select! {
-                () = signals.any() => return true,
-                () = sleep_until(until) => return end.is_some_and(|end| until >= end),
-                result = self.observer.readable() => match result {
-                    Ok(()) => self.take_events(),
-                    // Events are fetched before each look, too.
-                    Err(error) => {
-                        log::warn!("the ring buffer cannot be polled: {error}");
-                        sleep_until(until).await;
+                signal = signals.next() => match signal {
+                    Asked::End => return Ok(true),
+                    Asked::Repaint => drop(outlet.repaint(report)?),
+                    Asked::Suspend => {
+                        outlet.leave();
+                        stop_this_process();
+                        outlet.repaint(report)?;
                     }
                 },
+                () = sleep_until(until) => return Ok(false),
+                result = self.observer.readable(), if can_poll => {
+                    can_poll = result.is_ok();
+                    self.take_events();
+                }
             }
         }
     }
 }
 
-/// The signals that end a run in order.
+/// What Ctrl-Z does to a program that does not care.
+fn stop_this_process() {
+    // SAFETY: sending a signal touches no memory of ours.
+    unsafe { libc::raise(libc::SIGSTOP) };
+}
+
+/// The signals that end a run in order, and those that concern the screen.
 struct Signals {
+    hangup: Signal,
     interrupt: Signal,
     terminate: Signal,
+    resized: Signal,
+    suspended: Signal,
 }
 
 impl Signals {
     fn new() -> Result<Self> {
+        // A first signal ends the run in order. A second one ends it at once: the first cannot be
+        // seen while nobody takes what is being written.
+        let asked = Arc::new(AtomicBool::new(false));
+        for number in [SIGHUP, SIGINT, SIGTERM] {
+            register_conditional_shutdown(number, FAILED_BY_SIGNAL + number, Arc::clone(&asked))?;
+            register(number, Arc::clone(&asked))?;
+        }
         Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
+            resized: signal(SignalKind::window_change())?,
+            suspended: signal(SignalKind::from_raw(libc::SIGTSTP))?,
         })
     }
 
-    async fn any(&mut self) {
+    async fn next(&mut self) -> Asked {
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+            _ = self.hangup.recv() => Asked::End,
+            _ = self.interrupt.recv() => Asked::End,
+            _ = self.terminate.recv() => Asked::End,
+            _ = self.resized.recv() => Asked::Repaint,
+            _ = self.suspended.recv() => Asked::Suspend,
         }
     }
+}
+
+/// What a signal asks for.
+enum Asked {
+    End,
+    Repaint,
+    Suspend,
 }

@@ -32,6 +32,11 @@ fn unread_ms(sighting: &Sighting<'_>) -> u64 {
     }
 }
 
+/// How long no more data has come.
+fn silent_ms(sighting: &Sighting<'_>) -> u64 {
+    sighting.received_ms()
+}
+
 /// How long it was watched that nothing is read; 0 after a single look.
 fn watched_ms(sighting: &Sighting<'_>) -> u64 {
     let tracked = sighting.tracked;
@@ -58,7 +63,7 @@ fn assess(claimed: &Claimed<'_>) -> Assessment {
         format!(
             "{unread} bytes lie unread on {}, and no more came for {}",
             wording::sockets(count),
-            wording::range(claimed.range_ms(|member| member.received_ms())),
+            wording::range(claimed.range_ms(silent_ms)),
         ),
         match watched {
             (_, 0) => "whether somebody reads slowly cannot be told at a single look".to_owned(),

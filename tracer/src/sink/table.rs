@@ -103,6 +103,9 @@ fn standing(report: &Report) -> Vec<&Finding> {
 }
 
 fn nothing_found(report: &Report, has_information: bool) -> &'static str {
+    if report.coverage.complete && !has_information && !report.findings.is_empty() {
+        return "No leaked connections any more: what was found was taken back.";
+    }
     match (report.coverage.complete, has_information) {
         (true, false) => "No leaked connections found.",
         (true, true) => "No leaked connections found. Worth knowing:",

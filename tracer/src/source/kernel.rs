@@ -167,6 +167,15 @@ impl Kernel {
         Ok(map.insert(cookie, 1, 0)?)
     }
 
+    /// Takes a socket out of scope, by its cookie. It does not matter if it was not in it.
+    pub(crate) fn untrack(&mut self, cookie: u64) {
+        let map = self.ebpf.map_mut("TRACKED").map(HashMap::<&mut MapData, u64, u8>::try_from);
+        if let Some(Ok(mut map)) = map {
+            // Its destruction has usually removed it already.
+            let _ = map.remove(&cookie);
+        }
+    }
+
     /// What has been lost so far.
     ///
     /// # Errors
