@@ -291,14 +291,23 @@ fn explain(error: &(dyn Error + 'static)) -> anyhow::Error {
             one_line(error)
         );
     }
-    anyhow!("cannot load the kernel programs: {}", one_line(error))
+    let remedy = if has_number(error, libc::EMFILE) {
+        "; raise the limit of open files: ulimit -n 64"
+    } else {
+        ""
+    };
+    anyhow!("cannot load the kernel programs: {}{remedy}", one_line(error))
 }
 
 /// Whether the kernel said EPERM. What the verifier does not like is EACCES, another matter.
 fn is_permission_denied(error: &(dyn Error + 'static)) -> bool {
+    has_number(error, libc::EPERM)
+}
+
+fn has_number(error: &(dyn Error + 'static), number: i32) -> bool {
     causes(error).any(|cause| {
         let cause = cause.downcast_ref::<io::Error>();
-        cause.is_some_and(|cause| cause.raw_os_error() == Some(libc::EPERM))
+        cause.is_some_and(|cause| cause.raw_os_error() == Some(number))
     })
 }
 

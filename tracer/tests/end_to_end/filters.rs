@@ -1,6 +1,6 @@
 //! Whom to watch.
 
-use crate::support::{Kind, Leak, Tracer};
+use crate::support::{Kind, Leak, Puppet, Tracer};
 
 /// Asserts that the leak is seen with the one filter and not with the other.
 #[track_caller]
@@ -54,8 +54,24 @@ fn by_name() {
 
     let seen = Tracer::run("audit --idle 1s -o json --comm leaky-name").report();
     assert_eq!(seen.leaked_by(leak.pid()), 5, "{seen}");
+
+    let mut other = Puppet::start();
+    other.rename("another-name");
     let unseen = Tracer::run("audit --idle 1s -o json --comm another-name").report();
     assert!(unseen.findings_of(leak.pid()).is_empty(), "{unseen}");
+}
+
+#[test]
+fn a_selection_that_cannot_match_is_no_all_clear() {
+    for (selection, words) in [
+        ("--comm sixteen-letters-", &["--comm", "15 bytes"][..]),
+        ("--comm nobody-has-it", &["no process is named nobody-has-it"]),
+        ("--cgroup /nobody/is/in/it", &["no process is in the cgroup /nobody/is/in/it"]),
+    ] {
+        let outcome = Tracer::run(&format!("audit --for 0s {selection}"));
+        assert_eq!(outcome.code, 2, "{outcome:?}");
+        outcome.assert_one_line_error(words);
+    }
 }
 
 #[test]
