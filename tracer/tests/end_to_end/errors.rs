@@ -49,7 +49,10 @@ fn without_privilege_it_says_what_it_needs() {
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
     // The build's directory may be closed to other users.
     let program = directory.path().join("tracer");
-    fs::copy(env!("CARGO_BIN_EXE_tracer"), &program).unwrap();
+    // Another process copies it: a test beside this one could start a child while the file is open
+    // for writing here, and a file that any process has open so cannot be run.
+    let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_tracer")).arg(&program).status();
+    assert!(copied.unwrap().success());
     for arguments in ["audit", "--for=1s"] {
         let mut command = Command::new(&program);
         command.arg(arguments);
