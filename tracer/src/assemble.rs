@@ -98,3 +98,87 @@ impl Assembly {
         snapshot
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use zerocopy::FromZeros as _;
+
+    use super::*;
+
+    const CONSTANTS: KernelConstants = KernelConstants { jiffies_per_second: 250, fin_flag: 2 };
+
+    /// An established connection to port 443, as one process holds it.
+    fn record(cookie: u64, pid: u32, fd: u32) -> SocketRecord {
+        let mut record = SocketRecord::new_zeroed();
+        (record.cookie, record.pid, record.fd) = (cookie, pid, fd);
+        record.start_time_ns = u64::from(pid);
+        (record.family, record.socket_type, record.protocol, record.state) = (2, 1, 6, 1);
+        (record.local_port, record.remote_port, record.netns) = (40_000, 443, 1);
+        record
+    }
+
+    fn assemble(records: &[SocketRecord]) -> Assembly {
+        let mut assembly = Assembly::new(Timestamp::from_ms(1));
+        for record in records {
+            assembly.add(record, CONSTANTS);
+        }
+        assembly
+    }
+
+    fn finish(assembly: Assembly, scope: &Scope, pid: u32, followed: &[u64]) -> Snapshot {
+        let followed = followed.iter().map(|cookie| ConnectionId(*cookie)).collect();
+        assembly.finish(Timestamp::from_ms(2), 0, scope, |key| key.pid == pid, &followed)
+    }
+
+    fn ids(snapshot: &Snapshot) -> Vec<u64> {
+        snapshot.sockets.iter().map(|facts| facts.id.0).collect()
+    }
+
+    #[test]
+    fn a_socket_has_every_descriptor_as_an_owner_once() {
+        let records = [record(1, 10, 3), record(1, 11, 7), record(1, 10, 4), record(1, 10, 3)];
+        let snapshot = finish(assemble(&records), &Scope::default(), 11, &[]);
+        let owners: Vec<_> = snapshot.sockets[0]
+            .owners
+            .iter()
+            .map(|owner| (owner.key.pid, owner.fd, owner.in_scope))
+            .collect();
+        assert_eq!(owners, [(10, 3, false), (10, 4, false), (11, 7, true)]);
+    }
+
+    #[test]
+    fn what_is_out_of_scope_is_left_out_unless_it_was_followed() {
+        let records = [record(1, 10, 3), record(2, 11, 3), record(3, 11, 4)];
+        let snapshot = finish(assemble(&records), &Scope::default(), 10, &[2]);
+        assert_eq!(ids(&snapshot), [1, 2]);
+        assert_eq!(snapshot.holders.len(), 1, "the other process was not asked for");
+    }
+
+    #[test]
+    fn filters_of_ends_leave_listeners_and_the_count_of_descriptors() {
+        let mut listener = record(1, 10, 3);
+        (listener.state, listener.local_port, listener.remote_port) = (10, 8_080, 0);
+        let mut foreign = record(2, 11, 3);
+        (foreign.state, foreign.local_port) = (10, 50_051);
+        let records = [listener, foreign, record(3, 10, 4)];
+        let scope = Scope { remote_ports: [80].into(), ..Scope::default() };
+        let snapshot = finish(assemble(&records), &scope, 10, &[]);
+        assert_eq!(ids(&snapshot), [1]);
+        assert_eq!(snapshot.listeners, [(1, 8_080), (1, 50_051)].into());
+        assert_eq!(snapshot.holders[0].tcp_fds, 2);
+    }
+
+    #[test]
+    fn what_is_not_judged_is_counted_in_scope() {
+        let mut records = [record(1, 10, 3), record(2, 11, 3), record(3, 10, 5)];
+        for record in &mut records {
+            record.protocol = 262;
+        }
+        records[2].state = 99;
+        let snapshot = finish(assemble(&records), &Scope::default(), 10, &[]);
+        assert_eq!(snapshot.not_judged, [("mptcp".to_owned(), 2)].into());
+        let mut torn = record(1, 10, 3);
+        torn.state = 99;
+        assert_eq!(finish(assemble(&[torn]), &Scope::default(), 10, &[]).undecodable, 1);
+    }
+}

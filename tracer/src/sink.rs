@@ -5,7 +5,7 @@ mod coverage;
 pub(crate) mod csv;
 mod escape;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 pub(crate) mod json;
 mod quantity;
 pub(crate) mod table;
