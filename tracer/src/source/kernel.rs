@@ -291,12 +291,20 @@ fn explain(error: &(dyn Error + 'static)) -> anyhow::Error {
             one_line(error)
         );
     }
+    let text = one_line(error);
+    // What the verifier says of a function that it does not have, or not for this kind of program.
+    if text.contains("invalid func unknown#") || text.contains("unknown func ") {
+        return anyhow!(
+            "this kernel is too old, it lacks a function that the kernel programs call: use Linux \
+             5.12 or newer ({text})"
+        );
+    }
     let remedy = if has_number(error, libc::EMFILE) {
         "; raise the limit of open files: ulimit -n 64"
     } else {
         ""
     };
-    anyhow!("cannot load the kernel programs: {}{remedy}", one_line(error))
+    anyhow!("cannot load the kernel programs: {text}{remedy}")
 }
 
 /// Whether the kernel said EPERM. What the verifier does not like is EACCES, another matter.
