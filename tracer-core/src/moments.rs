@@ -35,10 +35,15 @@ impl Moments {
         Self { separate, spread_ms: last.earliest.ms_since(first.latest), last: latest }
     }
 
-    /// They came at three separate times or more, spread over at least `idle_ms`, and may come yet:
-    /// the last is not longer ago than twice the time they took, or ten times `idle_ms`.
+    /// They came at three separate times or more, spread over at least `idle_ms`.
+    pub(crate) const fn gathered(self, idle_ms: u64) -> bool {
+        self.separate >= 3 && self.spread_ms >= idle_ms
+    }
+
+    /// They gathered and may go on to: the last is not longer ago than twice the time they took, or
+    /// ten times `idle_ms`.
     pub(crate) fn rising(self, idle_ms: u64, now: Timestamp) -> bool {
         let recent_ms = self.spread_ms.saturating_mul(2).max(idle_ms.saturating_mul(10));
-        self.separate >= 3 && self.spread_ms >= idle_ms && now.ms_since(self.last) <= recent_ms
+        self.gathered(idle_ms) && now.ms_since(self.last) <= recent_ms
     }
 }

@@ -55,6 +55,8 @@ pub(crate) struct Assessment {
 impl Claimed<'_> {
     /// More than this many dead connections are more than a pool keeps by oversight.
     pub(crate) const POOL_MAX: usize = 10;
+    /// And more than this many are more than a large pool does when it ebbs.
+    pub(crate) const LARGE_POOL_MAX: usize = 20;
 
     pub(crate) fn count(&self) -> usize {
         self.members.len()
@@ -62,6 +64,10 @@ impl Claimed<'_> {
 
     pub(crate) fn count_where(&self, test: impl Fn(&Sighting<'_>) -> bool) -> usize {
         self.members.iter().filter(|member| test(member)).count()
+    }
+
+    pub(crate) fn gathered(&self) -> bool {
+        self.moments.gathered(self.options.idle_ms)
     }
 
     pub(crate) fn rising(&self) -> bool {

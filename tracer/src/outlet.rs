@@ -4,6 +4,7 @@ use std::{
     borrow::Cow,
     env,
     io::{self, IsTerminal as _, Write as _},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use anyhow::Result;
@@ -209,6 +210,14 @@ impl Drop for Outlet {
     }
 }
 
+/// A write to the standard output goes on, which may be for ever.
+static WRITING: AtomicBool = AtomicBool::new(false);
+
+/// Whether the standard output is being written: what a signal handler wants to know.
+pub(crate) fn is_writing() -> bool {
+    WRITING.load(Ordering::SeqCst)
+}
+
 /// Whoever read the standard output has gone.
 fn nobody_reads() -> bool {
     let mut stdout = libc::pollfd { fd: libc::STDOUT_FILENO, events: 0, revents: 0 };
@@ -224,7 +233,10 @@ fn write_line(line: &str) -> Result<Shown> {
 
 fn write(bytes: &[u8]) -> Result<Shown> {
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+    WRITING.store(true, Ordering::SeqCst);
+    let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
+    WRITING.store(false, Ordering::SeqCst);
+    match written {
         Ok(()) => Ok(Shown::Yes),
         Err(error) if terminal::is_broken_pipe(&error) => Ok(Shown::NobodyReads),
         Err(error) => Err(anyhow::Error::new(error)

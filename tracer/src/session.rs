@@ -1,14 +1,17 @@
 //! The event loop. Inputs go one way: observer, detector, outlet. Time is asked for here.
 
 use std::{
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use anyhow::Result;
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
-    flag::{register, register_conditional_shutdown},
+    low_level::{exit, register},
 };
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -20,7 +23,7 @@ use crate::{
     cli::Plan,
     clock,
     observer::Observer,
-    outlet::{Outlet, Shown},
+    outlet::{self, Outlet, Shown},
 };
 
 /// Looking takes one part in this many of a processor at the most: looks get rarer where there is
@@ -187,12 +190,18 @@ struct Signals {
 
 impl Signals {
     fn new() -> Result<Self> {
-        // A first signal ends the run in order. A second one ends it at once: the first cannot be
-        // seen while nobody takes what is being written.
+        // A signal ends the run in order. While nobody takes what is being written that cannot be,
+        // so a second one then ends it at once.
         let asked = Arc::new(AtomicBool::new(false));
         for number in [SIGHUP, SIGINT, SIGTERM] {
-            register_conditional_shutdown(number, FAILED_BY_SIGNAL + number, Arc::clone(&asked))?;
-            register(number, Arc::clone(&asked))?;
+            let asked = Arc::clone(&asked);
+            let action = move || {
+                if asked.swap(true, Ordering::SeqCst) && outlet::is_writing() {
+                    exit(FAILED_BY_SIGNAL + number);
+                }
+            };
+            // SAFETY: the action uses atomics and `_exit`, which a signal handler may.
+            unsafe { register(number, action) }?;
         }
         Ok(Self {
             hangup: signal(SignalKind::hangup())?,

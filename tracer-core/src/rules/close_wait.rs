@@ -31,14 +31,15 @@ fn assess(claimed: &Claimed<'_>) -> Assessment {
     let sure = claimed.count_where(surely_overdue);
     let told = claimed.count_where(|member| member.tracked.told && surely_overdue(member));
     let taken = claimed.count_where(|member| member.facts.drained);
-    let (verdict, confidence) =
-        if (sure > Claimed::POOL_MAX && claimed.rising()) || told >= claimed.options.count_min {
-            (Verdict::CloseWait, Confidence::Likely)
-        } else if count > Claimed::POOL_MAX || told > 0 || taken >= claimed.options.count_min {
-            (Verdict::CloseWait, Confidence::Possible)
-        } else {
-            (Verdict::StalePool, Confidence::Info)
-        };
+    let accumulated = (sure > Claimed::POOL_MAX && claimed.rising())
+        || (sure > Claimed::LARGE_POOL_MAX && claimed.gathered());
+    let (verdict, confidence) = if accumulated || told >= claimed.options.count_min {
+        (Verdict::CloseWait, Confidence::Likely)
+    } else if count > Claimed::POOL_MAX || told > 0 || taken >= claimed.options.count_min {
+        (Verdict::CloseWait, Confidence::Possible)
+    } else {
+        (Verdict::StalePool, Confidence::Info)
+    };
     let least = claimed.range_ms(|member| member.peer_closed_ms().0).0;
     let most = claimed.range_ms(|member| member.peer_closed_ms().1).1;
     let mut evidence = vec![format!(

@@ -38,7 +38,8 @@ fn assess(claimed: &Claimed<'_>) -> Assessment {
     let count = claimed.count();
     let told = claimed.count_where(told);
     let many = count > Claimed::POOL_MAX;
-    let (verdict, confidence) = if (many && claimed.rising()) || told >= claimed.options.count_min {
+    let leaked = count > Claimed::LARGE_POOL_MAX && claimed.rising();
+    let (verdict, confidence) = if leaked || told >= claimed.options.count_min {
         (Verdict::Ghost, Confidence::Certain)
     } else if many {
         (Verdict::Ghost, Confidence::Likely)

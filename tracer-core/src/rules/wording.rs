@@ -21,6 +21,12 @@ pub(super) fn accumulation(claimed: &Claimed<'_>, what: &str, done: &str) -> Opt
     if claimed.rising() {
         return Some(format!("they {what} at {separate} separate times over {spread}: rising"));
     }
+    if claimed.gathered() {
+        let ceased = humane(claimed.now.ms_since(claimed.moments.last));
+        return Some(format!(
+            "they {what} at {separate} separate times over {spread}, and none for {ceased}"
+        ));
+    }
     match (claimed.count(), separate) {
         (1, _) => None,
         (_, 1) => Some(format!("they may all have {done} at one time, as by a restart")),

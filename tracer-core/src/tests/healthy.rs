@@ -119,7 +119,8 @@ fn a_pool_whose_connections_ended_with_their_answers() {
     );
 }
 
-/// A pool of twelve that went stale one by one and has been left alone since.
+/// A pool of twelve that goes stale one by one looks like a leak while it does, and not any more
+/// once it has been left alone for long.
 #[test]
 fn a_rise_that_ceased_long_ago() {
     check(
@@ -129,6 +130,8 @@ fn a_rise_that_ceased_long_ago() {
         60s peer-closes a1..a12 every=10s
         200s snapshot
         200s report
+        240s snapshot
+        240s report
         8h snapshot
         8h report
         ",
@@ -137,10 +140,14 @@ fn a_rise_that_ceased_long_ago() {
               #1 stale-pool info: p10[10] outbound 10.0.0.1:443 x9, oldest 3m 19s, stood 0s ~+6.0/min
                  the peer closed 9 sockets 1m to 2m 20s ago and nothing was sent since
                  they were closed at 9 separate times over 1m 20s: rising
+            [4m]
+              #1 close-wait likely: p10[10] outbound 10.0.0.1:443 x12, oldest 3m 59s, stood 40s ~+6.0/min
+                 the peer closed 12 sockets 1m 10s to 3m ago and nothing was sent since
+                 they were closed at 12 separate times over 1m 50s: rising
             [8h]
               #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x12, oldest 7h 59m, stood 7h 56m +0.0/min
                  the peer closed 12 sockets 7h 57m to 7h 59m ago and nothing was sent since
-                 they were closed at 12 separate times over 1m 50s
+                 they were closed at 12 separate times over 1m 50s, and none for 7h 57m
         "#]],
     );
 }

@@ -154,13 +154,19 @@ fn ghosts_that_died_one_by_one_are_certain() {
     check(
         "
         0s open a1..a12 every=10s pid=10
+        0s open b1..b21 every=10s pid=11
         5s peer-resets a1..a12 every=10s
+        5s peer-resets b1..b21 every=10s
         300s snapshot
         300s report
         ",
         &expect![[r#"
             [5m]
-              #1 ghost certain: p10[10] outbound 10.0.0.1:443 x12, oldest 5m, stood 0s ~+6.0/min
+              #2 ghost certain: p11[11] outbound 10.0.0.1:443 x21, oldest 5m, stood 0s ~+6.0/min
+                 21 sockets dead for 1m 35s to 4m 55s with the descriptor still open; ss does not show them
+                 they died at 21 separate times over 3m 20s: rising
+                 the process has not noticed on any of 21: it never looked again
+              #1 ghost likely: p10[10] outbound 10.0.0.1:443 x12, oldest 5m, stood 0s ~+6.0/min
                  12 sockets dead for 3m 5s to 4m 55s with the descriptor still open; ss does not show them
                  they died at 12 separate times over 1m 50s: rising
                  the process has not noticed on any of 12: it never looked again
