@@ -29,10 +29,10 @@ use crate::{
 /// Looking takes one part in this many of a processor at the most: looks get rarer where there is
 /// much to see.
 const LOOK_SHARE: u32 = 100;
-/// What shells add to the number of a signal that ended a program.
-const FAILED_BY_SIGNAL: i32 = 128;
 /// They do not get rarer than this.
 const LOOK_PAUSE_MAX: Duration = Duration::from_secs(30);
+/// What shells add to the number of a signal that ended a program.
+const FAILED_BY_SIGNAL: i32 = 128;
 
 /// Watches as planned, shows what is found, and gives the report it ended with.
 ///
@@ -43,7 +43,7 @@ pub(crate) async fn run(plan: &Plan, mut outlet: Outlet) -> Result<Report> {
     let mut session = Session::start(plan)?;
     session.look()?;
     let end = plan.duration.and_then(|duration| Instant::now().checked_add(duration));
-    let result = session.watch(&mut outlet, &mut signals, plan.duration, end).await;
+    let result = session.watch(&mut outlet, &mut signals, end).await;
     session.settle();
     let report = session.detector.report();
     outlet.keep(&report, &session.detector.take_changes());
@@ -96,10 +96,9 @@ impl Session {
         &mut self,
         outlet: &mut Outlet,
         signals: &mut Signals,
-        duration: Option<Duration>,
         end: Option<Instant>,
     ) -> Result<()> {
-        let mut is_over = duration == Some(Duration::ZERO);
+        let mut is_over = end.is_some_and(|end| end <= Instant::now());
         while !is_over {
             let report = self.detector.report();
             outlet.keep(&report, &self.detector.take_changes());
