@@ -158,18 +158,12 @@ impl Detector {
         let groups = case.groups();
         let judged = case.verdicts(&groups);
         let verdicts: Vec<(ConnectionId, Flag)> = judged.iter().flat_map(flags).collect();
-        let dropped: Vec<(ConnectionId, Flag)> = {
-            let kept: BTreeSet<ConnectionId> = verdicts.iter().map(|(id, _)| *id).collect();
-            let open = self.table.open().filter(|tracked| !kept.contains(&tracked.id));
-            open.filter_map(|tracked| Some((tracked.id, tracked.flag?))).collect()
-        };
-        let table = &self.table;
-        let gone: BTreeSet<ConnectionId> = dropped.iter().map(|(id, _)| *id).collect();
         let kept: BTreeSet<ConnectionId> = verdicts.iter().map(|(id, _)| *id).collect();
-        let flagged = |id| {
-            !gone.contains(&id)
-                && (kept.contains(&id) || table.get(id).is_some_and(|one| one.flag.is_some()))
-        };
+        let open = self.table.open().filter(|tracked| !kept.contains(&tracked.id));
+        let dropped: BTreeMap<ConnectionId, Flag> =
+            open.filter_map(|tracked| Some((tracked.id, tracked.flag?))).collect();
+        let had_flag = |id| self.table.get(id).is_some_and(|tracked| tracked.flag.is_some());
+        let flagged = |id| kept.contains(&id) || (had_flag(id) && !dropped.contains_key(&id));
         let (facts, limit) = (&self.processes.facts, self.options.retracted_max);
         self.standing.update(&judged, facts, now, limit, flagged);
         for (id, flag) in dropped {
@@ -211,10 +205,7 @@ impl Detector {
     pub fn questions(&mut self, now: Timestamp) -> Vec<Question> {
         let case = case(&self.table, &self.processes, &self.histories, &self.options, now);
         let mut keys: BTreeSet<ProcessKey> = case.suspects().collect();
-        keys.extend(self.standing.processes());
-        if self.options.scoped {
-            keys.extend(self.processes.in_scope());
-        }
+        keys.extend(self.of_interest());
         let mut keys: Vec<ProcessKey> = keys.into_iter().collect();
         // Those that were never asked about first, then those that were longest ago.
         keys.sort_by_key(|key| (self.processes.asked.get(key).copied(), *key));
@@ -240,10 +231,7 @@ impl Detector {
     /// What is known as of the latest [`Input::Tick`].
     pub fn report(&self) -> Report {
         let findings = self.standing.findings();
-        let mut processes: BTreeSet<ProcessKey> = self.standing.processes().collect();
-        if self.options.scoped {
-            processes.extend(self.processes.in_scope());
-        }
+        let processes: BTreeSet<ProcessKey> = self.of_interest().collect();
         Report {
             started_at: self.host.started_at,
             at: self.now,
@@ -252,6 +240,12 @@ impl Detector {
             unflagged: if self.options.all { self.unflagged() } else { Vec::new() },
             coverage: self.coverage(),
         }
+    }
+
+    /// The processes in the findings, and those that the user asked for.
+    fn of_interest(&self) -> impl Iterator<Item = ProcessKey> {
+        let asked_for = self.processes.in_scope().filter(|_| self.options.scoped);
+        self.standing.processes().chain(asked_for)
     }
 
     fn unflagged(&self) -> Vec<crate::Connection> {

@@ -75,17 +75,25 @@ impl Outlet {
     /// Appends the rows of what happened to the record, if there is one. The first failure ends
     /// the record, not the run.
     pub(crate) fn keep(&mut self, report: &Report, changes: &[Change]) {
-        let rows =
-            changes.iter().map(|change| csv::change(change, &report.coverage, &self.context));
-        let rows: io::Result<Vec<Vec<u8>>> = match (&self.csv, self.form.output) {
-            (None, Output::Table | Output::Json) => return,
-            _ => rows.collect(),
+        let coverage = &report.coverage;
+        let rows = |context: &Context| {
+            changes.iter().map(|change| csv::change(change, coverage, context)).collect()
         };
-        match rows {
+        self.keep_rows(rows);
+    }
+
+    /// Makes rows, if anybody wants any, and hands them to the record and the standard output.
+    fn keep_rows(&mut self, make: impl FnOnce(&Context) -> io::Result<Vec<Vec<u8>>>) {
+        let is_shown = self.form.output == Output::Csv;
+        if self.csv.is_none() && !is_shown {
+            return;
+        }
+        match make(&self.context) {
             Ok(rows) => {
                 self.append(&rows);
-                self.pending_rows
-                    .extend(rows.into_iter().filter(|_| self.form.output == Output::Csv).flatten());
+                if is_shown {
+                    self.pending_rows.extend(rows.iter().flatten());
+                }
             }
             Err(error) => self.csv_error = Some(error.into()),
         }
@@ -121,10 +129,7 @@ impl Outlet {
     /// # Errors
     /// The standard output cannot be written, or the CSV file could not be at some time.
     pub(crate) fn finish(mut self, report: &Report) -> Result<Shown> {
-        let rows: Vec<Vec<u8>> =
-            csv::remaining(report, &self.context).collect::<io::Result<_>>()?;
-        self.append(&rows);
-        self.pending_rows.extend(rows.iter().flatten());
+        self.keep_rows(|context| csv::remaining(report, context).collect());
         self.leave();
         let report = &*self.annotated(report);
         let shown = match self.form.output {
