@@ -22,11 +22,25 @@ use crate::{
 const QUESTIONS_MAX: usize = 256;
 
 /// Something the core would like to know; the answer comes as an [`Input`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Question {
     /// What `/proc` says of this process: [`Input::Process`] or [`Input::ProcessUnreadable`].
     /// No answer means that it is gone.
     Process(ProcessKey),
+    /// Who in this process would notice something on these connections: [`Input::Readers`].
+    /// No answer means that nothing is known.
+    Readers(ProcessKey, Vec<Asked>),
+}
+
+/// A connection that is asked about, as its process knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Asked {
+    /// Which socket.
+    pub id: ConnectionId,
+    /// A descriptor of it in the process that is asked about.
+    pub fd: u32,
+    /// Inode number of its file, to tell whether the descriptor still is the same.
+    pub inode: u64,
 }
 
 /// Takes [`Input`]s and judges.
@@ -90,6 +104,7 @@ impl Detector {
             Input::ProcessUnreadable(key) => {
                 self.processes.unreadable.insert(key);
             }
+            Input::Readers(_) => {}
             Input::Note(note) => {
                 if !self.host.notes.contains(&note) {
                     self.host.notes.push(note);

@@ -1,6 +1,6 @@
 use alloc::{string::String, vec::Vec};
 
-use crate::{Event, ProcessFacts, Snapshot, Timestamp};
+use crate::{Event, ProcessFacts, Readers, Snapshot, Timestamp};
 
 /// Everything that can happen to the detector. The ordered stream of these is the recording of a
 /// run, and the same stream always gives the same findings.
@@ -16,6 +16,8 @@ pub enum Input {
     Process(ProcessFacts),
     /// A question about a process could not be answered for lack of permission.
     ProcessUnreadable(crate::ProcessKey),
+    /// An answer to [`Question::Readers`](crate::Question::Readers).
+    Readers(Readers),
     /// What else the reader of a report should know: one sentence.
     Note(String),
     /// What the sources have lost in total since the run began. Sent when it changes.

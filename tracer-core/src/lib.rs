@@ -28,6 +28,7 @@ mod moments;
 mod options;
 mod process;
 mod processes;
+mod reader;
 mod report;
 mod rules;
 mod sighting;
@@ -40,19 +41,20 @@ mod tracked;
 mod verdict;
 
 pub use connection_id::ConnectionId;
-pub use detector::{Detector, Question};
+pub use detector::{Asked, Detector, Question};
 pub use direction::Direction;
 pub use event::{Actor, Event, Happening};
 pub use input::{HostFacts, Input, Loss};
 pub use options::Options;
 pub use process::{Comm, ProcessFacts, ProcessKey};
+pub use reader::{HttpConnection, HttpStage, Reader, ReaderFacts, Readers};
 pub use report::{
     Change, ChangeKind, Connection, Coverage, Finding, Flag, Origin, ProcessSummary, Report,
 };
 pub use snapshot::{Holder, Owner, Snapshot, SocketFacts};
 pub use state::TcpState;
 pub use time::{Interval, Timestamp};
-pub use verdict::{Confidence, Reader, Verdict};
+pub use verdict::{Confidence, Verdict};
 
 #[cfg(test)]
 mod tests;

@@ -78,20 +78,3 @@ impl fmt::Display for Confidence {
         formatter.pad(self.name())
     }
 }
-
-/// Who would notice data or an end of stream arriving on the connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Reader {
-    /// Not known: never counted as evidence.
-    #[default]
-    Unknown,
-}
-
-impl Reader {
-    /// The word of the JSON and CSV schemas.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Unknown => "unknown",
-        }
-    }
-}

@@ -265,6 +265,7 @@ impl Observer {
     pub(crate) fn answer(&self, question: Question) -> Option<Input> {
         match question {
             Question::Process(key) => processes::answer(key, self.with_cmdline),
+            Question::Readers(..) => None,
         }
     }
 

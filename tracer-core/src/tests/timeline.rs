@@ -168,7 +168,8 @@ impl Player {
         let now = self.world.now;
         let snapshot = self.world.snapshot();
         self.detector.handle(snapshot);
-        for Question::Process(key) in self.detector.questions(now) {
+        for question in self.detector.questions(now) {
+            let Question::Process(key) = question else { continue };
             self.detector.handle(Input::Process(ProcessFacts {
                 key,
                 exe: None,
