@@ -19,7 +19,7 @@ use crate::{
     task::Task,
 };
 
-#[expect(clippy::cast_possible_truncation, reason = "it has 192")]
+#[expect(clippy::cast_possible_truncation, reason = "it has 208")]
 const RECORD_BYTES: u32 = size_of::<SocketRecord>() as u32;
 
 /// `struct bpf_iter_meta`.
