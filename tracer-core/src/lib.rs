@@ -39,6 +39,7 @@ mod table;
 mod time;
 mod timer;
 mod tracked;
+mod turns;
 mod verdict;
 
 pub use connection_id::ConnectionId;

@@ -5,6 +5,8 @@ pub struct Options {
     pub idle_ms: u64,
     /// N: how many alike it takes before a verdict is more than *possible*.
     pub count_min: usize,
+    /// How long a connection of a private pool must have been idle to show that nobody shares it.
+    pub pool_idle_ms: u64,
     /// Length of one window of the growth rule.
     pub window_ms: u64,
     /// Most connections kept; further ones are counted in [`Coverage::table_full`](crate::Coverage).
@@ -22,6 +24,7 @@ impl Default for Options {
         Self {
             idle_ms: 60_000,
             count_min: 5,
+            pool_idle_ms: 300_000,
             window_ms: 36_000,
             connections_max: 1 << 21,
             retracted_max: 1_000,

@@ -93,13 +93,14 @@ impl Observer {
 
     fn host(&mut self, attach: bool) -> Result<HostFacts> {
         let started_at = clock::now();
+        let suspended_ns = clock::suspended_ns();
         if !attach {
             let notes = vec!["one look: whether anything moves was not watched".to_owned()];
-            return Ok(HostFacts { started_at, probes: Vec::new(), notes });
+            return Ok(HostFacts { started_at, suspended_ns, probes: Vec::new(), notes });
         }
         let probes = self.kernel.attach().iter().map(ToString::to_string).collect();
         self.events = Some(self.kernel.take_events()?);
-        Ok(HostFacts { started_at, probes, notes: Vec::new() })
+        Ok(HostFacts { started_at, suspended_ns, probes, notes: Vec::new() })
     }
 
     /// Waits until events should be fetched, or the kernel side has something to log.

@@ -18,6 +18,9 @@ use tracer_core::{Input, ProcessFacts, ProcessKey};
 /// has eBPF.
 pub(crate) const TICK_NS: u64 = 10_000_000;
 
+/// `PF_FORKNOEXEC` of the kernel's `sched.h`.
+const FORKED_WITHOUT_EXEC: u32 = 0x40;
+
 /// The answer to a question about a process; `None` if it is gone.
 pub(crate) fn answer(key: ProcessKey, with_cmdline: bool) -> Option<Input> {
     match facts(key, with_cmdline) {
@@ -54,6 +57,7 @@ fn facts(key: ProcessKey, with_cmdline: bool) -> ProcResult<Option<ProcessFacts>
         },
         stopped: matches!(state, Some(ProcState::Stopped | ProcState::Tracing))
             || cgroups.iter().any(is_frozen),
+        has_executed: Some(stat.flags & FORKED_WITHOUT_EXEC == 0),
     }))
 }
 

@@ -36,7 +36,6 @@ pub(crate) fn change(
         connection: &change.connection,
         judgement: Some((change.flag.verdict, change.flag.confidence)),
         call_site: None,
-        request: None,
     };
     row.render(coverage, context)
 }
@@ -54,7 +53,6 @@ pub(crate) fn remaining<'a>(
             connection,
             judgement: Some((finding.verdict, finding.confidence)),
             call_site: finding.call_site.as_deref(),
-            request: finding.request.as_deref(),
         })
     });
     let open = report.unflagged.iter().map(|connection| Row {
@@ -63,7 +61,6 @@ pub(crate) fn remaining<'a>(
         connection,
         judgement: None,
         call_site: None,
-        request: None,
     });
     standing.chain(open).map(|row| row.render(&report.coverage, context))
 }
@@ -74,7 +71,6 @@ struct Row<'a> {
     connection: &'a Connection,
     judgement: Option<(Verdict, Confidence)>,
     call_site: Option<&'a str>,
-    request: Option<&'a str>,
 }
 
 impl Row<'_> {
@@ -112,7 +108,7 @@ impl Row<'_> {
             self.judgement.map_or("", |(_, confidence)| confidence.name()),
             connection.reader.name(),
             &escape::csv_text(self.call_site.unwrap_or_default()),
-            &escape::csv_text(self.request.unwrap_or_default()),
+            &escape::csv_text(connection.request.as_deref().unwrap_or_default()),
             &coverage::events_lost(&coverage.loss).to_string(),
             truth(coverage.complete),
         ];
