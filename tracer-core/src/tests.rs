@@ -2,7 +2,9 @@
 
 mod decoding;
 mod healthy;
+mod peers;
 mod properties;
+mod readers;
 mod render;
 mod scenarios;
 mod timeline;

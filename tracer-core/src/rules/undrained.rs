@@ -75,27 +75,27 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
         Confidence::Possible
     };
     let unread: u64 = claimed.members.iter().map(|member| member.facts.unread_bytes).sum();
-    let mut evidence = vec![
-        format!(
-            "{unread} bytes lie unread on {}, and no more came for {}",
-            wording::sockets(count),
-            wording::range(claimed.range_ms(silent_ms)),
-        ),
-        match watched {
-            (_, 0) => "whether somebody reads slowly cannot be told at a single look".to_owned(),
-            _ => format!("nothing was read in the {} they were watched", wording::range(watched)),
-        },
-    ];
+    let proven = claimed.proven() >= enough;
+    let mut evidence = vec![format!(
+        "{unread} bytes lie unread on {}, and no more came for {}",
+        wording::sockets(count),
+        wording::range(claimed.range_ms(silent_ms)),
+    )];
+    if watched.1 > 0 {
+        let watched = wording::range(watched);
+        evidence.push(format!("nothing was read in the {watched} they were watched"));
+    } else if !proven {
+        let unknown = "whether somebody reads slowly cannot be told at a single look";
+        evidence.push(unknown.to_owned());
+    }
     evidence.extend(wording::accumulation(claimed, "went silent", "gone silent"));
     evidence.extend(wording::readers(claimed));
-    if claimed.proven() < claimed.options.count_min && large < claimed.options.count_min {
+    if !proven && large < enough {
         evidence.push(format!(
-            "{large} of {count} hold more than {UNREAD_MIN} bytes, {} would be telling: \
-             less can be TLS session tickets",
-            claimed.options.count_min
+            "{large} of {count} hold more than {UNREAD_MIN} bytes, {enough} would be telling: \
+             less can be TLS session tickets"
         ));
     }
-    let growth_tells =
-        large >= claimed.options.count_min && !claimed.is_held_up() && !is_watched(claimed);
+    let growth_tells = large >= enough && !claimed.is_held_up() && !is_watched(claimed);
     Some(Assessment { verdict: Verdict::Undrained, confidence, growth_tells, evidence })
 }

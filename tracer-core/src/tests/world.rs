@@ -11,7 +11,7 @@ use std::{
 
 use crate::{
     Actor, Comm, ConnectionId, Direction, Event, Happening, Holder, Input, Loss, Owner, ProcessKey,
-    Snapshot, SocketFacts, TcpState, Timer, Timestamp,
+    ReaderFacts, Snapshot, SocketFacts, TcpState, Timer, Timestamp,
 };
 
 /// The host. Every action tells its events to the outbox, unless the probes are losing them.
@@ -21,6 +21,8 @@ pub(super) struct World {
     pub(super) sockets: BTreeMap<String, SocketFacts>,
     pub(super) outbox: Vec<Input>,
     pub(super) losing: bool,
+    /// What a look into its process says of a connection.
+    pub(super) readers: BTreeMap<ConnectionId, ReaderFacts>,
     /// Network namespace and port.
     pub(super) listeners: BTreeSet<(u32, u16)>,
     loss: Loss,
@@ -93,6 +95,16 @@ impl World {
             self.tell(&facts, happening);
         }
         self.sockets.insert(name.to_string(), facts);
+    }
+
+    /// What a look into its process says from now on.
+    pub(super) fn reader(&mut self, name: &str, facts: Option<ReaderFacts>) {
+        if let Some(socket) = self.sockets.get(name) {
+            match facts {
+                Some(facts) => drop(self.readers.insert(socket.id, facts)),
+                None => drop(self.readers.remove(&socket.id)),
+            }
+        }
     }
 
     pub(super) fn receive(&mut self, name: &str, bytes: u64) {
