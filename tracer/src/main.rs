@@ -11,6 +11,7 @@ mod family;
 mod observer;
 mod outlet;
 mod processes;
+mod readers;
 mod scope;
 mod session;
 mod sink;
