@@ -40,7 +40,11 @@ impl ReaderLooks {
             Ok(registrations) => {
                 found.limits.extend(registrations.limit());
                 for (id, reader) in self.epoll_readers(process, asked, &registrations) {
-                    found.add(ReaderFacts { id, reader, http: None });
+                    found.add(ReaderFacts { id, reader, is_registered: true, http: None });
+                }
+                // That these are in no epoll is known too.
+                for asked in asked {
+                    found.add(unknown(asked.id));
                 }
             }
             Err(error) => found.limits.push(refused("its descriptors", &error)),
@@ -49,7 +53,7 @@ impl ReaderLooks {
         let threads = threads::look(process.pid, unread);
         found.limits.extend(threads.limit);
         for id in threads.reading {
-            found.add(ReaderFacts { id, reader: Reader::Thread, http: None });
+            found.add(ReaderFacts { reader: Reader::Thread, ..unknown(id) });
         }
         // Whatever was found of a descriptor that by now is another connection was not about it.
         let same = asked.iter().filter(|asked| found.has(asked.id) && is_same(process.pid, asked));
@@ -72,6 +76,9 @@ impl ReaderLooks {
             readers.retain(|id, reader| {
                 *reader != Reader::None || again.get(id) == Some(&Reader::None)
             });
+            for id in again.keys() {
+                readers.entry(*id).or_insert(Reader::Unknown);
+            }
         }
         readers.into_iter().collect()
     }
@@ -96,6 +103,7 @@ impl Found {
         if weight(facts.reader) > weight(known.reader) {
             known.reader = facts.reader;
         }
+        known.is_registered |= facts.is_registered;
         known.http = known.http.take().or(facts.http);
     }
 
@@ -112,6 +120,10 @@ impl Found {
         let limits = (!self.limits.is_empty()).then(|| self.limits.join("; "));
         Readers { process, at, found, limits }
     }
+}
+
+const fn unknown(id: ConnectionId) -> ReaderFacts {
+    ReaderFacts { id, reader: Reader::Unknown, is_registered: false, http: None }
 }
 
 const fn weight(reader: Reader) -> u8 {

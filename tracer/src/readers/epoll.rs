@@ -107,7 +107,7 @@ impl Registrations {
         })
     }
 
-    /// Who would notice, of the connections of which that is known.
+    /// Who would notice, of the connections that are registered at all.
     pub(crate) fn readers(&self, asked: &[Asked]) -> BTreeMap<ConnectionId, Reader> {
         let mut by_inode: HashMap<u64, Vec<&Registration>> = HashMap::new();
         let mut by_number: HashMap<u32, Vec<&Registration>> = HashMap::new();
@@ -122,20 +122,22 @@ impl Registrations {
             let of_number = by_number.get(&asked.fd).into_iter().flatten();
             self.reader(of_inode.chain(of_number).filter(|one| one.is_of(asked)))
         };
-        let readers = asked.iter().map(|asked| (asked.id, of(asked)));
-        readers.filter(|(_, reader)| *reader != Reader::Unknown).collect()
+        asked.iter().filter_map(|asked| Some((asked.id, of(asked)?))).collect()
     }
 
     /// What the registrations of one connection amount to: it can be in several epolls.
-    fn reader<'a>(&self, of_one: impl Iterator<Item = &'a &'a Registration> + Clone) -> Reader {
+    /// `None` if it is in none that was seen.
+    fn reader<'a>(
+        &self,
+        mut of_one: impl Iterator<Item = &'a &'a Registration> + Clone,
+    ) -> Option<Reader> {
+        of_one.clone().next()?;
         if of_one.clone().any(|registration| registration.watches_input()) {
-            return Reader::Epoll;
+            return Some(Reader::Epoll);
         }
-        let is_registered = of_one.clone().next().is_some();
-        let mut of_one = of_one;
-        let nothing = is_registered && of_one.all(|registration| registration.watches_nothing());
+        let nothing = of_one.all(|registration| registration.watches_nothing());
         let is_all = !self.cut && !self.changed && !self.has_ring;
-        if nothing && is_all { Reader::None } else { Reader::Unknown }
+        Some(if nothing && is_all { Reader::None } else { Reader::Unknown })
     }
 }
 

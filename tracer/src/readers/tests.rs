@@ -34,7 +34,18 @@ fn answer(asked: &[Asked]) -> Vec<(u64, Reader)> {
         panic!("no answer");
     };
     assert_eq!(readers.limits, None);
-    readers.found.iter().map(|facts| (facts.id.0, facts.reader)).collect()
+    let known = readers.found.iter().filter(|facts| facts.reader != Reader::Unknown);
+    known.map(|facts| (facts.id.0, facts.reader)).collect()
+}
+
+/// The connections that some epoll has.
+fn registered(asked: &[Asked]) -> Vec<u64> {
+    let Some(Input::Readers(readers)) = ReaderLooks::default().answer(this_process(), asked) else {
+        panic!("no answer");
+    };
+    assert_eq!(readers.found.len(), asked.len(), "that nothing is known is said of each");
+    let registered = readers.found.iter().filter(|facts| facts.is_registered);
+    registered.map(|facts| facts.id.0).collect()
 }
 
 /// Looks until the answer is this, or for ten seconds: a thread takes a while to block, and other
@@ -76,6 +87,7 @@ fn epolls_tell() {
     ];
     let asked = [asked(1, &watched), asked(2, &nothing), asked(3, &edge), asked(4, &loose)];
     expect_answer(&asked, &[(1, Reader::Epoll), (2, Reader::None)]);
+    assert_eq!(registered(&asked), [1, 2, 3]);
 }
 
 #[test]
@@ -150,7 +162,7 @@ fn epolls_that_come_and_go_are_seen() {
     let first = epoll(&stream, libc::EPOLLIN.cast_unsigned());
     assert_eq!(reader(), Some(Reader::Epoll));
     drop(first);
-    assert_eq!(reader(), None);
+    assert_eq!(reader(), Some(Reader::Unknown));
     let _second = epoll(&stream, libc::EPOLLIN.cast_unsigned());
     let end = Instant::now() + Duration::from_secs(10);
     while reader() != Some(Reader::Epoll) {
@@ -165,7 +177,7 @@ fn the_answer_that_says_most_wins() {
     let winner = |readers: [Reader; 2]| {
         let mut found = Found::default();
         for reader in readers {
-            found.add(ReaderFacts { id, reader, http: None });
+            found.add(ReaderFacts { reader, ..unknown(id) });
         }
         found.facts[&id].reader
     };
