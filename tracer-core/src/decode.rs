@@ -55,7 +55,10 @@ pub struct KernelConstants {
 
 /// A descriptor as the iterator wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "nearly all are of the large one, and none is kept")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every one is the large one, and none is kept"
+)]
 pub enum Descriptor {
     /// Of a TCP socket; the one owner is this descriptor.
     Tcp(SocketFacts),
