@@ -43,4 +43,6 @@ pub struct ProcessFacts {
     pub fd_limit: Option<u64>,
     /// Stopped by a signal, a debugger or the freezer: it cannot read whatever it wants.
     pub stopped: bool,
+    /// It has run a program of its own (`execve`) since it was forked.
+    pub has_executed: Option<bool>,
 }

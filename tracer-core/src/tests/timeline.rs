@@ -178,6 +178,7 @@ impl Player {
                 container: None,
                 fd_limit: Some(1_024),
                 stopped: self.stopped.contains(&key.pid),
+                has_executed: Some(true),
             }));
         }
         self.detector.handle(Input::Tick(now));
