@@ -5,6 +5,7 @@ mod healthy;
 mod properties;
 mod render;
 mod scenarios;
+mod stir;
 mod timeline;
 mod units;
 mod world;

@@ -112,9 +112,10 @@ struct Judgement {
     /// Stop after this long; 0s is a single look [default: until Ctrl-C; audit: 3s]
     #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     duration: Option<Duration>,
-    /// How often to look at the most: looking takes 1 % of a processor or less
-    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = positive)]
-    interval: Duration,
+    /// How often to look [default: 1s while something changes, up to 10s while nothing does];
+    /// looking takes 1 % of a processor or less
+    #[arg(long, value_name = "DURATION", value_parser = positive)]
+    interval: Option<Duration>,
     /// Exit with 1 from this confidence on
     #[arg(long, value_name = "CONFIDENCE", default_value = "likely", ignore_case = true)]
     fail_on: FailOn,
@@ -181,7 +182,8 @@ pub(crate) struct Plan {
     pub(crate) duration: Option<Duration>,
     /// It is an audit: what is selected must be there.
     pub(crate) once: bool,
-    pub(crate) interval: Duration,
+    /// Between looks; `None`: by what changes.
+    pub(crate) interval: Option<Duration>,
     pub(crate) fail_on: Confidence,
     pub(crate) cmdline: bool,
     pub(crate) verbose: bool,
@@ -254,7 +256,7 @@ impl Demo {
             options: Options { idle_ms: 2_000, scoped: true, ..Options::default() },
             once: false,
             duration: Some(self.duration),
-            interval: Duration::from_secs(1),
+            interval: None,
             fail_on: Confidence::Likely,
             cmdline: self.appearance.cmdline,
             verbose: self.appearance.verbose,
