@@ -6,6 +6,7 @@ mod properties;
 mod render;
 mod scenarios;
 mod stir;
+mod thresholds;
 mod timeline;
 mod units;
 mod world;

@@ -31,11 +31,11 @@ fn assess(claimed: &Claimed<'_>) -> Assessment {
     let sure = claimed.count_where(surely_overdue);
     let told = claimed.count_where(|member| member.tracked.told && surely_overdue(member));
     let taken = claimed.count_where(|member| member.facts.drained);
-    let accumulated = (sure > Claimed::POOL_MAX && claimed.rising())
-        || (sure > Claimed::LARGE_POOL_MAX && claimed.gathered());
+    let accumulated = (sure > claimed.pool_max() && claimed.rising())
+        || (sure > claimed.large_pool_max() && claimed.gathered());
     let (verdict, confidence) = if accumulated || told >= claimed.options.count_min {
         (Verdict::CloseWait, Confidence::Likely)
-    } else if count > Claimed::POOL_MAX || told > 0 || taken >= claimed.options.count_min {
+    } else if count > claimed.pool_max() || told > 0 || taken >= claimed.options.count_min {
         (Verdict::CloseWait, Confidence::Possible)
     } else {
         (Verdict::StalePool, Confidence::Info)

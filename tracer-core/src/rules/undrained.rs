@@ -10,9 +10,6 @@ use crate::{Confidence, Interval, TcpState, Verdict, sighting::Sighting};
 
 pub(super) const RULE: Rule = Rule { claims, moment, assess };
 
-/// More unread data than tickets, greetings and closing notices amount to, in bytes.
-const UNREAD_MIN: u64 = 4_096;
-
 fn claims(sighting: &Sighting<'_>) -> bool {
     sighting.facts.state == TcpState::Established
         && sighting.facts.unread_bytes > 0
@@ -50,7 +47,8 @@ fn moment(sighting: &Sighting<'_>) -> Interval {
 
 fn assess(claimed: &Claimed<'_>) -> Assessment {
     let count = claimed.count();
-    let large = claimed.count_where(|member| member.facts.unread_bytes > UNREAD_MIN);
+    let unread_min = claimed.options.unread_min_bytes;
+    let large = claimed.count_where(|member| member.facts.unread_bytes > unread_min);
     let watched = claimed.range_ms(watched_ms);
     // At a single look a slow reader looks the same.
     let confidence = if large >= claimed.options.count_min && watched.1 > 0 {
@@ -73,7 +71,7 @@ fn assess(claimed: &Claimed<'_>) -> Assessment {
     evidence.extend(wording::accumulation(claimed, "went silent", "gone silent"));
     if large < claimed.options.count_min {
         evidence.push(format!(
-            "{large} of {count} hold more than {UNREAD_MIN} bytes, {} would be telling: \
+            "{large} of {count} hold more than {unread_min} bytes, {} would be telling: \
              less can be TLS session tickets",
             claimed.options.count_min
         ));
