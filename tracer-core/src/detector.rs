@@ -57,6 +57,8 @@ pub struct Detector {
     histories: BTreeMap<GroupKey, History>,
     standing: Standing,
     changes: Vec<Change>,
+    /// Some verdict has changed: taken by [`take_stir`](Self::take_stir).
+    stirred: bool,
     now: Timestamp,
     loss: Loss,
     /// Something was lost that no later snapshot has made up for.
@@ -80,6 +82,7 @@ impl Detector {
             histories: BTreeMap::new(),
             standing: Standing::default(),
             changes: Vec::new(),
+            stirred: false,
             now: Timestamp::default(),
             loss: Loss::default(),
             unhealed: false,
@@ -231,10 +234,12 @@ impl Detector {
             .table
             .get(id)
             .and_then(|tracked| change(&self.table, &self.options, at, kind, tracked, flag));
+        self.stirred = true;
         self.changes.extend(change);
     }
 
     fn change(&mut self, at: Timestamp, kind: ChangeKind, tracked: &Tracked, flag: Flag) {
+        self.stirred = true;
         self.changes.extend(change(&self.table, &self.options, at, kind, tracked, flag));
     }
 
@@ -281,6 +286,15 @@ impl Detector {
     /// What happened to single connections' verdicts since the last call.
     pub fn take_changes(&mut self) -> Vec<Change> {
         core::mem::take(&mut self.changes)
+    }
+
+    /// Something has changed since the last call: a connection came, went, moved data, was read,
+    /// written or passed on, or its state or verdict is another one. Where nothing does, there is
+    /// no need to look often.
+    pub const fn take_stir(&mut self) -> bool {
+        let stirred = self.stirred || self.table.stirred;
+        (self.stirred, self.table.stirred) = (false, false);
+        stirred
     }
 
     /// What is known as of the latest [`Input::Tick`].

@@ -95,9 +95,14 @@ pub(crate) struct Assessment {
 
 impl<'a> Claimed<'_, 'a> {
     /// More than this many dead connections are more than a pool keeps by oversight.
-    pub(crate) const POOL_MAX: usize = 10;
+    pub(crate) const fn pool_max(&self) -> usize {
+        self.options.pool_size
+    }
+
     /// And more than this many are more than a large pool does when it ebbs.
-    pub(crate) const LARGE_POOL_MAX: usize = 20;
+    pub(crate) const fn large_pool_max(&self) -> usize {
+        self.options.pool_size.saturating_mul(2)
+    }
 
     pub(crate) fn count(&self) -> usize {
         self.members.len()

@@ -7,6 +7,8 @@ mod properties;
 mod readers;
 mod render;
 mod scenarios;
+mod stir;
+mod thresholds;
 mod timeline;
 mod units;
 mod world;

@@ -10,6 +10,7 @@ mod exit_code;
 mod family;
 mod observer;
 mod outlet;
+mod pace;
 mod processes;
 mod readers;
 mod scope;

@@ -19,7 +19,7 @@ fn claims(sighting: &Sighting<'_>) -> bool {
     let facts = sighting.facts;
     facts.state == TcpState::Established
         // More than this is `undrained`, whoever is to read it.
-        && facts.unread_bytes <= super::undrained::UNREAD_MIN
+        && facts.unread_bytes <= sighting.options.unread_min_bytes
         && sighting.reader() == Reader::None
         && sighting.is_free_to_act()
         && sighting.overdue(sighting.idle_ms())

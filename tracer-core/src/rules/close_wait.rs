@@ -31,8 +31,8 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let sure = claimed.count_where(surely_overdue);
     let told = claimed.count_where(|member| member.tracked.told && surely_overdue(member));
     let taken = claimed.count_where(|member| member.facts.drained);
-    let accumulated = (sure > Claimed::POOL_MAX && claimed.rising())
-        || (sure > Claimed::LARGE_POOL_MAX && claimed.gathered());
+    let accumulated = (sure > claimed.pool_max() && claimed.rising())
+        || (sure > claimed.large_pool_max() && claimed.gathered());
     let proven = claimed.proven();
     let (verdict, confidence) = if proven >= claimed.options.count_min {
         (Verdict::CloseWait, Confidence::Certain)
@@ -40,7 +40,7 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
         (Verdict::CloseWait, Confidence::Possible)
     } else if accumulated || told >= claimed.options.count_min {
         (Verdict::CloseWait, Confidence::Likely)
-    } else if count > Claimed::POOL_MAX
+    } else if count > claimed.pool_max()
         || told > 0
         || proven > 0
         || taken >= claimed.options.count_min

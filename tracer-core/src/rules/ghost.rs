@@ -37,8 +37,8 @@ fn told(sighting: &Sighting<'_>) -> bool {
 fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let count = claimed.count();
     let told = claimed.count_where(told);
-    let many = count > Claimed::POOL_MAX;
-    let leaked = count > Claimed::LARGE_POOL_MAX && claimed.rising();
+    let many = count > claimed.pool_max();
+    let leaked = count > claimed.large_pool_max() && claimed.rising();
     let proven = claimed.proven() >= claimed.options.count_min;
     let (verdict, confidence) = if leaked || proven || told >= claimed.options.count_min {
         (Verdict::Ghost, Confidence::Certain)

@@ -23,7 +23,7 @@ fn claims(sighting: &Sighting<'_>) -> bool {
     let facts = sighting.facts;
     sighting.direction == Direction::Outbound
         && facts.state == TcpState::Established
-        && facts.unread_bytes <= super::undrained::UNREAD_MIN
+        && facts.unread_bytes <= sighting.options.unread_min_bytes
         && facts.rx_bytes > 0
         && was_used_once(sighting)
         // A goroutine that reads a stream has use for it.

@@ -10,9 +10,6 @@ use crate::{Confidence, Interval, Reader, TcpState, Verdict, sighting::Sighting}
 
 pub(super) const RULE: Rule = Rule { claims, moment, assess };
 
-/// More unread data than tickets, greetings and closing notices amount to, in bytes.
-pub(super) const UNREAD_MIN: u64 = 4_096;
-
 fn claims(sighting: &Sighting<'_>) -> bool {
     sighting.facts.state == TcpState::Established
         && sighting.facts.unread_bytes > 0
@@ -56,11 +53,12 @@ fn moment(sighting: &Sighting<'_>) -> Interval {
 
 fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let count = claimed.count();
-    let large = claimed.count_where(|member| member.facts.unread_bytes > UNREAD_MIN);
+    let unread_min = claimed.options.unread_min_bytes;
+    let large = claimed.count_where(|member| member.facts.unread_bytes > unread_min);
     let watched = claimed.range_ms(watched_ms);
     let enough = claimed.options.count_min;
     let unnoticed = claimed.count_where(|member| {
-        member.reader() == Reader::None && member.facts.unread_bytes > UNREAD_MIN
+        member.reader() == Reader::None && member.facts.unread_bytes > unread_min
     });
     let confidence = if claimed.proven() >= enough {
         Confidence::Certain
@@ -92,7 +90,7 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     evidence.extend(wording::readers(claimed));
     if !proven && large < enough {
         evidence.push(format!(
-            "{large} of {count} hold more than {UNREAD_MIN} bytes, {enough} would be telling: \
+            "{large} of {count} hold more than {unread_min} bytes, {enough} would be telling: \
              less can be TLS session tickets"
         ));
     }

@@ -35,15 +35,8 @@ use crate::{
 
 /// Everything that the timeline's reports say.
 pub(super) fn run(timeline: &str, options: Options) -> String {
-    let lines: Vec<Line<'_>> =
-        timeline.lines().map(str::trim).filter(|line| !line.is_empty()).map(Line::parse).collect();
-    let mut happenings: Vec<(u64, &Line<'_>, Option<&String>)> =
-        lines.iter().flat_map(Line::happenings).collect();
-    happenings.sort_by_key(|(at_ms, ..)| *at_ms);
     let mut player = Player::new(options);
-    for (at_ms, line, name) in happenings {
-        player.play(at_ms, line, name);
-    }
+    player.play_all(timeline);
     player.report
 }
 
@@ -132,9 +125,9 @@ fn milliseconds(time: &str) -> u64 {
     }
 }
 
-struct Player {
+pub(super) struct Player {
     world: World,
-    detector: Detector,
+    pub(super) detector: Detector,
     stopped: BTreeSet<u32>,
     forked: BTreeSet<u32>,
     report: String,
@@ -144,12 +137,24 @@ struct Player {
 const START_MS: u64 = 100 * 86_400_000;
 
 impl Player {
-    fn new(options: Options) -> Self {
+    pub(super) fn new(options: Options) -> Self {
         let mut detector = Detector::new(options);
         let started_at = Timestamp::from_ms(START_MS);
         detector.handle(Input::Host(HostFacts { started_at, ..HostFacts::default() }));
         let (stopped, forked) = (BTreeSet::new(), BTreeSet::new());
         Self { world: World::default(), detector, stopped, forked, report: String::new() }
+    }
+
+    /// Goes on with a timeline.
+    pub(super) fn play_all(&mut self, timeline: &str) {
+        let lines = timeline.lines().map(str::trim).filter(|line| !line.is_empty());
+        let lines: Vec<Line<'_>> = lines.map(Line::parse).collect();
+        let mut happenings: Vec<(u64, &Line<'_>, Option<&String>)> =
+            lines.iter().flat_map(Line::happenings).collect();
+        happenings.sort_by_key(|(at_ms, ..)| *at_ms);
+        for (at_ms, line, name) in happenings {
+            self.play(at_ms, line, name);
+        }
     }
 
     fn play(&mut self, at_ms: u64, line: &Line<'_>, name: Option<&String>) {
