@@ -7,7 +7,7 @@ import struct
 import time
 
 import protocol
-from peer import Peer, echo, ignore
+from peer import Peer, answer_once, ignore
 
 POOL = 8
 BURST = 12
@@ -19,7 +19,8 @@ def ghost_untold():
     held = []
     for _ in protocol.paced():
         held.append(peer.connect())
-        wait_until_accepted(peer)
+        # What is still in the peer's backlog cannot be reset there.
+        time.sleep(0.1)
         peer.reset_all()
     return held
 
@@ -35,14 +36,9 @@ def ghost_told():
     return held
 
 
-def wait_until_accepted(_peer):
-    """What is still in the peer's backlog cannot be reset there."""
-    time.sleep(0.1)
-
-
 def pool(total):
     """A pool that is used once, and then not."""
-    peer = Peer(echo)
+    peer = Peer(answer_once)
     held = [peer.connect() for _ in range(total)]
     for connection in held:
         connection.sendall(b"hello")
@@ -72,7 +68,7 @@ def never_connected():
     refused = [socket.socket() for _ in range(protocol.COUNT)]
     for connection in refused:
         assert connection.connect_ex(refusing) != 0
-    peer = Peer(echo)
+    peer = Peer(ignore)
     disconnected = [peer.connect() for _ in range(protocol.COUNT)]
     for connection in disconnected:
         disconnect(connection)

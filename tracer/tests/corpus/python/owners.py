@@ -53,7 +53,6 @@ def fork_child_exits():
     peer = Peer(echo)
     held = used_connections(peer, protocol.COUNT)
     child = protocol.fork(time.sleep, protocol.PACE_S)
-    protocol.judge(child)
     os.waitpid(child, 0)
     start_readers(held)
     return held
@@ -156,12 +155,13 @@ def activated():
 
 
 def become_activated(listener):
-    os.dup2(listener.fileno(), 3)
-    os.execv(sys.executable, [sys.executable, __file__, "activated-worker"])
+    listener.set_inheritable(True)
+    descriptor = str(listener.fileno())
+    os.execv(sys.executable, [sys.executable, __file__, "activated-worker", descriptor])
 
 
-def activated_worker():
-    work(socket.socket(fileno=3))
+def activated_worker(descriptor):
+    work(socket.socket(fileno=int(descriptor)))
 
 
 def passed():
@@ -185,7 +185,7 @@ def take_over(channel):
 
 
 if sys.argv[1] == "activated-worker":
-    activated_worker()
+    activated_worker(sys.argv[2])
 
 protocol.run(
     {

@@ -23,6 +23,11 @@ def echo(connection):
         connection.sendall(data)
 
 
+def answer_once(connection):
+    """A way to serve: sends one message back, and keeps the connection."""
+    connection.sendall(connection.recv(65536))
+
+
 def drain(connection):
     """A way to serve: reads everything and answers nothing."""
     while connection.recv(65536):
@@ -40,7 +45,9 @@ def ignore(_connection):
 
 
 class Peer:
-    """A server in a process of its own. A connection stays open until it is told otherwise."""
+    """A server in a process of its own. A connection stays open until it is told otherwise, which
+    it cannot obey while its way to serve is still reading.
+    """
 
     def __init__(self, serve, host="127.0.0.1", prepare=None):
         commands, self._commands = os.pipe()
