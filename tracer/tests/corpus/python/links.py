@@ -16,6 +16,8 @@ CLONE_NEWNET = 0x4000_0000
 HERE, THERE = "10.99.0.1", "10.99.0.2"
 # The kernel's limit.
 MOST_PROBES = 127
+# A tenth of T, as good as the kernel can.
+SOON_S = max(1, round(protocol.IDLE_S / 10))
 
 
 def command(line):
@@ -58,11 +60,10 @@ class FarPeer:
         command(f"{self._there} ip address flush dev far")
 
 
-def keep_alive(connection, probes):
-    """Asks the kernel to look every tenth of T whether the peer is there."""
-    interval_s = max(1, round(protocol.IDLE_S / 10))
+def keep_alive(connection, interval_s, probes):
+    """Asks the kernel to look soon whether the peer is there, and so often before it gives up."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, interval_s)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, SOON_S)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, interval_s)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, probes)
 
@@ -71,7 +72,7 @@ def probes_unanswered():
     """The kernel asks for the peer, and goes on asking."""
     peer = FarPeer()
     for connection in peer.connections:
-        keep_alive(connection, MOST_PROBES)
+        keep_alive(connection, 5 * SOON_S, MOST_PROBES)
     peer.vanish()
     return peer
 
@@ -80,8 +81,9 @@ def probes_given_up():
     """The kernel asked three times and gave up; the program never looks again."""
     peer = FarPeer()
     for connection in peer.connections:
-        keep_alive(connection, 3)
+        keep_alive(connection, SOON_S, 3)
     peer.vanish()
+    time.sleep(6 * SOON_S)
     return peer
 
 

@@ -1,6 +1,7 @@
 """Sockets with another owner than the process that opened them, for good and for bad reasons."""
 
 import os
+import select
 import socket
 import sys
 import threading
@@ -108,13 +109,20 @@ def start_clients(listener):
 
 
 def fork_per_connection():
-    """Each client has a process of its own, which waits for what it says next."""
+    """Each client has a process of its own, which waits in poll for what it says next."""
     listener = listen_for_idle_clients()
     for _ in range(CLIENTS):
         connection, _ = listener.accept()
-        protocol.judge(protocol.fork(echo, connection))
+        protocol.judge(protocol.fork(echo_when_polled, connection))
         connection.close()
     return listener
+
+
+def echo_when_polled(connection):
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    while poll.poll() and (data := connection.recv(65536)):
+        connection.sendall(data)
 
 
 def exec_per_connection():
