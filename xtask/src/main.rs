@@ -4,6 +4,7 @@
 mod bench;
 mod ci;
 mod command;
+mod corpus;
 mod ebpf;
 mod lint;
 mod privileges;
@@ -42,6 +43,8 @@ enum Task {
     Ebpf(ebpf::Arguments),
     /// Time an audit of many sockets beside ss.
     Bench(bench::Arguments),
+    /// Run real programs, leaking and healthy, and compare what tracer says of them with their labels.
+    Corpus(corpus::Arguments),
     /// Install what `cargo xtask ebpf` needs, and nothing that is already there.
     Setup,
 }
@@ -65,6 +68,7 @@ fn perform(task: Task) -> Result<ExitCode> {
         Task::Ci(arguments) => ci::run(&arguments).map(step::conclude),
         Task::Ebpf(arguments) => ebpf::run(&arguments).map(|()| ExitCode::SUCCESS),
         Task::Bench(arguments) => bench::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Task::Corpus(arguments) => corpus::run(&arguments),
         Task::Setup => setup::run().map(|()| ExitCode::SUCCESS),
     }
 }

@@ -56,7 +56,8 @@ fn install_linker() -> Result<()> {
     command::announce(Command::new(workspace::cargo()).arg("install").args(linker))
 }
 
-fn as_root(program: &str) -> Command {
+/// A command that runs as root, through sudo where we are not.
+pub(crate) fn as_root(program: &str) -> Command {
     if privileges::is_root() {
         return Command::new(program);
     }

@@ -10,7 +10,7 @@ use clap::Args;
 
 use crate::privileges::{self, Access};
 use crate::tally::Tally;
-use crate::{ebpf, step, workspace};
+use crate::{corpus, ebpf, step, workspace};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -43,6 +43,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Tally> {
     step::heading("end-to-end tests");
     let committed = end_to_end(access, without_root.skipped)?;
     tally += committed;
+
+    step::heading("the corpus, reduced");
+    tally += match access {
+        Ok(access) => corpus::reduced(access),
+        Err(reason) => step::skipped(reason),
+    };
 
     step::heading("the kernel object, rebuilt from source");
     tally += if arguments.fast {

@@ -1,0 +1,3 @@
+module corpus/programs
+
+go 1.19

@@ -1,0 +1,3 @@
+module corpus/server
+
+go 1.19

@@ -1,0 +1,167 @@
+//! `cargo xtask corpus`: real programs, leaking and healthy, and what tracer says of them.
+
+mod baseline;
+mod case;
+mod label;
+mod matrix;
+mod observed;
+mod outcome;
+mod pace;
+mod program;
+mod runtime;
+mod server;
+mod session;
+mod stage;
+mod tables;
+mod trial;
+mod watch;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::thread;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
+
+use crate::privileges::{self, Access};
+use crate::tally::Tally;
+use baseline::Baseline;
+use observed::{Finding, Record};
+use outcome::{Judged, Outcome, Summary};
+use pace::Pace;
+use stage::{Ended, Stage};
+use trial::Trial;
+use watch::{Tracer, Watch};
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Arguments {
+    /// Divide tracer's thresholds by this, so that the run is shorter; 1 is the real ones.
+    #[arg(long, value_name = "FACTOR", default_value_t = 6.0)]
+    scale: f64,
+    /// Only the cases that continuous integration runs: Go and Python.
+    #[arg(long)]
+    reduced: bool,
+    /// Only cases whose name holds this.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    filter: String,
+    /// Also write the confusion matrix to this file.
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
+}
+
+/// Runs the corpus; 1 if a case is not as labelled.
+///
+/// # Errors
+/// If it could not run.
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let access = match privileges::kernel_access() {
+        Ok(access) => access,
+        Err(reason) => bail!("the corpus loads kernel programs: {reason}"),
+    };
+    let summary = perform(arguments, access, true)?;
+    println!("\n{summary}");
+    Ok(if summary.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Runs the reduced set as a step of the tests, without installing Debian packages.
+pub(crate) fn reduced(access: Access) -> Tally {
+    let arguments = Arguments { scale: 6.0, reduced: true, filter: String::new(), markdown: None };
+    match perform(&arguments, access, false) {
+        Ok(summary) => {
+            println!("{summary}");
+            Tally {
+                passed: summary.as_labelled,
+                failed: summary.not + summary.broken,
+                skipped: summary.skipped(),
+            }
+        }
+        Err(error) => {
+            println!("FAILED: {error:#}");
+            Tally::FAILED
+        }
+    }
+}
+
+fn perform(arguments: &Arguments, access: Access, may_install: bool) -> Result<Summary> {
+    let started = Instant::now();
+    let pace = Pace::scaled(arguments.scale)?;
+    let cases = case::load(&runtime::corpus().join("cases"))?;
+    let trials = Trial::all(&cases, arguments.reduced, &arguments.filter);
+    ensure!(!trials.is_empty(), "no case has `{}` in its name", arguments.filter);
+
+    let mut stage = Stage::prepare(trials, &pace, may_install)?;
+    let tracer = Tracer::build(access, &pace)?;
+    println!("watching with `{}`", tracer.describe(""));
+    let mut watch = Watch::start(&tracer)?;
+    stage.start_all()?;
+    stage.look();
+    let settling = pace.settling(stage.has_dying());
+    println!("{} of {} programs are ready; waiting {settling:?}", stage.running(), stage.len());
+    thread::sleep(settling);
+
+    watch.check()?;
+    stage.look();
+    println!("auditing with `{}`", tracer.describe("audit"));
+    let baseline = Baseline::take(pace.idle)?;
+    let audit = tracer.audit()?;
+    let live = watch.stop()?;
+    println!("the watching tracer wrote {} documents", live.documents);
+    show_others(&live, &audit, &stage.processes());
+    let outcomes: Vec<_> =
+        stage.end().into_iter().map(|ended| judge(ended, &live, &audit, &baseline)).collect();
+    show(&outcomes);
+    println!("\nit took {} s", started.elapsed().as_secs());
+    if let Some(path) = &arguments.markdown {
+        let markdown = format!("{}\n", tables::matrix_markdown(&judged(&outcomes)));
+        fs::write(path, markdown).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(Summary::of(outcomes.iter().map(|(_, outcome)| outcome)))
+}
+
+/// Puts together what was said of one program.
+fn judge(ended: Ended, live: &Record, audit: &Record, baseline: &Baseline) -> (String, Outcome) {
+    let outcome = match ended.part {
+        Ok((_, pids)) if pids.is_empty() => Outcome::Broken("it has no processes".to_owned()),
+        Ok((label, pids)) => Outcome::Judged(Judged {
+            label,
+            live: live.of(&pids),
+            audit: audit.of(&pids),
+            counts: baseline.of(&pids),
+        }),
+        Err(outcome) => outcome,
+    };
+    (ended.name, outcome)
+}
+
+/// Findings about processes of the host that are no part of the corpus.
+fn show_others(live: &Record, audit: &Record, ours: &BTreeSet<u32>) {
+    for (name, record) in [("live", live), ("audit", audit)] {
+        for finding in record.of_others(ours) {
+            let Finding { pid, comm, verdict, confidence, count, .. } = finding;
+            println!("others, {name}: {comm:?} [{pid}]: {count} {verdict} ({confidence})");
+        }
+    }
+}
+
+fn show(outcomes: &[(String, Outcome)]) {
+    println!("\n{}", tables::cases(outcomes));
+    for (name, outcome) in outcomes {
+        if let Outcome::Broken(why) = outcome {
+            println!("\n{name} is broken: {why}");
+        }
+    }
+    println!("\n{}", tables::matrix(&judged(outcomes)));
+}
+
+fn judged(outcomes: &[(String, Outcome)]) -> Vec<&Judged> {
+    let mut rows = Vec::new();
+    for (_, outcome) in outcomes {
+        if let Outcome::Judged(judged) = outcome {
+            rows.push(judged);
+        }
+    }
+    rows
+}

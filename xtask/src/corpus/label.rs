@@ -1,0 +1,294 @@
+//! What the judge must say of a case, and whether it did.
+
+use std::fmt;
+
+use anyhow::{Result, bail, ensure};
+use serde::Deserialize;
+
+use super::observed::{Finding, Observed};
+use super::server::ServerName;
+
+/// Every verdict that there is or will be: a label with another word is a mistake.
+const VERDICTS: [&str; 13] = [
+    "abandoned",
+    "body-not-closed",
+    "close-wait",
+    "ghost",
+    "growing",
+    "inherited",
+    "never-read",
+    "never-reused",
+    "orphaned",
+    "peer-not-reading",
+    "stale-pool",
+    "undrained",
+    "unshared-pool",
+];
+
+/// How sure the judge is, from least to most.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Confidence {
+    Info,
+    Possible,
+    Likely,
+    Certain,
+}
+
+impl Confidence {
+    /// Sure enough to wake somebody up.
+    pub(crate) fn is_flag(self) -> bool {
+        self > Self::Possible
+    }
+}
+
+impl fmt::Display for Confidence {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::Info => "info",
+            Self::Possible => "possible",
+            Self::Likely => "likely",
+            Self::Certain => "certain",
+        })
+    }
+}
+
+/// How many connections the findings must have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Count {
+    /// The label does not say.
+    Any,
+    Exactly(u64),
+    AtLeast(u64),
+}
+
+impl Count {
+    /// The same demand, with the number that the program told.
+    #[must_use]
+    pub(crate) fn told(self, number: u64) -> Self {
+        match self {
+            Self::AtLeast(_) => Self::AtLeast(number),
+            Self::Any | Self::Exactly(_) => Self::Exactly(number),
+        }
+    }
+
+    fn admits(self, number: u64) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Exactly(expected) => number == expected,
+            Self::AtLeast(least) => number >= least,
+        }
+    }
+}
+
+impl fmt::Display for Count {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => formatter.write_str("any number"),
+            Self::Exactly(number) => write!(formatter, "{number}"),
+            Self::AtLeast(number) => write!(formatter, "at least {number}"),
+        }
+    }
+}
+
+/// What the judge must say of one case against one server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Label {
+    /// Nothing above *possible*; one of these for information, if there are any.
+    Healthy { info: Vec<String> },
+    /// One of these verdicts.
+    Leak {
+        verdicts: Vec<String>,
+        count: Count,
+        live: Confidence,
+        audit: Confidence,
+        at_most: Confidence,
+    },
+    /// Nothing above *possible*, although it leaks: no evidence tells it from a healthy case.
+    Unseparable { why: String },
+}
+
+/// Who looked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    Live,
+    Audit,
+}
+
+/// What is not as labelled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Mistake {
+    /// A leak without a finding.
+    Missed,
+    /// A leak that is less sure than it must be.
+    TooWeak(Confidence),
+    /// Surer than the evidence allows.
+    TooSure(Confidence),
+    /// A leak under another name.
+    WrongVerdict(String),
+    /// The right verdict about another number of connections.
+    WrongCount { found: u64, expected: Count },
+    /// A finding where there is no leak, or none that could be told.
+    Flagged(String, Confidence),
+    /// Something that was worth knowing was not said.
+    NotSaid(String),
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missed => formatter.write_str("missed"),
+            Self::TooWeak(confidence) => write!(formatter, "only {confidence}"),
+            Self::TooSure(confidence) => write!(formatter, "too sure: {confidence}"),
+            Self::WrongVerdict(verdict) => write!(formatter, "called {verdict}"),
+            Self::WrongCount { found, expected } => {
+                write!(formatter, "{found} connections, not {expected}")
+            }
+            Self::Flagged(verdict, confidence) => {
+                write!(formatter, "flagged as {verdict} ({confidence})")
+            }
+            Self::NotSaid(verdict) => write!(formatter, "did not say {verdict}"),
+        }
+    }
+}
+
+/// The table `expect` of a case, with the keys that hold against one server put in place.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Expect {
+    verdicts: Vec<String>,
+    count: Option<u64>,
+    count_at_least: Option<u64>,
+    live: Option<Confidence>,
+    audit: Option<Confidence>,
+    at_most: Option<Confidence>,
+    unseparable: Option<String>,
+    healthy_info: Vec<String>,
+}
+
+impl Label {
+    /// Reads the table `expect` of a case for one server.
+    ///
+    /// # Errors
+    /// If a key or a word is not known, or the keys contradict one another.
+    pub(crate) fn resolve(table: &toml::Table, server: Option<ServerName>) -> Result<Self> {
+        let mut resolved = table.clone();
+        for name in ServerName::ALL {
+            let ending = format!("_{}", name.word());
+            for (key, value) in table {
+                let Some(general) = key.strip_suffix(&ending) else { continue };
+                resolved.remove(key);
+                if Some(name) == server {
+                    resolved.insert(general.to_owned(), value.clone());
+                }
+            }
+        }
+        Self::from_expect(resolved.try_into()?)
+    }
+
+    fn from_expect(expect: Expect) -> Result<Self> {
+        for verdict in expect.verdicts.iter().chain(&expect.healthy_info) {
+            if !VERDICTS.contains(&verdict.as_str()) {
+                bail!("there is no verdict `{verdict}`");
+            }
+        }
+        ensure!(
+            expect.verdicts.is_empty() || expect.healthy_info.is_empty(),
+            "`healthy_info` is for healthy cases"
+        );
+        if let Some(why) = expect.unseparable {
+            return Ok(Self::Unseparable { why });
+        }
+        if expect.verdicts.is_empty() {
+            return Ok(Self::Healthy { info: expect.healthy_info });
+        }
+        let count = match (expect.count, expect.count_at_least) {
+            (Some(_), Some(_)) => bail!("`count` and `count_at_least` exclude each other"),
+            (Some(number), None) => Count::Exactly(number),
+            (None, Some(number)) => Count::AtLeast(number),
+            (None, None) => Count::Any,
+        };
+        let at_most = expect.at_most.unwrap_or(Confidence::Certain);
+        let least = |wish: Option<Confidence>| wish.unwrap_or(Confidence::Likely.min(at_most));
+        let (live, audit) = (least(expect.live), least(expect.audit));
+        ensure!(live <= at_most && audit <= at_most, "`at_most` is below what must be reached");
+        Ok(Self::Leak { verdicts: expect.verdicts, count, live, audit, at_most })
+    }
+
+    /// The label with the number of connections that the program told.
+    #[must_use]
+    pub(crate) fn told(mut self, number: Option<u64>) -> Self {
+        if let (Self::Leak { count, .. }, Some(number)) = (&mut self, number) {
+            *count = count.told(number);
+        }
+        self
+    }
+
+    /// Whether what was said is right.
+    ///
+    /// # Errors
+    /// The worst that is wrong with it.
+    pub(crate) fn compare(&self, look: Look, observed: &Observed) -> Result<(), Mistake> {
+        match self {
+            Self::Healthy { info } => {
+                not_flagged(observed)?;
+                let said = |verdict: &String| observed.now.iter().any(|it| it.verdict == *verdict);
+                if info.is_empty() || info.iter().any(said) {
+                    Ok(())
+                } else {
+                    Err(Mistake::NotSaid(info.join(" or ")))
+                }
+            }
+            Self::Unseparable { .. } => not_flagged(observed),
+            Self::Leak { verdicts, count, live, audit, at_most } => {
+                let least = if look == Look::Live { *live } else { *audit };
+                leak(&observed.now, verdicts, *count, least, *at_most)
+            }
+        }
+    }
+}
+
+fn not_flagged(observed: &Observed) -> Result<(), Mistake> {
+    match observed.surest_ever() {
+        Some((verdict, confidence)) if confidence.is_flag() => {
+            Err(Mistake::Flagged(verdict.to_owned(), confidence))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn leak(
+    findings: &[Finding],
+    verdicts: &[String],
+    count: Count,
+    least: Confidence,
+    at_most: Confidence,
+) -> Result<(), Mistake> {
+    let (right, wrong): (Vec<_>, Vec<_>) =
+        findings.iter().partition(|finding| verdicts.contains(&finding.verdict));
+    let surest_wrong = wrong.iter().max_by_key(|finding| finding.confidence);
+    let wrongly_flagged = surest_wrong.filter(|finding| finding.confidence.is_flag());
+    let Some(surest) = right.iter().map(|finding| finding.confidence).max() else {
+        return Err(surest_wrong
+            .filter(|finding| finding.confidence > Confidence::Info)
+            .map_or(Mistake::Missed, |finding| Mistake::WrongVerdict(finding.verdict.clone())));
+    };
+    if surest < least {
+        return Err(Mistake::TooWeak(surest));
+    }
+    if surest > at_most {
+        return Err(Mistake::TooSure(surest));
+    }
+    if let Some(finding) = wrongly_flagged {
+        return Err(Mistake::WrongVerdict(finding.verdict.clone()));
+    }
+    let sure_enough = right.iter().filter(|finding| finding.confidence >= least);
+    let found = sure_enough.map(|finding| finding.count).sum();
+    if !count.admits(found) {
+        return Err(Mistake::WrongCount { found, expected: count });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,64 @@
+//! Python: a virtual environment of the corpus.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Result;
+
+use super::{Lack, Tools, Workshop};
+use crate::command;
+
+/// The interpreter, with the packages of `python/requirements.txt`.
+///
+/// # Errors
+/// None; the signature is that of the others.
+#[expect(clippy::unnecessary_wraps, reason = "the other runtimes build programs, which may fail")]
+pub(super) fn prepare(shop: &mut Workshop) -> Result<Result<Tools, Lack>> {
+    Ok(interpreter(shop))
+}
+
+fn interpreter(shop: &mut Workshop) -> Result<Tools, Lack> {
+    let environment = environment(shop)?;
+    let requirements = shop.corpus.join("python/requirements.txt");
+    // What was installed last; the packages are left alone while the list is the same.
+    let installed = environment.join("requirements.txt");
+    if let Ok(wanted) = fs::read(&requirements)
+        && !fs::read(&installed).is_ok_and(|present| present == wanted)
+    {
+        install(&environment, &[OsStr::new("--requirement"), requirements.as_os_str()])?;
+        fs::write(&installed, wanted).map_err(|error| format!("no requirements: {error}"))?;
+    }
+    Ok(Tools::words([("python", environment.join("bin/python"))]))
+}
+
+/// The virtual environment, made if it is not there.
+pub(super) fn environment(shop: &mut Workshop) -> Result<PathBuf, Lack> {
+    let environment = shop.built.join("python");
+    if environment.join("bin/pip").is_file() {
+        return Ok(environment);
+    }
+    // Debian's, whatever the caller's search path prefers: the cases were labelled with it.
+    let debian = Path::new("/usr/bin/python3");
+    let python = if debian.is_file() {
+        debian.to_owned()
+    } else {
+        shop.packages.path_of("python3", "python3")?
+    };
+    let mut make = Command::new(&python);
+    make.args(["-m", "venv"]).arg(&environment);
+    let has_pip = command::succeeds(Command::new(&python).args(["-c", "import ensurepip"]));
+    if !has_pip {
+        shop.packages.install("ensurepip", "python3-venv")?;
+    }
+    command::announce(&mut make).map_err(|error| format!("no virtual environment: {error:#}"))?;
+    Ok(environment)
+}
+
+/// Installs packages of the Python index into the environment.
+pub(super) fn install(environment: &Path, arguments: &[&OsStr]) -> Result<(), Lack> {
+    let mut install = Command::new(environment.join("bin/pip"));
+    install.args(["install", "--quiet", "--disable-pip-version-check"]).args(arguments);
+    command::announce(&mut install).map_err(|error| format!("no Python packages: {error:#}"))
+}

@@ -1,0 +1,103 @@
+//! The server of the corpus: it runs twice, and is itself a healthy program.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+use super::pace::Pace;
+
+/// How the server treats idle connections.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ServerName {
+    /// It keeps them.
+    Keep,
+    /// It closes them after 5 s.
+    Close5,
+}
+
+impl ServerName {
+    pub(crate) const ALL: [Self; 2] = [Self::Keep, Self::Close5];
+
+    /// The word of the case files.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::Close5 => "close5",
+        }
+    }
+
+    const fn idle_timeout(self) -> &'static str {
+        match self {
+            Self::Keep => "0s",
+            Self::Close5 => "5s",
+        }
+    }
+}
+
+/// One running server; it ends when this goes.
+pub(crate) struct Server {
+    pub(crate) name: ServerName,
+    /// `host:port`, plain.
+    pub(crate) plain: String,
+    /// `host:port`, with TLS.
+    pub(crate) tls: String,
+    /// The certificate to trust, PEM.
+    pub(crate) ca: PathBuf,
+    child: Child,
+    /// It stays while this is open.
+    _input: ChildStdin,
+}
+
+impl Server {
+    /// Starts the program; its files go to `directory`.
+    ///
+    /// # Errors
+    /// If it does not start or does not say where it listens.
+    pub(crate) fn start(
+        program: &Path,
+        name: ServerName,
+        directory: &Path,
+        pace: &Pace,
+    ) -> Result<Self> {
+        let ca = directory.join(format!("{}-ca.pem", name.word()));
+        let mut command = Command::new(program);
+        command.args(["--idle-timeout", name.idle_timeout(), "--ca"]).arg(&ca);
+        pace.tell(&mut command);
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start {}", program.display()))?;
+        let input = child.stdin.take().context("it is piped")?;
+        let output = child.stdout.take().context("it is piped")?;
+        let mut server =
+            Self { name, plain: String::new(), tls: String::new(), ca, child, _input: input };
+        for line in BufReader::new(output).lines() {
+            match line?.split_once(' ') {
+                Some(("plain", address)) => address.clone_into(&mut server.plain),
+                Some(("tls", address)) => {
+                    address.clone_into(&mut server.tls);
+                    return Ok(server);
+                }
+                _ => break,
+            }
+        }
+        bail!("the server {} does not say where it listens", name.word())
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It is gone already if this fails.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,114 @@
+//! The results as tables: aligned for people, and Markdown for the README.
+
+use comfy_table::{Table, presets};
+
+use super::label::{Label, Look};
+use super::matrix::Score;
+use super::outcome::{Judged, Outcome};
+
+/// Every case, with what was said of it.
+pub(crate) fn cases(outcomes: &[(String, Outcome)]) -> Table {
+    let mut table = aligned();
+    table.set_header(["case", "expected", "live", "audit", "CLOSE_WAIT", "idle > T", "result"]);
+    for (name, outcome) in outcomes {
+        let cells = match outcome {
+            Outcome::Judged(judged) => [
+                name.clone(),
+                expected(&judged.label),
+                judged.live.describe(),
+                judged.audit.describe(),
+                judged.counts.close_wait.to_string(),
+                judged.counts.idle.to_string(),
+                result(judged),
+            ],
+            Outcome::Broken(_) => unjudged(name, "BROKEN"),
+            Outcome::Skipped(why) => unjudged(name, &format!("skipped: {why}")),
+        };
+        table.add_row(cells);
+    }
+    table
+}
+
+fn unjudged(name: &str, result: &str) -> [String; 7] {
+    [name, "", "", "", "", "", result].map(str::to_owned)
+}
+
+fn result(judged: &Judged) -> String {
+    let mistakes = judged.mistakes();
+    match &judged.label {
+        _ if !mistakes.is_empty() => format!("NOT: {}", mistakes.join("; ")),
+        Label::Unseparable { why } => format!("ok (cannot be told apart: {why})"),
+        Label::Healthy { .. } | Label::Leak { .. } => "ok".to_owned(),
+    }
+}
+
+fn expected(label: &Label) -> String {
+    match label {
+        Label::Healthy { info } if info.is_empty() => "healthy".to_owned(),
+        Label::Healthy { info } => format!("healthy, {}", info.join("/")),
+        Label::Leak { verdicts, count, .. } => format!("{count} {}", verdicts.join("/")),
+        Label::Unseparable { .. } => "at most possible".to_owned(),
+    }
+}
+
+/// The confusion matrix, aligned.
+pub(crate) fn matrix(rows: &[&Judged]) -> Table {
+    fill_matrix(aligned(), rows)
+}
+
+/// The confusion matrix in Markdown.
+pub(crate) fn matrix_markdown(rows: &[&Judged]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::ASCII_MARKDOWN);
+    fill_matrix(table, rows)
+}
+
+fn fill_matrix(mut table: Table, rows: &[&Judged]) -> Table {
+    table.set_header([
+        "",
+        "leaks flagged",
+        "only possible",
+        "missed",
+        "healthy flagged",
+        "only possible",
+        "quiet",
+        "wrong verdict",
+        "wrong count",
+        "inseparable: flagged / possible / quiet",
+    ]);
+    let close_wait = Score::of_baseline(rows, |row| row.counts.flags_close_wait());
+    let idle = Score::of_baseline(rows, |row| row.counts.flags_idle());
+    for (name, score, says_more) in [
+        ("tracer, live", Score::of_tracer(rows, Look::Live), true),
+        ("tracer audit", Score::of_tracer(rows, Look::Audit), true),
+        ("ss: 5 in CLOSE_WAIT", close_wait, false),
+        ("ss: 5 idle > T", idle, false),
+    ] {
+        // The baselines know neither verdicts nor degrees.
+        let only_tracer = |number: u64| if says_more { number.to_string() } else { "-".to_owned() };
+        table.add_row([
+            name.to_owned(),
+            score.leaks_flagged.to_string(),
+            only_tracer(score.leaks_possible),
+            score.leaks_missed.to_string(),
+            score.healthy_flagged.to_string(),
+            only_tracer(score.healthy_possible),
+            score.healthy_quiet.to_string(),
+            only_tracer(score.wrong_verdict),
+            only_tracer(score.wrong_count),
+            format!(
+                "{} / {} / {}",
+                score.unseparable_flagged,
+                only_tracer(score.unseparable_possible),
+                score.unseparable_quiet
+            ),
+        ]);
+    }
+    table
+}
+
+fn aligned() -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table
+}
