@@ -98,8 +98,9 @@ fn perform(arguments: &Arguments, access: Access, may_install: bool) -> Result<S
     let mut watch = Watch::start(&tracer)?;
     stage.start_all()?;
     stage.look();
-    println!("{} of {} programs are ready; settling", stage.running(), stage.len());
-    thread::sleep(pace.settling());
+    let settling = pace.settling(stage.has_dying());
+    println!("{} of {} programs are ready; waiting {settling:?}", stage.running(), stage.len());
+    thread::sleep(settling);
 
     watch.check()?;
     stage.look();

@@ -16,6 +16,12 @@ const COUNT: u32 = 25;
 /// How long the server that closes idle connections waits; it does not scale.
 const SERVER_IDLE: Duration = Duration::from_secs(5);
 
+/// How long after that the connections of a client that does not close are dead: the kernel forgets
+/// the server's end (`tcp_fin_timeout`), and the client's next keepalive probe is refused (Go and
+/// Node probe every 30 s or more often). A connection on its way from CLOSE_WAIT to CLOSE is in
+/// neither for long enough to be counted, so the audit waits until none is.
+const DYING: Duration = Duration::from_secs(60 + 30);
+
 /// Every duration of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pace {
@@ -47,10 +53,11 @@ impl Pace {
         self.pause() * COUNT * 2 + Duration::from_mins(2)
     }
 
-    /// How long after the last program was ready every threshold has passed: T after the server
-    /// closed, or an idle pool; and two looks of the live tracer.
-    pub(crate) fn settling(&self) -> Duration {
-        self.pool_idle.max(self.idle + SERVER_IDLE) + Duration::from_secs(6)
+    /// How long after the last program was ready every threshold has passed: T after the last
+    /// connection died, or an idle pool; and two looks of the live tracer.
+    pub(crate) fn settling(&self, with_dying: bool) -> Duration {
+        let dead = SERVER_IDLE + if with_dying { DYING } else { Duration::ZERO };
+        self.pool_idle.max(self.idle + dead) + Duration::from_secs(6)
     }
 
     /// Tells a program of the corpus.
@@ -74,7 +81,8 @@ mod tests {
         assert_eq!(pace.pool_idle, Duration::from_secs(50));
         assert_eq!(pace.growth, Duration::from_secs(30));
         assert_eq!(pace.pause(), Duration::from_secs(1));
-        assert!(pace.settling() > pace.pool_idle);
+        assert_eq!(pace.settling(false), Duration::from_secs(56));
+        assert_eq!(pace.settling(true), Duration::from_secs(111));
     }
 
     #[test]

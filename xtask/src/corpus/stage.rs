@@ -175,6 +175,11 @@ impl Stage {
         }
     }
 
+    /// Whether a server closes connections on programs that may not notice.
+    pub(crate) fn has_dying(&self) -> bool {
+        self.servers.iter().any(|server| server.name == ServerName::Close5)
+    }
+
     /// How many programs there are, the servers included.
     pub(crate) fn len(&self) -> usize {
         self.roles.len()

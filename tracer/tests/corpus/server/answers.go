@@ -28,6 +28,10 @@ func chunked(writer http.ResponseWriter, request *http.Request) {
 	flush(writer)
 	if request.URL.Query().Get("json") == "1" {
 		io.WriteString(writer, document(length))
+		flush(writer)
+		// The end of the body comes later, as it does from a server with something left to do. A
+		// client that stops after the value has not seen it then.
+		time.Sleep(100 * time.Millisecond)
 	} else {
 		write(writer, length)
 	}

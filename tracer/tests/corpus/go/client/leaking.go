@@ -16,6 +16,17 @@ func unread(address string) {
 	corpus.EachPace(func(int) { get(http.DefaultClient, address) })
 }
 
+// unreadOnAndOn does not stop when as many have leaked as usual.
+func unreadOnAndOn(address string) {
+	unread(address)
+	go func() {
+		for {
+			time.Sleep(corpus.Pace())
+			get(http.DefaultClient, address)
+		}
+	}()
+}
+
 // decodeOnly takes the one value out of the body and neither reads to its end nor closes it.
 func decodeOnly(address string) {
 	corpus.EachPace(func(int) {

@@ -18,6 +18,7 @@ import (
 var scenarios = map[string]func(address string){
 	// Leaks.
 	"unread":            unread,
+	"unread-on-and-on":  unreadOnAndOn,
 	"json":              decodeOnly,
 	"pool-per-request":  poolPerRequest,
 	"raw":               raw,
