@@ -37,6 +37,7 @@ mod standing;
 mod state;
 mod table;
 mod time;
+mod timer;
 mod tracked;
 mod verdict;
 
@@ -54,6 +55,7 @@ pub use report::{
 pub use snapshot::{Holder, Owner, Snapshot, SocketFacts};
 pub use state::TcpState;
 pub use time::{Interval, Timestamp};
+pub use timer::Timer;
 pub use verdict::{Confidence, Verdict};
 
 #[cfg(test)]

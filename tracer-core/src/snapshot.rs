@@ -5,7 +5,7 @@ use alloc::{
 };
 use core::net::SocketAddr;
 
-use crate::{Comm, ConnectionId, ProcessKey, TcpState, Timestamp};
+use crate::{Comm, ConnectionId, ProcessKey, TcpState, Timer, Timestamp};
 
 /// Everything that one pass of the iterator saw.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,6 +69,31 @@ pub struct SocketFacts {
     pub last_received_at: Option<Timestamp>,
     /// The last segment of any kind, or timer (`tcp_mstamp`). Of a socket in CLOSE: when it died.
     pub last_segment_at: Timestamp,
+    /// When the last acknowledgement was processed (`tcp_sock.rcv_tstamp`), answers to keepalive
+    /// and window probes included; `None` on a socket that was never connected. It says "the peer
+    /// is alive", not "in use". A segment that carries data and acknowledges nothing new does not
+    /// always move it, so where data arrives it can lie before [`Self::last_received_at`].
+    pub last_ack_at: Option<Timestamp>,
+    /// Segments with data sent, retransmissions included (`tcp_sock.data_segs_out`). The kernel
+    /// counts what goes over the wire, so one write is several segments where it does not fit one.
+    pub data_segments_sent: u32,
+    /// Segments with data received, duplicates included (`tcp_sock.data_segs_in`).
+    pub data_segments_received: u32,
+    /// Keepalive or window probes sent since the peer last acknowledged anything
+    /// (`inet_connection_sock.icsk_probes_out`). 1 is healthy for as long as an answer takes.
+    pub unanswered_probes: u32,
+    /// Timeouts in a row of the oldest unacknowledged data, or of the SYN
+    /// (`inet_connection_sock.icsk_retransmits`).
+    pub retransmits: u32,
+    /// How often in a row the interval of the retransmission or window probe timer was doubled
+    /// (`inet_connection_sock.icsk_backoff`). It goes on growing while the peer answers window
+    /// probes and its window stays shut, so alone it does not say that the peer is gone.
+    pub backoff: u32,
+    /// Which timer is armed (`inet_connection_sock.icsk_pending`).
+    pub timer: Timer,
+    /// The receive window that the peer announced last, in bytes (`tcp_sock.snd_wnd`): data sent
+    /// and not acknowledged takes from it.
+    pub peer_window: u32,
     /// The error that the application has not been told (`sk_err`, an errno), 0 if none.
     pub pending_error: u32,
     /// The sequence arithmetic of who opened it, where it is conclusive: see `decode`.

@@ -4,6 +4,10 @@
 //! 0s open a1..a23 every=300ms pid=10 to=10.0.0.1:443   (or `accept`)
 //! 9s peer-closes a1..a23 every=300ms                   (also peer-resets, receive bytes=N, read,
 //!                                                       send bytes=N, keepalive, close, reconnect)
+//! 20s probe-unanswered a1 count=2                      2 keepalive probes, none of them answered
+//! 20s retransmit a1 count=5                            data in flight timed out 5 times in a row
+//! 20s stall a1 bytes=N                                 N bytes wait for room in the peer's window;
+//!                                                       each `stall` is one answer that says: none
 //! 9s lose                                              events are lost until `found`
 //! 9s share a1 pid=11                                   another process holds it too
 //! 9s unshare a1 pid=10
@@ -144,6 +148,9 @@ impl Player {
             "read" => world.read(name),
             "send" => world.send(name, bytes()),
             "keepalive" => world.keepalive(name),
+            "probe-unanswered" => world.probe_unanswered(name, line.number("count")),
+            "retransmit" => world.retransmit(name, line.number("count")),
+            "stall" => world.stall(name, bytes()),
             "peer-closes" => world.peer_closes(name),
             "peer-resets" => world.peer_resets(name),
             "close" => world.close(name),
