@@ -77,10 +77,10 @@ async fn a_peer_that_does_not_read_answers_window_probes() {
     let mut watch = Watch::start(&[], None);
     let (_listener, mut client, _server) = connection(LOOPBACKS[0]);
     client.set_nonblocking(true).unwrap();
+    let data = vec![0; 1 << 16];
     let refusal = loop {
-        match client.write(&[0; 1 << 16]) {
-            Ok(_) => {}
-            Err(error) => break error,
+        if let Err(error) = client.write_all(&data) {
+            break error;
         }
     };
     assert_eq!(refusal.kind(), ErrorKind::WouldBlock);
