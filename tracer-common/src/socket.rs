@@ -45,13 +45,15 @@ pub struct SocketRecord {
     pub snd_una: u32,
     /// `tcp_sock.write_seq`.
     pub write_seq: u32,
-    /// `tcp_sock.lsndtime`: low 32 bits of jiffies when data was last sent; set at ESTABLISHED.
+    /// `tcp_sock.lsndtime`: low 32 bits of jiffies when data was last sent, or sent again; set at
+    /// ESTABLISHED.
     pub last_sent_jiffies: u32,
     /// `inet_connection_sock.icsk_ack.lrcvtime`: low 32 bits of jiffies when data was last received;
     /// set at ESTABLISHED, 0 on a socket that never was.
     pub last_received_jiffies: u32,
     /// `tcp_sock.rcv_tstamp`: low 32 bits of jiffies when the last acknowledgement was processed,
-    /// answers to keepalive and window probes included; 0 on a socket that never got one.
+    /// answers to keepalive and window probes of this side included; 0 on a socket that never got
+    /// one.
     pub last_ack_jiffies: u32,
     /// `tcp_sock.data_segs_out`: segments with data sent, retransmissions included.
     pub data_segments_sent: u32,

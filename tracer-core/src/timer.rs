@@ -10,7 +10,8 @@ pub enum Timer {
     /// A healthy connection has it too, for as long as an answer takes.
     Retransmit,
     /// `ICSK_TIME_PROBE0` (3): nothing is in flight, data waits, and the peer's window has no room
-    /// for it; the window is asked for then.
+    /// for the next segment; the window is asked for then. The window need not be 0: at first it
+    /// can be some bytes too small (measured on loopback, with its segments of 64 KiB).
     WindowProbe,
     /// Any other number: 5 and 6 (tail loss probe, reordering) are armed while data is in flight.
     Other,

@@ -12,9 +12,10 @@ use crate::{Confidence, Interval, TcpState, Verdict, sighting::Sighting};
 
 pub(super) const RULE: Rule = Rule { claims, moment, assess };
 
-/// Up to this descriptor a connection was passed on purpose: the standard streams (inetd), and the
-/// first one of socket activation (`sd_listen_fds`).
-const PASSED_FD_MAX: u32 = 3;
+/// Up to this descriptor a connection was passed on purpose: the standard streams (inetd).
+const STREAM_FD_MAX: u32 = 2;
+/// The first one of socket activation (`sd_listen_fds`); also the first one that most programs open.
+const ACTIVATION_FD: u32 = 3;
 
 fn claims(sighting: &Sighting<'_>) -> bool {
     let (tracked, facts) = (sighting.tracked, sighting.facts);
@@ -25,7 +26,7 @@ fn claims(sighting: &Sighting<'_>) -> bool {
             .all(|owner| Some(owner.key) != tracked.opener && sighting.is_heir(owner));
     matches!(facts.state, TcpState::Established | TcpState::CloseWait)
         && nobody_opened_it
-        && facts.owners.iter().all(|owner| owner.fd > PASSED_FD_MAX)
+        && facts.owners.iter().all(|owner| owner.fd > STREAM_FD_MAX)
         && !sighting.reader().is_there()
         && !is_registered(sighting)
         && sighting.is_free_to_act()
@@ -43,6 +44,11 @@ fn moment(sighting: &Sighting<'_>) -> Interval {
 fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let count = claimed.count();
     let enough = count >= claimed.options.count_min;
+    let may_be_passed =
+        |member: &Sighting<'_>| member.facts.owners.iter().all(|owner| owner.fd == ACTIVATION_FD);
+    if claimed.count_where(|member| !may_be_passed(member)) == 0 {
+        return None;
+    }
     let looked = claimed.count_where(|member| member.tracked.reader.is_some());
     let executed = claimed.process.and_then(|process| process.has_executed);
     let confidence = match executed {

@@ -41,7 +41,7 @@ pub(super) fn owner(pid: u32, fd: u32) -> Owner {
 /// The receive window of a peer that reads.
 const WINDOW_BYTES: u32 = 64 << 10;
 
-/// What a timeline without a number of bytes left unacknowledged.
+/// What is in flight where a timeline does not say how much.
 const REQUEST_BYTES: u64 = 100;
 
 impl World {
@@ -131,6 +131,9 @@ impl World {
     pub(super) fn send(&mut self, name: &str, bytes: u64) {
         let now = self.now;
         if let Some(socket) = self.sockets.get_mut(name) {
+            if socket.timer == Timer::WindowProbe {
+                socket.tx_bytes += socket.unsent_bytes;
+            }
             socket.tx_bytes += bytes;
             socket.write_sequence += u32::try_from(bytes).unwrap();
             socket.data_segments_sent += 1;
@@ -275,4 +278,34 @@ fn acknowledge(socket: &mut SocketFacts, now: Timestamp) {
 fn write(socket: &mut SocketFacts, bytes: u64) {
     socket.unsent_bytes += bytes;
     socket.write_sequence += u32::try_from(bytes).unwrap();
+}
+
+#[test]
+fn a_peer_that_reads_again_ends_a_stall_and_one_that_is_gone_does_not_answer() {
+    let mut world = World { now: Timestamp::from_ms(1_000), ..World::default() };
+    world.open("a", 1, Direction::Outbound, SocketAddr::from(([10, 0, 0, 1], 443)));
+    for second in 2..5 {
+        world.now = Timestamp::from_ms(second * 1_000);
+        world.stall("a", 5_000);
+    }
+    let stalled = &world.sockets["a"];
+    assert_eq!((stalled.unsent_bytes, stalled.write_sequence, stalled.tx_bytes), (5_000, 5_001, 0));
+    assert_eq!((stalled.timer, stalled.backoff, stalled.peer_window), (Timer::WindowProbe, 2, 0));
+    assert_eq!(stalled.last_ack_at, Some(world.now));
+
+    world.send("a", 10);
+    let sent = &world.sockets["a"];
+    assert_eq!((sent.unsent_bytes, sent.tx_bytes, sent.data_segments_sent), (0, 5_010, 1));
+    assert_eq!((sent.timer, sent.backoff), (Timer::None, 0));
+
+    let answered_at = Some(world.now);
+    world.now = Timestamp::from_ms(60_000);
+    world.probe_unanswered("a", 2);
+    world.retransmit("a", 3);
+    let gone = &world.sockets["a"];
+    assert_eq!((gone.unanswered_probes, gone.retransmits, gone.timer), (2, 3, Timer::Retransmit));
+    assert_eq!((gone.unsent_bytes, gone.data_segments_sent), (REQUEST_BYTES, 5));
+    assert_eq!((gone.last_ack_at, gone.last_sent_at), (answered_at, Some(world.now)));
+    world.keepalive("a");
+    assert_eq!(world.sockets["a"].unanswered_probes, 0);
 }
