@@ -1,5 +1,6 @@
 """Connections on which data lies, waits or trickles, mostly for good reasons."""
 
+import atexit
 import os
 import selectors
 import signal
@@ -57,7 +58,7 @@ def frozen():
     root = cgroup_root()
     if root is None or not os.access(root / "cgroup.procs", os.W_OK):
         sys.exit("there are no writable control groups of version 2")
-    # A group can only be removed when it is empty, so each run removes those of earlier ones.
+    # What a run that was killed left behind.
     for left in root.glob("corpus-*"):
         if not Path("/proc", left.name.removeprefix("corpus-")).exists():
             left.rmdir()
@@ -69,6 +70,12 @@ def frozen():
         (group / "cgroup.freeze").write_text("1")
         while "frozen 1" not in (group / "cgroup.events").read_text():
             time.sleep(0.01)
+        atexit.register(remove, pid)
+
+    def remove(pid):
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        group.rmdir()
 
     paused_process(freeze)
 
