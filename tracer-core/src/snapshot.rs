@@ -105,6 +105,21 @@ pub struct SocketFacts {
     pub opened_actively: Option<bool>,
 }
 
+impl SocketFacts {
+    /// Something happened to the socket between the two: data, an end, a new holder. That time
+    /// passed or a keepalive probe was answered is nothing.
+    pub(crate) fn has_moved_since(&self, before: &Self) -> bool {
+        let data = |facts: &Self| (facts.rx_bytes, facts.tx_bytes, facts.unread_bytes);
+        let uses = |facts: &Self| (facts.read_sequence, facts.write_sequence, facts.unsent_bytes);
+        let end =
+            |facts: &Self| (facts.state, facts.fin_received, facts.drained, facts.pending_error);
+        data(self) != data(before)
+            || uses(self) != uses(before)
+            || end(self) != end(before)
+            || self.owners != before.owners
+    }
+}
+
 /// One file descriptor that refers to a socket.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Owner {
