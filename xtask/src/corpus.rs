@@ -100,15 +100,22 @@ fn perform(arguments: &Arguments, access: Access, may_install: bool) -> Result<S
     stage.look();
     let settling = pace.settling(stage.has_dying());
     println!("{} of {} programs are ready; waiting {settling:?}", stage.running(), stage.len());
-    thread::sleep(settling);
+    thread::sleep(pace.closed());
+    let earlier = Baseline::take(pace.idle)?;
+    thread::sleep(settling.saturating_sub(pace.closed()));
 
     watch.check()?;
     stage.look();
     println!("auditing with `{}`", tracer.describe("audit"));
-    let baseline = Baseline::take(pace.idle)?;
+    let baseline = Baseline::take(pace.idle)?.or(earlier);
     let audit = tracer.audit()?;
     let live = watch.stop()?;
     println!("the watching tracer wrote {} documents", live.documents);
+    for (name, record) in [("live", &live), ("audit", &audit)] {
+        if let Some(lack) = record.not_seen() {
+            println!("not everything was seen, {name}: {lack}");
+        }
+    }
     show_others(&live, &audit, &stage.processes());
     let outcomes: Vec<_> =
         stage.end().into_iter().map(|ended| judge(ended, &live, &audit, &baseline)).collect();

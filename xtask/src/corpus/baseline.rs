@@ -21,6 +21,10 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
+    fn max(self, other: Self) -> Self {
+        Self { close_wait: self.close_wait.max(other.close_wait), idle: self.idle.max(other.idle) }
+    }
+
     /// Whether the number of CLOSE_WAIT sockets is worth an alarm.
     pub(crate) fn flags_close_wait(self) -> bool {
         self.close_wait >= COUNT_MIN
@@ -46,6 +50,16 @@ impl Baseline {
     pub(crate) fn take(idle: Duration) -> Result<Self> {
         let mut ss: Command = setup::as_root("ss");
         Ok(Self::parse(&command::output(ss.args(["-tanpieHO"]))?, idle))
+    }
+
+    /// The higher of both counts: whoever looks twice remembers.
+    #[must_use]
+    pub(crate) fn or(mut self, other: Self) -> Self {
+        for (pid, counts) in other.processes {
+            let highest = self.processes.entry(pid).or_default();
+            *highest = highest.max(counts);
+        }
+        self
     }
 
     fn parse(output: &str, idle: Duration) -> Self {
@@ -76,10 +90,7 @@ impl Baseline {
     /// The highest counts of one of these processes.
     pub(crate) fn of(&self, processes: &BTreeSet<u32>) -> Counts {
         let counts = processes.iter().filter_map(|pid| self.processes.get(pid));
-        counts.fold(Counts::default(), |highest, counts| Counts {
-            close_wait: highest.close_wait.max(counts.close_wait),
-            idle: highest.idle.max(counts.idle),
-        })
+        counts.fold(Counts::default(), |highest, counts| highest.max(*counts))
     }
 }
 
@@ -117,6 +128,14 @@ TIME-WAIT 0 0 127.0.0.1:4 127.0.0.1:80 timer:(timewait,1sec,0) ino:0 sk:5
         assert_eq!(of(&[8]), Counts { close_wait: 0, idle: 1 });
         assert_eq!(of(&[7, 8]), Counts { close_wait: 1, idle: 2 });
         assert_eq!(of(&[9]), Counts::default());
+    }
+
+    #[test]
+    fn of_two_looks_the_higher_counts() {
+        let earlier = Baseline::parse(OUTPUT, Duration::from_secs(10));
+        let later = Baseline::parse("", Duration::from_secs(10));
+        let seven = BTreeSet::from([7]);
+        assert_eq!(later.or(earlier).of(&seven), Counts { close_wait: 1, idle: 2 });
     }
 
     #[test]

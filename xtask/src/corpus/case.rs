@@ -68,8 +68,8 @@ impl Case {
         ensure!(!self.name.is_empty(), "a case has no name");
         let usual = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
         ensure!(self.name.chars().all(usual), "the name `{}` is no file name", self.name);
-        let begins = self.what.chars().next().is_some_and(|letter| !letter.is_lowercase());
-        ensure!(begins && self.what.ends_with('.'), "{}: `what` is no sentence", self.name);
+        let is_sentence = self.what.ends_with('.') && self.what.split_whitespace().count() > 2;
+        ensure!(is_sentence, "{}: `what` is no sentence", self.name);
         ensure!(!self.program.is_empty(), "{}: there is no program", self.name);
         let reachable = ["{server}", "{tls}", "{ca}"];
         let mentioned =
@@ -165,7 +165,10 @@ mod tests {
     fn refuses_what_it_would_misunderstand() {
         assert!(refusal(&CASE.replace("needs", "need")).contains("need"));
         assert!(refusal(&CASE.replace("body.", "body")).contains("no sentence"));
-        assert!(refusal(&CASE.replace("A client", "a client")).contains("no sentence"));
+        assert!(
+            refusal(&CASE.replace("A client forgets the body.", "Leaking."))
+                .contains("no sentence")
+        );
         assert!(refusal(&CASE.replace(", \"{server}\"", "")).contains("mentions a server"));
         assert!(refusal(&CASE.replace("\"keep\"", "\"kept\"")).contains("kept"));
         assert!(refusal(&CASE.replace("[\"go\"]", "[\"perl\"]")).contains("perl"));

@@ -23,6 +23,15 @@ pub(crate) struct Finding {
 #[derive(Deserialize)]
 struct Document {
     findings: Vec<Finding>,
+    coverage: Coverage,
+}
+
+/// What tracer could see.
+#[derive(Clone, Debug, Default, Deserialize)]
+struct Coverage {
+    complete: bool,
+    events_lost: u64,
+    notes: Vec<String>,
 }
 
 /// Everything that a run of tracer said: the last document, and the surest of all documents.
@@ -33,6 +42,8 @@ pub(crate) struct Record {
     /// By process and verdict, the surest that any document said. It is as large as the host has
     /// processes with findings.
     ever: BTreeMap<(u32, String), Confidence>,
+    /// What the last document says of itself.
+    coverage: Coverage,
     /// How many documents there were.
     pub(crate) documents: u64,
 }
@@ -47,6 +58,7 @@ impl Record {
             serde_json::from_str(json).context("tracer wrote something else than a document")?;
         self.documents += 1;
         self.now = document.findings;
+        self.coverage = document.coverage;
         for finding in &self.now {
             let surest = self.ever.entry((finding.pid, finding.verdict.clone()));
             let surest = surest.or_insert(finding.confidence);
@@ -54,6 +66,12 @@ impl Record {
         }
         self.now.retain(|finding| finding.retracted_at.is_none());
         Ok(())
+    }
+
+    /// What could not be seen, if anything.
+    pub(crate) fn not_seen(&self) -> Option<String> {
+        let Coverage { complete, events_lost, notes } = &self.coverage;
+        (!complete).then(|| format!("{events_lost} events lost; {}", notes.join("; ")))
     }
 
     /// What was said of these processes.
@@ -141,7 +159,8 @@ mod tests {
 
     fn document(pid: u32, confidence: &str, retracted: &str) -> String {
         format!(
-            r#"{{"schema": 1, "findings": [{{"pid": {pid}, "comm": "api", "verdict": "ghost",
+            r#"{{"schema": 1, "coverage": {{"complete": false, "events_lost": 3, "notes": ["a"]}},
+                "findings": [{{"pid": {pid}, "comm": "api", "verdict": "ghost",
                 "confidence": "{confidence}", "count": 7, "retracted_at": {retracted}}}]}}"#
         )
     }
@@ -165,6 +184,13 @@ mod tests {
         assert_eq!(record.of(&BTreeSet::from([5])).surest_ever(), None);
         assert_eq!(record.of_others(&BTreeSet::from([5])).len(), 1);
         assert!(record.of_others(&BTreeSet::from([4])).is_empty());
+    }
+
+    #[test]
+    fn says_what_was_not_seen() {
+        let mut record = Record::default();
+        record.add(&document(4, "likely", "null")).unwrap();
+        assert_eq!(record.not_seen().as_deref(), Some("3 events lost; a"));
     }
 
     #[test]

@@ -53,6 +53,12 @@ impl Pace {
         self.pause() * COUNT * 2 + Duration::from_mins(2)
     }
 
+    /// How long after the last program was ready T has passed since the server closed; connections
+    /// are in CLOSE_WAIT then, where `ss` sees them best.
+    pub(crate) fn closed(&self) -> Duration {
+        self.idle + SERVER_IDLE
+    }
+
     /// How long after the last program was ready every threshold has passed: T after the last
     /// connection died, or an idle pool; and two looks of the live tracer.
     pub(crate) fn settling(&self, with_dying: bool) -> Duration {

@@ -79,10 +79,10 @@ fn fill_matrix(mut table: Table, rows: &[&Judged]) -> Table {
     let close_wait = Score::of_baseline(rows, |row| row.counts.flags_close_wait());
     let idle = Score::of_baseline(rows, |row| row.counts.flags_idle());
     for (name, score, says_more) in [
-        ("tracer, live", Score::of_tracer(rows, Look::Live), true),
-        ("tracer audit", Score::of_tracer(rows, Look::Audit), true),
-        ("ss: 5 in CLOSE_WAIT", close_wait, false),
-        ("ss: 5 idle > T", idle, false),
+        ("`tracer`, live", Score::of_tracer(rows, Look::Live), true),
+        ("`tracer audit`", Score::of_tracer(rows, Look::Audit), true),
+        ("`ss`: 5 in CLOSE_WAIT", close_wait, false),
+        ("`ss`: 5 idle > T", idle, false),
     ] {
         // The baselines know neither verdicts nor degrees.
         let only_tracer = |number: u64| if says_more { number.to_string() } else { "-".to_owned() };

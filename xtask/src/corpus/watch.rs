@@ -34,7 +34,9 @@ impl Tracer {
         command::succeed(
             Command::new(workspace::cargo())
                 .args(["build", "--release", "--locked", "--package", "tracer", "--bin", "tracer"])
-                .current_dir(workspace::root()),
+                .current_dir(workspace::root())
+                // It is about the committed object, whatever the caller was trying out.
+                .env_remove("TRACER_BPF_OBJECT"),
         )?;
         let program = workspace::target()?.join("release/tracer");
         let help = command::output(Command::new(&program).args(["audit", "--help"]))?;

@@ -130,7 +130,10 @@ func openPool(address string) {
 func databaseParked(address string) {
 	openPool(address)
 	for _, connection := range connections {
-		go io.Copy(io.Discard, connection)
+		go func(connection net.Conn) {
+			io.Copy(io.Discard, connection)
+			corpus.Must(connection.Close())
+		}(connection)
 	}
 }
 
