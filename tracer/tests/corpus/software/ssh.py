@@ -1,5 +1,8 @@
-"""Idle ssh sessions: one that only holds the connection, one that runs a sleeping command on a
-terminal, and one that forwards a port with an idle connection through it."""
+"""Idle ssh sessions, with a server and keys of their own.
+
+One only holds the connection, one runs a sleeping command on a terminal, and one forwards a port
+with an idle connection through it.
+"""
 
 import os
 import socket
@@ -18,6 +21,8 @@ StrictModes no
 UsePAM no
 PermitRootLogin prohibit-password
 PasswordAuthentication no
+# The connection through the tunnel never logs in, and is to stay.
+LoginGraceTime 0
 """
 
 
