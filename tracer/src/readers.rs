@@ -5,6 +5,7 @@
 //! nothing: programs that block come back. So *none* takes the process's own books.
 
 mod epoll;
+mod go;
 mod threads;
 
 use std::{
@@ -20,11 +21,13 @@ use tracer_core::{
 
 use crate::{clock, processes};
 use epoll::{Epolls, Registrations};
+use go::GoPrograms;
 
 /// Looks into processes for readers. Keeps from one look to the next what saves work.
 #[derive(Debug, Default)]
 pub(crate) struct ReaderLooks {
     epolls: Epolls,
+    programs: GoPrograms,
 }
 
 impl ReaderLooks {
@@ -41,6 +44,11 @@ impl ReaderLooks {
                 found.limits.extend(registrations.limit());
                 for (id, reader) in self.epoll_readers(process, asked, &registrations) {
                     found.add(ReaderFacts { id, reader, is_registered: true, http: None });
+                }
+                let look = self.programs.look(process, registrations.list(), asked);
+                if let Some(look) = look {
+                    look.found.into_iter().for_each(|facts| found.add(facts));
+                    found.limits.extend(look.limits);
                 }
                 // That these are in no epoll is known too.
                 for asked in asked {

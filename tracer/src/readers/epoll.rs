@@ -92,7 +92,6 @@ pub(crate) struct Registrations {
 
 impl Registrations {
     /// All of them.
-    #[expect(dead_code, reason = "for the look into Go programs, which the data leads to")]
     pub(crate) fn list(&self) -> &[Registration] {
         &self.list
     }
