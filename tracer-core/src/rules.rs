@@ -37,12 +37,13 @@ pub(crate) struct Rule {
 }
 
 /// Every rule, the most specific first.
-pub(crate) const RULES: [Rule; 11] = [
+pub(crate) const RULES: [Rule; 12] = [
     ghost::RULE,
     never_read::RULE,
     inherited::RULE,
     close_wait::RULE,
     orphaned::RULE,
+    abandoned::NEARLY_PROVEN,
     abandoned::PROVEN,
     undrained::RULE,
     abandoned::UNPROVEN,

@@ -15,7 +15,17 @@ fn claims(sighting: &Sighting<'_>) -> bool {
         && sighting.facts.unread_bytes > 0
         && sighting.is_free_to_act()
         // A process that sends on the connection uses it, and may have no need to read.
-        && sighting.overdue(unread_ms(sighting).min(sighting.sent_ms()))
+        && sighting.overdue(neglected_ms(sighting).min(sighting.sent_ms()))
+}
+
+/// How long nobody has cared. Where it is proved that nobody will read the response, and nobody was
+/// seen to, that more of it still comes says nothing: it counts from the request.
+fn neglected_ms(sighting: &Sighting<'_>) -> u64 {
+    if sighting.is_proven() && sighting.tracked.never_seen_reading {
+        sighting.sent_ms()
+    } else {
+        unread_ms(sighting)
+    }
 }
 
 /// How long nothing has been read, as far as is known: watched, or, on a connection that has not
@@ -64,7 +74,7 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
         Confidence::Certain
     } else if claimed.is_held_up() || is_watched(claimed) {
         Confidence::Possible
-    } else if unnoticed >= enough && watched.1 > 0 && claimed.rising() {
+    } else if unnoticed >= enough && watched.1 > 0 && claimed.gathered() {
         Confidence::Certain
     } else if large >= enough && watched.1 > 0 {
         Confidence::Likely

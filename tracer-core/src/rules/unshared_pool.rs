@@ -53,7 +53,9 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let confidence = if known == count {
         // Several clients that each are used again and again are a design, not a leak.
         match transports.len() {
-            owners if owners >= enough && once >= enough && claimed.rising() => Confidence::Certain,
+            owners if owners >= enough && once >= enough && claimed.gathered() => {
+                Confidence::Certain
+            }
             owners if owners >= enough => Confidence::Possible,
             _ => return None,
         }

@@ -254,6 +254,72 @@ fn the_proof_makes_dead_ones_certain() {
     );
 }
 
+/// A goroutine's stack keeps what is in a slot until something else is put there: of the latest
+/// response as a rule.
+#[test]
+fn a_stale_slot_does_not_hide_a_leak() {
+    check_forgotten(
+        "
+        399s reader a1..a24 is=none http=body request=GET,http://billing/charge
+        399s reader a25 is=none http=body held=yes request=GET,http://billing/charge
+        500s snapshot
+        500s report
+        ",
+        &expect![[r#"
+            [8m 20s]
+              #1 abandoned certain: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 20s, stood 0s ~+4.0/min, reader none, GET http://billing/charge
+                 25 sockets silent for 2m 20s to 8m 20s with a response that was never read to its end nor closed
+                 on 24 of 25 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 on 1 of 25 a goroutine has the response in hand and may come back to it
+                 responses to GET http://billing/charge (25)
+                 they went silent at 25 separate times over 6m: rising
+        "#]],
+    );
+}
+
+/// Some responses are forgotten, and as many are being passed on to slow clients.
+#[test]
+fn a_leak_beside_responses_in_hand_is_counted_alone() {
+    check_forgotten(
+        "
+        399s reader a1..a12 is=none http=body request=GET,http://billing/charge
+        399s reader a13..a25 is=none http=body held=yes request=GET,http://files/big
+        500s snapshot
+        500s report
+        ",
+        &expect![[r#"
+            [8m 20s]
+              #1 abandoned certain: p10[10] outbound 10.0.0.1:443 x12, oldest 8m 20s, stood 0s ~+4.0/min, reader none, GET http://billing/charge
+                 12 sockets silent for 5m 35s to 8m 20s with a response that was never read to its end nor closed
+                 on 12 of 12 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 responses to GET http://billing/charge (12)
+                 they went silent at 12 separate times over 2m 45s: rising
+              #2 abandoned possible: p10[10] outbound 10.0.0.1:443 x13, oldest 5m 20s, stood 0s ~+4.0/min, reader none, GET http://files/big
+                 13 sockets silent for 2m 20s to 5m 20s and nobody waits to read from them
+                 on 13 of 13 a goroutine has the response in hand and may come back to it
+                 responses to GET http://files/big (13)
+                 they went silent at 13 separate times over 3m: rising
+        "#]],
+    );
+}
+
+/// Events that nobody reads go on to come, so that the connection never is silent.
+#[test]
+fn a_stream_that_nobody_reads_is_proved_in_an_audit() {
+    check_forgotten(
+        "
+        399s reader a1..a25 is=none http=body request=GET,http://events/
+        450s receive a1..a25 bytes=100
+        499s receive a1..a25 bytes=100
+        500s snapshot
+        500s report
+        ",
+        &expect![[r#"
+            [8m 20s] nothing
+        "#]],
+    );
+}
+
 /// Four are fewer than N, and nothing is asked.
 #[test]
 fn a_response_or_two_may_be_somebodys_work() {
