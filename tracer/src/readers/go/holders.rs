@@ -13,7 +13,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{
     areas::Areas,
-    goroutine::Stack,
+    goroutine::{Goroutine, Stack},
     layout,
     memory::Pages,
     read_loop::{Connection, ReadLoop},
@@ -21,20 +21,31 @@ use super::{
 
 /// Most different addresses that are looked at.
 const ADDRESSES_MAX: usize = 250_000;
-/// Words of an object that are compared with the addresses of responses.
-const WORDS: u64 = 16;
-/// Words of an object that may each be a response or a body: those of what wraps one.
-const WRAPPED_WORDS: u64 = 4;
+/// Words of an object in which a response or a body is looked for. How long it is is not known, so
+/// with more of them its neighbours would be taken for parts of it.
+const WORDS: u64 = 4;
 
 /// What the stacks of goroutines refer to.
 #[derive(Debug, Default)]
 pub(super) struct References {
     addresses: HashSet<u64>,
+    source: HashMap<u64, (u64, u32, u64)>,
     /// Not everything was looked at.
     pub(super) is_incomplete: bool,
 }
 
 impl References {
+    /// Leaves out what refers to a stack: that is a goroutine's own, or what is left of one.
+    pub(super) fn leave_out_stacks(&mut self, goroutines: &[Goroutine]) {
+        let mut stacks: Vec<_> = goroutines.iter().map(|it| (it.stack.low, it.stack.high)).collect();
+        stacks.sort_unstable();
+        self.addresses.retain(|address| {
+            let after = stacks.partition_point(|(low, _)| low <= address);
+            let before = after.checked_sub(1).and_then(|index| stacks.get(index));
+            before.is_none_or(|(_, high)| address >= high)
+        });
+    }
+
     /// Adds what the stack of a goroutine that is no connection's refers to.
     pub(super) fn add(&mut self, stack: &Stack, areas: &Areas) {
         let own = stack.goroutine.stack.low..stack.goroutine.stack.high;
@@ -46,6 +57,7 @@ impl References {
             }
             if areas.is_heap(word) {
                 self.addresses.insert(word);
+                self.source.insert(word, (stack.goroutine.id, stack.goroutine.status, stack.goroutine.pc));
             }
         }
     }
@@ -112,7 +124,15 @@ impl Responses {
     }
 
     fn owners_of_response(&self, address: u64, pages: &mut Pages) -> Option<&[usize]> {
-        let request = pages.word(address.checked_add(layout::RESPONSE_REQUEST)?)?;
+        let word = |pages: &mut Pages, offset| pages.word(address.checked_add(offset)?);
+        let request = word(pages, layout::RESPONSE_REQUEST)?;
+        // Anything may be followed by something with the address of a request.
+        let is_response = (100..1000).contains(&word(pages, layout::RESPONSE_STATUS)?)
+            && word(pages, layout::RESPONSE_MAJOR)? == 1
+            && word(pages, layout::RESPONSE_MINOR)? <= 1;
+        if !is_response {
+            return None;
+        }
         let by_url = |pages: &mut Pages| {
             let url = pages.word(request.checked_add(layout::REQUEST_URL)?)?;
             self.by_request.get(&url)
@@ -134,13 +154,23 @@ impl Responses {
         for some in addresses.chunks(1024) {
             pages.prefetch(some.iter().copied());
             for &address in some {
-                self.add_held(address, pages, areas, &mut held);
+                self.add_held(address, pages, areas, &mut held, references);
             }
         }
         held
     }
 
-    fn add_held(&self, address: u64, pages: &mut Pages, areas: &Areas, held: &mut HashSet<usize>) {
+    fn add_held(&self, address: u64, pages: &mut Pages, areas: &Areas, held: &mut HashSet<usize>, references: &References) {
+        if std::env::var_os("DBG").is_some() {
+            let mut what = Vec::new();
+            if self.by_address.contains_key(&address) { what.push("direct".to_owned()); }
+            if let Some(o) = self.owner_of_body(address, pages) { what.push(format!("body {o}")); }
+            if let Some(o) = self.owners_of_response(address, pages) { what.push(format!("resp {o:?}")); }
+            for n in 0..WORDS { let Some(w) = pages.word(address + 8*n) else { continue };
+                if self.by_address.contains_key(&w) { what.push(format!("word {n} known {w:x}")); }
+                else if areas.is_heap(w) && self.owners(w, pages).is_some() { what.push(format!("word {n} owners {w:x}")); } }
+            if !what.is_empty() { eprintln!("{address:x}: {what:?} from {:?}", references.source.get(&address)); }
+        }
         if let Some(owners) = self.by_address.get(&address) {
             held.extend(owners);
             return;
@@ -151,7 +181,7 @@ impl Responses {
             let Some(word) = word else { return };
             if let Some(owners) = self.by_address.get(&word) {
                 held.extend(owners);
-            } else if number < WRAPPED_WORDS && areas.is_heap(word) {
+            } else if areas.is_heap(word) {
                 held.extend(self.owners(word, pages).unwrap_or_default());
             }
         }

@@ -37,7 +37,10 @@ pub(super) const URL_SCHEME: u64 = 0;
 pub(super) const URL_HOST: u64 = 40;
 pub(super) const URL_PATH: u64 = 56;
 
-/// `net/http.Response`: `Request`.
+/// `net/http.Response`: `StatusCode`, `ProtoMajor`, `ProtoMinor`, `Request`.
+pub(super) const RESPONSE_STATUS: u64 = 16;
+pub(super) const RESPONSE_MAJOR: u64 = 40;
+pub(super) const RESPONSE_MINOR: u64 = 48;
 pub(super) const RESPONSE_REQUEST: u64 = 128;
 
 /// `net/http.bodyEOFSignal`: the data of `body`, and `closed`.
@@ -52,6 +55,18 @@ pub(super) const CHANNEL_ELEMENT_SIZE: u64 = 24;
 
 /// Size of `net/http.responseAndError`: a pointer and an interface.
 pub(super) const RESPONSE_AND_ERROR_SIZE: u64 = 24;
+
+/// `runtime.itab`: `_type`. It describes what an interface holds.
+pub(super) const ITAB_TYPE: u64 = 8;
+
+/// `internal/abi.Type`: `Kind_` (one byte), and of a pointer's (`PtrType`) the type that it points
+/// to. The size comes first.
+pub(super) const TYPE_KIND: u64 = 23;
+pub(super) const TYPE_TARGET: u64 = 48;
+/// The bits of `Kind_` that are the kind, and two kinds.
+pub(super) const KIND_MASK: u8 = 31;
+pub(super) const KIND_POINTER: u8 = 22;
+pub(super) const KIND_STRUCT: u8 = 25;
 
 /// `runtime.moduledata`: `pcHeader`, the length of `ftab`, `minpc`, `maxpc`, `text`, `etext`.
 pub(super) const MODULE_FUNCTIONS_LENGTH: usize = 136;

@@ -155,6 +155,7 @@ impl<'a> Look<'a> {
                 self.survey_stack(&stack, parts, &mut pages, &ready, &mut survey);
             }
         }
+        survey.references.leave_out_stacks(&goroutines);
         survey
     }
 

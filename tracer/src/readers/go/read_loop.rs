@@ -21,7 +21,9 @@ const WORDS_MAX: u64 = 512;
 /// How many connections may be wrapped in one another: TLS, and what dialers of the program add.
 const WRAPPINGS_MAX: usize = 4;
 /// Words of a wrapping in which the wrapped connection is looked for.
-const WRAPPING_WORDS: u64 = 6;
+const WRAPPING_WORDS: u64 = 16;
+/// Most things that may be the wrapped connection.
+const WRAPPED_MAX: usize = 64;
 
 /// A `readLoop` that waits.
 #[derive(Clone, Debug)]
@@ -149,7 +151,7 @@ impl Follower<'_, '_> {
 
     /// The buffer and the `net.Conn` of a `*persistConn`, which is known by the buffer that reads
     /// from it.
-    fn persistent_connection(&mut self, address: u64) -> Option<(u64, u64)> {
+    fn persistent_connection(&mut self, address: u64) -> Option<(u64, (u64, u64))> {
         let word = |pages: &mut Pages, offset| pages.word(address.checked_add(offset)?);
         let reader = word(self.pages, layout::CONNECTION_READER)?;
         if !self.areas.is_heap(reader)
@@ -159,16 +161,16 @@ impl Follower<'_, '_> {
             return None;
         }
         let transport = word(self.pages, layout::CONNECTION_TRANSPORT)?;
-        let inner = word(self.pages, layout::CONNECTION_CONN + 8)?;
+        let inner = self.interface(address.checked_add(layout::CONNECTION_CONN)?)?;
         self.areas.is_readable(transport).then_some((reader, inner))
     }
 
     /// Which descriptor a `net.Conn` is about, through what wraps it. If different ones are found
     /// it is none.
-    fn descriptor(&mut self, connection: u64) -> Option<usize> {
-        let mut layer = vec![connection];
+    fn descriptor(&mut self, (type_, data): (u64, u64)) -> Option<usize> {
+        let mut layer = vec![(type_, data)];
         for _ in 0..=WRAPPINGS_MAX {
-            let mut found = layer.iter().filter_map(|&it| self.net_fd(it)).collect::<Vec<_>>();
+            let mut found: Vec<_> = layer.iter().filter_map(|it| self.net_fd(it.1)).collect();
             found.dedup();
             match *found {
                 [] => {}
@@ -176,20 +178,36 @@ impl Follower<'_, '_> {
                 _ => return None,
             }
             let mut next = Vec::new();
-            for address in layer {
-                // An interface: a word about its type, then the address of its data.
-                for offset in (0..WRAPPING_WORDS).map(|number| 8 * number) {
-                    let type_ = self.pages.word(address.saturating_add(offset)).unwrap_or(0);
-                    let data = self.pages.word(address.saturating_add(offset + 8)).unwrap_or(0);
-                    if self.areas.is_heap(data) && self.areas.is_constant(type_) {
-                        next.push(data);
-                    }
+            for (type_, data) in layer {
+                // No further than it is long: behind it are others' connections.
+                let words = self.size(type_).unwrap_or(0) / 8;
+                for offset in (1..words.min(WRAPPING_WORDS)).map(|number| 8 * number) {
+                    next.extend(self.interface(data.saturating_add(offset - 8)));
                 }
             }
-            next.truncate(64);
+            next.truncate(WRAPPED_MAX);
             layer = next;
         }
         None
+    }
+
+    /// The two words of an interface with an address in it: what tells its type, and the address.
+    fn interface(&mut self, place: u64) -> Option<(u64, u64)> {
+        let (type_, data) = (self.pages.word(place)?, self.pages.word(place.checked_add(8)?)?);
+        let is_sane = self.areas.is_heap(data) && self.areas.is_constant(type_);
+        is_sane.then_some((type_, data))
+    }
+
+    /// How many bytes the data of an interface has, by its `itab`.
+    fn size(&mut self, itab: u64) -> Option<u64> {
+        let type_ = self.pages.word(itab.checked_add(layout::ITAB_TYPE)?)?;
+        let kind = self.pages.bytes(type_.checked_add(layout::TYPE_KIND)?, 1)?;
+        let type_ = match kind.first()? & layout::KIND_MASK {
+            layout::KIND_POINTER => self.pages.word(type_.checked_add(layout::TYPE_TARGET)?)?,
+            layout::KIND_STRUCT => type_,
+            _ => return None,
+        };
+        self.pages.word(type_)
     }
 
     /// Which descriptor a `*net.TCPConn` or its like is about: its `netFD` has the number and the
