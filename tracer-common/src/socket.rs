@@ -45,11 +45,22 @@ pub struct SocketRecord {
     pub snd_una: u32,
     /// `tcp_sock.write_seq`.
     pub write_seq: u32,
-    /// `tcp_sock.lsndtime`: low 32 bits of jiffies when data was last sent; set at ESTABLISHED.
+    /// `tcp_sock.lsndtime`: low 32 bits of jiffies when data was last sent, or sent again; set at
+    /// ESTABLISHED.
     pub last_sent_jiffies: u32,
     /// `inet_connection_sock.icsk_ack.lrcvtime`: low 32 bits of jiffies when data was last received;
     /// set at ESTABLISHED, 0 on a socket that never was.
     pub last_received_jiffies: u32,
+    /// `tcp_sock.rcv_tstamp`: low 32 bits of jiffies when the last acknowledgement was processed,
+    /// answers to keepalive and window probes of this side included; 0 on a socket that never got
+    /// one.
+    pub last_ack_jiffies: u32,
+    /// `tcp_sock.data_segs_out`: segments with data sent, retransmissions included.
+    pub data_segments_sent: u32,
+    /// `tcp_sock.data_segs_in`: segments with data received, duplicates included.
+    pub data_segments_received: u32,
+    /// `tcp_sock.snd_wnd`: the receive window that the peer announced last, in bytes.
+    pub peer_window: u32,
     /// `sock.sk_err`: the error that the application has not been told yet, 0 if none.
     pub error: u32,
     /// `skc_family`.
@@ -64,8 +75,17 @@ pub struct SocketRecord {
     pub remote_port: u16,
     /// `skc_state`.
     pub state: u8,
+    /// `inet_connection_sock.icsk_pending`: which timer is armed (`ICSK_TIME_*` in
+    /// `include/net/inet_connection_sock.h`), 0 if none.
+    pub timer: u8,
+    /// `inet_connection_sock.icsk_retransmits`: timeouts in a row of the oldest unacknowledged data.
+    pub retransmits: u8,
+    /// `inet_connection_sock.icsk_backoff`: how often in a row the timer's interval was doubled.
+    pub backoff: u8,
+    /// `inet_connection_sock.icsk_probes_out`: keepalive or window probes without an answer.
+    pub probes_out: u8,
     /// Explicit padding, zero.
-    pub padding: [u8; 5],
+    pub padding: u8,
     /// Local address in network byte order; IPv4 uses the first four bytes.
     pub local_address: [u8; 16],
     /// Remote address in network byte order; IPv4 uses the first four bytes.
@@ -74,5 +94,5 @@ pub struct SocketRecord {
     pub comm: [u8; COMM_LENGTH],
 }
 
-const _: () = assert!(size_of::<SocketRecord>() == 192);
+const _: () = assert!(size_of::<SocketRecord>() == 208);
 const _: () = assert!(align_of::<SocketRecord>() == 8);

@@ -8,7 +8,7 @@ use tracer_common::{EventRecord, FAMILY_INET, FAMILY_INET6, SocketRecord};
 use zerocopy::FromBytes;
 
 use crate::{
-    Actor, Comm, ConnectionId, Event, Happening, Owner, ProcessKey, SocketFacts, TcpState,
+    Actor, Comm, ConnectionId, Event, Happening, Owner, ProcessKey, SocketFacts, TcpState, Timer,
     Timestamp,
 };
 
@@ -55,6 +55,10 @@ pub struct KernelConstants {
 
 /// A descriptor as the iterator wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every one is the large one, and none is kept"
+)]
 pub enum Descriptor {
     /// Of a TCP socket; the one owner is this descriptor.
     Tcp(SocketFacts),
@@ -144,6 +148,19 @@ pub fn descriptor(
         last_sent_at: data_at(record.last_sent_jiffies),
         last_received_at: data_at(record.last_received_jiffies),
         last_segment_at: Timestamp::from_ns(record.last_segment_us.saturating_mul(1_000)).min(at),
+        last_ack_at: if record.last_ack_jiffies == 0 {
+            // Repaired into ESTABLISHED (`TCP_REPAIR`), and silent since.
+            None
+        } else {
+            data_at(record.last_ack_jiffies)
+        },
+        data_segments_sent: record.data_segments_sent,
+        data_segments_received: record.data_segments_received,
+        unanswered_probes: record.probes_out.into(),
+        retransmits: record.retransmits.into(),
+        backoff: record.backoff.into(),
+        timer: Timer::from_kernel(record.timer),
+        peer_window: record.peer_window,
         pending_error: record.error,
         opened_actively: sequences.opened_actively,
     }))

@@ -7,19 +7,23 @@ use alloc::{
 
 use crate::{
     Change, ChangeKind, ConnectionId, Coverage, Flag, HostFacts, Input, Loss, Options, ProcessKey,
-    Report, Snapshot, Timestamp,
+    ReaderFacts, Readers, Report, Snapshot, Timestamp,
     group::GroupKey,
     history::History,
     judge::{Case, Judged},
     processes::Processes,
-    sighting::Sighting,
+    rules,
+    sighting::{ProcessView, Sighting},
     standing::{Standing, connection},
     table::{Departure, Table},
     tracked::Tracked,
+    turns::Turns,
 };
 
 /// Most processes that are asked about after one snapshot.
 const QUESTIONS_MAX: usize = 256;
+/// Most processes that are looked into for readers after one snapshot.
+const LOOKS_MAX: usize = 64;
 
 /// Something the core would like to know; the answer comes as an [`Input`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,6 +57,8 @@ pub struct Detector {
     histories: BTreeMap<GroupKey, History>,
     standing: Standing,
     changes: Vec<Change>,
+    /// Some verdict has changed: taken by [`take_stir`](Self::take_stir).
+    stirred: bool,
     now: Timestamp,
     loss: Loss,
     /// Something was lost that no later snapshot has made up for.
@@ -61,7 +67,8 @@ pub struct Detector {
     sockets: u64,
     undecodable: u64,
     not_judged: BTreeMap<String, u64>,
-    questions_dropped: usize,
+    /// The connections whose readers were asked for and not answered yet.
+    asked: BTreeMap<ProcessKey, Vec<ConnectionId>>,
 }
 
 impl Detector {
@@ -75,6 +82,7 @@ impl Detector {
             histories: BTreeMap::new(),
             standing: Standing::default(),
             changes: Vec::new(),
+            stirred: false,
             now: Timestamp::default(),
             loss: Loss::default(),
             unhealed: false,
@@ -82,7 +90,7 @@ impl Detector {
             sockets: 0,
             undecodable: 0,
             not_judged: BTreeMap::new(),
-            questions_dropped: 0,
+            asked: BTreeMap::new(),
         }
     }
 
@@ -104,7 +112,7 @@ impl Detector {
             Input::ProcessUnreadable(key) => {
                 self.processes.unreadable.insert(key);
             }
-            Input::Readers(_) => {}
+            Input::Readers(readers) => self.look_into(readers),
             Input::Note(note) => {
                 if !self.host.notes.contains(&note) {
                     self.host.notes.push(note);
@@ -133,7 +141,8 @@ impl Detector {
     }
 
     fn observe_groups(&mut self, at: Timestamp) {
-        let case = case(&self.table, &self.processes, &self.histories, &self.options, at);
+        let case =
+            case(&self.table, &self.processes, &self.histories, &self.host, &self.options, at);
         let sizes: BTreeMap<GroupKey, (usize, Timestamp)> = case
             .groups()
             .into_iter()
@@ -147,6 +156,22 @@ impl Detector {
         for (group, (count, oldest)) in sizes {
             let history = self.histories.entry(group).or_default();
             history.observe(at, count, oldest, self.options.window_ms);
+        }
+    }
+
+    /// What is missing from the answer is not known any more.
+    fn look_into(&mut self, readers: Readers) {
+        let mut found: BTreeMap<ConnectionId, ReaderFacts> =
+            readers.found.into_iter().map(|facts| (facts.id, facts)).collect();
+        for id in self.asked.remove(&readers.process).unwrap_or_default() {
+            let found = found.remove(&id);
+            if let Some(tracked) = self.table.get_mut(id) {
+                tracked.look_into(found);
+            }
+        }
+        match readers.limits {
+            Some(limits) => drop(self.processes.limits.insert(readers.process, limits)),
+            None => drop(self.processes.limits.remove(&readers.process)),
         }
     }
 
@@ -169,7 +194,8 @@ impl Detector {
 
     fn judge(&mut self, now: Timestamp) {
         self.now = now;
-        let case = case(&self.table, &self.processes, &self.histories, &self.options, now);
+        let case =
+            case(&self.table, &self.processes, &self.histories, &self.host, &self.options, now);
         let groups = case.groups();
         let judged = case.verdicts(&groups);
         let verdicts: Vec<(ConnectionId, Flag)> = judged.iter().flat_map(flags).collect();
@@ -208,28 +234,47 @@ impl Detector {
             .table
             .get(id)
             .and_then(|tracked| change(&self.table, &self.options, at, kind, tracked, flag));
+        self.stirred = true;
         self.changes.extend(change);
     }
 
     fn change(&mut self, at: Timestamp, kind: ChangeKind, tracked: &Tracked, flag: Flag) {
+        self.stirred = true;
         self.changes.extend(change(&self.table, &self.options, at, kind, tracked, flag));
     }
 
-    /// What the core would like to know before the next [`Input::Tick`]: the processes that some
-    /// rule suspects, and those the user asked for. At most 256 at a time.
+    /// What the core would like to know before the next [`Input::Tick`]: of the processes that some
+    /// rule suspects, and those the user asked for, what they are; and who reads from suspicious
+    /// connections. At most 256 and 64 processes at a time.
     pub fn questions(&mut self, now: Timestamp) -> Vec<Question> {
-        let case = case(&self.table, &self.processes, &self.histories, &self.options, now);
-        let mut keys: BTreeSet<ProcessKey> = case.suspects().collect();
-        keys.extend(self.of_interest());
-        let mut keys: Vec<ProcessKey> = keys.into_iter().collect();
-        // Those that were never asked about first, then those that were longest ago.
-        keys.sort_by_key(|key| (self.processes.asked.get(key).copied(), *key));
-        self.questions_dropped = keys.len().saturating_sub(QUESTIONS_MAX);
-        keys.truncate(QUESTIONS_MAX);
-        for key in &keys {
-            self.processes.asked.insert(*key, self.snapshots);
+        let mut suspected: BTreeSet<ProcessKey> = BTreeSet::new();
+        let mut suspects: BTreeMap<GroupKey, Vec<Asked>> = BTreeMap::new();
+        let mut alone: BTreeSet<GroupKey> = BTreeSet::new();
+        for (group, sighting) in
+            case(&self.table, &self.processes, &self.histories, &self.host, &self.options, now)
+                .suspects()
+        {
+            suspected.insert(group.process);
+            suspects.entry(group).or_default().extend(asked(&sighting));
+            if rules::asks_alone(&sighting) {
+                alone.insert(group);
+            }
         }
-        keys.into_iter().map(Question::Process).collect()
+        suspected.extend(self.of_interest());
+        let mut readers: BTreeMap<ProcessKey, Vec<Asked>> = BTreeMap::new();
+        for (group, mut asked) in suspects {
+            // Of fewer, whoever reads, no rule makes more than *possible*.
+            if asked.len() >= self.options.count_min || alone.contains(&group) {
+                readers.entry(group.process).or_default().append(&mut asked);
+            }
+        }
+        let processes = self.processes.turns.take(suspected, self.snapshots, QUESTIONS_MAX);
+        let looks = self.processes.looks.take(readers.keys().copied(), self.snapshots, LOOKS_MAX);
+        readers.retain(|key, _| looks.contains(key));
+        let ids = |asked: &[Asked]| asked.iter().map(|asked| asked.id).collect();
+        self.asked = readers.iter().map(|(key, asked)| (*key, ids(asked))).collect();
+        let readers = readers.into_iter().map(|(key, asked)| Question::Readers(key, asked));
+        processes.into_iter().map(Question::Process).chain(readers).collect()
     }
 
     /// Some connection with a verdict was not in the latest snapshot. Another one settles whether
@@ -243,15 +288,25 @@ impl Detector {
         core::mem::take(&mut self.changes)
     }
 
+    /// Something has changed since the last call: a connection came, went, moved data, was read,
+    /// written or passed on, or its state or verdict is another one. Where nothing does, there is
+    /// no need to look often.
+    pub const fn take_stir(&mut self) -> bool {
+        let stirred = self.stirred || self.table.stirred;
+        (self.stirred, self.table.stirred) = (false, false);
+        stirred
+    }
+
     /// What is known as of the latest [`Input::Tick`].
     pub fn report(&self) -> Report {
         let findings = self.standing.findings();
         let processes: BTreeSet<ProcessKey> = self.of_interest().collect();
+        let processes = self.processes.summaries(&processes, &findings, self.now);
         Report {
             started_at: self.host.started_at,
             at: self.now,
             findings,
-            processes: self.processes.summaries(&processes, self.now),
+            processes,
             unflagged: if self.options.all { self.unflagged() } else { Vec::new() },
             coverage: self.coverage(),
         }
@@ -268,7 +323,7 @@ impl Detector {
         unflagged
             .filter_map(|tracked| {
                 let direction = self.table.direction(tracked);
-                Sighting::new(tracked, direction, self.now, &self.options, false)
+                Sighting::new(tracked, direction, self.now, &self.options, ProcessView::default())
             })
             .map(|sighting| connection(&sighting))
             .collect()
@@ -282,12 +337,18 @@ impl Detector {
                 notes.push(format!("{count} {what}"));
             }
         };
+        let waiting = |turns: &Turns| u64::try_from(turns.waiting).unwrap_or(u64::MAX);
         note(
-            u64::try_from(self.questions_dropped).unwrap_or(u64::MAX),
+            waiting(&self.processes.turns),
             "suspected processes were not looked up: at most 256 are after one snapshot",
+        );
+        note(
+            waiting(&self.processes.looks),
+            "processes were not looked into for readers: at most 64 are after one snapshot",
         );
         note(self.standing.forgotten, "findings that were taken back are no longer listed");
         note(self.undecodable, "sockets changed while they were read and were left out");
+        notes.extend(self.processes.reader_limits());
         Coverage {
             complete: !self.unhealed
                 && self.snapshots > 0
@@ -306,14 +367,23 @@ impl Detector {
     }
 }
 
+/// What is to be judged, as of `now`.
 fn case<'a>(
     table: &'a Table,
     processes: &'a Processes,
     histories: &'a BTreeMap<GroupKey, History>,
+    host: &HostFacts,
     options: &'a Options,
     now: Timestamp,
 ) -> Case<'a> {
-    Case { table, processes: &processes.facts, histories, options, now }
+    let suspended_ns = host.suspended_ns;
+    Case { table, processes: &processes.facts, histories, suspended_ns, options, now }
+}
+
+/// The connection as its accountable process knows it.
+fn asked(sighting: &Sighting<'_>) -> Option<Asked> {
+    let fd = sighting.tracked.accountable()?.fd;
+    Some(Asked { id: sighting.tracked.id, fd, inode: sighting.facts.inode })
 }
 
 fn flags<'a>(judged: &'a Judged<'_>) -> impl Iterator<Item = (ConnectionId, Flag)> + 'a {
@@ -332,6 +402,7 @@ fn change(
     tracked: &Tracked,
     flag: Flag,
 ) -> Option<Change> {
-    let sighting = Sighting::new(tracked, table.direction(tracked), at, options, false)?;
+    let sighting =
+        Sighting::new(tracked, table.direction(tracked), at, options, ProcessView::default())?;
     Some(Change { at, kind, connection: connection(&sighting), flag })
 }

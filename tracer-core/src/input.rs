@@ -31,6 +31,9 @@ pub enum Input {
 pub struct HostFacts {
     /// When the run began.
     pub started_at: Timestamp,
+    /// How long the host was suspended since it booted, in nanoseconds: by so much
+    /// `CLOCK_BOOTTIME`, in which processes start, is ahead of `CLOCK_MONOTONIC`.
+    pub suspended_ns: u64,
     /// One entry per hook: `inet_sock_set_state: tp_btf`, `accept: not attached (...)`.
     pub probes: Vec<String>,
     /// What else the reader of a report should know about what this run can see.

@@ -7,8 +7,8 @@ use crate::{
     group::GroupKey,
     history::{History, rate_milli},
     moments::Moments,
-    rules::{Assessment, Claimed, RULES, growing},
-    sighting::Sighting,
+    rules::{self, Assessment, Claimed, RULES, growing},
+    sighting::{ProcessView, Sighting},
     table::Table,
     tracked::Tracked,
 };
@@ -38,6 +38,7 @@ pub(crate) struct Case<'a> {
     pub(crate) table: &'a Table,
     pub(crate) processes: &'a BTreeMap<ProcessKey, ProcessFacts>,
     pub(crate) histories: &'a BTreeMap<GroupKey, History>,
+    pub(crate) suspended_ns: u64,
     pub(crate) options: &'a Options,
     pub(crate) now: Timestamp,
 }
@@ -57,8 +58,9 @@ impl<'a> Case<'a> {
     fn sight(&self, tracked: &'a Tracked) -> Option<(GroupKey, Sighting<'a>)> {
         let process = tracked.accountable()?.key;
         let direction = self.table.direction(tracked);
-        let stopped = self.processes.get(&process).is_some_and(|facts| facts.stopped);
-        let sighting = Sighting::new(tracked, direction, self.now, self.options, stopped)?;
+        let view =
+            ProcessView { facts: self.processes.get(&process), suspended_ns: self.suspended_ns };
+        let sighting = Sighting::new(tracked, direction, self.now, self.options, view)?;
         Some((GroupKey::of(process, direction, sighting.facts), sighting))
     }
 
@@ -67,38 +69,54 @@ impl<'a> Case<'a> {
         &self,
         groups: &BTreeMap<GroupKey, Vec<Sighting<'a>>>,
     ) -> Vec<Judged<'a>> {
-        groups.iter().flat_map(|(group, members)| self.judge_group(*group, members)).collect()
+        let mut stalled: BTreeMap<ProcessKey, usize> = BTreeMap::new();
+        for (group, members) in groups {
+            let count = members.iter().filter(|member| rules::is_stalled(member)).count();
+            *stalled.entry(group.process).or_default() += count;
+        }
+        let stalled = |group: &GroupKey| stalled.get(&group.process).copied().unwrap_or_default();
+        groups
+            .iter()
+            .flat_map(|(group, members)| self.judge_group(*group, members, stalled(group)))
+            .collect()
     }
 
-    fn judge_group(&self, group: GroupKey, sightings: &[Sighting<'a>]) -> Vec<Judged<'a>> {
-        let mut claimed: [Vec<Sighting<'a>>; RULES.len()] = Default::default();
-        let mut unclaimed = Vec::new();
-        for sighting in sightings {
-            match RULES.iter().position(|rule| (rule.claims)(sighting)) {
-                Some(rule) => claimed[rule].push(*sighting),
-                None => unclaimed.push(*sighting),
-            }
-        }
+    /// Every rule assesses what it claims; the surest one, of equally sure ones the most specific,
+    /// has its connections, and the others assess what is left.
+    fn judge_group(
+        &self,
+        group: GroupKey,
+        sightings: &[Sighting<'a>],
+        stalled: usize,
+    ) -> Vec<Judged<'a>> {
         let growing = self.histories.get(&group).and_then(growing::evidence);
-        let mut judged: Vec<Judged<'a>> = claimed
-            .into_iter()
-            .enumerate()
-            .filter(|(_, members)| !members.is_empty())
-            .map(|(rule, members)| {
+        let mut left: Vec<(Sighting<'a>, Claims)> =
+            sightings.iter().map(|sighting| (*sighting, Claims::on(sighting))).collect();
+        let mut judged = Vec::new();
+        loop {
+            let assess = |rule: usize| {
+                let claimed = || left.iter().filter(|(_, claims)| claims.include(rule));
+                let members: Vec<Sighting<'a>> = claimed().map(|(sighting, _)| *sighting).collect();
                 // The growth of the whole group is that of a finding only if that is most of it.
                 let most = members.len() > sightings.len() / 2;
                 let watched = self.watched(&group, sightings.len()).filter(|_| most);
-                self.assess(group, rule, members, watched, growing.as_ref())
-            })
-            .collect();
+                let context = Context { group, sightings, stalled, growing: growing.as_ref() };
+                self.assess(rule, members, &context, watched)
+            };
+            let surest = (0..RULES.len()).filter_map(assess).max_by(|a, b| {
+                a.assessment.confidence.cmp(&b.assessment.confidence).then(b.rule.cmp(&a.rule))
+            });
+            let Some(surest) = surest else { break };
+            left.retain(|(_, claims)| !claims.include(surest.rule));
+            judged.push(surest);
+        }
         // A few bad ones among many do not hide that the many grow.
-        let most =
-            unclaimed.len() >= self.options.count_min && unclaimed.len() > sightings.len() / 2;
+        let most = left.len() >= self.options.count_min && left.len() > sightings.len() / 2;
         if let (Some(evidence), true) = (growing, most) {
             judged.push(Judged {
                 group,
                 rule: RULES.len(),
-                members: unclaimed,
+                members: left.into_iter().map(|(sighting, _)| sighting).collect(),
                 assessment: growing::assess(evidence),
                 growth: Growth {
                     per_min_milli: self.watched(&group, sightings.len()),
@@ -111,19 +129,29 @@ impl<'a> Case<'a> {
 
     fn assess(
         &self,
-        group: GroupKey,
         rule: usize,
         members: Vec<Sighting<'a>>,
+        context: &Context<'_, 'a>,
         watched: Option<i64>,
-        growing: Option<&String>,
-    ) -> Judged<'a> {
+    ) -> Option<Judged<'a>> {
+        if members.is_empty() {
+            return None;
+        }
         // What happened within a twelfth of T (5 s by default) counts as one time.
         let gap_ms = self.options.idle_ms / 12;
         let moments =
             Moments::of(members.iter().map(|member| (RULES[rule].moment)(member)), gap_ms);
-        let claimed = Claimed { members, moments, options: self.options, now: self.now };
-        let mut assessment = (RULES[rule].assess)(&claimed);
-        if let (Some(evidence), true) = (growing, assessment.growth_tells) {
+        let claimed = Claimed {
+            members,
+            moments,
+            group: context.sightings,
+            stalled: context.stalled,
+            process: self.processes.get(&context.group.process),
+            options: self.options,
+            now: self.now,
+        };
+        let mut assessment = (RULES[rule].assess)(&claimed)?;
+        if let (Some(evidence), true) = (context.growing, assessment.growth_tells) {
             assessment.confidence = assessment.confidence.raised();
             assessment.evidence.push(evidence.clone());
         }
@@ -131,7 +159,8 @@ impl<'a> Case<'a> {
         let reconstructed = watched.is_none() && claimed.rising();
         let growth =
             Growth { per_min_milli: watched.or_else(|| reconstructed.then(rate)), reconstructed };
-        Judged { group, rule, members: claimed.members, assessment, growth }
+        let Context { group, .. } = *context;
+        Some(Judged { group, rule, members: claimed.members, assessment, growth })
     }
 
     /// The growth of the whole group, if it was watched for long enough.
@@ -139,13 +168,41 @@ impl<'a> Case<'a> {
         self.histories.get(group)?.per_min_milli(self.now, count)
     }
 
-    /// The processes that some rule suspects of something; whether they are stopped is left out,
-    /// since that is what one then asks.
-    pub(crate) fn suspects(&self) -> impl Iterator<Item = ProcessKey> {
+    /// What is suspected of something, whatever the answers to the questions may be: whether the
+    /// process is stopped, and who reads.
+    pub(crate) fn suspects(&self) -> impl Iterator<Item = (GroupKey, Sighting<'a>)> {
         self.table.open().filter_map(|tracked| {
             let (group, sighting) = self.sight(tracked)?;
-            let sighting = Sighting { stopped: false, ..sighting };
-            RULES.iter().any(|rule| (rule.claims)(&sighting)).then_some(group.process)
+            let process = ProcessView { facts: None, ..sighting.process };
+            let suspected = Sighting { process, ..sighting };
+            rules::suspects(&suspected).then_some((group, sighting))
         })
+    }
+}
+
+/// What is the same for all assessments of one group.
+struct Context<'c, 'a> {
+    group: GroupKey,
+    /// All of its connections.
+    sightings: &'c [Sighting<'a>],
+    /// Connections of the process on which it waits for the peer to read.
+    stalled: usize,
+    growing: Option<&'c String>,
+}
+
+/// The rules that claim one connection: a bit each.
+#[derive(Clone, Copy)]
+struct Claims(u16);
+
+const _: () = assert!(RULES.len() <= 16, "more rules than a set of them has bits");
+
+impl Claims {
+    fn on(sighting: &Sighting<'_>) -> Self {
+        let bits = RULES.iter().enumerate();
+        Self(bits.fold(0, |set, (bit, rule)| set | (u16::from((rule.claims)(sighting)) << bit)))
+    }
+
+    const fn include(self, rule: usize) -> bool {
+        self.0 & (1 << rule) != 0
     }
 }

@@ -37,7 +37,9 @@ mod standing;
 mod state;
 mod table;
 mod time;
+mod timer;
 mod tracked;
+mod turns;
 mod verdict;
 
 pub use connection_id::ConnectionId;
@@ -54,6 +56,7 @@ pub use report::{
 pub use snapshot::{Holder, Owner, Snapshot, SocketFacts};
 pub use state::TcpState;
 pub use time::{Interval, Timestamp};
+pub use timer::Timer;
 pub use verdict::{Confidence, Verdict};
 
 #[cfg(test)]

@@ -5,7 +5,13 @@ pub struct Options {
     pub idle_ms: u64,
     /// N: how many alike it takes before a verdict is more than *possible*.
     pub count_min: usize,
-    /// Length of one window of the growth rule.
+    /// So many dead connections a pool may keep by oversight; twice as many if it is a large one.
+    pub pool_size: usize,
+    /// Up to so much unread data is TLS tickets, greetings and closing notices.
+    pub unread_min_bytes: u64,
+    /// How long the connections of a pool must have been idle for it to be one that nobody uses.
+    pub pool_idle_ms: u64,
+    /// Length of one window of the growth rule, which takes five.
     pub window_ms: u64,
     /// Most connections kept; further ones are counted in [`Coverage::table_full`](crate::Coverage).
     pub connections_max: usize,
@@ -22,6 +28,9 @@ impl Default for Options {
         Self {
             idle_ms: 60_000,
             count_min: 5,
+            pool_size: 10,
+            unread_min_bytes: 4_096,
+            pool_idle_ms: 300_000,
             window_ms: 36_000,
             connections_max: 1 << 21,
             retracted_max: 1_000,

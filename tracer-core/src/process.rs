@@ -43,4 +43,7 @@ pub struct ProcessFacts {
     pub fd_limit: Option<u64>,
     /// Stopped by a signal, a debugger or the freezer: it cannot read whatever it wants.
     pub stopped: bool,
+    /// It has called `execve` since it was forked, so it runs another program than its parent did
+    /// (`PF_FORKNOEXEC` is clear in `/proc/PID/stat`).
+    pub has_executed: Option<bool>,
 }

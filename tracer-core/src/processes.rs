@@ -1,10 +1,13 @@
 use alloc::{
     collections::{BTreeMap, BTreeSet},
+    format,
+    string::String,
     vec::Vec,
 };
 
 use crate::{
-    Holder, ProcessFacts, ProcessKey, ProcessSummary, Snapshot, Timestamp, history::History,
+    Finding, Holder, ProcessFacts, ProcessKey, ProcessSummary, Snapshot, Timestamp,
+    history::History, turns::Turns,
 };
 
 /// What is known of the processes that hold sockets.
@@ -12,8 +15,12 @@ use crate::{
 pub(crate) struct Processes {
     /// Answers to questions.
     pub(crate) facts: BTreeMap<ProcessKey, ProcessFacts>,
-    /// The number of the snapshot after which each was last asked about.
-    pub(crate) asked: BTreeMap<ProcessKey, u64>,
+    /// Whose turn it is to be asked about.
+    pub(crate) turns: Turns,
+    /// Whose turn it is to be looked into for readers.
+    pub(crate) looks: Turns,
+    /// Why less is known of a process's readers than could be.
+    pub(crate) limits: BTreeMap<ProcessKey, String>,
     /// Processes that could not be read.
     pub(crate) unreadable: BTreeSet<ProcessKey>,
     /// TCP descriptors at the latest snapshot.
@@ -28,7 +35,9 @@ impl Processes {
         self.holders = snapshot.holders.iter().map(|holder| (holder.key, holder.clone())).collect();
         let holders = &self.holders;
         self.facts.retain(|key, _| holders.contains_key(key));
-        self.asked.retain(|key, _| holders.contains_key(key));
+        self.turns.retain(|key| holders.contains_key(key));
+        self.looks.retain(|key| holders.contains_key(key));
+        self.limits.retain(|key, _| holders.contains_key(key));
         self.unreadable.retain(|key| holders.contains_key(key));
         self.histories.retain(|key, _| holders.contains_key(key));
         for (key, holder) in holders {
@@ -46,20 +55,41 @@ impl Processes {
         self.holders.keys().copied()
     }
 
+    /// Why less is known of readers than could be, each reason once.
+    pub(crate) fn reader_limits(&self) -> Vec<String> {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for limits in self.limits.values() {
+            *counts.entry(limits).or_default() += 1;
+        }
+        let sentence = |(limits, count)| format!("readers of {count} processes: {limits}");
+        counts.into_iter().map(sentence).collect()
+    }
+
     /// The headlines of these processes.
     pub(crate) fn summaries(
         &self,
         keys: &BTreeSet<ProcessKey>,
+        findings: &[Finding],
         now: Timestamp,
     ) -> Vec<ProcessSummary> {
-        keys.iter().filter_map(|key| self.summary(*key, now)).collect()
+        keys.iter().filter_map(|key| self.summary(*key, findings, now)).collect()
     }
 
-    fn summary(&self, key: ProcessKey, now: Timestamp) -> Option<ProcessSummary> {
+    fn summary(
+        &self,
+        key: ProcessKey,
+        findings: &[Finding],
+        now: Timestamp,
+    ) -> Option<ProcessSummary> {
         let holder = self.holders.get(&key)?;
         let count = usize::try_from(holder.tcp_fds).unwrap_or(usize::MAX);
-        let growth_per_min_milli =
+        let watched =
             self.histories.get(&key).and_then(|history| history.per_min_milli(now, count));
+        // Too short a look tells of no growth, but the ages of what has leaked do.
+        let standing = findings.iter().filter(|it| it.process == key && it.retracted_at.is_none());
+        let reconstructed =
+            standing.filter_map(|finding| finding.growth_per_min_milli).reduce(i64::saturating_add);
+        let growth_per_min_milli = watched.or(reconstructed);
         let fd_limit = self.facts.get(&key).and_then(|facts| facts.fd_limit);
         Some(ProcessSummary {
             key,
@@ -67,6 +97,7 @@ impl Processes {
             tcp_fds: holder.tcp_fds,
             fd_limit,
             growth_per_min_milli,
+            growth_is_reconstructed: watched.is_none() && reconstructed.is_some(),
             seconds_to_fd_limit: seconds_to_limit(holder.tcp_fds, fd_limit, growth_per_min_milli),
         })
     }

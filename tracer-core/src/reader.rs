@@ -62,6 +62,8 @@ pub struct ReaderFacts {
     pub id: ConnectionId,
     /// Who would notice.
     pub reader: Reader,
+    /// Some epoll of the process has it, in whatever way: the process has made provision for it.
+    pub is_registered: bool,
     /// What Go's HTTP client does with it, if it is one of its connections and every check held.
     pub http: Option<HttpConnection>,
 }

@@ -116,6 +116,8 @@ pub struct Connection {
     pub tx_bytes: u64,
     /// Who would notice.
     pub reader: Reader,
+    /// `GET http://host/path` whose response was never read or closed, where known.
+    pub request: Option<String>,
     /// How the tool came to know it.
     pub origin: Origin,
 }
@@ -150,8 +152,11 @@ pub struct ProcessSummary {
     pub tcp_fds: u64,
     /// Soft limit of open files.
     pub fd_limit: Option<u64>,
-    /// TCP descriptors a minute, in thousandths, watched for at least a minute.
+    /// TCP descriptors a minute, in thousandths: watched for at least a minute, or the growth of
+    /// the process's findings together.
     pub growth_per_min_milli: Option<i64>,
+    /// The growth was worked out from the ages of the connections in findings, not watched.
+    pub growth_is_reconstructed: bool,
     /// Seconds until the limit is hit if it grows on; at the most, as only TCP is counted.
     pub seconds_to_fd_limit: Option<u64>,
 }

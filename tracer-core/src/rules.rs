@@ -1,20 +1,28 @@
 //! One small pure file per verdict.
 //!
 //! A rule *claims* connections one by one and then *assesses* those of one group together.
-//! The rules stand in order of how specific they are, and the first one that claims a connection
-//! has it: one connection, one verdict.
+//! One connection has one verdict: of the rules that claim it, that of the surest assessment, and
+//! of equally sure ones that of the most specific rule, in whose order they stand.
+#![allow(clippy::unnecessary_wraps, reason = "all rules have the same form")]
 
+mod abandoned;
 mod close_wait;
 mod ghost;
 pub(crate) mod growing;
+mod inherited;
 mod never_read;
+mod never_reused;
+mod orphaned;
+mod peer_not_reading;
 mod undrained;
+mod unshared_pool;
 mod wording;
 
 use alloc::{string::String, vec::Vec};
 
 use crate::{
-    Confidence, Interval, Options, Timestamp, Verdict, moments::Moments, sighting::Sighting,
+    Confidence, Interval, Options, ProcessFacts, TcpState, Timestamp, Verdict, moments::Moments,
+    sighting::Sighting,
 };
 
 /// How one verdict is found.
@@ -24,19 +32,52 @@ pub(crate) struct Rule {
     pub(crate) claims: fn(&Sighting<'_>) -> bool,
     /// When what the verdict is about happened to this connection.
     pub(crate) moment: fn(&Sighting<'_>) -> Interval,
-    /// What the claimed connections of one group amount to.
-    pub(crate) assess: fn(&Claimed<'_>) -> Assessment,
+    /// What the claimed connections of one group amount to; `None` if to nothing.
+    pub(crate) assess: fn(&Claimed<'_, '_>) -> Option<Assessment>,
 }
 
 /// Every rule, the most specific first.
-pub(crate) const RULES: [Rule; 4] =
-    [ghost::RULE, never_read::RULE, close_wait::RULE, undrained::RULE];
+pub(crate) const RULES: [Rule; 11] = [
+    ghost::RULE,
+    never_read::RULE,
+    inherited::RULE,
+    close_wait::RULE,
+    orphaned::RULE,
+    abandoned::PROVEN,
+    undrained::RULE,
+    abandoned::UNPROVEN,
+    unshared_pool::RULE,
+    never_reused::RULE,
+    peer_not_reading::RULE,
+];
+
+/// Worth a look into the process: some rule claims the connection, or would if it were known who
+/// reads.
+pub(crate) fn suspects(sighting: &Sighting<'_>) -> bool {
+    let idle =
+        sighting.facts.state == TcpState::Established && sighting.overdue(sighting.idle_ms());
+    idle || RULES.iter().any(|rule| (rule.claims)(sighting))
+}
+
+/// What a look into the process says about this connection matters however few there are of them.
+pub(crate) fn asks_alone(sighting: &Sighting<'_>) -> bool {
+    (inherited::RULE.claims)(sighting)
+}
+
+/// The process waits for the peer to read what it sent.
+pub(crate) use peer_not_reading::is_stalled;
 
 /// The connections of one group that one rule claimed; never empty.
 #[derive(Debug)]
-pub(crate) struct Claimed<'a> {
+pub(crate) struct Claimed<'c, 'a> {
     pub(crate) members: Vec<Sighting<'a>>,
     pub(crate) moments: Moments,
+    /// All connections of the group, claimed or not.
+    pub(crate) group: &'c [Sighting<'a>],
+    /// Connections of the process, of any group, on which it waits for the peer to read.
+    pub(crate) stalled: usize,
+    /// What `/proc` says of the process, if it was asked.
+    pub(crate) process: Option<&'a ProcessFacts>,
     pub(crate) options: &'a Options,
     pub(crate) now: Timestamp,
 }
@@ -52,18 +93,40 @@ pub(crate) struct Assessment {
     pub(crate) evidence: Vec<String>,
 }
 
-impl Claimed<'_> {
+impl<'a> Claimed<'_, 'a> {
     /// More than this many dead connections are more than a pool keeps by oversight.
-    pub(crate) const POOL_MAX: usize = 10;
+    pub(crate) const fn pool_max(&self) -> usize {
+        self.options.pool_size
+    }
+
     /// And more than this many are more than a large pool does when it ebbs.
-    pub(crate) const LARGE_POOL_MAX: usize = 20;
+    pub(crate) const fn large_pool_max(&self) -> usize {
+        self.options.pool_size.saturating_mul(2)
+    }
 
     pub(crate) fn count(&self) -> usize {
         self.members.len()
     }
 
-    pub(crate) fn count_where(&self, test: impl Fn(&Sighting<'_>) -> bool) -> usize {
+    pub(crate) fn count_where(&self, test: impl Fn(&Sighting<'a>) -> bool) -> usize {
         self.members.iter().filter(|member| test(member)).count()
+    }
+
+    /// Those of which it is proved that nobody will read or close the response.
+    pub(crate) fn proven(&self) -> usize {
+        self.count_where(Sighting::is_proven)
+    }
+
+    /// The response of this many waits, and some goroutine still has it in hand.
+    pub(crate) fn held(&self) -> usize {
+        self.count_where(|member| member.awaits_body() && !member.is_proven())
+    }
+
+    /// The process may well come back to most of them: it has them in hand, or has to wait for
+    /// its own slow clients before it can read on.
+    pub(crate) fn is_held_up(&self) -> bool {
+        let unread = self.count_where(|member| member.facts.unread_bytes > 0);
+        2 * self.held() > self.count() || (2 * unread > self.count() && 2 * self.stalled >= unread)
     }
 
     pub(crate) fn gathered(&self) -> bool {
@@ -75,7 +138,7 @@ impl Claimed<'_> {
     }
 
     /// The least and the greatest of a duration over the members.
-    pub(crate) fn range_ms(&self, duration: impl Fn(&Sighting<'_>) -> u64) -> (u64, u64) {
+    pub(crate) fn range_ms(&self, duration: impl Fn(&Sighting<'a>) -> u64) -> (u64, u64) {
         self.members
             .iter()
             .map(duration)

@@ -1,4 +1,7 @@
-use crate::{Direction, Interval, Options, SocketFacts, Timestamp, Verdict, tracked::Tracked};
+use crate::{
+    Confidence, Direction, HttpConnection, HttpStage, Interval, Options, Origin, Owner,
+    ProcessFacts, Reader, SocketFacts, Timestamp, Verdict, tracked::Tracked,
+};
 
 /// One connection as the rules see it: what is known, and what time it is.
 #[derive(Clone, Copy, Debug)]
@@ -8,8 +11,18 @@ pub(crate) struct Sighting<'a> {
     pub(crate) direction: Direction,
     pub(crate) now: Timestamp,
     pub(crate) options: &'a Options,
-    /// The accountable process is stopped and cannot read whatever it wants.
-    pub(crate) stopped: bool,
+    /// What is known of the accountable process beyond the connection itself.
+    pub(crate) process: ProcessView<'a>,
+}
+
+/// What is known of the process that is accountable for a connection.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ProcessView<'a> {
+    /// What `/proc` says of it, if that was asked.
+    pub(crate) facts: Option<&'a ProcessFacts>,
+    /// How long the host was suspended since it booted, in nanoseconds: start times count that,
+    /// the clock of all other moments does not.
+    pub(crate) suspended_ns: u64,
 }
 
 impl<'a> Sighting<'a> {
@@ -19,16 +32,26 @@ impl<'a> Sighting<'a> {
         direction: Direction,
         now: Timestamp,
         options: &'a Options,
-        stopped: bool,
+        process: ProcessView<'a>,
     ) -> Option<Self> {
         let facts = tracked.facts.as_ref()?;
-        Some(Self { tracked, facts, direction, now, options, stopped })
+        Some(Self { tracked, facts, direction, now, options, process })
+    }
+
+    /// When data was last sent or received; of a connection without any, when it was opened.
+    pub(crate) fn last_used_at(&self) -> Timestamp {
+        let last = self.facts.last_sent_at.max(self.facts.last_received_at);
+        last.unwrap_or(self.tracked.opened_at)
     }
 
     /// Time since data was last sent or received; of a connection without any, its age.
     pub(crate) fn idle_ms(&self) -> u64 {
-        let last = self.facts.last_sent_at.max(self.facts.last_received_at);
-        self.now.ms_since(last.unwrap_or(self.tracked.opened_at))
+        self.now.ms_since(self.last_used_at())
+    }
+
+    /// The tool saw it open, so its age is exact.
+    pub(crate) fn saw_open(&self) -> bool {
+        self.tracked.origin == Origin::Traced
     }
 
     /// Time since data was last sent.
@@ -53,9 +76,35 @@ impl<'a> Sighting<'a> {
         Interval::exact(self.facts.last_received_at.unwrap_or(self.tracked.opened_at))
     }
 
+    /// This holder is younger than the connection, so it cannot have opened it.
+    pub(crate) fn is_heir(&self, holder: &Owner) -> bool {
+        let born_ns = holder.key.start_time_ns.saturating_sub(self.process.suspended_ns);
+        Timestamp::from_ns(born_ns) > self.tracked.opened_at
+    }
+
+    /// Who would notice data or the end.
+    pub(crate) fn reader(&self) -> Reader {
+        self.tracked.reader.as_ref().map_or(Reader::Unknown, |seen| seen.facts.reader)
+    }
+
+    /// What Go's HTTP client does with it.
+    pub(crate) fn http(&self) -> Option<&'a HttpConnection> {
+        self.tracked.reader.as_ref()?.facts.http.as_ref()
+    }
+
+    /// Go's HTTP client waits for somebody to read the response or to close it, and nobody reads.
+    pub(crate) fn awaits_body(&self) -> bool {
+        self.reader() == Reader::None
+            && self.http().is_some_and(|http| http.stage == HttpStage::AwaitingBody)
+    }
+
+    /// The proof of a leaked response: it waits, nobody reads, and no goroutine has it in hand.
+    pub(crate) fn is_proven(&self) -> bool {
+        self.awaits_body() && self.http().is_some_and(|http| !http.is_held)
+    }
+
     /// The time T is over; or the connection itself was found bad already, so that one that goes
-    /// from one bad state to the next is not taken back in between. That its group grows says
-    /// nothing about it.
+    /// from one bad state to the next is not taken back in between.
     pub(crate) fn overdue(&self, milliseconds: u64) -> bool {
         self.is_bad() || milliseconds >= self.options.idle_ms
     }
@@ -63,10 +112,25 @@ impl<'a> Sighting<'a> {
     /// The process could act on the connection if it wanted to. What was found before a process
     /// was stopped stays.
     pub(crate) fn is_free_to_act(&self) -> bool {
-        self.is_bad() || !self.stopped
+        self.is_bad() || !self.process.facts.is_some_and(|facts| facts.stopped)
     }
 
     fn is_bad(&self) -> bool {
-        self.tracked.flag.is_some_and(|flag| flag.verdict != Verdict::Growing)
+        // What says little of the connection itself, or is no more than possible for an open one,
+        // does not shorten the time in which it may turn out healthy.
+        self.tracked.flag.is_some_and(|flag| match flag.verdict {
+            Verdict::Growing
+            | Verdict::NeverReused
+            | Verdict::UnsharedPool
+            | Verdict::PeerNotReading => false,
+            Verdict::Abandoned | Verdict::Inherited | Verdict::Orphaned => {
+                flag.confidence >= Confidence::Likely
+            }
+            Verdict::Ghost
+            | Verdict::NeverRead
+            | Verdict::CloseWait
+            | Verdict::Undrained
+            | Verdict::StalePool => true,
+        })
     }
 }

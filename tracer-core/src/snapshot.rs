@@ -5,7 +5,7 @@ use alloc::{
 };
 use core::net::SocketAddr;
 
-use crate::{Comm, ConnectionId, ProcessKey, TcpState, Timestamp};
+use crate::{Comm, ConnectionId, ProcessKey, TcpState, Timer, Timestamp};
 
 /// Everything that one pass of the iterator saw.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,17 +62,62 @@ pub struct SocketFacts {
     pub read_sequence: u32,
     /// `tcp_sock.write_seq`: moves when the application writes.
     pub write_sequence: u32,
-    /// When data was last sent; `None` on a socket that was never connected.
+    /// When data was last sent; `None` on a socket that was never connected. A retransmission
+    /// moves it too (measured), so a dead peer is found by [`Self::last_ack_at`] and not by this.
     pub last_sent_at: Option<Timestamp>,
     /// When data was last received; `None` on a socket that was never connected.
     /// Both are set at ESTABLISHED, so the earlier one bounds the age from below.
     pub last_received_at: Option<Timestamp>,
     /// The last segment of any kind, or timer (`tcp_mstamp`). Of a socket in CLOSE: when it died.
     pub last_segment_at: Timestamp,
+    /// When the last acknowledgement was processed (`tcp_sock.rcv_tstamp`), answers to keepalive
+    /// and window probes included; `None` on a socket that was never connected. It says "the peer
+    /// is alive", not "in use". Data that acknowledges nothing new does not always move it, and
+    /// the peer's own keepalive probes never do (measured): where it is old, look at
+    /// [`Self::last_received_at`] too.
+    pub last_ack_at: Option<Timestamp>,
+    /// Segments with data sent, retransmissions included (`tcp_sock.data_segs_out`). The kernel
+    /// counts what goes over the wire, so a write that does not fit one segment is several.
+    /// Measured with Go 1.19 to 1.27 and Python: a small HTTP/1.1 GET is 1, a TLS handshake 2.
+    pub data_segments_sent: u32,
+    /// Segments with data received, duplicates included (`tcp_sock.data_segs_in`).
+    pub data_segments_received: u32,
+    /// Keepalive or window probes sent since the peer last acknowledged anything
+    /// (`inet_connection_sock.icsk_probes_out`). 1 is healthy for as long as an answer takes, and
+    /// for some hundred milliseconds of the first second of window probes: a peer answers those
+    /// at most twice a second (`tcp_invalid_ratelimit`). Kept by a socket that died of them.
+    pub unanswered_probes: u32,
+    /// Timeouts in a row of the oldest unacknowledged data, or of the SYN
+    /// (`inet_connection_sock.icsk_retransmits`).
+    pub retransmits: u32,
+    /// How often in a row the interval of the retransmission or window probe timer was doubled
+    /// (`inet_connection_sock.icsk_backoff`). It goes on growing while the peer answers window
+    /// probes and its window stays shut, so alone it does not say that the peer is gone.
+    pub backoff: u32,
+    /// Which timer is armed (`inet_connection_sock.icsk_pending`).
+    pub timer: Timer,
+    /// The receive window that the peer announced last, in bytes (`tcp_sock.snd_wnd`): data sent
+    /// and not acknowledged takes from it.
+    pub peer_window: u32,
     /// The error that the application has not been told (`sk_err`, an errno), 0 if none.
     pub pending_error: u32,
     /// The sequence arithmetic of who opened it, where it is conclusive: see `decode`.
     pub opened_actively: Option<bool>,
+}
+
+impl SocketFacts {
+    /// Something happened to the socket between the two: data, an end, a new holder. That time
+    /// passed or a keepalive probe was answered is nothing.
+    pub(crate) fn has_moved_since(&self, before: &Self) -> bool {
+        let data = |facts: &Self| (facts.rx_bytes, facts.tx_bytes, facts.unread_bytes);
+        let uses = |facts: &Self| (facts.read_sequence, facts.write_sequence, facts.unsent_bytes);
+        let end =
+            |facts: &Self| (facts.state, facts.fin_received, facts.drained, facts.pending_error);
+        data(self) != data(before)
+            || uses(self) != uses(before)
+            || end(self) != end(before)
+            || self.owners != before.owners
+    }
 }
 
 /// One file descriptor that refers to a socket.

@@ -3,6 +3,7 @@
 
 use alloc::{
     collections::{BTreeMap, BTreeSet, VecDeque},
+    string::String,
     vec::Vec,
 };
 
@@ -126,14 +127,28 @@ fn finding(id: u64, stood_ms: u64, judged: &Judged<'_>, process: Option<&Process
         growth_per_min_milli: judged.growth.per_min_milli,
         growth_is_reconstructed: judged.growth.reconstructed,
         unread_bytes: connections.iter().map(|connection| connection.unread_bytes).sum(),
-        reader: Reader::Unknown,
+        reader: reader(&connections),
         call_site: None,
-        request: None,
+        request: request(&connections),
         evidence: judged.assessment.evidence.clone(),
         retracted_at: None,
         stood_ms,
         connections,
     }
+}
+
+/// The reader of all of them, if it is the same.
+fn reader(connections: &[Connection]) -> Reader {
+    let mut readers = connections.iter().map(|connection| connection.reader);
+    let first = readers.next().unwrap_or_default();
+    if readers.all(|reader| reader == first) { first } else { Reader::Mixed }
+}
+
+/// The request whose responses all of them carry that carry a known one.
+fn request(connections: &[Connection]) -> Option<String> {
+    let mut requests = connections.iter().filter_map(|connection| connection.request.as_ref());
+    let first = requests.next()?;
+    requests.all(|request| request == first).then(|| first.clone())
 }
 
 /// A connection as the report shows it.
@@ -162,7 +177,8 @@ pub(crate) fn connection(sighting: &Sighting<'_>) -> Connection {
         unsent_bytes: facts.unsent_bytes,
         rx_bytes: facts.rx_bytes,
         tx_bytes: facts.tx_bytes,
-        reader: Reader::Unknown,
+        reader: sighting.reader(),
+        request: sighting.awaits_body().then(|| sighting.http()?.request.clone()).flatten(),
         origin: tracked.origin,
     }
 }

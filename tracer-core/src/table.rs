@@ -18,6 +18,10 @@ pub(crate) struct Table {
     pub(crate) full: u64,
     /// Number of the latest snapshot.
     snapshot: u64,
+    /// Something has happened to some connection: taken by [`Detector::take_stir`].
+    ///
+    /// [`Detector::take_stir`]: crate::Detector::take_stir
+    pub(crate) stirred: bool,
     /// Network namespace and port of every listener in the latest snapshot.
     listeners: BTreeSet<(u32, u16)>,
 }
@@ -38,6 +42,7 @@ impl Table {
             connections_max,
             full: 0,
             snapshot: 0,
+            stirred: false,
             listeners: BTreeSet::new(),
         }
     }
@@ -79,6 +84,7 @@ impl Table {
     }
 
     pub(crate) fn handle_event(&mut self, event: &Event) -> Option<Departure> {
+        self.stirred = true;
         match &event.happening {
             Happening::Connected(actor) => {
                 let known = self.connections.contains_key(&event.id);
@@ -157,9 +163,10 @@ impl Table {
                 }
                 self.connections.insert(id, Tracked::seeded(&facts));
             }
-            if let Some(tracked) = self.connections.get_mut(&id)
-                && tracked.see(facts, self.snapshot)
-            {
+            let Some(tracked) = self.connections.get_mut(&id) else { continue };
+            let before = tracked.facts.as_ref();
+            self.stirred |= before.is_none_or(|before| facts.has_moved_since(before));
+            if tracked.see(facts, self.snapshot) {
                 departures.push(Departure::Used(id));
             }
         }
@@ -172,6 +179,7 @@ impl Table {
         for tracked in self.connections.values_mut() {
             if tracked.snapshot != current && tracked.known_since < started_at {
                 tracked.missed = tracked.missed.saturating_add(1);
+                self.stirred = true;
             }
         }
         let gone = self.connections.extract_if(.., |_, tracked| tracked.missed >= 2);

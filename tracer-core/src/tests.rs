@@ -2,9 +2,13 @@
 
 mod decoding;
 mod healthy;
+mod peers;
 mod properties;
+mod readers;
 mod render;
 mod scenarios;
+mod stir;
+mod thresholds;
 mod timeline;
 mod units;
 mod world;

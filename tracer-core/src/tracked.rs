@@ -1,6 +1,6 @@
 use crate::{
-    ConnectionId, Direction, Flag, Interval, Origin, Owner, ProcessKey, SocketFacts, TcpState,
-    Timestamp,
+    ConnectionId, Direction, Flag, Interval, Origin, Owner, ProcessKey, ReaderFacts, SocketFacts,
+    TcpState, Timestamp,
 };
 
 /// Everything known of one socket that may be open.
@@ -34,8 +34,19 @@ pub(crate) struct Tracked {
     pub(crate) never_seen_reading: bool,
     /// The application was told that the peer closed: a read gave it the end of the stream.
     pub(crate) told: bool,
+    /// Who would notice, as of the latest look into the process, if the connection was not used
+    /// since.
+    pub(crate) reader: Option<SeenReader>,
     /// The standing verdict.
     pub(crate) flag: Option<Flag>,
+}
+
+/// What looks into the process have said of one connection's reader.
+#[derive(Clone, Debug)]
+pub(crate) struct SeenReader {
+    pub(crate) facts: ReaderFacts,
+    /// How many looks in a row have named this reader.
+    pub(crate) looks: u64,
 }
 
 impl Tracked {
@@ -57,6 +68,7 @@ impl Tracked {
             unread_since: at,
             never_seen_reading: true,
             told: false,
+            reader: None,
             flag: None,
         }
     }
@@ -109,11 +121,23 @@ impl Tracked {
         let died = || Interval::exact(facts.last_segment_at);
         let is_dead = facts.state == TcpState::Closed && facts.last_received_at.is_some();
         self.died = is_dead.then(|| self.died.unwrap_or_else(died));
+        if read || wrote {
+            self.reader = None;
+        }
         self.facts = Some(facts);
         self.snapshot = snapshot;
         self.looks += 1;
         self.missed = 0;
         read || wrote
+    }
+
+    /// Takes in what a look into the process said, or did not know.
+    pub(crate) fn look_into(&mut self, found: Option<ReaderFacts>) {
+        let before = self.reader.take();
+        self.reader = found.map(|facts| {
+            let same = before.filter(|before| before.facts.reader == facts.reader);
+            SeenReader { facts, looks: 1 + same.map_or(0, |before| before.looks) }
+        });
     }
 
     /// The descriptor that answers for the connection: the opener's while it still holds one,

@@ -11,6 +11,18 @@ pub enum Verdict {
     CloseWait,
     /// Data arrived and nobody reads it.
     Undrained,
+    /// A response, or whatever else the peer sent, that nobody reads to its end and nobody closes.
+    Abandoned,
+    /// Each user of the destination has connections of its own, which sit idle unshared.
+    UnsharedPool,
+    /// The process that opened it has given it up, and one that did not open it holds on.
+    Inherited,
+    /// The peer is gone.
+    Orphaned,
+    /// Each served once and was never used again; whether that is a leak cannot be told.
+    NeverReused,
+    /// The peer does not read what was sent: its fault.
+    PeerNotReading,
     /// As [`Ghost`](Self::Ghost) or [`CloseWait`](Self::CloseWait), but few and not rising: what a
     /// connection pool keeps until its next use.
     StalePool,
@@ -26,6 +38,12 @@ impl Verdict {
             Self::NeverRead => "never-read",
             Self::CloseWait => "close-wait",
             Self::Undrained => "undrained",
+            Self::Abandoned => "abandoned",
+            Self::UnsharedPool => "unshared-pool",
+            Self::Inherited => "inherited",
+            Self::Orphaned => "orphaned",
+            Self::NeverReused => "never-reused",
+            Self::PeerNotReading => "peer-not-reading",
             Self::StalePool => "stale-pool",
             Self::Growing => "growing",
         }

@@ -200,6 +200,14 @@ impl Sock<Direct> {
         record.last_segment_us = self.field(offset!(tcp_last_segment))?;
         record.last_sent_jiffies = self.field(offset!(tcp_last_sent))?;
         record.last_received_jiffies = self.field(offset!(connection_last_received))?;
+        record.last_ack_jiffies = self.field(offset!(tcp_last_ack))?;
+        record.data_segments_sent = self.field(offset!(tcp_data_segments_sent))?;
+        record.data_segments_received = self.field(offset!(tcp_data_segments_received))?;
+        record.peer_window = self.field(offset!(tcp_peer_window))?;
+        record.timer = self.field(offset!(connection_timer))?;
+        record.retransmits = self.field(offset!(connection_retransmits))?;
+        record.backoff = self.field(offset!(connection_backoff))?;
+        record.probes_out = self.field(offset!(connection_probes_out))?;
         record.flags = self.field(offset!(sock_flags))?;
         Some(())
     }

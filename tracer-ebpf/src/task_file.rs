@@ -19,7 +19,7 @@ use crate::{
     task::Task,
 };
 
-#[expect(clippy::cast_possible_truncation, reason = "it has 192")]
+#[expect(clippy::cast_possible_truncation, reason = "it has 208")]
 const RECORD_BYTES: u32 = size_of::<SocketRecord>() as u32;
 
 /// `struct bpf_iter_meta`.
@@ -45,10 +45,16 @@ pub(crate) struct Context {
 /// is being taken apart.
 #[inline(always)]
 pub(crate) fn visit(context: &Context) {
-    if context.file.is_null() || context.task.is_null() {
+    // Volatile, because the compiler may else read them a second time where it uses them, and the
+    // verifier does not take the check of one reading for a check of the other.
+    // SAFETY: fields behind a reference.
+    let (task, file) = unsafe {
+        ((&raw const context.task).read_volatile(), (&raw const context.file).read_volatile())
+    };
+    if file.is_null() || task.is_null() {
         return;
     }
-    let Some(record) = describe(context) else { return };
+    let Some(record) = describe(task, file, context.fd) else { return };
     // A record that does not fit is not lost: the kernel drops the part and calls again.
     // SAFETY: the verifier checks that the record is initialised and of this size.
     unsafe {
@@ -57,9 +63,9 @@ pub(crate) fn visit(context: &Context) {
 }
 
 #[inline(always)]
-fn describe(context: &Context) -> Option<SocketRecord> {
+fn describe(task: *const u8, file: *mut file, fd: u32) -> Option<SocketRecord> {
     // SAFETY: the helper takes a file and gives null for one that is no socket.
-    let socket: *const u8 = unsafe { bpf_sock_from_file(context.file) }.cast_const().cast();
+    let socket: *const u8 = unsafe { bpf_sock_from_file(file) }.cast_const().cast();
     if socket.is_null() {
         return None;
     }
@@ -87,7 +93,7 @@ fn describe(context: &Context) -> Option<SocketRecord> {
     }
 
     // SAFETY: the verifier knows the type of the context's task.
-    let task = unsafe { Task::<Direct>::new(context.task) };
+    let task = unsafe { Task::<Direct>::new(task) };
     record.pid = task.visible_pid()?;
     if record.pid == 0 {
         // The walk shows what the namespace sees, so this process is just exiting.
@@ -95,10 +101,10 @@ fn describe(context: &Context) -> Option<SocketRecord> {
     }
     record.start_time_ns = task.start_time_ns()?;
     task.copy_comm(&mut record.comm)?;
-    record.fd = context.fd;
+    record.fd = fd;
     // SAFETY: the verifier knows the type of the context's file, and of its inode.
     record.inode = unsafe {
-        let inode = Direct::read(context.file.cast_const().cast(), offset!(file_inode))?;
+        let inode = Direct::read(file.cast_const().cast(), offset!(file_inode))?;
         Direct::read(inode, offset!(inode_number))?
     };
     // SAFETY: the helpers have no preconditions.

@@ -1,5 +1,7 @@
 //! The command line. clap's types stop here: what leaves is a [`Plan`] and a [`Form`].
 
+mod size;
+
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, builder::NonEmptyStringValueParser};
@@ -14,6 +16,12 @@ const AUDIT_FOR: Duration = Duration::from_secs(3);
 
 /// Longer ones are mistakes.
 const DURATION_MAX: Duration = Duration::from_hours(366 * 24);
+
+/// The growth rule compares this many windows.
+const GROWTH_WINDOWS: u32 = 5;
+
+/// There is a look in each window while something changes.
+const GROWTH_MIN: Duration = Duration::from_secs(5);
 
 /// Longest name that the kernel keeps of a process, in bytes (`TASK_COMM_LEN` less one).
 const COMM_MAX: usize = 15;
@@ -109,12 +117,25 @@ struct Judgement {
     /// How many alike it takes to be more than possible
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = count)]
     min_count: usize,
+    /// So many dead connections a pool may keep by oversight, a large one twice as many
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = count)]
+    pool_size: usize,
+    /// How long connections must have been idle to be a pool that nobody uses
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = positive)]
+    pool_idle: Duration,
+    /// Unread data up to this size is no more than TLS session tickets
+    #[arg(long, value_name = "BYTES", default_value = "4KiB", value_parser = size::parse)]
+    min_unread: u64,
+    /// How long the number of connections must have been rising
+    #[arg(long, value_name = "DURATION", default_value = "3m", value_parser = growth)]
+    growth_for: Duration,
     /// Stop after this long; 0s is a single look [default: until Ctrl-C; audit: 3s]
     #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     duration: Option<Duration>,
-    /// How often to look at the most: looking takes 1 % of a processor or less
-    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = positive)]
-    interval: Duration,
+    /// How often to look [default: 1s while something changes, up to 10s while nothing does];
+    /// looking takes 1 % of a processor or less
+    #[arg(long, value_name = "DURATION", value_parser = positive)]
+    interval: Option<Duration>,
     /// Exit with 1 from this confidence on
     #[arg(long, value_name = "CONFIDENCE", default_value = "likely", ignore_case = true)]
     fail_on: FailOn,
@@ -181,7 +202,8 @@ pub(crate) struct Plan {
     pub(crate) duration: Option<Duration>,
     /// It is an audit: what is selected must be there.
     pub(crate) once: bool,
-    pub(crate) interval: Duration,
+    /// Between looks; `None`: by what changes.
+    pub(crate) interval: Option<Duration>,
     pub(crate) fail_on: Confidence,
     pub(crate) cmdline: bool,
     pub(crate) verbose: bool,
@@ -216,6 +238,10 @@ impl Watch {
         let options = Options {
             idle_ms: milliseconds(judgement.idle),
             count_min: judgement.min_count,
+            pool_size: judgement.pool_size,
+            pool_idle_ms: milliseconds(judgement.pool_idle),
+            unread_min_bytes: judgement.min_unread,
+            window_ms: milliseconds(judgement.growth_for / GROWTH_WINDOWS),
             all: judgement.all,
             scoped: !selection.pids.is_empty(),
             ..Options::default()
@@ -254,7 +280,7 @@ impl Demo {
             options: Options { idle_ms: 2_000, scoped: true, ..Options::default() },
             once: false,
             duration: Some(self.duration),
-            interval: Duration::from_secs(1),
+            interval: None,
             fail_on: Confidence::Likely,
             cmdline: self.appearance.cmdline,
             verbose: self.appearance.verbose,
@@ -310,6 +336,14 @@ fn positive(text: &str) -> Result<Duration, String> {
     Ok(duration)
 }
 
+fn growth(text: &str) -> Result<Duration, String> {
+    let duration = duration(text)?;
+    if duration < GROWTH_MIN {
+        return Err(format!("it must be at least {}s", GROWTH_MIN.as_secs()));
+    }
+    Ok(duration)
+}
+
 fn count(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) | Err(_) => Err("expected a number from 1 on".to_owned()),
@@ -359,6 +393,50 @@ mod tests {
         assert!(duration("3").is_err());
         assert!(duration("-3s").is_err());
         assert!(positive("0s").is_err());
+    }
+
+    #[test]
+    fn what_counts_has_defaults_that_are_the_judges() {
+        let options = |arguments: &[&str]| {
+            let cli = Cli::try_parse_from([&["tracer"], arguments].concat()).unwrap();
+            cli.watch.live().0.options
+        };
+        assert_eq!(options(&[]), Options::default());
+        let chosen = options(&[
+            "--idle=1s",
+            "--min-count=2",
+            "--pool-size=3",
+            "--pool-idle=4m",
+            "--min-unread=64K",
+            "--growth-for=10s",
+        ]);
+        let expected = Options {
+            idle_ms: 1_000,
+            count_min: 2,
+            pool_size: 3,
+            pool_idle_ms: 240_000,
+            unread_min_bytes: 65_536,
+            window_ms: 2_000,
+            ..Options::default()
+        };
+        assert_eq!(chosen, expected);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_the_flag_and_what_helps() {
+        let complaint = |argument| {
+            let error = Cli::try_parse_from(["tracer", argument]).unwrap_err().to_string();
+            error.lines().next().unwrap_or_default().to_owned()
+        };
+        for (argument, flag, remedy) in [
+            ("--pool-size=0", "--pool-size <N>", "expected a number from 1 on"),
+            ("--pool-idle=5", "--pool-idle <DURATION>", "expected a duration such as"),
+            ("--min-unread=64KB", "--min-unread <BYTES>", "expected a size such as"),
+            ("--growth-for=1s", "--growth-for <DURATION>", "it must be at least 5s"),
+        ] {
+            let complaint = complaint(argument);
+            assert!(complaint.contains(flag) && complaint.contains(remedy), "{complaint}");
+        }
     }
 
     #[test]

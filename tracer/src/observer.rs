@@ -19,6 +19,7 @@ use crate::{
     clock,
     family::Family,
     processes,
+    readers::ReaderLooks,
     scope::Scope,
     source::{
         jiffies,
@@ -39,6 +40,7 @@ pub(crate) struct Observer {
     /// The processes that the user named, if they did.
     family: Option<Family>,
     with_cmdline: bool,
+    readers: ReaderLooks,
     /// Known from the first record on.
     jiffies_per_second: Option<u32>,
     /// Events of other sockets than these are kept back in the kernel.
@@ -78,6 +80,7 @@ impl Observer {
             scope: plan.scope.clone(),
             family,
             with_cmdline: plan.cmdline,
+            readers: ReaderLooks::default(),
             jiffies_per_second: None,
             only_tracked,
             followed: BTreeSet::new(),
@@ -93,13 +96,14 @@ impl Observer {
 
     fn host(&mut self, attach: bool) -> Result<HostFacts> {
         let started_at = clock::now();
+        let suspended_ns = clock::suspended_ns();
         if !attach {
             let notes = vec!["one look: whether anything moves was not watched".to_owned()];
-            return Ok(HostFacts { started_at, probes: Vec::new(), notes });
+            return Ok(HostFacts { started_at, suspended_ns, probes: Vec::new(), notes });
         }
         let probes = self.kernel.attach().iter().map(ToString::to_string).collect();
         self.events = Some(self.kernel.take_events()?);
-        Ok(HostFacts { started_at, probes, notes: Vec::new() })
+        Ok(HostFacts { started_at, suspended_ns, probes, notes: Vec::new() })
     }
 
     /// Waits until events should be fetched, or the kernel side has something to log.
@@ -262,10 +266,10 @@ impl Observer {
     }
 
     /// The answer to a question; `None` if there is none any more.
-    pub(crate) fn answer(&self, question: Question) -> Option<Input> {
+    pub(crate) fn answer(&mut self, question: Question) -> Option<Input> {
         match question {
             Question::Process(key) => processes::answer(key, self.with_cmdline),
-            Question::Readers(..) => None,
+            Question::Readers(key, asked) => self.readers.answer(key, &asked),
         }
     }
 

@@ -18,6 +18,9 @@ use tracer_core::{Input, ProcessFacts, ProcessKey};
 /// has eBPF.
 pub(crate) const TICK_NS: u64 = 10_000_000;
 
+/// `PF_FORKNOEXEC` of `include/linux/sched.h`, in the flags of `/proc/PID/stat`.
+const FORKED_ONLY: u32 = 0x40;
+
 /// The answer to a question about a process; `None` if it is gone.
 pub(crate) fn answer(key: ProcessKey, with_cmdline: bool) -> Option<Input> {
     match facts(key, with_cmdline) {
@@ -54,6 +57,7 @@ fn facts(key: ProcessKey, with_cmdline: bool) -> ProcResult<Option<ProcessFacts>
         },
         stopped: matches!(state, Some(ProcState::Stopped | ProcState::Tracing))
             || cgroups.iter().any(is_frozen),
+        has_executed: Some(stat.flags & FORKED_ONLY == 0),
     }))
 }
 
@@ -259,6 +263,35 @@ mod tests {
         }
         assert_eq!(container_id("/system.slice/ssh.service"), None);
         assert_eq!(container_id(&format!("/{id}00")), None);
+    }
+
+    #[test]
+    fn a_program_has_executed_and_a_fork_has_not() {
+        let has_executed = |pid| {
+            let start_time_ns = started(pid).unwrap() * TICK_NS;
+            match answer(ProcessKey { start_time_ns, pid }, false) {
+                Some(Input::Process(facts)) => facts.has_executed,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(has_executed(std::process::id()), Some(true));
+        // SAFETY: the child calls nothing but `pause` and `_exit`, which are safe after a fork of
+        // a process with threads.
+        let child = unsafe {
+            let child = libc::fork();
+            if child == 0 {
+                libc::pause();
+                libc::_exit(0);
+            }
+            child
+        };
+        let answer = has_executed(u32::try_from(child).unwrap());
+        // SAFETY: the child is ours and was not waited for yet; no status is asked for.
+        unsafe {
+            libc::kill(child, libc::SIGKILL);
+            libc::waitpid(child, std::ptr::null_mut(), 0);
+        }
+        assert_eq!(answer, Some(false));
     }
 
     #[test]

@@ -24,13 +24,9 @@ use crate::{
     clock,
     observer::Observer,
     outlet::{self, Outlet, Shown},
+    pace::Pace,
 };
 
-/// Looking takes one part in this many of a processor at the most: looks get rarer where there is
-/// much to see.
-const LOOK_SHARE: u32 = 100;
-/// They do not get rarer than this.
-const LOOK_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// What shells add to the number of a signal that ended a program.
 const FAILED_BY_SIGNAL: i32 = 128;
 
@@ -56,10 +52,7 @@ pub(crate) async fn run(plan: &Plan, mut outlet: Outlet) -> Result<Report> {
 struct Session {
     observer: Observer,
     detector: Detector,
-    /// How often to look, by the plan.
-    interval: Duration,
-    /// Until the next look.
-    pause: Duration,
+    pace: Pace,
 }
 
 impl Session {
@@ -67,7 +60,8 @@ impl Session {
         let (observer, host) = Observer::start(plan)?;
         let mut detector = Detector::new(plan.options);
         detector.handle(host);
-        Ok(Self { observer, detector, interval: plan.interval, pause: plan.interval })
+        let idle = Duration::from_millis(plan.options.idle_ms);
+        Ok(Self { observer, detector, pace: Pace::new(plan.interval, idle) })
     }
 
     /// One look and one judgement.
@@ -85,8 +79,7 @@ impl Session {
         }
         self.detector.handle(Input::Tick(clock::now()));
         let took = clock::processor_time().saturating_sub(before);
-        let longest = self.interval.max(LOOK_PAUSE_MAX);
-        self.pause = took.saturating_mul(LOOK_SHARE).clamp(self.interval, longest);
+        self.pace.look(took, self.detector.take_stir());
         Ok(())
     }
 
@@ -105,10 +98,7 @@ impl Session {
             if outlet.show(&report)? == Shown::NobodyReads {
                 return Ok(());
             }
-            let look = Instant::now() + self.pause;
-            let until = end.map_or(look, |end| end.min(look));
-            is_over = self.wait(outlet, signals, &report, until).await?
-                || end.is_some_and(|end| until >= end);
+            is_over = self.wait(outlet, signals, &report, end).await?;
             self.look_again();
             if let Some(note) = self.observer.end() {
                 self.detector.handle(note);
@@ -141,17 +131,21 @@ impl Session {
         }
     }
 
-    /// Takes in events until it is time to look again. Gives true if a signal came to end the run.
+    /// Takes in events until it is time to look again. Gives true if a signal came to end the run,
+    /// or the time is up.
     async fn wait(
         &mut self,
         outlet: &mut Outlet,
         signals: &mut Signals,
         report: &Report,
-        until: Instant,
+        end: Option<Instant>,
     ) -> Result<bool> {
+        let started = Instant::now();
         // Events are fetched before each look in any case.
         let mut can_poll = true;
         loop {
+            let look = started + self.pace.pause();
+            let until = end.map_or(look, |end| end.min(look));
             tokio::select! {
                 signal = signals.next() => match signal {
                     Asked::End => return Ok(true),
@@ -162,10 +156,13 @@ impl Session {
                         outlet.repaint(report)?;
                     }
                 },
-                () = sleep_until(until) => return Ok(false),
+                () = sleep_until(until) => return Ok(end.is_some_and(|end| until >= end)),
                 result = self.observer.readable(), if can_poll => {
                     can_poll = result.is_ok();
                     self.take_events();
+                    if self.detector.take_stir() {
+                        self.pace.stir();
+                    }
                 }
             }
         }

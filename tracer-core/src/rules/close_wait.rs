@@ -26,16 +26,25 @@ fn surely_overdue(sighting: &Sighting<'_>) -> bool {
     sighting.overdue(sighting.peer_closed_ms().0)
 }
 
-fn assess(claimed: &Claimed<'_>) -> Assessment {
+fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let count = claimed.count();
     let sure = claimed.count_where(surely_overdue);
     let told = claimed.count_where(|member| member.tracked.told && surely_overdue(member));
     let taken = claimed.count_where(|member| member.facts.drained);
-    let accumulated = (sure > Claimed::POOL_MAX && claimed.rising())
-        || (sure > Claimed::LARGE_POOL_MAX && claimed.gathered());
-    let (verdict, confidence) = if accumulated || told >= claimed.options.count_min {
+    let accumulated = (sure > claimed.pool_max() && claimed.rising())
+        || (sure > claimed.large_pool_max() && claimed.gathered());
+    let proven = claimed.proven();
+    let (verdict, confidence) = if proven >= claimed.options.count_min {
+        (Verdict::CloseWait, Confidence::Certain)
+    } else if claimed.is_held_up() {
+        (Verdict::CloseWait, Confidence::Possible)
+    } else if accumulated || told >= claimed.options.count_min {
         (Verdict::CloseWait, Confidence::Likely)
-    } else if count > Claimed::POOL_MAX || told > 0 || taken >= claimed.options.count_min {
+    } else if count > claimed.pool_max()
+        || told > 0
+        || proven > 0
+        || taken >= claimed.options.count_min
+    {
         (Verdict::CloseWait, Confidence::Possible)
     } else {
         (Verdict::StalePool, Confidence::Info)
@@ -56,6 +65,7 @@ fn assess(claimed: &Claimed<'_>) -> Assessment {
              seen"
         ));
     }
+    evidence.extend(wording::readers(claimed));
     if sure < count {
         evidence.push(format!(
             "of {} it cannot be told when the peer closed: keepalive probes hide it",
@@ -63,5 +73,5 @@ fn assess(claimed: &Claimed<'_>) -> Assessment {
         ));
     }
     let growth_tells = count >= claimed.options.count_min;
-    Assessment { verdict, confidence, growth_tells, evidence }
+    Some(Assessment { verdict, confidence, growth_tells, evidence })
 }

@@ -34,12 +34,13 @@ fn told(sighting: &Sighting<'_>) -> bool {
     sighting.tracked.told || nothing_pending
 }
 
-fn assess(claimed: &Claimed<'_>) -> Assessment {
+fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let count = claimed.count();
     let told = claimed.count_where(told);
-    let many = count > Claimed::POOL_MAX;
-    let leaked = count > Claimed::LARGE_POOL_MAX && claimed.rising();
-    let (verdict, confidence) = if leaked || told >= claimed.options.count_min {
+    let many = count > claimed.pool_max();
+    let leaked = count > claimed.large_pool_max() && claimed.rising();
+    let proven = claimed.proven() >= claimed.options.count_min;
+    let (verdict, confidence) = if leaked || proven || told >= claimed.options.count_min {
         (Verdict::Ghost, Confidence::Certain)
     } else if many {
         (Verdict::Ghost, Confidence::Likely)
@@ -56,6 +57,7 @@ fn assess(claimed: &Claimed<'_>) -> Assessment {
         0 => format!("the process has not noticed on any of {count}: it never looked again"),
         _ => format!("the process was told on {told} of {count} and closed none"),
     });
+    evidence.extend(wording::readers(claimed));
     let growth_tells = count >= claimed.options.count_min;
-    Assessment { verdict, confidence, growth_tells, evidence }
+    Some(Assessment { verdict, confidence, growth_tells, evidence })
 }

@@ -6,7 +6,7 @@
 use alloc::{format, vec};
 
 use super::{Assessment, Claimed, Rule, wording};
-use crate::{Confidence, Direction, Interval, TcpState, Verdict, sighting::Sighting};
+use crate::{Confidence, Direction, Interval, Reader, TcpState, Verdict, sighting::Sighting};
 
 pub(super) const RULE: Rule = Rule { claims, moment, assess };
 
@@ -37,10 +37,15 @@ fn moment(sighting: &Sighting<'_>) -> Interval {
     sighting.last_received()
 }
 
-fn assess(claimed: &Claimed<'_>) -> Assessment {
+fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let count = claimed.count();
-    let confidence =
-        if count >= claimed.options.count_min { Confidence::Likely } else { Confidence::Possible };
+    let enough = claimed.options.count_min;
+    let unnoticed = claimed.count_where(|member| member.reader() == Reader::None);
+    let confidence = match count {
+        _ if unnoticed >= enough => Confidence::Certain,
+        _ if count >= enough => Confidence::Likely,
+        _ => Confidence::Possible,
+    };
     let unread: u64 = claimed.members.iter().map(|member| member.facts.unread_bytes).sum();
     let closed = claimed.count_where(|member| member.facts.fin_received);
     let mut evidence = vec![format!(
@@ -52,6 +57,7 @@ fn assess(claimed: &Claimed<'_>) -> Assessment {
     if closed > 0 {
         evidence.push(format!("the peer has given up on {closed} of {count}"));
     }
+    evidence.extend(wording::readers(claimed));
     let growth_tells = count >= claimed.options.count_min;
-    Assessment { verdict: Verdict::NeverRead, confidence, growth_tells, evidence }
+    Some(Assessment { verdict: Verdict::NeverRead, confidence, growth_tells, evidence })
 }

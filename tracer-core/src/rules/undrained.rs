@@ -6,12 +6,9 @@
 use alloc::{borrow::ToOwned, format, vec};
 
 use super::{Assessment, Claimed, Rule, wording};
-use crate::{Confidence, Interval, TcpState, Verdict, sighting::Sighting};
+use crate::{Confidence, Interval, Reader, TcpState, Verdict, sighting::Sighting};
 
 pub(super) const RULE: Rule = Rule { claims, moment, assess };
-
-/// More unread data than tickets, greetings and closing notices amount to, in bytes.
-const UNREAD_MIN: u64 = 4_096;
 
 fn claims(sighting: &Sighting<'_>) -> bool {
     sighting.facts.state == TcpState::Established
@@ -44,40 +41,59 @@ fn watched_ms(sighting: &Sighting<'_>) -> u64 {
     if tracked.looks < 2 { 0 } else { sighting.now.ms_since(since) }
 }
 
+/// Somebody waits for data on most of them and does not take what is there: a process that is
+/// stuck, not one that forgot.
+fn is_watched(claimed: &Claimed<'_, '_>) -> bool {
+    2 * claimed.count_where(|member| member.reader().is_there()) > claimed.count()
+}
+
 fn moment(sighting: &Sighting<'_>) -> Interval {
     sighting.last_received()
 }
 
-fn assess(claimed: &Claimed<'_>) -> Assessment {
+fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let count = claimed.count();
-    let large = claimed.count_where(|member| member.facts.unread_bytes > UNREAD_MIN);
+    let unread_min = claimed.options.unread_min_bytes;
+    let large = claimed.count_where(|member| member.facts.unread_bytes > unread_min);
     let watched = claimed.range_ms(watched_ms);
-    // At a single look a slow reader looks the same.
-    let confidence = if large >= claimed.options.count_min && watched.1 > 0 {
+    let enough = claimed.options.count_min;
+    let unnoticed = claimed.count_where(|member| {
+        member.reader() == Reader::None && member.facts.unread_bytes > unread_min
+    });
+    let confidence = if claimed.proven() >= enough {
+        Confidence::Certain
+    } else if claimed.is_held_up() || is_watched(claimed) {
+        Confidence::Possible
+    } else if unnoticed >= enough && watched.1 > 0 && claimed.rising() {
+        Confidence::Certain
+    } else if large >= enough && watched.1 > 0 {
         Confidence::Likely
     } else {
+        // At a single look a slow reader looks the same.
         Confidence::Possible
     };
     let unread: u64 = claimed.members.iter().map(|member| member.facts.unread_bytes).sum();
-    let mut evidence = vec![
-        format!(
-            "{unread} bytes lie unread on {}, and no more came for {}",
-            wording::sockets(count),
-            wording::range(claimed.range_ms(silent_ms)),
-        ),
-        match watched {
-            (_, 0) => "whether somebody reads slowly cannot be told at a single look".to_owned(),
-            _ => format!("nothing was read in the {} they were watched", wording::range(watched)),
-        },
-    ];
+    let proven = claimed.proven() >= enough;
+    let mut evidence = vec![format!(
+        "{unread} bytes lie unread on {}, and no more came for {}",
+        wording::sockets(count),
+        wording::range(claimed.range_ms(silent_ms)),
+    )];
+    if watched.1 > 0 {
+        let watched = wording::range(watched);
+        evidence.push(format!("nothing was read in the {watched} they were watched"));
+    } else if !proven {
+        let unknown = "whether somebody reads slowly cannot be told at a single look";
+        evidence.push(unknown.to_owned());
+    }
     evidence.extend(wording::accumulation(claimed, "went silent", "gone silent"));
-    if large < claimed.options.count_min {
+    evidence.extend(wording::readers(claimed));
+    if !proven && large < enough {
         evidence.push(format!(
-            "{large} of {count} hold more than {UNREAD_MIN} bytes, {} would be telling: \
-             less can be TLS session tickets",
-            claimed.options.count_min
+            "{large} of {count} hold more than {unread_min} bytes, {enough} would be telling: \
+             less can be TLS session tickets"
         ));
     }
-    let growth_tells = large >= claimed.options.count_min;
-    Assessment { verdict: Verdict::Undrained, confidence, growth_tells, evidence }
+    let growth_tells = large >= enough && !claimed.is_held_up() && !is_watched(claimed);
+    Some(Assessment { verdict: Verdict::Undrained, confidence, growth_tells, evidence })
 }

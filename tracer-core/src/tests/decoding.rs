@@ -7,7 +7,7 @@ use tracer_common::{EventRecord, SocketRecord};
 use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
 use crate::{
-    Happening, SocketFacts, TcpState, Timestamp,
+    Happening, SocketFacts, TcpState, Timer, Timestamp,
     decode::{self, DecodeError, Descriptor, KernelConstants},
 };
 
@@ -74,6 +74,41 @@ fn ages_come_from_the_low_half_of_jiffies() {
 
 fn facts_at(record: &SocketRecord) -> Timestamp {
     facts(record).last_sent_at.unwrap()
+}
+
+#[test]
+fn the_last_acknowledgement_is_dated() {
+    let mut record = established();
+    record.last_ack_jiffies = 750;
+    let at = Timestamp::from_ns(record.at_ns);
+    assert_eq!(at.ms_since(facts(&record).last_ack_at.unwrap()), 250 * 4);
+    record.last_ack_jiffies = 0;
+    assert_eq!(facts(&record).last_ack_at, None, "none came yet");
+    (record.last_ack_jiffies, record.last_received_jiffies) = (750, 0);
+    assert_eq!(facts(&record).last_ack_at, None, "never connected");
+}
+
+#[test]
+fn segments_probes_and_retransmissions_keep_their_places() {
+    let mut record = established();
+    (record.data_segments_sent, record.data_segments_received) = (3, 4);
+    (record.probes_out, record.retransmits, record.backoff) = (5, 6, u8::MAX);
+    record.peer_window = 1 << 20;
+    let facts = facts(&record);
+    assert_eq!((facts.data_segments_sent, facts.data_segments_received), (3, 4));
+    assert_eq!((facts.unanswered_probes, facts.retransmits, facts.backoff), (5, 6, 255));
+    assert_eq!(facts.peer_window, 1 << 20);
+}
+
+#[test]
+fn timers_have_the_kernels_numbers() {
+    let timer = |timer| facts(&SocketRecord { timer, ..established() }).timer;
+    assert_eq!(timer(0), Timer::None);
+    assert_eq!(timer(1), Timer::Retransmit);
+    assert_eq!(timer(3), Timer::WindowProbe);
+    for number in [2, 4, 5, 6, 255] {
+        assert_eq!(timer(number), Timer::Other, "{number}");
+    }
 }
 
 #[test]

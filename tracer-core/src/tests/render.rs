@@ -2,7 +2,7 @@
 
 use std::{fmt::Write, format, string::String};
 
-use crate::{Change, Finding, Report, Timestamp, duration::humane};
+use crate::{Change, Finding, Reader, Report, Timestamp, duration::humane};
 
 pub(super) fn report(report: &Report, start_ms: u64) -> String {
     let mut text = format!("[{}]", clock(report.at, start_ms));
@@ -43,6 +43,12 @@ fn finding(finding: &Finding) -> String {
         humane(finding.oldest_age_ms),
         humane(finding.stood_ms),
     );
+    if finding.reader != Reader::Unknown {
+        write!(text, ", reader {}", finding.reader.name()).unwrap();
+    }
+    if let Some(request) = &finding.request {
+        write!(text, ", {request}").unwrap();
+    }
     if finding.retracted_at.is_some() {
         text.push_str(", taken back");
     }

@@ -4,8 +4,18 @@
 //! 0s open a1..a23 every=300ms pid=10 to=10.0.0.1:443   (or `accept`)
 //! 9s peer-closes a1..a23 every=300ms                   (also peer-resets, receive bytes=N, read,
 //!                                                       send bytes=N, keepalive, close, reconnect)
+//! 20s probe-unanswered a1 count=2                      2 keepalive probes, none of them answered
+//! 20s retransmit a1 count=5                            data in flight timed out 5 times in a row
+//! 20s stall a1 bytes=N                                 N bytes wait for room in the peer's window;
+//!                                                       each `stall` is one answer that says: none
 //! 9s lose                                              events are lost until `found`
 //! 9s share a1 pid=11                                   another process holds it too
+//! 9s share a1 pid=11 forked=now fd=20                  one that came into being now, as fd 20
+//! 9s spawn pid=11                                      a process that has not called exec
+//! 9s reader a1..a9 is=none http=body request=GET,http://a/b transport=1 held=yes registered=yes
+//!                                                      what a look into the process says from now
+//!                                                      on (is= none, goroutine, thread or epoll;
+//!                                                      http= body or idle); without is=, nothing
 //! 9s unshare a1 pid=10
 //! 9s stop pid=10                                       the process is stopped
 //! 70s snapshot                                         a snapshot, the questions, a judgement
@@ -18,19 +28,15 @@ use super::{
     render,
     world::{World, owner},
 };
-use crate::{Detector, Direction, HostFacts, Input, Options, ProcessFacts, Question, Timestamp};
+use crate::{
+    ConnectionId, Detector, Direction, HostFacts, HttpConnection, HttpStage, Input, Options,
+    ProcessFacts, Question, Reader, ReaderFacts, Readers, Timestamp,
+};
 
 /// Everything that the timeline's reports say.
 pub(super) fn run(timeline: &str, options: Options) -> String {
-    let lines: Vec<Line<'_>> =
-        timeline.lines().map(str::trim).filter(|line| !line.is_empty()).map(Line::parse).collect();
-    let mut happenings: Vec<(u64, &Line<'_>, Option<&String>)> =
-        lines.iter().flat_map(Line::happenings).collect();
-    happenings.sort_by_key(|(at_ms, ..)| *at_ms);
     let mut player = Player::new(options);
-    for (at_ms, line, name) in happenings {
-        player.play(at_ms, line, name);
-    }
+    player.play_all(timeline);
     player.report
 }
 
@@ -69,6 +75,31 @@ impl<'a> Line<'a> {
         self.details.iter().find(|(name, _)| *name == key).map(|(_, value)| *value)
     }
 
+    fn reader(&self, id: ConnectionId) -> Option<ReaderFacts> {
+        let reader = match self.detail("is")? {
+            "none" => Reader::None,
+            "goroutine" => Reader::Goroutine,
+            "thread" => Reader::Thread,
+            "epoll" => Reader::Epoll,
+            other => panic!("no such reader: {other}"),
+        };
+        let stage = self.detail("http").map(|stage| match stage {
+            "body" => HttpStage::AwaitingBody,
+            "idle" => HttpStage::Idle,
+            other => panic!("no such stage: {other}"),
+        });
+        // `transport=each` gives every connection one of its own.
+        let transport = match self.detail("transport") {
+            Some("each") => id.0,
+            Some(number) => number.parse().unwrap(),
+            None => 1,
+        };
+        let request = self.detail("request").map(|request| request.replace(',', " "));
+        let is_held = self.detail("held").is_some();
+        let http = stage.map(|stage| HttpConnection { stage, transport, request, is_held });
+        Some(ReaderFacts { id, reader, is_registered: self.detail("registered").is_some(), http })
+    }
+
     fn number(&self, key: &str) -> u32 {
         self.detail(key).unwrap_or_else(|| panic!("{key}= is missing")).parse().unwrap()
     }
@@ -94,10 +125,11 @@ fn milliseconds(time: &str) -> u64 {
     }
 }
 
-struct Player {
+pub(super) struct Player {
     world: World,
-    detector: Detector,
+    pub(super) detector: Detector,
     stopped: BTreeSet<u32>,
+    forked: BTreeSet<u32>,
     report: String,
 }
 
@@ -105,11 +137,24 @@ struct Player {
 const START_MS: u64 = 100 * 86_400_000;
 
 impl Player {
-    fn new(options: Options) -> Self {
+    pub(super) fn new(options: Options) -> Self {
         let mut detector = Detector::new(options);
         let started_at = Timestamp::from_ms(START_MS);
         detector.handle(Input::Host(HostFacts { started_at, ..HostFacts::default() }));
-        Self { world: World::default(), detector, stopped: BTreeSet::new(), report: String::new() }
+        let (stopped, forked) = (BTreeSet::new(), BTreeSet::new());
+        Self { world: World::default(), detector, stopped, forked, report: String::new() }
+    }
+
+    /// Goes on with a timeline.
+    pub(super) fn play_all(&mut self, timeline: &str) {
+        let lines = timeline.lines().map(str::trim).filter(|line| !line.is_empty());
+        let lines: Vec<Line<'_>> = lines.map(Line::parse).collect();
+        let mut happenings: Vec<(u64, &Line<'_>, Option<&String>)> =
+            lines.iter().flat_map(Line::happenings).collect();
+        happenings.sort_by_key(|(at_ms, ..)| *at_ms);
+        for (at_ms, line, name) in happenings {
+            self.play(at_ms, line, name);
+        }
     }
 
     fn play(&mut self, at_ms: u64, line: &Line<'_>, name: Option<&String>) {
@@ -118,6 +163,7 @@ impl Player {
             ("lose", _) => self.world.losing = true,
             ("found", _) => self.world.losing = false,
             ("stop", _) => drop(self.stopped.insert(line.number("pid"))),
+            ("spawn", _) => drop(self.forked.insert(line.number("pid"))),
             ("snapshot", _) => self.snapshot(),
             ("report", _) => {
                 self.report.push_str(&render::report(&self.detector.report(), START_MS));
@@ -144,14 +190,24 @@ impl Player {
             "read" => world.read(name),
             "send" => world.send(name, bytes()),
             "keepalive" => world.keepalive(name),
+            "probe-unanswered" => world.probe_unanswered(name, line.number("count")),
+            "retransmit" => world.retransmit(name, line.number("count")),
+            "stall" => world.stall(name, bytes()),
             "peer-closes" => world.peer_closes(name),
             "peer-resets" => world.peer_resets(name),
             "close" => world.close(name),
             "reconnect" => world.reconnect(name),
             "share" => {
+                let now_ns = world.now.as_ns();
                 let owners = &mut world.sockets.get_mut(name).unwrap().owners;
-                owners.push(owner(line.number("pid"), owners[0].fd));
+                let fd = line.detail("fd").map_or(owners[0].fd, |fd| fd.parse().unwrap());
+                let mut owner = owner(line.number("pid"), fd);
+                if line.detail("forked").is_some() {
+                    owner.key.start_time_ns = now_ns;
+                }
+                owners.push(owner);
             }
+            "reader" => world.reader(name, line.reader(world.sockets[name].id)),
             "unshare" => {
                 let pid = line.number("pid");
                 let owners = &mut world.sockets.get_mut(name).unwrap().owners;
@@ -169,7 +225,21 @@ impl Player {
         let snapshot = self.world.snapshot();
         self.detector.handle(snapshot);
         for question in self.detector.questions(now) {
-            let Question::Process(key) = question else { continue };
+            let key = match question {
+                Question::Process(key) => key,
+                Question::Readers(process, asked) => {
+                    let found = asked.iter().filter_map(|asked| self.world.readers.get(&asked.id));
+                    let found = found.cloned().collect();
+                    let limits = None;
+                    self.detector.handle(Input::Readers(Readers {
+                        process,
+                        at: now,
+                        found,
+                        limits,
+                    }));
+                    continue;
+                }
+            };
             self.detector.handle(Input::Process(ProcessFacts {
                 key,
                 exe: None,
@@ -178,6 +248,7 @@ impl Player {
                 container: None,
                 fd_limit: Some(1_024),
                 stopped: self.stopped.contains(&key.pid),
+                has_executed: Some(!self.forked.contains(&key.pid)),
             }));
         }
         self.detector.handle(Input::Tick(now));

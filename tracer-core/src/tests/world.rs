@@ -11,7 +11,7 @@ use std::{
 
 use crate::{
     Actor, Comm, ConnectionId, Direction, Event, Happening, Holder, Input, Loss, Owner, ProcessKey,
-    Snapshot, SocketFacts, TcpState, Timestamp,
+    ReaderFacts, Snapshot, SocketFacts, TcpState, Timer, Timestamp,
 };
 
 /// The host. Every action tells its events to the outbox, unless the probes are losing them.
@@ -21,6 +21,8 @@ pub(super) struct World {
     pub(super) sockets: BTreeMap<String, SocketFacts>,
     pub(super) outbox: Vec<Input>,
     pub(super) losing: bool,
+    /// What a look into its process says of a connection.
+    pub(super) readers: BTreeMap<ConnectionId, ReaderFacts>,
     /// Network namespace and port.
     pub(super) listeners: BTreeSet<(u32, u16)>,
     loss: Loss,
@@ -35,6 +37,12 @@ pub(super) fn owner(pid: u32, fd: u32) -> Owner {
     let comm = Comm(std::format!("p{pid}"));
     Owner { key: process(pid), fd, comm, in_scope: true }
 }
+
+/// The receive window of a peer that reads.
+const WINDOW_BYTES: u32 = 64 << 10;
+
+/// What is in flight where a timeline does not say how much.
+const REQUEST_BYTES: u64 = 100;
 
 impl World {
     /// A process opens a connection, or accepts one.
@@ -65,6 +73,14 @@ impl World {
             last_sent_at: Some(self.now),
             last_received_at: Some(self.now),
             last_segment_at: self.now,
+            last_ack_at: Some(self.now),
+            data_segments_sent: 0,
+            data_segments_received: 0,
+            unanswered_probes: 0,
+            retransmits: 0,
+            backoff: 0,
+            timer: Timer::None,
+            peer_window: WINDOW_BYTES,
             pending_error: 0,
             opened_actively: Some(outbound),
         };
@@ -81,11 +97,22 @@ impl World {
         self.sockets.insert(name.to_string(), facts);
     }
 
+    /// What a look into its process says from now on.
+    pub(super) fn reader(&mut self, name: &str, facts: Option<ReaderFacts>) {
+        if let Some(socket) = self.sockets.get(name) {
+            match facts {
+                Some(facts) => drop(self.readers.insert(socket.id, facts)),
+                None => drop(self.readers.remove(&socket.id)),
+            }
+        }
+    }
+
     pub(super) fn receive(&mut self, name: &str, bytes: u64) {
         let now = self.now;
         if let Some(socket) = self.sockets.get_mut(name) {
             socket.rx_bytes += bytes;
             socket.unread_bytes += bytes;
+            socket.data_segments_received += 1;
             socket.drained = false;
             (socket.last_received_at, socket.last_segment_at) = (Some(now), now);
         }
@@ -100,12 +127,51 @@ impl World {
         }
     }
 
+    /// The application writes, and the peer acknowledges all that was ever written.
     pub(super) fn send(&mut self, name: &str, bytes: u64) {
         let now = self.now;
         if let Some(socket) = self.sockets.get_mut(name) {
+            if socket.timer == Timer::WindowProbe {
+                socket.tx_bytes += socket.unsent_bytes;
+            }
             socket.tx_bytes += bytes;
             socket.write_sequence += u32::try_from(bytes).unwrap();
+            socket.data_segments_sent += 1;
+            (socket.unsent_bytes, socket.peer_window) = (0, WINDOW_BYTES);
+            socket.last_sent_at = Some(now);
+            acknowledge(socket, now);
+            (socket.retransmits, socket.backoff, socket.timer) = (0, 0, Timer::None);
+        }
+    }
+
+    /// Data is in flight, timed out this often, and nobody answers.
+    pub(super) fn retransmit(&mut self, name: &str, count: u32) {
+        let now = self.now;
+        if let Some(socket) = self.sockets.get_mut(name) {
+            if socket.unsent_bytes == 0 {
+                write(socket, REQUEST_BYTES);
+                socket.tx_bytes += REQUEST_BYTES;
+                socket.data_segments_sent += 1;
+            }
+            socket.data_segments_sent += count.saturating_sub(socket.retransmits);
+            (socket.retransmits, socket.backoff, socket.timer) = (count, count, Timer::Retransmit);
+            // Data that is sent again is data sent, for the kernel's stamp.
             (socket.last_sent_at, socket.last_segment_at) = (Some(now), now);
+        }
+    }
+
+    /// The application wrote more than the peer's window takes. The peer says so once more: it
+    /// answers, and does not read.
+    pub(super) fn stall(&mut self, name: &str, bytes: u64) {
+        let now = self.now;
+        if let Some(socket) = self.sockets.get_mut(name) {
+            if socket.timer == Timer::WindowProbe {
+                socket.backoff += 1;
+            }
+            let written = bytes.saturating_sub(socket.unsent_bytes);
+            write(socket, written);
+            (socket.peer_window, socket.timer) = (0, Timer::WindowProbe);
+            acknowledge(socket, now);
         }
     }
 
@@ -113,7 +179,15 @@ impl World {
     pub(super) fn keepalive(&mut self, name: &str) {
         let now = self.now;
         if let Some(socket) = self.sockets.get_mut(name) {
-            socket.last_segment_at = now;
+            acknowledge(socket, now);
+        }
+    }
+
+    /// The last of this many keepalive probes was sent, and none was answered.
+    pub(super) fn probe_unanswered(&mut self, name: &str, count: u32) {
+        let now = self.now;
+        if let Some(socket) = self.sockets.get_mut(name) {
+            (socket.unanswered_probes, socket.last_segment_at) = (count, now);
         }
     }
 
@@ -121,7 +195,8 @@ impl World {
         let now = self.now;
         if let Some(socket) = self.sockets.get_mut(name) {
             socket.state = TcpState::CloseWait;
-            (socket.fin_received, socket.drained, socket.last_segment_at) = (true, false, now);
+            (socket.fin_received, socket.drained) = (true, false);
+            acknowledge(socket, now);
             let facts = socket.clone();
             let (from, to) = (TcpState::Established, TcpState::CloseWait);
             self.tell(&facts, Happening::Entered { from, to });
@@ -133,6 +208,7 @@ impl World {
         if let Some(socket) = self.sockets.get_mut(name) {
             let from = core::mem::replace(&mut socket.state, TcpState::Closed);
             (socket.pending_error, socket.last_segment_at) = (104, now);
+            socket.timer = Timer::None;
             let facts = socket.clone();
             self.tell(&facts, Happening::Entered { from, to: TcpState::Closed });
         }
@@ -145,7 +221,10 @@ impl World {
             socket.state = TcpState::Established;
             (socket.fin_received, socket.drained, socket.unread_bytes) = (false, true, 0);
             (socket.last_sent_at, socket.last_received_at) = (Some(now), Some(now));
-            (socket.rx_bytes, socket.pending_error, socket.last_segment_at) = (0, 0, now);
+            (socket.rx_bytes, socket.pending_error) = (0, 0);
+            (socket.data_segments_sent, socket.data_segments_received) = (0, 0);
+            (socket.retransmits, socket.backoff, socket.timer) = (0, 0, Timer::None);
+            acknowledge(socket, now);
             let facts = socket.clone();
             let actor = Actor { key: facts.owners[0].key, comm: facts.owners[0].comm.clone() };
             self.tell(&facts, Happening::Connected(Some(actor)));
@@ -187,4 +266,46 @@ impl World {
             happening,
         }));
     }
+}
+
+/// The peer answers.
+fn acknowledge(socket: &mut SocketFacts, now: Timestamp) {
+    (socket.last_ack_at, socket.last_segment_at) = (Some(now), now);
+    socket.unanswered_probes = 0;
+}
+
+/// The application writes what is not acknowledged yet.
+fn write(socket: &mut SocketFacts, bytes: u64) {
+    socket.unsent_bytes += bytes;
+    socket.write_sequence += u32::try_from(bytes).unwrap();
+}
+
+#[test]
+fn a_peer_that_reads_again_ends_a_stall_and_one_that_is_gone_does_not_answer() {
+    let mut world = World { now: Timestamp::from_ms(1_000), ..World::default() };
+    world.open("a", 1, Direction::Outbound, SocketAddr::from(([10, 0, 0, 1], 443)));
+    for second in 2..5 {
+        world.now = Timestamp::from_ms(second * 1_000);
+        world.stall("a", 5_000);
+    }
+    let stalled = &world.sockets["a"];
+    assert_eq!((stalled.unsent_bytes, stalled.write_sequence, stalled.tx_bytes), (5_000, 5_001, 0));
+    assert_eq!((stalled.timer, stalled.backoff, stalled.peer_window), (Timer::WindowProbe, 2, 0));
+    assert_eq!(stalled.last_ack_at, Some(world.now));
+
+    world.send("a", 10);
+    let sent = &world.sockets["a"];
+    assert_eq!((sent.unsent_bytes, sent.tx_bytes, sent.data_segments_sent), (0, 5_010, 1));
+    assert_eq!((sent.timer, sent.backoff), (Timer::None, 0));
+
+    let answered_at = Some(world.now);
+    world.now = Timestamp::from_ms(60_000);
+    world.probe_unanswered("a", 2);
+    world.retransmit("a", 3);
+    let gone = &world.sockets["a"];
+    assert_eq!((gone.unanswered_probes, gone.retransmits, gone.timer), (2, 3, Timer::Retransmit));
+    assert_eq!((gone.unsent_bytes, gone.data_segments_sent), (REQUEST_BYTES, 5));
+    assert_eq!((gone.last_ack_at, gone.last_sent_at), (answered_at, Some(world.now)));
+    world.keepalive("a");
+    assert_eq!(world.sockets["a"].unanswered_probes, 0);
 }

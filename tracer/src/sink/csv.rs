@@ -19,7 +19,7 @@ const SCHEMA: &str = "1";
 pub(crate) const HEADER: &str = "SCHEMA,TIME,EVENT,CONN_ID,PID,START_TIME,COMM,FD,INODE,NETNS,\
     DIRECTION,LADDR,LPORT,RADDR,RPORT,STATE,AGE_S,AGE_IS_LOWER_BOUND,IDLE_S,UNREAD_BYTES,\
     UNSENT_BYTES,RX_BYTES,TX_BYTES,ORIGIN,VERDICT,CONFIDENCE,READER,CALL_SITE,REQUEST,EVENTS_LOST,\
-    COMPLETE\r\n";
+    COMPLETE,STOOD_S\r\n";
 
 /// The row of something that happened, with its line end. `coverage` is that of the moment.
 ///
@@ -35,8 +35,8 @@ pub(crate) fn change(
         event: change.kind.name(),
         connection: &change.connection,
         judgement: Some((change.flag.verdict, change.flag.confidence)),
+        stood_ms: Some(change.at.ms_since(change.flag.since)),
         call_site: None,
-        request: None,
     };
     row.render(coverage, context)
 }
@@ -53,8 +53,8 @@ pub(crate) fn remaining<'a>(
             event: "standing",
             connection,
             judgement: Some((finding.verdict, finding.confidence)),
+            stood_ms: Some(finding.stood_ms),
             call_site: finding.call_site.as_deref(),
-            request: finding.request.as_deref(),
         })
     });
     let open = report.unflagged.iter().map(|connection| Row {
@@ -62,8 +62,8 @@ pub(crate) fn remaining<'a>(
         event: "open",
         connection,
         judgement: None,
+        stood_ms: None,
         call_site: None,
-        request: None,
     });
     standing.chain(open).map(|row| row.render(&report.coverage, context))
 }
@@ -73,8 +73,9 @@ struct Row<'a> {
     event: &'a str,
     connection: &'a Connection,
     judgement: Option<(Verdict, Confidence)>,
+    /// How long the connection has had a verdict, or had; at the end, how long the finding has.
+    stood_ms: Option<u64>,
     call_site: Option<&'a str>,
-    request: Option<&'a str>,
 }
 
 impl Row<'_> {
@@ -112,9 +113,10 @@ impl Row<'_> {
             self.judgement.map_or("", |(_, confidence)| confidence.name()),
             connection.reader.name(),
             &escape::csv_text(self.call_site.unwrap_or_default()),
-            &escape::csv_text(self.request.unwrap_or_default()),
+            &escape::csv_text(connection.request.as_deref().unwrap_or_default()),
             &coverage::events_lost(&coverage.loss).to_string(),
             truth(coverage.complete),
+            &self.stood_ms.map(|ms| Thousandths::from_ms(ms).to_string()).unwrap_or_default(),
         ];
         let mut writer = WriterBuilder::new()
             .terminator(Terminator::CRLF)

@@ -69,6 +69,7 @@ pub(crate) fn connection(number: u32, state: TcpState, remote: &str) -> Connecti
         rx_bytes: 1_311,
         tx_bytes: 240,
         reader: Reader::Unknown,
+        request: None,
         origin: Origin::Traced,
     }
 }
@@ -147,17 +148,23 @@ pub(crate) fn with_call_site(id: u64) -> Finding {
         connections(23, TcpState::Established, "[2001:db8:85a3::8a2e:370:7334]:443");
     for connection in &mut connections {
         connection.unread_bytes = 5_000;
+        connection.reader = Reader::None;
+        connection.request = Some("GET http://billing/charge".to_owned());
     }
     Finding {
         verdict: Verdict::Undrained,
         confidence: Confidence::Certain,
         growth_per_min_milli: Some(400),
         growth_is_reconstructed: true,
+        reader: Reader::None,
         call_site: Some("main.(*Client).doSomething billing.go:23".to_owned()),
         request: Some("GET http://billing/charge".to_owned()),
         container: Some("4f3c2b1a09182736455463728190".to_owned()),
         cmdline: Some("/usr/local/bin/api --config /etc/api.toml".to_owned()),
-        evidence: vec!["Data arrived on all of them and nothing was read for 50m.".to_owned()],
+        evidence: vec![
+            "Data arrived on all of them and nothing was read for 50m.".to_owned(),
+            "responses to GET http://billing/charge (23)".to_owned(),
+        ],
         ..finding(id, connections)
     }
 }
@@ -222,6 +229,7 @@ pub(crate) fn mixed() -> Report {
         tcp_fds: 1_211,
         fd_limit: Some(65_536),
         growth_per_min_milli: Some(23_000),
+        growth_is_reconstructed: false,
         seconds_to_fd_limit: Some(46 * 3_600),
     }];
     report
@@ -233,12 +241,13 @@ pub(crate) fn hostile() -> Report {
     let comm = Comm::from_kernel(b"=\x1b[2J\n\"x\",\xff\xe2\x80\xae\0");
     connections[0].owners =
         vec![owner(api(), &comm.0, 7), owner(process(666, 10), "\u{9b}31m\u{200b}\r", 8)];
+    connections[0].request = Some("-GET http://h/\r\nSet-Cookie: a".to_owned());
     let mut finding = finding(1, connections);
     finding.exe = Some("/tmp/\u{202e}gpj.exe\n/bin/sh".to_owned());
     finding.cmdline = Some("sh -c \x1b]0;owned\x07".to_owned());
     finding.container = Some("\x1b[31mdeadbeef".to_owned());
     finding.call_site = Some("@main\ttab evil.go:1".to_owned());
-    finding.request = Some("-GET http://h/\r\nSet-Cookie: a".to_owned());
+    finding.request.clone_from(&finding.connections[0].request);
     finding.evidence = vec!["A sentence with \x1b[8m hidden text.".to_owned()];
     report(vec![finding])
 }

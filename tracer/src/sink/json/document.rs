@@ -136,6 +136,7 @@ struct ConnectionObject<'a> {
     rx_bytes: u64,
     tx_bytes: u64,
     reader: &'static str,
+    request: Option<&'a str>,
     origin: &'static str,
 }
 
@@ -161,6 +162,7 @@ impl<'a> ConnectionObject<'a> {
             rx_bytes: connection.rx_bytes,
             tx_bytes: connection.tx_bytes,
             reader: connection.reader.name(),
+            request: connection.request.as_deref(),
             origin: connection.origin.name(),
         }
     }
@@ -192,6 +194,7 @@ struct ProcessObject<'a> {
     tcp_fds: u64,
     fd_limit: Option<u64>,
     growth_per_min: Option<Thousandths>,
+    growth_is_reconstructed: bool,
     seconds_to_fd_limit: Option<u64>,
 }
 
@@ -203,6 +206,7 @@ impl<'a> ProcessObject<'a> {
             tcp_fds: process.tcp_fds,
             fd_limit: process.fd_limit,
             growth_per_min: process.growth_per_min_milli.map(Thousandths::from_milli),
+            growth_is_reconstructed: process.growth_is_reconstructed,
             seconds_to_fd_limit: process.seconds_to_fd_limit,
         }
     }

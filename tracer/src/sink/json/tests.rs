@@ -48,6 +48,7 @@ fn an_empty_report() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "the whole document, so that nothing in it goes unseen")]
 fn an_outbound_finding() {
     let mut outbound = fixture::with_call_site(1);
     outbound.connections.truncate(1);
@@ -85,11 +86,12 @@ fn an_outbound_finding() {
                   "oldest_age_is_lower_bound": false,
                   "growth_per_min": 0.4,
                   "unread_bytes": 115000,
-                  "reader": "unknown",
+                  "reader": "none",
                   "call_site": "main.(*Client).doSomething billing.go:23",
                   "request": "GET http://billing/charge",
                   "evidence": [
-                    "Data arrived on all of them and nothing was read for 50m."
+                    "Data arrived on all of them and nothing was read for 50m.",
+                    "responses to GET http://billing/charge (23)"
                   ],
                   "retracted_at": null,
                   "stood_s": 2940,
@@ -116,7 +118,8 @@ fn an_outbound_finding() {
                       "unsent_bytes": 0,
                       "rx_bytes": 1311,
                       "tx_bytes": 240,
-                      "reader": "unknown",
+                      "reader": "none",
+                      "request": "GET http://billing/charge",
                       "origin": "traced"
                     }
                   ],
@@ -130,6 +133,7 @@ fn an_outbound_finding() {
                   "tcp_fds": 1211,
                   "fd_limit": 65536,
                   "growth_per_min": 23,
+                  "growth_is_reconstructed": false,
                   "seconds_to_fd_limit": 165600
                 }
               ],
@@ -223,6 +227,7 @@ fn an_inbound_finding() {
                       "rx_bytes": 1311,
                       "tx_bytes": 240,
                       "reader": "unknown",
+                      "request": null,
                       "origin": "seeded"
                     }
                   ],
@@ -299,6 +304,7 @@ fn all_connections_and_what_was_not_seen() {
                   "rx_bytes": 1311,
                   "tx_bytes": 240,
                   "reader": "unknown",
+                  "request": null,
                   "origin": "traced"
                 }
               ]

@@ -33,9 +33,6 @@ pub(super) fn lines(finding: &Finding, width: usize, paint: Paint) -> Vec<String
         *line = paint.bold(line);
     }
     let mut push = |text: &str| lines.extend(wrap(INDENT, text, width));
-    if let Some(request) = &finding.request {
-        push(&escape::visible(request));
-    }
     if let Some(call_site) = &finding.call_site {
         push(&format!("at {}", escape::visible(call_site)));
     }
@@ -204,7 +201,9 @@ pub(super) fn process_lines(report: &Report, width: usize) -> Vec<String> {
 fn process_line(summary: &ProcessSummary) -> String {
     let limit = summary.fd_limit.map(|limit| format!(" of {}", grouped(limit)));
     let fds = counted(summary.tcp_fds, "TCP fd", "TCP fds") + &limit.unwrap_or_default();
-    let growth = summary.growth_per_min_milli.map(|growth| quantity::growth(Some(growth), false));
+    let growth = summary
+        .growth_per_min_milli
+        .map(|growth| quantity::growth(Some(growth), summary.growth_is_reconstructed));
     let limit_in =
         summary.seconds_to_fd_limit.map(|s| format!("limit in {}", quantity::duration_s(s)));
     let parts: Vec<_> = [Some(fds), growth, limit_in].into_iter().flatten().collect();

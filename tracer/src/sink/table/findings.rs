@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tracer_core::{Confidence, Connection, Direction, Finding, TcpState};
+use tracer_core::{Confidence, Connection, Direction, Finding, Reader, TcpState};
 
 use super::{
     Style,
@@ -21,30 +21,32 @@ const ESSENTIAL: [&str; 6] = ["#", "PID", "COMM", "REMOTE", "COUNT", VERDICT];
 
 /// What else there is room for, the most telling first. The state comes late: most verdicts imply
 /// it, and it is said below the table.
-const STEPS: [Step; 18] = [
+const STEPS: [Step; 20] = [
     Step::Widen(VERDICT),
     Step::Add("OLDEST"),
     Step::Add("GROWTH"),
     Step::Widen("COMM"),
     Step::Widen("REMOTE"),
     Step::Add("CALL SITE"),
+    Step::Add("READER"),
     Step::Add("STATE"),
     Step::Widen("STATE"),
+    Step::Add("REQUEST"),
     Step::Add("UNREAD"),
     Step::Add("IDLE"),
-    Step::Add("READER"),
     Step::Add("LOCAL"),
     Step::Add("UID"),
     Step::Add("NETNS"),
     Step::Add("EXE"),
     Step::Widen("CALL SITE"),
+    Step::Widen("REQUEST"),
     Step::Widen("LOCAL"),
     Step::Widen("EXE"),
 ];
 
 /// The table's lines, the heading first.
 pub(super) fn lines(findings: &[&Finding], style: Style, paint: Paint) -> Vec<String> {
-    let mut columns = columns(findings);
+    let mut columns = columns(findings, style.wide);
     if style.wide {
         columns.extend(wide_columns(findings));
     }
@@ -91,7 +93,7 @@ pub(super) fn states(connections: &[Connection]) -> Vec<(TcpState, u64)> {
     states
 }
 
-fn columns(findings: &[&Finding]) -> Vec<Column> {
+fn columns(findings: &[&Finding], wide: bool) -> Vec<Column> {
     let states = text("STATE", findings, state_cell);
     let short_states = states.cells.iter().map(|cell| cell.replace("ESTABLISHED", "ESTAB"));
     let short_states = Shrink::To(short_states.collect());
@@ -119,6 +121,15 @@ fn columns(findings: &[&Finding]) -> Vec<Column> {
             ..text(VERDICT, findings, verdict)
         },
     ];
+    if wide || findings.iter().any(|finding| finding.reader != Reader::Unknown) {
+        columns.push(text("READER", findings, |finding| finding.reader.name().to_owned()));
+    }
+    if findings.iter().any(|finding| finding.request.is_some()) {
+        columns.push(Column {
+            shrink: Shrink::Start(24),
+            ..text("REQUEST", findings, |finding| or_dash(finding.request.as_deref()))
+        });
+    }
     if findings.iter().any(|finding| finding.call_site.is_some()) {
         columns.push(Column {
             shrink: Shrink::Start(24),
@@ -128,7 +139,7 @@ fn columns(findings: &[&Finding]) -> Vec<Column> {
     columns
 }
 
-fn wide_columns(findings: &[&Finding]) -> [Column; 7] {
+fn wide_columns(findings: &[&Finding]) -> [Column; 6] {
     [
         Column { shrink: Shrink::Middle(21), ..text("LOCAL", findings, local_cell) },
         number("IDLE", findings, |finding| {
@@ -136,7 +147,6 @@ fn wide_columns(findings: &[&Finding]) -> [Column; 7] {
             idle.map_or_else(|| "-".to_owned(), quantity::duration_ms)
         }),
         number("UNREAD", findings, |finding| quantity::bytes(finding.unread_bytes)),
-        text("READER", findings, |finding| finding.reader.name().to_owned()),
         number("UID", findings, |finding| {
             finding.uid.map_or_else(|| "-".to_owned(), |uid| uid.to_string())
         }),

@@ -98,15 +98,15 @@ fn wide_at_200() {
         &report,
         Style { width: 200, wide: true, ..PLAIN },
         &expect![[r#"
-            #   PID  COMM   REMOTE                              STATE        COUNT  OLDEST  GROWTH  VERDICT              CALL SITE                      LOCAL               IDLE   UNREAD  READER    UID       NETNS
-            1  4711  api    [2001:db8:85a3::8a2e:370:7334]:443  ESTABLISHED     23     51m  ~+24/h  undrained (certain)  ..).doSomething billing.go:23  [2001:db8::5]:*      50m  112 KiB  unknown  1000  4026531840
-            2   801  nginx  inbound :8080                       CLOSE           12    >51m       -  ghost (possible)     -                              [2001:db8::5]:8080   50m      0 B  unknown    33  4026531840
-            No room for EXE.
+            #   PID  COMM   REMOTE                              STATE        COUNT  OLDEST  GROWTH  VERDICT              READER   REQUEST                   CALL SITE                            IDLE   UNREAD   UID
+            1  4711  api    [2001:db8:85a3::8a2e:370:7334]:443  ESTABLISHED     23     51m  ~+24/h  undrained (certain)  none     .. http://billing/charge  ..Client).doSomething billing.go:23   50m  112 KiB  1000
+            2   801  nginx  inbound :8080                       CLOSE           12    >51m       -  ghost (possible)     unknown  -                         -                                     50m      0 B    33
+            No room for LOCAL, NETNS, EXE.
 
             #1  api[4711] -> [2001:db8:85a3::8a2e:370:7334]:443: undrained (certain), 23 ESTABLISHED
-                GET http://billing/charge
                 at main.(*Client).doSomething billing.go:23
                 Data arrived on all of them and nothing was read for 50m.
+                responses to GET http://billing/charge (23)
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +13 more; all traced
                 container 4f3c2b1a0918
                 command /usr/local/bin/api --config /etc/api.toml
@@ -131,9 +131,9 @@ fn wide_at_80_says_what_it_leaves_out() {
         &expect![[r#"
             No leaked connections found. Worth knowing:
 
-            #   PID  COMM  REMOTE         COUNT  OLDEST  GROWTH  VERDICT            UNREAD
-            1  4711  api   10.0.9.9:5432      2     51m   0/min  stale-pool (info)     0 B
-            No room for STATE, LOCAL, IDLE, READER, UID, NETNS, EXE.
+            #   PID  COMM  REMOTE         COUNT  OLDEST  GROWTH  VERDICT            READER
+            1  4711  api   10.0.9.9:5432      2     51m   0/min  stale-pool (info)  unknown
+            No room for STATE, LOCAL, IDLE, UNREAD, UID, NETNS, EXE.
 
             #1  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT
                 Few and not rising, as in a pool until its next use.
@@ -164,9 +164,9 @@ fn coloured() {
 
             ^[[1m#1  api[4711] -> [2001:db8:85a3::8a2e:370:7334]:443: undrained (certain),^[[0m
             ^[[1m    23 ESTABLISHED^[[0m
-                GET http://billing/charge
                 at main.(*Client).doSomething billing.go:23
                 Data arrived on all of them and nothing was read for 50m.
+                responses to GET http://billing/charge (23)
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +13 more; all traced
                 container 4f3c2b1a0918
                 command /usr/local/bin/api --config /etc/api.toml
@@ -196,40 +196,40 @@ fn a_call_site_and_ipv6() {
         &report,
         PLAIN,
         &expect![[r#"
-        #   PID  COMM  REMOTE                 COUNT  OLDEST  GROWTH  VERDICT
-        1  4711  api   [2001:db8..:7334]:443     23     51m  ~+24/h  undrained (certain)
+            #   PID  COMM  REMOTE                 COUNT  OLDEST  GROWTH  VERDICT
+            1  4711  api   [2001:db8..:7334]:443     23     51m  ~+24/h  undrained (certain)
 
-        #1  api[4711] -> [2001:db8:85a3::8a2e:370:7334]:443: undrained (certain),
-            23 ESTABLISHED
-            GET http://billing/charge
-            at main.(*Client).doSomething billing.go:23
-            Data arrived on all of them and nothing was read for 50m.
-            fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +13 more; all traced
-            container 4f3c2b1a0918
-            command /usr/local/bin/api --config /etc/api.toml
+            #1  api[4711] -> [2001:db8:85a3::8a2e:370:7334]:443: undrained (certain),
+                23 ESTABLISHED
+                at main.(*Client).doSomething billing.go:23
+                Data arrived on all of them and nothing was read for 50m.
+                responses to GET http://billing/charge (23)
+                fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +13 more; all traced
+                container 4f3c2b1a0918
+                command /usr/local/bin/api --config /etc/api.toml
 
-        Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
-        tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
-    "#]],
+            Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
+            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
+        "#]],
     );
     check(
         &report,
         Style { width: 120, ..PLAIN },
         &expect![[r#"
-        #   PID  COMM  REMOTE                              COUNT  OLDEST  GROWTH  VERDICT              CALL SITE
-        1  4711  api   [2001:db8:85a3::8a2e:370:7334]:443     23     51m  ~+24/h  undrained (certain)  ..Something billing.go:23
+            #   PID  COMM  REMOTE                              COUNT  OLDEST  GROWTH  VERDICT              CALL SITE
+            1  4711  api   [2001:db8:85a3::8a2e:370:7334]:443     23     51m  ~+24/h  undrained (certain)  ..Something billing.go:23
 
-        #1  api[4711] -> [2001:db8:85a3::8a2e:370:7334]:443: undrained (certain), 23 ESTABLISHED
-            GET http://billing/charge
-            at main.(*Client).doSomething billing.go:23
-            Data arrived on all of them and nothing was read for 50m.
-            fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +13 more; all traced
-            container 4f3c2b1a0918
-            command /usr/local/bin/api --config /etc/api.toml
+            #1  api[4711] -> [2001:db8:85a3::8a2e:370:7334]:443: undrained (certain), 23 ESTABLISHED
+                at main.(*Client).doSomething billing.go:23
+                Data arrived on all of them and nothing was read for 50m.
+                responses to GET http://billing/charge (23)
+                fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +13 more; all traced
+                container 4f3c2b1a0918
+                command /usr/local/bin/api --config /etc/api.toml
 
-        Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
-        tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
-    "#]],
+            Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
+            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
+        "#]],
     );
 }
 
@@ -239,42 +239,40 @@ fn hostile_strings_are_shown_as_text() {
         &fixture::hostile(),
         PLAIN,
         &expect![[r##"
-        #   PID  COMM          REMOTE        COUNT  OLDEST   GROWTH  VERDICT
-        1  4711  =\x1b[2J\n..  10.0.0.7:443      1     51m  +23/min  close-wait (likely)
+            #   PID  COMM          REMOTE        COUNT  OLDEST   GROWTH  VERDICT
+            1  4711  =\x1b[2J\n..  10.0.0.7:443      1     51m  +23/min  close-wait (likely)
 
-        #1  =\x1b[2J\n"x",�\u{202e}[4711] -> 10.0.0.7:443: close-wait (likely),
-            1 CLOSE_WAIT
-            -GET http://h/\r\nSet-Cookie: a
-            at @main\ttab evil.go:1
-            A sentence with \x1b[8m hidden text.
-            fd 7; all traced
-            also held by \x9b31m\u{200b}\r[666] fd 8
-            container \x1b[31mdeadbee, exe /tmp/\u{202e}gpj.exe\n/bin/sh
-            command sh -c \x1b]0;owned\x07
+            #1  =\x1b[2J\n"x",�\u{202e}[4711] -> 10.0.0.7:443: close-wait (likely),
+                1 CLOSE_WAIT
+                at @main\ttab evil.go:1
+                A sentence with \x1b[8m hidden text.
+                fd 7; all traced
+                also held by \x9b31m\u{200b}\r[666] fd 8
+                container \x1b[31mdeadbee, exe /tmp/\u{202e}gpj.exe\n/bin/sh
+                command sh -c \x1b]0;owned\x07
 
-        Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
-        tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
-    "##]],
+            Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
+            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
+        "##]],
     );
     check(
         &fixture::hostile(),
         Style { width: u16::MAX, ..PLAIN },
         &expect![[r##"
-        #   PID  COMM                     REMOTE        STATE       COUNT  OLDEST   GROWTH  VERDICT              CALL SITE
-        1  4711  =\x1b[2J\n"x",�\u{202e}  10.0.0.7:443  CLOSE_WAIT      1     51m  +23/min  close-wait (likely)  @main\ttab evil.go:1
+            #   PID  COMM                     REMOTE        STATE       COUNT  OLDEST   GROWTH  VERDICT              REQUEST                          CALL SITE
+            1  4711  =\x1b[2J\n"x",�\u{202e}  10.0.0.7:443  CLOSE_WAIT      1     51m  +23/min  close-wait (likely)  -GET http://h/\r\nSet-Cookie: a  @main\ttab evil.go:1
 
-        #1  =\x1b[2J\n"x",�\u{202e}[4711] -> 10.0.0.7:443: close-wait (likely), 1 CLOSE_WAIT
-            -GET http://h/\r\nSet-Cookie: a
-            at @main\ttab evil.go:1
-            A sentence with \x1b[8m hidden text.
-            fd 7; all traced
-            also held by \x9b31m\u{200b}\r[666] fd 8
-            container \x1b[31mdeadbee, exe /tmp/\u{202e}gpj.exe\n/bin/sh
-            command sh -c \x1b]0;owned\x07
+            #1  =\x1b[2J\n"x",�\u{202e}[4711] -> 10.0.0.7:443: close-wait (likely), 1 CLOSE_WAIT
+                at @main\ttab evil.go:1
+                A sentence with \x1b[8m hidden text.
+                fd 7; all traced
+                also held by \x9b31m\u{200b}\r[666] fd 8
+                container \x1b[31mdeadbee, exe /tmp/\u{202e}gpj.exe\n/bin/sh
+                command sh -c \x1b]0;owned\x07
 
-        Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
-        tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
-    "##]],
+            Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
+            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
+        "##]],
     );
 }
 

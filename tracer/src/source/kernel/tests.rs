@@ -16,6 +16,8 @@ use zerocopy::FromBytes;
 
 use super::*;
 
+mod delivery;
+
 /// Numbers of `include/net/tcp_states.h`.
 const ESTABLISHED: u8 = 1;
 const SYN_SENT: u8 = 2;

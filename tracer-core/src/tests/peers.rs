@@ -1,0 +1,78 @@
+//! Connections whose peer is what is wrong.
+
+use expect_test::expect;
+
+use super::check;
+
+#[test]
+fn peers_that_answer_no_probe_are_gone() {
+    check(
+        "
+        0s open a1..a6 pid=10
+        10s keepalive a1..a6
+        100s probe-unanswered a1..a6 count=3
+        110s snapshot
+        110s report
+        ",
+        &expect![[r#"
+            [1m 50s]
+              #1 orphaned likely: p10[10] outbound 10.0.0.1:443 x6, oldest 1m 50s, stood 0s
+                 the peers of 6 sockets have acknowledged nothing for 1m 40s
+                 up to 3 probes in a row without an answer on 6 of 6
+        "#]],
+    );
+}
+
+#[test]
+fn peers_that_acknowledge_nothing_are_gone() {
+    check(
+        "
+        0s open a1..a6 pid=10
+        10s retransmit a1..a6 count=6
+        100s snapshot
+        100s report
+        ",
+        &expect![[r#"
+            [1m 40s]
+              #1 orphaned likely: p10[10] outbound 10.0.0.1:443 x6, oldest 1m 40s, stood 0s
+                 the peers of 6 sockets have acknowledged nothing for 1m 40s
+                 the same data was sent again up to 6 times on 6 of 6
+        "#]],
+    );
+}
+
+/// A cable that was out for a moment.
+#[test]
+fn one_that_answered_of_late_is_not_gone() {
+    check(
+        "
+        0s open a1..a6 pid=10
+        90s keepalive a1..a6
+        100s probe-unanswered a1..a6 count=2
+        110s snapshot
+        110s report
+        ",
+        &expect![[r#"
+            [1m 50s] nothing
+        "#]],
+    );
+}
+
+#[test]
+fn a_peer_that_does_not_read_is_named_and_no_more() {
+    check(
+        "
+        0s accept a1..a6 pid=10
+        10s stall a1..a6 bytes=60000
+        100s stall a1..a6 bytes=60000
+        110s snapshot
+        110s report
+        ",
+        &expect![[r#"
+            [1m 50s]
+              #1 peer-not-reading info: p10[10] inbound :8080 x6, oldest 1m 50s, stood 0s
+                 360000 bytes cannot be sent on 6 sockets: the peer has read nothing for 1m 50s
+                 the fault is the peer's: look there
+        "#]],
+    );
+}

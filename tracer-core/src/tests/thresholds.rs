@@ -1,0 +1,51 @@
+//! What counts can be chosen.
+
+use std::string::String;
+
+use super::timeline;
+use crate::Options;
+
+/// The line of a timeline's only finding.
+fn headline(timeline: &str, options: Options) -> String {
+    let report = timeline::run(timeline, options);
+    report.lines().find(|line| line.contains("p10")).unwrap_or(&report).into()
+}
+
+#[test]
+fn a_pool_is_as_large_as_is_said() {
+    let dead = "
+        0s open a1..a6 pid=10
+        1s peer-resets a1..a6
+        100s snapshot
+        101s report";
+    let with = |pool_size| headline(dead, Options { pool_size, ..Options::default() });
+    assert!(with(6).contains("stale-pool"), "{}", with(6));
+    assert!(with(5).contains("ghost"), "{}", with(5));
+    assert!(with(5).contains("likely"), "{}", with(5));
+}
+
+#[test]
+fn twice_as_many_are_a_large_pool() {
+    let rising = "
+        0s open a1..a6 pid=10
+        1s peer-resets a1..a6 every=30s
+        300s snapshot
+        301s report";
+    let with = |pool_size| headline(rising, Options { pool_size, ..Options::default() });
+    assert!(with(3).contains("likely"), "{}", with(3));
+    assert!(with(2).contains("certain"), "{}", with(2));
+}
+
+#[test]
+fn unread_data_counts_from_the_size_that_is_said() {
+    let unread = "
+        0s open a1..a6 pid=10
+        1s receive a1..a6 bytes=9000
+        2s snapshot
+        100s snapshot
+        101s report";
+    let with =
+        |unread_min_bytes| headline(unread, Options { unread_min_bytes, ..Options::default() });
+    assert!(with(8_999).contains("likely"), "{}", with(8_999));
+    assert!(with(9_000).contains("possible"), "{}", with(9_000));
+}

@@ -1,0 +1,171 @@
+//! Who in a process would notice something on its connections, from the outside: nothing is
+//! stopped, probed or written.
+//!
+//! Only what is certain is said. That no thread is in a call on a connection right now proves
+//! nothing: programs that block come back. So *none* takes the process's own books.
+
+mod epoll;
+mod go;
+mod threads;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    io::{self, ErrorKind},
+    path::Path,
+};
+
+use tracer_core::{
+    Asked, ConnectionId, Input, ProcessKey, Reader, ReaderFacts, Readers, Timestamp,
+};
+
+use crate::{clock, processes};
+use epoll::{Epolls, Registrations};
+use go::GoPrograms;
+
+/// Looks into processes for readers. Keeps from one look to the next what saves work.
+#[derive(Debug, Default)]
+pub(crate) struct ReaderLooks {
+    epolls: Epolls,
+    programs: GoPrograms,
+}
+
+impl ReaderLooks {
+    /// What is known of the readers of these connections; `None` if the process is gone, or has
+    /// become another one meanwhile.
+    pub(crate) fn answer(&mut self, process: ProcessKey, asked: &[Asked]) -> Option<Input> {
+        let at = clock::now();
+        if !is_running(process) {
+            return None;
+        }
+        let mut found = Found::default();
+        match self.epolls.look(process) {
+            Ok(registrations) => {
+                found.limits.extend(registrations.limit());
+                for (id, reader) in self.epoll_readers(process, asked, &registrations) {
+                    found.add(ReaderFacts { id, reader, is_registered: true, http: None });
+                }
+                let look = self.programs.look(process, registrations.list(), asked);
+                if let Some(look) = look {
+                    look.found.into_iter().for_each(|facts| found.add(facts));
+                    found.limits.extend(look.limits);
+                }
+                // That these are in no epoll is known too.
+                for asked in asked {
+                    found.add(unknown(asked.id));
+                }
+            }
+            Err(error) => found.limits.push(refused("its descriptors", &error)),
+        }
+        let unread = asked.iter().filter(|asked| !found.has_reader(asked.id));
+        let threads = threads::look(process.pid, unread);
+        found.limits.extend(threads.limit);
+        for id in threads.reading {
+            found.add(ReaderFacts { reader: Reader::Thread, ..unknown(id) });
+        }
+        // Whatever was found of a descriptor that by now is another connection was not about it.
+        let same = asked.iter().filter(|asked| found.has(asked.id) && is_same(process.pid, asked));
+        let same: BTreeSet<ConnectionId> = same.map(|asked| asked.id).collect();
+        is_running(process).then(|| Input::Readers(found.finish(process, at, &same)))
+    }
+
+    /// What the registrations tell. That one watches for nothing must be so at two looks, the
+    /// second of which sees every epoll that there is.
+    fn epoll_readers(
+        &mut self,
+        process: ProcessKey,
+        asked: &[Asked],
+        registrations: &Registrations,
+    ) -> Vec<(ConnectionId, Reader)> {
+        let mut readers = registrations.readers(asked);
+        if readers.values().any(|reader| *reader == Reader::None) {
+            let again = self.epolls.look_at_all(process);
+            let again = again.map(|again| again.readers(asked)).unwrap_or_default();
+            readers.retain(|id, reader| {
+                *reader != Reader::None || again.get(id) == Some(&Reader::None)
+            });
+            for id in again.keys() {
+                readers.entry(*id).or_insert(Reader::Unknown);
+            }
+        }
+        readers.into_iter().collect()
+    }
+}
+
+/// What the ways to look have found so far.
+#[derive(Debug, Default)]
+struct Found {
+    facts: BTreeMap<ConnectionId, ReaderFacts>,
+    /// Why it is not more.
+    limits: Vec<String>,
+}
+
+impl Found {
+    /// Of two answers for one connection, a reader weighs more than none, and that more than
+    /// nothing known.
+    fn add(&mut self, facts: ReaderFacts) {
+        let Some(known) = self.facts.get_mut(&facts.id) else {
+            self.facts.insert(facts.id, facts);
+            return;
+        };
+        if weight(facts.reader) > weight(known.reader) {
+            known.reader = facts.reader;
+        }
+        known.is_registered |= facts.is_registered;
+        known.http = known.http.take().or(facts.http);
+    }
+
+    fn has(&self, id: ConnectionId) -> bool {
+        self.facts.contains_key(&id)
+    }
+
+    fn has_reader(&self, id: ConnectionId) -> bool {
+        self.facts.get(&id).is_some_and(|facts| facts.reader.is_there())
+    }
+
+    fn finish(self, process: ProcessKey, at: Timestamp, same: &BTreeSet<ConnectionId>) -> Readers {
+        let found = self.facts.into_values().filter(|facts| same.contains(&facts.id)).collect();
+        let limits = (!self.limits.is_empty()).then(|| self.limits.join("; "));
+        Readers { process, at, found, limits }
+    }
+}
+
+const fn unknown(id: ConnectionId) -> ReaderFacts {
+    ReaderFacts { id, reader: Reader::Unknown, is_registered: false, http: None }
+}
+
+const fn weight(reader: Reader) -> u8 {
+    match reader {
+        Reader::Goroutine | Reader::Thread | Reader::Epoll => 2,
+        Reader::None => 1,
+        Reader::Unknown | Reader::Mixed => 0,
+    }
+}
+
+/// Why nothing is known of a part of a process, and what helps.
+fn refused(what: &str, error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::PermissionDenied => {
+            format!("{what} may not be read: run as root, with CAP_SYS_PTRACE")
+        }
+        _ => format!("{what} cannot be read: {error}"),
+    }
+}
+
+fn is_running(process: ProcessKey) -> bool {
+    processes::started(process.pid) == Some(process.start_time_ns / processes::TICK_NS)
+}
+
+/// The descriptor still is the connection that was asked about.
+fn is_same(pid: u32, asked: &Asked) -> bool {
+    is_socket(format!("/proc/{pid}/fd/{}", asked.fd), asked.inode)
+}
+
+/// This link of a descriptor table names the socket with that inode.
+fn is_socket(link: impl AsRef<Path>, inode: u64) -> bool {
+    let name = fs::read_link(link);
+    name.is_ok_and(|name| name.to_str() == Some(&format!("socket:[{inode}]")))
+}
+
+#[cfg(test)]
+mod tests;

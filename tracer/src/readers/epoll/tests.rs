@@ -1,0 +1,89 @@
+use super::*;
+
+const WATCHED: u32 = 0x19;
+const NOTHING: u32 = 0x18;
+const ONE_SHOT: u32 = 0x4000_0000;
+
+fn registration(fd: u32, events: u32, inode: Option<u64>) -> Registration {
+    Registration { epoll_fd: 3, fd, events, data: 0, inode }
+}
+
+/// Who reads a connection of descriptor 7 and inode 70, by its registrations.
+fn reader(list: &[Registration]) -> Option<Reader> {
+    let registrations = Registrations { list: list.to_vec(), ..Registrations::default() };
+    reader_of(&registrations)
+}
+
+fn reader_of(registrations: &Registrations) -> Option<Reader> {
+    let asked = [Asked { id: ConnectionId(1), fd: 7, inode: 70 }];
+    registrations.readers(&asked).get(&ConnectionId(1)).copied()
+}
+
+#[test]
+fn a_line_is_a_registration_or_nothing() {
+    let line = "tfd:        7 events: 8000201d data: ffff8d3a00000007  pos:0 ino:46 sdev:8";
+    let parsed =
+        Registration { data: 0xffff_8d3a_0000_0007, ..registration(7, 0x8000_201d, Some(70)) };
+    assert_eq!(Registration::parse(3, line), Some(parsed));
+    let old = "tfd:        7 events:       19 data:                7";
+    let parsed = Registration { data: 7, ..registration(7, WATCHED, None) };
+    assert_eq!(Registration::parse(3, old), Some(parsed));
+    for line in [
+        "",
+        "pos:\t0",
+        "flags:\t02",
+        "inotify wd:1 ino:2",
+        "tfd: -1 events: 19 data: 7",
+        "tfd: 7 events: x data: 7",
+        "tfd: 7 events: 19",
+        "tfd: 7 events: 1ffffffff data: 7",
+        "events: 19 tfd: 7 data: 7",
+    ] {
+        assert_eq!(Registration::parse(3, line), None, "{line:?}");
+    }
+}
+
+#[test]
+fn what_is_watched_for_decides() {
+    let reader = |events| reader(&[registration(7, events, Some(70))]);
+    assert_eq!(reader(WATCHED), Some(Reader::Epoll));
+    assert_eq!(reader(WATCHED | ONE_SHOT), Some(Reader::Epoll), "not fired yet");
+    assert_eq!(reader(NOTHING), Some(Reader::None));
+    assert_eq!(reader(NOTHING | 0x1000_0000), Some(Reader::None), "exclusive");
+    assert_eq!(reader(ONE_SHOT), Some(Reader::Unknown), "fired: being handled, or abandoned");
+    assert_eq!(reader(NOTHING | ONE_SHOT), Some(Reader::Unknown));
+    assert_eq!(reader(NOTHING | 0x4), Some(Reader::Unknown), "waits to write");
+    assert_eq!(reader(NOTHING | 0x2000), Some(Reader::Unknown), "waits for the end of the stream");
+    assert_eq!(reader(WATCHED | EDGE_TRIGGERED), Some(Reader::Unknown));
+    assert_eq!(reader(NOTHING | EDGE_TRIGGERED), Some(Reader::Unknown));
+}
+
+#[test]
+fn a_connection_in_several_epolls_is_read_if_one_watches_it() {
+    let (nothing, watched) =
+        (registration(7, NOTHING, Some(70)), registration(9, WATCHED, Some(70)));
+    assert_eq!(reader(&[nothing, watched]), Some(Reader::Epoll), "under another number");
+    let edge = registration(9, WATCHED | EDGE_TRIGGERED, Some(70));
+    assert_eq!(reader(&[nothing, edge]), Some(Reader::Unknown));
+    assert_eq!(reader(&[nothing, nothing]), Some(Reader::None));
+    assert_eq!(reader(&[]), None, "in no epoll at all says nothing");
+}
+
+#[test]
+fn a_number_counts_only_where_the_kernel_tells_no_inode() {
+    assert_eq!(reader(&[registration(7, WATCHED, None)]), Some(Reader::Epoll));
+    assert_eq!(reader(&[registration(7, WATCHED, Some(71))]), None, "another file by now");
+}
+
+#[test]
+fn none_takes_knowing_all() {
+    let list = vec![registration(7, NOTHING, Some(70))];
+    let all = |cut, changed, has_ring| {
+        let list = list.clone();
+        reader_of(&Registrations { list, cut, changed, has_ring })
+    };
+    assert_eq!(all(false, false, false), Some(Reader::None));
+    assert_eq!(all(true, false, false), Some(Reader::Unknown));
+    assert_eq!(all(false, true, false), Some(Reader::Unknown));
+    assert_eq!(all(false, false, true), Some(Reader::Unknown));
+}

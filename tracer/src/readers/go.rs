@@ -1,0 +1,179 @@
+//! Go: who waits for a connection by the runtime's own books, and **the Go proof**, which says what
+//! `net/http` does with it.
+//!
+//! Everything is read from the memory of the running process, which is neither stopped nor changed.
+//! Because it moves its stacks and frees its objects meanwhile, nothing counts that was seen once:
+//! each step verifies that what it read is what it takes it for, and what remains is looked at a
+//! second time. Where anything does not hold, nothing is said.
+//!
+//! 1. `/proc/PID/fdinfo/EPFD` names Go's `pollDesc` of a descriptor. It must have the number of the
+//!    descriptor and the tag of the registration. Its `rg` is the goroutine that waits to read.
+//! 2. `runtime.allgs` lists the goroutines. A `readLoop` in `runtime.selectgo` waits for a body to
+//!    be read or closed; one in `bufio.(*Reader).Peek` waits for the next response.
+//! 3. A variable of `readLoop` is the `persistConn`: the one whose buffer reads from it, and whose
+//!    connection, perhaps through TLS, is a `netFD` with the descriptor and the very `pollDesc` of
+//!    step 1. Another is the request.
+//! 4. Other goroutines' stacks tell whether somebody still has the response.
+
+mod all_goroutines;
+mod areas;
+mod build_info;
+mod executable;
+mod function_table;
+mod goroutine;
+mod holders;
+mod layout;
+mod look;
+mod memory;
+mod poll;
+mod program;
+mod read_loop;
+mod request;
+
+use std::{
+    collections::{HashMap, VecDeque},
+    fs::{self, File},
+    io,
+    os::unix::fs::MetadataExt,
+};
+
+use tracer_core::{Asked, ProcessKey, ReaderFacts};
+
+use self::{
+    areas::Areas,
+    look::Look,
+    memory::{ProcessMemory, word_at},
+    program::{GoProgram, Program},
+};
+use super::epoll::Registration;
+
+/// Most programs that are remembered.
+const PROGRAMS_MAX: usize = 64;
+
+/// What a look into a Go process found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct GoLook {
+    /// What is certain, of the connections that were asked about.
+    pub(crate) found: Vec<ReaderFacts>,
+    /// One sentence: why less is known than could be.
+    pub(crate) limits: Option<String>,
+}
+
+/// The programs that were looked at. What is found once holds for every process of a program.
+#[derive(Debug, Default)]
+pub(crate) struct GoPrograms {
+    known: HashMap<FileKey, Program>,
+    /// Their keys, the oldest first.
+    order: VecDeque<FileKey>,
+}
+
+/// Which file, and which state of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct FileKey {
+    device: u64,
+    inode: u64,
+    modified: (i64, i64),
+    size: u64,
+}
+
+impl GoPrograms {
+    /// Looks at who in a Go process waits for the connections that are asked about. Does not stop
+    /// the process, and does not write to it. `None`: not a Go program.
+    pub(crate) fn look(
+        &mut self,
+        process: ProcessKey,
+        registrations: &[Registration],
+        asked: &[Asked],
+    ) -> Option<GoLook> {
+        let program = match self.program(process.pid)? {
+            Program::Go(program) => program,
+            Program::Other => return None,
+        };
+        let nothing = |limits: String| GoLook { found: Vec::new(), limits: Some(limits) };
+        let look = if !cfg!(target_arch = "x86_64") || !program.executable.is_amd64 {
+            Err("Go programs can be looked into on amd64 only".to_owned())
+        } else if program.executable.minor_version < layout::OLDEST {
+            let minor = program.executable.minor_version;
+            Err(format!("Go 1.{minor} is older than what is known (1.{})", layout::OLDEST))
+        } else {
+            look_into(process.pid, program, registrations, asked)
+        };
+        Some(look.unwrap_or_else(nothing))
+    }
+
+    /// The program of a process; the file opens even if it has been deleted or replaced.
+    fn program(&mut self, pid: u32) -> Option<&mut Program> {
+        let file = File::open(format!("/proc/{pid}/exe")).ok()?;
+        let metadata = file.metadata().ok()?;
+        let key = FileKey {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            size: metadata.size(),
+        };
+        if !self.known.contains_key(&key) {
+            if self.order.len() >= PROGRAMS_MAX
+                && let Some(oldest) = self.order.pop_front()
+            {
+                self.known.remove(&oldest);
+            }
+            self.order.push_back(key);
+            self.known.insert(key, Program::read(file));
+        }
+        self.known.get_mut(&key)
+    }
+}
+
+/// # Errors
+/// Why nothing can be said, as a sentence.
+fn look_into(
+    pid: u32,
+    program: &mut GoProgram,
+    registrations: &[Registration],
+    asked: &[Asked],
+) -> Result<GoLook, String> {
+    let unreadable = |error: io::Error| unreadable(&error);
+    let areas = Areas::of(pid).map_err(unreadable)?;
+    let entry = entry(pid).map_err(unreadable)?;
+    let memory = ProcessMemory::open(pid, entry).map_err(unreadable)?;
+    // Where the program is, compared with what its file says.
+    let bias = entry.wrapping_sub(program.executable.entry);
+    let is_same = |asked: &Asked| {
+        let target = fs::read_link(format!("/proc/{pid}/fd/{}", asked.fd));
+        target.is_ok_and(|it| it.as_os_str() == format!("socket:[{}]", asked.inode).as_str())
+    };
+    let mut look = Look::new(&memory, areas, bias, &is_same).take(program, registrations, asked);
+    if program.is_newer_than_known() && look.limits.is_some() {
+        let minor = program.executable.minor_version;
+        let why = format!("Go 1.{minor} is newer than what is known (1.{})", layout::NEWEST);
+        look.limits = look.limits.map(|limits| format!("{limits}; {why}"));
+    }
+    Ok(look)
+}
+
+/// Where the program of a process begins to run: `AT_ENTRY` of its auxiliary vector.
+fn entry(pid: u32) -> io::Result<u64> {
+    const AT_ENTRY: u64 = 9;
+    let vector = fs::read(format!("/proc/{pid}/auxv"))?;
+    let mut pairs = vector.chunks_exact(16);
+    let entry = pairs.find(|pair| word_at(pair, 0) == Some(AT_ENTRY));
+    entry.and_then(|pair| word_at(pair, 8)).ok_or_else(|| io::Error::other("it has no entry point"))
+}
+
+fn unreadable(error: &io::Error) -> String {
+    let scope = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
+    let remedy = match error.raw_os_error() {
+        Some(libc::EPERM | libc::EACCES) if scope.trim_end() == "3" => {
+            ": kernel.yama.ptrace_scope is 3; boot with 2 or less"
+        }
+        Some(libc::EPERM | libc::EACCES) => {
+            ": run as root of the process's user namespace, with CAP_SYS_PTRACE"
+        }
+        Some(libc::ENOSYS) => ": the kernel is built without CONFIG_CROSS_MEMORY_ATTACH",
+        _ => "",
+    };
+    format!("memory of the process cannot be read ({error}){remedy}")
+}
+
+#[cfg(test)]
+mod tests;

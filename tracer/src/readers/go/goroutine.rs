@@ -1,0 +1,164 @@
+//! Goroutines and their stacks.
+
+use super::{
+    areas::Areas,
+    layout::{self, Layout},
+    memory::{Memory, half_at, word_at},
+};
+
+/// Bytes of `runtime.g` that are read.
+const HEADER: usize = 192;
+/// Most bytes of a stack that make sense: Go's own limit on 64 bits is 1 GB.
+const STACK_MAX: u64 = 1 << 30;
+/// Most calls of a stack that are followed.
+const FRAMES_MAX: usize = 64;
+
+/// What a goroutine is, at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Goroutine {
+    pub(super) address: u64,
+    pub(super) stack: StackBounds,
+    /// Where it was when it last stopped running.
+    pub(super) sp: u64,
+    pub(super) pc: u64,
+    pub(super) bp: u64,
+    /// Without the mark of the garbage collector.
+    pub(super) status: u32,
+    pub(super) id: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct StackBounds {
+    pub(super) low: u64,
+    pub(super) high: u64,
+}
+
+impl Goroutine {
+    fn parse(address: u64, bytes: &[u8], layout: &Layout) -> Option<Self> {
+        let word = |offset| word_at(bytes, offset);
+        let status = half_at(bytes, layout.goroutine_status)?;
+        Some(Self {
+            address,
+            stack: StackBounds {
+                low: word(layout::GOROUTINE_STACK_LOW)?,
+                high: word(layout::GOROUTINE_STACK_HIGH)?,
+            },
+            sp: word(layout::GOROUTINE_SP)?,
+            pc: word(layout::GOROUTINE_PC)?,
+            bp: word(layout.goroutine_bp)?,
+            status: status & !layout::STATUS_SCAN,
+            id: word(layout.goroutine_id)?,
+        })
+    }
+
+    /// Those at these addresses.
+    pub(super) fn read_all(
+        memory: &dyn Memory,
+        layout: &Layout,
+        addresses: &[u64],
+    ) -> Vec<Option<Self>> {
+        let ranges: Vec<_> = addresses.iter().map(|&address| (address, HEADER)).collect();
+        let read = memory.read(&ranges).into_iter().zip(addresses);
+        read.map(|(bytes, &address)| Self::parse(address, &bytes?, layout)).collect()
+    }
+
+    /// The first `count` of a list of pointers to them.
+    pub(super) fn read_list(
+        memory: &dyn Memory,
+        layout: &Layout,
+        start: u64,
+        count: u64,
+    ) -> Vec<Option<Self>> {
+        let length = usize::try_from(count.saturating_mul(8)).unwrap_or(0);
+        let bytes = memory.read_one(start, length).unwrap_or_default();
+        let addresses: Vec<_> = bytes.chunks_exact(8).filter_map(|it| word_at(it, 0)).collect();
+        Self::read_all(memory, layout, &addresses)
+    }
+
+    /// It looks like one: its stack is memory, and its other parts make sense.
+    pub(super) fn is_plausible(&self, areas: &Areas) -> bool {
+        let StackBounds { low, high } = self.stack;
+        let has_stack = low < high
+            && high - low <= STACK_MAX
+            && low.is_multiple_of(8)
+            && high.is_multiple_of(8)
+            && areas.is_readable(low);
+        areas.is_heap(self.address)
+            && self.status <= layout::STATUS_MAX
+            && self.id < 1 << 48
+            && (has_stack || (low == 0 && high == 0))
+    }
+
+    /// It is parked, for a channel, a lock, a socket or a time.
+    pub(super) const fn is_waiting(&self) -> bool {
+        matches!(self.status, layout::STATUS_WAITING | layout::STATUS_LEAKED)
+    }
+
+    /// The part of its stack that is in use, as an address and a length, no more than `most`
+    /// bytes of it. What runs has no end that is known, so all of its stack counts.
+    pub(super) fn used_stack(&self, most: usize) -> Option<(u64, usize)> {
+        let StackBounds { low, high } = self.stack;
+        if low >= high || high - low > STACK_MAX {
+            return None;
+        }
+        let from = match self.status {
+            layout::STATUS_RUNNABLE
+            | layout::STATUS_SYSCALL
+            | layout::STATUS_WAITING
+            | layout::STATUS_PREEMPTED
+            | layout::STATUS_LEAKED => Some(self.sp),
+            layout::STATUS_RUNNING | layout::STATUS_COPYING => Some(low),
+            _ => None,
+        }?;
+        let is_sane = (low..high).contains(&from) && from.is_multiple_of(8);
+        is_sane.then(|| (from, usize::try_from(high - from).unwrap_or(most).min(most)))
+    }
+}
+
+/// A piece of a stack that was copied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stack {
+    pub(super) goroutine: Goroutine,
+    /// The address of the first byte: where the stack pointer was.
+    pub(super) start: u64,
+    pub(super) bytes: Box<[u8]>,
+}
+
+/// One call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Frame {
+    /// Where it goes on.
+    pub(super) pc: u64,
+    /// Its variables are from here ...
+    pub(super) start: u64,
+    /// ... to its frame pointer, which is here.
+    pub(super) end: u64,
+}
+
+impl Stack {
+    pub(super) fn word(&self, address: u64) -> Option<u64> {
+        word_at(&self.bytes, usize::try_from(address.checked_sub(self.start)?).ok()?)
+    }
+
+    /// The words with addresses from `start` to below `end`, as far as they were copied.
+    pub(super) fn words(&self, start: u64, end: u64) -> impl Iterator<Item = u64> {
+        (start..end).step_by(8).map_while(|address| self.word(address))
+    }
+
+    /// The calls, the innermost first, by their frame pointers, as far as these make sense: each
+    /// is above the one before, so there is an end.
+    pub(super) fn frames(&self) -> Vec<Frame> {
+        let mut frame =
+            Frame { pc: self.goroutine.pc, start: self.goroutine.sp, end: self.goroutine.bp };
+        let mut frames = Vec::new();
+        while frames.len() < FRAMES_MAX
+            && frame.start <= frame.end
+            && frame.end.is_multiple_of(8)
+            && let (Some(end), Some(pc)) = (self.word(frame.end), self.word(frame.end + 8))
+        {
+            frames.push(frame);
+            frame = Frame { pc, start: frame.end + 16, end };
+        }
+        frames
+    }
+}

@@ -1,0 +1,159 @@
+//! Who may come back to a response: goroutines whose stack refers to it.
+//!
+//! A goroutine may have a response and be busy with something else for a long time, for example a
+//! proxy that writes to a slow client. Then nobody is parked in a read and `readLoop` waits for
+//! the body as in a leak, but it will be read one day. So every other goroutine's stack is searched
+//! for addresses of the response, its body, or something that has one of these among its first
+//! words.
+//!
+//! What a stack refers to from variables that are no longer used counts too. That errs to the side
+//! of a response that is held, which says less. So does every limit that is hit here.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{
+    areas::Areas,
+    goroutine::Stack,
+    layout,
+    memory::Pages,
+    read_loop::{Connection, ReadLoop},
+};
+
+/// Most different addresses that are looked at.
+const ADDRESSES_MAX: usize = 250_000;
+/// Words of an object that are compared with the addresses of responses.
+const WORDS: u64 = 16;
+/// Words of an object that may each be a response or a body: those of what wraps one.
+const WRAPPED_WORDS: u64 = 4;
+
+/// What the stacks of goroutines refer to.
+#[derive(Debug, Default)]
+pub(super) struct References {
+    addresses: HashSet<u64>,
+    /// Not everything was looked at.
+    pub(super) is_incomplete: bool,
+}
+
+impl References {
+    /// Adds what the stack of a goroutine that is no connection's refers to.
+    pub(super) fn add(&mut self, stack: &Stack, areas: &Areas) {
+        let own = stack.goroutine.stack.low..stack.goroutine.stack.high;
+        let words = stack.words(stack.start, stack.goroutine.stack.high);
+        for word in words.filter(|word| word.is_multiple_of(8) && !own.contains(word)) {
+            if self.addresses.len() >= ADDRESSES_MAX {
+                self.is_incomplete = true;
+                return;
+            }
+            if areas.is_heap(word) {
+                self.addresses.insert(word);
+            }
+        }
+    }
+}
+
+/// Connections by what their responses are known by.
+#[derive(Debug, Default)]
+pub(super) struct Responses {
+    /// By the buffer that the body reads from.
+    by_reader: HashMap<u64, usize>,
+    /// By the request, and by its URL: a request may have been copied. One may have been sent
+    /// several times.
+    by_request: HashMap<u64, Vec<usize>>,
+    /// By addresses that were in the variables of `readLoop` and turned out to be a response or a
+    /// body. They may be those of objects that are long gone, then nobody else has them either.
+    by_address: HashMap<u64, Vec<usize>>,
+}
+
+impl Responses {
+    /// Of connections that wait for somebody to read a body; each is known by its number.
+    pub(super) fn of<'a>(
+        waiting: impl Iterator<Item = (usize, &'a Connection, &'a ReadLoop)> + Clone,
+        pages: &mut Pages,
+        areas: &Areas,
+    ) -> Self {
+        let mut responses = Self::default();
+        for (number, connection, _) in waiting.clone() {
+            responses.by_reader.insert(connection.reader, number);
+            if let Some(request) = connection.request {
+                responses.by_request.entry(request).or_default().push(number);
+                if let Some(url) = pages.word(request + layout::REQUEST_URL) {
+                    responses.by_request.entry(url).or_default().push(number);
+                }
+            }
+        }
+        let mut by_address: HashMap<u64, Vec<usize>> = HashMap::new();
+        for (_, _, read_loop) in waiting {
+            for address in read_loop.pointers(areas) {
+                if let Some(owners) = responses.owners(address, pages) {
+                    by_address.entry(address).or_insert_with(|| owners.to_vec());
+                }
+            }
+        }
+        responses.by_address = by_address;
+        responses
+    }
+
+    /// Which connections' response or body may be at this address.
+    fn owners(&self, address: u64, pages: &mut Pages) -> Option<&[usize]> {
+        self.owner_of_body(address, pages)
+            .map(std::slice::from_ref)
+            .or_else(|| self.owners_of_response(address, pages))
+    }
+
+    /// `bodyEOFSignal` around `body`, whose source reads from the buffer of a connection: it is the
+    /// buffer, or an `io.LimitedReader` on it, or a `chunkedReader`, which begins with it.
+    fn owner_of_body(&self, address: u64, pages: &mut Pages) -> Option<&usize> {
+        let inner = pages.word(address.checked_add(layout::BODY_INNER)?)?;
+        let source = pages.word(inner.checked_add(layout::INNER_SOURCE)?)?;
+        let mut readers = [Some(source), pages.word(source.saturating_add(8)), pages.word(source)]
+            .into_iter()
+            .flatten();
+        readers.find_map(|reader| self.by_reader.get(&reader))
+    }
+
+    fn owners_of_response(&self, address: u64, pages: &mut Pages) -> Option<&[usize]> {
+        let request = pages.word(address.checked_add(layout::RESPONSE_REQUEST)?)?;
+        let by_url = |pages: &mut Pages| {
+            let url = pages.word(request.checked_add(layout::REQUEST_URL)?)?;
+            self.by_request.get(&url)
+        };
+        self.by_request.get(&request).or_else(|| by_url(pages)).map(Vec::as_slice)
+    }
+
+    /// The connections whose responses these addresses lead to.
+    pub(super) fn held(
+        &self,
+        references: &References,
+        pages: &mut Pages,
+        areas: &Areas,
+    ) -> HashSet<usize> {
+        let mut addresses: Vec<u64> = references.addresses.iter().copied().collect();
+        // In order, so that what lies together is read together.
+        addresses.sort_unstable();
+        let mut held = HashSet::new();
+        for some in addresses.chunks(1024) {
+            pages.prefetch(some.iter().copied());
+            for &address in some {
+                self.add_held(address, pages, areas, &mut held);
+            }
+        }
+        held
+    }
+
+    fn add_held(&self, address: u64, pages: &mut Pages, areas: &Areas, held: &mut HashSet<usize>) {
+        if let Some(owners) = self.by_address.get(&address) {
+            held.extend(owners);
+            return;
+        }
+        held.extend(self.owners(address, pages).unwrap_or_default());
+        for number in 0..WORDS {
+            let word = address.checked_add(8 * number).and_then(|place| pages.word(place));
+            let Some(word) = word else { return };
+            if let Some(owners) = self.by_address.get(&word) {
+                held.extend(owners);
+            } else if number < WRAPPED_WORDS && areas.is_heap(word) {
+                held.extend(self.owners(word, pages).unwrap_or_default());
+            }
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! One look into a Go process: what is read in which order, and what of it counts.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    thread,
+    time::{Duration, Instant},
+};
+
+use tracer_core::{Asked, HttpConnection, HttpStage, Reader, ReaderFacts};
+
+use super::{
+    GoLook, all_goroutines,
+    areas::Areas,
+    goroutine::{Goroutine, Stack},
+    holders::{References, Responses},
+    layout::Layout,
+    memory::{Memory, Pages},
+    poll::{self, PollDescriptor, Waiting},
+    program::{GoProgram, Parts},
+    read_loop::{self, Connection, Follower, ReadLoop, Role, Wanted},
+};
+use crate::readers::epoll::Registration;
+
+/// Most goroutines that are looked at.
+const GOROUTINES_MAX: u64 = 250_000;
+/// Most bytes of stacks that are read.
+const STACKS_MAX: usize = 512 << 20;
+/// Most bytes of one stack.
+const STACK_MAX: usize = 1 << 20;
+/// Bytes of stacks that are held at a time.
+const BATCH: usize = 8 << 20;
+/// Least time between two looks at the same.
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// A process that is looked into.
+pub(super) struct Look<'a> {
+    memory: &'a dyn Memory,
+    areas: Areas,
+    /// How far the program is from where its file says.
+    bias: u64,
+    /// Whether a descriptor still is the socket that was asked about.
+    is_same: &'a dyn Fn(&Asked) -> bool,
+}
+
+/// What the stacks of all goroutines say.
+#[derive(Default)]
+struct Survey {
+    read_loops: Vec<ReadLoop>,
+    references: References,
+    /// A goroutine that is about to run refers to this descriptor's books.
+    waking: Vec<usize>,
+    limits: Option<String>,
+}
+
+impl<'a> Look<'a> {
+    pub(super) fn new(
+        memory: &'a dyn Memory,
+        areas: Areas,
+        bias: u64,
+        is_same: &'a dyn Fn(&Asked) -> bool,
+    ) -> Self {
+        Self { memory, areas, bias, is_same }
+    }
+
+    /// Looks, and says what held for all of the time that it took.
+    pub(super) fn take(
+        &self,
+        program: &mut GoProgram,
+        registrations: &[Registration],
+        asked: &[Asked],
+    ) -> GoLook {
+        let begin = Instant::now();
+        let layout = program.layout;
+        let before = poll::find(self.memory, &layout, registrations, asked);
+        if before.iter().all(Option::is_none) {
+            return GoLook::default();
+        }
+        let mut survey = Survey::default();
+        let mut http = HashMap::new();
+        match program.parts(self.memory, &self.areas, self.bias) {
+            Ok(parts) => {
+                survey = self.survey(parts, &layout, &before);
+                http = self.prove(parts, &layout, &before, &mut survey);
+            }
+            Err(reason) => {
+                survey.limits = Some(format!("goroutines cannot be looked at: {reason}"));
+                survey.waking = (0..asked.len()).collect();
+            }
+        }
+        if let Some(rest) = PAUSE.checked_sub(begin.elapsed()) {
+            thread::sleep(rest);
+        }
+        let after = poll::again(self.memory, &layout, &before);
+        let pairs = asked.iter().enumerate().zip(before.iter().zip(&after));
+        let found = pairs.filter_map(|((index, asked), (before, after))| {
+            let (before, after) = ((*before)?, (*after)?);
+            let is_waking = survey.waking.contains(&index);
+            let reader = before.waiting.reader(after.waiting, is_waking);
+            let http = http.remove(&index).filter(|(goroutine, http): &(u64, HttpConnection)| {
+                fits(http.stage, *goroutine, after.waiting, reader)
+            });
+            let http = http.map(|it| it.1);
+            let facts = ReaderFacts { id: asked.id, reader, is_registered: true, http };
+            let is_something = facts.reader != Reader::Unknown || facts.http.is_some();
+            (is_something && (self.is_same)(asked)).then_some(facts)
+        });
+        GoLook { found: found.collect(), limits: survey.limits }
+    }
+
+    /// Reads the stack of every goroutine.
+    fn survey(
+        &self,
+        parts: &mut Parts,
+        layout: &Layout,
+        polls: &[Option<PollDescriptor>],
+    ) -> Survey {
+        let mut survey = Survey::default();
+        let list = parts.all_goroutines.wrapping_add(self.bias);
+        let Some((start, length)) = all_goroutines::list(self.memory, &self.areas, list) else {
+            survey.limits = Some("goroutines cannot be looked at: their list moved".to_owned());
+            survey.waking = (0..polls.len()).collect();
+            return survey;
+        };
+        if length > GOROUTINES_MAX {
+            survey.limit(format!("{GOROUTINES_MAX} of {length} goroutines were looked at"));
+        }
+        let count = length.min(GOROUTINES_MAX);
+        let all = Goroutine::read_list(self.memory, layout, start, count);
+        let goroutines: Vec<_> = all.into_iter().flatten().collect();
+        let ready: BTreeMap<u64, usize> = (0..)
+            .zip(polls)
+            .filter_map(|(index, poll)| Some((poll.as_ref()?, index)))
+            .filter(|(poll, _)| poll.waiting == Waiting::Ready)
+            .map(|(poll, index)| (poll.address, index))
+            .collect();
+
+        let mut pages = Pages::new(self.memory);
+        let mut total = 0;
+        let mut rest = goroutines.as_slice();
+        while !rest.is_empty() {
+            let mut bytes = 0;
+            let fits = |goroutine: &&Goroutine| {
+                bytes += goroutine.used_stack(STACK_MAX).map_or(0, |(_, length)| length);
+                bytes <= BATCH
+            };
+            let count = rest.iter().take_while(fits).count().max(1);
+            let (batch, others) = rest.split_at(count.min(rest.len()));
+            rest = others;
+            total += bytes.min(BATCH);
+            if total > STACKS_MAX {
+                survey.limit(format!("{} MiB of stacks were looked at", STACKS_MAX >> 20));
+                break;
+            }
+            for stack in self.stacks(batch) {
+                self.survey_stack(&stack, parts, &mut pages, &ready, &mut survey);
+            }
+        }
+        survey
+    }
+
+    fn survey_stack(
+        &self,
+        stack: &Stack,
+        parts: &mut Parts,
+        pages: &mut Pages,
+        ready: &BTreeMap<u64, usize>,
+        survey: &mut Survey,
+    ) {
+        let goroutine = &stack.goroutine;
+        if !goroutine.is_waiting() && !ready.is_empty() {
+            let words = stack.words(stack.start, goroutine.stack.high);
+            survey.waking.extend(words.filter_map(|word| ready.get(&word)));
+        }
+        match read_loop::role(stack, parts, pages, self.bias) {
+            Role::ReadLoop(read_loop) if goroutine.is_waiting() => {
+                survey.read_loops.push(read_loop);
+            }
+            Role::ReadLoop(_) | Role::OfConnection => {}
+            Role::Other => {
+                survey.references.add(stack, &self.areas);
+                if goroutine.stack.high - stack.start > stack.bytes.len() as u64 {
+                    survey.references.is_incomplete = true;
+                }
+            }
+        }
+    }
+
+    /// Copies of the stacks in use. What a stack is may change while it is copied, and is found
+    /// out later.
+    fn stacks(&self, goroutines: &[Goroutine]) -> Vec<Stack> {
+        let used: Vec<_> = goroutines
+            .iter()
+            .filter_map(|goroutine| Some((goroutine, goroutine.used_stack(STACK_MAX)?)))
+            .collect();
+        let ranges: Vec<_> = used.iter().map(|(_, range)| *range).collect();
+        let read = self.memory.read(&ranges).into_iter().zip(used);
+        read.filter_map(|(bytes, (goroutine, (start, _)))| {
+            Some(Stack { goroutine: *goroutine, start, bytes: bytes? })
+        })
+        .collect()
+    }
+
+    /// The HTTP connections among the descriptors, by their index, each with its goroutine's
+    /// address.
+    fn prove(
+        &self,
+        parts: &mut Parts,
+        layout: &Layout,
+        polls: &[Option<PollDescriptor>],
+        survey: &mut Survey,
+    ) -> HashMap<usize, (u64, HttpConnection)> {
+        let wanted: Wanted = (0..)
+            .zip(polls)
+            .filter_map(|(index, poll)| poll.as_ref().map(|poll| (poll.fd, (index, poll.address))))
+            .collect();
+        let mut pages = Pages::new(self.memory);
+        let first = self.connections(&survey.read_loops, layout, &wanted, &mut pages);
+        let held = self.held(&first, survey, &mut pages);
+
+        // Everything once more, from the goroutine on.
+        let addresses: Vec<u64> = first.iter().map(|(_, it)| it.goroutine.address).collect();
+        let goroutines = Goroutine::read_all(self.memory, layout, &addresses);
+        let goroutines: Vec<_> = goroutines.into_iter().flatten().collect();
+        let mut code = Pages::new(self.memory);
+        let again =
+            self.stacks(&goroutines).into_iter().filter_map(|stack| {
+                match read_loop::role(&stack, parts, &mut code, self.bias) {
+                    Role::ReadLoop(read_loop) if stack.goroutine.is_waiting() => Some(read_loop),
+                    _ => None,
+                }
+            });
+        let again: Vec<_> = again.collect();
+        let mut fresh = Pages::new(self.memory);
+        let second = self.connections(&again, layout, &wanted, &mut fresh);
+        let mut second: HashMap<u64, Connection> =
+            second.into_iter().map(|(_, it)| (it.goroutine.address, it)).collect();
+
+        let mut proved = HashMap::new();
+        let mut ambiguous = Vec::new();
+        for (number, connection) in first {
+            let same = second.remove(&connection.goroutine.address);
+            let Some(connection) = same.filter(|second| *second == connection) else { continue };
+            let http = HttpConnection {
+                stage: connection.stage,
+                transport: connection.transport,
+                request: connection.description,
+                is_held: survey.references.is_incomplete || held.contains(&number),
+            };
+            let index = connection.index;
+            if proved.insert(index, (connection.goroutine.address, http)).is_some() {
+                ambiguous.push(index);
+            }
+        }
+        for index in ambiguous {
+            proved.remove(&index);
+        }
+        proved
+    }
+
+    /// The connections of these goroutines, with the number of each.
+    fn connections(
+        &self,
+        read_loops: &[ReadLoop],
+        layout: &Layout,
+        wanted: &Wanted,
+        pages: &mut Pages,
+    ) -> Vec<(usize, Connection)> {
+        let mut connections = Vec::new();
+        for (batch, read_loops) in read_loops.chunks(256).enumerate() {
+            let addresses = read_loops.iter().flat_map(|it| it.pointers(&self.areas));
+            pages.prefetch(addresses);
+            let mut follower = Follower { pages, areas: &self.areas, layout, wanted };
+            let numbers = batch * 256..;
+            connections.extend(
+                numbers
+                    .zip(read_loops)
+                    .filter_map(|(number, it)| Some((number, follower.connection(it)?))),
+            );
+        }
+        connections
+    }
+
+    /// The numbers of the connections whose responses some goroutine refers to.
+    fn held(
+        &self,
+        connections: &[(usize, Connection)],
+        survey: &mut Survey,
+        pages: &mut Pages,
+    ) -> HashSet<usize> {
+        let waiting = connections
+            .iter()
+            .filter(|(_, connection)| connection.stage == HttpStage::AwaitingBody)
+            .filter_map(|(number, it)| Some((*number, it, survey.read_loops.get(*number)?)));
+        if survey.references.is_incomplete {
+            let limits = "too many goroutines to tell which responses are still held";
+            if waiting.clone().next().is_some() && survey.limits.is_none() {
+                survey.limits = Some(limits.to_owned());
+            }
+            return HashSet::new();
+        }
+        let responses = Responses::of(waiting, pages, &self.areas);
+        responses.held(&survey.references, pages, &self.areas)
+    }
+}
+
+impl Survey {
+    /// Not all was looked at: so what is not found may yet be there.
+    fn limit(&mut self, sentence: String) {
+        self.references.is_incomplete = true;
+        self.limits = Some(sentence);
+    }
+}
+
+/// Whether what the runtime's books and the goroutine say agree: an idle connection's `readLoop` is
+/// who waits, that of one whose body is waited for is not.
+fn fits(stage: HttpStage, goroutine: u64, waiting: Waiting, reader: Reader) -> bool {
+    match stage {
+        HttpStage::Idle => waiting == Waiting::Goroutine(goroutine) && reader == Reader::Goroutine,
+        HttpStage::AwaitingBody => waiting != Waiting::Goroutine(goroutine),
+    }
+}

@@ -1,0 +1,133 @@
+//! Go's own books on who waits for a descriptor: `runtime.pollDesc`.
+
+use tracer_core::{Asked, Reader};
+
+use super::{
+    layout::{self, Layout},
+    memory::{Memory, word_at},
+};
+use crate::readers::epoll::Registration;
+
+/// Bytes of `runtime.pollDesc` that are read.
+const HEADER: usize = 40;
+
+/// How pointers and tags are packed into one word on amd64, as the number of bits of the tag and
+/// how many low bits of the pointer are not kept: `runtime/tagptr_64bit.go` of 1.20 to 1.24, of
+/// those with addresses of 49 bits, and of 1.25 and later. The check of descriptor and tag tells
+/// which it is.
+const PACKINGS: [(u32, u32); 3] = [(19, 3), (18, 3), (24, 9)];
+
+/// A descriptor in Go's books, verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PollDescriptor {
+    /// Where it is.
+    pub(super) address: u64,
+    pub(super) fd: u32,
+    pub(super) waiting: Waiting,
+}
+
+/// `pollDesc.rg`: who waits to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waiting {
+    /// Nobody, and nothing has arrived that nobody was told of.
+    Nobody,
+    /// Something has arrived. Nobody took it, or whoever did has been woken and does not run yet.
+    Ready,
+    /// Somebody is about to wait.
+    Soon,
+    /// This goroutine.
+    Goroutine(u64),
+}
+
+impl Waiting {
+    const fn decode(word: u64) -> Self {
+        match word {
+            0 => Self::Nobody,
+            1 => Self::Ready,
+            2 => Self::Soon,
+            address => Self::Goroutine(address),
+        }
+    }
+
+    /// What two looks say together, if that is something. Descriptors that have been ready for all
+    /// of the time between have no reader, unless `is_waking`: a goroutine that was woken for it
+    /// has not run yet.
+    pub(super) const fn reader(self, later: Self, is_waking: bool) -> Reader {
+        match (self, later) {
+            (Self::Nobody, Self::Nobody) => Reader::None,
+            (Self::Ready, Self::Ready) if !is_waking => Reader::None,
+            (Self::Goroutine(_), Self::Goroutine(_)) => Reader::Goroutine,
+            _ => Reader::Unknown,
+        }
+    }
+}
+
+/// Where the `pollDesc` of a registration may be, with the number of bits of its tag.
+fn candidates(data: u64, layout: &Layout) -> Vec<(u64, Option<u32>)> {
+    if !layout.poll_is_tagged {
+        return vec![(data, None)];
+    }
+    let unpack = |(tag_bits, align_bits): (u32, u32)| {
+        let pointer = data.cast_signed() >> tag_bits << align_bits;
+        (pointer.cast_unsigned(), Some(tag_bits))
+    };
+    PACKINGS.map(unpack).to_vec()
+}
+
+/// The place in the books of each descriptor that was asked about; `None` if it has none that
+/// holds: registered with an epoll that is not Go's, or not at all.
+pub(super) fn find(
+    memory: &dyn Memory,
+    layout: &Layout,
+    registrations: &[Registration],
+    asked: &[Asked],
+) -> Vec<Option<PollDescriptor>> {
+    let mut wanted = Vec::new();
+    for (index, asked) in asked.iter().enumerate() {
+        let of_socket = registrations.iter().filter(|it| it.fd == asked.fd);
+        let is_same = |it: &&Registration| it.inode.is_none_or(|inode| inode == asked.inode);
+        for registration in of_socket.filter(is_same) {
+            let data = registration.data;
+            let places = candidates(data, layout).into_iter();
+            wanted.extend(places.map(|(address, tag_bits)| (index, address, data, tag_bits)));
+        }
+    }
+    let ranges: Vec<_> = wanted.iter().map(|&(_, address, ..)| (address, HEADER)).collect();
+    let mut found = vec![None; asked.len()];
+    for ((index, address, data, tag_bits), bytes) in wanted.into_iter().zip(memory.read(&ranges)) {
+        let (Some(place), Some(asked)) = (found.get_mut(index), asked.get(index)) else { continue };
+        let Some(bytes) = bytes else { continue };
+        let tag = |bits: u32| (data ^ sequence(&bytes)) << (u64::BITS - bits) == 0;
+        if place.is_none() && tag_bits.is_none_or(tag) {
+            *place = read(address, &bytes, layout).filter(|it| it.fd == asked.fd);
+        }
+    }
+    found
+}
+
+/// Reads the same places again.
+pub(super) fn again(
+    memory: &dyn Memory,
+    layout: &Layout,
+    before: &[Option<PollDescriptor>],
+) -> Vec<Option<PollDescriptor>> {
+    let ranges: Vec<_> = before.iter().flatten().map(|it| (it.address, HEADER)).collect();
+    let mut read_again = memory.read(&ranges).into_iter();
+    let mut next = |before: &Option<PollDescriptor>| {
+        let before = before.as_ref()?;
+        let bytes = read_again.next().flatten()?;
+        read(before.address, &bytes, layout).filter(|it| it.fd == before.fd)
+    };
+    before.iter().map(&mut next).collect()
+}
+
+/// `fdseq`: how often the `pollDesc` has been used for another descriptor.
+fn sequence(bytes: &[u8]) -> u64 {
+    word_at(bytes, layout::POLL_DESCRIPTOR_SEQUENCE).unwrap_or(0)
+}
+
+fn read(address: u64, bytes: &[u8], layout: &Layout) -> Option<PollDescriptor> {
+    let fd = u32::try_from(word_at(bytes, layout::POLL_DESCRIPTOR_FD)?).ok()?;
+    let waiting = Waiting::decode(word_at(bytes, layout.poll_reader)?);
+    Some(PollDescriptor { address, fd, waiting })
+}

@@ -1,0 +1,86 @@
+//! Clients that leak responses, and clients that do not: `corpus-rust KIND URL`.
+
+use std::{env, error::Error, mem, time::Duration};
+
+use reqwest::Client;
+use tokio::{
+    io::{self, AsyncReadExt},
+    time::sleep,
+};
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Outcome {
+    let [kind, url]: [String; 2] =
+        env::args().skip(1).collect::<Vec<_>>().try_into().map_err(|_| "wants KIND URL")?;
+    let shared = client()?;
+
+    match kind.as_str() {
+        // Looks at the status and never at the body; the response is never dropped.
+        "unread" => paced(async || shared.get(&url).send().await.map(mem::forget)).await?,
+        // Dropping a response closes its connection, or gives it back when nothing is left to read.
+        "dropped" => paced(async || shared.get(&url).send().await.map(drop)).await?,
+        "read" => paced(async || fetch(&shared, &url).await).await?,
+        // Each client has a pool of its own.
+        "client-per-request" => {
+            paced(async || {
+                let own = client()?;
+                fetch(&own, &url).await?;
+                mem::forget(own);
+                Ok(())
+            })
+            .await?;
+        }
+        "stream" => {
+            tokio::spawn(follow(shared, url, Duration::ZERO));
+        }
+        // Always behind what has arrived, and always moving.
+        "read-slowly" => {
+            tokio::spawn(follow(shared, url, pace()? / 10));
+        }
+        _ => return Err(format!("no kind is called {kind}").into()),
+    }
+
+    println!("ready");
+    // The runner closes the input when it has seen enough.
+    io::stdin().read_to_end(&mut Vec::new()).await?;
+    Ok(())
+}
+
+/// A client whose idle connections stay as long as the server lets them.
+fn client() -> reqwest::Result<Client> {
+    Client::builder().pool_idle_timeout(None).build()
+}
+
+async fn fetch(client: &Client, url: &str) -> reqwest::Result<()> {
+    client.get(url).send().await?.bytes().await.map(drop)
+}
+
+/// Reads whatever comes for as long as it comes, with a pause after each piece.
+async fn follow(client: Client, url: String, pause: Duration) -> reqwest::Result<()> {
+    let mut response = client.get(&url).send().await?;
+    while response.chunk().await?.is_some() {
+        sleep(pause).await;
+    }
+    Ok(())
+}
+
+/// Does the step as often as asked, at the pace asked for.
+async fn paced(step: impl AsyncFn() -> reqwest::Result<()>) -> Outcome {
+    let pace = pace()?;
+    for _ in 0..setting("CORPUS_COUNT", 25)? {
+        step().await?;
+        sleep(pace).await;
+    }
+    Ok(())
+}
+
+/// Between one request and the next.
+fn pace() -> Result<Duration, Box<dyn Error>> {
+    setting("CORPUS_PACE_MS", 1000).map(Duration::from_millis)
+}
+
+fn setting(name: &str, default: u64) -> Result<u64, Box<dyn Error>> {
+    env::var(name).map_or(Ok(default), |value| value.parse()).map_err(Into::into)
+}
