@@ -36,6 +36,9 @@ use stage::{Ended, Stage};
 use trial::Trial;
 use watch::{Tracer, Watch};
 
+/// Findings whose evidence is shown of one case.
+const SHOWN: usize = 4;
+
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Arguments {
     /// Divide tracer's thresholds by this, so that the run is shorter; 1 is the real ones.
@@ -156,11 +159,25 @@ fn show_others(live: &Record, audit: &Record, ours: &BTreeSet<u32>) {
 fn show(outcomes: &[(String, Outcome)]) {
     println!("\n{}", tables::cases(outcomes));
     for (name, outcome) in outcomes {
-        if let Outcome::Broken(why) = outcome {
-            println!("\n{name} is broken: {why}");
+        match outcome {
+            Outcome::Broken(why) => println!("\n{name} is broken: {why}"),
+            Outcome::Judged(judged) if !judged.mistakes().is_empty() => show_evidence(name, judged),
+            Outcome::Judged(_) | Outcome::Skipped(_) => {}
         }
     }
     println!("\n{}", tables::matrix(&judged(outcomes)));
+}
+
+/// Why tracer said what it should not have.
+fn show_evidence(name: &str, judged: &Judged) {
+    println!("\n{name}: {}", judged.mistakes().join("; "));
+    for (look, observed) in [("live", &judged.live), ("audit", &judged.audit)] {
+        for finding in observed.now.iter().take(SHOWN) {
+            let Finding { pid, comm, verdict, confidence, count, evidence, .. } = finding;
+            println!("  {look}: {comm:?} [{pid}]: {count} {verdict} ({confidence})");
+            evidence.iter().for_each(|line| println!("    {line}"));
+        }
+    }
 }
 
 fn judged(outcomes: &[(String, Outcome)]) -> Vec<&Judged> {

@@ -16,6 +16,8 @@ pub(crate) struct Finding {
     pub(crate) confidence: Confidence,
     pub(crate) count: u64,
     #[serde(default)]
+    pub(crate) evidence: Vec<String>,
+    #[serde(default)]
     retracted_at: Option<String>,
 }
 
@@ -142,6 +144,7 @@ impl Observed {
             verdict: verdict.to_owned(),
             confidence,
             count,
+            evidence: Vec::new(),
             retracted_at: None,
         };
         let now: Vec<_> = findings.iter().map(finding).collect();

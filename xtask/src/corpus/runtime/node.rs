@@ -40,7 +40,7 @@ fn install(shop: &mut Workshop, directory: &Path) -> Result<(), Lack> {
     let mut install = Command::new(npm);
     install.args(["install", "--no-audit", "--no-fund", "--loglevel=error"]);
     command::announce(install.current_dir(directory))
-        .map_err(|error| format!("no Node packages: {error:#}"))
+        .map_err(|_| "npm could not install what it needs".to_owned())
 }
 
 /// Copies the files of a directory, not what is below it.

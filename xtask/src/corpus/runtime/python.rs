@@ -60,5 +60,5 @@ pub(super) fn environment(shop: &mut Workshop) -> Result<PathBuf, Lack> {
 pub(super) fn install(environment: &Path, arguments: &[&OsStr]) -> Result<(), Lack> {
     let mut install = Command::new(environment.join("bin/pip"));
     install.args(["install", "--quiet", "--disable-pip-version-check"]).args(arguments);
-    command::announce(&mut install).map_err(|error| format!("no Python packages: {error:#}"))
+    command::announce(&mut install).map_err(|_| "pip could not install what it needs".to_owned())
 }

@@ -18,8 +18,8 @@ pub(super) fn prepare(shop: &mut Workshop) -> Result<Result<Tools, Lack>> {
         command.arg(subcommand).arg("--manifest-path").arg(&manifest);
         command
     };
-    if let Err(error) = command::announce(&mut cargo("fetch")) {
-        return Ok(Err(format!("no Rust packages: {error:#}")));
+    if command::announce(&mut cargo("fetch")).is_err() {
+        return Ok(Err("cargo could not fetch what it needs".to_owned()));
     }
     let target = shop.built.join("rust");
     command::succeed(cargo("build").arg("--offline").arg("--target-dir").arg(&target))?;
