@@ -55,9 +55,13 @@ pub(crate) const RULES: [Rule; 12] = [
 /// Worth a look into the process: some rule claims the connection, or would if it were known who
 /// reads.
 pub(crate) fn suspects(sighting: &Sighting<'_>) -> bool {
-    let idle =
-        sighting.facts.state == TcpState::Established && sighting.overdue(sighting.idle_ms());
-    idle || RULES.iter().any(|rule| (rule.claims)(sighting))
+    // A stream that nobody reads goes on to arrive, but nothing is asked on it any more.
+    let silent_ms = match sighting.facts.unread_bytes {
+        0 => sighting.idle_ms(),
+        _ => sighting.sent_ms(),
+    };
+    let silent = sighting.facts.state == TcpState::Established && sighting.overdue(silent_ms);
+    silent || RULES.iter().any(|rule| (rule.claims)(sighting))
 }
 
 /// What a look into the process says about this connection matters however few there are of them.

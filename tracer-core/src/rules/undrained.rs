@@ -84,11 +84,17 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     };
     let unread: u64 = claimed.members.iter().map(|member| member.facts.unread_bytes).sum();
     let proven = claimed.proven() >= enough;
-    let mut evidence = vec![format!(
-        "{unread} bytes lie unread on {}, and no more came for {}",
-        wording::sockets(count),
-        wording::range(claimed.range_ms(silent_ms)),
-    )];
+    let silent = claimed.range_ms(silent_ms);
+    let is_stream = silent.1 < claimed.options.idle_ms;
+    let sockets = wording::sockets(count);
+    let mut evidence = vec![if is_stream {
+        format!("{unread} bytes lie unread on {sockets}, and more still comes")
+    } else {
+        format!(
+            "{unread} bytes lie unread on {sockets}, and no more came for {}",
+            wording::range(silent)
+        )
+    }];
     if watched.1 > 0 {
         let watched = wording::range(watched);
         evidence.push(format!("nothing was read in the {watched} they were watched"));
@@ -96,7 +102,9 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
         let unknown = "whether somebody reads slowly cannot be told at a single look";
         evidence.push(unknown.to_owned());
     }
-    evidence.extend(wording::accumulation(claimed, "went silent", "gone silent"));
+    if !is_stream {
+        evidence.extend(wording::accumulation(claimed, "went silent", "gone silent"));
+    }
     evidence.extend(wording::readers(claimed));
     if !proven && large < enough {
         evidence.push(format!(

@@ -315,7 +315,11 @@ fn a_stream_that_nobody_reads_is_proved_in_an_audit() {
         500s report
         ",
         &expect![[r#"
-            [8m 20s] nothing
+            [8m 20s]
+              #1 undrained certain: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 20s, stood 0s, reader none, GET http://events/
+                 5000 bytes lie unread on 25 sockets, and more still comes
+                 on 25 of 25 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 responses to GET http://events/ (25)
         "#]],
     );
 }

@@ -37,7 +37,8 @@ pub(super) struct References {
 impl References {
     /// Leaves out what refers to a stack: that is a goroutine's own, or what is left of one.
     pub(super) fn leave_out_stacks(&mut self, goroutines: &[Goroutine]) {
-        let mut stacks: Vec<_> = goroutines.iter().map(|it| (it.stack.low, it.stack.high)).collect();
+        let mut stacks: Vec<_> =
+            goroutines.iter().map(|it| (it.stack.low, it.stack.high)).collect();
         stacks.sort_unstable();
         self.addresses.retain(|address| {
             let after = stacks.partition_point(|(low, _)| low <= address);
@@ -57,7 +58,8 @@ impl References {
             }
             if areas.is_heap(word) {
                 self.addresses.insert(word);
-                self.source.insert(word, (stack.goroutine.id, stack.goroutine.status, stack.goroutine.pc));
+                self.source
+                    .insert(word, (stack.goroutine.id, stack.goroutine.status, stack.goroutine.pc));
             }
         }
     }
@@ -160,16 +162,36 @@ impl Responses {
         held
     }
 
-    fn add_held(&self, address: u64, pages: &mut Pages, areas: &Areas, held: &mut HashSet<usize>, references: &References) {
+    fn add_held(
+        &self,
+        address: u64,
+        pages: &mut Pages,
+        areas: &Areas,
+        held: &mut HashSet<usize>,
+        references: &References,
+    ) {
         if std::env::var_os("DBG").is_some() {
             let mut what = Vec::new();
-            if self.by_address.contains_key(&address) { what.push("direct".to_owned()); }
-            if let Some(o) = self.owner_of_body(address, pages) { what.push(format!("body {o}")); }
-            if let Some(o) = self.owners_of_response(address, pages) { what.push(format!("resp {o:?}")); }
-            for n in 0..WORDS { let Some(w) = pages.word(address + 8*n) else { continue };
-                if self.by_address.contains_key(&w) { what.push(format!("word {n} known {w:x}")); }
-                else if areas.is_heap(w) && self.owners(w, pages).is_some() { what.push(format!("word {n} owners {w:x}")); } }
-            if !what.is_empty() { eprintln!("{address:x}: {what:?} from {:?}", references.source.get(&address)); }
+            if self.by_address.contains_key(&address) {
+                what.push("direct".to_owned());
+            }
+            if let Some(o) = self.owner_of_body(address, pages) {
+                what.push(format!("body {o}"));
+            }
+            if let Some(o) = self.owners_of_response(address, pages) {
+                what.push(format!("resp {o:?}"));
+            }
+            for n in 0..WORDS {
+                let Some(w) = pages.word(address + 8 * n) else { continue };
+                if self.by_address.contains_key(&w) {
+                    what.push(format!("word {n} known {w:x}"));
+                } else if areas.is_heap(w) && self.owners(w, pages).is_some() {
+                    what.push(format!("word {n} owners {w:x}"));
+                }
+            }
+            if !what.is_empty() {
+                eprintln!("{address:x}: {what:?} from {:?}", references.source.get(&address));
+            }
         }
         if let Some(owners) = self.by_address.get(&address) {
             held.extend(owners);

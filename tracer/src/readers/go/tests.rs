@@ -147,7 +147,12 @@ fn check(program: &Path, is_tls: bool, form: &str) {
     let connections = Connections::start(program, &arguments);
     let (found, limits) = connections.look(&mut GoPrograms::default());
     assert_eq!(limits, None, "{form}");
-    if std::env::var_os("DBG").is_some() { for (fd, f) in &found { eprintln!("fd {fd} {}", in_words(Some(f))); } eprintln!("{:?}", connections.kinds); }
+    if std::env::var_os("DBG").is_some() {
+        for (fd, f) in &found {
+            eprintln!("fd {fd} {}", in_words(Some(f)));
+        }
+        eprintln!("{:?}", connections.kinds);
+    }
     for (kind, expected) in EXPECTED {
         let (name, count) = kind.split_once('=').unwrap();
         let fds = &connections.kinds[name];
