@@ -29,7 +29,6 @@ const WORDS: u64 = 4;
 #[derive(Debug, Default)]
 pub(super) struct References {
     addresses: HashSet<u64>,
-    source: HashMap<u64, (u64, u32, u64)>,
     /// Not everything was looked at.
     pub(super) is_incomplete: bool,
 }
@@ -58,8 +57,6 @@ impl References {
             }
             if areas.is_heap(word) {
                 self.addresses.insert(word);
-                self.source
-                    .insert(word, (stack.goroutine.id, stack.goroutine.status, stack.goroutine.pc));
             }
         }
     }
@@ -156,43 +153,13 @@ impl Responses {
         for some in addresses.chunks(1024) {
             pages.prefetch(some.iter().copied());
             for &address in some {
-                self.add_held(address, pages, areas, &mut held, references);
+                self.add_held(address, pages, areas, &mut held);
             }
         }
         held
     }
 
-    fn add_held(
-        &self,
-        address: u64,
-        pages: &mut Pages,
-        areas: &Areas,
-        held: &mut HashSet<usize>,
-        references: &References,
-    ) {
-        if std::env::var_os("DBG").is_some() {
-            let mut what = Vec::new();
-            if self.by_address.contains_key(&address) {
-                what.push("direct".to_owned());
-            }
-            if let Some(o) = self.owner_of_body(address, pages) {
-                what.push(format!("body {o}"));
-            }
-            if let Some(o) = self.owners_of_response(address, pages) {
-                what.push(format!("resp {o:?}"));
-            }
-            for n in 0..WORDS {
-                let Some(w) = pages.word(address + 8 * n) else { continue };
-                if self.by_address.contains_key(&w) {
-                    what.push(format!("word {n} known {w:x}"));
-                } else if areas.is_heap(w) && self.owners(w, pages).is_some() {
-                    what.push(format!("word {n} owners {w:x}"));
-                }
-            }
-            if !what.is_empty() {
-                eprintln!("{address:x}: {what:?} from {:?}", references.source.get(&address));
-            }
-        }
+    fn add_held(&self, address: u64, pages: &mut Pages, areas: &Areas, held: &mut HashSet<usize>) {
         if let Some(owners) = self.by_address.get(&address) {
             held.extend(owners);
             return;
