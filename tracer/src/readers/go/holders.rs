@@ -29,7 +29,6 @@ const WORDS: u64 = 4;
 #[derive(Debug, Default)]
 pub(super) struct References {
     addresses: HashSet<u64>,
-    source: HashMap<u64, (u64, u32, u64)>,
     /// Not everything was looked at.
     pub(super) is_incomplete: bool,
 }
@@ -37,7 +36,8 @@ pub(super) struct References {
 impl References {
     /// Leaves out what refers to a stack: that is a goroutine's own, or what is left of one.
     pub(super) fn leave_out_stacks(&mut self, goroutines: &[Goroutine]) {
-        let mut stacks: Vec<_> = goroutines.iter().map(|it| (it.stack.low, it.stack.high)).collect();
+        let mut stacks: Vec<_> =
+            goroutines.iter().map(|it| (it.stack.low, it.stack.high)).collect();
         stacks.sort_unstable();
         self.addresses.retain(|address| {
             let after = stacks.partition_point(|(low, _)| low <= address);
@@ -57,7 +57,6 @@ impl References {
             }
             if areas.is_heap(word) {
                 self.addresses.insert(word);
-                self.source.insert(word, (stack.goroutine.id, stack.goroutine.status, stack.goroutine.pc));
             }
         }
     }
@@ -154,23 +153,13 @@ impl Responses {
         for some in addresses.chunks(1024) {
             pages.prefetch(some.iter().copied());
             for &address in some {
-                self.add_held(address, pages, areas, &mut held, references);
+                self.add_held(address, pages, areas, &mut held);
             }
         }
         held
     }
 
-    fn add_held(&self, address: u64, pages: &mut Pages, areas: &Areas, held: &mut HashSet<usize>, references: &References) {
-        if std::env::var_os("DBG").is_some() {
-            let mut what = Vec::new();
-            if self.by_address.contains_key(&address) { what.push("direct".to_owned()); }
-            if let Some(o) = self.owner_of_body(address, pages) { what.push(format!("body {o}")); }
-            if let Some(o) = self.owners_of_response(address, pages) { what.push(format!("resp {o:?}")); }
-            for n in 0..WORDS { let Some(w) = pages.word(address + 8*n) else { continue };
-                if self.by_address.contains_key(&w) { what.push(format!("word {n} known {w:x}")); }
-                else if areas.is_heap(w) && self.owners(w, pages).is_some() { what.push(format!("word {n} owners {w:x}")); } }
-            if !what.is_empty() { eprintln!("{address:x}: {what:?} from {:?}", references.source.get(&address)); }
-        }
+    fn add_held(&self, address: u64, pages: &mut Pages, areas: &Areas, held: &mut HashSet<usize>) {
         if let Some(owners) = self.by_address.get(&address) {
             held.extend(owners);
             return;
