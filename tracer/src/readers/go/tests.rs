@@ -1,7 +1,8 @@
 //! Looks into a real Go program, `tests/go/connections`, that leaves connections behind in known
 //! states.
 //!
-//! `TRACER_TEST_GO` names another `go` than that of the path, or a program that it has built.
+//! `TRACER_TEST_GO` names another `go` than that of the path, and `TRACER_TEST_GO_PROGRAM` the
+//! program, built in whatever way.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -25,10 +26,10 @@ const FORMS: [(&str, &[&str]); 3] = [
 
 /// Builds the program.
 fn build(directory: &Path, (form, arguments): (&str, &[&str])) -> PathBuf {
-    let go = std::env::var("TRACER_TEST_GO").unwrap_or_else(|_| "go".to_owned());
-    if go.ends_with(form) || !go.ends_with("go") {
-        return go.into();
+    if let Ok(program) = std::env::var("TRACER_TEST_GO_PROGRAM") {
+        return program.into();
     }
+    let go = std::env::var("TRACER_TEST_GO").unwrap_or_else(|_| "go".to_owned());
     let program = directory.join(form);
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/go/connections/main.go");
     let status = Command::new(go)
@@ -89,8 +90,7 @@ impl Connections {
         let start_time_ns = processes::started(pid).unwrap() * processes::TICK_NS;
         let process = ProcessKey { pid, start_time_ns };
         let registrations = epoll::Epolls::default().look(process).unwrap();
-        let registrations = registrations.list();
-        let look = programs.look(process, registrations, &asked).unwrap();
+        let look = programs.look(process, registrations.list(), &asked).unwrap();
         let fd = |id| asked.iter().find(|asked| asked.id == id).unwrap().fd;
         (look.found.into_iter().map(|facts| (fd(facts.id), facts)).collect(), look.limits)
     }
@@ -147,12 +147,6 @@ fn check(program: &Path, is_tls: bool, form: &str) {
     let connections = Connections::start(program, &arguments);
     let (found, limits) = connections.look(&mut GoPrograms::default());
     assert_eq!(limits, None, "{form}");
-    if std::env::var_os("DBG").is_some() {
-        for (fd, f) in &found {
-            eprintln!("fd {fd} {}", in_words(Some(f)));
-        }
-        eprintln!("{:?}", connections.kinds);
-    }
     for (kind, expected) in EXPECTED {
         let (name, count) = kind.split_once('=').unwrap();
         let fds = &connections.kinds[name];
