@@ -1,7 +1,14 @@
-"""Redis with a pool of connections in this process: `redis_pool.py idle|restarted`."""
+"""Redis with a pool of connections in this process: `redis_pool.py KIND`.
+
+idle: nobody uses the pool.
+restarted: the server was restarted, and the pool was not used since.
+restarted-long-ago: the same, and keepalive probes have found out that the old server is gone.
+"""
 
 import os
+import socket
 import sys
+import time
 
 import redis
 
@@ -11,6 +18,10 @@ from orchestra import (
 )
 
 POOL = 20
+# `tcp_fin_timeout`, and redis-py probes every 30 s from then on at the latest.
+DEATH_TIMEOUT_S = 150
+# The first byte of the kernel's `tcp_info`, for a connection that is no more.
+TCP_CLOSE = 7
 
 
 def serve(directory, port):
@@ -31,16 +42,32 @@ def fill(pool):
         assert connection.read_response() in (b"PONG", "PONG")
     for connection in connections:
         pool.release(connection)
+    return connections
+
+
+def wait_until_dead(connections):
+    """Looks without using them, as the pool does not look either."""
+    give_up_at = time.monotonic() + DEATH_TIMEOUT_S
+    while any(state(connection) != TCP_CLOSE for connection in connections):
+        if time.monotonic() > give_up_at:
+            sys.exit("the connections do not die")
+        time.sleep(0.5)
+
+
+def state(connection):
+    return connection._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
 
 
 def perform():
     directory, port = private_directory("redis"), free_port()
     server = serve(directory, port)
     pool = redis.ConnectionPool(host="127.0.0.1", port=port, max_connections=POOL)
-    fill(pool)
-    if sys.argv[1] == "restarted":
+    connections = fill(pool)
+    if sys.argv[1] != "idle":
         end(server)
         server = serve(directory, port)
+    if sys.argv[1] == "restarted-long-ago":
+        wait_until_dead(connections)
     judge(os.getpid(), server.pid)
     stay()
 
