@@ -42,8 +42,12 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let proven = claimed.proven() >= claimed.options.count_min;
     let (verdict, confidence) = if leaked || proven || told >= claimed.options.count_min {
         (Verdict::Ghost, Confidence::Certain)
-    } else if many {
+    } else if many && claimed.gathered() {
         (Verdict::Ghost, Confidence::Likely)
+    } else if many {
+        // A pool whose server was restarted looks the same, if probes told the kernel so and its
+        // owner has not come by since.
+        (Verdict::Ghost, Confidence::Possible)
     } else {
         (Verdict::StalePool, Confidence::Info)
     };

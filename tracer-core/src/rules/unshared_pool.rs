@@ -34,12 +34,13 @@ fn moment(sighting: &Sighting<'_>) -> Interval {
 }
 
 /// Members that were opened although another connection to the same destination sat idle, and has
-/// ever since. Of those whose opening was seen.
+/// ever since. When it was opened is known if it was seen, or if it has served one request only.
 fn missed_reuses(claimed: &Claimed<'_, '_>) -> usize {
     let last_use = |sighting: &Sighting<'_>| sighting.last_used_at();
     let Some(longest_idle) = claimed.group.iter().map(last_use).min() else { return 0 };
     claimed.count_where(|member| {
-        member.saw_open() && member.tracked.opened_at.ms_since(longest_idle) > BUSY_MS
+        let is_dated = member.saw_open() || never_reused::was_used_once(member);
+        is_dated && member.tracked.opened_at.ms_since(longest_idle) > BUSY_MS
     })
 }
 
