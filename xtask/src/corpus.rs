@@ -108,6 +108,7 @@ fn perform(arguments: &Arguments, access: Access, may_install: bool) -> Result<S
     thread::sleep(settling.saturating_sub(pace.closed()));
 
     watch.check()?;
+    stage.check()?;
     stage.look();
     println!("auditing with `{}`", tracer.describe("audit"));
     let baseline = Baseline::take(pace.idle)?.or(earlier);
@@ -175,7 +176,9 @@ fn show_evidence(name: &str, judged: &Judged) {
         for finding in observed.now.iter().take(SHOWN) {
             let Finding { pid, comm, verdict, confidence, count, evidence, .. } = finding;
             println!("  {look}: {comm:?} [{pid}]: {count} {verdict} ({confidence})");
-            evidence.iter().for_each(|line| println!("    {line}"));
+            for line in evidence {
+                println!("    {line}");
+            }
         }
     }
 }

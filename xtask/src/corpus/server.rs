@@ -89,6 +89,17 @@ impl Server {
         bail!("the server {} does not say where it listens", name.word())
     }
 
+    /// Whether it still serves.
+    ///
+    /// # Errors
+    /// If it has ended; every program that talks to it would be judged for that.
+    pub(crate) fn check(&mut self) -> Result<()> {
+        match self.child.try_wait()? {
+            None => Ok(()),
+            Some(status) => bail!("the server {} ended with {status}", self.name.word()),
+        }
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }

@@ -154,11 +154,20 @@ impl Stage {
         Ok(command)
     }
 
+    /// Whether the servers still serve.
+    ///
+    /// # Errors
+    /// If one does not.
+    pub(crate) fn check(&mut self) -> Result<()> {
+        self.servers.iter_mut().try_for_each(Server::check)
+    }
+
     /// Starts every program and waits until each is ready, or will not be.
     ///
     /// # Errors
-    /// If a directory cannot be made.
+    /// If a directory cannot be made, or a server has ended.
     pub(crate) fn start_all(&mut self) -> Result<()> {
+        self.check()?;
         for role in &mut self.roles {
             if role.start()? {
                 thread::sleep(if role.is_slow { LONG_PAUSE } else { PAUSE });
