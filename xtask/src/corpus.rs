@@ -12,6 +12,7 @@ mod runtime;
 mod server;
 mod session;
 mod stage;
+mod sweep;
 mod tables;
 mod trial;
 mod watch;
@@ -33,6 +34,7 @@ use observed::{Finding, Record};
 use outcome::{Judged, Outcome, Summary};
 use pace::Pace;
 use stage::{Ended, Stage};
+use sweep::Variant;
 use trial::Trial;
 use watch::{Tracer, Watch};
 
@@ -50,6 +52,9 @@ pub(crate) struct Arguments {
     /// Only cases whose name holds this.
     #[arg(long, value_name = "TEXT", default_value = "")]
     filter: String,
+    /// Also audit with other T and N, and say how those do.
+    #[arg(long)]
+    sweep: bool,
     /// Also write the confusion matrix to this file.
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
@@ -71,7 +76,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
 
 /// Runs the reduced set as a step of the tests, without installing Debian packages.
 pub(crate) fn reduced(access: Access) -> Tally {
-    let arguments = Arguments { scale: 6.0, reduced: true, filter: String::new(), markdown: None };
+    let arguments = Arguments {
+        scale: 6.0,
+        reduced: true,
+        filter: String::new(),
+        sweep: false,
+        markdown: None,
+    };
     match perform(&arguments, access, false) {
         Ok(summary) => {
             println!("{summary}");
@@ -114,6 +125,7 @@ fn perform(arguments: &Arguments, access: Access, may_install: bool) -> Result<S
     let baseline = Baseline::take(pace.idle)?.or(earlier);
     let audit = tracer.audit()?;
     let live = watch.stop()?;
+    let variants = if arguments.sweep { sweep::run(&tracer, &pace)? } else { Vec::new() };
     println!("the watching tracer wrote {} documents", live.documents);
     for (name, record) in [("live", &live), ("audit", &audit)] {
         if let Some(lack) = record.not_seen() {
@@ -121,9 +133,16 @@ fn perform(arguments: &Arguments, access: Access, may_install: bool) -> Result<S
         }
     }
     show_others(&live, &audit, &stage.processes());
-    let outcomes: Vec<_> =
-        stage.end().into_iter().map(|ended| judge(ended, &live, &audit, &baseline)).collect();
+    let outcomes: Vec<_> = stage
+        .end()
+        .into_iter()
+        .map(|ended| judge(ended, &live, &audit, &baseline, &variants))
+        .collect();
     show(&outcomes);
+    if !variants.is_empty() {
+        let names: Vec<String> = variants.into_iter().map(|variant| variant.name).collect();
+        println!("\n{}", sweep::table(&names, &judged(&outcomes)));
+    }
     println!("\nit took {} s", started.elapsed().as_secs());
     if let Some(path) = &arguments.markdown {
         let markdown = format!("{}\n", tables::matrix_markdown(&judged(&outcomes)));
@@ -133,7 +152,13 @@ fn perform(arguments: &Arguments, access: Access, may_install: bool) -> Result<S
 }
 
 /// Puts together what was said of one program.
-fn judge(ended: Ended, live: &Record, audit: &Record, baseline: &Baseline) -> (String, Outcome) {
+fn judge(
+    ended: Ended,
+    live: &Record,
+    audit: &Record,
+    baseline: &Baseline,
+    variants: &[Variant],
+) -> (String, Outcome) {
     let outcome = match ended.part {
         Ok((_, pids)) if pids.is_empty() => Outcome::Broken("it has no processes".to_owned()),
         Ok((label, pids)) => Outcome::Judged(Judged {
@@ -141,6 +166,7 @@ fn judge(ended: Ended, live: &Record, audit: &Record, baseline: &Baseline) -> (S
             live: live.of(&pids),
             audit: audit.of(&pids),
             counts: baseline.of(&pids),
+            variants: variants.iter().map(|variant| variant.record.of(&pids)).collect(),
         }),
         Err(outcome) => outcome,
     };

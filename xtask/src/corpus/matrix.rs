@@ -93,7 +93,13 @@ mod tests {
 
     fn row(label: Label, audit: &[(&str, Confidence, u64)], close_wait: u64) -> Judged {
         let counts = Counts { close_wait, idle: 0 };
-        Judged { label, live: Observed::default(), audit: Observed::standing(audit), counts }
+        Judged {
+            label,
+            live: Observed::default(),
+            audit: Observed::standing(audit),
+            counts,
+            variants: Vec::new(),
+        }
     }
 
     fn leak() -> Label {

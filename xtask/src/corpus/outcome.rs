@@ -16,11 +16,14 @@ pub(crate) enum Outcome {
 }
 
 /// What was said of a case.
+#[derive(Clone)]
 pub(crate) struct Judged {
     pub(crate) label: Label,
     pub(crate) live: Observed,
     pub(crate) audit: Observed,
     pub(crate) counts: Counts,
+    /// What audits with other thresholds said, in their order.
+    pub(crate) variants: Vec<Observed>,
 }
 
 impl Judged {
@@ -111,6 +114,7 @@ mod tests {
             live: Observed::default(),
             audit: Observed::standing(said),
             counts: Counts::default(),
+            variants: Vec::new(),
         })
     }
 

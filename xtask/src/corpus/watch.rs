@@ -49,12 +49,14 @@ impl Tracer {
         format!("tracer {first} {}", self.thresholds.join(" "))
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// `others` are flags with their values, and take the place of thresholds of the same name.
+    fn command(&self, arguments: &[&str], others: &[String]) -> Command {
         let mut command = match self.access {
             Access::Direct => Command::new(&self.program),
             Access::Sudo => sudo(&self.program),
         };
-        command.args(arguments).args(["--output", "json"]).args(&self.thresholds);
+        let scaled = self.thresholds.chunks(2).filter(|flag| flag.first() != others.first());
+        command.args(arguments).args(["--output", "json"]).args(scaled.flatten()).args(others);
         command
     }
 
@@ -63,7 +65,15 @@ impl Tracer {
     /// # Errors
     /// If it could not, or not see everything.
     pub(crate) fn audit(&self) -> Result<Record> {
-        let mut audit = self.command(&["audit", "--for", "3s"]);
+        self.audit_with(&[])
+    }
+
+    /// Audits the whole host with other thresholds, which take the place of the scaled ones.
+    ///
+    /// # Errors
+    /// If it could not, or not see everything.
+    pub(crate) fn audit_with(&self, flags: &[String]) -> Result<Record> {
+        let mut audit = self.command(&["audit", "--for", "3s"], flags);
         let output = audit.stderr(Stdio::inherit()).output().context("cannot start tracer")?;
         let code = output.status.code();
         if !is_verdict(code) {
@@ -106,7 +116,7 @@ impl Watch {
     /// # Errors
     /// If it does not start.
     pub(crate) fn start(tracer: &Tracer) -> Result<Self> {
-        let mut command = tracer.command(&[]);
+        let mut command = tracer.command(&[], &[]);
         let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start tracer")?;
         let output = child.stdout.take().context("it is piped")?;
         let (sender, started): (_, Receiver<()>) = mpsc::channel();

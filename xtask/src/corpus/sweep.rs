@@ -1,0 +1,78 @@
+//! How much depends on the thresholds: audits of the same programs with other ones.
+
+use anyhow::Result;
+use comfy_table::{Table, presets};
+
+use super::label::Look;
+use super::matrix::Score;
+use super::observed::Record;
+use super::outcome::Judged;
+use super::pace::Pace;
+use super::watch::Tracer;
+
+/// T, as shares of the one that the programs are paced by.
+const IDLE_SHARES: [f64; 6] = [0.1, 0.25, 0.5, 1.0, 2.0, 4.0];
+/// N.
+const COUNTS: [u64; 6] = [1, 2, 3, 5, 10, 20];
+
+/// One audit with thresholds of its own.
+pub(crate) struct Variant {
+    pub(crate) name: String,
+    pub(crate) record: Record,
+}
+
+/// Audits with each T, then with each N.
+///
+/// # Errors
+/// If an audit could not be had.
+pub(crate) fn run(tracer: &Tracer, pace: &Pace) -> Result<Vec<Variant>> {
+    let mut variants = Vec::new();
+    for share in IDLE_SHARES {
+        let idle = pace.idle.mul_f64(share);
+        let flags = ["--idle".to_owned(), format!("{}ms", idle.as_millis())];
+        let record = tracer.audit_with(&flags)?;
+        variants.push(Variant { name: format!("T x {share}"), record });
+    }
+    for count in COUNTS {
+        let record = tracer.audit_with(&["--min-count".to_owned(), count.to_string()])?;
+        variants.push(Variant { name: format!("N = {count}"), record });
+    }
+    Ok(variants)
+}
+
+/// How each of them did.
+pub(crate) fn table(names: &[String], rows: &[&Judged]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::ASCII_MARKDOWN);
+    table.set_header([
+        "audit with",
+        "leaks flagged",
+        "only possible",
+        "missed",
+        "healthy flagged",
+        "only possible",
+        "quiet",
+    ]);
+    for (index, name) in names.iter().enumerate() {
+        let judged: Vec<Judged> = rows
+            .iter()
+            .filter_map(|row| {
+                let audit = row.variants.get(index)?.clone();
+                Some(Judged { audit, ..(*row).clone() })
+            })
+            .collect();
+        let score = Score::of_tracer(&judged.iter().collect::<Vec<_>>(), Look::Audit);
+        let numbers = [
+            score.leaks_flagged,
+            score.leaks_possible,
+            score.leaks_missed,
+            score.healthy_flagged,
+            score.healthy_possible,
+            score.healthy_quiet,
+        ];
+        let mut cells = vec![name.clone()];
+        cells.extend(numbers.iter().map(u64::to_string));
+        table.add_row(cells);
+    }
+    table
+}
