@@ -29,6 +29,7 @@ mod poll;
 mod program;
 mod read_loop;
 mod request;
+mod slots;
 
 use std::{
     collections::{HashMap, VecDeque},

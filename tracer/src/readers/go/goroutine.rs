@@ -14,7 +14,7 @@ const STACK_MAX: u64 = 1 << 30;
 const FRAMES_MAX: usize = 64;
 
 /// What a goroutine is, at one moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Goroutine {
     pub(super) address: u64,
     pub(super) stack: StackBounds,
@@ -27,7 +27,7 @@ pub(super) struct Goroutine {
     pub(super) id: u64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct StackBounds {
     pub(super) low: u64,
     pub(super) high: u64,

@@ -18,6 +18,7 @@ use super::{
     poll::{self, PollDescriptor, Waiting},
     program::{GoProgram, Parts},
     read_loop::{self, Connection, Follower, ReadLoop, Role, Wanted},
+    slots::Slots,
 };
 use crate::readers::epoll::Registration;
 
@@ -215,7 +216,10 @@ impl<'a> Look<'a> {
             .filter_map(|(index, poll)| poll.as_ref().map(|poll| (poll.fd, (index, poll.address))))
             .collect();
         let mut pages = Pages::new(self.memory);
-        let first = self.connections(&survey.read_loops, layout, &wanted, &mut pages);
+        let areas = &self.areas;
+        let mut follower = Follower { pages: &mut pages, areas, layout, wanted: &wanted };
+        let slots = Slots::find(&survey.read_loops, &mut follower);
+        let first = connections(&survey.read_loops, &slots, &mut follower);
         let held = self.held(&first, survey, &mut pages);
 
         // Everything once more, from the goroutine on.
@@ -232,9 +236,16 @@ impl<'a> Look<'a> {
             });
         let again: Vec<_> = again.collect();
         let mut fresh = Pages::new(self.memory);
-        let second = self.connections(&again, layout, &wanted, &mut fresh);
-        let mut second: HashMap<u64, Connection> =
-            second.into_iter().map(|(_, it)| (it.goroutine.address, it)).collect();
+        let mut follower = Follower { pages: &mut fresh, areas, layout, wanted: &wanted };
+        let second = connections(&again, &slots, &mut follower);
+        // A stack that was moved while it was copied is known by its goroutine.
+        let now = Goroutine::read_all(self.memory, layout, &addresses);
+        let now: HashSet<Goroutine> = now.into_iter().flatten().collect();
+        let mut second: HashMap<u64, Connection> = second
+            .into_iter()
+            .filter(|(_, connection)| now.contains(&connection.goroutine))
+            .map(|(_, connection)| (connection.goroutine.address, connection))
+            .collect();
 
         let mut proved = HashMap::new();
         let mut ambiguous = Vec::new();
@@ -258,29 +269,6 @@ impl<'a> Look<'a> {
         proved
     }
 
-    /// The connections of these goroutines, with the number of each.
-    fn connections(
-        &self,
-        read_loops: &[ReadLoop],
-        layout: &Layout,
-        wanted: &Wanted,
-        pages: &mut Pages,
-    ) -> Vec<(usize, Connection)> {
-        let mut connections = Vec::new();
-        for (batch, read_loops) in read_loops.chunks(256).enumerate() {
-            let addresses = read_loops.iter().flat_map(|it| it.pointers(&self.areas));
-            pages.prefetch(addresses);
-            let mut follower = Follower { pages, areas: &self.areas, layout, wanted };
-            let numbers = batch * 256..;
-            connections.extend(
-                numbers
-                    .zip(read_loops)
-                    .filter_map(|(number, it)| Some((number, follower.connection(it)?))),
-            );
-        }
-        connections
-    }
-
     /// The numbers of the connections whose responses some goroutine refers to.
     fn held(
         &self,
@@ -302,6 +290,21 @@ impl<'a> Look<'a> {
         let responses = Responses::of(waiting, pages, &self.areas);
         responses.held(&survey.references, pages, &self.areas)
     }
+}
+
+/// The connections of these goroutines, with the number of each.
+fn connections(
+    read_loops: &[ReadLoop],
+    slots: &Slots,
+    follower: &mut Follower,
+) -> Vec<(usize, Connection)> {
+    let mut connections = Vec::new();
+    for (number, read_loop) in read_loops.iter().enumerate() {
+        if let Some(connection) = follower.connection(read_loop, slots) {
+            connections.push((number, connection));
+        }
+    }
+    connections
 }
 
 impl Survey {

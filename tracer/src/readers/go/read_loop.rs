@@ -12,6 +12,7 @@ use super::{
     memory::Pages,
     program::{Function, Parts},
     request,
+    slots::{Slots, Variable},
 };
 
 /// Bytes above a frame where its parameters may be kept: the caller's.
@@ -30,8 +31,11 @@ const WRAPPED_MAX: usize = 64;
 pub(super) struct ReadLoop {
     pub(super) goroutine: Goroutine,
     pub(super) stage: HttpStage,
-    /// What is in its variables, in the order of the stack.
-    words: Vec<u64>,
+    /// Where `readLoop` goes on.
+    pub(super) pc: u64,
+    /// What is in its variables, in the order of the stack. As long as `pc` is the same, so is what
+    /// is where.
+    pub(super) words: Vec<u64>,
 }
 
 impl ReadLoop {
@@ -70,7 +74,8 @@ pub(super) fn role(stack: &Stack, parts: &mut Parts, pages: &mut Pages, bias: u6
                 let end = frame.end.saturating_add(PARAMETERS);
                 let end = end.min(stack.goroutine.stack.high).min(frame.start + 8 * WORDS_MAX);
                 let words: Vec<u64> = stack.words(frame.start, end).collect();
-                return Role::ReadLoop(ReadLoop { goroutine: stack.goroutine, stage, words });
+                let (goroutine, pc) = (stack.goroutine, frame.pc);
+                return Role::ReadLoop(ReadLoop { goroutine, stage, pc, words });
             }
             Function::WriteLoop => return Role::OfConnection,
             _ => called = Some(function),
@@ -114,24 +119,25 @@ pub(super) struct Follower<'a, 'memory> {
 
 impl Follower<'_, '_> {
     /// The connection of a `readLoop`; `None` if it has none of a descriptor that was asked
-    /// about, or more than one, or if anything about it does not hold.
-    pub(super) fn connection(&mut self, read_loop: &ReadLoop) -> Option<Connection> {
-        let mut found = None;
-        for word in read_loop.pointers(self.areas) {
-            let Some((reader, inner)) = self.persistent_connection(word) else { continue };
-            let Some(index) = self.descriptor(inner) else { continue };
-            if found.replace((word, reader, index)).is_some() {
-                return None;
-            }
-        }
-        let (address, reader, index) = found?;
+    /// about, or if anything about it does not hold.
+    pub(super) fn connection(&mut self, read_loop: &ReadLoop, slots: &Slots) -> Option<Connection> {
+        let places = slots.of(Variable::Connection, read_loop.pc);
+        let address = one(places.iter().filter_map(|&place| {
+            let address = *read_loop.words.get(place)?;
+            self.persistent_connection(address).map(|_| address)
+        }))?;
+        let (reader, inner) = self.persistent_connection(address)?;
+        let index = self.descriptor(inner)?;
         let progress = [
             self.pages.word(address + self.layout.connection_limit)?,
             self.pages.word(reader + layout::BUFFER_READ)?,
             self.pages.word(reader + layout::BUFFER_WRITTEN)?,
         ];
         let request = match read_loop.stage {
-            HttpStage::AwaitingBody => self.request(read_loop),
+            HttpStage::AwaitingBody => {
+                let places = slots.of(Variable::Request, read_loop.pc);
+                one(places.iter().filter_map(|&place| self.request(read_loop, place)))
+            }
             // What is left there is of a response that came before.
             HttpStage::Idle => None,
         };
@@ -151,7 +157,7 @@ impl Follower<'_, '_> {
 
     /// The buffer and the `net.Conn` of a `*persistConn`, which is known by the buffer that reads
     /// from it.
-    fn persistent_connection(&mut self, address: u64) -> Option<(u64, (u64, u64))> {
+    pub(super) fn persistent_connection(&mut self, address: u64) -> Option<(u64, (u64, u64))> {
         let word = |pages: &mut Pages, offset| pages.word(address.checked_add(offset)?);
         let reader = word(self.pages, layout::CONNECTION_READER)?;
         if !self.areas.is_heap(reader)
@@ -223,28 +229,18 @@ impl Follower<'_, '_> {
         (own == poll).then_some(index)
     }
 
-    /// The `*http.Request` of the `requestAndChan` among the variables, which is known by the
-    /// channel in it, and the request in words. If different ones are found it is none.
-    fn request(&mut self, read_loop: &ReadLoop) -> Option<(u64, String)> {
-        let apart = usize::try_from(self.layout.request_channel / 8).ok()? + 1;
-        let mut found: Option<(u64, String)> = None;
-        for structure in read_loop.words.windows(apart) {
-            let (Some(&first), Some(&channel)) = (structure.first(), structure.last()) else {
-                continue;
-            };
-            let is_here = self.areas.is_heap(first) && self.areas.is_heap(channel);
-            if !is_here || !self.is_response_channel(channel).unwrap_or(false) {
-                continue;
-            }
-            let indirect = self.layout.request_is_indirect;
-            let request = if indirect { self.pages.word(first) } else { Some(first) };
-            let Some(request) = request else { continue };
-            let Some(description) = request::describe(self.pages, request) else { continue };
-            if found.replace((request, description)).is_some_and(|before| before.0 != request) {
-                return None;
-            }
+    /// The `*http.Request` of the `requestAndChan` at a place among the variables, which is known
+    /// by the channel in it, and the request in words.
+    pub(super) fn request(&mut self, read_loop: &ReadLoop, place: usize) -> Option<(u64, String)> {
+        let apart = usize::try_from(self.layout.request_channel / 8).ok()?;
+        let first = *read_loop.words.get(place)?;
+        let channel = *read_loop.words.get(place + apart)?;
+        let is_here = self.areas.is_heap(first) && self.areas.is_heap(channel);
+        if !is_here || !self.is_response_channel(channel)? {
+            return None;
         }
-        found
+        let request = if self.layout.request_is_indirect { self.pages.word(first)? } else { first };
+        Some((request, request::describe(self.pages, request)?))
     }
 
     /// An `hchan` without a buffer for values of the size of `responseAndError`.
@@ -253,4 +249,10 @@ impl Follower<'_, '_> {
         let size = self.pages.word(channel.checked_add(layout::CHANNEL_ELEMENT_SIZE)?)?;
         Some(capacity == 0 && size & 0xffff == layout::RESPONSE_AND_ERROR_SIZE)
     }
+}
+
+/// What all say, if they say the same.
+fn one<T: PartialEq>(mut all: impl Iterator<Item = T>) -> Option<T> {
+    let first = all.next()?;
+    all.all(|other| other == first).then_some(first)
 }
