@@ -22,8 +22,9 @@ use crate::{
 
 /// Most processes that are asked about after one snapshot.
 const QUESTIONS_MAX: usize = 256;
-/// Most processes that are looked into for readers after one snapshot.
-const LOOKS_MAX: usize = 64;
+/// Most processes that are looked into for readers after one snapshot; whoever answers may answer
+/// for fewer, and is asked for the others next time.
+const LOOKS_MAX: usize = 256;
 
 /// Something the core would like to know; the answer comes as an [`Input`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,6 +70,8 @@ pub struct Detector {
     not_judged: BTreeMap<String, u64>,
     /// The connections whose readers were asked for and not answered yet.
     asked: BTreeMap<ProcessKey, Vec<ConnectionId>>,
+    /// Questions about readers that were not answered at the latest look.
+    unanswered: u64,
 }
 
 impl Detector {
@@ -91,6 +94,7 @@ impl Detector {
             undecodable: 0,
             not_judged: BTreeMap::new(),
             asked: BTreeMap::new(),
+            unanswered: 0,
         }
     }
 
@@ -113,6 +117,7 @@ impl Detector {
                 self.processes.unreadable.insert(key);
             }
             Input::Readers(readers) => self.look_into(readers),
+            Input::Unanswered(count) => self.unanswered = count,
             Input::Note(note) => {
                 if !self.host.notes.contains(&note) {
                     self.host.notes.push(note);
@@ -245,7 +250,7 @@ impl Detector {
 
     /// What the core would like to know before the next [`Input::Tick`]: of the processes that some
     /// rule suspects, and those the user asked for, what they are; and who reads from suspicious
-    /// connections. At most 256 and 64 processes at a time.
+    /// connections. At most 256 processes at a time for each.
     pub fn questions(&mut self, now: Timestamp) -> Vec<Question> {
         let mut suspected: BTreeSet<ProcessKey> = BTreeSet::new();
         let mut suspects: BTreeMap<GroupKey, Vec<Asked>> = BTreeMap::new();
@@ -269,6 +274,9 @@ impl Detector {
             }
         }
         let processes = self.processes.turns.take(suspected, self.snapshots, QUESTIONS_MAX);
+        for unanswered in self.asked.keys() {
+            self.processes.looks.forget(unanswered);
+        }
         let looks = self.processes.looks.take(readers.keys().copied(), self.snapshots, LOOKS_MAX);
         readers.retain(|key, _| looks.contains(key));
         let ids = |asked: &[Asked]| asked.iter().map(|asked| asked.id).collect();
@@ -344,7 +352,11 @@ impl Detector {
         );
         note(
             waiting(&self.processes.looks),
-            "processes were not looked into for readers: at most 64 are after one snapshot",
+            "processes were not looked into for readers: at most 256 are after one snapshot",
+        );
+        note(
+            self.unanswered,
+            "processes were not looked into for readers at the latest look: there was no time",
         );
         note(self.standing.forgotten, "findings that were taken back are no longer listed");
         note(self.undecodable, "sockets changed while they were read and were left out");

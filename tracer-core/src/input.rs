@@ -18,6 +18,8 @@ pub enum Input {
     ProcessUnreadable(crate::ProcessKey),
     /// An answer to [`Question::Readers`](crate::Question::Readers).
     Readers(Readers),
+    /// So many questions about readers were not answered at the latest look, for lack of time.
+    Unanswered(u64),
     /// What else the reader of a report should know: one sentence.
     Note(String),
     /// What the sources have lost in total since the run began. Sent when it changes.

@@ -30,6 +30,11 @@ impl Turns {
         keys.into_iter().collect()
     }
 
+    /// This one had no turn after all.
+    pub(crate) fn forget(&mut self, key: &ProcessKey) {
+        self.had.remove(key);
+    }
+
     /// Forgets the processes that are gone.
     pub(crate) fn retain(&mut self, is_there: impl Fn(&ProcessKey) -> bool) {
         self.had.retain(|key, _| is_there(key));

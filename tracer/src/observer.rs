@@ -266,10 +266,10 @@ impl Observer {
     }
 
     /// The answer to a question; `None` if there is none any more.
-    pub(crate) fn answer(&mut self, question: Question) -> Option<Input> {
+    pub(crate) fn answer(&mut self, question: &Question) -> Option<Input> {
         match question {
-            Question::Process(key) => processes::answer(key, self.with_cmdline),
-            Question::Readers(key, asked) => self.readers.answer(key, &asked),
+            Question::Process(key) => processes::answer(*key, self.with_cmdline),
+            Question::Readers(key, asked) => self.readers.answer(*key, asked),
         }
     }
 

@@ -17,7 +17,7 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     time::{Instant, sleep_until},
 };
-use tracer_core::{Detector, Input, Report};
+use tracer_core::{Detector, Input, Question, Report};
 
 use crate::{
     cli::Plan,
@@ -27,6 +27,8 @@ use crate::{
     pace::Pace,
 };
 
+/// After this long no further process is looked into for readers at one look.
+const READERS_MAX: Duration = Duration::from_secs(1);
 /// What shells add to the number of a signal that ended a program.
 const FAILED_BY_SIGNAL: i32 = 128;
 
@@ -72,11 +74,19 @@ impl Session {
         self.detector.handle(Input::Snapshot(snapshot));
         // What happened meanwhile may be in no snapshot yet.
         self.take_events();
+        let begin = Instant::now();
+        let mut unanswered = 0;
         for question in self.detector.questions(clock::now()) {
-            if let Some(input) = self.observer.answer(question) {
+            // What is left over is asked again after the next look.
+            if matches!(question, Question::Readers(..)) && begin.elapsed() > READERS_MAX {
+                unanswered += 1;
+                continue;
+            }
+            if let Some(input) = self.observer.answer(&question) {
                 self.detector.handle(input);
             }
         }
+        self.detector.handle(Input::Unanswered(unanswered));
         self.detector.handle(Input::Tick(clock::now()));
         let took = clock::processor_time().saturating_sub(before);
         self.pace.look(took, self.detector.take_stir());

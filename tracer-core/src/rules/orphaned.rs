@@ -17,6 +17,8 @@ const UNANSWERED_MIN: u32 = 2;
 fn claims(sighting: &Sighting<'_>) -> bool {
     matches!(sighting.facts.state, TcpState::Established | TcpState::CloseWait)
         && (is_probing(sighting) || is_retransmitting(sighting))
+        // This host cannot be out of its own reach.
+        && !sighting.facts.remote.ip().is_loopback()
         && sighting.overdue(unacknowledged_ms(sighting))
 }
 

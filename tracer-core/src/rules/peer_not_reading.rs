@@ -1,9 +1,12 @@
 //! The peer has closed its window and leaves it closed: what is wrong is over there.
+//!
+//! On loopback, a peer that acknowledges nothing is the same: the kernel drops what arrives on a
+//! connection that nobody reads when memory for TCP is short (`tcp_mem`).
 
 use alloc::{borrow::ToOwned, format, vec};
 
 use super::{Assessment, Claimed, Rule, wording};
-use crate::{Confidence, Interval, TcpState, Timer, Verdict, sighting::Sighting};
+use crate::{Confidence, Interval, SocketFacts, TcpState, Timer, Verdict, sighting::Sighting};
 
 pub(super) const RULE: Rule = Rule { claims, moment, assess };
 
@@ -16,7 +19,11 @@ pub(crate) fn is_stalled(sighting: &Sighting<'_>) -> bool {
     let facts = sighting.facts;
     matches!(facts.state, TcpState::Established | TcpState::CloseWait)
         && facts.unsent_bytes > 0
-        && facts.timer == Timer::WindowProbe
+        && (facts.timer == Timer::WindowProbe || is_dropped(facts))
+}
+
+fn is_dropped(facts: &SocketFacts) -> bool {
+    facts.remote.ip().is_loopback() && facts.retransmits > 0
 }
 
 fn moment(sighting: &Sighting<'_>) -> Interval {

@@ -76,3 +76,22 @@ fn a_peer_that_does_not_read_is_named_and_no_more() {
         "#]],
     );
 }
+
+/// Nobody can cut a host off from itself: the kernel drops what nobody reads when memory is short.
+#[test]
+fn a_loopback_peer_is_not_gone() {
+    check(
+        "
+        0s open a1..a6 pid=10 to=127.0.0.1:8080
+        10s retransmit a1..a6 count=6
+        100s snapshot
+        100s report
+        ",
+        &expect![[r#"
+            [1m 40s]
+              #1 peer-not-reading info: p10[10] outbound 127.0.0.1:8080 x6, oldest 1m 40s, stood 0s
+                 600 bytes cannot be sent on 6 sockets: the peer has read nothing for 1m 30s
+                 the fault is the peer's: look there
+        "#]],
+    );
+}
