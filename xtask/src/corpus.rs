@@ -38,6 +38,8 @@ use sweep::Variant;
 use trial::Trial;
 use watch::{Tracer, Watch};
 
+/// Findings that are shown of processes that are no part of the corpus.
+const OTHERS_SHOWN: usize = 10;
 /// Findings whose evidence is shown of one case.
 const SHOWN: usize = 4;
 
@@ -176,9 +178,14 @@ fn judge(
 /// Findings about processes of the host that are no part of the corpus.
 fn show_others(live: &Record, audit: &Record, ours: &BTreeSet<u32>) {
     for (name, record) in [("live", live), ("audit", audit)] {
-        for finding in record.of_others(ours) {
+        let findings = record.of_others(ours);
+        for finding in findings.iter().take(OTHERS_SHOWN) {
             let Finding { pid, comm, verdict, confidence, count, .. } = finding;
             println!("others, {name}: {comm:?} [{pid}]: {count} {verdict} ({confidence})");
+        }
+        let more = findings.len().saturating_sub(OTHERS_SHOWN);
+        if more > 0 {
+            println!("others, {name}: {more} more findings");
         }
     }
 }
