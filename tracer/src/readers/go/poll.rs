@@ -1,5 +1,7 @@
 //! Go's own books on who waits for a descriptor: `runtime.pollDesc`.
 
+use std::collections::HashMap;
+
 use tracer_core::{Asked, Reader};
 
 use super::{
@@ -82,11 +84,15 @@ pub(super) fn find(
     registrations: &[Registration],
     asked: &[Asked],
 ) -> Vec<Option<PollDescriptor>> {
+    let mut by_fd: HashMap<u32, Vec<&Registration>> = HashMap::new();
+    for registration in registrations {
+        by_fd.entry(registration.fd).or_default().push(registration);
+    }
     let mut wanted = Vec::new();
     for (index, asked) in asked.iter().enumerate() {
-        let of_socket = registrations.iter().filter(|it| it.fd == asked.fd);
-        let is_same = |it: &&Registration| it.inode.is_none_or(|inode| inode == asked.inode);
-        for registration in of_socket.filter(is_same) {
+        let of_fd = by_fd.get(&asked.fd).map(Vec::as_slice).unwrap_or_default();
+        let is_same = |it: &&&Registration| it.inode.is_none_or(|inode| inode == asked.inode);
+        for registration in of_fd.iter().filter(is_same) {
             let data = registration.data;
             let places = candidates(data, layout).into_iter();
             wanted.extend(places.map(|(address, tag_bits)| (index, address, data, tag_bits)));
