@@ -281,3 +281,6 @@ fn one<T: PartialEq>(mut all: impl Iterator<Item = T>) -> Option<T> {
     let first = all.next()?;
     all.all(|other| other == first).then_some(first)
 }
+
+#[cfg(test)]
+mod tests;
