@@ -12,7 +12,7 @@ use crate::{
     history::History,
     judge::{Case, Judged},
     processes::Processes,
-    rules,
+    rules::{self, Suspicion},
     sighting::{ProcessView, Sighting},
     standing::{Standing, connection},
     table::{Departure, Table},
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Most processes that are asked about after one snapshot.
-const QUESTIONS_MAX: usize = 256;
+const QUESTIONS_MAX: usize = 1_024;
 /// Most processes that are looked into for readers after one snapshot; whoever answers may answer
 /// for fewer, and is asked for the others next time.
 const LOOKS_MAX: usize = 256;
@@ -250,16 +250,18 @@ impl Detector {
 
     /// What the core would like to know before the next [`Input::Tick`]: of the processes that some
     /// rule suspects, and those the user asked for, what they are; and who reads from suspicious
-    /// connections. At most 256 processes at a time for each.
+    /// connections. At most 1,024 and 256 processes at a time.
     pub fn questions(&mut self, now: Timestamp) -> Vec<Question> {
         let mut suspected: BTreeSet<ProcessKey> = BTreeSet::new();
         let mut suspects: BTreeMap<GroupKey, Vec<Asked>> = BTreeMap::new();
         let mut alone: BTreeSet<GroupKey> = BTreeSet::new();
-        for (group, sighting) in
+        for (group, sighting, suspicion) in
             case(&self.table, &self.processes, &self.histories, &self.host, &self.options, now)
                 .suspects()
         {
-            suspected.insert(group.process);
+            if suspicion == Suspicion::Claimed {
+                suspected.insert(group.process);
+            }
             suspects.entry(group).or_default().extend(asked(&sighting));
             if rules::asks_alone(&sighting) {
                 alone.insert(group);
@@ -273,6 +275,7 @@ impl Detector {
                 readers.entry(group.process).or_default().append(&mut asked);
             }
         }
+        suspected.extend(readers.keys());
         let processes = self.processes.turns.take(suspected, self.snapshots, QUESTIONS_MAX);
         for unanswered in self.asked.keys() {
             self.processes.looks.forget(unanswered);
@@ -348,7 +351,7 @@ impl Detector {
         let waiting = |turns: &Turns| u64::try_from(turns.waiting).unwrap_or(u64::MAX);
         note(
             waiting(&self.processes.turns),
-            "suspected processes were not looked up: at most 256 are after one snapshot",
+            "suspected processes were not looked up, so nothing is held against them: at most 1,024 are after one snapshot",
         );
         note(
             waiting(&self.processes.looks),
@@ -389,7 +392,7 @@ fn case<'a>(
     now: Timestamp,
 ) -> Case<'a> {
     let suspended_ns = host.suspended_ns;
-    Case { table, processes: &processes.facts, histories, suspended_ns, options, now }
+    Case { table, processes, histories, suspended_ns, options, now }
 }
 
 /// The connection as its accountable process knows it.

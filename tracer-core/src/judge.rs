@@ -3,11 +3,12 @@
 use alloc::{collections::BTreeMap, string::String, vec::Vec};
 
 use crate::{
-    Options, ProcessFacts, ProcessKey, Timestamp,
+    Options, ProcessKey, Timestamp,
     group::GroupKey,
     history::{History, rate_milli},
     moments::Moments,
-    rules::{self, Assessment, Claimed, RULES, growing},
+    processes::Processes,
+    rules::{self, Assessment, Claimed, RULES, Suspicion, growing},
     sighting::{ProcessView, Sighting},
     table::Table,
     tracked::Tracked,
@@ -36,7 +37,7 @@ pub(crate) struct Growth {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Case<'a> {
     pub(crate) table: &'a Table,
-    pub(crate) processes: &'a BTreeMap<ProcessKey, ProcessFacts>,
+    pub(crate) processes: &'a Processes,
     pub(crate) histories: &'a BTreeMap<GroupKey, History>,
     pub(crate) suspended_ns: u64,
     pub(crate) options: &'a Options,
@@ -58,8 +59,9 @@ impl<'a> Case<'a> {
     fn sight(&self, tracked: &'a Tracked) -> Option<(GroupKey, Sighting<'a>)> {
         let process = tracked.accountable()?.key;
         let direction = self.table.direction(tracked);
-        let view =
-            ProcessView { facts: self.processes.get(&process), suspended_ns: self.suspended_ns };
+        let facts = self.processes.facts.get(&process);
+        let is_unasked = facts.is_none() && !self.processes.unreadable.contains(&process);
+        let view = ProcessView { facts, is_unasked, suspended_ns: self.suspended_ns };
         let sighting = Sighting::new(tracked, direction, self.now, self.options, view)?;
         Some((GroupKey::of(process, direction, sighting.facts), sighting))
     }
@@ -146,7 +148,7 @@ impl<'a> Case<'a> {
             moments,
             group: context.sightings,
             stalled: context.stalled,
-            process: self.processes.get(&context.group.process),
+            process: self.processes.facts.get(&context.group.process),
             options: self.options,
             now: self.now,
         };
@@ -168,14 +170,16 @@ impl<'a> Case<'a> {
         self.histories.get(group)?.per_min_milli(self.now, count)
     }
 
-    /// What is suspected of something, whatever the answers to the questions may be: whether the
-    /// process is stopped, and who reads.
-    pub(crate) fn suspects(&self) -> impl Iterator<Item = (GroupKey, Sighting<'a>)> {
+    /// What is suspected of something, or would be if it were known who reads, whether or not the
+    /// process is stopped.
+    pub(crate) fn suspects(&self) -> impl Iterator<Item = (GroupKey, Sighting<'a>, Suspicion)> {
         self.table.open().filter_map(|tracked| {
             let (group, sighting) = self.sight(tracked)?;
-            let process = ProcessView { facts: None, ..sighting.process };
-            let suspected = Sighting { process, ..sighting };
-            rules::suspects(&suspected).then_some((group, sighting))
+            let suspended_ns = sighting.process.suspended_ns;
+            let process = ProcessView { facts: None, is_unasked: false, suspended_ns };
+            let sighting = Sighting { process, ..sighting };
+            let suspicion = rules::suspicion(&sighting)?;
+            Some((group, sighting, suspicion))
         })
     }
 }

@@ -52,16 +52,27 @@ pub(crate) const RULES: [Rule; 12] = [
     peer_not_reading::RULE,
 ];
 
-/// Worth a look into the process: some rule claims the connection, or would if it were known who
-/// reads.
-pub(crate) fn suspects(sighting: &Sighting<'_>) -> bool {
+/// Why a connection is worth a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Suspicion {
+    /// Some rule claims it.
+    Claimed,
+    /// Some rule would if nobody waited for it.
+    Silent,
+}
+
+/// Whether there is something to ask about this connection.
+pub(crate) fn suspicion(sighting: &Sighting<'_>) -> Option<Suspicion> {
+    if RULES.iter().any(|rule| (rule.claims)(sighting)) {
+        return Some(Suspicion::Claimed);
+    }
     // A stream that nobody reads goes on to arrive, but nothing is asked on it any more.
     let silent_ms = match sighting.facts.unread_bytes {
         0 => sighting.idle_ms(),
         _ => sighting.sent_ms(),
     };
-    let silent = sighting.facts.state == TcpState::Established && sighting.overdue(silent_ms);
-    silent || RULES.iter().any(|rule| (rule.claims)(sighting))
+    let is_silent = sighting.facts.state == TcpState::Established && sighting.overdue(silent_ms);
+    is_silent.then_some(Suspicion::Silent)
 }
 
 /// What a look into the process says about this connection matters however few there are of them.

@@ -3,6 +3,9 @@ use crate::{
     ProcessFacts, Reader, SocketFacts, Timestamp, Verdict, tracked::Tracked,
 };
 
+/// Ages by jiffies are coarse, 10 ms at the most, and so is their rate.
+const JIFFIES_MARGIN_MS: u64 = 1_000;
+
 /// One connection as the rules see it: what is known, and what time it is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sighting<'a> {
@@ -20,6 +23,8 @@ pub(crate) struct Sighting<'a> {
 pub(crate) struct ProcessView<'a> {
     /// What `/proc` says of it, if that was asked.
     pub(crate) facts: Option<&'a ProcessFacts>,
+    /// It has yet to be asked whether the process is stopped.
+    pub(crate) is_unasked: bool,
     /// How long the host was suspended since it booted, in nanoseconds: start times count that,
     /// the clock of all other moments does not.
     pub(crate) suspended_ns: u64,
@@ -79,7 +84,9 @@ impl<'a> Sighting<'a> {
     /// This holder is younger than the connection, so it cannot have opened it.
     pub(crate) fn is_heir(&self, holder: &Owner) -> bool {
         let born_ns = holder.key.start_time_ns.saturating_sub(self.process.suspended_ns);
-        Timestamp::from_ns(born_ns) > self.tracked.opened_at
+        // What was not seen to open is dated by jiffies, and a program may connect as it starts.
+        let margin_ms = if self.saw_open() { 0 } else { JIFFIES_MARGIN_MS };
+        Timestamp::from_ns(born_ns).before_ms(margin_ms) > self.tracked.opened_at
     }
 
     /// Who would notice data or the end.
@@ -109,10 +116,11 @@ impl<'a> Sighting<'a> {
         self.is_bad() || milliseconds >= self.options.idle_ms
     }
 
-    /// The process could act on the connection if it wanted to. What was found before a process
-    /// was stopped stays.
+    /// The process could act on the connection if it wanted to, as far as can be known. What was
+    /// found before a process was stopped stays.
     pub(crate) fn is_free_to_act(&self) -> bool {
-        self.is_bad() || !self.process.facts.is_some_and(|facts| facts.stopped)
+        let is_stopped = self.process.facts.is_some_and(|facts| facts.stopped);
+        self.is_bad() || !(is_stopped || self.process.is_unasked)
     }
 
     fn is_bad(&self) -> bool {

@@ -289,3 +289,42 @@ fn a_single_look_is_only_possible() {
         "#]],
     );
 }
+
+/// Where there are too many processes to ask about at once, those whose turn has not come may well
+/// be stopped.
+#[test]
+fn a_process_that_was_not_asked_about_is_not_accused() {
+    check(
+        "
+        0s open a1..a9 every=20s pid=10
+        0s receive a1..a9 every=20s bytes=60000
+        0s mute pid=10
+        300s snapshot
+        301s snapshot
+        301s report
+        ",
+        &expect![[r#"
+            [5m 1s] nothing
+        "#]],
+    );
+}
+
+/// The age of what was not seen to open comes from a coarse clock.
+#[test]
+fn a_program_that_connects_as_it_starts_has_inherited_nothing() {
+    check(
+        "
+        0s lose
+        0s open a1..a6 pid=10
+        5ms share a1..a6 pid=11 forked=now
+        6ms unshare a1..a6 pid=10
+        1s found
+        100s snapshot
+        101s snapshot
+        101s report
+        ",
+        &expect![[r#"
+            [1m 41s] nothing
+        "#]],
+    );
+}

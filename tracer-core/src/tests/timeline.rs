@@ -18,6 +18,7 @@
 //!                                                      http= body or idle); without is=, nothing
 //! 9s unshare a1 pid=10
 //! 9s stop pid=10                                       the process is stopped
+//! 9s mute pid=10                                       nobody answers what the process is
 //! 70s snapshot                                         a snapshot, the questions, a judgement
 //! 70s report                                           what the detector says then
 //! ```
@@ -130,6 +131,7 @@ pub(super) struct Player {
     pub(super) detector: Detector,
     stopped: BTreeSet<u32>,
     forked: BTreeSet<u32>,
+    muted: BTreeSet<u32>,
     report: String,
 }
 
@@ -141,8 +143,8 @@ impl Player {
         let mut detector = Detector::new(options);
         let started_at = Timestamp::from_ms(START_MS);
         detector.handle(Input::Host(HostFacts { started_at, ..HostFacts::default() }));
-        let (stopped, forked) = (BTreeSet::new(), BTreeSet::new());
-        Self { world: World::default(), detector, stopped, forked, report: String::new() }
+        let [stopped, forked, muted] = [(); 3].map(|()| BTreeSet::new());
+        Self { world: World::default(), detector, stopped, forked, muted, report: String::new() }
     }
 
     /// Goes on with a timeline.
@@ -163,6 +165,7 @@ impl Player {
             ("lose", _) => self.world.losing = true,
             ("found", _) => self.world.losing = false,
             ("stop", _) => drop(self.stopped.insert(line.number("pid"))),
+            ("mute", _) => drop(self.muted.insert(line.number("pid"))),
             ("spawn", _) => drop(self.forked.insert(line.number("pid"))),
             ("snapshot", _) => self.snapshot(),
             ("report", _) => {
@@ -226,6 +229,7 @@ impl Player {
         self.detector.handle(snapshot);
         for question in self.detector.questions(now) {
             let key = match question {
+                Question::Process(key) if self.muted.contains(&key.pid) => continue,
                 Question::Process(key) => key,
                 Question::Readers(process, asked) => {
                     let found = asked.iter().filter_map(|asked| self.world.readers.get(&asked.id));

@@ -154,11 +154,91 @@ impl Stack {
         while frames.len() < FRAMES_MAX
             && frame.start <= frame.end
             && frame.end.is_multiple_of(8)
-            && let (Some(end), Some(pc)) = (self.word(frame.end), self.word(frame.end + 8))
+            && let Some(end) = self.word(frame.end)
+            && let Some(pc) = self.word(frame.end + 8)
         {
             frames.push(frame);
             frame = Frame { pc, start: frame.end + 16, end };
         }
         frames
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::readers::go::memory::fake::FakeMemory;
+
+    fn stack(words: &[u64], bp: u64) -> Stack {
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let stack = StackBounds { low: 0xc000, high: 0xc100 + bytes.len() as u64 };
+        let goroutine = Goroutine { address: 8, stack, sp: 0xc100, pc: 1, bp, status: 4, id: 1 };
+        Stack { goroutine, start: 0xc100, bytes: bytes.into() }
+    }
+
+    #[track_caller]
+    fn check(words: &[u64], bp: u64, expected: &[(u64, u64, u64)]) {
+        let frames = stack(words, bp).frames();
+        let frames: Vec<_> = frames.iter().map(|it| (it.pc, it.start, it.end)).collect();
+        assert_eq!(frames, expected);
+    }
+
+    #[test]
+    fn frame_pointers_are_followed() {
+        // Two variables, then the frame pointer of the caller and where it goes on; one variable
+        // of the caller, and its caller has none.
+        let words = [10, 11, 0xc128, 2, 20, 0, 3];
+        check(&words, 0xc110, &[(1, 0xc100, 0xc110), (2, 0xc120, 0xc128)]);
+    }
+
+    #[test]
+    fn frame_pointers_that_lead_nowhere_end() {
+        check(&[0xc100, 2, 3], 0xc100, &[(1, 0xc100, 0xc100)]);
+        check(&[1, 2, 0xc100, 3], 0xc110, &[(1, 0xc100, 0xc110)]);
+        for bp in [0, 7, 0xc0f8, 0xc101, 0xc108, 0xc110, u64::MAX, u64::MAX - 7] {
+            check(&[1, 2], bp, &[]);
+        }
+    }
+
+    #[test]
+    fn there_are_no_more_frames_than_make_sense() {
+        let words: Vec<u64> = (0..1000).map(|index| 0xc100 + 8 * (index + 2)).collect();
+        assert_eq!(stack(&words, 0xc100).frames().len(), FRAMES_MAX);
+    }
+
+    #[test]
+    fn a_goroutine_is_read_by_the_layout_of_its_version() {
+        for minor in layout::OLDEST..=layout::NEWEST + 1 {
+            let layout = Layout::of(minor);
+            let mut bytes = vec![0; HEADER];
+            let mut put = |offset: usize, value: u64| {
+                bytes[offset..offset + 8].copy_from_slice(&value.to_le_bytes());
+            };
+            put(0, 0xc000);
+            put(8, 0xd000);
+            put(layout.goroutine_bp, 0xcff0);
+            put(layout.goroutine_status, u64::from(layout::STATUS_SCAN | layout::STATUS_WAITING));
+            put(layout.goroutine_id, 17);
+            let mut memory = FakeMemory::default();
+            memory.put_bytes(0x1000, &bytes);
+            memory.put(0x2000, &[0x1000, 0x3000]);
+            let read = Goroutine::read_list(&memory, &layout, 0x2000, 2);
+            let goroutine = read[0].unwrap();
+            assert_eq!((goroutine.id, goroutine.bp, goroutine.is_waiting()), (17, 0xcff0, true));
+            assert_eq!(read[1], None);
+        }
+    }
+
+    #[test]
+    fn the_used_part_of_a_stack_is_within_its_bounds() {
+        let mut goroutine = stack(&[0; 4], 0).goroutine;
+        assert_eq!(goroutine.used_stack(1 << 20), Some((0xc100, 32)));
+        assert_eq!(goroutine.used_stack(16), Some((0xc100, 16)));
+        for sp in [0, 0xbff8, 0xc101, 0xc120, u64::MAX] {
+            goroutine.sp = sp;
+            assert_eq!(goroutine.used_stack(1 << 20), None, "{sp:#x}");
+        }
+        goroutine.status = layout::STATUS_RUNNING;
+        assert_eq!(goroutine.used_stack(1 << 20), Some((0xc000, 0x120)));
     }
 }

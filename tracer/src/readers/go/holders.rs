@@ -21,6 +21,8 @@ use super::{
 
 /// Most different addresses that are looked at.
 const ADDRESSES_MAX: usize = 250_000;
+/// Addresses of which the memory is read with one call.
+const READ_TOGETHER: usize = 1024;
 /// Words of an object in which a response or a body is looked for. How long it is is not known, so
 /// with more of them its neighbours would be taken for parts of it.
 const WORDS: u64 = 4;
@@ -28,37 +30,52 @@ const WORDS: u64 = 4;
 /// What the stacks of goroutines refer to.
 #[derive(Debug, Default)]
 pub(super) struct References {
-    addresses: HashSet<u64>,
+    /// Each may be there several times until goroutines are left out.
+    addresses: Vec<u64>,
+    /// How many there were when each was there once.
+    different: usize,
     /// Not everything was looked at.
     pub(super) is_incomplete: bool,
 }
 
 impl References {
-    /// Leaves out what refers to a stack: that is a goroutine's own, or what is left of one.
-    pub(super) fn leave_out_stacks(&mut self, goroutines: &[Goroutine]) {
-        let mut stacks: Vec<_> =
-            goroutines.iter().map(|it| (it.stack.low, it.stack.high)).collect();
+    /// Adds what the stack of a goroutine that is no connection's refers to.
+    pub(super) fn add(&mut self, stack: &Stack, areas: &Areas) {
+        let own = stack.goroutine.stack.low..stack.goroutine.stack.high;
+        let words = stack.words(stack.start, stack.goroutine.stack.high);
+        let is_wanted =
+            |word: &u64| word.is_multiple_of(8) && !own.contains(word) && areas.is_heap(*word);
+        self.addresses.extend(words.filter(is_wanted));
+        if self.addresses.len() > self.different + ADDRESSES_MAX {
+            self.sort();
+        }
+        if self.different > ADDRESSES_MAX {
+            self.is_incomplete = true;
+            self.addresses.clear();
+            self.different = 0;
+        }
+    }
+
+    fn sort(&mut self) {
+        self.addresses.sort_unstable();
+        self.addresses.dedup();
+        self.different = self.addresses.len();
+    }
+
+    /// Leaves out what refers to goroutines and to stacks: what is on those is looked at anyway.
+    pub(super) fn leave_out(&mut self, goroutines: &[Goroutine]) {
+        self.sort();
+        self.is_incomplete |= self.different > ADDRESSES_MAX;
+        let stacks = goroutines.iter().map(|it| (it.stack.low, it.stack.high));
+        let mut stacks: Vec<_> = stacks.collect();
         stacks.sort_unstable();
+        let goroutines: HashSet<u64> = goroutines.iter().map(|it| it.address).collect();
+        self.addresses.retain(|address| !goroutines.contains(address));
         self.addresses.retain(|address| {
             let after = stacks.partition_point(|(low, _)| low <= address);
             let before = after.checked_sub(1).and_then(|index| stacks.get(index));
             before.is_none_or(|(_, high)| address >= high)
         });
-    }
-
-    /// Adds what the stack of a goroutine that is no connection's refers to.
-    pub(super) fn add(&mut self, stack: &Stack, areas: &Areas) {
-        let own = stack.goroutine.stack.low..stack.goroutine.stack.high;
-        let words = stack.words(stack.start, stack.goroutine.stack.high);
-        for word in words.filter(|word| word.is_multiple_of(8) && !own.contains(word)) {
-            if self.addresses.len() >= ADDRESSES_MAX {
-                self.is_incomplete = true;
-                return;
-            }
-            if areas.is_heap(word) {
-                self.addresses.insert(word);
-            }
-        }
     }
 }
 
@@ -93,9 +110,11 @@ impl Responses {
             }
         }
         let mut by_address: HashMap<u64, Vec<usize>> = HashMap::new();
-        for (_, _, read_loop) in waiting {
-            for address in read_loop.pointers(areas) {
-                if let Some(owners) = responses.owners(address, pages) {
+        let addresses: Vec<u64> = waiting.flat_map(|(.., it)| it.pointers(areas)).collect();
+        for some in addresses.chunks(READ_TOGETHER) {
+            pages.prefetch(some.iter().copied());
+            for &address in some {
+                if let Some(owners) = responses.owners(address, pages, areas) {
                     by_address.entry(address).or_insert_with(|| owners.to_vec());
                 }
             }
@@ -105,31 +124,39 @@ impl Responses {
     }
 
     /// Which connections' response or body may be at this address.
-    fn owners(&self, address: u64, pages: &mut Pages) -> Option<&[usize]> {
-        self.owner_of_body(address, pages)
+    fn owners(&self, address: u64, pages: &mut Pages, areas: &Areas) -> Option<&[usize]> {
+        self.owner_of_body(address, pages, areas)
             .map(std::slice::from_ref)
-            .or_else(|| self.owners_of_response(address, pages))
+            .or_else(|| self.owners_of_response(address, pages, areas))
     }
 
     /// `bodyEOFSignal` around `body`, whose source reads from the buffer of a connection: it is the
     /// buffer, or an `io.LimitedReader` on it, or a `chunkedReader`, which begins with it.
-    fn owner_of_body(&self, address: u64, pages: &mut Pages) -> Option<&usize> {
-        let inner = pages.word(address.checked_add(layout::BODY_INNER)?)?;
-        let source = pages.word(inner.checked_add(layout::INNER_SOURCE)?)?;
-        let mut readers = [Some(source), pages.word(source.saturating_add(8)), pages.word(source)]
-            .into_iter()
-            .flatten();
-        readers.find_map(|reader| self.by_reader.get(&reader))
+    fn owner_of_body(&self, address: u64, pages: &mut Pages, areas: &Areas) -> Option<&usize> {
+        // Both are interfaces: the type is part of the program.
+        let mut data_of_interface = |place: u64| {
+            pages.word(place).filter(|&it| areas.is_constant(it))?;
+            pages.word(place.checked_add(8)?).filter(|&it| areas.is_heap(it))
+        };
+        let inner = data_of_interface(address.checked_add(layout::BODY_INNER)?)?;
+        let source = data_of_interface(inner.checked_add(layout::INNER_SOURCE)?)?;
+        let readers = [Some(source), pages.word(source.saturating_add(8)), pages.word(source)];
+        readers.into_iter().flatten().find_map(|reader| self.by_reader.get(&reader))
     }
 
-    fn owners_of_response(&self, address: u64, pages: &mut Pages) -> Option<&[usize]> {
+    fn owners_of_response(
+        &self,
+        address: u64,
+        pages: &mut Pages,
+        areas: &Areas,
+    ) -> Option<&[usize]> {
         let word = |pages: &mut Pages, offset| pages.word(address.checked_add(offset)?);
         let request = word(pages, layout::RESPONSE_REQUEST)?;
         // Anything may be followed by something with the address of a request.
         let is_response = (100..1000).contains(&word(pages, layout::RESPONSE_STATUS)?)
             && word(pages, layout::RESPONSE_MAJOR)? == 1
             && word(pages, layout::RESPONSE_MINOR)? <= 1;
-        if !is_response {
+        if !is_response || !areas.is_heap(request) {
             return None;
         }
         let by_url = |pages: &mut Pages| {
@@ -146,12 +173,16 @@ impl Responses {
         pages: &mut Pages,
         areas: &Areas,
     ) -> HashSet<usize> {
-        let mut addresses: Vec<u64> = references.addresses.iter().copied().collect();
-        // In order, so that what lies together is read together.
-        addresses.sort_unstable();
         let mut held = HashSet::new();
-        for some in addresses.chunks(1024) {
+        // They are in order, so what lies together is read together.
+        for some in references.addresses.chunks(READ_TOGETHER) {
             pages.prefetch(some.iter().copied());
+            let mut next = Vec::new();
+            for &address in some {
+                let words = (0..WORDS).map(|number| address.saturating_add(8 * number));
+                next.extend(words.filter_map(|it| pages.word(it)).filter(|&it| areas.is_heap(it)));
+            }
+            pages.prefetch(next);
             for &address in some {
                 self.add_held(address, pages, areas, &mut held);
             }
@@ -164,14 +195,14 @@ impl Responses {
             held.extend(owners);
             return;
         }
-        held.extend(self.owners(address, pages).unwrap_or_default());
+        held.extend(self.owners(address, pages, areas).unwrap_or_default());
         for number in 0..WORDS {
             let word = address.checked_add(8 * number).and_then(|place| pages.word(place));
             let Some(word) = word else { return };
             if let Some(owners) = self.by_address.get(&word) {
                 held.extend(owners);
             } else if areas.is_heap(word) {
-                held.extend(self.owners(word, pages).unwrap_or_default());
+                held.extend(self.owners(word, pages, areas).unwrap_or_default());
             }
         }
     }

@@ -43,11 +43,11 @@ pub(super) const RESPONSE_MAJOR: u64 = 40;
 pub(super) const RESPONSE_MINOR: u64 = 48;
 pub(super) const RESPONSE_REQUEST: u64 = 128;
 
-/// `net/http.bodyEOFSignal`: the data of `body`, and `closed`.
-pub(super) const BODY_INNER: u64 = 8;
+/// `net/http.bodyEOFSignal`: `body`, an interface.
+pub(super) const BODY_INNER: u64 = 0;
 
-/// `net/http.body`: the data of `src`.
-pub(super) const INNER_SOURCE: u64 = 8;
+/// `net/http.body`: `src`, an interface.
+pub(super) const INNER_SOURCE: u64 = 0;
 
 /// `runtime.hchan`: `dataqsiz`, `elemsize` (two bytes).
 pub(super) const CHANNEL_CAPACITY: u64 = 8;

@@ -30,6 +30,8 @@ const STACKS_MAX: usize = 512 << 20;
 const STACK_MAX: usize = 1 << 20;
 /// Bytes of stacks that are held at a time.
 const BATCH: usize = 8 << 20;
+/// Connections whose memory is read together.
+const PREFETCHED: usize = 512;
 /// Least time between two looks at the same.
 const PAUSE: Duration = Duration::from_millis(2);
 
@@ -156,7 +158,7 @@ impl<'a> Look<'a> {
                 self.survey_stack(&stack, parts, &mut pages, &ready, &mut survey);
             }
         }
-        survey.references.leave_out_stacks(&goroutines);
+        survey.references.leave_out(&goroutines);
         survey
     }
 
@@ -300,6 +302,10 @@ fn connections(
 ) -> Vec<(usize, Connection)> {
     let mut connections = Vec::new();
     for (number, read_loop) in read_loops.iter().enumerate() {
+        if number % PREFETCHED == 0 {
+            let some = read_loops.iter().skip(number).take(PREFETCHED);
+            follower.prefetch(some, slots);
+        }
         if let Some(connection) = follower.connection(read_loop, slots) {
             connections.push((number, connection));
         }

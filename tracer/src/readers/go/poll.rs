@@ -1,5 +1,7 @@
 //! Go's own books on who waits for a descriptor: `runtime.pollDesc`.
 
+use std::collections::HashMap;
+
 use tracer_core::{Asked, Reader};
 
 use super::{
@@ -82,11 +84,15 @@ pub(super) fn find(
     registrations: &[Registration],
     asked: &[Asked],
 ) -> Vec<Option<PollDescriptor>> {
+    let mut by_fd: HashMap<u32, Vec<&Registration>> = HashMap::new();
+    for registration in registrations {
+        by_fd.entry(registration.fd).or_default().push(registration);
+    }
     let mut wanted = Vec::new();
     for (index, asked) in asked.iter().enumerate() {
-        let of_socket = registrations.iter().filter(|it| it.fd == asked.fd);
-        let is_same = |it: &&Registration| it.inode.is_none_or(|inode| inode == asked.inode);
-        for registration in of_socket.filter(is_same) {
+        let of_fd = by_fd.get(&asked.fd).map(Vec::as_slice).unwrap_or_default();
+        let is_same = |it: &&&Registration| it.inode.is_none_or(|inode| inode == asked.inode);
+        for registration in of_fd.iter().filter(is_same) {
             let data = registration.data;
             let places = candidates(data, layout).into_iter();
             wanted.extend(places.map(|(address, tag_bits)| (index, address, data, tag_bits)));
@@ -130,4 +136,61 @@ fn read(address: u64, bytes: &[u8], layout: &Layout) -> Option<PollDescriptor> {
     let fd = u32::try_from(word_at(bytes, layout::POLL_DESCRIPTOR_FD)?).ok()?;
     let waiting = Waiting::decode(word_at(bytes, layout.poll_reader)?);
     Some(PollDescriptor { address, fd, waiting })
+}
+
+#[cfg(test)]
+mod tests {
+    use tracer_core::ConnectionId;
+
+    use super::*;
+    use crate::readers::go::memory::fake::FakeMemory;
+
+    const POLL: u64 = 0x7f12_3456_7000;
+
+    /// What is said of descriptor 9, whose `pollDesc` has been used three times.
+    fn look(minor: u32, data: u64, inode: Option<u64>) -> Option<PollDescriptor> {
+        let layout = Layout::of(minor);
+        let mut memory = FakeMemory::default();
+        let sequence = if layout.poll_is_tagged { 3 } else { 0 };
+        memory.put(POLL, &[0, 9, sequence, 0, 0]);
+        memory.put(POLL + layout.poll_reader as u64, &[0xc000_1234]);
+        let registration = Registration { epoll_fd: 4, fd: 9, events: 1, data, inode };
+        let asked = Asked { id: ConnectionId(1), fd: 9, inode: 77 };
+        find(&memory, &layout, &[registration], &[asked]).pop().unwrap()
+    }
+
+    #[test]
+    fn pointers_are_unpacked_as_each_version_packs_them() {
+        let found =
+            Some(PollDescriptor { address: POLL, fd: 9, waiting: Waiting::Goroutine(0xc000_1234) });
+        assert_eq!(look(19, POLL, Some(77)), found);
+        assert_eq!(look(21, POLL << 16 | 3, Some(77)), found);
+        assert_eq!(look(27, POLL << 15 | 3, None), found);
+        assert_eq!(look(99, POLL << 15 | 3, None), found);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_not_believed() {
+        assert_eq!(look(21, POLL << 16 | 4, Some(77)), None, "the tag of another use");
+        assert_eq!(look(21, POLL << 16 | 3, Some(78)), None, "another socket");
+        assert_eq!(look(21, (POLL + 8) << 16 | 3, Some(77)), None, "no such memory");
+        assert_eq!(look(21, POLL, Some(77)), None, "not packed");
+        assert_eq!(look(19, 9, Some(77)), None, "not Go's epoll");
+    }
+
+    #[test]
+    fn only_what_two_looks_agree_on_is_said() {
+        use Waiting::{Goroutine, Nobody, Ready, Soon};
+        for (before, after, is_waking, reader) in [
+            (Nobody, Nobody, false, Reader::None),
+            (Nobody, Goroutine(8), false, Reader::Unknown),
+            (Goroutine(8), Goroutine(16), false, Reader::Goroutine),
+            (Ready, Ready, false, Reader::None),
+            (Ready, Ready, true, Reader::Unknown),
+            (Ready, Nobody, false, Reader::Unknown),
+            (Soon, Soon, false, Reader::Unknown),
+        ] {
+            assert_eq!(before.reader(after, is_waking), reader, "{before:?} {after:?}");
+        }
+    }
 }

@@ -118,6 +118,31 @@ pub(super) struct Follower<'a, 'memory> {
 }
 
 impl Follower<'_, '_> {
+    /// Reads what will be followed of these, step by step, each for all of them together.
+    pub(super) fn prefetch<'a>(
+        &mut self,
+        read_loops: impl Iterator<Item = &'a ReadLoop>,
+        slots: &Slots,
+    ) {
+        let mut addresses = Vec::new();
+        for read_loop in read_loops {
+            for variable in [Variable::Connection, Variable::Request] {
+                let places = slots.of(variable, read_loop.pc).iter();
+                addresses.extend(places.filter_map(|&place| read_loop.words.get(place)));
+            }
+        }
+        addresses.retain(|&address| self.areas.is_heap(address));
+        self.pages.prefetch(addresses.iter().copied());
+        let next = |pages: &mut Pages, offset: u64| -> Vec<u64> {
+            let words = addresses.iter().filter_map(|it| pages.word(it.saturating_add(offset)));
+            words.filter(|&word| self.areas.is_heap(word)).collect()
+        };
+        let mut all = next(self.pages, layout::CONNECTION_READER);
+        all.extend(next(self.pages, layout::CONNECTION_CONN + 8));
+        all.extend(next(self.pages, 0));
+        self.pages.prefetch(all);
+    }
+
     /// The connection of a `readLoop`; `None` if it has none of a descriptor that was asked
     /// about, or if anything about it does not hold.
     pub(super) fn connection(&mut self, read_loop: &ReadLoop, slots: &Slots) -> Option<Connection> {
@@ -256,3 +281,6 @@ fn one<T: PartialEq>(mut all: impl Iterator<Item = T>) -> Option<T> {
     let first = all.next()?;
     all.all(|other| other == first).then_some(first)
 }
+
+#[cfg(test)]
+mod tests;
