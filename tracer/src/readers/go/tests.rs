@@ -90,22 +90,14 @@ impl Connections {
             let id = ConnectionId(u64::from(fd));
             asked.push(Asked { id, fd, inode: inode.parse().unwrap() });
         }
-<<<<<<< HEAD
         let start_time_ns = processes::started(pid).unwrap() * processes::TICK_NS;
         let process = ProcessKey { pid, start_time_ns };
         let registrations = epoll::Epolls::default().look(process).unwrap();
-        let look = programs.look(process, registrations.list(), &asked).unwrap();
-        let fd = |id| asked.iter().find(|asked| asked.id == id).unwrap().fd;
-        (look.found.into_iter().map(|facts| (fd(facts.id), facts)).collect(), look.limits)
-=======
-        let registrations = epoll::registrations(pid).unwrap();
-        let process = ProcessKey { start_time_ns: 0, pid };
         let begin = Instant::now();
-        let look = programs.look(process, &registrations, &asked).unwrap();
+        let look = programs.look(process, registrations.list(), &asked).unwrap();
         let took = begin.elapsed();
         let fd = |id: ConnectionId| u32::try_from(id.0).unwrap();
         (look.found.into_iter().map(|facts| (fd(facts.id), facts)).collect(), look.limits, took)
->>>>>>> wip-goproof
     }
 }
 
