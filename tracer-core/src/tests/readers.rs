@@ -241,13 +241,11 @@ fn the_proof_makes_dead_ones_certain() {
             [8m 20s]
               #1 ghost certain: p10[10] outbound 10.0.0.1:443 x13, oldest 5m 20s, stood 0s, reader none
                  13 sockets dead for 1m 40s with the descriptor still open; ss does not show them
-                 they may all have died at one time, as by a restart
                  the process has not noticed on any of 13: it never looked again
                  on 13 of 13 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
                  responses to GET http://billing/charge (8), GET http://billing/refund (5)
               #2 close-wait certain: p10[10] outbound 10.0.0.1:443 x12, oldest 8m 20s, stood 0s, reader none, GET http://billing/charge
                  the peer closed 12 sockets 1m 40s ago and nothing was sent since
-                 they may all have been closed at one time, as by a restart
                  on 12 of 12 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
                  responses to GET http://billing/charge (12)
         "#]],
