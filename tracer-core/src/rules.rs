@@ -52,6 +52,15 @@ pub(crate) const RULES: [Rule; 12] = [
     peer_not_reading::RULE,
 ];
 
+/// By which rule a finding is known: what is nearly proved today may be proved tomorrow, and is
+/// the same finding.
+pub(crate) const fn identity(rule: usize) -> usize {
+    if rule == NEARLY_PROVEN { NEARLY_PROVEN + 1 } else { rule }
+}
+
+/// The place of that rule in [`RULES`]; the one that is wholly proved comes next.
+const NEARLY_PROVEN: usize = 5;
+
 /// Why a connection is worth a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Suspicion {
@@ -133,6 +142,15 @@ impl<'a> Claimed<'_, 'a> {
         self.count_where(Sighting::is_proven)
     }
 
+    /// Enough are proved to be leaked: of these, or of the group, where a leak has come to be in
+    /// several states.
+    pub(crate) fn is_proven(&self) -> bool {
+        let proven = self.proven();
+        let in_group = || self.group.iter().filter(|member| member.is_proven_leak()).count();
+        let enough = self.options.count_min;
+        proven >= enough || (proven > 0 && 2 * proven >= self.count() && in_group() >= enough)
+    }
+
     /// The response of this many waits, and some goroutine still has it in hand.
     pub(crate) fn held(&self) -> usize {
         self.count_where(|member| member.awaits_body() && !member.is_proven())
@@ -142,7 +160,7 @@ impl<'a> Claimed<'_, 'a> {
     /// its own slow clients before it can read on.
     pub(crate) fn is_held_up(&self) -> bool {
         let unread = self.count_where(|member| member.facts.unread_bytes > 0);
-        2 * self.held() > self.count() || (2 * unread > self.count() && 2 * self.stalled >= unread)
+        2 * self.held() > self.count() || (2 * unread > self.count() && self.stalled >= unread)
     }
 
     pub(crate) fn gathered(&self) -> bool {

@@ -110,10 +110,20 @@ impl<'a> Sighting<'a> {
         self.awaits_body() && self.http().is_some_and(|http| !http.is_held)
     }
 
+    /// It is proved, and the time T is over.
+    pub(crate) fn is_proven_leak(&self) -> bool {
+        self.is_proven() && self.overdue(self.sent_ms())
+    }
+
     /// The time T is over; or the connection itself was found bad already, so that one that goes
     /// from one bad state to the next is not taken back in between.
     pub(crate) fn overdue(&self, milliseconds: u64) -> bool {
         self.is_bad() || milliseconds >= self.options.idle_ms
+    }
+
+    /// The process was seen to read within T: a slow reader of what a peer left that is gone.
+    pub(crate) fn is_being_read(&self) -> bool {
+        self.tracked.read_at.is_some_and(|at| !self.overdue(self.now.ms_since(at)))
     }
 
     /// The process could act on the connection if it wanted to, as far as can be known. What was

@@ -9,7 +9,7 @@ use alloc::{
 
 use crate::{
     Connection, ConnectionId, Finding, Origin, ProcessFacts, ProcessKey, Reader, Timestamp,
-    group::GroupKey, judge::Judged, sighting::Sighting,
+    group::GroupKey, judge::Judged, rules, sighting::Sighting,
 };
 
 /// Identity of a finding: what it is about and which rule found it.
@@ -50,7 +50,7 @@ impl Standing {
         let mut shown: BTreeSet<ConnectionId> = BTreeSet::new();
         for judged in judged {
             shown.extend(judged.members.iter().map(|member| member.tracked.id));
-            let key = (judged.group, judged.rule);
+            let key = (judged.group, rules::identity(judged.rule));
             let (id, since) = before.remove(&key).map_or_else(
                 || {
                     self.numbered += 1;

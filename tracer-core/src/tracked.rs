@@ -30,6 +30,9 @@ pub(crate) struct Tracked {
     pub(crate) missed: u8,
     /// Since when the application has certainly read nothing.
     pub(crate) unread_since: Timestamp,
+    /// When the application was last seen to have read data, not just the end: the look that
+    /// showed it.
+    pub(crate) read_at: Option<Timestamp>,
     /// Nothing has been read for as long as the tool has looked.
     pub(crate) never_seen_reading: bool,
     /// The application was told that the peer closed: a read gave it the end of the stream.
@@ -66,6 +69,7 @@ impl Tracked {
             looks: 0,
             missed: 0,
             unread_since: at,
+            read_at: None,
             never_seen_reading: true,
             told: false,
             reader: None,
@@ -109,6 +113,11 @@ impl Tracked {
             self.unread_since = facts.last_received_at.unwrap_or(facts.at);
         }
         self.never_seen_reading &= !read;
+        let data =
+            previous.is_some_and(|old| old.unread_bytes > 0 || old.rx_bytes != facts.rx_bytes);
+        if read && data {
+            self.read_at = Some(facts.at);
+        }
         if let (None, Some(actively)) = (self.direction, facts.opened_actively) {
             self.direction = Some(if actively { Direction::Outbound } else { Direction::Inbound });
         }

@@ -55,7 +55,7 @@ fn assess_nearly_proven(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
 }
 
 fn assess_proven(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
-    let enough = claimed.count() >= claimed.options.count_min;
+    let enough = claimed.is_proven();
     let confidence = if enough { Confidence::Certain } else { Confidence::Possible };
     let mut evidence = vec![format!(
         "{} silent for {} with a response that was never read to its end nor closed",

@@ -14,6 +14,7 @@ fn claims(sighting: &Sighting<'_>) -> bool {
     // A half-closed connection on which the process still sends is in use.
     sighting.facts.state == TcpState::CloseWait
         && sighting.is_free_to_act()
+        && !sighting.is_being_read()
         && sighting.overdue(sighting.peer_closed_ms().1.min(sighting.sent_ms()))
 }
 
@@ -34,7 +35,7 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let accumulated = (sure > claimed.pool_max() && claimed.rising())
         || (sure > claimed.large_pool_max() && claimed.gathered());
     let proven = claimed.proven();
-    let (verdict, confidence) = if proven >= claimed.options.count_min {
+    let (verdict, confidence) = if claimed.is_proven() {
         (Verdict::CloseWait, Confidence::Certain)
     } else if claimed.is_held_up() {
         (Verdict::CloseWait, Confidence::Possible)

@@ -7,7 +7,7 @@
 use alloc::{format, vec};
 
 use super::{Assessment, Claimed, Rule, wording};
-use crate::{Confidence, Interval, TcpState, Verdict, sighting::Sighting};
+use crate::{Confidence, Flag, Interval, TcpState, Verdict, sighting::Sighting};
 
 pub(super) const RULE: Rule = Rule { claims, moment, assess };
 
@@ -16,6 +16,7 @@ fn claims(sighting: &Sighting<'_>) -> bool {
     sighting.facts.state == TcpState::Closed
         && sighting.facts.last_received_at.is_some()
         && sighting.is_free_to_act()
+        && !sighting.is_being_read()
         && sighting.overdue(dead_ms(sighting))
 }
 
@@ -34,15 +35,21 @@ fn told(sighting: &Sighting<'_>) -> bool {
     sighting.tracked.told || nothing_pending
 }
 
+/// Those that were likely to be leaked before they died, which is no less so now.
+fn were_likely(claimed: &Claimed<'_, '_>) -> usize {
+    let is_likely = |flag: Flag| flag.confidence >= Confidence::Likely;
+    claimed.count_where(|member| member.tracked.flag.is_some_and(is_likely))
+}
+
 fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let count = claimed.count();
     let told = claimed.count_where(told);
     let many = count > claimed.pool_max();
     let leaked = count > claimed.large_pool_max() && claimed.rising();
-    let proven = claimed.proven() >= claimed.options.count_min;
+    let proven = claimed.is_proven();
     let (verdict, confidence) = if leaked || proven || told >= claimed.options.count_min {
         (Verdict::Ghost, Confidence::Certain)
-    } else if many && claimed.gathered() {
+    } else if many && (claimed.gathered() || were_likely(claimed) > claimed.pool_max()) {
         (Verdict::Ghost, Confidence::Likely)
     } else if many {
         // A pool whose server was restarted looks the same, if probes told the kernel so and its

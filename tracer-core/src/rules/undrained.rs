@@ -70,7 +70,7 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let unnoticed = claimed.count_where(|member| {
         member.reader() == Reader::None && member.facts.unread_bytes > unread_min
     });
-    let confidence = if claimed.proven() >= enough {
+    let confidence = if claimed.is_proven() {
         Confidence::Certain
     } else if claimed.is_held_up() || is_watched(claimed) {
         Confidence::Possible
@@ -83,7 +83,7 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
         Confidence::Possible
     };
     let unread: u64 = claimed.members.iter().map(|member| member.facts.unread_bytes).sum();
-    let proven = claimed.proven() >= enough;
+    let proven = claimed.is_proven();
     let silent = claimed.range_ms(silent_ms);
     let is_stream = silent.1 < claimed.options.idle_ms;
     let sockets = wording::sockets(count);

@@ -54,7 +54,7 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let confidence = if known == count {
         // Several clients that each are used again and again are a design, not a leak.
         match transports.len() {
-            owners if owners >= enough && once >= enough && claimed.gathered() => {
+            owners if owners > claimed.pool_max() && once >= enough && claimed.gathered() => {
                 Confidence::Certain
             }
             owners if owners >= enough => Confidence::Possible,

@@ -33,7 +33,7 @@ pub(super) fn accumulation(claimed: &Claimed<'_, '_>, what: &str, done: &str) ->
     match (claimed.count(), separate) {
         (1, _) => None,
         // What may be the cause of it all is no news where it is proved.
-        (_, 1) if claimed.proven() >= claimed.options.count_min => None,
+        (_, 1) if claimed.is_proven() => None,
         (_, 1) => Some(format!("they may all have {done} at one time, as by a restart")),
         _ => Some(format!("they {what} at {separate} separate times over {spread}")),
     }

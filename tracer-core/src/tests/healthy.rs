@@ -328,3 +328,73 @@ fn a_program_that_connects_as_it_starts_has_inherited_nothing() {
         "#]],
     );
 }
+
+/// Whoever reads slowly goes on to read what a peer left that has closed, or is gone.
+#[test]
+fn slow_readers_of_what_is_left_have_not_forgotten_it() {
+    check(
+        "
+        0s snapshot
+        1s open a1..a24 every=5s pid=10
+        3s receive a1..a24 bytes=4000000 every=5s
+        4s peer-closes a1..a12 every=5s
+        64s peer-resets a13..a24 every=5s
+        240s snapshot
+        241s read a1..a24
+        241s receive a1..a24 bytes=1
+        242s snapshot
+        242s report
+        ",
+        &expect![[r#"
+            [4m 2s]
+              #2 close-wait possible: p10[10] outbound 10.0.0.1:443 x12, oldest 3m 59s, stood 2s, taken back
+                 the peer closed 12 sockets 3m 1s to 3m 56s ago and nothing was sent since
+                 they were closed at 6 separate times over 50s
+              #1 ghost possible: p10[10] outbound 10.0.0.1:443 x12, oldest 2m 59s, stood 2s, taken back
+                 12 sockets dead for 2m 1s to 2m 56s with the descriptor still open; ss does not show them
+                 they died at 6 separate times over 50s
+                 the process has not noticed on any of 12: it never looked again
+        "#]],
+    );
+}
+
+/// That the healthy ones of a group grow makes a few bad ones no surer.
+#[test]
+fn growth_of_the_others_says_nothing() {
+    let mut timeline = String::from("0s open b1..b12 pid=10\n1s peer-closes b1..b12\n");
+    timeline.push_str(&growing());
+    timeline.push_str("366s snapshot\n366s report\n");
+    check(&timeline, &expect![[r#"
+        [6m 6s]
+          #2 growing possible: p10[10] outbound 10.0.0.1:443 x50, oldest 6m 6s, stood 2m 6s +7.4/min
+             the count rose in 5 of 5 windows, from 32 to 57, and the oldest stay
+          #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x12, oldest 6m 6s, stood 4m 46s
+             the peer closed 12 sockets 6m 5s ago and nothing was sent since
+             they may all have been closed at one time, as by a restart
+    "#]]);
+}
+
+/// Several kinds of clients in one program, each with a connection that served at its start.
+#[test]
+fn half_a_dozen_transports_are_a_design() {
+    check(
+        "
+        0s open a1..a6 every=30s pid=10
+        0s send a1..a6 every=30s bytes=100
+        0s receive a1..a6 every=30s bytes=500
+        0s read a1..a6 every=30s
+        200s reader a1..a6 is=goroutine http=idle transport=each
+        24h snapshot
+        24h report
+        ",
+        &expect![[r#"
+            [1d]
+              #1 unshared-pool possible: p10[10] outbound 10.0.0.1:443 x6, oldest 1d, stood 0s, reader goroutine
+                 6 sockets idle for 23h 57m to 1d, each with somebody waiting on it
+                 they belong to 6 different http.Transports: one for all would share them
+                 5 of 6 were opened while another one sat idle
+                 6 of 6 served one request at the most
+                 they went silent at 6 separate times over 2m 30s, and none for 23h 57m
+        "#]],
+    );
+}

@@ -472,3 +472,59 @@ fn connections_that_are_handed_over_are_not_inherited() {
         "#]],
     );
 }
+
+/// One leak whose connections have come to be in three states is one leak.
+#[test]
+fn a_leak_in_several_states_is_proved_as_a_whole() {
+    check(
+        "
+        0s snapshot
+        1s open a1..a12 every=5s pid=10
+        1s send a1..a12 bytes=10 every=5s
+        2s receive a1..a8 bytes=60000 every=5s
+        90s peer-closes a5..a8
+        200s reader a1..a12 is=none http=body request=GET,http://billing/charge
+        300s snapshot
+        300s report
+        ",
+        &expect![[r#"
+            [5m]
+              #1 close-wait certain: p10[10] outbound 10.0.0.1:443 x4, oldest 4m 39s, stood 0s, reader none, GET http://billing/charge
+                 the peer closed 4 sockets 3m 30s ago and nothing was sent since
+                 on 4 of 4 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 responses to GET http://billing/charge (4)
+              #2 abandoned certain: p10[10] outbound 10.0.0.1:443 x4, oldest 4m 19s, stood 0s, reader none, GET http://billing/charge
+                 4 sockets silent for 4m 4s to 4m 19s with a response that was never read to its end nor closed
+                 on 4 of 4 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 responses to GET http://billing/charge (4)
+                 they went silent at 2 separate times over 10s
+              #3 undrained certain: p10[10] outbound 10.0.0.1:443 x4, oldest 4m 59s, stood 0s, reader none, GET http://billing/charge
+                 240000 bytes lie unread on 4 sockets, and no more came for 4m 43s to 4m 58s
+                 they went silent at 2 separate times over 10s
+                 on 4 of 4 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 responses to GET http://billing/charge (4)
+        "#]],
+    );
+}
+
+/// The same finding, whether or not a stack's stale slot holds one of it just now.
+#[test]
+fn a_stale_slot_makes_no_new_finding() {
+    check_forgotten(
+        "
+        399s reader a1..a25 is=none http=body
+        500s snapshot
+        510s reader a1 is=none http=body held=yes
+        511s snapshot
+        511s report
+        ",
+        &expect![[r#"
+            [8m 31s]
+              #1 abandoned certain: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 31s, stood 11s ~+4.0/min, reader none
+                 25 sockets silent for 2m 31s to 8m 31s with a response that was never read to its end nor closed
+                 on 24 of 25 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 on 1 of 25 a goroutine has the response in hand and may come back to it
+                 they went silent at 25 separate times over 6m: rising
+        "#]],
+    );
+}
