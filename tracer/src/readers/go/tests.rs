@@ -4,6 +4,8 @@
 //! `TRACER_TEST_GO` names another `go` than that of the path, and `TRACER_TEST_GO_PROGRAM` the
 //! program, built in whatever way.
 
+#![expect(clippy::print_stdout, reason = "what was measured is shown with --nocapture")]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::{BufRead, BufReader},
