@@ -364,14 +364,17 @@ fn growth_of_the_others_says_nothing() {
     let mut timeline = String::from("0s open b1..b12 pid=10\n1s peer-closes b1..b12\n");
     timeline.push_str(&growing());
     timeline.push_str("366s snapshot\n366s report\n");
-    check(&timeline, &expect![[r#"
+    check(
+        &timeline,
+        &expect![[r#"
         [6m 6s]
           #2 growing possible: p10[10] outbound 10.0.0.1:443 x50, oldest 6m 6s, stood 2m 6s +7.4/min
              the count rose in 5 of 5 windows, from 32 to 57, and the oldest stay
           #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x12, oldest 6m 6s, stood 4m 46s
              the peer closed 12 sockets 6m 5s ago and nothing was sent since
              they may all have been closed at one time, as by a restart
-    "#]]);
+    "#]],
+    );
 }
 
 /// Several kinds of clients in one program, each with a connection that served at its start.

@@ -144,10 +144,11 @@ fn look_into(
         target.is_ok_and(|it| it.as_os_str() == format!("socket:[{}]", asked.inode).as_str())
     };
     let mut look = Look::new(&memory, areas, bias, &is_same).take(program, registrations, asked);
-    if program.is_newer_than_known() && look.limits.is_some() {
+    if program.is_newer_than_known() && (look.limits.is_some() || look.found.is_empty()) {
         let minor = program.executable.minor_version;
         let why = format!("Go 1.{minor} is newer than what is known (1.{})", layout::NEWEST);
-        look.limits = look.limits.map(|limits| format!("{limits}; {why}"));
+        let limits = look.limits.unwrap_or_else(|| "nothing held that was verified".to_owned());
+        look.limits = Some(format!("{limits}; {why}"));
     }
     Ok(look)
 }

@@ -233,7 +233,7 @@ mod tests {
     fn module_data_is_known_by_its_table() {
         let header = Header::read(&table(), TABLE).unwrap();
         let module = |functions: u64, [lowest, highest, text, end]: [u64; 4]| {
-            let mut words = vec![0; 24];
+            let mut words = [0; 24];
             words[layout::MODULE_FUNCTIONS_LENGTH / 8] = functions;
             words[layout::MODULE_LOWEST / 8..].copy_from_slice(&[lowest, highest, text, end]);
             let bytes: Vec<u8> = words.iter().flat_map(|word: &u64| word.to_le_bytes()).collect();

@@ -94,6 +94,17 @@ impl Goroutine {
         matches!(self.status, layout::STATUS_WAITING | layout::STATUS_LEAKED)
     }
 
+    /// What was copied of its stack before is all that it uses now: it did nothing meanwhile, or
+    /// all of the stack was copied, which is where it was.
+    pub(super) fn still_is(&self, now: &Self) -> bool {
+        self == now || (self.status == layout::STATUS_RUNNING && self.stack == now.stack)
+    }
+
+    /// The same, as one of which all of the stack counts.
+    pub(super) const fn as_running(self) -> Self {
+        Self { status: layout::STATUS_RUNNING, ..self }
+    }
+
     /// The part of its stack that is in use, as an address and a length, no more than `most`
     /// bytes of it. What runs has no end that is known, so all of its stack counts.
     pub(super) fn used_stack(&self, most: usize) -> Option<(u64, usize)> {

@@ -25,7 +25,7 @@ const ADDRESSES_MAX: usize = 250_000;
 const READ_TOGETHER: usize = 1024;
 /// Words of an object in which a response or a body is looked for. How long it is is not known, so
 /// with more of them its neighbours would be taken for parts of it.
-const WORDS: u64 = 4;
+const WORDS: u64 = 6;
 
 /// What the stacks of goroutines refer to.
 #[derive(Debug, Default)]
@@ -83,13 +83,13 @@ impl References {
 #[derive(Debug, Default)]
 pub(super) struct Responses {
     /// By the buffer that the body reads from.
-    by_reader: HashMap<u64, usize>,
+    readers: HashMap<u64, usize>,
     /// By the request, and by its URL: a request may have been copied. One may have been sent
     /// several times.
-    by_request: HashMap<u64, Vec<usize>>,
+    requests: HashMap<u64, Vec<usize>>,
     /// By addresses that were in the variables of `readLoop` and turned out to be a response or a
     /// body. They may be those of objects that are long gone, then nobody else has them either.
-    by_address: HashMap<u64, Vec<usize>>,
+    addresses: HashMap<u64, Vec<usize>>,
 }
 
 impl Responses {
@@ -101,25 +101,25 @@ impl Responses {
     ) -> Self {
         let mut responses = Self::default();
         for (number, connection, _) in waiting.clone() {
-            responses.by_reader.insert(connection.reader, number);
+            responses.readers.insert(connection.reader, number);
             if let Some(request) = connection.request {
-                responses.by_request.entry(request).or_default().push(number);
+                responses.requests.entry(request).or_default().push(number);
                 if let Some(url) = pages.word(request + layout::REQUEST_URL) {
-                    responses.by_request.entry(url).or_default().push(number);
+                    responses.requests.entry(url).or_default().push(number);
                 }
             }
         }
-        let mut by_address: HashMap<u64, Vec<usize>> = HashMap::new();
-        let addresses: Vec<u64> = waiting.flat_map(|(.., it)| it.pointers(areas)).collect();
-        for some in addresses.chunks(READ_TOGETHER) {
+        let mut addresses: HashMap<u64, Vec<usize>> = HashMap::new();
+        let pointers: Vec<u64> = waiting.flat_map(|(.., it)| it.pointers(areas)).collect();
+        for some in pointers.chunks(READ_TOGETHER) {
             pages.prefetch(some.iter().copied());
             for &address in some {
                 if let Some(owners) = responses.owners(address, pages, areas) {
-                    by_address.entry(address).or_insert_with(|| owners.to_vec());
+                    addresses.entry(address).or_insert_with(|| owners.to_vec());
                 }
             }
         }
-        responses.by_address = by_address;
+        responses.addresses = addresses;
         responses
     }
 
@@ -141,7 +141,7 @@ impl Responses {
         let inner = data_of_interface(address.checked_add(layout::BODY_INNER)?)?;
         let source = data_of_interface(inner.checked_add(layout::INNER_SOURCE)?)?;
         let readers = [Some(source), pages.word(source.saturating_add(8)), pages.word(source)];
-        readers.into_iter().flatten().find_map(|reader| self.by_reader.get(&reader))
+        readers.into_iter().flatten().find_map(|reader| self.readers.get(&reader))
     }
 
     fn owners_of_response(
@@ -161,9 +161,9 @@ impl Responses {
         }
         let by_url = |pages: &mut Pages| {
             let url = pages.word(request.checked_add(layout::REQUEST_URL)?)?;
-            self.by_request.get(&url)
+            self.requests.get(&url)
         };
-        self.by_request.get(&request).or_else(|| by_url(pages)).map(Vec::as_slice)
+        self.requests.get(&request).or_else(|| by_url(pages)).map(Vec::as_slice)
     }
 
     /// The connections whose responses these addresses lead to.
@@ -191,7 +191,7 @@ impl Responses {
     }
 
     fn add_held(&self, address: u64, pages: &mut Pages, areas: &Areas, held: &mut HashSet<usize>) {
-        if let Some(owners) = self.by_address.get(&address) {
+        if let Some(owners) = self.addresses.get(&address) {
             held.extend(owners);
             return;
         }
@@ -199,7 +199,7 @@ impl Responses {
         for number in 0..WORDS {
             let word = address.checked_add(8 * number).and_then(|place| pages.word(place));
             let Some(word) = word else { return };
-            if let Some(owners) = self.by_address.get(&word) {
+            if let Some(owners) = self.addresses.get(&word) {
                 held.extend(owners);
             } else if areas.is_heap(word) {
                 held.extend(self.owners(word, pages, areas).unwrap_or_default());

