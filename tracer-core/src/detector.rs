@@ -139,7 +139,8 @@ impl Detector {
         self.undecodable = snapshot.undecodable;
         self.not_judged.clone_from(&snapshot.not_judged);
         self.processes.count(&snapshot, self.options.window_ms);
-        for departure in self.table.reconcile(snapshot) {
+        let suspended_ns = self.host.suspended_ns;
+        for departure in self.table.reconcile(snapshot, |key| key.began_at(suspended_ns)) {
             self.take_back(departure, at);
         }
         self.observe_groups(at);

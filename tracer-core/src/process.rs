@@ -1,5 +1,7 @@
 use alloc::string::String;
 
+use crate::Timestamp;
+
 /// One process, told apart from an earlier one with the same pid by when it started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProcessKey {
@@ -8,6 +10,14 @@ pub struct ProcessKey {
     pub start_time_ns: u64,
     /// Process (thread group) id in the tracer's pid namespace.
     pub pid: u32,
+}
+
+impl ProcessKey {
+    /// When the process started on the clock of all other moments, which does not count the
+    /// `suspended_ns` for which the host was suspended since it booted.
+    pub(crate) const fn began_at(self, suspended_ns: u64) -> Timestamp {
+        Timestamp::from_ns(self.start_time_ns.saturating_sub(suspended_ns))
+    }
 }
 
 /// A kernel `comm`: up to 15 bytes that the process chose itself.

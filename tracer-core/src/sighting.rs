@@ -81,12 +81,16 @@ impl<'a> Sighting<'a> {
         Interval::exact(self.facts.last_received_at.unwrap_or(self.tracked.opened_at))
     }
 
-    /// This holder is younger than the connection, so it cannot have opened it.
+    /// This holder is younger than the connection, so it cannot have opened it; and nobody handed
+    /// it over since, as far as was seen.
     pub(crate) fn is_heir(&self, holder: &Owner) -> bool {
-        let born_ns = holder.key.start_time_ns.saturating_sub(self.process.suspended_ns);
+        if self.tracked.handed_to.contains(&holder.key) {
+            return false;
+        }
         // What was not seen to open is dated by jiffies, and a program may connect as it starts.
         let margin_ms = if self.saw_open() { 0 } else { JIFFIES_MARGIN_MS };
-        Timestamp::from_ns(born_ns).before_ms(margin_ms) > self.tracked.opened_at
+        let began_at = holder.key.began_at(self.process.suspended_ns);
+        began_at.before_ms(margin_ms) > self.tracked.opened_at
     }
 
     /// Who would notice data or the end.

@@ -5,8 +5,8 @@ use alloc::{
 };
 
 use crate::{
-    ConnectionId, Direction, Event, Happening, Interval, Origin, Snapshot, TcpState, Timestamp,
-    tracked::Tracked,
+    ConnectionId, Direction, Event, Happening, Interval, Origin, ProcessKey, Snapshot, TcpState,
+    Timestamp, tracked::Tracked,
 };
 
 /// The open sockets, as events and snapshots together tell it. Bounded.
@@ -18,6 +18,8 @@ pub(crate) struct Table {
     pub(crate) full: u64,
     /// Number of the latest snapshot.
     snapshot: u64,
+    /// When it began.
+    looked_at: Option<Timestamp>,
     /// Something has happened to some connection: taken by [`Detector::take_stir`].
     ///
     /// [`Detector::take_stir`]: crate::Detector::take_stir
@@ -42,6 +44,7 @@ impl Table {
             connections_max,
             full: 0,
             snapshot: 0,
+            looked_at: None,
             stirred: false,
             listeners: BTreeSet::new(),
         }
@@ -148,9 +151,15 @@ impl Table {
     }
 
     /// Makes the table equal to what the snapshot shows. A socket that is in no descriptor table
-    /// may be in flight between processes, so only the second absence is a close.
-    pub(crate) fn reconcile(&mut self, snapshot: Snapshot) -> Vec<Departure> {
+    /// may be in flight between processes, so only the second absence is a close. `began` says when
+    /// a process did.
+    pub(crate) fn reconcile(
+        &mut self,
+        snapshot: Snapshot,
+        began: impl Fn(ProcessKey) -> Timestamp,
+    ) -> Vec<Departure> {
         self.snapshot += 1;
+        let looked_before = self.looked_at.replace(snapshot.started_at);
         self.full = 0;
         self.listeners = snapshot.listeners;
         let mut departures = Vec::new();
@@ -166,6 +175,9 @@ impl Table {
             let Some(tracked) = self.connections.get_mut(&id) else { continue };
             let before = tracked.facts.as_ref();
             self.stirred |= before.is_none_or(|before| facts.has_moved_since(before));
+            if let Some(looked_at) = looked_before {
+                tracked.note_handed(&facts, looked_at, &began);
+            }
             if tracked.see(facts, self.snapshot) {
                 departures.push(Departure::Used(id));
             }

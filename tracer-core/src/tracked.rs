@@ -1,3 +1,5 @@
+use alloc::vec::Vec;
+
 use crate::{
     ConnectionId, Direction, Flag, Interval, Origin, Owner, ProcessKey, ReaderFacts, SocketFacts,
     TcpState, Timestamp,
@@ -14,6 +16,9 @@ pub(crate) struct Tracked {
     pub(crate) known_since: Timestamp,
     /// The process that called `connect` or `accept`, if that was seen.
     pub(crate) opener: Option<ProcessKey>,
+    /// The holders that had begun to run when a snapshot did not show it as theirs yet: they did
+    /// not get it from a parent.
+    pub(crate) handed_to: Vec<ProcessKey>,
     /// Known from an event or from conclusive sequence numbers.
     pub(crate) direction: Option<Direction>,
     /// When the peer's FIN came.
@@ -61,6 +66,7 @@ impl Tracked {
             opened_at: at,
             known_since: at,
             opener: None,
+            handed_to: Vec::new(),
             direction: None,
             peer_closed: None,
             died: None,
@@ -99,6 +105,27 @@ impl Tracked {
             facts,
             ..Self::born(self.id, at)
         };
+    }
+
+    /// Notes the holders that `facts` shows and the snapshot before, begun at `looked_at`, did not
+    /// although they ran by then, by their start on the clock of all other moments.
+    pub(crate) fn note_handed(
+        &mut self,
+        facts: &SocketFacts,
+        looked_at: Timestamp,
+        began: impl Fn(ProcessKey) -> Timestamp,
+    ) {
+        let held = |owner: &Owner| {
+            let before = self.facts.iter().flat_map(|facts| &facts.owners);
+            before.clone().any(|before| before.key == owner.key)
+        };
+        let is_new = |owner: &&Owner| {
+            Some(owner.key) != self.opener && began(owner.key) < looked_at && !held(owner)
+        };
+        let new: Vec<ProcessKey> = facts.owners.iter().filter(is_new).map(|it| it.key).collect();
+        // Who has let go of it may get it again in another way.
+        self.handed_to.retain(|key| facts.owners.iter().any(|owner| owner.key == *key));
+        self.handed_to.extend(new);
     }
 
     /// Takes in what a snapshot saw. Gives true if the application has used the connection since

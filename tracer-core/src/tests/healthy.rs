@@ -316,7 +316,7 @@ fn a_program_that_connects_as_it_starts_has_inherited_nothing() {
         "
         0s lose
         0s open a1..a6 pid=10
-        5ms share a1..a6 pid=11 forked=now
+        5ms share a1..a6 pid=11 forked=5ms
         6ms unshare a1..a6 pid=10
         1s found
         100s snapshot
@@ -325,6 +325,43 @@ fn a_program_that_connects_as_it_starts_has_inherited_nothing() {
         ",
         &expect![[r#"
             [1m 41s] nothing
+        "#]],
+    );
+}
+
+/// A process that ran before it had them was given them: over a Unix socket, by systemd's store
+/// of descriptors.
+#[test]
+fn what_was_handed_over_later_was_not_inherited() {
+    check(
+        "
+        0s open a1..a6 pid=10
+        1s open b1..b6 pid=10
+        2s snapshot
+        4s snapshot
+        5s share a1..a6 pid=11 forked=3s
+        5s unshare a1..a6 pid=10
+        6s unshare b1..b6 pid=10
+        7s snapshot
+        9s snapshot
+        9s share b1..b6 pid=12 forked=8s fd=9
+        9s reader a1..a6 b1..b6 is=none
+        100s snapshot
+        101s snapshot
+        101s report
+        ",
+        &expect![[r#"
+            [1m 41s]
+              #1 abandoned possible: p11[11] outbound 10.0.0.1:443 x6, oldest 1m 41s, stood 1s +0.0/min, reader none
+                 6 sockets silent for 1m 41s and nobody waits to read from them
+                 nobody waits to read from 6 of 6
+                 they may all have gone silent at one time, as by a restart
+                 it may be an idle pool of a database or cache driver
+              #2 abandoned possible: p12[12] outbound 10.0.0.1:443 x6, oldest >1m 40s, stood 1s, reader none
+                 6 sockets silent for 1m 40s and nobody waits to read from them
+                 nobody waits to read from 6 of 6
+                 they may all have gone silent at one time, as by a restart
+                 it may be an idle pool of a database or cache driver
         "#]],
     );
 }

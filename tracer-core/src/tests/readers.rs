@@ -415,7 +415,7 @@ fn an_executed_child_that_inherited_is_certain() {
         "
         0s snapshot
         1s open a1..a6 pid=10
-        2s share a1..a6 pid=11 forked=now
+        2s share a1..a6 pid=11 forked=2s
         3s unshare a1..a6 pid=10
         2s reader a1..a6 is=none
         100s snapshot
@@ -439,18 +439,18 @@ fn connections_that_are_handed_over_are_not_inherited() {
         "
         0s snapshot
         1s open a1..a6 pid=10
-        2s share a1..a6 pid=11 forked=now fd=0
+        2s share a1..a6 pid=11 forked=2s fd=0
         1s open b1..b6 pid=10
-        2s share b1..b6 pid=12 forked=now
+        2s share b1..b6 pid=12 forked=2s
         2s reader b1..b6 is=none registered=yes
         1s open c1..c6 pid=10
-        2s share c1..c6 pid=13 forked=now
+        2s share c1..c6 pid=13 forked=2s
         2s reader c1..c6 is=thread
         1s open d1..d6 pid=10
         2s share d1..d6 pid=14
         2s reader d1..d6 is=none
         1s open e1..e3 pid=10
-        2s share e1..e3 pid=15 forked=now
+        2s share e1..e3 pid=15 forked=2s
         2s spawn pid=15
         2s reader e1..e3 is=none
         3s unshare a1..a6 b1..b6 c1..c6 d1..d6 e1..e3 pid=10

@@ -10,7 +10,7 @@
 //!                                                       each `stall` is one answer that says: none
 //! 9s lose                                              events are lost until `found`
 //! 9s share a1 pid=11                                   another process holds it too
-//! 9s share a1 pid=11 forked=now fd=20                  one that came into being now, as fd 20
+//! 9s share a1 pid=11 forked=9s fd=20                   one that came into being then, as fd 20
 //! 9s spawn pid=11                                      a process that has not called exec
 //! 9s reader a1..a9 is=none http=body request=GET,http://a/b transport=1 held=yes registered=yes
 //!                                                      what a look into the process says from now
@@ -201,12 +201,12 @@ impl Player {
             "close" => world.close(name),
             "reconnect" => world.reconnect(name),
             "share" => {
-                let now_ns = world.now.as_ns();
                 let owners = &mut world.sockets.get_mut(name).unwrap().owners;
-                let fd = line.detail("fd").map_or(owners[0].fd, |fd| fd.parse().unwrap());
+                let fd = line.detail("fd").map_or_else(|| owners[0].fd, |fd| fd.parse().unwrap());
                 let mut owner = owner(line.number("pid"), fd);
-                if line.detail("forked").is_some() {
-                    owner.key.start_time_ns = now_ns;
+                if let Some(time) = line.detail("forked") {
+                    owner.key.start_time_ns =
+                        START_MS.saturating_add(milliseconds(time)) * 1_000_000;
                 }
                 owners.push(owner);
             }
