@@ -10,9 +10,13 @@ pub enum Counter {
     MapFull = 1,
     /// A read of kernel memory failed, so an event was lost or went out with a part missing.
     ReadFailed = 2,
+    /// A user stack was not kept: another one has its place in the map `STACKS`.
+    StackLost = 3,
+    /// A response did not fit into the map `LEDGER`.
+    LedgerFull = 4,
 }
 
 impl Counter {
     /// Number of counters, the size of the map.
-    pub const COUNT: u32 = 3;
+    pub const COUNT: u32 = 5;
 }

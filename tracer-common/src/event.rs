@@ -37,6 +37,12 @@ pub struct EventRecord {
     pub fd: i32,
     /// Inode number of the socket's network namespace (`net.ns.inum`).
     pub netns: u32,
+    /// Number of the user's stack in the map `STACKS`, of [`EventKind::Connect`] and
+    /// [`EventKind::Accept`] if [`Settings::with_stacks`](crate::Settings::with_stacks); negative
+    /// if there is none.
+    pub stack: i32,
+    /// Explicit padding, zero.
+    pub padding: u32,
     /// `skc_family`.
     pub family: u16,
     /// Local port in host byte order; 0 at `connect` unless the socket was bound.
@@ -55,5 +61,5 @@ pub struct EventRecord {
     pub comm: [u8; COMM_LENGTH],
 }
 
-const _: () = assert!(size_of::<EventRecord>() == 96);
+const _: () = assert!(size_of::<EventRecord>() == 104);
 const _: () = assert!(align_of::<EventRecord>() == 8);

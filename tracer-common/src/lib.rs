@@ -9,12 +9,14 @@
 
 mod counter;
 mod event;
+mod ledger;
 mod offsets;
 mod settings;
 mod socket;
 
 pub use counter::Counter;
 pub use event::{EventKind, EventRecord};
+pub use ledger::{LedgerKey, LedgerKind, LedgerRecord};
 pub use offsets::{Offset, Offsets};
 pub use settings::Settings;
 pub use socket::SocketRecord;

@@ -11,6 +11,8 @@ pub struct Settings {
     /// An event wakes the user side once this many bytes wait in the ring buffer `EVENTS`; below
     /// that it waits to be fetched. 0: every event wakes.
     pub wakeup_bytes: u32,
+    /// 1: keep the user's stack of every `connect` and `accept` that there is an event of.
+    pub with_stacks: u32,
 }
 
-const _: () = assert!(size_of::<Settings>() == 12);
+const _: () = assert!(size_of::<Settings>() == 16);

@@ -8,8 +8,8 @@ use tracer_common::{EventRecord, FAMILY_INET, FAMILY_INET6, SocketRecord};
 use zerocopy::FromBytes;
 
 use crate::{
-    Actor, Comm, ConnectionId, Event, Happening, Owner, ProcessKey, SocketFacts, TcpState, Timer,
-    Timestamp,
+    Actor, Comm, ConnectionId, Event, Happening, Owner, ProcessKey, SocketFacts, StackId, TcpState,
+    Timer, Timestamp,
 };
 
 /// `IPPROTO_TCP`.
@@ -93,6 +93,7 @@ fn happening(record: &EventRecord) -> Result<Happening, DecodeError> {
         (record.pid != 0).then(|| Actor {
             key: ProcessKey { start_time_ns: record.start_time_ns, pid: record.pid },
             comm: Comm::from_kernel(&record.comm),
+            stack: u32::try_from(record.stack).ok().map(StackId),
         })
     };
     Ok(match record.kind {

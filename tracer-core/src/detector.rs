@@ -7,7 +7,7 @@ use alloc::{
 
 use crate::{
     Change, ChangeKind, ConnectionId, Coverage, Flag, HostFacts, Input, Loss, Options, ProcessKey,
-    ReaderFacts, Readers, Report, Snapshot, Timestamp,
+    ReaderFacts, Readers, Report, Snapshot, StackId, Timestamp,
     group::GroupKey,
     history::History,
     judge::{Case, Judged},
@@ -35,6 +35,9 @@ pub enum Question {
     /// Who in this process would notice something on these connections: [`Input::Readers`].
     /// No answer means that nothing is known.
     Readers(ProcessKey, Vec<Asked>),
+    /// Which line of the application's code a stack of this process is about:
+    /// [`Input::CallSite`]. No answer means that the process is gone.
+    CallSite(ProcessKey, StackId),
 }
 
 /// A connection that is asked about, as its process knows it.
@@ -117,6 +120,7 @@ impl Detector {
                 self.processes.unreadable.insert(key);
             }
             Input::Readers(readers) => self.look_into(readers),
+            Input::Ledger(_) | Input::CallSite(_) => {}
             Input::Unanswered(count) => self.unanswered = count,
             Input::Note(note) => {
                 if !self.host.notes.contains(&note) {

@@ -1,6 +1,6 @@
 use core::net::SocketAddr;
 
-use crate::{Comm, ConnectionId, ProcessKey, TcpState, Timestamp};
+use crate::{Comm, ConnectionId, ProcessKey, StackId, TcpState, Timestamp};
 
 /// A lifecycle event: [`tracer_common::EventRecord`] with its numbers given meaning.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,4 +44,6 @@ pub struct Actor {
     pub key: ProcessKey,
     /// Its name then.
     pub comm: Comm,
+    /// Where in its code, if that was asked for and could be kept.
+    pub stack: Option<StackId>,
 }

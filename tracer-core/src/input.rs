@@ -1,6 +1,6 @@
 use alloc::{string::String, vec::Vec};
 
-use crate::{Event, ProcessFacts, Readers, Snapshot, Timestamp};
+use crate::{CallSite, Event, Ledger, ProcessFacts, Readers, Snapshot, Timestamp};
 
 /// Everything that can happen to the detector. The ordered stream of these is the recording of a
 /// run, and the same stream always gives the same findings.
@@ -18,6 +18,10 @@ pub enum Input {
     ProcessUnreadable(crate::ProcessKey),
     /// An answer to [`Question::Readers`](crate::Question::Readers).
     Readers(Readers),
+    /// What the ledger of a process says now.
+    Ledger(Ledger),
+    /// An answer to [`Question::CallSite`](crate::Question::CallSite).
+    CallSite(CallSite),
     /// So many questions about readers were not answered at the latest look, for lack of time.
     Unanswered(u64),
     /// What else the reader of a report should know: one sentence.

@@ -2,7 +2,7 @@
 
 use alloc::{string::String, vec::Vec};
 
-use crate::{ConnectionId, ProcessKey, Timestamp};
+use crate::{ConnectionId, Goroutines, ProcessKey, Timestamp};
 
 /// Who would notice data or an end of stream arriving on the connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,6 +51,8 @@ pub struct Readers {
     pub at: Timestamp,
     /// What was found, of the connections that were asked about. One that is missing is unknown.
     pub found: Vec<ReaderFacts>,
+    /// How many goroutines there are, if it is a Go process whose goroutines could be looked at.
+    pub goroutines: Option<Goroutines>,
     /// Why less is known than could be, one sentence: `memory of the process cannot be read: ...`.
     pub limits: Option<String>,
 }

@@ -54,6 +54,7 @@ pub(crate) fn emit(
     record.kind = kind as u32;
     record.cookie = cookie;
     record.fd = -1;
+    record.stack = -1;
     if fill(record).is_none() {
         entry.discard(u64::from(BPF_RB_NO_WAKEUP));
         count(Counter::ReadFailed);

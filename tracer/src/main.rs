@@ -8,6 +8,7 @@ mod demo_peers;
 mod doctor;
 mod exit_code;
 mod family;
+mod go;
 mod observer;
 mod outlet;
 mod pace;

@@ -18,6 +18,7 @@ use crate::{
     cli::Plan,
     clock,
     family::Family,
+    go::GoPrograms,
     processes,
     readers::ReaderLooks,
     scope::Scope,
@@ -41,6 +42,8 @@ pub(crate) struct Observer {
     family: Option<Family>,
     with_cmdline: bool,
     readers: ReaderLooks,
+    /// The Go programs that were looked at.
+    programs: GoPrograms,
     /// Known from the first record on.
     jiffies_per_second: Option<u32>,
     /// Events of other sockets than these are kept back in the kernel.
@@ -81,6 +84,7 @@ impl Observer {
             family,
             with_cmdline: plan.cmdline,
             readers: ReaderLooks::default(),
+            programs: GoPrograms::default(),
             jiffies_per_second: None,
             only_tracked,
             followed: BTreeSet::new(),
@@ -269,7 +273,8 @@ impl Observer {
     pub(crate) fn answer(&mut self, question: &Question) -> Option<Input> {
         match question {
             Question::Process(key) => processes::answer(*key, self.with_cmdline),
-            Question::Readers(key, asked) => self.readers.answer(*key, asked),
+            Question::CallSite(..) => None,
+            Question::Readers(key, asked) => self.readers.answer(&mut self.programs, *key, asked),
         }
     }
 

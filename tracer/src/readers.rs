@@ -4,8 +4,7 @@
 //! Only what is certain is said. That no thread is in a call on a connection right now proves
 //! nothing: programs that block come back. So *none* takes the process's own books.
 
-mod epoll;
-mod go;
+pub(crate) mod epoll;
 mod threads;
 
 use std::{
@@ -16,24 +15,27 @@ use std::{
 };
 
 use tracer_core::{
-    Asked, ConnectionId, Input, ProcessKey, Reader, ReaderFacts, Readers, Timestamp,
+    Asked, ConnectionId, Goroutines, Input, ProcessKey, Reader, ReaderFacts, Readers, Timestamp,
 };
 
-use crate::{clock, processes};
+use crate::{clock, go::GoPrograms, processes};
 use epoll::{Epolls, Registrations};
-use go::GoPrograms;
 
 /// Looks into processes for readers. Keeps from one look to the next what saves work.
 #[derive(Debug, Default)]
 pub(crate) struct ReaderLooks {
     epolls: Epolls,
-    programs: GoPrograms,
 }
 
 impl ReaderLooks {
     /// What is known of the readers of these connections; `None` if the process is gone, or has
     /// become another one meanwhile.
-    pub(crate) fn answer(&mut self, process: ProcessKey, asked: &[Asked]) -> Option<Input> {
+    pub(crate) fn answer(
+        &mut self,
+        programs: &mut GoPrograms,
+        process: ProcessKey,
+        asked: &[Asked],
+    ) -> Option<Input> {
         let at = clock::now();
         if !is_running(process) {
             return None;
@@ -45,9 +47,10 @@ impl ReaderLooks {
                 for (id, reader) in self.epoll_readers(process, asked, &registrations) {
                     found.add(ReaderFacts { id, reader, is_registered: true, http: None });
                 }
-                let look = self.programs.look(process, registrations.list(), asked);
+                let look = programs.look(process, registrations.list(), asked);
                 if let Some(look) = look {
                     look.found.into_iter().for_each(|facts| found.add(facts));
+                    found.goroutines = look.goroutines;
                     found.limits.extend(look.limits);
                 }
                 // That these are in no epoll is known too.
@@ -96,6 +99,7 @@ impl ReaderLooks {
 #[derive(Debug, Default)]
 struct Found {
     facts: BTreeMap<ConnectionId, ReaderFacts>,
+    goroutines: Option<Goroutines>,
     /// Why it is not more.
     limits: Vec<String>,
 }
@@ -126,7 +130,7 @@ impl Found {
     fn finish(self, process: ProcessKey, at: Timestamp, same: &BTreeSet<ConnectionId>) -> Readers {
         let found = self.facts.into_values().filter(|facts| same.contains(&facts.id)).collect();
         let limits = (!self.limits.is_empty()).then(|| self.limits.join("; "));
-        Readers { process, at, found, limits }
+        Readers { process, at, found, goroutines: self.goroutines, limits }
     }
 }
 

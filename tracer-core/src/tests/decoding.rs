@@ -156,7 +156,7 @@ fn refusals_name_what_was_wrong() {
     record = SocketRecord { cookie: 0, ..established() };
     assert_eq!(decode::descriptor(&record, CONSTANTS), Err(DecodeError::NoCookie));
     let error = decode::event(&[0; 95]).unwrap_err();
-    assert_eq!(error.to_string(), "record of 95 bytes, expected 96");
+    assert_eq!(error.to_string(), "record of 95 bytes, expected 104");
 }
 
 #[test]

@@ -239,10 +239,12 @@ impl Player {
                         process,
                         at: now,
                         found,
+                        goroutines: None,
                         limits,
                     }));
                     continue;
                 }
+                Question::CallSite(..) => continue,
             };
             self.detector.handle(Input::Process(ProcessFacts {
                 key,

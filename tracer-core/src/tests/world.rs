@@ -84,7 +84,8 @@ impl World {
             pending_error: 0,
             opened_actively: Some(outbound),
         };
-        let actor = Some(Actor { key: process(pid), comm: facts.owners[0].comm.clone() });
+        let actor =
+            Some(Actor { key: process(pid), comm: facts.owners[0].comm.clone(), stack: None });
         let entered = |from| Happening::Entered { from, to: TcpState::Established };
         let happenings = if outbound {
             [Happening::Connected(actor), entered(TcpState::SynSent)]
@@ -226,7 +227,8 @@ impl World {
             (socket.retransmits, socket.backoff, socket.timer) = (0, 0, Timer::None);
             acknowledge(socket, now);
             let facts = socket.clone();
-            let actor = Actor { key: facts.owners[0].key, comm: facts.owners[0].comm.clone() };
+            let actor =
+                Actor { key: facts.owners[0].key, comm: facts.owners[0].comm.clone(), stack: None };
             self.tell(&facts, Happening::Connected(Some(actor)));
         }
     }

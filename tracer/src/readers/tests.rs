@@ -29,8 +29,12 @@ fn asked(id: u64, stream: &TcpStream) -> Asked {
     Asked { id: ConnectionId(id), fd, inode }
 }
 
+fn look(asked: &[Asked]) -> Option<Input> {
+    ReaderLooks::default().answer(&mut GoPrograms::default(), this_process(), asked)
+}
+
 fn answer(asked: &[Asked]) -> Vec<(u64, Reader)> {
-    let Some(Input::Readers(readers)) = ReaderLooks::default().answer(this_process(), asked) else {
+    let Some(Input::Readers(readers)) = look(asked) else {
         panic!("no answer");
     };
     assert_eq!(readers.limits, None);
@@ -40,7 +44,7 @@ fn answer(asked: &[Asked]) -> Vec<(u64, Reader)> {
 
 /// The connections that some epoll has.
 fn registered(asked: &[Asked]) -> Vec<u64> {
-    let Some(Input::Readers(readers)) = ReaderLooks::default().answer(this_process(), asked) else {
+    let Some(Input::Readers(readers)) = look(asked) else {
         panic!("no answer");
     };
     assert_eq!(readers.found.len(), asked.len(), "that nothing is known is said of each");
@@ -147,7 +151,7 @@ fn another_process_or_connection_is_not_judged() {
     let process = this_process();
     let earlier =
         ProcessKey { start_time_ns: process.start_time_ns - processes::TICK_NS, ..process };
-    assert_eq!(ReaderLooks::default().answer(earlier, &[asked]), None);
+    assert_eq!(ReaderLooks::default().answer(&mut GoPrograms::default(), earlier, &[asked]), None);
 }
 
 #[test]
@@ -155,7 +159,8 @@ fn epolls_that_come_and_go_are_seen() {
     let (stream, _peer) = connection();
     let asked = [asked(1, &stream)];
     let (mut looks, process) = (ReaderLooks::default(), this_process());
-    let mut reader = || match looks.answer(process, &asked) {
+    let mut programs = GoPrograms::default();
+    let mut reader = || match looks.answer(&mut programs, process, &asked) {
         Some(Input::Readers(readers)) => readers.found.first().map(|facts| facts.reader),
         other => panic!("{other:?}"),
     };

@@ -107,6 +107,7 @@ impl Kernel {
             pid_namespace_inode: pid_namespace_inode()?,
             only_tracked: u32::from(options.only_tracked),
             wakeup_bytes: ring_bytes / WAKEUP_PART,
+            with_stacks: 0,
         });
         let log_level = if options.verbose { aya_log::Level::Debug as u8 } else { 0 };
 

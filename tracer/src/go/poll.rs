@@ -143,7 +143,7 @@ mod tests {
     use tracer_core::ConnectionId;
 
     use super::*;
-    use crate::readers::go::memory::fake::FakeMemory;
+    use crate::go::memory::fake::FakeMemory;
 
     const POLL: u64 = 0x7f12_3456_7000;
 

@@ -111,7 +111,7 @@ impl<'a> Look<'a> {
             let is_something = facts.reader != Reader::Unknown || facts.http.is_some();
             (is_something && (self.is_same)(asked)).then_some(facts)
         });
-        GoLook { found: found.collect(), limits: survey.limits }
+        GoLook { found: found.collect(), goroutines: None, limits: survey.limits }
     }
 
     /// Reads the stack of every goroutine.

@@ -38,7 +38,7 @@ use std::{
     os::unix::fs::MetadataExt,
 };
 
-use tracer_core::{Asked, ProcessKey, ReaderFacts};
+use tracer_core::{Asked, Goroutines, ProcessKey, ReaderFacts};
 
 use self::{
     areas::Areas,
@@ -46,7 +46,7 @@ use self::{
     memory::{ProcessMemory, word_at},
     program::{GoProgram, Program},
 };
-use super::epoll::Registration;
+use crate::readers::epoll::Registration;
 
 /// Most programs that are remembered.
 const PROGRAMS_MAX: usize = 64;
@@ -56,6 +56,8 @@ const PROGRAMS_MAX: usize = 64;
 pub(crate) struct GoLook {
     /// What is certain, of the connections that were asked about.
     pub(crate) found: Vec<ReaderFacts>,
+    /// How many goroutines there are, if all of them could be looked at.
+    pub(crate) goroutines: Option<Goroutines>,
     /// One sentence: why less is known than could be.
     pub(crate) limits: Option<String>,
 }
@@ -90,7 +92,7 @@ impl GoPrograms {
             Program::Go(program) => program,
             Program::Other => return None,
         };
-        let nothing = |limits: String| GoLook { found: Vec::new(), limits: Some(limits) };
+        let nothing = |limits: String| GoLook { limits: Some(limits), ..GoLook::default() };
         let look = if !cfg!(target_arch = "x86_64") || !program.executable.is_amd64 {
             Err("Go programs can be looked into on amd64 only".to_owned())
         } else if program.executable.minor_version < layout::OLDEST {

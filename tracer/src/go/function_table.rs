@@ -151,7 +151,7 @@ impl FunctionTable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::readers::go::memory::fake::FakeMemory;
+    use crate::go::memory::fake::FakeMemory;
 
     const TABLE: u64 = 0x10_000;
     const TEXT: u64 = 0x40_000;

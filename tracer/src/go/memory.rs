@@ -185,16 +185,16 @@ pub(super) mod fake {
 
     /// Words by address. Any range of which every word is there can be read.
     #[derive(Default)]
-    pub(in super::super) struct FakeMemory(pub(in super::super) BTreeMap<u64, u64>);
+    pub(in crate::go) struct FakeMemory(pub(in super::super) BTreeMap<u64, u64>);
 
     impl FakeMemory {
         /// Words one after the other.
-        pub(in super::super) fn put(&mut self, address: u64, words: &[u64]) {
+        pub(in crate::go) fn put(&mut self, address: u64, words: &[u64]) {
             self.0.extend((address..).step_by(8).zip(words.iter().copied()));
         }
 
         /// Bytes, filled up with zeros to whole words.
-        pub(in super::super) fn put_bytes(&mut self, address: u64, bytes: &[u8]) {
+        pub(in crate::go) fn put_bytes(&mut self, address: u64, bytes: &[u8]) {
             for (address, bytes) in (address..).step_by(8).zip(bytes.chunks(8)) {
                 let mut word = [0; 8];
                 word[..bytes.len()].copy_from_slice(bytes);

@@ -178,7 +178,7 @@ impl Stack {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::readers::go::memory::fake::FakeMemory;
+    use crate::go::memory::fake::FakeMemory;
 
     fn stack(words: &[u64], bp: u64) -> Stack {
         let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();

@@ -1,7 +1,7 @@
 //! A connection in memory that is made up, as Go 1.23 and Go 1.19 lay it out.
 
 use super::*;
-use crate::readers::go::{
+use crate::go::{
     goroutine::StackBounds,
     memory::{Memory, fake::FakeMemory},
 };
