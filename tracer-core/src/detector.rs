@@ -1,55 +1,26 @@
+mod coverage;
+mod questions;
+
 use alloc::{
     collections::{BTreeMap, BTreeSet},
-    format,
     string::String,
     vec::Vec,
 };
 
+pub use questions::{Asked, Question};
+
 use crate::{
-    Change, ChangeKind, ConnectionId, Coverage, Flag, HostFacts, Input, Loss, Options, ProcessKey,
-    ReaderFacts, Readers, Report, Snapshot, StackId, Timestamp,
+    Change, ChangeKind, ConnectionId, Flag, HostFacts, Input, Loss, Options, ProcessKey,
+    ReaderFacts, Readers, Report, Snapshot, Timestamp,
     group::GroupKey,
     history::History,
     judge::{Case, Judged},
     processes::Processes,
-    rules::{self, Suspicion},
     sighting::{ProcessView, Sighting},
     standing::{Standing, connection},
     table::{Departure, Table},
     tracked::Tracked,
-    turns::Turns,
 };
-
-/// Most processes that are asked about after one snapshot.
-const QUESTIONS_MAX: usize = 1_024;
-/// Most processes that are looked into for readers after one snapshot; whoever answers may answer
-/// for fewer, and is asked for the others next time.
-const LOOKS_MAX: usize = 256;
-
-/// Something the core would like to know; the answer comes as an [`Input`].
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Question {
-    /// What `/proc` says of this process: [`Input::Process`] or [`Input::ProcessUnreadable`].
-    /// No answer means that it is gone.
-    Process(ProcessKey),
-    /// Who in this process would notice something on these connections: [`Input::Readers`].
-    /// No answer means that nothing is known.
-    Readers(ProcessKey, Vec<Asked>),
-    /// Which line of the application's code a stack of this process is about:
-    /// [`Input::CallSite`]. No answer means that the process is gone.
-    CallSite(ProcessKey, StackId),
-}
-
-/// A connection that is asked about, as its process knows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Asked {
-    /// Which socket.
-    pub id: ConnectionId,
-    /// A descriptor of it in the process that is asked about.
-    pub fd: u32,
-    /// Inode number of its file, to tell whether the descriptor still is the same.
-    pub inode: u64,
-}
 
 /// Takes [`Input`]s and judges.
 #[derive(Debug)]
@@ -253,46 +224,6 @@ impl Detector {
         self.changes.extend(change(&self.table, &self.options, at, kind, tracked, flag));
     }
 
-    /// What the core would like to know before the next [`Input::Tick`]: of the processes that some
-    /// rule suspects, and those the user asked for, what they are; and who reads from suspicious
-    /// connections. At most 1,024 and 256 processes at a time.
-    pub fn questions(&mut self, now: Timestamp) -> Vec<Question> {
-        let mut suspected: BTreeSet<ProcessKey> = BTreeSet::new();
-        let mut suspects: BTreeMap<GroupKey, Vec<Asked>> = BTreeMap::new();
-        let mut alone: BTreeSet<GroupKey> = BTreeSet::new();
-        for (group, sighting, suspicion) in
-            case(&self.table, &self.processes, &self.histories, &self.host, &self.options, now)
-                .suspects()
-        {
-            if suspicion == Suspicion::Claimed {
-                suspected.insert(group.process);
-            }
-            suspects.entry(group).or_default().extend(asked(&sighting));
-            if rules::asks_alone(&sighting) {
-                alone.insert(group);
-            }
-        }
-        suspected.extend(self.of_interest());
-        let mut readers: BTreeMap<ProcessKey, Vec<Asked>> = BTreeMap::new();
-        for (group, mut asked) in suspects {
-            // Of fewer, whoever reads, no rule makes more than *possible*.
-            if asked.len() >= self.options.count_min || alone.contains(&group) {
-                readers.entry(group.process).or_default().append(&mut asked);
-            }
-        }
-        suspected.extend(readers.keys());
-        let processes = self.processes.turns.take(suspected, self.snapshots, QUESTIONS_MAX);
-        for unanswered in self.asked.keys() {
-            self.processes.looks.forget(unanswered);
-        }
-        let looks = self.processes.looks.take(readers.keys().copied(), self.snapshots, LOOKS_MAX);
-        readers.retain(|key, _| looks.contains(key));
-        let ids = |asked: &[Asked]| asked.iter().map(|asked| asked.id).collect();
-        self.asked = readers.iter().map(|(key, asked)| (*key, ids(asked))).collect();
-        let readers = readers.into_iter().map(|(key, asked)| Question::Readers(key, asked));
-        processes.into_iter().map(Question::Process).chain(readers).collect()
-    }
-
     /// Some connection with a verdict was not in the latest snapshot. Another one settles whether
     /// it is closed.
     pub fn is_undecided(&self) -> bool {
@@ -344,47 +275,6 @@ impl Detector {
             .map(|sighting| connection(&sighting))
             .collect()
     }
-
-    fn coverage(&self) -> Coverage {
-        let unreadable = u64::try_from(self.processes.unreadable.len()).unwrap_or(u64::MAX);
-        let mut notes = self.host.notes.clone();
-        let mut note = |count: u64, what: &str| {
-            if count > 0 {
-                notes.push(format!("{count} {what}"));
-            }
-        };
-        let waiting = |turns: &Turns| u64::try_from(turns.waiting).unwrap_or(u64::MAX);
-        note(
-            waiting(&self.processes.turns),
-            "suspected processes were not looked up, so nothing is held against them: at most 1,024 are after one snapshot",
-        );
-        note(
-            waiting(&self.processes.looks),
-            "processes were not looked into for readers: at most 256 are after one snapshot",
-        );
-        note(
-            self.unanswered,
-            "processes were not looked into for readers at the latest look: there was no time",
-        );
-        note(self.standing.forgotten, "findings that were taken back are no longer listed");
-        note(self.undecodable, "sockets changed while they were read and were left out");
-        notes.extend(self.processes.reader_limits());
-        Coverage {
-            complete: !self.unhealed
-                && self.snapshots > 0
-                && self.table.full == 0
-                && self.undecodable == 0
-                && unreadable == 0,
-            loss: self.loss,
-            table_full: self.table.full,
-            processes_unreadable: unreadable,
-            not_judged: self.not_judged.clone(),
-            sockets: self.sockets,
-            snapshots: self.snapshots,
-            probes: self.host.probes.clone(),
-            notes,
-        }
-    }
 }
 
 /// What is to be judged, as of `now`.
@@ -398,12 +288,6 @@ fn case<'a>(
 ) -> Case<'a> {
     let suspended_ns = host.suspended_ns;
     Case { table, processes, histories, suspended_ns, options, now }
-}
-
-/// The connection as its accountable process knows it.
-fn asked(sighting: &Sighting<'_>) -> Option<Asked> {
-    let fd = sighting.tracked.accountable()?.fd;
-    Some(Asked { id: sighting.tracked.id, fd, inode: sighting.facts.inode })
 }
 
 fn flags<'a>(judged: &'a Judged<'_>) -> impl Iterator<Item = (ConnectionId, Flag)> + 'a {
