@@ -3,7 +3,7 @@
 use alloc::format;
 
 use super::Detector;
-use crate::{Coverage, turns::Turns};
+use crate::Coverage;
 
 impl Detector {
     pub(super) fn coverage(&self) -> Coverage {
@@ -14,30 +14,46 @@ impl Detector {
                 notes.push(format!("{count} {what}"));
             }
         };
-        let waiting = |turns: &Turns| u64::try_from(turns.waiting).unwrap_or(u64::MAX);
+        let count = |waiting: usize| u64::try_from(waiting).unwrap_or(u64::MAX);
+        let responses_full = self.processes.pages.left_out();
         note(
-            waiting(&self.processes.turns),
+            count(self.processes.turns.waiting),
             "suspected processes were not looked up, so nothing is held against them: at most 1,024 are after one snapshot",
         );
         note(
-            waiting(&self.processes.looks),
+            count(self.processes.looks.waiting),
             "processes were not looked into for readers: at most 256 are after one snapshot",
         );
         note(
             self.unanswered,
             "processes were not looked into for readers at the latest look: there was no time",
         );
+        note(
+            self.processes.pages.stale(),
+            "processes' ledgers could not be read of late, so nothing is concluded from them",
+        );
+        note(
+            count(self.processes.sites.waiting()),
+            "stacks were not looked up, so where they call is not known: at most 64 are after one snapshot",
+        );
+        note(
+            self.loss.stacks_lost,
+            "stacks found no room in the kernel's map, so where they call is not known",
+        );
         note(self.standing.forgotten, "findings that were taken back are no longer listed");
         note(self.undecodable, "sockets changed while they were read and were left out");
-        notes.extend(self.processes.reader_limits());
+        notes.extend(self.processes.reasons());
         Coverage {
             complete: !self.unhealed
                 && self.snapshots > 0
                 && self.table.full == 0
+                && responses_full == 0
+                && self.loss.ledger_full == 0
                 && self.undecodable == 0
                 && unreadable == 0,
             loss: self.loss,
             table_full: self.table.full,
+            responses_full,
             processes_unreadable: unreadable,
             not_judged: self.not_judged.clone(),
             sockets: self.sockets,

@@ -22,14 +22,14 @@ const LOOKS_MAX: usize = 256;
 /// Something the core would like to know; the answer comes as an [`Input`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Question {
-    /// What `/proc` says of this process: [`Input::Process`](crate::Input::Process) or [`Input::ProcessUnreadable`](crate::Input::ProcessUnreadable).
+    /// What `/proc` says of this process: `Input::Process` or `Input::ProcessUnreadable`.
     /// No answer means that it is gone.
     Process(ProcessKey),
-    /// Who in this process would notice something on these connections: [`Input::Readers`](crate::Input::Readers).
+    /// Who in this process would notice something on these connections: `Input::Readers`.
     /// No answer means that nothing is known.
     Readers(ProcessKey, Vec<Asked>),
     /// Which line of the application's code a stack of this process is about:
-    /// [`Input::CallSite`](crate::Input::CallSite). No answer means that the process is gone.
+    /// `Input::CallSite`. No answer means that the process is gone.
     CallSite(ProcessKey, StackId),
 }
 
@@ -45,19 +45,24 @@ pub struct Asked {
 }
 
 impl Detector {
-    /// What the core would like to know before the next [`Input::Tick`](crate::Input::Tick): of the processes that some
-    /// rule suspects, and those the user asked for, what they are; and who reads from suspicious
-    /// connections. At most 1,024 and 256 processes at a time.
+    /// What the core would like to know before the next `Input::Tick`: of the processes that some
+    /// rule suspects, and those the user asked for, what they are; who reads from suspicious
+    /// connections; and where in the code those came to be. At most 1,024 and 256 processes and 64
+    /// stacks at a time.
     pub fn questions(&mut self, now: Timestamp) -> Vec<Question> {
         let mut suspected: BTreeSet<ProcessKey> = BTreeSet::new();
         let mut suspects: BTreeMap<GroupKey, Vec<Asked>> = BTreeMap::new();
         let mut alone: BTreeSet<GroupKey> = BTreeSet::new();
+        let mut stacks: BTreeSet<(ProcessKey, StackId)> = BTreeSet::new();
         for (group, sighting, suspicion) in
             case(&self.table, &self.processes, &self.histories, &self.host, &self.options, now)
                 .suspects()
         {
             if suspicion == Suspicion::Claimed {
                 suspected.insert(group.process);
+                stacks.extend(sighting.call_stack());
+                let responses = rules::leaked(&sighting);
+                stacks.extend(responses.filter_map(|it| Some((group.process, it.stack?))));
             }
             suspects.entry(group).or_default().extend(asked(&sighting));
             if rules::asks_alone(&sighting) {
@@ -82,7 +87,9 @@ impl Detector {
         let ids = |asked: &[Asked]| asked.iter().map(|asked| asked.id).collect();
         self.asked = readers.iter().map(|(key, asked)| (*key, ids(asked))).collect();
         let readers = readers.into_iter().map(|(key, asked)| Question::Readers(key, asked));
-        processes.into_iter().map(Question::Process).chain(readers).collect()
+        let stacks = self.processes.sites.ask(&stacks, self.snapshots);
+        let sites = stacks.into_iter().map(|(process, stack)| Question::CallSite(process, stack));
+        processes.into_iter().map(Question::Process).chain(readers).chain(sites).collect()
     }
 }
 
