@@ -147,6 +147,23 @@ fn what_is_being_read_is_not_forgotten() {
     );
 }
 
+/// An upload that goes on although the answer has begun.
+#[test]
+fn what_is_still_sent_on_is_in_use() {
+    check_forgotten(
+        "
+        1s reader a1..a9 every=15s is=none http=body
+        280s send a1..a9 bytes=100
+        281s snapshot
+        300s snapshot
+        300s report
+        ",
+        &expect![[r#"
+            [5m] nothing
+        "#]],
+    );
+}
+
 /// While it waits for a response, the client itself reads; and with nothing known of readers,
 /// nothing has come that could be read or closed.
 #[test]
@@ -164,6 +181,27 @@ fn a_long_poll_is_nothing() {
         ",
         &expect![[r#"
             [3m 20s] nothing
+        "#]],
+    );
+}
+
+/// The page is behind: the client has finished with the response, and its goroutine is about to
+/// wait for the next one.
+#[test]
+fn what_the_client_has_finished_with_is_not_out() {
+    check_forgotten(
+        "
+        1s reader a1..a9 every=15s is=none http=idle
+        300s snapshot
+        300s report
+        ",
+        &expect![[r#"
+            [5m]
+              #1 abandoned possible: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, stood 0s ~+4.0/min, reader none, at main.doSomething billing.go:23
+                 9 sockets silent for 2m 58s to 4m 58s and nobody waits to read from them
+                 nobody waits to read from 9 of 9
+                 they went silent at 9 separate times over 2m: rising
+                 it may be an idle pool of a database or cache driver
         "#]],
     );
 }
