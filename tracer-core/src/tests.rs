@@ -1,7 +1,12 @@
 //! Timelines in, findings out. See [`timeline`] for the language.
 
+mod bodies;
+mod call_sites;
 mod decoding;
 mod healthy;
+mod ledgers;
+mod multiplexed;
+mod pages;
 mod peers;
 mod properties;
 mod readers;
