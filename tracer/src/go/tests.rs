@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "what was measured is shown with --nocapture")]
 
 mod entries;
+mod offsets;
 mod program;
 
 use std::{
