@@ -18,7 +18,11 @@
 mod all_goroutines;
 mod areas;
 mod build_info;
+mod carriers;
+mod debug_info;
+mod entries;
 mod executable;
+mod follower;
 mod function_table;
 mod goroutine;
 mod holders;
@@ -42,11 +46,21 @@ use tracer_core::{Asked, Goroutines, ProcessKey, ReaderFacts};
 
 use self::{
     areas::Areas,
+    carriers::Following,
+    executable::{Executable, Machine},
     look::Look,
     memory::{ProcessMemory, word_at},
     program::{GoProgram, Program},
 };
-use crate::readers::epoll::Registration;
+#[allow(unused_imports, reason = "for the ledger")]
+pub(crate) use self::{
+    carriers::{Carried, Carrier},
+    entries::{Entries, LedgerHook},
+};
+use crate::{
+    processes,
+    readers::epoll::{Epolls, Registration},
+};
 
 /// Most programs that are remembered.
 const PROGRAMS_MAX: usize = 64;
@@ -68,6 +82,7 @@ pub(crate) struct GoPrograms {
     known: HashMap<FileKey, Program>,
     /// Their keys, the oldest first.
     order: VecDeque<FileKey>,
+    epolls: Epolls,
 }
 
 /// Which file, and which state of it.
@@ -88,24 +103,74 @@ impl GoPrograms {
         registrations: &[Registration],
         asked: &[Asked],
     ) -> Option<GoLook> {
-        let program = match self.program(process.pid)? {
-            Program::Go(program) => program,
-            Program::Other => return None,
-        };
+        let (program, file) = self.go_program(process.pid)?;
+        let look = is_known(&program.executable).and_then(|()| {
+            // Frames of other machines are not laid out like those of amd64.
+            if program.executable.machine != Machine::Amd64 {
+                return Err("goroutines can be looked at on amd64 only".to_owned());
+            }
+            look_into(process.pid, program, file, registrations, asked)
+        });
         let nothing = |limits: String| GoLook { limits: Some(limits), ..GoLook::default() };
-        let look = if !cfg!(target_arch = "x86_64") || !program.executable.is_amd64 {
-            Err("Go programs can be looked into on amd64 only".to_owned())
-        } else if program.executable.minor_version < layout::OLDEST {
-            let minor = program.executable.minor_version;
-            Err(format!("Go 1.{minor} is older than what is known (1.{})", layout::OLDEST))
-        } else {
-            look_into(process.pid, program, registrations, asked)
-        };
         Some(look.unwrap_or_else(nothing))
     }
 
+    /// Where in the program of a process the functions begin by which responses can be followed.
+    /// `None`: not a Go program.
+    ///
+    /// # Errors
+    /// Why they cannot be followed, as a sentence.
+    #[allow(dead_code, reason = "for the ledger")]
+    pub(crate) fn entries(&mut self, process: ProcessKey) -> Option<Result<Entries, String>> {
+        let (program, _) = self.go_program(process.pid)?;
+        Some(is_known(&program.executable).and_then(|()| {
+            let opened = Opened::open(process.pid, &program.executable)?;
+            program.entries(&opened.memory, opened.bias)
+        }))
+    }
+
+    /// Where these carriers of responses lead in a process: as many as there are carriers, and
+    /// `None` where one leads to no TCP connection of which everything holds.
+    ///
+    /// # Errors
+    /// Why nothing can be known of any, as a sentence.
+    #[allow(dead_code, reason = "for the ledger")]
+    pub(crate) fn carried(
+        &mut self,
+        process: ProcessKey,
+        carriers: &[Carrier],
+    ) -> Result<Vec<Option<Carried>>, String> {
+        let registrations = self.epolls.look(process);
+        let registrations =
+            registrations.map_err(|error| format!("its descriptors cannot be read: {error}"))?;
+        let (program, file) = self.go_program(process.pid).ok_or("it is not a Go program")?;
+        is_known(&program.executable)?;
+        let areas = Areas::of(process.pid).map_err(|error| unreadable(&error))?;
+        let Opened { memory, .. } = Opened::open(process.pid, &program.executable)?;
+        let layout = program.layout(file);
+        let following = Following {
+            memory: &memory,
+            areas: &areas,
+            layout: &layout,
+            registrations: registrations.list(),
+            socket: &|fd| carriers::tcp_socket(process.pid, fd),
+        };
+        let carried = following.follow(carriers);
+        // All of this may have been another process's by now.
+        let is_running = processes::started(process.pid)
+            .is_some_and(|started| started == process.start_time_ns / processes::TICK_NS);
+        is_running.then_some(carried).ok_or_else(|| "it has ended".to_owned())
+    }
+
+    fn go_program(&mut self, pid: u32) -> Option<(&mut GoProgram, File)> {
+        match self.program(pid)? {
+            (Program::Go(program), file) => Some((program, file)),
+            (Program::Other, _) => None,
+        }
+    }
+
     /// The program of a process; the file opens even if it has been deleted or replaced.
-    fn program(&mut self, pid: u32) -> Option<&mut Program> {
+    fn program(&mut self, pid: u32) -> Option<(&mut Program, File)> {
         let file = File::open(format!("/proc/{pid}/exe")).ok()?;
         let metadata = file.metadata().ok()?;
         let key = FileKey {
@@ -120,10 +185,41 @@ impl GoPrograms {
             {
                 self.known.remove(&oldest);
             }
+            let program = Program::read(file.try_clone().ok()?);
             self.order.push_back(key);
-            self.known.insert(key, Program::read(file));
+            self.known.insert(key, program);
         }
-        self.known.get_mut(&key)
+        Some((self.known.get_mut(&key)?, file))
+    }
+}
+
+/// # Errors
+/// Why nothing can be known of a program, as a sentence.
+fn is_known(executable: &Executable) -> Result<(), String> {
+    let minor = executable.minor_version;
+    if executable.machine != Machine::NATIVE {
+        return Err("it is a Go program for another machine".to_owned());
+    }
+    if minor < layout::OLDEST {
+        return Err(format!("Go 1.{minor} is older than what is known (1.{})", layout::OLDEST));
+    }
+    Ok(())
+}
+
+/// A process whose memory can be read.
+struct Opened {
+    memory: ProcessMemory,
+    /// How far the program is from where its file says.
+    bias: u64,
+}
+
+impl Opened {
+    /// # Errors
+    /// Why it cannot be read, as a sentence.
+    fn open(pid: u32, executable: &Executable) -> Result<Self, String> {
+        let entry = entry(pid).map_err(|error| unreadable(&error))?;
+        let memory = ProcessMemory::open(pid, entry).map_err(|error| unreadable(&error))?;
+        Ok(Self { memory, bias: entry.wrapping_sub(executable.entry) })
     }
 }
 
@@ -132,20 +228,19 @@ impl GoPrograms {
 fn look_into(
     pid: u32,
     program: &mut GoProgram,
+    file: File,
     registrations: &[Registration],
     asked: &[Asked],
 ) -> Result<GoLook, String> {
-    let unreadable = |error: io::Error| unreadable(&error);
-    let areas = Areas::of(pid).map_err(unreadable)?;
-    let entry = entry(pid).map_err(unreadable)?;
-    let memory = ProcessMemory::open(pid, entry).map_err(unreadable)?;
-    // Where the program is, compared with what its file says.
-    let bias = entry.wrapping_sub(program.executable.entry);
+    let areas = Areas::of(pid).map_err(|error| unreadable(&error))?;
+    let Opened { memory, bias } = Opened::open(pid, &program.executable)?;
     let is_same = |asked: &Asked| {
         let target = fs::read_link(format!("/proc/{pid}/fd/{}", asked.fd));
         target.is_ok_and(|it| it.as_os_str() == format!("socket:[{}]", asked.inode).as_str())
     };
-    let mut look = Look::new(&memory, areas, bias, &is_same).take(program, registrations, asked);
+    let layout = program.layout(file);
+    let look = Look::new(&memory, areas, bias, &is_same);
+    let mut look = look.take(program, &layout, registrations, asked);
     if program.is_newer_than_known() && (look.limits.is_some() || look.found.is_empty()) {
         let minor = program.executable.minor_version;
         let why = format!("Go 1.{minor} is newer than what is known (1.{})", layout::NEWEST);

@@ -11,13 +11,14 @@ use tracer_core::{Asked, HttpConnection, HttpStage, Reader, ReaderFacts};
 use super::{
     GoLook, all_goroutines,
     areas::Areas,
+    follower::{Follower, Wanted},
     goroutine::{Goroutine, Stack},
     holders::{References, Responses},
     layout::Layout,
     memory::{Memory, Pages},
     poll::{self, PollDescriptor, Waiting},
-    program::{GoProgram, Parts},
-    read_loop::{self, Connection, Follower, ReadLoop, Role, Wanted},
+    program::{Functions, GoProgram, Parts},
+    read_loop::{self, Connection, ReadLoop, Role},
     slots::Slots,
 };
 use crate::readers::epoll::Registration;
@@ -73,21 +74,21 @@ impl<'a> Look<'a> {
     pub(super) fn take(
         &self,
         program: &mut GoProgram,
+        layout: &Layout,
         registrations: &[Registration],
         asked: &[Asked],
     ) -> GoLook {
         let begin = Instant::now();
-        let layout = program.layout;
-        let before = poll::find(self.memory, &layout, registrations, asked);
+        let before = poll::find(self.memory, layout, registrations, asked);
         if before.iter().all(Option::is_none) {
             return GoLook::default();
         }
         let mut survey = Survey::default();
         let mut http = HashMap::new();
-        match program.parts(self.memory, &self.areas, self.bias) {
-            Ok(parts) => {
-                survey = self.survey(parts, &layout, &before);
-                http = self.prove(parts, &layout, &before, &mut survey);
+        match program.parts(layout, self.memory, &self.areas, self.bias) {
+            Ok(mut parts) => {
+                survey = self.survey(&mut parts, layout, &before);
+                http = self.prove(parts.functions, layout, &before, &mut survey);
             }
             Err(reason) => {
                 survey.limits = Some(format!("goroutines cannot be looked at: {reason}"));
@@ -97,7 +98,7 @@ impl<'a> Look<'a> {
         if let Some(rest) = PAUSE.checked_sub(begin.elapsed()) {
             thread::sleep(rest);
         }
-        let after = poll::again(self.memory, &layout, &before);
+        let after = poll::again(self.memory, layout, &before);
         let pairs = asked.iter().enumerate().zip(before.iter().zip(&after));
         let found = pairs.filter_map(|((index, asked), (before, after))| {
             let (before, after) = ((*before)?, (*after)?);
@@ -161,7 +162,7 @@ impl<'a> Look<'a> {
             let (stacks, are_whole) = self.stacks(batch, layout);
             survey.references.is_incomplete |= !are_whole;
             for stack in stacks {
-                self.survey_stack(&stack, parts, &mut pages, &ready, &mut survey);
+                self.survey_stack(&stack, parts.functions, &mut pages, &ready, &mut survey);
             }
         }
         survey.references.leave_out(&goroutines);
@@ -171,7 +172,7 @@ impl<'a> Look<'a> {
     fn survey_stack(
         &self,
         stack: &Stack,
-        parts: &mut Parts,
+        functions: &mut Functions,
         pages: &mut Pages,
         ready: &BTreeMap<u64, usize>,
         survey: &mut Survey,
@@ -185,7 +186,7 @@ impl<'a> Look<'a> {
                 (word - address < POLL_DESCRIPTOR).then_some(index)
             }));
         }
-        match read_loop::role(stack, parts, pages, self.bias) {
+        match read_loop::role(stack, functions, pages, self.bias) {
             Role::ReadLoop(read_loop) if goroutine.is_waiting() => {
                 survey.read_loops.push(read_loop);
             }
@@ -244,14 +245,15 @@ impl<'a> Look<'a> {
     /// address.
     fn prove(
         &self,
-        parts: &mut Parts,
+        functions: &mut Functions,
         layout: &Layout,
         polls: &[Option<PollDescriptor>],
         survey: &mut Survey,
     ) -> HashMap<usize, (u64, HttpConnection)> {
         let wanted: Wanted = (0..)
             .zip(polls)
-            .filter_map(|(index, poll)| poll.as_ref().map(|poll| (poll.fd, (index, poll.address))))
+            .filter_map(|(index, poll)| Some((poll.as_ref()?, index)))
+            .map(|(poll, index)| (poll.fd, (index, vec![poll.address])))
             .collect();
         let mut pages = Pages::new(self.memory);
         let areas = &self.areas;
@@ -266,7 +268,7 @@ impl<'a> Look<'a> {
         let goroutines: Vec<_> = goroutines.into_iter().flatten().collect();
         let mut code = Pages::new(self.memory);
         let again = self.copy(&goroutines).into_iter().filter_map(|stack| {
-            match read_loop::role(&stack, parts, &mut code, self.bias) {
+            match read_loop::role(&stack, functions, &mut code, self.bias) {
                 Role::ReadLoop(read_loop) if stack.goroutine.is_waiting() => Some(read_loop),
                 _ => None,
             }

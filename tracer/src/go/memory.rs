@@ -160,9 +160,12 @@ impl<'a> Pages<'a> {
         word_at(self.rest_of_page(address)?, 0)
     }
 
-    /// A half word.
+    /// A half word; aligned likewise.
     pub(super) fn half(&mut self, address: u64) -> Option<u32> {
-        half_at(&self.bytes(address, 4)?, 0)
+        if !address.is_multiple_of(4) {
+            return None;
+        }
+        half_at(self.rest_of_page(address)?, 0)
     }
 }
 
