@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "what was measured is shown with --nocapture")]
 
 mod entries;
+mod offsets;
 pub(crate) mod program;
 
 use std::{
