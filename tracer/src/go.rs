@@ -275,4 +275,4 @@ fn unreadable(error: &io::Error) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -6,7 +6,7 @@
 mod carriers;
 mod entries;
 mod offsets;
-mod program;
+pub(crate) mod program;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
