@@ -23,8 +23,9 @@ mod function_table;
 mod goroutine;
 mod holders;
 mod layout;
+mod lines;
 mod look;
-mod memory;
+pub(crate) mod memory;
 mod poll;
 mod program;
 mod read_loop;
@@ -35,18 +36,18 @@ use std::{
     collections::{HashMap, VecDeque},
     fs::{self, File},
     io,
-    os::unix::fs::MetadataExt,
 };
 
 use tracer_core::{Asked, Goroutines, ProcessKey, ReaderFacts};
 
+pub(crate) use self::lines::GoFrame;
 use self::{
     areas::Areas,
     look::Look,
-    memory::{ProcessMemory, word_at},
+    memory::{Pages, ProcessMemory, word_at},
     program::{GoProgram, Program},
 };
-use crate::readers::epoll::Registration;
+use crate::{file_key::FileKey, readers::epoll::Registration};
 
 /// Most programs that are remembered.
 const PROGRAMS_MAX: usize = 64;
@@ -70,13 +71,15 @@ pub(crate) struct GoPrograms {
     order: VecDeque<FileKey>,
 }
 
-/// Which file, and which state of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct FileKey {
-    device: u64,
-    inode: u64,
-    modified: (i64, i64),
-    size: u64,
+/// What there is at an address of a Go process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum GoCode {
+    /// These calls, the innermost first.
+    Frames(Vec<GoFrame>),
+    /// Code that is not Go's.
+    Other,
+    /// Code of Go's that nothing can be said of: why, as a sentence.
+    Unknown(&'static str),
 }
 
 impl GoPrograms {
@@ -104,16 +107,22 @@ impl GoPrograms {
         Some(look.unwrap_or_else(nothing))
     }
 
+    /// The calls at each address of a process's stack, which begins with where the thread is: the
+    /// others are where calls return to. `None`: not a Go program.
+    ///
+    /// # Errors
+    /// Why nothing can be said, as a sentence.
+    pub(crate) fn calls(&mut self, pid: u32, stack: &[u64]) -> Option<Result<Vec<GoCode>, String>> {
+        match self.program(pid)? {
+            Program::Go(program) => Some(calls(pid, program, stack)),
+            Program::Other => None,
+        }
+    }
+
     /// The program of a process; the file opens even if it has been deleted or replaced.
     fn program(&mut self, pid: u32) -> Option<&mut Program> {
         let file = File::open(format!("/proc/{pid}/exe")).ok()?;
-        let metadata = file.metadata().ok()?;
-        let key = FileKey {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            size: metadata.size(),
-        };
+        let key = FileKey::of(&file.metadata().ok()?);
         if !self.known.contains_key(&key) {
             if self.order.len() >= PROGRAMS_MAX
                 && let Some(oldest) = self.order.pop_front()
@@ -153,6 +162,26 @@ fn look_into(
         look.limits = Some(format!("{limits}; {why}"));
     }
     Ok(look)
+}
+
+/// # Errors
+/// Why nothing can be said, as a sentence.
+fn calls(pid: u32, program: &mut GoProgram, stack: &[u64]) -> Result<Vec<GoCode>, String> {
+    let entry = entry(pid).map_err(|error| unreadable(&error))?;
+    let memory = ProcessMemory::open(pid, entry).map_err(|error| unreadable(&error))?;
+    let bias = entry.wrapping_sub(program.executable.entry);
+    let minor = program.executable.minor_version;
+    let lines = program.lines(&memory, bias);
+    let lines = lines.map_err(|reason| format!("a program of Go 1.{minor}: {reason}"))?;
+    let mut pages = Pages::new(&memory);
+    let code = stack.iter().enumerate().map(|(number, &address)| {
+        match lines.frames(&mut pages, bias, address, number == 0) {
+            Ok(Some(frames)) => GoCode::Frames(frames),
+            Ok(None) => GoCode::Other,
+            Err(reason) => GoCode::Unknown(reason),
+        }
+    });
+    Ok(code.collect())
 }
 
 /// Where the program of a process begins to run: `AT_ENTRY` of its auxiliary vector.

@@ -8,6 +8,7 @@ mod demo_peers;
 mod doctor;
 mod exit_code;
 mod family;
+mod file_key;
 mod go;
 mod observer;
 mod outlet;
@@ -18,6 +19,7 @@ mod scope;
 mod session;
 mod sink;
 mod source;
+mod symbols;
 mod wall_clock;
 
 use std::{error::Error, io, process::ExitCode};

@@ -27,6 +27,7 @@ use crate::{
         kernel::{Kernel, KernelOptions},
         ring_buffer::{EventRing, LogRing},
     },
+    symbols::{Rules, Symbols},
 };
 
 /// Most events taken from the ring at one go, so that a flood of them cannot hold up the rest.
@@ -44,6 +45,7 @@ pub(crate) struct Observer {
     readers: ReaderLooks,
     /// The Go programs that were looked at.
     programs: GoPrograms,
+    symbols: Symbols,
     /// Known from the first record on.
     jiffies_per_second: Option<u32>,
     /// Events of other sockets than these are kept back in the kernel.
@@ -61,7 +63,8 @@ impl Observer {
     /// Loads the kernel programs and, unless one look is all that is wanted, attaches the probes.
     ///
     /// # Errors
-    /// A process that the user named does not run, or the kernel does not let the tool look.
+    /// A process that the user named does not run, their rules are none, or the kernel does not let
+    /// the tool look.
     pub(crate) fn start(plan: &Plan) -> Result<(Self, Input)> {
         let pids = &plan.scope.pids;
         let family = || Family::found(pids, plan.scope.children);
@@ -72,6 +75,7 @@ impl Observer {
         if plan.once {
             processes::check_names(&plan.scope.comms)?;
         }
+        let rules = Rules::load(plan.call_sites.as_deref())?;
         let limits = processes::limits_of_proc()?;
         let attach = plan.duration != Some(Duration::ZERO);
         let only_tracked = attach && family.is_some();
@@ -85,6 +89,7 @@ impl Observer {
             with_cmdline: plan.cmdline,
             readers: ReaderLooks::default(),
             programs: GoPrograms::default(),
+            symbols: Symbols::new(rules),
             jiffies_per_second: None,
             only_tracked,
             followed: BTreeSet::new(),
@@ -273,7 +278,11 @@ impl Observer {
     pub(crate) fn answer(&mut self, question: &Question) -> Option<Input> {
         match question {
             Question::Process(key) => processes::answer(*key, self.with_cmdline),
-            Question::CallSite(..) => None,
+            Question::CallSite(process, stack) => {
+                let addresses = self.kernel.stack(*stack);
+                let programs = &mut self.programs;
+                self.symbols.answer(programs, *process, *stack, addresses.as_deref())
+            }
             Question::Readers(key, asked) => self.readers.answer(&mut self.programs, *key, asked),
         }
     }

@@ -74,6 +74,8 @@ pub(super) const MODULE_LOWEST: usize = 160;
 pub(super) const MODULE_HIGHEST: usize = 168;
 pub(super) const MODULE_TEXT: usize = 176;
 pub(super) const MODULE_TEXT_END: usize = 184;
+/// As many bytes of it as are looked at.
+pub(super) const MODULE: usize = 352;
 
 /// `runtime._Gscan`: the collector has the goroutine's stack just now.
 pub(super) const STATUS_SCAN: u32 = 0x1000;
@@ -120,6 +122,9 @@ pub(super) struct Layout {
     pub(super) request_is_indirect: bool,
     /// `requestAndChan.ch`.
     pub(super) request_channel: u64,
+    /// `moduledata.gofunc`: `covctrs` came before it in 1.20, `typedesclen` and what is about
+    /// itabs in 1.27.
+    pub(super) module_function_data: usize,
 }
 
 impl Layout {
@@ -136,6 +141,11 @@ impl Layout {
             connection_limit: if minor < 26 { 160 } else { 168 },
             request_is_indirect: minor >= 23,
             request_channel: if minor < 23 { 16 } else { 8 },
+            module_function_data: match minor {
+                ..20 => 304,
+                20..27 => 320,
+                27.. => 344,
+            },
         }
     }
 }

@@ -9,6 +9,7 @@ use super::{
     executable::{Executable, Segment},
     function_table::{FunctionTable, Header, MAGICS},
     layout::{self, Layout},
+    lines::Lines,
     memory::{Memory, Pages, word_at},
 };
 
@@ -35,6 +36,7 @@ pub(super) struct GoProgram {
     pub(super) layout: Layout,
     /// Found in the memory of the first process that ran it; an error says what was not found.
     parts: Option<Result<Parts, &'static str>>,
+    lines: Option<Result<Lines, &'static str>>,
 }
 
 /// Where things are; addresses are those of the file.
@@ -73,7 +75,7 @@ impl Program {
     pub(super) fn read(file: File) -> Self {
         Executable::read(file).map_or(Self::Other, |executable| {
             let layout = Layout::of(executable.minor_version);
-            Self::Go(Box::new(GoProgram { executable, layout, parts: None }))
+            Self::Go(Box::new(GoProgram { executable, layout, parts: None, lines: None }))
         })
     }
 }
@@ -94,6 +96,21 @@ impl GoProgram {
             .get_or_insert_with(|| Parts::find(executable, layout, memory, areas, bias))
             .as_mut()
             .map_err(|reason| *reason)
+    }
+
+    /// Finds the tables of lines in the memory of a process that runs the program shifted by
+    /// `bias`.
+    ///
+    /// # Errors
+    /// What was not found.
+    pub(super) fn lines(&mut self, memory: &dyn Memory, bias: u64) -> Result<&Lines, &'static str> {
+        let (executable, layout) = (&self.executable, &self.layout);
+        let find = || {
+            let tables = Tables::find(executable, memory, bias);
+            let lines = tables.and_then(|it| Lines::read(memory, layout, &it, bias));
+            lines.ok_or("its table of functions was not found")
+        };
+        self.lines.get_or_insert_with(find).as_ref().map_err(|reason| *reason)
     }
 
     /// The versions that were looked at do not include this one.
@@ -155,25 +172,46 @@ fn function_table(
     memory: &dyn Memory,
     bias: u64,
 ) -> Option<FunctionTable> {
-    let shifted = |address: u64| address.wrapping_add(bias);
-    let headers_at = |addresses: Vec<u64>| {
-        addresses.into_iter().filter_map(|address| Some((address, Header::read(memory, address)?)))
-    };
-    let by_section =
-        headers_at(executable.function_table.into_iter().map(shifted).collect()).next();
-    let header = by_section
-        .or_else(|| headers_at(search(memory, &executable.segments, bias, &MAGICS)).next())?;
-    // The module data begins with the address of the table. It is in what is written to, be it
-    // once by the dynamic linker.
-    let (writable, others): (Vec<Segment>, Vec<Segment>) =
-        executable.segments.iter().partition(|segment| segment.is_writable);
-    let text = [writable, others].into_iter().find_map(|segments| {
-        search(memory, &segments, bias, &[header.0]).into_iter().find_map(|address| {
-            let module = memory.read_one(address, layout::MODULE_TEXT_END + 8)?;
-            header.1.text(&module)
+    Tables::find(executable, memory, bias)?.functions(memory, bias)
+}
+
+/// Go's own tables in the memory of a process.
+pub(super) struct Tables {
+    /// Where `pcHeader` is.
+    pub(super) header: u64,
+    /// The beginning of `moduledata`.
+    pub(super) module: Box<[u8]>,
+    said: Header,
+    text: (u64, u64),
+}
+
+impl Tables {
+    fn find(executable: &Executable, memory: &dyn Memory, bias: u64) -> Option<Self> {
+        let shifted = |address: u64| address.wrapping_add(bias);
+        let headers_at = |addresses: Vec<u64>| {
+            let header = |address| Some((address, Header::read(memory, address)?));
+            addresses.into_iter().filter_map(header)
+        };
+        let by_section =
+            headers_at(executable.function_table.into_iter().map(shifted).collect()).next();
+        let (header, said) = by_section
+            .or_else(|| headers_at(search(memory, &executable.segments, bias, &MAGICS)).next())?;
+        // The module data begins with the address of the table. It is in what is written to, be
+        // it once by the dynamic linker.
+        let (writable, others): (Vec<Segment>, Vec<Segment>) =
+            executable.segments.iter().partition(|segment| segment.is_writable);
+        [writable, others].into_iter().find_map(|segments| {
+            search(memory, &segments, bias, &[header]).into_iter().find_map(|address| {
+                let module = memory.read_one(address, layout::MODULE)?;
+                let text = said.text(&module)?;
+                Some(Self { header, module, said, text })
+            })
         })
-    })?;
-    FunctionTable::read(memory, header, text, bias)
+    }
+
+    pub(super) fn functions(&self, memory: &dyn Memory, bias: u64) -> Option<FunctionTable> {
+        FunctionTable::read(memory, (self.header, self.said), self.text, bias)
+    }
 }
 
 /// Where one of these words is.

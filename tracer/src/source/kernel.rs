@@ -16,6 +16,7 @@ use aya::{
     programs::{Iter, Program, ProgramError},
 };
 use tracer_common::{Counter, Offsets, Settings};
+use tracer_core::StackId;
 
 use super::{
     btf,
@@ -166,6 +167,12 @@ impl Kernel {
     pub(crate) fn track(&mut self, cookie: u64) -> anyhow::Result<()> {
         let mut map: HashMap<&mut MapData, u64, u8> = self.map("TRACKED")?.try_into()?;
         Ok(map.insert(cookie, 1, 0)?)
+    }
+
+    /// A user stack that was kept, the innermost address first. No kernel program keeps any yet.
+    #[expect(clippy::unused_self, reason = "the kernel side of it comes with the ledger")]
+    pub(crate) fn stack(&self, _id: StackId) -> Option<Vec<u64>> {
+        None
     }
 
     /// Takes a socket out of scope, by its cookie. It does not matter if it was not in it.
