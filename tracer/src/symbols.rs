@@ -17,7 +17,10 @@ mod perf_map;
 mod return_address;
 mod rules;
 
-use std::io::{self, ErrorKind};
+use std::{
+    fs,
+    io::{self, ErrorKind},
+};
 
 use tracer_core::{CallSite, Input, ProcessKey, StackId};
 
@@ -109,9 +112,8 @@ impl Symbols {
         let mut words: Option<&str> = None;
         let mut before = None;
         for (number, &address) in addresses.iter().enumerate() {
-            let Some(mapping) = mappings.holding(address) else {
-                return Err(words.map_or_else(|| lost(before), str::to_owned));
-            };
+            let lost = |words| lost(before, words, rules, pid);
+            let mapping = mappings.holding(address).ok_or_else(|| lost(words))?;
             let ruling = mapping.path().and_then(|path| rules.judge_module(path));
             // A call is where it is made, not where it returns to.
             let call = if number == 0 { address } else { address.wrapping_sub(1) };
@@ -134,30 +136,29 @@ impl Symbols {
                     (judge(rules, modules.frames(pid, mapping, call)), true)
                 }
             };
-            if matches!(verdict, Verdict::Ended) {
-                break;
-            }
-            if number > 0 && !return_address::is_plausible(&memory, address, is_native) {
-                return Err(words.map_or_else(|| lost(before), str::to_owned));
+            let is_ended = matches!(verdict, Verdict::Ended);
+            if number > 0 && !is_ended && !return_address::is_plausible(&memory, address, is_native)
+            {
+                return Err(lost(words));
             }
             match verdict {
                 Verdict::Application(place) => return Ok(Some(place)),
-                Verdict::Unknown(reason) => return Err(words.map_or(reason, str::to_owned)),
+                Verdict::Further(more) => words = words.or(more),
+                Verdict::Ended => return words.map_or(Ok(None), |words| Err(words.to_owned())),
                 Verdict::Nameless => {
+                    let words = words.or_else(|| words_of_program(rules, pid));
                     return Err(words.map_or_else(|| nameless(mapping), str::to_owned));
                 }
-                Verdict::Further(more) => words = words.or(more),
-                Verdict::Ended => {}
+                Verdict::Unknown(reason) => return Err(reason),
             }
             before = Some(mapping);
         }
         match words {
-            Some(words) => Err(words.to_owned()),
-            None if addresses.len() == 1 => Err(lost(before)),
+            None if addresses.len() == 1 => Err(lost(before, words, rules, pid)),
             None if addresses.len() >= DEPTH_MAX => {
                 Err(format!("its stack is deeper than the {DEPTH_MAX} frames that are kept"))
             }
-            None => Ok(None),
+            words => words.map_or(Ok(None), |words| Err(words.to_owned())),
         }
     }
 }
@@ -209,12 +210,22 @@ fn of_go(frame: &GoFrame) -> Frame<'_> {
 }
 
 /// What is said where the next address is none.
-fn lost(before: Option<&Mapping>) -> String {
+fn lost(before: Option<&Mapping>, words: Option<&str>, rules: &Rules, pid: u32) -> String {
     let module = before.and_then(Mapping::path).map_or("code made at run time", base_name);
-    format!(
+    let sentence = format!(
         "its stack cannot be followed beyond {module}, which is built without frame pointers \
          (-fno-omit-frame-pointer)"
-    )
+    );
+    match words.or_else(|| words_of_program(rules, pid)) {
+        Some(words) => format!("{sentence}; {words}"),
+        None => sentence,
+    }
+}
+
+/// What is said if the program of a process is a runtime whose application cannot be seen.
+fn words_of_program(rules: &Rules, pid: u32) -> Option<&str> {
+    let program = fs::read_link(format!("/proc/{pid}/exe")).ok()?;
+    rules.judge_module(&program.to_string_lossy())?.words
 }
 
 /// What is said of code without names where the application's may be.

@@ -9,13 +9,12 @@
 
 mod pc_values;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use super::{
     function_table::{FunctionTable, MAGICS},
     layout::Layout,
     memory::{Memory, Pages, half_at, word_at},
-    program::Tables,
 };
 use pc_values::PcValues;
 
@@ -49,10 +48,16 @@ pub(crate) struct GoFrame {
     pub(crate) place: Option<(String, u32)>,
 }
 
-/// The lines of a program. Addresses are those of the file.
+/// The lines of a program.
+#[derive(Clone, Copy)]
+pub(super) struct Lines<'a> {
+    pub(super) functions: &'a FunctionTable,
+    pub(super) tables: &'a LineTables,
+}
+
+/// The tables beside that of the functions. Addresses are those of the file.
 #[derive(Debug)]
-pub(super) struct Lines {
-    functions: FunctionTable,
+pub(super) struct LineTables {
     format: Format,
     /// Bytes of the smallest instruction.
     quantum: u32,
@@ -113,20 +118,20 @@ impl Part {
     }
 }
 
-impl Lines {
-    /// `None`: the tables are none.
+impl LineTables {
+    /// The tables of a program that runs shifted by `bias`, with its `pcHeader` at this address of
+    /// the process and this `moduledata`. `None`: they are none.
     pub(super) fn read(
         memory: &dyn Memory,
         layout: &Layout,
-        tables: &Tables,
+        header: u64,
+        module: &[u8],
         bias: u64,
     ) -> Option<Self> {
-        let magic = word_at(&memory.read_one(tables.header, 8)?, 0)?;
+        let magic = word_at(&memory.read_one(header, 8)?, 0)?;
         let is_first = magic & 0xff == MAGICS[0] & 0xff;
-        let module = &tables.module;
         let part = |offset, element| Part::of(module, offset, element, bias);
         Some(Self {
-            functions: tables.functions(memory, bias)?,
             format: if is_first { GO_1_18 } else { GO_1_20 },
             quantum: u32::try_from(magic >> 48 & 0xff).ok()?,
             names: part(MODULE_NAMES, 1)?,
@@ -137,7 +142,9 @@ impl Lines {
             function_data: word_at(module, layout.module_function_data)?.wrapping_sub(bias),
         })
     }
+}
 
+impl Lines<'_> {
     /// The calls at an address of the process, the innermost first; `None` if it is not Go's code.
     ///
     /// The address is where a call returns to, which is the instruction after it and may be
@@ -186,11 +193,11 @@ impl Lines {
                 frames.push(GoFrame { function: self.name(pages, bias, function.name)?, place });
                 return Some(frames);
             };
-            let call = tree.checked_add(index * self.format.call)?.wrapping_add(bias);
-            let call = pages.bytes(call, usize::try_from(self.format.call).ok()?)?;
-            let name = half_at(&call, self.format.call_name)?;
+            let call = tree.checked_add(index * self.tables.format.call)?.wrapping_add(bias);
+            let call = pages.bytes(call, usize::try_from(self.tables.format.call).ok()?)?;
+            let name = half_at(&call, self.tables.format.call_name)?;
             frames.push(GoFrame { function: self.name(pages, bias, name)?, place });
-            offset = half_at(&call, self.format.call_parent)?;
+            offset = half_at(&call, self.tables.format.call_parent)?;
             if offset >= function.length {
                 return None;
             }
@@ -201,8 +208,8 @@ impl Lines {
     fn function(&self, pages: &mut Pages, bias: u64, number: usize) -> Option<Function> {
         let (begin, offset) = self.functions.entry(number)?;
         let (start, end) = self.functions.code(number)?;
-        let address = self.descriptions.at(offset.into(), bias)?;
-        let bytes = pages.bytes(address, self.format.description)?;
+        let address = self.tables.descriptions.at(offset.into(), bias)?;
+        let bytes = pages.bytes(address, self.tables.format.description)?;
         if half_at(&bytes, 0)? != begin {
             return None;
         }
@@ -210,11 +217,13 @@ impl Lines {
         let value_count = half(28)?;
         let data_count = *bytes.last()?;
         let inlined = if value_count > INLINE_INDEX && data_count > INLINE_TREE {
-            let values = address.checked_add(u64::try_from(self.format.description).ok()?)?;
+            let values =
+                address.checked_add(u64::try_from(self.tables.format.description).ok()?)?;
             let indexes = pages.half(values.checked_add(4 * u64::from(INLINE_INDEX))?)?;
             let data = values.checked_add(4 * u64::from(value_count))?;
             let tree = pages.half(data.checked_add(4 * u64::from(INLINE_TREE))?)?;
-            (tree != u32::MAX).then(|| (indexes, self.function_data.wrapping_add(tree.into())))
+            (tree != u32::MAX)
+                .then(|| (indexes, self.tables.function_data.wrapping_add(tree.into())))
         } else {
             None
         };
@@ -243,11 +252,11 @@ impl Lines {
             return Some(None);
         };
         let index = u64::from(function.unit.checked_add(file)?);
-        let path = pages.half(self.units.at(index * 4, bias)?)?;
+        let path = pages.half(self.tables.units.at(index * 4, bias)?)?;
         if path == u32::MAX {
             return Some(None);
         }
-        Some(Some((text(&self.files, pages, bias, path)?, line)))
+        Some(Some((text(&self.tables.files, pages, bias, path)?, line)))
     }
 
     /// The value that a table of `pctab` has for an instruction; -1 if it has none.
@@ -255,13 +264,13 @@ impl Lines {
         if table == 0 {
             return Some(-1);
         }
-        let start = self.values.at(table.into(), bias)?;
-        let rest = self.values.length - u64::from(table);
-        PcValues::new(pages, start, rest).at(offset, self.quantum)
+        let start = self.tables.values.at(table.into(), bias)?;
+        let rest = self.tables.values.length - u64::from(table);
+        PcValues::new(pages, start, rest).at(offset, self.tables.quantum)
     }
 
     fn name(&self, pages: &mut Pages, bias: u64, offset: u32) -> Option<String> {
-        Some(shown(text(&self.names, pages, bias, offset)?))
+        Some(shown(text(&self.tables.names, pages, bias, offset)?))
     }
 }
 

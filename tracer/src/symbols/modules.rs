@@ -132,14 +132,14 @@ fn frames(symbol: &Sym, module: &str) -> Vec<Frame<'static>> {
 
 /// The name as it was written, and in what.
 fn demangled(name: &str, file: &str) -> (Language, String) {
-    if let Ok(name) = rustc_demangle::try_demangle(name) {
+    let is_rust = file.strip_suffix(".rs").is_some();
+    if let Ok(symbol) = rustc_demangle::try_demangle(name) {
+        let plain = format!("{symbol:#}");
         // The old mangling is a form of that of C++, and is told by the hash at its end.
-        let plain = format!("{name:#}");
-        if plain != name.to_string() || name.as_str().starts_with("_R") || file.ends_with(".rs") {
+        if is_rust || name.starts_with("_R") || plain != symbol.to_string() {
             return (Language::Rust, plain);
         }
     }
-    let is_rust = file.ends_with(".rs");
     let language = if is_rust { Language::Rust } else { Language::Native };
     let symbol = name.starts_with("_Z").then(|| Symbol::new(name).ok()).flatten();
     let demangled = symbol.and_then(|symbol| symbol.demangle().ok());

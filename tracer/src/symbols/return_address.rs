@@ -9,7 +9,9 @@
 use crate::go::memory::Memory;
 
 /// Bytes before a return address that are looked at: the longest call has seven.
-const BEFORE: usize = 8;
+const BEFORE: u64 = 8;
+/// Bytes of a page, all of which can be read or none.
+const PAGE: u64 = 4096;
 /// Bytes at the beginning of a function in which it sets its frame up.
 const PROLOGUE: usize = 96;
 /// Most jumps from a call to what is called: through a linkage table and a stub or two.
@@ -28,8 +30,11 @@ enum Before {
 /// Whether there is a call before the address. `is_native`: of a function that must keep frame
 /// pointers, unlike what a runtime puts together as it likes.
 pub(super) fn is_plausible(memory: &dyn Memory, address: u64, is_native: bool) -> bool {
-    let start = address.wrapping_sub(BEFORE as u64);
-    let Some(bytes) = memory.read_one(start, BEFORE) else { return false };
+    // The beginning of what is mapped may be near.
+    let in_page = (address & (PAGE - 1)).clamp(1, BEFORE);
+    let before =
+        |length: u64| memory.read_one(address.wrapping_sub(length), usize::try_from(length).ok()?);
+    let Some(bytes) = before(BEFORE).or_else(|| before(in_page)) else { return false };
     let before = if cfg!(target_arch = "aarch64") {
         before_on_arm64(&bytes, address)
     } else {
@@ -154,7 +159,7 @@ mod tests {
     use crate::go::memory::fake::FakeMemory;
 
     fn on_amd64(end: &[u8]) -> Before {
-        let mut bytes = vec![0x90; BEFORE - end.len()];
+        let mut bytes = vec![0x90; 8 - end.len()];
         bytes.extend(end);
         before_on_amd64(&bytes, 0x1000)
     }
@@ -214,7 +219,7 @@ mod tests {
         const FUNCTION: u64 = 0x1105;
         let with = |function: &[u8]| {
             let mut memory = FakeMemory::default();
-            memory.put(0x1000, &[0; 512]);
+            memory.put(0xf00, &[0; 512]);
             memory.put_bytes(0x1000, &[0xe8, 0x00, 0x01, 0x00, 0x00, 0x90, 0x90, 0x90]);
             // Where a linkage table finds the function.
             memory.put(0x1400, &[0x1500]);
@@ -240,6 +245,16 @@ mod tests {
         let mut nowhere = vec![0xff, 0x25];
         nowhere.extend(0x7000_0000_u32.to_le_bytes());
         assert_eq!(with(&nowhere), (false, true));
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn a_call_at_the_beginning_of_what_is_mapped_is_one() {
+        let mut memory = FakeMemory::default();
+        memory.put(0x1000, &[0]);
+        memory.put_bytes(0x1000, &[0xff, 0xd7]);
+        assert!(is_plausible(&memory, 0x1002, false));
+        assert!(!is_plausible(&memory, 0x1000, false) && !is_plausible(&memory, 0x1001, false));
     }
 
     #[test]

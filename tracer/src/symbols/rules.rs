@@ -99,10 +99,7 @@ impl Rules {
             }
             let section = line.strip_prefix('[').and_then(|line| line.strip_suffix(']'));
             let parsed = match section {
-                Some("any") => Ok(language = None),
-                Some(name) => Language::named(name)
-                    .map(|it| language = Some(it))
-                    .context("expected [any], [go], [rust], [native], [python], [node] or [java]"),
+                Some(name) => parse_section(name).map(|it| language = it),
                 None => Rule::parse(line, language).map(|rule| rules.push(rule)),
             };
             parsed.with_context(|| format!("line {number}"))?;
@@ -177,6 +174,16 @@ impl Rule {
     fn ruling(&self) -> Ruling<'_> {
         Ruling { kind: self.kind, words: self.words.as_deref() }
     }
+}
+
+/// The language that the rules below a line such as `[go]` are about; `None`: any.
+fn parse_section(name: &str) -> Result<Option<Language>> {
+    if name == "any" {
+        return Ok(None);
+    }
+    let language = Language::named(name);
+    let expected = "expected [any], [go], [rust], [native], [python], [node] or [java]";
+    Ok(Some(language.context(expected)?))
 }
 
 /// A pattern without a slash is about the name of the file only.

@@ -162,10 +162,10 @@ func main() {
 
 	var group sync.WaitGroup
 	group.Add(1)
-	go func(name string) {
+	go func() {
 		defer group.Done()
-		outer(name)
-	}("goroutine")
+		outer("goroutine")
+	}()
 	group.Wait()
 
 	http.DefaultTransport = transport{}
