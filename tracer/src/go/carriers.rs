@@ -238,7 +238,11 @@ impl Trace {
         let is_read = before.has_reader || after.has_reader || before.unread != after.unread;
         is_same.then_some(Carried {
             fd,
-            stream: Some(HttpStream { id: after.id, held_bytes: after.held_bytes }),
+            stream: Some(HttpStream {
+                id: after.id,
+                held_bytes: after.held_bytes,
+                read_mark: after.unread,
+            }),
             is_awaited: is_read || !after.has_begun,
         })
     }

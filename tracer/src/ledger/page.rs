@@ -72,8 +72,10 @@ impl Page {
         let unknown = missing.intersection(&self.missing).count();
         *self = Self { confirmed, missing, was_refused: false };
         let open = entries.iter().filter_map(|entry| {
-            let Carried { fd, stream } = *self.confirmed.get(&entry.name())?;
-            Some(OpenResponse { fd, since: entry.since, stack: entry.stack, stream })
+            let Carried { fd, stream, is_awaited } = *self.confirmed.get(&entry.name())?;
+            let response = OpenResponse { fd, since: entry.since, stack: entry.stack, stream };
+            // Of one that somebody waits for or reads there is nothing to be said.
+            (!is_awaited).then_some(response)
         });
         Some((open.collect(), limits(count, unknown)))
     }

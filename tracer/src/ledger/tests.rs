@@ -1,8 +1,7 @@
 //! A real Go program, `tests/go/ledger`, with hooks in it.
 
 use std::{
-    fs,
-    thread,
+    fs, thread,
     time::{Duration, Instant},
 };
 

@@ -15,7 +15,9 @@ fn said(line: &str) -> Option<(&str, Carrier, Option<Carried>)> {
     let (id, held_bytes) = (id.parse().unwrap(), held_bytes.parse().unwrap());
     let (kind, stream) = match kind {
         "connection" => (LedgerKind::Connection, None),
-        "stream" => (LedgerKind::Stream, Some(HttpStream { id, held_bytes })),
+        "stream" => {
+            (LedgerKind::Stream, Some(HttpStream { id, held_bytes, read_mark: held_bytes }))
+        }
         _ => panic!("{line}"),
     };
     let carrier = Carrier { kind, address: address.parse().unwrap() };

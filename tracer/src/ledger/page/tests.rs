@@ -42,11 +42,12 @@ impl FakeProcess {
 }
 
 fn on(fd: u32) -> Option<Carried> {
-    Some(Carried { fd, stream: None })
+    Some(Carried { fd, stream: None, is_awaited: false })
 }
 
 fn stream(fd: u32, id: u32, held_bytes: u64) -> Option<Carried> {
-    Some(Carried { fd, stream: Some(HttpStream { id, held_bytes }) })
+    let stream = Some(HttpStream { id, held_bytes, read_mark: held_bytes });
+    Some(Carried { fd, stream, is_awaited: false })
 }
 
 fn entry(at_ns: u64, address: u64) -> Entry {
