@@ -81,6 +81,8 @@ pub(super) struct Functions {
     table: FunctionTable,
     /// What functions the code at an address belongs to.
     known: HashMap<u64, Function>,
+    /// Whether the functions that begin at an address are the runtime's own goroutines.
+    starts: HashMap<u64, bool>,
 }
 
 /// The functions that make a difference.
@@ -96,6 +98,10 @@ pub(super) enum Function {
     WriteLoop,
     Other,
 }
+
+/// Goroutines of these are the program's, although the functions are the runtime's:
+/// `isSystemGoroutine` in `runtime/traceback.go`.
+const NOT_SYSTEM: [&str; 3] = ["runtime.main", "runtime.corostart", "runtime.handleAsyncEvent"];
 
 const NAMES: [(&str, Function); 5] = [
     ("runtime.selectgo", Function::Select),
@@ -184,6 +190,26 @@ impl Functions {
         self.known.insert(address, function);
         function
     }
+
+    /// Whether a goroutine that was started with the function at an address is the runtime's own,
+    /// which Go does not count. `None`: no function begins there.
+    pub(super) fn is_system(&mut self, pages: &mut Pages, bias: u64, address: u64) -> Option<bool> {
+        if let Some(is_system) = self.starts.get(&address) {
+            return Some(*is_system);
+        }
+        let start = address.wrapping_sub(bias);
+        let number = self.table.holding(start)?;
+        if self.table.code(number)?.0 != start {
+            return None;
+        }
+        let is_system = self.table.name_begins(pages, bias, number, "runtime.")?
+            && self.table.name(pages, bias, number, &NOT_SYSTEM).is_none();
+        if self.starts.len() >= REMEMBERED_MAX {
+            self.starts.clear();
+        }
+        self.starts.insert(address, is_system);
+        Some(is_system)
+    }
 }
 
 /// The functions of a program, found if they have not been looked for.
@@ -195,7 +221,7 @@ fn functions<'a>(
 ) -> Result<&'a mut Functions, &'static str> {
     let find = || {
         let table = function_table(executable, memory, bias);
-        table.map(|table| Functions { table, known: HashMap::new() })
+        table.map(|table| Functions { table, known: HashMap::new(), starts: HashMap::new() })
     };
     sought.get(find).ok_or("its table of functions was not found")
 }
