@@ -18,8 +18,11 @@
 mod all_goroutines;
 mod areas;
 mod build_info;
+mod carriers;
+mod debug_info;
 mod entries;
 mod executable;
+mod follower;
 mod function_table;
 mod goroutine;
 mod holders;
@@ -41,19 +44,27 @@ use std::{
 
 use tracer_core::{Asked, Goroutines, ProcessKey, ReaderFacts};
 
-#[allow(unused_imports, reason = "for the ledger")]
-pub(crate) use self::entries::{Entries, LedgerHook};
-pub(crate) use self::lines::GoFrame;
 #[cfg(test)]
 pub(crate) use self::lines::tests::Stacks;
 use self::{
     areas::Areas,
+    carriers::Following,
     executable::{Executable, Machine},
     look::Look,
     memory::{Pages, ProcessMemory, word_at},
     program::{GoProgram, Program},
 };
-use crate::{file_key::FileKey, readers::epoll::Registration};
+#[allow(unused_imports, reason = "for the ledger")]
+pub(crate) use self::{
+    carriers::{Carried, Carrier},
+    entries::{Entries, LedgerHook},
+    lines::GoFrame,
+};
+use crate::{
+    file_key::FileKey,
+    processes,
+    readers::epoll::{Epolls, Registration},
+};
 
 /// Most programs that are remembered.
 const PROGRAMS_MAX: usize = 64;
@@ -75,6 +86,7 @@ pub(crate) struct GoPrograms {
     known: HashMap<FileKey, Program>,
     /// Their keys, the oldest first.
     order: VecDeque<FileKey>,
+    epolls: Epolls,
 }
 
 /// What there is at an address of a Go process.
@@ -97,13 +109,13 @@ impl GoPrograms {
         registrations: &[Registration],
         asked: &[Asked],
     ) -> Option<GoLook> {
-        let program = self.go_program(process.pid)?;
+        let (program, file) = self.go_program(process.pid)?;
         let look = is_known(&program.executable).and_then(|()| {
             // Frames of other machines are not laid out like those of amd64.
             if program.executable.machine != Machine::Amd64 {
                 return Err("goroutines can be looked at on amd64 only".to_owned());
             }
-            look_into(process.pid, program, registrations, asked)
+            look_into(process.pid, program, file, registrations, asked)
         });
         let nothing = |limits: String| GoLook { limits: Some(limits), ..GoLook::default() };
         Some(look.unwrap_or_else(nothing))
@@ -115,7 +127,7 @@ impl GoPrograms {
     /// # Errors
     /// Why nothing can be said, as a sentence.
     pub(crate) fn calls(&mut self, pid: u32, stack: &[u64]) -> Option<Result<Vec<GoCode>, String>> {
-        let program = self.go_program(pid)?;
+        let (program, _) = self.go_program(pid)?;
         let opened = Opened::open(pid, &program.executable);
         Some(opened.and_then(|opened| calls(&opened, program, stack)))
     }
@@ -127,22 +139,55 @@ impl GoPrograms {
     /// Why they cannot be followed, as a sentence.
     #[allow(dead_code, reason = "for the ledger")]
     pub(crate) fn entries(&mut self, process: ProcessKey) -> Option<Result<Entries, String>> {
-        let program = self.go_program(process.pid)?;
+        let (program, _) = self.go_program(process.pid)?;
         Some(is_known(&program.executable).and_then(|()| {
             let opened = Opened::open(process.pid, &program.executable)?;
             program.entries(&opened.memory, opened.bias)
         }))
     }
 
-    fn go_program(&mut self, pid: u32) -> Option<&mut GoProgram> {
+    /// Where these carriers of responses lead in a process: as many as there are carriers, and
+    /// `None` where one leads to no TCP connection of which everything holds.
+    ///
+    /// # Errors
+    /// Why nothing can be known of any, as a sentence.
+    #[allow(dead_code, reason = "for the ledger")]
+    pub(crate) fn carried(
+        &mut self,
+        process: ProcessKey,
+        carriers: &[Carrier],
+    ) -> Result<Vec<Option<Carried>>, String> {
+        let registrations = self.epolls.look(process);
+        let registrations =
+            registrations.map_err(|error| format!("its descriptors cannot be read: {error}"))?;
+        let (program, file) = self.go_program(process.pid).ok_or("it is not a Go program")?;
+        is_known(&program.executable)?;
+        let areas = Areas::of(process.pid).map_err(|error| unreadable(&error))?;
+        let Opened { memory, .. } = Opened::open(process.pid, &program.executable)?;
+        let layout = program.layout(file);
+        let following = Following {
+            memory: &memory,
+            areas: &areas,
+            layout: &layout,
+            registrations: registrations.list(),
+            socket: &|fd| carriers::tcp_socket(process.pid, fd),
+        };
+        let carried = following.follow(carriers);
+        // All of this may have been another process's by now.
+        let is_running = processes::started(process.pid)
+            .is_some_and(|started| started == process.start_time_ns / processes::TICK_NS);
+        is_running.then_some(carried).ok_or_else(|| "it has ended".to_owned())
+    }
+
+    fn go_program(&mut self, pid: u32) -> Option<(&mut GoProgram, File)> {
         match self.program(pid)? {
-            Program::Go(program) => Some(program),
-            Program::Other => None,
+            (Program::Go(program), file) => Some((program, file)),
+            (Program::Other, _) => None,
         }
     }
 
     /// The program of a process; the file opens even if it has been deleted or replaced.
-    fn program(&mut self, pid: u32) -> Option<&mut Program> {
+    fn program(&mut self, pid: u32) -> Option<(&mut Program, File)> {
         let file = File::open(format!("/proc/{pid}/exe")).ok()?;
         let key = FileKey::of(&file.metadata().ok()?);
         if !self.known.contains_key(&key) {
@@ -151,10 +196,11 @@ impl GoPrograms {
             {
                 self.known.remove(&oldest);
             }
+            let program = Program::read(file.try_clone().ok()?);
             self.order.push_back(key);
-            self.known.insert(key, Program::read(file));
+            self.known.insert(key, program);
         }
-        self.known.get_mut(&key)
+        Some((self.known.get_mut(&key)?, file))
     }
 }
 
@@ -193,6 +239,7 @@ impl Opened {
 fn look_into(
     pid: u32,
     program: &mut GoProgram,
+    file: File,
     registrations: &[Registration],
     asked: &[Asked],
 ) -> Result<GoLook, String> {
@@ -202,7 +249,9 @@ fn look_into(
         let target = fs::read_link(format!("/proc/{pid}/fd/{}", asked.fd));
         target.is_ok_and(|it| it.as_os_str() == format!("socket:[{}]", asked.inode).as_str())
     };
-    let mut look = Look::new(&memory, areas, bias, &is_same).take(program, registrations, asked);
+    let layout = program.layout(file);
+    let look = Look::new(&memory, areas, bias, &is_same);
+    let mut look = look.take(program, &layout, registrations, asked);
     if program.is_newer_than_known() && (look.limits.is_some() || look.found.is_empty()) {
         let minor = program.executable.minor_version;
         let why = format!("Go 1.{minor} is newer than what is known (1.{})", layout::NEWEST);

@@ -152,17 +152,20 @@ impl<'a> Pages<'a> {
         Some(bytes)
     }
 
-    /// A half word.
-    pub(super) fn half(&mut self, address: u64) -> Option<u32> {
-        half_at(&self.bytes(address, 4)?, 0)
-    }
-
     /// A word of eight bytes; `None` also if it is not aligned, which Go's are.
     pub(super) fn word(&mut self, address: u64) -> Option<u64> {
         if !address.is_multiple_of(8) {
             return None;
         }
         word_at(self.rest_of_page(address)?, 0)
+    }
+
+    /// A half word; aligned likewise.
+    pub(super) fn half(&mut self, address: u64) -> Option<u32> {
+        if !address.is_multiple_of(4) {
+            return None;
+        }
+        half_at(self.rest_of_page(address)?, 0)
     }
 }
 

@@ -36,7 +36,8 @@ pub(super) enum Program {
 #[derive(Debug)]
 pub(super) struct GoProgram {
     pub(super) executable: Executable,
-    pub(super) layout: Layout,
+    /// Read when it is needed.
+    layout: Option<Layout>,
     // What is found in the memory of a process that runs it; an error says what was not.
     functions: Sought<Functions>,
     /// `runtime.allgs`: its address in the file.
@@ -109,10 +110,9 @@ const NAMES: [(&str, Function); 5] = [
 impl Program {
     pub(super) fn read(file: File) -> Self {
         Executable::read(file).map_or(Self::Other, |executable| {
-            let layout = Layout::of(executable.minor_version);
             Self::Go(Box::new(GoProgram {
                 executable,
-                layout,
+                layout: None,
                 functions: Sought::default(),
                 all_goroutines: Sought::default(),
                 entries: None,
@@ -122,6 +122,12 @@ impl Program {
 }
 
 impl GoProgram {
+    /// Where things are in its structures; `file` is its own.
+    pub(super) fn layout(&mut self, file: File) -> Layout {
+        let minor = self.executable.minor_version;
+        *self.layout.get_or_insert_with(|| Layout::read(minor, file))
+    }
+
     /// Finds what a look at goroutines needs in the memory of a process that runs the program
     /// shifted by `bias`.
     ///
@@ -129,12 +135,13 @@ impl GoProgram {
     /// What was not found.
     pub(super) fn parts(
         &mut self,
+        layout: &Layout,
         memory: &dyn Memory,
         areas: &Areas,
         bias: u64,
     ) -> Result<Parts<'_>, &'static str> {
-        let (executable, layout) = (&self.executable, &self.layout);
-        let functions = functions(&mut self.functions, executable, layout, memory, bias)?;
+        let executable = &self.executable;
+        let functions = functions(&mut self.functions, executable, memory, bias)?;
         let find = || all_goroutines(executable, &functions.table, layout, memory, areas, bias);
         let all_goroutines =
             *self.all_goroutines.get(find).ok_or("its list of goroutines was not found")?;
@@ -150,8 +157,7 @@ impl GoProgram {
         if let Some(entries) = &self.entries {
             return entries.clone();
         }
-        let (executable, layout) = (&self.executable, &self.layout);
-        let functions = functions(&mut self.functions, executable, layout, memory, bias)
+        let functions = functions(&mut self.functions, &self.executable, memory, bias)
             .map_err(|reason| format!("it cannot be followed: {reason}"))?;
         let found = entries::find(&self.executable, &functions.table, memory, bias);
         self.entries.insert(found).clone()
@@ -166,8 +172,7 @@ impl GoProgram {
         memory: &dyn Memory,
         bias: u64,
     ) -> Result<Lines<'_>, &'static str> {
-        let (executable, layout) = (&self.executable, &self.layout);
-        let functions = functions(&mut self.functions, executable, layout, memory, bias)?;
+        let functions = functions(&mut self.functions, &self.executable, memory, bias)?;
         Ok(Lines { functions: &functions.table, tables: &functions.lines })
     }
 
@@ -178,12 +183,7 @@ impl GoProgram {
 }
 
 impl Functions {
-    fn find(
-        executable: &Executable,
-        layout: &Layout,
-        memory: &dyn Memory,
-        bias: u64,
-    ) -> Option<Self> {
+    fn find(executable: &Executable, memory: &dyn Memory, bias: u64) -> Option<Self> {
         let shifted = |address: u64| address.wrapping_add(bias);
         let headers_at = |addresses: Vec<u64>| {
             let header = |address| Some((address, Header::read(memory, address)?));
@@ -204,7 +204,8 @@ impl Functions {
                 Some((module, text))
             })
         })?;
-        let lines = LineTables::read(memory, layout, header.0, &module, bias)?;
+        let minor = executable.minor_version;
+        let lines = LineTables::read(memory, minor, (header.0, &module), bias)?;
         let table = FunctionTable::read(memory, header, text, bias)?;
         Some(Self { table, lines, known: HashMap::new() })
     }
@@ -231,11 +232,10 @@ impl Functions {
 fn functions<'a>(
     sought: &'a mut Sought<Functions>,
     executable: &Executable,
-    layout: &Layout,
     memory: &dyn Memory,
     bias: u64,
 ) -> Result<&'a mut Functions, &'static str> {
-    let find = || Functions::find(executable, layout, memory, bias);
+    let find = || Functions::find(executable, memory, bias);
     sought.get(find).ok_or("its table of functions was not found")
 }
 
