@@ -73,6 +73,16 @@ pub(super) const MODULE_TEXT_END: usize = 184;
 /// As many bytes of it as are looked at.
 pub(super) const MODULE: usize = 352;
 
+/// `moduledata.gofunc` of Go 1.`minor`: `covctrs` came before it in 1.20, `typedesclen` and what is
+/// about itabs in 1.27.
+pub(super) const fn module_function_data(minor: u32) -> usize {
+    match minor {
+        ..20 => 304,
+        20..27 => 320,
+        27.. => 344,
+    }
+}
+
 /// `runtime._Gscan`: the collector has the goroutine's stack just now.
 pub(super) const STATUS_SCAN: u32 = 0x1000;
 /// `_Gidle`: just made.
@@ -127,9 +137,6 @@ pub(super) struct Layout {
     pub(super) request_channel: u64,
     /// HTTP/2 of each package that has it, as [`STREAM_PACKAGES`] lists them.
     pub(super) streams: [StreamLayout; STREAM_PACKAGES.len()],
-    /// `moduledata.gofunc`: `covctrs` came before it in 1.20, `typedesclen` and what is about
-    /// itabs in 1.27.
-    pub(super) module_function_data: usize,
 }
 
 /// `net/http.persistConn`: one connection of an HTTP/1 client.
@@ -212,11 +219,6 @@ impl Layout {
                 buffer_expected: 48,
                 conn: 8,
             }; STREAM_PACKAGES.len()],
-            module_function_data: match minor {
-                ..20 => 304,
-                20..27 => 320,
-                27.. => 344,
-            },
         }
     }
 

@@ -13,7 +13,7 @@ pub(super) mod tests;
 
 use super::{
     function_table::{FunctionTable, MAGICS},
-    layout::Layout,
+    layout,
     memory::{Memory, Pages, half_at, word_at},
 };
 use pc_values::PcValues;
@@ -119,15 +119,15 @@ impl Part {
 }
 
 impl LineTables {
-    /// The tables of a program that runs shifted by `bias`, with its `pcHeader` at this address of
-    /// the process and this `moduledata`. `None`: they are none.
+    /// The tables of a program of Go 1.`minor` that runs shifted by `bias`: `header` is the address
+    /// of its `pcHeader` in the process, `module` its `moduledata`. `None`: they are none.
     pub(super) fn read(
         memory: &dyn Memory,
-        layout: &Layout,
-        header: u64,
-        module: &[u8],
+        minor: u32,
+        (header, module): (u64, &[u8]),
         bias: u64,
     ) -> Option<Self> {
+        let function_data = word_at(module, layout::module_function_data(minor))?;
         let magic = word_at(&memory.read_one(header, 8)?, 0)?;
         let is_first = magic & 0xff == MAGICS[0] & 0xff;
         let part = |offset, element| Part::of(module, offset, element, bias);
@@ -139,7 +139,7 @@ impl LineTables {
             files: part(MODULE_FILES, 1)?,
             values: part(MODULE_VALUES, 1)?,
             descriptions: part(MODULE_DESCRIPTIONS, 1)?,
-            function_data: word_at(module, layout.module_function_data)?.wrapping_sub(bias),
+            function_data: function_data.wrapping_sub(bias),
         })
     }
 }

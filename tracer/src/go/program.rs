@@ -210,8 +210,8 @@ impl Functions {
                 Some((module, text))
             })
         })?;
-        let layout = Layout::of(executable.minor_version);
-        let lines = LineTables::read(memory, &layout, header.0, &module, bias)?;
+        let minor = executable.minor_version;
+        let lines = LineTables::read(memory, minor, (header.0, &module), bias)?;
         let table = FunctionTable::read(memory, header, text, bias)?;
         Some(Self { table, lines, known: HashMap::new(), starts: HashMap::new() })
     }

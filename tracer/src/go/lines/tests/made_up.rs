@@ -62,18 +62,17 @@ fn calls(bytes: &[u8], offsets: impl IntoIterator<Item = u64>) -> Option<Vec<Vec
     let mut module = vec![0; layout::MODULE];
     let parts = [(8, NAMES, 0x100), (32, UNITS, 4), (56, FILES, 0x80), (80, VALUES, 0x100)];
     let parts = [&parts[..], &[(104, DESCRIPTIONS, 0x300)]].concat();
-    let layout = Layout::of(23);
     for (place, start, length) in parts {
         let slice = [TABLES + start as u64, length].map(u64::to_le_bytes).concat();
         module[place..place + 16].copy_from_slice(&slice);
     }
     let data = (TABLES + FUNCTION_DATA as u64).to_le_bytes();
-    module[layout.module_function_data..][..8].copy_from_slice(&data);
+    module[layout::module_function_data(23)..][..8].copy_from_slice(&data);
 
     let header = Header::read(&memory, TABLES)?;
     let text = (TEXT, TEXT + 0x200);
     let functions = FunctionTable::read(&memory, (TABLES, header), text, BIAS)?;
-    let tables = LineTables::read(&memory, &layout, TABLES, &module, BIAS)?;
+    let tables = LineTables::read(&memory, 23, (TABLES, &module), BIAS)?;
     let lines = Lines { functions: &functions, tables: &tables };
     let mut pages = Pages::new(&memory);
     let in_words = |frame: GoFrame| match frame.place {
