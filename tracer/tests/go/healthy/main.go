@@ -1,0 +1,106 @@
+// HTTP clients that lose nothing, each in a way that looks like a leak to something less careful.
+// Standard library only, loopback only.
+//
+//	healthy [-http2] read close drained ...
+//
+// Each word is a kind of client, from clients.go. When each has made its first requests the program
+// prints "ready", and they go on until its standard input ends.
+package main
+
+import (
+	"bufio"
+	"crypto/tls"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"time"
+)
+
+var (
+	useHTTP2 = flag.Bool("http2", false, "HTTPS with HTTP/2")
+	serve    = flag.Bool("serve", false, "be the server")
+)
+
+// Nothing is ever written to it: the server sees its end when this process is gone. A file that
+// nothing refers to would be closed by the garbage collector.
+var lifeline io.WriteCloser
+
+func main() {
+	flag.Parse()
+	if *serve {
+		server()
+		return
+	}
+	url := startServer()
+	var started sync.WaitGroup
+	for _, word := range flag.Args() {
+		run := kinds[word]
+		if run == nil {
+			must(fmt.Errorf("no kind %q", word))
+		}
+		started.Add(1)
+		c := &client{url: url, started: &started}
+		c.Client = http.Client{Transport: &http.Transport{
+			TLSClientConfig:     &tls.Config{InsecureSkipVerify: true},
+			ForceAttemptHTTP2:   *useHTTP2,
+			MaxIdleConnsPerHost: 100,
+		}}
+		go run(c)
+	}
+	started.Wait()
+	fmt.Println("ready")
+	io.Copy(io.Discard, os.Stdin)
+}
+
+// A client with a transport of its own.
+type client struct {
+	http.Client
+	url     string
+	started *sync.WaitGroup
+	once    sync.Once
+}
+
+// It does now what it will do to the end.
+func (c *client) isUp() { c.once.Do(c.started.Done) }
+
+// Does something again and again, slowly.
+func (c *client) repeat(request func()) {
+	for {
+		request()
+		c.isUp()
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+func (c *client) get(path string) *http.Response {
+	response, err := c.Get(c.url + path)
+	must(err)
+	return response
+}
+
+// Starts the same program as a server, which ends with this one, and gives its URL.
+func startServer() string {
+	command := exec.Command("/proc/self/exe", append([]string{"-serve"}, os.Args[1:]...)...)
+	command.Stderr = os.Stderr
+	var err error
+	lifeline, err = command.StdinPipe()
+	must(err)
+	output, err := command.StdoutPipe()
+	must(err)
+	must(command.Start())
+	line, err := bufio.NewReader(output).ReadString('\n')
+	must(err)
+	return strings.TrimSpace(line)
+}
+
+func must(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
