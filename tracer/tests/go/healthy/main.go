@@ -3,8 +3,9 @@
 //
 //	healthy [-http2] read close drained ...
 //
-// Each word is a kind of client, from clients.go. When each has made its first requests the program
-// prints "ready", and they go on until its standard input ends.
+// Each word is a kind of client, from clients.go. The program starts its server, another process,
+// prints "ready" and waits for a line of its standard input. Then the clients start; when each does
+// what it will do from now on, it prints "started". It ends with its input.
 package main
 
 import (
@@ -37,6 +38,10 @@ func main() {
 		return
 	}
 	url := startServer()
+	input := bufio.NewReader(os.Stdin)
+	fmt.Println("ready")
+	_, err := input.ReadString('\n')
+	must(err)
 	var started sync.WaitGroup
 	for _, word := range flag.Args() {
 		run := kinds[word]
@@ -53,8 +58,8 @@ func main() {
 		go run(c)
 	}
 	started.Wait()
-	fmt.Println("ready")
-	io.Copy(io.Discard, os.Stdin)
+	fmt.Println("started")
+	io.Copy(io.Discard, input)
 }
 
 // A client with a transport of its own.
