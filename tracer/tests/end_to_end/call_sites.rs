@@ -67,9 +67,9 @@ impl Traced {
             leaks.len() == count && leaks.iter().all(|it| it.count() == COUNT as u64)
         });
         let report = self.tracer.interrupt().report();
-        let place = |finding: &Finding| match finding.is_null("call_site") {
-            true => NOT_KNOWN.to_owned(),
-            false => finding.text("call_site").to_owned(),
+        let place = |finding: &Finding| {
+            let is_known = !finding.is_null("call_site");
+            if is_known { finding.text("call_site").to_owned() } else { NOT_KNOWN.to_owned() }
         };
         let mut places: Vec<_> = report.leaks_of(pid).iter().map(place).collect();
         places.sort();
@@ -93,7 +93,9 @@ fn in_rust(function: &str) -> String {
 #[track_caller]
 fn check(program: &Path, commands: &[&str], expected: &[String]) -> Report {
     let mut traced = Traced::start(program);
-    commands.iter().for_each(|command| traced.leak(command));
+    for command in commands {
+        traced.leak(command);
+    }
     let (places, report) = traced.call_sites(commands.len());
     assert_eq!(places, expected, "{report}");
     report
