@@ -1,10 +1,10 @@
 //! The line of code that opened or accepted what is leaked, whatever the program is written in.
 
-use std::path::Path;
+use std::{fs, path::Path};
 
 use crate::support::{
     Finding, Listener, Program, Puppet, Report, Tracer, call_site_source, compile_c, compile_rust,
-    line_of,
+    found, line_of,
 };
 
 /// How many are leaked in one place.
@@ -26,8 +26,7 @@ struct Traced {
 }
 
 impl Traced {
-    fn start(executable: &Path) -> Self {
-        let program = Program::start_ready(executable, "");
+    fn start(program: Program) -> Self {
         let mut peer = Puppet::start();
         let listener = peer.listen();
         let arguments = format!("--pid {} --idle 1s -o json", program.pid());
@@ -91,7 +90,7 @@ fn in_rust(function: &str) -> String {
 
 /// Runs a command of a program, and compares the call sites of what leaks.
 #[track_caller]
-fn check(program: &Path, commands: &[&str], expected: &[String]) -> Report {
+fn check(program: Program, commands: &[&str], expected: &[String]) -> Report {
     let mut traced = Traced::start(program);
     for command in commands {
         traced.leak(command);
@@ -105,14 +104,14 @@ fn check(program: &Path, commands: &[&str], expected: &[String]) -> Report {
 fn check_c(flags: &str, commands: &[&str], expected: &[String]) -> Report {
     let directory = tempfile::tempdir().unwrap();
     let program = compile_c(&call_site_source("leak.c"), directory.path(), flags);
-    check(&program, commands, expected)
+    check(Program::start_ready(&program, ""), commands, expected)
 }
 
 #[track_caller]
 fn check_rust(flags: &str, command: &str, expected: String) {
     let directory = tempfile::tempdir().unwrap();
     let program = compile_rust(&call_site_source("leak.rs"), directory.path(), flags);
-    check(&program, &[command], &[expected]);
+    check(Program::start_ready(&program, ""), &[command], &[expected]);
 }
 
 #[test]
@@ -179,12 +178,61 @@ fn a_stack_that_cannot_be_walked_has_no_wrong_call_site() {
         for (command, function) in
             [("connect", "leak_one"), ("connect-thread", "leak_one"), ("accept", "accept_one")]
         {
-            let mut traced = Traced::start(&program);
+            let mut traced = Traced::start(Program::start_ready(&program, ""));
             traced.leak(command);
             let (places, report) = traced.call_sites(1);
             // The true one is welcome; a wrong one never is.
-            let right = [NOT_KNOWN.to_owned(), in_c(function)];
+            let right = [NOT_KNOWN.to_owned(), function.to_owned(), in_c(function)];
             assert!(right.contains(&places[0]), "{flags} {command}: {places:?} {report}");
         }
+    }
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn node_connects_where_the_application_is_not_to_be_seen() {
+    let Some(node) = found("node", &["--version"]) else { return };
+    for flags in ["", "--perf-basic-prof "] {
+        let script = call_site_source("leak.mjs");
+        let program = Program::start_ready(&node, &format!("{flags}{}", script.display()));
+        let _map = PerfMap(program.pid());
+        check(program, &["connect"], &[NOT_KNOWN.to_owned()]);
+    }
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn python_says_where_its_functions_are() {
+    // Whether its stacks can be walked depends on how it was built.
+    let Some(python) = found(
+        "python3",
+        &[
+            "-X",
+            "perf",
+            "-c",
+            "import sys; \
+        sys.exit(not sys.is_stack_trampoline_active())",
+        ],
+    ) else {
+        return;
+    };
+    for (command, function) in [("connect", "leak_one"), ("accept", "accept_one")] {
+        let script = call_site_source("leak.py");
+        let program = Program::start_ready(&python, &format!("-X perf {}", script.display()));
+        let _map = PerfMap(program.pid());
+        let mut traced = Traced::start(program);
+        traced.leak(command);
+        let (places, report) = traced.call_sites(1);
+        let right = [NOT_KNOWN.to_owned(), format!("{function} leak.py")];
+        assert!(right.contains(&places[0]), "{command}: {places:?} {report}");
+    }
+}
+
+/// Where a process says which code it has made. It is removed with this.
+struct PerfMap(u32);
+
+impl Drop for PerfMap {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(format!("/tmp/perf-{}.map", self.0));
     }
 }

@@ -16,7 +16,7 @@ pub(crate) use self::{
     code::altered_code,
     compiled::{call_site_source, compile_c, compile_rust},
     go::{Form, Go, go_source},
-    host::lacks_ipv6,
+    host::{found, lacks_ipv6},
     leak::{Kind, Leak},
     program::Program,
     puppet::{Fd, Listener, Puppet, listed},
