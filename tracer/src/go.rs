@@ -18,6 +18,7 @@
 mod all_goroutines;
 mod areas;
 mod build_info;
+mod entries;
 mod executable;
 mod function_table;
 mod goroutine;
@@ -40,8 +41,11 @@ use std::{
 
 use tracer_core::{Asked, Goroutines, ProcessKey, ReaderFacts};
 
+#[allow(unused_imports, reason = "for the ledger")]
+pub(crate) use self::entries::{Entries, LedgerHook};
 use self::{
     areas::Areas,
+    executable::{Executable, Machine},
     look::Look,
     memory::{ProcessMemory, word_at},
     program::{GoProgram, Program},
@@ -88,20 +92,37 @@ impl GoPrograms {
         registrations: &[Registration],
         asked: &[Asked],
     ) -> Option<GoLook> {
-        let program = match self.program(process.pid)? {
-            Program::Go(program) => program,
-            Program::Other => return None,
-        };
-        let nothing = |limits: String| GoLook { limits: Some(limits), ..GoLook::default() };
-        let look = if !cfg!(target_arch = "x86_64") || !program.executable.is_amd64 {
-            Err("Go programs can be looked into on amd64 only".to_owned())
-        } else if program.executable.minor_version < layout::OLDEST {
-            let minor = program.executable.minor_version;
-            Err(format!("Go 1.{minor} is older than what is known (1.{})", layout::OLDEST))
-        } else {
+        let program = self.go_program(process.pid)?;
+        let look = is_known(&program.executable).and_then(|()| {
+            // Frames of other machines are not laid out like those of amd64.
+            if program.executable.machine != Machine::Amd64 {
+                return Err("goroutines can be looked at on amd64 only".to_owned());
+            }
             look_into(process.pid, program, registrations, asked)
-        };
+        });
+        let nothing = |limits: String| GoLook { limits: Some(limits), ..GoLook::default() };
         Some(look.unwrap_or_else(nothing))
+    }
+
+    /// Where in the program of a process the functions begin by which responses can be followed.
+    /// `None`: not a Go program.
+    ///
+    /// # Errors
+    /// Why they cannot be followed, as a sentence.
+    #[allow(dead_code, reason = "for the ledger")]
+    pub(crate) fn entries(&mut self, process: ProcessKey) -> Option<Result<Entries, String>> {
+        let program = self.go_program(process.pid)?;
+        Some(is_known(&program.executable).and_then(|()| {
+            let opened = Opened::open(process.pid, &program.executable)?;
+            program.entries(&opened.memory, opened.bias)
+        }))
+    }
+
+    fn go_program(&mut self, pid: u32) -> Option<&mut GoProgram> {
+        match self.program(pid)? {
+            Program::Go(program) => Some(program),
+            Program::Other => None,
+        }
     }
 
     /// The program of a process; the file opens even if it has been deleted or replaced.
@@ -128,6 +149,36 @@ impl GoPrograms {
 }
 
 /// # Errors
+/// Why nothing can be known of a program, as a sentence.
+fn is_known(executable: &Executable) -> Result<(), String> {
+    let minor = executable.minor_version;
+    if executable.machine != Machine::NATIVE {
+        return Err("it is a Go program for another machine".to_owned());
+    }
+    if minor < layout::OLDEST {
+        return Err(format!("Go 1.{minor} is older than what is known (1.{})", layout::OLDEST));
+    }
+    Ok(())
+}
+
+/// A process whose memory can be read.
+struct Opened {
+    memory: ProcessMemory,
+    /// How far the program is from where its file says.
+    bias: u64,
+}
+
+impl Opened {
+    /// # Errors
+    /// Why it cannot be read, as a sentence.
+    fn open(pid: u32, executable: &Executable) -> Result<Self, String> {
+        let entry = entry(pid).map_err(|error| unreadable(&error))?;
+        let memory = ProcessMemory::open(pid, entry).map_err(|error| unreadable(&error))?;
+        Ok(Self { memory, bias: entry.wrapping_sub(executable.entry) })
+    }
+}
+
+/// # Errors
 /// Why nothing can be said, as a sentence.
 fn look_into(
     pid: u32,
@@ -135,12 +186,8 @@ fn look_into(
     registrations: &[Registration],
     asked: &[Asked],
 ) -> Result<GoLook, String> {
-    let unreadable = |error: io::Error| unreadable(&error);
-    let areas = Areas::of(pid).map_err(unreadable)?;
-    let entry = entry(pid).map_err(unreadable)?;
-    let memory = ProcessMemory::open(pid, entry).map_err(unreadable)?;
-    // Where the program is, compared with what its file says.
-    let bias = entry.wrapping_sub(program.executable.entry);
+    let areas = Areas::of(pid).map_err(|error| unreadable(&error))?;
+    let Opened { memory, bias } = Opened::open(pid, &program.executable)?;
     let is_same = |asked: &Asked| {
         let target = fs::read_link(format!("/proc/{pid}/fd/{}", asked.fd));
         target.is_ok_and(|it| it.as_os_str() == format!("socket:[{}]", asked.inode).as_str())

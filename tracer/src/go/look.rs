@@ -16,7 +16,7 @@ use super::{
     layout::Layout,
     memory::{Memory, Pages},
     poll::{self, PollDescriptor, Waiting},
-    program::{GoProgram, Parts},
+    program::{Functions, GoProgram, Parts},
     read_loop::{self, Connection, Follower, ReadLoop, Role, Wanted},
     slots::Slots,
 };
@@ -85,9 +85,9 @@ impl<'a> Look<'a> {
         let mut survey = Survey::default();
         let mut http = HashMap::new();
         match program.parts(self.memory, &self.areas, self.bias) {
-            Ok(parts) => {
-                survey = self.survey(parts, &layout, &before);
-                http = self.prove(parts, &layout, &before, &mut survey);
+            Ok(mut parts) => {
+                survey = self.survey(&mut parts, &layout, &before);
+                http = self.prove(parts.functions, &layout, &before, &mut survey);
             }
             Err(reason) => {
                 survey.limits = Some(format!("goroutines cannot be looked at: {reason}"));
@@ -161,7 +161,7 @@ impl<'a> Look<'a> {
             let (stacks, are_whole) = self.stacks(batch, layout);
             survey.references.is_incomplete |= !are_whole;
             for stack in stacks {
-                self.survey_stack(&stack, parts, &mut pages, &ready, &mut survey);
+                self.survey_stack(&stack, parts.functions, &mut pages, &ready, &mut survey);
             }
         }
         survey.references.leave_out(&goroutines);
@@ -171,7 +171,7 @@ impl<'a> Look<'a> {
     fn survey_stack(
         &self,
         stack: &Stack,
-        parts: &mut Parts,
+        functions: &mut Functions,
         pages: &mut Pages,
         ready: &BTreeMap<u64, usize>,
         survey: &mut Survey,
@@ -185,7 +185,7 @@ impl<'a> Look<'a> {
                 (word - address < POLL_DESCRIPTOR).then_some(index)
             }));
         }
-        match read_loop::role(stack, parts, pages, self.bias) {
+        match read_loop::role(stack, functions, pages, self.bias) {
             Role::ReadLoop(read_loop) if goroutine.is_waiting() => {
                 survey.read_loops.push(read_loop);
             }
@@ -244,7 +244,7 @@ impl<'a> Look<'a> {
     /// address.
     fn prove(
         &self,
-        parts: &mut Parts,
+        functions: &mut Functions,
         layout: &Layout,
         polls: &[Option<PollDescriptor>],
         survey: &mut Survey,
@@ -266,7 +266,7 @@ impl<'a> Look<'a> {
         let goroutines: Vec<_> = goroutines.into_iter().flatten().collect();
         let mut code = Pages::new(self.memory);
         let again = self.copy(&goroutines).into_iter().filter_map(|stack| {
-            match read_loop::role(&stack, parts, &mut code, self.bias) {
+            match read_loop::role(&stack, functions, &mut code, self.bias) {
                 Role::ReadLoop(read_loop) if stack.goroutine.is_waiting() => Some(read_loop),
                 _ => None,
             }

@@ -159,11 +159,6 @@ impl<'a> Pages<'a> {
         }
         word_at(self.rest_of_page(address)?, 0)
     }
-
-    /// A half word.
-    pub(super) fn half(&mut self, address: u64) -> Option<u32> {
-        half_at(&self.bytes(address, 4)?, 0)
-    }
 }
 
 /// The word at an offset in bytes.

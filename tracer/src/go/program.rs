@@ -6,6 +6,7 @@ use std::{collections::HashMap, fs::File};
 use super::{
     all_goroutines,
     areas::Areas,
+    entries::{self, Entries},
     executable::{Executable, Segment},
     function_table::{FunctionTable, Header, MAGICS},
     layout::{self, Layout},
@@ -33,16 +34,24 @@ pub(super) enum Program {
 pub(super) struct GoProgram {
     pub(super) executable: Executable,
     pub(super) layout: Layout,
-    /// Found in the memory of the first process that ran it; an error says what was not found.
-    parts: Option<Result<Parts, &'static str>>,
+    // What is found in the memory of the first process that ran it; an error says what was not.
+    functions: Option<Result<Functions, &'static str>>,
+    /// `runtime.allgs`: its address in the file.
+    all_goroutines: Option<Result<u64, &'static str>>,
+    entries: Option<Result<Entries, String>>,
 }
 
-/// Where things are; addresses are those of the file.
-#[derive(Debug)]
-pub(super) struct Parts {
-    functions: FunctionTable,
-    /// `runtime.allgs`.
+/// What a look at goroutines needs.
+pub(super) struct Parts<'a> {
+    pub(super) functions: &'a mut Functions,
+    /// `runtime.allgs`: its address in the file.
     pub(super) all_goroutines: u64,
+}
+
+/// The functions of a program.
+#[derive(Debug)]
+pub(super) struct Functions {
+    table: FunctionTable,
     /// What functions the code at an address belongs to.
     known: HashMap<u64, Function>,
 }
@@ -73,13 +82,20 @@ impl Program {
     pub(super) fn read(file: File) -> Self {
         Executable::read(file).map_or(Self::Other, |executable| {
             let layout = Layout::of(executable.minor_version);
-            Self::Go(Box::new(GoProgram { executable, layout, parts: None }))
+            Self::Go(Box::new(GoProgram {
+                executable,
+                layout,
+                functions: None,
+                all_goroutines: None,
+                entries: None,
+            }))
         })
     }
 }
 
 impl GoProgram {
-    /// Finds what is needed in the memory of a process that runs the program shifted by `bias`.
+    /// Finds what a look at goroutines needs in the memory of a process that runs the program
+    /// shifted by `bias`.
     ///
     /// # Errors
     /// What was not found.
@@ -88,12 +104,29 @@ impl GoProgram {
         memory: &dyn Memory,
         areas: &Areas,
         bias: u64,
-    ) -> Result<&mut Parts, &'static str> {
+    ) -> Result<Parts<'_>, &'static str> {
         let (executable, layout) = (&self.executable, &self.layout);
-        self.parts
-            .get_or_insert_with(|| Parts::find(executable, layout, memory, areas, bias))
-            .as_mut()
-            .map_err(|reason| *reason)
+        let functions = functions(&mut self.functions, executable, memory, bias)?;
+        let all_goroutines = *self.all_goroutines.get_or_insert_with(|| {
+            all_goroutines(executable, &functions.table, layout, memory, areas, bias)
+                .ok_or("its list of goroutines was not found")
+        });
+        Ok(Parts { functions, all_goroutines: all_goroutines? })
+    }
+
+    /// Finds the functions that a ledger hooks in the memory of a process that runs the program
+    /// shifted by `bias`.
+    ///
+    /// # Errors
+    /// What was not found, as a sentence.
+    pub(super) fn entries(&mut self, memory: &dyn Memory, bias: u64) -> Result<Entries, String> {
+        if let Some(entries) = &self.entries {
+            return entries.clone();
+        }
+        let functions = functions(&mut self.functions, &self.executable, memory, bias);
+        let found = functions.map_err(|reason| format!("it cannot be followed: {reason}"));
+        let found = found.and_then(|it| entries::find(&self.executable, &it.table, memory, bias));
+        self.entries.insert(found).clone()
     }
 
     /// The versions that were looked at do not include this one.
@@ -102,45 +135,16 @@ impl GoProgram {
     }
 }
 
-impl Parts {
-    fn find(
-        executable: &Executable,
-        layout: &Layout,
-        memory: &dyn Memory,
-        areas: &Areas,
-        bias: u64,
-    ) -> Result<Self, &'static str> {
-        let functions = function_table(executable, memory, bias)
-            .ok_or("its table of functions was not found")?;
-        let is_goroutines = |address: u64| {
-            let address = address.wrapping_add(bias);
-            all_goroutines::is_plausible(memory, areas, layout, address)
-        };
-        let by_symbol = executable.all_goroutines.filter(|&address| is_goroutines(address));
-        let all_goroutines = by_symbol
-            .or_else(|| {
-                let is_data = |address: &u64| {
-                    let mut segments = executable.segments.iter();
-                    segments.any(|it| it.is_writable && (it.start..it.end).contains(address))
-                };
-                all_goroutines::operands(&functions, memory, bias)
-                    .into_iter()
-                    .find(|address| is_data(address) && is_goroutines(*address))
-            })
-            .ok_or("its list of goroutines was not found")?;
-        Ok(Self { functions, all_goroutines, known: HashMap::new() })
-    }
-
+impl Functions {
     /// The function that the code before `return_address` belongs to: the one that made a call.
     pub(super) fn caller(&mut self, pages: &mut Pages, bias: u64, return_address: u64) -> Function {
         let address = return_address.wrapping_sub(bias).wrapping_sub(1);
         if let Some(function) = self.known.get(&address) {
             return *function;
         }
-        let number = self.functions.holding(address);
-        let name = number.and_then(|number| {
-            self.functions.name(pages, bias, number, &NAMES.map(|(name, _)| name))
-        });
+        let number = self.table.holding(address);
+        let name = number
+            .and_then(|number| self.table.name(pages, bias, number, &NAMES.map(|(name, _)| name)));
         let function = name.and_then(|name| NAMES.get(name)).map_or(Function::Other, |it| it.1);
         if self.known.len() >= REMEMBERED_MAX {
             self.known.clear();
@@ -148,6 +152,44 @@ impl Parts {
         self.known.insert(address, function);
         function
     }
+}
+
+/// The functions of a program, found if they have not been looked for.
+fn functions<'a>(
+    known: &'a mut Option<Result<Functions, &'static str>>,
+    executable: &Executable,
+    memory: &dyn Memory,
+    bias: u64,
+) -> Result<&'a mut Functions, &'static str> {
+    let find = || {
+        let table = function_table(executable, memory, bias);
+        let functions = table.map(|table| Functions { table, known: HashMap::new() });
+        functions.ok_or("its table of functions was not found")
+    };
+    known.get_or_insert_with(find).as_mut().map_err(|reason| *reason)
+}
+
+/// `runtime.allgs`, by the symbol table or by the code of the function that adds to it.
+fn all_goroutines(
+    executable: &Executable,
+    functions: &FunctionTable,
+    layout: &Layout,
+    memory: &dyn Memory,
+    areas: &Areas,
+    bias: u64,
+) -> Option<u64> {
+    let is_goroutines = |address: &u64| {
+        let address = address.wrapping_add(bias);
+        all_goroutines::is_plausible(memory, areas, layout, address)
+    };
+    let is_data = |address: &u64| {
+        let mut segments = executable.segments.iter();
+        segments.any(|it| it.is_writable && (it.start..it.end).contains(address))
+    };
+    executable.all_goroutines.filter(is_goroutines).or_else(|| {
+        let operands = all_goroutines::operands(functions, memory, bias);
+        operands.into_iter().filter(is_data).find(is_goroutines)
+    })
 }
 
 fn function_table(

@@ -10,7 +10,7 @@ use super::{
     goroutine::{Goroutine, Stack},
     layout::{self, Layout},
     memory::Pages,
-    program::{Function, Parts},
+    program::{Function, Functions},
     request,
     slots::{Slots, Variable},
 };
@@ -59,11 +59,11 @@ pub(super) enum Role {
 }
 
 /// Tells what a goroutine does from a copy of its stack.
-pub(super) fn role(stack: &Stack, parts: &mut Parts, pages: &mut Pages, bias: u64) -> Role {
+pub(super) fn role(stack: &Stack, functions: &mut Functions, pages: &mut Pages, bias: u64) -> Role {
     let frames = stack.frames();
     let mut called = None;
     for frame in &frames {
-        let function = parts.caller(pages, bias, frame.pc);
+        let function = functions.caller(pages, bias, frame.pc);
         match function {
             Function::ReadLoop => {
                 let stage = match called {
