@@ -1,6 +1,6 @@
 //! The line of code that opened or accepted what is leaked, whatever the program is written in.
 
-use std::{fs, path::Path};
+use std::fs;
 
 use crate::support::{
     Finding, Listener, Program, Puppet, Report, Tracer, call_site_source, compile_c, compile_rust,

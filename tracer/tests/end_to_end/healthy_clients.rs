@@ -5,8 +5,8 @@ use std::path::Path;
 use crate::support::{Form, Go, Program, Tracer, go_source};
 
 /// What speaks HTTP/1.
-const HTTP1: &str = "read close drained shared bodiless http10 single redirect retry stale stream \
-    silent long-poll upgrade slow held timeout cancelled refused posted proxy";
+const HTTP1: &str = "read close drained shared bodiless http10 single redirect retry dead stale \
+    stream silent long-poll upgrade slow held timeout cancelled refused posted proxy";
 
 /// What has a meaning in HTTP/2, too.
 const HTTP2: &str = "read close drained shared bodiless redirect stale stream silent long-poll slow \

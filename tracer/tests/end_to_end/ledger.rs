@@ -86,10 +86,11 @@ fn it_names_the_line_of_programs_that_are_linked_otherwise() {
 
 #[test]
 #[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
-fn the_size_of_the_response_and_tls_make_no_difference() {
+fn neither_size_nor_tls_nor_the_peers_end_makes_a_difference() {
     let directory = tempfile::tempdir().unwrap();
     let billing = Go::chosen().build(&go_source("billing"), directory.path(), Form::Stripped);
-    for arguments in ["-bytes 3000", "-bytes 10000000", "-tls", "-tls -bytes 10000000"] {
+    for arguments in ["-bytes 3000", "-bytes 10000000", "-tls", "-tls -bytes 10000000", "-hang-up"]
+    {
         check(&billing, arguments);
     }
 }

@@ -2,7 +2,7 @@
 // closes the response. The leak is in billing.go; the fix is the line that is commented out there.
 // Standard library only, loopback only.
 //
-//	billing [-count 25] [-bytes 20] [-tls | -http2] [-every 2s]
+//	billing [-count 25] [-bytes 20] [-tls | -http2] [-hang-up] [-every 2s]
 //
 // It starts its server, another process, and prints "ready". Each line of its standard input makes
 // it call -count times and print "done"; it ends with its input. With -every it calls by itself,
@@ -27,6 +27,7 @@ var (
 	bytes    = flag.Int("bytes", 20, "length of a response")
 	useTLS   = flag.Bool("tls", false, "HTTPS with HTTP/1.1")
 	useHTTP2 = flag.Bool("http2", false, "HTTPS with HTTP/2")
+	hangUp   = flag.Bool("hang-up", false, "the server closes each connection after the response")
 	every    = flag.Duration("every", 0, "call once each time, without being asked")
 	serve    = flag.Bool("serve", false, "be the server")
 )

@@ -19,6 +19,15 @@ import (
 // The server prints its URL and lives as long as its standard input.
 func server() {
 	http.HandleFunc("/charge", func(w http.ResponseWriter, r *http.Request) {
+		if *hangUp {
+			connection, _, err := w.(http.Hijacker).Hijack()
+			must(err)
+			fmt.Fprintf(connection, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", *bytes, make([]byte, *bytes))
+			// Else the client would have nothing to wait for.
+			time.Sleep(100 * time.Millisecond)
+			connection.Close()
+			return
+		}
 		w.Header().Set("Content-Length", strconv.Itoa(*bytes))
 		w.Write(make([]byte, *bytes))
 	})

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"net/http/httputil"
 	"net/url"
 	"strings"
@@ -24,6 +25,7 @@ var kinds = map[string]func(*client){
 	"single":    single,
 	"redirect":  redirect,
 	"retry":     retry,
+	"dead":      dead,
 	"stale":     stale,
 	"stream":    stream,
 	"silent":    silent,
@@ -111,6 +113,24 @@ func redirect(c *client) {
 // fails and the next is made on another connection.
 func retry(c *client) {
 	c.repeat(func() { readAndClose(c.get("/fickle")) })
+}
+
+// The connection dies after it was chosen and before it is used, and the request is made on another.
+func dead(c *client) {
+	kill := func(chosen httptrace.GotConnInfo) {
+		if chosen.Reused {
+			chosen.Conn.Close()
+			time.Sleep(20 * time.Millisecond)
+		}
+	}
+	ctx := httptrace.WithClientTrace(context.Background(), &httptrace.ClientTrace{GotConn: kill})
+	c.repeat(func() {
+		request, err := http.NewRequestWithContext(ctx, "GET", c.url+"/small", nil)
+		must(err)
+		response, err := c.Do(request)
+		must(err)
+		readAndClose(response)
+	})
 }
 
 // What a pool keeps, and nobody uses: bodies were read and closed.
