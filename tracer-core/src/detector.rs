@@ -1,55 +1,26 @@
+mod coverage;
+mod questions;
+
 use alloc::{
     collections::{BTreeMap, BTreeSet},
-    format,
     string::String,
     vec::Vec,
 };
 
+pub use questions::{Asked, Question};
+
 use crate::{
-    Change, ChangeKind, ConnectionId, Coverage, Flag, HostFacts, Input, Loss, Options, ProcessKey,
-    ReaderFacts, Readers, Report, Snapshot, StackId, Timestamp,
+    Change, ChangeKind, ConnectionId, Flag, HostFacts, Input, Loss, Options, ProcessKey,
+    ReaderFacts, Readers, Report, Snapshot, StackId, Timestamp, Verdict,
     group::GroupKey,
     history::History,
     judge::{Case, Judged},
     processes::Processes,
-    rules::{self, Suspicion},
-    sighting::{ProcessView, Sighting},
+    sighting::{Share, Sighting},
     standing::{Standing, connection},
     table::{Departure, Table},
     tracked::Tracked,
-    turns::Turns,
 };
-
-/// Most processes that are asked about after one snapshot.
-const QUESTIONS_MAX: usize = 1_024;
-/// Most processes that are looked into for readers after one snapshot; whoever answers may answer
-/// for fewer, and is asked for the others next time.
-const LOOKS_MAX: usize = 256;
-
-/// Something the core would like to know; the answer comes as an [`Input`].
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Question {
-    /// What `/proc` says of this process: [`Input::Process`] or [`Input::ProcessUnreadable`].
-    /// No answer means that it is gone.
-    Process(ProcessKey),
-    /// Who in this process would notice something on these connections: [`Input::Readers`].
-    /// No answer means that nothing is known.
-    Readers(ProcessKey, Vec<Asked>),
-    /// Which line of the application's code a stack of this process is about:
-    /// [`Input::CallSite`]. No answer means that the process is gone.
-    CallSite(ProcessKey, StackId),
-}
-
-/// A connection that is asked about, as its process knows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Asked {
-    /// Which socket.
-    pub id: ConnectionId,
-    /// A descriptor of it in the process that is asked about.
-    pub fd: u32,
-    /// Inode number of its file, to tell whether the descriptor still is the same.
-    pub inode: u64,
-}
 
 /// Takes [`Input`]s and judges.
 #[derive(Debug)]
@@ -84,7 +55,7 @@ impl Detector {
             options,
             host: HostFacts::default(),
             table: Table::new(options.connections_max),
-            processes: Processes::default(),
+            processes: Processes::new(options.responses_max),
             histories: BTreeMap::new(),
             standing: Standing::default(),
             changes: Vec::new(),
@@ -120,7 +91,10 @@ impl Detector {
                 self.processes.unreadable.insert(key);
             }
             Input::Readers(readers) => self.look_into(readers),
-            Input::Ledger(_) | Input::CallSite(_) => {}
+            Input::Ledger(ledger) => {
+                self.stirred |= self.processes.pages.take(ledger, self.snapshots);
+            }
+            Input::CallSite(answer) => self.processes.sites.remember(answer),
             Input::Unanswered(count) => self.unanswered = count,
             Input::Note(note) => {
                 if !self.host.notes.contains(&note) {
@@ -128,25 +102,27 @@ impl Detector {
                 }
             }
             Input::Loss(loss) => {
-                self.unhealed |= loss != self.loss;
+                self.unhealed |= loss.healable() != self.loss.healable();
                 self.loss = loss;
             }
             Input::Tick(now) => self.judge(now),
         }
     }
 
-    fn reconcile(&mut self, snapshot: Snapshot) {
+    fn reconcile(&mut self, mut snapshot: Snapshot) {
         let at = snapshot.ended_at;
         self.snapshots += 1;
         self.unhealed = false;
         self.sockets = u64::try_from(snapshot.sockets.len()).unwrap_or(u64::MAX);
         self.undecodable = snapshot.undecodable;
         self.not_judged.clone_from(&snapshot.not_judged);
-        self.processes.count(&snapshot, self.options.window_ms);
         let suspended_ns = self.host.suspended_ns;
+        let holders = core::mem::take(&mut snapshot.holders);
         for departure in self.table.reconcile(snapshot, |key| key.began_at(suspended_ns)) {
             self.take_back(departure, at);
         }
+        // Only now: of what was taken back it is still to be told where it was called.
+        self.processes.count(holders, self.snapshots, at, self.options.window_ms);
         self.observe_groups(at);
     }
 
@@ -179,6 +155,9 @@ impl Detector {
                 tracked.look_into(found);
             }
         }
+        if let Some(goroutines) = readers.goroutines {
+            self.processes.goroutines.insert(readers.process, goroutines);
+        }
         match readers.limits {
             Some(limits) => drop(self.processes.limits.insert(readers.process, limits)),
             None => drop(self.processes.limits.remove(&readers.process)),
@@ -194,12 +173,24 @@ impl Detector {
                 }
             }
             Departure::Used(id) => {
-                let tracked = self.table.get_mut(id);
-                if let Some(flag) = tracked.and_then(|tracked| tracked.flag.take()) {
-                    self.change_by_id(at, ChangeKind::Retracted, id, flag);
+                // Where others share the connection, its use says nothing of the responses that
+                // nobody reads. Whether those are still out, the next page says.
+                if self.table.get(id).is_some_and(|tracked| self.is_shared(tracked, at)) {
+                    return;
+                }
+                if let Some(flag) = self.table.get(id).and_then(|tracked| tracked.flag) {
+                    self.retract(at, id, flag);
                 }
             }
         }
+    }
+
+    /// It has its verdict for one of the many responses of a connection of HTTP/2.
+    fn is_shared(&self, tracked: &Tracked, at: Timestamp) -> bool {
+        let case =
+            case(&self.table, &self.processes, &self.histories, &self.host, &self.options, at);
+        tracked.flag.is_some_and(|flag| flag.verdict == Verdict::BodyNotClosed)
+            && case.sighting(tracked).is_some_and(|sighting| sighting.is_multiplexed())
     }
 
     fn judge(&mut self, now: Timestamp) {
@@ -208,89 +199,70 @@ impl Detector {
             case(&self.table, &self.processes, &self.histories, &self.host, &self.options, now);
         let groups = case.groups();
         let judged = case.verdicts(&groups);
-        let verdicts: Vec<(ConnectionId, Flag)> = judged.iter().flat_map(flags).collect();
-        let kept: BTreeSet<ConnectionId> = verdicts.iter().map(|(id, _)| *id).collect();
-        let open = self.table.open().filter(|tracked| !kept.contains(&tracked.id));
+        let verdicts = given(&judged);
+        let open = self.table.open().filter(|tracked| !verdicts.contains_key(&tracked.id));
         let dropped: BTreeMap<ConnectionId, Flag> =
             open.filter_map(|tracked| Some((tracked.id, tracked.flag?))).collect();
         let had_flag = |id| self.table.get(id).is_some_and(|tracked| tracked.flag.is_some());
-        let flagged = |id| kept.contains(&id) || (had_flag(id) && !dropped.contains_key(&id));
+        let flagged =
+            |id| verdicts.contains_key(&id) || (had_flag(id) && !dropped.contains_key(&id));
         let (facts, limit) = (&self.processes.facts, self.options.retracted_max);
         self.standing.update(&judged, facts, now, limit, flagged);
         for (id, flag) in dropped {
-            if let Some(tracked) = self.table.get_mut(id) {
-                tracked.flag = None;
-            }
-            self.change_by_id(now, ChangeKind::Retracted, id, flag);
+            self.retract(now, id, flag);
         }
-        for (id, flag) in verdicts {
-            self.give(now, id, flag);
+        for (id, given) in verdicts {
+            self.give(now, id, given);
         }
     }
 
     /// Gives a connection a verdict; a change of it is told, and stands since the first one.
-    fn give(&mut self, now: Timestamp, id: ConnectionId, flag: Flag) {
+    fn give(&mut self, now: Timestamp, id: ConnectionId, given: Given) {
         let Some(tracked) = self.table.get_mut(id) else { return };
         let before = tracked.flag;
-        let flag = Flag { since: before.map_or(now, |before| before.since), ..flag };
-        tracked.flag = Some(flag);
+        let flag = Flag { since: before.map_or(now, |before| before.since), ..given.flag };
+        (tracked.flag, tracked.flagged_for) = (Some(flag), given.flagged_for);
         if before != Some(flag) {
             self.change_by_id(now, ChangeKind::Flagged, id, flag);
         }
     }
 
+    /// Takes a connection's verdict away, and tells of it where it was called.
+    fn retract(&mut self, at: Timestamp, id: ConnectionId, flag: Flag) {
+        self.change_by_id(at, ChangeKind::Retracted, id, flag);
+        if let Some(tracked) = self.table.get_mut(id) {
+            (tracked.flag, tracked.flagged_for) = (None, None);
+        }
+    }
+
     fn change_by_id(&mut self, at: Timestamp, kind: ChangeKind, id: ConnectionId, flag: Flag) {
-        let change = self
-            .table
-            .get(id)
-            .and_then(|tracked| change(&self.table, &self.options, at, kind, tracked, flag));
+        let change = self.table.get(id).and_then(|tracked| self.changed(at, kind, tracked, flag));
         self.stirred = true;
         self.changes.extend(change);
     }
 
     fn change(&mut self, at: Timestamp, kind: ChangeKind, tracked: &Tracked, flag: Flag) {
+        let change = self.changed(at, kind, tracked, flag);
         self.stirred = true;
-        self.changes.extend(change(&self.table, &self.options, at, kind, tracked, flag));
+        self.changes.extend(change);
     }
 
-    /// What the core would like to know before the next [`Input::Tick`]: of the processes that some
-    /// rule suspects, and those the user asked for, what they are; and who reads from suspicious
-    /// connections. At most 1,024 and 256 processes at a time.
-    pub fn questions(&mut self, now: Timestamp) -> Vec<Question> {
-        let mut suspected: BTreeSet<ProcessKey> = BTreeSet::new();
-        let mut suspects: BTreeMap<GroupKey, Vec<Asked>> = BTreeMap::new();
-        let mut alone: BTreeSet<GroupKey> = BTreeSet::new();
-        for (group, sighting, suspicion) in
-            case(&self.table, &self.processes, &self.histories, &self.host, &self.options, now)
-                .suspects()
-        {
-            if suspicion == Suspicion::Claimed {
-                suspected.insert(group.process);
-            }
-            suspects.entry(group).or_default().extend(asked(&sighting));
-            if rules::asks_alone(&sighting) {
-                alone.insert(group);
-            }
-        }
-        suspected.extend(self.of_interest());
-        let mut readers: BTreeMap<ProcessKey, Vec<Asked>> = BTreeMap::new();
-        for (group, mut asked) in suspects {
-            // Of fewer, whoever reads, no rule makes more than *possible*.
-            if asked.len() >= self.options.count_min || alone.contains(&group) {
-                readers.entry(group.process).or_default().append(&mut asked);
-            }
-        }
-        suspected.extend(readers.keys());
-        let processes = self.processes.turns.take(suspected, self.snapshots, QUESTIONS_MAX);
-        for unanswered in self.asked.keys() {
-            self.processes.looks.forget(unanswered);
-        }
-        let looks = self.processes.looks.take(readers.keys().copied(), self.snapshots, LOOKS_MAX);
-        readers.retain(|key, _| looks.contains(key));
-        let ids = |asked: &[Asked]| asked.iter().map(|asked| asked.id).collect();
-        self.asked = readers.iter().map(|(key, asked)| (*key, ids(asked))).collect();
-        let readers = readers.into_iter().map(|(key, asked)| Question::Readers(key, asked));
-        processes.into_iter().map(Question::Process).chain(readers).collect()
+    fn changed(
+        &self,
+        at: Timestamp,
+        kind: ChangeKind,
+        tracked: &Tracked,
+        flag: Flag,
+    ) -> Option<Change> {
+        let case =
+            case(&self.table, &self.processes, &self.histories, &self.host, &self.options, at);
+        let sighting = case.sighting(tracked)?;
+        // What it was flagged for may be out no more.
+        let share = tracked.flagged_for.map_or(sighting.share, |(process, stack)| {
+            Share::Of(self.processes.sites.place(process, stack))
+        });
+        let connection = connection(&Sighting { share, ..sighting });
+        Some(Change { at, kind, connection, flag })
     }
 
     /// Some connection with a verdict was not in the latest snapshot. Another one settles whether
@@ -335,55 +307,11 @@ impl Detector {
     }
 
     fn unflagged(&self) -> Vec<crate::Connection> {
+        let (histories, now) = (&self.histories, self.now);
+        let case = case(&self.table, &self.processes, histories, &self.host, &self.options, now);
         let unflagged = self.table.open().filter(|tracked| tracked.flag.is_none());
-        unflagged
-            .filter_map(|tracked| {
-                let direction = self.table.direction(tracked);
-                Sighting::new(tracked, direction, self.now, &self.options, ProcessView::default())
-            })
-            .map(|sighting| connection(&sighting))
-            .collect()
-    }
-
-    fn coverage(&self) -> Coverage {
-        let unreadable = u64::try_from(self.processes.unreadable.len()).unwrap_or(u64::MAX);
-        let mut notes = self.host.notes.clone();
-        let mut note = |count: u64, what: &str| {
-            if count > 0 {
-                notes.push(format!("{count} {what}"));
-            }
-        };
-        let waiting = |turns: &Turns| u64::try_from(turns.waiting).unwrap_or(u64::MAX);
-        note(
-            waiting(&self.processes.turns),
-            "suspected processes were not looked up, so nothing is held against them: at most 1,024 are after one snapshot",
-        );
-        note(
-            waiting(&self.processes.looks),
-            "processes were not looked into for readers: at most 256 are after one snapshot",
-        );
-        note(
-            self.unanswered,
-            "processes were not looked into for readers at the latest look: there was no time",
-        );
-        note(self.standing.forgotten, "findings that were taken back are no longer listed");
-        note(self.undecodable, "sockets changed while they were read and were left out");
-        notes.extend(self.processes.reader_limits());
-        Coverage {
-            complete: !self.unhealed
-                && self.snapshots > 0
-                && self.table.full == 0
-                && self.undecodable == 0
-                && unreadable == 0,
-            loss: self.loss,
-            table_full: self.table.full,
-            processes_unreadable: unreadable,
-            not_judged: self.not_judged.clone(),
-            sockets: self.sockets,
-            snapshots: self.snapshots,
-            probes: self.host.probes.clone(),
-            notes,
-        }
+        let sightings = unflagged.filter_map(|tracked| case.sighting(tracked));
+        sightings.map(|sighting| connection(&sighting)).collect()
     }
 }
 
@@ -400,29 +328,26 @@ fn case<'a>(
     Case { table, processes, histories, suspended_ns, options, now }
 }
 
-/// The connection as its accountable process knows it.
-fn asked(sighting: &Sighting<'_>) -> Option<Asked> {
-    let fd = sighting.tracked.accountable()?.fd;
-    Some(Asked { id: sighting.tracked.id, fd, inode: sighting.facts.inode })
-}
-
-fn flags<'a>(judged: &'a Judged<'_>) -> impl Iterator<Item = (ConnectionId, Flag)> + 'a {
-    let (verdict, confidence) = (judged.assessment.verdict, judged.assessment.confidence);
-    judged
-        .members
-        .iter()
-        .map(move |member| (member.tracked.id, Flag { verdict, confidence, since: member.now }))
-}
-
-fn change(
-    table: &Table,
-    options: &Options,
-    at: Timestamp,
-    kind: ChangeKind,
-    tracked: &Tracked,
+/// The verdict that a connection is given, and for whose response.
+#[derive(Clone, Copy)]
+struct Given {
     flag: Flag,
-) -> Option<Change> {
-    let sighting =
-        Sighting::new(tracked, table.direction(tracked), at, options, ProcessView::default())?;
-    Some(Change { at, kind, connection: connection(&sighting), flag })
+    flagged_for: Option<(ProcessKey, StackId)>,
+}
+
+/// What each connection is given. Where it is in the findings of several call sites, the surest.
+fn given(judged: &[Judged<'_>]) -> BTreeMap<ConnectionId, Given> {
+    let mut given: BTreeMap<ConnectionId, Given> = BTreeMap::new();
+    for judged in judged {
+        let (verdict, confidence) = (judged.assessment.verdict, judged.assessment.confidence);
+        for member in &judged.members {
+            let is_surest = |it: &Given| it.flag.confidence >= confidence;
+            if !given.get(&member.tracked.id).is_some_and(is_surest) {
+                let flag = Flag { verdict, confidence, since: member.now };
+                let flagged_for = member.response_stack();
+                given.insert(member.tracked.id, Given { flag, flagged_for });
+            }
+        }
+    }
+    given
 }

@@ -57,4 +57,16 @@ pub struct Loss {
     pub unreadable: u64,
     /// Snapshots that failed.
     pub snapshots_failed: u64,
+    /// User stacks that were not kept: where something was asked for is not known, and nothing else
+    /// is missing.
+    pub stacks_lost: u64,
+    /// Responses that found no room in the kernel's ledger: no later look makes up for that.
+    pub ledger_full: u64,
+}
+
+impl Loss {
+    /// Of this, what a later snapshot makes up for.
+    pub(crate) const fn healable(self) -> Self {
+        Self { stacks_lost: 0, ledger_full: 0, ..self }
+    }
 }

@@ -1,15 +1,21 @@
 //! From the open connections to findings: groups them, asks the rules, weighs growth.
 
+mod left;
+
 use alloc::{collections::BTreeMap, string::String, vec::Vec};
+use core::cmp::Reverse;
+
+use left::Left;
 
 use crate::{
     Options, ProcessKey, Timestamp,
     group::GroupKey,
     history::{History, rate_milli},
     moments::Moments,
+    pages::Response,
     processes::Processes,
-    rules::{self, Assessment, Claimed, RULES, Suspicion, growing},
-    sighting::{ProcessView, Sighting},
+    rules::{self, Assessment, Claimed, RULES, Responses, Suspicion, growing},
+    sighting::{ProcessView, Share, Sighting},
     table::Table,
     tracked::Tracked,
 };
@@ -18,9 +24,11 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Judged<'a> {
     pub(crate) group: GroupKey,
-    /// Which rule: an index into [`RULES`], one more for growth alone. With the group it is the
-    /// identity of the finding.
+    /// Which rule: an index into [`RULES`], one more for growth alone. With the group and the call
+    /// site it is the identity of the finding.
     pub(crate) rule: usize,
+    /// Where the responses were asked for that it is about; of any other rule, `None`.
+    pub(crate) site: Option<&'a str>,
     pub(crate) members: Vec<Sighting<'a>>,
     pub(crate) assessment: Assessment,
     pub(crate) growth: Growth,
@@ -58,12 +66,35 @@ impl<'a> Case<'a> {
 
     fn sight(&self, tracked: &'a Tracked) -> Option<(GroupKey, Sighting<'a>)> {
         let process = tracked.accountable()?.key;
-        let direction = self.table.direction(tracked);
         let facts = self.processes.facts.get(&process);
         let is_unasked = facts.is_none() && !self.processes.unreadable.contains(&process);
         let view = ProcessView { facts, is_unasked, suspended_ns: self.suspended_ns };
-        let sighting = Sighting::new(tracked, direction, self.now, self.options, view)?;
-        Some((GroupKey::of(process, direction, sighting.facts), sighting))
+        let sighting = Sighting { process: view, ..self.sighting(tracked)? };
+        Some((GroupKey::of(process, sighting.direction, sighting.facts), sighting))
+    }
+
+    /// The connection, if any snapshot has shown it, and its responses.
+    pub(crate) fn sighting(&self, tracked: &'a Tracked) -> Option<Sighting<'a>> {
+        Some(Sighting {
+            tracked,
+            facts: tracked.facts.as_ref()?,
+            direction: self.table.direction(tracked),
+            now: self.now,
+            options: self.options,
+            process: ProcessView::default(),
+            listed: self.listed(tracked).unwrap_or_default(),
+            share: Share::Whole,
+            sites: &self.processes.sites,
+        })
+    }
+
+    /// What the ledger of the accountable process has on a descriptor of the connection.
+    fn listed(&self, tracked: &Tracked) -> Option<&'a [Response]> {
+        let process = tracked.accountable()?.key;
+        let owners = tracked.facts.iter().flat_map(|facts| &facts.owners);
+        let own = owners.filter(|owner| owner.key == process);
+        own.map(|owner| self.processes.pages.on(process, owner.fd))
+            .find(|listed| !listed.is_empty())
     }
 
     /// The verdicts, one a connection at the most.
@@ -92,33 +123,36 @@ impl<'a> Case<'a> {
         stalled: usize,
     ) -> Vec<Judged<'a>> {
         let growing = self.histories.get(&group).and_then(growing::evidence);
-        let mut left: Vec<(Sighting<'a>, Claims)> =
-            sightings.iter().map(|sighting| (*sighting, Claims::on(sighting))).collect();
+        let responses = Responses::of(sightings);
+        let context = Context { group, sightings, responses, stalled, growing: growing.as_ref() };
+        let mut left = Left::of(sightings);
         let mut judged = Vec::new();
         loop {
             let assess = |rule: usize| {
-                let claimed = || left.iter().filter(|(_, claims)| claims.include(rule));
-                let members: Vec<Sighting<'a>> = claimed().map(|(sighting, _)| *sighting).collect();
-                // The growth of the whole group is that of a finding only if that is most of it.
-                let most = members.len() > sightings.len() / 2;
-                let watched = self.watched(&group, sightings.len()).filter(|_| most);
-                let context = Context { group, sightings, stalled, growing: growing.as_ref() };
-                self.assess(rule, members, &context, watched)
+                let parts = left.claimed(rule).into_iter();
+                surest(
+                    parts.filter_map(|(site, members)| self.assess(rule, site, members, &context)),
+                )
             };
-            let surest = (0..RULES.len()).filter_map(assess).max_by(|a, b| {
-                a.assessment.confidence.cmp(&b.assessment.confidence).then(b.rule.cmp(&a.rule))
+            let candidates = (0..RULES.len()).map(assess).filter(|judged| !judged.is_empty());
+            let surest = candidates.max_by_key(|judged| {
+                judged.first().map(|it| (it.assessment.confidence, Reverse(it.rule)))
             });
             let Some(surest) = surest else { break };
-            left.retain(|(_, claims)| !claims.include(surest.rule));
-            judged.push(surest);
+            for judged in &surest {
+                left.take(judged.rule, judged.site);
+            }
+            judged.extend(surest);
         }
         // A few bad ones among many do not hide that the many grow.
+        let left = left.connections();
         let most = left.len() >= self.options.count_min && left.len() > sightings.len() / 2;
         if let (Some(evidence), true) = (growing, most) {
             judged.push(Judged {
                 group,
                 rule: RULES.len(),
-                members: left.into_iter().map(|(sighting, _)| sighting).collect(),
+                site: None,
+                members: left,
                 assessment: growing::assess(evidence),
                 growth: Growth {
                     per_min_milli: self.watched(&group, sightings.len()),
@@ -132,21 +166,17 @@ impl<'a> Case<'a> {
     fn assess(
         &self,
         rule: usize,
+        site: Option<&'a str>,
         members: Vec<Sighting<'a>>,
         context: &Context<'_, 'a>,
-        watched: Option<i64>,
     ) -> Option<Judged<'a>> {
-        if members.is_empty() {
-            return None;
-        }
-        // What happened within a twelfth of T (5 s by default) counts as one time.
-        let gap_ms = self.options.idle_ms / 12;
-        let moments =
-            Moments::of(members.iter().map(|member| (RULES[rule].moment)(member)), gap_ms);
+        let moments = members.iter().map(|member| (RULES[rule].moment)(member));
+        let moments = Moments::of(moments, self.options.gap_ms());
         let claimed = Claimed {
             members,
             moments,
             group: context.sightings,
+            responses_of_group: context.responses,
             stalled: context.stalled,
             process: self.processes.facts.get(&context.group.process),
             options: self.options,
@@ -159,12 +189,14 @@ impl<'a> Case<'a> {
             assessment.confidence = assessment.confidence.raised();
             assessment.evidence.push(evidence.clone());
         }
+        // The growth of the whole group is that of a finding only if that is most of it.
+        let watched = self.watched(&context.group, context.sightings.len()).filter(|_| is_most);
         let rate = || rate_milli(1, claimed.count(), moments.spread_ms);
         let reconstructed = watched.is_none() && claimed.rising();
         let growth =
             Growth { per_min_milli: watched.or_else(|| reconstructed.then(rate)), reconstructed };
         let Context { group, .. } = *context;
-        Some(Judged { group, rule, members: claimed.members, assessment, growth })
+        Some(Judged { group, rule, site, members: claimed.members, assessment, growth })
     }
 
     /// The growth of the whole group, if it was watched for long enough.
@@ -186,29 +218,21 @@ impl<'a> Case<'a> {
     }
 }
 
+/// The surest ones of these: those that are less sure are looked at again without them.
+fn surest<'a>(judged: impl Iterator<Item = Judged<'a>>) -> Vec<Judged<'a>> {
+    let mut judged: Vec<Judged<'a>> = judged.collect();
+    let most = judged.iter().map(|judged| judged.assessment.confidence).max();
+    judged.retain(|judged| Some(judged.assessment.confidence) == most);
+    judged
+}
+
 /// What is the same for all assessments of one group.
 struct Context<'c, 'a> {
     group: GroupKey,
     /// All of its connections.
     sightings: &'c [Sighting<'a>],
+    responses: Responses,
     /// Connections of the process on which it waits for the peer to read.
     stalled: usize,
     growing: Option<&'c String>,
-}
-
-/// The rules that claim one connection: a bit each.
-#[derive(Clone, Copy)]
-struct Claims(u16);
-
-const _: () = assert!(RULES.len() <= 16, "more rules than a set of them has bits");
-
-impl Claims {
-    fn on(sighting: &Sighting<'_>) -> Self {
-        let bits = RULES.iter().enumerate();
-        Self(bits.fold(0, |set, (bit, rule)| set | (u16::from((rule.claims)(sighting)) << bit)))
-    }
-
-    const fn include(self, rule: usize) -> bool {
-        self.0 & (1 << rule) != 0
-    }
 }

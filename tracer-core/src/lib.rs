@@ -14,6 +14,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod call_sites;
 mod connection_id;
 pub mod decode;
 mod detector;
@@ -27,6 +28,7 @@ mod judge;
 mod ledger;
 mod moments;
 mod options;
+mod pages;
 mod process;
 mod processes;
 mod reader;

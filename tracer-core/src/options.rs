@@ -15,12 +15,22 @@ pub struct Options {
     pub window_ms: u64,
     /// Most connections kept; further ones are counted in [`Coverage::table_full`](crate::Coverage).
     pub connections_max: usize,
+    /// Most responses kept that ledgers list; further ones are counted in
+    /// [`Coverage::responses_full`](crate::Coverage).
+    pub responses_max: usize,
     /// Most findings that were taken back and are still shown; further ones are counted.
     pub retracted_max: usize,
     /// Put connections without a finding into the report too.
     pub all: bool,
     /// The user asked for particular processes, so each of them gets a headline.
     pub scoped: bool,
+}
+
+impl Options {
+    /// What happened within a twelfth of T (5 s by default) counts as one time.
+    pub(crate) const fn gap_ms(&self) -> u64 {
+        self.idle_ms / 12
+    }
 }
 
 impl Default for Options {
@@ -33,6 +43,7 @@ impl Default for Options {
             pool_idle_ms: 300_000,
             window_ms: 36_000,
             connections_max: 1 << 21,
+            responses_max: 1 << 20,
             retracted_max: 1_000,
             all: false,
             scoped: false,

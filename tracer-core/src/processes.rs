@@ -6,21 +6,27 @@ use alloc::{
 };
 
 use crate::{
-    Finding, Holder, ProcessFacts, ProcessKey, ProcessSummary, Snapshot, Timestamp,
-    history::History, turns::Turns,
+    Finding, Goroutines, Holder, ProcessFacts, ProcessKey, ProcessSummary, Timestamp,
+    call_sites::CallSites, history::History, pages::Pages, turns::Turns,
 };
 
 /// What is known of the processes that hold sockets.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Processes {
     /// Answers to questions.
     pub(crate) facts: BTreeMap<ProcessKey, ProcessFacts>,
     /// Whose turn it is to be asked about.
-    pub(crate) turns: Turns,
+    pub(crate) turns: Turns<ProcessKey>,
     /// Whose turn it is to be looked into for readers.
-    pub(crate) looks: Turns,
+    pub(crate) looks: Turns<ProcessKey>,
     /// Why less is known of a process's readers than could be.
     pub(crate) limits: BTreeMap<ProcessKey, String>,
+    /// What goroutines did at the latest look that could tell.
+    pub(crate) goroutines: BTreeMap<ProcessKey, Goroutines>,
+    /// Which responses are out.
+    pub(crate) pages: Pages,
+    /// Where in the code they were asked for, or connections opened.
+    pub(crate) sites: CallSites,
     /// Processes that could not be read.
     pub(crate) unreadable: BTreeSet<ProcessKey>,
     /// TCP descriptors at the latest snapshot.
@@ -30,19 +36,39 @@ pub(crate) struct Processes {
 }
 
 impl Processes {
-    /// Counts every process's descriptors and forgets the processes that hold none any more.
-    pub(crate) fn count(&mut self, snapshot: &Snapshot, window_ms: u64) {
-        self.holders = snapshot.holders.iter().map(|holder| (holder.key, holder.clone())).collect();
+    /// None yet. At most so many responses are remembered of all of them.
+    pub(crate) fn new(responses_max: usize) -> Self {
+        Self {
+            facts: BTreeMap::new(),
+            turns: Turns::default(),
+            looks: Turns::default(),
+            limits: BTreeMap::new(),
+            goroutines: BTreeMap::new(),
+            pages: Pages::new(responses_max),
+            sites: CallSites::default(),
+            unreadable: BTreeSet::new(),
+            holders: BTreeMap::new(),
+            histories: BTreeMap::new(),
+        }
+    }
+
+    /// Counts every process's descriptors, as of the snapshot with this number, and forgets the
+    /// processes that hold none any more.
+    pub(crate) fn count(&mut self, holders: Vec<Holder>, look: u64, at: Timestamp, window_ms: u64) {
+        self.holders = holders.into_iter().map(|holder| (holder.key, holder)).collect();
         let holders = &self.holders;
         self.facts.retain(|key, _| holders.contains_key(key));
         self.turns.retain(|key| holders.contains_key(key));
         self.looks.retain(|key| holders.contains_key(key));
         self.limits.retain(|key, _| holders.contains_key(key));
+        self.goroutines.retain(|key, _| holders.contains_key(key));
+        self.pages.retain(look, |key| holders.contains_key(key));
+        self.sites.retain(|key| holders.contains_key(key));
         self.unreadable.retain(|key| holders.contains_key(key));
         self.histories.retain(|key, _| holders.contains_key(key));
         for (key, holder) in holders {
             self.histories.entry(*key).or_default().observe(
-                snapshot.ended_at,
+                at,
                 usize::try_from(holder.tcp_fds).unwrap_or(usize::MAX),
                 Timestamp::default(),
                 window_ms,
@@ -55,14 +81,15 @@ impl Processes {
         self.holders.keys().copied()
     }
 
-    /// Why less is known of readers than could be, each reason once.
-    pub(crate) fn reader_limits(&self) -> Vec<String> {
-        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-        for limits in self.limits.values() {
-            *counts.entry(limits).or_default() += 1;
-        }
-        let sentence = |(limits, count)| format!("readers of {count} processes: {limits}");
-        counts.into_iter().map(sentence).collect()
+    /// Why less is known of readers, ledgers and call sites than could be, each reason once.
+    pub(crate) fn reasons(&self) -> Vec<String> {
+        let readers = self.limits.values().map(String::as_str);
+        let sentences = [
+            each_once("readers of", "processes", readers),
+            each_once("ledgers of", "processes", self.pages.limits()),
+            each_once("call sites of", "stacks", self.sites.limits()),
+        ];
+        sentences.into_iter().flatten().collect()
     }
 
     /// The headlines of these processes.
@@ -99,8 +126,18 @@ impl Processes {
             growth_per_min_milli,
             growth_is_reconstructed: watched.is_none() && reconstructed.is_some(),
             seconds_to_fd_limit: seconds_to_limit(holder.tcp_fds, fd_limit, growth_per_min_milli),
+            goroutines: self.goroutines.get(&key).copied(),
         })
     }
+}
+
+/// `readers of 3 processes: memory of the process cannot be read`.
+fn each_once<'a>(what: &str, of: &str, reasons: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for reason in reasons {
+        *counts.entry(reason).or_default() += 1;
+    }
+    counts.into_iter().map(|(reason, count)| format!("{what} {count} {of}: {reason}")).collect()
 }
 
 fn seconds_to_limit(count: u64, limit: Option<u64>, per_min_milli: Option<i64>) -> Option<u64> {

@@ -2,8 +2,8 @@ use alloc::{collections::BTreeMap, string::String, vec::Vec};
 use core::net::SocketAddr;
 
 use crate::{
-    Comm, Confidence, ConnectionId, Direction, Loss, Owner, ProcessKey, Reader, TcpState,
-    Timestamp, Verdict,
+    Comm, Confidence, ConnectionId, Direction, Goroutines, Loss, Owner, ProcessKey, Reader,
+    TcpState, Timestamp, Verdict,
 };
 
 /// What is known at one moment. Plain data: the sinks give it a form.
@@ -23,7 +23,9 @@ pub struct Report {
     pub coverage: Coverage,
 }
 
-/// Connections of one process to one destination that share a verdict.
+/// Connections of one process to one destination that share a verdict; of responses, those of one
+/// call site. A connection of HTTP/2 whose responses were asked for at several is in the finding of
+/// each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// Number of the finding, the same through a run.
@@ -63,11 +65,17 @@ pub struct Finding {
     pub growth_per_min_milli: Option<i64>,
     /// The growth was worked out from ages, not watched.
     pub growth_is_reconstructed: bool,
+    /// How many responses were handed out on them and neither read to the end nor closed, as far as
+    /// a ledger tells. On a connection of HTTP/2 there are several.
+    pub responses: usize,
     /// Unread data of all connections together, in bytes.
     pub unread_bytes: u64,
+    /// Bytes of those responses that the program has in its own memory (HTTP/2).
+    pub held_bytes: u64,
     /// Who would notice.
     pub reader: Reader,
-    /// `func file:line`, where known.
+    /// `func file:line` of the application: where the responses were asked for, else where the
+    /// connections were opened. `None` if it is not known, or not the same for all.
     pub call_site: Option<String>,
     /// `GET http://host/path`, where known.
     pub request: Option<String>,
@@ -116,6 +124,13 @@ pub struct Connection {
     pub tx_bytes: u64,
     /// Who would notice.
     pub reader: Reader,
+    /// How many responses on it were neither read to the end nor closed, as far as a ledger tells.
+    pub responses: usize,
+    /// Bytes of those that the program has in its own memory (HTTP/2).
+    pub held_bytes: u64,
+    /// `func file:line` of the application that asked for the response, else that opened it, where
+    /// known.
+    pub call_site: Option<String>,
     /// `GET http://host/path` whose response was never read or closed, where known.
     pub request: Option<String>,
     /// How the tool came to know it.
@@ -159,6 +174,8 @@ pub struct ProcessSummary {
     pub growth_is_reconstructed: bool,
     /// Seconds until the limit is hit if it grows on; at the most, as only TCP is counted.
     pub seconds_to_fd_limit: Option<u64>,
+    /// What its goroutines do, if it is a Go process and they could be looked at.
+    pub goroutines: Option<Goroutines>,
 }
 
 /// What the run could and could not see.
@@ -171,6 +188,8 @@ pub struct Coverage {
     pub loss: Loss,
     /// Connections that did not fit into the table at the latest snapshot.
     pub table_full: u64,
+    /// Responses on the latest pages of the ledgers for which there was no room.
+    pub responses_full: u64,
     /// Suspected processes that could not be read.
     pub processes_unreadable: u64,
     /// Descriptors of sockets that look like TCP and are not judged, by kind, at the latest

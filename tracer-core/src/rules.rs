@@ -6,6 +6,7 @@
 #![allow(clippy::unnecessary_wraps, reason = "all rules have the same form")]
 
 mod abandoned;
+mod body_not_closed;
 mod close_wait;
 mod ghost;
 pub(crate) mod growing;
@@ -37,7 +38,10 @@ pub(crate) struct Rule {
 }
 
 /// Every rule, the most specific first.
-pub(crate) const RULES: [Rule; 12] = [
+pub(crate) const RULES: [Rule; 15] = [
+    body_not_closed::NEARLY_PROVEN,
+    body_not_closed::PROVEN,
+    body_not_closed::UNPROVEN,
     ghost::RULE,
     never_read::RULE,
     inherited::RULE,
@@ -55,11 +59,18 @@ pub(crate) const RULES: [Rule; 12] = [
 /// By which rule a finding is known: what is nearly proved today may be proved tomorrow, and is
 /// the same finding.
 pub(crate) const fn identity(rule: usize) -> usize {
-    if rule == NEARLY_PROVEN { NEARLY_PROVEN + 1 } else { rule }
+    if matches!(rule, BODIES_NEARLY_PROVEN | ABANDONED_NEARLY_PROVEN) { rule + 1 } else { rule }
 }
 
-/// The place of that rule in [`RULES`]; the one that is wholly proved comes next.
-const NEARLY_PROVEN: usize = 5;
+/// The places of those rules in [`RULES`]; the ones that are wholly proved come next.
+const BODIES_NEARLY_PROVEN: usize = 0;
+const ABANDONED_NEARLY_PROVEN: usize = 8;
+
+/// Whether this rule judges the connections of each call site for themselves: those about responses
+/// do, which are the first ones.
+pub(crate) const fn is_by_call_site(rule: usize) -> bool {
+    rule < 3
+}
 
 /// Why a connection is worth a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +86,9 @@ pub(crate) fn suspicion(sighting: &Sighting<'_>) -> Option<Suspicion> {
     if RULES.iter().any(|rule| (rule.claims)(sighting)) {
         return Some(Suspicion::Claimed);
     }
+    if body_not_closed::is_out(sighting) {
+        return Some(Suspicion::Silent);
+    }
     // A stream that nobody reads goes on to arrive, but nothing is asked on it any more.
     let silent_ms = match sighting.facts.unread_bytes {
         0 => sighting.idle_ms(),
@@ -86,11 +100,16 @@ pub(crate) fn suspicion(sighting: &Sighting<'_>) -> Option<Suspicion> {
 
 /// What a look into the process says about this connection matters however few there are of them.
 pub(crate) fn asks_alone(sighting: &Sighting<'_>) -> bool {
-    (inherited::RULE.claims)(sighting)
+    (inherited::RULE.claims)(sighting) || body_not_closed::is_out(sighting)
 }
+
+/// The responses that were neither read to the end nor closed.
+pub(crate) use body_not_closed::leaked;
 
 /// The process waits for the peer to read what it sent.
 pub(crate) use peer_not_reading::is_stalled;
+
+pub(crate) use body_not_closed::Responses;
 
 /// The connections of one group that one rule claimed; never empty.
 #[derive(Debug)]
@@ -99,6 +118,8 @@ pub(crate) struct Claimed<'c, 'a> {
     pub(crate) moments: Moments,
     /// All connections of the group, claimed or not.
     pub(crate) group: &'c [Sighting<'a>],
+    /// What is known of the responses of the group, claimed or not.
+    pub(crate) responses_of_group: Responses,
     /// Connections of the process, of any group, on which it waits for the peer to read.
     pub(crate) stalled: usize,
     /// What `/proc` says of the process, if it was asked.
@@ -145,10 +166,13 @@ impl<'a> Claimed<'_, 'a> {
     /// Enough are proved to be leaked: of these, or of the group, where a leak has come to be in
     /// several states.
     pub(crate) fn is_proven(&self) -> bool {
-        let proven = self.proven();
-        let in_group = || self.group.iter().filter(|member| member.is_proven_leak()).count();
+        self.is_enough(self.proven(), self.count(), self.responses_of_group.proven)
+    }
+
+    /// So many of these are enough; or if they are most of these, so many of the group.
+    fn is_enough(&self, some: usize, of: usize, in_group: usize) -> bool {
         let enough = self.options.count_min;
-        proven >= enough || (proven > 0 && 2 * proven >= self.count() && in_group() >= enough)
+        some >= enough || (some > 0 && 2 * some >= of && in_group >= enough)
     }
 
     /// The response of this many waits, and some goroutine still has it in hand.

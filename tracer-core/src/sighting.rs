@@ -1,6 +1,7 @@
 use crate::{
     Confidence, Direction, HttpConnection, HttpStage, Interval, Options, Origin, Owner,
-    ProcessFacts, Reader, SocketFacts, Timestamp, Verdict, tracked::Tracked,
+    ProcessFacts, ProcessKey, Reader, SocketFacts, StackId, Timestamp, Verdict,
+    call_sites::CallSites, pages::Response, tracked::Tracked,
 };
 
 /// Ages by jiffies are coarse, 10 ms at the most, and so is their rate.
@@ -16,6 +17,22 @@ pub(crate) struct Sighting<'a> {
     pub(crate) options: &'a Options,
     /// What is known of the accountable process beyond the connection itself.
     pub(crate) process: ProcessView<'a>,
+    /// The responses on its descriptor that the ledger of that process lists.
+    pub(crate) listed: &'a [Response],
+    /// Which of those this is about.
+    pub(crate) share: Share<'a>,
+    /// Where in the code something was asked for.
+    pub(crate) sites: &'a CallSites,
+}
+
+/// Which of a connection's responses are looked at: in HTTP/2 one connection has those of many
+/// places in the code.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Share<'a> {
+    /// All of them.
+    Whole,
+    /// Those that were asked for at this place; `None` is one that is not known.
+    Of(Option<&'a str>),
 }
 
 /// What is known of the process that is accountable for a connection.
@@ -31,18 +48,6 @@ pub(crate) struct ProcessView<'a> {
 }
 
 impl<'a> Sighting<'a> {
-    /// The connection, if any snapshot has shown it.
-    pub(crate) fn new(
-        tracked: &'a Tracked,
-        direction: Direction,
-        now: Timestamp,
-        options: &'a Options,
-        process: ProcessView<'a>,
-    ) -> Option<Self> {
-        let facts = tracked.facts.as_ref()?;
-        Some(Self { tracked, facts, direction, now, options, process })
-    }
-
     /// When data was last sent or received; of a connection without any, when it was opened.
     pub(crate) fn last_used_at(&self) -> Timestamp {
         let last = self.facts.last_sent_at.max(self.facts.last_received_at);
@@ -119,6 +124,52 @@ impl<'a> Sighting<'a> {
         self.is_proven() && self.overdue(self.sent_ms())
     }
 
+    /// The responses that are out on it, of its share. One that was asked for before the connection
+    /// was opened was on another one, whose descriptor was used again.
+    pub(crate) fn responses(&self) -> impl Iterator<Item = &'a Response> + use<'a> {
+        let sighting = *self;
+        let opened_after = self.tracked.opened_after();
+        self.listed.iter().filter(move |response| {
+            response.since >= opened_after
+                && match sighting.share {
+                    Share::Whole => true,
+                    Share::Of(place) => sighting.place(response) == place,
+                }
+        })
+    }
+
+    /// Several responses may be out on it, each on a stream of its own (HTTP/2).
+    pub(crate) fn is_multiplexed(&self) -> bool {
+        self.responses().any(|response| response.stream.is_some())
+    }
+
+    /// Where in the code this response was asked for.
+    pub(crate) fn place(&self, response: &Response) -> Option<&'a str> {
+        let process = self.tracked.accountable()?.key;
+        self.sites.place(process, response.stack?)
+    }
+
+    /// Whose stack tells where the oldest of the responses that are out was asked for.
+    pub(crate) fn response_stack(&self) -> Option<(ProcessKey, StackId)> {
+        let oldest = self.responses().min_by_key(|response| response.since)?;
+        Some((self.tracked.accountable()?.key, oldest.stack?))
+    }
+
+    /// Whose stack tells where the response was asked for, else where the connection was opened.
+    pub(crate) fn call_stack(&self) -> Option<(ProcessKey, StackId)> {
+        let opened = || Some((self.tracked.opener?, self.tracked.stack?));
+        self.response_stack().or_else(opened)
+    }
+
+    /// The line of code that is answerable, as far as it is known.
+    pub(crate) fn call_site(&self) -> Option<&'a str> {
+        if let Share::Of(place) = self.share {
+            return place;
+        }
+        let (process, stack) = self.call_stack()?;
+        self.sites.place(process, stack)
+    }
+
     /// The time T is over; or the connection itself was found bad already, so that one that goes
     /// from one bad state to the next is not taken back in between.
     pub(crate) fn overdue(&self, milliseconds: u64) -> bool {
@@ -134,14 +185,19 @@ impl<'a> Sighting<'a> {
     /// found before a process was stopped stays.
     pub(crate) fn is_free_to_act(&self) -> bool {
         let is_stopped = self.process.facts.is_some_and(|facts| facts.stopped);
-        self.is_bad() || !(is_stopped || self.process.is_unasked)
+        let was_found = self.tracked.flag.is_some_and(|flag| {
+            flag.verdict == Verdict::BodyNotClosed && flag.confidence >= Confidence::Likely
+        });
+        self.is_bad() || was_found || !(is_stopped || self.process.is_unasked)
     }
 
     fn is_bad(&self) -> bool {
         // What says little of the connection itself, or is no more than possible for an open one,
-        // does not shorten the time in which it may turn out healthy.
+        // does not shorten the time in which it may turn out healthy. A response that is out says
+        // for itself since when, and nothing of the connection once it was given back.
         self.tracked.flag.is_some_and(|flag| match flag.verdict {
-            Verdict::Growing
+            Verdict::BodyNotClosed
+            | Verdict::Growing
             | Verdict::NeverReused
             | Verdict::UnsharedPool
             | Verdict::PeerNotReading => false,

@@ -1,19 +1,30 @@
 //! The findings from one judgement to the next: their numbers, how long they stand, and which
 //! were taken back.
 
+mod shown;
+
 use alloc::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    borrow::ToOwned,
+    collections::{BTreeMap, VecDeque},
+    format,
     string::String,
     vec::Vec,
 };
+use core::cmp::Reverse;
+
+use shown::Shown;
 
 use crate::{
     Connection, ConnectionId, Finding, Origin, ProcessFacts, ProcessKey, Reader, Timestamp,
     group::GroupKey, judge::Judged, rules, sighting::Sighting,
 };
 
-/// Identity of a finding: what it is about and which rule found it.
-type FindingKey = (GroupKey, usize);
+/// Identity of a finding: what it is about, which rule found it and, of responses, where they were
+/// asked for.
+type FindingKey = (GroupKey, usize, Option<String>);
+
+/// Call sites that are named where there are several; the rest is counted.
+const SITES_MAX: usize = 3;
 
 /// The findings that stand and those that did.
 #[derive(Debug, Default)]
@@ -47,11 +58,14 @@ impl Standing {
     ) {
         let mut before = core::mem::take(&mut self.undecided);
         before.append(&mut self.current);
-        let mut shown: BTreeSet<ConnectionId> = BTreeSet::new();
-        for judged in judged {
-            shown.extend(judged.members.iter().map(|member| member.tracked.id));
-            let key = (judged.group, rules::identity(judged.rule));
-            let (id, since) = before.remove(&key).map_or_else(
+        let shown = Shown::of(judged);
+        let mut earlier: Vec<Option<Stood>> =
+            judged.iter().map(|judged| before.remove(&key(judged))).collect();
+        for (key, index) in shown.successors(&before, &earlier) {
+            earlier[index] = before.remove(&key);
+        }
+        for (judged, stood) in judged.iter().zip(earlier) {
+            let (id, since) = stood.map_or_else(
                 || {
                     self.numbered += 1;
                     (self.numbered, now)
@@ -60,13 +74,13 @@ impl Standing {
             );
             let finding =
                 finding(id, now.ms_since(since), judged, processes.get(&judged.group.process));
-            self.current.insert(key, Stood { since, finding });
+            self.current.insert(key(judged), Stood { since, finding });
         }
         for (key, stood) in before {
             let ids = || stood.finding.connections.iter().map(|connection| connection.id);
-            if ids().any(|id| flagged(id) && !shown.contains(&id)) {
+            if ids().any(|id| flagged(id) && !shown.includes(id)) {
                 self.undecided.insert(key, stood);
-            } else if !ids().all(|id| shown.contains(&id)) {
+            } else if !ids().all(|id| shown.goes_on(&key, id)) {
                 self.retract(stood, now, retracted_max);
             }
             // Else all of its connections went on to another verdict.
@@ -90,7 +104,8 @@ impl Standing {
         let mut findings: Vec<Finding> =
             self.current.values().map(|stood| stood.finding.clone()).collect();
         findings.sort_by(|a, b| {
-            b.confidence.cmp(&a.confidence).then(b.count.cmp(&a.count)).then(a.id.cmp(&b.id))
+            let size = |finding: &Finding| finding.count.max(finding.responses);
+            b.confidence.cmp(&a.confidence).then(size(b).cmp(&size(a))).then(a.id.cmp(&b.id))
         });
         findings.extend(self.retracted.iter().cloned());
         findings
@@ -98,14 +113,19 @@ impl Standing {
 
     /// The processes in the findings that stand.
     pub(crate) fn processes(&self) -> impl Iterator<Item = ProcessKey> {
-        self.current.keys().map(|(group, _)| group.process)
+        self.current.keys().map(|(group, ..)| group.process)
     }
+}
+
+fn key(judged: &Judged<'_>) -> FindingKey {
+    (judged.group, rules::identity(judged.rule), judged.site.map(ToOwned::to_owned))
 }
 
 fn finding(id: u64, stood_ms: u64, judged: &Judged<'_>, process: Option<&ProcessFacts>) -> Finding {
     let mut connections: Vec<Connection> = judged.members.iter().map(connection).collect();
     connections.sort_by(|a, b| b.age_ms.cmp(&a.age_ms).then(a.id.cmp(&b.id)));
     let oldest = connections.first();
+    let (call_site, elsewhere) = call_site(judged, &connections);
     let comm = oldest.and_then(|oldest| oldest.owners.first()).map(|owner| owner.comm.clone());
     Finding {
         id,
@@ -126,14 +146,45 @@ fn finding(id: u64, stood_ms: u64, judged: &Judged<'_>, process: Option<&Process
         oldest_age_is_lower_bound: oldest.is_some_and(|oldest| oldest.age_is_lower_bound),
         growth_per_min_milli: judged.growth.per_min_milli,
         growth_is_reconstructed: judged.growth.reconstructed,
+        responses: connections.iter().map(|connection| connection.responses).sum(),
         unread_bytes: connections.iter().map(|connection| connection.unread_bytes).sum(),
+        held_bytes: connections.iter().map(|connection| connection.held_bytes).sum(),
         reader: reader(&connections),
-        call_site: None,
+        call_site,
         request: request(&connections),
-        evidence: judged.assessment.evidence.clone(),
+        evidence: judged.assessment.evidence.iter().cloned().chain(elsewhere).collect(),
         retracted_at: None,
         stood_ms,
         connections,
+    }
+}
+
+/// The line of code that all connections of a finding are about that are about a known one. If they
+/// differ, what the most frequent ones are instead, in words.
+fn call_site(judged: &Judged<'_>, connections: &[Connection]) -> (Option<String>, Option<String>) {
+    if rules::is_by_call_site(judged.rule) {
+        return (judged.site.map(ToOwned::to_owned), None);
+    }
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for site in connections.iter().filter_map(|connection| connection.call_site.as_deref()) {
+        *counts.entry(site).or_default() += 1;
+    }
+    let mut counts: Vec<(&str, usize)> = counts.into_iter().collect();
+    counts.sort_by_key(|(site, count)| (Reverse(*count), *site));
+    let (named, others) = counts.split_at(counts.len().min(SITES_MAX));
+    match named {
+        [] => (None, None),
+        [(site, _)] => (Some((*site).to_owned()), None),
+        _ => {
+            let named: Vec<String> =
+                named.iter().map(|(site, count)| format!("{site} ({count})")).collect();
+            let more = match others.len() {
+                0 => String::new(),
+                1 => ", and 1 other place".to_owned(),
+                count => format!(", and {count} other places"),
+            };
+            (None, Some(format!("called from {}{more}", named.join(", "))))
+        }
     }
 }
 
@@ -161,6 +212,7 @@ pub(crate) fn connection(sighting: &Sighting<'_>) -> Connection {
     {
         owners[..=position].rotate_right(1);
     }
+    let held = rules::leaked(sighting).filter_map(|response| response.stream);
     Connection {
         id: tracked.id,
         owners,
@@ -178,6 +230,9 @@ pub(crate) fn connection(sighting: &Sighting<'_>) -> Connection {
         rx_bytes: facts.rx_bytes,
         tx_bytes: facts.tx_bytes,
         reader: sighting.reader(),
+        responses: rules::leaked(sighting).count(),
+        held_bytes: held.map(|stream| stream.held_bytes).sum(),
+        call_site: sighting.call_site().map(ToOwned::to_owned),
         request: sighting.awaits_body().then(|| sighting.http()?.request.clone()).flatten(),
         origin: tracked.origin,
     }

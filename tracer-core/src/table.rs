@@ -93,14 +93,14 @@ impl Table {
                 let known = self.connections.contains_key(&event.id);
                 if let Some(tracked) = self.born(event) {
                     tracked.reconnect(event.at);
-                    tracked.opener = actor.as_ref().map(|actor| actor.key);
+                    tracked.opened_by(actor.as_ref());
                 }
                 return known.then_some(Departure::Used(event.id));
             }
             Happening::Accepted(actor) => {
                 if let Some(tracked) = self.born(event) {
                     tracked.direction = Some(Direction::Inbound);
-                    tracked.opener = actor.as_ref().map(|actor| actor.key);
+                    tracked.opened_by(actor.as_ref());
                 }
             }
             Happening::Entered { from, to: TcpState::Established } => {
@@ -170,7 +170,7 @@ impl Table {
                     self.full += 1;
                     continue;
                 }
-                self.connections.insert(id, Tracked::seeded(&facts));
+                self.connections.insert(id, Tracked::seeded(&facts, looked_before));
             }
             let Some(tracked) = self.connections.get_mut(&id) else { continue };
             let before = tracked.facts.as_ref();

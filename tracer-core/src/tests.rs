@@ -1,7 +1,11 @@
 //! Timelines in, findings out. See [`timeline`] for the language.
 
+mod bodies;
+mod call_sites;
 mod decoding;
 mod healthy;
+mod ledgers;
+mod multiplexed;
 mod peers;
 mod properties;
 mod readers;

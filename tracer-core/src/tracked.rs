@@ -1,8 +1,8 @@
 use alloc::vec::Vec;
 
 use crate::{
-    ConnectionId, Direction, Flag, Interval, Origin, Owner, ProcessKey, ReaderFacts, SocketFacts,
-    TcpState, Timestamp,
+    Actor, ConnectionId, Direction, Flag, Interval, Origin, Owner, ProcessKey, ReaderFacts,
+    SocketFacts, StackId, TcpState, Timestamp,
 };
 
 /// Everything known of one socket that may be open.
@@ -12,10 +12,14 @@ pub(crate) struct Tracked {
     pub(crate) origin: Origin,
     /// When it was opened; of a seeded one, the latest that can have been.
     pub(crate) opened_at: Timestamp,
+    /// When the latest look began that did not show it, of a seeded one: it was opened after that.
+    pub(crate) unseen_at: Option<Timestamp>,
     /// When it came into the table.
     pub(crate) known_since: Timestamp,
     /// The process that called `connect` or `accept`, if that was seen.
     pub(crate) opener: Option<ProcessKey>,
+    /// Where in its code, if that was kept.
+    pub(crate) stack: Option<StackId>,
     /// The holders that had begun to run when a snapshot did not show it as theirs yet: they did
     /// not get it from a parent.
     pub(crate) handed_to: Vec<ProcessKey>,
@@ -38,6 +42,8 @@ pub(crate) struct Tracked {
     /// When the application was last seen to have read data, not just the end: the look that
     /// showed it.
     pub(crate) read_at: Option<Timestamp>,
+    /// How many looks have shown that the application read data, since one showed that it wrote.
+    pub(crate) reads: u32,
     /// Nothing has been read for as long as the tool has looked.
     pub(crate) never_seen_reading: bool,
     /// The application was told that the peer closed: a read gave it the end of the stream.
@@ -47,6 +53,8 @@ pub(crate) struct Tracked {
     pub(crate) reader: Option<SeenReader>,
     /// The standing verdict.
     pub(crate) flag: Option<Flag>,
+    /// Whose response was out when it got that, and where it was asked for.
+    pub(crate) flagged_for: Option<(ProcessKey, StackId)>,
 }
 
 /// What looks into the process have said of one connection's reader.
@@ -64,8 +72,10 @@ impl Tracked {
             id,
             origin: Origin::Traced,
             opened_at: at,
+            unseen_at: None,
             known_since: at,
             opener: None,
+            stack: None,
             handed_to: Vec::new(),
             direction: None,
             peer_closed: None,
@@ -76,20 +86,24 @@ impl Tracked {
             missed: 0,
             unread_since: at,
             read_at: None,
+            reads: 0,
             never_seen_reading: true,
             told: false,
             reader: None,
             flag: None,
+            flagged_for: None,
         }
     }
 
-    /// A connection that a snapshot shows and no event announced.
-    pub(crate) fn seeded(facts: &SocketFacts) -> Self {
+    /// A connection that a snapshot shows and no event announced. `unseen_at` is when the look
+    /// before began, which did not show it.
+    pub(crate) fn seeded(facts: &SocketFacts, unseen_at: Option<Timestamp>) -> Self {
         // Both are set when the connection is established and only ever rise.
         let earliest = [facts.last_sent_at, facts.last_received_at].into_iter().flatten().min();
         Self {
             origin: Origin::Seeded,
             opened_at: earliest.unwrap_or(facts.at),
+            unseen_at,
             ..Self::born(facts.id, facts.at)
         }
     }
@@ -102,9 +116,16 @@ impl Tracked {
             direction: Some(Direction::Outbound),
             snapshot: if facts.is_some() { self.snapshot } else { 0 },
             flag: self.flag,
+            flagged_for: self.flagged_for,
             facts,
             ..Self::born(self.id, at)
         };
+    }
+
+    /// Notes who called `connect` or `accept`, and where in its code.
+    pub(crate) fn opened_by(&mut self, actor: Option<&Actor>) {
+        self.opener = actor.map(|actor| actor.key);
+        self.stack = actor.and_then(|actor| actor.stack);
     }
 
     /// Notes the holders that `facts` shows and the snapshot before, begun at `looked_at`, did not
@@ -142,8 +163,12 @@ impl Tracked {
         self.never_seen_reading &= !read;
         let data =
             previous.is_some_and(|old| old.unread_bytes > 0 || old.rx_bytes != facts.rx_bytes);
+        if wrote {
+            self.reads = 0;
+        }
         if read && data {
             self.read_at = Some(facts.at);
+            self.reads = self.reads.saturating_add(1);
         }
         if let (None, Some(actively)) = (self.direction, facts.opened_actively) {
             self.direction = Some(if actively { Direction::Outbound } else { Direction::Inbound });
@@ -174,6 +199,15 @@ impl Tracked {
             let same = before.filter(|before| before.facts.reader == facts.reader);
             SeenReader { facts, looks: 1 + same.map_or(0, |before| before.looks) }
         });
+    }
+
+    /// It was opened after this, or then. A bound of a seeded one's age does not say so: the stamps
+    /// that bound it move with every use.
+    pub(crate) fn opened_after(&self) -> Timestamp {
+        match self.origin {
+            Origin::Traced => self.opened_at,
+            Origin::Seeded => self.unseen_at.unwrap_or_default(),
+        }
     }
 
     /// The descriptor that answers for the connection: the opener's while it still holds one,

@@ -3,6 +3,8 @@ use core::fmt;
 /// What is wrong with a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verdict {
+    /// A response was handed out, and its body neither read to the end nor closed.
+    BodyNotClosed,
     /// Was connected, is dead, and its descriptor is still open; `ss` does not show it.
     Ghost,
     /// Accepted, and nothing that arrived was ever read.
@@ -34,6 +36,7 @@ impl Verdict {
     /// The word of the JSON and CSV schemas.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::BodyNotClosed => "body-not-closed",
             Self::Ghost => "ghost",
             Self::NeverRead => "never-read",
             Self::CloseWait => "close-wait",

@@ -1,7 +1,7 @@
 use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
 
 use super::Claimed;
-use crate::{Reader, duration::humane};
+use crate::{Reader, duration::humane, moments::Moments};
 
 /// Requests that are named; the rest is counted.
 const REQUESTS_MAX: usize = 3;
@@ -9,6 +9,21 @@ const REQUESTS_MAX: usize = 3;
 /// `1 socket`, `23 sockets`.
 pub(super) fn sockets(count: usize) -> String {
     format!("{count} socket{}", if count == 1 { "" } else { "s" })
+}
+
+/// `1 response`, `23 responses`.
+pub(super) fn responses(count: usize) -> String {
+    format!("{count} response{}", if count == 1 { "" } else { "s" })
+}
+
+/// `512 bytes`, `56 MB`: powers of a thousand, cut off.
+pub(super) fn size(bytes: u64) -> String {
+    match bytes {
+        0..10_000 => format!("{bytes} bytes"),
+        10_000..10_000_000 => format!("{} kB", bytes / 1_000),
+        10_000_000..10_000_000_000 => format!("{} MB", bytes / 1_000_000),
+        _ => format!("{} GB", bytes / 1_000_000_000),
+    }
 }
 
 /// `4m`, or `4m to 51m` where they differ.
@@ -20,23 +35,28 @@ pub(super) fn range((least_ms, greatest_ms): (u64, u64)) -> String {
 /// What the moments say about whether they have been accumulating. `what` completes "they", and
 /// `done` completes "they have".
 pub(super) fn accumulation(claimed: &Claimed<'_, '_>, what: &str, done: &str) -> Option<String> {
-    let (separate, spread) = (claimed.moments.separate, humane(claimed.moments.spread_ms));
-    if claimed.rising() {
-        return Some(format!("they {what} at {separate} separate times over {spread}: rising"));
-    }
-    if claimed.gathered() {
-        let ceased = humane(claimed.now.ms_since(claimed.moments.last));
-        return Some(format!(
-            "they {what} at {separate} separate times over {spread}, and none for {ceased}"
-        ));
-    }
-    match (claimed.count(), separate) {
+    match (claimed.count(), claimed.moments.separate) {
         (1, _) => None,
         // What may be the cause of it all is no news where it is proved.
         (_, 1) if claimed.is_proven() => None,
         (_, 1) => Some(format!("they may all have {done} at one time, as by a restart")),
-        _ => Some(format!("they {what} at {separate} separate times over {spread}")),
+        _ => Some(rise(claimed, claimed.moments, what)),
     }
+}
+
+/// At how many separate times, and whether it goes on.
+pub(super) fn rise(claimed: &Claimed<'_, '_>, moments: Moments, what: &str) -> String {
+    let (separate, spread) = (moments.separate, humane(moments.spread_ms));
+    let times = format!("they {what} at {separate} separate times over {spread}");
+    let idle_ms = claimed.options.idle_ms;
+    if moments.rising(idle_ms, claimed.now) {
+        return format!("{times}: rising");
+    }
+    if moments.gathered(idle_ms) {
+        let ceased = humane(claimed.now.ms_since(moments.last));
+        return format!("{times}, and none for {ceased}");
+    }
+    times
 }
 
 /// What is known of who would notice: the proof, who has it in hand, and which requests they were.
@@ -64,12 +84,17 @@ pub(super) fn readers(claimed: &Claimed<'_, '_>) -> Vec<String> {
     }
     sentences.extend(requests(claimed));
     if claimed.is_held_up() && held == 0 {
-        sentences.push(format!(
-            "the process itself waits for {} peers to read: it may be passing data on",
-            claimed.stalled
-        ));
+        sentences.push(held_up(claimed));
     }
     sentences
+}
+
+/// What the process itself may be waiting for.
+pub(super) fn held_up(claimed: &Claimed<'_, '_>) -> String {
+    format!(
+        "the process itself waits for {} peers to read: it may be passing data on",
+        claimed.stalled
+    )
 }
 
 /// The requests whose responses these are, the most frequent first.

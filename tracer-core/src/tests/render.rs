@@ -49,6 +49,12 @@ fn finding(finding: &Finding) -> String {
     if let Some(request) = &finding.request {
         write!(text, ", {request}").unwrap();
     }
+    if let Some(call_site) = &finding.call_site {
+        write!(text, ", at {call_site}").unwrap();
+    }
+    if finding.responses > 0 {
+        write!(text, ", responses {}", finding.responses).unwrap();
+    }
     if finding.retracted_at.is_some() {
         text.push_str(", taken back");
     }
@@ -62,7 +68,7 @@ fn finding(finding: &Finding) -> String {
 pub(super) fn changes(changes: &[Change], start_ms: u64) -> String {
     let mut text = String::new();
     for change in changes {
-        writeln!(
+        write!(
             text,
             "{} {} {} {} {}",
             clock(change.at, start_ms),
@@ -72,6 +78,10 @@ pub(super) fn changes(changes: &[Change], start_ms: u64) -> String {
             change.flag.confidence
         )
         .unwrap();
+        if let Some(call_site) = &change.connection.call_site {
+            write!(text, " at {call_site}").unwrap();
+        }
+        text.push('\n');
     }
     text
 }

@@ -1,7 +1,7 @@
 //! A timeline is a line a happening: a time, a verb, the sockets, and details.
 //!
 //! ```text
-//! 0s open a1..a23 every=300ms pid=10 to=10.0.0.1:443   (or `accept`)
+//! 0s open a1..a23 every=300ms pid=10 to=10.0.0.1:443   (or `accept`; `fd=9` chooses the descriptor)
 //! 9s peer-closes a1..a23 every=300ms                   (also peer-resets, receive bytes=N, read,
 //!                                                       send bytes=N, keepalive, close, reconnect)
 //! 20s probe-unanswered a1 count=2                      2 keepalive probes, none of them answered
@@ -16,6 +16,17 @@
 //!                                                      what a look into the process says from now
 //!                                                      on (is= none, goroutine, thread or epoll;
 //!                                                      http= body or idle); without is=, nothing
+//! 9s hand-out a1..a9 stack=7                           Go's HTTP client makes a request on each: the
+//!                                                      response is out until it is given back
+//! 9s hand-out a1 streams=4 held=9000 stack=7           the same on 4 streams of HTTP/2, of each of
+//!                                                      which so many bytes are unread from then on;
+//!                                                      `first=5` numbers them from the fifth on
+//! 9s give-back a1..a9                                  also `streams=2 first=3`
+//! 9s lose-page pid=10                                  nobody reads the ledger until `find-page`
+//! 9s exec pid=10                                       another program: the ledger is empty
+//! 9s call-site stack=7 is=main.get,api.go:23           what a stack is about, if it is asked from
+//!                                                      now on; without is=, that it is not known.
+//!                                                      `open` and `accept` take a stack= too
 //! 9s unshare a1 pid=10
 //! 9s stop pid=10                                       the process is stopped
 //! 9s mute pid=10                                       nobody answers what the process is
@@ -31,7 +42,7 @@ use super::{
 };
 use crate::{
     ConnectionId, Detector, Direction, HostFacts, HttpConnection, HttpStage, Input, Options,
-    ProcessFacts, Question, Reader, ReaderFacts, Readers, Timestamp,
+    ProcessFacts, Question, Reader, ReaderFacts, Readers, StackId, Timestamp,
 };
 
 /// Everything that the timeline's reports say.
@@ -102,7 +113,20 @@ impl<'a> Line<'a> {
     }
 
     fn number(&self, key: &str) -> u32 {
-        self.detail(key).unwrap_or_else(|| panic!("{key}= is missing")).parse().unwrap()
+        self.maybe(key).unwrap_or_else(|| panic!("{key}= is missing"))
+    }
+
+    fn maybe(&self, key: &str) -> Option<u32> {
+        self.detail(key).map(|number| number.parse().unwrap())
+    }
+
+    /// The numbers of the streams that are meant, or none.
+    fn streams(&self) -> Vec<Option<u32>> {
+        let first = self.maybe("first").unwrap_or(1);
+        match self.maybe("streams") {
+            None => [None].into(),
+            Some(count) => (first..first + count).map(|number| Some(2 * number - 1)).collect(),
+        }
     }
 }
 
@@ -132,6 +156,7 @@ pub(super) struct Player {
     stopped: BTreeSet<u32>,
     forked: BTreeSet<u32>,
     muted: BTreeSet<u32>,
+    idle_ms: u64,
     report: String,
 }
 
@@ -140,11 +165,13 @@ const START_MS: u64 = 100 * 86_400_000;
 
 impl Player {
     pub(super) fn new(options: Options) -> Self {
+        let idle_ms = options.idle_ms;
         let mut detector = Detector::new(options);
         let started_at = Timestamp::from_ms(START_MS);
         detector.handle(Input::Host(HostFacts { started_at, ..HostFacts::default() }));
         let [stopped, forked, muted] = [(); 3].map(|()| BTreeSet::new());
-        Self { world: World::default(), detector, stopped, forked, muted, report: String::new() }
+        let (world, report) = (World::default(), String::new());
+        Self { world, detector, stopped, forked, muted, idle_ms, report }
     }
 
     /// Goes on with a timeline.
@@ -167,6 +194,13 @@ impl Player {
             ("stop", _) => drop(self.stopped.insert(line.number("pid"))),
             ("mute", _) => drop(self.muted.insert(line.number("pid"))),
             ("spawn", _) => drop(self.forked.insert(line.number("pid"))),
+            ("lose-page", _) => drop(self.world.ledgers.unread.insert(line.number("pid"))),
+            ("find-page", _) => drop(self.world.ledgers.unread.remove(&line.number("pid"))),
+            ("exec", _) => self.world.ledgers.forget(line.number("pid")),
+            ("call-site", _) => {
+                let place = line.detail("is").map(|place| place.replace(',', " "));
+                self.world.ledgers.places.insert(StackId(line.number("stack")), place);
+            }
             ("snapshot", _) => self.snapshot(),
             ("report", _) => {
                 self.report.push_str(&render::report(&self.detector.report(), START_MS));
@@ -187,8 +221,26 @@ impl Player {
         let remote = line.detail("to").unwrap_or("10.0.0.1:443").parse().unwrap();
         let bytes = || u64::from(line.number("bytes"));
         match line.verb {
-            "open" => world.open(name, line.number("pid"), Direction::Outbound, remote),
-            "accept" => world.open(name, line.number("pid"), Direction::Inbound, remote),
+            "open" | "accept" => {
+                let is_open = line.verb == "open";
+                let direction = if is_open { Direction::Outbound } else { Direction::Inbound };
+                world.stack = line.maybe("stack").map(StackId);
+                world.open(name, line.number("pid"), direction, remote);
+                if let Some(fd) = line.maybe("fd") {
+                    world.sockets.get_mut(name).unwrap().owners[0].fd = fd;
+                }
+            }
+            "hand-out" => {
+                let (stack, held) = (line.maybe("stack").map(StackId), line.maybe("held"));
+                for stream in line.streams() {
+                    world.hand_out(name, stack, stream, held.unwrap_or_default().into());
+                }
+            }
+            "give-back" => {
+                for stream in line.streams() {
+                    world.give_back(name, stream);
+                }
+            }
             "receive" => world.receive(name, bytes()),
             "read" => world.read(name),
             "send" => world.send(name, bytes()),
@@ -227,6 +279,9 @@ impl Player {
         let now = self.world.now;
         let snapshot = self.world.snapshot();
         self.detector.handle(snapshot);
+        for page in self.world.pages(self.idle_ms) {
+            self.detector.handle(page);
+        }
         for question in self.detector.questions(now) {
             let key = match question {
                 Question::Process(key) if self.muted.contains(&key.pid) => continue,
@@ -244,7 +299,12 @@ impl Player {
                     }));
                     continue;
                 }
-                Question::CallSite(..) => continue,
+                Question::CallSite(process, stack) => {
+                    if let Some(answer) = self.world.ledgers.call_site(process, stack) {
+                        self.detector.handle(answer);
+                    }
+                    continue;
+                }
             };
             self.detector.handle(Input::Process(ProcessFacts {
                 key,

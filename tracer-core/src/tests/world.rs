@@ -9,9 +9,11 @@ use std::{
     vec::Vec,
 };
 
+use super::ledgers::Ledgers;
 use crate::{
-    Actor, Comm, ConnectionId, Direction, Event, Happening, Holder, Input, Loss, Owner, ProcessKey,
-    ReaderFacts, Snapshot, SocketFacts, TcpState, Timer, Timestamp,
+    Actor, Comm, ConnectionId, Direction, Event, Happening, Holder, HttpStream, Input, Loss,
+    OpenResponse, Owner, ProcessKey, ReaderFacts, Snapshot, SocketFacts, StackId, TcpState, Timer,
+    Timestamp,
 };
 
 /// The host. Every action tells its events to the outbox, unless the probes are losing them.
@@ -23,6 +25,10 @@ pub(super) struct World {
     pub(super) losing: bool,
     /// What a look into its process says of a connection.
     pub(super) readers: BTreeMap<ConnectionId, ReaderFacts>,
+    /// What Go programs have in their ledgers.
+    pub(super) ledgers: Ledgers,
+    /// Where in the code connections are opened from now on.
+    pub(super) stack: Option<StackId>,
     /// Network namespace and port.
     pub(super) listeners: BTreeSet<(u32, u16)>,
     loss: Loss,
@@ -84,8 +90,11 @@ impl World {
             pending_error: 0,
             opened_actively: Some(outbound),
         };
-        let actor =
-            Some(Actor { key: process(pid), comm: facts.owners[0].comm.clone(), stack: None });
+        let actor = Some(Actor {
+            key: process(pid),
+            comm: facts.owners[0].comm.clone(),
+            stack: self.stack,
+        });
         let entered = |from| Happening::Entered { from, to: TcpState::Established };
         let happenings = if outbound {
             [Happening::Connected(actor), entered(TcpState::SynSent)]
@@ -106,6 +115,36 @@ impl World {
                 None => drop(self.readers.remove(&socket.id)),
             }
         }
+    }
+
+    /// An HTTP client makes a request on the connection, or on a stream of it; of what comes, so
+    /// many bytes are held in memory.
+    pub(super) fn hand_out(
+        &mut self,
+        name: &str,
+        stack: Option<StackId>,
+        stream: Option<u32>,
+        held_bytes: u64,
+    ) {
+        if let Some(socket) = self.sockets.get(name) {
+            let owner = &socket.owners[0];
+            let stream = stream.map(|id| HttpStream { id, held_bytes });
+            let response = OpenResponse { fd: owner.fd, since: self.now, stack, stream };
+            self.ledgers.hand_out(owner.key, response);
+        }
+    }
+
+    /// The response is closed, or read to its end.
+    pub(super) fn give_back(&mut self, name: &str, stream: Option<u32>) {
+        if let Some(socket) = self.sockets.get(name) {
+            let owner = &socket.owners[0];
+            self.ledgers.give_back(owner.key, owner.fd, stream);
+        }
+    }
+
+    /// The pages of all ledgers, without what is younger than T.
+    pub(super) fn pages(&self, idle_ms: u64) -> Vec<Input> {
+        self.ledgers.pages(self.now, idle_ms)
     }
 
     pub(super) fn receive(&mut self, name: &str, bytes: u64) {
@@ -236,6 +275,9 @@ impl World {
     /// The last descriptor is closed.
     pub(super) fn close(&mut self, name: &str) {
         if let Some(facts) = self.sockets.remove(name) {
+            for owner in &facts.owners {
+                self.ledgers.close(owner.key, owner.fd);
+            }
             self.tell(&facts, Happening::Destroyed);
         }
     }

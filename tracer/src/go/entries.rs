@@ -14,7 +14,7 @@ pub(crate) enum LedgerHook {
     RoundTrip,
     /// A connection (the first parameter) goes back to the pool.
     PutIdle,
-    /// A connection (the receiver) is closed.
+    /// A connection (the receiver) is closed, or its request fails.
     Close,
     /// HTTP/2: a request (the first parameter) is given to a connection.
     StreamRoundTrip,
@@ -36,16 +36,18 @@ pub(crate) struct Entries {
 
 /// Functions that are of use together only: for each thing that is done the names of the function
 /// that does it, the best first.
-type Set = [(LedgerHook, &'static [&'static str]); 3];
+type Set = &'static [(LedgerHook, &'static [&'static str])];
 
 const SETS: [Set; 4] = [
-    [
+    &[
         (LedgerHook::RoundTrip, &["net/http.(*persistConn).roundTrip"]),
         (LedgerHook::PutIdle, &["net/http.(*Transport).tryPutIdleConn"]),
         (LedgerHook::Close, &["net/http.(*persistConn).closeLocked"]),
+        // A connection may have been closed before it is given the request.
+        (LedgerHook::Close, &["net/http.(*persistConn).mapRoundTripError"]),
     ],
     // Where there are both, the first becomes part of its callers.
-    [
+    &[
         (
             LedgerHook::StreamRoundTrip,
             &["net/http.(*http2ClientConn).roundTrip", "net/http.(*http2ClientConn).RoundTrip"],
@@ -53,7 +55,7 @@ const SETS: [Set; 4] = [
         (LedgerHook::StreamStart, &["net/http.(*http2clientStream).doRequest"]),
         (LedgerHook::StreamEnd, &["net/http.(*http2clientStream).cleanupWriteRequest"]),
     ],
-    [
+    &[
         (
             LedgerHook::StreamRoundTrip,
             &[
@@ -64,7 +66,7 @@ const SETS: [Set; 4] = [
         (LedgerHook::StreamStart, &["golang.org/x/net/http2.(*clientStream).doRequest"]),
         (LedgerHook::StreamEnd, &["golang.org/x/net/http2.(*clientStream).cleanupWriteRequest"]),
     ],
-    [
+    &[
         (LedgerHook::StreamRoundTrip, &["net/http/internal/http2.(*ClientConn).roundTrip"]),
         (LedgerHook::StreamStart, &["net/http/internal/http2.(*clientStream).doRequest"]),
         (LedgerHook::StreamEnd, &["net/http/internal/http2.(*clientStream).cleanupWriteRequest"]),
@@ -81,7 +83,8 @@ pub(super) fn find(
     memory: &dyn Memory,
     bias: u64,
 ) -> Result<Entries, String> {
-    let names: Vec<&str> = SETS.iter().flatten().flat_map(|(_, names)| *names).copied().collect();
+    let names: Vec<&str> =
+        SETS.iter().copied().flatten().flat_map(|(_, names)| *names).copied().collect();
     let numbers = functions.find(memory, bias, &names);
     let offset = |name: &&str| {
         let number = (*numbers.get(names.iter().position(|it| it == name)?)?)?;
@@ -94,15 +97,13 @@ pub(super) fn find(
 fn choose(offset: &dyn Fn(&'static str) -> Option<u64>) -> Result<Entries, String> {
     let mut entries = Entries::default();
     for set in SETS {
-        let found = set.map(|(hook, names)| (hook, names.iter().find_map(|name| offset(name))));
-        let whole: Option<Vec<_>> =
-            found.iter().map(|&(hook, offset)| Some((hook, offset?))).collect();
-        if let Some(whole) = whole {
-            entries.hooks.extend(whole);
-        } else if found.iter().any(|(_, offset)| offset.is_some()) {
-            let is_missing = |(_, (_, offset)): &(_, (_, Option<u64>))| offset.is_none();
-            let missing = set.iter().zip(found).find(is_missing);
-            let name = missing.and_then(|((_, names), _)| names.last()).unwrap_or(&"");
+        let place = |names: &[&'static str]| names.iter().find_map(|name| offset(name));
+        let missing = set.iter().find(|(_, names)| place(names).is_none());
+        let Some(name) = missing.and_then(|(_, names)| names.last()) else {
+            entries.hooks.extend(set.iter().filter_map(|(hook, it)| Some((*hook, place(it)?))));
+            continue;
+        };
+        if set.iter().any(|(_, names)| place(names).is_some()) {
             let limit = format!("{name} is not in the program, so its responses are not followed");
             entries.limits.get_or_insert(limit);
         }
@@ -128,11 +129,11 @@ mod tests {
 
     #[test]
     fn whole_sets_are_chosen() {
-        assert_eq!(count(&["persistConn", "Transport"]), 3);
-        assert_eq!(count(&["persistConn", "Transport", "http2client", "http2ClientConn"]), 6);
-        assert_eq!(count(&["net/http."]), 6);
-        assert_eq!(count(&["net/http.", "golang.org/"]), 9);
-        assert_eq!(count(&[""]), 12);
+        assert_eq!(count(&["persistConn", "Transport"]), 4);
+        assert_eq!(count(&["persistConn", "Transport", "http2client", "http2ClientConn"]), 7);
+        assert_eq!(count(&["net/http."]), 7);
+        assert_eq!(count(&["net/http.", "golang.org/"]), 10);
+        assert_eq!(count(&[""]), 13);
     }
 
     #[test]
@@ -156,9 +157,9 @@ mod tests {
     fn what_is_missing_is_named() {
         let missing = "net/http.(*persistConn).closeLocked is not in the program, so its responses \
                        are not followed";
-        assert_eq!(chosen(&["roundTrip", "tryPut"]), Err(missing.to_owned()));
+        assert_eq!(chosen(&["persistConn).roundTrip", "tryPut"]), Err(missing.to_owned()));
         let entries = chosen(&["persistConn", "tryPut", "clientStream).doRequest"]).unwrap();
-        assert_eq!(entries.hooks.len(), 3);
+        assert_eq!(entries.hooks.len(), 4);
         assert!(entries.limits.unwrap().starts_with("net/http.(*http2ClientConn).RoundTrip is"));
     }
 }

@@ -19,6 +19,8 @@ const REMEMBERED_MAX: usize = 65_536;
 const SEARCHED_MAX: u64 = 256 << 20;
 /// Most places that may turn out to be what is searched for.
 const PLACES_MAX: usize = 64;
+/// How often what is not found is looked for.
+const TRIES_MAX: u8 = 3;
 /// Bytes read at a time in a search.
 const CHUNK: u64 = 1 << 20;
 
@@ -34,11 +36,35 @@ pub(super) enum Program {
 pub(super) struct GoProgram {
     pub(super) executable: Executable,
     pub(super) layout: Layout,
-    // What is found in the memory of the first process that ran it; an error says what was not.
-    functions: Option<Result<Functions, &'static str>>,
+    // What is found in the memory of a process that runs it; an error says what was not.
+    functions: Sought<Functions>,
     /// `runtime.allgs`: its address in the file.
-    all_goroutines: Option<Result<u64, &'static str>>,
+    all_goroutines: Sought<u64>,
     entries: Option<Result<Entries, String>>,
+}
+
+/// Something that is looked for until it is found. A process that has just begun may not have
+/// everything in its place yet, but what is not there several times will never be.
+#[derive(Debug)]
+struct Sought<T> {
+    found: Option<T>,
+    tries_left: u8,
+}
+
+impl<T> Default for Sought<T> {
+    fn default() -> Self {
+        Self { found: None, tries_left: TRIES_MAX }
+    }
+}
+
+impl<T> Sought<T> {
+    fn get(&mut self, find: impl FnOnce() -> Option<T>) -> Option<&mut T> {
+        if self.found.is_none() && self.tries_left > 0 {
+            self.tries_left -= 1;
+            self.found = find();
+        }
+        self.found.as_mut()
+    }
 }
 
 /// What a look at goroutines needs.
@@ -85,8 +111,8 @@ impl Program {
             Self::Go(Box::new(GoProgram {
                 executable,
                 layout,
-                functions: None,
-                all_goroutines: None,
+                functions: Sought::default(),
+                all_goroutines: Sought::default(),
                 entries: None,
             }))
         })
@@ -107,11 +133,10 @@ impl GoProgram {
     ) -> Result<Parts<'_>, &'static str> {
         let (executable, layout) = (&self.executable, &self.layout);
         let functions = functions(&mut self.functions, executable, memory, bias)?;
-        let all_goroutines = *self.all_goroutines.get_or_insert_with(|| {
-            all_goroutines(executable, &functions.table, layout, memory, areas, bias)
-                .ok_or("its list of goroutines was not found")
-        });
-        Ok(Parts { functions, all_goroutines: all_goroutines? })
+        let find = || all_goroutines(executable, &functions.table, layout, memory, areas, bias);
+        let all_goroutines =
+            *self.all_goroutines.get(find).ok_or("its list of goroutines was not found")?;
+        Ok(Parts { functions, all_goroutines })
     }
 
     /// Finds the functions that a ledger hooks in the memory of a process that runs the program
@@ -123,9 +148,9 @@ impl GoProgram {
         if let Some(entries) = &self.entries {
             return entries.clone();
         }
-        let functions = functions(&mut self.functions, &self.executable, memory, bias);
-        let found = functions.map_err(|reason| format!("it cannot be followed: {reason}"));
-        let found = found.and_then(|it| entries::find(&self.executable, &it.table, memory, bias));
+        let functions = functions(&mut self.functions, &self.executable, memory, bias)
+            .map_err(|reason| format!("it cannot be followed: {reason}"))?;
+        let found = entries::find(&self.executable, &functions.table, memory, bias);
         self.entries.insert(found).clone()
     }
 
@@ -156,17 +181,16 @@ impl Functions {
 
 /// The functions of a program, found if they have not been looked for.
 fn functions<'a>(
-    known: &'a mut Option<Result<Functions, &'static str>>,
+    sought: &'a mut Sought<Functions>,
     executable: &Executable,
     memory: &dyn Memory,
     bias: u64,
 ) -> Result<&'a mut Functions, &'static str> {
     let find = || {
         let table = function_table(executable, memory, bias);
-        let functions = table.map(|table| Functions { table, known: HashMap::new() });
-        functions.ok_or("its table of functions was not found")
+        table.map(|table| Functions { table, known: HashMap::new() })
     };
-    known.get_or_insert_with(find).as_mut().map_err(|reason| *reason)
+    sought.get(find).ok_or("its table of functions was not found")
 }
 
 /// `runtime.allgs`, by the symbol table or by the code of the function that adds to it.

@@ -1,0 +1,218 @@
+//! Where in the code something was asked for, and that it makes findings of their own.
+
+use expect_test::expect;
+
+use super::check;
+
+const TWO_PLACES: &str = "
+    0s call-site stack=7 is=main.charge,billing.go:23
+    0s snapshot
+    1s open a1..a12 every=15s pid=10
+    1s hand-out a1..a9 every=15s stack=7
+    136s hand-out a10..a12 every=15s stack=8
+    1s receive a1..a12 every=15s bytes=200
+    1s read a1..a12 every=15s
+    1s reader a1..a12 every=15s is=none http=body
+";
+
+fn check_two_places(rest: &str, expect: &expect_test::Expect) {
+    check(&[TWO_PLACES, rest].concat(), expect);
+}
+
+#[test]
+fn each_call_site_is_a_finding() {
+    check_two_places(
+        "
+        0s call-site stack=8 is=main.refund,billing.go:77
+        300s snapshot
+        300s report
+        ",
+        &expect![[r#"
+            [5m]
+              #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, stood 0s ~+4.0/min, reader none, at main.charge billing.go:23, responses 9
+                 9 responses requested 2m 59s to 4m 59s ago, neither read to the end nor closed
+                 on 9 of 9 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 they were requested at 9 separate times over 2m: rising
+              #2 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x3, oldest 2m 44s, stood 0s, reader none, at main.refund billing.go:77, responses 3
+                 3 responses requested 2m 14s to 2m 44s ago, neither read to the end nor closed
+                 on 3 of 3 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 they were requested at 3 separate times over 30s
+                 they are as bad as others to this destination, 12 in all
+        "#]],
+    );
+}
+
+/// The answer comes later: it is the same finding, and each of them once.
+#[test]
+fn a_call_site_that_becomes_known_makes_no_new_finding() {
+    check_two_places(
+        "
+        300s snapshot
+        300s report
+        301s call-site stack=8 is=main.refund,billing.go:77
+        302s snapshot
+        302s report
+        ",
+        &expect![[r#"
+            [5m]
+              #2 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, stood 0s ~+4.0/min, reader none, at main.charge billing.go:23, responses 9
+                 9 responses requested 2m 59s to 4m 59s ago, neither read to the end nor closed
+                 on 9 of 9 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 they were requested at 9 separate times over 2m: rising
+              #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x3, oldest 2m 44s, stood 0s, reader none, responses 3
+                 3 responses requested 2m 14s to 2m 44s ago, neither read to the end nor closed
+                 on 3 of 3 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 they were requested at 3 separate times over 30s
+                 where they were requested is not known
+                 they are as bad as others to this destination, 12 in all
+            [5m 2s]
+              #2 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 5m 1s, stood 2s ~+4.0/min, reader none, at main.charge billing.go:23, responses 9
+                 9 responses requested 3m 1s to 5m 1s ago, neither read to the end nor closed
+                 on 9 of 9 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 they were requested at 9 separate times over 2m: rising
+              #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x3, oldest 2m 46s, stood 2s, reader none, at main.refund billing.go:77, responses 3
+                 3 responses requested 2m 16s to 2m 46s ago, neither read to the end nor closed
+                 on 3 of 3 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 they were requested at 3 separate times over 30s
+                 they are as bad as others to this destination, 12 in all
+        "#]],
+    );
+}
+
+/// Ten places, three responses each: no place has N, and it is one program that forgets them.
+#[test]
+fn a_leak_spread_over_many_call_sites_is_found() {
+    use std::{fmt::Write as _, string::String};
+
+    let mut timeline = String::from("0s snapshot\n");
+    for place in 1..=10 {
+        write!(
+            timeline,
+            "
+            0s call-site stack={place} is=main.f{place},a.go:{place}
+            1s open a{place}1..a{place}3 pid=10
+            1s hand-out a{place}1..a{place}3 stack={place}
+            1s receive a{place}1..a{place}3 bytes=200
+            1s read a{place}1..a{place}3
+            1s reader a{place}1..a{place}3 is=none
+            "
+        )
+        .unwrap();
+    }
+    timeline.push_str(
+        "
+        100s snapshot
+        100s report",
+    );
+    check(
+        &timeline,
+        &expect![[r#"
+            [1m 40s]
+              #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x3, oldest 1m 39s, stood 0s, reader none, at main.f1 a.go:1, responses 3
+                 3 responses requested 1m 39s ago, neither read to the end nor closed
+                 nobody waits to read from 3 of 3
+                 they are as bad as others to this destination, 30 in all
+              #2 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x3, oldest 1m 39s, stood 0s, reader none, at main.f10 a.go:10, responses 3
+                 3 responses requested 1m 39s ago, neither read to the end nor closed
+                 nobody waits to read from 3 of 3
+                 they are as bad as others to this destination, 30 in all
+              #3 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x3, oldest 1m 39s, stood 0s, reader none, at main.f2 a.go:2, responses 3
+                 3 responses requested 1m 39s ago, neither read to the end nor closed
+                 nobody waits to read from 3 of 3
+                 they are as bad as others to this destination, 30 in all
+              #4 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x3, oldest 1m 39s, stood 0s, reader none, at main.f3 a.go:3, responses 3
+                 3 responses requested 1m 39s ago, neither read to the end nor closed
+                 nobody waits to read from 3 of 3
+                 they are as bad as others to this destination, 30 in all
+              #5 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x3, oldest 1m 39s, stood 0s, reader none, at main.f4 a.go:4, responses 3
+                 3 responses requested 1m 39s ago, neither read to the end nor closed
+                 nobody waits to read from 3 of 3
+                 they are as bad as others to this destination, 30 in all
+              #6 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x3, oldest 1m 39s, stood 0s, reader none, at main.f5 a.go:5, responses 3
+                 3 responses requested 1m 39s ago, neither read to the end nor closed
+                 nobody waits to read from 3 of 3
+                 they are as bad as others to this destination, 30 in all
+              #7 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x3, oldest 1m 39s, stood 0s, reader none, at main.f6 a.go:6, responses 3
+                 3 responses requested 1m 39s ago, neither read to the end nor closed
+                 nobody waits to read from 3 of 3
+                 they are as bad as others to this destination, 30 in all
+              #8 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x3, oldest 1m 39s, stood 0s, reader none, at main.f7 a.go:7, responses 3
+                 3 responses requested 1m 39s ago, neither read to the end nor closed
+                 nobody waits to read from 3 of 3
+                 they are as bad as others to this destination, 30 in all
+              #9 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x3, oldest 1m 39s, stood 0s, reader none, at main.f8 a.go:8, responses 3
+                 3 responses requested 1m 39s ago, neither read to the end nor closed
+                 nobody waits to read from 3 of 3
+                 they are as bad as others to this destination, 30 in all
+              #10 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x3, oldest 1m 39s, stood 0s, reader none, at main.f9 a.go:9, responses 3
+                 3 responses requested 1m 39s ago, neither read to the end nor closed
+                 nobody waits to read from 3 of 3
+                 they are as bad as others to this destination, 30 in all
+        "#]],
+    );
+}
+
+/// Others name where the connections were opened: one place, or the most frequent ones.
+#[test]
+fn what_was_opened_at_one_place_says_so() {
+    check(
+        "
+        0s call-site stack=7 is=dial,pool.c:9
+        0s call-site stack=8 is=dial,other.c:1
+        0s snapshot
+        1s open a1..a12 every=5s pid=10 stack=7
+        1s open b1..b12 every=5s pid=11 stack=7
+        61s open b13..b20 every=5s pid=11 stack=8
+        110s open b21..b22 every=5s pid=11 stack=9
+        120s peer-closes a1..a12 every=5s
+        120s peer-closes b1..b22 every=5s
+        300s snapshot
+        300s report
+        301s changes
+        ",
+        &expect![[r#"
+            [5m]
+              #2 close-wait likely: p11[11] outbound 10.0.0.1:443 x22, oldest 4m 59s, stood 0s ~+12.6/min
+                 the peer closed 22 sockets 1m 15s to 3m ago and nothing was sent since
+                 they were closed at 11 separate times over 1m 40s: rising
+                 called from dial pool.c:9 (12), dial other.c:1 (8)
+              #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x12, oldest 4m 59s, stood 0s, at dial pool.c:9
+                 the peer closed 12 sockets 2m 5s to 3m ago and nothing was sent since
+                 they were closed at 6 separate times over 50s
+            5m flagged 0x1 close-wait possible at dial pool.c:9
+            5m flagged 0x2 close-wait likely at dial pool.c:9
+            5m flagged 0x3 close-wait possible at dial pool.c:9
+            5m flagged 0x4 close-wait likely at dial pool.c:9
+            5m flagged 0x5 close-wait possible at dial pool.c:9
+            5m flagged 0x6 close-wait likely at dial pool.c:9
+            5m flagged 0x7 close-wait possible at dial pool.c:9
+            5m flagged 0x8 close-wait likely at dial pool.c:9
+            5m flagged 0x9 close-wait possible at dial pool.c:9
+            5m flagged 0xa close-wait likely at dial pool.c:9
+            5m flagged 0xb close-wait possible at dial pool.c:9
+            5m flagged 0xc close-wait likely at dial pool.c:9
+            5m flagged 0xd close-wait possible at dial pool.c:9
+            5m flagged 0xe close-wait likely at dial pool.c:9
+            5m flagged 0xf close-wait possible at dial pool.c:9
+            5m flagged 0x10 close-wait likely at dial pool.c:9
+            5m flagged 0x11 close-wait possible at dial pool.c:9
+            5m flagged 0x12 close-wait likely at dial pool.c:9
+            5m flagged 0x13 close-wait possible at dial pool.c:9
+            5m flagged 0x14 close-wait likely at dial pool.c:9
+            5m flagged 0x15 close-wait possible at dial pool.c:9
+            5m flagged 0x16 close-wait likely at dial pool.c:9
+            5m flagged 0x17 close-wait possible at dial pool.c:9
+            5m flagged 0x18 close-wait likely at dial pool.c:9
+            5m flagged 0x19 close-wait likely at dial other.c:1
+            5m flagged 0x1a close-wait likely at dial other.c:1
+            5m flagged 0x1b close-wait likely at dial other.c:1
+            5m flagged 0x1c close-wait likely at dial other.c:1
+            5m flagged 0x1d close-wait likely at dial other.c:1
+            5m flagged 0x1e close-wait likely at dial other.c:1
+            5m flagged 0x1f close-wait likely at dial other.c:1
+            5m flagged 0x20 close-wait likely at dial other.c:1
+            5m flagged 0x21 close-wait likely
+            5m flagged 0x22 close-wait likely
+        "#]],
+    );
+}

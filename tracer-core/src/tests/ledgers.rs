@@ -1,0 +1,70 @@
+//! The ledgers of the Go programs of a [`World`](super::world::World).
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    string::{String, ToString},
+    vec::Vec,
+};
+
+use crate::{CallSite, HttpStream, Input, Ledger, OpenResponse, ProcessKey, StackId, Timestamp};
+
+/// The responses that are out, as a program itself knows it.
+#[derive(Default)]
+pub(super) struct Ledgers {
+    out: BTreeMap<ProcessKey, BTreeMap<(u32, Option<u32>), OpenResponse>>,
+    /// The processes whose ledger nobody reads.
+    pub(super) unread: BTreeSet<u32>,
+    /// What the stacks are about; `None` if that cannot be told.
+    pub(super) places: BTreeMap<StackId, Option<String>>,
+}
+
+impl Ledgers {
+    /// One that is out on that stream already goes on, with other bytes held.
+    pub(super) fn hand_out(&mut self, process: ProcessKey, response: OpenResponse) {
+        let key = (response.fd, response.stream.map(|stream| stream.id));
+        let out = self.out.entry(process).or_default().entry(key).or_insert(response.clone());
+        if let Some(HttpStream { held_bytes, .. }) = &mut out.stream {
+            *held_bytes = response.stream.map_or(0, |stream| stream.held_bytes);
+        } else {
+            *out = response;
+        }
+    }
+
+    pub(super) fn give_back(&mut self, process: ProcessKey, fd: u32, stream: Option<u32>) {
+        if let Some(out) = self.out.get_mut(&process) {
+            out.remove(&(fd, stream));
+        }
+    }
+
+    /// The descriptor is closed, so nothing is out on it.
+    pub(super) fn close(&mut self, process: ProcessKey, fd: u32) {
+        if let Some(out) = self.out.get_mut(&process) {
+            out.retain(|(other, _), _| *other != fd);
+        }
+    }
+
+    /// The process executes another program.
+    pub(super) fn forget(&mut self, pid: u32) {
+        for (_, out) in self.out.iter_mut().filter(|(process, _)| process.pid == pid) {
+            out.clear();
+        }
+    }
+
+    /// The pages that are read now, without what has been out for less than `idle_ms`.
+    pub(super) fn pages(&self, now: Timestamp, idle_ms: u64) -> Vec<Input> {
+        let read = self.out.iter().filter(|(process, _)| !self.unread.contains(&process.pid));
+        let page = |(process, out): (&ProcessKey, &BTreeMap<_, OpenResponse>)| {
+            let old = out.values().filter(|it| now.ms_since(it.since) >= idle_ms);
+            let open = old.cloned().collect();
+            Input::Ledger(Ledger { process: *process, at: now, open, limits: None })
+        };
+        read.map(page).collect()
+    }
+
+    /// What a stack is about; nothing if nobody looks it up yet.
+    pub(super) fn call_site(&self, process: ProcessKey, stack: StackId) -> Option<Input> {
+        let place = self.places.get(&stack)?.clone();
+        let limits = place.is_none().then(|| "no frame is of the application".to_string());
+        Some(Input::CallSite(CallSite { process, stack, place, limits }))
+    }
+}
