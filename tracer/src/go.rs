@@ -228,3 +228,40 @@ fn unreadable(error: &io::Error) -> String {
 
 #[cfg(test)]
 mod tests;
+
+// STUB-BEGIN
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Carrier {
+    pub(crate) kind: tracer_common::LedgerKind,
+    pub(crate) address: u64,
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Carried {
+    pub(crate) fd: u32,
+    pub(crate) stream: Option<tracer_core::HttpStream>,
+}
+impl GoPrograms {
+    pub(crate) fn carried(
+        &mut self,
+        process: ProcessKey,
+        carriers: &[Carrier],
+    ) -> Result<Vec<Option<Carried>>, String> {
+        use memory::Memory as _;
+        let program = self.go_program(process.pid).ok_or("gone")?;
+        let memory = Opened::open(process.pid, &program.executable)?.memory;
+        let word = |a: u64| memory.read_one(a, 8).and_then(|b| word_at(&b, 0));
+        Ok(carriers
+            .iter()
+            .map(|c| {
+                if c.kind != tracer_common::LedgerKind::Connection {
+                    return None;
+                }
+                let conn = word(c.address + 88)?;
+                let netfd = word(conn)?;
+                let fd = word(netfd + 16)? as u32;
+                fs::read_link(format!("/proc/{}/fd/{fd}", process.pid)).ok()?;
+                Some(Carried { fd, stream: None })
+            })
+            .collect())
+    }
+}

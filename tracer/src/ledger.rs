@@ -34,13 +34,13 @@ const FOLLOWED_MAX: usize = 256;
 /// After this long no further process is given hooks at one look.
 const NEWCOMERS_MAX: Duration = Duration::from_millis(250);
 /// A request of HTTP/2 gets its stream at once. One that has none after this long never will.
-const PENDING_MAX_NS: u64 = 10_000_000_000;
+const PENDING_MAX_MS: u64 = 10_000;
 
 /// The ledgers of a run.
 #[derive(Debug)]
 pub(crate) struct Ledgers {
     /// What is younger is not joined to its connection yet.
-    age_min_ns: u64,
+    age_min_ms: u64,
     known: BTreeMap<Process, Standing>,
     /// Some process found no place.
     is_full: bool,
@@ -70,11 +70,10 @@ impl From<ProcessKey> for Process {
 }
 
 impl Ledgers {
-    /// Of responses, only those are told that have been out for this long.
-    pub(crate) fn new(age_min: Duration) -> Self {
+    /// Only responses are told of that have been out for so many milliseconds.
+    pub(crate) fn new(age_min_ms: u64) -> Self {
         raise_open_files_limit();
-        let age_min_ns = u64::try_from(age_min.as_nanos()).unwrap_or(u64::MAX);
-        Self { age_min_ns, known: BTreeMap::new(), is_full: false }
+        Self { age_min_ms, known: BTreeMap::new(), is_full: false }
     }
 
     /// Gives hooks to those of the wanted processes that have none yet, takes them back from those
@@ -188,19 +187,17 @@ impl Ledgers {
         for (key, record) in records {
             let owner = ProcessKey { pid: record.pid, start_time_ns: record.start_time_ns };
             let owner = Process::from(owner);
-            let age_ns = at.as_ns().saturating_sub(record.at_ns);
+            let since = Timestamp::from_ns(record.at_ns);
+            let age_ms = at.ms_since(since);
             match (self.known.get(&owner), carrier(key)) {
                 // A process that has become another program has new hooks.
-                (Some(Standing::Followed(followed)), Some(carrier))
-                    if followed.since <= Timestamp::from_ns(record.at_ns) =>
-                {
-                    if age_ns >= self.age_min_ns {
-                        let since = Timestamp::from_ns(record.at_ns);
+                (Some(Standing::Followed(followed)), Some(carrier)) if followed.since <= since => {
+                    if age_ms >= self.age_min_ms {
                         let stack = u32::try_from(record.stack).ok().map(StackId);
                         out.entry(owner).or_default().push(Entry { carrier, since, stack });
                     }
                 }
-                (Some(Standing::Followed(_)), None) if age_ns < PENDING_MAX_NS => {}
+                (Some(Standing::Followed(_)), None) if age_ms < PENDING_MAX_MS => {}
                 _ => kernel.take_off_ledger(*key),
             }
         }

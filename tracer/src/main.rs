@@ -9,6 +9,7 @@ mod doctor;
 mod exit_code;
 mod family;
 mod go;
+mod ledger;
 mod observer;
 mod outlet;
 mod pace;

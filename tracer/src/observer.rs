@@ -15,10 +15,11 @@ use tracer_core::{
 
 use crate::{
     assemble::Assembly,
-    cli::Plan,
+    cli::{Follow, Plan},
     clock,
     family::Family,
     go::GoPrograms,
+    ledger::Ledgers,
     processes,
     readers::ReaderLooks,
     scope::Scope,
@@ -32,6 +33,10 @@ use crate::{
 /// Most events taken from the ring at one go, so that a flood of them cannot hold up the rest.
 const EVENTS_MAX: usize = 65_536;
 
+/// A response is told of when it has been out for this part of the time after which it is suspicious,
+/// so that none is missed that becomes so before the next look.
+const LEDGER_PART: u64 = 2;
+
 /// The probes, the iterator and `/proc`, for one run.
 pub(crate) struct Observer {
     kernel: Kernel,
@@ -44,6 +49,10 @@ pub(crate) struct Observer {
     readers: ReaderLooks,
     /// The Go programs that were looked at.
     programs: GoPrograms,
+    /// What those have handed out, if they are followed.
+    ledgers: Option<Ledgers>,
+    /// The processes with sockets in the latest snapshot, if that matters to the ledgers.
+    holders: Vec<ProcessKey>,
     /// Known from the first record on.
     jiffies_per_second: Option<u32>,
     /// Events of other sockets than these are kept back in the kernel.
@@ -75,7 +84,13 @@ impl Observer {
         let limits = processes::limits_of_proc()?;
         let attach = plan.duration != Some(Duration::ZERO);
         let only_tracked = attach && family.is_some();
-        let options = KernelOptions { only_tracked, verbose: plan.verbose, ring_bytes: None };
+        let is_followed = attach && plan.follow != Follow::Nobody;
+        let options = KernelOptions {
+            only_tracked,
+            with_stacks: only_tracked || is_followed,
+            verbose: plan.verbose,
+            ring_bytes: None,
+        };
         let mut observer = Self {
             kernel: Kernel::load(options)?,
             events: None,
@@ -85,6 +100,8 @@ impl Observer {
             with_cmdline: plan.cmdline,
             readers: ReaderLooks::default(),
             programs: GoPrograms::default(),
+            ledgers: is_followed.then(|| Ledgers::new(plan.options.idle_ms / LEDGER_PART)),
+            holders: Vec::new(),
             jiffies_per_second: None,
             only_tracked,
             followed: BTreeSet::new(),
@@ -156,6 +173,8 @@ impl Observer {
                 total.ring_full += kernel.ring_full;
                 total.map_full += kernel.map_full;
                 total.unreadable += kernel.read_failed + kernel.missed_runs;
+                total.stack_lost += kernel.stack_lost;
+                total.ledger_full += kernel.ledger_full;
             }
             // Better to say that something may be missing than that nothing is.
             Err(error) => {
@@ -182,6 +201,9 @@ impl Observer {
         }
         let snapshot = snapshot.context("the kernel's clock makes no sense: try again")?;
         self.follow(&snapshot);
+        if self.ledgers.is_some() {
+            self.holders = snapshot.holders.iter().map(|holder| holder.key).collect();
+        }
         Ok(snapshot)
     }
 
@@ -260,6 +282,17 @@ impl Observer {
             self.kernel.set_pids(&family.pids())?;
         }
         Ok(())
+    }
+
+    /// What the Go programs that are followed have handed out and not got back, as of now.
+    pub(crate) fn ledgers(&mut self) -> Vec<Input> {
+        let Some(ledgers) = &mut self.ledgers else { return Vec::new() };
+        let named = self.family.as_ref().map(Family::members);
+        let holders = self.holders.iter();
+        let wanted = named.cloned().unwrap_or_else(|| {
+            holders.map(|key| (key.pid, key.start_time_ns / processes::TICK_NS)).collect()
+        });
+        ledgers.look(&mut self.kernel, &mut self.programs, &wanted, &self.holders)
     }
 
     /// Why there is nothing more to see: the user named processes, and neither they nor their

@@ -57,8 +57,7 @@ impl Followed {
             Ok(links) => links,
             Err(error) => return Some(Err(format!("it cannot be hooked: {error:#}"))),
         };
-        let followed =
-            Self { since, image, page: Page::default(), limits: entries.limits, links };
+        let followed = Self { since, image, page: Page::default(), limits: entries.limits, links };
         followed.runs_on().then_some(Ok(followed))
     }
 

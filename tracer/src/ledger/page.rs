@@ -31,8 +31,7 @@ impl Entry {
 ///
 /// # Errors
 /// Why nothing can be said, as a sentence.
-pub(super) type Resolve<'a> =
-    &'a mut dyn FnMut(&[Carrier]) -> Result<Vec<Option<Carried>>, String>;
+pub(super) type Resolve<'a> = &'a mut dyn FnMut(&[Carrier]) -> Result<Vec<Option<Carried>>, String>;
 
 /// What is kept of a page from one look to the next.
 #[derive(Debug, Default)]

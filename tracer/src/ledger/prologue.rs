@@ -39,7 +39,11 @@ mod tests {
                 "4c8da424d0fdffff 4d3b6610 0f86c30e0000 4881ecb0020000",
                 Some(18),
             ),
-            ("1.21 (*persistConn).closeLocked", "493b6610 0f8689010000 55 4889e5 4883ec78", Some(10)),
+            (
+                "1.21 (*persistConn).closeLocked",
+                "493b6610 0f8689010000 55 4889e5 4883ec78",
+                Some(10),
+            ),
             ("1.23 (*http2clientStream).doRequest", "493b6610 7666 55 4889e5 4883ec18", Some(6)),
             ("a frame of 200 bytes", "4c8d6424b8 4d3b6610 7620 55 4889e5", Some(11)),
             ("without a frame", "488b4008 c3", None),
