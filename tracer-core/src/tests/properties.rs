@@ -4,8 +4,11 @@ use std::{format, net::SocketAddr, string::String, vec::Vec};
 
 use proptest::prelude::*;
 
-use super::world::World;
-use crate::{Detector, Direction, Input, Options, Report, Timestamp};
+use super::world::{World, process};
+use crate::{
+    CallSite, ConnectionId, Detector, Direction, HttpConnection, HttpStage, Input, Options,
+    ProcessFacts, Question, Reader, ReaderFacts, Readers, Report, StackId, Timestamp, Verdict,
+};
 
 /// One thing that happens to one of a few sockets.
 #[derive(Clone, Debug)]
@@ -17,6 +20,11 @@ enum Action {
     PeerCloses { name: u8 },
     PeerResets { name: u8 },
     Close { name: u8 },
+    HandOut { name: u8, stack: u8, stream: Option<u8>, held: u16 },
+    GiveBack { name: u8, stream: Option<u8> },
+    Exec { pid: u8 },
+    LosePage { pid: u8, is_lost: bool },
+    Name { pid: u8, stack: u8, is_known: bool },
     Snapshot,
 }
 
@@ -32,7 +40,25 @@ fn action() -> impl Strategy<Value = Action> {
         2 => name.clone().prop_map(|name| Action::PeerCloses { name }),
         2 => name.clone().prop_map(|name| Action::PeerResets { name }),
         2 => name.prop_map(|name| Action::Close { name }),
-        2 => Just(Action::Snapshot),
+        4 => Just(Action::Snapshot),
+        8 => ledger_action(),
+    ]
+}
+
+/// What Go programs do with responses, and what is learned of it.
+fn ledger_action() -> impl Strategy<Value = Action> {
+    // A few that much happens to.
+    let (name, pid, stack) = (0_u8..4, 1_u8..4, 0_u8..4);
+    let stream = proptest::option::of(0_u8..3);
+    prop_oneof![
+        9 => (name.clone(), stack.clone(), stream.clone(), 0_u16..3)
+            .prop_map(|(name, stack, stream, held)| Action::HandOut { name, stack, stream, held }),
+        1 => (name, stream).prop_map(|(name, stream)| Action::GiveBack { name, stream }),
+        2 => (pid.clone(), any::<bool>())
+            .prop_map(|(pid, is_lost)| Action::LosePage { pid, is_lost }),
+        2 => (pid.clone(), stack, any::<bool>())
+            .prop_map(|(pid, stack, is_known)| Action::Name { pid, stack, is_known }),
+        1 => pid.prop_map(|pid| Action::Exec { pid }),
     ]
 }
 
@@ -56,11 +82,50 @@ fn act(world: &mut World, action: &Action) {
         Action::PeerCloses { name: number } => world.peer_closes(&name(number)),
         Action::PeerResets { name: number } => world.peer_resets(&name(number)),
         Action::Close { name: number } => world.close(&name(number)),
+        Action::HandOut { name: number, stack, stream, held } => {
+            let stack = (*stack > 0).then(|| StackId((*stack).into()));
+            world.hand_out(&name(number), stack, stream.map(u32::from), (*held).into());
+        }
+        Action::GiveBack { name: number, stream } => {
+            world.give_back(&name(number), stream.map(u32::from));
+        }
+        Action::Exec { pid } => world.ledgers.forget((*pid).into()),
+        Action::LosePage { pid, is_lost } => {
+            let unread = &mut world.ledgers.unread;
+            if *is_lost {
+                unread.insert((*pid).into())
+            } else {
+                unread.remove(&(*pid).into())
+            };
+        }
+        Action::Name { pid, stack, is_known } => world.outbox.push(Input::CallSite(CallSite {
+            process: process((*pid).into()),
+            stack: StackId((*stack).into()),
+            place: is_known.then(|| format!("main.f{stack} a.go:{stack}")),
+            limits: None,
+        })),
         Action::Snapshot => {
             let snapshot = world.snapshot();
             world.outbox.push(snapshot);
+            world.outbox.extend((1..4).map(|pid| Input::Process(facts(pid))));
+            let pages = world.pages(IDLE_MS);
+            world.outbox.extend(pages);
             world.outbox.push(Input::Tick(world.now));
         }
+    }
+}
+
+/// A process that is free to act, so that something can be held against it.
+fn facts(pid: u32) -> ProcessFacts {
+    ProcessFacts {
+        key: process(pid),
+        exe: None,
+        cmdline: None,
+        uid: None,
+        container: None,
+        fd_limit: None,
+        stopped: false,
+        has_executed: None,
     }
 }
 
@@ -77,12 +142,46 @@ fn play(history: &[(u32, Action)], lost: &[bool]) -> (World, Vec<Input>) {
     (world, inputs)
 }
 
+/// Little is enough, so that much is found.
+fn options() -> Options {
+    Options { all: true, idle_ms: IDLE_MS, count_min: 2, ..Options::default() }
+}
+
+const IDLE_MS: u64 = 20_000;
+
 fn detect(inputs: impl IntoIterator<Item = Input>) -> Detector {
-    let mut detector = Detector::new(Options { all: true, ..Options::default() });
+    let mut detector = Detector::new(options());
     for input in inputs {
-        detector.handle(input);
+        handle(&mut detector, input);
     }
     detector
+}
+
+/// Answers who reads, before each judgement.
+fn handle(detector: &mut Detector, input: Input) {
+    if let Input::Tick(at) = input {
+        for question in detector.questions(at) {
+            if let Question::Readers(process, asked) = question {
+                let found = asked.iter().filter_map(|asked| reader(asked.id)).collect();
+                let (goroutines, limits) = (None, None);
+                detector.handle(Input::Readers(Readers { process, at, found, goroutines, limits }));
+            }
+        }
+    }
+    detector.handle(input);
+}
+
+/// Of some connections nobody knows, some have a reader, and of others it is proved that none has.
+fn reader(id: ConnectionId) -> Option<ReaderFacts> {
+    let reader = match id.0 % 4 {
+        0 => return None,
+        1 => Reader::Goroutine,
+        _ => Reader::None,
+    };
+    let is_held = id.0 % 8 == 2;
+    let stage = HttpStage::AwaitingBody;
+    let http = Some(HttpConnection { stage, transport: 1, request: None, is_held });
+    Some(ReaderFacts { id, reader, is_registered: true, http })
 }
 
 /// The sockets that a report lists, flagged or not, with what is the same whoever saw them.
@@ -97,6 +196,8 @@ fn table(report: &Report) -> Vec<String> {
         })
         .collect();
     table.sort();
+    // One of HTTP/2 is in the finding of each call site.
+    table.dedup();
     table
 }
 
@@ -167,6 +268,24 @@ proptest! {
         prop_assert_eq!(standing, reported);
     }
 
+    /// A connection has one verdict. Of HTTP/2 it may be in several findings, each of another call
+    /// site.
+    #[test]
+    fn no_connection_has_two_verdicts(history in history()) {
+        let history = [&history[..], &[(60_000, Action::Snapshot)]].concat();
+        let report = detect(play(&history, &[]).1).report();
+        let mut places = std::collections::BTreeSet::new();
+        let mut verdicts = std::collections::BTreeMap::new();
+        for finding in &report.findings {
+            for connection in &finding.connections {
+                let before = verdicts.insert(connection.id, finding.verdict);
+                prop_assert!(before.is_none_or(|before| before == finding.verdict));
+                prop_assert!(before.is_none_or(|before| before == Verdict::BodyNotClosed));
+                prop_assert!(places.insert((connection.id, finding.call_site.clone())));
+            }
+        }
+    }
+
     /// Events may arrive in one heap or one by one, with judgements in between or without: what is
     /// found at the end is the same.
     #[test]
@@ -174,7 +293,7 @@ proptest! {
         let history = [&history[..], &[(0, Action::Snapshot)]].concat();
         let inputs = play(&history, &[]).1;
         let mut seldom = detect(inputs.clone());
-        let mut often = Detector::new(Options { all: true, ..Options::default() });
+        let mut often = Detector::new(options());
         let mut now = None;
         for (index, input) in inputs.into_iter().enumerate() {
             now = match &input {
@@ -182,7 +301,7 @@ proptest! {
                 Input::Event(event) => Some(event.at),
                 _ => now,
             };
-            often.handle(input);
+            handle(&mut often, input);
             if let Some(now) = now.filter(|_| extra >> (index % 64) & 1 == 1) {
                 let _ = often.report();
                 let _ = often.questions(now);

@@ -23,6 +23,11 @@ pub(crate) fn unlisted_gaps(coverage: &Coverage) -> Vec<String> {
         let connections = counted(coverage.table_full, "connection", "connections");
         gaps.push(format!("{connections} did not fit into the table"));
     }
+    let responses = coverage.loss.ledger_full.saturating_add(coverage.responses_full);
+    if responses > 0 {
+        let responses = counted(responses, "response", "responses");
+        gaps.push(format!("{responses} did not fit into the ledger"));
+    }
     gaps
 }
 

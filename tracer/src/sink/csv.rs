@@ -36,7 +36,6 @@ pub(crate) fn change(
         connection: &change.connection,
         judgement: Some((change.flag.verdict, change.flag.confidence)),
         stood_ms: Some(change.at.ms_since(change.flag.since)),
-        call_site: None,
     };
     row.render(coverage, context)
 }
@@ -54,7 +53,6 @@ pub(crate) fn remaining<'a>(
             connection,
             judgement: Some((finding.verdict, finding.confidence)),
             stood_ms: Some(finding.stood_ms),
-            call_site: finding.call_site.as_deref(),
         })
     });
     let open = report.unflagged.iter().map(|connection| Row {
@@ -63,7 +61,6 @@ pub(crate) fn remaining<'a>(
         connection,
         judgement: None,
         stood_ms: None,
-        call_site: None,
     });
     standing.chain(open).map(|row| row.render(&report.coverage, context))
 }
@@ -75,7 +72,6 @@ struct Row<'a> {
     judgement: Option<(Verdict, Confidence)>,
     /// How long the connection has had a verdict, or had; at the end, how long the finding has.
     stood_ms: Option<u64>,
-    call_site: Option<&'a str>,
 }
 
 impl Row<'_> {
@@ -112,7 +108,7 @@ impl Row<'_> {
             self.judgement.map_or("", |(verdict, _)| verdict.name()),
             self.judgement.map_or("", |(_, confidence)| confidence.name()),
             connection.reader.name(),
-            &escape::csv_text(self.call_site.unwrap_or_default()),
+            &escape::csv_text(connection.call_site.as_deref().unwrap_or_default()),
             &escape::csv_text(connection.request.as_deref().unwrap_or_default()),
             &coverage::events_lost(&coverage.loss).to_string(),
             truth(coverage.complete),

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use tracer_core::{
     Change, ChangeKind, Comm, Confidence, Connection, ConnectionId, Coverage, Direction, Finding,
-    Flag, Loss, Origin, Owner, ProcessKey, ProcessSummary, Reader, Report, TcpState, Timestamp,
-    Verdict,
+    Flag, Goroutines, Loss, Origin, Owner, ProcessKey, ProcessSummary, Reader, Report, TcpState,
+    Timestamp, Verdict,
 };
 
 use super::Context;
@@ -69,6 +69,9 @@ pub(crate) fn connection(number: u32, state: TcpState, remote: &str) -> Connecti
         rx_bytes: 1_311,
         tx_bytes: 240,
         reader: Reader::Unknown,
+        responses: 0,
+        held_bytes: 0,
+        call_site: None,
         request: None,
         origin: Origin::Traced,
     }
@@ -100,7 +103,9 @@ pub(crate) fn finding(id: u64, connections: Vec<Connection>) -> Finding {
         oldest_age_is_lower_bound: first.age_is_lower_bound,
         growth_per_min_milli: Some(23_000),
         growth_is_reconstructed: false,
+        responses: connections.iter().map(|connection| connection.responses).sum(),
         unread_bytes: connections.iter().map(|connection| connection.unread_bytes).sum(),
+        held_bytes: connections.iter().map(|connection| connection.held_bytes).sum(),
         reader: Reader::Unknown,
         call_site: None,
         request: None,
@@ -149,10 +154,12 @@ pub(crate) fn with_call_site(id: u64) -> Finding {
     for connection in &mut connections {
         connection.unread_bytes = 5_000;
         connection.reader = Reader::None;
+        connection.responses = 1;
+        connection.call_site = Some("main.(*Client).doSomething billing.go:23".to_owned());
         connection.request = Some("GET http://billing/charge".to_owned());
     }
     Finding {
-        verdict: Verdict::Undrained,
+        verdict: Verdict::BodyNotClosed,
         confidence: Confidence::Certain,
         growth_per_min_milli: Some(400),
         growth_is_reconstructed: true,
@@ -162,8 +169,29 @@ pub(crate) fn with_call_site(id: u64) -> Finding {
         container: Some("4f3c2b1a09182736455463728190".to_owned()),
         cmdline: Some("/usr/local/bin/api --config /etc/api.toml".to_owned()),
         evidence: vec![
-            "Data arrived on all of them and nothing was read for 50m.".to_owned(),
+            "23 responses requested 50m ago, neither read to the end nor closed".to_owned(),
             "responses to GET http://billing/charge (23)".to_owned(),
+        ],
+        ..finding(id, connections)
+    }
+}
+
+/// Streams of HTTP/2 that nobody reads, all on one connection.
+pub(crate) fn multiplexed(id: u64) -> Finding {
+    let mut connections = connections(1, TcpState::Established, "10.0.0.7:443");
+    connections[0].responses = 14;
+    connections[0].held_bytes = 56_000_000;
+    connections[0].reader = Reader::Goroutine;
+    connections[0].call_site = Some("main.export report.go:40".to_owned());
+    Finding {
+        verdict: Verdict::BodyNotClosed,
+        growth_per_min_milli: None,
+        reader: Reader::Goroutine,
+        call_site: Some("main.export report.go:40".to_owned()),
+        evidence: vec![
+            "14 streams of HTTP/2 on 1 socket, 56 MB held in the program's memory, and nobody \
+             has read them for 50m"
+                .to_owned(),
         ],
         ..finding(id, connections)
     }
@@ -231,6 +259,7 @@ pub(crate) fn mixed() -> Report {
         growth_per_min_milli: Some(23_000),
         growth_is_reconstructed: false,
         seconds_to_fd_limit: Some(46 * 3_600),
+        goroutines: Some(Goroutines { total: 3_630, read_loops: 1_204, write_loops: 1_203 }),
     }];
     report
 }
@@ -242,11 +271,12 @@ pub(crate) fn hostile() -> Report {
     connections[0].owners =
         vec![owner(api(), &comm.0, 7), owner(process(666, 10), "\u{9b}31m\u{200b}\r", 8)];
     connections[0].request = Some("-GET http://h/\r\nSet-Cookie: a".to_owned());
+    connections[0].call_site = Some("@main\ttab evil.go:1".to_owned());
     let mut finding = finding(1, connections);
     finding.exe = Some("/tmp/\u{202e}gpj.exe\n/bin/sh".to_owned());
     finding.cmdline = Some("sh -c \x1b]0;owned\x07".to_owned());
     finding.container = Some("\x1b[31mdeadbeef".to_owned());
-    finding.call_site = Some("@main\ttab evil.go:1".to_owned());
+    finding.call_site.clone_from(&finding.connections[0].call_site);
     finding.request.clone_from(&finding.connections[0].request);
     finding.evidence = vec!["A sentence with \x1b[8m hidden text.".to_owned()];
     report(vec![finding])
@@ -257,8 +287,16 @@ pub(crate) fn incomplete() -> Report {
     let mut report = report(Vec::new());
     report.coverage = Coverage {
         complete: false,
-        loss: Loss { ring_full: 1_200, map_full: 30, unreadable: 4, snapshots_failed: 1 },
+        loss: Loss {
+            ring_full: 1_200,
+            map_full: 30,
+            unreadable: 4,
+            snapshots_failed: 1,
+            stacks_lost: 7,
+            ledger_full: 3,
+        },
         table_full: 5,
+        responses_full: 2,
         processes_unreadable: 2,
         not_judged: [("mptcp".to_owned(), 2), ("smc".to_owned(), 1)].into(),
         probes: vec!["accept: not attached (no BTF)".to_owned()],
@@ -272,6 +310,7 @@ pub(crate) fn change(kind: ChangeKind) -> Change {
     let mut connection = connection(0, TcpState::CloseWait, "10.0.0.7:443");
     connection.unread_bytes = 512;
     connection.idle_ms = 61_250;
+    connection.call_site = Some("main.dial dial.go:9".to_owned());
     Change {
         at: now().before_ms(1_500),
         kind,

@@ -73,7 +73,7 @@ pub(crate) fn page(report: &Report, context: &Context, style: Style) -> Page {
     sections.push(detail::retracted_lines(report, width, paint));
     sections.push(connections::lines(&report.unflagged, width, paint));
 
-    let processes = detail::process_lines(report, width);
+    let processes = detail::process_lines(report, style);
     let mut footer = footer::lines(report, context, width, paint);
     if report.processes.len() <= FOOTER_PROCESSES_MAX {
         footer.splice(0..0, processes);
@@ -90,7 +90,10 @@ pub(crate) fn page(report: &Report, context: &Context, style: Style) -> Page {
 /// Whether two reports have the same findings, however the ages in them have moved on: then a
 /// reader who has seen the one need not see the other.
 pub(crate) fn have_same_findings(one: &Report, other: &Report) -> bool {
-    let facts = |it: &Finding| (it.id, it.verdict, it.confidence, it.count, it.retracted_at);
+    let facts = |it: &Finding| {
+        let size = (it.count, it.responses);
+        (it.id, it.verdict, it.confidence, size, it.retracted_at, it.call_site.clone())
+    };
     one.findings.iter().map(facts).eq(other.findings.iter().map(facts))
 }
 

@@ -42,9 +42,9 @@ fn each_change_is_a_row() {
     check(
         &text(rows),
         &expect![[r#"
-            1,2026-03-01T11:59:58.500Z,flagged,0x1000,4711,2026-03-01T10:53:20.000Z,api,7,90000,4026531840,outbound,10.0.0.5,40000,10.0.0.7,443,CLOSE_WAIT,3060,false,61.25,512,0,1311,240,traced,close-wait,possible,unknown,,,0,true,58.5
-            1,2026-03-01T11:59:58.500Z,retracted,0x1000,4711,2026-03-01T10:53:20.000Z,api,7,90000,4026531840,outbound,10.0.0.5,40000,10.0.0.7,443,CLOSE_WAIT,3060,false,61.25,512,0,1311,240,traced,close-wait,possible,unknown,,,0,true,58.5
-            1,2026-03-01T11:59:58.500Z,closed,0x1000,4711,2026-03-01T10:53:20.000Z,api,7,90000,4026531840,outbound,10.0.0.5,40000,10.0.0.7,443,CLOSE_WAIT,3060,false,61.25,512,0,1311,240,traced,close-wait,possible,unknown,,,0,true,58.5
+            1,2026-03-01T11:59:58.500Z,flagged,0x1000,4711,2026-03-01T10:53:20.000Z,api,7,90000,4026531840,outbound,10.0.0.5,40000,10.0.0.7,443,CLOSE_WAIT,3060,false,61.25,512,0,1311,240,traced,close-wait,possible,unknown,main.dial dial.go:9,,0,true,58.5
+            1,2026-03-01T11:59:58.500Z,retracted,0x1000,4711,2026-03-01T10:53:20.000Z,api,7,90000,4026531840,outbound,10.0.0.5,40000,10.0.0.7,443,CLOSE_WAIT,3060,false,61.25,512,0,1311,240,traced,close-wait,possible,unknown,main.dial dial.go:9,,0,true,58.5
+            1,2026-03-01T11:59:58.500Z,closed,0x1000,4711,2026-03-01T10:53:20.000Z,api,7,90000,4026531840,outbound,10.0.0.5,40000,10.0.0.7,443,CLOSE_WAIT,3060,false,61.25,512,0,1311,240,traced,close-wait,possible,unknown,main.dial dial.go:9,,0,true,58.5
         "#]],
     );
 }
@@ -62,7 +62,7 @@ fn what_is_left_at_the_end_is_a_row_each() {
         &text(remaining(&report, &fixture::context())),
         &expect![[r#"
             1,2026-03-01T12:00:00.000Z,standing,0x1000,801,2026-02-28T11:00:00.000Z,nginx,20,90000,4026531840,inbound,2001:db8::5,8080,2001:db8:85a3::8a2e:370:7334,50123,CLOSE,3060,true,3000,0,0,1311,240,seeded,ghost,possible,unknown,,,0,true,2940
-            1,2026-03-01T12:00:00.000Z,standing,0x1000,4711,2026-03-01T10:53:20.000Z,api,7,90000,4026531840,outbound,2001:db8::5,40000,2001:db8:85a3::8a2e:370:7334,443,ESTABLISHED,3060,false,3000,5000,0,1311,240,traced,undrained,certain,none,main.(*Client).doSomething billing.go:23,GET http://billing/charge,0,true,2940
+            1,2026-03-01T12:00:00.000Z,standing,0x1000,4711,2026-03-01T10:53:20.000Z,api,7,90000,4026531840,outbound,2001:db8::5,40000,2001:db8:85a3::8a2e:370:7334,443,ESTABLISHED,3060,false,3000,5000,0,1311,240,traced,body-not-closed,certain,none,main.(*Client).doSomething billing.go:23,GET http://billing/charge,0,true,2940
             1,2026-03-01T12:00:00.000Z,open,0x1000,4711,2026-03-01T10:53:20.000Z,api,7,90000,4026531840,outbound,10.0.0.5,40000,10.0.0.9,5432,ESTABLISHED,3060,false,3000,0,0,1311,240,traced,,,unknown,,,0,true,
             1,2026-03-01T12:00:00.000Z,open,0x1001,,,,,90001,4026531840,outbound,10.0.0.5,40001,10.0.0.9,5432,ESTABLISHED,3058,false,2998,0,0,1311,240,traced,,,unknown,,,0,true,
         "#]],

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, collections::BTreeMap, net::SocketAddr};
 
 use serde::Serialize;
-use tracer_core::{Connection, Coverage, Finding, Owner, ProcessSummary, Report};
+use tracer_core::{Connection, Coverage, Finding, Goroutines, Owner, ProcessSummary, Report};
 
 use super::CONNECTIONS_MAX;
 use crate::{
@@ -72,7 +72,9 @@ struct FindingObject<'a> {
     oldest_age_s: Thousandths,
     oldest_age_is_lower_bound: bool,
     growth_per_min: Option<Thousandths>,
+    responses: usize,
     unread_bytes: u64,
+    held_bytes: u64,
     reader: &'static str,
     call_site: Option<&'a str>,
     request: Option<&'a str>,
@@ -105,7 +107,9 @@ impl<'a> FindingObject<'a> {
             oldest_age_s: Thousandths::from_ms(finding.oldest_age_ms),
             oldest_age_is_lower_bound: finding.oldest_age_is_lower_bound,
             growth_per_min: finding.growth_per_min_milli.map(Thousandths::from_milli),
+            responses: finding.responses,
             unread_bytes: finding.unread_bytes,
+            held_bytes: finding.held_bytes,
             reader: finding.reader.name(),
             call_site: finding.call_site.as_deref(),
             request: finding.request.as_deref(),
@@ -136,6 +140,9 @@ struct ConnectionObject<'a> {
     rx_bytes: u64,
     tx_bytes: u64,
     reader: &'static str,
+    responses: usize,
+    held_bytes: u64,
+    call_site: Option<&'a str>,
     request: Option<&'a str>,
     origin: &'static str,
 }
@@ -162,6 +169,9 @@ impl<'a> ConnectionObject<'a> {
             rx_bytes: connection.rx_bytes,
             tx_bytes: connection.tx_bytes,
             reader: connection.reader.name(),
+            responses: connection.responses,
+            held_bytes: connection.held_bytes,
+            call_site: connection.call_site.as_deref(),
             request: connection.request.as_deref(),
             origin: connection.origin.name(),
         }
@@ -196,6 +206,21 @@ struct ProcessObject<'a> {
     growth_per_min: Option<Thousandths>,
     growth_is_reconstructed: bool,
     seconds_to_fd_limit: Option<u64>,
+    goroutines: Option<GoroutinesObject>,
+}
+
+#[derive(Serialize)]
+struct GoroutinesObject {
+    total: u64,
+    read_loops: u64,
+    write_loops: u64,
+}
+
+impl GoroutinesObject {
+    const fn new(goroutines: Goroutines) -> Self {
+        let Goroutines { total, read_loops, write_loops } = goroutines;
+        Self { total, read_loops, write_loops }
+    }
 }
 
 impl<'a> ProcessObject<'a> {
@@ -208,6 +233,7 @@ impl<'a> ProcessObject<'a> {
             growth_per_min: process.growth_per_min_milli.map(Thousandths::from_milli),
             growth_is_reconstructed: process.growth_is_reconstructed,
             seconds_to_fd_limit: process.seconds_to_fd_limit,
+            goroutines: process.goroutines.map(GoroutinesObject::new),
         }
     }
 }

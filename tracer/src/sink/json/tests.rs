@@ -68,7 +68,7 @@ fn an_outbound_finding() {
               "findings": [
                 {
                   "id": "f1",
-                  "verdict": "undrained",
+                  "verdict": "body-not-closed",
                   "confidence": "certain",
                   "pid": 4711,
                   "start_time": "2026-03-01T10:53:20.000Z",
@@ -85,12 +85,14 @@ fn an_outbound_finding() {
                   "oldest_age_s": 3060,
                   "oldest_age_is_lower_bound": false,
                   "growth_per_min": 0.4,
+                  "responses": 23,
                   "unread_bytes": 115000,
+                  "held_bytes": 0,
                   "reader": "none",
                   "call_site": "main.(*Client).doSomething billing.go:23",
                   "request": "GET http://billing/charge",
                   "evidence": [
-                    "Data arrived on all of them and nothing was read for 50m.",
+                    "23 responses requested 50m ago, neither read to the end nor closed",
                     "responses to GET http://billing/charge (23)"
                   ],
                   "retracted_at": null,
@@ -119,6 +121,9 @@ fn an_outbound_finding() {
                       "rx_bytes": 1311,
                       "tx_bytes": 240,
                       "reader": "none",
+                      "responses": 1,
+                      "held_bytes": 0,
+                      "call_site": "main.(*Client).doSomething billing.go:23",
                       "request": "GET http://billing/charge",
                       "origin": "traced"
                     }
@@ -134,7 +139,12 @@ fn an_outbound_finding() {
                   "fd_limit": 65536,
                   "growth_per_min": 23,
                   "growth_is_reconstructed": false,
-                  "seconds_to_fd_limit": 165600
+                  "seconds_to_fd_limit": 165600,
+                  "goroutines": {
+                    "total": 3630,
+                    "read_loops": 1204,
+                    "write_loops": 1203
+                  }
                 }
               ],
               "coverage": {
@@ -188,7 +198,9 @@ fn an_inbound_finding() {
                   "oldest_age_s": 3060,
                   "oldest_age_is_lower_bound": true,
                   "growth_per_min": null,
+                  "responses": 0,
                   "unread_bytes": 0,
+                  "held_bytes": 0,
                   "reader": "unknown",
                   "call_site": null,
                   "request": null,
@@ -227,6 +239,9 @@ fn an_inbound_finding() {
                       "rx_bytes": 1311,
                       "tx_bytes": 240,
                       "reader": "unknown",
+                      "responses": 0,
+                      "held_bytes": 0,
+                      "call_site": null,
                       "request": null,
                       "origin": "seeded"
                     }
@@ -284,7 +299,8 @@ fn all_connections_and_what_was_not_seen() {
                 "notes": [
                   "Only processes of this container are visible.",
                   "1 snapshot failed",
-                  "5 connections did not fit into the table"
+                  "5 connections did not fit into the table",
+                  "5 responses did not fit into the ledger"
                 ]
               },
               "connections": [
@@ -304,6 +320,9 @@ fn all_connections_and_what_was_not_seen() {
                   "rx_bytes": 1311,
                   "tx_bytes": 240,
                   "reader": "unknown",
+                  "responses": 0,
+                  "held_bytes": 0,
+                  "call_site": null,
                   "request": null,
                   "origin": "traced"
                 }
@@ -317,7 +336,7 @@ fn all_connections_and_what_was_not_seen() {
 fn a_stream_of_reports_is_a_line_each() {
     let line = line(&fixture::report(vec![fixture::retracted(1)]), &fixture::context()).unwrap();
     expect![[r#"
-        {"schema":1,"tool":"tracer 0.1.0","host":"web1","kernel":"6.18.0-amd64","started_at":"2026-03-01T11:59:57.000Z","at":"2026-03-01T12:00:00.000Z","observed_ms":3000,"findings":[{"id":"f1","verdict":"undrained","confidence":"likely","pid":4711,"start_time":"2026-03-01T10:53:20.000Z","comm":"api","exe":"/usr/local/bin/api","cmdline":null,"uid":1000,"container":null,"netns":4026531840,"direction":"outbound","remote":"10.0.0.8:443","local_port":null,"count":5,"oldest_age_s":3060,"oldest_age_is_lower_bound":false,"growth_per_min":23,"unread_bytes":0,"reader":"unknown","call_site":null,"request":null,"evidence":["The peer closed them between 50m and 1m ago; the application did not.","Their number rose in each of the last 5 minutes."],"retracted_at":"2026-03-01T11:59:48.000Z","stood_s":180,"connections":[],"connections_omitted":0}],"processes":[],"coverage":{"complete":true,"events_lost":0,"map_full":0,"processes_unreadable":0,"not_judged":{},"probes":["inet_sock_set_state: tp_btf"],"notes":[]}}
+        {"schema":1,"tool":"tracer 0.1.0","host":"web1","kernel":"6.18.0-amd64","started_at":"2026-03-01T11:59:57.000Z","at":"2026-03-01T12:00:00.000Z","observed_ms":3000,"findings":[{"id":"f1","verdict":"undrained","confidence":"likely","pid":4711,"start_time":"2026-03-01T10:53:20.000Z","comm":"api","exe":"/usr/local/bin/api","cmdline":null,"uid":1000,"container":null,"netns":4026531840,"direction":"outbound","remote":"10.0.0.8:443","local_port":null,"count":5,"oldest_age_s":3060,"oldest_age_is_lower_bound":false,"growth_per_min":23,"responses":0,"unread_bytes":0,"held_bytes":0,"reader":"unknown","call_site":null,"request":null,"evidence":["The peer closed them between 50m and 1m ago; the application did not.","Their number rose in each of the last 5 minutes."],"retracted_at":"2026-03-01T11:59:48.000Z","stood_s":180,"connections":[],"connections_omitted":0}],"processes":[],"coverage":{"complete":true,"events_lost":0,"map_full":0,"processes_unreadable":0,"not_judged":{},"probes":["inet_sock_set_state: tp_btf"],"notes":[]}}
     "#]].assert_eq(&line);
 }
 

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use tracer_core::{Finding, Origin, Owner, ProcessKey, ProcessSummary, Report};
+use tracer_core::{Finding, Goroutines, Origin, Owner, ProcessKey, ProcessSummary, Report};
 
 use super::{
+    Style,
     findings::{remote, states, verdict},
     text::{Paint, clip_end, width, wrap},
 };
@@ -193,12 +194,14 @@ pub(super) fn retracted_lines(report: &Report, width_max: usize, paint: Paint) -
     lines.iter().map(|line| paint.dim(line)).collect()
 }
 
-/// One line for each process: `api[4711]: 1 204 TCP fds of 65 536, +23/min, limit in 46h`.
-pub(super) fn process_lines(report: &Report, width: usize) -> Vec<String> {
-    report.processes.iter().flat_map(|it| wrap("", &process_line(it), width)).collect()
+/// One line for each process: `api[4711]: 1 204 TCP fds of 65 536, +23/min, limit in 46h`; with
+/// `--wide` also what its goroutines do.
+pub(super) fn process_lines(report: &Report, style: Style) -> Vec<String> {
+    let line = |summary| wrap("", &process_line(summary, style.wide), usize::from(style.width));
+    report.processes.iter().flat_map(line).collect()
 }
 
-fn process_line(summary: &ProcessSummary) -> String {
+fn process_line(summary: &ProcessSummary, wide: bool) -> String {
     let limit = summary.fd_limit.map(|limit| format!(" of {}", grouped(limit)));
     let fds = counted(summary.tcp_fds, "TCP fd", "TCP fds") + &limit.unwrap_or_default();
     let growth = summary
@@ -206,6 +209,18 @@ fn process_line(summary: &ProcessSummary) -> String {
         .map(|growth| quantity::growth(Some(growth), summary.growth_is_reconstructed));
     let limit_in =
         summary.seconds_to_fd_limit.map(|s| format!("limit in {}", quantity::duration_s(s)));
-    let parts: Vec<_> = [Some(fds), growth, limit_in].into_iter().flatten().collect();
+    let goroutines = summary.goroutines.filter(|_| wide).map(goroutines);
+    let parts: Vec<_> = [Some(fds), growth, limit_in, goroutines].into_iter().flatten().collect();
     format!("{}: {}", process(summary.key, &summary.comm.0), parts.join(", "))
+}
+
+/// `1 230 goroutines, 604 in readLoop, 604 in writeLoop`: the figure that a program's own metrics
+/// show, and what of it are connections of its HTTP client.
+fn goroutines(goroutines: Goroutines) -> String {
+    format!(
+        "{}, {} in readLoop, {} in writeLoop",
+        counted(goroutines.total, "goroutine", "goroutines"),
+        grouped(goroutines.read_loops),
+        grouped(goroutines.write_loops),
+    )
 }

@@ -98,14 +98,14 @@ fn wide_at_200() {
         &report,
         Style { width: 200, wide: true, ..PLAIN },
         &expect![[r#"
-            #   PID  COMM   REMOTE                              STATE        COUNT  OLDEST  GROWTH  VERDICT              READER   REQUEST                   CALL SITE                            IDLE   UNREAD   UID
-            1  4711  api    [2001:db8:85a3::8a2e:370:7334]:443  ESTABLISHED     23     51m  ~+24/h  undrained (certain)  none     .. http://billing/charge  ..Client).doSomething billing.go:23   50m  112 KiB  1000
-            2   801  nginx  inbound :8080                       CLOSE           12    >51m       -  ghost (possible)     unknown  -                         -                                     50m      0 B    33
-            No room for LOCAL, NETNS, EXE.
+            #   PID  COMM   REMOTE                              STATE        COUNT  OLDEST  GROWTH  VERDICT                    READER   REQUEST                    CALL SITE                                  UNREAD
+            1  4711  api    [2001:db8:85a3::8a2e:370:7334]:443  ESTABLISHED     23     51m  ~+24/h  body-not-closed (certain)  none     GET http://billing/charge  main.(*Client).doSomething billing.go:23  112 KiB
+            2   801  nginx  inbound :8080                       CLOSE           12    >51m       -  ghost (possible)           unknown  -                          -                                             0 B
+            No room for LOCAL, IDLE, UID, NETNS, EXE.
 
-            #1  api[4711] -> [2001:db8:85a3::8a2e:370:7334]:443: undrained (certain), 23 ESTABLISHED
+            #1  api[4711] -> [2001:db8:85a3::8a2e:370:7334]:443: body-not-closed (certain), 23 ESTABLISHED
                 at main.(*Client).doSomething billing.go:23
-                Data arrived on all of them and nothing was read for 50m.
+                23 responses requested 50m ago, neither read to the end nor closed
                 responses to GET http://billing/charge (23)
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +13 more; all traced
                 container 4f3c2b1a0918
@@ -157,15 +157,15 @@ fn coloured() {
         &report,
         Style { color: true, ..PLAIN },
         &expect![[r#"
-            ^[[1m#   PID  COMM   REMOTE                COUNT  OLDEST  GROWTH  VERDICT^[[0m
-            1  4711  api    [2001:db8..7334]:443     23     51m  ~+24/h  ^[[1;31mundrained (certain)^[[0m
-            3   801  nginx  inbound :8080            12    >51m       -  ^[[33mghost (possible)^[[0m
-            ^[[2m2  4711  api    10.0.9.9:5432             2     51m   0/min  stale-pool (info)^[[0m
+            ^[[1m#   PID  COMM   REMOTE                  COUNT  OLDEST  VERDICT^[[0m
+            1  4711  api    [2001:db8:..:7334]:443     23     51m  ^[[1;31mbody-not-closed (certain)^[[0m
+            3   801  nginx  inbound :8080              12    >51m  ^[[33mghost (possible)^[[0m
+            ^[[2m2  4711  api    10.0.9.9:5432               2     51m  stale-pool (info)^[[0m
 
-            ^[[1m#1  api[4711] -> [2001:db8:85a3::8a2e:370:7334]:443: undrained (certain),^[[0m
+            ^[[1m#1  api[4711] -> [2001:db8:85a3::8a2e:370:7334]:443: body-not-closed (certain),^[[0m
             ^[[1m    23 ESTABLISHED^[[0m
                 at main.(*Client).doSomething billing.go:23
-                Data arrived on all of them and nothing was read for 50m.
+                23 responses requested 50m ago, neither read to the end nor closed
                 responses to GET http://billing/charge (23)
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +13 more; all traced
                 container 4f3c2b1a0918
@@ -196,13 +196,13 @@ fn a_call_site_and_ipv6() {
         &report,
         PLAIN,
         &expect![[r#"
-            #   PID  COMM  REMOTE                 COUNT  OLDEST  GROWTH  VERDICT
-            1  4711  api   [2001:db8..:7334]:443     23     51m  ~+24/h  undrained (certain)
+            #   PID  COMM  REMOTE                   COUNT  OLDEST  VERDICT
+            1  4711  api   [2001:db8:..0:7334]:443     23     51m  body-not-closed (certain)
 
-            #1  api[4711] -> [2001:db8:85a3::8a2e:370:7334]:443: undrained (certain),
+            #1  api[4711] -> [2001:db8:85a3::8a2e:370:7334]:443: body-not-closed (certain),
                 23 ESTABLISHED
                 at main.(*Client).doSomething billing.go:23
-                Data arrived on all of them and nothing was read for 50m.
+                23 responses requested 50m ago, neither read to the end nor closed
                 responses to GET http://billing/charge (23)
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +13 more; all traced
                 container 4f3c2b1a0918
@@ -216,12 +216,12 @@ fn a_call_site_and_ipv6() {
         &report,
         Style { width: 120, ..PLAIN },
         &expect![[r#"
-            #   PID  COMM  REMOTE                              COUNT  OLDEST  GROWTH  VERDICT              CALL SITE
-            1  4711  api   [2001:db8:85a3::8a2e:370:7334]:443     23     51m  ~+24/h  undrained (certain)  ..Something billing.go:23
+            #   PID  COMM  REMOTE                         COUNT  OLDEST  GROWTH  VERDICT                    CALL SITE
+            1  4711  api   [2001:db8:85a..:370:7334]:443     23     51m  ~+24/h  body-not-closed (certain)  ..omething billing.go:23
 
-            #1  api[4711] -> [2001:db8:85a3::8a2e:370:7334]:443: undrained (certain), 23 ESTABLISHED
+            #1  api[4711] -> [2001:db8:85a3::8a2e:370:7334]:443: body-not-closed (certain), 23 ESTABLISHED
                 at main.(*Client).doSomething billing.go:23
-                Data arrived on all of them and nothing was read for 50m.
+                23 responses requested 50m ago, neither read to the end nor closed
                 responses to GET http://billing/charge (23)
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +13 more; all traced
                 container 4f3c2b1a0918
@@ -230,6 +230,97 @@ fn a_call_site_and_ipv6() {
             Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
         "#]],
+    );
+}
+
+#[test]
+fn leaked_responses_with_their_call_sites() {
+    let mut leak = fixture::connections(1_204, TcpState::Established, "10.0.0.7:443");
+    for connection in &mut leak {
+        connection.responses = 1;
+    }
+    let leak = Finding {
+        call_site: Some("main.doSomething billing.go:23".to_owned()),
+        evidence: vec!["1204 responses requested 50m ago".to_owned()],
+        connections: leak,
+        count: 1_204,
+        ..fixture::with_call_site(1)
+    };
+    let leak = Finding { remote: leak.connections.first().map(|it| it.remote), ..leak };
+    let mut report = fixture::report(vec![leak, fixture::multiplexed(2)]);
+    report.processes = fixture::mixed().processes;
+    check(
+        &report,
+        PLAIN,
+        &expect![[r#"
+        #   PID  COMM  REMOTE        COUNT  OLDEST  GROWTH  VERDICT
+        1  4711  api   10.0.0.7:443  1 204     51m  ~+24/h  body-not-closed (certain)
+        2  4711  api   10.0.0.7:443      1     51m       -  body-not-closed (likely)
+
+        #1  api[4711] -> 10.0.0.7:443: body-not-closed (certain), 1 204 ESTABLISHED
+            at main.doSomething billing.go:23
+            1204 responses requested 50m ago
+            fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1 194 more; all traced
+            container 4f3c2b1a0918
+            command /usr/local/bin/api --config /etc/api.toml
+
+        #2  api[4711] -> 10.0.0.7:443: body-not-closed (likely), 1 ESTABLISHED
+            at main.export report.go:40
+            14 streams of HTTP/2 on 1 socket, 56 MB held in the program's memory, and
+            nobody has read them for 50m
+            fd 7; all traced
+
+        api[4711]: 1 211 TCP fds of 65 536, +23/min, limit in 46h
+        Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
+        tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
+    "#]],
+    );
+    check(&report, Style { width: 120, ..PLAIN }, &expect![[r#"
+        #   PID  COMM  REMOTE        COUNT  OLDEST  GROWTH  VERDICT                    READER     CALL SITE
+        1  4711  api   10.0.0.7:443  1 204     51m  ~+24/h  body-not-closed (certain)  none       main.doSomething billing.go:23
+        2  4711  api   10.0.0.7:443      1     51m       -  body-not-closed (likely)   goroutine  main.export report.go:40
+
+        #1  api[4711] -> 10.0.0.7:443: body-not-closed (certain), 1 204 ESTABLISHED
+            at main.doSomething billing.go:23
+            1204 responses requested 50m ago
+            fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1 194 more; all traced
+            container 4f3c2b1a0918
+            command /usr/local/bin/api --config /etc/api.toml
+
+        #2  api[4711] -> 10.0.0.7:443: body-not-closed (likely), 1 ESTABLISHED
+            at main.export report.go:40
+            14 streams of HTTP/2 on 1 socket, 56 MB held in the program's memory, and nobody has read them for 50m
+            fd 7; all traced
+
+        api[4711]: 1 211 TCP fds of 65 536, +23/min, limit in 46h
+        Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
+        tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
+    "#]]);
+    check(
+        &report,
+        Style { width: 200, wide: true, ..PLAIN },
+        &expect![[r#"
+        #   PID  COMM  REMOTE        STATE        COUNT  OLDEST  GROWTH  VERDICT                    READER     REQUEST                    CALL SITE                       LOCAL           IDLE   UNREAD   UID
+        1  4711  api   10.0.0.7:443  ESTABLISHED  1 204     51m  ~+24/h  body-not-closed (certain)  none       GET http://billing/charge  main.doSomething billing.go:23  10.0.0.5:*       50m  112 KiB  1000
+        2  4711  api   10.0.0.7:443  ESTABLISHED      1     51m       -  body-not-closed (likely)   goroutine  -                          main.export report.go:40        10.0.0.5:40000   50m      0 B  1000
+        No room for NETNS, EXE.
+
+        #1  api[4711] -> 10.0.0.7:443: body-not-closed (certain), 1 204 ESTABLISHED
+            at main.doSomething billing.go:23
+            1204 responses requested 50m ago
+            fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1 194 more; all traced
+            container 4f3c2b1a0918
+            command /usr/local/bin/api --config /etc/api.toml
+
+        #2  api[4711] -> 10.0.0.7:443: body-not-closed (likely), 1 ESTABLISHED
+            at main.export report.go:40
+            14 streams of HTTP/2 on 1 socket, 56 MB held in the program's memory, and nobody has read them for 50m
+            fd 7; all traced
+
+        api[4711]: 1 211 TCP fds of 65 536, +23/min, limit in 46h, 3 630 goroutines, 1 204 in readLoop, 1 203 in writeLoop
+        Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
+        tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
+    "#]],
     );
 }
 
@@ -301,8 +392,8 @@ fn nothing_found_but_much_unseen() {
             Note: accept: not attached (no BTF)
             Note: Only processes of this container are visible.
             Seen: 10 234 TCP sockets, 3 snapshots, 1 234 events lost. NOT COMPLETE:
-            1 snapshot failed, 5 connections did not fit into the table, 2 processes could
-            not be read. Not judged: 2 mptcp, 1 smc.
+            1 snapshot failed, 5 connections did not fit into the table, 5 responses did not
+            fit into the ledger, 2 processes could not be read. Not judged: 2 mptcp, 1 smc.
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
         "#]],
     );
