@@ -275,7 +275,10 @@ fn leaked_responses_with_their_call_sites() {
         tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
     "#]],
     );
-    check(&report, Style { width: 120, ..PLAIN }, &expect![[r#"
+    check(
+        &report,
+        Style { width: 120, ..PLAIN },
+        &expect![[r#"
         #   PID  COMM  REMOTE        COUNT  OLDEST  GROWTH  VERDICT                    READER     CALL SITE
         1  4711  api   10.0.0.7:443  1 204     51m  ~+24/h  body-not-closed (certain)  none       main.doSomething billing.go:23
         2  4711  api   10.0.0.7:443      1     51m       -  body-not-closed (likely)   goroutine  main.export report.go:40
@@ -295,7 +298,8 @@ fn leaked_responses_with_their_call_sites() {
         api[4711]: 1 211 TCP fds of 65 536, +23/min, limit in 46h
         Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
         tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
-    "#]]);
+    "#]],
+    );
     check(
         &report,
         Style { width: 200, wide: true, ..PLAIN },

@@ -64,6 +64,13 @@ impl Report {
             .collect()
     }
 
+    /// What is said of a process as a whole.
+    pub(crate) fn process(&self, pid: u32) -> Value {
+        let mut processes = array(&self.0["processes"]);
+        let process = processes.find(|process| process["pid"] == pid);
+        process.unwrap_or_else(|| panic!("process {pid} is not in {self}"))
+    }
+
     /// The member of a name.
     pub(crate) fn member(&self, name: &str) -> &Value {
         &self.0[name]
