@@ -6,6 +6,7 @@ mod decoding;
 mod healthy;
 mod ledgers;
 mod multiplexed;
+mod pages;
 mod peers;
 mod properties;
 mod readers;

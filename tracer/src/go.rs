@@ -18,8 +18,10 @@
 mod all_goroutines;
 mod areas;
 mod build_info;
+mod debug_info;
 mod entries;
 mod executable;
+mod follower;
 mod function_table;
 mod goroutine;
 mod holders;
@@ -92,13 +94,13 @@ impl GoPrograms {
         registrations: &[Registration],
         asked: &[Asked],
     ) -> Option<GoLook> {
-        let program = self.go_program(process.pid)?;
+        let (program, file) = self.go_program(process.pid)?;
         let look = is_known(&program.executable).and_then(|()| {
             // Frames of other machines are not laid out like those of amd64.
             if program.executable.machine != Machine::Amd64 {
                 return Err("goroutines can be looked at on amd64 only".to_owned());
             }
-            look_into(process.pid, program, registrations, asked)
+            look_into(process.pid, program, file, registrations, asked)
         });
         let nothing = |limits: String| GoLook { limits: Some(limits), ..GoLook::default() };
         Some(look.unwrap_or_else(nothing))
@@ -111,22 +113,22 @@ impl GoPrograms {
     /// Why they cannot be followed, as a sentence.
     #[allow(dead_code, reason = "for the ledger")]
     pub(crate) fn entries(&mut self, process: ProcessKey) -> Option<Result<Entries, String>> {
-        let program = self.go_program(process.pid)?;
+        let (program, _) = self.go_program(process.pid)?;
         Some(is_known(&program.executable).and_then(|()| {
             let opened = Opened::open(process.pid, &program.executable)?;
             program.entries(&opened.memory, opened.bias)
         }))
     }
 
-    fn go_program(&mut self, pid: u32) -> Option<&mut GoProgram> {
+    fn go_program(&mut self, pid: u32) -> Option<(&mut GoProgram, File)> {
         match self.program(pid)? {
-            Program::Go(program) => Some(program),
-            Program::Other => None,
+            (Program::Go(program), file) => Some((program, file)),
+            (Program::Other, _) => None,
         }
     }
 
     /// The program of a process; the file opens even if it has been deleted or replaced.
-    fn program(&mut self, pid: u32) -> Option<&mut Program> {
+    fn program(&mut self, pid: u32) -> Option<(&mut Program, File)> {
         let file = File::open(format!("/proc/{pid}/exe")).ok()?;
         let metadata = file.metadata().ok()?;
         let key = FileKey {
@@ -141,10 +143,11 @@ impl GoPrograms {
             {
                 self.known.remove(&oldest);
             }
+            let program = Program::read(file.try_clone().ok()?);
             self.order.push_back(key);
-            self.known.insert(key, Program::read(file));
+            self.known.insert(key, program);
         }
-        self.known.get_mut(&key)
+        Some((self.known.get_mut(&key)?, file))
     }
 }
 
@@ -183,6 +186,7 @@ impl Opened {
 fn look_into(
     pid: u32,
     program: &mut GoProgram,
+    file: File,
     registrations: &[Registration],
     asked: &[Asked],
 ) -> Result<GoLook, String> {
@@ -192,7 +196,9 @@ fn look_into(
         let target = fs::read_link(format!("/proc/{pid}/fd/{}", asked.fd));
         target.is_ok_and(|it| it.as_os_str() == format!("socket:[{}]", asked.inode).as_str())
     };
-    let mut look = Look::new(&memory, areas, bias, &is_same).take(program, registrations, asked);
+    let layout = program.layout(file);
+    let look = Look::new(&memory, areas, bias, &is_same);
+    let mut look = look.take(program, &layout, registrations, asked);
     if program.is_newer_than_known() && (look.limits.is_some() || look.found.is_empty()) {
         let minor = program.executable.minor_version;
         let why = format!("Go 1.{minor} is newer than what is known (1.{})", layout::NEWEST);
@@ -227,41 +233,4 @@ fn unreadable(error: &io::Error) -> String {
 }
 
 #[cfg(test)]
-mod tests;
-
-// STUB-BEGIN
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Carrier {
-    pub(crate) kind: tracer_common::LedgerKind,
-    pub(crate) address: u64,
-}
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Carried {
-    pub(crate) fd: u32,
-    pub(crate) stream: Option<tracer_core::HttpStream>,
-}
-impl GoPrograms {
-    pub(crate) fn carried(
-        &mut self,
-        process: ProcessKey,
-        carriers: &[Carrier],
-    ) -> Result<Vec<Option<Carried>>, String> {
-        use memory::Memory as _;
-        let program = self.go_program(process.pid).ok_or("gone")?;
-        let memory = Opened::open(process.pid, &program.executable)?.memory;
-        let word = |a: u64| memory.read_one(a, 8).and_then(|b| word_at(&b, 0));
-        Ok(carriers
-            .iter()
-            .map(|c| {
-                if c.kind != tracer_common::LedgerKind::Connection {
-                    return None;
-                }
-                let conn = word(c.address + 88)?;
-                let netfd = word(conn)?;
-                let fd = word(netfd + 16)? as u32;
-                fs::read_link(format!("/proc/{}/fd/{fd}", process.pid)).ok()?;
-                Some(Carried { fd, stream: None })
-            })
-            .collect())
-    }
-}
+pub(crate) mod tests;

@@ -154,24 +154,27 @@ impl Ledgers {
             )));
         }
         let at = clock::now();
-        let (mut out, error) = match kernel.ledger() {
-            Ok(records) => (self.sort(kernel, &records, at), None),
-            Err(error) => (BTreeMap::new(), Some(format!("{error:#}"))),
+        let records = match kernel.ledger() {
+            Ok(records) => records,
+            Err(error) => {
+                log::warn!("{error:#}");
+                return inputs;
+            }
         };
+        let mut out = self.sort(kernel, &records, at);
         let exact: BTreeMap<Process, ProcessKey> =
             holders.iter().map(|key| (Process::from(*key), *key)).collect();
         for (process, standing) in &mut self.known {
             // Of a process without a socket, nothing can be out.
             let Some(&key) = exact.get(process) else { continue };
-            let (open, limits) = match standing {
+            let page = match standing {
                 Standing::Followed(followed) => {
-                    let entries = out.remove(process).unwrap_or_default();
-                    followed.tell(programs, key, entries, error.as_deref())
+                    followed.tell(programs, key, out.remove(process).unwrap_or_default())
                 }
-                Standing::Left { reason: Some(reason), .. } => (Vec::new(), Some(reason.clone())),
-                Standing::Left { reason: None, .. } => continue,
+                Standing::Left { reason, .. } => reason.clone().map(|it| (Vec::new(), Some(it))),
             };
-            inputs.push(Input::Ledger(Ledger { process: key, at, open, limits }));
+            let ledger = |(open, limits)| Input::Ledger(Ledger { process: key, at, open, limits });
+            inputs.extend(page.map(ledger));
         }
         inputs
     }
@@ -229,3 +232,6 @@ fn raise_open_files_limit() {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

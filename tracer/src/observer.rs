@@ -173,7 +173,7 @@ impl Observer {
                 total.ring_full += kernel.ring_full;
                 total.map_full += kernel.map_full;
                 total.unreadable += kernel.read_failed + kernel.missed_runs;
-                total.stack_lost += kernel.stack_lost;
+                total.stacks_lost += kernel.stacks_lost;
                 total.ledger_full += kernel.ledger_full;
             }
             // Better to say that something may be missing than that nothing is.

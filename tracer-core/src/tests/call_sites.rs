@@ -1,8 +1,14 @@
 //! Where in the code something was asked for, and that it makes findings of their own.
 
+use std::{collections::BTreeSet, format};
+
 use expect_test::expect;
 
-use super::check;
+use super::{check, timeline::Player};
+use crate::{
+    CallSite, Options, ProcessKey, StackId,
+    call_sites::{self, CallSites},
+};
 
 const TWO_PLACES: &str = "
     0s call-site stack=7 is=main.charge,billing.go:23
@@ -215,4 +221,55 @@ fn what_was_opened_at_one_place_says_so() {
             5m flagged 0x22 close-wait likely
         "#]],
     );
+}
+
+/// Each stack is asked about until there is an answer, 64 at a time, and none is left waiting.
+#[test]
+fn stacks_are_asked_about_in_turns_and_once() {
+    let process = ProcessKey { start_time_ns: 1, pid: 10 };
+    let wanted: BTreeSet<_> = (0..100).map(|stack| (process, StackId(stack))).collect();
+    let mut sites = CallSites::default();
+    let first = sites.ask(&wanted, 1);
+    assert_eq!((first.len(), sites.waiting()), (64, 36));
+    let second = sites.ask(&wanted, 2);
+    assert_eq!(first.union(&second).count(), 100);
+    for (process, stack) in wanted.iter().copied().filter(|(_, stack)| stack.0 != 7) {
+        sites.remember(CallSite { process, stack, place: None, limits: Some("why".into()) });
+    }
+    assert_eq!(sites.ask(&wanted, 3), BTreeSet::from([(process, StackId(7))]));
+    assert_eq!(sites.waiting(), 0);
+    assert_eq!(sites.limits().count(), 99);
+    sites.retain(|_| false);
+    assert_eq!((sites.limits().count(), sites.ask(&wanted, 4).len()), (0, 64));
+}
+
+/// What is remembered is bounded: where there is no room, what nobody asks for any more goes.
+#[test]
+fn answers_that_nobody_needs_make_room() {
+    let process = ProcessKey { start_time_ns: 1, pid: 10 };
+    let mut sites = CallSites::default();
+    let answer = |stack| {
+        let place = Some(format!("main.f{stack} a.go:{stack}"));
+        CallSite { process, stack: StackId(stack), place, limits: None }
+    };
+    let most = u32::try_from(call_sites::SITES_MAX).unwrap();
+    (0..most + 10).for_each(|stack| sites.remember(answer(stack)));
+    assert_eq!(sites.place(process, StackId(most - 1)), answer(most - 1).place.as_deref());
+    assert_eq!(sites.place(process, StackId(most)), None, "there was no room");
+    let wanted = BTreeSet::from([(process, StackId(1)), (process, StackId(most))]);
+    assert_eq!(sites.ask(&wanted, 1), BTreeSet::from([(process, StackId(most))]));
+    sites.remember(answer(most));
+    for (stack, is_known) in [(1, true), (2, false), (most, true)] {
+        assert_eq!(sites.place(process, StackId(stack)).is_some(), is_known, "{stack}");
+    }
+}
+
+/// Why a place is not known is said once, with how many stacks it holds for.
+#[test]
+fn a_place_that_is_not_known_has_a_reason() {
+    let mut player = Player::new(Options::default());
+    player.play_all(TWO_PLACES);
+    player.play_all("0s call-site stack=8\n 300s snapshot");
+    let notes = player.detector.report().coverage.notes;
+    assert_eq!(notes, ["call sites of 1 stacks: no frame is of the application"]);
 }

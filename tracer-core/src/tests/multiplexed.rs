@@ -146,6 +146,21 @@ fn a_proxy_with_slow_clients_is_only_possible() {
     );
 }
 
+#[test]
+fn a_stopped_process_is_not_accused() {
+    check_forgotten(
+        "
+        70s snapshot
+        71s stop pid=10
+        200s snapshot
+        200s report
+        ",
+        &expect![[r#"
+            [3m 20s] nothing
+        "#]],
+    );
+}
+
 /// One connection, two places: each is a finding, and the connection has one verdict.
 #[test]
 fn a_connection_is_in_the_finding_of_each_call_site() {

@@ -84,7 +84,7 @@ fn act(world: &mut World, action: &Action) {
         Action::Close { name: number } => world.close(&name(number)),
         Action::HandOut { name: number, stack, stream, held } => {
             let stack = (*stack > 0).then(|| StackId((*stack).into()));
-            world.hand_out(&name(number), stack, stream.map(u32::from), (*held).into());
+            world.hand_out(&name(number), None, stack, stream.map(u32::from), (*held).into());
         }
         Action::GiveBack { name: number, stream } => {
             world.give_back(&name(number), stream.map(u32::from));

@@ -66,6 +66,23 @@ fn a_verdict_is_a_change_and_one_that_stands_is_none() {
     assert!(!stirs(&found, "91s snapshot"));
 }
 
+/// Responses are listed from T on, so there is something to see before they have a verdict.
+#[test]
+fn what_is_out_and_what_is_given_back_is_a_change() {
+    let out = "
+        0s open a pid=10
+        0s reader a is=goroutine
+        0s hand-out a
+        1s snapshot
+        2s snapshot
+    ";
+    assert!(!stirs(out, "3s snapshot"));
+    assert!(stirs(out, "61s snapshot"), "it is listed");
+    let listed = std::format!("{out}\n 61s snapshot");
+    assert!(!stirs(&listed, "62s snapshot"));
+    assert!(stirs(&listed, "62s give-back a\n 63s snapshot"));
+}
+
 #[test]
 fn a_connection_that_is_in_no_snapshot_is_a_change_until_it_is_gone() {
     let mut world = world::World::default();

@@ -17,7 +17,8 @@
 //!                                                      on (is= none, goroutine, thread or epoll;
 //!                                                      http= body or idle); without is=, nothing
 //! 9s hand-out a1..a9 stack=7                           Go's HTTP client makes a request on each: the
-//!                                                      response is out until it is given back
+//!                                                      response is out until it is given back;
+//!                                                      `pid=11` is another holder's client
 //! 9s hand-out a1 streams=4 held=9000 stack=7           the same on 4 streams of HTTP/2, of each of
 //!                                                      which so many bytes are unread from then on;
 //!                                                      `first=5` numbers them from the fifth on
@@ -232,8 +233,9 @@ impl Player {
             }
             "hand-out" => {
                 let (stack, held) = (line.maybe("stack").map(StackId), line.maybe("held"));
+                let (held, pid) = (held.unwrap_or_default().into(), line.maybe("pid"));
                 for stream in line.streams() {
-                    world.hand_out(name, stack, stream, held.unwrap_or_default().into());
+                    world.hand_out(name, pid, stack, stream, held);
                 }
             }
             "give-back" => {

@@ -2,7 +2,11 @@
 
 use std::vec::Vec;
 
-use crate::{Interval, Timestamp, duration::humane, moments::Moments};
+use super::{timeline::Player, world};
+use crate::{
+    Goroutines, Input, Interval, Loss, Options, Readers, Timestamp, duration::humane,
+    moments::Moments,
+};
 
 fn interval(earliest_s: u64, latest_s: u64) -> Interval {
     Interval {
@@ -56,4 +60,41 @@ fn durations_read_like_speech() {
     for (milliseconds, text) in table {
         assert_eq!(humane(milliseconds), text);
     }
+}
+
+/// The latest count that is known stands, until the process is gone.
+#[test]
+fn what_goroutines_do_is_in_the_headline_of_a_process() {
+    let mut player = Player::new(Options { scoped: true, ..Options::default() });
+    player.play_all("0s open a pid=10\n 1s snapshot");
+    let process = world::process(10);
+    let at = Timestamp::from_ms(1_000);
+    let goroutines = Some(Goroutines { total: 9, read_loops: 4, write_loops: 3 });
+    let answer = |goroutines| {
+        Input::Readers(Readers { process, at, found: Vec::new(), goroutines, limits: None })
+    };
+    for told in [goroutines, None] {
+        player.detector.handle(answer(told));
+        assert_eq!(player.detector.report().processes[0].goroutines, goroutines);
+    }
+    player.play_all("2s close a\n 3s snapshot\n 4s open b pid=10\n 5s snapshot");
+    assert_eq!(player.detector.report().processes[0].goroutines, None);
+}
+
+/// A snapshot makes up for lost events. It does not for a response that the ledger had no room for,
+/// and a stack that was not kept leaves nothing else in the dark.
+#[test]
+fn what_a_snapshot_makes_up_for() {
+    let complete = |loss: Loss| {
+        let mut player = Player::new(Options::default());
+        player.play_all("1s snapshot");
+        player.detector.handle(Input::Loss(loss));
+        let before = player.detector.report().coverage.complete;
+        player.play_all("2s snapshot");
+        let coverage = player.detector.report().coverage;
+        (before, coverage.complete, coverage.notes.len())
+    };
+    assert_eq!(complete(Loss { ring_full: 1, ..Loss::default() }), (false, true, 0));
+    assert_eq!(complete(Loss { stacks_lost: 1, ..Loss::default() }), (true, true, 1));
+    assert_eq!(complete(Loss { ledger_full: 1, ..Loss::default() }), (false, false, 0));
 }

@@ -117,17 +117,19 @@ impl World {
         }
     }
 
-    /// An HTTP client makes a request on the connection, or on a stream of it; of what comes, so
-    /// many bytes are held in memory.
+    /// The HTTP client of the first holder or of another one makes a request on the connection, or
+    /// on a stream of it; of what comes, so many bytes are held in memory.
     pub(super) fn hand_out(
         &mut self,
         name: &str,
+        pid: Option<u32>,
         stack: Option<StackId>,
         stream: Option<u32>,
         held_bytes: u64,
     ) {
         if let Some(socket) = self.sockets.get(name) {
-            let owner = &socket.owners[0];
+            let is_meant = |owner: &&Owner| pid.is_none_or(|pid| owner.key.pid == pid);
+            let owner = socket.owners.iter().find(is_meant).unwrap();
             let stream = stream.map(|id| HttpStream { id, held_bytes });
             let response = OpenResponse { fd: owner.fd, since: self.now, stack, stream };
             self.ledgers.hand_out(owner.key, response);

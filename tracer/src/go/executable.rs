@@ -65,11 +65,12 @@ pub(super) struct Segment {
     pub(super) is_writable: bool,
 }
 
-type Header = FileHeader64<LittleEndian>;
+pub(super) type Header = FileHeader64<LittleEndian>;
+pub(super) type Sections<'data> = SectionTable<'data, Header, Bounded<'data>>;
 
 /// A file of which no more than a part is read at a time.
 #[derive(Clone, Copy, Debug)]
-struct Bounded<'data>(&'data ReadCache<File>);
+pub(super) struct Bounded<'data>(pub(super) &'data ReadCache<File>);
 
 impl<'data> ReadRef<'data> for Bounded<'data> {
     fn len(self) -> Result<u64, ()> {
@@ -144,7 +145,7 @@ fn segment(header: &ProgramHeader64<LittleEndian>) -> Option<Segment> {
 fn minor_version<'data>(
     data: Bounded<'data>,
     headers: &[ProgramHeader64<LittleEndian>],
-    sections: &SectionTable<'data, Header, Bounded<'data>>,
+    sections: &Sections<'data>,
 ) -> Option<u32> {
     if let Some((_, section)) = sections.section_by_name(LittleEndian, b".go.buildinfo") {
         return build_info::minor_version(section.data(LittleEndian, data).ok()?);
@@ -159,11 +160,7 @@ fn minor_version<'data>(
 }
 
 /// The address of a symbol; `name` with the zero bytes around it.
-fn symbol<'data>(
-    data: Bounded<'data>,
-    sections: &SectionTable<'data, Header, Bounded<'data>>,
-    name: &[u8],
-) -> Option<u64> {
+fn symbol<'data>(data: Bounded<'data>, sections: &Sections<'data>, name: &[u8]) -> Option<u64> {
     let bytes = |name: &[u8]| {
         let (_, section) = sections.section_by_name(LittleEndian, name)?;
         section.data(LittleEndian, data).ok()

@@ -11,13 +11,14 @@ use tracer_core::{Asked, HttpConnection, HttpStage, Reader, ReaderFacts};
 use super::{
     GoLook, all_goroutines,
     areas::Areas,
+    follower::{Follower, Wanted},
     goroutine::{Goroutine, Stack},
     holders::{References, Responses},
     layout::Layout,
     memory::{Memory, Pages},
     poll::{self, PollDescriptor, Waiting},
     program::{Functions, GoProgram, Parts},
-    read_loop::{self, Connection, Follower, ReadLoop, Role, Wanted},
+    read_loop::{self, Connection, ReadLoop, Role},
     slots::Slots,
 };
 use crate::readers::epoll::Registration;
@@ -73,21 +74,21 @@ impl<'a> Look<'a> {
     pub(super) fn take(
         &self,
         program: &mut GoProgram,
+        layout: &Layout,
         registrations: &[Registration],
         asked: &[Asked],
     ) -> GoLook {
         let begin = Instant::now();
-        let layout = program.layout;
-        let before = poll::find(self.memory, &layout, registrations, asked);
+        let before = poll::find(self.memory, layout, registrations, asked);
         if before.iter().all(Option::is_none) {
             return GoLook::default();
         }
         let mut survey = Survey::default();
         let mut http = HashMap::new();
-        match program.parts(self.memory, &self.areas, self.bias) {
+        match program.parts(layout, self.memory, &self.areas, self.bias) {
             Ok(mut parts) => {
-                survey = self.survey(&mut parts, &layout, &before);
-                http = self.prove(parts.functions, &layout, &before, &mut survey);
+                survey = self.survey(&mut parts, layout, &before);
+                http = self.prove(parts.functions, layout, &before, &mut survey);
             }
             Err(reason) => {
                 survey.limits = Some(format!("goroutines cannot be looked at: {reason}"));
@@ -97,7 +98,7 @@ impl<'a> Look<'a> {
         if let Some(rest) = PAUSE.checked_sub(begin.elapsed()) {
             thread::sleep(rest);
         }
-        let after = poll::again(self.memory, &layout, &before);
+        let after = poll::again(self.memory, layout, &before);
         let pairs = asked.iter().enumerate().zip(before.iter().zip(&after));
         let found = pairs.filter_map(|((index, asked), (before, after))| {
             let (before, after) = ((*before)?, (*after)?);
@@ -251,7 +252,8 @@ impl<'a> Look<'a> {
     ) -> HashMap<usize, (u64, HttpConnection)> {
         let wanted: Wanted = (0..)
             .zip(polls)
-            .filter_map(|(index, poll)| poll.as_ref().map(|poll| (poll.fd, (index, poll.address))))
+            .filter_map(|(index, poll)| Some((poll.as_ref()?, index)))
+            .map(|(poll, index)| (poll.fd, (index, vec![poll.address])))
             .collect();
         let mut pages = Pages::new(self.memory);
         let areas = &self.areas;

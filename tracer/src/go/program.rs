@@ -35,7 +35,8 @@ pub(super) enum Program {
 #[derive(Debug)]
 pub(super) struct GoProgram {
     pub(super) executable: Executable,
-    pub(super) layout: Layout,
+    /// Read when it is needed.
+    layout: Option<Layout>,
     // What is found in the memory of a process that runs it; an error says what was not.
     functions: Sought<Functions>,
     /// `runtime.allgs`: its address in the file.
@@ -107,10 +108,9 @@ const NAMES: [(&str, Function); 5] = [
 impl Program {
     pub(super) fn read(file: File) -> Self {
         Executable::read(file).map_or(Self::Other, |executable| {
-            let layout = Layout::of(executable.minor_version);
             Self::Go(Box::new(GoProgram {
                 executable,
-                layout,
+                layout: None,
                 functions: Sought::default(),
                 all_goroutines: Sought::default(),
                 entries: None,
@@ -120,6 +120,12 @@ impl Program {
 }
 
 impl GoProgram {
+    /// Where things are in its structures; `file` is its own.
+    pub(super) fn layout(&mut self, file: File) -> Layout {
+        let minor = self.executable.minor_version;
+        *self.layout.get_or_insert_with(|| Layout::read(minor, file))
+    }
+
     /// Finds what a look at goroutines needs in the memory of a process that runs the program
     /// shifted by `bias`.
     ///
@@ -127,11 +133,12 @@ impl GoProgram {
     /// What was not found.
     pub(super) fn parts(
         &mut self,
+        layout: &Layout,
         memory: &dyn Memory,
         areas: &Areas,
         bias: u64,
     ) -> Result<Parts<'_>, &'static str> {
-        let (executable, layout) = (&self.executable, &self.layout);
+        let executable = &self.executable;
         let functions = functions(&mut self.functions, executable, memory, bias)?;
         let find = || all_goroutines(executable, &functions.table, layout, memory, areas, bias);
         let all_goroutines =

@@ -4,7 +4,8 @@
 #![expect(clippy::print_stdout, reason = "what was measured is shown with --nocapture")]
 
 mod entries;
-mod program;
+mod offsets;
+pub(crate) mod program;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -66,19 +66,17 @@ impl Followed {
         self.image.is_current()
     }
 
-    /// What is out, and why that is not all. `error` says why the ledger could not be read.
+    /// What is out, and why that is not all; `None` if it is not known just now.
     pub(super) fn tell(
         &mut self,
         programs: &mut GoPrograms,
         key: ProcessKey,
         entries: Vec<Entry>,
-        error: Option<&str>,
-    ) -> (Vec<OpenResponse>, Option<String>) {
+    ) -> Option<(Vec<OpenResponse>, Option<String>)> {
         let mut resolve = |carriers: &[Carrier]| programs.carried(key, carriers);
-        let (open, limits) = self.page.write(entries, &mut resolve);
-        let reasons = [self.limits.as_deref(), error, limits.as_deref()];
-        let reasons: Vec<&str> = reasons.into_iter().flatten().collect();
-        (open, (!reasons.is_empty()).then(|| reasons.join("; ")))
+        let (open, limits) = self.page.write(entries, &mut resolve)?;
+        let reasons: Vec<String> = self.limits.iter().cloned().chain(limits).collect();
+        Some((open, (!reasons.is_empty()).then(|| reasons.join("; "))))
     }
 }
 

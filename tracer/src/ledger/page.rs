@@ -40,11 +40,14 @@ pub(super) struct Page {
     confirmed: BTreeMap<Name, Carried>,
     /// What was not.
     missing: BTreeSet<Name>,
+    /// The process could not be looked into the last time.
+    was_refused: bool,
 }
 
 impl Page {
     /// The responses that are out, the oldest first, each with its connection; and why that is not
-    /// all of them, one sentence.
+    /// all of them, one sentence. `None`: the process could not be looked into, for the first time
+    /// in a row.
     ///
     /// The memory of a running process is read while it changes, so nothing counts that was read
     /// once: it takes the same answer at the look before, or twice at this one.
@@ -52,27 +55,27 @@ impl Page {
         &mut self,
         mut entries: Vec<Entry>,
         resolve: Resolve<'_>,
-    ) -> (Vec<OpenResponse>, Option<String>) {
+    ) -> Option<(Vec<OpenResponse>, Option<String>)> {
         entries.sort_unstable_by_key(Entry::name);
         let count = entries.len();
         entries.truncate(JOINED_MAX);
         let confirmed = match self.confirm(&entries, resolve) {
             Ok(confirmed) => confirmed,
             Err(reason) => {
-                *self = Self::default();
-                return (Vec::new(), Some(reason));
+                let was_refused = std::mem::replace(&mut self.was_refused, true);
+                return was_refused.then(|| (Vec::new(), Some(reason)));
             }
         };
         let is_missing = |name: &Name| !confirmed.contains_key(name);
         let missing: BTreeSet<Name> = entries.iter().map(Entry::name).filter(is_missing).collect();
         // What was given back meanwhile is not on the next page.
         let unknown = missing.intersection(&self.missing).count();
-        *self = Self { confirmed, missing };
+        *self = Self { confirmed, missing, was_refused: false };
         let open = entries.iter().filter_map(|entry| {
             let Carried { fd, stream } = *self.confirmed.get(&entry.name())?;
             Some(OpenResponse { fd, since: entry.since, stack: entry.stack, stream })
         });
-        (open.collect(), limits(count, unknown))
+        Some((open.collect(), limits(count, unknown)))
     }
 
     fn confirm(

@@ -80,7 +80,7 @@ pub(crate) struct KernelLosses {
     /// the middle of running it for another one (`recursion_misses`). 0 before Linux 5.12.
     pub(crate) missed_runs: u64,
     /// [`Counter::StackLost`].
-    pub(crate) stack_lost: u64,
+    pub(crate) stacks_lost: u64,
     /// [`Counter::LedgerFull`].
     pub(crate) ledger_full: u64,
 }
@@ -204,7 +204,7 @@ impl Kernel {
             map_full: sum(Counter::MapFull)?,
             read_failed: sum(Counter::ReadFailed)?,
             missed_runs: self.ebpf.programs().map(|(_, program)| missed_runs(program)).sum(),
-            stack_lost: sum(Counter::StackLost)?,
+            stacks_lost: sum(Counter::StackLost)?,
             ledger_full: sum(Counter::LedgerFull)?,
         })
     }

@@ -21,7 +21,7 @@ use crate::{
 
 /// A way to build a program.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Form {
+pub(crate) struct Form {
     pub(super) name: &'static str,
     pub(super) arguments: &'static [&'static str],
     /// What the linker is told.
@@ -39,9 +39,9 @@ const fn form(
     Form { name, arguments, linking, stripping }
 }
 
-pub(super) const PLAIN: Form = form("plain", &[], "", "");
+pub(crate) const PLAIN: Form = form("plain", &[], "", "");
 pub(super) const STRIPPED: Form = form("stripped", &["-trimpath"], "", "-s -w");
-pub(super) const FORMS: [Form; 5] = [
+pub(crate) const FORMS: [Form; 5] = [
     PLAIN,
     STRIPPED,
     form("position-independent", &["-buildmode=pie"], "", "-s -w"),
@@ -50,12 +50,12 @@ pub(super) const FORMS: [Form; 5] = [
 ];
 
 /// The `go` that most tests use.
-pub(super) fn go() -> PathBuf {
+pub(crate) fn go() -> PathBuf {
     env::var_os("TRACER_TEST_GO").unwrap_or_else(|| "go".into()).into()
 }
 
 /// All that are to be tested.
-pub(super) fn toolchains() -> Vec<PathBuf> {
+pub(crate) fn toolchains() -> Vec<PathBuf> {
     let more = env::var_os("TRACER_TEST_GOS").unwrap_or_default();
     if more.is_empty() {
         println!("versions of Go other than that of the path are skipped: set TRACER_TEST_GOS");
@@ -65,7 +65,7 @@ pub(super) fn toolchains() -> Vec<PathBuf> {
 }
 
 /// Builds the program, or a source of one's own.
-pub(super) fn build_with(
+pub(crate) fn build_with(
     go: &Path,
     directory: &Path,
     form: Form,
