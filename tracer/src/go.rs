@@ -18,6 +18,7 @@
 mod all_goroutines;
 mod areas;
 mod build_info;
+mod carriers;
 mod debug_info;
 mod entries;
 mod executable;
@@ -43,16 +44,23 @@ use std::{
 
 use tracer_core::{Asked, Goroutines, ProcessKey, ReaderFacts};
 
-#[allow(unused_imports, reason = "for the ledger")]
-pub(crate) use self::entries::{Entries, LedgerHook};
 use self::{
     areas::Areas,
+    carriers::Following,
     executable::{Executable, Machine},
     look::Look,
     memory::{ProcessMemory, word_at},
     program::{GoProgram, Program},
 };
-use crate::readers::epoll::Registration;
+#[allow(unused_imports, reason = "for the ledger")]
+pub(crate) use self::{
+    carriers::{Carried, Carrier},
+    entries::{Entries, LedgerHook},
+};
+use crate::{
+    processes,
+    readers::epoll::{Epolls, Registration},
+};
 
 /// Most programs that are remembered.
 const PROGRAMS_MAX: usize = 64;
@@ -74,6 +82,7 @@ pub(crate) struct GoPrograms {
     known: HashMap<FileKey, Program>,
     /// Their keys, the oldest first.
     order: VecDeque<FileKey>,
+    epolls: Epolls,
 }
 
 /// Which file, and which state of it.
@@ -118,6 +127,39 @@ impl GoPrograms {
             let opened = Opened::open(process.pid, &program.executable)?;
             program.entries(&opened.memory, opened.bias)
         }))
+    }
+
+    /// Where these carriers of responses lead in a process: as many as there are carriers, and
+    /// `None` where one leads to no TCP connection of which everything holds.
+    ///
+    /// # Errors
+    /// Why nothing can be known of any, as a sentence.
+    #[allow(dead_code, reason = "for the ledger")]
+    pub(crate) fn carried(
+        &mut self,
+        process: ProcessKey,
+        carriers: &[Carrier],
+    ) -> Result<Vec<Option<Carried>>, String> {
+        let registrations = self.epolls.look(process);
+        let registrations =
+            registrations.map_err(|error| format!("its descriptors cannot be read: {error}"))?;
+        let (program, file) = self.go_program(process.pid).ok_or("it is not a Go program")?;
+        is_known(&program.executable)?;
+        let areas = Areas::of(process.pid).map_err(|error| unreadable(&error))?;
+        let Opened { memory, .. } = Opened::open(process.pid, &program.executable)?;
+        let layout = program.layout(file);
+        let following = Following {
+            memory: &memory,
+            areas: &areas,
+            layout: &layout,
+            registrations: registrations.list(),
+            socket: &|fd| carriers::tcp_socket(process.pid, fd),
+        };
+        let carried = following.follow(carriers);
+        // All of this may have been another process's by now.
+        let is_running = processes::started(process.pid)
+            .is_some_and(|started| started == process.start_time_ns / processes::TICK_NS);
+        is_running.then_some(carried).ok_or_else(|| "it has ended".to_owned())
     }
 
     fn go_program(&mut self, pid: u32) -> Option<(&mut GoProgram, File)> {

@@ -86,28 +86,42 @@ impl Follower<'_, '_> {
 
     /// Which descriptor a `net.Conn` is about, through what wraps it. If different ones are found
     /// it is none.
-    pub(super) fn descriptor(&mut self, (type_, data): (u64, u64)) -> Option<Descriptor> {
-        let mut layer = vec![(type_, data)];
+    pub(super) fn descriptor(&mut self, conn: (u64, u64)) -> Option<Descriptor> {
+        let (mut layer, mut words) = (vec![conn], Vec::new());
         for _ in 0..=WRAPPINGS_MAX {
-            let mut found: Vec<_> = layer.iter().filter_map(|it| self.net_fd(it.1)).collect();
-            found.dedup();
-            match *found {
-                [] => {}
-                [descriptor] => return Some(descriptor),
-                _ => return None,
+            let found = self.one_net_fd(layer.iter().map(|it| it.1));
+            if found != Ok(None) {
+                return found.ok()?;
             }
             let mut next = Vec::new();
             for (type_, data) in layer {
                 // No further than it is long: behind it are others' connections.
-                let words = self.size(type_).unwrap_or(0) / 8;
-                for offset in (1..words.min(WRAPPING_WORDS)).map(|number| 8 * number) {
-                    next.extend(self.interface(data.saturating_add(offset - 8)));
+                let length = self.size(type_).unwrap_or(0) / 8;
+                for offset in (0..length.min(WRAPPING_WORDS)).map(|number| 8 * number) {
+                    words.extend(self.pages.word(data.saturating_add(offset)));
+                    if offset + 8 < 8 * length {
+                        next.extend(self.interface(data.saturating_add(offset)));
+                    }
                 }
             }
             next.truncate(WRAPPED_MAX);
             layer = next;
         }
-        None
+        // Wrappings may also have a `*net.TCPConn` itself.
+        words.truncate(WRAPPED_MAX);
+        words.retain(|&word| self.areas.is_heap(word));
+        self.one_net_fd(words.into_iter()).ok()?
+    }
+
+    /// The descriptor that some of these are about; an error if they are about different ones.
+    fn one_net_fd(&mut self, conns: impl Iterator<Item = u64>) -> Result<Option<Descriptor>, ()> {
+        let mut found: Vec<_> = conns.filter_map(|conn| self.net_fd(conn)).collect();
+        found.dedup();
+        match *found {
+            [] => Ok(None),
+            [descriptor] => Ok(Some(descriptor)),
+            _ => Err(()),
+        }
     }
 
     /// The two words of an interface with an address in it: what tells its type, and the address.

@@ -238,6 +238,13 @@ impl Layout {
         self
     }
 
+    /// The layouts of streams that there are: usually one.
+    pub(super) fn streams_apart(&self) -> impl Iterator<Item = &StreamLayout> {
+        let all = self.streams.iter().enumerate();
+        all.filter(|(number, it)| !self.streams.iter().take(*number).any(|before| before == *it))
+            .map(|(_, stream)| stream)
+    }
+
     /// Every offset and what it is called: members of structures within one another, with a `+`
     /// between them.
     pub(super) fn offsets(&mut self) -> Vec<(String, &mut u64)> {

@@ -159,6 +159,14 @@ impl<'a> Pages<'a> {
         }
         word_at(self.rest_of_page(address)?, 0)
     }
+
+    /// A half word; aligned likewise.
+    pub(super) fn half(&mut self, address: u64) -> Option<u32> {
+        if !address.is_multiple_of(4) {
+            return None;
+        }
+        half_at(self.rest_of_page(address)?, 0)
+    }
 }
 
 /// The word at an offset in bytes.

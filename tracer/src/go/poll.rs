@@ -65,13 +65,15 @@ impl Waiting {
 }
 
 /// Where the `pollDesc` of a registration may be, with the number of bits of its tag.
-fn candidates(data: u64, layout: &Layout) -> Vec<(u64, Option<u32>)> {
-    if !layout.poll_is_tagged {
-        return vec![(data, None)];
-    }
+pub(super) fn candidates(
+    data: u64,
+    layout: &Layout,
+) -> impl Iterator<Item = (u64, Option<u32>)> + use<> {
     let unpack =
-        |(tag_bits, align_bits): (u32, u32)| (data >> tag_bits << align_bits, Some(tag_bits));
-    PACKINGS.map(unpack).to_vec()
+        move |(tag_bits, align_bits): (u32, u32)| (data >> tag_bits << align_bits, Some(tag_bits));
+    let untagged = (!layout.poll_is_tagged).then_some((data, None));
+    let packings = if layout.poll_is_tagged { PACKINGS.as_slice() } else { &[] };
+    untagged.into_iter().chain(packings.iter().copied().map(unpack))
 }
 
 /// The place in the books of each descriptor that was asked about; `None` if it has none that
@@ -92,7 +94,7 @@ pub(super) fn find(
         let is_same = |it: &&&Registration| it.inode.is_none_or(|inode| inode == asked.inode);
         for registration in of_fd.iter().filter(is_same) {
             let data = registration.data;
-            let places = candidates(data, layout).into_iter();
+            let places = candidates(data, layout);
             wanted.extend(places.map(|(address, tag_bits)| (index, address, data, tag_bits)));
         }
     }

@@ -3,6 +3,7 @@
 
 #![expect(clippy::print_stdout, reason = "what was measured is shown with --nocapture")]
 
+mod carriers;
 mod entries;
 mod offsets;
 pub(crate) mod program;
@@ -15,12 +16,12 @@ use std::{
 
 use tracer_core::{ConnectionId, HttpStage, Reader};
 
-use self::program::{Connections, FORMS, PLAIN, STRIPPED, build};
+use self::program::{FORMS, PLAIN, Running, STRIPPED, build};
 use super::*;
 
 /// Asks about every socket.
 fn look(
-    connections: &Connections,
+    connections: &Running,
     programs: &mut GoPrograms,
 ) -> (BTreeMap<u32, ReaderFacts>, Option<String>, Duration) {
     let (process, asked) = (connections.process(), connections.asked());
@@ -74,7 +75,7 @@ fn check(program: &Path, is_tls: bool, form: &str) {
     if is_tls {
         arguments.insert(0, "-tls");
     }
-    let connections = Connections::start(program, &arguments);
+    let connections = Running::start(program, &arguments);
     let (found, limits, _) = look(&connections, &mut GoPrograms::default());
     assert_eq!(limits, None, "{form}");
     for (kind, expected) in EXPECTED {
@@ -109,7 +110,7 @@ fn a_healthy_connection_is_never_taken_for_a_leak() {
     let directory = tempfile::tempdir().unwrap();
     let program = build(directory.path(), PLAIN);
     let arguments = ["leaked=5", "idle=5", "collector=1", "busy=8"];
-    let connections = Connections::start(&program, &arguments);
+    let connections = Running::start(&program, &arguments);
     let mut programs = GoPrograms::default();
     let (mut leaks, mut healthy, mut held) = (0, 0, 0);
     for _ in 0..100 {
@@ -138,7 +139,7 @@ fn thousands_of_goroutines_take_milliseconds() {
     for (arguments, leaks) in
         [(["parked=3000", "leaked=1000"], 1000), (["parked=10000", "leaked=2000"], 2000)]
     {
-        let connections = Connections::start(&program, &arguments);
+        let connections = Running::start(&program, &arguments);
         let mut programs = GoPrograms::default();
         for _ in 0..3 {
             let (found, limits, took) = look(&connections, &mut programs);

@@ -12,7 +12,7 @@ use std::{
 
 use object::{Object as _, ObjectSegment as _, ObjectSymbol as _};
 
-use super::program::{self, Connections, FORMS, Form, PLAIN, build_with, process};
+use super::program::{self, FORMS, Form, PLAIN, Running, build_with, process};
 use crate::go::{Entries, GoPrograms, LedgerHook};
 
 /// The functions of HTTP/1 and those of HTTP/2, newest names first.
@@ -62,7 +62,7 @@ fn by_symbols(program: &Path) -> Vec<(LedgerHook, u64)> {
 }
 
 fn found(program: &Path) -> Entries {
-    let connections = Connections::start(program, &[]);
+    let connections = Running::start(program, &[]);
     let mut programs = GoPrograms::default();
     let mut look = || programs.entries(connections.process()).unwrap().unwrap();
     let begin = Instant::now();
@@ -76,7 +76,7 @@ fn found(program: &Path) -> Entries {
 fn check(go: &Path) {
     let directory = tempfile::tempdir().unwrap();
     for form in FORMS {
-        let source = program::source();
+        let source = program::source("connections");
         let build = |form| build_with(go, directory.path(), form, &source, &[]);
         let whole = build(Form { stripping: "", ..form });
         let expected = Entries { hooks: by_symbols(&whole), limits: None };

@@ -79,7 +79,7 @@ fn the_table_is_what_programs_say_of_themselves() {
     for go in program::toolchains() {
         for machine in ["amd64", "arm64"] {
             let environment = [("GOARCH", machine)];
-            let source = program::source();
+            let source = program::source("connections");
             let program = build_with(&go, directory.path(), PLAIN, &source, &environment);
             let executable = Executable::read(File::open(&program).unwrap()).unwrap();
             let minor = executable.minor_version;
@@ -97,7 +97,9 @@ fn the_table_is_what_programs_say_of_themselves() {
 #[ignore = "needs root and Go; cargo xtask test runs it where the host allows"]
 fn debugging_information_is_read_however_it_is_kept() {
     let directory = tempfile::tempdir().unwrap();
-    let build = |form| build_with(&program::go(), directory.path(), form, &program::source(), &[]);
+    let build = |form| {
+        build_with(&program::go(), directory.path(), form, &program::source("connections"), &[])
+    };
     let program = build(PLAIN);
     let minor = Executable::read(File::open(&program).unwrap()).unwrap().minor_version;
     check(&program, minor);

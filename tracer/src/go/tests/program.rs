@@ -1,8 +1,8 @@
-//! Building and running the Go program that is looked into, `tests/go/connections`.
+//! Building and running the Go programs that are looked into, those of `tests/go`.
 //!
-//! `TRACER_TEST_GO` names another `go` than that of the path, `TRACER_TEST_GO_PROGRAM` the program,
-//! built in whatever way, and `TRACER_TEST_GOS` more versions of `go` for the tests that compare
-//! versions: paths with colons between them.
+//! `TRACER_TEST_GO` names another `go` than that of the path, `TRACER_TEST_GO_PROGRAM` the program
+//! `connections`, built in whatever way, and `TRACER_TEST_GOS` more versions of `go` for the tests
+//! that compare versions: paths with colons between them.
 
 use std::{
     collections::BTreeMap,
@@ -99,25 +99,27 @@ pub(super) fn build(directory: &Path, form: Form) -> PathBuf {
     if let Ok(program) = env::var("TRACER_TEST_GO_PROGRAM") {
         return program.into();
     }
-    build_with(&go(), directory, form, &source(), &[])
+    build_with(&go(), directory, form, &source("connections"), &[])
 }
 
-pub(super) fn source() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/go/connections/main.go")
+pub(super) fn source(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/go").join(name).join("main.go")
 }
 
 pub(super) fn process(pid: u32) -> ProcessKey {
     ProcessKey { pid, start_time_ns: processes::started(pid).unwrap() * processes::TICK_NS }
 }
 
-/// The program, once all of its connections are as they should be. It ends with its input.
-pub(super) struct Connections {
+/// A program, once all of its connections are as they should be. It ends with its input.
+pub(super) struct Running {
     child: Child,
-    /// What is printed of each kind: the descriptors.
+    /// What it has printed.
+    pub(super) lines: Vec<String>,
+    /// What of that is a word and numbers: the descriptors of each kind.
     pub(super) kinds: BTreeMap<String, Vec<u32>>,
 }
 
-impl Connections {
+impl Running {
     pub(super) fn start(program: &Path, arguments: &[&str]) -> Self {
         let mut child = Command::new(program)
             .args(arguments)
@@ -125,14 +127,15 @@ impl Connections {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut kinds = BTreeMap::new();
+        let (mut lines, mut kinds) = (Vec::new(), BTreeMap::new());
         for line in BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap) {
             if line == "ready" {
-                return Self { child, kinds };
+                return Self { child, lines, kinds };
             }
             let (kind, fds) = line.split_once(' ').unwrap_or((&line, ""));
-            let fds = fds.split_whitespace().map(|fd| fd.parse().unwrap()).collect();
-            kinds.insert(kind.to_owned(), fds);
+            let fds: Result<_, _> = fds.split_whitespace().map(str::parse).collect();
+            kinds.extend(fds.ok().map(|fds| (kind.to_owned(), fds)));
+            lines.push(line);
         }
         panic!("the program ended: {:?}", child.wait());
     }
@@ -160,7 +163,7 @@ impl Connections {
     }
 }
 
-impl Drop for Connections {
+impl Drop for Running {
     fn drop(&mut self) {
         drop(self.child.stdin.take());
         self.child.wait().unwrap();
