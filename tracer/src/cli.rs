@@ -142,6 +142,10 @@ struct Judgement {
     /// looking takes 1 % of a processor or less
     #[arg(long, value_name = "DURATION", value_parser = positive)]
     interval: Option<Duration>,
+    /// Rules for which frames of a stack are not the application's, before the built-in ones;
+    /// `application package NAME` below a line `[go]` takes one back
+    #[arg(long, value_name = "FILE")]
+    call_sites: Option<PathBuf>,
     /// Exit with 1 from this confidence on
     #[arg(long, value_name = "CONFIDENCE", default_value = "likely", ignore_case = true)]
     fail_on: FailOn,
@@ -222,6 +226,8 @@ pub(crate) struct Plan {
     pub(crate) once: bool,
     /// Between looks; `None`: by what changes.
     pub(crate) interval: Option<Duration>,
+    /// Rules of the user's for what is not the application.
+    pub(crate) call_sites: Option<PathBuf>,
     pub(crate) fail_on: Confidence,
     pub(crate) cmdline: bool,
     pub(crate) verbose: bool,
@@ -273,6 +279,7 @@ impl Watch {
             once,
             duration,
             interval: judgement.interval,
+            call_sites: judgement.call_sites,
             fail_on: judgement.fail_on.confidence(),
             cmdline: appearance.cmdline,
             verbose: appearance.verbose,
@@ -303,6 +310,7 @@ impl Demo {
             once: false,
             duration: Some(self.duration),
             interval: None,
+            call_sites: None,
             fail_on: Confidence::Likely,
             cmdline: self.appearance.cmdline,
             verbose: self.appearance.verbose,

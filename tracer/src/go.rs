@@ -27,8 +27,9 @@ mod function_table;
 mod goroutine;
 mod holders;
 mod layout;
+mod lines;
 mod look;
-mod memory;
+pub(crate) mod memory;
 mod poll;
 mod program;
 mod read_loop;
@@ -39,25 +40,28 @@ use std::{
     collections::{HashMap, VecDeque},
     fs::{self, File},
     io,
-    os::unix::fs::MetadataExt,
 };
 
 use tracer_core::{Asked, Goroutines, ProcessKey, ReaderFacts};
 
+#[cfg(test)]
+pub(crate) use self::lines::tests::Stacks;
 use self::{
     areas::Areas,
     carriers::Following,
     executable::{Executable, Machine},
     look::Look,
-    memory::{ProcessMemory, word_at},
+    memory::{Pages, ProcessMemory, word_at},
     program::{GoProgram, Program},
 };
 #[allow(unused_imports, reason = "for the ledger")]
 pub(crate) use self::{
     carriers::{Carried, Carrier},
     entries::{Entries, LedgerHook},
+    lines::GoFrame,
 };
 use crate::{
+    file_key::FileKey,
     processes,
     readers::epoll::{Epolls, Registration},
 };
@@ -85,13 +89,15 @@ pub(crate) struct GoPrograms {
     epolls: Epolls,
 }
 
-/// Which file, and which state of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct FileKey {
-    device: u64,
-    inode: u64,
-    modified: (i64, i64),
-    size: u64,
+/// What there is at an address of a Go process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum GoCode {
+    /// These calls, the innermost first.
+    Frames(Vec<GoFrame>),
+    /// Code that is not Go's.
+    Other,
+    /// Code of Go's that nothing can be said of: why, as a sentence.
+    Unknown(&'static str),
 }
 
 impl GoPrograms {
@@ -113,6 +119,17 @@ impl GoPrograms {
         });
         let nothing = |limits: String| GoLook { limits: Some(limits), ..GoLook::default() };
         Some(look.unwrap_or_else(nothing))
+    }
+
+    /// The calls at each address of a process's stack, which begins with where the thread is: the
+    /// others are where calls return to. `None`: not a Go program.
+    ///
+    /// # Errors
+    /// Why nothing can be said, as a sentence.
+    pub(crate) fn calls(&mut self, pid: u32, stack: &[u64]) -> Option<Result<Vec<GoCode>, String>> {
+        let (program, _) = self.go_program(pid)?;
+        let opened = Opened::open(pid, &program.executable);
+        Some(opened.and_then(|opened| calls(&opened, program, stack)))
     }
 
     /// Where in the program of a process the functions begin by which responses can be followed.
@@ -172,13 +189,7 @@ impl GoPrograms {
     /// The program of a process; the file opens even if it has been deleted or replaced.
     fn program(&mut self, pid: u32) -> Option<(&mut Program, File)> {
         let file = File::open(format!("/proc/{pid}/exe")).ok()?;
-        let metadata = file.metadata().ok()?;
-        let key = FileKey {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            size: metadata.size(),
-        };
+        let key = FileKey::of(&file.metadata().ok()?);
         if !self.known.contains_key(&key) {
             if self.order.len() >= PROGRAMS_MAX
                 && let Some(oldest) = self.order.pop_front()
@@ -248,6 +259,24 @@ fn look_into(
         look.limits = Some(format!("{limits}; {why}"));
     }
     Ok(look)
+}
+
+/// # Errors
+/// Why nothing can be said, as a sentence.
+fn calls(opened: &Opened, program: &mut GoProgram, stack: &[u64]) -> Result<Vec<GoCode>, String> {
+    let Opened { memory, bias } = opened;
+    let minor = program.executable.minor_version;
+    let lines = program.lines(memory, *bias);
+    let lines = lines.map_err(|reason| format!("a program of Go 1.{minor}: {reason}"))?;
+    let mut pages = Pages::new(memory);
+    let code = stack.iter().enumerate().map(|(number, &address)| {
+        match lines.frames(&mut pages, *bias, address, number == 0) {
+            Ok(Some(frames)) => GoCode::Frames(frames),
+            Ok(None) => GoCode::Other,
+            Err(reason) => GoCode::Unknown(reason),
+        }
+    });
+    Ok(code.collect())
 }
 
 /// Where the program of a process begins to run: `AT_ENTRY` of its auxiliary vector.

@@ -28,6 +28,7 @@ use crate::{
         kernel::{Kernel, KernelOptions},
         ring_buffer::{EventRing, LogRing},
     },
+    symbols::{Rules, Symbols},
 };
 
 /// Most events taken from the ring at one go, so that a flood of them cannot hold up the rest.
@@ -53,6 +54,7 @@ pub(crate) struct Observer {
     ledgers: Option<Ledgers>,
     /// The processes with sockets in the latest snapshot, if that matters to the ledgers.
     holders: Vec<ProcessKey>,
+    symbols: Symbols,
     /// Known from the first record on.
     jiffies_per_second: Option<u32>,
     /// Events of other sockets than these are kept back in the kernel.
@@ -70,7 +72,8 @@ impl Observer {
     /// Loads the kernel programs and, unless one look is all that is wanted, attaches the probes.
     ///
     /// # Errors
-    /// A process that the user named does not run, or the kernel does not let the tool look.
+    /// A process that the user named does not run, their rules are none, or the kernel does not let
+    /// the tool look.
     pub(crate) fn start(plan: &Plan) -> Result<(Self, Input)> {
         let pids = &plan.scope.pids;
         let family = || Family::found(pids, plan.scope.children);
@@ -81,6 +84,7 @@ impl Observer {
         if plan.once {
             processes::check_names(&plan.scope.comms)?;
         }
+        let rules = Rules::load(plan.call_sites.as_deref())?;
         let limits = processes::limits_of_proc()?;
         let attach = plan.duration != Some(Duration::ZERO);
         let only_tracked = attach && family.is_some();
@@ -102,6 +106,7 @@ impl Observer {
             programs: GoPrograms::default(),
             ledgers: is_followed.then(|| Ledgers::new(plan.options.idle_ms / LEDGER_PART)),
             holders: Vec::new(),
+            symbols: Symbols::new(rules),
             jiffies_per_second: None,
             only_tracked,
             followed: BTreeSet::new(),
@@ -306,7 +311,11 @@ impl Observer {
     pub(crate) fn answer(&mut self, question: &Question) -> Option<Input> {
         match question {
             Question::Process(key) => processes::answer(*key, self.with_cmdline),
-            Question::CallSite(..) => None,
+            Question::CallSite(process, stack) => {
+                let addresses = self.kernel.stack(*stack);
+                let programs = &mut self.programs;
+                self.symbols.answer(programs, *process, *stack, addresses.as_deref())
+            }
             Question::Readers(key, asked) => self.readers.answer(&mut self.programs, *key, asked),
         }
     }

@@ -127,6 +127,11 @@ impl FunctionTable {
         half_at(&self.entries, number * ENTRY)
     }
 
+    /// Where a function begins in the code, and where more about it is in the table.
+    pub(super) fn entry(&self, number: usize) -> Option<(u32, u32)> {
+        Some((self.begin(number)?, half_at(&self.entries, number * ENTRY + 4)?))
+    }
+
     /// Where the code of a function begins and ends in the file.
     pub(super) fn code(&self, number: usize) -> Option<(u64, u64)> {
         let address = |offset: u32| self.text.wrapping_add(offset.into());

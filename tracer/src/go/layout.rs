@@ -70,6 +70,18 @@ pub(super) const MODULE_LOWEST: usize = 160;
 pub(super) const MODULE_HIGHEST: usize = 168;
 pub(super) const MODULE_TEXT: usize = 176;
 pub(super) const MODULE_TEXT_END: usize = 184;
+/// As many bytes of it as are looked at.
+pub(super) const MODULE: usize = 352;
+
+/// `moduledata.gofunc` of Go 1.`minor`: `covctrs` came before it in 1.20, `typedesclen` and what is
+/// about itabs in 1.27.
+pub(super) const fn module_function_data(minor: u32) -> usize {
+    match minor {
+        ..20 => 304,
+        20..27 => 320,
+        27.. => 344,
+    }
+}
 
 /// `runtime._Gscan`: the collector has the goroutine's stack just now.
 pub(super) const STATUS_SCAN: u32 = 0x1000;

@@ -10,6 +10,7 @@ use super::{
     executable::{Executable, Segment},
     function_table::{FunctionTable, Header, MAGICS},
     layout::{self, Layout},
+    lines::{LineTables, Lines},
     memory::{Memory, Pages, word_at},
 };
 
@@ -79,6 +80,7 @@ pub(super) struct Parts<'a> {
 #[derive(Debug)]
 pub(super) struct Functions {
     table: FunctionTable,
+    lines: LineTables,
     /// What functions the code at an address belongs to.
     known: HashMap<u64, Function>,
 }
@@ -161,6 +163,19 @@ impl GoProgram {
         self.entries.insert(found).clone()
     }
 
+    /// Finds the lines in the memory of a process that runs the program shifted by `bias`.
+    ///
+    /// # Errors
+    /// What was not found.
+    pub(super) fn lines(
+        &mut self,
+        memory: &dyn Memory,
+        bias: u64,
+    ) -> Result<Lines<'_>, &'static str> {
+        let functions = functions(&mut self.functions, &self.executable, memory, bias)?;
+        Ok(Lines { functions: &functions.table, tables: &functions.lines })
+    }
+
     /// The versions that were looked at do not include this one.
     pub(super) fn is_newer_than_known(&self) -> bool {
         self.executable.minor_version > layout::NEWEST
@@ -168,6 +183,33 @@ impl GoProgram {
 }
 
 impl Functions {
+    fn find(executable: &Executable, memory: &dyn Memory, bias: u64) -> Option<Self> {
+        let shifted = |address: u64| address.wrapping_add(bias);
+        let headers_at = |addresses: Vec<u64>| {
+            let header = |address| Some((address, Header::read(memory, address)?));
+            addresses.into_iter().filter_map(header)
+        };
+        let by_section =
+            headers_at(executable.function_table.into_iter().map(shifted).collect()).next();
+        let header = by_section
+            .or_else(|| headers_at(search(memory, &executable.segments, bias, &MAGICS)).next())?;
+        // The module data begins with the address of the table. It is in what is written to, be
+        // it once by the dynamic linker.
+        let (writable, others): (Vec<Segment>, Vec<Segment>) =
+            executable.segments.iter().partition(|segment| segment.is_writable);
+        let (module, text) = [writable, others].into_iter().find_map(|segments| {
+            search(memory, &segments, bias, &[header.0]).into_iter().find_map(|address| {
+                let module = memory.read_one(address, layout::MODULE)?;
+                let text = header.1.text(&module)?;
+                Some((module, text))
+            })
+        })?;
+        let minor = executable.minor_version;
+        let lines = LineTables::read(memory, minor, (header.0, &module), bias)?;
+        let table = FunctionTable::read(memory, header, text, bias)?;
+        Some(Self { table, lines, known: HashMap::new() })
+    }
+
     /// The function that the code before `return_address` belongs to: the one that made a call.
     pub(super) fn caller(&mut self, pages: &mut Pages, bias: u64, return_address: u64) -> Function {
         let address = return_address.wrapping_sub(bias).wrapping_sub(1);
@@ -193,10 +235,7 @@ fn functions<'a>(
     memory: &dyn Memory,
     bias: u64,
 ) -> Result<&'a mut Functions, &'static str> {
-    let find = || {
-        let table = function_table(executable, memory, bias);
-        table.map(|table| Functions { table, known: HashMap::new() })
-    };
+    let find = || Functions::find(executable, memory, bias);
     sought.get(find).ok_or("its table of functions was not found")
 }
 
@@ -221,32 +260,6 @@ fn all_goroutines(
         let operands = all_goroutines::operands(functions, memory, bias);
         operands.into_iter().filter(is_data).find(is_goroutines)
     })
-}
-
-fn function_table(
-    executable: &Executable,
-    memory: &dyn Memory,
-    bias: u64,
-) -> Option<FunctionTable> {
-    let shifted = |address: u64| address.wrapping_add(bias);
-    let headers_at = |addresses: Vec<u64>| {
-        addresses.into_iter().filter_map(|address| Some((address, Header::read(memory, address)?)))
-    };
-    let by_section =
-        headers_at(executable.function_table.into_iter().map(shifted).collect()).next();
-    let header = by_section
-        .or_else(|| headers_at(search(memory, &executable.segments, bias, &MAGICS)).next())?;
-    // The module data begins with the address of the table. It is in what is written to, be it
-    // once by the dynamic linker.
-    let (writable, others): (Vec<Segment>, Vec<Segment>) =
-        executable.segments.iter().partition(|segment| segment.is_writable);
-    let text = [writable, others].into_iter().find_map(|segments| {
-        search(memory, &segments, bias, &[header.0]).into_iter().find_map(|address| {
-            let module = memory.read_one(address, layout::MODULE_TEXT_END + 8)?;
-            header.1.text(&module)
-        })
-    })?;
-    FunctionTable::read(memory, header, text, bias)
 }
 
 /// Where one of these words is.

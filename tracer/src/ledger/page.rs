@@ -72,8 +72,8 @@ impl Page {
         let unknown = missing.intersection(&self.missing).count();
         *self = Self { confirmed, missing, was_refused: false };
         let open = entries.iter().filter_map(|entry| {
-            let Carried { fd, stream } = *self.confirmed.get(&entry.name())?;
-            Some(OpenResponse { fd, since: entry.since, stack: entry.stack, stream })
+            let Carried { fd, stream, is_awaited } = *self.confirmed.get(&entry.name())?;
+            (!is_awaited).then_some(OpenResponse { fd, since: entry.since, stack: entry.stack, stream })
         });
         Some((open.collect(), limits(count, unknown)))
     }
