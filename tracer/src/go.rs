@@ -35,6 +35,7 @@ mod program;
 mod read_loop;
 mod request;
 mod slots;
+mod survey;
 
 use std::{
     collections::{HashMap, VecDeque},

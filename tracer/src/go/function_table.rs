@@ -200,14 +200,31 @@ impl FunctionTable {
         number: usize,
         names: &[&str],
     ) -> Option<usize> {
-        let description = self.description(bias, self.entries.get(number * ENTRY..)?)?;
-        let name = name_of(pages, description, self.begin(number)?)?;
-        let name = self.names.wrapping_add(bias).checked_add(name.into())?;
+        let name = self.name_address(pages, bias, number)?;
         let is = |wanted: &&str| {
             let bytes = pages.bytes(name, wanted.len() + 1);
             bytes.is_some_and(|bytes| bytes.strip_suffix(&[0]) == Some(wanted.as_bytes()))
         };
         names.iter().position(is)
+    }
+
+    /// Whether the name of a function begins like this.
+    pub(super) fn name_begins(
+        &self,
+        pages: &mut Pages,
+        bias: u64,
+        number: usize,
+        beginning: &str,
+    ) -> Option<bool> {
+        let name = self.name_address(pages, bias, number)?;
+        Some(pages.bytes(name, beginning.len())? == beginning.as_bytes())
+    }
+
+    /// Where in the process the name of a function is.
+    fn name_address(&self, pages: &mut Pages, bias: u64, number: usize) -> Option<u64> {
+        let description = self.description(bias, self.entries.get(number * ENTRY..)?)?;
+        let name = name_of(pages, description, self.begin(number)?)?;
+        self.names.wrapping_add(bias).checked_add(name.into())
     }
 }
 

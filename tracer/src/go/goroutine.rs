@@ -97,6 +97,11 @@ impl Goroutine {
         matches!(self.status, layout::STATUS_WAITING | layout::STATUS_LEAKED)
     }
 
+    /// It has begun and not ended.
+    pub(super) const fn is_alive(&self) -> bool {
+        !matches!(self.status, layout::STATUS_IDLE | layout::STATUS_DEAD | layout::STATUS_MAX)
+    }
+
     /// What was copied of its stack before is all that it uses now: it did nothing meanwhile, or
     /// all of the stack was copied, which is where it was.
     pub(super) fn still_is(&self, now: &Self) -> bool {

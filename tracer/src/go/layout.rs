@@ -85,6 +85,8 @@ pub(super) const fn module_function_data(minor: u32) -> usize {
 
 /// `runtime._Gscan`: the collector has the goroutine's stack just now.
 pub(super) const STATUS_SCAN: u32 = 0x1000;
+/// `_Gidle`: just made.
+pub(super) const STATUS_IDLE: u32 = 0;
 /// `_Grunnable`.
 pub(super) const STATUS_RUNNABLE: u32 = 1;
 /// `_Grunning`.
@@ -93,13 +95,15 @@ pub(super) const STATUS_RUNNING: u32 = 2;
 pub(super) const STATUS_SYSCALL: u32 = 3;
 /// `_Gwaiting`.
 pub(super) const STATUS_WAITING: u32 = 4;
+/// `_Gdead`: it has ended, or has not begun.
+pub(super) const STATUS_DEAD: u32 = 6;
 /// `_Gcopystack`: its stack is being moved.
 pub(super) const STATUS_COPYING: u32 = 8;
 /// `_Gpreempted`.
 pub(super) const STATUS_PREEMPTED: u32 = 9;
 /// `_Gleaked`, from 1.26: as waiting, and found to be so for ever.
 pub(super) const STATUS_LEAKED: u32 = 10;
-/// The highest status of any version (`_Gdeadextra`).
+/// `_Gdeadextra`, from 1.26: as dead, of a thread that is not Go's. The highest of any version.
 pub(super) const STATUS_MAX: u32 = 11;
 
 /// The newest minor version whose layout was looked at.

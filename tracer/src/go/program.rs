@@ -83,6 +83,8 @@ pub(super) struct Functions {
     lines: LineTables,
     /// What functions the code at an address belongs to.
     known: HashMap<u64, Function>,
+    /// Whether the functions that begin at an address are the runtime's own goroutines.
+    starts: HashMap<u64, bool>,
 }
 
 /// The functions that make a difference.
@@ -98,6 +100,10 @@ pub(super) enum Function {
     WriteLoop,
     Other,
 }
+
+/// Goroutines of these are the program's, although the functions are the runtime's:
+/// `isSystemGoroutine` in `runtime/traceback.go`.
+const NOT_SYSTEM: [&str; 3] = ["runtime.main", "runtime.corostart", "runtime.handleAsyncEvent"];
 
 const NAMES: [(&str, Function); 5] = [
     ("runtime.selectgo", Function::Select),
@@ -207,7 +213,7 @@ impl Functions {
         let minor = executable.minor_version;
         let lines = LineTables::read(memory, minor, (header.0, &module), bias)?;
         let table = FunctionTable::read(memory, header, text, bias)?;
-        Some(Self { table, lines, known: HashMap::new() })
+        Some(Self { table, lines, known: HashMap::new(), starts: HashMap::new() })
     }
 
     /// The function that the code before `return_address` belongs to: the one that made a call.
@@ -225,6 +231,26 @@ impl Functions {
         }
         self.known.insert(address, function);
         function
+    }
+
+    /// Whether a goroutine that was started with the function at an address is the runtime's own,
+    /// which Go does not count. `None`: no function begins there.
+    pub(super) fn is_system(&mut self, pages: &mut Pages, bias: u64, address: u64) -> Option<bool> {
+        if let Some(is_system) = self.starts.get(&address) {
+            return Some(*is_system);
+        }
+        let start = address.wrapping_sub(bias);
+        let number = self.table.holding(start)?;
+        if self.table.code(number)?.0 != start {
+            return None;
+        }
+        let is_system = self.table.name_begins(pages, bias, number, "runtime.")?
+            && self.table.name(pages, bias, number, &NOT_SYSTEM).is_none();
+        if self.starts.len() >= REMEMBERED_MAX {
+            self.starts.clear();
+        }
+        self.starts.insert(address, is_system);
+        Some(is_system)
     }
 }
 

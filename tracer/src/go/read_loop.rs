@@ -45,9 +45,10 @@ impl ReadLoop {
 /// What a goroutine does, as far as it matters.
 pub(super) enum Role {
     ReadLoop(ReadLoop),
-    /// Of HTTP client connections too, but it does not wait for what we ask about: its stack
-    /// belongs to the connection, not to who uses it.
-    OfConnection,
+    /// One that does not wait for what we ask about. As of those below, its stack belongs to the
+    /// connection, not to who uses it.
+    BusyReadLoop,
+    WriteLoop,
     Other,
 }
 
@@ -62,7 +63,7 @@ pub(super) fn role(stack: &Stack, functions: &mut Functions, pages: &mut Pages, 
                 let stage = match called {
                     Some(Function::Select) => HttpStage::AwaitingBody,
                     Some(Function::Peek) => HttpStage::Idle,
-                    _ => return Role::OfConnection,
+                    _ => return Role::BusyReadLoop,
                 };
                 let end = frame.end.saturating_add(PARAMETERS);
                 let end = end.min(stack.goroutine.stack.high).min(frame.start + 8 * WORDS_MAX);
@@ -70,7 +71,7 @@ pub(super) fn role(stack: &Stack, functions: &mut Functions, pages: &mut Pages, 
                 let (goroutine, pc) = (stack.goroutine, frame.pc);
                 return Role::ReadLoop(ReadLoop { goroutine, stage, pc, words });
             }
-            Function::WriteLoop => return Role::OfConnection,
+            Function::WriteLoop => return Role::WriteLoop,
             _ => called = Some(function),
         }
     }

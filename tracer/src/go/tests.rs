@@ -16,7 +16,7 @@ use std::{
 
 use tracer_core::{ConnectionId, HttpStage, Reader};
 
-use self::program::{FORMS, PLAIN, Running, STRIPPED, build};
+use self::program::{FORMS, PLAIN, Running, STRIPPED, build, build_with};
 use super::*;
 
 /// Asks about every socket.
@@ -129,6 +129,29 @@ fn a_healthy_connection_is_never_taken_for_a_leak() {
     }
     println!("leaks {leaks} of 500, healthy {healthy}, in use just then {held}");
     assert!(leaks > 400 && healthy > 400, "{leaks} {healthy}");
+}
+
+/// The figure that the program's own metrics show, and its loops.
+#[test]
+#[ignore = "needs root and Go; cargo xtask test runs it where the host allows"]
+fn goroutines_are_counted_as_go_counts_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let source = program::source("carriers");
+    for go in program::toolchains() {
+        let program = build_with(&go, directory.path(), STRIPPED, &source, &[]);
+        let running = Running::start(&program, &[]);
+        let [total, read_loops, write_loops] = *running.kinds["goroutines"] else { panic!() };
+        let counted = Goroutines {
+            total: total.into(),
+            read_loops: read_loops.into(),
+            write_loops: write_loops.into(),
+        };
+        let (process, asked) = (running.process(), running.asked());
+        let registrations = running.registrations();
+        let mut programs = GoPrograms::default();
+        let look = programs.look(process, registrations.list(), &asked).unwrap();
+        assert_eq!((look.goroutines, look.limits), (Some(counted), None), "{}", go.display());
+    }
 }
 
 #[test]
