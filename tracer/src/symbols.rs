@@ -108,12 +108,10 @@ impl Symbols {
         let memory = ProcessMemory::open(pid, innermost).map_err(|error| unreadable(&error))?;
 
         let Self { rules, modules, perf_maps } = self;
-        // Why no frame of the application is seen, if something met on the way explains it.
-        let mut words: Option<&str> = None;
-        let mut before = None;
+        let mut perf_map = None;
+        let mut way = Way { rules, pid, before: None, words: None, is_named: false };
         for (number, &address) in addresses.iter().enumerate() {
-            let lost = |words| lost(before, words, rules, pid);
-            let mapping = mappings.holding(address).ok_or_else(|| lost(words))?;
+            let mapping = mappings.holding(address).ok_or_else(|| way.lost())?;
             let ruling = mapping.path().and_then(|path| rules.judge_module(path));
             // A call is where it is made, not where it returns to.
             let call = if number == 0 { address } else { address.wrapping_sub(1) };
@@ -126,7 +124,11 @@ impl Symbols {
                 }
                 (_, Source::Kernel, _) => (Verdict::Further(None), true),
                 (_, Source::Generated, _) => {
-                    let frame = perf_maps.frame(process, call)?;
+                    if perf_map.is_none() {
+                        perf_map = Some(perf_maps.of(process)?);
+                    }
+                    let frame = perf_map.flatten().and_then(|map| map.frame(call));
+                    way.is_named |= frame.is_some();
                     (judge(rules, frame.into_iter().collect()), false)
                 }
                 (_, _, Some(ruling)) if ruling.kind != Kind::Application => {
@@ -139,26 +141,80 @@ impl Symbols {
             let is_ended = matches!(verdict, Verdict::Ended);
             if number > 0 && !is_ended && !return_address::is_plausible(&memory, address, is_native)
             {
-                return Err(lost(words));
+                return Err(way.lost());
             }
             match verdict {
                 Verdict::Application(place) => return Ok(Some(place)),
-                Verdict::Further(more) => words = words.or(more),
-                Verdict::Ended => return words.map_or(Ok(None), |words| Err(words.to_owned())),
-                Verdict::Nameless => {
-                    let words = words.or_else(|| words_of_program(rules, pid));
-                    return Err(words.map_or_else(|| nameless(mapping), str::to_owned));
-                }
+                Verdict::Further(words) => way.words = way.words.or(words),
+                Verdict::Ended => return way.ended(),
+                Verdict::Nameless => return Err(way.nameless(mapping)),
                 Verdict::Unknown(reason) => return Err(reason),
             }
-            before = Some(mapping);
+            way.before = Some(mapping);
         }
-        match words {
-            None if addresses.len() == 1 => Err(lost(before, words, rules, pid)),
-            None if addresses.len() >= DEPTH_MAX => {
+        match addresses.len() {
+            1 => Err(way.lost()),
+            DEPTH_MAX.. => {
                 Err(format!("its stack is deeper than the {DEPTH_MAX} frames that are kept"))
             }
-            words => words.map_or(Ok(None), |words| Err(words.to_owned())),
+            _ => way.ended(),
+        }
+    }
+}
+
+/// What was met on the way from the innermost frame, none of it the application's.
+struct Way<'a> {
+    rules: &'a Rules,
+    pid: u32,
+    /// Where the code of the frame before is.
+    before: Option<&'a Mapping>,
+    /// What may explain that no frame of the application is seen.
+    words: Option<&'a str>,
+    /// A frame of code made at run time had a name: so that the runtime does say them.
+    is_named: bool,
+}
+
+impl Way<'_> {
+    /// Why no frame of the application is seen, if the program is a runtime that hides them.
+    fn words(&self) -> Option<&str> {
+        let of_program = || {
+            let program = fs::read_link(format!("/proc/{}/exe", self.pid)).ok()?;
+            self.rules.judge_module(&program.to_string_lossy())?.words
+        };
+        if self.is_named { None } else { self.words.or_else(of_program) }
+    }
+
+    /// What is said of a stack that was followed to its end.
+    fn ended(&self) -> Result<Option<String>, String> {
+        self.words.filter(|_| !self.is_named).map_or(Ok(None), |words| Err(words.to_owned()))
+    }
+
+    /// What is said where the next address is none.
+    fn lost(&self) -> String {
+        let before = self.before.and_then(Mapping::path);
+        let module = before.map_or("code made at run time", base_name);
+        let sentence = format!(
+            "its stack cannot be followed beyond {module}, which is built without frame pointers \
+             (-fno-omit-frame-pointer)"
+        );
+        match self.words() {
+            Some(words) => format!("{sentence}; {words}"),
+            None => sentence,
+        }
+    }
+
+    /// What is said of code without names where the application's may be.
+    fn nameless(&self, mapping: &Mapping) -> String {
+        match (self.words(), mapping.path()) {
+            (Some(words), _) => words.to_owned(),
+            (None, Some(path)) => format!(
+                "{} has no names for its functions: build it with them, or put its debug file \
+                 into /usr/lib/debug/.build-id",
+                base_name(path)
+            ),
+            (None, None) => "code made at run time has no names: have the runtime write a perf \
+                             map (/tmp/perf-PID.map)"
+                .to_owned(),
         }
     }
 }
@@ -206,39 +262,6 @@ fn of_go(frame: &GoFrame) -> Frame<'_> {
         file: file.into(),
         line,
         module: "".into(),
-    }
-}
-
-/// What is said where the next address is none.
-fn lost(before: Option<&Mapping>, words: Option<&str>, rules: &Rules, pid: u32) -> String {
-    let module = before.and_then(Mapping::path).map_or("code made at run time", base_name);
-    let sentence = format!(
-        "its stack cannot be followed beyond {module}, which is built without frame pointers \
-         (-fno-omit-frame-pointer)"
-    );
-    match words.or_else(|| words_of_program(rules, pid)) {
-        Some(words) => format!("{sentence}; {words}"),
-        None => sentence,
-    }
-}
-
-/// What is said if the program of a process is a runtime whose application cannot be seen.
-fn words_of_program(rules: &Rules, pid: u32) -> Option<&str> {
-    let program = fs::read_link(format!("/proc/{pid}/exe")).ok()?;
-    rules.judge_module(&program.to_string_lossy())?.words
-}
-
-/// What is said of code without names where the application's may be.
-fn nameless(mapping: &Mapping) -> String {
-    match mapping.path() {
-        Some(path) => format!(
-            "{} has no names for its functions: build it with them, or put its debug file into \
-             /usr/lib/debug/.build-id",
-            base_name(path)
-        ),
-        None => "code made at run time has no names: have the runtime write a perf map \
-                 (/tmp/perf-PID.map)"
-            .to_owned(),
     }
 }
 

@@ -1,5 +1,8 @@
 //! Names of code that a runtime makes as it runs, from the file that it keeps of them for `perf`:
 //! `/tmp/perf-PID.map` (`tools/perf/Documentation/jit-interface.txt` of the kernel).
+//!
+//! It says where code is now. Python and V8 leave code where it is; a runtime that throws some away
+//! may have put other code to where an older stack has been.
 
 mod names;
 
@@ -27,7 +30,7 @@ pub(super) struct PerfMaps {
 
 /// What a map says.
 #[derive(Debug, Default)]
-struct PerfMap {
+pub(super) struct PerfMap {
     text: String,
     /// Ordered by where they begin; of several at one place the last one is the one that is there
     /// now, since memory is used again.
@@ -45,23 +48,18 @@ struct Function {
 }
 
 impl PerfMaps {
-    /// The function with the code at an address. `None`: there is no name for it.
+    /// The map of a process as it is now. `None`: it has none.
     ///
     /// # Errors
     /// Why the map is not believed, as a sentence.
-    pub(super) fn frame(
-        &mut self,
-        process: ProcessKey,
-        address: u64,
-    ) -> Result<Option<Frame<'_>>, String> {
+    pub(super) fn of(&mut self, process: ProcessKey) -> Result<Option<&PerfMap>, String> {
         let Some((file, metadata)) = open(process.pid)? else { return Ok(None) };
         let key = FileKey::of(&metadata);
         if !matches!(&self.latest, Some((known, state, _)) if *known == process && *state == key) {
             let map = PerfMap::read(file).map_err(|error| format!("{PERF_MAP}: {error}"))?;
             self.latest = Some((process, key, map));
         }
-        let Some((.., map)) = &self.latest else { return Ok(None) };
-        Ok(map.name(address).map(names::frame))
+        Ok(self.latest.as_ref().map(|(.., map)| map))
     }
 }
 
@@ -97,6 +95,11 @@ fn innermost_pid(pid: u32) -> Option<u32> {
 }
 
 impl PerfMap {
+    /// The function with the code at an address. `None`: there is no name for it.
+    pub(super) fn frame(&self, address: u64) -> Option<Frame<'_>> {
+        self.name(address).map(names::frame)
+    }
+
     fn read(file: File) -> std::io::Result<Self> {
         let mut bytes = Vec::new();
         file.take(MAP_MAX).read_to_end(&mut bytes)?;

@@ -56,3 +56,15 @@ fn a_process_that_is_gone_or_another_one_gets_no_answer() {
     let words = limits(answer(started, Some(&[here, here, here])));
     assert!(words.unwrap().starts_with("its stack cannot be followed beyond libc"));
 }
+
+#[test]
+fn a_runtime_that_says_its_functions_hides_none() {
+    let rules = Rules::load(None).unwrap();
+    let words = "start it so that they have names";
+    let mut way = Way { rules: &rules, pid: 0, before: None, words: Some(words), is_named: false };
+    assert_eq!(way.ended(), Err(words.to_owned()));
+    assert!(way.lost().ends_with(words));
+    way.is_named = true;
+    assert_eq!(way.ended(), Ok(None));
+    assert!(!way.lost().contains(words));
+}

@@ -29,6 +29,10 @@ fn a_request_of_go_is_made_where_the_application_makes_it() {
         let expected = format!("main.doSomething main.go:{expected}");
         assert_eq!(call_site(name, 3), Ok(Some(expected)), "{name}");
     }
+    for said in &stacks.said {
+        let place = call_site(&said.name, 1).unwrap().unwrap();
+        assert!(place.starts_with("main."), "{}: {place}", said.name);
+    }
     let generic = call_site("generic int", 1).unwrap().unwrap();
     assert!(generic.starts_with("main.generic[...] main.go:"), "{generic}");
     let closure = call_site("closures", 1).unwrap().unwrap();
@@ -82,8 +86,12 @@ fn a_perf_map_that_somebody_else_wrote_is_not_believed() {
 #[test]
 #[ignore = "needs Node.js; cargo xtask test runs it where the host allows"]
 fn functions_of_javascript_have_names_if_node_writes_them_down() {
+    // Node leaves a log where it is started.
+    let directory = tempfile::tempdir().unwrap();
     let found = |options: &[&str]| {
-        let waiting = Waiting::start(Command::new("node").args(options).arg(source("waits.js")));
+        let mut node = Command::new("node");
+        node.current_dir(directory.path()).args(options).arg(source("waits.js"));
+        let waiting = Waiting::start(&mut node);
         let found = call_site(&waiting);
         let _ = fs::remove_file(format!("/tmp/perf-{}.map", waiting.key().pid));
         found
