@@ -184,7 +184,7 @@ impl<'a> Case<'a> {
         };
         // That the healthy ones of a group grow makes a few bad ones no surer.
         let is_most = claimed.count() > context.sightings.len() / 2;
-        let mut assessment = (RULES[rule].assess)(&claimed)?;
+        let mut assessment = RULES[rule].assess(&claimed)?;
         if let (Some(evidence), true) = (context.growing, assessment.growth_tells && is_most) {
             assessment.confidence = assessment.confidence.raised();
             assessment.evidence.push(evidence.clone());

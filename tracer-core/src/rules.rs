@@ -14,6 +14,7 @@ mod inherited;
 mod never_read;
 mod never_reused;
 mod orphaned;
+mod part;
 mod peer_not_reading;
 mod undrained;
 mod unshared_pool;
@@ -35,20 +36,28 @@ pub(crate) struct Rule {
     pub(crate) moment: fn(&Sighting<'_>) -> Interval,
     /// What the claimed connections of one group amount to; `None` if to nothing.
     pub(crate) assess: fn(&Claimed<'_, '_>) -> Option<Assessment>,
+    /// Of which of them.
+    pub(crate) part: Part,
 }
 
 /// Every rule, the most specific first.
-pub(crate) const RULES: [Rule; 15] = [
+pub(crate) const RULES: [Rule; 21] = [
     body_not_closed::NEARLY_PROVEN,
     body_not_closed::PROVEN,
     body_not_closed::UNPROVEN,
+    ghost::RULE.of(Part::NearlyProven),
+    ghost::RULE.of(Part::Proven),
     ghost::RULE,
     never_read::RULE,
     inherited::RULE,
+    close_wait::RULE.of(Part::NearlyProven),
+    close_wait::RULE.of(Part::Proven),
     close_wait::RULE,
     orphaned::RULE,
     abandoned::NEARLY_PROVEN,
     abandoned::PROVEN,
+    undrained::RULE.of(Part::NearlyProven),
+    undrained::RULE.of(Part::Proven),
     undrained::RULE,
     abandoned::UNPROVEN,
     unshared_pool::RULE,
@@ -59,12 +68,13 @@ pub(crate) const RULES: [Rule; 15] = [
 /// By which rule a finding is known: what is nearly proved today may be proved tomorrow, and is
 /// the same finding.
 pub(crate) const fn identity(rule: usize) -> usize {
-    if matches!(rule, BODIES_NEARLY_PROVEN | ABANDONED_NEARLY_PROVEN) { rule + 1 } else { rule }
+    // The ones that are wholly proved come next; growth alone is no part of anything.
+    if rule < RULES.len() && matches!(RULES[rule].part, Part::NearlyProven) {
+        rule + 1
+    } else {
+        rule
+    }
 }
-
-/// The places of those rules in [`RULES`]; the ones that are wholly proved come next.
-const BODIES_NEARLY_PROVEN: usize = 0;
-const ABANDONED_NEARLY_PROVEN: usize = 8;
 
 /// Whether this rule judges the connections of each call site for themselves: those about responses
 /// do, which are the first ones.
@@ -83,7 +93,7 @@ pub(crate) enum Suspicion {
 
 /// Whether there is something to ask about this connection.
 pub(crate) fn suspicion(sighting: &Sighting<'_>) -> Option<Suspicion> {
-    if RULES.iter().any(|rule| (rule.claims)(sighting)) {
+    if RULES.iter().any(|rule| rule.claims(sighting)) {
         return Some(Suspicion::Claimed);
     }
     if body_not_closed::is_out(sighting) {
@@ -110,6 +120,12 @@ pub(crate) use body_not_closed::leaked;
 pub(crate) use peer_not_reading::is_stalled;
 
 pub(crate) use body_not_closed::Responses;
+pub(crate) use part::Part;
+
+/// One in this many at the most may look as if somebody had the response in hand, for a goroutine's
+/// stack keeps what is in a slot until something else is put there; or not have been looked at, for
+/// it changed meanwhile.
+const UNSURE_SHARE: usize = 5;
 
 /// The connections of one group that one rule claimed; never empty.
 #[derive(Debug)]
@@ -163,10 +179,12 @@ impl<'a> Claimed<'_, 'a> {
         self.count_where(Sighting::is_proven)
     }
 
-    /// Enough are proved to be leaked: of these, or of the group, where a leak has come to be in
-    /// several states.
+    /// Enough are proved to be leaked, of these or of the group, where a leak has come to be in
+    /// several states; and hardly any of these are not.
     pub(crate) fn is_proven(&self) -> bool {
-        self.is_enough(self.proven(), self.count(), self.responses_of_group.proven)
+        let (count, proven) = (self.count(), self.proven());
+        let is_nearly_all = (count - proven) * UNSURE_SHARE <= count;
+        is_nearly_all && self.is_enough(proven, count, self.responses_of_group.proven)
     }
 
     /// So many of these are enough; or if they are most of these, so many of the group.

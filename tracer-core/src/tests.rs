@@ -7,6 +7,7 @@ mod healthy;
 mod ledgers;
 mod multiplexed;
 mod pages;
+mod parts;
 mod peers;
 mod properties;
 mod readers;

@@ -5,10 +5,10 @@
 
 use alloc::{format, vec};
 
-use super::{Assessment, Claimed, Rule, wording};
+use super::{Assessment, Claimed, Part, Rule, wording};
 use crate::{Confidence, Interval, TcpState, Verdict, sighting::Sighting};
 
-pub(super) const RULE: Rule = Rule { claims, moment, assess };
+pub(super) const RULE: Rule = Rule { claims, moment, assess, part: Part::Whole };
 
 fn claims(sighting: &Sighting<'_>) -> bool {
     // A half-closed connection on which the process still sends is in use.

@@ -6,10 +6,10 @@
 
 use alloc::{format, vec};
 
-use super::{Assessment, Claimed, Rule, wording};
+use super::{Assessment, Claimed, Part, Rule, wording};
 use crate::{Confidence, Flag, Interval, TcpState, Verdict, sighting::Sighting};
 
-pub(super) const RULE: Rule = Rule { claims, moment, assess };
+pub(super) const RULE: Rule = Rule { claims, moment, assess, part: Part::Whole };
 
 fn claims(sighting: &Sighting<'_>) -> bool {
     // A socket that never was connected has received nothing, not even at the handshake.
