@@ -96,9 +96,6 @@ pub(crate) fn suspicion(sighting: &Sighting<'_>) -> Option<Suspicion> {
     if RULES.iter().any(|rule| rule.claims(sighting)) {
         return Some(Suspicion::Claimed);
     }
-    if body_not_closed::is_out(sighting) {
-        return Some(Suspicion::Silent);
-    }
     // A stream that nobody reads goes on to arrive, but nothing is asked on it any more.
     let silent_ms = match sighting.facts.unread_bytes {
         0 => sighting.idle_ms(),

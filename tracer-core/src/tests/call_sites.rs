@@ -272,4 +272,6 @@ fn a_place_that_is_not_known_has_a_reason() {
     player.play_all("0s call-site stack=8\n 300s snapshot");
     let notes = player.detector.report().coverage.notes;
     assert_eq!(notes, ["call sites of 1 stacks: no frame is of the application"]);
+    player.play_all("301s close a1..a12\n 302s snapshot");
+    assert_eq!(player.detector.report().coverage.notes.len(), 0, "the process is gone");
 }

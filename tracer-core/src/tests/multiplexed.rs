@@ -201,3 +201,39 @@ fn a_connection_is_in_the_finding_of_each_call_site() {
         "#]],
     );
 }
+
+/// Half of its streams are as good as proved, the others may be paused: no other verdict has those,
+/// though a surer one claims the connection.
+#[test]
+fn a_connection_with_two_call_sites_has_one_verdict() {
+    check(
+        "
+        0s call-site stack=7 is=main.export,report.go:40
+        0s call-site stack=8 is=main.download,files.go:5
+        0s snapshot
+        1s open a b1..b4 pid=10
+        1s reader a is=goroutine
+        2s hand-out a streams=6 held=5000 stack=7
+        2s hand-out a streams=6 first=30 held=5000 stack=8
+        3s receive a b1..b4 bytes=9000
+        70s snapshot
+        100s hand-out a streams=6 first=30 held=4000
+        101s snapshot
+        200s snapshot
+        200s report
+        ",
+        &expect![[r#"
+            [3m 20s]
+              #2 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x1, oldest 3m 19s, stood 0s, reader goroutine, at main.export report.go:40, responses 6
+                 6 streams of HTTP/2 on 1 socket, 30 kB held in the program's memory, and nobody has read them for 2m 10s
+              #3 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x1, oldest 3m 19s, stood 0s, reader goroutine, at main.download files.go:5, responses 6
+                 6 streams of HTTP/2 on 1 socket, 24 kB held in the program's memory, and nobody has read them for 1m 39s
+                 6 of 6 were read for a while and may be paused
+              #1 undrained possible: p10[10] outbound 10.0.0.1:443 x4, oldest 3m 19s, stood 2m 10s +0.0/min
+                 36000 bytes lie unread on 4 sockets, and no more came for 3m 17s
+                 nothing was read in the 3m 17s they were watched
+                 they may all have gone silent at one time, as by a restart
+                 4 of 4 hold more than 4096 bytes, 5 would be telling: less can be TLS session tickets
+        "#]],
+    );
+}

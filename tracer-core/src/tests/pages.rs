@@ -182,7 +182,6 @@ fn the_bound_of_an_age_does_not_hide_a_response() {
         "
         0s lose
         0s open a1 pid=10
-        1s snapshot
         2s hand-out a1 streams=6 held=5000
         100s send a1 bytes=10
         100s receive a1 bytes=10
@@ -193,7 +192,7 @@ fn the_bound_of_an_age_does_not_hide_a_response() {
         ",
         &expect![[r#"
             [3m 20s]
-              #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x1, oldest >3m 20s, stood 0s, responses 6
+              #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x1, oldest >1m 40s, stood 0s, responses 6
                  6 streams of HTTP/2 on 1 socket, 30 kB held in the program's memory, and nobody has read them for 1m 39s
                  where they were requested is not known
         "#]],
@@ -223,6 +222,33 @@ fn a_ledger_says_nothing_of_what_others_answer_for() {
             [1m 42s]
               #1 body-not-closed likely: p11[11] outbound 10.0.0.1:443 x1, oldest 1m 41s, stood 0s, reader none, responses 1
                  1 response requested 1m 39s ago, neither read to the end nor closed
+                 on 1 of 1 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 where they were requested is not known
+                 5 would be telling; so few may be responses that somebody will come back to
+        "#]],
+    );
+}
+
+/// The number that another process has for a connection is in this one another connection's.
+#[test]
+fn descriptors_are_those_of_the_process_itself() {
+    check(
+        "
+        0s snapshot
+        1s open a1 pid=10 fd=9
+        2s share a1 pid=11 fd=20
+        3s open b1 pid=10 fd=20 to=10.0.0.2:443
+        4s hand-out b1
+        5s receive a1 b1 bytes=10
+        5s read a1 b1
+        5s reader a1 b1 is=none http=body
+        100s snapshot
+        100s report
+        ",
+        &expect![[r#"
+            [1m 40s]
+              #1 body-not-closed likely: p10[10] outbound 10.0.0.2:443 x1, oldest 1m 37s, stood 0s, reader none, responses 1
+                 1 response requested 1m 36s ago, neither read to the end nor closed
                  on 1 of 1 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
                  where they were requested is not known
                  5 would be telling; so few may be responses that somebody will come back to
