@@ -36,6 +36,11 @@ impl GroupKey {
         Self { remote: None, remote_port, ..self }
     }
 
+    /// It is one of many addresses.
+    pub(crate) const fn is_spread(&self) -> bool {
+        self.remote_port.is_some()
+    }
+
     /// Both may have the same connections.
     pub(crate) fn overlaps(&self, other: &Self) -> bool {
         self == other || self.of_port() == *other || *self == other.of_port()

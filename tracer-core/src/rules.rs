@@ -31,14 +31,20 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Rule {
     /// This connection, looked at alone, may be one of them.
-    pub(crate) claims: fn(&Sighting<'_>) -> bool,
+    pub(crate) claims: Claims,
     /// When what the verdict is about happened to this connection.
-    pub(crate) moment: fn(&Sighting<'_>) -> Interval,
+    pub(crate) moment: Moment,
     /// What the claimed connections of one group amount to; `None` if to nothing.
-    pub(crate) assess: fn(&Claimed<'_, '_>) -> Option<Assessment>,
+    pub(crate) assess: Assess,
     /// Of which of them.
     pub(crate) part: Part,
+    /// It says nothing of connections to several addresses together.
+    pub(crate) is_of_one_address: bool,
 }
+
+type Claims = fn(&Sighting<'_>) -> bool;
+type Moment = fn(&Sighting<'_>) -> Interval;
+type Assess = fn(&Claimed<'_, '_>) -> Option<Assessment>;
 
 /// Every rule, the most specific first.
 pub(crate) const RULES: [Rule; 21] = [
@@ -131,6 +137,8 @@ pub(crate) struct Claimed<'c, 'a> {
     pub(crate) moments: Moments,
     /// All connections of the group, claimed or not.
     pub(crate) group: &'c [Sighting<'a>],
+    /// They go to many addresses. What a pool may keep, it may keep of each.
+    pub(crate) is_spread: bool,
     /// What is known of the responses of the group, claimed or not.
     pub(crate) responses_of_group: Responses,
     /// Connections of the process, of any group, on which it waits for the peer to read.

@@ -13,6 +13,7 @@ mod properties;
 mod readers;
 mod render;
 mod scenarios;
+mod spread;
 mod stir;
 mod thresholds;
 mod timeline;

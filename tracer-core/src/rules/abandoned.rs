@@ -12,13 +12,12 @@ use crate::{Confidence, Interval, Reader, TcpState, Verdict, sighting::Sighting}
 
 /// Connections of which it is proved, and the few among them of which it could not be.
 pub(super) const NEARLY_PROVEN: Rule =
-    Rule { claims, moment, assess: assess_proven, part: Part::NearlyProven };
+    Rule::new(claims, moment, assess_proven).of(Part::NearlyProven);
 /// Connections of which it is proved.
-pub(super) const PROVEN: Rule =
-    Rule { claims: claims_proven, moment, assess: assess_proven, part: Part::Whole };
+pub(super) const PROVEN: Rule = Rule::new(claims_proven, moment, assess_proven);
 /// The others.
 pub(super) const UNPROVEN: Rule =
-    Rule { claims: claims_unproven, moment, assess: assess_unproven, part: Part::Whole };
+    Rule::new(claims_unproven, moment, assess_unproven).of_one_address();
 
 fn claims(sighting: &Sighting<'_>) -> bool {
     let facts = sighting.facts;

@@ -6,10 +6,10 @@
 
 use alloc::{format, vec};
 
-use super::{Assessment, Claimed, Part, Rule, wording};
+use super::{Assessment, Claimed, Rule, wording};
 use crate::{Confidence, Interval, TcpState, Timer, Verdict, sighting::Sighting};
 
-pub(super) const RULE: Rule = Rule { claims, moment, assess, part: Part::Whole };
+pub(super) const RULE: Rule = Rule::new(claims, moment, assess);
 
 /// A single probe or segment may get lost.
 const UNANSWERED_MIN: u32 = 2;

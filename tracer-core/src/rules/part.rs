@@ -1,7 +1,7 @@
 //! Which of the connections of a rule are judged together: a finding must not convict connections
 //! that somebody may come back to along with those of which it is proved that nobody will.
 
-use super::{Assessment, Claimed, Rule};
+use super::{Assess, Assessment, Claimed, Claims, Moment, Rule};
 use crate::{Reader, sighting::Sighting};
 
 /// The connections that a rule takes of those that it would claim.
@@ -27,6 +27,17 @@ impl Part {
 }
 
 impl Rule {
+    /// A rule for all that it claims, to whatever address.
+    pub(super) const fn new(claims: Claims, moment: Moment, assess: Assess) -> Self {
+        Self { claims, moment, assess, part: Part::Whole, is_of_one_address: false }
+    }
+
+    /// The same rule, for connections to one address only: to several, one each is how programs
+    /// are made.
+    pub(super) const fn of_one_address(self) -> Self {
+        Self { is_of_one_address: true, ..self }
+    }
+
     /// The same rule for a part of its connections.
     pub(super) const fn of(self, part: Part) -> Self {
         Self { part, ..self }

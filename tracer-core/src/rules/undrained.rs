@@ -5,10 +5,10 @@
 
 use alloc::{borrow::ToOwned, format, vec};
 
-use super::{Assessment, Claimed, Part, Rule, wording};
+use super::{Assessment, Claimed, Rule, wording};
 use crate::{Confidence, Interval, Reader, TcpState, Verdict, sighting::Sighting};
 
-pub(super) const RULE: Rule = Rule { claims, moment, assess, part: Part::Whole };
+pub(super) const RULE: Rule = Rule::new(claims, moment, assess);
 
 fn claims(sighting: &Sighting<'_>) -> bool {
     sighting.facts.state == TcpState::Established
