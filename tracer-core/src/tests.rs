@@ -18,6 +18,7 @@ mod stir;
 mod thresholds;
 mod timeline;
 mod units;
+mod unread;
 mod world;
 
 use expect_test::Expect;

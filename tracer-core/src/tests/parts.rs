@@ -129,6 +129,7 @@ fn a_proof_that_comes_later_makes_no_new_finding() {
               #1 undrained likely: p10[10] outbound 10.0.0.1:443 x12, oldest 4m 59s, stood 0s ~+6.0/min
                  720000 bytes lie unread on 12 sockets, and no more came for 3m 8s to 4m 58s
                  nothing was read in the 0s to 4m 58s they were watched
+                 whether somebody reads slowly takes 1m of watching to tell
                  they went silent at 12 separate times over 1m 50s: rising
             [5m 11s]
               #1 undrained certain: p10[10] outbound 10.0.0.1:443 x12, oldest 5m 10s, stood 11s ~+6.0/min, reader none
