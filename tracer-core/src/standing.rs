@@ -10,21 +10,21 @@ use alloc::{
     string::String,
     vec::Vec,
 };
-use core::cmp::Reverse;
+use core::{cmp::Reverse, net::SocketAddr};
 
 use shown::Shown;
 
 use crate::{
-    Connection, ConnectionId, Finding, Origin, ProcessFacts, ProcessKey, Reader, Timestamp,
-    group::GroupKey, judge::Judged, rules, sighting::Sighting,
+    Connection, ConnectionId, Direction, Finding, Origin, ProcessFacts, ProcessKey, Reader,
+    Timestamp, group::GroupKey, judge::Judged, rules, sighting::Sighting,
 };
 
 /// Identity of a finding: what it is about, which rule found it and, of responses, where they were
 /// asked for.
 type FindingKey = (GroupKey, usize, Option<String>);
 
-/// Call sites that are named where there are several; the rest is counted.
-const SITES_MAX: usize = 3;
+/// Call sites, or destinations, that are named where there are several; the rest is counted.
+const NAMES_MAX: usize = 3;
 
 /// The findings that stand and those that did.
 #[derive(Debug, Default)]
@@ -125,6 +125,7 @@ fn finding(id: u64, stood_ms: u64, judged: &Judged<'_>, process: Option<&Process
     let mut connections: Vec<Connection> = judged.members.iter().map(connection).collect();
     connections.sort_by(|a, b| b.age_ms.cmp(&a.age_ms).then(a.id.cmp(&b.id)));
     let oldest = connections.first();
+    let remotes = remotes(judged, &connections);
     let (call_site, elsewhere) = call_site(judged, &connections);
     let comm = oldest.and_then(|oldest| oldest.owners.first()).map(|owner| owner.comm.clone());
     Finding {
@@ -140,6 +141,8 @@ fn finding(id: u64, stood_ms: u64, judged: &Judged<'_>, process: Option<&Process
         netns: judged.group.netns,
         direction: judged.group.direction,
         remote: judged.group.remote,
+        remote_port: judged.group.of_port().remote_port,
+        remotes: remotes.len(),
         local_port: judged.group.local_port,
         count: connections.len(),
         oldest_age_ms: oldest.map_or(0, |oldest| oldest.age_ms),
@@ -152,7 +155,14 @@ fn finding(id: u64, stood_ms: u64, judged: &Judged<'_>, process: Option<&Process
         reader: reader(&connections),
         call_site,
         request: request(&connections),
-        evidence: judged.assessment.evidence.iter().cloned().chain(elsewhere).collect(),
+        evidence: judged
+            .assessment
+            .evidence
+            .iter()
+            .cloned()
+            .chain(destinations(&remotes))
+            .chain(elsewhere)
+            .collect(),
         retracted_at: None,
         stood_ms,
         connections,
@@ -169,9 +179,8 @@ fn call_site(judged: &Judged<'_>, connections: &[Connection]) -> (Option<String>
     for site in connections.iter().filter_map(|connection| connection.call_site.as_deref()) {
         *counts.entry(site).or_default() += 1;
     }
-    let mut counts: Vec<(&str, usize)> = counts.into_iter().collect();
-    counts.sort_by_key(|(site, count)| (Reverse(*count), *site));
-    let (named, others) = counts.split_at(counts.len().min(SITES_MAX));
+    let counts = most_frequent(counts);
+    let (named, others) = counts.split_at(counts.len().min(NAMES_MAX));
     match named {
         [] => (None, None),
         [(site, _)] => (Some((*site).to_owned()), None),
@@ -186,6 +195,36 @@ fn call_site(judged: &Judged<'_>, connections: &[Connection]) -> (Option<String>
             (None, Some(format!("called from {}{more}", named.join(", "))))
         }
     }
+}
+
+/// Where the connections go, and how many there; of inbound ones, nowhere.
+fn remotes(judged: &Judged<'_>, connections: &[Connection]) -> Vec<(SocketAddr, usize)> {
+    let mut counts: BTreeMap<SocketAddr, usize> = BTreeMap::new();
+    if judged.group.direction == Direction::Outbound {
+        for connection in connections {
+            *counts.entry(connection.remote).or_default() += 1;
+        }
+    }
+    most_frequent(counts)
+}
+
+/// The most frequent ones of several destinations, in words.
+fn destinations(remotes: &[(SocketAddr, usize)]) -> Option<String> {
+    let (named, others) = remotes.split_at(remotes.len().min(NAMES_MAX));
+    let named: Vec<String> =
+        named.iter().map(|(remote, count)| format!("{remote} ({count})")).collect();
+    let more = match others.len() {
+        0 => String::new(),
+        1 => ", and 1 other".to_owned(),
+        count => format!(", and {count} others"),
+    };
+    (remotes.len() > 1).then(|| format!("they go to {}{more}", named.join(", ")))
+}
+
+fn most_frequent<K: Copy + Ord>(counts: BTreeMap<K, usize>) -> Vec<(K, usize)> {
+    let mut counts: Vec<(K, usize)> = counts.into_iter().collect();
+    counts.sort_by_key(|(name, count)| (Reverse(*count), *name));
+    counts
 }
 
 /// The reader of all of them, if it is the same.

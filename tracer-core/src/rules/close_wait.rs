@@ -8,7 +8,7 @@ use alloc::{format, vec};
 use super::{Assessment, Claimed, Rule, wording};
 use crate::{Confidence, Interval, TcpState, Verdict, sighting::Sighting};
 
-pub(super) const RULE: Rule = Rule { claims, moment, assess };
+pub(super) const RULE: Rule = Rule::new(claims, moment, assess);
 
 fn claims(sighting: &Sighting<'_>) -> bool {
     // A half-closed connection on which the process still sends is in use.
@@ -32,8 +32,9 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let sure = claimed.count_where(surely_overdue);
     let told = claimed.count_where(|member| member.tracked.told && surely_overdue(member));
     let taken = claimed.count_where(|member| member.facts.drained);
-    let accumulated = (sure > claimed.pool_max() && claimed.rising())
-        || (sure > claimed.large_pool_max() && claimed.gathered());
+    let accumulated = !claimed.is_spread
+        && ((sure > claimed.pool_max() && claimed.rising())
+            || (sure > claimed.large_pool_max() && claimed.gathered()));
     let proven = claimed.proven();
     let (verdict, confidence) = if claimed.is_proven() {
         (Verdict::CloseWait, Confidence::Certain)

@@ -9,7 +9,7 @@ use alloc::{format, vec};
 use super::{Assessment, Claimed, Rule, wording};
 use crate::{Confidence, Flag, Interval, TcpState, Verdict, sighting::Sighting};
 
-pub(super) const RULE: Rule = Rule { claims, moment, assess };
+pub(super) const RULE: Rule = Rule::new(claims, moment, assess);
 
 fn claims(sighting: &Sighting<'_>) -> bool {
     // A socket that never was connected has received nothing, not even at the handshake.
@@ -45,11 +45,12 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let count = claimed.count();
     let told = claimed.count_where(told);
     let many = count > claimed.pool_max();
-    let leaked = count > claimed.large_pool_max() && claimed.rising();
+    let gathered = claimed.gathered() && !claimed.is_spread;
+    let leaked = gathered && count > claimed.large_pool_max() && claimed.rising();
     let proven = claimed.is_proven();
     let (verdict, confidence) = if leaked || proven || told >= claimed.options.count_min {
         (Verdict::Ghost, Confidence::Certain)
-    } else if many && (claimed.gathered() || were_likely(claimed) > claimed.pool_max()) {
+    } else if many && (gathered || were_likely(claimed) > claimed.pool_max()) {
         (Verdict::Ghost, Confidence::Likely)
     } else if many {
         // A pool whose server was restarted looks the same, if probes told the kernel so and its

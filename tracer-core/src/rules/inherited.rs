@@ -10,7 +10,7 @@ use alloc::{format, string::ToString as _, vec};
 use super::{Assessment, Claimed, Rule, wording};
 use crate::{Confidence, Interval, TcpState, Verdict, sighting::Sighting};
 
-pub(super) const RULE: Rule = Rule { claims, moment, assess };
+pub(super) const RULE: Rule = Rule::new(claims, moment, assess);
 
 /// Up to this descriptor a connection was passed on purpose: the standard streams (inetd).
 const STREAM_FD_MAX: u32 = 2;

@@ -8,7 +8,7 @@ use alloc::{format, vec};
 use super::{Assessment, Claimed, Rule, wording};
 use crate::{Confidence, Direction, Interval, Reader, TcpState, Verdict, sighting::Sighting};
 
-pub(super) const RULE: Rule = Rule { claims, moment, assess };
+pub(super) const RULE: Rule = Rule::new(claims, moment, assess);
 
 fn claims(sighting: &Sighting<'_>) -> bool {
     let facts = sighting.facts;

@@ -8,7 +8,7 @@ use alloc::{borrow::ToOwned, format, vec};
 use super::{Assessment, Claimed, Rule, wording};
 use crate::{Confidence, Direction, HttpStage, Interval, TcpState, Verdict, sighting::Sighting};
 
-pub(super) const RULE: Rule = Rule { claims, moment, assess };
+pub(super) const RULE: Rule = Rule::new(claims, moment, assess).of_one_address();
 
 /// Segments with data that one exchange takes a client at the most: a request is one as a rule,
 /// and a TLS handshake before it takes two or three.

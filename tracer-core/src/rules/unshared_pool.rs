@@ -10,7 +10,7 @@ use alloc::{borrow::ToOwned, collections::BTreeSet, format, vec};
 use super::{Assessment, Claimed, Rule, never_reused, wording};
 use crate::{Confidence, Direction, HttpStage, Interval, TcpState, Verdict, sighting::Sighting};
 
-pub(super) const RULE: Rule = Rule { claims, moment, assess };
+pub(super) const RULE: Rule = Rule::new(claims, moment, assess).of_one_address();
 
 /// A connection that was used until this long before another one was opened may have been busy
 /// then, in milliseconds.

@@ -279,12 +279,13 @@ fn a_single_look_is_only_possible() {
             [1m 40s]
               #1 undrained possible: p10[10] outbound 10.0.0.1:443 x6, oldest >1m 40s, stood 0s
                  54000 bytes lie unread on 6 sockets, and no more came for 1m 39s
-                 whether somebody reads slowly cannot be told at a single look
+                 whether somebody reads slowly takes 1m of watching to tell
                  they may all have gone silent at one time, as by a restart
             [1m 43s]
-              #1 undrained likely: p10[10] outbound 10.0.0.1:443 x6, oldest >1m 43s, stood 3s
+              #1 undrained possible: p10[10] outbound 10.0.0.1:443 x6, oldest >1m 43s, stood 3s
                  54000 bytes lie unread on 6 sockets, and no more came for 1m 42s
                  nothing was read in the 3s they were watched
+                 whether somebody reads slowly takes 1m of watching to tell
                  they may all have gone silent at one time, as by a restart
         "#]],
     );

@@ -376,6 +376,7 @@ fn a_finding_is_taken_back_when_its_sockets_close_or_are_used() {
               #1 undrained possible: p10[10] outbound 10.0.0.1:443 x4, oldest 1m 21s, stood 21s, taken back
                  36000 bytes lie unread on 4 sockets, and no more came for 1m 20s
                  nothing was read in the 1m 20s they were watched
+                 2 sockets to the same peers being read meanwhile: these may have to wait for that
                  they may all have gone silent at one time, as by a restart
                  4 of 4 hold more than 4096 bytes, 5 would be telling: less can be TLS session tickets
             1m 10s flagged 0x1 undrained likely
