@@ -88,7 +88,8 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
              have closed its side only, and wait for the answer"
         ));
     }
-    if accumulated && told < claimed.options.count_min && !claimed.is_proven() {
+    let is_client = claimed.count_where(|it| it.direction == Direction::Outbound) == count;
+    if accumulated && is_client && told < claimed.options.count_min && !claimed.is_proven() {
         let alike = "a pool with a connection for each thread looks the same while it ebbs";
         evidence.push(alike.to_owned());
     }

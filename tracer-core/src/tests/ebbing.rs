@@ -15,7 +15,10 @@ fn pool(end: &str) -> String {
             .unwrap();
         writeln!(timeline, "{second}s read a1..a30").unwrap();
     }
-    format!("{timeline}\n20s {end} a1..a30 every=10s\n")
+    for verb in ["send", "receive"] {
+        writeln!(timeline, "15s {verb} a1..a30 every=10s bytes=100").unwrap();
+    }
+    format!("{timeline}\n16s read a1..a30 every=10s\n20s {end} a1..a30 every=10s\n")
 }
 
 #[test]
@@ -24,9 +27,9 @@ fn a_pool_of_a_connection_for_each_thread_that_ebbs_is_only_possible() {
         &format!("{}\n500s snapshot\n503s snapshot\n503s report", pool("peer-closes")),
         &expect![[r#"
             [8m 23s]
-              #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x30, oldest >8m 16s, stood 3s
-                 the peer closed 30 sockets 3m 13s to 8m 16s ago and nothing was sent since
-                 they may all have been closed at one time, as by a restart
+              #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x30, oldest >8m 8s, stood 3s ~+6.3/min
+                 the peer closed 30 sockets 3m 13s to 8m 8s ago and nothing was sent since
+                 they were closed at 15 separate times over 4m 35s: rising
         "#]],
     );
 }
@@ -37,7 +40,7 @@ fn a_pool_of_a_connection_for_each_thread_that_dies_is_only_possible() {
         &format!("{}\n500s snapshot\n503s snapshot\n503s report", pool("peer-resets")),
         &expect![[r#"
             [8m 23s]
-              #1 ghost possible: p10[10] outbound 10.0.0.1:443 x30, oldest >8m 16s, stood 3s ~+6.0/min
+              #1 ghost possible: p10[10] outbound 10.0.0.1:443 x30, oldest >8m 8s, stood 3s ~+6.0/min
                  30 sockets dead for 3m 13s to 8m 3s with the descriptor still open; ss does not show them
                  they died at 30 separate times over 4m 50s: rising
                  the process has not noticed on any of 30: it never looked again
@@ -95,6 +98,57 @@ fn clients_that_close_their_side_and_wait_are_only_possible() {
                  they may all have been closed at one time, as by a restart
                  the process was seen to read the end of 8 of 8
                  on 8 of 8 a request was read and nothing was answered yet: the peer may have closed its side only, and wait for the answer
+        "#]],
+    );
+}
+
+/// One transport for each of 14 tenants, after the first round.
+#[test]
+fn a_transport_for_each_of_a_dozen_tenants_is_only_possible() {
+    check(
+        "
+        0s snapshot
+        0s open a1..a14 every=20s pid=10
+        0s send a1..a14 every=20s bytes=100
+        0s receive a1..a14 every=20s bytes=500
+        0s read a1..a14 every=20s
+        300s reader a1..a14 is=goroutine http=idle transport=each
+        700s snapshot
+        700s report
+        ",
+        &expect![[r#"
+            [11m]
+              #1 unshared-pool possible: p10[10] outbound 10.0.0.1:443 x14, oldest 11m, stood 0s ~+3.0/min, reader goroutine
+                 14 sockets idle for 7m 20s to 11m, each with somebody waiting on it
+                 they belong to 14 different http.Transports: one for all would share them
+                 13 of 14 were opened while another one sat idle
+                 14 of 14 served one request at the most
+                 they went silent at 14 separate times over 4m 20s: rising
+        "#]],
+    );
+}
+
+/// Accepted, queued and served in turn by a few workers.
+#[test]
+fn a_queue_of_a_server_that_serves_is_only_possible() {
+    check(
+        "
+        0s snapshot
+        1s accept a1..a12 pid=10
+        1s receive a1..a12 bytes=5
+        2s snapshot
+        80s read a1
+        80s send a1 bytes=2
+        81s snapshot
+        82s snapshot
+        82s report
+        ",
+        &expect![[r#"
+            [1m 22s]
+              #1 never-read possible: p10[10] inbound :8080 x11, oldest 1m 21s, stood 1s +0.0/min
+                 11 sockets accepted, 55 bytes arrived, and not one was ever read for 1m 21s
+                 they may all have gone silent at one time, as by a restart
+                 1 socket of the same port being served meanwhile: these may wait for their turn
         "#]],
     );
 }
