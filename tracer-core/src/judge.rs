@@ -178,8 +178,11 @@ impl<'a> Case<'a> {
     ) -> Option<Judged<'a>> {
         let moments = members.iter().map(|member| (RULES[rule].moment)(member));
         let moments = Moments::of(moments, self.options.gap_ms());
+        let runs = |key: ProcessKey| self.processes.is_running(key);
+        let openers = members.iter().filter(|it| it.tracked.opener.is_some_and(runs)).count();
         let claimed = Claimed {
             members,
+            openers,
             moments,
             group: context.sightings,
             is_spread: context.group.is_spread(),

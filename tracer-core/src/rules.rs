@@ -143,6 +143,8 @@ pub(crate) struct Claimed<'c, 'a> {
     pub(crate) responses_of_group: Responses,
     /// Connections of the process, of any group, on which it waits for the peer to read.
     pub(crate) stalled: usize,
+    /// Those that were opened by a process that still runs, as far as is known: it holds sockets.
+    pub(crate) openers: usize,
     /// What `/proc` says of the process, if it was asked.
     pub(crate) process: Option<&'a ProcessFacts>,
     pub(crate) options: &'a Options,
@@ -212,6 +214,16 @@ impl<'a> Claimed<'_, 'a> {
 
     pub(crate) fn gathered(&self) -> bool {
         self.moments.gathered(self.options.idle_ms)
+    }
+
+    /// They came to be one after the other, and are more than a pool keeps. Those that were `left`
+    /// served once; of `all`, which were in use before, a pool may have one for each of many
+    /// threads.
+    pub(crate) fn accumulated(&self, left: usize, all: usize) -> bool {
+        let is_more = (left > self.pool_max() && self.rising())
+            || (left > self.large_pool_max() && self.gathered())
+            || (all > self.large_pool_max().saturating_mul(2) && self.gathered());
+        is_more && !self.is_spread
     }
 
     pub(crate) fn rising(&self) -> bool {

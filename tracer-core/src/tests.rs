@@ -3,7 +3,9 @@
 mod bodies;
 mod call_sites;
 mod decoding;
+mod ebbing;
 mod healthy;
+mod inheritance;
 mod ledgers;
 mod multiplexed;
 mod pages;

@@ -19,6 +19,12 @@ pub(super) fn was_used_once(sighting: &Sighting<'_>) -> bool {
     (1..=SEGMENTS_MAX).contains(&sighting.facts.data_segments_sent)
 }
 
+/// It has served once, or what it brought lies unread: nobody has worked with it.
+pub(super) fn was_left(sighting: &Sighting<'_>) -> bool {
+    let facts = sighting.facts;
+    facts.unread_bytes > 0 || facts.data_segments_sent <= SEGMENTS_MAX
+}
+
 fn claims(sighting: &Sighting<'_>) -> bool {
     let facts = sighting.facts;
     sighting.direction == Direction::Outbound
