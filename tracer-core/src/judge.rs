@@ -94,6 +94,9 @@ impl<'a> Case<'a> {
 
     /// What the ledger of the accountable process has on a descriptor of the connection.
     fn listed(&self, tracked: &Tracked) -> Option<&'a [Response]> {
+        if self.processes.pages.are_empty() {
+            return None;
+        }
         let process = tracked.accountable()?.key;
         let owners = tracked.facts.iter().flat_map(|facts| &facts.owners);
         let own = owners.filter(|owner| owner.key == process);

@@ -62,6 +62,10 @@ pub struct Finding {
     pub local_port: Option<u16>,
     /// How many connections. At a retraction: how many there were when the last one went.
     pub count: usize,
+    /// The most connections that it has had.
+    pub peak_count: usize,
+    /// The surest that it has been.
+    pub peak_confidence: Confidence,
     /// Age of the oldest one in milliseconds.
     pub oldest_age_ms: u64,
     /// The oldest one's age is only a lower bound.

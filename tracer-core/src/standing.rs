@@ -65,15 +65,20 @@ impl Standing {
             earlier[index] = before.remove(&key);
         }
         for (judged, stood) in judged.iter().zip(earlier) {
-            let (id, since) = stood.map_or_else(
+            let (id, since) = stood.as_ref().map_or_else(
                 || {
                     self.numbered += 1;
                     (self.numbered, now)
                 },
                 |stood| (stood.finding.id, stood.since),
             );
-            let finding =
-                finding(id, now.ms_since(since), judged, processes.get(&judged.group.process));
+            let process = processes.get(&judged.group.process);
+            let mut finding = finding(id, now.ms_since(since), judged, process);
+            if let Some(stood) = stood {
+                finding.peak_count = finding.peak_count.max(stood.finding.peak_count);
+                finding.peak_confidence =
+                    finding.peak_confidence.max(stood.finding.peak_confidence);
+            }
             self.current.insert(key(judged), Stood { since, finding });
         }
         for (key, stood) in before {
@@ -91,6 +96,11 @@ impl Standing {
         let mut finding = stood.finding;
         finding.stood_ms = now.ms_since(stood.since);
         finding.retracted_at = Some(now);
+        // What shrank before it went is not taken back as something small.
+        let (peak, count) = (finding.peak_confidence, finding.peak_count);
+        if peak > finding.confidence || count > finding.count {
+            finding.evidence.push(format!("it had been up to {peak}, and of up to {count}"));
+        }
         finding.connections = Vec::new();
         self.retracted.push_front(finding);
         if self.retracted.len() > retracted_max {
@@ -145,6 +155,8 @@ fn finding(id: u64, stood_ms: u64, judged: &Judged<'_>, process: Option<&Process
         remotes: remotes.len(),
         local_port: judged.group.local_port,
         count: connections.len(),
+        peak_count: connections.len(),
+        peak_confidence: judged.assessment.confidence,
         oldest_age_ms: oldest.map_or(0, |oldest| oldest.age_ms),
         oldest_age_is_lower_bound: oldest.is_some_and(|oldest| oldest.age_is_lower_bound),
         growth_per_min_milli: judged.growth.per_min_milli,

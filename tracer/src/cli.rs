@@ -206,8 +206,10 @@ pub(crate) enum Output {
 /// In which Go programs uprobes follow each response until it is given back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Follow {
-    /// In none: it was not asked for, or it takes longer than the run.
+    /// In none.
     Nobody,
+    /// In none, though it was asked for: the run ends before a response could be suspicious.
+    InVain,
     /// In those among the processes that were named.
     Named,
     /// In all that hold sockets.
@@ -324,7 +326,9 @@ impl Selection {
     /// has no use for them.
     fn follow(&self, lasts: bool) -> Follow {
         match (self.go, self.pids.is_empty()) {
-            _ if self.no_uprobes || !lasts => Follow::Nobody,
+            _ if self.no_uprobes => Follow::Nobody,
+            (true, _) if !lasts => Follow::InVain,
+            (false, _) if !lasts => Follow::Nobody,
             (_, false) => Follow::Named,
             (true, true) => Follow::Everybody,
             (false, true) => Follow::Nobody,
@@ -478,6 +482,7 @@ mod tests {
         assert_eq!(follow(&["--go"]), Follow::Everybody);
         assert_eq!(follow(&["--pid=1", "--no-uprobes"]), Follow::Nobody);
         assert_eq!(follow(&["audit", "--pid=1"]), Follow::Nobody);
+        assert_eq!(follow(&["audit", "--go"]), Follow::InVain);
         assert_eq!(follow(&["audit", "--pid=1", "--for=2m"]), Follow::Named);
         assert_eq!(follow(&["--pid=1", "--for=10s"]), Follow::Nobody);
         assert_eq!(follow(&["--pid=1", "--for=10s", "--idle=3s"]), Follow::Named);

@@ -88,7 +88,7 @@ impl Observer {
         let limits = processes::limits_of_proc()?;
         let attach = plan.duration != Some(Duration::ZERO);
         let only_tracked = attach && family.is_some();
-        let is_followed = attach && plan.follow != Follow::Nobody;
+        let is_followed = attach && matches!(plan.follow, Follow::Named | Follow::Everybody);
         let options = KernelOptions {
             only_tracked,
             with_stacks: only_tracked || is_followed,
@@ -117,6 +117,13 @@ impl Observer {
         observer.follow_processes()?;
         let mut host = observer.host(attach)?;
         host.notes.extend(limits.map(str::to_owned));
+        if plan.follow == Follow::InVain {
+            host.notes.push(
+                "responses of Go programs are not followed: the run ends before one could be out \
+                 for as long as --idle says; give it more time with --for"
+                    .to_owned(),
+            );
+        }
         Ok((observer, Input::Host(host)))
     }
 

@@ -382,6 +382,7 @@ fn a_finding_is_taken_back_when_its_sockets_close_or_are_used() {
                  2 sockets to the same peers being read meanwhile: these may have to wait for that
                  they may all have gone silent at one time, as by a restart
                  4 of 4 hold more than 4096 bytes, 5 would be telling: less can be TLS session tickets
+                 it had been up to likely, and of up to 6
             1m 10s flagged 0x1 undrained likely
             1m 10s flagged 0x2 undrained likely
             1m 10s flagged 0x3 undrained likely

@@ -6,7 +6,7 @@
 //! that epoll names for that very socket, and all of it must be the same at two looks.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     ffi::CString,
     fs, thread,
     time::{Duration, Instant},
@@ -90,14 +90,9 @@ impl Following<'_> {
         let wanted = self.wanted();
         let traced = carriers.get(..CARRIERS_MAX).unwrap_or(carriers);
         let first = self.traces(traced, &wanted);
-        let sockets: BTreeMap<u32, u64> = first
-            .iter()
-            .flatten()
-            .map(|trace| trace.fd)
-            .collect::<std::collections::BTreeSet<_>>()
-            .into_iter()
-            .filter_map(|fd| Some((fd, (self.socket)(fd)?)))
-            .collect();
+        let fds: BTreeSet<u32> = first.iter().flatten().map(|trace| trace.fd).collect();
+        let sockets = fds.into_iter().filter_map(|fd| Some((fd, (self.socket)(fd)?)));
+        let sockets: BTreeMap<u32, u64> = sockets.collect();
         let asked = sockets.iter().map(|(&fd, &inode)| Asked { id: ConnectionId(0), fd, inode });
         let asked: Vec<Asked> = asked.collect();
         let polls = poll::find(self.memory, self.layout, self.registrations, &asked);

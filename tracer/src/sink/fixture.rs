@@ -101,6 +101,8 @@ pub(crate) fn finding(id: u64, connections: Vec<Connection>) -> Finding {
         remotes: 1,
         local_port: None,
         count: connections.len(),
+        peak_count: connections.len(),
+        peak_confidence: Confidence::Likely,
         oldest_age_ms: first.age_ms,
         oldest_age_is_lower_bound: first.age_is_lower_bound,
         growth_per_min_milli: Some(23_000),

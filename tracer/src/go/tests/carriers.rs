@@ -8,16 +8,16 @@ use tracer_core::HttpStream;
 use super::program::{self, FORMS, Form, PLAIN, Running, STRIPPED, build_with};
 use crate::go::{Carried, Carrier, GoPrograms};
 
-/// What the program says of one: `carrier label kind address fd stream held`.
+/// What the program says of one: `carrier label kind address fd stream held
+/// unread`.
 fn said(line: &str) -> Option<(&str, Carrier, Option<Carried>)> {
     let words: Vec<&str> = line.strip_prefix("carrier ")?.split(' ').collect();
-    let [label, kind, address, fd, id, held_bytes] = *words else { panic!("{line}") };
+    let [label, kind, address, fd, id, held_bytes, read_mark] = *words else { panic!("{line}") };
     let (id, held_bytes) = (id.parse().unwrap(), held_bytes.parse().unwrap());
+    let read_mark = read_mark.parse().unwrap();
     let (kind, stream) = match kind {
         "connection" => (LedgerKind::Connection, None),
-        "stream" => {
-            (LedgerKind::Stream, Some(HttpStream { id, held_bytes, read_mark: held_bytes }))
-        }
+        "stream" => (LedgerKind::Stream, Some(HttpStream { id, held_bytes, read_mark })),
         _ => panic!("{line}"),
     };
     let carrier = Carrier { kind, address: address.parse().unwrap() };

@@ -22,7 +22,7 @@ use crate::{
 /// A way to build a program.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Form {
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
     pub(super) arguments: &'static [&'static str],
     /// What the linker is told.
     pub(super) linking: &'static str,

@@ -4,7 +4,7 @@
 //
 //	carriers
 //
-// prints a line for each response, `carrier label kind address fd stream held`, then the number of
+// prints a line for each response, `carrier label kind address fd stream held unread`, then the number of
 // goroutines and of those in loops of HTTP/1 connections, then `ready`, and stays until its standard
 // input ends.
 package main
@@ -158,18 +158,20 @@ var kept []*http.Response
 func connection(label string, response *http.Response, fd int) {
 	kept = append(kept, response)
 	carrier := find(reflect.ValueOf(response.Body), "http.persistConn")
-	fmt.Printf("carrier %s connection %d %d 0 0\n", label, carrier.Pointer(), fd)
+	fmt.Printf("carrier %s connection %d %d 0 0 0\n", label, carrier.Pointer(), fd)
 }
 
 func stream(label string, response *http.Response, fd int) {
 	kept = append(kept, response)
 	carrier := find(reflect.ValueOf(response.Body), "lientStream")
 	id := carrier.Elem().FieldByName("ID").Uint()
-	held := int64(0)
+	held, expected := int64(0), int64(0)
 	if buffer := carrier.Elem().FieldByName("bufPipe").FieldByName("b"); !buffer.IsNil() {
 		held = find(buffer, "dataBuffer").Elem().FieldByName("size").Int()
+		expected = find(buffer, "dataBuffer").Elem().FieldByName("expected").Int()
 	}
-	fmt.Printf("carrier %s stream %d %d %d %d\n", label, carrier.Pointer(), fd, id, held)
+	fmt.Printf("carrier %s stream %d %d %d %d %d\n",
+		label, carrier.Pointer(), fd, id, held, uint64(held+expected))
 }
 
 func settle() { time.Sleep(500 * time.Millisecond) }
