@@ -166,7 +166,7 @@ fn two_places_are_two_findings() {
 #[test]
 #[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn without_line_numbers_it_names_the_function() {
-    check_c("-O1 -fno-omit-frame-pointer", &["connect"], &["leak_one".to_owned()]);
+    check_c("-O1 -fno-omit-frame-pointer", &["connect"], &["leak_one (leak)".to_owned()]);
 }
 
 #[test]
