@@ -16,13 +16,12 @@ pub(crate) const NONE: i32 = -1;
 /// given to another: a stack whose place is taken is counted and not kept.
 #[inline(always)]
 pub(crate) fn of_caller(context: &impl StackIdContext) -> i32 {
-    match context.get_stackid(&STACKS, u64::from(BPF_F_USER_STACK)) {
-        Ok(number) => number as i32,
-        Err(_) => {
-            count(Counter::StackLost);
-            NONE
-        }
-    }
+    let number = context.get_stackid(&STACKS, u64::from(BPF_F_USER_STACK));
+    // Numbers are places in the map.
+    number.ok().and_then(|number| i32::try_from(number).ok()).unwrap_or_else(|| {
+        count(Counter::StackLost);
+        NONE
+    })
 }
 
 /// The same in a system call, where the user side may not want any. Who called the C library's
@@ -70,14 +69,14 @@ mod top {
         // Different callers have different words, so this tells them apart.
         let mix = |hash: u64, word: &u64| (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let hash = top.words.iter().fold(0, mix) >> (u64::BITS - StackTop::TOP_BITS);
-        let whole = number as u32 | (hash as u32) << StackTop::PLACE_BITS;
+        let whole = number.cast_unsigned() | (hash as u32) << StackTop::PLACE_BITS;
         if STACK_TOPS.get_ptr(whole).is_none()
             && STACK_TOPS.insert(whole, top, u64::from(BPF_ANY)).is_err()
         {
             count(Counter::StackLost);
             return super::NONE;
         }
-        whole as i32
+        whole.cast_signed()
     }
 
     #[inline(always)]

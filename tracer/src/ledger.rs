@@ -128,9 +128,9 @@ impl Ledgers {
             let Ok(program) = program_file(pid) else { continue };
             let key = ProcessKey { pid, start_time_ns: started * TICK_NS };
             let standing = match Followed::begin(kernel, programs, key) {
-                Some(Ok(begun)) => {
+                Some(Ok(new)) => {
                     followed += 1;
-                    Standing::Followed(Box::new(begun))
+                    Standing::Followed(Box::new(new))
                 }
                 Some(Err(reason)) => Standing::Left { program, reason: Some(reason) },
                 None => Standing::Left { program, reason: None },

@@ -1,5 +1,7 @@
 //! A real Go program, `tests/go/ledger`, with hooks in it.
 
+#![expect(clippy::print_stdout, reason = "how the program is built is shown with --nocapture")]
+
 use std::{
     fs, thread,
     time::{Duration, Instant},

@@ -140,7 +140,9 @@ fn an_audit_attaches_nothing() {
     target.leak(6);
     let pid = target.pid();
 
-    let audit = Tracer::start(&format!("audit --pid {pid} --idle 1s --for 3s -o json"));
+    // So long that what it finds has leaked before, and too short for a response to be out for T.
+    thread::sleep(Duration::from_secs(1));
+    let audit = Tracer::start(&format!("audit --pid {pid} --idle 1s --for 1s -o json"));
     let altered = thread::spawn(move || {
         let mut altered = BTreeSet::new();
         let end = Instant::now() + Duration::from_secs(2);

@@ -9,8 +9,9 @@ const HTTP1: &str = "read close drained shared bodiless http10 single redirect r
     stream silent long-poll upgrade slow held timeout cancelled refused posted proxy";
 
 /// What has a meaning in HTTP/2, too.
+/// Not `held`: who has a stream of HTTP/2 in hand is not known.
 const HTTP2: &str = "read close drained shared bodiless redirect stale stream silent long-poll slow \
-    held timeout cancelled posted proxy";
+    timeout cancelled posted proxy";
 
 /// Watches all kinds at once from their first request on, long enough to say something of each.
 #[track_caller]
@@ -23,8 +24,6 @@ fn check(healthy: &Path, arguments: &str) {
     let outcome = tracer.finish();
 
     let report = outcome.report();
-    let said = report.findings_of(pid);
-    assert!(said.iter().all(|it| it.text("verdict") != "body-not-closed"), "{arguments}: {report}");
     assert!(report.leaks_of(pid).is_empty(), "{arguments}: {report}");
     assert_eq!(outcome.code, 0, "{arguments}: {outcome:?}");
 }

@@ -41,10 +41,12 @@ impl FakeProcess {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as it is answered")]
 fn on(fd: u32) -> Option<Carried> {
     Some(Carried { fd, stream: None, is_awaited: false })
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as it is answered")]
 fn stream(fd: u32, id: u32, held_bytes: u64) -> Option<Carried> {
     let stream = Some(HttpStream { id, held_bytes, read_mark: held_bytes });
     Some(Carried { fd, stream, is_awaited: false })

@@ -168,6 +168,7 @@ fn an_outbound_finding() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a document")]
 fn an_inbound_finding() {
     let mut inbound = fixture::inbound(2);
     inbound.connections.truncate(1);
