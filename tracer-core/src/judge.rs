@@ -90,6 +90,9 @@ impl<'a> Case<'a> {
 
     /// What the ledger of the accountable process has on a descriptor of the connection.
     fn listed(&self, tracked: &Tracked) -> Option<&'a [Response]> {
+        if self.processes.pages.are_empty() {
+            return None;
+        }
         let process = tracked.accountable()?.key;
         let owners = tracked.facts.iter().flat_map(|facts| &facts.owners);
         let own = owners.filter(|owner| owner.key == process);
@@ -139,9 +142,8 @@ impl<'a> Case<'a> {
                 judged.first().map(|it| (it.assessment.confidence, Reverse(it.rule)))
             });
             let Some(surest) = surest else { break };
-            for judged in &surest {
-                left.take(judged.rule, judged.site);
-            }
+            let Some(rule) = surest.first().map(|judged| judged.rule) else { break };
+            left.take(rule, &surest.iter().map(|judged| judged.site).collect());
             judged.extend(surest);
         }
         // A few bad ones among many do not hide that the many grow.

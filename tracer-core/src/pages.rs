@@ -121,6 +121,11 @@ impl Pages {
         &page.responses[start..end]
     }
 
+    /// Nothing is out anywhere.
+    pub(crate) const fn are_empty(&self) -> bool {
+        self.kept == 0
+    }
+
     /// Responses for which there was no room.
     pub(crate) fn left_out(&self) -> u64 {
         self.by_process.values().fold(0, |sum, page| sum.saturating_add(page.left_out))

@@ -58,7 +58,7 @@ impl Responses {
     pub(crate) fn of(members: &[Sighting<'_>]) -> Self {
         Self {
             proven: members.iter().filter(|member| member.is_proven_leak()).count(),
-            telling: members.iter().map(telling).sum(),
+            telling: members.iter().filter(|member| claims_any(member)).map(telling).sum(),
         }
     }
 }
@@ -145,7 +145,8 @@ fn telling(sighting: &Sighting<'_>) -> usize {
 }
 
 fn claims_any(sighting: &Sighting<'_>) -> bool {
-    leaked(sighting).next().is_some()
+    // Nearly all connections have none.
+    !sighting.listed.is_empty() && leaked(sighting).next().is_some()
 }
 
 fn claims_proven(sighting: &Sighting<'_>) -> bool {
