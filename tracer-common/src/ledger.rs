@@ -1,6 +1,10 @@
 /// The key of the map `LEDGER`: one response of a Go program's HTTP client that was handed out and
 /// not given back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "user",
+    derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)
+)]
 #[repr(C)]
 pub struct LedgerKey {
     /// Address in the program of what carries the response, by `kind`.
@@ -25,6 +29,10 @@ pub enum LedgerKind {
 
 /// The value of the map `LEDGER`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "user",
+    derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)
+)]
 #[repr(C)]
 pub struct LedgerRecord {
     /// When the request was made, nanoseconds of `CLOCK_MONOTONIC`.

@@ -14,7 +14,7 @@ use crate::{
     ReaderFacts, Readers, Report, Snapshot, StackId, Timestamp, Verdict,
     group::GroupKey,
     history::History,
-    judge::{Case, Judged},
+    judge::{Case, Judged, spread},
     processes::Processes,
     sighting::{Share, Sighting},
     standing::{Standing, connection},
@@ -129,13 +129,15 @@ impl Detector {
     fn observe_groups(&mut self, at: Timestamp) {
         let case =
             case(&self.table, &self.processes, &self.histories, &self.host, &self.options, at);
-        let sizes: BTreeMap<GroupKey, (usize, Timestamp)> = case
-            .groups()
-            .into_iter()
+        let groups = case.groups();
+        let ports = spread::ports(&groups);
+        let sizes: BTreeMap<GroupKey, (usize, Timestamp)> = groups
+            .iter()
+            .chain(&ports)
             .filter(|(_, members)| members.len() >= self.options.count_min)
             .map(|(group, members)| {
                 let oldest = members.iter().map(|member| member.tracked.opened_at).min();
-                (group, (members.len(), oldest.unwrap_or(at)))
+                (*group, (members.len(), oldest.unwrap_or(at)))
             })
             .collect();
         self.histories.retain(|group, _| sizes.contains_key(group));

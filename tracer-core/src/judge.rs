@@ -1,6 +1,7 @@
 //! From the open connections to findings: groups them, asks the rules, weighs growth.
 
 mod left;
+pub(crate) mod spread;
 
 use alloc::{collections::BTreeMap, string::String, vec::Vec};
 use core::cmp::Reverse;
@@ -19,6 +20,9 @@ use crate::{
     table::Table,
     tracked::Tracked,
 };
+
+/// The open connections by what they have in common.
+pub(crate) type Groups<'a> = BTreeMap<GroupKey, Vec<Sighting<'a>>>;
 
 /// Connections of one group with one verdict.
 #[derive(Debug)]
@@ -54,8 +58,8 @@ pub(crate) struct Case<'a> {
 
 impl<'a> Case<'a> {
     /// The open connections by group.
-    pub(crate) fn groups(&self) -> BTreeMap<GroupKey, Vec<Sighting<'a>>> {
-        let mut groups: BTreeMap<GroupKey, Vec<Sighting<'a>>> = BTreeMap::new();
+    pub(crate) fn groups(&self) -> Groups<'a> {
+        let mut groups = Groups::new();
         for tracked in self.table.open() {
             if let Some((group, sighting)) = self.sight(tracked) {
                 groups.entry(group).or_default().push(sighting);
@@ -101,34 +105,34 @@ impl<'a> Case<'a> {
     }
 
     /// The verdicts, one a connection at the most.
-    pub(crate) fn verdicts(
-        &self,
-        groups: &BTreeMap<GroupKey, Vec<Sighting<'a>>>,
-    ) -> Vec<Judged<'a>> {
+    pub(crate) fn verdicts(&self, groups: &Groups<'a>) -> Vec<Judged<'a>> {
         let mut stalled: BTreeMap<ProcessKey, usize> = BTreeMap::new();
         for (group, members) in groups {
             let count = members.iter().filter(|member| rules::is_stalled(member)).count();
             *stalled.entry(group.process).or_default() += count;
         }
-        let stalled = |group: &GroupKey| stalled.get(&group.process).copied().unwrap_or_default();
-        groups
-            .iter()
-            .flat_map(|(group, members)| self.judge_group(*group, members, stalled(group)))
-            .collect()
+        let judge = |group: GroupKey, whole: &[Sighting<'a>], members: &[Sighting<'a>]| {
+            let stalled = stalled.get(&group.process).copied().unwrap_or_default();
+            self.judge_group(group, whole, members, stalled)
+        };
+        let alone = groups.iter().flat_map(|(group, members)| judge(*group, members, members));
+        spread::judge(groups, alone.collect(), self.options.count_min, judge)
     }
 
     /// Every rule assesses what it claims; the surest one, of equally sure ones the most specific,
-    /// has its connections, and the others assess what is left.
+    /// has its connections, and the others assess what is left. Of the whole group, only `members`
+    /// are to be judged.
     fn judge_group(
         &self,
         group: GroupKey,
         sightings: &[Sighting<'a>],
+        members: &[Sighting<'a>],
         stalled: usize,
     ) -> Vec<Judged<'a>> {
         let growing = self.histories.get(&group).and_then(growing::evidence);
         let responses = Responses::of(sightings);
         let context = Context { group, sightings, responses, stalled, growing: growing.as_ref() };
-        let mut left = Left::of(sightings);
+        let mut left = Left::of(members);
         let mut judged = Vec::new();
         loop {
             let assess = |rule: usize| {
@@ -137,7 +141,9 @@ impl<'a> Case<'a> {
                     parts.filter_map(|(site, members)| self.assess(rule, site, members, &context)),
                 )
             };
-            let candidates = (0..RULES.len()).map(assess).filter(|judged| !judged.is_empty());
+            let rules = (0..RULES.len())
+                .filter(|rule| !group.is_spread() || !RULES[*rule].is_of_one_address);
+            let candidates = rules.map(assess).filter(|judged| !judged.is_empty());
             let surest = candidates.max_by_key(|judged| {
                 judged.first().map(|it| (it.assessment.confidence, Reverse(it.rule)))
             });
@@ -174,10 +180,14 @@ impl<'a> Case<'a> {
     ) -> Option<Judged<'a>> {
         let moments = members.iter().map(|member| (RULES[rule].moment)(member));
         let moments = Moments::of(moments, self.options.gap_ms());
+        let runs = |key: ProcessKey| self.processes.is_running(key);
+        let openers = members.iter().filter(|it| it.tracked.opener.is_some_and(runs)).count();
         let claimed = Claimed {
             members,
+            openers,
             moments,
             group: context.sightings,
+            is_spread: context.group.is_spread(),
             responses_of_group: context.responses,
             stalled: context.stalled,
             process: self.processes.facts.get(&context.group.process),
@@ -186,7 +196,7 @@ impl<'a> Case<'a> {
         };
         // That the healthy ones of a group grow makes a few bad ones no surer.
         let is_most = claimed.count() > context.sightings.len() / 2;
-        let mut assessment = (RULES[rule].assess)(&claimed)?;
+        let mut assessment = RULES[rule].assess(&claimed)?;
         if let (Some(evidence), true) = (context.growing, assessment.growth_tells && is_most) {
             assessment.confidence = assessment.confidence.raised();
             assessment.evidence.push(evidence.clone());

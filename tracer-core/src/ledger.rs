@@ -44,6 +44,9 @@ pub struct HttpStream {
     pub id: u32,
     /// Bytes of the response that the program has received and the application has not read.
     pub held_bytes: u64,
+    /// Becomes less with every byte that the application reads, wrapping, and changes with nothing
+    /// else: a buffer may stay full while its application reads slowly.
+    pub read_mark: u64,
 }
 
 /// The answer to [`Question::CallSite`](crate::Question::CallSite).

@@ -10,7 +10,7 @@ use alloc::{
 };
 use core::cmp::Reverse;
 
-use crate::{Ledger, OpenResponse, ProcessKey, StackId, Timestamp};
+use crate::{HttpStream, Ledger, OpenResponse, ProcessKey, StackId, Timestamp};
 
 /// So many looks in a row may bring no page of a process, for its memory could not be read or there
 /// was no time. After one more the page is worth nothing.
@@ -34,9 +34,11 @@ pub(crate) struct Stream {
     id: u32,
     /// Bytes that have arrived and that the application has not read.
     pub(crate) held_bytes: u64,
-    /// Since which page it has been as many.
+    /// [`HttpStream::read_mark`](crate::HttpStream::read_mark).
+    read_mark: u64,
+    /// Since which page the application has read none of them.
     pub(crate) unmoved_since: Timestamp,
-    /// They were seen to become fewer: the application has read some, at some time.
+    /// The application was seen to have read some, at some time.
     pub(crate) was_read: bool,
 }
 
@@ -146,14 +148,15 @@ impl Response {
     /// `before` is the same response on the page before.
     fn new(open: &OpenResponse, before: Option<&Self>, at: Timestamp) -> Self {
         let stream = open.stream.map(|stream| {
-            let (id, held_bytes) = (stream.id, stream.held_bytes);
+            let HttpStream { id, held_bytes, read_mark } = stream;
             let before = before.and_then(|before| before.stream);
-            let unmoved = before.filter(|before| before.held_bytes == held_bytes);
+            let unmoved = before.filter(|before| before.read_mark == read_mark);
             Stream {
                 id,
                 held_bytes,
+                read_mark,
                 unmoved_since: unmoved.map_or(at, |before| before.unmoved_since),
-                was_read: before.is_some_and(|it| it.was_read || held_bytes < it.held_bytes),
+                was_read: before.is_some_and(|it| it.was_read || it.read_mark != read_mark),
             }
         });
         Self { fd: open.fd, since: open.since, stack: open.stack, stream }

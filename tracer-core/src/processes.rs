@@ -81,6 +81,11 @@ impl Processes {
         self.holders.keys().copied()
     }
 
+    /// It is in scope and holds sockets, so it runs.
+    pub(crate) fn is_running(&self, key: ProcessKey) -> bool {
+        self.holders.contains_key(&key)
+    }
+
     /// Why less is known of readers, ledgers and call sites than could be, each reason once.
     pub(crate) fn reasons(&self) -> Vec<String> {
         let readers = self.limits.values().map(String::as_str);

@@ -23,8 +23,8 @@ pub struct Report {
     pub coverage: Coverage,
 }
 
-/// Connections of one process to one destination that share a verdict; of responses, those of one
-/// call site. A connection of HTTP/2 whose responses were asked for at several is in the finding of
+/// Connections of one process to one destination that share a verdict, or to the same port of many
+/// where those to each are too few; of responses, those of one call site. A connection of HTTP/2 whose responses were asked for at several is in the finding of
 /// each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
@@ -51,12 +51,21 @@ pub struct Finding {
     pub netns: u32,
     /// Who opened the connections.
     pub direction: Direction,
-    /// The destination; `None` for inbound connections, which are grouped by local port.
+    /// The destination; `None` if there are several, and for inbound connections, which are grouped
+    /// by local port.
     pub remote: Option<SocketAddr>,
+    /// The port of the destination or destinations; `None` for inbound connections.
+    pub remote_port: Option<u16>,
+    /// How many destinations; 0 for inbound connections.
+    pub remotes: usize,
     /// The port that was connected to; `None` for outbound connections.
     pub local_port: Option<u16>,
     /// How many connections. At a retraction: how many there were when the last one went.
     pub count: usize,
+    /// The most connections that it has had.
+    pub peak_count: usize,
+    /// The surest that it has been.
+    pub peak_confidence: Confidence,
     /// Age of the oldest one in milliseconds.
     pub oldest_age_ms: u64,
     /// The oldest one's age is only a lower bound.

@@ -14,6 +14,7 @@ mod inherited;
 mod never_read;
 mod never_reused;
 mod orphaned;
+mod part;
 mod peer_not_reading;
 mod undrained;
 mod unshared_pool;
@@ -30,25 +31,39 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Rule {
     /// This connection, looked at alone, may be one of them.
-    pub(crate) claims: fn(&Sighting<'_>) -> bool,
+    pub(crate) claims: Claims,
     /// When what the verdict is about happened to this connection.
-    pub(crate) moment: fn(&Sighting<'_>) -> Interval,
+    pub(crate) moment: Moment,
     /// What the claimed connections of one group amount to; `None` if to nothing.
-    pub(crate) assess: fn(&Claimed<'_, '_>) -> Option<Assessment>,
+    pub(crate) assess: Assess,
+    /// Of which of them.
+    pub(crate) part: Part,
+    /// It says nothing of connections to several addresses together.
+    pub(crate) is_of_one_address: bool,
 }
 
+type Claims = fn(&Sighting<'_>) -> bool;
+type Moment = fn(&Sighting<'_>) -> Interval;
+type Assess = fn(&Claimed<'_, '_>) -> Option<Assessment>;
+
 /// Every rule, the most specific first.
-pub(crate) const RULES: [Rule; 15] = [
+pub(crate) const RULES: [Rule; 21] = [
     body_not_closed::NEARLY_PROVEN,
     body_not_closed::PROVEN,
     body_not_closed::UNPROVEN,
+    ghost::RULE.of(Part::NearlyProven),
+    ghost::RULE.of(Part::Proven),
     ghost::RULE,
     never_read::RULE,
     inherited::RULE,
+    close_wait::RULE.of(Part::NearlyProven),
+    close_wait::RULE.of(Part::Proven),
     close_wait::RULE,
     orphaned::RULE,
     abandoned::NEARLY_PROVEN,
     abandoned::PROVEN,
+    undrained::RULE.of(Part::NearlyProven),
+    undrained::RULE.of(Part::Proven),
     undrained::RULE,
     abandoned::UNPROVEN,
     unshared_pool::RULE,
@@ -59,12 +74,13 @@ pub(crate) const RULES: [Rule; 15] = [
 /// By which rule a finding is known: what is nearly proved today may be proved tomorrow, and is
 /// the same finding.
 pub(crate) const fn identity(rule: usize) -> usize {
-    if matches!(rule, BODIES_NEARLY_PROVEN | ABANDONED_NEARLY_PROVEN) { rule + 1 } else { rule }
+    // The ones that are wholly proved come next; growth alone is no part of anything.
+    if rule < RULES.len() && matches!(RULES[rule].part, Part::NearlyProven) {
+        rule + 1
+    } else {
+        rule
+    }
 }
-
-/// The places of those rules in [`RULES`]; the ones that are wholly proved come next.
-const BODIES_NEARLY_PROVEN: usize = 0;
-const ABANDONED_NEARLY_PROVEN: usize = 8;
 
 /// Whether this rule judges the connections of each call site for themselves: those about responses
 /// do, which are the first ones.
@@ -83,7 +99,7 @@ pub(crate) enum Suspicion {
 
 /// Whether there is something to ask about this connection.
 pub(crate) fn suspicion(sighting: &Sighting<'_>) -> Option<Suspicion> {
-    if RULES.iter().any(|rule| (rule.claims)(sighting)) {
+    if RULES.iter().any(|rule| rule.claims(sighting)) {
         return Some(Suspicion::Claimed);
     }
     // A stream that nobody reads goes on to arrive, but nothing is asked on it any more.
@@ -107,6 +123,12 @@ pub(crate) use body_not_closed::leaked;
 pub(crate) use peer_not_reading::is_stalled;
 
 pub(crate) use body_not_closed::Responses;
+pub(crate) use part::Part;
+
+/// One in this many at the most may look as if somebody had the response in hand, for a goroutine's
+/// stack keeps what is in a slot until something else is put there; or not have been looked at, for
+/// it changed meanwhile.
+const UNSURE_SHARE: usize = 5;
 
 /// The connections of one group that one rule claimed; never empty.
 #[derive(Debug)]
@@ -115,10 +137,14 @@ pub(crate) struct Claimed<'c, 'a> {
     pub(crate) moments: Moments,
     /// All connections of the group, claimed or not.
     pub(crate) group: &'c [Sighting<'a>],
+    /// They go to many addresses. What a pool may keep, it may keep of each.
+    pub(crate) is_spread: bool,
     /// What is known of the responses of the group, claimed or not.
     pub(crate) responses_of_group: Responses,
     /// Connections of the process, of any group, on which it waits for the peer to read.
     pub(crate) stalled: usize,
+    /// Those that were opened by a process that still runs, as far as is known: it holds sockets.
+    pub(crate) openers: usize,
     /// What `/proc` says of the process, if it was asked.
     pub(crate) process: Option<&'a ProcessFacts>,
     pub(crate) options: &'a Options,
@@ -160,10 +186,12 @@ impl<'a> Claimed<'_, 'a> {
         self.count_where(Sighting::is_proven)
     }
 
-    /// Enough are proved to be leaked: of these, or of the group, where a leak has come to be in
-    /// several states.
+    /// Enough are proved to be leaked, of these or of the group, where a leak has come to be in
+    /// several states; and hardly any of these are not.
     pub(crate) fn is_proven(&self) -> bool {
-        self.is_enough(self.proven(), self.count(), self.responses_of_group.proven)
+        let (count, proven) = (self.count(), self.proven());
+        let is_nearly_all = (count - proven) * UNSURE_SHARE <= count;
+        is_nearly_all && self.is_enough(proven, count, self.responses_of_group.proven)
     }
 
     /// So many of these are enough; or if they are most of these, so many of the group.
@@ -186,6 +214,16 @@ impl<'a> Claimed<'_, 'a> {
 
     pub(crate) fn gathered(&self) -> bool {
         self.moments.gathered(self.options.idle_ms)
+    }
+
+    /// They came to be one after the other, and are more than a pool keeps. Those that were `left`
+    /// served once; of `all`, which were in use before, a pool may have one for each of many
+    /// threads.
+    pub(crate) fn accumulated(&self, left: usize, all: usize) -> bool {
+        let is_more = (left > self.pool_max() && self.rising())
+            || (left > self.large_pool_max() && self.gathered())
+            || (all > self.large_pool_max().saturating_mul(2) && self.gathered());
+        is_more && !self.is_spread
     }
 
     pub(crate) fn rising(&self) -> bool {

@@ -10,21 +10,21 @@ use alloc::{
     string::String,
     vec::Vec,
 };
-use core::cmp::Reverse;
+use core::{cmp::Reverse, net::SocketAddr};
 
 use shown::Shown;
 
 use crate::{
-    Connection, ConnectionId, Finding, Origin, ProcessFacts, ProcessKey, Reader, Timestamp,
-    group::GroupKey, judge::Judged, rules, sighting::Sighting,
+    Connection, ConnectionId, Direction, Finding, Origin, ProcessFacts, ProcessKey, Reader,
+    Timestamp, group::GroupKey, judge::Judged, rules, sighting::Sighting,
 };
 
 /// Identity of a finding: what it is about, which rule found it and, of responses, where they were
 /// asked for.
 type FindingKey = (GroupKey, usize, Option<String>);
 
-/// Call sites that are named where there are several; the rest is counted.
-const SITES_MAX: usize = 3;
+/// Call sites, or destinations, that are named where there are several; the rest is counted.
+const NAMES_MAX: usize = 3;
 
 /// The findings that stand and those that did.
 #[derive(Debug, Default)]
@@ -65,15 +65,20 @@ impl Standing {
             earlier[index] = before.remove(&key);
         }
         for (judged, stood) in judged.iter().zip(earlier) {
-            let (id, since) = stood.map_or_else(
+            let (id, since) = stood.as_ref().map_or_else(
                 || {
                     self.numbered += 1;
                     (self.numbered, now)
                 },
                 |stood| (stood.finding.id, stood.since),
             );
-            let finding =
-                finding(id, now.ms_since(since), judged, processes.get(&judged.group.process));
+            let process = processes.get(&judged.group.process);
+            let mut finding = finding(id, now.ms_since(since), judged, process);
+            if let Some(stood) = stood {
+                finding.peak_count = finding.peak_count.max(stood.finding.peak_count);
+                finding.peak_confidence =
+                    finding.peak_confidence.max(stood.finding.peak_confidence);
+            }
             self.current.insert(key(judged), Stood { since, finding });
         }
         for (key, stood) in before {
@@ -91,6 +96,11 @@ impl Standing {
         let mut finding = stood.finding;
         finding.stood_ms = now.ms_since(stood.since);
         finding.retracted_at = Some(now);
+        // What shrank before it went is not taken back as something small.
+        let (peak, count) = (finding.peak_confidence, finding.peak_count);
+        if peak > finding.confidence || count > finding.count {
+            finding.evidence.push(format!("it had been up to {peak}, and of up to {count}"));
+        }
         finding.connections = Vec::new();
         self.retracted.push_front(finding);
         if self.retracted.len() > retracted_max {
@@ -125,6 +135,7 @@ fn finding(id: u64, stood_ms: u64, judged: &Judged<'_>, process: Option<&Process
     let mut connections: Vec<Connection> = judged.members.iter().map(connection).collect();
     connections.sort_by(|a, b| b.age_ms.cmp(&a.age_ms).then(a.id.cmp(&b.id)));
     let oldest = connections.first();
+    let remotes = remotes(judged, &connections);
     let (call_site, elsewhere) = call_site(judged, &connections);
     let comm = oldest.and_then(|oldest| oldest.owners.first()).map(|owner| owner.comm.clone());
     Finding {
@@ -140,8 +151,12 @@ fn finding(id: u64, stood_ms: u64, judged: &Judged<'_>, process: Option<&Process
         netns: judged.group.netns,
         direction: judged.group.direction,
         remote: judged.group.remote,
+        remote_port: judged.group.of_port().remote_port,
+        remotes: remotes.len(),
         local_port: judged.group.local_port,
         count: connections.len(),
+        peak_count: connections.len(),
+        peak_confidence: judged.assessment.confidence,
         oldest_age_ms: oldest.map_or(0, |oldest| oldest.age_ms),
         oldest_age_is_lower_bound: oldest.is_some_and(|oldest| oldest.age_is_lower_bound),
         growth_per_min_milli: judged.growth.per_min_milli,
@@ -152,7 +167,14 @@ fn finding(id: u64, stood_ms: u64, judged: &Judged<'_>, process: Option<&Process
         reader: reader(&connections),
         call_site,
         request: request(&connections),
-        evidence: judged.assessment.evidence.iter().cloned().chain(elsewhere).collect(),
+        evidence: judged
+            .assessment
+            .evidence
+            .iter()
+            .cloned()
+            .chain(destinations(&remotes))
+            .chain(elsewhere)
+            .collect(),
         retracted_at: None,
         stood_ms,
         connections,
@@ -169,9 +191,8 @@ fn call_site(judged: &Judged<'_>, connections: &[Connection]) -> (Option<String>
     for site in connections.iter().filter_map(|connection| connection.call_site.as_deref()) {
         *counts.entry(site).or_default() += 1;
     }
-    let mut counts: Vec<(&str, usize)> = counts.into_iter().collect();
-    counts.sort_by_key(|(site, count)| (Reverse(*count), *site));
-    let (named, others) = counts.split_at(counts.len().min(SITES_MAX));
+    let counts = most_frequent(counts);
+    let (named, others) = counts.split_at(counts.len().min(NAMES_MAX));
     match named {
         [] => (None, None),
         [(site, _)] => (Some((*site).to_owned()), None),
@@ -186,6 +207,36 @@ fn call_site(judged: &Judged<'_>, connections: &[Connection]) -> (Option<String>
             (None, Some(format!("called from {}{more}", named.join(", "))))
         }
     }
+}
+
+/// Where the connections go, and how many there; of inbound ones, nowhere.
+fn remotes(judged: &Judged<'_>, connections: &[Connection]) -> Vec<(SocketAddr, usize)> {
+    let mut counts: BTreeMap<SocketAddr, usize> = BTreeMap::new();
+    if judged.group.direction == Direction::Outbound {
+        for connection in connections {
+            *counts.entry(connection.remote).or_default() += 1;
+        }
+    }
+    most_frequent(counts)
+}
+
+/// The most frequent ones of several destinations, in words.
+fn destinations(remotes: &[(SocketAddr, usize)]) -> Option<String> {
+    let (named, others) = remotes.split_at(remotes.len().min(NAMES_MAX));
+    let named: Vec<String> =
+        named.iter().map(|(remote, count)| format!("{remote} ({count})")).collect();
+    let more = match others.len() {
+        0 => String::new(),
+        1 => ", and 1 other".to_owned(),
+        count => format!(", and {count} others"),
+    };
+    (remotes.len() > 1).then(|| format!("they go to {}{more}", named.join(", ")))
+}
+
+fn most_frequent<K: Copy + Ord>(counts: BTreeMap<K, usize>) -> Vec<(K, usize)> {
+    let mut counts: Vec<(K, usize)> = counts.into_iter().collect();
+    counts.sort_by_key(|(name, count)| (Reverse(*count), *name));
+    counts
 }
 
 /// The reader of all of them, if it is the same.

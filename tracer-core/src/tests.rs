@@ -3,19 +3,24 @@
 mod bodies;
 mod call_sites;
 mod decoding;
+mod ebbing;
 mod healthy;
+mod inheritance;
 mod ledgers;
 mod multiplexed;
 mod pages;
+mod parts;
 mod peers;
 mod properties;
 mod readers;
 mod render;
 mod scenarios;
+mod spread;
 mod stir;
 mod thresholds;
 mod timeline;
 mod units;
+mod unread;
 mod world;
 
 use expect_test::Expect;

@@ -13,6 +13,7 @@ use crate::{
     read::{Probed, Read},
     scope,
     sock::{PROTOCOL_TCP, Sock, TYPE_STREAM},
+    stack,
     task::Task,
 };
 
@@ -39,7 +40,9 @@ pub(crate) fn returned(context: &TracePointContext) {
         }
     };
     scope::enter(cookie);
+    let stack = stack::if_wanted(context);
     let outcome = emit(EventKind::Accept, cookie, |record| {
+        record.stack = stack;
         record.fd = fd.cast_signed();
         record.new_state = sock.state()?;
         sock.fill_ends(record)?;

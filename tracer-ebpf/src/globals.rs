@@ -50,3 +50,17 @@ pub(crate) fn wakeup_bytes() -> u64 {
     // SAFETY: the global is zeros or what the user side wrote there, both valid.
     unsafe { (&raw const (*SETTINGS.as_ptr()).wakeup_bytes).read_volatile().into() }
 }
+
+/// [`Settings::with_stacks`].
+#[inline(always)]
+pub(crate) fn with_stacks() -> bool {
+    // SAFETY: the global is zeros or what the user side wrote there, both valid.
+    unsafe { (&raw const (*SETTINGS.as_ptr()).with_stacks).read_volatile() != 0 }
+}
+
+/// [`Settings::go_arguments`].
+#[inline(always)]
+pub(crate) fn go_argument_offset(number: usize) -> usize {
+    // SAFETY: the global is zeros or what the user side wrote there, both valid.
+    unsafe { (&raw const (*SETTINGS.as_ptr()).go_arguments[number]).read_volatile() as usize }
+}

@@ -4,7 +4,8 @@
 //! - No offset of a kernel structure is known at build time: all come from the global `OFFSETS`.
 //! - Nothing is decided here but what is out of scope. Every event that is in scope and does not
 //!   reach the user side is counted.
-//! - There is no hook on the path that data takes.
+//! - There is no hook on the path that data takes. Of Go programs whose responses are followed,
+//!   there are hooks on the path of a request.
 #![no_std]
 #![no_main]
 #![feature(core_intrinsics)]
@@ -19,18 +20,21 @@ mod accept;
 mod destroy;
 mod emit;
 mod globals;
+mod ledger;
 mod maps;
 mod read;
 mod scope;
 mod sock;
+mod stack;
 mod state;
 mod task;
 mod task_file;
 
 use aya_ebpf::{
-    macros::{btf_tracepoint, tracepoint},
-    programs::{BtfTracePointContext, TracePointContext},
+    macros::{btf_tracepoint, tracepoint, uprobe},
+    programs::{BtfTracePointContext, ProbeContext, TracePointContext},
 };
+use tracer_common::LedgerKind;
 
 /// `sock:inet_sock_set_state(const struct sock *sk, const int oldstate, const int newstate)`.
 #[btf_tracepoint(function = "inet_sock_set_state")]
@@ -54,6 +58,42 @@ fn sys_exit_accept(context: TracePointContext) {
 #[tracepoint(category = "syscalls", name = "sys_exit_accept4")]
 fn sys_exit_accept4(context: TracePointContext) {
     accept::returned(&context);
+}
+
+/// `net/http.(*persistConn).roundTrip(req)`.
+#[uprobe]
+fn go_round_trip(context: ProbeContext) {
+    ledger::hand_out(&context, LedgerKind::Connection, 0);
+}
+
+/// `net/http.(*Transport).tryPutIdleConn(connection)`.
+#[uprobe]
+fn go_put_idle(context: ProbeContext) {
+    ledger::take_back(&context, LedgerKind::Connection, 1);
+}
+
+/// `net/http.(*persistConn).closeLocked(err)`.
+#[uprobe]
+fn go_close(context: ProbeContext) {
+    ledger::take_back(&context, LedgerKind::Connection, 0);
+}
+
+/// `net/http.(*http2ClientConn).RoundTrip(req)`.
+#[uprobe]
+fn go_stream_round_trip(context: ProbeContext) {
+    ledger::hand_out(&context, LedgerKind::Request, 1);
+}
+
+/// `net/http.(*http2clientStream).doRequest(req)`.
+#[uprobe]
+fn go_stream_start(context: ProbeContext) {
+    ledger::move_to_stream(&context, 0, 1);
+}
+
+/// `net/http.(*http2clientStream).cleanupWriteRequest(err)`.
+#[uprobe]
+fn go_stream_end(context: ProbeContext) {
+    ledger::take_back(&context, LedgerKind::Stream, 0);
 }
 
 /// One call for every open file of every process; `context` is the kernel's

@@ -3,9 +3,9 @@
 use aya_ebpf::{
     bindings::BPF_F_NO_PREALLOC,
     macros::map,
-    maps::{HashMap, PerCpuArray, RingBuf},
+    maps::{HashMap, PerCpuArray, RingBuf, StackTrace},
 };
-use tracer_common::Counter;
+use tracer_common::{Counter, LedgerKey, LedgerRecord};
 
 /// Room for about 80,000 events; the user side may ask for another size when it loads.
 const EVENTS_BYTES: u32 = 8 << 20;
@@ -15,6 +15,13 @@ const PIDS_MAX: u32 = 4096;
 
 /// More sockets than one process can have open by default (`fs.nr_open`).
 const TRACKED_MAX: u32 = 1 << 20;
+
+/// More places than programs ask for connections from. Where a stack is kept follows from its hash,
+/// so that of a thousand different ones some sixty find theirs taken.
+const STACKS_MAX: u32 = 8192;
+
+/// More responses than are out at a time; a descriptor each, or a stream.
+const LEDGER_MAX: u32 = 1 << 16;
 
 /// Lifecycle events, one [`EventRecord`](tracer_common::EventRecord) each.
 #[map]
@@ -32,3 +39,12 @@ pub(crate) static PIDS: HashMap<u32, u8> = HashMap::with_max_entries(PIDS_MAX, 0
 #[map]
 pub(crate) static TRACKED: HashMap<u64, u8> =
     HashMap::with_max_entries(TRACKED_MAX, BPF_F_NO_PREALLOC);
+
+/// User stacks, by number. The user side makes room for one only if it wants none.
+#[map]
+pub(crate) static STACKS: StackTrace = StackTrace::with_max_entries(STACKS_MAX, 0);
+
+/// The responses that are out. Allocated as it fills: of most programs none are for long.
+#[map]
+pub(crate) static LEDGER: HashMap<LedgerKey, LedgerRecord> =
+    HashMap::with_max_entries(LEDGER_MAX, BPF_F_NO_PREALLOC);

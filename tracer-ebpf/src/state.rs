@@ -9,6 +9,7 @@ use crate::{
     read::Direct,
     scope,
     sock::{STATE_CLOSE, STATE_CLOSE_WAIT, STATE_ESTABLISHED, STATE_SYN_SENT, Sock},
+    stack,
     task::Task,
 };
 
@@ -29,7 +30,7 @@ pub(crate) fn changed(context: &BtfTracePointContext) {
         return;
     }
     let outcome = if opens {
-        opened(&sock, &tcp)
+        opened(context, &sock, &tcp)
     } else if new == STATE_CLOSE && (tcp.has_file() != Some(true) || is_listener(&tcp)) {
         // Nothing holds it any more: the kernel is about to destroy it, and that is an event too.
         return;
@@ -53,7 +54,11 @@ fn is_listener(tcp: &Sock<Direct>) -> bool {
 /// nowhere else: this is the one transition that may be attributed. Gives the socket's cookie, or
 /// `None` if it is out of scope.
 #[inline(always)]
-fn opened(sock: &Sock<Direct>, tcp: &Sock<Direct>) -> Option<Result<u64, Lost>> {
+fn opened(
+    context: &BtfTracePointContext,
+    sock: &Sock<Direct>,
+    tcp: &Sock<Direct>,
+) -> Option<Result<u64, Lost>> {
     let task = Task::<Direct>::current();
     let Some(pid) = task.visible_pid() else {
         count(Counter::ReadFailed);
@@ -64,7 +69,9 @@ fn opened(sock: &Sock<Direct>, tcp: &Sock<Direct>) -> Option<Result<u64, Lost>> 
     }
     let cookie = sock.cookie();
     scope::enter(cookie);
+    let stack = stack::if_wanted(context);
     let outcome = emit(EventKind::Connect, cookie, |record| {
+        record.stack = stack;
         record.old_state = STATE_CLOSE;
         record.new_state = STATE_SYN_SENT;
         tcp.fill_ends(record)?;

@@ -106,6 +106,12 @@ struct Selection {
     /// Only connections to or from these addresses: 10.0.0.0/8, ::1
     #[arg(long = "remote", value_name = "CIDR", value_delimiter = ',', value_parser = network)]
     remotes: Vec<IpNet>,
+    /// Follow the responses of every Go program, not only of those named by --pid
+    #[arg(long, conflicts_with = "no_uprobes")]
+    go: bool,
+    /// Follow nobody's: no uprobes in Go programs
+    #[arg(long)]
+    no_uprobes: bool,
 }
 
 #[derive(Debug, Args)]
@@ -123,10 +129,10 @@ struct Judgement {
     /// How long connections must have been idle to be a pool that nobody uses
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = positive)]
     pool_idle: Duration,
-    /// Unread data up to this size is no more than TLS session tickets
+    /// Unread data up to this size is TLS session tickets
     #[arg(long, value_name = "BYTES", default_value = "4KiB", value_parser = size::parse)]
     min_unread: u64,
-    /// How long the number of connections must have been rising
+    /// How long their number must have been rising
     #[arg(long, value_name = "DURATION", default_value = "3m", value_parser = growth)]
     growth_for: Duration,
     /// Stop after this long; 0s is a single look [default: until Ctrl-C; audit: 3s]
@@ -136,6 +142,10 @@ struct Judgement {
     /// looking takes 1 % of a processor or less
     #[arg(long, value_name = "DURATION", value_parser = positive)]
     interval: Option<Duration>,
+    /// Rules for which frames of a stack are not the application's, before the built-in ones;
+    /// `application package NAME` below a line `[go]` takes one back
+    #[arg(long, value_name = "FILE")]
+    call_sites: Option<PathBuf>,
     /// Exit with 1 from this confidence on
     #[arg(long, value_name = "CONFIDENCE", default_value = "likely", ignore_case = true)]
     fail_on: FailOn,
@@ -193,10 +203,24 @@ pub(crate) enum Output {
     Csv,
 }
 
+/// In which Go programs uprobes follow each response until it is given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Follow {
+    /// In none.
+    Nobody,
+    /// In none, though it was asked for: the run ends before a response could be suspicious.
+    InVain,
+    /// In those among the processes that were named.
+    Named,
+    /// In all that hold sockets.
+    Everybody,
+}
+
 /// What to observe, for how long, and how to judge it.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) scope: Scope,
+    pub(crate) follow: Follow,
     pub(crate) options: Options,
     /// `None`: until a signal.
     pub(crate) duration: Option<Duration>,
@@ -204,6 +228,8 @@ pub(crate) struct Plan {
     pub(crate) once: bool,
     /// Between looks; `None`: by what changes.
     pub(crate) interval: Option<Duration>,
+    /// Rules of the user's for what is not the application.
+    pub(crate) call_sites: Option<PathBuf>,
     pub(crate) fail_on: Confidence,
     pub(crate) cmdline: bool,
     pub(crate) verbose: bool,
@@ -246,12 +272,16 @@ impl Watch {
             scoped: !selection.pids.is_empty(),
             ..Options::default()
         };
+        let once = duration.is_some();
+        let duration = judgement.duration.or(duration);
         Plan {
+            follow: selection.follow(duration.is_none_or(|duration| duration > judgement.idle)),
             scope: selection.scope(),
             options,
-            once: duration.is_some(),
-            duration: judgement.duration.or(duration),
+            once,
+            duration,
             interval: judgement.interval,
+            call_sites: judgement.call_sites,
             fail_on: judgement.fail_on.confidence(),
             cmdline: appearance.cmdline,
             verbose: appearance.verbose,
@@ -278,9 +308,11 @@ impl Demo {
         let plan = Plan {
             scope: Scope { pids: pids.iter().copied().collect(), ..Scope::default() },
             options: Options { idle_ms: 2_000, scoped: true, ..Options::default() },
+            follow: Follow::Nobody,
             once: false,
             duration: Some(self.duration),
             interval: None,
+            call_sites: None,
             fail_on: Confidence::Likely,
             cmdline: self.appearance.cmdline,
             verbose: self.appearance.verbose,
@@ -290,6 +322,19 @@ impl Demo {
 }
 
 impl Selection {
+    /// Uprobes see what is handed out from now on, so a run that ends before that can be suspicious
+    /// has no use for them.
+    fn follow(&self, lasts: bool) -> Follow {
+        match (self.go, self.pids.is_empty()) {
+            _ if self.no_uprobes => Follow::Nobody,
+            (true, _) if !lasts => Follow::InVain,
+            (false, _) if !lasts => Follow::Nobody,
+            (_, false) => Follow::Named,
+            (true, true) => Follow::Everybody,
+            (false, true) => Follow::Nobody,
+        }
+    }
+
     fn scope(self) -> Scope {
         Scope {
             pids: self.pids.into_iter().collect(),
@@ -420,6 +465,28 @@ mod tests {
             ..Options::default()
         };
         assert_eq!(chosen, expected);
+    }
+
+    #[test]
+    fn responses_are_followed_of_whom_was_named_and_if_there_is_time() {
+        let follow = |arguments: &[&str]| {
+            let cli = Cli::try_parse_from([&["tracer"], arguments].concat()).unwrap();
+            match cli.command {
+                Some(Command::Audit(watch)) => watch.audit().0.follow,
+                _ => cli.watch.live().0.follow,
+            }
+        };
+        assert_eq!(follow(&[]), Follow::Nobody);
+        assert_eq!(follow(&["--pid=1"]), Follow::Named);
+        assert_eq!(follow(&["--pid=1", "--go"]), Follow::Named);
+        assert_eq!(follow(&["--go"]), Follow::Everybody);
+        assert_eq!(follow(&["--pid=1", "--no-uprobes"]), Follow::Nobody);
+        assert_eq!(follow(&["audit", "--pid=1"]), Follow::Nobody);
+        assert_eq!(follow(&["audit", "--go"]), Follow::InVain);
+        assert_eq!(follow(&["audit", "--pid=1", "--for=2m"]), Follow::Named);
+        assert_eq!(follow(&["--pid=1", "--for=10s"]), Follow::Nobody);
+        assert_eq!(follow(&["--pid=1", "--for=10s", "--idle=3s"]), Follow::Named);
+        assert!(Cli::try_parse_from(["tracer", "--go", "--no-uprobes"]).is_err());
     }
 
     #[test]

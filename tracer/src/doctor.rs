@@ -84,6 +84,7 @@ fn examine() -> Vec<Finding> {
                         .map_or_else(String::new, |(_, rest)| rest.to_owned()),
                 }
             }));
+            findings.push(uprobes(&mut kernel));
         }
         Err(error) => findings.push(Finding {
             health: Health::Unusable,
@@ -92,6 +93,21 @@ fn examine() -> Vec<Finding> {
         }),
     }
     findings
+}
+
+/// What follows the responses of Go programs hangs on their functions.
+fn uprobes(kernel: &mut Kernel) -> Finding {
+    match kernel.try_uprobe() {
+        Ok(()) => full("uprobes", "can be attached"),
+        Err(error) => Finding {
+            health: Health::Degraded,
+            subject: "uprobes".to_owned(),
+            text: format!(
+                "cannot be attached ({error:#}): of responses of Go programs that nobody closes, \
+                 those over HTTP/2 are not found, and where others were asked for is not known"
+            ),
+        },
+    }
 }
 
 fn full(subject: &str, text: impl Into<String>) -> Finding {

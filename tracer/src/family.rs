@@ -40,6 +40,11 @@ impl Family {
         self.members.get(&key.pid) == Some(&(key.start_time_ns / TICK_NS))
     }
 
+    /// When each of them started, in clock ticks since boot, by pid.
+    pub(crate) const fn members(&self) -> &BTreeMap<u32, u64> {
+        &self.members
+    }
+
     pub(crate) fn pids(&self) -> Vec<u32> {
         self.members.keys().copied().collect()
     }

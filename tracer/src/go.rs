@@ -18,35 +18,53 @@
 mod all_goroutines;
 mod areas;
 mod build_info;
+mod carriers;
+mod debug_info;
+mod entries;
 mod executable;
+mod follower;
 mod function_table;
 mod goroutine;
 mod holders;
 mod layout;
+mod lines;
 mod look;
-mod memory;
+pub(crate) mod memory;
 mod poll;
 mod program;
 mod read_loop;
 mod request;
 mod slots;
+mod survey;
 
 use std::{
     collections::{HashMap, VecDeque},
     fs::{self, File},
     io,
-    os::unix::fs::MetadataExt,
 };
 
 use tracer_core::{Asked, Goroutines, ProcessKey, ReaderFacts};
 
+#[cfg(test)]
+pub(crate) use self::lines::tests::Stacks;
 use self::{
     areas::Areas,
+    carriers::Following,
+    executable::{Executable, Machine},
     look::Look,
-    memory::{ProcessMemory, word_at},
+    memory::{Pages, ProcessMemory, word_at},
     program::{GoProgram, Program},
 };
-use crate::readers::epoll::Registration;
+pub(crate) use self::{
+    carriers::{Carried, Carrier},
+    entries::{Entries, LedgerHook},
+    lines::GoFrame,
+};
+use crate::{
+    file_key::FileKey,
+    processes,
+    readers::epoll::{Epolls, Registration},
+};
 
 /// Most programs that are remembered.
 const PROGRAMS_MAX: usize = 64;
@@ -68,15 +86,18 @@ pub(crate) struct GoPrograms {
     known: HashMap<FileKey, Program>,
     /// Their keys, the oldest first.
     order: VecDeque<FileKey>,
+    epolls: Epolls,
 }
 
-/// Which file, and which state of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct FileKey {
-    device: u64,
-    inode: u64,
-    modified: (i64, i64),
-    size: u64,
+/// What there is at an address of a Go process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum GoCode {
+    /// These calls, the innermost first.
+    Frames(Vec<GoFrame>),
+    /// Code that is not Go's.
+    Other,
+    /// Code of Go's that nothing can be said of: why, as a sentence.
+    Unknown(&'static str),
 }
 
 impl GoPrograms {
@@ -88,42 +109,128 @@ impl GoPrograms {
         registrations: &[Registration],
         asked: &[Asked],
     ) -> Option<GoLook> {
-        let program = match self.program(process.pid)? {
-            Program::Go(program) => program,
-            Program::Other => return None,
-        };
+        let (program, file) = self.go_program(process.pid)?;
+        let look = is_known(&program.executable).and_then(|()| {
+            // Frames of other machines are not laid out like those of amd64.
+            if program.executable.machine != Machine::Amd64 {
+                return Err("goroutines can be looked at on amd64 only".to_owned());
+            }
+            look_into(process.pid, program, file, registrations, asked)
+        });
         let nothing = |limits: String| GoLook { limits: Some(limits), ..GoLook::default() };
-        let look = if !cfg!(target_arch = "x86_64") || !program.executable.is_amd64 {
-            Err("Go programs can be looked into on amd64 only".to_owned())
-        } else if program.executable.minor_version < layout::OLDEST {
-            let minor = program.executable.minor_version;
-            Err(format!("Go 1.{minor} is older than what is known (1.{})", layout::OLDEST))
-        } else {
-            look_into(process.pid, program, registrations, asked)
-        };
         Some(look.unwrap_or_else(nothing))
     }
 
-    /// The program of a process; the file opens even if it has been deleted or replaced.
-    fn program(&mut self, pid: u32) -> Option<&mut Program> {
-        let file = File::open(format!("/proc/{pid}/exe")).ok()?;
-        let metadata = file.metadata().ok()?;
-        let key = FileKey {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            size: metadata.size(),
+    /// The calls at each address of a process's stack, which begins with where the thread is: the
+    /// others are where calls return to. `None`: not a Go program.
+    ///
+    /// # Errors
+    /// Why nothing can be said, as a sentence.
+    pub(crate) fn calls(&mut self, pid: u32, stack: &[u64]) -> Option<Result<Vec<GoCode>, String>> {
+        let (program, _) = self.go_program(pid)?;
+        let opened = Opened::open(pid, &program.executable);
+        Some(opened.and_then(|opened| calls(&opened, program, stack)))
+    }
+
+    /// Where in the program of a process the functions begin by which responses can be followed.
+    /// `None`: not a Go program.
+    ///
+    /// # Errors
+    /// Why they cannot be followed, as a sentence.
+    #[allow(dead_code, reason = "for the ledger")]
+    pub(crate) fn entries(&mut self, process: ProcessKey) -> Option<Result<Entries, String>> {
+        let (program, _) = self.go_program(process.pid)?;
+        Some(is_known(&program.executable).and_then(|()| {
+            let opened = Opened::open(process.pid, &program.executable)?;
+            program.entries(&opened.memory, opened.bias)
+        }))
+    }
+
+    /// Where these carriers of responses lead in a process: as many as there are carriers, and
+    /// `None` where one leads to no TCP connection of which everything holds.
+    ///
+    /// # Errors
+    /// Why nothing can be known of any, as a sentence.
+    #[allow(dead_code, reason = "for the ledger")]
+    pub(crate) fn carried(
+        &mut self,
+        process: ProcessKey,
+        carriers: &[Carrier],
+    ) -> Result<Vec<Option<Carried>>, String> {
+        let registrations = self.epolls.look(process);
+        let registrations =
+            registrations.map_err(|error| format!("its descriptors cannot be read: {error}"))?;
+        let (program, file) = self.go_program(process.pid).ok_or("it is not a Go program")?;
+        is_known(&program.executable)?;
+        let areas = Areas::of(process.pid).map_err(|error| unreadable(&error))?;
+        let Opened { memory, .. } = Opened::open(process.pid, &program.executable)?;
+        let layout = program.layout(file);
+        let following = Following {
+            memory: &memory,
+            areas: &areas,
+            layout: &layout,
+            registrations: registrations.list(),
+            socket: &|fd| carriers::tcp_socket(process.pid, fd),
         };
+        let carried = following.follow(carriers);
+        // All of this may have been another process's by now.
+        let is_running = processes::started(process.pid)
+            .is_some_and(|started| started == process.start_time_ns / processes::TICK_NS);
+        is_running.then_some(carried).ok_or_else(|| "it has ended".to_owned())
+    }
+
+    fn go_program(&mut self, pid: u32) -> Option<(&mut GoProgram, File)> {
+        match self.program(pid)? {
+            (Program::Go(program), file) => Some((program, file)),
+            (Program::Other, _) => None,
+        }
+    }
+
+    /// The program of a process; the file opens even if it has been deleted or replaced.
+    fn program(&mut self, pid: u32) -> Option<(&mut Program, File)> {
+        let file = File::open(format!("/proc/{pid}/exe")).ok()?;
+        let key = FileKey::of(&file.metadata().ok()?);
         if !self.known.contains_key(&key) {
             if self.order.len() >= PROGRAMS_MAX
                 && let Some(oldest) = self.order.pop_front()
             {
                 self.known.remove(&oldest);
             }
+            let program = Program::read(file.try_clone().ok()?);
             self.order.push_back(key);
-            self.known.insert(key, Program::read(file));
+            self.known.insert(key, program);
         }
-        self.known.get_mut(&key)
+        Some((self.known.get_mut(&key)?, file))
+    }
+}
+
+/// # Errors
+/// Why nothing can be known of a program, as a sentence.
+fn is_known(executable: &Executable) -> Result<(), String> {
+    let minor = executable.minor_version;
+    if executable.machine != Machine::NATIVE {
+        return Err("it is a Go program for another machine".to_owned());
+    }
+    if minor < layout::OLDEST {
+        return Err(format!("Go 1.{minor} is older than what is known (1.{})", layout::OLDEST));
+    }
+    Ok(())
+}
+
+/// A process whose memory can be read.
+struct Opened {
+    memory: ProcessMemory,
+    /// How far the program is from where its file says.
+    bias: u64,
+}
+
+impl Opened {
+    /// # Errors
+    /// Why it cannot be read, as a sentence.
+    fn open(pid: u32, executable: &Executable) -> Result<Self, String> {
+        let entry = entry(pid).map_err(|error| unreadable(&error))?;
+        let memory = ProcessMemory::open(pid, entry).map_err(|error| unreadable(&error))?;
+        Ok(Self { memory, bias: entry.wrapping_sub(executable.entry) })
     }
 }
 
@@ -132,20 +239,19 @@ impl GoPrograms {
 fn look_into(
     pid: u32,
     program: &mut GoProgram,
+    file: File,
     registrations: &[Registration],
     asked: &[Asked],
 ) -> Result<GoLook, String> {
-    let unreadable = |error: io::Error| unreadable(&error);
-    let areas = Areas::of(pid).map_err(unreadable)?;
-    let entry = entry(pid).map_err(unreadable)?;
-    let memory = ProcessMemory::open(pid, entry).map_err(unreadable)?;
-    // Where the program is, compared with what its file says.
-    let bias = entry.wrapping_sub(program.executable.entry);
+    let areas = Areas::of(pid).map_err(|error| unreadable(&error))?;
+    let Opened { memory, bias } = Opened::open(pid, &program.executable)?;
     let is_same = |asked: &Asked| {
         let target = fs::read_link(format!("/proc/{pid}/fd/{}", asked.fd));
         target.is_ok_and(|it| it.as_os_str() == format!("socket:[{}]", asked.inode).as_str())
     };
-    let mut look = Look::new(&memory, areas, bias, &is_same).take(program, registrations, asked);
+    let layout = program.layout(file);
+    let look = Look::new(&memory, areas, bias, &is_same);
+    let mut look = look.take(program, &layout, registrations, asked);
     if program.is_newer_than_known() && (look.limits.is_some() || look.found.is_empty()) {
         let minor = program.executable.minor_version;
         let why = format!("Go 1.{minor} is newer than what is known (1.{})", layout::NEWEST);
@@ -153,6 +259,24 @@ fn look_into(
         look.limits = Some(format!("{limits}; {why}"));
     }
     Ok(look)
+}
+
+/// # Errors
+/// Why nothing can be said, as a sentence.
+fn calls(opened: &Opened, program: &mut GoProgram, stack: &[u64]) -> Result<Vec<GoCode>, String> {
+    let Opened { memory, bias } = opened;
+    let minor = program.executable.minor_version;
+    let lines = program.lines(memory, *bias);
+    let lines = lines.map_err(|reason| format!("a program of Go 1.{minor}: {reason}"))?;
+    let mut pages = Pages::new(memory);
+    let code = stack.iter().enumerate().map(|(number, &address)| {
+        match lines.frames(&mut pages, *bias, address, number == 0) {
+            Ok(Some(frames)) => GoCode::Frames(frames),
+            Ok(None) => GoCode::Other,
+            Err(reason) => GoCode::Unknown(reason),
+        }
+    });
+    Ok(code.collect())
 }
 
 /// Where the program of a process begins to run: `AT_ENTRY` of its auxiliary vector.
@@ -180,4 +304,4 @@ fn unreadable(error: &io::Error) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

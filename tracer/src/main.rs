@@ -8,7 +8,9 @@ mod demo_peers;
 mod doctor;
 mod exit_code;
 mod family;
+mod file_key;
 mod go;
+mod ledger;
 mod observer;
 mod outlet;
 mod pace;
@@ -18,6 +20,7 @@ mod scope;
 mod session;
 mod sink;
 mod source;
+mod symbols;
 mod wall_clock;
 
 use std::{error::Error, io, process::ExitCode};

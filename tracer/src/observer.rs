@@ -15,10 +15,11 @@ use tracer_core::{
 
 use crate::{
     assemble::Assembly,
-    cli::Plan,
+    cli::{Follow, Plan},
     clock,
     family::Family,
     go::GoPrograms,
+    ledger::Ledgers,
     processes,
     readers::ReaderLooks,
     scope::Scope,
@@ -27,10 +28,15 @@ use crate::{
         kernel::{Kernel, KernelOptions},
         ring_buffer::{EventRing, LogRing},
     },
+    symbols::{Rules, Symbols},
 };
 
 /// Most events taken from the ring at one go, so that a flood of them cannot hold up the rest.
 const EVENTS_MAX: usize = 65_536;
+
+/// A response is told of when it has been out for this part of the time after which it is suspicious,
+/// so that none is missed that becomes so before the next look.
+const LEDGER_PART: u64 = 2;
 
 /// The probes, the iterator and `/proc`, for one run.
 pub(crate) struct Observer {
@@ -44,6 +50,11 @@ pub(crate) struct Observer {
     readers: ReaderLooks,
     /// The Go programs that were looked at.
     programs: GoPrograms,
+    /// What those have handed out, if they are followed.
+    ledgers: Option<Ledgers>,
+    /// The processes with sockets in the latest snapshot, if that matters to the ledgers.
+    holders: Vec<ProcessKey>,
+    symbols: Symbols,
     /// Known from the first record on.
     jiffies_per_second: Option<u32>,
     /// Events of other sockets than these are kept back in the kernel.
@@ -61,7 +72,8 @@ impl Observer {
     /// Loads the kernel programs and, unless one look is all that is wanted, attaches the probes.
     ///
     /// # Errors
-    /// A process that the user named does not run, or the kernel does not let the tool look.
+    /// A process that the user named does not run, their rules are none, or the kernel does not let
+    /// the tool look.
     pub(crate) fn start(plan: &Plan) -> Result<(Self, Input)> {
         let pids = &plan.scope.pids;
         let family = || Family::found(pids, plan.scope.children);
@@ -72,10 +84,17 @@ impl Observer {
         if plan.once {
             processes::check_names(&plan.scope.comms)?;
         }
+        let rules = Rules::load(plan.call_sites.as_deref())?;
         let limits = processes::limits_of_proc()?;
         let attach = plan.duration != Some(Duration::ZERO);
         let only_tracked = attach && family.is_some();
-        let options = KernelOptions { only_tracked, verbose: plan.verbose, ring_bytes: None };
+        let is_followed = attach && matches!(plan.follow, Follow::Named | Follow::Everybody);
+        let options = KernelOptions {
+            only_tracked,
+            with_stacks: only_tracked || is_followed,
+            verbose: plan.verbose,
+            ring_bytes: None,
+        };
         let mut observer = Self {
             kernel: Kernel::load(options)?,
             events: None,
@@ -85,6 +104,9 @@ impl Observer {
             with_cmdline: plan.cmdline,
             readers: ReaderLooks::default(),
             programs: GoPrograms::default(),
+            ledgers: is_followed.then(|| Ledgers::new(plan.options.idle_ms / LEDGER_PART)),
+            holders: Vec::new(),
+            symbols: Symbols::new(rules),
             jiffies_per_second: None,
             only_tracked,
             followed: BTreeSet::new(),
@@ -95,6 +117,13 @@ impl Observer {
         observer.follow_processes()?;
         let mut host = observer.host(attach)?;
         host.notes.extend(limits.map(str::to_owned));
+        if plan.follow == Follow::InVain {
+            host.notes.push(
+                "responses of Go programs are not followed: the run ends before one could be out \
+                 for as long as --idle says; give it more time with --for"
+                    .to_owned(),
+            );
+        }
         Ok((observer, Input::Host(host)))
     }
 
@@ -156,6 +185,8 @@ impl Observer {
                 total.ring_full += kernel.ring_full;
                 total.map_full += kernel.map_full;
                 total.unreadable += kernel.read_failed + kernel.missed_runs;
+                total.stacks_lost += kernel.stacks_lost;
+                total.ledger_full += kernel.ledger_full;
             }
             // Better to say that something may be missing than that nothing is.
             Err(error) => {
@@ -182,6 +213,9 @@ impl Observer {
         }
         let snapshot = snapshot.context("the kernel's clock makes no sense: try again")?;
         self.follow(&snapshot);
+        if self.ledgers.is_some() {
+            self.holders = snapshot.holders.iter().map(|holder| holder.key).collect();
+        }
         Ok(snapshot)
     }
 
@@ -262,6 +296,17 @@ impl Observer {
         Ok(())
     }
 
+    /// What the Go programs that are followed have handed out and not got back, as of now.
+    pub(crate) fn ledgers(&mut self) -> Vec<Input> {
+        let Some(ledgers) = &mut self.ledgers else { return Vec::new() };
+        let named = self.family.as_ref().map(Family::members);
+        let holders = self.holders.iter();
+        let wanted = named.cloned().unwrap_or_else(|| {
+            holders.map(|key| (key.pid, key.start_time_ns / processes::TICK_NS)).collect()
+        });
+        ledgers.look(&mut self.kernel, &mut self.programs, &wanted, &self.holders)
+    }
+
     /// Why there is nothing more to see: the user named processes, and neither they nor their
     /// descendants, if those were wanted, run any more.
     pub(crate) fn end(&self) -> Option<Input> {
@@ -273,7 +318,11 @@ impl Observer {
     pub(crate) fn answer(&mut self, question: &Question) -> Option<Input> {
         match question {
             Question::Process(key) => processes::answer(*key, self.with_cmdline),
-            Question::CallSite(..) => None,
+            Question::CallSite(process, stack) => {
+                let addresses = self.kernel.stack(*stack);
+                let programs = &mut self.programs;
+                self.symbols.answer(programs, *process, *stack, addresses.as_deref())
+            }
             Question::Readers(key, asked) => self.readers.answer(&mut self.programs, *key, asked),
         }
     }

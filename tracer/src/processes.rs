@@ -143,6 +143,11 @@ pub(crate) fn started(pid: u32) -> Option<u64> {
     (!has_ended(&process, &stat)).then_some(stat.starttime)
 }
 
+/// The process runs, and its pid has not become another one's.
+pub(crate) fn is_running(process: ProcessKey) -> bool {
+    started(process.pid) == Some(process.start_time_ns / TICK_NS)
+}
+
 fn has_ended(process: &Process, stat: &Stat) -> bool {
     let is_over = |state: ProcState| matches!(state, ProcState::Zombie | ProcState::Dead);
     let runs = |task: Task| {

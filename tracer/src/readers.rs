@@ -37,7 +37,7 @@ impl ReaderLooks {
         asked: &[Asked],
     ) -> Option<Input> {
         let at = clock::now();
-        if !is_running(process) {
+        if !processes::is_running(process) {
             return None;
         }
         let mut found = Found::default();
@@ -69,7 +69,7 @@ impl ReaderLooks {
         // Whatever was found of a descriptor that by now is another connection was not about it.
         let same = asked.iter().filter(|asked| found.has(asked.id) && is_same(process.pid, asked));
         let same: BTreeSet<ConnectionId> = same.map(|asked| asked.id).collect();
-        is_running(process).then(|| Input::Readers(found.finish(process, at, &same)))
+        processes::is_running(process).then(|| Input::Readers(found.finish(process, at, &same)))
     }
 
     /// What the registrations tell. That one watches for nothing must be so at two looks, the
@@ -154,10 +154,6 @@ fn refused(what: &str, error: &io::Error) -> String {
         }
         _ => format!("{what} cannot be read: {error}"),
     }
-}
-
-fn is_running(process: ProcessKey) -> bool {
-    processes::started(process.pid) == Some(process.start_time_ns / processes::TICK_NS)
 }
 
 /// The descriptor still is the connection that was asked about.

@@ -74,6 +74,9 @@ impl Session {
         self.detector.handle(Input::Snapshot(snapshot));
         // What happened meanwhile may be in no snapshot yet.
         self.take_events();
+        for ledger in self.observer.ledgers() {
+            self.detector.handle(ledger);
+        }
         let begin = Instant::now();
         let mut unanswered = 0;
         for question in self.detector.questions(clock::now()) {

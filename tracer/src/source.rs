@@ -5,10 +5,13 @@ pub(crate) mod btf;
 pub(crate) mod hooks;
 pub(crate) mod jiffies;
 pub(crate) mod kernel;
+pub(crate) mod ledger;
 pub(crate) mod lockdown;
 pub(crate) mod offsets;
 pub(crate) mod privileges;
 pub(crate) mod ring_buffer;
 pub(crate) mod snapshot;
+pub(crate) mod stacks;
 
+mod map_batch;
 mod private_mount;

@@ -51,7 +51,7 @@ impl Detector {
     /// stacks at a time.
     pub fn questions(&mut self, now: Timestamp) -> Vec<Question> {
         let mut suspected: BTreeSet<ProcessKey> = BTreeSet::new();
-        let mut suspects: BTreeMap<GroupKey, Vec<Asked>> = BTreeMap::new();
+        let mut suspects: BTreeMap<GroupKey, Vec<(GroupKey, Asked)>> = BTreeMap::new();
         let mut alone: BTreeSet<GroupKey> = BTreeSet::new();
         let mut stacks: BTreeSet<(ProcessKey, StackId)> = BTreeSet::new();
         for (group, sighting, suspicion) in
@@ -64,17 +64,23 @@ impl Detector {
                 let responses = rules::leaked(&sighting);
                 stacks.extend(responses.filter_map(|it| Some((group.process, it.stack?))));
             }
-            suspects.entry(group).or_default().extend(asked(&sighting));
+            // What leaks to many addresses may be too few of each.
+            let asked = asked(&sighting).map(|asked| (group, asked));
+            suspects.entry(group.of_port()).or_default().extend(asked);
             if rules::asks_alone(&sighting) {
                 alone.insert(group);
             }
         }
         suspected.extend(self.of_interest());
         let mut readers: BTreeMap<ProcessKey, Vec<Asked>> = BTreeMap::new();
-        for (group, mut asked) in suspects {
+        for (port, mut asked) in suspects {
             // Of fewer, whoever reads, no rule makes more than *possible*.
-            if asked.len() >= self.options.count_min || alone.contains(&group) {
-                readers.entry(group.process).or_default().append(&mut asked);
+            if asked.len() < self.options.count_min {
+                asked.retain(|(group, _)| alone.contains(group));
+            }
+            if !asked.is_empty() {
+                let asked = asked.into_iter().map(|(_, asked)| asked);
+                readers.entry(port.process).or_default().extend(asked);
             }
         }
         suspected.extend(readers.keys());

@@ -106,14 +106,14 @@ fn sites<'a>(sighting: &Sighting<'a>) -> BTreeSet<Option<&'a str>> {
 
 /// The rules that claim one connection: a bit each.
 #[derive(Clone, Copy, Debug)]
-struct Claims(u16);
+struct Claims(u32);
 
-const _: () = assert!(RULES.len() <= 16, "more rules than a set of them has bits");
+const _: () = assert!(RULES.len() <= 32, "more rules than a set of them has bits");
 
 impl Claims {
     fn on(sighting: &Sighting<'_>) -> Self {
         let bits = RULES.iter().enumerate();
-        Self(bits.fold(0, |set, (bit, rule)| set | (u16::from((rule.claims)(sighting)) << bit)))
+        Self(bits.fold(0, |set, (bit, rule)| set | (u32::from(rule.claims(sighting)) << bit)))
     }
 
     const fn include(self, rule: usize) -> bool {

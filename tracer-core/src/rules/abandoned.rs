@@ -7,20 +7,17 @@
 
 use alloc::{borrow::ToOwned, format, vec};
 
-use super::{Assessment, Claimed, Rule, wording};
+use super::{Assessment, Claimed, Part, Rule, wording};
 use crate::{Confidence, Interval, Reader, TcpState, Verdict, sighting::Sighting};
 
 /// Connections of which it is proved, and the few among them of which it could not be.
 pub(super) const NEARLY_PROVEN: Rule =
-    Rule { claims: claims_awaiting, moment, assess: assess_nearly_proven };
+    Rule::new(claims, moment, assess_proven).of(Part::NearlyProven);
 /// Connections of which it is proved.
-pub(super) const PROVEN: Rule = Rule { claims: claims_proven, moment, assess: assess_proven };
+pub(super) const PROVEN: Rule = Rule::new(claims_proven, moment, assess_proven);
 /// The others.
-pub(super) const UNPROVEN: Rule = Rule { claims: claims_unproven, moment, assess: assess_unproven };
-
-/// One in this many at the most may look as if somebody had the response in hand: a goroutine's
-/// stack keeps what is in a slot until something else is put there.
-const STALE_SHARE: usize = 5;
+pub(super) const UNPROVEN: Rule =
+    Rule::new(claims_unproven, moment, assess_unproven).of_one_address();
 
 fn claims(sighting: &Sighting<'_>) -> bool {
     let facts = sighting.facts;
@@ -30,10 +27,6 @@ fn claims(sighting: &Sighting<'_>) -> bool {
         && sighting.reader() == Reader::None
         && sighting.is_free_to_act()
         && sighting.overdue(sighting.idle_ms())
-}
-
-fn claims_awaiting(sighting: &Sighting<'_>) -> bool {
-    claims(sighting) && sighting.awaits_body()
 }
 
 fn claims_proven(sighting: &Sighting<'_>) -> bool {
@@ -46,12 +39,6 @@ fn claims_unproven(sighting: &Sighting<'_>) -> bool {
 
 fn moment(sighting: &Sighting<'_>) -> Interval {
     sighting.last_received()
-}
-
-fn assess_nearly_proven(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
-    let (held, proven) = (claimed.held(), claimed.proven());
-    let is_stale = held > 0 && held * STALE_SHARE <= claimed.count();
-    (is_stale && proven >= claimed.options.count_min).then(|| assess_proven(claimed)).flatten()
 }
 
 fn assess_proven(claimed: &Claimed<'_, '_>) -> Option<Assessment> {

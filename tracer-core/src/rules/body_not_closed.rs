@@ -19,24 +19,18 @@
 
 use alloc::{borrow::ToOwned, format, string::String, vec::Vec};
 
-use super::{Assessment, Claimed, Rule, wording};
+use super::{Assessment, Claimed, Rule, UNSURE_SHARE, wording};
 use crate::{
     Confidence, HttpStage, Interval, Reader, TcpState, Verdict, moments::Moments, pages::Response,
     sighting::Sighting,
 };
 
 /// Responses of which it is proved, and the few among them of which it could not be.
-pub(super) const NEARLY_PROVEN: Rule =
-    Rule { claims: claims_any, moment, assess: assess_nearly_proven };
+pub(super) const NEARLY_PROVEN: Rule = Rule::new(claims_any, moment, assess_nearly_proven);
 /// Responses of which it is proved.
-pub(super) const PROVEN: Rule = Rule { claims: claims_proven, moment, assess: assess_proven };
+pub(super) const PROVEN: Rule = Rule::new(claims_proven, moment, assess_proven);
 /// The others.
-pub(super) const UNPROVEN: Rule = Rule { claims: claims_unproven, moment, assess: assess_unproven };
-
-/// One in this many at the most may look as if somebody had the response in hand, for a goroutine's
-/// stack keeps what is in a slot until something else is put there; or not have been looked at, for
-/// it changed meanwhile.
-const UNSURE_SHARE: usize = 5;
+pub(super) const UNPROVEN: Rule = Rule::new(claims_unproven, moment, assess_unproven);
 
 /// A response whose data was read at so many looks was being worked on.
 const READS_OF_WORK: u32 = 3;

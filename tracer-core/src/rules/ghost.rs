@@ -6,10 +6,10 @@
 
 use alloc::{format, vec};
 
-use super::{Assessment, Claimed, Rule, wording};
+use super::{Assessment, Claimed, Rule, never_reused, wording};
 use crate::{Confidence, Flag, Interval, TcpState, Verdict, sighting::Sighting};
 
-pub(super) const RULE: Rule = Rule { claims, moment, assess };
+pub(super) const RULE: Rule = Rule::new(claims, moment, assess);
 
 fn claims(sighting: &Sighting<'_>) -> bool {
     // A socket that never was connected has received nothing, not even at the handshake.
@@ -45,11 +45,15 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let count = claimed.count();
     let told = claimed.count_where(told);
     let many = count > claimed.pool_max();
-    let leaked = count > claimed.large_pool_max() && claimed.rising();
+    // What served before may be a pool with a connection for each of many threads, as it ebbs.
+    let left = claimed.count_where(never_reused::was_left);
+    let gathered = claimed.gathered() && !claimed.is_spread;
+    let leaked = gathered && left > claimed.large_pool_max() && claimed.rising();
+    let is_more = left > claimed.pool_max() || count > claimed.large_pool_max().saturating_mul(2);
     let proven = claimed.is_proven();
     let (verdict, confidence) = if leaked || proven || told >= claimed.options.count_min {
         (Verdict::Ghost, Confidence::Certain)
-    } else if many && (claimed.gathered() || were_likely(claimed) > claimed.pool_max()) {
+    } else if many && ((gathered && is_more) || were_likely(claimed) > claimed.pool_max()) {
         (Verdict::Ghost, Confidence::Likely)
     } else if many {
         // A pool whose server was restarted looks the same, if probes told the kernel so and its

@@ -6,9 +6,11 @@
 use alloc::{format, vec};
 
 use super::{Assessment, Claimed, Rule, wording};
-use crate::{Confidence, Direction, Interval, Reader, TcpState, Verdict, sighting::Sighting};
+use crate::{
+    Confidence, Direction, Interval, Reader, TcpState, Timestamp, Verdict, sighting::Sighting,
+};
 
-pub(super) const RULE: Rule = Rule { claims, moment, assess };
+pub(super) const RULE: Rule = Rule::new(claims, moment, assess);
 
 fn claims(sighting: &Sighting<'_>) -> bool {
     let facts = sighting.facts;
@@ -33,6 +35,15 @@ fn waiting_ms(sighting: &Sighting<'_>) -> u64 {
     closed_ms.max(watched_ms).max(sighting.received_ms())
 }
 
+/// The process was seen to read from it within T, or answered: it serves its clients, perhaps too
+/// slowly.
+fn is_served(sighting: &Sighting<'_>) -> bool {
+    let idle_ms = sighting.options.idle_ms;
+    let is_recent = |at: Timestamp| sighting.now.ms_since(at) < idle_ms;
+    let answered_at = sighting.facts.last_sent_at.filter(|_| sighting.facts.tx_bytes > 0);
+    sighting.tracked.read_at.is_some_and(is_recent) || answered_at.is_some_and(is_recent)
+}
+
 fn moment(sighting: &Sighting<'_>) -> Interval {
     sighting.last_received()
 }
@@ -41,7 +52,9 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let count = claimed.count();
     let enough = claimed.options.count_min;
     let unnoticed = claimed.count_where(|member| member.reader() == Reader::None);
+    let served = claimed.group.iter().filter(|member| is_served(member)).count();
     let confidence = match count {
+        _ if served > 0 => Confidence::Possible,
         _ if unnoticed >= enough => Confidence::Certain,
         _ if count >= enough => Confidence::Likely,
         _ => Confidence::Possible,
@@ -58,6 +71,12 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
         evidence.push(format!("the peer has given up on {closed} of {count}"));
     }
     evidence.extend(wording::readers(claimed));
-    let growth_tells = count >= claimed.options.count_min;
+    if served > 0 {
+        evidence.push(format!(
+            "{} of the same port being served meanwhile: these may wait for their turn",
+            wording::sockets(served)
+        ));
+    }
+    let growth_tells = count >= claimed.options.count_min && served == 0;
     Some(Assessment { verdict: Verdict::NeverRead, confidence, growth_tells, evidence })
 }

@@ -8,7 +8,7 @@ use alloc::{borrow::ToOwned, format, vec};
 use super::{Assessment, Claimed, Rule, wording};
 use crate::{Confidence, Direction, HttpStage, Interval, TcpState, Verdict, sighting::Sighting};
 
-pub(super) const RULE: Rule = Rule { claims, moment, assess };
+pub(super) const RULE: Rule = Rule::new(claims, moment, assess).of_one_address();
 
 /// Segments with data that one exchange takes a client at the most: a request is one as a rule,
 /// and a TLS handshake before it takes two or three.
@@ -17,6 +17,12 @@ const SEGMENTS_MAX: u32 = 4;
 /// It sent something, and too little for two requests over TLS.
 pub(super) fn was_used_once(sighting: &Sighting<'_>) -> bool {
     (1..=SEGMENTS_MAX).contains(&sighting.facts.data_segments_sent)
+}
+
+/// It has served once, or what it brought lies unread: nobody has worked with it.
+pub(super) fn was_left(sighting: &Sighting<'_>) -> bool {
+    let facts = sighting.facts;
+    facts.unread_bytes > 0 || facts.data_segments_sent <= SEGMENTS_MAX
 }
 
 fn claims(sighting: &Sighting<'_>) -> bool {

@@ -9,7 +9,7 @@ use alloc::{format, vec};
 use super::{Assessment, Claimed, Rule, wording};
 use crate::{Confidence, Interval, TcpState, Timer, Verdict, sighting::Sighting};
 
-pub(super) const RULE: Rule = Rule { claims, moment, assess };
+pub(super) const RULE: Rule = Rule::new(claims, moment, assess);
 
 /// A single probe or segment may get lost.
 const UNANSWERED_MIN: u32 = 2;

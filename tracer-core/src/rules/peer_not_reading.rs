@@ -8,7 +8,7 @@ use alloc::{borrow::ToOwned, format, vec};
 use super::{Assessment, Claimed, Rule, wording};
 use crate::{Confidence, Interval, SocketFacts, TcpState, Timer, Verdict, sighting::Sighting};
 
-pub(super) const RULE: Rule = Rule { claims, moment, assess };
+pub(super) const RULE: Rule = Rule::new(claims, moment, assess).of_one_address();
 
 fn claims(sighting: &Sighting<'_>) -> bool {
     is_stalled(sighting) && sighting.overdue(sighting.sent_ms())

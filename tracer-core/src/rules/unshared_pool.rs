@@ -10,7 +10,7 @@ use alloc::{borrow::ToOwned, collections::BTreeSet, format, vec};
 use super::{Assessment, Claimed, Rule, never_reused, wording};
 use crate::{Confidence, Direction, HttpStage, Interval, TcpState, Verdict, sighting::Sighting};
 
-pub(super) const RULE: Rule = Rule { claims, moment, assess };
+pub(super) const RULE: Rule = Rule::new(claims, moment, assess).of_one_address();
 
 /// A connection that was used until this long before another one was opened may have been busy
 /// then, in milliseconds.
@@ -51,10 +51,13 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let once = claimed.count_where(never_reused::was_used_once);
     let missed = missed_reuses(claimed);
     let known = claimed.count_where(|member| member.http().is_some());
+    // Several clients that each are used again and again are a design, not a leak, and after their
+    // first use they have been used once: one for each of a dozen tenants. More than a large pool
+    // that still come are not.
+    let is_served_once = transports.len() > claimed.pool_max() && once >= enough;
     let confidence = if known == count {
-        // Several clients that each are used again and again are a design, not a leak.
         match transports.len() {
-            owners if owners > claimed.pool_max() && once >= enough && claimed.gathered() => {
+            owners if owners > claimed.large_pool_max() && is_served_once && claimed.rising() => {
                 Confidence::Certain
             }
             owners if owners >= enough => Confidence::Possible,
@@ -84,5 +87,6 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     if known < count {
         evidence.push("silent streams, such as WebSockets, look the same".to_owned());
     }
-    Some(Assessment { verdict: Verdict::UnsharedPool, confidence, growth_tells: false, evidence })
+    let growth_tells = known == count && is_served_once;
+    Some(Assessment { verdict: Verdict::UnsharedPool, confidence, growth_tells, evidence })
 }

@@ -47,8 +47,8 @@ impl<'j, 'a> Shown<'j, 'a> {
 
     /// Which of the findings `before` go on under another key, and as which of those judged that
     /// have no `earlier` finding. That it has become known where responses were asked for, or that
-    /// nobody has them in hand, makes no new finding: it is the same one if they share connections,
-    /// and of several the one with which it shares the most.
+    /// nobody has them in hand, or that they go to many addresses, makes no new finding: it is the
+    /// same one if they share connections, and of several the one with which it shares the most.
     pub(super) fn successors(
         &self,
         before: &BTreeMap<FindingKey, Stood>,
@@ -59,7 +59,12 @@ impl<'j, 'a> Shown<'j, 'a> {
             let mut shared: BTreeMap<usize, usize> = BTreeMap::new();
             let connections = &stood.finding.connections;
             for index in connections.iter().flat_map(|connection| self.at(connection.id)) {
-                if earlier[index].is_none() && may_be_the_same(key, &self.judged[index]) {
+                let judged = &self.judged[index];
+                let (group, ..) = key;
+                let is_same_verdict = stood.finding.verdict == judged.assessment.verdict
+                    && group.overlaps(&judged.group)
+                    && !rules::is_by_call_site(judged.rule);
+                if earlier[index].is_none() && (is_same_verdict || may_be_the_same(key, judged)) {
                     *shared.entry(index).or_default() += 1;
                 }
             }
@@ -83,5 +88,5 @@ impl<'j, 'a> Shown<'j, 'a> {
 fn may_be_the_same((group, rule, site): &FindingKey, judged: &Judged<'_>) -> bool {
     let differ = site.as_deref().zip(judged.site).is_some_and(|(before, now)| before != now);
     let are_responses = rules::is_by_call_site(*rule) && rules::is_by_call_site(judged.rule);
-    are_responses && *group == judged.group && !differ
+    are_responses && group.overlaps(&judged.group) && !differ
 }

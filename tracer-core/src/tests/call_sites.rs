@@ -181,6 +181,7 @@ fn what_was_opened_at_one_place_says_so() {
               #2 close-wait likely: p11[11] outbound 10.0.0.1:443 x22, oldest 4m 59s, stood 0s ~+12.6/min
                  the peer closed 22 sockets 1m 15s to 3m ago and nothing was sent since
                  they were closed at 11 separate times over 1m 40s: rising
+                 a pool with a connection for each thread looks the same while it ebbs
                  called from dial pool.c:9 (12), dial other.c:1 (8)
               #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x12, oldest 4m 59s, stood 0s, at dial pool.c:9
                  the peer closed 12 sockets 2m 5s to 3m ago and nothing was sent since

@@ -144,6 +144,7 @@ fn a_rise_that_ceased_long_ago() {
               #1 close-wait likely: p10[10] outbound 10.0.0.1:443 x12, oldest 3m 59s, stood 40s ~+6.0/min
                  the peer closed 12 sockets 1m 10s to 3m ago and nothing was sent since
                  they were closed at 12 separate times over 1m 50s: rising
+                 a pool with a connection for each thread looks the same while it ebbs
             [8h]
               #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x12, oldest 7h 59m, stood 7h 56m +0.0/min
                  the peer closed 12 sockets 7h 57m to 7h 59m ago and nothing was sent since
@@ -279,12 +280,13 @@ fn a_single_look_is_only_possible() {
             [1m 40s]
               #1 undrained possible: p10[10] outbound 10.0.0.1:443 x6, oldest >1m 40s, stood 0s
                  54000 bytes lie unread on 6 sockets, and no more came for 1m 39s
-                 whether somebody reads slowly cannot be told at a single look
+                 whether somebody reads slowly takes 1m of watching to tell
                  they may all have gone silent at one time, as by a restart
             [1m 43s]
-              #1 undrained likely: p10[10] outbound 10.0.0.1:443 x6, oldest >1m 43s, stood 3s
+              #1 undrained possible: p10[10] outbound 10.0.0.1:443 x6, oldest >1m 43s, stood 3s
                  54000 bytes lie unread on 6 sockets, and no more came for 1m 42s
                  nothing was read in the 3s they were watched
+                 whether somebody reads slowly takes 1m of watching to tell
                  they may all have gone silent at one time, as by a restart
         "#]],
     );

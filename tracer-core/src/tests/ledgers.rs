@@ -6,7 +6,7 @@ use std::{
     vec::Vec,
 };
 
-use crate::{CallSite, HttpStream, Input, Ledger, OpenResponse, ProcessKey, StackId, Timestamp};
+use crate::{CallSite, Input, Ledger, OpenResponse, ProcessKey, StackId, Timestamp};
 
 /// The responses that are out, as a program itself knows it.
 #[derive(Default)]
@@ -23,8 +23,8 @@ impl Ledgers {
     pub(super) fn hand_out(&mut self, process: ProcessKey, response: OpenResponse) {
         let key = (response.fd, response.stream.map(|stream| stream.id));
         let out = self.out.entry(process).or_default().entry(key).or_insert(response.clone());
-        if let Some(HttpStream { held_bytes, .. }) = &mut out.stream {
-            *held_bytes = response.stream.map_or(0, |stream| stream.held_bytes);
+        if let (Some(stream), Some(now)) = (&mut out.stream, response.stream) {
+            *stream = now;
         } else {
             *out = response;
         }

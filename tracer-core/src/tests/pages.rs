@@ -398,7 +398,8 @@ fn at(second: u64) -> Timestamp {
 }
 
 fn out(fd: u32, second: u64, stream: Option<(u32, u64)>) -> OpenResponse {
-    let stream = stream.map(|(id, held_bytes)| HttpStream { id, held_bytes });
+    let stream =
+        stream.map(|(id, held_bytes)| HttpStream { id, held_bytes, read_mark: held_bytes });
     OpenResponse { fd, since: at(second), stack: Some(StackId(1)), stream }
 }
 
@@ -415,22 +416,28 @@ fn a_descriptor_has_one_response_of_http_1_and_that_is_the_latest() {
     assert_eq!((pages.on(PROCESS, 6).len(), pages.on(PROCESS, 3).len()), (0, 0));
 }
 
-/// Since when as many bytes are held is carried from page to page, as long as it is the same
+/// Since when none of the bytes was read is carried from page to page, as long as it is the same
 /// response.
 #[test]
 fn a_stream_is_watched_from_page_to_page() {
     let mut pages = Pages::new(100);
-    let mut watch = |second, since, held| {
-        pages.take(page(second, &[out(5, since, Some((3, held)))]), second);
+    let mut watch = |second, since, held_bytes, read_mark| {
+        let mut response = out(5, since, Some((3, held_bytes)));
+        response.stream = response.stream.map(|stream| HttpStream { read_mark, ..stream });
+        pages.take(page(second, &[response]), second);
         let stream = pages.on(PROCESS, 5)[0].stream.unwrap();
         (stream.held_bytes, stream.unmoved_since, stream.was_read)
     };
-    assert_eq!(watch(10, 1, 500), (500, at(10), false));
-    assert_eq!(watch(11, 1, 500), (500, at(10), false));
-    assert_eq!(watch(12, 1, 700), (700, at(12), false), "more has come");
-    assert_eq!(watch(13, 1, 600), (600, at(13), true), "the application has read");
-    assert_eq!(watch(14, 1, 600), (600, at(13), true));
-    assert_eq!(watch(15, 9, 600), (600, at(15), false), "the number is another stream's now");
+    assert_eq!(watch(10, 1, 500, 9), (500, at(10), false));
+    assert_eq!(watch(11, 1, 500, 9), (500, at(10), false));
+    assert_eq!(watch(12, 1, 700, 9), (700, at(10), false), "more has come");
+    assert_eq!(
+        watch(13, 1, 700, 8),
+        (700, at(13), true),
+        "the application has read, and as much has come"
+    );
+    assert_eq!(watch(14, 1, 700, 8), (700, at(13), true));
+    assert_eq!(watch(15, 9, 700, 8), (700, at(15), false), "the number is another stream's now");
 }
 
 #[test]

@@ -25,10 +25,11 @@ pub(super) fn report(report: &Report, start_ms: u64) -> String {
 
 fn finding(finding: &Finding) -> String {
     let Finding { verdict, confidence, comm, process, direction, count, .. } = finding;
-    let place = finding.remote.map_or_else(
-        || format!(":{}", finding.local_port.unwrap_or_default()),
-        |remote| format!("{remote}"),
-    );
+    let place = match (finding.remote, finding.remote_port) {
+        (Some(remote), _) => format!("{remote}"),
+        (None, Some(port)) => format!("{} addresses :{port}", finding.remotes),
+        (None, None) => format!(":{}", finding.local_port.unwrap_or_default()),
+    };
     let bound = if finding.oldest_age_is_lower_bound { ">" } else { "" };
     let growth = finding.growth_per_min_milli.map_or_else(String::new, |milli| {
         let mark = if finding.growth_is_reconstructed { "~" } else { "" };

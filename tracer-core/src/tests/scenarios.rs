@@ -26,6 +26,7 @@ fn a_close_wait_leak_is_likely_once_it_rises() {
               #1 close-wait likely: p10[10] outbound 10.0.0.1:443 x23, oldest 3m 59s, stood 0s +4.9/min
                  the peer closed 23 sockets 2m 4s to 3m 54s ago and nothing was sent since
                  they were closed at 12 separate times over 1m 50s: rising
+                 a pool with a connection for each thread looks the same while it ebbs
         "#]],
     );
 }
@@ -82,10 +83,11 @@ fn an_end_of_stream_that_was_read_and_not_acted_on_is_likely() {
         ",
         &expect![[r#"
             [1m 40s]
-              #1 close-wait likely: p10[10] inbound :8080 x5, oldest 1m 40s, stood 0s +0.0/min
+              #1 close-wait possible: p10[10] inbound :8080 x5, oldest 1m 40s, stood 0s +0.0/min
                  the peer closed 5 sockets 1m 38s ago and nothing was sent since
                  they may all have been closed at one time, as by a restart
                  the process was seen to read the end of 5 of 5
+                 on 5 of 5 a request was read and nothing was answered yet: the peer may have closed its side only, and wait for the answer
         "#]],
     );
 }
@@ -145,6 +147,7 @@ fn an_audit_reconstructs_the_rise_from_ages() {
               #1 close-wait likely: p10[10] outbound 10.0.0.1:443 x20, oldest >3m 21s, stood 0s ~+13.6/min
                  the peer closed 20 sockets 1m 40s to 3m 21s ago and nothing was sent since
                  they were closed at 7 separate times over 1m 24s: rising
+                 a pool with a connection for each thread looks the same while it ebbs
         "#]],
     );
 }
@@ -376,8 +379,10 @@ fn a_finding_is_taken_back_when_its_sockets_close_or_are_used() {
               #1 undrained possible: p10[10] outbound 10.0.0.1:443 x4, oldest 1m 21s, stood 21s, taken back
                  36000 bytes lie unread on 4 sockets, and no more came for 1m 20s
                  nothing was read in the 1m 20s they were watched
+                 2 sockets to the same peers being read meanwhile: these may have to wait for that
                  they may all have gone silent at one time, as by a restart
                  4 of 4 hold more than 4096 bytes, 5 would be telling: less can be TLS session tickets
+                 it had been up to likely, and of up to 6
             1m 10s flagged 0x1 undrained likely
             1m 10s flagged 0x2 undrained likely
             1m 10s flagged 0x3 undrained likely

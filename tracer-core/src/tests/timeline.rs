@@ -14,7 +14,7 @@
 //! 9s spawn pid=11                                      a process that has not called exec
 //! 9s reader a1..a9 is=none http=body request=GET,http://a/b transport=1 held=yes registered=yes
 //!                                                      what a look into the process says from now
-//!                                                      on (is= none, goroutine, thread or epoll;
+//!                                                      on (is= none, goroutine, thread, epoll or unknown;
 //!                                                      http= body or idle); without is=, nothing
 //! 9s hand-out a1..a9 stack=7                           Go's HTTP client makes a request on each: the
 //!                                                      response is out until it is given back;
@@ -94,6 +94,7 @@ impl<'a> Line<'a> {
             "goroutine" => Reader::Goroutine,
             "thread" => Reader::Thread,
             "epoll" => Reader::Epoll,
+            "unknown" => Reader::Unknown,
             other => panic!("no such reader: {other}"),
         };
         let stage = self.detail("http").map(|stage| match stage {

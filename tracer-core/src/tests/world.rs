@@ -130,7 +130,7 @@ impl World {
         if let Some(socket) = self.sockets.get(name) {
             let is_meant = |owner: &&Owner| pid.is_none_or(|pid| owner.key.pid == pid);
             let owner = socket.owners.iter().find(is_meant).unwrap();
-            let stream = stream.map(|id| HttpStream { id, held_bytes });
+            let stream = stream.map(|id| HttpStream { id, held_bytes, read_mark: held_bytes });
             let response = OpenResponse { fd: owner.fd, since: self.now, stack, stream };
             self.ledgers.hand_out(owner.key, response);
         }

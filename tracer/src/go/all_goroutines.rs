@@ -5,7 +5,7 @@ use super::{
     function_table::FunctionTable,
     goroutine::Goroutine,
     layout::Layout,
-    memory::{Memory, Pages, word_at},
+    memory::{Memory, word_at},
 };
 
 /// Most goroutines that make sense: at 2 KiB of stack each, 128 GiB.
@@ -47,13 +47,9 @@ pub(super) fn is_plausible(
 /// The addresses that `runtime.allgadd` mentions, the list among them: where it is in a program
 /// without symbols.
 pub(super) fn operands(functions: &FunctionTable, memory: &dyn Memory, bias: u64) -> Vec<u64> {
-    let mut pages = Pages::new(memory);
-    let mut numbers = 0..functions.len();
-    let found = numbers
-        .find(|&number| functions.name(&mut pages, bias, number, &["runtime.allgadd"]).is_some());
-    let Some((start, end)) = found.and_then(|number| functions.code(number)) else {
-        return Vec::new();
-    };
+    let found = functions.find(memory, bias, &["runtime.allgadd"]);
+    let code = found.into_iter().flatten().next().and_then(|number| functions.code(number));
+    let Some((start, end)) = code else { return Vec::new() };
     let length = usize::try_from(end.saturating_sub(start).min(CODE_MAX)).unwrap_or(0);
     let code = memory.read_one(start.wrapping_add(bias), length).unwrap_or_default();
     relative_operands(&code, start)

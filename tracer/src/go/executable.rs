@@ -22,7 +22,7 @@ const PART_MAX: u64 = 64 << 20;
 pub(super) struct Executable {
     /// Of Go 1.
     pub(super) minor_version: u32,
-    pub(super) is_amd64: bool,
+    pub(super) machine: Machine,
     /// Where it begins to run.
     pub(super) entry: u64,
     /// What is mapped from the file.
@@ -33,10 +33,31 @@ pub(super) struct Executable {
     pub(super) all_goroutines: Option<u64>,
 }
 
+/// What a program runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Machine {
+    Amd64,
+    Arm64,
+    Other,
+}
+
+impl Machine {
+    /// What this tool runs on.
+    pub(super) const NATIVE: Self = if cfg!(target_arch = "x86_64") {
+        Self::Amd64
+    } else if cfg!(target_arch = "aarch64") {
+        Self::Arm64
+    } else {
+        Self::Other
+    };
+}
+
 /// A part of the file that is mapped into memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Segment {
     pub(super) start: u64,
+    /// Where in the file it begins.
+    file_start: u64,
     /// Where what comes from the file ends.
     pub(super) file_end: u64,
     /// Where it ends, with what begins as zeros.
@@ -44,11 +65,12 @@ pub(super) struct Segment {
     pub(super) is_writable: bool,
 }
 
-type Header = FileHeader64<LittleEndian>;
+pub(super) type Header = FileHeader64<LittleEndian>;
+pub(super) type Sections<'data> = SectionTable<'data, Header, Bounded<'data>>;
 
 /// A file of which no more than a part is read at a time.
 #[derive(Clone, Copy, Debug)]
-struct Bounded<'data>(&'data ReadCache<File>);
+pub(super) struct Bounded<'data>(pub(super) &'data ReadCache<File>);
 
 impl<'data> ReadRef<'data> for Bounded<'data> {
     fn len(self) -> Result<u64, ()> {
@@ -86,12 +108,23 @@ impl Executable {
         };
         Some(Self {
             minor_version: minor_version(data, headers, &sections)?,
-            is_amd64: header.e_machine(LittleEndian) == elf::EM_X86_64,
+            machine: match header.e_machine(LittleEndian) {
+                elf::EM_X86_64 => Machine::Amd64,
+                elf::EM_AARCH64 => Machine::Arm64,
+                _ => Machine::Other,
+            },
             entry: header.e_entry(LittleEndian),
             segments: headers.iter().filter_map(segment).collect(),
             function_table: address(&[b".gopclntab", b".data.rel.ro.gopclntab"]),
             all_goroutines: symbol(data, &sections, b"\0runtime.allgs\0"),
         })
+    }
+
+    /// Where in the file the byte is that is mapped to an address.
+    pub(super) fn file_offset(&self, address: u64) -> Option<u64> {
+        let is_there = |it: &&Segment| (it.start..it.file_end).contains(&address);
+        let segment = self.segments.iter().find(is_there)?;
+        segment.file_start.checked_add(address - segment.start)
     }
 }
 
@@ -102,6 +135,7 @@ fn segment(header: &ProgramHeader64<LittleEndian>) -> Option<Segment> {
     let start = header.p_vaddr(LittleEndian);
     Some(Segment {
         start,
+        file_start: header.p_offset(LittleEndian),
         file_end: start.checked_add(header.p_filesz(LittleEndian))?,
         end: start.checked_add(header.p_memsz(LittleEndian))?,
         is_writable: header.p_flags(LittleEndian) & elf::PF_W != 0,
@@ -111,7 +145,7 @@ fn segment(header: &ProgramHeader64<LittleEndian>) -> Option<Segment> {
 fn minor_version<'data>(
     data: Bounded<'data>,
     headers: &[ProgramHeader64<LittleEndian>],
-    sections: &SectionTable<'data, Header, Bounded<'data>>,
+    sections: &Sections<'data>,
 ) -> Option<u32> {
     if let Some((_, section)) = sections.section_by_name(LittleEndian, b".go.buildinfo") {
         return build_info::minor_version(section.data(LittleEndian, data).ok()?);
@@ -126,11 +160,7 @@ fn minor_version<'data>(
 }
 
 /// The address of a symbol; `name` with the zero bytes around it.
-fn symbol<'data>(
-    data: Bounded<'data>,
-    sections: &SectionTable<'data, Header, Bounded<'data>>,
-    name: &[u8],
-) -> Option<u64> {
+fn symbol<'data>(data: Bounded<'data>, sections: &Sections<'data>, name: &[u8]) -> Option<u64> {
     let bytes = |name: &[u8]| {
         let (_, section) = sections.section_by_name(LittleEndian, name)?;
         section.data(LittleEndian, data).ok()
@@ -164,6 +194,29 @@ mod tests {
             assert_eq!(read(&own[..length]), None, "{length}");
         }
         assert_eq!(read(b"#!/bin/sh\n"), None);
+    }
+
+    #[test]
+    fn addresses_are_places_in_the_file() {
+        let segment = |start, file_start, length| Segment {
+            start,
+            file_start,
+            file_end: start + length,
+            end: start + 2 * length,
+            is_writable: false,
+        };
+        let executable = Executable {
+            minor_version: 23,
+            machine: Machine::Arm64,
+            entry: 0,
+            segments: vec![segment(0x40_0000, 0, 0x100), segment(0x50_0000, 0x200, 0x100)],
+            function_table: None,
+            all_goroutines: None,
+        };
+        assert_eq!(executable.file_offset(0x40_0010), Some(0x10));
+        assert_eq!(executable.file_offset(0x50_00ff), Some(0x2ff));
+        assert_eq!(executable.file_offset(0x50_0100), None, "zeros that are not in the file");
+        assert_eq!(executable.file_offset(0x3f_ffff), None);
     }
 
     #[test]

@@ -8,9 +8,10 @@ use super::{
     memory::{Memory, Pages, half_at, word_at},
 };
 
-/// `pcHeader` of Go 1.18 and of 1.20, on amd64: the magic number, two zeros, the size of the
-/// smallest instruction and that of a pointer.
-pub(super) const MAGICS: [u64; 2] = [0x0801_0000_ffff_fff0, 0x0801_0000_ffff_fff1];
+/// `pcHeader` of Go 1.18 and of 1.20, on amd64 and on arm64: the magic number, two zeros, the size
+/// of the smallest instruction and that of a pointer.
+pub(super) const MAGICS: [u64; 4] =
+    [0x0801_0000_ffff_fff0, 0x0801_0000_ffff_fff1, 0x0804_0000_ffff_fff0, 0x0804_0000_ffff_fff1];
 
 /// Bytes of the header.
 const HEADER: usize = 72;
@@ -18,6 +19,10 @@ const HEADER: usize = 72;
 const ENTRY: usize = 8;
 /// Most functions of a program that make sense.
 const FUNCTIONS_MAX: u64 = 1 << 22;
+/// Most bytes of names that make sense.
+const NAMES_MAX: u64 = 256 << 20;
+/// Functions whose descriptions are read together.
+const READ_TOGETHER: usize = 4096;
 
 /// The functions of a program. Addresses are those of the file.
 #[derive(Debug)]
@@ -27,6 +32,7 @@ pub(super) struct FunctionTable {
     text_end: u64,
     /// `funcnametab`.
     names: u64,
+    names_length: usize,
     /// `pclntab`.
     functions: u64,
     /// `ftab`, as it is in memory.
@@ -38,6 +44,7 @@ pub(super) struct FunctionTable {
 pub(super) struct Header {
     count: u64,
     names: u64,
+    names_end: u64,
     functions: u64,
 }
 
@@ -47,13 +54,15 @@ impl Header {
         let bytes = memory.read_one(address, HEADER)?;
         let word = |offset| word_at(&bytes, offset);
         let (count, names, functions) = (word(8)?, word(32)?, word(64)?);
-        let ordered = [names, word(40)?, word(48)?, word(56)?, functions];
+        let names_end = word(40)?;
+        let ordered = [names, names_end, word(48)?, word(56)?, functions];
         let is_sane = MAGICS.contains(&word(0)?)
             && (1..=FUNCTIONS_MAX).contains(&count)
             && names >= HEADER as u64
             && ordered.is_sorted()
+            && names_end - names <= NAMES_MAX
             && functions < 1 << 32;
-        is_sane.then_some(Self { count, names, functions })
+        is_sane.then_some(Self { count, names, names_end, functions })
     }
 
     /// Whether this is the `runtime.moduledata` of the table, and where its code begins and ends.
@@ -89,6 +98,7 @@ impl FunctionTable {
             text: text.wrapping_sub(bias),
             text_end: text_end.wrapping_sub(bias),
             names: unshifted.wrapping_add(header.names),
+            names_length: usize::try_from(header.names_end - header.names).ok()?,
             functions: unshifted.wrapping_add(header.functions),
             entries,
         })
@@ -117,11 +127,69 @@ impl FunctionTable {
         half_at(&self.entries, number * ENTRY)
     }
 
+    /// Where a function begins in the code, and where more about it is in the table.
+    pub(super) fn entry(&self, number: usize) -> Option<(u32, u32)> {
+        Some((self.begin(number)?, half_at(&self.entries, number * ENTRY + 4)?))
+    }
+
     /// Where the code of a function begins and ends in the file.
     pub(super) fn code(&self, number: usize) -> Option<(u64, u64)> {
         let address = |offset: u32| self.text.wrapping_add(offset.into());
         let end = self.begin(number + 1).map_or(self.text_end, address);
         Some((address(self.begin(number)?), end))
+    }
+
+    /// The functions with these names: for each name the number of the first that has it. One
+    /// pass over all names, and one over all functions.
+    pub(super) fn find(
+        &self,
+        memory: &dyn Memory,
+        bias: u64,
+        names: &[&str],
+    ) -> Vec<Option<usize>> {
+        let mut found = vec![None; names.len()];
+        // The linker writes each name once, so that functions can be told by where it is.
+        let wanted = self.places(memory, bias, names);
+        let mut pages = Pages::new(memory);
+        let entries: Vec<&[u8]> = self.entries.chunks_exact(ENTRY).collect();
+        for (some, first) in entries.chunks(READ_TOGETHER).zip((0..).step_by(READ_TOGETHER)) {
+            if found.iter().zip(&wanted).all(|(found, wanted)| found.is_some() || wanted.is_none())
+            {
+                break;
+            }
+            let descriptions = || some.iter().map(|entry| self.description(bias, entry));
+            // One may go on in the next page.
+            pages.prefetch(descriptions().flatten().flat_map(|it| [it, it.saturating_add(7)]));
+            for ((entry, description), number) in some.iter().zip(descriptions()).zip(first..) {
+                let name = description.and_then(|it| name_of(&mut pages, it, half_at(entry, 0)?));
+                let index = name.and_then(|name| wanted.iter().position(|it| *it == Some(name)));
+                if let Some(place) = index.and_then(|index| found.get_mut(index)) {
+                    place.get_or_insert(number);
+                }
+            }
+        }
+        found
+    }
+
+    /// Where among the names these are.
+    fn places(&self, memory: &dyn Memory, bias: u64, names: &[&str]) -> Vec<Option<u32>> {
+        let start = self.names.wrapping_add(bias);
+        let bytes = memory.read_one(start, self.names_length).unwrap_or_default();
+        let mut places = vec![None; names.len()];
+        let mut place = 0;
+        for name in bytes.split(|byte| *byte == 0) {
+            let index = names.iter().position(|wanted| wanted.as_bytes() == name);
+            if let Some(found) = index.and_then(|index| places.get_mut(index)) {
+                *found = u32::try_from(place).ok();
+            }
+            place += name.len() + 1;
+        }
+        places
+    }
+
+    /// Where the `_func` of an entry is in the process.
+    fn description(&self, bias: u64, entry: &[u8]) -> Option<u64> {
+        self.functions.wrapping_add(bias).checked_add(half_at(entry, 4)?.into())
     }
 
     /// Whether a function has one of these names: the number of the name.
@@ -132,20 +200,39 @@ impl FunctionTable {
         number: usize,
         names: &[&str],
     ) -> Option<usize> {
-        let offset = half_at(&self.entries, number * ENTRY + 4)?;
-        let function = self.functions.wrapping_add(bias).checked_add(offset.into())?;
-        // `_func`: where it begins, then the name.
-        if pages.half(function)? != self.begin(number)? {
-            return None;
-        }
-        let name = pages.half(function.checked_add(4)?)?;
-        let name = self.names.wrapping_add(bias).checked_add(name.into())?;
+        let name = self.name_address(pages, bias, number)?;
         let is = |wanted: &&str| {
             let bytes = pages.bytes(name, wanted.len() + 1);
             bytes.is_some_and(|bytes| bytes.strip_suffix(&[0]) == Some(wanted.as_bytes()))
         };
         names.iter().position(is)
     }
+
+    /// Whether the name of a function begins like this.
+    pub(super) fn name_begins(
+        &self,
+        pages: &mut Pages,
+        bias: u64,
+        number: usize,
+        beginning: &str,
+    ) -> Option<bool> {
+        let name = self.name_address(pages, bias, number)?;
+        Some(pages.bytes(name, beginning.len())? == beginning.as_bytes())
+    }
+
+    /// Where in the process the name of a function is.
+    fn name_address(&self, pages: &mut Pages, bias: u64, number: usize) -> Option<u64> {
+        let description = self.description(bias, self.entries.get(number * ENTRY..)?)?;
+        let name = name_of(pages, description, self.begin(number)?)?;
+        self.names.wrapping_add(bias).checked_add(name.into())
+    }
+}
+
+/// Where among the names that of a function is, which is known by where it begins.
+fn name_of(pages: &mut Pages, description: u64, begin: u32) -> Option<u32> {
+    // `_func`: where it begins, then the name.
+    let description = pages.bytes(description, 8)?;
+    (half_at(&description, 0)? == begin).then(|| half_at(&description, 4))?
 }
 
 #[cfg(test)]
@@ -208,6 +295,25 @@ mod tests {
     }
 
     #[test]
+    fn functions_are_found_in_one_pass() {
+        let memory = table();
+        let functions = read(&memory).unwrap();
+        let find = |names: &[&str]| functions.find(&memory, BIAS, names);
+        assert_eq!(
+            find(&["three", "two", "one", "runtime.two"]),
+            [Some(2), None, Some(0), Some(1)]
+        );
+        // It is there, and no name.
+        assert_eq!(find(&["", "runtime"]), [None, None]);
+        assert_eq!(find(&[]), []);
+        // A description that says that it begins elsewhere is of something else.
+        let mut memory = table();
+        let three = TABLE + 208 + 64 + 32;
+        memory.put(three, &[17 << 32 | 0x201]);
+        assert_eq!(functions.find(&memory, BIAS, &["three"]), [None]);
+    }
+
+    #[test]
     fn what_is_damaged_is_no_table() {
         for (offset, word) in
             [(0, 0), (0, MAGICS[0] + 5), (8, 0), (8, 1 << 40), (32, 8), (32, 300), (64, 1 << 33)]
@@ -221,6 +327,7 @@ mod tests {
             memory.0.remove(&place);
             if let Some(functions) = read(&memory) {
                 let mut pages = Pages::new(&memory);
+                functions.find(&memory, BIAS, &["one", "two"]);
                 for number in 0..10 {
                     functions.name(&mut pages, BIAS, number, &["one"]);
                     functions.code(number);

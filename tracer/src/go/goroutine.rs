@@ -7,7 +7,7 @@ use super::{
 };
 
 /// Bytes of `runtime.g` that are read.
-const HEADER: usize = 192;
+const HEADER: usize = 320;
 /// Most bytes of a stack that make sense: Go's own limit on 64 bits is 1 GB.
 const STACK_MAX: u64 = 1 << 30;
 /// Most calls of a stack that are followed.
@@ -25,6 +25,8 @@ pub(super) struct Goroutine {
     /// Without the mark of the garbage collector.
     pub(super) status: u32,
     pub(super) id: u64,
+    /// Where the function begins that it was started with.
+    pub(super) function: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,8 +37,8 @@ pub(super) struct StackBounds {
 
 impl Goroutine {
     fn parse(address: u64, bytes: &[u8], layout: &Layout) -> Option<Self> {
-        let word = |offset| word_at(bytes, offset);
-        let status = half_at(bytes, layout.goroutine_status)?;
+        let word = |offset| word_at(bytes, usize::try_from(offset).ok()?);
+        let status = half_at(bytes, usize::try_from(layout.goroutine_status).ok()?)?;
         Some(Self {
             address,
             stack: StackBounds {
@@ -48,6 +50,7 @@ impl Goroutine {
             bp: word(layout.goroutine_bp)?,
             status: status & !layout::STATUS_SCAN,
             id: word(layout.goroutine_id)?,
+            function: word(layout.goroutine_function)?,
         })
     }
 
@@ -92,6 +95,11 @@ impl Goroutine {
     /// It is parked, for a channel, a lock, a socket or a time.
     pub(super) const fn is_waiting(&self) -> bool {
         matches!(self.status, layout::STATUS_WAITING | layout::STATUS_LEAKED)
+    }
+
+    /// It has begun and not ended.
+    pub(super) const fn is_alive(&self) -> bool {
+        !matches!(self.status, layout::STATUS_IDLE | layout::STATUS_DEAD | layout::STATUS_MAX)
     }
 
     /// What was copied of its stack before is all that it uses now: it did nothing meanwhile, or
@@ -183,7 +191,8 @@ mod tests {
     fn stack(words: &[u64], bp: u64) -> Stack {
         let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         let stack = StackBounds { low: 0xc000, high: 0xc100 + bytes.len() as u64 };
-        let goroutine = Goroutine { address: 8, stack, sp: 0xc100, pc: 1, bp, status: 4, id: 1 };
+        let goroutine =
+            Goroutine { address: 8, stack, sp: 0xc100, pc: 1, bp, status: 4, id: 1, function: 0 };
         Stack { goroutine, start: 0xc100, bytes: bytes.into() }
     }
 
@@ -222,7 +231,8 @@ mod tests {
         for minor in layout::OLDEST..=layout::NEWEST + 1 {
             let layout = Layout::of(minor);
             let mut bytes = vec![0; HEADER];
-            let mut put = |offset: usize, value: u64| {
+            let mut put = |offset: u64, value: u64| {
+                let offset = usize::try_from(offset).unwrap();
                 bytes[offset..offset + 8].copy_from_slice(&value.to_le_bytes());
             };
             put(0, 0xc000);
@@ -230,12 +240,14 @@ mod tests {
             put(layout.goroutine_bp, 0xcff0);
             put(layout.goroutine_status, u64::from(layout::STATUS_SCAN | layout::STATUS_WAITING));
             put(layout.goroutine_id, 17);
+            put(layout.goroutine_function, 0x4000);
             let mut memory = FakeMemory::default();
             memory.put_bytes(0x1000, &bytes);
             memory.put(0x2000, &[0x1000, 0x3000]);
             let read = Goroutine::read_list(&memory, &layout, 0x2000, 2);
             let goroutine = read[0].unwrap();
             assert_eq!((goroutine.id, goroutine.bp, goroutine.is_waiting()), (17, 0xcff0, true));
+            assert_eq!(goroutine.function, 0x4000);
             assert_eq!(read[1], None);
         }
     }

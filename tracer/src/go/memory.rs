@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Something with addresses to read from: a process, or a test's own.
-pub(super) trait Memory {
+pub(crate) trait Memory {
     /// The bytes of each range of an address and a length, in order; `None` for a range of which
     /// not every byte could be read.
     fn read(&self, ranges: &[(u64, usize)]) -> Vec<Option<Box<[u8]>>>;
@@ -18,7 +18,7 @@ pub(super) trait Memory {
 }
 
 /// The memory of a process, through `process_vm_readv`.
-pub(super) struct ProcessMemory {
+pub(crate) struct ProcessMemory {
     pid: libc::pid_t,
 }
 
@@ -30,7 +30,7 @@ const BYTES_PER_CALL: usize = 4 << 20;
 impl ProcessMemory {
     /// # Errors
     /// The process does not let itself be read at this address, which it has.
-    pub(super) fn open(pid: u32, address: u64) -> io::Result<Self> {
+    pub(crate) fn open(pid: u32, address: u64) -> io::Result<Self> {
         let pid = libc::pid_t::try_from(pid).map_err(io::Error::other)?;
         let memory = Self { pid };
         let mut buffer = [0; 8];
@@ -178,23 +178,23 @@ pub(super) fn half_at(bytes: &[u8], offset: usize) -> Option<u32> {
 
 /// A process that a test makes up.
 #[cfg(test)]
-pub(super) mod fake {
+pub(crate) mod fake {
     use std::collections::BTreeMap;
 
     use super::Memory;
 
     /// Words by address. Any range of which every word is there can be read.
     #[derive(Default)]
-    pub(in crate::go) struct FakeMemory(pub(in super::super) BTreeMap<u64, u64>);
+    pub(crate) struct FakeMemory(pub(crate) BTreeMap<u64, u64>);
 
     impl FakeMemory {
         /// Words one after the other.
-        pub(in crate::go) fn put(&mut self, address: u64, words: &[u64]) {
+        pub(crate) fn put(&mut self, address: u64, words: &[u64]) {
             self.0.extend((address..).step_by(8).zip(words.iter().copied()));
         }
 
         /// Bytes, filled up with zeros to whole words.
-        pub(in crate::go) fn put_bytes(&mut self, address: u64, bytes: &[u8]) {
+        pub(crate) fn put_bytes(&mut self, address: u64, bytes: &[u8]) {
             for (address, bytes) in (address..).step_by(8).zip(bytes.chunks(8)) {
                 let mut word = [0; 8];
                 word[..bytes.len()].copy_from_slice(bytes);

@@ -13,7 +13,7 @@ use crate::readers::epoll::Registration;
 /// Bytes of `runtime.pollDesc` that are read.
 const HEADER: usize = 40;
 
-/// How pointers and tags are packed into one word on amd64, as the number of bits of the tag and
+/// How pointers and tags are packed into one word, as the number of bits of the tag and
 /// how many low bits of the pointer are not kept: `runtime/tagptr_64bit.go` of 1.20 to 1.24, of
 /// those with addresses of 49 bits, and of 1.25 and later. The check of descriptor and tag tells
 /// which it is.
@@ -65,15 +65,15 @@ impl Waiting {
 }
 
 /// Where the `pollDesc` of a registration may be, with the number of bits of its tag.
-fn candidates(data: u64, layout: &Layout) -> Vec<(u64, Option<u32>)> {
-    if !layout.poll_is_tagged {
-        return vec![(data, None)];
-    }
-    let unpack = |(tag_bits, align_bits): (u32, u32)| {
-        let pointer = data.cast_signed() >> tag_bits << align_bits;
-        (pointer.cast_unsigned(), Some(tag_bits))
-    };
-    PACKINGS.map(unpack).to_vec()
+pub(super) fn candidates(
+    data: u64,
+    layout: &Layout,
+) -> impl Iterator<Item = (u64, Option<u32>)> + use<> {
+    let unpack =
+        move |(tag_bits, align_bits): (u32, u32)| (data >> tag_bits << align_bits, Some(tag_bits));
+    let untagged = (!layout.poll_is_tagged).then_some((data, None));
+    let packings = if layout.poll_is_tagged { PACKINGS.as_slice() } else { &[] };
+    untagged.into_iter().chain(packings.iter().copied().map(unpack))
 }
 
 /// The place in the books of each descriptor that was asked about; `None` if it has none that
@@ -94,7 +94,7 @@ pub(super) fn find(
         let is_same = |it: &&&Registration| it.inode.is_none_or(|inode| inode == asked.inode);
         for registration in of_fd.iter().filter(is_same) {
             let data = registration.data;
-            let places = candidates(data, layout).into_iter();
+            let places = candidates(data, layout);
             wanted.extend(places.map(|(address, tag_bits)| (index, address, data, tag_bits)));
         }
     }
@@ -129,12 +129,16 @@ pub(super) fn again(
 
 /// `fdseq`: how often the `pollDesc` has been used for another descriptor.
 fn sequence(bytes: &[u8]) -> u64 {
-    word_at(bytes, layout::POLL_DESCRIPTOR_SEQUENCE).unwrap_or(0)
+    word(bytes, layout::POLL_DESCRIPTOR_SEQUENCE).unwrap_or(0)
+}
+
+fn word(bytes: &[u8], offset: u64) -> Option<u64> {
+    word_at(bytes, usize::try_from(offset).ok()?)
 }
 
 fn read(address: u64, bytes: &[u8], layout: &Layout) -> Option<PollDescriptor> {
-    let fd = u32::try_from(word_at(bytes, layout::POLL_DESCRIPTOR_FD)?).ok()?;
-    let waiting = Waiting::decode(word_at(bytes, layout.poll_reader)?);
+    let fd = u32::try_from(word(bytes, layout::POLL_DESCRIPTOR_FD)?).ok()?;
+    let waiting = Waiting::decode(word(bytes, layout.poll_reader)?);
     Some(PollDescriptor { address, fd, waiting })
 }
 
@@ -153,7 +157,7 @@ mod tests {
         let mut memory = FakeMemory::default();
         let sequence = if layout.poll_is_tagged { 3 } else { 0 };
         memory.put(POLL, &[0, 9, sequence, 0, 0]);
-        memory.put(POLL + layout.poll_reader as u64, &[0xc000_1234]);
+        memory.put(POLL + layout.poll_reader, &[0xc000_1234]);
         let registration = Registration { epoll_fd: 4, fd: 9, events: 1, data, inode };
         let asked = Asked { id: ConnectionId(1), fd: 9, inode: 77 };
         find(&memory, &layout, &[registration], &[asked]).pop().unwrap()

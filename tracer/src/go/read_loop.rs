@@ -1,16 +1,15 @@
 //! The goroutine of an HTTP client connection, `net/http.(*persistConn).readLoop`, and what its
 //! variables lead to.
 
-use std::collections::HashMap;
-
 use tracer_core::HttpStage;
 
 use super::{
     areas::Areas,
+    follower::Follower,
     goroutine::{Goroutine, Stack},
-    layout::{self, Layout},
+    layout,
     memory::Pages,
-    program::{Function, Parts},
+    program::{Function, Functions},
     request,
     slots::{Slots, Variable},
 };
@@ -19,12 +18,6 @@ use super::{
 const PARAMETERS: u64 = 64;
 /// Most words of a frame that are looked at. That of `readLoop` has some 100.
 const WORDS_MAX: u64 = 512;
-/// How many connections may be wrapped in one another: TLS, and what dialers of the program add.
-const WRAPPINGS_MAX: usize = 4;
-/// Words of a wrapping in which the wrapped connection is looked for.
-const WRAPPING_WORDS: u64 = 16;
-/// Most things that may be the wrapped connection.
-const WRAPPED_MAX: usize = 64;
 
 /// A `readLoop` that waits.
 #[derive(Clone, Debug)]
@@ -52,24 +45,25 @@ impl ReadLoop {
 /// What a goroutine does, as far as it matters.
 pub(super) enum Role {
     ReadLoop(ReadLoop),
-    /// Of HTTP client connections too, but it does not wait for what we ask about: its stack
-    /// belongs to the connection, not to who uses it.
-    OfConnection,
+    /// One that does not wait for what we ask about. As of those below, its stack belongs to the
+    /// connection, not to who uses it.
+    BusyReadLoop,
+    WriteLoop,
     Other,
 }
 
 /// Tells what a goroutine does from a copy of its stack.
-pub(super) fn role(stack: &Stack, parts: &mut Parts, pages: &mut Pages, bias: u64) -> Role {
+pub(super) fn role(stack: &Stack, functions: &mut Functions, pages: &mut Pages, bias: u64) -> Role {
     let frames = stack.frames();
     let mut called = None;
     for frame in &frames {
-        let function = parts.caller(pages, bias, frame.pc);
+        let function = functions.caller(pages, bias, frame.pc);
         match function {
             Function::ReadLoop => {
                 let stage = match called {
                     Some(Function::Select) => HttpStage::AwaitingBody,
                     Some(Function::Peek) => HttpStage::Idle,
-                    _ => return Role::OfConnection,
+                    _ => return Role::BusyReadLoop,
                 };
                 let end = frame.end.saturating_add(PARAMETERS);
                 let end = end.min(stack.goroutine.stack.high).min(frame.start + 8 * WORDS_MAX);
@@ -77,7 +71,7 @@ pub(super) fn role(stack: &Stack, parts: &mut Parts, pages: &mut Pages, bias: u6
                 let (goroutine, pc) = (stack.goroutine, frame.pc);
                 return Role::ReadLoop(ReadLoop { goroutine, stage, pc, words });
             }
-            Function::WriteLoop => return Role::OfConnection,
+            Function::WriteLoop => return Role::WriteLoop,
             _ => called = Some(function),
         }
     }
@@ -106,17 +100,6 @@ pub(super) struct Connection {
     pub(super) description: Option<String>,
 }
 
-/// The descriptors that were asked about: which it is and where its `pollDesc` is.
-pub(super) type Wanted = HashMap<u32, (usize, u64)>;
-
-/// Follows variables of the program in one go.
-pub(super) struct Follower<'a, 'memory> {
-    pub(super) pages: &'a mut Pages<'memory>,
-    pub(super) areas: &'a Areas,
-    pub(super) layout: &'a Layout,
-    pub(super) wanted: &'a Wanted,
-}
-
 impl Follower<'_, '_> {
     /// Reads what will be followed of these, step by step, each for all of them together.
     pub(super) fn prefetch<'a>(
@@ -131,16 +114,7 @@ impl Follower<'_, '_> {
                 addresses.extend(places.filter_map(|&place| read_loop.words.get(place)));
             }
         }
-        addresses.retain(|&address| self.areas.is_heap(address));
-        self.pages.prefetch(addresses.iter().copied());
-        let next = |pages: &mut Pages, offset: u64| -> Vec<u64> {
-            let words = addresses.iter().filter_map(|it| pages.word(it.saturating_add(offset)));
-            words.filter(|&word| self.areas.is_heap(word)).collect()
-        };
-        let mut all = next(self.pages, layout::CONNECTION_READER);
-        all.extend(next(self.pages, layout::CONNECTION_CONN + 8));
-        all.extend(next(self.pages, 0));
-        self.pages.prefetch(all);
+        self.prefetch_connections(addresses);
     }
 
     /// The connection of a `readLoop`; `None` if it has none of a descriptor that was asked
@@ -152,9 +126,9 @@ impl Follower<'_, '_> {
             self.persistent_connection(address).map(|_| address)
         }))?;
         let (reader, inner) = self.persistent_connection(address)?;
-        let index = self.descriptor(inner)?;
+        let index = self.descriptor(inner)?.index;
         let progress = [
-            self.pages.word(address + self.layout.connection_limit)?,
+            self.pages.word(address + self.layout.connection.limit)?,
             self.pages.word(reader + layout::BUFFER_READ)?,
             self.pages.word(reader + layout::BUFFER_WRITTEN)?,
         ];
@@ -171,87 +145,13 @@ impl Follower<'_, '_> {
             goroutine: read_loop.goroutine,
             stage: read_loop.stage,
             index,
-            transport: self.pages.word(address + layout::CONNECTION_TRANSPORT)?,
+            transport: self.pages.word(address + self.layout.connection.transport)?,
             address,
             reader,
             progress,
             request,
             description,
         })
-    }
-
-    /// The buffer and the `net.Conn` of a `*persistConn`, which is known by the buffer that reads
-    /// from it.
-    pub(super) fn persistent_connection(&mut self, address: u64) -> Option<(u64, (u64, u64))> {
-        let word = |pages: &mut Pages, offset| pages.word(address.checked_add(offset)?);
-        let reader = word(self.pages, layout::CONNECTION_READER)?;
-        if !self.areas.is_heap(reader)
-            || self.pages.word(reader.checked_add(layout::BUFFER_SOURCE)?)? != address
-            || word(self.pages, layout::CONNECTION_ALTERNATIVE)? != 0
-        {
-            return None;
-        }
-        let transport = word(self.pages, layout::CONNECTION_TRANSPORT)?;
-        let inner = self.interface(address.checked_add(layout::CONNECTION_CONN)?)?;
-        self.areas.is_readable(transport).then_some((reader, inner))
-    }
-
-    /// Which descriptor a `net.Conn` is about, through what wraps it. If different ones are found
-    /// it is none.
-    fn descriptor(&mut self, (type_, data): (u64, u64)) -> Option<usize> {
-        let mut layer = vec![(type_, data)];
-        for _ in 0..=WRAPPINGS_MAX {
-            let mut found: Vec<_> = layer.iter().filter_map(|it| self.net_fd(it.1)).collect();
-            found.dedup();
-            match *found {
-                [] => {}
-                [index] => return Some(index),
-                _ => return None,
-            }
-            let mut next = Vec::new();
-            for (type_, data) in layer {
-                // No further than it is long: behind it are others' connections.
-                let words = self.size(type_).unwrap_or(0) / 8;
-                for offset in (1..words.min(WRAPPING_WORDS)).map(|number| 8 * number) {
-                    next.extend(self.interface(data.saturating_add(offset - 8)));
-                }
-            }
-            next.truncate(WRAPPED_MAX);
-            layer = next;
-        }
-        None
-    }
-
-    /// The two words of an interface with an address in it: what tells its type, and the address.
-    fn interface(&mut self, place: u64) -> Option<(u64, u64)> {
-        let (type_, data) = (self.pages.word(place)?, self.pages.word(place.checked_add(8)?)?);
-        let is_sane = self.areas.is_heap(data) && self.areas.is_constant(type_);
-        is_sane.then_some((type_, data))
-    }
-
-    /// How many bytes the data of an interface has, by its `itab`.
-    fn size(&mut self, itab: u64) -> Option<u64> {
-        let type_ = self.pages.word(itab.checked_add(layout::ITAB_TYPE)?)?;
-        let kind = self.pages.bytes(type_.checked_add(layout::TYPE_KIND)?, 1)?;
-        let type_ = match kind.first()? & layout::KIND_MASK {
-            layout::KIND_POINTER => self.pages.word(type_.checked_add(layout::TYPE_TARGET)?)?,
-            layout::KIND_STRUCT => type_,
-            _ => return None,
-        };
-        self.pages.word(type_)
-    }
-
-    /// Which descriptor a `*net.TCPConn` or its like is about: its `netFD` has the number and the
-    /// very `pollDesc` that epoll named for this number.
-    fn net_fd(&mut self, connection: u64) -> Option<usize> {
-        let net_fd = self.pages.word(connection)?;
-        if !self.areas.is_heap(net_fd) {
-            return None;
-        }
-        let number = self.pages.word(net_fd.checked_add(layout::NET_FD_NUMBER)?)?;
-        let &(index, poll) = self.wanted.get(&u32::try_from(number).ok()?)?;
-        let own = self.pages.word(net_fd.checked_add(self.layout.net_fd_poll)?)?;
-        (own == poll).then_some(index)
     }
 
     /// The `*http.Request` of the `requestAndChan` at a place among the variables, which is known

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use tracer_core::HttpStage;
 
-use super::read_loop::{Follower, ReadLoop};
+use super::{follower::Follower, read_loop::ReadLoop};
 
 /// Goroutines that are looked at to find the places.
 const SAMPLE: usize = 256;

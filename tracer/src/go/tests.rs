@@ -1,113 +1,36 @@
 //! Looks into a real Go program, `tests/go/connections`, that leaves connections behind in known
 //! states.
-//!
-//! `TRACER_TEST_GO` names another `go` than that of the path, and `TRACER_TEST_GO_PROGRAM` the
-//! program, built in whatever way.
 
 #![expect(clippy::print_stdout, reason = "what was measured is shown with --nocapture")]
 
+mod carriers;
+mod entries;
+mod offsets;
+pub(crate) mod program;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io::{BufRead, BufReader},
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    path::Path,
     time::{Duration, Instant},
 };
 
 use tracer_core::{ConnectionId, HttpStage, Reader};
 
+use self::program::{FORMS, PLAIN, Running, STRIPPED, build, build_with};
 use super::*;
-use crate::{processes, readers::epoll};
 
-/// How a program is built.
-const FORMS: [(&str, &[&str]); 3] = [
-    ("plain", &[]),
-    ("stripped", &["-trimpath", "-ldflags=-s -w"]),
-    ("position-independent", &["-buildmode=pie", "-ldflags=-s -w"]),
-];
-
-/// Builds the program.
-fn build(directory: &Path, (form, arguments): (&str, &[&str])) -> PathBuf {
-    if let Ok(program) = std::env::var("TRACER_TEST_GO_PROGRAM") {
-        return program.into();
-    }
-    let go = std::env::var("TRACER_TEST_GO").unwrap_or_else(|_| "go".to_owned());
-    let program = directory.join(form);
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/go/connections/main.go");
-    let status = Command::new(go)
-        .env("GO111MODULE", "off")
-        .env("GOFLAGS", "")
-        .env("GOTOOLCHAIN", "local")
-        .env("GOCACHE", directory.join("cache"))
-        .env("CGO_ENABLED", "0")
-        .args(["build", "-o"])
-        .arg(&program)
-        .args(arguments)
-        .arg(source)
-        .status()
-        .expect("go is needed: apt-get install golang-go");
-    assert!(status.success(), "{form}");
-    program
-}
-
-/// The program, once all of its connections are as they should be. It ends with its input.
-struct Connections {
-    child: Child,
-    /// The descriptors of each kind.
-    kinds: BTreeMap<String, Vec<u32>>,
-}
-
-impl Connections {
-    fn start(program: &Path, arguments: &[&str]) -> Self {
-        let mut child = Command::new(program)
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut kinds = BTreeMap::new();
-        for line in BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap) {
-            if line == "ready" {
-                return Self { child, kinds };
-            }
-            let (kind, fds) = line.split_once(' ').unwrap_or((&line, ""));
-            let fds = fds.split_whitespace().map(|fd| fd.parse().unwrap()).collect();
-            kinds.insert(kind.to_owned(), fds);
-        }
-        panic!("the program ended: {:?}", child.wait());
-    }
-
-    /// Asks about every socket.
-    fn look(
-        &self,
-        programs: &mut GoPrograms,
-    ) -> (BTreeMap<u32, ReaderFacts>, Option<String>, Duration) {
-        let pid = self.child.id();
-        let mut asked = Vec::new();
-        for entry in fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten() {
-            let fd: u32 = entry.file_name().to_str().unwrap().parse().unwrap();
-            let Ok(target) = fs::read_link(entry.path()) else { continue };
-            let inode = target.to_str().and_then(|it| it.strip_prefix("socket:["));
-            let Some(inode) = inode.and_then(|it| it.strip_suffix(']')) else { continue };
-            let id = ConnectionId(u64::from(fd));
-            asked.push(Asked { id, fd, inode: inode.parse().unwrap() });
-        }
-        let start_time_ns = processes::started(pid).unwrap() * processes::TICK_NS;
-        let process = ProcessKey { pid, start_time_ns };
-        let registrations = epoll::Epolls::default().look(process).unwrap();
-        let begin = Instant::now();
-        let look = programs.look(process, registrations.list(), &asked).unwrap();
-        let took = begin.elapsed();
-        let fd = |id: ConnectionId| u32::try_from(id.0).unwrap();
-        (look.found.into_iter().map(|facts| (fd(facts.id), facts)).collect(), look.limits, took)
-    }
-}
-
-impl Drop for Connections {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        self.child.wait().unwrap();
-    }
+/// Asks about every socket.
+fn look(
+    connections: &Running,
+    programs: &mut GoPrograms,
+) -> (BTreeMap<u32, ReaderFacts>, Option<String>, Duration) {
+    let (process, asked) = (connections.process(), connections.asked());
+    let registrations = connections.registrations();
+    let begin = Instant::now();
+    let look = programs.look(process, registrations.list(), &asked).unwrap();
+    let took = begin.elapsed();
+    let fd = |id: ConnectionId| u32::try_from(id.0).unwrap();
+    (look.found.into_iter().map(|facts| (fd(facts.id), facts)).collect(), look.limits, took)
 }
 
 /// What is found of one connection: reader, stage, whether it is held.
@@ -152,8 +75,8 @@ fn check(program: &Path, is_tls: bool, form: &str) {
     if is_tls {
         arguments.insert(0, "-tls");
     }
-    let connections = Connections::start(program, &arguments);
-    let (found, limits, _) = connections.look(&mut GoPrograms::default());
+    let connections = Running::start(program, &arguments);
+    let (found, limits, _) = look(&connections, &mut GoPrograms::default());
     assert_eq!(limits, None, "{form}");
     for (kind, expected) in EXPECTED {
         let (name, count) = kind.split_once('=').unwrap();
@@ -176,8 +99,8 @@ fn every_connection_is_told_in_every_form() {
     let directory = tempfile::tempdir().unwrap();
     for form in FORMS {
         let program = build(directory.path(), form);
-        check(&program, false, form.0);
-        check(&program, true, form.0);
+        check(&program, false, form.name);
+        check(&program, true, form.name);
     }
 }
 
@@ -185,13 +108,13 @@ fn every_connection_is_told_in_every_form() {
 #[ignore = "needs root and Go; cargo xtask test runs it where the host allows"]
 fn a_healthy_connection_is_never_taken_for_a_leak() {
     let directory = tempfile::tempdir().unwrap();
-    let program = build(directory.path(), FORMS[0]);
+    let program = build(directory.path(), PLAIN);
     let arguments = ["leaked=5", "idle=5", "collector=1", "busy=8"];
-    let connections = Connections::start(&program, &arguments);
+    let connections = Running::start(&program, &arguments);
     let mut programs = GoPrograms::default();
     let (mut leaks, mut healthy, mut held) = (0, 0, 0);
     for _ in 0..100 {
-        let (found, ..) = connections.look(&mut programs);
+        let (found, ..) = look(&connections, &mut programs);
         for (fd, facts) in &found {
             let waits = facts.http.as_ref().is_some_and(|it| it.stage == HttpStage::AwaitingBody);
             if !waits || facts.reader != Reader::None {
@@ -208,18 +131,41 @@ fn a_healthy_connection_is_never_taken_for_a_leak() {
     assert!(leaks > 400 && healthy > 400, "{leaks} {healthy}");
 }
 
+/// The figure that the program's own metrics show, and its loops.
+#[test]
+#[ignore = "needs root and Go; cargo xtask test runs it where the host allows"]
+fn goroutines_are_counted_as_go_counts_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let source = program::source("carriers");
+    for go in program::toolchains() {
+        let program = build_with(&go, directory.path(), STRIPPED, &source, &[]);
+        let running = Running::start(&program, &[]);
+        let [total, read_loops, write_loops] = *running.kinds["goroutines"] else { panic!() };
+        let counted = Goroutines {
+            total: total.into(),
+            read_loops: read_loops.into(),
+            write_loops: write_loops.into(),
+        };
+        let (process, asked) = (running.process(), running.asked());
+        let registrations = running.registrations();
+        let mut programs = GoPrograms::default();
+        let look = programs.look(process, registrations.list(), &asked).unwrap();
+        assert_eq!((look.goroutines, look.limits), (Some(counted), None), "{}", go.display());
+    }
+}
+
 #[test]
 #[ignore = "needs root and Go; cargo xtask test runs it where the host allows"]
 fn thousands_of_goroutines_take_milliseconds() {
     let directory = tempfile::tempdir().unwrap();
-    let program = build(directory.path(), FORMS[1]);
+    let program = build(directory.path(), STRIPPED);
     for (arguments, leaks) in
         [(["parked=3000", "leaked=1000"], 1000), (["parked=10000", "leaked=2000"], 2000)]
     {
-        let connections = Connections::start(&program, &arguments);
+        let connections = Running::start(&program, &arguments);
         let mut programs = GoPrograms::default();
         for _ in 0..3 {
-            let (found, limits, took) = connections.look(&mut programs);
+            let (found, limits, took) = look(&connections, &mut programs);
             println!("{arguments:?}: {took:?}");
             assert_eq!(limits, None);
             let said = connections.kinds["leaked"].iter().map(|fd| in_words(found.get(fd)));

@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, anyhow, bail};
 use aya::{
     Btf, Ebpf, EbpfLoader, Pod,
-    maps::{HashMap, MapData, PerCpuArray, RingBuf},
+    maps::{HashMap, Map, MapData, PerCpuArray, RingBuf},
     programs::{Iter, Program, ProgramError},
 };
 use tracer_common::{Counter, Offsets, Settings};
@@ -20,6 +20,7 @@ use tracer_common::{Counter, Offsets, Settings};
 use super::{
     btf,
     hooks::{self, HOOKS, HookReport},
+    ledger::GO_ARGUMENTS,
     lockdown::Lockdown,
     offsets::KernelLayout,
     privileges,
@@ -47,6 +48,9 @@ pub(crate) struct KernelOptions {
     /// Only events of the processes given to [`Kernel::set_pids`], and of the sockets that they
     /// open or that were given to [`Kernel::track`].
     pub(crate) only_tracked: bool,
+    /// Keep the user's stack with every `connect` and `accept` that there is an event of, for
+    /// [`Kernel::stack`]; and make room for [`Kernel::attach_ledger`], which needs stacks too.
+    pub(crate) with_stacks: bool,
     /// Have the programs log what they do, for [`Kernel::take_log`].
     pub(crate) verbose: bool,
     /// Size of the ring buffer for events, rounded up to a power of two and at least a page.
@@ -75,6 +79,10 @@ pub(crate) struct KernelLosses {
     /// Events for which the kernel did not run the program, because on that processor it was in
     /// the middle of running it for another one (`recursion_misses`). 0 before Linux 5.12.
     pub(crate) missed_runs: u64,
+    /// [`Counter::StackLost`].
+    pub(crate) stacks_lost: u64,
+    /// [`Counter::LedgerFull`].
+    pub(crate) ledger_full: u64,
 }
 
 /// A type that the programs' globals are made of.
@@ -107,13 +115,18 @@ impl Kernel {
             pid_namespace_inode: pid_namespace_inode()?,
             only_tracked: u32::from(options.only_tracked),
             wakeup_bytes: ring_bytes / WAKEUP_PART,
-            with_stacks: 0,
+            with_stacks: u32::from(options.with_stacks),
+            go_arguments: GO_ARGUMENTS,
         });
         let log_level = if options.verbose { aya_log::Level::Debug as u8 } else { 0 };
 
         raise_memory_lock_limit();
         let btf = Btf::from_sys_fs().map_err(|error| explain(&error))?;
-        let ebpf = EbpfLoader::new()
+        let mut loader = EbpfLoader::new();
+        if !options.with_stacks {
+            loader.map_max_entries("STACKS", 1).map_max_entries("LEDGER", 1);
+        }
+        let ebpf = loader
             // The programs have no relocations against the kernel's types.
             .btf(None)
             .override_global("OFFSETS", &offsets, true)
@@ -146,7 +159,7 @@ impl Kernel {
     /// # Errors
     /// There are more than the map holds (4096).
     pub(crate) fn set_pids(&mut self, pids: &[u32]) -> anyhow::Result<()> {
-        let mut map: HashMap<&mut MapData, u32, u8> = self.map("PIDS")?.try_into()?;
+        let mut map: HashMap<&mut MapData, u32, u8> = self.map_mut("PIDS")?.try_into()?;
         // The new ones first, so that no process that stays is out of scope for a moment.
         let old: Vec<u32> = map.keys().collect::<Result<_, _>>()?;
         for pid in old.iter().filter(|pid| !pids.contains(pid)) {
@@ -164,7 +177,7 @@ impl Kernel {
     /// # Errors
     /// The map is full (1,048,576 sockets).
     pub(crate) fn track(&mut self, cookie: u64) -> anyhow::Result<()> {
-        let mut map: HashMap<&mut MapData, u64, u8> = self.map("TRACKED")?.try_into()?;
+        let mut map: HashMap<&mut MapData, u64, u8> = self.map_mut("TRACKED")?.try_into()?;
         Ok(map.insert(cookie, 1, 0)?)
     }
 
@@ -182,8 +195,7 @@ impl Kernel {
     /// # Errors
     /// The kernel does not let its own counters be read.
     pub(crate) fn losses(&self) -> anyhow::Result<KernelLosses> {
-        let map = self.ebpf.map("COUNTERS").ok_or_else(|| not_in_object("COUNTERS"))?;
-        let counters: PerCpuArray<&MapData, u64> = map.try_into()?;
+        let counters: PerCpuArray<&MapData, u64> = self.map("COUNTERS")?.try_into()?;
         let sum = |counter: Counter| -> anyhow::Result<u64> {
             Ok(counters.get(&(counter as u32), 0)?.iter().sum())
         };
@@ -192,6 +204,8 @@ impl Kernel {
             map_full: sum(Counter::MapFull)?,
             read_failed: sum(Counter::ReadFailed)?,
             missed_runs: self.ebpf.programs().map(|(_, program)| missed_runs(program)).sum(),
+            stacks_lost: sum(Counter::StackLost)?,
+            ledger_full: sum(Counter::LedgerFull)?,
         })
     }
 
@@ -217,7 +231,11 @@ impl Kernel {
         self.ebpf.program_mut(name).ok_or_else(|| not_in_object(name))
     }
 
-    fn map(&mut self, name: &str) -> anyhow::Result<&mut aya::maps::Map> {
+    pub(super) fn map(&self, name: &str) -> anyhow::Result<&Map> {
+        self.ebpf.map(name).ok_or_else(|| not_in_object(name))
+    }
+
+    pub(super) fn map_mut(&mut self, name: &str) -> anyhow::Result<&mut Map> {
         self.ebpf.map_mut(name).ok_or_else(|| not_in_object(name))
     }
 

@@ -44,6 +44,20 @@ fn a_value_that_is_none_is_bad_usage() {
 }
 
 #[test]
+fn a_rule_that_is_none_is_named_with_its_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("rules.txt");
+    fs::write(&path, "[go]\nlibary package github.com/acme\n").unwrap();
+    let path = path.display();
+    for arguments in [format!("audit --call-sites {path}"), format!("--call-sites {path}")] {
+        let said = ["--call-sites", "rules.txt", "line 2", "libary", "expected"];
+        Tracer::run(&arguments).assert_one_line_error(&said);
+    }
+    let arguments = format!("audit --call-sites {path}.other");
+    Tracer::run(&arguments).assert_one_line_error(&["--call-sites", "No such file"]);
+}
+
+#[test]
 fn without_privilege_it_says_what_it_needs() {
     let directory = tempfile::tempdir().unwrap();
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();

@@ -142,7 +142,9 @@ fn connections_that_nobody_holds_for_a_while_are_found_again() {
     let mut receiver = Puppet::start();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("passed");
-    let mut tracer = Tracer::start("--idle 1s --interval 300ms -o json");
+    // Of the whole host, looks take as long as there is much to see on it.
+    let pids = format!("--pid {},{}", leak.pid(), receiver.pid());
+    let mut tracer = Tracer::start(&format!("{pids} --idle 1s --interval 300ms -o json"));
     tracer.wait_until(|report| report.leaked_by(leak.pid()) == 5);
 
     receiver.expect_passed(&path);

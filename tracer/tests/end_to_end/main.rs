@@ -8,8 +8,10 @@
 
 mod support;
 
+mod attachment;
 mod attribution;
 mod audit;
+mod call_sites;
 mod churn;
 mod csv_export;
 mod demo;
@@ -17,7 +19,9 @@ mod doctor;
 mod errors;
 mod exit_codes;
 mod filters;
+mod healthy_clients;
 mod leaks;
+mod ledger;
 mod live;
 mod output;
 mod puppet;

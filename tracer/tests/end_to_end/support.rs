@@ -1,17 +1,27 @@
 //! What the tests are written in: puppets, runs of the tracer, and its reports.
 
+mod code;
+mod compiled;
+mod go;
 mod host;
 mod leak;
+mod program;
 mod puppet;
 mod report;
 mod rows;
+mod source_line;
 mod tracer;
 
 pub(crate) use self::{
-    host::lacks_ipv6,
+    code::altered_code,
+    compiled::{call_site_source, compile_c, compile_rust},
+    go::{Form, Go, go_source},
+    host::{found, lacks_ipv6},
     leak::{Kind, Leak},
+    program::Program,
     puppet::{Fd, Listener, Puppet, listed},
-    report::Report,
+    report::{Finding, Report},
     rows::{HEADER, Rows},
+    source_line::line_of,
     tracer::{Outcome, Tracer, command},
 };

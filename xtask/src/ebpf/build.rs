@@ -16,8 +16,8 @@ use crate::{command, workspace};
 /// Compiler flags that decide what the object is.
 ///
 /// Full debug information is where its type information (BTF) comes from. The architecture only
-/// matters to programs that read registers, which tracepoints and iterators do not: one object
-/// serves every little-endian host.
+/// matters to bindings for registers, which no program uses: where those are is a setting. So one
+/// object serves every little-endian host.
 pub(crate) const FLAGS: [&str; 4] = [
     "-Clinker=bpf-linker",
     "-Cdebuginfo=2",

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::go::{
+    follower::Wanted,
     goroutine::StackBounds,
+    layout::Layout,
     memory::{Memory, fake::FakeMemory},
 };
 
@@ -57,12 +59,12 @@ impl Example {
             memory.put(type_ + layout::TYPE_TARGET, &[target]);
             memory.put(target, &[size]);
         }
-        memory.put(CONNECTION + layout::CONNECTION_TRANSPORT, &[TRANSPORT]);
-        memory.put(CONNECTION + layout::CONNECTION_CONN, &[TCP_ITAB, TCP_CONN]);
-        memory.put(CONNECTION + layout::CONNECTION_READER, &[BUFFER]);
+        memory.put(CONNECTION + layout.connection.transport, &[TRANSPORT]);
+        memory.put(CONNECTION + layout.connection.conn, &[TCP_ITAB, TCP_CONN]);
+        memory.put(CONNECTION + layout.connection.reader, &[BUFFER]);
         memory.put(BUFFER + layout::BUFFER_SOURCE, &[CONNECTION]);
         memory.put(TCP_CONN, &[NET_FD]);
-        memory.put(NET_FD + layout::NET_FD_NUMBER, &[FD.into()]);
+        memory.put(NET_FD + layout.net_fd_number, &[FD.into()]);
         memory.put(NET_FD + layout.net_fd_poll, &[POLL]);
         // A mutex before the connection, and a neighbour behind the structure.
         memory.put(WRAPPER, &[0, TCP_ITAB, TCP_CONN, TCP_ITAB, TCP_CONN + 0x100]);
@@ -83,6 +85,7 @@ impl Example {
             bp: HEAP + 0x140,
             status: layout::STATUS_WAITING,
             id: 5,
+            function: 0,
         };
         let request = if layout.request_is_indirect {
             vec![TRANSPORT_REQUEST, CHANNEL]
@@ -98,7 +101,7 @@ impl Example {
         let areas = areas();
         let memory: &dyn Memory = &self.memory;
         let mut pages = Pages::new(memory);
-        let wanted = Wanted::from([(FD, (3, POLL))]);
+        let wanted = Wanted::from([(FD, (3, vec![POLL]))]);
         let mut follower =
             Follower { pages: &mut pages, areas: &areas, layout: &self.layout, wanted: &wanted };
         let all: Vec<ReadLoop> = read_loops.iter().copied().cloned().collect();
@@ -125,7 +128,7 @@ fn a_connection_is_joined_to_its_descriptor_and_request() {
 #[test]
 fn what_wraps_a_connection_is_followed_to_its_end_only() {
     let mut example = Example::new(23);
-    example.memory.put(CONNECTION + layout::CONNECTION_CONN, &[WRAPPER_ITAB, WRAPPER]);
+    example.memory.put(CONNECTION + example.layout.connection.conn, &[WRAPPER_ITAB, WRAPPER]);
     assert_eq!(example.connection().unwrap().index, 3);
     // The neighbour's connection is not this one's.
     example.memory.put(WRAPPER, &[0, 0, 0, TCP_ITAB, TCP_CONN]);
@@ -136,13 +139,13 @@ fn what_wraps_a_connection_is_followed_to_its_end_only() {
 fn whatever_does_not_hold_makes_it_unknown() {
     let layout = Layout::of(23);
     for (place, word) in [
-        (CONNECTION + layout::CONNECTION_ALTERNATIVE, 1),
-        (CONNECTION + layout::CONNECTION_TRANSPORT, 0),
-        (CONNECTION + layout::CONNECTION_CONN, HEAP),
-        (CONNECTION + layout::CONNECTION_READER, 0),
+        (CONNECTION + layout.connection.alternative, 1),
+        (CONNECTION + layout.connection.transport, 0),
+        (CONNECTION + layout.connection.conn, HEAP),
+        (CONNECTION + layout.connection.reader, 0),
         (BUFFER + layout::BUFFER_SOURCE, CONNECTION + 8),
         (TCP_CONN, 0),
-        (NET_FD + layout::NET_FD_NUMBER, 10),
+        (NET_FD + layout.net_fd_number, 10),
         (NET_FD + layout.net_fd_poll, POLL + 8),
     ] {
         let mut example = Example::new(23);
@@ -182,9 +185,9 @@ fn what_is_left_of_another_is_told_by_the_place_that_all_have() {
     let mut example = Example::new(23);
     // Another connection, of a descriptor that was not asked about.
     let other = HEAP + 0xd000;
-    example.memory.put(other + layout::CONNECTION_TRANSPORT, &[TRANSPORT]);
-    example.memory.put(other + layout::CONNECTION_CONN, &[TCP_ITAB, TCP_CONN + 0x200]);
-    example.memory.put(other + layout::CONNECTION_READER, &[HEAP + 0xe000]);
+    example.memory.put(other + example.layout.connection.transport, &[TRANSPORT]);
+    example.memory.put(other + example.layout.connection.conn, &[TCP_ITAB, TCP_CONN + 0x200]);
+    example.memory.put(other + example.layout.connection.reader, &[HEAP + 0xe000]);
     example.memory.put(HEAP + 0xe000 + layout::BUFFER_SOURCE, &[other]);
 
     let mut stale = example.read_loop.clone();

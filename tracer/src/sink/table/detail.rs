@@ -63,10 +63,10 @@ fn headline(finding: &Finding) -> String {
     format!("{}: {}{}", subject(finding), verdict(finding), states.collect::<String>())
 }
 
-/// `api[4711] -> 10.0.0.7:443`, `api[4711] inbound :8080`.
+/// `api[4711] -> 10.0.0.7:443`, `api[4711] -> 200 addresses :443`, `api[4711] inbound :8080`.
 fn subject(finding: &Finding) -> String {
     let process = process(finding.process, &finding.comm.0);
-    let arrow = if finding.remote.is_some() { " -> " } else { " " };
+    let arrow = if finding.remote_port.is_some() { " -> " } else { " " };
     format!("{process}{arrow}{}", remote(finding))
 }
 

@@ -72,10 +72,15 @@ pub(super) fn verdict(finding: &Finding) -> String {
     format!("{} ({})", finding.verdict, finding.confidence)
 }
 
-/// `10.0.0.7:443`, or `inbound :8080` for connections that others opened to a port here.
+/// `10.0.0.7:443`, `200 addresses :443`, or `inbound :8080` for connections that others opened to a
+/// port here.
 pub(super) fn remote(finding: &Finding) -> String {
     match (finding.direction, finding.remote, finding.local_port) {
         (_, Some(remote), _) => remote.to_string(),
+        (Direction::Outbound, None, _) if finding.remote_port.is_some() => {
+            let port = finding.remote_port.unwrap_or_default();
+            format!("{} addresses :{port}", quantity::grouped(finding.remotes as u64))
+        }
         (Direction::Inbound, None, Some(port)) => format!("inbound :{port}"),
         (Direction::Inbound, None, None) => "inbound".to_owned(),
         (Direction::Outbound, None, _) => "-".to_owned(),

@@ -41,7 +41,8 @@ impl Watch {
     fn start(pids: &[u32], ring_bytes: Option<u32>) -> Self {
         static TURN: Mutex<()> = Mutex::new(());
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let options = KernelOptions { only_tracked: true, verbose: false, ring_bytes };
+        let options =
+            KernelOptions { only_tracked: true, with_stacks: true, verbose: false, ring_bytes };
         let mut kernel = Kernel::load(options).unwrap();
         kernel.set_pids(pids).unwrap();
         let events = kernel.take_events().unwrap();

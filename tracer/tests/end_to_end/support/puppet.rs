@@ -1,28 +1,19 @@
 use std::{
     fs,
-    io::{BufRead as _, BufReader, Write as _},
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Child, ChildStdin, Command, Stdio},
-    sync::mpsc::{Receiver, channel},
-    thread,
-    time::Duration,
+    process::Command,
 };
+
+use super::Program;
 
 /// A file descriptor of a puppet.
 pub(crate) type Fd = u32;
 
-/// Longest wait for an answer.
-const DEADLINE: Duration = Duration::from_secs(100);
-
 /// A process of its own that does with its sockets what the test says (`examples/puppet`).
 ///
 /// It ends when this is dropped.
-pub(crate) struct Puppet {
-    child: Child,
-    commands: Option<ChildStdin>,
-    answers: Receiver<String>,
-}
+pub(crate) struct Puppet(Program);
 
 /// A listening socket of a puppet.
 #[derive(Clone, Copy)]
@@ -36,22 +27,7 @@ pub(crate) struct Listener {
 impl Puppet {
     /// Starts a puppet that holds nothing.
     pub(crate) fn start() -> Self {
-        let mut child = Command::new(executable())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the puppet starts");
-        let commands = child.stdin.take();
-        let output = BufReader::new(child.stdout.take().expect("it is piped"));
-        let (sender, answers) = channel();
-        thread::spawn(move || {
-            for line in output.lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    break;
-                }
-            }
-        });
-        Self { child, commands, answers }
+        Self(Program::start(&mut Command::new(executable())))
     }
 
     /// Starts a puppet in a new network namespace, of which only loopback is up.
@@ -63,7 +39,7 @@ impl Puppet {
 
     /// The process id.
     pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+        self.0.pid()
     }
 
     /// Inode number of its network namespace.
@@ -84,9 +60,7 @@ impl Puppet {
 
     /// As [`ask`](Self::ask), with an error answer as a value.
     pub(crate) fn try_ask(&mut self, command: &str) -> Result<Vec<u32>, String> {
-        let commands = self.commands.as_mut().expect("only drop takes it");
-        writeln!(commands, "{command}").expect("the puppet lives");
-        let answer = self.answers.recv_timeout(DEADLINE).expect("the puppet answers");
+        let answer = self.0.ask(command);
         match answer.split_once(' ').unwrap_or((&answer, "")) {
             ("ok", numbers) => Ok(numbers
                 .split_whitespace()
@@ -183,15 +157,6 @@ impl Puppet {
     /// Ends the process and waits until it is gone.
     pub(crate) fn end(self) {
         drop(self);
-    }
-}
-
-impl Drop for Puppet {
-    fn drop(&mut self) {
-        drop(self.commands.take());
-        // A puppet that waits for something that will not come does not see the end of its input.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -64,6 +64,13 @@ impl Report {
             .collect()
     }
 
+    /// What is said of a process as a whole.
+    pub(crate) fn process(&self, pid: u32) -> Value {
+        let mut processes = array(&self.0["processes"]);
+        let process = processes.find(|process| process["pid"] == pid);
+        process.unwrap_or_else(|| panic!("process {pid} is not in {self}"))
+    }
+
     /// The member of a name.
     pub(crate) fn member(&self, name: &str) -> &Value {
         &self.0[name]
@@ -89,6 +96,17 @@ impl Finding {
     /// The number of a member.
     pub(crate) fn number(&self, name: &str) -> u64 {
         number(&self.0, name)
+    }
+
+    /// Whether a member has no value.
+    pub(crate) fn is_null(&self, name: &str) -> bool {
+        self.0.get(name).unwrap_or_else(|| panic!("no {name} in {:#}", self.0)).is_null()
+    }
+
+    /// Why, one sentence each.
+    pub(crate) fn evidence(&self) -> Vec<String> {
+        let sentence = |it: Value| it.as_str().expect("evidence is in words").to_owned();
+        array(&self.0["evidence"]).map(sentence).collect()
     }
 
     /// How many connections it is about.

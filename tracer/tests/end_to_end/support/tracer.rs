@@ -85,24 +85,45 @@ impl Tracer {
 
     /// Waits for a document (`-o json`) that satisfies a condition.
     pub(crate) fn wait_until(&mut self, condition: impl Fn(&Report) -> bool) -> Report {
-        let deadline = Instant::now() + DEADLINE;
         let mut latest = String::from("no document at all");
+        let deadline = Instant::now() + DEADLINE;
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.lines.recv_timeout(left) {
+            match self.next_line(deadline) {
                 Ok(line) => {
-                    self.stdout.push_str(&line);
                     let report = Report::parse(&line);
                     if condition(&report) {
                         return report;
                     }
                     latest = report.to_string();
                 }
-                Err(reason) => {
-                    let _ = self.child.kill();
-                    let errors = self.errors();
-                    panic!("{reason} while waiting for a document; errors: {errors}\n{latest}");
-                }
+                Err(reason) => panic!("{reason} while waiting for a document\n{latest}"),
+            }
+        }
+    }
+
+    /// Waits for a line (`-o table`) that satisfies a condition.
+    pub(crate) fn wait_for_line(&mut self, condition: impl Fn(&str) -> bool) {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            match self.next_line(deadline) {
+                Ok(line) if condition(&line) => return,
+                Ok(_) => {}
+                Err(reason) => panic!("{reason} while waiting for a line\n{}", self.stdout),
+            }
+        }
+    }
+
+    /// The next line of standard output, or why there is none.
+    fn next_line(&mut self, deadline: Instant) -> Result<String, String> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match self.lines.recv_timeout(left) {
+            Ok(line) => {
+                self.stdout.push_str(&line);
+                Ok(line)
+            }
+            Err(reason) => {
+                let _ = self.child.kill();
+                Err(format!("{reason}; errors: {}", self.errors()))
             }
         }
     }
@@ -123,6 +144,12 @@ impl Tracer {
     pub(crate) fn interrupt_group(self) -> Outcome {
         self.kill(-1, libc::SIGINT);
         self.finish()
+    }
+
+    /// Ends it as nothing else can: it has no part in it. Waits until it is gone.
+    pub(crate) fn kill_at_once(mut self) {
+        self.child.kill().expect("it is a child");
+        self.child.wait().expect("it is a child");
     }
 
     /// Keeps it from doing anything until [`resume`](Self::resume).

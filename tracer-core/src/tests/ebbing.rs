@@ -1,0 +1,154 @@
+//! Pools whose connections end one after the other, and peers that close one direction.
+
+use std::{fmt::Write as _, format, string::String};
+
+use expect_test::expect;
+
+use super::check;
+
+/// A connection for each of 30 threads, which served until the work ebbed; the server closes each
+/// when it has been idle.
+fn pool(end: &str) -> String {
+    let mut timeline = String::from("0s lose\n0s open a1..a30 pid=10\n");
+    for second in 1..8 {
+        writeln!(timeline, "{second}s send a1..a30 bytes=100\n{second}s receive a1..a30 bytes=200")
+            .unwrap();
+        writeln!(timeline, "{second}s read a1..a30").unwrap();
+    }
+    for verb in ["send", "receive"] {
+        writeln!(timeline, "15s {verb} a1..a30 every=10s bytes=100").unwrap();
+    }
+    format!("{timeline}\n16s read a1..a30 every=10s\n20s {end} a1..a30 every=10s\n")
+}
+
+#[test]
+fn a_pool_of_a_connection_for_each_thread_that_ebbs_is_only_possible() {
+    check(
+        &format!("{}\n500s snapshot\n503s snapshot\n503s report", pool("peer-closes")),
+        &expect![[r#"
+            [8m 23s]
+              #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x30, oldest >8m 8s, stood 3s ~+6.3/min
+                 the peer closed 30 sockets 3m 13s to 8m 8s ago and nothing was sent since
+                 they were closed at 15 separate times over 4m 35s: rising
+        "#]],
+    );
+}
+
+#[test]
+fn a_pool_of_a_connection_for_each_thread_that_dies_is_only_possible() {
+    check(
+        &format!("{}\n500s snapshot\n503s snapshot\n503s report", pool("peer-resets")),
+        &expect![[r#"
+            [8m 23s]
+              #1 ghost possible: p10[10] outbound 10.0.0.1:443 x30, oldest >8m 8s, stood 3s ~+6.0/min
+                 30 sockets dead for 3m 13s to 8m 3s with the descriptor still open; ss does not show them
+                 they died at 30 separate times over 4m 50s: rising
+                 the process has not noticed on any of 30: it never looked again
+        "#]],
+    );
+}
+
+/// Sessions that served once: a leak, or threads that had one request each.
+#[test]
+fn as_many_that_served_once_are_likely_and_it_is_said_what_looks_alike() {
+    check(
+        "
+        0s lose
+        0s open a1..a25 every=6s pid=10
+        0s send a1..a25 every=6s bytes=100
+        1s receive a1..a25 every=6s bytes=200
+        1s read a1..a25 every=6s
+        6s peer-closes a1..a25 every=6s
+        300s snapshot
+        303s snapshot
+        303s report
+        ",
+        &expect![[r#"
+            [5m 3s]
+              #1 close-wait likely: p10[10] outbound 10.0.0.1:443 x25, oldest >5m 3s, stood 3s ~+10.4/min
+                 the peer closed 25 sockets 2m 33s to 5m 2s ago and nothing was sent since
+                 they were closed at 13 separate times over 2m 19s: rising
+                 a pool with a connection for each thread looks the same while it ebbs
+        "#]],
+    );
+}
+
+/// The request is all up to the end of the stream, and the answer takes its time.
+#[test]
+fn clients_that_close_their_side_and_wait_are_only_possible() {
+    check(
+        "
+        0s snapshot
+        1s accept a1..a8 every=20s pid=10
+        2s receive a1..a8 every=20s bytes=1000
+        3s read a1..a8 every=20s
+        4s snapshot
+        160s snapshot
+        161s peer-closes a1..a8
+        161s snapshot
+        162s read a1..a8
+        163s snapshot
+        230s snapshot
+        230s report
+        ",
+        &expect![[r#"
+            [3m 50s]
+              #1 close-wait possible: p10[10] inbound :8080 x8, oldest 3m 49s, stood 0s +0.0/min
+                 the peer closed 8 sockets 1m 9s ago and nothing was sent since
+                 they may all have been closed at one time, as by a restart
+                 the process was seen to read the end of 8 of 8
+                 on 8 of 8 a request was read and nothing was answered yet: the peer may have closed its side only, and wait for the answer
+        "#]],
+    );
+}
+
+/// One transport for each of 14 tenants, after the first round.
+#[test]
+fn a_transport_for_each_of_a_dozen_tenants_is_only_possible() {
+    check(
+        "
+        0s snapshot
+        0s open a1..a14 every=20s pid=10
+        0s send a1..a14 every=20s bytes=100
+        0s receive a1..a14 every=20s bytes=500
+        0s read a1..a14 every=20s
+        300s reader a1..a14 is=goroutine http=idle transport=each
+        700s snapshot
+        700s report
+        ",
+        &expect![[r#"
+            [11m]
+              #1 unshared-pool possible: p10[10] outbound 10.0.0.1:443 x14, oldest 11m, stood 0s ~+3.0/min, reader goroutine
+                 14 sockets idle for 7m 20s to 11m, each with somebody waiting on it
+                 they belong to 14 different http.Transports: one for all would share them
+                 13 of 14 were opened while another one sat idle
+                 14 of 14 served one request at the most
+                 they went silent at 14 separate times over 4m 20s: rising
+        "#]],
+    );
+}
+
+/// Accepted, queued and served in turn by a few workers.
+#[test]
+fn a_queue_of_a_server_that_serves_is_only_possible() {
+    check(
+        "
+        0s snapshot
+        1s accept a1..a12 pid=10
+        1s receive a1..a12 bytes=5
+        2s snapshot
+        80s read a1
+        80s send a1 bytes=2
+        81s snapshot
+        82s snapshot
+        82s report
+        ",
+        &expect![[r#"
+            [1m 22s]
+              #1 never-read possible: p10[10] inbound :8080 x11, oldest 1m 21s, stood 1s +0.0/min
+                 11 sockets accepted, 55 bytes arrived, and not one was ever read for 1m 21s
+                 they may all have gone silent at one time, as by a restart
+                 1 socket of the same port being served meanwhile: these may wait for their turn
+        "#]],
+    );
+}

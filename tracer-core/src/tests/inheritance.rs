@@ -1,0 +1,133 @@
+//! Connections that a process did not open: by oversight, and for good reasons.
+
+use expect_test::expect;
+
+use super::check;
+
+/// A program that opens its pool and then forks twice, while its parents end.
+#[test]
+fn a_daemon_that_took_its_pool_along_is_only_possible() {
+    check(
+        "
+        0s snapshot
+        1s open a1..a8 pid=10
+        2s share a1..a8 pid=11 forked=2s
+        2s spawn pid=11
+        3s unshare a1..a8 pid=10
+        4s reader a1..a8 is=unknown
+        4s snapshot
+        100s snapshot
+        101s snapshot
+        101s report
+        102s reader a1..a8 is=none
+        103s snapshot
+        103s report
+        ",
+        &expect![[r#"
+            [1m 41s]
+              #1 inherited possible: p11[11] outbound 10.0.0.1:443 x8, oldest 1m 40s, stood 1s +0.0/min
+                 8 sockets opened before this process began, by one that holds them no more; silent for 1m 40s
+                 opened by pid 10
+                 this process is a copy of the one that opened them; that is not seen, so this may be a daemon with its pool
+                 whether anybody waits to read from 8 of 8 is not known
+            [1m 43s]
+              #1 inherited possible: p11[11] outbound 10.0.0.1:443 x8, oldest 1m 42s, stood 3s +0.0/min, reader none
+                 8 sockets opened before this process began, by one that holds them no more; silent for 1m 42s
+                 opened by pid 10
+                 this process is a copy of the one that opened them; that is not seen, so this may be a daemon with its pool
+                 nobody waits to read from them, and no epoll has them
+        "#]],
+    );
+}
+
+/// The parent goes on and has closed its own.
+#[test]
+fn a_fork_that_keeps_copies_is_likely_while_its_parent_lives() {
+    check(
+        "
+        0s snapshot
+        1s open a1..a6 b1 pid=10
+        2s share a1..a6 pid=11 forked=2s
+        2s spawn pid=11
+        3s unshare a1..a6 pid=10
+        4s reader a1..a6 is=none
+        100s snapshot
+        100s report
+        101s reader a2 is=unknown
+        102s snapshot
+        102s report
+        ",
+        &expect![[r#"
+            [1m 40s]
+              #1 inherited likely: p11[11] outbound 10.0.0.1:443 x6, oldest 1m 39s, stood 0s, reader none
+                 6 sockets opened before this process began, by one that holds them no more; silent for 1m 39s
+                 opened by pid 10
+                 this process is a copy of the one that opened them
+                 nobody waits to read from them, and no epoll has them
+            [1m 42s]
+              #1 inherited possible: p11[11] outbound 10.0.0.1:443 x6, oldest 1m 41s, stood 2s, reader mixed
+                 6 sockets opened before this process began, by one that holds them no more; silent for 1m 41s
+                 opened by pid 10
+                 this process is a copy of the one that opened them
+                 whether anybody waits to read from 1 of 6 is not known
+        "#]],
+    );
+}
+
+/// A worker that is started for each connection, and given it as a descriptor.
+#[test]
+fn one_connection_that_was_passed_is_only_possible() {
+    check(
+        "
+        0s snapshot
+        1s accept a pid=10
+        2s share a pid=11 forked=2s fd=4
+        3s unshare a pid=10
+        3s reader a is=unknown
+        100s snapshot
+        101s snapshot
+        101s report
+        ",
+        &expect![[r#"
+            [1m 41s]
+              #1 inherited possible: p11[11] inbound :8080 x1, oldest 1m 40s, stood 1s
+                 1 socket opened before this process began, by one that holds them no more; silent for 1m 40s
+                 opened by pid 10
+                 this process executes another program: close-on-exec was missing
+                 no thread was found to wait on them, and no epoll has them
+                 so few may have been passed on purpose; 5 would be telling
+        "#]],
+    );
+}
+
+/// What a program was started with and never heard of, nobody will read.
+#[test]
+fn an_executed_child_in_which_nobody_is_found_is_certain_at_the_second_look() {
+    check(
+        "
+        0s snapshot
+        1s open a1..a6 pid=10
+        2s share a1..a6 pid=11 forked=2s
+        3s unshare a1..a6 pid=10
+        3s reader a1..a6 is=unknown
+        100s snapshot
+        100s report
+        101s snapshot
+        101s report
+        ",
+        &expect![[r#"
+            [1m 40s]
+              #1 inherited likely: p11[11] outbound 10.0.0.1:443 x6, oldest 1m 39s, stood 0s
+                 6 sockets opened before this process began, by one that holds them no more; silent for 1m 39s
+                 opened by pid 10
+                 this process executes another program: close-on-exec was missing
+                 no thread was found to wait on them, and no epoll has them
+            [1m 41s]
+              #1 inherited certain: p11[11] outbound 10.0.0.1:443 x6, oldest 1m 40s, stood 1s
+                 6 sockets opened before this process began, by one that holds them no more; silent for 1m 40s
+                 opened by pid 10
+                 this process executes another program: close-on-exec was missing
+                 no thread was found to wait on them, and no epoll has them
+        "#]],
+    );
+}

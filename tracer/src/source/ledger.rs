@@ -1,0 +1,178 @@
+//! The kernel side of the ledger: its programs, hung on functions of a process, and its map, which
+//! says what responses are out.
+
+use std::{fs, num::NonZeroU32, os::fd::AsFd as _};
+
+use anyhow::{Context as _, bail};
+use aya::{
+    Pod,
+    maps::{HashMap, Map, MapData},
+    programs::{
+        UProbe,
+        uprobe::{UProbeLink, UProbeScope},
+    },
+};
+use tracer_common::{LedgerKey, LedgerRecord};
+
+use super::{
+    kernel::{Kernel, one_line},
+    map_batch,
+};
+use crate::go::LedgerHook;
+
+/// Where in `struct pt_regs` the first two arguments of a Go function are, in bytes
+/// ([`Settings::go_arguments`](tracer_common::Settings::go_arguments)). The layout is that of
+/// `arch/*/include/uapi/asm/ptrace.h`; the registers are those of Go's `ABIInternal`.
+pub(super) const GO_ARGUMENTS: [u32; 2] = if cfg!(target_arch = "aarch64") {
+    // R0 and R1.
+    [0, 8]
+} else {
+    // AX and BX.
+    [80, 40]
+};
+
+/// The hooks in the order in which they are attached, with their programs. What gives a response
+/// back comes before what hands it out, so that none is missed that was handed out.
+const PROGRAMS: [(LedgerHook, &str); 6] = [
+    (LedgerHook::PutIdle, "go_put_idle"),
+    (LedgerHook::Close, "go_close"),
+    (LedgerHook::StreamEnd, "go_stream_end"),
+    (LedgerHook::StreamStart, "go_stream_start"),
+    (LedgerHook::RoundTrip, "go_round_trip"),
+    (LedgerHook::StreamRoundTrip, "go_stream_round_trip"),
+];
+
+/// The hooks in one process. They detach when this is dropped.
+#[derive(Debug)]
+pub(crate) struct LedgerLinks {
+    #[expect(dead_code, reason = "held for as long as the hooks are to stay")]
+    links: Vec<UProbeLink>,
+}
+
+/// A part of the ledger's map.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+struct Part<T>(T);
+
+// SAFETY: integers without padding.
+unsafe impl Pod for Part<LedgerKey> {}
+// SAFETY: integers without padding.
+unsafe impl Pod for Part<LedgerRecord> {}
+
+impl Kernel {
+    /// Hangs the programs on functions of a process, each of which begins so many bytes into the
+    /// file of its program. The process is neither stopped nor slowed down by more than what its
+    /// requests take longer.
+    ///
+    /// # Errors
+    /// One line: the kernel refused, and nothing is attached.
+    pub(crate) fn attach_ledger(
+        &mut self,
+        pid: u32,
+        hooks: &[(LedgerHook, u64)],
+    ) -> anyhow::Result<LedgerLinks> {
+        // The file opens whatever has become of its name.
+        let file = format!("/proc/{pid}/exe");
+        let pid = NonZeroU32::new(pid).context("there is no process 0")?;
+        let mut links = Vec::new();
+        for (hook, program) in PROGRAMS {
+            let offsets = hooks.iter().filter(|(other, _)| *other == hook);
+            for (_, offset) in offsets {
+                let link =
+                    self.attach_uprobe(program, &file, *offset, UProbeScope::OneProcess(pid));
+                links.push(link?);
+            }
+        }
+        // They are dropped in order: now what hands out goes first.
+        links.reverse();
+        Ok(LedgerLinks { links })
+    }
+
+    /// Whether programs can be hung on functions of user programs here: on one of this very program
+    /// that nobody calls.
+    ///
+    /// # Errors
+    /// One line: why not.
+    pub(crate) fn try_uprobe(&mut self) -> anyhow::Result<()> {
+        let address = (never_called as extern "C" fn() as *const ()).expose_provenance() as u64;
+        let maps = fs::read("/proc/self/maps").context("cannot read /proc/self/maps")?;
+        let offset = offset_in_file(&String::from_utf8_lossy(&maps), address);
+        let offset = offset.context("this program is not in /proc/self/maps")?;
+        // It detaches at once.
+        self.attach_uprobe("go_close", "/proc/self/exe", offset, UProbeScope::CallingProcess)?;
+        Ok(())
+    }
+
+    fn attach_uprobe(
+        &mut self,
+        program: &str,
+        file: &str,
+        offset: u64,
+        scope: UProbeScope,
+    ) -> anyhow::Result<UProbeLink> {
+        let program: &mut UProbe = self.program(program)?.try_into()?;
+        if program.fd().is_err() {
+            program.load().map_err(|error| refused(&error))?;
+        }
+        let link = program.attach(offset, file, scope).map_err(|error| refused(&error))?;
+        Ok(program.take_link(link)?)
+    }
+
+    /// What is out, in every process that has hooks.
+    ///
+    /// # Errors
+    /// The kernel does not let its map be read.
+    pub(crate) fn ledger(&self) -> anyhow::Result<Vec<(LedgerKey, LedgerRecord)>> {
+        let Map::HashMap(map) = self.map("LEDGER")? else { bail!("LEDGER is no hash map") };
+        map_batch::entries(map.fd().as_fd()).context("the ledger cannot be read")
+    }
+
+    /// Takes something off the ledger. It does not matter if it was not on it.
+    pub(crate) fn take_off_ledger(&mut self, key: LedgerKey) {
+        let map = self.map_mut("LEDGER").ok();
+        let map = map.map(HashMap::<&mut MapData, Part<LedgerKey>, Part<LedgerRecord>>::try_from);
+        if let Some(Ok(mut map)) = map {
+            let _ = map.remove(&Part(key));
+        }
+    }
+}
+
+#[inline(never)]
+extern "C" fn never_called() {
+    std::hint::black_box(());
+}
+
+/// Where in its file the code at an address is, by `/proc/PID/maps`.
+fn offset_in_file(maps: &str, address: u64) -> Option<u64> {
+    maps.lines().find_map(|line| {
+        let mut words = line.split_ascii_whitespace();
+        let (start, end) = words.next()?.split_once('-')?;
+        let offset = words.nth(1)?;
+        let number = |digits| u64::from_str_radix(digits, 16).ok();
+        let (start, end, offset) = (number(start)?, number(end)?, number(offset)?);
+        (start..end).contains(&address).then(|| offset + (address - start))
+    })
+}
+
+fn refused(error: &(dyn std::error::Error + 'static)) -> anyhow::Error {
+    anyhow::anyhow!("{}", one_line(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_is_found_in_its_file() {
+        let maps = "\
+            00400000-00401000 r--p 00000000 08:01 17 /bin/program\n\
+            00401000-00403000 r-xp 00001000 08:01 17 /bin/program (deleted)\n\
+            7f0000000000-7f0000002000 rw-p 00000000 00:00 0\n";
+        let offset = |address| offset_in_file(maps, address);
+        assert_eq!(offset(0x40_0fff), Some(0xfff));
+        assert_eq!(offset(0x40_1000), Some(0x1000));
+        assert_eq!(offset(0x40_2abc), Some(0x2abc));
+        assert_eq!(offset(0x40_3000), None);
+        assert_eq!(offset_in_file("nonsense\n1-2 x\n", 1), None);
+    }
+}

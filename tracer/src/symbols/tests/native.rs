@@ -1,0 +1,141 @@
+//! Programs in C, C++ and Rust.
+
+use std::process::Command;
+
+use super::*;
+
+/// Compiles a program, which is named for how.
+fn compile(directory: &Path, name: &str, compiler: &str, from: &str, options: &[&str]) -> PathBuf {
+    let program = directory.join(name);
+    let mut command = Command::new(compiler);
+    command.args(options).arg("-o").arg(&program).arg(source(from));
+    let status = command.status().expect("the compiler is needed");
+    assert!(status.success(), "{command:?}");
+    program
+}
+
+pub(super) fn compile_c(directory: &Path, options: &[&str]) -> PathBuf {
+    compile(directory, "waits", "cc", "waits.c", options)
+}
+
+pub(super) const FRAMED: &str = "-fno-omit-frame-pointer";
+
+fn run(tool: &str, arguments: &[&str], directory: &Path) {
+    let status = Command::new(tool).args(arguments).current_dir(directory).status();
+    assert!(status.expect("binutils are needed").success(), "{tool} {arguments:?}");
+}
+
+/// What the program that a test makes says that has no names.
+const NAMELESS: &str = "waits has no names for its functions: build it with them, or put its debug \
+                        file into /usr/lib/debug/.build-id";
+
+#[test]
+fn functions_and_those_that_became_part_of_them_have_lines() {
+    let directory = tempfile::tempdir().unwrap();
+    let expected = format!("fetch waits.c:{}", line("waits.c", "the call site"));
+    for options in [["-O0", "-g", FRAMED], ["-O2", "-g", FRAMED], ["-O2", "-g3", FRAMED]] {
+        let program = compile_c(directory.path(), &options);
+        let waiting = Waiting::start(&mut Command::new(program));
+        assert_eq!(call_site(&waiting), Ok(Some(expected.clone())), "{options:?}");
+    }
+}
+
+#[test]
+fn a_table_of_symbols_has_no_lines_and_a_stripped_program_no_names() {
+    let directory = tempfile::tempdir().unwrap();
+    let program = compile_c(directory.path(), &["-O2", FRAMED]);
+    let waiting = Waiting::start(&mut Command::new(&program));
+    assert_eq!(call_site(&waiting), Ok(Some("crawl (waits)".to_owned())));
+    drop(waiting);
+    run("strip", &["waits"], directory.path());
+    let waiting = Waiting::start(&mut Command::new(&program));
+    assert_eq!(call_site(&waiting), Err(NAMELESS.to_owned()));
+}
+
+#[test]
+fn a_debug_file_gives_a_stripped_program_its_lines_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let program = compile_c(directory.path(), &["-O2", "-g", FRAMED]);
+    let keep = ["--only-keep-debug", "--compress-debug-sections", "waits", "waits.debug"];
+    run("objcopy", &keep, directory.path());
+    run("strip", &["waits"], directory.path());
+    run("objcopy", &["--add-gnu-debuglink=waits.debug", "waits"], directory.path());
+    let expected = format!("fetch waits.c:{}", line("waits.c", "the call site"));
+    let waiting = Waiting::start(&mut Command::new(&program));
+    assert_eq!(call_site(&waiting), Ok(Some(expected)));
+    drop(waiting);
+    // One of another program is none.
+    fs::write(directory.path().join("waits.debug"), "nonsense").unwrap();
+    let waiting = Waiting::start(&mut Command::new(&program));
+    assert_eq!(call_site(&waiting), Err(NAMELESS.to_owned()));
+}
+
+#[test]
+fn code_without_frame_pointers_is_said_and_never_a_wrong_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let program = compile_c(directory.path(), &["-O2", "-g", "-fomit-frame-pointer"]);
+    let waiting = Waiting::start(&mut Command::new(&program));
+    let words = call_site(&waiting).unwrap_err();
+    assert!(words.starts_with("its stack cannot be followed beyond libc.so.6"), "{words}");
+    // A pointer to a function, and what is left of a call that has returned.
+    for how in ["function", "stale"] {
+        let waiting = Waiting::start(Command::new(&program).arg(how));
+        assert!(waiting.stack().len() == 2, "{how}");
+        let words = call_site(&waiting).unwrap_err();
+        assert!(words.starts_with("its stack cannot be followed beyond libc"), "{how}: {words}");
+    }
+}
+
+#[test]
+fn a_program_that_was_deleted_has_its_names() {
+    let directory = tempfile::tempdir().unwrap();
+    let program = compile_c(directory.path(), &["-O2", "-g", FRAMED]);
+    let waiting = Waiting::start(&mut Command::new(&program));
+    fs::remove_file(&program).unwrap();
+    fs::write(&program, "another").unwrap();
+    let found = call_site(&waiting);
+    // Without CAP_SYS_ADMIN the file cannot be had, and that at its path is another.
+    let expected = format!("fetch waits.c:{}", line("waits.c", "the call site"));
+    let is_root = fs::read_dir("/proc/1/map_files").is_ok();
+    assert_eq!(found, if is_root { Ok(Some(expected)) } else { Err(NAMELESS.to_owned()) });
+}
+
+#[test]
+#[ignore = "needs root; cargo xtask test runs it where the host allows"]
+fn a_program_in_another_mount_namespace_has_its_names() {
+    let directory = tempfile::tempdir().unwrap();
+    let program = compile_c(directory.path(), &["-O2", "-g", FRAMED]);
+    let script = "mount -t tmpfs none /mnt && cp \"$0\" /mnt/inside && exec /mnt/inside";
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", script]).arg(&program);
+    let waiting = Waiting::start(&mut command);
+    let expected = format!("fetch waits.c:{}", line("waits.c", "the call site"));
+    assert_eq!(call_site(&waiting), Ok(Some(expected)));
+}
+
+#[test]
+#[ignore = "needs g++; cargo xtask test runs it where the host allows"]
+fn names_of_cpp_are_as_they_were_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = ["-O1", "-g", FRAMED];
+    let program = compile(directory.path(), "waits", "g++", "waits.cpp", &options);
+    let waiting = Waiting::start(&mut Command::new(program));
+    let expected = format!("acme::Client<int>::fetch waits.cpp:{}", line("waits.cpp", "call site"));
+    assert_eq!(call_site(&waiting), Ok(Some(expected)));
+}
+
+#[test]
+fn names_of_rust_are_as_they_were_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = ["-Copt-level=2", "-g", "-Cforce-frame-pointers=yes"];
+    let program = compile(directory.path(), "waits", "rustc", "waits.rs", &options);
+    let waiting = Waiting::start(&mut Command::new(program));
+    let expected = format!("waits::ask waits.rs:{}", line("waits.rs", "stdin().read"));
+    assert_eq!(call_site(&waiting), Ok(Some(expected)));
+    let program = compile(directory.path(), "waits", "rustc", "waits.rs", &["-Copt-level=2", "-g"]);
+    let waiting = Waiting::start(&mut Command::new(program));
+    // Whatever is found is a frame that is there.
+    if let Ok(Some(place)) = call_site(&waiting) {
+        assert!(place.starts_with("waits::"), "{place}");
+    }
+}

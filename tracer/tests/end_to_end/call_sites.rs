@@ -1,0 +1,238 @@
+//! The line of code that opened or accepted what is leaked, whatever the program is written in.
+
+use std::fs;
+
+use crate::support::{
+    Finding, Listener, Program, Puppet, Report, Tracer, call_site_source, compile_c, compile_rust,
+    found, line_of,
+};
+
+/// How many are leaked in one place.
+const COUNT: usize = 6;
+
+/// With everything that it takes to walk a stack and to name what is on it.
+const C_FLAGS: &str = "-g -O1 -fno-omit-frame-pointer";
+const RUST_FLAGS: &str = "-g -O -Cforce-frame-pointers=yes";
+
+/// What stands for a call site that is not known.
+const NOT_KNOWN: &str = "not known";
+
+/// A program that leaks connections to a puppet, and the tracer of it.
+struct Traced {
+    program: Program,
+    peer: Puppet,
+    listener: Listener,
+    tracer: Tracer,
+}
+
+impl Traced {
+    fn start(program: Program) -> Self {
+        let mut peer = Puppet::start();
+        let listener = peer.listen();
+        let arguments = format!("--pid {} --idle 1s -o json", program.pid());
+        let mut tracer = Tracer::start(&arguments);
+        tracer.wait_until_it_looks();
+        Self { program, peer, listener, tracer }
+    }
+
+    /// Leaks connections of others, whose requests are not read, or those of its own, whose answers
+    /// are not.
+    fn leak(&mut self, command: &str) {
+        if command == "accept" {
+            let answer = self.program.ask("listen");
+            let port = answer.strip_prefix("ok ").unwrap();
+            let other_ends = self.peer.ask(&format!("connect 127.0.0.1:{port} {COUNT}"));
+            self.peer.send(&other_ends, 8 * 1024);
+            (0..COUNT).for_each(|_| self.command("accept"));
+        } else {
+            let port = self.listener.address.port();
+            (0..COUNT).for_each(|_| self.command(&format!("{command} {port}")));
+            let other_ends = self.peer.accept(self.listener, COUNT);
+            self.peer.send(&other_ends, 8 * 1024);
+        }
+    }
+
+    fn command(&mut self, command: &str) {
+        let answer = self.program.ask(command);
+        assert!(answer.starts_with("ok "), "{command}: {answer}");
+    }
+
+    /// Waits for so many findings of whole leaks, and gives their call sites in alphabetical order,
+    /// with the last report.
+    fn call_sites(mut self, count: usize) -> (Vec<String>, Report) {
+        let pid = self.program.pid();
+        self.tracer.wait_until(|report| {
+            let leaks = report.leaks_of(pid);
+            leaks.len() == count && leaks.iter().all(|it| it.count() == COUNT as u64)
+        });
+        let report = self.tracer.interrupt().report();
+        let place = |finding: &Finding| {
+            let is_known = !finding.is_null("call_site");
+            if is_known { finding.text("call_site").to_owned() } else { NOT_KNOWN.to_owned() }
+        };
+        let mut places: Vec<_> = report.leaks_of(pid).iter().map(place).collect();
+        places.sort();
+        (places, report)
+    }
+}
+
+/// `leak_one leak.c:50`.
+fn in_c(function: &str) -> String {
+    let line = line_of(&call_site_source("leak.c"), &format!("/* {function} */"));
+    format!("{function} leak.c:{line}")
+}
+
+/// `leak::leak_one leak.rs:16`.
+fn in_rust(function: &str) -> String {
+    let line = line_of(&call_site_source("leak.rs"), &format!("// {function}"));
+    format!("leak::{function} leak.rs:{line}")
+}
+
+/// Runs a command of a program, and compares the call sites of what leaks.
+#[track_caller]
+fn check(program: Program, commands: &[&str], expected: &[String]) -> Report {
+    let mut traced = Traced::start(program);
+    for command in commands {
+        traced.leak(command);
+    }
+    let (places, report) = traced.call_sites(commands.len());
+    assert_eq!(places, expected, "{report}");
+    report
+}
+
+#[track_caller]
+fn check_c(flags: &str, commands: &[&str], expected: &[String]) -> Report {
+    let directory = tempfile::tempdir().unwrap();
+    let program = compile_c(&call_site_source("leak.c"), directory.path(), flags);
+    check(Program::start_ready(&program, ""), commands, expected)
+}
+
+#[track_caller]
+fn check_rust(flags: &str, command: &str, expected: String) {
+    let directory = tempfile::tempdir().unwrap();
+    let program = compile_rust(&call_site_source("leak.rs"), directory.path(), flags);
+    check(Program::start_ready(&program, ""), &[command], &[expected]);
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn connect_in_c() {
+    check_c(C_FLAGS, &["connect"], &[in_c("leak_one")]);
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn connect_in_c_on_a_thread() {
+    check_c(C_FLAGS, &["connect-thread"], &[in_c("leak_one")]);
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn connect_in_c_in_an_inlined_function() {
+    check_c(C_FLAGS, &["connect-nested"], &[in_c("leak_inlined")]);
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn accept_in_c() {
+    check_c(C_FLAGS, &["accept"], &[in_c("accept_one")]);
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn connect_in_rust() {
+    check_rust(RUST_FLAGS, "connect", in_rust("leak_one"));
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn connect_in_rust_on_a_thread() {
+    check_rust(RUST_FLAGS, "connect-thread", in_rust("leak_one"));
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn accept_in_rust() {
+    check_rust(RUST_FLAGS, "accept", in_rust("accept_one"));
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn two_places_are_two_findings() {
+    let expected = [in_c("leak_one"), in_c("leak_other")];
+    check_c(C_FLAGS, &["connect", "connect-other"], &expected);
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn without_line_numbers_it_names_the_function() {
+    check_c("-O1 -fno-omit-frame-pointer", &["connect"], &["leak_one".to_owned()]);
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn a_stack_that_cannot_be_walked_has_no_wrong_call_site() {
+    for flags in ["-g -O2 -fomit-frame-pointer", "-O2 -fomit-frame-pointer -s"] {
+        let directory = tempfile::tempdir().unwrap();
+        let program = compile_c(&call_site_source("leak.c"), directory.path(), flags);
+        for (command, function) in
+            [("connect", "leak_one"), ("connect-thread", "leak_one"), ("accept", "accept_one")]
+        {
+            let mut traced = Traced::start(Program::start_ready(&program, ""));
+            traced.leak(command);
+            let (places, report) = traced.call_sites(1);
+            // The true one is welcome; a wrong one never is.
+            let right = [NOT_KNOWN.to_owned(), function.to_owned(), in_c(function)];
+            assert!(right.contains(&places[0]), "{flags} {command}: {places:?} {report}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn node_connects_where_the_application_is_not_to_be_seen() {
+    let Some(node) = found("node", &["--version"]) else { return };
+    for flags in ["", "--perf-basic-prof "] {
+        let script = call_site_source("leak.mjs");
+        let program = Program::start_ready(&node, &format!("{flags}{}", script.display()));
+        let _map = PerfMap(program.pid());
+        check(program, &["connect"], &[NOT_KNOWN.to_owned()]);
+    }
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn python_says_where_its_functions_are() {
+    // Whether its stacks can be walked depends on how it was built.
+    let Some(python) = found(
+        "python3",
+        &[
+            "-X",
+            "perf",
+            "-c",
+            "import sys; \
+        sys.exit(not sys.is_stack_trampoline_active())",
+        ],
+    ) else {
+        return;
+    };
+    for (command, function) in [("connect", "leak_one"), ("accept", "accept_one")] {
+        let script = call_site_source("leak.py");
+        let program = Program::start_ready(&python, &format!("-X perf {}", script.display()));
+        let _map = PerfMap(program.pid());
+        let mut traced = Traced::start(program);
+        traced.leak(command);
+        let (places, report) = traced.call_sites(1);
+        let right = [NOT_KNOWN.to_owned(), format!("{function} leak.py")];
+        assert!(right.contains(&places[0]), "{command}: {places:?} {report}");
+    }
+}
+
+/// Where a process says which code it has made. It is removed with this.
+struct PerfMap(u32);
+
+impl Drop for PerfMap {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(format!("/tmp/perf-{}.map", self.0));
+    }
+}

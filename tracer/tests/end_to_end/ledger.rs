@@ -1,0 +1,219 @@
+//! The program that the tool was made for: Go's HTTP client, a response that is looked at and never
+//! closed, and the line of code that did it.
+
+use std::{fs, path::Path};
+
+use crate::support::{Form, Go, Program, Report, Tracer, go_source, line_of};
+
+/// How often `billing` calls when it is asked to.
+const COUNT: u64 = 25;
+
+/// What the fix is: it is there, commented out.
+const FIX: &str = "// defer response.Body.Close()";
+
+/// Where the response is asked for: `main.doSomething billing.go:13`.
+fn call_site() -> String {
+    let line = line_of(&go_source("billing").join("billing.go"), "the call site");
+    format!("main.doSomething billing.go:{line}")
+}
+
+/// Has `billing` leak while it is traced, and gives the last report once one has all of it.
+fn report_of(program: &mut Program) -> Report {
+    let mut tracer = Tracer::start(&format!("--pid {} --idle 1s -o json", program.pid()));
+    tracer.wait_until_it_looks();
+    assert_eq!(program.ask(""), "done");
+    tracer.wait_until(|report| {
+        let responses =
+            report.leaks_of(program.pid()).iter().map(|it| it.number("responses")).sum::<u64>();
+        responses == COUNT
+    });
+    let outcome = tracer.interrupt();
+    assert_eq!(outcome.code, 1, "{outcome:?}");
+    outcome.report()
+}
+
+/// Asserts that all that is said of a process is one finding: these responses were not closed.
+#[track_caller]
+fn assert_one_finding(report: &Report, pid: u32, confidence: &str) {
+    let findings = report.findings_of(pid);
+    assert_eq!(findings.len(), 1, "{report}");
+    assert_eq!(findings[0].text("verdict"), "body-not-closed", "{report}");
+    assert_eq!(findings[0].text("confidence"), confidence, "{report}");
+    assert_eq!(findings[0].text("call_site"), call_site(), "{report}");
+    assert!(!findings[0].is_retracted(), "{report}");
+}
+
+#[track_caller]
+fn check(executable: &Path, arguments: &str) {
+    let mut program = Program::start_ready(executable, arguments);
+    let report = report_of(&mut program);
+
+    assert_one_finding(&report, program.pid(), "certain");
+    let finding = report.leak_of(program.pid());
+    assert_eq!(finding.count(), COUNT, "{report}");
+    assert_eq!(finding.fds().len() as u64, COUNT, "{report}");
+    let request = finding.text("request");
+    assert!(request.starts_with("GET http") && request.ends_with("/charge"), "{request}");
+}
+
+#[test]
+#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
+fn it_names_the_line_of_code() {
+    for go in Go::all() {
+        let directory = tempfile::tempdir().unwrap();
+        check(&go.build(&go_source("billing"), directory.path(), Form::Plain), "");
+    }
+}
+
+#[test]
+#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
+fn it_names_the_line_of_a_stripped_program() {
+    for go in Go::all() {
+        let directory = tempfile::tempdir().unwrap();
+        check(&go.build(&go_source("billing"), directory.path(), Form::Stripped), "");
+    }
+}
+
+#[test]
+#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
+fn it_names_the_line_of_programs_that_are_linked_otherwise() {
+    let forms = [
+        Form::PositionIndependent,
+        Form::ExternallyLinked,
+        Form::ExternallyLinkedPositionIndependent,
+    ];
+    for form in forms {
+        let directory = tempfile::tempdir().unwrap();
+        check(&Go::chosen().build(&go_source("billing"), directory.path(), form), "");
+    }
+}
+
+#[test]
+#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
+fn neither_size_nor_tls_nor_the_peers_end_makes_a_difference() {
+    let directory = tempfile::tempdir().unwrap();
+    let billing = Go::chosen().build(&go_source("billing"), directory.path(), Form::Stripped);
+    for arguments in ["-bytes 3000", "-bytes 10000000", "-tls", "-tls -bytes 10000000", "-hang-up"]
+    {
+        check(&billing, arguments);
+    }
+}
+
+#[test]
+#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
+fn http2_streams_are_found_on_a_connection_that_looks_healthy() {
+    for go in Go::all() {
+        for form in [Form::Plain, Form::Stripped] {
+            let directory = tempfile::tempdir().unwrap();
+            let billing = go.build(&go_source("billing"), directory.path(), form);
+            let mut program = Program::start_ready(&billing, "-http2 -bytes 10000000");
+            let report = report_of(&mut program);
+
+            // Who has a stream in hand is not known.
+            assert_one_finding(&report, program.pid(), "likely");
+            let finding = report.leak_of(program.pid());
+            assert_eq!(finding.count(), 1, "all streams share a connection: {report}");
+            // Each is as full as a stream can be.
+            assert_eq!(finding.number("held_bytes"), COUNT * (4 << 20), "{report}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
+fn the_one_line_fix_is_enough() {
+    let directory = tempfile::tempdir().unwrap();
+    let source = directory.path().join("billing");
+    fs::create_dir(&source).unwrap();
+    for entry in fs::read_dir(go_source("billing")).unwrap().map(Result::unwrap) {
+        let text = fs::read_to_string(entry.path()).unwrap();
+        let fixed = text.replace(FIX, FIX.trim_start_matches("// "));
+        assert_eq!(fixed != text, entry.file_name() == "billing.go");
+        fs::write(source.join(entry.file_name()), fixed).unwrap();
+    }
+    let built = directory.path().join("built");
+    fs::create_dir(&built).unwrap();
+    let billing = Go::chosen().build(&source, &built, Form::Stripped);
+
+    for arguments in ["", "-bytes 10000000", "-tls", "-http2", "-http2 -bytes 10000000"] {
+        let mut program = Program::start_ready(&billing, arguments);
+        let pid = program.pid();
+        let mut tracer = Tracer::start(&format!("--pid {pid} --idle 1s --for 5s -o json"));
+        tracer.wait_until_it_looks();
+        assert_eq!(program.ask(""), "done");
+        let outcome = tracer.finish();
+
+        assert_eq!(outcome.code, 0, "{arguments}: {outcome:?}");
+        assert!(outcome.report().findings_of(pid).is_empty(), "{arguments}: {outcome:?}");
+    }
+}
+
+#[test]
+#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
+fn the_table_says_it_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let billing = Go::chosen().build(&go_source("billing"), directory.path(), Form::Stripped);
+    let mut program = Program::start_ready(&billing, "");
+    let pid = program.pid();
+    let mut tracer = Tracer::start(&format!("--pid {pid} --idle 1s"));
+    tracer.wait_for_line(|line| line.contains(&pid.to_string()) || line.contains("Seen:"));
+
+    assert_eq!(program.ask(""), "done");
+    tracer.wait_for_line(|line| line.contains("body-not-closed (certain)"));
+    let outcome = tracer.interrupt();
+
+    assert!(outcome.stdout.contains(&call_site()), "{}", outcome.stdout);
+}
+
+#[test]
+#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
+fn a_leak_that_goes_on_is_counted_to_the_last() {
+    let directory = tempfile::tempdir().unwrap();
+    let billing = Go::chosen().build(&go_source("billing"), directory.path(), Form::Stripped);
+    let mut program = Program::start_ready(&billing, "-count 7");
+    let pid = program.pid();
+    let mut tracer = Tracer::start(&format!("--pid {pid} --idle 1s -o json"));
+    tracer.wait_until_it_looks();
+
+    for total in [7, 14, 21] {
+        assert_eq!(program.ask(""), "done");
+        let report = tracer.wait_until(|report| report.leaked_by(pid) == total);
+        assert_one_finding(&report, pid, "certain");
+    }
+}
+
+#[test]
+#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
+fn the_goroutines_of_the_leak_are_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    let billing = Go::chosen().build(&go_source("billing"), directory.path(), Form::Stripped);
+    let mut program = Program::start_ready(&billing, "");
+    let pid = program.pid();
+
+    let report = report_of(&mut program);
+
+    let goroutines = &report.process(pid)["goroutines"];
+    assert_eq!(goroutines["read_loops"], COUNT, "{report}");
+    assert_eq!(goroutines["write_loops"], COUNT, "{report}");
+    assert!(goroutines["total"].as_u64().unwrap() > 2 * COUNT, "{report}");
+    let wide = Tracer::run(&format!("audit --pid {pid} --idle 1s -w"));
+    let words = format!("{COUNT} in readLoop, {COUNT} in writeLoop");
+    assert!(wide.stdout.replace("\n", " ").contains(&words), "{}", wide.stdout);
+}
+
+#[test]
+#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
+fn what_leaked_before_it_looked_is_found_without_the_ledger() {
+    let directory = tempfile::tempdir().unwrap();
+    let billing = Go::chosen().build(&go_source("billing"), directory.path(), Form::Stripped);
+    let mut program = Program::start_ready(&billing, "");
+    let pid = program.pid();
+    assert_eq!(program.ask(""), "done");
+    let mut tracer = Tracer::start(&format!("--pid {pid} --idle 1s -o json"));
+
+    let report = tracer.wait_until(|report| report.leaked_by(pid) == COUNT);
+
+    let finding = report.leak_of(pid);
+    assert_eq!(finding.text("verdict"), "abandoned", "{report}");
+    assert!(finding.is_null("call_site"), "{report}");
+}

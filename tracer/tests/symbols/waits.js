@@ -1,0 +1,16 @@
+// Waits for input, so that a test can look at its stack.
+
+const fs = require('fs');
+
+function ask() {
+  return fs.readSync(0, Buffer.alloc(1));
+}
+
+class Client {
+  fetchQuote() {
+    const count = ask();
+    return count + 1;
+  }
+}
+
+setTimeout(() => new Client().fetchQuote(), 1);
