@@ -13,6 +13,7 @@ mod ledger;
 mod offsets;
 mod settings;
 mod socket;
+mod stack_top;
 
 pub use counter::Counter;
 pub use event::{EventKind, EventRecord};
@@ -20,6 +21,7 @@ pub use ledger::{LedgerKey, LedgerKind, LedgerRecord};
 pub use offsets::{Offset, Offsets};
 pub use settings::Settings;
 pub use socket::SocketRecord;
+pub use stack_top::StackTop;
 
 /// Length of a task's `comm` (`TASK_COMM_LEN` in `include/linux/sched.h`).
 pub const COMM_LENGTH: usize = 16;

@@ -80,6 +80,7 @@ offsets! {
     task_comm: "task_struct"."comm",
     task_signal: "task_struct"."signal",
     task_files: "task_struct"."files",
+    task_stack: "task_struct"."stack",
     /// `PIDTYPE_TGID` is 1 since Linux 4.19.
     signal_tgid: "signal_struct"."pids[1]",
     pid_level: "pid"."level",

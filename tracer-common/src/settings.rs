@@ -13,9 +13,12 @@ pub struct Settings {
     pub wakeup_bytes: u32,
     /// 1: keep the user's stack of every `connect` and `accept` that there is an event of.
     pub with_stacks: u32,
+    /// 1: and the top of it, read from the `struct pt_regs` of amd64. Elsewhere a call leaves the
+    /// return address in a register, and libraries keep frame pointers.
+    pub with_stack_tops: u32,
     /// Where a Go function's first two arguments are in the `struct pt_regs` of a uprobe at its
     /// entry, in bytes; they are in registers since Go 1.17 (`ABIInternal`).
     pub go_arguments: [u32; 2],
 }
 
-const _: () = assert!(size_of::<Settings>() == 24);
+const _: () = assert!(size_of::<Settings>() == 28);

@@ -40,7 +40,7 @@ pub(crate) fn returned(context: &TracePointContext) {
         }
     };
     scope::enter(cookie);
-    let stack = stack::if_wanted(context);
+    let stack = stack::of_system_call(context);
     let outcome = emit(EventKind::Accept, cookie, |record| {
         record.stack = stack;
         record.fd = fd.cast_signed();

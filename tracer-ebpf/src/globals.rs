@@ -58,6 +58,13 @@ pub(crate) fn with_stacks() -> bool {
     unsafe { (&raw const (*SETTINGS.as_ptr()).with_stacks).read_volatile() != 0 }
 }
 
+/// [`Settings::with_stack_tops`].
+#[inline(always)]
+pub(crate) fn with_stack_tops() -> bool {
+    // SAFETY: the global is zeros or what the user side wrote there, both valid.
+    unsafe { (&raw const (*SETTINGS.as_ptr()).with_stack_tops).read_volatile() != 0 }
+}
+
 /// [`Settings::go_arguments`].
 #[inline(always)]
 pub(crate) fn go_argument_offset(number: usize) -> usize {

@@ -5,7 +5,7 @@ use aya_ebpf::{
     macros::map,
     maps::{HashMap, PerCpuArray, RingBuf, StackTrace},
 };
-use tracer_common::{Counter, LedgerKey, LedgerRecord};
+use tracer_common::{Counter, LedgerKey, LedgerRecord, StackTop};
 
 /// Room for about 80,000 events; the user side may ask for another size when it loads.
 const EVENTS_BYTES: u32 = 8 << 20;
@@ -18,7 +18,7 @@ const TRACKED_MAX: u32 = 1 << 20;
 
 /// More places than programs ask for connections from. Where a stack is kept follows from its hash,
 /// so that of a thousand different ones some sixty find theirs taken.
-const STACKS_MAX: u32 = 8192;
+const STACKS_MAX: u32 = 1 << StackTop::PLACE_BITS;
 
 /// More responses than are out at a time; a descriptor each, or a stream.
 const LEDGER_MAX: u32 = 1 << 16;
@@ -43,6 +43,11 @@ pub(crate) static TRACKED: HashMap<u64, u8> =
 /// User stacks, by number. The user side makes room for one only if it wants none.
 #[map]
 pub(crate) static STACKS: StackTrace = StackTrace::with_max_entries(STACKS_MAX, 0);
+
+/// The tops of those of which a system call began, by the whole number.
+#[map]
+pub(crate) static STACK_TOPS: HashMap<u32, StackTop> =
+    HashMap::with_max_entries(STACKS_MAX, BPF_F_NO_PREALLOC);
 
 /// The responses that are out. Allocated as it fills: of most programs none are for long.
 #[map]

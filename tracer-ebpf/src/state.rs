@@ -69,7 +69,7 @@ fn opened(
     }
     let cookie = sock.cookie();
     scope::enter(cookie);
-    let stack = stack::if_wanted(context);
+    let stack = stack::of_system_call(context);
     let outcome = emit(EventKind::Connect, cookie, |record| {
         record.stack = stack;
         record.old_state = STATE_CLOSE;

@@ -319,9 +319,9 @@ impl Observer {
         match question {
             Question::Process(key) => processes::answer(*key, self.with_cmdline),
             Question::CallSite(process, stack) => {
-                let addresses = self.kernel.stack(*stack);
+                let kept = self.kernel.stack(*stack);
                 let programs = &mut self.programs;
-                self.symbols.answer(programs, *process, *stack, addresses.as_deref())
+                self.symbols.answer(programs, *process, *stack, kept.as_ref())
             }
             Question::Readers(key, asked) => self.readers.answer(&mut self.programs, *key, asked),
         }

@@ -6,9 +6,9 @@
 //!
 //! What the kernel keeps of a stack are the instruction that the thread is at, and behind it the
 //! return addresses that it found by frame pointers. Code without them loses frames: at a system
-//! call of the C library the function that called that library is not there, but who called that
-//! one. This is a frame of the application too, and its line is where it calls what cannot be
-//! seen. What is found after the frame pointers were lost is no frame (`return_address.rs`).
+//! call of the C library the function that called that library is not there; unwind tables lead to
+//! it (`unwind.rs`). What is found after the frame pointers were lost is no frame
+//! (`return_address.rs`).
 
 mod frame;
 mod mappings;
@@ -16,6 +16,7 @@ mod modules;
 mod perf_map;
 mod return_address;
 mod rules;
+mod unwind;
 
 use std::{
     fs,
@@ -35,6 +36,7 @@ use self::{
 use crate::{
     go::{GoCode, GoFrame, GoPrograms, memory::ProcessMemory},
     processes,
+    source::stacks::UserStack,
 };
 
 /// Frames that the kernel keeps of a stack (`PERF_MAX_STACK_DEPTH`).
@@ -67,19 +69,19 @@ impl Symbols {
     }
 
     /// The answer to a question about a call site; `None` if the process is gone, or has become
-    /// another one meanwhile. `addresses` is what was kept of the stack.
+    /// another one meanwhile. `kept` is what was kept of the stack.
     pub(crate) fn answer(
         &mut self,
         programs: &mut GoPrograms,
         process: ProcessKey,
         stack: StackId,
-        addresses: Option<&[u64]>,
+        kept: Option<&UserStack>,
     ) -> Option<Input> {
         if !processes::is_running(process) {
             return None;
         }
-        let found = match addresses {
-            Some(addresses) => self.call_site(programs, process, addresses),
+        let found = match kept {
+            Some(kept) => self.call_site(programs, process, kept),
             None => Err("its stack was not kept".to_owned()),
         };
         let (place, limits) = match found {
@@ -99,12 +101,13 @@ impl Symbols {
         &mut self,
         programs: &mut GoPrograms,
         process: ProcessKey,
-        addresses: &[u64],
+        kept: &UserStack,
     ) -> Result<Option<String>, String> {
         let pid = process.pid;
-        let innermost = *addresses.first().ok_or("its stack is empty")?;
-        let go = programs.calls(pid, addresses).transpose()?.unwrap_or_default();
+        let innermost = *kept.addresses.first().ok_or("its stack is empty")?;
         let mappings = Mappings::of(pid).map_err(|error| unreadable(&error))?;
+        let (addresses, is_unwound) = with_caller(pid, &mappings, kept);
+        let go = programs.calls(pid, &addresses).transpose()?.unwrap_or_default();
         let memory = ProcessMemory::open(pid, innermost).map_err(|error| unreadable(&error))?;
 
         let Self { rules, modules, perf_maps } = self;
@@ -139,6 +142,8 @@ impl Symbols {
                 }
             };
             let is_ended = matches!(verdict, Verdict::Ended);
+            // Who is called by what the tables lead to need not keep a frame pointer.
+            let is_native = is_native && !(is_unwound && number == 1);
             if number > 0 && !is_ended && !return_address::is_plausible(&memory, address, is_native)
             {
                 return Err(way.lost());
@@ -159,6 +164,24 @@ impl Symbols {
             }
             _ => way.ended(),
         }
+    }
+}
+
+/// The addresses with the caller of the innermost function, if frame pointers have passed it over
+/// and the unwind tables lead to it; and whether they did.
+fn with_caller(pid: u32, mappings: &Mappings, kept: &UserStack) -> (Vec<u64>, bool) {
+    let mut addresses = kept.addresses.clone();
+    let caller = || {
+        let top = kept.top.filter(|top| Some(&top.instruction) == addresses.first())?;
+        let caller = unwind::return_address(pid, mappings.holding(top.instruction)?, &top)?;
+        mappings.holding(caller).is_some().then_some(caller)
+    };
+    match caller() {
+        Some(caller) if addresses.get(1) != Some(&caller) => {
+            addresses.insert(1, caller);
+            (addresses, true)
+        }
+        _ => (addresses, false),
     }
 }
 

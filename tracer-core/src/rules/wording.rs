@@ -66,12 +66,12 @@ pub(super) fn readers(claimed: &Claimed<'_, '_>) -> Vec<String> {
     if proven > 0 {
         sentences.push(format!(
             "on {proven} of {count} Go's HTTP client waits for the response to be read or closed, \
-             and no goroutine reads it or has it in hand"
+             and no goroutine reads it or has it on its stack"
         ));
     }
     if held > 0 {
         sentences.push(format!(
-            "on {held} of {count} a goroutine has the response in hand and may come back to it"
+            "on {held} of {count} a goroutine may have the response on its stack and come back to it"
         ));
     }
     let unnoticed = claimed.count_where(|member| member.reader() == Reader::None);

@@ -34,14 +34,14 @@ fn a_forgotten_response_is_certain_and_has_a_line_of_code() {
             [1m 40s]
               #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x3, oldest 1m 39s, stood 0s, reader none, GET http://billing/charge, at main.doSomething billing.go:23, responses 3
                  3 responses requested 1m 9s to 1m 39s ago, neither read to the end nor closed
-                 on 3 of 3 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 on 3 of 3 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
                  responses to GET http://billing/charge (3)
                  they were requested at 3 separate times over 30s
                  5 would be telling; so few may be responses that somebody will come back to
             [5m]
               #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, stood 3m 20s +0.6/min, reader none, GET http://billing/charge, at main.doSomething billing.go:23, responses 9
                  9 responses requested 2m 59s to 4m 59s ago, neither read to the end nor closed
-                 on 9 of 9 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 on 9 of 9 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
                  responses to GET http://billing/charge (9)
                  they were requested at 9 separate times over 2m: rising
             1m 40s flagged 0x1 body-not-closed likely at main.doSomething billing.go:23
@@ -81,7 +81,7 @@ fn fewer_than_n_are_likely() {
             [1m 1s]
               #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x1, oldest 1m, stood 0s, reader none, at main.get api.go:9, responses 1
                  1 response requested 1m ago, neither read to the end nor closed
-                 on 1 of 1 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 on 1 of 1 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
                  5 would be telling; so few may be responses that somebody will come back to
         "#]],
     );
@@ -118,7 +118,7 @@ fn a_few_that_were_worked_on_are_only_possible() {
             [1m 10s]
               #1 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x1, oldest 1m 9s, stood 0s, reader none, responses 1
                  1 response requested 1m 9s ago, neither read to the end nor closed
-                 on 1 of 1 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 on 1 of 1 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
                  where they were requested is not known
                  1 of 1 were read for a while and may be paused
                  5 would be telling; so few may be responses that somebody will come back to
@@ -141,7 +141,7 @@ fn what_is_being_read_is_not_forgotten() {
             [3m 12s]
               #1 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x9, oldest 3m 10s, stood 1s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9, taken back
                  9 responses requested 1m 10s to 3m 10s ago, neither read to the end nor closed
-                 on 9 of 9 a goroutine has the response in hand and may come back to it
+                 on 9 of 9 a goroutine may have the response on its stack and come back to it
                  they were requested at 9 separate times over 2m: rising
         "#]],
     );
@@ -297,7 +297,7 @@ fn an_abandoned_stream_is_certain() {
             [5m]
               #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, stood 0s ~+4.0/min, reader none, GET http://events/, at main.doSomething billing.go:23, responses 9
                  9 responses requested 2m 59s to 4m 59s ago, neither read to the end nor closed
-                 on 9 of 9 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 on 9 of 9 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
                  responses to GET http://events/ (9)
                  they were requested at 9 separate times over 2m: rising
         "#]],
@@ -317,7 +317,7 @@ fn what_is_held_in_hand_is_only_possible() {
             [5m]
               #1 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, stood 0s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9
                  9 responses requested 2m 59s to 4m 59s ago, neither read to the end nor closed
-                 on 9 of 9 a goroutine has the response in hand and may come back to it
+                 on 9 of 9 a goroutine may have the response on its stack and come back to it
                  they were requested at 9 separate times over 2m: rising
         "#]],
     );
@@ -363,23 +363,23 @@ fn a_few_that_are_not_sure_do_not_split_a_leak() {
             [5m]
               #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, stood 0s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9
                  9 responses requested 2m 59s to 4m 59s ago, neither read to the end nor closed
-                 on 8 of 9 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
-                 on 1 of 9 a goroutine has the response in hand and may come back to it
+                 on 8 of 9 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
+                 on 1 of 9 a goroutine may have the response on its stack and come back to it
                  they were requested at 9 separate times over 2m: rising
             [5m 2s]
               #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 5m 1s, stood 2s ~+4.0/min, reader mixed, at main.doSomething billing.go:23, responses 9
                  9 responses requested 3m 1s to 5m 1s ago, neither read to the end nor closed
-                 on 8 of 9 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 on 8 of 9 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
                  who waits to read from 1 of 9 is not known
                  they were requested at 9 separate times over 2m: rising
             [5m 4s]
               #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x6, oldest 4m 33s, stood 4s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 6
                  6 responses requested 3m 18s to 4m 33s ago, neither read to the end nor closed
-                 on 6 of 6 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 on 6 of 6 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
                  they were requested at 6 separate times over 1m 15s: rising
               #2 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x3, oldest 5m 3s, stood 0s ~+1.0/min, reader mixed, at main.doSomething billing.go:23, responses 3
                  3 responses requested 3m 3s to 5m 3s ago, neither read to the end nor closed
-                 on 2 of 3 a goroutine has the response in hand and may come back to it
+                 on 2 of 3 a goroutine may have the response on its stack and come back to it
                  who waits to read from 1 of 3 is not known
                  they were requested at 3 separate times over 2m: rising
                  5 would be telling; so few may be responses that somebody will come back to

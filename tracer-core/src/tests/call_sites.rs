@@ -37,11 +37,11 @@ fn each_call_site_is_a_finding() {
             [5m]
               #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, stood 0s ~+4.0/min, reader none, at main.charge billing.go:23, responses 9
                  9 responses requested 2m 59s to 4m 59s ago, neither read to the end nor closed
-                 on 9 of 9 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 on 9 of 9 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
                  they were requested at 9 separate times over 2m: rising
               #2 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x3, oldest 2m 44s, stood 0s, reader none, at main.refund billing.go:77, responses 3
                  3 responses requested 2m 14s to 2m 44s ago, neither read to the end nor closed
-                 on 3 of 3 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 on 3 of 3 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
                  they were requested at 3 separate times over 30s
                  they are as bad as others to this destination, 12 in all
         "#]],
@@ -63,22 +63,22 @@ fn a_call_site_that_becomes_known_makes_no_new_finding() {
             [5m]
               #2 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, stood 0s ~+4.0/min, reader none, at main.charge billing.go:23, responses 9
                  9 responses requested 2m 59s to 4m 59s ago, neither read to the end nor closed
-                 on 9 of 9 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 on 9 of 9 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
                  they were requested at 9 separate times over 2m: rising
               #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x3, oldest 2m 44s, stood 0s, reader none, responses 3
                  3 responses requested 2m 14s to 2m 44s ago, neither read to the end nor closed
-                 on 3 of 3 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 on 3 of 3 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
                  they were requested at 3 separate times over 30s
                  where they were requested is not known
                  they are as bad as others to this destination, 12 in all
             [5m 2s]
               #2 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 5m 1s, stood 2s ~+4.0/min, reader none, at main.charge billing.go:23, responses 9
                  9 responses requested 3m 1s to 5m 1s ago, neither read to the end nor closed
-                 on 9 of 9 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 on 9 of 9 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
                  they were requested at 9 separate times over 2m: rising
               #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x3, oldest 2m 46s, stood 2s, reader none, at main.refund billing.go:77, responses 3
                  3 responses requested 2m 16s to 2m 46s ago, neither read to the end nor closed
-                 on 3 of 3 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 on 3 of 3 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
                  they were requested at 3 separate times over 30s
                  they are as bad as others to this destination, 12 in all
         "#]],

@@ -38,7 +38,7 @@ fn what_is_given_back_is_taken_back() {
             [5m 3s]
               #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, stood 3s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9, taken back
                  9 responses requested 2m 59s to 4m 59s ago, neither read to the end nor closed
-                 on 9 of 9 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 on 9 of 9 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
                  they were requested at 9 separate times over 2m: rising
             5m 3s retracted 0x1 body-not-closed certain at main.doSomething billing.go:23
             5m 3s retracted 0x2 body-not-closed certain at main.doSomething billing.go:23
@@ -75,17 +75,17 @@ fn a_page_that_is_missing_is_not_an_empty_one() {
             [5m 4s]
               #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 5m 3s, stood 4s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9
                  9 responses requested 3m 3s to 5m 3s ago, neither read to the end nor closed
-                 on 9 of 9 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 on 9 of 9 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
                  they were requested at 9 separate times over 2m: rising
             [5m 5s]
               #2 abandoned certain: p10[10] outbound 10.0.0.1:443 x9, oldest 5m 4s, stood 0s ~+4.0/min, reader none
                  9 sockets silent for 3m 3s to 5m 3s with a response that was never read to its end nor closed
-                 on 9 of 9 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 on 9 of 9 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
                  they went silent at 9 separate times over 2m: rising
             [5m 7s]
               #3 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 5m 6s, stood 0s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9
                  9 responses requested 3m 6s to 5m 6s ago, neither read to the end nor closed
-                 on 9 of 9 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 on 9 of 9 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
                  they were requested at 9 separate times over 2m: rising
         "#]],
     );
@@ -119,13 +119,13 @@ fn a_descriptor_that_was_used_again_has_no_response() {
             [1m 10s]
               #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x1, oldest 1m 9s, stood 0s, reader none, responses 1
                  1 response requested 1m 9s ago, neither read to the end nor closed
-                 on 1 of 1 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 on 1 of 1 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
                  where they were requested is not known
                  5 would be telling; so few may be responses that somebody will come back to
             [2m 20s]
               #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x1, oldest 1m 9s, stood 5s, reader none, responses 1, taken back
                  1 response requested 1m 9s ago, neither read to the end nor closed
-                 on 1 of 1 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 on 1 of 1 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
                  where they were requested is not known
                  5 would be telling; so few may be responses that somebody will come back to
         "#]],
@@ -162,13 +162,13 @@ fn a_descriptor_that_was_used_again_unseen_has_no_response() {
             [1m 10s]
               #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x1, oldest >1m 9s, stood 0s, reader none, responses 1
                  1 response requested 1m 9s ago, neither read to the end nor closed
-                 on 1 of 1 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 on 1 of 1 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
                  where they were requested is not known
                  5 would be telling; so few may be responses that somebody will come back to
             [2m 20s]
               #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x1, oldest >1m 9s, stood 1m 10s, reader none, responses 1, taken back
                  1 response requested 1m 9s ago, neither read to the end nor closed
-                 on 1 of 1 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 on 1 of 1 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
                  where they were requested is not known
                  5 would be telling; so few may be responses that somebody will come back to
         "#]],
@@ -222,7 +222,7 @@ fn a_ledger_says_nothing_of_what_others_answer_for() {
             [1m 42s]
               #1 body-not-closed likely: p11[11] outbound 10.0.0.1:443 x1, oldest 1m 41s, stood 0s, reader none, responses 1
                  1 response requested 1m 39s ago, neither read to the end nor closed
-                 on 1 of 1 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 on 1 of 1 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
                  where they were requested is not known
                  5 would be telling; so few may be responses that somebody will come back to
         "#]],
@@ -249,7 +249,7 @@ fn descriptors_are_those_of_the_process_itself() {
             [1m 40s]
               #1 body-not-closed likely: p10[10] outbound 10.0.0.2:443 x1, oldest 1m 37s, stood 0s, reader none, responses 1
                  1 response requested 1m 36s ago, neither read to the end nor closed
-                 on 1 of 1 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 on 1 of 1 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
                  where they were requested is not known
                  5 would be telling; so few may be responses that somebody will come back to
         "#]],
@@ -298,12 +298,12 @@ fn it_stays_what_it_is_when_the_peer_closes() {
             [5m]
               #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, stood 0s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9
                  9 responses requested 2m 59s to 4m 59s ago, neither read to the end nor closed
-                 on 9 of 9 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 on 9 of 9 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
                  they were requested at 9 separate times over 2m: rising
             [8m 20s]
               #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 8m 19s, stood 3m 20s +0.0/min, reader none, at main.doSomething billing.go:23, responses 9
                  9 responses requested 6m 19s to 8m 19s ago, neither read to the end nor closed
-                 on 9 of 9 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 on 9 of 9 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
                  they were requested at 9 separate times over 2m: rising
             5m flagged 0x1 body-not-closed certain at main.doSomething billing.go:23
             5m flagged 0x2 body-not-closed certain at main.doSomething billing.go:23
@@ -344,7 +344,7 @@ fn a_stopped_process_is_not_accused() {
             [5m 2s]
               #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 5m 1s, stood 2s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9
                  9 responses requested 3m 1s to 5m 1s ago, neither read to the end nor closed
-                 on 9 of 9 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 on 9 of 9 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
                  they were requested at 9 separate times over 2m: rising
         "#]],
     );
@@ -371,21 +371,21 @@ fn responses_are_bounded() {
             [5m]
               #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x7, oldest 4m 59s, stood 0s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 7
                  7 responses requested 3m 29s to 4m 59s ago, neither read to the end nor closed
-                 on 7 of 7 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 on 7 of 7 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
                  they were requested at 7 separate times over 1m 30s: rising
               #2 abandoned certain: p10[10] outbound 10.0.0.1:443 x2, oldest 3m 14s, stood 0s, reader none
                  2 sockets silent for 2m 58s to 3m 13s with a response that was never read to its end nor closed
-                 on 2 of 2 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 on 2 of 2 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
                  they went silent at 2 separate times over 15s
               incomplete
             [5m 2s]
               #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x6, oldest 4m 16s, stood 2s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 6
                  6 responses requested 3m 1s to 4m 16s ago, neither read to the end nor closed
-                 on 6 of 6 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 on 6 of 6 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
                  they were requested at 6 separate times over 1m 15s: rising
               #2 abandoned certain: p10[10] outbound 10.0.0.1:443 x3, oldest 5m 1s, stood 2s, reader none
                  3 sockets silent for 4m 30s to 5m with a response that was never read to its end nor closed
-                 on 3 of 3 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 on 3 of 3 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
                  they went silent at 3 separate times over 30s
         "#]],
     );

@@ -31,17 +31,17 @@ fn unread_data_in_hand_is_not_convicted_with_what_is_proved() {
     mixed(
         "150s receive a1..a6 b1..b40 bytes=60000",
         &expect![[r#"
-        [5m 1s]
-          #1 undrained certain: p10[10] outbound 10.0.0.1:443 x6, oldest 5m, stood 1s, reader none
-             360200 bytes lie unread on 6 sockets, and no more came for 2m 31s
-             nothing was read in the 2m 31s they were watched
-             on 6 of 6 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
-          #2 undrained possible: p10[10] outbound 10.0.0.1:443 x40, oldest 5m, stood 1s, reader none
-             2400600 bytes lie unread on 40 sockets, and no more came for 2m 31s
-             nothing was read in the 2m 31s they were watched
-             they may all have gone silent at one time, as by a restart
-             on 40 of 40 a goroutine has the response in hand and may come back to it
-    "#]],
+            [5m 1s]
+              #1 undrained certain: p10[10] outbound 10.0.0.1:443 x6, oldest 5m, stood 1s, reader none
+                 360200 bytes lie unread on 6 sockets, and no more came for 2m 31s
+                 nothing was read in the 2m 31s they were watched
+                 on 6 of 6 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
+              #2 undrained possible: p10[10] outbound 10.0.0.1:443 x40, oldest 5m, stood 1s, reader none
+                 2400600 bytes lie unread on 40 sockets, and no more came for 2m 31s
+                 nothing was read in the 2m 31s they were watched
+                 they may all have gone silent at one time, as by a restart
+                 on 40 of 40 a goroutine may have the response on its stack and come back to it
+        "#]],
     );
 }
 
@@ -50,15 +50,15 @@ fn closed_ones_in_hand_are_not_convicted_with_what_is_proved() {
     mixed(
         "150s peer-closes a1..a6 b1..b40",
         &expect![[r#"
-        [5m 1s]
-          #1 close-wait certain: p10[10] outbound 10.0.0.1:443 x6, oldest 5m, stood 1s, reader none
-             the peer closed 6 sockets 2m 31s ago and nothing was sent since
-             on 6 of 6 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
-          #2 close-wait possible: p10[10] outbound 10.0.0.1:443 x40, oldest 5m, stood 1s, reader none
-             the peer closed 40 sockets 2m 31s ago and nothing was sent since
-             they may all have been closed at one time, as by a restart
-             on 40 of 40 a goroutine has the response in hand and may come back to it
-    "#]],
+            [5m 1s]
+              #1 close-wait certain: p10[10] outbound 10.0.0.1:443 x6, oldest 5m, stood 1s, reader none
+                 the peer closed 6 sockets 2m 31s ago and nothing was sent since
+                 on 6 of 6 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
+              #2 close-wait possible: p10[10] outbound 10.0.0.1:443 x40, oldest 5m, stood 1s, reader none
+                 the peer closed 40 sockets 2m 31s ago and nothing was sent since
+                 they may all have been closed at one time, as by a restart
+                 on 40 of 40 a goroutine may have the response on its stack and come back to it
+        "#]],
     );
 }
 
@@ -67,17 +67,17 @@ fn dead_ones_in_hand_are_not_convicted_with_what_is_proved() {
     mixed(
         "150s peer-resets a1..a6 b1..b40",
         &expect![[r#"
-        [5m 1s]
-          #1 ghost certain: p10[10] outbound 10.0.0.1:443 x6, oldest 5m, stood 1s, reader none
-             6 sockets dead for 2m 31s with the descriptor still open; ss does not show them
-             the process has not noticed on any of 6: it never looked again
-             on 6 of 6 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
-          #2 ghost possible: p10[10] outbound 10.0.0.1:443 x40, oldest 5m, stood 1s, reader none
-             40 sockets dead for 2m 31s with the descriptor still open; ss does not show them
-             they may all have died at one time, as by a restart
-             the process has not noticed on any of 40: it never looked again
-             on 40 of 40 a goroutine has the response in hand and may come back to it
-    "#]],
+            [5m 1s]
+              #1 ghost certain: p10[10] outbound 10.0.0.1:443 x6, oldest 5m, stood 1s, reader none
+                 6 sockets dead for 2m 31s with the descriptor still open; ss does not show them
+                 the process has not noticed on any of 6: it never looked again
+                 on 6 of 6 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
+              #2 ghost possible: p10[10] outbound 10.0.0.1:443 x40, oldest 5m, stood 1s, reader none
+                 40 sockets dead for 2m 31s with the descriptor still open; ss does not show them
+                 they may all have died at one time, as by a restart
+                 the process has not noticed on any of 40: it never looked again
+                 on 40 of 40 a goroutine may have the response on its stack and come back to it
+        "#]],
     );
 }
 
@@ -102,8 +102,8 @@ fn a_stale_slot_does_not_split_unread_data() {
                  1500000 bytes lie unread on 25 sockets, and no more came for 3m 1s to 5m 1s
                  nothing was read in the 3m 1s to 5m 1s they were watched
                  they went silent at 13 separate times over 2m: rising
-                 on 23 of 25 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
-                 on 2 of 25 a goroutine has the response in hand and may come back to it
+                 on 23 of 25 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
+                 on 2 of 25 a goroutine may have the response on its stack and come back to it
         "#]],
     );
 }
@@ -136,7 +136,7 @@ fn a_proof_that_comes_later_makes_no_new_finding() {
                  720000 bytes lie unread on 12 sockets, and no more came for 3m 19s to 5m 9s
                  nothing was read in the 3m 19s to 5m 9s they were watched
                  they went silent at 12 separate times over 1m 50s: rising
-                 on 12 of 12 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 on 12 of 12 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
         "#]],
     );
 }

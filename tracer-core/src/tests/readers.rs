@@ -29,7 +29,7 @@ fn a_forgotten_response_is_proved_by_its_read_loop() {
             [8m 20s]
               #1 abandoned certain: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 20s, stood 0s ~+4.0/min, reader none, GET http://billing/charge
                  25 sockets silent for 2m 20s to 8m 20s with a response that was never read to its end nor closed
-                 on 25 of 25 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 on 25 of 25 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
                  responses to GET http://billing/charge (25)
                  they went silent at 25 separate times over 6m: rising
         "#]],
@@ -173,7 +173,7 @@ fn a_response_that_somebody_has_in_hand_is_only_possible() {
                  1500000 bytes lie unread on 25 sockets, and no more came for 2m 1s
                  nothing was read in the 2m 1s they were watched
                  they may all have gone silent at one time, as by a restart
-                 on 25 of 25 a goroutine has the response in hand and may come back to it
+                 on 25 of 25 a goroutine may have the response on its stack and come back to it
                  responses to GET http://files/big (25)
         "#]],
     );
@@ -219,7 +219,7 @@ fn a_large_response_is_proved_too() {
               #1 undrained certain: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 20s, stood 0s ~+4.0/min, reader none, GET http://files/big
                  1500000 bytes lie unread on 25 sockets, and no more came for 2m 20s to 8m 20s
                  they went silent at 25 separate times over 6m: rising
-                 on 25 of 25 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 on 25 of 25 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
                  responses to GET http://files/big (25)
         "#]],
     );
@@ -242,11 +242,11 @@ fn the_proof_makes_dead_ones_certain() {
               #1 ghost certain: p10[10] outbound 10.0.0.1:443 x13, oldest 5m 20s, stood 0s, reader none
                  13 sockets dead for 1m 40s with the descriptor still open; ss does not show them
                  the process has not noticed on any of 13: it never looked again
-                 on 13 of 13 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 on 13 of 13 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
                  responses to GET http://billing/charge (8), GET http://billing/refund (5)
               #2 close-wait certain: p10[10] outbound 10.0.0.1:443 x12, oldest 8m 20s, stood 0s, reader none, GET http://billing/charge
                  the peer closed 12 sockets 1m 40s ago and nothing was sent since
-                 on 12 of 12 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 on 12 of 12 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
                  responses to GET http://billing/charge (12)
         "#]],
     );
@@ -267,8 +267,8 @@ fn a_stale_slot_does_not_hide_a_leak() {
             [8m 20s]
               #1 abandoned certain: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 20s, stood 0s ~+4.0/min, reader none, GET http://billing/charge
                  25 sockets silent for 2m 20s to 8m 20s with a response that was never read to its end nor closed
-                 on 24 of 25 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
-                 on 1 of 25 a goroutine has the response in hand and may come back to it
+                 on 24 of 25 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
+                 on 1 of 25 a goroutine may have the response on its stack and come back to it
                  responses to GET http://billing/charge (25)
                  they went silent at 25 separate times over 6m: rising
         "#]],
@@ -289,12 +289,12 @@ fn a_leak_beside_responses_in_hand_is_counted_alone() {
             [8m 20s]
               #1 abandoned certain: p10[10] outbound 10.0.0.1:443 x12, oldest 8m 20s, stood 0s ~+4.0/min, reader none, GET http://billing/charge
                  12 sockets silent for 5m 35s to 8m 20s with a response that was never read to its end nor closed
-                 on 12 of 12 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 on 12 of 12 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
                  responses to GET http://billing/charge (12)
                  they went silent at 12 separate times over 2m 45s: rising
               #2 abandoned possible: p10[10] outbound 10.0.0.1:443 x13, oldest 5m 20s, stood 0s ~+4.0/min, reader none, GET http://files/big
                  13 sockets silent for 2m 20s to 5m 20s and nobody waits to read from them
-                 on 13 of 13 a goroutine has the response in hand and may come back to it
+                 on 13 of 13 a goroutine may have the response on its stack and come back to it
                  responses to GET http://files/big (13)
                  they went silent at 13 separate times over 3m: rising
         "#]],
@@ -316,7 +316,7 @@ fn a_stream_that_nobody_reads_is_proved_in_an_audit() {
             [8m 20s]
               #1 undrained certain: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 20s, stood 0s, reader none, GET http://events/
                  5000 bytes lie unread on 25 sockets, and more still comes
-                 on 25 of 25 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 on 25 of 25 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
                  responses to GET http://events/ (25)
         "#]],
     );
@@ -356,7 +356,7 @@ fn an_answer_does_not_outlive_itself() {
             [8m 20s]
               #1 abandoned certain: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 20s, stood 0s ~+4.0/min, reader none
                  25 sockets silent for 2m 20s to 8m 20s with a response that was never read to its end nor closed
-                 on 25 of 25 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 on 25 of 25 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
                  they went silent at 25 separate times over 6m: rising
             [8m 31s]
               #2 never-reused possible: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 31s, stood 0s ~+4.0/min
@@ -491,17 +491,17 @@ fn a_leak_in_several_states_is_proved_as_a_whole() {
             [5m]
               #1 close-wait certain: p10[10] outbound 10.0.0.1:443 x4, oldest 4m 39s, stood 0s, reader none, GET http://billing/charge
                  the peer closed 4 sockets 3m 30s ago and nothing was sent since
-                 on 4 of 4 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 on 4 of 4 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
                  responses to GET http://billing/charge (4)
               #2 abandoned certain: p10[10] outbound 10.0.0.1:443 x4, oldest 4m 19s, stood 0s, reader none, GET http://billing/charge
                  4 sockets silent for 4m 4s to 4m 19s with a response that was never read to its end nor closed
-                 on 4 of 4 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 on 4 of 4 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
                  responses to GET http://billing/charge (4)
                  they went silent at 2 separate times over 10s
               #3 undrained certain: p10[10] outbound 10.0.0.1:443 x4, oldest 4m 59s, stood 0s, reader none, GET http://billing/charge
                  240000 bytes lie unread on 4 sockets, and no more came for 4m 43s to 4m 58s
                  they went silent at 2 separate times over 10s
-                 on 4 of 4 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 on 4 of 4 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
                  responses to GET http://billing/charge (4)
         "#]],
     );
@@ -522,8 +522,8 @@ fn a_stale_slot_makes_no_new_finding() {
             [8m 31s]
               #1 abandoned certain: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 31s, stood 11s ~+4.0/min, reader none
                  25 sockets silent for 2m 31s to 8m 31s with a response that was never read to its end nor closed
-                 on 24 of 25 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
-                 on 1 of 25 a goroutine has the response in hand and may come back to it
+                 on 24 of 25 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
+                 on 1 of 25 a goroutine may have the response on its stack and come back to it
                  they went silent at 25 separate times over 6m: rising
         "#]],
     );

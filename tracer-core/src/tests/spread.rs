@@ -32,7 +32,7 @@ fn a_leak_of_one_response_at_each_of_many_addresses_is_one_leak() {
             [8m 20s]
               #1 abandoned certain: p10[10] outbound 60 addresses :443 x60, oldest 8m 14s, stood 0s ~+10.0/min, reader none, GET http://billing/charge
                  60 sockets silent for 2m 20s to 8m 14s with a response that was never read to its end nor closed
-                 on 60 of 60 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 on 60 of 60 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
                  responses to GET http://billing/charge (60)
                  they went silent at 60 separate times over 5m 54s: rising
                  they go to 10.0.1.1:443 (1), 10.0.1.2:443 (1), 10.0.1.3:443 (1), and 57 others
@@ -61,11 +61,11 @@ fn a_leak_to_many_addresses_is_judged_by_call_site() {
             [8m 20s]
               #1 body-not-closed certain: p10[10] outbound 50 addresses :443 x53, oldest 8m 14s, stood 0s, reader none, at main.get api.go:23, responses 53
                  53 responses requested 2m 19s ago, neither read to the end nor closed
-                 on 53 of 53 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 on 53 of 53 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
                  they go to 10.0.1.7:443 (4), 10.0.1.1:443 (1), 10.0.1.2:443 (1), and 47 others
               #2 body-not-closed certain: p10[10] outbound 10 addresses :443 x10, oldest 3m 14s, stood 0s, reader none, at main.put api.go:42, responses 10
                  10 responses requested 2m 19s ago, neither read to the end nor closed
-                 on 10 of 10 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it in hand
+                 on 10 of 10 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
                  they go to 10.0.1.51:443 (1), 10.0.1.52:443 (1), 10.0.1.53:443 (1), and 7 others
         "#]],
     );

@@ -86,7 +86,8 @@ fn what_is_out_is_on_the_ledger_and_nothing_else() {
         assert!(times[0] >= before.as_ns() && times.is_sorted(), "{before:?} {times:?}");
         for (_, record) in watch.records(&program) {
             assert_eq!(record.start_time_ns / TICK_NS, program.key().start_time_ns / TICK_NS);
-            let stack = watch.kernel.stack(StackId(record.stack.cast_unsigned())).unwrap();
+            let stack =
+                watch.kernel.stack(StackId(record.stack.cast_unsigned())).unwrap().addresses;
             assert!(stack.iter().any(|address| program.ask.contains(address)), "{stack:x?}");
         }
 

@@ -116,6 +116,7 @@ impl Kernel {
             only_tracked: u32::from(options.only_tracked),
             wakeup_bytes: ring_bytes / WAKEUP_PART,
             with_stacks: u32::from(options.with_stacks),
+            with_stack_tops: u32::from(cfg!(target_arch = "x86_64")),
             go_arguments: GO_ARGUMENTS,
         });
         let log_level = if options.verbose { aya_log::Level::Debug as u8 } else { 0 };
@@ -124,7 +125,10 @@ impl Kernel {
         let btf = Btf::from_sys_fs().map_err(|error| explain(&error))?;
         let mut loader = EbpfLoader::new();
         if !options.with_stacks {
-            loader.map_max_entries("STACKS", 1).map_max_entries("LEDGER", 1);
+            loader
+                .map_max_entries("STACKS", 1)
+                .map_max_entries("STACK_TOPS", 1)
+                .map_max_entries("LEDGER", 1);
         }
         let ebpf = loader
             // The programs have no relocations against the kernel's types.

@@ -11,6 +11,11 @@ use std::path::{Path, PathBuf};
 use super::*;
 use waiting::Waiting;
 
+/// A stack of which the kernel kept these addresses only.
+fn kept(addresses: &[u64]) -> UserStack {
+    UserStack { addresses: addresses.to_vec(), top: None }
+}
+
 fn symbols() -> Symbols {
     Symbols::new(Rules::load(None).unwrap())
 }
@@ -31,7 +36,7 @@ fn line(name: &str, text: &str) -> usize {
 /// The call site of where a process waits.
 fn call_site(waiting: &Waiting) -> Result<Option<String>, String> {
     let stack = waiting.stack();
-    symbols().call_site(&mut GoPrograms::default(), waiting.key(), &stack)
+    symbols().call_site(&mut GoPrograms::default(), waiting.key(), &kept(&stack))
 }
 
 #[test]
@@ -41,7 +46,7 @@ fn a_process_that_is_gone_or_another_one_gets_no_answer() {
     let here = (libc::getpid as unsafe extern "C" fn() -> _ as *const ()).addr() as u64;
     let mut answer = |start_time_ns, addresses: Option<&[u64]>| {
         let process = ProcessKey { start_time_ns, pid };
-        symbols().answer(&mut programs, process, StackId(7), addresses)
+        symbols().answer(&mut programs, process, StackId(7), addresses.map(kept).as_ref())
     };
     assert_eq!(answer(1, Some(&[here])), None);
     let started = processes::started(pid).unwrap() * processes::TICK_NS;

@@ -158,15 +158,25 @@ fn accept_in_rust() {
 
 #[test]
 #[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
-fn two_places_are_two_findings() {
-    let expected = [in_c("leak_one"), in_c("leak_other")];
-    check_c(C_FLAGS, &["connect", "connect-other"], &expected);
+fn two_places_are_both_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let program = compile_c(&call_site_source("leak.c"), directory.path(), C_FLAGS);
+    let mut traced = Traced::start(Program::start_ready(&program, ""));
+    traced.leak("connect");
+    traced.leak("connect-other");
+    let pid = traced.program.pid();
+    let places = [in_c("leak_one"), in_c("leak_other")];
+    let report = traced.tracer.wait_until(|report| {
+        let text = report.to_string();
+        report.leaked_by(pid) == 2 * COUNT as u64 && places.iter().all(|place| text.contains(place))
+    });
+    assert!(report.leak_of(pid).is_null("call_site"), "it is not one place: {report}");
 }
 
 #[test]
 #[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn without_line_numbers_it_names_the_function() {
-    check_c("-O1 -fno-omit-frame-pointer", &["connect"], &["leak_one".to_owned()]);
+    check_c("-O1 -fno-omit-frame-pointer", &["connect"], &["leak_one (leak)".to_owned()]);
 }
 
 #[test]
@@ -185,18 +195,6 @@ fn a_stack_that_cannot_be_walked_has_no_wrong_call_site() {
             let right = [NOT_KNOWN.to_owned(), function.to_owned(), in_c(function)];
             assert!(right.contains(&places[0]), "{flags} {command}: {places:?} {report}");
         }
-    }
-}
-
-#[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
-fn node_connects_where_the_application_is_not_to_be_seen() {
-    let Some(node) = found("node", &["--version"]) else { return };
-    for flags in ["", "--perf-basic-prof "] {
-        let script = call_site_source("leak.mjs");
-        let program = Program::start_ready(&node, &format!("{flags}{}", script.display()));
-        let _map = PerfMap(program.pid());
-        check(program, &["connect"], &[NOT_KNOWN.to_owned()]);
     }
 }
 

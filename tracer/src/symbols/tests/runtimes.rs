@@ -19,7 +19,7 @@ fn a_request_of_go_is_made_where_the_application_makes_it() {
     let (mut symbols, mut programs) = (symbols(), GoPrograms::default());
     let mut call_site = |name: &str, skipped: usize| {
         let said = stacks.said.iter().find(|said| said.name == name).unwrap();
-        symbols.call_site(&mut programs, process, &said.addresses[skipped..])
+        symbols.call_site(&mut programs, process, &kept(&said.addresses[skipped..]))
     };
     let line = |text: &str| line("../go/stacks/main.go", text);
     // Without where the test's own transport is, as if that were the library's.

@@ -103,12 +103,6 @@ impl Finding {
         self.0.get(name).unwrap_or_else(|| panic!("no {name} in {:#}", self.0)).is_null()
     }
 
-    /// Why, one sentence each.
-    pub(crate) fn evidence(&self) -> Vec<String> {
-        let sentence = |it: Value| it.as_str().expect("evidence is in words").to_owned();
-        array(&self.0["evidence"]).map(sentence).collect()
-    }
-
     /// How many connections it is about.
     pub(crate) fn count(&self) -> u64 {
         self.number("count")
