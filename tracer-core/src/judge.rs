@@ -148,9 +148,8 @@ impl<'a> Case<'a> {
                 judged.first().map(|it| (it.assessment.confidence, Reverse(it.rule)))
             });
             let Some(surest) = surest else { break };
-            for judged in &surest {
-                left.take(judged.rule, judged.site);
-            }
+            let Some(rule) = surest.first().map(|judged| judged.rule) else { break };
+            left.take(rule, &surest.iter().map(|judged| judged.site).collect());
             judged.extend(surest);
         }
         // A few bad ones among many do not hide that the many grow.

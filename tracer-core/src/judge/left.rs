@@ -70,12 +70,13 @@ impl<'a> Left<'a> {
         Some((None, members)).filter(|(_, members)| !members.is_empty()).into_iter().collect()
     }
 
-    /// Takes away what the rule claims, of this call site if it tells them apart. What it leaves of
-    /// the same connections are responses of other call sites, for no connection has two verdicts.
-    pub(super) fn take(&mut self, rule: usize, site: Option<&str>) {
+    /// Takes away what the rule claims, of these call sites if it tells them apart. What it leaves
+    /// of the same connections are responses of other call sites, for no connection has two
+    /// verdicts.
+    pub(super) fn take(&mut self, rule: usize, sites: &BTreeSet<Option<&str>>) {
         let is_by_call_site = rules::is_by_call_site(rule);
         let is_taken = |entry: &Entry<'_>| {
-            entry.claims.include(rule) && (!is_by_call_site || entry.site == site)
+            entry.claims.include(rule) && (!is_by_call_site || sites.contains(&entry.site))
         };
         let taken = self.entries.iter().filter(|entry| self.has_extra && is_taken(entry));
         let taken: BTreeSet<ConnectionId> = taken.map(|entry| entry.sighting.tracked.id).collect();

@@ -117,10 +117,10 @@ fn better<'a>(
             let is_taken = |member: &Sighting<'_>| taken.contains(&member.tracked.id);
             rules::is_by_call_site(judged.rule) && judged.members.iter().any(is_taken)
         };
-        let more: Vec<Judged<'a>> = others.extract_if(.., is_along).collect();
-        if more.is_empty() {
+        let taken_along: Vec<Judged<'a>> = others.extract_if(.., is_along).collect();
+        if taken_along.is_empty() {
             return better;
         }
-        better.extend(more);
+        better.extend(taken_along);
     }
 }
