@@ -53,11 +53,11 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let known = claimed.count_where(|member| member.http().is_some());
     // Several clients that each are used again and again are a design, not a leak, and after their
     // first use they have been used once: one for each of a dozen tenants. More than a large pool
-    // that still come are not.
+    // that came one after the other are not.
     let is_served_once = transports.len() > claimed.pool_max() && once >= enough;
     let confidence = if known == count {
         match transports.len() {
-            owners if owners > claimed.large_pool_max() && is_served_once && claimed.rising() => {
+            owners if owners > claimed.large_pool_max() && is_served_once && claimed.gathered() => {
                 Confidence::Certain
             }
             owners if owners >= enough => Confidence::Possible,
