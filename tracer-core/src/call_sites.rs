@@ -3,6 +3,7 @@
 use alloc::{
     collections::{BTreeMap, BTreeSet},
     string::String,
+    vec::Vec,
 };
 
 use crate::{CallSite, ProcessKey, StackId, turns::Turns};
@@ -33,12 +34,12 @@ struct Answer {
 impl CallSites {
     /// The stacks of these to ask about now: those without an answer.
     pub(crate) fn ask(&mut self, wanted: &BTreeSet<Site>, round: u64) -> BTreeSet<Site> {
-        let unknown = || wanted.iter().filter(|site| !self.known.contains_key(*site)).copied();
-        if self.known.len() + unknown().count() > SITES_MAX {
+        let unknown: Vec<Site> =
+            wanted.iter().filter(|site| !self.known.contains_key(site)).copied().collect();
+        if self.known.len() + unknown.len() > SITES_MAX {
             self.known.retain(|site, _| wanted.contains(site));
         }
         let room = SITES_MAX.saturating_sub(self.known.len()).min(QUESTIONS_MAX);
-        let unknown = wanted.iter().filter(|site| !self.known.contains_key(*site)).copied();
         self.turns.retain(|site| wanted.contains(site));
         self.turns.take(unknown, round, room)
     }

@@ -127,8 +127,7 @@ impl Detector {
     }
 
     fn observe_groups(&mut self, at: Timestamp) {
-        let case =
-            case(&self.table, &self.processes, &self.histories, &self.host, &self.options, at);
+        let case = self.case(at);
         let groups = case.groups();
         let ports = spread::ports(&groups);
         let sizes: BTreeMap<GroupKey, (usize, Timestamp)> = groups
@@ -189,8 +188,7 @@ impl Detector {
 
     /// It has its verdict for one of the many responses of a connection of HTTP/2.
     fn is_shared(&self, tracked: &Tracked, at: Timestamp) -> bool {
-        let case =
-            case(&self.table, &self.processes, &self.histories, &self.host, &self.options, at);
+        let case = self.case(at);
         tracked.flag.is_some_and(|flag| flag.verdict == Verdict::BodyNotClosed)
             && case.sighting(tracked).is_some_and(|sighting| sighting.is_multiplexed())
     }
@@ -256,8 +254,7 @@ impl Detector {
         tracked: &Tracked,
         flag: Flag,
     ) -> Option<Change> {
-        let case =
-            case(&self.table, &self.processes, &self.histories, &self.host, &self.options, at);
+        let case = self.case(at);
         let sighting = case.sighting(tracked)?;
         // What it was flagged for may be out no more.
         let share = tracked.flagged_for.map_or(sighting.share, |(process, stack)| {
@@ -308,16 +305,20 @@ impl Detector {
         self.standing.processes().chain(asked_for)
     }
 
+    /// What is to be judged, as of `now`.
+    fn case(&self, now: Timestamp) -> Case<'_> {
+        case(&self.table, &self.processes, &self.histories, &self.host, &self.options, now)
+    }
+
     fn unflagged(&self) -> Vec<crate::Connection> {
-        let (histories, now) = (&self.histories, self.now);
-        let case = case(&self.table, &self.processes, histories, &self.host, &self.options, now);
+        let case = self.case(self.now);
         let unflagged = self.table.open().filter(|tracked| tracked.flag.is_none());
         let sightings = unflagged.filter_map(|tracked| case.sighting(tracked));
         sightings.map(|sighting| connection(&sighting)).collect()
     }
 }
 
-/// What is to be judged, as of `now`.
+/// What is to be judged, as of `now`; of these parts, where others change meanwhile.
 fn case<'a>(
     table: &'a Table,
     processes: &'a Processes,

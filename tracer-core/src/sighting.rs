@@ -5,7 +5,7 @@ use crate::{
 };
 
 /// Ages by jiffies are coarse, 10 ms at the most, and so is their rate.
-const JIFFIES_MARGIN_MS: u64 = 1_000;
+pub(crate) const JIFFIES_MARGIN_MS: u64 = 1_000;
 
 /// One connection as the rules see it: what is known, and what time it is.
 #[derive(Clone, Copy, Debug)]

@@ -5,7 +5,7 @@ use alloc::{
     vec::Vec,
 };
 
-use super::{Detector, case};
+use super::Detector;
 use crate::{
     ConnectionId, ProcessKey, StackId, Timestamp,
     group::GroupKey,
@@ -54,10 +54,7 @@ impl Detector {
         let mut suspects: BTreeMap<GroupKey, Vec<(GroupKey, Asked)>> = BTreeMap::new();
         let mut alone: BTreeSet<GroupKey> = BTreeSet::new();
         let mut stacks: BTreeSet<(ProcessKey, StackId)> = BTreeSet::new();
-        for (group, sighting, suspicion) in
-            case(&self.table, &self.processes, &self.histories, &self.host, &self.options, now)
-                .suspects()
-        {
+        for (group, sighting, suspicion) in self.case(now).suspects() {
             if suspicion == Suspicion::Claimed {
                 suspected.insert(group.process);
                 stacks.extend(sighting.call_stack());

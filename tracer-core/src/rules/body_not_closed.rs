@@ -21,8 +21,10 @@ use alloc::{borrow::ToOwned, format, string::String, vec::Vec};
 
 use super::{Assessment, Claimed, Rule, UNSURE_SHARE, wording};
 use crate::{
-    Confidence, HttpStage, Interval, Reader, TcpState, Verdict, moments::Moments, pages::Response,
-    sighting::Sighting,
+    Confidence, HttpStage, Interval, Reader, TcpState, Verdict,
+    moments::Moments,
+    pages::Response,
+    sighting::{JIFFIES_MARGIN_MS, Sighting},
 };
 
 /// Responses of which it is proved, and the few among them of which it could not be.
@@ -34,10 +36,6 @@ pub(super) const UNPROVEN: Rule = Rule::new(claims_unproven, moment, assess_unpr
 
 /// A response whose data was read at so many looks was being worked on.
 const READS_OF_WORK: u32 = 3;
-
-/// What began to arrive so long before it was asked for, by the kernel's coarse clock, may be the
-/// response.
-const JIFFIES_MARGIN_MS: u64 = 1_000;
 
 /// What is known of the responses of some connections.
 #[derive(Clone, Copy, Debug, Default)]
@@ -106,6 +104,7 @@ fn is_left(sighting: &Sighting<'_>) -> bool {
 /// Something came after it was asked for. Until then there is nothing to read or to close.
 fn has_begun(sighting: &Sighting<'_>) -> bool {
     let since = sighting.responses().map(|response| response.since).max().unwrap_or_default();
+    // By the coarse clock it may seem to have come a little before.
     let received = sighting.facts.last_received_at.unwrap_or_default();
     sighting.facts.fin_received || received >= since.before_ms(JIFFIES_MARGIN_MS)
 }
