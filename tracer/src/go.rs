@@ -63,7 +63,10 @@ pub(crate) use self::{
 use crate::{
     file_key::FileKey,
     processes,
-    readers::epoll::{Epolls, Registration},
+    readers::{
+        epoll::{Epolls, Registration},
+        is_same,
+    },
 };
 
 /// Most programs that are remembered.
@@ -137,7 +140,6 @@ impl GoPrograms {
     ///
     /// # Errors
     /// Why they cannot be followed, as a sentence.
-    #[allow(dead_code, reason = "for the ledger")]
     pub(crate) fn entries(&mut self, process: ProcessKey) -> Option<Result<Entries, String>> {
         let (program, _) = self.go_program(process.pid)?;
         Some(is_known(&program.executable).and_then(|()| {
@@ -151,7 +153,6 @@ impl GoPrograms {
     ///
     /// # Errors
     /// Why nothing can be known of any, as a sentence.
-    #[allow(dead_code, reason = "for the ledger")]
     pub(crate) fn carried(
         &mut self,
         process: ProcessKey,
@@ -174,9 +175,7 @@ impl GoPrograms {
         };
         let carried = following.follow(carriers);
         // All of this may have been another process's by now.
-        let is_running = processes::started(process.pid)
-            .is_some_and(|started| started == process.start_time_ns / processes::TICK_NS);
-        is_running.then_some(carried).ok_or_else(|| "it has ended".to_owned())
+        processes::is_running(process).then_some(carried).ok_or_else(|| "it has ended".to_owned())
     }
 
     fn go_program(&mut self, pid: u32) -> Option<(&mut GoProgram, File)> {
@@ -245,10 +244,7 @@ fn look_into(
 ) -> Result<GoLook, String> {
     let areas = Areas::of(pid).map_err(|error| unreadable(&error))?;
     let Opened { memory, bias } = Opened::open(pid, &program.executable)?;
-    let is_same = |asked: &Asked| {
-        let target = fs::read_link(format!("/proc/{pid}/fd/{}", asked.fd));
-        target.is_ok_and(|it| it.as_os_str() == format!("socket:[{}]", asked.inode).as_str())
-    };
+    let is_same = |asked: &Asked| is_same(pid, asked);
     let layout = program.layout(file);
     let look = Look::new(&memory, areas, bias, &is_same);
     let mut look = look.take(program, &layout, registrations, asked);

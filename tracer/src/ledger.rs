@@ -14,7 +14,6 @@ mod prologue;
 use std::{
     collections::BTreeMap,
     fs, io,
-    os::unix::fs::MetadataExt as _,
     time::{Duration, Instant},
 };
 
@@ -24,6 +23,7 @@ use tracer_core::{Input, Ledger, ProcessKey, StackId, Timestamp};
 use self::{followed::Followed, page::Entry};
 use crate::{
     clock,
+    file_key::FileKey,
     go::{Carrier, GoPrograms},
     processes::TICK_NS,
     source::kernel::Kernel,
@@ -60,7 +60,7 @@ enum Standing {
     /// It has hooks.
     Followed(Box<Followed>),
     /// It has none, for as long as it runs this program.
-    Left { program: (u64, u64), reason: Option<String> },
+    Left { program: FileKey, reason: Option<String> },
 }
 
 impl From<ProcessKey> for Process {
@@ -216,9 +216,8 @@ fn carrier(key: &LedgerKey) -> Option<Carrier> {
 }
 
 /// Device and inode of the file that a process runs.
-fn program_file(pid: u32) -> io::Result<(u64, u64)> {
-    let metadata = fs::metadata(format!("/proc/{pid}/exe"))?;
-    Ok((metadata.dev(), metadata.ino()))
+fn program_file(pid: u32) -> io::Result<FileKey> {
+    Ok(FileKey::of(&fs::metadata(format!("/proc/{pid}/exe"))?))
 }
 
 /// Each hook takes a descriptor, and the usual limit is one for programs that wait with `select`.

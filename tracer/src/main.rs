@@ -11,6 +11,7 @@ mod family;
 mod file_key;
 mod go;
 mod ledger;
+mod mappings;
 mod observer;
 mod outlet;
 mod pace;

@@ -157,7 +157,7 @@ fn refused(what: &str, error: &io::Error) -> String {
 }
 
 /// The descriptor still is the connection that was asked about.
-fn is_same(pid: u32, asked: &Asked) -> bool {
+pub(crate) fn is_same(pid: u32, asked: &Asked) -> bool {
     is_socket(format!("/proc/{pid}/fd/{}", asked.fd), asked.inode)
 }
 

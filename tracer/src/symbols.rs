@@ -11,7 +11,6 @@
 //! (`return_address.rs`).
 
 mod frame;
-mod mappings;
 mod modules;
 mod perf_map;
 mod return_address;
@@ -28,13 +27,13 @@ use tracer_core::{CallSite, Input, ProcessKey, StackId};
 pub(crate) use self::rules::Rules;
 use self::{
     frame::{Frame, Language, base_name},
-    mappings::{Mapping, Mappings, Source},
     modules::Modules,
     perf_map::PerfMaps,
     rules::{Kind, Ruling},
 };
 use crate::{
     go::{GoCode, GoFrame, GoPrograms, memory::ProcessMemory},
+    mappings::{Mapping, Mappings, Source},
     processes,
     source::stacks::UserStack,
 };

@@ -1,7 +1,7 @@
 //! The kernel side of the ledger: its programs, hung on functions of a process, and its map, which
 //! says what responses are out.
 
-use std::{fs, num::NonZeroU32, os::fd::AsFd as _};
+use std::{num::NonZeroU32, os::fd::AsFd as _};
 
 use anyhow::{Context as _, bail};
 use aya::{
@@ -18,7 +18,7 @@ use super::{
     kernel::{Kernel, one_line},
     map_batch,
 };
-use crate::go::LedgerHook;
+use crate::{go::LedgerHook, mappings::Mappings};
 
 /// Where in `struct pt_regs` the first two arguments of a Go function are, in bytes
 /// ([`Settings::go_arguments`](tracer_common::Settings::go_arguments)). The layout is that of
@@ -95,8 +95,8 @@ impl Kernel {
     /// One line: why not.
     pub(crate) fn try_uprobe(&mut self) -> anyhow::Result<()> {
         let address = (never_called as extern "C" fn() as *const ()).expose_provenance() as u64;
-        let maps = fs::read("/proc/self/maps").context("cannot read /proc/self/maps")?;
-        let offset = offset_in_file(&String::from_utf8_lossy(&maps), address);
+        let mappings = Mappings::of(std::process::id()).context("cannot read /proc/self/maps")?;
+        let offset = mappings.holding(address).and_then(|mapping| mapping.offset_in_file(address));
         let offset = offset.context("this program is not in /proc/self/maps")?;
         // It detaches at once.
         self.attach_uprobe("go_close", "/proc/self/exe", offset, UProbeScope::CallingProcess)?;
@@ -142,37 +142,6 @@ extern "C" fn never_called() {
     std::hint::black_box(());
 }
 
-/// Where in its file the code at an address is, by `/proc/PID/maps`.
-fn offset_in_file(maps: &str, address: u64) -> Option<u64> {
-    maps.lines().find_map(|line| {
-        let mut words = line.split_ascii_whitespace();
-        let (start, end) = words.next()?.split_once('-')?;
-        let offset = words.nth(1)?;
-        let number = |digits| u64::from_str_radix(digits, 16).ok();
-        let (start, end, offset) = (number(start)?, number(end)?, number(offset)?);
-        (start..end).contains(&address).then(|| offset + (address - start))
-    })
-}
-
 fn refused(error: &(dyn std::error::Error + 'static)) -> anyhow::Error {
     anyhow::anyhow!("{}", one_line(error))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn code_is_found_in_its_file() {
-        let maps = "\
-            00400000-00401000 r--p 00000000 08:01 17 /bin/program\n\
-            00401000-00403000 r-xp 00001000 08:01 17 /bin/program (deleted)\n\
-            7f0000000000-7f0000002000 rw-p 00000000 00:00 0\n";
-        let offset = |address| offset_in_file(maps, address);
-        assert_eq!(offset(0x40_0fff), Some(0xfff));
-        assert_eq!(offset(0x40_1000), Some(0x1000));
-        assert_eq!(offset(0x40_2abc), Some(0x2abc));
-        assert_eq!(offset(0x40_3000), None);
-        assert_eq!(offset_in_file("nonsense\n1-2 x\n", 1), None);
-    }
 }

@@ -13,11 +13,8 @@ use blazesym::symbolize::{
 };
 use cpp_demangle::Symbol;
 
-use super::{
-    frame::{Frame, Language},
-    mappings::{Mapping, Source},
-};
-use crate::file_key::FileKey;
+use super::frame::{Frame, Language};
+use crate::{file_key::FileKey, mappings::Mapping};
 
 /// Most modules that are kept open, with one descriptor each and one for a debug file.
 const MODULES_MAX: usize = 16;
@@ -49,10 +46,11 @@ impl Modules {
         mapping: &Mapping,
         address: u64,
     ) -> Vec<Frame<'static>> {
-        let Source::File { path, offset, .. } = &mapping.source else { return Vec::new() };
+        let (Some(path), Some(offset)) = (mapping.path(), mapping.offset_in_file(address)) else {
+            return Vec::new();
+        };
         let Some(key) = self.open(pid, mapping) else { return Vec::new() };
         let Some(module) = self.known.get_mut(&key) else { return Vec::new() };
-        let offset = address.wrapping_sub(mapping.start).wrapping_add(*offset);
         // The file is the process's, which may have made it as it likes.
         let frames = catch_unwind(AssertUnwindSafe(|| module.frames(offset, path)));
         frames.unwrap_or_else(|_| {

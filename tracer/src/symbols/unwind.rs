@@ -18,7 +18,7 @@ use gimli::{
 use object::{Object as _, ObjectSection as _, ObjectSegment as _, ReadCache};
 use tracer_common::StackTop;
 
-use super::mappings::{Mapping, Source};
+use crate::mappings::Mapping;
 
 /// Larger tables are not a linker's work.
 const TABLE_MAX: u64 = 64 << 20;
@@ -27,8 +27,7 @@ const TABLE_MAX: u64 = 64 << 20;
 /// words that were kept do not reach so far.
 pub(super) fn return_address(pid: u32, mapping: &Mapping, top: &StackTop) -> Option<u64> {
     let (path, _) = mapping.file(pid)?;
-    let Source::File { offset, .. } = &mapping.source else { return None };
-    let offset = top.instruction.checked_sub(mapping.start)?.checked_add(*offset)?;
+    let offset = mapping.offset_in_file(top.instruction)?;
     // The file is the process's, which may have made it as it likes.
     let distance = catch_unwind(AssertUnwindSafe(|| distance(&path, offset))).ok()??;
     let index = distance.checked_sub(8).filter(|it| it.is_multiple_of(8))? / 8;

@@ -9,18 +9,18 @@ use std::{
 
 /// The executable memory of a process.
 #[derive(Debug, Default)]
-pub(super) struct Mappings(Vec<Mapping>);
+pub(crate) struct Mappings(Vec<Mapping>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Mapping {
-    pub(super) start: u64,
-    pub(super) end: u64,
-    pub(super) source: Source,
+pub(crate) struct Mapping {
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+    pub(crate) source: Source,
 }
 
 /// Where code comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Source {
+pub(crate) enum Source {
     /// A file: its path as the process sees it, and where in it the mapping begins.
     File { path: String, offset: u64, inode: u64 },
     /// The kernel's own pages.
@@ -32,7 +32,7 @@ pub(super) enum Source {
 impl Mappings {
     /// # Errors
     /// The file cannot be read: no such process, or not ours to look at.
-    pub(super) fn of(pid: u32) -> io::Result<Self> {
+    pub(crate) fn of(pid: u32) -> io::Result<Self> {
         // Paths in it are whatever bytes the process chose.
         Ok(Self::parse(&String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/maps"))?)))
     }
@@ -44,7 +44,7 @@ impl Mappings {
     }
 
     /// The mapping with the code at an address.
-    pub(super) fn holding(&self, address: u64) -> Option<&Mapping> {
+    pub(crate) fn holding(&self, address: u64) -> Option<&Mapping> {
         let after = self.0.partition_point(|mapping| mapping.start <= address);
         self.0.get(after.checked_sub(1)?).filter(|mapping| address < mapping.end)
     }
@@ -52,16 +52,22 @@ impl Mappings {
 
 impl Mapping {
     /// The path of the file, as the process sees it.
-    pub(super) fn path(&self) -> Option<&str> {
+    pub(crate) fn path(&self) -> Option<&str> {
         match &self.source {
             Source::File { path, .. } => Some(path),
             Source::Kernel | Source::Generated => None,
         }
     }
 
+    /// Where in its file the code at an address in the mapping is.
+    pub(crate) fn offset_in_file(&self, address: u64) -> Option<u64> {
+        let Source::File { offset, .. } = &self.source else { return None };
+        address.checked_sub(self.start)?.checked_add(*offset)
+    }
+
     /// The file itself, also if it was deleted or is in another mount namespace: a path that leads
     /// to it, and what it is. `None` if it cannot be had, or is nothing to read symbols from.
-    pub(super) fn file(&self, pid: u32) -> Option<(PathBuf, Metadata)> {
+    pub(crate) fn file(&self, pid: u32) -> Option<(PathBuf, Metadata)> {
         let Source::File { path, inode, .. } = &self.source else { return None };
         let link = format!("/proc/{pid}/map_files/{:x}-{:x}", self.start, self.end);
         // Whether these links may be followed is up to CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE.
