@@ -4,6 +4,7 @@ use core::fmt;
 ///
 /// The address of a `struct sock` is reused; a cookie is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct ConnectionId(pub u64);
 
 impl fmt::Display for ConnectionId {

@@ -244,8 +244,14 @@ fn moment(record: &SocketRecord, stamp: u32, constants: KernelConstants) -> Time
     #[expect(clippy::cast_possible_truncation, reason = "the kernel compares the low half too")]
     let age = (record.jiffies as u32).wrapping_sub(stamp);
     let age = if age > u32::MAX - 1_000 { 0 } else { age };
-    let age_ms = u64::from(age) * 1_000 / u64::from(constants.jiffies_per_second.max(1));
-    Timestamp::from_ns(record.at_ns).before_ms(age_ms)
+    let age_ns = u64::from(age) * tick_ns(constants.jiffies_per_second);
+    Timestamp::from_ns(record.at_ns.saturating_sub(age_ns))
+}
+
+/// How long a jiffy takes, in nanoseconds, as the kernel rounds it (`TICK_NSEC`).
+pub fn tick_ns(jiffies_per_second: u32) -> u64 {
+    let rate = u64::from(jiffies_per_second.max(1));
+    (1_000_000_000 + rate / 2) / rate
 }
 
 fn state(number: u8) -> Result<TcpState, DecodeError> {

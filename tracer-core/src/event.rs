@@ -4,6 +4,7 @@ use crate::{Comm, ConnectionId, ProcessKey, StackId, TcpState, Timestamp};
 
 /// A lifecycle event: [`tracer_common::EventRecord`] with its numbers given meaning.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Event {
     /// When it happened.
     pub at: Timestamp,
@@ -21,6 +22,7 @@ pub struct Event {
 
 /// What happened to a socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub enum Happening {
     /// A process called `connect`; `None` if it is outside the tracer's pid namespace.
     Connected(Option<Actor>),
@@ -39,6 +41,7 @@ pub enum Happening {
 
 /// The process in whose context something happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Actor {
     /// Which process.
     pub key: ProcessKey,

@@ -5,6 +5,7 @@ use crate::{CallSite, Event, Ledger, ProcessFacts, Readers, Snapshot, Timestamp}
 /// Everything that can happen to the detector. The ordered stream of these is the recording of a
 /// run, and the same stream always gives the same findings.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub enum Input {
     /// What this host lets the tool see; the first input of a run.
     Host(HostFacts),
@@ -34,6 +35,7 @@ pub enum Input {
 
 /// Fixed facts about the host and the run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct HostFacts {
     /// When the run began.
     pub started_at: Timestamp,
@@ -48,6 +50,7 @@ pub struct HostFacts {
 
 /// Running totals of what the sources could not deliver.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Loss {
     /// Events that found the ring buffer full.
     pub ring_full: u64,

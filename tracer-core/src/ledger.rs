@@ -7,10 +7,12 @@ use crate::{ProcessKey, Timestamp};
 
 /// A user stack that the kernel side keeps: its number there. Equal stacks have one number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct StackId(pub u32);
 
 /// The page of one process, whole: what is not on it was given back.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Ledger {
     /// Whose.
     pub process: ProcessKey,
@@ -26,6 +28,7 @@ pub struct Ledger {
 /// A response that was handed out: its body was neither read to the end nor closed, and its
 /// connection (or, in HTTP/2, stream) is still its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct OpenResponse {
     /// The descriptor of its connection in that process, verified to be an open TCP socket.
     pub fd: u32,
@@ -39,6 +42,7 @@ pub struct OpenResponse {
 
 /// A stream of HTTP/2 (RFC 9113 section 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct HttpStream {
     /// Its number.
     pub id: u32,
@@ -51,6 +55,7 @@ pub struct HttpStream {
 
 /// The answer to [`Question::CallSite`](crate::Question::CallSite).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct CallSite {
     /// In which process.
     pub process: ProcessKey,
@@ -65,6 +70,7 @@ pub struct CallSite {
 
 /// How many goroutines of a Go process do what, beside its connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Goroutines {
     /// All of them.
     pub total: u64,

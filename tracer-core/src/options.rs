@@ -1,5 +1,6 @@
 /// Thresholds and limits; the core's whole configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Options {
     /// T: how long a connection must have been silent before it is suspicious.
     pub idle_ms: u64,

@@ -4,6 +4,7 @@ use crate::Timestamp;
 
 /// One process, told apart from an earlier one with the same pid by when it started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct ProcessKey {
     /// When the process started, in nanoseconds since boot (`task_struct.start_boottime` of the
     /// thread group leader). First, so that the order of keys is the order of births.
@@ -25,6 +26,7 @@ impl ProcessKey {
 /// Invalid UTF-8 is replaced when it is decoded. Nothing else is: sinks escape what their medium
 /// cannot take.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Comm(pub String);
 
 impl Comm {
@@ -38,6 +40,7 @@ impl Comm {
 /// What `/proc` says of a process, asked for by the core for the processes it suspects
 /// ([`Detector::questions`](crate::Detector::questions)).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct ProcessFacts {
     /// Which process.
     pub key: ProcessKey,

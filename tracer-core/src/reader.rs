@@ -6,6 +6,7 @@ use crate::{ConnectionId, Goroutines, ProcessKey, Timestamp};
 
 /// Who would notice data or an end of stream arriving on the connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub enum Reader {
     /// Not known: never counted as evidence.
     #[default]
@@ -44,6 +45,7 @@ impl Reader {
 
 /// The answer to [`Question::Readers`](crate::Question::Readers).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Readers {
     /// The process that was looked into.
     pub process: ProcessKey,
@@ -59,6 +61,7 @@ pub struct Readers {
 
 /// What is known of one connection's reader.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct ReaderFacts {
     /// Which socket.
     pub id: ConnectionId,
@@ -72,6 +75,7 @@ pub struct ReaderFacts {
 
 /// A connection of Go's `net/http` client, as found in the stack of its `readLoop` goroutine.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct HttpConnection {
     /// What `readLoop` waits for.
     pub stage: HttpStage,
@@ -86,6 +90,7 @@ pub struct HttpConnection {
 
 /// What the `readLoop` goroutine of an HTTP client connection waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub enum HttpStage {
     /// For the application to read the response's body to its end, or to close it
     /// (`runtime.selectgo`). While an application reads, it is the reader.

@@ -9,6 +9,7 @@ use crate::{Comm, ConnectionId, ProcessKey, TcpState, Timer, Timestamp};
 
 /// Everything that one pass of the iterator saw.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Snapshot {
     /// When the pass began. A socket opened after this may be missing from it.
     pub started_at: Timestamp,
@@ -29,6 +30,7 @@ pub struct Snapshot {
 
 /// What one pass saw of one socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct SocketFacts {
     /// Which socket.
     pub id: ConnectionId,
@@ -36,7 +38,7 @@ pub struct SocketFacts {
     pub inode: u64,
     /// Inode number of its network namespace.
     pub netns: u32,
-    /// When this was read.
+    /// When this was read, or the pass began.
     pub at: Timestamp,
     /// Its state.
     pub state: TcpState,
@@ -122,6 +124,7 @@ impl SocketFacts {
 
 /// One file descriptor that refers to a socket.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Owner {
     /// The process that holds it.
     pub key: ProcessKey,
@@ -135,6 +138,7 @@ pub struct Owner {
 
 /// A process that holds TCP sockets.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Holder {
     /// Which process.
     pub key: ProcessKey,

@@ -3,6 +3,7 @@
 /// The core never asks for the time: every [`Input`](crate::Input) brings its own.
 /// Durations are plain integers named by unit (`idle_ms`, `age_s`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Timestamp(u64);
 
 impl Timestamp {

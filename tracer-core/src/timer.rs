@@ -2,6 +2,7 @@
 /// named after what the kernel will do when it expires. Keepalive has a timer of its own, which is
 /// not among these.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub enum Timer {
     /// None (0): nothing is in flight and nothing waits to be sent.
     #[default]

@@ -61,6 +61,7 @@ impl fmt::Display for Verdict {
 
 /// How sure a verdict is, from least to most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub enum Confidence {
     /// Worth knowing, not a leak.
     Info,

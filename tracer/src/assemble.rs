@@ -41,7 +41,10 @@ impl Assembly {
         }
     }
 
-    fn add_facts(&mut self, mut facts: SocketFacts) {
+    /// All that one pass shows is dated by when it began: that is never later than when it was so,
+    /// and what does not change from one look to the next differs in nothing else.
+    fn add_facts(&mut self, facts: SocketFacts) {
+        let mut facts = SocketFacts { at: self.snapshot.started_at, ..facts };
         match self.places.entry(facts.id) {
             Entry::Vacant(place) => {
                 place.insert(self.snapshot.sockets.len());

@@ -24,7 +24,7 @@ use crate::{
     readers::ReaderLooks,
     scope::Scope,
     source::{
-        jiffies,
+        jiffies::{self, SteadyClock},
         kernel::{Kernel, KernelOptions},
         ring_buffer::{EventRing, LogRing},
     },
@@ -56,7 +56,7 @@ pub(crate) struct Observer {
     holders: Vec<ProcessKey>,
     symbols: Symbols,
     /// Known from the first record on.
-    jiffies_per_second: Option<u32>,
+    clock: Option<SteadyClock>,
     /// Events of other sockets than these are kept back in the kernel.
     only_tracked: bool,
     /// The sockets of the latest snapshot, if not all are asked for: what was in scope stays in it
@@ -107,7 +107,7 @@ impl Observer {
             ledgers: is_followed.then(|| Ledgers::new(plan.options.idle_ms / LEDGER_PART)),
             holders: Vec::new(),
             symbols: Symbols::new(rules),
-            jiffies_per_second: None,
+            clock: None,
             only_tracked,
             followed: BTreeSet::new(),
             loss: Loss::default(),
@@ -208,7 +208,7 @@ impl Observer {
         self.follow_processes()?;
         let mut snapshot = self.pass()?;
         if snapshot.is_none() {
-            self.jiffies_per_second = Some(self.measure_jiffies()?);
+            self.clock = Some(SteadyClock::new(self.measure_jiffies()?));
             snapshot = self.pass()?;
         }
         let snapshot = snapshot.context("the kernel's clock makes no sense: try again")?;
@@ -221,16 +221,18 @@ impl Observer {
 
     /// One pass; `None` if the rate of the kernel's coarse clock does not follow from it.
     fn pass(&mut self) -> Result<Option<Snapshot>> {
-        let Self { kernel, scope, family, followed, jiffies_per_second, .. } = self;
+        let Self { kernel, scope, family, followed, clock: steady, .. } = self;
         let fin_flag = kernel.layout().done_flag;
         let mut assembly = Assembly::new(clock::now());
         let mut unknown = false;
         let stats = kernel.walk(&mut |record: &SocketRecord| {
-            let fit = || jiffies::fit(record.jiffies, record.at_ns);
-            *jiffies_per_second = jiffies_per_second.or_else(fit);
-            match *jiffies_per_second {
-                Some(jiffies_per_second) => {
-                    assembly.add(record, KernelConstants { jiffies_per_second, fin_flag });
+            let fit = || jiffies::fit(record.jiffies, record.at_ns).map(SteadyClock::new);
+            *steady = steady.or_else(fit);
+            match steady {
+                Some(clock) => {
+                    let jiffies_per_second = clock.jiffies_per_second;
+                    let constants = KernelConstants { jiffies_per_second, fin_flag };
+                    assembly.add(&clock.steady(record), constants);
                 }
                 None => unknown = true,
             }

@@ -3,6 +3,9 @@
 //! How many jiffies make a second (`CONFIG_HZ`) is written nowhere that a program can rely on; it
 //! follows from how far the counter has come. `sysconf(_SC_CLK_TCK)` is another number.
 
+use tracer_common::SocketRecord;
+use tracer_core::decode;
+
 /// The rates that a kernel can be configured with (`kernel/Kconfig.hz`).
 const RATES_HZ: [u32; 4] = [100, 250, 300, 1000];
 
@@ -39,6 +42,41 @@ pub(crate) fn fit_rate(earlier: (u64, u64), later: (u64, u64)) -> Option<u32> {
     }))
 }
 
+/// How far the counter may be from where it is expected before that is set right: more than it is
+/// ever late by.
+const DRIFT_MAX_NS: u64 = 50_000_000;
+
+/// Reads the fine clock in whole ticks of the coarse one, so that a stamp of that is the same moment
+/// whenever it is looked at. Read side by side, the two differ by a part of a tick, every time by
+/// another one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SteadyClock {
+    pub(crate) jiffies_per_second: u32,
+    /// Jiffies and nanoseconds at one moment.
+    reading: Option<(u64, u64)>,
+}
+
+impl SteadyClock {
+    pub(crate) const fn new(jiffies_per_second: u32) -> Self {
+        Self { jiffies_per_second, reading: None }
+    }
+
+    /// The record as if it had been read at a tick.
+    pub(crate) fn steady(&mut self, record: &SocketRecord) -> SocketRecord {
+        let tick_ns = decode::tick_ns(self.jiffies_per_second);
+        let expected = self.reading.and_then(|(jiffies, at_ns)| {
+            let ticks = record.jiffies.checked_signed_diff(jiffies)?;
+            at_ns.checked_add_signed(ticks.checked_mul(tick_ns.try_into().ok()?)?)
+        });
+        let is_near = |at_ns: &u64| at_ns.abs_diff(record.at_ns) <= DRIFT_MAX_NS;
+        let at_ns = expected.filter(is_near).unwrap_or_else(|| {
+            self.reading = Some((record.jiffies, record.at_ns));
+            record.at_ns
+        });
+        SocketRecord { at_ns, ..*record }
+    }
+}
+
 /// The only item there is.
 fn only(mut items: impl Iterator<Item = u32>) -> Option<u32> {
     let item = items.next()?;
@@ -47,7 +85,32 @@ fn only(mut items: impl Iterator<Item = u32>) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use zerocopy::FromZeros as _;
+
     use super::*;
+
+    #[test]
+    fn a_stamp_is_the_same_moment_at_every_look() {
+        for rate in RATES_HZ {
+            let mut clock = SteadyClock::new(rate);
+            let tick_ns = decode::tick_ns(rate);
+            let record = |ticks: u64, late_ns: u64| {
+                let mut record = SocketRecord::new_zeroed();
+                (record.jiffies, record.at_ns) =
+                    (9_000 + ticks, 5_000_000_000 + ticks * tick_ns + late_ns);
+                record
+            };
+            let first = clock.steady(&record(0, 700)).at_ns;
+            for (ticks, late_ns) in [(1, 0), (2, tick_ns - 1), (3_600 * u64::from(rate), 5)] {
+                assert_eq!(clock.steady(&record(ticks, late_ns)).at_ns, first + ticks * tick_ns);
+            }
+            // Ticks were lost, and the counter stays behind by so many.
+            let behind = record(10, DRIFT_MAX_NS + 2 * tick_ns);
+            assert_eq!(clock.steady(&behind).at_ns, behind.at_ns);
+            let later = clock.steady(&record(11, DRIFT_MAX_NS + 2 * tick_ns + 3)).at_ns;
+            assert_eq!(later, behind.at_ns + tick_ns);
+        }
+    }
 
     /// What the counter of a kernel with this rate shows.
     fn jiffies_at(uptime_ms: i64, rate: u32) -> u64 {
