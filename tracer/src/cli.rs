@@ -1,6 +1,8 @@
 //! The command line. clap's types stop here: what leaves is a [`Plan`] and a [`Form`].
 
+mod recordings;
 mod size;
+mod thresholds;
 
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
@@ -9,6 +11,9 @@ use ipnet::{IpNet, Ipv4Net};
 use jiff::SignedDuration;
 use tracer_core::{Confidence, Options};
 
+pub(crate) use recordings::{At, Record, Replay};
+use thresholds::Thresholds;
+
 use crate::scope::Scope;
 
 /// How long `audit` looks by default: long enough to see whether anything moves.
@@ -16,9 +21,6 @@ const AUDIT_FOR: Duration = Duration::from_secs(3);
 
 /// Longer ones are mistakes.
 const DURATION_MAX: Duration = Duration::from_hours(366 * 24);
-
-/// The growth rule compares this many windows.
-const GROWTH_WINDOWS: u32 = 5;
 
 /// There is a look in each window while something changes.
 const GROWTH_MIN: Duration = Duration::from_secs(5);
@@ -32,6 +34,8 @@ Examples:
   sudo tracer audit                      look once at every process on this host
   sudo tracer audit -p 4711 -o json      the same for scripts
   sudo tracer --csv leaks.csv            watch everything and keep a record
+  sudo tracer record night.rec           watch everything and keep all that was seen
+  tracer replay night.rec --idle 10s     judge it again, on any machine
 
 Exit codes: 0 nothing leaked, 1 leaks found, 2 could not run, 3 nothing found but not all was seen.";
 
@@ -56,6 +60,10 @@ pub(crate) enum Command {
     /// Look once, judge and exit; sockets older than the tool are included.
     #[command(after_help = EXAMPLES)]
     Audit(Box<Watch>),
+    /// Watch, and keep all that is seen, for `tracer replay`.
+    Record(Box<Record>),
+    /// Judge what was recorded, again or otherwise; needs no root.
+    Replay(Box<Replay>),
     /// Say what this host allows, and what each lack costs.
     Doctor,
     /// Trace a leaking program of our own, to see what it looks like.
@@ -77,9 +85,13 @@ pub(crate) struct Watch {
     #[command(flatten)]
     selection: Selection,
     #[command(flatten)]
-    judgement: Judgement,
+    thresholds: Thresholds,
     #[command(flatten)]
-    pub(crate) appearance: Appearance,
+    looks: Looks,
+    #[command(flatten)]
+    appearance: Appearance,
+    #[command(flatten)]
+    tape: recordings::Tape,
 }
 
 #[derive(Debug, Args)]
@@ -115,26 +127,8 @@ struct Selection {
 }
 
 #[derive(Debug, Args)]
-#[command(next_help_heading = "What counts")]
-struct Judgement {
-    /// How long a connection must have been silent
-    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = positive)]
-    idle: Duration,
-    /// How many alike it takes to be more than possible
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = count)]
-    min_count: usize,
-    /// So many dead connections a pool may keep by oversight, a large one twice as many
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = count)]
-    pool_size: usize,
-    /// How long connections must have been idle to be a pool that nobody uses
-    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = positive)]
-    pool_idle: Duration,
-    /// Unread data up to this size is TLS session tickets
-    #[arg(long, value_name = "BYTES", default_value = "4KiB", value_parser = size::parse)]
-    min_unread: u64,
-    /// How long their number must have been rising
-    #[arg(long, value_name = "DURATION", default_value = "3m", value_parser = growth)]
-    growth_for: Duration,
+#[command(next_help_heading = "How to look")]
+struct Looks {
     /// Stop after this long; 0s is a single look [default: until Ctrl-C; audit: 3s]
     #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     duration: Option<Duration>,
@@ -146,12 +140,6 @@ struct Judgement {
     /// `application package NAME` below a line `[go]` takes one back
     #[arg(long, value_name = "FILE")]
     call_sites: Option<PathBuf>,
-    /// Exit with 1 from this confidence on
-    #[arg(long, value_name = "CONFIDENCE", default_value = "likely", ignore_case = true)]
-    fail_on: FailOn,
-    /// Connections without a finding too
-    #[arg(long)]
-    all: bool,
 }
 
 /// How long the demo is to run, and how to show it.
@@ -164,32 +152,33 @@ pub(crate) struct Demo {
     appearance: Appearance,
 }
 
-/// How to show it.
+/// How to show it, and what is not shown unless it is asked for.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "How to show it")]
 pub(crate) struct Appearance {
-    /// Format of the standard output
-    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
-    output: Output,
+    #[command(flatten)]
+    showing: Showing,
+    /// Command lines too; they often hold secrets
+    #[arg(long)]
+    cmdline: bool,
+}
+
+/// How to show it.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "How to show it")]
+struct Showing {
+    /// Format of the standard output [default: table]
+    #[arg(short, long, value_name = "FORMAT")]
+    output: Option<Output>,
     /// Also keep a record of every connection that gets, changes or loses a verdict
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
     /// More columns
     #[arg(short, long)]
     wide: bool,
-    /// Command lines too; they often hold secrets
-    #[arg(long)]
-    cmdline: bool,
     /// Diagnostics, the kernel side's included, on standard error
     #[arg(short, long)]
     verbose: bool,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum FailOn {
-    Certain,
-    Likely,
-    Possible,
 }
 
 /// Formats of the standard output.
@@ -244,60 +233,67 @@ pub(crate) struct Form {
     /// Show only how it ended.
     pub(crate) only_at_the_end: bool,
     pub(crate) verbose: bool,
+    /// Where to record what is seen.
+    pub(crate) tape: Option<Tape>,
+}
+
+/// The file of a recording.
+#[derive(Clone, Debug)]
+pub(crate) struct Tape {
+    pub(crate) path: PathBuf,
+    /// It does not get larger than this.
+    pub(crate) max_bytes: Option<u64>,
 }
 
 impl Watch {
     /// The plan and form of watching live.
     pub(crate) fn live(self) -> (Plan, Form) {
-        let form = self.appearance.form(false);
+        let form = self.form(false);
         (self.plan(None), form)
     }
 
     /// The plan and form of an audit.
     pub(crate) fn audit(self) -> (Plan, Form) {
-        let form = self.appearance.form(true);
+        let form = self.form(true);
         (self.plan(Some(AUDIT_FOR)), form)
     }
 
+    fn form(&self, only_at_the_end: bool) -> Form {
+        Form { tape: self.tape.tape(), ..self.appearance.showing.form(only_at_the_end) }
+    }
+
     fn plan(self, duration: Option<Duration>) -> Plan {
-        let Self { selection, judgement, appearance } = self;
-        let options = Options {
-            idle_ms: milliseconds(judgement.idle),
-            count_min: judgement.min_count,
-            pool_size: judgement.pool_size,
-            pool_idle_ms: milliseconds(judgement.pool_idle),
-            unread_min_bytes: judgement.min_unread,
-            window_ms: milliseconds(judgement.growth_for / GROWTH_WINDOWS),
-            all: judgement.all,
-            scoped: !selection.pids.is_empty(),
-            ..Options::default()
-        };
+        let Self { selection, thresholds, looks, appearance, tape: _ } = self;
+        let scoped = !selection.pids.is_empty();
+        let options = thresholds.options(Options { scoped, ..Options::default() });
         let once = duration.is_some();
-        let duration = judgement.duration.or(duration);
+        let duration = looks.duration.or(duration);
+        let idle = Duration::from_millis(options.idle_ms);
         Plan {
-            follow: selection.follow(duration.is_none_or(|duration| duration > judgement.idle)),
+            follow: selection.follow(duration.is_none_or(|duration| duration > idle)),
             scope: selection.scope(),
             options,
             once,
             duration,
-            interval: judgement.interval,
-            call_sites: judgement.call_sites,
-            fail_on: judgement.fail_on.confidence(),
+            interval: looks.interval,
+            call_sites: looks.call_sites,
+            fail_on: thresholds.fail_on().unwrap_or(Confidence::Likely),
             cmdline: appearance.cmdline,
-            verbose: appearance.verbose,
+            verbose: appearance.showing.verbose,
         }
     }
 }
 
-impl Appearance {
+impl Showing {
     /// The form, for a run that shows itself or only its end.
-    pub(crate) fn form(&self, only_at_the_end: bool) -> Form {
+    fn form(&self, only_at_the_end: bool) -> Form {
         Form {
-            output: self.output,
+            output: self.output.unwrap_or(Output::Table),
             csv: self.csv.clone(),
             wide: self.wide,
             only_at_the_end,
             verbose: self.verbose,
+            tape: None,
         }
     }
 }
@@ -315,9 +311,9 @@ impl Demo {
             call_sites: None,
             fail_on: Confidence::Likely,
             cmdline: self.appearance.cmdline,
-            verbose: self.appearance.verbose,
+            verbose: self.appearance.showing.verbose,
         };
-        (plan, self.appearance.form(false))
+        (plan, self.appearance.showing.form(false))
     }
 }
 
@@ -344,16 +340,6 @@ impl Selection {
             local_ports: self.local_ports.into_iter().collect(),
             remote_ports: self.remote_ports.into_iter().collect(),
             remotes: self.remotes,
-        }
-    }
-}
-
-impl FailOn {
-    const fn confidence(self) -> Confidence {
-        match self {
-            Self::Certain => Confidence::Certain,
-            Self::Likely => Confidence::Likely,
-            Self::Possible => Confidence::Possible,
         }
     }
 }

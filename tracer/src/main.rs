@@ -1,5 +1,6 @@
 //! Finds leaked TCP connections on a live host and names who leaked them.
 
+mod append;
 mod assemble;
 mod cli;
 mod clock;
@@ -10,6 +11,7 @@ mod exit_code;
 mod family;
 mod file_key;
 mod go;
+mod judge;
 mod ledger;
 mod mappings;
 mod observer;
@@ -17,6 +19,8 @@ mod outlet;
 mod pace;
 mod processes;
 mod readers;
+mod recording;
+mod replay;
 mod scope;
 mod session;
 mod sink;
@@ -24,13 +28,14 @@ mod source;
 mod symbols;
 mod wall_clock;
 
-use std::{error::Error, io, process::ExitCode};
+use std::{env, error::Error, io, process::ExitCode};
 
 use anyhow::{Context as _, Result};
 use clap::{Parser as _, error::ErrorKind};
 
 use cli::{Cli, Command, Form, Plan};
 use outlet::Outlet;
+use recording::Head;
 use wall_clock::WallClock;
 
 fn main() -> ExitCode {
@@ -58,6 +63,14 @@ fn run(cli: Cli) -> Result<u8> {
             let (plan, form) = watched.audit();
             watch(&plan, form)
         }
+        Some(Command::Record(record)) => {
+            let (plan, form) = record.live();
+            watch(&plan, form)
+        }
+        Some(Command::Replay(replay)) => {
+            start_logging(replay.form().verbose);
+            replay::run(&replay)
+        }
         Some(Command::Doctor) => doctor::run(),
         Some(Command::Demo(demo)) => demo::run(&demo),
         Some(Command::DemoServer) => {
@@ -79,12 +92,25 @@ fn watch(plan: &Plan, form: Form) -> Result<u8> {
     let (host, kernel) = processes::host().context("cannot read /proc: is it mounted?")?;
     let clock = WallClock::now().context("cannot read the clock")?;
     let version = env!("CARGO_PKG_VERSION").to_owned();
+    let tape = form.tape.clone().map(|tape| {
+        let head = Head {
+            segment: 0,
+            version: version.clone(),
+            host: host.clone(),
+            kernel: kernel.clone(),
+            anchor: clock.into(),
+            options: plan.options,
+            fail_on: plan.fail_on,
+            arguments: env::args_os().skip(1).map(|it| it.to_string_lossy().into()).collect(),
+        };
+        (tape, head)
+    });
     let outlet = Outlet::open(form, sink::Context { version, host, kernel, clock })?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the event loop")?;
-    let report = runtime.block_on(session::run(plan, outlet))?;
+    let report = runtime.block_on(session::run(plan, outlet, tape))?;
     Ok(exit_code::of(&report, plan.fail_on))
 }
 

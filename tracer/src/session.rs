@@ -1,4 +1,4 @@
-//! The event loop. Inputs go one way: observer, detector, outlet. Time is asked for here.
+//! The event loop. Inputs go one way: observer, judge, outlet. Time is asked for here.
 
 use std::{
     sync::{
@@ -17,14 +17,16 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     time::{Instant, sleep_until},
 };
-use tracer_core::{Detector, Input, Question, Report};
+use tracer_core::{Input, Question, Report};
 
 use crate::{
-    cli::Plan,
+    cli::{Plan, Tape},
     clock,
+    judge::Judge,
     observer::Observer,
     outlet::{self, Outlet, Shown},
     pace::Pace,
+    recording::{Head, Recorder},
 };
 
 /// After this long no further process is looked into for readers at one look.
@@ -32,38 +34,48 @@ const READERS_MAX: Duration = Duration::from_secs(1);
 /// What shells add to the number of a signal that ended a program.
 const FAILED_BY_SIGNAL: i32 = 128;
 
-/// Watches as planned, shows what is found, and gives the report it ended with.
+/// Watches as planned, shows what is found, records it if there is a `tape`, and gives the report it
+/// ended with.
 ///
 /// # Errors
-/// The first look failed, or the outlet did.
-pub(crate) async fn run(plan: &Plan, mut outlet: Outlet) -> Result<Report> {
+/// The first look failed, or the outlet or the recorder did.
+pub(crate) async fn run(
+    plan: &Plan,
+    mut outlet: Outlet,
+    tape: Option<(Tape, Head)>,
+) -> Result<Report> {
     let mut signals = Signals::new()?;
-    let mut session = Session::start(plan)?;
+    let mut session = Session::start(plan, tape)?;
     session.look()?;
     let end = plan.duration.and_then(|duration| Instant::now().checked_add(duration));
     let result = session.watch(&mut outlet, &mut signals, end).await;
     session.settle();
-    let report = session.detector.report();
-    outlet.keep(&report, &session.detector.take_changes());
-    // The record in the file is to be whole even if the screen is lost. Of two errors the first
-    // one says more.
+    let (report, changes) = session.judge.report();
+    outlet.keep(&report, &changes);
+    // What is in files is to be whole even if the screen is lost. Of several errors the first one
+    // says most.
+    let recorded = session.judge.finish();
     let finished = outlet.finish(&report);
-    result.and(finished).map(|_| report)
+    result.and(finished).and(recorded).map(|()| report)
 }
 
 struct Session {
     observer: Observer,
-    detector: Detector,
+    judge: Judge,
     pace: Pace,
 }
 
 impl Session {
-    fn start(plan: &Plan) -> Result<Self> {
+    fn start(plan: &Plan, tape: Option<(Tape, Head)>) -> Result<Self> {
         let (observer, host) = Observer::start(plan)?;
-        let mut detector = Detector::new(plan.options);
-        detector.handle(host);
+        // Only now: a run that cannot be is no reason to put an earlier recording aside.
+        let record =
+            |(tape, head): (Tape, Head)| Recorder::create(&tape.path, tape.max_bytes, head);
+        let recorder = tape.map(record).transpose()?;
+        let mut judge = Judge::new(plan.options, recorder);
+        judge.handle(host);
         let idle = Duration::from_millis(plan.options.idle_ms);
-        Ok(Self { observer, detector, pace: Pace::new(plan.interval, idle) })
+        Ok(Self { observer, judge, pace: Pace::new(plan.interval, idle) })
     }
 
     /// One look and one judgement.
@@ -71,28 +83,28 @@ impl Session {
         self.take_events();
         let before = clock::processor_time();
         let snapshot = self.observer.snapshot()?;
-        self.detector.handle(Input::Snapshot(snapshot));
+        self.judge.handle(Input::Snapshot(snapshot));
         // What happened meanwhile may be in no snapshot yet.
         self.take_events();
         for ledger in self.observer.ledgers() {
-            self.detector.handle(ledger);
+            self.judge.handle(ledger);
         }
         let begin = Instant::now();
         let mut unanswered = 0;
-        for question in self.detector.questions(clock::now()) {
+        for question in self.judge.questions(clock::now()) {
             // What is left over is asked again after the next look.
             if matches!(question, Question::Readers(..)) && begin.elapsed() > READERS_MAX {
                 unanswered += 1;
                 continue;
             }
             if let Some(input) = self.observer.answer(&question) {
-                self.detector.handle(input);
+                self.judge.handle(input);
             }
         }
-        self.detector.handle(Input::Unanswered(unanswered));
-        self.detector.handle(Input::Tick(clock::now()));
+        self.judge.handle(Input::Unanswered(unanswered));
+        self.judge.handle(Input::Tick(clock::now()));
         let took = clock::processor_time().saturating_sub(before);
-        self.pace.look(took, self.detector.take_stir());
+        self.pace.look(took, self.judge.take_stir());
         Ok(())
     }
 
@@ -106,15 +118,15 @@ impl Session {
     ) -> Result<()> {
         let mut is_over = end.is_some_and(|end| end <= Instant::now());
         while !is_over {
-            let report = self.detector.report();
-            outlet.keep(&report, &self.detector.take_changes());
+            let (report, changes) = self.judge.report();
+            outlet.keep(&report, &changes);
             if outlet.show(&report)? == Shown::NobodyReads {
                 return Ok(());
             }
             is_over = self.wait(outlet, signals, &report, end).await?;
             self.look_again();
             if let Some(note) = self.observer.end() {
-                self.detector.handle(note);
+                self.judge.handle(note);
                 is_over = true;
             }
         }
@@ -127,20 +139,20 @@ impl Session {
             log::warn!("a look failed: {error:#}");
             self.observer.note_failed_snapshot();
             self.take_events();
-            self.detector.handle(Input::Tick(clock::now()));
+            self.judge.handle(Input::Tick(clock::now()));
         }
     }
 
     /// At the end no connection with a verdict is left that may or may not be closed.
     fn settle(&mut self) {
-        if self.detector.is_undecided() {
+        if self.judge.is_undecided() {
             self.look_again();
         }
     }
 
     fn take_events(&mut self) {
         for input in self.observer.events() {
-            self.detector.handle(input);
+            self.judge.handle(input);
         }
     }
 
@@ -173,7 +185,7 @@ impl Session {
                 result = self.observer.readable(), if can_poll => {
                     can_poll = result.is_ok();
                     self.take_events();
-                    if self.detector.take_stir() {
+                    if self.judge.take_stir() {
                         self.pace.stir();
                     }
                 }

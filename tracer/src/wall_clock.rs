@@ -33,20 +33,28 @@ impl WallClock {
         let monotonic_ns = read(libc::CLOCK_MONOTONIC)?;
         let wall_ns = read(libc::CLOCK_REALTIME)?;
         let boot_ns = read(libc::CLOCK_BOOTTIME)?;
-        Ok(Self::new(clamped(wall_ns.into()), Timestamp::from_ns(monotonic_ns), boot_ns))
+        Ok(Self::from_unix_ns(wall_ns.into(), Timestamp::from_ns(monotonic_ns), boot_ns))
+    }
+
+    /// An anchor with the wall time in nanoseconds since 1970.
+    pub(crate) fn from_unix_ns(unix_ns: i128, monotonic: Timestamp, boot_ns: u64) -> Self {
+        Self::new(clamped(unix_ns), monotonic, boot_ns)
+    }
+
+    /// The wall time of a moment of `CLOCK_MONOTONIC`.
+    pub(crate) fn wall_time(self, at: Timestamp) -> jiff::Timestamp {
+        let after_anchor_ns = i128::from(at.as_ns()) - i128::from(self.monotonic.as_ns());
+        clamped(self.wall.as_nanosecond() + after_anchor_ns)
     }
 
     /// A moment of `CLOCK_MONOTONIC` as RFC 3339 in UTC with milliseconds.
     pub(crate) fn rfc3339(self, at: Timestamp) -> String {
-        self.format(i128::from(at.as_ns()) - i128::from(self.monotonic.as_ns()))
+        format!("{:.3}", self.wall_time(at))
     }
 
     /// When a process started, as RFC 3339 in UTC with milliseconds.
     pub(crate) fn start_time(self, process: ProcessKey) -> String {
-        self.format(i128::from(process.start_time_ns) - i128::from(self.boot_ns))
-    }
-
-    fn format(self, after_anchor_ns: i128) -> String {
+        let after_anchor_ns = i128::from(process.start_time_ns) - i128::from(self.boot_ns);
         format!("{:.3}", clamped(self.wall.as_nanosecond() + after_anchor_ns))
     }
 }

@@ -25,75 +25,9 @@ impl Drop for Directory {
     }
 }
 
-/// A disk with so much room, on which taking back may fail.
-struct SmallDisk {
-    bytes: Vec<u8>,
-    room: usize,
-    cannot_shrink: bool,
-}
-
-impl Write for SmallDisk {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = bytes.len().min(self.room - self.bytes.len());
-        if count == 0 {
-            return Err(ErrorKind::StorageFull.into());
-        }
-        self.bytes.extend_from_slice(&bytes[..count]);
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Output for SmallDisk {
-    fn set_length(&mut self, length: u64) -> io::Result<()> {
-        if self.cannot_shrink {
-            return Err(ErrorKind::PermissionDenied.into());
-        }
-        self.bytes.truncate(usize::try_from(length).unwrap());
-        Ok(())
-    }
-}
-
-fn rows_on(room: usize) -> WholeRows<SmallDisk> {
-    let output = SmallDisk { bytes: Vec::new(), room, cannot_shrink: false };
-    WholeRows { output, length: 0, is_torn: false, written: 0 }
-}
-
 fn error_of(path: &Path) -> String {
     let error = CsvFile::create(path).err().map(|error| error.to_string());
     error.unwrap_or_default().replace(&path.display().to_string(), "FILE")
-}
-
-#[test]
-fn a_full_disk_leaves_whole_rows() {
-    for room in 0..5 * ROW.len() {
-        let mut rows = rows_on(room);
-        let accepted = (0..5).filter(|_| rows.append(ROW).is_ok()).count();
-        assert_eq!(accepted, room / ROW.len());
-        assert_eq!(rows.output.bytes, ROW.repeat(accepted));
-        // Room again: the next row follows the last whole one.
-        rows.output.room = usize::MAX;
-        rows.append(ROW).unwrap();
-        assert_eq!(rows.output.bytes, ROW.repeat(accepted + 1));
-    }
-}
-
-#[test]
-fn half_a_row_that_could_not_be_taken_back_is_taken_back_before_the_next() {
-    let mut rows = rows_on(ROW.len() + 5);
-    rows.output.cannot_shrink = true;
-    rows.append(ROW).unwrap();
-    rows.append(ROW).unwrap_err();
-    assert!(rows.is_torn);
-    rows.output.room = usize::MAX;
-    rows.append(ROW).unwrap_err();
-    assert_eq!(rows.output.bytes.len(), ROW.len() + 5);
-    rows.output.cannot_shrink = false;
-    rows.append(ROW).unwrap();
-    assert_eq!(rows.output.bytes, ROW.repeat(2));
 }
 
 #[test]

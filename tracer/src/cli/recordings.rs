@@ -1,0 +1,161 @@
+//! Making recordings, and what can be done with them.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use jiff::{Timestamp, civil::Time};
+use tracer_core::{Confidence, Options};
+
+use super::{Form, Plan, Showing, Watch, size, thresholds::Thresholds};
+
+/// A limit below this would drop what was seen a moment ago.
+const MAX_SIZE_MIN: u64 = 1 << 20;
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "What to keep")]
+pub(super) struct Tape {
+    /// Also keep all that is seen, for `tracer replay`; an earlier recording is renamed to FILE.old
+    #[arg(long = "record", value_name = "FILE")]
+    path: Option<PathBuf>,
+    /// Drop the oldest of it when the recording gets larger: 64MiB, 1G
+    #[arg(long, value_name = "BYTES", value_parser = max_size)]
+    max_size: Option<u64>,
+}
+
+impl Tape {
+    pub(super) fn tape(&self) -> Option<super::Tape> {
+        let path = self.path.clone()?;
+        Some(super::Tape { path, max_bytes: self.max_size })
+    }
+}
+
+/// Whom to watch, and where to keep what is seen.
+#[derive(Debug, Args)]
+pub(crate) struct Record {
+    /// The recording; an earlier one is renamed to FILE.old
+    #[arg(value_name = "FILE", conflicts_with = "path")]
+    file: PathBuf,
+    #[command(flatten)]
+    watch: Watch,
+}
+
+impl Record {
+    /// The plan and form of watching live, without a table unless one was asked for.
+    pub(crate) fn live(mut self) -> (Plan, Form) {
+        let is_quiet = self.watch.appearance.showing.output.is_none();
+        self.watch.tape.path = Some(self.file);
+        let (plan, form) = self.watch.live();
+        (plan, Form { only_at_the_end: is_quiet, ..form })
+    }
+}
+
+/// What to judge again, and how.
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// The recording
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// How it stood then: 2026-03-01T02:00:00Z, or 02:00 for the last time it was two o'clock (UTC)
+    #[arg(long, value_name = "TIME", value_parser = at)]
+    pub(crate) at: Option<At>,
+    #[command(flatten)]
+    thresholds: Thresholds,
+    #[command(flatten)]
+    showing: Showing,
+}
+
+impl Replay {
+    /// What to judge by, where it was judged by `recorded`.
+    pub(crate) fn options(&self, recorded: Options) -> Options {
+        self.thresholds.options(recorded)
+    }
+
+    /// From which confidence on it fails, if that was given.
+    pub(crate) fn fail_on(&self) -> Option<Confidence> {
+        self.thresholds.fail_on()
+    }
+
+    /// How to show how it ended.
+    pub(crate) fn form(&self) -> Form {
+        self.showing.form(true)
+    }
+}
+
+/// A moment in a recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum At {
+    /// On the calendar.
+    Moment(Timestamp),
+    /// The last time that it was so late, in UTC.
+    TimeOfDay(Time),
+}
+
+fn at(text: &str) -> Result<At, String> {
+    let moment = text.parse().map(At::Moment);
+    moment
+        .or_else(|_| text.parse().map(At::TimeOfDay))
+        .map_err(|_| "expected a time in UTC such as 2026-03-01T02:00:00Z or 02:00".to_owned())
+}
+
+fn max_size(text: &str) -> Result<u64, String> {
+    match size::parse(text)? {
+        MAX_SIZE_MIN.. => size::parse(text),
+        _ => Err("it must be at least 1MiB".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::super::{Cli, Command};
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<Command, clap::Error> {
+        Cli::try_parse_from([&["tracer"], arguments].concat()).map(|cli| cli.command.unwrap())
+    }
+
+    #[test]
+    fn a_recording_shows_only_its_end_unless_something_else_was_asked_for() {
+        for (arguments, is_quiet) in
+            [(&["record", "a.rec"][..], true), (&["record", "a.rec", "-o", "json"], false)]
+        {
+            let Ok(Command::Record(record)) = parse(arguments) else { panic!("{arguments:?}") };
+            let (_, form) = record.live();
+            assert_eq!(form.only_at_the_end, is_quiet);
+            assert_eq!(form.tape.unwrap().path.to_str(), Some("a.rec"));
+        }
+        assert!(parse(&["record", "a.rec", "--record", "b.rec"]).is_err());
+        assert!(parse(&["record"]).is_err());
+    }
+
+    #[test]
+    fn the_thresholds_of_a_recording_are_the_default() {
+        let recorded = Options { idle_ms: 7, count_min: 3, scoped: true, ..Options::default() };
+        let options = |arguments: &[&str]| match parse(arguments) {
+            Ok(Command::Replay(replay)) => replay.options(recorded),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(options(&["replay", "a.rec"]), recorded);
+        let chosen = options(&["replay", "a.rec", "--idle=2s", "--all"]);
+        assert_eq!(chosen, Options { idle_ms: 2_000, all: true, ..recorded });
+    }
+
+    #[test]
+    fn a_moment_is_on_the_calendar_or_a_time_of_day() {
+        let moment = "2026-03-01T02:00:00Z".parse().unwrap();
+        assert_eq!(at("2026-03-01T02:00:00Z"), Ok(At::Moment(moment)));
+        assert_eq!(at("2026-03-01T03:00:00+01:00"), Ok(At::Moment(moment)));
+        assert_eq!(at("02:00"), Ok(At::TimeOfDay(Time::constant(2, 0, 0, 0))));
+        assert_eq!(at("23:59:58"), Ok(At::TimeOfDay(Time::constant(23, 59, 58, 0))));
+        for text in ["", "2", "25:00", "yesterday", "2026-03-01"] {
+            assert!(at(text).is_err(), "{text}: {:?}", at(text));
+        }
+    }
+
+    #[test]
+    fn a_limit_of_size_has_units_and_a_least() {
+        assert_eq!(max_size("64MiB"), Ok(64 << 20));
+        assert!(max_size("1K").is_err());
+    }
+}

@@ -1,0 +1,80 @@
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use tracer_core::{Confidence, Options};
+
+use super::{count, growth, milliseconds, positive, size};
+
+/// The growth rule compares this many windows.
+const GROWTH_WINDOWS: u32 = 5;
+
+/// What counts as a leak. What is not given stays as it is: the judge's own when watching, the
+/// recording's when that is judged again.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "What counts (default of a recording: as it was recorded)")]
+pub(super) struct Thresholds {
+    /// How long a connection must have been silent [default: 60s]
+    #[arg(long, value_name = "DURATION", value_parser = positive)]
+    idle: Option<Duration>,
+    /// How many alike it takes to be more than possible [default: 5]
+    #[arg(long, value_name = "N", value_parser = count)]
+    min_count: Option<usize>,
+    /// So many dead connections a pool may keep by oversight, a large one twice as many
+    /// [default: 10]
+    #[arg(long, value_name = "N", value_parser = count)]
+    pool_size: Option<usize>,
+    /// How long connections must have been idle to be a pool that nobody uses [default: 5m]
+    #[arg(long, value_name = "DURATION", value_parser = positive)]
+    pool_idle: Option<Duration>,
+    /// Unread data up to this size is TLS session tickets [default: 4KiB]
+    #[arg(long, value_name = "BYTES", value_parser = size::parse)]
+    min_unread: Option<u64>,
+    /// How long their number must have been rising [default: 3m]
+    #[arg(long, value_name = "DURATION", value_parser = growth)]
+    growth_for: Option<Duration>,
+    /// Exit with 1 from this confidence on [default: likely]
+    #[arg(long, value_name = "CONFIDENCE", ignore_case = true)]
+    fail_on: Option<FailOn>,
+    /// Connections without a finding too
+    #[arg(long)]
+    all: bool,
+}
+
+impl Thresholds {
+    /// The options with what was given instead of theirs.
+    pub(super) fn options(&self, options: Options) -> Options {
+        let window = self.growth_for.map(|duration| milliseconds(duration / GROWTH_WINDOWS));
+        Options {
+            idle_ms: self.idle.map_or(options.idle_ms, milliseconds),
+            count_min: self.min_count.unwrap_or(options.count_min),
+            pool_size: self.pool_size.unwrap_or(options.pool_size),
+            pool_idle_ms: self.pool_idle.map_or(options.pool_idle_ms, milliseconds),
+            unread_min_bytes: self.min_unread.unwrap_or(options.unread_min_bytes),
+            window_ms: window.unwrap_or(options.window_ms),
+            all: self.all || options.all,
+            ..options
+        }
+    }
+
+    /// From which confidence on a run fails, if that was given.
+    pub(super) fn fail_on(&self) -> Option<Confidence> {
+        self.fail_on.map(FailOn::confidence)
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum FailOn {
+    Certain,
+    Likely,
+    Possible,
+}
+
+impl FailOn {
+    pub(super) const fn confidence(self) -> Confidence {
+        match self {
+            Self::Certain => Confidence::Certain,
+            Self::Likely => Confidence::Likely,
+            Self::Possible => Confidence::Possible,
+        }
+    }
+}

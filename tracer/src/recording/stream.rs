@@ -1,0 +1,64 @@
+//! Compression, block by block, where each block of a segment knows those before it.
+
+use std::io::{self, Write};
+
+use flate2::{
+    Compression,
+    write::{DeflateDecoder, DeflateEncoder},
+};
+
+/// Packs the blocks of one segment.
+pub(super) struct Packer(DeflateEncoder<Vec<u8>>);
+
+impl Packer {
+    pub(super) fn new() -> Self {
+        Self(DeflateEncoder::new(Vec::new(), Compression::default()))
+    }
+
+    /// # Errors
+    /// None that a write to memory does not have.
+    pub(super) fn pack(&mut self, block: &[u8]) -> io::Result<Vec<u8>> {
+        self.0.write_all(block)?;
+        self.0.flush()?;
+        Ok(std::mem::take(self.0.get_mut()))
+    }
+}
+
+/// Unpacks the blocks of one segment.
+pub(super) struct Unpacker(DeflateDecoder<Bounded>);
+
+impl Unpacker {
+    pub(super) fn new() -> Self {
+        Self(DeflateDecoder::new(Bounded { bytes: Vec::new(), room: 0 }))
+    }
+
+    /// The bytes of a block that is said to have so many.
+    ///
+    /// # Errors
+    /// It is no block of this segment, or has another number of bytes.
+    pub(super) fn unpack(&mut self, block: &[u8], length: usize) -> io::Result<Vec<u8>> {
+        self.0.get_mut().room = length;
+        self.0.write_all(block)?;
+        self.0.flush()?;
+        let bytes = std::mem::take(&mut self.0.get_mut().bytes);
+        if bytes.len() == length { Ok(bytes) } else { Err(io::ErrorKind::InvalidData.into()) }
+    }
+}
+
+/// Takes so much and no more: a few bytes can be made to unpack to very many.
+struct Bounded {
+    bytes: Vec<u8>,
+    room: usize,
+}
+
+impl Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.room = self.room.checked_sub(bytes.len()).ok_or(io::ErrorKind::InvalidData)?;
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,79 @@
+mod arbitrary;
+mod damage;
+mod dropping;
+mod hour;
+
+use std::path::PathBuf;
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+use tracer_core::{Confidence, Options, Timestamp};
+
+use super::{Ending, Head, Recorder, Recording, Step};
+use crate::wall_clock::WallClock;
+
+/// A file in a directory of its own.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.path().join("run.rec")
+    }
+
+    fn record(&self, steps: &[Step], max_bytes: Option<u64>) {
+        let mut recorder = Recorder::create(&self.path(), max_bytes, head()).unwrap();
+        for step in steps {
+            tell(&mut recorder, step);
+        }
+        recorder.finish().unwrap();
+    }
+
+    fn read(&self) -> (Vec<Step>, Ending) {
+        read(Recording::open(&self.path()).unwrap())
+    }
+}
+
+fn tell(recorder: &mut Recorder, step: &Step) {
+    match step {
+        Step::Input(input) => recorder.input(input),
+        Step::Asked(now) => recorder.asked(*now),
+        Step::Reported => recorder.reported(),
+    }
+}
+
+fn read(mut recording: Recording) -> (Vec<Step>, Ending) {
+    let mut steps = Vec::new();
+    while let Some(step) = recording.step().unwrap() {
+        steps.push(step);
+    }
+    (steps, recording.ending().unwrap())
+}
+
+fn head() -> Head {
+    let clock = WallClock::from_unix_ns(1_772_366_400_000_000_000, Timestamp::default(), 0);
+    Head {
+        segment: 0,
+        version: "0.1.0".to_owned(),
+        host: "host".to_owned(),
+        kernel: "6.18".to_owned(),
+        anchor: clock.into(),
+        options: Options::default(),
+        fail_on: Confidence::Likely,
+        arguments: vec!["--pid=1".to_owned()],
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_read_is_what_was_written(steps in arbitrary::steps()) {
+        let place = Place::new();
+        place.record(&steps, None);
+        prop_assert_eq!(place.read(), (steps, Ending::Whole));
+        let recording = Recording::open(&place.path()).unwrap();
+        prop_assert_eq!(recording.head(), &head());
+    }
+}

@@ -1,0 +1,254 @@
+//! Steps of whatever kind, about few sockets and processes, so that later ones refer to earlier
+//! ones.
+
+use std::net::SocketAddr;
+
+use proptest::{collection::vec, option, prelude::*};
+use tracer_core::{
+    Actor, CallSite, Comm, ConnectionId, Event, Goroutines, Happening, Holder, HostFacts,
+    HttpConnection, HttpStage, HttpStream, Input, Ledger, Loss, OpenResponse, Owner, ProcessFacts,
+    ProcessKey, Reader, ReaderFacts, Readers, Snapshot, SocketFacts, StackId, TcpState, Timer,
+    Timestamp,
+};
+
+use crate::recording::Step;
+
+pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
+    vec(step(), 0..60)
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        12 => input().prop_map(Step::Input),
+        1 => moment().prop_map(Step::Asked),
+        1 => Just(Step::Reported),
+    ]
+}
+
+fn input() -> impl Strategy<Value = Input> {
+    prop_oneof![
+        host().prop_map(Input::Host),
+        event().prop_map(Input::Event),
+        event().prop_map(Input::Event),
+        snapshot().prop_map(Input::Snapshot),
+        snapshot().prop_map(Input::Snapshot),
+        process_facts().prop_map(Input::Process),
+        key().prop_map(Input::ProcessUnreadable),
+        readers().prop_map(Input::Readers),
+        ledger().prop_map(Input::Ledger),
+        call_site().prop_map(Input::CallSite),
+        any::<u64>().prop_map(Input::Unanswered),
+        text().prop_map(Input::Note),
+        loss().prop_map(Input::Loss),
+        moment().prop_map(Input::Tick),
+    ]
+}
+
+fn moment() -> impl Strategy<Value = Timestamp> {
+    prop_oneof![0..3_u64, any::<u64>()].prop_map(Timestamp::from_ns)
+}
+
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![Just("a\n\u{1b}[31m"), Just(""), Just("again")].prop_map(str::to_owned)
+}
+
+fn id() -> impl Strategy<Value = ConnectionId> {
+    prop_oneof![4 => 0..6_u64, 1 => any::<u64>()].prop_map(ConnectionId)
+}
+
+fn key() -> impl Strategy<Value = ProcessKey> {
+    (0..2_u64, 0..2_u32).prop_map(|(start_time_ns, pid)| ProcessKey { start_time_ns, pid })
+}
+
+fn stack() -> impl Strategy<Value = StackId> {
+    (0..2_u32).prop_map(StackId)
+}
+
+fn end() -> impl Strategy<Value = SocketAddr> {
+    let ip = prop_oneof![Just([10, 0, 0, 1].into()), any::<std::net::IpAddr>()];
+    (ip, 0..2_u16).prop_map(|(ip, port)| SocketAddr::new(ip, port))
+}
+
+fn state() -> impl Strategy<Value = TcpState> {
+    (1..12_u8).prop_map(|number| TcpState::from_kernel(number).unwrap())
+}
+
+fn host() -> impl Strategy<Value = HostFacts> {
+    (moment(), any::<u64>(), vec(text(), 0..3), vec(text(), 0..3)).prop_map(
+        |(started_at, suspended_ns, probes, notes)| HostFacts {
+            started_at,
+            suspended_ns,
+            probes,
+            notes,
+        },
+    )
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    (moment(), id(), 0..2_u32, end(), end(), happening()).prop_map(
+        |(at, id, netns, local, remote, happening)| Event {
+            at,
+            id,
+            netns,
+            local,
+            remote,
+            happening,
+        },
+    )
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    let actor = || {
+        let actor = (key(), text(), option::of(stack()));
+        option::of(actor.prop_map(|(key, comm, stack)| Actor { key, comm: Comm(comm), stack }))
+    };
+    prop_oneof![
+        actor().prop_map(Happening::Connected),
+        actor().prop_map(Happening::Accepted),
+        (state(), state()).prop_map(|(from, to)| Happening::Entered { from, to }),
+        Just(Happening::Destroyed),
+    ]
+}
+
+fn snapshot() -> impl Strategy<Value = Snapshot> {
+    let holder = (key(), text(), 0..3_u64);
+    let holder = holder.prop_map(|(key, comm, tcp_fds)| Holder { key, comm: Comm(comm), tcp_fds });
+    let listeners = proptest::collection::btree_set((0..2_u32, 0..2_u16), 0..3);
+    let not_judged = proptest::collection::btree_map(text(), any::<u64>(), 0..3);
+    let sockets = vec(socket(), 0..8);
+    (moment(), moment(), sockets, vec(holder, 0..4), listeners, not_judged, 0..2_u64).prop_map(
+        |(started_at, ended_at, sockets, holders, listeners, not_judged, undecodable)| Snapshot {
+            started_at,
+            ended_at,
+            sockets,
+            holders,
+            listeners,
+            not_judged,
+            undecodable,
+        },
+    )
+}
+
+fn socket() -> impl Strategy<Value = SocketFacts> {
+    let owner = (key(), 0..3_u32, text(), any::<bool>());
+    let owner =
+        owner.prop_map(|(key, fd, comm, in_scope)| Owner { key, fd, comm: Comm(comm), in_scope });
+    let who = (id(), 0..2_u64, moment(), state(), end(), end(), vec(owner, 0..3));
+    let moments = (option::of(moment()), option::of(moment()), moment(), option::of(moment()));
+    let numbers = proptest::array::uniform14(0..2_u32);
+    let flags = (any::<bool>(), any::<bool>(), option::of(any::<bool>()), 0..4_u8);
+    (who, moments, numbers, flags).prop_map(|(who, moments, numbers, flags)| {
+        let (id, inode, at, state, local, remote, owners) = who;
+        let (last_sent_at, last_received_at, last_segment_at, last_ack_at) = moments;
+        let (fin_received, drained, opened_actively, timer) = flags;
+        SocketFacts {
+            id,
+            inode,
+            netns: numbers[0],
+            at,
+            state,
+            local,
+            remote,
+            owners,
+            rx_bytes: numbers[1].into(),
+            tx_bytes: numbers[2].into(),
+            unread_bytes: numbers[3].into(),
+            unsent_bytes: numbers[4].into(),
+            fin_received,
+            drained,
+            read_sequence: numbers[5],
+            write_sequence: numbers[6],
+            last_sent_at,
+            last_received_at,
+            last_segment_at,
+            last_ack_at,
+            data_segments_sent: numbers[7],
+            data_segments_received: numbers[8],
+            unanswered_probes: numbers[9],
+            retransmits: numbers[10],
+            backoff: numbers[11],
+            timer: Timer::from_kernel(timer),
+            peer_window: numbers[12],
+            pending_error: numbers[13],
+            opened_actively,
+        }
+    })
+}
+
+fn process_facts() -> impl Strategy<Value = ProcessFacts> {
+    let strings = (option::of(text()), option::of(text()), option::of(text()));
+    let numbers = (option::of(0..2_u32), option::of(0..2_u64));
+    (key(), strings, numbers, any::<bool>(), option::of(any::<bool>())).prop_map(
+        |(key, (exe, cmdline, container), (uid, fd_limit), stopped, has_executed)| ProcessFacts {
+            key,
+            exe,
+            cmdline,
+            uid,
+            container,
+            fd_limit,
+            stopped,
+            has_executed,
+        },
+    )
+}
+
+fn readers() -> impl Strategy<Value = Readers> {
+    let goroutines = (0..2_u64, 0..2_u64, 0..2_u64)
+        .prop_map(|(total, read_loops, write_loops)| Goroutines { total, read_loops, write_loops });
+    let found = vec(reader_facts(), 0..5);
+    (key(), moment(), found, option::of(goroutines), option::of(text())).prop_map(
+        |(process, at, found, goroutines, limits)| Readers {
+            process,
+            at,
+            found,
+            goroutines,
+            limits,
+        },
+    )
+}
+
+fn reader_facts() -> impl Strategy<Value = ReaderFacts> {
+    let reader = prop_oneof![
+        Just(Reader::Unknown),
+        Just(Reader::None),
+        Just(Reader::Goroutine),
+        Just(Reader::Thread),
+        Just(Reader::Epoll),
+    ];
+    let stage = prop_oneof![Just(HttpStage::AwaitingBody), Just(HttpStage::Idle)];
+    let http = (stage, any::<u64>(), option::of(text()), any::<bool>());
+    let http = http.prop_map(|(stage, transport, request, is_held)| HttpConnection {
+        stage,
+        transport,
+        request,
+        is_held,
+    });
+    (id(), reader, any::<bool>(), option::of(http)).prop_map(|(id, reader, is_registered, http)| {
+        ReaderFacts { id, reader, is_registered, http }
+    })
+}
+
+fn ledger() -> impl Strategy<Value = Ledger> {
+    let stream = (0..2_u32, 0..2_u64, any::<u64>())
+        .prop_map(|(id, held_bytes, read_mark)| HttpStream { id, held_bytes, read_mark });
+    let response = (0..2_u32, moment(), option::of(stack()), option::of(stream))
+        .prop_map(|(fd, since, stack, stream)| OpenResponse { fd, since, stack, stream });
+    (key(), moment(), vec(response, 0..5), option::of(text()))
+        .prop_map(|(process, at, open, limits)| Ledger { process, at, open, limits })
+}
+
+fn call_site() -> impl Strategy<Value = CallSite> {
+    (key(), stack(), option::of(text()), option::of(text()))
+        .prop_map(|(process, stack, place, limits)| CallSite { process, stack, place, limits })
+}
+
+fn loss() -> impl Strategy<Value = Loss> {
+    proptest::array::uniform6(0..2_u64).prop_map(|numbers| Loss {
+        ring_full: numbers[0],
+        map_full: numbers[1],
+        unreadable: numbers[2],
+        snapshots_failed: numbers[3],
+        stacks_lost: numbers[4],
+        ledger_full: numbers[5],
+    })
+}
