@@ -31,11 +31,12 @@ pub(super) fn find(path: &Path, at: At) -> Result<u64> {
     let (Some(first), Some(last)) = (moments.first(), moments.last()) else {
         bail!("the recording ended before anything was judged");
     };
-    let moment = resolve(at, *last);
-    if moment < *first || moment > *last {
+    // Whole milliseconds: a moment that a report gives is to be that of this report.
+    let moment = resolve(at, *last).as_millisecond();
+    if moment < first.as_millisecond() || moment > last.as_millisecond() {
         bail!("--at is outside of the recording, which goes from {first:.3} to {last:.3}");
     }
-    Ok(moments.iter().take_while(|at| **at <= moment).count() as u64)
+    Ok(moments.iter().take_while(|at| at.as_millisecond() <= moment).count() as u64)
 }
 
 /// The latest such moment until the end.

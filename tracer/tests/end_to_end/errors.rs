@@ -1,16 +1,8 @@
 //! What cannot work: one line on standard error that names cause and remedy, and exit code 2.
 
-use std::{
-    fs,
-    os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
-    path::Path,
-    process::Command,
-};
+use std::{fs, os::unix::process::CommandExt as _, path::Path, process::Command};
 
-use crate::support::{Kind, Leak, Outcome, Puppet, Rows, Tracer};
-
-/// The user and group `nobody`.
-const NOBODY: u32 = 65534;
+use crate::support::{Kind, Leak, NOBODY, Outcome, Puppet, Report, Rows, Tracer, program_for_all};
 
 #[test]
 fn an_unknown_flag_is_bad_usage() {
@@ -60,13 +52,7 @@ fn a_rule_that_is_none_is_named_with_its_line() {
 #[test]
 fn without_privilege_it_says_what_it_needs() {
     let directory = tempfile::tempdir().unwrap();
-    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    // The build's directory may be closed to other users.
-    let program = directory.path().join("tracer");
-    // Another process copies it: a test beside this one could start a child while the file is open
-    // for writing here, and a file that any process has open so cannot be run.
-    let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_tracer")).arg(&program).status();
-    assert!(copied.unwrap().success());
+    let program = program_for_all(directory.path());
     for arguments in ["audit", "--for=1s"] {
         let mut command = Command::new(&program);
         command.arg(arguments);
@@ -137,6 +123,47 @@ fn assert_says_the_file_is_cut(outcome: &Outcome, path: &Path) {
     assert!(outcome.stderr.contains(path.to_str().unwrap()), "{outcome:?}");
     let rows = Rows::parse(&fs::read(path).unwrap());
     assert!((1..40).contains(&rows.0.len()), "{} rows", rows.0.len());
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn a_full_disk_ends_the_recording_and_not_the_run() {
+    let disk = Disk::with_room_for_one_page();
+    let path = disk.path().join("run.rec");
+    let (mut server, mut client) = (Puppet::start(), Puppet::start());
+    let listener = server.listen();
+    let arguments = format!("--pid {} -o json --record {}", client.pid(), path.display());
+    let mut tracer = Tracer::start(&arguments);
+    tracer.wait_until_it_looks();
+    let has_ended = |report: &Report| {
+        let notes = report.member("coverage")["notes"].to_string();
+        notes.contains("the recording has ended: disk full")
+    };
+    for _ in 0..10 {
+        client.connect(listener, 50);
+        server.accept(listener, 50);
+    }
+    tracer.wait_until(has_ended);
+    tracer.wait_until(has_ended);
+    let outcome = tracer.interrupt();
+
+    assert_eq!(outcome.code, 2, "{outcome:?}");
+    assert_eq!(outcome.stderr.lines().count(), 1, "{outcome:?}");
+    assert!(outcome.stderr.contains(path.to_str().unwrap()), "{outcome:?}");
+    let replayed = Tracer::run(&format!("replay {} -o json", path.display()));
+    assert_eq!(replayed.report().member("started_at"), outcome.report().member("started_at"));
+}
+
+#[test]
+fn what_is_no_recording_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("notes.txt");
+    fs::write(&path, "do not lose me\n").unwrap();
+    let shown = path.display();
+
+    Tracer::run(&format!("replay {shown}")).assert_one_line_error(&["notes.txt", "no recording"]);
+    Tracer::run(&format!("replay {shown}.other")).assert_one_line_error(&["notes.txt.other"]);
+    Tracer::run("replay /").assert_one_line_error(&["cannot read /"]);
 }
 
 /// A file system of its own that is nearly full. It is gone when this is dropped.

@@ -25,3 +25,4 @@ mod ledger;
 mod live;
 mod output;
 mod puppet;
+mod recordings;

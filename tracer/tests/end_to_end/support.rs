@@ -23,5 +23,5 @@ pub(crate) use self::{
     report::{Finding, Report},
     rows::{HEADER, Rows},
     source_line::line_of,
-    tracer::{Outcome, Tracer, command},
+    tracer::{NOBODY, Outcome, Tracer, command, program_for_all},
 };

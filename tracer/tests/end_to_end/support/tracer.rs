@@ -1,5 +1,8 @@
 use std::{
+    fs,
     io::{BufRead as _, BufReader, Read as _},
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::mpsc::{Receiver, RecvTimeoutError, channel},
     thread::{self, JoinHandle},
@@ -16,6 +19,20 @@ pub(crate) fn command(arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tracer"));
     command.args(arguments.split_whitespace());
     command
+}
+
+/// The user and group `nobody`.
+pub(crate) const NOBODY: u32 = 65534;
+
+/// A copy of the tracer that every user can run: the build's directory may be closed to others.
+pub(crate) fn program_for_all(directory: &Path) -> PathBuf {
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let program = directory.join("tracer");
+    // Another process copies it: a test beside this one could start a child while the file is open
+    // for writing here, and a file that any process has open so cannot be run.
+    let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_tracer")).arg(&program).status();
+    assert!(copied.expect("cp runs").success());
+    program
 }
 
 /// A running tracer. It is killed when this is dropped.

@@ -1,0 +1,170 @@
+//! What a run saw can be judged again: to the same end, at another time, by other thresholds.
+
+use std::{
+    fs, os::unix::fs::PermissionsExt as _, os::unix::process::CommandExt as _, process::Command,
+};
+
+use crate::support::{Kind, Leak, NOBODY, Report, Tracer, program_for_all};
+
+/// A file in a directory of its own.
+struct File(tempfile::TempDir);
+
+impl File {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self) -> String {
+        self.0.path().join("run.rec").display().to_string()
+    }
+
+    fn replay(&self, arguments: &str) -> crate::support::Outcome {
+        Tracer::run(&format!("replay {} {arguments}", self.path()))
+    }
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn a_replay_ends_as_the_run_did() {
+    let (file, csv) = (File::new(), File::new());
+    let mut leak = Leak::of(Kind::Undrained, 6);
+    let mut tracer = Tracer::start(&format!(
+        "record {} --pid {} --idle 1s --all -o json --csv {}",
+        file.path(),
+        leak.pid(),
+        csv.path()
+    ));
+    tracer.wait_until(|report| report.leaked_by(leak.pid()) == 6);
+    leak.grow(2);
+    tracer.wait_until(|report| report.leaked_by(leak.pid()) == 8);
+    let live = tracer.interrupt();
+    assert_eq!(live.code, 1, "{live:?}");
+    leak.assert_reported_by(&live.report());
+    leak.leaker.end();
+
+    let replayed = file.replay("-o json");
+
+    assert_eq!((replayed.code, &*replayed.stderr), (1, ""), "{replayed:?}");
+    assert_eq!(replayed.report().to_string(), live.report().to_string());
+    let rows = file.replay("-o csv");
+    assert_eq!(rows.stdout, fs::read_to_string(csv.path()).unwrap());
+    let mode = fs::metadata(file.path()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn a_replayed_audit_prints_the_same_table() {
+    let file = File::new();
+    let leak = Leak::of(Kind::CloseWait { unread: 100 }, 12);
+    let audit = format!("audit --pid {} --idle 1s --record {}", leak.pid(), file.path());
+    let audited = Tracer::run(&audit);
+    assert!(audited.stdout.contains("close-wait"), "{audited:?}");
+
+    let replayed = file.replay("");
+
+    assert_eq!((replayed.stdout, replayed.code), (audited.stdout, audited.code));
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn a_lower_threshold_would_have_caught_it() {
+    let file = File::new();
+    let leak = Leak::of(Kind::Undrained, 6);
+    let outcome = Tracer::run(&format!("record {} --pid {} --for 3s", file.path(), leak.pid()));
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+    assert_eq!(file.replay("").code, 0);
+
+    let lower = file.replay("--idle 1s -o json");
+
+    assert_eq!(lower.code, 1, "{lower:?}");
+    leak.assert_reported_by(&lower.report());
+    assert!(lower.stdout.contains("by other thresholds"), "{lower:?}");
+    assert_eq!(file.replay("--idle 1s --min-count 7").code, 0);
+    assert_eq!(file.replay("--idle 1s --fail-on certain").code, 0);
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn how_it_stood_at_some_time_is_shown() {
+    let file = File::new();
+    let mut leak = Leak::of(Kind::Undrained, 6);
+    let arguments = format!("record {} --pid {} --idle 1s -o json", file.path(), leak.pid());
+    let mut tracer = Tracer::start(&arguments);
+    let stood = tracer.wait_until(|report| report.leaked_by(leak.pid()) == 6);
+    leak.leaker.ask("close-all");
+    tracer.wait_until(|report| report.leaks_of(leak.pid()).is_empty());
+    tracer.interrupt();
+    assert!(file.replay("-o json").report().leaks_of(leak.pid()).is_empty());
+
+    let at = stood.member("at").as_str().unwrap();
+    let replayed = file.replay(&format!("-o json --at {at}"));
+
+    assert_eq!(replayed.code, 1, "{replayed:?}");
+    assert_eq!(replayed.report().to_string(), stood.to_string());
+    let never = file.replay("--at 2001-01-01T00:00:00Z");
+    never.assert_one_line_error(&["--at", "goes from", at.split('T').next().unwrap()]);
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn a_recorder_that_is_killed_leaves_what_it_saw() {
+    let file = File::new();
+    let leak = Leak::of(Kind::Undrained, 6);
+    let arguments = format!("--record {} --pid {} --idle 1s -o json", file.path(), leak.pid());
+    let mut tracer = Tracer::start(&arguments);
+    let last = tracer.wait_until(|report| report.leaked_by(leak.pid()) == 6);
+    tracer.kill_at_once();
+
+    let replayed = file.replay("-o json");
+
+    leak.assert_reported_by(&replayed.report());
+    assert_eq!(replayed.report().member("started_at"), last.member("started_at"));
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn it_is_replayed_up_to_its_last_whole_look_wherever_it_is_cut() {
+    let file = File::new();
+    let leak = Leak::of(Kind::Undrained, 6);
+    let outcome =
+        Tracer::run(&format!("record {} --pid {} --idle 1s --for 4s", file.path(), leak.pid()));
+    assert_eq!(outcome.code, 1, "{outcome:?}");
+    let length = fs::metadata(file.path()).unwrap().len();
+    let whole = fs::OpenOptions::new().write(true).open(file.path()).unwrap();
+    let mut looks = 0;
+    for cut in (0..length).rev().step_by(37) {
+        whole.set_len(cut).unwrap();
+        let replayed = file.replay("-o json");
+        if replayed.code == 2 {
+            replayed.assert_one_line_error(&["run.rec"]);
+        } else {
+            assert_eq!(replayed.stderr, "", "{replayed:?}");
+            assert_eq!(replayed.report().process(leak.pid())["tcp_fds"], 6, "{replayed:?}");
+            looks += 1;
+        }
+    }
+    assert!(looks > 0);
+}
+
+/// On any machine, by anybody who may read the file.
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn an_ordinary_user_can_replay_it() {
+    let file = File::new();
+    let leak = Leak::of(Kind::Undrained, 6);
+    Tracer::run(&format!("record {} --pid {} --idle 1s --for 3s", file.path(), leak.pid()));
+    let program = program_for_all(file.0.path());
+    let mut command = Command::new(program);
+    command.args(["replay", &file.path(), "-o", "json"]).uid(NOBODY).gid(NOBODY);
+    let refused = Tracer::spawn(command).finish();
+    refused.assert_one_line_error(&["run.rec", "Permission denied"]);
+    fs::set_permissions(file.path(), fs::Permissions::from_mode(0o644)).unwrap();
+    let mut command = Command::new(file.0.path().join("tracer"));
+    command.args(["replay", &file.path(), "-o", "json"]).uid(NOBODY).gid(NOBODY);
+
+    let replayed = Tracer::spawn(command).finish();
+
+    assert_eq!(replayed.code, 1, "{replayed:?}");
+    leak.assert_reported_by(&Report::parse(&replayed.stdout));
+}
