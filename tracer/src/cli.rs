@@ -11,7 +11,7 @@ use ipnet::{IpNet, Ipv4Net};
 use jiff::SignedDuration;
 use tracer_core::{Confidence, Options};
 
-pub(crate) use recordings::{At, Record, Replay};
+pub(crate) use recordings::{At, Diff, DiffOutput, Record, Replay};
 use thresholds::Thresholds;
 
 use crate::scope::Scope;
@@ -36,6 +36,7 @@ Examples:
   sudo tracer --csv leaks.csv            watch everything and keep a record
   sudo tracer record night.rec           watch everything and keep all that was seen
   tracer replay night.rec --idle 10s     judge it again, on any machine
+  tracer diff before.json after.json     did the fix work?
 
 Exit codes: 0 nothing leaked, 1 leaks found, 2 could not run, 3 nothing found but not all was seen.";
 
@@ -64,6 +65,11 @@ pub(crate) enum Command {
     Record(Box<Record>),
     /// Judge what was recorded, again or otherwise; needs no root.
     Replay(Box<Replay>),
+    /// Compare two recordings, or what `audit -o json` printed: which leaks are new, which are gone.
+    ///
+    /// Exit codes: 0 no new leaks, 1 new leaks, 2 could not compare, 3 no new leaks but not all was
+    /// seen.
+    Diff(Diff),
     /// Say what this host allows, and what each lack costs.
     Doctor,
     /// Trace a leaking program of our own, to see what it looks like.

@@ -6,6 +6,7 @@ mod cli;
 mod clock;
 mod demo;
 mod demo_peers;
+mod diff;
 mod doctor;
 mod exit_code;
 mod family;
@@ -71,6 +72,7 @@ fn run(cli: Cli) -> Result<u8> {
             start_logging(replay.form().verbose);
             replay::run(&replay)
         }
+        Some(Command::Diff(arguments)) => diff::run(&arguments),
         Some(Command::Doctor) => doctor::run(),
         Some(Command::Demo(demo)) => demo::run(&demo),
         Some(Command::DemoServer) => {

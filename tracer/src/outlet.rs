@@ -53,16 +53,13 @@ impl Outlet {
     /// The CSV file cannot be used.
     pub(crate) fn open(form: Form, context: Context) -> Result<Self> {
         let csv = form.csv.as_deref().map(CsvFile::create).transpose()?;
-        // A dumb terminal can neither be repainted nor coloured: text is appended as to a pipe.
-        let is_dumb = env::var_os("TERM").is_some_and(|name| name == "dumb");
-        let is_terminal = io::stdout().is_terminal() && !is_dumb;
         let outlet = Self {
             form,
             context,
             csv,
             csv_error: None,
             pending_rows: Vec::new(),
-            is_terminal,
+            is_terminal: is_terminal(),
             entered: false,
             appended: None,
         };
@@ -191,12 +188,7 @@ impl Outlet {
     }
 
     fn style(&self) -> Style {
-        let width = terminal_size::terminal_size().map(|(width, _)| width.0);
-        Style {
-            color: self.is_terminal && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
-            width: width.filter(|_| self.is_terminal).unwrap_or(u16::MAX),
-            wide: self.form.wide,
-        }
+        style(self.is_terminal, self.form.wide)
     }
 
     /// Gives the ordinary screen back, until the next page.
@@ -229,6 +221,29 @@ fn nobody_reads() -> bool {
     // SAFETY: the pointer is to one local that outlives the call, and the count says one.
     let ready = unsafe { libc::poll(&raw mut stdout, 1, 0) };
     ready > 0 && stdout.revents & (libc::POLLERR | libc::POLLHUP) != 0
+}
+
+/// A dumb terminal can neither be repainted nor coloured: text is appended as to a pipe.
+fn is_terminal() -> bool {
+    let is_dumb = env::var_os("TERM").is_some_and(|name| name == "dumb");
+    io::stdout().is_terminal() && !is_dumb
+}
+
+fn style(is_terminal: bool, wide: bool) -> Style {
+    let width = terminal_size::terminal_size().map(|(width, _)| width.0);
+    Style {
+        color: is_terminal && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+        width: width.filter(|_| is_terminal).unwrap_or(u16::MAX),
+        wide,
+    }
+}
+
+/// Prints something that is made for the standard output as it is now, all at once.
+///
+/// # Errors
+/// The standard output cannot be written. That nobody reads it is none.
+pub(crate) fn print(make: impl FnOnce(Style) -> Result<String>) -> Result<()> {
+    write_line(&make(style(is_terminal(), false))?).map(|_| ())
 }
 
 fn write_line(line: &str) -> Result<Shown> {

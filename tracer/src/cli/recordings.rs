@@ -2,11 +2,14 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use jiff::{Timestamp, civil::Time};
 use tracer_core::{Confidence, Options};
 
-use super::{Form, Plan, Showing, Watch, size, thresholds::Thresholds};
+use super::{
+    Form, Plan, Showing, Watch, size,
+    thresholds::{FailOn, Thresholds},
+};
 
 /// A limit below this would drop what was seen a moment ago.
 const MAX_SIZE_MIN: u64 = 1 << 20;
@@ -79,6 +82,39 @@ impl Replay {
     pub(crate) fn form(&self) -> Form {
         self.showing.form(true)
     }
+}
+
+/// What to compare.
+#[derive(Debug, Args)]
+pub(crate) struct Diff {
+    /// A recording, or what `audit -o json` printed
+    #[arg(value_name = "BEFORE")]
+    pub(crate) before: PathBuf,
+    /// Another one, of later
+    #[arg(value_name = "AFTER")]
+    pub(crate) after: PathBuf,
+    /// What counts as a leak: findings from this confidence on
+    #[arg(long, value_name = "CONFIDENCE", default_value = "likely", ignore_case = true)]
+    fail_on: FailOn,
+    /// Format of the standard output
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    pub(crate) output: DiffOutput,
+}
+
+impl Diff {
+    /// From which confidence on a finding is a leak.
+    pub(crate) fn fail_on(&self) -> Confidence {
+        self.fail_on.confidence()
+    }
+}
+
+/// How to show what differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DiffOutput {
+    /// For people.
+    Table,
+    /// One document.
+    Json,
 }
 
 /// A moment in a recording.

@@ -41,6 +41,16 @@ pub(crate) enum Ending {
 }
 
 impl Recording {
+    /// Whether the file begins as recordings do.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub(crate) fn is_one(path: &Path) -> io::Result<bool> {
+        let mut start = Vec::with_capacity(PREAMBLE_BYTES);
+        File::open(path)?.take(PREAMBLE_BYTES as u64).read_to_end(&mut start)?;
+        Ok(block::version(&start).is_some())
+    }
+
     /// Opens a file and reads what it begins with.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ mod document;
 use tracer_core::Report;
 
 use super::{Context, escape};
+use crate::diff::Difference;
 use document::Document;
 
 /// Connections listed with a finding; the rest is counted in `connections_omitted`.
@@ -25,6 +26,14 @@ pub(crate) fn document(report: &Report, context: &Context) -> serde_json::Result
 /// As [`document()`].
 pub(crate) fn line(report: &Report, context: &Context) -> serde_json::Result<String> {
     serde_json::to_string(&Document::new(report, context)).map(finish)
+}
+
+/// What differs between two reports, as one indented document.
+///
+/// # Errors
+/// As [`document()`].
+pub(crate) fn difference(difference: &Difference) -> serde_json::Result<String> {
+    serde_json::to_string_pretty(difference).map(finish)
 }
 
 fn finish(serialized: String) -> String {

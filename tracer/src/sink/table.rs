@@ -4,6 +4,7 @@
 
 mod connections;
 mod detail;
+mod difference;
 mod findings;
 mod footer;
 mod grid;
@@ -17,6 +18,7 @@ use super::{
     Context,
     quantity::{NO_BREAK_SPACE, counted},
 };
+pub(crate) use difference::difference;
 use text::Paint;
 
 /// Findings explained below the table; the rest has only its row.

@@ -164,6 +164,8 @@ fn what_is_no_recording_is_named() {
     Tracer::run(&format!("replay {shown}")).assert_one_line_error(&["notes.txt", "no recording"]);
     Tracer::run(&format!("replay {shown}.other")).assert_one_line_error(&["notes.txt.other"]);
     Tracer::run("replay /").assert_one_line_error(&["cannot read /"]);
+    Tracer::run(&format!("diff {shown} {shown}")).assert_one_line_error(&["notes.txt", "neither"]);
+    Tracer::run(&format!("diff {shown}.other {shown}")).assert_one_line_error(&["No such file"]);
 }
 
 /// A file system of its own that is nearly full. It is gone when this is dropped.

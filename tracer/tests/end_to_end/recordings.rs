@@ -168,3 +168,35 @@ fn an_ordinary_user_can_replay_it() {
     assert_eq!(replayed.code, 1, "{replayed:?}");
     leak.assert_reported_by(&Report::parse(&replayed.stdout));
 }
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn a_diff_says_what_is_new_gone_and_grown() {
+    let (file, directory) = (File::new(), tempfile::tempdir().unwrap());
+    let json = directory.path().join("after.json").display().to_string();
+    let mut leak = Leak::of(Kind::Undrained, 6);
+    let look = format!("--pid {} --idle 1s --for 3s", leak.pid());
+    assert_eq!(Tracer::run(&format!("record {} {look}", file.path())).code, 1);
+    leak.grow(1);
+    fs::write(&json, Tracer::run(&format!("audit {look} -o json")).stdout).unwrap();
+    let diff = |before: &str, after: &str| {
+        let outcome = Tracer::run(&format!("diff {before} {after} -o json"));
+        let document: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
+        let changes = document["changes"].as_array().unwrap().clone();
+        let words = changes.iter().map(|it| it["change"].as_str().unwrap().to_owned());
+        (outcome.code, words.collect::<Vec<_>>())
+    };
+
+    assert_eq!(diff(&file.path(), &json), (0, vec!["grown".to_owned()]));
+    assert_eq!(diff(&json, &file.path()), (0, vec!["shrunk".to_owned()]));
+    assert_eq!(diff(&json, &json), (0, vec!["same".to_owned()]));
+
+    leak.leaker.ask("close-all");
+    let mended = directory.path().join("mended.json").display().to_string();
+    fs::write(&mended, Tracer::run(&format!("audit {look} -o json")).stdout).unwrap();
+    assert_eq!(diff(&json, &mended), (0, vec!["gone".to_owned()]));
+    assert_eq!(diff(&mended, &json), (1, vec!["new".to_owned()]));
+    let table = Tracer::run(&format!("diff {mended} {json}"));
+    assert_eq!(table.code, 1, "{table:?}");
+    assert!(table.stdout.contains("new") && table.stdout.contains("1 new."), "{table:?}");
+}

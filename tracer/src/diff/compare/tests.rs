@@ -1,0 +1,140 @@
+use super::*;
+
+/// A report with findings, one a line: verdict, confidence, count, and what else is not as usual.
+fn side(findings: &str) -> Side {
+    let findings: Vec<serde_json::Value> = findings
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .map(|line| {
+            let mut words = line.split_whitespace();
+            let mut finding = serde_json::json!({
+                "verdict": words.next(),
+                "confidence": words.next(),
+                "count": words.next().unwrap().parse::<u64>().unwrap(),
+                "pid": 1, "comm": "api", "direction": "outbound", "remote": "10.0.0.7:443",
+                "remote_port": 443, "local_port": null, "call_site": null, "retracted_at": null,
+                "evidence": ["a field that does not matter here"],
+            });
+            for word in words {
+                let (name, value) = word.split_once('=').unwrap();
+                let text = value.replace('_', " ");
+                finding[name] = value.parse::<u32>().map_or(text.into(), Into::into);
+            }
+            finding
+        })
+        .collect();
+    let document = serde_json::json!({
+        "schema": 1, "host": "web1", "at": "2026-03-01T12:00:00.000Z", "findings": findings,
+        "coverage": { "complete": true },
+    });
+    Side::parse(&document.to_string()).unwrap()
+}
+
+/// What became of each leak: `grown api 10.0.0.7:443 5 7 main.get a.go:9`.
+#[track_caller]
+fn check(before: &str, after: &str, expected: &[&str]) {
+    let difference = Difference::between(side(before), side(after), Confidence::Likely);
+    let shown = |tally: &Option<Tally>| tally.as_ref().map_or(0, |tally| tally.count);
+    let rows = difference.changes.iter().map(|row| {
+        let (before, after) = (shown(&row.before), shown(&row.after));
+        let site = row.call_site.as_deref().unwrap_or("-");
+        let change = row.change.name();
+        format!("{change} {} {} {before} {after} {site}", row.comm, row.destination)
+    });
+    assert_eq!(rows.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn a_leak_is_new_gone_grown_shrunk_or_the_same() {
+    check("", "ghost likely 6", &["new api 10.0.0.7:443 0 6 -"]);
+    check("ghost likely 6", "", &["gone api 10.0.0.7:443 6 0 -"]);
+    check("ghost likely 6", "ghost likely 7", &["grown api 10.0.0.7:443 6 7 -"]);
+    check("ghost likely 6", "ghost likely 5", &["shrunk api 10.0.0.7:443 6 5 -"]);
+    check("ghost likely 6", "ghost likely 6", &["same api 10.0.0.7:443 6 6 -"]);
+    check("", "", &[]);
+}
+
+#[test]
+fn a_process_that_was_started_anew_is_the_same_one() {
+    check("ghost likely 6 pid=1", "ghost likely 6 pid=9", &["same api 10.0.0.7:443 6 6 -"]);
+    let workers = "ghost likely 3 pid=2\nghost likely 4 pid=3";
+    check("ghost likely 6", workers, &["grown api 10.0.0.7:443 6 7 -"]);
+}
+
+#[test]
+fn what_the_mistake_looks_like_depends_on_the_peer() {
+    check("body-not-closed certain 6", "close-wait likely 6", &["same api 10.0.0.7:443 6 6 -"]);
+    check(
+        "close-wait likely 6",
+        "unshared-pool likely 6",
+        &["new api 10.0.0.7:443 0 6 -", "gone api 10.0.0.7:443 6 0 -"],
+    );
+}
+
+#[test]
+fn other_names_destinations_and_directions_are_other_leaks() {
+    for other in ["comm=web", "remote=10.0.0.8:443", "direction=inbound"] {
+        let after = format!("ghost likely 6 {other}");
+        let difference =
+            Difference::between(side("ghost likely 6"), side(&after), Confidence::Likely);
+        let changes: Vec<Change> = difference.changes.iter().map(|row| row.change).collect();
+        assert_eq!(changes, [Change::New, Change::Gone], "{other}");
+    }
+    let inbound = "never-read likely 6 direction=inbound local_port=8080";
+    check("", inbound, &["new api *:8080 0 6 -"]);
+}
+
+#[test]
+fn call_sites_are_told_apart_and_a_line_may_move() {
+    check(
+        "ghost likely 6 call_site=main.get_a.go:9\nghost likely 5 call_site=main.put_a.go:20",
+        "ghost likely 7 call_site=main.get_a.go:11\nghost likely 5 call_site=main.del_a.go:30",
+        &[
+            "new api 10.0.0.7:443 0 5 main.del a.go:30",
+            "grown api 10.0.0.7:443 6 7 main.get a.go:11",
+            "gone api 10.0.0.7:443 5 0 main.put a.go:20",
+        ],
+    );
+}
+
+#[test]
+fn what_one_report_has_no_call_site_of_is_compared_as_a_whole() {
+    check(
+        "ghost likely 6 call_site=main.get_a.go:9\nghost likely 5 call_site=main.put_a.go:20",
+        "ghost likely 9",
+        &["shrunk api 10.0.0.7:443 11 9 -"],
+    );
+    check(
+        "ghost likely 6 call_site=main.get_a.go:9",
+        "ghost likely 9",
+        &["grown api 10.0.0.7:443 6 9 main.get a.go:9"],
+    );
+    check(
+        "ghost likely 6 call_site=main.get_a.go:9\nghost likely 5",
+        "ghost likely 6 call_site=main.get_a.go:9",
+        &["same api 10.0.0.7:443 6 6 main.get a.go:9", "gone api 10.0.0.7:443 5 0 -"],
+    );
+}
+
+#[test]
+fn what_is_not_sure_enough_or_taken_back_is_no_leak() {
+    check("ghost possible 6", "ghost possible 9", &[]);
+    check("ghost possible 6", "ghost likely 6", &["new api 10.0.0.7:443 6 6 -"]);
+    check("ghost likely 6", "ghost possible 6", &["shrunk api 10.0.0.7:443 6 6 -"]);
+    check("", "stale-pool info 2", &[]);
+    let retracted = "ghost likely 6 retracted_at=2026-03-01T12:00:00Z";
+    check("ghost likely 6", retracted, &["gone api 10.0.0.7:443 6 0 -"]);
+    let sure = Difference::between(side(""), side("ghost likely 6"), Confidence::Certain);
+    assert_eq!(sure.changes, []);
+}
+
+#[test]
+fn of_several_documents_the_last_one_counts() {
+    let documents = "{\"schema\":1,\"host\":\"a\",\"at\":\"x\",\"findings\":[],\"coverage\":{\"complete\":false}}\n";
+    let both = documents.to_owned() + &documents.replace("\"a\"", "\"b\"");
+    assert_eq!(Side::parse(&both).unwrap().host, "b");
+    for text in ["", "{}", "SCHEMA,TIME\r\n", &both[..20]] {
+        assert!(Side::parse(text).is_err(), "{text}");
+    }
+}
