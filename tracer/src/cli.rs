@@ -40,6 +40,11 @@ Examples:
 
 Exit codes: 0 nothing leaked, 1 leaks found, 2 could not run, 3 nothing found but not all was seen.";
 
+const DIFF_EXIT_CODES: &str = "\
+Leaks are the same by process name, destination, kind and function; pids and lines may differ.
+
+Exit codes: 0 no new leaks, 1 new leaks, 2 could not compare, 3 no new leaks but not all was seen.";
+
 /// Finds leaked TCP connections: which sockets will never be closed, whose they are, since when,
 /// and how it knows.
 #[derive(Debug, Parser)]
@@ -64,11 +69,10 @@ pub(crate) enum Command {
     /// Watch, and keep all that is seen, for `tracer replay`.
     Record(Box<Record>),
     /// Judge what was recorded, again or otherwise; needs no root.
+    #[command(after_help = "Thresholds that are not given are those of the recording.")]
     Replay(Box<Replay>),
     /// Compare two recordings, or what `audit -o json` printed: which leaks are new, which are gone.
-    ///
-    /// Exit codes: 0 no new leaks, 1 new leaks, 2 could not compare, 3 no new leaks but not all was
-    /// seen.
+    #[command(after_help = DIFF_EXIT_CODES)]
     Diff(Diff),
     /// Say what this host allows, and what each lack costs.
     Doctor,

@@ -18,10 +18,10 @@ const MAX_SIZE_MIN: u64 = 1 << 20;
 #[command(next_help_heading = "What to keep")]
 pub(super) struct Tape {
     /// Also keep all that is seen, for `tracer replay`; an earlier recording is renamed to FILE.old
-    #[arg(long = "record", value_name = "FILE")]
+    #[arg(long = "record", value_name = "FILE", group = "recording")]
     path: Option<PathBuf>,
     /// Drop the oldest of it when the recording gets larger: 64MiB, 1G
-    #[arg(long, value_name = "BYTES", value_parser = max_size)]
+    #[arg(long, value_name = "BYTES", value_parser = max_size, requires = "recording")]
     max_size: Option<u64>,
 }
 
@@ -36,7 +36,7 @@ impl Tape {
 #[derive(Debug, Args)]
 pub(crate) struct Record {
     /// The recording; an earlier one is renamed to FILE.old
-    #[arg(value_name = "FILE", conflicts_with = "path")]
+    #[arg(value_name = "FILE", group = "recording")]
     file: PathBuf,
     #[command(flatten)]
     watch: Watch,
@@ -193,5 +193,8 @@ mod tests {
     fn a_limit_of_size_has_units_and_a_least() {
         assert_eq!(max_size("64MiB"), Ok(64 << 20));
         assert!(max_size("1K").is_err());
+        assert!(parse(&["record", "a.rec", "--max-size=64MiB"]).is_ok());
+        assert!(Cli::try_parse_from(["tracer", "--record=a.rec", "--max-size=1G"]).is_ok());
+        assert!(Cli::try_parse_from(["tracer", "--max-size=1G"]).is_err());
     }
 }

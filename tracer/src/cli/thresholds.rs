@@ -11,7 +11,7 @@ const GROWTH_WINDOWS: u32 = 5;
 /// What counts as a leak. What is not given stays as it is: the judge's own when watching, the
 /// recording's when that is judged again.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "What counts (default of a recording: as it was recorded)")]
+#[command(next_help_heading = "What counts")]
 pub(super) struct Thresholds {
     /// How long a connection must have been silent [default: 60s]
     #[arg(long, value_name = "DURATION", value_parser = positive)]
