@@ -112,9 +112,11 @@ impl Coder {
 
     fn encode_snapshot<'a>(&mut self, snapshot: &Snapshot) -> Vec<Entry<'a>> {
         let sockets: Vec<SocketFacts> = since(snapshot.started_at, snapshot.sockets.clone());
-        let split = pieces::split(&self.sockets, &sockets);
-        let portions = split.chunks(PORTION).map(|portion| Entry::Sockets(portion.to_vec()));
-        let mut entries: Vec<Entry<'a>> = portions.collect();
+        let mut pieces = pieces::split(&self.sockets, &sockets).into_iter();
+        let mut entries: Vec<Entry<'a>> = Vec::new();
+        while pieces.len() > 0 {
+            entries.push(Entry::Sockets(pieces.by_ref().take(PORTION).collect()));
+        }
         entries.push(Entry::Snapshot(SnapshotEntry {
             started_at: snapshot.started_at,
             ended_at: snapshot.ended_at,

@@ -2,6 +2,7 @@ mod arbitrary;
 mod damage;
 mod dropping;
 mod hour;
+mod rejudged;
 
 use std::path::PathBuf;
 

@@ -25,7 +25,7 @@ fn look(number: u64) -> Vec<Step> {
     inputs.map(Step::Input).into_iter().chain([Step::Reported]).collect()
 }
 
-fn socket(id: u64, at: Timestamp) -> SocketFacts {
+pub(super) fn socket(id: u64, at: Timestamp) -> SocketFacts {
     // A number that does not pack well.
     let noise = id.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     SocketFacts {
