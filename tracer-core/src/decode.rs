@@ -19,6 +19,10 @@ const TYPE_STREAM: u16 = 1;
 /// A difference of sequence numbers above this is a torn read, not data: windows are below 1 GiB.
 const SEQUENCE_HALF: u32 = 1 << 31;
 
+/// Nanoseconds of a microsecond: nothing that is told of connections is told more exactly, and what
+/// is coarser is shorter to write down.
+const US: u64 = 1_000;
+
 /// Why a record was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum DecodeError {
@@ -79,7 +83,7 @@ pub fn event(bytes: &[u8]) -> Result<Event, DecodeError> {
     }
     let address = |bytes: [u8; 16], port| address(record.family, bytes, port);
     Ok(Event {
-        at: Timestamp::from_ns(record.at_ns),
+        at: Timestamp::from_ns(record.at_ns - record.at_ns % US),
         id: ConnectionId(record.cookie),
         netns: record.netns,
         local: address(record.local_address, record.local_port)?,
@@ -148,7 +152,7 @@ pub fn descriptor(
         write_sequence: record.write_seq,
         last_sent_at: data_at(record.last_sent_jiffies),
         last_received_at: data_at(record.last_received_jiffies),
-        last_segment_at: Timestamp::from_ns(record.last_segment_us.saturating_mul(1_000)).min(at),
+        last_segment_at: Timestamp::from_ms(record.last_segment_us / 1_000).min(at),
         last_ack_at: if record.last_ack_jiffies == 0 {
             // Repaired into ESTABLISHED (`TCP_REPAIR`), and silent since.
             None

@@ -10,6 +10,7 @@ mod coder;
 mod entry;
 mod facts;
 mod head;
+mod moments;
 mod pieces;
 mod reader;
 mod recorder;

@@ -15,6 +15,7 @@ use tracer_core::{
 use super::{
     Step,
     entry::{Entry, EventEntry, LedgerEntry, ReadersEntry, SnapshotEntry, SocketPiece},
+    moments::Span,
     pieces::{self, Joiner},
 };
 
@@ -93,7 +94,7 @@ impl Coder {
         let Event { at, id, netns, local, remote, happening } = event;
         let place = (*netns, *local, *remote);
         let entry = EventEntry {
-            after_ns: at.as_ns().wrapping_sub(self.event_at.as_ns()).cast_signed(),
+            after: Span::between(self.event_at, *at),
             id_step: id.0.wrapping_sub(self.event_id).cast_signed(),
             place: (self.places.get(id) != Some(&place)).then_some(place),
             happening: Cow::Borrowed(happening),
@@ -186,8 +187,8 @@ impl Coder {
     }
 
     fn decode_event(&mut self, entry: EventEntry<'_>) -> Result<Event, Nonsense> {
-        let EventEntry { after_ns, id_step, place, happening } = entry;
-        let at = Timestamp::from_ns(self.event_at.as_ns().wrapping_add_signed(after_ns));
+        let EventEntry { after, id_step, place, happening } = entry;
+        let at = after.after(self.event_at);
         let id = ConnectionId(self.event_id.wrapping_add_signed(id_step));
         let place = place.or_else(|| self.places.get(&id).copied()).ok_or(Nonsense)?;
         self.note_event(at, id, place, &happening);

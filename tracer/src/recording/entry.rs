@@ -12,7 +12,7 @@ use tracer_core::{
     Timestamp,
 };
 
-use super::{facts::SocketChange, head::Head, pieces::Piece};
+use super::{coder::Place, facts::SocketChange, head::Head, moments::Span, pieces::Piece};
 
 pub(super) type SocketPiece = Piece<SocketFacts, Box<SocketChange>>;
 
@@ -42,12 +42,12 @@ pub(super) enum Entry<'a> {
 /// An event in terms of the one before.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct EventEntry<'a> {
-    /// Nanoseconds since that.
-    pub(super) after_ns: i64,
+    /// Time since that.
+    pub(super) after: Span,
     /// By how much the number of the socket is larger.
     pub(super) id_step: i64,
     /// Network namespace and ends, if not those of the event before of this socket.
-    pub(super) place: Option<super::coder::Place>,
+    pub(super) place: Option<Place>,
     pub(super) happening: Cow<'a, Happening>,
 }
 

@@ -5,7 +5,7 @@ use tracer_core::{
     ConnectionId, Holder, HttpStream, OpenResponse, ReaderFacts, SocketFacts, StackId, Timestamp,
 };
 
-use super::pieces::Item;
+use super::{moments::Varying, pieces::Item};
 
 /// Declares what can change of a socket. That no field is missing, the compiler checks.
 macro_rules! socket_change {
@@ -13,13 +13,13 @@ macro_rules! socket_change {
         /// The fields that are not what they were.
         #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
         pub(super) struct SocketChange {
-            $($field: Option<$type>,)*
+            $($field: Option<<$type as Varying>::Change>,)*
         }
 
         impl SocketChange {
             fn between(before: &SocketFacts, now: &SocketFacts) -> Self {
                 let SocketFacts { id: _, $($field),* } = now;
-                Self { $($field: (before.$field != *$field).then(|| $field.clone()),)* }
+                Self { $($field: $field.change_since(&before.$field),)* }
             }
 
             fn is_none(&self) -> bool {
@@ -27,7 +27,7 @@ macro_rules! socket_change {
             }
 
             fn apply(self, facts: &mut SocketFacts) {
-                $(if let Some(value) = self.$field { facts.$field = value; })*
+                $(if let Some(change) = self.$field { facts.$field.change(change); })*
             }
         }
     };

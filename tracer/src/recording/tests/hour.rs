@@ -1,5 +1,5 @@
 //! How large the recording of a busy host becomes: 10,000 idle connections, and 100 a second that
-//! come and go.
+//! come and go. The idle ones are kept alive, as Go does it by default.
 
 use std::{fs, net::SocketAddr};
 
@@ -41,7 +41,7 @@ fn address(host: u64, port: u64) -> SocketAddr {
 }
 
 fn socket(number: u64, noise: &mut Noise) -> SocketFacts {
-    let used_at = Timestamp::from_ns(1_000_000_000_000 + noise.below(1 << 31) * 1_000);
+    let used_at = Timestamp::from_ns(1_000_000_000_000 + noise.below(1 << 31) / 1_000 * 1_000_000);
     let owner = Owner {
         key: process(number % PROCESSES),
         fd: u32::try_from(10 + number / PROCESSES).unwrap(),
@@ -97,12 +97,27 @@ fn short_lived(id: u64, at_ns: u64, noise: &mut Noise) -> [Event; 4] {
         Happening::Entered { from: to, to: TcpState::CloseWait },
         Happening::Destroyed,
     ];
-    let mut at_ns = at_ns + noise.below(900_000_000);
+    let mut at_ns = at_ns + noise.below(900_000) * 1_000;
     happenings.map(|happening| {
-        at_ns += 50_000 + noise.below(20_000_000);
+        at_ns += 50_000 + noise.below(20_000) * 1_000;
         let at = Timestamp::from_ns(at_ns);
         Event { at, id: ConnectionId(id), netns: 4_026_531_840, local, remote, happening }
     })
+}
+
+/// Keepalive probes were answered, fifteen seconds after those before, as Go has it by default.
+fn keep_alive(idle: &mut [SocketFacts], now: Timestamp, noise: &mut Noise) {
+    for facts in idle {
+        let due_ns = facts.last_segment_at.as_ns() + (15_000 + noise.below(8)) * 1_000_000;
+        if due_ns <= now.as_ns() {
+            // Where it was not kept alive before, it begins at some time.
+            let is_first = now.as_ns() - due_ns > 1_000_000_000;
+            let seen_ns =
+                if is_first { now.as_ns() - noise.below(15_000) * 1_000_000 } else { due_ns };
+            facts.last_segment_at = Timestamp::from_ns(seen_ns);
+            facts.last_ack_at = Some(Timestamp::from_ns(seen_ns / 4_000_000 * 4_000_000));
+        }
+    }
 }
 
 /// What the judge asks of each process at every look, and is told.
@@ -137,7 +152,7 @@ fn an_hour_of_a_busy_host_is_below_twenty_mebibytes() {
     let place = Place::new();
     let mut noise = Noise(1);
     let mut recorder = Recorder::create(&place.path(), None, head()).unwrap();
-    let idle: Vec<SocketFacts> = (0..IDLE).map(|number| socket(number, &mut noise)).collect();
+    let mut idle: Vec<SocketFacts> = (0..IDLE).map(|number| socket(number, &mut noise)).collect();
     recorder.input(&Input::Host(HostFacts::default()));
     let mut next_id = 1 << 20;
     let mut whole = 0;
@@ -153,6 +168,7 @@ fn an_hour_of_a_busy_host_is_below_twenty_mebibytes() {
         }
         let started_at = Timestamp::from_ns(at_ns + 1_000_000_000 + noise.below(1_000_000));
         let ended_at = Timestamp::from_ns(started_at.as_ns() + 18_000_000 + noise.below(1 << 20));
+        keep_alive(&mut idle, Timestamp::from_ns(at_ns), &mut noise);
         let mut sockets = idle.clone();
         // Some of the others are open while it looks, in the midst of the descriptors.
         for _ in 0..5 {
