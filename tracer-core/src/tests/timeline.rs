@@ -315,6 +315,7 @@ impl Player {
                 cmdline: None,
                 uid: Some(0),
                 container: None,
+                open_fds: Some(100),
                 fd_limit: Some(1_024),
                 stopped: self.stopped.contains(&key.pid),
                 has_executed: Some(!self.forked.contains(&key.pid)),
