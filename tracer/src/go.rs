@@ -45,7 +45,7 @@ use std::{
 
 use tracer_core::{Asked, Goroutines, ProcessKey, ReaderFacts};
 
-#[cfg(test)]
+#[cfg(all(test, target_arch = "x86_64"))]
 pub(crate) use self::lines::tests::Stacks;
 use self::{
     areas::Areas,
