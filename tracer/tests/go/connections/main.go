@@ -196,7 +196,10 @@ var kinds = map[string]func(k *kind, url string, count int){
 	"held":      func(k *kind, url string, count int) { holding(k, url+"/large", count) },
 	"gzipheld":  func(k *kind, url string, count int) { holding(k, url+"/gzip", count) },
 	"boxed":     boxed,
+	"reused":    func(k *kind, url string, count int) { each(count, func() { k.again(url) }) },
+	"again":     again,
 	"parked":    parked,
+	"owners":    owners,
 	"busy":      busy,
 	"collector": func(*kind, string, int) { go collector() },
 }
@@ -316,6 +319,83 @@ func boxed(k *kind, url string, count int) {
 	}
 	started.Wait()
 	time.Sleep(100 * time.Millisecond)
+}
+
+// A request that the program keeps, and sends again and again. Who has it has no response.
+var kept struct {
+	mu      sync.Mutex
+	request *http.Request
+}
+
+func (k *kind) again(url string) *http.Response {
+	kept.mu.Lock()
+	if kept.request == nil {
+		request, err := http.NewRequest("GET", url+"/small", nil)
+		must(err)
+		kept.request = request
+		go keep(request)
+	}
+	request := kept.request
+	kept.mu.Unlock()
+	response, err := (&http.Client{Transport: k.transport}).Do(request)
+	must(err)
+	return response
+}
+
+func keep(request *http.Request) {
+	<-never
+	fmt.Println(request.URL)
+}
+
+// Healthy: somebody has a response to the request that others were sent with, too.
+func again(k *kind, url string, count int) {
+	each := func(done *sync.WaitGroup) {
+		response := k.again(url)
+		done.Done()
+		<-never
+		response.Body.Close()
+	}
+	var started sync.WaitGroup
+	started.Add(count)
+	for i := 0; i < count; i++ {
+		go each(&started)
+	}
+	started.Wait()
+	time.Sleep(100 * time.Millisecond)
+}
+
+// Goroutines that have nothing to do with HTTP, each with things of its own.
+func owners(_ *kind, _ string, count int) {
+	var started sync.WaitGroup
+	started.Add(count)
+	for i := 0; i < count; i++ {
+		go own(&started)
+	}
+	started.Wait()
+	time.Sleep(100 * time.Millisecond)
+}
+
+type thing struct {
+	next *thing
+	name []byte
+	room [4]int
+}
+
+//go:noinline
+func newThing() *thing {
+	return &thing{next: &thing{}, name: make([]byte, 100)}
+}
+
+func own(started *sync.WaitGroup) {
+	var things [20]*thing
+	for i := range things {
+		things[i] = newThing()
+	}
+	started.Done()
+	<-never
+	for i := range things {
+		fmt.Println(things[i])
+	}
 }
 
 // Goroutines that have nothing to do with HTTP.
