@@ -7,203 +7,178 @@
 //! words.
 //!
 //! What a stack refers to from variables that are no longer used counts too. That errs to the side
-//! of a response that is held, which says less. So does every limit that is hit here.
+//! of a response that is held, which says less. Where a limit is hit, a response of which nobody
+//! was found may still be held.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use super::{
     areas::Areas,
     goroutine::{Goroutine, Stack},
-    layout,
+    layout::Layout,
+    look::Look,
     memory::Pages,
-    read_loop::{Connection, ReadLoop},
+    program::Parts,
+    responses::{Lead, READ_TOGETHER, Responses, WORDS},
+    stacks::Batches,
+    survey::Survey,
 };
 
-/// Most different addresses that are looked at.
-const ADDRESSES_MAX: usize = 250_000;
-/// Addresses of which the memory is read with one call.
-const READ_TOGETHER: usize = 1024;
-/// Words of an object in which a response or a body is looked for. How long it is is not known, so
-/// with more of them its neighbours would be taken for parts of it.
-const WORDS: u64 = 6;
+/// Most pages that are read of what stacks refer to: 4 GiB.
+const PAGES_MAX: usize = 1 << 20;
+/// Most addresses that are remembered, so that they are not looked at again.
+const REMEMBERED_MAX: usize = 1 << 20;
 
-/// What the stacks of goroutines refer to.
-#[derive(Debug, Default)]
-pub(super) struct References {
-    /// Each may be there several times until goroutines are left out.
-    addresses: Vec<u64>,
-    /// How many there were when each was there once.
-    different: usize,
-    /// Not everything was looked at.
-    pub(super) is_incomplete: bool,
+/// Which responses are held.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Holders {
+    /// The numbers of the connections whose responses some goroutine refers to.
+    pub(super) connections: HashSet<usize>,
+    /// Everything was looked through, so nobody refers to the others.
+    pub(super) is_whole: bool,
 }
 
-impl References {
-    /// Adds what the stack of a goroutine that is no connection's refers to.
-    pub(super) fn add(&mut self, stack: &Stack, areas: &Areas) {
-        let own = stack.goroutine.stack.low..stack.goroutine.stack.high;
-        let words = stack.words(stack.start, stack.goroutine.stack.high);
-        let is_wanted =
-            |word: &u64| word.is_multiple_of(8) && !own.contains(word) && areas.is_heap(*word);
-        self.addresses.extend(words.filter(is_wanted));
-        if self.addresses.len() > self.different + ADDRESSES_MAX {
-            self.sort();
+impl Look<'_> {
+    /// Looks through the stacks of all goroutines that are not those of a connection.
+    pub(super) fn holders(
+        &self,
+        responses: &Responses,
+        parts: &Parts,
+        layout: &Layout,
+        survey: &Survey,
+    ) -> Holders {
+        let Some((mut goroutines, length)) = self.goroutines(parts.all_goroutines, layout) else {
+            return Holders::default();
+        };
+        let mut is_whole = goroutines.len() as u64 == length;
+        let mut search = Search::new(responses, &self.areas, Pages::new(self.memory), &goroutines);
+        goroutines.retain(|it| !survey.of_connections.contains(&(it.address, it.id)));
+        let mut batches = Batches::of(&goroutines);
+        for batch in batches.by_ref() {
+            let (stacks, are_whole) = self.stacks(batch, layout);
+            is_whole &= are_whole;
+            if search.look_through(&stacks).is_none() {
+                is_whole = false;
+                break;
+            }
         }
-        if self.different > ADDRESSES_MAX {
-            self.is_incomplete = true;
-            self.addresses.clear();
-            self.different = 0;
-        }
-    }
-
-    fn sort(&mut self) {
-        self.addresses.sort_unstable();
-        self.addresses.dedup();
-        self.different = self.addresses.len();
-    }
-
-    /// Leaves out what refers to goroutines and to stacks: what is on those is looked at anyway.
-    pub(super) fn leave_out(&mut self, goroutines: &[Goroutine]) {
-        self.sort();
-        self.is_incomplete |= self.different > ADDRESSES_MAX;
-        let stacks = goroutines.iter().map(|it| (it.stack.low, it.stack.high));
-        let mut stacks: Vec<_> = stacks.collect();
-        stacks.sort_unstable();
-        let goroutines: HashSet<u64> = goroutines.iter().map(|it| it.address).collect();
-        self.addresses.retain(|address| !goroutines.contains(address));
-        self.addresses.retain(|address| {
-            let after = stacks.partition_point(|(low, _)| low <= address);
-            let before = after.checked_sub(1).and_then(|index| stacks.get(index));
-            before.is_none_or(|(_, high)| address >= high)
-        });
+        is_whole &= !batches.are_cut() && !search.is_cut;
+        Holders { connections: search.held, is_whole }
     }
 }
 
-/// Connections by what their responses are known by.
-#[derive(Debug, Default)]
-pub(super) struct Responses {
-    /// By the buffer that the body reads from.
-    readers: HashMap<u64, usize>,
-    /// By the request, and by its URL: a request may have been copied. One may have been sent
-    /// several times.
-    requests: HashMap<u64, Vec<usize>>,
-    /// By addresses that were in the variables of `readLoop` and turned out to be a response or a
-    /// body. They may be those of objects that are long gone, then nobody else has them either.
-    addresses: HashMap<u64, Vec<usize>>,
+/// A search through stacks and what they refer to, some at a time.
+struct Search<'a, 'memory> {
+    responses: &'a Responses<'a>,
+    areas: &'a Areas,
+    pages: Pages<'memory>,
+    /// Stacks and goroutines, as ranges in their order: what is on those is looked at anyway.
+    skipped: Vec<(u64, u64)>,
+    looked_behind: Remembered,
+    looked_at: Remembered,
+    held: HashSet<usize>,
+    /// Not all of some stack was there.
+    is_cut: bool,
 }
 
-impl Responses {
-    /// Of connections that wait for somebody to read a body; each is known by its number.
-    pub(super) fn of<'a>(
-        waiting: impl Iterator<Item = (usize, &'a Connection, &'a ReadLoop)> + Clone,
-        pages: &mut Pages,
-        areas: &Areas,
+impl<'a, 'memory> Search<'a, 'memory> {
+    fn new(
+        responses: &'a Responses<'a>,
+        areas: &'a Areas,
+        pages: Pages<'memory>,
+        goroutines: &[Goroutine],
     ) -> Self {
-        let mut responses = Self::default();
-        for (number, connection, _) in waiting.clone() {
-            responses.readers.insert(connection.reader, number);
-            if let Some(request) = connection.request {
-                responses.requests.entry(request).or_default().push(number);
-                if let Some(url) = pages.word(request + layout::REQUEST_URL) {
-                    responses.requests.entry(url).or_default().push(number);
-                }
-            }
-        }
-        let mut addresses: HashMap<u64, Vec<usize>> = HashMap::new();
-        let pointers: Vec<u64> = waiting.flat_map(|(.., it)| it.pointers(areas)).collect();
-        for some in pointers.chunks(READ_TOGETHER) {
-            pages.prefetch(some.iter().copied());
-            for &address in some {
-                if let Some(owners) = responses.owners(address, pages, areas) {
-                    addresses.entry(address).or_insert_with(|| owners.to_vec());
-                }
-            }
-        }
-        responses.addresses = addresses;
-        responses
-    }
-
-    /// Which connections' response or body may be at this address.
-    fn owners(&self, address: u64, pages: &mut Pages, areas: &Areas) -> Option<&[usize]> {
-        self.owner_of_body(address, pages, areas)
-            .map(std::slice::from_ref)
-            .or_else(|| self.owners_of_response(address, pages, areas))
-    }
-
-    /// `bodyEOFSignal` around `body`, whose source reads from the buffer of a connection: it is the
-    /// buffer, or an `io.LimitedReader` on it, or a `chunkedReader`, which begins with it.
-    fn owner_of_body(&self, address: u64, pages: &mut Pages, areas: &Areas) -> Option<&usize> {
-        // Both are interfaces: the type is part of the program.
-        let mut data_of_interface = |place: u64| {
-            pages.word(place).filter(|&it| areas.is_constant(it))?;
-            pages.word(place.checked_add(8)?).filter(|&it| areas.is_heap(it))
+        let own = |it: &Goroutine| {
+            [(it.stack.low, it.stack.high), (it.address, it.address.saturating_add(8))]
         };
-        let inner = data_of_interface(address.checked_add(layout::BODY_INNER)?)?;
-        let source = data_of_interface(inner.checked_add(layout::INNER_SOURCE)?)?;
-        let readers = [Some(source), pages.word(source.saturating_add(8)), pages.word(source)];
-        readers.into_iter().flatten().find_map(|reader| self.readers.get(&reader))
+        let mut skipped: Vec<_> = goroutines.iter().flat_map(own).collect();
+        skipped.sort_unstable();
+        let (looked_behind, looked_at, held) = Default::default();
+        let is_cut = false;
+        Self { responses, areas, pages, skipped, looked_behind, looked_at, held, is_cut }
     }
 
-    fn owners_of_response(
-        &self,
-        address: u64,
-        pages: &mut Pages,
-        areas: &Areas,
-    ) -> Option<&[usize]> {
-        let word = |pages: &mut Pages, offset| pages.word(address.checked_add(offset)?);
-        let request = word(pages, layout::RESPONSE_REQUEST)?;
-        // Anything may be followed by something with the address of a request.
-        let is_response = (100..1000).contains(&word(pages, layout::RESPONSE_STATUS)?)
-            && word(pages, layout::RESPONSE_MAJOR)? == 1
-            && word(pages, layout::RESPONSE_MINOR)? <= 1;
-        if !is_response || !areas.is_heap(request) {
-            return None;
+    /// Looks through these; `None` if there has been too much to look at.
+    fn look_through(&mut self, stacks: &[Stack]) -> Option<()> {
+        let mut addresses = Vec::new();
+        for stack in stacks {
+            let high = stack.goroutine.stack.high;
+            self.is_cut |= high - stack.start > stack.bytes.len() as u64;
+            let own = stack.goroutine.stack.low..high;
+            let words = stack.words(stack.start, high);
+            addresses.extend(words.filter(|it| !own.contains(it) && self.areas.is_heap(*it)));
         }
-        let by_url = |pages: &mut Pages| {
-            let url = pages.word(request.checked_add(layout::REQUEST_URL)?)?;
-            self.requests.get(&url)
-        };
-        self.requests.get(&request).or_else(|| by_url(pages)).map(Vec::as_slice)
-    }
-
-    /// The connections whose responses these addresses lead to.
-    pub(super) fn held(
-        &self,
-        references: &References,
-        pages: &mut Pages,
-        areas: &Areas,
-    ) -> HashSet<usize> {
-        let mut held = HashSet::new();
+        addresses.sort_unstable();
+        addresses.dedup();
+        addresses.retain(|it| self.is_wanted(*it) && self.looked_behind.is_new(*it));
         // They are in order, so what lies together is read together.
-        for some in references.addresses.chunks(READ_TOGETHER) {
-            pages.prefetch(some.iter().copied());
-            let mut next = Vec::new();
-            for &address in some {
-                let words = (0..WORDS).map(|number| address.saturating_add(8 * number));
-                next.extend(words.filter_map(|it| pages.word(it)).filter(|&it| areas.is_heap(it)));
+        for some in addresses.chunks(READ_TOGETHER) {
+            if self.pages.read > PAGES_MAX {
+                return None;
             }
-            pages.prefetch(next);
-            for &address in some {
-                self.add_held(address, pages, areas, &mut held);
-            }
+            self.look_behind(some);
         }
-        held
+        Some(())
     }
 
-    fn add_held(&self, address: u64, pages: &mut Pages, areas: &Areas, held: &mut HashSet<usize>) {
-        if let Some(owners) = self.addresses.get(&address) {
-            held.extend(owners);
-            return;
-        }
-        held.extend(self.owners(address, pages, areas).unwrap_or_default());
-        for number in 0..WORDS {
-            let word = address.checked_add(8 * number).and_then(|place| pages.word(place));
-            let Some(word) = word else { return };
-            if let Some(owners) = self.addresses.get(&word) {
-                held.extend(owners);
-            } else if areas.is_heap(word) {
-                held.extend(self.owners(word, pages, areas).unwrap_or_default());
+    fn is_wanted(&self, address: u64) -> bool {
+        let after = self.skipped.partition_point(|(low, _)| *low <= address);
+        let before = after.checked_sub(1).and_then(|index| self.skipped.get(index));
+        address.is_multiple_of(8) && before.is_none_or(|(_, high)| address >= *high)
+    }
+
+    /// Looks at what is at these addresses, and at what that refers to.
+    fn look_behind(&mut self, addresses: &[u64]) {
+        self.prefetch(addresses);
+        let mut next = Vec::new();
+        for &address in addresses {
+            // What belongs to another response leads to no other.
+            if self.look_at(address) {
+                let words = (0..WORDS)
+                    .map_while(|number| self.pages.word(address.checked_add(8 * number)?));
+                next.extend(words.filter(|it| self.areas.is_heap(*it)));
             }
         }
+        next.sort_unstable();
+        next.dedup();
+        next.retain(|it| self.is_wanted(*it) && self.looked_at.is_new(*it));
+        self.prefetch(&next);
+        for address in next {
+            self.look_at(address);
+        }
+    }
+
+    /// Reads these and what would be behind the interfaces of a body.
+    fn prefetch(&mut self, addresses: &[u64]) {
+        let mut layer = addresses.to_vec();
+        for _ in 0..3 {
+            self.pages.prefetch(layer.iter().copied());
+            let inner = |address: u64| self.responses.interface(address, &mut self.pages);
+            layer = layer.into_iter().filter_map(inner).collect();
+        }
+    }
+
+    /// Whether what is at this address may be around a response.
+    fn look_at(&mut self, address: u64) -> bool {
+        match self.responses.at(address, &mut self.pages) {
+            Some(Lead::To(connections)) => self.held.extend(connections),
+            Some(Lead::Elsewhere) => return false,
+            None => {}
+        }
+        true
+    }
+}
+
+/// Addresses that need not be looked at again. When there are too many they are forgotten, which
+/// takes time and nothing else.
+#[derive(Debug, Default)]
+struct Remembered(HashSet<u64>);
+
+impl Remembered {
+    fn is_new(&mut self, address: u64) -> bool {
+        if self.0.len() >= REMEMBERED_MAX {
+            self.0.clear();
+        }
+        self.0.insert(address)
     }
 }

@@ -33,14 +33,17 @@ pub(super) const URL_SCHEME: u64 = 0;
 pub(super) const URL_HOST: u64 = 40;
 pub(super) const URL_PATH: u64 = 56;
 
-/// `net/http.Response`: `StatusCode`, `ProtoMajor`, `ProtoMinor`, `Request`.
+/// `net/http.Response`: `StatusCode`, `ProtoMajor`, `ProtoMinor`, `Body`, an interface, `Request`.
 pub(super) const RESPONSE_STATUS: u64 = 16;
 pub(super) const RESPONSE_MAJOR: u64 = 40;
 pub(super) const RESPONSE_MINOR: u64 = 48;
+pub(super) const RESPONSE_BODY: u64 = 64;
 pub(super) const RESPONSE_REQUEST: u64 = 128;
 
-/// `net/http.bodyEOFSignal`: `body`, an interface.
+/// `net/http.bodyEOFSignal`: `body`, an interface, and `fn`, which is there until the body was read
+/// to its end or closed.
 pub(super) const BODY_INNER: u64 = 0;
+pub(super) const BODY_SIGNAL: u64 = 48;
 
 /// `net/http.body`: `src`, an interface.
 pub(super) const INNER_SOURCE: u64 = 0;

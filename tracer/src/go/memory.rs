@@ -108,11 +108,13 @@ const PAGES_MAX: usize = 16_384;
 pub(super) struct Pages<'a> {
     memory: &'a dyn Memory,
     pages: HashMap<u64, Option<Box<[u8]>>>,
+    /// How many were read, also those that are not kept any more.
+    pub(super) read: usize,
 }
 
 impl<'a> Pages<'a> {
     pub(super) fn new(memory: &'a dyn Memory) -> Self {
-        Self { memory, pages: HashMap::new() }
+        Self { memory, pages: HashMap::new(), read: 0 }
     }
 
     /// Reads the pages at these addresses with as few calls as possible.
@@ -128,6 +130,7 @@ impl<'a> Pages<'a> {
         if self.pages.len() + missing.len() > PAGES_MAX {
             self.pages.clear();
         }
+        self.read += missing.len();
         let ranges: Vec<_> = missing.iter().map(|&page| (page, as_usize(PAGE))).collect();
         self.pages.extend(missing.into_iter().zip(self.memory.read(&ranges)));
     }
