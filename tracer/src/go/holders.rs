@@ -182,3 +182,101 @@ impl Remembered {
         self.0.insert(address)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::go::{
+        goroutine::StackBounds,
+        layout,
+        responses::tests::{Example, GAP, HEAP, STACK, areas},
+    };
+
+    /// A goroutine's stack with these words on it.
+    fn stack(words: &[u64]) -> Stack {
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let high = STACK + bytes.len() as u64;
+        let goroutine = Goroutine {
+            address: HEAP + 0x8,
+            stack: StackBounds { low: STACK - 0x100, high },
+            sp: STACK,
+            pc: 1,
+            bp: 0,
+            status: layout::STATUS_WAITING,
+            id: 1,
+            function: 0,
+        };
+        Stack { goroutine, start: STACK, bytes: bytes.into() }
+    }
+
+    /// Which responses are held by stacks with these words, all of which are looked through.
+    fn held(example: &Example, stacks: &[&[u64]]) -> Vec<usize> {
+        let areas = areas();
+        let responses = example.responses(&areas);
+        let stacks: Vec<Stack> = stacks.iter().map(|words| stack(words)).collect();
+        let goroutines: Vec<_> = stacks.iter().map(|it| it.goroutine).collect();
+        let pages = Pages::new(&example.memory);
+        let mut search = Search::new(&responses, &areas, pages, &goroutines);
+        for stack in stacks {
+            assert_eq!(search.look_through(&[stack]), Some(()));
+        }
+        assert!(!search.is_cut);
+        let mut held: Vec<_> = search.held.into_iter().collect();
+        held.sort_unstable();
+        held
+    }
+
+    #[test]
+    fn what_a_stack_or_something_on_it_refers_to_is_held() {
+        let mut example = Example::new();
+        let [one, two] = [0, 1].map(|number| example.exchange(number, 0));
+        let (boxed, far) = (HEAP + 0xe000, HEAP + 0xe800);
+        example.memory.put(boxed, &[7, 8, 9, 10, 11, two.body]);
+        example.memory.put(far, &[0, boxed]);
+        assert_eq!(held(&example, &[&[1, one.request, HEAP + 0xf000, GAP, 3]]), [0; 0]);
+        assert_eq!(held(&example, &[&[1, one.body]]), [0]);
+        assert_eq!(held(&example, &[&[one.response], &[2, boxed]]), [0, 1]);
+        assert_eq!(held(&example, &[&[far]]), [0; 0], "too far away");
+        // What has been looked at as part of something is looked at again when it is on a stack.
+        assert_eq!(held(&example, &[&[far], &[boxed]]), [1]);
+    }
+
+    #[test]
+    fn other_goroutines_and_stacks_are_no_holders() {
+        let mut example = Example::new();
+        let one = example.exchange(0, 0);
+        // It is this goroutine, and on this stack.
+        example.memory.put(HEAP + 0x8, &[one.body]);
+        example.memory.put(STACK, &[one.body]);
+        assert_eq!(held(&example, &[&[HEAP + 0x8, STACK, STACK - 0x10]]), [0; 0]);
+        example.memory.put(HEAP + 0x10, &[one.body]);
+        assert_eq!(held(&example, &[&[HEAP + 0x10]]), [0]);
+    }
+
+    #[test]
+    fn what_was_not_looked_through_is_known() {
+        let mut example = Example::new();
+        let one = example.exchange(0, 0);
+        let areas = areas();
+        let responses = example.responses(&areas);
+        let new = || Search::new(&responses, &areas, Pages::new(&example.memory), &[]);
+        let mut whole = stack(&[1, one.body, 2]);
+        let mut search = new();
+        search.pages.read = PAGES_MAX + 1;
+        assert_eq!(search.look_through(&[whole.clone()]), None);
+
+        whole.bytes = whole.bytes[..16].into();
+        let mut search = new();
+        assert_eq!(search.look_through(&[whole]), Some(()));
+        assert_eq!((search.is_cut, search.held.len()), (true, 1), "what is there counts");
+    }
+
+    #[test]
+    fn what_is_forgotten_is_looked_at_again() {
+        let mut remembered = Remembered::default();
+        assert!((0..REMEMBERED_MAX as u64).all(|address| remembered.is_new(address)));
+        assert!(remembered.is_new(0));
+        assert!(!remembered.is_new(0));
+        assert!(remembered.0.len() <= REMEMBERED_MAX);
+    }
+}

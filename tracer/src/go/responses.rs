@@ -110,19 +110,21 @@ impl<'a> Responses<'a> {
             let around = [pages.word(source.saturating_add(8)), pages.word(source)];
             [Some(source)].into_iter().chain(around).flatten().collect::<Vec<_>>()
         };
-        if let Some(source) = self.interface(first.checked_add(layout::INNER_SOURCE)?, pages) {
-            let sources = sources(source, pages);
-            let lead = sources.iter().find_map(|&it| self.by_reader(it)).map(Lead::To);
-            let lead = lead.or_else(|| {
-                sources.iter().any(|&it| self.is_buffer(it, pages)).then_some(Lead::Elsewhere)
-            });
-            if lead.is_some() {
-                let signal = pages.word(address.checked_add(layout::BODY_SIGNAL)?)?;
-                return if signal == 0 { Some(Lead::Elsewhere) } else { lead };
+        let inner = sources(first, pages).into_iter().find_map(|it| self.by_reader(it));
+        if let Some(owners) = inner {
+            return Some(Lead::To(owners));
+        }
+        let source = self.interface(first.checked_add(layout::INNER_SOURCE)?, pages)?;
+        let sources = sources(source, pages);
+        let owners = sources.iter().find_map(|&it| self.by_reader(it));
+        let is_done = pages.word(address.checked_add(layout::BODY_SIGNAL)?)? == 0;
+        match owners {
+            Some(owners) if !is_done => Some(Lead::To(owners)),
+            Some(_) => Some(Lead::Elsewhere),
+            None => {
+                sources.into_iter().any(|it| self.is_buffer(it, pages)).then_some(Lead::Elsewhere)
             }
         }
-        let sources = sources(first, pages);
-        sources.into_iter().find_map(|it| self.by_reader(it)).map(Lead::To)
     }
 
     /// The buffer of a connection, which reads from what has it.
@@ -143,14 +145,14 @@ impl<'a> Responses<'a> {
 
     fn response(&self, address: u64, pages: &mut Pages) -> Option<Lead<'_>> {
         let word = |pages: &mut Pages, offset| pages.word(address.checked_add(offset)?);
-        let request = word(pages, layout::RESPONSE_REQUEST)?;
         // Anything may be followed by something with the address of a request.
         let is_response = (100..1000).contains(&word(pages, layout::RESPONSE_STATUS)?)
             && word(pages, layout::RESPONSE_MAJOR)? == 1
             && word(pages, layout::RESPONSE_MINOR)? <= 1;
-        if !is_response || !self.areas.is_heap(request) {
+        if !is_response {
             return None;
         }
+        let request = word(pages, layout::RESPONSE_REQUEST).filter(|&it| self.areas.is_heap(it))?;
         let body = self.interface(address.checked_add(layout::RESPONSE_BODY)?, pages);
         let lead = body.and_then(|body| self.behind(body, pages, WRAPPINGS_MAX));
         let by_url = |pages: &mut Pages| {
@@ -183,3 +185,6 @@ impl<'a> Responses<'a> {
         elsewhere
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests;
