@@ -6,8 +6,9 @@
 //! for addresses of the response, its body, or something that has one of these among its first
 //! words.
 //!
-//! What a stack refers to from variables that are no longer used counts too. That errs to the side
-//! of a response that is held, which says less. Where a limit is hit, a response of which nobody
+//! Of a goroutine that waits, those words count that Go's garbage collector would look at: what else
+//! is on a stack is left of calls that are over. Of any other goroutine all do, which errs to the
+//! side of a response that is held and says less. Where a limit is hit, a response of which nobody
 //! was found may still be held.
 
 use std::collections::HashSet;
@@ -15,7 +16,7 @@ use std::collections::HashSet;
 use super::{
     areas::Areas,
     goroutine::{Goroutine, Stack},
-    layout::Layout,
+    layout::{self, Layout},
     look::Look,
     memory::Pages,
     program::Parts,
@@ -26,6 +27,8 @@ use super::{
 
 /// Most pages that are read of what stacks refer to: 4 GiB.
 const PAGES_MAX: usize = 1 << 20;
+/// Most functions that a goroutine has deferred of which those are looked at.
+const DEFERRED_MAX: usize = 64;
 /// Most addresses that are remembered, so that they are not looked at again.
 const REMEMBERED_MAX: usize = 1 << 20;
 
@@ -43,7 +46,7 @@ impl Look<'_> {
     pub(super) fn holders(
         &self,
         responses: &Responses,
-        parts: &Parts,
+        parts: &mut Parts,
         layout: &Layout,
         survey: &Survey,
     ) -> Holders {
@@ -51,13 +54,16 @@ impl Look<'_> {
             return Holders::default();
         };
         let mut is_whole = goroutines.len() as u64 == length;
-        let mut search = Search::new(responses, &self.areas, Pages::new(self.memory), &goroutines);
+        let (heap, mut code) = (Pages::new(self.memory), Pages::new(self.memory));
+        let mut search = Search::new(responses, &self.areas, heap, &goroutines);
         goroutines.retain(|it| !survey.of_connections.contains(&(it.address, it.id)));
         let mut batches = Batches::of(&goroutines);
         for batch in batches.by_ref() {
             let (stacks, are_whole) = self.stacks(batch, layout);
             is_whole &= are_whole;
-            if search.look_through(&stacks).is_none() {
+            let functions = &mut *parts.functions;
+            let words = |stack: &Stack| functions.words_in_use(&mut code, self.bias, stack);
+            if search.look_through(&stacks, words).is_none() {
                 is_whole = false;
                 break;
             }
@@ -98,15 +104,21 @@ impl<'a, 'memory> Search<'a, 'memory> {
         Self { responses, areas, pages, skipped, looked_behind, looked_at, held, is_cut }
     }
 
-    /// Looks through these; `None` if there has been too much to look at.
-    fn look_through(&mut self, stacks: &[Stack]) -> Option<()> {
+    /// Looks through these, of each of which some words count; `None` if there has been too much
+    /// to look at.
+    fn look_through(
+        &mut self,
+        stacks: &[Stack],
+        mut words: impl FnMut(&Stack) -> Vec<u64>,
+    ) -> Option<()> {
         let mut addresses = Vec::new();
         for stack in stacks {
             let high = stack.goroutine.stack.high;
             self.is_cut |= high - stack.start > stack.bytes.len() as u64;
             let own = stack.goroutine.stack.low..high;
-            let words = stack.words(stack.start, high);
-            addresses.extend(words.filter(|it| !own.contains(it) && self.areas.is_heap(*it)));
+            let is_wanted = |it: &u64| !own.contains(it) && self.areas.is_heap(*it);
+            addresses.extend(words(stack).into_iter().filter(is_wanted));
+            addresses.extend(self.deferred(&stack.goroutine));
         }
         addresses.sort_unstable();
         addresses.dedup();
@@ -119,6 +131,25 @@ impl<'a, 'memory> Search<'a, 'memory> {
             self.look_behind(some);
         }
         Some(())
+    }
+
+    /// What a goroutine will call when functions end.
+    fn deferred(&mut self, goroutine: &Goroutine) -> Vec<u64> {
+        let (mut next, mut functions) = (goroutine.deferred, Vec::new());
+        for _ in 0..DEFERRED_MAX {
+            let word = |pages: &mut Pages, offset| pages.word(next.checked_add(offset)?);
+            if !self.areas.is_heap(next) {
+                break;
+            }
+            functions.extend(word(&mut self.pages, layout::DEFERRED_FUNCTION));
+            let Some(link) = word(&mut self.pages, self.responses.layout.deferred_next) else {
+                break;
+            };
+            next = link;
+        }
+        // One that has been called, or is a method of the frame itself, is none.
+        functions.retain(|it| self.areas.is_heap(*it));
+        functions
     }
 
     fn is_wanted(&self, address: u64) -> bool {
@@ -188,7 +219,6 @@ mod tests {
     use super::*;
     use crate::go::{
         goroutine::StackBounds,
-        layout,
         responses::tests::{Example, GAP, HEAP, STACK, areas},
     };
 
@@ -205,8 +235,13 @@ mod tests {
             status: layout::STATUS_WAITING,
             id: 1,
             function: 0,
+            deferred: 0,
         };
         Stack { goroutine, start: STACK, bytes: bytes.into() }
+    }
+
+    fn all(stack: &Stack) -> Vec<u64> {
+        stack.words(stack.start, stack.goroutine.stack.high).collect()
     }
 
     /// Which responses are held by stacks with these words, all of which are looked through.
@@ -218,7 +253,7 @@ mod tests {
         let pages = Pages::new(&example.memory);
         let mut search = Search::new(&responses, &areas, pages, &goroutines);
         for stack in stacks {
-            assert_eq!(search.look_through(&[stack]), Some(()));
+            assert_eq!(search.look_through(&[stack], all), Some(()));
         }
         assert!(!search.is_cut);
         let mut held: Vec<_> = search.held.into_iter().collect();
@@ -254,6 +289,29 @@ mod tests {
     }
 
     #[test]
+    fn what_is_called_when_a_function_ends_may_close_a_response() {
+        for minor in [19, 23] {
+            let mut example = Example::new();
+            let [one, two] = [0, 1].map(|number| example.exchange(number, 0));
+            example.layout = Layout::of(minor);
+            let (first, second, function) = (HEAP + 0xe000, HEAP + 0xe100, HEAP + 0xe200);
+            example.memory.put(first + layout::DEFERRED_FUNCTION, &[HEAP + 0xe300]);
+            example.memory.put(first + example.layout.deferred_next, &[second]);
+            example.memory.put(second + layout::DEFERRED_FUNCTION, &[function]);
+            // Around and around.
+            example.memory.put(second + example.layout.deferred_next, &[first]);
+            example.memory.put(function, &[7, two.body]);
+            let areas = areas();
+            let responses = example.responses(&areas);
+            let mut search = Search::new(&responses, &areas, Pages::new(&example.memory), &[]);
+            let mut stack = stack(&[one.request]);
+            stack.goroutine.deferred = first;
+            search.look_through(&[stack], |_| Vec::new());
+            assert_eq!(search.held, HashSet::from([1]), "1.{minor}");
+        }
+    }
+
+    #[test]
     fn what_was_not_looked_through_is_known() {
         let mut example = Example::new();
         let one = example.exchange(0, 0);
@@ -263,11 +321,11 @@ mod tests {
         let mut whole = stack(&[1, one.body, 2]);
         let mut search = new();
         search.pages.read = PAGES_MAX + 1;
-        assert_eq!(search.look_through(&[whole.clone()]), None);
+        assert_eq!(search.look_through(&[whole.clone()], all), None);
 
         whole.bytes = whole.bytes[..16].into();
         let mut search = new();
-        assert_eq!(search.look_through(&[whole]), Some(()));
+        assert_eq!(search.look_through(&[whole], all), Some(()));
         assert_eq!((search.is_cut, search.held.len()), (true, 1), "what is there counts");
     }
 

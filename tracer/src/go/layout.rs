@@ -15,6 +15,10 @@ pub(super) const GOROUTINE_STACK_HIGH: u64 = 8;
 pub(super) const GOROUTINE_SP: u64 = 56;
 pub(super) const GOROUTINE_PC: u64 = 64;
 
+/// `runtime.g`: `_defer`; and `runtime._defer`: `fn`.
+pub(super) const GOROUTINE_DEFERRED: u64 = 40;
+pub(super) const DEFERRED_FUNCTION: u64 = 24;
+
 /// `runtime.pollDesc`: `fd`, and `fdseq` where there is one.
 pub(super) const POLL_DESCRIPTOR_FD: u64 = 8;
 pub(super) const POLL_DESCRIPTOR_SEQUENCE: u64 = 16;
@@ -125,6 +129,8 @@ pub(super) struct Layout {
     pub(super) goroutine_id: u64,
     /// `g.startpc`: what `go` called.
     pub(super) goroutine_function: u64,
+    /// `_defer.link`: `_panic` went in 1.22.
+    pub(super) deferred_next: u64,
     /// The data of an epoll registration is a tagged pointer and `pollDesc` has `fdseq`, from 1.20.
     pub(super) poll_is_tagged: bool,
     /// `pollDesc.rg`.
@@ -198,6 +204,7 @@ impl Layout {
                 21 | 22 | 25 => 296,
                 _ => 304,
             },
+            deferred_next: if minor < 22 { 40 } else { 32 },
             poll_is_tagged: minor >= 20,
             poll_reader: if minor < 20 { 24 } else { 32 },
             net_fd_number: 16,
@@ -273,6 +280,7 @@ impl Layout {
             ("runtime.g.atomicstatus", &mut self.goroutine_status),
             ("runtime.g.goid", &mut self.goroutine_id),
             ("runtime.g.startpc", &mut self.goroutine_function),
+            ("runtime._defer.link", &mut self.deferred_next),
             ("runtime.pollDesc.rg", &mut self.poll_reader),
             ("net.netFD.pfd + internal/poll.FD.Sysfd", &mut self.net_fd_number),
             (

@@ -168,7 +168,7 @@ impl<'a> Look<'a> {
     fn held(
         &self,
         connections: &[(usize, Connection)],
-        parts: &Parts,
+        parts: &mut Parts,
         layout: &Layout,
         survey: &mut Survey,
         pages: &mut Pages,

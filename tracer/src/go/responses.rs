@@ -27,7 +27,7 @@ const WRAPPINGS_MAX: usize = 2;
 #[derive(Debug)]
 pub(super) struct Responses<'a> {
     areas: &'a Areas,
-    layout: &'a Layout,
+    pub(super) layout: &'a Layout,
     /// By the buffer that the body reads from.
     readers: HashMap<u64, usize>,
     /// By the request, and by its URL: a request may have been copied. One may have been sent

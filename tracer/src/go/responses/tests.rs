@@ -42,7 +42,7 @@ pub(in crate::go) struct Exchange {
 
 pub(in crate::go) struct Example {
     pub(in crate::go) memory: FakeMemory,
-    layout: Layout,
+    pub(in crate::go) layout: Layout,
     waiting: Vec<(Connection, ReadLoop)>,
 }
 
@@ -89,6 +89,7 @@ impl Example {
             status: layout::STATUS_WAITING,
             id: number,
             function: 0,
+            deferred: 0,
         };
         let stage = HttpStage::AwaitingBody;
         let connection = Connection {

@@ -11,11 +11,13 @@ use crate::go::{
 };
 
 /// What each constant of the layout is: several names if it has been renamed.
-const CONSTANTS: [(&[&str], u64); 32] = [
+const CONSTANTS: [(&[&str], u64); 34] = [
     (&["runtime.g.stack + runtime.stack.lo"], layout::GOROUTINE_STACK_LOW),
     (&["runtime.g.stack + runtime.stack.hi"], layout::GOROUTINE_STACK_HIGH),
     (&["runtime.g.sched + runtime.gobuf.sp"], layout::GOROUTINE_SP),
     (&["runtime.g.sched + runtime.gobuf.pc"], layout::GOROUTINE_PC),
+    (&["runtime.g._defer"], layout::GOROUTINE_DEFERRED),
+    (&["runtime._defer.fn"], layout::DEFERRED_FUNCTION),
     (&["runtime.pollDesc.fd"], layout::POLL_DESCRIPTOR_FD),
     (&["bufio.Reader.rd"], layout::BUFFER_SOURCE - 8),
     (&["bufio.Reader.r"], layout::BUFFER_READ),

@@ -198,6 +198,9 @@ var kinds = map[string]func(k *kind, url string, count int){
 	"boxed":     boxed,
 	"reused":    func(k *kind, url string, count int) { each(count, func() { k.again(url) }) },
 	"again":     again,
+	"deferred":  func(k *kind, url string, count int) { stay(count, func(done func()) { k.closeLater(url, done) }) },
+	"deferring": func(k *kind, url string, count int) { stay(count, func(done func()) { k.closeAllLater(url, done) }) },
+	"dropped":   func(k *kind, url string, count int) { stay(count, func(done func()) { k.dropAndStay(url, done) }) },
 	"parked":    parked,
 	"owners":    owners,
 	"busy":      busy,
@@ -297,6 +300,40 @@ func holding(k *kind, url string, count int) {
 	}
 	started.Wait()
 	time.Sleep(100 * time.Millisecond)
+}
+
+// Goroutines that say when they are done and do not end.
+func stay(count int, call func(done func())) {
+	var started sync.WaitGroup
+	started.Add(count)
+	for i := 0; i < count; i++ {
+		go call(started.Done)
+	}
+	started.Wait()
+	time.Sleep(100 * time.Millisecond)
+}
+
+// Healthy: a response is closed when a function ends, which it does not yet.
+func (k *kind) closeLater(url string, done func()) {
+	defer k.get(url + "/small").Body.Close()
+	done()
+	<-never
+}
+
+// The same of as many as there are, which the runtime keeps in a list.
+func (k *kind) closeAllLater(url string, done func()) {
+	for i := 0; i < 1; i++ {
+		defer k.get(url + "/small").Body.Close()
+	}
+	done()
+	<-never
+}
+
+// Leaks, and lives on: what is left of the call on its stack is not in use.
+func (k *kind) dropAndStay(url string, done func()) {
+	k.leak(url + "/small")
+	done()
+	<-never
 }
 
 type box struct {
