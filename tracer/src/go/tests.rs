@@ -58,7 +58,7 @@ fn in_words(facts: Option<&ReaderFacts>) -> String {
 
 /// What is to be found of each kind. Goroutines that stay come first, so that no stack of theirs has
 /// been another's that saw a response.
-const EXPECTED: [(&str, &str); 18] = [
+const EXPECTED: [(&str, &str); 20] = [
     ("idle=4", "goroutine, idle"),
     ("streaming=3", "goroutine, awaiting GET stream held"),
     ("held=2", "none, awaiting GET large held"),
@@ -67,6 +67,8 @@ const EXPECTED: [(&str, &str); 18] = [
     ("again=2", "none, awaiting GET small held"),
     ("deferred=2", "none, awaiting GET small held"),
     ("deferring=2", "none, awaiting GET small held"),
+    ("sending=2", "none, awaiting GET small held"),
+    ("offering=2", "none, awaiting GET small held"),
     ("dropped=20", "none, awaiting GET small"),
     ("leaked=5", "none, awaiting GET small"),
     ("chunked=2", "none, awaiting GET chunked"),

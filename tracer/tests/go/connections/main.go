@@ -200,6 +200,8 @@ var kinds = map[string]func(k *kind, url string, count int){
 	"again":     again,
 	"deferred":  func(k *kind, url string, count int) { stay(count, func(done func()) { k.closeLater(url, done) }) },
 	"deferring": func(k *kind, url string, count int) { stay(count, func(done func()) { k.closeAllLater(url, done) }) },
+	"sending":   func(k *kind, url string, count int) { stay(count, func(done func()) { k.send(url, done) }) },
+	"offering":  func(k *kind, url string, count int) { stay(count, func(done func()) { k.offer(url, done) }) },
 	"dropped":   func(k *kind, url string, count int) { stay(count, func(done func()) { k.dropAndStay(url, done) }) },
 	"parked":    parked,
 	"owners":    owners,
@@ -328,6 +330,25 @@ func (k *kind) closeAllLater(url string, done func()) {
 	done()
 	<-never
 }
+
+// Healthy: somebody will receive the response.
+func (k *kind) send(url string, done func()) {
+	response := k.get(url + "/small")
+	done()
+	received <- response
+}
+
+// The same, or something else comes first.
+func (k *kind) offer(url string, done func()) {
+	response := k.get(url + "/small")
+	done()
+	select {
+	case received <- response:
+	case <-never:
+	}
+}
+
+var received = make(chan *http.Response)
 
 // Leaks, and lives on: what is left of the call on its stack is not in use.
 func (k *kind) dropAndStay(url string, done func()) {
