@@ -100,6 +100,11 @@ impl Goroutine {
         matches!(self.status, layout::STATUS_WAITING | layout::STATUS_LEAKED)
     }
 
+    /// It stays at a call until something comes back to it: a system call is one, too.
+    const fn is_at_rest(&self) -> bool {
+        self.is_waiting() || self.status == layout::STATUS_SYSCALL
+    }
+
     /// It has begun and not ended.
     pub(super) const fn is_alive(&self) -> bool {
         !matches!(self.status, layout::STATUS_IDLE | layout::STATUS_DEAD | layout::STATUS_MAX)
@@ -169,11 +174,11 @@ impl Stack {
 
     /// The words that the goroutine may still use. `map` says where these are in a frame, counted
     /// from its frame pointer; from the first one on of which it does not know, they are all. So
-    /// they are of what does not wait: it may be anywhere.
+    /// they are of what is not at rest: it may be anywhere.
     pub(super) fn words_in_use(&self, mut map: impl FnMut(&Frame) -> Option<Vec<i64>>) -> Vec<u64> {
         let mut words = Vec::new();
         let mut rest = self.start;
-        if self.goroutine.is_waiting() && self.start == self.goroutine.sp {
+        if self.goroutine.is_at_rest() && self.start == self.goroutine.sp {
             for frame in self.frames() {
                 let Some(places) = map(&frame) else { break };
                 let addresses = places.into_iter().map(|it| frame.end.wrapping_add_signed(it));
@@ -258,6 +263,8 @@ mod tests {
         assert_eq!(in_use(&stack, 2), [11, 20, 20]);
         assert_eq!(in_use(&stack, 1), [11, 20, 20, 0, 3], "the rest of which nothing is known");
         assert_eq!(in_use(&stack, 0), words);
+        stack.goroutine.status = layout::STATUS_SYSCALL;
+        assert_eq!(in_use(&stack, 2), [11, 20, 20]);
         stack.goroutine.status = layout::STATUS_RUNNABLE;
         assert_eq!(in_use(&stack, 0), words, "it may be anywhere");
     }

@@ -6,10 +6,10 @@
 //! for addresses of the response, its body, or something that has one of these among its first
 //! words.
 //!
-//! Of a goroutine that waits, those words count that Go's garbage collector would look at: what else
-//! is on a stack is left of calls that are over. Of any other goroutine all do, which errs to the
-//! side of a response that is held and says less. Where a limit is hit, a response of which nobody
-//! was found may still be held.
+//! Of a goroutine that waits, be it in a system call, those words count that Go's garbage collector
+//! would look at: what else is on a stack is left of calls that are over. Of any other goroutine all
+//! do, which errs to the side of a response that is held and says less. Where a limit is hit, a
+//! response of which nobody was found may still be held.
 
 use std::collections::HashSet;
 
