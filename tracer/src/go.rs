@@ -34,7 +34,9 @@ mod poll;
 mod program;
 mod read_loop;
 mod request;
+mod responses;
 mod slots;
+mod stacks;
 mod survey;
 
 use std::{
