@@ -52,6 +52,8 @@ pub struct ProcessFacts {
     pub uid: Option<u32>,
     /// Container id, where the cgroup path names one.
     pub container: Option<String>,
+    /// Open descriptors of every kind (entries of `/proc/PID/fd`).
+    pub open_fds: Option<u64>,
     /// Soft limit of open files (`RLIMIT_NOFILE`).
     pub fd_limit: Option<u64>,
     /// Stopped by a signal, a debugger or the freezer: it cannot read whatever it wants.

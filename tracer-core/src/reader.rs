@@ -84,8 +84,21 @@ pub struct HttpConnection {
     /// The request whose response it carries, without query and user information:
     /// `GET http://host/path`. `None` if it could not be told.
     pub request: Option<String>,
-    /// The stack of some other goroutine refers to the response, so somebody may come back to it.
-    pub is_held: bool,
+    /// Who may come back to the response.
+    pub held: Held,
+}
+
+/// Whether a goroutine other than the connection's own has a response in hand: its stack refers to
+/// it, so it may come back to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Held {
+    /// None was found, and not everything could be looked through.
+    #[default]
+    Unknown,
+    /// None has, or there is no response.
+    Nobody,
+    /// Some goroutine has.
+    Somebody,
 }
 
 /// What the `readLoop` goroutine of an HTTP client connection waits for.

@@ -174,6 +174,8 @@ pub struct ProcessSummary {
     pub comm: Comm,
     /// Descriptors that refer to TCP sockets, listeners included.
     pub tcp_fds: u64,
+    /// Open descriptors of every kind, as the limit counts them; `None` if they could not be read.
+    pub open_fds: Option<u64>,
     /// Soft limit of open files.
     pub fd_limit: Option<u64>,
     /// TCP descriptors a minute, in thousandths: watched for at least a minute, or the growth of
@@ -181,7 +183,8 @@ pub struct ProcessSummary {
     pub growth_per_min_milli: Option<i64>,
     /// The growth was worked out from the ages of the connections in findings, not watched.
     pub growth_is_reconstructed: bool,
-    /// Seconds until the limit is hit if it grows on; at the most, as only TCP is counted.
+    /// Seconds until the limit is hit if it grows on and nothing else does; at the most, if only
+    /// TCP could be counted.
     pub seconds_to_fd_limit: Option<u64>,
     /// What its goroutines do, if it is a Go process and they could be looked at.
     pub goroutines: Option<Goroutines>,

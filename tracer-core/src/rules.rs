@@ -23,8 +23,8 @@ mod wording;
 use alloc::{string::String, vec::Vec};
 
 use crate::{
-    Confidence, Interval, Options, ProcessFacts, TcpState, Timestamp, Verdict, moments::Moments,
-    sighting::Sighting,
+    Confidence, Held, Interval, Options, ProcessFacts, TcpState, Timestamp, Verdict,
+    moments::Moments, sighting::Sighting,
 };
 
 /// How one verdict is found.
@@ -47,22 +47,27 @@ type Moment = fn(&Sighting<'_>) -> Interval;
 type Assess = fn(&Claimed<'_, '_>) -> Option<Assessment>;
 
 /// Every rule, the most specific first.
-pub(crate) const RULES: [Rule; 21] = [
+pub(crate) const RULES: [Rule; 26] = [
     body_not_closed::NEARLY_PROVEN,
+    body_not_closed::UNSEARCHED,
     body_not_closed::PROVEN,
     body_not_closed::UNPROVEN,
     ghost::RULE.of(Part::NearlyProven),
+    ghost::RULE.of(Part::Unsearched),
     ghost::RULE.of(Part::Proven),
     ghost::RULE,
     never_read::RULE,
     inherited::RULE,
     close_wait::RULE.of(Part::NearlyProven),
+    close_wait::RULE.of(Part::Unsearched),
     close_wait::RULE.of(Part::Proven),
     close_wait::RULE,
     orphaned::RULE,
     abandoned::NEARLY_PROVEN,
+    abandoned::UNSEARCHED,
     abandoned::PROVEN,
     undrained::RULE.of(Part::NearlyProven),
+    undrained::RULE.of(Part::Unsearched),
     undrained::RULE.of(Part::Proven),
     undrained::RULE,
     abandoned::UNPROVEN,
@@ -74,9 +79,9 @@ pub(crate) const RULES: [Rule; 21] = [
 /// By which rule a finding is known: what is nearly proved today may be proved tomorrow, and is
 /// the same finding.
 pub(crate) const fn identity(rule: usize) -> usize {
-    // The ones that are wholly proved come next; growth alone is no part of anything.
+    // The ones that are wholly proved come two later; growth alone is no part of anything.
     if rule < RULES.len() && matches!(RULES[rule].part, Part::NearlyProven) {
-        rule + 1
+        rule + 2
     } else {
         rule
     }
@@ -85,7 +90,7 @@ pub(crate) const fn identity(rule: usize) -> usize {
 /// Whether this rule judges the connections of each call site for themselves: those about responses
 /// do, which are the first ones.
 pub(crate) const fn is_by_call_site(rule: usize) -> bool {
-    rule < 3
+    rule < 4
 }
 
 /// Why a connection is worth a question.
@@ -202,7 +207,12 @@ impl<'a> Claimed<'_, 'a> {
 
     /// The response of this many waits, and some goroutine still has it in hand.
     pub(crate) fn held(&self) -> usize {
-        self.count_where(|member| member.awaits_body() && !member.is_proven())
+        self.count_where(|member| member.held() == Some(Held::Somebody))
+    }
+
+    /// The response of this many waits, and not everything could be looked through for who has it.
+    pub(crate) fn unsearched(&self) -> usize {
+        self.count_where(Sighting::is_unsearched)
     }
 
     /// The process may well come back to most of them: it has them in hand, or has to wait for

@@ -1,5 +1,5 @@
 use crate::{
-    Confidence, Direction, HttpConnection, HttpStage, Interval, Options, Origin, Owner,
+    Confidence, Direction, Held, HttpConnection, HttpStage, Interval, Options, Origin, Owner,
     ProcessFacts, ProcessKey, Reader, SocketFacts, StackId, Timestamp, Verdict,
     call_sites::CallSites, pages::Response, tracked::Tracked,
 };
@@ -114,9 +114,20 @@ impl<'a> Sighting<'a> {
             && self.http().is_some_and(|http| http.stage == HttpStage::AwaitingBody)
     }
 
+    /// Who has the response that waits for somebody to read it or to close it, and that nobody
+    /// reads; `None` if there is none.
+    pub(crate) fn held(&self) -> Option<Held> {
+        self.http().filter(|_| self.awaits_body()).map(|http| http.held)
+    }
+
     /// The proof of a leaked response: it waits, nobody reads, and no goroutine has it in hand.
     pub(crate) fn is_proven(&self) -> bool {
-        self.awaits_body() && self.http().is_some_and(|http| !http.is_held)
+        self.held() == Some(Held::Nobody)
+    }
+
+    /// The same, but for a goroutine that could not be looked at and may have it in hand.
+    pub(crate) fn is_unsearched(&self) -> bool {
+        self.held() == Some(Held::Unknown)
     }
 
     /// It is proved, and the time T is over.

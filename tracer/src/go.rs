@@ -34,7 +34,9 @@ mod poll;
 mod program;
 mod read_loop;
 mod request;
+mod responses;
 mod slots;
+mod stacks;
 mod survey;
 
 use std::{
@@ -45,7 +47,7 @@ use std::{
 
 use tracer_core::{Asked, Goroutines, ProcessKey, ReaderFacts};
 
-#[cfg(test)]
+#[cfg(all(test, target_arch = "x86_64"))]
 pub(crate) use self::lines::tests::Stacks;
 use self::{
     areas::Areas,

@@ -51,6 +51,7 @@ fn facts(key: ProcessKey, with_cmdline: bool) -> ProcResult<Option<ProcessFacts>
         cmdline: if with_cmdline { cmdline() } else { None },
         uid: status_field(key.pid, "Uid:"),
         container: cgroups.iter().find_map(|group| container_id(&group.pathname)),
+        open_fds: open_fds(key.pid),
         fd_limit: match limits {
             Some(LimitValue::Value(limit)) => Some(limit),
             Some(LimitValue::Unlimited) | None => None,
@@ -59,6 +60,16 @@ fn facts(key: ProcessKey, with_cmdline: bool) -> ProcResult<Option<ProcessFacts>
             || cgroups.iter().any(is_frozen),
         has_executed: Some(stat.flags & FORKED_ONLY == 0),
     }))
+}
+
+/// How many descriptors a process has open.
+fn open_fds(pid: u32) -> Option<u64> {
+    let path = format!("/proc/{pid}/fd");
+    // From Linux 6.2 on the size of the directory is how many there are.
+    match fs::metadata(&path).ok()?.len() {
+        0 => fs::read_dir(path).ok().map(|entries| entries.count() as u64),
+        count => Some(count),
+    }
 }
 
 /// A process and its `stat`. Names in it are bytes that somebody chose and need not be UTF-8,

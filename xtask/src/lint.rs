@@ -1,5 +1,7 @@
 //! `cargo xtask lint`: formatting, clippy on both sides, and cargo-deny.
 
+use std::env;
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::Result;
@@ -9,6 +11,9 @@ use crate::ebpf::toolchain::{self, Toolchain};
 use crate::tally::Tally;
 use crate::{command, step, workspace};
 
+/// The architecture that is checked and not run.
+const OTHER: &str = "aarch64-unknown-linux-gnu";
+
 /// Runs every lint whose tool is installed.
 ///
 /// # Errors
@@ -16,6 +21,7 @@ use crate::{command, step, workspace};
 pub(crate) fn run() -> Result<Tally> {
     let mut tally = formatting();
     tally += user_side();
+    tally += other_architecture();
     tally += kernel_side()?;
     tally += dependencies();
     Ok(tally)
@@ -37,6 +43,23 @@ fn user_side() -> Tally {
     let mut clippy = cargo("clippy");
     clippy.args(["--all-targets", "--locked", "--", "--deny", "warnings"]);
     step::checked(command::succeed(&mut clippy))
+}
+
+/// The kernel object is the same for both architectures. Nothing is run on the other one.
+fn other_architecture() -> Tally {
+    step::heading("clippy on the user side, for aarch64");
+    if !installed("clippy") {
+        return step::skipped("no clippy; `rustup component add clippy` installs it");
+    }
+    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let mut directory = Command::new(rustc);
+    let directory = command::output(directory.args(["--print=target-libdir", "--target", OTHER]));
+    if !directory.is_ok_and(|directory| Path::new(&directory).is_dir()) {
+        return step::skipped(&format!("no library; `rustup target add {OTHER}` installs it"));
+    }
+    let mut clippy = cargo("clippy");
+    clippy.args(["--package", "tracer", "--all-targets", "--locked", "--target", OTHER]);
+    step::checked(command::succeed(clippy.args(["--", "--deny", "warnings"])))
 }
 
 fn kernel_side() -> Result<Tally> {

@@ -1,6 +1,7 @@
 //! `cargo xtask test`: every test that this host allows, and a summary.
 
 mod cargo_test;
+mod cookbook;
 mod fresh_object;
 
 use std::process::Command;
@@ -39,6 +40,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Tally> {
     step::heading("unit, property, golden and documentation tests");
     let without_root = cargo_test::run(&mut cargo_test());
     tally += Tally { skipped: 0, ..without_root };
+
+    step::heading("the cookbook of docs/csv.md");
+    tally += if arguments.fast { step::skipped("you asked for it") } else { cookbook::run()? };
 
     step::heading("end-to-end tests");
     let committed = end_to_end(access, without_root.skipped)?;

@@ -13,6 +13,8 @@ use crate::{Confidence, Interval, Reader, TcpState, Verdict, sighting::Sighting}
 /// Connections of which it is proved, and the few among them of which it could not be.
 pub(super) const NEARLY_PROVEN: Rule =
     Rule::new(claims, moment, assess_proven).of(Part::NearlyProven);
+/// Connections of which it would be if everything could be looked through.
+pub(super) const UNSEARCHED: Rule = Rule::new(claims, moment, assess_proven).of(Part::Unsearched);
 /// Connections of which it is proved.
 pub(super) const PROVEN: Rule = Rule::new(claims_proven, moment, assess_proven);
 /// The others.
@@ -51,7 +53,7 @@ fn assess_proven(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     )];
     evidence.extend(wording::readers(claimed));
     evidence.extend(wording::accumulation(claimed, "went silent", "gone silent"));
-    if !enough {
+    if claimed.count() < claimed.options.count_min && !enough {
         evidence.push(format!(
             "{} would be a leak; so few may be responses that somebody will come back to",
             claimed.options.count_min
@@ -71,7 +73,7 @@ fn assess_unproven(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     )];
     evidence.extend(wording::readers(claimed));
     evidence.extend(wording::accumulation(claimed, "went silent", "gone silent"));
-    if claimed.held() == 0 {
+    if claimed.held() + claimed.unsearched() == 0 {
         evidence.push("it may be an idle pool of a database or cache driver".to_owned());
     }
     Some(Assessment {

@@ -19,7 +19,7 @@
 
 use alloc::{borrow::ToOwned, format, string::String, vec::Vec};
 
-use super::{Assessment, Claimed, Rule, UNSURE_SHARE, wording};
+use super::{Assessment, Claimed, Part, Rule, UNSURE_SHARE, wording};
 use crate::{
     Confidence, HttpStage, Interval, Reader, TcpState, Verdict,
     moments::Moments,
@@ -29,6 +29,9 @@ use crate::{
 
 /// Responses of which it is proved, and the few among them of which it could not be.
 pub(super) const NEARLY_PROVEN: Rule = Rule::new(claims_any, moment, assess_nearly_proven);
+/// Responses of which it would be if everything could be looked through.
+pub(super) const UNSEARCHED: Rule =
+    Rule::new(claims_any, moment, assess_unproven).of(Part::Unsearched);
 /// Responses of which it is proved.
 pub(super) const PROVEN: Rule = Rule::new(claims_proven, moment, assess_proven);
 /// The others.

@@ -49,7 +49,7 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let taken = claimed.count_where(|member| member.facts.drained);
     let is_left = |member: &Sighting<'_>| never_reused::was_left(member) && surely_overdue(member);
     let accumulated = claimed.accumulated(claimed.count_where(is_left), sure);
-    let proven = claimed.proven();
+    let unheld = claimed.proven() + claimed.unsearched();
     let working = claimed.count_where(may_be_answered);
     let (verdict, confidence) = if claimed.is_proven() {
         (Verdict::CloseWait, Confidence::Certain)
@@ -59,7 +59,7 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
         (Verdict::CloseWait, Confidence::Likely)
     } else if count > claimed.pool_max()
         || told > 0
-        || proven > 0
+        || unheld > 0
         || taken >= claimed.options.count_min
     {
         (Verdict::CloseWait, Confidence::Possible)

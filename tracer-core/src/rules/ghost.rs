@@ -55,7 +55,7 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
         (Verdict::Ghost, Confidence::Certain)
     } else if many && ((gathered && is_more) || were_likely(claimed) > claimed.pool_max()) {
         (Verdict::Ghost, Confidence::Likely)
-    } else if many {
+    } else if many || claimed.unsearched() > 0 {
         // A pool whose server was restarted looks the same, if probes told the kernel so and its
         // owner has not come by since.
         (Verdict::Ghost, Confidence::Possible)

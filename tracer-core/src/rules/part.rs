@@ -2,7 +2,7 @@
 //! that somebody may come back to along with those of which it is proved that nobody will.
 
 use super::{Assess, Assessment, Claimed, Claims, Moment, Rule};
-use crate::{Reader, sighting::Sighting};
+use crate::{Confidence, Reader, sighting::Sighting};
 
 /// The connections that a rule takes of those that it would claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +11,9 @@ pub(crate) enum Part {
     Whole,
     /// The proved ones, and the few beside them of which it could not be told.
     NearlyProven,
+    /// Those of which nobody was found to have them in hand, where not everything was looked
+    /// through.
+    Unsearched,
     /// The proved ones.
     Proven,
 }
@@ -21,6 +24,7 @@ impl Part {
         match self {
             Self::Whole => true,
             Self::NearlyProven => sighting.awaits_body() || sighting.reader() == Reader::Unknown,
+            Self::Unsearched => sighting.is_proven() || sighting.is_unsearched(),
             Self::Proven => sighting.is_proven(),
         }
     }
@@ -51,7 +55,29 @@ impl Rule {
     /// What the claimed connections of one group amount to; `None` if to nothing. Where too little
     /// is proved, the whole is judged by what else is known of it.
     pub(crate) fn assess(&self, claimed: &Claimed<'_, '_>) -> Option<Assessment> {
-        let is_judged = self.part == Part::Whole || claimed.is_proven();
-        is_judged.then(|| (self.assess)(claimed)).flatten()
+        let is_judged = match self.part {
+            Part::Whole => true,
+            Part::NearlyProven | Part::Proven => claimed.is_proven(),
+            Part::Unsearched => claimed.unsearched() > 0,
+        };
+        let assessment = is_judged.then(|| (self.assess)(claimed)).flatten()?;
+        Some(if self.part == Part::Unsearched {
+            unsearched(claimed, assessment)
+        } else {
+            assessment
+        })
     }
+}
+
+/// What could not be looked through may be all that is missing from the proof. That they came one
+/// after the other speaks for a leak, too; together it makes no more than *likely*.
+fn unsearched(claimed: &Claimed<'_, '_>, assessment: Assessment) -> Assessment {
+    let is_likely = claimed.count() >= claimed.options.count_min
+        && claimed.rising()
+        && !claimed.is_held_up()
+        && assessment.confidence < Confidence::Likely;
+    if !is_likely {
+        return assessment;
+    }
+    Assessment { confidence: Confidence::Likely, growth_tells: false, ..assessment }
 }

@@ -25,10 +25,10 @@ fn claims(sighting: &Sighting<'_>) -> bool {
         && sighting.overdue(neglected_ms(sighting).min(sighting.sent_ms()))
 }
 
-/// How long nobody has cared. Where it is proved that nobody will read the response, and nobody was
-/// seen to, that more of it still comes says nothing: it counts from the request.
+/// How long nobody has cared. Where nobody was found to have the response, and nobody was seen to
+/// read it, that more of it still comes says nothing: it counts from the request.
 fn neglected_ms(sighting: &Sighting<'_>) -> u64 {
-    if sighting.is_proven() && sighting.tracked.never_seen_reading {
+    if (sighting.is_proven() || sighting.is_unsearched()) && sighting.tracked.never_seen_reading {
         sighting.sent_ms()
     } else {
         unread_ms(sighting)

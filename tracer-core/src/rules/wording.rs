@@ -74,8 +74,16 @@ pub(super) fn readers(claimed: &Claimed<'_, '_>) -> Vec<String> {
             "on {held} of {count} a goroutine may have the response on its stack and come back to it"
         ));
     }
+    let unsearched = claimed.unsearched();
+    if unsearched > 0 {
+        sentences.push(format!(
+            "on {unsearched} of {count} Go's HTTP client waits for the response to be read or \
+             closed, and nobody reads it; not all stacks could be looked through, so somebody may \
+             still have the response"
+        ));
+    }
     let unnoticed = claimed.count_where(|member| member.reader() == Reader::None);
-    if unnoticed > proven + held {
+    if unnoticed > proven + held + unsearched {
         sentences.push(format!("nobody waits to read from {unnoticed} of {count}"));
     }
     let there = claimed.count_where(|member| member.reader().is_there());

@@ -411,3 +411,29 @@ fn a_proxy_with_slow_clients_is_only_possible() {
         "#]],
     );
 }
+
+/// That nobody has them could not be told, and they came one after the other.
+#[test]
+fn what_could_not_be_looked_for_is_likely_if_it_gathers() {
+    check(
+        "
+        0s open a1..a12 every=15s pid=10
+        1s send a1..a12 every=15s bytes=100
+        1s hand-out a1..a12 every=15s stack=7
+        1s receive a1..a12 every=15s bytes=200
+        2s read a1..a12 every=15s
+        0s call-site stack=7 is=main.charge,billing.go:23
+        250s reader a1..a12 is=none http=body held=unknown
+        300s snapshot
+        301s snapshot
+        301s report
+        ",
+        &expect![[r#"
+            [5m 1s]
+              #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x12, oldest 5m 1s, stood 1s ~+4.0/min, reader none, at main.charge billing.go:23, responses 12
+                 12 responses requested 2m 15s to 5m ago, neither read to the end nor closed
+                 on 12 of 12 Go's HTTP client waits for the response to be read or closed, and nobody reads it; not all stacks could be looked through, so somebody may still have the response
+                 they were requested at 12 separate times over 2m 45s: rising
+        "#]],
+    );
+}

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::world::{World, process};
 use crate::{
-    CallSite, ConnectionId, Detector, Direction, HttpConnection, HttpStage, Input, Options,
+    CallSite, ConnectionId, Detector, Direction, Held, HttpConnection, HttpStage, Input, Options,
     ProcessFacts, Question, Reader, ReaderFacts, Readers, Report, StackId, Timestamp, Verdict,
 };
 
@@ -123,6 +123,7 @@ fn facts(pid: u32) -> ProcessFacts {
         cmdline: None,
         uid: None,
         container: None,
+        open_fds: None,
         fd_limit: None,
         stopped: false,
         has_executed: None,
@@ -178,9 +179,13 @@ fn reader(id: ConnectionId) -> Option<ReaderFacts> {
         1 => Reader::Goroutine,
         _ => Reader::None,
     };
-    let is_held = id.0 % 8 == 2;
+    let held = match id.0 % 8 {
+        2 => Held::Somebody,
+        3 => Held::Unknown,
+        _ => Held::Nobody,
+    };
     let stage = HttpStage::AwaitingBody;
-    let http = Some(HttpConnection { stage, transport: 1, request: None, is_held });
+    let http = Some(HttpConnection { stage, transport: 1, request: None, held });
     Some(ReaderFacts { id, reader, is_registered: true, http })
 }
 

@@ -42,7 +42,7 @@ use super::{
     world::{World, owner},
 };
 use crate::{
-    ConnectionId, Detector, Direction, HostFacts, HttpConnection, HttpStage, Input, Options,
+    ConnectionId, Detector, Direction, Held, HostFacts, HttpConnection, HttpStage, Input, Options,
     ProcessFacts, Question, Reader, ReaderFacts, Readers, StackId, Timestamp,
 };
 
@@ -109,8 +109,13 @@ impl<'a> Line<'a> {
             None => 1,
         };
         let request = self.detail("request").map(|request| request.replace(',', " "));
-        let is_held = self.detail("held").is_some();
-        let http = stage.map(|stage| HttpConnection { stage, transport, request, is_held });
+        let held = match self.detail("held") {
+            None => Held::Nobody,
+            Some("yes") => Held::Somebody,
+            Some("unknown") => Held::Unknown,
+            other => panic!("no such holder: {other:?}"),
+        };
+        let http = stage.map(|stage| HttpConnection { stage, transport, request, held });
         Some(ReaderFacts { id, reader, is_registered: self.detail("registered").is_some(), http })
     }
 
@@ -315,6 +320,7 @@ impl Player {
                 cmdline: None,
                 uid: Some(0),
                 container: None,
+                open_fds: Some(100),
                 fd_limit: Some(1_024),
                 stopped: self.stopped.contains(&key.pid),
                 has_executed: Some(!self.forked.contains(&key.pid)),

@@ -27,6 +27,8 @@ pub(super) struct Goroutine {
     pub(super) id: u64,
     /// Where the function begins that it was started with.
     pub(super) function: u64,
+    /// `*_defer`: what it will call when a function ends.
+    pub(super) deferred: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,6 +53,7 @@ impl Goroutine {
             status: status & !layout::STATUS_SCAN,
             id: word(layout.goroutine_id)?,
             function: word(layout.goroutine_function)?,
+            deferred: word(layout::GOROUTINE_DEFERRED)?,
         })
     }
 
@@ -95,6 +98,11 @@ impl Goroutine {
     /// It is parked, for a channel, a lock, a socket or a time.
     pub(super) const fn is_waiting(&self) -> bool {
         matches!(self.status, layout::STATUS_WAITING | layout::STATUS_LEAKED)
+    }
+
+    /// It stays at a call until something comes back to it: a system call is one, too.
+    const fn is_at_rest(&self) -> bool {
+        self.is_waiting() || self.status == layout::STATUS_SYSCALL
     }
 
     /// It has begun and not ended.
@@ -164,6 +172,24 @@ impl Stack {
         (start..end).step_by(8).map_while(|address| self.word(address))
     }
 
+    /// The words that the goroutine may still use. `map` says where these are in a frame, counted
+    /// from its frame pointer; from the first one on of which it does not know, they are all. So
+    /// they are of what is not at rest: it may be anywhere.
+    pub(super) fn words_in_use(&self, mut map: impl FnMut(&Frame) -> Option<Vec<i64>>) -> Vec<u64> {
+        let mut words = Vec::new();
+        let mut rest = self.start;
+        if self.goroutine.is_at_rest() && self.start == self.goroutine.sp {
+            for frame in self.frames() {
+                let Some(places) = map(&frame) else { break };
+                let addresses = places.into_iter().map(|it| frame.end.wrapping_add_signed(it));
+                words.extend(addresses.filter_map(|it| self.word(it)));
+                rest = frame.end + 16;
+            }
+        }
+        words.extend(self.words(rest, self.goroutine.stack.high));
+        words
+    }
+
     /// The calls, the innermost first, by their frame pointers, as far as these make sense: each
     /// is above the one before, so there is an end.
     pub(super) fn frames(&self) -> Vec<Frame> {
@@ -191,8 +217,17 @@ mod tests {
     fn stack(words: &[u64], bp: u64) -> Stack {
         let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         let stack = StackBounds { low: 0xc000, high: 0xc100 + bytes.len() as u64 };
-        let goroutine =
-            Goroutine { address: 8, stack, sp: 0xc100, pc: 1, bp, status: 4, id: 1, function: 0 };
+        let goroutine = Goroutine {
+            address: 8,
+            stack,
+            sp: 0xc100,
+            pc: 1,
+            bp,
+            status: 4,
+            id: 1,
+            function: 0,
+            deferred: 0,
+        };
         Stack { goroutine, start: 0xc100, bytes: bytes.into() }
     }
 
@@ -209,6 +244,29 @@ mod tests {
         // of the caller, and its caller has none.
         let words = [10, 11, 0xc128, 2, 20, 0, 3];
         check(&words, 0xc110, &[(1, 0xc100, 0xc110), (2, 0xc120, 0xc128)]);
+    }
+
+    #[test]
+    fn words_in_use_are_those_of_the_map_as_far_as_there_is_one() {
+        let words = [10, 11, 0xc128, 2, 20, 0, 3];
+        let mut stack = stack(&words, 0xc110);
+        stack.goroutine.stack.high = 0xc138;
+        let in_use = |stack: &Stack, known: usize| {
+            let mut calls = 0;
+            stack.words_in_use(|frame| {
+                calls += 1;
+                assert_eq!(frame.pc, calls);
+                // A variable, a parameter and what is no part of the stack.
+                (calls <= known as u64).then(|| vec![-8, 16, 0x100])
+            })
+        };
+        assert_eq!(in_use(&stack, 2), [11, 20, 20]);
+        assert_eq!(in_use(&stack, 1), [11, 20, 20, 0, 3], "the rest of which nothing is known");
+        assert_eq!(in_use(&stack, 0), words);
+        stack.goroutine.status = layout::STATUS_SYSCALL;
+        assert_eq!(in_use(&stack, 2), [11, 20, 20]);
+        stack.goroutine.status = layout::STATUS_RUNNABLE;
+        assert_eq!(in_use(&stack, 0), words, "it may be anywhere");
     }
 
     #[test]

@@ -6,204 +6,335 @@
 //! for addresses of the response, its body, or something that has one of these among its first
 //! words.
 //!
-//! What a stack refers to from variables that are no longer used counts too. That errs to the side
-//! of a response that is held, which says less. So does every limit that is hit here.
+//! Of a goroutine that waits, be it in a system call, those words count that Go's garbage collector
+//! would look at: what else is on a stack is left of calls that are over. Of any other goroutine all
+//! do, which errs to the side of a response that is held and says less. Where a limit is hit, a
+//! response of which nobody was found may still be held.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use super::{
     areas::Areas,
     goroutine::{Goroutine, Stack},
-    layout,
+    layout::{self, Layout},
+    look::Look,
     memory::Pages,
-    read_loop::{Connection, ReadLoop},
+    program::Parts,
+    responses::{Lead, READ_TOGETHER, Responses, WORDS},
+    stacks::Batches,
+    survey::Survey,
 };
 
-/// Most different addresses that are looked at.
-const ADDRESSES_MAX: usize = 250_000;
-/// Addresses of which the memory is read with one call.
-const READ_TOGETHER: usize = 1024;
-/// Words of an object in which a response or a body is looked for. How long it is is not known, so
-/// with more of them its neighbours would be taken for parts of it.
-const WORDS: u64 = 6;
+/// Most pages that are read of what stacks refer to: 4 GiB.
+const PAGES_MAX: usize = 1 << 20;
+/// Most functions that a goroutine has deferred of which those are looked at.
+const DEFERRED_MAX: usize = 64;
+/// Most addresses that are remembered, so that they are not looked at again.
+const REMEMBERED_MAX: usize = 1 << 20;
 
-/// What the stacks of goroutines refer to.
-#[derive(Debug, Default)]
-pub(super) struct References {
-    /// Each may be there several times until goroutines are left out.
-    addresses: Vec<u64>,
-    /// How many there were when each was there once.
-    different: usize,
-    /// Not everything was looked at.
-    pub(super) is_incomplete: bool,
+/// Which responses are held.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Holders {
+    /// The numbers of the connections whose responses some goroutine refers to.
+    pub(super) connections: HashSet<usize>,
+    /// Everything was looked through, so nobody refers to the others.
+    pub(super) is_whole: bool,
 }
 
-impl References {
-    /// Adds what the stack of a goroutine that is no connection's refers to.
-    pub(super) fn add(&mut self, stack: &Stack, areas: &Areas) {
-        let own = stack.goroutine.stack.low..stack.goroutine.stack.high;
-        let words = stack.words(stack.start, stack.goroutine.stack.high);
-        let is_wanted =
-            |word: &u64| word.is_multiple_of(8) && !own.contains(word) && areas.is_heap(*word);
-        self.addresses.extend(words.filter(is_wanted));
-        if self.addresses.len() > self.different + ADDRESSES_MAX {
-            self.sort();
+impl Look<'_> {
+    /// Looks through the stacks of all goroutines that are not those of a connection.
+    pub(super) fn holders(
+        &self,
+        responses: &Responses,
+        parts: &mut Parts,
+        layout: &Layout,
+        survey: &Survey,
+    ) -> Holders {
+        let Some((mut goroutines, length)) = self.goroutines(parts.all_goroutines, layout) else {
+            return Holders::default();
+        };
+        let mut is_whole = goroutines.len() as u64 == length;
+        let (heap, mut code) = (Pages::new(self.memory), Pages::new(self.memory));
+        let mut search = Search::new(responses, &self.areas, heap, &goroutines);
+        goroutines.retain(|it| !survey.of_connections.contains(&(it.address, it.id)));
+        let mut batches = Batches::of(&goroutines);
+        for batch in batches.by_ref() {
+            let (stacks, are_whole) = self.stacks(batch, layout);
+            is_whole &= are_whole;
+            let functions = &mut *parts.functions;
+            let words = |stack: &Stack| functions.words_in_use(&mut code, self.bias, stack);
+            if search.look_through(&stacks, words).is_none() {
+                is_whole = false;
+                break;
+            }
         }
-        if self.different > ADDRESSES_MAX {
-            self.is_incomplete = true;
-            self.addresses.clear();
-            self.different = 0;
-        }
-    }
-
-    fn sort(&mut self) {
-        self.addresses.sort_unstable();
-        self.addresses.dedup();
-        self.different = self.addresses.len();
-    }
-
-    /// Leaves out what refers to goroutines and to stacks: what is on those is looked at anyway.
-    pub(super) fn leave_out(&mut self, goroutines: &[Goroutine]) {
-        self.sort();
-        self.is_incomplete |= self.different > ADDRESSES_MAX;
-        let stacks = goroutines.iter().map(|it| (it.stack.low, it.stack.high));
-        let mut stacks: Vec<_> = stacks.collect();
-        stacks.sort_unstable();
-        let goroutines: HashSet<u64> = goroutines.iter().map(|it| it.address).collect();
-        self.addresses.retain(|address| !goroutines.contains(address));
-        self.addresses.retain(|address| {
-            let after = stacks.partition_point(|(low, _)| low <= address);
-            let before = after.checked_sub(1).and_then(|index| stacks.get(index));
-            before.is_none_or(|(_, high)| address >= high)
-        });
+        is_whole &= !batches.are_cut() && !search.is_cut;
+        Holders { connections: search.held, is_whole }
     }
 }
 
-/// Connections by what their responses are known by.
-#[derive(Debug, Default)]
-pub(super) struct Responses {
-    /// By the buffer that the body reads from.
-    readers: HashMap<u64, usize>,
-    /// By the request, and by its URL: a request may have been copied. One may have been sent
-    /// several times.
-    requests: HashMap<u64, Vec<usize>>,
-    /// By addresses that were in the variables of `readLoop` and turned out to be a response or a
-    /// body. They may be those of objects that are long gone, then nobody else has them either.
-    addresses: HashMap<u64, Vec<usize>>,
+/// A search through stacks and what they refer to, some at a time.
+struct Search<'a, 'memory> {
+    responses: &'a Responses<'a>,
+    areas: &'a Areas,
+    pages: Pages<'memory>,
+    /// Stacks and goroutines, as ranges in their order: what is on those is looked at anyway.
+    skipped: Vec<(u64, u64)>,
+    looked_behind: Remembered,
+    looked_at: Remembered,
+    held: HashSet<usize>,
+    /// Not all of some stack was there.
+    is_cut: bool,
 }
 
-impl Responses {
-    /// Of connections that wait for somebody to read a body; each is known by its number.
-    pub(super) fn of<'a>(
-        waiting: impl Iterator<Item = (usize, &'a Connection, &'a ReadLoop)> + Clone,
-        pages: &mut Pages,
-        areas: &Areas,
+impl<'a, 'memory> Search<'a, 'memory> {
+    fn new(
+        responses: &'a Responses<'a>,
+        areas: &'a Areas,
+        pages: Pages<'memory>,
+        goroutines: &[Goroutine],
     ) -> Self {
-        let mut responses = Self::default();
-        for (number, connection, _) in waiting.clone() {
-            responses.readers.insert(connection.reader, number);
-            if let Some(request) = connection.request {
-                responses.requests.entry(request).or_default().push(number);
-                if let Some(url) = pages.word(request + layout::REQUEST_URL) {
-                    responses.requests.entry(url).or_default().push(number);
-                }
-            }
-        }
-        let mut addresses: HashMap<u64, Vec<usize>> = HashMap::new();
-        let pointers: Vec<u64> = waiting.flat_map(|(.., it)| it.pointers(areas)).collect();
-        for some in pointers.chunks(READ_TOGETHER) {
-            pages.prefetch(some.iter().copied());
-            for &address in some {
-                if let Some(owners) = responses.owners(address, pages, areas) {
-                    addresses.entry(address).or_insert_with(|| owners.to_vec());
-                }
-            }
-        }
-        responses.addresses = addresses;
-        responses
-    }
-
-    /// Which connections' response or body may be at this address.
-    fn owners(&self, address: u64, pages: &mut Pages, areas: &Areas) -> Option<&[usize]> {
-        self.owner_of_body(address, pages, areas)
-            .map(std::slice::from_ref)
-            .or_else(|| self.owners_of_response(address, pages, areas))
-    }
-
-    /// `bodyEOFSignal` around `body`, whose source reads from the buffer of a connection: it is the
-    /// buffer, or an `io.LimitedReader` on it, or a `chunkedReader`, which begins with it.
-    fn owner_of_body(&self, address: u64, pages: &mut Pages, areas: &Areas) -> Option<&usize> {
-        // Both are interfaces: the type is part of the program.
-        let mut data_of_interface = |place: u64| {
-            pages.word(place).filter(|&it| areas.is_constant(it))?;
-            pages.word(place.checked_add(8)?).filter(|&it| areas.is_heap(it))
+        let own = |it: &Goroutine| {
+            [(it.stack.low, it.stack.high), (it.address, it.address.saturating_add(8))]
         };
-        let inner = data_of_interface(address.checked_add(layout::BODY_INNER)?)?;
-        let source = data_of_interface(inner.checked_add(layout::INNER_SOURCE)?)?;
-        let readers = [Some(source), pages.word(source.saturating_add(8)), pages.word(source)];
-        readers.into_iter().flatten().find_map(|reader| self.readers.get(&reader))
+        let mut skipped: Vec<_> = goroutines.iter().flat_map(own).collect();
+        skipped.sort_unstable();
+        let (looked_behind, looked_at, held) = Default::default();
+        let is_cut = false;
+        Self { responses, areas, pages, skipped, looked_behind, looked_at, held, is_cut }
     }
 
-    fn owners_of_response(
-        &self,
-        address: u64,
-        pages: &mut Pages,
-        areas: &Areas,
-    ) -> Option<&[usize]> {
-        let word = |pages: &mut Pages, offset| pages.word(address.checked_add(offset)?);
-        let request = word(pages, layout::RESPONSE_REQUEST)?;
-        // Anything may be followed by something with the address of a request.
-        let is_response = (100..1000).contains(&word(pages, layout::RESPONSE_STATUS)?)
-            && word(pages, layout::RESPONSE_MAJOR)? == 1
-            && word(pages, layout::RESPONSE_MINOR)? <= 1;
-        if !is_response || !areas.is_heap(request) {
-            return None;
+    /// Looks through these, of each of which some words count; `None` if there has been too much
+    /// to look at.
+    fn look_through(
+        &mut self,
+        stacks: &[Stack],
+        mut words: impl FnMut(&Stack) -> Vec<u64>,
+    ) -> Option<()> {
+        let mut addresses = Vec::new();
+        for stack in stacks {
+            let high = stack.goroutine.stack.high;
+            self.is_cut |= high - stack.start > stack.bytes.len() as u64;
+            let own = stack.goroutine.stack.low..high;
+            let is_wanted = |it: &u64| !own.contains(it) && self.areas.is_heap(*it);
+            addresses.extend(words(stack).into_iter().filter(is_wanted));
+            addresses.extend(self.deferred(&stack.goroutine));
         }
-        let by_url = |pages: &mut Pages| {
-            let url = pages.word(request.checked_add(layout::REQUEST_URL)?)?;
-            self.requests.get(&url)
-        };
-        self.requests.get(&request).or_else(|| by_url(pages)).map(Vec::as_slice)
-    }
-
-    /// The connections whose responses these addresses lead to.
-    pub(super) fn held(
-        &self,
-        references: &References,
-        pages: &mut Pages,
-        areas: &Areas,
-    ) -> HashSet<usize> {
-        let mut held = HashSet::new();
+        addresses.sort_unstable();
+        addresses.dedup();
+        addresses.retain(|it| self.is_wanted(*it) && self.looked_behind.is_new(*it));
         // They are in order, so what lies together is read together.
-        for some in references.addresses.chunks(READ_TOGETHER) {
-            pages.prefetch(some.iter().copied());
-            let mut next = Vec::new();
-            for &address in some {
-                let words = (0..WORDS).map(|number| address.saturating_add(8 * number));
-                next.extend(words.filter_map(|it| pages.word(it)).filter(|&it| areas.is_heap(it)));
+        for some in addresses.chunks(READ_TOGETHER) {
+            if self.pages.read > PAGES_MAX {
+                return None;
             }
-            pages.prefetch(next);
-            for &address in some {
-                self.add_held(address, pages, areas, &mut held);
+            self.look_behind(some);
+        }
+        Some(())
+    }
+
+    /// What a goroutine will call when functions end.
+    fn deferred(&mut self, goroutine: &Goroutine) -> Vec<u64> {
+        let (mut next, mut functions) = (goroutine.deferred, Vec::new());
+        for _ in 0..DEFERRED_MAX {
+            let word = |pages: &mut Pages, offset| pages.word(next.checked_add(offset)?);
+            if !self.areas.is_heap(next) {
+                break;
+            }
+            functions.extend(word(&mut self.pages, layout::DEFERRED_FUNCTION));
+            let Some(link) = word(&mut self.pages, self.responses.layout.deferred_next) else {
+                break;
+            };
+            next = link;
+        }
+        // One that has been called, or is a method of the frame itself, is none.
+        functions.retain(|it| self.areas.is_heap(*it));
+        functions
+    }
+
+    fn is_wanted(&self, address: u64) -> bool {
+        let after = self.skipped.partition_point(|(low, _)| *low <= address);
+        let before = after.checked_sub(1).and_then(|index| self.skipped.get(index));
+        address.is_multiple_of(8) && before.is_none_or(|(_, high)| address >= *high)
+    }
+
+    /// Looks at what is at these addresses, and at what that refers to.
+    fn look_behind(&mut self, addresses: &[u64]) {
+        self.prefetch(addresses);
+        let mut next = Vec::new();
+        for &address in addresses {
+            // What belongs to another response leads to no other.
+            if self.look_at(address) {
+                let words = (0..WORDS)
+                    .map_while(|number| self.pages.word(address.checked_add(8 * number)?));
+                next.extend(words.filter(|it| self.areas.is_heap(*it)));
             }
         }
+        next.sort_unstable();
+        next.dedup();
+        next.retain(|it| self.is_wanted(*it) && self.looked_at.is_new(*it));
+        self.prefetch(&next);
+        for address in next {
+            self.look_at(address);
+        }
+    }
+
+    /// Reads these and what would be behind the interfaces of a body.
+    fn prefetch(&mut self, addresses: &[u64]) {
+        let mut layer = addresses.to_vec();
+        for _ in 0..3 {
+            self.pages.prefetch(layer.iter().copied());
+            let inner = |address: u64| self.responses.interface(address, &mut self.pages);
+            layer = layer.into_iter().filter_map(inner).collect();
+        }
+    }
+
+    /// Whether what is at this address may be around a response.
+    fn look_at(&mut self, address: u64) -> bool {
+        match self.responses.at(address, &mut self.pages) {
+            Some(Lead::To(connections)) => self.held.extend(connections),
+            Some(Lead::Elsewhere) => return false,
+            None => {}
+        }
+        true
+    }
+}
+
+/// Addresses that need not be looked at again. When there are too many they are forgotten, which
+/// takes time and nothing else.
+#[derive(Debug, Default)]
+struct Remembered(HashSet<u64>);
+
+impl Remembered {
+    fn is_new(&mut self, address: u64) -> bool {
+        if self.0.len() >= REMEMBERED_MAX {
+            self.0.clear();
+        }
+        self.0.insert(address)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::go::{
+        goroutine::StackBounds,
+        responses::tests::{Example, GAP, HEAP, STACK, areas},
+    };
+
+    /// A goroutine's stack with these words on it.
+    fn stack(words: &[u64]) -> Stack {
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let high = STACK + bytes.len() as u64;
+        let goroutine = Goroutine {
+            address: HEAP + 0x8,
+            stack: StackBounds { low: STACK - 0x100, high },
+            sp: STACK,
+            pc: 1,
+            bp: 0,
+            status: layout::STATUS_WAITING,
+            id: 1,
+            function: 0,
+            deferred: 0,
+        };
+        Stack { goroutine, start: STACK, bytes: bytes.into() }
+    }
+
+    fn all(stack: &Stack) -> Vec<u64> {
+        stack.words(stack.start, stack.goroutine.stack.high).collect()
+    }
+
+    /// Which responses are held by stacks with these words, all of which are looked through.
+    fn held(example: &Example, stacks: &[&[u64]]) -> Vec<usize> {
+        let areas = areas();
+        let responses = example.responses(&areas);
+        let stacks: Vec<Stack> = stacks.iter().map(|words| stack(words)).collect();
+        let goroutines: Vec<_> = stacks.iter().map(|it| it.goroutine).collect();
+        let pages = Pages::new(&example.memory);
+        let mut search = Search::new(&responses, &areas, pages, &goroutines);
+        for stack in stacks {
+            assert_eq!(search.look_through(&[stack], all), Some(()));
+        }
+        assert!(!search.is_cut);
+        let mut held: Vec<_> = search.held.into_iter().collect();
+        held.sort_unstable();
         held
     }
 
-    fn add_held(&self, address: u64, pages: &mut Pages, areas: &Areas, held: &mut HashSet<usize>) {
-        if let Some(owners) = self.addresses.get(&address) {
-            held.extend(owners);
-            return;
+    #[test]
+    fn what_a_stack_or_something_on_it_refers_to_is_held() {
+        let mut example = Example::new();
+        let [one, two] = [0, 1].map(|number| example.exchange(number, 0));
+        let (boxed, far) = (HEAP + 0xe000, HEAP + 0xe800);
+        example.memory.put(boxed, &[7, 8, 9, 10, 11, two.body]);
+        example.memory.put(far, &[0, boxed]);
+        assert_eq!(held(&example, &[&[1, one.request, HEAP + 0xf000, GAP, 3]]), [0; 0]);
+        assert_eq!(held(&example, &[&[1, one.body]]), [0]);
+        assert_eq!(held(&example, &[&[one.response], &[2, boxed]]), [0, 1]);
+        assert_eq!(held(&example, &[&[far]]), [0; 0], "too far away");
+        // What has been looked at as part of something is looked at again when it is on a stack.
+        assert_eq!(held(&example, &[&[far], &[boxed]]), [1]);
+    }
+
+    #[test]
+    fn other_goroutines_and_stacks_are_no_holders() {
+        let mut example = Example::new();
+        let one = example.exchange(0, 0);
+        // It is this goroutine, and on this stack.
+        example.memory.put(HEAP + 0x8, &[one.body]);
+        example.memory.put(STACK, &[one.body]);
+        assert_eq!(held(&example, &[&[HEAP + 0x8, STACK, STACK - 0x10]]), [0; 0]);
+        example.memory.put(HEAP + 0x10, &[one.body]);
+        assert_eq!(held(&example, &[&[HEAP + 0x10]]), [0]);
+    }
+
+    #[test]
+    fn what_is_called_when_a_function_ends_may_close_a_response() {
+        for minor in [19, 23] {
+            let mut example = Example::new();
+            let [one, two] = [0, 1].map(|number| example.exchange(number, 0));
+            example.layout = Layout::of(minor);
+            let (first, second, function) = (HEAP + 0xe000, HEAP + 0xe100, HEAP + 0xe200);
+            example.memory.put(first + layout::DEFERRED_FUNCTION, &[HEAP + 0xe300]);
+            example.memory.put(first + example.layout.deferred_next, &[second]);
+            example.memory.put(second + layout::DEFERRED_FUNCTION, &[function]);
+            // Around and around.
+            example.memory.put(second + example.layout.deferred_next, &[first]);
+            example.memory.put(function, &[7, two.body]);
+            let areas = areas();
+            let responses = example.responses(&areas);
+            let mut search = Search::new(&responses, &areas, Pages::new(&example.memory), &[]);
+            let mut stack = stack(&[one.request]);
+            stack.goroutine.deferred = first;
+            search.look_through(&[stack], |_| Vec::new());
+            assert_eq!(search.held, HashSet::from([1]), "1.{minor}");
         }
-        held.extend(self.owners(address, pages, areas).unwrap_or_default());
-        for number in 0..WORDS {
-            let word = address.checked_add(8 * number).and_then(|place| pages.word(place));
-            let Some(word) = word else { return };
-            if let Some(owners) = self.addresses.get(&word) {
-                held.extend(owners);
-            } else if areas.is_heap(word) {
-                held.extend(self.owners(word, pages, areas).unwrap_or_default());
-            }
-        }
+    }
+
+    #[test]
+    fn what_was_not_looked_through_is_known() {
+        let mut example = Example::new();
+        let one = example.exchange(0, 0);
+        let areas = areas();
+        let responses = example.responses(&areas);
+        let new = || Search::new(&responses, &areas, Pages::new(&example.memory), &[]);
+        let mut whole = stack(&[1, one.body, 2]);
+        let mut search = new();
+        search.pages.read = PAGES_MAX + 1;
+        assert_eq!(search.look_through(&[whole.clone()], all), None);
+
+        whole.bytes = whole.bytes[..16].into();
+        let mut search = new();
+        assert_eq!(search.look_through(&[whole], all), Some(()));
+        assert_eq!((search.is_cut, search.held.len()), (true, 1), "what is there counts");
+    }
+
+    #[test]
+    fn what_is_forgotten_is_looked_at_again() {
+        let mut remembered = Remembered::default();
+        assert!((0..REMEMBERED_MAX as u64).all(|address| remembered.is_new(address)));
+        assert!(remembered.is_new(0));
+        assert!(!remembered.is_new(0));
+        assert!(remembered.0.len() <= REMEMBERED_MAX);
     }
 }

@@ -15,6 +15,10 @@ pub(super) const GOROUTINE_STACK_HIGH: u64 = 8;
 pub(super) const GOROUTINE_SP: u64 = 56;
 pub(super) const GOROUTINE_PC: u64 = 64;
 
+/// `runtime.g`: `_defer`; and `runtime._defer`: `fn`.
+pub(super) const GOROUTINE_DEFERRED: u64 = 40;
+pub(super) const DEFERRED_FUNCTION: u64 = 24;
+
 /// `runtime.pollDesc`: `fd`, and `fdseq` where there is one.
 pub(super) const POLL_DESCRIPTOR_FD: u64 = 8;
 pub(super) const POLL_DESCRIPTOR_SEQUENCE: u64 = 16;
@@ -33,14 +37,17 @@ pub(super) const URL_SCHEME: u64 = 0;
 pub(super) const URL_HOST: u64 = 40;
 pub(super) const URL_PATH: u64 = 56;
 
-/// `net/http.Response`: `StatusCode`, `ProtoMajor`, `ProtoMinor`, `Request`.
+/// `net/http.Response`: `StatusCode`, `ProtoMajor`, `ProtoMinor`, `Body`, an interface, `Request`.
 pub(super) const RESPONSE_STATUS: u64 = 16;
 pub(super) const RESPONSE_MAJOR: u64 = 40;
 pub(super) const RESPONSE_MINOR: u64 = 48;
+pub(super) const RESPONSE_BODY: u64 = 64;
 pub(super) const RESPONSE_REQUEST: u64 = 128;
 
-/// `net/http.bodyEOFSignal`: `body`, an interface.
+/// `net/http.bodyEOFSignal`: `body`, an interface, and `fn`, which is there until the body was read
+/// to its end or closed.
 pub(super) const BODY_INNER: u64 = 0;
+pub(super) const BODY_SIGNAL: u64 = 48;
 
 /// `net/http.body`: `src`, an interface.
 pub(super) const INNER_SOURCE: u64 = 0;
@@ -122,6 +129,8 @@ pub(super) struct Layout {
     pub(super) goroutine_id: u64,
     /// `g.startpc`: what `go` called.
     pub(super) goroutine_function: u64,
+    /// `_defer.link`: `_panic` went in 1.22.
+    pub(super) deferred_next: u64,
     /// The data of an epoll registration is a tagged pointer and `pollDesc` has `fdseq`, from 1.20.
     pub(super) poll_is_tagged: bool,
     /// `pollDesc.rg`.
@@ -195,6 +204,7 @@ impl Layout {
                 21 | 22 | 25 => 296,
                 _ => 304,
             },
+            deferred_next: if minor < 22 { 40 } else { 32 },
             poll_is_tagged: minor >= 20,
             poll_reader: if minor < 20 { 24 } else { 32 },
             net_fd_number: 16,
@@ -270,6 +280,7 @@ impl Layout {
             ("runtime.g.atomicstatus", &mut self.goroutine_status),
             ("runtime.g.goid", &mut self.goroutine_id),
             ("runtime.g.startpc", &mut self.goroutine_function),
+            ("runtime._defer.link", &mut self.deferred_next),
             ("runtime.pollDesc.rg", &mut self.poll_reader),
             ("net.netFD.pfd + internal/poll.FD.Sysfd", &mut self.net_fd_number),
             (

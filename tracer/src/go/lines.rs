@@ -8,6 +8,7 @@
 //! and an inlined call must be within its function. What does not hold gives no name.
 
 mod pc_values;
+pub(super) mod stack_maps;
 #[cfg(test)]
 pub(super) mod tests;
 

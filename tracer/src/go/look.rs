@@ -6,19 +6,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tracer_core::{Asked, HttpConnection, HttpStage, Reader, ReaderFacts};
+use tracer_core::{Asked, Held, HttpConnection, HttpStage, Reader, ReaderFacts};
 
 use super::{
     GoLook,
     areas::Areas,
     follower::{Follower, Wanted},
     goroutine::Goroutine,
-    holders::Responses,
+    holders::Holders,
     layout::Layout,
     memory::{Memory, Pages},
     poll::{self, PollDescriptor, Waiting},
-    program::{Functions, GoProgram},
+    program::{GoProgram, Parts},
     read_loop::{self, Connection, ReadLoop, Role},
+    responses::Responses,
     slots::Slots,
     survey::Survey,
 };
@@ -67,7 +68,7 @@ impl<'a> Look<'a> {
         match program.parts(layout, self.memory, &self.areas, self.bias) {
             Ok(mut parts) => {
                 survey = self.survey(&mut parts, layout, &before);
-                http = self.prove(parts.functions, layout, &before, &mut survey);
+                http = self.prove(&mut parts, layout, &before, &mut survey);
             }
             Err(reason) => {
                 survey.limits = Some(format!("goroutines cannot be looked at: {reason}"));
@@ -99,7 +100,7 @@ impl<'a> Look<'a> {
     /// address.
     fn prove(
         &self,
-        functions: &mut Functions,
+        parts: &mut Parts,
         layout: &Layout,
         polls: &[Option<PollDescriptor>],
         survey: &mut Survey,
@@ -114,7 +115,7 @@ impl<'a> Look<'a> {
         let mut follower = Follower { pages: &mut pages, areas, layout, wanted: &wanted };
         let slots = Slots::find(&survey.read_loops, &mut follower);
         let first = connections(&survey.read_loops, &slots, &mut follower);
-        let held = self.held(&first, survey, &mut pages);
+        let holders = self.held(&first, parts, layout, survey, &mut pages);
 
         // Everything once more, from the goroutine on.
         let addresses: Vec<u64> = first.iter().map(|(_, it)| it.goroutine.address).collect();
@@ -122,7 +123,7 @@ impl<'a> Look<'a> {
         let goroutines: Vec<_> = goroutines.into_iter().flatten().collect();
         let mut code = Pages::new(self.memory);
         let again = self.copy(&goroutines).into_iter().filter_map(|stack| {
-            match read_loop::role(&stack, functions, &mut code, self.bias) {
+            match read_loop::role(&stack, parts.functions, &mut code, self.bias) {
                 Role::ReadLoop(read_loop) if stack.goroutine.is_waiting() => Some(read_loop),
                 _ => None,
             }
@@ -145,15 +146,12 @@ impl<'a> Look<'a> {
         for (number, connection) in first {
             let same = second.remove(&connection.goroutine.address);
             let Some(connection) = same.filter(|second| *second == connection) else { continue };
+            let held = holders.held(number, &connection);
             let http = HttpConnection {
                 stage: connection.stage,
                 transport: connection.transport,
                 request: connection.description,
-                // A response that is not known by its request could be held unseen.
-                is_held: survey.references.is_incomplete
-                    || held.contains(&number)
-                    || (connection.stage == HttpStage::AwaitingBody
-                        && connection.request.is_none()),
+                held,
             };
             let index = connection.index;
             if proved.insert(index, (connection.goroutine.address, http)).is_some() {
@@ -166,27 +164,44 @@ impl<'a> Look<'a> {
         proved
     }
 
-    /// The numbers of the connections whose responses some goroutine refers to.
+    /// Which of the responses that these connections wait for some goroutine has.
     fn held(
         &self,
         connections: &[(usize, Connection)],
+        parts: &mut Parts,
+        layout: &Layout,
         survey: &mut Survey,
         pages: &mut Pages,
-    ) -> HashSet<usize> {
+    ) -> Holders {
         let waiting = connections
             .iter()
             .filter(|(_, connection)| connection.stage == HttpStage::AwaitingBody)
             .filter_map(|(number, it)| Some((*number, it, survey.read_loops.get(*number)?)));
-        if survey.references.is_incomplete {
+        let responses = Responses::of(waiting, pages, &self.areas, layout);
+        if responses.are_none() {
+            return Holders::default();
+        }
+        let held = self.holders(&responses, parts, layout, survey);
+        if !held.is_whole && survey.limits.is_none() {
             let limits = "goroutines have too much stack, or move it too often, to tell which \
                           responses are still held";
-            if waiting.clone().next().is_some() && survey.limits.is_none() {
-                survey.limits = Some(limits.to_owned());
-            }
-            return HashSet::new();
+            survey.limits = Some(limits.to_owned());
         }
-        let responses = Responses::of(waiting, pages, &self.areas);
-        responses.held(&survey.references, pages, &self.areas)
+        held
+    }
+}
+
+impl Holders {
+    /// Whether somebody has the response of a connection.
+    fn held(&self, number: usize, connection: &Connection) -> Held {
+        if self.connections.contains(&number) {
+            Held::Somebody
+        } else if self.is_whole && connection.request.is_some() {
+            Held::Nobody
+        } else {
+            // One that is not known by its request could be held unseen.
+            Held::Unknown
+        }
     }
 }
 

@@ -107,12 +107,18 @@ const PAGES_MAX: usize = 16_384;
 /// one by one without a call for each.
 pub(super) struct Pages<'a> {
     memory: &'a dyn Memory,
-    pages: HashMap<u64, Option<Box<[u8]>>>,
+    /// Where in `bytes` a page is.
+    places: HashMap<u64, usize>,
+    bytes: Vec<Option<Box<[u8]>>>,
+    /// The page that was looked at last, and where it is: usually it is the next one, too.
+    recent: Option<(u64, usize)>,
+    /// How many were read, also those that are not kept any more.
+    pub(super) read: usize,
 }
 
 impl<'a> Pages<'a> {
     pub(super) fn new(memory: &'a dyn Memory) -> Self {
-        Self { memory, pages: HashMap::new() }
+        Self { memory, places: HashMap::new(), bytes: Vec::new(), recent: None, read: 0 }
     }
 
     /// Reads the pages at these addresses with as few calls as possible.
@@ -120,25 +126,36 @@ impl<'a> Pages<'a> {
         let mut missing: Vec<u64> = addresses
             .into_iter()
             .map(|address| address & !(PAGE - 1))
-            .filter(|page| !self.pages.contains_key(page))
+            .filter(|page| !self.places.contains_key(page))
             .collect();
         missing.sort_unstable();
         missing.dedup();
         missing.truncate(PAGES_MAX / 2);
-        if self.pages.len() + missing.len() > PAGES_MAX {
-            self.pages.clear();
+        if self.places.len() + missing.len() > PAGES_MAX {
+            self.places.clear();
+            self.bytes.clear();
+            self.recent = None;
         }
+        self.read += missing.len();
         let ranges: Vec<_> = missing.iter().map(|&page| (page, as_usize(PAGE))).collect();
-        self.pages.extend(missing.into_iter().zip(self.memory.read(&ranges)));
+        self.places.extend(missing.into_iter().zip(self.bytes.len()..));
+        self.bytes.extend(self.memory.read(&ranges));
     }
 
     /// The bytes from `address` to the end of its page.
     fn rest_of_page(&mut self, address: u64) -> Option<&[u8]> {
         let page = address & !(PAGE - 1);
-        if !self.pages.contains_key(&page) {
-            self.prefetch([page]);
-        }
-        self.pages.get(&page)?.as_deref()?.get(as_usize(address - page)..)
+        let place = match self.recent {
+            Some((recent, place)) if recent == page => place,
+            _ => {
+                if !self.places.contains_key(&page) {
+                    self.prefetch([page]);
+                }
+                *self.places.get(&page)?
+            }
+        };
+        self.recent = Some((page, place));
+        self.bytes.get(place)?.as_deref()?.get(as_usize(address - page)..)
     }
 
     /// Some bytes; `None` if not all of them can be read.

@@ -9,8 +9,9 @@ use super::{
     entries::{self, Entries},
     executable::{Executable, Segment},
     function_table::{FunctionTable, Header, MAGICS},
+    goroutine::{Frame, Stack},
     layout::{self, Layout},
-    lines::{LineTables, Lines},
+    lines::{LineTables, Lines, stack_maps::FrameMap},
     memory::{Memory, Pages, word_at},
 };
 
@@ -85,6 +86,8 @@ pub(super) struct Functions {
     known: HashMap<u64, Function>,
     /// Whether the functions that begin at an address are the runtime's own goroutines.
     starts: HashMap<u64, bool>,
+    /// What is in use of calls, by where they go on.
+    maps: HashMap<u64, Option<FrameMap>>,
 }
 
 /// The functions that make a difference.
@@ -213,7 +216,13 @@ impl Functions {
         let minor = executable.minor_version;
         let lines = LineTables::read(memory, minor, (header.0, &module), bias)?;
         let table = FunctionTable::read(memory, header, text, bias)?;
-        Some(Self { table, lines, known: HashMap::new(), starts: HashMap::new() })
+        Some(Self {
+            table,
+            lines,
+            known: HashMap::new(),
+            starts: HashMap::new(),
+            maps: HashMap::new(),
+        })
     }
 
     /// The function that the code before `return_address` belongs to: the one that made a call.
@@ -231,6 +240,20 @@ impl Functions {
         }
         self.known.insert(address, function);
         function
+    }
+
+    /// The words of a stack that its goroutine may still use.
+    pub(super) fn words_in_use(&mut self, pages: &mut Pages, bias: u64, stack: &Stack) -> Vec<u64> {
+        let Self { table: functions, lines: tables, maps, .. } = self;
+        let lines = Lines { functions, tables };
+        stack.words_in_use(|frame: &Frame| {
+            if maps.len() >= REMEMBERED_MAX {
+                maps.clear();
+            }
+            let map = maps.entry(frame.pc);
+            let map = map.or_insert_with(|| lines.frame_map(pages, bias, frame.pc)).as_ref()?;
+            (map.size == frame.end - frame.start).then(|| map.words.clone())
+        })
     }
 
     /// Whether a goroutine that was started with the function at an address is the runtime's own,

@@ -89,11 +89,11 @@ pub(super) struct Connection {
     /// `*http.Transport`.
     pub(super) transport: u64,
     /// `*http.persistConn`.
-    address: u64,
+    pub(super) address: u64,
     /// Its `*bufio.Reader`, which the bodies of its responses read from.
     pub(super) reader: u64,
     /// What changes when anything is read: bytes left, position and fill of the buffer.
-    progress: [u64; 3],
+    pub(super) progress: [u64; 3],
     /// `*http.Request` of the response that is waited for.
     pub(super) request: Option<u64>,
     /// The same in words.

@@ -1,31 +1,23 @@
 //! What the stacks of all goroutines say, read without stopping them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use tracer_core::Goroutines;
 
 use super::{
     all_goroutines,
     goroutine::{Goroutine, Stack},
-    holders::References,
     layout::Layout,
     look::Look,
     memory::Pages,
     poll::{PollDescriptor, Waiting},
     program::{Functions, Parts},
     read_loop::{self, ReadLoop, Role},
+    stacks::{Batches, STACKS_MAX},
 };
 
 /// Most goroutines that are looked at.
 const GOROUTINES_MAX: u64 = 250_000;
-/// Most bytes of stacks that are read.
-const STACKS_MAX: usize = 512 << 20;
-/// Most bytes of one stack.
-const STACK_MAX: usize = 1 << 20;
-/// Bytes of stacks that are held at a time.
-const BATCH: usize = 8 << 20;
-/// How often a stack is copied that does not stay where it is.
-const COPIES_MAX: usize = 5;
 /// More bytes than a `pollDesc` of any version has.
 const POLL_DESCRIPTOR: u64 = 256;
 
@@ -33,7 +25,9 @@ const POLL_DESCRIPTOR: u64 = 256;
 #[derive(Default)]
 pub(super) struct Survey {
     pub(super) read_loops: Vec<ReadLoop>,
-    pub(super) references: References,
+    /// The goroutines of connections, by address and number: their stacks have responses that
+    /// nobody else has.
+    pub(super) of_connections: HashSet<(u64, u64)>,
     /// A goroutine that is about to run refers to this descriptor's books.
     pub(super) waking: Vec<usize>,
     counted: Goroutines,
@@ -51,8 +45,7 @@ impl Look<'_> {
         polls: &[Option<PollDescriptor>],
     ) -> Survey {
         let mut survey = Survey::default();
-        let list = parts.all_goroutines.wrapping_add(self.bias);
-        let Some((start, length)) = all_goroutines::list(self.memory, &self.areas, list) else {
+        let Some((goroutines, length)) = self.goroutines(parts.all_goroutines, layout) else {
             survey.limits = Some("goroutines cannot be looked at: their list moved".to_owned());
             survey.waking = (0..polls.len()).collect();
             return survey;
@@ -60,9 +53,6 @@ impl Look<'_> {
         if length > GOROUTINES_MAX {
             survey.limit(format!("{GOROUTINES_MAX} of {length} goroutines were looked at"));
         }
-        let count = length.min(GOROUTINES_MAX);
-        let all = Goroutine::read_list(self.memory, layout, start, count);
-        let goroutines: Vec<_> = all.into_iter().flatten().collect();
         let mut pages = Pages::new(self.memory);
         let total = self.total(&goroutines, parts.functions, &mut pages);
         survey.counted.total = total.unwrap_or(0);
@@ -74,31 +64,27 @@ impl Look<'_> {
             .map(|(poll, index)| (poll.address, index))
             .collect();
 
-        let mut total = 0;
-        let mut rest = goroutines.as_slice();
-        while !rest.is_empty() {
-            let mut bytes = 0;
-            let fits = |goroutine: &&Goroutine| {
-                bytes += goroutine.used_stack(STACK_MAX).map_or(0, |(_, length)| length);
-                bytes <= BATCH
-            };
-            let count = rest.iter().take_while(fits).count().max(1);
-            let (batch, others) = rest.split_at(count.min(rest.len()));
-            rest = others;
-            total += bytes.min(BATCH);
-            if total > STACKS_MAX {
-                survey.limit(format!("{} MiB of stacks were looked at", STACKS_MAX >> 20));
-                break;
-            }
+        let mut batches = Batches::of(&goroutines);
+        for batch in batches.by_ref() {
             let (stacks, are_whole) = self.stacks(batch, layout);
-            survey.references.is_incomplete |= !are_whole;
             survey.is_counted &= are_whole;
             for stack in stacks {
                 self.survey_stack(&stack, parts.functions, &mut pages, &ready, &mut survey);
             }
         }
-        survey.references.leave_out(&goroutines);
+        if batches.are_cut() {
+            survey.limit(format!("{} MiB of stacks were looked at", STACKS_MAX >> 20));
+        }
         survey
+    }
+
+    /// All goroutines, as far as they are looked at, and how many there are.
+    pub(super) fn goroutines(&self, list: u64, layout: &Layout) -> Option<(Vec<Goroutine>, u64)> {
+        let list = list.wrapping_add(self.bias);
+        let (start, length) = all_goroutines::list(self.memory, &self.areas, list)?;
+        let count = length.min(GOROUTINES_MAX);
+        let all = Goroutine::read_list(self.memory, layout, start, count);
+        Some((all.into_iter().flatten().collect(), length))
     }
 
     /// How many there are by Go's own count, which leaves out the runtime's; `None` if of one it
@@ -131,63 +117,25 @@ impl Look<'_> {
                 (word - address < POLL_DESCRIPTOR).then_some(index)
             }));
         }
+        let key = (goroutine.address, goroutine.id);
         match read_loop::role(stack, functions, pages, self.bias) {
             Role::ReadLoop(read_loop) => {
                 survey.counted.read_loops += 1;
+                survey.of_connections.insert(key);
                 if goroutine.is_waiting() {
                     survey.read_loops.push(read_loop);
                 }
             }
-            Role::BusyReadLoop => survey.counted.read_loops += 1,
-            Role::WriteLoop => survey.counted.write_loops += 1,
-            Role::Other => {
-                survey.references.add(stack, &self.areas);
-                if goroutine.stack.high - stack.start > stack.bytes.len() as u64 {
-                    survey.references.is_incomplete = true;
-                }
+            Role::BusyReadLoop => {
+                survey.counted.read_loops += 1;
+                survey.of_connections.insert(key);
             }
+            Role::WriteLoop => {
+                survey.counted.write_loops += 1;
+                survey.of_connections.insert(key);
+            }
+            Role::Other => {}
         }
-    }
-
-    /// Copies of the stacks in use, and whether all of them are whole. A goroutine that did
-    /// something meanwhile is copied again, with all of its stack, until that stays where it is.
-    fn stacks(&self, goroutines: &[Goroutine], layout: &Layout) -> (Vec<Stack>, bool) {
-        let mut stacks = Vec::new();
-        let mut missing = goroutines.to_vec();
-        for _ in 0..COPIES_MAX {
-            let copies = self.copy(&missing);
-            let addresses: Vec<_> = copies.iter().map(|it| it.goroutine.address).collect();
-            let now = Goroutine::read_all(self.memory, layout, &addresses);
-            missing.clear();
-            for (copy, now) in copies.into_iter().zip(now) {
-                match now {
-                    Some(now) if copy.goroutine.still_is(&now) => stacks.push(copy),
-                    Some(now) => missing.push(now.as_running()),
-                    // Goroutines are never freed, so this is the end of the process.
-                    None => {}
-                }
-            }
-            if missing.is_empty() {
-                return (stacks, true);
-            }
-        }
-        (stacks, false)
-    }
-
-    pub(super) fn copy(&self, goroutines: &[Goroutine]) -> Vec<Stack> {
-        let used: Vec<_> = goroutines
-            .iter()
-            .filter_map(|goroutine| Some((goroutine, goroutine.used_stack(STACK_MAX)?)))
-            .collect();
-        let ranges: Vec<_> = used.iter().map(|(_, range)| *range).collect();
-        let read = self.memory.read(&ranges).into_iter().zip(used);
-        // What cannot be read has been given back: its bounds are not what they were.
-        read.map(|(bytes, (goroutine, (start, _)))| Stack {
-            goroutine: *goroutine,
-            start,
-            bytes: bytes.unwrap_or_default(),
-        })
-        .collect()
     }
 }
 
@@ -197,9 +145,8 @@ impl Survey {
         self.is_counted.then_some(self.counted)
     }
 
-    /// Not all was looked at: so what is not found may yet be there.
+    /// Not all was looked at.
     fn limit(&mut self, sentence: String) {
-        self.references.is_incomplete = true;
         self.is_counted = false;
         self.limits = Some(sentence);
     }

@@ -7,7 +7,7 @@ use tracer_core::{OpenResponse, ProcessKey, Timestamp};
 use super::{
     image::Image,
     page::{Entry, Page},
-    prologue::{PROLOGUE, after_stack_check},
+    prologue::{PROLOGUE, hook_place},
 };
 use crate::{
     clock,
@@ -51,7 +51,7 @@ impl Followed {
             Ok(image) => image,
             Err(error) => return Some(Err(format!("its memory cannot be opened: {error}"))),
         };
-        let hooks = after_stack_checks(key.pid, entries.hooks);
+        let hooks = at_best_places(key.pid, entries.hooks);
         let since = clock::now();
         let links = match kernel.attach_ledger(key.pid, &hooks) {
             Ok(links) => links,
@@ -80,13 +80,13 @@ impl Followed {
     }
 }
 
-/// The same hooks, each where its function's check of the stack is over.
-fn after_stack_checks(pid: u32, mut hooks: Vec<(LedgerHook, u64)>) -> Vec<(LedgerHook, u64)> {
+/// The same hooks, each where it costs its function least.
+fn at_best_places(pid: u32, mut hooks: Vec<(LedgerHook, u64)>) -> Vec<(LedgerHook, u64)> {
     if let Ok(file) = File::open(format!("/proc/{pid}/exe")) {
         for (_, offset) in &mut hooks {
             let mut code = [0; PROLOGUE];
             if file.read_exact_at(&mut code, *offset).is_ok() {
-                *offset += after_stack_check(&code).unwrap_or(0);
+                *offset += hook_place(&code).unwrap_or(0);
             }
         }
     }

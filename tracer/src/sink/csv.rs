@@ -128,4 +128,6 @@ const fn truth(value: bool) -> &'static str {
 }
 
 #[cfg(test)]
+mod incident;
+#[cfg(test)]
 mod tests;

@@ -261,6 +261,7 @@ pub(crate) fn mixed() -> Report {
         key: api(),
         comm: Comm("api".to_owned()),
         tcp_fds: 1_211,
+        open_fds: Some(1_240),
         fd_limit: Some(65_536),
         growth_per_min_milli: Some(23_000),
         growth_is_reconstructed: false,

@@ -62,6 +62,7 @@ pub(crate) struct Stacks {
 
 impl Stacks {
     /// Builds the program and starts it.
+    #[cfg(target_arch = "x86_64")]
     pub(crate) fn plain(directory: &Path) -> Self {
         Self::start(&build(directory, FORMS[0]))
     }

@@ -86,6 +86,7 @@ impl Example {
             status: layout::STATUS_WAITING,
             id: 5,
             function: 0,
+            deferred: 0,
         };
         let request = if layout.request_is_indirect {
             vec![TRANSPORT_REQUEST, CHANNEL]

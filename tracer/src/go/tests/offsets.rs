@@ -11,11 +11,13 @@ use crate::go::{
 };
 
 /// What each constant of the layout is: several names if it has been renamed.
-const CONSTANTS: [(&[&str], u64); 30] = [
+const CONSTANTS: [(&[&str], u64); 34] = [
     (&["runtime.g.stack + runtime.stack.lo"], layout::GOROUTINE_STACK_LOW),
     (&["runtime.g.stack + runtime.stack.hi"], layout::GOROUTINE_STACK_HIGH),
     (&["runtime.g.sched + runtime.gobuf.sp"], layout::GOROUTINE_SP),
     (&["runtime.g.sched + runtime.gobuf.pc"], layout::GOROUTINE_PC),
+    (&["runtime.g._defer"], layout::GOROUTINE_DEFERRED),
+    (&["runtime._defer.fn"], layout::DEFERRED_FUNCTION),
     (&["runtime.pollDesc.fd"], layout::POLL_DESCRIPTOR_FD),
     (&["bufio.Reader.rd"], layout::BUFFER_SOURCE - 8),
     (&["bufio.Reader.r"], layout::BUFFER_READ),
@@ -28,8 +30,10 @@ const CONSTANTS: [(&[&str], u64); 30] = [
     (&["net/http.Response.StatusCode"], layout::RESPONSE_STATUS),
     (&["net/http.Response.ProtoMajor"], layout::RESPONSE_MAJOR),
     (&["net/http.Response.ProtoMinor"], layout::RESPONSE_MINOR),
+    (&["net/http.Response.Body"], layout::RESPONSE_BODY),
     (&["net/http.Response.Request"], layout::RESPONSE_REQUEST),
     (&["net/http.bodyEOFSignal.body"], layout::BODY_INNER),
+    (&["net/http.bodyEOFSignal.fn"], layout::BODY_SIGNAL),
     (&["net/http.body.src"], layout::INNER_SOURCE),
     (&["runtime.hchan.dataqsiz"], layout::CHANNEL_CAPACITY),
     (&["runtime.hchan.elemsize"], layout::CHANNEL_ELEMENT_SIZE),

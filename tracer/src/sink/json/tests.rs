@@ -140,6 +140,7 @@ fn an_outbound_finding() {
                   "pid": 4711,
                   "comm": "api",
                   "tcp_fds": 1211,
+                  "open_fds": 1240,
                   "fd_limit": 65536,
                   "growth_per_min": 23,
                   "growth_is_reconstructed": false,

@@ -194,23 +194,28 @@ pub(super) fn retracted_lines(report: &Report, width_max: usize, paint: Paint) -
     lines.iter().map(|line| paint.dim(line)).collect()
 }
 
-/// One line for each process: `api[4711]: 1 204 TCP fds of 65 536, +23/min, limit in 46h`; with
-/// `--wide` also what its goroutines do.
+/// One line for each process: `api[4711]: 1 204 TCP of 1 240 fds, +23/min, limit 65 536, reached
+/// in 46h`; with `--wide` also what its goroutines do.
 pub(super) fn process_lines(report: &Report, style: Style) -> Vec<String> {
     let line = |summary| wrap("", &process_line(summary, style.wide), usize::from(style.width));
     report.processes.iter().flat_map(line).collect()
 }
 
 fn process_line(summary: &ProcessSummary, wide: bool) -> String {
-    let limit = summary.fd_limit.map(|limit| format!(" of {}", grouped(limit)));
-    let fds = counted(summary.tcp_fds, "TCP fd", "TCP fds") + &limit.unwrap_or_default();
+    let fds = match summary.open_fds {
+        Some(open) => format!("{} TCP of {}", grouped(summary.tcp_fds), counted(open, "fd", "fds")),
+        None => counted(summary.tcp_fds, "TCP fd", "TCP fds"),
+    };
+    let limit = summary.fd_limit.map(|limit| {
+        let until = summary.seconds_to_fd_limit.map(quantity::duration_s);
+        let until = until.map(|until| format!(", reached in {until}"));
+        format!("limit {}{}", grouped(limit), until.unwrap_or_default())
+    });
     let growth = summary
         .growth_per_min_milli
         .map(|growth| quantity::growth(Some(growth), summary.growth_is_reconstructed));
-    let limit_in =
-        summary.seconds_to_fd_limit.map(|s| format!("limit in {}", quantity::duration_s(s)));
     let goroutines = summary.goroutines.filter(|_| wide).map(goroutines);
-    let parts: Vec<_> = [Some(fds), growth, limit_in, goroutines].into_iter().flatten().collect();
+    let parts: Vec<_> = [Some(fds), growth, limit, goroutines].into_iter().flatten().collect();
     format!("{}: {}", process(summary.key, &summary.comm.0), parts.join(", "))
 }
 

@@ -50,7 +50,7 @@ fn mixed_at_80() {
 
             taken back 12s ago: #4 undrained x5 api[4711] -> 10.0.0.8:443, had stood 3m
 
-            api[4711]: 1 211 TCP fds of 65 536, +23/min, limit in 46h
+            api[4711]: 1 211 TCP of 1 240 fds, +23/min, limit 65 536, reached in 46h
             Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
         "#]],
@@ -84,7 +84,7 @@ fn mixed_at_200() {
 
             taken back 12s ago: #4 undrained x5 api[4711] -> 10.0.0.8:443, had stood 3m: closed or used again
 
-            api[4711]: 1 211 TCP fds of 65 536, +23/min, limit in 46h
+            api[4711]: 1 211 TCP of 1 240 fds, +23/min, limit 65 536, reached in 46h
             Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
         "#]],
@@ -270,7 +270,7 @@ fn leaked_responses_with_their_call_sites() {
             nobody has read them for 50m
             fd 7; all traced
 
-        api[4711]: 1 211 TCP fds of 65 536, +23/min, limit in 46h
+        api[4711]: 1 211 TCP of 1 240 fds, +23/min, limit 65 536, reached in 46h
         Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
         tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
     "#]],
@@ -295,7 +295,7 @@ fn leaked_responses_with_their_call_sites() {
             14 streams of HTTP/2 on 1 socket, 56 MB held in the program's memory, and nobody has read them for 50m
             fd 7; all traced
 
-        api[4711]: 1 211 TCP fds of 65 536, +23/min, limit in 46h
+        api[4711]: 1 211 TCP of 1 240 fds, +23/min, limit 65 536, reached in 46h
         Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
         tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
     "#]],
@@ -321,7 +321,7 @@ fn leaked_responses_with_their_call_sites() {
             14 streams of HTTP/2 on 1 socket, 56 MB held in the program's memory, and nobody has read them for 50m
             fd 7; all traced
 
-        api[4711]: 1 211 TCP fds of 65 536, +23/min, limit in 46h, 3 630 goroutines, 1 204 in readLoop, 1 203 in writeLoop
+        api[4711]: 1 211 TCP of 1 240 fds, +23/min, limit 65 536, reached in 46h, 3 630 goroutines, 1 204 in readLoop, 1 203 in writeLoop
         Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
         tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
     "#]],

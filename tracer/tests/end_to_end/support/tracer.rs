@@ -100,6 +100,12 @@ impl Tracer {
         self.wait_until(|_| true)
     }
 
+    /// Waits for a document that it has not written yet.
+    pub(crate) fn wait_until_it_looks_again(&mut self) -> Report {
+        self.stdout.extend(self.lines.try_iter());
+        self.wait_until(|_| true)
+    }
+
     /// Waits for a document (`-o json`) that satisfies a condition.
     pub(crate) fn wait_until(&mut self, condition: impl Fn(&Report) -> bool) -> Report {
         let mut latest = String::from("no document at all");

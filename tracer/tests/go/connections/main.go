@@ -196,7 +196,15 @@ var kinds = map[string]func(k *kind, url string, count int){
 	"held":      func(k *kind, url string, count int) { holding(k, url+"/large", count) },
 	"gzipheld":  func(k *kind, url string, count int) { holding(k, url+"/gzip", count) },
 	"boxed":     boxed,
+	"reused":    func(k *kind, url string, count int) { each(count, func() { k.again(url) }) },
+	"again":     again,
+	"deferred":  func(k *kind, url string, count int) { stay(count, func(done func()) { k.closeLater(url, done) }) },
+	"deferring": func(k *kind, url string, count int) { stay(count, func(done func()) { k.closeAllLater(url, done) }) },
+	"sending":   func(k *kind, url string, count int) { stay(count, func(done func()) { k.send(url, done) }) },
+	"offering":  func(k *kind, url string, count int) { stay(count, func(done func()) { k.offer(url, done) }) },
+	"dropped":   func(k *kind, url string, count int) { stay(count, func(done func()) { k.dropAndStay(url, done) }) },
 	"parked":    parked,
+	"owners":    owners,
 	"busy":      busy,
 	"collector": func(*kind, string, int) { go collector() },
 }
@@ -296,6 +304,59 @@ func holding(k *kind, url string, count int) {
 	time.Sleep(100 * time.Millisecond)
 }
 
+// Goroutines that say when they are done and do not end.
+func stay(count int, call func(done func())) {
+	var started sync.WaitGroup
+	started.Add(count)
+	for i := 0; i < count; i++ {
+		go call(started.Done)
+	}
+	started.Wait()
+	time.Sleep(100 * time.Millisecond)
+}
+
+// Healthy: a response is closed when a function ends, which it does not yet.
+func (k *kind) closeLater(url string, done func()) {
+	defer k.get(url + "/small").Body.Close()
+	done()
+	<-never
+}
+
+// The same of as many as there are, which the runtime keeps in a list.
+func (k *kind) closeAllLater(url string, done func()) {
+	for i := 0; i < 1; i++ {
+		defer k.get(url + "/small").Body.Close()
+	}
+	done()
+	<-never
+}
+
+// Healthy: somebody will receive the response.
+func (k *kind) send(url string, done func()) {
+	response := k.get(url + "/small")
+	done()
+	received <- response
+}
+
+// The same, or something else comes first.
+func (k *kind) offer(url string, done func()) {
+	response := k.get(url + "/small")
+	done()
+	select {
+	case received <- response:
+	case <-never:
+	}
+}
+
+var received = make(chan *http.Response)
+
+// Leaks, and lives on: what is left of the call on its stack is not in use.
+func (k *kind) dropAndStay(url string, done func()) {
+	k.leak(url + "/small")
+	done()
+	<-never
+}
+
 type box struct {
 	name string
 	body io.ReadCloser
@@ -316,6 +377,83 @@ func boxed(k *kind, url string, count int) {
 	}
 	started.Wait()
 	time.Sleep(100 * time.Millisecond)
+}
+
+// A request that the program keeps, and sends again and again. Who has it has no response.
+var kept struct {
+	mu      sync.Mutex
+	request *http.Request
+}
+
+func (k *kind) again(url string) *http.Response {
+	kept.mu.Lock()
+	if kept.request == nil {
+		request, err := http.NewRequest("GET", url+"/small", nil)
+		must(err)
+		kept.request = request
+		go keep(request)
+	}
+	request := kept.request
+	kept.mu.Unlock()
+	response, err := (&http.Client{Transport: k.transport}).Do(request)
+	must(err)
+	return response
+}
+
+func keep(request *http.Request) {
+	<-never
+	fmt.Println(request.URL)
+}
+
+// Healthy: somebody has a response to the request that others were sent with, too.
+func again(k *kind, url string, count int) {
+	each := func(done *sync.WaitGroup) {
+		response := k.again(url)
+		done.Done()
+		<-never
+		response.Body.Close()
+	}
+	var started sync.WaitGroup
+	started.Add(count)
+	for i := 0; i < count; i++ {
+		go each(&started)
+	}
+	started.Wait()
+	time.Sleep(100 * time.Millisecond)
+}
+
+// Goroutines that have nothing to do with HTTP, each with things of its own.
+func owners(_ *kind, _ string, count int) {
+	var started sync.WaitGroup
+	started.Add(count)
+	for i := 0; i < count; i++ {
+		go own(&started)
+	}
+	started.Wait()
+	time.Sleep(100 * time.Millisecond)
+}
+
+type thing struct {
+	next *thing
+	name []byte
+	room [4]int
+}
+
+//go:noinline
+func newThing() *thing {
+	return &thing{next: &thing{}, name: make([]byte, 100)}
+}
+
+func own(started *sync.WaitGroup) {
+	var things [20]*thing
+	for i := range things {
+		things[i] = newThing()
+	}
+	started.Done()
+	<-never
+	for i := range things {
+		fmt.Println(things[i])
+	}
 }
 
 // Goroutines that have nothing to do with HTTP.

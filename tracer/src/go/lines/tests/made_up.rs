@@ -55,8 +55,8 @@ fn tables(format: Format) -> Vec<u8> {
     bytes
 }
 
-/// The calls at each offset from where the code begins.
-fn calls(bytes: &[u8], offsets: impl IntoIterator<Item = u64>) -> Option<Vec<Vec<String>>> {
+/// What the tables say, if they are some.
+fn with_lines<T>(bytes: &[u8], ask: impl FnOnce(&Lines, &mut Pages) -> T) -> Option<T> {
     let mut memory = FakeMemory::default();
     memory.put_bytes(TABLES, bytes);
     let mut module = vec![0; layout::MODULE];
@@ -74,19 +74,95 @@ fn calls(bytes: &[u8], offsets: impl IntoIterator<Item = u64>) -> Option<Vec<Vec
     let functions = FunctionTable::read(&memory, (TABLES, header), text, BIAS)?;
     let tables = LineTables::read(&memory, 23, (TABLES, &module), BIAS)?;
     let lines = Lines { functions: &functions, tables: &tables };
-    let mut pages = Pages::new(&memory);
+    Some(ask(&lines, &mut Pages::new(&memory)))
+}
+
+/// The calls at each offset from where the code begins.
+fn calls(bytes: &[u8], offsets: impl IntoIterator<Item = u64>) -> Option<Vec<Vec<String>>> {
     let in_words = |frame: GoFrame| match frame.place {
         Some((file, line)) => format!("{} {file}:{line}", frame.function),
         None => frame.function,
     };
-    let calls = offsets.into_iter().map(|offset| {
-        match lines.frames(&mut pages, BIAS, TEXT + offset, offset == 0) {
-            Ok(Some(frames)) => frames.into_iter().map(in_words).collect(),
-            Ok(None) => vec!["elsewhere".to_owned()],
-            Err(reason) => vec![reason.to_owned()],
-        }
-    });
-    Some(calls.collect())
+    with_lines(bytes, |lines, pages| {
+        let calls = offsets.into_iter().map(|offset| {
+            match lines.frames(pages, BIAS, TEXT + offset, offset == 0) {
+                Ok(Some(frames)) => frames.into_iter().map(in_words).collect(),
+                Ok(None) => vec!["elsewhere".to_owned()],
+                Err(reason) => vec![reason.to_owned()],
+            }
+        });
+        calls.collect()
+    })
+}
+
+/// Where the description of `main.outer` is.
+const OUTER: usize = DESCRIPTIONS + 0x40;
+
+/// The same with a frame: of three variables, the first is in use up to 80, and then the others and
+/// the parameter are. Something may point to a variable before those, and to the second parameter.
+fn framed(format: Format) -> Vec<u8> {
+    let mut bytes = tables(format);
+    let mut put = |place: usize, some: &[u8]| {
+        bytes[place..place + some.len()].copy_from_slice(some);
+    };
+    put(VALUES + 48, &[82, 0x80, 2, 0]);
+    put(VALUES + 64, &[2, 0x50, 2, 0xb0, 1, 0]);
+    let mut put_halves = |place: usize, halves: &[u32]| {
+        put(place, &halves.iter().flat_map(|it| it.to_le_bytes()).collect::<Vec<_>>());
+    };
+    put_halves(OUTER + 8, &[8]);
+    put_halves(OUTER + 16, &[48]);
+    put_halves(OUTER + format.description + 4, &[64]);
+    put_halves(OUTER + format.description + 12, &[0x80, 0x90, 0xa0]);
+    put_halves(FUNCTION_DATA + 0x80, &[2, 1, 0x0100, 0]);
+    put_halves(FUNCTION_DATA + 0x90, &[2, 3, 0x0601, 0]);
+    let before = (-32_i32).cast_unsigned();
+    put_halves(FUNCTION_DATA + 0xa0, &[2, 0, before, 16, 16, 0, 8, 8, 8, 0]);
+    bytes
+}
+
+fn frame_map(bytes: &[u8], offset: u64) -> Option<(u64, Vec<i64>)> {
+    let map = with_lines(bytes, |lines, pages| lines.frame_map(pages, BIAS, TEXT + offset));
+    map.flatten().map(|map| (map.size, map.words))
+}
+
+#[test]
+fn what_is_in_use_of_a_frame_is_told_by_where_it_waits() {
+    for format in [GO_1_18, GO_1_20] {
+        let bytes = framed(format);
+        let early = (32, vec![-24, -32, -24, 24]);
+        assert_eq!(frame_map(&bytes, 0x41), Some(early.clone()), "{format:?}");
+        assert_eq!(frame_map(&bytes, 0x50), Some(early), "it is the call before that waits");
+        assert_eq!(frame_map(&bytes, 0x51), Some((32, vec![-16, -8, 16, -32, -24, 24])));
+        assert_eq!((frame_map(&bytes, 0), frame_map(&bytes, 0x300)), (None, None));
+    }
+}
+
+#[test]
+fn a_frame_of_which_anything_does_not_fit_is_not_known() {
+    let end = OUTER + GO_1_20.description;
+    let data = FUNCTION_DATA;
+    for (place, some, why) in [
+        (OUTER, &[1, 0, 0, 0][..], "it begins elsewhere"),
+        (OUTER + 4, &[0x60, 0, 0, 0], "it panics"),
+        (OUTER + 16, &[0; 4], "no size"),
+        (end - 3, &[4], "assembly"),
+        (end - 3, &[2], "it moves its stack"),
+        (end + 12, &[0xff; 4], "no map of the parameters"),
+        (end + 16, &[0xff; 4], "no map of the variables"),
+        (data + 0x80, &[1, 0, 0, 0], "too few maps of the parameters"),
+        (data + 0x90, &[1, 0, 0, 0], "too few maps of the variables"),
+        (data + 0x94, &[5, 0, 0, 0], "more variables than the frame has room for"),
+        (data + 0x94, &[0, 0, 2, 0], "more variables than make sense"),
+        (data + 0xa0, &[0, 0, 1, 1], "more objects than make sense"),
+        (data + 0xac, &[0, 0, 0, 1], "a longer object than makes sense"),
+    ] {
+        let mut bytes = framed(GO_1_20);
+        bytes[NAMES + 0x60..][..16].copy_from_slice(b"runtime.gopanic\0");
+        assert!(frame_map(&bytes, 0x51).is_some());
+        bytes[place..place + some.len()].copy_from_slice(some);
+        assert_eq!(frame_map(&bytes, 0x51), None, "{why}");
+    }
 }
 
 #[test]
@@ -145,11 +221,12 @@ proptest! {
         damage in prop::collection::vec((72..LENGTH, any::<u8>()), 1..40),
         is_first: bool,
     ) {
-        let mut bytes = tables(if is_first { GO_1_18 } else { GO_1_20 });
+        let mut bytes = framed(if is_first { GO_1_18 } else { GO_1_20 });
         for (place, byte) in damage {
             bytes[place] = byte;
         }
         calls(&bytes, (0..0x210).step_by(7));
+        frame_map(&bytes, 0x51);
     }
 
     #[test]
