@@ -91,6 +91,7 @@ pub struct HttpConnection {
 /// Whether a goroutine other than the connection's own has a response in hand: its stack refers to
 /// it, so it may come back to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub enum Held {
     /// None was found, and not everything could be looked through.
     #[default]

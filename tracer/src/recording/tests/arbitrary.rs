@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use proptest::{collection::vec, option, prelude::*};
 use tracer_core::{
-    Actor, CallSite, Comm, ConnectionId, Event, Goroutines, Happening, Holder, HostFacts,
+    Actor, CallSite, Comm, ConnectionId, Event, Goroutines, Happening, Held, Holder, HostFacts,
     HttpConnection, HttpStage, HttpStream, Input, Ledger, Loss, OpenResponse, Owner, ProcessFacts,
     ProcessKey, Reader, ReaderFacts, Readers, Snapshot, SocketFacts, StackId, TcpState, Timer,
     Timestamp,
@@ -177,17 +177,20 @@ fn socket() -> impl Strategy<Value = SocketFacts> {
 
 fn process_facts() -> impl Strategy<Value = ProcessFacts> {
     let strings = (option::of(text()), option::of(text()), option::of(text()));
-    let numbers = (option::of(0..2_u32), option::of(0..2_u64));
+    let numbers = (option::of(0..2_u32), option::of(0..2_u64), option::of(0..2_u64));
     (key(), strings, numbers, any::<bool>(), option::of(any::<bool>())).prop_map(
-        |(key, (exe, cmdline, container), (uid, fd_limit), stopped, has_executed)| ProcessFacts {
-            key,
-            exe,
-            cmdline,
-            uid,
-            container,
-            fd_limit,
-            stopped,
-            has_executed,
+        |(key, (exe, cmdline, container), (uid, open_fds, fd_limit), stopped, has_executed)| {
+            ProcessFacts {
+                key,
+                exe,
+                cmdline,
+                uid,
+                container,
+                open_fds,
+                fd_limit,
+                stopped,
+                has_executed,
+            }
         },
     )
 }
@@ -216,12 +219,13 @@ fn reader_facts() -> impl Strategy<Value = ReaderFacts> {
         Just(Reader::Epoll),
     ];
     let stage = prop_oneof![Just(HttpStage::AwaitingBody), Just(HttpStage::Idle)];
-    let http = (stage, any::<u64>(), option::of(text()), any::<bool>());
-    let http = http.prop_map(|(stage, transport, request, is_held)| HttpConnection {
+    let held = prop_oneof![Just(Held::Unknown), Just(Held::Nobody), Just(Held::Somebody)];
+    let http = (stage, any::<u64>(), option::of(text()), held);
+    let http = http.prop_map(|(stage, transport, request, held)| HttpConnection {
         stage,
         transport,
         request,
-        is_held,
+        held,
     });
     (id(), reader, any::<bool>(), option::of(http)).prop_map(|(id, reader, is_registered, http)| {
         ReaderFacts { id, reader, is_registered, http }
