@@ -18,6 +18,7 @@ mod mappings;
 mod observer;
 mod outlet;
 mod pace;
+mod packaging;
 mod processes;
 mod readers;
 mod recording;
@@ -75,6 +76,10 @@ fn run(cli: Cli) -> Result<u8> {
         Some(Command::Diff(arguments)) => diff::run(&arguments),
         Some(Command::Doctor) => doctor::run(),
         Some(Command::Demo(demo)) => demo::run(&demo),
+        Some(Command::Packaging { directory }) => {
+            packaging::write(&directory)?;
+            Ok(exit_code::CLEAN)
+        }
         Some(Command::DemoServer) => {
             demo::be_called(c"demo-server");
             demo_peers::run_server()?;
