@@ -5,6 +5,7 @@ mod bench;
 mod ci;
 mod command;
 mod corpus;
+mod dist;
 mod ebpf;
 mod lint;
 mod privileges;
@@ -45,6 +46,8 @@ enum Task {
     Bench(bench::Arguments),
     /// Run real programs, leaking and healthy, and compare what tracer says of them with their labels.
     Corpus(corpus::Arguments),
+    /// Build the release with its manual pages and shell completions, as one archive.
+    Dist,
     /// Install what `cargo xtask ebpf` needs, and nothing that is already there.
     Setup,
 }
@@ -69,6 +72,7 @@ fn perform(task: Task) -> Result<ExitCode> {
         Task::Ebpf(arguments) => ebpf::run(&arguments).map(|()| ExitCode::SUCCESS),
         Task::Bench(arguments) => bench::run(&arguments).map(|()| ExitCode::SUCCESS),
         Task::Corpus(arguments) => corpus::run(&arguments),
+        Task::Dist => dist::run().map(|()| ExitCode::SUCCESS),
         Task::Setup => setup::run().map(|()| ExitCode::SUCCESS),
     }
 }
