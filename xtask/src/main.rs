@@ -13,6 +13,7 @@ mod setup;
 mod step;
 mod tally;
 mod test;
+mod vm;
 mod workspace;
 
 use std::process::ExitCode;
@@ -45,6 +46,8 @@ enum Task {
     Bench(bench::Arguments),
     /// Run real programs, leaking and healthy, and compare what tracer says of them with their labels.
     Corpus(corpus::Arguments),
+    /// Run the tests on other kernels, in virtual machines.
+    VmTest(vm::Arguments),
     /// Install what `cargo xtask ebpf` needs, and nothing that is already there.
     Setup,
 }
@@ -69,6 +72,7 @@ fn perform(task: Task) -> Result<ExitCode> {
         Task::Ebpf(arguments) => ebpf::run(&arguments).map(|()| ExitCode::SUCCESS),
         Task::Bench(arguments) => bench::run(&arguments).map(|()| ExitCode::SUCCESS),
         Task::Corpus(arguments) => corpus::run(&arguments),
+        Task::VmTest(arguments) => vm::run(&arguments).map(step::conclude),
         Task::Setup => setup::run().map(|()| ExitCode::SUCCESS),
     }
 }
