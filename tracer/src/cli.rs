@@ -9,7 +9,7 @@ use ipnet::{IpNet, Ipv4Net};
 use jiff::SignedDuration;
 use tracer_core::{Confidence, Options};
 
-use crate::scope::Scope;
+use crate::{scope::Scope, source::hooks::Family};
 
 /// How long `audit` looks by default: long enough to see whether anything moves.
 const AUDIT_FOR: Duration = Duration::from_secs(3);
@@ -44,6 +44,9 @@ pub(crate) struct Cli {
     /// Show this
     #[arg(short, long, global = true, action = ArgAction::HelpShort)]
     help: Option<bool>,
+    /// Hang on the kernel in this way only; for tests
+    #[arg(long, global = true, hide = true)]
+    pub(crate) rung: Option<Family>,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
     #[command(flatten)]
@@ -233,6 +236,8 @@ pub(crate) struct Plan {
     pub(crate) fail_on: Confidence,
     pub(crate) cmdline: bool,
     pub(crate) verbose: bool,
+    /// Hang on the kernel in this way only.
+    pub(crate) rung: Option<Family>,
 }
 
 /// How to show it.
@@ -285,6 +290,7 @@ impl Watch {
             fail_on: judgement.fail_on.confidence(),
             cmdline: appearance.cmdline,
             verbose: appearance.verbose,
+            rung: None,
         }
     }
 }
@@ -316,6 +322,7 @@ impl Demo {
             fail_on: Confidence::Likely,
             cmdline: self.appearance.cmdline,
             verbose: self.appearance.verbose,
+            rung: None,
         };
         (plan, self.appearance.form(false))
     }

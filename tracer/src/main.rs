@@ -52,14 +52,14 @@ fn run(cli: Cli) -> Result<u8> {
     match cli.command {
         None => {
             let (plan, form) = cli.watch.live();
-            watch(&plan, form)
+            watch(&Plan { rung: cli.rung, ..plan }, form)
         }
         Some(Command::Audit(watched)) => {
             let (plan, form) = watched.audit();
-            watch(&plan, form)
+            watch(&Plan { rung: cli.rung, ..plan }, form)
         }
-        Some(Command::Doctor) => doctor::run(),
-        Some(Command::Demo(demo)) => demo::run(&demo),
+        Some(Command::Doctor) => doctor::run(cli.rung),
+        Some(Command::Demo(demo)) => demo::run(&demo, cli.rung),
         Some(Command::DemoServer) => {
             demo::be_called(c"demo-server");
             demo_peers::run_server()?;
