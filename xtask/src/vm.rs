@@ -22,7 +22,7 @@ use clap::Args;
 
 use crate::tally::Tally;
 use crate::{command, step, workspace};
-use boot::Boot;
+use boot::{Boot, Extent};
 use kernels::Kernel;
 use machine::{Accelerator, Machine, Output};
 use packages::Index;
@@ -51,6 +51,9 @@ pub(crate) struct Arguments {
     /// Only these kernels, of 5.10, 6.1, 6.12, 6.18 and newest.
     #[arg(long, value_name = "SERIES", value_delimiter = ',')]
     kernel: Vec<String>,
+    /// Only what `cargo xtask test` runs: fewer tests, and without --kernel fewer kernels.
+    #[arg(long)]
+    reduced: bool,
 }
 
 /// Fetches the kernels, boots each with the tests, and shows what became of them. A kernel that
@@ -59,7 +62,19 @@ pub(crate) struct Arguments {
 /// # Errors
 /// The user named a kernel that is none, or the workspace's build directory cannot be told.
 pub(crate) fn run(arguments: &Arguments) -> Result<Tally> {
-    let series = kernels::chosen(&arguments.kernel)?;
+    let extent = if arguments.reduced { Extent::Reduced } else { Extent::Full };
+    test_on(&kernels::chosen(&arguments.kernel, extent)?, extent)
+}
+
+/// What `cargo xtask test` runs.
+///
+/// # Errors
+/// The workspace's build directory cannot be told.
+pub(crate) fn reduced() -> Result<Tally> {
+    test_on(&kernels::chosen(&[], Extent::Reduced)?, Extent::Reduced)
+}
+
+fn test_on(series: &[String], extent: Extent) -> Result<Tally> {
     if let Err(lack) = tools() {
         return Ok(step::skipped(&format!("{lack:#}")));
     }
@@ -71,7 +86,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Tally> {
     let mut tally = Tally::default();
     let mut kernels: Vec<Kernel> = Vec::new();
     for series in series {
-        match kernels::fetch(&index, &series, &cache) {
+        match kernels::fetch(&index, series, &cache) {
             // The newest may be of a series that was named, too.
             Ok(kernel) if kernels.iter().any(|other| other.release == kernel.release) => {}
             Ok(kernel) => kernels.push(kernel),
@@ -81,7 +96,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Tally> {
     if kernels.is_empty() {
         return Ok(tally);
     }
-    match boot_all(&kernels, &cache) {
+    match boot_all(&kernels, &cache, extent) {
         Ok(booted) => tally += booted,
         Err(error) => tally += step::checked(Err(error)),
     }
@@ -112,14 +127,14 @@ struct Booted {
     seconds: u64,
 }
 
-fn boot_all(kernels: &[Kernel], cache: &Path) -> Result<Tally> {
+fn boot_all(kernels: &[Kernel], cache: &Path, extent: Extent) -> Result<Tally> {
     let programs = programs::build()?;
     let common = image::common(&programs)?;
     let accelerator = accelerator(&kernels[0], &common, cache)?;
     println!("{} kernels, {MACHINES} machines at a time, {}", kernels.len(), accelerator.name());
 
     let mut boots: Vec<(&Kernel, Boot)> =
-        kernels.iter().map(|kernel| (kernel, Boot::of_tests(&programs))).collect();
+        kernels.iter().map(|kernel| (kernel, Boot::of_tests(&programs, extent))).collect();
     if let Some(newest) = kernels.last() {
         boots.push((newest, Boot::locked_down(&programs)));
         boots.push((newest, Boot::without_types(&programs)));

@@ -31,9 +31,14 @@ enum Judge {
     Tests,
     /// They are some tests of a program with many others, which run elsewhere.
     SomeTests,
+    /// It is a check, and its exit code says whether it is passed.
+    Success,
     /// It is the tracer, which cannot work here and says why: in one line with all these words.
     Refusal(&'static [&'static str]),
 }
+
+/// The ways to hang on the kernel, as the tracer's hidden `--rung` names them.
+const RUNGS: [&str; 3] = ["tracepoint", "fentry", "kprobe"];
 
 /// Tests that compile a program first, which takes more than a kernel.
 const NEED_COMPILERS: [&str; 4] = ["attachment::", "call_sites::", "healthy_clients::", "ledger::"];
@@ -41,37 +46,41 @@ const NEED_COMPILERS: [&str; 4] = ["attachment::", "call_sites::", "healthy_clie
 /// Tests that make tens of thousands of connections, which takes a real processor.
 const LARGE: [&str; 1] = ["churn::"];
 
+/// The tests that every change is run with: leaks of every kind, whose they are, and the exit code.
+const CORE: [&str; 4] = ["attribution::", "doctor::", "exit_codes::", "leaks::"];
+
+/// Most of a test is waiting.
+const FOR_ALL_TESTS: &str = "--include-ignored --test-threads=6";
+
+/// How much is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// What takes a few minutes for four kernels.
+    Reduced,
+    /// All that a machine can run.
+    Full,
+}
+
 /// Why tests are left out, for those who read the table.
 pub(super) const LEFT_OUT: &str = "left out in the machines: tests that compile a program \
      (attachment, call_sites, healthy_clients, ledger) or make tens of thousands of connections (churn)";
 
 impl Boot {
-    /// The tests.
-    pub(super) fn of_tests(programs: &Programs) -> Self {
-        let left_out = NEED_COMPILERS.iter().chain(&LARGE);
-        let skip = left_out.map(|name| format!("--skip {name}")).collect::<Vec<_>>().join(" ");
-        let kernel = format!("{} --include-ignored source::", programs.unit_tests.display());
-        let end_to_end =
-            format!("{} --include-ignored --test-threads=4 {skip}", programs.end_to_end.display());
-        Self {
-            name: "tests",
-            append: "",
-            preparation: "",
-            jobs: vec![
-                Job {
-                    rung: "chosen",
-                    subject: "kernel side",
-                    script: kernel,
-                    judge: Judge::SomeTests,
-                },
-                Job {
-                    rung: "chosen",
-                    subject: "end to end",
-                    script: end_to_end,
-                    judge: Judge::Tests,
-                },
-            ],
+    /// The tests: of the programs in the kernel with each way to hang on it, and of the whole.
+    pub(super) fn of_tests(programs: &Programs, extent: Extent) -> Self {
+        let mut jobs = vec![kernel_side(programs)];
+        if extent == Extent::Full {
+            jobs.extend(RUNGS.iter().flat_map(|rung| of_rung(programs, rung)));
         }
+        jobs.push(end_to_end(programs, extent));
+        // Also of what was done before, so it is the last.
+        jobs.push(Job {
+            rung: "all",
+            subject: "the kernel does not complain",
+            script: "! dmesg | grep -A 20 -E 'WARNING|BUG|Oops'".to_owned(),
+            judge: Judge::Success,
+        });
+        Self { name: "tests", append: "", preparation: "", jobs }
     }
 
     /// A kernel that lets nobody read its memory.
@@ -109,6 +118,54 @@ impl Boot {
     }
 }
 
+/// The programs in the kernel, one by one; one of the tests compares all ways to hang on it.
+fn kernel_side(programs: &Programs) -> Job {
+    let tests = programs.unit_tests.display();
+    Job {
+        rung: "chosen",
+        subject: "kernel side",
+        script: format!("TRACER_TEST_ALL_RUNGS=1 {tests} --include-ignored source::"),
+        judge: Judge::SomeTests,
+    }
+}
+
+/// The same and live leaks with one way to hang on the kernel.
+fn of_rung(programs: &Programs, rung: &'static str) -> [Job; 2] {
+    let (kernel_side, end_to_end) = (programs.unit_tests.display(), programs.end_to_end.display());
+    let variable = format!("TRACER_TEST_RUNG={rung}");
+    [
+        Job {
+            rung,
+            subject: "kernel side",
+            script: format!("{variable} {kernel_side} --include-ignored source::kernel::"),
+            judge: Judge::SomeTests,
+        },
+        Job {
+            rung,
+            subject: "live leaks",
+            script: format!("{variable} {end_to_end} {FOR_ALL_TESTS} leaks::live"),
+            judge: Judge::SomeTests,
+        },
+    ]
+}
+
+fn end_to_end(programs: &Programs, extent: Extent) -> Job {
+    let tests = programs.end_to_end.display();
+    let which = match extent {
+        Extent::Reduced => CORE.join(" "),
+        Extent::Full => NEED_COMPILERS
+            .into_iter()
+            .chain(LARGE)
+            .fold(String::new(), |all, name| all + "--skip " + name + " "),
+    };
+    Job {
+        rung: "chosen",
+        subject: "end to end",
+        script: format!("{tests} {FOR_ALL_TESTS} {which}"),
+        judge: Judge::Tests,
+    }
+}
+
 /// What became of a job.
 pub(super) struct Verdict {
     pub(super) tally: Tally,
@@ -122,6 +179,12 @@ impl Job {
         match &self.judge {
             Judge::Tests => of_tests(ended, true),
             Judge::SomeTests => of_tests(ended, false),
+            Judge::Success if ended.code == Some(0) => {
+                Verdict { tally: Tally::PASSED, complaint: None }
+            }
+            Judge::Success => {
+                Verdict { tally: Tally::FAILED, complaint: Some(ended.output.clone()) }
+            }
             Judge::Refusal(words) => of_refusal(ended, words),
         }
     }

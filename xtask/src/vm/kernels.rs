@@ -6,11 +6,15 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use super::boot::Extent;
 use super::packages::{Index, version_key};
 use crate::command;
 
 /// The stable series that are tested besides the newest, oldest first; the first is the floor.
 pub(super) const SERIES: [&str; 4] = ["5.10", "6.1", "6.12", "6.18"];
+
+/// The one that lies closest to another.
+const LEFT_OUT_OF_REDUCED: &str = "6.18";
 
 /// What the newest there is goes by.
 pub(super) const NEWEST: &str = "newest";
@@ -101,14 +105,15 @@ fn find(directory: &Path, matches: &dyn Fn(&str) -> bool) -> Option<PathBuf> {
     })
 }
 
-/// The series that the user named, or all.
+/// The series that the user named, or those that belong to the extent.
 ///
 /// # Errors
 /// One of them is none that is tested.
-pub(super) fn chosen(names: &[String]) -> Result<Vec<String>> {
+pub(super) fn chosen(names: &[String], extent: Extent) -> Result<Vec<String>> {
     let all = SERIES.into_iter().chain([NEWEST]).map(str::to_owned).collect::<Vec<_>>();
     if names.is_empty() {
-        return Ok(all);
+        let is_wanted = |name: &String| extent == Extent::Full || name != LEFT_OUT_OF_REDUCED;
+        return Ok(all.into_iter().filter(is_wanted).collect());
     }
     if let Some(unknown) = names.iter().find(|name| !all.contains(name)) {
         bail!("there are no tests on kernel `{unknown}`; there are on {}", all.join(", "));
