@@ -14,7 +14,7 @@ use tracer_core::{Confidence, Options};
 pub(crate) use recordings::{At, Diff, DiffOutput, Record, Replay};
 use thresholds::Thresholds;
 
-use crate::scope::Scope;
+use crate::{scope::Scope, source::hooks::Family};
 
 /// How long `audit` looks by default: long enough to see whether anything moves.
 const AUDIT_FOR: Duration = Duration::from_secs(3);
@@ -55,6 +55,9 @@ pub(crate) struct Cli {
     /// Show this with the options that are seldom needed
     #[arg(long, global = true, action = ArgAction::HelpLong)]
     help_all: Option<bool>,
+    /// Hang on the kernel in this way only; for tests
+    #[arg(long, global = true, hide = true)]
+    pub(crate) rung: Option<Family>,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
     #[command(flatten)]
@@ -240,6 +243,8 @@ pub(crate) struct Plan {
     pub(crate) fail_on: Confidence,
     pub(crate) cmdline: bool,
     pub(crate) verbose: bool,
+    /// Hang on the kernel in this way only.
+    pub(crate) rung: Option<Family>,
 }
 
 /// How to show it.
@@ -298,6 +303,7 @@ impl Watch {
             fail_on: thresholds.fail_on().unwrap_or(Confidence::Likely),
             cmdline: appearance.cmdline,
             verbose: appearance.showing.verbose,
+            rung: None,
         }
     }
 }
@@ -330,6 +336,7 @@ impl Demo {
             fail_on: Confidence::Likely,
             cmdline: self.appearance.cmdline,
             verbose: self.appearance.showing.verbose,
+            rung: None,
         };
         (plan, self.appearance.showing.form(false))
     }

@@ -94,6 +94,7 @@ impl Observer {
             with_stacks: only_tracked || is_followed,
             verbose: plan.verbose,
             ring_bytes: None,
+            rung: plan.rung,
         };
         let mut observer = Self {
             kernel: Kernel::load(options)?,

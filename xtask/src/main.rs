@@ -14,6 +14,7 @@ mod setup;
 mod step;
 mod tally;
 mod test;
+mod vm;
 mod workspace;
 
 use std::process::ExitCode;
@@ -48,6 +49,8 @@ enum Task {
     Corpus(corpus::Arguments),
     /// Build the release with its manual pages and shell completions, as one archive.
     Dist,
+    /// Run the tests on other kernels, in virtual machines.
+    VmTest(vm::Arguments),
     /// Install what `cargo xtask ebpf` needs, and nothing that is already there.
     Setup,
 }
@@ -73,6 +76,7 @@ fn perform(task: Task) -> Result<ExitCode> {
         Task::Bench(arguments) => bench::run(&arguments).map(|()| ExitCode::SUCCESS),
         Task::Corpus(arguments) => corpus::run(&arguments),
         Task::Dist => dist::run().map(|()| ExitCode::SUCCESS),
+        Task::VmTest(arguments) => vm::run(&arguments).map(step::conclude),
         Task::Setup => setup::run().map(|()| ExitCode::SUCCESS),
     }
 }
