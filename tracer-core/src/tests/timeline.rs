@@ -8,6 +8,7 @@
 //! 20s retransmit a1 count=5                            data in flight timed out 5 times in a row
 //! 20s stall a1 bytes=N                                 N bytes wait for room in the peer's window;
 //!                                                       each `stall` is one answer that says: none
+//!                                                       (`stall-in-flight`: while data is on its way)
 //! 9s lose                                              events are lost until `found`
 //! 9s share a1 pid=11                                   another process holds it too
 //! 9s share a1 pid=11 forked=9s fd=20                   one that came into being then, as fd 20
@@ -256,6 +257,7 @@ impl Player {
             "probe-unanswered" => world.probe_unanswered(name, line.number("count")),
             "retransmit" => world.retransmit(name, line.number("count")),
             "stall" => world.stall(name, bytes()),
+            "stall-in-flight" => world.stall_in_flight(name, bytes()),
             "peer-closes" => world.peer_closes(name),
             "peer-resets" => world.peer_resets(name),
             "close" => world.close(name),
