@@ -150,6 +150,18 @@ struct Looks {
     /// `application package NAME` below a line `[go]` takes one back
     #[arg(long, value_name = "FILE")]
     call_sites: Option<PathBuf>,
+    /// Look in this way only; for tests
+    #[arg(long, hide = true)]
+    source: Option<Source>,
+}
+
+/// Ways to look at sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Source {
+    /// The kernel programs.
+    Kernel,
+    /// `sock_diag`, `/proc` and copies of descriptors.
+    SockDiag,
 }
 
 /// How long the demo is to run, and how to show it.
@@ -232,6 +244,8 @@ pub(crate) struct Plan {
     pub(crate) fail_on: Confidence,
     pub(crate) cmdline: bool,
     pub(crate) verbose: bool,
+    /// Look in this way only.
+    pub(crate) source: Option<Source>,
 }
 
 /// How to show it.
@@ -290,6 +304,7 @@ impl Watch {
             fail_on: thresholds.fail_on().unwrap_or(Confidence::Likely),
             cmdline: appearance.cmdline,
             verbose: appearance.showing.verbose,
+            source: looks.source,
         }
     }
 }
@@ -322,6 +337,7 @@ impl Demo {
             fail_on: Confidence::Likely,
             cmdline: self.appearance.cmdline,
             verbose: self.appearance.showing.verbose,
+            source: None,
         };
         (plan, self.appearance.showing.form(false))
     }

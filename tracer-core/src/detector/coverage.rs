@@ -45,7 +45,7 @@ impl Detector {
         note(self.undecodable, "sockets changed while they were read and were left out");
         note(
             self.unreadable,
-            "processes' descriptors could not be read, so their connections were not judged: that takes root, or CAP_SYS_PTRACE",
+            "processes' descriptors could not be read, so their connections were not judged: that takes root, or CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH",
         );
         note(
             self.unopened,

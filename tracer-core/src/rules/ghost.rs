@@ -63,8 +63,10 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     } else {
         (Verdict::StalePool, Confidence::Info)
     };
+    let is_exact = |member: &Sighting<'_>| moment(member) == Interval::exact(moment(member).latest);
+    let at_least = if claimed.count_where(is_exact) == count { "" } else { "at least " };
     let mut evidence = vec![format!(
-        "{} dead for {} with the descriptor still open; ss does not show them",
+        "{} dead for {at_least}{} with the descriptor still open; ss does not show them",
         wording::sockets(count),
         wording::range(claimed.range_ms(dead_ms)),
     )];

@@ -23,6 +23,8 @@ pub(super) struct World {
     pub(super) sockets: BTreeMap<String, SocketFacts>,
     pub(super) outbox: Vec<Input>,
     pub(super) losing: bool,
+    /// There are no probes, and snapshots without the kernel's memory.
+    pub(super) degraded: bool,
     /// What a look into its process says of a connection.
     pub(super) readers: BTreeMap<ConnectionId, ReaderFacts>,
     /// What Go programs have in their ledgers.
@@ -290,6 +292,12 @@ impl World {
         let mut sockets: Vec<SocketFacts> = self.sockets.values().cloned().collect();
         for socket in &mut sockets {
             socket.at = self.now;
+            if self.degraded {
+                let is_dead = socket.state == TcpState::Closed;
+                socket.last_segment_at = None;
+                socket.fin_received = socket.fin_received.filter(|_| !is_dead);
+                socket.pending_error = socket.pending_error.filter(|_| is_dead);
+            }
         }
         sockets.retain(|socket| !socket.owners.is_empty());
         let holders = Holder::of(&sockets);
@@ -299,6 +307,9 @@ impl World {
     }
 
     fn tell(&mut self, facts: &SocketFacts, happening: Happening) {
+        if self.degraded {
+            return;
+        }
         if self.losing {
             self.loss.ring_full += 1;
             self.outbox.push(Input::Loss(self.loss));

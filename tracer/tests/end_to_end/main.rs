@@ -14,6 +14,7 @@ mod audit;
 mod call_sites;
 mod churn;
 mod csv_export;
+mod degraded;
 mod demo;
 mod doctor;
 mod errors;
