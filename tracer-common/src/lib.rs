@@ -9,6 +9,7 @@
 
 mod counter;
 mod event;
+mod identity;
 mod ledger;
 mod offsets;
 mod settings;
@@ -17,6 +18,7 @@ mod stack_top;
 
 pub use counter::Counter;
 pub use event::{EventKind, EventRecord};
+pub use identity::Identity;
 pub use ledger::{LedgerKey, LedgerKind, LedgerRecord};
 pub use offsets::{Offset, Offsets};
 pub use settings::Settings;

@@ -75,6 +75,7 @@ offsets! {
     file_private: "file"."private_data",
     file_inode: "file"."f_inode",
     inode_number: "inode"."i_ino",
+    inode_mode: "inode"."i_mode",
     task_group_leader: "task_struct"."group_leader",
     task_start_time: "task_struct"."start_boottime",
     task_comm: "task_struct"."comm",

@@ -19,6 +19,16 @@ pub struct Settings {
     /// Where a Go function's first two arguments are in the `struct pt_regs` of a uprobe at its
     /// entry, in bytes; they are in registers since Go 1.17 (`ABIInternal`).
     pub go_arguments: [u32; 2],
+    /// Where a kernel function's first two arguments are in the `struct pt_regs` of a kprobe, in
+    /// bytes.
+    pub kernel_arguments: [u32; 2],
+    /// Where its result is in that of a kretprobe, in bytes.
+    pub kernel_result: u32,
+    /// 0: programs use the kernel's helpers for sockets, and sockets go by the kernel's cookies.
+    /// 1: the helpers are not there (`bpf_sock_from_file` is of Linux 5.11, `bpf_get_socket_cookie`
+    /// in these programs of 5.12, and in kprobes of none), so sockets are found by reading alone and
+    /// go by numbers of the programs' own.
+    pub without_socket_helpers: u32,
 }
 
-const _: () = assert!(size_of::<Settings>() == 28);
+const _: () = assert!(size_of::<Settings>() == 44);

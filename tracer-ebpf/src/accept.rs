@@ -1,27 +1,52 @@
-//! `syscalls:sys_exit_accept` and `sys_exit_accept4`: who took an incoming connection.
+//! The return from the system calls `accept` and `accept4`: who took an incoming connection.
+//!
+//! It is the system call's own function and not `inet_csk_accept`, because the descriptor is known
+//! only there.
 //!
 //! `accept` through io_uring or the 32-bit `socketcall` does not pass here; the owner then comes
 //! from the next snapshot.
 
-use aya_ebpf::programs::TracePointContext;
+use aya_ebpf::programs::{
+    FExitContext, RetProbeContext, TracePointContext, tracing::StackIdContext,
+};
 use aya_log_ebpf::{debug, warn};
-use tracer_common::{Counter, EventKind, FAMILY_INET, FAMILY_INET6};
+use tracer_common::{Counter, EventKind};
 
 use crate::{
     emit::{Lost, count, emit},
     globals::offset,
+    identity,
     read::{Probed, Read},
-    scope,
-    sock::{PROTOCOL_TCP, Sock, TYPE_STREAM},
+    registers, scope,
+    sock::Sock,
     stack,
     task::Task,
 };
 
-/// Handles the return from one `accept`.
+/// Handles the return as the system call's tracepoint shows it.
 #[inline(always)]
-pub(crate) fn returned(context: &TracePointContext) {
+pub(crate) fn at_tracepoint(context: &TracePointContext) {
     // SAFETY: the helper behind it fails on an address that cannot be read.
-    let Ok(fd) = (unsafe { context.read_at::<i64>(offset!(syscall_return)) }) else {
+    returned(context, unsafe { context.read_at(offset!(syscall_return)) }.ok());
+}
+
+/// Handles the return from the system call's function, `long (const struct pt_regs *)`.
+#[inline(always)]
+pub(crate) fn at_exit(context: &FExitContext) {
+    // What it returned follows its only argument. The helper that knows is of 5.17.
+    returned(context, Some(context.arg(1)));
+}
+
+/// The same from the registers.
+#[inline(always)]
+pub(crate) fn at_probe(context: &RetProbeContext) {
+    returned(context, registers::result(context));
+}
+
+/// Handles the return from one `accept`, with what it returned.
+#[inline(always)]
+fn returned(context: &impl StackIdContext, result: Option<i64>) {
+    let Some(fd) = result else {
         count(Counter::ReadFailed);
         return;
     };
@@ -29,7 +54,7 @@ pub(crate) fn returned(context: &TracePointContext) {
         // An error: nothing was accepted.
         return;
     };
-    let task = Task::<Probed>::current();
+    let task = Task::current();
     let (sock, cookie, pid) = match accepted(&task, fd) {
         Some(Lookup::Found(found)) => found,
         Some(Lookup::NotOurs) => return,
@@ -69,17 +94,14 @@ fn accepted(task: &Task<Probed>, fd: u32) -> Option<Lookup<(Sock<Probed>, u64, u
         return Some(Lookup::NotOurs);
     }
     let Lookup::Found(sock) = socket_of(task, fd)? else { return Some(Lookup::NotOurs) };
-    let is_tcp = matches!(sock.family()?, FAMILY_INET | FAMILY_INET6)
-        && sock.kind()? == TYPE_STREAM
-        && sock.protocol()? == PROTOCOL_TCP;
-    if !is_tcp {
+    if !sock.is_tcp()? {
         return Some(Lookup::NotOurs);
     }
     // This program cannot give a socket its cookie. The state change to ESTABLISHED did, unless it
     // came before that hook was attached, or the connection was accepted before it was established
     // (TCP Fast Open). Either way the descriptor is in the table now, and the next snapshot finds
     // it there, with its owner; nothing is lost.
-    let cookie = sock.cookie_if_any()?;
+    let cookie = identity::of_known(&sock)?;
     if cookie == 0 {
         return Some(Lookup::NotOurs);
     }

@@ -1,6 +1,7 @@
 //! Puts events into the ring buffer and counts those that do not get there.
 
 use core::{
+    hint::black_box,
     intrinsics::{AtomicOrdering, atomic_xadd},
     mem::MaybeUninit,
 };
@@ -43,7 +44,10 @@ pub(crate) fn emit(
 ) -> Result<(), Lost> {
     let Some(mut entry) = EVENTS.reserve::<EventRecord>(0) else {
         count(Counter::RingFull);
-        return Err(Lost::RingFull);
+        // Were this constant known to it, the compiler would derive which of the two errors it is
+        // from a second comparison of the entry with null, and verifiers before 5.13 then look for
+        // the entry on a path where it is null after it was not.
+        return Err(black_box(Lost::RingFull));
     };
     // The room holds an older record, and not every event fills every field.
     *entry = MaybeUninit::zeroed();

@@ -71,3 +71,24 @@ pub(crate) fn go_argument_offset(number: usize) -> usize {
     // SAFETY: the global is zeros or what the user side wrote there, both valid.
     unsafe { (&raw const (*SETTINGS.as_ptr()).go_arguments[number]).read_volatile() as usize }
 }
+
+/// [`Settings::kernel_arguments`].
+#[inline(always)]
+pub(crate) fn kernel_argument_offset(number: usize) -> usize {
+    // SAFETY: the global is zeros or what the user side wrote there, both valid.
+    unsafe { (&raw const (*SETTINGS.as_ptr()).kernel_arguments[number]).read_volatile() as usize }
+}
+
+/// [`Settings::kernel_result`].
+#[inline(always)]
+pub(crate) fn kernel_result_offset() -> usize {
+    // SAFETY: the global is zeros or what the user side wrote there, both valid.
+    unsafe { (&raw const (*SETTINGS.as_ptr()).kernel_result).read_volatile() as usize }
+}
+
+/// [`Settings::without_socket_helpers`], the other way round.
+#[inline(always)]
+pub(crate) fn has_socket_helpers() -> bool {
+    // SAFETY: the global is zeros or what the user side wrote there, both valid.
+    unsafe { (&raw const (*SETTINGS.as_ptr()).without_socket_helpers).read_volatile() == 0 }
+}

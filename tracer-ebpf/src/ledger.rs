@@ -18,7 +18,7 @@ use crate::{
     emit::count,
     globals::go_argument_offset,
     maps::LEDGER,
-    read::{Direct, Probed, Read},
+    read::{Probed, Read},
     stack,
     task::Task,
 };
@@ -88,7 +88,7 @@ fn key(context: &ProbeContext, kind: LedgerKind, argument: usize) -> Option<Ledg
 
 #[inline(always)]
 fn record(stack: i32) -> Option<LedgerRecord> {
-    let task = Task::<Direct>::current();
+    let task = Task::current();
     // SAFETY: the helper has no preconditions.
     let at_ns = unsafe { bpf_ktime_get_ns() };
     Some(LedgerRecord {

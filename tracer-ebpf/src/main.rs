@@ -20,9 +20,11 @@ mod accept;
 mod destroy;
 mod emit;
 mod globals;
+mod identity;
 mod ledger;
 mod maps;
 mod read;
+mod registers;
 mod scope;
 mod sock;
 mod stack;
@@ -31,33 +33,84 @@ mod task;
 mod task_file;
 
 use aya_ebpf::{
-    macros::{btf_tracepoint, tracepoint, uprobe},
-    programs::{BtfTracePointContext, ProbeContext, TracePointContext},
+    macros::{btf_tracepoint, fentry, fexit, kprobe, kretprobe, tracepoint, uprobe},
+    programs::{
+        BtfTracePointContext, FEntryContext, FExitContext, ProbeContext, RetProbeContext,
+        TracePointContext,
+    },
 };
 use tracer_common::LedgerKind;
 
 /// `sock:inet_sock_set_state(const struct sock *sk, const int oldstate, const int newstate)`.
 #[btf_tracepoint(function = "inet_sock_set_state")]
 fn inet_sock_set_state(context: BtfTracePointContext) {
-    state::changed(&context);
+    state::at_tracepoint(&context);
+}
+
+/// `tcp_set_state(struct sock *sk, int state)`.
+#[fentry(function = "tcp_set_state")]
+fn enter_tcp_set_state(context: FEntryContext) {
+    state::at_entry(&context);
+}
+
+/// The same.
+#[kprobe(function = "tcp_set_state")]
+fn probe_tcp_set_state(context: ProbeContext) {
+    state::at_probe(&context);
 }
 
 /// `tcp:tcp_destroy_sock(struct sock *sk)`.
 #[btf_tracepoint(function = "tcp_destroy_sock")]
 fn tcp_destroy_sock(context: BtfTracePointContext) {
-    destroy::destroyed(&context);
+    destroy::at_tracepoint(&context);
+}
+
+/// `tcp_v4_destroy_sock(struct sock *sk)`.
+#[fentry(function = "tcp_v4_destroy_sock")]
+fn enter_tcp_destroy_sock(context: FEntryContext) {
+    destroy::at_entry(&context);
+}
+
+/// The same.
+#[kprobe(function = "tcp_v4_destroy_sock")]
+fn probe_tcp_destroy_sock(context: ProbeContext) {
+    destroy::at_probe(&context);
 }
 
 /// `syscalls:sys_exit_accept`.
 #[tracepoint(category = "syscalls", name = "sys_exit_accept")]
 fn sys_exit_accept(context: TracePointContext) {
-    accept::returned(&context);
+    accept::at_tracepoint(&context);
+}
+
+/// `__x64_sys_accept(const struct pt_regs *regs)`, or what it is called elsewhere.
+#[fexit(function = "accept")]
+fn exit_accept(context: FExitContext) {
+    accept::at_exit(&context);
+}
+
+/// The same.
+#[kretprobe(function = "accept")]
+fn probe_accept(context: RetProbeContext) {
+    accept::at_probe(&context);
 }
 
 /// `syscalls:sys_exit_accept4`.
 #[tracepoint(category = "syscalls", name = "sys_exit_accept4")]
 fn sys_exit_accept4(context: TracePointContext) {
-    accept::returned(&context);
+    accept::at_tracepoint(&context);
+}
+
+/// `__x64_sys_accept4(const struct pt_regs *regs)`, or what it is called elsewhere.
+#[fexit(function = "accept4")]
+fn exit_accept4(context: FExitContext) {
+    accept::at_exit(&context);
+}
+
+/// The same.
+#[kretprobe(function = "accept4")]
+fn probe_accept4(context: RetProbeContext) {
+    accept::at_probe(&context);
 }
 
 /// `net/http.(*persistConn).roundTrip(req)`.
@@ -103,6 +156,15 @@ fn go_stream_end(context: ProbeContext) {
 extern "C" fn task_file(context: *const task_file::Context) -> i32 {
     // SAFETY: the kernel calls an iterator program with a valid context.
     task_file::visit(unsafe { &*context });
+    0
+}
+
+/// The same where the kernel has no helper that tells a socket's file from others.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/task_file")]
+extern "C" fn task_file_without_helper(context: *const task_file::Context) -> i32 {
+    // SAFETY: as above.
+    task_file::visit_without_helper(unsafe { &*context });
     0
 }
 

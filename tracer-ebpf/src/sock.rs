@@ -3,11 +3,11 @@
 use core::marker::PhantomData;
 
 use aya_ebpf::helpers::{bpf_get_socket_cookie, bpf_skc_to_tcp_sock};
-use tracer_common::{EventRecord, FAMILY_INET6, SocketRecord};
+use tracer_common::{EventRecord, FAMILY_INET, FAMILY_INET6, SocketRecord};
 
 use crate::{
     globals::offset,
-    read::{Direct, Read},
+    read::{Direct, Probed, Read},
 };
 
 /// `IPPROTO_TCP`, as in `sk_protocol`.
@@ -23,6 +23,48 @@ pub(crate) const STATE_ESTABLISHED: u8 = 1;
 pub(crate) const STATE_SYN_SENT: u8 = 2;
 /// The peer closed.
 pub(crate) const STATE_CLOSE_WAIT: u8 = 8;
+
+/// What the ways to read a socket can do besides.
+pub(crate) trait ReadSock: Read + Sized {
+    /// The socket as a pointer behind which a `struct tcp_sock` can be read, if it is a full TCP
+    /// socket; else null, or `None` if a read failed.
+    fn as_tcp(sock: &Sock<Self>) -> Option<*const u8>;
+
+    /// The kernel's cookie of the socket, which it gets if it has none.
+    fn kernel_cookie(sock: &Sock<Self>) -> u64;
+}
+
+impl ReadSock for Direct {
+    #[inline(always)]
+    fn as_tcp(sock: &Sock<Self>) -> Option<*const u8> {
+        // SAFETY: the helper takes a socket and checks its protocol.
+        let tcp = unsafe { bpf_skc_to_tcp_sock(sock.pointer.cast_mut().cast()) };
+        // Kernels before 5.18 do not look at the type.
+        let is_tcp = !tcp.is_null() && sock.kind()? == TYPE_STREAM;
+        Some(if is_tcp { tcp.cast_const().cast() } else { core::ptr::null() })
+    }
+
+    #[inline(always)]
+    fn kernel_cookie(sock: &Sock<Self>) -> u64 {
+        // SAFETY: the helper takes a socket.
+        unsafe { bpf_get_socket_cookie(sock.pointer.cast_mut().cast()) }
+    }
+}
+
+impl ReadSock for Probed {
+    #[inline(always)]
+    fn as_tcp(sock: &Sock<Self>) -> Option<*const u8> {
+        Some(if sock.is_tcp()? { sock.pointer } else { core::ptr::null() })
+    }
+
+    /// No kernel has the helper for programs that read so, and each refuses one that gets here: that
+    /// is how the user side learns that it must do without (`Settings::without_socket_helpers`).
+    #[inline(always)]
+    fn kernel_cookie(sock: &Sock<Self>) -> u64 {
+        // SAFETY: it is never run.
+        unsafe { bpf_get_socket_cookie(sock.pointer.cast_mut().cast()) }
+    }
+}
 
 /// A `struct sock` of any kind, or the `struct tcp_sock` that begins with one, read by way of `R`.
 pub(crate) struct Sock<R> {
@@ -44,6 +86,25 @@ impl<R: Read> Sock<R> {
         // SAFETY: `new` requires that `R` can read the pointer; every `T` below is an integer, a
         // pointer or an array of integers.
         unsafe { R::read(self.pointer, offset) }
+    }
+
+    /// Where it is in the kernel's memory, as a number to calculate with: the verifier does not let
+    /// a pointer be one, so it is read back from the stack.
+    #[inline(always)]
+    pub(crate) fn address(&self) -> Option<u64> {
+        let pointer = self.pointer;
+        // SAFETY: `Probed` reads anything.
+        unsafe { Probed::read((&raw const pointer).cast(), 0) }
+    }
+
+    /// Whether it is a TCP socket, judged by what any socket has.
+    #[inline(always)]
+    pub(crate) fn is_tcp(&self) -> Option<bool> {
+        Some(
+            matches!(self.family()?, FAMILY_INET | FAMILY_INET6)
+                && self.kind()? == TYPE_STREAM
+                && self.protocol()? == PROTOCOL_TCP,
+        )
     }
 
     /// `skc_family`.
@@ -122,28 +183,18 @@ impl<R: Read> Sock<R> {
     }
 }
 
-impl Sock<Direct> {
+impl<R: ReadSock> Sock<R> {
     /// The socket as a `struct tcp_sock`, if it is a full TCP socket: no MPTCP or SCTP socket, no
     /// request and no TIME_WAIT remnant.
     #[inline(always)]
     pub(crate) fn as_tcp(&self) -> Option<Self> {
-        // SAFETY: the helper takes a socket and checks its protocol.
-        let tcp = unsafe { bpf_skc_to_tcp_sock(self.pointer.cast_mut().cast()) };
-        // Kernels before 5.18 do not look at the type.
-        if tcp.is_null() || self.kind()? != TYPE_STREAM {
-            return None;
-        }
-        // SAFETY: the verifier knows what the helper returns for a `struct tcp_sock`.
-        Some(unsafe { Self::new(tcp.cast_const().cast()) })
+        let tcp = R::as_tcp(self)?;
+        // SAFETY: `R` can read what it gives for a `struct tcp_sock`.
+        (!tcp.is_null()).then(|| unsafe { Self::new(tcp) })
     }
+}
 
-    /// The socket's cookie; gives it one if it has none.
-    #[inline(always)]
-    pub(crate) fn cookie(&self) -> u64 {
-        // SAFETY: the helper takes a socket.
-        unsafe { bpf_get_socket_cookie(self.pointer.cast_mut().cast()) }
-    }
-
+impl<R: Read> Sock<R> {
     /// `sk_socket`: null once the application has closed it, and before it has accepted it.
     #[inline(always)]
     fn socket(&self) -> Option<*const u8> {
@@ -158,7 +209,7 @@ impl Sock<Direct> {
             return Some(false);
         }
         // SAFETY: a pointer field of a socket.
-        let file: *const u8 = unsafe { Direct::read(socket, offset!(socket_file)) }?;
+        let file: *const u8 = unsafe { R::read(socket, offset!(socket_file)) }?;
         Some(!file.is_null())
     }
 
@@ -169,10 +220,9 @@ impl Sock<Direct> {
         Some(!self.socket()?.is_null() && !self.has_file()?)
     }
 
-    /// Fills in what any `struct sock` has, but the local port.
+    /// Fills in what any `struct sock` has, but its identity and the local port.
     #[inline(always)]
     pub(crate) fn fill_common(&self, record: &mut SocketRecord) -> Option<()> {
-        record.cookie = self.cookie();
         record.netns = self.netns()?;
         record.state = self.state()?;
         record.remote_port = self.remote_port()?;

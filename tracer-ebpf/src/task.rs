@@ -2,14 +2,12 @@
 
 use core::marker::PhantomData;
 
-use aya_ebpf::helpers::{
-    bpf_get_current_task, bpf_get_current_task_btf, bpf_probe_read_kernel_buf,
-};
+use aya_ebpf::helpers::{bpf_get_current_task, bpf_probe_read_kernel_buf};
 use tracer_common::{COMM_LENGTH, EventRecord};
 
 use crate::{
     globals::{offset, pid_namespace_inode},
-    read::{Direct, Probed, Read},
+    read::{Probed, Read},
 };
 
 /// `MAX_PID_NS_LEVEL` in `include/linux/pid_namespace.h`.
@@ -21,18 +19,9 @@ pub(crate) struct Task<R> {
     read: PhantomData<R>,
 }
 
-impl Task<Direct> {
+impl Task<Probed> {
     /// The task that the program runs in. Means something only where the kernel is at work for
     /// that task: in a system call, not in an interrupt.
-    #[inline(always)]
-    pub(crate) fn current() -> Self {
-        // SAFETY: the helper has no preconditions; the verifier knows the type of what it returns.
-        unsafe { Self::new(bpf_get_current_task_btf().cast_const().cast()) }
-    }
-}
-
-impl Task<Probed> {
-    /// As [`Task::<Direct>::current`], for programs that may read through helpers only.
     #[inline(always)]
     pub(crate) fn current() -> Self {
         // SAFETY: the helper has no preconditions; `Probed` reads anything.

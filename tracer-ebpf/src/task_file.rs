@@ -4,7 +4,7 @@
 //! namespace sees, and again for the same file when its buffer was full: nothing may be counted
 //! here.
 
-use core::{ffi::c_void, mem::MaybeUninit};
+use core::{ffi::c_void, marker::PhantomData, mem::MaybeUninit};
 
 use aya_ebpf::{
     bindings::{file, seq_file},
@@ -14,13 +14,19 @@ use tracer_common::{FAMILY_INET, FAMILY_INET6, SocketRecord};
 
 use crate::{
     globals::offset,
-    read::{Direct, Read},
-    sock::{PROTOCOL_TCP, Sock, TYPE_STREAM},
+    identity,
+    read::{Direct, Probed, Read},
+    sock::{PROTOCOL_TCP, ReadSock, Sock, TYPE_STREAM},
     task::Task,
 };
 
 #[expect(clippy::cast_possible_truncation, reason = "it has 208")]
 const RECORD_BYTES: u32 = size_of::<SocketRecord>() as u32;
+
+/// `S_IFMT` of `include/uapi/linux/stat.h`: the part of a mode that is the kind of file.
+const TYPE_OF_FILE: u16 = 0o170_000;
+/// `S_IFSOCK`.
+const SOCKET: u16 = 0o140_000;
 
 /// `struct bpf_iter_meta`.
 #[repr(C)]
@@ -41,10 +47,67 @@ pub(crate) struct Context {
     file: *mut file,
 }
 
-/// Writes a record if the file is a socket of ours. A socket that cannot be read is left out: it
-/// is being taken apart.
+/// Writes a record if the file is a socket of ours.
 #[inline(always)]
 pub(crate) fn visit(context: &Context) {
+    visit_with(context, |file| {
+        // SAFETY: the helper takes a file and gives null for one that is no socket; the verifier
+        // knows the type of what it returns.
+        unsafe { Socket::<Direct>::new(bpf_sock_from_file(file).cast_const().cast()) }
+    });
+}
+
+/// The same where the helper is missing.
+#[inline(always)]
+pub(crate) fn visit_without_helper(context: &Context) {
+    visit_with(context, |file| {
+        let file = file.cast_const().cast();
+        // SAFETY: the verifier knows the type of the context's file, and of its inode.
+        let (mode, socket): (u16, *const u8) = unsafe {
+            let inode = Direct::read(file, offset!(file_inode))?;
+            (Direct::read(inode, offset!(inode_mode))?, Direct::read(file, offset!(file_private))?)
+        };
+        if mode & TYPE_OF_FILE != SOCKET {
+            return None;
+        }
+        // SAFETY: `Probed` reads anything.
+        let socket = unsafe { Socket::<Probed>::new(socket) }?;
+        // A file that was opened with O_PATH has a socket's inode and no socket, which points back.
+        (socket.file()? == file).then_some(socket)
+    });
+}
+
+/// A `struct socket` that `R` can read.
+struct Socket<R> {
+    pointer: *const u8,
+    read: PhantomData<R>,
+}
+
+impl<R: ReadSock> Socket<R> {
+    /// # Safety
+    /// `pointer` must be null or what `R` can read.
+    #[inline(always)]
+    unsafe fn new(pointer: *const u8) -> Option<Self> {
+        (!pointer.is_null()).then_some(Self { pointer, read: PhantomData })
+    }
+
+    #[inline(always)]
+    fn file(&self) -> Option<*const u8> {
+        // SAFETY: `new` requires that `R` can read it.
+        unsafe { R::read(self.pointer, offset!(socket_file)) }
+    }
+
+    #[inline(always)]
+    fn sock(&self) -> Option<Sock<R>> {
+        // SAFETY: `new` requires that `R` can read it.
+        let sock: *const u8 = unsafe { R::read(self.pointer, offset!(socket_sock)) }?;
+        // SAFETY: a pointer field of what `R` can read.
+        (!sock.is_null()).then(|| unsafe { Sock::new(sock) })
+    }
+}
+
+#[inline(always)]
+fn visit_with<R: ReadSock>(context: &Context, socket: impl Fn(*mut file) -> Option<Socket<R>>) {
     // Volatile, because the compiler may else read them a second time where it uses them, and the
     // verifier does not take the check of one reading for a check of the other.
     // SAFETY: fields behind a reference.
@@ -54,7 +117,10 @@ pub(crate) fn visit(context: &Context) {
     if file.is_null() || task.is_null() {
         return;
     }
-    let Some(record) = describe(task, file, context.fd) else { return };
+    let Some(record) = socket(file).and_then(|socket| describe(task, file, context.fd, &socket))
+    else {
+        return;
+    };
     // A record that does not fit is not lost: the kernel drops the part and calls again.
     // SAFETY: the verifier checks that the record is initialised and of this size.
     unsafe {
@@ -62,20 +128,16 @@ pub(crate) fn visit(context: &Context) {
     }
 }
 
+/// The record; `None` for a socket of another kind, and for one that cannot be read: it is being
+/// taken apart.
 #[inline(always)]
-fn describe(task: *const u8, file: *mut file, fd: u32) -> Option<SocketRecord> {
-    // SAFETY: the helper takes a file and gives null for one that is no socket.
-    let socket: *const u8 = unsafe { bpf_sock_from_file(file) }.cast_const().cast();
-    if socket.is_null() {
-        return None;
-    }
-    // SAFETY: the verifier knows the type of what the helper returned.
-    let sock: *const u8 = unsafe { Direct::read(socket, offset!(socket_sock)) }?;
-    if sock.is_null() {
-        return None;
-    }
-    // SAFETY: the verifier knows the type of that field.
-    let sock = unsafe { Sock::<Direct>::new(sock) };
+fn describe<R: ReadSock>(
+    task: *const u8,
+    file: *mut file,
+    fd: u32,
+    socket: &Socket<R>,
+) -> Option<SocketRecord> {
+    let sock = socket.sock()?;
     let family = sock.family()?;
     if !matches!(family, FAMILY_INET | FAMILY_INET6) || sock.kind()? != TYPE_STREAM {
         return None;
@@ -107,6 +169,7 @@ fn describe(task: *const u8, file: *mut file, fd: u32) -> Option<SocketRecord> {
         let inode = Direct::read(file.cast_const().cast(), offset!(file_inode))?;
         Direct::read(inode, offset!(inode_number))?
     };
+    record.cookie = identity::of_file(&sock, record.inode);
     // SAFETY: the helpers have no preconditions.
     (record.at_ns, record.jiffies) = unsafe { (bpf_ktime_get_ns(), bpf_jiffies64()) };
     Some(record)

@@ -14,7 +14,7 @@ use tracer_core::{Confidence, Options};
 pub(crate) use recordings::{At, Diff, DiffOutput, Record, Replay};
 use thresholds::Thresholds;
 
-use crate::scope::Scope;
+use crate::{scope::Scope, source::hooks::Family};
 
 /// How long `audit` looks by default: long enough to see whether anything moves.
 const AUDIT_FOR: Duration = Duration::from_secs(3);
@@ -32,7 +32,6 @@ const EXAMPLES: &str = "\
 Examples:
   sudo tracer --pid 4711                 watch one process until Ctrl-C
   sudo tracer audit                      look once at every process on this host
-  sudo tracer audit -p 4711 -o json      the same for scripts
   sudo tracer --csv leaks.csv            watch everything and keep a record
   sudo tracer record night.rec           watch everything and keep all that was seen
   tracer replay night.rec --idle 10s     judge it again, on any machine
@@ -45,8 +44,7 @@ Leaks are the same by process name, destination, kind and function; pids and lin
 
 Exit codes: 0 no new leaks, 1 new leaks, 2 could not compare, 3 no new leaks but not all was seen.";
 
-/// Finds leaked TCP connections: which sockets will never be closed, whose they are, since when,
-/// and how it knows.
+/// Finds leaked TCP connections: which, whose, since when, from which line, and how it knows.
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
 #[command(disable_help_subcommand = true, disable_help_flag = true)]
@@ -54,6 +52,12 @@ pub(crate) struct Cli {
     /// Show this
     #[arg(short, long, global = true, action = ArgAction::HelpShort)]
     help: Option<bool>,
+    /// Show this with the options that are seldom needed
+    #[arg(long, global = true, action = ArgAction::HelpLong)]
+    help_all: Option<bool>,
+    /// Hang on the kernel in this way only; for tests
+    #[arg(long, global = true, hide = true)]
+    pub(crate) rung: Option<Family>,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
     #[command(flatten)]
@@ -71,13 +75,19 @@ pub(crate) enum Command {
     /// Judge what was recorded, again or otherwise; needs no root.
     #[command(after_help = "Thresholds that are not given are those of the recording.")]
     Replay(Box<Replay>),
-    /// Compare two recordings, or what `audit -o json` printed: which leaks are new, which are gone.
+    /// Compare two recordings or audits (JSON): which leaks are new, which are gone.
     #[command(after_help = DIFF_EXIT_CODES)]
     Diff(Diff),
     /// Say what this host allows, and what each lack costs.
     Doctor,
     /// Trace a leaking program of our own, to see what it looks like.
     Demo(Demo),
+    /// Write the manual pages and shell completions.
+    #[command(hide = true)]
+    Packaging {
+        /// Where to.
+        directory: PathBuf,
+    },
     /// The server of the demo.
     #[command(hide = true)]
     DemoServer,
@@ -118,6 +128,7 @@ struct Selection {
     comms: Vec<String>,
     /// Only processes in this cgroup or below, as in /proc/PID/cgroup
     #[arg(long, value_name = "PATH", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(hide_short_help = true)]
     cgroup: Option<String>,
     /// Only connections with these local ports
     #[arg(short = 'L', long = "local-port", value_name = "PORT", value_delimiter = ',')]
@@ -128,27 +139,27 @@ struct Selection {
     /// Only connections to or from these addresses: 10.0.0.0/8, ::1
     #[arg(long = "remote", value_name = "CIDR", value_delimiter = ',', value_parser = network)]
     remotes: Vec<IpNet>,
-    /// Follow the responses of every Go program, not only of those named by --pid
+    /// Follow the responses of every Go program, as --pid does
     #[arg(long, conflicts_with = "no_uprobes")]
     go: bool,
     /// Follow nobody's: no uprobes in Go programs
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     no_uprobes: bool,
 }
 
 #[derive(Debug, Args)]
-#[command(next_help_heading = "How to look")]
+#[command(next_help_heading = "What to show and keep")]
 struct Looks {
-    /// Stop after this long; 0s is a single look [default: until Ctrl-C; audit: 3s]
+    /// Stop after this long; 0s is one look [default: until Ctrl-C; audit: 3s]
     #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     duration: Option<Duration>,
     /// How often to look [default: 1s while something changes, up to 10s while nothing does];
     /// looking takes 1 % of a processor or less
-    #[arg(long, value_name = "DURATION", value_parser = positive)]
+    #[arg(long, value_name = "DURATION", value_parser = positive, hide_short_help = true)]
     interval: Option<Duration>,
     /// Rules for which frames of a stack are not the application's, before the built-in ones;
     /// `application package NAME` below a line `[go]` takes one back
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     call_sites: Option<PathBuf>,
     /// Look in this way only; for tests
     #[arg(long, hide = true)]
@@ -176,23 +187,23 @@ pub(crate) struct Demo {
 
 /// How to show it, and what is not shown unless it is asked for.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "How to show it")]
+#[command(next_help_heading = "What to show and keep")]
 pub(crate) struct Appearance {
     #[command(flatten)]
     showing: Showing,
     /// Command lines too; they often hold secrets
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     cmdline: bool,
 }
 
 /// How to show it.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "How to show it")]
+#[command(next_help_heading = "What to show and keep")]
 struct Showing {
-    /// Format of the standard output [default: table]
-    #[arg(short, long, value_name = "FORMAT")]
+    /// Format of the standard output: table [default], json, csv
+    #[arg(short, long, value_name = "FORMAT", hide_possible_values = true)]
     output: Option<Output>,
-    /// Also keep a record of every connection that gets, changes or loses a verdict
+    /// Also keep a row for each connection that gets, changes or loses a verdict
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
     /// More columns
@@ -246,6 +257,8 @@ pub(crate) struct Plan {
     pub(crate) verbose: bool,
     /// Look in this way only.
     pub(crate) source: Option<Source>,
+    /// Hang on the kernel in this way only.
+    pub(crate) rung: Option<Family>,
 }
 
 /// How to show it.
@@ -305,6 +318,7 @@ impl Watch {
             cmdline: appearance.cmdline,
             verbose: appearance.showing.verbose,
             source: looks.source,
+            rung: None,
         }
     }
 }
@@ -338,6 +352,7 @@ impl Demo {
             cmdline: self.appearance.cmdline,
             verbose: self.appearance.showing.verbose,
             source: None,
+            rung: None,
         };
         (plan, self.appearance.showing.form(false))
     }

@@ -10,19 +10,23 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{cli::Demo, watch};
+use crate::{
+    cli::{Demo, Plan},
+    source::hooks::Family,
+    watch,
+};
 
 /// Starts the two, watches them for a while, and ends them.
 ///
 /// # Errors
 /// They cannot be started, or watching fails.
-pub(crate) fn run(demo: &Demo) -> Result<u8> {
+pub(crate) fn run(demo: &Demo, rung: Option<Family>) -> Result<u8> {
     let mut server = Peer::start(&["demo-server"])?;
     let address = server.line().context("the demo's server did not say where it listens")?;
     let client = Peer::start(&["demo-client", &address])?;
     let pids = [server.child.id(), client.child.id()];
     let (plan, form) = demo.plan(&pids);
-    watch(&plan, form)
+    watch(&Plan { rung, ..plan }, form)
 }
 
 /// Gives this process a name of its own in every listing, the tracer's own included.

@@ -12,6 +12,7 @@ use crate::{
     exit_code, processes,
     sink::terminal,
     source::{
+        hooks::Family,
         kernel::{Kernel, KernelOptions},
         lockdown::Lockdown,
         privileges::may_load_programs,
@@ -37,8 +38,8 @@ struct Finding {
 ///
 /// # Errors
 /// The standard output cannot be written.
-pub(crate) fn run() -> Result<u8> {
-    let findings = examine();
+pub(crate) fn run(rung: Option<Family>) -> Result<u8> {
+    let findings = examine(rung);
     let worst = findings.iter().map(|finding| finding.health).max().unwrap_or(Health::Full);
     let mut text: String = findings.iter().map(line).collect();
     text.push_str(match worst {
@@ -68,10 +69,10 @@ fn line(finding: &Finding) -> String {
     format!("{mark:<5} {:<22} {}\n", finding.subject, finding.text)
 }
 
-fn examine() -> Vec<Finding> {
+fn examine(rung: Option<Family>) -> Vec<Finding> {
     let mut findings =
         vec![kernel(), type_information(), processes_seen(), privileges(), lockdown()];
-    match Kernel::load(KernelOptions::default()) {
+    match Kernel::load(KernelOptions { rung, ..KernelOptions::default() }) {
         Ok(mut kernel) => {
             findings.push(full("snapshot", "iter/task_file loads"));
             findings.extend(kernel.attach().iter().map(|hook| {

@@ -18,6 +18,7 @@ mod mappings;
 mod observer;
 mod outlet;
 mod pace;
+mod packaging;
 mod processes;
 mod readers;
 mod recording;
@@ -58,23 +59,27 @@ fn run(cli: Cli) -> Result<u8> {
     match cli.command {
         None => {
             let (plan, form) = cli.watch.live();
-            watch(&plan, form)
+            watch(&Plan { rung: cli.rung, ..plan }, form)
         }
         Some(Command::Audit(watched)) => {
             let (plan, form) = watched.audit();
-            watch(&plan, form)
+            watch(&Plan { rung: cli.rung, ..plan }, form)
         }
         Some(Command::Record(record)) => {
             let (plan, form) = record.live();
-            watch(&plan, form)
+            watch(&Plan { rung: cli.rung, ..plan }, form)
         }
         Some(Command::Replay(replay)) => {
             start_logging(replay.form().verbose);
             replay::run(&replay)
         }
         Some(Command::Diff(arguments)) => diff::run(&arguments),
-        Some(Command::Doctor) => doctor::run(),
-        Some(Command::Demo(demo)) => demo::run(&demo),
+        Some(Command::Doctor) => doctor::run(cli.rung),
+        Some(Command::Demo(demo)) => demo::run(&demo, cli.rung),
+        Some(Command::Packaging { directory }) => {
+            packaging::write(&directory)?;
+            Ok(exit_code::CLEAN)
+        }
         Some(Command::DemoServer) => {
             demo::be_called(c"demo-server");
             demo_peers::run_server()?;

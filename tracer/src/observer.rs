@@ -113,6 +113,7 @@ impl Observer {
             with_stacks: only_tracked || is_followed,
             verbose: plan.verbose,
             ring_bytes: None,
+            rung: plan.rung,
         };
         let (sight, lack) = open(options, plan.source)?;
         let is_followed = is_followed && lack.is_none();

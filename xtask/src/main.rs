@@ -5,6 +5,7 @@ mod bench;
 mod ci;
 mod command;
 mod corpus;
+mod dist;
 mod ebpf;
 mod lint;
 mod privileges;
@@ -13,6 +14,7 @@ mod setup;
 mod step;
 mod tally;
 mod test;
+mod vm;
 mod workspace;
 
 use std::process::ExitCode;
@@ -45,6 +47,10 @@ enum Task {
     Bench(bench::Arguments),
     /// Run real programs, leaking and healthy, and compare what tracer says of them with their labels.
     Corpus(corpus::Arguments),
+    /// Build the release with its manual pages and shell completions, as one archive.
+    Dist,
+    /// Run the tests on other kernels, in virtual machines.
+    VmTest(vm::Arguments),
     /// Install what `cargo xtask ebpf` needs, and nothing that is already there.
     Setup,
 }
@@ -69,6 +75,8 @@ fn perform(task: Task) -> Result<ExitCode> {
         Task::Ebpf(arguments) => ebpf::run(&arguments).map(|()| ExitCode::SUCCESS),
         Task::Bench(arguments) => bench::run(&arguments).map(|()| ExitCode::SUCCESS),
         Task::Corpus(arguments) => corpus::run(&arguments),
+        Task::Dist => dist::run().map(|()| ExitCode::SUCCESS),
+        Task::VmTest(arguments) => vm::run(&arguments).map(step::conclude),
         Task::Setup => setup::run().map(|()| ExitCode::SUCCESS),
     }
 }

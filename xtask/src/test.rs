@@ -11,7 +11,7 @@ use clap::Args;
 
 use crate::privileges::{self, Access};
 use crate::tally::Tally;
-use crate::{corpus, ebpf, step, workspace};
+use crate::{corpus, ebpf, step, vm, workspace};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -52,6 +52,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Tally> {
     tally += match access {
         Ok(access) => corpus::reduced(access),
         Err(reason) => step::skipped(reason),
+    };
+
+    step::heading("other kernels, in virtual machines, reduced");
+    tally += if arguments.no_e2e || arguments.fast {
+        step::skipped("you asked for it")
+    } else {
+        vm::reduced()?
     };
 
     step::heading("the kernel object, rebuilt from source");

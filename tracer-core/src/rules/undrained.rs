@@ -65,9 +65,9 @@ fn is_watched(claimed: &Claimed<'_, '_>) -> bool {
 }
 
 /// What an HTTP library may take of a response that nobody reads, in bytes: Go and Python buffer 4
-/// to 8 KiB, Node 64 KiB twice, and asyncio up to 256 KiB at one read above the 128 KiB at which
-/// aiohttp pauses. More than that the application has asked for.
-const FIRST_BUFFERS_BYTES: u64 = 512 << 10;
+/// to 8 KiB, Node 64 KiB twice, and aiohttp (3.14) 730 KiB until it pauses. More than that the
+/// application has asked for.
+const FIRST_BUFFERS_BYTES: u64 = 1 << 20;
 
 /// An answer that is seen to be read so soon after it was asked for was read at once: what is seen
 /// was up to a look before, in milliseconds.

@@ -69,9 +69,9 @@ fn slow_readers_are_only_possible_in_an_audit() {
         0s lose
         1s open a1..a8 every=20s pid=10
         1s send a1..a8 every=20s bytes=100
-        2s receive a1..a8 every=20s bytes=900000
+        2s receive a1..a8 every=20s bytes=2000000
         3s read a1..a8 every=20s
-        4s receive a1..a8 every=20s bytes=900000
+        4s receive a1..a8 every=20s bytes=2000000
         300s snapshot
         303s snapshot
         303s report
@@ -79,7 +79,7 @@ fn slow_readers_are_only_possible_in_an_audit() {
         &expect![[r#"
             [5m 3s]
               #1 undrained possible: p10[10] outbound 10.0.0.1:443 x8, oldest >5m 2s, stood 3s ~+3.0/min
-                 7200000 bytes lie unread on 8 sockets, and no more came for 2m 39s to 4m 59s
+                 16000000 bytes lie unread on 8 sockets, and no more came for 2m 39s to 4m 59s
                  nothing was read in the 3s they were watched
                  more of 8 of 8 was read than a library does by itself: somebody has worked on them
                  whether somebody reads slowly takes 1m of watching to tell
@@ -96,7 +96,7 @@ fn readers_that_began_together_are_only_possible_in_an_audit() {
         0s lose
         1s open a1..a8 every=200ms pid=10
         1s send a1..a8 every=200ms bytes=100
-        2s receive a1..a8 every=200ms bytes=900000
+        2s receive a1..a8 every=200ms bytes=2000000
         300s snapshot
         303s snapshot
         303s report
@@ -104,7 +104,7 @@ fn readers_that_began_together_are_only_possible_in_an_audit() {
         &expect![[r#"
             [5m 3s]
               #1 undrained possible: p10[10] outbound 10.0.0.1:443 x8, oldest >5m 2s, stood 3s
-                 7200000 bytes lie unread on 8 sockets, and no more came for 4m 59s to 5m 1s
+                 16000000 bytes lie unread on 8 sockets, and no more came for 4m 59s to 5m 1s
                  nothing was read in the 3s they were watched
                  whether somebody reads slowly takes 1m of watching to tell
                  they may all have gone silent at one time, as by a restart
@@ -122,7 +122,7 @@ fn what_nobody_has_touched_and_what_gathered_is_likely_in_an_audit() {
         1s send a1..a25 every=6s bytes=100
         2s receive a1..a25 every=6s bytes=380000
         3s read a1..a25 every=6s
-        4s receive a1..a25 every=6s bytes=900000
+        4s receive a1..a25 every=6s bytes=2000000
         300s snapshot
         303s snapshot
         303s report
@@ -130,7 +130,7 @@ fn what_nobody_has_touched_and_what_gathered_is_likely_in_an_audit() {
         &expect![[r#"
             [5m 3s]
               #1 undrained likely: p10[10] outbound 10.0.0.1:443 x25, oldest >5m 2s, stood 3s ~+10.0/min
-                 22500000 bytes lie unread on 25 sockets, and no more came for 2m 35s to 4m 59s
+                 50000000 bytes lie unread on 25 sockets, and no more came for 2m 35s to 4m 59s
                  nothing was read in the 3s they were watched
                  whether somebody reads slowly takes 1m of watching to tell
                  they went silent at 25 separate times over 2m 24s: rising

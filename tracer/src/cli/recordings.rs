@@ -15,13 +15,14 @@ use super::{
 const MAX_SIZE_MIN: u64 = 1 << 20;
 
 #[derive(Debug, Args)]
-#[command(next_help_heading = "What to keep")]
+#[command(next_help_heading = "What to show and keep")]
 pub(super) struct Tape {
-    /// Also keep all that is seen, for `tracer replay`; an earlier recording is renamed to FILE.old
+    /// Also keep all that is seen, for `tracer replay`
     #[arg(long = "record", value_name = "FILE", group = "recording")]
     path: Option<PathBuf>,
     /// Drop the oldest of it when the recording gets larger: 64MiB, 1G
     #[arg(long, value_name = "BYTES", value_parser = max_size, requires = "recording")]
+    #[arg(hide_short_help = true)]
     max_size: Option<u64>,
 }
 

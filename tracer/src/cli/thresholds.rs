@@ -21,19 +21,19 @@ pub(super) struct Thresholds {
     min_count: Option<usize>,
     /// So many dead connections a pool may keep by oversight, a large one twice as many
     /// [default: 10]
-    #[arg(long, value_name = "N", value_parser = count)]
+    #[arg(long, value_name = "N", value_parser = count, hide_short_help = true)]
     pool_size: Option<usize>,
     /// How long connections must have been idle to be a pool that nobody uses [default: 5m]
-    #[arg(long, value_name = "DURATION", value_parser = positive)]
+    #[arg(long, value_name = "DURATION", value_parser = positive, hide_short_help = true)]
     pool_idle: Option<Duration>,
     /// Unread data up to this size is TLS session tickets [default: 4KiB]
-    #[arg(long, value_name = "BYTES", value_parser = size::parse)]
+    #[arg(long, value_name = "BYTES", value_parser = size::parse, hide_short_help = true)]
     min_unread: Option<u64>,
     /// How long their number must have been rising [default: 3m]
-    #[arg(long, value_name = "DURATION", value_parser = growth)]
+    #[arg(long, value_name = "DURATION", value_parser = growth, hide_short_help = true)]
     growth_for: Option<Duration>,
-    /// Exit with 1 from this confidence on [default: likely]
-    #[arg(long, value_name = "CONFIDENCE", ignore_case = true)]
+    /// Exit with 1 from this on: certain, likely [default], possible
+    #[arg(long, value_name = "CONFIDENCE", ignore_case = true, hide_possible_values = true)]
     fail_on: Option<FailOn>,
     /// Connections without a finding too
     #[arg(long)]

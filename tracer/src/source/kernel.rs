@@ -2,7 +2,7 @@
 
 use std::{
     error::Error,
-    fs, io,
+    fs, io, mem,
     os::{
         fd::{AsFd, AsRawFd},
         unix::fs::MetadataExt,
@@ -19,7 +19,7 @@ use tracer_common::{Counter, Offsets, Settings};
 
 use super::{
     btf,
-    hooks::{self, HOOKS, HookReport},
+    hooks::{self, Choice, Family, HOOKS, HookReport},
     ledger::GO_ARGUMENTS,
     lockdown::Lockdown,
     offsets::KernelLayout,
@@ -33,8 +33,19 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("TRACER_BPF_OBJECT"));
 /// The kernel's type information about itself.
 const BTF_FILE: &str = "/sys/kernel/btf/vmlinux";
 
-/// The iterator behind [`Kernel::walk`].
-pub(super) const SNAPSHOT_PROGRAM: &str = "task_file";
+/// The iterator behind [`Kernel::walk`], and the one where the kernel has no helper that
+/// knows a socket's file.
+const SNAPSHOT_PROGRAMS: [&str; 2] = ["task_file", "task_file_without_helper"];
+
+/// Where in `struct pt_regs` the first two arguments of a kernel function are, and its result, in
+/// bytes. The layout is that of `arch/*/include/uapi/asm/ptrace.h`.
+const KERNEL_REGISTERS: ([u32; 2], u32) = if cfg!(target_arch = "aarch64") {
+    // X0 and X1; X0.
+    ([0, 8], 0)
+} else {
+    // DI and SI; AX.
+    ([112, 104], 80)
+};
 
 /// Room in the ring buffer unless [`KernelOptions::ring_bytes`] says otherwise.
 const RING_BYTES: u32 = 8 << 20;
@@ -56,6 +67,8 @@ pub(crate) struct KernelOptions {
     /// Size of the ring buffer for events, rounded up to a power of two and at least a page.
     /// 8 MiB if `None`.
     pub(crate) ring_bytes: Option<u32>,
+    /// Hang on the kernel in this way only, and not in the best that it has; for tests.
+    pub(crate) rung: Option<Family>,
 }
 
 /// The loaded kernel programs. They detach when this is dropped.
@@ -64,6 +77,8 @@ pub(crate) struct Kernel {
     btf: Btf,
     layout: KernelLayout,
     options: KernelOptions,
+    /// [`Choice::has_socket_helpers`].
+    has_socket_helpers: bool,
     hooks: Vec<HookReport>,
 }
 
@@ -109,46 +124,56 @@ impl Kernel {
             );
         }
         let layout = kernel_layout()?;
-        let ring_bytes = options.ring_bytes.unwrap_or(RING_BYTES);
-        let offsets = Global(layout.offsets);
-        let settings = Global(Settings {
-            pid_namespace_inode: pid_namespace_inode()?,
-            only_tracked: u32::from(options.only_tracked),
-            wakeup_bytes: ring_bytes / WAKEUP_PART,
-            with_stacks: u32::from(options.with_stacks),
-            with_stack_tops: u32::from(cfg!(target_arch = "x86_64")),
-            go_arguments: GO_ARGUMENTS,
-        });
-        let log_level = if options.verbose { aya_log::Level::Debug as u8 } else { 0 };
-
         raise_memory_lock_limit();
         let btf = Btf::from_sys_fs().map_err(|error| explain(&error))?;
-        let mut loader = EbpfLoader::new();
-        if !options.with_stacks {
-            loader
-                .map_max_entries("STACKS", 1)
-                .map_max_entries("STACK_TOPS", 1)
-                .map_max_entries("LEDGER", 1);
+        let ebpf = load_object(options, &layout, true)?;
+        let mut kernel =
+            Self { ebpf, btf, layout, options, has_socket_helpers: true, hooks: Vec::new() };
+        match kernel.load_snapshot_program() {
+            Ok(()) => {}
+            Err(error) if lacks_function(&one_line(error.as_ref())) => {
+                kernel.load_without_helpers()?;
+                return Ok(kernel);
+            }
+            Err(error) => return Err(explain(error.as_ref())),
         }
-        let ebpf = loader
-            // The programs have no relocations against the kernel's types.
-            .btf(None)
-            .override_global("OFFSETS", &offsets, true)
-            .override_global("SETTINGS", &settings, true)
-            .override_global(aya_log::LEVEL, &log_level, true)
-            .map_max_entries("EVENTS", ring_bytes)
-            .load(OBJECT)
-            .map_err(|error| explain(&error))?;
-        let mut kernel = Self { ebpf, btf, layout, options, hooks: Vec::new() };
-        kernel.load_snapshot_program()?;
+        if !kernel.can_see_state_changes() {
+            // A kprobe may yet, and that has no helpers.
+            let helped = kernel.load_without_helpers()?;
+            if !kernel.can_see_state_changes() {
+                kernel.ebpf = helped;
+                kernel.has_socket_helpers = true;
+            }
+        }
         Ok(kernel)
+    }
+
+    /// Loads everything again so that it does without the kernel's helpers for sockets. Gives what
+    /// was loaded before.
+    fn load_without_helpers(&mut self) -> anyhow::Result<Ebpf> {
+        let without = load_object(self.options, &self.layout, false)?;
+        let before = mem::replace(&mut self.ebpf, without);
+        self.has_socket_helpers = false;
+        self.load_snapshot_program().map_err(|error| explain(error.as_ref()))?;
+        Ok(before)
+    }
+
+    /// Whether one of the programs for state changes can be loaded.
+    fn can_see_state_changes(&mut self) -> bool {
+        let choice = self.choice();
+        hooks::can_load(&mut self.ebpf, &self.btf, &hooks::STATE, choice)
+    }
+
+    fn choice(&self) -> Choice {
+        Choice { only: self.options.rung, has_socket_helpers: self.has_socket_helpers }
     }
 
     /// Attaches the hooks. From here on events arrive, of processes that were given to
     /// [`set_pids`](Self::set_pids) before. What does not attach is in the reports, one for each
     /// hook, and is no error.
     pub(crate) fn attach(&mut self) -> &[HookReport] {
-        self.hooks = hooks::attach(&mut self.ebpf, &self.btf, &HOOKS);
+        let choice = self.choice();
+        self.hooks = hooks::attach(&mut self.ebpf, &self.btf, &HOOKS, choice);
         &self.hooks
     }
 
@@ -179,7 +204,7 @@ impl Kernel {
     /// it open before the hooks were attached.
     ///
     /// # Errors
-    /// The map is full (1,048,576 sockets).
+    /// The map is full (131,072 sockets).
     pub(crate) fn track(&mut self, cookie: u64) -> anyhow::Result<()> {
         let mut map: HashMap<&mut MapData, u64, u8> = self.map_mut("TRACKED")?.try_into()?;
         Ok(map.insert(cookie, 1, 0)?)
@@ -243,12 +268,61 @@ impl Kernel {
         self.ebpf.map_mut(name).ok_or_else(|| not_in_object(name))
     }
 
-    fn load_snapshot_program(&mut self) -> anyhow::Result<()> {
-        let program = self.ebpf.program_mut(SNAPSHOT_PROGRAM);
-        let program = program.ok_or_else(|| not_in_object(SNAPSHOT_PROGRAM))?;
-        let program: &mut Iter = program.try_into()?;
-        program.load("task_file", &self.btf).map_err(|error| explain(&error))
+    /// The name of the iterator that this kernel has what it takes for.
+    pub(super) fn snapshot_program(&self) -> &'static str {
+        SNAPSHOT_PROGRAMS[usize::from(!self.has_socket_helpers)]
     }
+
+    /// The error is as it came, and not yet explained.
+    fn load_snapshot_program(&mut self) -> anyhow::Result<()> {
+        let name = self.snapshot_program();
+        let program = self.ebpf.program_mut(name).ok_or_else(|| not_in_object(name))?;
+        let program: &mut Iter = program.try_into()?;
+        Ok(program.load("task_file", &self.btf)?)
+    }
+}
+
+/// Loads the maps, and prepares the programs with what they have to know.
+fn load_object(
+    options: KernelOptions,
+    layout: &KernelLayout,
+    has_socket_helpers: bool,
+) -> anyhow::Result<Ebpf> {
+    let ring_bytes = options.ring_bytes.unwrap_or(RING_BYTES);
+    let (kernel_arguments, kernel_result) = KERNEL_REGISTERS;
+    let offsets = Global(layout.offsets);
+    let settings = Global(Settings {
+        pid_namespace_inode: pid_namespace_inode()?,
+        only_tracked: u32::from(options.only_tracked),
+        wakeup_bytes: ring_bytes / WAKEUP_PART,
+        with_stacks: u32::from(options.with_stacks),
+        with_stack_tops: u32::from(cfg!(target_arch = "x86_64")),
+        go_arguments: GO_ARGUMENTS,
+        kernel_arguments,
+        kernel_result,
+        without_socket_helpers: u32::from(!has_socket_helpers),
+    });
+    let log_level = if options.verbose { aya_log::Level::Debug as u8 } else { 0 };
+    let mut loader = EbpfLoader::new();
+    let unused = [
+        ("STACKS", !options.with_stacks),
+        ("STACK_TOPS", !options.with_stacks),
+        ("LEDGER", !options.with_stacks),
+        ("TRACKED", !options.only_tracked),
+        ("IDENTITIES", has_socket_helpers),
+    ];
+    for (map, _) in unused.into_iter().filter(|(_, is_unused)| *is_unused) {
+        loader.map_max_entries(map, 1);
+    }
+    loader
+        // The programs have no relocations against the kernel's types.
+        .btf(None)
+        .override_global("OFFSETS", &offsets, true)
+        .override_global("SETTINGS", &settings, true)
+        .override_global(aya_log::LEVEL, &log_level, true)
+        .map_max_entries("EVENTS", ring_bytes)
+        .load(OBJECT)
+        .map_err(|error| explain(&error))
 }
 
 /// Asks the running kernel for everything that depends on it.
@@ -315,11 +389,10 @@ fn explain(error: &(dyn Error + 'static)) -> anyhow::Error {
         );
     }
     let text = one_line(error);
-    // What the verifier says of a function that it does not have, or not for this kind of program.
-    if text.contains("invalid func unknown#") || text.contains("unknown func ") {
+    if lacks_function(&text) {
         return anyhow!(
             "this kernel is too old, it lacks a function that the kernel programs call: use Linux \
-             5.12 or newer ({text})"
+             5.10 or newer ({text})"
         );
     }
     let remedy = if has_number(error, libc::EMFILE) {
@@ -328,6 +401,12 @@ fn explain(error: &(dyn Error + 'static)) -> anyhow::Error {
         ""
     };
     anyhow!("cannot load the kernel programs: {text}{remedy}")
+}
+
+/// Whether this is what the verifier says of a function that the kernel does not have, or not for
+/// this kind of program.
+fn lacks_function(text: &str) -> bool {
+    text.contains("invalid func unknown#") || text.contains("unknown func ")
 }
 
 /// Whether the kernel said EPERM. What the verifier does not like is EACCES, another matter.

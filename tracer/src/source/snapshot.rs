@@ -39,7 +39,7 @@ impl Kernel {
         &mut self,
         each: &mut dyn FnMut(&SocketRecord),
     ) -> anyhow::Result<WalkStats> {
-        let program: &mut Iter = self.program(super::kernel::SNAPSHOT_PROGRAM)?.try_into()?;
+        let program: &mut Iter = self.program(self.snapshot_program())?.try_into()?;
         let link = program.attach()?;
         let mut file: File = program.take_link(link)?.into_file()?;
         Ok(read_records(&mut file, READ_BYTES, each)?)

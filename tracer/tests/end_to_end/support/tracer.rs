@@ -1,5 +1,5 @@
 use std::{
-    fs,
+    env, fs,
     io::{BufRead as _, BufReader, Read as _},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
@@ -18,6 +18,10 @@ const DEADLINE: Duration = Duration::from_secs(200);
 pub(crate) fn command(arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tracer"));
     command.args(arguments.split_whitespace());
+    // `cargo xtask vm-test` has the tests run with each way to hang on the kernel.
+    if let Some(rung) = env::var_os("TRACER_TEST_RUNG") {
+        command.arg("--rung").arg(rung);
+    }
     command
 }
 
