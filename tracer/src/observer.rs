@@ -26,6 +26,7 @@ use crate::{
     source::{
         jiffies::{self, SteadyClock},
         kernel::{Kernel, KernelOptions},
+        privileges::{self, Needs},
         ring_buffer::{EventRing, LogRing},
         sock_diag::{self, SockDiag},
     },
@@ -170,6 +171,18 @@ impl Observer {
             self.events = Some(kernel.take_events()?);
         }
         Ok(HostFacts { started_at, suspended_ns, probes, notes: Vec::new() })
+    }
+
+    /// Gives up what later looks do not need. `makes_files` if somebody else will make files.
+    ///
+    /// # Errors
+    /// The kernel refused.
+    pub(crate) fn give_up_privileges(&self, makes_files: bool) -> Result<()> {
+        privileges::give_up_all_but(Needs {
+            programs: matches!(self.sight, Sight::Kernel(_)),
+            uprobes: self.ledgers.is_some(),
+            files: makes_files,
+        })
     }
 
     /// Waits until events should be fetched, or the kernel side has something to log.
