@@ -1,5 +1,7 @@
 //! What this process is allowed to do, and what it gives up.
 
+use std::fs;
+
 use anyhow::{Context as _, Result};
 use caps::{CapSet, Capability, CapsHashSet};
 
@@ -17,6 +19,21 @@ pub(crate) fn may_load_programs() -> bool {
 
 fn suffice(has: impl Fn(Capability) -> bool) -> bool {
     has(Capability::CAP_SYS_ADMIN) || (has(Capability::CAP_BPF) && has(Capability::CAP_PERFMON))
+}
+
+/// The value of a setting in `/proc/sys`, as in `kernel.perf_event_paranoid = 2`; `None` if the
+/// kernel does not have it.
+pub(crate) fn setting(name: &str) -> Option<String> {
+    let path = format!("/proc/sys/{}", name.replace('.', "/"));
+    let value = fs::read_to_string(path).ok()?;
+    Some(format!("{name} = {}", value.trim()))
+}
+
+/// What stands against loading kernel programs, with the setting that decides for others: ` (NAME =
+/// VALUE)`, or nothing.
+pub(crate) fn bpf_setting() -> String {
+    let setting = setting("kernel.unprivileged_bpf_disabled");
+    setting.map_or_else(String::new, |setting| format!(" ({setting})"))
 }
 
 /// What a run does after its start.
@@ -47,7 +64,8 @@ impl Needs {
             wanted.insert(Capability::CAP_SYS_ADMIN);
         }
         if self.uprobes {
-            wanted.insert(Capability::CAP_PERFMON);
+            // Linux 6.17, and earlier ones that were mended since, ask for the second one.
+            wanted.extend([Capability::CAP_PERFMON, Capability::CAP_SYS_ADMIN]);
         }
         if self.files {
             wanted.insert(Capability::CAP_DAC_OVERRIDE);
@@ -107,7 +125,10 @@ mod tests {
         let needs = Needs { programs: true, uprobes: false, files: false };
         assert_eq!(needs.capabilities(all), and(&[CAP_BPF]));
         let more = Needs { uprobes: true, files: true, ..needs };
-        assert_eq!(more.capabilities(all), and(&[CAP_BPF, CAP_PERFMON, CAP_DAC_OVERRIDE]));
+        assert_eq!(
+            more.capabilities(all),
+            and(&[CAP_BPF, CAP_PERFMON, CAP_SYS_ADMIN, CAP_DAC_OVERRIDE])
+        );
         let none = Needs { programs: false, ..needs };
         assert_eq!(none.capabilities(all), and(&[CAP_SYS_ADMIN]));
         let old = |capability| capability == CAP_SYS_ADMIN;

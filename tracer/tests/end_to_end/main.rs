@@ -25,5 +25,6 @@ mod leaks;
 mod ledger;
 mod live;
 mod output;
+mod privileges;
 mod puppet;
 mod recordings;
