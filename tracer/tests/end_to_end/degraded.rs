@@ -72,6 +72,24 @@ fn network_namespaces_that_may_not_be_entered_are_seen() {
     assert_eq!(finding.number("netns"), inside.network());
 }
 
+#[test]
+#[ignore = "needs root; cargo xtask test runs it where the host allows"]
+fn a_kernel_without_type_information_is_no_obstacle() {
+    let leak = Leak::of(Kind::CloseWait { unread: 300 }, 23);
+    let mut command = Command::new("unshare");
+    let hide = "mount -t tmpfs none /sys/kernel/btf && exec \"$@\"";
+    command.args(["--mount", "sh", "-c", hide, "sh", env!("CARGO_BIN_EXE_tracer")]);
+    command.args(["audit", "--idle", "2s", "-o", "json", "--pid", &leak.pid().to_string()]);
+
+    let outcome = Tracer::spawn(command).finish();
+
+    assert_eq!(outcome.code, 1, "{outcome:?}");
+    let report = outcome.report();
+    assert!(is_degraded(&report), "{report}");
+    assert!(note(&report, "CONFIG_DEBUG_INFO_BTF").is_some(), "{report}");
+    leak.assert_reported_by(&report);
+}
+
 /// Connections within a network namespace of its own whose responses nobody reads.
 fn leak_inside() -> (Puppet, Vec<u32>) {
     let mut inside = Puppet::start_in_own_network();

@@ -166,3 +166,87 @@ fn bytes_of<const ROOM: usize>(
     bytes.truncate(usize::try_from(length).unwrap_or(0));
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        net::{TcpListener, UdpSocket},
+        os::unix::net::UnixStream,
+    };
+
+    use socket2::SockRef;
+    use tracer_core::{SocketFacts, TcpState};
+
+    use super::*;
+
+    fn own(socket: &impl std::os::fd::AsRawFd) -> (u32, u32) {
+        (std::process::id(), u32::try_from(socket.as_raw_fd()).unwrap())
+    }
+
+    fn facts(socket: &TcpStream) -> SocketFacts {
+        let (pid, fd) = own(socket);
+        let file = std::fs::File::from(socket.as_fd().try_clone_to_owned().unwrap());
+        let inode = file.metadata().unwrap().ino();
+        let seen = look(pid, fd, inode, 1).unwrap().expect("it is there");
+        assert!(look(pid, fd, inode + 1, 1).unwrap().is_none(), "another file");
+        seen.facts(Vec::new(), None).unwrap()
+    }
+
+    fn connected() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        (client, listener.accept().unwrap().0)
+    }
+
+    #[test]
+    fn the_protocol_is_known_without_a_copy() {
+        let kind_of = |(pid, fd)| kind(pid, fd);
+        assert_eq!(kind_of(own(&connected().0)), Some(Kind::Tcp));
+        assert_eq!(kind_of(own(&UdpSocket::bind("127.0.0.1:0").unwrap())), Some(Kind::Other));
+        assert_eq!(kind_of(own(&UnixStream::pair().unwrap().0)), Some(Kind::Other));
+        assert_eq!(kind(std::process::id(), 1_000_000), None);
+    }
+
+    #[test]
+    fn a_dead_socket_is_asked_and_its_error_stays() {
+        let (client, server) = connected();
+        let (local, remote) = (client.local_addr().unwrap(), client.peer_addr().unwrap());
+        SockRef::from(&server).set_linger(Some(std::time::Duration::ZERO)).unwrap();
+        drop(server);
+
+        for _ in 0..2 {
+            let facts = facts(&client);
+            assert_eq!(facts.state, TcpState::Closed);
+            assert_eq!((facts.local, facts.remote), (local, remote));
+            assert_eq!((facts.pending_error, facts.drained), (Some(true), true));
+            assert!(facts.last_received_at.is_some());
+            assert_eq!((facts.fin_received, facts.last_segment_at), (None, None));
+        }
+        assert!(client.take_error().unwrap().is_some(), "nobody else has taken it");
+        assert_eq!(facts(&client).pending_error, Some(false));
+    }
+
+    #[test]
+    fn an_end_that_lies_unread_is_told_from_none() {
+        let (client, server) = connected();
+        assert!(facts(&server).drained);
+        client.shutdown(std::net::Shutdown::Write).unwrap();
+        let ended = facts(&server);
+        assert_eq!((ended.state, ended.fin_received), (TcpState::CloseWait, Some(true)));
+        assert_eq!((ended.unread_bytes, ended.drained), (0, false));
+        assert_eq!(io::Read::read(&mut &server, &mut [0]).unwrap(), 0);
+        assert!(facts(&server).drained);
+    }
+
+    #[test]
+    fn a_socket_that_was_never_connected_has_no_peer() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
+        let socket = socket.unwrap();
+        assert!(socket.connect(&address.into()).is_err());
+        let facts = facts(&socket.into());
+        assert_eq!((facts.state, facts.last_received_at), (TcpState::Closed, None));
+    }
+}

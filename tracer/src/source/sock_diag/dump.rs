@@ -112,3 +112,33 @@ fn seen(response: &InetResponse, netns: u32, at: tracer_core::Timestamp) -> io::
         info: info.ok_or_else(|| io::Error::other("the kernel is older than Linux 5.4"))?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        net::{TcpListener, TcpStream},
+        os::fd::AsFd as _,
+        os::unix::fs::MetadataExt as _,
+    };
+
+    use super::*;
+
+    #[test]
+    fn a_connection_is_listed_with_its_counters() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        io::Write::write_all(&mut &client, &[0; 100]).unwrap();
+        io::Read::read_exact(&mut &server, &mut [0; 60]).unwrap();
+
+        let file = std::fs::File::from(server.as_fd().try_clone_to_owned().unwrap());
+        let inode = file.metadata().unwrap().ino();
+        let sockets = tcp_sockets(1).unwrap();
+        let seen = sockets.iter().find(|seen| seen.inode == inode).expect("it is listed");
+        let facts = seen.facts(Vec::new(), None).unwrap();
+        assert_eq!((facts.local, facts.remote), (seen.ends.local, client.local_addr().unwrap()));
+        assert_eq!((facts.rx_bytes, facts.unread_bytes), (100, 40));
+        assert_eq!(facts.opened_actively, Some(false));
+        assert_eq!((facts.fin_received, facts.pending_error), (Some(false), None));
+    }
+}
