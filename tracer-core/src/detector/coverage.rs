@@ -49,7 +49,7 @@ impl Detector {
         );
         note(
             self.unopened,
-            "descriptors of dead sockets, or of sockets of other network namespaces, could not be looked at",
+            "descriptors of TCP sockets that the kernel does not list, as of dead ones, could not be looked at",
         );
         notes.extend(self.processes.reasons());
         Coverage {

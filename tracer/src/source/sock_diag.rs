@@ -46,8 +46,11 @@ pub(crate) fn costs(why: &str) -> [String; 3] {
 }
 
 /// The source, with what it has to know from one pass to the next.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct SockDiag {
+    /// The kernel lists sockets. One without the module `tcp_diag` does not, and all are asked one
+    /// by one.
+    lists: bool,
     /// What the latest pass saw of each socket.
     remembered: HashMap<ConnectionId, Remembered>,
     /// Inodes of sockets that are known to be no TCP.
@@ -55,15 +58,25 @@ pub(crate) struct SockDiag {
 }
 
 impl SockDiag {
-    /// The source, if the kernel lists this network namespace's sockets.
+    /// The source, if the kernel lists sockets, or lets descriptors be copied.
     ///
     /// # Errors
-    /// It does not.
+    /// It does neither.
     pub(crate) fn open() -> anyhow::Result<Self> {
-        dump::tcp_sockets(0).context(
-            "the kernel does not list sockets either (sock_diag): load the module tcp_diag",
-        )?;
-        Ok(Self::default())
+        let lists = match dump::tcp_sockets(0) {
+            Ok(_) => true,
+            Err(error) => {
+                log::warn!("the kernel does not list sockets: {error}");
+                descriptor::check().with_context(|| {
+                    format!(
+                        "nor does it list sockets ({error}; load the module tcp_diag), nor may \
+                         descriptors be copied"
+                    )
+                })?;
+                false
+            }
+        };
+        Ok(Self { lists, remembered: HashMap::new(), others: HashSet::new() })
     }
 
     /// One pass over all sockets that can be seen. Copies of descriptors are taken of the processes
@@ -80,7 +93,11 @@ impl SockDiag {
         for (key, comm) in unreadable {
             assembly.add_unreadable(key, comm);
         }
-        let mut listed = listed(&readable).context("the kernel does not list sockets")?;
+        let mut listed = if self.lists {
+            listed(&readable).context("the kernel does not list sockets")?
+        } else {
+            HashMap::new()
+        };
         let mut sockets: BTreeMap<u64, Vec<(&Holder, u32)>> = BTreeMap::new();
         for holder in &readable {
             for (fd, inode) in &holder.sockets {
@@ -199,4 +216,46 @@ fn listed(holders: &[Holder]) -> io::Result<HashMap<u64, Seen>> {
         }
     }
     Ok(all.into_iter().map(|seen| (seen.inode, seen)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+
+    use tracer_core::{SocketFacts, Timestamp};
+
+    use super::*;
+    use crate::scope::Scope;
+
+    /// Ends and unread bytes of the sockets of this process, listeners aside.
+    fn seen(lists: bool) -> BTreeMap<ConnectionId, (String, u64)> {
+        let mut source = SockDiag { lists, remembered: HashMap::new(), others: HashSet::new() };
+        let own = std::process::id();
+        let mut assembly = Assembly::new(Timestamp::default());
+        source.look(&mut assembly, &|key, _| key.pid == own).unwrap();
+        let admits = |key: ProcessKey| key.pid == own;
+        let nobody = std::collections::BTreeSet::new();
+        let snapshot = assembly.finish(Timestamp::default(), 0, &Scope::default(), admits, &nobody);
+        assert_eq!((snapshot.unopened, snapshot.unreadable), (0, 0));
+        let tell =
+            |it: SocketFacts| (it.id, (format!("{} {}", it.local, it.remote), it.unread_bytes));
+        snapshot.sockets.into_iter().map(tell).collect()
+    }
+
+    #[test]
+    fn without_a_list_every_socket_is_asked() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        io::Write::write_all(&mut &client, &[0; 100]).unwrap();
+        let ends = |socket: &TcpStream| {
+            format!("{} {}", socket.local_addr().unwrap(), socket.peer_addr().unwrap())
+        };
+
+        for lists in [true, false] {
+            let seen: Vec<_> = seen(lists).into_values().collect();
+            assert!(seen.contains(&(ends(&client), 0)), "{lists}: {seen:?}");
+            assert!(seen.contains(&(ends(&server), 100)), "{lists}: {seen:?}");
+        }
+    }
 }

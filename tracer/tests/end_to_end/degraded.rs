@@ -2,7 +2,7 @@
 
 use std::{os::unix::process::CommandExt as _, process::Command};
 
-use crate::support::{Kind, Leak, NOBODY, Puppet, Report, Tracer, program_for_all};
+use crate::support::{Kind, Leak, NOBODY, Puppet, Report, Tracer, found, program_for_all};
 
 /// Whether the report says that it looked without kernel programs.
 fn is_degraded(report: &Report) -> bool {
@@ -57,8 +57,9 @@ fn all_network_namespaces_are_seen() {
 #[test]
 #[ignore = "needs root; cargo xtask test runs it where the host allows"]
 fn network_namespaces_that_may_not_be_entered_are_seen() {
+    let Some(setpriv) = found("setpriv", &["--version"]) else { return };
     let (inside, unread) = leak_inside();
-    let mut command = Command::new("setpriv");
+    let mut command = Command::new(setpriv);
     command.arg("--bounding-set=-sys_admin,-bpf").arg(env!("CARGO_BIN_EXE_tracer"));
     command.args(["audit", "--idle", "1s", "-o", "json"]);
 
@@ -75,8 +76,9 @@ fn network_namespaces_that_may_not_be_entered_are_seen() {
 #[test]
 #[ignore = "needs root; cargo xtask test runs it where the host allows"]
 fn a_kernel_without_type_information_is_no_obstacle() {
+    let Some(unshare) = found("unshare", &["--version"]) else { return };
     let leak = Leak::of(Kind::CloseWait { unread: 300 }, 23);
-    let mut command = Command::new("unshare");
+    let mut command = Command::new(unshare);
     let hide = "mount -t tmpfs none /sys/kernel/btf && exec \"$@\"";
     command.args(["--mount", "sh", "-c", hide, "sh", env!("CARGO_BIN_EXE_tracer")]);
     command.args(["audit", "--idle", "2s", "-o", "json", "--pid", &leak.pid().to_string()]);

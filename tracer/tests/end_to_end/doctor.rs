@@ -4,7 +4,7 @@ use std::{fs, os::unix::process::CommandExt as _, process::Command};
 
 use serde_json::Value;
 
-use crate::support::{NOBODY, Outcome, Tracer, command, program_for_all};
+use crate::support::{NOBODY, Outcome, Tracer, command, found, program_for_all};
 
 #[test]
 #[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
@@ -89,7 +89,8 @@ fn without_privilege_it_names_capabilities_and_settings() {
 #[test]
 #[ignore = "needs root; cargo xtask test runs it where the host allows"]
 fn where_nothing_works_it_says_so() {
-    let mut unshare = Command::new("unshare");
+    let Some(unshare) = found("unshare", &["--version"]) else { return };
+    let mut unshare = Command::new(unshare);
     unshare.args(["--pid", "--fork"]).arg(command("").get_program()).args(["doctor", "-o", "json"]);
 
     let outcome = Tracer::spawn(unshare).finish();

@@ -99,6 +99,16 @@ pub(super) fn look(pid: u32, fd: u32, inode: u64, netns: u32) -> io::Result<Opti
     }))
 }
 
+/// Whether descriptors can be copied here: one of this process's own can be.
+///
+/// # Errors
+/// The kernel is older than Linux 5.6, or forbids it.
+pub(super) fn check() -> io::Result<()> {
+    let file = std::fs::File::open("/proc/self/stat")?;
+    let fd = u32::try_from(file.as_raw_fd()).map_err(io::Error::other)?;
+    copy(std::process::id(), fd).map(drop)
+}
+
 fn copy(pid: u32, fd: u32) -> io::Result<Option<OwnedFd>> {
     let numbers = i32::try_from(pid).ok().and_then(Pid::from_raw).zip(i32::try_from(fd).ok());
     let Some((pid, fd)) = numbers else { return Ok(None) };
