@@ -441,7 +441,12 @@ pub(super) fn one_line(error: &(dyn Error + 'static)) -> String {
             parts.push(text);
         }
     }
-    parts.join(": ")
+    let text = parts.join(": ");
+    let is_denied = [libc::EACCES, libc::EPERM].into_iter().any(|it| has_number(error, it));
+    if is_denied && text.contains("perf_event_open") {
+        return format!("{text}{}", privileges::perf_setting());
+    }
+    text
 }
 
 /// Whether a line of the verifier's log says what is wrong, and is not one of the statistics at its

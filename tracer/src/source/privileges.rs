@@ -36,6 +36,14 @@ pub(crate) fn bpf_setting() -> String {
     setting.map_or_else(String::new, |setting| format!(" ({setting})"))
 }
 
+/// The same for events that `perf_event_open` makes.
+pub(super) fn perf_setting() -> String {
+    let setting = setting("kernel.perf_event_paranoid").unwrap_or_default();
+    format!(
+        " ({setting}; it takes CAP_PERFMON, and for uprobes CAP_SYS_ADMIN too from Linux 6.17 on)"
+    )
+}
+
 /// What a run does after its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Needs {
