@@ -146,13 +146,13 @@ pub fn descriptor(
         tx_bytes: record.bytes_sent.saturating_sub(record.bytes_retransmitted),
         unread_bytes: sequences.unread_bytes,
         unsent_bytes: sequences.unsent_bytes,
-        fin_received: sequences.fin_received,
+        fin_received: Some(sequences.fin_received),
         drained: sequences.drained,
         read_sequence: record.copied_seq,
         write_sequence: record.write_seq,
         last_sent_at: data_at(record.last_sent_jiffies),
         last_received_at: data_at(record.last_received_jiffies),
-        last_segment_at: Timestamp::from_ms(record.last_segment_us / 1_000).min(at),
+        last_segment_at: Some(Timestamp::from_ms(record.last_segment_us / 1_000).min(at)),
         last_ack_at: if record.last_ack_jiffies == 0 {
             // Repaired into ESTABLISHED (`TCP_REPAIR`), and silent since.
             None
@@ -166,7 +166,7 @@ pub fn descriptor(
         backoff: record.backoff.into(),
         timer: Timer::from_kernel(record.timer),
         peer_window: record.peer_window,
-        pending_error: record.error,
+        pending_error: Some(record.error != 0),
         opened_actively: sequences.opened_actively,
     }))
 }

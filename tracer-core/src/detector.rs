@@ -41,6 +41,8 @@ pub struct Detector {
     snapshots: u64,
     sockets: u64,
     undecodable: u64,
+    unreadable: u64,
+    unopened: u64,
     not_judged: BTreeMap<String, u64>,
     /// The connections whose readers were asked for and not answered yet.
     asked: BTreeMap<ProcessKey, Vec<ConnectionId>>,
@@ -66,6 +68,8 @@ impl Detector {
             snapshots: 0,
             sockets: 0,
             undecodable: 0,
+            unreadable: 0,
+            unopened: 0,
             not_judged: BTreeMap::new(),
             asked: BTreeMap::new(),
             unanswered: 0,
@@ -115,6 +119,8 @@ impl Detector {
         self.unhealed = false;
         self.sockets = u64::try_from(snapshot.sockets.len()).unwrap_or(u64::MAX);
         self.undecodable = snapshot.undecodable;
+        self.unreadable = snapshot.unreadable;
+        self.unopened = snapshot.unopened;
         self.not_judged.clone_from(&snapshot.not_judged);
         let suspended_ns = self.host.suspended_ns;
         let holders = core::mem::take(&mut snapshot.holders);

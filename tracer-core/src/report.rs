@@ -202,7 +202,7 @@ pub struct Coverage {
     pub table_full: u64,
     /// Responses on the latest pages of the ledgers for which there was no room.
     pub responses_full: u64,
-    /// Suspected processes that could not be read.
+    /// Suspected processes that could not be read, and those whose descriptors could not.
     pub processes_unreadable: u64,
     /// Descriptors of sockets that look like TCP and are not judged, by kind, at the latest
     /// snapshot.

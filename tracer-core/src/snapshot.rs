@@ -26,6 +26,11 @@ pub struct Snapshot {
     pub not_judged: BTreeMap<String, u64>,
     /// Records that could not be decoded: a torn read of a socket that was changing.
     pub undecodable: u64,
+    /// Processes in scope whose descriptors could not be read, for want of permission.
+    pub unreadable: u64,
+    /// Descriptors in scope of TCP sockets that are in no list of the kernel's and could not be
+    /// looked at: such as are dead, and those of network namespaces that may not be entered.
+    pub unopened: u64,
 }
 
 /// What one pass saw of one socket.
@@ -56,8 +61,9 @@ pub struct SocketFacts {
     pub unread_bytes: u64,
     /// Data written and not acknowledged, in bytes.
     pub unsent_bytes: u64,
-    /// The peer sent its FIN (`SOCK_DONE`).
-    pub fin_received: bool,
+    /// The peer sent its FIN (`SOCK_DONE`); `None` if that is not known, as of a dead socket where
+    /// the kernel's memory cannot be read.
+    pub fin_received: Option<bool>,
     /// The application has taken everything from the receive queue, the FIN if there is one.
     pub drained: bool,
     /// `tcp_sock.copied_seq`: moves when the application reads.
@@ -71,7 +77,8 @@ pub struct SocketFacts {
     /// Both are set at ESTABLISHED, so the earlier one bounds the age from below.
     pub last_received_at: Option<Timestamp>,
     /// The last segment of any kind, or timer (`tcp_mstamp`). Of a socket in CLOSE: when it died.
-    pub last_segment_at: Timestamp,
+    /// `None` where the kernel's memory cannot be read.
+    pub last_segment_at: Option<Timestamp>,
     /// When the last acknowledgement was processed (`tcp_sock.rcv_tstamp`), answers to keepalive
     /// and window probes included; `None` on a socket that was never connected. It says "the peer
     /// is alive", not "in use". Data that acknowledges nothing new does not always move it, and
@@ -101,8 +108,9 @@ pub struct SocketFacts {
     /// The receive window that the peer announced last, in bytes (`tcp_sock.snd_wnd`): data sent
     /// and not acknowledged takes from it.
     pub peer_window: u32,
-    /// The error that the application has not been told (`sk_err`, an errno), 0 if none.
-    pub pending_error: u32,
+    /// There is an error that the application has not been told (`sk_err`); `None` if that is not
+    /// known.
+    pub pending_error: Option<bool>,
     /// The sequence arithmetic of who opened it, where it is conclusive: see `decode`.
     pub opened_actively: Option<bool>,
 }

@@ -3,6 +3,7 @@
 mod bodies;
 mod call_sites;
 mod decoding;
+mod degraded;
 mod ebbing;
 mod healthy;
 mod inheritance;

@@ -173,13 +173,16 @@ impl Tracked {
         if let (None, Some(actively)) = (self.direction, facts.opened_actively) {
             self.direction = Some(if actively { Direction::Outbound } else { Direction::Inbound });
         }
-        self.told =
-            facts.fin_received && (self.told || previous.is_some_and(|old| ends(old, &facts)));
+        let may_have_ended = facts.fin_received != Some(false);
+        self.told = may_have_ended && (self.told || previous.is_some_and(|old| ends(old, &facts)));
         // A socket can be connected again, so what is over is forgotten.
         let closed = || since_last_data(&facts, previous);
-        self.peer_closed = facts.fin_received.then(|| self.peer_closed.unwrap_or_else(closed));
-        // Nothing restarts the clock of a dead socket, so its last segment is its death.
-        let died = || Interval::exact(facts.last_segment_at);
+        self.peer_closed = match facts.fin_received {
+            Some(true) => Some(self.peer_closed.unwrap_or_else(closed)),
+            Some(false) => None,
+            None => self.peer_closed,
+        };
+        let died = || death(&facts, previous);
         let is_dead = facts.state == TcpState::Closed && facts.last_received_at.is_some();
         self.died = is_dead.then(|| self.died.unwrap_or_else(died));
         if read || wrote {
@@ -228,15 +231,33 @@ impl Tracked {
 /// it when exactly that is read, and the application is none the wiser.
 const fn ends(old: &SocketFacts, new: &SocketFacts) -> bool {
     let nothing_else_to_read = old.unread_bytes == 0 && old.rx_bytes == new.rx_bytes;
-    let had_ended = old.fin_received && old.drained;
-    nothing_else_to_read && !had_ended && new.fin_received && new.drained
+    let had_ended = has_fin(old) && old.drained;
+    nothing_else_to_read && !had_ended && has_fin(new) && new.drained
+}
+
+/// The peer's FIN is known to have come.
+const fn has_fin(facts: &SocketFacts) -> bool {
+    matches!(facts.fin_received, Some(true))
+}
+
+/// When a dead socket died: nothing restarts its clock, so with the last segment. Where that is not
+/// known, it was after anything else that is known of its life.
+fn death(facts: &SocketFacts, previous: Option<&SocketFacts>) -> Interval {
+    let unseen = || {
+        let seen_alive = previous.filter(|old| old.state != TcpState::Closed).map(|old| old.at);
+        let lived = [seen_alive, facts.last_sent_at, facts.last_received_at, facts.last_ack_at];
+        let earliest = lived.into_iter().max().flatten().unwrap_or_default().min(facts.at);
+        Interval { earliest, latest: facts.at }
+    };
+    facts.last_segment_at.map_or_else(unseen, Interval::exact)
 }
 
 /// The FIN came after the last data, and after the last snapshot that did not show it; and it
-/// was a segment. A keepalive answer is one too, so the interval may be wide.
+/// was a segment, and acknowledged something. A keepalive answer does so too, so the interval may be
+/// wide.
 fn since_last_data(facts: &SocketFacts, previous: Option<&SocketFacts>) -> Interval {
-    let seen_open = previous.filter(|old| !old.fin_received).map(|old| old.at);
-    let latest = facts.last_segment_at;
+    let seen_open = previous.filter(|old| !has_fin(old)).map(|old| old.at);
+    let latest = facts.last_segment_at.or(facts.last_ack_at).unwrap_or(facts.at);
     let earliest = seen_open.max(facts.last_received_at).unwrap_or_default().min(latest);
     Interval { earliest, latest }
 }

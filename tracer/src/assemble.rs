@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry};
 use tracer_common::SocketRecord;
 use tracer_core::{
     Comm, ConnectionId, Holder, ProcessKey, Snapshot, SocketFacts, TcpState, Timestamp,
-    decode::{self, Descriptor, KernelConstants},
+    decode::{self, DecodeError, Descriptor, KernelConstants},
 };
 
 use crate::scope::Scope;
@@ -16,13 +16,25 @@ pub(crate) struct Assembly {
     snapshot: Snapshot,
     places: HashMap<ConnectionId, usize>,
     /// Descriptors by process, name and kind.
-    not_judged: BTreeMap<((ProcessKey, Comm), String), u64>,
+    not_judged: BTreeMap<(Who, String), u64>,
+    /// Processes whose descriptors could not be read.
+    unreadable: Vec<Who>,
+    /// Who holds a descriptor of a socket that could not be looked at.
+    unopened: Vec<Who>,
 }
+
+type Who = (ProcessKey, Comm);
 
 impl Assembly {
     pub(crate) fn new(started_at: Timestamp) -> Self {
         let snapshot = Snapshot { started_at, ..Snapshot::default() };
-        Self { snapshot, places: HashMap::new(), not_judged: BTreeMap::new() }
+        Self {
+            snapshot,
+            places: HashMap::new(),
+            not_judged: BTreeMap::new(),
+            unreadable: Vec::new(),
+            unopened: Vec::new(),
+        }
     }
 
     /// Takes in one descriptor. A socket has as many owners as descriptors refer to it.
@@ -31,19 +43,40 @@ impl Assembly {
             Ok(Descriptor::Tcp(facts)) => self.add_facts(facts),
             Ok(Descriptor::NotJudged(kind)) => {
                 let key = ProcessKey { start_time_ns: record.start_time_ns, pid: record.pid };
-                let owner = (key, Comm::from_kernel(&record.comm));
-                *self.not_judged.entry((owner, kind)).or_default() += 1;
+                self.add_not_judged(key, &Comm::from_kernel(&record.comm), &kind);
             }
             Err(error) => {
-                log::debug!("descriptor {} of process {}: {error}", record.fd, record.pid);
-                self.snapshot.undecodable += 1;
+                log::debug!("descriptor {} of process {}", record.fd, record.pid);
+                self.add_undecodable(&error);
             }
         }
     }
 
+    /// Counts a descriptor of a socket that passes for TCP and is not.
+    pub(crate) fn add_not_judged(&mut self, key: ProcessKey, comm: &Comm, kind: &str) {
+        let owner = (key, comm.clone());
+        *self.not_judged.entry((owner, kind.to_owned())).or_default() += 1;
+    }
+
+    /// Counts a process whose descriptors could not be read.
+    pub(crate) fn add_unreadable(&mut self, key: ProcessKey, comm: Comm) {
+        self.unreadable.push((key, comm));
+    }
+
+    /// Counts a descriptor of a TCP socket that could not be looked at.
+    pub(crate) fn add_unopened(&mut self, key: ProcessKey, comm: &Comm) {
+        self.unopened.push((key, comm.clone()));
+    }
+
+    /// Counts a socket of which something impossible was told.
+    pub(crate) fn add_undecodable(&mut self, error: &DecodeError) {
+        log::debug!("a socket: {error}");
+        self.snapshot.undecodable += 1;
+    }
+
     /// All that one pass shows is dated by when it began: that is never later than when it was so,
     /// and what does not change from one look to the next differs in nothing else.
-    fn add_facts(&mut self, facts: SocketFacts) {
+    pub(crate) fn add_facts(&mut self, facts: SocketFacts) {
         let mut facts = SocketFacts { at: self.snapshot.started_at, ..facts };
         match self.places.entry(facts.id) {
             Entry::Vacant(place) => {
@@ -98,6 +131,10 @@ impl Assembly {
                 *snapshot.not_judged.entry(kind).or_default() += count;
             }
         }
+        let in_scope =
+            |whose: &[Who]| whose.iter().filter(|(key, comm)| in_scope(*key, comm)).count() as u64;
+        snapshot.unreadable = in_scope(&self.unreadable);
+        snapshot.unopened = in_scope(&self.unopened);
         snapshot
     }
 }

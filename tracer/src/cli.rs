@@ -39,6 +39,9 @@ Examples:
 
 Exit codes: 0 nothing leaked, 1 leaks found, 2 could not run, 3 nothing found but not all was seen.";
 
+const DOCTOR_EXIT_CODES: &str =
+    "Exit codes: 0 everything works, 3 it works with less, 2 it cannot work.";
+
 const DIFF_EXIT_CODES: &str = "\
 Leaks are the same by process name, destination, kind and function; pids and lines may differ.
 
@@ -78,8 +81,9 @@ pub(crate) enum Command {
     /// Compare two recordings or audits (JSON): which leaks are new, which are gone.
     #[command(after_help = DIFF_EXIT_CODES)]
     Diff(Diff),
-    /// Say what this host allows, and what each lack costs.
-    Doctor,
+    /// Say what this host allows, what each lack costs, and what to do about it.
+    #[command(after_help = DOCTOR_EXIT_CODES)]
+    Doctor(Doctor),
     /// Trace a leaking program of our own, to see what it looks like.
     Demo(Demo),
     /// Write the manual pages and shell completions.
@@ -161,6 +165,35 @@ struct Looks {
     /// `application package NAME` below a line `[go]` takes one back
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     call_sites: Option<PathBuf>,
+    /// Look in this way only; for tests
+    #[arg(long, hide = true)]
+    source: Option<Source>,
+}
+
+/// Ways to look at sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Source {
+    /// The kernel programs.
+    Kernel,
+    /// `sock_diag`, `/proc` and copies of descriptors.
+    SockDiag,
+}
+
+/// How to show what the host allows.
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Format of the standard output
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    pub(crate) output: DoctorOutput,
+}
+
+/// Formats of that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DoctorOutput {
+    /// For people.
+    Table,
+    /// One document.
+    Json,
 }
 
 /// How long the demo is to run, and how to show it.
@@ -243,6 +276,8 @@ pub(crate) struct Plan {
     pub(crate) fail_on: Confidence,
     pub(crate) cmdline: bool,
     pub(crate) verbose: bool,
+    /// Look in this way only.
+    pub(crate) source: Option<Source>,
     /// Hang on the kernel in this way only.
     pub(crate) rung: Option<Family>,
 }
@@ -303,6 +338,7 @@ impl Watch {
             fail_on: thresholds.fail_on().unwrap_or(Confidence::Likely),
             cmdline: appearance.cmdline,
             verbose: appearance.showing.verbose,
+            source: looks.source,
             rung: None,
         }
     }
@@ -336,6 +372,7 @@ impl Demo {
             fail_on: Confidence::Likely,
             cmdline: self.appearance.cmdline,
             verbose: self.appearance.showing.verbose,
+            source: None,
             rung: None,
         };
         (plan, self.appearance.showing.form(false))

@@ -74,7 +74,7 @@ fn run(cli: Cli) -> Result<u8> {
             replay::run(&replay)
         }
         Some(Command::Diff(arguments)) => diff::run(&arguments),
-        Some(Command::Doctor) => doctor::run(cli.rung),
+        Some(Command::Doctor(arguments)) => doctor::run(&arguments, cli.rung),
         Some(Command::Demo(demo)) => demo::run(&demo, cli.rung),
         Some(Command::Packaging { directory }) => {
             packaging::write(&directory)?;

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use tracer_common::SocketRecord;
 use tracer_core::{
     ConnectionId, HostFacts, Input, Loss, ProcessKey, Question, Snapshot, decode,
@@ -15,7 +15,7 @@ use tracer_core::{
 
 use crate::{
     assemble::Assembly,
-    cli::{Follow, Plan},
+    cli::{Follow, Plan, Source},
     clock,
     family::Family,
     go::GoPrograms,
@@ -26,7 +26,9 @@ use crate::{
     source::{
         jiffies::{self, SteadyClock},
         kernel::{Kernel, KernelOptions},
+        privileges::{self, Needs},
         ring_buffer::{EventRing, LogRing},
+        sock_diag::{self, SockDiag},
     },
     symbols::{Rules, Symbols},
 };
@@ -38,9 +40,27 @@ const EVENTS_MAX: usize = 65_536;
 /// so that none is missed that becomes so before the next look.
 const LEDGER_PART: u64 = 2;
 
+/// What a run looks at sockets with.
+#[expect(clippy::large_enum_variant, reason = "there is one of it, and the large one as a rule")]
+enum Sight {
+    /// The kernel programs.
+    Kernel(Kernel),
+    /// What the kernel tells without them.
+    SockDiag(SockDiag),
+}
+
+impl Sight {
+    const fn kernel(&mut self) -> Option<&mut Kernel> {
+        match self {
+            Self::Kernel(kernel) => Some(kernel),
+            Self::SockDiag(_) => None,
+        }
+    }
+}
+
 /// The probes, the iterator and `/proc`, for one run.
 pub(crate) struct Observer {
-    kernel: Kernel,
+    sight: Sight,
     events: Option<EventRing>,
     log: Option<LogRing>,
     scope: Scope,
@@ -96,8 +116,10 @@ impl Observer {
             ring_bytes: None,
             rung: plan.rung,
         };
+        let (sight, lack) = open(options, plan.source)?;
+        let is_followed = is_followed && lack.is_none();
         let mut observer = Self {
-            kernel: Kernel::load(options)?,
+            sight,
             events: None,
             log: None,
             scope: plan.scope.clone(),
@@ -114,10 +136,18 @@ impl Observer {
             loss: Loss::default(),
             told: Loss::default(),
         };
-        observer.log = observer.kernel.take_log()?;
+        observer.log = match observer.sight.kernel() {
+            Some(kernel) => kernel.take_log()?,
+            None => None,
+        };
         observer.follow_processes()?;
         let mut host = observer.host(attach)?;
         host.notes.extend(limits.map(str::to_owned));
+        if let Some(lack) = lack {
+            log::warn!("no kernel programs: {lack}");
+            host.probes.push(format!("snapshot: sock_diag ({lack})"));
+            host.notes.extend(sock_diag::costs(&lack));
+        }
         if plan.follow == Follow::InVain {
             host.notes.push(
                 "responses of Go programs are not followed: the run ends before one could be out \
@@ -135,9 +165,24 @@ impl Observer {
             let notes = vec!["one look: whether anything moves was not watched".to_owned()];
             return Ok(HostFacts { started_at, suspended_ns, probes: Vec::new(), notes });
         }
-        let probes = self.kernel.attach().iter().map(ToString::to_string).collect();
-        self.events = Some(self.kernel.take_events()?);
+        let mut probes = Vec::new();
+        if let Some(kernel) = self.sight.kernel() {
+            probes.extend(kernel.attach().iter().map(ToString::to_string));
+            self.events = Some(kernel.take_events()?);
+        }
         Ok(HostFacts { started_at, suspended_ns, probes, notes: Vec::new() })
+    }
+
+    /// Gives up what later looks do not need. `makes_files` if somebody else will make files.
+    ///
+    /// # Errors
+    /// The kernel refused.
+    pub(crate) fn give_up_privileges(&self, makes_files: bool) -> Result<()> {
+        privileges::give_up_all_but(Needs {
+            programs: matches!(self.sight, Sight::Kernel(_)),
+            uprobes: self.ledgers.is_some(),
+            files: makes_files,
+        })
     }
 
     /// Waits until events should be fetched, or the kernel side has something to log.
@@ -181,7 +226,10 @@ impl Observer {
     /// What was lost in total, if that has changed.
     fn losses(&mut self) -> Option<Input> {
         let mut total = self.loss;
-        match self.kernel.losses() {
+        let Some(kernel) = self.sight.kernel() else {
+            return self.told_anew(total);
+        };
+        match kernel.losses() {
             Ok(kernel) => {
                 total.ring_full += kernel.ring_full;
                 total.map_full += kernel.map_full;
@@ -195,6 +243,10 @@ impl Observer {
                 total.unreadable += 1;
             }
         }
+        self.told_anew(total)
+    }
+
+    fn told_anew(&mut self, total: Loss) -> Option<Input> {
         (total != self.told).then(|| {
             self.told = total;
             Input::Loss(total)
@@ -207,12 +259,10 @@ impl Observer {
     /// The kernel refused.
     pub(crate) fn snapshot(&mut self) -> Result<Snapshot> {
         self.follow_processes()?;
-        let mut snapshot = self.pass()?;
-        if snapshot.is_none() {
-            self.clock = Some(SteadyClock::new(self.measure_jiffies()?));
-            snapshot = self.pass()?;
-        }
-        let snapshot = snapshot.context("the kernel's clock makes no sense: try again")?;
+        let snapshot = match &self.sight {
+            Sight::Kernel(_) => self.iterate()?,
+            Sight::SockDiag(_) => self.list()?,
+        };
         self.follow(&snapshot);
         if self.ledgers.is_some() {
             self.holders = snapshot.holders.iter().map(|holder| holder.key).collect();
@@ -220,9 +270,41 @@ impl Observer {
         Ok(snapshot)
     }
 
+    /// A pass of the iterator.
+    fn iterate(&mut self) -> Result<Snapshot> {
+        let mut snapshot = self.pass()?;
+        if snapshot.is_none() {
+            self.clock = Some(SteadyClock::new(self.measure_jiffies()?));
+            snapshot = self.pass()?;
+        }
+        snapshot.context("the kernel's clock makes no sense: try again")
+    }
+
+    /// A pass without kernel programs.
+    fn list(&mut self) -> Result<Snapshot> {
+        let Self { sight: Sight::SockDiag(sock_diag), scope, family, followed, .. } = self else {
+            bail!("the kernel programs look by themselves");
+        };
+        let mut assembly = Assembly::new(clock::now());
+        let is_member = |key: ProcessKey| {
+            let path = scope.cgroup.as_ref();
+            path.is_none_or(|path| processes::is_in_cgroup(key.pid, path))
+        };
+        let is_named = |key| family.as_ref().is_none_or(|family| family.contains(key));
+        sock_diag.look(&mut assembly, &|key, comm| {
+            scope.admits_name(comm) && is_named(key) && is_member(key)
+        })?;
+        let admits = |key| is_named(key) && is_member(key);
+        Ok(assembly.finish(clock::now(), 0, scope, admits, followed))
+    }
+
     /// One pass; `None` if the rate of the kernel's coarse clock does not follow from it.
     fn pass(&mut self) -> Result<Option<Snapshot>> {
-        let Self { kernel, scope, family, followed, clock: steady, .. } = self;
+        let Self { sight: Sight::Kernel(kernel), scope, family, followed, clock: steady, .. } =
+            self
+        else {
+            bail!("there are no kernel programs");
+        };
         let fin_flag = kernel.layout().done_flag;
         let mut assembly = Assembly::new(clock::now());
         let mut unknown = false;
@@ -253,7 +335,8 @@ impl Observer {
     fn measure_jiffies(&mut self) -> Result<u32> {
         let mut reading = || -> Result<Option<(u64, u64)>> {
             let mut first = None;
-            self.kernel.walk(&mut |record| {
+            let kernel = self.sight.kernel().context("there are no kernel programs")?;
+            kernel.walk(&mut |record| {
                 first.get_or_insert((record.jiffies, record.at_ns));
             })?;
             Ok(first)
@@ -273,9 +356,11 @@ impl Observer {
             return;
         }
         let open: BTreeSet<ConnectionId> = snapshot.sockets.iter().map(|facts| facts.id).collect();
-        if self.only_tracked {
+        if self.only_tracked
+            && let Some(kernel) = self.sight.kernel()
+        {
             for id in open.difference(&self.followed) {
-                if let Err(error) = self.kernel.track(id.0) {
+                if let Err(error) = kernel.track(id.0) {
                     log::debug!("socket {id} cannot be followed: {error:#}");
                     self.loss.map_full += 1;
                 }
@@ -283,7 +368,7 @@ impl Observer {
             // The kernel side forgets a socket that is destroyed, but not one that was destroyed
             // before it was told of it.
             for id in self.followed.difference(&open) {
-                self.kernel.untrack(id.0);
+                kernel.untrack(id.0);
             }
         }
         self.followed = open;
@@ -293,21 +378,25 @@ impl Observer {
     fn follow_processes(&mut self) -> Result<()> {
         let Some(family) = &mut self.family else { return Ok(()) };
         family.refresh();
-        if self.only_tracked {
-            self.kernel.set_pids(&family.pids())?;
+        if self.only_tracked
+            && let Some(kernel) = self.sight.kernel()
+        {
+            kernel.set_pids(&family.pids())?;
         }
         Ok(())
     }
 
     /// What the Go programs that are followed have handed out and not got back, as of now.
     pub(crate) fn ledgers(&mut self) -> Vec<Input> {
-        let Some(ledgers) = &mut self.ledgers else { return Vec::new() };
+        let (Some(ledgers), Some(kernel)) = (&mut self.ledgers, self.sight.kernel()) else {
+            return Vec::new();
+        };
         let named = self.family.as_ref().map(Family::members);
         let holders = self.holders.iter();
         let wanted = named.cloned().unwrap_or_else(|| {
             holders.map(|key| (key.pid, key.start_time_ns / processes::TICK_NS)).collect()
         });
-        ledgers.look(&mut self.kernel, &mut self.programs, &wanted, &self.holders)
+        ledgers.look(kernel, &mut self.programs, &wanted, &self.holders)
     }
 
     /// Why there is nothing more to see: the user named processes, and neither they nor their
@@ -322,7 +411,7 @@ impl Observer {
         match question {
             Question::Process(key) => processes::answer(*key, self.with_cmdline),
             Question::CallSite(process, stack) => {
-                let kept = self.kernel.stack(*stack);
+                let kept = self.sight.kernel().and_then(|kernel| kernel.stack(*stack));
                 let programs = &mut self.programs;
                 self.symbols.answer(programs, *process, *stack, kept.as_ref())
             }
@@ -333,6 +422,23 @@ impl Observer {
     /// A snapshot failed: that is a loss like others.
     pub(crate) fn note_failed_snapshot(&mut self) {
         self.loss.snapshots_failed += 1;
+    }
+}
+
+/// The best that this host allows, and why it is not the kernel programs, if it is not. `only` is
+/// the one that is to be had, if any.
+fn open(options: KernelOptions, only: Option<Source>) -> Result<(Sight, Option<String>)> {
+    let why = match only {
+        Some(Source::SockDiag) => "asked for by --source".to_owned(),
+        _ => match Kernel::load(options) {
+            Ok(kernel) => return Ok((Sight::Kernel(kernel), None)),
+            Err(error) if only.is_some() => return Err(error),
+            Err(error) => format!("{error:#}"),
+        },
+    };
+    match SockDiag::open() {
+        Ok(sock_diag) => Ok((Sight::SockDiag(sock_diag), Some(why))),
+        Err(error) => bail!("{why}; {error:#}"),
     }
 }
 

@@ -12,7 +12,7 @@ use procfs::{
     FromRead as _, ProcError, ProcResult, ProcessCGroup,
     process::{LimitValue, ProcState, Process, Stat, Task, all_processes},
 };
-use tracer_core::{Input, ProcessFacts, ProcessKey};
+use tracer_core::{Comm, Input, ProcessFacts, ProcessKey};
 
 /// Clock ticks a second in `/proc/PID/stat`: `USER_HZ`, 100 on every architecture of Linux that
 /// has eBPF.
@@ -20,6 +20,8 @@ pub(crate) const TICK_NS: u64 = 10_000_000;
 
 /// `PF_FORKNOEXEC` of `include/linux/sched.h`, in the flags of `/proc/PID/stat`.
 const FORKED_ONLY: u32 = 0x40;
+/// `PF_KTHREAD`, there too.
+const KERNEL_THREAD: u32 = 0x0020_0000;
 
 /// The answer to a question about a process; `None` if it is gone.
 pub(crate) fn answer(key: ProcessKey, with_cmdline: bool) -> Option<Input> {
@@ -60,6 +62,15 @@ fn facts(key: ProcessKey, with_cmdline: bool) -> ProcResult<Option<ProcessFacts>
             || cgroups.iter().any(is_frozen),
         has_executed: Some(stat.flags & FORKED_ONLY == 0),
     }))
+}
+
+/// A process that may have descriptors, and its name; `None` if it has ended, or is a thread of the
+/// kernel's.
+pub(crate) fn holder(pid: u32) -> Option<(ProcessKey, Comm)> {
+    let stat = Stat::from_read(read(pid, "stat").ok()?.as_bytes()).ok()?;
+    let is_over = stat.state().is_ok_and(|it| matches!(it, ProcState::Zombie | ProcState::Dead));
+    let key = ProcessKey { start_time_ns: stat.starttime.saturating_mul(TICK_NS), pid };
+    (!is_over && stat.flags & KERNEL_THREAD == 0).then_some((key, Comm(stat.comm)))
 }
 
 /// How many descriptors a process has open.

@@ -72,6 +72,8 @@ impl Session {
         let record =
             |(tape, head): (Tape, Head)| Recorder::create(&tape.path, tape.max_bytes, head);
         let recorder = tape.map(record).transpose()?;
+        // A recording that has to stay small is moved to a new file from time to time.
+        observer.give_up_privileges(recorder.is_some())?;
         let mut judge = Judge::new(plan.options, recorder);
         judge.handle(host);
         let idle = Duration::from_millis(plan.options.idle_ms);

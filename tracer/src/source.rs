@@ -11,6 +11,7 @@ pub(crate) mod offsets;
 pub(crate) mod privileges;
 pub(crate) mod ring_buffer;
 pub(crate) mod snapshot;
+pub(crate) mod sock_diag;
 pub(crate) mod stacks;
 
 mod map_batch;

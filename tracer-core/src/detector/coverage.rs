@@ -8,6 +8,7 @@ use crate::Coverage;
 impl Detector {
     pub(super) fn coverage(&self) -> Coverage {
         let unreadable = u64::try_from(self.processes.unreadable.len()).unwrap_or(u64::MAX);
+        let unreadable = unreadable.saturating_add(self.unreadable);
         let mut notes = self.host.notes.clone();
         let mut note = |count: u64, what: &str| {
             if count > 0 {
@@ -42,6 +43,14 @@ impl Detector {
         );
         note(self.standing.forgotten, "findings that were taken back are no longer listed");
         note(self.undecodable, "sockets changed while they were read and were left out");
+        note(
+            self.unreadable,
+            "processes' descriptors could not be read, so their connections were not judged: that takes root, or CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH",
+        );
+        note(
+            self.unopened,
+            "descriptors of TCP sockets that the kernel does not list, as of dead ones, could not be looked at",
+        );
         notes.extend(self.processes.reasons());
         Coverage {
             complete: !self.unhealed
@@ -50,6 +59,7 @@ impl Detector {
                 && responses_full == 0
                 && self.loss.ledger_full == 0
                 && self.undecodable == 0
+                && self.unopened == 0
                 && unreadable == 0,
             loss: self.loss,
             table_full: self.table.full,

@@ -109,7 +109,7 @@ fn has_begun(sighting: &Sighting<'_>) -> bool {
     let since = sighting.responses().map(|response| response.since).max().unwrap_or_default();
     // By the coarse clock it may seem to have come a little before.
     let received = sighting.facts.last_received_at.unwrap_or_default();
-    sighting.facts.fin_received || received >= since.before_ms(JIFFIES_MARGIN_MS)
+    sighting.facts.fin_received == Some(true) || received >= since.before_ms(JIFFIES_MARGIN_MS)
 }
 
 /// For T there has been something to read, be it the end: whoever waited for it would have been
@@ -118,9 +118,9 @@ fn is_lying(sighting: &Sighting<'_>) -> bool {
     let (facts, tracked) = (sighting.facts, sighting.tracked);
     let lying_ms = if facts.unread_bytes > 0 {
         sighting.now.ms_since(tracked.unread_since)
-    } else if facts.pending_error != 0 {
+    } else if facts.pending_error == Some(true) {
         tracked.died.map_or(0, |died| sighting.now.ms_since(died.latest))
-    } else if facts.fin_received && !facts.drained {
+    } else if facts.fin_received == Some(true) && !facts.drained {
         sighting.peer_closed_ms().0
     } else {
         0

@@ -21,7 +21,7 @@ fn claims(sighting: &Sighting<'_>) -> bool {
 }
 
 fn moment(sighting: &Sighting<'_>) -> Interval {
-    sighting.tracked.died.unwrap_or(Interval::exact(sighting.facts.last_segment_at))
+    sighting.tracked.died.unwrap_or(Interval::exact(sighting.facts.at))
 }
 
 fn dead_ms(sighting: &Sighting<'_>) -> u64 {
@@ -31,7 +31,8 @@ fn dead_ms(sighting: &Sighting<'_>) -> u64 {
 /// The application was given the end of the stream, or the error of the reset.
 fn told(sighting: &Sighting<'_>) -> bool {
     let facts = sighting.facts;
-    let nothing_pending = facts.pending_error == 0 && (!facts.fin_received || facts.drained);
+    let no_end_pending = facts.drained || facts.fin_received == Some(false);
+    let nothing_pending = facts.pending_error == Some(false) && no_end_pending;
     sighting.tracked.told || nothing_pending
 }
 
@@ -62,8 +63,10 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     } else {
         (Verdict::StalePool, Confidence::Info)
     };
+    let is_exact = |member: &Sighting<'_>| moment(member) == Interval::exact(moment(member).latest);
+    let at_least = if claimed.count_where(is_exact) == count { "" } else { "at least " };
     let mut evidence = vec![format!(
-        "{} dead for {} with the descriptor still open; ss does not show them",
+        "{} dead for {at_least}{} with the descriptor still open; ss does not show them",
         wording::sockets(count),
         wording::range(claimed.range_ms(dead_ms)),
     )];

@@ -14,7 +14,7 @@ pub(super) const RULE: Rule = Rule::new(claims, moment, assess);
 
 fn claims(sighting: &Sighting<'_>) -> bool {
     let facts = sighting.facts;
-    let arrived = facts.rx_bytes > 0 || facts.fin_received;
+    let arrived = facts.rx_bytes > 0 || facts.fin_received == Some(true);
     sighting.direction == Direction::Inbound
         && matches!(facts.state, TcpState::Established | TcpState::CloseWait)
         && arrived
@@ -60,7 +60,7 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
         _ => Confidence::Possible,
     };
     let unread: u64 = claimed.members.iter().map(|member| member.facts.unread_bytes).sum();
-    let closed = claimed.count_where(|member| member.facts.fin_received);
+    let closed = claimed.count_where(|member| member.facts.fin_received == Some(true));
     let mut evidence = vec![format!(
         "{} accepted, {unread} bytes arrived, and not one was ever read for {}",
         wording::sockets(count),

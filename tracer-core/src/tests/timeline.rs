@@ -10,6 +10,8 @@
 //!                                                       each `stall` is one answer that says: none
 //!                                                       (`stall-in-flight`: while data is on its way)
 //! 9s lose                                              events are lost until `found`
+//! 0s degrade                                           no probes, and from now on snapshots by
+//!                                                      sock_diag: less is known
 //! 9s share a1 pid=11                                   another process holds it too
 //! 9s share a1 pid=11 forked=9s fd=20                   one that came into being then, as fd 20
 //! 9s spawn pid=11                                      a process that has not called exec
@@ -198,6 +200,7 @@ impl Player {
         self.world.now = Timestamp::from_ms(START_MS + at_ms);
         match (line.verb, name) {
             ("lose", _) => self.world.losing = true,
+            ("degrade", _) => self.world.degraded = true,
             ("found", _) => self.world.losing = false,
             ("stop", _) => drop(self.stopped.insert(line.number("pid"))),
             ("mute", _) => drop(self.muted.insert(line.number("pid"))),

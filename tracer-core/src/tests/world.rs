@@ -23,6 +23,8 @@ pub(super) struct World {
     pub(super) sockets: BTreeMap<String, SocketFacts>,
     pub(super) outbox: Vec<Input>,
     pub(super) losing: bool,
+    /// There are no probes, and snapshots without the kernel's memory.
+    pub(super) degraded: bool,
     /// What a look into its process says of a connection.
     pub(super) readers: BTreeMap<ConnectionId, ReaderFacts>,
     /// What Go programs have in their ledgers.
@@ -72,13 +74,13 @@ impl World {
             tx_bytes: 0,
             unread_bytes: 0,
             unsent_bytes: 0,
-            fin_received: false,
+            fin_received: Some(false),
             drained: true,
             read_sequence: 1,
             write_sequence: 1,
             last_sent_at: Some(self.now),
             last_received_at: Some(self.now),
-            last_segment_at: self.now,
+            last_segment_at: Some(self.now),
             last_ack_at: Some(self.now),
             data_segments_sent: 0,
             data_segments_received: 0,
@@ -87,7 +89,7 @@ impl World {
             backoff: 0,
             timer: Timer::None,
             peer_window: WINDOW_BYTES,
-            pending_error: 0,
+            pending_error: Some(false),
             opened_actively: Some(outbound),
         };
         let actor = Some(Actor {
@@ -156,16 +158,17 @@ impl World {
             socket.unread_bytes += bytes;
             socket.data_segments_received += 1;
             socket.drained = false;
-            (socket.last_received_at, socket.last_segment_at) = (Some(now), now);
+            (socket.last_received_at, socket.last_segment_at) = (Some(now), Some(now));
         }
     }
 
     /// The application reads everything, the end of the stream included.
     pub(super) fn read(&mut self, name: &str) {
         if let Some(socket) = self.sockets.get_mut(name) {
-            let taken = socket.unread_bytes + u64::from(socket.fin_received && !socket.drained);
+            let taken = socket.unread_bytes
+                + u64::from(socket.fin_received == Some(true) && !socket.drained);
             socket.read_sequence += u32::try_from(taken).unwrap();
-            (socket.unread_bytes, socket.drained, socket.pending_error) = (0, true, 0);
+            (socket.unread_bytes, socket.drained, socket.pending_error) = (0, true, Some(false));
         }
     }
 
@@ -198,7 +201,7 @@ impl World {
             socket.data_segments_sent += count.saturating_sub(socket.retransmits);
             (socket.retransmits, socket.backoff, socket.timer) = (count, count, Timer::Retransmit);
             // Data that is sent again is data sent, for the kernel's stamp.
-            (socket.last_sent_at, socket.last_segment_at) = (Some(now), now);
+            (socket.last_sent_at, socket.last_segment_at) = (Some(now), Some(now));
         }
     }
 
@@ -238,7 +241,7 @@ impl World {
     pub(super) fn probe_unanswered(&mut self, name: &str, count: u32) {
         let now = self.now;
         if let Some(socket) = self.sockets.get_mut(name) {
-            (socket.unanswered_probes, socket.last_segment_at) = (count, now);
+            (socket.unanswered_probes, socket.last_segment_at) = (count, Some(now));
         }
     }
 
@@ -246,7 +249,7 @@ impl World {
         let now = self.now;
         if let Some(socket) = self.sockets.get_mut(name) {
             socket.state = TcpState::CloseWait;
-            (socket.fin_received, socket.drained) = (true, false);
+            (socket.fin_received, socket.drained) = (Some(true), false);
             acknowledge(socket, now);
             let facts = socket.clone();
             let (from, to) = (TcpState::Established, TcpState::CloseWait);
@@ -258,7 +261,7 @@ impl World {
         let now = self.now;
         if let Some(socket) = self.sockets.get_mut(name) {
             let from = core::mem::replace(&mut socket.state, TcpState::Closed);
-            (socket.pending_error, socket.last_segment_at) = (104, now);
+            (socket.pending_error, socket.last_segment_at) = (Some(true), Some(now));
             socket.timer = Timer::None;
             let facts = socket.clone();
             self.tell(&facts, Happening::Entered { from, to: TcpState::Closed });
@@ -270,9 +273,9 @@ impl World {
         let now = self.now;
         if let Some(socket) = self.sockets.get_mut(name) {
             socket.state = TcpState::Established;
-            (socket.fin_received, socket.drained, socket.unread_bytes) = (false, true, 0);
+            (socket.fin_received, socket.drained, socket.unread_bytes) = (Some(false), true, 0);
             (socket.last_sent_at, socket.last_received_at) = (Some(now), Some(now));
-            (socket.rx_bytes, socket.pending_error) = (0, 0);
+            (socket.rx_bytes, socket.pending_error) = (0, Some(false));
             (socket.data_segments_sent, socket.data_segments_received) = (0, 0);
             (socket.retransmits, socket.backoff, socket.timer) = (0, 0, Timer::None);
             acknowledge(socket, now);
@@ -298,6 +301,12 @@ impl World {
         let mut sockets: Vec<SocketFacts> = self.sockets.values().cloned().collect();
         for socket in &mut sockets {
             socket.at = self.now;
+            if self.degraded {
+                let is_dead = socket.state == TcpState::Closed;
+                socket.last_segment_at = None;
+                socket.fin_received = socket.fin_received.filter(|_| !is_dead);
+                socket.pending_error = socket.pending_error.filter(|_| is_dead);
+            }
         }
         sockets.retain(|socket| !socket.owners.is_empty());
         let holders = Holder::of(&sockets);
@@ -307,6 +316,9 @@ impl World {
     }
 
     fn tell(&mut self, facts: &SocketFacts, happening: Happening) {
+        if self.degraded {
+            return;
+        }
         if self.losing {
             self.loss.ring_full += 1;
             self.outbox.push(Input::Loss(self.loss));
@@ -325,7 +337,7 @@ impl World {
 
 /// The peer answers.
 fn acknowledge(socket: &mut SocketFacts, now: Timestamp) {
-    (socket.last_ack_at, socket.last_segment_at) = (Some(now), now);
+    (socket.last_ack_at, socket.last_segment_at) = (Some(now), Some(now));
     socket.unanswered_probes = 0;
 }
 

@@ -125,6 +125,8 @@ impl Coder {
             listeners: changed(&self.listeners, &snapshot.listeners),
             not_judged: changed(&self.not_judged, &snapshot.not_judged),
             undecodable: snapshot.undecodable,
+            unreadable: snapshot.unreadable,
+            unopened: snapshot.unopened,
         }));
         self.holders.clone_from(&snapshot.holders);
         self.listeners.clone_from(&snapshot.listeners);
@@ -219,6 +221,8 @@ impl Coder {
             listeners: self.listeners.clone(),
             not_judged: self.not_judged.clone(),
             undecodable: entry.undecodable,
+            unreadable: entry.unreadable,
+            unopened: entry.unopened,
         };
         self.note_snapshot(sockets);
         Ok(snapshot)

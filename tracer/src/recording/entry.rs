@@ -60,6 +60,8 @@ pub(super) struct SnapshotEntry {
     pub(super) listeners: Option<BTreeSet<(u32, u16)>>,
     pub(super) not_judged: Option<BTreeMap<String, u64>>,
     pub(super) undecodable: u64,
+    pub(super) unreadable: u64,
+    pub(super) unopened: u64,
 }
 
 /// What a look for readers said, in terms of what the one before said of that process.

@@ -3,6 +3,7 @@
 
 mod document;
 
+use serde::Serialize;
 use tracer_core::Report;
 
 use super::{Context, escape};
@@ -33,7 +34,15 @@ pub(crate) fn line(report: &Report, context: &Context) -> serde_json::Result<Str
 /// # Errors
 /// As [`document()`].
 pub(crate) fn difference(difference: &Difference) -> serde_json::Result<String> {
-    serde_json::to_string_pretty(difference).map(finish)
+    pretty(difference)
+}
+
+/// Anything else, as one indented document.
+///
+/// # Errors
+/// As [`document()`].
+pub(crate) fn pretty(value: &impl Serialize) -> serde_json::Result<String> {
+    serde_json::to_string_pretty(value).map(finish)
 }
 
 fn finish(serialized: String) -> String {

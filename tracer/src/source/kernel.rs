@@ -120,7 +120,8 @@ impl Kernel {
     pub(crate) fn load(options: KernelOptions) -> anyhow::Result<Self> {
         if !privileges::may_load_programs() {
             bail!(
-                "loading kernel programs needs root, or CAP_BPF and CAP_PERFMON: run it with sudo"
+                "loading kernel programs needs root, or CAP_BPF and CAP_PERFMON{}: run it with sudo",
+                privileges::bpf_setting()
             );
         }
         let layout = kernel_layout()?;
@@ -384,7 +385,8 @@ fn explain(error: &(dyn Error + 'static)) -> anyhow::Error {
     if is_permission_denied(error) {
         return anyhow!(
             "the kernel does not let this process load programs, which needs CAP_BPF and \
-             CAP_PERFMON on the host, not in a container of its own user namespace: {}",
+             CAP_PERFMON on the host, not in a container of its own user namespace{}: {}",
+            privileges::bpf_setting(),
             one_line(error)
         );
     }
@@ -439,7 +441,12 @@ pub(super) fn one_line(error: &(dyn Error + 'static)) -> String {
             parts.push(text);
         }
     }
-    parts.join(": ")
+    let text = parts.join(": ");
+    let is_denied = [libc::EACCES, libc::EPERM].into_iter().any(|it| has_number(error, it));
+    if is_denied && text.contains("perf_event_open") {
+        return format!("{text}{}", privileges::perf_setting());
+    }
+    text
 }
 
 /// Whether a line of the verifier's log says what is wrong, and is not one of the statistics at its

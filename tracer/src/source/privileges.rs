@@ -1,28 +1,109 @@
-//! What this process is allowed to do.
+//! What this process is allowed to do, and what it gives up.
 
 use std::fs;
 
-/// Numbers of `include/uapi/linux/capability.h`.
-const CAP_SYS_ADMIN: u32 = 21;
-const CAP_PERFMON: u32 = 38;
-const CAP_BPF: u32 = 39;
+use anyhow::{Context as _, Result};
+use caps::{CapSet, Capability, CapsHashSet};
+
+/// Whether this process has a capability. True if that cannot be found out: the kernel has the last
+/// word anyway.
+pub(crate) fn has(capability: Capability) -> bool {
+    caps::has_cap(None, CapSet::Effective, capability).unwrap_or(true)
+}
 
 /// Whether this process has the capabilities that loading takes: `CAP_SYS_ADMIN`, or both `CAP_BPF`
-/// and `CAP_PERFMON`. True if that cannot be found out: the kernel has the last word anyway.
+/// and `CAP_PERFMON`.
 pub(crate) fn may_load_programs() -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    effective_capabilities(&status).is_none_or(suffice)
+    suffice(has)
 }
 
-/// The bit set after `CapEff:` in `/proc/PID/status`.
-fn effective_capabilities(status: &str) -> Option<u64> {
-    let hexadecimal = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
-    u64::from_str_radix(hexadecimal.trim(), 16).ok()
+fn suffice(has: impl Fn(Capability) -> bool) -> bool {
+    has(Capability::CAP_SYS_ADMIN) || (has(Capability::CAP_BPF) && has(Capability::CAP_PERFMON))
 }
 
-fn suffice(capabilities: u64) -> bool {
-    let has = |number: u32| capabilities >> number & 1 == 1;
-    has(CAP_SYS_ADMIN) || (has(CAP_BPF) && has(CAP_PERFMON))
+/// The value of a setting in `/proc/sys`, as in `kernel.perf_event_paranoid = 2`; `None` if the
+/// kernel does not have it.
+pub(crate) fn setting(name: &str) -> Option<String> {
+    let path = format!("/proc/sys/{}", name.replace('.', "/"));
+    let value = fs::read_to_string(path).ok()?;
+    Some(format!("{name} = {}", value.trim()))
+}
+
+/// What stands against loading kernel programs, with the setting that decides for others: ` (NAME =
+/// VALUE)`, or nothing.
+pub(crate) fn bpf_setting() -> String {
+    let setting = setting("kernel.unprivileged_bpf_disabled");
+    setting.map_or_else(String::new, |setting| format!(" ({setting})"))
+}
+
+/// The same for events that `perf_event_open` makes.
+pub(super) fn perf_setting() -> String {
+    let setting = setting("kernel.perf_event_paranoid").unwrap_or_default();
+    format!(
+        " ({setting}; it takes CAP_PERFMON, and for uprobes CAP_SYS_ADMIN too from Linux 6.17 on)"
+    )
+}
+
+/// What a run does after its start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Needs {
+    /// It has kernel programs.
+    pub(crate) programs: bool,
+    /// It hooks further functions of further programs as it goes.
+    pub(crate) uprobes: bool,
+    /// It makes files beside those that it has open.
+    pub(crate) files: bool,
+}
+
+impl Needs {
+    /// The capabilities for that, of those that the process `has`.
+    fn capabilities(self, has: impl Fn(Capability) -> bool) -> CapsHashSet {
+        // `/proc/PID` and the memory of other users' processes.
+        let mut wanted = CapsHashSet::from([
+            Capability::CAP_SYS_PTRACE,
+            Capability::CAP_DAC_READ_SEARCH,
+            // `/proc/PID/map_files`: the file of a program that was deleted or is in a container.
+            Capability::CAP_CHECKPOINT_RESTORE,
+        ]);
+        if self.programs {
+            wanted.insert(Capability::CAP_BPF);
+        } else {
+            // To enter other network namespaces.
+            wanted.insert(Capability::CAP_SYS_ADMIN);
+        }
+        if self.uprobes {
+            // Linux 6.17, and earlier ones that were mended since, ask for the second one.
+            wanted.extend([Capability::CAP_PERFMON, Capability::CAP_SYS_ADMIN]);
+        }
+        if self.files {
+            wanted.insert(Capability::CAP_DAC_OVERRIDE);
+        }
+        // It stands in for these where they were not given.
+        let stands_in = [Capability::CAP_BPF, Capability::CAP_PERFMON];
+        if stands_in.into_iter().any(|it| wanted.contains(&it) && !has(it)) {
+            wanted.insert(Capability::CAP_SYS_ADMIN);
+        }
+        wanted.retain(|capability| has(*capability));
+        wanted
+    }
+}
+
+/// Gives up, for good, all capabilities but those that are needed from here on. It has to be done
+/// before there is another thread.
+///
+/// # Errors
+/// The kernel refused.
+pub(crate) fn give_up_all_but(needs: Needs) -> Result<()> {
+    let kept = needs.capabilities(has);
+    log::debug!("kept of all capabilities: {kept:?}");
+    let give_up = || {
+        // Kernels before 4.3 have none.
+        let _ = caps::clear(None, CapSet::Ambient);
+        caps::clear(None, CapSet::Inheritable)?;
+        caps::set(None, CapSet::Effective, &kept)?;
+        caps::set(None, CapSet::Permitted, &kept)
+    };
+    give_up().context("cannot give up privileges that are not needed")
 }
 
 #[cfg(test)]
@@ -31,13 +112,35 @@ mod tests {
 
     #[test]
     fn root_or_both_capabilities_suffice() {
-        let capabilities = |set: &str| {
-            effective_capabilities(&format!("Name:\tx\nCapPrm:\t0\nCapEff:\t{set}\nCapBnd:\t0\n"))
+        use Capability::{CAP_BPF, CAP_PERFMON, CAP_SYS_ADMIN, CAP_SYS_PTRACE};
+        let with = |set: &[Capability]| suffice(|capability| set.contains(&capability));
+        assert!(with(&[CAP_SYS_ADMIN]));
+        assert!(with(&[CAP_BPF, CAP_PERFMON]));
+        assert!(!with(&[CAP_BPF]));
+        assert!(!with(&[CAP_PERFMON, CAP_SYS_PTRACE]));
+        assert!(!with(&[]));
+    }
+
+    #[test]
+    fn what_is_kept_is_what_is_needed_and_there() {
+        use Capability::{
+            CAP_BPF, CAP_CHECKPOINT_RESTORE, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_PERFMON,
+            CAP_SYS_ADMIN, CAP_SYS_PTRACE,
         };
-        assert!(capabilities("000001fffeffffff").is_some_and(suffice));
-        assert!(capabilities("000000c000000000").is_some_and(suffice));
-        assert!(!capabilities("0000008000000000").is_some_and(suffice));
-        assert!(!capabilities("0000000000000000").is_some_and(suffice));
-        assert_eq!(capabilities("not a number"), None);
+        let all = |_| true;
+        let look = [CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_CHECKPOINT_RESTORE];
+        let and = |more: &[Capability]| look.iter().chain(more).copied().collect::<CapsHashSet>();
+        let needs = Needs { programs: true, uprobes: false, files: false };
+        assert_eq!(needs.capabilities(all), and(&[CAP_BPF]));
+        let more = Needs { uprobes: true, files: true, ..needs };
+        assert_eq!(
+            more.capabilities(all),
+            and(&[CAP_BPF, CAP_PERFMON, CAP_SYS_ADMIN, CAP_DAC_OVERRIDE])
+        );
+        let none = Needs { programs: false, ..needs };
+        assert_eq!(none.capabilities(all), and(&[CAP_SYS_ADMIN]));
+        let old = |capability| capability == CAP_SYS_ADMIN;
+        assert_eq!(needs.capabilities(old), [CAP_SYS_ADMIN].into());
+        assert_eq!(more.capabilities(|_| false), CapsHashSet::default());
     }
 }

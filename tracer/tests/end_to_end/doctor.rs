@@ -1,6 +1,10 @@
 //! What the host allows.
 
-use crate::support::Tracer;
+use std::{fs, os::unix::process::CommandExt as _, process::Command};
+
+use serde_json::Value;
+
+use crate::support::{NOBODY, Outcome, Tracer, command, found, program_for_all};
 
 #[test]
 #[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
@@ -12,4 +16,85 @@ fn every_hook_is_named() {
         assert!(outcome.stdout.contains(hook), "{hook} is not in {}", outcome.stdout);
     }
     assert!(!outcome.stdout.contains('\x1b'), "{:?}", outcome.stdout);
+}
+
+/// The checks of the document, if it is sound.
+fn checks(outcome: &Outcome) -> Vec<Value> {
+    let document: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let health = match outcome.code {
+        0 => "full",
+        3 => "degraded",
+        2 => "unusable",
+        other => panic!("exit code {other}: {outcome:?}"),
+    };
+    assert_eq!(document["health"], health, "{document}");
+    let checks = document["checks"].as_array().unwrap();
+    for check in checks {
+        let is_well = check["health"] == "full";
+        assert_eq!(check["remedy"].is_null(), is_well, "{check}");
+    }
+    checks.clone()
+}
+
+fn check(checks: &[Value], subject: &str) -> Value {
+    let found = checks.iter().find(|check| check["subject"] == subject);
+    found.unwrap_or_else(|| panic!("{subject} is not in {checks:?}")).clone()
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn scripts_can_read_which_rung_each_hook_has_and_why_no_higher_one() {
+    let checks = checks(&Tracer::run("doctor -o json"));
+
+    let state = check(&checks, "inet_sock_set_state");
+    assert!(state["rung"].is_string(), "{state}");
+    for hook in ["inet_sock_set_state", "tcp_destroy_sock", "accept", "accept4"] {
+        for higher in check(&checks, hook)["higher_rungs"].as_array().unwrap() {
+            assert_ne!(higher["reason"], "", "{higher}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs root, to be another user; cargo xtask test runs it where the host allows"]
+fn without_privilege_it_names_capabilities_and_settings() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = Command::new(program_for_all(directory.path()));
+    command.args(["doctor", "-o", "json"]).gid(NOBODY).uid(NOBODY);
+
+    let outcome = Tracer::spawn(command).finish();
+
+    assert_eq!(outcome.code, 3, "{outcome:?}");
+    let checks = checks(&outcome);
+    for subject in ["CAP_BPF, CAP_PERFMON", "CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH", "snapshot"] {
+        let check = check(&checks, subject);
+        assert_eq!(check["health"], "degraded", "{check}");
+        assert!(check["costs"].is_string(), "{check}");
+    }
+    for (subject, setting) in [
+        ("unprivileged_bpf", "unprivileged_bpf_disabled"),
+        ("perf_event_paranoid", "perf_event_paranoid"),
+        ("kptr_restrict", "kptr_restrict"),
+    ] {
+        let Ok(value) = fs::read_to_string(format!("/proc/sys/kernel/{setting}")) else {
+            continue;
+        };
+        let said = check(&checks, subject)["found"].to_string();
+        let expected = format!("kernel.{setting} = {}", value.trim());
+        assert!(said.contains(&expected), "{expected} is not in {said}");
+    }
+}
+
+/// In a pid namespace that has the host's `/proc`, nothing that it says is about the right process.
+#[test]
+#[ignore = "needs root; cargo xtask test runs it where the host allows"]
+fn where_nothing_works_it_says_so() {
+    let Some(unshare) = found("unshare", &["--version"]) else { return };
+    let mut unshare = Command::new(unshare);
+    unshare.args(["--pid", "--fork"]).arg(command("").get_program()).args(["doctor", "-o", "json"]);
+
+    let outcome = Tracer::spawn(unshare).finish();
+
+    assert_eq!(outcome.code, 2, "{outcome:?}");
+    assert_eq!(check(&checks(&outcome), "processes")["health"], "unusable");
 }

@@ -55,7 +55,7 @@ fn without_privilege_it_says_what_it_needs() {
     let program = program_for_all(directory.path());
     for arguments in ["audit", "--for=1s"] {
         let mut command = Command::new(&program);
-        command.arg(arguments);
+        command.args([arguments, "--source=kernel"]);
         // SAFETY: geteuid touches no memory.
         if unsafe { libc::geteuid() } == 0 {
             command.gid(NOBODY).uid(NOBODY);

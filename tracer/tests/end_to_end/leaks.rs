@@ -9,7 +9,14 @@ const COUNT: usize = 23;
 fn check_audit(kind: Kind) {
     let leak = Leak::of(kind, COUNT);
 
-    let outcome = Tracer::run(&format!("audit --pid {} --idle 2s -o json", leak.pid()));
+    check_audit_of(&leak, "");
+    check_audit_of(&leak, "--source sock-diag");
+}
+
+/// An audit with these arguments finds it.
+#[track_caller]
+fn check_audit_of(leak: &Leak, arguments: &str) {
+    let outcome = Tracer::run(&format!("audit --pid {} --idle 2s -o json {arguments}", leak.pid()));
 
     assert_eq!(outcome.code, 1, "{outcome:?}");
     leak.assert_reported_by(&outcome.report());
@@ -17,8 +24,15 @@ fn check_audit(kind: Kind) {
 
 #[track_caller]
 fn check_live(kind: Kind) {
+    check_live_by(kind, "");
+    check_live_by(kind, "--source sock-diag");
+}
+
+/// A live run with these arguments finds it.
+#[track_caller]
+fn check_live_by(kind: Kind, arguments: &str) {
     let mut leak = Leak::prepare(kind);
-    let mut tracer = Tracer::start(&format!("--pid {} --idle 2s -o json", leak.pid()));
+    let mut tracer = Tracer::start(&format!("--pid {} --idle 2s -o json {arguments}", leak.pid()));
     tracer.wait_until_it_looks();
 
     leak.grow(COUNT);
@@ -50,7 +64,7 @@ fn audit_finds_connections_with_unread_responses() {
 #[test]
 #[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn audit_finds_ghosts() {
-    check_audit(Kind::Ghost);
+    check_audit_of(&Leak::of(Kind::Ghost, COUNT), "");
 }
 
 #[test]

@@ -116,15 +116,18 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
     let listeners = proptest::collection::btree_set((0..2_u32, 0..2_u16), 0..3);
     let not_judged = proptest::collection::btree_map(text(), any::<u64>(), 0..3);
     let sockets = vec(socket(), 0..8);
-    (moment(), moment(), sockets, vec(holder, 0..4), listeners, not_judged, 0..2_u64).prop_map(
-        |(started_at, ended_at, sockets, holders, listeners, not_judged, undecodable)| Snapshot {
+    let counts = (0..2_u64, 0..2_u64, 0..2_u64);
+    (moment(), moment(), sockets, vec(holder, 0..4), listeners, not_judged, counts).prop_map(
+        |(started_at, ended_at, sockets, holders, listeners, not_judged, counts)| Snapshot {
             started_at,
             ended_at,
             sockets,
             holders,
             listeners,
             not_judged,
-            undecodable,
+            undecodable: counts.0,
+            unreadable: counts.1,
+            unopened: counts.2,
         },
     )
 }
@@ -134,13 +137,13 @@ fn socket() -> impl Strategy<Value = SocketFacts> {
     let owner =
         owner.prop_map(|(key, fd, comm, in_scope)| Owner { key, fd, comm: Comm(comm), in_scope });
     let who = (id(), 0..2_u64, moment(), state(), end(), end(), vec(owner, 0..3));
-    let moments = (option::of(moment()), option::of(moment()), moment(), option::of(moment()));
-    let numbers = proptest::array::uniform14(0..2_u32);
-    let flags = (any::<bool>(), any::<bool>(), option::of(any::<bool>()), 0..4_u8);
+    let moments = proptest::array::uniform4(option::of(moment()));
+    let numbers = proptest::array::uniform13(0..2_u32);
+    let flags = (proptest::array::uniform3(option::of(any::<bool>())), any::<bool>(), 0..4_u8);
     (who, moments, numbers, flags).prop_map(|(who, moments, numbers, flags)| {
         let (id, inode, at, state, local, remote, owners) = who;
-        let (last_sent_at, last_received_at, last_segment_at, last_ack_at) = moments;
-        let (fin_received, drained, opened_actively, timer) = flags;
+        let [last_sent_at, last_received_at, last_segment_at, last_ack_at] = moments;
+        let ([fin_received, pending_error, opened_actively], drained, timer) = flags;
         SocketFacts {
             id,
             inode,
@@ -169,7 +172,7 @@ fn socket() -> impl Strategy<Value = SocketFacts> {
             backoff: numbers[11],
             timer: Timer::from_kernel(timer),
             peer_window: numbers[12],
-            pending_error: numbers[13],
+            pending_error,
             opened_actively,
         }
     })

@@ -81,7 +81,7 @@ fn what_is_no_recording_or_a_newer_one_is_said() {
     newer[8] += 1;
     fs::write(place.path(), newer).unwrap();
     let error = Recording::open(&place.path()).err().unwrap().to_string();
-    assert!(error.contains("by a newer tracer, in format 2; this one reads format 1"), "{error}");
+    assert!(error.contains("by a newer tracer, in format 3; this one reads format 2"), "{error}");
 }
 
 #[test]

@@ -61,13 +61,13 @@ fn socket(number: u64, noise: &mut Noise) -> SocketFacts {
         tx_bytes: noise.below(10_000),
         unread_bytes: 0,
         unsent_bytes: 0,
-        fin_received: false,
+        fin_received: Some(false),
         drained: true,
         read_sequence: u32::try_from(noise.below(1 << 31)).unwrap(),
         write_sequence: u32::try_from(noise.below(1 << 31)).unwrap(),
         last_sent_at: Some(used_at),
         last_received_at: Some(used_at),
-        last_segment_at: used_at,
+        last_segment_at: Some(used_at),
         last_ack_at: Some(used_at),
         data_segments_sent: 3,
         data_segments_received: 4,
@@ -76,7 +76,7 @@ fn socket(number: u64, noise: &mut Noise) -> SocketFacts {
         backoff: 0,
         timer: Timer::None,
         peer_window: 65_160,
-        pending_error: 0,
+        pending_error: Some(false),
         opened_actively: Some(true),
     }
 }
@@ -108,13 +108,14 @@ fn short_lived(id: u64, at_ns: u64, noise: &mut Noise) -> [Event; 4] {
 /// Keepalive probes were answered, fifteen seconds after those before, as Go has it by default.
 fn keep_alive(idle: &mut [SocketFacts], now: Timestamp, noise: &mut Noise) {
     for facts in idle {
-        let due_ns = facts.last_segment_at.as_ns() + (15_000 + noise.below(8)) * 1_000_000;
+        let due_ns = facts.last_segment_at.unwrap_or_default().as_ns()
+            + (15_000 + noise.below(8)) * 1_000_000;
         if due_ns <= now.as_ns() {
             // Where it was not kept alive before, it begins at some time.
             let is_first = now.as_ns() - due_ns > 1_000_000_000;
             let seen_ns =
                 if is_first { now.as_ns() - noise.below(15_000) * 1_000_000 } else { due_ns };
-            facts.last_segment_at = Timestamp::from_ns(seen_ns);
+            facts.last_segment_at = Some(Timestamp::from_ns(seen_ns));
             facts.last_ack_at = Some(Timestamp::from_ns(seen_ns / 4_000_000 * 4_000_000));
         }
     }

@@ -1,0 +1,98 @@
+//! What is said where the kernel's memory cannot be read.
+
+use expect_test::expect;
+
+use super::check;
+
+#[test]
+fn a_close_wait_leak_is_dated_by_the_last_acknowledgement() {
+    check(
+        "
+        0s degrade
+        1s open a1..a23 every=5s pid=10
+        6s peer-closes a1..a23 every=5s
+        240s snapshot
+        240s report
+        ",
+        &expect![[r#"
+            [4m]
+              #1 close-wait likely: p10[10] outbound 10.0.0.1:443 x23, oldest >3m 59s, stood 0s ~+13.2/min
+                 the peer closed 23 sockets 2m 4s to 3m 59s ago and nothing was sent since
+                 they were closed at 8 separate times over 1m 40s: rising
+                 a pool with a connection for each thread looks the same while it ebbs
+        "#]],
+    );
+}
+
+#[test]
+fn when_a_ghost_died_is_known_by_watching() {
+    check(
+        "
+        0s degrade
+        1s open a1..a23 every=5s pid=10
+        200s peer-resets a1..a23
+        300s snapshot
+        300s report
+        363s snapshot
+        363s report
+        ",
+        &expect![[r#"
+            [5m] nothing
+            [6m 3s]
+              #1 ghost possible: p10[10] outbound 10.0.0.1:443 x23, oldest >6m 2s, stood 0s +0.0/min
+                 23 sockets dead for at least 1m 3s with the descriptor still open; ss does not show them
+                 they may all have died at one time, as by a restart
+                 the process has not noticed on any of 23: it never looked again
+        "#]],
+    );
+}
+
+#[test]
+fn ghosts_that_are_seen_to_die_one_after_the_other_are_a_leak() {
+    check(
+        "
+        0s degrade
+        1s open a1..a23 every=1s pid=10
+        50s snapshot
+        60s peer-resets a1..a8
+        70s snapshot
+        95s snapshot
+        100s peer-resets a9..a15
+        105s snapshot
+        145s snapshot
+        150s peer-resets a16..a23
+        160s snapshot
+        230s snapshot
+        230s report
+        ",
+        &expect![[r#"
+            [3m 50s]
+              #1 ghost certain: p10[10] outbound 10.0.0.1:443 x23, oldest >3m 49s, stood 1m 25s +0.0/min
+                 23 sockets dead for at least 1m 10s to 2m 40s with the descriptor still open; ss does not show them
+                 they died at 3 separate times over 1m 15s: rising
+                 the process has not noticed on any of 23: it never looked again
+        "#]],
+    );
+}
+
+#[test]
+fn what_the_process_was_told_of_a_ghost_is_known_if_nothing_is_pending() {
+    check(
+        "
+        0s degrade
+        1s open a1..a6 pid=10
+        20s peer-resets a1..a6
+        21s read a1..a6
+        30s snapshot
+        100s snapshot
+        100s report
+        ",
+        &expect![[r#"
+            [1m 40s]
+              #1 ghost certain: p10[10] outbound 10.0.0.1:443 x6, oldest >1m 39s, stood 0s +0.0/min
+                 6 sockets dead for at least 1m 10s with the descriptor still open; ss does not show them
+                 they may all have died at one time, as by a restart
+                 the process was told on 6 of 6 and closed none
+        "#]],
+    );
+}

@@ -1,0 +1,53 @@
+//! Other network namespaces: a socket of `sock_diag` belongs to the one in which it was made.
+
+use std::{
+    fs::{self, File},
+    io,
+    os::{fd::AsFd as _, unix::fs::MetadataExt as _},
+    thread,
+};
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+/// Inode number of the network namespace of this process.
+///
+/// # Errors
+/// `/proc` cannot be read.
+pub(super) fn own() -> io::Result<u32> {
+    number(&fs::metadata("/proc/self/ns/net")?)
+}
+
+/// Inode number of that of another process.
+///
+/// # Errors
+/// It has ended, or may not be looked at.
+pub(super) fn of(pid: u32) -> io::Result<u32> {
+    number(&fs::metadata(format!("/proc/{pid}/ns/net"))?)
+}
+
+fn number(metadata: &fs::Metadata) -> io::Result<u32> {
+    u32::try_from(metadata.ino()).map_err(io::Error::other)
+}
+
+/// Runs `work` on a thread of its own, which is in the network namespace of this process.
+///
+/// # Errors
+/// The namespace may not be entered, for want of `CAP_SYS_ADMIN`, or the process is in another one
+/// by now. `work` has not run then.
+pub(super) fn within<T: Send>(
+    pid: u32,
+    netns: u32,
+    work: impl FnOnce() -> T + Send,
+) -> io::Result<T> {
+    let file = File::open(format!("/proc/{pid}/ns/net"))?;
+    if number(&file.metadata()?)? != netns {
+        return Err(io::Error::other("the process has moved to another one"));
+    }
+    thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))?;
+            Ok(work())
+        });
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}

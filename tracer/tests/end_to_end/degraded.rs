@@ -1,0 +1,200 @@
+//! Without kernel programs: what is still found, and what the report says of the rest.
+
+use std::{os::unix::process::CommandExt as _, process::Command};
+
+use crate::support::{Kind, Leak, NOBODY, Puppet, Report, Tracer, found, program_for_all};
+
+/// Whether the report says that it looked without kernel programs.
+fn is_degraded(report: &Report) -> bool {
+    report.member("coverage")["probes"].to_string().contains("snapshot: sock_diag")
+}
+
+/// The sentence of the report's notes that contains the words.
+fn note(report: &Report, words: &str) -> Option<String> {
+    let notes = report.member("coverage")["notes"].as_array().unwrap().clone();
+    let texts = notes.iter().filter_map(|note| note.as_str().map(str::to_owned));
+    texts.into_iter().find(|text| text.contains(words))
+}
+
+/// A dead socket is in no list of the kernel's. When it died is not known, so they may all have died
+/// at one time.
+#[test]
+#[ignore = "needs root; cargo xtask test runs it where the host allows"]
+fn audit_shows_ghosts_and_where_they_led() {
+    let leak = Leak::of(Kind::Ghost, 23);
+
+    let arguments = format!("audit --pid {} --idle 2s -o json --source sock-diag", leak.pid());
+    let report = Tracer::run(&arguments).report();
+
+    let findings = report.findings_of(leak.pid());
+    assert_eq!(findings.len(), 1, "{report}");
+    assert_eq!(findings[0].text("verdict"), "ghost");
+    assert_eq!(findings[0].text("confidence"), "possible");
+    assert_eq!(findings[0].fds(), leak.fds);
+    assert_eq!(findings[0].text("remote"), format!("127.0.0.1:{}", leak.port()));
+    assert!(report.to_string().contains("dead for at least"), "{report}");
+    assert!(note(&report, "ghosts take a run").is_some(), "{report}");
+}
+
+#[test]
+#[ignore = "needs root; cargo xtask test runs it where the host allows"]
+fn all_network_namespaces_are_seen() {
+    let (mut inside, unread) = leak_inside();
+    let outside = Leak::of(Kind::Undrained, 5);
+
+    let report = Tracer::run("audit --idle 1s -o json --source sock-diag").report();
+
+    assert!(is_degraded(&report), "{report}");
+    outside.assert_reported_by(&report);
+    let finding = report.leak_of(inside.pid());
+    assert_eq!(finding.fds(), unread.iter().copied().collect());
+    assert_eq!(finding.number("netns"), inside.network());
+    assert_eq!(report.leak_of(outside.pid()).number("netns"), outside.leaker.network());
+    inside.close(&unread);
+}
+
+/// Descriptors are copied where the network namespace may not be entered.
+#[test]
+#[ignore = "needs root; cargo xtask test runs it where the host allows"]
+fn network_namespaces_that_may_not_be_entered_are_seen() {
+    let Some(setpriv) = found("setpriv", &["--version"]) else { return };
+    let (inside, unread) = leak_inside();
+    let mut command = Command::new(setpriv);
+    command.arg("--bounding-set=-sys_admin,-bpf").arg(env!("CARGO_BIN_EXE_tracer"));
+    command.args(["audit", "--idle", "1s", "-o", "json"]);
+
+    let report = Tracer::spawn(command).finish().report();
+
+    assert!(is_degraded(&report), "{report}");
+    let finding = report.leak_of(inside.pid());
+    assert_eq!(finding.fds(), unread.into_iter().collect());
+    assert_eq!(finding.number("unread_bytes"), 5 * 8192);
+    assert_eq!(finding.text("direction"), "outbound");
+    assert_eq!(finding.number("netns"), inside.network());
+}
+
+#[test]
+#[ignore = "needs root; cargo xtask test runs it where the host allows"]
+fn a_kernel_without_type_information_is_no_obstacle() {
+    let Some(unshare) = found("unshare", &["--version"]) else { return };
+    let leak = Leak::of(Kind::CloseWait { unread: 300 }, 23);
+    let mut command = Command::new(unshare);
+    let hide = "mount -t tmpfs none /sys/kernel/btf && exec \"$@\"";
+    command.args(["--mount", "sh", "-c", hide, "sh", env!("CARGO_BIN_EXE_tracer")]);
+    command.args(["audit", "--idle", "2s", "-o", "json", "--pid", &leak.pid().to_string()]);
+
+    let outcome = Tracer::spawn(command).finish();
+
+    assert_eq!(outcome.code, 1, "{outcome:?}");
+    let report = outcome.report();
+    assert!(is_degraded(&report), "{report}");
+    assert!(note(&report, "CONFIG_DEBUG_INFO_BTF").is_some(), "{report}");
+    leak.assert_reported_by(&report);
+}
+
+/// Connections within a network namespace of its own whose responses nobody reads.
+fn leak_inside() -> (Puppet, Vec<u32>) {
+    let mut inside = Puppet::start_in_own_network();
+    let listener = inside.listen();
+    let unread = inside.connect(listener, 5);
+    let accepted = inside.accept(listener, 5);
+    inside.send(&accepted, 8192);
+    inside.await_unread(&unread, 8192);
+    (inside, unread)
+}
+
+#[test]
+#[ignore = "needs root; cargo xtask test runs it where the host allows"]
+fn a_connection_held_by_a_fork_too_has_two_owners() {
+    let mut leak = Leak::of(Kind::Undrained, 5);
+    let child = leak.leaker.ask("fork")[0];
+
+    let report = Tracer::run("audit --idle 1s -o json --source sock-diag").report();
+
+    let finding = report.leak_of(leak.pid());
+    assert_eq!((finding.count(), finding.fds()), (5, leak.fds.clone()));
+    for connection in finding.connections() {
+        let fd = connection.fd();
+        assert_eq!(connection.owners(), [(leak.pid(), fd), (child, fd)].into());
+    }
+}
+
+#[test]
+#[ignore = "needs root; cargo xtask test runs it where the host allows"]
+fn both_ways_to_look_see_the_same() {
+    let (mut server, mut client) = (Puppet::start(), Puppet::start());
+    let listener = server.listen();
+    let opened = client.connect(listener, 3);
+    let accepted = server.accept(listener, 3);
+    client.send(&opened, 100);
+    server.receive(&accepted, 40);
+    // A close with bytes unread would be a reset.
+    server.receive(&accepted[..1], 60);
+    server.send(&accepted[..1], 300);
+    server.close(&accepted[..1]);
+    client.await_state(&opened[..1], "CLOSE_WAIT");
+    client.await_unread(&opened[..1], 300);
+
+    let of = |source: &str| {
+        let pids = [server.pid(), client.pid()];
+        let options = "--for 0s --all --fail-on certain -o json";
+        let arguments = format!("audit --pid {},{} {options} --source {source}", pids[0], pids[1]);
+        let report = Tracer::run(&arguments).report();
+        let mut seen = Vec::new();
+        for connection in pids.iter().flat_map(|pid| report.connections_of(*pid)) {
+            let words =
+                ["id", "state", "local", "remote"].map(|name| connection.text(name).to_owned());
+            let numbers = ["fd", "inode", "unread_bytes", "unsent_bytes", "rx_bytes", "tx_bytes"]
+                .map(|name| connection.number(name));
+            seen.push((words, numbers, connection.owners()));
+        }
+        seen.sort();
+        seen
+    };
+
+    let by_kernel = of("kernel");
+    assert_eq!(by_kernel.len(), 5, "{by_kernel:?}");
+    assert_eq!(of("sock-diag"), by_kernel);
+}
+
+/// The whole host as nobody: other users' processes are counted, not passed over.
+#[test]
+#[ignore = "needs root, to be another user than others; cargo xtask test runs it where it can"]
+fn without_privilege_it_says_that_it_sees_only_its_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = Command::new(program_for_all(directory.path()));
+    command.args(["audit", "--for", "0s", "-o", "json"]);
+    become_nobody(&mut command);
+
+    let outcome = Tracer::spawn(command).finish();
+
+    assert!([1, 3].contains(&outcome.code), "{outcome:?}");
+    let report = outcome.report();
+    assert!(is_degraded(&report), "{report}");
+    assert!(note(&report, "CAP_BPF and CAP_PERFMON").is_some(), "{report}");
+    assert!(note(&report, "CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH").is_some(), "{report}");
+    assert_eq!(report.member("coverage")["complete"], false, "{report}");
+}
+
+#[test]
+fn without_privilege_a_leak_of_its_own_is_found() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = Command::new(program_for_all(directory.path()));
+    command.args(["demo", "-o", "json"]);
+    become_nobody(&mut command);
+
+    let outcome = Tracer::spawn(command).finish();
+
+    assert_eq!(outcome.code, 1, "{outcome:?}");
+    let report = outcome.report();
+    assert!(is_degraded(&report), "{report}");
+    assert_eq!(report.any_leak().unwrap().text("verdict"), "undrained");
+    assert_eq!(report.member("coverage")["complete"], true, "{report}");
+}
+
+fn become_nobody(command: &mut Command) {
+    // SAFETY: geteuid touches no memory.
+    if unsafe { libc::geteuid() } == 0 {
+        command.gid(NOBODY).uid(NOBODY);
+    }
+}

@@ -1,0 +1,110 @@
+//! The capabilities that README states are enough, each is there for what README says, and none is
+//! kept that is not needed.
+
+use std::{fs, process::Command};
+
+use crate::support::{Kind, Leak, NOBODY, Report, Tracer, found, program_for_all};
+
+/// Enough for everything but uprobes and what is not mounted.
+const STATED: &str = "+bpf,+perfmon,+sys_ptrace,+dac_read_search";
+
+/// Bits of capability sets (`include/uapi/linux/capability.h`).
+const DAC_READ_SEARCH: u64 = 1 << 2;
+const SYS_PTRACE: u64 = 1 << 19;
+const SYS_ADMIN: u64 = 1 << 21;
+const PERFMON: u64 = 1 << 38;
+const BPF: u64 = 1 << 39;
+const CHECKPOINT_RESTORE: u64 = 1 << 40;
+
+/// An audit by `nobody` with these capabilities; `None` where that cannot be arranged.
+fn audit(capabilities: &str, leak: &Leak) -> Option<Report> {
+    let setpriv = found("setpriv", &["--version"])?;
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = Command::new(setpriv);
+    command.arg(format!("--reuid={NOBODY}")).arg(format!("--regid={NOBODY}"));
+    command.arg("--clear-groups");
+    command.arg(format!("--inh-caps={capabilities}"));
+    command.arg(format!("--ambient-caps={capabilities}"));
+    command.arg(program_for_all(directory.path()));
+    let pid = leak.pid().to_string();
+    command.args(["audit", "--idle", "1s", "-o", "json", "--pid", &pid]);
+    Some(Tracer::spawn(command).finish().report())
+}
+
+fn is_degraded(report: &Report) -> bool {
+    report.member("coverage")["probes"].to_string().contains("snapshot: sock_diag")
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn an_ordinary_user_with_the_stated_capabilities_sees_other_users_leaks() {
+    let leak = Leak::of(Kind::Undrained, 5);
+
+    let Some(report) = audit(STATED, &leak) else { return };
+
+    assert!(!is_degraded(&report), "{report}");
+    leak.assert_reported_by(&report);
+    assert!(!report.leak_of(leak.pid()).is_null("exe"), "{report}");
+    assert_eq!(report.member("coverage")["complete"], true, "{report}");
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn without_sys_ptrace_it_is_not_known_what_a_process_runs() {
+    let leak = Leak::of(Kind::Undrained, 5);
+
+    let Some(report) = audit("+bpf,+perfmon,+dac_read_search", &leak) else { return };
+
+    assert!(!is_degraded(&report), "{report}");
+    leak.assert_reported_by(&report);
+    assert!(report.leak_of(leak.pid()).is_null("exe"), "{report}");
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn without_bpf_or_perfmon_it_looks_without_kernel_programs() {
+    let leak = Leak::of(Kind::Undrained, 5);
+    for capabilities in
+        ["+perfmon,+sys_ptrace,+dac_read_search", "+bpf,+sys_ptrace,+dac_read_search"]
+    {
+        let Some(report) = audit(capabilities, &leak) else { return };
+
+        assert!(is_degraded(&report), "{capabilities}: {report}");
+        leak.assert_reported_by(&report);
+    }
+}
+
+#[test]
+#[ignore = "needs root; cargo xtask test runs it where the host allows"]
+fn without_dac_read_search_or_kernel_programs_nothing_of_others_is_seen() {
+    let leak = Leak::of(Kind::Undrained, 5);
+
+    let Some(report) = audit("+sys_ptrace", &leak) else { return };
+
+    assert!(report.findings_of(leak.pid()).is_empty(), "{report}");
+    assert_eq!(report.member("coverage")["complete"], false, "{report}");
+    assert_eq!(report.member("coverage")["processes_unreadable"], 1, "{report}");
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn what_is_not_needed_after_the_start_is_given_up() {
+    let leak = Leak::prepare(Kind::Undrained);
+    let looks = DAC_READ_SEARCH | SYS_PTRACE | CHECKPOINT_RESTORE;
+    for (arguments, allowed) in [
+        ("--no-uprobes", looks | BPF),
+        ("", looks | BPF | PERFMON | SYS_ADMIN),
+        ("--source sock-diag", looks | SYS_ADMIN),
+    ] {
+        let mut tracer = Tracer::start(&format!("--pid {} -o json {arguments}", leak.pid()));
+        tracer.wait_until_it_looks();
+
+        let status = fs::read_to_string(format!("/proc/{}/status", tracer.id())).unwrap();
+        for set in ["CapPrm:", "CapEff:", "CapInh:", "CapAmb:"] {
+            let value = status.lines().find_map(|line| line.strip_prefix(set)).unwrap();
+            let kept = u64::from_str_radix(value.trim(), 16).unwrap();
+            assert_eq!(kept & !allowed, 0, "{arguments}: {set} {kept:x}");
+        }
+        tracer.interrupt();
+    }
+}
