@@ -6,6 +6,8 @@ pub(crate) mod csv;
 mod escape;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub(crate) mod html;
+pub(crate) mod incident;
 pub(crate) mod json;
 mod quantity;
 pub(crate) mod table;
