@@ -57,7 +57,7 @@ fn standing(incident: &Incident<'_>, findings: &[&Finding]) -> Markup {
             who(it),
             html! { (grouped(it.count as u64)) },
             verdict(it.verdict, it.confidence),
-            html! { (incident.since(it)) },
+            in_words(&incident.since(it)),
             html! { (growth(it)) },
             line(it),
         ]
@@ -79,7 +79,12 @@ fn who(finding: &Finding) -> Markup {
 }
 
 fn verdict(verdict: Verdict, confidence: Confidence) -> Markup {
-    html! { (badge(confidence)) " " (verdict) }
+    html! { (badge(confidence)) " " span.whole { (verdict) } }
+}
+
+/// Text of which no word is broken, for dates break at their hyphens.
+fn in_words(text: &str) -> Markup {
+    html! { @for word in text.split(' ') { span.whole { (word) } " " } }
 }
 
 fn line(finding: &Finding) -> Markup {
@@ -112,7 +117,7 @@ pub(super) fn taken_back(incident: &Incident<'_>) -> Markup {
                     who(it),
                     html! { (grouped(it.peak_count as u64)) },
                     verdict(it.verdict, it.peak_confidence),
-                    html! { (incident.moment(ago)) },
+                    in_words(&incident.moment(ago)),
                     html! { (quantity::duration_ms(it.stood_ms)) },
                     line(it),
                 ]

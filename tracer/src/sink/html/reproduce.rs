@@ -24,8 +24,8 @@ pub(super) fn section(incident: &Incident<'_>) -> Markup {
             }
             p {
                 "A connection counts when it was silent for "
-                (quantity::duration_ms(options.idle_ms)) " (--idle); more than possible are "
-                (options.count_min) " alike (--min-count). All times are in UTC. Recorded by tracer "
+                (quantity::duration_ms(options.idle_ms)) " (--idle), and it takes "
+                (options.count_min) " alike to be more than possible (--min-count). All times are in UTC. Recorded by tracer "
                 (visible(&from.recorder)) " on " (visible(&incident.context.host))
                 ", written by tracer " (incident.context.version) "."
             }

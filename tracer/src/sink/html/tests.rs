@@ -117,6 +117,7 @@ fn what_the_host_chose_stays_text() {
 
     let page = page(&incident);
 
+    expect_file!["tests/hostile.html"].assert_eq(&in_lines(&page));
     for harmful in ["<script", "<img", "\u{202e}", "\x1b", "\"'>", "</title><script", "=\"a()"] {
         assert!(!page.contains(harmful), "{harmful:?}");
     }
