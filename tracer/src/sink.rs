@@ -1,4 +1,4 @@
-//! Where reports become bytes: a table, JSON or CSV. Everything here but `CsvFile` is pure.
+//! Where reports become bytes: a table, JSON, CSV or a page. Everything here but `CsvFile` is pure.
 
 mod context;
 mod coverage;
