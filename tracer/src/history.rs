@@ -2,12 +2,16 @@
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
-use tracer_core::{Confidence, Connection, Direction, ProcessKey, Report, Timestamp, Verdict};
+use tracer_core::{
+    Confidence, Connection, Direction, ProcessKey, ProcessSummary, Report, Timestamp, Verdict,
+};
 
 /// Samples kept; where there were more looks, only some of them are.
 pub(crate) const SAMPLES_MAX: usize = 600;
 /// Places told apart; connections of further ones are counted together.
 pub(crate) const PLACES_MAX: usize = 10_000;
+/// Processes whose descriptors are kept of one look.
+const PROCESSES_MAX: usize = 1_000;
 
 /// The open connections of a run over time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,6 +37,9 @@ pub(crate) struct Sample {
     pub(crate) elsewhere: u64,
     /// How many there are by verdict; without one, none.
     pub(crate) by_verdict: BTreeMap<Option<Verdict>, u64>,
+    /// Open descriptors of the processes that have a headline, of the first ones if there are very
+    /// many.
+    pub(crate) descriptors: BTreeMap<ProcessKey, u64>,
 }
 
 /// A process and where its connections lead.
@@ -87,6 +94,9 @@ impl History {
 
     fn add(&mut self, report: &Report) {
         let mut sample = Sample { at: report.at, ..Sample::default() };
+        for summary in report.processes.iter().take(PROCESSES_MAX) {
+            sample.descriptors.insert(summary.key, used(summary));
+        }
         for (connection, verdict) in connections(report) {
             *sample.by_verdict.entry(verdict).or_default() += 1;
             match self.number(connection) {
@@ -114,6 +124,12 @@ impl History {
             })
         })
     }
+}
+
+/// Descriptors of a process that count towards its limit, as far as they are known.
+pub(crate) fn used(summary: &ProcessSummary) -> u64 {
+    // The two were counted at different moments.
+    summary.open_fds.unwrap_or(0).max(summary.tcp_fds)
 }
 
 /// Every connection once, with the surest of its verdicts.

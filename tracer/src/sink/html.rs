@@ -7,6 +7,7 @@ mod call_sites;
 mod coverage;
 mod development;
 mod finding;
+mod forecast;
 mod limits;
 mod overview;
 mod pattern;

@@ -61,9 +61,14 @@ impl Incident<'_> {
 
     /// When the process hits its limit of open files if it goes on as it did.
     pub(crate) fn limit_is_hit_at(&self, summary: &ProcessSummary) -> Option<String> {
+        self.limit_moment(summary).map(|at| self.wall(at))
+    }
+
+    /// As [`limit_is_hit_at`](Self::limit_is_hit_at).
+    pub(crate) fn limit_moment(&self, summary: &ProcessSummary) -> Option<jiff::Timestamp> {
         let seconds = i64::try_from(summary.seconds_to_fd_limit?).ok()?;
         let at = self.context.clock.wall_time(self.report.at);
-        Some(self.wall(at.checked_add(jiff::SignedDuration::from_secs(seconds)).ok()?))
+        at.checked_add(jiff::SignedDuration::from_secs(seconds)).ok()
     }
 
     #[expect(clippy::unused_self, reason = "it is how the document writes moments")]

@@ -4,14 +4,20 @@ use maud::{Markup, html};
 use tracer_core::ProcessSummary;
 
 use super::{
+    forecast,
     incident::Incident,
     table::{Column, table},
     visible,
 };
-use crate::sink::quantity::{self, grouped};
+use crate::{
+    history,
+    sink::quantity::{self, grouped},
+};
 
 /// Processes listed; the rest is counted.
 const ROWS_MAX: usize = 20;
+/// Processes that have a chart, if they get to their limit.
+const CHARTS_MAX: usize = 3;
 
 pub(super) fn section(incident: &Incident<'_>) -> Markup {
     let mut processes: Vec<&ProcessSummary> = incident.report.processes.iter().collect();
@@ -43,16 +49,17 @@ pub(super) fn section(incident: &Incident<'_>) -> Markup {
                     html! { (it.fd_limit.map_or_else(unknown, grouped)) },
                     used(it),
                     html! { (growth) },
-                    html! { (forecast(incident, it)) },
+                    html! { (when(incident, it)) },
                 ]
             }))
+            @for it in processes.iter().take(CHARTS_MAX) { (forecast::figure(incident, it)) }
         }
     }
 }
 
 /// How much of the limit is used, as a bar and in words.
 fn used(it: &ProcessSummary) -> Markup {
-    let open = it.open_fds.unwrap_or(0).max(it.tcp_fds);
+    let open = history::used(it);
     let Some(limit) = it.fd_limit.filter(|limit| *limit > 0) else {
         return html! { "not known" };
     };
@@ -66,7 +73,7 @@ fn used(it: &ProcessSummary) -> Markup {
     }
 }
 
-fn forecast(incident: &Incident<'_>, it: &ProcessSummary) -> String {
+fn when(incident: &Incident<'_>, it: &ProcessSummary) -> String {
     let left = it.seconds_to_fd_limit.zip(incident.limit_is_hit_at(it));
     match (left, it.growth_per_min_milli) {
         (Some((seconds, at)), _) => format!("in {}, at {at}", quantity::duration_s(seconds)),

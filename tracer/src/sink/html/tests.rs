@@ -62,6 +62,31 @@ fn nothing_found_is_a_page_that_says_what_could_not_be_seen() {
 }
 
 #[test]
+fn a_limit_is_in_the_chart_if_it_is_near() {
+    let mut report = fixture::grown();
+    for (limit, seconds, is_near) in [(1_470, 600, true), (65_536, 46 * 3_600, false)] {
+        report.processes[0].fd_limit = Some(limit);
+        report.processes[0].seconds_to_fd_limit = Some(seconds);
+        let page = rendered(&report, &fixture::history(&report));
+        assert_eq!(page.contains(r#"class="limit""#), is_near, "{limit}");
+        assert!(text(&page).contains(" is hit in "));
+    }
+    report.processes[0].seconds_to_fd_limit = None;
+    assert!(!text(&rendered(&report, &fixture::history(&report))).contains(" is hit in "));
+}
+
+#[test]
+fn what_the_charts_leave_out_is_said() {
+    let report = fixture::grown();
+    let mut history = fixture::history(&report);
+    history.looks = 10_000;
+    history.samples[0].elsewhere = 3;
+    let text = text(&rendered(&report, &history));
+    assert!(text.contains("The charts show 52 of 10 000 looks, evenly spread."));
+    assert!(text.contains("More than 10 000 destinations were seen"));
+}
+
+#[test]
 fn the_page_refers_to_nothing_outside_of_it() {
     let report = fixture::grown();
     let page = rendered(&report, &fixture::history(&report));

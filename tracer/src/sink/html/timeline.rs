@@ -95,7 +95,7 @@ fn line(moments: &Moments<'_>, axis: &TimeAxis, connection: &Connection, y: i64)
     // What was used for a moment only is to be seen, too.
     let busy = (used - opened).max(40);
     html! {
-        text.row x=(LEFT - 80) y=(y + 45) text-anchor="end" {
+        text.row x=(LEFT - 120) y=(y + 45) text-anchor="end" {
             @if let Some(fd) = fd { "fd " (fd) }
         }
         rect.idle x=(opened) y=(y - HALF) width=((now - opened).max(40)) height=(2 * HALF)
@@ -131,7 +131,12 @@ fn signs(connections: &[&Connection]) -> Markup {
     html! {
         ul.signs {
             li { (sign(&html! { rect.busy x="5" y="10" width="230" height="140" {} })) "in use" }
-            li { (pattern::swatch(1)) "silent until now" }
+            li {
+                (sign(&html! {
+                    rect.idle x="5" y="10" width="230" height="140" fill=(pattern::fill(1)) {}
+                }))
+                "silent until now"
+            }
             @if some(|it| it.age_is_lower_bound) {
                 li { (sign(&html! { path.sign d="M160 10l-90 70l90 70z" {} })) "opened before that" }
             }
