@@ -23,7 +23,7 @@ use super::{
     incident::{self, Incident},
 };
 
-/// Findings that have a section each; the others have a row in the table.
+/// Findings that have a row in each table and a section; the others are counted.
 const FINDINGS_MAX: usize = 20;
 
 /// Colours, light and dark, on the screen and on paper.

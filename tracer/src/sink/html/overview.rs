@@ -12,10 +12,8 @@ use super::{
 };
 use crate::sink::quantity::{self, grouped};
 
-/// Rows of a table; the rest is counted.
-const ROWS_MAX: usize = 200;
-
-const ROWS: (usize, &str, &str) = (ROWS_MAX, "more finding", "more findings");
+/// Rows of a table; the rest is counted, for what matters is not to be a long way down.
+const ROWS: (usize, &str, &str) = (FINDINGS_MAX, "more finding", "more findings");
 
 pub(super) fn section(incident: &Incident<'_>) -> Markup {
     let leaks: Vec<&Finding> = incident.leaks().collect();
@@ -25,9 +23,6 @@ pub(super) fn section(incident: &Incident<'_>) -> Markup {
             section {
                 h2 { "What was found" }
                 (standing(incident, &leaks))
-                @if leaks.len() > FINDINGS_MAX {
-                    p { "The first " (FINDINGS_MAX) " are explained below." }
-                }
             }
         }
         @if !information.is_empty() {

@@ -1,5 +1,5 @@
 use expect_test::expect_file;
-use tracer_core::{Comm, Report};
+use tracer_core::{Comm, Finding, Report};
 
 use super::*;
 use crate::{history::History, sink::fixture};
@@ -73,6 +73,16 @@ fn a_limit_is_in_the_chart_if_it_is_near() {
     }
     report.processes[0].seconds_to_fd_limit = None;
     assert!(!text(&rendered(&report, &fixture::history(&report))).contains(" is hit in "));
+}
+
+#[test]
+fn findings_that_are_too_many_are_counted() {
+    let mut report = fixture::grown();
+    let leak = report.findings[0].clone();
+    report.findings = (1..=30).map(|id| Finding { id, ..leak.clone() }).collect();
+    let page = rendered(&report, &History::default());
+    assert!(text(&page).contains("10 more findings not shown."));
+    assert!(page.contains(r#"id="finding-20""#) && !page.contains("finding-21"));
 }
 
 #[test]

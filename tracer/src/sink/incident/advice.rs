@@ -97,14 +97,16 @@ const fn remedy(verdict: Verdict) -> &'static str {
 pub(crate) fn steps(incident: &Incident<'_>) -> Vec<String> {
     let Some(leak) = incident.leaks().next() else { return without_leak(incident) };
     let mut steps = Vec::new();
-    if leak.confidence <= Confidence::Possible {
+    let is_doubtful = leak.confidence <= Confidence::Possible;
+    if is_doubtful {
         steps.push(format!(
             "Find out whether it is a leak: something healthy can look the same. The evidence of \
              finding {} says what is known.",
             leak.id
         ));
     }
-    steps.push(mend(leak));
+    let if_so = if is_doubtful { "If it is one: " } else { "" };
+    steps.push(format!("{if_so}{}", mend(leak)));
     let limit = incident.process_of(leak).and_then(|summary| incident.limit_is_hit_at(summary));
     let limit = limit.map(|at| format!(" If it goes on as it did, it has none left at {at}."));
     steps.push(format!(
@@ -122,8 +124,8 @@ fn mend(leak: &Finding) -> String {
     match &leak.call_site {
         Some(site) => format!("Mend {}: {}", escape::visible(site), lower_case(remedy)),
         None => format!(
-            "{remedy} Which line that is, is not known: tracer --pid {} names it for connections \
-             that it sees being made.",
+            "{remedy} Where in the code is not known: tracer --pid {} names the line for \
+             connections that it sees being made.",
             leak.process.pid
         ),
     }

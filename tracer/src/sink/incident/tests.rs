@@ -53,9 +53,9 @@ fn what_is_only_possible_is_not_accused() {
 
             1. Find out whether it is a leak: something healthy can look the same. The evidence of
                finding 2 says what is known.
-            2. Close the socket where a read or a write fails: it is the error path that does not.
-               Which line that is, is not known: tracer --pid 801 names it for connections that it
-               sees being made.
+            2. If it is one: Close the socket where a read or a write fails: it is the error path that
+               does not. Where in the code is not known: tracer --pid 801 names the line for
+               connections that it sees being made.
             3. Until that is deployed: a restart of nginx[801] gives its descriptors back.
             4. Then record again, and see that it is gone: tracer diff night.rec AFTER.rec
 
@@ -154,8 +154,8 @@ fn a_leak_that_is_spread_names_the_port() {
             about 23/min.
 
             1. Close the socket when a read gives the end of the stream (0 bytes, EOF), and after
-               errors. Which line that is, is not known: tracer --pid 4711 names it for connections
-               that it sees being made.
+               errors. Where in the code is not known: tracer --pid 4711 names the line for
+               connections that it sees being made.
             2. Until that is deployed: a restart of api[4711] gives its descriptors back.
             3. Then record again, and see that it is gone: tracer diff night.rec AFTER.rec
 
