@@ -122,7 +122,11 @@ pub(crate) fn steps(incident: &Incident<'_>) -> Vec<String> {
 fn mend(leak: &Finding) -> String {
     let remedy = remedy(leak.verdict);
     match &leak.call_site {
-        Some(site) => format!("Mend {}: {}", escape::visible(site), lower_case(remedy)),
+        Some(site) if leak.verdict == Verdict::BodyNotClosed => {
+            format!("Mend {}: {}", escape::visible(site), lower_case(remedy))
+        }
+        // Where it was opened is not where it ought to be closed, but leads there.
+        Some(site) => format!("{remedy} The connections come from {}.", escape::visible(site)),
         None => format!(
             "{remedy} Where in the code is not known: tracer --pid {} names the line for \
              connections that it sees being made.",
@@ -140,10 +144,10 @@ fn lower_case(sentence: &str) -> String {
 
 fn without_leak(incident: &Incident<'_>) -> Vec<String> {
     let mut steps = Vec::new();
-    if let Some(gone) = incident.taken_back().next() {
-        // The last report before it was taken back is the one that had it.
-        let ago = gone.retracted_at.map_or(0, |at| incident.report.at.ms_since(at));
-        let moment = incident.context.clock.rfc3339(incident.report.at.before_ms(ago + 1));
+    if let Some(at) = incident.taken_back().find_map(|gone| gone.retracted_at) {
+        // The last report before it was taken back is the one that had it; moments are compared in
+        // whole milliseconds.
+        let moment = incident.context.clock.rfc3339(at.before_ms(1));
         steps.push(format!("Make this document as of when it stood: --at {moment}"));
     }
     let idle = quantity::duration_ms(incident.provenance.options.idle_ms);

@@ -139,6 +139,7 @@ fn that_nothing_was_found_is_said() {
 fn a_leak_that_is_spread_names_the_port() {
     let connections = fixture::connections(6, TcpState::CloseWait, "10.0.0.7:443");
     let finding = Finding {
+        call_site: Some("dial net.c:7".to_owned()),
         remote: None,
         remotes: 6,
         oldest_age_is_lower_bound: true,
@@ -149,13 +150,12 @@ fn a_leak_that_is_spread_names_the_port() {
         &fixture::report(vec![finding]),
         &expect![[r#"
             api[4711] likely leaks 6 connections to port 443 of 6 addresses, since before 2026-03-01
-            11:09:00 UTC; the line of code is not known.
+            11:09:00 UTC, opened at dial net.c:7.
             The peer has closed its end, and the process has not closed its own. Their number grows by
             about 23/min.
 
             1. Close the socket when a read gives the end of the stream (0 bytes, EOF), and after
-               errors. Where in the code is not known: tracer --pid 4711 names the line for
-               connections that it sees being made.
+               errors. The connections come from dial net.c:7.
             2. Until that is deployed: a restart of api[4711] gives its descriptors back.
             3. Then record again, and see that it is gone: tracer diff night.rec AFTER.rec
 
