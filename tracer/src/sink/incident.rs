@@ -153,22 +153,23 @@ impl Incident<'_> {
         sentences
     }
 
-    /// How it grows and where that leads.
-    fn development(&self, leak: &Finding) -> Option<String> {
-        let growth = leak.growth_per_min_milli.filter(|growth| *growth > 0)?;
-        let growth = quantity::growth(Some(growth), leak.growth_is_reconstructed);
-        let about = if leak.growth_is_reconstructed { "about " } else { "" };
-        let rate = growth.trim_start_matches(['~', '+']);
-        let summary = self.process_of(leak);
-        let limit = summary.and_then(|summary| {
+    /// How it grows, and where it leads that the process has ever more descriptors.
+    fn development(&self, leak: &Finding) -> impl Iterator<Item = String> {
+        let grows = leak.growth_per_min_milli.filter(|growth| *growth > 0).map(|_| {
+            let rate = rate(leak.growth_per_min_milli, leak.growth_is_reconstructed);
+            format!("Their number grows by {rate}.")
+        });
+        let limit = self.process_of(leak).and_then(|summary| {
+            let rate = rate(summary.growth_per_min_milli, summary.growth_is_reconstructed);
             let limit = grouped(summary.fd_limit?);
             let left = quantity::duration_s(summary.seconds_to_fd_limit?);
             let at = self.limit_is_hit_at(summary)?;
             Some(format!(
-                "; if that goes on, its limit of {limit} open files is hit in {left}, at {at}"
+                "If the descriptors of the process go on to grow by {rate}, its limit of {limit} \
+                 open files is hit in {left}, at {at}."
             ))
         });
-        Some(format!("Their number grows by {about}{rate}{}.", limit.unwrap_or_default()))
+        grows.into_iter().chain(limit)
     }
 }
 
@@ -186,6 +187,13 @@ pub(crate) fn words(arguments: &[String]) -> String {
         shlex::try_quote(&visible).map_or_else(|_| visible.clone(), Into::into).into_owned()
     });
     quoted.collect::<Vec<_>>().join(" ")
+}
+
+/// `23/min`, `about 24/h`.
+fn rate(per_min_milli: Option<i64>, is_reconstructed: bool) -> String {
+    let growth = quantity::growth(per_min_milli, is_reconstructed);
+    let about = if is_reconstructed { "about " } else { "" };
+    format!("{about}{}", growth.trim_start_matches(['~', '+']))
 }
 
 /// It is one, or may be.

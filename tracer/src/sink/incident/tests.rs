@@ -26,8 +26,9 @@ fn a_leak_is_told_with_who_since_when_how_sure_and_which_line() {
             api[4711] certainly leaks 23 connections to [2001:db8:85a3::8a2e:370:7334]:443, since
             2026-03-01 11:09:00 UTC, requested at main.(*Client).doSomething billing.go:23.
             Responses were handed to the application, which neither read them to the end nor closed
-            them. Their number grows by about 24/h; if that goes on, its limit of 65 536 open files is
-            hit in 46h, at 2026-03-03 10:00:00 UTC. 1 other finding is below.
+            them. Their number grows by about 24/h. If the descriptors of the process go on to grow by
+            23/min, its limit of 65 536 open files is hit in 46h, at 2026-03-03 10:00:00 UTC. 1 other
+            finding is below.
 
             1. Mend main.(*Client).doSomething billing.go:23: close the body of every response, on
                every path: in Go, defer response.Body.Close() right after the check of the error.
