@@ -2,8 +2,8 @@ use alloc::{collections::BTreeMap, string::String, vec::Vec};
 use core::net::SocketAddr;
 
 use crate::{
-    Comm, Confidence, ConnectionId, Direction, Goroutines, Loss, Owner, ProcessKey, Reader,
-    TcpState, Timestamp, Verdict,
+    Comm, Confidence, ConnectionId, Direction, Goroutines, Interval, Loss, Owner, ProcessKey,
+    Reader, TcpState, Timestamp, Verdict,
 };
 
 /// What is known at one moment. Plain data: the sinks give it a form.
@@ -123,6 +123,10 @@ pub struct Connection {
     pub age_is_lower_bound: bool,
     /// Time since data was last sent or received, in milliseconds.
     pub idle_ms: u64,
+    /// When the peer closed it, if it has.
+    pub peer_closed: Option<Interval>,
+    /// When it died although its descriptor is open, if it has.
+    pub died: Option<Interval>,
     /// Data received and not read, in bytes.
     pub unread_bytes: u64,
     /// Data written and not acknowledged, in bytes.

@@ -276,6 +276,8 @@ pub(crate) fn connection(sighting: &Sighting<'_>) -> Connection {
         age_ms: sighting.now.ms_since(tracked.opened_at),
         age_is_lower_bound: tracked.origin == Origin::Seeded,
         idle_ms: sighting.idle_ms(),
+        peer_closed: tracked.peer_closed,
+        died: tracked.died,
         unread_bytes: facts.unread_bytes,
         unsent_bytes: facts.unsent_bytes,
         rx_bytes: facts.rx_bytes,

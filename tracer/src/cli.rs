@@ -11,7 +11,7 @@ use ipnet::{IpNet, Ipv4Net};
 use jiff::SignedDuration;
 use tracer_core::{Confidence, Options};
 
-pub(crate) use recordings::{At, Diff, DiffOutput, Record, Replay};
+pub(crate) use recordings::{At, Diff, DiffOutput, Incident, Record, Replay};
 use thresholds::Thresholds;
 
 use crate::{scope::Scope, source::hooks::Family};
@@ -35,12 +35,19 @@ Examples:
   sudo tracer --csv leaks.csv            watch everything and keep a record
   sudo tracer record night.rec           watch everything and keep all that was seen
   tracer replay night.rec --idle 10s     judge it again, on any machine
+  tracer report night.rec --html a.html  the incident document, as a page for a browser
   tracer diff before.json after.json     did the fix work?
 
 Exit codes: 0 nothing leaked, 1 leaks found, 2 could not run, 3 nothing found but not all was seen.";
 
 const DOCTOR_EXIT_CODES: &str =
     "Exit codes: 0 everything works, 3 it works with less, 2 it cannot work.";
+
+const REPORT_HELP: &str = "\
+The standard output gets the summary in words, unless the document goes there.
+Thresholds that are not given are those of the recording.
+
+Exit codes: 0 nothing leaked, 1 leaks found, 2 could not run, 3 nothing found but not all was seen.";
 
 const DIFF_EXIT_CODES: &str = "\
 Leaks are the same by process name, destination, kind and function; pids and lines may differ.
@@ -78,6 +85,9 @@ pub(crate) enum Command {
     /// Judge what was recorded, again or otherwise; needs no root.
     #[command(after_help = "Thresholds that are not given are those of the recording.")]
     Replay(Box<Replay>),
+    /// Make the incident document of a recording: who leaks what, since when, how sure, and why.
+    #[command(after_help = REPORT_HELP)]
+    Report(Box<Incident>),
     /// Compare two recordings or audits (JSON): which leaks are new, which are gone.
     #[command(after_help = DIFF_EXIT_CODES)]
     Diff(Diff),

@@ -12,6 +12,8 @@ mod exit_code;
 mod family;
 mod file_key;
 mod go;
+mod history;
+mod incident;
 mod judge;
 mod ledger;
 mod mappings;
@@ -22,6 +24,7 @@ mod packaging;
 mod processes;
 mod readers;
 mod recording;
+mod replace;
 mod replay;
 mod scope;
 mod session;
@@ -73,6 +76,7 @@ fn run(cli: Cli) -> Result<u8> {
             start_logging(replay.form().verbose);
             replay::run(&replay)
         }
+        Some(Command::Report(arguments)) => incident::run(&arguments),
         Some(Command::Diff(arguments)) => diff::run(&arguments),
         Some(Command::Doctor(arguments)) => doctor::run(&arguments, cli.rung),
         Some(Command::Demo(demo)) => demo::run(&demo, cli.rung),

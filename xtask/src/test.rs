@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every test that this host allows, and a summary.
 
+mod browser;
 mod cargo_test;
 mod cookbook;
 mod fresh_object;
@@ -43,6 +44,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Tally> {
 
     step::heading("the cookbook of docs/csv.md");
     tally += if arguments.fast { step::skipped("you asked for it") } else { cookbook::run()? };
+
+    step::heading("the incident document in a browser");
+    tally += if arguments.fast { step::skipped("you asked for it") } else { browser::run()? };
 
     step::heading("end-to-end tests");
     let committed = end_to_end(access, without_root.skipped)?;

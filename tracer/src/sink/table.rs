@@ -8,6 +8,7 @@ mod difference;
 mod findings;
 mod footer;
 mod grid;
+mod summary;
 mod text;
 
 use std::fmt;
@@ -19,6 +20,7 @@ use super::{
     quantity::{NO_BREAK_SPACE, counted},
 };
 pub(crate) use difference::difference;
+pub(crate) use summary::summary;
 use text::Paint;
 
 /// Findings explained below the table; the rest has only its row.

@@ -21,6 +21,7 @@ mod errors;
 mod exit_codes;
 mod filters;
 mod healthy_clients;
+mod incident;
 mod leaks;
 mod ledger;
 mod live;
