@@ -263,6 +263,19 @@ pub(crate) fn host() -> io::Result<(String, String)> {
     Ok((text(read("hostname")?), text(read("osrelease")?)))
 }
 
+/// Any of the files of a process that are read here.
+#[cfg(any(fuzzing, test))]
+pub(crate) fn fuzz(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    if let Ok(stat) = Stat::from_read(text.as_bytes()) {
+        let _ = stat.state();
+    }
+    for group in procfs::ProcessCGroups::from_read(bytes).into_iter().flatten() {
+        container_id(&group.pathname);
+    }
+    let _ = procfs::process::Limits::from_read(bytes);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,6 +6,7 @@ mod ci;
 mod command;
 mod corpus;
 mod ebpf;
+mod fuzz;
 mod lint;
 mod privileges;
 mod run;
@@ -45,7 +46,9 @@ enum Task {
     Bench(bench::Arguments),
     /// Run real programs, leaking and healthy, and compare what tracer says of them with their labels.
     Corpus(corpus::Arguments),
-    /// Install what `cargo xtask ebpf` needs, and nothing that is already there.
+    /// Try every parser of bytes from outside with bytes that nobody would write.
+    Fuzz(fuzz::Arguments),
+    /// Install what `cargo xtask ebpf` and `fuzz` need, and nothing that is already there.
     Setup,
 }
 
@@ -69,6 +72,7 @@ fn perform(task: Task) -> Result<ExitCode> {
         Task::Ebpf(arguments) => ebpf::run(&arguments).map(|()| ExitCode::SUCCESS),
         Task::Bench(arguments) => bench::run(&arguments).map(|()| ExitCode::SUCCESS),
         Task::Corpus(arguments) => corpus::run(&arguments),
+        Task::Fuzz(arguments) => fuzz::run(&arguments).map(step::conclude),
         Task::Setup => setup::run().map(|()| ExitCode::SUCCESS),
     }
 }

@@ -11,7 +11,7 @@ use clap::Args;
 
 use crate::privileges::{self, Access};
 use crate::tally::Tally;
-use crate::{corpus, ebpf, step, workspace};
+use crate::{corpus, ebpf, fuzz, step, workspace};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -53,6 +53,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Tally> {
         Ok(access) => corpus::reduced(access),
         Err(reason) => step::skipped(reason),
     };
+
+    step::heading("the parsers of bytes from outside, fuzzed");
+    tally +=
+        if arguments.fast { step::skipped("you asked for it") } else { fuzz::run(&fuzz::BRIEFLY)? };
 
     step::heading("the kernel object, rebuilt from source");
     tally += if arguments.fast {

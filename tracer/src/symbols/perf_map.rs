@@ -106,7 +106,7 @@ impl PerfMap {
         Ok(Self::parse(String::from_utf8_lossy(&bytes).into_owned()))
     }
 
-    fn parse(text: String) -> Self {
+    pub(super) fn parse(text: String) -> Self {
         let mut functions = Vec::new();
         let mut place = 0;
         for (number, line) in text.split_inclusive('\n').enumerate() {
