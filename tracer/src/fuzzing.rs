@@ -13,7 +13,7 @@ use crate::{go, mappings, processes, readers, recording, source, symbols};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 17] = [
     ("ring_records", source::fuzzing::ring_records),
     ("iterator_stream", source::fuzzing::iterator_stream),
     ("kernel_types", source::fuzzing::kernel_types),
@@ -26,6 +26,8 @@ pub const TARGETS: [Target; 15] = [
     ("epoll_fdinfo", readers::fuzzing::epoll_fdinfo),
     ("thread_call", readers::fuzzing::thread_call),
     ("unwind_tables", symbols::fuzzing::unwind_tables),
+    ("symbol_names", symbols::fuzzing::symbol_names),
+    ("call_site_rules", symbols::fuzzing::call_site_rules),
     ("perf_map", symbols::fuzzing::perf_map),
     ("mappings", mappings::fuzz),
     ("process_files", processes::fuzz),

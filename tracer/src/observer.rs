@@ -81,6 +81,9 @@ impl Observer {
         if let Some(cgroup) = &plan.scope.cgroup {
             processes::check_cgroup(cgroup)?;
         }
+        if let Some(container) = &plan.scope.container {
+            processes::check_container(container)?;
+        }
         if plan.once {
             processes::check_names(&plan.scope.comms)?;
         }
@@ -268,7 +271,7 @@ impl Observer {
 
     /// Has the kernel side tell of the sockets that were open before it was there.
     fn follow(&mut self, snapshot: &Snapshot) {
-        if self.family.is_none() && self.scope.comms.is_empty() && self.scope.cgroup.is_none() {
+        if self.family.is_none() && self.scope.comms.is_empty() && !self.scope.is_by_cgroup() {
             return;
         }
         let open: BTreeSet<ConnectionId> = snapshot.sockets.iter().map(|facts| facts.id).collect();
@@ -335,12 +338,19 @@ impl Observer {
     }
 }
 
-/// The processes in the cgroup that the user asked for; `None` if they asked for none.
+/// The processes in the cgroup and container that the user asked for; `None` if they asked for
+/// neither.
 fn cgroup_members(scope: &Scope, assembly: &Assembly) -> Option<BTreeSet<ProcessKey>> {
-    let path = scope.cgroup.as_ref()?;
+    if !scope.is_by_cgroup() {
+        return None;
+    }
+    let is_in = |pid| {
+        scope.cgroup.as_ref().is_none_or(|path| processes::is_in_cgroup(pid, path))
+            && scope.container.as_ref().is_none_or(|id| processes::is_in_container(pid, id))
+    };
     let mut known: HashMap<ProcessKey, bool> = HashMap::new();
     for key in assembly.processes() {
-        known.entry(key).or_insert_with(|| processes::is_in_cgroup(key.pid, path));
+        known.entry(key).or_insert_with(|| is_in(key.pid));
     }
     Some(known.into_iter().filter_map(|(key, is_member)| is_member.then_some(key)).collect())
 }

@@ -1,5 +1,7 @@
 //! What `/proc` says of processes. Read-only, and only of the processes that are asked for.
 
+mod container;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -10,9 +12,11 @@ use std::{
 use anyhow::{Context as _, Result, anyhow, bail};
 use procfs::{
     FromRead as _, ProcError, ProcResult, ProcessCGroup,
-    process::{LimitValue, ProcState, Process, Stat, Task, all_processes},
+    process::{ProcState, Process, Stat, Task, all_processes},
 };
 use tracer_core::{Input, ProcessFacts, ProcessKey};
+
+use container::container;
 
 /// Clock ticks a second in `/proc/PID/stat`: `USER_HZ`, 100 on every architecture of Linux that
 /// has eBPF.
@@ -40,7 +44,6 @@ fn facts(key: ProcessKey, with_cmdline: bool) -> ProcResult<Option<ProcessFacts>
     if stat.starttime != key.start_time_ns / TICK_NS {
         return Ok(None);
     }
-    let limits = process.limits().ok().map(|limits| limits.max_open_files.soft_limit);
     let cgroups = cgroups(&process);
     let state = stat.state().ok();
     let cmdline =
@@ -50,16 +53,21 @@ fn facts(key: ProcessKey, with_cmdline: bool) -> ProcResult<Option<ProcessFacts>
         exe: process.exe().ok().map(|path| path.to_string_lossy().into_owned()),
         cmdline: if with_cmdline { cmdline() } else { None },
         uid: status_field(key.pid, "Uid:"),
-        container: cgroups.iter().find_map(|group| container_id(&group.pathname)),
+        container: cgroups.iter().find_map(|group| container(&group.pathname)),
+        inner_pid: innermost_pid(key.pid).filter(|pid| *pid != key.pid),
         open_fds: open_fds(key.pid),
-        fd_limit: match limits {
-            Some(LimitValue::Value(limit)) => Some(limit),
-            Some(LimitValue::Unlimited) | None => None,
-        },
+        fd_limit: read(key.pid, "limits").ok().and_then(|limits| fd_limit(&limits)),
         stopped: matches!(state, Some(ProcState::Stopped | ProcState::Tracing))
             || cgroups.iter().any(is_frozen),
         has_executed: Some(stat.flags & FORKED_ONLY == 0),
     }))
+}
+
+/// The soft limit of open files in `/proc/PID/limits`; `None` if it is unlimited, or not there:
+/// `procfs` panics at what is cut short.
+fn fd_limit(limits: &str) -> Option<u64> {
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_whitespace().next()?.parse().ok()
 }
 
 /// How many descriptors a process has open.
@@ -87,9 +95,19 @@ fn read(pid: u32, file: &str) -> io::Result<String> {
 
 /// The first number of a line of `/proc/PID/status`.
 fn status_field(pid: u32, name: &str) -> Option<u32> {
+    status_numbers(pid, name)?.first().copied()
+}
+
+fn status_numbers(pid: u32, name: &str) -> Option<Vec<u32>> {
     let status = read(pid, "status").ok()?;
-    let value = status.lines().find_map(|line| line.strip_prefix(name))?;
-    value.split_whitespace().next()?.parse().ok()
+    let numbers = status.lines().find_map(|line| line.strip_prefix(name))?;
+    numbers.split_whitespace().map(|number| number.parse().ok()).collect()
+}
+
+/// The process as it knows itself: its number in the innermost pid namespace. Kernels before 4.1 do
+/// not tell.
+pub(crate) fn innermost_pid(pid: u32) -> Option<u32> {
+    status_numbers(pid, "NStgid:")?.last().copied()
 }
 
 /// The process's place in each cgroup hierarchy.
@@ -112,21 +130,10 @@ fn is_frozen(group: &ProcessCGroup) -> bool {
             .is_ok_and(|state| state.trim_end() != "THAWED")
 }
 
-/// A container id is 64 hexadecimal digits somewhere in the cgroup's path, whatever the runtime
-/// puts around them: `/docker/ID`, `cri-containerd-ID.scope`.
-fn container_id(path: &str) -> Option<String> {
-    path.split(|character: char| !character.is_ascii_hexdigit())
-        .find(|word| word.len() == 64)
-        .map(str::to_owned)
-}
-
 /// The process is in this cgroup or in one below it, in some hierarchy.
 pub(crate) fn is_in_cgroup(pid: u32, path: &str) -> bool {
-    let Some(process) = i32::try_from(pid).ok().and_then(|pid| Process::new(pid).ok()) else {
-        return false;
-    };
     let path = path.trim_end_matches('/');
-    cgroups(&process).iter().any(|group| {
+    cgroups_of(pid).iter().any(|group| {
         group
             .pathname
             .strip_prefix(path)
@@ -134,17 +141,51 @@ pub(crate) fn is_in_cgroup(pid: u32, path: &str) -> bool {
     })
 }
 
+/// The process is in a container whose id begins like this.
+pub(crate) fn is_in_container(pid: u32, beginning: &str) -> bool {
+    container_of(pid).is_some_and(|id| id.starts_with(beginning))
+}
+
+fn container_of(pid: u32) -> Option<String> {
+    cgroups_of(pid).iter().find_map(|group| Some(container(&group.pathname)?.id))
+}
+
+fn cgroups_of(pid: u32) -> Vec<ProcessCGroup> {
+    let process = i32::try_from(pid).ok().and_then(|pid| Process::new(pid).ok());
+    process.map(|process| cgroups(&process)).unwrap_or_default()
+}
+
+fn all_pids() -> impl Iterator<Item = u32> {
+    let processes = all_processes().into_iter().flatten().flatten();
+    processes.filter_map(|process| u32::try_from(process.pid).ok())
+}
+
 /// Refuses a cgroup that no process is in: most likely it is misspelt.
 ///
 /// # Errors
 /// One that names the cgroup and what to do.
 pub(crate) fn check_cgroup(path: &str) -> Result<()> {
-    let processes = all_processes().into_iter().flatten().flatten();
-    let mut pids = processes.filter_map(|process| u32::try_from(process.pid).ok());
-    if pids.any(|pid| is_in_cgroup(pid, path)) {
+    if all_pids().any(|pid| is_in_cgroup(pid, path)) {
         return Ok(());
     }
     bail!("no process is in the cgroup {path}: /proc/PID/cgroup shows a process's own")
+}
+
+/// Refuses the beginning of an id that is not that of one container, in which some process runs.
+///
+/// # Errors
+/// One that names it and what to do.
+pub(crate) fn check_container(beginning: &str) -> Result<()> {
+    let ids: BTreeSet<String> =
+        all_pids().filter_map(container_of).filter(|id| id.starts_with(beginning)).collect();
+    match ids.len() {
+        0 => bail!(
+            "no process is in a container {beginning}: its 64 digits are in /proc/PID/cgroup of \
+             each of its processes"
+        ),
+        1 => Ok(()),
+        count => bail!("{count} containers begin with {beginning}: give more digits"),
+    }
 }
 
 /// When a process started, in clock ticks since boot; `None` if it has ended. One whose main
@@ -232,13 +273,22 @@ pub(crate) fn check_names(names: &BTreeSet<String>) -> Result<()> {
 /// What keeps this process from seeing all of the host by its `/proc`, if anything does.
 ///
 /// # Errors
-/// `/proc` is not the one of this process's pid namespace, so it tells of other processes.
+/// `/proc` is not the one of this process's pid namespace, so it tells of other processes; or the
+/// clocks are others than the kernel's.
 pub(crate) fn limits_of_proc() -> Result<Option<&'static str>> {
     /// `PROC_PID_INIT_INO` of `include/linux/proc_ns.h`.
     const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
     let own = fs::read_link("/proc/self").context("cannot read /proc: is it mounted?")?;
     if own.to_str().and_then(|pid| pid.parse().ok()) != Some(std::process::id()) {
         bail!("/proc is that of another pid namespace: run `mount -t proc proc /proc` in this one");
+    }
+    // What the kernel side tells the time by is the clock of the host.
+    let offsets = fs::read_to_string("/proc/self/timens_offsets").unwrap_or_default();
+    if offsets.split_whitespace().filter_map(|word| word.parse().ok()).any(|it: i64| it != 0) {
+        bail!(
+            "the clocks of this time namespace are not the host's: run it in that, \
+             `nsenter --time=/proc/1/ns/time`"
+        );
     }
     let namespace = fs::metadata("/proc/self/ns/pid").context("cannot read /proc/self/ns/pid")?;
     let is_inside = namespace.ino() != INITIAL_PID_NAMESPACE;
@@ -271,28 +321,14 @@ pub(crate) fn fuzz(bytes: &[u8]) {
         let _ = stat.state();
     }
     for group in procfs::ProcessCGroups::from_read(bytes).into_iter().flatten() {
-        container_id(&group.pathname);
+        container(&group.pathname);
     }
-    let _ = procfs::process::Limits::from_read(bytes);
+    fd_limit(&text);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_container_id_is_found_whatever_surrounds_it() {
-        let id = "0123456789abcdef".repeat(4);
-        for path in [
-            format!("/docker/{id}"),
-            format!("/kubepods.slice/cri-containerd-{id}.scope"),
-            format!("/machine.slice/libpod-{id}.scope/container"),
-        ] {
-            assert_eq!(container_id(&path), Some(id.clone()), "{path}");
-        }
-        assert_eq!(container_id("/system.slice/ssh.service"), None);
-        assert_eq!(container_id(&format!("/{id}00")), None);
-    }
 
     #[test]
     fn a_program_has_executed_and_a_fork_has_not() {
@@ -321,6 +357,20 @@ mod tests {
             libc::waitpid(child, std::ptr::null_mut(), 0);
         }
         assert_eq!(answer, Some(false));
+    }
+
+    #[test]
+    fn the_limit_of_open_files_is_the_soft_one() {
+        let limits = "Limit                     Soft Limit           Hard Limit           Units\n\
+                      Max open files            20000                524288               files\n";
+        assert_eq!(fd_limit(limits), Some(20_000));
+        assert_eq!(fd_limit(&limits.replace("20000", "unlimited")), None);
+        assert_eq!((fd_limit("Max open files"), fd_limit("Lim"), fd_limit("")), (None, None, None));
+    }
+
+    #[test]
+    fn this_process_knows_its_number() {
+        assert_eq!(innermost_pid(std::process::id()), Some(std::process::id()));
     }
 
     #[test]

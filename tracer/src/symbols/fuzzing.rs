@@ -1,6 +1,6 @@
-use std::{os::fd::AsRawFd as _, path::Path};
+use std::{borrow::Cow, os::fd::AsRawFd as _, path::Path};
 
-use super::{perf_map::PerfMap, unwind};
+use super::{frame::Frame, modules::demangled, perf_map::PerfMap, rules::Rules, unwind};
 use crate::fuzzing::file_of;
 
 /// Where in the file the code is, in eight bytes, and the file.
@@ -17,4 +17,29 @@ pub(crate) fn perf_map(bytes: &[u8]) {
     for address in [0, 0x1000, 0x1048, 0x7f1f_c210_0000, u64::MAX] {
         map.frame(address);
     }
+}
+
+/// Names of symbols as linkers write them, one a line.
+pub(crate) fn symbol_names(bytes: &[u8]) {
+    let Ok(rules) = Rules::load(None) else { return };
+    for name in String::from_utf8_lossy(bytes).lines() {
+        for file in ["/src/main.rs", "main.cc", ""] {
+            let (language, function) = demangled(name, file);
+            let frame = Frame {
+                language,
+                function: Cow::Owned(function),
+                file: Cow::Borrowed(file),
+                line: Some(1),
+                module: Cow::Borrowed(name),
+            };
+            frame.place();
+            rules.judge(&frame);
+        }
+        rules.judge_module(name);
+    }
+}
+
+/// A user's rules.
+pub(crate) fn call_site_rules(bytes: &[u8]) {
+    let _ = Rules::parse(&String::from_utf8_lossy(bytes));
 }

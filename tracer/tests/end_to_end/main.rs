@@ -13,6 +13,7 @@ mod attribution;
 mod audit;
 mod call_sites;
 mod churn;
+mod containers;
 mod csv_export;
 mod demo;
 mod doctor;
