@@ -62,6 +62,8 @@ pub(crate) struct Observer {
     /// The sockets of the latest snapshot, if not all are asked for: what was in scope stays in it
     /// when the process that held it ends and another one still does.
     followed: BTreeSet<ConnectionId>,
+    /// How many processes the kernel side's list has no room for.
+    refused: u64,
     /// What was lost on this side of the kernel's counters.
     loss: Loss,
     /// What the judge was told of it.
@@ -113,6 +115,7 @@ impl Observer {
             clock: None,
             only_tracked,
             followed: BTreeSet::new(),
+            refused: 0,
             loss: Loss::default(),
             told: Loss::default(),
         };
@@ -296,7 +299,9 @@ impl Observer {
         let Some(family) = &mut self.family else { return Ok(()) };
         family.refresh();
         if self.only_tracked {
-            self.kernel.set_pids(&family.pids())?;
+            let refused = self.kernel.set_pids(&family.pids())?;
+            self.loss.map_full += refused.saturating_sub(self.refused);
+            self.refused = refused;
         }
         Ok(())
     }

@@ -29,7 +29,7 @@ const FORKED_ONLY: u32 = 0x40;
 pub(crate) fn answer(key: ProcessKey, with_cmdline: bool) -> Option<Input> {
     match facts(key, with_cmdline) {
         Ok(facts) => facts.map(Input::Process),
-        Err(ProcError::NotFound(_)) => None,
+        Err(ProcError::NotFound(_)) if !exists(key.pid) => None,
         Err(error) => {
             log::debug!("process {}: {error}", key.pid);
             Some(Input::ProcessUnreadable(key))
@@ -68,6 +68,15 @@ fn facts(key: ProcessKey, with_cmdline: bool) -> ProcResult<Option<ProcessFacts>
 fn fd_limit(limits: &str) -> Option<u64> {
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
     line.split_whitespace().next()?.parse().ok()
+}
+
+/// The process is there, although `/proc` may hide it (`hidepid`).
+fn exists(pid: u32) -> bool {
+    // Other numbers would mean several processes.
+    let Some(pid) = libc::pid_t::try_from(pid).ok().filter(|pid| *pid > 0) else { return false };
+    // SAFETY: without a signal this touches nothing, in this process or the other.
+    let is_ours = unsafe { libc::kill(pid, 0) } == 0;
+    is_ours || io::Error::last_os_error().raw_os_error() == Some(libc::EPERM)
 }
 
 /// How many descriptors a process has open.
@@ -246,8 +255,8 @@ pub(crate) fn check(pid: u32) -> Result<u64> {
             }
             _ => started(pid).ok_or_else(gone),
         },
-        Err(ProcError::NotFound(_)) => Err(gone()),
-        Err(error) if is_denied(&error) => {
+        Err(ProcError::NotFound(_)) if !exists(pid) => Err(gone()),
+        Err(error) if is_denied(&error) || matches!(error, ProcError::NotFound(_)) => {
             bail!("/proc/{pid} cannot be read: run as root, or remount /proc without hidepid")
         }
         Err(error) => bail!("/proc/{pid} cannot be read: {error}"),

@@ -19,6 +19,7 @@ mod demo;
 mod doctor;
 mod errors;
 mod exit_codes;
+mod faults;
 mod filters;
 mod healthy_clients;
 mod leaks;

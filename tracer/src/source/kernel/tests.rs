@@ -17,6 +17,7 @@ use zerocopy::FromBytes;
 use super::*;
 
 mod delivery;
+mod limits;
 
 /// Numbers of `include/net/tcp_states.h`.
 const ESTABLISHED: u8 = 1;

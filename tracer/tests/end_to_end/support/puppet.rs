@@ -38,15 +38,25 @@ impl Puppet {
     /// Starts a puppet that is the first process of a new pid namespace, with a `/proc` of its own.
     pub(crate) fn start_in_own_processes() -> Self {
         let mut unshare = Command::new("unshare");
-        unshare.args(["--pid", "--fork", "--kill-child", "--mount-proc"]).arg(executable());
-        let program = Program::start(&mut unshare);
+        unshare.args(["--pid", "--fork", "--kill-child", "--mount-proc"]);
+        Self::start_by(unshare.arg(Self::executable()))
+    }
+
+    /// Starts a puppet by a command that becomes it, or waits for it and for nothing else.
+    pub(crate) fn start_by(command: &mut Command) -> Self {
+        let program = Program::start(command);
         let mut puppet = Self { pid: program.pid(), program };
         // It answers, so it runs.
         puppet.ask("close-all");
-        let children = format!("/proc/{0}/task/{0}/children", puppet.pid);
-        let children = fs::read_to_string(children).expect("unshare waits for it");
-        puppet.pid = children.trim().parse().expect("it is the only one");
+        while let Some(child) = only_child(puppet.pid) {
+            puppet.pid = child;
+        }
         puppet
+    }
+
+    /// The program that a puppet runs.
+    pub(crate) fn executable() -> PathBuf {
+        executable()
     }
 
     /// Starts a puppet in a new network namespace, of which only loopback is up.
@@ -182,6 +192,11 @@ impl Puppet {
 /// Descriptors as the puppet's commands want them.
 pub(crate) fn listed(fds: &[Fd]) -> String {
     fds.iter().map(Fd::to_string).collect::<Vec<_>>().join(",")
+}
+
+fn only_child(pid: u32) -> Option<u32> {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    children.expect("it runs").trim().parse().ok()
 }
 
 fn executable() -> PathBuf {
