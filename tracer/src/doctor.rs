@@ -69,8 +69,14 @@ fn line(finding: &Finding) -> String {
 }
 
 fn examine() -> Vec<Finding> {
-    let mut findings =
-        vec![kernel(), type_information(), processes_seen(), privileges(), lockdown()];
+    let mut findings = vec![
+        kernel(),
+        type_information(),
+        processes_seen(),
+        containers(),
+        privileges(),
+        lockdown(),
+    ];
     match Kernel::load(KernelOptions::default()) {
         Ok(mut kernel) => {
             findings.push(full("snapshot", "iter/task_file loads"));
@@ -134,6 +140,26 @@ fn processes_seen() -> Finding {
             format!("{limit}; to see them, run in the host's (docker run --pid=host)"),
         ),
         Err(error) => finding(Health::Unusable, format!("{error:#}")),
+    }
+}
+
+/// What a container is called is in the paths of cgroups, which a cgroup namespace shortens.
+fn containers() -> Finding {
+    match processes::has_own_cgroups() {
+        Ok(false) => full("containers", "are told by the cgroups of their processes"),
+        Ok(true) => Finding {
+            health: Health::Degraded,
+            subject: "containers".to_owned(),
+            text: "inside a cgroup namespace: which container this one is, and what is around it, \
+                   cannot be told; the ids of others can. To see all, run in the host's \
+                   (docker run --cgroupns=host)"
+                .to_owned(),
+        },
+        Err(error) => Finding {
+            health: Health::Degraded,
+            subject: "containers".to_owned(),
+            text: format!("cannot be told: {error:#}"),
+        },
     }
 }
 

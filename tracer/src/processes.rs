@@ -304,6 +304,18 @@ pub(crate) fn limits_of_proc() -> Result<Option<&'static str>> {
     Ok(is_inside.then_some("inside a pid namespace: processes outside of it are not seen"))
 }
 
+/// Whether this process is in a cgroup namespace of its own, so that paths of cgroups begin there.
+///
+/// # Errors
+/// `/proc` does not say: the kernel has no cgroups.
+pub(crate) fn has_own_cgroups() -> Result<bool> {
+    /// `PROC_CGROUP_INIT_INO` of `include/linux/proc_ns.h`.
+    const INITIAL_CGROUP_NAMESPACE: u64 = 0xEFFF_FFFB;
+    let namespace = fs::metadata("/proc/self/ns/cgroup");
+    let namespace = namespace.context("cannot read /proc/self/ns/cgroup")?;
+    Ok(namespace.ino() != INITIAL_CGROUP_NAMESPACE)
+}
+
 fn is_denied(error: &ProcError) -> bool {
     match error {
         ProcError::PermissionDenied(_) => true,

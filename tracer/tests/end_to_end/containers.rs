@@ -95,6 +95,21 @@ fn in_a_container_with_the_hosts_processes_it_sees_the_host() {
 
 #[test]
 #[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn the_doctor_says_what_a_container_hides() {
+    let outcome = Tracer::spawn(run_in(CONTAINER, "doctor")).finish();
+    assert_eq!(outcome.code, 3, "{outcome:?}");
+    assert!(outcome.stdout.contains("inside a cgroup namespace"), "{outcome:?}");
+    assert!(!outcome.stdout.contains("inside a pid namespace"), "{outcome:?}");
+
+    let alone = run_in("unshare --pid --fork --mount-proc", "doctor");
+    let outcome = Tracer::spawn(alone).finish();
+    assert_eq!(outcome.code, 3, "{outcome:?}");
+    assert!(outcome.stdout.contains("inside a pid namespace"), "{outcome:?}");
+    assert!(outcome.stdout.contains("--pid=host"), "{outcome:?}");
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn in_a_container_of_its_own_it_sees_that_and_says_so() {
     let inside = Leak::by(Puppet::start_in_own_processes(), Kind::Undrained, 5);
     let outside = Leak::of(Kind::Undrained, 5);
