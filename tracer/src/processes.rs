@@ -93,8 +93,21 @@ fn open_fds(pid: u32) -> Option<u64> {
 /// which `procfs` would refuse.
 fn look_up(pid: u32) -> ProcResult<(Process, Stat)> {
     let process = Process::new(i32::try_from(pid).map_err(|_| ProcError::NotFound(None))?)?;
-    let stat = Stat::from_read(read(pid, "stat")?.as_bytes())?;
+    let stat = parse_stat(&read(pid, "stat")?)?;
     Ok((process, stat))
+}
+
+/// `/proc/PID/stat`. Without a name in parentheses, with something before and after, `procfs`
+/// panics.
+fn parse_stat(text: &str) -> ProcResult<Stat> {
+    let text = text.trim();
+    let has_name = text.find(" (").zip(text.rfind(") ")).is_some_and(|(start, end)| {
+        text.find('(') == Some(start + 1) && text.rfind(')') == Some(end) && start + 1 < end
+    });
+    if !has_name {
+        return Err(ProcError::Other("/proc/PID/stat is not whole".to_owned()));
+    }
+    Stat::from_read(text.as_bytes())
 }
 
 /// A file of a process, with what is no UTF-8 replaced.
@@ -213,7 +226,7 @@ fn has_ended(process: &Process, stat: &Stat) -> bool {
     let is_over = |state: ProcState| matches!(state, ProcState::Zombie | ProcState::Dead);
     let runs = |task: Task| {
         let stat = read(stat.pid.unsigned_abs(), &format!("task/{}/stat", task.tid));
-        let stat = stat.ok().and_then(|text| Stat::from_read(text.as_bytes()).ok());
+        let stat = stat.ok().and_then(|text| parse_stat(&text).ok());
         stat.and_then(|stat| stat.state().ok()).is_some_and(|state| !is_over(state))
     };
     stat.state().is_ok_and(is_over) && !process.tasks().into_iter().flatten().flatten().any(runs)
@@ -338,7 +351,7 @@ pub(crate) fn host() -> io::Result<(String, String)> {
 #[cfg(any(fuzzing, test))]
 pub(crate) fn fuzz(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    if let Ok(stat) = Stat::from_read(text.as_bytes()) {
+    if let Ok(stat) = parse_stat(&text) {
         let _ = stat.state();
     }
     for group in procfs::ProcessCGroups::from_read(bytes).into_iter().flatten() {
@@ -378,6 +391,20 @@ mod tests {
             libc::waitpid(child, std::ptr::null_mut(), 0);
         }
         assert_eq!(answer, Some(false));
+    }
+
+    #[test]
+    fn a_stat_that_is_cut_anywhere_is_an_error() {
+        let whole = fs::read_to_string("/proc/self/stat").unwrap();
+        assert!(parse_stat(&whole).is_ok());
+        assert!(parse_stat(&whole.replacen('(', "(a) (\u{e9}\n", 1)).is_ok());
+        let flags = whole.rfind(')').unwrap() + 4;
+        for end in 0..flags {
+            assert!(parse_stat(&whole[..end]).is_err(), "{end}");
+        }
+        for text in ["(", ")(", "1 )(", "1 (a)", "1 (a) ", "(a) R 1", ") (", "1 (", "1 )  ("] {
+            assert!(parse_stat(text).is_err(), "{text}");
+        }
     }
 
     #[test]

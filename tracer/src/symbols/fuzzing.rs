@@ -1,7 +1,9 @@
-use std::{borrow::Cow, os::fd::AsRawFd as _, path::Path};
+use std::{borrow::Cow, os::fd::AsRawFd as _, path::Path, sync::LazyLock};
 
 use super::{frame::Frame, modules::demangled, perf_map::PerfMap, rules::Rules, unwind};
 use crate::fuzzing::file_of;
+
+static RULES: LazyLock<Option<Rules>> = LazyLock::new(|| Rules::load(None).ok());
 
 /// Where in the file the code is, in eight bytes, and the file.
 pub(crate) fn unwind_tables(bytes: &[u8]) {
@@ -21,7 +23,7 @@ pub(crate) fn perf_map(bytes: &[u8]) {
 
 /// Names of symbols as linkers write them, one a line.
 pub(crate) fn symbol_names(bytes: &[u8]) {
-    let Ok(rules) = Rules::load(None) else { return };
+    let Some(rules) = &*RULES else { return };
     for name in String::from_utf8_lossy(bytes).lines() {
         for file in ["/src/main.rs", "main.cc", ""] {
             let (language, function) = demangled(name, file);
