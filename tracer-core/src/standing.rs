@@ -148,6 +148,7 @@ fn finding(id: u64, stood_ms: u64, judged: &Judged<'_>, process: Option<&Process
         cmdline: process.and_then(|facts| facts.cmdline.clone()),
         uid: process.and_then(|facts| facts.uid),
         container: process.and_then(|facts| facts.container.clone()),
+        inner_pid: process.and_then(|facts| facts.inner_pid),
         netns: judged.group.netns,
         direction: judged.group.direction,
         remote: judged.group.remote,

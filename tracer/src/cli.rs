@@ -144,6 +144,9 @@ struct Selection {
     #[arg(long, value_name = "PATH", value_parser = NonEmptyStringValueParser::new())]
     #[arg(hide_short_help = true)]
     cgroup: Option<String>,
+    /// Only processes in the container whose id begins like this
+    #[arg(long, value_name = "ID", value_parser = container)]
+    container: Option<String>,
     /// Only connections with these local ports
     #[arg(short = 'L', long = "local-port", value_name = "PORT", value_delimiter = ',')]
     local_ports: Vec<u16>,
@@ -409,11 +412,21 @@ impl Selection {
             children: self.children,
             comms: self.comms.into_iter().collect(),
             cgroup: self.cgroup,
+            container: self.container,
             local_ports: self.local_ports.into_iter().collect(),
             remote_ports: self.remote_ports.into_iter().collect(),
             remotes: self.remotes,
         }
     }
+}
+
+/// The beginning of a container's id. Fewer digits than four are more likely to be a mistake.
+fn container(text: &str) -> Result<String, String> {
+    let is_id = text.bytes().all(|byte| byte.is_ascii_hexdigit()) && (4..=64).contains(&text.len());
+    if is_id {
+        return Ok(text.to_ascii_lowercase());
+    }
+    Err("expected 4 to 64 hexadecimal digits, as container tools show them".to_owned())
 }
 
 fn milliseconds(duration: Duration) -> u64 {

@@ -12,7 +12,7 @@ use clap::Args;
 
 use crate::privileges::{self, Access};
 use crate::tally::Tally;
-use crate::{corpus, ebpf, step, vm, workspace};
+use crate::{corpus, ebpf, fuzz, step, vm, workspace};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -64,6 +64,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Tally> {
     } else {
         vm::reduced()?
     };
+
+    step::heading("the parsers of bytes from outside, fuzzed");
+    tally +=
+        if arguments.fast { step::skipped("you asked for it") } else { fuzz::run(&fuzz::BRIEFLY)? };
 
     step::heading("the kernel object, rebuilt from source");
     tally += if arguments.fast {

@@ -325,6 +325,7 @@ impl Player {
                 cmdline: None,
                 uid: Some(0),
                 container: None,
+                inner_pid: None,
                 open_fds: Some(100),
                 fd_limit: Some(1_024),
                 stopped: self.stopped.contains(&key.pid),

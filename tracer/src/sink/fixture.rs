@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 
 use tracer_core::{
-    Change, ChangeKind, Comm, Confidence, Connection, ConnectionId, Coverage, Direction, Finding,
-    Flag, Goroutines, Interval, Loss, Options, Origin, Owner, ProcessKey, ProcessSummary, Reader,
-    Report, TcpState, Timestamp, Verdict,
+    Change, ChangeKind, Comm, Confidence, Connection, ConnectionId, Container, Coverage, Direction,
+    Finding, Flag, Goroutines, Interval, Loss, Options, Origin, Owner, ProcessKey, ProcessSummary,
+    Reader, Report, TcpState, Timestamp, Verdict,
 };
 
 use super::{
@@ -99,6 +99,7 @@ pub(crate) fn finding(id: u64, connections: Vec<Connection>) -> Finding {
         cmdline: None,
         uid: Some(1_000),
         container: None,
+        inner_pid: None,
         netns: first.netns,
         direction: first.direction,
         remote: Some(first.remote),
@@ -177,7 +178,12 @@ pub(crate) fn with_call_site(id: u64) -> Finding {
         reader: Reader::None,
         call_site: Some("main.(*Client).doSomething billing.go:23".to_owned()),
         request: Some("GET http://billing/charge".to_owned()),
-        container: Some("4f3c2b1a09182736455463728190".to_owned()),
+        container: Some(Container {
+            id: "4f3c2b1a09182736455463728190".to_owned(),
+            runtime: Some("containerd".to_owned()),
+            pod_uid: Some("6a1e4f0c-1d2b-4c3d-8e5f-a0b1c2d3e4f5".to_owned()),
+        }),
+        inner_pid: Some(7),
         cmdline: Some("/usr/local/bin/api --config /etc/api.toml".to_owned()),
         evidence: vec![
             "23 responses requested 50m ago, neither read to the end nor closed".to_owned(),
@@ -287,7 +293,9 @@ pub(crate) fn hostile() -> Report {
     let mut finding = finding(1, connections);
     finding.exe = Some("/tmp/\u{202e}gpj.exe\n/bin/sh".to_owned());
     finding.cmdline = Some("sh -c \x1b]0;owned\x07".to_owned());
-    finding.container = Some("\x1b[31mdeadbeef".to_owned());
+    let hostile = || "\x1b[31mdeadbeef".to_owned();
+    finding.container =
+        Some(Container { id: hostile(), runtime: Some(hostile()), pod_uid: Some(hostile()) });
     finding.call_site.clone_from(&finding.connections[0].call_site);
     finding.request.clone_from(&finding.connections[0].request);
     finding.evidence = vec!["A sentence with \x1b[8m hidden text.".to_owned()];

@@ -1,7 +1,7 @@
 //! Why: one finding with its facts, its evidence and its connections.
 
 use maud::{Markup, html};
-use tracer_core::{Confidence, Finding, Reader};
+use tracer_core::{Confidence, Container, Finding, Reader};
 
 use super::{incident::Incident, timeline, visible};
 use crate::sink::{
@@ -52,7 +52,7 @@ fn facts(incident: &Incident<'_>, finding: &Finding) -> Markup {
         ("Executable", finding.exe.as_deref().map(visible)),
         ("Command line", finding.cmdline.as_deref().map(command_line)),
         ("User id", finding.uid.map(|uid| uid.to_string())),
-        ("Container", finding.container.as_deref().map(visible)),
+        ("Container", finding.container.as_ref().map(container)),
         ("Process started", Some(process_started(incident, finding))),
         ("Also held by", also_held_by(finding)),
     ];
@@ -115,6 +115,14 @@ fn command_line(text: &str) -> String {
         String::new()
     };
     format!("{}{more}", visible(&kept))
+}
+
+/// `4f3c... (containerd, pod 6a1e...)`.
+fn container(container: &Container) -> String {
+    let pod = container.pod_uid.as_ref().map(|uid| format!("pod {uid}"));
+    let more: Vec<String> = container.runtime.iter().cloned().chain(pod).collect();
+    let more = if more.is_empty() { String::new() } else { format!(" ({})", more.join(", ")) };
+    visible(&format!("{}{more}", container.id))
 }
 
 /// Processes that hold some of the connections too, a few of them by name.

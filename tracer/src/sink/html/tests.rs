@@ -1,5 +1,5 @@
 use expect_test::expect_file;
-use tracer_core::{Comm, Finding, Report};
+use tracer_core::{Comm, Container, Finding, Report};
 
 use super::*;
 use crate::{history::History, sink::fixture};
@@ -121,15 +121,16 @@ fn what_the_host_chose_stays_text() {
     HOSTILE.clone_into(&mut context.host);
     for finding in &mut report.findings {
         finding.comm = Comm(HOSTILE.to_owned());
-        for text in [
-            &mut finding.exe,
-            &mut finding.cmdline,
-            &mut finding.container,
-            &mut finding.call_site,
-            &mut finding.request,
-        ] {
+        for text in
+            [&mut finding.exe, &mut finding.cmdline, &mut finding.call_site, &mut finding.request]
+        {
             *text = Some(HOSTILE.to_owned());
         }
+        finding.container = Some(Container {
+            id: HOSTILE.to_owned(),
+            runtime: Some(HOSTILE.to_owned()),
+            pod_uid: Some(HOSTILE.to_owned()),
+        });
         finding.evidence = vec![HOSTILE.to_owned()];
         for connection in &mut finding.connections {
             connection.call_site = Some(HOSTILE.to_owned());
