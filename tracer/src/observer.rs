@@ -1,5 +1,7 @@
 //! Everything the tool sees, as inputs for the judge. Knows how to look, never what it means.
 
+mod sight;
+
 use std::{
     collections::{BTreeSet, HashMap},
     io, thread,
@@ -13,9 +15,10 @@ use tracer_core::{
     decode::KernelConstants,
 };
 
+use self::sight::Sight;
 use crate::{
     assemble::Assembly,
-    cli::{Follow, Plan, Source},
+    cli::{Follow, Plan},
     clock,
     family::Family,
     go::GoPrograms,
@@ -25,10 +28,10 @@ use crate::{
     scope::Scope,
     source::{
         jiffies::{self, SteadyClock},
-        kernel::{Kernel, KernelOptions},
+        kernel::KernelOptions,
         privileges::{self, Needs},
         ring_buffer::{EventRing, LogRing},
-        sock_diag::{self, SockDiag},
+        sock_diag,
     },
     symbols::{Rules, Symbols},
 };
@@ -39,24 +42,6 @@ const EVENTS_MAX: usize = 65_536;
 /// A response is told of when it has been out for this part of the time after which it is suspicious,
 /// so that none is missed that becomes so before the next look.
 const LEDGER_PART: u64 = 2;
-
-/// What a run looks at sockets with.
-#[expect(clippy::large_enum_variant, reason = "there is one of it, and the large one as a rule")]
-enum Sight {
-    /// The kernel programs.
-    Kernel(Kernel),
-    /// What the kernel tells without them.
-    SockDiag(SockDiag),
-}
-
-impl Sight {
-    const fn kernel(&mut self) -> Option<&mut Kernel> {
-        match self {
-            Self::Kernel(kernel) => Some(kernel),
-            Self::SockDiag(_) => None,
-        }
-    }
-}
 
 /// The probes, the iterator and `/proc`, for one run.
 pub(crate) struct Observer {
@@ -116,7 +101,7 @@ impl Observer {
             ring_bytes: None,
             rung: plan.rung,
         };
-        let (sight, lack) = open(options, plan.source)?;
+        let (sight, lack) = sight::open(options, plan.source)?;
         let is_followed = is_followed && lack.is_none();
         let mut observer = Self {
             sight,
@@ -422,23 +407,6 @@ impl Observer {
     /// A snapshot failed: that is a loss like others.
     pub(crate) fn note_failed_snapshot(&mut self) {
         self.loss.snapshots_failed += 1;
-    }
-}
-
-/// The best that this host allows, and why it is not the kernel programs, if it is not. `only` is
-/// the one that is to be had, if any.
-fn open(options: KernelOptions, only: Option<Source>) -> Result<(Sight, Option<String>)> {
-    let why = match only {
-        Some(Source::SockDiag) => "asked for by --source".to_owned(),
-        _ => match Kernel::load(options) {
-            Ok(kernel) => return Ok((Sight::Kernel(kernel), None)),
-            Err(error) if only.is_some() => return Err(error),
-            Err(error) => format!("{error:#}"),
-        },
-    };
-    match SockDiag::open() {
-        Ok(sock_diag) => Ok((Sight::SockDiag(sock_diag), Some(why))),
-        Err(error) => bail!("{why}; {error:#}"),
     }
 }
 
