@@ -52,7 +52,7 @@ pub use event::{Actor, Event, Happening};
 pub use input::{HostFacts, Input, Loss};
 pub use ledger::{CallSite, Goroutines, HttpStream, Ledger, OpenResponse, StackId};
 pub use options::Options;
-pub use process::{Comm, ProcessFacts, ProcessKey};
+pub use process::{Comm, Container, ProcessFacts, ProcessKey};
 pub use reader::{Held, HttpConnection, HttpStage, Reader, ReaderFacts, Readers};
 pub use report::{
     Change, ChangeKind, Connection, Coverage, Finding, Flag, Origin, ProcessSummary, Report,

@@ -37,6 +37,18 @@ impl Comm {
     }
 }
 
+/// A container, as far as the path of its cgroup tells.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+pub struct Container {
+    /// Its id.
+    pub id: String,
+    /// Who runs it: `docker`, `containerd`, `cri-o` or `podman`.
+    pub runtime: Option<String>,
+    /// The uid of its pod in Kubernetes.
+    pub pod_uid: Option<String>,
+}
+
 /// What `/proc` says of a process, asked for by the core for the processes it suspects
 /// ([`Detector::questions`](crate::Detector::questions)).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,8 +62,11 @@ pub struct ProcessFacts {
     pub cmdline: Option<String>,
     /// Real user id.
     pub uid: Option<u32>,
-    /// Container id, where the cgroup path names one.
-    pub container: Option<String>,
+    /// Its container, where the cgroup path names one.
+    pub container: Option<Container>,
+    /// Its number in the innermost pid namespace that it is in (`NStgid` in `/proc/PID/status`), if
+    /// that is another one than in [`key`](Self::key).
+    pub inner_pid: Option<u32>,
     /// Open descriptors of every kind (entries of `/proc/PID/fd`).
     pub open_fds: Option<u64>,
     /// Soft limit of open files (`RLIMIT_NOFILE`).

@@ -2,8 +2,8 @@ use alloc::{collections::BTreeMap, string::String, vec::Vec};
 use core::net::SocketAddr;
 
 use crate::{
-    Comm, Confidence, ConnectionId, Direction, Goroutines, Loss, Owner, ProcessKey, Reader,
-    TcpState, Timestamp, Verdict,
+    Comm, Confidence, ConnectionId, Container, Direction, Goroutines, Interval, Loss, Owner,
+    ProcessKey, Reader, TcpState, Timestamp, Verdict,
 };
 
 /// What is known at one moment. Plain data: the sinks give it a form.
@@ -45,8 +45,10 @@ pub struct Finding {
     pub cmdline: Option<String>,
     /// Its real user id.
     pub uid: Option<u32>,
-    /// Its container's id.
-    pub container: Option<String>,
+    /// Its container.
+    pub container: Option<Container>,
+    /// Its number in its own pid namespace, if that is another one.
+    pub inner_pid: Option<u32>,
     /// Inode number of the sockets' network namespace.
     pub netns: u32,
     /// Who opened the connections.
@@ -123,6 +125,10 @@ pub struct Connection {
     pub age_is_lower_bound: bool,
     /// Time since data was last sent or received, in milliseconds.
     pub idle_ms: u64,
+    /// When the peer closed it, if it has.
+    pub peer_closed: Option<Interval>,
+    /// When it died although its descriptor is open, if it has.
+    pub died: Option<Interval>,
     /// Data received and not read, in bytes.
     pub unread_bytes: u64,
     /// Data written and not acknowledged, in bytes.

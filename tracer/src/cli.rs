@@ -11,7 +11,7 @@ use ipnet::{IpNet, Ipv4Net};
 use jiff::SignedDuration;
 use tracer_core::{Confidence, Options};
 
-pub(crate) use recordings::{At, Diff, DiffOutput, Record, Replay};
+pub(crate) use recordings::{At, Diff, DiffOutput, Incident, Record, Replay};
 use thresholds::Thresholds;
 
 use crate::{scope::Scope, source::hooks::Family};
@@ -35,12 +35,19 @@ Examples:
   sudo tracer --csv leaks.csv            watch everything and keep a record
   sudo tracer record night.rec           watch everything and keep all that was seen
   tracer replay night.rec --idle 10s     judge it again, on any machine
+  tracer report night.rec --html a.html  the incident document, as a page for a browser
   tracer diff before.json after.json     did the fix work?
 
 Exit codes: 0 nothing leaked, 1 leaks found, 2 could not run, 3 nothing found but not all was seen.";
 
 const DOCTOR_EXIT_CODES: &str =
     "Exit codes: 0 everything works, 3 it works with less, 2 it cannot work.";
+
+const REPORT_HELP: &str = "\
+The standard output gets the summary in words, unless the document goes there.
+Thresholds that are not given are those of the recording.
+
+Exit codes: 0 nothing leaked, 1 leaks found, 2 could not run, 3 nothing found but not all was seen.";
 
 const DIFF_EXIT_CODES: &str = "\
 Leaks are the same by process name, destination, kind and function; pids and lines may differ.
@@ -78,6 +85,9 @@ pub(crate) enum Command {
     /// Judge what was recorded, again or otherwise; needs no root.
     #[command(after_help = "Thresholds that are not given are those of the recording.")]
     Replay(Box<Replay>),
+    /// Make the incident document of a recording: who leaks what, since when, how sure, and why.
+    #[command(after_help = REPORT_HELP)]
+    Report(Box<Incident>),
     /// Compare two recordings or audits (JSON): which leaks are new, which are gone.
     #[command(after_help = DIFF_EXIT_CODES)]
     Diff(Diff),
@@ -134,6 +144,9 @@ struct Selection {
     #[arg(long, value_name = "PATH", value_parser = NonEmptyStringValueParser::new())]
     #[arg(hide_short_help = true)]
     cgroup: Option<String>,
+    /// Only processes in the container whose id begins like this
+    #[arg(long, value_name = "ID", value_parser = container)]
+    container: Option<String>,
     /// Only connections with these local ports
     #[arg(short = 'L', long = "local-port", value_name = "PORT", value_delimiter = ',')]
     local_ports: Vec<u16>,
@@ -399,11 +412,21 @@ impl Selection {
             children: self.children,
             comms: self.comms.into_iter().collect(),
             cgroup: self.cgroup,
+            container: self.container,
             local_ports: self.local_ports.into_iter().collect(),
             remote_ports: self.remote_ports.into_iter().collect(),
             remotes: self.remotes,
         }
     }
+}
+
+/// The beginning of a container's id. Fewer digits than four are more likely to be a mistake.
+fn container(text: &str) -> Result<String, String> {
+    let is_id = text.bytes().all(|byte| byte.is_ascii_hexdigit()) && (4..=64).contains(&text.len());
+    if is_id {
+        return Ok(text.to_ascii_lowercase());
+    }
+    Err("expected 4 to 64 hexadecimal digits, as container tools show them".to_owned())
 }
 
 fn milliseconds(duration: Duration) -> u64 {

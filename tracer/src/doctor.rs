@@ -36,7 +36,7 @@ pub(crate) fn run(arguments: &Doctor, rung: Option<Family>) -> Result<u8> {
 
 fn examine(rung: Option<Family>) -> Vec<Finding> {
     let mut findings = vec![host::kernel(), host::type_information(), host::processes()];
-    findings.push(host::lockdown());
+    findings.extend([host::containers(), host::lockdown()]);
     findings.extend(permissions::all());
     findings.extend(sources::all(rung));
     findings

@@ -24,6 +24,8 @@ mod entries;
 mod executable;
 mod follower;
 mod function_table;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod goroutine;
 mod holders;
 mod layout;

@@ -105,6 +105,18 @@ fn parse(line: &str) -> Option<Mapping> {
     Some(Mapping { start, end, source })
 }
 
+/// `/proc/PID/maps`, whatever it holds.
+#[cfg(any(fuzzing, test))]
+pub(crate) fn fuzz(bytes: &[u8]) {
+    let mappings = Mappings::parse(&String::from_utf8_lossy(bytes));
+    for mapping in &mappings.0 {
+        for address in [0, mapping.start, mapping.end - 1, u64::MAX] {
+            mapping.offset_in_file(address);
+            mappings.holding(address);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

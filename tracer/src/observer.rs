@@ -67,6 +67,8 @@ pub(crate) struct Observer {
     /// The sockets of the latest snapshot, if not all are asked for: what was in scope stays in it
     /// when the process that held it ends and another one still does.
     followed: BTreeSet<ConnectionId>,
+    /// How many processes the kernel side's list has no room for.
+    refused: u64,
     /// What was lost on this side of the kernel's counters.
     loss: Loss,
     /// What the judge was told of it.
@@ -85,6 +87,9 @@ impl Observer {
         let family = (!pids.is_empty()).then(family).transpose()?;
         if let Some(cgroup) = &plan.scope.cgroup {
             processes::check_cgroup(cgroup)?;
+        }
+        if let Some(container) = &plan.scope.container {
+            processes::check_container(container)?;
         }
         if plan.once {
             processes::check_names(&plan.scope.comms)?;
@@ -118,6 +123,7 @@ impl Observer {
             clock: None,
             only_tracked,
             followed: BTreeSet::new(),
+            refused: 0,
             loss: Loss::default(),
             told: Loss::default(),
         };
@@ -271,10 +277,7 @@ impl Observer {
             bail!("the kernel programs look by themselves");
         };
         let mut assembly = Assembly::new(clock::now());
-        let is_member = |key: ProcessKey| {
-            let path = scope.cgroup.as_ref();
-            path.is_none_or(|path| processes::is_in_cgroup(key.pid, path))
-        };
+        let is_member = |key: ProcessKey| is_in_groups(scope, key.pid);
         let is_named = |key| family.as_ref().is_none_or(|family| family.contains(key));
         sock_diag.look(&mut assembly, &|key, comm| {
             scope.admits_name(comm) && is_named(key) && is_member(key)
@@ -337,7 +340,7 @@ impl Observer {
 
     /// Has the kernel side tell of the sockets that were open before it was there.
     fn follow(&mut self, snapshot: &Snapshot) {
-        if self.family.is_none() && self.scope.comms.is_empty() && self.scope.cgroup.is_none() {
+        if self.family.is_none() && self.scope.comms.is_empty() && !self.scope.is_by_cgroup() {
             return;
         }
         let open: BTreeSet<ConnectionId> = snapshot.sockets.iter().map(|facts| facts.id).collect();
@@ -366,7 +369,9 @@ impl Observer {
         if self.only_tracked
             && let Some(kernel) = self.sight.kernel()
         {
-            kernel.set_pids(&family.pids())?;
+            let refused = kernel.set_pids(&family.pids())?;
+            self.loss.map_full += refused.saturating_sub(self.refused);
+            self.refused = refused;
         }
         Ok(())
     }
@@ -410,12 +415,21 @@ impl Observer {
     }
 }
 
-/// The processes in the cgroup that the user asked for; `None` if they asked for none.
+/// The processes in the cgroup and container that the user asked for; `None` if they asked for
+/// neither.
 fn cgroup_members(scope: &Scope, assembly: &Assembly) -> Option<BTreeSet<ProcessKey>> {
-    let path = scope.cgroup.as_ref()?;
+    if !scope.is_by_cgroup() {
+        return None;
+    }
     let mut known: HashMap<ProcessKey, bool> = HashMap::new();
     for key in assembly.processes() {
-        known.entry(key).or_insert_with(|| processes::is_in_cgroup(key.pid, path));
+        known.entry(key).or_insert_with(|| is_in_groups(scope, key.pid));
     }
     Some(known.into_iter().filter_map(|(key, is_member)| is_member.then_some(key)).collect())
+}
+
+/// The process is in the cgroup and container that the user asked for, if they did.
+fn is_in_groups(scope: &Scope, pid: u32) -> bool {
+    scope.cgroup.as_ref().is_none_or(|path| processes::is_in_cgroup(pid, path))
+        && scope.container.as_ref().is_none_or(|id| processes::is_in_container(pid, id))
 }

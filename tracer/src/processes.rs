@@ -1,5 +1,7 @@
 //! What `/proc` says of processes. Read-only, and only of the processes that are asked for.
 
+mod container;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -10,9 +12,11 @@ use std::{
 use anyhow::{Context as _, Result, anyhow, bail};
 use procfs::{
     FromRead as _, ProcError, ProcResult, ProcessCGroup,
-    process::{LimitValue, ProcState, Process, Stat, Task, all_processes},
+    process::{ProcState, Process, Stat, Task, all_processes},
 };
 use tracer_core::{Comm, Input, ProcessFacts, ProcessKey};
+
+use container::container;
 
 /// Clock ticks a second in `/proc/PID/stat`: `USER_HZ`, 100 on every architecture of Linux that
 /// has eBPF.
@@ -27,7 +31,7 @@ const KERNEL_THREAD: u32 = 0x0020_0000;
 pub(crate) fn answer(key: ProcessKey, with_cmdline: bool) -> Option<Input> {
     match facts(key, with_cmdline) {
         Ok(facts) => facts.map(Input::Process),
-        Err(ProcError::NotFound(_)) => None,
+        Err(ProcError::NotFound(_)) if !exists(key.pid) => None,
         Err(error) => {
             log::debug!("process {}: {error}", key.pid);
             Some(Input::ProcessUnreadable(key))
@@ -42,7 +46,6 @@ fn facts(key: ProcessKey, with_cmdline: bool) -> ProcResult<Option<ProcessFacts>
     if stat.starttime != key.start_time_ns / TICK_NS {
         return Ok(None);
     }
-    let limits = process.limits().ok().map(|limits| limits.max_open_files.soft_limit);
     let cgroups = cgroups(&process);
     let state = stat.state().ok();
     let cmdline =
@@ -52,12 +55,10 @@ fn facts(key: ProcessKey, with_cmdline: bool) -> ProcResult<Option<ProcessFacts>
         exe: process.exe().ok().map(|path| path.to_string_lossy().into_owned()),
         cmdline: if with_cmdline { cmdline() } else { None },
         uid: status_field(key.pid, "Uid:"),
-        container: cgroups.iter().find_map(|group| container_id(&group.pathname)),
+        container: cgroups.iter().find_map(|group| container(&group.pathname)),
+        inner_pid: innermost_pid(key.pid).filter(|pid| *pid != key.pid),
         open_fds: open_fds(key.pid),
-        fd_limit: match limits {
-            Some(LimitValue::Value(limit)) => Some(limit),
-            Some(LimitValue::Unlimited) | None => None,
-        },
+        fd_limit: read(key.pid, "limits").ok().and_then(|limits| fd_limit(&limits)),
         stopped: matches!(state, Some(ProcState::Stopped | ProcState::Tracing))
             || cgroups.iter().any(is_frozen),
         has_executed: Some(stat.flags & FORKED_ONLY == 0),
@@ -71,6 +72,22 @@ pub(crate) fn holder(pid: u32) -> Option<(ProcessKey, Comm)> {
     let is_over = stat.state().is_ok_and(|it| matches!(it, ProcState::Zombie | ProcState::Dead));
     let key = ProcessKey { start_time_ns: stat.starttime.saturating_mul(TICK_NS), pid };
     (!is_over && stat.flags & KERNEL_THREAD == 0).then_some((key, Comm(stat.comm)))
+}
+
+/// The soft limit of open files in `/proc/PID/limits`; `None` if it is unlimited, or not there:
+/// `procfs` panics at what is cut short.
+fn fd_limit(limits: &str) -> Option<u64> {
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+/// The process is there, although `/proc` may hide it (`hidepid`).
+fn exists(pid: u32) -> bool {
+    // Other numbers would mean several processes.
+    let Some(pid) = libc::pid_t::try_from(pid).ok().filter(|pid| *pid > 0) else { return false };
+    // SAFETY: without a signal this touches nothing, in this process or the other.
+    let is_ours = unsafe { libc::kill(pid, 0) } == 0;
+    is_ours || io::Error::last_os_error().raw_os_error() == Some(libc::EPERM)
 }
 
 /// How many descriptors a process has open.
@@ -87,8 +104,21 @@ fn open_fds(pid: u32) -> Option<u64> {
 /// which `procfs` would refuse.
 fn look_up(pid: u32) -> ProcResult<(Process, Stat)> {
     let process = Process::new(i32::try_from(pid).map_err(|_| ProcError::NotFound(None))?)?;
-    let stat = Stat::from_read(read(pid, "stat")?.as_bytes())?;
+    let stat = parse_stat(&read(pid, "stat")?)?;
     Ok((process, stat))
+}
+
+/// `/proc/PID/stat`. Without a name in parentheses, with something before and after, `procfs`
+/// panics.
+fn parse_stat(text: &str) -> ProcResult<Stat> {
+    let text = text.trim();
+    let has_name = text.find(" (").zip(text.rfind(") ")).is_some_and(|(start, end)| {
+        text.find('(') == Some(start + 1) && text.rfind(')') == Some(end) && start + 1 < end
+    });
+    if !has_name {
+        return Err(ProcError::Other("/proc/PID/stat is not whole".to_owned()));
+    }
+    Stat::from_read(text.as_bytes())
 }
 
 /// A file of a process, with what is no UTF-8 replaced.
@@ -98,9 +128,19 @@ fn read(pid: u32, file: &str) -> io::Result<String> {
 
 /// The first number of a line of `/proc/PID/status`.
 fn status_field(pid: u32, name: &str) -> Option<u32> {
+    status_numbers(pid, name)?.first().copied()
+}
+
+fn status_numbers(pid: u32, name: &str) -> Option<Vec<u32>> {
     let status = read(pid, "status").ok()?;
-    let value = status.lines().find_map(|line| line.strip_prefix(name))?;
-    value.split_whitespace().next()?.parse().ok()
+    let numbers = status.lines().find_map(|line| line.strip_prefix(name))?;
+    numbers.split_whitespace().map(|number| number.parse().ok()).collect()
+}
+
+/// The process as it knows itself: its number in the innermost pid namespace. Kernels before 4.1 do
+/// not tell.
+pub(crate) fn innermost_pid(pid: u32) -> Option<u32> {
+    status_numbers(pid, "NStgid:")?.last().copied()
 }
 
 /// The process's place in each cgroup hierarchy.
@@ -123,21 +163,10 @@ fn is_frozen(group: &ProcessCGroup) -> bool {
             .is_ok_and(|state| state.trim_end() != "THAWED")
 }
 
-/// A container id is 64 hexadecimal digits somewhere in the cgroup's path, whatever the runtime
-/// puts around them: `/docker/ID`, `cri-containerd-ID.scope`.
-fn container_id(path: &str) -> Option<String> {
-    path.split(|character: char| !character.is_ascii_hexdigit())
-        .find(|word| word.len() == 64)
-        .map(str::to_owned)
-}
-
 /// The process is in this cgroup or in one below it, in some hierarchy.
 pub(crate) fn is_in_cgroup(pid: u32, path: &str) -> bool {
-    let Some(process) = i32::try_from(pid).ok().and_then(|pid| Process::new(pid).ok()) else {
-        return false;
-    };
     let path = path.trim_end_matches('/');
-    cgroups(&process).iter().any(|group| {
+    cgroups_of(pid).iter().any(|group| {
         group
             .pathname
             .strip_prefix(path)
@@ -145,17 +174,51 @@ pub(crate) fn is_in_cgroup(pid: u32, path: &str) -> bool {
     })
 }
 
+/// The process is in a container whose id begins like this.
+pub(crate) fn is_in_container(pid: u32, beginning: &str) -> bool {
+    container_of(pid).is_some_and(|id| id.starts_with(beginning))
+}
+
+fn container_of(pid: u32) -> Option<String> {
+    cgroups_of(pid).iter().find_map(|group| Some(container(&group.pathname)?.id))
+}
+
+fn cgroups_of(pid: u32) -> Vec<ProcessCGroup> {
+    let process = i32::try_from(pid).ok().and_then(|pid| Process::new(pid).ok());
+    process.map(|process| cgroups(&process)).unwrap_or_default()
+}
+
+fn all_pids() -> impl Iterator<Item = u32> {
+    let processes = all_processes().into_iter().flatten().flatten();
+    processes.filter_map(|process| u32::try_from(process.pid).ok())
+}
+
 /// Refuses a cgroup that no process is in: most likely it is misspelt.
 ///
 /// # Errors
 /// One that names the cgroup and what to do.
 pub(crate) fn check_cgroup(path: &str) -> Result<()> {
-    let processes = all_processes().into_iter().flatten().flatten();
-    let mut pids = processes.filter_map(|process| u32::try_from(process.pid).ok());
-    if pids.any(|pid| is_in_cgroup(pid, path)) {
+    if all_pids().any(|pid| is_in_cgroup(pid, path)) {
         return Ok(());
     }
     bail!("no process is in the cgroup {path}: /proc/PID/cgroup shows a process's own")
+}
+
+/// Refuses the beginning of an id that is not that of one container, in which some process runs.
+///
+/// # Errors
+/// One that names it and what to do.
+pub(crate) fn check_container(beginning: &str) -> Result<()> {
+    let ids: BTreeSet<String> =
+        all_pids().filter_map(container_of).filter(|id| id.starts_with(beginning)).collect();
+    match ids.len() {
+        0 => bail!(
+            "no process is in a container {beginning}: its 64 digits are in /proc/PID/cgroup of \
+             each of its processes"
+        ),
+        1 => Ok(()),
+        count => bail!("{count} containers begin with {beginning}: give more digits"),
+    }
 }
 
 /// When a process started, in clock ticks since boot; `None` if it has ended. One whose main
@@ -174,7 +237,7 @@ fn has_ended(process: &Process, stat: &Stat) -> bool {
     let is_over = |state: ProcState| matches!(state, ProcState::Zombie | ProcState::Dead);
     let runs = |task: Task| {
         let stat = read(stat.pid.unsigned_abs(), &format!("task/{}/stat", task.tid));
-        let stat = stat.ok().and_then(|text| Stat::from_read(text.as_bytes()).ok());
+        let stat = stat.ok().and_then(|text| parse_stat(&text).ok());
         stat.and_then(|stat| stat.state().ok()).is_some_and(|state| !is_over(state))
     };
     stat.state().is_ok_and(is_over) && !process.tasks().into_iter().flatten().flatten().any(runs)
@@ -216,8 +279,8 @@ pub(crate) fn check(pid: u32) -> Result<u64> {
             }
             _ => started(pid).ok_or_else(gone),
         },
-        Err(ProcError::NotFound(_)) => Err(gone()),
-        Err(error) if is_denied(&error) => {
+        Err(ProcError::NotFound(_)) if !exists(pid) => Err(gone()),
+        Err(error) if is_denied(&error) || matches!(error, ProcError::NotFound(_)) => {
             bail!("/proc/{pid} cannot be read: run as root, or remount /proc without hidepid")
         }
         Err(error) => bail!("/proc/{pid} cannot be read: {error}"),
@@ -243,7 +306,8 @@ pub(crate) fn check_names(names: &BTreeSet<String>) -> Result<()> {
 /// What keeps this process from seeing all of the host by its `/proc`, if anything does.
 ///
 /// # Errors
-/// `/proc` is not the one of this process's pid namespace, so it tells of other processes.
+/// `/proc` is not the one of this process's pid namespace, so it tells of other processes; or the
+/// clocks are others than the kernel's.
 pub(crate) fn limits_of_proc() -> Result<Option<&'static str>> {
     /// `PROC_PID_INIT_INO` of `include/linux/proc_ns.h`.
     const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
@@ -251,9 +315,29 @@ pub(crate) fn limits_of_proc() -> Result<Option<&'static str>> {
     if own.to_str().and_then(|pid| pid.parse().ok()) != Some(std::process::id()) {
         bail!("/proc is that of another pid namespace: run `mount -t proc proc /proc` in this one");
     }
+    // What the kernel side tells the time by is the clock of the host.
+    let offsets = fs::read_to_string("/proc/self/timens_offsets").unwrap_or_default();
+    if offsets.split_whitespace().filter_map(|word| word.parse().ok()).any(|it: i64| it != 0) {
+        bail!(
+            "the clocks of this time namespace are not the host's: run it in that, \
+             `nsenter --time=/proc/1/ns/time`"
+        );
+    }
     let namespace = fs::metadata("/proc/self/ns/pid").context("cannot read /proc/self/ns/pid")?;
     let is_inside = namespace.ino() != INITIAL_PID_NAMESPACE;
     Ok(is_inside.then_some("inside a pid namespace: processes outside of it are not seen"))
+}
+
+/// Whether this process is in a cgroup namespace of its own, so that paths of cgroups begin there.
+///
+/// # Errors
+/// `/proc` does not say: the kernel has no cgroups.
+pub(crate) fn has_own_cgroups() -> Result<bool> {
+    /// `PROC_CGROUP_INIT_INO` of `include/linux/proc_ns.h`.
+    const INITIAL_CGROUP_NAMESPACE: u64 = 0xEFFF_FFFB;
+    let namespace = fs::metadata("/proc/self/ns/cgroup");
+    let namespace = namespace.context("cannot read /proc/self/ns/cgroup")?;
+    Ok(namespace.ino() != INITIAL_CGROUP_NAMESPACE)
 }
 
 fn is_denied(error: &ProcError) -> bool {
@@ -274,23 +358,22 @@ pub(crate) fn host() -> io::Result<(String, String)> {
     Ok((text(read("hostname")?), text(read("osrelease")?)))
 }
 
+/// Any of the files of a process that are read here.
+#[cfg(any(fuzzing, test))]
+pub(crate) fn fuzz(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    if let Ok(stat) = parse_stat(&text) {
+        let _ = stat.state();
+    }
+    for group in procfs::ProcessCGroups::from_read(bytes).into_iter().flatten() {
+        container(&group.pathname);
+    }
+    fd_limit(&text);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_container_id_is_found_whatever_surrounds_it() {
-        let id = "0123456789abcdef".repeat(4);
-        for path in [
-            format!("/docker/{id}"),
-            format!("/kubepods.slice/cri-containerd-{id}.scope"),
-            format!("/machine.slice/libpod-{id}.scope/container"),
-        ] {
-            assert_eq!(container_id(&path), Some(id.clone()), "{path}");
-        }
-        assert_eq!(container_id("/system.slice/ssh.service"), None);
-        assert_eq!(container_id(&format!("/{id}00")), None);
-    }
 
     #[test]
     fn a_program_has_executed_and_a_fork_has_not() {
@@ -319,6 +402,34 @@ mod tests {
             libc::waitpid(child, std::ptr::null_mut(), 0);
         }
         assert_eq!(answer, Some(false));
+    }
+
+    #[test]
+    fn a_stat_that_is_cut_anywhere_is_an_error() {
+        let whole = fs::read_to_string("/proc/self/stat").unwrap();
+        assert!(parse_stat(&whole).is_ok());
+        assert!(parse_stat(&whole.replacen('(', "(a) (\u{e9}\n", 1)).is_ok());
+        let flags = whole.rfind(')').unwrap() + 4;
+        for end in 0..flags {
+            assert!(parse_stat(&whole[..end]).is_err(), "{end}");
+        }
+        for text in ["(", ")(", "1 )(", "1 (a)", "1 (a) ", "(a) R 1", ") (", "1 (", "1 )  ("] {
+            assert!(parse_stat(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_limit_of_open_files_is_the_soft_one() {
+        let limits = "Limit                     Soft Limit           Hard Limit           Units\n\
+                      Max open files            20000                524288               files\n";
+        assert_eq!(fd_limit(limits), Some(20_000));
+        assert_eq!(fd_limit(&limits.replace("20000", "unlimited")), None);
+        assert_eq!((fd_limit("Max open files"), fd_limit("Lim"), fd_limit("")), (None, None, None));
+    }
+
+    #[test]
+    fn this_process_knows_its_number() {
+        assert_eq!(innermost_pid(std::process::id()), Some(std::process::id()));
     }
 
     #[test]

@@ -5,6 +5,8 @@
 //! nothing: programs that block come back. So *none* takes the process's own books.
 
 pub(crate) mod epoll;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod threads;
 
 use std::{

@@ -9,6 +9,8 @@ mod carried;
 mod coder;
 mod entry;
 mod facts;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod head;
 mod moments;
 mod pieces;

@@ -6,7 +6,8 @@ mod rerun;
 use anyhow::{Result, bail};
 use tracer_core::Report;
 
-pub(crate) use rerun::rerun;
+pub(crate) use moment::find;
+pub(crate) use rerun::{Rejudged, rerun};
 
 use crate::{
     cli::Replay,
@@ -22,16 +23,22 @@ use crate::{
 /// The recording cannot be read, does not hold the moment that was asked for, or is damaged: then
 /// what is whole of it was shown. The output cannot be written.
 pub(crate) fn run(replay: &Replay) -> Result<u8> {
-    let recording = Recording::open(&replay.file)?;
+    let again = &replay.again;
+    let recording = Recording::open(&again.file)?;
     let head = recording.head().clone();
     log::debug!("recorded with: tracer {}", head.arguments.join(" "));
-    let (options, fail_on) = (replay.options(head.options), replay.fail_on());
-    let reports = replay.at.map(|at| moment::find(&replay.file, at)).transpose()?;
+    let (options, fail_on) = (again.options(head.options), again.fail_on());
+    let reports = again.at.map(|at| find(&again.file, at)).transpose()?;
     let mut outlet = Outlet::open(replay.form(), context(&head))?;
-    let (report, ending) =
-        rerun(recording, options, reports, |report, changes| outlet.keep(report, changes))?;
+    let rejudged = rerun(recording, options, reports, |detector, changes| {
+        if !changes.is_empty() {
+            outlet.keep(&detector.report(), changes);
+        }
+    })?;
+    let Rejudged { report, changes, ending } = rejudged;
+    outlet.keep(&report, &changes);
     outlet.finish(&report)?;
-    complain_of(ending, &replay.file.display().to_string(), &head, &report)?;
+    complain_of(ending, &again.file.display().to_string(), &head, &report)?;
     Ok(exit_code::of(&report, fail_on.unwrap_or(head.fail_on)))
 }
 
@@ -45,7 +52,11 @@ pub(crate) fn context(head: &Head) -> Context {
     }
 }
 
-fn complain_of(ending: Ending, shown: &str, head: &Head, report: &Report) -> Result<()> {
+/// What came after a damage is not known: an error, after what is whole was shown.
+///
+/// # Errors
+/// The recording is damaged.
+pub(crate) fn complain_of(ending: Ending, shown: &str, head: &Head, report: &Report) -> Result<()> {
     let Ending::Damaged(at) = ending else { return Ok(()) };
     let until = context(head).clock.rfc3339(report.at);
     bail!("{shown} is damaged from byte {at} on: what came after {until} is not known")

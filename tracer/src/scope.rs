@@ -16,12 +16,19 @@ pub(crate) struct Scope {
     pub(crate) comms: BTreeSet<String>,
     /// Path of a cgroup as in `/proc/PID/cgroup`.
     pub(crate) cgroup: Option<String>,
+    /// What the id of a container begins with.
+    pub(crate) container: Option<String>,
     pub(crate) local_ports: BTreeSet<u16>,
     pub(crate) remote_ports: BTreeSet<u16>,
     pub(crate) remotes: Vec<IpNet>,
 }
 
 impl Scope {
+    /// Who was asked for is known by the cgroups of a process.
+    pub(crate) const fn is_by_cgroup(&self) -> bool {
+        self.cgroup.is_some() || self.container.is_some()
+    }
+
     /// A process of this name was asked for, its pid and cgroup aside.
     pub(crate) fn admits_name(&self, comm: &Comm) -> bool {
         self.comms.is_empty() || self.comms.contains(&comm.0)

@@ -1,4 +1,4 @@
-//! Where reports become bytes: a table, JSON or CSV. Everything here but `CsvFile` is pure.
+//! Where reports become bytes: a table, JSON, CSV or a page. Everything here but `CsvFile` is pure.
 
 mod context;
 mod coverage;
@@ -6,6 +6,8 @@ pub(crate) mod csv;
 mod escape;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub(crate) mod html;
+pub(crate) mod incident;
 pub(crate) mod json;
 mod quantity;
 pub(crate) mod table;

@@ -2,6 +2,8 @@
 //! they report into facts.
 
 pub(crate) mod btf;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 pub(crate) mod hooks;
 pub(crate) mod jiffies;
 pub(crate) mod kernel;

@@ -11,6 +11,8 @@
 //! (`return_address.rs`).
 
 mod frame;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod modules;
 mod perf_map;
 mod return_address;

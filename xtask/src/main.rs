@@ -7,6 +7,7 @@ mod command;
 mod corpus;
 mod dist;
 mod ebpf;
+mod fuzz;
 mod lint;
 mod privileges;
 mod run;
@@ -51,7 +52,9 @@ enum Task {
     Dist,
     /// Run the tests on other kernels, in virtual machines.
     VmTest(vm::Arguments),
-    /// Install what `cargo xtask ebpf` needs, and nothing that is already there.
+    /// Try every parser of bytes from outside with bytes that nobody would write.
+    Fuzz(fuzz::Arguments),
+    /// Install what `cargo xtask ebpf` and `fuzz` need, and nothing that is already there.
     Setup,
 }
 
@@ -77,6 +80,7 @@ fn perform(task: Task) -> Result<ExitCode> {
         Task::Corpus(arguments) => corpus::run(&arguments),
         Task::Dist => dist::run().map(|()| ExitCode::SUCCESS),
         Task::VmTest(arguments) => vm::run(&arguments).map(step::conclude),
+        Task::Fuzz(arguments) => fuzz::run(&arguments).map(step::conclude),
         Task::Setup => setup::run().map(|()| ExitCode::SUCCESS),
     }
 }

@@ -1,16 +1,17 @@
-//! `cargo xtask setup`: installs what `cargo xtask ebpf` needs, and shows each command first.
+//! `cargo xtask setup`: installs what `cargo xtask ebpf` and `fuzz` need, and shows each command
+//! first.
 
 use std::process::Command;
 
 use anyhow::{Context, Result};
 
 use crate::ebpf::{linker, toolchain};
-use crate::{command, privileges, workspace};
+use crate::{command, fuzz, privileges, workspace};
 
-/// Installs the compiler and the linker for kernel programs where they are missing.
+/// Installs the compiler and the linker for kernel programs where they are missing, and cargo-fuzz.
 ///
 /// # Errors
-/// If something cannot be installed.
+/// If something for kernel programs cannot be installed. Without cargo-fuzz a test is skipped.
 pub(crate) fn run() -> Result<()> {
     match toolchain::find_compiler() {
         Ok(compiler) => println!("already there: {} ({})", compiler.name, compiler.version),
@@ -23,6 +24,11 @@ pub(crate) fn run() -> Result<()> {
     let compiler = toolchain::find_compiler().context("still missing")?;
     linker::find().context("still missing")?;
     println!("`cargo xtask ebpf` will build with {}", compiler.name);
+    if fuzz::is_installed() {
+        println!("already there: cargo-fuzz");
+    } else if let Err(error) = install_fuzz() {
+        println!("{error:#}; nothing is fuzzed without it");
+    }
     Ok(())
 }
 
@@ -54,6 +60,11 @@ fn install_debian_packages() -> Result<()> {
 fn install_linker() -> Result<()> {
     let linker = ["bpf-linker", "--version", linker::VERSION, "--locked"];
     command::announce(Command::new(workspace::cargo()).arg("install").args(linker))
+}
+
+fn install_fuzz() -> Result<()> {
+    let cargo_fuzz = ["cargo-fuzz", "--version", fuzz::VERSION, "--locked"];
+    command::announce(Command::new(workspace::cargo()).arg("install").args(cargo_fuzz))
 }
 
 /// A command that runs as root, through sudo where we are not.

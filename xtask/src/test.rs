@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every test that this host allows, and a summary.
 
+mod browser;
 mod cargo_test;
 mod cookbook;
 mod fresh_object;
@@ -11,7 +12,7 @@ use clap::Args;
 
 use crate::privileges::{self, Access};
 use crate::tally::Tally;
-use crate::{corpus, ebpf, step, vm, workspace};
+use crate::{corpus, ebpf, fuzz, step, vm, workspace};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -44,6 +45,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Tally> {
     step::heading("the cookbook of docs/csv.md");
     tally += if arguments.fast { step::skipped("you asked for it") } else { cookbook::run()? };
 
+    step::heading("the incident document in a browser");
+    tally += if arguments.fast { step::skipped("you asked for it") } else { browser::run()? };
+
     step::heading("end-to-end tests");
     let committed = end_to_end(access, without_root.skipped)?;
     tally += committed;
@@ -60,6 +64,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Tally> {
     } else {
         vm::reduced()?
     };
+
+    step::heading("the parsers of bytes from outside, fuzzed");
+    tally +=
+        if arguments.fast { step::skipped("you asked for it") } else { fuzz::run(&fuzz::BRIEFLY)? };
 
     step::heading("the kernel object, rebuilt from source");
     tally += if arguments.fast {

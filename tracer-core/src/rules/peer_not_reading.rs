@@ -1,7 +1,8 @@
 //! The peer has closed its window and leaves it closed: what is wrong is over there.
 //!
 //! On loopback, a peer that acknowledges nothing is the same: the kernel drops what arrives on a
-//! connection that nobody reads when memory for TCP is short (`tcp_mem`).
+//! connection that nobody reads when memory for TCP is short (`tcp_mem`). And a window that closes
+//! while data is on its way has that sent again and again in place of probes.
 
 use alloc::{borrow::ToOwned, format, vec};
 
@@ -23,7 +24,8 @@ pub(crate) fn is_stalled(sighting: &Sighting<'_>) -> bool {
 }
 
 fn is_dropped(facts: &SocketFacts) -> bool {
-    facts.remote.ip().is_loopback() && facts.retransmits > 0
+    let is_closed = facts.timer == Timer::Retransmit && facts.peer_window == 0;
+    facts.retransmits > 0 && (is_closed || facts.remote.ip().is_loopback())
 }
 
 fn moment(sighting: &Sighting<'_>) -> Interval {

@@ -77,6 +77,27 @@ fn a_peer_that_does_not_read_is_named_and_no_more() {
     );
 }
 
+/// Where data was on its way as the window closed, that is sent again in place of probes.
+#[test]
+fn a_window_may_close_on_data_on_its_way() {
+    check(
+        "
+        0s accept a1..a6 pid=10
+        10s stall-in-flight a1..a6 bytes=60000
+        50s stall-in-flight a1..a6 bytes=60000
+        100s stall-in-flight a1..a6 bytes=60000
+        110s snapshot
+        110s report
+        ",
+        &expect![[r#"
+            [1m 50s]
+              #1 peer-not-reading info: p10[10] inbound :8080 x6, oldest 1m 50s, stood 0s
+                 360000 bytes cannot be sent on 6 sockets: the peer has read nothing for 1m 50s
+                 the fault is the peer's: look there
+        "#]],
+    );
+}
+
 /// Nobody can cut a host off from itself: the kernel drops what nobody reads when memory is short.
 #[test]
 fn a_loopback_peer_is_not_gone() {

@@ -123,6 +123,7 @@ fn facts(pid: u32) -> ProcessFacts {
         cmdline: None,
         uid: None,
         container: None,
+        inner_pid: None,
         open_fds: None,
         fd_limit: None,
         stopped: false,

@@ -2,7 +2,9 @@
 
 use std::string::String;
 
-use super::timeline;
+use expect_test::expect;
+
+use super::{check_with, timeline};
 use crate::Options;
 
 /// The line of a timeline's only finding.
@@ -48,4 +50,34 @@ fn unread_data_counts_from_the_size_that_is_said() {
         |unread_min_bytes| headline(unread, Options { unread_min_bytes, ..Options::default() });
     assert!(with(8_999).contains("likely"), "{}", with(8_999));
     assert!(with(9_000).contains("possible"), "{}", with(9_000));
+}
+
+/// What is not kept is in the next report again, so nothing is forgotten, and room is used anew.
+#[test]
+fn connections_are_bounded() {
+    check_with(
+        Options { connections_max: 6, ..Options::default() },
+        "
+        0s open a1..a9 pid=10
+        1s peer-resets a1..a9
+        100s snapshot
+        101s report
+        102s close a1..a7
+        103s snapshot
+        104s snapshot
+        105s report",
+        &expect![[r#"
+            [1m 40s]
+              #1 stale-pool info: p10[10] outbound 10.0.0.1:443 x6, oldest 1m 40s, stood 0s
+                 6 sockets dead for 1m 39s with the descriptor still open; ss does not show them
+                 they may all have died at one time, as by a restart
+                 the process has not noticed on any of 6: it never looked again
+              incomplete
+            [1m 44s]
+              #1 stale-pool info: p10[10] outbound 10.0.0.1:443 x2, oldest >1m 44s, stood 4s
+                 2 sockets dead for 1m 43s with the descriptor still open; ss does not show them
+                 they may all have died at one time, as by a restart
+                 the process has not noticed on any of 2: it never looked again
+        "#]],
+    );
 }

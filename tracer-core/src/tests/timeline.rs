@@ -8,6 +8,7 @@
 //! 20s retransmit a1 count=5                            data in flight timed out 5 times in a row
 //! 20s stall a1 bytes=N                                 N bytes wait for room in the peer's window;
 //!                                                       each `stall` is one answer that says: none
+//!                                                       (`stall-in-flight`: while data is on its way)
 //! 9s lose                                              events are lost until `found`
 //! 0s degrade                                           no probes, and from now on snapshots by
 //!                                                      sock_diag: less is known
@@ -259,6 +260,7 @@ impl Player {
             "probe-unanswered" => world.probe_unanswered(name, line.number("count")),
             "retransmit" => world.retransmit(name, line.number("count")),
             "stall" => world.stall(name, bytes()),
+            "stall-in-flight" => world.stall_in_flight(name, bytes()),
             "peer-closes" => world.peer_closes(name),
             "peer-resets" => world.peer_resets(name),
             "close" => world.close(name),
@@ -323,6 +325,7 @@ impl Player {
                 cmdline: None,
                 uid: Some(0),
                 container: None,
+                inner_pid: None,
                 open_fds: Some(100),
                 fd_limit: Some(1_024),
                 stopped: self.stopped.contains(&key.pid),

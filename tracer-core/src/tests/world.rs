@@ -220,6 +220,15 @@ impl World {
         }
     }
 
+    /// The same while data is on its way: it is sent again in place of probes.
+    pub(super) fn stall_in_flight(&mut self, name: &str, bytes: u64) {
+        self.stall(name, bytes);
+        if let Some(socket) = self.sockets.get_mut(name) {
+            socket.timer = Timer::Retransmit;
+            socket.retransmits += 1;
+        }
+    }
+
     /// A keepalive probe is answered: segments flow, and no data.
     pub(super) fn keepalive(&mut self, name: &str) {
         let now = self.now;

@@ -1,6 +1,6 @@
 //! Making recordings, and what can be done with them.
 
-use std::path::PathBuf;
+use std::{fmt, path::PathBuf};
 
 use clap::{Args, ValueEnum};
 use jiff::{Timestamp, civil::Time};
@@ -53,9 +53,9 @@ impl Record {
     }
 }
 
-/// What to judge again, and how.
+/// What to judge again, as of when, and by what.
 #[derive(Debug, Args)]
-pub(crate) struct Replay {
+pub(crate) struct Again {
     /// The recording
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
@@ -64,11 +64,9 @@ pub(crate) struct Replay {
     pub(crate) at: Option<At>,
     #[command(flatten)]
     thresholds: Thresholds,
-    #[command(flatten)]
-    showing: Showing,
 }
 
-impl Replay {
+impl Again {
     /// What to judge by, where it was judged by `recorded`.
     pub(crate) fn options(&self, recorded: Options) -> Options {
         self.thresholds.options(recorded)
@@ -79,10 +77,42 @@ impl Replay {
         self.thresholds.fail_on()
     }
 
+    /// These arguments, as they can be given again.
+    pub(crate) fn arguments(&self) -> Vec<String> {
+        let mut arguments = vec![self.file.display().to_string()];
+        if let Some(at) = self.at {
+            arguments.extend(["--at".to_owned(), at.to_string()]);
+        }
+        arguments.extend(self.thresholds.arguments());
+        arguments
+    }
+}
+
+/// What to judge again, and how to show it.
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    #[command(flatten)]
+    pub(crate) again: Again,
+    #[command(flatten)]
+    showing: Showing,
+}
+
+impl Replay {
     /// How to show how it ended.
     pub(crate) fn form(&self) -> Form {
         self.showing.form(true)
     }
+}
+
+/// Of what to make an incident document, and where to.
+#[derive(Debug, Args)]
+pub(crate) struct Incident {
+    #[command(flatten)]
+    pub(crate) again: Again,
+    /// Write the document there, one page that needs nothing else, for its owner only; - for the
+    /// standard output
+    #[arg(long, value_name = "OUT", help_heading = "How to show it")]
+    pub(crate) html: Option<PathBuf>,
 }
 
 /// What to compare.
@@ -125,6 +155,15 @@ pub(crate) enum At {
     Moment(Timestamp),
     /// The last time that it was so late, in UTC.
     TimeOfDay(Time),
+}
+
+impl fmt::Display for At {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Moment(moment) => moment.fmt(formatter),
+            Self::TimeOfDay(time) => time.fmt(formatter),
+        }
+    }
 }
 
 fn at(text: &str) -> Result<At, String> {
@@ -170,12 +209,43 @@ mod tests {
     fn the_thresholds_of_a_recording_are_the_default() {
         let recorded = Options { idle_ms: 7, count_min: 3, scoped: true, ..Options::default() };
         let options = |arguments: &[&str]| match parse(arguments) {
-            Ok(Command::Replay(replay)) => replay.options(recorded),
+            Ok(Command::Replay(replay)) => replay.again.options(recorded),
             other => panic!("{other:?}"),
         };
         assert_eq!(options(&["replay", "a.rec"]), recorded);
         let chosen = options(&["replay", "a.rec", "--idle=2s", "--all"]);
         assert_eq!(chosen, Options { idle_ms: 2_000, all: true, ..recorded });
+    }
+
+    #[test]
+    fn what_is_judged_again_can_be_given_again() {
+        let arguments = |given: &[&str]| match parse(given) {
+            Ok(Command::Report(incident)) => incident.again.arguments(),
+            other => panic!("{other:?}"),
+        };
+        let all = [
+            "a.rec",
+            "--at",
+            "02:00:00",
+            "--idle",
+            "1m 500ms",
+            "--min-count",
+            "3",
+            "--pool-size",
+            "4",
+            "--pool-idle",
+            "5s",
+            "--min-unread",
+            "1024",
+            "--growth-for",
+            "10s",
+            "--fail-on",
+            "certain",
+            "--all",
+        ];
+        assert_eq!(arguments(&[&["report"], &all[..]].concat()), all);
+        let moment = ["a.rec", "--at", "2026-03-01T02:00:00.123Z"];
+        assert_eq!(arguments(&[&["report"], &moment[..], &["--html", "-"]].concat()), moment);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use jiff::SignedDuration;
 use tracer_core::{Confidence, Options};
 
 use super::{count, growth, milliseconds, positive, size};
@@ -54,6 +55,26 @@ impl Thresholds {
             all: self.all || options.all,
             ..options
         }
+    }
+
+    /// What was given, as it can be given again.
+    pub(super) fn arguments(&self) -> Vec<String> {
+        let duration = |duration: Duration| {
+            SignedDuration::try_from(duration)
+                .map_or_else(|_| String::new(), |it| format!("{it:#}"))
+        };
+        let fail_on = self.fail_on.map(|it| it.confidence().to_string());
+        let flags = [
+            ("--idle", self.idle.map(duration)),
+            ("--min-count", self.min_count.map(|count| count.to_string())),
+            ("--pool-size", self.pool_size.map(|count| count.to_string())),
+            ("--pool-idle", self.pool_idle.map(duration)),
+            ("--min-unread", self.min_unread.map(|bytes| bytes.to_string())),
+            ("--growth-for", self.growth_for.map(duration)),
+            ("--fail-on", fail_on),
+        ];
+        let given = flags.into_iter().filter_map(|(flag, value)| Some([flag.to_owned(), value?]));
+        given.flatten().chain(self.all.then(|| "--all".to_owned())).collect()
     }
 
     /// From which confidence on a run fails, if that was given.

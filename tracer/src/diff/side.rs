@@ -87,11 +87,11 @@ impl Side {
 fn judged(path: &Path) -> Result<String> {
     let recording = Recording::open(path)?;
     let head = recording.head().clone();
-    let (report, ending) = replay::rerun(recording, head.options, None, |_, _| {})?;
-    if let Ending::Damaged(at) = ending {
+    let judged = replay::rerun(recording, head.options, None, |_, _| {})?;
+    if let Ending::Damaged(at) = judged.ending {
         bail!("{} is damaged from byte {at} on", path.display());
     }
-    Ok(json::document(&report, &replay::context(&head))?)
+    Ok(json::document(&judged.report, &replay::context(&head))?)
 }
 
 #[cfg(test)]

@@ -48,6 +48,26 @@ pub(super) fn processes() -> Finding {
     }
 }
 
+pub(super) fn containers() -> Finding {
+    const SUBJECT: &str = "containers";
+    match processes::has_own_cgroups() {
+        Ok(false) => Finding::full(SUBJECT, "are told by the cgroups of their processes"),
+        Ok(true) => Finding::less(
+            SUBJECT,
+            "inside a cgroup namespace",
+            "which container this one is, and what is around it, cannot be told; the ids of others \
+             can",
+            "run it in the host's (docker run --cgroupns=host)",
+        ),
+        Err(error) => Finding::less(
+            SUBJECT,
+            format!("{error:#}"),
+            "containers are not told",
+            "mount the /proc of this pid namespace: mount -t proc proc /proc",
+        ),
+    }
+}
+
 pub(super) fn lockdown() -> Finding {
     const SUBJECT: &str = "lockdown";
     match Lockdown::current() {

@@ -50,7 +50,7 @@ pub(crate) struct Registration {
 }
 
 impl Registration {
-    fn parse(epoll_fd: u32, line: &str) -> Option<Self> {
+    pub(super) fn parse(epoll_fd: u32, line: &str) -> Option<Self> {
         let mut words = line.split_ascii_whitespace();
         let mut value = |name: &str| words.next().filter(|word| *word == name).and(words.next());
         let fd = value("tfd:")?.parse().ok()?;
@@ -67,13 +67,13 @@ impl Registration {
     }
 
     /// Input is told for as long as there is some, so whoever waits on the epoll hears of it.
-    const fn watches_input(&self) -> bool {
+    pub(super) const fn watches_input(&self) -> bool {
         self.events & EDGE_TRIGGERED == 0 && self.events & INPUT != 0
     }
 
     /// The process has it registered, and for nothing that a peer sends or lets it do. Output or
     /// the end of the stream alone is not nothing: who waits for that comes back.
-    const fn watches_nothing(&self) -> bool {
+    pub(super) const fn watches_nothing(&self) -> bool {
         self.events & ALWAYS == ALWAYS && self.events & !(ALWAYS | MANNERS) == 0
     }
 }

@@ -169,5 +169,15 @@ const fn truncated(argument: u64) -> u32 {
     argument as u32
 }
 
+/// `/proc/PID/task/TID/syscall`, and from the end of the line on the memory that the call names.
+#[cfg(any(fuzzing, test))]
+pub(crate) fn fuzz(bytes: &[u8]) {
+    let line = bytes.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
+    if let Some(call) = Call::parse(&String::from_utf8_lossy(line)) {
+        call.names();
+    }
+    memory::fuzz(bytes.get(line.len()..).unwrap_or_default());
+}
+
 #[cfg(test)]
 mod tests;

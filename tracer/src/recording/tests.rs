@@ -8,10 +8,9 @@ use std::path::PathBuf;
 
 use proptest::prelude::*;
 use tempfile::TempDir;
-use tracer_core::{Confidence, Options, Timestamp};
+use tracer_core::{Options, Timestamp};
 
-use super::{Ending, Head, Recorder, Recording, Step};
-use crate::wall_clock::WallClock;
+use super::{Ending, Recorder, Recording, Step, fuzzing::head};
 
 /// A file in a directory of its own.
 struct Place(TempDir);
@@ -52,20 +51,6 @@ fn read(mut recording: Recording) -> (Vec<Step>, Ending) {
         steps.push(step);
     }
     (steps, recording.ending().unwrap())
-}
-
-fn head() -> Head {
-    let clock = WallClock::from_unix_ns(1_772_366_400_000_000_000, Timestamp::default(), 0);
-    Head {
-        segment: 0,
-        version: "0.1.0".to_owned(),
-        host: "host".to_owned(),
-        kernel: "6.18".to_owned(),
-        anchor: clock.into(),
-        options: Options::default(),
-        fail_on: Confidence::Likely,
-        arguments: vec!["--pid=1".to_owned()],
-    }
 }
 
 proptest! {

@@ -16,7 +16,7 @@ use crate::{
 ///
 /// # Errors
 /// The recording cannot be read, or does not hold that moment.
-pub(super) fn find(path: &Path, at: At) -> Result<u64> {
+pub(crate) fn find(path: &Path, at: At) -> Result<u64> {
     let mut recording = Recording::open(path)?;
     let clock = WallClock::from(recording.head().anchor);
     // When each report was about, by the judgement before it.

@@ -7,9 +7,17 @@ use tracer_core::{
 
 use crate::recording::{Ending, Recording, Step};
 
+/// What a recording led to.
+pub(crate) struct Rejudged {
+    /// How things stood at the end.
+    pub(crate) report: Report,
+    /// What had changed since the report before.
+    pub(crate) changes: Vec<Change>,
+    pub(crate) ending: Ending,
+}
+
 /// Judges a recording again: what the same inputs lead to, up to the `reports`th report if that is
-/// given, with what happened until each report for `keep`. Gives the report at the end, and how the
-/// recording ends.
+/// given. At each report `look` is shown the detector, and what has changed since the one before.
 ///
 /// # Errors
 /// The file cannot be read, or nothing was judged.
@@ -17,8 +25,8 @@ pub(crate) fn rerun(
     mut recording: Recording,
     options: Options,
     reports: Option<u64>,
-    mut keep: impl FnMut(&Report, &[Change]),
-) -> Result<(Report, Ending)> {
+    mut look: impl FnMut(&Detector, &[Change]),
+) -> Result<Rejudged> {
     let recorded = Options { all: options.all, ..recording.head().options };
     let mut rerun = Rerun {
         detector: Detector::new(options),
@@ -28,7 +36,7 @@ pub(crate) fn rerun(
     while reports.is_none_or(|reports| rerun.reports < reports)
         && let Some(step) = recording.step()?
     {
-        rerun.take(step, &mut keep);
+        rerun.take(step, &mut look);
     }
     let changes = rerun.detector.take_changes();
     let mut report = rerun.detector.report();
@@ -39,8 +47,7 @@ pub(crate) fn rerun(
     let ending = recording.ending().unwrap_or(Ending::Whole);
     report.coverage.notes.extend(note_of(ending));
     report.coverage.notes.extend(rerun.notes());
-    keep(&report, &changes);
-    Ok((report, ending))
+    Ok(Rejudged { report, changes, ending })
 }
 
 struct Rerun {
@@ -60,7 +67,7 @@ enum Subject {
 }
 
 impl Rerun {
-    fn take(&mut self, step: Step, keep: &mut impl FnMut(&Report, &[Change])) {
+    fn take(&mut self, step: Step, look: &mut impl FnMut(&Detector, &[Change])) {
         match step {
             Step::Input(input) => {
                 if let (Some(unanswered), Some(subject)) = (&mut self.unanswered, answered(&input))
@@ -79,9 +86,7 @@ impl Rerun {
             Step::Reported => {
                 self.reports += 1;
                 let changes = self.detector.take_changes();
-                if !changes.is_empty() {
-                    keep(&self.detector.report(), &changes);
-                }
+                look(&self.detector, &changes);
             }
         }
     }

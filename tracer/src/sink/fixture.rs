@@ -3,13 +3,16 @@
 use std::net::SocketAddr;
 
 use tracer_core::{
-    Change, ChangeKind, Comm, Confidence, Connection, ConnectionId, Coverage, Direction, Finding,
-    Flag, Goroutines, Loss, Origin, Owner, ProcessKey, ProcessSummary, Reader, Report, TcpState,
-    Timestamp, Verdict,
+    Change, ChangeKind, Comm, Confidence, Connection, ConnectionId, Container, Coverage, Direction,
+    Finding, Flag, Goroutines, Interval, Loss, Options, Origin, Owner, ProcessKey, ProcessSummary,
+    Reader, Report, TcpState, Timestamp, Verdict,
 };
 
-use super::Context;
-use crate::wall_clock::WallClock;
+use super::{
+    Context,
+    incident::{Incident, Provenance},
+};
+use crate::{history::History, wall_clock::WallClock};
 
 const SECOND: u64 = 1_000;
 const MINUTE: u64 = 60 * SECOND;
@@ -64,6 +67,8 @@ pub(crate) fn connection(number: u32, state: TcpState, remote: &str) -> Connecti
         age_ms: 51 * MINUTE - u64::from(number) * 2_000,
         age_is_lower_bound: false,
         idle_ms: 50 * MINUTE - u64::from(number) * 2_000,
+        peer_closed: None,
+        died: None,
         unread_bytes: 0,
         unsent_bytes: 0,
         rx_bytes: 1_311,
@@ -94,6 +99,7 @@ pub(crate) fn finding(id: u64, connections: Vec<Connection>) -> Finding {
         cmdline: None,
         uid: Some(1_000),
         container: None,
+        inner_pid: None,
         netns: first.netns,
         direction: first.direction,
         remote: Some(first.remote),
@@ -172,7 +178,12 @@ pub(crate) fn with_call_site(id: u64) -> Finding {
         reader: Reader::None,
         call_site: Some("main.(*Client).doSomething billing.go:23".to_owned()),
         request: Some("GET http://billing/charge".to_owned()),
-        container: Some("4f3c2b1a09182736455463728190".to_owned()),
+        container: Some(Container {
+            id: "4f3c2b1a09182736455463728190".to_owned(),
+            runtime: Some("containerd".to_owned()),
+            pod_uid: Some("6a1e4f0c-1d2b-4c3d-8e5f-a0b1c2d3e4f5".to_owned()),
+        }),
+        inner_pid: Some(7),
         cmdline: Some("/usr/local/bin/api --config /etc/api.toml".to_owned()),
         evidence: vec![
             "23 responses requested 50m ago, neither read to the end nor closed".to_owned(),
@@ -282,7 +293,9 @@ pub(crate) fn hostile() -> Report {
     let mut finding = finding(1, connections);
     finding.exe = Some("/tmp/\u{202e}gpj.exe\n/bin/sh".to_owned());
     finding.cmdline = Some("sh -c \x1b]0;owned\x07".to_owned());
-    finding.container = Some("\x1b[31mdeadbeef".to_owned());
+    let hostile = || "\x1b[31mdeadbeef".to_owned();
+    finding.container =
+        Some(Container { id: hostile(), runtime: Some(hostile()), pod_uid: Some(hostile()) });
     finding.call_site.clone_from(&finding.connections[0].call_site);
     finding.request.clone_from(&finding.connections[0].request);
     finding.evidence = vec!["A sentence with \x1b[8m hidden text.".to_owned()];
@@ -311,6 +324,73 @@ pub(crate) fn incomplete() -> Report {
         ..coverage()
     };
     report
+}
+
+/// A leak that grew over an hour beside others, with all connections and a forecast.
+pub(crate) fn grown() -> Report {
+    let mut pool = stale_pool(3);
+    for (number, connection) in (500..).zip(&mut pool.connections) {
+        connection.id = ConnectionId(number);
+        let earliest = now().before_ms(40 * MINUTE);
+        connection.peer_closed = Some(Interval { earliest, latest: now().before_ms(30 * MINUTE) });
+    }
+    let mut dead = inbound(2);
+    for (number, connection) in (600..).zip(&mut dead.connections) {
+        connection.id = ConnectionId(number);
+        connection.died = Some(Interval::exact(now().before_ms((number - 580) * MINUTE)));
+    }
+    let mut report = report(vec![with_call_site(1), dead, pool, retracted(4)]);
+    for (number, connection) in (0..).zip(&mut report.findings[0].connections) {
+        connection.age_ms = 51 * MINUTE - number * 2 * MINUTE;
+        connection.idle_ms = connection.age_ms - (number % 5) * 6 * SECOND;
+    }
+    report.started_at = now().before_ms(51 * MINUTE);
+    report.unflagged = connections(7, TcpState::Established, "10.0.0.7:443");
+    for (number, connection) in (700..).zip(&mut report.unflagged) {
+        connection.id = ConnectionId(number);
+    }
+    report.processes = mixed().processes;
+    report
+}
+
+/// How [`grown`] came about: the same, with ever fewer leaks the longer ago.
+pub(crate) fn history(end: &Report) -> History {
+    let mut history = History::default();
+    for minutes_ago in (0..=51).rev() {
+        let mut report = end.clone();
+        report.at = now().before_ms(minutes_ago * MINUTE);
+        if let Some(leak) = report.findings.first_mut() {
+            leak.connections.retain(|it| it.age_ms >= minutes_ago * MINUTE);
+            // Whoever was silent for less than a minute had no verdict yet.
+            let is_leak = |it: &Connection| it.age_ms >= (minutes_ago + 1) * MINUTE;
+            let (leaked, young) = leak.connections.drain(..).partition(is_leak);
+            leak.connections = leaked;
+            report.unflagged.extend::<Vec<_>>(young);
+        }
+        for summary in &mut report.processes {
+            // By 23 a minute, as the headline says.
+            summary.tcp_fds -= 23 * minutes_ago;
+            summary.open_fds = summary.open_fds.map(|count| count - 23 * minutes_ago);
+        }
+        history.look(|| report);
+    }
+    history
+}
+
+pub(crate) fn incident<'a>(
+    report: &'a Report,
+    history: &'a History,
+    context: &'a Context,
+) -> Incident<'a> {
+    let words = |text: &str| text.split(' ').map(str::to_owned).collect();
+    let provenance = Provenance {
+        file: "night.rec".to_owned(),
+        recorded_with: words("record night.rec --pid 4711"),
+        recorder: "0.1.0".to_owned(),
+        arguments: words("night.rec --at 2026-03-01T12:00:00Z"),
+        options: Options::default(),
+    };
+    Incident { report, history, context, provenance }
 }
 
 pub(crate) fn change(kind: ChangeKind) -> Change {

@@ -8,6 +8,7 @@ mod difference;
 mod findings;
 mod footer;
 mod grid;
+mod summary;
 mod text;
 
 use std::fmt;
@@ -19,6 +20,7 @@ use super::{
     quantity::{NO_BREAK_SPACE, counted},
 };
 pub(crate) use difference::difference;
+pub(crate) use summary::summary;
 use text::Paint;
 
 /// Findings explained below the table; the rest has only its row.
@@ -65,7 +67,7 @@ pub(crate) fn page(report: &Report, context: &Context, style: Style) -> Page {
     if !findings.is_empty() {
         sections.push(findings::lines(&findings, style, paint));
         for finding in findings.iter().take(DETAILS_MAX) {
-            sections.push(detail::lines(finding, width, paint));
+            sections.push(detail::lines(finding, style, paint));
         }
         if let Some(omitted @ 1..) = findings.len().checked_sub(DETAILS_MAX) {
             let more = counted(omitted as u64, "finding", "findings");

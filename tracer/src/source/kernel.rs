@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, anyhow, bail};
 use aya::{
     Btf, Ebpf, EbpfLoader, Pod,
-    maps::{HashMap, Map, MapData, PerCpuArray, RingBuf},
+    maps::{HashMap, Map, MapData, MapError, PerCpuArray, RingBuf},
     programs::{Iter, Program, ProgramError},
 };
 use tracer_common::{Counter, Offsets, Settings};
@@ -184,21 +184,30 @@ impl Kernel {
     }
 
     /// Replaces the processes in scope, by their pids as this process sees them. Without
-    /// [`KernelOptions::only_tracked`] it has no effect.
+    /// [`KernelOptions::only_tracked`] it has no effect. Gives how many more there are than the map
+    /// holds (4096); snapshots show the sockets of those too.
     ///
     /// # Errors
-    /// There are more than the map holds (4096).
-    pub(crate) fn set_pids(&mut self, pids: &[u32]) -> anyhow::Result<()> {
+    /// The kernel does not let the map be changed.
+    pub(crate) fn set_pids(&mut self, pids: &[u32]) -> anyhow::Result<u64> {
         let mut map: HashMap<&mut MapData, u32, u8> = self.map_mut("PIDS")?.try_into()?;
         // The new ones first, so that no process that stays is out of scope for a moment.
         let old: Vec<u32> = map.keys().collect::<Result<_, _>>()?;
         for pid in old.iter().filter(|pid| !pids.contains(pid)) {
             map.remove(pid)?;
         }
+        let mut refused = 0;
         for pid in pids {
-            map.insert(pid, 1, 0).context("too many processes to trace")?;
+            match map.insert(pid, 1, 0) {
+                Err(MapError::SyscallError(error))
+                    if error.io_error.raw_os_error() == Some(libc::E2BIG) =>
+                {
+                    refused += 1;
+                }
+                result => result?,
+            }
         }
-        Ok(())
+        Ok(refused)
     }
 
     /// Brings a socket into scope that a snapshot has shown, by its cookie: a process in scope had

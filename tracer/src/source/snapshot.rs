@@ -47,7 +47,7 @@ impl Kernel {
 }
 
 /// Reads records to the end, at most `read_bytes` at a time.
-fn read_records(
+pub(super) fn read_records(
     source: &mut impl Read,
     read_bytes: usize,
     each: &mut dyn FnMut(&SocketRecord),

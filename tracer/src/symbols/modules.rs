@@ -129,7 +129,7 @@ fn frames(symbol: &Sym, module: &str) -> Vec<Frame<'static>> {
 }
 
 /// The name as it was written, and in what.
-fn demangled(name: &str, file: &str) -> (Language, String) {
+pub(super) fn demangled(name: &str, file: &str) -> (Language, String) {
     let is_rust = file.strip_suffix(".rs").is_some();
     if let Ok(symbol) = rustc_demangle::try_demangle(name) {
         let plain = format!("{symbol:#}");

@@ -15,7 +15,7 @@ use std::{
 use tracer_core::ProcessKey;
 
 use super::frame::Frame;
-use crate::file_key::FileKey;
+use crate::{file_key::FileKey, processes};
 
 /// Most bytes of a map.
 const MAP_MAX: u64 = 256 << 20;
@@ -68,7 +68,7 @@ const PERF_MAP: &str = "its perf map";
 
 /// The map of a process, as that sees its files and itself. `None`: it has none.
 fn open(pid: u32) -> Result<Option<(File, Metadata)>, String> {
-    let Some(inner) = innermost_pid(pid) else { return Ok(None) };
+    let Some(inner) = processes::innermost_pid(pid) else { return Ok(None) };
     let path = format!("/proc/{pid}/root/tmp/perf-{inner}.map");
     // Anybody may put something there, also what blocks who opens it.
     let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
@@ -86,14 +86,6 @@ fn open(pid: u32) -> Result<Option<(File, Metadata)>, String> {
     Ok(Some((file, metadata)))
 }
 
-/// The process as it knows itself: its number in the innermost pid namespace.
-fn innermost_pid(pid: u32) -> Option<u32> {
-    let status = fs::read(format!("/proc/{pid}/status")).ok()?;
-    let status = String::from_utf8_lossy(&status);
-    let numbers = status.lines().find_map(|line| line.strip_prefix("NStgid:"));
-    numbers.map_or(Some(pid), |numbers| numbers.split_whitespace().last()?.parse().ok())
-}
-
 impl PerfMap {
     /// The function with the code at an address. `None`: there is no name for it.
     pub(super) fn frame(&self, address: u64) -> Option<Frame<'_>> {
@@ -106,7 +98,7 @@ impl PerfMap {
         Ok(Self::parse(String::from_utf8_lossy(&bytes).into_owned()))
     }
 
-    fn parse(text: String) -> Self {
+    pub(super) fn parse(text: String) -> Self {
         let mut functions = Vec::new();
         let mut place = 0;
         for (number, line) in text.split_inclusive('\n').enumerate() {
@@ -168,10 +160,5 @@ mod tests {
         assert_eq!(map.name(0x1100), None);
         assert_eq!((map.name(0), map.name(0x2000), map.name(0x3000)), (None, None, None));
         assert_eq!(map.name(u64::MAX), None);
-    }
-
-    #[test]
-    fn this_process_knows_its_number() {
-        assert_eq!(innermost_pid(std::process::id()), Some(std::process::id()));
     }
 }

@@ -89,7 +89,7 @@ impl Rules {
         Self::parse(&text).with_context(|| format!("--call-sites {name}"))
     }
 
-    fn parse(text: &str) -> Result<Self> {
+    pub(super) fn parse(text: &str) -> Result<Self> {
         let mut rules = Vec::new();
         let mut language = None;
         for (number, line) in (1..).zip(text.lines()) {

@@ -37,7 +37,7 @@ pub(super) fn return_address(pid: u32, mapping: &Mapping, top: &StackTop) -> Opt
 /// How far above the stack pointer the frame of the function begins (its canonical frame address)
 /// whose code is at an offset in the file, in bytes; `None` also if that is counted from another
 /// register.
-fn distance(path: &Path, offset: u64) -> Option<u64> {
+pub(super) fn distance(path: &Path, offset: u64) -> Option<u64> {
     let cache = ReadCache::new(File::open(path).ok()?);
     let file = object::File::parse(&cache).ok()?;
     let address = file.segments().find_map(|segment| {

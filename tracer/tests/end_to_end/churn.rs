@@ -1,6 +1,11 @@
 //! Connections that come and go leave nothing behind.
 
+use std::time::{Duration, Instant};
+
 use crate::support::{Puppet, Tracer};
+
+/// For how long the tracer is kept from doing anything.
+const STOPPED: Duration = Duration::from_secs(10);
 
 #[test]
 #[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
@@ -41,7 +46,12 @@ fn what_is_lost_while_it_cannot_keep_up_is_counted_and_healed() {
     tracer.wait_until(|report| report.connections_of(client.pid()).len() == 3);
 
     tracer.stop();
-    client.ask(&format!("churn {} 20000", churned.address));
+    let stopped_at = Instant::now();
+    let mut count = 0;
+    while count < 50_000 || stopped_at.elapsed() < STOPPED {
+        client.ask(&format!("churn {} 10000", churned.address));
+        count += 10_000;
+    }
     client.close(&gone);
     let opened = client.connect(kept, 2);
     tracer.resume();

@@ -26,6 +26,8 @@ fn a_value_that_is_none_is_bad_usage() {
         "audit -o yaml",
         "audit --remote 10.0.0.0/99",
         "audit --local-port 70000",
+        "audit --container 4f3",
+        "audit --container web",
     ] {
         let outcome = Tracer::run(arguments);
 

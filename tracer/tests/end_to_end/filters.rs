@@ -66,6 +66,7 @@ fn a_selection_that_cannot_match_is_no_all_clear() {
     for (selection, words) in [
         ("--comm sixteen-letters-", &["--comm", "15 bytes"][..]),
         ("--comm nobody-has-it", &["no process is named nobody-has-it"]),
+        ("--container 0000dead", &["no process is in a container 0000dead"]),
         ("--cgroup /nobody/is/in/it", &["no process is in the cgroup /nobody/is/in/it"]),
     ] {
         let outcome = Tracer::run(&format!("audit --for 0s {selection}"));

@@ -1,5 +1,6 @@
 //! What the tests are written in: puppets, runs of the tracer, and its reports.
 
+mod cgroup;
 mod code;
 mod compiled;
 mod go;
@@ -13,6 +14,7 @@ mod source_line;
 mod tracer;
 
 pub(crate) use self::{
+    cgroup::Cgroup,
     code::altered_code,
     compiled::{call_site_source, compile_c, compile_rust},
     go::{Form, Go, go_source},
@@ -23,5 +25,5 @@ pub(crate) use self::{
     report::{Finding, Report},
     rows::{HEADER, Rows},
     source_line::line_of,
-    tracer::{NOBODY, Outcome, Tracer, command, program_for_all},
+    tracer::{NOBODY, Outcome, Tracer, command, program_for_all, run_in},
 };

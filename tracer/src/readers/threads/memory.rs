@@ -86,5 +86,12 @@ fn selected(set: &[u8], count: u32) -> Vec<u32> {
     fds.filter(|fd| *fd < count).collect()
 }
 
+/// What memory that a call names says, whatever it holds.
+#[cfg(any(fuzzing, test))]
+pub(super) fn fuzz(bytes: &[u8]) {
+    polled(bytes);
+    selected(bytes, u32::try_from(bytes.len()).unwrap_or(ENTRIES_MAX));
+}
+
 #[cfg(test)]
 mod tests;

@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 
 use proptest::{collection::vec, option, prelude::*};
 use tracer_core::{
-    Actor, CallSite, Comm, ConnectionId, Event, Goroutines, Happening, Held, Holder, HostFacts,
-    HttpConnection, HttpStage, HttpStream, Input, Ledger, Loss, OpenResponse, Owner, ProcessFacts,
-    ProcessKey, Reader, ReaderFacts, Readers, Snapshot, SocketFacts, StackId, TcpState, Timer,
-    Timestamp,
+    Actor, CallSite, Comm, ConnectionId, Container, Event, Goroutines, Happening, Held, Holder,
+    HostFacts, HttpConnection, HttpStage, HttpStream, Input, Ledger, Loss, OpenResponse, Owner,
+    ProcessFacts, ProcessKey, Reader, ReaderFacts, Readers, Snapshot, SocketFacts, StackId,
+    TcpState, Timer, Timestamp,
 };
 
 use crate::recording::Step;
@@ -179,16 +179,21 @@ fn socket() -> impl Strategy<Value = SocketFacts> {
 }
 
 fn process_facts() -> impl Strategy<Value = ProcessFacts> {
-    let strings = (option::of(text()), option::of(text()), option::of(text()));
+    let container = (text(), option::of(text()), option::of(text()))
+        .prop_map(|(id, runtime, pod_uid)| Container { id, runtime, pod_uid });
+    let place = (option::of(container), option::of(0..2_u32));
+    let strings = (option::of(text()), option::of(text()), place);
     let numbers = (option::of(0..2_u32), option::of(0..2_u64), option::of(0..2_u64));
     (key(), strings, numbers, any::<bool>(), option::of(any::<bool>())).prop_map(
-        |(key, (exe, cmdline, container), (uid, open_fds, fd_limit), stopped, has_executed)| {
+        |(key, (exe, cmdline, place), (uid, open_fds, fd_limit), stopped, has_executed)| {
+            let (container, inner_pid) = place;
             ProcessFacts {
                 key,
                 exe,
                 cmdline,
                 uid,
                 container,
+                inner_pid,
                 open_fds,
                 fd_limit,
                 stopped,

@@ -131,6 +131,7 @@ fn answers(sockets: &[SocketFacts], at: Timestamp) -> impl Iterator<Item = Input
             cmdline: None,
             uid: Some(1_000),
             container: None,
+            inner_pid: None,
             open_fds: Some(5_010),
             fd_limit: Some(65_536),
             stopped: false,

@@ -36,7 +36,7 @@ fn rejudged(idle_ms: u64) -> Report {
     place.record(&steps(), None);
     let options = Options { idle_ms, ..Options::default() };
     let recording = Recording::open(&place.path()).unwrap();
-    rerun(recording, options, None, |_, _| {}).unwrap().0
+    rerun(recording, options, None, |_, _| {}).unwrap().report
 }
 
 #[test]

@@ -64,6 +64,9 @@ struct FindingObject<'a> {
     cmdline: Option<&'a str>,
     uid: Option<u32>,
     container: Option<&'a str>,
+    container_runtime: Option<&'a str>,
+    pod_uid: Option<&'a str>,
+    inner_pid: Option<u32>,
     netns: u32,
     direction: &'static str,
     remote: Option<SocketAddr>,
@@ -92,6 +95,7 @@ struct FindingObject<'a> {
 impl<'a> FindingObject<'a> {
     fn new(finding: &'a Finding, clock: WallClock) -> Self {
         let listed = finding.connections.len().min(CONNECTIONS_MAX);
+        let container = finding.container.as_ref();
         Self {
             id: format!("f{}", finding.id),
             verdict: finding.verdict.name(),
@@ -102,7 +106,10 @@ impl<'a> FindingObject<'a> {
             exe: finding.exe.as_deref(),
             cmdline: finding.cmdline.as_deref(),
             uid: finding.uid,
-            container: finding.container.as_deref(),
+            container: container.map(|it| &*it.id),
+            container_runtime: container.and_then(|it| it.runtime.as_deref()),
+            pod_uid: container.and_then(|it| it.pod_uid.as_deref()),
+            inner_pid: finding.inner_pid,
             netns: finding.netns,
             direction: finding.direction.name(),
             remote: finding.remote,

@@ -77,6 +77,9 @@ fn an_outbound_finding() {
                   "cmdline": "/usr/local/bin/api --config /etc/api.toml",
                   "uid": 1000,
                   "container": "4f3c2b1a09182736455463728190",
+                  "container_runtime": "containerd",
+                  "pod_uid": "6a1e4f0c-1d2b-4c3d-8e5f-a0b1c2d3e4f5",
+                  "inner_pid": 7,
                   "netns": 4026531840,
                   "direction": "outbound",
                   "remote": "[2001:db8:85a3::8a2e:370:7334]:443",
@@ -196,6 +199,9 @@ fn an_inbound_finding() {
                   "cmdline": null,
                   "uid": 33,
                   "container": null,
+                  "container_runtime": null,
+                  "pod_uid": null,
+                  "inner_pid": null,
                   "netns": 4026531840,
                   "direction": "inbound",
                   "remote": null,
@@ -346,7 +352,7 @@ fn all_connections_and_what_was_not_seen() {
 fn a_stream_of_reports_is_a_line_each() {
     let line = line(&fixture::report(vec![fixture::retracted(1)]), &fixture::context()).unwrap();
     expect![[r#"
-        {"schema":1,"tool":"tracer 0.1.0","host":"web1","kernel":"6.18.0-amd64","started_at":"2026-03-01T11:59:57.000Z","at":"2026-03-01T12:00:00.000Z","observed_ms":3000,"findings":[{"id":"f1","verdict":"undrained","confidence":"likely","pid":4711,"start_time":"2026-03-01T10:53:20.000Z","comm":"api","exe":"/usr/local/bin/api","cmdline":null,"uid":1000,"container":null,"netns":4026531840,"direction":"outbound","remote":"10.0.0.8:443","remote_port":443,"remotes":1,"local_port":null,"count":5,"peak_count":5,"peak_confidence":"likely","oldest_age_s":3060,"oldest_age_is_lower_bound":false,"growth_per_min":23,"responses":0,"unread_bytes":0,"held_bytes":0,"reader":"unknown","call_site":null,"request":null,"evidence":["The peer closed them between 50m and 1m ago; the application did not.","Their number rose in each of the last 5 minutes."],"retracted_at":"2026-03-01T11:59:48.000Z","stood_s":180,"connections":[],"connections_omitted":0}],"processes":[],"coverage":{"complete":true,"events_lost":0,"map_full":0,"processes_unreadable":0,"not_judged":{},"probes":["inet_sock_set_state: tp_btf"],"notes":[]}}
+        {"schema":1,"tool":"tracer 0.1.0","host":"web1","kernel":"6.18.0-amd64","started_at":"2026-03-01T11:59:57.000Z","at":"2026-03-01T12:00:00.000Z","observed_ms":3000,"findings":[{"id":"f1","verdict":"undrained","confidence":"likely","pid":4711,"start_time":"2026-03-01T10:53:20.000Z","comm":"api","exe":"/usr/local/bin/api","cmdline":null,"uid":1000,"container":null,"container_runtime":null,"pod_uid":null,"inner_pid":null,"netns":4026531840,"direction":"outbound","remote":"10.0.0.8:443","remote_port":443,"remotes":1,"local_port":null,"count":5,"peak_count":5,"peak_confidence":"likely","oldest_age_s":3060,"oldest_age_is_lower_bound":false,"growth_per_min":23,"responses":0,"unread_bytes":0,"held_bytes":0,"reader":"unknown","call_site":null,"request":null,"evidence":["The peer closed them between 50m and 1m ago; the application did not.","Their number rose in each of the last 5 minutes."],"retracted_at":"2026-03-01T11:59:48.000Z","stood_s":180,"connections":[],"connections_omitted":0}],"processes":[],"coverage":{"complete":true,"events_lost":0,"map_full":0,"processes_unreadable":0,"not_judged":{},"probes":["inet_sock_set_state: tp_btf"],"notes":[]}}
     "#]].assert_eq(&line);
 }
 

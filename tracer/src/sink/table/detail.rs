@@ -27,7 +27,8 @@ const COMMAND_LINE_MAX: usize = 400;
 const INDENT: &str = "    ";
 
 /// One finding, under its number in the table, which is the same through a run and in JSON.
-pub(super) fn lines(finding: &Finding, width: usize, paint: Paint) -> Vec<String> {
+pub(super) fn lines(finding: &Finding, style: Style, paint: Paint) -> Vec<String> {
+    let width = usize::from(style.width);
     let label = format!("#{:<2} ", finding.id);
     let mut lines = wrap(&label, &headline(finding), width);
     for line in &mut lines {
@@ -44,7 +45,7 @@ pub(super) fn lines(finding: &Finding, width: usize, paint: Paint) -> Vec<String
     let texts = [
         descriptors(finding, &own),
         holders(finding, &own),
-        whereabouts(finding),
+        whereabouts(finding, style.wide),
         command(finding),
     ];
     for text in texts {
@@ -122,13 +123,21 @@ fn holders(finding: &Finding, own: &[u32]) -> String {
     format!("also held by {}", parts.join("; "))
 }
 
-/// Container and executable, as far as they say more than the name does.
-fn whereabouts(finding: &Finding) -> String {
-    let container = finding.container.as_deref().map(|id| {
+/// Container and executable, as far as they say more than the name does; with `--wide` also whose
+/// container that is, and which number the process has there.
+fn whereabouts(finding: &Finding, wide: bool) -> String {
+    let container = finding.container.as_ref();
+    let id = container.map(|container| {
         // Twelve digits are what container tools show and accept.
-        let id: String = id.chars().take(12).collect();
-        format!("container {}", escape::visible(&id))
+        let id: String = container.id.chars().take(12).collect();
+        let runtime = container.runtime.as_ref().filter(|_| wide);
+        let runtime = runtime.map_or(String::new(), |it| format!(" of {}", escape::visible(it)));
+        format!("container {}{runtime}", escape::visible(&id))
     });
+    let pod = container.and_then(|container| container.pod_uid.as_ref()).filter(|_| wide);
+    let pod = pod.map(|uid| format!("pod {}", escape::visible(uid)));
+    let inner = finding.inner_pid.filter(|_| wide);
+    let inner = inner.map(|pid| format!("pid {pid} in its own namespace"));
     let telling = |exe: &&str| {
         // The kernel keeps 15 bytes of a name.
         let name = exe.rsplit('/').next().unwrap_or_default();
@@ -136,7 +145,7 @@ fn whereabouts(finding: &Finding) -> String {
     };
     let exe = finding.exe.as_deref().filter(telling);
     let exe = exe.map(|exe| format!("exe {}", escape::visible(exe)));
-    [container, exe].into_iter().flatten().collect::<Vec<_>>().join(", ")
+    [id, pod, inner, exe].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 fn command(finding: &Finding) -> String {

@@ -108,7 +108,7 @@ fn wide_at_200() {
                 23 responses requested 50m ago, neither read to the end nor closed
                 responses to GET http://billing/charge (23)
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +13 more; all traced
-                container 4f3c2b1a0918
+                container 4f3c2b1a0918 of containerd, pod 6a1e4f0c-1d2b-4c3d-8e5f-a0b1c2d3e4f5, pid 7 in its own namespace
                 command /usr/local/bin/api --config /etc/api.toml
 
             #2  nginx[801] inbound :8080: ghost (possible), 12 CLOSE
@@ -304,27 +304,27 @@ fn leaked_responses_with_their_call_sites() {
         &report,
         Style { width: 200, wide: true, ..PLAIN },
         &expect![[r#"
-        #   PID  COMM  REMOTE        STATE        COUNT  OLDEST  GROWTH  VERDICT                    READER     REQUEST                    CALL SITE                       LOCAL           IDLE   UNREAD   UID
-        1  4711  api   10.0.0.7:443  ESTABLISHED  1 204     51m  ~+24/h  body-not-closed (certain)  none       GET http://billing/charge  main.doSomething billing.go:23  10.0.0.5:*       50m  112 KiB  1000
-        2  4711  api   10.0.0.7:443  ESTABLISHED      1     51m       -  body-not-closed (likely)   goroutine  -                          main.export report.go:40        10.0.0.5:40000   50m      0 B  1000
-        No room for NETNS, EXE.
+            #   PID  COMM  REMOTE        STATE        COUNT  OLDEST  GROWTH  VERDICT                    READER     REQUEST                    CALL SITE                       LOCAL           IDLE   UNREAD   UID
+            1  4711  api   10.0.0.7:443  ESTABLISHED  1 204     51m  ~+24/h  body-not-closed (certain)  none       GET http://billing/charge  main.doSomething billing.go:23  10.0.0.5:*       50m  112 KiB  1000
+            2  4711  api   10.0.0.7:443  ESTABLISHED      1     51m       -  body-not-closed (likely)   goroutine  -                          main.export report.go:40        10.0.0.5:40000   50m      0 B  1000
+            No room for NETNS, EXE.
 
-        #1  api[4711] -> 10.0.0.7:443: body-not-closed (certain), 1 204 ESTABLISHED
-            at main.doSomething billing.go:23
-            1204 responses requested 50m ago
-            fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1 194 more; all traced
-            container 4f3c2b1a0918
-            command /usr/local/bin/api --config /etc/api.toml
+            #1  api[4711] -> 10.0.0.7:443: body-not-closed (certain), 1 204 ESTABLISHED
+                at main.doSomething billing.go:23
+                1204 responses requested 50m ago
+                fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1 194 more; all traced
+                container 4f3c2b1a0918 of containerd, pod 6a1e4f0c-1d2b-4c3d-8e5f-a0b1c2d3e4f5, pid 7 in its own namespace
+                command /usr/local/bin/api --config /etc/api.toml
 
-        #2  api[4711] -> 10.0.0.7:443: body-not-closed (likely), 1 ESTABLISHED
-            at main.export report.go:40
-            14 streams of HTTP/2 on 1 socket, 56 MB held in the program's memory, and nobody has read them for 50m
-            fd 7; all traced
+            #2  api[4711] -> 10.0.0.7:443: body-not-closed (likely), 1 ESTABLISHED
+                at main.export report.go:40
+                14 streams of HTTP/2 on 1 socket, 56 MB held in the program's memory, and nobody has read them for 50m
+                fd 7; all traced
 
-        api[4711]: 1 211 TCP of 1 240 fds, +23/min, limit 65 536, reached in 46h, 3 630 goroutines, 1 204 in readLoop, 1 203 in writeLoop
-        Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
-        tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
-    "#]],
+            api[4711]: 1 211 TCP of 1 240 fds, +23/min, limit 65 536, reached in 46h, 3 630 goroutines, 1 204 in readLoop, 1 203 in writeLoop
+            Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
+            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
+        "#]],
     );
 }
 

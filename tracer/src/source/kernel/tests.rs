@@ -18,6 +18,7 @@ use zerocopy::FromBytes;
 use super::*;
 
 mod delivery;
+mod limits;
 mod rungs;
 
 /// Names the one way in which tests hang on the kernel; without it they take the best.

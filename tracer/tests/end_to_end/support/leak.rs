@@ -36,7 +36,12 @@ pub(crate) struct Leak {
 impl Leak {
     /// Starts both processes; nothing is leaked yet.
     pub(crate) fn prepare(kind: Kind) -> Self {
-        let (mut leaker, mut peer) = (Puppet::start(), Puppet::start());
+        Self::prepare_in(Puppet::start(), kind)
+    }
+
+    /// Makes the given process one that will leak.
+    pub(crate) fn prepare_in(mut leaker: Puppet, kind: Kind) -> Self {
+        let mut peer = Puppet::start();
         let server = if kind == Kind::NeverRead { &mut leaker } else { &mut peer };
         let listener = server.listen();
         Self { leaker, peer, fds: BTreeSet::new(), kind, listener }
@@ -45,6 +50,13 @@ impl Leak {
     /// Leaks `count` connections, one every few hundred milliseconds.
     pub(crate) fn of(kind: Kind, count: usize) -> Self {
         let mut leak = Self::prepare(kind);
+        leak.grow(count);
+        leak
+    }
+
+    /// The given process leaks `count` connections, one every few hundred milliseconds.
+    pub(crate) fn by(leaker: Puppet, kind: Kind, count: usize) -> Self {
+        let mut leak = Self::prepare_in(leaker, kind);
         leak.grow(count);
         leak
     }

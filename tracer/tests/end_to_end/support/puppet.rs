@@ -13,7 +13,10 @@ pub(crate) type Fd = u32;
 /// A process of its own that does with its sockets what the test says (`examples/puppet`).
 ///
 /// It ends when this is dropped.
-pub(crate) struct Puppet(Program);
+pub(crate) struct Puppet {
+    program: Program,
+    pid: u32,
+}
 
 /// A listening socket of a puppet.
 #[derive(Clone, Copy)]
@@ -27,7 +30,33 @@ pub(crate) struct Listener {
 impl Puppet {
     /// Starts a puppet that holds nothing.
     pub(crate) fn start() -> Self {
-        Self(Program::start(&mut Command::new(executable())))
+        let program = Program::start(&mut Command::new(executable()));
+        let pid = program.pid();
+        Self { program, pid }
+    }
+
+    /// Starts a puppet that is the first process of a new pid namespace, with a `/proc` of its own.
+    pub(crate) fn start_in_own_processes() -> Self {
+        let mut unshare = Command::new("unshare");
+        unshare.args(["--pid", "--fork", "--kill-child", "--mount-proc"]);
+        Self::start_by(unshare.arg(Self::executable()))
+    }
+
+    /// Starts a puppet by a command that becomes it, or waits for it and for nothing else.
+    pub(crate) fn start_by(command: &mut Command) -> Self {
+        let program = Program::start(command);
+        let mut puppet = Self { pid: program.pid(), program };
+        // It answers, so it runs.
+        puppet.ask("close-all");
+        while let Some(child) = only_child(puppet.pid) {
+            puppet.pid = child;
+        }
+        puppet
+    }
+
+    /// The program that a puppet runs.
+    pub(crate) fn executable() -> PathBuf {
+        executable()
     }
 
     /// Starts a puppet in a new network namespace, of which only loopback is up.
@@ -39,7 +68,7 @@ impl Puppet {
 
     /// The process id.
     pub(crate) fn pid(&self) -> u32 {
-        self.0.pid()
+        self.pid
     }
 
     /// Inode number of its network namespace.
@@ -60,7 +89,7 @@ impl Puppet {
 
     /// As [`ask`](Self::ask), with an error answer as a value.
     pub(crate) fn try_ask(&mut self, command: &str) -> Result<Vec<u32>, String> {
-        let answer = self.0.ask(command);
+        let answer = self.program.ask(command);
         match answer.split_once(' ').unwrap_or((&answer, "")) {
             ("ok", numbers) => Ok(numbers
                 .split_whitespace()
@@ -163,6 +192,11 @@ impl Puppet {
 /// Descriptors as the puppet's commands want them.
 pub(crate) fn listed(fds: &[Fd]) -> String {
     fds.iter().map(Fd::to_string).collect::<Vec<_>>().join(",")
+}
+
+fn only_child(pid: u32) -> Option<u32> {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    children.expect("it runs").trim().parse().ok()
 }
 
 fn executable() -> PathBuf {

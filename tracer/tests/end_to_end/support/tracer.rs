@@ -25,6 +25,15 @@ pub(crate) fn command(arguments: &str) -> Command {
     command
 }
 
+/// The tracer with arguments, run by another program with arguments, such as `unshare`; all are
+/// split at white space.
+pub(crate) fn run_in(other: &str, arguments: &str) -> Command {
+    let mut words = other.split_whitespace();
+    let mut command = Command::new(words.next().expect("it has a name"));
+    command.args(words).arg(env!("CARGO_BIN_EXE_tracer")).args(arguments.split_whitespace());
+    command
+}
+
 /// The user and group `nobody`.
 pub(crate) const NOBODY: u32 = 65534;
 

@@ -86,10 +86,18 @@ async fn a_peer_that_does_not_read_answers_window_probes() {
     assert_eq!(refusal.kind(), ErrorKind::WouldBlock);
 
     // The first probe may fill what was left of the window, too little for a whole segment.
+    // Where the window closes while data is on its way (seen on Debian's 6.18), that is sent again
+    // in place of probes.
+    let is_sent_again =
+        |record: &SocketRecord| record.timer == TIMER_RETRANSMIT && record.retransmits > 0;
     let shut = watch.wait_until(&client, |record| {
-        record.timer == TIMER_WINDOW_PROBE && record.peer_window == 0
+        let is_probed = record.timer == TIMER_WINDOW_PROBE || is_sent_again(record);
+        is_probed && record.peer_window == 0
     });
     assert_ne!(shut.snd_una, shut.write_seq);
+    if is_sent_again(&shut) {
+        return;
+    }
     let probed = watch.wait_until(&client, |record| record.backoff >= 4 && record.probes_out == 0);
     assert_eq!((probed.timer, probed.peer_window, probed.retransmits), (TIMER_WINDOW_PROBE, 0, 0));
     assert_ne!(probed.last_ack_jiffies, shut.last_ack_jiffies);

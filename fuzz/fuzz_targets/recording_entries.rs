@@ -1,0 +1,4 @@
+//! See `tracer/src/fuzzing.rs`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| tracer::fuzzing::run("recording_entries", bytes));

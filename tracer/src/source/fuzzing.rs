@@ -1,0 +1,45 @@
+use std::collections::BTreeSet;
+
+use tracer_common::EventRecord;
+use tracer_core::{
+    Input, Timestamp,
+    decode::{self, KernelConstants},
+};
+
+use super::{btf::Btf, snapshot::read_records};
+use crate::{assemble::Assembly, fuzzing::judge, scope::Scope};
+
+/// What the kernel says of a file that is read in small pieces.
+const READ_BYTES: usize = 1_000;
+const CONSTANTS: KernelConstants = KernelConstants { jiffies_per_second: 250, fin_flag: 2 };
+
+/// Events of the ring buffer, one after the other.
+pub(crate) fn ring_records(bytes: &[u8]) {
+    let records = bytes.chunks(size_of::<EventRecord>()).map(decode::event);
+    let events: Vec<_> = records.filter_map(Result::ok).collect();
+    let last = events.iter().map(|event| event.at).max().unwrap_or_default();
+    judge(events.into_iter().map(Input::Event), last);
+}
+
+/// What the iterator writes.
+pub(crate) fn iterator_stream(mut bytes: &[u8]) {
+    let mut assembly = Assembly::new(Timestamp::from_ms(1_000_000));
+    let mut add = |record: &_| assembly.add(record, CONSTANTS);
+    let Ok(stats) = read_records(&mut bytes, READ_BYTES, &mut add) else { return };
+    let ended_at = Timestamp::from_ms(1_000_010);
+    let scope = Scope::default();
+    let snapshot = assembly.finish(ended_at, stats.truncated, &scope, |_| true, &BTreeSet::new());
+    let later = Timestamp::from_ms(2_000_000);
+    judge([Input::Snapshot(snapshot.clone()), Input::Snapshot(snapshot)], later);
+}
+
+/// Type information of the kernel.
+pub(crate) fn kernel_types(bytes: &[u8]) {
+    let Ok(btf) = Btf::parse(bytes) else { return };
+    for field in ["a", "state", "__sk_common.skc_state", "numbers[1].nr", "a[0]", "inner.deep"] {
+        for structure in ["sock", "sample", "outer", "task_struct"] {
+            let _ = btf.offset(structure, field);
+        }
+    }
+    let _ = btf.enumerator("sock_flags", "SOCK_DONE");
+}

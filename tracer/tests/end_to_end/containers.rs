@@ -1,0 +1,139 @@
+//! Containers, made by hand: cgroups and namespaces are all that the kernel knows of them.
+
+use crate::support::{Cgroup, Kind, Leak, Puppet, Tracer, run_in};
+
+const POD: &str = "6a1e4f0c-1d2b-4c3d-8e5f-a0b1c2d3e4f5";
+/// All namespaces but those of users, processes and clocks.
+const CONTAINER: &str = "unshare --mount --net --uts --ipc --cgroup";
+
+/// An id that nobody else has.
+fn container_id(number: u32) -> String {
+    format!("{:08x}", std::process::id() << 4 | number).repeat(8)
+}
+
+fn leak_in(cgroup: &Cgroup) -> Leak {
+    let leak = Leak::of(Kind::Undrained, 5);
+    cgroup.admit(leak.pid());
+    leak
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn a_container_and_its_pod_are_known_by_the_cgroup() {
+    let id = container_id(1);
+    let pod = format!("kubepods-burstable-pod{}.slice", POD.replace('-', "_"));
+    let path = format!("tracer-{}/{pod}/cri-containerd-{id}.scope", std::process::id());
+    let Some(cgroup) = Cgroup::make(&path) else { return };
+    let leak = leak_in(&cgroup);
+
+    let audit = format!("audit --pid {} --idle 1s", leak.pid());
+    let report = Tracer::run(&format!("{audit} -o json")).report();
+
+    leak.assert_reported_by(&report);
+    let finding = report.leak_of(leak.pid());
+    assert_eq!(finding.text("container"), id);
+    assert_eq!(finding.text("container_runtime"), "containerd");
+    assert_eq!(finding.text("pod_uid"), POD);
+    assert!(finding.is_null("inner_pid"), "{report}");
+    let table = Tracer::run(&format!("{audit} -w")).stdout;
+    assert!(table.contains(&format!("container {} of containerd", &id[..12])), "{table}");
+    assert!(table.contains(&format!("pod {POD}")), "{table}");
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn a_container_is_chosen_by_the_beginning_of_its_id() {
+    let ids = [container_id(2), container_id(3)];
+    let place = |id| format!("tracer-{}-{id}/docker/{id}", std::process::id());
+    let Some(cgroup) = Cgroup::make(&place(&ids[0])) else { return };
+    let Some(other) = Cgroup::make(&place(&ids[1])) else { return };
+    let (leak, outside) = (leak_in(&cgroup), Leak::of(Kind::Undrained, 5));
+    let beside = leak_in(&other);
+
+    let chosen = ids[0][..12].to_uppercase();
+    let report = Tracer::run(&format!("audit --container {chosen} --idle 1s -o json")).report();
+
+    leak.assert_reported_by(&report);
+    assert_eq!(report.leak_of(leak.pid()).text("container_runtime"), "docker");
+    for unasked in [&outside, &beside] {
+        assert!(report.findings_of(unasked.pid()).is_empty(), "{report}");
+    }
+    // What both begin with.
+    let ambiguous = format!("audit --container {} --for 0s", &ids[0][..7]);
+    Tracer::run(&ambiguous).assert_one_line_error(&["containers begin with", "more digits"]);
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn a_process_is_shown_as_the_host_numbers_it() {
+    let leak = Leak::by(Puppet::start_in_own_processes(), Kind::Undrained, 5);
+
+    let audit = format!("audit --pid {} --idle 1s", leak.pid());
+    let report = Tracer::run(&format!("{audit} -o json")).report();
+
+    leak.assert_reported_by(&report);
+    assert_eq!(report.leak_of(leak.pid()).number("inner_pid"), 1, "{report}");
+    let table = Tracer::run(&audit).stdout;
+    assert!(!table.contains("in its own namespace"), "{table}");
+    let table = Tracer::run(&format!("{audit} -w")).stdout;
+    assert!(table.contains("pid 1 in its own namespace"), "{table}");
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn in_a_container_with_the_hosts_processes_it_sees_the_host() {
+    let leak = Leak::by(Puppet::start_in_own_processes(), Kind::Undrained, 5);
+
+    let command = run_in(CONTAINER, "audit --idle 1s -o json");
+    let report = Tracer::spawn(command).finish().report();
+
+    leak.assert_reported_by(&report);
+    let mut live =
+        Tracer::spawn(run_in(CONTAINER, &format!("--pid {} --idle 1s -o json", leak.pid())));
+    live.wait_until(|report| report.leaked_by(leak.pid()) == 5);
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn the_doctor_says_what_a_container_hides() {
+    let outcome = Tracer::spawn(run_in(CONTAINER, "doctor")).finish();
+    assert_eq!(outcome.code, 3, "{outcome:?}");
+    assert!(outcome.stdout.contains("inside a cgroup namespace"), "{outcome:?}");
+    assert!(!outcome.stdout.contains("inside a pid namespace"), "{outcome:?}");
+
+    let alone = run_in("unshare --pid --fork --mount-proc", "doctor");
+    let outcome = Tracer::spawn(alone).finish();
+    assert_eq!(outcome.code, 3, "{outcome:?}");
+    assert!(outcome.stdout.contains("inside a pid namespace"), "{outcome:?}");
+    assert!(outcome.stdout.contains("--pid=host"), "{outcome:?}");
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn in_a_container_of_its_own_it_sees_that_and_says_so() {
+    let inside = Leak::by(Puppet::start_in_own_processes(), Kind::Undrained, 5);
+    let outside = Leak::of(Kind::Undrained, 5);
+    let enter = format!("nsenter --target {} --pid --mount", inside.pid());
+
+    let report = Tracer::spawn(run_in(&enter, "audit --idle 1s -o json")).finish().report();
+
+    // Within, it is the first process.
+    assert_eq!(report.leaked_by(1), 5, "{report}");
+    assert_eq!(report.leak_of(1).fds(), inside.fds, "{report}");
+    assert!(report.findings_of(outside.pid()).is_empty(), "{report}");
+    let notes = report.member("coverage")["notes"].to_string();
+    assert!(notes.contains("processes outside of it are not seen"), "{notes}");
+
+    let mut live = Tracer::spawn(run_in(&enter, "--pid 1 --idle 1s -o json"));
+    live.wait_until(|report| report.leaked_by(1) == 5);
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn where_proc_or_the_clocks_are_not_the_kernels_it_says_so() {
+    let proc = Tracer::spawn(run_in("unshare --pid --fork", "audit --for 0s")).finish();
+    proc.assert_one_line_error(&["another pid namespace", "mount -t proc"]);
+    let clock = run_in("unshare --time --monotonic 100000 --fork", "audit --for 0s");
+    let clock = Tracer::spawn(clock).finish();
+    clock.assert_one_line_error(&["time namespace", "nsenter --time"]);
+}

@@ -1,0 +1,271 @@
+//! What goes wrong around the tool: it goes on, and says what it missed. CONTRIBUTING.md lists all
+//! faults with their tests.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    os::unix::process::CommandExt as _,
+    path::Path,
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::support::{
+    Cgroup, Kind, Leak, NOBODY, Program, Puppet, Tracer, command, compile_c, found,
+    program_for_all, run_in,
+};
+
+/// Longest wait for what the kernel does by itself.
+const DEADLINE: Duration = Duration::from_mins(1);
+
+fn source(name: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faults").join(name)
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn a_process_that_forks_a_thousand_times_keeps_its_leak() {
+    let mut leak = Leak::of(Kind::Undrained, 5);
+    let arguments = format!("--pid {} --children --idle 1s -o json", leak.pid());
+    let mut tracer = Tracer::start(&arguments);
+    tracer.wait_until(|report| report.leaked_by(leak.pid()) == 5);
+
+    // Each child holds all of the leak as long as it lives; some live at the same time.
+    let mut children = Vec::new();
+    for number in 0..1_000 {
+        children.push(leak.leaker.ask("fork")[0]);
+        if number % 20 == 19 {
+            for child in children.drain(..) {
+                leak.leaker.ask(&format!("kill-child {child}"));
+            }
+        }
+    }
+    leak.grow(2);
+
+    let report = tracer.wait_until(|report| {
+        let owned = |owners: BTreeSet<_>| owners.len() == 1;
+        report.leaked_by(leak.pid()) == 7
+            && report.leak_of(leak.pid()).connections().iter().all(|it| owned(it.owners()))
+    });
+    leak.assert_reported_by(&report);
+    assert_eq!(report.member("coverage")["complete"], true, "{report}");
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn a_tracer_that_is_killed_leaves_nothing_in_the_kernel() {
+    let leak = Leak::of(Kind::Undrained, 5);
+    let mut tracer = Tracer::start(&format!("--pid {} --idle 1s -o json", leak.pid()));
+    tracer.wait_until(|report| report.leaked_by(leak.pid()) == 5);
+    let programs = programs_of(tracer.id());
+    assert!(!programs.is_empty());
+    let loaded = || -> BTreeSet<u32> {
+        let all = aya::programs::loaded_programs();
+        all.map(|program| program.expect("root may ask").id()).collect()
+    };
+    assert!(programs.is_subset(&loaded()), "{programs:?}");
+
+    tracer.kill_at_once();
+
+    let deadline = Instant::now() + DEADLINE;
+    while !programs.is_disjoint(&loaded()) {
+        assert!(Instant::now() < deadline, "{programs:?} are still there");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The kernel's numbers of the programs that a process holds.
+fn programs_of(pid: u32) -> BTreeSet<u32> {
+    let entries = fs::read_dir(format!("/proc/{pid}/fdinfo")).expect("it runs");
+    let texts = entries.filter_map(|entry| fs::read_to_string(entry.ok()?.path()).ok());
+    texts
+        .filter_map(|text| {
+            let line = text.lines().find_map(|line| line.strip_prefix("prog_id:"))?;
+            line.trim().parse().ok()
+        })
+        .collect()
+}
+
+/// The wall clock is set an hour ahead and then two back while it watches. Only the tracer sees it:
+/// it gets its clock from a library of the test.
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn a_clock_that_is_set_changes_no_age_and_no_time() {
+    const SECOND: u64 = 1_000;
+    let directory = tempfile::tempdir().unwrap();
+    let library = compile_c(&source("clock.c"), directory.path(), "-shared -fPIC");
+    let offset = directory.path().join("offset");
+    fs::write(&offset, "0").unwrap();
+    let leak = Leak::of(Kind::Undrained, 5);
+    let mut tracer = command(&format!("--pid {} --idle 1s -o json", leak.pid()));
+    tracer.env("LD_PRELOAD", &library).env("CLOCK_OFFSET_FILE", &offset);
+    let mut tracer = Tracer::spawn(tracer);
+    let first = tracer.wait_until(|report| report.leaked_by(leak.pid()) == 5);
+    let facts = |report: &crate::support::Report| {
+        let finding = report.leak_of(leak.pid());
+        (finding.text("start_time").to_owned(), report.member("started_at").clone())
+    };
+
+    for step in ["3600", "-3600", "0"] {
+        fs::write(&offset, step).unwrap();
+        // The library looks at the file each time it is asked.
+        let before = tracer.wait_until_it_looks_again();
+        let after = tracer.wait_until_it_looks_again();
+
+        for report in [&before, &after] {
+            assert_eq!(facts(report), facts(&first), "{step}: {report}");
+            let observed = report.member("observed_ms").as_u64().unwrap();
+            assert!(observed < 1_800 * SECOND, "{step}: {report}");
+            leak.assert_reported_by(report);
+        }
+        let at = |report: &crate::support::Report| report.member("at").to_string();
+        assert!(at(&first) < at(&before) && at(&before) < at(&after), "{step}: {after}");
+        let hour = |text: String| text.split(':').next().map(str::to_owned);
+        let expected = [hour(at(&first)), hour(at(&after))];
+        // A run that begins just before a full hour ends in the next.
+        assert!(expected[0] == expected[1] || at(&first).contains(":59:"), "{expected:?}");
+    }
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn a_32_bit_program_leaks_like_others() {
+    let directory = tempfile::tempdir().unwrap();
+    let flags = "-m32 -nostdlib -static -ffreestanding -fno-stack-protector";
+    let arguments: Vec<&str> = flags.split(' ').collect();
+    let empty = directory.path().join("empty.c");
+    fs::write(&empty, "void _start(void) {}\n").unwrap();
+    let place = [empty.to_str().unwrap(), "-o", "/dev/null"];
+    if found("cc", &[&arguments[..], &place].concat()).is_none() {
+        return;
+    }
+    let program = compile_c(&source("leak32.c"), directory.path(), flags);
+    let mut peer = Puppet::start();
+    let listener = peer.listen();
+    let mut leaker = Command::new(&program);
+    let leaker = Program::start(leaker.arg(listener.address.port().to_string()));
+    let accepted = peer.accept(listener, 6);
+    peer.send(&accepted, 8 * 1024);
+
+    let mut tracer = Tracer::start(&format!("--pid {} --idle 1s -o json", leaker.pid()));
+    let report = tracer.wait_until(|report| report.leaked_by(leaker.pid()) == 6);
+
+    let finding = report.leak_of(leaker.pid());
+    assert_eq!(finding.text("comm"), "leak32", "{report}");
+    assert_eq!(finding.text("verdict"), "undrained", "{report}");
+    assert_eq!(finding.number("unread_bytes"), 6 * 8 * 1024, "{report}");
+}
+
+/// The largest pids there are: only in a pid namespace of its own can a test choose them.
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn pids_of_seven_digits_are_whole() {
+    const LARGEST: u32 = 4_194_303;
+    const LIMIT: &str = "/proc/sys/kernel/pid_max";
+    let first = Puppet::start_in_own_processes();
+    let enter = format!("nsenter --target {} --pid --mount", first.pid());
+    // Before Linux 6.14 the limit is that of the host.
+    let limit = fs::read_to_string(LIMIT).unwrap();
+    let script = format!(
+        "[ $(cat {LIMIT}) -gt {LARGEST} ] || echo {0} > {LIMIT}
+         echo {1} > /proc/sys/kernel/ns_last_pid && {2}; exit",
+        LARGEST + 1,
+        LARGEST - 1,
+        Puppet::executable().display()
+    );
+    let mut command = Command::new("nsenter");
+    command.args(enter.split(' ').skip(1)).args(["sh", "-c", &script]);
+    let leak = Leak::by(Puppet::start_by(&mut command), Kind::Undrained, 5);
+    if fs::read_to_string(LIMIT).unwrap() != limit {
+        fs::write(LIMIT, limit).unwrap();
+    }
+
+    let from_outside = format!("audit --pid {} --idle 1s -o json", leak.pid());
+    let report = Tracer::run(&from_outside).report();
+    leak.assert_reported_by(&report);
+    assert_eq!(report.leak_of(leak.pid()).number("inner_pid"), u64::from(LARGEST), "{report}");
+
+    let within = run_in(&enter, &format!("--pid {LARGEST} --idle 1s -o json"));
+    let report = Tracer::spawn(within).wait_until(|report| report.leaked_by(LARGEST) == 5);
+    assert_eq!(report.leak_of(LARGEST).fds(), leak.fds, "{report}");
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn root_sees_through_hidepid_and_others_say_what_they_cannot_see() {
+    let leak = Leak::of(Kind::Undrained, 5);
+    let pid = leak.pid();
+    let directory = tempfile::tempdir().unwrap();
+    let program = program_for_all(directory.path());
+    let hidden = |user: &str, arguments: &str| {
+        let mount = "mount -t proc -o hidepid=invisible proc /proc";
+        let script = format!("{mount} && exec {user} {} {arguments}", program.display());
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", &script]);
+        Tracer::spawn(command).finish()
+    };
+
+    let report = hidden("", &format!("audit --pid {pid} --idle 1s -o json")).report();
+    leak.assert_reported_by(&report);
+
+    if found("setpriv", &["--version"]).is_none() {
+        return;
+    }
+    let capable = format!(
+        "setpriv --reuid={NOBODY} --regid={NOBODY} --clear-groups --inh-caps=+bpf,+perfmon \
+         --ambient-caps=+bpf,+perfmon"
+    );
+    let named = hidden(&capable, &format!("audit --pid {pid} --for 0s"));
+    named.assert_one_line_error(&[&pid.to_string(), "without hidepid"]);
+    let all = hidden(&capable, &format!("audit -D {} --idle 1s -o json", leak.port()));
+    let report = all.report();
+    // The kernel tells of sockets whoever holds them.
+    assert_eq!(all.code, 1, "{report}");
+    leak.assert_reported_by(&report);
+    let coverage = report.member("coverage");
+    assert!(coverage["processes_unreadable"].as_u64() > Some(0), "{coverage:#}");
+    assert_eq!(coverage["complete"], false, "{coverage:#}");
+}
+
+/// Escapes, line ends, bytes that are no UTF-8 and formulas, wherever a process can put them.
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn nothing_that_a_process_says_of_itself_gets_out_of_its_cell() {
+    use std::os::unix::ffi::OsStrExt as _;
+    const EVIL: &[u8] = b"=cmd|'\x1b[2J\x1b]0;owned\x07\r\n\xff\xfe\xe2\x80\xae,\";";
+    let directory = tempfile::tempdir().unwrap();
+    let evil = std::ffi::OsStr::from_bytes(EVIL);
+    let program = directory.path().join(evil);
+    fs::copy(Puppet::executable(), &program).unwrap();
+    let mut command = Command::new(&program);
+    command.arg0(evil).arg(evil);
+    let leak = Leak::by(Puppet::start_by(&mut command), Kind::Undrained, 5);
+    let _cgroup = Cgroup::make(&format!("=evil\x1b[31m\n{}", std::process::id()))
+        .inspect(|cgroup| cgroup.admit(leak.pid()));
+    let pid = leak.pid();
+
+    let audit = format!("audit --pid {pid} --idle 1s --cmdline");
+    let unwanted = |character: char| {
+        character.is_control() && character != '\n'
+            || ('\u{202a}'..='\u{202e}').contains(&character)
+    };
+    for form in ["", "-w", "-o json"] {
+        let outcome = Tracer::run(&format!("{audit} {form}"));
+        assert_eq!(outcome.code, 1, "{outcome:?}");
+        assert!(!outcome.stdout.contains(unwanted), "{form}: {:?}", outcome.stdout);
+        assert!(outcome.stdout.contains("undrained"), "{form}: {outcome:?}");
+        assert_eq!(outcome.stderr, "", "{form}");
+    }
+    let outcome = Tracer::run(&format!("{audit} -o csv"));
+    let rows = outcome.rows();
+    let connections: BTreeSet<_> = rows.of(pid).iter().map(|row| &row["CONN_ID"]).collect();
+    assert_eq!(connections.len(), 5, "{outcome:?}");
+    for row in rows.of(pid) {
+        for (column, cell) in row {
+            assert!(!cell.starts_with(['=', '+', '@']), "{column}: {cell:?}");
+        }
+    }
+    let report = Tracer::run(&format!("{audit} -o json")).report();
+    assert!(report.leak_of(pid).text("exe").ends_with(&*evil.to_string_lossy()), "{report}");
+}
