@@ -1,5 +1,7 @@
 //! Everything the tool sees, as inputs for the judge. Knows how to look, never what it means.
 
+mod sight;
+
 use std::{
     collections::{BTreeSet, HashMap},
     io, thread,
@@ -13,9 +15,10 @@ use tracer_core::{
     decode::KernelConstants,
 };
 
+use self::sight::Sight;
 use crate::{
     assemble::Assembly,
-    cli::{Follow, Plan, Source},
+    cli::{Follow, Plan},
     clock,
     family::Family,
     go::GoPrograms,
@@ -25,10 +28,10 @@ use crate::{
     scope::Scope,
     source::{
         jiffies::{self, SteadyClock},
-        kernel::{Kernel, KernelOptions},
+        kernel::KernelOptions,
         privileges::{self, Needs},
         ring_buffer::{EventRing, LogRing},
-        sock_diag::{self, SockDiag},
+        sock_diag,
     },
     symbols::{Rules, Symbols},
 };
@@ -39,24 +42,6 @@ const EVENTS_MAX: usize = 65_536;
 /// A response is told of when it has been out for this part of the time after which it is suspicious,
 /// so that none is missed that becomes so before the next look.
 const LEDGER_PART: u64 = 2;
-
-/// What a run looks at sockets with.
-#[expect(clippy::large_enum_variant, reason = "there is one of it, and the large one as a rule")]
-enum Sight {
-    /// The kernel programs.
-    Kernel(Kernel),
-    /// What the kernel tells without them.
-    SockDiag(SockDiag),
-}
-
-impl Sight {
-    const fn kernel(&mut self) -> Option<&mut Kernel> {
-        match self {
-            Self::Kernel(kernel) => Some(kernel),
-            Self::SockDiag(_) => None,
-        }
-    }
-}
 
 /// The probes, the iterator and `/proc`, for one run.
 pub(crate) struct Observer {
@@ -121,7 +106,7 @@ impl Observer {
             ring_bytes: None,
             rung: plan.rung,
         };
-        let (sight, lack) = open(options, plan.source)?;
+        let (sight, lack) = sight::open(options, plan.source)?;
         let is_followed = is_followed && lack.is_none();
         let mut observer = Self {
             sight,
@@ -292,10 +277,7 @@ impl Observer {
             bail!("the kernel programs look by themselves");
         };
         let mut assembly = Assembly::new(clock::now());
-        let is_member = |key: ProcessKey| {
-            let path = scope.cgroup.as_ref();
-            path.is_none_or(|path| processes::is_in_cgroup(key.pid, path))
-        };
+        let is_member = |key: ProcessKey| is_in_groups(scope, key.pid);
         let is_named = |key| family.as_ref().is_none_or(|family| family.contains(key));
         sock_diag.look(&mut assembly, &|key, comm| {
             scope.admits_name(comm) && is_named(key) && is_member(key)
@@ -433,36 +415,21 @@ impl Observer {
     }
 }
 
-/// The best that this host allows, and why it is not the kernel programs, if it is not. `only` is
-/// the one that is to be had, if any.
-fn open(options: KernelOptions, only: Option<Source>) -> Result<(Sight, Option<String>)> {
-    let why = match only {
-        Some(Source::SockDiag) => "asked for by --source".to_owned(),
-        _ => match Kernel::load(options) {
-            Ok(kernel) => return Ok((Sight::Kernel(kernel), None)),
-            Err(error) if only.is_some() => return Err(error),
-            Err(error) => format!("{error:#}"),
-        },
-    };
-    match SockDiag::open() {
-        Ok(sock_diag) => Ok((Sight::SockDiag(sock_diag), Some(why))),
-        Err(error) => bail!("{why}; {error:#}"),
-    }
-}
-
 /// The processes in the cgroup and container that the user asked for; `None` if they asked for
 /// neither.
 fn cgroup_members(scope: &Scope, assembly: &Assembly) -> Option<BTreeSet<ProcessKey>> {
     if !scope.is_by_cgroup() {
         return None;
     }
-    let is_in = |pid| {
-        scope.cgroup.as_ref().is_none_or(|path| processes::is_in_cgroup(pid, path))
-            && scope.container.as_ref().is_none_or(|id| processes::is_in_container(pid, id))
-    };
     let mut known: HashMap<ProcessKey, bool> = HashMap::new();
     for key in assembly.processes() {
-        known.entry(key).or_insert_with(|| is_in(key.pid));
+        known.entry(key).or_insert_with(|| is_in_groups(scope, key.pid));
     }
     Some(known.into_iter().filter_map(|(key, is_member)| is_member.then_some(key)).collect())
+}
+
+/// The process is in the cgroup and container that the user asked for, if they did.
+fn is_in_groups(scope: &Scope, pid: u32) -> bool {
+    scope.cgroup.as_ref().is_none_or(|path| processes::is_in_cgroup(pid, path))
+        && scope.container.as_ref().is_none_or(|id| processes::is_in_container(pid, id))
 }

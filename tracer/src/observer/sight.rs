@@ -1,0 +1,50 @@
+use anyhow::{Result, bail};
+
+use crate::{
+    cli::Source,
+    source::{
+        kernel::{Kernel, KernelOptions},
+        sock_diag::SockDiag,
+    },
+};
+
+/// What a run looks at sockets with.
+#[expect(clippy::large_enum_variant, reason = "there is one of it, and the large one as a rule")]
+pub(super) enum Sight {
+    /// The kernel programs.
+    Kernel(Kernel),
+    /// What the kernel tells without them.
+    SockDiag(SockDiag),
+}
+
+impl Sight {
+    pub(super) const fn kernel(&mut self) -> Option<&mut Kernel> {
+        match self {
+            Self::Kernel(kernel) => Some(kernel),
+            Self::SockDiag(_) => None,
+        }
+    }
+}
+
+/// The best that this host allows, and why it is not the kernel programs, if it is not. `only` is
+/// the one that is to be had, if any.
+///
+/// # Errors
+/// It cannot be had, or none can.
+pub(super) fn open(
+    options: KernelOptions,
+    only: Option<Source>,
+) -> Result<(Sight, Option<String>)> {
+    let why = match only {
+        Some(Source::SockDiag) => "asked for by --source".to_owned(),
+        _ => match Kernel::load(options) {
+            Ok(kernel) => return Ok((Sight::Kernel(kernel), None)),
+            Err(error) if only.is_some() => return Err(error),
+            Err(error) => format!("{error:#}"),
+        },
+    };
+    match SockDiag::open() {
+        Ok(sock_diag) => Ok((Sight::SockDiag(sock_diag), Some(why))),
+        Err(error) => bail!("{why}; {error:#}"),
+    }
+}
