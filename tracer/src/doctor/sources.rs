@@ -70,7 +70,7 @@ fn uprobes(kernel: &mut Kernel) -> Finding {
             format!("cannot be attached ({error:#})"),
             "of responses of Go programs that nobody closes, those over HTTP/2 are not found, and \
              where others were asked for is not known",
-            "run it as root, or give it CAP_PERFMON, and CAP_SYS_ADMIN from Linux 6.17 on; the \
+            "run it as root, or give it CAP_PERFMON, and on newer kernels CAP_SYS_ADMIN; the \
              kernel needs CONFIG_UPROBES=y",
         ),
     }

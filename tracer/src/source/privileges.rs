@@ -40,7 +40,7 @@ pub(crate) fn bpf_setting() -> String {
 pub(super) fn perf_setting() -> String {
     let setting = setting("kernel.perf_event_paranoid").unwrap_or_default();
     format!(
-        " ({setting}; it takes CAP_PERFMON, and for uprobes CAP_SYS_ADMIN too from Linux 6.17 on)"
+        " ({setting}; it takes CAP_PERFMON, and for uprobes on newer kernels CAP_SYS_ADMIN too)"
     )
 }
 
@@ -72,7 +72,7 @@ impl Needs {
             wanted.insert(Capability::CAP_SYS_ADMIN);
         }
         if self.uprobes {
-            // Linux 6.17, and earlier ones that were mended since, ask for the second one.
+            // Newer kernels ask for the second one: 6.18 did.
             wanted.extend([Capability::CAP_PERFMON, Capability::CAP_SYS_ADMIN]);
         }
         if self.files {
