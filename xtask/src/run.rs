@@ -63,8 +63,8 @@ fn through_sudo(tracer: &Command) -> Result<Command> {
 }
 
 fn needs_root(arguments: &[OsString]) -> bool {
-    let only_tells = ["--help", "-h", "--version", "-V"];
-    let without_root = ["replay", "help"];
+    let only_tells = ["--help", "-h", "--help-all", "--version", "-V"];
+    let without_root = ["replay", "report", "diff", "help"];
     !arguments.iter().any(|argument| only_tells.iter().any(|flag| argument == flag))
         && !arguments.first().is_some_and(|first| without_root.iter().any(|name| first == name))
 }
@@ -85,6 +85,8 @@ mod tests {
         check(&["--pid", "4711"], true);
         check(&["audit", "--csv", "replay"], true);
         check(&["replay", "run.trace"], false);
+        check(&["report", "run.trace"], false);
+        check(&["diff", "before.json", "after.json"], false);
         check(&["help", "audit"], false);
         check(&["audit", "--help"], false);
         check(&["-V"], false);

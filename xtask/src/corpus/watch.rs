@@ -39,7 +39,7 @@ impl Tracer {
                 .env_remove("TRACER_BPF_OBJECT"),
         )?;
         let program = workspace::target()?.join("release/tracer");
-        let help = command::output(Command::new(&program).args(["audit", "--help"]))?;
+        let help = command::output(Command::new(&program).args(["audit", "--help-all"]))?;
         let thresholds = thresholds(&help, pace);
         Ok(Self { program, access, thresholds })
     }
