@@ -1,7 +1,8 @@
 //! From the iterator's records, one a descriptor, to a snapshot, one entry a socket. Pure.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry};
+use std::collections::{BTreeMap, BTreeSet, hash_map::Entry};
 
+use foldhash::{HashMap, HashMapExt as _};
 use tracer_common::SocketRecord;
 use tracer_core::{
     Comm, ConnectionId, Holder, ProcessKey, Snapshot, SocketFacts, TcpState, Timestamp,
