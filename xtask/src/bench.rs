@@ -53,16 +53,19 @@ pub(crate) struct Arguments {
     /// How often each is measured, in turn [default: 5, with --short 1].
     #[arg(long, value_name = "N")]
     rounds: Option<usize>,
+    /// Audit so many sockets in ten processes, instead of several numbers in several.
+    #[arg(long, value_name = "N")]
+    sockets: Option<usize>,
     /// Write the results to a file too, as Markdown.
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
 }
 
 /// How much of everything.
-struct Size {
+struct Size<'a> {
     rounds: usize,
     /// Sockets, and the processes that hold them.
-    audits: &'static [(usize, usize)],
+    audits: &'a [(usize, usize)],
     churn: usize,
     request_connections: usize,
     requests: Duration,
@@ -70,7 +73,7 @@ struct Size {
     idle: (usize, Duration),
 }
 
-const WHOLE: Size = Size {
+const WHOLE: Size<'_> = Size {
     rounds: 5,
     audits: &[
         (1_000, 1),
@@ -88,7 +91,7 @@ const WHOLE: Size = Size {
     idle: (10_000, Duration::from_mins(1)),
 };
 
-const SHORT: Size = Size {
+const SHORT: Size<'_> = Size {
     rounds: 1,
     audits: &[(1_000, 1), (1_000, 10)],
     churn: 2_000,
@@ -107,12 +110,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         bail!("the benchmark loads kernel programs: run it as root");
     }
     build()?;
-    let size = if arguments.short { &SHORT } else { &WHOLE };
+    let cell = arguments.sockets.map(|sockets| [(sockets, 10)]);
+    let size = if arguments.short { SHORT } else { WHOLE };
+    let size = Size { audits: cell.as_ref().map_or(size.audits, |cell| cell), ..size };
     let rounds = arguments.rounds.unwrap_or(size.rounds).max(1);
     let parts = if arguments.parts.is_empty() { Part::value_variants() } else { &arguments.parts };
     let mut sheet = Sheet::new();
     for part in parts {
-        measure(*part, &mut sheet, size, rounds)?;
+        measure(*part, &mut sheet, &size, rounds)?;
         // What stops later is not to cost what was measured before.
         if let Some(path) = &arguments.markdown {
             sheet.save(path)?;
@@ -126,10 +131,12 @@ pub(crate) fn short(access: Access) -> Tally {
     if access != Access::Direct {
         return step::skipped("the benchmark is run as root only");
     }
-    step::checked(run(&Arguments { parts: Vec::new(), short: true, rounds: None, markdown: None }))
+    let arguments =
+        Arguments { parts: Vec::new(), short: true, rounds: None, sockets: None, markdown: None };
+    step::checked(run(&arguments))
 }
 
-fn measure(part: Part, sheet: &mut Sheet, size: &Size, rounds: usize) -> Result<()> {
+fn measure(part: Part, sheet: &mut Sheet, size: &Size<'_>, rounds: usize) -> Result<()> {
     match part {
         Part::Audit => audit::run(sheet, size.audits, rounds),
         Part::Start => start::run(sheet, rounds),

@@ -10,7 +10,11 @@ use super::measure::{self, Cost, Spread, mebibytes, number};
 use super::sheet::Sheet;
 use crate::{command, workspace};
 
-/// Beyond this many sockets, what others take minutes for is run once.
+/// From this many sockets on, there are fewer rounds, since others take seconds for one.
+const FEW_FROM: usize = 100_000;
+/// So many.
+const FEW: usize = 3;
+/// From this many on, what others take minutes for is run once.
 const ONCE_FROM: usize = 500_000;
 
 /// The programs that take turns, and how each says whose socket a line is about.
@@ -107,6 +111,7 @@ fn compare(
     holders: &Holders,
     rounds: usize,
 ) -> Result<Vec<[String; 6]>> {
+    let rounds = if sockets < FEW_FROM { rounds } else { rounds.min(FEW) };
     let mut costs: [Vec<Cost>; TOOLS.len()] = Default::default();
     for round in 0..rounds {
         for (number, (tool, costs)) in TOOLS.iter().zip(&mut costs).enumerate() {
