@@ -22,7 +22,10 @@ impl Btf<'_> {
             }
             let text = self.strings.get(head.name as usize..).unwrap_or_default();
             let is_this = |name: &&String| {
-                text.starts_with(name.as_bytes()) && text.get(name.len()) == Some(&0)
+                // The first byte tells most of them apart without a call.
+                text.first() == name.as_bytes().first()
+                    && text.starts_with(name.as_bytes())
+                    && text.get(name.len()) == Some(&0)
             };
             let Some(name) = names.iter().find(is_this) else { continue };
             types.resize(index, LEFT_OUT);
