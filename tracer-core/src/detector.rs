@@ -14,7 +14,7 @@ use crate::{
     ReaderFacts, Readers, Report, Snapshot, StackId, Timestamp, Verdict,
     group::GroupKey,
     history::History,
-    judge::{Case, Judged, spread},
+    judge::{Case, Judged, Size},
     processes::Processes,
     sighting::{Share, Sighting},
     standing::{Standing, connection},
@@ -133,20 +133,10 @@ impl Detector {
     }
 
     fn observe_groups(&mut self, at: Timestamp) {
-        let case = self.case(at);
-        let groups = case.groups();
-        let ports = spread::ports(&groups);
-        let sizes: BTreeMap<GroupKey, (usize, Timestamp)> = groups
-            .iter()
-            .chain(&ports)
-            .filter(|(_, members)| members.len() >= self.options.count_min)
-            .map(|(group, members)| {
-                let oldest = members.iter().map(|member| member.tracked.opened_at).min();
-                (*group, (members.len(), oldest.unwrap_or(at)))
-            })
-            .collect();
+        let mut sizes = self.case(at).sizes();
+        sizes.retain(|_, size| size.count >= self.options.count_min);
         self.histories.retain(|group, _| sizes.contains_key(group));
-        for (group, (count, oldest)) in sizes {
+        for (group, Size { count, oldest }) in sizes {
             let history = self.histories.entry(group).or_default();
             history.observe(at, count, oldest, self.options.window_ms);
         }

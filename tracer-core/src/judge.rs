@@ -1,7 +1,7 @@
 //! From the open connections to findings: groups them, asks the rules, weighs growth.
 
 mod left;
-pub(crate) mod spread;
+mod spread;
 
 use alloc::{collections::BTreeMap, string::String, vec::Vec};
 use core::cmp::Reverse;
@@ -45,6 +45,21 @@ pub(crate) struct Growth {
     pub(crate) reconstructed: bool,
 }
 
+/// How large a group is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Size {
+    pub(crate) count: usize,
+    /// When the oldest of its connections was opened.
+    pub(crate) oldest: Timestamp,
+}
+
+impl Size {
+    fn add(&mut self, other: Self) {
+        self.count += other.count;
+        self.oldest = self.oldest.min(other.oldest);
+    }
+}
+
 /// What is judged and by which measure.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Case<'a> {
@@ -66,6 +81,22 @@ impl<'a> Case<'a> {
             }
         }
         groups
+    }
+
+    /// How many connections each group has, and each port of several addresses.
+    pub(crate) fn sizes(&self) -> BTreeMap<GroupKey, Size> {
+        let mut sizes: BTreeMap<GroupKey, Size> = BTreeMap::new();
+        for tracked in self.table.open() {
+            let (Some(owner), Some(facts)) = (tracked.accountable(), &tracked.facts) else {
+                continue;
+            };
+            let group = GroupKey::of(owner.key, self.table.direction(tracked), facts);
+            let one = Size { count: 1, oldest: tracked.opened_at };
+            sizes.entry(group).and_modify(|size| size.add(one)).or_insert(one);
+        }
+        let ports = spread::port_sizes(&sizes);
+        sizes.extend(ports);
+        sizes
     }
 
     fn sight(&self, tracked: &'a Tracked) -> Option<(GroupKey, Sighting<'a>)> {

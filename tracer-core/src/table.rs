@@ -1,6 +1,6 @@
 use alloc::{
     boxed::Box,
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     vec::Vec,
 };
 
@@ -12,7 +12,8 @@ use crate::{
 /// The open sockets, as events and snapshots together tell it. Bounded.
 #[derive(Debug)]
 pub(crate) struct Table {
-    connections: BTreeMap<ConnectionId, Tracked>,
+    /// Boxed, so that the map's nodes, which are half empty, are small.
+    connections: BTreeMap<ConnectionId, Box<Tracked>>,
     connections_max: usize,
     /// Connections that did not fit since the latest snapshot began.
     pub(crate) full: u64,
@@ -52,7 +53,7 @@ impl Table {
 
     /// The connections that the latest snapshot showed, listeners and unconnected ones left out.
     pub(crate) fn open(&self) -> impl Iterator<Item = &Tracked> {
-        self.connections.values().filter(|tracked| {
+        self.connections.values().map(AsRef::as_ref).filter(|tracked: &&Tracked| {
             tracked.snapshot == self.snapshot
                 && self.snapshot > 0
                 && tracked.facts.as_ref().is_some_and(|facts| {
@@ -67,11 +68,11 @@ impl Table {
     }
 
     pub(crate) fn get(&self, id: ConnectionId) -> Option<&Tracked> {
-        self.connections.get(&id)
+        self.connections.get(&id).map(AsRef::as_ref)
     }
 
     pub(crate) fn get_mut(&mut self, id: ConnectionId) -> Option<&mut Tracked> {
-        self.connections.get_mut(&id)
+        self.connections.get_mut(&id).map(AsMut::as_mut)
     }
 
     /// Who opened a connection: what an event or the sequence numbers proved, else a guess from
@@ -126,7 +127,7 @@ impl Table {
             }
             Happening::Entered { .. } => {}
             Happening::Destroyed => {
-                return self.connections.remove(&event.id).map(Box::new).map(Departure::Closed);
+                return self.connections.remove(&event.id).map(Departure::Closed);
             }
         }
         None
@@ -140,7 +141,7 @@ impl Table {
                 self.full += 1;
                 return None;
             }
-            self.connections.insert(event.id, Tracked::born(event.id, event.at));
+            self.connections.insert(event.id, Box::new(Tracked::born(event.id, event.at)));
         }
         let tracked = self.connections.get_mut(&event.id)?;
         if tracked.origin == Origin::Seeded {
@@ -165,14 +166,17 @@ impl Table {
         let mut departures = Vec::new();
         for facts in snapshot.sockets {
             let id = facts.id;
-            if !self.connections.contains_key(&id) {
-                if self.connections.len() >= self.connections_max {
+            let is_full = self.connections.len() >= self.connections_max;
+            let tracked = match self.connections.entry(id) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(_) if is_full => {
                     self.full += 1;
                     continue;
                 }
-                self.connections.insert(id, Tracked::seeded(&facts, looked_before));
-            }
-            let Some(tracked) = self.connections.get_mut(&id) else { continue };
+                Entry::Vacant(place) => {
+                    place.insert(Box::new(Tracked::seeded(&facts, looked_before)))
+                }
+            };
             let before = tracked.facts.as_ref();
             self.stirred |= before.is_none_or(|before| facts.has_moved_since(before));
             if let Some(looked_at) = looked_before {
@@ -195,6 +199,6 @@ impl Table {
             }
         }
         let gone = self.connections.extract_if(.., |_, tracked| tracked.missed >= 2);
-        departures.extend(gone.map(|(_, tracked)| Departure::Closed(Box::new(tracked))));
+        departures.extend(gone.map(|(_, tracked)| Departure::Closed(tracked)));
     }
 }

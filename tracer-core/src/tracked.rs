@@ -1,4 +1,4 @@
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 
 use crate::{
     Actor, ConnectionId, Direction, Flag, Interval, Origin, Owner, ProcessKey, ReaderFacts,
@@ -49,8 +49,8 @@ pub(crate) struct Tracked {
     /// The application was told that the peer closed: a read gave it the end of the stream.
     pub(crate) told: bool,
     /// Who would notice, as of the latest look into the process, if the connection was not used
-    /// since.
-    pub(crate) reader: Option<SeenReader>,
+    /// since. Boxed, since of most connections it is never asked.
+    pub(crate) reader: Option<Box<SeenReader>>,
     /// The standing verdict.
     pub(crate) flag: Option<Flag>,
     /// Whose response was out when it got that, and where it was asked for.
@@ -200,7 +200,8 @@ impl Tracked {
         let before = self.reader.take();
         self.reader = found.map(|facts| {
             let same = before.filter(|before| before.facts.reader == facts.reader);
-            SeenReader { facts, looks: 1 + same.map_or(0, |before| before.looks) }
+            let looks = 1 + same.map_or(0, |before| before.looks);
+            Box::new(SeenReader { facts, looks })
         });
     }
 

@@ -1,7 +1,8 @@
 //! From the iterator's records, one a descriptor, to a snapshot, one entry a socket. Pure.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry};
+use std::collections::{BTreeMap, BTreeSet, hash_map::Entry};
 
+use foldhash::{HashMap, HashMapExt as _};
 use tracer_common::SocketRecord;
 use tracer_core::{
     Comm, ConnectionId, Holder, ProcessKey, Snapshot, SocketFacts, TcpState, Timestamp,
@@ -21,6 +22,7 @@ pub(crate) struct Assembly {
     unreadable: Vec<Who>,
     /// Who holds a descriptor of a socket that could not be looked at.
     unopened: Vec<Who>,
+    without_holder: u64,
 }
 
 type Who = (ProcessKey, Comm);
@@ -34,6 +36,7 @@ impl Assembly {
             not_judged: BTreeMap::new(),
             unreadable: Vec::new(),
             unopened: Vec::new(),
+            without_holder: 0,
         }
     }
 
@@ -66,6 +69,11 @@ impl Assembly {
     /// Counts a descriptor of a TCP socket that could not be looked at.
     pub(crate) fn add_unopened(&mut self, key: ProcessKey, comm: &Comm) {
         self.unopened.push((key, comm.clone()));
+    }
+
+    /// Counts sockets whose processes are hidden.
+    pub(crate) const fn add_without_holder(&mut self, count: u64) {
+        self.without_holder += count;
     }
 
     /// Counts a socket of which something impossible was told.
@@ -135,6 +143,9 @@ impl Assembly {
             |whose: &[Who]| whose.iter().filter(|(key, comm)| in_scope(*key, comm)).count() as u64;
         snapshot.unreadable = in_scope(&self.unreadable);
         snapshot.unopened = in_scope(&self.unopened);
+        if scope.is_everybody() {
+            snapshot.unopened += self.without_holder;
+        }
         snapshot
     }
 }

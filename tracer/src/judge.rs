@@ -1,5 +1,7 @@
 //! The detector of a run, and the recording of what it is told and asked, if there is one.
 
+use std::mem;
+
 use anyhow::Result;
 use tracer_core::{Change, Detector, Input, Options, Question, Report, Timestamp};
 
@@ -53,6 +55,8 @@ impl Judge {
     /// # Errors
     /// There is one, and it is not whole.
     pub(crate) fn finish(self) -> Result<()> {
+        // The run is over, and the kernel takes memory faster than it can be given back by pieces.
+        mem::forget(self.detector);
         self.recorder.map_or(Ok(()), Recorder::finish)
     }
 }

@@ -103,7 +103,8 @@ impl Observer {
             only_tracked,
             with_stacks: only_tracked || is_followed,
             verbose: plan.verbose,
-            ring_bytes: None,
+            // Where nothing is attached, there are no events.
+            ring_bytes: (!attach).then_some(1),
             rung: plan.rung,
         };
         let (sight, lack) = sight::open(options, plan.source)?;

@@ -69,7 +69,9 @@ fn facts(key: ProcessKey, with_cmdline: bool) -> ProcResult<Option<ProcessFacts>
 /// kernel's.
 pub(crate) fn holder(pid: u32) -> Option<(ProcessKey, Comm)> {
     let stat = Stat::from_read(read(pid, "stat").ok()?.as_bytes()).ok()?;
-    let is_over = stat.state().is_ok_and(|it| matches!(it, ProcState::Zombie | ProcState::Dead));
+    // A main thread may end before the others.
+    let is_over = stat.num_threads <= 1
+        && stat.state().is_ok_and(|it| matches!(it, ProcState::Zombie | ProcState::Dead));
     let key = ProcessKey { start_time_ns: stat.starttime.saturating_mul(TICK_NS), pid };
     (!is_over && stat.flags & KERNEL_THREAD == 0).then_some((key, Comm(stat.comm)))
 }
@@ -95,7 +97,11 @@ fn open_fds(pid: u32) -> Option<u64> {
     let path = format!("/proc/{pid}/fd");
     // From Linux 6.2 on the size of the directory is how many there are.
     match fs::metadata(&path).ok()?.len() {
-        0 => fs::read_dir(path).ok().map(|entries| entries.count() as u64),
+        // None are seen of a process whose main thread has ended.
+        0 => {
+            let count = fs::read_dir(path).ok().map(|entries| entries.count() as u64);
+            count.filter(|count| *count > 0)
+        }
         count => Some(count),
     }
 }

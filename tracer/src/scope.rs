@@ -29,6 +29,11 @@ impl Scope {
         self.cgroup.is_some() || self.container.is_some()
     }
 
+    /// No process was chosen.
+    pub(crate) fn is_everybody(&self) -> bool {
+        self.pids.is_empty() && self.comms.is_empty() && !self.is_by_cgroup()
+    }
+
     /// A process of this name was asked for, its pid and cgroup aside.
     pub(crate) fn admits_name(&self, comm: &Comm) -> bool {
         self.comms.is_empty() || self.comms.contains(&comm.0)

@@ -1,24 +1,45 @@
 //! `cargo xtask bench`: what the tool costs, beside something to compare it with and in one run.
 
 mod audit;
-mod ledger;
+mod burst;
+mod churn;
+mod holders;
+mod idle;
+mod measure;
 mod partner;
+mod programs;
+mod requests;
+mod sheet;
+mod start;
+mod watcher;
 
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
-use crate::{command, privileges, workspace};
+use crate::privileges::{self, Access};
+use crate::tally::Tally;
+use crate::{command, step, workspace};
+use sheet::Sheet;
 
 /// What to measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Part {
-    /// An audit of many open sockets, beside ss.
+    /// An audit of many open sockets, beside ss and lsof.
     Audit,
-    /// Requests of a Go client with its responses followed, beside the same without.
-    Ledger,
+    /// From the start until everything is attached, beside bpftrace.
+    Start,
+    /// Connections opened and closed as fast as possible, and the programs in the kernel.
+    Churn,
+    /// Requests of a Go client on kept-alive connections, with its responses followed and without.
+    Requests,
+    /// Many connections opened at once and held.
+    Burst,
+    /// Many connections on which nothing happens.
+    Idle,
 }
 
 #[derive(Args)]
@@ -26,21 +47,61 @@ pub(crate) struct Arguments {
     /// What to measure [default: everything].
     #[arg(value_enum)]
     parts: Vec<Part>,
-    /// How many sockets to hold open.
-    #[arg(long, value_name = "N", default_value_t = 100_000)]
-    sockets: usize,
-    /// How long each round of requests is, in seconds.
-    #[arg(long, value_name = "N", default_value_t = 3)]
-    seconds: u64,
-    /// How many connections to make requests on.
-    #[arg(long, value_name = "N", default_value_t = 8)]
-    connections: usize,
-    /// How often to run each command.
-    #[arg(long, value_name = "N", default_value_t = 5)]
-    rounds: usize,
+    /// Little of everything, in a minute: whether it still runs, and not how fast.
+    #[arg(long)]
+    short: bool,
+    /// How often each is measured, in turn [default: 5, with --short 1].
+    #[arg(long, value_name = "N")]
+    rounds: Option<usize>,
+    /// Audit so many sockets in ten processes, instead of several numbers in several.
+    #[arg(long, value_name = "N")]
+    sockets: Option<usize>,
+    /// Write the results to a file too, as Markdown.
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
 }
 
-/// Measures, and prints medians and their ratios.
+/// How much of everything.
+struct Size<'a> {
+    rounds: usize,
+    /// Sockets, and the processes that hold them.
+    audits: &'a [(usize, usize)],
+    churn: usize,
+    request_connections: usize,
+    requests: Duration,
+    burst: (usize, usize),
+    idle: (usize, Duration),
+}
+
+const WHOLE: Size<'_> = Size {
+    rounds: 5,
+    audits: &[
+        (1_000, 1),
+        (10_000, 1),
+        (10_000, 100),
+        (100_000, 1),
+        (100_000, 10),
+        (100_000, 1_000),
+        (1_000_000, 100),
+    ],
+    churn: 20_000,
+    request_connections: 8,
+    requests: Duration::from_secs(3),
+    burst: (100_000, 10),
+    idle: (10_000, Duration::from_mins(1)),
+};
+
+const SHORT: Size<'_> = Size {
+    rounds: 1,
+    audits: &[(1_000, 1), (1_000, 10)],
+    churn: 2_000,
+    request_connections: 8,
+    requests: Duration::from_millis(500),
+    burst: (2_000, 2),
+    idle: (1_000, Duration::from_secs(3)),
+};
+
+/// Measures, and prints medians, spreads and ratios.
 ///
 /// # Errors
 /// If it is not run as root, something to compare with is missing, or a command fails.
@@ -49,18 +110,41 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         bail!("the benchmark loads kernel programs: run it as root");
     }
     build()?;
+    let cell = arguments.sockets.map(|sockets| [(sockets, 10)]);
+    let size = if arguments.short { SHORT } else { WHOLE };
+    let size = Size { audits: cell.as_ref().map_or(size.audits, |cell| cell), ..size };
+    let rounds = arguments.rounds.unwrap_or(size.rounds).max(1);
     let parts = if arguments.parts.is_empty() { Part::value_variants() } else { &arguments.parts };
+    let mut sheet = Sheet::new();
     for part in parts {
-        match part {
-            Part::Audit => audit::run(arguments.sockets, arguments.rounds.max(1))?,
-            Part::Ledger => ledger::run(
-                arguments.connections,
-                Duration::from_secs(arguments.seconds.max(1)),
-                arguments.rounds.max(1),
-            )?,
+        measure(*part, &mut sheet, &size, rounds)?;
+        // What stops later is not to cost what was measured before.
+        if let Some(path) = &arguments.markdown {
+            sheet.save(path)?;
         }
     }
     Ok(())
+}
+
+/// The short form, so that it does not rot: whether everything runs.
+pub(crate) fn short(access: Access) -> Tally {
+    if access != Access::Direct {
+        return step::skipped("the benchmark is run as root only");
+    }
+    let arguments =
+        Arguments { parts: Vec::new(), short: true, rounds: None, sockets: None, markdown: None };
+    step::checked(run(&arguments))
+}
+
+fn measure(part: Part, sheet: &mut Sheet, size: &Size<'_>, rounds: usize) -> Result<()> {
+    match part {
+        Part::Audit => audit::run(sheet, size.audits, rounds),
+        Part::Start => start::run(sheet, rounds),
+        Part::Churn => churn::run(sheet, size.churn, rounds),
+        Part::Requests => requests::run(sheet, size.request_connections, size.requests, rounds),
+        Part::Burst => burst::run(sheet, size.burst.0, size.burst.1),
+        Part::Idle => idle::run(sheet, size.idle.0, size.idle.1),
+    }
 }
 
 fn build() -> Result<()> {
@@ -72,11 +156,4 @@ fn build() -> Result<()> {
             // It is about the committed object, whatever the caller was trying out.
             .env_remove("TRACER_BPF_OBJECT"),
     )
-}
-
-/// The middle one; of an even number, the larger of the two.
-fn median<T: Copy + PartialOrd>(values: &[T]) -> Option<T> {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
-    sorted.get(sorted.len() / 2).copied()
 }

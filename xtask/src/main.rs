@@ -44,7 +44,7 @@ enum Task {
     Ci(test::Arguments),
     /// Rebuild the committed kernel object from tracer-ebpf, or check that it is up to date.
     Ebpf(ebpf::Arguments),
-    /// Measure what the tool costs: an audit beside ss, a Go client with and without the ledger.
+    /// Measure what the tool costs, beside other tools and beside nothing.
     Bench(bench::Arguments),
     /// Run real programs, leaking and healthy, and compare what tracer says of them with their labels.
     Corpus(corpus::Arguments),

@@ -12,7 +12,7 @@ use clap::Args;
 
 use crate::privileges::{self, Access};
 use crate::tally::Tally;
-use crate::{corpus, ebpf, fuzz, step, vm, workspace};
+use crate::{bench, corpus, ebpf, fuzz, step, vm, workspace};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -55,6 +55,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Tally> {
     step::heading("the corpus, reduced");
     tally += match access {
         Ok(access) => corpus::reduced(access),
+        Err(reason) => step::skipped(reason),
+    };
+
+    step::heading("the benchmark, in short: whether it runs");
+    tally += match access {
+        Ok(access) => bench::short(access),
         Err(reason) => step::skipped(reason),
     };
 

@@ -49,7 +49,7 @@ impl Detector {
         );
         note(
             self.unopened,
-            "descriptors of TCP sockets that the kernel does not list, as of dead ones, could not be looked at",
+            "TCP sockets that are dead, or whose processes are hidden, could not be looked at",
         );
         notes.extend(self.processes.reasons());
         Coverage {

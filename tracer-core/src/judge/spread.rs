@@ -10,11 +10,11 @@ use alloc::{
 };
 use core::net::SocketAddr;
 
-use super::{Groups, Judged};
+use super::{Groups, Judged, Size};
 use crate::{Confidence, ConnectionId, group::GroupKey, rules, sighting::Sighting};
 
 /// The connections by port, where they go to several addresses.
-pub(crate) fn ports<'a>(groups: &Groups<'a>) -> Groups<'a> {
+fn ports<'a>(groups: &Groups<'a>) -> Groups<'a> {
     let mut ports: BTreeMap<GroupKey, (usize, Vec<Sighting<'a>>)> = BTreeMap::new();
     for (group, members) in groups.iter().filter(|(group, _)| group.remote.is_some()) {
         let (addresses, port) = ports.entry(group.of_port()).or_default();
@@ -23,6 +23,19 @@ pub(crate) fn ports<'a>(groups: &Groups<'a>) -> Groups<'a> {
     }
     let several = ports.into_iter().filter(|(_, (addresses, _))| *addresses > 1);
     several.map(|(group, (_, members))| (group, members)).collect()
+}
+
+/// How many they are.
+pub(super) fn port_sizes(groups: &BTreeMap<GroupKey, Size>) -> BTreeMap<GroupKey, Size> {
+    let mut ports: BTreeMap<GroupKey, (usize, Size)> = BTreeMap::new();
+    for (group, size) in groups.iter().filter(|(group, _)| group.remote.is_some()) {
+        let first = || (0, Size { count: 0, oldest: size.oldest });
+        let (addresses, port) = ports.entry(group.of_port()).or_insert_with(first);
+        *addresses += 1;
+        port.add(*size);
+    }
+    let several = ports.into_iter().filter(|(_, (addresses, _))| *addresses > 1);
+    several.map(|(group, (_, size))| (group, size)).collect()
 }
 
 /// Adds to what was judged `alone` what is found of many addresses together. `judge` takes a group,

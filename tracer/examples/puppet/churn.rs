@@ -20,3 +20,16 @@ pub(crate) fn accept_and_close(listener: TcpListener) {
         }
     });
 }
+
+/// Opens `count` connections one after the other, accepts each, and closes both ends. No other
+/// thread has to come by, so what it takes is what the kernel takes.
+pub(crate) fn both_ends(address: SocketAddr, count: usize) -> io::Result<()> {
+    let listener = TcpListener::bind(address)?;
+    let address = listener.local_addr()?;
+    for _ in 0..count {
+        let stream = TcpStream::connect(address)?;
+        drop(listener.accept()?);
+        drop(stream);
+    }
+    Ok(())
+}

@@ -75,6 +75,11 @@ pub(crate) fn run(puppet: &mut Puppet, line: &str) -> Answer {
             churn::connect_and_close(address.parse()?, count.parse()?)?;
             Ok(Vec::new())
         }
+        // The same with both ends here.
+        ["churn-both-ends", address, count] => {
+            churn::both_ends(address.parse()?, count.parse()?)?;
+            Ok(Vec::new())
+        }
         ["accept-and-close", listener] => {
             churn::accept_and_close(puppet.take_listener(listener.parse()?)?);
             Ok(Vec::new())

@@ -29,9 +29,12 @@ pub(crate) struct Side {
 }
 
 /// Whether all was seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub(crate) struct Coverage {
     pub(crate) complete: bool,
+    /// What else a reader should know, such as that the process had ended.
+    #[serde(default)]
+    pub(crate) notes: Vec<String>,
 }
 
 /// A finding, as in the JSON schema.
@@ -103,7 +106,7 @@ impl Side {
             file: file.to_owned(),
             host: "web1".to_owned(),
             at: "2026-03-01T12:00:00.000Z".to_owned(),
-            coverage: Coverage { complete: false },
+            coverage: Coverage { complete: false, notes: Vec::new() },
             findings: Vec::new(),
         }
     }

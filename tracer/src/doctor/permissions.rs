@@ -11,7 +11,7 @@ pub(super) fn all() -> Vec<Finding> {
         one(
             Capability::CAP_SYS_PTRACE,
             "of processes of other users it is not known what they run, who reads in them, and \
-             what Go's HTTP client does there",
+             what Go's HTTP client does there; without kernel programs they are not seen",
         ),
         one(
             Capability::CAP_DAC_READ_SEARCH,

@@ -4,7 +4,11 @@
 //! It answers three questions: where in a structure a field is, how large a structure is, and
 //! which number an enumerator has. Any bytes give an answer or an error.
 
-use std::{collections::HashMap, fmt, mem::size_of};
+mod excerpt;
+
+use std::{fmt, mem::size_of};
+
+use foldhash::{HashMap, HashMapExt as _};
 
 /// First two bytes of the header, in the byte order of the machine.
 const MAGIC: u16 = 0xeb9f;

@@ -104,6 +104,15 @@ impl AttachPoint {
         }
     }
 
+    /// The kernel's type by whose number it is known, if it is known by one.
+    fn type_name(self) -> Option<String> {
+        match self {
+            Self::BtfTracepoint(name) => Some(format!("btf_trace_{name}")),
+            Self::FunctionEntry(name) | Self::FunctionExit(name) => Some(name.to_owned()),
+            Self::Tracepoint { .. } | Self::Probe(_) | Self::ReturnProbe(_) => None,
+        }
+    }
+
     /// What it does not see, in words.
     const fn caveat(self) -> Option<&'static str> {
         match self {
@@ -254,6 +263,11 @@ impl fmt::Display for HookReport {
         }
         Ok(())
     }
+}
+
+/// The kernel's types that [`attach`] needs the numbers of.
+pub(crate) fn type_names() -> Vec<String> {
+    HOOKS.iter().flat_map(|hook| hook.rungs).filter_map(|it| it.attach_point.type_name()).collect()
 }
 
 /// Attaches every hook by the highest rung that holds. A hook of which none does is reported, and

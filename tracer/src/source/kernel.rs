@@ -1,5 +1,8 @@
 //! The kernel programs: loaded, attached, and asked for their counters.
 
+mod loader;
+mod types;
+
 use std::{
     error::Error,
     fs, io, mem,
@@ -11,14 +14,13 @@ use std::{
 
 use anyhow::{Context, anyhow, bail};
 use aya::{
-    Btf, Ebpf, EbpfLoader, Pod,
+    Btf, Ebpf, Pod,
     maps::{HashMap, Map, MapData, MapError, PerCpuArray, RingBuf},
     programs::{Iter, Program, ProgramError},
 };
 use tracer_common::{Counter, Offsets, Settings};
 
 use super::{
-    btf,
     hooks::{self, Choice, Family, HOOKS, HookReport},
     ledger::GO_ARGUMENTS,
     lockdown::Lockdown,
@@ -30,12 +32,12 @@ use super::{
 /// The kernel programs, as `cargo xtask ebpf` built them; the build script says which object.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("TRACER_BPF_OBJECT"));
 
-/// The kernel's type information about itself.
-const BTF_FILE: &str = "/sys/kernel/btf/vmlinux";
-
 /// The iterator behind [`Kernel::walk`], and the one where the kernel has no helper that
 /// knows a socket's file.
 const SNAPSHOT_PROGRAMS: [&str; 2] = ["task_file", "task_file_without_helper"];
+
+/// What both go through.
+const SNAPSHOT_TARGET: &str = "task_file";
 
 /// Where in `struct pt_regs` the first two arguments of a kernel function are, and its result, in
 /// bytes. The layout is that of `arch/*/include/uapi/asm/ptrace.h`.
@@ -124,9 +126,8 @@ impl Kernel {
                 privileges::bpf_setting()
             );
         }
-        let layout = kernel_layout()?;
+        let (layout, btf) = types::read()?;
         raise_memory_lock_limit();
-        let btf = Btf::from_sys_fs().map_err(|error| explain(&error))?;
         let ebpf = load_object(options, &layout, true)?;
         let mut kernel =
             Self { ebpf, btf, layout, options, has_socket_helpers: true, hooks: Vec::new() };
@@ -288,7 +289,7 @@ impl Kernel {
         let name = self.snapshot_program();
         let program = self.ebpf.program_mut(name).ok_or_else(|| not_in_object(name))?;
         let program: &mut Iter = program.try_into()?;
-        Ok(program.load("task_file", &self.btf)?)
+        Ok(program.load(SNAPSHOT_TARGET, &self.btf)?)
     }
 }
 
@@ -313,7 +314,7 @@ fn load_object(
         without_socket_helpers: u32::from(!has_socket_helpers),
     });
     let log_level = if options.verbose { aya_log::Level::Debug as u8 } else { 0 };
-    let mut loader = EbpfLoader::new();
+    let mut loader = loader::new();
     let unused = [
         ("STACKS", !options.with_stacks),
         ("STACK_TOPS", !options.with_stacks),
@@ -333,24 +334,6 @@ fn load_object(
         .map_max_entries("EVENTS", ring_bytes)
         .load(OBJECT)
         .map_err(|error| explain(&error))
-}
-
-/// Asks the running kernel for everything that depends on it.
-fn kernel_layout() -> anyhow::Result<KernelLayout> {
-    let bytes = fs::read(BTF_FILE).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => anyhow!(
-            "this kernel has no type information ({BTF_FILE} is missing): \
-             use one built with CONFIG_DEBUG_INFO_BTF=y"
-        ),
-        _ => anyhow!("cannot read the kernel's type information {BTF_FILE}: {error}"),
-    })?;
-    btf::Btf::parse(&bytes).and_then(|btf| KernelLayout::resolve(&btf)).map_err(|error| {
-        let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-        anyhow!(
-            "Linux {} is not supported, its type information {BTF_FILE} does not fit: {error}",
-            release.trim()
-        )
-    })
 }
 
 /// The number by which the kernel knows the pid namespace of this process.

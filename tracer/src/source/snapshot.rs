@@ -3,6 +3,8 @@
 use std::{
     fs::File,
     io::{self, Read},
+    sync::mpsc::{self, SyncSender},
+    thread,
 };
 
 use aya::programs::Iter;
@@ -15,6 +17,12 @@ use super::kernel::Kernel;
 /// Bytes asked for at a time. The kernel's own buffer (`bpf_seq_read`, eight pages) gives 32 KiB
 /// at most.
 const READ_BYTES: usize = 64 << 10;
+
+/// Bytes of records that are passed on at a time: some thousand records.
+const PIECE_BYTES: usize = 256 << 10;
+
+/// How many of those may wait to be worked on, so that a pass takes a fixed amount of memory.
+const PIECES_MAX: usize = 4;
 
 /// What a pass was like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,24 +54,43 @@ impl Kernel {
     }
 }
 
-/// Reads records to the end, at most `read_bytes` at a time.
+/// Reads records to the end, at most `read_bytes` at a time. The kernel makes them on a thread of
+/// its own, so that nobody waits for what `each` makes of them.
 pub(super) fn read_records(
-    source: &mut impl Read,
+    source: &mut (impl Read + Send),
     read_bytes: usize,
     each: &mut dyn FnMut(&SocketRecord),
 ) -> io::Result<WalkStats> {
-    let mut stats = WalkStats::default();
-    let mut buffer = BytesMut::with_capacity(read_bytes + size_of::<SocketRecord>());
+    thread::scope(|scope| {
+        let (sender, pieces) = mpsc::sync_channel(PIECES_MAX);
+        let reader = scope.spawn(move || read_pieces(source, read_bytes, &sender));
+        let mut records = 0;
+        for mut piece in pieces {
+            while let Ok((record, _)) = SocketRecord::read_from_prefix(&piece) {
+                each(&record);
+                records += 1;
+                piece.advance(size_of::<SocketRecord>());
+            }
+        }
+        let rest = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        Ok(WalkStats { records, truncated: u64::from(rest > 0) })
+    })
+}
+
+/// Reads to the end and sends whole records, many at a time. Gives how many bytes are left of one.
+fn read_pieces(
+    source: &mut impl Read,
+    read_bytes: usize,
+    sender: &SyncSender<BytesMut>,
+) -> io::Result<usize> {
+    let mut buffer = BytesMut::with_capacity(PIECE_BYTES + read_bytes);
     loop {
         let kept = buffer.len();
         buffer.resize(kept + read_bytes, 0);
         let outcome = source.read(&mut buffer[kept..]);
         buffer.truncate(kept + outcome.as_ref().map_or(0, |&count| count.min(read_bytes)));
+        let is_end = matches!(outcome, Ok(0));
         match outcome {
-            Ok(0) => {
-                stats.truncated = u64::from(!buffer.is_empty());
-                return Ok(stats);
-            }
             Ok(_) => {}
             // The kernel gives up its processor after a million files without a socket, and goes on
             // from there at the next read.
@@ -71,10 +98,13 @@ pub(super) fn read_records(
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
-        while let Ok((record, _)) = SocketRecord::read_from_prefix(&buffer) {
-            each(&record);
-            stats.records += 1;
-            buffer.advance(size_of::<SocketRecord>());
+        if is_end || buffer.len() >= PIECE_BYTES {
+            let whole = buffer.len() - buffer.len() % size_of::<SocketRecord>();
+            // That nobody takes it is a panic on the other side, which is told there.
+            if sender.send(buffer.split_to(whole)).is_err() || is_end {
+                return Ok(buffer.len());
+            }
+            buffer.reserve(PIECE_BYTES + read_bytes);
         }
     }
 }

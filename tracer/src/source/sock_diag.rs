@@ -12,6 +12,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use caps::Capability;
 use tracer_core::{Comm, ConnectionId, Owner, ProcessKey, decode::DecodeError};
 
 use self::{
@@ -19,6 +20,7 @@ use self::{
     holders::{Holder, Holders},
     seen::{Remembered, Seen},
 };
+use super::privileges;
 use crate::assemble::Assembly;
 
 mod descriptor;
@@ -90,6 +92,8 @@ impl SockDiag {
         wanted: &dyn Fn(ProcessKey, &Comm) -> bool,
     ) -> anyhow::Result<()> {
         let Holders { readable, unreadable } = holders::all().context("cannot read /proc")?;
+        // Processes that are counted as unreadable hold some of them.
+        let is_known = !unreadable.is_empty();
         for (key, comm) in unreadable {
             assembly.add_unreadable(key, comm);
         }
@@ -140,6 +144,12 @@ impl SockDiag {
             }
         }
         self.remembered = remembered;
+        // Of processes that are hidden (`hidepid`) nothing but their sockets is seen. With the
+        // right to look at every process only the kernel's own have no holder.
+        if !is_known && !privileges::has(Capability::CAP_SYS_PTRACE) {
+            let is_held = |seen: &&Seen| seen.inode != 0;
+            assembly.add_without_holder(listed.values().filter(is_held).count() as u64);
+        }
         Ok(())
     }
 

@@ -1,6 +1,8 @@
 //! A real program leaks exactly 23 connections, and the tracer says exactly that: in an audit of
 //! what is there, and live while it happens.
 
+use std::{thread, time::Duration};
+
 use crate::support::{Kind, Leak, Tracer};
 
 const COUNT: usize = 23;
@@ -31,11 +33,16 @@ fn check_live(kind: Kind) {
 /// A live run with these arguments finds it.
 #[track_caller]
 fn check_live_by(kind: Kind, arguments: &str) {
+    check_growing(kind, arguments, |leak| leak.grow(COUNT));
+}
+
+#[track_caller]
+fn check_growing(kind: Kind, arguments: &str, grow: impl FnOnce(&mut Leak)) {
     let mut leak = Leak::prepare(kind);
     let mut tracer = Tracer::start(&format!("--pid {} --idle 2s -o json {arguments}", leak.pid()));
     tracer.wait_until_it_looks();
 
-    leak.grow(COUNT);
+    grow(&mut leak);
     tracer.wait_until(|report| report.leaked_by(leak.pid()) == COUNT as u64);
     let outcome = tracer.interrupt();
 
@@ -96,7 +103,12 @@ fn live_finds_connections_with_unread_responses() {
 fn live_finds_ghosts() {
     check_live_by(Kind::Ghost, "");
     // Without events it takes looks between them to see that they did not die at one time.
-    check_live_by(Kind::Ghost, "--source sock-diag --interval 100ms");
+    check_growing(Kind::Ghost, "--source sock-diag --interval 100ms", |leak| {
+        for count in [6, 6, 6, COUNT - 18] {
+            leak.grow(count);
+            thread::sleep(Duration::from_millis(1_500));
+        }
+    });
 }
 
 #[test]

@@ -1,87 +1,155 @@
-//! An audit of many open sockets beside `ss`.
+//! An audit of many open sockets beside `ss` and `lsof`.
 
+use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
-use super::median;
-use super::partner::Partner;
+use super::holders::{self, Holders};
+use super::measure::{self, Cost, Spread, mebibytes, number};
+use super::sheet::Sheet;
 use crate::{command, workspace};
 
-/// Connections that one process holds both ends of; two descriptors each, under common limits.
-const PAIRS_PER_PROCESS: usize = 4_000;
-/// Connections opened before they are accepted: fewer than a listener's queue holds.
-const BATCH: usize = 100;
+/// From this many sockets on, there are fewer rounds, since others take seconds for one.
+const FEW_FROM: usize = 100_000;
+/// So many.
+const FEW: usize = 3;
+/// From this many on, what others take minutes for is run once.
+const ONCE_FROM: usize = 500_000;
 
-/// Opens the sockets, runs tracer and ss in turn, and prints medians and their ratio.
+/// The programs that take turns, and how each says whose socket a line is about.
+const TOOLS: [Tool; 3] = [
+    Tool {
+        name: "tracer audit",
+        arguments: &["audit", "--for", "0s"],
+        listing: &["audit", "--for", "0s", "--all", "-o", "csv"],
+        owner: |line| line.split(',').nth(4)?.parse().ok(),
+    },
+    Tool {
+        name: "ss",
+        arguments: &["-tanp"],
+        listing: &["-tanp"],
+        owner: |line| {
+            let (_, owner) = line.strip_prefix("ESTAB")?.split_once("pid=")?;
+            owner.split(',').next()?.parse().ok()
+        },
+    },
+    Tool {
+        name: "lsof",
+        arguments: &["-nP", "-iTCP"],
+        listing: &["-nP", "-iTCP"],
+        owner: |line| {
+            let of = line.ends_with("(ESTABLISHED)").then(|| line.split_whitespace().nth(1))?;
+            of?.parse().ok()
+        },
+    },
+];
+
+struct Tool {
+    name: &'static str,
+    arguments: &'static [&'static str],
+    /// What makes it list every socket.
+    listing: &'static [&'static str],
+    /// The process that a line of that names as the owner of a connection.
+    owner: fn(&str) -> Option<u32>,
+}
+
+impl Tool {
+    fn command(&self, arguments: &[&str]) -> Result<Option<Command>> {
+        let program = match self.name {
+            "tracer audit" => Some(workspace::target()?.join("release/tracer")),
+            other => command::find(other),
+        };
+        Ok(program.map(|program| {
+            let mut command = Command::new(program);
+            command.args(arguments);
+            command
+        }))
+    }
+
+    /// How many sockets it lists under one of these processes.
+    fn listed(&self, pids: &BTreeSet<u32>) -> Result<usize> {
+        let command = self.command(self.listing)?.context("it was there before")?;
+        let mut command = command;
+        let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output()?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let owners = text.lines().filter_map(self.owner);
+        Ok(owners.filter(|pid| pids.contains(pid)).count())
+    }
+}
+
+/// Holds so many sockets in so many processes, for each of `cells`, and runs the tools in turn.
 ///
 /// # Errors
-/// If ss is missing, or a command fails.
-pub(super) fn run(sockets: usize, rounds: usize) -> Result<()> {
-    if command::find("ss").is_none() {
-        bail!("there is no ss to compare with: install the package iproute2");
+/// If the sockets cannot be opened, or a command cannot be started.
+pub(super) fn run(sheet: &mut Sheet, cells: &[(usize, usize)], rounds: usize) -> Result<()> {
+    let mut rows = Vec::new();
+    for &(sockets, processes) in cells {
+        let cell = format!("{sockets} in {processes}");
+        if let Some(reason) = holders::impossible(sockets, processes) {
+            let [none, rest @ ..] = ["impossible", "", "", "", "", ""].map(str::to_owned);
+            let [a, b, c, d, _] = rest;
+            rows.push([format!("{cell}: {none}, {reason}"), a, b, c, d, String::new()]);
+            continue;
+        }
+        let mut holders = Holders::start(processes)?;
+        holders.open(sockets)?;
+        rows.extend(compare(&cell, sockets, &holders, rounds)?);
     }
-    let release = workspace::target()?.join("release");
-    let mut holders = Vec::new();
-    let mut left = sockets.div_ceil(2);
-    while left > 0 {
-        let pairs = left.min(PAIRS_PER_PROCESS);
-        let mut holder = Partner::start(&mut Command::new(release.join("examples/puppet")))?;
-        hold(&mut holder, holders.len(), pairs)?;
-        holders.push(holder);
-        left -= pairs;
-    }
-    println!("\n{sockets} sockets in {} processes", holders.len());
-
-    let mut tracer = Command::new(release.join("tracer"));
-    tracer.args(["audit", "--for", "0s"]);
-    let mut ss = Command::new("ss");
-    ss.arg("-tanp");
-    compare(&mut tracer, &mut ss, rounds)?;
-
-    // Every connection is suspicious, and every process is looked into for who reads.
-    let mut suspicious = Command::new(release.join("tracer"));
-    suspicious.args(["audit", "--for", "0s", "--idle", "1ms"]);
-    compare(&mut suspicious, &mut ss, rounds)
-}
-
-/// Has a process open `pairs` connections on an address of its own, so that ports do not run out.
-fn hold(holder: &mut Partner, number: usize, pairs: usize) -> Result<()> {
-    let address = format!("127.0.{}.{}", 1 + number / 250, 1 + number % 250);
-    let listener = holder.ask(&format!("listen {address}:0"))?;
-    let [descriptor, port] = listener[..] else { bail!("no listener: {listener:?}") };
-    let mut left = pairs;
-    while left > 0 {
-        let batch = left.min(BATCH);
-        holder.ask(&format!("connect {address}:{port} {batch}"))?;
-        holder.ask(&format!("accept {descriptor} {batch}"))?;
-        left -= batch;
-    }
+    sheet.table(
+        "Audit of open sockets",
+        ["sockets in processes", "wall, s", "× tracer's", "processor, s", "memory", "complete"],
+        rows,
+    );
     Ok(())
 }
 
-/// Runs the two in turn, so that what slows the machine down slows both.
-fn compare(ours: &mut Command, theirs: &mut Command, rounds: usize) -> Result<()> {
-    let (mut our_times, mut their_times) = (Vec::new(), Vec::new());
-    for _ in 0..rounds {
-        our_times.push(time(ours)?);
-        their_times.push(time(theirs)?);
+/// Runs the tools in turn, so that what slows the machine down slows all of them.
+fn compare(
+    cell: &str,
+    sockets: usize,
+    holders: &Holders,
+    rounds: usize,
+) -> Result<Vec<[String; 6]>> {
+    let rounds = if sockets < FEW_FROM { rounds } else { rounds.min(FEW) };
+    let mut costs: [Vec<Cost>; TOOLS.len()] = Default::default();
+    for round in 0..rounds {
+        for (number, (tool, costs)) in TOOLS.iter().zip(&mut costs).enumerate() {
+            let is_slow = number > 0 && sockets >= ONCE_FROM;
+            if is_slow && round > 0 {
+                continue;
+            }
+            if let Some(mut command) = tool.command(tool.arguments)? {
+                costs.push(measure::run(&mut command)?);
+            }
+        }
     }
-    let our_median = median(&our_times).context("there was a round")?;
-    let their_median = median(&their_times).context("there was a round")?;
-    println!("{}: {our_median:.2?} (median of {rounds})", command::describe(ours));
-    println!("{}: {their_median:.2?}", command::describe(theirs));
-    println!("ratio: {:.1}", their_median.as_secs_f64() / our_median.as_secs_f64());
-    Ok(())
+    let pids: BTreeSet<u32> = holders.pids().into_iter().collect();
+    let mut ours = None;
+    let mut rows = Vec::new();
+    for (tool, costs) in TOOLS.iter().zip(&costs) {
+        if costs.is_empty() {
+            println!("there is no {} to compare with", tool.name);
+            continue;
+        }
+        let wall = Spread::of(costs.iter().map(|it| it.wall.as_secs_f64()))?;
+        let ours = *ours.get_or_insert(wall.median);
+        let processor = Spread::of(costs.iter().map(|it| it.processor.as_secs_f64()))?;
+        let peak = costs.iter().map(|it| it.peak_bytes).max().unwrap_or_default();
+        let listed = tool.listed(&pids)?;
+        rows.push([
+            format!("{cell}: {}", tool.name),
+            wall.text(3),
+            format!("{:.1}", wall.median / ours),
+            format!("{:.2}", processor.median),
+            mebibytes(peak),
+            format!("{:.3} %", 100.0 * fraction(listed, sockets)),
+        ]);
+    }
+    Ok(rows)
 }
 
-/// How long a command takes, its output thrown away. The exit code is its own affair.
-fn time(command: &mut Command) -> Result<Duration> {
-    let started = Instant::now();
-    command
-        .stdout(Stdio::null())
-        .status()
-        .with_context(|| format!("cannot start `{}`", command::describe(command)))?;
-    Ok(started.elapsed())
+fn fraction(part: usize, whole: usize) -> f64 {
+    let size = |it: usize| number(u64::try_from(it).unwrap_or(u64::MAX));
+    size(part) / size(whole)
 }

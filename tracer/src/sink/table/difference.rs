@@ -40,6 +40,9 @@ pub(crate) fn difference(difference: &Difference, style: Style) -> String {
         let gap = if side.coverage.complete { "" } else { "; not everything could be seen" };
         let at = escape::visible(&side.at).into_owned();
         lines.extend(wrap("", &format!("{word}: {file}, {host} at {at}{gap}"), width));
+        for text in &side.coverage.notes {
+            lines.extend(wrap("    ", &escape::visible(text), width));
+        }
     }
     lines.join("\n")
 }

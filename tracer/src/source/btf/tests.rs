@@ -1,13 +1,13 @@
 use super::*;
 
 /// Writes BTF by hand.
-struct Writer {
+pub(super) struct Writer {
     types: Vec<u8>,
     strings: Vec<u8>,
 }
 
 impl Writer {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { types: Vec::new(), strings: vec![0] }
     }
 
@@ -25,7 +25,14 @@ impl Writer {
         self.types.extend(words.iter().flat_map(|word| word.to_ne_bytes()));
     }
 
-    fn head(&mut self, name: &str, kind: u8, flag: bool, entries: usize, size_or_target: u32) {
+    pub(super) fn head(
+        &mut self,
+        name: &str,
+        kind: u8,
+        flag: bool,
+        entries: usize,
+        size_or_target: u32,
+    ) {
         let name = self.name(name);
         let info = u32::from(flag) << 31 | u32::from(kind) << 24 | u32::try_from(entries).unwrap();
         self.words(&[name, info, size_or_target]);
@@ -38,7 +45,7 @@ impl Writer {
         }
     }
 
-    fn finish(&self) -> Vec<u8> {
+    pub(super) fn finish(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         bytes.extend_from_slice(&MAGIC.to_ne_bytes());
         bytes.extend_from_slice(&[1, 0]);

@@ -3,6 +3,7 @@
 use std::{
     fs::{self, DirEntry},
     io,
+    path::Path,
 };
 
 use tracer_core::{Comm, ProcessKey};
@@ -58,8 +59,15 @@ pub(super) fn all() -> io::Result<Holders> {
 
 /// The network namespace and the sockets of a process, if it has any.
 fn look(pid: u32) -> io::Result<Option<(u32, Sockets)>> {
-    let directory = fs::read_dir(format!("/proc/{pid}/fd"))?;
-    let sockets: Sockets = directory.flatten().filter_map(|entry| socket(&entry)).collect();
+    let mut sockets = sockets(&format!("/proc/{pid}/fd"))?;
+    if sockets.is_empty() {
+        // A main thread that has ended has no descriptors any more; the others still do.
+        for task in fs::read_dir(format!("/proc/{pid}/task"))?.flatten() {
+            if sockets.is_empty() && number(&task) != Some(pid) {
+                sockets = self::sockets(&format!("{}/fd", task.path().display()))?;
+            }
+        }
+    }
     if sockets.is_empty() {
         return Ok(None);
     }
@@ -70,9 +78,24 @@ fn number(entry: &DirEntry) -> Option<u32> {
     entry.file_name().to_str()?.parse().ok()
 }
 
-/// Descriptor and inode number, if it is a socket's.
-fn socket(entry: &DirEntry) -> Option<(u32, u64)> {
-    let target = fs::read_link(entry.path()).ok()?;
-    let inode = target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()?;
-    Some((number(entry)?, inode))
+/// The sockets in a directory of descriptors.
+///
+/// # Errors
+/// It cannot be listed, or it may not be read what its links lead to, which takes more.
+fn sockets(directory: &str) -> io::Result<Sockets> {
+    let mut sockets = Vec::new();
+    for entry in fs::read_dir(directory)?.flatten() {
+        match fs::read_link(entry.path()) {
+            Ok(target) => sockets.extend(number(&entry).zip(inode(&target))),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(error),
+            // It was closed.
+            Err(_) => {}
+        }
+    }
+    Ok(sockets)
+}
+
+/// The inode number of a socket, by what a descriptor's link says.
+fn inode(target: &Path) -> Option<u64> {
+    target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
 }

@@ -198,6 +198,10 @@ fn steadied(mut facts: SocketFacts, before: &Remembered) -> SocketFacts {
     if facts.fin_received.is_none() && before.fin_received == Some(true) && was_connected {
         facts.fin_received = Some(true);
         facts.rx_bytes = facts.rx_bytes.saturating_sub(1);
+        if !facts.drained {
+            // Nor is the end among what lies unread, as it was while the connection lived.
+            facts.read_sequence = facts.read_sequence.wrapping_sub(1);
+        }
     }
     if (facts.rx_bytes, facts.tx_bytes) == before.moved {
         for (now, before) in [
