@@ -33,16 +33,16 @@ fn check_live(kind: Kind) {
 /// A live run with these arguments finds it.
 #[track_caller]
 fn check_live_by(kind: Kind, arguments: &str) {
-    check_growing(kind, arguments, |leak| leak.grow(COUNT));
+    check_growing(kind, arguments, |leak, _| leak.grow(COUNT));
 }
 
 #[track_caller]
-fn check_growing(kind: Kind, arguments: &str, grow: impl FnOnce(&mut Leak)) {
+fn check_growing(kind: Kind, arguments: &str, grow: impl FnOnce(&mut Leak, &mut Tracer)) {
     let mut leak = Leak::prepare(kind);
     let mut tracer = Tracer::start(&format!("--pid {} --idle 2s -o json {arguments}", leak.pid()));
     tracer.wait_until_it_looks();
 
-    grow(&mut leak);
+    grow(&mut leak, &mut tracer);
     tracer.wait_until(|report| report.leaked_by(leak.pid()) == COUNT as u64);
     let outcome = tracer.interrupt();
 
@@ -103,10 +103,13 @@ fn live_finds_connections_with_unread_responses() {
 fn live_finds_ghosts() {
     check_live_by(Kind::Ghost, "");
     // Without events it takes looks between them to see that they did not die at one time.
-    check_growing(Kind::Ghost, "--source sock-diag --interval 100ms", |leak| {
+    check_growing(Kind::Ghost, "--source sock-diag --interval 100ms", |leak, tracer| {
         for count in [6, 6, 6, COUNT - 18] {
             leak.grow(count);
-            thread::sleep(Duration::from_millis(1_500));
+            // The first may have been looked for before.
+            tracer.wait_until_it_looks_again();
+            tracer.wait_until_it_looks_again();
+            thread::sleep(Duration::from_secs(1));
         }
     });
 }

@@ -41,6 +41,7 @@ struct Message {
 #[derive(Deserialize)]
 struct Target {
     name: String,
+    kind: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -56,11 +57,11 @@ pub(super) fn build() -> Result<Programs> {
     let programs = cargo(&["build", "--bins", "--examples"])?;
     let tests = cargo(&["test", "--no-run", "--tests"])?;
     Ok(Programs {
-        tracer: find(&programs, "tracer", false)?,
-        unit_tests: find(&tests, "tracer", true)?,
-        end_to_end: find(&tests, "end_to_end", true)?,
+        tracer: find(&programs, ("bin", "tracer"), false)?,
+        unit_tests: find(&tests, ("lib", "tracer"), true)?,
+        end_to_end: find(&tests, ("test", "end_to_end"), true)?,
         // Cargo tells of the name with a hash, and the tests look for the other.
-        puppet: find(&programs, "puppet", false)?.with_file_name("puppet"),
+        puppet: find(&programs, ("example", "puppet"), false)?.with_file_name("puppet"),
     })
 }
 
@@ -89,9 +90,11 @@ fn cargo(arguments: &[&str]) -> Result<Vec<Message>> {
     Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
 }
 
-fn find(built: &[Message], name: &str, is_test: bool) -> Result<PathBuf> {
+fn find(built: &[Message], (kind, name): (&str, &str), is_test: bool) -> Result<PathBuf> {
     let found = built.iter().find_map(|message| {
-        let is_it = message.target.as_ref().is_some_and(|target| target.name == name)
+        let is_named =
+            |target: &Target| target.name == name && target.kind.iter().any(|it| it == kind);
+        let is_it = message.target.as_ref().is_some_and(is_named)
             && message.profile.as_ref().is_some_and(|profile| profile.test == is_test);
         message.executable.clone().filter(|_| is_it)
     });
