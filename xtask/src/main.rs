@@ -10,6 +10,7 @@ mod ebpf;
 mod fuzz;
 mod lint;
 mod privileges;
+mod python;
 mod run;
 mod setup;
 mod step;

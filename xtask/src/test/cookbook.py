@@ -1,6 +1,7 @@
 """Runs the queries of docs/csv.md in DuckDB and compares them with the results beside them.
 
-With `--update`, writes what they give into the page. The last line says how many were right.
+With `--update`, writes what they give into the page. The last line says how many were right, as
+that of libtest does.
 """
 
 import pathlib
@@ -63,4 +64,4 @@ blocks = r"```sql\n(?P<query>.*?)```(?:\n\n```text\n(?P<result>.*?)```)?"
 updated = re.sub(blocks, block, text, flags=re.DOTALL)
 if "--update" in sys.argv:
     page.write_text(updated, encoding="utf-8")
-print(f"{passed} passed, {failed} failed")
+print(f"test result: {'FAILED' if failed else 'ok'}. {passed} passed; {failed} failed")

@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 
 use crate::tally::Tally;
-use crate::{command, step, workspace};
+use crate::{command, python, step, workspace};
 
 /// What reads the page: a script, as it needs DuckDB's package for Python.
 const SCRIPT: &str = include_str!("cookbook.py");
@@ -39,24 +39,13 @@ fn prepare(environment: &Path) -> Result<()> {
     if has_duckdb() {
         return Ok(());
     }
-    let python = Path::new("/usr/bin/python3");
-    let python = if python.is_file() { python } else { Path::new("python3") };
-    let mut make = Command::new(python);
-    command::announce(make.args(["-m", "venv"]).arg(environment))
-        .context("no virtual environment of Python")?;
-    let mut install = Command::new(environment.join("bin/pip"));
-    install.args(["install", "--quiet", "--disable-pip-version-check", DUCKDB]);
-    command::announce(&mut install).context("DuckDB cannot be had")
+    let python = python::of_debian().unwrap_or_else(|| "python3".into());
+    python::make_environment(&python, environment).context("no virtual environment of Python")?;
+    python::install(environment, &[DUCKDB.as_ref()]).context("DuckDB cannot be had")
 }
 
 /// What the script's last line says, after all that it found wrong.
 fn counted(output: &str) -> Result<Tally> {
     println!("{output}");
-    let line = output.lines().last().unwrap_or_default();
-    let count = |word: &str| -> Option<u64> {
-        line.split(", ").find_map(|part| part.strip_suffix(word)?.trim().parse().ok())
-    };
-    let counts = count("passed").zip(count("failed"));
-    let (passed, failed) = counts.context("the script did not say how it went")?;
-    Ok(Tally { passed, failed, skipped: 0 })
+    output.lines().find_map(Tally::parse).context("the script did not say how it went")
 }

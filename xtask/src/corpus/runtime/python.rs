@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use super::{Lack, Tools, Workshop};
-use crate::command;
+use crate::{command, python};
 
 /// The interpreter, with the packages of `python/requirements.txt`.
 ///
@@ -39,26 +39,21 @@ pub(super) fn environment(shop: &mut Workshop) -> Result<PathBuf, Lack> {
     if environment.join("bin/pip").is_file() {
         return Ok(environment);
     }
-    // Debian's, whatever the caller's search path prefers: the cases were labelled with it.
-    let debian = Path::new("/usr/bin/python3");
-    let python = if debian.is_file() {
-        debian.to_owned()
-    } else {
-        shop.packages.path_of("python3", "python3")?
+    let python = match python::of_debian() {
+        Some(python) => python,
+        None => shop.packages.path_of("python3", "python3")?,
     };
-    let mut make = Command::new(&python);
-    make.args(["-m", "venv"]).arg(&environment);
     let has_pip = command::succeeds(Command::new(&python).args(["-c", "import ensurepip"]));
     if !has_pip {
         shop.packages.install("ensurepip", "python3-venv")?;
     }
-    command::announce(&mut make).map_err(|error| format!("no virtual environment: {error:#}"))?;
+    python::make_environment(&python, &environment)
+        .map_err(|error| format!("no virtual environment: {error:#}"))?;
     Ok(environment)
 }
 
 /// Installs packages of the Python index into the environment.
 pub(super) fn install(environment: &Path, arguments: &[&OsStr]) -> Result<(), Lack> {
-    let mut install = Command::new(environment.join("bin/pip"));
-    install.args(["install", "--quiet", "--disable-pip-version-check"]).args(arguments);
-    command::announce(&mut install).map_err(|_| "pip could not install what it needs".to_owned())
+    python::install(environment, arguments)
+        .map_err(|_| "pip could not install what it needs".to_owned())
 }
