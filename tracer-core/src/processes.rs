@@ -123,21 +123,20 @@ impl Processes {
             standing.filter_map(|finding| finding.growth_per_min_milli).reduce(i64::saturating_add);
         let growth_per_min_milli = watched.or(reconstructed);
         let facts = self.facts.get(&key);
-        let fd_limit = facts.and_then(|facts| facts.fd_limit);
-        let open_fds = facts.and_then(|facts| facts.open_fds);
-        // The two were counted at different moments.
-        let used = open_fds.unwrap_or(0).max(holder.tcp_fds);
-        Some(ProcessSummary {
+        let summary = ProcessSummary {
             key,
             comm: holder.comm.clone(),
             tcp_fds: holder.tcp_fds,
-            open_fds,
-            fd_limit,
+            open_fds: facts.and_then(|facts| facts.open_fds),
+            fd_limit: facts.and_then(|facts| facts.fd_limit),
             growth_per_min_milli,
             growth_is_reconstructed: watched.is_none() && reconstructed.is_some(),
-            seconds_to_fd_limit: seconds_to_limit(used, fd_limit, growth_per_min_milli),
+            seconds_to_fd_limit: None,
             goroutines: self.goroutines.get(&key).copied(),
-        })
+        };
+        let (used, limit) = (summary.used_fds(), summary.fd_limit);
+        let seconds_to_fd_limit = seconds_to_limit(used, limit, growth_per_min_milli);
+        Some(ProcessSummary { seconds_to_fd_limit, ..summary })
     }
 }
 

@@ -196,6 +196,14 @@ pub struct ProcessSummary {
     pub goroutines: Option<Goroutines>,
 }
 
+impl ProcessSummary {
+    /// Descriptors that count towards the limit, as far as they are known.
+    pub fn used_fds(&self) -> u64 {
+        // The two were counted at different moments.
+        self.open_fds.unwrap_or(0).max(self.tcp_fds)
+    }
+}
+
 /// What the run could and could not see.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {

@@ -2,9 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
-use tracer_core::{
-    Confidence, Connection, Direction, ProcessKey, ProcessSummary, Report, Timestamp, Verdict,
-};
+use tracer_core::{Confidence, Connection, Direction, ProcessKey, Report, Timestamp, Verdict};
 
 /// Samples kept; where there were more looks, only some of them are.
 pub(crate) const SAMPLES_MAX: usize = 600;
@@ -95,7 +93,7 @@ impl History {
     fn add(&mut self, report: &Report) {
         let mut sample = Sample { at: report.at, ..Sample::default() };
         for summary in report.processes.iter().take(PROCESSES_MAX) {
-            sample.descriptors.insert(summary.key, used(summary));
+            sample.descriptors.insert(summary.key, summary.used_fds());
         }
         for (connection, verdict) in connections(report) {
             *sample.by_verdict.entry(verdict).or_default() += 1;
@@ -124,12 +122,6 @@ impl History {
             })
         })
     }
-}
-
-/// Descriptors of a process that count towards its limit, as far as they are known.
-pub(crate) fn used(summary: &ProcessSummary) -> u64 {
-    // The two were counted at different moments.
-    summary.open_fds.unwrap_or(0).max(summary.tcp_fds)
 }
 
 /// Every connection once, with the surest of its verdicts.

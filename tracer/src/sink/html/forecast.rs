@@ -9,10 +9,7 @@ use super::{
     incident::Incident,
     visible,
 };
-use crate::{
-    history,
-    sink::quantity::{self, grouped},
-};
+use crate::sink::quantity::{self, grouped};
 
 const TOP: i64 = 260;
 const BOTTOM: i64 = 1_700;
@@ -79,7 +76,7 @@ fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
 fn ahead(summary: &ProcessSummary, after: SignedDuration) -> u64 {
     let rate_milli = u128::try_from(summary.growth_per_min_milli.unwrap_or(0)).unwrap_or(0);
     let more = rate_milli * after.as_millis().unsigned_abs() / 60_000_000;
-    history::used(summary).saturating_add(u64::try_from(more).unwrap_or(u64::MAX))
+    summary.used_fds().saturating_add(u64::try_from(more).unwrap_or(u64::MAX))
 }
 
 /// A look holds until the next one.

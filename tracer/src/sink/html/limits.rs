@@ -9,10 +9,7 @@ use super::{
     table::{Column, table},
     visible,
 };
-use crate::{
-    history,
-    sink::quantity::{self, grouped},
-};
+use crate::sink::quantity::{self, grouped};
 
 /// Processes listed; the rest is counted.
 const ROWS_MAX: usize = 20;
@@ -59,7 +56,7 @@ pub(super) fn section(incident: &Incident<'_>) -> Markup {
 
 /// How much of the limit is used, as a bar and in words.
 fn used(it: &ProcessSummary) -> Markup {
-    let open = history::used(it);
+    let open = it.used_fds();
     let Some(limit) = it.fd_limit.filter(|limit| *limit > 0) else {
         return html! { "not known" };
     };
