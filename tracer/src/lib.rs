@@ -34,6 +34,7 @@ mod replay;
 mod scope;
 mod session;
 mod sink;
+mod socket_link;
 mod source;
 mod symbols;
 mod wall_clock;

@@ -3,6 +3,7 @@
 mod sight;
 
 use std::{
+    cell::RefCell,
     collections::{BTreeSet, HashMap},
     io, thread,
     time::Duration,
@@ -278,7 +279,11 @@ impl Observer {
             bail!("the kernel programs look by themselves");
         };
         let mut assembly = Assembly::new(clock::now());
-        let is_member = |key: ProcessKey| is_in_groups(scope, key.pid);
+        // Each is asked once: a process may hold many sockets.
+        let known = RefCell::new(HashMap::new());
+        let is_member = |key: ProcessKey| {
+            *known.borrow_mut().entry(key).or_insert_with(|| is_in_groups(scope, key.pid))
+        };
         let is_named = |key| family.as_ref().is_none_or(|family| family.contains(key));
         sock_diag.look(&mut assembly, &|key, comm| {
             scope.admits_name(comm) && is_named(key) && is_member(key)

@@ -68,12 +68,10 @@ fn facts(key: ProcessKey, with_cmdline: bool) -> ProcResult<Option<ProcessFacts>
 /// A process that may have descriptors, and its name; `None` if it has ended, or is a thread of the
 /// kernel's.
 pub(crate) fn holder(pid: u32) -> Option<(ProcessKey, Comm)> {
-    let stat = Stat::from_read(read(pid, "stat").ok()?.as_bytes()).ok()?;
-    // A main thread may end before the others.
-    let is_over = stat.num_threads <= 1
-        && stat.state().is_ok_and(|it| matches!(it, ProcState::Zombie | ProcState::Dead));
+    let (process, stat) = look_up(pid).ok()?;
     let key = ProcessKey { start_time_ns: stat.starttime.saturating_mul(TICK_NS), pid };
-    (!is_over && stat.flags & KERNEL_THREAD == 0).then_some((key, Comm(stat.comm)))
+    (!has_ended(&process, &stat) && stat.flags & KERNEL_THREAD == 0)
+        .then_some((key, Comm(stat.comm)))
 }
 
 /// The soft limit of open files in `/proc/PID/limits`; `None` if it is unlimited, or not there:

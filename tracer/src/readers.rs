@@ -20,7 +20,7 @@ use tracer_core::{
     Asked, ConnectionId, Goroutines, Input, ProcessKey, Reader, ReaderFacts, Readers, Timestamp,
 };
 
-use crate::{clock, go::GoPrograms, processes};
+use crate::{clock, go::GoPrograms, processes, socket_link};
 use epoll::{Epolls, Registrations};
 
 /// Looks into processes for readers. Keeps from one look to the next what saves work.
@@ -165,8 +165,7 @@ pub(crate) fn is_same(pid: u32, asked: &Asked) -> bool {
 
 /// This link of a descriptor table names the socket with that inode.
 fn is_socket(link: impl AsRef<Path>, inode: u64) -> bool {
-    let name = fs::read_link(link);
-    name.is_ok_and(|name| name.to_str() == Some(&format!("socket:[{inode}]")))
+    fs::read_link(link).is_ok_and(|target| socket_link::inode(&target) == Some(inode))
 }
 
 #[cfg(test)]

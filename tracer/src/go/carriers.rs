@@ -7,7 +7,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    ffi::CString,
     fs, thread,
     time::{Duration, Instant},
 };
@@ -22,7 +21,10 @@ use super::{
     memory::{Memory, Pages},
     poll::{self, PollDescriptor},
 };
-use crate::readers::epoll::Registration;
+use crate::{
+    readers::epoll::Registration,
+    socket_link::{self, Protocol},
+};
 
 /// Most carriers that are followed at one look.
 const CARRIERS_MAX: usize = 131_072;
@@ -245,20 +247,7 @@ impl Trace {
 
 /// The inode of a process's TCP socket; `None` if the descriptor is something else.
 pub(super) fn tcp_socket(pid: u32, fd: u32) -> Option<u64> {
-    let link = format!("/proc/{pid}/fd/{fd}");
-    let target = fs::read_link(&link).ok()?;
-    let inode = target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()?;
-    let (path, mut name) = (CString::new(link).ok()?, [0_u8; 16]);
-    // SAFETY: both strings end with a zero byte; no more than the length of `name` is written to
-    // it, and it is ours.
-    let length = unsafe {
-        libc::getxattr(
-            path.as_ptr(),
-            c"system.sockprotoname".as_ptr(),
-            name.as_mut_ptr().cast(),
-            name.len(),
-        )
-    };
-    let name = name.get(..usize::try_from(length).ok()?)?;
-    matches!(name, b"TCP\0" | b"TCPv6\0").then_some(inode)
+    let target = fs::read_link(format!("/proc/{pid}/fd/{fd}")).ok()?;
+    let inode = socket_link::inode(&target)?;
+    (socket_link::protocol(pid, fd)? == Protocol::Tcp).then_some(inode)
 }

@@ -16,12 +16,14 @@ use caps::Capability;
 use tracer_core::{Comm, ConnectionId, Owner, ProcessKey, decode::DecodeError};
 
 use self::{
-    descriptor::Kind,
     holders::{Holder, Holders},
     seen::{Remembered, Seen},
 };
 use super::privileges;
-use crate::assemble::Assembly;
+use crate::{
+    assemble::Assembly,
+    socket_link::{self, Protocol},
+};
 
 mod descriptor;
 mod dump;
@@ -164,11 +166,11 @@ impl SockDiag {
         if self.others.contains(&inode) {
             return Answer::Nothing;
         }
-        let kinds = holders.iter().map(|(holder, fd)| descriptor::kind(holder.key.pid, *fd));
+        let kinds = holders.iter().map(|(holder, fd)| socket_link::protocol(holder.key.pid, *fd));
         match kinds.flatten().next() {
-            Some(Kind::Tcp) => {}
-            Some(Kind::NotJudged(kind)) => return Answer::NotJudged(kind),
-            Some(Kind::Other) => {
+            Some(Protocol::Tcp) => {}
+            Some(Protocol::NotJudged(kind)) => return Answer::NotJudged(kind),
+            Some(Protocol::Other) => {
                 self.others.insert(inode);
                 return Answer::Nothing;
             }

@@ -11,7 +11,6 @@ use std::{
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
-    fs::getxattr,
     process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open},
 };
 
@@ -32,31 +31,6 @@ const MEMORY_NUMBERS: usize = 9;
 const CLOSE: u8 = 7;
 /// None of the kernel's.
 const UNKNOWN_TIMER: u8 = u8::MAX;
-
-/// What protocol a socket is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Tcp,
-    /// It passes for TCP; the name of what it is.
-    NotJudged(&'static str),
-    Other,
-}
-
-/// The protocol behind a descriptor, by the kernel's name for it; `None` if it is gone.
-pub(super) fn kind(pid: u32, fd: u32) -> Option<Kind> {
-    let mut name = [0; 32];
-    let path = format!("/proc/{pid}/fd/{fd}");
-    let length = getxattr(path, "system.sockprotoname", &mut name[..]).ok()?;
-    let name = name.get(..length)?;
-    let end = name.iter().position(|&byte| byte == 0).unwrap_or(length);
-    Some(match &name[..end] {
-        b"TCP" | b"TCPv6" => Kind::Tcp,
-        b"MPTCP" | b"MPTCPv6" => Kind::NotJudged("mptcp"),
-        b"SMC" | b"SMC6" => Kind::NotJudged("smc"),
-        b"SCTP" | b"SCTPv6" => Kind::NotJudged("sctp"),
-        _ => Kind::Other,
-    })
-}
 
 /// Asks a TCP socket. `netns` is where its process is. `None` if the descriptor is another file's by
 /// now, or none.
@@ -179,10 +153,7 @@ fn bytes_of<const ROOM: usize>(
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        net::{TcpListener, UdpSocket},
-        os::unix::net::UnixStream,
-    };
+    use std::net::TcpListener;
 
     use socket2::SockRef;
     use tracer_core::{SocketFacts, TcpState};
@@ -206,15 +177,6 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         (client, listener.accept().unwrap().0)
-    }
-
-    #[test]
-    fn the_protocol_is_known_without_a_copy() {
-        let kind_of = |(pid, fd)| kind(pid, fd);
-        assert_eq!(kind_of(own(&connected().0)), Some(Kind::Tcp));
-        assert_eq!(kind_of(own(&UdpSocket::bind("127.0.0.1:0").unwrap())), Some(Kind::Other));
-        assert_eq!(kind_of(own(&UnixStream::pair().unwrap().0)), Some(Kind::Other));
-        assert_eq!(kind(std::process::id(), 1_000_000), None);
     }
 
     #[test]

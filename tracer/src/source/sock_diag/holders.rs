@@ -3,13 +3,12 @@
 use std::{
     fs::{self, DirEntry},
     io,
-    path::Path,
 };
 
 use tracer_core::{Comm, ProcessKey};
 
 use super::namespace;
-use crate::processes;
+use crate::{processes, socket_link};
 
 /// Descriptors and the inode numbers of their sockets.
 type Sockets = Vec<(u32, u64)>;
@@ -59,43 +58,50 @@ pub(super) fn all() -> io::Result<Holders> {
 
 /// The network namespace and the sockets of a process, if it has any.
 fn look(pid: u32) -> io::Result<Option<(u32, Sockets)>> {
-    let mut sockets = sockets(&format!("/proc/{pid}/fd"))?;
-    if sockets.is_empty() {
-        // A main thread that has ended has no descriptors any more; the others still do.
-        for task in fs::read_dir(format!("/proc/{pid}/task"))?.flatten() {
-            if sockets.is_empty() && number(&task) != Some(pid) {
-                sockets = self::sockets(&format!("{}/fd", task.path().display()))?;
-            }
-        }
-    }
+    let own = format!("/proc/{pid}");
+    let (directory, sockets) = match sockets(&own)? {
+        Some(sockets) => (own, sockets),
+        None => of_other_thread(own)?,
+    };
     if sockets.is_empty() {
         return Ok(None);
     }
-    Ok(Some((namespace::of(pid)?, sockets)))
+    Ok(Some((namespace::of(&directory)?, sockets)))
+}
+
+/// The sockets of a process whose main thread has no descriptors, as when that has ended: the other
+/// threads still have them. Its directory, or that of such a thread, comes with them.
+fn of_other_thread(own: String) -> io::Result<(String, Sockets)> {
+    for task in fs::read_dir(format!("{own}/task"))?.flatten() {
+        let directory = task.path().display().to_string();
+        match sockets(&directory) {
+            Ok(Some(sockets)) => return Ok((directory, sockets)),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(error),
+            // It has none either, or has ended.
+            Ok(None) | Err(_) => {}
+        }
+    }
+    Ok((own, Sockets::new()))
 }
 
 fn number(entry: &DirEntry) -> Option<u32> {
     entry.file_name().to_str()?.parse().ok()
 }
 
-/// The sockets in a directory of descriptors.
+/// The sockets of a process or thread by its directory; `None` if it has no descriptors.
 ///
 /// # Errors
 /// It cannot be listed, or it may not be read what its links lead to, which takes more.
-fn sockets(directory: &str) -> io::Result<Sockets> {
-    let mut sockets = Vec::new();
-    for entry in fs::read_dir(directory)?.flatten() {
+fn sockets(directory: &str) -> io::Result<Option<Sockets>> {
+    let mut sockets = None;
+    for entry in fs::read_dir(format!("{directory}/fd"))?.flatten() {
+        let sockets = sockets.get_or_insert_with(Sockets::new);
         match fs::read_link(entry.path()) {
-            Ok(target) => sockets.extend(number(&entry).zip(inode(&target))),
+            Ok(target) => sockets.extend(number(&entry).zip(socket_link::inode(&target))),
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(error),
             // It was closed.
             Err(_) => {}
         }
     }
     Ok(sockets)
-}
-
-/// The inode number of a socket, by what a descriptor's link says.
-fn inode(target: &Path) -> Option<u64> {
-    target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
 }

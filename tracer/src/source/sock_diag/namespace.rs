@@ -17,12 +17,12 @@ pub(super) fn own() -> io::Result<u32> {
     number(&fs::metadata("/proc/self/ns/net")?)
 }
 
-/// Inode number of that of another process.
+/// Inode number of that of another process, or a thread, by its directory.
 ///
 /// # Errors
 /// It has ended, or may not be looked at.
-pub(super) fn of(pid: u32) -> io::Result<u32> {
-    number(&fs::metadata(format!("/proc/{pid}/ns/net"))?)
+pub(super) fn of(directory: &str) -> io::Result<u32> {
+    number(&fs::metadata(format!("{directory}/ns/net"))?)
 }
 
 fn number(metadata: &fs::Metadata) -> io::Result<u32> {
