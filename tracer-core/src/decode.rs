@@ -1,8 +1,9 @@
 //! Gives meaning to the kernel side's records. Total: any bytes give a value or a [`DecodeError`].
 
-use alloc::{borrow::ToOwned, string::String, vec};
+use alloc::{borrow::ToOwned, string::String};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use smallvec::smallvec;
 use thiserror::Error;
 use tracer_common::{EventRecord, FAMILY_INET, FAMILY_INET6, SocketRecord};
 use zerocopy::FromBytes;
@@ -136,7 +137,7 @@ pub fn descriptor(
         state,
         local: address(record.family, record.local_address, record.local_port)?,
         remote: address(record.family, record.remote_address, record.remote_port)?,
-        owners: vec![Owner {
+        owners: smallvec![Owner {
             key: ProcessKey { start_time_ns: record.start_time_ns, pid: record.pid },
             fd: record.fd,
             comm: Comm::from_kernel(&record.comm),

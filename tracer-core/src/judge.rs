@@ -112,7 +112,7 @@ impl<'a> Case<'a> {
     pub(crate) fn sighting(&self, tracked: &'a Tracked) -> Option<Sighting<'a>> {
         Some(Sighting {
             tracked,
-            facts: tracked.facts.as_ref()?,
+            facts: tracked.facts.as_deref()?,
             direction: self.table.direction(tracked),
             now: self.now,
             options: self.options,

@@ -57,7 +57,7 @@ pub use reader::{Held, HttpConnection, HttpStage, Reader, ReaderFacts, Readers};
 pub use report::{
     Change, ChangeKind, Connection, Coverage, Finding, Flag, Origin, ProcessSummary, Report,
 };
-pub use snapshot::{Holder, Owner, Snapshot, SocketFacts};
+pub use snapshot::{Holder, Owner, Owners, Snapshot, SocketFacts};
 pub use state::TcpState;
 pub use time::{Interval, Timestamp};
 pub use timer::Timer;

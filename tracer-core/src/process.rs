@@ -1,5 +1,7 @@
 use alloc::string::String;
 
+use compact_str::CompactString;
+
 use crate::Timestamp;
 
 /// One process, told apart from an earlier one with the same pid by when it started.
@@ -23,17 +25,18 @@ impl ProcessKey {
 
 /// A kernel `comm`: up to 15 bytes that the process chose itself.
 ///
+/// Kept in place: every descriptor of every socket has one.
 /// Invalid UTF-8 is replaced when it is decoded. Nothing else is: sinks escape what their medium
 /// cannot take.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub struct Comm(pub String);
+pub struct Comm(pub CompactString);
 
 impl Comm {
     /// Reads a NUL-padded kernel `comm`.
     pub fn from_kernel(bytes: &[u8]) -> Self {
         let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
-        Self(String::from_utf8_lossy(&bytes[..end]).into_owned())
+        Self(CompactString::from_utf8_lossy(&bytes[..end]))
     }
 }
 

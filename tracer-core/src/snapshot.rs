@@ -1,9 +1,12 @@
 use alloc::{
+    boxed::Box,
     collections::{BTreeMap, BTreeSet},
     string::String,
     vec::Vec,
 };
 use core::net::SocketAddr;
+
+use smallvec::SmallVec;
 
 use crate::{Comm, ConnectionId, ProcessKey, TcpState, Timer, Timestamp};
 
@@ -16,7 +19,8 @@ pub struct Snapshot {
     /// When the pass ended.
     pub ended_at: Timestamp,
     /// The TCP sockets in scope, one entry each, however many descriptors refer to it.
-    pub sockets: Vec<SocketFacts>,
+    /// Boxed, so that the table takes them over as they are.
+    pub sockets: Vec<Box<SocketFacts>>,
     /// The processes in scope, with all their TCP sockets: those that were not asked for too.
     pub holders: Vec<Holder>,
     /// Network namespace and port of every listener, in scope or not.
@@ -52,7 +56,7 @@ pub struct SocketFacts {
     /// Remote end; port 0 if it was never connected.
     pub remote: SocketAddr,
     /// Every descriptor that refers to it.
-    pub owners: Vec<Owner>,
+    pub owners: Owners,
     /// Data received, in bytes; a FIN is not counted.
     pub rx_bytes: u64,
     /// Data sent, in bytes; retransmissions are not counted.
@@ -130,6 +134,9 @@ impl SocketFacts {
     }
 }
 
+/// The descriptors of a socket: nearly always one, which is kept in place.
+pub type Owners = SmallVec<[Owner; 1]>;
+
 /// One file descriptor that refers to a socket.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
@@ -158,9 +165,9 @@ pub struct Holder {
 
 impl Holder {
     /// The processes in scope that hold these sockets.
-    pub fn of<'a>(sockets: impl IntoIterator<Item = &'a SocketFacts>) -> Vec<Self> {
+    pub fn of(sockets: &[Box<SocketFacts>]) -> Vec<Self> {
         let mut holders: BTreeMap<ProcessKey, Self> = BTreeMap::new();
-        let owners = sockets.into_iter().flat_map(|facts| &facts.owners);
+        let owners = sockets.iter().flat_map(|facts| &facts.owners);
         for owner in owners.filter(|owner| owner.in_scope) {
             let new = || Self { key: owner.key, comm: owner.comm.clone(), tcp_fds: 0 };
             holders.entry(owner.key).or_insert_with(new).tcp_fds += 1;

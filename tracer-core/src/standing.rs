@@ -257,7 +257,7 @@ fn request(connections: &[Connection]) -> Option<String> {
 /// A connection as the report shows it.
 pub(crate) fn connection(sighting: &Sighting<'_>) -> Connection {
     let (tracked, facts) = (sighting.tracked, sighting.facts);
-    let mut owners = facts.owners.clone();
+    let mut owners = facts.owners.to_vec();
     owners.sort();
     if let Some(accountable) = tracked.accountable()
         && let Some(position) = owners.iter().position(|owner| owner == accountable)

@@ -1,8 +1,7 @@
-use alloc::{
-    boxed::Box,
-    collections::{BTreeMap, BTreeSet, btree_map::Entry},
-    vec::Vec,
-};
+use alloc::{boxed::Box, collections::BTreeSet, vec::Vec};
+
+use foldhash::fast::FixedState;
+use indexmap::{IndexMap, map::Entry};
 
 use crate::{
     ConnectionId, Direction, Event, Happening, Interval, Origin, ProcessKey, Snapshot, TcpState,
@@ -12,8 +11,10 @@ use crate::{
 /// The open sockets, as events and snapshots together tell it. Bounded.
 #[derive(Debug)]
 pub(crate) struct Table {
-    /// Boxed, so that the map's nodes, which are half empty, are small.
-    connections: BTreeMap<ConnectionId, Box<Tracked>>,
+    /// In the order in which they came, as far as none has gone: the same for the same inputs, and
+    /// that of the memory they are in. Boxed, so that the list can grow without moving them. The
+    /// hash needs no secret, for the kernel hands out cookies in turn.
+    connections: IndexMap<ConnectionId, Box<Tracked>, FixedState>,
     connections_max: usize,
     /// Connections that did not fit since the latest snapshot began.
     pub(crate) full: u64,
@@ -41,7 +42,7 @@ pub(crate) enum Departure {
 impl Table {
     pub(crate) const fn new(connections_max: usize) -> Self {
         Self {
-            connections: BTreeMap::new(),
+            connections: IndexMap::with_hasher(FixedState::with_seed(0)),
             connections_max,
             full: 0,
             snapshot: 0,
@@ -127,7 +128,7 @@ impl Table {
             }
             Happening::Entered { .. } => {}
             Happening::Destroyed => {
-                return self.connections.remove(&event.id).map(Departure::Closed);
+                return self.connections.swap_remove(&event.id).map(Departure::Closed);
             }
         }
         None
@@ -177,7 +178,7 @@ impl Table {
                     place.insert(Box::new(Tracked::seeded(&facts, looked_before)))
                 }
             };
-            let before = tracked.facts.as_ref();
+            let before = tracked.facts.as_deref();
             self.stirred |= before.is_none_or(|before| facts.has_moved_since(before));
             if let Some(looked_at) = looked_before {
                 tracked.note_handed(&facts, looked_at, &began);
@@ -200,5 +201,9 @@ impl Table {
         }
         let gone = self.connections.extract_if(.., |_, tracked| tracked.missed >= 2);
         departures.extend(gone.map(|(_, tracked)| Departure::Closed(tracked)));
+        // What a flood took is given back.
+        if self.connections.len() < self.connections.capacity() / 4 {
+            self.connections.shrink_to(self.connections.len() * 2);
+        }
     }
 }

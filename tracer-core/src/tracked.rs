@@ -30,7 +30,7 @@ pub(crate) struct Tracked {
     /// When it went to CLOSE after having been connected.
     pub(crate) died: Option<Interval>,
     /// What the latest snapshot that showed it saw.
-    pub(crate) facts: Option<SocketFacts>,
+    pub(crate) facts: Option<Box<SocketFacts>>,
     /// The number of that snapshot.
     pub(crate) snapshot: u64,
     /// How many snapshots have shown it.
@@ -151,8 +151,8 @@ impl Tracked {
 
     /// Takes in what a snapshot saw. Gives true if the application has used the connection since
     /// the snapshot before.
-    pub(crate) fn see(&mut self, facts: SocketFacts, snapshot: u64) -> bool {
-        let previous = self.facts.as_ref();
+    pub(crate) fn see(&mut self, facts: Box<SocketFacts>, snapshot: u64) -> bool {
+        let previous = self.facts.as_deref();
         let read = previous.is_some_and(|old| old.read_sequence != facts.read_sequence);
         let wrote = previous.is_some_and(|old| old.write_sequence != facts.write_sequence);
         if read || facts.unread_bytes == 0 {

@@ -89,13 +89,13 @@ impl Assembly {
         match self.places.entry(facts.id) {
             Entry::Vacant(place) => {
                 place.insert(self.snapshot.sockets.len());
-                self.snapshot.sockets.push(facts);
+                self.snapshot.sockets.push(Box::new(facts));
             }
             Entry::Occupied(place) => {
                 let known = &mut self.snapshot.sockets[*place.get()];
                 let mut owners = std::mem::take(&mut known.owners);
                 owners.append(&mut facts.owners);
-                *known = SocketFacts { owners, ..facts };
+                **known = SocketFacts { owners, ..facts };
             }
         }
     }

@@ -115,7 +115,7 @@ impl History {
         known.copied().or_else(|| {
             let number = self.places.len();
             (number < PLACES_MAX).then(|| {
-                let comm = owner.comm.0.clone();
+                let comm = owner.comm.0.to_string();
                 self.places.push(Place { process: owner.key, comm, destination });
                 self.numbers.insert((owner.key, destination), number);
                 number

@@ -71,7 +71,7 @@ pub(crate) fn holder(pid: u32) -> Option<(ProcessKey, Comm)> {
     let (process, stat) = look_up(pid).ok()?;
     let key = ProcessKey { start_time_ns: stat.starttime.saturating_mul(TICK_NS), pid };
     (!has_ended(&process, &stat) && stat.flags & KERNEL_THREAD == 0)
-        .then_some((key, Comm(stat.comm)))
+        .then_some((key, Comm(stat.comm.into())))
 }
 
 /// The soft limit of open files in `/proc/PID/limits`; `None` if it is unlimited, or not there:

@@ -36,7 +36,7 @@ impl Scope {
 
     /// A process of this name was asked for, its pid and cgroup aside.
     pub(crate) fn admits_name(&self, comm: &Comm) -> bool {
-        self.comms.is_empty() || self.comms.contains(&comm.0)
+        self.comms.is_empty() || self.comms.contains(comm.0.as_str())
     }
 
     /// The connection was asked for, by its ends.
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     fn comm(name: &str) -> Comm {
-        Comm(name.to_owned())
+        Comm(name.into())
     }
 
     #[test]

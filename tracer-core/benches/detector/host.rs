@@ -22,7 +22,7 @@ pub(crate) fn connection(id: u64, key: ProcessKey, used_ms: u64) -> SocketFacts 
     let owner = Owner {
         key,
         fd: FIRST_FD + u32::try_from(id % 20_000).unwrap(),
-        comm: Comm("api".to_owned()),
+        comm: Comm("api".into()),
         in_scope: true,
     };
     SocketFacts {
@@ -33,7 +33,7 @@ pub(crate) fn connection(id: u64, key: ProcessKey, used_ms: u64) -> SocketFacts 
         state: TcpState::Established,
         local: local(id),
         remote: remote(id),
-        owners: vec![owner],
+        owners: [owner].into(),
         rx_bytes: 2_000,
         tx_bytes: 300,
         unread_bytes: 0,
@@ -61,14 +61,15 @@ pub(crate) fn connection(id: u64, key: ProcessKey, used_ms: u64) -> SocketFacts 
 /// One look at `now_ms`.
 pub(crate) fn look(connections: &[SocketFacts], now_ms: u64) -> Snapshot {
     let at = Timestamp::from_ms(now_ms);
-    let sockets = connections.iter().map(|facts| SocketFacts { at, ..facts.clone() }).collect();
-    let holders = Holder::of(connections);
+    let sockets: Vec<_> =
+        connections.iter().map(|facts| Box::new(SocketFacts { at, ..facts.clone() })).collect();
+    let holders = Holder::of(&sockets);
     Snapshot { started_at: at, ended_at: at, sockets, holders, ..Snapshot::default() }
 }
 
 /// A connection that comes and goes between two looks.
 pub(crate) fn short_lived(id: u64, key: ProcessKey, at_ms: u64) -> [Event; 4] {
-    let actor = Actor { key, comm: Comm("api".to_owned()), stack: None };
+    let actor = Actor { key, comm: Comm("api".into()), stack: None };
     let (from, to) = (TcpState::SynSent, TcpState::Established);
     let happenings = [
         Happening::Connected(Some(actor)),

@@ -2,10 +2,10 @@
 //! iterator would tell of it.
 
 use std::{
+    boxed::Box,
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     string::{String, ToString},
-    vec,
     vec::Vec,
 };
 
@@ -42,7 +42,7 @@ pub(super) fn process(pid: u32) -> ProcessKey {
 }
 
 pub(super) fn owner(pid: u32, fd: u32) -> Owner {
-    let comm = Comm(std::format!("p{pid}"));
+    let comm = Comm(compact_str::format_compact!("p{pid}"));
     Owner { key: process(pid), fd, comm, in_scope: true }
 }
 
@@ -69,7 +69,7 @@ impl World {
             state: TcpState::Established,
             local: SocketAddr::new([10, 0, 0, 9].into(), local),
             remote,
-            owners: vec![owner(pid, 10 + u32::try_from(number).unwrap())],
+            owners: [owner(pid, 10 + u32::try_from(number).unwrap())].into(),
             rx_bytes: 0,
             tx_bytes: 0,
             unread_bytes: 0,
@@ -298,7 +298,8 @@ impl World {
 
     pub(super) fn snapshot(&mut self) -> Input {
         let (started_at, ended_at) = (self.now, self.now);
-        let mut sockets: Vec<SocketFacts> = self.sockets.values().cloned().collect();
+        let sockets = self.sockets.values().cloned();
+        let mut sockets: Vec<Box<SocketFacts>> = sockets.map(Box::new).collect();
         for socket in &mut sockets {
             socket.at = self.now;
             if self.degraded {

@@ -29,7 +29,7 @@ pub(super) type Place = (u32, SocketAddr, SocketAddr);
 #[derive(Debug, Default)]
 pub(super) struct Coder {
     /// Of the latest snapshot, with moments counted from its beginning.
-    sockets: Vec<SocketFacts>,
+    sockets: Vec<Box<SocketFacts>>,
     holders: Vec<Holder>,
     listeners: BTreeSet<(u32, u16)>,
     not_judged: BTreeMap<String, u64>,
@@ -42,7 +42,7 @@ pub(super) struct Coder {
     /// Where the sockets are that events since the latest snapshot were about.
     places: HashMap<ConnectionId, Place>,
     /// The next snapshot's sockets.
-    coming: Vec<SocketFacts>,
+    coming: Vec<Box<SocketFacts>>,
     joiner: Joiner,
 }
 
@@ -112,7 +112,7 @@ impl Coder {
     }
 
     fn encode_snapshot<'a>(&mut self, snapshot: &Snapshot) -> Vec<Entry<'a>> {
-        let sockets: Vec<SocketFacts> = since(snapshot.started_at, snapshot.sockets.clone());
+        let sockets: Vec<Box<SocketFacts>> = since(snapshot.started_at, snapshot.sockets.clone());
         let mut pieces = pieces::split(&self.sockets, &sockets).into_iter();
         let mut entries: Vec<Entry<'a>> = Vec::new();
         while pieces.len() > 0 {
@@ -136,7 +136,7 @@ impl Coder {
     }
 
     /// Forgets what is of processes without sockets; else memory would grow with a host's history.
-    fn note_snapshot(&mut self, sockets: Vec<SocketFacts>) {
+    fn note_snapshot(&mut self, sockets: Vec<Box<SocketFacts>>) {
         self.sockets = sockets;
         self.places.clear();
         self.joiner = Joiner::new(&self.sockets);
@@ -239,11 +239,11 @@ fn changed<T: Clone + PartialEq>(before: &T, now: &T) -> Option<T> {
 
 /// The sockets with the moment at which each was read counted from `start`, which makes it the same
 /// one at every look.
-fn since(start: Timestamp, sockets: Vec<SocketFacts>) -> Vec<SocketFacts> {
+fn since(start: Timestamp, sockets: Vec<Box<SocketFacts>>) -> Vec<Box<SocketFacts>> {
     shifted(start.as_ns().wrapping_neg(), sockets)
 }
 
-fn shifted(by_ns: u64, mut sockets: Vec<SocketFacts>) -> Vec<SocketFacts> {
+fn shifted(by_ns: u64, mut sockets: Vec<Box<SocketFacts>>) -> Vec<Box<SocketFacts>> {
     for facts in &mut sockets {
         facts.at = Timestamp::from_ns(facts.at.as_ns().wrapping_add(by_ns));
     }

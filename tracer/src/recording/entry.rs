@@ -14,7 +14,7 @@ use tracer_core::{
 
 use super::{coder::Place, facts::SocketChange, head::Head, moments::Span, pieces::Piece};
 
-pub(super) type SocketPiece = Piece<SocketFacts, Box<SocketChange>>;
+pub(super) type SocketPiece = Piece<Box<SocketFacts>, Box<SocketChange>>;
 
 /// One thing that is written down.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -40,7 +40,7 @@ socket_change! {
     state: tracer_core::TcpState,
     local: std::net::SocketAddr,
     remote: std::net::SocketAddr,
-    owners: Vec<tracer_core::Owner>,
+    owners: tracer_core::Owners,
     rx_bytes: u64,
     tx_bytes: u64,
     unread_bytes: u64,
@@ -64,7 +64,7 @@ socket_change! {
     opened_actively: Option<bool>,
 }
 
-impl Item for SocketFacts {
+impl Item for Box<SocketFacts> {
     type Key = ConnectionId;
     type Change = Box<SocketChange>;
 

@@ -109,7 +109,7 @@ macro_rules! written_anew {
 
 written_anew! {
     u32, u64, bool, Option<bool>, std::net::SocketAddr, tracer_core::TcpState, tracer_core::Timer,
-    Vec<tracer_core::Owner>,
+    tracer_core::Owners,
 }
 
 #[cfg(test)]

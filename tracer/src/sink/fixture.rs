@@ -42,7 +42,7 @@ pub(crate) fn api() -> ProcessKey {
 }
 
 pub(crate) fn owner(key: ProcessKey, comm: &str, fd: u32) -> Owner {
-    Owner { key, fd, comm: Comm(comm.to_owned()), in_scope: true }
+    Owner { key, fd, comm: Comm(comm.into()), in_scope: true }
 }
 
 pub(crate) fn address(text: &str) -> SocketAddr {
@@ -270,7 +270,7 @@ pub(crate) fn mixed() -> Report {
     let mut report = report(vec![finding(1, leak), stale_pool(3), inbound(2), retracted(4)]);
     report.processes = vec![ProcessSummary {
         key: api(),
-        comm: Comm("api".to_owned()),
+        comm: Comm("api".into()),
         tcp_fds: 1_211,
         open_fds: Some(1_240),
         fd_limit: Some(65_536),

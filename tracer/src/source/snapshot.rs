@@ -3,12 +3,12 @@
 use std::{
     fs::File,
     io::{self, Read},
-    sync::mpsc::{self, SyncSender},
+    sync::mpsc::{self, Receiver, SyncSender},
     thread,
 };
 
 use aya::programs::Iter;
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 use tracer_common::SocketRecord;
 use zerocopy::FromBytes;
 
@@ -18,11 +18,12 @@ use super::kernel::Kernel;
 /// at most.
 const READ_BYTES: usize = 64 << 10;
 
-/// Bytes of records that are passed on at a time: some thousand records.
-const PIECE_BYTES: usize = 256 << 10;
+/// Bytes of records that are passed on at a time: some hundred records, still in the cache of the
+/// processor that takes them apart.
+const PIECE_BYTES: usize = 128 << 10;
 
-/// How many of those may wait to be worked on, so that a pass takes a fixed amount of memory.
-const PIECES_MAX: usize = 4;
+/// How many buffers there are, which go to and fro: a pass takes a fixed amount of memory.
+const BUFFERS: usize = 4;
 
 /// What a pass was like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,49 +63,65 @@ pub(super) fn read_records(
     each: &mut dyn FnMut(&SocketRecord),
 ) -> io::Result<WalkStats> {
     thread::scope(|scope| {
-        let (sender, pieces) = mpsc::sync_channel(PIECES_MAX);
-        let reader = scope.spawn(move || read_pieces(source, read_bytes, &sender));
+        let (pieces_in, pieces) = mpsc::sync_channel(BUFFERS);
+        let (used, used_out) = mpsc::sync_channel(BUFFERS);
+        for _ in 0..BUFFERS {
+            // There is room for all of them.
+            let _ = used.send(BytesMut::zeroed(PIECE_BYTES + read_bytes));
+        }
+        let reader = scope.spawn(move || read_pieces(source, read_bytes, &pieces_in, &used_out));
         let mut records = 0;
-        for mut piece in pieces {
-            while let Ok((record, _)) = SocketRecord::read_from_prefix(&piece) {
+        for Piece { buffer, length } in pieces {
+            let mut rest = &buffer[..length];
+            while let Ok((record, behind)) = SocketRecord::read_from_prefix(rest) {
                 each(&record);
                 records += 1;
-                piece.advance(size_of::<SocketRecord>());
+                rest = behind;
             }
+            // Nobody takes it if that was the last one.
+            let _ = used.send(buffer);
         }
         let rest = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         Ok(WalkStats { records, truncated: u64::from(rest > 0) })
     })
 }
 
+/// Whole records at the beginning of a buffer.
+struct Piece {
+    buffer: BytesMut,
+    length: usize,
+}
+
 /// Reads to the end and sends whole records, many at a time. Gives how many bytes are left of one.
 fn read_pieces(
     source: &mut impl Read,
     read_bytes: usize,
-    sender: &SyncSender<BytesMut>,
+    pieces: &SyncSender<Piece>,
+    used: &Receiver<BytesMut>,
 ) -> io::Result<usize> {
-    let mut buffer = BytesMut::with_capacity(PIECE_BYTES + read_bytes);
+    // That nobody gives or takes one is a panic on the other side, which is told there.
+    let Ok(mut buffer) = used.recv() else { return Ok(0) };
+    let mut filled = 0;
     loop {
-        let kept = buffer.len();
-        buffer.resize(kept + read_bytes, 0);
-        let outcome = source.read(&mut buffer[kept..]);
-        buffer.truncate(kept + outcome.as_ref().map_or(0, |&count| count.min(read_bytes)));
-        let is_end = matches!(outcome, Ok(0));
-        match outcome {
-            Ok(_) => {}
+        let count = match source.read(&mut buffer[filled..filled + read_bytes]) {
+            Ok(count) => count.min(read_bytes),
             // The kernel gives up its processor after a million files without a socket, and goes on
             // from there at the next read.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
-        }
-        if is_end || buffer.len() >= PIECE_BYTES {
-            let whole = buffer.len() - buffer.len() % size_of::<SocketRecord>();
-            // That nobody takes it is a panic on the other side, which is told there.
-            if sender.send(buffer.split_to(whole)).is_err() || is_end {
-                return Ok(buffer.len());
+        };
+        filled += count;
+        let is_end = count == 0;
+        if is_end || filled >= PIECE_BYTES {
+            let left = filled % size_of::<SocketRecord>();
+            let Ok(mut next) = used.recv() else { return Ok(left) };
+            let length = filled - left;
+            next[..left].copy_from_slice(&buffer[length..filled]);
+            if pieces.send(Piece { buffer, length }).is_err() || is_end {
+                return Ok(left);
             }
-            buffer.reserve(PIECE_BYTES + read_bytes);
+            (buffer, filled) = (next, left);
         }
     }
 }

@@ -249,8 +249,9 @@ mod tests {
         let nobody = std::collections::BTreeSet::new();
         let snapshot = assembly.finish(Timestamp::default(), 0, &Scope::default(), admits, &nobody);
         assert_eq!((snapshot.unopened, snapshot.unreadable), (0, 0));
-        let tell =
-            |it: SocketFacts| (it.id, (format!("{} {}", it.local, it.remote), it.unread_bytes));
+        let tell = |it: Box<SocketFacts>| {
+            (it.id, (format!("{} {}", it.local, it.remote), it.unread_bytes))
+        };
         snapshot.sockets.into_iter().map(tell).collect()
     }
 

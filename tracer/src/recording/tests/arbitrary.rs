@@ -100,7 +100,11 @@ fn event() -> impl Strategy<Value = Event> {
 fn happening() -> impl Strategy<Value = Happening> {
     let actor = || {
         let actor = (key(), text(), option::of(stack()));
-        option::of(actor.prop_map(|(key, comm, stack)| Actor { key, comm: Comm(comm), stack }))
+        option::of(actor.prop_map(|(key, comm, stack)| Actor {
+            key,
+            comm: Comm(comm.into()),
+            stack,
+        }))
     };
     prop_oneof![
         actor().prop_map(Happening::Connected),
@@ -112,10 +116,11 @@ fn happening() -> impl Strategy<Value = Happening> {
 
 fn snapshot() -> impl Strategy<Value = Snapshot> {
     let holder = (key(), text(), 0..3_u64);
-    let holder = holder.prop_map(|(key, comm, tcp_fds)| Holder { key, comm: Comm(comm), tcp_fds });
+    let holder =
+        holder.prop_map(|(key, comm, tcp_fds)| Holder { key, comm: Comm(comm.into()), tcp_fds });
     let listeners = proptest::collection::btree_set((0..2_u32, 0..2_u16), 0..3);
     let not_judged = proptest::collection::btree_map(text(), any::<u64>(), 0..3);
-    let sockets = vec(socket(), 0..8);
+    let sockets = vec(socket().prop_map(Box::new), 0..8);
     let counts = (0..2_u64, 0..2_u64, 0..2_u64);
     (moment(), moment(), sockets, vec(holder, 0..4), listeners, not_judged, counts).prop_map(
         |(started_at, ended_at, sockets, holders, listeners, not_judged, counts)| Snapshot {
@@ -134,8 +139,12 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
 
 fn socket() -> impl Strategy<Value = SocketFacts> {
     let owner = (key(), 0..3_u32, text(), any::<bool>());
-    let owner =
-        owner.prop_map(|(key, fd, comm, in_scope)| Owner { key, fd, comm: Comm(comm), in_scope });
+    let owner = owner.prop_map(|(key, fd, comm, in_scope)| Owner {
+        key,
+        fd,
+        comm: Comm(comm.into()),
+        in_scope,
+    });
     let who = (id(), 0..2_u64, moment(), state(), end(), end(), vec(owner, 0..3));
     let moments = proptest::array::uniform4(option::of(moment()));
     let numbers = proptest::array::uniform13(0..2_u32);
@@ -152,7 +161,7 @@ fn socket() -> impl Strategy<Value = SocketFacts> {
             state,
             local,
             remote,
-            owners,
+            owners: owners.into(),
             rx_bytes: numbers[1].into(),
             tx_bytes: numbers[2].into(),
             unread_bytes: numbers[3].into(),

@@ -15,8 +15,9 @@ const MAX_BYTES: u64 = 64 << 10;
 /// Sockets that are different ones at every look, and one that stays.
 fn look(number: u64) -> Vec<Step> {
     let at = Timestamp::from_ms(number * 1_000);
-    let sockets: Vec<SocketFacts> = (0..20)
+    let sockets: Vec<Box<SocketFacts>> = (0..20)
         .map(|place| socket(if place == 0 { 1 } else { number * 977 + place }, at))
+        .map(Box::new)
         .collect();
     let holders = tracer_core::Holder::of(&sockets);
     let snapshot =
@@ -36,7 +37,7 @@ pub(super) fn socket(id: u64, at: Timestamp) -> SocketFacts {
         state: TcpState::Established,
         local: ([10, 0, 0, 1], 40_000).into(),
         remote: ([10, 0, 0, 2], 443).into(),
-        owners: vec![Owner { key: KEY, fd: 3, comm: Comm("api".to_owned()), in_scope: true }],
+        owners: [Owner { key: KEY, fd: 3, comm: Comm("api".into()), in_scope: true }].into(),
         rx_bytes: noise >> 7,
         tx_bytes: noise >> 9,
         unread_bytes: 0,
@@ -70,7 +71,7 @@ fn beginning() -> [Step; 3] {
         remote: ([10, 0, 0, 2], 443).into(),
         happening: Happening::Connected(Some(Actor {
             key: KEY,
-            comm: Comm("api".to_owned()),
+            comm: Comm("api".into()),
             stack: Some(StackId(9)),
         })),
     };

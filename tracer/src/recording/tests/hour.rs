@@ -45,7 +45,7 @@ fn socket(number: u64, noise: &mut Noise) -> SocketFacts {
     let owner = Owner {
         key: process(number % PROCESSES),
         fd: u32::try_from(10 + number / PROCESSES).unwrap(),
-        comm: Comm("api".to_owned()),
+        comm: Comm("api".into()),
         in_scope: true,
     };
     SocketFacts {
@@ -56,7 +56,7 @@ fn socket(number: u64, noise: &mut Noise) -> SocketFacts {
         state: TcpState::Established,
         local: address(1, 32_768 + number % 28_000),
         remote: address(2 + number % 50, 443),
-        owners: vec![owner],
+        owners: [owner].into(),
         rx_bytes: noise.below(100_000),
         tx_bytes: noise.below(10_000),
         unread_bytes: 0,
@@ -85,7 +85,7 @@ fn socket(number: u64, noise: &mut Noise) -> SocketFacts {
 fn short_lived(id: u64, at_ns: u64, noise: &mut Noise) -> [Event; 4] {
     let actor = Actor {
         key: process(id % PROCESSES),
-        comm: Comm("api".to_owned()),
+        comm: Comm("api".into()),
         stack: Some(StackId(u32::try_from(noise.below(20)).unwrap())),
     };
     let local = address(1, 32_768 + noise.below(28_000));
@@ -181,6 +181,7 @@ fn an_hour_of_a_busy_host_is_below_twenty_mebibytes() {
         for facts in &mut sockets {
             facts.at = started_at;
         }
+        let sockets: Vec<_> = sockets.into_iter().map(Box::new).collect();
         let holders = Holder::of(&sockets);
         let snapshot = Snapshot { started_at, ended_at, sockets, holders, ..Snapshot::default() };
         recorder.input(&Input::Snapshot(snapshot));

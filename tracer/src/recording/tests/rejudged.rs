@@ -17,7 +17,7 @@ fn steps() -> Vec<Step> {
         last_received_at: came_at,
         ..socket(id, at)
     };
-    let sockets: Vec<SocketFacts> = (1..=6).map(unread).collect();
+    let sockets: Vec<Box<SocketFacts>> = (1..=6).map(unread).map(Box::new).collect();
     let holders = tracer_core::Holder::of(&sockets);
     let snapshot =
         Snapshot { started_at: at, ended_at: at, sockets, holders, ..Snapshot::default() };

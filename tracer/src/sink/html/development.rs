@@ -155,7 +155,7 @@ fn place(finding: &Finding) -> Option<Place> {
         Direction::Outbound => Destination::Outbound(finding.remote?),
         Direction::Inbound => Destination::Inbound(finding.local_port?),
     };
-    Some(Place { process: finding.process, comm: finding.comm.0.clone(), destination })
+    Some(Place { process: finding.process, comm: finding.comm.0.to_string(), destination })
 }
 
 fn by_verdict(history: &History, moments: &[Timestamp]) -> Markup {

@@ -120,7 +120,7 @@ fn what_the_host_chose_stays_text() {
     let mut context = fixture::context();
     HOSTILE.clone_into(&mut context.host);
     for finding in &mut report.findings {
-        finding.comm = Comm(HOSTILE.to_owned());
+        finding.comm = Comm(HOSTILE.into());
         for text in
             [&mut finding.exe, &mut finding.cmdline, &mut finding.call_site, &mut finding.request]
         {
@@ -135,11 +135,11 @@ fn what_the_host_chose_stays_text() {
         for connection in &mut finding.connections {
             connection.call_site = Some(HOSTILE.to_owned());
             for owner in &mut connection.owners {
-                owner.comm = Comm(HOSTILE.to_owned());
+                owner.comm = Comm(HOSTILE.into());
             }
         }
     }
-    report.processes[0].comm = Comm(HOSTILE.to_owned());
+    report.processes[0].comm = Comm(HOSTILE.into());
     report.coverage.notes.push(HOSTILE.to_owned());
     report.coverage.probes.push(format!("{HOSTILE}: not attached"));
     report.coverage.not_judged = [(HOSTILE.to_owned(), 1)].into();

@@ -141,7 +141,7 @@ fn whereabouts(finding: &Finding, wide: bool) -> String {
     let telling = |exe: &&str| {
         // The kernel keeps 15 bytes of a name.
         let name = exe.rsplit('/').next().unwrap_or_default();
-        finding.comm.0.is_empty() || !name.starts_with(&finding.comm.0)
+        finding.comm.0.is_empty() || !name.starts_with(finding.comm.0.as_str())
     };
     let exe = finding.exe.as_deref().filter(telling);
     let exe = exe.map(|exe| format!("exe {}", escape::visible(exe)));

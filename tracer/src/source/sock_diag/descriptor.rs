@@ -170,7 +170,7 @@ mod tests {
         let inode = file.metadata().unwrap().ino();
         let seen = look(pid, fd, inode, 1).unwrap().expect("it is there");
         assert!(look(pid, fd, inode + 1, 1).unwrap().is_none(), "another file");
-        seen.facts(Vec::new(), None).unwrap()
+        seen.facts(tracer_core::Owners::new(), None).unwrap()
     }
 
     fn connected() -> (TcpStream, TcpStream) {

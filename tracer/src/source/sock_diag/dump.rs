@@ -135,7 +135,7 @@ mod tests {
         let inode = file.metadata().unwrap().ino();
         let sockets = tcp_sockets(1).unwrap();
         let seen = sockets.iter().find(|seen| seen.inode == inode).expect("it is listed");
-        let facts = seen.facts(Vec::new(), None).unwrap();
+        let facts = seen.facts(tracer_core::Owners::new(), None).unwrap();
         assert_eq!((facts.local, facts.remote), (seen.ends.local, client.local_addr().unwrap()));
         assert_eq!((facts.rx_bytes, facts.unread_bytes), (100, 40));
         assert_eq!(facts.opened_actively, Some(false));

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use tracer_common::{FAMILY_INET, FAMILY_INET6, SocketRecord};
 use tracer_core::{
-    ConnectionId, Owner, SocketFacts, TcpState, Timestamp,
+    ConnectionId, Owners, SocketFacts, TcpState, Timestamp,
     decode::{self, DecodeError, Descriptor, KernelConstants},
 };
 use zerocopy::FromZeros as _;
@@ -92,7 +92,7 @@ impl Seen {
     /// The kernel told something impossible.
     pub(super) fn facts(
         &self,
-        owners: Vec<Owner>,
+        owners: Owners,
         before: Option<&Remembered>,
     ) -> Result<SocketFacts, DecodeError> {
         let Descriptor::Tcp(facts) = decode::descriptor(&self.record(), CONSTANTS)? else {
@@ -252,7 +252,7 @@ mod tests {
     }
 
     fn facts(seen: &Seen) -> SocketFacts {
-        seen.facts(Vec::new(), None).unwrap()
+        seen.facts(Owners::new(), None).unwrap()
     }
 
     fn ago(milliseconds: u64) -> Timestamp {
@@ -303,10 +303,10 @@ mod tests {
         let dead = seen(TcpState::Closed, Queue::WithoutEnd { bytes: 0, holds_any: false });
         assert_eq!(facts(&dead).fin_received, None);
         let before = facts(&seen(TcpState::CloseWait, Queue::WithEnd(1)));
-        let after = dead.facts(Vec::new(), Some(&Remembered::of(&before))).unwrap();
+        let after = dead.facts(Owners::new(), Some(&Remembered::of(&before))).unwrap();
         assert_eq!((after.fin_received, after.rx_bytes), (Some(true), 49));
         let before = facts(&seen(TcpState::Established, Queue::WithEnd(0)));
-        let after = dead.facts(Vec::new(), Some(&Remembered::of(&before))).unwrap();
+        let after = dead.facts(Owners::new(), Some(&Remembered::of(&before))).unwrap();
         assert_eq!(after.fin_received, None, "it may have come since");
     }
 
@@ -332,7 +332,7 @@ mod tests {
         later.info.last_data_sent_ms += 1_003;
         later.info.last_data_received_ms += 990;
         later.info.last_ack_received_ms = 0;
-        let after = later.facts(Vec::new(), Some(&Remembered::of(&before))).unwrap();
+        let after = later.facts(Owners::new(), Some(&Remembered::of(&before))).unwrap();
         assert_eq!(after.last_sent_at, before.last_sent_at);
         assert_eq!(after.last_received_at, before.last_received_at);
         assert_eq!(after.last_ack_at, Some(later.at), "a keepalive probe was answered");
