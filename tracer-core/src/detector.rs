@@ -193,8 +193,8 @@ impl Detector {
         self.now = now;
         let case =
             case(&self.table, &self.processes, &self.histories, &self.host, &self.options, now);
-        let groups = case.groups();
-        let judged = case.verdicts(&groups);
+        let docket = case.docket();
+        let judged = case.verdicts(&docket);
         let verdicts = given(&judged);
         let open = self.table.open().filter(|tracked| !verdicts.contains_key(&tracked.id));
         let dropped: BTreeMap<ConnectionId, Flag> =

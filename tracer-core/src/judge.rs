@@ -3,7 +3,11 @@
 mod left;
 mod spread;
 
-use alloc::{collections::BTreeMap, string::String, vec::Vec};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    string::String,
+    vec::Vec,
+};
 use core::cmp::Reverse;
 
 use left::Left;
@@ -22,7 +26,17 @@ use crate::{
 };
 
 /// The open connections by what they have in common.
-pub(crate) type Groups<'a> = BTreeMap<GroupKey, Vec<Sighting<'a>>>;
+type Groups<'a> = BTreeMap<GroupKey, Vec<Sighting<'a>>>;
+
+/// What there is to judge.
+#[derive(Debug)]
+pub(crate) struct Docket<'a> {
+    /// The groups of which some rule claims a connection, or that grow, whole; and the groups of
+    /// other addresses of the same port.
+    groups: Groups<'a>,
+    /// Connections of each process, of any group, on which it waits for the peer to read.
+    stalled: BTreeMap<ProcessKey, usize>,
+}
 
 /// Connections of one group with one verdict.
 #[derive(Debug)]
@@ -72,15 +86,49 @@ pub(crate) struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
-    /// The open connections by group.
-    pub(crate) fn groups(&self) -> Groups<'a> {
+    /// What is to be judged. On most hosts that is little, so it is found out before anything is
+    /// gathered.
+    pub(crate) fn docket(&self) -> Docket<'a> {
+        let mut stalled: BTreeMap<ProcessKey, usize> = BTreeMap::new();
+        let growing = self.histories.iter().filter(|(_, it)| growing::evidence(it).is_some());
+        let mut ports: BTreeSet<GroupKey> = growing.map(|(group, _)| group.of_port()).collect();
+        for (group, sighting) in self.sightings() {
+            if rules::is_stalled(&sighting) {
+                *stalled.entry(group.process).or_default() += 1;
+            }
+            if rules::is_claimed(&sighting) {
+                ports.insert(group.of_port());
+            }
+        }
         let mut groups = Groups::new();
-        for tracked in self.table.open() {
-            if let Some((group, sighting)) = self.sight(tracked) {
+        if !ports.is_empty() {
+            let wanted = |group: &GroupKey| ports.contains(&group.of_port());
+            for (group, sighting) in self.sightings().filter(|(group, _)| wanted(group)) {
                 groups.entry(group).or_default().push(sighting);
             }
         }
-        groups
+        Docket { groups, stalled }
+    }
+
+    /// The open connections, each with its group.
+    fn sightings(&self) -> impl Iterator<Item = (GroupKey, Sighting<'a>)> {
+        let case = *self;
+        let mut latest: Option<(ProcessKey, ProcessView<'a>)> = None;
+        self.table.open().filter_map(move |tracked| {
+            let process = tracked.accountable()?.key;
+            // Those of one process mostly come one after the other.
+            let known = latest.filter(|(key, _)| *key == process).map(|(_, view)| view);
+            let view = known.unwrap_or_else(|| case.view(process));
+            latest = Some((process, view));
+            let sighting = Sighting { process: view, ..case.sighting(tracked)? };
+            Some((GroupKey::of(process, sighting.direction, sighting.facts), sighting))
+        })
+    }
+
+    fn view(&self, process: ProcessKey) -> ProcessView<'a> {
+        let facts = self.processes.facts.get(&process);
+        let is_unasked = facts.is_none() && !self.processes.unreadable.contains(&process);
+        ProcessView { facts, is_unasked, suspended_ns: self.suspended_ns }
     }
 
     /// How many connections each group has, and each port of several addresses.
@@ -97,15 +145,6 @@ impl<'a> Case<'a> {
         let ports = spread::port_sizes(&sizes);
         sizes.extend(ports);
         sizes
-    }
-
-    fn sight(&self, tracked: &'a Tracked) -> Option<(GroupKey, Sighting<'a>)> {
-        let process = tracked.accountable()?.key;
-        let facts = self.processes.facts.get(&process);
-        let is_unasked = facts.is_none() && !self.processes.unreadable.contains(&process);
-        let view = ProcessView { facts, is_unasked, suspended_ns: self.suspended_ns };
-        let sighting = Sighting { process: view, ..self.sighting(tracked)? };
-        Some((GroupKey::of(process, sighting.direction, sighting.facts), sighting))
     }
 
     /// The connection, if any snapshot has shown it, and its responses.
@@ -136,12 +175,8 @@ impl<'a> Case<'a> {
     }
 
     /// The verdicts, one a connection at the most.
-    pub(crate) fn verdicts(&self, groups: &Groups<'a>) -> Vec<Judged<'a>> {
-        let mut stalled: BTreeMap<ProcessKey, usize> = BTreeMap::new();
-        for (group, members) in groups {
-            let count = members.iter().filter(|member| rules::is_stalled(member)).count();
-            *stalled.entry(group.process).or_default() += count;
-        }
+    pub(crate) fn verdicts(&self, docket: &Docket<'a>) -> Vec<Judged<'a>> {
+        let Docket { groups, stalled } = docket;
         let judge = |group: GroupKey, whole: &[Sighting<'a>], members: &[Sighting<'a>]| {
             let stalled = stalled.get(&group.process).copied().unwrap_or_default();
             self.judge_group(group, whole, members, stalled)
@@ -250,8 +285,7 @@ impl<'a> Case<'a> {
     /// What is suspected of something, or would be if it were known who reads, whether or not the
     /// process is stopped.
     pub(crate) fn suspects(&self) -> impl Iterator<Item = (GroupKey, Sighting<'a>, Suspicion)> {
-        self.table.open().filter_map(|tracked| {
-            let (group, sighting) = self.sight(tracked)?;
+        self.sightings().filter_map(|(group, sighting)| {
             let suspended_ns = sighting.process.suspended_ns;
             let process = ProcessView { facts: None, is_unasked: false, suspended_ns };
             let sighting = Sighting { process, ..sighting };

@@ -102,9 +102,14 @@ pub(crate) enum Suspicion {
     Silent,
 }
 
+/// Whether some rule claims this connection.
+pub(crate) fn is_claimed(sighting: &Sighting<'_>) -> bool {
+    RULES.iter().any(|rule| rule.claims(sighting))
+}
+
 /// Whether there is something to ask about this connection.
 pub(crate) fn suspicion(sighting: &Sighting<'_>) -> Option<Suspicion> {
-    if RULES.iter().any(|rule| rule.claims(sighting)) {
+    if is_claimed(sighting) {
         return Some(Suspicion::Claimed);
     }
     // A stream that nobody reads goes on to arrive, but nothing is asked on it any more.

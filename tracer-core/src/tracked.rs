@@ -218,6 +218,9 @@ impl Tracked {
     /// else the oldest holder's; of those in scope, if any is.
     pub(crate) fn accountable(&self) -> Option<&Owner> {
         let owners = &self.facts.as_ref()?.owners;
+        if let [owner] = owners.as_slice() {
+            return Some(owner);
+        }
         let scoped = owners.iter().any(|owner| owner.in_scope);
         let candidates = || owners.iter().filter(|owner| owner.in_scope || !scoped);
         candidates()

@@ -51,7 +51,8 @@ impl Detector {
     /// stacks at a time.
     pub fn questions(&mut self, now: Timestamp) -> Vec<Question> {
         let mut suspected: BTreeSet<ProcessKey> = BTreeSet::new();
-        let mut suspects: BTreeMap<GroupKey, Vec<(GroupKey, Asked)>> = BTreeMap::new();
+        // By port, and by group there: what leaks to many addresses may be too few of each.
+        let mut suspects: BTreeMap<GroupKey, BTreeMap<GroupKey, Vec<Asked>>> = BTreeMap::new();
         let mut alone: BTreeSet<GroupKey> = BTreeSet::new();
         let mut stacks: BTreeSet<(ProcessKey, StackId)> = BTreeSet::new();
         for (group, sighting, suspicion) in self.case(now).suspects() {
@@ -61,23 +62,21 @@ impl Detector {
                 let responses = rules::leaked(&sighting);
                 stacks.extend(responses.filter_map(|it| Some((group.process, it.stack?))));
             }
-            // What leaks to many addresses may be too few of each.
-            let asked = asked(&sighting).map(|asked| (group, asked));
-            suspects.entry(group.of_port()).or_default().extend(asked);
+            let of_port = suspects.entry(group.of_port()).or_default();
+            of_port.entry(group).or_default().extend(asked(&sighting));
             if rules::asks_alone(&sighting) {
                 alone.insert(group);
             }
         }
         suspected.extend(self.of_interest());
         let mut readers: BTreeMap<ProcessKey, Vec<Asked>> = BTreeMap::new();
-        for (port, mut asked) in suspects {
+        for (port, mut groups) in suspects {
             // Of fewer, whoever reads, no rule makes more than *possible*.
-            if asked.len() < self.options.count_min {
-                asked.retain(|(group, _)| alone.contains(group));
+            if groups.values().map(Vec::len).sum::<usize>() < self.options.count_min {
+                groups.retain(|group, _| alone.contains(group));
             }
-            if !asked.is_empty() {
-                let asked = asked.into_iter().map(|(_, asked)| asked);
-                readers.entry(port.process).or_default().extend(asked);
+            for mut asked in groups.into_values().filter(|asked| !asked.is_empty()) {
+                readers.entry(port.process).or_default().append(&mut asked);
             }
         }
         suspected.extend(readers.keys());
