@@ -133,7 +133,6 @@ pub fn descriptor(
         id: ConnectionId(record.cookie),
         inode: record.inode,
         netns: record.netns,
-        at,
         state,
         local: address(record.family, record.local_address, record.local_port)?,
         remote: address(record.family, record.remote_address, record.remote_port)?,

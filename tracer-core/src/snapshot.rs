@@ -14,7 +14,8 @@ use crate::{Comm, ConnectionId, ProcessKey, TcpState, Timer, Timestamp};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Snapshot {
-    /// When the pass began. A socket opened after this may be missing from it.
+    /// When the pass began: what it shows was so at this time or later, and is dated by it. A socket
+    /// opened after this may be missing from it.
     pub started_at: Timestamp,
     /// When the pass ended.
     pub ended_at: Timestamp,
@@ -47,8 +48,6 @@ pub struct SocketFacts {
     pub inode: u64,
     /// Inode number of its network namespace.
     pub netns: u32,
-    /// When this was read, or the pass began.
-    pub at: Timestamp,
     /// Its state.
     pub state: TcpState,
     /// Local end.

@@ -161,7 +161,8 @@ impl Table {
         began: impl Fn(ProcessKey) -> Timestamp,
     ) -> Vec<Departure> {
         self.snapshot += 1;
-        let looked_before = self.looked_at.replace(snapshot.started_at);
+        let started_at = snapshot.started_at;
+        let looked_before = self.looked_at.replace(started_at);
         self.full = 0;
         self.listeners = snapshot.listeners;
         let mut departures = Vec::new();
@@ -175,7 +176,7 @@ impl Table {
                     continue;
                 }
                 Entry::Vacant(place) => {
-                    place.insert(Box::new(Tracked::seeded(&facts, looked_before)))
+                    place.insert(Box::new(Tracked::seeded(&facts, started_at, looked_before)))
                 }
             };
             let before = tracked.facts.as_deref();
@@ -183,11 +184,11 @@ impl Table {
             if let Some(looked_at) = looked_before {
                 tracked.note_handed(&facts, looked_at, &began);
             }
-            if tracked.see(facts, self.snapshot) {
+            if tracked.see(facts, started_at, self.snapshot) {
                 departures.push(Departure::Used(id));
             }
         }
-        self.drop_absent(snapshot.started_at, &mut departures);
+        self.drop_absent(started_at, &mut departures);
         departures
     }
 

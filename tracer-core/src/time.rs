@@ -1,36 +1,67 @@
+use core::{fmt, num::NonZeroU64};
+
 /// A moment on the kernel's `CLOCK_MONOTONIC`, in nanoseconds.
 ///
 /// The core never asks for the time: every [`Input`](crate::Input) brings its own.
 /// Durations are plain integers named by unit (`idle_ms`, `age_s`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub struct Timestamp(u64);
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+// One more than the nanoseconds, so that it takes no room to say that there is none: there are
+// eight such places for every socket.
+pub struct Timestamp(NonZeroU64);
 
 impl Timestamp {
-    /// The moment `nanoseconds` after the clock's start.
+    /// The moment `nanoseconds` after the clock's start, the latest there is if that is too many:
+    /// 584 years.
     pub const fn from_ns(nanoseconds: u64) -> Self {
-        Self(nanoseconds)
+        Self(NonZeroU64::MIN.saturating_add(nanoseconds))
     }
 
     /// The moment `milliseconds` after the clock's start, the latest there is if that overflows.
     pub const fn from_ms(milliseconds: u64) -> Self {
-        Self(milliseconds.saturating_mul(1_000_000))
+        Self::from_ns(milliseconds.saturating_mul(1_000_000))
     }
 
     /// Nanoseconds since the clock's start.
     pub const fn as_ns(self) -> u64 {
-        self.0
+        self.0.get() - 1
     }
 
     /// The moment `milliseconds` before this one, not before the clock's start.
     #[must_use]
     pub const fn before_ms(self, milliseconds: u64) -> Self {
-        Self(self.0.saturating_sub(milliseconds.saturating_mul(1_000_000)))
+        Self::from_ns(self.as_ns().saturating_sub(milliseconds.saturating_mul(1_000_000)))
     }
 
     /// Whole milliseconds from `earlier` to this; 0 if `earlier` is in fact later.
     pub const fn ms_since(self, earlier: Self) -> u64 {
-        self.0.saturating_sub(earlier.0) / 1_000_000
+        self.as_ns().saturating_sub(earlier.as_ns()) / 1_000_000
+    }
+}
+
+impl Default for Timestamp {
+    fn default() -> Self {
+        Self::from_ns(0)
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Timestamp").field(&self.as_ns()).finish()
+    }
+}
+
+/// Written as nanoseconds.
+#[cfg(feature = "serde")]
+impl serde::Serialize for Timestamp {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.as_ns().serialize(serializer)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for Timestamp {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        u64::deserialize(deserializer).map(Self::from_ns)
     }
 }
 

@@ -31,6 +31,8 @@ pub(crate) struct Tracked {
     pub(crate) died: Option<Interval>,
     /// What the latest snapshot that showed it saw.
     pub(crate) facts: Option<Box<SocketFacts>>,
+    /// When that snapshot began.
+    pub(crate) seen_at: Timestamp,
     /// The number of that snapshot.
     pub(crate) snapshot: u64,
     /// How many snapshots have shown it.
@@ -81,6 +83,7 @@ impl Tracked {
             peer_closed: None,
             died: None,
             facts: None,
+            seen_at: at,
             snapshot: 0,
             looks: 0,
             missed: 0,
@@ -95,24 +98,26 @@ impl Tracked {
         }
     }
 
-    /// A connection that a snapshot shows and no event announced. `unseen_at` is when the look
-    /// before began, which did not show it.
-    pub(crate) fn seeded(facts: &SocketFacts, unseen_at: Option<Timestamp>) -> Self {
+    /// A connection that a snapshot, begun `at` this time, shows and no event announced. `unseen_at`
+    /// is when the look before began, which did not show it.
+    pub(crate) fn seeded(facts: &SocketFacts, at: Timestamp, unseen_at: Option<Timestamp>) -> Self {
         // Both are set when the connection is established and only ever rise.
         let earliest = [facts.last_sent_at, facts.last_received_at].into_iter().flatten().min();
         Self {
             origin: Origin::Seeded,
-            opened_at: earliest.unwrap_or(facts.at),
+            opened_at: earliest.unwrap_or(at),
             unseen_at,
-            ..Self::born(facts.id, facts.at)
+            ..Self::born(facts.id, at)
         }
     }
 
     /// A socket can be connected again after a failure or `AF_UNSPEC`: that is a new connection.
     /// A snapshot may have been faster than the event; what it saw stays.
     pub(crate) fn reconnect(&mut self, at: Timestamp) {
-        let facts = self.facts.take().filter(|facts| facts.at >= at);
+        let seen_at = self.seen_at;
+        let facts = self.facts.take().filter(|_| seen_at >= at);
         *self = Self {
+            seen_at,
             direction: Some(Direction::Outbound),
             snapshot: if facts.is_some() { self.snapshot } else { 0 },
             flag: self.flag,
@@ -149,16 +154,16 @@ impl Tracked {
         self.handed_to.extend(new);
     }
 
-    /// Takes in what a snapshot saw. Gives true if the application has used the connection since
+    /// Takes in what a snapshot saw that began `at` this time. Gives true if the application has used the connection since
     /// the snapshot before.
-    pub(crate) fn see(&mut self, facts: Box<SocketFacts>, snapshot: u64) -> bool {
-        let previous = self.facts.as_deref();
+    pub(crate) fn see(&mut self, facts: Box<SocketFacts>, at: Timestamp, snapshot: u64) -> bool {
+        let (previous, seen_at) = (self.facts.as_deref(), self.seen_at);
         let read = previous.is_some_and(|old| old.read_sequence != facts.read_sequence);
         let wrote = previous.is_some_and(|old| old.write_sequence != facts.write_sequence);
         if read || facts.unread_bytes == 0 {
-            self.unread_since = facts.at;
+            self.unread_since = at;
         } else if previous.is_none_or(|old| old.unread_bytes == 0) {
-            self.unread_since = facts.last_received_at.unwrap_or(facts.at);
+            self.unread_since = facts.last_received_at.unwrap_or(at);
         }
         self.never_seen_reading &= !read;
         let data =
@@ -167,7 +172,7 @@ impl Tracked {
             self.reads = 0;
         }
         if read && data {
-            self.read_at = Some(facts.at);
+            self.read_at = Some(at);
             self.reads = self.reads.saturating_add(1);
         }
         if let (None, Some(actively)) = (self.direction, facts.opened_actively) {
@@ -176,19 +181,22 @@ impl Tracked {
         let may_have_ended = facts.fin_received != Some(false);
         self.told = may_have_ended && (self.told || previous.is_some_and(|old| ends(old, &facts)));
         // A socket can be connected again, so what is over is forgotten.
-        let closed = || since_last_data(&facts, previous);
+        let open_at = previous.filter(|old| !has_fin(old)).map(|_| seen_at);
+        let closed = || since_last_data(&facts, at, open_at);
         self.peer_closed = match facts.fin_received {
             Some(true) => Some(self.peer_closed.unwrap_or_else(closed)),
             Some(false) => None,
             None => self.peer_closed,
         };
-        let died = || death(&facts, previous);
+        let alive_at = previous.filter(|old| old.state != TcpState::Closed).map(|_| seen_at);
+        let died = || death(&facts, at, alive_at);
         let is_dead = facts.state == TcpState::Closed && facts.last_received_at.is_some();
         self.died = is_dead.then(|| self.died.unwrap_or_else(died));
         if read || wrote {
             self.reader = None;
         }
         self.facts = Some(facts);
+        self.seen_at = at;
         self.snapshot = snapshot;
         self.looks += 1;
         self.missed = 0;
@@ -244,24 +252,22 @@ const fn has_fin(facts: &SocketFacts) -> bool {
     matches!(facts.fin_received, Some(true))
 }
 
-/// When a dead socket died: nothing restarts its clock, so with the last segment. Where that is not
+/// When a socket died that is dead as seen `at` this time, and was seen alive before: nothing restarts its clock, so with the last segment. Where that is not
 /// known, it was after anything else that is known of its life.
-fn death(facts: &SocketFacts, previous: Option<&SocketFacts>) -> Interval {
+fn death(facts: &SocketFacts, at: Timestamp, alive_at: Option<Timestamp>) -> Interval {
     let unseen = || {
-        let seen_alive = previous.filter(|old| old.state != TcpState::Closed).map(|old| old.at);
-        let lived = [seen_alive, facts.last_sent_at, facts.last_received_at, facts.last_ack_at];
-        let earliest = lived.into_iter().max().flatten().unwrap_or_default().min(facts.at);
-        Interval { earliest, latest: facts.at }
+        let lived = [alive_at, facts.last_sent_at, facts.last_received_at, facts.last_ack_at];
+        let earliest = lived.into_iter().max().flatten().unwrap_or_default().min(at);
+        Interval { earliest, latest: at }
     };
     facts.last_segment_at.map_or_else(unseen, Interval::exact)
 }
 
-/// The FIN came after the last data, and after the last snapshot that did not show it; and it
-/// was a segment, and acknowledged something. A keepalive answer does so too, so the interval may be
-/// wide.
-fn since_last_data(facts: &SocketFacts, previous: Option<&SocketFacts>) -> Interval {
-    let seen_open = previous.filter(|old| !has_fin(old)).map(|old| old.at);
-    let latest = facts.last_segment_at.or(facts.last_ack_at).unwrap_or(facts.at);
-    let earliest = seen_open.max(facts.last_received_at).unwrap_or_default().min(latest);
+/// The FIN, seen `at` this time, came after the last data, and after the last snapshot that did not
+/// show it; and it was a segment, and acknowledged something. A keepalive answer does so too, so the
+/// interval may be wide.
+fn since_last_data(facts: &SocketFacts, at: Timestamp, open_at: Option<Timestamp>) -> Interval {
+    let latest = facts.last_segment_at.or(facts.last_ack_at).unwrap_or(at);
+    let earliest = open_at.max(facts.last_received_at).unwrap_or_default().min(latest);
     Interval { earliest, latest }
 }

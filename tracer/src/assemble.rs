@@ -82,10 +82,7 @@ impl Assembly {
         self.snapshot.undecodable += 1;
     }
 
-    /// All that one pass shows is dated by when it began: that is never later than when it was so,
-    /// and what does not change from one look to the next differs in nothing else.
-    pub(crate) fn add_facts(&mut self, facts: SocketFacts) {
-        let mut facts = SocketFacts { at: self.snapshot.started_at, ..facts };
+    pub(crate) fn add_facts(&mut self, mut facts: SocketFacts) {
         match self.places.entry(facts.id) {
             Entry::Vacant(place) => {
                 place.insert(self.snapshot.sockets.len());

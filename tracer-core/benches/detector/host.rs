@@ -29,7 +29,6 @@ pub(crate) fn connection(id: u64, key: ProcessKey, used_ms: u64) -> SocketFacts 
         id: ConnectionId(id),
         inode: 500_000 + id,
         netns: 1,
-        at: used_at,
         state: TcpState::Established,
         local: local(id),
         remote: remote(id),
@@ -61,8 +60,7 @@ pub(crate) fn connection(id: u64, key: ProcessKey, used_ms: u64) -> SocketFacts 
 /// One look at `now_ms`.
 pub(crate) fn look(connections: &[SocketFacts], now_ms: u64) -> Snapshot {
     let at = Timestamp::from_ms(now_ms);
-    let sockets: Vec<_> =
-        connections.iter().map(|facts| Box::new(SocketFacts { at, ..facts.clone() })).collect();
+    let sockets: Vec<_> = connections.iter().cloned().map(Box::new).collect();
     let holders = Holder::of(&sockets);
     Snapshot { started_at: at, ended_at: at, sockets, holders, ..Snapshot::default() }
 }

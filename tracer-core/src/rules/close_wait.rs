@@ -25,7 +25,7 @@ fn claims(sighting: &Sighting<'_>) -> bool {
 }
 
 fn moment(sighting: &Sighting<'_>) -> Interval {
-    sighting.tracked.peer_closed.unwrap_or(Interval::exact(sighting.facts.at))
+    sighting.tracked.peer_closed.unwrap_or(Interval::exact(sighting.tracked.seen_at))
 }
 
 /// The peer certainly closed T ago. Where keepalive probes are answered, an audit cannot know.

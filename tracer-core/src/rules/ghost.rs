@@ -21,7 +21,7 @@ fn claims(sighting: &Sighting<'_>) -> bool {
 }
 
 fn moment(sighting: &Sighting<'_>) -> Interval {
-    sighting.tracked.died.unwrap_or(Interval::exact(sighting.facts.at))
+    sighting.tracked.died.unwrap_or(Interval::exact(sighting.tracked.seen_at))
 }
 
 fn dead_ms(sighting: &Sighting<'_>) -> u64 {

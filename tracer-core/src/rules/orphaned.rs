@@ -39,7 +39,7 @@ fn unacknowledged_ms(sighting: &Sighting<'_>) -> u64 {
 
 fn moment(sighting: &Sighting<'_>) -> Interval {
     let at = sighting.facts.last_ack_at.max(sighting.facts.last_received_at);
-    Interval::exact(at.unwrap_or(sighting.facts.at))
+    Interval::exact(at.unwrap_or(sighting.tracked.seen_at))
 }
 
 fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {

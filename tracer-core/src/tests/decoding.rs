@@ -184,7 +184,7 @@ proptest! {
         if let Ok((record, _)) = SocketRecord::read_from_prefix(&bytes) {
             let constants = KernelConstants { jiffies_per_second, fin_flag };
             if let Ok(Descriptor::Tcp(facts)) = decode::descriptor(&record, constants) {
-                prop_assert!(facts.last_segment_at <= Some(facts.at));
+                prop_assert!(facts.last_segment_at <= Some(Timestamp::from_ns(record.at_ns)));
                 prop_assert!(facts.unread_bytes < 1 << 31);
             }
         }

@@ -65,7 +65,6 @@ impl World {
             id: ConnectionId(number),
             inode: 1_000 + number,
             netns: 1,
-            at: self.now,
             state: TcpState::Established,
             local: SocketAddr::new([10, 0, 0, 9].into(), local),
             remote,
@@ -301,7 +300,6 @@ impl World {
         let sockets = self.sockets.values().cloned();
         let mut sockets: Vec<Box<SocketFacts>> = sockets.map(Box::new).collect();
         for socket in &mut sockets {
-            socket.at = self.now;
             if self.degraded {
                 let is_dead = socket.state == TcpState::Closed;
                 socket.last_segment_at = None;

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 /// file is taken for one.
 const MAGIC: [u8; 8] = *b"\x89tracer\n";
 /// Version of the format; raised when an older program would misread what is written.
-pub(super) const VERSION: u16 = 2;
+pub(super) const VERSION: u16 = 3;
 /// Bytes of the preamble.
 pub(super) const PREAMBLE_BYTES: usize = 16;
 /// Bytes before the payload of a block.

@@ -112,8 +112,7 @@ impl Coder {
     }
 
     fn encode_snapshot<'a>(&mut self, snapshot: &Snapshot) -> Vec<Entry<'a>> {
-        let sockets: Vec<Box<SocketFacts>> = since(snapshot.started_at, snapshot.sockets.clone());
-        let mut pieces = pieces::split(&self.sockets, &sockets).into_iter();
+        let mut pieces = pieces::split(&self.sockets, &snapshot.sockets).into_iter();
         let mut entries: Vec<Entry<'a>> = Vec::new();
         while pieces.len() > 0 {
             entries.push(Entry::Sockets(pieces.by_ref().take(PORTION).collect()));
@@ -131,7 +130,7 @@ impl Coder {
         self.holders.clone_from(&snapshot.holders);
         self.listeners.clone_from(&snapshot.listeners);
         self.not_judged.clone_from(&snapshot.not_judged);
-        self.note_snapshot(sockets);
+        self.note_snapshot(snapshot.sockets.clone());
         entries
     }
 
@@ -216,7 +215,7 @@ impl Coder {
         let snapshot = Snapshot {
             started_at: entry.started_at,
             ended_at: entry.ended_at,
-            sockets: shifted(entry.started_at.as_ns(), sockets.clone()),
+            sockets: sockets.clone(),
             holders: self.holders.clone(),
             listeners: self.listeners.clone(),
             not_judged: self.not_judged.clone(),
@@ -235,17 +234,4 @@ pub(super) struct Nonsense;
 
 fn changed<T: Clone + PartialEq>(before: &T, now: &T) -> Option<T> {
     (before != now).then(|| now.clone())
-}
-
-/// The sockets with the moment at which each was read counted from `start`, which makes it the same
-/// one at every look.
-fn since(start: Timestamp, sockets: Vec<Box<SocketFacts>>) -> Vec<Box<SocketFacts>> {
-    shifted(start.as_ns().wrapping_neg(), sockets)
-}
-
-fn shifted(by_ns: u64, mut sockets: Vec<Box<SocketFacts>>) -> Vec<Box<SocketFacts>> {
-    for facts in &mut sockets {
-        facts.at = Timestamp::from_ns(facts.at.as_ns().wrapping_add(by_ns));
-    }
-    sockets
 }

@@ -36,7 +36,6 @@ macro_rules! socket_change {
 socket_change! {
     inode: u64,
     netns: u32,
-    at: Timestamp,
     state: tracer_core::TcpState,
     local: std::net::SocketAddr,
     remote: std::net::SocketAddr,

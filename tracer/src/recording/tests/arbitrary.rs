@@ -145,19 +145,18 @@ fn socket() -> impl Strategy<Value = SocketFacts> {
         comm: Comm(comm.into()),
         in_scope,
     });
-    let who = (id(), 0..2_u64, moment(), state(), end(), end(), vec(owner, 0..3));
+    let who = (id(), 0..2_u64, state(), end(), end(), vec(owner, 0..3));
     let moments = proptest::array::uniform4(option::of(moment()));
     let numbers = proptest::array::uniform13(0..2_u32);
     let flags = (proptest::array::uniform3(option::of(any::<bool>())), any::<bool>(), 0..4_u8);
     (who, moments, numbers, flags).prop_map(|(who, moments, numbers, flags)| {
-        let (id, inode, at, state, local, remote, owners) = who;
+        let (id, inode, state, local, remote, owners) = who;
         let [last_sent_at, last_received_at, last_segment_at, last_ack_at] = moments;
         let ([fin_received, pending_error, opened_actively], drained, timer) = flags;
         SocketFacts {
             id,
             inode,
             netns: numbers[0],
-            at,
             state,
             local,
             remote,

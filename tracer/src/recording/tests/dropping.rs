@@ -33,7 +33,6 @@ pub(super) fn socket(id: u64, at: Timestamp) -> SocketFacts {
         id: ConnectionId(id),
         inode: noise,
         netns: 1,
-        at,
         state: TcpState::Established,
         local: ([10, 0, 0, 1], 40_000).into(),
         remote: ([10, 0, 0, 2], 443).into(),

@@ -52,7 +52,6 @@ fn socket(number: u64, noise: &mut Noise) -> SocketFacts {
         id: ConnectionId(4_096 + number),
         inode: 500_000 + number * 3,
         netns: 4_026_531_840,
-        at: used_at,
         state: TcpState::Established,
         local: address(1, 32_768 + number % 28_000),
         remote: address(2 + number % 50, 443),
@@ -177,9 +176,6 @@ fn an_hour_of_a_busy_host_is_below_twenty_mebibytes() {
         for _ in 0..5 {
             let young = socket((1 << 20) + next_id * 5 + noise.below(5), &mut noise);
             sockets.insert(usize::try_from(noise.below(IDLE)).unwrap(), young);
-        }
-        for facts in &mut sockets {
-            facts.at = started_at;
         }
         let sockets: Vec<_> = sockets.into_iter().map(Box::new).collect();
         let holders = Holder::of(&sockets);
