@@ -16,7 +16,7 @@ use crate::{
     emit::{Lost, count, emit},
     globals::offset,
     identity,
-    read::{Probed, Read},
+    read::{Helped, Probed, Read},
     registers, scope,
     sock::Sock,
     stack,
@@ -88,7 +88,7 @@ enum Lookup<T> {
 
 /// The TCP socket behind the descriptor, its cookie, and the process; `None` if a read failed.
 #[inline(always)]
-fn accepted(task: &Task<Probed>, fd: u32) -> Option<Lookup<(Sock<Probed>, u64, u32)>> {
+fn accepted(task: &Task<Helped>, fd: u32) -> Option<Lookup<(Sock<Probed>, u64, u32)>> {
     let pid = task.visible_pid()?;
     if !scope::has_process(pid) {
         return Some(Lookup::NotOurs);
@@ -111,16 +111,17 @@ fn accepted(task: &Task<Probed>, fd: u32) -> Option<Lookup<(Sock<Probed>, u64, u
 /// The socket that the task's descriptor refers to: `current->files->fdt->fd[fd]->private_data->sk`.
 /// It may refer to none: another thread may have closed it by now, and opened something else there.
 #[inline(always)]
-fn socket_of(task: &Task<Probed>, fd: u32) -> Option<Lookup<Sock<Probed>>> {
+fn socket_of(task: &Task<Helped>, fd: u32) -> Option<Lookup<Sock<Probed>>> {
     let files: *const u8 = task.field(offset!(task_files))?;
-    // SAFETY: `Probed` reads anything.
+    // SAFETY: pointer fields of what `Helped` can read, and `Probed` reads anything: what the table
+    // points to has no type for the verifier.
     unsafe {
-        let table: *const u8 = Probed::read(files, offset!(files_table))?;
-        let size: u32 = Probed::read(table, offset!(table_size))?;
+        let table: *const u8 = Helped::read(files, offset!(files_table))?;
+        let size: u32 = Helped::read(table, offset!(table_size))?;
         if fd >= size {
             return Some(Lookup::NotOurs);
         }
-        let slots: *const u8 = Probed::read(table, offset!(table_files))?;
+        let slots: *const u8 = Helped::read(table, offset!(table_files))?;
         let file: *const u8 = Probed::read(slots, fd as usize * size_of::<*const u8>())?;
         if file.is_null() {
             return Some(Lookup::NotOurs);

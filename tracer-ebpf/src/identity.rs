@@ -37,18 +37,20 @@ pub(crate) fn of_known<R: Read>(sock: &Sock<R>) -> Option<u64> {
     if has_socket_helpers() { sock.cookie_if_any() } else { Some(ours(sock, 0)) }
 }
 
+/// The identity that the socket has already; 0 if it has none.
+#[inline(always)]
+pub(crate) fn if_any<R: Read>(sock: &Sock<R>) -> Option<u64> {
+    if has_socket_helpers() { sock.cookie_if_any() } else { Some(number_at(sock.address()?)) }
+}
+
 /// The identity of a socket that is about to be gone; 0 if it has none.
 #[inline(always)]
 pub(crate) fn take<R: Read>(sock: &Sock<R>) -> Option<u64> {
-    if has_socket_helpers() {
-        return sock.cookie_if_any();
+    let identity = if_any(sock)?;
+    if !has_socket_helpers() && identity != 0 {
+        let _ = IDENTITIES.remove(sock.address()?);
     }
-    let address = sock.address()?;
-    let number = number_at(address);
-    if number != 0 {
-        let _ = IDENTITIES.remove(address);
-    }
-    Some(number)
+    Some(identity)
 }
 
 /// The number that is kept for an address; 0 if there is none.

@@ -41,6 +41,8 @@ use aya_ebpf::{
 };
 use tracer_common::LedgerKind;
 
+use crate::task_file::Wanted;
+
 /// `sock:inet_sock_set_state(const struct sock *sk, const int oldstate, const int newstate)`.
 #[btf_tracepoint(function = "inet_sock_set_state")]
 fn inet_sock_set_state(context: BtfTracePointContext) {
@@ -155,7 +157,16 @@ fn go_stream_end(context: ProbeContext) {
 #[unsafe(link_section = "iter/task_file")]
 extern "C" fn task_file(context: *const task_file::Context) -> i32 {
     // SAFETY: the kernel calls an iterator program with a valid context.
-    task_file::visit(unsafe { &*context });
+    task_file::visit(unsafe { &*context }, Wanted::All);
+    0
+}
+
+/// The same for what is in scope.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/task_file")]
+extern "C" fn task_file_in_scope(context: *const task_file::Context) -> i32 {
+    // SAFETY: as above.
+    task_file::visit(unsafe { &*context }, Wanted::InScope);
     0
 }
 
@@ -164,7 +175,16 @@ extern "C" fn task_file(context: *const task_file::Context) -> i32 {
 #[unsafe(link_section = "iter/task_file")]
 extern "C" fn task_file_without_helper(context: *const task_file::Context) -> i32 {
     // SAFETY: as above.
-    task_file::visit_without_helper(unsafe { &*context });
+    task_file::visit_without_helper(unsafe { &*context }, Wanted::All);
+    0
+}
+
+/// And that for what is in scope.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/task_file")]
+extern "C" fn task_file_in_scope_without_helper(context: *const task_file::Context) -> i32 {
+    // SAFETY: as above.
+    task_file::visit_without_helper(unsafe { &*context }, Wanted::InScope);
     0
 }
 

@@ -1,7 +1,9 @@
-//! Two ways to read kernel memory, behind one trait, so that the code that knows the structures is
+//! Ways to read kernel memory, behind one trait, so that the code that knows the structures is
 //! written once.
 
 use aya_ebpf::helpers::bpf_probe_read_kernel;
+
+use crate::globals::has_socket_helpers;
 
 /// A way to read kernel memory.
 pub(crate) trait Read {
@@ -38,5 +40,26 @@ impl Read for Probed {
     unsafe fn read<T: Copy>(base: *const u8, offset: usize) -> Option<T> {
         // SAFETY: the helper fails on an address that cannot be read.
         unsafe { bpf_probe_read_kernel(base.wrapping_add(offset).cast::<T>()) }.ok()
+    }
+}
+
+/// Plain loads where the kernel's helpers for sockets are there, which are younger than the one that
+/// gives the current task with its type; else through the helper. The verifier knows which, and does
+/// not look at the other.
+pub(crate) struct Helped;
+
+impl Read for Helped {
+    /// # Safety
+    /// As of [`Direct`].
+    #[inline(always)]
+    unsafe fn read<T: Copy>(base: *const u8, offset: usize) -> Option<T> {
+        // SAFETY: the caller's.
+        unsafe {
+            if has_socket_helpers() {
+                Direct::read(base, offset)
+            } else {
+                Probed::read(base, offset)
+            }
+        }
     }
 }

@@ -19,6 +19,8 @@ pub(crate) const TYPE_STREAM: u16 = 1;
 pub(crate) const STATE_CLOSE: u8 = 7;
 /// Open on both sides.
 pub(crate) const STATE_ESTABLISHED: u8 = 1;
+/// It waits for connections.
+pub(crate) const STATE_LISTEN: u8 = 10;
 /// `connect` was called.
 pub(crate) const STATE_SYN_SENT: u8 = 2;
 /// The peer closed.
@@ -143,6 +145,12 @@ impl<R: Read> Sock<R> {
         self.field(offset!(sock_remote_port)).map(u16::from_be)
     }
 
+    /// `skc_num`, in host byte order: 0 once the socket is closed.
+    #[inline(always)]
+    pub(crate) fn local_port(&self) -> Option<u16> {
+        self.field(offset!(sock_local_port))
+    }
+
     /// `skc_net->ns.inum`.
     #[inline(always)]
     pub(crate) fn netns(&self) -> Option<u32> {
@@ -226,7 +234,6 @@ impl<R: Read> Sock<R> {
         record.netns = self.netns()?;
         record.state = self.state()?;
         record.remote_port = self.remote_port()?;
-        record.local_port = self.field(offset!(sock_local_port))?;
         record.error = self.field(offset!(sock_error))?;
         (record.local_address, record.remote_address) = self.addresses(record.family)?;
         Some(())

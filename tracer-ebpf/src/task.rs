@@ -2,12 +2,14 @@
 
 use core::marker::PhantomData;
 
-use aya_ebpf::helpers::{bpf_get_current_task, bpf_probe_read_kernel_buf};
+use aya_ebpf::helpers::{
+    bpf_get_current_task, bpf_get_current_task_btf, bpf_probe_read_kernel_buf,
+};
 use tracer_common::{COMM_LENGTH, EventRecord};
 
 use crate::{
-    globals::{offset, pid_namespace_inode},
-    read::{Probed, Read},
+    globals::{has_socket_helpers, offset, pid_namespace_inode},
+    read::{Helped, Probed, Read},
 };
 
 /// `MAX_PID_NS_LEVEL` in `include/linux/pid_namespace.h`.
@@ -19,13 +21,20 @@ pub(crate) struct Task<R> {
     read: PhantomData<R>,
 }
 
-impl Task<Probed> {
+impl Task<Helped> {
     /// The task that the program runs in. Means something only where the kernel is at work for
     /// that task: in a system call, not in an interrupt.
     #[inline(always)]
     pub(crate) fn current() -> Self {
-        // SAFETY: the helper has no preconditions; `Probed` reads anything.
-        unsafe { Self::new(bpf_get_current_task() as *const u8) }
+        // SAFETY: the helpers have no preconditions. The verifier knows the type of what the first
+        // gives; what the second gives, `Probed` reads.
+        unsafe {
+            Self::new(if has_socket_helpers() {
+                bpf_get_current_task_btf().cast_const().cast()
+            } else {
+                bpf_get_current_task() as *const u8
+            })
+        }
     }
 }
 
@@ -59,16 +68,22 @@ impl<R: Read> Task<R> {
     #[inline(always)]
     pub(crate) fn visible_pid(&self) -> Option<u32> {
         let signal: *const u8 = self.field(offset!(task_signal))?;
-        // SAFETY: a pointer field of what `R` can read. The array behind it is indexed at run time,
-        // which the verifier does not let plain loads do.
+        // SAFETY: pointer fields of what `R` can read. Where the array is indexed at run time,
+        // the verifier does not let plain loads do it.
         unsafe {
             let pid: *const u8 = R::read(signal, offset!(signal_tgid))?;
             if pid.is_null() {
                 // The process is being taken apart.
                 return Some(0);
             }
+            // Nearly always the tracer runs in the outermost namespace.
+            let first = offset!(pid_numbers);
+            let namespace: *const u8 = R::read(pid, first + offset!(upid_namespace))?;
+            if R::read::<u32>(namespace, offset!(pid_namespace_inode))? == pid_namespace_inode() {
+                return R::read(pid, first + offset!(upid_number));
+            }
             let innermost: u32 = R::read(pid, offset!(pid_level))?;
-            for level in 0..=PID_NAMESPACE_LEVEL_MAX {
+            for level in 1..=PID_NAMESPACE_LEVEL_MAX {
                 if level > innermost {
                     break;
                 }

@@ -16,7 +16,8 @@ use crate::{
     globals::offset,
     identity,
     read::{Direct, Probed, Read},
-    sock::{PROTOCOL_TCP, ReadSock, Sock, TYPE_STREAM},
+    scope,
+    sock::{PROTOCOL_TCP, ReadSock, STATE_LISTEN, Sock, TYPE_STREAM},
     task::Task,
 };
 
@@ -47,10 +48,19 @@ pub(crate) struct Context {
     file: *mut file,
 }
 
+/// Which files a walk is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    All,
+    /// Those of processes in scope, and those of others that refer to a socket in scope or to one
+    /// that listens.
+    InScope,
+}
+
 /// Writes a record if the file is a socket of ours.
 #[inline(always)]
-pub(crate) fn visit(context: &Context) {
-    visit_with(context, |file| {
+pub(crate) fn visit(context: &Context, wanted: Wanted) {
+    visit_with(context, wanted, |file| {
         // SAFETY: the helper takes a file and gives null for one that is no socket; the verifier
         // knows the type of what it returns.
         unsafe { Socket::<Direct>::new(bpf_sock_from_file(file).cast_const().cast()) }
@@ -59,8 +69,8 @@ pub(crate) fn visit(context: &Context) {
 
 /// The same where the helper is missing.
 #[inline(always)]
-pub(crate) fn visit_without_helper(context: &Context) {
-    visit_with(context, |file| {
+pub(crate) fn visit_without_helper(context: &Context, wanted: Wanted) {
+    visit_with(context, wanted, |file| {
         let file = file.cast_const().cast();
         // SAFETY: the verifier knows the type of the context's file, and of its inode.
         let (mode, socket): (u16, *const u8) = unsafe {
@@ -107,7 +117,11 @@ impl<R: ReadSock> Socket<R> {
 }
 
 #[inline(always)]
-fn visit_with<R: ReadSock>(context: &Context, socket: impl Fn(*mut file) -> Option<Socket<R>>) {
+fn visit_with<R: ReadSock>(
+    context: &Context,
+    wanted: Wanted,
+    socket: impl Fn(*mut file) -> Option<Socket<R>>,
+) {
     // Volatile, because the compiler may else read them a second time where it uses them, and the
     // verifier does not take the check of one reading for a check of the other.
     // SAFETY: fields behind a reference.
@@ -117,9 +131,13 @@ fn visit_with<R: ReadSock>(context: &Context, socket: impl Fn(*mut file) -> Opti
     if file.is_null() || task.is_null() {
         return;
     }
-    let mut place = MaybeUninit::uninit();
     let Some(socket) = socket(file) else { return };
-    let Some(record) = describe(task, file, context.fd, &socket, &mut place) else { return };
+    // SAFETY: the verifier knows the type of the context's task.
+    let task = unsafe { Task::<Direct>::new(task) };
+    let mut place = MaybeUninit::uninit();
+    let Some(record) = describe(&task, file, context.fd, &socket, wanted, &mut place) else {
+        return;
+    };
     // A record that does not fit is not lost: the kernel drops the part and calls again.
     // SAFETY: the verifier checks that the record is initialised and of this size.
     unsafe {
@@ -127,14 +145,15 @@ fn visit_with<R: ReadSock>(context: &Context, socket: impl Fn(*mut file) -> Opti
     }
 }
 
-/// The record; `None` for a socket of another kind, and for one that cannot be read: it is being
-/// taken apart.
+/// The record; `None` for a socket of another kind, for one that is not wanted, and for one that
+/// cannot be read: it is being taken apart.
 #[inline(always)]
 fn describe<'a, R: ReadSock>(
-    task: *const u8,
+    task: &Task<Direct>,
     file: *mut file,
     fd: u32,
     socket: &Socket<R>,
+    wanted: Wanted,
     place: &'a mut MaybeUninit<SocketRecord>,
 ) -> Option<&'a SocketRecord> {
     let sock = socket.sock()?;
@@ -142,24 +161,28 @@ fn describe<'a, R: ReadSock>(
     if !matches!(family, FAMILY_INET | FAMILY_INET6) || sock.kind()? != TYPE_STREAM {
         return None;
     }
+    let pid = task.visible_pid()?;
+    if pid == 0 {
+        // The walk shows what the namespace sees, so this process is just exiting.
+        return None;
+    }
+    if wanted == Wanted::InScope && !is_in_scope(pid, &sock)? {
+        return None;
+    }
 
     let record = zeroed(place);
     record.family = family;
     record.socket_type = TYPE_STREAM;
     record.protocol = sock.protocol()?;
-    sock.fill_common(record)?;
     if record.protocol == PROTOCOL_TCP {
         // Of MPTCP, SMC and SCTP sockets the fields of a `tcp_sock` would be something else.
         sock.as_tcp()?.fill_tcp(record)?;
+    } else {
+        record.local_port = sock.local_port()?;
     }
+    sock.fill_common(record)?;
 
-    // SAFETY: the verifier knows the type of the context's task.
-    let task = unsafe { Task::<Direct>::new(task) };
-    record.pid = task.visible_pid()?;
-    if record.pid == 0 {
-        // The walk shows what the namespace sees, so this process is just exiting.
-        return None;
-    }
+    record.pid = pid;
     record.start_time_ns = task.start_time_ns()?;
     task.copy_comm(&mut record.comm)?;
     record.fd = fd;
@@ -172,6 +195,17 @@ fn describe<'a, R: ReadSock>(
     // SAFETY: the helpers have no preconditions.
     (record.at_ns, record.jiffies) = unsafe { (bpf_ktime_get_ns(), bpf_jiffies64()) };
     Some(record)
+}
+
+/// Whether the process or the socket is in scope, or the socket listens: who was connected to is
+/// guessed from that.
+#[inline(always)]
+fn is_in_scope<R: ReadSock>(pid: u32, sock: &Sock<R>) -> Option<bool> {
+    Some(
+        scope::has_process(pid)
+            || sock.state()? == STATE_LISTEN
+            || scope::has_socket(identity::if_any(sock)?),
+    )
 }
 
 /// A record of zeros. The compiler's own `memset` of so many bytes is a loop over single ones, which

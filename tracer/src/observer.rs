@@ -29,7 +29,7 @@ use crate::{
     scope::Scope,
     source::{
         jiffies::{self, SteadyClock},
-        kernel::KernelOptions,
+        kernel::{Extent, KernelOptions},
         privileges::{self, Needs},
         ring_buffer::{EventRing, LogRing},
         sock_diag,
@@ -68,6 +68,8 @@ pub(crate) struct Observer {
     /// The sockets of the latest snapshot, if not all are asked for: what was in scope stays in it
     /// when the process that held it ends and another one still does.
     followed: BTreeSet<ConnectionId>,
+    /// The kernel side was told of those once.
+    has_followed: bool,
     /// How many processes the kernel side's list has no room for.
     refused: u64,
     /// What was lost on this side of the kernel's counters.
@@ -125,6 +127,7 @@ impl Observer {
             clock: None,
             only_tracked,
             followed: BTreeSet::new(),
+            has_followed: false,
             refused: 0,
             loss: Loss::default(),
             told: Loss::default(),
@@ -294,6 +297,7 @@ impl Observer {
 
     /// One pass; `None` if the rate of the kernel's coarse clock does not follow from it.
     fn pass(&mut self) -> Result<Option<Snapshot>> {
+        let extent = self.extent();
         let Self { sight: Sight::Kernel(kernel), scope, family, followed, clock: steady, .. } =
             self
         else {
@@ -302,7 +306,7 @@ impl Observer {
         let fin_flag = kernel.layout().done_flag;
         let mut assembly = Assembly::new(clock::now());
         let mut unknown = false;
-        let stats = kernel.walk(&mut |record: &SocketRecord| {
+        let stats = kernel.walk(extent, &mut |record: &SocketRecord| {
             let fit = || jiffies::fit(record.jiffies, record.at_ns).map(SteadyClock::new);
             *steady = steady.or_else(fit);
             match steady {
@@ -325,12 +329,19 @@ impl Observer {
         Ok(Some(assembly.finish(clock::now(), stats.truncated, scope, admits, followed)))
     }
 
+    /// What a pass has to show. The first one shows all there is: only then the kernel side knows the
+    /// sockets in scope, and who else holds them. Nor does it where its list of them has no room.
+    fn extent(&self) -> Extent {
+        let is_listed = self.has_followed && self.loss.map_full == 0 && self.told.map_full == 0;
+        if self.only_tracked && is_listed { Extent::InScope } else { Extent::All }
+    }
+
     /// Around five minutes after boot the rate does not follow from one reading of the clocks.
     fn measure_jiffies(&mut self) -> Result<u32> {
         let mut reading = || -> Result<Option<(u64, u64)>> {
             let mut first = None;
             let kernel = self.sight.kernel().context("there are no kernel programs")?;
-            kernel.walk(&mut |record| {
+            kernel.walk(Extent::All, &mut |record| {
                 first.get_or_insert((record.jiffies, record.at_ns));
             })?;
             Ok(first)
@@ -366,6 +377,7 @@ impl Observer {
             }
         }
         self.followed = open;
+        self.has_followed = true;
     }
 
     /// Keeps the family and the kernel side's list of it up to date.

@@ -5,7 +5,7 @@ mod types;
 
 use std::{
     error::Error,
-    fs, io, mem,
+    fs, io, iter, mem,
     os::{
         fd::{AsFd, AsRawFd},
         unix::fs::MetadataExt,
@@ -32,11 +32,14 @@ use super::{
 /// The kernel programs, as `cargo xtask ebpf` built them; the build script says which object.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("TRACER_BPF_OBJECT"));
 
-/// The iterator behind [`Kernel::walk`], and the one where the kernel has no helper that
-/// knows a socket's file.
-const SNAPSHOT_PROGRAMS: [&str; 2] = ["task_file", "task_file_without_helper"];
+/// The iterators behind [`Kernel::walk`], by [`Extent`], and those where the kernel has no helper
+/// that knows a socket's file.
+const SNAPSHOT_PROGRAMS: [[&str; 2]; 2] = [
+    ["task_file", "task_file_in_scope"],
+    ["task_file_without_helper", "task_file_in_scope_without_helper"],
+];
 
-/// What both go through.
+/// What all of them go through.
 const SNAPSHOT_TARGET: &str = "task_file";
 
 /// Where in `struct pt_regs` the first two arguments of a kernel function are, and its result, in
@@ -82,6 +85,16 @@ pub(crate) struct Kernel {
     /// [`Choice::has_socket_helpers`].
     has_socket_helpers: bool,
     hooks: Vec<HookReport>,
+}
+
+/// What a walk shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// Every descriptor.
+    All,
+    /// The descriptors of the processes given to [`Kernel::set_pids`]; of other processes, those of
+    /// sockets that are in scope and of such as listen. Only with [`KernelOptions::only_tracked`].
+    InScope,
 }
 
 /// What the kernel side has lost since it was loaded.
@@ -131,7 +144,7 @@ impl Kernel {
         let ebpf = load_object(options, &layout, true)?;
         let mut kernel =
             Self { ebpf, btf, layout, options, has_socket_helpers: true, hooks: Vec::new() };
-        match kernel.load_snapshot_program() {
+        match kernel.load_snapshot_programs() {
             Ok(()) => {}
             Err(error) if lacks_function(&one_line(error.as_ref())) => {
                 kernel.load_without_helpers()?;
@@ -156,7 +169,7 @@ impl Kernel {
         let without = load_object(self.options, &self.layout, false)?;
         let before = mem::replace(&mut self.ebpf, without);
         self.has_socket_helpers = false;
-        self.load_snapshot_program().map_err(|error| explain(error.as_ref()))?;
+        self.load_snapshot_programs().map_err(|error| explain(error.as_ref()))?;
         Ok(before)
     }
 
@@ -280,16 +293,21 @@ impl Kernel {
     }
 
     /// The name of the iterator that this kernel has what it takes for.
-    pub(super) fn snapshot_program(&self) -> &'static str {
-        SNAPSHOT_PROGRAMS[usize::from(!self.has_socket_helpers)]
+    pub(super) fn snapshot_program(&self, extent: Extent) -> &'static str {
+        SNAPSHOT_PROGRAMS[usize::from(!self.has_socket_helpers)][extent as usize]
     }
 
-    /// The error is as it came, and not yet explained.
-    fn load_snapshot_program(&mut self) -> anyhow::Result<()> {
-        let name = self.snapshot_program();
-        let program = self.ebpf.program_mut(name).ok_or_else(|| not_in_object(name))?;
-        let program: &mut Iter = program.try_into()?;
-        Ok(program.load(SNAPSHOT_TARGET, &self.btf)?)
+    /// Loads the iterator, and that for what is in scope if some is not. The error is as it came, and
+    /// not yet explained.
+    fn load_snapshot_programs(&mut self) -> anyhow::Result<()> {
+        let in_scope = self.options.only_tracked.then_some(Extent::InScope);
+        for extent in iter::once(Extent::All).chain(in_scope) {
+            let name = self.snapshot_program(extent);
+            let program = self.ebpf.program_mut(name).ok_or_else(|| not_in_object(name))?;
+            let program: &mut Iter = program.try_into()?;
+            program.load(SNAPSHOT_TARGET, &self.btf)?;
+        }
+        Ok(())
     }
 }
 
@@ -449,7 +467,7 @@ fn is_verdict(line: &str) -> bool {
 }
 
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |&error| error.source())
+    iter::successors(Some(error), |&error| error.source())
 }
 
 #[cfg(test)]

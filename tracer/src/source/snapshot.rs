@@ -12,7 +12,7 @@ use bytes::BytesMut;
 use tracer_common::SocketRecord;
 use zerocopy::FromBytes;
 
-use super::kernel::Kernel;
+use super::kernel::{Extent, Kernel};
 
 /// Bytes asked for at a time. The kernel's own buffer (`bpf_seq_read`, eight pages) gives 32 KiB
 /// at most.
@@ -35,8 +35,8 @@ pub(crate) struct WalkStats {
 }
 
 impl Kernel {
-    /// Visits every socket descriptor of every process that this one's pid namespace sees, in all
-    /// network namespaces. Takes some 1.5 µs a socket, and a fixed amount of memory.
+    /// Visits the socket descriptors of every process that this one's pid namespace sees, in all
+    /// network namespaces. Takes some microsecond for each, and a fixed amount of memory.
     ///
     /// A socket that is open from before the call until after it is among them, unless it is in no
     /// descriptor table just then: on its way over `SCM_RIGHTS`, not yet accepted, or held by
@@ -46,9 +46,10 @@ impl Kernel {
     /// The kernel refused to start or to go on with the pass.
     pub(crate) fn walk(
         &mut self,
+        extent: Extent,
         each: &mut dyn FnMut(&SocketRecord),
     ) -> anyhow::Result<WalkStats> {
-        let program: &mut Iter = self.program(self.snapshot_program())?.try_into()?;
+        let program: &mut Iter = self.program(self.snapshot_program(extent))?.try_into()?;
         let link = program.attach()?;
         let mut file: File = program.take_link(link)?.into_file()?;
         Ok(read_records(&mut file, READ_BYTES, each)?)

@@ -18,6 +18,7 @@ use zerocopy::FromBytes;
 use super::*;
 
 mod delivery;
+mod extent;
 mod limits;
 mod rungs;
 
@@ -93,7 +94,7 @@ impl Watch {
 
     fn records(&mut self) -> Vec<SocketRecord> {
         let mut records = Vec::new();
-        let stats = self.kernel.walk(&mut |record| records.push(*record)).unwrap();
+        let stats = self.kernel.walk(Extent::All, &mut |record| records.push(*record)).unwrap();
         assert_eq!(stats.records, records.len() as u64);
         assert_eq!(stats.truncated, 0);
         records.retain(|record| record.pid == process::id());
