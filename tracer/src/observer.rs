@@ -68,7 +68,7 @@ pub(crate) struct Observer {
     /// The sockets of the latest snapshot, if not all are asked for: what was in scope stays in it
     /// when the process that held it ends and another one still does.
     followed: BTreeSet<ConnectionId>,
-    /// The kernel side was told of those once.
+    /// The kernel side was told of sockets that were open before it was there.
     has_followed: bool,
     /// How many processes the kernel side's list has no room for.
     refused: u64,
@@ -255,6 +255,12 @@ impl Observer {
     /// The kernel refused.
     pub(crate) fn snapshot(&mut self) -> Result<Snapshot> {
         self.follow_processes()?;
+        if self.only_tracked && !self.has_followed && matches!(self.sight, Sight::Kernel(_)) {
+            // Who else holds the sockets in scope is only shown once the kernel side knows those.
+            let first = self.iterate()?;
+            self.follow(&first);
+            self.has_followed = true;
+        }
         let snapshot = match &self.sight {
             Sight::Kernel(_) => self.iterate()?,
             Sight::SockDiag(_) => self.list()?,
@@ -329,10 +335,9 @@ impl Observer {
         Ok(Some(assembly.finish(clock::now(), stats.truncated, scope, admits, followed)))
     }
 
-    /// What a pass has to show. The first one shows all there is: only then the kernel side knows the
-    /// sockets in scope, and who else holds them. Nor does it where its list of them has no room.
+    /// What a pass has to show: what is in scope, if the kernel side could take note of all of it.
     fn extent(&self) -> Extent {
-        let is_listed = self.has_followed && self.loss.map_full == 0 && self.told.map_full == 0;
+        let is_listed = self.loss.map_full == 0 && self.told.map_full == 0;
         if self.only_tracked && is_listed { Extent::InScope } else { Extent::All }
     }
 
@@ -377,7 +382,6 @@ impl Observer {
             }
         }
         self.followed = open;
-        self.has_followed = true;
     }
 
     /// Keeps the family and the kernel side's list of it up to date.
