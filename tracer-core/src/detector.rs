@@ -2,6 +2,7 @@ mod coverage;
 mod questions;
 
 use alloc::{
+    boxed::Box,
     collections::{BTreeMap, BTreeSet},
     string::String,
     vec::Vec,
@@ -11,7 +12,7 @@ pub use questions::{Asked, Question};
 
 use crate::{
     Change, ChangeKind, ConnectionId, Flag, HostFacts, Input, Loss, Options, ProcessKey,
-    ReaderFacts, Readers, Report, Snapshot, StackId, Timestamp, Verdict,
+    ReaderFacts, Readers, Report, Snapshot, Timestamp, Verdict,
     group::GroupKey,
     history::History,
     judge::{Case, Judged, Size},
@@ -19,7 +20,7 @@ use crate::{
     sighting::{Share, Sighting},
     standing::{Standing, connection},
     table::{Departure, Table},
-    tracked::Tracked,
+    tracked::{Flagged, Tracked},
 };
 
 /// Takes [`Input`]s and judges.
@@ -165,7 +166,7 @@ impl Detector {
     fn take_back(&mut self, departure: Departure, at: Timestamp) {
         match departure {
             Departure::Closed(tracked) => {
-                if let Some(flag) = tracked.flag {
+                if let Some(flag) = tracked.flag() {
                     self.change(at, ChangeKind::Closed, &tracked, flag);
                 }
             }
@@ -175,7 +176,7 @@ impl Detector {
                 if self.table.get(id).is_some_and(|tracked| self.is_shared(tracked, at)) {
                     return;
                 }
-                if let Some(flag) = self.table.get(id).and_then(|tracked| tracked.flag) {
+                if let Some(flag) = self.table.get(id).and_then(Tracked::flag) {
                     self.retract(at, id, flag);
                 }
             }
@@ -185,7 +186,7 @@ impl Detector {
     /// It has its verdict for one of the many responses of a connection of HTTP/2.
     fn is_shared(&self, tracked: &Tracked, at: Timestamp) -> bool {
         let case = self.case(at);
-        tracked.flag.is_some_and(|flag| flag.verdict == Verdict::BodyNotClosed)
+        tracked.flag().is_some_and(|flag| flag.verdict == Verdict::BodyNotClosed)
             && case.sighting(tracked).is_some_and(|sighting| sighting.is_multiplexed())
     }
 
@@ -198,8 +199,8 @@ impl Detector {
         let verdicts = given(&judged);
         let open = self.table.open().filter(|tracked| !verdicts.contains_key(&tracked.id));
         let dropped: BTreeMap<ConnectionId, Flag> =
-            open.filter_map(|tracked| Some((tracked.id, tracked.flag?))).collect();
-        let had_flag = |id| self.table.get(id).is_some_and(|tracked| tracked.flag.is_some());
+            open.filter_map(|tracked| Some((tracked.id, tracked.flag()?))).collect();
+        let had_flag = |id| self.table.get(id).is_some_and(|tracked| tracked.flag().is_some());
         let flagged =
             |id| verdicts.contains_key(&id) || (had_flag(id) && !dropped.contains_key(&id));
         let (facts, limit) = (&self.processes.facts, self.options.retracted_max);
@@ -213,11 +214,11 @@ impl Detector {
     }
 
     /// Gives a connection a verdict; a change of it is told, and stands since the first one.
-    fn give(&mut self, now: Timestamp, id: ConnectionId, given: Given) {
+    fn give(&mut self, now: Timestamp, id: ConnectionId, given: Flagged) {
         let Some(tracked) = self.table.get_mut(id) else { return };
-        let before = tracked.flag;
+        let before = tracked.flag();
         let flag = Flag { since: before.map_or(now, |before| before.since), ..given.flag };
-        (tracked.flag, tracked.flagged_for) = (Some(flag), given.flagged_for);
+        tracked.flagged = Some(Box::new(Flagged { flag, ..given }));
         if before != Some(flag) {
             self.change_by_id(now, ChangeKind::Flagged, id, flag);
         }
@@ -227,7 +228,7 @@ impl Detector {
     fn retract(&mut self, at: Timestamp, id: ConnectionId, flag: Flag) {
         self.change_by_id(at, ChangeKind::Retracted, id, flag);
         if let Some(tracked) = self.table.get_mut(id) {
-            (tracked.flag, tracked.flagged_for) = (None, None);
+            tracked.flagged = None;
         }
     }
 
@@ -253,7 +254,8 @@ impl Detector {
         let case = self.case(at);
         let sighting = case.sighting(tracked)?;
         // What it was flagged for may be out no more.
-        let share = tracked.flagged_for.map_or(sighting.share, |(process, stack)| {
+        let response = tracked.flagged.as_ref().and_then(|flagged| flagged.response);
+        let share = response.map_or(sighting.share, |(process, stack)| {
             Share::Of(self.processes.sites.place(process, stack))
         });
         let connection = connection(&Sighting { share, ..sighting });
@@ -308,7 +310,7 @@ impl Detector {
 
     fn unflagged(&self) -> Vec<crate::Connection> {
         let case = self.case(self.now);
-        let unflagged = self.table.open().filter(|tracked| tracked.flag.is_none());
+        let unflagged = self.table.open().filter(|tracked| tracked.flag().is_none());
         let sightings = unflagged.filter_map(|tracked| case.sighting(tracked));
         sightings.map(|sighting| connection(&sighting)).collect()
     }
@@ -327,24 +329,17 @@ fn case<'a>(
     Case { table, processes, histories, suspended_ns, options, now }
 }
 
-/// The verdict that a connection is given, and for whose response.
-#[derive(Clone, Copy)]
-struct Given {
-    flag: Flag,
-    flagged_for: Option<(ProcessKey, StackId)>,
-}
-
 /// What each connection is given. Where it is in the findings of several call sites, the surest.
-fn given(judged: &[Judged<'_>]) -> BTreeMap<ConnectionId, Given> {
-    let mut given: BTreeMap<ConnectionId, Given> = BTreeMap::new();
+fn given(judged: &[Judged<'_>]) -> BTreeMap<ConnectionId, Flagged> {
+    let mut given: BTreeMap<ConnectionId, Flagged> = BTreeMap::new();
     for judged in judged {
         let (verdict, confidence) = (judged.assessment.verdict, judged.assessment.confidence);
         for member in &judged.members {
-            let is_surest = |it: &Given| it.flag.confidence >= confidence;
+            let is_surest = |it: &Flagged| it.flag.confidence >= confidence;
             if !given.get(&member.tracked.id).is_some_and(is_surest) {
                 let flag = Flag { verdict, confidence, since: member.now };
-                let flagged_for = member.response_stack();
-                given.insert(member.tracked.id, Given { flag, flagged_for });
+                let response = member.response_stack();
+                given.insert(member.tracked.id, Flagged { flag, response });
             }
         }
     }

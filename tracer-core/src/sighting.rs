@@ -196,7 +196,7 @@ impl<'a> Sighting<'a> {
     /// found before a process was stopped stays.
     pub(crate) fn is_free_to_act(&self) -> bool {
         let is_stopped = self.process.facts.is_some_and(|facts| facts.stopped);
-        let was_found = self.tracked.flag.is_some_and(|flag| {
+        let was_found = self.tracked.flag().is_some_and(|flag| {
             flag.verdict == Verdict::BodyNotClosed && flag.confidence >= Confidence::Likely
         });
         self.is_bad() || was_found || !(is_stopped || self.process.is_unasked)
@@ -206,7 +206,7 @@ impl<'a> Sighting<'a> {
         // What says little of the connection itself, or is no more than possible for an open one,
         // does not shorten the time in which it may turn out healthy. A response that is out says
         // for itself since when, and nothing of the connection once it was given back.
-        self.tracked.flag.is_some_and(|flag| match flag.verdict {
+        self.tracked.flag().is_some_and(|flag| match flag.verdict {
             Verdict::BodyNotClosed
             | Verdict::Growing
             | Verdict::NeverReused

@@ -98,14 +98,14 @@ pub struct SocketFacts {
     /// (`inet_connection_sock.icsk_probes_out`). 1 is healthy for as long as an answer takes, and
     /// for some hundred milliseconds of the first second of window probes: a peer answers those
     /// at most twice a second (`tcp_invalid_ratelimit`). Kept by a socket that died of them.
-    pub unanswered_probes: u32,
+    pub unanswered_probes: u8,
     /// Timeouts in a row of the oldest unacknowledged data, or of the SYN
     /// (`inet_connection_sock.icsk_retransmits`).
-    pub retransmits: u32,
+    pub retransmits: u8,
     /// How often in a row the interval of the retransmission or window probe timer was doubled
     /// (`inet_connection_sock.icsk_backoff`). It goes on growing while the peer answers window
     /// probes and its window stays shut, so alone it does not say that the peer is gone.
-    pub backoff: u32,
+    pub backoff: u8,
     /// Which timer is armed (`inet_connection_sock.icsk_pending`).
     pub timer: Timer,
     /// The receive window that the peer announced last, in bytes (`tcp_sock.snd_wnd`): data sent

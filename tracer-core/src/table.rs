@@ -65,7 +65,7 @@ impl Table {
 
     /// Some connection with a verdict was absent from the latest snapshot.
     pub(crate) fn is_undecided(&self) -> bool {
-        self.connections.values().any(|tracked| tracked.flag.is_some() && tracked.missed > 0)
+        self.connections.values().any(|tracked| tracked.flag().is_some() && tracked.missed > 0)
     }
 
     pub(crate) fn get(&self, id: ConnectionId) -> Option<&Tracked> {

@@ -53,10 +53,16 @@ pub(crate) struct Tracked {
     /// Who would notice, as of the latest look into the process, if the connection was not used
     /// since. Boxed, since of most connections it is never asked.
     pub(crate) reader: Option<Box<SeenReader>>,
-    /// The standing verdict.
-    pub(crate) flag: Option<Flag>,
+    /// The standing verdict. Boxed, since hardly any has one.
+    pub(crate) flagged: Option<Box<Flagged>>,
+}
+
+/// The verdict that a connection has been given.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Flagged {
+    pub(crate) flag: Flag,
     /// Whose response was out when it got that, and where it was asked for.
-    pub(crate) flagged_for: Option<(ProcessKey, StackId)>,
+    pub(crate) response: Option<(ProcessKey, StackId)>,
 }
 
 /// What looks into the process have said of one connection's reader.
@@ -93,8 +99,7 @@ impl Tracked {
             never_seen_reading: true,
             told: false,
             reader: None,
-            flag: None,
-            flagged_for: None,
+            flagged: None,
         }
     }
 
@@ -120,8 +125,7 @@ impl Tracked {
             seen_at,
             direction: Some(Direction::Outbound),
             snapshot: if facts.is_some() { self.snapshot } else { 0 },
-            flag: self.flag,
-            flagged_for: self.flagged_for,
+            flagged: self.flagged.take(),
             facts,
             ..Self::born(self.id, at)
         };
@@ -211,6 +215,11 @@ impl Tracked {
             let looks = 1 + same.map_or(0, |before| before.looks);
             Box::new(SeenReader { facts, looks })
         });
+    }
+
+    /// The standing verdict.
+    pub(crate) fn flag(&self) -> Option<Flag> {
+        self.flagged.as_ref().map(|flagged| flagged.flag)
     }
 
     /// It was opened after this, or then. A bound of a seeded one's age does not say so: the stamps

@@ -39,7 +39,7 @@ fn told(sighting: &Sighting<'_>) -> bool {
 /// Those that were likely to be leaked before they died, which is no less so now.
 fn were_likely(claimed: &Claimed<'_, '_>) -> usize {
     let is_likely = |flag: Flag| flag.confidence >= Confidence::Likely;
-    claimed.count_where(|member| member.tracked.flag.is_some_and(is_likely))
+    claimed.count_where(|member| member.tracked.flag().is_some_and(is_likely))
 }
 
 fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {

@@ -12,7 +12,7 @@ use crate::{Confidence, Interval, TcpState, Timer, Verdict, sighting::Sighting};
 pub(super) const RULE: Rule = Rule::new(claims, moment, assess);
 
 /// A single probe or segment may get lost.
-const UNANSWERED_MIN: u32 = 2;
+const UNANSWERED_MIN: u8 = 2;
 
 fn claims(sighting: &Sighting<'_>) -> bool {
     matches!(sighting.facts.state, TcpState::Established | TcpState::CloseWait)

@@ -126,6 +126,11 @@ impl<'a> Line<'a> {
         self.maybe(key).unwrap_or_else(|| panic!("{key}= is missing"))
     }
 
+    /// How often: the kernel counts in a byte.
+    fn count(&self) -> u8 {
+        self.number("count").try_into().unwrap()
+    }
+
     fn maybe(&self, key: &str) -> Option<u32> {
         self.detail(key).map(|number| number.parse().unwrap())
     }
@@ -257,8 +262,8 @@ impl Player {
             "read" => world.read(name),
             "send" => world.send(name, bytes()),
             "keepalive" => world.keepalive(name),
-            "probe-unanswered" => world.probe_unanswered(name, line.number("count")),
-            "retransmit" => world.retransmit(name, line.number("count")),
+            "probe-unanswered" => world.probe_unanswered(name, line.count()),
+            "retransmit" => world.retransmit(name, line.count()),
             "stall" => world.stall(name, bytes()),
             "stall-in-flight" => world.stall_in_flight(name, bytes()),
             "peer-closes" => world.peer_closes(name),

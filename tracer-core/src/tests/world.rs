@@ -189,7 +189,7 @@ impl World {
     }
 
     /// Data is in flight, timed out this often, and nobody answers.
-    pub(super) fn retransmit(&mut self, name: &str, count: u32) {
+    pub(super) fn retransmit(&mut self, name: &str, count: u8) {
         let now = self.now;
         if let Some(socket) = self.sockets.get_mut(name) {
             if socket.unsent_bytes == 0 {
@@ -197,7 +197,7 @@ impl World {
                 socket.tx_bytes += REQUEST_BYTES;
                 socket.data_segments_sent += 1;
             }
-            socket.data_segments_sent += count.saturating_sub(socket.retransmits);
+            socket.data_segments_sent += u32::from(count.saturating_sub(socket.retransmits));
             (socket.retransmits, socket.backoff, socket.timer) = (count, count, Timer::Retransmit);
             // Data that is sent again is data sent, for the kernel's stamp.
             (socket.last_sent_at, socket.last_segment_at) = (Some(now), Some(now));
@@ -237,7 +237,7 @@ impl World {
     }
 
     /// The last of this many keepalive probes was sent, and none was answered.
-    pub(super) fn probe_unanswered(&mut self, name: &str, count: u32) {
+    pub(super) fn probe_unanswered(&mut self, name: &str, count: u8) {
         let now = self.now;
         if let Some(socket) = self.sockets.get_mut(name) {
             (socket.unanswered_probes, socket.last_segment_at) = (count, Some(now));

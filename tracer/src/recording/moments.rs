@@ -108,7 +108,7 @@ macro_rules! written_anew {
 }
 
 written_anew! {
-    u32, u64, bool, Option<bool>, std::net::SocketAddr, tracer_core::TcpState, tracer_core::Timer,
+    u8, u32, u64, bool, Option<bool>, std::net::SocketAddr, tracer_core::TcpState, tracer_core::Timer,
     tracer_core::Owners,
 }
 

@@ -147,9 +147,9 @@ fn socket() -> impl Strategy<Value = SocketFacts> {
     });
     let who = (id(), 0..2_u64, state(), end(), end(), vec(owner, 0..3));
     let moments = proptest::array::uniform4(option::of(moment()));
-    let numbers = proptest::array::uniform13(0..2_u32);
+    let numbers = (proptest::array::uniform10(0..2_u32), proptest::array::uniform3(0..2_u8));
     let flags = (proptest::array::uniform3(option::of(any::<bool>())), any::<bool>(), 0..4_u8);
-    (who, moments, numbers, flags).prop_map(|(who, moments, numbers, flags)| {
+    (who, moments, numbers, flags).prop_map(|(who, moments, (numbers, counts), flags)| {
         let (id, inode, state, local, remote, owners) = who;
         let [last_sent_at, last_received_at, last_segment_at, last_ack_at] = moments;
         let ([fin_received, pending_error, opened_actively], drained, timer) = flags;
@@ -175,11 +175,11 @@ fn socket() -> impl Strategy<Value = SocketFacts> {
             last_ack_at,
             data_segments_sent: numbers[7],
             data_segments_received: numbers[8],
-            unanswered_probes: numbers[9],
-            retransmits: numbers[10],
-            backoff: numbers[11],
+            unanswered_probes: counts[0],
+            retransmits: counts[1],
+            backoff: counts[2],
             timer: Timer::from_kernel(timer),
-            peer_window: numbers[12],
+            peer_window: numbers[9],
             pending_error,
             opened_actively,
         }
