@@ -7,7 +7,7 @@ use tracer_core::Input;
 
 use super::*;
 use crate::recording::{
-    block::{BLOCK_MAX, Block, Found, Kind, PREAMBLE_BYTES, preamble},
+    block::{BLOCK_MAX, Block, Found, Kind, PREAMBLE_BYTES, VERSION, preamble},
     entry::Entry,
     stream::{Packer, Unpacker},
 };
@@ -81,7 +81,8 @@ fn what_is_no_recording_or_a_newer_one_is_said() {
     newer[8] += 1;
     fs::write(place.path(), newer).unwrap();
     let error = Recording::open(&place.path()).err().unwrap().to_string();
-    assert!(error.contains("by a newer tracer, in format 3; this one reads format 2"), "{error}");
+    let formats = format!("in format {}; this one reads format {VERSION}", VERSION + 1);
+    assert!(error.contains("by a newer tracer") && error.contains(&formats), "{error}");
 }
 
 #[test]
