@@ -3,7 +3,6 @@
 use core::{
     hint::black_box,
     intrinsics::{AtomicOrdering, atomic_xadd},
-    mem::MaybeUninit,
 };
 
 use aya_ebpf::{
@@ -15,6 +14,7 @@ use tracer_common::{Counter, EventKind, EventRecord};
 use crate::{
     globals::wakeup_bytes,
     maps::{COUNTERS, EVENTS},
+    zeroed::zeroed,
 };
 
 /// Why an event was not sent.
@@ -50,9 +50,8 @@ pub(crate) fn emit(
         return Err(black_box(Lost::RingFull));
     };
     // The room holds an older record, and not every event fills every field.
-    *entry = MaybeUninit::zeroed();
     // SAFETY: zeros are a valid record.
-    let record = unsafe { entry.assume_init_mut() };
+    let record = unsafe { zeroed(&mut entry) };
     // SAFETY: the helper has no preconditions.
     record.at_ns = unsafe { bpf_ktime_get_ns() };
     record.kind = kind as u32;

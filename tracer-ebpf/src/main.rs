@@ -31,6 +31,7 @@ mod stack;
 mod state;
 mod task;
 mod task_file;
+mod zeroed;
 
 use aya_ebpf::{
     macros::{btf_tracepoint, fentry, fexit, kprobe, kretprobe, tracepoint, uprobe},

@@ -19,6 +19,7 @@ use crate::{
     scope,
     sock::{PROTOCOL_TCP, ReadSock, STATE_LISTEN, Sock, TYPE_STREAM},
     task::Task,
+    zeroed::zeroed,
 };
 
 #[expect(clippy::cast_possible_truncation, reason = "it has 208")]
@@ -170,7 +171,8 @@ fn describe<'a, R: ReadSock>(
         return None;
     }
 
-    let record = zeroed(place);
+    // SAFETY: zeros are a valid record.
+    let record = unsafe { zeroed(place) };
     record.family = family;
     record.socket_type = TYPE_STREAM;
     record.protocol = sock.protocol()?;
@@ -206,17 +208,4 @@ fn is_in_scope<R: ReadSock>(pid: u32, sock: &Sock<R>) -> Option<bool> {
             || sock.state()? == STATE_LISTEN
             || scope::has_socket(identity::if_any(sock)?),
     )
-}
-
-/// A record of zeros. The compiler's own `memset` of so many bytes is a loop over single ones, which
-/// was a tenth of the time of the program; volatile, because it else makes that of this one too.
-#[inline(always)]
-fn zeroed(record: &mut MaybeUninit<SocketRecord>) -> &mut SocketRecord {
-    let words = record.as_mut_ptr().cast::<u64>();
-    for index in 0..size_of::<SocketRecord>() / size_of::<u64>() {
-        // SAFETY: the record is whole words long, and aligned to them.
-        unsafe { words.add(index).write_volatile(0) };
-    }
-    // SAFETY: zeros are a valid record.
-    unsafe { record.assume_init_mut() }
 }
