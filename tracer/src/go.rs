@@ -42,7 +42,7 @@ mod stacks;
 mod survey;
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
     fs::{self, File},
     io,
 };
@@ -162,7 +162,7 @@ impl GoPrograms {
         process: ProcessKey,
         carriers: &[Carrier],
     ) -> Result<Vec<Option<Carried>>, String> {
-        let registrations = self.epolls.look(process);
+        let registrations = self.epolls.look(process, &BTreeSet::new());
         let registrations =
             registrations.map_err(|error| format!("its descriptors cannot be read: {error}"))?;
         let (program, file) = self.go_program(process.pid).ok_or("it is not a Go program")?;

@@ -7,6 +7,7 @@
 pub(crate) mod epoll;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzzing;
+mod tables;
 mod threads;
 
 use std::{
@@ -43,9 +44,13 @@ impl ReaderLooks {
             return None;
         }
         let mut found = Found::default();
-        match self.epolls.look(process) {
+        // A number in another thread's table says nothing of what `/proc/PID/fd` shows.
+        let mut by_number = !tables::is_one(process.pid);
+        let sockets = if by_number { BTreeSet::new() } else { numbers(asked) };
+        match self.epolls.look(process, &sockets) {
             Ok(registrations) => {
                 found.limits.extend(registrations.limit());
+                by_number |= registrations.are_by_number();
                 for (id, reader) in self.epoll_readers(process, asked, &registrations) {
                     found.add(ReaderFacts { id, reader, is_registered: true, http: None });
                 }
@@ -68,32 +73,39 @@ impl ReaderLooks {
         for id in threads.reading {
             found.add(ReaderFacts { reader: Reader::Thread, ..unknown(id) });
         }
-        // Whatever was found of a descriptor that by now is another connection was not about it.
-        let same = asked.iter().filter(|asked| found.has(asked.id) && is_same(process.pid, asked));
-        let same: BTreeSet<ConnectionId> = same.map(|asked| asked.id).collect();
-        processes::is_running(process).then(|| Input::Readers(found.finish(process, at, &same)))
+        // The looks at threads and at Go's books, which are by number, have made sure of their own.
+        // An epoll that tells the inode has the socket itself, or has not.
+        if by_number {
+            found.retain(asked, |asked| is_same(process.pid, asked));
+        }
+        processes::is_running(process).then(|| Input::Readers(found.finish(process, at)))
     }
 
     /// What the registrations tell. That one watches for nothing must be so at two looks, the
-    /// second of which sees every epoll that there is.
+    /// second of which sees every epoll that there is. And the process must still have it: what it
+    /// closes stays in its epoll while another process holds it.
     fn epoll_readers(
         &mut self,
         process: ProcessKey,
         asked: &[Asked],
         registrations: &Registrations,
-    ) -> Vec<(ConnectionId, Reader)> {
+    ) -> BTreeMap<ConnectionId, Reader> {
         let mut readers = registrations.readers(asked);
         if readers.values().any(|reader| *reader == Reader::None) {
             let again = self.epolls.look_at_all(process);
             let again = again.map(|again| again.readers(asked)).unwrap_or_default();
-            readers.retain(|id, reader| {
-                *reader != Reader::None || again.get(id) == Some(&Reader::None)
-            });
-            for id in again.keys() {
-                readers.entry(*id).or_insert(Reader::Unknown);
+            for asked in asked {
+                let now = again.get(&asked.id);
+                let stands = |reader: &Reader| {
+                    *reader != Reader::None
+                        || now == Some(&Reader::None) && is_same(process.pid, asked)
+                };
+                if readers.get(&asked.id).map_or(now.is_some(), |reader| !stands(reader)) {
+                    readers.insert(asked.id, Reader::Unknown);
+                }
             }
         }
-        readers.into_iter().collect()
+        readers
     }
 }
 
@@ -129,11 +141,25 @@ impl Found {
         self.facts.get(&id).is_some_and(|facts| facts.reader.is_there())
     }
 
-    fn finish(self, process: ProcessKey, at: Timestamp, same: &BTreeSet<ConnectionId>) -> Readers {
-        let found = self.facts.into_values().filter(|facts| same.contains(&facts.id)).collect();
+    /// Drops what was found of descriptors that by now are other connections: it was not about
+    /// those that were asked about.
+    fn retain(&mut self, asked: &[Asked], is_same: impl Fn(&Asked) -> bool) {
+        for asked in asked {
+            if self.has(asked.id) && !is_same(asked) {
+                self.facts.remove(&asked.id);
+            }
+        }
+    }
+
+    fn finish(self, process: ProcessKey, at: Timestamp) -> Readers {
+        let found = self.facts.into_values().collect();
         let limits = (!self.limits.is_empty()).then(|| self.limits.join("; "));
         Readers { process, at, found, goroutines: self.goroutines, limits }
     }
+}
+
+fn numbers(asked: &[Asked]) -> BTreeSet<u32> {
+    asked.iter().map(|asked| asked.fd).collect()
 }
 
 const fn unknown(id: ConnectionId) -> ReaderFacts {

@@ -1,7 +1,7 @@
 //! What a process has registered with its epolls, as `/proc/PID/fdinfo/FD` lists it.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fs::{self, File},
     io::{self, BufRead as _, BufReader, ErrorKind},
     path::Path,
@@ -96,6 +96,11 @@ impl Registrations {
         &self.list
     }
 
+    /// The kernel names what is registered by its number only, if in part.
+    pub(crate) fn are_by_number(&self) -> bool {
+        self.list.iter().any(|registration| registration.inode.is_none())
+    }
+
     /// Why there may be more, if there may.
     pub(crate) fn limit(&self) -> Option<String> {
         self.cut.then(|| {
@@ -147,19 +152,29 @@ pub(crate) struct Epolls {
 }
 
 impl Epolls {
-    /// The registrations, with the epolls as they were found a short while ago.
+    /// The registrations, with the epolls as they were found a short while ago. The links of
+    /// `sockets` are not read, which is most of the work: these numbers have just been seen to be
+    /// sockets, in the table that `/proc/PID/fd` shows. One that has become an epoll since is
+    /// missed, until it is no longer among them.
     ///
     /// # Errors
     /// The process's descriptors may not be read, or it is gone.
-    pub(crate) fn look(&mut self, process: ProcessKey) -> io::Result<Registrations> {
-        if let Some(search) = self.known.get(&process)
+    pub(crate) fn look(
+        &mut self,
+        process: ProcessKey,
+        sockets: &BTreeSet<u32>,
+    ) -> io::Result<Registrations> {
+        if let Some(search) = self.known.get_mut(&process)
             && search.is_fresh(clock::now())
-            && let Ok(registrations) = search.registrations(process.pid)
-            && !registrations.changed
         {
-            return Ok(registrations);
+            search.catch_up(process.pid, sockets);
+            if let Ok(registrations) = search.registrations(process.pid)
+                && !registrations.changed
+            {
+                return Ok(registrations);
+            }
         }
-        self.look_at_all(process)
+        self.search(process, sockets)
     }
 
     /// The registrations of all epolls that there are now.
@@ -167,8 +182,16 @@ impl Epolls {
     /// # Errors
     /// The process's descriptors may not be read, or it is gone.
     pub(crate) fn look_at_all(&mut self, process: ProcessKey) -> io::Result<Registrations> {
+        self.search(process, &BTreeSet::new())
+    }
+
+    fn search(
+        &mut self,
+        process: ProcessKey,
+        sockets: &BTreeSet<u32>,
+    ) -> io::Result<Registrations> {
         self.known.remove(&process);
-        let search = Search::run(process.pid)?;
+        let search = Search::run(process.pid, sockets)?;
         let registrations = search.registrations(process.pid)?;
         if self.known.len() >= PROCESSES_MAX {
             self.known.clear();
@@ -179,9 +202,11 @@ impl Epolls {
 }
 
 /// What a look at all descriptors found.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Search {
     epolls: Vec<u32>,
+    /// Numbers that were taken for sockets unread.
+    unread: Vec<u32>,
     cut: bool,
     has_ring: bool,
     ended_at: Timestamp,
@@ -189,24 +214,45 @@ struct Search {
 }
 
 impl Search {
-    fn run(pid: u32) -> io::Result<Self> {
+    /// Looks at all descriptors, except for `sockets`.
+    fn run(pid: u32, sockets: &BTreeSet<u32>) -> io::Result<Self> {
         let before = clock::processor_time();
-        let (mut epolls, mut seen, mut has_ring) = (Vec::new(), 0, false);
+        let (mut search, mut seen) = (Self::default(), 0);
         let mut entries = fs::read_dir(format!("/proc/{pid}/fd"))?;
         for entry in entries.by_ref().take(DESCRIPTORS_MAX) {
             seen += 1;
-            let entry = entry?;
-            // One that was closed meanwhile is none.
-            let Ok(target) = fs::read_link(entry.path()) else { continue };
-            if target == Path::new(EPOLL) {
-                let fd = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok());
-                epolls.extend(fd);
+            let name = entry?.file_name();
+            let Some(fd) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
+            if sockets.contains(&fd) {
+                search.unread.push(fd);
+            } else {
+                search.read(pid, fd);
             }
-            has_ring |= target == Path::new(RING);
         }
-        let cut = seen == DESCRIPTORS_MAX && entries.next().is_some();
-        let took = clock::processor_time().saturating_sub(before);
-        Ok(Self { epolls, cut, has_ring, ended_at: clock::now(), took })
+        search.cut = seen == DESCRIPTORS_MAX && entries.next().is_some();
+        search.took = clock::processor_time().saturating_sub(before);
+        search.ended_at = clock::now();
+        Ok(search)
+    }
+
+    fn read(&mut self, pid: u32, fd: u32) {
+        // One that was closed meanwhile is none.
+        let Ok(target) = fs::read_link(format!("/proc/{pid}/fd/{fd}")) else { return };
+        if target == Path::new(EPOLL) {
+            self.epolls.push(fd);
+        }
+        self.has_ring |= target == Path::new(RING);
+    }
+
+    /// Reads what was left unread for being sockets, unless these still are. So what is remembered
+    /// lacks no more than what is looked for anew would.
+    fn catch_up(&mut self, pid: u32, sockets: &BTreeSet<u32>) {
+        let (unread, others) = self.unread.drain(..).partition(|fd| sockets.contains(fd));
+        self.unread = unread;
+        let others: Vec<u32> = others;
+        for fd in others {
+            self.read(pid, fd);
+        }
     }
 
     fn is_fresh(&self, now: Timestamp) -> bool {

@@ -155,6 +155,77 @@ fn another_process_or_connection_is_not_judged() {
 }
 
 #[test]
+fn a_number_that_is_another_connection_by_now_tells_nothing_of_the_one_asked_about() {
+    let (mut peer, mut stream) = connection();
+    let now = asked(1, &stream);
+    let earlier = Asked { inode: now.inode + 1_000_000, ..now };
+    let reading = thread::spawn(move || stream.read(&mut [0; 1]).unwrap());
+    // The thread is seen to read what the number is now.
+    expect_answer(&[now], &[(1, Reader::Thread)]);
+    assert_eq!(answer(&[earlier]), []);
+    peer.write_all(b"x").unwrap();
+    assert_eq!(reading.join().unwrap(), 1);
+}
+
+#[test]
+fn what_was_found_of_numbers_that_are_others_by_now_is_dropped() {
+    let asked = [1, 2].map(|id| Asked { id: ConnectionId(id), fd: 7, inode: id });
+    let mut found = Found::default();
+    for asked in &asked {
+        found.add(unknown(asked.id));
+    }
+    found.retain(&asked, |asked| asked.inode == 2);
+    assert_eq!(found.facts.into_keys().collect::<Vec<_>>(), [ConnectionId(2)]);
+}
+
+#[test]
+fn of_what_the_process_has_closed_it_is_not_said_that_nobody_reads() {
+    let (stream, _peer) = connection();
+    let _epoll = epoll(&stream, 0);
+    let asked = [asked(1, &stream)];
+    expect_answer(&asked, &[(1, Reader::None)]);
+    // As in another process, the copy keeps it registered.
+    let copy = stream.try_clone().unwrap();
+    drop(stream);
+    assert_eq!(answer(&asked), []);
+    assert_eq!(registered(&asked), [1]);
+    drop(copy);
+}
+
+/// Another connection's number, by the snapshot, that by now is this epoll's.
+fn reused(id: u64, epoll: &OwnedFd) -> Asked {
+    let fd = u32::try_from(epoll.as_raw_fd()).unwrap();
+    Asked { id: ConnectionId(id), fd, inode: u64::MAX }
+}
+
+#[test]
+fn the_look_that_confirms_nobody_finds_an_epoll_at_a_number_that_was_asked_about() {
+    let (stream, _peer) = connection();
+    let nothing = epoll(&stream, 0);
+    let alone = [asked(1, &stream)];
+    expect_answer(&alone, &[(1, Reader::None)]);
+    let watching = epoll(&stream, libc::EPOLLIN.cast_unsigned());
+    let asked = [asked(1, &stream), reused(2, &watching)];
+    let end = Instant::now() + Duration::from_secs(10);
+    // Other tests close epolls, and then nothing is known.
+    loop {
+        let mut epolls = Epolls::default();
+        let registrations = epolls.look(this_process(), &numbers(&asked)).unwrap();
+        let readers = registrations.readers(&asked);
+        assert_ne!(readers.get(&ConnectionId(1)), Some(&Reader::Epoll), "it was not left out");
+        let mut looks = ReaderLooks { epolls };
+        let confirmed = looks.epoll_readers(this_process(), &asked, &registrations);
+        assert!(confirmed.values().all(|reader| *reader != Reader::None));
+        if readers.get(&ConnectionId(1)) == Some(&Reader::None) {
+            break;
+        }
+        assert!(Instant::now() < end, "nobody was seen to read at the first look");
+        thread::sleep(Duration::from_millis(5));
+    }
+    drop((nothing, watching));
+}
+
+#[test]
 fn epolls_that_come_and_go_are_seen() {
     let (stream, _peer) = connection();
     let asked = [asked(1, &stream)];

@@ -159,7 +159,7 @@ impl Running {
     }
 
     pub(super) fn registrations(&self) -> Registrations {
-        Epolls::default().look(self.process()).unwrap()
+        Epolls::default().look_at_all(self.process()).unwrap()
     }
 }
 

@@ -1,3 +1,5 @@
+use std::os::fd::{FromRawFd as _, OwnedFd};
+
 use super::*;
 
 const WATCHED: u32 = 0x19;
@@ -86,4 +88,32 @@ fn none_takes_knowing_all() {
     assert_eq!(all(true, false, false), Some(Reader::Unknown));
     assert_eq!(all(false, true, false), Some(Reader::Unknown));
     assert_eq!(all(false, false, true), Some(Reader::Unknown));
+}
+
+#[test]
+fn what_was_left_unread_is_read_when_it_is_no_longer_known_to_be_a_socket() {
+    // SAFETY: it takes no pointer, and the result is checked before it is used.
+    let epoll = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
+    assert!(epoll >= 0);
+    // SAFETY: the descriptor was opened just now and nobody else has it.
+    let _epoll = unsafe { OwnedFd::from_raw_fd(epoll) };
+    let (pid, fd) = (std::process::id(), epoll.cast_unsigned());
+    let sockets = BTreeSet::from([fd]);
+    let mut search = Search::run(pid, &sockets).unwrap();
+    assert_eq!((search.epolls.contains(&fd), &search.unread), (false, &vec![fd]));
+    search.catch_up(pid, &sockets);
+    assert_eq!((search.epolls.contains(&fd), &search.unread), (false, &vec![fd]));
+    search.catch_up(pid, &BTreeSet::new());
+    assert_eq!((search.epolls.contains(&fd), &search.unread), (true, &Vec::new()));
+    assert!(Search::run(pid, &BTreeSet::new()).unwrap().epolls.contains(&fd));
+}
+
+#[test]
+fn registrations_by_number_are_known_as_such() {
+    let by_number = |list: &[Registration]| {
+        Registrations { list: list.to_vec(), ..Registrations::default() }.are_by_number()
+    };
+    let (with, without) = (registration(7, WATCHED, Some(70)), registration(8, WATCHED, None));
+    assert!(!by_number(&[]) && !by_number(&[with]));
+    assert!(by_number(&[with, without]));
 }
