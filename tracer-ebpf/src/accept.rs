@@ -54,7 +54,7 @@ fn returned(context: &impl StackIdContext, result: Option<i64>) {
         // An error: nothing was accepted.
         return;
     };
-    let task = Task::current();
+    let task = Task::<Helped>::current();
     let (sock, cookie, pid) = match accepted(&task, fd) {
         Some(Lookup::Found(found)) => found,
         Some(Lookup::NotOurs) => return,

@@ -88,7 +88,7 @@ fn key(context: &ProbeContext, kind: LedgerKind, argument: usize) -> Option<Ledg
 
 #[inline(always)]
 fn record(stack: i32) -> Option<LedgerRecord> {
-    let task = Task::current();
+    let task = Task::<Probed>::current();
     // SAFETY: the helper has no preconditions.
     let at_ns = unsafe { bpf_ktime_get_ns() };
     Some(LedgerRecord {

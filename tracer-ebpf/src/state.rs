@@ -11,7 +11,7 @@ use tracer_common::{Counter, EventKind};
 use crate::{
     emit::{Lost, count, emit},
     identity,
-    read::{Direct, Probed, Read},
+    read::{Direct, Helped, Probed, Read},
     registers::argument,
     scope,
     sock::{ReadSock, STATE_CLOSE, STATE_CLOSE_WAIT, STATE_ESTABLISHED, STATE_SYN_SENT, Sock},
@@ -95,7 +95,7 @@ fn opened<R: ReadSock>(
     sock: &Sock<R>,
     tcp: &Sock<R>,
 ) -> Option<Result<u64, Lost>> {
-    let task = Task::current();
+    let task = Task::<Helped>::current();
     let Some(pid) = task.visible_pid() else {
         count(Counter::ReadFailed);
         return Some(Err(Lost::ReadFailed));

@@ -38,6 +38,15 @@ impl Task<Helped> {
     }
 }
 
+impl Task<Probed> {
+    /// The same where time is of no concern.
+    #[inline(always)]
+    pub(crate) fn current() -> Self {
+        // SAFETY: the helper has no preconditions; `Probed` reads anything.
+        unsafe { Self::new(bpf_get_current_task() as *const u8) }
+    }
+}
+
 impl<R: Read> Task<R> {
     /// # Safety
     /// `pointer` must be what `R` can read.
