@@ -13,7 +13,6 @@ mod sheet;
 mod start;
 mod watcher;
 
-use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -56,9 +55,9 @@ pub(crate) struct Arguments {
     /// Audit so many sockets in ten processes, instead of several numbers in several.
     #[arg(long, value_name = "N")]
     sockets: Option<usize>,
-    /// Write the results to a file too, as Markdown.
-    #[arg(long, value_name = "FILE")]
-    markdown: Option<PathBuf>,
+    /// Write the results to docs/benchmark.md, and what they come to into README.md.
+    #[arg(long, conflicts_with_all = ["parts", "short", "sockets"])]
+    write: bool,
 }
 
 /// How much of everything.
@@ -77,11 +76,19 @@ const WHOLE: Size<'_> = Size {
     rounds: 5,
     audits: &[
         (1_000, 1),
+        (1_000, 10),
+        (1_000, 100),
         (10_000, 1),
+        (10_000, 10),
         (10_000, 100),
+        (10_000, 1_000),
         (100_000, 1),
         (100_000, 10),
+        (100_000, 100),
         (100_000, 1_000),
+        (1_000_000, 1),
+        (1_000_000, 10),
+        // In 1,000 it would take minutes more, and tell little that 100,000 do not.
         (1_000_000, 100),
     ],
     churn: 20_000,
@@ -118,10 +125,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mut sheet = Sheet::new();
     for part in parts {
         measure(*part, &mut sheet, &size, rounds)?;
-        // What stops later is not to cost what was measured before.
-        if let Some(path) = &arguments.markdown {
-            sheet.save(path)?;
-        }
+    }
+    println!("\n{}", sheet.summary().trim_end());
+    if arguments.write {
+        let root = workspace::root();
+        sheet.save(&root.join("docs/benchmark.md"), &root.join("README.md"))?;
     }
     Ok(())
 }
@@ -132,7 +140,7 @@ pub(crate) fn short(access: Access) -> Tally {
         return step::skipped("the benchmark is run as root only");
     }
     let arguments =
-        Arguments { parts: Vec::new(), short: true, rounds: None, sockets: None, markdown: None };
+        Arguments { parts: Vec::new(), short: true, rounds: None, sockets: None, write: false };
     step::checked(run(&arguments))
 }
 

@@ -27,6 +27,17 @@ fn every_file_keeps_the_rules() {
     assert!(offences.is_empty(), "\n{message}");
 }
 
+#[test]
+fn the_figures_of_the_readme_are_those_that_were_measured() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let measured = fs::read_to_string(root.join("docs/benchmark.md")).unwrap();
+    let (_, rest) = readme.split_once("<!-- cargo xtask bench --write -->\n").unwrap();
+    let (summary, _) = rest.split_once("<!-- end -->\n").unwrap();
+    assert!(summary.contains("| audit of 100000"), "{summary}");
+    assert!(measured.contains(summary.trim()), "{summary}");
+}
+
 fn offences(files: &[SourceFile]) -> Vec<String> {
     let every_file: [Rule; 2] = [no_trailing_white_space, ends_with_one_newline];
     let rust_only: [Rule; 5] =

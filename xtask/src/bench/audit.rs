@@ -94,7 +94,7 @@ pub(super) fn run(sheet: &mut Sheet, cells: &[(usize, usize)], rounds: usize) ->
         }
         let mut holders = Holders::start(processes)?;
         holders.open(sockets)?;
-        rows.extend(compare(&cell, sockets, &holders, rounds)?);
+        rows.extend(compare(sheet, &cell, sockets, &holders, rounds)?);
     }
     sheet.table(
         "Audit of open sockets",
@@ -106,6 +106,7 @@ pub(super) fn run(sheet: &mut Sheet, cells: &[(usize, usize)], rounds: usize) ->
 
 /// Runs the tools in turn, so that what slows the machine down slows all of them.
 fn compare(
+    sheet: &mut Sheet,
     cell: &str,
     sockets: usize,
     holders: &Holders,
@@ -125,6 +126,7 @@ fn compare(
         }
     }
     let pids: BTreeSet<u32> = holders.pids().into_iter().collect();
+    conclude(sheet, cell, sockets, &costs);
     let mut ours = None;
     let mut rows = Vec::new();
     for (tool, costs) in TOOLS.iter().zip(&costs) {
@@ -147,6 +149,34 @@ fn compare(
         ]);
     }
     Ok(rows)
+}
+
+/// The larger ones are worth a line of the summary, for each of the others.
+fn conclude(sheet: &mut Sheet, cell: &str, sockets: usize, costs: &[Vec<Cost>; TOOLS.len()]) {
+    if sockets < FEW_FROM {
+        return;
+    }
+    let wall = |costs: &Vec<Cost>| {
+        measure::median(&costs.iter().map(|it| it.wall.as_secs_f64()).collect::<Vec<_>>())
+    };
+    let [ours, others @ ..] = costs;
+    let peak = ours.iter().map(|it| it.peak_bytes).max().unwrap_or_default();
+    let Some(median) = wall(ours) else { return };
+    for ((tool, costs), factor) in TOOLS[1..].iter().zip(others).zip([50, 25]) {
+        let Some(theirs) = wall(costs) else { continue };
+        let wanted = if sockets < ONCE_FROM {
+            format!("≥ {factor} ×")
+        } else {
+            "< 3 s, < 512 MiB".to_owned()
+        };
+        sheet.conclude([
+            &format!("audit of {cell} processes"),
+            &format!("{median:.2} s, {}", mebibytes(peak)),
+            &format!("{}: {theirs:.1} s", tool.name),
+            &format!("{:.0} ×", theirs / median),
+            &wanted,
+        ]);
+    }
 }
 
 fn fraction(part: usize, whole: usize) -> f64 {

@@ -42,6 +42,13 @@ pub(super) fn run(sheet: &mut Sheet, sockets: usize, processes: usize) -> Result
     let processor = watcher.processor_time()?;
     let document = watcher.end()?;
     let lost = document["coverage"]["events_lost"].as_u64().unwrap_or_default();
+    sheet.conclude([
+        &format!("{sockets} sockets at once: events lost"),
+        &lost.to_string(),
+        "",
+        "",
+        "none unaccounted for",
+    ]);
     sheet.table(
         "A burst of connections that stay open",
         [

@@ -62,6 +62,7 @@ pub(super) fn run(sheet: &mut Sheet, connections: usize, rounds: usize) -> Resul
             round(*way, &mut client, connections, results)?;
         }
     }
+    conclude(sheet, &results);
     let mut without = None;
     let mut rows = Vec::new();
     for ((name, _), rounds) in WAYS.iter().zip(&results) {
@@ -117,6 +118,22 @@ fn round(way: Way, client: &mut Client, connections: usize, results: &mut Rounds
         results.events_lost += watcher.end()?["coverage"]["events_lost"].as_u64().unwrap_or(0);
     }
     Ok(())
+}
+
+/// What is taken from the rate, by tracer with the whole host in view and by bpftrace.
+fn conclude(sheet: &mut Sheet, results: &[Rounds; WAYS.len()]) {
+    let [nothing, host, _, life] = results;
+    let median = |rounds: &Rounds| measure::median(&rounds.per_second);
+    let (Some(without), Some(ours)) = (median(nothing), median(host)) else { return };
+    let cost = |rate: f64| 100.0 * (1.0 - rate / without);
+    let theirs = median(life).map(cost);
+    sheet.conclude([
+        "connections opened and closed without pause: cost of throughput",
+        &format!("{:.1} %", cost(ours)),
+        &theirs.map(|it| format!("bpftrace: {it:.1} %")).unwrap_or_default(),
+        &theirs.map(|it| format!("{:.1} ×", it / cost(ours))).unwrap_or_default(),
+        "≤ 2 %",
+    ]);
 }
 
 /// What the kernel counts of each program; once, since counting takes time of its own.
