@@ -312,7 +312,10 @@ impl Detector {
         let case = self.case(self.now);
         let unflagged = self.table.open().filter(|tracked| tracked.flag().is_none());
         let sightings = unflagged.filter_map(|tracked| case.sighting(tracked));
-        sightings.map(|sighting| connection(&sighting)).collect()
+        let mut unflagged: Vec<_> = sightings.map(|sighting| connection(&sighting)).collect();
+        // The table's own order changes when connections go.
+        unflagged.sort_unstable_by_key(|connection| connection.id);
+        unflagged
     }
 }
 

@@ -55,6 +55,7 @@ pub struct SocketFacts {
     /// Remote end; port 0 if it was never connected.
     pub remote: SocketAddr,
     /// Every descriptor that refers to it.
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "owners"))]
     pub owners: Owners,
     /// Data received, in bytes; a FIN is not counted.
     pub rx_bytes: u64,
@@ -135,6 +136,14 @@ impl SocketFacts {
 
 /// The descriptors of a socket: nearly always one, which is kept in place.
 pub type Owners = SmallVec<[Owner; 1]>;
+
+/// Reads them as a list, which takes no more room at first than is likely to be needed: what is read
+/// may say anything of its length.
+#[cfg(feature = "serde")]
+fn owners<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Owners, D::Error> {
+    let owners: Vec<Owner> = serde::Deserialize::deserialize(deserializer)?;
+    Ok(owners.into_iter().collect())
+}
 
 /// One file descriptor that refers to a socket.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -13,7 +13,8 @@ use crate::{
 pub(crate) struct Table {
     /// In the order in which they came, as far as none has gone: the same for the same inputs, and
     /// that of the memory they are in. Boxed, so that the list can grow without moving them. The
-    /// hash needs no secret, for the kernel hands out cookies in turn.
+    /// hash needs no secret, for the kernel hands out cookies in turn; a recording that was made up
+    /// can be slow to replay.
     connections: IndexMap<ConnectionId, Box<Tracked>, FixedState>,
     connections_max: usize,
     /// Connections that did not fit since the latest snapshot began.

@@ -68,8 +68,6 @@ pub(crate) struct Observer {
     /// The sockets of the latest snapshot, if not all are asked for: what was in scope stays in it
     /// when the process that held it ends and another one still does.
     followed: BTreeSet<ConnectionId>,
-    /// The kernel side was told of sockets that were open before it was there.
-    has_followed: bool,
     /// How many processes the kernel side's list has no room for.
     refused: u64,
     /// What was lost on this side of the kernel's counters.
@@ -127,7 +125,6 @@ impl Observer {
             clock: None,
             only_tracked,
             followed: BTreeSet::new(),
-            has_followed: false,
             refused: 0,
             loss: Loss::default(),
             told: Loss::default(),
@@ -249,27 +246,31 @@ impl Observer {
         })
     }
 
-    /// Looks at every open socket.
+    /// Looks at every open socket, or at those that matter to the processes that were asked for.
     ///
     /// # Errors
     /// The kernel refused.
     pub(crate) fn snapshot(&mut self) -> Result<Snapshot> {
         self.follow_processes()?;
-        if self.only_tracked && !self.has_followed && matches!(self.sight, Sight::Kernel(_)) {
-            // Who else holds the sockets in scope is only shown once the kernel side knows those.
-            let first = self.iterate()?;
-            self.follow(&first);
-            self.has_followed = true;
+        let extent = self.extent();
+        let mut snapshot = self.look()?;
+        let is_news = self.follow(&snapshot);
+        if is_news && extent == Extent::InScope {
+            // Who else holds a socket is only shown once the kernel side knows that it is in scope.
+            snapshot = self.look()?;
+            self.follow(&snapshot);
         }
-        let snapshot = match &self.sight {
-            Sight::Kernel(_) => self.iterate()?,
-            Sight::SockDiag(_) => self.list()?,
-        };
-        self.follow(&snapshot);
         if self.ledgers.is_some() {
             self.holders = snapshot.holders.iter().map(|holder| holder.key).collect();
         }
         Ok(snapshot)
+    }
+
+    fn look(&mut self) -> Result<Snapshot> {
+        match &self.sight {
+            Sight::Kernel(_) => self.iterate(),
+            Sight::SockDiag(_) => self.list(),
+        }
     }
 
     /// A pass of the iterator.
@@ -338,7 +339,8 @@ impl Observer {
     /// What a pass has to show: what is in scope, if the kernel side could take note of all of it.
     fn extent(&self) -> Extent {
         let is_listed = self.loss.map_full == 0 && self.told.map_full == 0;
-        if self.only_tracked && is_listed { Extent::InScope } else { Extent::All }
+        let can = matches!(self.sight, Sight::Kernel(_)) && is_listed;
+        if self.only_tracked && can { Extent::InScope } else { Extent::All }
     }
 
     /// Around five minutes after boot the rate does not follow from one reading of the clocks.
@@ -360,19 +362,25 @@ impl Observer {
             .context("the rate of the kernel's clock (CONFIG_HZ) cannot be measured: try again")
     }
 
-    /// Has the kernel side tell of the sockets that were open before it was there.
-    fn follow(&mut self, snapshot: &Snapshot) {
+    /// Has the kernel side tell of the sockets that it did not see come into scope. Gives whether
+    /// there are some.
+    fn follow(&mut self, snapshot: &Snapshot) -> bool {
         if self.family.is_none() && self.scope.comms.is_empty() && !self.scope.is_by_cgroup() {
-            return;
+            return false;
         }
+        let mut is_news = false;
         let open: BTreeSet<ConnectionId> = snapshot.sockets.iter().map(|facts| facts.id).collect();
         if self.only_tracked
             && let Some(kernel) = self.sight.kernel()
         {
             for id in open.difference(&self.followed) {
-                if let Err(error) = kernel.track(id.0) {
-                    log::debug!("socket {id} cannot be followed: {error:#}");
-                    self.loss.map_full += 1;
+                match kernel.track(id.0) {
+                    Ok(was_not) => is_news |= was_not,
+                    Err(error) => {
+                        log::debug!("socket {id} cannot be followed: {error:#}");
+                        self.loss.map_full += 1;
+                        is_news = true;
+                    }
                 }
             }
             // The kernel side forgets a socket that is destroyed, but not one that was destroyed
@@ -382,6 +390,7 @@ impl Observer {
             }
         }
         self.followed = open;
+        is_news
     }
 
     /// Keeps the family and the kernel side's list of it up to date.

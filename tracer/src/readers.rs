@@ -24,6 +24,10 @@ use tracer_core::{
 use crate::{clock, go::GoPrograms, processes, socket_link};
 use epoll::{Epolls, Registrations};
 
+/// The links of so few are read in any case: that takes some milliseconds, and then an epoll is not
+/// missed whose number was a socket's a moment ago.
+const LINKS_FEW: usize = 500;
+
 /// Looks into processes for readers. Keeps from one look to the next what saves work.
 #[derive(Debug, Default)]
 pub(crate) struct ReaderLooks {
@@ -46,7 +50,8 @@ impl ReaderLooks {
         let mut found = Found::default();
         // A number in another thread's table says nothing of what `/proc/PID/fd` shows.
         let mut by_number = !tables::is_one(process.pid);
-        let sockets = if by_number { BTreeSet::new() } else { numbers(asked) };
+        let is_cheap = asked.len() <= LINKS_FEW;
+        let sockets = if by_number || is_cheap { BTreeSet::new() } else { numbers(asked) };
         match self.epolls.look(process, &sockets) {
             Ok(registrations) => {
                 found.limits.extend(registrations.limit());

@@ -76,7 +76,7 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
         wording::sockets(count),
         wording::range(claimed.range_ms(Sighting::idle_ms)),
     )];
-    if let Some(opener) = claimed.members.iter().find_map(|member| member.tracked.opener) {
+    if let Some(opener) = claimed.members.iter().filter_map(|it| it.tracked.opener).min() {
         evidence.push(format!("opened by pid {}", opener.pid));
     }
     evidence.push(match executed {

@@ -28,7 +28,7 @@ pub(super) type Place = (u32, SocketAddr, SocketAddr);
 /// What was said so far in a segment, as far as later entries refer to it.
 #[derive(Debug, Default)]
 pub(super) struct Coder {
-    /// Of the latest snapshot, with moments counted from its beginning.
+    /// Of the latest snapshot.
     sockets: Vec<Box<SocketFacts>>,
     holders: Vec<Holder>,
     listeners: BTreeSet<(u32, u16)>,

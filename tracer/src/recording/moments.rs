@@ -90,6 +90,19 @@ impl Varying for Option<Timestamp> {
     }
 }
 
+// Read as a list for the sake of what is said of its length.
+impl Varying for tracer_core::Owners {
+    type Change = Vec<tracer_core::Owner>;
+
+    fn change_since(&self, before: &Self) -> Option<Self::Change> {
+        (self != before).then(|| self.to_vec())
+    }
+
+    fn change(&mut self, change: Self::Change) {
+        *self = change.into_iter().collect();
+    }
+}
+
 /// Values that are written anew.
 macro_rules! written_anew {
     ($($type:ty),* $(,)?) => {$(
@@ -109,7 +122,6 @@ macro_rules! written_anew {
 
 written_anew! {
     u8, u32, u64, bool, Option<bool>, std::net::SocketAddr, tracer_core::TcpState, tracer_core::Timer,
-    tracer_core::Owners,
 }
 
 #[cfg(test)]

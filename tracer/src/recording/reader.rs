@@ -54,7 +54,7 @@ impl Recording {
     /// Opens a file and reads what it begins with.
     ///
     /// # Errors
-    /// It cannot be read, is no recording, is one of a newer tool, or holds nothing whole.
+    /// It cannot be read, is no recording, is one of a newer or older tool, or holds nothing whole.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let shown = path.display().to_string();
         let file = File::open(path).with_context(|| format!("cannot read {shown}"))?;
@@ -64,9 +64,10 @@ impl Recording {
         read.with_context(|| format!("cannot read {shown}"))?;
         match block::version(&start) {
             Some(VERSION) => {}
-            Some(newer) if newer > VERSION => bail!(
-                "{shown} was recorded by a newer tracer, in format {newer}; this one reads format \
-                 {VERSION}: use that tracer"
+            Some(other) => bail!(
+                "{shown} was recorded by {} tracer, in format {other}; this one reads format \
+                 {VERSION}: use that tracer",
+                if other > VERSION { "a newer" } else { "an older" }
             ),
             None if block::preamble().starts_with(&start) => bail!("{shown} {NOTHING}"),
             _ => bail!("{shown} is no recording; tracer record makes one"),

@@ -5,7 +5,7 @@ mod types;
 
 use std::{
     error::Error,
-    fs, io, iter, mem,
+    fs, io, mem,
     os::{
         fd::{AsFd, AsRawFd},
         unix::fs::MetadataExt,
@@ -58,6 +58,9 @@ const RING_BYTES: u32 = 8 << 20;
 /// The user side is woken when this part of the ring buffer is full.
 const WAKEUP_PART: u32 = 8;
 
+/// `BPF_NOEXIST` of `include/uapi/linux/bpf.h`: an entry is made only if there is none.
+const BPF_NOEXIST: u64 = 1;
+
 /// What to load.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct KernelOptions {
@@ -84,6 +87,8 @@ pub(crate) struct Kernel {
     options: KernelOptions,
     /// [`Choice::has_socket_helpers`].
     has_socket_helpers: bool,
+    /// The iterator for [`Extent::InScope`] is loaded.
+    walks_in_scope: bool,
     hooks: Vec<HookReport>,
 }
 
@@ -93,7 +98,8 @@ pub(crate) enum Extent {
     /// Every descriptor.
     All,
     /// The descriptors of the processes given to [`Kernel::set_pids`]; of other processes, those of
-    /// sockets that are in scope and of such as listen. Only with [`KernelOptions::only_tracked`].
+    /// sockets that are in scope and of such as listen. Everything without
+    /// [`KernelOptions::only_tracked`], and where the kernel refuses the program for it.
     InScope,
 }
 
@@ -142,8 +148,15 @@ impl Kernel {
         let (layout, btf) = types::read()?;
         raise_memory_lock_limit();
         let ebpf = load_object(options, &layout, true)?;
-        let mut kernel =
-            Self { ebpf, btf, layout, options, has_socket_helpers: true, hooks: Vec::new() };
+        let mut kernel = Self {
+            ebpf,
+            btf,
+            layout,
+            options,
+            has_socket_helpers: true,
+            walks_in_scope: false,
+            hooks: Vec::new(),
+        };
         match kernel.load_snapshot_programs() {
             Ok(()) => {}
             Err(error) if lacks_function(&one_line(error.as_ref())) => {
@@ -199,7 +212,7 @@ impl Kernel {
 
     /// Replaces the processes in scope, by their pids as this process sees them. Without
     /// [`KernelOptions::only_tracked`] it has no effect. Gives how many more there are than the map
-    /// holds (4096); snapshots show the sockets of those too.
+    /// holds (4096): only a walk of [`Extent::All`] shows the sockets of those.
     ///
     /// # Errors
     /// The kernel does not let the map be changed.
@@ -225,13 +238,20 @@ impl Kernel {
     }
 
     /// Brings a socket into scope that a snapshot has shown, by its cookie: a process in scope had
-    /// it open before the hooks were attached.
+    /// it open before the hooks were attached, or was given it. Gives false if it was in scope.
     ///
     /// # Errors
     /// The map is full (131,072 sockets).
-    pub(crate) fn track(&mut self, cookie: u64) -> anyhow::Result<()> {
+    pub(crate) fn track(&mut self, cookie: u64) -> anyhow::Result<bool> {
         let mut map: HashMap<&mut MapData, u64, u8> = self.map_mut("TRACKED")?.try_into()?;
-        Ok(map.insert(cookie, 1, 0)?)
+        match map.insert(cookie, 1, BPF_NOEXIST) {
+            Err(MapError::SyscallError(error))
+                if error.io_error.raw_os_error() == Some(libc::EEXIST) =>
+            {
+                Ok(false)
+            }
+            result => Ok(result.map(|()| true)?),
+        }
     }
 
     /// Takes a socket out of scope, by its cookie. It does not matter if it was not in it.
@@ -292,22 +312,33 @@ impl Kernel {
         self.ebpf.map_mut(name).ok_or_else(|| not_in_object(name))
     }
 
+    /// The name of the loaded iterator that shows this, or more.
+    pub(super) fn walker(&self, extent: Extent) -> &'static str {
+        self.snapshot_program(if self.walks_in_scope { extent } else { Extent::All })
+    }
+
     /// The name of the iterator that this kernel has what it takes for.
-    pub(super) fn snapshot_program(&self, extent: Extent) -> &'static str {
+    fn snapshot_program(&self, extent: Extent) -> &'static str {
         SNAPSHOT_PROGRAMS[usize::from(!self.has_socket_helpers)][extent as usize]
     }
 
-    /// Loads the iterator, and that for what is in scope if some is not. The error is as it came, and
-    /// not yet explained.
+    /// Loads the iterator, and that for what is in scope if some is not: without it more is shown than
+    /// has to be. The error is as it came, and not yet explained.
     fn load_snapshot_programs(&mut self) -> anyhow::Result<()> {
-        let in_scope = self.options.only_tracked.then_some(Extent::InScope);
-        for extent in iter::once(Extent::All).chain(in_scope) {
-            let name = self.snapshot_program(extent);
-            let program = self.ebpf.program_mut(name).ok_or_else(|| not_in_object(name))?;
-            let program: &mut Iter = program.try_into()?;
-            program.load(SNAPSHOT_TARGET, &self.btf)?;
-        }
+        self.load_snapshot_program(Extent::All)?;
+        self.walks_in_scope = self.options.only_tracked
+            && self
+                .load_snapshot_program(Extent::InScope)
+                .inspect_err(|error| log::debug!("no walk of what is in scope: {error:#}"))
+                .is_ok();
         Ok(())
+    }
+
+    fn load_snapshot_program(&mut self, extent: Extent) -> anyhow::Result<()> {
+        let name = self.snapshot_program(extent);
+        let program = self.ebpf.program_mut(name).ok_or_else(|| not_in_object(name))?;
+        let program: &mut Iter = program.try_into()?;
+        Ok(program.load(SNAPSHOT_TARGET, &self.btf)?)
     }
 }
 
@@ -467,7 +498,7 @@ fn is_verdict(line: &str) -> bool {
 }
 
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    iter::successors(Some(error), |&error| error.source())
+    std::iter::successors(Some(error), |&error| error.source())
 }
 
 #[cfg(test)]

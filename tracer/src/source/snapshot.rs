@@ -49,7 +49,7 @@ impl Kernel {
         extent: Extent,
         each: &mut dyn FnMut(&SocketRecord),
     ) -> anyhow::Result<WalkStats> {
-        let program: &mut Iter = self.program(self.snapshot_program(extent))?.try_into()?;
+        let program: &mut Iter = self.program(self.walker(extent))?.try_into()?;
         let link = program.attach()?;
         let mut file: File = program.take_link(link)?.into_file()?;
         Ok(read_records(&mut file, READ_BYTES, each)?)

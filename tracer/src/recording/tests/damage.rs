@@ -69,7 +69,7 @@ fn a_byte_that_was_changed_ends_it_where_it_is() {
 }
 
 #[test]
-fn what_is_no_recording_or_a_newer_one_is_said() {
+fn what_is_no_recording_or_one_of_another_format_is_said() {
     let place = Place::new();
     let error = || Recording::open(&place.path()).err().unwrap().to_string();
     assert!(error().contains("cannot read"));
@@ -77,12 +77,15 @@ fn what_is_no_recording_or_a_newer_one_is_said() {
     assert!(error().contains("is no recording"));
     place.0.close().unwrap();
     let place = Place::new();
-    let mut newer = preamble();
-    newer[8] += 1;
-    fs::write(place.path(), newer).unwrap();
-    let error = Recording::open(&place.path()).err().unwrap().to_string();
-    let formats = format!("in format {}; this one reads format {VERSION}", VERSION + 1);
-    assert!(error.contains("by a newer tracer") && error.contains(&formats), "{error}");
+    for (whose, version) in [("a newer", VERSION + 1), ("an older", VERSION - 1)] {
+        let mut other = preamble();
+        other[8..10].copy_from_slice(&version.to_le_bytes());
+        fs::write(place.path(), other).unwrap();
+        let error = Recording::open(&place.path()).err().unwrap().to_string();
+        let formats = format!("in format {version}; this one reads format {VERSION}");
+        assert!(error.contains(&format!("by {whose} tracer")), "{error}");
+        assert!(error.contains(&formats), "{error}");
+    }
 }
 
 #[test]

@@ -41,7 +41,8 @@ async fn of_others_a_walk_shows_what_listens_and_what_is_in_scope() {
     assert!(before.contains(&listener) && !before.contains(&client), "{before:?}");
     assert!(!before.contains(&server), "{before:?}");
 
-    watch.kernel.track(shared).unwrap();
+    assert!(watch.kernel.track(shared).unwrap(), "it was not in scope");
+    assert!(!watch.kernel.track(shared).unwrap(), "it is now");
     let after = own(&mut watch, Extent::InScope);
     assert!(after.contains(&server) && !after.contains(&client), "{after:?}");
 
