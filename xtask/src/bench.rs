@@ -55,7 +55,8 @@ pub(crate) struct Arguments {
     /// Audit so many sockets in ten processes, instead of several numbers in several.
     #[arg(long, value_name = "N")]
     sockets: Option<usize>,
-    /// Write the results to docs/benchmark.md, and what they come to into README.md.
+    /// Write the results to docs/benchmark.md, and what they come to into README.md. Takes half an
+    /// hour, nearly all of it for ss and a million sockets.
     #[arg(long, conflicts_with_all = ["parts", "short", "sockets"])]
     write: bool,
 }
