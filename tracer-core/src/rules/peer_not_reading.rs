@@ -25,7 +25,9 @@ pub(crate) fn is_stalled(sighting: &Sighting<'_>) -> bool {
 
 fn is_dropped(facts: &SocketFacts) -> bool {
     let is_closed = facts.timer == Timer::Retransmit && facts.peer_window == 0;
-    facts.retransmits > 0 && (is_closed || facts.remote.ip().is_loopback())
+    // Into a closed window, a kernel may send again without counting that (seen on Debian's 6.18).
+    let is_sent_again = facts.retransmits > 0 || (is_closed && facts.backoff > 0);
+    is_sent_again && (is_closed || facts.remote.ip().is_loopback())
 }
 
 fn moment(sighting: &Sighting<'_>) -> Interval {

@@ -224,7 +224,12 @@ impl World {
         self.stall(name, bytes);
         if let Some(socket) = self.sockets.get_mut(name) {
             socket.timer = Timer::Retransmit;
-            socket.retransmits += 1;
+            // Kernels count it in one way or the other.
+            if socket.id.0.is_multiple_of(2) {
+                socket.retransmits += 1;
+            } else {
+                socket.backoff += 1;
+            }
         }
     }
 

@@ -88,8 +88,9 @@ async fn a_peer_that_does_not_read_answers_window_probes() {
     // The first probe may fill what was left of the window, too little for a whole segment.
     // Where the window closes while data is on its way (seen on Debian's 6.18), that is sent again
     // in place of probes.
-    let is_sent_again =
-        |record: &SocketRecord| record.timer == TIMER_RETRANSMIT && record.retransmits > 0;
+    let is_sent_again = |record: &SocketRecord| {
+        record.timer == TIMER_RETRANSMIT && (record.retransmits > 0 || record.backoff > 0)
+    };
     let shut = watch.wait_until(&client, |record| {
         let is_probed = record.timer == TIMER_WINDOW_PROBE || is_sent_again(record);
         is_probed && record.peer_window == 0
