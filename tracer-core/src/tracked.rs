@@ -158,8 +158,8 @@ impl Tracked {
         self.handed_to.extend(new);
     }
 
-    /// Takes in what a snapshot saw that began `at` this time. Gives true if the application has used the connection since
-    /// the snapshot before.
+    /// Takes in what a snapshot saw that began `at` this time. Gives true if the application has used
+    /// the connection since the snapshot before.
     pub(crate) fn see(&mut self, facts: Box<SocketFacts>, at: Timestamp, snapshot: u64) -> bool {
         let (previous, seen_at) = (self.facts.as_deref(), self.seen_at);
         let read = previous.is_some_and(|old| old.read_sequence != facts.read_sequence);
@@ -261,8 +261,9 @@ const fn has_fin(facts: &SocketFacts) -> bool {
     matches!(facts.fin_received, Some(true))
 }
 
-/// When a socket died that is dead as seen `at` this time, and was seen alive before: nothing restarts its clock, so with the last segment. Where that is not
-/// known, it was after anything else that is known of its life.
+/// When a socket died that is seen dead `at` this time, and was last seen alive at `alive_at`, if it
+/// was: nothing restarts its clock, so with the last segment. Where that is not known, it was after
+/// anything else that is known of its life.
 fn death(facts: &SocketFacts, at: Timestamp, alive_at: Option<Timestamp>) -> Interval {
     let unseen = || {
         let lived = [alive_at, facts.last_sent_at, facts.last_received_at, facts.last_ack_at];

@@ -39,7 +39,7 @@ impl Task<Helped> {
 }
 
 impl Task<Probed> {
-    /// The same where time is of no concern.
+    /// The same for programs that the verifier refuses with both ways to read in them.
     #[inline(always)]
     pub(crate) fn current() -> Self {
         // SAFETY: the helper has no preconditions; `Probed` reads anything.

@@ -82,6 +82,7 @@ impl Assembly {
         self.snapshot.undecodable += 1;
     }
 
+    /// Takes in what is known of one socket, once for each time that it is come across.
     pub(crate) fn add_facts(&mut self, mut facts: SocketFacts) {
         match self.places.entry(facts.id) {
             Entry::Vacant(place) => {

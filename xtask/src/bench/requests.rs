@@ -77,12 +77,12 @@ pub(super) fn run(
     let heading = format!(
         "GETs of 20 bytes on {connections} kept-alive connections, {version}, rounds of {duration:?}"
     );
-    let parts: Vec<String> =
-        shares.iter().flatten().map(|it| format!("{:.4} %", 100.0 * it)).collect();
-    if let [host, ..] = &parts[..] {
+    // The first that is there is of the whole host.
+    if let Some(host) = shares.iter().flatten().next() {
+        let part = percent(*host);
         sheet.conclude([
             "requests on kept-alive connections: hooks' part",
-            host,
+            &part,
             "",
             "",
             "< 0.1 %",
@@ -145,7 +145,7 @@ fn table(
             rate.text(0),
             format!("{:.3}", rate.median / without),
             format!("{:.1}", cost.median),
-            share.map(|it| format!("{:.4} %", 100.0 * it)).unwrap_or_default(),
+            share.map(percent).unwrap_or_default(),
         ]);
     }
     sheet.table(
@@ -154,6 +154,10 @@ fn table(
         rows,
     );
     Ok(())
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.4} %", 100.0 * share)
 }
 
 /// Builds the client of the tests.
