@@ -116,7 +116,7 @@ fn watch(plan: &Plan, form: Form) -> Result<u8> {
             version: version.clone(),
             host: host.clone(),
             kernel: kernel.clone(),
-            anchor: clock.into(),
+            clock,
             options: plan.options,
             fail_on: plan.fail_on,
             arguments: env::args_os().skip(1).map(|it| it.to_string_lossy().into()).collect(),

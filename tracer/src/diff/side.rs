@@ -91,8 +91,15 @@ fn judged(path: &Path) -> Result<String> {
     let recording = Recording::open(path)?;
     let head = recording.head().clone();
     let judged = replay::rerun(recording, head.options, None, |_, _| {})?;
-    if let Ending::Damaged(at) = judged.ending {
-        bail!("{} is damaged from byte {at} on", path.display());
+    match judged.ending {
+        Ending::Whole | Ending::Truncated => {}
+        Ending::Damaged(at) => bail!("{} is damaged from byte {at} on", path.display()),
+        Ending::Unknown(at) => bail!(
+            "{} has an entry at byte {at} that this version of tracer does not know; compare it \
+             with tracer {}, which recorded it",
+            path.display(),
+            head.version
+        ),
     }
     Ok(json::document(&judged.report, &replay::context(&head))?)
 }

@@ -1,21 +1,20 @@
-use std::{os::fd::AsRawFd as _, path::Path};
+use std::io::Cursor;
 
 use tracer_core::{Confidence, Options, Timestamp};
 
 use super::{
     Recording,
-    block::{Block, Kind, preamble},
-    entry::Entry,
+    block::{Block, Kind, file_header},
     head::Head,
     stream::Packer,
+    wire::{self, Version, Wire as _, entry::Entry},
 };
-use crate::{fuzzing::file_of, replay, sink::json, wall_clock::WallClock};
+use crate::{replay, sink::json, wall_clock::WallClock};
 
 /// A whole file.
 pub(crate) fn file(bytes: &[u8]) {
-    let file = file_of(bytes);
-    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-    let Ok(recording) = Recording::open(Path::new(&path)) else { return };
+    let source = Cursor::new(bytes.to_vec());
+    let Ok(recording) = Recording::read(source, "the recording".to_owned()) else { return };
     let context = replay::context(recording.head());
     let options = Options { all: true, ..recording.head().options };
     if let Ok(rejudged) = replay::rerun(recording, options, None, |_, _| {}) {
@@ -23,19 +22,22 @@ pub(crate) fn file(bytes: &[u8]) {
     }
 }
 
-/// The entries of a file whose checksums hold and whose head is whole, which chance does not make.
-/// Two bytes that say how long it is go before each block.
+/// The entries of a file in each version of the format, with checksums that hold and a head that is
+/// whole, which chance does not make. Each block follows two bytes with its length.
 pub(crate) fn entries(bytes: &[u8]) {
-    if let Some(whole) = framed(bytes) {
-        file(&whole);
+    for version in Version::ALL {
+        if let Some(whole) = framed(version, bytes) {
+            file(&whole);
+        }
     }
 }
 
-fn framed(mut bytes: &[u8]) -> Option<Vec<u8>> {
+fn framed(version: Version, mut bytes: &[u8]) -> Option<Vec<u8>> {
     let mut packer = Packer::new();
-    let head = Entry::Head(Box::new(std::borrow::Cow::Owned(head())));
+    // The same bytes in every version so far.
+    let head = Entry::Head(Box::new(wire::head::Head::from_core(&head())));
     let mut unpacked = postcard::to_allocvec(&head).ok()?;
-    let mut whole = preamble().to_vec();
+    let mut whole = file_header(version.number()).to_vec();
     let mut kind = Kind::First;
     loop {
         let payload = packer.pack(&unpacked).ok()?;
@@ -52,13 +54,12 @@ fn framed(mut bytes: &[u8]) -> Option<Vec<u8>> {
 
 /// What a recording begins with.
 pub(super) fn head() -> Head {
-    let clock = WallClock::from_unix_ns(1_772_366_400_000_000_000, Timestamp::default(), 0);
     Head {
         segment: 0,
         version: "0.1.0".to_owned(),
         host: "host".to_owned(),
         kernel: "6.18".to_owned(),
-        anchor: clock.into(),
+        clock: WallClock::from_unix_ns(1_772_366_400_000_000_000, Timestamp::default(), 0),
         options: Options::default(),
         fail_on: Confidence::Likely,
         arguments: vec!["--pid=1".to_owned()],

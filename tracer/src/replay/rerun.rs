@@ -43,7 +43,7 @@ pub(crate) fn rerun(
     if report.at == Timestamp::default() {
         bail!("the recording ended before anything was judged");
     }
-    report.coverage.notes.extend(recording.dropped());
+    report.coverage.notes.extend(recording.deleted());
     let ending = recording.ending().unwrap_or(Ending::Whole);
     report.coverage.notes.extend(note_of(ending));
     report.coverage.notes.extend(rerun.notes());
@@ -125,8 +125,11 @@ fn answered(input: &Input) -> Option<Subject> {
 fn note_of(ending: Ending) -> Option<String> {
     let note = match ending {
         Ending::Whole => return None,
-        Ending::Torn => "the recording was cut off: its last moments are missing".to_owned(),
+        Ending::Truncated => "the recording is truncated: what happened last is missing".to_owned(),
         Ending::Damaged(at) => format!("the recording is damaged from byte {at} on"),
+        Ending::Unknown(at) => {
+            format!("the recording cannot be read from byte {at} on: an entry is unknown")
+        }
     };
     Some(note)
 }

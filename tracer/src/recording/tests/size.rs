@@ -1,5 +1,5 @@
-//! How large the recording of a busy host becomes: 10,000 idle connections, and 100 a second that
-//! come and go. The idle ones are kept alive, as Go does it by default.
+//! Size of the recording of a busy host: 10,000 idle connections with keepalive probes as Go sends
+//! them by default, and 100 connections a second that are opened and closed.
 
 use std::{fs, net::SocketAddr};
 
@@ -13,13 +13,13 @@ use super::*;
 const IDLE: u64 = 10_000;
 const PROCESSES: u64 = 10;
 const CONNECTS_PER_SECOND: u64 = 100;
-/// So many seconds, with a look in each, tell what an hour takes beside its whole snapshots.
+/// Seconds that are recorded, with a snapshot in each, to extrapolate to an hour.
 const SECONDS: u64 = 60;
-/// Whole snapshots in an hour: each begins a segment.
+/// Complete snapshots in an hour: each begins a segment.
 const SEGMENTS: u64 = 3;
 const HOUR_MAX_BYTES: u64 = 20 << 20;
 
-/// Numbers that do not repeat themselves (Knuth's generator).
+/// Pseudo-random numbers (Knuth's linear congruential generator).
 struct Noise(u64);
 
 impl Noise {
@@ -80,7 +80,7 @@ fn socket(number: u64, noise: &mut Noise) -> SocketFacts {
     }
 }
 
-/// One connection from `connect` to its end, in a second that begins at `at_ns`.
+/// One connection from `connect` to its destruction, in the second that begins at `at_ns`.
 fn short_lived(id: u64, at_ns: u64, noise: &mut Noise) -> [Event; 4] {
     let actor = Actor {
         key: process(id % PROCESSES),
@@ -104,13 +104,13 @@ fn short_lived(id: u64, at_ns: u64, noise: &mut Noise) -> [Event; 4] {
     })
 }
 
-/// Keepalive probes were answered, fifteen seconds after those before, as Go has it by default.
+/// Keepalive probes were answered, 15 s after the previous ones: Go's default.
 fn keep_alive(idle: &mut [SocketFacts], now: Timestamp, noise: &mut Noise) {
     for facts in idle {
         let due_ns = facts.last_segment_at.unwrap_or_default().as_ns()
             + (15_000 + noise.below(8)) * 1_000_000;
         if due_ns <= now.as_ns() {
-            // Where it was not kept alive before, it begins at some time.
+            // The first probe of a connection is at any time in the interval.
             let is_first = now.as_ns() - due_ns > 1_000_000_000;
             let seen_ns =
                 if is_first { now.as_ns() - noise.below(15_000) * 1_000_000 } else { due_ns };
@@ -120,7 +120,7 @@ fn keep_alive(idle: &mut [SocketFacts], now: Timestamp, noise: &mut Noise) {
     }
 }
 
-/// What the judge asks of each process at every look, and is told.
+/// The answers to the judge's questions about each process after a snapshot.
 fn answers(sockets: &[SocketFacts], at: Timestamp) -> impl Iterator<Item = Input> {
     (0..PROCESSES).flat_map(move |number| {
         let key = process(number);
@@ -151,9 +151,9 @@ fn answers(sockets: &[SocketFacts], at: Timestamp) -> impl Iterator<Item = Input
 
 #[test]
 fn an_hour_of_a_busy_host_is_below_twenty_mebibytes() {
-    let place = Place::new();
+    let test = TestFile::new();
     let mut noise = Noise(1);
-    let mut recorder = Recorder::create(&place.path(), None, head()).unwrap();
+    let mut recorder = Recorder::create(&test.path(), None, head()).unwrap();
     let mut idle: Vec<SocketFacts> = (0..IDLE).map(|number| socket(number, &mut noise)).collect();
     recorder.input(&Input::Host(HostFacts::default()));
     let mut next_id = 1 << 20;
@@ -172,7 +172,7 @@ fn an_hour_of_a_busy_host_is_below_twenty_mebibytes() {
         let ended_at = Timestamp::from_ns(started_at.as_ns() + 18_000_000 + noise.below(1 << 20));
         keep_alive(&mut idle, Timestamp::from_ns(at_ns), &mut noise);
         let mut sockets = idle.clone();
-        // Some of the others are open while it looks, in the midst of the descriptors.
+        // Some of the others are open in the snapshot, between the idle ones.
         for _ in 0..5 {
             let young = socket((1 << 20) + next_id * 5 + noise.below(5), &mut noise);
             sockets.insert(usize::try_from(noise.below(IDLE)).unwrap(), young);
@@ -189,11 +189,11 @@ fn an_hour_of_a_busy_host_is_below_twenty_mebibytes() {
         recorder.input(&Input::Tick(ended_at));
         recorder.reported();
         if second == 0 {
-            whole = fs::metadata(place.path()).unwrap().len();
+            whole = fs::metadata(test.path()).unwrap().len();
         }
     }
     recorder.finish().unwrap();
-    let length = fs::metadata(place.path()).unwrap().len();
+    let length = fs::metadata(test.path()).unwrap().len();
     let hour = SEGMENTS * whole + (length - whole) * 3_600 / SECONDS;
     assert!(hour < HOUR_MAX_BYTES, "{} KiB an hour", hour >> 10);
 }

@@ -1,4 +1,4 @@
-//! A limit of size, and what is still known of what was dropped.
+//! A limited size, and what is still known after the oldest segments were deleted.
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
@@ -12,11 +12,11 @@ use super::*;
 const KEY: ProcessKey = ProcessKey { start_time_ns: 5, pid: 7 };
 const MAX_BYTES: u64 = 64 << 10;
 
-/// Sockets that are different ones at every look, and one that stays.
-fn look(number: u64) -> Vec<Step> {
+/// A snapshot and its report. One socket stays open, the others are new in every snapshot.
+fn round(number: u64) -> Vec<Step> {
     let at = Timestamp::from_ms(number * 1_000);
     let sockets: Vec<Box<SocketFacts>> = (0..20)
-        .map(|place| socket(if place == 0 { 1 } else { number * 977 + place }, at))
+        .map(|index| socket(if index == 0 { 1 } else { number * 977 + index }, at))
         .map(Box::new)
         .collect();
     let holders = tracer_core::Holder::of(&sockets);
@@ -27,7 +27,7 @@ fn look(number: u64) -> Vec<Step> {
 }
 
 pub(super) fn socket(id: u64, at: Timestamp) -> SocketFacts {
-    // A number that does not pack well.
+    // A number that does not compress well.
     let noise = id.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     SocketFacts {
         id: ConnectionId(id),
@@ -85,44 +85,44 @@ fn beginning() -> [Step; 3] {
 }
 
 #[test]
-fn the_oldest_parts_go_and_what_still_holds_stays() {
-    let place = Place::new();
-    let mut recorder = Recorder::create(&place.path(), Some(MAX_BYTES), head()).unwrap();
+fn the_oldest_segments_are_deleted_and_what_still_holds_stays() {
+    let test = TestFile::new();
+    let mut recorder = Recorder::create(&test.path(), Some(MAX_BYTES), head()).unwrap();
     assert_eq!(recorder.note(), None);
     let mut steps: Vec<Step> = beginning().into();
-    steps.extend((1..=300).flat_map(look));
+    steps.extend((1..=300).flat_map(round));
     let mut length_max = 0;
     for step in &steps {
-        tell(&mut recorder, step);
-        length_max = length_max.max(fs::metadata(place.path()).unwrap().len());
+        write(&mut recorder, step);
+        length_max = length_max.max(fs::metadata(test.path()).unwrap().len());
     }
-    assert!(recorder.note().unwrap().contains("oldest parts were dropped"));
+    assert!(recorder.note().unwrap().contains("oldest segments were deleted"));
     recorder.finish().unwrap();
 
     assert!(length_max <= MAX_BYTES, "{length_max}");
     assert!(length_max > MAX_BYTES / 2, "{length_max}");
-    assert_eq!(fs::metadata(place.path()).unwrap().permissions().mode() & 0o777, 0o600);
-    assert_eq!(fs::read_dir(place.0.path()).unwrap().count(), 1, "nothing is left beside it");
-    let recording = Recording::open(&place.path()).unwrap();
-    assert!(recording.dropped().unwrap().contains("--max-size"));
+    assert_eq!(fs::metadata(test.path()).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::read_dir(test.0.path()).unwrap().count(), 1, "no other file is left");
+    let recording = Recording::open(&test.path()).unwrap();
+    assert!(recording.deleted().unwrap().contains("--max-size"));
     let (read, ending) = read(recording);
     assert_eq!(ending, Ending::Whole);
-    let (carried, rest) = read.split_at(3);
-    assert_eq!(carried, [0, 2, 1].map(|place| steps[place].clone()));
+    let (restated, rest) = read.split_at(3);
+    assert_eq!(restated, [0, 2, 1].map(|index| steps[index].clone()));
     assert!(rest.len() > 100 && steps.ends_with(rest), "{} steps", rest.len());
 }
 
 #[test]
-fn what_is_carried_over_is_said_once_if_nothing_was_dropped() {
-    let place = Place::new();
+fn restated_inputs_are_skipped_if_no_segment_was_deleted() {
+    let test = TestFile::new();
     let mut steps: Vec<Step> = beginning().into();
-    steps.extend((1..=40).flat_map(look));
-    place.record(&steps, Some(2 * MAX_BYTES));
-    let bytes = fs::read(place.path()).unwrap();
+    steps.extend((1..=40).flat_map(round));
+    test.record(&steps, Some(2 * MAX_BYTES));
+    let bytes = fs::read(test.path()).unwrap();
     let heads = bytes.windows(4).filter(|bytes| bytes == b"\xf1tb\0").count();
     assert!(heads > 1, "{heads} segment of {} bytes", bytes.len());
-    let mut recording = Recording::open(&place.path()).unwrap();
-    assert_eq!(recording.dropped(), None);
+    let mut recording = Recording::open(&test.path()).unwrap();
+    assert_eq!(recording.deleted(), None);
     let mut read = Vec::new();
     while let Some(step) = recording.step().unwrap() {
         read.push(step);
@@ -131,19 +131,19 @@ fn what_is_carried_over_is_said_once_if_nothing_was_dropped() {
 }
 
 #[test]
-fn an_earlier_recording_is_kept_and_nothing_else_is_touched() {
-    let place = Place::new();
-    place.record(&beginning(), None);
-    let first = fs::read(place.path()).unwrap();
-    place.record(&look(1), None);
-    let old = place.0.path().join("run.rec.old");
+fn an_earlier_recording_is_kept_and_no_other_file_is_touched() {
+    let test = TestFile::new();
+    test.record(&beginning(), None);
+    let first = fs::read(test.path()).unwrap();
+    test.record(&round(1), None);
+    let old = test.0.path().join("run.rec.old");
     assert_eq!(fs::read(&old).unwrap(), first);
-    assert_eq!(place.read().0, look(1));
+    assert_eq!(test.read().0, round(1));
 
-    fs::write(&old, "do not lose me").unwrap();
-    let create = || Recorder::create(&place.path(), None, head()).err().unwrap().to_string();
-    assert!(create().contains("that is something else"), "{}", create());
-    fs::write(place.path(), "nor me").unwrap();
-    assert!(create().contains("it is something else than a recording"), "{}", create());
-    assert_eq!(fs::read_to_string(place.path()).unwrap(), "nor me");
+    fs::write(&old, "other data").unwrap();
+    let create = || Recorder::create(&test.path(), None, head()).err().unwrap().to_string();
+    assert!(create().contains("that file exists and is not a recording"), "{}", create());
+    fs::write(test.path(), "more data").unwrap();
+    assert!(create().contains("the file exists and is not a recording"), "{}", create());
+    assert_eq!(fs::read_to_string(test.path()).unwrap(), "more data");
 }
