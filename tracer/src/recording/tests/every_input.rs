@@ -113,7 +113,9 @@ fn socket(id: u64, round: u64) -> SocketFacts {
         netns: 4_026_531_840 + number,
         state: if changed == 0 { state } else { TcpState::CloseWait },
         local: format!("10.0.0.1:{}", 40_000 + id + changed).parse().unwrap(),
-        remote: if id % 2 == 0 { "[2001:db8::2]:443" } else { "10.0.0.2:443" }.parse().unwrap(),
+        remote: if id.is_multiple_of(2) { "[2001:db8::2]:443" } else { "10.0.0.2:443" }
+            .parse()
+            .unwrap(),
         owners: match id % 3 {
             0 => Vec::new(),
             1 => vec![owner(CLIENT, 300 + number)],
@@ -175,9 +177,8 @@ fn processes(round: u64) -> [ProcessFacts; 3] {
         stopped: true,
         has_executed: Some(false),
     };
-    let container = Container { id: "45ef".to_owned(), runtime: None, pod_uid: None };
-    let contained = ProcessFacts { container: Some(container), ..bare(2) };
-    [whole, bare(1), contained]
+    let unnamed = Container { id: "45ef".to_owned(), runtime: None, pod_uid: None };
+    [whole, bare(1), ProcessFacts { container: Some(unnamed), ..bare(2) }]
 }
 
 fn readers(round: u64) -> Readers {

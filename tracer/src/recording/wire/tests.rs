@@ -47,12 +47,13 @@ fn lines_of<T: Sample + Serialize + std::fmt::Debug>(layout: &mut String) {
     let name = type_name::<T>().rsplit("::").next().unwrap_or_default();
     for sample in T::samples(&mut Counter::default()) {
         let bytes = postcard::to_allocvec(&sample).unwrap();
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         // The first words of the value, which name the variant.
         let shown = format!("{sample:?}");
         let variant = shown.split([' ', '(', '{']).next().unwrap_or_default();
         let variant = if variant == name { "" } else { variant };
-        writeln!(layout, "{name} {variant}: {hex}").unwrap();
+        write!(layout, "{name} {variant}: ").unwrap();
+        bytes.iter().for_each(|byte| write!(layout, "{byte:02x}").unwrap());
+        layout.push('\n');
     }
 }
 
