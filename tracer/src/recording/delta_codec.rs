@@ -11,10 +11,11 @@ use super::{
     wire::{
         Wire,
         entry::{Addresses, Entry, EventEntry, LedgerEntry, ReadersEntry, SnapshotEntry},
-        event::{Event, Happening},
+        event::{Event, EventKind},
         host::{HostFacts, Loss},
         input::Input,
         ledger::{CallSite, OpenResponse},
+        note::Note,
         process::{Holder, ProcessFacts, ProcessKey},
         readers::{Goroutines, ReaderFacts},
         socket::{ConnectionId, SocketFacts},
@@ -71,7 +72,7 @@ impl DeltaCodec {
                     at: Time::from_core(&readers.at),
                     found: steps,
                     goroutines: Option::<Goroutines>::from_core(&readers.goroutines),
-                    limits: readers.limits.clone(),
+                    limits: Vec::from_core(&readers.limits),
                 })
             }
             CoreInput::Ledger(ledger) => {
@@ -84,7 +85,7 @@ impl DeltaCodec {
                     process,
                     at: Time::from_core(&ledger.at),
                     open: steps,
-                    limits: ledger.limits.clone(),
+                    limits: Vec::from_core(&ledger.limits),
                 })
             }
             CoreInput::Host(host) => Entry::Input(Input::Host(HostFacts::from_core(host))),
@@ -95,7 +96,7 @@ impl DeltaCodec {
                 Entry::Input(Input::CallSite(CallSite::from_core(call_site)))
             }
             CoreInput::Unanswered(count) => Entry::Input(Input::Unanswered(*count)),
-            CoreInput::Note(note) => Entry::Input(Input::Note(note.clone())),
+            CoreInput::Note(note) => Entry::Input(Input::Note(Note::from_core(note))),
             CoreInput::Loss(loss) => Entry::Input(Input::Loss(Loss::from_core(loss))),
             CoreInput::Tick(now) => Entry::Input(Input::Tick(Time::from_core(now))),
         };
@@ -111,16 +112,16 @@ impl DeltaCodec {
     }
 
     fn encode_event(&mut self, event: Event) -> EventEntry {
-        let Event { at, id, netns, local, remote, happening } = event;
+        let Event { at, id, netns, local, remote, kind } = event;
         let addresses = (netns, local, remote);
         let is_known = self.addresses.get(&id) == Some(&addresses);
         let (after, id_step) = (at.since(self.event_at), id.0.wrapping_sub(self.event_id));
-        self.note_event(at, id, addresses, &happening);
+        self.note_event(at, id, addresses, &kind);
         EventEntry {
             after,
             id_step: id_step.cast_signed(),
             addresses: (!is_known).then_some(addresses),
-            happening,
+            kind,
         }
     }
 
@@ -179,7 +180,7 @@ impl DeltaCodec {
                     at: entry.at.to_core(),
                     found: before.to_core(),
                     goroutines: entry.goroutines.to_core(),
-                    limits: entry.limits,
+                    limits: entry.limits.to_core(),
                 })
             }
             Entry::Ledger(entry) => {
@@ -189,7 +190,7 @@ impl DeltaCodec {
                     process: entry.process.to_core(),
                     at: entry.at.to_core(),
                     open: before.to_core(),
-                    limits: entry.limits,
+                    limits: entry.limits.to_core(),
                 })
             }
             Entry::Input(input) => {
@@ -203,14 +204,14 @@ impl DeltaCodec {
     }
 
     fn decode_event(&mut self, entry: EventEntry) -> Result<Event, InvalidEntry> {
-        let EventEntry { after, id_step, addresses, happening } = entry;
+        let EventEntry { after, id_step, addresses, kind } = entry;
         let at = self.event_at.plus(after);
         let id = ConnectionId(self.event_id.wrapping_add_signed(id_step));
         let known = || self.addresses.get(&id).copied();
         let addresses = addresses.or_else(known).ok_or(InvalidEntry)?;
-        self.note_event(at, id, addresses, &happening);
+        self.note_event(at, id, addresses, &kind);
         let (netns, local, remote) = addresses;
-        Ok(Event { at, id, netns, local, remote, happening })
+        Ok(Event { at, id, netns, local, remote, kind })
     }
 
     fn take_sockets(&mut self, steps: Vec<SocketStep>) -> Result<(), InvalidEntry> {
@@ -246,10 +247,10 @@ impl DeltaCodec {
 
 /// Both.
 impl DeltaCodec {
-    fn note_event(&mut self, at: Time, id: ConnectionId, addresses: Addresses, what: &Happening) {
+    fn note_event(&mut self, at: Time, id: ConnectionId, addresses: Addresses, kind: &EventKind) {
         (self.event_at, self.event_id) = (at, id.0);
-        match what {
-            Happening::Destroyed => drop(self.addresses.remove(&id)),
+        match kind {
+            EventKind::Destroyed => drop(self.addresses.remove(&id)),
             _ => drop(self.addresses.insert(id, addresses)),
         }
     }

@@ -5,6 +5,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
+use tracer_core::Note;
 
 use super::{
     Step,
@@ -111,7 +112,7 @@ impl Recording {
     }
 
     /// That it does not hold the beginning of the run, if so.
-    pub(crate) fn deleted(&self) -> Option<String> {
+    pub(crate) fn deleted(&self) -> Option<Note> {
         deleted_note(self.head.segment)
     }
 

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use tracer_core::{Input, Snapshot, Timestamp};
+use tracer_core::{Input, Note, Snapshot, Timestamp};
 
 use super::{
     block::{Block, Kind},
@@ -99,9 +99,10 @@ impl Recorder {
 
     /// What a reader of a report should know of the recording: that it has ended early, or no longer
     /// holds the beginning.
-    pub(crate) fn note(&self) -> Option<String> {
-        let ended = self.error.as_ref().map(|error| format!("the recording has ended: {error:#}"));
-        ended.or_else(|| deleted_note(self.segments.deleted()))
+    pub(crate) fn note(&self) -> Option<Note> {
+        let stopped = self.error.as_ref().map(|error| format!("{error:#}"));
+        let stopped = stopped.map(|detail| Note::RecordingStopped { detail });
+        stopped.or_else(|| deleted_note(self.segments.deleted()))
     }
 
     /// Ends the recording.
@@ -200,11 +201,6 @@ impl Recorder {
 }
 
 /// That the oldest segments were deleted, if any were.
-pub(super) fn deleted_note(segments: u64) -> Option<String> {
-    let were = if segments == 1 { "segment was" } else { "segments were" };
-    let note = format!(
-        "the recording does not hold the beginning of the run: its {segments} oldest {were} \
-         deleted to keep it below --max-size"
-    );
-    (segments > 0).then_some(note)
+pub(super) const fn deleted_note(segments: u64) -> Option<Note> {
+    if segments == 0 { None } else { Some(Note::RecordingSegmentsDeleted { segments }) }
 }

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use tracer_core::{
-    CallSite, ConnectionId, Event, Happening, HostFacts, Input as CoreInput, Loss, ProcessKey,
-    Snapshot, StackId, Timestamp,
+    CallSite, ConnectionId, Event, EventKind, HostFacts, Input as CoreInput, Loss, Note,
+    ProcessKey, Snapshot, StackId, Timestamp,
 };
 
 use super::wire::{self, Wire as _, input::Input};
@@ -19,7 +19,7 @@ const EVENTS_MAX: usize = 8;
 #[derive(Debug, Default)]
 pub(super) struct SegmentPreamble {
     host: Option<HostFacts>,
-    notes: Vec<String>,
+    notes: Vec<Note>,
     loss: Option<Loss>,
     call_sites: BTreeMap<(ProcessKey, StackId), CallSite>,
     /// How the open connections were opened.
@@ -57,7 +57,7 @@ impl SegmentPreamble {
     }
 
     fn note_event(&mut self, event: &Event) {
-        if event.happening == Happening::Destroyed {
+        if event.kind == EventKind::Destroyed {
             self.events.remove(&event.id);
             return;
         }
@@ -66,7 +66,7 @@ impl SegmentPreamble {
             return;
         }
         let events = self.events.entry(event.id).or_default();
-        if matches!(event.happening, Happening::Connected(_)) {
+        if matches!(event.kind, EventKind::Connected(_)) {
             events.clear();
         }
         if events.len() < EVENTS_MAX {
@@ -86,7 +86,7 @@ impl SegmentPreamble {
         let mut events: Vec<&Event> = self.events.values().flatten().collect();
         events.sort_by_key(|event| (event.at, event.id));
         let host = self.host.iter().map(|host| Input::Host(wire::host::HostFacts::from_core(host)));
-        let notes = self.notes.iter().map(|note| Input::Note(note.clone()));
+        let notes = self.notes.iter().map(|note| Input::Note(wire::note::Note::from_core(note)));
         let loss = self.loss.iter().map(|loss| Input::Loss(wire::host::Loss::from_core(loss)));
         let call_sites = self.call_sites.values();
         let call_sites =

@@ -7,33 +7,37 @@
 //! variants, and the type of each field, is the format**.
 //!
 //! # Rules
-//! - Any change to what is written takes a new version. This holds for a new variant at the end,
-//!   too: programs that write the same version number read each other's files.
+//! - Any change to what is written takes a new version. This holds for a new variant at the end of
+//!   an enum, too: programs that write the same version number read each other's files.
 //! - Every version from 3 on is read. A version is never removed, and its files never change their
 //!   meaning.
 //! - A type of `tracer-core` may change at any time. Its mirror here keeps the form of the file, and
 //!   its [`Wire`] implementation is where the two meet. Where they are the same, a macro writes it.
 //!
 //! # How to add a version
-//! 1. Copy each type that will change, and each type that contains one, from its file to `vN.rs` for
-//!    the version N that is written today, with the number in its name. Point the versions before
-//!    at these copies.
-//! 2. Change the types, and write `From<EntryVN> for Entry`, which must work entry by entry.
-//! 3. Add the variant to [`Version`], and make it [`Version::CURRENT`].
-//! 4. Add recordings of version N, made by the last program that writes it, to
-//!    `tracer/tests/recordings`, and their expected findings to `tests/replays.rs` beside this.
-//! 5. Add the version to the test of layouts, which writes `wire/layout-vN.txt`. Those of earlier
-//!    versions must not change.
+//! 1. Before the change, keep recordings of the version N that is written today: copy some to
+//!    `tracer/tests/recordings`, and their findings to `recording/tests/replays.rs`.
+//! 2. Add the version to [`Version`], and make it [`Version::CURRENT`].
+//! 3. If enums only gain variants at their end, version N is read with the changed types. For any
+//!    other change, first copy each type that changes, and each type that contains one, to `vN.rs`
+//!    with the number in its name, let earlier versions refer to these copies, and write
+//!    `From<EntryVN> for Entry`, which converts each entry without knowing the others.
+//! 4. Add the version to the tests of layouts, which write `wire/layout-vN.txt` for it. The files
+//!    of earlier versions stay as they are.
 
 #[macro_use]
 mod mirror;
 
+mod call_site_reason;
 pub(super) mod entry;
 pub(super) mod event;
 pub(super) mod head;
 pub(super) mod host;
 pub(super) mod input;
 pub(super) mod ledger;
+pub(super) mod limit;
+pub(super) mod note;
+mod probe;
 pub(super) mod process;
 pub(super) mod readers;
 pub(super) mod socket;

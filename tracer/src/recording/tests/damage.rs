@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 
 use proptest::{collection::vec, sample::Index, test_runner::Config};
-use tracer_core::Input;
+use tracer_core::{Input, Note};
 
 use super::*;
 use crate::recording::{
@@ -19,7 +19,7 @@ fn file_header() -> [u8; FILE_HEADER_BYTES] {
 /// A few reports, each of which is a block of its own.
 fn reports() -> Vec<Step> {
     let report = |number: u64| {
-        let note = Step::Input(Input::Note(format!("report {number}")));
+        let note = Step::Input(Input::Note(Note::Recorded { text: format!("report {number}") }));
         let tick = Step::Input(Input::Tick(Timestamp::from_ms(number * 1_000)));
         [note, tick, Step::Reported]
     };

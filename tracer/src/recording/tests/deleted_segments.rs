@@ -3,8 +3,8 @@
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use tracer_core::{
-    Actor, CallSite, Comm, ConnectionId, Event, Happening, HostFacts, Input, Owner, ProcessKey,
-    Snapshot, SocketFacts, StackId, TcpState,
+    Actor, CallSite, Comm, ConnectionId, Event, EventKind, HostFacts, Input, Note, Owner,
+    ProcessKey, Snapshot, SocketFacts, StackId, TcpState,
 };
 
 use super::*;
@@ -68,7 +68,7 @@ fn beginning() -> [Step; 3] {
         netns: 1,
         local: ([10, 0, 0, 1], 40_000).into(),
         remote: ([10, 0, 0, 2], 443).into(),
-        happening: Happening::Connected(Some(Actor {
+        kind: EventKind::Connected(Some(Actor {
             key: KEY,
             comm: Comm("api".into()),
             stack: Some(StackId(9)),
@@ -78,7 +78,7 @@ fn beginning() -> [Step; 3] {
         process: KEY,
         stack: StackId(9),
         place: Some("main.get api.go:7".to_owned()),
-        limits: None,
+        reason: None,
     };
     let host = HostFacts { started_at: Timestamp::from_ms(400), ..HostFacts::default() };
     [Input::Host(host), Input::Event(connected), Input::CallSite(call_site)].map(Step::Input)
@@ -96,7 +96,8 @@ fn the_oldest_segments_are_deleted_and_what_still_holds_stays() {
         write(&mut recorder, step);
         length_max = length_max.max(fs::metadata(test.path()).unwrap().len());
     }
-    assert!(recorder.note().unwrap().contains("oldest segments were deleted"));
+    let note = recorder.note();
+    assert!(matches!(note, Some(Note::RecordingSegmentsDeleted { segments: 2.. })), "{note:?}");
     recorder.finish().unwrap();
 
     assert!(length_max <= MAX_BYTES, "{length_max}");
@@ -104,7 +105,7 @@ fn the_oldest_segments_are_deleted_and_what_still_holds_stays() {
     assert_eq!(fs::metadata(test.path()).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(fs::read_dir(test.0.path()).unwrap().count(), 1, "no other file is left");
     let recording = Recording::open(&test.path()).unwrap();
-    assert!(recording.deleted().unwrap().contains("--max-size"));
+    assert_eq!(recording.deleted(), note);
     let (read, ending) = read(recording);
     assert_eq!(ending, Ending::Whole);
     let (restated, rest) = read.split_at(3);

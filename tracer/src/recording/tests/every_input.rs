@@ -1,11 +1,11 @@
-//! One recording with every kind of entry: each input, each variant of each type, and lists that
-//! change from one input to the next in every way.
+//! What `v3-every-input.rec` holds, a recording of format 3 with every kind of entry: each input,
+//! each variant of each type, and lists that change from one input to the next in every way.
 
 use tracer_core::{
-    Actor, CallSite, Comm, ConnectionId, Container, Event, Goroutines, Happening, Held, Holder,
-    HostFacts, HttpConnection, HttpStage, HttpStream, Input, Ledger, Loss, OpenResponse, Owner,
-    ProcessFacts, ProcessKey, Reader, ReaderFacts, Readers, Snapshot, SocketFacts, StackId,
-    TcpState, Timer, Timestamp,
+    Actor, AttachState, CallSite, CallSiteReason, Comm, ConnectionId, Container, Event, EventKind,
+    Goroutines, Held, Holder, Hook, HostFacts, HttpConnection, HttpStage, HttpStream, Input,
+    Ledger, Limit, Loss, Note, OpenResponse, Owner, Probe, ProcessFacts, ProcessKey, Reader,
+    ReaderFacts, Readers, Snapshot, SocketFacts, StackId, TcpState, Timer, Timestamp,
 };
 
 use crate::recording::Step;
@@ -25,7 +25,7 @@ pub(super) fn steps() -> Vec<Step> {
         inputs.push(Input::Ledger(ledger(round)));
         inputs.extend(call_sites().map(Input::CallSite));
         inputs.push(Input::Unanswered(3 + round));
-        inputs.push(Input::Note("the process ended\n\u{7}".to_owned()));
+        inputs.push(Input::Note(Note::Recorded { text: "the process ended\n\u{7}".to_owned() }));
         inputs.push(Input::Loss(loss(round)));
         inputs.push(Input::Tick(at(1_000 + round)));
     }
@@ -41,9 +41,20 @@ fn host() -> HostFacts {
     HostFacts {
         started_at: at(0),
         suspended_ns: 12_345_678_901,
-        probes: vec!["inet_sock_set_state: tp_btf".to_owned(), "accept: not attached".to_owned()],
-        notes: vec!["the kernel is locked down".to_owned()],
+        probes: vec![
+            probe(Hook::InetSockSetState, true, "tp_btf"),
+            probe(Hook::Accept, false, "not attached"),
+        ],
+        notes: vec![Note::Recorded { text: "the kernel is locked down".to_owned() }],
     }
+}
+
+fn probe(hook: Hook, is_attached: bool, text: &str) -> Probe {
+    Probe { hook, state: AttachState::Recorded { is_attached, text: text.to_owned() } }
+}
+
+fn recorded_limit(text: &str) -> Limit {
+    Limit::Recorded { text: text.to_owned() }
 }
 
 fn actor(stack: Option<u32>) -> Actor {
@@ -51,17 +62,18 @@ fn actor(stack: Option<u32>) -> Actor {
 }
 
 fn events(round: u64) -> [Event; 6] {
-    let established = Happening::Entered { from: TcpState::SynSent, to: TcpState::Established };
-    let happenings = [
-        Happening::Connected(Some(actor(Some(7)))),
-        Happening::Connected(None),
+    let established =
+        EventKind::StateChanged { from: TcpState::SynSent, to: TcpState::Established };
+    let kinds = [
+        EventKind::Connected(Some(actor(Some(7)))),
+        EventKind::Connected(None),
         established,
-        Happening::Accepted(Some(actor(None))),
-        Happening::Accepted(None),
-        Happening::Destroyed,
+        EventKind::Accepted(Some(actor(None))),
+        EventKind::Accepted(None),
+        EventKind::Destroyed,
     ];
     let mut number = 0;
-    happenings.map(|happening| {
+    kinds.map(|kind| {
         number += 1;
         Event {
             at: Timestamp::from_ns(80_000_000_000 + round * 500_000 + number * 1_001),
@@ -69,7 +81,7 @@ fn events(round: u64) -> [Event; 6] {
             netns: 4_026_531_840,
             local: "[::1]:40000".parse().unwrap(),
             remote: "10.0.0.2:443".parse().unwrap(),
-            happening,
+            kind,
         }
     })
 }
@@ -153,6 +165,7 @@ fn processes(round: u64) -> [ProcessFacts; 3] {
         key: ProcessKey { pid, ..CLIENT },
         exe: None,
         cmdline: None,
+        script: None,
         uid: None,
         container: None,
         inner_pid: None,
@@ -165,6 +178,7 @@ fn processes(round: u64) -> [ProcessFacts; 3] {
         key: CLIENT,
         exe: Some("/usr/bin/python3".to_owned()),
         cmdline: Some("python3 billing.py".to_owned()),
+        script: None,
         uid: Some(1_000),
         container: Some(Container {
             id: "0123abcd".to_owned(),
@@ -213,7 +227,10 @@ fn readers(round: u64) -> Readers {
             read_loops: 20,
             write_loops: 21,
         }),
-        limits: (round == 1).then(|| "the memory of the process cannot be read".to_owned()),
+        limits: match round {
+            0 => Vec::new(),
+            _ => vec![recorded_limit("the memory of the process cannot be read")],
+        },
     }
 }
 
@@ -228,16 +245,19 @@ fn ledger(round: u64) -> Ledger {
             response(301, None, Some(stream(1))),
             response(301, Some(StackId(70_000)), Some(stream(3))),
         ],
-        limits: (round == 1).then(|| "the ledger is full".to_owned()),
+        limits: match round {
+            0 => Vec::new(),
+            _ => vec![recorded_limit("the ledger is full")],
+        },
     }
 }
 
 fn call_sites() -> [CallSite; 2] {
-    let place = |stack, place: Option<&str>, limits: Option<&str>| CallSite {
+    let place = |stack, place: Option<&str>, reason: Option<&str>| CallSite {
         process: CLIENT,
         stack: StackId(stack),
         place: place.map(str::to_owned),
-        limits: limits.map(str::to_owned),
+        reason: reason.map(|text| CallSiteReason::Recorded { text: text.to_owned() }),
     };
     [
         place(7, Some("main.get api.go:7"), None),

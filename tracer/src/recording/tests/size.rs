@@ -4,7 +4,7 @@
 use std::{fs, net::SocketAddr};
 
 use tracer_core::{
-    Actor, Comm, ConnectionId, Event, Happening, Holder, HostFacts, Input, Owner, ProcessFacts,
+    Actor, Comm, ConnectionId, Event, EventKind, Holder, HostFacts, Input, Owner, ProcessFacts,
     ProcessKey, Reader, ReaderFacts, Readers, Snapshot, SocketFacts, StackId, TcpState, Timer,
 };
 
@@ -90,17 +90,17 @@ fn short_lived(id: u64, at_ns: u64, noise: &mut Noise) -> [Event; 4] {
     let local = address(1, 32_768 + noise.below(28_000));
     let remote = address(2 + noise.below(50), 443);
     let (from, to) = (TcpState::SynSent, TcpState::Established);
-    let happenings = [
-        Happening::Connected(Some(actor)),
-        Happening::Entered { from, to },
-        Happening::Entered { from: to, to: TcpState::CloseWait },
-        Happening::Destroyed,
+    let kinds = [
+        EventKind::Connected(Some(actor)),
+        EventKind::StateChanged { from, to },
+        EventKind::StateChanged { from: to, to: TcpState::CloseWait },
+        EventKind::Destroyed,
     ];
     let mut at_ns = at_ns + noise.below(900_000) * 1_000;
-    happenings.map(|happening| {
+    kinds.map(|kind| {
         at_ns += 50_000 + noise.below(20_000) * 1_000;
         let at = Timestamp::from_ns(at_ns);
-        Event { at, id: ConnectionId(id), netns: 4_026_531_840, local, remote, happening }
+        Event { at, id: ConnectionId(id), netns: 4_026_531_840, local, remote, kind }
     })
 }
 
@@ -128,6 +128,7 @@ fn answers(sockets: &[SocketFacts], at: Timestamp) -> impl Iterator<Item = Input
             key,
             exe: Some("/usr/local/bin/api".to_owned()),
             cmdline: None,
+            script: None,
             uid: Some(1_000),
             container: None,
             inner_pid: None,
@@ -144,7 +145,7 @@ fn answers(sockets: &[SocketFacts], at: Timestamp) -> impl Iterator<Item = Input
             http: None,
         });
         let found = found.collect();
-        let readers = Readers { process: key, at, found, goroutines: None, limits: None };
+        let readers = Readers { process: key, at, found, goroutines: None, limits: Vec::new() };
         [Input::Process(facts), Input::Readers(readers)]
     })
 }

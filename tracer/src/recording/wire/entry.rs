@@ -6,10 +6,11 @@ use std::{
 };
 
 use super::{
-    event::Happening,
+    event::EventKind,
     head::Head,
     input::Input,
     ledger::OpenResponse,
+    limit::Limit,
     process::{Holder, ProcessKey},
     readers::{Goroutines, ReaderFacts},
     socket_change::SocketStep,
@@ -54,7 +55,7 @@ wire_struct! {
         id_step: i64,
         /// `None` if they are those of the latest event of this socket.
         addresses: Option<Addresses>,
-        happening: Happening,
+        kind: EventKind,
     }
 }
 
@@ -81,7 +82,7 @@ wire_struct! {
         at: Time,
         found: Vec<ListStep<ReaderFacts, ReaderFacts>>,
         goroutines: Option<Goroutines>,
-        limits: Option<String>,
+        limits: Vec<Limit>,
     }
 }
 
@@ -91,6 +92,6 @@ wire_struct! {
         process: ProcessKey,
         at: Time,
         open: Vec<ListStep<OpenResponse, OpenResponse>>,
-        limits: Option<String>,
+        limits: Vec<Limit>,
     }
 }

@@ -15,15 +15,15 @@ wire_struct! {
         netns: u32,
         local: SocketAddr,
         remote: SocketAddr,
-        happening: Happening,
+        kind: EventKind,
     }
 }
 
 wire_enum! {
-    Happening mirrors tracer_core::Happening {
+    EventKind mirrors tracer_core::EventKind {
         Connected(actor: Option<Actor>),
         Accepted(actor: Option<Actor>),
-        Entered { from: TcpState, to: TcpState },
+        StateChanged { from: TcpState, to: TcpState },
         Destroyed,
     }
 }

@@ -1,13 +1,13 @@
 //! What a run could see of its host.
 
-use super::time::Time;
+use super::{note::Note, probe::Probe, time::Time};
 
 wire_struct! {
     HostFacts mirrors tracer_core::HostFacts {
         started_at: Time,
         suspended_ns: u64,
-        probes: Vec<String>,
-        notes: Vec<String>,
+        probes: Vec<Probe>,
+        notes: Vec<Note>,
     }
 }
 

@@ -5,6 +5,7 @@ use super::{
     event::Event,
     host::{HostFacts, Loss},
     ledger::CallSite,
+    note::Note,
     process::{ProcessFacts, ProcessKey},
     time::Time,
 };
@@ -19,7 +20,7 @@ wire_enum! {
         ProcessUnreadable(process: ProcessKey),
         CallSite(call_site: CallSite),
         Unanswered(count: u64),
-        Note(note: String),
+        Note(note: Note),
         Loss(loss: Loss),
         Tick(now: Time),
     }

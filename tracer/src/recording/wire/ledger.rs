@@ -1,6 +1,6 @@
 //! HTTP responses in flight, and where in a program's code something was requested.
 
-use super::{process::ProcessKey, time::Time};
+use super::{call_site_reason::CallSiteReason, process::ProcessKey, time::Time};
 use crate::recording::list_delta::whole_list_item;
 
 wire_newtype! {
@@ -37,6 +37,6 @@ wire_struct! {
         process: ProcessKey,
         stack: StackId,
         place: Option<String>,
-        limits: Option<String>,
+        reason: Option<CallSiteReason>,
     }
 }

@@ -30,6 +30,7 @@ wire_struct! {
         key: ProcessKey,
         exe: Option<String>,
         cmdline: Option<String>,
+        script: Option<String>,
         uid: Option<u32>,
         container: Option<Container>,
         inner_pid: Option<u32>,
