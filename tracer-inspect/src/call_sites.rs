@@ -57,6 +57,7 @@ enum Verdict<'a> {
 }
 
 impl CallSites {
+    /// Names lines by these rules.
     pub fn new(rules: Rules) -> Self {
         Self { rules, modules: Modules::default(), perf_maps: PerfMaps::default() }
     }

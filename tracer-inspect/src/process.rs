@@ -1,7 +1,7 @@
 //! What `/proc` says of a process, and its memory.
 
 pub mod cgroup;
-mod container;
+pub mod container;
 pub mod epoll;
 pub mod facts;
 pub mod fd_tables;

@@ -8,13 +8,17 @@ const NAME_MAX: usize = 160;
 /// What a function was written in, as far as it makes a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Language {
+    /// Go.
     Go,
+    /// Rust.
     Rust,
     /// C, C++ and whatever else is compiled to functions of a module.
     Native,
+    /// Python.
     Python,
     /// JavaScript in V8.
     Node,
+    /// Java.
     Java,
 }
 
@@ -36,10 +40,13 @@ impl Language {
 /// A call. What is empty is not known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame<'a> {
+    /// What it was written in.
     pub language: Language,
+    /// The name of the function, as its language writes it.
     pub function: Cow<'a, str>,
     /// The whole path of the file with its source, or what the runtime has for one.
     pub file: Cow<'a, str>,
+    /// The line in the file, from 1 on.
     pub line: Option<u32>,
     /// The path of the module that has the code.
     pub module: Cow<'a, str>,

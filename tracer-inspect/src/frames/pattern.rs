@@ -4,7 +4,7 @@
 ///
 /// Of several ways to read a `*` only that of the last one is tried again, which is enough, so that
 /// the time is at most the product of both lengths.
-pub fn matches(pattern: &str, text: &str) -> bool {
+pub(super) fn matches(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
     let (mut at, mut place) = (0, 0);
     // The last `*`, and how far it reaches.

@@ -23,6 +23,7 @@ pub struct Rules(Vec<Rule>);
 /// What a frame is to somebody who looks for the application's line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// The application's.
     Application,
     /// Not the application's; the application's is further out.
     Library,
@@ -58,7 +59,9 @@ enum Part {
 /// What the rules say of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ruling<'a> {
+    /// What the frame is.
     pub kind: Kind,
+    /// What is said if such a frame was there and no frame of the application was found.
     pub words: Option<&'a str>,
 }
 
@@ -89,6 +92,10 @@ impl Rules {
         Self::parse(&text).with_context(|| format!("--call-sites {name}"))
     }
 
+    /// The rules of a text, one a line.
+    ///
+    /// # Errors
+    /// One line that names the line in it and what is expected.
     pub fn parse(text: &str) -> Result<Self> {
         let mut rules = Vec::new();
         let mut language = None;
@@ -107,6 +114,7 @@ impl Rules {
         Ok(Self(rules))
     }
 
+    /// What the first rule that fits a frame says of it.
     pub fn judge(&self, frame: &Frame) -> Ruling<'_> {
         let rule = self.0.iter().find(|rule| rule.fits(frame));
         rule.map_or(Ruling { kind: Kind::Application, words: None }, Rule::ruling)

@@ -11,7 +11,7 @@ const INLINE: u8 = 2;
 
 /// The minor version of Go 1 that a program was built with, from bytes that begin with build
 /// information. `None`: there is none, or it is older than Go 1.18.
-pub(super) fn minor_version(bytes: &[u8]) -> Option<u32> {
+pub fn minor_version(bytes: &[u8]) -> Option<u32> {
     if !bytes.starts_with(MAGIC) || bytes.get(15)? & INLINE == 0 {
         return None;
     }

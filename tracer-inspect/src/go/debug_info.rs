@@ -24,7 +24,7 @@ const PART_MAX: u64 = 64 << 20;
 
 /// Members by their structure, the names of both with a point between them.
 #[derive(Debug, Default)]
-pub(super) struct Structures {
+pub struct Structures {
     members: HashMap<String, u64>,
 }
 
@@ -36,7 +36,7 @@ impl Structures {
     ///
     /// # Errors
     /// Why it cannot be read.
-    pub(super) fn read(file: File, paths: &[String]) -> Result<Self, String> {
+    pub fn read(file: File, paths: &[String]) -> Result<Self, String> {
         let cache = ReadCache::new(file);
         let data = Bounded(&cache);
         let wrong = |error: object::read::Error| error.to_string();
@@ -54,7 +54,7 @@ impl Structures {
 
     /// The place of a member: `structure.member`, or several of them with a `+` between them, each
     /// within the one before.
-    pub(super) fn offset(&self, path: &str) -> Option<u64> {
+    pub fn offset(&self, path: &str) -> Option<u64> {
         path.split(" + ").map(|step| self.members.get(step)).sum()
     }
 

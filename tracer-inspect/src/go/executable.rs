@@ -20,12 +20,12 @@ const PART_MAX: u64 = 64 << 20;
 /// A Go program for a machine of 64 bits. Addresses are those of the file: where the program runs
 /// at another place, all are shifted by the same amount.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Executable {
+pub struct Executable {
     /// Of Go 1.
     pub(super) minor_version: u32,
     pub(super) machine: Machine,
     /// Where it begins to run.
-    pub(super) entry: u64,
+    pub entry: u64,
     /// What is mapped from the file.
     pub(super) segments: Vec<Segment>,
     /// The table of functions, by the name of its section.
@@ -93,7 +93,7 @@ impl<'data> ReadRef<'data> for Bounded<'data> {
 
 impl Executable {
     /// `None`: not a Go program, or one older than Go 1.18.
-    pub(super) fn read(file: File) -> Option<Self> {
+    pub fn read(file: File) -> Option<Self> {
         let cache = ReadCache::new(file);
         let data = Bounded(&cache);
         let header = Header::parse(data).ok()?;
@@ -122,7 +122,7 @@ impl Executable {
     }
 
     /// Where in the file the byte is that is mapped to an address.
-    pub(super) fn file_offset(&self, address: u64) -> Option<u64> {
+    pub fn file_offset(&self, address: u64) -> Option<u64> {
         let is_there = |it: &&Segment| (it.start..it.file_end).contains(&address);
         let segment = self.segments.iter().find(is_there)?;
         segment.file_start.checked_add(address - segment.start)

@@ -27,7 +27,7 @@ const READ_TOGETHER: usize = 4096;
 
 /// The functions of a program. Addresses are those of the file.
 #[derive(Debug)]
-pub(super) struct FunctionTable {
+pub struct FunctionTable {
     /// Where the code begins: what the offsets are counted from.
     text: u64,
     text_end: u64,
@@ -42,7 +42,7 @@ pub(super) struct FunctionTable {
 
 /// The header, before it is known where the code begins.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Header {
+pub struct Header {
     count: u64,
     names: u64,
     names_end: u64,
@@ -51,7 +51,7 @@ pub(super) struct Header {
 
 impl Header {
     /// The header at an address of the process.
-    pub(super) fn read(memory: &dyn Memory, address: u64) -> Option<Self> {
+    pub fn read(memory: &dyn Memory, address: u64) -> Option<Self> {
         let bytes = memory.read_one(address, HEADER)?;
         let word = |offset| word_at(&bytes, offset);
         let (count, names, functions) = (word(8)?, word(32)?, word(64)?);
@@ -67,7 +67,7 @@ impl Header {
     }
 
     /// Whether this is the `runtime.moduledata` of the table, and where its code begins and ends.
-    pub(super) fn text(self, module: &[u8]) -> Option<(u64, u64)> {
+    pub fn text(self, module: &[u8]) -> Option<(u64, u64)> {
         let word = |offset| word_at(module, offset);
         let (text, end) = (word(layout::MODULE_TEXT)?, word(layout::MODULE_TEXT_END)?);
         let (lowest, highest) = (word(layout::MODULE_LOWEST)?, word(layout::MODULE_HIGHEST)?);
@@ -82,7 +82,7 @@ impl Header {
 
 impl FunctionTable {
     /// Reads the table at an address of the process, where the program is shifted by `bias`.
-    pub(super) fn read(
+    pub fn read(
         memory: &dyn Memory,
         (address, header): (u64, Header),
         (text, text_end): (u64, u64),
@@ -120,7 +120,7 @@ impl FunctionTable {
     }
 
     /// How many there are.
-    pub(super) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.entries.len() / ENTRY
     }
 
@@ -134,7 +134,7 @@ impl FunctionTable {
     }
 
     /// Where the code of a function begins and ends in the file.
-    pub(super) fn code(&self, number: usize) -> Option<(u64, u64)> {
+    pub fn code(&self, number: usize) -> Option<(u64, u64)> {
         let address = |offset: u32| self.text.wrapping_add(offset.into());
         let end = self.begin(number + 1).map_or(self.text_end, address);
         Some((address(self.begin(number)?), end))
@@ -142,12 +142,7 @@ impl FunctionTable {
 
     /// The functions with these names: for each name the number of the first that has it. One
     /// pass over all names, and one over all functions.
-    pub(super) fn find(
-        &self,
-        memory: &dyn Memory,
-        bias: u64,
-        names: &[&str],
-    ) -> Vec<Option<usize>> {
+    pub fn find(&self, memory: &dyn Memory, bias: u64, names: &[&str]) -> Vec<Option<usize>> {
         let mut found = vec![None; names.len()];
         // The linker writes each name once, so that functions can be told by where it is.
         let wanted = self.places(memory, bias, names);
@@ -194,7 +189,7 @@ impl FunctionTable {
     }
 
     /// Whether a function has one of these names: the number of the name.
-    pub(super) fn name(
+    pub fn name(
         &self,
         pages: &mut Pages,
         bias: u64,
@@ -210,7 +205,7 @@ impl FunctionTable {
     }
 
     /// Whether the name of a function begins like this.
-    pub(super) fn name_begins(
+    pub fn name_begins(
         &self,
         pages: &mut Pages,
         bias: u64,

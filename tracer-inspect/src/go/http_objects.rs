@@ -33,7 +33,9 @@ const PAUSE: Duration = Duration::from_millis(2);
 /// What carries a response, by its address in the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HttpObject {
+    /// What it is.
     pub kind: LedgerKind,
+    /// Where it is in the process.
     pub address: u64,
 }
 

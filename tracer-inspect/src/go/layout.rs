@@ -78,7 +78,7 @@ pub(super) const MODULE_HIGHEST: usize = 168;
 pub(super) const MODULE_TEXT: usize = 176;
 pub(super) const MODULE_TEXT_END: usize = 184;
 /// As many bytes of it as are looked at.
-pub(super) const MODULE: usize = 352;
+pub const MODULE: usize = 352;
 
 /// `moduledata.gofunc` of Go 1.`minor`: `covctrs` came before it in 1.20, `typedesclen` and what is
 /// about itabs in 1.27.

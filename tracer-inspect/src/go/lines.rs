@@ -8,7 +8,7 @@
 //! and an inlined call must be within its function. What does not hold gives no name.
 
 mod pc_values;
-pub(super) mod stack_maps;
+pub mod stack_maps;
 #[cfg(test)]
 pub(super) mod tests;
 
@@ -54,14 +54,16 @@ pub struct GoFrame {
 
 /// The lines of a program.
 #[derive(Clone, Copy)]
-pub(super) struct Lines<'a> {
-    pub(super) functions: &'a FunctionTable,
-    pub(super) tables: &'a LineTables,
+pub struct Lines<'a> {
+    /// Its functions.
+    pub functions: &'a FunctionTable,
+    /// Its tables of lines.
+    pub tables: &'a LineTables,
 }
 
 /// The tables beside that of the functions. Addresses are those of the file.
 #[derive(Debug)]
-pub(super) struct LineTables {
+pub struct LineTables {
     format: Format,
     /// Bytes of the smallest instruction.
     quantum: u32,
@@ -125,7 +127,7 @@ impl Part {
 impl LineTables {
     /// The tables of a program of Go 1.`minor` that runs shifted by `bias`: `header` is the address
     /// of its `pcHeader` in the process, `module` its `moduledata`. `None`: they are none.
-    pub(super) fn read(
+    pub fn read(
         memory: &dyn Memory,
         minor: u32,
         (header, module): (u64, &[u8]),
@@ -157,7 +159,7 @@ impl Lines<'_> {
     ///
     /// # Errors
     /// Why nothing can be said, as a sentence.
-    pub(super) fn frames(
+    pub fn frames(
         &self,
         pages: &mut Pages,
         bias: u64,

@@ -98,6 +98,7 @@ impl PerfMap {
         Ok(Self::parse(String::from_utf8_lossy(&bytes).into_owned()))
     }
 
+    /// The functions of a map; lines that are none are left out.
     pub fn parse(text: String) -> Self {
         let mut functions = Vec::new();
         let mut place = 0;

@@ -18,7 +18,7 @@ const UID_LENGTH: usize = 36;
 
 /// The innermost container of a path, if it names one: `/docker/ID`,
 /// `/kubepods.slice/kubepods-podUID.slice/cri-containerd-ID.scope`.
-pub(super) fn container(path: &str) -> Option<Container> {
+pub fn container(path: &str) -> Option<Container> {
     let parts: Vec<&str> = path.split('/').collect();
     let place = parts.iter().rposition(|part| id(part).is_some())?;
     let (above, rest) = parts.split_at(place);

@@ -12,6 +12,7 @@ pub struct FileKey {
 }
 
 impl FileKey {
+    /// The file with this metadata.
     pub fn of(metadata: &Metadata) -> Self {
         Self {
             device: metadata.dev(),

@@ -23,6 +23,7 @@ pub struct Pages<'a> {
 }
 
 impl<'a> Pages<'a> {
+    /// Nothing has been read yet.
     pub fn new(memory: &'a dyn Memory) -> Self {
         Self { memory, places: HashMap::new(), bytes: Vec::new(), recent: None, read: 0 }
     }

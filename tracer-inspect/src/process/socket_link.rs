@@ -8,9 +8,11 @@ use tracer_core::Asked;
 /// What protocol a socket is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
+    /// TCP.
     Tcp,
     /// It passes for TCP; the name of what it is.
     NotJudged(&'static str),
+    /// Anything else.
     Other,
 }
 

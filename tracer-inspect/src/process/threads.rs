@@ -1,7 +1,7 @@
 //! Threads that are blocked in a call that reads a connection or waits for it to be readable, as
 //! `/proc/PID/task/TID/syscall` tells.
 
-mod wait_lists;
+pub mod wait_lists;
 
 use std::{
     collections::BTreeMap,
@@ -100,7 +100,7 @@ fn is_gone(error: &io::Error) -> bool {
 
 /// A system call that a thread is blocked in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Call {
+pub struct Call {
     number: i64,
     arguments: [u64; 6],
     /// Where its stack and the call itself are: the same call again has the same.
@@ -109,7 +109,7 @@ struct Call {
 
 /// How a call names what it waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Names {
+pub enum Names {
     /// The descriptor is the first argument.
     Directly,
     /// An array of `struct pollfd`, and how many there are.
@@ -119,7 +119,8 @@ enum Names {
 }
 
 impl Call {
-    fn parse(line: &str) -> Option<Self> {
+    /// The line of a thread that is blocked; `None` if it runs or is in no call.
+    pub fn parse(line: &str) -> Option<Self> {
         let mut words = line.split_ascii_whitespace();
         let number = words.next()?.parse().ok().filter(|number| *number >= 0)?;
         let mut next = || u64::from_str_radix(words.next()?.strip_prefix("0x")?, 16).ok();
@@ -130,7 +131,8 @@ impl Call {
         Some(Self { number, arguments, place: [next()?, next()?] })
     }
 
-    fn names(&self) -> Option<Names> {
+    /// How this call names what it waits for; `None` if it waits for nothing to read.
+    pub fn names(&self) -> Option<Names> {
         Some(match self.number {
             libc::SYS_read
             | libc::SYS_readv

@@ -7,7 +7,7 @@ use tracer_core::Comm;
 
 /// The user's selection; an empty part selects everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Filter {
+pub struct Filter {
     /// Process ids in the tracer's pid namespace.
     pub(crate) pids: BTreeSet<u32>,
     /// The descendants of `pids` too.

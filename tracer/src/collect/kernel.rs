@@ -1,11 +1,11 @@
 //! The kernel programs, loaded and attached, and the numbers that turn what they report into facts.
 
 pub(crate) mod attach;
-pub(crate) mod btf;
+pub mod btf;
 mod error;
 pub(crate) mod extent;
 pub(crate) mod hooks;
-pub(crate) mod iterator;
+pub mod iterator;
 pub(crate) mod jiffies;
 pub(crate) mod load;
 pub(crate) mod lockdown;

@@ -13,7 +13,7 @@ use super::filter::Filter;
 
 /// A snapshot in the making.
 #[derive(Debug)]
-pub(crate) struct SnapshotBuilder {
+pub struct SnapshotBuilder {
     snapshot: Snapshot,
     places: HashMap<ConnectionId, usize>,
     /// Descriptors by process, name and kind.
@@ -28,7 +28,8 @@ pub(crate) struct SnapshotBuilder {
 type Who = (ProcessKey, Comm);
 
 impl SnapshotBuilder {
-    pub(crate) fn new(started_at: Timestamp) -> Self {
+    /// One that has no socket yet.
+    pub fn new(started_at: Timestamp) -> Self {
         let snapshot = Snapshot { started_at, ..Snapshot::default() };
         Self {
             snapshot,
@@ -41,7 +42,7 @@ impl SnapshotBuilder {
     }
 
     /// Takes in one descriptor. A socket has as many owners as descriptors refer to it.
-    pub(crate) fn add(&mut self, record: &SocketRecord, constants: KernelConstants) {
+    pub fn add(&mut self, record: &SocketRecord, constants: KernelConstants) {
         match decode::descriptor(record, constants) {
             Ok(Descriptor::Tcp(facts)) => self.add_facts(facts),
             Ok(Descriptor::NotJudged(kind)) => {
@@ -105,7 +106,7 @@ impl SnapshotBuilder {
 
     /// The snapshot of what is in scope, and of what was before. Listeners stay whatever their
     /// ends.
-    pub(crate) fn finish(
+    pub fn finish(
         self,
         ended_at: Timestamp,
         truncated: u64,

@@ -17,7 +17,7 @@ pub(crate) const CONNECTIONS_MAX: usize = 1_000;
 ///
 /// # Errors
 /// What `serde_json` says; there is no report that it cannot write.
-pub(crate) fn document(report: &Report, context: &Context) -> serde_json::Result<String> {
+pub fn document(report: &Report, context: &Context) -> serde_json::Result<String> {
     serde_json::to_string_pretty(&Document::new(report, context)).map(finish)
 }
 

@@ -32,7 +32,7 @@ const WORDS_MAX: u32 = 1 << 16;
 
 /// What is in use of one call while it waits for what it called.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::go) struct FrameMap {
+pub struct FrameMap {
     /// Bytes from the beginning of its variables to its frame pointer.
     pub(in crate::go) size: u64,
     /// Where from the frame pointer are words that may be addresses, in bytes. Parameters are above
@@ -69,12 +69,7 @@ impl Description {
 impl Lines<'_> {
     /// What is in use of the call that goes on at an address of the process. `None`: it is not
     /// known.
-    pub(in crate::go) fn frame_map(
-        &self,
-        pages: &mut Pages,
-        bias: u64,
-        return_address: u64,
-    ) -> Option<FrameMap> {
+    pub fn frame_map(&self, pages: &mut Pages, bias: u64, return_address: u64) -> Option<FrameMap> {
         let address = return_address.wrapping_sub(bias).wrapping_sub(1);
         let number = self.functions.holding(address)?;
         let (begin, place) = self.functions.entry(number)?;

@@ -48,16 +48,16 @@ fn build(directory: &Path, (form, arguments, strip): (&str, &[&str], bool)) -> P
 }
 
 /// A way of calling: where that is, and the calls by the runtime's account.
-pub struct Said {
+pub(crate) struct Said {
     pub name: String,
     pub addresses: Vec<u64>,
     calls: Vec<GoFrame>,
 }
 
 /// The program, once it has said everything. It ends with its input.
-pub struct Stacks {
-    pub child: Child,
-    pub said: Vec<Said>,
+pub(crate) struct Stacks {
+    pub(crate) child: Child,
+    pub(crate) said: Vec<Said>,
 }
 
 impl Stacks {

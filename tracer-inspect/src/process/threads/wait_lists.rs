@@ -62,7 +62,8 @@ impl WaitLists {
     }
 }
 
-fn polled(array: &[u8]) -> Vec<u32> {
+/// The descriptors in an array of `struct pollfd` that are polled for input.
+pub fn polled(array: &[u8]) -> Vec<u32> {
     let (entries, _) = array.as_chunks::<POLLED_SIZE>();
     let entries = entries.iter().filter_map(|[a, b, c, d, events @ .., _, _]| {
         let is_input = u16::from_ne_bytes(*events) & INPUT != 0;
@@ -72,8 +73,10 @@ fn polled(array: &[u8]) -> Vec<u32> {
     entries.collect()
 }
 
+/// The descriptors below `count` in an `fd_set`.
+///
 /// The set is of machine words, which on the machines that are supported are little-endian.
-fn selected(set: &[u8], count: u32) -> Vec<u32> {
+pub fn selected(set: &[u8], count: u32) -> Vec<u32> {
     let bytes = (0..count).step_by(8).zip(set);
     let fds = bytes.flat_map(|(first, byte)| {
         (0..u8::BITS).filter(move |bit| byte & (1 << bit) != 0).map(move |bit| first + bit)

@@ -16,7 +16,7 @@ use encoding::{
     ENTRY_BYTES, HEADER_BYTES, MAGIC, TYPE_BYTES, Type, WIDE_ENTRY_BYTES, body_bytes, kind,
     read_size, read_u16, read_u32, section,
 };
-pub(crate) use error::BtfError;
+pub use error::BtfError;
 
 /// Longest chain of `typedef`, `const` and the like that is followed. Real ones have a handful.
 const CHAIN_MAX: usize = 64;
@@ -24,7 +24,7 @@ const CHAIN_MAX: usize = 64;
 const MEMBERS_MAX: usize = 1 << 12;
 
 /// BTF, indexed.
-pub(crate) struct Btf<'a> {
+pub struct Btf<'a> {
     types: &'a [u8],
     strings: &'a [u8],
     /// Where in `types` each type begins; type ids count from 1.
@@ -47,7 +47,7 @@ impl<'a> Btf<'a> {
     ///
     /// # Errors
     /// [`BtfError::Malformed`].
-    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, BtfError> {
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, BtfError> {
         if read_u16(bytes, 0)? != MAGIC {
             return Err(BtfError::Malformed("wrong magic number"));
         }
@@ -85,7 +85,7 @@ impl<'a> Btf<'a> {
     ///
     /// # Errors
     /// The type or the field is absent, the field is a bit field, or the bytes are malformed.
-    pub(crate) fn offset(&self, structure: &str, field: &str) -> Result<u32, BtfError> {
+    pub fn offset(&self, structure: &str, field: &str) -> Result<u32, BtfError> {
         let mut type_id = self.id(structure)?;
         if field.is_empty() {
             return Ok(self.get(type_id)?.size_or_target);
@@ -124,7 +124,7 @@ impl<'a> Btf<'a> {
     ///
     /// # Errors
     /// The enumeration or the enumerator is absent, or the bytes are malformed.
-    pub(crate) fn enumerator(&self, enumeration: &str, name: &str) -> Result<u64, BtfError> {
+    pub fn enumerator(&self, enumeration: &str, name: &str) -> Result<u64, BtfError> {
         let head = self.get(self.id(enumeration)?)?;
         for entry in 0..head.entries {
             let (position, value) = match head.kind {

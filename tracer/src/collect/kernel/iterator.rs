@@ -27,11 +27,11 @@ const BUFFERS: usize = 4;
 
 /// What a pass was like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct WalkStats {
+pub struct WalkStats {
     /// Descriptors that refer to a TCP socket, or to one that looks like it.
-    pub(crate) records: u64,
+    pub records: u64,
     /// The output ended within a record, which is lost: 0 or 1.
-    pub(crate) truncated: u64,
+    pub truncated: u64,
 }
 
 impl Kernel {
@@ -58,7 +58,10 @@ impl Kernel {
 
 /// Reads records to the end, at most `read_bytes` at a time. The kernel makes them on a thread of
 /// its own, so that nobody waits for what `each` makes of them.
-pub(super) fn read_records(
+///
+/// # Errors
+/// The source cannot be read.
+pub fn read_records(
     source: &mut (impl Read + Send),
     read_bytes: usize,
     each: &mut dyn FnMut(&SocketRecord),

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Why a question has no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum BtfError {
+pub enum BtfError {
     /// The bytes are not BTF, or not of a kind that this reader knows; what was wrong with them.
     Malformed(&'static str),
     /// There is no such structure, union or enumeration.
