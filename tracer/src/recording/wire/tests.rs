@@ -52,7 +52,9 @@ fn lines_of<T: Sample + Serialize + std::fmt::Debug>(layout: &mut String) {
         let variant = shown.split([' ', '(', '{']).next().unwrap_or_default();
         let variant = if variant == name { "" } else { variant };
         write!(layout, "{name} {variant}: ").unwrap();
-        bytes.iter().for_each(|byte| write!(layout, "{byte:02x}").unwrap());
+        for byte in bytes {
+            write!(layout, "{byte:02x}").unwrap();
+        }
         layout.push('\n');
     }
 }
