@@ -10,9 +10,8 @@
 //! snapshot, and back.
 
 mod block;
+mod crafted;
 mod delta_codec;
-#[cfg(any(fuzzing, test))]
-pub(crate) mod fuzzing;
 mod head;
 mod list_delta;
 mod reader;
@@ -25,11 +24,8 @@ mod wire;
 
 use tracer_core::{Input, Timestamp};
 
-pub(crate) use self::{
-    head::Head,
-    reader::{Ending, Recording},
-    recorder::Recorder,
-};
+pub use self::{crafted::from_blocks, head::Head, reader::Recording};
+pub(crate) use self::{reader::Ending, recorder::Recorder};
 
 /// What happens to the judge in the course of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use crate::wall_clock::WallClock;
 
 /// What judging a recording takes beside the inputs. Every segment begins with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Head {
+pub struct Head {
     /// Number of the segment. If the first one in a file is not 0, earlier ones were deleted.
     pub(crate) segment: u64,
     /// Version of the program that recorded.
@@ -16,7 +16,7 @@ pub(crate) struct Head {
     /// Wall time of the kernel's times.
     pub(crate) clock: WallClock,
     /// Thresholds in force.
-    pub(crate) options: Options,
+    pub options: Options,
     /// From which confidence on the run failed.
     pub(crate) fail_on: Confidence,
     /// Command line, without the program.

@@ -18,7 +18,7 @@ use super::{
 };
 
 /// A recording that is read from its beginning.
-pub(crate) struct Recording {
+pub struct Recording {
     shown: String,
     entries: Entries,
     head: Head,
@@ -57,7 +57,7 @@ impl Recording {
     /// # Errors
     /// It cannot be read, is not a recording, has a format that this program does not read, or ends
     /// before its first whole block.
-    pub(crate) fn open(path: &Path) -> Result<Self> {
+    pub fn open(path: &Path) -> Result<Self> {
         let shown = path.display().to_string();
         let file = File::open(path).with_context(|| format!("cannot read {shown}"))?;
         Self::read(file, shown)
@@ -67,7 +67,7 @@ impl Recording {
     ///
     /// # Errors
     /// Those of [`open`](Self::open).
-    pub(crate) fn read(source: impl Read + 'static, shown: String) -> Result<Self> {
+    pub fn read(source: impl Read + 'static, shown: String) -> Result<Self> {
         let mut source: Box<dyn Read> = Box::new(BufReader::new(source));
         let mut start = Vec::with_capacity(FILE_HEADER_BYTES);
         let read = source.by_ref().take(FILE_HEADER_BYTES as u64).read_to_end(&mut start);
@@ -102,7 +102,7 @@ impl Recording {
     }
 
     /// What judging it takes beside the inputs.
-    pub(crate) const fn head(&self) -> &Head {
+    pub const fn head(&self) -> &Head {
         &self.head
     }
 

@@ -12,7 +12,7 @@ use super::{
     stream::Packer,
     wire::{self, Wire as _, entry::Entry},
 };
-use crate::append;
+use crate::files::append;
 
 /// Pending entries are written when they have this many bytes, when a report is made,
 const PENDING_MAX: usize = 1 << 20;

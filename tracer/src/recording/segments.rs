@@ -14,7 +14,7 @@ use super::{
     block::{self, FILE_HEADER_BYTES, Kind},
     wire::Version,
 };
-use crate::append::{self, Remedies, Whole};
+use crate::files::append::{self, Remedies, Whole};
 
 const REMEDIES: Remedies = Remedies { link: "name the file itself", special: "name another file" };
 /// Length of a segment where the size of the file is not limited, in bytes.

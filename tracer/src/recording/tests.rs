@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 use tracer_core::{Options, Timestamp};
 
-use super::{Ending, Recorder, Recording, Step, fuzzing::head};
+use super::{Ending, Recorder, Recording, Step, crafted::head};
 
 /// A recording in a directory of its own.
 struct TestFile(TempDir);

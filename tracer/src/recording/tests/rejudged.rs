@@ -3,7 +3,7 @@
 use tracer_core::{Detector, HostFacts, Input, Report, Snapshot, SocketFacts, Timestamp};
 
 use super::{deleted_segments::socket, *};
-use crate::replay::rerun;
+use crate::commands::replay::rerun;
 
 /// A snapshot 30 s after data was received that is still unread, on more connections than
 /// `--min-count`.

@@ -6,7 +6,7 @@ use std::{fs::File, path::PathBuf};
 use tracer_core::Report;
 
 use super::*;
-use crate::replay::rerun;
+use crate::commands::replay::rerun;
 
 fn open(name: &str) -> Recording {
     let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/recordings")).join(name);

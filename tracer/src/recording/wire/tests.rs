@@ -69,7 +69,9 @@ where
         let variant = shown.split([' ', '(', '{']).next().unwrap_or_default();
         let variant = if variant == name { "" } else { variant };
         write!(layout, "{name} {variant}: ").unwrap();
-        bytes.iter().for_each(|byte| write!(layout, "{byte:02x}").unwrap());
+        for byte in bytes {
+            write!(layout, "{byte:02x}").unwrap();
+        }
         layout.push('\n');
     }
 }
