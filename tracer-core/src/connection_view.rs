@@ -1,9 +1,9 @@
 //! One connection as the rules see it: what is known of it, and the time of the judgement.
 
 use crate::{
-    CallSiteReason, Confidence, Direction, DurationRange, Held, HttpConnection, HttpStage, Interval,
-    Options, Origin, Owner, ProcessFacts, ProcessKey, Reader, SocketFacts, StackId, Timestamp,
-    Verdict, call_sites::CallSites, open_responses::Response, tracked::Tracked,
+    CallSiteReason, Confidence, Direction, DurationRange, Held, HttpConnection, HttpStage,
+    Interval, Options, Origin, Owner, ProcessFacts, ProcessKey, Reader, SocketFacts, StackId,
+    Timestamp, Verdict, call_sites::CallSites, open_responses::Response, tracked::Tracked,
 };
 
 /// Ages in jiffies are at most 10 ms coarse, and the rate of jiffies is about as exact.

@@ -108,7 +108,9 @@ fn kind(record: &EventRecord) -> Result<EventKind, DecodeError> {
     Ok(match record.kind {
         1 => EventKind::Connected(actor()),
         2 => EventKind::Accepted(actor()),
-        3 => EventKind::StateChanged { from: state(record.old_state)?, to: state(record.new_state)? },
+        3 => {
+            EventKind::StateChanged { from: state(record.old_state)?, to: state(record.new_state)? }
+        }
         4 => EventKind::Destroyed,
         other => return Err(DecodeError::UnknownKind(other)),
     })

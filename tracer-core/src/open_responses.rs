@@ -96,8 +96,7 @@ impl OpenResponses {
     /// Forgets the processes that are gone, and drops the lists that are too old at this snapshot.
     pub(crate) fn retain(&mut self, snapshot: u64, exists: impl Fn(&ProcessKey) -> bool) {
         self.stale.retain(&exists);
-        let is_old =
-            |list: &ProcessResponses| snapshot > list.snapshot + SNAPSHOTS_WITHOUT_MAX;
+        let is_old = |list: &ProcessResponses| snapshot > list.snapshot + SNAPSHOTS_WITHOUT_MAX;
         let dropped = self.by_process.iter().filter(|(key, list)| !exists(key) || is_old(list));
         let dropped: Vec<ProcessKey> = dropped.map(|(key, _)| *key).collect();
         for key in dropped {

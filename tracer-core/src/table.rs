@@ -89,8 +89,8 @@ impl Table {
         tracked.direction.unwrap_or_else(|| {
             let Some(facts) = &tracked.facts else { return Direction::Outbound };
             let listening = self.listeners.contains(&(facts.netns, facts.local.port()));
-            let looks_like_service = facts.local.port() < EPHEMERAL_PORT_MIN
-                && facts.local.port() < facts.remote.port();
+            let looks_like_service =
+                facts.local.port() < EPHEMERAL_PORT_MIN && facts.local.port() < facts.remote.port();
             if listening || looks_like_service { Direction::Inbound } else { Direction::Outbound }
         })
     }

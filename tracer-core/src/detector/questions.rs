@@ -84,8 +84,7 @@ impl Detector {
             self.processes.readers_queue.forget(unanswered);
         }
         let wanted = readers.keys().copied();
-        let inspected =
-            self.processes.readers_queue.take(wanted, self.snapshots, INSPECTIONS_MAX);
+        let inspected = self.processes.readers_queue.take(wanted, self.snapshots, INSPECTIONS_MAX);
         readers.retain(|key, _| inspected.contains(key));
         let ids = |asked: &[Asked]| asked.iter().map(|asked| asked.id).collect();
         self.asked = readers.iter().map(|(key, asked)| (*key, ids(asked))).collect();

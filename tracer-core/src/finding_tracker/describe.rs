@@ -5,7 +5,9 @@ use core::{cmp::Reverse, net::SocketAddr};
 
 use crate::{
     CallSiteReason, Connection, Counted, Direction, Evidence, Finding, FindingFamily, FindingKey,
-    Origin, ProcessFacts, Reader, connection_view::ConnectionView, judge::Judged,
+    Origin, ProcessFacts, Reader,
+    connection_view::ConnectionView,
+    judge::Judged,
     rules::{self, RuleId},
 };
 
@@ -50,9 +52,8 @@ pub(super) fn finding(
     let CallSites { call_site, reason, several } = CallSites::of(judged, &connections);
     let comm = oldest.and_then(|oldest| oldest.owners.first()).map(|owner| owner.comm.clone());
     let facts = &judged.assessment.facts;
-    let sum = |bytes: fn(&Connection) -> u64| {
-        connections.iter().map(bytes).fold(0, u64::saturating_add)
-    };
+    let sum =
+        |bytes: fn(&Connection) -> u64| connections.iter().map(bytes).fold(0, u64::saturating_add);
     Finding {
         id,
         key,
@@ -112,11 +113,8 @@ struct CallSites {
 
 impl CallSites {
     fn of(judged: &Judged<'_>, connections: &[Connection]) -> Self {
-        let one = |site: &str| Self {
-            call_site: Some(site.to_owned()),
-            reason: None,
-            several: None,
-        };
+        let one =
+            |site: &str| Self { call_site: Some(site.to_owned()), reason: None, several: None };
         if judged.rule.id.is_by_call_site() {
             return judged.site.map_or_else(|| Self::unknown(judged), one);
         }

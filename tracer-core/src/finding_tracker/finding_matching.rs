@@ -59,7 +59,8 @@ impl<'j, 'a> FindingMatching<'j, 'a> {
         for (identity, tracked) in before {
             let mut shared: BTreeMap<usize, usize> = BTreeMap::new();
             let connections = &tracked.finding.connections;
-            for position in connections.iter().flat_map(|connection| self.positions(connection.id)) {
+            for position in connections.iter().flat_map(|connection| self.positions(connection.id))
+            {
                 let judged = &self.judged[position];
                 let is_same_verdict = tracked.finding.verdict == judged.assessment.verdict
                     && identity.group.overlaps(&judged.group)

@@ -208,8 +208,7 @@ fn assess_unconfirmed(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     }
     let without_reader: usize = claimed.members.iter().map(without_reader).sum();
     let in_group = claimed.responses_of_group.without_reader;
-    let is_likely =
-        claimed.is_enough(without_reader, count, in_group) && !may_be_resumed(claimed);
+    let is_likely = claimed.is_enough(without_reader, count, in_group) && !may_be_resumed(claimed);
     let confidence = if is_likely { Confidence::Likely } else { Confidence::Possible };
     Some(assessment(claimed, confidence, is_likely.then_some(in_group)))
 }
@@ -305,8 +304,9 @@ fn streams_unread(claimed: &Claimed<'_, '_>) -> Option<Evidence> {
 
 /// What pending data says where the reader is unknown.
 fn add_pending(facts: &mut Facts, claimed: &Claimed<'_, '_>) {
-    let is_unknown =
-        |member: &ConnectionView<'_>| member.reader() == Reader::Unknown && !member.is_multiplexed();
+    let is_unknown = |member: &ConnectionView<'_>| {
+        member.reader() == Reader::Unknown && !member.is_multiplexed()
+    };
     let unknown = claimed.count_where(is_unknown);
     let pending = claimed.count_where(|member| is_unknown(member) && is_pending(member));
     match (unknown, pending) {

@@ -19,8 +19,8 @@
 
 use super::{Assessment, Claimed, Facts, Rule, RuleId, never_reused};
 use crate::{
-    Caveat, Confidence, Direction, DurationRange, Evidence, Interval, Occurrence, TcpState, Verdict,
-    connection_view::ConnectionView,
+    Caveat, Confidence, Direction, DurationRange, Evidence, Interval, Occurrence, TcpState,
+    Verdict, connection_view::ConnectionView,
 };
 
 pub(super) const RULE: Rule = Rule::new(RuleId::CloseWait, claims, occurred, assess);

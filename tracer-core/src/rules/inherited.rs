@@ -60,9 +60,7 @@ fn occurred(view: &ConnectionView<'_>) -> Interval {
 /// At least this many inspections found no reader.
 fn was_inspected(view: &ConnectionView<'_>, inspections: u64) -> bool {
     let seen = view.tracked.reader.as_ref();
-    seen.is_some_and(|seen| {
-        seen.facts.reader == Reader::None || seen.inspections >= inspections
-    })
+    seen.is_some_and(|seen| seen.facts.reader == Reader::None || seen.inspections >= inspections)
 }
 
 fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {

@@ -56,11 +56,7 @@ fn neglected_ms(view: &ConnectionView<'_>) -> u64 {
 /// was ever seen.
 fn unread_ms(view: &ConnectionView<'_>) -> u64 {
     let watched_ms = watched_ms(view);
-    if view.tracked.never_seen_reading {
-        watched_ms.max(view.received_ms())
-    } else {
-        watched_ms
-    }
+    if view.tracked.never_seen_reading { watched_ms.max(view.received_ms()) } else { watched_ms }
 }
 
 /// How long it was watched without a read; 0 after a single snapshot.
@@ -121,10 +117,7 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
         Confidence::Certain
     } else if claimed.may_be_resumed() || has_readers(claimed) {
         Confidence::Possible
-    } else if without_reader >= count_min
-        && claimed.is_spread_out()
-        && (is_seen || is_apparent)
-    {
+    } else if without_reader >= count_min && claimed.is_spread_out() && (is_seen || is_apparent) {
         Confidence::Certain
     } else if is_seen || is_apparent {
         Confidence::Likely

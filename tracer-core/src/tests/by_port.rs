@@ -30,12 +30,12 @@ fn a_leak_of_one_response_at_each_of_many_addresses_is_one_leak() {
         ",
         &expect![[r#"
             [8m 20s]
-              #1 abandoned certain: p10[10] outbound 60 addresses :443 x60, oldest 8m 14s, stood 0s ~+10.0/min, reader none, GET http://billing/charge
-                 60 sockets silent for 2m 20s to 8m 14s with a response that was never read to its end nor closed
-                 on 60 of 60 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 responses to GET http://billing/charge (60)
-                 they went silent at 60 separate times over 5m 54s: rising
-                 they go to 10.0.1.1:443 (1), 10.0.1.2:443 (1), 10.0.1.3:443 (1), and 57 others
+              #1 abandoned certain: p10[10] outbound 60 addresses :443 x60, oldest 8m 14s, active 0s ~+10.0/min, reader none, GET http://billing/charge
+                 response-silent count=60 silent=140000..494000ms
+                 response-unreferenced count=60 total=60
+                 requests top=["GET http://billing/charge" count=60 ] others=0
+                 rising event=WentSilent times=60 span_ms=354000
+                 destinations top=[10.0.1.1:443 count=1 10.0.1.2:443 count=1 10.0.1.3:443 count=1 ] others=57
         "#]],
     );
 }
@@ -46,8 +46,8 @@ fn a_leak_to_many_addresses_is_judged_by_call_site() {
     one_each(
         "
         361s open b1..b3 pid=10 to=10.0.1.7:443
-        361s hand-out a1..a50 b1..b3 stack=7
-        361s hand-out a51..a60 stack=8
+        361s start-response a1..a50 b1..b3 stack=7
+        361s start-response a51..a60 stack=8
         361s send a1..a60 b1..b3 bytes=100
         362s receive a1..a60 b1..b3 bytes=200
         363s read a1..a60 b1..b3
@@ -59,14 +59,14 @@ fn a_leak_to_many_addresses_is_judged_by_call_site() {
         ",
         &expect![[r#"
             [8m 20s]
-              #1 body-not-closed certain: p10[10] outbound 50 addresses :443 x53, oldest 8m 14s, stood 0s, reader none, at main.get api.go:23, responses 53
-                 53 responses requested 2m 19s ago, neither read to the end nor closed
-                 on 53 of 53 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 they go to 10.0.1.7:443 (4), 10.0.1.1:443 (1), 10.0.1.2:443 (1), and 47 others
-              #2 body-not-closed certain: p10[10] outbound 10 addresses :443 x10, oldest 3m 14s, stood 0s, reader none, at main.put api.go:42, responses 10
-                 10 responses requested 2m 19s ago, neither read to the end nor closed
-                 on 10 of 10 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 they go to 10.0.1.51:443 (1), 10.0.1.52:443 (1), 10.0.1.53:443 (1), and 7 others
+              #1 body-not-closed certain: p10[10] outbound 50 addresses :443 x53, oldest 8m 14s, active 0s, reader none, at main.get api.go:23, responses 53
+                 responses-in-flight count=53 age=139000..139000ms
+                 response-unreferenced count=53 total=53
+                 destinations top=[10.0.1.7:443 count=4 10.0.1.1:443 count=1 10.0.1.2:443 count=1 ] others=47
+              #2 body-not-closed certain: p10[10] outbound 10 addresses :443 x10, oldest 3m 14s, active 0s, reader none, at main.put api.go:42, responses 10
+                 responses-in-flight count=10 age=139000..139000ms
+                 response-unreferenced count=10 total=10
+                 destinations top=[10.0.1.51:443 count=1 10.0.1.52:443 count=1 10.0.1.53:443 count=1 ] others=7
         "#]],
     );
 }
@@ -101,10 +101,10 @@ fn one_stale_connection_to_each_of_many_hosts_is_only_possible() {
         ",
         &expect![[r#"
             [8m 20s]
-              #1 close-wait possible: p10[10] outbound 60 addresses :443 x60, oldest 8m 14s, stood 0s ~+10.0/min
-                 the peer closed 60 sockets 2m 16s to 8m 10s ago and nothing was sent since
-                 they were closed at 60 separate times over 5m 54s: rising
-                 they go to 10.0.1.1:443 (1), 10.0.1.2:443 (1), 10.0.1.3:443 (1), and 57 others
+              #1 close-wait possible: p10[10] outbound 60 addresses :443 x60, oldest 8m 14s, active 0s ~+10.0/min
+                 peer-closed count=60 ago=136000..490000ms
+                 rising event=PeerClosed times=60 span_ms=354000
+                 destinations top=[10.0.1.1:443 count=1 10.0.1.2:443 count=1 10.0.1.3:443 count=1 ] others=57
         "#]],
     );
 }
@@ -123,11 +123,11 @@ fn ends_that_were_read_and_not_acted_on_at_many_addresses_are_likely() {
         ",
         &expect![[r#"
             [8m 20s]
-              #1 close-wait likely: p10[10] outbound 60 addresses :443 x60, oldest 8m 14s, stood 0s +0.0/min
-                 the peer closed 60 sockets 1m 40s ago and nothing was sent since
-                 they may all have been closed at one time, as by a restart
-                 the process was seen to read the end of 60 of 60
-                 they go to 10.0.1.1:443 (1), 10.0.1.2:443 (1), 10.0.1.3:443 (1), and 57 others
+              #1 close-wait likely: p10[10] outbound 60 addresses :443 x60, oldest 8m 14s, active 0s +0.0/min
+                 peer-closed count=60 ago=100000..100000ms
+                 eof-received count=60 total=60
+                 destinations top=[10.0.1.1:443 count=1 10.0.1.2:443 count=1 10.0.1.3:443 count=1 ] others=57
+                 but single-event-possible
         "#]],
     );
 }
@@ -145,17 +145,17 @@ fn dead_connections_to_many_addresses_are_only_possible_unless_the_process_was_t
         ",
         &expect![[r#"
             [8m 20s]
-              #1 ghost possible: p10[10] outbound 60 addresses :443 x60, oldest 8m 14s, stood 0s ~+10.0/min
-                 60 sockets dead for 2m 16s to 8m 10s with the descriptor still open; ss does not show them
-                 they died at 60 separate times over 5m 54s: rising
-                 the process has not noticed on any of 60: it never looked again
-                 they go to 10.0.1.1:443 (1), 10.0.1.2:443 (1), 10.0.1.3:443 (1), and 57 others
+              #1 ghost possible: p10[10] outbound 60 addresses :443 x60, oldest 8m 14s, active 0s ~+10.0/min
+                 dead count=60 dead=136000..490000ms is_lower_bound=false
+                 rising event=Died times=60 span_ms=354000
+                 death-unnoticed count=60
+                 destinations top=[10.0.1.1:443 count=1 10.0.1.2:443 count=1 10.0.1.3:443 count=1 ] others=57
             [8m 30s]
-              #1 ghost certain: p10[10] outbound 60 addresses :443 x60, oldest 8m 24s, stood 10s ~+10.0/min
-                 60 sockets dead for 2m 26s to 8m 20s with the descriptor still open; ss does not show them
-                 they died at 60 separate times over 5m 54s: rising
-                 the process was told on 20 of 60 and closed none
-                 they go to 10.0.1.1:443 (1), 10.0.1.2:443 (1), 10.0.1.3:443 (1), and 57 others
+              #1 ghost certain: p10[10] outbound 60 addresses :443 x60, oldest 8m 24s, active 10s ~+10.0/min
+                 dead count=60 dead=146000..500000ms is_lower_bound=false
+                 rising event=Died times=60 span_ms=354000
+                 death-reported count=20 total=60
+                 destinations top=[10.0.1.1:443 count=1 10.0.1.2:443 count=1 10.0.1.3:443 count=1 ] others=57
         "#]],
     );
 }
@@ -177,19 +177,19 @@ fn what_is_enough_of_one_address_stands_alone() {
         ",
         &expect![[r#"
             [5m]
-              #1 undrained likely: p10[10] outbound 10.0.0.1:443 x12, oldest 4m 59s, stood 2m 50s +0.0/min
-                 720000 bytes lie unread on 12 sockets, and no more came for 3m 8s to 4m 58s
-                 nothing was read in the 3m 8s to 4m 58s they were watched
-                 they went silent at 12 separate times over 1m 50s: rising
-              #3 undrained possible: p10[10] outbound 10.0.0.3:443 x2, oldest 4m 59s, stood 2m 50s
-                 120000 bytes lie unread on 2 sockets, and no more came for 4m 58s
-                 nothing was read in the 4m 58s they were watched
-                 they may all have gone silent at one time, as by a restart
-                 2 of 2 hold more than 4096 bytes, 5 would be telling: less can be TLS session tickets
-              #2 undrained possible: p10[10] outbound 10.0.0.2:443 x1, oldest 4m 59s, stood 2m 50s
-                 60000 bytes lie unread on 1 socket, and no more came for 4m 58s
-                 nothing was read in the 4m 58s they were watched
-                 1 of 1 hold more than 4096 bytes, 5 would be telling: less can be TLS session tickets
+              #1 undrained likely: p10[10] outbound 10.0.0.1:443 x12, oldest 4m 59s, active 2m 50s +0.0/min
+                 unread-silent count=12 unread_bytes=720000 silent=188000..298000ms
+                 nothing-read watched=188000..298000ms
+                 rising event=WentSilent times=12 span_ms=110000
+              #3 undrained possible: p10[10] outbound 10.0.0.3:443 x2, oldest 4m 59s, active 2m 50s
+                 unread-silent count=2 unread_bytes=120000 silent=298000..298000ms
+                 nothing-read watched=298000..298000ms
+                 but single-event-possible
+                 but too-little-unread count=2 total=2 unread_min_bytes=4096 count_min=5
+              #2 undrained possible: p10[10] outbound 10.0.0.2:443 x1, oldest 4m 59s, active 2m 50s
+                 unread-silent count=1 unread_bytes=60000 silent=298000..298000ms
+                 nothing-read watched=298000..298000ms
+                 but too-little-unread count=1 total=1 unread_min_bytes=4096 count_min=5
         "#]],
     );
 }
@@ -206,13 +206,13 @@ fn stale_connections_to_ever_more_hosts_are_likely_as_they_grow() {
     check(
         &format!("{timeline}\n485s report"),
         &expect![[r#"
-        [8m 4s]
-          #1 close-wait likely: p10[10] outbound 70 addresses :443 x70, oldest 7m 58s, stood 6m 54s +10.0/min
-             the peer closed 70 sockets 1m 1s to 7m 55s ago and nothing was sent since
-             they were closed at 70 separate times over 6m 54s: rising
-             the count rose in 5 of 5 windows, from 41 to 71, and the oldest stay
-             they go to 10.0.1.1:443 (1), 10.0.1.2:443 (1), 10.0.1.3:443 (1), and 67 others
-    "#]],
+            [8m 4s]
+              #1 close-wait likely: p10[10] outbound 70 addresses :443 x70, oldest 7m 58s, active 6m 54s +10.0/min
+                 peer-closed count=70 ago=61000..475000ms
+                 rising event=PeerClosed times=70 span_ms=414000
+                 count-rose windows=5 from=41 to=71
+                 destinations top=[10.0.1.1:443 count=1 10.0.1.2:443 count=1 10.0.1.3:443 count=1 ] others=67
+        "#]],
     );
 }
 
@@ -236,17 +236,17 @@ fn a_finding_of_one_address_goes_on_as_one_of_many() {
         ",
         &expect![[r#"
             [1m 40s]
-              #1 undrained possible: p10[10] outbound 10.0.0.1:443 x3, oldest 1m 39s, stood 0s
-                 180000 bytes lie unread on 3 sockets, and no more came for 1m 38s
-                 nothing was read in the 1m 38s they were watched
-                 they may all have gone silent at one time, as by a restart
-                 3 of 3 hold more than 4096 bytes, 5 would be telling: less can be TLS session tickets
+              #1 undrained possible: p10[10] outbound 10.0.0.1:443 x3, oldest 1m 39s, active 0s
+                 unread-silent count=3 unread_bytes=180000 silent=98000..98000ms
+                 nothing-read watched=98000..98000ms
+                 but single-event-possible
+                 but too-little-unread count=3 total=3 unread_min_bytes=4096 count_min=5
             [3m 20s]
-              #1 undrained likely: p10[10] outbound 2 addresses :443 x6, oldest 3m 19s, stood 1m 40s +0.0/min
-                 360000 bytes lie unread on 6 sockets, and no more came for 1m 39s to 3m 18s
-                 nothing was read in the 1m 39s to 3m 18s they were watched
-                 they went silent at 2 separate times over 1m 39s
-                 they go to 10.0.0.1:443 (3), 10.0.0.2:443 (3)
+              #1 undrained likely: p10[10] outbound 2 addresses :443 x6, oldest 3m 19s, active 1m 40s +0.0/min
+                 unread-silent count=6 unread_bytes=360000 silent=99000..198000ms
+                 nothing-read watched=99000..198000ms
+                 separate-times event=WentSilent times=2 span_ms=99000
+                 destinations top=[10.0.0.1:443 count=3 10.0.0.2:443 count=3 ] others=0
             1m 40s flagged 0x1 undrained possible
             1m 40s flagged 0x2 undrained possible
             1m 40s flagged 0x3 undrained possible

@@ -9,7 +9,8 @@ use super::{
     check, check_with,
 };
 use crate::{
-    HttpStream, Ledger, OpenResponse, Options, ProcessKey, StackId, Timestamp, pages::Pages,
+    HttpStream, Ledger, OpenResponse, Options, ProcessKey, StackId, Timestamp,
+    open_responses::OpenResponses,
 };
 
 #[test]
@@ -19,7 +20,7 @@ fn what_is_given_back_is_taken_back() {
         1s reader a1..a9 every=15s is=none http=body
         300s snapshot
         301s changes
-        302s give-back a1..a9
+        302s return-response a1..a9
         302s reader a1..a9 is=goroutine http=idle
         303s snapshot
         303s report
@@ -36,10 +37,10 @@ fn what_is_given_back_is_taken_back() {
             5m flagged 0x8 body-not-closed certain at main.doSomething billing.go:23
             5m flagged 0x9 body-not-closed certain at main.doSomething billing.go:23
             [5m 3s]
-              #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, stood 3s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9, taken back
-                 9 responses requested 2m 59s to 4m 59s ago, neither read to the end nor closed
-                 on 9 of 9 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 they were requested at 9 separate times over 2m: rising
+              #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, active 3s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9, retracted, peak certain x9
+                 responses-in-flight count=9 age=179000..299000ms
+                 response-unreferenced count=9 total=9
+                 rising event=Requested times=9 span_ms=120000
             5m 3s retracted 0x1 body-not-closed certain at main.doSomething billing.go:23
             5m 3s retracted 0x2 body-not-closed certain at main.doSomething billing.go:23
             5m 3s retracted 0x3 body-not-closed certain at main.doSomething billing.go:23
@@ -60,33 +61,33 @@ fn a_page_that_is_missing_is_not_an_empty_one() {
         "
         1s reader a1..a9 every=15s is=none http=body
         300s snapshot
-        301s lose-page pid=10
+        301s lose-ledger pid=10
         302s snapshot
         303s snapshot
         304s snapshot
         304s report
         305s snapshot
         305s report
-        306s find-page pid=10
+        306s find-ledger pid=10
         307s snapshot
         307s report
         ",
         &expect![[r#"
             [5m 4s]
-              #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 5m 3s, stood 4s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9
-                 9 responses requested 3m 3s to 5m 3s ago, neither read to the end nor closed
-                 on 9 of 9 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 they were requested at 9 separate times over 2m: rising
+              #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 5m 3s, active 4s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9
+                 responses-in-flight count=9 age=183000..303000ms
+                 response-unreferenced count=9 total=9
+                 rising event=Requested times=9 span_ms=120000
             [5m 5s]
-              #2 abandoned certain: p10[10] outbound 10.0.0.1:443 x9, oldest 5m 4s, stood 0s ~+4.0/min, reader none
-                 9 sockets silent for 3m 3s to 5m 3s with a response that was never read to its end nor closed
-                 on 9 of 9 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 they went silent at 9 separate times over 2m: rising
+              #2 abandoned certain: p10[10] outbound 10.0.0.1:443 x9, oldest 5m 4s, active 0s ~+4.0/min, reader none
+                 response-silent count=9 silent=183000..303000ms
+                 response-unreferenced count=9 total=9
+                 rising event=WentSilent times=9 span_ms=120000
             [5m 7s]
-              #3 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 5m 6s, stood 0s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9
-                 9 responses requested 3m 6s to 5m 6s ago, neither read to the end nor closed
-                 on 9 of 9 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 they were requested at 9 separate times over 2m: rising
+              #3 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 5m 6s, active 0s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9
+                 responses-in-flight count=9 age=186000..306000ms
+                 response-unreferenced count=9 total=9
+                 rising event=Requested times=9 span_ms=120000
         "#]],
     );
 }
@@ -98,13 +99,13 @@ fn a_descriptor_that_was_used_again_has_no_response() {
         "
         0s snapshot
         1s open a1 pid=10 fd=9
-        1s hand-out a1
+        1s start-response a1
         1s receive a1 bytes=200
         1s read a1
         1s reader a1 is=none http=body
         70s snapshot
         70s report
-        71s lose-page pid=10
+        71s lose-ledger pid=10
         72s close a1
         73s open b1 pid=10 fd=9
         73s send b1 bytes=10
@@ -117,17 +118,15 @@ fn a_descriptor_that_was_used_again_has_no_response() {
         ",
         &expect![[r#"
             [1m 10s]
-              #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x1, oldest 1m 9s, stood 0s, reader none, responses 1
-                 1 response requested 1m 9s ago, neither read to the end nor closed
-                 on 1 of 1 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 where they were requested is not known
-                 5 would be telling; so few may be responses that somebody will come back to
+              #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x1, oldest 1m 9s, active 0s, reader none, responses 1
+                 responses-in-flight count=1 age=69000..69000ms
+                 response-unreferenced count=1 total=1
+                 but too-few-responses count=1 count_min=5
             [2m 20s]
-              #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x1, oldest 1m 9s, stood 5s, reader none, responses 1, taken back
-                 1 response requested 1m 9s ago, neither read to the end nor closed
-                 on 1 of 1 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 where they were requested is not known
-                 5 would be telling; so few may be responses that somebody will come back to
+              #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x1, oldest 1m 9s, active 5s, reader none, responses 1, retracted, peak likely x1
+                 responses-in-flight count=1 age=69000..69000ms
+                 response-unreferenced count=1 total=1
+                 but too-few-responses count=1 count_min=5
         "#]],
     );
 }
@@ -138,17 +137,17 @@ fn a_descriptor_that_was_used_again_has_no_response() {
 fn a_descriptor_that_was_used_again_unseen_has_no_response() {
     check(
         "
-        0s lose
+        0s lose-events
         0s snapshot
         1s open a1 pid=10 fd=9
-        1s hand-out a1
+        1s start-response a1
         1s receive a1 bytes=200
         1s read a1
         1s reader a1 is=none http=body
         2s snapshot
         70s snapshot
         70s report
-        71s lose-page pid=10
+        71s lose-ledger pid=10
         72s close a1
         73s open b1 pid=10 fd=9
         74s receive b1 bytes=10
@@ -160,17 +159,15 @@ fn a_descriptor_that_was_used_again_unseen_has_no_response() {
         ",
         &expect![[r#"
             [1m 10s]
-              #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x1, oldest >1m 9s, stood 0s, reader none, responses 1
-                 1 response requested 1m 9s ago, neither read to the end nor closed
-                 on 1 of 1 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 where they were requested is not known
-                 5 would be telling; so few may be responses that somebody will come back to
+              #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x1, oldest >1m 9s, active 0s, reader none, responses 1
+                 responses-in-flight count=1 age=69000..69000ms
+                 response-unreferenced count=1 total=1
+                 but too-few-responses count=1 count_min=5
             [2m 20s]
-              #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x1, oldest >1m 9s, stood 1m 10s, reader none, responses 1, taken back
-                 1 response requested 1m 9s ago, neither read to the end nor closed
-                 on 1 of 1 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 where they were requested is not known
-                 5 would be telling; so few may be responses that somebody will come back to
+              #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x1, oldest >1m 9s, active 1m 10s, reader none, responses 1, retracted, peak likely x1
+                 responses-in-flight count=1 age=69000..69000ms
+                 response-unreferenced count=1 total=1
+                 but too-few-responses count=1 count_min=5
         "#]],
     );
 }
@@ -180,9 +177,9 @@ fn a_descriptor_that_was_used_again_unseen_has_no_response() {
 fn the_bound_of_an_age_does_not_hide_a_response() {
     check(
         "
-        0s lose
+        0s lose-events
         0s open a1 pid=10
-        2s hand-out a1 streams=6 held=5000
+        2s start-response a1 streams=6 held=5000
         100s send a1 bytes=10
         100s receive a1 bytes=10
         101s read a1
@@ -192,9 +189,8 @@ fn the_bound_of_an_age_does_not_hide_a_response() {
         ",
         &expect![[r#"
             [3m 20s]
-              #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x1, oldest >1m 40s, stood 0s, responses 6
-                 6 streams of HTTP/2 on 1 socket, 30 kB held in the program's memory, and nobody has read them for 1m 39s
-                 where they were requested is not known
+              #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x1, oldest >1m 40s, active 0s, responses 6
+                 streams-unread streams=6 connections=1 buffered_bytes=30000 unread=99000..99000ms
         "#]],
     );
 }
@@ -207,7 +203,7 @@ fn a_ledger_says_nothing_of_what_others_answer_for() {
         0s snapshot
         1s open a1 pid=10 fd=9
         2s share a1 pid=11 fd=9
-        3s hand-out a1 pid=11
+        3s start-response a1 pid=11
         4s receive a1 bytes=10
         4s read a1
         5s reader a1 is=none http=body
@@ -220,11 +216,10 @@ fn a_ledger_says_nothing_of_what_others_answer_for() {
         &expect![[r#"
             [1m 40s] nothing
             [1m 42s]
-              #1 body-not-closed likely: p11[11] outbound 10.0.0.1:443 x1, oldest 1m 41s, stood 0s, reader none, responses 1
-                 1 response requested 1m 39s ago, neither read to the end nor closed
-                 on 1 of 1 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 where they were requested is not known
-                 5 would be telling; so few may be responses that somebody will come back to
+              #1 body-not-closed likely: p11[11] outbound 10.0.0.1:443 x1, oldest 1m 41s, active 0s, reader none, responses 1
+                 responses-in-flight count=1 age=99000..99000ms
+                 response-unreferenced count=1 total=1
+                 but too-few-responses count=1 count_min=5
         "#]],
     );
 }
@@ -238,7 +233,7 @@ fn descriptors_are_those_of_the_process_itself() {
         1s open a1 pid=10 fd=9
         2s share a1 pid=11 fd=20
         3s open b1 pid=10 fd=20 to=10.0.0.2:443
-        4s hand-out b1
+        4s start-response b1
         5s receive a1 b1 bytes=10
         5s read a1 b1
         5s reader a1 b1 is=none http=body
@@ -247,11 +242,10 @@ fn descriptors_are_those_of_the_process_itself() {
         ",
         &expect![[r#"
             [1m 40s]
-              #1 body-not-closed likely: p10[10] outbound 10.0.0.2:443 x1, oldest 1m 37s, stood 0s, reader none, responses 1
-                 1 response requested 1m 36s ago, neither read to the end nor closed
-                 on 1 of 1 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 where they were requested is not known
-                 5 would be telling; so few may be responses that somebody will come back to
+              #1 body-not-closed likely: p10[10] outbound 10.0.0.2:443 x1, oldest 1m 37s, active 0s, reader none, responses 1
+                 responses-in-flight count=1 age=96000..96000ms
+                 response-unreferenced count=1 total=1
+                 but too-few-responses count=1 count_min=5
         "#]],
     );
 }
@@ -269,10 +263,10 @@ fn another_program_in_the_process_has_nothing_out() {
         ",
         &expect![[r#"
             [5m 2s]
-              #2 never-reused possible: p10[10] outbound 10.0.0.1:443 x9, oldest 5m 1s, stood 0s ~+4.0/min
-                 9 sockets answered once and never used again, silent for 3m to 5m
-                 they went silent at 9 separate times over 2m: rising
-                 small responses that nobody reads to their end, and clients made anew for each request, look the same from outside
+              #2 never-reused possible: p10[10] outbound 10.0.0.1:443 x9, oldest 5m 1s, active 0s ~+4.0/min
+                 served-once count=9 silent=180000..300000ms
+                 rising event=WentSilent times=9 span_ms=120000
+                 but cause-ambiguous
         "#]],
     );
 }
@@ -296,15 +290,15 @@ fn it_stays_what_it_is_when_the_peer_closes() {
         ",
         &expect![[r#"
             [5m]
-              #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, stood 0s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9
-                 9 responses requested 2m 59s to 4m 59s ago, neither read to the end nor closed
-                 on 9 of 9 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 they were requested at 9 separate times over 2m: rising
+              #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, active 0s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9
+                 responses-in-flight count=9 age=179000..299000ms
+                 response-unreferenced count=9 total=9
+                 rising event=Requested times=9 span_ms=120000
             [8m 20s]
-              #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 8m 19s, stood 3m 20s +0.0/min, reader none, at main.doSomething billing.go:23, responses 9
-                 9 responses requested 6m 19s to 8m 19s ago, neither read to the end nor closed
-                 on 9 of 9 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 they were requested at 9 separate times over 2m: rising
+              #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 8m 19s, active 3m 20s +0.0/min, reader none, at main.doSomething billing.go:23, responses 9
+                 responses-in-flight count=9 age=379000..499000ms
+                 response-unreferenced count=9 total=9
+                 rising event=Requested times=9 span_ms=120000
             5m flagged 0x1 body-not-closed certain at main.doSomething billing.go:23
             5m flagged 0x2 body-not-closed certain at main.doSomething billing.go:23
             5m flagged 0x3 body-not-closed certain at main.doSomething billing.go:23
@@ -342,10 +336,10 @@ fn a_stopped_process_is_not_accused() {
         ",
         &expect![[r#"
             [5m 2s]
-              #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 5m 1s, stood 2s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9
-                 9 responses requested 3m 1s to 5m 1s ago, neither read to the end nor closed
-                 on 9 of 9 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 they were requested at 9 separate times over 2m: rising
+              #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 5m 1s, active 2s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9
+                 responses-in-flight count=9 age=181000..301000ms
+                 response-unreferenced count=9 total=9
+                 rising event=Requested times=9 span_ms=120000
         "#]],
     );
 }
@@ -361,7 +355,7 @@ fn responses_are_bounded() {
             1s reader a1..a9 every=15s is=none http=body
             300s snapshot
             300s report
-            301s give-back a1..a3
+            301s return-response a1..a3
             302s snapshot
             302s report
             ",
@@ -369,24 +363,24 @@ fn responses_are_bounded() {
         .concat(),
         &expect![[r#"
             [5m]
-              #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x7, oldest 4m 59s, stood 0s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 7
-                 7 responses requested 3m 29s to 4m 59s ago, neither read to the end nor closed
-                 on 7 of 7 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 they were requested at 7 separate times over 1m 30s: rising
-              #2 abandoned certain: p10[10] outbound 10.0.0.1:443 x2, oldest 3m 14s, stood 0s, reader none
-                 2 sockets silent for 2m 58s to 3m 13s with a response that was never read to its end nor closed
-                 on 2 of 2 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 they went silent at 2 separate times over 15s
+              #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x7, oldest 4m 59s, active 0s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 7
+                 responses-in-flight count=7 age=209000..299000ms
+                 response-unreferenced count=7 total=7
+                 rising event=Requested times=7 span_ms=90000
+              #2 abandoned certain: p10[10] outbound 10.0.0.1:443 x2, oldest 3m 14s, active 0s, reader none
+                 response-silent count=2 silent=178000..193000ms
+                 response-unreferenced count=2 total=2
+                 separate-times event=WentSilent times=2 span_ms=15000
               incomplete
             [5m 2s]
-              #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x6, oldest 4m 16s, stood 2s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 6
-                 6 responses requested 3m 1s to 4m 16s ago, neither read to the end nor closed
-                 on 6 of 6 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 they were requested at 6 separate times over 1m 15s: rising
-              #2 abandoned certain: p10[10] outbound 10.0.0.1:443 x3, oldest 5m 1s, stood 2s, reader none
-                 3 sockets silent for 4m 30s to 5m with a response that was never read to its end nor closed
-                 on 3 of 3 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 they went silent at 3 separate times over 30s
+              #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x6, oldest 4m 16s, active 2s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 6
+                 responses-in-flight count=6 age=181000..256000ms
+                 response-unreferenced count=6 total=6
+                 rising event=Requested times=6 span_ms=75000
+              #2 abandoned certain: p10[10] outbound 10.0.0.1:443 x3, oldest 5m 1s, active 2s, reader none
+                 response-silent count=3 silent=270000..300000ms
+                 response-unreferenced count=3 total=3
+                 separate-times event=WentSilent times=3 span_ms=30000
         "#]],
     );
 }
@@ -403,30 +397,31 @@ fn out(fd: u32, second: u64, stream: Option<(u32, u64)>) -> OpenResponse {
     OpenResponse { fd, since: at(second), stack: Some(StackId(1)), stream }
 }
 
-fn page(second: u64, open: &[OpenResponse]) -> Ledger {
-    Ledger { process: PROCESS, at: at(second), open: open.to_vec(), limits: None }
+fn list(second: u64, open: &[OpenResponse]) -> Ledger {
+    Ledger { process: PROCESS, at: at(second), open: open.to_vec(), limits: Vec::new() }
 }
 
 #[test]
 fn a_descriptor_has_one_response_of_http_1_and_that_is_the_latest() {
-    let mut pages = Pages::new(100);
-    pages.take(page(9, &[out(5, 3, None), out(4, 2, None), out(5, 7, None), out(5, 1, None)]), 1);
-    assert_eq!(pages.on(PROCESS, 5).iter().map(|it| it.since).collect::<Vec<_>>(), [at(7)]);
-    assert_eq!(pages.on(PROCESS, 4).len(), 1);
-    assert_eq!((pages.on(PROCESS, 6).len(), pages.on(PROCESS, 3).len()), (0, 0));
+    let mut lists = OpenResponses::new(100);
+    lists
+        .replace(list(9, &[out(5, 3, None), out(4, 2, None), out(5, 7, None), out(5, 1, None)]), 1);
+    assert_eq!(lists.on(PROCESS, 5).iter().map(|it| it.since).collect::<Vec<_>>(), [at(7)]);
+    assert_eq!(lists.on(PROCESS, 4).len(), 1);
+    assert_eq!((lists.on(PROCESS, 6).len(), lists.on(PROCESS, 3).len()), (0, 0));
 }
 
 /// Since when none of the bytes was read is carried from page to page, as long as it is the same
 /// response.
 #[test]
-fn a_stream_is_watched_from_page_to_page() {
-    let mut pages = Pages::new(100);
+fn a_stream_is_watched_from_page_to_list() {
+    let mut lists = OpenResponses::new(100);
     let mut watch = |second, since, held_bytes, read_mark| {
         let mut response = out(5, since, Some((3, held_bytes)));
         response.stream = response.stream.map(|stream| HttpStream { read_mark, ..stream });
-        pages.take(page(second, &[response]), second);
-        let stream = pages.on(PROCESS, 5)[0].stream.unwrap();
-        (stream.held_bytes, stream.unmoved_since, stream.was_read)
+        lists.replace(list(second, &[response]), second);
+        let stream = lists.on(PROCESS, 5)[0].stream.unwrap();
+        (stream.held_bytes, stream.unread_since, stream.was_read)
     };
     assert_eq!(watch(10, 1, 500, 9), (500, at(10), false));
     assert_eq!(watch(11, 1, 500, 9), (500, at(10), false));
@@ -442,16 +437,16 @@ fn a_stream_is_watched_from_page_to_page() {
 
 #[test]
 fn pages_together_keep_so_many_responses() {
-    let mut pages = Pages::new(3);
+    let mut lists = OpenResponses::new(3);
     let other = ProcessKey { pid: 11, ..PROCESS };
     let two = [out(1, 1, None), out(2, 1, None)];
-    assert!(pages.take(page(9, &two), 1));
-    assert!(!pages.take(page(10, &two), 2), "nothing new is out");
-    pages.take(Ledger { process: other, ..page(10, &two) }, 2);
-    assert_eq!((pages.on(other, 1).len(), pages.on(other, 2).len(), pages.left_out()), (1, 0, 1));
-    assert!(pages.take(page(11, &[]), 3), "all were given back");
-    pages.take(Ledger { process: other, ..page(11, &two) }, 3);
-    assert_eq!((pages.on(other, 2).len(), pages.left_out()), (1, 0));
-    pages.retain(3, |key| *key != other);
-    assert_eq!(pages.on(other, 1), []);
+    assert!(lists.replace(list(9, &two), 1));
+    assert!(!lists.replace(list(10, &two), 2), "nothing new is out");
+    lists.replace(Ledger { process: other, ..list(10, &two) }, 2);
+    assert_eq!((lists.on(other, 1).len(), lists.on(other, 2).len(), lists.left_out()), (1, 0, 1));
+    assert!(lists.replace(list(11, &[]), 3), "all were given back");
+    lists.replace(Ledger { process: other, ..list(11, &two) }, 3);
+    assert_eq!((lists.on(other, 2).len(), lists.left_out()), (1, 0));
+    lists.retain(3, |key| *key != other);
+    assert_eq!(lists.on(other, 1), []);
 }

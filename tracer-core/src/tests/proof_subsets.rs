@@ -16,7 +16,7 @@ fn mixed(what: &str, expect: &expect_test::Expect) {
             3s receive a1..a6 b1..b40 bytes=200
             {what}
             200s reader a1..a6 is=none http=body
-            200s reader b1..b40 is=none http=body held=yes
+            200s reader b1..b40 is=none http=body referenced=yes
             300s snapshot
             301s snapshot
             301s report
@@ -32,15 +32,15 @@ fn unread_data_in_hand_is_not_convicted_with_what_is_proved() {
         "150s receive a1..a6 b1..b40 bytes=60000",
         &expect![[r#"
             [5m 1s]
-              #1 undrained certain: p10[10] outbound 10.0.0.1:443 x6, oldest 5m, stood 1s, reader none
-                 360200 bytes lie unread on 6 sockets, and no more came for 2m 31s
-                 nothing was read in the 2m 31s they were watched
-                 on 6 of 6 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-              #2 undrained possible: p10[10] outbound 10.0.0.1:443 x40, oldest 5m, stood 1s, reader none
-                 2400600 bytes lie unread on 40 sockets, and no more came for 2m 31s
-                 nothing was read in the 2m 31s they were watched
-                 they may all have gone silent at one time, as by a restart
-                 on 40 of 40 a goroutine may have the response on its stack and come back to it
+              #1 undrained certain: p10[10] outbound 10.0.0.1:443 x6, oldest 5m, active 1s, reader none
+                 unread-silent count=6 unread_bytes=360200 silent=151000..151000ms
+                 nothing-read watched=151000..151000ms
+                 response-unreferenced count=6 total=6
+              #2 undrained possible: p10[10] outbound 10.0.0.1:443 x40, oldest 5m, active 1s, reader none
+                 unread-silent count=40 unread_bytes=2400600 silent=151000..151000ms
+                 nothing-read watched=151000..151000ms
+                 but single-event-possible
+                 but response-referenced count=40 total=40
         "#]],
     );
 }
@@ -51,13 +51,13 @@ fn closed_ones_in_hand_are_not_convicted_with_what_is_proved() {
         "150s peer-closes a1..a6 b1..b40",
         &expect![[r#"
             [5m 1s]
-              #1 close-wait certain: p10[10] outbound 10.0.0.1:443 x6, oldest 5m, stood 1s, reader none
-                 the peer closed 6 sockets 2m 31s ago and nothing was sent since
-                 on 6 of 6 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-              #2 close-wait possible: p10[10] outbound 10.0.0.1:443 x40, oldest 5m, stood 1s, reader none
-                 the peer closed 40 sockets 2m 31s ago and nothing was sent since
-                 they may all have been closed at one time, as by a restart
-                 on 40 of 40 a goroutine may have the response on its stack and come back to it
+              #1 close-wait certain: p10[10] outbound 10.0.0.1:443 x6, oldest 5m, active 1s, reader none
+                 peer-closed count=6 ago=151000..151000ms
+                 response-unreferenced count=6 total=6
+              #2 close-wait possible: p10[10] outbound 10.0.0.1:443 x40, oldest 5m, active 1s, reader none
+                 peer-closed count=40 ago=151000..151000ms
+                 but single-event-possible
+                 but response-referenced count=40 total=40
         "#]],
     );
 }
@@ -68,15 +68,15 @@ fn dead_ones_in_hand_are_not_convicted_with_what_is_proved() {
         "150s peer-resets a1..a6 b1..b40",
         &expect![[r#"
             [5m 1s]
-              #1 ghost certain: p10[10] outbound 10.0.0.1:443 x6, oldest 5m, stood 1s, reader none
-                 6 sockets dead for 2m 31s with the descriptor still open; ss does not show them
-                 the process has not noticed on any of 6: it never looked again
-                 on 6 of 6 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-              #2 ghost possible: p10[10] outbound 10.0.0.1:443 x40, oldest 5m, stood 1s, reader none
-                 40 sockets dead for 2m 31s with the descriptor still open; ss does not show them
-                 they may all have died at one time, as by a restart
-                 the process has not noticed on any of 40: it never looked again
-                 on 40 of 40 a goroutine may have the response on its stack and come back to it
+              #1 ghost certain: p10[10] outbound 10.0.0.1:443 x6, oldest 5m, active 1s, reader none
+                 dead count=6 dead=151000..151000ms is_lower_bound=false
+                 death-unnoticed count=6
+                 response-unreferenced count=6 total=6
+              #2 ghost possible: p10[10] outbound 10.0.0.1:443 x40, oldest 5m, active 1s, reader none
+                 dead count=40 dead=151000..151000ms is_lower_bound=false
+                 death-unnoticed count=40
+                 but single-event-possible
+                 but response-referenced count=40 total=40
         "#]],
     );
 }
@@ -90,20 +90,20 @@ fn a_stale_slot_does_not_split_unread_data() {
         1s send a1..a25 every=5s bytes=100
         1s receive a1..a25 every=5s bytes=60000
         200s reader a1..a24 is=none http=body
-        200s reader a25 is=none http=body held=yes
+        200s reader a25 is=none http=body referenced=yes
         300s snapshot
-        301s reader a2 is=none http=body held=yes
+        301s reader a2 is=none http=body referenced=yes
         302s snapshot
         302s report
         ",
         &expect![[r#"
             [5m 2s]
-              #1 undrained certain: p10[10] outbound 10.0.0.1:443 x25, oldest 5m 2s, stood 2s ~+12.0/min, reader none
-                 1500000 bytes lie unread on 25 sockets, and no more came for 3m 1s to 5m 1s
-                 nothing was read in the 3m 1s to 5m 1s they were watched
-                 they went silent at 13 separate times over 2m: rising
-                 on 23 of 25 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 on 2 of 25 a goroutine may have the response on its stack and come back to it
+              #1 undrained certain: p10[10] outbound 10.0.0.1:443 x25, oldest 5m 2s, active 2s ~+12.0/min, reader none
+                 unread-silent count=25 unread_bytes=1500000 silent=181000..301000ms
+                 nothing-read watched=181000..301000ms
+                 rising event=WentSilent times=13 span_ms=120000
+                 response-unreferenced count=23 total=25
+                 but response-referenced count=2 total=25
         "#]],
     );
 }
@@ -126,17 +126,17 @@ fn a_proof_that_comes_later_makes_no_new_finding() {
         ",
         &expect![[r#"
             [5m]
-              #1 undrained likely: p10[10] outbound 10.0.0.1:443 x12, oldest 4m 59s, stood 0s ~+6.0/min
-                 720000 bytes lie unread on 12 sockets, and no more came for 3m 8s to 4m 58s
-                 nothing was read in the 0s to 4m 58s they were watched
-                 whether somebody reads slowly takes 1m of watching to tell
-                 they went silent at 12 separate times over 1m 50s: rising
+              #1 undrained likely: p10[10] outbound 10.0.0.1:443 x12, oldest 4m 59s, active 0s ~+6.0/min
+                 unread-silent count=12 unread_bytes=720000 silent=188000..298000ms
+                 nothing-read watched=0..298000ms
+                 rising event=WentSilent times=12 span_ms=110000
+                 but watched-too-briefly needed_ms=60000
             [5m 11s]
-              #1 undrained certain: p10[10] outbound 10.0.0.1:443 x12, oldest 5m 10s, stood 11s ~+6.0/min, reader none
-                 720000 bytes lie unread on 12 sockets, and no more came for 3m 19s to 5m 9s
-                 nothing was read in the 3m 19s to 5m 9s they were watched
-                 they went silent at 12 separate times over 1m 50s: rising
-                 on 12 of 12 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
+              #1 undrained certain: p10[10] outbound 10.0.0.1:443 x12, oldest 5m 10s, active 11s ~+6.0/min, reader none
+                 unread-silent count=12 unread_bytes=720000 silent=199000..309000ms
+                 nothing-read watched=199000..309000ms
+                 rising event=WentSilent times=12 span_ms=110000
+                 response-unreferenced count=12 total=12
         "#]],
     );
 }
@@ -164,15 +164,15 @@ fn silent_ones_that_could_not_be_looked_for_are_likely() {
     unsearched(
         "
         0s read a1..a8 every=15s
-        150s reader a1..a8 is=none http=body held=unknown request=GET,http://billing/charge
+        150s reader a1..a8 is=none http=body referenced=unknown request=GET,http://billing/charge
         ",
         &expect![[r#"
             [5m]
-              #1 abandoned likely: p10[10] outbound 10.0.0.1:443 x8, oldest 5m, stood 0s ~+4.0/min, reader none, GET http://billing/charge
-                 8 sockets silent for 3m 15s to 5m with a response that was never read to its end nor closed
-                 on 8 of 8 Go's HTTP client waits for the response to be read or closed, and nobody reads it; not all stacks could be looked through, so somebody may still have the response
-                 responses to GET http://billing/charge (8)
-                 they went silent at 8 separate times over 1m 45s: rising
+              #1 abandoned likely: p10[10] outbound 10.0.0.1:443 x8, oldest 5m, active 0s ~+4.0/min, reader none, GET http://billing/charge
+                 response-silent count=8 silent=195000..300000ms
+                 requests top=["GET http://billing/charge" count=8 ] others=0
+                 rising event=WentSilent times=8 span_ms=105000
+                 but scan-incomplete count=8 total=8
         "#]],
     );
 }
@@ -182,14 +182,14 @@ fn unread_ones_that_could_not_be_looked_for_are_likely() {
     unsearched(
         "
         0s receive a1..a8 every=15s bytes=3000
-        150s reader a1..a8 is=none http=body held=unknown
+        150s reader a1..a8 is=none http=body referenced=unknown
         ",
         &expect![[r#"
             [5m]
-              #1 abandoned likely: p10[10] outbound 10.0.0.1:443 x8, oldest 5m, stood 0s ~+4.0/min, reader none
-                 8 sockets silent for 3m 15s to 5m with a response that was never read to its end nor closed
-                 on 8 of 8 Go's HTTP client waits for the response to be read or closed, and nobody reads it; not all stacks could be looked through, so somebody may still have the response
-                 they went silent at 8 separate times over 1m 45s: rising
+              #1 abandoned likely: p10[10] outbound 10.0.0.1:443 x8, oldest 5m, active 0s ~+4.0/min, reader none
+                 response-silent count=8 silent=195000..300000ms
+                 rising event=WentSilent times=8 span_ms=105000
+                 but scan-incomplete count=8 total=8
         "#]],
     );
 }
@@ -199,14 +199,14 @@ fn closed_ones_that_could_not_be_looked_for_are_likely() {
     unsearched(
         "
         1s peer-closes a1..a8 every=15s
-        150s reader a1..a8 is=none http=body held=unknown
+        150s reader a1..a8 is=none http=body referenced=unknown
         ",
         &expect![[r#"
             [5m]
-              #1 close-wait likely: p10[10] outbound 10.0.0.1:443 x8, oldest 5m, stood 0s ~+4.0/min, reader none
-                 the peer closed 8 sockets 3m 14s to 4m 59s ago and nothing was sent since
-                 they were closed at 8 separate times over 1m 45s: rising
-                 on 8 of 8 Go's HTTP client waits for the response to be read or closed, and nobody reads it; not all stacks could be looked through, so somebody may still have the response
+              #1 close-wait likely: p10[10] outbound 10.0.0.1:443 x8, oldest 5m, active 0s ~+4.0/min, reader none
+                 peer-closed count=8 ago=194000..299000ms
+                 rising event=PeerClosed times=8 span_ms=105000
+                 but scan-incomplete count=8 total=8
         "#]],
     );
 }
@@ -216,15 +216,15 @@ fn dead_ones_that_could_not_be_looked_for_are_likely() {
     unsearched(
         "
         1s peer-resets a1..a8 every=15s
-        150s reader a1..a8 is=none http=body held=unknown
+        150s reader a1..a8 is=none http=body referenced=unknown
         ",
         &expect![[r#"
             [5m]
-              #1 ghost likely: p10[10] outbound 10.0.0.1:443 x8, oldest 5m, stood 0s ~+4.0/min, reader none
-                 8 sockets dead for 3m 14s to 4m 59s with the descriptor still open; ss does not show them
-                 they died at 8 separate times over 1m 45s: rising
-                 the process has not noticed on any of 8: it never looked again
-                 on 8 of 8 Go's HTTP client waits for the response to be read or closed, and nobody reads it; not all stacks could be looked through, so somebody may still have the response
+              #1 ghost likely: p10[10] outbound 10.0.0.1:443 x8, oldest 5m, active 0s ~+4.0/min, reader none
+                 dead count=8 dead=194000..299000ms is_lower_bound=false
+                 rising event=Died times=8 span_ms=105000
+                 death-unnoticed count=8
+                 but scan-incomplete count=8 total=8
         "#]],
     );
 }
@@ -239,20 +239,20 @@ fn what_could_not_be_looked_for_and_came_at_one_time_is_possible() {
         2s receive a1..a25 b1..b3 bytes=200
         3s read a1..a25
         4s peer-closes b1..b3
-        399s reader a1..a25 b1..b3 is=none http=body held=unknown
+        399s reader a1..a25 b1..b3 is=none http=body referenced=unknown
         500s snapshot
         500s report
         ",
         &expect![[r#"
             [8m 20s]
-              #2 abandoned possible: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 20s, stood 0s, reader none
-                 25 sockets silent for 8m 18s with a response that was never read to its end nor closed
-                 on 25 of 25 Go's HTTP client waits for the response to be read or closed, and nobody reads it; not all stacks could be looked through, so somebody may still have the response
-                 they may all have gone silent at one time, as by a restart
-              #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x3, oldest 8m 20s, stood 0s, reader none
-                 the peer closed 3 sockets 8m 16s ago and nothing was sent since
-                 they may all have been closed at one time, as by a restart
-                 on 3 of 3 Go's HTTP client waits for the response to be read or closed, and nobody reads it; not all stacks could be looked through, so somebody may still have the response
+              #2 abandoned possible: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 20s, active 0s, reader none
+                 response-silent count=25 silent=498000..498000ms
+                 but scan-incomplete count=25 total=25
+                 but single-event-possible
+              #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x3, oldest 8m 20s, active 0s, reader none
+                 peer-closed count=3 ago=496000..496000ms
+                 but single-event-possible
+                 but scan-incomplete count=3 total=3
         "#]],
     );
 }
@@ -266,21 +266,21 @@ fn what_is_in_hand_is_not_convicted_with_what_could_not_be_looked_for() {
         0s send a1..a25 b1..b10 every=15s bytes=100
         0s receive a1..a25 b1..b10 every=15s bytes=200
         0s read a1..a25 b1..b10 every=15s
-        599s reader a1..a25 is=none http=body held=unknown
-        599s reader b1..b10 is=none http=body held=yes
+        599s reader a1..a25 is=none http=body referenced=unknown
+        599s reader b1..b10 is=none http=body referenced=yes
         800s snapshot
         800s report
         ",
         &expect![[r#"
             [13m]
-              #1 abandoned likely: p10[10] outbound 10.0.0.1:443 x25, oldest 13m, stood 0s ~+4.0/min, reader none
-                 25 sockets silent for 7m 20s to 13m with a response that was never read to its end nor closed
-                 on 25 of 25 Go's HTTP client waits for the response to be read or closed, and nobody reads it; not all stacks could be looked through, so somebody may still have the response
-                 they went silent at 25 separate times over 6m: rising
-              #2 abandoned possible: p10[10] outbound 10.0.0.1:443 x10, oldest 7m 5s, stood 0s ~+4.0/min, reader none
-                 10 sockets silent for 4m 50s to 7m 5s and nobody waits to read from them
-                 on 10 of 10 a goroutine may have the response on its stack and come back to it
-                 they went silent at 10 separate times over 2m 15s: rising
+              #1 abandoned likely: p10[10] outbound 10.0.0.1:443 x25, oldest 13m, active 0s ~+4.0/min, reader none
+                 response-silent count=25 silent=440000..800000ms
+                 rising event=WentSilent times=25 span_ms=360000
+                 but scan-incomplete count=25 total=25
+              #2 abandoned possible: p10[10] outbound 10.0.0.1:443 x10, oldest 7m 5s, active 0s ~+4.0/min, reader none
+                 silent-without-reader count=10 silent=290000..425000ms
+                 rising event=WentSilent times=10 span_ms=135000
+                 but response-referenced count=10 total=10
         "#]],
     );
 }
@@ -294,7 +294,7 @@ fn what_can_be_looked_for_later_is_the_same_finding() {
         0s send a1..a25 every=15s bytes=100
         0s receive a1..a25 every=15s bytes=200
         0s read a1..a25 every=15s
-        399s reader a1..a25 is=none http=body held=unknown
+        399s reader a1..a25 is=none http=body referenced=unknown
         500s snapshot
         500s report
         501s reader a1..a25 is=none http=body
@@ -303,15 +303,15 @@ fn what_can_be_looked_for_later_is_the_same_finding() {
         ",
         &expect![[r#"
             [8m 20s]
-              #1 abandoned likely: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 20s, stood 0s ~+4.0/min, reader none
-                 25 sockets silent for 2m 20s to 8m 20s with a response that was never read to its end nor closed
-                 on 25 of 25 Go's HTTP client waits for the response to be read or closed, and nobody reads it; not all stacks could be looked through, so somebody may still have the response
-                 they went silent at 25 separate times over 6m: rising
+              #1 abandoned likely: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 20s, active 0s ~+4.0/min, reader none
+                 response-silent count=25 silent=140000..500000ms
+                 rising event=WentSilent times=25 span_ms=360000
+                 but scan-incomplete count=25 total=25
             [8m 22s]
-              #1 abandoned certain: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 22s, stood 2s ~+4.0/min, reader none
-                 25 sockets silent for 2m 22s to 8m 22s with a response that was never read to its end nor closed
-                 on 25 of 25 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 they went silent at 25 separate times over 6m: rising
+              #1 abandoned certain: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 22s, active 2s ~+4.0/min, reader none
+                 response-silent count=25 silent=142000..502000ms
+                 response-unreferenced count=25 total=25
+                 rising event=WentSilent times=25 span_ms=360000
         "#]],
     );
 }
