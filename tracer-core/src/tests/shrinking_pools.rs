@@ -9,7 +9,7 @@ use super::check;
 /// A connection for each of 30 threads, which served until the work ebbed; the server closes each
 /// when it has been idle.
 fn pool(end: &str) -> String {
-    let mut timeline = String::from("0s lose\n0s open a1..a30 pid=10\n");
+    let mut timeline = String::from("0s lose-events\n0s open a1..a30 pid=10\n");
     for second in 1..8 {
         writeln!(timeline, "{second}s send a1..a30 bytes=100\n{second}s receive a1..a30 bytes=200")
             .unwrap();
@@ -27,9 +27,9 @@ fn a_pool_of_a_connection_for_each_thread_that_ebbs_is_only_possible() {
         &format!("{}\n500s snapshot\n503s snapshot\n503s report", pool("peer-closes")),
         &expect![[r#"
             [8m 23s]
-              #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x30, oldest >8m 8s, stood 3s ~+6.3/min
-                 the peer closed 30 sockets 3m 13s to 8m 8s ago and nothing was sent since
-                 they were closed at 15 separate times over 4m 35s: rising
+              #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x30, oldest >8m 8s, active 3s ~+6.3/min
+                 peer-closed count=30 ago=193000..488000ms
+                 rising event=PeerClosed times=15 span_ms=275000
         "#]],
     );
 }
@@ -40,10 +40,10 @@ fn a_pool_of_a_connection_for_each_thread_that_dies_is_only_possible() {
         &format!("{}\n500s snapshot\n503s snapshot\n503s report", pool("peer-resets")),
         &expect![[r#"
             [8m 23s]
-              #1 ghost possible: p10[10] outbound 10.0.0.1:443 x30, oldest >8m 8s, stood 3s ~+6.0/min
-                 30 sockets dead for 3m 13s to 8m 3s with the descriptor still open; ss does not show them
-                 they died at 30 separate times over 4m 50s: rising
-                 the process has not noticed on any of 30: it never looked again
+              #1 ghost possible: p10[10] outbound 10.0.0.1:443 x30, oldest >8m 8s, active 3s ~+6.0/min
+                 dead count=30 dead=193000..483000ms is_lower_bound=false
+                 rising event=Died times=30 span_ms=290000
+                 death-unnoticed count=30
         "#]],
     );
 }
@@ -53,7 +53,7 @@ fn a_pool_of_a_connection_for_each_thread_that_dies_is_only_possible() {
 fn as_many_that_served_once_are_likely_and_it_is_said_what_looks_alike() {
     check(
         "
-        0s lose
+        0s lose-events
         0s open a1..a25 every=6s pid=10
         0s send a1..a25 every=6s bytes=100
         1s receive a1..a25 every=6s bytes=200
@@ -65,10 +65,10 @@ fn as_many_that_served_once_are_likely_and_it_is_said_what_looks_alike() {
         ",
         &expect![[r#"
             [5m 3s]
-              #1 close-wait likely: p10[10] outbound 10.0.0.1:443 x25, oldest >5m 3s, stood 3s ~+10.4/min
-                 the peer closed 25 sockets 2m 33s to 5m 2s ago and nothing was sent since
-                 they were closed at 13 separate times over 2m 19s: rising
-                 a pool with a connection for each thread looks the same while it ebbs
+              #1 close-wait likely: p10[10] outbound 10.0.0.1:443 x25, oldest >5m 3s, active 3s ~+10.4/min
+                 peer-closed count=25 ago=153000..302000ms
+                 rising event=PeerClosed times=13 span_ms=139000
+                 but thread-pool-possible
         "#]],
     );
 }
@@ -93,11 +93,11 @@ fn clients_that_close_their_side_and_wait_are_only_possible() {
         ",
         &expect![[r#"
             [3m 50s]
-              #1 close-wait possible: p10[10] inbound :8080 x8, oldest 3m 49s, stood 0s +0.0/min
-                 the peer closed 8 sockets 1m 9s ago and nothing was sent since
-                 they may all have been closed at one time, as by a restart
-                 the process was seen to read the end of 8 of 8
-                 on 8 of 8 a request was read and nothing was answered yet: the peer may have closed its side only, and wait for the answer
+              #1 close-wait possible: p10[10] inbound :8080 x8, oldest 3m 49s, active 0s +0.0/min
+                 peer-closed count=8 ago=69000..69000ms
+                 eof-received count=8 total=8
+                 but single-event-possible
+                 but half-close-possible count=8 total=8
         "#]],
     );
 }
@@ -118,12 +118,12 @@ fn a_transport_for_each_of_a_dozen_tenants_is_only_possible() {
         ",
         &expect![[r#"
             [11m]
-              #1 unshared-pool possible: p10[10] outbound 10.0.0.1:443 x14, oldest 11m, stood 0s ~+3.0/min, reader goroutine
-                 14 sockets idle for 7m 20s to 11m, each with somebody waiting on it
-                 they belong to 14 different http.Transports: one for all would share them
-                 13 of 14 were opened while another one sat idle
-                 14 of 14 served one request at the most
-                 they went silent at 14 separate times over 4m 20s: rising
+              #1 unshared-pool possible: p10[10] outbound 10.0.0.1:443 x14, oldest 11m, active 0s ~+3.0/min, reader goroutine
+                 idle-with-reader count=14 idle=440000..700000ms
+                 separate-transports transports=14
+                 opened-while-others-idle count=13 total=14
+                 served-at-most-once count=14 total=14
+                 rising event=WentSilent times=14 span_ms=260000
         "#]],
     );
 }
@@ -145,10 +145,10 @@ fn a_queue_of_a_server_that_serves_is_only_possible() {
         ",
         &expect![[r#"
             [1m 22s]
-              #1 never-read possible: p10[10] inbound :8080 x11, oldest 1m 21s, stood 1s +0.0/min
-                 11 sockets accepted, 55 bytes arrived, and not one was ever read for 1m 21s
-                 they may all have gone silent at one time, as by a restart
-                 1 socket of the same port being served meanwhile: these may wait for their turn
+              #1 never-read possible: p10[10] inbound :8080 x11, oldest 1m 21s, active 1s +0.0/min
+                 never-read count=11 received_bytes=55 waiting=81000..81000ms
+                 but single-event-possible
+                 but others-being-served count=1
         "#]],
     );
 }

@@ -4,12 +4,12 @@ use super::{timeline::Player, world};
 use crate::{Detector, Direction, Input, Options, Timestamp};
 
 /// What the last snapshot and judgement of a timeline, or what followed them, changed.
-fn stirs(before: &str, latest: &str) -> bool {
+fn has_changed(before: &str, latest: &str) -> bool {
     let mut player = Player::new(Options::default());
     player.play_all(before);
-    player.detector.take_stir();
+    player.detector.take_changed();
     player.play_all(latest);
-    player.detector.take_stir()
+    player.detector.take_changed()
 }
 
 const IDLE: &str = "
@@ -21,10 +21,10 @@ const IDLE: &str = "
 
 #[test]
 fn looking_again_at_what_is_idle_changes_nothing() {
-    assert!(stirs("", IDLE), "a new connection");
-    assert!(!stirs(IDLE, "3s snapshot"));
-    assert!(!stirs(IDLE, "3s keepalive a\n 4s snapshot"));
-    assert!(!stirs("", "1s snapshot"), "nothing is there");
+    assert!(has_changed("", IDLE), "a new connection");
+    assert!(!has_changed(IDLE, "3s snapshot"));
+    assert!(!has_changed(IDLE, "3s keepalive a\n 4s snapshot"));
+    assert!(!has_changed("", "1s snapshot"), "nothing is there");
 }
 
 #[test]
@@ -40,16 +40,16 @@ fn whatever_is_done_with_a_connection_is_a_change() {
         "close a",
         "open b pid=10",
     ] {
-        assert!(stirs(IDLE, &std::format!("3s {action}\n 4s snapshot")), "{action}");
-        let lost = std::format!("{IDLE}\n 2s lose");
+        assert!(has_changed(IDLE, &std::format!("3s {action}\n 4s snapshot")), "{action}");
+        let lost = std::format!("{IDLE}\n 2s lose-events");
         let latest = std::format!("3s {action}\n 4s snapshot");
-        assert!(stirs(&lost, &latest), "{action}, and no event tells");
+        assert!(has_changed(&lost, &latest), "{action}, and no event tells");
     }
 }
 
 #[test]
 fn an_event_alone_is_a_change() {
-    assert!(stirs(IDLE, "3s open b pid=10\n 3s report"));
+    assert!(has_changed(IDLE, "3s open b pid=10\n 3s report"));
 }
 
 #[test]
@@ -60,10 +60,10 @@ fn a_verdict_is_a_change_and_one_that_stands_is_none() {
         2s snapshot
         3s snapshot
     ";
-    assert!(!stirs(leaking, "4s snapshot"));
-    assert!(stirs(leaking, "90s snapshot"), "it falls due");
+    assert!(!has_changed(leaking, "4s snapshot"));
+    assert!(has_changed(leaking, "90s snapshot"), "it falls due");
     let found = std::format!("{leaking}\n 90s snapshot");
-    assert!(!stirs(&found, "91s snapshot"));
+    assert!(!has_changed(&found, "91s snapshot"));
 }
 
 /// Responses are listed from T on, so there is something to see before they have a verdict.
@@ -72,15 +72,15 @@ fn what_is_out_and_what_is_given_back_is_a_change() {
     let out = "
         0s open a pid=10
         0s reader a is=goroutine
-        0s hand-out a
+        0s start-response a
         1s snapshot
         2s snapshot
     ";
-    assert!(!stirs(out, "3s snapshot"));
-    assert!(stirs(out, "61s snapshot"), "it is listed");
+    assert!(!has_changed(out, "3s snapshot"));
+    assert!(has_changed(out, "61s snapshot"), "it is listed");
     let listed = std::format!("{out}\n 61s snapshot");
-    assert!(!stirs(&listed, "62s snapshot"));
-    assert!(stirs(&listed, "62s give-back a\n 63s snapshot"));
+    assert!(!has_changed(&listed, "62s snapshot"));
+    assert!(has_changed(&listed, "62s return-response a\n 63s snapshot"));
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn a_connection_that_is_in_no_snapshot_is_a_change_until_it_is_gone() {
         let snapshot = world.snapshot();
         detector.handle(snapshot);
         detector.handle(Input::Tick(world.now));
-        detector.take_stir()
+        detector.take_changed()
     };
     assert_eq!((look(&mut world, 2), look(&mut world, 3)), (true, false));
     world.close("a");

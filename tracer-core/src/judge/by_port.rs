@@ -1,8 +1,8 @@
 //! A leak to many addresses: too few connections to each of them to tell, and enough together.
 //!
-//! What is left by the judgement of each address is judged a second time, by the port. That takes
-//! away nothing that was found of an address alone: its findings of many connections stand, and of
-//! the others only what becomes no less sure goes into one of many addresses.
+//! What the judgement by address leaves over is judged once more by process, network namespace and
+//! remote port. Findings by address of enough connections stay, and of the others only what becomes
+//! no less sure is moved to a finding by port.
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -10,12 +10,12 @@ use alloc::{
 };
 use core::net::SocketAddr;
 
-use super::{Groups, Judged, Size};
-use crate::{Confidence, ConnectionId, group::GroupKey, rules, sighting::Sighting};
+use super::{GroupSize, Groups, Judged};
+use crate::{Confidence, ConnectionId, connection_view::ConnectionView, group::GroupKey};
 
-/// The connections by port, where they go to several addresses.
+/// The connections by port, of the ports with several addresses.
 fn ports<'a>(groups: &Groups<'a>) -> Groups<'a> {
-    let mut ports: BTreeMap<GroupKey, (usize, Vec<Sighting<'a>>)> = BTreeMap::new();
+    let mut ports: BTreeMap<GroupKey, (usize, Vec<ConnectionView<'a>>)> = BTreeMap::new();
     for (group, members) in groups.iter().filter(|(group, _)| group.remote.is_some()) {
         let (addresses, port) = ports.entry(group.of_port()).or_default();
         *addresses += 1;
@@ -25,11 +25,11 @@ fn ports<'a>(groups: &Groups<'a>) -> Groups<'a> {
     several.map(|(group, (_, members))| (group, members)).collect()
 }
 
-/// How many they are.
-pub(super) fn port_sizes(groups: &BTreeMap<GroupKey, Size>) -> BTreeMap<GroupKey, Size> {
-    let mut ports: BTreeMap<GroupKey, (usize, Size)> = BTreeMap::new();
+/// The sizes of the ports with several addresses.
+pub(super) fn sizes(groups: &BTreeMap<GroupKey, GroupSize>) -> BTreeMap<GroupKey, GroupSize> {
+    let mut ports: BTreeMap<GroupKey, (usize, GroupSize)> = BTreeMap::new();
     for (group, size) in groups.iter().filter(|(group, _)| group.remote.is_some()) {
-        let first = || (0, Size { count: 0, oldest: size.oldest });
+        let first = || (0, GroupSize { count: 0, oldest: size.oldest });
         let (addresses, port) = ports.entry(group.of_port()).or_insert_with(first);
         *addresses += 1;
         port.add(*size);
@@ -38,28 +38,29 @@ pub(super) fn port_sizes(groups: &BTreeMap<GroupKey, Size>) -> BTreeMap<GroupKey
     several.map(|(group, (_, size))| (group, size)).collect()
 }
 
-/// Adds to what was judged `alone` what is found of many addresses together. `judge` takes a group,
-/// all of its connections, and those of them to judge.
+/// Adds the findings by port to the findings `by_address`. `judge` takes a group, all of its
+/// connections, and those of them to judge.
 pub(super) fn judge<'a>(
     groups: &Groups<'a>,
-    alone: Vec<Judged<'a>>,
+    by_address: Vec<Judged<'a>>,
     count_min: usize,
-    judge: impl Fn(GroupKey, &[Sighting<'a>], &[Sighting<'a>]) -> Vec<Judged<'a>>,
+    judge: impl Fn(GroupKey, &[ConnectionView<'a>], &[ConnectionView<'a>]) -> Vec<Judged<'a>>,
 ) -> Vec<Judged<'a>> {
     let ports = ports(groups);
-    let mut judged = alone;
-    let mut taken = None;
-    // First with what is sure of a few; then, in case that is surer than the whole, without.
-    for most in [Confidence::Likely, Confidence::Possible] {
-        let settled = settled(&judged, most, count_min);
-        if taken.as_ref() == Some(&settled) {
+    let mut judged = by_address;
+    let mut settled_before = None;
+    // The first pass may move findings that are *likely* of few connections. The second keeps those
+    // where they are, because the port may be surer without them.
+    for movable_max in [Confidence::Likely, Confidence::Possible] {
+        let settled = settled(&judged, movable_max, count_min);
+        if settled_before.as_ref() == Some(&settled) {
             break;
         }
         let together = ports.iter().flat_map(|(port, members)| {
             let left = without(members, &settled);
-            let judged_together =
+            let by_port =
                 if left.len() < count_min { Vec::new() } else { judge(*port, members, &left) };
-            better(judged_together, &judged, count_min)
+            better(by_port, &judged, count_min)
         });
         let together: Vec<Judged<'a>> = together.collect();
         let moved = ids(&together);
@@ -74,39 +75,46 @@ pub(super) fn judge<'a>(
             judged.extend(judge(group, members, &without(members, &moved)));
         }
         judged.extend(together);
-        taken = Some(settled);
+        settled_before = Some(settled);
     }
     judged
 }
 
-/// The connections of the findings that stand for themselves: they are certain, or surer than
-/// `most`, or at least possible and of as many connections as are telling.
-fn settled(judged: &[Judged<'_>], most: Confidence, count_min: usize) -> BTreeSet<ConnectionId> {
-    let stand = judged.iter().filter(|judged| {
+/// The connections of the findings that stay: those by port, those that are surer than
+/// `movable_max`, and those that are at least *possible* and of `count_min` connections.
+fn settled(
+    judged: &[Judged<'_>],
+    movable_max: Confidence,
+    count_min: usize,
+) -> BTreeSet<ConnectionId> {
+    let settled = judged.iter().filter(|judged| {
         let confidence = judged.assessment.confidence;
-        let is_telling = judged.members.len() >= count_min && confidence >= Confidence::Possible;
-        judged.group.is_spread() || confidence > most || is_telling
+        let is_enough = judged.members.len() >= count_min && confidence >= Confidence::Possible;
+        judged.group.is_by_port() || confidence > movable_max || is_enough
     });
-    ids(stand)
+    ids(settled)
 }
 
 fn ids<'j, 'a: 'j>(judged: impl IntoIterator<Item = &'j Judged<'a>>) -> BTreeSet<ConnectionId> {
     judged.into_iter().flat_map(|it| &it.members).map(|member| member.tracked.id).collect()
 }
 
-fn without<'a>(members: &[Sighting<'a>], taken: &BTreeSet<ConnectionId>) -> Vec<Sighting<'a>> {
+fn without<'a>(
+    members: &[ConnectionView<'a>],
+    taken: &BTreeSet<ConnectionId>,
+) -> Vec<ConnectionView<'a>> {
     members.iter().filter(|member| !taken.contains(&member.tracked.id)).copied().collect()
 }
 
-/// Those that are of several addresses, of enough connections, and no less sure than what was
-/// found of each address.
+/// The findings by port that go to several addresses, are of enough connections, and are no less
+/// sure of any connection than its finding by address.
 fn better<'a>(
-    together: Vec<Judged<'a>>,
-    alone: &[Judged<'a>],
+    by_port: Vec<Judged<'a>>,
+    by_address: &[Judged<'a>],
     count_min: usize,
 ) -> Vec<Judged<'a>> {
     let mut surest: BTreeMap<(ConnectionId, Option<&str>), Confidence> = BTreeMap::new();
-    for judged in alone {
+    for judged in by_address {
         for member in &judged.members {
             let before = surest.entry((member.tracked.id, judged.site)).or_insert(Confidence::Info);
             *before = (*before).max(judged.assessment.confidence);
@@ -114,21 +122,21 @@ fn better<'a>(
     }
     let is_surest = |judged: &Judged<'_>| {
         judged.members.iter().all(|member| {
-            let alone = surest.get(&(member.tracked.id, judged.site));
-            alone.is_none_or(|alone| judged.assessment.confidence >= *alone)
+            let before = surest.get(&(member.tracked.id, judged.site));
+            before.is_none_or(|before| judged.assessment.confidence >= *before)
         })
     };
-    let (mut better, mut others): (Vec<_>, Vec<_>) = together.into_iter().partition(|judged| {
+    let (mut better, mut others): (Vec<_>, Vec<_>) = by_port.into_iter().partition(|judged| {
         let addresses: BTreeSet<SocketAddr> =
             judged.members.iter().map(|member| member.facts.remote).collect();
         judged.members.len() >= count_min && addresses.len() > 1 && is_surest(judged)
     });
-    // A connection of HTTP/2 that goes into one of them takes its other responses along.
+    // An HTTP/2 connection that is moved takes its responses of other call sites along.
     loop {
         let taken = ids(&better);
         let is_along = |judged: &mut Judged<'_>| {
-            let is_taken = |member: &Sighting<'_>| taken.contains(&member.tracked.id);
-            rules::is_by_call_site(judged.rule) && judged.members.iter().any(is_taken)
+            let is_taken = |member: &ConnectionView<'_>| taken.contains(&member.tracked.id);
+            judged.rule.id.is_by_call_site() && judged.members.iter().any(is_taken)
         };
         let taken_along: Vec<Judged<'a>> = others.extract_if(.., is_along).collect();
         if taken_along.is_empty() {
