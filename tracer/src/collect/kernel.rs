@@ -21,4 +21,4 @@ mod scope;
 pub(crate) mod stacks;
 pub(crate) mod tracefs;
 pub(crate) mod uprobes;
-mod vmlinux;
+pub(crate) mod vmlinux;
