@@ -14,6 +14,10 @@ use procfs::{
     FromRead as _, ProcError, ProcResult, ProcessCGroup,
     process::{ProcState, Process, Stat, Task, all_processes},
 };
+use rustix::{
+    io::Errno,
+    process::{Pid, test_kill_process},
+};
 use tracer_core::{Comm, Input, ProcessFacts, ProcessKey};
 
 use container::container;
@@ -83,11 +87,8 @@ fn fd_limit(limits: &str) -> Option<u64> {
 
 /// The process is there, although `/proc` may hide it (`hidepid`).
 fn exists(pid: u32) -> bool {
-    // Other numbers would mean several processes.
-    let Some(pid) = libc::pid_t::try_from(pid).ok().filter(|pid| *pid > 0) else { return false };
-    // SAFETY: without a signal this touches nothing, in this process or the other.
-    let is_ours = unsafe { libc::kill(pid, 0) } == 0;
-    is_ours || io::Error::last_os_error().raw_os_error() == Some(libc::EPERM)
+    let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return false };
+    matches!(test_kill_process(pid), Ok(()) | Err(Errno::PERM))
 }
 
 /// How many descriptors a process has open.

@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::Result;
+use rustix::process::{getpid, kill_process};
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
     low_level::{exit, register},
@@ -198,8 +199,7 @@ impl Session {
 
 /// What Ctrl-Z does to a program that does not care.
 fn stop_this_process() {
-    // SAFETY: sending a signal touches no memory of ours.
-    unsafe { libc::raise(libc::SIGSTOP) };
+    let _ = kill_process(getpid(), rustix::process::Signal::STOP);
 }
 
 /// The signals that end a run in order, and those that concern the screen.

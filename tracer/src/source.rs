@@ -17,4 +17,5 @@ pub(crate) mod sock_diag;
 pub(crate) mod stacks;
 
 mod map_batch;
+mod pod;
 mod private_mount;

@@ -14,17 +14,19 @@ use std::{
 
 use anyhow::{Context, anyhow, bail};
 use aya::{
-    Btf, Ebpf, Pod,
+    Btf, Ebpf,
     maps::{HashMap, Map, MapData, MapError, PerCpuArray, RingBuf},
     programs::{Iter, Program, ProgramError},
 };
-use tracer_common::{Counter, Offsets, Settings};
+use rustix::process::{Resource, Rlimit, setrlimit};
+use tracer_common::{Counter, Settings};
 
 use super::{
     hooks::{self, Choice, Family, HOOKS, HookReport},
     ledger::GO_ARGUMENTS,
     lockdown::Lockdown,
     offsets::KernelLayout,
+    pod::AsPod,
     privileges,
     ring_buffer::{EventRing, LogRing},
 };
@@ -121,16 +123,6 @@ pub(crate) struct KernelLosses {
     pub(crate) ledger_full: u64,
 }
 
-/// A type that the programs' globals are made of.
-#[derive(Clone, Copy)]
-#[repr(transparent)]
-struct Global<T>(T);
-
-// SAFETY: integers without padding.
-unsafe impl Pod for Global<Offsets> {}
-// SAFETY: integers without padding.
-unsafe impl Pod for Global<Settings> {}
-
 impl Kernel {
     /// Loads the programs and maps, and the iterator ready for [`walk`](Self::walk). Nothing is
     /// hooked before [`attach`](Self::attach).
@@ -218,7 +210,8 @@ impl Kernel {
     /// The kernel does not let the map be changed.
     pub(crate) fn set_pids(&mut self, pids: &[u32]) -> anyhow::Result<u64> {
         let mut map: HashMap<&mut MapData, u32, u8> = self.map_mut("PIDS")?.try_into()?;
-        // The new ones first, so that no process that stays is out of scope for a moment.
+        // Pids that stay are not removed, so no process that stays is ever out of scope. The others
+        // are removed first, to make room for new ones.
         let old: Vec<u32> = map.keys().collect::<Result<_, _>>()?;
         for pid in old.iter().filter(|pid| !pids.contains(pid)) {
             map.remove(pid)?;
@@ -350,8 +343,8 @@ fn load_object(
 ) -> anyhow::Result<Ebpf> {
     let ring_bytes = options.ring_bytes.unwrap_or(RING_BYTES);
     let (kernel_arguments, kernel_result) = KERNEL_REGISTERS;
-    let offsets = Global(layout.offsets);
-    let settings = Global(Settings {
+    let offsets = AsPod(layout.offsets);
+    let settings = AsPod(Settings {
         pid_namespace_inode: pid_namespace_inode()?,
         only_tracked: u32::from(options.only_tracked),
         wakeup_bytes: ring_bytes / WAKEUP_PART,
@@ -393,12 +386,12 @@ fn pid_namespace_inode() -> anyhow::Result<u32> {
     u32::try_from(metadata.ino()).with_context(|| format!("{FILE} has an impossible number"))
 }
 
-/// Kernels before 5.11 count maps as locked memory. Where the limit may not be raised, it is likely
-/// to be a kernel that does not.
+/// Linux before 5.11 counts maps as locked memory, so the limit is raised. A refusal is ignored: on
+/// later kernels the limit does not matter.
 fn raise_memory_lock_limit() {
-    let limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
-    // SAFETY: the pointer is to a local that outlives the call.
-    unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const limit) };
+    // `None` is no limit.
+    let limit = Rlimit { current: None, maximum: None };
+    let _ = setrlimit(Resource::Memlock, limit);
 }
 
 /// Times that the kernel passed the program over, from its descriptor's page in `/proc`.
