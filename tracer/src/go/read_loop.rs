@@ -66,7 +66,9 @@ pub(super) fn role(stack: &Stack, functions: &mut Functions, pages: &mut Pages, 
                     _ => return Role::BusyReadLoop,
                 };
                 let end = frame.end.saturating_add(PARAMETERS);
-                let end = end.min(stack.goroutine.stack.high).min(frame.start + 8 * WORDS_MAX);
+                let end = end
+                    .min(stack.goroutine.stack.high)
+                    .min(frame.start.saturating_add(8 * WORDS_MAX));
                 let words: Vec<u64> = stack.words(frame.start, end).collect();
                 let (goroutine, pc) = (stack.goroutine, frame.pc);
                 return Role::ReadLoop(ReadLoop { goroutine, stage, pc, words });
@@ -128,9 +130,9 @@ impl Follower<'_, '_> {
         let (reader, inner) = self.persistent_connection(address)?;
         let index = self.descriptor(inner)?.index;
         let progress = [
-            self.pages.word(address + self.layout.connection.limit)?,
-            self.pages.word(reader + layout::BUFFER_READ)?,
-            self.pages.word(reader + layout::BUFFER_WRITTEN)?,
+            self.pages.word(address.checked_add(self.layout.connection.limit)?)?,
+            self.pages.word(reader.checked_add(layout::BUFFER_READ)?)?,
+            self.pages.word(reader.checked_add(layout::BUFFER_WRITTEN)?)?,
         ];
         let request = match read_loop.stage {
             HttpStage::AwaitingBody => {
@@ -145,7 +147,7 @@ impl Follower<'_, '_> {
             goroutine: read_loop.goroutine,
             stage: read_loop.stage,
             index,
-            transport: self.pages.word(address + self.layout.connection.transport)?,
+            transport: self.pages.word(address.checked_add(self.layout.connection.transport)?)?,
             address,
             reader,
             progress,
@@ -159,7 +161,7 @@ impl Follower<'_, '_> {
     pub(super) fn request(&mut self, read_loop: &ReadLoop, place: usize) -> Option<(u64, String)> {
         let apart = usize::try_from(self.layout.request_channel / 8).ok()?;
         let first = *read_loop.words.get(place)?;
-        let channel = *read_loop.words.get(place + apart)?;
+        let channel = *read_loop.words.get(place.checked_add(apart)?)?;
         let is_here = self.areas.is_heap(first) && self.areas.is_heap(channel);
         if !is_here || !self.is_response_channel(channel)? {
             return None;

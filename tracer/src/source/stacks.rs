@@ -23,7 +23,8 @@ impl Kernel {
         let slot = stack.0 & ((1 << StackTop::PLACE_BITS) - 1);
         let trace = map.get(&slot, 0).ok()?;
         let addresses = trace.frames().iter().map(|frame| frame.ip).collect();
-        let tops: HashMap<&MapData, u32, AsPod<StackTop>> = self.map("STACK_TOPS").ok()?.try_into().ok()?;
+        let tops: HashMap<&MapData, u32, AsPod<StackTop>> =
+            self.map("STACK_TOPS").ok()?.try_into().ok()?;
         let top = tops.get(&stack.0, 0).ok().map(|top| top.0);
         Some(UserStack { addresses, top })
     }
