@@ -7,10 +7,9 @@
 mod block;
 mod carried;
 mod coder;
+mod crafted;
 mod entry;
 mod facts;
-#[cfg(any(fuzzing, test))]
-pub(crate) mod fuzzing;
 mod head;
 mod moments;
 mod pieces;
@@ -21,11 +20,8 @@ mod stream;
 
 use tracer_core::{Input, Timestamp};
 
-pub(crate) use self::{
-    head::Head,
-    reader::{Ending, Recording},
-    recorder::Recorder,
-};
+pub use self::{crafted::from_blocks, head::Head, reader::Recording};
+pub(crate) use self::{reader::Ending, recorder::Recorder};
 
 /// What happens to the judge in the course of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]

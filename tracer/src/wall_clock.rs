@@ -2,8 +2,7 @@
 
 use rustix::time::ClockId;
 use tracer_core::{ProcessKey, Timestamp};
-
-use crate::clock;
+use tracer_inspect::clock;
 
 /// One moment, read on three clocks: the anchor that turns the kernel's times into wall time.
 ///
@@ -28,10 +27,9 @@ impl WallClock {
 
     /// An anchor for now. The three readings are within microseconds of each other.
     pub(crate) fn now() -> Self {
-        let read = |id| u64::try_from(clock::read(id).as_nanos()).unwrap_or(u64::MAX);
-        let monotonic_ns = read(ClockId::Monotonic);
-        let wall_ns = read(ClockId::Realtime);
-        let boot_ns = read(ClockId::Boottime);
+        let monotonic_ns = clock::read_ns(ClockId::Monotonic);
+        let wall_ns = clock::read_ns(ClockId::Realtime);
+        let boot_ns = clock::read_ns(ClockId::Boottime);
         Self::from_unix_ns(wall_ns.into(), Timestamp::from_ns(monotonic_ns), boot_ns)
     }
 

@@ -5,7 +5,7 @@ use crate::wall_clock::WallClock;
 
 /// What whoever judges a recording has to know beside the inputs; every segment begins with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Head {
+pub struct Head {
     /// Number of the segment: if the first one in a file is not 0, others were dropped.
     pub(crate) segment: u64,
     /// Version of the tool that recorded.
@@ -17,7 +17,7 @@ pub(crate) struct Head {
     /// What the kernel's times meant there.
     pub(crate) anchor: Anchor,
     /// How it was judged.
-    pub(crate) options: Options,
+    pub options: Options,
     /// From which confidence on it would have failed.
     pub(crate) fail_on: Confidence,
     /// The command line.

@@ -19,7 +19,7 @@ use super::{
 const NOTHING: &str = "holds nothing yet: it ended before the first look was recorded";
 
 /// A recording that is read from its beginning.
-pub(crate) struct Recording {
+pub struct Recording {
     shown: String,
     entries: Entries,
     head: Head,
@@ -55,7 +55,7 @@ impl Recording {
     ///
     /// # Errors
     /// It cannot be read, is no recording, is one of a newer or older tool, or holds nothing whole.
-    pub(crate) fn open(path: &Path) -> Result<Self> {
+    pub fn open(path: &Path) -> Result<Self> {
         let shown = path.display().to_string();
         let file = File::open(path).with_context(|| format!("cannot read {shown}"))?;
         let mut file = BufReader::new(file);
@@ -93,7 +93,7 @@ impl Recording {
     }
 
     /// What whoever judges has to know.
-    pub(crate) const fn head(&self) -> &Head {
+    pub const fn head(&self) -> &Head {
         &self.head
     }
 

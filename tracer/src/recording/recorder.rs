@@ -12,7 +12,7 @@ use super::{
     segments::Segments,
     stream::Packer,
 };
-use crate::{append, wall_clock::WallClock};
+use crate::{files::append, wall_clock::WallClock};
 
 /// What has gathered is written when it is so long, when a report is made,
 const GATHERED_MAX: usize = 1 << 20;

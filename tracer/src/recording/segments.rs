@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use super::block::{self, Kind, PREAMBLE_BYTES};
-use crate::append::{self, Remedies, Whole};
+use crate::files::append::{self, Remedies, Whole};
 
 const REMEDIES: Remedies = Remedies { link: "name the file itself", special: "name another file" };
 /// A segment is about so long where the size of the file is not limited.

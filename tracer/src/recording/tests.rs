@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 use tracer_core::{Options, Timestamp};
 
-use super::{Ending, Recorder, Recording, Step, fuzzing::head};
+use super::{Ending, Recorder, Recording, Step, crafted::head};
 
 /// A file in a directory of its own.
 struct Place(TempDir);

@@ -3,7 +3,7 @@
 use tracer_core::{Detector, HostFacts, Input, Report, Snapshot, SocketFacts, Timestamp};
 
 use super::{dropping::socket, *};
-use crate::replay::rerun;
+use crate::commands::replay::rerun;
 
 /// Half a minute after data came that nobody reads, on more connections than it takes.
 fn steps() -> Vec<Step> {
