@@ -49,7 +49,7 @@ use std::{
 use tracer_core::{Asked, ProcessKey};
 
 #[cfg(all(test, target_arch = "x86_64"))]
-pub use self::lines::tests::Stacks;
+pub(crate) use self::lines::tests::Stacks;
 pub use self::{
     entries::{Entries, LedgerHook},
     http_objects::{HttpObject, ResolvedConnection},

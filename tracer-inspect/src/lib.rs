@@ -10,6 +10,7 @@ pub mod call_sites;
 pub mod clock;
 pub mod frames;
 pub mod go;
+pub mod inspector;
 pub mod native;
 pub mod process;
 pub mod readers;

@@ -2,6 +2,7 @@
 //! [`Plan`](crate::collect::plan::Plan) and
 //! [`OutputOptions`](crate::output::options::OutputOptions).
 
+mod record_to;
 mod recordings;
 mod size;
 mod thresholds;

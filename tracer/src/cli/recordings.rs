@@ -7,37 +7,14 @@ use jiff::{Timestamp, civil::Time};
 use tracer_core::{Confidence, Options};
 
 use super::{
-    size,
     thresholds::{FailOn, Thresholds},
     values::document_format,
     watch::{Showing, Watch},
 };
 use crate::{
     collect::plan::Plan,
-    output::options::{DocumentFormat, OutputOptions, RecordingOptions},
+    output::options::{DocumentFormat, OutputOptions},
 };
-
-/// A limit below this would drop what was seen a moment ago.
-const MAX_SIZE_MIN: u64 = 1 << 20;
-
-#[derive(Debug, Args)]
-#[command(next_help_heading = "What to show and keep")]
-pub(super) struct Tape {
-    /// Also keep all that is seen, for `tracer replay`
-    #[arg(long = "record", value_name = "FILE", group = "recording")]
-    path: Option<PathBuf>,
-    /// Drop the oldest of it when the recording gets larger: 64MiB, 1G
-    #[arg(long, value_name = "BYTES", value_parser = max_size, requires = "recording")]
-    #[arg(hide_short_help = true)]
-    max_size: Option<u64>,
-}
-
-impl Tape {
-    pub(super) fn options(&self) -> Option<RecordingOptions> {
-        let path = self.path.clone()?;
-        Some(RecordingOptions { path, max_bytes: self.max_size })
-    }
-}
 
 /// Whom to watch, and where to keep what is seen.
 #[derive(Debug, Args)]
@@ -53,7 +30,7 @@ impl Record {
     /// The plan and options of watching live, without a table unless one was asked for.
     pub(crate) fn live(mut self) -> (Plan, OutputOptions) {
         let is_quiet = self.watch.appearance.showing.output.is_none();
-        self.watch.tape.path = Some(self.file);
+        self.watch.record_to.path = Some(self.file);
         let (plan, output) = self.watch.live();
         (plan, OutputOptions { only_at_the_end: is_quiet, ..output })
     }
@@ -171,19 +148,12 @@ fn at(text: &str) -> Result<At, String> {
         .map_err(|_| "expected a time in UTC such as 2026-03-01T02:00:00Z or 02:00".to_owned())
 }
 
-fn max_size(text: &str) -> Result<u64, String> {
-    match size::parse(text)? {
-        MAX_SIZE_MIN.. => size::parse(text),
-        _ => Err("it must be at least 1MiB".to_owned()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser as _;
 
     use super::*;
-    use crate::cli::{Cli, Command};
+    use crate::cli::{Cli, Command, record_to::max_size};
 
     fn parse(arguments: &[&str]) -> Result<Command, clap::Error> {
         Cli::try_parse_from([&["tracer"], arguments].concat()).map(|cli| cli.command.unwrap())

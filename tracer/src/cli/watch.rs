@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use tracer_core::{Confidence, Options};
 
 use super::{
-    recordings,
+    record_to::RecordTo,
     thresholds::Thresholds,
     values::{comm, container, duration, network, output_format, positive, source},
 };
@@ -34,7 +34,7 @@ pub(crate) struct Watch {
     #[command(flatten)]
     pub(super) appearance: Appearance,
     #[command(flatten)]
-    pub(super) tape: recordings::Tape,
+    pub(super) record_to: RecordTo,
 }
 
 #[derive(Debug, Args)]
@@ -147,13 +147,13 @@ impl Watch {
 
     pub(super) fn output(&self, only_at_the_end: bool) -> OutputOptions {
         OutputOptions {
-            recording: self.tape.options(),
+            recording: self.record_to.options(),
             ..self.appearance.showing.output(only_at_the_end)
         }
     }
 
     fn plan(self, duration: Option<Duration>) -> Plan {
-        let Self { selection, thresholds, looks, appearance, tape: _ } = self;
+        let Self { selection, thresholds, looks, appearance, record_to: _ } = self;
         let scoped = !selection.pids.is_empty();
         let options = thresholds.options(Options { scoped, ..Options::default() });
         let once = duration.is_some();

@@ -3,16 +3,17 @@
 use std::net::SocketAddr;
 
 use tracer_core::{
-    Change, ChangeKind, Comm, Confidence, Connection, ConnectionId, Container, Coverage, Direction,
-    Finding, Flag, Goroutines, Interval, Loss, Options, Origin, Owner, ProcessKey, ProcessSummary,
-    Reader, Report, TcpState, Timestamp, Verdict,
+    Comm, Confidence, Connection, ConnectionId, Container, Direction, Finding, Origin, Owner,
+    ProcessKey, Reader, TcpState, Timestamp, Verdict,
 };
 
-use super::history::History;
-use super::{
-    Context,
-    incident::{Incident, Provenance},
+mod reports;
+
+pub(crate) use reports::{
+    change, coverage, grown, history, hostile, incident, incomplete, mixed, report,
 };
+
+use super::Context;
 use crate::wall_clock::WallClock;
 
 const SECOND: u64 = 1_000;
@@ -236,177 +237,5 @@ pub(crate) fn retracted(id: u64) -> Finding {
         stood_ms: 3 * MINUTE,
         connections: Vec::new(),
         ..finding(id, connections)
-    }
-}
-
-pub(crate) fn report(findings: Vec<Finding>) -> Report {
-    Report {
-        started_at: now().before_ms(3 * SECOND),
-        at: now(),
-        findings,
-        processes: Vec::new(),
-        unflagged: Vec::new(),
-        coverage: coverage(),
-    }
-}
-
-pub(crate) fn coverage() -> Coverage {
-    Coverage {
-        complete: true,
-        sockets: 10_234,
-        snapshots: 3,
-        probes: vec!["inet_sock_set_state: tp_btf".to_owned()],
-        ..Coverage::default()
-    }
-}
-
-/// Something of everything, the order as the core gives it.
-pub(crate) fn mixed() -> Report {
-    let mut leak = connections(1_204, TcpState::CloseWait, "10.0.0.7:443");
-    for connection in &mut leak[1_190..] {
-        connection.state = TcpState::Established;
-        connection.unread_bytes = 2_048;
-        connection.origin = Origin::Seeded;
-    }
-    let mut report = report(vec![finding(1, leak), stale_pool(3), inbound(2), retracted(4)]);
-    report.processes = vec![ProcessSummary {
-        key: api(),
-        comm: Comm("api".into()),
-        tcp_fds: 1_211,
-        open_fds: Some(1_240),
-        fd_limit: Some(65_536),
-        growth_per_min_milli: Some(23_000),
-        growth_is_reconstructed: false,
-        seconds_to_fd_limit: Some(46 * 3_600),
-        goroutines: Some(Goroutines { total: 3_630, read_loops: 1_204, write_loops: 1_203 }),
-    }];
-    report
-}
-
-/// Whatever the host chose is meant to do harm.
-pub(crate) fn hostile() -> Report {
-    let mut connections = connections(1, TcpState::CloseWait, "10.0.0.7:443");
-    let comm = Comm::from_kernel(b"=\x1b[2J\n\"x\",\xff\xe2\x80\xae\0");
-    connections[0].owners =
-        vec![owner(api(), &comm.0, 7), owner(process(666, 10), "\u{9b}31m\u{200b}\r", 8)];
-    connections[0].request = Some("-GET http://h/\r\nSet-Cookie: a".to_owned());
-    connections[0].call_site = Some("@main\ttab evil.go:1".to_owned());
-    let mut finding = finding(1, connections);
-    finding.exe = Some("/tmp/\u{202e}gpj.exe\n/bin/sh".to_owned());
-    finding.cmdline = Some("sh -c \x1b]0;owned\x07".to_owned());
-    let hostile = || "\x1b[31mdeadbeef".to_owned();
-    finding.container =
-        Some(Container { id: hostile(), runtime: Some(hostile()), pod_uid: Some(hostile()) });
-    finding.call_site.clone_from(&finding.connections[0].call_site);
-    finding.request.clone_from(&finding.connections[0].request);
-    finding.evidence = vec!["A sentence with \x1b[8m hidden text.".to_owned()];
-    report(vec![finding])
-}
-
-/// Nothing found, but much unseen.
-pub(crate) fn incomplete() -> Report {
-    let mut report = report(Vec::new());
-    report.coverage = Coverage {
-        complete: false,
-        loss: Loss {
-            ring_full: 1_200,
-            map_full: 30,
-            unreadable: 4,
-            snapshots_failed: 1,
-            stacks_lost: 7,
-            ledger_full: 3,
-        },
-        table_full: 5,
-        responses_full: 2,
-        processes_unreadable: 2,
-        not_judged: [("mptcp".to_owned(), 2), ("smc".to_owned(), 1)].into(),
-        probes: vec!["accept: not attached (no BTF)".to_owned()],
-        notes: vec!["Only processes of this container are visible.".to_owned()],
-        ..coverage()
-    };
-    report
-}
-
-/// A leak that grew over an hour beside others, with all connections and a forecast.
-pub(crate) fn grown() -> Report {
-    let mut pool = stale_pool(3);
-    for (number, connection) in (500..).zip(&mut pool.connections) {
-        connection.id = ConnectionId(number);
-        let earliest = now().before_ms(40 * MINUTE);
-        connection.peer_closed = Some(Interval { earliest, latest: now().before_ms(30 * MINUTE) });
-    }
-    let mut dead = inbound(2);
-    for (number, connection) in (600..).zip(&mut dead.connections) {
-        connection.id = ConnectionId(number);
-        connection.died = Some(Interval::exact(now().before_ms((number - 580) * MINUTE)));
-    }
-    let mut report = report(vec![with_call_site(1), dead, pool, retracted(4)]);
-    for (number, connection) in (0..).zip(&mut report.findings[0].connections) {
-        connection.age_ms = 51 * MINUTE - number * 2 * MINUTE;
-        connection.idle_ms = connection.age_ms - (number % 5) * 6 * SECOND;
-    }
-    report.started_at = now().before_ms(51 * MINUTE);
-    report.unflagged = connections(7, TcpState::Established, "10.0.0.7:443");
-    for (number, connection) in (700..).zip(&mut report.unflagged) {
-        connection.id = ConnectionId(number);
-    }
-    report.processes = mixed().processes;
-    report
-}
-
-/// How [`grown`] came about: the same, with ever fewer leaks the longer ago.
-pub(crate) fn history(end: &Report) -> History {
-    let mut history = History::default();
-    for minutes_ago in (0..=51).rev() {
-        let mut report = end.clone();
-        report.at = now().before_ms(minutes_ago * MINUTE);
-        if let Some(leak) = report.findings.first_mut() {
-            leak.connections.retain(|it| it.age_ms >= minutes_ago * MINUTE);
-            // Whoever was silent for less than a minute had no verdict yet.
-            let is_leak = |it: &Connection| it.age_ms >= (minutes_ago + 1) * MINUTE;
-            let (leaked, young) = leak.connections.drain(..).partition(is_leak);
-            leak.connections = leaked;
-            report.unflagged.extend::<Vec<_>>(young);
-        }
-        for summary in &mut report.processes {
-            // By 23 a minute, as the headline says.
-            summary.tcp_fds -= 23 * minutes_ago;
-            summary.open_fds = summary.open_fds.map(|count| count - 23 * minutes_ago);
-        }
-        history.look(|| report);
-    }
-    history
-}
-
-pub(crate) fn incident<'a>(
-    report: &'a Report,
-    history: &'a History,
-    context: &'a Context,
-) -> Incident<'a> {
-    let words = |text: &str| text.split(' ').map(str::to_owned).collect();
-    let provenance = Provenance {
-        file: "night.rec".to_owned(),
-        recorded_with: words("record night.rec --pid 4711"),
-        recorder: "0.1.0".to_owned(),
-        arguments: words("night.rec --at 2026-03-01T12:00:00Z"),
-        options: Options::default(),
-    };
-    Incident { report, history, context, provenance }
-}
-
-pub(crate) fn change(kind: ChangeKind) -> Change {
-    let mut connection = connection(0, TcpState::CloseWait, "10.0.0.7:443");
-    connection.unread_bytes = 512;
-    connection.idle_ms = 61_250;
-    connection.call_site = Some("main.dial dial.go:9".to_owned());
-    Change {
-        at: now().before_ms(1_500),
-        kind,
-        connection,
-        flag: Flag {
-            verdict: Verdict::CloseWait,
-            confidence: Confidence::Possible,
-            since: now().before_ms(MINUTE),
-        },
     }
 }

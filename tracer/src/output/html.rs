@@ -1,6 +1,6 @@
 //! An incident document as one page that needs nothing else: no script, no network, no other file.
 //!
-//! What the host chose is made visible first ([`escape`]) and then escaped by the template.
+//! What the host chose is made visible first ([`escape`](super::escape)) and then escaped by the template.
 
 mod axis;
 mod call_sites;
@@ -14,17 +14,13 @@ mod pattern;
 mod reproduce;
 mod stack;
 mod table;
+mod text;
 mod timeline;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{
-    escape,
-    incident::{self, Incident},
-};
-
-/// Findings that have a row in each table and a section; the others are counted.
-const FINDINGS_MAX: usize = 20;
+use super::incident::{self, Incident};
+use text::{FINDINGS_MAX, visible};
 
 /// Colours, light and dark, on the screen and on paper.
 const STYLE: &str = include_str!("html/style.css");
@@ -93,11 +89,6 @@ fn origin(incident: &Incident<'_>) -> String {
         visible(&context.kernel),
         incident.moment(0)
     )
-}
-
-/// What the host chose, made visible.
-fn visible(text: &str) -> String {
-    escape::visible(text).into_owned()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod difference;
 mod findings;
 mod footer;
 mod grid;
+mod style;
 mod summary;
 mod text;
 
@@ -20,6 +21,7 @@ use super::{
     quantity::{NO_BREAK_SPACE, counted},
 };
 pub(crate) use difference::difference;
+pub(crate) use style::Style;
 pub(crate) use summary::summary;
 use text::Paint;
 
@@ -27,17 +29,6 @@ use text::Paint;
 const DETAILS_MAX: usize = 50;
 /// Processes whose headlines are part of the footer; more of them scroll with the body.
 const FOOTER_PROCESSES_MAX: usize = 3;
-
-/// How to render.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Style {
-    /// Use ANSI colours.
-    pub(crate) color: bool,
-    /// Columns to fit into; `u16::MAX` shortens and wraps nothing.
-    pub(crate) width: u16,
-    /// Show the columns of `--wide`.
-    pub(crate) wide: bool,
-}
 
 /// A rendered report. Displayed, it is the body, an empty line, and the footer.
 #[derive(Clone, Debug, PartialEq, Eq)]

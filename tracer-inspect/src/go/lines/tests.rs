@@ -63,7 +63,7 @@ pub(crate) struct Stacks {
 impl Stacks {
     /// Builds the program and starts it.
     #[cfg(target_arch = "x86_64")]
-    pub fn plain(directory: &Path) -> Self {
+    pub(crate) fn plain(directory: &Path) -> Self {
         Self::start(&build(directory, FORMS[0]))
     }
 

@@ -8,10 +8,10 @@ use std::{
 use maud::{Markup, html};
 
 use super::{
-    incident::{self, Incident},
     table::{Column, table},
-    visible,
+    text::visible,
 };
+use crate::output::incident::{self, Incident};
 use crate::output::quantity::{counted, grouped};
 
 /// Lines of code listed; the rest is counted.

@@ -2,7 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::{incident::Incident, visible};
+use super::text::visible;
+use crate::output::incident::Incident;
 use crate::output::{
     coverage,
     quantity::{counted, duration_ms},

@@ -10,11 +10,11 @@ use maud::{Markup, html};
 use tracer_core::{Direction, Finding, ProcessKey, Verdict};
 
 use super::{
-    incident::{self, Incident},
     pattern,
     stack::{Series, Stack},
-    visible,
+    text::visible,
 };
+use crate::output::incident::{self, Incident};
 use crate::output::{
     history::{Destination, History, PLACES_MAX, Place, Sample},
     quantity::{counted, grouped},

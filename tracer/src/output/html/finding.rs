@@ -3,7 +3,8 @@
 use maud::{Markup, html};
 use tracer_core::{Confidence, Container, Finding, Reader};
 
-use super::{incident::Incident, timeline, visible};
+use super::{text::visible, timeline};
+use crate::output::incident::Incident;
 use crate::output::{
     incident,
     quantity::{self, counted, grouped},

@@ -6,9 +6,9 @@ use tracer_core::ProcessSummary;
 
 use super::{
     axis::{BELOW, CountAxis, LEFT, RIGHT, TimeAxis, WIDTH},
-    incident::Incident,
-    visible,
+    text::visible,
 };
+use crate::output::incident::Incident;
 use crate::output::quantity::{self, grouped};
 
 const TOP: i64 = 260;

@@ -5,10 +5,10 @@ use tracer_core::ProcessSummary;
 
 use super::{
     forecast,
-    incident::Incident,
     table::{Column, table},
-    visible,
+    text::visible,
 };
+use crate::output::incident::Incident;
 use crate::output::quantity::{self, grouped};
 
 /// Processes listed; the rest is counted.

@@ -4,12 +4,11 @@ use maud::{Markup, html};
 use tracer_core::{Confidence, Finding, Verdict};
 
 use super::{
-    FINDINGS_MAX,
     finding::badge,
-    incident::{self, Incident},
     table::{Column, table},
-    visible,
+    text::{FINDINGS_MAX, visible},
 };
+use crate::output::incident::{self, Incident};
 use crate::output::quantity::{self, grouped};
 
 /// Rows of a table; the rest is counted, for what matters is not to be a long way down.

@@ -2,10 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::{
-    incident::{self, Incident},
-    visible,
-};
+use super::text::visible;
+use crate::output::incident::{self, Incident};
 use crate::output::quantity;
 
 pub(super) fn section(incident: &Incident<'_>) -> Markup {

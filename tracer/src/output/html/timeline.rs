@@ -5,9 +5,9 @@ use tracer_core::{Connection, Finding, Interval, Timestamp};
 
 use super::{
     axis::{BELOW, LEFT, TimeAxis, WIDTH},
-    incident::Incident,
     pattern,
 };
+use crate::output::incident::Incident;
 use crate::output::quantity::grouped;
 
 /// Connections that have a line.

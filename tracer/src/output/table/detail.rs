@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use tracer_core::{Finding, Goroutines, Origin, Owner, ProcessKey, ProcessSummary, Report};
 
 use super::{
-    Style,
     findings::{remote, states, verdict},
+    style::Style,
     text::{Paint, clip_end, width, wrap},
 };
 use crate::output::{

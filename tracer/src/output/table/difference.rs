@@ -1,8 +1,8 @@
 //! What differs between two reports, for people.
 
 use super::{
-    Style,
     grid::{Column, Grid, Shrink, Step},
+    style::Style,
     text::{Paint, wrap},
 };
 use crate::{

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use tracer_core::{Confidence, Connection, Direction, Finding, Reader, TcpState};
 
 use super::{
-    Style,
     grid::{Column, Grid, Shrink, Step},
+    style::Style,
     text::{Paint, width, wrap},
 };
 use crate::output::{escape, quantity};

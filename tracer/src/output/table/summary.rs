@@ -1,7 +1,8 @@
 //! What an incident document says, for people without a browser.
 
 use super::{
-    Style, footer,
+    footer,
+    style::Style,
     text::{Paint, wrap},
 };
 use crate::output::{
