@@ -56,10 +56,11 @@ pub(crate) fn move_to_stream(context: &ProbeContext, stream: usize, request: usi
         count(Counter::ReadFailed);
         return;
     };
-    // SAFETY: the value is copied at once, and any bytes are a valid record. The entry may be
-    // replaced during the copy, if the program sends the same request again on another CPU. Then
-    // the copy may mix two records, and this stream has a wrong time or stack.
-    let pending = unsafe { LEDGER.get(request) }.copied();
+    // SAFETY: the pointer is to a value of a preallocated map, which stays mapped while the program
+    // runs, and any bytes are a valid record. No reference is made, since the entry may be replaced
+    // during the copy, if the program sends the same request again on another CPU. The copy may
+    // then mix two records, and this stream has a wrong time or stack.
+    let pending = LEDGER.get_ptr(request).map(|record| unsafe { record.read_volatile() });
     if let Some(record) = pending {
         insert(&stream, &record);
         let _ = LEDGER.remove(request);
@@ -85,7 +86,7 @@ fn key(context: &ProbeContext, kind: LedgerKind, argument: usize) -> Option<Ledg
     // The verifier accepts a load from the context only at an offset in the instruction itself.
     // This offset is a setting, because it depends on the architecture, so the helper reads the
     // register.
-    // SAFETY: `Probed` accepts any address, and any bytes are a valid `u64`.
+    // SAFETY: `Probed` accepts any address.
     let object = unsafe { Probed::read(context.regs.cast(), go_argument_offset(argument)) }?;
     let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
     Some(LedgerKey { object, tgid, kind: kind as u32 })

@@ -5,13 +5,30 @@ use aya_ebpf::helpers::bpf_probe_read_kernel;
 
 use crate::globals::has_socket_helpers;
 
+/// Types of which any bits are a valid value.
+///
+/// # Safety
+/// That must be so, and there must be no padding.
+pub(crate) unsafe trait AnyBits: Copy {}
+
+macro_rules! any_bits {
+    ($($type:ty),*) => {
+        $(
+            // SAFETY: integers, raw pointers and arrays of integers have no invalid values.
+            unsafe impl AnyBits for $type {}
+        )*
+    };
+}
+
+any_bits!(u8, u16, u32, u64, i64, *const u8, [u32; 4]);
+
 /// A way to read kernel memory.
 pub(crate) trait Read {
     /// Reads the `T` at `offset` bytes from `base`; `None` if the memory cannot be read.
     ///
     /// # Safety
-    /// `base` must be what the implementation requires. Any bit pattern must be a valid `T`.
-    unsafe fn read<T: Copy>(base: *const u8, offset: usize) -> Option<T>;
+    /// `base` must be what the implementation requires.
+    unsafe fn read<T: AnyBits>(base: *const u8, offset: usize) -> Option<T>;
 }
 
 /// Plain loads through pointers whose BTF type the verifier knows: tracepoint arguments, return
@@ -22,7 +39,7 @@ impl Read for Direct {
     /// # Safety `base` must be a pointer whose BTF type the verifier knows; it refuses the program
     /// otherwise.
     #[inline(always)]
-    unsafe fn read<T: Copy>(base: *const u8, offset: usize) -> Option<T> {
+    unsafe fn read<T: AnyBits>(base: *const u8, offset: usize) -> Option<T> {
         // SAFETY: the verifier has checked type and bounds; the field is aligned as in the kernel.
         Some(unsafe { base.add(offset).cast::<T>().read_volatile() })
     }
@@ -36,7 +53,7 @@ impl Read for Probed {
     /// # Safety
     /// `base` may be any address.
     #[inline(always)]
-    unsafe fn read<T: Copy>(base: *const u8, offset: usize) -> Option<T> {
+    unsafe fn read<T: AnyBits>(base: *const u8, offset: usize) -> Option<T> {
         // SAFETY: the helper fails on an address that cannot be read.
         unsafe { bpf_probe_read_kernel(base.wrapping_add(offset).cast::<T>()) }.ok()
     }
@@ -51,7 +68,7 @@ impl Read for DirectOrProbed {
     /// # Safety
     /// As for [`Direct`].
     #[inline(always)]
-    unsafe fn read<T: Copy>(base: *const u8, offset: usize) -> Option<T> {
+    unsafe fn read<T: AnyBits>(base: *const u8, offset: usize) -> Option<T> {
         // SAFETY: the caller guarantees what `Direct` requires; `Probed` accepts any address.
         unsafe {
             if has_socket_helpers() {

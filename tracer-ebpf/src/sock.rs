@@ -7,7 +7,7 @@ use tracer_common::{EventRecord, FAMILY_INET, FAMILY_INET6, SocketRecord};
 
 use crate::{
     globals::offset,
-    read::{Direct, Probed, Read},
+    read::{AnyBits, Direct, Probed, Read},
 };
 
 /// `IPPROTO_TCP`, as in `sk_protocol`.
@@ -86,9 +86,8 @@ impl<R: Read> Sock<R> {
     }
 
     #[inline(always)]
-    fn field<T: Copy>(&self, offset: usize) -> Option<T> {
-        // SAFETY: `new` requires a pointer that `R` can read. Every `T` in this module is an
-        // integer, a pointer or an array of integers, of which any bits are valid.
+    fn field<T: AnyBits>(&self, offset: usize) -> Option<T> {
+        // SAFETY: `new` requires a pointer that `R` can read.
         unsafe { R::read(self.pointer, offset) }
     }
 

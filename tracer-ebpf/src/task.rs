@@ -9,7 +9,7 @@ use tracer_common::{COMM_LENGTH, EventRecord};
 
 use crate::{
     globals::{has_socket_helpers, offset, pid_namespace_inode},
-    read::{DirectOrProbed, Probed, Read},
+    read::{AnyBits, DirectOrProbed, Probed, Read},
 };
 
 /// `MAX_PID_NS_LEVEL` in `include/linux/pid_namespace.h`.
@@ -57,9 +57,8 @@ impl<R: Read> Task<R> {
     }
 
     #[inline(always)]
-    pub(crate) fn field<T: Copy>(&self, offset: usize) -> Option<T> {
-        // SAFETY: `new` requires a pointer that `R` can read. Every `T` is an integer or a pointer,
-        // of which any bits are valid.
+    pub(crate) fn field<T: AnyBits>(&self, offset: usize) -> Option<T> {
+        // SAFETY: `new` requires a pointer that `R` can read.
         unsafe { R::read(self.pointer, offset) }
     }
 
