@@ -111,7 +111,7 @@ impl FunctionTable {
             return None;
         }
         let offset = u32::try_from(address - self.text).ok()?;
-        let (mut low, mut high) = (0, self.len());
+        let (mut low, mut high) = (0, self.count());
         while low < high {
             let middle = low.midpoint(high);
             if self.begin(middle)? <= offset { low = middle + 1 } else { high = middle }
@@ -120,7 +120,7 @@ impl FunctionTable {
     }
 
     /// How many there are.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.entries.len() / ENTRY
     }
 
