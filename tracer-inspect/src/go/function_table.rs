@@ -89,7 +89,7 @@ impl FunctionTable {
         bias: u64,
     ) -> Option<Self> {
         let length = usize::try_from(header.count).ok()?.checked_mul(ENTRY)?;
-        let entries = memory.read_one(address + header.functions, length)?;
+        let entries = memory.read_one(address.checked_add(header.functions)?, length)?;
         let begins = |entry: &[u8]| half_at(entry, 0).unwrap_or(0);
         if !entries.chunks_exact(ENTRY).is_sorted_by_key(begins) {
             return None;
