@@ -1,23 +1,24 @@
-//! Timelines in, findings out. See [`timeline`] for the language.
+//! Timelines in, findings out. [`timeline`] documents the language of timelines.
 
 mod bodies;
+mod by_port;
 mod call_sites;
+mod changed;
 mod decoding;
 mod degraded;
-mod ebbing;
 mod healthy;
 mod inheritance;
 mod ledgers;
 mod multiplexed;
-mod pages;
-mod parts;
+mod open_responses;
 mod peers;
+mod process_summaries;
+mod proof_subsets;
 mod properties;
 mod readers;
 mod render;
 mod scenarios;
-mod spread;
-mod stir;
+mod shrinking_pools;
 mod thresholds;
 mod timeline;
 mod units;

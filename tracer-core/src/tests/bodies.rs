@@ -9,7 +9,7 @@ pub(super) const FORGOTTEN: &str = "
     0s call-site stack=7 is=main.doSomething,billing.go:23
     0s snapshot
     1s open a1..a9 every=15s pid=10
-    1s hand-out a1..a9 every=15s stack=7
+    1s start-response a1..a9 every=15s stack=7
     1s send a1..a9 every=15s bytes=100
     2s receive a1..a9 every=15s bytes=200
     2s read a1..a9 every=15s
@@ -32,18 +32,18 @@ fn a_forgotten_response_is_certain_and_has_a_line_of_code() {
         ",
         &expect![[r#"
             [1m 40s]
-              #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x3, oldest 1m 39s, stood 0s, reader none, GET http://billing/charge, at main.doSomething billing.go:23, responses 3
-                 3 responses requested 1m 9s to 1m 39s ago, neither read to the end nor closed
-                 on 3 of 3 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 responses to GET http://billing/charge (3)
-                 they were requested at 3 separate times over 30s
-                 5 would be telling; so few may be responses that somebody will come back to
+              #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x3, oldest 1m 39s, active 0s, reader none, GET http://billing/charge, at main.doSomething billing.go:23, responses 3
+                 responses-in-flight count=3 age=69000..99000ms
+                 response-unreferenced count=3 total=3
+                 requests top=["GET http://billing/charge" count=3 ] others=0
+                 separate-times event=Requested times=3 span_ms=30000
+                 but too-few-responses count=3 count_min=5
             [5m]
-              #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, stood 3m 20s +0.6/min, reader none, GET http://billing/charge, at main.doSomething billing.go:23, responses 9
-                 9 responses requested 2m 59s to 4m 59s ago, neither read to the end nor closed
-                 on 9 of 9 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 responses to GET http://billing/charge (9)
-                 they were requested at 9 separate times over 2m: rising
+              #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, active 3m 20s +0.6/min, reader none, GET http://billing/charge, at main.doSomething billing.go:23, responses 9
+                 responses-in-flight count=9 age=179000..299000ms
+                 response-unreferenced count=9 total=9
+                 requests top=["GET http://billing/charge" count=9 ] others=0
+                 rising event=Requested times=9 span_ms=120000
             1m 40s flagged 0x1 body-not-closed likely at main.doSomething billing.go:23
             1m 40s flagged 0x2 body-not-closed likely at main.doSomething billing.go:23
             1m 40s flagged 0x3 body-not-closed likely at main.doSomething billing.go:23
@@ -67,7 +67,7 @@ fn fewer_than_n_are_likely() {
         0s call-site stack=7 is=main.get,api.go:9
         0s snapshot
         1s open a1 pid=10
-        1s hand-out a1 stack=7
+        1s start-response a1 stack=7
         1s receive a1 bytes=200
         1s read a1
         1s reader a1 is=none http=body
@@ -79,10 +79,10 @@ fn fewer_than_n_are_likely() {
         &expect![[r#"
             [1m] nothing
             [1m 1s]
-              #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x1, oldest 1m, stood 0s, reader none, at main.get api.go:9, responses 1
-                 1 response requested 1m ago, neither read to the end nor closed
-                 on 1 of 1 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 5 would be telling; so few may be responses that somebody will come back to
+              #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x1, oldest 1m, active 0s, reader none, at main.get api.go:9, responses 1
+                 responses-in-flight count=1 age=60000..60000ms
+                 response-unreferenced count=1 total=1
+                 but too-few-responses count=1 count_min=5
         "#]],
     );
 }
@@ -94,7 +94,7 @@ fn a_few_that_were_worked_on_are_only_possible() {
         "
         0s snapshot
         1s open a1 pid=10
-        1s hand-out a1
+        1s start-response a1
         1s send a1 bytes=100
         2s snapshot
         3s receive a1 bytes=9000
@@ -116,12 +116,11 @@ fn a_few_that_were_worked_on_are_only_possible() {
         &expect![[r#"
             [1m 7s] nothing
             [1m 10s]
-              #1 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x1, oldest 1m 9s, stood 0s, reader none, responses 1
-                 1 response requested 1m 9s ago, neither read to the end nor closed
-                 on 1 of 1 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 where they were requested is not known
-                 1 of 1 were read for a while and may be paused
-                 5 would be telling; so few may be responses that somebody will come back to
+              #1 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x1, oldest 1m 9s, active 0s, reader none, responses 1
+                 responses-in-flight count=1 age=69000..69000ms
+                 response-unreferenced count=1 total=1
+                 but pause-possible count=1 total=1
+                 but too-few-responses count=1 count_min=5
         "#]],
     );
 }
@@ -130,7 +129,7 @@ fn a_few_that_were_worked_on_are_only_possible() {
 fn what_is_being_read_is_not_forgotten() {
     check_forgotten(
         "
-        1s reader a1..a9 every=15s is=none http=body held=yes
+        1s reader a1..a9 every=15s is=none http=body referenced=yes
         190s receive a1..a9 bytes=5000
         191s snapshot
         191s read a1..a9
@@ -139,10 +138,10 @@ fn what_is_being_read_is_not_forgotten() {
         ",
         &expect![[r#"
             [3m 12s]
-              #1 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x9, oldest 3m 10s, stood 1s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9, taken back
-                 9 responses requested 1m 10s to 3m 10s ago, neither read to the end nor closed
-                 on 9 of 9 a goroutine may have the response on its stack and come back to it
-                 they were requested at 9 separate times over 2m: rising
+              #1 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x9, oldest 3m 10s, active 1s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9, retracted, peak possible x9
+                 responses-in-flight count=9 age=70000..190000ms
+                 rising event=Requested times=9 span_ms=120000
+                 but response-referenced count=9 total=9
         "#]],
     );
 }
@@ -173,7 +172,7 @@ fn a_long_poll_is_nothing() {
         0s snapshot
         1s open a1..a9 pid=10
         1s open b1..b9 pid=11
-        9s hand-out a1..a9 b1..b9 stack=7
+        9s start-response a1..a9 b1..b9 stack=7
         9s send a1..a9 b1..b9 bytes=100
         9s reader a1..a9 is=goroutine http=idle
         200s snapshot
@@ -197,11 +196,11 @@ fn what_the_client_has_finished_with_is_not_out() {
         ",
         &expect![[r#"
             [5m]
-              #1 abandoned possible: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, stood 0s ~+4.0/min, reader none, at main.doSomething billing.go:23
-                 9 sockets silent for 2m 58s to 4m 58s and nobody waits to read from them
-                 nobody waits to read from 9 of 9
-                 they went silent at 9 separate times over 2m: rising
-                 it may be an idle pool of a database or cache driver
+              #1 abandoned possible: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, active 0s ~+4.0/min, reader none, at main.doSomething billing.go:23
+                 silent-without-reader count=9 silent=178000..298000ms
+                 no-reader count=9 total=9
+                 rising event=WentSilent times=9 span_ms=120000
+                 but idle-pool-possible
         "#]],
     );
 }
@@ -230,10 +229,10 @@ fn an_unknown_reader_is_no_evidence() {
         ",
         &expect![[r#"
             [5m]
-              #1 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, stood 0s ~+4.0/min, at main.doSomething billing.go:23, responses 9
-                 9 responses requested 2m 59s to 4m 59s ago, neither read to the end nor closed
-                 who waits to read from 9 of 9 is not known
-                 they were requested at 9 separate times over 2m: rising
+              #1 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, active 0s ~+4.0/min, at main.doSomething billing.go:23, responses 9
+                 responses-in-flight count=9 age=179000..299000ms
+                 rising event=Requested times=9 span_ms=120000
+                 but reader-unknown count=9 total=9
         "#]],
     );
 }
@@ -251,15 +250,15 @@ fn what_lies_there_is_read_by_nobody_though_readers_are_unknown() {
         ",
         &expect![[r#"
             [4m 10s]
-              #1 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 9s, stood 0s ~+4.0/min, at main.doSomething billing.go:23, responses 9
-                 9 responses requested 2m 9s to 4m 9s ago, neither read to the end nor closed
-                 who waits to read from 9 of 9 is not known
-                 they were requested at 9 separate times over 2m: rising
+              #1 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 9s, active 0s ~+4.0/min, at main.doSomething billing.go:23, responses 9
+                 responses-in-flight count=9 age=129000..249000ms
+                 rising event=Requested times=9 span_ms=120000
+                 but reader-unknown count=9 total=9
             [5m]
-              #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, stood 50s ~+4.0/min, at main.doSomething billing.go:23, responses 9
-                 9 responses requested 2m 59s to 4m 59s ago, neither read to the end nor closed
-                 something to read lies on 9 of 9, so nobody waits for it
-                 they were requested at 9 separate times over 2m: rising
+              #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, active 50s ~+4.0/min, at main.doSomething billing.go:23, responses 9
+                 responses-in-flight count=9 age=179000..299000ms
+                 data-pending count=9 total=9
+                 rising event=Requested times=9 span_ms=120000
         "#]],
     );
 }
@@ -274,10 +273,10 @@ fn holders_that_are_not_known_leave_it_likely() {
         ",
         &expect![[r#"
             [5m]
-              #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, stood 0s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9
-                 9 responses requested 2m 59s to 4m 59s ago, neither read to the end nor closed
-                 nobody waits to read from 9 of 9
-                 they were requested at 9 separate times over 2m: rising
+              #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, active 0s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9
+                 responses-in-flight count=9 age=179000..299000ms
+                 no-reader count=9 total=9
+                 rising event=Requested times=9 span_ms=120000
         "#]],
     );
 }
@@ -295,11 +294,11 @@ fn an_abandoned_stream_is_certain() {
         ",
         &expect![[r#"
             [5m]
-              #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, stood 0s ~+4.0/min, reader none, GET http://events/, at main.doSomething billing.go:23, responses 9
-                 9 responses requested 2m 59s to 4m 59s ago, neither read to the end nor closed
-                 on 9 of 9 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 responses to GET http://events/ (9)
-                 they were requested at 9 separate times over 2m: rising
+              #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, active 0s ~+4.0/min, reader none, GET http://events/, at main.doSomething billing.go:23, responses 9
+                 responses-in-flight count=9 age=179000..299000ms
+                 response-unreferenced count=9 total=9
+                 requests top=["GET http://events/" count=9 ] others=0
+                 rising event=Requested times=9 span_ms=120000
         "#]],
     );
 }
@@ -309,16 +308,16 @@ fn an_abandoned_stream_is_certain() {
 fn what_is_held_in_hand_is_only_possible() {
     check_forgotten(
         "
-        1s reader a1..a9 every=15s is=none http=body held=yes
+        1s reader a1..a9 every=15s is=none http=body referenced=yes
         300s snapshot
         300s report
         ",
         &expect![[r#"
             [5m]
-              #1 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, stood 0s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9
-                 9 responses requested 2m 59s to 4m 59s ago, neither read to the end nor closed
-                 on 9 of 9 a goroutine may have the response on its stack and come back to it
-                 they were requested at 9 separate times over 2m: rising
+              #1 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, active 0s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9
+                 responses-in-flight count=9 age=179000..299000ms
+                 rising event=Requested times=9 span_ms=120000
+                 but response-referenced count=9 total=9
         "#]],
     );
 }
@@ -329,10 +328,10 @@ fn a_few_in_hand_are_somebodys_work() {
         "
         0s snapshot
         1s open a1..a4 pid=10
-        1s hand-out a1..a4 stack=7
+        1s start-response a1..a4 stack=7
         2s receive a1..a4 bytes=200
         2s read a1..a4
-        1s reader a1..a4 is=none http=body held=yes
+        1s reader a1..a4 is=none http=body referenced=yes
         300s snapshot
         300s report
         ",
@@ -349,40 +348,40 @@ fn a_few_that_are_not_sure_do_not_split_a_leak() {
     check_forgotten(
         "
         1s reader a1..a8 every=15s is=none http=body
-        121s reader a9 is=none http=body held=yes
+        121s reader a9 is=none http=body referenced=yes
         300s snapshot
         300s report
         301s reader a9
         302s snapshot
         302s report
-        303s reader a1..a2 is=none http=body held=yes
+        303s reader a1..a2 is=none http=body referenced=yes
         304s snapshot
         304s report
         ",
         &expect![[r#"
             [5m]
-              #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, stood 0s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9
-                 9 responses requested 2m 59s to 4m 59s ago, neither read to the end nor closed
-                 on 8 of 9 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 on 1 of 9 a goroutine may have the response on its stack and come back to it
-                 they were requested at 9 separate times over 2m: rising
+              #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, active 0s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9
+                 responses-in-flight count=9 age=179000..299000ms
+                 response-unreferenced count=8 total=9
+                 rising event=Requested times=9 span_ms=120000
+                 but response-referenced count=1 total=9
             [5m 2s]
-              #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 5m 1s, stood 2s ~+4.0/min, reader mixed, at main.doSomething billing.go:23, responses 9
-                 9 responses requested 3m 1s to 5m 1s ago, neither read to the end nor closed
-                 on 8 of 9 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 who waits to read from 1 of 9 is not known
-                 they were requested at 9 separate times over 2m: rising
+              #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 5m 1s, active 2s ~+4.0/min, reader mixed, at main.doSomething billing.go:23, responses 9
+                 responses-in-flight count=9 age=181000..301000ms
+                 response-unreferenced count=8 total=9
+                 rising event=Requested times=9 span_ms=120000
+                 but reader-unknown count=1 total=9
             [5m 4s]
-              #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x6, oldest 4m 33s, stood 4s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 6
-                 6 responses requested 3m 18s to 4m 33s ago, neither read to the end nor closed
-                 on 6 of 6 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 they were requested at 6 separate times over 1m 15s: rising
-              #2 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x3, oldest 5m 3s, stood 0s ~+1.0/min, reader mixed, at main.doSomething billing.go:23, responses 3
-                 3 responses requested 3m 3s to 5m 3s ago, neither read to the end nor closed
-                 on 2 of 3 a goroutine may have the response on its stack and come back to it
-                 who waits to read from 1 of 3 is not known
-                 they were requested at 3 separate times over 2m: rising
-                 5 would be telling; so few may be responses that somebody will come back to
+              #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x6, oldest 4m 33s, active 4s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 6
+                 responses-in-flight count=6 age=198000..273000ms
+                 response-unreferenced count=6 total=6
+                 rising event=Requested times=6 span_ms=75000
+              #2 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x3, oldest 5m 3s, active 0s ~+1.0/min, reader mixed, at main.doSomething billing.go:23, responses 3
+                 responses-in-flight count=3 age=183000..303000ms
+                 rising event=Requested times=3 span_ms=120000
+                 but response-referenced count=2 total=3
+                 but reader-unknown count=1 total=3
+                 but too-few-responses count=3 count_min=5
         "#]],
     );
 }
@@ -400,14 +399,13 @@ fn a_proxy_with_slow_clients_is_only_possible() {
         ",
         &expect![[r#"
             [5m]
-              #1 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, stood 0s ~+4.0/min, at main.doSomething billing.go:23, responses 9
-                 9 responses requested 2m 59s to 4m 59s ago, neither read to the end nor closed
-                 the process itself waits for 9 peers to read: it may be passing data on
-                 something to read lies on 9 of 9, so nobody waits for it
-                 they were requested at 9 separate times over 2m: rising
-              #2 peer-not-reading info: p10[10] inbound :8080 x9, oldest 5m, stood 0s
-                 540000 bytes cannot be sent on 9 sockets: the peer has read nothing for 5m
-                 the fault is the peer's: look there
+              #1 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, active 0s ~+4.0/min, at main.doSomething billing.go:23, responses 9
+                 responses-in-flight count=9 age=179000..299000ms
+                 data-pending count=9 total=9
+                 rising event=Requested times=9 span_ms=120000
+                 but send-blocked connections=9
+              #2 peer-not-reading info: p10[10] inbound :8080 x9, oldest 5m, active 0s
+                 send-stalled count=9 unsent_bytes=540000 stalled=300000..300000ms
         "#]],
     );
 }
@@ -419,21 +417,21 @@ fn what_could_not_be_looked_for_is_likely_if_it_gathers() {
         "
         0s open a1..a12 every=15s pid=10
         1s send a1..a12 every=15s bytes=100
-        1s hand-out a1..a12 every=15s stack=7
+        1s start-response a1..a12 every=15s stack=7
         1s receive a1..a12 every=15s bytes=200
         2s read a1..a12 every=15s
         0s call-site stack=7 is=main.charge,billing.go:23
-        250s reader a1..a12 is=none http=body held=unknown
+        250s reader a1..a12 is=none http=body referenced=unknown
         300s snapshot
         301s snapshot
         301s report
         ",
         &expect![[r#"
             [5m 1s]
-              #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x12, oldest 5m 1s, stood 1s ~+4.0/min, reader none, at main.charge billing.go:23, responses 12
-                 12 responses requested 2m 15s to 5m ago, neither read to the end nor closed
-                 on 12 of 12 Go's HTTP client waits for the response to be read or closed, and nobody reads it; not all stacks could be looked through, so somebody may still have the response
-                 they were requested at 12 separate times over 2m 45s: rising
+              #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x12, oldest 5m 1s, active 1s ~+4.0/min, reader none, at main.charge billing.go:23, responses 12
+                 responses-in-flight count=12 age=135000..300000ms
+                 rising event=Requested times=12 span_ms=165000
+                 but scan-incomplete count=12 total=12
         "#]],
     );
 }

@@ -7,7 +7,7 @@ use tracer_common::{EventRecord, SocketRecord};
 use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
 use crate::{
-    Happening, SocketFacts, TcpState, Timer, Timestamp,
+    EventKind, SocketFacts, TcpState, Timer, Timestamp,
     decode::{self, DecodeError, Descriptor, KernelConstants},
 };
 
@@ -163,14 +163,14 @@ fn refusals_name_what_was_wrong() {
 fn an_event_of_nobody_has_no_actor() {
     let mut record = EventRecord::new_zeroed();
     (record.cookie, record.kind, record.family, record.new_state) = (1, 1, 2, 2);
-    let happening = |record: &EventRecord| decode::event(record.as_bytes()).unwrap().happening;
-    assert_eq!(happening(&record), Happening::Connected(None));
+    let kind = |record: &EventRecord| decode::event(record.as_bytes()).unwrap().kind;
+    assert_eq!(kind(&record), EventKind::Connected(None));
     (record.pid, record.comm) = (5, *b"api\0garbage\0\0\0\0\0");
-    let Happening::Connected(Some(actor)) = happening(&record) else { panic!() };
+    let EventKind::Connected(Some(actor)) = kind(&record) else { panic!() };
     assert_eq!((actor.key.pid, actor.comm.0.as_str()), (5, "api"));
     (record.kind, record.old_state, record.new_state) = (3, 1, 8);
     let (from, to) = (TcpState::Established, TcpState::CloseWait);
-    assert_eq!(happening(&record), Happening::Entered { from, to });
+    assert_eq!(kind(&record), EventKind::StateChanged { from, to });
 }
 
 proptest! {

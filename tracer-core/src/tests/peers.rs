@@ -16,9 +16,9 @@ fn peers_that_answer_no_probe_are_gone() {
         ",
         &expect![[r#"
             [1m 50s]
-              #1 orphaned likely: p10[10] outbound 10.0.0.1:443 x6, oldest 1m 50s, stood 0s
-                 the peers of 6 sockets have acknowledged nothing for 1m 40s
-                 up to 3 probes in a row without an answer on 6 of 6
+              #1 orphaned likely: p10[10] outbound 10.0.0.1:443 x6, oldest 1m 50s, active 0s
+                 nothing-acknowledged count=6 silent=100000..100000ms
+                 probes-unanswered count=6 total=6 consecutive_max=3
         "#]],
     );
 }
@@ -34,9 +34,9 @@ fn peers_that_acknowledge_nothing_are_gone() {
         ",
         &expect![[r#"
             [1m 40s]
-              #1 orphaned likely: p10[10] outbound 10.0.0.1:443 x6, oldest 1m 40s, stood 0s
-                 the peers of 6 sockets have acknowledged nothing for 1m 40s
-                 the same data was sent again up to 6 times on 6 of 6
+              #1 orphaned likely: p10[10] outbound 10.0.0.1:443 x6, oldest 1m 40s, active 0s
+                 nothing-acknowledged count=6 silent=100000..100000ms
+                 data-retransmitted count=6 total=6 retransmits_max=6
         "#]],
     );
 }
@@ -70,9 +70,8 @@ fn a_peer_that_does_not_read_is_named_and_no_more() {
         ",
         &expect![[r#"
             [1m 50s]
-              #1 peer-not-reading info: p10[10] inbound :8080 x6, oldest 1m 50s, stood 0s
-                 360000 bytes cannot be sent on 6 sockets: the peer has read nothing for 1m 50s
-                 the fault is the peer's: look there
+              #1 peer-not-reading info: p10[10] inbound :8080 x6, oldest 1m 50s, active 0s
+                 send-stalled count=6 unsent_bytes=360000 stalled=110000..110000ms
         "#]],
     );
 }
@@ -91,9 +90,8 @@ fn a_window_may_close_on_data_on_its_way() {
         ",
         &expect![[r#"
             [1m 50s]
-              #1 peer-not-reading info: p10[10] inbound :8080 x6, oldest 1m 50s, stood 0s
-                 360000 bytes cannot be sent on 6 sockets: the peer has read nothing for 1m 50s
-                 the fault is the peer's: look there
+              #1 peer-not-reading info: p10[10] inbound :8080 x6, oldest 1m 50s, active 0s
+                 send-stalled count=6 unsent_bytes=360000 stalled=110000..110000ms
         "#]],
     );
 }
@@ -110,9 +108,8 @@ fn a_loopback_peer_is_not_gone() {
         ",
         &expect![[r#"
             [1m 40s]
-              #1 peer-not-reading info: p10[10] outbound 127.0.0.1:8080 x6, oldest 1m 40s, stood 0s
-                 600 bytes cannot be sent on 6 sockets: the peer has read nothing for 1m 30s
-                 the fault is the peer's: look there
+              #1 peer-not-reading info: p10[10] outbound 127.0.0.1:8080 x6, oldest 1m 40s, active 0s
+                 send-stalled count=6 unsent_bytes=600 stalled=90000..90000ms
         "#]],
     );
 }

@@ -84,10 +84,10 @@ fn act(world: &mut World, action: &Action) {
         Action::Close { name: number } => world.close(&name(number)),
         Action::HandOut { name: number, stack, stream, held } => {
             let stack = (*stack > 0).then(|| StackId((*stack).into()));
-            world.hand_out(&name(number), None, stack, stream.map(u32::from), (*held).into());
+            world.start_response(&name(number), None, stack, stream.map(u32::from), (*held).into());
         }
         Action::GiveBack { name: number, stream } => {
-            world.give_back(&name(number), stream.map(u32::from));
+            world.return_response(&name(number), stream.map(u32::from));
         }
         Action::Exec { pid } => world.ledgers.forget((*pid).into()),
         Action::LosePage { pid, is_lost } => {
@@ -102,14 +102,14 @@ fn act(world: &mut World, action: &Action) {
             process: process((*pid).into()),
             stack: StackId((*stack).into()),
             place: is_known.then(|| format!("main.f{stack} a.go:{stack}")),
-            limits: None,
+            reason: None,
         })),
         Action::Snapshot => {
             let snapshot = world.snapshot();
             world.outbox.push(snapshot);
             world.outbox.extend((1..4).map(|pid| Input::Process(facts(pid))));
-            let pages = world.pages(IDLE_MS);
-            world.outbox.extend(pages);
+            let ledgers = world.ledgers(IDLE_MS);
+            world.outbox.extend(ledgers);
             world.outbox.push(Input::Tick(world.now));
         }
     }
@@ -121,6 +121,7 @@ fn facts(pid: u32) -> ProcessFacts {
         key: process(pid),
         exe: None,
         cmdline: None,
+        script: None,
         uid: None,
         container: None,
         inner_pid: None,
@@ -165,7 +166,7 @@ fn handle(detector: &mut Detector, input: Input) {
         for question in detector.questions(at) {
             if let Question::Readers(process, asked) = question {
                 let found = asked.iter().filter_map(|asked| reader(asked.id)).collect();
-                let (goroutines, limits) = (None, None);
+                let (goroutines, limits) = (None, Vec::new());
                 detector.handle(Input::Readers(Readers { process, at, found, goroutines, limits }));
             }
         }

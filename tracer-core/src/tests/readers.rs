@@ -27,11 +27,11 @@ fn a_forgotten_response_is_proved_by_its_read_loop() {
         ",
         &expect![[r#"
             [8m 20s]
-              #1 abandoned certain: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 20s, stood 0s ~+4.0/min, reader none, GET http://billing/charge
-                 25 sockets silent for 2m 20s to 8m 20s with a response that was never read to its end nor closed
-                 on 25 of 25 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 responses to GET http://billing/charge (25)
-                 they went silent at 25 separate times over 6m: rising
+              #1 abandoned certain: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 20s, active 0s ~+4.0/min, reader none, GET http://billing/charge
+                 response-silent count=25 silent=140000..500000ms
+                 response-unreferenced count=25 total=25
+                 requests top=["GET http://billing/charge" count=25 ] others=0
+                 rising event=WentSilent times=25 span_ms=360000
         "#]],
     );
 }
@@ -60,10 +60,10 @@ fn without_a_look_it_cannot_be_told() {
         ",
         &expect![[r#"
             [8m 20s]
-              #1 never-reused possible: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 20s, stood 0s ~+4.0/min
-                 25 sockets answered once and never used again, silent for 2m 20s to 8m 20s
-                 they went silent at 25 separate times over 6m: rising
-                 small responses that nobody reads to their end, and clients made anew for each request, look the same from outside
+              #1 never-reused possible: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 20s, active 0s ~+4.0/min
+                 served-once count=25 silent=140000..500000ms
+                 rising event=WentSilent times=25 span_ms=360000
+                 but cause-ambiguous
         "#]],
     );
 }
@@ -78,12 +78,12 @@ fn a_client_for_each_request_is_an_unshared_pool() {
         ",
         &expect![[r#"
             [11m]
-              #1 unshared-pool certain: p10[10] outbound 10.0.0.1:443 x25, oldest 11m, stood 0s ~+4.0/min, reader goroutine
-                 25 sockets idle for 5m 40s to 11m, each with somebody waiting on it
-                 they belong to 25 different http.Transports: one for all would share them
-                 24 of 25 were opened while another one sat idle
-                 25 of 25 served one request at the most
-                 they went silent at 25 separate times over 6m: rising
+              #1 unshared-pool certain: p10[10] outbound 10.0.0.1:443 x25, oldest 11m, active 0s ~+4.0/min, reader goroutine
+                 idle-with-reader count=25 idle=340000..700000ms
+                 separate-transports transports=25
+                 opened-while-others-idle count=24 total=25
+                 served-at-most-once count=25 total=25
+                 rising event=WentSilent times=25 span_ms=360000
         "#]],
     );
 }
@@ -103,11 +103,11 @@ fn several_clients_that_are_used_again_are_a_design() {
         ",
         &expect![[r#"
             [15m]
-              #1 unshared-pool possible: p10[10] outbound 10.0.0.1:443 x25, oldest 15m, stood 0s ~+4.0/min, reader goroutine
-                 25 sockets idle for 8m 3s to 8m 27s, each with somebody waiting on it
-                 they belong to 25 different http.Transports: one for all would share them
-                 0 of 25 served one request at the most
-                 they went silent at 25 separate times over 6m: rising
+              #1 unshared-pool possible: p10[10] outbound 10.0.0.1:443 x25, oldest 15m, active 0s ~+4.0/min, reader goroutine
+                 idle-with-reader count=25 idle=483000..507000ms
+                 separate-transports transports=25
+                 served-at-most-once count=0 total=25
+                 rising event=WentSilent times=25 span_ms=360000
         "#]],
     );
 }
@@ -127,12 +127,12 @@ fn elsewhere_silent_streams_look_like_an_unshared_pool() {
         ",
         &expect![[r#"
             [11m]
-              #1 unshared-pool possible: p10[10] outbound 10.0.0.1:443 x25, oldest 11m, stood 0s ~+4.0/min, reader epoll
-                 25 sockets idle for 5m 40s to 11m, each with somebody waiting on it
-                 24 of 25 were opened while another one sat idle
-                 25 of 25 served one request at the most
-                 they went silent at 25 separate times over 6m: rising
-                 silent streams, such as WebSockets, look the same
+              #1 unshared-pool possible: p10[10] outbound 10.0.0.1:443 x25, oldest 11m, active 0s ~+4.0/min, reader epoll
+                 idle-with-reader count=25 idle=340000..700000ms
+                 opened-while-others-idle count=24 total=25
+                 served-at-most-once count=25 total=25
+                 rising event=WentSilent times=25 span_ms=360000
+                 but stream-possible
         "#]],
     );
 }
@@ -147,11 +147,11 @@ fn nobody_reads_and_nothing_is_proved() {
         ",
         &expect![[r#"
             [8m 20s]
-              #1 abandoned possible: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 20s, stood 0s ~+4.0/min, reader none
-                 25 sockets silent for 2m 20s to 8m 20s and nobody waits to read from them
-                 nobody waits to read from 25 of 25
-                 they went silent at 25 separate times over 6m: rising
-                 it may be an idle pool of a database or cache driver
+              #1 abandoned possible: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 20s, active 0s ~+4.0/min, reader none
+                 silent-without-reader count=25 silent=140000..500000ms
+                 no-reader count=25 total=25
+                 rising event=WentSilent times=25 span_ms=360000
+                 but idle-pool-possible
         "#]],
     );
 }
@@ -161,7 +161,7 @@ fn nobody_reads_and_nothing_is_proved() {
 fn a_response_that_somebody_has_in_hand_is_only_possible() {
     check_forgotten(
         "
-        399s reader a1..a25 is=none http=body held=yes request=GET,http://files/big
+        399s reader a1..a25 is=none http=body referenced=yes request=GET,http://files/big
         380s receive a1..a25 bytes=60000
         500s snapshot
         501s snapshot
@@ -169,12 +169,12 @@ fn a_response_that_somebody_has_in_hand_is_only_possible() {
         ",
         &expect![[r#"
             [8m 21s]
-              #1 undrained possible: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 21s, stood 1s, reader none, GET http://files/big
-                 1500000 bytes lie unread on 25 sockets, and no more came for 2m 1s
-                 nothing was read in the 2m 1s they were watched
-                 they may all have gone silent at one time, as by a restart
-                 on 25 of 25 a goroutine may have the response on its stack and come back to it
-                 responses to GET http://files/big (25)
+              #1 undrained possible: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 21s, active 1s, reader none, GET http://files/big
+                 unread-silent count=25 unread_bytes=1500000 silent=121000..121000ms
+                 nothing-read watched=121000..121000ms
+                 requests top=["GET http://files/big" count=25 ] others=0
+                 but single-event-possible
+                 but response-referenced count=25 total=25
         "#]],
     );
 }
@@ -193,14 +193,13 @@ fn a_proxy_whose_clients_do_not_read_is_only_possible() {
         ",
         &expect![[r#"
             [8m 21s]
-              #1 undrained possible: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 21s, stood 1s
-                 1500000 bytes lie unread on 25 sockets, and no more came for 2m 1s
-                 nothing was read in the 2m 1s they were watched
-                 they may all have gone silent at one time, as by a restart
-                 the process itself waits for 25 peers to read: it may be passing data on
-              #2 peer-not-reading info: p10[10] inbound :8080 x25, oldest 8m 21s, stood 1s
-                 1500000 bytes cannot be sent on 25 sockets: the peer has read nothing for 8m 21s
-                 the fault is the peer's: look there
+              #1 undrained possible: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 21s, active 1s
+                 unread-silent count=25 unread_bytes=1500000 silent=121000..121000ms
+                 nothing-read watched=121000..121000ms
+                 but single-event-possible
+                 but send-blocked connections=25
+              #2 peer-not-reading info: p10[10] inbound :8080 x25, oldest 8m 21s, active 1s
+                 send-stalled count=25 unsent_bytes=1500000 stalled=501000..501000ms
         "#]],
     );
 }
@@ -216,11 +215,11 @@ fn a_large_response_is_proved_too() {
         ",
         &expect![[r#"
             [8m 20s]
-              #1 undrained certain: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 20s, stood 0s ~+4.0/min, reader none, GET http://files/big
-                 1500000 bytes lie unread on 25 sockets, and no more came for 2m 20s to 8m 20s
-                 they went silent at 25 separate times over 6m: rising
-                 on 25 of 25 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 responses to GET http://files/big (25)
+              #1 undrained certain: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 20s, active 0s ~+4.0/min, reader none, GET http://files/big
+                 unread-silent count=25 unread_bytes=1500000 silent=140000..500000ms
+                 rising event=WentSilent times=25 span_ms=360000
+                 response-unreferenced count=25 total=25
+                 requests top=["GET http://files/big" count=25 ] others=0
         "#]],
     );
 }
@@ -239,15 +238,15 @@ fn the_proof_makes_dead_ones_certain() {
         ",
         &expect![[r#"
             [8m 20s]
-              #1 ghost certain: p10[10] outbound 10.0.0.1:443 x13, oldest 5m 20s, stood 0s, reader none
-                 13 sockets dead for 1m 40s with the descriptor still open; ss does not show them
-                 the process has not noticed on any of 13: it never looked again
-                 on 13 of 13 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 responses to GET http://billing/charge (8), GET http://billing/refund (5)
-              #2 close-wait certain: p10[10] outbound 10.0.0.1:443 x12, oldest 8m 20s, stood 0s, reader none, GET http://billing/charge
-                 the peer closed 12 sockets 1m 40s ago and nothing was sent since
-                 on 12 of 12 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 responses to GET http://billing/charge (12)
+              #1 ghost certain: p10[10] outbound 10.0.0.1:443 x13, oldest 5m 20s, active 0s, reader none
+                 dead count=13 dead=100000..100000ms is_lower_bound=false
+                 death-unnoticed count=13
+                 response-unreferenced count=13 total=13
+                 requests top=["GET http://billing/charge" count=8 "GET http://billing/refund" count=5 ] others=0
+              #2 close-wait certain: p10[10] outbound 10.0.0.1:443 x12, oldest 8m 20s, active 0s, reader none, GET http://billing/charge
+                 peer-closed count=12 ago=100000..100000ms
+                 response-unreferenced count=12 total=12
+                 requests top=["GET http://billing/charge" count=12 ] others=0
         "#]],
     );
 }
@@ -259,18 +258,18 @@ fn a_stale_slot_does_not_hide_a_leak() {
     check_forgotten(
         "
         399s reader a1..a24 is=none http=body request=GET,http://billing/charge
-        399s reader a25 is=none http=body held=yes request=GET,http://billing/charge
+        399s reader a25 is=none http=body referenced=yes request=GET,http://billing/charge
         500s snapshot
         500s report
         ",
         &expect![[r#"
             [8m 20s]
-              #1 abandoned certain: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 20s, stood 0s ~+4.0/min, reader none, GET http://billing/charge
-                 25 sockets silent for 2m 20s to 8m 20s with a response that was never read to its end nor closed
-                 on 24 of 25 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 on 1 of 25 a goroutine may have the response on its stack and come back to it
-                 responses to GET http://billing/charge (25)
-                 they went silent at 25 separate times over 6m: rising
+              #1 abandoned certain: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 20s, active 0s ~+4.0/min, reader none, GET http://billing/charge
+                 response-silent count=25 silent=140000..500000ms
+                 response-unreferenced count=24 total=25
+                 requests top=["GET http://billing/charge" count=25 ] others=0
+                 rising event=WentSilent times=25 span_ms=360000
+                 but response-referenced count=1 total=25
         "#]],
     );
 }
@@ -281,22 +280,22 @@ fn a_leak_beside_responses_in_hand_is_counted_alone() {
     check_forgotten(
         "
         399s reader a1..a12 is=none http=body request=GET,http://billing/charge
-        399s reader a13..a25 is=none http=body held=yes request=GET,http://files/big
+        399s reader a13..a25 is=none http=body referenced=yes request=GET,http://files/big
         500s snapshot
         500s report
         ",
         &expect![[r#"
             [8m 20s]
-              #1 abandoned certain: p10[10] outbound 10.0.0.1:443 x12, oldest 8m 20s, stood 0s ~+4.0/min, reader none, GET http://billing/charge
-                 12 sockets silent for 5m 35s to 8m 20s with a response that was never read to its end nor closed
-                 on 12 of 12 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 responses to GET http://billing/charge (12)
-                 they went silent at 12 separate times over 2m 45s: rising
-              #2 abandoned possible: p10[10] outbound 10.0.0.1:443 x13, oldest 5m 20s, stood 0s ~+4.0/min, reader none, GET http://files/big
-                 13 sockets silent for 2m 20s to 5m 20s and nobody waits to read from them
-                 on 13 of 13 a goroutine may have the response on its stack and come back to it
-                 responses to GET http://files/big (13)
-                 they went silent at 13 separate times over 3m: rising
+              #1 abandoned certain: p10[10] outbound 10.0.0.1:443 x12, oldest 8m 20s, active 0s ~+4.0/min, reader none, GET http://billing/charge
+                 response-silent count=12 silent=335000..500000ms
+                 response-unreferenced count=12 total=12
+                 requests top=["GET http://billing/charge" count=12 ] others=0
+                 rising event=WentSilent times=12 span_ms=165000
+              #2 abandoned possible: p10[10] outbound 10.0.0.1:443 x13, oldest 5m 20s, active 0s ~+4.0/min, reader none, GET http://files/big
+                 silent-without-reader count=13 silent=140000..320000ms
+                 requests top=["GET http://files/big" count=13 ] others=0
+                 rising event=WentSilent times=13 span_ms=180000
+                 but response-referenced count=13 total=13
         "#]],
     );
 }
@@ -314,10 +313,10 @@ fn a_stream_that_nobody_reads_is_proved_in_an_audit() {
         ",
         &expect![[r#"
             [8m 20s]
-              #1 undrained certain: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 20s, stood 0s, reader none, GET http://events/
-                 5000 bytes lie unread on 25 sockets, and more still comes
-                 on 25 of 25 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 responses to GET http://events/ (25)
+              #1 undrained certain: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 20s, active 0s, reader none, GET http://events/
+                 unread-growing count=25 unread_bytes=5000
+                 response-unreferenced count=25 total=25
+                 requests top=["GET http://events/" count=25 ] others=0
         "#]],
     );
 }
@@ -354,15 +353,15 @@ fn an_answer_does_not_outlive_itself() {
         ",
         &expect![[r#"
             [8m 20s]
-              #1 abandoned certain: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 20s, stood 0s ~+4.0/min, reader none
-                 25 sockets silent for 2m 20s to 8m 20s with a response that was never read to its end nor closed
-                 on 25 of 25 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 they went silent at 25 separate times over 6m: rising
+              #1 abandoned certain: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 20s, active 0s ~+4.0/min, reader none
+                 response-silent count=25 silent=140000..500000ms
+                 response-unreferenced count=25 total=25
+                 rising event=WentSilent times=25 span_ms=360000
             [8m 31s]
-              #2 never-reused possible: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 31s, stood 0s ~+4.0/min
-                 25 sockets answered once and never used again, silent for 2m 31s to 8m 31s
-                 they went silent at 25 separate times over 6m: rising
-                 small responses that nobody reads to their end, and clients made anew for each request, look the same from outside
+              #2 never-reused possible: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 31s, active 0s ~+4.0/min
+                 served-once count=25 silent=151000..511000ms
+                 rising event=WentSilent times=25 span_ms=360000
+                 but cause-ambiguous
         "#]],
     );
 }
@@ -379,10 +378,10 @@ fn a_server_that_never_reads_is_certain_if_nobody_waits() {
         ",
         &expect![[r#"
             [5m]
-              #1 never-read certain: p10[10] inbound :8080 x9, oldest 5m, stood 0s ~+6.0/min, reader none
-                 9 sockets accepted, 720 bytes arrived, and not one was ever read for 3m 40s to 5m
-                 they went silent at 9 separate times over 1m 20s: rising
-                 nobody waits to read from 9 of 9
+              #1 never-read certain: p10[10] inbound :8080 x9, oldest 5m, active 0s ~+6.0/min, reader none
+                 never-read count=9 received_bytes=720 waiting=220000..300000ms
+                 rising event=WentSilent times=9 span_ms=80000
+                 no-reader count=9 total=9
         "#]],
     );
 }
@@ -400,11 +399,11 @@ fn what_an_epoll_watches_is_not_forgotten() {
         ",
         &expect![[r#"
             [8m 21s]
-              #1 undrained possible: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 21s, stood 1s ~+4.0/min, reader epoll
-                 1500000 bytes lie unread on 25 sockets, and no more came for 2m 21s to 8m 21s
-                 nothing was read in the 2m 21s to 8m 21s they were watched
-                 they went silent at 25 separate times over 6m: rising
-                 somebody waits to read from 25 of 25
+              #1 undrained possible: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 21s, active 1s ~+4.0/min, reader epoll
+                 unread-silent count=25 unread_bytes=1500000 silent=141000..501000ms
+                 nothing-read watched=141000..501000ms
+                 rising event=WentSilent times=25 span_ms=360000
+                 but reader-waiting count=25 total=25
         "#]],
     );
 }
@@ -423,11 +422,11 @@ fn an_executed_child_that_inherited_is_certain() {
         ",
         &expect![[r#"
             [1m 40s]
-              #1 inherited certain: p11[11] outbound 10.0.0.1:443 x6, oldest 1m 39s, stood 0s, reader none
-                 6 sockets opened before this process began, by one that holds them no more; silent for 1m 39s
-                 opened by pid 10
-                 this process executes another program: close-on-exec was missing
-                 nobody waits to read from them, and no epoll has them
+              #1 inherited certain: p11[11] outbound 10.0.0.1:443 x6, oldest 1m 39s, active 0s, reader none
+                 opened-by-another count=6 silent=99000..99000ms
+                 opener pid=10
+                 close-on-exec-missing
+                 no-reader-no-epoll count=6
         "#]],
     );
 }
@@ -451,7 +450,7 @@ fn connections_that_are_handed_over_are_not_inherited() {
         2s reader d1..d6 is=none
         1s open e1..e3 pid=10
         2s share e1..e3 pid=15 forked=2s
-        2s spawn pid=15
+        2s forked-only pid=15
         2s reader e1..e3 is=none
         3s unshare a1..a6 b1..b6 c1..c6 d1..d6 e1..e3 pid=10
         100s snapshot
@@ -459,16 +458,16 @@ fn connections_that_are_handed_over_are_not_inherited() {
         ",
         &expect![[r#"
             [1m 40s]
-              #1 abandoned possible: p14[14] outbound 10.0.0.1:443 x6, oldest 1m 39s, stood 0s, reader none
-                 6 sockets silent for 1m 39s and nobody waits to read from them
-                 nobody waits to read from 6 of 6
-                 they may all have gone silent at one time, as by a restart
-                 it may be an idle pool of a database or cache driver
-              #2 abandoned possible: p12[12] outbound 10.0.0.1:443 x6, oldest 1m 39s, stood 0s, reader none
-                 6 sockets silent for 1m 39s and nobody waits to read from them
-                 nobody waits to read from 6 of 6
-                 they may all have gone silent at one time, as by a restart
-                 it may be an idle pool of a database or cache driver
+              #1 abandoned possible: p14[14] outbound 10.0.0.1:443 x6, oldest 1m 39s, active 0s, reader none
+                 silent-without-reader count=6 silent=99000..99000ms
+                 no-reader count=6 total=6
+                 but single-event-possible
+                 but idle-pool-possible
+              #2 abandoned possible: p12[12] outbound 10.0.0.1:443 x6, oldest 1m 39s, active 0s, reader none
+                 silent-without-reader count=6 silent=99000..99000ms
+                 no-reader count=6 total=6
+                 but single-event-possible
+                 but idle-pool-possible
         "#]],
     );
 }
@@ -489,20 +488,20 @@ fn a_leak_in_several_states_is_proved_as_a_whole() {
         ",
         &expect![[r#"
             [5m]
-              #1 close-wait certain: p10[10] outbound 10.0.0.1:443 x4, oldest 4m 39s, stood 0s, reader none, GET http://billing/charge
-                 the peer closed 4 sockets 3m 30s ago and nothing was sent since
-                 on 4 of 4 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 responses to GET http://billing/charge (4)
-              #2 abandoned certain: p10[10] outbound 10.0.0.1:443 x4, oldest 4m 19s, stood 0s, reader none, GET http://billing/charge
-                 4 sockets silent for 4m 4s to 4m 19s with a response that was never read to its end nor closed
-                 on 4 of 4 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 responses to GET http://billing/charge (4)
-                 they went silent at 2 separate times over 10s
-              #3 undrained certain: p10[10] outbound 10.0.0.1:443 x4, oldest 4m 59s, stood 0s, reader none, GET http://billing/charge
-                 240000 bytes lie unread on 4 sockets, and no more came for 4m 43s to 4m 58s
-                 they went silent at 2 separate times over 10s
-                 on 4 of 4 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 responses to GET http://billing/charge (4)
+              #1 close-wait certain: p10[10] outbound 10.0.0.1:443 x4, oldest 4m 39s, active 0s, reader none, GET http://billing/charge
+                 peer-closed count=4 ago=210000..210000ms
+                 response-unreferenced count=4 total=4
+                 requests top=["GET http://billing/charge" count=4 ] others=0
+              #2 abandoned certain: p10[10] outbound 10.0.0.1:443 x4, oldest 4m 19s, active 0s, reader none, GET http://billing/charge
+                 response-silent count=4 silent=244000..259000ms
+                 response-unreferenced count=4 total=4
+                 requests top=["GET http://billing/charge" count=4 ] others=0
+                 separate-times event=WentSilent times=2 span_ms=10000
+              #3 undrained certain: p10[10] outbound 10.0.0.1:443 x4, oldest 4m 59s, active 0s, reader none, GET http://billing/charge
+                 unread-silent count=4 unread_bytes=240000 silent=283000..298000ms
+                 separate-times event=WentSilent times=2 span_ms=10000
+                 response-unreferenced count=4 total=4
+                 requests top=["GET http://billing/charge" count=4 ] others=0
         "#]],
     );
 }
@@ -514,17 +513,17 @@ fn a_stale_slot_makes_no_new_finding() {
         "
         399s reader a1..a25 is=none http=body
         500s snapshot
-        510s reader a1 is=none http=body held=yes
+        510s reader a1 is=none http=body referenced=yes
         511s snapshot
         511s report
         ",
         &expect![[r#"
             [8m 31s]
-              #1 abandoned certain: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 31s, stood 11s ~+4.0/min, reader none
-                 25 sockets silent for 2m 31s to 8m 31s with a response that was never read to its end nor closed
-                 on 24 of 25 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 on 1 of 25 a goroutine may have the response on its stack and come back to it
-                 they went silent at 25 separate times over 6m: rising
+              #1 abandoned certain: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 31s, active 11s ~+4.0/min, reader none
+                 response-silent count=25 silent=151000..511000ms
+                 response-unreferenced count=24 total=25
+                 rising event=WentSilent times=25 span_ms=360000
+                 but response-referenced count=1 total=25
         "#]],
     );
 }

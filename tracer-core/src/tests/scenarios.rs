@@ -23,10 +23,10 @@ fn a_close_wait_leak_is_likely_once_it_rises() {
         &expect![[r#"
             [30s] nothing
             [4m]
-              #1 close-wait likely: p10[10] outbound 10.0.0.1:443 x23, oldest 3m 59s, stood 0s +4.9/min
-                 the peer closed 23 sockets 2m 4s to 3m 54s ago and nothing was sent since
-                 they were closed at 12 separate times over 1m 50s: rising
-                 a pool with a connection for each thread looks the same while it ebbs
+              #1 close-wait likely: p10[10] outbound 10.0.0.1:443 x23, oldest 3m 59s, active 0s +4.9/min
+                 peer-closed count=23 ago=124000..234000ms
+                 rising event=PeerClosed times=12 span_ms=110000
+                 but thread-pool-possible
         "#]],
     );
 }
@@ -43,9 +43,9 @@ fn a_restart_of_the_server_is_only_possible() {
         ",
         &expect![[r#"
             [11m]
-              #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x20, oldest 11m, stood 0s
-                 the peer closed 20 sockets 1m 39s to 1m 40s ago and nothing was sent since
-                 they may all have been closed at one time, as by a restart
+              #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x20, oldest 11m, active 0s
+                 peer-closed count=20 ago=99981..100000ms
+                 but single-event-possible
         "#]],
     );
 }
@@ -61,9 +61,9 @@ fn a_few_connections_that_the_server_closed_are_a_stale_pool() {
         ",
         &expect![[r#"
             [3m 20s]
-              #1 stale-pool info: p10[10] outbound 10.0.0.1:443 x3, oldest 3m 20s, stood 0s
-                 the peer closed 3 sockets 3m 5s to 3m 11s ago and nothing was sent since
-                 they were closed at 2 separate times over 6s
+              #1 stale-pool info: p10[10] outbound 10.0.0.1:443 x3, oldest 3m 20s, active 0s
+                 peer-closed count=3 ago=185000..191000ms
+                 separate-times event=PeerClosed times=2 span_ms=6000
         "#]],
     );
 }
@@ -83,11 +83,11 @@ fn an_end_of_stream_that_was_read_and_not_acted_on_is_likely() {
         ",
         &expect![[r#"
             [1m 40s]
-              #1 close-wait possible: p10[10] inbound :8080 x5, oldest 1m 40s, stood 0s +0.0/min
-                 the peer closed 5 sockets 1m 38s ago and nothing was sent since
-                 they may all have been closed at one time, as by a restart
-                 the process was seen to read the end of 5 of 5
-                 on 5 of 5 a request was read and nothing was answered yet: the peer may have closed its side only, and wait for the answer
+              #1 close-wait possible: p10[10] inbound :8080 x5, oldest 1m 40s, active 0s +0.0/min
+                 peer-closed count=5 ago=98000..98000ms
+                 eof-received count=5 total=5
+                 but single-event-possible
+                 but half-close-possible count=5 total=5
         "#]],
     );
 }
@@ -115,7 +115,7 @@ fn a_half_closed_connection_on_which_the_process_sends_is_in_use() {
 fn an_audit_of_close_wait_under_keepalive_is_only_possible() {
     check(
         "
-        0s lose
+        0s lose-events
         0s open a1..a20 every=5s pid=10
         6s peer-closes a1..a20 every=5s
         200s keepalive a1..a20 every=10ms
@@ -124,10 +124,10 @@ fn an_audit_of_close_wait_under_keepalive_is_only_possible() {
         ",
         &expect![[r#"
             [3m 21s]
-              #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x20, oldest >3m 21s, stood 0s
-                 the peer closed 20 sockets 0s to 3m 21s ago and nothing was sent since
-                 they may all have been closed at one time, as by a restart
-                 of 20 it cannot be told when the peer closed: keepalive probes hide it
+              #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x20, oldest >3m 21s, active 0s
+                 peer-closed count=20 ago=810..201000ms
+                 but single-event-possible
+                 but close-time-unknown count=20 total=20
         "#]],
     );
 }
@@ -136,7 +136,7 @@ fn an_audit_of_close_wait_under_keepalive_is_only_possible() {
 fn an_audit_reconstructs_the_rise_from_ages() {
     check(
         "
-        0s lose
+        0s lose-events
         0s open a1..a20 every=5s pid=10
         6s peer-closes a1..a20 every=5s
         201s snapshot
@@ -144,10 +144,10 @@ fn an_audit_reconstructs_the_rise_from_ages() {
         ",
         &expect![[r#"
             [3m 21s]
-              #1 close-wait likely: p10[10] outbound 10.0.0.1:443 x20, oldest >3m 21s, stood 0s ~+13.6/min
-                 the peer closed 20 sockets 1m 40s to 3m 21s ago and nothing was sent since
-                 they were closed at 7 separate times over 1m 24s: rising
-                 a pool with a connection for each thread looks the same while it ebbs
+              #1 close-wait likely: p10[10] outbound 10.0.0.1:443 x20, oldest >3m 21s, active 0s ~+13.6/min
+                 peer-closed count=20 ago=100000..201000ms
+                 rising event=PeerClosed times=7 span_ms=84000
+                 but thread-pool-possible
         "#]],
     );
 }
@@ -165,14 +165,14 @@ fn ghosts_that_died_one_by_one_are_certain() {
         ",
         &expect![[r#"
             [5m]
-              #2 ghost certain: p11[11] outbound 10.0.0.1:443 x21, oldest 5m, stood 0s ~+6.0/min
-                 21 sockets dead for 1m 35s to 4m 55s with the descriptor still open; ss does not show them
-                 they died at 21 separate times over 3m 20s: rising
-                 the process has not noticed on any of 21: it never looked again
-              #1 ghost likely: p10[10] outbound 10.0.0.1:443 x12, oldest 5m, stood 0s ~+6.0/min
-                 12 sockets dead for 3m 5s to 4m 55s with the descriptor still open; ss does not show them
-                 they died at 12 separate times over 1m 50s: rising
-                 the process has not noticed on any of 12: it never looked again
+              #2 ghost certain: p11[11] outbound 10.0.0.1:443 x21, oldest 5m, active 0s ~+6.0/min
+                 dead count=21 dead=95000..295000ms is_lower_bound=false
+                 rising event=Died times=21 span_ms=200000
+                 death-unnoticed count=21
+              #1 ghost likely: p10[10] outbound 10.0.0.1:443 x12, oldest 5m, active 0s ~+6.0/min
+                 dead count=12 dead=185000..295000ms is_lower_bound=false
+                 rising event=Died times=12 span_ms=110000
+                 death-unnoticed count=12
         "#]],
     );
 }
@@ -191,14 +191,13 @@ fn ghosts_whose_error_was_taken_are_certain_and_few_unnoticed_ones_are_a_pool() 
         ",
         &expect![[r#"
             [1m 40s]
-              #1 ghost certain: p10[10] outbound 10.0.0.1:443 x5, oldest 1m 40s, stood 0s
-                 5 sockets dead for 1m 35s with the descriptor still open; ss does not show them
-                 they may all have died at one time, as by a restart
-                 the process was told on 5 of 5 and closed none
-              #2 stale-pool info: p11[11] outbound 10.0.0.1:443 x9, oldest 1m 40s, stood 0s
-                 9 sockets dead for 1m 34s to 1m 35s with the descriptor still open; ss does not show them
-                 they may all have died at one time, as by a restart
-                 the process has not noticed on any of 9: it never looked again
+              #1 ghost certain: p10[10] outbound 10.0.0.1:443 x5, oldest 1m 40s, active 0s
+                 dead count=5 dead=95000..95000ms is_lower_bound=false
+                 death-reported count=5 total=5
+              #2 stale-pool info: p11[11] outbound 10.0.0.1:443 x9, oldest 1m 40s, active 0s
+                 dead count=9 dead=94992..95000ms is_lower_bound=false
+                 death-unnoticed count=9
+                 but single-event-possible
         "#]],
     );
 }
@@ -217,15 +216,15 @@ fn unread_responses_are_undrained_and_small_ones_only_possible() {
         ",
         &expect![[r#"
             [1m 40s]
-              #1 undrained likely: p10[10] outbound 10.0.0.1:443 x6, oldest 1m 40s, stood 0s
-                 49152 bytes lie unread on 6 sockets, and no more came for 1m 34s to 1m 39s
-                 nothing was read in the 1m 34s to 1m 39s they were watched
-                 they may all have gone silent at one time, as by a restart
-              #2 undrained possible: p10[10] outbound 10.0.0.2:443 x6, oldest 1m 40s, stood 0s
-                 3060 bytes lie unread on 6 sockets, and no more came for 1m 34s to 1m 39s
-                 nothing was read in the 1m 34s to 1m 39s they were watched
-                 they may all have gone silent at one time, as by a restart
-                 0 of 6 hold more than 4096 bytes, 5 would be telling: less can be TLS session tickets
+              #1 undrained likely: p10[10] outbound 10.0.0.1:443 x6, oldest 1m 40s, active 0s
+                 unread-silent count=6 unread_bytes=49152 silent=94000..99000ms
+                 nothing-read watched=94000..99000ms
+                 but single-event-possible
+              #2 undrained possible: p10[10] outbound 10.0.0.2:443 x6, oldest 1m 40s, active 0s
+                 unread-silent count=6 unread_bytes=3060 silent=94000..99000ms
+                 nothing-read watched=94000..99000ms
+                 but single-event-possible
+                 but too-little-unread count=0 total=6 unread_min_bytes=4096 count_min=5
         "#]],
     );
 }
@@ -270,9 +269,9 @@ fn an_unread_stream_is_undrained_after_it_was_watched_for_long_enough() {
         &expect![[r#"
             [50s] nothing
             [1m 6s]
-              #1 undrained likely: p10[10] outbound 10.0.0.1:443 x6, oldest 1m 5s, stood 0s +0.0/min
-                 90000 bytes lie unread on 6 sockets, and more still comes
-                 nothing was read in the 1m 4s they were watched
+              #1 undrained likely: p10[10] outbound 10.0.0.1:443 x6, oldest 1m 5s, active 0s +0.0/min
+                 unread-growing count=6 unread_bytes=90000
+                 nothing-read watched=64000..64000ms
         "#]],
     );
 }
@@ -289,10 +288,10 @@ fn accepted_and_never_read() {
         ",
         &expect![[r#"
             [1m 30s]
-              #1 never-read likely: p10[10] inbound :8080 x7, oldest 1m 30s, stood 0s
-                 7 sockets accepted, 700 bytes arrived, and not one was ever read for 1m 29s
-                 they may all have gone silent at one time, as by a restart
-                 the peer has given up on 3 of 7
+              #1 never-read likely: p10[10] inbound :8080 x7, oldest 1m 30s, active 0s
+                 never-read count=7 received_bytes=700 waiting=89000..89000ms
+                 peer-gave-up count=3 total=7
+                 but single-event-possible
         "#]],
     );
 }
@@ -325,10 +324,10 @@ fn a_count_that_only_rises_is_growing_and_only_possible() {
     check(
         &format!("{minutes} 360s report"),
         &expect![[r#"
-        [6m]
-          #1 growing possible: p10[10] outbound 10.0.0.1:443 x50, oldest 6m, stood 2m +7.5/min
-             the count rose in 5 of 5 windows, from 20 to 45, and the oldest stay
-    "#]],
+            [6m]
+              #1 growing possible: p10[10] outbound 10.0.0.1:443 x50, oldest 6m, active 2m +7.5/min
+                 count-rose windows=5 from=20 to=45
+        "#]],
     );
 }
 
@@ -344,11 +343,11 @@ fn growth_makes_another_verdict_surer() {
         &format!("{minutes} 360s report"),
         &expect![[r#"
             [6m]
-              #1 undrained certain: p10[10] outbound 10.0.0.1:443 x16, oldest 6m, stood 4m 40s +3.0/min
-                 144000 bytes lie unread on 16 sockets, and no more came for 1m 20s to 6m
-                 nothing was read in the 1m 20s to 6m they were watched
-                 they went silent at 8 separate times over 4m 40s: rising
-                 the count rose in 5 of 5 windows, from 12 to 22, and the oldest stay
+              #1 undrained certain: p10[10] outbound 10.0.0.1:443 x16, oldest 6m, active 4m 40s +3.0/min
+                 unread-silent count=16 unread_bytes=144000 silent=80000..360000ms
+                 nothing-read watched=80000..360000ms
+                 rising event=WentSilent times=8 span_ms=280000
+                 count-rose windows=5 from=12 to=22
         "#]],
     );
 }
@@ -371,18 +370,17 @@ fn a_finding_is_taken_back_when_its_sockets_close_or_are_used() {
         ",
         &expect![[r#"
             [1m 10s]
-              #1 undrained likely: p10[10] outbound 10.0.0.1:443 x6, oldest 1m 10s, stood 0s
-                 54000 bytes lie unread on 6 sockets, and no more came for 1m 9s
-                 nothing was read in the 1m 9s they were watched
-                 they may all have gone silent at one time, as by a restart
+              #1 undrained likely: p10[10] outbound 10.0.0.1:443 x6, oldest 1m 10s, active 0s
+                 unread-silent count=6 unread_bytes=54000 silent=69000..69000ms
+                 nothing-read watched=69000..69000ms
+                 but single-event-possible
             [1m 31s]
-              #1 undrained possible: p10[10] outbound 10.0.0.1:443 x4, oldest 1m 21s, stood 21s, taken back
-                 36000 bytes lie unread on 4 sockets, and no more came for 1m 20s
-                 nothing was read in the 1m 20s they were watched
-                 2 sockets to the same peers being read meanwhile: these may have to wait for that
-                 they may all have gone silent at one time, as by a restart
-                 4 of 4 hold more than 4096 bytes, 5 would be telling: less can be TLS session tickets
-                 it had been up to likely, and of up to 6
+              #1 undrained possible: p10[10] outbound 10.0.0.1:443 x4, oldest 1m 21s, active 21s, retracted, peak likely x6
+                 unread-silent count=4 unread_bytes=36000 silent=80000..80000ms
+                 nothing-read watched=80000..80000ms
+                 but others-being-read count=2
+                 but single-event-possible
+                 but too-little-unread count=4 total=4 unread_min_bytes=4096 count_min=5
             1m 10s flagged 0x1 undrained likely
             1m 10s flagged 0x2 undrained likely
             1m 10s flagged 0x3 undrained likely
@@ -418,14 +416,14 @@ fn a_verdict_follows_a_socket_from_one_bad_state_to_the_next() {
         ",
         &expect![[r#"
             [3m 20s]
-              #1 undrained likely: p10[10] outbound 10.0.0.1:443 x12, oldest 3m 20s, stood 50s ~+6.0/min
-                 108000 bytes lie unread on 12 sockets, and no more came for 1m 29s to 3m 19s
-                 nothing was read in the 1m 29s to 3m 19s they were watched
-                 they went silent at 12 separate times over 1m 50s: rising
+              #1 undrained likely: p10[10] outbound 10.0.0.1:443 x12, oldest 3m 20s, active 50s ~+6.0/min
+                 unread-silent count=12 unread_bytes=108000 silent=89000..199000ms
+                 nothing-read watched=89000..199000ms
+                 rising event=WentSilent times=12 span_ms=110000
             [3m 50s]
-              #2 close-wait possible: p10[10] outbound 10.0.0.1:443 x12, oldest 3m 50s, stood 0s +0.0/min
-                 the peer closed 12 sockets 9s to 20s ago and nothing was sent since
-                 they were closed at 2 separate times over 6s
+              #2 close-wait possible: p10[10] outbound 10.0.0.1:443 x12, oldest 3m 50s, active 0s +0.0/min
+                 peer-closed count=12 ago=9000..20000ms
+                 separate-times event=PeerClosed times=2 span_ms=6000
         "#]],
     );
 }
@@ -438,7 +436,7 @@ fn a_lost_close_is_healed_by_snapshots_and_never_reported() {
         1s receive a1..a6 bytes=9000
         50s snapshot
         70s snapshot
-        71s lose
+        71s lose-events
         72s close a1..a6
         73s snapshot
         73s report
@@ -448,10 +446,10 @@ fn a_lost_close_is_healed_by_snapshots_and_never_reported() {
         &expect![[r#"
             [1m 13s] nothing
             [1m 15s]
-              #1 undrained likely: p10[10] outbound 10.0.0.1:443 x6, oldest 1m 10s, stood 5s, taken back
-                 54000 bytes lie unread on 6 sockets, and no more came for 1m 9s
-                 nothing was read in the 1m 9s they were watched
-                 they may all have gone silent at one time, as by a restart
+              #1 undrained likely: p10[10] outbound 10.0.0.1:443 x6, oldest 1m 10s, active 5s, retracted, peak likely x6
+                 unread-silent count=6 unread_bytes=54000 silent=69000..69000ms
+                 nothing-read watched=69000..69000ms
+                 but single-event-possible
         "#]],
     );
 }
@@ -475,10 +473,10 @@ fn absence_from_one_snapshot_is_no_close() {
         &expect![[r#"
             [1m 12s] nothing
             [1m 13s]
-              #1 undrained likely: p10[10] outbound 10.0.0.1:443 x6, oldest 1m 10s, stood 3s, taken back
-                 54000 bytes lie unread on 6 sockets, and no more came for 1m 9s
-                 nothing was read in the 1m 9s they were watched
-                 they may all have gone silent at one time, as by a restart
+              #1 undrained likely: p10[10] outbound 10.0.0.1:443 x6, oldest 1m 10s, active 3s, retracted, peak likely x6
+                 unread-silent count=6 unread_bytes=54000 silent=69000..69000ms
+                 nothing-read watched=69000..69000ms
+                 but single-event-possible
             1m 10s flagged 0x1 undrained likely
             1m 10s flagged 0x2 undrained likely
             1m 10s flagged 0x3 undrained likely
@@ -513,15 +511,15 @@ fn a_socket_counts_once_under_its_opener_and_then_under_the_oldest_holder() {
         ",
         &expect![[r#"
             [9s]
-              #1 undrained likely: p20[20] outbound 10.0.0.1:443 x5, oldest 9s, stood 8s
-                 45000 bytes lie unread on 5 sockets, and no more came for 9s
-                 nothing was read in the 9s they were watched
-                 they may all have gone silent at one time, as by a restart
+              #1 undrained likely: p20[20] outbound 10.0.0.1:443 x5, oldest 9s, active 8s
+                 unread-silent count=5 unread_bytes=45000 silent=9000..9000ms
+                 nothing-read watched=9000..9000ms
+                 but single-event-possible
             [11s]
-              #2 undrained likely: p11[11] outbound 10.0.0.1:443 x5, oldest 11s, stood 0s
-                 45000 bytes lie unread on 5 sockets, and no more came for 11s
-                 nothing was read in the 11s they were watched
-                 they may all have gone silent at one time, as by a restart
+              #2 undrained likely: p11[11] outbound 10.0.0.1:443 x5, oldest 11s, active 0s
+                 unread-silent count=5 unread_bytes=45000 silent=11000..11000ms
+                 nothing-read watched=11000..11000ms
+                 but single-event-possible
         "#]],
     );
 }
@@ -531,10 +529,10 @@ fn a_seeded_age_is_a_lower_bound_and_a_traced_one_is_not() {
     check_with(
         Options { all: true, ..Options::default() },
         "
-        0s lose
+        0s lose-events
         0s open a1 pid=10
         9s send a1 bytes=1
-        9s found
+        9s deliver-events
         10s snapshot
         11s open b1 pid=10
         20s snapshot

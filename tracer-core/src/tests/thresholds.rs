@@ -68,16 +68,16 @@ fn connections_are_bounded() {
         105s report",
         &expect![[r#"
             [1m 40s]
-              #1 stale-pool info: p10[10] outbound 10.0.0.1:443 x6, oldest 1m 40s, stood 0s
-                 6 sockets dead for 1m 39s with the descriptor still open; ss does not show them
-                 they may all have died at one time, as by a restart
-                 the process has not noticed on any of 6: it never looked again
+              #1 stale-pool info: p10[10] outbound 10.0.0.1:443 x6, oldest 1m 40s, active 0s
+                 dead count=6 dead=99000..99000ms is_lower_bound=false
+                 death-unnoticed count=6
+                 but single-event-possible
               incomplete
             [1m 44s]
-              #1 stale-pool info: p10[10] outbound 10.0.0.1:443 x2, oldest >1m 44s, stood 4s
-                 2 sockets dead for 1m 43s with the descriptor still open; ss does not show them
-                 they may all have died at one time, as by a restart
-                 the process has not noticed on any of 2: it never looked again
+              #1 stale-pool info: p10[10] outbound 10.0.0.1:443 x2, oldest >1m 44s, active 4s
+                 dead count=2 dead=103000..103000ms is_lower_bound=false
+                 death-unnoticed count=2
+                 but single-event-possible
         "#]],
     );
 }

@@ -1,4 +1,4 @@
-//! A timeline is a line a happening: a time, a verb, the sockets, and details.
+//! A timeline is a line a kind: a time, a verb, the sockets, and details.
 //!
 //! ```text
 //! 0s open a1..a23 every=300ms pid=10 to=10.0.0.1:443   (or `accept`; `fd=9` chooses the descriptor)
@@ -15,18 +15,18 @@
 //! 9s share a1 pid=11                                   another process holds it too
 //! 9s share a1 pid=11 forked=9s fd=20                   one that came into being then, as fd 20
 //! 9s spawn pid=11                                      a process that has not called exec
-//! 9s reader a1..a9 is=none http=body request=GET,http://a/b transport=1 held=yes registered=yes
+//! 9s reader a1..a9 is=none http=body request=GET,http://a/b transport=1 referenced=yes registered=yes
 //!                                                      what a look into the process says from now
 //!                                                      on (is= none, goroutine, thread, epoll or unknown;
 //!                                                      http= body or idle); without is=, nothing
-//! 9s hand-out a1..a9 stack=7                           Go's HTTP client makes a request on each: the
+//! 9s start-response a1..a9 stack=7                           Go's HTTP client makes a request on each: the
 //!                                                      response is out until it is given back;
 //!                                                      `pid=11` is another holder's client
-//! 9s hand-out a1 streams=4 held=9000 stack=7           the same on 4 streams of HTTP/2, of each of
+//! 9s start-response a1 streams=4 held=9000 stack=7           the same on 4 streams of HTTP/2, of each of
 //!                                                      which so many bytes are unread from then on;
 //!                                                      `first=5` numbers them from the fifth on
-//! 9s give-back a1..a9                                  also `streams=2 first=3`
-//! 9s lose-page pid=10                                  nobody reads the ledger until `find-page`
+//! 9s return-response a1..a9                                  also `streams=2 first=3`
+//! 9s lose-ledger pid=10                                  nobody reads the ledger until `find-ledger`
 //! 9s exec pid=10                                       another program: the ledger is empty
 //! 9s call-site stack=7 is=main.get,api.go:23           what a stack is about, if it is asked from
 //!                                                      now on; without is=, that it is not known.
@@ -77,8 +77,8 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// One happening for each socket, or a single one without.
-    fn happenings(&self) -> Vec<(u64, &Self, Option<&String>)> {
+    /// One kind for each socket, or a single one without.
+    fn steps(&self) -> Vec<(u64, &Self, Option<&String>)> {
         let every_ms = self.detail("every").map_or(0, milliseconds);
         if self.names.is_empty() {
             return [(self.at_ms, self, None)].into();
@@ -112,7 +112,7 @@ impl<'a> Line<'a> {
             None => 1,
         };
         let request = self.detail("request").map(|request| request.replace(',', " "));
-        let held = match self.detail("held") {
+        let held = match self.detail("referenced") {
             None => Held::Nobody,
             Some("yes") => Held::Somebody,
             Some("unknown") => Held::Unknown,
@@ -170,7 +170,7 @@ pub(super) struct Player {
     pub(super) detector: Detector,
     stopped: BTreeSet<u32>,
     forked: BTreeSet<u32>,
-    muted: BTreeSet<u32>,
+    unidentified: BTreeSet<u32>,
     idle_ms: u64,
     report: String,
 }
@@ -184,19 +184,19 @@ impl Player {
         let mut detector = Detector::new(options);
         let started_at = Timestamp::from_ms(START_MS);
         detector.handle(Input::Host(HostFacts { started_at, ..HostFacts::default() }));
-        let [stopped, forked, muted] = [(); 3].map(|()| BTreeSet::new());
+        let [stopped, forked, unidentified] = [(); 3].map(|()| BTreeSet::new());
         let (world, report) = (World::default(), String::new());
-        Self { world, detector, stopped, forked, muted, idle_ms, report }
+        Self { world, detector, stopped, forked, unidentified, idle_ms, report }
     }
 
     /// Goes on with a timeline.
     pub(super) fn play_all(&mut self, timeline: &str) {
         let lines = timeline.lines().map(str::trim).filter(|line| !line.is_empty());
         let lines: Vec<Line<'_>> = lines.map(Line::parse).collect();
-        let mut happenings: Vec<(u64, &Line<'_>, Option<&String>)> =
-            lines.iter().flat_map(Line::happenings).collect();
-        happenings.sort_by_key(|(at_ms, ..)| *at_ms);
-        for (at_ms, line, name) in happenings {
+        let mut steps: Vec<(u64, &Line<'_>, Option<&String>)> =
+            lines.iter().flat_map(Line::steps).collect();
+        steps.sort_by_key(|(at_ms, ..)| *at_ms);
+        for (at_ms, line, name) in steps {
             self.play(at_ms, line, name);
         }
     }
@@ -204,14 +204,14 @@ impl Player {
     fn play(&mut self, at_ms: u64, line: &Line<'_>, name: Option<&String>) {
         self.world.now = Timestamp::from_ms(START_MS + at_ms);
         match (line.verb, name) {
-            ("lose", _) => self.world.losing = true,
-            ("degrade", _) => self.world.degraded = true,
-            ("found", _) => self.world.losing = false,
+            ("lose-events", _) => self.world.losing = true,
+            ("sock-diag", _) => self.world.degraded = true,
+            ("deliver-events", _) => self.world.losing = false,
             ("stop", _) => drop(self.stopped.insert(line.number("pid"))),
-            ("mute", _) => drop(self.muted.insert(line.number("pid"))),
-            ("spawn", _) => drop(self.forked.insert(line.number("pid"))),
-            ("lose-page", _) => drop(self.world.ledgers.unread.insert(line.number("pid"))),
-            ("find-page", _) => drop(self.world.ledgers.unread.remove(&line.number("pid"))),
+            ("leave-unidentified", _) => drop(self.unidentified.insert(line.number("pid"))),
+            ("forked-only", _) => drop(self.forked.insert(line.number("pid"))),
+            ("lose-ledger", _) => drop(self.world.ledgers.unread.insert(line.number("pid"))),
+            ("find-ledger", _) => drop(self.world.ledgers.unread.remove(&line.number("pid"))),
             ("exec", _) => self.world.ledgers.forget(line.number("pid")),
             ("call-site", _) => {
                 let place = line.detail("is").map(|place| place.replace(',', " "));
@@ -246,16 +246,16 @@ impl Player {
                     world.sockets.get_mut(name).unwrap().owners[0].fd = fd;
                 }
             }
-            "hand-out" => {
+            "start-response" => {
                 let (stack, held) = (line.maybe("stack").map(StackId), line.maybe("held"));
                 let (held, pid) = (held.unwrap_or_default().into(), line.maybe("pid"));
                 for stream in line.streams() {
-                    world.hand_out(name, pid, stack, stream, held);
+                    world.start_response(name, pid, stack, stream, held);
                 }
             }
-            "give-back" => {
+            "return-response" => {
                 for stream in line.streams() {
-                    world.give_back(name, stream);
+                    world.return_response(name, stream);
                 }
             }
             "receive" => world.receive(name, bytes()),
@@ -297,17 +297,17 @@ impl Player {
         let now = self.world.now;
         let snapshot = self.world.snapshot();
         self.detector.handle(snapshot);
-        for page in self.world.pages(self.idle_ms) {
-            self.detector.handle(page);
+        for ledger in self.world.ledgers(self.idle_ms) {
+            self.detector.handle(ledger);
         }
         for question in self.detector.questions(now) {
             let key = match question {
-                Question::Process(key) if self.muted.contains(&key.pid) => continue,
+                Question::Process(key) if self.unidentified.contains(&key.pid) => continue,
                 Question::Process(key) => key,
                 Question::Readers(process, asked) => {
                     let found = asked.iter().filter_map(|asked| self.world.readers.get(&asked.id));
                     let found = found.cloned().collect();
-                    let limits = None;
+                    let limits = Vec::new();
                     self.detector.handle(Input::Readers(Readers {
                         process,
                         at: now,
@@ -328,6 +328,7 @@ impl Player {
                 key,
                 exe: None,
                 cmdline: None,
+                script: None,
                 uid: Some(0),
                 container: None,
                 inner_pid: None,

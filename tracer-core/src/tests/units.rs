@@ -4,8 +4,7 @@ use std::vec::Vec;
 
 use super::{timeline::Player, world};
 use crate::{
-    Goroutines, Input, Interval, Loss, Options, Readers, Timestamp, duration::humane,
-    moments::Moments,
+    Goroutines, Input, Interval, Loss, Options, Readers, Timestamp, separate_times::SeparateTimes,
 };
 
 fn interval(earliest_s: u64, latest_s: u64) -> Interval {
@@ -18,8 +17,8 @@ fn interval(earliest_s: u64, latest_s: u64) -> Interval {
 fn moments(intervals: &[(u64, u64)]) -> (usize, u64) {
     let intervals: Vec<Interval> =
         intervals.iter().map(|(earliest, latest)| interval(*earliest, *latest)).collect();
-    let moments = Moments::of(intervals, 5_000);
-    (moments.separate, moments.spread_ms)
+    let moments = SeparateTimes::of(intervals, 5_000);
+    (moments.count, moments.span_ms)
 }
 
 #[test]
@@ -35,31 +34,14 @@ fn moments_count_only_what_is_certainly_apart() {
 #[test]
 fn rising_needs_three_times_and_the_time() {
     let of = |seconds: &[u64]| {
-        Moments::of(seconds.iter().map(|second| interval(*second, *second)), 5_000)
+        SeparateTimes::of(seconds.iter().map(|second| interval(*second, *second)), 5_000)
     };
     let now = Timestamp::from_ms(120_000);
-    assert!(!of(&[0, 100]).rising(60_000, now));
-    assert!(!of(&[0, 20, 40]).rising(60_000, now));
-    assert!(of(&[0, 30, 60]).rising(60_000, now));
-    assert!(of(&[0, 30, 60]).rising(60_000, Timestamp::from_ms(660_000)));
-    assert!(!of(&[0, 30, 60]).rising(60_000, Timestamp::from_ms(661_000)), "it has ceased to");
-}
-
-#[test]
-fn durations_read_like_speech() {
-    let table = [
-        (0, "0s"),
-        (59_999, "59s"),
-        (60_000, "1m"),
-        (90_000, "1m 30s"),
-        (51 * 60_000, "51m"),
-        (125 * 60_000, "2h 5m"),
-        (86_400_000, "1d"),
-        (100 * 3_600_000, "4d 4h"),
-    ];
-    for (milliseconds, text) in table {
-        assert_eq!(humane(milliseconds), text);
-    }
+    assert!(!of(&[0, 100]).is_rising(60_000, now));
+    assert!(!of(&[0, 20, 40]).is_rising(60_000, now));
+    assert!(of(&[0, 30, 60]).is_rising(60_000, now));
+    assert!(of(&[0, 30, 60]).is_rising(60_000, Timestamp::from_ms(660_000)));
+    assert!(!of(&[0, 30, 60]).is_rising(60_000, Timestamp::from_ms(661_000)), "it has ceased to");
 }
 
 /// The latest count that is known stands, until the process is gone.
@@ -71,7 +53,7 @@ fn what_goroutines_do_is_in_the_headline_of_a_process() {
     let at = Timestamp::from_ms(1_000);
     let goroutines = Some(Goroutines { total: 9, read_loops: 4, write_loops: 3 });
     let answer = |goroutines| {
-        Input::Readers(Readers { process, at, found: Vec::new(), goroutines, limits: None })
+        Input::Readers(Readers { process, at, found: Vec::new(), goroutines, limits: Vec::new() })
     };
     for told in [goroutines, None] {
         player.detector.handle(answer(told));

@@ -11,7 +11,7 @@ use std::{
 
 use super::ledgers::Ledgers;
 use crate::{
-    Actor, Comm, ConnectionId, Direction, Event, Happening, Holder, HttpStream, Input, Loss,
+    Actor, Comm, ConnectionId, Direction, Event, EventKind, Holder, HttpStream, Input, Loss,
     OpenResponse, Owner, ProcessKey, ReaderFacts, Snapshot, SocketFacts, StackId, TcpState, Timer,
     Timestamp,
 };
@@ -96,14 +96,14 @@ impl World {
             comm: facts.owners[0].comm.clone(),
             stack: self.stack,
         });
-        let entered = |from| Happening::Entered { from, to: TcpState::Established };
-        let happenings = if outbound {
-            [Happening::Connected(actor), entered(TcpState::SynSent)]
+        let entered = |from| EventKind::StateChanged { from, to: TcpState::Established };
+        let kinds = if outbound {
+            [EventKind::Connected(actor), entered(TcpState::SynSent)]
         } else {
-            [entered(TcpState::SynReceived), Happening::Accepted(actor)]
+            [entered(TcpState::SynReceived), EventKind::Accepted(actor)]
         };
-        for happening in happenings {
-            self.tell(&facts, happening);
+        for kind in kinds {
+            self.tell(&facts, kind);
         }
         self.sockets.insert(name.to_string(), facts);
     }
@@ -120,7 +120,7 @@ impl World {
 
     /// The HTTP client of the first holder or of another one makes a request on the connection, or
     /// on a stream of it; of what comes, so many bytes are held in memory.
-    pub(super) fn hand_out(
+    pub(super) fn start_response(
         &mut self,
         name: &str,
         pid: Option<u32>,
@@ -133,21 +133,21 @@ impl World {
             let owner = socket.owners.iter().find(is_meant).unwrap();
             let stream = stream.map(|id| HttpStream { id, held_bytes, read_mark: held_bytes });
             let response = OpenResponse { fd: owner.fd, since: self.now, stack, stream };
-            self.ledgers.hand_out(owner.key, response);
+            self.ledgers.start_response(owner.key, response);
         }
     }
 
     /// The response is closed, or read to its end.
-    pub(super) fn give_back(&mut self, name: &str, stream: Option<u32>) {
+    pub(super) fn return_response(&mut self, name: &str, stream: Option<u32>) {
         if let Some(socket) = self.sockets.get(name) {
             let owner = &socket.owners[0];
-            self.ledgers.give_back(owner.key, owner.fd, stream);
+            self.ledgers.return_response(owner.key, owner.fd, stream);
         }
     }
 
     /// The pages of all ledgers, without what is younger than T.
-    pub(super) fn pages(&self, idle_ms: u64) -> Vec<Input> {
-        self.ledgers.pages(self.now, idle_ms)
+    pub(super) fn ledgers(&self, idle_ms: u64) -> Vec<Input> {
+        self.ledgers.lists(self.now, idle_ms)
     }
 
     pub(super) fn receive(&mut self, name: &str, bytes: u64) {
@@ -257,7 +257,7 @@ impl World {
             acknowledge(socket, now);
             let facts = socket.clone();
             let (from, to) = (TcpState::Established, TcpState::CloseWait);
-            self.tell(&facts, Happening::Entered { from, to });
+            self.tell(&facts, EventKind::StateChanged { from, to });
         }
     }
 
@@ -268,7 +268,7 @@ impl World {
             (socket.pending_error, socket.last_segment_at) = (Some(true), Some(now));
             socket.timer = Timer::None;
             let facts = socket.clone();
-            self.tell(&facts, Happening::Entered { from, to: TcpState::Closed });
+            self.tell(&facts, EventKind::StateChanged { from, to: TcpState::Closed });
         }
     }
 
@@ -286,7 +286,7 @@ impl World {
             let facts = socket.clone();
             let actor =
                 Actor { key: facts.owners[0].key, comm: facts.owners[0].comm.clone(), stack: None };
-            self.tell(&facts, Happening::Connected(Some(actor)));
+            self.tell(&facts, EventKind::Connected(Some(actor)));
         }
     }
 
@@ -296,7 +296,7 @@ impl World {
             for owner in &facts.owners {
                 self.ledgers.close(owner.key, owner.fd);
             }
-            self.tell(&facts, Happening::Destroyed);
+            self.tell(&facts, EventKind::Destroyed);
         }
     }
 
@@ -319,7 +319,7 @@ impl World {
         Input::Snapshot(Snapshot { started_at, ended_at, sockets, holders, listeners, ..rest })
     }
 
-    fn tell(&mut self, facts: &SocketFacts, happening: Happening) {
+    fn tell(&mut self, facts: &SocketFacts, kind: EventKind) {
         if self.degraded {
             return;
         }
@@ -334,7 +334,7 @@ impl World {
             netns: facts.netns,
             local: facts.local,
             remote: facts.remote,
-            happening,
+            kind,
         }));
     }
 }

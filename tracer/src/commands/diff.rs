@@ -61,8 +61,15 @@ fn judged(path: &Path) -> Result<Side> {
     let recording = Recording::open(path)?;
     let head = recording.head().clone();
     let judged = replay::rerun(recording, head.options, None, |_, _| {})?;
-    if let Ending::Damaged(at) = judged.ending {
-        bail!("{} is damaged from byte {at} on", path.display());
+    match judged.ending {
+        Ending::Whole | Ending::Truncated => {}
+        Ending::Damaged(at) => bail!("{} is damaged from byte {at} on", path.display()),
+        Ending::Unknown(at) => bail!(
+            "{} has an entry at byte {at} that this version of tracer does not know; compare it \
+             with tracer {}, which recorded it",
+            path.display(),
+            head.version
+        ),
     }
     let context = replay::context(&head);
     let notes = coverage::notes(&judged.report.coverage);

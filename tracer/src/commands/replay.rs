@@ -47,16 +47,25 @@ pub fn context(head: &Head) -> Context {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         host: head.host.clone(),
         kernel: head.kernel.clone(),
-        clock: head.anchor.into(),
+        clock: head.clock,
     }
 }
 
-/// What came after a damage is not known: an error, after what is whole was shown.
+/// What follows damage is lost: an error, after everything before it was shown.
 ///
 /// # Errors
-/// The recording is damaged.
+/// The recording is damaged, or holds an entry that this version of the program does not know.
 pub(crate) fn complain_of(ending: Ending, shown: &str, head: &Head, report: &Report) -> Result<()> {
-    let Ending::Damaged(at) = ending else { return Ok(()) };
-    let until = context(head).clock.rfc3339(report.at);
-    bail!("{shown} is damaged from byte {at} on: what came after {until} is not known")
+    let until = head.clock.rfc3339(report.at);
+    match ending {
+        Ending::Whole | Ending::Truncated => Ok(()),
+        Ending::Damaged(at) => {
+            bail!("{shown} is damaged from byte {at} on: what happened after {until} is lost")
+        }
+        Ending::Unknown(at) => bail!(
+            "{shown} has an entry at byte {at} that this version of tracer does not know: what \
+             happened after {until} is not shown; replay it with tracer {}, which recorded it",
+            head.version
+        ),
+    }
 }

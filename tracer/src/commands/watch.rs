@@ -31,7 +31,7 @@ pub(crate) fn run(plan: &Plan, output: OutputOptions) -> Result<u8> {
             version: version.clone(),
             host: host.clone(),
             kernel: kernel.clone(),
-            anchor: clock.into(),
+            clock,
             options: plan.options,
             fail_on: plan.fail_on,
             arguments: env::args_os().skip(1).map(|it| it.to_string_lossy().into()).collect(),

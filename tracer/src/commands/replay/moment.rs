@@ -9,7 +9,6 @@ use tracer_core::Input;
 use crate::{
     cli::At,
     recording::{Recording, Step},
-    wall_clock::WallClock,
 };
 
 /// How many reports there are until then.
@@ -18,7 +17,7 @@ use crate::{
 /// The recording cannot be read, or does not hold that moment.
 pub(crate) fn find(path: &Path, at: At) -> Result<u64> {
     let mut recording = Recording::open(path)?;
-    let clock = WallClock::from(recording.head().anchor);
+    let clock = recording.head().clock;
     // When each report was about, by the judgement before it.
     let (mut moments, mut now) = (Vec::new(), None);
     while let Some(step) = recording.step()? {

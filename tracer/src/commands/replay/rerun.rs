@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Result, bail};
 use tracer_core::{
-    Change, Detector, Input, Options, ProcessKey, Question, Report, StackId, Timestamp,
+    Change, Detector, Input, Note, Options, ProcessKey, Question, Report, StackId, Timestamp,
 };
 
 use crate::recording::{Ending, Recording, Step};
@@ -43,7 +43,7 @@ pub fn rerun(
     if report.at == Timestamp::default() {
         bail!("the recording ended before anything was judged");
     }
-    report.coverage.notes.extend(recording.dropped());
+    report.coverage.notes.extend(recording.deleted());
     let ending = recording.ending().unwrap_or(Ending::Whole);
     report.coverage.notes.extend(note_of(ending));
     report.coverage.notes.extend(rerun.notes());
@@ -91,16 +91,9 @@ impl Rerun {
         }
     }
 
-    fn notes(&self) -> Option<String> {
-        let count = self.unanswered.as_ref()?.len();
-        let others = "judged by other thresholds than when it was recorded";
-        Some(match count {
-            0 => others.to_owned(),
-            _ => format!(
-                "{others}: {count} of the questions that these lead to were not answered then, so \
-                 what they would have told is not known"
-            ),
-        })
+    fn notes(&self) -> Option<Note> {
+        let unanswered = self.unanswered.as_ref()?.len();
+        Some(Note::OtherThresholds { unanswered })
     }
 }
 
@@ -122,11 +115,13 @@ fn answered(input: &Input) -> Option<Subject> {
     }
 }
 
-fn note_of(ending: Ending) -> Option<String> {
-    let note = match ending {
-        Ending::Whole => return None,
-        Ending::Torn => "the recording was cut off: its last moments are missing".to_owned(),
-        Ending::Damaged(at) => format!("the recording is damaged from byte {at} on"),
-    };
-    Some(note)
+fn note_of(ending: Ending) -> Option<Note> {
+    match ending {
+        Ending::Whole => None,
+        Ending::Truncated => Some(Note::RecordingTruncated),
+        // The error at the end of a replay says which of the two it is.
+        Ending::Damaged(offset_bytes) | Ending::Unknown(offset_bytes) => {
+            Some(Note::RecordingDamaged { offset_bytes })
+        }
+    }
 }
