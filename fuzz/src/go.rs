@@ -51,7 +51,7 @@ fn look_up(minor: u32, module: &[u8], memory: &Bytes) -> Option<()> {
     let tables = LineTables::read(memory, minor, (TABLES, module), BIAS)?;
     let lines = Lines { functions: &functions, tables: &tables };
     let mut pages = Pages::new(memory);
-    for number in 0..functions.len().min(FUNCTIONS) {
+    for number in 0..functions.count().min(FUNCTIONS) {
         functions.name(&mut pages, BIAS, number, &["main.outer"]);
         functions.name_begins(&mut pages, BIAS, number, "runtime.");
         let (start, end) = functions.code(number)?;

@@ -1,14 +1,20 @@
 //! Timelines in, findings out. [`timeline`] documents the language of timelines.
 
 mod bodies;
+mod body_references;
 mod by_port;
 mod call_sites;
 mod changed;
+mod codes;
+mod confirmation;
 mod decoding;
 mod degraded;
+mod finding_keys;
+mod growth;
 mod healthy;
 mod inheritance;
 mod ledgers;
+mod lifecycle;
 mod multiplexed;
 mod open_responses;
 mod peers;
@@ -17,6 +23,7 @@ mod proof_subsets;
 mod properties;
 mod readers;
 mod render;
+mod response_lists;
 mod scenarios;
 mod shrinking_pools;
 mod thresholds;

@@ -1,33 +1,33 @@
-//! The only place that asks what time it is.
+//! Readings of the kernel's clocks. Deadlines and time budgets use `Instant` instead.
 
 use std::time::Duration;
 
+use rustix::time::{ClockId, clock_gettime};
 use tracer_core::Timestamp;
 
-/// Now, on `CLOCK_MONOTONIC`, the clock of everything the kernel side tells.
+/// Now, on `CLOCK_MONOTONIC`, the clock of the kernel programs' records.
 pub fn now() -> Timestamp {
-    let reading = read(libc::CLOCK_MONOTONIC);
-    Timestamp::from_ns(u64::try_from(reading.as_nanos()).unwrap_or(u64::MAX))
+    Timestamp::from_ns(read_ns(ClockId::Monotonic))
 }
 
-/// How long the host was suspended since it booted, in nanoseconds: by so much `CLOCK_BOOTTIME`
-/// is ahead.
+/// How long the host was suspended since it booted, in nanoseconds: `CLOCK_BOOTTIME` is ahead of
+/// `CLOCK_MONOTONIC` by that.
 pub fn suspended_ns() -> u64 {
-    let monotonic = read(libc::CLOCK_MONOTONIC);
-    let suspended = read(libc::CLOCK_BOOTTIME).saturating_sub(monotonic);
-    // Two readings are never at the same moment; no suspension is that short.
-    let suspended = suspended.saturating_sub(Duration::from_millis(1));
-    u64::try_from(suspended.as_nanos()).unwrap_or(u64::MAX)
+    // Two readings are never simultaneous, and no suspension is as short as this.
+    const LEAST_NS: u64 = 1_000_000;
+    let monotonic_ns = read_ns(ClockId::Monotonic);
+    read_ns(ClockId::Boottime).saturating_sub(monotonic_ns).saturating_sub(LEAST_NS)
 }
 
-/// Processor time that this process has used.
+/// CPU time that this process has used.
 pub fn processor_time() -> Duration {
-    read(libc::CLOCK_PROCESS_CPUTIME_ID)
+    Duration::from_nanos(read_ns(ClockId::ProcessCPUTime))
 }
 
-fn read(clock: libc::clockid_t) -> Duration {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the pointer is to a local that outlives the call. These clocks always exist.
-    unsafe { libc::clock_gettime(clock, &raw mut time) };
-    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+/// A clock's reading in nanoseconds since its epoch; 0 if it is set to before that.
+pub fn read_ns(clock: ClockId) -> u64 {
+    let time = clock_gettime(clock);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    let nanoseconds = u64::try_from(time.tv_nsec).unwrap_or(0);
+    seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds)
 }

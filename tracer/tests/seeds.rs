@@ -1,5 +1,7 @@
 //! Every parser of bytes from outside, with what was once found and with real bytes: `fuzz/seeds`.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 #[path = "../../fuzz/src/lib.rs"]
 #[expect(dead_code, unreachable_pub, reason = "it is a crate of its own for the fuzzer")]
 mod parsers;

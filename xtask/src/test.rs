@@ -116,7 +116,7 @@ fn cargo_test() -> Command {
 fn end_to_end_test(access: Access) -> Result<Command> {
     let mut command = cargo_test();
     // The examples are the other ends of the connections.
-    command.args(["--package", "tracer", "--tests", "--examples"]);
+    command.args(["--package", "tracer", "--package", "tracer-inspect", "--tests", "--examples"]);
     command.args(["--", "--ignored", "--test-threads=4"]);
     if access == Access::Sudo {
         // Cargo builds as the caller and only the tests run as root.

@@ -119,13 +119,13 @@ fn justified(before: &[&str]) -> bool {
 fn escapes_only_in_sinks(file: &SourceFile, offences: &mut Vec<String>) {
     // Tests feed hostile escapes to the program; only the sinks may write any.
     let in_program =
-        file.name.starts_with("tracer/src") && !file.name.starts_with("tracer/src/sink");
+        file.name.starts_with("tracer/src") && !file.name.starts_with("tracer/src/output");
     if !in_program {
         return;
     }
     for (number, line) in file.lines().take_while(|(_, line)| !line.starts_with("#[cfg(test)]")) {
         if ["\\x1b", "\\u{1b}", "\\u{001b}"].iter().any(|it| line.to_lowercase().contains(it)) {
-            offences.push(file.at(number, "terminal escapes belong into tracer/src/sink/"));
+            offences.push(file.at(number, "terminal escapes belong into tracer/src/output/"));
         }
     }
 }
@@ -208,9 +208,9 @@ fn each_rule_finds_its_offence() {
     check(
         "tracer/src/table.rs",
         "let red = \"\\x1B[31m\";\n",
-        &["tracer/src/table.rs:1: terminal escapes belong into tracer/src/sink/"],
+        &["tracer/src/table.rs:1: terminal escapes belong into tracer/src/output/"],
     );
-    check("tracer/src/sink/table.rs", "let red = \"\\x1B[31m\";\n", &[]);
+    check("tracer/src/output/table.rs", "let red = \"\\x1B[31m\";\n", &[]);
 }
 
 #[test]

@@ -1,10 +1,10 @@
-//! What the ledger of a Go program adds: which responses are out, and who asked for them.
+//! What the ledger of a Go program adds: which responses are in flight, and who requested them.
 
 use expect_test::expect;
 
 use super::check;
 
-/// The seed of it all: a request every 15 s whose response is never closed.
+/// The base case: a request every 15 s whose response is never closed.
 pub(super) const FORGOTTEN: &str = "
     0s call-site stack=7 is=main.doSomething,billing.go:23
     0s snapshot
@@ -61,7 +61,7 @@ fn a_forgotten_response_is_certain_and_has_a_line_of_code() {
 }
 
 #[test]
-fn fewer_than_n_are_likely() {
+fn fewer_than_the_minimum_are_likely() {
     check(
         "
         0s call-site stack=7 is=main.get,api.go:9
@@ -87,7 +87,7 @@ fn fewer_than_n_are_likely() {
     );
 }
 
-/// A download that was read for a while, and is paused or forgotten.
+/// A download that was read for a while and is paused or forgotten.
 #[test]
 fn a_few_that_were_worked_on_are_only_possible() {
     check(
@@ -126,7 +126,7 @@ fn a_few_that_were_worked_on_are_only_possible() {
 }
 
 #[test]
-fn what_is_being_read_is_not_forgotten() {
+fn responses_that_are_being_read_are_not_leaked() {
     check_forgotten(
         "
         1s reader a1..a9 every=15s is=none http=body referenced=yes
@@ -146,9 +146,9 @@ fn what_is_being_read_is_not_forgotten() {
     );
 }
 
-/// An upload that goes on although the answer has begun.
+/// An upload that continues although the response has begun.
 #[test]
-fn what_is_still_sent_on_is_in_use() {
+fn a_connection_that_is_still_sent_on_is_in_use() {
     check_forgotten(
         "
         1s reader a1..a9 every=15s is=none http=body
@@ -163,8 +163,8 @@ fn what_is_still_sent_on_is_in_use() {
     );
 }
 
-/// While it waits for a response, the client itself reads; and with nothing known of readers,
-/// nothing has come that could be read or closed.
+/// While it waits for a response, the client itself reads; and if the reader is unknown, nothing was
+/// received that could be read or closed.
 #[test]
 fn a_long_poll_is_nothing() {
     check(
@@ -184,10 +184,10 @@ fn a_long_poll_is_nothing() {
     );
 }
 
-/// The page is behind: the client has finished with the response, and its goroutine is about to
-/// wait for the next one.
+/// The list of responses is older than the inspection: the client has finished with the response, and
+/// its goroutine waits for the next one.
 #[test]
-fn what_the_client_has_finished_with_is_not_out() {
+fn a_finished_response_is_not_in_flight() {
     check_forgotten(
         "
         1s reader a1..a9 every=15s is=none http=idle
@@ -219,7 +219,7 @@ fn a_stream_that_a_goroutine_reads_is_nothing() {
     );
 }
 
-/// Nothing is known of who reads, nothing lies there: a silent stream looks the same.
+/// The reader is unknown and nothing is pending: a silent stream looks the same.
 #[test]
 fn an_unknown_reader_is_no_evidence() {
     check_forgotten(
@@ -237,9 +237,9 @@ fn an_unknown_reader_is_no_evidence() {
     );
 }
 
-/// Whoever waited for what lies there would have been woken.
+/// A reader would have been woken by pending data.
 #[test]
-fn what_lies_there_is_read_by_nobody_though_readers_are_unknown() {
+fn pending_data_has_no_reader_even_if_readers_are_unknown() {
     check_forgotten(
         "
         200s receive a1..a9 bytes=3000
@@ -263,25 +263,7 @@ fn what_lies_there_is_read_by_nobody_though_readers_are_unknown() {
     );
 }
 
-#[test]
-fn holders_that_are_not_known_leave_it_likely() {
-    check_forgotten(
-        "
-        1s reader a1..a9 every=15s is=none
-        300s snapshot
-        300s report
-        ",
-        &expect![[r#"
-            [5m]
-              #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, active 0s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9
-                 responses-in-flight count=9 age=179000..299000ms
-                 no-reader count=9 total=9
-                 rising event=Requested times=9 span_ms=120000
-        "#]],
-    );
-}
-
-/// Events go on to come, and are read no more.
+/// Data keeps arriving and is not read any more.
 #[test]
 fn an_abandoned_stream_is_certain() {
     check_forgotten(
@@ -299,139 +281,6 @@ fn an_abandoned_stream_is_certain() {
                  response-unreferenced count=9 total=9
                  requests top=["GET http://events/" count=9 ] others=0
                  rising event=Requested times=9 span_ms=120000
-        "#]],
-    );
-}
-
-/// A proxy whose own clients are slow has every response in hand.
-#[test]
-fn what_is_held_in_hand_is_only_possible() {
-    check_forgotten(
-        "
-        1s reader a1..a9 every=15s is=none http=body referenced=yes
-        300s snapshot
-        300s report
-        ",
-        &expect![[r#"
-            [5m]
-              #1 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, active 0s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9
-                 responses-in-flight count=9 age=179000..299000ms
-                 rising event=Requested times=9 span_ms=120000
-                 but response-referenced count=9 total=9
-        "#]],
-    );
-}
-
-#[test]
-fn a_few_in_hand_are_somebodys_work() {
-    check(
-        "
-        0s snapshot
-        1s open a1..a4 pid=10
-        1s start-response a1..a4 stack=7
-        2s receive a1..a4 bytes=200
-        2s read a1..a4
-        1s reader a1..a4 is=none http=body referenced=yes
-        300s snapshot
-        300s report
-        ",
-        &expect![[r#"
-            [5m] nothing
-        "#]],
-    );
-}
-
-/// The fifth that look as if somebody had them in hand, or whose reader changed while it was looked
-/// at, are of the same leak.
-#[test]
-fn a_few_that_are_not_sure_do_not_split_a_leak() {
-    check_forgotten(
-        "
-        1s reader a1..a8 every=15s is=none http=body
-        121s reader a9 is=none http=body referenced=yes
-        300s snapshot
-        300s report
-        301s reader a9
-        302s snapshot
-        302s report
-        303s reader a1..a2 is=none http=body referenced=yes
-        304s snapshot
-        304s report
-        ",
-        &expect![[r#"
-            [5m]
-              #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, active 0s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9
-                 responses-in-flight count=9 age=179000..299000ms
-                 response-unreferenced count=8 total=9
-                 rising event=Requested times=9 span_ms=120000
-                 but response-referenced count=1 total=9
-            [5m 2s]
-              #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 5m 1s, active 2s ~+4.0/min, reader mixed, at main.doSomething billing.go:23, responses 9
-                 responses-in-flight count=9 age=181000..301000ms
-                 response-unreferenced count=8 total=9
-                 rising event=Requested times=9 span_ms=120000
-                 but reader-unknown count=1 total=9
-            [5m 4s]
-              #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x6, oldest 4m 33s, active 4s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 6
-                 responses-in-flight count=6 age=198000..273000ms
-                 response-unreferenced count=6 total=6
-                 rising event=Requested times=6 span_ms=75000
-              #2 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x3, oldest 5m 3s, active 0s ~+1.0/min, reader mixed, at main.doSomething billing.go:23, responses 3
-                 responses-in-flight count=3 age=183000..303000ms
-                 rising event=Requested times=3 span_ms=120000
-                 but response-referenced count=2 total=3
-                 but reader-unknown count=1 total=3
-                 but too-few-responses count=3 count_min=5
-        "#]],
-    );
-}
-
-/// Without a look, what the process itself waits for shows on its other side.
-#[test]
-fn a_proxy_with_slow_clients_is_only_possible() {
-    check_forgotten(
-        "
-        0s accept b1..b9 pid=10
-        150s receive a1..a9 bytes=60000
-        150s stall b1..b9 bytes=60000
-        300s snapshot
-        300s report
-        ",
-        &expect![[r#"
-            [5m]
-              #1 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, active 0s ~+4.0/min, at main.doSomething billing.go:23, responses 9
-                 responses-in-flight count=9 age=179000..299000ms
-                 data-pending count=9 total=9
-                 rising event=Requested times=9 span_ms=120000
-                 but send-blocked connections=9
-              #2 peer-not-reading info: p10[10] inbound :8080 x9, oldest 5m, active 0s
-                 send-stalled count=9 unsent_bytes=540000 stalled=300000..300000ms
-        "#]],
-    );
-}
-
-/// That nobody has them could not be told, and they came one after the other.
-#[test]
-fn what_could_not_be_looked_for_is_likely_if_it_gathers() {
-    check(
-        "
-        0s open a1..a12 every=15s pid=10
-        1s send a1..a12 every=15s bytes=100
-        1s start-response a1..a12 every=15s stack=7
-        1s receive a1..a12 every=15s bytes=200
-        2s read a1..a12 every=15s
-        0s call-site stack=7 is=main.charge,billing.go:23
-        250s reader a1..a12 is=none http=body referenced=unknown
-        300s snapshot
-        301s snapshot
-        301s report
-        ",
-        &expect![[r#"
-            [5m 1s]
-              #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x12, oldest 5m 1s, active 1s ~+4.0/min, reader none, at main.charge billing.go:23, responses 12
-                 responses-in-flight count=12 age=135000..300000ms
-                 rising event=Requested times=12 span_ms=165000
-                 but scan-incomplete count=12 total=12
         "#]],
     );
 }

@@ -6,8 +6,8 @@ use expect_test::expect;
 
 use super::check;
 
-/// One connection to each of 60 addresses, one every six seconds, on which one small response came;
-/// then what is said.
+/// One connection to each of 60 addresses, opened every six seconds, each with one small response;
+/// then `rest`.
 fn one_each(rest: &str, expect: &expect_test::Expect) {
     let mut timeline = String::from("0s snapshot\n");
     for number in 1..=60 {
@@ -40,7 +40,7 @@ fn a_leak_of_one_response_at_each_of_many_addresses_is_one_leak() {
     );
 }
 
-/// Where in the code is known too, and one address has more than the others.
+/// The call sites are known, and one address has more connections than the others.
 #[test]
 fn a_leak_to_many_addresses_is_judged_by_call_site() {
     one_each(
@@ -90,7 +90,7 @@ fn idle_connections_to_many_addresses_are_nothing() {
     );
 }
 
-/// A session that visited many hosts, each of which closed its connection: nobody has told it.
+/// A session that visited many hosts, each of which closed its connection; it has not received EOF.
 #[test]
 fn one_stale_connection_to_each_of_many_hosts_is_only_possible() {
     one_each(
@@ -109,9 +109,9 @@ fn one_stale_connection_to_each_of_many_hosts_is_only_possible() {
     );
 }
 
-/// The process read the end on each and closed none.
+/// The process received EOF on each and closed none.
 #[test]
-fn ends_that_were_read_and_not_acted_on_at_many_addresses_are_likely() {
+fn connections_left_open_after_eof_at_many_addresses_are_likely() {
     one_each(
         "
         400s peer-closes a1..a60
@@ -133,7 +133,7 @@ fn ends_that_were_read_and_not_acted_on_at_many_addresses_are_likely() {
 }
 
 #[test]
-fn dead_connections_to_many_addresses_are_only_possible_unless_the_process_was_told() {
+fn dead_connections_to_many_addresses_are_only_possible_unless_reported_to_the_process() {
     one_each(
         "
         10s peer-resets a1..a60 every=6s
@@ -160,9 +160,9 @@ fn dead_connections_to_many_addresses_are_only_possible_unless_the_process_was_t
     );
 }
 
-/// Enough to one address stand for themselves; of the rest there are too few.
+/// Enough connections to one address are a finding of their own; the rest is too few.
 #[test]
-fn what_is_enough_of_one_address_stands_alone() {
+fn enough_connections_to_one_address_are_their_own_finding() {
     check(
         "
         0s snapshot
@@ -194,7 +194,7 @@ fn what_is_enough_of_one_address_stands_alone() {
     );
 }
 
-/// A leak that goes on while it is watched grows, whatever one look could tell.
+/// A leak that continues while it is watched grows, whatever one snapshot could show.
 #[test]
 fn stale_connections_to_ever_more_hosts_are_likely_as_they_grow() {
     let mut timeline = String::from("0s snapshot\n");
@@ -216,9 +216,9 @@ fn stale_connections_to_ever_more_hosts_are_likely_as_they_grow() {
     );
 }
 
-/// What was too little of each is found with the next ones, and is the same finding.
+/// A finding by address that is extended to more addresses is the same finding.
 #[test]
-fn a_finding_of_one_address_goes_on_as_one_of_many() {
+fn a_finding_by_address_continues_as_one_by_port() {
     check(
         "
         0s snapshot

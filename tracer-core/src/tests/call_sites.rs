@@ -1,4 +1,4 @@
-//! Where in the code something was asked for, and that it makes findings of their own.
+//! Call sites, and that each is a finding of its own.
 
 use std::{collections::BTreeSet, format};
 
@@ -10,7 +10,7 @@ use crate::{
     call_sites::{self, CallSites},
 };
 
-const TWO_PLACES: &str = "
+const TWO_CALL_SITES: &str = "
     0s call-site stack=7 is=main.charge,billing.go:23
     0s snapshot
     1s open a1..a12 every=15s pid=10
@@ -21,13 +21,13 @@ const TWO_PLACES: &str = "
     1s reader a1..a12 every=15s is=none http=body
 ";
 
-fn check_two_places(rest: &str, expect: &expect_test::Expect) {
-    check(&[TWO_PLACES, rest].concat(), expect);
+fn check_two_call_sites(rest: &str, expect: &expect_test::Expect) {
+    check(&[TWO_CALL_SITES, rest].concat(), expect);
 }
 
 #[test]
 fn each_call_site_is_a_finding() {
-    check_two_places(
+    check_two_call_sites(
         "
         0s call-site stack=8 is=main.refund,billing.go:77
         300s snapshot
@@ -48,10 +48,10 @@ fn each_call_site_is_a_finding() {
     );
 }
 
-/// The answer comes later: it is the same finding, and each of them once.
+/// The answer comes later: the finding is the same, and each call site is reported once.
 #[test]
 fn a_call_site_that_becomes_known_makes_no_new_finding() {
-    check_two_places(
+    check_two_call_sites(
         "
         300s snapshot
         300s report
@@ -84,7 +84,7 @@ fn a_call_site_that_becomes_known_makes_no_new_finding() {
     );
 }
 
-/// Ten places, three responses each: no place has N, and it is one program that forgets them.
+/// Ten call sites with three responses each: none reaches the minimum, but one program leaks them.
 #[test]
 fn a_leak_spread_over_many_call_sites_is_found() {
     use std::{fmt::Write as _, string::String};
@@ -157,9 +157,9 @@ fn a_leak_spread_over_many_call_sites_is_found() {
     );
 }
 
-/// Others name where the connections were opened: one place, or the most frequent ones.
+/// Findings about connections name where they were opened: one call site, or the most frequent ones.
 #[test]
-fn what_was_opened_at_one_place_says_so() {
+fn connections_opened_at_one_call_site_name_it() {
     check(
         "
         0s call-site stack=7 is=dial,pool.c:9
@@ -223,9 +223,9 @@ fn what_was_opened_at_one_place_says_so() {
     );
 }
 
-/// Each stack is asked about until there is an answer, 64 at a time, and none is left waiting.
+/// Each stack is asked about until there is an answer, 64 at a time, and none waits for ever.
 #[test]
-fn stacks_are_asked_about_in_turns_and_once() {
+fn stacks_are_asked_about_fairly_and_once() {
     let process = ProcessKey { start_time_ns: 1, pid: 10 };
     let wanted: BTreeSet<_> = (0..100).map(|stack| (process, StackId(stack))).collect();
     let mut sites = CallSites::default();
@@ -248,9 +248,9 @@ fn stacks_are_asked_about_in_turns_and_once() {
     assert_eq!((sites.reasons().count(), sites.ask(&wanted, 4).len()), (0, 64));
 }
 
-/// What is remembered is bounded: where there is no room, what nobody asks for any more goes.
+/// Answers are bounded: where there is no room, those that are not needed any more are dropped.
 #[test]
-fn answers_that_nobody_needs_make_room() {
+fn answers_that_are_not_needed_make_room() {
     let process = ProcessKey { start_time_ns: 1, pid: 10 };
     let mut sites = CallSites::default();
     let answer = |stack| {
@@ -260,7 +260,7 @@ fn answers_that_nobody_needs_make_room() {
     let most = u32::try_from(call_sites::SITES_MAX).unwrap();
     (0..most + 10).for_each(|stack| sites.remember(answer(stack)));
     assert_eq!(sites.place(process, StackId(most - 1)), answer(most - 1).place.as_deref());
-    assert_eq!(sites.place(process, StackId(most)), None, "there was no room");
+    assert_eq!(sites.place(process, StackId(most)), None, "there is no room");
     let wanted = BTreeSet::from([(process, StackId(1)), (process, StackId(most))]);
     assert_eq!(sites.ask(&wanted, 1), BTreeSet::from([(process, StackId(most))]));
     sites.remember(answer(most));
@@ -269,11 +269,11 @@ fn answers_that_nobody_needs_make_room() {
     }
 }
 
-/// Why a place is not known is said once, with how many stacks it holds for.
+/// Why call sites are unknown is noted once, with the number of stacks.
 #[test]
-fn a_place_that_is_not_known_has_a_reason() {
+fn an_unknown_call_site_has_a_reason() {
     let mut player = Player::new(Options::default());
-    player.play_all(TWO_PLACES);
+    player.play_all(TWO_CALL_SITES);
     player.play_all("0s call-site stack=8\n 300s snapshot");
     let notes = player.detector.report().coverage.notes;
     assert_eq!(notes, [Note::CallSiteLimit { stacks: 1, reason: CallSiteReason::StackEmpty }]);

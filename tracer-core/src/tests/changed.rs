@@ -1,9 +1,9 @@
-//! Whether anything changes, which says how often it is worth to look.
+//! Whether anything has changed, which decides how often snapshots are taken.
 
 use super::{timeline::Player, world};
 use crate::{Detector, Direction, Input, Options, Timestamp};
 
-/// What the last snapshot and judgement of a timeline, or what followed them, changed.
+/// Whether `latest` changes anything after `before`.
 fn has_changed(before: &str, latest: &str) -> bool {
     let mut player = Player::new(Options::default());
     player.play_all(before);
@@ -20,15 +20,15 @@ const IDLE: &str = "
 ";
 
 #[test]
-fn looking_again_at_what_is_idle_changes_nothing() {
+fn another_snapshot_of_idle_connections_changes_nothing() {
     assert!(has_changed("", IDLE), "a new connection");
     assert!(!has_changed(IDLE, "3s snapshot"));
     assert!(!has_changed(IDLE, "3s keepalive a\n 4s snapshot"));
-    assert!(!has_changed("", "1s snapshot"), "nothing is there");
+    assert!(!has_changed("", "1s snapshot"), "there is nothing");
 }
 
 #[test]
-fn whatever_is_done_with_a_connection_is_a_change() {
+fn every_use_of_a_connection_is_a_change() {
     for action in [
         "receive a bytes=1",
         "send a bytes=1",
@@ -43,7 +43,7 @@ fn whatever_is_done_with_a_connection_is_a_change() {
         assert!(has_changed(IDLE, &std::format!("3s {action}\n 4s snapshot")), "{action}");
         let lost = std::format!("{IDLE}\n 2s lose-events");
         let latest = std::format!("3s {action}\n 4s snapshot");
-        assert!(has_changed(&lost, &latest), "{action}, and no event tells");
+        assert!(has_changed(&lost, &latest), "{action}, without an event");
     }
 }
 
@@ -53,7 +53,7 @@ fn an_event_alone_is_a_change() {
 }
 
 #[test]
-fn a_verdict_is_a_change_and_one_that_stands_is_none() {
+fn a_new_verdict_is_a_change_and_the_same_verdict_is_not() {
     let leaking = "
         0s open a1..a6 pid=10
         1s receive a1..a6 bytes=9000
@@ -66,9 +66,9 @@ fn a_verdict_is_a_change_and_one_that_stands_is_none() {
     assert!(!has_changed(&found, "91s snapshot"));
 }
 
-/// Responses are listed from T on, so there is something to see before they have a verdict.
+/// Responses are listed before they are old enough for a verdict.
 #[test]
-fn what_is_out_and_what_is_given_back_is_a_change() {
+fn a_response_that_begins_or_returns_is_a_change() {
     let out = "
         0s open a pid=10
         0s reader a is=goroutine
@@ -84,7 +84,7 @@ fn what_is_out_and_what_is_given_back_is_a_change() {
 }
 
 #[test]
-fn a_connection_that_is_in_no_snapshot_is_a_change_until_it_is_gone() {
+fn a_connection_absent_from_snapshots_is_a_change_until_it_is_removed() {
     let mut world = world::World::default();
     world.now = Timestamp::from_ms(1_000);
     world.losing = true;

@@ -1,4 +1,4 @@
-//! What is said where the kernel's memory cannot be read.
+//! Findings where kernel memory cannot be read, as with sock_diag(7).
 
 use expect_test::expect;
 
@@ -25,7 +25,7 @@ fn a_close_wait_leak_is_dated_by_the_last_acknowledgement() {
 }
 
 #[test]
-fn when_a_ghost_died_is_known_by_watching() {
+fn the_death_of_a_ghost_is_dated_by_watching() {
     check(
         "
         0s sock-diag
@@ -48,7 +48,7 @@ fn when_a_ghost_died_is_known_by_watching() {
 }
 
 #[test]
-fn ghosts_that_are_seen_to_die_one_after_the_other_are_a_leak() {
+fn ghosts_that_are_watched_dying_one_by_one_are_a_leak() {
     check(
         "
         0s sock-diag
@@ -76,7 +76,7 @@ fn ghosts_that_are_seen_to_die_one_after_the_other_are_a_leak() {
 }
 
 #[test]
-fn what_the_process_was_told_of_a_ghost_is_known_if_nothing_is_pending() {
+fn a_death_is_reported_to_the_process_if_no_error_is_pending() {
     check(
         "
         0s sock-diag

@@ -1,12 +1,12 @@
-//! Connections that a process did not open: by oversight, and for good reasons.
+//! Connections that a process did not open: inherited by oversight, or passed on purpose.
 
 use expect_test::expect;
 
 use super::check;
 
-/// A program that opens its pool and then forks twice, while its parents end.
+/// A program that opens its pool and then forks twice while its parents exit.
 #[test]
-fn a_daemon_that_took_its_pool_along_is_only_possible() {
+fn a_daemon_with_the_pool_of_its_parent_is_only_possible() {
     check(
         "
         0s snapshot
@@ -40,7 +40,7 @@ fn a_daemon_that_took_its_pool_along_is_only_possible() {
     );
 }
 
-/// The parent goes on and has closed its own.
+/// The parent still runs and has closed its own file descriptors.
 #[test]
 fn a_fork_that_keeps_copies_is_likely_while_its_parent_lives() {
     check(
@@ -74,7 +74,7 @@ fn a_fork_that_keeps_copies_is_likely_while_its_parent_lives() {
     );
 }
 
-/// A worker that is started for each connection, and given it as a descriptor.
+/// A worker is started for each connection and gets it as a file descriptor.
 #[test]
 fn one_connection_that_was_passed_is_only_possible() {
     check(
@@ -100,9 +100,9 @@ fn one_connection_that_was_passed_is_only_possible() {
     );
 }
 
-/// What a program was started with and never heard of, nobody will read.
+/// No code will read a file descriptor that a program inherited without knowing of it.
 #[test]
-fn an_executed_child_in_which_nobody_is_found_is_certain_at_the_second_look() {
+fn an_executed_child_without_a_reader_is_certain_at_the_second_inspection() {
     check(
         "
         0s snapshot

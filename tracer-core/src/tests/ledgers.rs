@@ -10,18 +10,18 @@ use crate::{
     CallSite, CallSiteReason, Input, Ledger, OpenResponse, ProcessKey, StackId, Timestamp,
 };
 
-/// The responses that are out, as a program itself knows it.
+/// The responses in flight, as the programs themselves know them.
 #[derive(Default)]
 pub(super) struct Ledgers {
     out: BTreeMap<ProcessKey, BTreeMap<(u32, Option<u32>), OpenResponse>>,
-    /// The processes whose ledger nobody reads.
+    /// The processes whose ledger cannot be read.
     pub(super) unread: BTreeSet<u32>,
-    /// What the stacks are about; `None` if that cannot be told.
+    /// The call sites of the stacks; `None` if unknown.
     pub(super) places: BTreeMap<StackId, Option<String>>,
 }
 
 impl Ledgers {
-    /// One that is out on that stream already goes on, with other bytes held.
+    /// A response that is already in flight on the stream continues, with other bytes held.
     pub(super) fn start_response(&mut self, process: ProcessKey, response: OpenResponse) {
         let key = (response.fd, response.stream.map(|stream| stream.id));
         let out = self.out.entry(process).or_default().entry(key).or_insert(response.clone());
@@ -38,7 +38,7 @@ impl Ledgers {
         }
     }
 
-    /// The descriptor is closed, so nothing is out on it.
+    /// The file descriptor is closed, so no response is in flight on it.
     pub(super) fn close(&mut self, process: ProcessKey, fd: u32) {
         if let Some(out) = self.out.get_mut(&process) {
             out.retain(|(other, _), _| *other != fd);
@@ -52,7 +52,7 @@ impl Ledgers {
         }
     }
 
-    /// The pages that are read now, without what has been out for less than `idle_ms`.
+    /// The lists as they are read now, without responses in flight for less than `idle_ms`.
     pub(super) fn lists(&self, now: Timestamp, idle_ms: u64) -> Vec<Input> {
         let read = self.out.iter().filter(|(process, _)| !self.unread.contains(&process.pid));
         let page = |(process, out): (&ProcessKey, &BTreeMap<_, OpenResponse>)| {
@@ -63,7 +63,7 @@ impl Ledgers {
         read.map(page).collect()
     }
 
-    /// What a stack is about; nothing if nobody looks it up yet.
+    /// The call site of a stack; nothing if it is not resolved yet.
     pub(super) fn call_site(&self, process: ProcessKey, stack: StackId) -> Option<Input> {
         let place = self.places.get(&stack)?.clone();
         let reason = place.is_none().then_some(CallSiteReason::StackEmpty);

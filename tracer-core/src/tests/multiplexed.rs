@@ -1,10 +1,10 @@
-//! HTTP/2: many responses on one connection, which is in use all the while.
+//! HTTP/2: many responses on one connection that stays in use.
 
 use expect_test::expect;
 
 use super::check;
 
-/// Fourteen streams of 4 MB each that nobody reads, on a connection that others use.
+/// Fourteen streams of 4 MB each that are never read, on a connection that others use.
 const FORGOTTEN: &str = "
     0s call-site stack=7 is=main.export,report.go:40
     0s call-site stack=8 is=main.watch,watch.go:5
@@ -22,7 +22,7 @@ fn check_forgotten(rest: &str, expect: &expect_test::Expect) {
 }
 
 #[test]
-fn streams_that_nobody_reads_are_found_on_a_busy_connection() {
+fn unread_streams_are_found_on_a_busy_connection() {
     check_forgotten(
         "
         70s snapshot
@@ -52,9 +52,9 @@ fn streams_that_nobody_reads_are_found_on_a_busy_connection() {
     );
 }
 
-/// Nothing was received that could be read: watches and streams of gRPC.
+/// Nothing was received that could be read: watches and gRPC streams.
 #[test]
-fn a_stream_on_which_nothing_lies_says_nothing() {
+fn a_stream_without_data_is_nothing() {
     check_forgotten(
         "
         60s return-response a streams=14
@@ -69,7 +69,7 @@ fn a_stream_on_which_nothing_lies_says_nothing() {
 }
 
 #[test]
-fn a_slow_reader_reads() {
+fn a_slow_reader_is_nothing() {
     check_forgotten(
         "
         70s snapshot
@@ -160,7 +160,7 @@ fn a_stopped_process_is_not_accused() {
     );
 }
 
-/// One connection, two places: each is a finding, and the connection has one verdict.
+/// One connection, two call sites: each is a finding, and the connection has one verdict.
 #[test]
 fn a_connection_is_in_the_finding_of_each_call_site() {
     check_forgotten(
@@ -201,8 +201,8 @@ fn a_connection_is_in_the_finding_of_each_call_site() {
     );
 }
 
-/// Half of its streams are as good as proved, the others may be paused: no other verdict has those,
-/// though a surer one claims the connection.
+/// Half of its streams are likely leaked, the others may be paused: no other verdict gets those,
+/// although a surer one claims the connection.
 #[test]
 fn a_connection_with_two_call_sites_has_one_verdict() {
     check(

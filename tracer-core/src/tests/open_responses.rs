@@ -1,6 +1,4 @@
-//! What becomes of a verdict when the ledger's page says something else, or nothing.
-
-use std::vec::Vec;
+//! What becomes of a verdict when the list of responses changes, or is missing.
 
 use expect_test::expect;
 
@@ -8,13 +6,10 @@ use super::{
     bodies::{FORGOTTEN, check_forgotten},
     check, check_with,
 };
-use crate::{
-    HttpStream, Ledger, OpenResponse, Options, ProcessKey, StackId, Timestamp,
-    open_responses::OpenResponses,
-};
+use crate::Options;
 
 #[test]
-fn what_is_given_back_is_taken_back() {
+fn a_returned_response_is_retracted() {
     check_forgotten(
         "
         1s reader a1..a9 every=15s is=none http=body
@@ -54,9 +49,9 @@ fn what_is_given_back_is_taken_back() {
     );
 }
 
-/// Nobody could read the ledger for a while: what it said holds for as long as that is short.
+/// The ledger could not be read for a while: the old list holds for a short time.
 #[test]
-fn a_page_that_is_missing_is_not_an_empty_one() {
+fn a_missing_list_is_not_an_empty_one() {
     check_forgotten(
         "
         1s reader a1..a9 every=15s is=none http=body
@@ -92,9 +87,9 @@ fn a_page_that_is_missing_is_not_an_empty_one() {
     );
 }
 
-/// The page is of before: the descriptor is another connection's now.
+/// The list is old: the file descriptor refers to another connection now.
 #[test]
-fn a_descriptor_that_was_used_again_has_no_response() {
+fn a_reused_fd_has_no_response() {
     check(
         "
         0s snapshot
@@ -131,10 +126,9 @@ fn a_descriptor_that_was_used_again_has_no_response() {
     );
 }
 
-/// The same where no event tells: whatever dates the new connection, it was not there at the look
-/// before.
+/// The same without events: the new connection was not in the snapshot before.
 #[test]
-fn a_descriptor_that_was_used_again_unseen_has_no_response() {
+fn a_reused_fd_without_events_has_no_response() {
     check(
         "
         0s lose-events
@@ -172,7 +166,7 @@ fn a_descriptor_that_was_used_again_unseen_has_no_response() {
     );
 }
 
-/// The stamps that bound the age of a connection move with every use; the request is older.
+/// The timestamps that bound the age of a connection advance with every use; the request is older.
 #[test]
 fn the_bound_of_an_age_does_not_hide_a_response() {
     check(
@@ -195,9 +189,9 @@ fn the_bound_of_an_age_does_not_hide_a_response() {
     );
 }
 
-/// A child made the request on a connection that its parent answers for, as long as that has it.
+/// A child made the request on a connection that its parent is accountable for while it holds it.
 #[test]
-fn a_ledger_says_nothing_of_what_others_answer_for() {
+fn a_ledger_does_not_count_for_the_connections_of_other_processes() {
     check(
         "
         0s snapshot
@@ -224,9 +218,9 @@ fn a_ledger_says_nothing_of_what_others_answer_for() {
     );
 }
 
-/// The number that another process has for a connection is in this one another connection's.
+/// The file descriptor that another process has for a connection is another connection in this one.
 #[test]
-fn descriptors_are_those_of_the_process_itself() {
+fn fds_are_those_of_the_process_itself() {
     check(
         "
         0s snapshot
@@ -251,7 +245,7 @@ fn descriptors_are_those_of_the_process_itself() {
 }
 
 #[test]
-fn another_program_in_the_process_has_nothing_out() {
+fn a_new_program_in_the_process_has_no_responses() {
     check_forgotten(
         "
         1s reader a1..a9 every=15s is=none http=body
@@ -271,9 +265,9 @@ fn another_program_in_the_process_has_nothing_out() {
     );
 }
 
-/// Whose fault it is does not change when the peer gives up, or the kernel does.
+/// The verdict stays when the peer gives up, or the kernel does.
 #[test]
-fn it_stays_what_it_is_when_the_peer_closes() {
+fn the_verdict_stays_when_the_peer_closes() {
     check_forgotten(
         "
         1s reader a1..a9 every=15s is=none http=body
@@ -312,7 +306,7 @@ fn it_stays_what_it_is_when_the_peer_closes() {
     );
 }
 
-/// Nothing is held against a process that cannot act; what was found before stays.
+/// A stopped process is not accused; what was found before stays.
 #[test]
 fn a_stopped_process_is_not_accused() {
     check_forgotten(
@@ -344,7 +338,7 @@ fn a_stopped_process_is_not_accused() {
     );
 }
 
-/// What did not fit is counted, and makes the report incomplete.
+/// Responses without room are counted, and make the report incomplete.
 #[test]
 fn responses_are_bounded() {
     check_with(
@@ -383,70 +377,4 @@ fn responses_are_bounded() {
                  separate-times event=WentSilent times=3 span_ms=30000
         "#]],
     );
-}
-
-const PROCESS: ProcessKey = ProcessKey { start_time_ns: 1, pid: 10 };
-
-fn at(second: u64) -> Timestamp {
-    Timestamp::from_ms(second * 1_000)
-}
-
-fn out(fd: u32, second: u64, stream: Option<(u32, u64)>) -> OpenResponse {
-    let stream =
-        stream.map(|(id, held_bytes)| HttpStream { id, held_bytes, read_mark: held_bytes });
-    OpenResponse { fd, since: at(second), stack: Some(StackId(1)), stream }
-}
-
-fn list(second: u64, open: &[OpenResponse]) -> Ledger {
-    Ledger { process: PROCESS, at: at(second), open: open.to_vec(), limits: Vec::new() }
-}
-
-#[test]
-fn a_descriptor_has_one_response_of_http_1_and_that_is_the_latest() {
-    let mut lists = OpenResponses::new(100);
-    lists
-        .replace(list(9, &[out(5, 3, None), out(4, 2, None), out(5, 7, None), out(5, 1, None)]), 1);
-    assert_eq!(lists.on(PROCESS, 5).iter().map(|it| it.since).collect::<Vec<_>>(), [at(7)]);
-    assert_eq!(lists.on(PROCESS, 4).len(), 1);
-    assert_eq!((lists.on(PROCESS, 6).len(), lists.on(PROCESS, 3).len()), (0, 0));
-}
-
-/// Since when none of the bytes was read is carried from page to page, as long as it is the same
-/// response.
-#[test]
-fn a_stream_is_watched_from_page_to_list() {
-    let mut lists = OpenResponses::new(100);
-    let mut watch = |second, since, held_bytes, read_mark| {
-        let mut response = out(5, since, Some((3, held_bytes)));
-        response.stream = response.stream.map(|stream| HttpStream { read_mark, ..stream });
-        lists.replace(list(second, &[response]), second);
-        let stream = lists.on(PROCESS, 5)[0].stream.unwrap();
-        (stream.held_bytes, stream.unread_since, stream.was_read)
-    };
-    assert_eq!(watch(10, 1, 500, 9), (500, at(10), false));
-    assert_eq!(watch(11, 1, 500, 9), (500, at(10), false));
-    assert_eq!(watch(12, 1, 700, 9), (700, at(10), false), "more has come");
-    assert_eq!(
-        watch(13, 1, 700, 8),
-        (700, at(13), true),
-        "the application has read, and as much has come"
-    );
-    assert_eq!(watch(14, 1, 700, 8), (700, at(13), true));
-    assert_eq!(watch(15, 9, 700, 8), (700, at(15), false), "the number is another stream's now");
-}
-
-#[test]
-fn pages_together_keep_so_many_responses() {
-    let mut lists = OpenResponses::new(3);
-    let other = ProcessKey { pid: 11, ..PROCESS };
-    let two = [out(1, 1, None), out(2, 1, None)];
-    assert!(lists.replace(list(9, &two), 1));
-    assert!(!lists.replace(list(10, &two), 2), "nothing new is out");
-    lists.replace(Ledger { process: other, ..list(10, &two) }, 2);
-    assert_eq!((lists.on(other, 1).len(), lists.on(other, 2).len(), lists.left_out()), (1, 0, 1));
-    assert!(lists.replace(list(11, &[]), 3), "all were given back");
-    lists.replace(Ledger { process: other, ..list(11, &two) }, 3);
-    assert_eq!((lists.on(other, 2).len(), lists.left_out()), (1, 0));
-    lists.retain(3, |key| *key != other);
-    assert_eq!(lists.on(other, 1), []);
 }

@@ -1,11 +1,11 @@
-//! Connections whose peer is what is wrong.
+//! Connections whose peer is the cause.
 
 use expect_test::expect;
 
 use super::check;
 
 #[test]
-fn peers_that_answer_no_probe_are_gone() {
+fn peers_that_answer_no_probe_are_orphaned() {
     check(
         "
         0s open a1..a6 pid=10
@@ -24,7 +24,7 @@ fn peers_that_answer_no_probe_are_gone() {
 }
 
 #[test]
-fn peers_that_acknowledge_nothing_are_gone() {
+fn peers_that_acknowledge_nothing_are_orphaned() {
     check(
         "
         0s open a1..a6 pid=10
@@ -41,9 +41,9 @@ fn peers_that_acknowledge_nothing_are_gone() {
     );
 }
 
-/// A cable that was out for a moment.
+/// A network that was down for a short time.
 #[test]
-fn one_that_answered_of_late_is_not_gone() {
+fn a_peer_that_answered_recently_is_nothing() {
     check(
         "
         0s open a1..a6 pid=10
@@ -59,7 +59,7 @@ fn one_that_answered_of_late_is_not_gone() {
 }
 
 #[test]
-fn a_peer_that_does_not_read_is_named_and_no_more() {
+fn a_peer_that_does_not_read_is_info() {
     check(
         "
         0s accept a1..a6 pid=10
@@ -76,9 +76,9 @@ fn a_peer_that_does_not_read_is_named_and_no_more() {
     );
 }
 
-/// Where data was on its way as the window closed, that is sent again in place of probes.
+/// Data in flight when the window closes is retransmitted in place of probes.
 #[test]
-fn a_window_may_close_on_data_on_its_way() {
+fn a_window_may_close_on_data_in_flight() {
     check(
         "
         0s accept a1..a6 pid=10
@@ -96,9 +96,9 @@ fn a_window_may_close_on_data_on_its_way() {
     );
 }
 
-/// Nobody can cut a host off from itself: the kernel drops what nobody reads when memory is short.
+/// A host is never out of its own reach: the kernel drops unread data when TCP memory is short.
 #[test]
-fn a_loopback_peer_is_not_gone() {
+fn a_loopback_peer_is_not_orphaned() {
     check(
         "
         0s open a1..a6 pid=10 to=127.0.0.1:8080

@@ -1,11 +1,11 @@
-//! What is said of a process as a whole.
+//! The summary of a process.
 
 use super::timeline::Player;
 use crate::Options;
 
-/// The limit is one of descriptors of every kind, of which the model of a host has 100.
+/// The limit counts file descriptors of every type; the model of a host has 100.
 #[test]
-fn what_else_is_open_counts_towards_the_limit() {
+fn other_open_fds_count_towards_the_limit() {
     let mut player = Player::new(Options::default());
     player.play_all(
         "

@@ -1,10 +1,10 @@
-//! What is proved of some connections says nothing of the others beside them.
+//! Confirmation of some connections says nothing of others in the same group.
 
 use expect_test::expect;
 
 use super::check;
 
-/// Forty that are in hand and six that are forgotten, of each kind.
+/// Forty referenced connections and six forgotten ones.
 fn mixed(what: &str, expect: &expect_test::Expect) {
     check(
         &std::format!(
@@ -27,7 +27,7 @@ fn mixed(what: &str, expect: &expect_test::Expect) {
 }
 
 #[test]
-fn unread_data_in_hand_is_not_convicted_with_what_is_proved() {
+fn unread_referenced_connections_are_not_accused_with_confirmed_ones() {
     mixed(
         "150s receive a1..a6 b1..b40 bytes=60000",
         &expect![[r#"
@@ -46,7 +46,7 @@ fn unread_data_in_hand_is_not_convicted_with_what_is_proved() {
 }
 
 #[test]
-fn closed_ones_in_hand_are_not_convicted_with_what_is_proved() {
+fn closed_referenced_connections_are_not_accused_with_confirmed_ones() {
     mixed(
         "150s peer-closes a1..a6 b1..b40",
         &expect![[r#"
@@ -63,7 +63,7 @@ fn closed_ones_in_hand_are_not_convicted_with_what_is_proved() {
 }
 
 #[test]
-fn dead_ones_in_hand_are_not_convicted_with_what_is_proved() {
+fn dead_referenced_connections_are_not_accused_with_confirmed_ones() {
     mixed(
         "150s peer-resets a1..a6 b1..b40",
         &expect![[r#"
@@ -81,9 +81,9 @@ fn dead_ones_in_hand_are_not_convicted_with_what_is_proved() {
     );
 }
 
-/// A goroutine's stack keeps what is in a slot; that does not make two findings of one.
+/// A stack slot keeps a reference until it is overwritten; that does not split a finding.
 #[test]
-fn a_stale_slot_does_not_split_unread_data() {
+fn a_stale_stack_slot_does_not_split_unread_data() {
     check(
         "
         0s open a1..a25 every=5s pid=10
@@ -108,9 +108,9 @@ fn a_stale_slot_does_not_split_unread_data() {
     );
 }
 
-/// What was likely and is proved now is the same finding.
+/// A likely finding that is confirmed later is the same finding.
 #[test]
-fn a_proof_that_comes_later_makes_no_new_finding() {
+fn a_later_confirmation_makes_no_new_finding() {
     check(
         "
         0s snapshot
@@ -141,8 +141,7 @@ fn a_proof_that_comes_later_makes_no_new_finding() {
     );
 }
 
-/// Of each kind, eight that came one after the other where not all stacks could be looked
-/// through.
+/// Eight connections, one after the other, where not all stacks could be scanned.
 fn unsearched(what: &str, expect: &expect_test::Expect) {
     check(
         &std::format!(
@@ -160,7 +159,7 @@ fn unsearched(what: &str, expect: &expect_test::Expect) {
 }
 
 #[test]
-fn silent_ones_that_could_not_be_looked_for_are_likely() {
+fn silent_unsearched_connections_are_likely() {
     unsearched(
         "
         0s read a1..a8 every=15s
@@ -178,7 +177,7 @@ fn silent_ones_that_could_not_be_looked_for_are_likely() {
 }
 
 #[test]
-fn unread_ones_that_could_not_be_looked_for_are_likely() {
+fn unread_unsearched_connections_are_likely() {
     unsearched(
         "
         0s receive a1..a8 every=15s bytes=3000
@@ -195,7 +194,7 @@ fn unread_ones_that_could_not_be_looked_for_are_likely() {
 }
 
 #[test]
-fn closed_ones_that_could_not_be_looked_for_are_likely() {
+fn closed_unsearched_connections_are_likely() {
     unsearched(
         "
         1s peer-closes a1..a8 every=15s
@@ -212,7 +211,7 @@ fn closed_ones_that_could_not_be_looked_for_are_likely() {
 }
 
 #[test]
-fn dead_ones_that_could_not_be_looked_for_are_likely() {
+fn dead_unsearched_connections_are_likely() {
     unsearched(
         "
         1s peer-resets a1..a8 every=15s
@@ -229,9 +228,9 @@ fn dead_ones_that_could_not_be_looked_for_are_likely() {
     );
 }
 
-/// What all came at one time may be in somebody's hand.
+/// Responses that were all requested at one time may still be referenced.
 #[test]
-fn what_could_not_be_looked_for_and_came_at_one_time_is_possible() {
+fn unsearched_connections_of_one_time_are_possible() {
     check(
         "
         0s open a1..a25 b1..b3 pid=10
@@ -257,9 +256,9 @@ fn what_could_not_be_looked_for_and_came_at_one_time_is_possible() {
     );
 }
 
-/// Those that somebody has in hand are not convicted with them.
+/// Referenced connections are not accused along with unsearched ones.
 #[test]
-fn what_is_in_hand_is_not_convicted_with_what_could_not_be_looked_for() {
+fn referenced_connections_are_not_accused_with_unsearched_ones() {
     check(
         "
         0s open a1..a25 b1..b10 every=15s pid=10
@@ -285,9 +284,9 @@ fn what_is_in_hand_is_not_convicted_with_what_could_not_be_looked_for() {
     );
 }
 
-/// The proof is looked for again, and what it says is the same finding.
+/// The scan is repeated, and its result belongs to the same finding.
 #[test]
-fn what_can_be_looked_for_later_is_the_same_finding() {
+fn a_later_complete_scan_makes_no_new_finding() {
     check(
         "
         0s open a1..a25 every=15s pid=10

@@ -1,4 +1,4 @@
-//! Pools whose connections end one after the other, and peers that close one direction.
+//! Pools whose connections are closed one after the other, and peers that close one direction.
 
 use std::{fmt::Write as _, format, string::String};
 
@@ -6,8 +6,8 @@ use expect_test::expect;
 
 use super::check;
 
-/// A connection for each of 30 threads, which served until the work ebbed; the server closes each
-/// when it has been idle.
+/// One connection for each of 30 threads, used until load dropped; the server closes each when it has
+/// been idle.
 fn pool(end: &str) -> String {
     let mut timeline = String::from("0s lose-events\n0s open a1..a30 pid=10\n");
     for second in 1..8 {
@@ -22,7 +22,7 @@ fn pool(end: &str) -> String {
 }
 
 #[test]
-fn a_pool_of_a_connection_for_each_thread_that_ebbs_is_only_possible() {
+fn a_shrinking_pool_with_a_connection_per_thread_is_only_possible() {
     check(
         &format!("{}\n500s snapshot\n503s snapshot\n503s report", pool("peer-closes")),
         &expect![[r#"
@@ -35,7 +35,7 @@ fn a_pool_of_a_connection_for_each_thread_that_ebbs_is_only_possible() {
 }
 
 #[test]
-fn a_pool_of_a_connection_for_each_thread_that_dies_is_only_possible() {
+fn a_dying_pool_with_a_connection_per_thread_is_only_possible() {
     check(
         &format!("{}\n500s snapshot\n503s snapshot\n503s report", pool("peer-resets")),
         &expect![[r#"
@@ -48,9 +48,9 @@ fn a_pool_of_a_connection_for_each_thread_that_dies_is_only_possible() {
     );
 }
 
-/// Sessions that served once: a leak, or threads that had one request each.
+/// Sessions that carried one exchange: a leak, or threads that had one request each.
 #[test]
-fn as_many_that_served_once_are_likely_and_it_is_said_what_looks_alike() {
+fn as_many_with_one_exchange_are_likely_with_a_caveat() {
     check(
         "
         0s lose-events
@@ -73,7 +73,7 @@ fn as_many_that_served_once_are_likely_and_it_is_said_what_looks_alike() {
     );
 }
 
-/// The request is all up to the end of the stream, and the answer takes its time.
+/// The request ends with EOF, and the answer takes long.
 #[test]
 fn clients_that_close_their_side_and_wait_are_only_possible() {
     check(
@@ -102,7 +102,7 @@ fn clients_that_close_their_side_and_wait_are_only_possible() {
     );
 }
 
-/// One transport for each of 14 tenants, after the first round.
+/// One transport for each of 14 tenants, after the first request to each.
 #[test]
 fn a_transport_for_each_of_a_dozen_tenants_is_only_possible() {
     check(
@@ -128,7 +128,7 @@ fn a_transport_for_each_of_a_dozen_tenants_is_only_possible() {
     );
 }
 
-/// Accepted, queued and served in turn by a few workers.
+/// Connections are accepted, queued and served in turn by a few workers.
 #[test]
 fn a_queue_of_a_server_that_serves_is_only_possible() {
     check(

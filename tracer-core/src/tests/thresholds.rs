@@ -1,4 +1,4 @@
-//! What counts can be chosen.
+//! The thresholds can be chosen.
 
 use std::string::String;
 
@@ -7,14 +7,14 @@ use expect_test::expect;
 use super::{check_with, timeline};
 use crate::Options;
 
-/// The line of a timeline's only finding.
+/// The headline of a timeline's only finding.
 fn headline(timeline: &str, options: Options) -> String {
     let report = timeline::run(timeline, options);
     report.lines().find(|line| line.contains("p10")).unwrap_or(&report).into()
 }
 
 #[test]
-fn a_pool_is_as_large_as_is_said() {
+fn a_pool_is_as_large_as_the_option() {
     let dead = "
         0s open a1..a6 pid=10
         1s peer-resets a1..a6
@@ -39,7 +39,7 @@ fn twice_as_many_are_a_large_pool() {
 }
 
 #[test]
-fn unread_data_counts_from_the_size_that_is_said() {
+fn unread_data_counts_from_the_size_of_the_option() {
     let unread = "
         0s open a1..a6 pid=10
         1s receive a1..a6 bytes=9000
@@ -52,7 +52,7 @@ fn unread_data_counts_from_the_size_that_is_said() {
     assert!(with(9_000).contains("possible"), "{}", with(9_000));
 }
 
-/// What is not kept is in the next report again, so nothing is forgotten, and room is used anew.
+/// Connections without room are counted again by the next snapshot, and freed room is reused.
 #[test]
 fn connections_are_bounded() {
     check_with(

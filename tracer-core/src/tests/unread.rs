@@ -1,4 +1,4 @@
-//! Who lets data lie: forgetful programs, slow ones, and ones that take one thing after the other.
+//! Unread data: leaks, slow readers, and programs that read one connection after the other.
 
 use expect_test::expect;
 
@@ -6,7 +6,7 @@ use super::check;
 
 /// Ranges of one file that are opened together and written to a slow disk one after another.
 #[test]
-fn parts_that_wait_for_their_turn_are_only_possible() {
+fn downloads_that_are_read_in_turn_are_only_possible() {
     check(
         "
         0s snapshot
@@ -33,9 +33,9 @@ fn parts_that_wait_for_their_turn_are_only_possible() {
     );
 }
 
-/// The same for a look of three seconds.
+/// The same for an audit of three seconds.
 #[test]
-fn parts_that_wait_for_their_turn_are_only_possible_in_an_audit() {
+fn downloads_that_are_read_in_turn_are_only_possible_in_an_audit() {
     check(
         "
         0s lose-events
@@ -61,7 +61,7 @@ fn parts_that_wait_for_their_turn_are_only_possible_in_an_audit() {
     );
 }
 
-/// Each reads a little now and then; the kernel lets the peer send on only once much was read.
+/// Each reads a little now and then; the kernel lets the peer send more only once much was read.
 #[test]
 fn slow_readers_are_only_possible_in_an_audit() {
     check(
@@ -88,7 +88,7 @@ fn slow_readers_are_only_possible_in_an_audit() {
     );
 }
 
-/// What was opened together fell silent together, whoever reads it.
+/// Connections that were opened together went silent together, with or without a reader.
 #[test]
 fn readers_that_began_together_are_only_possible_in_an_audit() {
     check(
@@ -112,9 +112,9 @@ fn readers_that_began_together_are_only_possible_in_an_audit() {
     );
 }
 
-/// Responses of 10 MB of which a library took the beginning.
+/// Responses of 10 MB of which a library buffered the beginning.
 #[test]
-fn what_nobody_has_touched_and_what_gathered_is_likely_in_an_audit() {
+fn untouched_responses_of_separate_times_are_likely_in_an_audit() {
     check(
         "
         0s lose-events
@@ -138,7 +138,7 @@ fn what_nobody_has_touched_and_what_gathered_is_likely_in_an_audit() {
     );
 }
 
-/// A program that also asks and reads as it should does not hide what it forgets.
+/// A program that also reads other answers properly does not hide what it leaks.
 #[test]
 fn short_answers_that_are_read_beside_a_leak_do_not_excuse_it() {
     check(

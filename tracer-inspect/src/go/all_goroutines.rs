@@ -57,7 +57,8 @@ pub(super) fn operands(functions: &FunctionTable, memory: &dyn Memory, bias: u64
 /// each begins: a byte that says so (ModRM with mode 0 and register 5), then a distance of four
 /// bytes. Some of the results are accidents.
 fn relative_operands(code: &[u8], start: u64) -> Vec<u64> {
-    let distances = code.windows(5).zip(start + 5..).filter_map(|(bytes, next)| match bytes {
+    let next = (5..).map(|length| start.wrapping_add(length));
+    let distances = code.windows(5).zip(next).filter_map(|(bytes, next)| match bytes {
         [mode, distance @ ..] if mode & 0xc7 == 0x05 => {
             let distance = i32::from_le_bytes(*distance.first_chunk()?);
             Some(next.wrapping_add_signed(distance.into()))

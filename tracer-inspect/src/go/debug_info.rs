@@ -22,6 +22,10 @@ use super::executable::{Bounded, Header, Sections};
 /// reading as much as this takes half a second.
 const PART_MAX: u64 = 64 << 20;
 
+/// Largest offset that is accepted, in bytes. The debugging information is whatever the program's
+/// author chose, and its offsets are added to addresses.
+const OFFSET_MAX: u64 = 1 << 20;
+
 /// Members by their structure, the names of both with a point between them.
 #[derive(Debug, Default)]
 pub struct Structures {
@@ -52,10 +56,13 @@ impl Structures {
         Ok(structures)
     }
 
-    /// The place of a member: `structure.member`, or several of them with a `+` between them, each
-    /// within the one before.
+    /// The offset of a member in bytes: `structure.member`, or several of them with a `+` between
+    /// them, each within the one before. `None`: it is unknown or too large.
     pub fn offset(&self, path: &str) -> Option<u64> {
-        path.split(" + ").map(|step| self.members.get(step)).sum()
+        let offset = path
+            .split(" + ")
+            .try_fold(0_u64, |offset, step| offset.checked_add(*self.members.get(step)?));
+        offset.filter(|offset| *offset <= OFFSET_MAX)
     }
 
     /// A unit that cannot be read, because it is of another language or damaged, does not take
@@ -155,4 +162,22 @@ fn inflate(name: &str, bytes: &[u8], size: u64) -> Result<Cow<'static, [u8]>, St
     }
     let whole = miniz_oxide::inflate::decompress_to_vec_zlib_with_limit(bytes, most);
     whole.map(Cow::Owned).map_err(|error| format!("{name} is damaged: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets_that_are_too_large_are_unknown() {
+        let offsets = [("a.small", 8), ("a.limit", OFFSET_MAX), ("a.huge", u64::MAX)];
+        let members = offsets.map(|(member, offset)| (member.to_owned(), offset)).into();
+        let structures = Structures { members };
+        assert_eq!(structures.offset("a.small + a.small"), Some(16));
+        assert_eq!(structures.offset("a.limit"), Some(OFFSET_MAX));
+        assert_eq!(structures.offset("a.limit + a.small"), None);
+        assert_eq!(structures.offset("a.huge"), None);
+        assert_eq!(structures.offset("a.huge + a.small"), None);
+        assert_eq!(structures.offset("a.small + a.absent"), None);
+    }
 }

@@ -89,7 +89,7 @@ impl FunctionTable {
         bias: u64,
     ) -> Option<Self> {
         let length = usize::try_from(header.count).ok()?.checked_mul(ENTRY)?;
-        let entries = memory.read_one(address + header.functions, length)?;
+        let entries = memory.read_one(address.checked_add(header.functions)?, length)?;
         let begins = |entry: &[u8]| half_at(entry, 0).unwrap_or(0);
         if !entries.chunks_exact(ENTRY).is_sorted_by_key(begins) {
             return None;
@@ -111,7 +111,7 @@ impl FunctionTable {
             return None;
         }
         let offset = u32::try_from(address - self.text).ok()?;
-        let (mut low, mut high) = (0, self.len());
+        let (mut low, mut high) = (0, self.count());
         while low < high {
             let middle = low.midpoint(high);
             if self.begin(middle)? <= offset { low = middle + 1 } else { high = middle }
@@ -120,7 +120,7 @@ impl FunctionTable {
     }
 
     /// How many there are.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.entries.len() / ENTRY
     }
 

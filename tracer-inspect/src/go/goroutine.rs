@@ -183,7 +183,7 @@ impl Stack {
                 let Some(places) = map(&frame) else { break };
                 let addresses = places.into_iter().map(|it| frame.end.wrapping_add_signed(it));
                 words.extend(addresses.filter_map(|it| self.word(it)));
-                rest = frame.end + 16;
+                rest = frame.end.saturating_add(16);
             }
         }
         words.extend(self.words(rest, self.goroutine.stack.high));
@@ -200,10 +200,10 @@ impl Stack {
             && frame.start <= frame.end
             && frame.end.is_multiple_of(8)
             && let Some(end) = self.word(frame.end)
-            && let Some(pc) = self.word(frame.end + 8)
+            && let Some(pc) = self.word(frame.end.saturating_add(8))
         {
             frames.push(frame);
-            frame = Frame { pc, start: frame.end + 16, end };
+            frame = Frame { pc, start: frame.end.saturating_add(16), end };
         }
         frames
     }

@@ -64,9 +64,9 @@ impl Follower<'_, '_> {
         let (reader, inner) = self.persistent_connection(address)?;
         let index = self.descriptor(inner)?.index;
         let progress = [
-            self.pages.word(address + self.layout.connection.limit)?,
-            self.pages.word(reader + layout::BUFFER_READ)?,
-            self.pages.word(reader + layout::BUFFER_WRITTEN)?,
+            self.pages.word(address.checked_add(self.layout.connection.limit)?)?,
+            self.pages.word(reader.checked_add(layout::BUFFER_READ)?)?,
+            self.pages.word(reader.checked_add(layout::BUFFER_WRITTEN)?)?,
         ];
         let request = match read_loop.stage {
             HttpStage::AwaitingBody => {
@@ -81,7 +81,7 @@ impl Follower<'_, '_> {
             goroutine: read_loop.goroutine,
             stage: read_loop.stage,
             index,
-            transport: self.pages.word(address + self.layout.connection.transport)?,
+            transport: self.pages.word(address.checked_add(self.layout.connection.transport)?)?,
             address,
             reader,
             progress,

@@ -316,7 +316,8 @@ fn search(memory: &dyn Memory, segments: &[Segment], bias: u64, wanted: &[u64]) 
     let mut places = Vec::new();
     let mut searched = 0;
     for segment in segments {
-        let start = segment.start.next_multiple_of(8).wrapping_add(bias);
+        let Some(start) = segment.start.checked_next_multiple_of(8) else { continue };
+        let start = start.wrapping_add(bias);
         let end = segment.file_end.wrapping_add(bias);
         let mut chunk = start;
         while chunk < end && searched < SEARCHED_MAX && places.len() < PLACES_MAX {

@@ -60,7 +60,9 @@ pub(super) fn role(stack: &Stack, functions: &mut Functions, pages: &mut Pages, 
                     _ => return Role::BusyReadLoop,
                 };
                 let end = frame.end.saturating_add(PARAMETERS);
-                let end = end.min(stack.goroutine.stack.high).min(frame.start + 8 * WORDS_MAX);
+                let end = end
+                    .min(stack.goroutine.stack.high)
+                    .min(frame.start.saturating_add(8 * WORDS_MAX));
                 let words: Vec<u64> = stack.words(frame.start, end).collect();
                 let (goroutine, pc) = (stack.goroutine, frame.pc);
                 return Role::ReadLoop(ReadLoop { goroutine, stage, pc, words });

@@ -76,7 +76,7 @@ impl Follower<'_, '_> {
     pub(super) fn request(&mut self, read_loop: &ReadLoop, place: usize) -> Option<(u64, String)> {
         let apart = usize::try_from(self.layout.request_channel / 8).ok()?;
         let first = *read_loop.words.get(place)?;
-        let channel = *read_loop.words.get(place + apart)?;
+        let channel = *read_loop.words.get(place.checked_add(apart)?)?;
         let is_here = self.mappings.is_heap(first) && self.mappings.is_heap(channel);
         if !is_here || !self.is_response_channel(channel)? {
             return None;

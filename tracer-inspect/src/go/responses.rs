@@ -61,7 +61,8 @@ impl<'a> Responses<'a> {
             responses.readers.insert(connection.reader, number);
             if let Some(request) = connection.request {
                 responses.requests.entry(request).or_default().push(number);
-                if let Some(url) = pages.word(request + layout::REQUEST_URL) {
+                let url = request.checked_add(layout::REQUEST_URL);
+                if let Some(url) = url.and_then(|it| pages.word(it)) {
                     responses.requests.entry(url).or_default().push(number);
                 }
             }

@@ -6,6 +6,10 @@ use procfs::{
     FromRead as _, ProcError, ProcResult,
     process::{ProcState, Process, Stat, Task},
 };
+use rustix::{
+    io::Errno,
+    process::{Pid, test_kill_process},
+};
 
 /// A process and its `stat`. Names in it are bytes that somebody chose and need not be UTF-8,
 /// which `procfs` would refuse.
@@ -65,11 +69,8 @@ pub(super) fn has_ended(process: &Process, stat: &Stat) -> bool {
 
 /// The process is there, although `/proc` may hide it (`hidepid`).
 pub(super) fn exists(pid: u32) -> bool {
-    // Other numbers would mean several processes.
-    let Some(pid) = libc::pid_t::try_from(pid).ok().filter(|pid| *pid > 0) else { return false };
-    // SAFETY: without a signal this touches nothing, in this process or the other.
-    let is_ours = unsafe { libc::kill(pid, 0) } == 0;
-    is_ours || io::Error::last_os_error().raw_os_error() == Some(libc::EPERM)
+    let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return false };
+    matches!(test_kill_process(pid), Ok(()) | Err(Errno::PERM))
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@ use tracer_common::StackTop;
 /// A user stack.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UserStack {
-    /// Where the program was when it entered the kernel, or ran into a hook; then the return
-    /// addresses that frame pointers lead to, the innermost first.
+    /// The instruction at which the thread entered the kernel or hit the uprobe, then the return
+    /// addresses that follow from frame pointers, innermost first.
     pub addresses: Vec<u64>,
-    /// What was on top of it, if it was a system call.
+    /// Registers and innermost words, if the thread was in a system call.
     pub top: Option<StackTop>,
 }

@@ -1,6 +1,7 @@
 //! The kernel programs, loaded and attached, and the numbers that turn what they report into facts.
 
 pub(crate) mod attach;
+pub(crate) mod attach_error;
 pub mod btf;
 mod error;
 pub(crate) mod extent;
@@ -13,6 +14,7 @@ pub(crate) mod losses;
 pub(crate) mod map_batch;
 pub(crate) mod object;
 pub(crate) mod offsets;
+mod pod;
 mod private_mount;
 pub(crate) mod privileges;
 mod registers;
@@ -21,4 +23,4 @@ mod scope;
 pub(crate) mod stacks;
 pub(crate) mod tracefs;
 pub(crate) mod uprobes;
-mod vmlinux;
+pub(crate) mod vmlinux;

@@ -15,6 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracer_common::{LedgerKey, LedgerKind, LedgerRecord};
 use tracer_core::{Input, Ledger, ProcessKey, StackId, Timestamp};
 use tracer_inspect::{
@@ -209,7 +210,7 @@ impl Ledgers {
 fn object(key: &LedgerKey) -> Option<HttpObject> {
     let kinds = [LedgerKind::Connection, LedgerKind::Stream];
     let kind = kinds.into_iter().find(|kind| *kind as u32 == key.kind)?;
-    Some(HttpObject { kind, address: key.carrier })
+    Some(HttpObject { kind, address: key.object })
 }
 
 /// Device and inode of the file that a process runs.
@@ -217,16 +218,11 @@ fn program_file(pid: u32) -> io::Result<FileKey> {
     Ok(FileKey::of(&fs::metadata(format!("/proc/{pid}/exe"))?))
 }
 
-/// Each hook takes a descriptor, and the usual limit is one for programs that wait with `select`.
+/// Raises the soft limit of open files to the hard limit: each uprobe takes a file descriptor, and
+/// the usual soft limit of 1024 is meant for programs that call `select`.
 fn raise_open_files_limit() {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: the pointers are to a local that outlives the calls.
-    unsafe {
-        if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) == 0 {
-            limit.rlim_cur = limit.rlim_max;
-            libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
-        }
-    }
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ use crate::{
 pub(crate) fn run(plan: &Plan, output: OutputOptions) -> Result<u8> {
     start_logging(plan.verbose);
     let (host, kernel) = visibility::host().context("cannot read /proc: is it mounted?")?;
-    let clock = WallClock::now().context("cannot read the clock")?;
+    let clock = WallClock::now();
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let recording = output.recording.clone().map(|recording| {
         let head = Head {

@@ -1,9 +1,9 @@
 //! Files that hold whole pieces at any time, whatever happens to the process or the disk.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{File, OpenOptions, TryLockError},
     io::{self, ErrorKind, Write},
-    os::{fd::AsRawFd, unix::fs::OpenOptionsExt},
+    os::unix::fs::OpenOptionsExt,
     path::Path,
 };
 
@@ -67,9 +67,7 @@ fn options() -> OpenOptions {
 /// Gives false if another program has it locked. On a file system without locks, two tracers on one
 /// file are the user's own lookout.
 fn lock(file: &File) -> bool {
-    // SAFETY: the descriptor is open for as long as `file` lives; flock touches no memory of ours.
-    let result = unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) };
-    result == 0 || io::Error::last_os_error().kind() != ErrorKind::WouldBlock
+    !matches!(file.try_lock(), Err(TryLockError::WouldBlock))
 }
 
 /// Why a file could not be written, in words.

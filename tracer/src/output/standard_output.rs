@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::Result;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::{table::Style, terminal};
 
@@ -27,12 +28,12 @@ pub(crate) fn is_writing() -> bool {
     WRITING.load(Ordering::SeqCst)
 }
 
-/// Whoever read the standard output has gone.
+/// Whether the reader of the standard output has closed its end.
 pub(super) fn nobody_reads() -> bool {
-    let mut stdout = libc::pollfd { fd: libc::STDOUT_FILENO, events: 0, revents: 0 };
-    // SAFETY: the pointer is to one local that outlives the call, and the count says one.
-    let ready = unsafe { libc::poll(&raw mut stdout, 1, 0) };
-    ready > 0 && stdout.revents & (libc::POLLERR | libc::POLLHUP) != 0
+    let stdout = io::stdout();
+    let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
+    poll(&mut polled, Some(&Timespec::default())).is_ok()
+        && polled[0].revents().intersects(PollFlags::ERR | PollFlags::HUP)
 }
 
 /// A dumb terminal can neither be repainted nor coloured: text is appended as to a pipe.

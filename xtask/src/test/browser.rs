@@ -153,7 +153,7 @@ impl Browser {
 }
 
 fn golden(name: &str) -> PathBuf {
-    workspace::root().join("tracer/src/sink/html/tests").join(name)
+    workspace::root().join("tracer/src/output/html/tests").join(name)
 }
 
 /// What a command writes to its standard output and to its standard error.

@@ -29,6 +29,8 @@ const PARAMETERS_START: i64 = 16;
 const OBJECT: u64 = 16;
 /// Most words and objects of a frame that make sense.
 const WORDS_MAX: u32 = 1 << 16;
+/// Most words of all objects of a frame: 1 MiB, as much of a stack as is copied.
+const OBJECT_WORDS_MAX: usize = 1 << 17;
 
 /// What is in use of one call while it waits for what it called.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -158,6 +160,9 @@ impl Lines<'_> {
             }
             let first = if place < 0 { place } else { PARAMETERS_START + place };
             words.extend((first..first + length).step_by(8));
+            if words.len() > OBJECT_WORDS_MAX {
+                return None;
+            }
         }
         Some(words)
     }

@@ -8,18 +8,18 @@ use aya::{
 };
 
 use super::{
-    error::one_line,
+    attach_error::AttachError,
     hooks::{AttachMethod, AttachPoint, Hook, Mechanism},
     private_mount::with_mounted,
     tracefs::{EVENT_DIRECTORIES, TRACEFS},
 };
 
-/// What the methods are chosen by.
+/// What decides which methods are tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Choice {
     /// Only methods of this mechanism, for tests.
     pub(crate) only: Option<Mechanism>,
-    /// The kernel lets tracing programs ask for a socket's cookie, as it does since 5.12.
+    /// The programs use the kernel's socket helpers, so this is Linux 5.12 or later.
     pub(crate) has_socket_helpers: bool,
 }
 
@@ -28,23 +28,22 @@ pub(crate) struct Choice {
 pub(crate) struct HookReport {
     /// [`Hook::name`].
     pub(crate) name: &'static str,
-    /// Kind of the method that holds; `None` if the hook is not attached.
+    /// Kind of the method that works; `None` if the hook is not attached.
     pub(crate) method: Option<&'static str>,
-    /// What that method does not see, in words.
+    /// What that method misses, in words.
     pub(crate) caveat: Option<&'static str>,
-    /// The methods above it, with why they do not hold, the best first.
+    /// The methods that were tried before it and do not work, the best first.
     pub(crate) failures: Vec<MethodFailure>,
     /// [`Hook::absence_costs`].
     pub(crate) absence_costs: &'static str,
 }
 
-/// Why a method does not hold.
+/// A method that does not work, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct MethodFailure {
     /// Kind of the method.
     pub(crate) method: &'static str,
-    /// Cause and, where there is one, remedy.
-    pub(crate) reason: String,
+    pub(crate) reason: AttachError,
 }
 
 impl fmt::Display for HookReport {
@@ -68,8 +67,8 @@ impl fmt::Display for HookReport {
     }
 }
 
-/// Attaches every hook by the highest method that holds. A hook of which none does is reported, and
-/// no error: the snapshots go on without it.
+/// Attaches every hook by the best method that works. A hook without one is reported and is not an
+/// error: snapshots do not need it.
 pub(crate) fn attach(
     ebpf: &mut Ebpf,
     btf: &Btf,
@@ -84,17 +83,16 @@ pub(crate) fn attach(
     hooks.iter().map(|hook| climb(hook, choice.only, &mut attach)).collect()
 }
 
-/// Whether one of the hook's methods loads. Nothing is attached by that.
+/// Whether the program of one of the hook's methods loads. Nothing is attached.
 pub(crate) fn can_load(ebpf: &mut Ebpf, btf: &Btf, hook: &Hook, choice: Choice) -> bool {
     climb(hook, choice.only, |method| load_method(ebpf, btf, method)).method.is_some()
 }
 
-/// Before Linux 5.12, what hangs on the exit of a function could be freed under a call that is
-/// still waiting in it, and a call of `accept` waits for hours.
-fn may_be_tried(method: &AttachMethod, choice: Choice) -> Result<(), String> {
+/// Refuses a method that is dangerous on this kernel, unless a test asks for it.
+fn may_be_tried(method: &AttachMethod, choice: Choice) -> Result<(), AttachError> {
     let is_exit = matches!(method.attach_point, AttachPoint::FunctionExit(_));
     if is_exit && !choice.has_socket_helpers && choice.only.is_none() {
-        return Err("not safe before Linux 5.12 on a call that waits".to_owned());
+        return Err(AttachError::FexitUnsafe);
     }
     Ok(())
 }
@@ -103,7 +101,7 @@ fn may_be_tried(method: &AttachMethod, choice: Choice) -> Result<(), String> {
 fn climb(
     hook: &Hook,
     only: Option<Mechanism>,
-    mut attach: impl FnMut(&AttachMethod) -> Result<(), String>,
+    mut attach: impl FnMut(&AttachMethod) -> Result<(), AttachError>,
 ) -> HookReport {
     let mut report = HookReport {
         name: hook.name,
@@ -128,13 +126,12 @@ fn climb(
     report
 }
 
-fn program<'a>(ebpf: &'a mut Ebpf, method: &AttachMethod) -> Result<&'a mut Program, String> {
-    ebpf.program_mut(method.program)
-        .ok_or_else(|| format!("the embedded object has no program `{}`", method.program))
+fn program<'a>(ebpf: &'a mut Ebpf, method: &AttachMethod) -> Result<&'a mut Program, AttachError> {
+    ebpf.program_mut(method.program).ok_or_else(|| invalid(method))
 }
 
 /// Loads the method's program, unless it has been loaded before.
-fn load_method(ebpf: &mut Ebpf, btf: &Btf, method: &AttachMethod) -> Result<(), String> {
+fn load_method(ebpf: &mut Ebpf, btf: &Btf, method: &AttachMethod) -> Result<(), AttachError> {
     let program = program(ebpf, method)?;
     if program.fd().is_ok() {
         return Ok(());
@@ -145,12 +142,12 @@ fn load_method(ebpf: &mut Ebpf, btf: &Btf, method: &AttachMethod) -> Result<(), 
         (AttachPoint::FunctionExit(name), Program::FExit(it)) => it.load(name, btf),
         (AttachPoint::Probe(_) | AttachPoint::ReturnProbe(_), Program::KProbe(it)) => it.load(),
         (AttachPoint::Tracepoint { .. }, Program::TracePoint(it)) => it.load(),
-        _ => return Err(of_another_kind(method)),
+        _ => return Err(invalid(method)),
     }
-    .map_err(|error| one_line(&error))
+    .map_err(|error| AttachError::refused(&error))
 }
 
-fn attach_method(program: &mut Program, method: &AttachMethod) -> Result<(), String> {
+fn attach_method(program: &mut Program, method: &AttachMethod) -> Result<(), AttachError> {
     match (method.attach_point, program) {
         (AttachPoint::BtfTracepoint(_), Program::BtfTracePoint(it)) => it.attach().map(drop),
         (AttachPoint::FunctionEntry(_), Program::FEntry(it)) => it.attach().map(drop),
@@ -161,46 +158,45 @@ fn attach_method(program: &mut Program, method: &AttachMethod) -> Result<(), Str
         (AttachPoint::Tracepoint { category, name }, Program::TracePoint(it)) => {
             return attach_tracepoint(it, category, name);
         }
-        _ => return Err(of_another_kind(method)),
+        _ => return Err(invalid(method)),
     }
-    .map_err(|error| one_line(&error))
+    .map_err(|error| AttachError::refused(&error))
 }
 
-fn of_another_kind(method: &AttachMethod) -> String {
-    format!("the embedded object's program `{}` is of another kind", method.program)
+fn invalid(method: &AttachMethod) -> AttachError {
+    AttachError::ProgramInvalid { program: method.program }
 }
 
-/// Attaches to a tracepoint, whose number is in tracefs. Not every host mounts that, so a thread
-/// mounts it for itself if need be. aya looks for it once in the life of the process, so it may do
-/// so only where it is to be found.
+/// Attaches to a tracepoint, whose id is in tracefs. Not every host mounts that, so if necessary a
+/// thread mounts it for itself. aya searches for tracefs once in the life of the process, so it is
+/// called only where tracefs is visible.
 fn attach_tracepoint(
     program: &mut TracePoint,
     category: &'static str,
     name: &'static str,
-) -> Result<(), String> {
-    let mut attach =
-        || program.attach(category, name).map(|_| ()).map_err(|error| one_line(&error));
+) -> Result<(), AttachError> {
+    let mut attach = || match program.attach(category, name) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(AttachError::refused(&error)),
+    };
     if EVENT_DIRECTORIES.into_iter().any(|directory| Path::new(directory).is_dir()) {
         return attach();
     }
-    // Only root may look into it, so that nothing is to be seen does not say that it is not there.
-    readable(TRACEFS)?;
+    // Usually only root may read tracefs, so that no events are visible may also mean that it is
+    // mounted and not readable.
+    check_tracefs()?;
     let attached = with_mounted(c"tracefs", c"/sys/kernel/tracing", || {
-        readable(TRACEFS)?;
+        check_tracefs()?;
         attach()
     });
-    attached.unwrap_or_else(|error| {
-        Err(format!(
-            "tracefs is not mounted and cannot be ({error}); \
-             try: mount -t tracefs tracefs {TRACEFS}"
-        ))
-    })
+    attached
+        .unwrap_or_else(|error| Err(AttachError::TracefsUnavailable { detail: error.to_string() }))
 }
 
-fn readable(directory: &str) -> Result<(), String> {
-    match fs::read_dir(directory) {
+fn check_tracefs() -> Result<(), AttachError> {
+    match fs::read_dir(TRACEFS) {
         Ok(_) => Ok(()),
-        Err(error) => Err(format!("cannot read {directory} ({error}); run it as root")),
+        Err(error) => Err(AttachError::TracefsUnreadable { detail: error.to_string() }),
     }
 }
 
@@ -224,7 +220,8 @@ mod tests {
     fn climb_with(holding: &[&str], only: Option<Mechanism>) -> String {
         let attach = |method: &AttachMethod| {
             let holds = holding.contains(&method.program);
-            if holds { Ok(()) } else { Err(format!("{} is rotten", method.program)) }
+            let detail = || format!("{} is rotten", method.program);
+            if holds { Ok(()) } else { Err(AttachError::Refused { detail: detail() }) }
         };
         climb(&LADDER, only, attach).to_string()
     }
@@ -255,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_waits_is_not_hung_on_where_that_is_dangerous() {
+    fn fexit_is_not_tried_where_it_is_dangerous() {
         let method =
             AttachMethod { program: "", attach_point: AttachPoint::FunctionExit("accept") };
         let choice = Choice { only: None, has_socket_helpers: false };

@@ -5,13 +5,15 @@ mod loader;
 use std::{fs, os::unix::fs::MetadataExt as _};
 
 use anyhow::{Context as _, anyhow};
-use aya::{Ebpf, Pod};
-use tracer_common::{Offsets, Settings};
+use aya::Ebpf;
+use rustix::process::{Resource, Rlimit, setrlimit};
+use tracer_common::Settings;
 
 use super::{
     error::explain,
     hooks::Mechanism,
     offsets::KernelLayout,
+    pod::AsPod,
     registers::{GO_ARGUMENTS, KERNEL_REGISTERS},
 };
 
@@ -42,16 +44,6 @@ pub(crate) struct KernelOptions {
     pub(crate) mechanism: Option<Mechanism>,
 }
 
-/// A type that the programs' globals are made of.
-#[derive(Clone, Copy)]
-#[repr(transparent)]
-struct Global<T>(T);
-
-// SAFETY: integers without padding.
-unsafe impl Pod for Global<Offsets> {}
-// SAFETY: integers without padding.
-unsafe impl Pod for Global<Settings> {}
-
 /// Loads the maps, and prepares the programs with what they have to know.
 pub(super) fn load(
     options: KernelOptions,
@@ -60,8 +52,8 @@ pub(super) fn load(
 ) -> anyhow::Result<Ebpf> {
     let ring_bytes = options.ring_bytes.unwrap_or(RING_BYTES);
     let (kernel_arguments, kernel_result) = KERNEL_REGISTERS;
-    let offsets = Global(layout.offsets);
-    let settings = Global(Settings {
+    let offsets = AsPod(layout.offsets);
+    let settings = AsPod(Settings {
         pid_namespace_inode: pid_namespace_inode()?,
         only_tracked: u32::from(options.only_tracked),
         wakeup_bytes: ring_bytes / WAKEUP_PART,
@@ -103,12 +95,12 @@ fn pid_namespace_inode() -> anyhow::Result<u32> {
     u32::try_from(metadata.ino()).with_context(|| format!("{FILE} has an impossible number"))
 }
 
-/// Kernels before 5.11 count maps as locked memory. Where the limit may not be raised, it is likely
-/// to be a kernel that does not.
+/// Linux before 5.11 counts maps as locked memory, so the limit is raised. A refusal is ignored: on
+/// later kernels the limit does not matter.
 pub(super) fn raise_memory_lock_limit() {
-    let limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
-    // SAFETY: the pointer is to a local that outlives the call.
-    unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const limit) };
+    // `None` is no limit.
+    let limit = Rlimit { current: None, maximum: None };
+    let _ = setrlimit(Resource::Memlock, limit);
 }
 
 /// The object that was built has something else in it.

@@ -1,13 +1,18 @@
-//! Looks into a kernel file system that is not mounted, without mounting it for anyone else.
+//! Access to a kernel file system that is not mounted, without mounting it for other processes.
 
-use std::{ffi::CStr, io, ptr, thread};
+use std::{ffi::CStr, io, thread};
 
-/// Runs `work` on a thread of its own, which alone sees the kernel file system `kind` mounted at
-/// `target`. The mount goes when the thread does.
+use rustix::{
+    mount::{MountFlags, MountPropagationFlags, mount, mount_change},
+    thread::{UnshareFlags, unshare_unsafe},
+};
+
+/// Runs `work` on a new thread in a mount namespace of its own, in which the kernel file system
+/// `kind` is mounted at `target`. The namespace and the mount end with the thread.
 ///
 /// # Errors
-/// The file system could not be mounted, for want of `CAP_SYS_ADMIN` or because the kernel does
-/// not have it. `work` has not run then.
+/// The file system could not be mounted: `CAP_SYS_ADMIN` is missing, or the kernel does not have
+/// that file system. `work` has not run then.
 pub(crate) fn with_mounted<T: Send>(
     kind: &'static CStr,
     target: &'static CStr,
@@ -15,31 +20,14 @@ pub(crate) fn with_mounted<T: Send>(
 ) -> io::Result<T> {
     thread::scope(|scope| {
         let thread = scope.spawn(|| {
-            enter_private_namespace()?;
-            mount(kind, target, Some(kind), 0)?;
+            // SAFETY: this changes the mount namespace of this thread only, and leaves its table of
+            // file descriptors shared.
+            unsafe { unshare_unsafe(UnshareFlags::NEWNS) }?;
+            // From here on no mount of this namespace propagates to another.
+            mount_change(c"/", MountPropagationFlags::REC | MountPropagationFlags::PRIVATE)?;
+            mount(kind, target, kind, MountFlags::empty(), None)?;
             Ok(work())
         });
         thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
-}
-
-/// Gives the thread its own copy of the mounts, from which nothing gets back to the others.
-fn enter_private_namespace() -> io::Result<()> {
-    // SAFETY: takes no pointer, and changes this thread only.
-    if unsafe { libc::unshare(libc::CLONE_NEWNS) } != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    mount(c"none", c"/", None, libc::MS_REC | libc::MS_PRIVATE)
-}
-
-fn mount(
-    source: &CStr,
-    target: &CStr,
-    kind: Option<&CStr>,
-    flags: libc::c_ulong,
-) -> io::Result<()> {
-    let kind = kind.map_or(ptr::null(), CStr::as_ptr);
-    // SAFETY: all pointers are null, where that is allowed, or strings that outlive the call.
-    let result = unsafe { libc::mount(source.as_ptr(), target.as_ptr(), kind, flags, ptr::null()) };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

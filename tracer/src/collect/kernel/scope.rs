@@ -16,7 +16,8 @@ impl Kernel {
     /// The kernel does not let the map be changed.
     pub(crate) fn set_pids(&mut self, pids: &[u32]) -> anyhow::Result<u64> {
         let mut map: HashMap<&mut MapData, u32, u8> = self.map_mut("PIDS")?.try_into()?;
-        // The new ones first, so that no process that stays is out of scope for a moment.
+        // Pids that stay are not removed, so no process that stays is ever out of scope. The others
+        // are removed first, to make room for new ones.
         let old: Vec<u32> = map.keys().collect::<Result<_, _>>()?;
         for pid in old.iter().filter(|pid| !pids.contains(pid)) {
             map.remove(pid)?;

@@ -1,11 +1,10 @@
 //! The kernel side of the ledger: its programs, hung on functions of a process, and its map, which
 //! says what responses are out.
 
-use std::{num::NonZeroU32, os::fd::AsFd as _};
+use std::num::NonZeroU32;
 
 use anyhow::{Context as _, bail};
 use aya::{
-    Pod,
     maps::{HashMap, Map, MapData},
     programs::{
         UProbe,
@@ -14,7 +13,7 @@ use aya::{
 };
 use tracer_common::{LedgerKey, LedgerRecord};
 
-use super::{error::one_line, load::Kernel, map_batch};
+use super::{error::one_line, load::Kernel, map_batch, pod::AsPod};
 use tracer_inspect::{go::LedgerHook, process::maps::Mappings};
 
 /// The hooks in the order in which they are attached, with their programs. What gives a response
@@ -34,16 +33,6 @@ pub(crate) struct LedgerLinks {
     #[expect(dead_code, reason = "held for as long as the hooks are to stay")]
     links: Vec<UProbeLink>,
 }
-
-/// A part of the ledger's map.
-#[derive(Clone, Copy)]
-#[repr(transparent)]
-struct Part<T>(T);
-
-// SAFETY: integers without padding.
-unsafe impl Pod for Part<LedgerKey> {}
-// SAFETY: integers without padding.
-unsafe impl Pod for Part<LedgerRecord> {}
 
 impl Kernel {
     /// Hangs the programs on functions of a process, each of which begins so many bytes into the
@@ -109,16 +98,16 @@ impl Kernel {
     /// # Errors
     /// The kernel does not let its map be read.
     pub(crate) fn ledger(&self) -> anyhow::Result<Vec<(LedgerKey, LedgerRecord)>> {
-        let Map::HashMap(map) = self.map("LEDGER")? else { bail!("LEDGER is no hash map") };
-        map_batch::entries(map.fd().as_fd()).context("the ledger cannot be read")
+        let Map::HashMap(map) = self.map("LEDGER")? else { bail!("LEDGER is not a hash map") };
+        map_batch::entries(map).context("cannot read the map LEDGER")
     }
 
     /// Takes something off the ledger. It does not matter if it was not on it.
     pub(crate) fn take_off_ledger(&mut self, key: LedgerKey) {
         let map = self.map_mut("LEDGER").ok();
-        let map = map.map(HashMap::<&mut MapData, Part<LedgerKey>, Part<LedgerRecord>>::try_from);
+        let map = map.map(HashMap::<&mut MapData, AsPod<LedgerKey>, AsPod<LedgerRecord>>::try_from);
         if let Some(Ok(mut map)) = map {
-            let _ = map.remove(&Part(key));
+            let _ = map.remove(&AsPod(key));
         }
     }
 }

@@ -15,7 +15,7 @@ use super::{
 };
 
 /// The kernel's type information about itself.
-const FILE: &str = "/sys/kernel/btf/vmlinux";
+pub(crate) const FILE: &str = "/sys/kernel/btf/vmlinux";
 
 /// Asks the running kernel for everything that depends on it.
 pub(super) fn read() -> anyhow::Result<(KernelLayout, Btf)> {

@@ -92,7 +92,7 @@ impl Finding {
             None => "not attached".to_owned(),
         };
         let higher_rungs = (report.failures.iter())
-            .map(|failure| HigherRung { rung: failure.method, reason: failure.reason.clone() })
+            .map(|failure| HigherRung { rung: failure.method, reason: failure.reason.to_string() })
             .collect();
         let finding = match report.method {
             Some(_) => Self::full(report.name, found),

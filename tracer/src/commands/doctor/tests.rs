@@ -1,10 +1,16 @@
 use expect_test::expect;
 
 use super::*;
-use crate::collect::kernel::attach::{HookReport, MethodFailure};
+use crate::collect::kernel::{
+    attach::{HookReport, MethodFailure},
+    attach_error::AttachError,
+};
 
 fn findings() -> Vec<Finding> {
-    let failure = |method, reason: &str| MethodFailure { method, reason: reason.to_owned() };
+    let failure = |method, detail: &str| {
+        let reason = AttachError::Refused { detail: detail.to_owned() };
+        MethodFailure { method, reason }
+    };
     let hook = |method, failures| HookReport {
         name: "accept",
         method,

@@ -6,6 +6,7 @@ use std::sync::{
 };
 
 use anyhow::Result;
+use rustix::process::{getpid, kill_process};
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
     low_level::{exit, register},
@@ -19,8 +20,7 @@ const FAILED_BY_SIGNAL: i32 = 128;
 
 /// What Ctrl-Z does to a program that does not care.
 pub(super) fn stop_this_process() {
-    // SAFETY: sending a signal touches no memory of ours.
-    unsafe { libc::raise(libc::SIGSTOP) };
+    let _ = kill_process(getpid(), rustix::process::Signal::STOP);
 }
 
 /// The signals that end a run in order, and those that concern the screen.

@@ -1,20 +1,25 @@
-//! aya's loader, without what it does before anybody can tell it not to.
+//! aya's loader, without its parsing of the kernel's BTF.
 
 use std::{ffi::CStr, io, thread};
 
 use aya::EbpfLoader;
+use rustix::{
+    process::chroot,
+    thread::{UnshareFlags, unshare_unsafe},
+};
 
-/// A directory in which there is nothing that a loader might look for.
+/// A directory that has no subdirectory `sys`.
 const EMPTY: &CStr = c"/proc/self/fdinfo";
 
-/// A new loader. aya's reads and takes apart all of the kernel's type information at once, 20 ms for
-/// nothing, since the programs have no relocations against it. Where the file is not to be found, it
-/// goes without; so it is made on a thread that sees an empty root directory, and ends with that.
+/// A new loader. `EbpfLoader::new` parses all of `/sys/kernel/btf/vmlinux`, which takes 20 ms and is
+/// of no use here, since the programs have no CO-RE relocations. It cannot be told not to, but it
+/// does without the file if that is missing. So it is called on a thread of its own, whose root
+/// directory is one without `/sys`.
 pub(super) fn new() -> EbpfLoader<'static> {
     let made = thread::scope(|scope| {
         scope
             .spawn(|| {
-                // Where it is not allowed, the loader takes longer.
+                // If this is not permitted, the loader only takes longer.
                 let _ = leave_root();
                 EbpfLoader::new()
             })
@@ -23,15 +28,10 @@ pub(super) fn new() -> EbpfLoader<'static> {
     made.unwrap_or_else(|_| EbpfLoader::new())
 }
 
-/// Gives the thread a root directory of its own.
+/// Changes the root directory of this thread to [`EMPTY`].
 fn leave_root() -> io::Result<()> {
-    // SAFETY: takes no pointer, and changes this thread only.
-    if unsafe { libc::unshare(libc::CLONE_FS) } != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the pointer is to a string, and since the call before, this is about this thread only.
-    if unsafe { libc::chroot(EMPTY.as_ptr()) } != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(())
+    // SAFETY: this gives the thread a root and working directory of its own, and leaves its table of
+    // file descriptors shared.
+    unsafe { unshare_unsafe(UnshareFlags::FS) }?;
+    Ok(chroot(EMPTY)?)
 }
