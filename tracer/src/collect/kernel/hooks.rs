@@ -1,9 +1,9 @@
-//! Which kernel events are hooked, and how.
+//! Which kernel events are hooked, and by which methods.
 //!
-//! A hook has a ladder of methods, each another way to see the same event, the best first. Which one
-//! holds depends on the kernel and on how far it is locked down, so that is tried, not guessed.
+//! A hook has several attach methods for the same event, the best first. Which of them work depends
+//! on the kernel version, its configuration and its lockdown mode, so they are tried in order.
 
-/// The kernel's function of a system call.
+/// The name of the kernel function of a system call.
 macro_rules! system_call {
     ($name:literal) => {
         if cfg!(target_arch = "aarch64") {
@@ -14,47 +14,48 @@ macro_rules! system_call {
     };
 }
 
-/// A kernel event that a program hangs on.
+/// A kernel event to which a program is attached.
 pub(crate) struct Hook {
-    /// What `doctor` and the coverage of a report call it.
+    /// Its name in `doctor` and in the coverage of a report.
     pub(crate) name: &'static str,
-    /// What a run without it does not have, in words.
+    /// What a run without it misses, in words.
     pub(crate) absence_costs: &'static str,
-    /// The ways to see the event, the best first.
+    /// The attach methods, the best first.
     pub(crate) methods: &'static [AttachMethod],
 }
 
-/// One way to see an event.
+/// One way to attach to an event.
 pub(crate) struct AttachMethod {
     /// Name of the program in the object.
     pub(crate) program: &'static str,
-    /// What it hangs on.
+    /// What it is attached to.
     pub(crate) attach_point: AttachPoint,
 }
 
-/// What a program hangs on.
+/// What a program is attached to.
 #[derive(Clone, Copy)]
 pub(crate) enum AttachPoint {
     /// A raw tracepoint with typed arguments. Linux 5.5.
     BtfTracepoint(&'static str),
-    /// A tracepoint of tracefs, the only kind that system calls have one by one.
+    /// A tracepoint of tracefs: the only kind of tracepoint that exists for each system call.
     Tracepoint {
-        /// Its directory in `events`.
+        /// Its subsystem: the directory in `events`.
         category: &'static str,
-        /// Its directory in that.
+        /// Its name: the directory in that of the subsystem.
         name: &'static str,
     },
-    /// The entry of a kernel function, with typed arguments. Linux 5.5, on arm64 6.0.
+    /// The entry of a kernel function, with typed arguments. Linux 5.5; on arm64 6.4, which has
+    /// ftrace direct calls.
     FunctionEntry(&'static str),
-    /// The return from a kernel function, with typed arguments and result.
+    /// The return from a kernel function, with typed arguments and return value. As for the entry.
     FunctionExit(&'static str),
-    /// The entry of a kernel function, with registers: an interrupt, or a jump.
+    /// The entry of a kernel function, with registers: by a breakpoint, or by ftrace.
     Probe(&'static str),
     /// The return from a kernel function, with registers.
     ReturnProbe(&'static str),
 }
 
-/// Ways to hang on the kernel that a host has or has not as a whole.
+/// Groups of attach points that a host supports, or does not, as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mechanism {
     /// `tp_btf`, and `tracepoint` of system calls.
@@ -94,7 +95,7 @@ impl AttachPoint {
         }
     }
 
-    /// What goes with it or not at all.
+    /// The group that it belongs to.
     pub(crate) const fn mechanism(self) -> Mechanism {
         match self {
             Self::BtfTracepoint(_) | Self::Tracepoint { .. } => Mechanism::Tracepoint,
@@ -103,7 +104,8 @@ impl AttachPoint {
         }
     }
 
-    /// The kernel's type by whose number it is known, if it is known by one.
+    /// The name of the kernel's BTF type whose id the program is loaded with, if it is loaded with
+    /// one.
     fn type_name(self) -> Option<String> {
         match self {
             Self::BtfTracepoint(name) => Some(format!("btf_trace_{name}")),
@@ -112,10 +114,11 @@ impl AttachPoint {
         }
     }
 
-    /// What it does not see, in words.
+    /// What it misses, in words.
     pub(crate) const fn caveat(self) -> Option<&'static str> {
         match self {
-            // The kernel keeps room for so many, at least ten, and lets the others go by.
+            // The kernel tracks a fixed number of calls at a time (`maxactive`, at least 10) and
+            // skips the others.
             Self::ReturnProbe(_) => {
                 Some("if many threads wait in it at a time, not all of them are seen")
             }
@@ -124,7 +127,7 @@ impl AttachPoint {
     }
 }
 
-/// Every hook that a live run has; [`STATE`] is the first.
+/// Every hook of a live run; [`STATE`] is the first.
 pub(crate) const HOOKS: [Hook; 4] = [
     STATE,
     Hook {
@@ -189,8 +192,8 @@ pub(crate) const HOOKS: [Hook; 4] = [
     },
 ];
 
-/// State changes. The tracepoint is first: it costs as little as the entry of a function, and does
-/// not depend on what the compiler made of one.
+/// State changes. The tracepoint is first: it costs as little as fentry, and does not depend on
+/// whether the compiler inlined a function.
 pub(crate) const STATE: Hook = Hook {
     name: "inet_sock_set_state",
     absence_costs: "connections that open and close between two snapshots are not seen, \
