@@ -24,4 +24,4 @@ mod scope;
 pub(crate) mod stacks;
 pub(crate) mod tracefs;
 pub(crate) mod uprobes;
-mod vmlinux;
+pub(crate) mod vmlinux;

@@ -16,7 +16,7 @@ use super::{
 };
 
 /// The kernel's BTF about itself.
-const FILE: &str = "/sys/kernel/btf/vmlinux";
+pub(crate) const FILE: &str = "/sys/kernel/btf/vmlinux";
 
 /// Reads everything that the programs and aya need from the kernel's BTF.
 pub(super) fn read() -> anyhow::Result<(KernelLayout, Btf)> {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::finding::Finding;
-use crate::collect::kernel::lockdown::Lockdown;
+use crate::collect::kernel::{lockdown::Lockdown, vmlinux};
 use tracer_inspect::process::visibility;
 
 /// What a run without kernel programs costs, in short.
@@ -22,7 +22,7 @@ pub(super) fn kernel() -> Finding {
 }
 
 pub(super) fn type_information() -> Finding {
-    let path = Path::new("/sys/kernel/btf/vmlinux");
+    let path = Path::new(vmlinux::FILE);
     if path.exists() {
         return Finding::full("BTF", path.display().to_string());
     }
