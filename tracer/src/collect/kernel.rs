@@ -1,7 +1,6 @@
 //! The kernel programs, loaded and attached, and the numbers that turn what they report into facts.
 
 pub(crate) mod attach;
-pub(crate) mod attach_error;
 pub mod btf;
 mod error;
 pub(crate) mod extent;
