@@ -29,9 +29,9 @@ fn a_line_says_what_a_lack_costs_and_what_to_do() {
     expect![[r#"
         ok    kernel                 Linux 6.18
         ok    accept                 kretprobe (fexit: locked down)
-                                     costs: some are missed
-        less  accept                 not attached (fexit: a; kprobe: b)
-                                     costs: who accepted is not known
+                                     costs: calls are missed while many threads wait in the system call
+        less  accept                 not attached (fexit: a; kretprobe: b)
+                                     costs: which process accepted a connection is known from the next snapshot on
                                      remedy: root
         no    snapshot               neither way
                                      remedy: load tcp_diag
@@ -47,7 +47,7 @@ fn scripts_get_the_same() {
     let text = json::pretty(&Document::new(Health::Degraded, &findings[2..3])).unwrap();
     expect![[r#"
         {
-          "schema": 1,
+          "schema": 2,
           "tool": "tracer 0.1.0",
           "health": "degraded",
           "checks": [
@@ -55,16 +55,16 @@ fn scripts_get_the_same() {
               "subject": "accept",
               "health": "degraded",
               "found": "not attached",
-              "costs": "who accepted is not known",
+              "costs": "which process accepted a connection is known from the next snapshot on",
               "remedy": "root",
-              "rung": null,
-              "higher_rungs": [
+              "method": null,
+              "failed_methods": [
                 {
-                  "rung": "fexit",
+                  "method": "fexit",
                   "reason": "a"
                 },
                 {
-                  "rung": "kprobe",
+                  "method": "kretprobe",
                   "reason": "b"
                 }
               ]
