@@ -18,8 +18,9 @@ mod verdict;
 pub(crate) use call_site_reason::call_site_reason;
 pub(crate) use caveat::caveat;
 pub(crate) use evidence::evidence;
-pub(crate) use next_step::{confirm, remedy};
-pub(crate) use note::note;
+pub(crate) use limit::limit;
+pub(crate) use next_step::{next_step, remedy};
+pub(crate) use note::{fallback_reason, note};
 pub(crate) use probe::{absence_costs, attach_error, method_caveat, probe};
 pub(crate) use verdict::meaning;
 

@@ -45,6 +45,12 @@ pub(crate) const fn remedy(verdict: Verdict) -> &'static str {
     }
 }
 
+/// What to do about a finding: how to find out whether it is a leak if that is in doubt, else what
+/// fixes it.
+pub(crate) fn next_step(finding: &Finding, options: &Options) -> String {
+    confirm(finding, options).unwrap_or_else(|| remedy(finding.verdict).to_owned())
+}
+
 /// How to find out whether a *possible* finding is a leak, as one sentence; `None` for findings
 /// that are surer, and for those that are no leaks.
 pub(crate) fn confirm(finding: &Finding, options: &Options) -> Option<String> {

@@ -137,7 +137,8 @@ pub(crate) fn note(note: &Note) -> String {
     }
 }
 
-fn fallback_reason(reason: &FallbackReason) -> String {
+/// Why there are no kernel programs, as a phrase.
+pub(crate) fn fallback_reason(reason: &FallbackReason) -> String {
     match reason {
         FallbackReason::Requested => "requested with --source".to_owned(),
         FallbackReason::ProgramsNotLoaded { detail } => detail.clone(),
