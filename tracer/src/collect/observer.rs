@@ -122,7 +122,7 @@ impl Observer {
         };
         observer.follow_processes()?;
         let mut host = observer.host(attach)?;
-        host.notes.extend(limits.map(|_| Note::InsidePidNamespace));
+        host.notes.extend(limits);
         if let Some(reason) = fallback {
             if let FallbackReason::ProgramsNotLoaded { detail } = &reason {
                 log::warn!("no kernel programs: {detail}");

@@ -43,14 +43,14 @@ fn check(checks: &[Value], subject: &str) -> Value {
 
 #[test]
 #[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
-fn scripts_can_read_which_rung_each_hook_has_and_why_no_higher_one() {
+fn json_has_the_attach_method_of_each_hook_and_why_preferred_ones_failed() {
     let checks = checks(&Tracer::run("doctor -o json"));
 
     let state = check(&checks, "inet_sock_set_state");
-    assert!(state["rung"].is_string(), "{state}");
+    assert!(state["method"].is_string(), "{state}");
     for hook in ["inet_sock_set_state", "tcp_destroy_sock", "accept", "accept4"] {
-        for higher in check(&checks, hook)["higher_rungs"].as_array().unwrap() {
-            assert_ne!(higher["reason"], "", "{higher}");
+        for failed in check(&checks, hook)["failed_methods"].as_array().unwrap() {
+            assert_ne!(failed["reason"], "", "{failed}");
         }
     }
 }

@@ -2,14 +2,14 @@
 
 use std::{fs::File, os::unix::fs::FileExt as _};
 
-use tracer_core::{AccessError, Limit, OpenResponse, ProcessKey, Timestamp};
+use tracer_core::{Limit, OpenResponse, ProcessKey, Timestamp};
 use tracer_inspect::{
     clock,
     go::{
         GoPrograms, HttpObject, LedgerHook,
         prologue::{PROLOGUE, hook_place},
     },
-    process::image::Image,
+    process::{access::attach_error, image::Image},
 };
 
 use super::responses_in_flight::{Entry, ResponsesInFlight};
@@ -50,8 +50,7 @@ impl Followed {
         let image = match image {
             Ok(image) => image,
             Err(error) => {
-                let error = AccessError::Failed { detail: error.to_string() };
-                return Some(Err(Limit::MemoryUnreadable { error }));
+                return Some(Err(Limit::MemoryUnreadable { error: attach_error(&error) }));
             }
         };
         let hooks = at_best_places(key.pid, entries.hooks);
