@@ -70,10 +70,10 @@ fn what_is_left_at_the_end_is_a_row_each() {
 }
 
 #[test]
-fn coverage_is_told_in_each_row() {
+fn each_row_has_the_coverage() {
     let report = fixture::incomplete();
     let row = change(&fixture::change(ChangeKind::Flagged), &report.coverage, &fixture::context());
-    assert!(text([row]).ends_with(",1234,false,58.5\r\n"));
+    assert!(text([row]).contains(",1234,false,58.5,"));
 }
 
 #[test]

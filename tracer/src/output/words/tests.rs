@@ -53,7 +53,7 @@ fn every_sentence_about_findings() {
         section("Evidence", facts.iter().map(|it| (it.code(), evidence(it)))),
         section("Caveats", caveats.iter().map(|it| (it.code(), caveat(it)))),
         section("Call site unknown", reasons.iter().map(|it| (it.code(), call_site_reason(it)))),
-        section("Limits of an inspection", limits.iter().map(|it| (it.code(), limit::limit(it)))),
+        section("Limits of an inspection", limits.iter().map(|it| (it.code(), limit(it)))),
         section("Notes", notes.iter().map(|it| (it.code(), note(it)))),
         section("Probes", probes.iter().map(|it| (it.hook.name(), probe(it)))),
         section("Attach errors", attach_errors.iter().map(|it| (it.code(), attach_error(it)))),
