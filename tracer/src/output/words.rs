@@ -37,4 +37,4 @@ fn part(CountOf { count, total }: CountOf) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

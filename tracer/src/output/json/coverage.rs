@@ -139,7 +139,8 @@ pub(super) fn call_site_reason(fact: &CallSiteReason) -> Coded {
     }
 }
 
-fn fallback_reason(reason: &FallbackReason) -> Coded {
+/// Why snapshots are taken without kernel programs.
+pub(super) fn fallback_reason(reason: &FallbackReason) -> Coded {
     let coded = Coded::new(reason.code(), &words::fallback_reason(reason));
     match reason {
         FallbackReason::Requested => coded,

@@ -1,5 +1,9 @@
 #![allow(clippy::needless_raw_string_hashes, reason = "that is how expect-test writes them")]
 
+mod schema;
+#[path = "../../../tests/schema/validator.rs"]
+mod validator;
+
 use expect_test::{Expect, expect};
 use serde_json::Value;
 use tracer_core::TcpState;

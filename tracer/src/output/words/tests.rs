@@ -9,7 +9,7 @@ use tracer_core::{AttachError, CallSiteReason, Caveat, Evidence, Limit, Note};
 use super::*;
 use crate::output::quantity::plain;
 
-mod examples;
+pub(crate) mod examples;
 
 /// The sentences of one kind, each below its code.
 fn section<'a>(title: &str, sentences: impl IntoIterator<Item = (&'a str, String)>) -> String {

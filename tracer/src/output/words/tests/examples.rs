@@ -9,7 +9,7 @@ use tracer_core::{
 const SECOND: u64 = 1_000;
 const MINUTE: u64 = 60 * SECOND;
 
-pub(super) const VERDICTS: [Verdict; 13] = [
+pub(crate) const VERDICTS: [Verdict; 13] = [
     Verdict::BodyNotClosed,
     Verdict::Ghost,
     Verdict::NeverRead,
@@ -43,7 +43,7 @@ fn counted<T>(values: [T; 2]) -> Vec<Counted<T>> {
 }
 
 #[expect(clippy::too_many_lines, reason = "a list")]
-pub(super) fn evidence() -> Vec<Evidence> {
+pub(crate) fn evidence() -> Vec<Evidence> {
     let one = DurationRange { min_ms: 5 * SECOND, max_ms: 5 * SECOND };
     vec![
         Evidence::PeerClosed { count: 1_204, ago: long() },
@@ -120,7 +120,7 @@ pub(super) fn evidence() -> Vec<Evidence> {
     ]
 }
 
-pub(super) fn caveats() -> Vec<Caveat> {
+pub(crate) fn caveats() -> Vec<Caveat> {
     let too_little =
         |count| Caveat::TooLittleUnread { count, total: 9, unread_min_bytes: 4_096, count_min: 5 };
     vec![
@@ -153,7 +153,7 @@ pub(super) fn caveats() -> Vec<Caveat> {
     ]
 }
 
-pub(super) fn call_site_reasons() -> Vec<CallSiteReason> {
+pub(crate) fn call_site_reasons() -> Vec<CallSiteReason> {
     let without_frame_pointers = |module: Option<&str>, explanation: Option<&str>| {
         let [module, explanation] = [module, explanation].map(|it| it.map(str::to_owned));
         CallSiteReason::FramePointersMissing { module, explanation }
@@ -182,7 +182,7 @@ pub(super) fn call_site_reasons() -> Vec<CallSiteReason> {
     ]
 }
 
-pub(super) fn limits() -> Vec<Limit> {
+pub(crate) fn limits() -> Vec<Limit> {
     let denied =
         |detail: Option<&str>| AccessError::PermissionDenied { detail: detail.map(str::to_owned) };
     let failed = AccessError::Failed { detail: "Input/output error".to_owned() };
@@ -217,7 +217,7 @@ pub(super) fn limits() -> Vec<Limit> {
     ]
 }
 
-pub(super) fn notes() -> Vec<Note> {
+pub(crate) fn notes() -> Vec<Note> {
     let detail = || "No space left on device".to_owned();
     let not_loaded = FallbackReason::ProgramsNotLoaded { detail: "not permitted".to_owned() };
     vec![
@@ -260,7 +260,14 @@ pub(super) fn notes() -> Vec<Note> {
     ]
 }
 
-pub(super) fn probes() -> Vec<Probe> {
+pub(crate) fn fallback_reasons() -> Vec<FallbackReason> {
+    vec![
+        FallbackReason::Requested,
+        FallbackReason::ProgramsNotLoaded { detail: "not permitted".to_owned() },
+    ]
+}
+
+pub(crate) fn probes() -> Vec<Probe> {
     let failure = |method| AttachFailure {
         method,
         error: AttachError::Refused { detail: "locked down".to_owned() },
@@ -286,7 +293,7 @@ pub(super) fn probes() -> Vec<Probe> {
     .into()
 }
 
-pub(super) fn attach_errors() -> Vec<AttachError> {
+pub(crate) fn attach_errors() -> Vec<AttachError> {
     let detail = || "Permission denied".to_owned();
     vec![
         AttachError::FexitUnsafe,
