@@ -1,27 +1,25 @@
 use expect_test::expect;
+use tracer_core::{AttachError, AttachFailure, AttachMethod, AttachState, Hook, Probe};
 
 use super::*;
-use crate::collect::kernel::{
-    attach::{HookReport, MethodFailure},
-    attach_error::AttachError,
-};
 
 fn findings() -> Vec<Finding> {
     let failure = |method, detail: &str| {
-        let reason = AttachError::Refused { detail: detail.to_owned() };
-        MethodFailure { method, reason }
+        let error = AttachError::Refused { detail: detail.to_owned() };
+        AttachFailure { method, error }
     };
-    let hook = |method, failures| HookReport {
-        name: "accept",
-        method,
-        caveat: method.map(|_| "some are missed"),
-        failures,
-        absence_costs: "who accepted is not known",
+    let fexit = |detail| failure(AttachMethod::Fexit, detail);
+    let kprobe = failure(AttachMethod::Kretprobe, "b");
+    let attached = AttachState::Attached {
+        method: AttachMethod::Kretprobe,
+        failures: vec![fexit("locked down")],
     };
+    let not_attached = AttachState::NotAttached { failures: vec![fexit("a"), kprobe] };
+    let hook = |state| Probe { hook: Hook::Accept, state };
     vec![
         Finding::full("kernel", "Linux 6.18"),
-        Finding::of_hook(&hook(Some("kretprobe"), vec![failure("fexit", "locked down")]), "none"),
-        Finding::of_hook(&hook(None, vec![failure("fexit", "a"), failure("kprobe", "b")]), "root"),
+        Finding::of_hook(&hook(attached), "none"),
+        Finding::of_hook(&hook(not_attached), "root"),
         Finding::no("snapshot", "neither way", "load tcp_diag"),
     ]
 }
