@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
-pub(crate) use recordings::{Diff, IncidentReport, Record, Replay, ReportTime};
+pub(crate) use recordings::{Diff, IncidentReport, Record, Rejudge, Replay, ReportTime};
 pub(crate) use watch::{Demo, Watch};
 
 use crate::{collect::kernel::hooks::Mechanism, output::options::DocumentFormat};

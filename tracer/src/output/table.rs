@@ -23,6 +23,7 @@ use super::{
 pub(crate) use difference::difference;
 pub(crate) use style::Style;
 pub(crate) use summary::summary;
+pub(crate) use text::wrap;
 use text::Paint;
 
 /// Findings explained below the table; the rest has only its row.
