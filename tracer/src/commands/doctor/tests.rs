@@ -29,9 +29,9 @@ fn lines_state_the_impact_and_the_fix() {
     expect![[r#"
         ok    kernel                 Linux 6.18
         ok    accept                 kretprobe (fexit: locked down)
-                                     costs: some are missed
-        less  accept                 not attached (fexit: a; kprobe: b)
-                                     costs: who accepted is not known
+                                     costs: calls are missed while many threads wait in the system call
+        less  accept                 not attached (fexit: a; kretprobe: b)
+                                     costs: which process accepted a connection is known from the next snapshot on
                                      remedy: root
         no    snapshot               neither way
                                      remedy: load tcp_diag
@@ -47,7 +47,7 @@ fn the_json_document_has_the_same_checks() {
     let text = json::pretty(&Document::new(Health::Degraded, &checks[2..3])).unwrap();
     expect![[r#"
         {
-          "schema": 1,
+          "schema": 2,
           "tool": "tracer 0.1.0",
           "health": "degraded",
           "checks": [
@@ -55,16 +55,16 @@ fn the_json_document_has_the_same_checks() {
               "subject": "accept",
               "health": "degraded",
               "found": "not attached",
-              "costs": "who accepted is not known",
+              "costs": "which process accepted a connection is known from the next snapshot on",
               "remedy": "root",
-              "rung": null,
-              "higher_rungs": [
+              "method": null,
+              "failed_methods": [
                 {
-                  "rung": "fexit",
+                  "method": "fexit",
                   "reason": "a"
                 },
                 {
-                  "rung": "kprobe",
+                  "method": "kretprobe",
                   "reason": "b"
                 }
               ]
