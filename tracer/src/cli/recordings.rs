@@ -225,7 +225,10 @@ mod tests {
         assert_eq!(report_time("2026-03-01T02:00:00Z"), Ok(ReportTime::Timestamp(timestamp)));
         assert_eq!(report_time("2026-03-01T03:00:00+01:00"), Ok(ReportTime::Timestamp(timestamp)));
         assert_eq!(report_time("02:00"), Ok(ReportTime::TimeOfDay(Time::constant(2, 0, 0, 0))));
-        assert_eq!(report_time("23:59:58"), Ok(ReportTime::TimeOfDay(Time::constant(23, 59, 58, 0))));
+        assert_eq!(
+            report_time("23:59:58"),
+            Ok(ReportTime::TimeOfDay(Time::constant(23, 59, 58, 0)))
+        );
         for text in ["", "2", "25:00", "yesterday", "2026-03-01"] {
             assert!(report_time(text).is_err(), "{text}: {:?}", report_time(text));
         }

@@ -1,6 +1,5 @@
 //! Options of commands that watch this host: what to watch, and how to show it.
 
-
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, builder::NonEmptyStringValueParser};

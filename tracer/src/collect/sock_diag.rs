@@ -64,8 +64,8 @@ impl SockDiag {
                 log::warn!("the kernel does not list sockets: {error}");
                 file_descriptor::check().with_context(|| {
                     format!(
-                        "nor does it list sockets ({error}; load the module tcp_diag), nor may \
-                         descriptors be copied"
+                        "sockets cannot be listed ({error}); load the kernel module tcp_diag: without \
+                         it, file descriptors must be copied (pidfd_getfd), which also failed"
                     )
                 })?;
                 false

@@ -66,7 +66,9 @@ fn judged(path: &Path) -> Result<Side> {
     let judged = replay::rerun(recording, head.options, None, |_, _| {})?;
     match judged.ending {
         Ending::Whole | Ending::Truncated => {}
-        Ending::Damaged(at) => bail!("{} is damaged from byte {at} on; compare JSON files instead", path.display()),
+        Ending::Damaged(at) => {
+            bail!("{} is damaged from byte {at} on; compare JSON files instead", path.display())
+        }
         Ending::Unknown(at) => bail!(
             "{} has an unknown entry at byte {at}; compare it with tracer {}, which recorded it",
             path.display(),

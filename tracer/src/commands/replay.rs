@@ -55,7 +55,12 @@ pub fn context(head: &Head) -> Context {
 ///
 /// # Errors
 /// The recording is damaged, or has an entry that this version of the program does not know.
-pub(crate) fn check_ending(ending: Ending, shown: &str, head: &Head, report: &Report) -> Result<()> {
+pub(crate) fn check_ending(
+    ending: Ending,
+    shown: &str,
+    head: &Head,
+    report: &Report,
+) -> Result<()> {
     let until = head.clock.rfc3339(report.at);
     match ending {
         Ending::Whole | Ending::Truncated => Ok(()),

@@ -22,7 +22,8 @@ use crate::{
 /// Watches for the duration of the plan and returns the exit code.
 pub(crate) fn run(plan: &Plan, output: OutputOptions) -> Result<u8> {
     start_logging(plan.verbose);
-    let (host, kernel) = visibility::host().context("cannot read /proc; mount it: mount -t proc proc /proc")?;
+    let (host, kernel) =
+        visibility::host().context("cannot read /proc; mount it: mount -t proc proc /proc")?;
     let clock = WallClock::now();
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let recording = output.recording.clone().map(|recording| {

@@ -36,7 +36,8 @@ pub(crate) fn open(path: &Path, remedies: Remedies) -> Result<File> {
         ),
         _ => anyhow::anyhow!("cannot write {shown}: {error}; choose another file"),
     })?;
-    let metadata = file.metadata().with_context(|| format!("cannot read the metadata of {shown}"))?;
+    let metadata =
+        file.metadata().with_context(|| format!("cannot read the metadata of {shown}"))?;
     if !metadata.is_file() {
         bail!("cannot write {shown}: it is not a regular file; {}", remedies.special);
     }

@@ -25,7 +25,9 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
             bail!("cannot write {shown}: it is a symbolic link; give the path of its target")
         }
         Ok(metadata) if !metadata.is_file() => {
-            bail!("cannot write {shown}: it is not a regular file; choose another file, or - for stdout")
+            bail!(
+                "cannot write {shown}: it is not a regular file; choose another file, or - for stdout"
+            )
         }
         _ => {}
     }

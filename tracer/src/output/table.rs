@@ -23,8 +23,8 @@ use super::{
 pub(crate) use difference::difference;
 pub(crate) use style::Style;
 pub(crate) use summary::summary;
-pub(crate) use text::wrap;
 use text::Paint;
+pub(crate) use text::wrap;
 
 /// Findings explained below the table; the rest has only its row.
 const DETAILS_MAX: usize = 50;

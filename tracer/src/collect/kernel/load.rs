@@ -44,7 +44,7 @@ impl Kernel {
     pub(crate) fn load(options: KernelOptions) -> anyhow::Result<Self> {
         if !privileges::may_load_programs() {
             bail!(
-                "loading kernel programs needs root, or CAP_BPF and CAP_PERFMON{}: run it with sudo",
+                "cannot load BPF programs: CAP_BPF or CAP_PERFMON is missing{}; run as root, or grant both",
                 privileges::bpf_setting()
             );
         }

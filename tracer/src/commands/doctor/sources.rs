@@ -59,9 +59,7 @@ fn hook_fix() -> &'static str {
              tracefs /sys/kernel/tracing"
         }
         (true, false) => "mount -t tracefs tracefs /sys/kernel/tracing",
-        (true, true) => {
-            "use a kernel built with CONFIG_FTRACE_SYSCALLS=y or CONFIG_KPROBES=y"
-        }
+        (true, true) => "use a kernel built with CONFIG_FTRACE_SYSCALLS=y or CONFIG_KPROBES=y",
     }
 }
 
