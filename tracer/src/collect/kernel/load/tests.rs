@@ -61,6 +61,16 @@ impl Watch {
         pids: &[u32],
         ring_bytes: Option<u32>,
     ) -> Result<Self, String> {
+        Self::start_with(mechanism, pids, ring_bytes, |_| {})
+    }
+
+    /// The same with a change to the loaded programs before they are attached.
+    fn start_with(
+        mechanism: Option<Mechanism>,
+        pids: &[u32],
+        ring_bytes: Option<u32>,
+        change: impl FnOnce(&mut Kernel),
+    ) -> Result<Self, String> {
         static TURN: Mutex<()> = Mutex::new(());
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let options = KernelOptions {
@@ -71,6 +81,7 @@ impl Watch {
             mechanism,
         };
         let mut kernel = Kernel::load(options).map_err(|error| format!("{error:#}"))?;
+        change(&mut kernel);
         kernel.set_pids(pids).unwrap();
         let events = kernel.take_events().unwrap();
         match kernel.attach().into_iter().find(|probe| !probe.is_attached()) {
