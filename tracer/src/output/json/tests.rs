@@ -122,7 +122,7 @@ fn an_outbound_finding() {
                       "code": "response-unreferenced",
                       "count": 23,
                       "total": 23,
-                      "text": "goroutine scan: on 23 of 23 Go's HTTP client waits for the response to be read or closed, and no goroutine reads or references it"
+                      "text": "goroutine scan, all 23: Go's HTTP client waits for the response body to be read or closed, and no goroutine reads or references it"
                     },
                     {
                       "code": "requests",
@@ -133,7 +133,7 @@ fn an_outbound_finding() {
                         }
                       ],
                       "others": 0,
-                      "text": "responses to GET http://billing/charge (23)"
+                      "text": "requests: GET http://billing/charge (23)"
                     }
                   ],
                   "caveats": [],
@@ -277,18 +277,18 @@ fn an_inbound_finding() {
                         "max_ms": 3000000
                       },
                       "is_lower_bound": true,
-                      "text": "12 connections in CLOSE for at least 50m with the fd still open; ss does not list them"
+                      "text": "12 connections have been in CLOSE for at least 50m with the fd still open; ss does not list them"
                     },
                     {
                       "code": "death-unnoticed",
                       "count": 12,
-                      "text": "the process has received neither the error nor EOF on any of the 12 connections: it has not used them since"
+                      "text": "the process has not received the error or EOF on any of the 12: it has not used them since they died"
                     }
                   ],
                   "caveats": [
                     {
                       "code": "single-event-possible",
-                      "text": "all of it may have one cause at one time, such as a restart of the peer"
+                      "text": "all of it may have a single cause, such as a restart of the peer"
                     }
                   ],
                   "retracted_at": null,
@@ -460,7 +460,7 @@ fn all_connections_and_what_was_not_seen() {
 fn a_stream_of_reports_is_a_line_each() {
     let line = line(&fixture::report(vec![fixture::retracted(1)]), &fixture::context()).unwrap();
     expect![[r#"
-        {"schema":2,"tool":"tracer 0.1.0","host":"web1","kernel":"6.18.0-amd64","started_at":"2026-03-01T11:59:57.000Z","at":"2026-03-01T12:00:00.000Z","observed_ms":3000,"findings":[{"id":"f1","verdict":"undrained","confidence":"likely","pid":4711,"start_time":"2026-03-01T10:53:20.000Z","comm":"api","exe":"/usr/local/bin/api","cmdline":null,"uid":1000,"container":null,"container_runtime":null,"pod_uid":null,"inner_pid":null,"netns":4026531840,"direction":"outbound","remote":"10.0.0.8:443","remote_port":443,"remotes":1,"local_port":null,"count":5,"peak_count":5,"peak_confidence":"likely","oldest_age_s":3060,"oldest_age_is_lower_bound":false,"growth_per_min":23,"responses":0,"unread_bytes":0,"held_bytes":0,"reader":"unknown","call_site":null,"call_site_reason":{"code":"stack-not-recorded","text":"no stack was recorded"},"request":null,"evidence":[{"code":"peer-closed","count":5,"ago":{"min_ms":60000,"max_ms":3000000},"text":"the peer closed 5 connections 1m to 50m ago; the process has sent nothing since"},{"code":"rising","event":"peer-closed","times":37,"span_ms":2940000,"text":"closed by the peer at 37 separate times over 49m, not in one burst, and it continues"}],"caveats":[],"retracted_at":"2026-03-01T11:59:48.000Z","stood_s":180,"connections":[],"connections_omitted":0}],"processes":[],"coverage":{"complete":true,"events_lost":0,"map_full":0,"processes_unreadable":0,"not_judged":{},"sockets":10234,"processes":14,"snapshots":3,"probes":[{"hook":"inet_sock_set_state","state":"attached","method":"tp_btf","failures":[],"text":"inet_sock_set_state: tp_btf"}],"notes":[]}}
+        {"schema":2,"tool":"tracer 0.1.0","host":"web1","kernel":"6.18.0-amd64","started_at":"2026-03-01T11:59:57.000Z","at":"2026-03-01T12:00:00.000Z","observed_ms":3000,"findings":[{"id":"f1","verdict":"undrained","confidence":"likely","pid":4711,"start_time":"2026-03-01T10:53:20.000Z","comm":"api","exe":"/usr/local/bin/api","cmdline":null,"uid":1000,"container":null,"container_runtime":null,"pod_uid":null,"inner_pid":null,"netns":4026531840,"direction":"outbound","remote":"10.0.0.8:443","remote_port":443,"remotes":1,"local_port":null,"count":5,"peak_count":5,"peak_confidence":"likely","oldest_age_s":3060,"oldest_age_is_lower_bound":false,"growth_per_min":23,"responses":0,"unread_bytes":0,"held_bytes":0,"reader":"unknown","call_site":null,"call_site_reason":{"code":"stack-not-recorded","text":"no stack was recorded (--pid records the stacks of new connections)"},"request":null,"evidence":[{"code":"peer-closed","count":5,"ago":{"min_ms":60000,"max_ms":3000000},"text":"the peer closed 5 connections 1m to 50m ago; the process has sent nothing since"},{"code":"rising","event":"peer-closed","times":37,"span_ms":2940000,"text":"the peer closed them one by one (37 separate times over 49m); the number is still rising"}],"caveats":[],"retracted_at":"2026-03-01T11:59:48.000Z","stood_s":180,"connections":[],"connections_omitted":0}],"processes":[],"coverage":{"complete":true,"events_lost":0,"map_full":0,"processes_unreadable":0,"not_judged":{},"sockets":10234,"processes":14,"snapshots":3,"probes":[{"hook":"inet_sock_set_state","state":"attached","method":"tp_btf","failures":[],"text":"inet_sock_set_state: tp_btf"}],"notes":[]}}
     "#]].assert_eq(&line);
 }
 
