@@ -49,13 +49,13 @@ impl ReaderInspections {
         }
         let mut found = Found::default();
         // A number in another thread's table says nothing of what `/proc/PID/fd` shows.
-        let mut by_number = !fd_tables::is_one(process.pid);
+        let mut by_number = !fd_tables::is_shared_by_all_threads(process.pid);
         let is_cheap = asked.len() <= LINKS_FEW;
         let sockets = if by_number || is_cheap { BTreeSet::new() } else { numbers(asked) };
-        match self.epolls.look(process, &sockets) {
+        match self.epolls.registrations(process, &sockets) {
             Ok(registrations) => {
                 found.limits.extend(registrations.limit());
-                by_number |= registrations.are_by_number();
+                by_number |= registrations.are_by_fd();
                 for (id, reader) in self.epoll_readers(process, asked, &registrations) {
                     found.add(ReaderFacts { id, reader, is_registered: true, http: None });
                 }
@@ -75,7 +75,7 @@ impl ReaderInspections {
             }
         }
         let unread = asked.iter().filter(|asked| !found.has_reader(asked.id));
-        let threads = threads::look(process.pid, unread);
+        let threads = threads::inspect(process.pid, unread);
         found.limits.extend(threads.limit);
         for id in threads.reading {
             found.add(ReaderFacts { reader: Reader::Thread, ..unknown(id) });
@@ -99,7 +99,7 @@ impl ReaderInspections {
     ) -> BTreeMap<ConnectionId, Reader> {
         let mut readers = registrations.readers(asked);
         if readers.values().any(|reader| *reader == Reader::None) {
-            let again = self.epolls.look_at_all(process);
+            let again = self.epolls.registrations_uncached(process);
             let again = again.map(|again| again.readers(asked)).unwrap_or_default();
             for asked in asked {
                 let now = again.get(&asked.id);

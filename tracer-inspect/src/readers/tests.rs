@@ -214,7 +214,7 @@ fn the_look_that_confirms_nobody_finds_an_epoll_at_a_number_that_was_asked_about
     // Other tests close epolls, and then nothing is known.
     loop {
         let mut epolls = Epolls::default();
-        let registrations = epolls.look(this_process(), &numbers(&asked)).unwrap();
+        let registrations = epolls.registrations(this_process(), &numbers(&asked)).unwrap();
         let readers = registrations.readers(&asked);
         assert_ne!(readers.get(&ConnectionId(1)), Some(&Reader::Epoll), "it was not left out");
         let mut looks = ReaderInspections { epolls };
