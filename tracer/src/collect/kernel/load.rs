@@ -44,7 +44,8 @@ impl Kernel {
     pub(crate) fn load(options: KernelOptions) -> anyhow::Result<Self> {
         if !privileges::may_load_programs() {
             bail!(
-                "cannot load BPF programs: CAP_BPF or CAP_PERFMON is missing{}; run as root, or grant both",
+                "cannot load BPF programs: CAP_BPF or CAP_PERFMON is missing{}; run as root, or \
+                 with both",
                 privileges::bpf_setting()
             );
         }
