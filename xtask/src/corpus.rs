@@ -209,8 +209,8 @@ fn show_evidence(name: &str, judged: &Judged) {
         for finding in observed.now.iter().take(SHOWN) {
             let Finding { pid, comm, verdict, confidence, count, evidence, .. } = finding;
             println!("  {look}: {comm:?} [{pid}]: {count} {verdict} ({confidence})");
-            for line in evidence {
-                println!("    {line}");
+            for fact in evidence {
+                println!("    {}", fact.text);
             }
         }
     }

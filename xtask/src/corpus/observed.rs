@@ -16,9 +16,15 @@ pub(crate) struct Finding {
     pub(crate) confidence: Confidence,
     pub(crate) count: u64,
     #[serde(default)]
-    pub(crate) evidence: Vec<String>,
+    pub(crate) evidence: Vec<Sentence>,
     #[serde(default)]
     retracted_at: Option<String>,
+}
+
+/// A fact or a note, as far as it is for people.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+pub(crate) struct Sentence {
+    pub(crate) text: String,
 }
 
 /// The part of tracer's JSON document that matters here.
@@ -33,7 +39,7 @@ struct Document {
 struct Coverage {
     complete: bool,
     events_lost: u64,
-    notes: Vec<String>,
+    notes: Vec<Sentence>,
 }
 
 /// Everything that a run of tracer said: the last document, and the surest of all documents.
@@ -73,7 +79,10 @@ impl Record {
     /// What could not be seen, if anything.
     pub(crate) fn not_seen(&self) -> Option<String> {
         let Coverage { complete, events_lost, notes } = &self.coverage;
-        (!complete).then(|| format!("{events_lost} events lost; {}", notes.join("; ")))
+        (!complete).then(|| {
+            let notes: Vec<&str> = notes.iter().map(|note| note.text.as_str()).collect();
+            format!("{events_lost} events lost; {}", notes.join("; "))
+        })
     }
 
     /// What was said of these processes.
@@ -162,7 +171,8 @@ mod tests {
 
     fn document(pid: u32, confidence: &str, retracted: &str) -> String {
         format!(
-            r#"{{"schema": 1, "coverage": {{"complete": false, "events_lost": 3, "notes": ["a"]}},
+            r#"{{"schema": 2, "coverage":
+                {{"complete": false, "events_lost": 3, "notes": [{{"code": "a", "text": "b"}}]}},
                 "findings": [{{"pid": {pid}, "comm": "api", "verdict": "ghost",
                 "confidence": "{confidence}", "count": 7, "retracted_at": {retracted}}}]}}"#
         )

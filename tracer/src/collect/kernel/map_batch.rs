@@ -125,14 +125,15 @@ mod tests {
         let options = KernelOptions { only_tracked: true, ..KernelOptions::default() };
         let mut kernel = Kernel::load(options).unwrap();
         let pids: BTreeSet<u32> = (1..3_000).collect();
-        kernel.set_pids(&Vec::from_iter(pids.iter().copied())).unwrap();
+        kernel.set_pids(&pids.iter().copied().collect::<Vec<u32>>()).unwrap();
         let read = |name| match kernel.map(name).unwrap() {
             Map::HashMap(map) | Map::PerCpuArray(map) => map,
             other => panic!("{other:?}"),
         };
         let entries = entries::<u32, u8>(read("PIDS")).unwrap();
         assert!(entries.iter().all(|(_, value)| *value == 1));
-        assert_eq!(BTreeSet::from_iter(entries.into_iter().map(|(pid, _)| pid)), pids);
+        let listed: BTreeSet<u32> = entries.into_iter().map(|(pid, _)| pid).collect();
+        assert_eq!(listed, pids);
 
         let error = super::entries::<u64, u8>(read("PIDS")).unwrap_err();
         assert!(matches!(error, MapError::InvalidKeySize { size: 8, expected: 4 }), "{error}");
