@@ -70,7 +70,7 @@ impl Session {
     /// One look and one judgement.
     fn look(&mut self) -> Result<()> {
         self.take_events();
-        let before = clock::processor_time();
+        let before = clock::cpu_time();
         let snapshot = self.observer.snapshot()?;
         self.detector.handle(Input::Snapshot(snapshot));
         // What happened meanwhile may be in no snapshot yet.
@@ -92,7 +92,7 @@ impl Session {
         }
         self.detector.handle(Input::Unanswered(unanswered));
         self.detector.handle(Input::Tick(clock::now()));
-        let took = clock::processor_time().saturating_sub(before);
+        let took = clock::cpu_time().saturating_sub(before);
         self.pace.look(took, self.detector.take_changed());
         Ok(())
     }
