@@ -1,6 +1,6 @@
-//! Where reports become bytes: a table, JSON, CSV or a page; and where those go.
+//! Renders reports as a table, JSON, CSV or a page, and writes them.
 
-mod context;
+pub(crate) mod context;
 pub(crate) mod coverage;
 pub(crate) mod csv;
 pub(crate) mod destination;

@@ -10,7 +10,7 @@ pub(crate) use self::report_time::reports_until;
 pub use self::rerun::{Rejudged, rerun};
 use crate::{
     cli::{Rejudge, Replay},
-    output::{Context, destination::Destination, exit_code, logging::start_logging},
+    output::{Context, context, destination::Destination, exit_code, logging::start_logging},
     recording::{Ending, Head, Recording},
 };
 
@@ -47,6 +47,8 @@ pub fn context(head: &Head) -> Context {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         host: head.host.clone(),
         kernel: head.kernel.clone(),
+        arguments: context::arguments(),
+        recorded_with: Some(head.arguments.clone()),
         clock: head.clock,
     }
 }

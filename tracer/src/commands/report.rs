@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: &IncidentReport) -> Result<u8> {
     let mut history = History::default();
     let Rejudged { report, ending, .. } =
         replay::rerun(recording, options, reports, |detector: &Detector, _: &[Change]| {
-            history.look(|| detector.report());
+            history.snapshot(|| detector.report());
         })?;
     history.end(&report);
 

@@ -4,15 +4,13 @@ mod recorded_detector;
 mod session;
 mod signals;
 
-use std::env;
-
 use anyhow::{Context as _, Result, anyhow};
 use tracer_inspect::process::visibility;
 
 use crate::{
     collect::plan::Plan,
     output::{
-        Context, destination::Destination, exit_code, logging::start_logging,
+        Context, context, destination::Destination, exit_code, logging::start_logging,
         options::OutputOptions,
     },
     recording::Head,
@@ -27,6 +25,7 @@ pub(crate) fn run(plan: &Plan, output: OutputOptions) -> Result<u8> {
     })?;
     let clock = WallClock::now();
     let version = env!("CARGO_PKG_VERSION").to_owned();
+    let arguments = context::arguments();
     let recording = output.recording.clone().map(|recording| {
         let head = Head {
             segment: 0,
@@ -36,11 +35,12 @@ pub(crate) fn run(plan: &Plan, output: OutputOptions) -> Result<u8> {
             clock,
             options: plan.options,
             fail_on: plan.fail_on,
-            arguments: env::args_os().skip(1).map(|it| it.to_string_lossy().into()).collect(),
+            arguments: arguments.clone(),
         };
         (recording, head)
     });
-    let destination = Destination::open(output, Context { version, host, kernel, clock })?;
+    let context = Context { version, host, kernel, arguments, recorded_with: None, clock };
+    let destination = Destination::open(output, context)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -1,7 +1,10 @@
+use std::env;
+
 use crate::wall_clock::WallClock;
 
-/// What every sink needs to know beside the report: who says it, of which host, and what the
-/// kernel's times mean there. Of a replay, the host of the recording.
+/// What each output says about a run besides its report: the version of tracer, the host, the
+/// command line, and how to convert the kernel's timestamps. Of a replay, the host is that of the
+/// recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Context {
     /// This tool's version, without its name.
@@ -10,6 +13,15 @@ pub struct Context {
     pub host: String,
     /// Kernel release (`uname -r`).
     pub kernel: String,
-    /// Turns the report's times into wall time.
+    /// Arguments of this process, without its name.
+    pub arguments: Vec<String>,
+    /// Of a replay, the arguments of the run that was recorded.
+    pub recorded_with: Option<Vec<String>>,
+    /// Converts the report's timestamps to wall time.
     pub(crate) clock: WallClock,
+}
+
+/// The arguments of this process, without its name.
+pub(crate) fn arguments() -> Vec<String> {
+    env::args_os().skip(1).map(|argument| argument.to_string_lossy().into()).collect()
 }

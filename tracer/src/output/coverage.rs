@@ -1,9 +1,10 @@
-//! What a run could not see: what is missing, in words, and counts for all outputs.
+//! What a run could see and what it could not, in words, and counts for all outputs.
 
-use tracer_core::{Coverage, Loss, Probe};
+use tracer_core::{Coverage, Loss, Probe, Report};
 
 use super::{
-    quantity::{counted, plain},
+    escape,
+    quantity::{counted, duration_ms, plain},
     words,
 };
 
@@ -31,4 +32,69 @@ pub(crate) fn notes(coverage: &Coverage) -> Vec<String> {
 /// The hooks that are not attached.
 pub(crate) fn probes_missing(coverage: &Coverage) -> impl Iterator<Item = &Probe> {
     coverage.probes.iter().filter(|probe| !probe.is_attached())
+}
+
+/// `Observed 62 TCP sockets of 14 processes in 103 snapshots over 3m 20s; no events lost.`
+pub(crate) fn observed(report: &Report) -> String {
+    let coverage = &report.coverage;
+    let over = match report.at.ms_since(report.started_at) {
+        0 => String::new(),
+        milliseconds => format!(" over {}", duration_ms(milliseconds)),
+    };
+    let lost = match events_lost(&coverage.loss) {
+        0 => "no events".to_owned(),
+        lost => counted(lost, "event", "events"),
+    };
+    format!(
+        "Observed {} of {} in {}{over}; {lost} lost.",
+        counted(coverage.sockets, "TCP socket", "TCP sockets"),
+        counted(coverage.processes, "process", "processes"),
+        counted(coverage.snapshots, "snapshot", "snapshots"),
+    )
+}
+
+/// Whether everything was seen, and if not, what is missing and what to do.
+pub(crate) fn completeness(coverage: &Coverage) -> String {
+    let has_lost = events_lost(&coverage.loss) > 0;
+    let gaps = gaps(coverage).join(", ");
+    if coverage.complete {
+        return match (gaps.is_empty(), has_lost) {
+            (true, false) => "Coverage is complete.".to_owned(),
+            (true, true) => {
+                "Coverage is complete: later snapshots made up for the loss.".to_owned()
+            }
+            (false, _) => format!("Coverage is complete, although {gaps}."),
+        };
+    }
+    let missing = match (gaps.is_empty(), has_lost) {
+        (true, false) => String::new(),
+        (true, true) => ": no later snapshot has made up for the loss".to_owned(),
+        (false, _) => format!(": {gaps}"),
+    };
+    let remedy = remedy(coverage);
+    format!("COVERAGE IS INCOMPLETE{missing}.{remedy}")
+}
+
+/// What to do about incomplete coverage, as a sentence after a space; empty if nothing is known to
+/// help.
+fn remedy(coverage: &Coverage) -> &'static str {
+    if coverage.processes_unreadable > 0 {
+        " Run as root, in the host's pid namespace."
+    } else if coverage.table_full > 0 || coverage.responses_full > 0 {
+        " Select processes with --pid or --comm."
+    } else if coverage.loss.snapshots_failed > 0 || events_lost(&coverage.loss) > 0 {
+        " Run again, for longer."
+    } else {
+        ""
+    }
+}
+
+/// `Not judged: 2 mptcp, 1 smc.`, or nothing.
+pub(crate) fn not_judged(coverage: &Coverage) -> Option<String> {
+    let kinds = coverage.not_judged.iter().map(|(kind, count)| {
+        let kind = escape::visible(kind);
+        counted(*count, &kind, &kind)
+    });
+    let kinds = kinds.collect::<Vec<_>>().join(", ");
+    (!kinds.is_empty()).then(|| format!("Not judged, because they are not plain TCP: {kinds}."))
 }

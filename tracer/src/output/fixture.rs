@@ -27,6 +27,8 @@ pub(crate) fn context() -> Context {
         version: "0.1.0".to_owned(),
         host: "web1".to_owned(),
         kernel: "6.18.0-amd64".to_owned(),
+        arguments: vec!["--pid=4711".to_owned()],
+        recorded_with: None,
         clock: WallClock::new(wall, now(), 1_000_000_000_000_000),
     }
 }

@@ -1,55 +1,54 @@
-//! How the open connections developed from look to look, in a bounded number of samples.
+//! The open connections over time, in a bounded number of samples.
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
 use tracer_core::{Confidence, Connection, Direction, ProcessKey, Report, Timestamp, Verdict};
 
-/// Samples kept; where there were more looks, only some of them are.
+/// Samples kept; of longer runs, only every n-th snapshot is sampled.
 pub(crate) const SAMPLES_MAX: usize = 600;
-/// Places told apart; connections of further ones are counted together.
+/// Places distinguished; connections of further ones are counted together.
 pub(crate) const PLACES_MAX: usize = 10_000;
-/// Processes whose descriptors are kept of one look.
+/// Processes whose fd counts are kept per snapshot.
 const PROCESSES_MAX: usize = 1_000;
 
 /// The open connections of a run over time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct History {
-    /// How many looks there were.
-    pub(crate) looks: u64,
+    /// How many snapshots there were.
+    pub(crate) snapshots: u64,
     /// Some of them, the first and the last one included, in order.
     pub(crate) samples: Vec<Sample>,
-    /// Whose connections they are and where to; samples name them by their index.
+    /// Processes and destinations; samples refer to them by index.
     pub(crate) places: Vec<Place>,
     numbers: BTreeMap<(ProcessKey, Destination), usize>,
-    /// One look in two to the power of this is sampled.
+    /// One snapshot in `2^halvings` is sampled.
     halvings: u32,
 }
 
-/// The open connections at one look.
+/// The open connections at one snapshot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sample {
     pub(crate) at: Timestamp,
     /// How many there are by place.
     pub(crate) by_place: BTreeMap<usize, u64>,
-    /// Those of places that are not told apart.
+    /// Those of places beyond [`PLACES_MAX`].
     pub(crate) elsewhere: u64,
-    /// How many there are by verdict; without one, none.
+    /// How many there are by verdict; `None` for those without a finding.
     pub(crate) by_verdict: BTreeMap<Option<Verdict>, u64>,
-    /// Open descriptors of the processes that have a headline, of the first ones if there are very
-    /// many.
-    pub(crate) descriptors: BTreeMap<ProcessKey, u64>,
+    /// Open file descriptors of the processes in the report, of at most [`PROCESSES_MAX`].
+    pub(crate) fds: BTreeMap<ProcessKey, u64>,
 }
 
-/// A process and where its connections lead.
+/// A process and a destination of its connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) process: ProcessKey,
-    /// Its name, as the host chose it.
+    /// Its name, not escaped.
     pub(crate) comm: String,
     pub(crate) destination: Destination,
 }
 
-/// Where connections lead.
+/// A destination of connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Destination {
     /// Out, to an address and port.
@@ -59,10 +58,10 @@ pub(crate) enum Destination {
 }
 
 impl History {
-    /// Samples a look, if it is its turn. The report has to have all connections.
-    pub(crate) fn look(&mut self, report: impl FnOnce() -> Report) {
-        let is_its_turn = self.looks.is_multiple_of(1 << self.halvings);
-        self.looks += 1;
+    /// Samples a snapshot, if it is its turn. The report must have all connections.
+    pub(crate) fn snapshot(&mut self, report: impl FnOnce() -> Report) {
+        let is_its_turn = self.snapshots.is_multiple_of(1 << self.halvings);
+        self.snapshots += 1;
         if !is_its_turn {
             return;
         }
@@ -72,7 +71,7 @@ impl History {
         self.add(&report());
     }
 
-    /// Takes in how it ended, whoever's turn it is.
+    /// Adds the last report as a sample in any case.
     pub(crate) fn end(&mut self, report: &Report) {
         let is_newer = |last: &Sample| last.at < report.at;
         if self.samples.last().is_none_or(is_newer) {
@@ -93,7 +92,7 @@ impl History {
     fn add(&mut self, report: &Report) {
         let mut sample = Sample { at: report.at, ..Sample::default() };
         for summary in report.processes.iter().take(PROCESSES_MAX) {
-            sample.descriptors.insert(summary.key, summary.used_fds());
+            sample.fds.insert(summary.key, summary.used_fds());
         }
         for (connection, verdict) in connections(report) {
             *sample.by_verdict.entry(verdict).or_default() += 1;
@@ -124,7 +123,7 @@ impl History {
     }
 }
 
-/// Every connection once, with the surest of its verdicts.
+/// Every connection once, with the verdict of the highest confidence.
 fn connections(report: &Report) -> impl Iterator<Item = (&Connection, Option<Verdict>)> {
     let mut flagged: BTreeMap<_, (Confidence, Verdict, &Connection)> = BTreeMap::new();
     for finding in &report.findings {

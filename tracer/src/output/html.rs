@@ -1,4 +1,4 @@
-//! An incident document as one page that needs nothing else: no script, no network, no other file.
+//! The incident report as one self-contained HTML page: no script, no network, no other file.
 //!
 //! What the host chose is made visible first ([`escape`](super::escape)) and then escaped by the template.
 
@@ -64,7 +64,7 @@ fn content(incident: &Incident<'_>, headline: &str) -> Markup {
             }
         }
         section {
-            h2 { "What to do next" }
+            h2 { "Next steps" }
             ol { @for step in incident::steps(incident) { li { (step) } } }
         }
         (overview::section(incident))
@@ -74,20 +74,20 @@ fn content(incident: &Incident<'_>, headline: &str) -> Markup {
         }
         (call_sites::section(incident))
         (limits::section(incident))
-        (overview::taken_back(incident))
+        (overview::retracted(incident))
         (coverage::section(incident))
         (reproduce::section(incident))
     }
 }
 
-/// `web1, Linux 6.18.0-amd64, as of 2026-03-01 12:00:03 UTC`.
+/// `Incident report: web1, Linux 6.18.0-amd64, 2026-03-01 12:00:03 UTC`.
 fn origin(incident: &Incident<'_>) -> String {
     let context = incident.context;
     format!(
-        "Leaked connections on {}, Linux {}, as of {}",
+        "Incident report: {}, Linux {}, {}",
         visible(&context.host),
         visible(&context.kernel),
-        incident.moment(0)
+        incident.time(0)
     )
 }
 

@@ -1,4 +1,5 @@
-//! What an incident document says, in words: who leaks what, since when, how sure, which line.
+//! The sentences of an incident report: which process leaks what, since when, with which
+//! confidence, at which call site.
 
 mod advice;
 
@@ -12,7 +13,7 @@ use super::{
 };
 pub(crate) use advice::steps;
 
-/// How a recorded run stood, how it came to that, and where all this is from.
+/// A recorded run: its last report, its history, and where both are from.
 pub(crate) struct Incident<'a> {
     pub(crate) report: &'a Report,
     pub(crate) history: &'a History,
@@ -20,7 +21,7 @@ pub(crate) struct Incident<'a> {
     pub(crate) provenance: Provenance,
 }
 
-/// Where a document is from: what it takes to make it again.
+/// Where an incident report is from: what is needed to create it again.
 pub(crate) struct Provenance {
     /// The recording.
     pub(crate) file: String,
@@ -28,89 +29,85 @@ pub(crate) struct Provenance {
     pub(crate) recorded_with: Vec<String>,
     /// The version that recorded.
     pub(crate) recorder: String,
-    /// The recording and what it was judged by, as arguments.
+    /// The recording and the thresholds given for it, as arguments.
     pub(crate) arguments: Vec<String>,
-    /// All that it was judged by.
+    /// All thresholds that it was judged with.
     pub(crate) options: Options,
 }
 
 impl Incident<'_> {
-    /// The findings that stand and are leaks, or may be, the worst first.
+    /// The active findings that are or may be leaks, the worst first.
     pub(crate) fn leaks(&self) -> impl Iterator<Item = &Finding> {
         self.report.findings.iter().filter(|it| it.retracted_at.is_none() && is_leak(it))
     }
 
-    /// The findings that stand for information.
+    /// The active findings with confidence *info*.
     pub(crate) fn information(&self) -> impl Iterator<Item = &Finding> {
         self.report.findings.iter().filter(|it| it.retracted_at.is_none() && !is_leak(it))
     }
 
-    /// What was found and taken back, the latest first.
-    pub(crate) fn taken_back(&self) -> impl Iterator<Item = &Finding> {
+    /// The retracted findings, the latest first.
+    pub(crate) fn retracted(&self) -> impl Iterator<Item = &Finding> {
         self.report.findings.iter().filter(|it| it.retracted_at.is_some())
     }
 
-    /// The headline of the process of a finding.
+    /// The summary of the process of a finding.
     pub(crate) fn process_of(&self, finding: &Finding) -> Option<&ProcessSummary> {
         self.report.processes.iter().find(|summary| summary.key == finding.process)
     }
 
-    /// `2026-03-01 12:00:03 UTC`: so many milliseconds before the moment of the report.
-    pub(crate) fn moment(&self, ms_ago: u64) -> String {
+    /// `2026-03-01 12:00:03 UTC`: so many milliseconds before the time of the report.
+    pub(crate) fn time(&self, ms_ago: u64) -> String {
         self.wall(self.context.clock.wall_time(self.report.at.before_ms(ms_ago)))
     }
 
-    /// When the process hits its limit of open files if it goes on as it did.
-    pub(crate) fn limit_is_hit_at(&self, summary: &ProcessSummary) -> Option<String> {
-        self.limit_moment(summary).map(|at| self.wall(at))
+    /// When the process reaches its fd limit if its growth continues.
+    pub(crate) fn limit_reached_at(&self, summary: &ProcessSummary) -> Option<String> {
+        self.limit_time(summary).map(|at| self.wall(at))
     }
 
-    /// As [`limit_is_hit_at`](Self::limit_is_hit_at).
-    pub(crate) fn limit_moment(&self, summary: &ProcessSummary) -> Option<jiff::Timestamp> {
+    /// As [`limit_reached_at`](Self::limit_reached_at).
+    pub(crate) fn limit_time(&self, summary: &ProcessSummary) -> Option<jiff::Timestamp> {
         let seconds = i64::try_from(summary.seconds_to_fd_limit?).ok()?;
         let at = self.context.clock.wall_time(self.report.at);
         at.checked_add(jiff::SignedDuration::from_secs(seconds)).ok()
     }
 
-    #[expect(clippy::unused_self, reason = "it is how the document writes moments")]
+    #[expect(clippy::unused_self, reason = "all times of the report are formatted by it")]
     fn wall(&self, at: jiff::Timestamp) -> String {
         format!("{} UTC", at.strftime("%Y-%m-%d %H:%M:%S"))
     }
 
-    /// The first line: who leaks what, since when, how sure, which line.
+    /// The first line: which process leaks what, since when, with which confidence, where.
     pub(crate) fn headline(&self) -> String {
         if let Some(leak) = self.leaks().next() {
-            return self.accusation(leak);
+            return self.leak_headline(leak);
         }
-        let gone = || self.taken_back().filter(|it| it.peak_confidence > Confidence::Info);
-        if let Some(worst) = gone().max_by_key(|it| (it.peak_confidence, it.peak_count)) {
-            let count = counted(gone().count() as u64, "finding was", "findings were");
-            return format!("No leak stands any more; {count} taken back: {}", self.past(worst));
+        let retracted = || self.retracted().filter(|it| it.peak_confidence > Confidence::Info);
+        if let Some(worst) = retracted().max_by_key(|it| (it.peak_confidence, it.peak_count)) {
+            let count = counted(retracted().count() as u64, "finding was", "findings were");
+            return format!("No active leaks; {count} retracted: {}", self.past(worst));
         }
         if self.report.coverage.complete {
             "No leaked connections found.".to_owned()
         } else {
-            "No leaked connections found, but not everything could be seen.".to_owned()
+            "No leaked connections found, but coverage is incomplete.".to_owned()
         }
     }
 
-    /// `api[4711] certainly leaks 1 204 connections to 10.0.3.7:443, since ..., requested at ....`
-    fn accusation(&self, finding: &Finding) -> String {
-        let how_sure = match finding.confidence {
-            Confidence::Certain => "certainly leaks",
-            Confidence::Likely => "likely leaks",
-            Confidence::Possible | Confidence::Info => "possibly leaks",
-        };
+    /// `api[4711] leaks 1,204 connections to 10.0.3.7:443 (certain); the oldest was opened at ...;
+    /// requested at ....`
+    fn leak_headline(&self, finding: &Finding) -> String {
         format!(
-            "{} {how_sure} {} {}, since {}{}.",
+            "{} {} {} {} ({}), the oldest opened {}{}.",
             process(finding),
+            if finding.confidence == Confidence::Possible { "may leak" } else { "leaks" },
             amount(finding, finding.count),
             whereto(finding),
+            finding.confidence,
             self.since(finding),
-            line(finding).map_or_else(
-                || "; the line of code is not known".to_owned(),
-                |line| format!(", {line}")
-            ),
+            line(finding)
+                .map_or_else(|| "; call site unknown".to_owned(), |line| format!("; {line}")),
         )
     }
 
@@ -118,20 +115,20 @@ impl Incident<'_> {
         let ago = finding.retracted_at.map_or(0, |at| self.report.at.ms_since(at));
         let line = line(finding).map(|line| format!(", {line}")).unwrap_or_default();
         format!(
-            "{} had up to {} {}, {} ({}), which were closed or used again by {}{line}.",
+            "{} had up to {} {}, {} ({}){line}; they were closed or used again by {}.",
             process(finding),
             amount(finding, finding.peak_count),
             whereto(finding),
             finding.verdict,
             finding.peak_confidence,
-            self.moment(ago),
+            self.time(ago),
         )
     }
 
-    /// When the oldest connection was opened.
+    /// When the oldest connection was opened: a time, or `before` one.
     pub(crate) fn since(&self, finding: &Finding) -> String {
         let before = if finding.oldest_age_is_lower_bound { "before " } else { "" };
-        format!("{before}{}", self.moment(finding.oldest_age_ms))
+        format!("{before}{}", self.time(finding.oldest_age_ms))
     }
 
     /// The sentences below the headline.
@@ -147,14 +144,12 @@ impl Incident<'_> {
             }
         }
         if !self.report.coverage.complete {
-            let gaps = coverage::gaps(&self.report.coverage).join(", ");
-            let gaps = if gaps.is_empty() { "events were lost".to_owned() } else { gaps };
-            sentences.push(format!("Not everything could be seen: {gaps}."));
+            sentences.push(coverage::completeness(&self.report.coverage));
         }
         sentences
     }
 
-    /// How it grows, and where it leads that the process has ever more descriptors.
+    /// How fast the finding grows, and when the process reaches its fd limit.
     fn development(&self, leak: &Finding) -> impl Iterator<Item = String> {
         let grows = leak.growth_per_min_milli.filter(|growth| *growth > 0).map(|_| {
             let rate = rate(leak.growth_per_min_milli, leak.growth_is_reconstructed);
@@ -164,10 +159,10 @@ impl Incident<'_> {
             let rate = rate(summary.growth_per_min_milli, summary.growth_is_reconstructed);
             let limit = grouped(summary.fd_limit?);
             let left = quantity::duration_s(summary.seconds_to_fd_limit?);
-            let at = self.limit_is_hit_at(summary)?;
+            let at = self.limit_reached_at(summary)?;
             Some(format!(
-                "If the descriptors of the process go on to grow by {rate}, its limit of {limit} \
-                 open files is hit in {left}, at {at}."
+                "If the number of open fds of the process keeps growing by {rate}, its limit of \
+                 {limit} is reached in about {left}, at {at}."
             ))
         });
         grows.into_iter().chain(limit)
@@ -175,7 +170,7 @@ impl Incident<'_> {
 }
 
 impl Provenance {
-    /// The command that shows whether it was mended.
+    /// The command that shows whether the leak was fixed.
     pub(crate) fn comparison(&self) -> String {
         format!("tracer diff {} AFTER.rec", command_line(std::slice::from_ref(&self.file)))
     }
@@ -197,7 +192,7 @@ fn rate(per_min_milli: Option<i64>, is_reconstructed: bool) -> String {
     format!("{about}{}", growth.trim_start_matches(['~', '+']))
 }
 
-/// It is one, or may be.
+/// Whether it is or may be a leak: every confidence but *info*.
 pub(crate) fn is_leak(finding: &Finding) -> bool {
     finding.confidence > Confidence::Info
 }
@@ -207,7 +202,7 @@ pub(crate) fn process(finding: &Finding) -> String {
     format!("{}[{}]", escape::visible(&finding.comm.0), finding.process.pid)
 }
 
-/// `1 204 connections`, or `14 responses on 1 connection` where one has several.
+/// `1,204 connections`, or `14 responses on 1 connection` where one has several.
 pub(crate) fn amount(finding: &Finding, count: usize) -> String {
     let connections = counted(count as u64, "connection", "connections");
     if finding.verdict == Verdict::BodyNotClosed && finding.responses > count {
@@ -227,7 +222,7 @@ pub(crate) fn whereto(finding: &Finding) -> String {
         }
         (Direction::Inbound, None, _, Some(port)) => format!("accepted on port {port}"),
         (Direction::Inbound, None, _, None) => "accepted".to_owned(),
-        (Direction::Outbound, None, None, _) => "to several places".to_owned(),
+        (Direction::Outbound, None, None, _) => "to several destinations".to_owned(),
     }
 }
 

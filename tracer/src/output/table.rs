@@ -1,6 +1,6 @@
-//! A report as text for people: a table of the findings, below it why, and what could not be seen.
+//! A report as text: a table of the findings, below it their evidence, and what could not be seen.
 //!
-//! Everything of ours is ASCII, so that a serial console shows it too.
+//! Only text that the host chose has characters beyond ASCII, so a serial console shows the rest.
 
 mod connections;
 mod detail;
@@ -26,17 +26,17 @@ pub(crate) use summary::summary;
 use text::Paint;
 pub(crate) use text::wrap;
 
-/// Findings explained below the table; the rest has only its row.
+/// Findings with their evidence below the table; further ones have only a row.
 const DETAILS_MAX: usize = 50;
-/// Processes whose headlines are part of the footer; more of them scroll with the body.
+/// Processes that are listed in the footer; if there are more, they are listed in the body.
 const FOOTER_PROCESSES_MAX: usize = 3;
 
 /// A rendered report. Displayed, it is the body, an empty line, and the footer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Page {
-    /// The findings and what belongs to them; lines without an end after the last one.
+    /// The findings and their details, without a line end after the last line.
     pub(crate) body: String,
-    /// What the run could see: what must stay in sight when the body does not fit.
+    /// What the run could see: stays on the screen when the body does not fit.
     pub(crate) footer: String,
 }
 
@@ -50,7 +50,7 @@ impl fmt::Display for Page {
 pub(crate) fn page(report: &Report, context: &Context, style: Style) -> Page {
     let paint = Paint::new(style.color);
     let width = usize::from(style.width);
-    let findings = standing(report);
+    let findings = active(report);
 
     let mut sections = Vec::new();
     if !findings.iter().any(|finding| finding.confidence > Confidence::Info) {
@@ -63,7 +63,7 @@ pub(crate) fn page(report: &Report, context: &Context, style: Style) -> Page {
         }
         if let Some(omitted @ 1..) = findings.len().checked_sub(DETAILS_MAX) {
             let more = counted(omitted as u64, "finding", "findings");
-            sections.push(vec![format!("{more} more in the table; -o json says why.")]);
+            sections.push(vec![format!("{more} more in the table; -o json has the evidence of all.")]);
         }
     }
     sections.push(detail::retracted_lines(report, width, paint));
@@ -76,14 +76,16 @@ pub(crate) fn page(report: &Report, context: &Context, style: Style) -> Page {
     } else {
         sections.push(processes);
     }
+    let legend = legend(report, &findings).map(|legend| wrap("", &legend, width));
+    footer.splice(0..0, legend.into_iter().flatten().map(|line| paint.dim(&line)));
     sections.retain(|section| !section.is_empty());
 
     let body: Vec<String> = sections.iter().map(|lines| lines.join("\n")).collect();
     Page { body: plain(&body.join("\n\n")), footer: plain(&footer.join("\n")) }
 }
 
-/// Whether two reports have the same findings, however the ages in them have moved on: then a
-/// reader who has seen the one need not see the other.
+/// Whether two reports have the same findings apart from their ages, so that only one of them needs
+/// to be printed.
 pub(crate) fn have_same_findings(one: &Report, other: &Report) -> bool {
     let facts = |it: &Finding| {
         let size = (it.count, it.responses);
@@ -92,24 +94,40 @@ pub(crate) fn have_same_findings(one: &Report, other: &Report) -> bool {
     one.findings.iter().map(facts).eq(other.findings.iter().map(facts))
 }
 
-/// The findings that stand, those for information last.
-fn standing(report: &Report) -> Vec<&Finding> {
-    let standing = report.findings.iter().filter(|finding| finding.retracted_at.is_none());
+/// The active findings, those with confidence *info* last.
+fn active(report: &Report) -> Vec<&Finding> {
+    let active = report.findings.iter().filter(|finding| finding.retracted_at.is_none());
     let (leaks, information): (Vec<_>, Vec<_>) =
-        standing.partition(|finding| finding.confidence > Confidence::Info);
+        active.partition(|finding| finding.confidence > Confidence::Info);
     leaks.into_iter().chain(information).collect()
+}
+
+/// What the signs in front of numbers mean, if there are any.
+fn legend(report: &Report, findings: &[&Finding]) -> Option<String> {
+    let is_estimated = findings.iter().any(|it| {
+        it.growth_is_reconstructed && it.growth_per_min_milli.is_some()
+    }) || report.processes.iter().any(|it| {
+        it.growth_is_reconstructed && it.growth_per_min_milli.is_some()
+    });
+    let is_at_least = findings.iter().any(|it| it.oldest_age_is_lower_bound);
+    let signs = [
+        is_estimated.then_some("~: estimated from the times at which connections fell silent"),
+        is_at_least.then_some(">: at least, because opened before tracing"),
+    ];
+    let signs: Vec<&str> = signs.into_iter().flatten().collect();
+    (!signs.is_empty()).then(|| signs.join(". "))
 }
 
 fn nothing_found(report: &Report, has_information: bool) -> &'static str {
     if report.coverage.complete && !has_information && !report.findings.is_empty() {
-        return "No leaked connections any more: what was found was taken back.";
+        return "No leaked connections any more: all findings were retracted.";
     }
     match (report.coverage.complete, has_information) {
         (true, false) => "No leaked connections found.",
-        (true, true) => "No leaked connections found. Worth knowing:",
-        (false, false) => "No leaked connections found, but not everything could be seen.",
+        (true, true) => "No leaked connections found. For information:",
+        (false, false) => "No leaked connections found, but coverage is incomplete.",
         (false, true) => {
-            "No leaked connections found, but not everything could be seen. Worth knowing:"
+            "No leaked connections found, but coverage is incomplete. For information:"
         }
     }
 }

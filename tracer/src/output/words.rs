@@ -13,6 +13,7 @@ mod limit;
 mod next_step;
 mod note;
 mod probe;
+mod thresholds;
 mod verdict;
 
 pub(crate) use call_site_reason::call_site_reason;
@@ -22,6 +23,7 @@ pub(crate) use limit::limit;
 pub(crate) use next_step::{next_step, remedy};
 pub(crate) use note::{fallback_reason, note};
 pub(crate) use probe::{absence_costs, attach_error, method_caveat, probe};
+pub(crate) use thresholds::thresholds;
 pub(crate) use verdict::meaning;
 
 use tracer_core::CountOf;

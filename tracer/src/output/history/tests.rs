@@ -23,8 +23,8 @@ fn connections_are_counted_by_place_and_by_verdict() {
     let leaked = (20..23).map(|number| fixture::connection(number, TcpState::CloseWait, LEAK));
     let leak = fixture::finding(1, leaked.collect());
     let mut history = History::default();
-    history.look(|| Report { findings: vec![leak, fixture::inbound(2)], ..report(7, 2) });
-    history.look(|| report(8, 1));
+    history.snapshot(|| Report { findings: vec![leak, fixture::inbound(2)], ..report(7, 2) });
+    history.snapshot(|| report(8, 1));
 
     let counts = |index: usize| {
         let named = |(place, count): (&usize, &u64)| {
@@ -47,10 +47,10 @@ fn connections_are_counted_by_place_and_by_verdict() {
 }
 
 #[test]
-fn many_looks_are_thinned_evenly_to_the_limit() {
+fn many_snapshots_are_thinned_evenly_to_the_limit() {
     let mut history = History::default();
     for second in 0..10_000 {
-        history.look(|| report(second, 1));
+        history.snapshot(|| report(second, 1));
         assert!(history.samples.len() <= SAMPLES_MAX);
     }
     let seconds_kept = seconds(&history);
@@ -58,7 +58,7 @@ fn many_looks_are_thinned_evenly_to_the_limit() {
     assert!(
         seconds_kept.iter().enumerate().all(|(index, second)| *second == index as u64 * stride)
     );
-    assert_eq!((history.looks, seconds_kept.len()), (10_000, 313));
+    assert_eq!((history.snapshots, seconds_kept.len()), (10_000, 313));
 
     history.end(&report(9_999, 1));
     history.end(&report(9_999, 1));
@@ -66,10 +66,10 @@ fn many_looks_are_thinned_evenly_to_the_limit() {
 }
 
 #[test]
-fn looks_that_are_not_sampled_cost_no_report() {
-    let mut history = History { looks: 1, halvings: 1, ..History::default() };
-    history.look(|| panic!("nobody needs it"));
-    assert_eq!(history.looks, 2);
+fn snapshots_that_are_not_sampled_cost_no_report() {
+    let mut history = History { snapshots: 1, halvings: 1, ..History::default() };
+    history.snapshot(|| panic!("no report is needed"));
+    assert_eq!(history.snapshots, 2);
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn places_beyond_the_limit_are_counted_together() {
             connection
         })
         .collect();
-    history.look(|| crowded);
+    history.snapshot(|| crowded);
     let sample = &history.samples[0];
     assert_eq!((sample.by_place.len(), sample.elsewhere), (PLACES_MAX, 3));
 }
@@ -100,7 +100,7 @@ fn a_connection_in_two_findings_counts_once_with_the_surest_verdict() {
     };
     for findings in [[likely.clone(), possible.clone()], [possible, likely]] {
         let mut history = History::default();
-        history.look(|| Report { findings: findings.to_vec(), ..report(1, 0) });
+        history.snapshot(|| Report { findings: findings.to_vec(), ..report(1, 0) });
         assert_eq!(history.samples[0].by_verdict, [(Some(Verdict::CloseWait), 1)].into());
     }
 }

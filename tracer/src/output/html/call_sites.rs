@@ -1,4 +1,4 @@
-//! The lines of code that the connections in findings come from.
+//! The call sites of the connections in findings.
 
 use std::{
     cmp::Reverse,
@@ -14,7 +14,7 @@ use super::{
 use crate::output::incident::{self, Incident};
 use crate::output::quantity::{counted, grouped};
 
-/// Lines of code listed; the rest is counted.
+/// Call sites listed; further ones are counted.
 const ROWS_MAX: usize = 10;
 
 #[derive(Default)]
@@ -29,7 +29,7 @@ pub(super) fn section(incident: &Incident<'_>) -> Markup {
     let mut unknown = 0;
     for finding in incident.leaks() {
         for connection in &finding.connections {
-            // Of a connection of HTTP/2 the finding knows whose responses it is about.
+            // An HTTP/2 connection carries responses of several call sites; the finding is about one.
             let site = finding.call_site.as_deref().or(connection.call_site.as_deref());
             let Some(site) = site else {
                 unknown += 1;
@@ -48,13 +48,12 @@ pub(super) fn section(incident: &Incident<'_>) -> Markup {
     ranked.sort_by_key(|(_, count)| Reverse(count.connections));
     html! {
         section {
-            h2 { "Top call sites" }
+            h2 { "Call sites" }
             @if !ranked.is_empty() { (listed(&ranked)) }
             @if unknown > 0 {
                 p {
-                    "Of " (counted(unknown, "connection", "connections"))
-                    " the line is not known: they were open before the recording began, or their "
-                    "stack was not kept or could not be followed."
+                    "The call site of " (counted(unknown, "connection", "connections"))
+                    " is unknown; each finding gives the reason."
                 }
             }
         }
@@ -63,13 +62,13 @@ pub(super) fn section(incident: &Incident<'_>) -> Markup {
 
 fn listed(ranked: &[((String, &str), Count)]) -> Markup {
     let columns = [
-        Column::Code("Line of code"),
+        Column::Code("Call site"),
         Column::Text("Process"),
         Column::Number("Connections"),
         Column::Number("Responses"),
         Column::Text("Findings"),
     ];
-    let rows = (ROWS_MAX, "more line", "more lines");
+    let rows = (ROWS_MAX, "more call site", "more call sites");
     table(&columns, ranked, rows, |((process, site), count)| {
         vec![
             html! { (visible(site)) },

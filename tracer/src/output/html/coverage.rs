@@ -2,40 +2,25 @@
 
 use maud::{Markup, html};
 
-use super::text::visible;
 use crate::output::incident::Incident;
-use crate::output::{
-    coverage, escape,
-    quantity::{counted, duration_ms},
-    words,
-};
+use crate::output::{coverage, escape, words};
 
 pub(super) fn section(incident: &Incident<'_>) -> Markup {
     let report = incident.report;
     let seen = &report.coverage;
-    let lost = coverage::events_lost(&seen.loss);
-    let gaps = coverage::gaps(seen);
     let probes = coverage::probes_missing(seen).map(words::probe);
+    let notes: Vec<String> = probes.chain(seen.notes.iter().map(words::note)).collect();
     html! {
         section {
-            h2 { "What could not be seen" }
+            h2 { "Coverage" }
             p {
-                @if seen.complete { "Everything that matters could be seen: " }
-                @else { strong { "Not everything could be seen. " } "There were " }
-                (counted(seen.sockets, "TCP socket", "TCP sockets")) " at the last look, "
-                (counted(seen.snapshots, "look", "looks")) " over "
-                (duration_ms(report.at.ms_since(report.started_at))) ", and "
-                (counted(lost, "event", "events")) " lost"
-                @if lost > 0 && seen.complete { ", for which later looks made up" }
-                "."
+                (coverage::observed(report)) " "
+                @if seen.complete { (coverage::completeness(seen)) }
+                @else { strong { (coverage::completeness(seen)) } }
+                @if let Some(kinds) = coverage::not_judged(seen) { " " (kinds) }
             }
-            ul {
-                @for gap in gaps { li { (gap) } }
-                @for (kind, count) in &seen.not_judged {
-                    li { "Not judged: " (counted(*count, &visible(kind), &visible(kind))) }
-                }
-                @for probe in probes { li { (escape::sentence(&probe)) } }
-                @for note in &seen.notes { li { (escape::sentence(&words::note(note))) } }
+            @if !notes.is_empty() {
+                ul { @for note in notes { li { (escape::sentence(&note)) } } }
             }
         }
     }

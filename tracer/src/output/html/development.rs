@@ -1,4 +1,4 @@
-//! How the open connections developed: by process and destination, and by verdict.
+//! The number of open connections over time: by process and destination, and by verdict.
 
 use std::{
     cmp::Reverse,
@@ -20,42 +20,42 @@ use crate::output::{
     quantity::{counted, grouped},
 };
 
-/// Series that are told apart; the rest is one more.
+/// Series that are distinguished; the others are added up in one more.
 const SERIES_MAX: usize = pattern::COUNT - 1;
 
 pub(super) fn section(incident: &Incident<'_>) -> Markup {
     let history = incident.history;
     let clock = incident.context.clock;
-    let moments: Vec<_> = history.samples.iter().map(|it| clock.wall_time(it.at)).collect();
+    let times: Vec<_> = history.samples.iter().map(|it| clock.wall_time(it.at)).collect();
     html! {
         section {
             h2 { "Open connections over time" }
             p { (sampled(history)) }
-            (by_place(incident, &moments))
-            (by_verdict(history, &moments))
+            (by_place(incident, &times))
+            (by_verdict(history, &times))
         }
     }
 }
 
-/// What the charts rest on.
+/// How many snapshots the charts show.
 fn sampled(history: &History) -> String {
     let shown = history.samples.len() as u64;
-    let looks = counted(history.looks, "look", "looks");
-    let thinned = if history.looks > shown {
-        format!("The charts show {} of {looks}, evenly spread.", grouped(shown))
+    let snapshots = counted(history.snapshots, "snapshot", "snapshots");
+    let thinned = if history.snapshots > shown {
+        format!("The charts show {} of {snapshots}, evenly sampled.", grouped(shown))
     } else {
-        format!("The charts show every one of {looks}.")
+        format!("The charts show all {snapshots}.")
     };
     let crowded = if history.samples.iter().any(|sample| sample.elsewhere > 0) {
         let max = grouped(PLACES_MAX as u64);
-        format!(" More than {max} destinations were seen; further ones are among the others.")
+        format!(" There were more than {max} destinations; the rest is counted as others.")
     } else {
         String::new()
     };
     format!("{thinned}{crowded}")
 }
 
-fn by_place(incident: &Incident<'_>, moments: &[Timestamp]) -> Markup {
+fn by_place(incident: &Incident<'_>, times: &[Timestamp]) -> Markup {
     let history = incident.history;
     let named = Named::of(incident);
     let mut totals: BTreeMap<Name, Vec<u64>> = BTreeMap::new();
@@ -66,7 +66,7 @@ fn by_place(incident: &Incident<'_>, moments: &[Timestamp]) -> Markup {
             values[index] += count;
         }
     }
-    // Where leaks were found comes first, however small it is beside the rest.
+    // Destinations with leaks come first, however small.
     let mut ranked: Vec<(Name, Vec<u64>)> = totals.into_iter().collect();
     ranked.sort_by_key(|(name, values)| {
         (Reverse(named.leaking.contains(name)), Reverse(values.iter().max().copied()))
@@ -89,43 +89,43 @@ fn by_place(incident: &Incident<'_>, moments: &[Timestamp]) -> Markup {
         };
         series.push(Series { name, pattern: pattern::COUNT - 1, values });
     }
-    // What matters most is on top.
+    // The most important series is on top.
     series.reverse();
     let stack = Stack {
         id: "places",
         title: "Open connections by process and destination",
         of: "Process and destination",
-        moments,
+        times,
         series: &series,
     };
     stack.markup()
 }
 
-/// What stands for one series: names that look the same are the same to a reader.
+/// The name of a series; series of equal names are merged.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Name {
     process: ProcessKey,
     text: String,
 }
 
-/// How places are named, and which of them have leaks.
+/// The names of places, and which of them have leaks.
 struct Named {
-    /// Ports of many addresses that are one finding.
-    spread: BTreeSet<(ProcessKey, u16)>,
+    /// Remote ports whose addresses are grouped in one finding.
+    by_port: BTreeSet<(ProcessKey, u16)>,
     leaking: BTreeSet<Name>,
 }
 
 impl Named {
     fn of(incident: &Incident<'_>) -> Self {
         let findings = || incident.report.findings.iter().filter(|it| incident::is_leak(it));
-        let spread = findings()
+        let by_port = findings()
             .filter(|it| it.direction == Direction::Outbound && it.remote.is_none())
             .filter_map(|it| Some((it.process, it.remote_port?)));
-        let mut named = Self { spread: spread.collect(), leaking: BTreeSet::new() };
+        let mut named = Self { by_port: by_port.collect(), leaking: BTreeSet::new() };
         named.leaking = findings().filter_map(|it| Some(named.name(&place(it)?))).collect();
         named.leaking.extend(findings().filter_map(|it| {
             let port = it.remote_port.filter(|_| it.remote.is_none())?;
-            Some(Named::spread_name(it.process, &it.comm.0, port))
+            Some(Named::port_name(it.process, &it.comm.0, port))
         }));
         named
     }
@@ -134,9 +134,9 @@ impl Named {
         let process = format!("{}[{}]", visible(&place.comm), place.process.pid);
         let text = match place.destination {
             Destination::Outbound(remote)
-                if self.spread.contains(&(place.process, remote.port())) =>
+                if self.by_port.contains(&(place.process, remote.port())) =>
             {
-                return Self::spread_name(place.process, &place.comm, remote.port());
+                return Self::port_name(place.process, &place.comm, remote.port());
             }
             Destination::Outbound(remote) => format!("{process} to {remote}"),
             Destination::Inbound(port) => format!("{process} accepted on port {port}"),
@@ -144,7 +144,7 @@ impl Named {
         Name { process: place.process, text }
     }
 
-    fn spread_name(process: ProcessKey, comm: &str, port: u16) -> Name {
+    fn port_name(process: ProcessKey, comm: &str, port: u16) -> Name {
         let text = format!("{}[{}] to port {port} of many addresses", visible(comm), process.pid);
         Name { process, text }
     }
@@ -158,7 +158,7 @@ fn place(finding: &Finding) -> Option<Place> {
     Some(Place { process: finding.process, comm: finding.comm.0.to_string(), destination })
 }
 
-fn by_verdict(history: &History, moments: &[Timestamp]) -> Markup {
+fn by_verdict(history: &History, times: &[Timestamp]) -> Markup {
     let count = |sample: &Sample, verdict: &Option<Verdict>| {
         sample.by_verdict.get(verdict).copied().unwrap_or_default()
     };
@@ -176,17 +176,17 @@ fn by_verdict(history: &History, moments: &[Timestamp]) -> Markup {
     let mut series: Vec<Series> = Vec::new();
     for (index, (verdict, values)) in ranked.into_iter().enumerate() {
         let name = verdict.map_or("no finding", Verdict::name).to_owned();
-        // There are more verdicts than patterns; so many at once are told apart by their letters.
+        // There are more verdicts than patterns; their letters distinguish them then.
         let pattern = verdict.map_or(pattern::COUNT - 1, |_| index % SERIES_MAX);
         series.push(Series { name, pattern, values });
     }
-    // What has no finding is the ground that the rest stands on.
+    // Connections without a finding are at the bottom.
     series.reverse();
     let stack = Stack {
         id: "verdicts",
         title: "Open connections by verdict",
         of: "Verdict",
-        moments,
+        times,
         series: &series,
     };
     stack.markup()

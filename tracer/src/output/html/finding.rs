@@ -1,4 +1,4 @@
-//! Why: one finding with its facts, its evidence and its connections.
+//! One finding with its evidence, its attributes and its connections.
 
 use maud::{Markup, html};
 use tracer_core::{Confidence, Container, Finding, Reader};
@@ -28,39 +28,56 @@ pub(super) fn section(incident: &Incident<'_>, finding: &Finding) -> Markup {
                 @for fact in &finding.evidence { li { (escape::sentence(&words::evidence(fact))) } }
             }
             @if !finding.caveats.is_empty() {
-                h3 { "Why it is no surer" }
+                h3 { (why(finding.confidence)) }
                 ul {
                     @for caveat in &finding.caveats {
                         li { (escape::sentence(&words::caveat(caveat))) }
                     }
                 }
             }
+            p { strong { "Next step: " } (words::next_step(finding, &incident.report.options)) }
             (facts(incident, finding))
             (timeline::figure(incident, finding))
         }
     }
 }
 
-/// How sure a finding is, in a frame.
+/// The confidence, in a frame.
 pub(super) fn badge(confidence: Confidence) -> Markup {
     html! { span.badge.(confidence.name()) { (confidence) } }
 }
 
+/// The heading of the caveats.
+const fn why(confidence: Confidence) -> &'static str {
+    match confidence {
+        Confidence::Possible => "Why only possible",
+        Confidence::Likely => "Why only likely",
+        Confidence::Certain | Confidence::Info => "Caveats",
+    }
+}
+
+/// The call site, or why it is unknown.
+fn call_site(finding: &Finding) -> String {
+    if let Some(call_site) = &finding.call_site {
+        return visible(call_site);
+    }
+    let reason = finding.call_site_reason.as_ref().map(words::call_site_reason);
+    reason.map_or("unknown".to_owned(), |it| format!("unknown: {}", escape::sentence(&it)))
+}
+
 fn facts(incident: &Incident<'_>, finding: &Finding) -> Markup {
-    let stood = quantity::duration_ms(finding.active_ms);
+    let active = quantity::duration_ms(finding.active_ms);
     let facts = [
         ("Connections", Some(connections(finding))),
-        (
-            "Line of code",
-            Some(finding.call_site.as_deref().map_or("not known".to_owned(), visible)),
-        ),
+        ("Call site", Some(call_site(finding))),
         ("Request", finding.request.as_deref().map(visible)),
         ("Oldest opened", Some(incident.since(finding))),
-        ("Found", Some(format!("{} (has stood for {stood})", incident.moment(finding.active_ms)))),
+        ("First reported", Some(format!("{} (active for {active})", incident.time(finding.active_ms)))),
         ("Growth", growth(finding)),
-        ("Unread data", bytes(finding.unread_bytes)),
-        ("Held in the program", bytes(finding.held_bytes)),
-        ("Who would notice", Some(reader(finding.reader).to_owned())),
+        ("Unread data in the socket", bytes(finding.unread_bytes)),
+        ("Unread data in process memory", bytes(finding.held_bytes)),
+        ("Reader", Some(reader(finding.reader).to_owned())),
+        ("Script", finding.script.as_deref().map(visible)),
         ("Executable", finding.exe.as_deref().map(visible)),
         ("Command line", finding.cmdline.as_deref().map(command_line)),
         ("User id", finding.uid.map(|uid| uid.to_string())),
@@ -86,7 +103,7 @@ fn process_started(incident: &Incident<'_>, finding: &Finding) -> String {
 
 fn connections(finding: &Finding) -> String {
     let most = if finding.peak_count > finding.count {
-        format!(", {} at the most", grouped(finding.peak_count as u64))
+        format!(", peak {}", grouped(finding.peak_count as u64))
     } else {
         String::new()
     };
@@ -96,9 +113,9 @@ fn connections(finding: &Finding) -> String {
 fn growth(finding: &Finding) -> Option<String> {
     let growth = finding.growth_per_min_milli?;
     let from = if finding.growth_is_reconstructed {
-        ", worked out from when each one fell silent"
+        ", estimated from the times at which the connections fell silent"
     } else {
-        ", watched"
+        ", observed"
     };
     Some(format!("{}{from}", quantity::growth(Some(growth), finding.growth_is_reconstructed)))
 }
@@ -109,12 +126,12 @@ fn bytes(bytes: u64) -> Option<String> {
 
 const fn reader(reader: Reader) -> &'static str {
     match reader {
-        Reader::None => "nobody: no goroutine, thread or epoll waits to read",
+        Reader::None => "none: no goroutine, thread or epoll instance waits to read",
         Reader::Goroutine => "a goroutine that waits to read",
         Reader::Thread => "a thread that waits to read",
-        Reader::Epoll => "an epoll that watches for input",
-        Reader::Mixed => "that differs between the connections",
-        Reader::Unknown => "not known",
+        Reader::Epoll => "an epoll instance that watches for input",
+        Reader::Mixed => "different for different connections",
+        Reader::Unknown => "unknown",
     }
 }
 
@@ -137,7 +154,7 @@ fn container(container: &Container) -> String {
     visible(&format!("{}{more}", container.id))
 }
 
-/// Processes that hold some of the connections too, a few of them by name.
+/// Other processes that hold some of the connections, a few of them by name.
 fn also_held_by(finding: &Finding) -> Option<String> {
     const NAMES_MAX: usize = 5;
     let owners = finding.connections.iter().flat_map(|connection| &connection.owners);

@@ -1,4 +1,4 @@
-//! How near the processes are to their limit of open files, and when they get there.
+//! How many file descriptors the processes have open, and when they reach their limit.
 
 use maud::{Markup, html};
 use tracer_core::ProcessSummary;
@@ -13,7 +13,7 @@ use crate::output::quantity::{self, grouped};
 
 /// Processes listed; the rest is counted.
 const ROWS_MAX: usize = 20;
-/// Processes that have a chart, if they get to their limit.
+/// Processes that have a chart, if they will reach their limit.
 const CHARTS_MAX: usize = 3;
 
 pub(super) fn section(incident: &Incident<'_>) -> Markup {
@@ -24,19 +24,20 @@ pub(super) fn section(incident: &Incident<'_>) -> Markup {
     processes.sort_by_key(|it| (it.seconds_to_fd_limit.unwrap_or(u64::MAX), it.key));
     let columns = [
         Column::Text("Process"),
-        Column::Number("TCP"),
-        Column::Number("Open"),
+        Column::Number("TCP fds"),
+        Column::Number("Open fds"),
         Column::Number("Limit"),
         Column::Text("Used"),
         Column::Number("Growth"),
-        Column::Text("Limit is hit"),
+        Column::Text("Limit reached"),
     ];
     let rows = (ROWS_MAX, "more process", "more processes");
-    let unknown = || "not known".to_owned();
+    let unknown = || "unknown".to_owned();
     html! {
         section {
-            h2 { "Limit of open files" }
-            p { "When it is hit if the number of descriptors goes on to grow as it did." }
+            h2 { "File descriptor limits" }
+            p { "When each process reaches its limit (RLIMIT_NOFILE) if its number of open fds keeps "
+                "growing at the same rate." }
             (table(&columns, &processes, rows, |it| {
                 let growth = quantity::growth(it.growth_per_min_milli, it.growth_is_reconstructed);
                 vec![
@@ -54,11 +55,11 @@ pub(super) fn section(incident: &Incident<'_>) -> Markup {
     }
 }
 
-/// How much of the limit is used, as a bar and in words.
+/// How much of the limit is used, as a bar and in percent.
 fn used(it: &ProcessSummary) -> Markup {
     let open = it.used_fds();
     let Some(limit) = it.fd_limit.filter(|limit| *limit > 0) else {
-        return html! { "not known" };
+        return html! { "unknown" };
     };
     let thousandths = u128::from(open.min(limit)) * 1_000 / u128::from(limit);
     html! {
@@ -71,10 +72,10 @@ fn used(it: &ProcessSummary) -> Markup {
 }
 
 fn when(incident: &Incident<'_>, it: &ProcessSummary) -> String {
-    let left = it.seconds_to_fd_limit.zip(incident.limit_is_hit_at(it));
+    let left = it.seconds_to_fd_limit.zip(incident.limit_reached_at(it));
     match (left, it.growth_per_min_milli) {
-        (Some((seconds, at)), _) => format!("in {}, at {at}", quantity::duration_s(seconds)),
-        (None, Some(..=0)) => "not at this rate: the number does not grow".to_owned(),
-        _ => "not known".to_owned(),
+        (Some((seconds, at)), _) => format!("in about {}, at {at}", quantity::duration_s(seconds)),
+        (None, Some(..=0)) => "never: the number does not grow".to_owned(),
+        _ => "unknown".to_owned(),
     }
 }

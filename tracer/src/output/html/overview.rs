@@ -1,4 +1,4 @@
-//! What was found, a row each.
+//! All findings, one row each.
 
 use maud::{Markup, html};
 use tracer_core::{Confidence, Finding, Verdict};
@@ -11,7 +11,7 @@ use super::{
 use crate::output::incident::{self, Incident};
 use crate::output::quantity::{self, grouped};
 
-/// Rows of a table; the rest is counted, for what matters is not to be a long way down.
+/// Rows of a table; further findings are counted, so that the sections below stay near.
 const ROWS: (usize, &str, &str) = (FINDINGS_MAX, "more finding", "more findings");
 
 pub(super) fn section(incident: &Incident<'_>) -> Markup {
@@ -20,40 +20,40 @@ pub(super) fn section(incident: &Incident<'_>) -> Markup {
     html! {
         @if !leaks.is_empty() {
             section {
-                h2 { "What was found" }
-                (standing(incident, &leaks))
+                h2 { "Findings" }
+                (active(incident, &leaks))
             }
         }
         @if !information.is_empty() {
             section {
-                h2 { "Worth knowing, and not a leak" }
-                (standing(incident, &information))
+                h2 { "For information: not leaks" }
+                (active(incident, &information))
             }
         }
     }
 }
 
-fn standing(incident: &Incident<'_>, findings: &[&Finding]) -> Markup {
+fn active(incident: &Incident<'_>, findings: &[&Finding]) -> Markup {
     let columns = [
         Column::Number("#"),
         Column::Text("Process and connections"),
         Column::Number("Count"),
         Column::Text("Verdict"),
-        Column::Text("Since"),
+        Column::Text("Oldest opened"),
         Column::Number("Growth"),
-        Column::Code("Line of code"),
+        Column::Code("Call site"),
     ];
     let growth =
         |it: &Finding| quantity::growth(it.growth_per_min_milli, it.growth_is_reconstructed);
     table(&columns, findings, ROWS, |it| {
         vec![
             number(incident, it),
-            who(it),
+            subject(it),
             html! { (grouped(it.count as u64)) },
             verdict(it.verdict, it.confidence),
             in_words(&incident.since(it)),
             html! { (growth(it)) },
-            line(it),
+            call_site(it),
         ]
     })
 }
@@ -67,8 +67,8 @@ fn number(incident: &Incident<'_>, finding: &Finding) -> Markup {
     }
 }
 
-/// Whose connections, and where they lead.
-fn who(finding: &Finding) -> Markup {
+/// The process and its destination.
+fn subject(finding: &Finding) -> Markup {
     html! { strong { (incident::process(finding)) } " " (incident::whereto(finding)) }
 }
 
@@ -76,44 +76,44 @@ fn verdict(verdict: Verdict, confidence: Confidence) -> Markup {
     html! { (badge(confidence)) " " span.whole { (verdict) } }
 }
 
-/// Text of which no word is broken, for dates break at their hyphens.
+/// Text in which no word is broken: a browser breaks dates at their hyphens.
 fn in_words(text: &str) -> Markup {
     html! { @for word in text.split(' ') { span.whole { (word) } " " } }
 }
 
-fn line(finding: &Finding) -> Markup {
-    html! { (finding.call_site.as_deref().map_or("not known".to_owned(), visible)) }
+fn call_site(finding: &Finding) -> Markup {
+    html! { (finding.call_site.as_deref().map_or("unknown".to_owned(), visible)) }
 }
 
-/// What was found and is a leak no more.
-pub(super) fn taken_back(incident: &Incident<'_>) -> Markup {
-    let findings: Vec<&Finding> = incident.taken_back().collect();
+/// Findings that were retracted.
+pub(super) fn retracted(incident: &Incident<'_>) -> Markup {
+    let findings: Vec<&Finding> = incident.retracted().collect();
     if findings.is_empty() {
         return Markup::default();
     }
     let columns = [
         Column::Number("#"),
         Column::Text("Process and connections"),
-        Column::Number("Most"),
+        Column::Number("Peak"),
         Column::Text("Verdict"),
-        Column::Text("Taken back"),
-        Column::Number("Had stood"),
-        Column::Code("Line of code"),
+        Column::Text("Retracted"),
+        Column::Number("Active for"),
+        Column::Code("Call site"),
     ];
     html! {
         section {
-            h2 { "Taken back" }
-            p { "These were found, and their connections were then closed or used again." }
+            h2 { "Retracted findings" }
+            p { "The connections of these findings were closed or used again." }
             (table(&columns, &findings, ROWS, |it| {
                 let ago = it.retracted_at.map_or(0, |at| incident.report.at.ms_since(at));
                 vec![
                     html! { (it.id) },
-                    who(it),
+                    subject(it),
                     html! { (grouped(it.peak_count as u64)) },
                     verdict(it.verdict, it.peak_confidence),
-                    in_words(&incident.moment(ago)),
+                    in_words(&incident.time(ago)),
                     html! { (quantity::duration_ms(it.active_ms)) },
-                    line(it),
+                    call_site(it),
                 ]
             }))
         }

@@ -1,10 +1,10 @@
-//! Where the document is from, and how to make it again.
+//! Where the report is from, and how to create it again.
 
 use maud::{Markup, html};
 
 use super::text::visible;
 use crate::output::incident::{self, Incident};
-use crate::output::quantity;
+use crate::output::words;
 
 pub(super) fn section(incident: &Incident<'_>) -> Markup {
     let from = &incident.provenance;
@@ -12,18 +12,16 @@ pub(super) fn section(incident: &Incident<'_>) -> Markup {
     let options = &from.options;
     html! {
         section {
-            h2 { "How to make this again" }
+            h2 { "How to reproduce this report" }
             dl.commands {
-                (command("It was recorded with", &format!("tracer {}", incident::command_line(&from.recorded_with))))
-                (command("This document", &format!("tracer report {again} --html OUT.html")))
-                (command("The same as a table, with every finding", &format!("tracer replay {again}")))
-                (command("For scripts", &format!("tracer replay {again} -o json")))
+                (command("Recorded with", &format!("tracer {}", incident::command_line(&from.recorded_with))))
+                (command("This report", &format!("tracer report {again} --html OUT.html")))
+                (command("All findings as a table", &format!("tracer replay {again}")))
+                (command("As JSON", &format!("tracer replay {again} -o json")))
                 (command("After the fix", &from.comparison()))
             }
             p {
-                "A connection counts when it was silent for "
-                (quantity::duration_ms(options.idle_ms)) " (--idle), and it takes "
-                (options.count_min) " alike to be more than possible (--min-count). All times are in UTC. Recorded by tracer "
+                "Thresholds: " (words::thresholds(options)) ". All times are in UTC. Recorded by tracer "
                 (visible(&from.recorder)) " on " (visible(&incident.context.host))
                 ", written by tracer " (incident.context.version) "."
             }

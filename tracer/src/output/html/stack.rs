@@ -1,4 +1,4 @@
-//! How several numbers developed: areas that lie on each other.
+//! A stacked area chart.
 
 use jiff::Timestamp;
 use maud::{Markup, html};
@@ -13,40 +13,40 @@ const TOP: i64 = 120;
 const BOTTOM: i64 = 2_200;
 const HEIGHT: i64 = BOTTOM + BELOW;
 
-/// An area this high at its end has room for its letter.
+/// Minimum height of an area at its right end for its letter.
 const LETTER_MIN: i64 = 170;
 
 /// One area.
 pub(super) struct Series {
-    /// What it is, made visible.
+    /// Its name, escaped.
     pub(super) name: String,
     /// Number of its pattern.
     pub(super) pattern: usize,
-    /// Its height at each moment.
+    /// Its height at each time.
     pub(super) values: Vec<u64>,
 }
 
-/// What a stack shows.
+/// The contents of a chart.
 pub(super) struct Stack<'a> {
     /// Distinguishes it on the page.
     pub(super) id: &'a str,
     pub(super) title: &'a str,
-    /// What the areas are, as a heading.
+    /// What the areas are; the heading of the legend.
     pub(super) of: &'a str,
     /// As many as each series has values.
-    pub(super) moments: &'a [Timestamp],
+    pub(super) times: &'a [Timestamp],
     /// The lowest first.
     pub(super) series: &'a [Series],
 }
 
 impl Stack<'_> {
-    /// The chart, and below it what the areas are, the highest first, with numbers.
+    /// The chart, and below it the legend with numbers, the uppermost area first.
     pub(super) fn markup(&self) -> Markup {
         let totals = self.levels(self.series.len());
         html! {
             figure {
                 figcaption { (self.title) }
-                @if let [first, .., last] = self.moments {
+                @if let [first, .., last] = self.times {
                     (self.chart(TimeAxis::new(*first, *last), &totals))
                 }
                 (self.legend(&totals))
@@ -54,11 +54,11 @@ impl Stack<'_> {
         }
     }
 
-    /// The upper edge of the lowest so many series.
+    /// The upper edge of the lowest `count` series.
     fn levels(&self, count: usize) -> Vec<u64> {
         let below = || self.series.iter().take(count);
-        (0..self.moments.len())
-            .map(|moment| below().filter_map(|series| series.values.get(moment)).sum())
+        (0..self.times.len())
+            .map(|index| below().filter_map(|series| series.values.get(index)).sum())
             .collect()
     }
 
@@ -84,7 +84,7 @@ impl Stack<'_> {
         }
     }
 
-    /// Between two levels, which change in steps: a look holds until the next one.
+    /// The area between two levels, which are constant between snapshots.
     fn outline(
         &self,
         times: &TimeAxis,
@@ -93,15 +93,15 @@ impl Stack<'_> {
         upper: &[u64],
     ) -> String {
         let points = |levels: &[u64]| -> Vec<(i64, i64)> {
-            let places = self.moments.iter().map(|at| times.x(*at));
+            let places = self.times.iter().map(|at| times.x(*at));
             places.zip(levels.iter().map(|level| counts.y(*level))).collect()
         };
         let (upper, lower) = (points(upper), points(lower));
         let (Some(first), Some(last)) = (upper.first(), upper.last()) else {
             return String::new();
         };
-        // There along the upper edge, where a level holds until the next moment, and back along the
-        // lower one, where it holds from the moment before.
+        // Forward along the upper edge, where a level lasts until the next snapshot, and back along
+        // the lower one.
         let mut path = format!("M{} {}", first.0, first.1);
         let mut level = first.1;
         for (x, y) in &upper {
@@ -152,7 +152,7 @@ impl Stack<'_> {
                 thead { tr {
                     th scope="col" colspan="2" { (self.of) }
                     th.number scope="col" { "first" }
-                    th.number scope="col" { "most" }
+                    th.number scope="col" { "peak" }
                     th.number scope="col" { "last" }
                 } }
                 tbody {
@@ -172,23 +172,22 @@ impl Stack<'_> {
     }
 }
 
-/// What the chart shows, for whoever does not see it.
+/// The description for screen readers.
 fn description(totals: &[u64]) -> String {
     let (first, last) = (totals.first().unwrap_or(&0), totals.last().unwrap_or(&0));
-    let most = totals.iter().max().unwrap_or(&0);
+    let peak = totals.iter().max().unwrap_or(&0);
     format!(
-        "From {} at the beginning to {} at the end, {} at the most; the table below has the \
-         parts.",
+        "From {} at the beginning to {} at the end, peak {}; the table below has the parts.",
         grouped(*first),
         grouped(*last),
-        grouped(*most)
+        grouped(*peak)
     )
 }
 
 fn numbers(values: &[u64]) -> Markup {
-    let most = values.iter().max();
+    let peak = values.iter().max();
     html! {
-        @for value in [values.first(), most, values.last()] {
+        @for value in [values.first(), peak, values.last()] {
             td.number { (grouped(*value.unwrap_or(&0))) }
         }
     }

@@ -89,7 +89,7 @@ fn findings_that_are_too_many_are_counted() {
 fn what_the_charts_leave_out_is_said() {
     let report = fixture::grown();
     let mut history = fixture::history(&report);
-    history.looks = 10_000;
+    history.snapshots = 10_000;
     history.samples[0].elsewhere = 3;
     let text = text(&rendered(&report, &history));
     assert!(text.contains("The charts show 52 of 10,000 looks, evenly spread."));

@@ -17,7 +17,7 @@ const TOP: i64 = 60;
 /// Half of how high a bar is.
 const HALF: i64 = 70;
 
-/// The chart, with what its signs mean.
+/// The chart and its legend.
 pub(super) fn figure(incident: &Incident<'_>, finding: &Finding) -> Markup {
     let connections = chosen(&finding.connections);
     if connections.is_empty() {
@@ -25,8 +25,8 @@ pub(super) fn figure(incident: &Incident<'_>, finding: &Finding) -> Markup {
     }
     let title = format!("Connections of finding {}, the oldest first", finding.id);
     let id = format!("timeline-{}", finding.id);
-    let moments = Moments { incident };
-    let opened = connections.iter().map(|connection| moments.opened(connection)).min();
+    let times = Times { incident };
+    let opened = connections.iter().map(|connection| times.opened(connection)).min();
     let clock = incident.context.clock;
     let now = incident.report.at;
     let axis = TimeAxis::new(clock.wall_time(opened.unwrap_or(now)), clock.wall_time(now));
@@ -38,19 +38,19 @@ pub(super) fn figure(incident: &Incident<'_>, finding: &Finding) -> Markup {
                 (title)
                 @if shown < finding.count {
                     " (" (grouped(shown as u64)) " of " (grouped(finding.count as u64))
-                    ", evenly chosen)"
+                    ", evenly sampled)"
                 }
             }
             svg.chart viewBox=(format!("0 0 {WIDTH} {}", bottom + BELOW)) role="img"
                 aria-labelledby=(format!("{id}-title {id}-text")) {
                 title id=(format!("{id}-title")) { (title) }
                 desc id=(format!("{id}-text")) {
-                    "A line for each connection, from when it was opened over when data last came "
-                    "or went to now; the evidence above says the same in words."
+                    "One line per connection: from when it was opened, to when data was last sent or "
+                    "received, to now. The evidence above says the same in words."
                 }
                 (axis.markup(TOP, bottom))
                 @for (row, connection) in (0..).zip(&connections) {
-                    (line(&moments, &axis, connection, TOP + row * LINE + LINE / 2))
+                    (line(&times, &axis, connection, TOP + row * LINE + LINE / 2))
                 }
             }
             (signs(&connections))
@@ -58,7 +58,7 @@ pub(super) fn figure(incident: &Incident<'_>, finding: &Finding) -> Markup {
     }
 }
 
-/// At most so many, evenly from the oldest to the youngest.
+/// At most [`LINES_MAX`] connections, evenly sampled from the oldest to the youngest.
 fn chosen(connections: &[Connection]) -> Vec<&Connection> {
     let count = connections.len();
     if count <= LINES_MAX {
@@ -67,12 +67,12 @@ fn chosen(connections: &[Connection]) -> Vec<&Connection> {
     (0..LINES_MAX).map(|line| &connections[line * (count - 1) / (LINES_MAX - 1)]).collect()
 }
 
-/// When what happened to a connection.
-struct Moments<'a> {
+/// When events of a connection occurred.
+struct Times<'a> {
     incident: &'a Incident<'a>,
 }
 
-impl Moments<'_> {
+impl Times<'_> {
     fn opened(&self, connection: &Connection) -> Timestamp {
         self.incident.report.at.before_ms(connection.age_ms)
     }
@@ -86,13 +86,13 @@ impl Moments<'_> {
     }
 }
 
-fn line(moments: &Moments<'_>, axis: &TimeAxis, connection: &Connection, y: i64) -> Markup {
-    let x = |at| moments.x(axis, at);
-    let opened = x(moments.opened(connection));
-    let used = x(moments.last_used(connection));
-    let now = x(moments.incident.report.at);
+fn line(times: &Times<'_>, axis: &TimeAxis, connection: &Connection, y: i64) -> Markup {
+    let x = |at| times.x(axis, at);
+    let opened = x(times.opened(connection));
+    let used = x(times.last_used(connection));
+    let now = x(times.incident.report.at);
     let fd = connection.owners.first().map(|owner| owner.fd);
-    // What was used for a moment only is to be seen, too.
+    // A connection that was used only briefly must stay visible.
     let busy = (used - opened).max(40);
     html! {
         text.row x=(LEFT - 120) y=(y + 45) text-anchor="end" {
@@ -105,19 +105,19 @@ fn line(moments: &Moments<'_>, axis: &TimeAxis, connection: &Connection, y: i64)
             path.sign d=(format!("M{} {}l-90 70l90 70z", opened, y - 70)) {}
         }
         @if let Some(closed) = connection.peer_closed {
-            (between(moments, axis, closed, y))
+            (between(times, axis, closed, y))
             path.sign d=(format!("M{} {}h160l-80 140z", x(closed.latest) - 80, y - HALF)) {}
         }
         @if let Some(died) = connection.died {
-            (between(moments, axis, died, y))
+            (between(times, axis, died, y))
             path.cross d=(format!("M{} {}l140 140m0 -140l-140 140", x(died.latest) - 70, y - 70)) {}
         }
     }
 }
 
-/// It happened at some time between the two.
-fn between(moments: &Moments<'_>, axis: &TimeAxis, interval: Interval, y: i64) -> Markup {
-    let [earliest, latest] = [interval.earliest, interval.latest].map(|at| moments.x(axis, at));
+/// A time known only as an interval.
+fn between(times: &Times<'_>, axis: &TimeAxis, interval: Interval, y: i64) -> Markup {
+    let [earliest, latest] = [interval.earliest, interval.latest].map(|at| times.x(axis, at));
     html! {
         @if latest - earliest > 160 {
             path.between d=(format!("M{earliest} {}v80M{earliest} {y}H{latest}", y - 40)) {}
@@ -125,7 +125,7 @@ fn between(moments: &Moments<'_>, axis: &TimeAxis, interval: Interval, y: i64) -
     }
 }
 
-/// What the signs mean that are used.
+/// The legend: the signs that are used.
 fn signs(connections: &[&Connection]) -> Markup {
     let some = |is: fn(&Connection) -> bool| connections.iter().any(|connection| is(connection));
     html! {
@@ -138,18 +138,18 @@ fn signs(connections: &[&Connection]) -> Markup {
                 "silent until now"
             }
             @if some(|it| it.age_is_lower_bound) {
-                li { (sign(&html! { path.sign d="M160 10l-90 70l90 70z" {} })) "opened before that" }
+                li { (sign(&html! { path.sign d="M160 10l-90 70l90 70z" {} })) "opened before tracing" }
             }
             @if some(|it| it.peer_closed.is_some()) {
                 li {
                     (sign(&html! { path.sign d="M40 10h160l-80 140z" {} }))
-                    "closed by the peer, at this time or along the line that leads to it"
+                    "closed by the peer: at this time, or within the line that leads to it"
                 }
             }
             @if some(|it| it.died.is_some()) {
                 li {
                     (sign(&html! { path.cross d="M50 10l140 140m0 -140l-140 140" {} }))
-                    "dead, its descriptor still open"
+                    "dead (CLOSE), its fd still open"
                 }
             }
         }

@@ -12,39 +12,45 @@ pub(crate) fn steps(incident: &Incident<'_>) -> Vec<String> {
     let is_doubtful = leak.confidence <= Confidence::Possible;
     if is_doubtful {
         steps.push(format!(
-            "Find out whether it is a leak: something healthy can look the same. The evidence of \
-             finding {} says what is known.",
-            leak.id
+            "Find out whether it is a leak: a healthy program can look the same. {}",
+            words::next_step(leak, &incident.report.options)
         ));
     }
-    let if_so = if is_doubtful { "If it is one: " } else { "" };
-    steps.push(format!("{if_so}{}", mend(leak)));
-    let limit = incident.process_of(leak).and_then(|summary| incident.limit_is_hit_at(summary));
-    let limit = limit.map(|at| format!(" If it goes on as it did, it has none left at {at}."));
+    let fix = fix(leak);
+    steps.push(if is_doubtful { format!("If it is a leak: {}", lower_case(&fix)) } else { fix });
+    let limit = incident.process_of(leak).and_then(|summary| incident.limit_reached_at(summary));
+    let limit = limit.map(|at| format!(" At the present rate it reaches its fd limit at {at}."));
     steps.push(format!(
-        "Until that is deployed: a restart of {} gives its descriptors back.{}",
+        "Until the fix is deployed, a restart of {} frees its fds.{}",
         process(leak),
         limit.unwrap_or_default()
     ));
     let compare = incident.provenance.comparison();
-    steps.push(format!("Then record again, and see that it is gone: {compare}"));
+    steps.push(format!("Then record again and check that the leak is gone: {compare}"));
     steps
 }
 
-fn mend(leak: &Finding) -> String {
+fn fix(leak: &Finding) -> String {
     let remedy = words::remedy(leak.verdict);
     match &leak.call_site {
         Some(site) if leak.verdict == Verdict::BodyNotClosed => {
-            format!("Mend {}: {}", escape::visible(site), lower_case(remedy))
+            format!("Fix {}: {}", escape::visible(site), lower_case(remedy))
         }
-        // Where it was opened is not where it ought to be closed, but leads there.
+        // The code that opened a connection is not always the code that should close it.
         Some(site) => format!("{remedy} The connections come from {}.", escape::visible(site)),
         None => format!(
-            "{remedy} Where in the code is not known: tracer --pid {} names the line for \
-             connections that it sees being made.",
+            "{remedy} The call site is unknown{}; tracer --pid {} names the call sites of \
+             connections opened while it runs.",
+            reason(leak),
             leak.process.pid
         ),
     }
+}
+
+/// Why the call site is unknown, in parentheses.
+fn reason(leak: &Finding) -> String {
+    let reason = leak.call_site_reason.as_ref().map(words::call_site_reason);
+    reason.map_or(String::new(), |reason| format!(" ({})", escape::sentence(&reason)))
 }
 
 fn lower_case(sentence: &str) -> String {
@@ -56,19 +62,19 @@ fn lower_case(sentence: &str) -> String {
 
 fn without_leak(incident: &Incident<'_>) -> Vec<String> {
     let mut steps = Vec::new();
-    if let Some(at) = incident.taken_back().find_map(|gone| gone.retracted_at) {
-        // The last report before it was taken back is the one that had it; moments are compared in
-        // whole milliseconds.
-        let moment = incident.context.clock.rfc3339(at.before_ms(1));
-        steps.push(format!("Make this document as of when it stood: --at {moment}"));
+    if let Some(at) = incident.retracted().find_map(|finding| finding.retracted_at) {
+        // The last report before the retraction has the finding; times are compared in whole
+        // milliseconds.
+        let time = incident.context.clock.rfc3339(at.before_ms(1));
+        steps.push(format!("Create this report for the time when the finding was active: --at {time}"));
     }
     let idle = quantity::duration_ms(incident.provenance.options.idle_ms);
     steps.push(format!(
-        "If connections are still suspected: only what was silent for {idle} counts; a lower \
-         --idle may show more, and so may a longer recording."
+        "If you still suspect a leak: only connections that were idle for {idle} are judged; use \
+         a lower --idle or record for longer."
     ));
     if !incident.report.coverage.complete {
-        steps.push("See below what could not be seen, and record again without that.".to_owned());
+        steps.push("Fix what made coverage incomplete (see below), and record again.".to_owned());
     }
     steps
 }

@@ -1,4 +1,4 @@
-//! The connections without a finding, for whoever asked for all of them.
+//! The connections without a finding, for `--all`.
 
 use tracer_core::{Connection, Owner};
 

@@ -1,7 +1,7 @@
-//! What stands below the table: for each finding why, and which descriptors; then what was taken
-//! back, and how the processes fare.
+//! What is below the table: for each finding its evidence and file descriptors; then retracted
+//! findings, and how many file descriptors the processes have open.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tracer_core::{
     Finding, Goroutines, Options, Origin, Owner, ProcessKey, ProcessSummary, Report,
@@ -18,11 +18,11 @@ use crate::output::{
     words,
 };
 
-/// Descriptors listed by number.
+/// File descriptors listed by number.
 const FDS_MAX: usize = 10;
 /// Other processes listed that hold a finding's connections too.
 const HOLDERS_MAX: usize = 5;
-/// Findings listed that were taken back.
+/// Retracted findings listed.
 const RETRACTED_MAX: usize = 10;
 /// Characters of a command line: a Java one fills a screen.
 const COMMAND_LINE_MAX: usize = 400;
@@ -58,9 +58,9 @@ pub(super) fn lines(
         let reason = words::call_site_reason(reason);
         push(&escape::sentence(&format!("call site unknown: {reason}")));
     }
-    let own = own_descriptors(finding);
+    let own = own_fds(finding);
     let texts = [
-        descriptors(finding, &own),
+        fds_and_origin(finding, &own),
         holders(finding, &own),
         whereabouts(finding, style.wide),
         command(finding),
@@ -74,7 +74,7 @@ pub(super) fn lines(
     lines
 }
 
-/// `api[4711] -> 10.0.0.7:443: close-wait (likely), 1 190 ESTABLISHED, 14 CLOSE_WAIT`.
+/// `api[4711] -> 10.0.0.7:443: close-wait (likely), 1,190 ESTABLISHED, 14 CLOSE_WAIT`.
 fn headline(finding: &Finding) -> String {
     let states = states(&finding.connections);
     let states = states
@@ -83,9 +83,12 @@ fn headline(finding: &Finding) -> String {
     format!("{}: {}{}", subject(finding), verdict(finding), states.collect::<String>())
 }
 
-/// `api[4711] -> 10.0.0.7:443`, `api[4711] -> 200 addresses :443`, `api[4711] inbound :8080`.
+/// `api[4711] -> 10.0.0.7:443`, `python3[4711] (billing.py) -> 200 addresses :443`,
+/// `api[4711] inbound :8080`.
 fn subject(finding: &Finding) -> String {
-    let process = process(finding.process, &finding.comm.0);
+    let script = finding.script.as_deref();
+    let script = script.map_or(String::new(), |it| format!(" ({})", escape::visible(it)));
+    let process = format!("{}{script}", process(finding.process, &finding.comm.0));
     let arrow = if finding.remote_port.is_some() { " -> " } else { " " };
     format!("{process}{arrow}{}", remote(finding))
 }
@@ -94,28 +97,31 @@ fn process(key: ProcessKey, comm: &str) -> String {
     format!("{}[{}]", escape::visible(comm), key.pid)
 }
 
-/// The numbers of the accountable process's descriptors, ascending.
-fn own_descriptors(finding: &Finding) -> Vec<u32> {
+/// The file descriptors of the owning process, ascending.
+fn own_fds(finding: &Finding) -> Vec<u32> {
     let own = owners(finding).filter(|owner| owner.key == finding.process);
     let mut own: Vec<u32> = own.map(|owner| owner.fd).collect();
     own.sort_unstable();
     own
 }
 
-/// `fds 7, 8, 9 +1 194 more; 23 traced, 2 seeded (open before tracing)`.
-fn descriptors(finding: &Finding, own: &[u32]) -> String {
+/// `fds 7, 8, 9 +1,194 more; 23 opened while tracing, 2 before; the oldest 51m ago`.
+fn fds_and_origin(finding: &Finding, own: &[u32]) -> String {
     let traced = finding.connections.iter().filter(|it| it.origin == Origin::Traced).count();
     let seeded = finding.connections.len() - traced;
     let origins = match (traced, seeded) {
         (0, 0) => String::new(),
-        (_, 0) => "all traced".to_owned(),
-        (0, _) => "all seeded (open before tracing)".to_owned(),
+        (_, 0) => "all opened while tracing".to_owned(),
+        (0, _) => "all open before tracing".to_owned(),
         _ => {
             let (traced, seeded) = (grouped(traced as u64), grouped(seeded as u64));
-            format!("{traced} traced, {seeded} seeded (open before tracing)")
+            format!("{traced} opened while tracing, {seeded} before")
         }
     };
-    let parts = [numbers(own), origins];
+    let at_least = if finding.oldest_age_is_lower_bound { "at least " } else { "" };
+    let oldest = quantity::duration_ms(finding.oldest_age_ms);
+    let oldest = format!("oldest open for {at_least}{oldest}");
+    let parts = [numbers(own), origins, oldest];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
@@ -142,8 +148,8 @@ fn holders(finding: &Finding, own: &[u32]) -> String {
     format!("also held by {}", parts.join("; "))
 }
 
-/// Container and executable, as far as they say more than the name does; with `--wide` also whose
-/// container that is, and which number the process has there.
+/// Container and executable, where they say more than the name; with `--wide` also the container's
+/// runtime and pod, and the pid in the process's own pid namespace.
 fn whereabouts(finding: &Finding, wide: bool) -> String {
     let container = finding.container.as_ref();
     let id = container.map(|container| {
@@ -156,13 +162,13 @@ fn whereabouts(finding: &Finding, wide: bool) -> String {
     let pod = container.and_then(|container| container.pod_uid.as_ref()).filter(|_| wide);
     let pod = pod.map(|uid| format!("pod {}", escape::visible(uid)));
     let inner = finding.inner_pid.filter(|_| wide);
-    let inner = inner.map(|pid| format!("pid {pid} in its own namespace"));
-    let telling = |exe: &&str| {
+    let inner = inner.map(|pid| format!("pid {pid} in its pid namespace"));
+    let says_more = |exe: &&str| {
         // The kernel keeps 15 bytes of a name.
         let name = exe.rsplit('/').next().unwrap_or_default();
         finding.comm.0.is_empty() || !name.starts_with(finding.comm.0.as_str())
     };
-    let exe = finding.exe.as_deref().filter(telling);
+    let exe = finding.exe.as_deref().filter(says_more);
     let exe = exe.map(|exe| format!("exe {}", escape::visible(exe)));
     [id, pod, inner, exe].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
@@ -179,7 +185,7 @@ fn owners(finding: &Finding) -> impl Iterator<Item = &Owner> {
     finding.connections.iter().flat_map(|connection| &connection.owners)
 }
 
-/// `fd 7`, `fds 7, 8, 9 +1 194 more`.
+/// `fd 7`, `fds 7, 8, 9 +1,194 more`.
 fn numbers(fds: &[u32]) -> String {
     if fds.is_empty() {
         return String::new();
@@ -195,14 +201,14 @@ fn numbers(fds: &[u32]) -> String {
     format!("{noun} {}{more}", listed.join(", "))
 }
 
-/// Findings that were taken back, one line each, the latest first.
+/// Retracted findings, one line each, the latest first.
 pub(super) fn retracted_lines(report: &Report, width_max: usize, paint: Paint) -> Vec<String> {
     let retracted = report.findings.iter().filter_map(|it| Some((it, it.retracted_at?)));
     let count = retracted.clone().count();
     let mut lines = Vec::new();
     for (finding, at) in retracted.take(RETRACTED_MAX) {
         let mut text = format!(
-            "taken back {} ago: #{} {} x{} {}, had stood {}",
+            "retracted {} ago: #{} {} x{} {}, active for {}",
             quantity::duration_ms(report.at.ms_since(at)),
             finding.id,
             finding.verdict,
@@ -217,37 +223,57 @@ pub(super) fn retracted_lines(report: &Report, width_max: usize, paint: Paint) -
         lines.extend(wrap("", &text, width_max));
     }
     if count > RETRACTED_MAX {
-        lines.push(format!("and {} taken back earlier", grouped((count - RETRACTED_MAX) as u64)));
+        lines.push(format!("and {} retracted earlier", grouped((count - RETRACTED_MAX) as u64)));
     }
     lines.iter().map(|line| paint.dim(line)).collect()
 }
 
-/// One line for each process: `api[4711]: 1 204 TCP of 1 240 fds, +23/min, limit 65 536, reached
-/// in 46h`; with `--wide` also what its goroutines do.
+/// One line for each process: `api[4711]: 1,240 open fds (1,211 TCP, 1,204 of them in findings) of
+/// at most 65,536; +23/min, so the limit is reached in about 46h`; with `--wide` also what its
+/// goroutines do.
 pub(super) fn process_lines(report: &Report, style: Style) -> Vec<String> {
-    let line = |summary| wrap("", &process_line(summary, style.wide), usize::from(style.width));
+    let line = |summary| {
+        let text = process_line(summary, flagged(report, summary.key), style.wide);
+        wrap("", &text, usize::from(style.width))
+    };
     report.processes.iter().flat_map(line).collect()
 }
 
-fn process_line(summary: &ProcessSummary, wide: bool) -> String {
-    let fds = match summary.open_fds {
-        Some(open) => format!("{} TCP of {}", grouped(summary.tcp_fds), counted(open, "fd", "fds")),
-        None => counted(summary.tcp_fds, "TCP fd", "TCP fds"),
-    };
-    let limit = summary.fd_limit.map(|limit| {
-        let until = summary.seconds_to_fd_limit.map(quantity::duration_s);
-        let until = until.map(|until| format!(", reached in {until}"));
-        format!("limit {}{}", grouped(limit), until.unwrap_or_default())
-    });
-    let growth = summary
-        .growth_per_min_milli
-        .map(|growth| quantity::growth(Some(growth), summary.growth_is_reconstructed));
-    let goroutines = summary.goroutines.filter(|_| wide).map(goroutines);
-    let parts: Vec<_> = [Some(fds), growth, limit, goroutines].into_iter().flatten().collect();
-    format!("{}: {}", process(summary.key, &summary.comm.0), parts.join(", "))
+/// How many connections of a process are in active findings.
+fn flagged(report: &Report, process: ProcessKey) -> u64 {
+    let findings = report.findings.iter();
+    let active = findings.filter(|it| it.process == process && it.retracted_at.is_none());
+    let ids: BTreeSet<_> = active.flat_map(|it| &it.connections).map(|it| it.id).collect();
+    ids.len() as u64
 }
 
-/// `1 230 goroutines, 604 in readLoop, 604 in writeLoop`: the figure that a program's own metrics
+fn process_line(summary: &ProcessSummary, flagged: u64, wide: bool) -> String {
+    let flagged = match flagged {
+        0 => String::new(),
+        count => format!(", {} of them in findings", grouped(count)),
+    };
+    let fds = match summary.open_fds {
+        Some(open) => {
+            let open = counted(open, "open fd", "open fds");
+            format!("{open} ({} TCP{flagged})", grouped(summary.tcp_fds))
+        }
+        None => format!("{}{flagged}", counted(summary.tcp_fds, "TCP fd", "TCP fds")),
+    };
+    let limit = summary.fd_limit.map(|limit| format!(" of at most {}", grouped(limit)));
+    let growth = summary.growth_per_min_milli.map(|growth| {
+        let rate = quantity::growth(Some(growth), summary.growth_is_reconstructed);
+        match summary.seconds_to_fd_limit.map(quantity::duration_s) {
+            Some(until) => format!("{rate}, so the limit is reached in about {until}"),
+            None => rate,
+        }
+    });
+    let fds = format!("{fds}{}", limit.unwrap_or_default());
+    let goroutines = summary.goroutines.filter(|_| wide).map(goroutines);
+    let parts: Vec<_> = [Some(fds), growth, goroutines].into_iter().flatten().collect();
+    format!("{}: {}", process(summary.key, &summary.comm.0), parts.join("; "))
+}
+
+/// `1,230 goroutines, 604 in readLoop, 604 in writeLoop`: the figure that a program's own metrics
 /// show, and what of it are connections of its HTTP client.
 fn goroutines(goroutines: Goroutines) -> String {
     format!(

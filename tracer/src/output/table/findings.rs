@@ -1,4 +1,4 @@
-//! The table of the standing findings.
+//! The table of the active findings.
 
 use std::collections::BTreeMap;
 
@@ -19,8 +19,8 @@ const REMOTE_MIN: usize = 18;
 /// Columns that name a finding; they are shown however narrow the terminal is.
 const ESSENTIAL: [&str; 6] = ["#", "PID", "COMM", "REMOTE", "COUNT", VERDICT];
 
-/// What else there is room for, the most telling first. The state comes late: most verdicts imply
-/// it, and it is said below the table.
+/// Further columns while there is room, the most useful first. The state comes late: most verdicts
+/// imply it, and the details have it.
 const STEPS: [Step; 20] = [
     Step::Widen(VERDICT),
     Step::Add("OLDEST"),
@@ -72,8 +72,7 @@ pub(super) fn verdict(finding: &Finding) -> String {
     format!("{} ({})", finding.verdict, finding.confidence)
 }
 
-/// `10.0.0.7:443`, `200 addresses :443`, or `inbound :8080` for connections that others opened to a
-/// port here.
+/// `10.0.0.7:443`, `200 addresses :443`, or `inbound :8080` for accepted connections.
 pub(super) fn remote(finding: &Finding) -> String {
     match (finding.direction, finding.remote, finding.local_port) {
         (_, Some(remote), _) => remote.to_string(),
@@ -102,7 +101,7 @@ fn columns(findings: &[&Finding], wide: bool) -> Vec<Column> {
     let states = text("STATE", findings, state_cell);
     let short_states = states.cells.iter().map(|cell| cell.replace("ESTABLISHED", "ESTAB"));
     let short_states = Shrink::To(short_states.collect());
-    // Half an IPv6 address still tells one from another, half an IPv4 address does not.
+    // A shortened IPv6 address is still distinct, a shortened IPv4 address is not.
     let whole = findings.iter().filter(|it| it.remote.is_none_or(|remote| remote.is_ipv4()));
     let remote_min = whole.map(|it| width(&remote(it))).max().unwrap_or(0).max(REMOTE_MIN);
     let mut columns = vec![
@@ -189,7 +188,7 @@ fn state_cell(finding: &Finding) -> String {
     }
 }
 
-/// The local end where all connections share it, and as much of it as they share where not.
+/// The local address and port as far as all connections share them, with `*` for what differs.
 fn local_cell(finding: &Finding) -> String {
     let mut locals = finding.connections.iter().map(|connection| connection.local);
     let Some(first) = locals.next() else { return "-".to_owned() };
@@ -205,7 +204,7 @@ fn local_cell(finding: &Finding) -> String {
     }
 }
 
-/// The whole row dim where it is no leak, else the verdict in its colour.
+/// The whole row dim if the confidence is *info*, else the verdict in its colour.
 fn paint_row(line: &str, finding: &Finding, verdict_start: Option<usize>, paint: Paint) -> String {
     if finding.confidence == Confidence::Info {
         return paint.dim(line);

@@ -1,15 +1,11 @@
-//! What the run could see, and when and where it ran.
+//! What the run could see, with which thresholds, and when and where it ran.
 
-use tracer_core::{Coverage, Report};
+use tracer_core::Report;
 
 use super::text::{Paint, wrap};
-use crate::output::{
-    Context, coverage, escape,
-    quantity::{counted, duration_ms},
-    words,
-};
+use crate::output::{Context, coverage, escape, incident, words};
 
-/// Notes, then the line that says whether everything was seen, then when and where.
+/// Notes, then the line that says whether everything was seen, then how, when and where it ran.
 pub(super) fn lines(report: &Report, context: &Context, width: usize, paint: Paint) -> Vec<String> {
     let coverage = &report.coverage;
     let mut lines = Vec::new();
@@ -17,51 +13,34 @@ pub(super) fn lines(report: &Report, context: &Context, width: usize, paint: Pai
     for note in probes.chain(coverage.notes.iter().map(words::note)) {
         lines.extend(wrap("Note: ", &escape::sentence(&note), width));
     }
-    let seen = wrap("", &seen(coverage), width);
+    let observed = [coverage::observed(report), coverage::completeness(coverage)];
+    let observed: Vec<String> =
+        observed.into_iter().chain(coverage::not_judged(coverage)).collect();
+    let observed = wrap("", &observed.join(" "), width);
     if coverage.complete {
-        lines.extend(seen);
+        lines.extend(observed);
     } else {
-        lines.extend(seen.iter().map(|line| paint.warning(line)));
+        lines.extend(observed.iter().map(|line| paint.warning(line)));
     }
-    lines.extend(wrap("", &colophon(report, context), width).iter().map(|line| paint.dim(line)));
+    for text in [settings(report, context), origin(report, context)] {
+        lines.extend(wrap("", &text, width).iter().map(|line| paint.dim(line)));
+    }
     lines
 }
 
-/// `Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.`
-fn seen(coverage: &Coverage) -> String {
-    let lost = coverage::events_lost(&coverage.loss);
-    let gaps = coverage::gaps(coverage).join(", ");
-    let verdict = match (coverage.complete, gaps.is_empty()) {
-        (true, true) if lost > 0 => "Complete: later snapshots made up for the loss.".to_owned(),
-        (true, true) => "Complete.".to_owned(),
-        (true, false) => format!("Complete, although {gaps}."),
-        (false, true) if lost > 0 => {
-            "NOT COMPLETE: no later snapshot has made up for the loss.".to_owned()
-        }
-        (false, true) => "NOT COMPLETE.".to_owned(),
-        (false, false) => format!("NOT COMPLETE: {gaps}."),
-    };
-    let kinds = coverage.not_judged.iter().map(|(kind, count)| counted(*count, kind, kind));
-    let kinds = kinds.collect::<Vec<_>>().join(", ");
-    let not_judged =
-        if kinds.is_empty() { String::new() } else { format!(" Not judged: {kinds}.") };
-    format!(
-        "Seen: {}, {}, {} lost. {verdict}{not_judged}",
-        counted(coverage.sockets, "TCP socket", "TCP sockets"),
-        counted(coverage.snapshots, "snapshot", "snapshots"),
-        counted(lost, "event", "events"),
-    )
+/// `Thresholds: --idle 1m, --min-count 5. Command: tracer audit --pid 4711`.
+fn settings(report: &Report, context: &Context) -> String {
+    let command = incident::command_line(&context.arguments);
+    let recorded = context.recorded_with.as_deref().map(incident::command_line);
+    let recorded = recorded.map(|it| format!(". Recorded with: tracer {it}")).unwrap_or_default();
+    let thresholds = words::thresholds(&report.options);
+    format!("Thresholds: {thresholds}. Command: tracer {command}{recorded}").trim_end().to_owned()
 }
 
-/// `tracer 0.1.0 on web1, 2026-03-01 12:00:03 UTC, watched for 3s`.
-fn colophon(report: &Report, context: &Context) -> String {
+/// `tracer 0.1.0 on web1, 2026-03-01 12:00:03 UTC`.
+fn origin(report: &Report, context: &Context) -> String {
     let at = context.clock.rfc3339(report.at);
     // Seconds are enough here; the milliseconds are in the exports.
     let at = at.split('.').next().unwrap_or_default().replace('T', " ");
-    let watched_ms = report.at.ms_since(report.started_at);
-    let watched = match watched_ms {
-        0 => String::new(),
-        _ => format!(", watched for {}", duration_ms(watched_ms)),
-    };
-    format!("tracer {} on {}, {at} UTC{watched}", context.version, escape::visible(&context.host))
+    format!("tracer {} on {}, {at} UTC", context.version, escape::visible(&context.host))
 }

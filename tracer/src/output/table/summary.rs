@@ -1,4 +1,4 @@
-//! What an incident document says, for people without a browser.
+//! The summary of an incident report, for a terminal.
 
 use super::{
     footer,

@@ -1,0 +1,72 @@
+//! The thresholds that a report was made with, in words.
+
+use tracer_core::Options;
+
+use crate::output::quantity::{bytes, duration_ms};
+
+/// Windows of the growth rule in `--growth-for`.
+const GROWTH_WINDOWS: u64 = 5;
+
+/// `--idle 1m, --min-count 5`, and the other thresholds where they differ from their defaults.
+pub(crate) fn thresholds(options: &Options) -> String {
+    let default = Options::default();
+    let growth_for = |options: &Options| options.window_ms.saturating_mul(GROWTH_WINDOWS);
+    let mut thresholds = vec![
+        format!("--idle {}", exact(options.idle_ms)),
+        format!("--min-count {}", options.count_min),
+    ];
+    let others = [
+        (
+            options.pool_size != default.pool_size,
+            format!("--pool-size {}", options.pool_size),
+        ),
+        (
+            options.pool_idle_ms != default.pool_idle_ms,
+            format!("--pool-idle {}", exact(options.pool_idle_ms)),
+        ),
+        (
+            options.unread_min_bytes != default.unread_min_bytes,
+            format!("--min-unread {}", bytes(options.unread_min_bytes)),
+        ),
+        (
+            options.window_ms != default.window_ms,
+            format!("--growth-for {}", exact(growth_for(options))),
+        ),
+    ];
+    thresholds.extend(others.into_iter().filter_map(|(differs, text)| differs.then_some(text)));
+    thresholds.join(", ")
+}
+
+/// A duration as a flag takes it: in milliseconds where it is no whole number of seconds.
+fn exact(milliseconds: u64) -> String {
+    if milliseconds.is_multiple_of(1_000) {
+        duration_ms(milliseconds)
+    } else {
+        format!("{milliseconds}ms")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::quantity::plain;
+
+    #[test]
+    fn only_thresholds_that_differ_from_their_defaults_are_listed_beside_idle_and_min_count() {
+        assert_eq!(thresholds(&Options::default()), "--idle 1m, --min-count 5");
+        let options = Options {
+            idle_ms: 1_500,
+            count_min: 3,
+            pool_size: 20,
+            pool_idle_ms: 60_000,
+            unread_min_bytes: 1_024,
+            window_ms: 12_000,
+            ..Options::default()
+        };
+        assert_eq!(
+            plain(&thresholds(&options)),
+            "--idle 1500ms, --min-count 3, --pool-size 20, --pool-idle 1m, --min-unread 1 KiB, \
+             --growth-for 1m"
+        );
+    }
+}
