@@ -8,12 +8,12 @@ use super::{
     words,
 };
 
-/// Events that never arrived, for whichever reason: the `events_lost` of all schemas.
+/// Lost events of all kinds: the `events_lost` of JSON and CSV.
 pub(crate) fn events_lost(loss: &Loss) -> u64 {
     loss.ring_full.saturating_add(loss.map_full).saturating_add(loss.unreadable)
 }
 
-/// What is missing, one phrase each; empty if nothing is known to be.
+/// What is missing, one phrase each; empty if nothing is.
 pub(crate) fn gaps(coverage: &Coverage) -> Vec<String> {
     let mut gaps: Vec<String> = coverage.gaps().iter().map(words::note).collect();
     if coverage.processes_unreadable > 0 {
@@ -23,7 +23,7 @@ pub(crate) fn gaps(coverage: &Coverage) -> Vec<String> {
     gaps
 }
 
-/// All notes, with what is missing by the counters, one sentence each.
+/// All notes, then the gaps that the counters show, one sentence each.
 pub(crate) fn notes(coverage: &Coverage) -> Vec<String> {
     let gaps = coverage.gaps();
     coverage.notes.iter().chain(&gaps).map(|note| plain(&words::note(note))).collect()

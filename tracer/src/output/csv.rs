@@ -1,5 +1,5 @@
-//! Connections as CSV (RFC 4180): one row for each thing that happened to one connection, so that the
-//! last row of a `CONN_ID` is its final state. The columns are a contract with users.
+//! Connections as CSV (RFC 4180): one row per change of a connection, so that the last row of a
+//! `CONN_ID` is its final state. The columns are a contract with users.
 
 mod file;
 
@@ -15,8 +15,8 @@ pub(crate) use file::CsvFile;
 
 use super::{Context, coverage, escape, quantity::Thousandths};
 
-/// Version of the columns: raised when one is added, which happens at the end only, is removed, or
-/// changes its meaning.
+/// Version of the columns: raised when one is added (only at the end), removed, or changes its
+/// meaning.
 const SCHEMA: &str = "2";
 
 /// The first line of every file.
@@ -25,10 +25,10 @@ pub(crate) const HEADER: &str = "SCHEMA,TIME,EVENT,CONN_ID,PID,START_TIME,COMM,F
     UNSENT_BYTES,RX_BYTES,TX_BYTES,ORIGIN,VERDICT,CONFIDENCE,READER,CALL_SITE,REQUEST,EVENTS_LOST,\
     COMPLETE,STOOD_S,KEY,SCRIPT,CALL_SITE_REASON\r\n";
 
-/// The row of something that happened, with its line end. `coverage` is as of that time.
+/// The row of a change, with its line end. `coverage` is as of that time.
 ///
 /// # Errors
-/// What the `csv` crate says; there is no row that it cannot write to memory.
+/// Errors of the `csv` crate; writing to memory does not fail.
 pub(crate) fn change(
     change: &Change,
     coverage: &Coverage,
@@ -46,13 +46,13 @@ pub(crate) fn change(
     row.render(coverage, context)
 }
 
-/// The rows to end with: the connections of all active findings (`standing`), then those without
-/// a finding (`open`), of which there are none unless the user asked for them.
+/// The last rows: the connections of all active findings (`standing`), then those without
+/// a finding (`open`), which are only reported with `--all`.
 pub(crate) fn remaining<'a>(
     report: &'a Report,
     context: &'a Context,
 ) -> impl Iterator<Item = io::Result<Vec<u8>>> + 'a {
-    let standing = report.findings.iter().flat_map(|finding| {
+    let active = report.findings.iter().flat_map(|finding| {
         finding.connections.iter().map(|connection| Row {
             at: report.at,
             event: "standing",
@@ -72,7 +72,7 @@ pub(crate) fn remaining<'a>(
         key: None,
         script: None,
     });
-    standing.chain(open).map(|row| row.render(&report.coverage, context))
+    active.chain(open).map(|row| row.render(&report.coverage, context))
 }
 
 struct Row<'a> {
@@ -80,16 +80,16 @@ struct Row<'a> {
     event: &'a str,
     connection: &'a Connection,
     judgement: Option<(Verdict, Confidence)>,
-    /// How long the connection has had a verdict, or had one; at the end, how long the finding has
-    /// been active.
+    /// How long the connection has had its verdict, or had it; in the last rows, how long the
+    /// finding has been active.
     active_ms: Option<u64>,
     key: Option<&'a FindingKey>,
     script: Option<&'a str>,
 }
 
 impl Row<'_> {
-    /// The cells in the order of [`HEADER`]. Text that the host chose is escaped, and only that:
-    /// everything else is a number, a word of ours or an address.
+    /// The cells in the order of [`HEADER`]. Text that the host chose is escaped;
+    /// everything else is a number, a code or an address.
     fn render(&self, coverage: &Coverage, context: &Context) -> io::Result<Vec<u8>> {
         let connection = self.connection;
         let owner = connection.owners.first();

@@ -1,4 +1,4 @@
-//! Where a run shows itself: the terminal, the standard output, the CSV file.
+//! Writes reports to the terminal, to standard output and to the CSV file.
 
 use std::{borrow::Cow, io};
 
@@ -10,29 +10,29 @@ use super::{
     csv::{self, CsvFile},
     json,
     options::{OutputFormat, OutputOptions},
-    standard_output::{Shown, is_terminal, nobody_reads, style, write, write_line},
+    standard_output::{Shown, has_no_reader, is_terminal, style, write, write_line},
     table::{self, Style},
     terminal,
 };
 
-/// What was shown and is to be shown.
+/// The outputs of a run.
 pub(crate) struct Destination {
     options: OutputOptions,
     context: Context,
     csv: Option<CsvFile>,
-    /// Why the record ends early. The run goes on without it, and fails at the end.
+    /// Why CSV export stopped. The run continues without it and fails at the end.
     csv_error: Option<anyhow::Error>,
-    /// Rows for the standard output.
+    /// Rows for standard output.
     pending_rows: Vec<u8>,
     is_terminal: bool,
-    /// The page in place is on the alternate screen.
+    /// The live page is on the alternate screen.
     entered: bool,
-    /// The report of the last page that was appended.
+    /// The report of the last page that was printed.
     appended: Option<Report>,
 }
 
 impl Destination {
-    /// Opens the CSV file, so that a path that cannot be written is known before anything else.
+    /// Opens the CSV file, so that a path that cannot be written is reported before anything else.
     ///
     /// # Errors
     /// The CSV file cannot be used.
@@ -54,8 +54,8 @@ impl Destination {
         Ok(destination)
     }
 
-    /// Appends the rows of what happened to the record, if there is one. The first failure ends
-    /// the record, not the run.
+    /// Appends rows for the changes to the CSV file, if there is one. The first failure ends the
+    /// export, not the run.
     pub(crate) fn keep(&mut self, report: &Report, changes: &[Change]) {
         let coverage = &report.coverage;
         let rows = |context: &Context| {
@@ -64,7 +64,7 @@ impl Destination {
         self.keep_rows(rows);
     }
 
-    /// Makes rows, if anybody wants any, and hands them to the record and the standard output.
+    /// Creates rows, if an output needs them, for the CSV file and standard output.
     fn keep_rows(&mut self, make: impl FnOnce(&Context) -> io::Result<Vec<Vec<u8>>>) {
         let is_shown = self.options.format == OutputFormat::Csv;
         if self.csv.is_none() && !is_shown {
@@ -81,13 +81,13 @@ impl Destination {
         }
     }
 
-    /// Shows how things stand, if this form does so while a run goes on.
+    /// Shows the report, if the format is shown during a run.
     ///
     /// # Errors
-    /// The standard output cannot be written.
+    /// Standard output cannot be written.
     pub(crate) fn show(&mut self, report: &Report) -> Result<Shown> {
-        if !self.is_terminal && nobody_reads() {
-            return Ok(Shown::NobodyReads);
+        if !self.is_terminal && has_no_reader() {
+            return Ok(Shown::NoReader);
         }
         match self.options.format {
             OutputFormat::Csv => write(&std::mem::take(&mut self.pending_rows)),
@@ -97,10 +97,10 @@ impl Destination {
         }
     }
 
-    /// Shows the same again, if it is a page in place.
+    /// Shows the same report again, if it is a live page.
     ///
     /// # Errors
-    /// The standard output cannot be written.
+    /// Standard output cannot be written.
     pub(crate) fn repaint(&mut self, report: &Report) -> Result<Shown> {
         let is_in_place = self.options.format == OutputFormat::Table && self.redraws();
         if is_in_place && !self.options.only_at_the_end {
@@ -110,10 +110,10 @@ impl Destination {
         }
     }
 
-    /// Shows how it ended.
+    /// Shows the last report.
     ///
     /// # Errors
-    /// The standard output cannot be written, or the CSV file could not be at some time.
+    /// Standard output cannot be written, or writing the CSV file failed during the run.
     pub(crate) fn finish(mut self, report: &Report) -> Result<Shown> {
         self.keep_rows(|context| csv::remaining(report, context).collect());
         self.leave();
@@ -143,7 +143,7 @@ impl Destination {
         }
     }
 
-    /// The report, with what is wrong with the record in it.
+    /// The report, with a note if CSV export stopped.
     fn annotated<'a>(&self, report: &'a Report) -> Cow<'a, Report> {
         let Some(error) = &self.csv_error else { return Cow::Borrowed(report) };
         let mut report = report.clone();
@@ -151,8 +151,8 @@ impl Destination {
         Cow::Owned(report)
     }
 
-    /// On a terminal the page is repainted in place; elsewhere it is appended when it says
-    /// something else than the one before.
+    /// On a terminal the page is repainted in place; elsewhere it is printed if its findings differ
+    /// from those of the previous one.
     fn page(&mut self, report: &Report) -> Result<Shown> {
         let page = table::page(&self.annotated(report), &self.context, self.style());
         if self.redraws() {
@@ -171,7 +171,7 @@ impl Destination {
         write_line(&format!("{}\n", page.body))
     }
 
-    /// Diagnostics on the same screen would tear a page that is repainted.
+    /// Diagnostics on the same screen would overwrite parts of the live page.
     const fn redraws(&self) -> bool {
         self.is_terminal && !self.options.verbose
     }
@@ -180,16 +180,16 @@ impl Destination {
         style(self.is_terminal, self.options.wide)
     }
 
-    /// Gives the ordinary screen back, until the next page.
+    /// Returns to the ordinary screen until the next page.
     pub(crate) fn leave(&mut self) {
         if std::mem::take(&mut self.entered) {
-            // If this fails, so does what is shown next, and that says why.
+            // If this fails, the next write fails too and reports the error.
             let _ = write(terminal::LEAVE);
         }
     }
 }
 
-/// Whatever way a run ends, the terminal is as it was.
+/// Restores the terminal however the run ends.
 impl Drop for Destination {
     fn drop(&mut self) {
         self.leave();

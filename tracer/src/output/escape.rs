@@ -1,8 +1,8 @@
-//! Strings that an attacker may have chosen, made harmless for the medium that shows them.
+//! Escapes text that an attacker may have chosen, for terminals, spreadsheets and JSON.
 //!
 //! A `comm`, a path or a command line may hold any character: an escape sequence that rewrites the
-//! terminal's contents, a direction override that turns a name around, a formula that a spreadsheet
-//! would run. Escapes are for reading: they are not meant to be decoded, and a backslash stays one.
+//! terminal's contents, a direction override that reverses a name, a formula that a spreadsheet
+//! would run. Escapes are for reading: a backslash is not escaped, so they cannot be decoded.
 
 use std::{borrow::Cow, fmt::Write};
 
@@ -25,8 +25,8 @@ pub(crate) fn sentence(text: &str) -> String {
     text.split(NO_BREAK_SPACE).map(visible).collect::<Vec<_>>().join(NO_BREAK_SPACE)
 }
 
-/// A text cell that no spreadsheet takes for a formula: [`visible`], and with an apostrophe in
-/// front if it begins like one. Not for numbers: they may begin with a minus.
+/// A text cell that no spreadsheet evaluates as a formula: [`visible`], and with an apostrophe in
+/// front if it begins like a formula. Not for numbers: they may begin with a minus.
 pub(crate) fn csv_text(text: &str) -> Cow<'_, str> {
     // The wide forms of the signs count too in some East Asian locales.
     let like_formula = text.starts_with([

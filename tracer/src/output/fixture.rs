@@ -1,4 +1,4 @@
-//! Reports made by hand, for the golden tests of all sinks.
+//! Hand-made reports for the golden tests of all outputs.
 
 use std::net::SocketAddr;
 
@@ -27,7 +27,7 @@ pub(crate) fn context() -> Context {
         version: "0.1.0".to_owned(),
         host: "web1".to_owned(),
         kernel: "6.18.0-amd64".to_owned(),
-        arguments: vec!["--pid=4711".to_owned()],
+        arguments: vec!["--pid".to_owned(), "4711".to_owned()],
         recorded_with: None,
         clock: WallClock::new(wall, now(), 1_000_000_000_000_000),
     }
@@ -54,7 +54,7 @@ pub(crate) fn address(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }
 
-/// An outbound connection of `api`, traced, with a number that tells it from others.
+/// An outbound connection of `api`, opened while tracing, with a number that makes it unique.
 pub(crate) fn connection(number: u32, state: TcpState, remote: &str) -> Connection {
     let remote = address(remote);
     let local = if remote.is_ipv6() { "[2001:db8::5]:0" } else { "10.0.0.5:0" };
@@ -159,7 +159,7 @@ pub(crate) fn finding(id: u64, connections: Vec<Connection>) -> Finding {
     }
 }
 
-/// Ghosts of a server: inbound, IPv6, seeded, shared with a worker, of unknown growth.
+/// Ghosts of a server: inbound, IPv6, open before tracing, shared with a worker, growth unknown.
 pub(crate) fn inbound(id: u64) -> Finding {
     let mut connections = connections(12, TcpState::Closed, "[2001:db8:85a3::8a2e:370:7334]:50123");
     for (number, connection) in (0..).zip(&mut connections) {
@@ -193,7 +193,7 @@ pub(crate) fn inbound(id: u64) -> Finding {
     }
 }
 
-/// Responses that nobody reads, of which the line of code and the request are known.
+/// Responses without a reader, with call site and request.
 pub(crate) fn with_call_site(id: u64) -> Finding {
     let mut connections =
         connections(23, TcpState::Established, "[2001:db8:85a3::8a2e:370:7334]:443");
@@ -259,7 +259,7 @@ pub(crate) fn multiplexed(id: u64) -> Finding {
     }
 }
 
-/// What a pool keeps: for information.
+/// Connections that a pool keeps: *info*.
 pub(crate) fn stale_pool(id: u64) -> Finding {
     let connections = connections(2, TcpState::CloseWait, "10.0.9.9:5432");
     Finding {
@@ -271,7 +271,7 @@ pub(crate) fn stale_pool(id: u64) -> Finding {
     }
 }
 
-/// Undrained responses, taken back twelve seconds ago.
+/// Undrained responses, retracted twelve seconds ago.
 pub(crate) fn retracted(id: u64) -> Finding {
     let connections = connections(5, TcpState::Established, "10.0.0.8:443");
     Finding {

@@ -1,6 +1,6 @@
 //! The incident report as one self-contained HTML page: no script, no network, no other file.
 //!
-//! What the host chose is made visible first ([`escape`](super::escape)) and then escaped by the template.
+//! Text that the host chose is escaped twice: by [`escape`](super::escape), then by the template.
 
 mod axis;
 mod call_sites;
@@ -25,7 +25,7 @@ use text::{FINDINGS_MAX, visible};
 /// Colours, light and dark, on the screen and on paper.
 const STYLE: &str = include_str!("html/style.css");
 
-/// The page may not load, run or send anything, whatever is in it.
+/// Forbids the page to load, run or send anything.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
 /// Renders the page.

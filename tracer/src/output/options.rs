@@ -1,4 +1,4 @@
-//! What a run shows, keeps and records.
+//! Options of the output of a run.
 
 use std::path::PathBuf;
 
@@ -8,10 +8,10 @@ pub(crate) struct OutputOptions {
     pub(crate) format: OutputFormat,
     pub(crate) csv: Option<PathBuf>,
     pub(crate) wide: bool,
-    /// Show only how it ended.
+    /// Show only the last report.
     pub(crate) only_at_the_end: bool,
     pub(crate) verbose: bool,
-    /// Where to record what is seen.
+    /// The recording to write.
     pub(crate) recording: Option<RecordingOptions>,
 }
 
@@ -19,14 +19,14 @@ pub(crate) struct OutputOptions {
 #[derive(Clone, Debug)]
 pub(crate) struct RecordingOptions {
     pub(crate) path: PathBuf,
-    /// It does not get larger than this.
+    /// Maximum size.
     pub(crate) max_bytes: Option<u64>,
 }
 
-/// Formats of the standard output.
+/// Formats of standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OutputFormat {
-    /// For people.
+    /// A table for the terminal.
     Table,
     /// One document at the end of an audit; live, one a line.
     Json,
@@ -37,7 +37,7 @@ pub(crate) enum OutputFormat {
 /// Formats of the other documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DocumentFormat {
-    /// For people.
+    /// A table for the terminal.
     Table,
     /// One document.
     Json,

@@ -80,6 +80,19 @@ pub(crate) fn duration_ms(milliseconds: u64) -> String {
     }
 }
 
+/// An exact duration as the value of a flag: `1m`, `1m40s`, `500ms`.
+pub(crate) fn argument(milliseconds: u64) -> String {
+    let parts = [
+        (milliseconds / 3_600_000, "h"),
+        (milliseconds / 60_000 % 60, "m"),
+        (milliseconds / 1_000 % 60, "s"),
+        (milliseconds % 1_000, "ms"),
+    ];
+    let parts = parts.into_iter().filter(|(amount, _)| *amount > 0);
+    let text: String = parts.map(|(amount, unit)| format!("{amount}{unit}")).collect();
+    if text.is_empty() { "0s".to_owned() } else { text }
+}
+
 /// As [`duration_ms`], of seconds.
 pub(crate) fn duration_s(seconds: u64) -> String {
     const MINUTE: u64 = 60;
@@ -210,6 +223,10 @@ mod tests {
         assert_eq!(age_ms(3_119_999, true), ">51m\u{a0}59s");
         assert_eq!(duration_ms(340), "340ms");
         assert_eq!(duration_ms(0), "0s");
+        assert_eq!(argument(100_000), "1m40s");
+        assert_eq!(argument(1_500), "1s500ms");
+        assert_eq!(argument(90_061_000), "25h1m1s");
+        assert_eq!(argument(0), "0s");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The standard output, which may be a terminal, and of which somebody may or may not read.
+//! Writes to standard output, which may be a terminal or a closed pipe.
 
 use std::{
     env,
@@ -11,32 +11,32 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::{table::Style, terminal};
 
-/// What became of showing something.
+/// The result of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shown {
-    /// It was.
+    /// It was written.
     Yes,
-    /// Nobody reads any more: an ordinary end.
-    NobodyReads,
+    /// The reader has closed the pipe, which is no error.
+    NoReader,
 }
 
-/// A write to the standard output goes on, which may be for ever.
+/// A write to standard output is in progress; it may block.
 static WRITING: AtomicBool = AtomicBool::new(false);
 
-/// Whether the standard output is being written: what a signal handler wants to know.
+/// Whether a write to standard output is in progress, for the signal handler.
 pub(crate) fn is_writing() -> bool {
     WRITING.load(Ordering::SeqCst)
 }
 
-/// Whether the reader of the standard output has closed its end.
-pub(super) fn nobody_reads() -> bool {
+/// Whether the reader of standard output has closed the pipe.
+pub(super) fn has_no_reader() -> bool {
     let stdout = io::stdout();
     let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
     poll(&mut polled, Some(&Timespec::default())).is_ok()
         && polled[0].revents().intersects(PollFlags::ERR | PollFlags::HUP)
 }
 
-/// A dumb terminal can neither be repainted nor coloured: text is appended as to a pipe.
+/// A dumb terminal is treated as a pipe: no repainting, no colours.
 pub(super) fn is_terminal() -> bool {
     let is_dumb = env::var_os("TERM").is_some_and(|name| name == "dumb");
     io::stdout().is_terminal() && !is_dumb
@@ -51,10 +51,10 @@ pub(super) fn style(is_terminal: bool, wide: bool) -> Style {
     }
 }
 
-/// Prints something that is made for the standard output as it is now, all at once.
+/// Prints text that is rendered for the present width and colours of standard output.
 ///
 /// # Errors
-/// The standard output cannot be written. That nobody reads it is none.
+/// Standard output cannot be written. A closed pipe is no error.
 pub(crate) fn print(make: impl FnOnce(Style) -> Result<String>) -> Result<()> {
     write_line(&make(style(is_terminal(), false))?).map(|_| ())
 }
@@ -71,8 +71,8 @@ pub(super) fn write(bytes: &[u8]) -> Result<Shown> {
     WRITING.store(false, Ordering::SeqCst);
     match written {
         Ok(()) => Ok(Shown::Yes),
-        Err(error) if terminal::is_broken_pipe(&error) => Ok(Shown::NobodyReads),
+        Err(error) if terminal::is_broken_pipe(&error) => Ok(Shown::NoReader),
         Err(error) => Err(anyhow::Error::new(error)
-            .context("cannot write to the standard output; redirect it somewhere else")),
+            .context("cannot write to standard output; redirect it to another file")),
     }
 }

@@ -63,7 +63,8 @@ pub(crate) fn page(report: &Report, context: &Context, style: Style) -> Page {
         }
         if let Some(omitted @ 1..) = findings.len().checked_sub(DETAILS_MAX) {
             let more = counted(omitted as u64, "finding", "findings");
-            sections.push(vec![format!("{more} more in the table; -o json has the evidence of all.")]);
+            sections
+                .push(vec![format!("{more} more in the table; -o json has the evidence of all.")]);
         }
     }
     sections.push(detail::retracted_lines(report, width, paint));
@@ -104,18 +105,19 @@ fn active(report: &Report) -> Vec<&Finding> {
 
 /// What the signs in front of numbers mean, if there are any.
 fn legend(report: &Report, findings: &[&Finding]) -> Option<String> {
-    let is_estimated = findings.iter().any(|it| {
-        it.growth_is_reconstructed && it.growth_per_min_milli.is_some()
-    }) || report.processes.iter().any(|it| {
-        it.growth_is_reconstructed && it.growth_per_min_milli.is_some()
-    });
+    let is_estimated =
+        findings.iter().any(|it| it.growth_is_reconstructed && it.growth_per_min_milli.is_some())
+            || report
+                .processes
+                .iter()
+                .any(|it| it.growth_is_reconstructed && it.growth_per_min_milli.is_some());
     let is_at_least = findings.iter().any(|it| it.oldest_age_is_lower_bound);
     let signs = [
-        is_estimated.then_some("~: estimated from the times at which connections fell silent"),
-        is_at_least.then_some(">: at least, because opened before tracing"),
+        is_estimated.then_some("~ = estimated from the times at which connections fell silent"),
+        is_at_least.then_some("> = at least, opened before tracing began"),
     ];
     let signs: Vec<&str> = signs.into_iter().flatten().collect();
-    (!signs.is_empty()).then(|| signs.join(". "))
+    (!signs.is_empty()).then(|| signs.join("; "))
 }
 
 fn nothing_found(report: &Report, has_information: bool) -> &'static str {

@@ -1,24 +1,24 @@
-//! A page repainted in place on a terminal. Pure: what is returned is for the caller to write.
+//! A page repainted in place on a terminal. Pure: the caller writes what is returned.
 //!
-//! The live page is on the alternate screen, as an editor's is; at the end the last page stands in
-//! full in the ordinary one, and so in the scrollback.
+//! The live page is on the alternate screen; at the end the last page is printed in full on the
+//! ordinary screen, so that it is in the scrollback.
 
 use std::io;
 
 use super::table::Page;
 
-/// What to write before the first frame: alternate screen, cursor hidden.
+/// Written before the first frame: alternate screen, cursor hidden.
 pub(crate) const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l";
 
-/// What to write at the end, before the last page: cursor shown, ordinary screen. Only after
+/// Written at the end, before the last page: cursor shown, ordinary screen. Only after
 /// [`ENTER`]: the cursor goes back to where it was then.
 pub(crate) const LEAVE: &[u8] = b"\x1b[?25h\x1b[?1049l";
 
-/// What to write to show a page on a terminal of so many rows.
+/// The bytes that show a page on a terminal of the given number of rows.
 ///
-/// Each line is painted over where it is, and a terminal that can shows all of them at once, so
-/// nothing flickers. Where the page is too long, the end of its body is left out, the footer
-/// stays, and a line between them says how much is missing. What is too long for a line is cut.
+/// Lines are overwritten in place within a synchronized update, which avoids flicker. If the page
+/// has too many lines, the end of its body is left out, the footer stays, and a line between them
+/// says how many are missing. Lines that are too long are cut.
 pub(crate) fn frame(page: &Page, rows: u16) -> Vec<u8> {
     // Begin a synchronized update, do not wrap lines, go home.
     let mut bytes = b"\x1b[?2026h\x1b[?7l\x1b[H".to_vec();
@@ -37,7 +37,7 @@ pub(crate) fn frame(page: &Page, rows: u16) -> Vec<u8> {
     bytes
 }
 
-/// Whether a write failed because nobody reads any more: for a filter that is an ordinary end.
+/// Whether a write failed because the reader closed the pipe.
 pub(crate) fn is_broken_pipe(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::BrokenPipe
 }
@@ -50,7 +50,7 @@ fn visible_lines(page: &Page, rows: usize) -> Vec<String> {
         let between = if spare > 0 { &[""][..] } else { &[] };
         return [&body, between, &footer].concat().into_iter().map(str::to_owned).collect();
     }
-    // One row says what is missing. The body gets half of the others at least.
+    // One row says how many lines are missing. The body gets at least half of the others.
     let room = rows - 1;
     let footer_shown = footer.len().min((room / 2).max(room.saturating_sub(body.len())));
     let body_shown = room - footer_shown;

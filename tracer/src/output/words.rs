@@ -2,9 +2,8 @@
 //! from here, so that a sentence can be changed without touching the core, a recording or a core
 //! test.
 //!
-//! Phrases begin in lower case and have no full stop: they stand in lists. Text that the host chose
-//! (names, requests, error texts) is passed on as it is; each output makes it harmless in its own
-//! way.
+//! Phrases begin in lower case and have no full stop, for use in lists. Text that the host chose
+//! (names, requests, error texts) is passed on unchanged; each output escapes it.
 
 mod call_site_reason;
 mod caveat;
@@ -17,7 +16,7 @@ mod thresholds;
 mod verdict;
 
 pub(crate) use call_site_reason::call_site_reason;
-pub(crate) use caveat::{caveat, caveats_label};
+pub(crate) use caveat::{caveat, caveats, caveats_label};
 pub(crate) use evidence::evidence;
 pub(crate) use limit::limit;
 pub(crate) use next_step::{next_step, remedy};

@@ -1,4 +1,4 @@
-//! What was recorded becomes an incident document, whatever the processes call themselves.
+//! Incident reports from recordings, also of processes with hostile names.
 
 use std::{
     fs,
@@ -20,8 +20,8 @@ fn a_recorded_leak_becomes_a_page_and_a_summary() {
     leak.leaker.rename(MARKUP);
     leak.grow(6);
     let (pid, port) = (leak.pid(), leak.port());
-    let look = format!("--pid {pid} --idle 1s --cmdline -o json");
-    let mut tracer = Tracer::start(&format!("record {recording} {look}"));
+    let options = format!("--pid {pid} --idle 1s --cmdline -o json");
+    let mut tracer = Tracer::start(&format!("record {recording} {options}"));
     tracer.wait_until(|report| report.leaked_by(pid) == 6);
     leak.grow(2);
     tracer.wait_until(|report| report.leaked_by(pid) == 8);
@@ -32,22 +32,22 @@ fn a_recorded_leak_becomes_a_page_and_a_summary() {
 
     assert_eq!((outcome.code, &*outcome.stderr), (1, ""), "{outcome:?}");
     let headline = format!("leaks 8 connections to 127.0.0.1:{port}");
-    let said = outcome.stdout.replace('\n', " ");
-    assert!(said.starts_with(&format!("{MARKUP}[{pid}] ")), "{outcome:?}");
-    assert!(said.contains(&format!(" {headline}, since ")), "{outcome:?}");
-    assert!(said.contains(&format!("tracer diff {recording} AFTER.rec")), "{outcome:?}");
+    let text = outcome.stdout.replace('\n', " ");
+    assert!(text.starts_with(&format!("{MARKUP}[{pid}] ")), "{outcome:?}");
+    assert!(text.contains(&format!(" {headline} (")), "{outcome:?}");
+    assert!(text.contains(&format!("tracer diff {recording} AFTER.rec")), "{outcome:?}");
     let html = fs::read_to_string(&page).unwrap();
     assert_eq!(fs::metadata(&page).unwrap().permissions().mode() & 0o777, 0o600);
     let shown = html.replace('\u{a0}', " ");
     assert!(shown.contains(&format!("<h1>{ESCAPED}[{pid}] ")), "{shown}");
-    assert!(shown.contains(&format!(" {headline}, since ")), "{shown}");
+    assert!(shown.contains(&format!(" {headline} (")), "{shown}");
     assert!(!shown.contains("<b>"), "{shown}");
     for part in [
         "undrained",
         "Connections of finding 1, the oldest first",
         "silent until now",
         "Open connections by verdict",
-        "Limit of open files",
+        "File descriptor limits",
         &format!("tracer record {recording} --pid {pid} --idle 1s --cmdline"),
         &format!("tracer replay {recording}"),
     ] {
@@ -62,37 +62,37 @@ fn a_recorded_leak_becomes_a_page_and_a_summary() {
 
 #[test]
 #[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
-fn a_page_is_of_the_moment_and_by_the_thresholds_that_were_asked_for() {
+fn a_page_has_the_requested_time_and_thresholds() {
     let directory = tempfile::tempdir().unwrap();
     let recording = directory.path().join("run.rec").display().to_string();
     let mut leak = Leak::of(Kind::Undrained, 6);
     let mut tracer =
         Tracer::start(&format!("record {recording} --pid {} --idle 1s -o json", leak.pid()));
-    let stood = tracer.wait_until(|report| report.leaked_by(leak.pid()) == 6);
+    let active = tracer.wait_until(|report| report.leaked_by(leak.pid()) == 6);
     leak.leaker.ask("close-all");
     tracer.wait_until(|report| report.leaks_of(leak.pid()).is_empty());
     tracer.interrupt();
 
     let ended = Tracer::run(&format!("report {recording}"));
     assert_eq!(ended.code, 0, "{ended:?}");
-    assert!(ended.stdout.starts_with("No leak stands any more; 1 finding was taken back"));
+    assert!(ended.stdout.starts_with("No active leaks; 1 finding was retracted"));
     let hint = ended.stdout.split_whitespace().skip_while(|word| *word != "--at").nth(1).unwrap();
     let before = Tracer::run(&format!("report {recording} --at {hint}"));
     assert_eq!(before.code, 1, "{before:?}");
 
-    let at = stood.member("at").as_str().unwrap();
+    let at = active.member("at").as_str().unwrap();
     let then = Tracer::run(&format!("report {recording} --at {at} --html -"));
     assert_eq!(then.code, 1, "{then:?}");
     assert!(then.stdout.contains("leaks 6\u{a0}connections to"), "{then:?}");
     assert!(then.stdout.contains(&format!("tracer replay {recording} --at {at}")), "{then:?}");
     let many = Tracer::run(&format!("report {recording} --at {at} --min-count 7 --html -"));
-    assert!(many.stdout.contains("possibly leaks 6\u{a0}connections to"), "{many:?}");
-    assert!(many.stdout.contains("with other thresholds"), "{many:?}");
+    assert!(many.stdout.contains("may leak 6\u{a0}connections to"), "{many:?}");
+    assert!(many.stdout.contains("judged with thresholds that differ"), "{many:?}");
 }
 
 #[test]
 #[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
-fn a_page_that_cannot_be_written_is_one_line_that_says_why() {
+fn a_page_that_cannot_be_written_is_a_one_line_error() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name).display().to_string();
     let recording = path("run.rec");

@@ -109,7 +109,7 @@ impl Session {
         while !is_over {
             let (report, changes) = self.detector.report();
             destination.keep(&report, &changes);
-            if destination.show(&report)? == Shown::NobodyReads {
+            if destination.show(&report)? == Shown::NoReader {
                 return Ok(());
             }
             is_over = self.wait(destination, signals, &report, end).await?;

@@ -14,7 +14,8 @@ const REMEDIES: Remedies = Remedies {
     special: "use -o csv to write to a pipe",
 };
 
-/// A CSV file that holds whole rows at any time, whatever happens to the process or the disk.
+/// A CSV file that has only whole rows at any time, even if the process is killed or the disk is
+/// full.
 pub(crate) struct CsvFile {
     path: PathBuf,
     rows: Whole<File>,
@@ -26,8 +27,8 @@ impl CsvFile {
     /// Opens the file for appending, or creates it, for its owner only, and writes the header.
     ///
     /// # Errors
-    /// The file is something else than a CSV file of this schema, ends in half a row, is a symbolic
-    /// link or no regular file, belongs to another tracer that runs, or cannot be written.
+    /// The file is not a CSV file of this schema, ends in a partial row, is a symbolic link or not
+    /// a regular file, is in use by another tracer, or cannot be written.
     pub(crate) fn create(path: &Path) -> Result<Self> {
         let shown = path.display();
         let mut file = append::open(path, REMEDIES)?;
@@ -49,15 +50,15 @@ impl CsvFile {
     /// in one write.
     ///
     /// # Errors
-    /// It could not be written whole: what was written of it has been taken back. A later row may
-    /// be tried; it fits if there is room again.
+    /// The row could not be written as a whole; the part that was written has been removed. Later
+    /// rows can be appended when there is room again.
     pub(crate) fn append(&mut self, row: &[u8]) -> Result<()> {
         self.rows.append(row).map_err(|error| self.describe(&error))?;
         self.written += 1;
         Ok(())
     }
 
-    /// Waits until all rows are on disk. Some file systems report only now that they are full.
+    /// Waits until all rows are on disk. Some file systems only then report that they are full.
     ///
     /// # Errors
     /// The last rows may not be on disk.
@@ -73,7 +74,7 @@ impl CsvFile {
     }
 }
 
-/// Why no row can be appended to a file that holds something already.
+/// Why no row can be appended to an existing file.
 fn complaint(file: &mut File) -> io::Result<Option<&'static str>> {
     let mut header = Vec::with_capacity(HEADER.len());
     file.take(HEADER.len() as u64).read_to_end(&mut header)?;

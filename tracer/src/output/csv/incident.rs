@@ -11,10 +11,10 @@ use super::{HEADER, change, remaining};
 use crate::output::fixture;
 
 const MINUTE: u64 = 60_000;
-/// Durations are hardly ever whole seconds.
+/// Durations are rarely whole seconds.
 const PART: u64 = 250;
 
-/// A leaked connection of the story; times are in minutes before its end.
+/// A leaked connection; times are in minutes before the end of the run.
 #[derive(Clone, Copy)]
 struct Leaked {
     number: u32,
@@ -27,7 +27,7 @@ struct Leaked {
 }
 
 impl Leaked {
-    /// As it was so many minutes before the end.
+    /// Its state the given number of minutes before the end.
     fn connection(&self, ago: u64) -> Connection {
         let is_http = self.remote.ends_with(":443");
         let state = if is_http { TcpState::Established } else { TcpState::CloseWait };
@@ -84,7 +84,7 @@ impl Leaked {
     }
 }
 
-/// `api` was deployed at 10:00 and 11:00, each time with the leak; `worker` forgets sessions.
+/// `api` was deployed at 10:00 and 11:00, each time with the leak; `worker` does not close its sessions.
 fn leaks() -> Vec<Leaked> {
     let deploys =
         [(fixture::process(4_711, 120 * 60), "api"), (fixture::process(5_820, 3_600), "api")];
@@ -119,7 +119,7 @@ fn the_example_of_the_documentation_is_what_is_written() {
     });
     let mut changes: Vec<Change> = flagged.chain(ended).collect();
     changes.sort_by_key(|change| change.at);
-    let standing = leaks.iter().filter(|leak| leak.ended.is_none()).map(|leak| {
+    let active = leaks.iter().filter(|leak| leak.ended.is_none()).map(|leak| {
         let (verdict, confidence) = leak.verdict();
         let finding = fixture::finding(1, vec![leak.connection(0)]);
         tracer_core::Finding {
@@ -131,7 +131,7 @@ fn the_example_of_the_documentation_is_what_is_written() {
             ..finding
         }
     });
-    let report = fixture::report(standing.collect());
+    let report = fixture::report(active.collect());
     let context = fixture::context();
 
     let changes = changes.iter().map(|it| change(it, &report.coverage, &context));

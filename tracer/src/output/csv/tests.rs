@@ -50,7 +50,7 @@ fn each_change_is_a_row() {
 }
 
 #[test]
-fn what_is_left_at_the_end_is_a_row_each() {
+fn each_connection_left_at_the_end_is_a_row() {
     let mut with_call_site = fixture::with_call_site(2);
     with_call_site.connections.truncate(1);
     let mut inbound = fixture::inbound(1);

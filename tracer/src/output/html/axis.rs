@@ -1,4 +1,4 @@
-//! Where a moment and a number are in a chart, and what is written at its edges.
+//! The axes of a chart: positions of times and numbers, and labels.
 //!
 //! Charts are drawn in tenths of a pixel, so that whole numbers are exact enough.
 
@@ -9,10 +9,9 @@ use crate::output::quantity::grouped;
 
 /// Width of a chart.
 pub(super) const WIDTH: i64 = 7_200;
-/// Where the plot begins: there is room for six digits on the left of it, in the large letters of a
-/// small screen.
+/// Left edge of the plot: leaves room for six digits in the large letters of a small screen.
 pub(super) const LEFT: i64 = 800;
-/// Where it ends: there is room for a letter on the right of it.
+/// Right edge of the plot: leaves room for a letter.
 pub(super) const RIGHT: i64 = 6_900;
 /// Room below a plot for times and their day.
 pub(super) const BELOW: i64 = 560;
@@ -25,7 +24,7 @@ const MINUTE: i64 = 60 * SECOND;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
-/// What people count time in.
+/// Steps between labels of the time axis, in milliseconds.
 const TIME_STEPS: [i64; 24] = [
     SECOND,
     2 * SECOND,
@@ -61,13 +60,13 @@ pub(super) struct TimeAxis {
 }
 
 impl TimeAxis {
-    /// From one moment to another; a second at least.
+    /// From one time to another, at least one second later.
     pub(super) fn new(from: Timestamp, to: Timestamp) -> Self {
         let from_ms = from.as_millisecond();
         Self { from_ms, to_ms: to.as_millisecond().max(from_ms + SECOND) }
     }
 
-    /// Where a moment is; what is beyond an end is at it.
+    /// The position of a time; times outside of the axis are at its nearest end.
     pub(super) fn x(&self, at: Timestamp) -> i64 {
         self.place(at.as_millisecond())
     }
@@ -83,16 +82,16 @@ impl TimeAxis {
         TIME_STEPS.iter().find(enough).copied().unwrap_or((self.to_ms - self.from_ms) / STEPS_MAX)
     }
 
-    /// Where there are times to be written, and which.
+    /// The labels: positions and times.
     fn ticks(&self) -> Vec<(i64, String)> {
         let step = self.step_ms();
         let first = self.from_ms.div_euclid(step) * step;
-        let moments = (0..=STEPS_MAX + 1).map(|number| first + number * step);
-        let inside = moments.filter(|at| (self.from_ms..=self.to_ms).contains(at));
+        let times = (0..=STEPS_MAX + 1).map(|number| first + number * step);
+        let inside = times.filter(|at| (self.from_ms..=self.to_ms).contains(at));
         inside.map(|at| (self.place(at), label(at, step))).collect()
     }
 
-    /// The day or days, which the times leave out.
+    /// The date or dates, which the labels leave out.
     fn days(&self) -> String {
         let [from, to] = [self.from_ms, self.to_ms].map(|at| format(at, "%Y-%m-%d"));
         if from == to {
@@ -151,7 +150,7 @@ impl CountAxis {
         Self { step, steps: max.div_ceil(step), top, bottom }
     }
 
-    /// Where a number is.
+    /// The position of a number.
     pub(super) fn y(&self, count: u64) -> i64 {
         let height = i128::from(self.bottom - self.top);
         let whole = i128::from(self.step) * i128::from(self.steps);
@@ -159,7 +158,7 @@ impl CountAxis {
         self.bottom - i64::try_from(above).unwrap_or(0).min(self.bottom - self.top)
     }
 
-    /// The lines across, with numbers.
+    /// The horizontal lines and their labels.
     pub(super) fn markup(&self) -> Markup {
         html! {
             g.axis {

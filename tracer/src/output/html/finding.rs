@@ -27,12 +27,11 @@ pub(super) fn section(incident: &Incident<'_>, finding: &Finding) -> Markup {
             ul {
                 @for fact in &finding.evidence { li { (escape::sentence(&words::evidence(fact))) } }
             }
-            @if !finding.caveats.is_empty() {
+            @let caveats = words::caveats(finding);
+            @if !caveats.is_empty() {
                 h3 { (why(finding.confidence)) }
                 ul {
-                    @for caveat in &finding.caveats {
-                        li { (escape::sentence(&words::caveat(caveat))) }
-                    }
+                    @for caveat in &caveats { li { (escape::sentence(caveat)) } }
                 }
             }
             p { strong { "Next step: " } (words::next_step(finding, &incident.report.options)) }
@@ -72,7 +71,10 @@ fn facts(incident: &Incident<'_>, finding: &Finding) -> Markup {
         ("Call site", Some(call_site(finding))),
         ("Request", finding.request.as_deref().map(visible)),
         ("Oldest opened", Some(incident.since(finding))),
-        ("First reported", Some(format!("{} (active for {active})", incident.time(finding.active_ms)))),
+        (
+            "First reported",
+            Some(format!("{} (active for {active})", incident.time(finding.active_ms))),
+        ),
         ("Growth", growth(finding)),
         ("Unread data in the socket", bytes(finding.unread_bytes)),
         ("Unread data in process memory", bytes(finding.held_bytes)),

@@ -1,8 +1,8 @@
-//! What tells areas apart without colour: a pattern each, and a letter.
+//! Fill patterns that distinguish areas without colour.
 
 use maud::{Markup, html};
 
-/// How many there are; the last one is for all that is left.
+/// Number of patterns; the last one is for the sum of all other series.
 pub(super) const COUNT: usize = 8;
 
 /// The lines of each on a tile of 80 by 80.
@@ -34,12 +34,12 @@ pub(super) fn definitions() -> Markup {
     }
 }
 
-/// What an area is filled with.
+/// The `fill` attribute of an area.
 pub(super) fn fill(number: usize) -> String {
     format!("url(#pattern-{number})")
 }
 
-/// A piece of it, for a legend.
+/// A sample of the pattern, for a legend.
 pub(super) fn swatch(number: usize) -> Markup {
     html! {
         svg.swatch viewBox="0 0 240 160" aria-hidden="true" {

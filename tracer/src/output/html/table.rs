@@ -1,15 +1,15 @@
-//! Tables that become cards on a small screen: there, each cell says what it is.
+//! Tables that become cards on a small screen, where each cell repeats its heading.
 
 use maud::{Markup, html};
 
 use crate::output::quantity::counted;
 
-/// What stands in a column.
+/// The contents of a column.
 #[derive(Clone, Copy)]
 pub(super) enum Column {
     Text(&'static str),
     Number(&'static str),
-    /// What is written in a program.
+    /// Text from a program: call sites, commands.
     Code(&'static str),
 }
 
@@ -29,7 +29,7 @@ impl Column {
     }
 }
 
-/// A table of at most `rows_max` rows; how many more there are is said with their name.
+/// A table of at most `rows_max` rows, and below it how many more there are.
 pub(super) fn table<T>(
     columns: &[Column],
     items: &[T],

@@ -9,7 +9,7 @@ fn rendered(report: &Report, history: &History) -> String {
     page(&fixture::incident(report, history, &context))
 }
 
-/// A line for each piece of it, so that a difference can be read.
+/// The page with one element per line, for readable differences.
 fn in_lines(page: &str) -> String {
     let mut page = page.to_owned();
     for tag in [
@@ -21,7 +21,7 @@ fn in_lines(page: &str) -> String {
     page.replace(" \n", "\n")
 }
 
-/// What a browser would show: all between the tags.
+/// The text between the tags.
 fn text(page: &str) -> String {
     let mut text = String::new();
     let mut is_tag = false;
@@ -37,25 +37,25 @@ fn text(page: &str) -> String {
 }
 
 #[test]
-fn a_leak_that_grew_makes_a_page() {
+fn a_growing_leak() {
     let report = fixture::grown();
     let page = rendered(&report, &fixture::history(&report));
     expect_file!["tests/page.html"].assert_eq(&in_lines(&page));
 }
 
 #[test]
-fn nothing_found_is_a_page_that_says_what_could_not_be_seen() {
+fn without_findings_the_page_says_what_is_missing() {
     let report = fixture::incomplete();
     let mut history = History::default();
     history.end(&report);
     let text = text(&rendered(&report, &history));
     for part in [
-        "No leaked connections found, but not everything could be seen.",
+        "No leaked connections found, but coverage is incomplete.",
         "2 processes could not be read",
         "accept: not attached (fexit: not permitted)",
         "processes outside of it are not seen",
-        "Not judged: 2 mptcp",
-        "The charts show every one of 0 looks.",
+        "Not judged, because they are not plain TCP: 2 mptcp",
+        "The charts show all 0 snapshots.",
     ] {
         assert!(text.contains(part), "{part} is not in {text}");
     }
@@ -69,14 +69,14 @@ fn a_limit_is_in_the_chart_if_it_is_near() {
         report.processes[0].seconds_to_fd_limit = Some(seconds);
         let page = rendered(&report, &fixture::history(&report));
         assert_eq!(page.contains(r#"class="limit""#), is_near, "{limit}");
-        assert!(text(&page).contains(" is hit in "));
+        assert!(text(&page).contains(" reached in about "));
     }
     report.processes[0].seconds_to_fd_limit = None;
-    assert!(!text(&rendered(&report, &fixture::history(&report))).contains(" is hit in "));
+    assert!(!text(&rendered(&report, &fixture::history(&report))).contains(" reached in about "));
 }
 
 #[test]
-fn findings_that_are_too_many_are_counted() {
+fn findings_beyond_the_maximum_are_counted() {
     let mut report = fixture::grown();
     let leak = report.findings[0].clone();
     report.findings = (1..=30).map(|id| Finding { id, ..leak.clone() }).collect();
@@ -86,14 +86,14 @@ fn findings_that_are_too_many_are_counted() {
 }
 
 #[test]
-fn what_the_charts_leave_out_is_said() {
+fn the_page_says_what_the_charts_leave_out() {
     let report = fixture::grown();
     let mut history = fixture::history(&report);
     history.snapshots = 10_000;
     history.samples[0].elsewhere = 3;
     let text = text(&rendered(&report, &history));
-    assert!(text.contains("The charts show 52 of 10,000 looks, evenly spread."));
-    assert!(text.contains("More than 10,000 destinations were seen"));
+    assert!(text.contains("The charts show 52 of 10,000 snapshots, evenly sampled."));
+    assert!(text.contains("There were more than 10,000 destinations"));
 }
 
 #[test]
@@ -110,12 +110,12 @@ fn the_page_refers_to_nothing_outside_of_it() {
     assert!(page.contains(r#"content="default-src 'none'; style-src 'unsafe-inline'""#));
 }
 
-/// Markup, an attribute's end, and what hides on a page.
+/// Markup, the end of an attribute, and invisible characters.
 const HOSTILE: &str =
     "</title><script>alert(1)</script>\"'><img src=x onerror=\"a()\">&amp;\u{202e}\x1b";
 
 #[test]
-fn what_the_host_chose_stays_text() {
+fn text_from_the_host_is_escaped() {
     let mut report = fixture::grown();
     let mut context = fixture::context();
     HOSTILE.clone_into(&mut context.host);
@@ -159,7 +159,7 @@ fn what_the_host_chose_stays_text() {
         assert!(!page.contains(harmful), "{harmful:?}");
     }
     assert_eq!(page.matches("</title>").count(), 1 + page.matches("<title id=").count());
-    // It is shown, not left out: wherever a string of the host's belongs.
+    // It is shown, not left out, at every place that has text from the host.
     let shown = r"&lt;script&gt;alert(1)&lt;/script&gt;&quot;'&gt;";
     assert!(page.matches(shown).count() > 30, "{}", page.matches(shown).count());
     assert!(page.contains(r"&amp;amp;\u{202e}\x1b"));

@@ -2,10 +2,10 @@
 
 use crate::output::escape;
 
-/// Findings that have a row in each table and a section; the others are counted.
+/// Findings that have a row in each table and a section; further ones are counted.
 pub(super) const FINDINGS_MAX: usize = 20;
 
-/// What the host chose, made visible.
+/// Text that the host chose, escaped.
 pub(super) fn visible(text: &str) -> String {
     escape::visible(text).into_owned()
 }

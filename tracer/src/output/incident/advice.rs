@@ -38,19 +38,14 @@ fn fix(leak: &Finding) -> String {
         }
         // The code that opened a connection is not always the code that should close it.
         Some(site) => format!("{remedy} The connections come from {}.", escape::visible(site)),
-        None => format!(
-            "{remedy} The call site is unknown{}; tracer --pid {} names the call sites of \
-             connections opened while it runs.",
-            reason(leak),
-            leak.process.pid
-        ),
+        None => format!("{remedy} The call site is unknown{}.", reason(leak)),
     }
 }
 
-/// Why the call site is unknown, in parentheses.
+/// Why the call site is unknown, after a colon.
 fn reason(leak: &Finding) -> String {
     let reason = leak.call_site_reason.as_ref().map(words::call_site_reason);
-    reason.map_or(String::new(), |reason| format!(" ({})", escape::sentence(&reason)))
+    reason.map_or(String::new(), |reason| format!(": {}", escape::sentence(&reason)))
 }
 
 fn lower_case(sentence: &str) -> String {
@@ -66,7 +61,9 @@ fn without_leak(incident: &Incident<'_>) -> Vec<String> {
         // The last report before the retraction has the finding; times are compared in whole
         // milliseconds.
         let time = incident.context.clock.rfc3339(at.before_ms(1));
-        steps.push(format!("Create this report for the time when the finding was active: --at {time}"));
+        steps.push(format!(
+            "Create this report for the time when the finding was active: --at {time}"
+        ));
     }
     let idle = quantity::duration_ms(incident.provenance.options.idle_ms);
     steps.push(format!(

@@ -17,49 +17,54 @@ fn check(report: &Report, expected: &Expect) {
 }
 
 #[test]
-fn a_leak_is_told_with_who_since_when_how_sure_and_which_line() {
+fn a_leak_has_process_time_confidence_and_call_site() {
     check(
         &fixture::grown(),
         &expect![[r#"
-            api[4711] certainly leaks 23 connections to [2001:db8:85a3::8a2e:370:7334]:443, since
-            2026-03-01 11:09:00 UTC, requested at main.(*Client).doSomething billing.go:23.
+            api[4711] leaks 23 connections to [2001:db8:85a3::8a2e:370:7334]:443 (certain), the oldest
+            opened 2026-03-01 11:09:00 UTC; requested at main.(*Client).doSomething billing.go:23.
             The application received HTTP responses and neither read them to EOF nor closed them.
-            Their number grows by about 24/h. If the descriptors of the process go on to grow by
-            23/min, its limit of 65,536 open files is hit in 1d 22h, at 2026-03-03 10:00:00 UTC.
+            Their number grows by about 24/h. If the number of open fds of the process keeps growing
+            by 23/min, its limit of 65,536 is reached in about 1d 22h, at 2026-03-03 10:00:00 UTC.
             1 other finding is below.
 
-            1. Mend main.(*Client).doSomething billing.go:23: close the body of every response on
-               every path; in Go, put defer response.Body.Close() right after the error check.
-            2. Until that is deployed: a restart of api[4711] gives its descriptors back. If it goes
-               on as it did, it has none left at 2026-03-03 10:00:00 UTC.
-            3. Then record again, and see that it is gone: tracer diff night.rec AFTER.rec
+            1. Fix main.(*Client).doSomething billing.go:23: close the body of every response on every
+               path; in Go, put defer response.Body.Close() right after the error check.
+            2. Until the fix is deployed, a restart of api[4711] frees its fds. At the present rate it
+               reaches its fd limit at 2026-03-03 10:00:00 UTC.
+            3. Then record again and check that the leak is gone: tracer diff night.rec AFTER.rec
 
-            Seen: 10,234 TCP sockets, 3 snapshots, 0 events lost. Complete.
-            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 51m"#]],
+            Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 51m; no events lost.
+            Coverage is complete.
+            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC"#]],
     );
 }
 
 #[test]
-fn what_is_only_possible_is_not_accused() {
+fn a_possible_leak_is_to_be_confirmed_first() {
     let report = fixture::report(vec![fixture::inbound(2)]);
     check(
         &report,
         &expect![[r#"
-            nginx[801] possibly leaks 12 connections accepted on port 8080, since before 2026-03-01
-            11:09:00 UTC; the line of code is not known.
+            nginx[801] may leak 12 connections accepted on port 8080 (possible), the oldest opened
+            before 2026-03-01 11:09:00 UTC; call site unknown.
             The connections are dead (TCP state CLOSE), and the process still has their file
             descriptors open; ss does not list them.
 
-            1. Find out whether it is a leak: something healthy can look the same. The evidence of
-               finding 2 says what is known.
-            2. If it is one: Close the socket when a read or write fails: the error path does not do
-               so. Where in the code is not known: tracer --pid 801 names the line for connections
-               that it sees being made.
-            3. Until that is deployed: a restart of nginx[801] gives its descriptors back.
-            4. Then record again, and see that it is gone: tracer diff night.rec AFTER.rec
+            1. Find out whether it is a leak: a healthy program can look the same. Watch for longer:
+               tracer audit --pid 801 --for 3m. A leak stays or grows; slow readers, pools and retries
+               do not.
+            2. If it is a leak: close the socket when a read or write fails: the error path does not
+               do so. The call site is unknown: opened before tracing began, so no stack was recorded;
+               --pid records the stacks of new connections.
+            3. Until the fix is deployed, a restart of nginx[801] frees its fds.
+            4. Then record again and check that the leak is gone: tracer diff night.rec AFTER.rec
 
-            Seen: 10,234 TCP sockets, 3 snapshots, 0 events lost. Complete.
-            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s"#]],
+            Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost.
+            Coverage is complete.
+            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC"#]],
     );
 }
 
@@ -68,75 +73,85 @@ fn streams_on_one_connection_are_counted() {
     check(
         &fixture::report(vec![fixture::multiplexed(1)]),
         &expect![[r#"
-            api[4711] likely leaks 14 responses on 1 connection to 10.0.0.7:443, since 2026-03-01
-            11:09:00 UTC, requested at main.export report.go:40.
+            api[4711] leaks 14 responses on 1 connection to 10.0.0.7:443 (likely), the oldest opened
+            2026-03-01 11:09:00 UTC; requested at main.export report.go:40.
             The application received HTTP responses and neither read them to EOF nor closed them.
 
-            1. Mend main.export report.go:40: close the body of every response on every path; in Go,
+            1. Fix main.export report.go:40: close the body of every response on every path; in Go,
                put defer response.Body.Close() right after the error check.
-            2. Until that is deployed: a restart of api[4711] gives its descriptors back.
-            3. Then record again, and see that it is gone: tracer diff night.rec AFTER.rec
+            2. Until the fix is deployed, a restart of api[4711] frees its fds.
+            3. Then record again and check that the leak is gone: tracer diff night.rec AFTER.rec
 
-            Seen: 10,234 TCP sockets, 3 snapshots, 0 events lost. Complete.
-            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s"#]],
+            Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost.
+            Coverage is complete.
+            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC"#]],
     );
 }
 
 #[test]
-fn what_was_taken_back_is_told_with_how_to_see_it() {
+fn a_retracted_finding_and_how_to_show_it() {
     check(
         &fixture::report(vec![fixture::retracted(4)]),
         &expect![[r#"
-            No leak stands any more; 1 finding was taken back: api[4711] had up to 5 connections to
-            10.0.0.8:443, undrained (likely), which were closed or used again by 2026-03-01 11:59:48
+            No active leaks; 1 finding was retracted: api[4711] had up to 5 connections to
+            10.0.0.8:443, undrained (likely); they were closed or used again by 2026-03-01 11:59:48
             UTC.
 
-            1. Make this document as of when it stood: --at 2026-03-01T11:59:47.999Z
-            2. If connections are still suspected: only what was silent for 1m counts; a lower --idle
-               may show more, and so may a longer recording.
+            1. Create this report for the time when the finding was active: --at
+               2026-03-01T11:59:47.999Z
+            2. If you still suspect a leak: only connections that were idle for 1m are judged; use a
+               lower --idle or record for longer.
 
-            Seen: 10,234 TCP sockets, 3 snapshots, 0 events lost. Complete.
-            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s"#]],
+            Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost.
+            Coverage is complete.
+            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC"#]],
     );
 }
 
 #[test]
-fn that_nothing_was_found_is_said() {
+fn no_findings() {
     check(
         &fixture::report(vec![fixture::stale_pool(3)]),
         &expect![[r#"
             No leaked connections found.
 
-            1. If connections are still suspected: only what was silent for 1m counts; a lower --idle
-               may show more, and so may a longer recording.
+            1. If you still suspect a leak: only connections that were idle for 1m are judged; use a
+               lower --idle or record for longer.
 
-            Seen: 10,234 TCP sockets, 3 snapshots, 0 events lost. Complete.
-            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s"#]],
+            Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost.
+            Coverage is complete.
+            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC"#]],
     );
     check(
         &fixture::incomplete(),
         &expect![[r#"
-            No leaked connections found, but not everything could be seen.
-            Not everything could be seen: 1 snapshot failed, 5 connections did not fit into the
-            connection table, 5 responses in flight did not fit into the list, 2 processes could not
-            be read.
+            No leaked connections found, but coverage is incomplete.
+            COVERAGE IS INCOMPLETE: 1 snapshot failed, 5 connections did not fit into the connection
+            table, 5 responses in flight did not fit into the list, 2 processes could not be read. Run
+            as root, in the host's pid namespace.
 
-            1. If connections are still suspected: only what was silent for 1m counts; a lower --idle
-               may show more, and so may a longer recording.
-            2. See below what could not be seen, and record again without that.
+            1. If you still suspect a leak: only connections that were idle for 1m are judged; use a
+               lower --idle or record for longer.
+            2. Fix what made coverage incomplete (see below), and record again.
 
             Note: accept: not attached (fexit: not permitted); which process accepted a connection is
                   known from the next snapshot on
             Note: tracer runs inside a pid namespace: processes outside of it are not seen
-            Seen: 10,234 TCP sockets, 3 snapshots, 1,234 events lost. NOT COMPLETE: 1 snapshot failed,
-            5 connections did not fit into the connection table, 5 responses in flight did not fit
-            into the list, 2 processes could not be read. Not judged: 2 mptcp, 1 smc.
-            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s"#]],
+            Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; 1,234 events lost.
+            COVERAGE IS INCOMPLETE: 1 snapshot failed, 5 connections did not fit into the connection
+            table, 5 responses in flight did not fit into the list, 2 processes could not be read. Run
+            as root, in the host's pid namespace. Not judged, because they are not plain TCP: 2 mptcp,
+            1 smc.
+            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC"#]],
     );
 }
 
 #[test]
-fn a_leak_that_is_spread_names_the_port() {
+fn a_leak_to_many_addresses_names_the_port() {
     let connections = fixture::connections(6, TcpState::CloseWait, "10.0.0.7:443");
     let finding = Finding {
         call_site: Some("dial net.c:7".to_owned()),
@@ -149,17 +164,19 @@ fn a_leak_that_is_spread_names_the_port() {
     check(
         &fixture::report(vec![finding]),
         &expect![[r#"
-            api[4711] likely leaks 6 connections to port 443 of 6 addresses, since before 2026-03-01
-            11:09:00 UTC, opened at dial net.c:7.
+            api[4711] leaks 6 connections to port 443 of 6 addresses (likely), the oldest opened
+            before 2026-03-01 11:09:00 UTC; opened at dial net.c:7.
             The peer has closed the connections, and the process has not. Their number grows by about
             23/min.
 
             1. Close the socket when a read returns EOF (0 bytes), and after errors. The connections
                come from dial net.c:7.
-            2. Until that is deployed: a restart of api[4711] gives its descriptors back.
-            3. Then record again, and see that it is gone: tracer diff night.rec AFTER.rec
+            2. Until the fix is deployed, a restart of api[4711] frees its fds.
+            3. Then record again and check that the leak is gone: tracer diff night.rec AFTER.rec
 
-            Seen: 10,234 TCP sockets, 3 snapshots, 0 events lost. Complete.
-            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s"#]],
+            Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost.
+            Coverage is complete.
+            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC"#]],
     );
 }

@@ -49,7 +49,7 @@ pub(super) fn lines(
     for fact in &finding.evidence {
         push(&escape::sentence(&words::evidence(fact)));
     }
-    let caveats: Vec<String> = finding.caveats.iter().map(words::caveat).collect();
+    let caveats = words::caveats(finding);
     if !caveats.is_empty() {
         let label = words::caveats_label(finding.confidence);
         push(&escape::sentence(&format!("{label}: {}", caveats.join("; "))));

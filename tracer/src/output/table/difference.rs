@@ -1,4 +1,4 @@
-//! What differs between two reports, for people.
+//! The table of `tracer diff`.
 
 use super::{
     grid::{Column, Grid, Shrink, Step},
@@ -20,7 +20,7 @@ const STEPS: [Step; 5] = [
     Step::Widen("CALL SITE"),
 ];
 
-/// The table, and below it what was compared.
+/// The table, and below it the counts and the two inputs.
 pub(crate) fn difference(difference: &Difference, style: Style) -> String {
     let paint = Paint::new(style.color);
     let width = usize::from(style.width);
@@ -34,12 +34,12 @@ pub(crate) fn difference(difference: &Difference, style: Style) -> String {
         lines.push(String::new());
     }
     lines.extend(wrap("", &summary(rows), width));
-    for (word, side) in [("Before", &difference.before), ("After", &difference.after)] {
+    for (label, side) in [("Before", &difference.before), ("After", &difference.after)] {
         let host = escape::visible(&side.host).into_owned();
         let file = escape::visible(&side.file).into_owned();
-        let gap = if side.coverage.complete { "" } else { "; not everything could be seen" };
+        let gap = if side.coverage.complete { "" } else { " (coverage is incomplete)" };
         let at = escape::visible(&side.at).into_owned();
-        lines.extend(wrap("", &format!("{word}: {file}, {host} at {at}{gap}"), width));
+        lines.extend(wrap("", &format!("{label}: {file}, {host} at {at}{gap}"), width));
         for text in &side.coverage.notes {
             lines.extend(wrap("    ", &escape::visible(text), width));
         }
@@ -50,17 +50,17 @@ pub(crate) fn difference(difference: &Difference, style: Style) -> String {
 /// `1 new, 2 gone.`
 fn summary(rows: &[Row]) -> String {
     if rows.is_empty() {
-        return "No leaked connections in either.".to_owned();
+        return "No leaks in either report.".to_owned();
     }
     let changes = [Change::New, Change::Grown, Change::Same, Change::Shrunk, Change::Gone];
     let counts =
         changes.map(|change| (rows.iter().filter(|row| row.change == change).count(), change));
     let counts = counts.iter().filter(|(count, _)| *count > 0);
-    let words: Vec<String> =
+    let counts: Vec<String> =
         counts.map(|(count, change)| format!("{count} {}", change.name())).collect();
-    let words = words.join(", ");
+    let counts = counts.join(", ");
     let has_new = rows.iter().any(|row| row.change == Change::New);
-    if has_new { format!("{words}.") } else { format!("No new leaks: {words}.") }
+    if has_new { format!("{counts}.") } else { format!("No new leaks: {counts}.") }
 }
 
 fn columns(rows: &[Row]) -> Vec<Column> {
@@ -99,13 +99,13 @@ fn columns(rows: &[Row]) -> Vec<Column> {
     ]
 }
 
-/// `body-not-closed (certain)`, or how it was and is if that differs.
+/// `body-not-closed (certain)`, or both if it changed: `close-wait (likely) -> ...`.
 fn verdict(row: &Row) -> String {
-    let said = |tally: &Tally| {
-        let said = format!("{} ({})", tally.verdict, tally.confidence);
-        escape::visible(&said).into_owned()
+    let text = |tally: &Tally| {
+        let text = format!("{} ({})", tally.verdict, tally.confidence);
+        escape::visible(&text).into_owned()
     };
-    match (row.before.as_ref().map(said), row.after.as_ref().map(said)) {
+    match (row.before.as_ref().map(text), row.after.as_ref().map(text)) {
         (Some(before), Some(after)) if before != after => format!("{before} -> {after}"),
         (before, after) => after.or(before).unwrap_or_default(),
     }
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changed_is_a_row_each() {
+    fn each_change_is_a_row() {
         let leak = || Some(tally(1_204, "body-not-closed", "certain"));
         let inbound = Row {
             direction: "inbound".to_owned(),
@@ -165,13 +165,13 @@ mod tests {
                 gone    a\x1bpi  inbound *:8080      12      -  never-read (likely)
 
                 1 new, 1 same, 1 gone.
-                Before: a.rec, web1 at 2026-03-01T12:00:00.000Z; not everything could be seen
-                After: b.json, web1 at 2026-03-01T12:00:00.000Z; not everything could be seen"#]],
+                Before: a.rec, web1 at 2026-03-01T12:00:00.000Z (coverage is incomplete)
+                After: b.json, web1 at 2026-03-01T12:00:00.000Z (coverage is incomplete)"#]],
         );
     }
 
     #[test]
-    fn that_nothing_is_new_is_said() {
+    fn no_new_leaks() {
         let gone = row(Change::Gone, Some(tally(6, "ghost", "likely")), None);
         check(
             vec![gone],
@@ -180,15 +180,15 @@ mod tests {
             gone    a\x1bpi  10.0.0.7:443       6      -  ghost (likely)  main.get a.go:7
 
             No new leaks: 1 gone.
-            Before: a.rec, web1 at 2026-03-01T12:00:00.000Z; not everything could be seen
-            After: b.json, web1 at 2026-03-01T12:00:00.000Z; not everything could be seen"#]],
+            Before: a.rec, web1 at 2026-03-01T12:00:00.000Z (coverage is incomplete)
+            After: b.json, web1 at 2026-03-01T12:00:00.000Z (coverage is incomplete)"#]],
         );
         check(
             Vec::new(),
             &expect![[r#"
-            No leaked connections in either.
-            Before: a.rec, web1 at 2026-03-01T12:00:00.000Z; not everything could be seen
-            After: b.json, web1 at 2026-03-01T12:00:00.000Z; not everything could be seen"#]],
+                No leaks in either report.
+                Before: a.rec, web1 at 2026-03-01T12:00:00.000Z (coverage is incomplete)
+                After: b.json, web1 at 2026-03-01T12:00:00.000Z (coverage is incomplete)"#]],
         );
     }
 }

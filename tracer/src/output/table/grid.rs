@@ -33,9 +33,9 @@ pub(super) enum Shrink {
 
 /// A step on the way from the narrowest table to the widest.
 pub(super) enum Step {
-    /// Show the column with this heading, as narrow as it gets.
+    /// Show the column with this heading at its minimum width.
     Add(&'static str),
-    /// Give it the room that it could use.
+    /// Widen the column to its full width.
     Widen(&'static str),
 }
 

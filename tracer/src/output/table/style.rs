@@ -1,4 +1,4 @@
-//! How a table is to look.
+//! Width and colours of a table.
 
 /// How to render.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -38,12 +38,14 @@ fn mixed_at_80() {
                 14 ESTABLISHED
                 the peer closed 1,204 connections 1m to 50m ago; the process has sent
                 nothing since
-                the peer closed them one by one (37 separate times over 49m); the number is
-                still rising
-                call site unknown: no stack was recorded (--pid records the stacks of new
-                connections)
-                fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1,194 more; 1,190 traced, 14 seeded
-                (open before tracing)
+                the peer closed them one by one (at 37 separate times over 49m); the number
+                is still rising
+                only likely: inferred from timing and counts, not verified inside the
+                process
+                call site unknown: no stack was recorded; --pid records the stacks of new
+                connections
+                fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1,194 more; 1,190 opened while
+                tracing, 14 before; oldest open for 51m
                 next: Close the socket when a read returns EOF (0 bytes), and after errors.
 
             #2  nginx[801] inbound :8080: ghost (possible), 12 CLOSE
@@ -53,26 +55,31 @@ fn mixed_at_80() {
                 used them since they died
                 only possible: all of it may have a single cause, such as a restart of the
                 peer
-                call site unknown: opened before tracing began, so no stack was recorded
-                fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 traced, 11 seeded
-                (open before tracing)
+                call site unknown: opened before tracing began, so no stack was recorded;
+                --pid records the stacks of new connections
+                fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing,
+                11 before; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
-                next: Watch for longer: tracer audit --pid 801 --for 180s. A leak stays or
+                next: Watch for longer: tracer audit --pid 801 --for 3m. A leak stays or
                 grows; slow readers, pools and retries do not.
 
             #3  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT
                 the peer closed 2 connections 50m ago; the process has sent nothing since
-                call site unknown: no stack was recorded (--pid records the stacks of new
-                connections)
-                fds 7, 8; all traced
+                call site unknown: no stack was recorded; --pid records the stacks of new
+                connections
+                fds 7, 8; all opened while tracing; oldest open for 51m
                 next: Nothing is needed; an idle timeout shorter than the peer's would avoid
                 it.
 
-            taken back 12s ago: #4 undrained x5 api[4711] -> 10.0.0.8:443, had stood 3m
+            retracted 12s ago: #4 undrained x5 api[4711] -> 10.0.0.8:443, active for 3m
 
-            api[4711]: 1,211 TCP of 1,240 fds, +23/min, limit 65,536, reached in 1d 22h
-            Seen: 10,234 TCP sockets, 3 snapshots, 0 events lost. Complete.
-            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
+            >: at least; opened before tracing began
+            api[4711]: 1,240 open fds (1,211 TCP, 1,204 of them in findings) of at most
+            65,536; +23/min, so the limit is reached in about 1d 22h
+            Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events
+            lost. Coverage is complete.
+            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
         "#]],
     );
 }
@@ -90,31 +97,34 @@ fn mixed_at_200() {
 
             #1  api[4711] -> 10.0.0.7:443: close-wait (likely), 1,190 CLOSE_WAIT, 14 ESTABLISHED
                 the peer closed 1,204 connections 1m to 50m ago; the process has sent nothing since
-                the peer closed them one by one (37 separate times over 49m); the number is still rising
-                call site unknown: no stack was recorded (--pid records the stacks of new connections)
-                fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1,194 more; 1,190 traced, 14 seeded (open before tracing)
+                the peer closed them one by one (at 37 separate times over 49m); the number is still rising
+                only likely: inferred from timing and counts, not verified inside the process
+                call site unknown: no stack was recorded; --pid records the stacks of new connections
+                fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1,194 more; 1,190 opened while tracing, 14 before; oldest open for 51m
                 next: Close the socket when a read returns EOF (0 bytes), and after errors.
 
             #2  nginx[801] inbound :8080: ghost (possible), 12 CLOSE
                 12 connections have been in CLOSE for at least 50m with the fd still open; ss does not list them
                 the process has not received the error or EOF on any of the 12: it has not used them since they died
                 only possible: all of it may have a single cause, such as a restart of the peer
-                call site unknown: opened before tracing began, so no stack was recorded
-                fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 traced, 11 seeded (open before tracing)
+                call site unknown: opened before tracing began, so no stack was recorded; --pid records the stacks of new connections
+                fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing, 11 before; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
-                next: Watch for longer: tracer audit --pid 801 --for 180s. A leak stays or grows; slow readers, pools and retries do not.
+                next: Watch for longer: tracer audit --pid 801 --for 3m. A leak stays or grows; slow readers, pools and retries do not.
 
             #3  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT
                 the peer closed 2 connections 50m ago; the process has sent nothing since
-                call site unknown: no stack was recorded (--pid records the stacks of new connections)
-                fds 7, 8; all traced
+                call site unknown: no stack was recorded; --pid records the stacks of new connections
+                fds 7, 8; all opened while tracing; oldest open for 51m
                 next: Nothing is needed; an idle timeout shorter than the peer's would avoid it.
 
-            taken back 12s ago: #4 undrained x5 api[4711] -> 10.0.0.8:443, had stood 3m: closed or used again
+            retracted 12s ago: #4 undrained x5 api[4711] -> 10.0.0.8:443, active for 3m: closed or used again
 
-            api[4711]: 1,211 TCP of 1,240 fds, +23/min, limit 65,536, reached in 1d 22h
-            Seen: 10,234 TCP sockets, 3 snapshots, 0 events lost. Complete.
-            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
+            >: at least; opened before tracing began
+            api[4711]: 1,240 open fds (1,211 TCP, 1,204 of them in findings) of at most 65,536; +23/min, so the limit is reached in about 1d 22h
+            Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost. Coverage is complete.
+            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
         "#]],
     );
 }
@@ -136,8 +146,8 @@ fn wide_at_200() {
                 23 HTTP responses requested 50m ago, neither read to EOF nor closed
                 goroutine scan, all 23: Go's HTTP client waits for the response body to be read or closed, and no goroutine reads or references it
                 requests: GET http://billing/charge (23)
-                fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +13 more; all traced
-                container 4f3c2b1a0918 of containerd, pod 6a1e4f0c-1d2b-4c3d-8e5f-a0b1c2d3e4f5, pid 7 in its own namespace
+                fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +13 more; all opened while tracing; oldest open for 51m
+                container 4f3c2b1a0918 of containerd, pod 6a1e4f0c-1d2b-4c3d-8e5f-a0b1c2d3e4f5, pid 7 in its pid namespace
                 command /usr/local/bin/api --config /etc/api.toml
                 next: Close the body of every response on every path; in Go, put defer response.Body.Close() right after the error check.
 
@@ -145,25 +155,27 @@ fn wide_at_200() {
                 12 connections have been in CLOSE for at least 50m with the fd still open; ss does not list them
                 the process has not received the error or EOF on any of the 12: it has not used them since they died
                 only possible: all of it may have a single cause, such as a restart of the peer
-                call site unknown: opened before tracing began, so no stack was recorded
-                fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 traced, 11 seeded (open before tracing)
+                call site unknown: opened before tracing began, so no stack was recorded; --pid records the stacks of new connections
+                fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing, 11 before; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
-                next: Watch for longer: tracer audit --pid 801 --for 180s. A leak stays or grows; slow readers, pools and retries do not.
+                next: Watch for longer: tracer audit --pid 801 --for 3m. A leak stays or grows; slow readers, pools and retries do not.
 
-            Seen: 10,234 TCP sockets, 3 snapshots, 0 events lost. Complete.
-            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
+            ~: estimated from the times at which connections fell silent; >: at least; opened before tracing began
+            Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost. Coverage is complete.
+            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
         "#]],
     );
 }
 
 #[test]
-fn wide_at_80_says_what_it_leaves_out() {
+fn wide_at_80_names_hidden_columns() {
     let report = fixture::report(vec![fixture::stale_pool(1)]);
     check(
         &report,
         Style { wide: true, ..PLAIN },
         &expect![[r#"
-            No leaked connections found. Worth knowing:
+            No leaked connections found. For information:
 
             #   PID  COMM  REMOTE         COUNT  OLDEST  GROWTH  VERDICT            READER
             1  4711  api   10.0.9.9:5432      2     51m   0/min  stale-pool (info)  unknown
@@ -171,14 +183,16 @@ fn wide_at_80_says_what_it_leaves_out() {
 
             #1  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT
                 the peer closed 2 connections 50m ago; the process has sent nothing since
-                call site unknown: no stack was recorded (--pid records the stacks of new
-                connections)
-                fds 7, 8; all traced
+                call site unknown: no stack was recorded; --pid records the stacks of new
+                connections
+                fds 7, 8; all opened while tracing; oldest open for 51m
                 next: Nothing is needed; an idle timeout shorter than the peer's would avoid
                 it.
 
-            Seen: 10,234 TCP sockets, 3 snapshots, 0 events lost. Complete.
-            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
+            Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events
+            lost. Coverage is complete.
+            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
         "#]],
     );
 }
@@ -207,7 +221,8 @@ fn coloured() {
                 goroutine scan, all 23: Go's HTTP client waits for the response body to be
                 read or closed, and no goroutine reads or references it
                 requests: GET http://billing/charge (23)
-                fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +13 more; all traced
+                fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +13 more; all opened while tracing;
+                oldest open for 51m
                 container 4f3c2b1a0918
                 command /usr/local/bin/api --config /etc/api.toml
                 next: Close the body of every response on every path; in Go, put defer
@@ -220,25 +235,30 @@ fn coloured() {
                 used them since they died
                 only possible: all of it may have a single cause, such as a restart of the
                 peer
-                call site unknown: opened before tracing began, so no stack was recorded
-                fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 traced, 11 seeded
-                (open before tracing)
+                call site unknown: opened before tracing began, so no stack was recorded;
+                --pid records the stacks of new connections
+                fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing,
+                11 before; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
-                next: Watch for longer: tracer audit --pid 801 --for 180s. A leak stays or
+                next: Watch for longer: tracer audit --pid 801 --for 3m. A leak stays or
                 grows; slow readers, pools and retries do not.
 
             ^[[1m#2  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT^[[0m
                 the peer closed 2 connections 50m ago; the process has sent nothing since
-                call site unknown: no stack was recorded (--pid records the stacks of new
-                connections)
-                fds 7, 8; all traced
+                call site unknown: no stack was recorded; --pid records the stacks of new
+                connections
+                fds 7, 8; all opened while tracing; oldest open for 51m
                 next: Nothing is needed; an idle timeout shorter than the peer's would avoid
                 it.
 
-            ^[[2mtaken back 12s ago: #4 undrained x5 api[4711] -> 10.0.0.8:443, had stood 3m^[[0m
+            ^[[2mretracted 12s ago: #4 undrained x5 api[4711] -> 10.0.0.8:443, active for 3m^[[0m
 
-            Seen: 10,234 TCP sockets, 3 snapshots, 0 events lost. Complete.
-            ^[[2mtracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s^[[0m
+            ^[[2m~: estimated from the times at which connections fell silent; >: at least;^[[0m
+            ^[[2mopened before tracing began^[[0m
+            Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events
+            lost. Coverage is complete.
+            ^[[2mThresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711^[[0m
+            ^[[2mtracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC^[[0m
         "#]],
     );
 }
@@ -261,8 +281,10 @@ fn all_connections() {
                -  -       -  10.0.0.7:443                          ESTAB  50m 58s  49m 58s
              801  nginx  20  [2001:db8:85a3::8a2e:370:7334]:50123  CLOSE     >51m      50m
 
-            Seen: 10,234 TCP sockets, 3 snapshots, 0 events lost. Complete.
-            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
+            Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events
+            lost. Coverage is complete.
+            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
         "#]],
     );
     check(
@@ -277,8 +299,9 @@ fn all_connections() {
                -  -       -  10.0.0.5:40001      10.0.0.7:443                          ESTABLISHED  50m 58s  49m 58s     0 B
              801  nginx  20  [2001:db8::5]:8080  [2001:db8:85a3::8a2e:370:7334]:50123  CLOSE           >51m      50m     0 B
 
-            Seen: 10,234 TCP sockets, 3 snapshots, 0 events lost. Complete.
-            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
+            Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost. Coverage is complete.
+            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
         "#]],
     );
 }
@@ -303,15 +326,18 @@ fn all_holders_and_states() {
                 12 connections have been in CLOSE for at least 50m with the fd still open; ss does not list them
                 the process has not received the error or EOF on any of the 12: it has not used them since they died
                 only possible: all of it may have a single cause, such as a restart of the peer
-                call site unknown: opened before tracing began, so no stack was recorded
-                fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 traced, 11 seeded (open before tracing)
+                call site unknown: opened before tracing began, so no stack was recorded; --pid records the stacks of new
+                connections
+                fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing, 11 before; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds; worker[803] fd 5; worker[804] fd 5; worker[805] fd 5; worker[806] fd
                 5; and 4 more processes
-                next: Watch for longer: tracer audit --pid 801 --for 180s. A leak stays or grows; slow readers, pools and retries do
+                next: Watch for longer: tracer audit --pid 801 --for 3m. A leak stays or grows; slow readers, pools and retries do
                 not.
 
-            Seen: 10,234 TCP sockets, 3 snapshots, 0 events lost. Complete.
-            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
+            >: at least; opened before tracing began
+            Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost. Coverage is complete.
+            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
         "#]],
     );
 }
@@ -324,7 +350,7 @@ fn no_width_breaks_a_number_or_a_line() {
         for wide in [false, true] {
             let text =
                 page(&report, &fixture::context(), Style { width, wide, ..PLAIN }).to_string();
-            // What names a finding is not sacrificed to a terminal of half a line.
+            // The columns that identify a finding are kept however narrow the terminal is.
             for line in text.lines().filter(|_| width >= 70) {
                 assert!(text::width(line) <= usize::from(width), "{width}: {line}");
             }
@@ -335,16 +361,18 @@ fn no_width_breaks_a_number_or_a_line() {
 }
 
 #[test]
-fn many_findings_are_explained_in_part() {
+fn details_are_limited_to_the_first_findings() {
     let many = |id| Finding { count: 1, ..fixture::stale_pool(id) };
     let text = page(&fixture::report((1..=60).map(many).collect()), &fixture::context(), PLAIN);
     assert!(text.body.contains("\n60  4711"));
     assert!(text.body.contains("\n#50 ") && !text.body.contains("\n#51 "));
-    assert!(text.body.ends_with("\n10 findings more in the table; -o json says why."));
+    assert!(
+        text.body.ends_with("\n10 findings more in the table; -o json has the evidence of all.")
+    );
 }
 
 #[test]
-fn time_alone_makes_no_news() {
+fn a_change_of_ages_alone_is_no_change() {
     let before = fixture::mixed();
     let mut after = fixture::mixed();
     after.at = tracer_core::Timestamp::from_ns(after.at.as_ns() + 1_000_000_000);

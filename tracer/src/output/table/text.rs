@@ -3,7 +3,7 @@
 use tracer_core::Confidence;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// What stands for text that was left out.
+/// Replaces text that was left out.
 const ELLIPSIS: &str = "..";
 
 /// Columns for text at least, however narrow the terminal: below that, wrapped text is unreadable.
@@ -51,7 +51,7 @@ fn pieces(word: &str, room: usize) -> Vec<&str> {
     pieces
 }
 
-/// The end of the text in at most `max` columns: of a call site, the file and line.
+/// The end of the text in at most `max` columns, which of a call site has the file and line.
 pub(super) fn clip_start(text: &str, max: usize) -> String {
     if width(text) <= max {
         return text.to_owned();
@@ -69,7 +69,8 @@ pub(super) fn clip_end(text: &str, max: usize) -> String {
     format!("{}{ELLIPSIS}", &text[..kept])
 }
 
-/// Beginning and end of the text in at most `max` columns: of an address, the network and the port.
+/// Beginning and end of the text in at most `max` columns, which of an address have the network and
+/// the port.
 pub(super) fn clip_middle(text: &str, max: usize) -> String {
     if width(text) <= max {
         return text.to_owned();
@@ -81,7 +82,7 @@ pub(super) fn clip_middle(text: &str, max: usize) -> String {
 }
 
 /// How many bytes of the characters fit into `room` columns; at least one character, so that
-/// whoever cuts a text into such pieces comes to an end.
+/// cutting a text into pieces terminates.
 fn fitting(characters: impl Iterator<Item = char>, room: usize) -> usize {
     let (mut bytes, mut used) = (0, 0);
     for character in characters {
@@ -113,7 +114,7 @@ impl Paint {
         self.graphic_rendition("2", text)
     }
 
-    /// What a reader must not overlook.
+    /// A warning.
     pub(super) fn warning(self, text: &str) -> String {
         self.graphic_rendition("1;33", text)
     }
@@ -139,10 +140,10 @@ mod tests {
 
     #[test]
     fn wrapping_keeps_words_and_numbers_together() {
-        let text = "The peer closed 1\u{a0}204 connections long ago; nobody took notice.";
+        let text = "The peer closed 1\u{a0}204 connections long ago; the process did not.";
         assert_eq!(
             wrap("#1  ", text, 40),
-            ["#1  The peer closed 1\u{a0}204 connections", "    long ago; nobody took notice."]
+            ["#1  The peer closed 1\u{a0}204 connections", "    long ago; the process did not."]
         );
         assert_eq!(wrap("", text, 10_000), [text]);
         assert_eq!(wrap("* ", "", 20), ["* "]);
@@ -160,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn clipping_keeps_the_telling_part() {
+    fn clipping_keeps_the_useful_part() {
         assert_eq!(clip_start("main.doSomething billing.go:23", 18), "..ng billing.go:23");
         assert_eq!(clip_end("a-very-long-name", 8), "a-very..");
         assert_eq!(clip_middle("[2001:db8::8a2e:370:7334]:443", 21), "[2001:db8..:7334]:443");

@@ -19,7 +19,7 @@ fn a_page_that_fits_is_shown_whole() {
 }
 
 #[test]
-fn the_footer_stays_in_sight() {
+fn the_footer_stays_on_the_screen() {
     assert_eq!(
         shown(&page(9, 2), 6),
         [
@@ -39,7 +39,7 @@ fn the_footer_stays_in_sight() {
 }
 
 #[test]
-fn no_frame_is_higher_than_the_terminal_or_hides_lines_in_silence() {
+fn no_frame_is_higher_than_the_terminal_or_hides_lines_silently() {
     for body in 0..12 {
         for footer in 0..5 {
             for rows in 1..20_u16 {

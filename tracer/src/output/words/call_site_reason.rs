@@ -9,10 +9,12 @@ use crate::output::quantity::bytes;
 pub(crate) fn call_site_reason(reason: &CallSiteReason) -> String {
     match reason {
         CallSiteReason::OpenedBeforeTracing => {
-            "opened before tracing began, so no stack was recorded".to_owned()
+            "opened before tracing began, so no stack was recorded; --pid records the stacks of new \
+             connections"
+                .to_owned()
         }
         CallSiteReason::StackNotRecorded => {
-            "no stack was recorded (--pid records the stacks of new connections)".to_owned()
+            "no stack was recorded; --pid records the stacks of new connections".to_owned()
         }
         CallSiteReason::NotResolved => "the stack has not been resolved yet".to_owned(),
         CallSiteReason::StackNotKept => {

@@ -1,17 +1,31 @@
-//! Why a finding is no surer, in words.
+//! Why a finding does not have a higher confidence, in words.
 
-use tracer_core::{Caveat, Confidence};
+use tracer_core::{Caveat, Confidence, Finding};
 
 use super::part;
-use crate::output::quantity::{bytes, counted};
+use crate::output::quantity::{argument, bytes, counted};
 
-/// What comes before the reasons: `only likely`.
+/// The label of the caveats: `only likely`.
 pub(crate) const fn caveats_label(confidence: Confidence) -> &'static str {
     match confidence {
         Confidence::Possible => "only possible",
         Confidence::Likely => "only likely",
         Confidence::Certain | Confidence::Info => "caveat",
     }
+}
+
+/// All reasons why a finding does not have a higher confidence, as phrases; none for *certain* and
+/// *info* without caveats.
+pub(crate) fn caveats(finding: &Finding) -> Vec<String> {
+    if !finding.caveats.is_empty() {
+        return finding.caveats.iter().map(caveat).collect();
+    }
+    let reason = match finding.confidence {
+        Confidence::Certain | Confidence::Info => return Vec::new(),
+        Confidence::Likely => "inferred from timing and counts, not verified inside the process",
+        Confidence::Possible => "a healthy program can show the same timing and counts",
+    };
+    vec![reason.to_owned()]
 }
 
 /// One reason, as a phrase.
@@ -85,8 +99,8 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
         ),
         Caveat::WatchedTooBriefly { needed_ms } => format!(
             "a slow reader looks the same; to rule it out, watch for longer than --idle (--for \
-             {}s)",
-            needed_ms.saturating_mul(2).div_ceil(1_000)
+             {})",
+            argument(needed_ms.saturating_mul(2))
         ),
         Caveat::TooLittleUnread { count, total, unread_min_bytes, count_min } => {
             let (holders, hold) = match count {

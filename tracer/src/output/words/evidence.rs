@@ -195,7 +195,7 @@ fn never_read(count: usize, received_bytes: u64, waiting: DurationRange) -> Stri
 
 /// `they went silent one by one (37 separate times over 3m 36s)`.
 fn one_by_one(recurrence: Recurrence) -> String {
-    format!("{} one by one ({})", event(recurrence.event), separate_times(recurrence))
+    format!("{} one by one (at {})", event(recurrence.event), separate_times(recurrence))
 }
 
 const fn event(event: Occurrence) -> &'static str {
@@ -227,8 +227,10 @@ fn responses(count: usize) -> String {
 
 /// `10.0.0.1:443 (3), 10.0.0.2:443 (2), 4 more`.
 fn list<T: Display>(top: &[Counted<T>], others: usize) -> String {
-    let mut parts: Vec<String> =
-        top.iter().map(|Counted { value, count }| format!("{value} ({count})")).collect();
+    let mut parts: Vec<String> = top
+        .iter()
+        .map(|Counted { value, count }| format!("{value} ({})", grouped(*count as u64)))
+        .collect();
     if others > 0 {
         parts.push(format!("{others} more"));
     }

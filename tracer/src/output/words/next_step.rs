@@ -2,6 +2,8 @@
 
 use tracer_core::{Confidence, Finding, Options, Verdict};
 
+use crate::output::quantity::argument;
+
 /// What fixes it, as one sentence.
 pub(crate) const fn remedy(verdict: Verdict) -> &'static str {
     match verdict {
@@ -20,10 +22,10 @@ pub(crate) const fn remedy(verdict: Verdict) -> &'static str {
             "Close the socket when a read returns EOF (0 bytes), and after errors."
         }
         Verdict::Undrained => {
-            "Read each response to EOF or close the connection, also where only the status matters."
+            "Read each response to EOF or close the connection, even if only the status code is needed."
         }
         Verdict::Abandoned => {
-            "Close the connection or response on every path when its user is done with it."
+            "Close the connection or response on every path, including error paths, after its last use."
         }
         Verdict::UnsharedPool => {
             "Create one HTTP client (in Go, one http.Transport) and share it between requests."
@@ -37,7 +39,7 @@ pub(crate) const fn remedy(verdict: Verdict) -> &'static str {
         Verdict::NeverReused => {
             "Check that responses are read to EOF and closed, and that HTTP clients are shared."
         }
-        Verdict::PeerNotReading => "Look at the peer: it does not read.",
+        Verdict::PeerNotReading => "Investigate the peer: it does not read what the process sends.",
         Verdict::StalePool => {
             "Nothing is needed; an idle timeout shorter than the peer's would avoid it."
         }
@@ -50,13 +52,13 @@ pub(crate) fn next_step(finding: &Finding, options: &Options) -> String {
     confirm(finding, options).unwrap_or_else(|| remedy(finding.verdict).to_owned())
 }
 
-/// How to find out whether a *possible* finding is a leak, as one sentence; `None` for findings
-/// that are surer, and for those that are no leaks.
+/// How to find out whether a *possible* finding is a leak, as one sentence; `None` for every other
+/// confidence.
 fn confirm(finding: &Finding, options: &Options) -> Option<String> {
     if finding.confidence != Confidence::Possible {
         return None;
     }
-    let longer_s = options.idle_ms.saturating_mul(3).div_ceil(1_000);
+    let longer = argument(options.idle_ms.saturating_mul(3));
     Some(match finding.verdict {
         Verdict::Abandoned | Verdict::NeverReused | Verdict::UnsharedPool => format!(
             "Compare with the pool size in the configuration: a pool stops at its limit, a leak \
@@ -69,7 +71,7 @@ fn confirm(finding: &Finding, options: &Options) -> Option<String> {
             finding.process.pid
         ),
         _ => format!(
-            "Watch for longer: tracer audit --pid {} --for {longer_s}s. A leak stays or grows; \
+            "Watch for longer: tracer audit --pid {} --for {longer}. A leak stays or grows; \
              slow readers, pools and retries do not.",
             finding.process.pid
         ),

@@ -11,14 +11,16 @@ pub(crate) fn note(note: &Note) -> String {
     let processes = |count: u64| counted(count, "process", "processes");
     match note {
         Note::ProcessesNotIdentified { count, per_snapshot_max } => format!(
-            "{} with suspicious connections have not been identified yet (at most {} per \
+            "{} with suspicious connections {} not been identified yet (at most {} per \
              snapshot), so those connections are not judged",
             processes(*count),
+            have(*count),
             grouped(*per_snapshot_max as u64)
         ),
         Note::ReadersNotInspected { count, per_snapshot_max } => format!(
-            "{} have not been inspected for readers yet (at most {} per snapshot)",
+            "{} {} not been inspected for readers yet (at most {} per snapshot)",
             processes(*count),
+            have(*count),
             grouped(*per_snapshot_max as u64)
         ),
         Note::ReadersOutOfTime { count } => format!(
@@ -31,8 +33,9 @@ pub(crate) fn note(note: &Note) -> String {
             processes(*count)
         ),
         Note::StacksNotResolved { count, per_snapshot_max } => format!(
-            "{} have not been resolved to call sites yet (at most {} per snapshot)",
+            "{} {} not been resolved to call sites yet (at most {} per snapshot)",
             counted(*count, "stack", "stacks"),
+            have(*count),
             grouped(*per_snapshot_max as u64)
         ),
         Note::StacksLost { count } => format!(
@@ -102,10 +105,10 @@ pub(crate) fn note(note: &Note) -> String {
             processes(*processes_max as u64)
         ),
         Note::OtherThresholds { unanswered: 0 } => {
-            "judged with other thresholds than the recording was made with".to_owned()
+            "judged with thresholds that differ from those of the recording".to_owned()
         }
         Note::OtherThresholds { unanswered } => format!(
-            "judged with other thresholds than the recording was made with; it has no answers to {} \
+            "judged with thresholds that differ from those of the recording; it has no answers to {} \
              about processes",
             counted(*unanswered as u64, "question", "questions")
         ),
@@ -136,6 +139,10 @@ pub(crate) fn note(note: &Note) -> String {
         ),
         Note::Recorded { text } => text.clone(),
     }
+}
+
+const fn have(count: u64) -> &'static str {
+    if count == 1 { "has" } else { "have" }
 }
 
 /// Why there are no kernel programs, as a phrase.

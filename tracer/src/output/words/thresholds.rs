@@ -2,7 +2,7 @@
 
 use tracer_core::Options;
 
-use crate::output::quantity::{bytes, duration_ms};
+use crate::output::quantity::{argument, bytes};
 
 /// Windows of the growth rule in `--growth-for`.
 const GROWTH_WINDOWS: u64 = 5;
@@ -12,17 +12,14 @@ pub(crate) fn thresholds(options: &Options) -> String {
     let default = Options::default();
     let growth_for = |options: &Options| options.window_ms.saturating_mul(GROWTH_WINDOWS);
     let mut thresholds = vec![
-        format!("--idle {}", exact(options.idle_ms)),
+        format!("--idle {}", argument(options.idle_ms)),
         format!("--min-count {}", options.count_min),
     ];
     let others = [
-        (
-            options.pool_size != default.pool_size,
-            format!("--pool-size {}", options.pool_size),
-        ),
+        (options.pool_size != default.pool_size, format!("--pool-size {}", options.pool_size)),
         (
             options.pool_idle_ms != default.pool_idle_ms,
-            format!("--pool-idle {}", exact(options.pool_idle_ms)),
+            format!("--pool-idle {}", argument(options.pool_idle_ms)),
         ),
         (
             options.unread_min_bytes != default.unread_min_bytes,
@@ -30,20 +27,11 @@ pub(crate) fn thresholds(options: &Options) -> String {
         ),
         (
             options.window_ms != default.window_ms,
-            format!("--growth-for {}", exact(growth_for(options))),
+            format!("--growth-for {}", argument(growth_for(options))),
         ),
     ];
     thresholds.extend(others.into_iter().filter_map(|(differs, text)| differs.then_some(text)));
     thresholds.join(", ")
-}
-
-/// A duration as a flag takes it: in milliseconds where it is no whole number of seconds.
-fn exact(milliseconds: u64) -> String {
-    if milliseconds.is_multiple_of(1_000) {
-        duration_ms(milliseconds)
-    } else {
-        format!("{milliseconds}ms")
-    }
 }
 
 #[cfg(test)]
@@ -65,7 +53,7 @@ mod tests {
         };
         assert_eq!(
             plain(&thresholds(&options)),
-            "--idle 1500ms, --min-count 3, --pool-size 20, --pool-idle 1m, --min-unread 1 KiB, \
+            "--idle 1s500ms, --min-count 3, --pool-size 20, --pool-idle 1m, --min-unread 1 KiB, \
              --growth-for 1m"
         );
     }

@@ -53,7 +53,7 @@ fn an_empty_file_gets_the_header() {
 }
 
 #[test]
-fn what_is_no_file_of_ours_is_left_alone() {
+fn a_file_of_another_kind_is_not_changed() {
     let directory = Directory::new("csv-foreign");
     let path = directory.file("leaks.csv");
     for contents in ["root:x:0:0\n", "SCHEMA,TIME\r\n", &HEADER[..20]] {

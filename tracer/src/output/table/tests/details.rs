@@ -1,4 +1,4 @@
-//! What the table says below a finding, and of what a host chose.
+//! Details below a finding, and text that the host chose.
 
 use super::*;
 
@@ -19,14 +19,18 @@ fn a_call_site_and_ipv6() {
                 goroutine scan, all 23: Go's HTTP client waits for the response body to be
                 read or closed, and no goroutine reads or references it
                 requests: GET http://billing/charge (23)
-                fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +13 more; all traced
+                fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +13 more; all opened while tracing;
+                oldest open for 51m
                 container 4f3c2b1a0918
                 command /usr/local/bin/api --config /etc/api.toml
                 next: Close the body of every response on every path; in Go, put defer
                 response.Body.Close() right after the error check.
 
-            Seen: 10,234 TCP sockets, 3 snapshots, 0 events lost. Complete.
-            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
+            ~: estimated from the times at which connections fell silent
+            Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events
+            lost. Coverage is complete.
+            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
         "#]],
     );
     check(
@@ -42,14 +46,16 @@ fn a_call_site_and_ipv6() {
                 goroutine scan, all 23: Go's HTTP client waits for the response body to be read or closed, and no goroutine reads or
                 references it
                 requests: GET http://billing/charge (23)
-                fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +13 more; all traced
+                fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +13 more; all opened while tracing; oldest open for 51m
                 container 4f3c2b1a0918
                 command /usr/local/bin/api --config /etc/api.toml
                 next: Close the body of every response on every path; in Go, put defer response.Body.Close() right after the error
                 check.
 
-            Seen: 10,234 TCP sockets, 3 snapshots, 0 events lost. Complete.
-            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
+            ~: estimated from the times at which connections fell silent
+            Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost. Coverage is complete.
+            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
         "#]],
     );
 }
@@ -81,7 +87,8 @@ fn leaked_responses_with_their_call_sites() {
             #1  api[4711] -> 10.0.0.7:443: body-not-closed (certain), 1,204 ESTABLISHED
                 at main.doSomething billing.go:23
                 1,204 HTTP responses requested 50m ago, neither read to EOF nor closed
-                fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1,194 more; all traced
+                fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1,194 more; all opened while
+                tracing; oldest open for 51m
                 container 4f3c2b1a0918
                 command /usr/local/bin/api --config /etc/api.toml
                 next: Close the body of every response on every path; in Go, put defer
@@ -92,13 +99,17 @@ fn leaked_responses_with_their_call_sites() {
                 14 HTTP/2 streams on 1 connection hold 53 MiB in the memory of the process;
                 the application has read none of it for 50m
                 only likely: whether a reader waits on 1 of 1 is unknown
-                fd 7; all traced
+                fd 7; all opened while tracing; oldest open for 51m
                 next: Close the body of every response on every path; in Go, put defer
                 response.Body.Close() right after the error check.
 
-            api[4711]: 1,211 TCP of 1,240 fds, +23/min, limit 65,536, reached in 1d 22h
-            Seen: 10,234 TCP sockets, 3 snapshots, 0 events lost. Complete.
-            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
+            ~: estimated from the times at which connections fell silent
+            api[4711]: 1,240 open fds (1,211 TCP, 1,204 of them in findings) of at most
+            65,536; +23/min, so the limit is reached in about 1d 22h
+            Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events
+            lost. Coverage is complete.
+            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
         "#]],
     );
     check(
@@ -112,7 +123,7 @@ fn leaked_responses_with_their_call_sites() {
             #1  api[4711] -> 10.0.0.7:443: body-not-closed (certain), 1,204 ESTABLISHED
                 at main.doSomething billing.go:23
                 1,204 HTTP responses requested 50m ago, neither read to EOF nor closed
-                fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1,194 more; all traced
+                fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1,194 more; all opened while tracing; oldest open for 51m
                 container 4f3c2b1a0918
                 command /usr/local/bin/api --config /etc/api.toml
                 next: Close the body of every response on every path; in Go, put defer response.Body.Close() right after the error
@@ -123,13 +134,16 @@ fn leaked_responses_with_their_call_sites() {
                 14 HTTP/2 streams on 1 connection hold 53 MiB in the memory of the process; the application has read none of it for
                 50m
                 only likely: whether a reader waits on 1 of 1 is unknown
-                fd 7; all traced
+                fd 7; all opened while tracing; oldest open for 51m
                 next: Close the body of every response on every path; in Go, put defer response.Body.Close() right after the error
                 check.
 
-            api[4711]: 1,211 TCP of 1,240 fds, +23/min, limit 65,536, reached in 1d 22h
-            Seen: 10,234 TCP sockets, 3 snapshots, 0 events lost. Complete.
-            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
+            ~: estimated from the times at which connections fell silent
+            api[4711]: 1,240 open fds (1,211 TCP, 1,204 of them in findings) of at most 65,536; +23/min, so the limit is reached in
+            about 1d 22h
+            Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost. Coverage is complete.
+            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
         "#]],
     );
     check(
@@ -144,8 +158,8 @@ fn leaked_responses_with_their_call_sites() {
             #1  api[4711] -> 10.0.0.7:443: body-not-closed (certain), 1,204 ESTABLISHED
                 at main.doSomething billing.go:23
                 1,204 HTTP responses requested 50m ago, neither read to EOF nor closed
-                fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1,194 more; all traced
-                container 4f3c2b1a0918 of containerd, pod 6a1e4f0c-1d2b-4c3d-8e5f-a0b1c2d3e4f5, pid 7 in its own namespace
+                fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1,194 more; all opened while tracing; oldest open for 51m
+                container 4f3c2b1a0918 of containerd, pod 6a1e4f0c-1d2b-4c3d-8e5f-a0b1c2d3e4f5, pid 7 in its pid namespace
                 command /usr/local/bin/api --config /etc/api.toml
                 next: Close the body of every response on every path; in Go, put defer response.Body.Close() right after the error check.
 
@@ -153,12 +167,14 @@ fn leaked_responses_with_their_call_sites() {
                 at main.export report.go:40
                 14 HTTP/2 streams on 1 connection hold 53 MiB in the memory of the process; the application has read none of it for 50m
                 only likely: whether a reader waits on 1 of 1 is unknown
-                fd 7; all traced
+                fd 7; all opened while tracing; oldest open for 51m
                 next: Close the body of every response on every path; in Go, put defer response.Body.Close() right after the error check.
 
-            api[4711]: 1,211 TCP of 1,240 fds, +23/min, limit 65,536, reached in 1d 22h, 3,630 goroutines, 1,204 in readLoop, 1,203 in writeLoop
-            Seen: 10,234 TCP sockets, 3 snapshots, 0 events lost. Complete.
-            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
+            ~: estimated from the times at which connections fell silent
+            api[4711]: 1,240 open fds (1,211 TCP, 1,204 of them in findings) of at most 65,536; +23/min, so the limit is reached in about 1d 22h; 3,630 goroutines, 1,204 in readLoop, 1,203 in writeLoop
+            Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost. Coverage is complete.
+            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
         "#]],
     );
 }
@@ -176,16 +192,20 @@ fn hostile_strings_are_shown_as_text() {
                 1 CLOSE_WAIT
                 at @main\ttab evil.go:1
                 requests: GET /\x1b[8mhidden text (1)
-                call site unknown: no stack was recorded (--pid records the stacks of new
-                connections)
-                fd 7; all traced
+                only likely: inferred from timing and counts, not verified inside the
+                process
+                call site unknown: no stack was recorded; --pid records the stacks of new
+                connections
+                fd 7; all opened while tracing; oldest open for 51m
                 also held by \x9b31m\u{200b}\r[666] fd 8
                 container \x1b[31mdeadbee, exe /tmp/\u{202e}gpj.exe\n/bin/sh
                 command sh -c \x1b]0;owned\x07
                 next: Close the socket when a read returns EOF (0 bytes), and after errors.
 
-            Seen: 10,234 TCP sockets, 3 snapshots, 0 events lost. Complete.
-            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
+            Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events
+            lost. Coverage is complete.
+            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
         "##]],
     );
     check(
@@ -198,15 +218,17 @@ fn hostile_strings_are_shown_as_text() {
             #1  =\x1b[2J\n"x",�\u{202e}[4711] -> 10.0.0.7:443: close-wait (likely), 1 CLOSE_WAIT
                 at @main\ttab evil.go:1
                 requests: GET /\x1b[8mhidden text (1)
-                call site unknown: no stack was recorded (--pid records the stacks of new connections)
-                fd 7; all traced
+                only likely: inferred from timing and counts, not verified inside the process
+                call site unknown: no stack was recorded; --pid records the stacks of new connections
+                fd 7; all opened while tracing; oldest open for 51m
                 also held by \x9b31m\u{200b}\r[666] fd 8
                 container \x1b[31mdeadbee, exe /tmp/\u{202e}gpj.exe\n/bin/sh
                 command sh -c \x1b]0;owned\x07
                 next: Close the socket when a read returns EOF (0 bytes), and after errors.
 
-            Seen: 10,234 TCP sockets, 3 snapshots, 0 events lost. Complete.
-            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
+            Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost. Coverage is complete.
+            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
         "##]],
     );
 }
