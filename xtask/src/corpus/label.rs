@@ -5,6 +5,7 @@ use std::fmt;
 use anyhow::{Result, bail, ensure};
 use serde::Deserialize;
 
+use super::confidence::Confidence;
 use super::observed::{Finding, Observed};
 use super::server::ServerName;
 
@@ -24,34 +25,6 @@ const VERDICTS: [&str; 13] = [
     "undrained",
     "unshared-pool",
 ];
-
-/// How sure the judge is, from least to most.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Confidence {
-    Info,
-    Possible,
-    Likely,
-    Certain,
-}
-
-impl Confidence {
-    /// Sure enough to wake somebody up.
-    pub(crate) fn is_flag(self) -> bool {
-        self > Self::Possible
-    }
-}
-
-impl fmt::Display for Confidence {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(match self {
-            Self::Info => "info",
-            Self::Possible => "possible",
-            Self::Likely => "likely",
-            Self::Certain => "certain",
-        })
-    }
-}
 
 /// How many connections the findings must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! The confusion matrix: who flagged what, and rightly or not.
 
-use super::label::{Confidence, Label, Look, Mistake};
+use super::confidence::Confidence;
+use super::label::{Label, Look, Mistake};
 use super::outcome::Judged;
 
 /// How one way of looking did over all cases. Cases that no evidence separates count apart.
@@ -87,7 +88,8 @@ fn said(surest: Option<Confidence>) -> Said {
 mod tests {
     use super::Score;
     use crate::corpus::baseline::Counts;
-    use crate::corpus::label::{Confidence, Count, Label, Look};
+    use crate::corpus::confidence::Confidence;
+    use crate::corpus::label::{Count, Label, Look};
     use crate::corpus::observed::Observed;
     use crate::corpus::outcome::Judged;
 

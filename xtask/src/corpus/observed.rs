@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-use super::label::Confidence;
+use super::confidence::Confidence;
 
 /// One finding of one document.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
@@ -158,7 +158,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::Record;
-    use crate::corpus::label::Confidence;
+    use crate::corpus::confidence::Confidence;
 
     fn document(pid: u32, confidence: &str, retracted: &str) -> String {
         format!(

