@@ -1,10 +1,10 @@
-//! How sure the judge is.
+//! The confidence of a finding.
 
 use std::fmt;
 
 use serde::Deserialize;
 
-/// How sure the judge is, from least to most.
+/// The confidence of a finding, from lowest to highest.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Confidence {
@@ -15,7 +15,7 @@ pub(crate) enum Confidence {
 }
 
 impl Confidence {
-    /// Sure enough to wake somebody up.
+    /// Whether a finding with this confidence counts as flagged.
     pub(crate) fn is_flag(self) -> bool {
         self > Self::Possible
     }

