@@ -1,4 +1,4 @@
-//! See `tracer/src/fuzzing.rs`.
+//! See `src/lib.rs`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| tracer::fuzzing::run("thread_call", bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| tracer_fuzz::run("thread_call", bytes));

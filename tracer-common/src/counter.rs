@@ -1,22 +1,25 @@
-/// What the kernel side counts when it hits a limit; the index into the per-CPU map `COUNTERS`.
+/// An index into the per-CPU array map `COUNTERS`, in which the kernel programs count losses.
 ///
-/// The user side reads the sum over all CPUs. A counter only ever rises.
+/// The user side sums each counter over all CPUs. A counter never decreases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Counter {
-    /// An event found no room in the ring buffer and was lost.
+    /// The ring buffer `EVENTS` had no room for an event, which was lost.
     RingFull = 0,
-    /// A socket or process did not fit into a map, so later events of it are lost.
+    /// A socket did not fit into the map `TRACKED` or `IDENTITIES`: its later events are lost, or
+    /// this one carries no identity.
     MapFull = 1,
-    /// A read of kernel memory failed, so an event was lost or went out with a part missing.
+    /// A read of kernel memory failed, so an event or a change of the map `LEDGER` was lost.
     ReadFailed = 2,
-    /// A user stack was not kept: another one has its place in the map `STACKS`.
+    /// An event or an entry of `LEDGER` has no user stack: `bpf_get_stackid` failed, mostly because
+    /// another stack occupies the slot in `STACKS`; or the map `STACK_TOPS` is full; or the request
+    /// was made before the uprobes were attached.
     StackLost = 3,
     /// A response did not fit into the map `LEDGER`.
     LedgerFull = 4,
 }
 
 impl Counter {
-    /// Number of counters, the size of the map.
+    /// Number of counters: the number of entries of the map.
     pub const COUNT: u32 = 5;
 }

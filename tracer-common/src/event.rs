@@ -4,17 +4,18 @@ use crate::COMM_LENGTH;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum EventKind {
-    /// CLOSE to SYN_SENT, in the context of the task that called `connect`.
+    /// `TCP_CLOSE` to `TCP_SYN_SENT`, in the context of the task that called `connect`.
     Connect = 1,
-    /// `accept` returned a socket to the task that called it.
+    /// `accept` or `accept4` returned a file descriptor to the task that called it.
     Accept = 2,
-    /// The socket changed state, in any context: the current task means nothing.
+    /// The socket entered `TCP_ESTABLISHED`, `TCP_CLOSE_WAIT` or, while a file still refers to it,
+    /// `TCP_CLOSE`. This may run in a softirq on top of any task, so no process is attributed.
     State = 3,
     /// The kernel destroyed the socket (`tcp:tcp_destroy_sock`): no file refers to it any more.
     Destroy = 4,
 }
 
-/// One lifecycle event, as it travels through the ring buffer `EVENTS`.
+/// One lifecycle event, as a record of the ring buffer `EVENTS`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(
     feature = "user",
@@ -22,36 +23,41 @@ pub enum EventKind {
 )]
 #[repr(C)]
 pub struct EventRecord {
-    /// When, in nanoseconds of `CLOCK_MONOTONIC` (`bpf_ktime_get_ns`).
+    /// Time of the event, nanoseconds of `CLOCK_MONOTONIC` (`bpf_ktime_get_ns`).
     pub at_ns: u64,
-    /// The socket's cookie (`bpf_get_socket_cookie`), or 0 if it has none yet.
+    /// The socket's cookie (`bpf_get_socket_cookie`), or its [`Identity`](crate::Identity) with
+    /// [`Settings::without_socket_helpers`](crate::Settings::without_socket_helpers); 0 if the map
+    /// `IDENTITIES` is full.
     pub cookie: u64,
-    /// `task_struct.group_leader->start_boottime` of the task, nanoseconds since boot; 0 if `pid` is.
+    /// `task_struct.group_leader->start_boottime` of the task, nanoseconds since boot; 0 if `pid`
+    /// is 0.
     pub start_time_ns: u64,
     /// An [`EventKind`].
     pub kind: u32,
-    /// Process id (thread group) as the tracer's pid namespace sees it; 0 if the event cannot be
-    /// attributed or the process is outside that namespace.
+    /// Process id (thread group) in the tracer's pid namespace; 0 if the event cannot be attributed
+    /// or the process is not visible in that namespace.
     pub pid: u32,
-    /// For [`EventKind::Accept`] the file descriptor that `accept` returned, else -1.
+    /// For [`EventKind::Accept`] the file descriptor that `accept` returned, otherwise -1.
     pub fd: i32,
     /// Inode number of the socket's network namespace (`net.ns.inum`).
     pub netns: u32,
-    /// Number of the user's stack in the map `STACKS`, of [`EventKind::Connect`] and
-    /// [`EventKind::Accept`] if [`Settings::with_stacks`](crate::Settings::with_stacks); negative
-    /// if there is none.
+    /// Id of the user stack in the map `STACKS`, for [`EventKind::Connect`] and
+    /// [`EventKind::Accept`] with [`Settings::with_stacks`](crate::Settings::with_stacks); negative
+    /// if there is none. [`StackTop`](crate::StackTop) describes its bits.
     pub stack: i32,
     /// Explicit padding, zero.
     pub padding: u32,
-    /// `skc_family`.
+    /// `sock_common.skc_family`.
     pub family: u16,
-    /// Local port in host byte order; 0 at `connect` unless the socket was bound.
+    /// Local port in host byte order (`inet_sock.inet_sport`); 0 at `connect` unless the socket was
+    /// bound.
     pub local_port: u16,
-    /// Remote port in host byte order.
+    /// Remote port in host byte order (`sock_common.skc_dport`).
     pub remote_port: u16,
-    /// State before (`TCP_*` of `include/net/tcp_states.h`); 0 where there is none.
+    /// State before the event (`TCP_*` of `include/net/tcp_states.h`); 0 for
+    /// [`EventKind::Accept`].
     pub old_state: u8,
-    /// State after.
+    /// State after the event; the same as `old_state` for [`EventKind::Destroy`].
     pub new_state: u8,
     /// Local address in network byte order; IPv4 uses the first four bytes.
     pub local_address: [u8; 16],

@@ -1,10 +1,13 @@
-/// The value of the map `IDENTITIES`: what a socket goes by that has no cookie to go by.
+/// The value of the map `IDENTITIES`: the identity of a socket on kernels whose programs cannot
+/// call `bpf_get_socket_cookie`. The key is the address of the `struct sock`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct Identity {
-    /// The number, of which the highest bit is set; no two sockets have the same.
+    /// A hash of the socket's address and of the time at which it was first seen, with the highest
+    /// bit set, so that it never equals a cookie. Two sockets with the same number are possible but
+    /// improbable.
     pub number: u64,
-    /// Inode number of the socket's file; 0 while that has not been seen.
+    /// Inode number of the socket's file; 0 until a snapshot has seen it.
     pub inode: u64,
 }
 

@@ -1,5 +1,5 @@
-/// The key of the map `LEDGER`: one response of a Go program's HTTP client that was handed out and
-/// not given back.
+/// The key of the map `LEDGER`: one HTTP response in flight of a Go program's HTTP client, that is
+/// one that was requested and neither read to EOF nor closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(
     feature = "user",
@@ -7,23 +7,25 @@
 )]
 #[repr(C)]
 pub struct LedgerKey {
-    /// Address in the program of what carries the response, by `kind`.
-    pub carrier: u64,
-    /// Process id (thread group) in the initial pid namespace: cheap, and unique.
+    /// Address, in the memory of the program, of the object that `kind` names.
+    pub object: u64,
+    /// Process id (thread group) in the initial pid namespace, from `bpf_get_current_pid_tgid`: it
+    /// is cheap to get and unique on the host.
     pub tgid: u32,
     /// A [`LedgerKind`].
     pub kind: u32,
 }
 
-/// What carries a response.
+/// The Go object by whose address a response in flight is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum LedgerKind {
-    /// HTTP/1: a `net/http.persistConn`, which has one response at a time.
+    /// HTTP/1: a `*net/http.persistConn`, which carries one response at a time.
     Connection = 1,
-    /// HTTP/2: a `http2clientStream`.
+    /// HTTP/2: a `*http2clientStream` (`clientStream` in `net/http/internal/http2` and
+    /// `golang.org/x/net/http2`).
     Stream = 2,
-    /// HTTP/2, before there is a stream: the `*http.Request`.
+    /// HTTP/2 before a stream is assigned: the `*net/http.Request`.
     Request = 3,
 }
 
@@ -35,13 +37,13 @@ pub enum LedgerKind {
 )]
 #[repr(C)]
 pub struct LedgerRecord {
-    /// When the request was made, nanoseconds of `CLOCK_MONOTONIC`.
+    /// Time of the request, nanoseconds of `CLOCK_MONOTONIC`.
     pub at_ns: u64,
     /// `task_struct.group_leader->start_boottime`, nanoseconds since boot.
     pub start_time_ns: u64,
-    /// Process id as the tracer's pid namespace sees it.
+    /// Process id (thread group) in the tracer's pid namespace; 0 if it is not visible there.
     pub pid: u32,
-    /// Number of the user's stack in the map `STACKS`, negative if it was not kept.
+    /// Id of the user stack in the map `STACKS`; negative if it was not kept.
     pub stack: i32,
 }
 

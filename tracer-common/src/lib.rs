@@ -1,9 +1,11 @@
 //! The binary interface between the kernel programs and the user side.
 //!
-//! Everything here is integers and byte arrays in `repr(C)` with explicit padding, so that any bit
-//! pattern is a valid value: the kernel side writes records, the user side may read a torn or
-//! foreign one and must get an error or nonsense, never undefined behaviour.
-//! Meaning (states, addresses, time) is given to these numbers in `tracer-core`.
+//! Every record, map key, map value and global is a `repr(C)` struct of integers and byte arrays
+//! without implicit padding, so any bit pattern is a valid value: a torn or foreign record decodes
+//! to wrong numbers or to an error, never to undefined behaviour. Enumerations travel as integers.
+//! `tracer-core` interprets the numbers (states, addresses, times).
+//!
+//! The feature `user` derives zerocopy's traits, which check both properties at compile time.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -25,10 +27,10 @@ pub use settings::Settings;
 pub use socket::SocketRecord;
 pub use stack_top::StackTop;
 
-/// Length of a task's `comm` (`TASK_COMM_LEN` in `include/linux/sched.h`).
+/// Length of a task's `comm` (`TASK_COMM_LEN` in `include/linux/sched.h`), in bytes.
 pub const COMM_LENGTH: usize = 16;
 
-/// Address family of IPv4 (`AF_INET`), as in `skc_family`.
+/// Address family of IPv4 (`AF_INET`), as in `sock_common.skc_family`.
 pub const FAMILY_INET: u16 = 2;
-/// Address family of IPv6 (`AF_INET6`), as in `skc_family`.
+/// Address family of IPv6 (`AF_INET6`), as in `sock_common.skc_family`.
 pub const FAMILY_INET6: u16 = 10;

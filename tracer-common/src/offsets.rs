@@ -1,18 +1,27 @@
-/// One entry of [`Offsets`]: where a field is found in the running kernel's type information.
+/// One entry of [`Offsets`]: the name by which the running kernel's BTF is asked for a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Offset {
-    /// The kernel type that the offset counts from.
+    /// The kernel structure that the offset counts from.
     pub structure: &'static str,
-    /// The field, with dots through nested structures and `[N]` for an array's element; the empty
-    /// string asks for the size of the structure itself.
+    /// Path of the field: `.` descends into a nested structure, `[N]` selects an array element. An
+    /// empty path asks for the size of the structure.
     pub field: &'static str,
 }
 
 macro_rules! offsets {
     ($($(#[$doc:meta])* $name:ident: $structure:literal . $field:literal,)*) => {
         /// Byte offsets of kernel structure fields, resolved from the running kernel's BTF at load
-        /// time; the read-only global `OFFSETS`. None is known at compile time.
+        /// time: the read-only global `OFFSETS`. None is known at compile time.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[cfg_attr(
+            feature = "user",
+            derive(
+                zerocopy::FromBytes,
+                zerocopy::IntoBytes,
+                zerocopy::Immutable,
+                zerocopy::KnownLayout
+            )
+        )]
         #[repr(C)]
         pub struct Offsets {
             $($(#[$doc])* #[doc = concat!("`", $structure, ".", $field, "`, in bytes.")]
@@ -20,10 +29,10 @@ macro_rules! offsets {
         }
 
         impl Offsets {
-            /// Asks `lookup` for every field, in order.
+            /// Calls `lookup` for every field, in declaration order.
             ///
             /// # Errors
-            /// The first error that `lookup` gives.
+            /// The first error of `lookup`.
             pub fn resolve<E>(mut lookup: impl FnMut(Offset) -> Result<u32, E>) -> Result<Self, E> {
                 Ok(Self {
                     $($name: lookup(Offset { structure: $structure, field: $field })?,)*
@@ -82,7 +91,7 @@ offsets! {
     task_signal: "task_struct"."signal",
     task_files: "task_struct"."files",
     task_stack: "task_struct"."stack",
-    /// `PIDTYPE_TGID` is 1 since Linux 4.19.
+    /// `PIDTYPE_TGID` is 1 since Linux 4.19 (`enum pid_type`).
     signal_tgid: "signal_struct"."pids[1]",
     pid_level: "pid"."level",
     pid_numbers: "pid"."numbers",

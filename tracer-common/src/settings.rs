@@ -1,33 +1,40 @@
-/// What the user side decides before it loads the programs; the read-only global `SETTINGS`.
+/// What the user side decides before it loads the programs: the read-only global `SETTINGS`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "user",
+    derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable, zerocopy::KnownLayout)
+)]
 #[repr(C)]
 pub struct Settings {
-    /// Inode number of the tracer's pid namespace (`stat /proc/self/ns/pid`, `ns_common.inum`).
-    /// The kernel gives every live namespace of the host its own.
+    /// Inode number of the tracer's pid namespace (`ns_common.inum`; `stat /proc/self/ns/pid`),
+    /// which is unique among the live namespaces of the host.
     pub pid_namespace_inode: u32,
-    /// 1: only events of sockets that a process in the map `PIDS` opened or accepted, or that the
-    /// user side put into the map `TRACKED`. 0: events of every socket.
+    /// 1: report only sockets that a process in the map `PIDS` opened or accepted, or that the user
+    /// side added to the map `TRACKED`. 0: report every socket.
     pub only_tracked: u32,
-    /// An event wakes the user side once this many bytes wait in the ring buffer `EVENTS`; below
-    /// that it waits to be fetched. 0: every event wakes.
+    /// An event wakes the user side once the ring buffer `EVENTS` holds at least this many unread
+    /// bytes; below that, the user side polls. 0: every event wakes it.
     pub wakeup_bytes: u32,
-    /// 1: keep the user's stack of every `connect` and `accept` that there is an event of.
+    /// 1: keep the user stack of every reported `connect` and `accept`.
     pub with_stacks: u32,
-    /// 1: and the top of it, read from the `struct pt_regs` of amd64. Elsewhere a call leaves the
-    /// return address in a register, and libraries keep frame pointers.
+    /// 1: also keep the top of that stack ([`StackTop`](crate::StackTop)), by means of the
+    /// `struct pt_regs` of x86-64. On arm64 it is not needed: a call leaves the return address in a
+    /// register, and system libraries keep frame pointers.
     pub with_stack_tops: u32,
-    /// Where a Go function's first two arguments are in the `struct pt_regs` of a uprobe at its
-    /// entry, in bytes; they are in registers since Go 1.17 (`ABIInternal`).
+    /// Offsets in `struct pt_regs`, in bytes, of the registers that hold a Go function's first two
+    /// arguments at its entry. Go passes arguments in registers since 1.17 (`ABIInternal`).
     pub go_arguments: [u32; 2],
-    /// Where a kernel function's first two arguments are in the `struct pt_regs` of a kprobe, in
-    /// bytes.
+    /// Offsets in `struct pt_regs`, in bytes, of the registers that hold a kernel function's first
+    /// two arguments in a kprobe.
     pub kernel_arguments: [u32; 2],
-    /// Where its result is in that of a kretprobe, in bytes.
+    /// Offset in `struct pt_regs`, in bytes, of the register that holds a kernel function's result
+    /// in a kretprobe.
     pub kernel_result: u32,
-    /// 0: programs use the kernel's helpers for sockets, and sockets go by the kernel's cookies.
-    /// 1: the helpers are not there (`bpf_sock_from_file` is of Linux 5.11, `bpf_get_socket_cookie`
-    /// in these programs of 5.12, and in kprobes of none), so sockets are found by reading alone and
-    /// go by numbers of the programs' own.
+    /// 0: the programs call the kernel's socket helpers and identify sockets by cookie.
+    /// 1: the helpers are missing (`bpf_sock_from_file` before Linux 5.11, `bpf_get_socket_cookie`
+    /// in tracing programs before 5.12 and in kprobes always), so the programs find sockets by
+    /// reading kernel memory and identify them by numbers of their own
+    /// ([`Identity`](crate::Identity)).
     pub without_socket_helpers: u32,
 }
 

@@ -1,4 +1,4 @@
-//! Which lines of code the stacks are about: asked for once, and remembered.
+//! The call sites of stacks. Each stack is resolved once, and the answer is kept.
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -6,33 +6,33 @@ use alloc::{
     vec::Vec,
 };
 
-use crate::{CallSite, ProcessKey, StackId, turns::Turns};
+use crate::{CallSite, CallSiteReason, ProcessKey, StackId, fair_queue::FairQueue};
 
 /// Most stacks that are asked about after one snapshot.
 pub(crate) const QUESTIONS_MAX: usize = 64;
-/// Most answers that are remembered. A program has few places that make requests, each reached in a
-/// few ways.
+/// Most answers that are kept. A program has few places that make requests, each reached by a few
+/// paths.
 pub(crate) const SITES_MAX: usize = 4_096;
 
-/// A stack, with the process that it is of.
+/// A stack and its process.
 type Site = (ProcessKey, StackId);
 
-/// The places that are known. Bounded.
+/// The known call sites. Bounded by [`SITES_MAX`].
 #[derive(Debug, Default)]
 pub(crate) struct CallSites {
     known: BTreeMap<Site, Answer>,
-    /// Whose turn it is to be asked about.
-    turns: Turns<Site>,
+    /// The stacks to ask about next.
+    queue: FairQueue<Site>,
 }
 
 #[derive(Debug)]
 struct Answer {
     place: Option<String>,
-    limits: Option<String>,
+    reason: Option<CallSiteReason>,
 }
 
 impl CallSites {
-    /// The stacks of these to ask about now: those without an answer.
+    /// The stacks to ask about now: the longest waiting of `wanted` that have no answer.
     pub(crate) fn ask(&mut self, wanted: &BTreeSet<Site>, round: u64) -> BTreeSet<Site> {
         let unknown: Vec<Site> =
             wanted.iter().filter(|site| !self.known.contains_key(site)).copied().collect();
@@ -40,26 +40,26 @@ impl CallSites {
             self.known.retain(|site, _| wanted.contains(site));
         }
         let room = SITES_MAX.saturating_sub(self.known.len()).min(QUESTIONS_MAX);
-        self.turns.retain(|site| wanted.contains(site));
-        self.turns.take(unknown, round, room)
+        self.queue.retain(|site| wanted.contains(site));
+        self.queue.take(unknown, round, room)
     }
 
-    /// Stacks that had to wait at the latest look, for there were too many.
+    /// Stacks that had to wait after the latest snapshot.
     pub(crate) const fn waiting(&self) -> usize {
-        self.turns.waiting
+        self.queue.waiting
     }
 
-    /// Takes in an answer.
+    /// Keeps an answer.
     pub(crate) fn remember(&mut self, answer: CallSite) {
         let site = (answer.process, answer.stack);
         if self.known.len() < SITES_MAX || self.known.contains_key(&site) {
-            self.known.insert(site, Answer { place: answer.place, limits: answer.limits });
+            self.known.insert(site, Answer { place: answer.place, reason: answer.reason });
         }
     }
 
     /// Forgets the processes that are gone.
-    pub(crate) fn retain(&mut self, is_there: impl Fn(&ProcessKey) -> bool) {
-        self.known.retain(|(process, _), _| is_there(process));
+    pub(crate) fn retain(&mut self, exists: impl Fn(&ProcessKey) -> bool) {
+        self.known.retain(|(process, _), _| exists(process));
     }
 
     /// `func file:line`, if it is known.
@@ -67,9 +67,22 @@ impl CallSites {
         self.known.get(&(process, stack))?.place.as_deref()
     }
 
-    /// Why there is no place, of each stack that has none.
-    pub(crate) fn limits(&self) -> impl Iterator<Item = &str> {
-        let nowhere = self.known.values().filter(|answer| answer.place.is_none());
-        nowhere.filter_map(|answer| answer.limits.as_deref())
+    /// Why the call site of a stack is unknown; `None` if it is known.
+    pub(crate) fn reason(&self, process: ProcessKey, stack: StackId) -> Option<&CallSiteReason> {
+        let Some(answer) = self.known.get(&(process, stack)) else {
+            return Some(&CallSiteReason::NotResolved);
+        };
+        match (&answer.place, &answer.reason) {
+            (Some(_), _) => None,
+            (None, Some(reason)) => Some(reason),
+            (None, None) => Some(&CallSiteReason::NoApplicationFrame),
+        }
+    }
+
+    /// The reasons of all stacks that were resolved without a call site, except those without a
+    /// frame of the application.
+    pub(crate) fn reasons(&self) -> impl Iterator<Item = &CallSiteReason> {
+        let unknown = self.known.values().filter(|answer| answer.place.is_none());
+        unknown.filter_map(|answer| answer.reason.as_ref())
     }
 }

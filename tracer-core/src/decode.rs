@@ -1,4 +1,9 @@
-//! Gives meaning to the kernel side's records. Total: any bytes give a value or a [`DecodeError`].
+//! Decodes the records of the kernel programs. Total: any bytes give a value or a [`DecodeError`].
+//!
+//! Kernel counters need interpretation. A received FIN takes one sequence number, so it is
+//! subtracted from `bytes_received` and from `rcv_nxt - copied_seq`. Timestamps of data
+//! (`lsndtime`, `icsk_ack.lrcvtime`, `rcv_tstamp`) are the low 32 bits of jiffies. IPv4-mapped IPv6
+//! addresses become IPv4.
 
 use alloc::{borrow::ToOwned, string::String};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -9,7 +14,7 @@ use tracer_common::{EventRecord, FAMILY_INET, FAMILY_INET6, SocketRecord};
 use zerocopy::FromBytes;
 
 use crate::{
-    Actor, Comm, ConnectionId, Event, Happening, Owner, ProcessKey, SocketFacts, StackId, TcpState,
+    Actor, Comm, ConnectionId, Event, EventKind, Owner, ProcessKey, SocketFacts, StackId, TcpState,
     Timer, Timestamp,
 };
 
@@ -17,22 +22,21 @@ use crate::{
 const PROTOCOL_TCP: u16 = 6;
 /// `SOCK_STREAM`.
 const TYPE_STREAM: u16 = 1;
-/// A difference of sequence numbers above this is a torn read, not data: windows are below 1 GiB.
+/// Windows are below 1 GiB, so a larger difference of sequence numbers is an inconsistent read.
 const SEQUENCE_HALF: u32 = 1 << 31;
 
-/// Nanoseconds of a microsecond: nothing that is told of connections is told more exactly, and what
-/// is coarser is shorter to write down.
+/// Nanoseconds per microsecond. Events are dated to the microsecond, which makes recordings smaller.
 const US: u64 = 1_000;
 
 /// Why a record was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum DecodeError {
-    /// Fewer bytes than the record has.
+    /// Fewer bytes than a record has.
     #[error("record of {found} bytes, expected {expected}")]
     Truncated {
-        /// Bytes there are.
+        /// Bytes found.
         found: usize,
-        /// Bytes the record has.
+        /// Bytes of a record.
         expected: usize,
     },
     /// No such [`tracer_common::EventKind`].
@@ -44,37 +48,37 @@ pub enum DecodeError {
     /// Neither IPv4 nor IPv6.
     #[error("unknown address family {0}")]
     UnknownFamily(u16),
-    /// The socket has no cookie, so nothing later could be told to be about the same one.
+    /// The socket has no cookie, so later records about it could not be recognized.
     #[error("socket without a cookie")]
     NoCookie,
 }
 
-/// What the running kernel's configuration says about its numbers.
+/// Constants of the running kernel's configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KernelConstants {
-    /// Jiffies a second (`CONFIG_HZ`); at least 1.
+    /// Jiffies per second (`CONFIG_HZ`); at least 1.
     pub jiffies_per_second: u32,
-    /// The flag in `sk_flags` that says that the peer's FIN has arrived: 1 shifted by `SOCK_DONE`.
+    /// The flag in `sk_flags` that is set when the peer's FIN has arrived: `1 << SOCK_DONE`.
     pub fin_flag: u64,
 }
 
-/// A descriptor as the iterator wrote it.
+/// A file descriptor as the iterator reported it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(
     clippy::large_enum_variant,
-    reason = "nearly every one is the large one, and none is kept"
+    reason = "nearly all are the large variant, and none is stored"
 )]
 pub enum Descriptor {
-    /// Of a TCP socket; the one owner is this descriptor.
+    /// Of a TCP socket. Its one owner is this file descriptor.
     Tcp(SocketFacts),
-    /// Of a socket whose `tcp_sock` is something else; named by its protocol.
+    /// Of a socket without a `struct tcp_sock` of its own; its protocol.
     NotJudged(String),
 }
 
 /// Decodes one record of the ring buffer.
 ///
 /// # Errors
-/// If the bytes are not an [`EventRecord`] with known numbers in it.
+/// The bytes are not an [`EventRecord`], or a number in it is unknown.
 pub fn event(bytes: &[u8]) -> Result<Event, DecodeError> {
     let expected = size_of::<EventRecord>();
     let (record, _) = EventRecord::read_from_prefix(bytes)
@@ -89,11 +93,11 @@ pub fn event(bytes: &[u8]) -> Result<Event, DecodeError> {
         netns: record.netns,
         local: address(record.local_address, record.local_port)?,
         remote: address(record.remote_address, record.remote_port)?,
-        happening: happening(&record)?,
+        kind: kind(&record)?,
     })
 }
 
-fn happening(record: &EventRecord) -> Result<Happening, DecodeError> {
+fn kind(record: &EventRecord) -> Result<EventKind, DecodeError> {
     let actor = || {
         (record.pid != 0).then(|| Actor {
             key: ProcessKey { start_time_ns: record.start_time_ns, pid: record.pid },
@@ -102,10 +106,12 @@ fn happening(record: &EventRecord) -> Result<Happening, DecodeError> {
         })
     };
     Ok(match record.kind {
-        1 => Happening::Connected(actor()),
-        2 => Happening::Accepted(actor()),
-        3 => Happening::Entered { from: state(record.old_state)?, to: state(record.new_state)? },
-        4 => Happening::Destroyed,
+        1 => EventKind::Connected(actor()),
+        2 => EventKind::Accepted(actor()),
+        3 => {
+            EventKind::StateChanged { from: state(record.old_state)?, to: state(record.new_state)? }
+        }
+        4 => EventKind::Destroyed,
         other => return Err(DecodeError::UnknownKind(other)),
     })
 }
@@ -113,7 +119,7 @@ fn happening(record: &EventRecord) -> Result<Happening, DecodeError> {
 /// Decodes one record of the iterator.
 ///
 /// # Errors
-/// If the record holds an unknown number: it was read while the socket was changing hands.
+/// A number in the record is unknown, because the socket changed while it was read.
 pub fn descriptor(
     record: &SocketRecord,
     constants: KernelConstants,
@@ -128,7 +134,7 @@ pub fn descriptor(
     let sequences = Sequences::of(record, state, constants);
     let at = Timestamp::from_ns(record.at_ns);
     let connected = record.last_received_jiffies != 0 && state != TcpState::Listen;
-    let data_at = |jiffies| connected.then(|| moment(record, jiffies, constants));
+    let data_at = |jiffies| connected.then(|| stamped_at(record, jiffies, constants));
     Ok(Descriptor::Tcp(SocketFacts {
         id: ConnectionId(record.cookie),
         inode: record.inode,
@@ -154,7 +160,7 @@ pub fn descriptor(
         last_received_at: data_at(record.last_received_jiffies),
         last_segment_at: Some(Timestamp::from_ms(record.last_segment_us / 1_000).min(at)),
         last_ack_at: if record.last_ack_jiffies == 0 {
-            // Repaired into ESTABLISHED (`TCP_REPAIR`), and silent since.
+            // Restored into ESTABLISHED by `TCP_REPAIR`, and silent since.
             None
         } else {
             data_at(record.last_ack_jiffies)
@@ -171,7 +177,8 @@ pub fn descriptor(
     }))
 }
 
-/// The name of a protocol that passes for TCP by family and type but has no `tcp_sock` of its own.
+/// The name of a protocol that looks like TCP by family and type but has no `struct tcp_sock` of its
+/// own (`IPPROTO_MPTCP`, `IPPROTO_SMC`, `IPPROTO_SCTP`).
 fn not_judged(record: &SocketRecord) -> Option<&'static str> {
     match (record.socket_type, record.protocol) {
         (TYPE_STREAM, PROTOCOL_TCP) => None,
@@ -182,7 +189,7 @@ fn not_judged(record: &SocketRecord) -> Option<&'static str> {
     }
 }
 
-/// What the sequence numbers of a connection say.
+/// What follows from the sequence numbers of a connection.
 struct Sequences {
     rx_bytes: u64,
     unread_bytes: u64,
@@ -195,7 +202,7 @@ struct Sequences {
 impl Sequences {
     fn of(record: &SocketRecord, state: TcpState, constants: KernelConstants) -> Self {
         if matches!(state, TcpState::Listen | TcpState::SynSent | TcpState::SynReceived) {
-            // Nothing has been exchanged, and a listener's fields hold other things.
+            // No data has been exchanged, and a listener's fields hold other values.
             return Self {
                 rx_bytes: 0,
                 unread_bytes: 0,
@@ -210,7 +217,7 @@ impl Sequences {
         let queued = u64::from(distance(record.copied_seq, record.rcv_nxt));
         let unsent = u64::from(distance(record.snd_una, record.write_seq));
         Self {
-            // A FIN takes one sequence number, in the queue until it is read and in the count.
+            // The FIN takes one sequence number: in the queue until it is read, and in the count.
             rx_bytes: record.bytes_received.saturating_sub(fin),
             unread_bytes: if queued > 0 { queued - fin } else { 0 },
             unsent_bytes: unsent,
@@ -221,9 +228,10 @@ impl Sequences {
     }
 }
 
-/// The SYN of an active open takes one sequence number and is acknowledged like data; that of a
-/// passive open was acknowledged before the socket existed. A FIN of ours would look the same,
-/// so a dead socket with a difference of one proves nothing.
+/// Whether this side opened the connection. The SYN of an active open takes one sequence number and
+/// is acknowledged like data (`bytes_acked` is one more than the data sent); that of a passive open
+/// was acknowledged before the socket existed. An own FIN looks the same, so a difference of one is
+/// not conclusive for a dead socket.
 fn opened_actively(record: &SocketRecord, state: TcpState, unsent_bytes: u64) -> Option<bool> {
     if unsent_bytes != 0 {
         return None;
@@ -236,23 +244,23 @@ fn opened_actively(record: &SocketRecord, state: TcpState, unsent_bytes: u64) ->
     }
 }
 
-/// Sequence numbers from `start` to `end`; 0 if they are the wrong way round.
+/// Sequence numbers from `start` to `end`; 0 if `end` is before `start`.
 fn distance(start: u32, end: u32) -> u32 {
     let distance = end.wrapping_sub(start);
     if distance < SEQUENCE_HALF { distance } else { 0 }
 }
 
-/// When the kernel wrote `stamp`, the low half of its jiffies. Ages wrap at 2^32 jiffies: 49 days
-/// at 1,000 a second. A stamp just after the record's own clock reading means now.
-fn moment(record: &SocketRecord, stamp: u32, constants: KernelConstants) -> Timestamp {
-    #[expect(clippy::cast_possible_truncation, reason = "the kernel compares the low half too")]
+/// When the kernel wrote `stamp`, the low 32 bits of jiffies. Ages wrap at 2^32 jiffies: 49 days at
+/// 1,000 per second. A stamp slightly after the record's own clock reading means now.
+fn stamped_at(record: &SocketRecord, stamp: u32, constants: KernelConstants) -> Timestamp {
+    #[expect(clippy::cast_possible_truncation, reason = "the kernel compares the low 32 bits, too")]
     let age = (record.jiffies as u32).wrapping_sub(stamp);
     let age = if age > u32::MAX - 1_000 { 0 } else { age };
-    let age_ns = u64::from(age) * tick_ns(constants.jiffies_per_second);
+    let age_ns = u64::from(age).saturating_mul(tick_ns(constants.jiffies_per_second));
     Timestamp::from_ns(record.at_ns.saturating_sub(age_ns))
 }
 
-/// How long a jiffy takes, in nanoseconds, as the kernel rounds it (`TICK_NSEC`).
+/// Length of a jiffy in nanoseconds, as the kernel rounds it (`TICK_NSEC`).
 pub fn tick_ns(jiffies_per_second: u32) -> u64 {
     let rate = u64::from(jiffies_per_second.max(1));
     (1_000_000_000 + rate / 2) / rate
@@ -262,7 +270,7 @@ fn state(number: u8) -> Result<TcpState, DecodeError> {
     TcpState::from_kernel(number).ok_or(DecodeError::UnknownState(number))
 }
 
-/// An address as the application thinks of it: IPv4-mapped IPv6 is IPv4.
+/// An address as the application sees it: IPv4-mapped IPv6 becomes IPv4.
 fn address(family: u16, bytes: [u8; 16], port: u16) -> Result<SocketAddr, DecodeError> {
     let ip = match family {
         FAMILY_INET => IpAddr::V4(Ipv4Addr::new(bytes[0], bytes[1], bytes[2], bytes[3])),

@@ -1,3 +1,5 @@
+//! The detector: takes inputs, asks questions, gives verdicts.
+
 mod coverage;
 mod questions;
 
@@ -11,19 +13,19 @@ use alloc::{
 pub use questions::{Asked, Question};
 
 use crate::{
-    Change, ChangeKind, ConnectionId, Flag, HostFacts, Input, Loss, Options, ProcessKey,
-    ReaderFacts, Readers, Report, Snapshot, Timestamp, Verdict,
+    Change, ChangeKind, Connection, ConnectionId, Flag, HostFacts, Input, Loss, Options,
+    ProcessKey, ReaderFacts, Readers, Report, Snapshot, Timestamp, Verdict,
+    connection_view::{ConnectionView, ResponseSelection},
+    finding_tracker::{FindingTracker, connection},
     group::GroupKey,
     history::History,
-    judge::{Case, Judged, Size},
+    judge::{GroupSize, JudgeContext, Judged},
     processes::Processes,
-    sighting::{Share, Sighting},
-    standing::{Standing, connection},
     table::{Departure, Table},
     tracked::{Flagged, Tracked},
 };
 
-/// Takes [`Input`]s and judges.
+/// Takes [`Input`]s and gives verdicts.
 #[derive(Debug)]
 pub struct Detector {
     options: Options,
@@ -31,10 +33,10 @@ pub struct Detector {
     table: Table,
     processes: Processes,
     histories: BTreeMap<GroupKey, History>,
-    standing: Standing,
+    findings: FindingTracker,
     changes: Vec<Change>,
-    /// Some verdict has changed: taken by [`take_stir`](Self::take_stir).
-    stirred: bool,
+    /// Some verdict has changed: taken by [`take_changed`](Self::take_changed).
+    changed: bool,
     now: Timestamp,
     loss: Loss,
     /// Something was lost that no later snapshot has made up for.
@@ -47,12 +49,12 @@ pub struct Detector {
     not_judged: BTreeMap<String, u64>,
     /// The connections whose readers were asked for and not answered yet.
     asked: BTreeMap<ProcessKey, Vec<ConnectionId>>,
-    /// Questions about readers that were not answered at the latest look.
+    /// Questions about readers that were left unanswered after the latest snapshot.
     unanswered: u64,
 }
 
 impl Detector {
-    /// A detector that has seen nothing yet.
+    /// A detector without inputs.
     pub fn new(options: Options) -> Self {
         Self {
             options,
@@ -60,9 +62,9 @@ impl Detector {
             table: Table::new(options.connections_max),
             processes: Processes::new(options.responses_max),
             histories: BTreeMap::new(),
-            standing: Standing::default(),
+            findings: FindingTracker::default(),
             changes: Vec::new(),
-            stirred: false,
+            changed: false,
             now: Timestamp::default(),
             loss: Loss::default(),
             unhealed: false,
@@ -77,14 +79,14 @@ impl Detector {
         }
     }
 
-    /// Takes in what happened. Verdicts are given on [`Input::Tick`] only; a closed connection
+    /// Takes one input. Verdicts are given on [`Input::Tick`] only; a connection that is closed
     /// loses its verdict at once.
     pub fn handle(&mut self, input: Input) {
         match input {
             Input::Host(host) => self.host = host,
             Input::Event(event) => {
                 if let Some(departure) = self.table.handle_event(&event) {
-                    self.take_back(departure, event.at);
+                    self.handle_departure(departure, event.at);
                 }
             }
             Input::Snapshot(snapshot) => self.reconcile(snapshot),
@@ -95,9 +97,9 @@ impl Detector {
             Input::ProcessUnreadable(key) => {
                 self.processes.unreadable.insert(key);
             }
-            Input::Readers(readers) => self.look_into(readers),
+            Input::Readers(readers) => self.take_readers(readers),
             Input::Ledger(ledger) => {
-                self.stirred |= self.processes.pages.take(ledger, self.snapshots);
+                self.changed |= self.processes.open_responses.replace(ledger, self.snapshots);
             }
             Input::CallSite(answer) => self.processes.sites.remember(answer),
             Input::Unanswered(count) => self.unanswered = count,
@@ -125,54 +127,56 @@ impl Detector {
         self.not_judged.clone_from(&snapshot.not_judged);
         let suspended_ns = self.host.suspended_ns;
         let holders = core::mem::take(&mut snapshot.holders);
-        for departure in self.table.reconcile(snapshot, |key| key.began_at(suspended_ns)) {
-            self.take_back(departure, at);
+        for departure in self.table.reconcile(snapshot, |key| key.started_at(suspended_ns)) {
+            self.handle_departure(departure, at);
         }
-        // Only now: of what was taken back it is still to be told where it was called.
-        self.processes.count(holders, self.snapshots, at, self.options.window_ms);
+        // Not before: the changes above still name the call sites of processes that are gone.
+        self.processes.take_holders(holders, self.snapshots, at, self.options.window_ms);
         self.observe_groups(at);
     }
 
     fn observe_groups(&mut self, at: Timestamp) {
-        let mut sizes = self.case(at).sizes();
+        let mut sizes = self.context(at).group_sizes();
         sizes.retain(|_, size| size.count >= self.options.count_min);
         self.histories.retain(|group, _| sizes.contains_key(group));
-        for (group, Size { count, oldest }) in sizes {
+        for (group, GroupSize { count, oldest }) in sizes {
             let history = self.histories.entry(group).or_default();
             history.observe(at, count, oldest, self.options.window_ms);
         }
     }
 
-    /// What is missing from the answer is not known any more.
-    fn look_into(&mut self, readers: Readers) {
+    /// What is missing from the answer is no longer known.
+    fn take_readers(&mut self, readers: Readers) {
         let mut found: BTreeMap<ConnectionId, ReaderFacts> =
             readers.found.into_iter().map(|facts| (facts.id, facts)).collect();
         for id in self.asked.remove(&readers.process).unwrap_or_default() {
             let found = found.remove(&id);
             if let Some(tracked) = self.table.get_mut(id) {
-                tracked.look_into(found);
+                tracked.set_reader(found);
             }
         }
         if let Some(goroutines) = readers.goroutines {
             self.processes.goroutines.insert(readers.process, goroutines);
         }
-        match readers.limits {
-            Some(limits) => drop(self.processes.limits.insert(readers.process, limits)),
-            None => drop(self.processes.limits.remove(&readers.process)),
+        if readers.limits.is_empty() {
+            self.processes.limits.remove(&readers.process);
+        } else {
+            self.processes.limits.insert(readers.process, readers.limits);
         }
     }
 
-    /// A connection that was closed or used again has no verdict any more.
-    fn take_back(&mut self, departure: Departure, at: Timestamp) {
+    /// A connection that was closed or used again loses its verdict.
+    fn handle_departure(&mut self, departure: Departure, at: Timestamp) {
         match departure {
             Departure::Closed(tracked) => {
                 if let Some(flag) = tracked.flag() {
-                    self.change(at, ChangeKind::Closed, &tracked, flag);
+                    let change = self.change(at, ChangeKind::Closed, &tracked, flag);
+                    self.push_change(change);
                 }
             }
             Departure::Used(id) => {
-                // Where others share the connection, its use says nothing of the responses that
-                // nobody reads. Whether those are still out, the next page says.
+                // Where several responses share the connection, its use says nothing of the leaked
+                // ones. The next list of responses in flight shows whether they were returned.
                 if self.table.get(id).is_some_and(|tracked| self.is_shared(tracked, at)) {
                     return;
                 }
@@ -183,109 +187,105 @@ impl Detector {
         }
     }
 
-    /// It has its verdict for one of the many responses of a connection of HTTP/2.
+    /// The connection has its verdict for one of several responses (HTTP/2).
     fn is_shared(&self, tracked: &Tracked, at: Timestamp) -> bool {
-        let case = self.case(at);
+        let context = self.context(at);
         tracked.flag().is_some_and(|flag| flag.verdict == Verdict::BodyNotClosed)
-            && case.sighting(tracked).is_some_and(|sighting| sighting.is_multiplexed())
+            && context.view(tracked).is_some_and(|view| view.is_multiplexed())
     }
 
     fn judge(&mut self, now: Timestamp) {
         self.now = now;
-        let case =
-            case(&self.table, &self.processes, &self.histories, &self.host, &self.options, now);
-        let docket = case.docket();
-        let judged = case.verdicts(&docket);
-        let verdicts = given(&judged);
+        let context =
+            context(&self.table, &self.processes, &self.histories, &self.host, &self.options, now);
+        let judged = context.judge(&context.candidates());
+        let verdicts = verdicts(&judged);
         let open = self.table.open().filter(|tracked| !verdicts.contains_key(&tracked.id));
         let dropped: BTreeMap<ConnectionId, Flag> =
             open.filter_map(|tracked| Some((tracked.id, tracked.flag()?))).collect();
         let had_flag = |id| self.table.get(id).is_some_and(|tracked| tracked.flag().is_some());
-        let flagged =
+        let is_flagged =
             |id| verdicts.contains_key(&id) || (had_flag(id) && !dropped.contains_key(&id));
-        let (facts, limit) = (&self.processes.facts, self.options.retracted_max);
-        self.standing.update(&judged, facts, now, limit, flagged);
+        let (facts, retracted_max) = (&self.processes.facts, self.options.retracted_max);
+        self.findings.update(&judged, facts, now, retracted_max, is_flagged);
         for (id, flag) in dropped {
             self.retract(now, id, flag);
         }
-        for (id, given) in verdicts {
-            self.give(now, id, given);
+        for (id, flagged) in verdicts {
+            self.flag(now, id, flagged);
         }
     }
 
-    /// Gives a connection a verdict; a change of it is told, and stands since the first one.
-    fn give(&mut self, now: Timestamp, id: ConnectionId, given: Flagged) {
+    /// Gives a connection a verdict, and reports it if it differs from the one before.
+    fn flag(&mut self, now: Timestamp, id: ConnectionId, flagged: Flagged) {
         let Some(tracked) = self.table.get_mut(id) else { return };
         let before = tracked.flag();
-        let flag = Flag { since: before.map_or(now, |before| before.since), ..given.flag };
-        tracked.flagged = Some(Box::new(Flagged { flag, ..given }));
+        let flag = Flag { since: before.map_or(now, |before| before.since), ..flagged.flag };
+        tracked.flagged = Some(Box::new(Flagged { flag, ..flagged }));
         if before != Some(flag) {
-            self.change_by_id(now, ChangeKind::Flagged, id, flag);
+            self.push_change_of(now, ChangeKind::Flagged, id, flag);
         }
     }
 
-    /// Takes a connection's verdict away, and tells of it where it was called.
+    /// Retracts a connection's verdict, and reports that with the call site it had.
     fn retract(&mut self, at: Timestamp, id: ConnectionId, flag: Flag) {
-        self.change_by_id(at, ChangeKind::Retracted, id, flag);
+        self.push_change_of(at, ChangeKind::Retracted, id, flag);
         if let Some(tracked) = self.table.get_mut(id) {
             tracked.flagged = None;
         }
     }
 
-    fn change_by_id(&mut self, at: Timestamp, kind: ChangeKind, id: ConnectionId, flag: Flag) {
-        let change = self.table.get(id).and_then(|tracked| self.changed(at, kind, tracked, flag));
-        self.stirred = true;
+    fn push_change_of(&mut self, at: Timestamp, kind: ChangeKind, id: ConnectionId, flag: Flag) {
+        let change = self.table.get(id).and_then(|tracked| self.change(at, kind, tracked, flag));
+        self.push_change(change);
+    }
+
+    fn push_change(&mut self, change: Option<Change>) {
+        self.changed = true;
         self.changes.extend(change);
     }
 
-    fn change(&mut self, at: Timestamp, kind: ChangeKind, tracked: &Tracked, flag: Flag) {
-        let change = self.changed(at, kind, tracked, flag);
-        self.stirred = true;
-        self.changes.extend(change);
-    }
-
-    fn changed(
+    fn change(
         &self,
         at: Timestamp,
         kind: ChangeKind,
         tracked: &Tracked,
         flag: Flag,
     ) -> Option<Change> {
-        let case = self.case(at);
-        let sighting = case.sighting(tracked)?;
-        // What it was flagged for may be out no more.
+        let context = self.context(at);
+        let view = context.view(tracked)?;
+        // The response behind the verdict may not be in flight any more.
         let response = tracked.flagged.as_ref().and_then(|flagged| flagged.response);
-        let share = response.map_or(sighting.share, |(process, stack)| {
-            Share::Of(self.processes.sites.place(process, stack))
+        let selection = response.map_or(view.selection, |(process, stack)| {
+            ResponseSelection::At(self.processes.sites.place(process, stack))
         });
-        let connection = connection(&Sighting { share, ..sighting });
+        let connection = connection(&ConnectionView { selection, ..view });
         Some(Change { at, kind, connection, flag })
     }
 
-    /// Some connection with a verdict was not in the latest snapshot. Another one settles whether
-    /// it is closed.
+    /// A connection with a verdict is missing from the latest snapshot. Another snapshot decides
+    /// whether it is closed.
     pub fn is_undecided(&self) -> bool {
         self.table.is_undecided()
     }
 
-    /// What happened to single connections' verdicts since the last call.
+    /// The changes of single connections' verdicts since the last call.
     pub fn take_changes(&mut self) -> Vec<Change> {
         core::mem::take(&mut self.changes)
     }
 
-    /// Something has changed since the last call: a connection came, went, moved data, was read,
-    /// written or passed on, or its state or verdict is another one. Where nothing does, there is
-    /// no need to look often.
-    pub const fn take_stir(&mut self) -> bool {
-        let stirred = self.stirred || self.table.stirred;
-        (self.stirred, self.table.stirred) = (false, false);
-        stirred
+    /// Whether something has changed since the last call: a connection was opened, closed, used or
+    /// passed on, or its state or verdict changed. Where nothing changes, snapshots can be rare.
+    pub const fn take_changed(&mut self) -> bool {
+        let changed = self.changed || self.table.changed;
+        (self.changed, self.table.changed) = (false, false);
+        changed
     }
 
-    /// What is known as of the latest [`Input::Tick`].
+    /// What is known at the latest [`Input::Tick`].
     pub fn report(&self) -> Report {
-        let findings = self.standing.findings();
-        let processes: BTreeSet<ProcessKey> = self.of_interest().collect();
+        let findings = self.findings.findings();
+        let processes: BTreeSet<ProcessKey> = self.reported_processes().collect();
         let processes = self.processes.summaries(&processes, &findings, self.now);
         Report {
             started_at: self.host.started_at,
@@ -294,57 +294,58 @@ impl Detector {
             processes,
             unflagged: if self.options.all { self.unflagged() } else { Vec::new() },
             coverage: self.coverage(),
+            options: self.options,
         }
     }
 
-    /// The processes in the findings, and those that the user asked for.
-    fn of_interest(&self) -> impl Iterator<Item = ProcessKey> {
-        let asked_for = self.processes.in_scope().filter(|_| self.options.scoped);
-        self.standing.processes().chain(asked_for)
+    /// The processes in the findings, and those that the user named.
+    fn reported_processes(&self) -> impl Iterator<Item = ProcessKey> {
+        let named = self.processes.in_scope().filter(|_| self.options.scoped);
+        self.findings.processes().chain(named)
     }
 
-    /// What is to be judged, as of `now`.
-    fn case(&self, now: Timestamp) -> Case<'_> {
-        case(&self.table, &self.processes, &self.histories, &self.host, &self.options, now)
+    fn context(&self, now: Timestamp) -> JudgeContext<'_> {
+        context(&self.table, &self.processes, &self.histories, &self.host, &self.options, now)
     }
 
-    fn unflagged(&self) -> Vec<crate::Connection> {
-        let case = self.case(self.now);
+    fn unflagged(&self) -> Vec<Connection> {
+        let context = self.context(self.now);
         let unflagged = self.table.open().filter(|tracked| tracked.flag().is_none());
-        let sightings = unflagged.filter_map(|tracked| case.sighting(tracked));
-        let mut unflagged: Vec<_> = sightings.map(|sighting| connection(&sighting)).collect();
-        // The table's own order changes when connections go.
+        let views = unflagged.filter_map(|tracked| context.view(tracked));
+        let mut unflagged: Vec<_> = views.map(|view| connection(&view)).collect();
+        // The table's own order changes when connections are removed.
         unflagged.sort_unstable_by_key(|connection| connection.id);
         unflagged
     }
 }
 
-/// What is to be judged, as of `now`; of these parts, where others change meanwhile.
-fn case<'a>(
+/// What is judged at `now`. Borrows single fields, so that the others can change meanwhile.
+fn context<'a>(
     table: &'a Table,
     processes: &'a Processes,
     histories: &'a BTreeMap<GroupKey, History>,
     host: &HostFacts,
     options: &'a Options,
     now: Timestamp,
-) -> Case<'a> {
+) -> JudgeContext<'a> {
     let suspended_ns = host.suspended_ns;
-    Case { table, processes, histories, suspended_ns, options, now }
+    JudgeContext { table, processes, histories, suspended_ns, options, now }
 }
 
-/// What each connection is given. Where it is in the findings of several call sites, the surest.
-fn given(judged: &[Judged<'_>]) -> BTreeMap<ConnectionId, Flagged> {
-    let mut given: BTreeMap<ConnectionId, Flagged> = BTreeMap::new();
+/// The verdict of each connection. An HTTP/2 connection in the findings of several call sites gets
+/// the surest.
+fn verdicts(judged: &[Judged<'_>]) -> BTreeMap<ConnectionId, Flagged> {
+    let mut verdicts: BTreeMap<ConnectionId, Flagged> = BTreeMap::new();
     for judged in judged {
         let (verdict, confidence) = (judged.assessment.verdict, judged.assessment.confidence);
         for member in &judged.members {
-            let is_surest = |it: &Flagged| it.flag.confidence >= confidence;
-            if !given.get(&member.tracked.id).is_some_and(is_surest) {
+            let is_surer = |it: &Flagged| it.flag.confidence >= confidence;
+            if !verdicts.get(&member.tracked.id).is_some_and(is_surer) {
                 let flag = Flag { verdict, confidence, since: member.now };
                 let response = member.response_stack();
-                given.insert(member.tracked.id, Flagged { flag, response });
+                verdicts.insert(member.tracked.id, Flagged { flag, response });
             }
         }
     }
-    given
+    verdicts
 }

@@ -1,16 +1,18 @@
+//! Which side opened a connection.
+
 use core::fmt;
 
-/// Who opened the connection.
+/// Which side opened the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Direction {
-    /// This host called `connect` (RFC 9293: active open).
+    /// This host called `connect` (active open, RFC 9293 section 3.5).
     Outbound,
     /// The peer did, and this host accepted (passive open).
     Inbound,
 }
 
 impl Direction {
-    /// The word of the JSON and CSV schemas.
+    /// The code in JSON and CSV.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Outbound => "outbound",

@@ -1,41 +1,44 @@
+//! Lifecycle events of sockets.
+
 use core::net::SocketAddr;
 
 use crate::{Comm, ConnectionId, ProcessKey, StackId, TcpState, Timestamp};
 
-/// A lifecycle event: [`tracer_common::EventRecord`] with its numbers given meaning.
+/// A lifecycle event: a decoded [`tracer_common::EventRecord`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Event {
     /// When it happened.
     pub at: Timestamp,
-    /// To which socket.
+    /// The socket.
     pub id: ConnectionId,
     /// Inode number of the socket's network namespace.
     pub netns: u32,
-    /// Local end; the port is 0 in [`Happening::Connected`] of an unbound socket.
+    /// Local address; the port is 0 in [`EventKind::Connected`] of an unbound socket.
     pub local: SocketAddr,
-    /// Remote end.
+    /// Remote address.
     pub remote: SocketAddr,
     /// What happened.
-    pub happening: Happening,
+    pub kind: EventKind,
 }
 
 /// What happened to a socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-pub enum Happening {
+pub enum EventKind {
     /// A process called `connect`; `None` if it is outside the tracer's pid namespace.
     Connected(Option<Actor>),
-    /// A process accepted the connection; the file descriptor is its own.
+    /// A process accepted the connection and owns its file descriptor; `None` as for `Connected`.
     Accepted(Option<Actor>),
-    /// The connection entered a state. Whoever ran on the processor then had no part in it.
-    Entered {
-        /// The state it left.
+    /// The state changed (`inet_sock_set_state`). This often runs in softirq context, so the
+    /// process that was current has nothing to do with it and is not reported.
+    StateChanged {
+        /// The state before.
         from: TcpState,
-        /// The state it is in now.
+        /// The state now.
         to: TcpState,
     },
-    /// The kernel destroyed the socket.
+    /// The kernel destroyed the socket (`tcp_destroy_sock`).
     Destroyed,
 }
 
@@ -45,8 +48,8 @@ pub enum Happening {
 pub struct Actor {
     /// Which process.
     pub key: ProcessKey,
-    /// Its name then.
+    /// Its name at that time.
     pub comm: Comm,
-    /// Where in its code, if that was asked for and could be kept.
+    /// Its user stack, if one was requested and the kernel kept it.
     pub stack: Option<StackId>,
 }

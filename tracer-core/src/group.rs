@@ -1,19 +1,21 @@
+//! Which connections are judged together.
+
 use core::net::SocketAddr;
 
-use crate::{Direction, ProcessKey, SocketFacts};
+use crate::{Destination, Direction, ProcessKey, SocketFacts};
 
-/// What connections have in common that are judged together.
+/// What the connections of one group have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct GroupKey {
     pub(crate) process: ProcessKey,
     pub(crate) netns: u32,
     pub(crate) direction: Direction,
-    /// Of outbound connections to one address and port.
+    /// Of outbound connections to one address and port; `None` for the others.
     pub(crate) remote: Option<SocketAddr>,
-    /// Of outbound connections to this port of many addresses, which are judged together where
-    /// those to each address are too few.
+    /// Of outbound connections to one port of several addresses, which are judged together where
+    /// there are too few to each address; `None` for the others.
     pub(crate) remote_port: Option<u16>,
-    /// Of inbound connections.
+    /// Of inbound connections; `None` for outbound ones.
     pub(crate) local_port: Option<u16>,
 }
 
@@ -30,19 +32,28 @@ impl GroupKey {
         }
     }
 
-    /// The group of the same port of all addresses. Inbound connections are grouped so anyway.
+    /// The group of the same port of all addresses. Inbound connections are always grouped by port.
     pub(crate) fn of_port(self) -> Self {
         let remote_port = self.remote.map(|remote| remote.port()).or(self.remote_port);
         Self { remote: None, remote_port, ..self }
     }
 
-    /// It is one of many addresses.
-    pub(crate) const fn is_spread(&self) -> bool {
+    /// It is a group of several addresses.
+    pub(crate) const fn is_by_port(&self) -> bool {
         self.remote_port.is_some()
     }
 
-    /// Both may have the same connections.
+    /// Both may contain the same connections.
     pub(crate) fn overlaps(&self, other: &Self) -> bool {
         self == other || self.of_port() == *other || *self == other.of_port()
+    }
+
+    /// The destination in a [`FindingKey`](crate::FindingKey).
+    pub(crate) fn destination(&self) -> Destination {
+        match (self.remote, self.remote_port) {
+            (Some(remote), _) => Destination::Remote(remote),
+            (None, Some(port)) => Destination::RemotePort(port),
+            (None, None) => Destination::LocalPort(self.local_port.unwrap_or_default()),
+        }
     }
 }

@@ -1,13 +1,15 @@
+//! How a count developed while it was watched.
+
 use alloc::collections::VecDeque;
 
 use crate::Timestamp;
 
-/// Windows that are remembered.
+/// Windows that are kept.
 const WINDOWS_MAX: usize = 12;
-/// A rate is not worked out from less than this, in milliseconds.
+/// A growth rate takes at least this long to measure.
 const WATCHED_MIN_MS: u64 = 60_000;
 
-/// How a count developed while it was watched. Of constant size.
+/// The lowest counts of the latest windows of time. Of constant size.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct History {
     windows: VecDeque<Window>,
@@ -18,14 +20,14 @@ struct Window {
     started_at: Timestamp,
     /// The count when it started.
     first: usize,
-    /// The least count in it: what is left after connections were closed or collected.
-    least: usize,
+    /// The lowest count in it: what remains after connections were closed or garbage collected.
+    lowest: usize,
     /// When the oldest connection was opened.
     oldest: Timestamp,
 }
 
 impl History {
-    /// Notes the count as of `now`.
+    /// Records the count at `now`.
     pub(crate) fn observe(
         &mut self,
         now: Timestamp,
@@ -35,34 +37,34 @@ impl History {
     ) {
         match self.windows.back_mut() {
             Some(window) if now.ms_since(window.started_at) < window_ms => {
-                window.least = window.least.min(count);
+                window.lowest = window.lowest.min(count);
                 window.oldest = oldest;
             }
             _ => {
                 if self.windows.len() == WINDOWS_MAX {
                     self.windows.pop_front();
                 }
-                let window = Window { started_at: now, first: count, least: count, oldest };
+                let window = Window { started_at: now, first: count, lowest: count, oldest };
                 self.windows.push_back(window);
             }
         }
     }
 
-    /// The least counts of the first and the last of the latest `windows` whole windows, if the
-    /// least count rose in each and the oldest connection was never replaced by a younger one.
+    /// The lowest counts of the first and the last of the latest `windows` complete windows, if the
+    /// lowest count rose in each and the oldest connection was never replaced by a younger one.
     pub(crate) fn rise(&self, windows: usize) -> Option<(usize, usize)> {
-        // The last window is not over, and a rise over five windows takes six to compare.
-        let whole = self.windows.len().checked_sub(1)?;
-        let first = whole.checked_sub(windows + 1)?;
-        let compared = || self.windows.range(first..whole);
-        let rises = compared()
-            .zip(compared().skip(1))
-            .all(|(earlier, later)| later.least > earlier.least && later.oldest <= earlier.oldest);
+        // The last window is not over, and a rise over five windows compares six.
+        let complete = self.windows.len().checked_sub(1)?;
+        let first = complete.checked_sub(windows + 1)?;
+        let compared = || self.windows.range(first..complete);
+        let rises = compared().zip(compared().skip(1)).all(|(earlier, later)| {
+            later.lowest > earlier.lowest && later.oldest <= earlier.oldest
+        });
         let (first, last) = (compared().next()?, compared().last()?);
-        rises.then_some((first.least, last.least))
+        rises.then_some((first.lowest, last.lowest))
     }
 
-    /// By how much the count grew a minute, in thousandths, if it was watched for a minute.
+    /// By how much the count grew per minute, in thousandths, if it was watched for a minute.
     pub(crate) fn per_min_milli(&self, now: Timestamp, count: usize) -> Option<i64> {
         let first = self.windows.front()?;
         let watched_ms = now.ms_since(first.started_at);
@@ -70,7 +72,7 @@ impl History {
     }
 }
 
-/// The rate from `before` to `after` in thousandths a minute.
+/// The rate from `before` to `after`, in thousandths per minute.
 pub(crate) fn rate_milli(before: usize, after: usize, elapsed_ms: u64) -> i64 {
     let change = i128::try_from(after).unwrap_or(i128::MAX / 2)
         - i128::try_from(before).unwrap_or(i128::MAX / 2);

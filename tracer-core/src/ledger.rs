@@ -1,42 +1,45 @@
-//! What a ledger in a running program says: which responses its HTTP client has handed out and not
-//! got back, and where in the program's code something was asked for.
+//! HTTP responses in flight, and the call sites of stacks.
+//!
+//! Uprobes in Go's `net/http` keep a ledger in the kernel: an entry for each response whose body was
+//! neither read to EOF nor closed. The ledger is state, not a stream of events, and is read as a
+//! whole after each snapshot.
 
 use alloc::{string::String, vec::Vec};
 
-use crate::{ProcessKey, Timestamp};
+use crate::{CallSiteReason, Limit, ProcessKey, Timestamp};
 
-/// A user stack that the kernel side keeps: its number there. Equal stacks have one number.
+/// Number of a user stack in the kernel's stack map. Equal stacks have equal numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct StackId(pub u32);
 
-/// The page of one process, whole: what is not on it was given back.
+/// The complete list of responses in flight of one process: a response that is not on the list was
+/// returned (its body was read to EOF or closed).
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Ledger {
-    /// Whose.
+    /// The process.
     pub process: ProcessKey,
-    /// When it was read.
+    /// When the list was read.
     pub at: Timestamp,
-    /// The responses that have been out for a while: whoever reads the ledger leaves out those that
-    /// are too young to be suspicious.
+    /// The responses that have been in flight for a while. Younger ones are left out, because they
+    /// cannot be suspicious yet.
     pub open: Vec<OpenResponse>,
-    /// Why it is not complete, one sentence.
-    pub limits: Option<String>,
+    /// Why the list is not complete; empty if it is.
+    pub limits: Vec<Limit>,
 }
 
-/// A response that was handed out: its body was neither read to the end nor closed, and its
-/// connection (or, in HTTP/2, stream) is still its own.
+/// An HTTP response in flight: its body was neither read to EOF nor closed, and its connection (in
+/// HTTP/2: its stream) still belongs to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct OpenResponse {
-    /// The descriptor of its connection in that process, verified to be an open TCP socket.
+    /// File descriptor of its connection in that process, verified to be an open TCP socket.
     pub fd: u32,
-    /// When the request was made (`roundTrip` was called).
+    /// When the request was made (call of `roundTrip`).
     pub since: Timestamp,
-    /// Who made it; `None` if the stack could not be kept.
+    /// The stack that made the request; `None` if it was not kept.
     pub stack: Option<StackId>,
-    /// Its stream, if the connection speaks HTTP/2 and so has many.
+    /// Its stream, if the connection speaks HTTP/2.
     pub stream: Option<HttpStream>,
 }
 
@@ -44,38 +47,37 @@ pub struct OpenResponse {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct HttpStream {
-    /// Its number.
+    /// Stream identifier.
     pub id: u32,
-    /// Bytes of the response that the program has received and the application has not read.
+    /// Bytes of the response that the program holds in memory and the application has not read.
     pub held_bytes: u64,
-    /// Becomes less with every byte that the application reads, wrapping, and changes with nothing
-    /// else: a buffer may stay full while its application reads slowly.
+    /// Decreases with every byte that the application reads, wrapping, and changes for no other
+    /// reason. It shows slow reading while new data keeps the buffer full.
     pub read_mark: u64,
 }
 
 /// The answer to [`Question::CallSite`](crate::Question::CallSite).
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct CallSite {
-    /// In which process.
+    /// The process.
     pub process: ProcessKey,
-    /// Of which stack.
+    /// The stack.
     pub stack: StackId,
-    /// `func file:line`, the innermost call that belongs to the application; `None` if there is
-    /// none, or it could not be told.
+    /// `func file:line` of the innermost call that belongs to the application; `None` if there is
+    /// none or it is unknown.
     pub place: Option<String>,
-    /// Why there is none, one sentence.
-    pub limits: Option<String>,
+    /// Why it is unknown; `None` if it is known, or if no frame belongs to the application.
+    pub reason: Option<CallSiteReason>,
 }
 
-/// How many goroutines of a Go process do what, beside its connections.
+/// Numbers of goroutines of a Go process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Goroutines {
-    /// All of them.
+    /// All goroutines of the program, without the runtime's own.
     pub total: u64,
-    /// In `net/http.(*persistConn).readLoop`.
+    /// Those in `net/http.(*persistConn).readLoop`.
     pub read_loops: u64,
-    /// In `net/http.(*persistConn).writeLoop`.
+    /// Those in `net/http.(*persistConn).writeLoop`.
     pub write_loops: u64,
 }

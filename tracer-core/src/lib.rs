@@ -1,11 +1,27 @@
 //! The judge: inputs in, findings out.
 //!
+//! **A connection is leaked when no code will ever read from it or close it.** The [`Detector`]
+//! takes [`Input`]s in order, asks [`Question`]s of the processes that it suspects, and returns a
+//! [`Report`] with [`Finding`]s and the [`Change`]s of single connections' verdicts.
+//!
+//! What it says is data: a finding has a [`Verdict`], a [`Confidence`], [`Evidence`] and
+//! [`Caveat`]s, and what could not be seen is in [`Coverage`] as [`Note`]s and [`Limit`]s. Text is
+//! made of them elsewhere.
+//!
+//! # Confidence
+//! - *certain*: the process's own data says that no code will read or close the connection, or no
+//!   other explanation of the pattern is known.
+//! - *likely*: a pattern that healthy programs do not normally show.
+//! - *possible*: it fits a healthy program, too; the caveats name which.
+//! - *info*: worth knowing, but not a leak.
+//!
 //! # Invariants
-//! - There is no clock, no file, no terminal, no randomness and no thread here, and nothing fails:
-//!   what time it is and what was seen arrive as [`Input`]s, in order.
+//! - There is no clock, no I/O, no randomness and no thread here, and nothing fails: the time and
+//!   what was seen are in the inputs.
 //! - The same inputs give the same [`Report`], however they are batched.
 //! - A missing event never makes a finding. A finding names only sockets that the latest
 //!   [`Snapshot`] showed open.
+//! - Unknown is no evidence.
 //! - Memory is bounded by [`Options`]; what did not fit is counted in [`Coverage`].
 #![no_std]
 #![forbid(unsafe_code)]
@@ -14,44 +30,59 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod call_site_reason;
 mod call_sites;
+mod caveat;
 mod connection_id;
+mod connection_view;
 pub mod decode;
 mod detector;
 mod direction;
-pub mod duration;
 mod event;
+mod evidence;
+mod fair_queue;
+mod finding_key;
+mod finding_tracker;
 mod group;
 mod history;
 mod input;
 mod judge;
 mod ledger;
-mod moments;
+mod limit;
+mod note;
+mod open_responses;
 mod options;
-mod pages;
+mod probe;
 mod process;
 mod processes;
 mod reader;
 mod report;
 mod rules;
-mod sighting;
+mod separate_times;
 mod snapshot;
-mod standing;
 mod state;
 mod table;
 mod time;
 mod timer;
 mod tracked;
-mod turns;
 mod verdict;
 
+pub use call_site_reason::CallSiteReason;
+pub use caveat::Caveat;
 pub use connection_id::ConnectionId;
 pub use detector::{Asked, Detector, Question};
 pub use direction::Direction;
-pub use event::{Actor, Event, Happening};
+pub use event::{Actor, Event, EventKind};
+pub use evidence::{CountOf, Counted, DurationRange, Evidence, Occurrence, Recurrence};
+pub use finding_key::{Destination, FindingFamily, FindingKey};
 pub use input::{HostFacts, Input, Loss};
 pub use ledger::{CallSite, Goroutines, HttpStream, Ledger, OpenResponse, StackId};
+pub use limit::{AccessError, Limit};
+pub use note::Note;
 pub use options::Options;
+pub use probe::{
+    AttachError, AttachFailure, AttachMethod, AttachState, FallbackReason, Hook, Probe,
+};
 pub use process::{Comm, Container, ProcessFacts, ProcessKey};
 pub use reader::{Held, HttpConnection, HttpStage, Reader, ReaderFacts, Readers};
 pub use report::{

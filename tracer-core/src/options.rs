@@ -1,34 +1,44 @@
-/// Thresholds and limits; the core's whole configuration.
+//! Thresholds and limits.
+
+/// The whole configuration of the core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Options {
-    /// T: how long a connection must have been silent before it is suspicious.
+    /// How long a connection must be silent before it is suspicious (`--idle`).
     pub idle_ms: u64,
-    /// N: how many alike it takes before a verdict is more than *possible*.
+    /// How many similar connections make a verdict more than *possible* (`--min-count`).
     pub count_min: usize,
-    /// So many dead connections a pool may keep by oversight; twice as many if it is a large one.
+    /// Dead connections tolerated per pool, doubled for large pools (`--pool-size`).
     pub pool_size: usize,
-    /// Up to so much unread data is TLS tickets, greetings and closing notices.
+    /// Unread data up to this size is taken for TLS session tickets, greetings and close_notify
+    /// alerts (`--min-unread`).
     pub unread_min_bytes: u64,
-    /// How long the connections of a pool must have been idle for it to be one that nobody uses.
+    /// How long the connections of a pool must be idle before the pool counts as unused
+    /// (`--pool-idle`).
     pub pool_idle_ms: u64,
-    /// Length of one window of the growth rule, which takes five.
+    /// Length of one window of the growth rule: a fifth of `--growth-for`.
     pub window_ms: u64,
-    /// Most connections kept; further ones are counted in [`Coverage::table_full`](crate::Coverage).
+    /// Connections that are kept; further ones are counted in [`Coverage::table_full`].
+    ///
+    /// [`Coverage::table_full`]: crate::Coverage::table_full
     pub connections_max: usize,
-    /// Most responses kept that ledgers list; further ones are counted in
-    /// [`Coverage::responses_full`](crate::Coverage).
+    /// Responses in flight that are kept; further ones are counted in
+    /// [`Coverage::responses_full`].
+    ///
+    /// [`Coverage::responses_full`]: crate::Coverage::responses_full
     pub responses_max: usize,
-    /// Most findings that were taken back and are still shown; further ones are counted.
+    /// Retracted findings that are listed; further ones are counted in
+    /// [`Note::RetractedNotListed`](crate::Note::RetractedNotListed).
     pub retracted_max: usize,
-    /// Put connections without a finding into the report too.
+    /// Report connections without a finding, too (`--all`).
     pub all: bool,
-    /// The user asked for particular processes, so each of them gets a headline.
+    /// The user named particular processes, so each of them gets a
+    /// [`ProcessSummary`](crate::ProcessSummary).
     pub scoped: bool,
 }
 
 impl Options {
-    /// What happened within a twelfth of T (5 s by default) counts as one time.
+    /// Events within a twelfth of [`idle_ms`](Self::idle_ms) (5 s by default) count as one time.
     pub(crate) const fn gap_ms(&self) -> u64 {
         self.idle_ms / 12
     }

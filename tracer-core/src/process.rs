@@ -1,33 +1,34 @@
+//! Processes: identity, name and what `/proc` says of them.
+
 use alloc::string::String;
 
 use compact_str::CompactString;
 
 use crate::Timestamp;
 
-/// One process, told apart from an earlier one with the same pid by when it started.
+/// Identity of a process: the start time tells it apart from an earlier one with the same pid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct ProcessKey {
     /// When the process started, in nanoseconds since boot (`task_struct.start_boottime` of the
-    /// thread group leader). First, so that the order of keys is the order of births.
+    /// thread group leader). The first field, so that keys are ordered by start time.
     pub start_time_ns: u64,
     /// Process (thread group) id in the tracer's pid namespace.
     pub pid: u32,
 }
 
 impl ProcessKey {
-    /// When the process started on the clock of all other moments, which does not count the
-    /// `suspended_ns` for which the host was suspended since it booted.
-    pub(crate) const fn began_at(self, suspended_ns: u64) -> Timestamp {
+    /// When the process started on `CLOCK_MONOTONIC`, which does not count the `suspended_ns` for
+    /// which the host was suspended since it booted.
+    pub(crate) const fn started_at(self, suspended_ns: u64) -> Timestamp {
         Timestamp::from_ns(self.start_time_ns.saturating_sub(suspended_ns))
     }
 }
 
-/// A kernel `comm`: up to 15 bytes that the process chose itself.
+/// A kernel `comm`: up to 15 bytes, chosen by the process itself.
 ///
-/// Kept in place: every descriptor of every socket has one.
-/// Invalid UTF-8 is replaced when it is decoded. Nothing else is: sinks escape what their medium
-/// cannot take.
+/// Stored inline, because every file descriptor of every socket has one. Invalid UTF-8 is replaced
+/// when it is decoded, and nothing else: each output escapes what its medium cannot take.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Comm(pub CompactString);
@@ -40,20 +41,19 @@ impl Comm {
     }
 }
 
-/// A container, as far as the path of its cgroup tells.
+/// A container, as named by the path of its cgroup.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Container {
     /// Its id.
     pub id: String,
-    /// Who runs it: `docker`, `containerd`, `cri-o` or `podman`.
+    /// Its runtime: `docker`, `containerd`, `cri-o` or `podman`.
     pub runtime: Option<String>,
-    /// The uid of its pod in Kubernetes.
+    /// The UID of its Kubernetes pod.
     pub pod_uid: Option<String>,
 }
 
-/// What `/proc` says of a process, asked for by the core for the processes it suspects
-/// ([`Detector::questions`](crate::Detector::questions)).
+/// What `/proc` says of a process: the answer to [`Question::Process`](crate::Question::Process).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct ProcessFacts {
@@ -63,20 +63,23 @@ pub struct ProcessFacts {
     pub exe: Option<String>,
     /// `/proc/PID/cmdline` with spaces between the arguments; only if the user asked for it.
     pub cmdline: Option<String>,
+    /// File name of the script that an interpreter runs, such as `billing.py`; `None` if it is no
+    /// known interpreter, or runs no script.
+    pub script: Option<String>,
     /// Real user id.
     pub uid: Option<u32>,
     /// Its container, where the cgroup path names one.
     pub container: Option<Container>,
-    /// Its number in the innermost pid namespace that it is in (`NStgid` in `/proc/PID/status`), if
-    /// that is another one than in [`key`](Self::key).
+    /// Its pid in its innermost pid namespace (`NStgid` in `/proc/PID/status`), if that differs from
+    /// the pid in [`key`](Self::key).
     pub inner_pid: Option<u32>,
-    /// Open descriptors of every kind (entries of `/proc/PID/fd`).
+    /// Open file descriptors of every type (entries of `/proc/PID/fd`).
     pub open_fds: Option<u64>,
     /// Soft limit of open files (`RLIMIT_NOFILE`).
     pub fd_limit: Option<u64>,
-    /// Stopped by a signal, a debugger or the freezer: it cannot read whatever it wants.
+    /// Stopped by a signal, a debugger or the cgroup freezer, so it cannot read or close anything.
     pub stopped: bool,
-    /// It has called `execve` since it was forked, so it runs another program than its parent did
-    /// (`PF_FORKNOEXEC` is clear in `/proc/PID/stat`).
+    /// It has called `execve` since it was forked, so it runs another program than its parent
+    /// (`PF_FORKNOEXEC` is clear in the flags of `/proc/PID/stat`). `None` if unknown.
     pub has_executed: Option<bool>,
 }

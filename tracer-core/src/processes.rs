@@ -1,50 +1,50 @@
+//! What is known of the processes that hold sockets.
+
 use alloc::{
     collections::{BTreeMap, BTreeSet},
-    format,
-    string::String,
     vec::Vec,
 };
 
 use crate::{
-    Finding, Goroutines, Holder, ProcessFacts, ProcessKey, ProcessSummary, Timestamp,
-    call_sites::CallSites, history::History, pages::Pages, turns::Turns,
+    Finding, Goroutines, Holder, Limit, Note, ProcessFacts, ProcessKey, ProcessSummary, Timestamp,
+    call_sites::CallSites, fair_queue::FairQueue, history::History, open_responses::OpenResponses,
 };
 
-/// What is known of the processes that hold sockets.
+/// Everything known of processes.
 #[derive(Debug)]
 pub(crate) struct Processes {
-    /// Answers to questions.
+    /// What `/proc` says of them.
     pub(crate) facts: BTreeMap<ProcessKey, ProcessFacts>,
-    /// Whose turn it is to be asked about.
-    pub(crate) turns: Turns<ProcessKey>,
-    /// Whose turn it is to be looked into for readers.
-    pub(crate) looks: Turns<ProcessKey>,
-    /// Why less is known of a process's readers than could be.
-    pub(crate) limits: BTreeMap<ProcessKey, String>,
-    /// What goroutines did at the latest look that could tell.
+    /// The processes to identify next.
+    pub(crate) facts_queue: FairQueue<ProcessKey>,
+    /// The processes to inspect for readers next.
+    pub(crate) readers_queue: FairQueue<ProcessKey>,
+    /// Why the latest inspection found less than it could have.
+    pub(crate) limits: BTreeMap<ProcessKey, Vec<Limit>>,
+    /// Goroutines at the latest inspection that counted them.
     pub(crate) goroutines: BTreeMap<ProcessKey, Goroutines>,
-    /// Which responses are out.
-    pub(crate) pages: Pages,
-    /// Where in the code they were asked for, or connections opened.
+    /// HTTP responses in flight.
+    pub(crate) open_responses: OpenResponses,
+    /// Where in the code responses were requested and connections opened.
     pub(crate) sites: CallSites,
-    /// Processes that could not be read.
+    /// Processes that may not be read.
     pub(crate) unreadable: BTreeSet<ProcessKey>,
-    /// TCP descriptors at the latest snapshot.
+    /// The processes in scope that held TCP sockets in the latest snapshot.
     holders: BTreeMap<ProcessKey, Holder>,
-    /// How those developed.
+    /// How their numbers of TCP file descriptors developed.
     histories: BTreeMap<ProcessKey, History>,
 }
 
 impl Processes {
-    /// None yet. At most so many responses are remembered of all of them.
+    /// No processes yet. At most `responses_max` responses in flight are kept.
     pub(crate) fn new(responses_max: usize) -> Self {
         Self {
             facts: BTreeMap::new(),
-            turns: Turns::default(),
-            looks: Turns::default(),
+            facts_queue: FairQueue::default(),
+            readers_queue: FairQueue::default(),
             limits: BTreeMap::new(),
             goroutines: BTreeMap::new(),
-            pages: Pages::new(responses_max),
+            open_responses: OpenResponses::new(responses_max),
             sites: CallSites::default(),
             unreadable: BTreeSet::new(),
             holders: BTreeMap::new(),
@@ -52,17 +52,22 @@ impl Processes {
         }
     }
 
-    /// Counts every process's descriptors, as of the snapshot with this number, and forgets the
-    /// processes that hold none any more.
-    pub(crate) fn count(&mut self, holders: Vec<Holder>, look: u64, at: Timestamp, window_ms: u64) {
+    /// Takes the holders of a snapshot with this number, and forgets all other processes.
+    pub(crate) fn take_holders(
+        &mut self,
+        holders: Vec<Holder>,
+        snapshot: u64,
+        at: Timestamp,
+        window_ms: u64,
+    ) {
         self.holders = holders.into_iter().map(|holder| (holder.key, holder)).collect();
         let holders = &self.holders;
         self.facts.retain(|key, _| holders.contains_key(key));
-        self.turns.retain(|key| holders.contains_key(key));
-        self.looks.retain(|key| holders.contains_key(key));
+        self.facts_queue.retain(|key| holders.contains_key(key));
+        self.readers_queue.retain(|key| holders.contains_key(key));
         self.limits.retain(|key, _| holders.contains_key(key));
         self.goroutines.retain(|key, _| holders.contains_key(key));
-        self.pages.retain(look, |key| holders.contains_key(key));
+        self.open_responses.retain(snapshot, |key| holders.contains_key(key));
         self.sites.retain(|key| holders.contains_key(key));
         self.unreadable.retain(|key| holders.contains_key(key));
         self.histories.retain(|key, _| holders.contains_key(key));
@@ -81,23 +86,28 @@ impl Processes {
         self.holders.keys().copied()
     }
 
-    /// It is in scope and holds sockets, so it runs.
+    /// How many processes are in scope.
+    pub(crate) fn count(&self) -> u64 {
+        u64::try_from(self.holders.len()).unwrap_or(u64::MAX)
+    }
+
+    /// The process is in scope and holds sockets, so it runs.
     pub(crate) fn is_running(&self, key: ProcessKey) -> bool {
         self.holders.contains_key(&key)
     }
 
-    /// Why less is known of readers, ledgers and call sites than could be, each reason once.
-    pub(crate) fn reasons(&self) -> Vec<String> {
-        let readers = self.limits.values().map(String::as_str);
-        let sentences = [
-            each_once("readers of", "processes", readers),
-            each_once("ledgers of", "processes", self.pages.limits()),
-            each_once("call sites of", "stacks", self.sites.limits()),
-        ];
-        sentences.into_iter().flatten().collect()
+    /// Why less is known of readers, responses and call sites than could be, each reason once.
+    pub(crate) fn limit_notes(&self) -> Vec<Note> {
+        let readers = count_each(self.limits.values().flatten())
+            .map(|(limit, processes)| Note::ReaderLimit { processes, limit: limit.clone() });
+        let responses = count_each(self.open_responses.limits())
+            .map(|(limit, processes)| Note::ResponseLimit { processes, limit: limit.clone() });
+        let call_sites = count_each(self.sites.reasons())
+            .map(|(reason, stacks)| Note::CallSiteLimit { stacks, reason: reason.clone() });
+        readers.chain(responses).chain(call_sites).collect()
     }
 
-    /// The headlines of these processes.
+    /// The summaries of these processes.
     pub(crate) fn summaries(
         &self,
         keys: &BTreeSet<ProcessKey>,
@@ -117,10 +127,10 @@ impl Processes {
         let count = usize::try_from(holder.tcp_fds).unwrap_or(usize::MAX);
         let watched =
             self.histories.get(&key).and_then(|history| history.per_min_milli(now, count));
-        // Too short a look tells of no growth, but the ages of what has leaked do.
-        let standing = findings.iter().filter(|it| it.process == key && it.retracted_at.is_none());
+        // A short run measures no growth, but the ages of leaked connections show it.
+        let active = findings.iter().filter(|it| it.process == key && it.retracted_at.is_none());
         let reconstructed =
-            standing.filter_map(|finding| finding.growth_per_min_milli).reduce(i64::saturating_add);
+            active.filter_map(|finding| finding.growth_per_min_milli).reduce(i64::saturating_add);
         let growth_per_min_milli = watched.or(reconstructed);
         let facts = self.facts.get(&key);
         let summary = ProcessSummary {
@@ -140,13 +150,15 @@ impl Processes {
     }
 }
 
-/// `readers of 3 processes: memory of the process cannot be read`.
-fn each_once<'a>(what: &str, of: &str, reasons: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for reason in reasons {
-        *counts.entry(reason).or_default() += 1;
+/// Each value once, with how often it occurs.
+fn count_each<'a, T: Ord + 'a>(
+    values: impl Iterator<Item = &'a T>,
+) -> impl Iterator<Item = (&'a T, usize)> {
+    let mut counts: BTreeMap<&T, usize> = BTreeMap::new();
+    for value in values {
+        *counts.entry(value).or_default() += 1;
     }
-    counts.into_iter().map(|(reason, count)| format!("{what} {count} {of}: {reason}")).collect()
+    counts.into_iter()
 }
 
 fn seconds_to_limit(count: u64, limit: Option<u64>, per_min_milli: Option<i64>) -> Option<u64> {

@@ -1,22 +1,23 @@
-//! Who would notice: the question behind every verdict, and what a look into the process can say.
+//! Who waits to read from a connection: the question behind every verdict, and what an inspection of
+//! the process can answer.
 
 use alloc::{string::String, vec::Vec};
 
-use crate::{ConnectionId, Goroutines, ProcessKey, Timestamp};
+use crate::{ConnectionId, Goroutines, Limit, ProcessKey, Timestamp};
 
-/// Who would notice data or an end of stream arriving on the connection.
+/// Who waits to read data or EOF from the connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub enum Reader {
-    /// Not known: never counted as evidence.
+    /// Unknown: never counted as evidence.
     #[default]
     Unknown,
-    /// Nobody, verified in the process's own books: Go's poller has no goroutine waiting to read,
-    /// or a level-triggered epoll has the descriptor without `EPOLLIN`.
+    /// No reader, verified in the process's own data: Go's network poller has no goroutine that
+    /// waits to read, or a level-triggered epoll has the file descriptor without `EPOLLIN`.
     None,
-    /// A goroutine is parked in a read of it.
+    /// A goroutine is parked in a read.
     Goroutine,
-    /// A thread is blocked in a call that reads or polls it.
+    /// A thread is blocked in a system call that reads or polls it.
     Thread,
     /// A level-triggered epoll watches it for input.
     Epoll,
@@ -25,7 +26,7 @@ pub enum Reader {
 }
 
 impl Reader {
-    /// The word of the JSON and CSV schemas.
+    /// The code in JSON and CSV.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Unknown => "unknown",
@@ -37,39 +38,38 @@ impl Reader {
         }
     }
 
-    /// Somebody certainly waits for data or the end.
-    pub const fn is_there(self) -> bool {
+    /// A reader certainly waits for data or EOF.
+    pub const fn is_waiting(self) -> bool {
         matches!(self, Self::Goroutine | Self::Thread | Self::Epoll)
     }
 }
 
 /// The answer to [`Question::Readers`](crate::Question::Readers).
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Readers {
-    /// The process that was looked into.
+    /// The process that was inspected.
     pub process: ProcessKey,
-    /// When the look began: what it says holds for a connection only if that was not used since.
+    /// When the inspection began: an answer holds for a connection only if that was not used since.
     pub at: Timestamp,
-    /// What was found, of the connections that were asked about. One that is missing is unknown.
+    /// What was found out about the requested connections. Missing ones are unknown.
     pub found: Vec<ReaderFacts>,
-    /// How many goroutines there are, if it is a Go process whose goroutines could be looked at.
+    /// Numbers of goroutines, if it is a Go process and all goroutines could be counted.
     pub goroutines: Option<Goroutines>,
-    /// Why less is known than could be, one sentence: `memory of the process cannot be read: ...`.
-    pub limits: Option<String>,
+    /// Why less was found out than could have been; empty if nothing is missing.
+    pub limits: Vec<Limit>,
 }
 
 /// What is known of one connection's reader.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct ReaderFacts {
-    /// Which socket.
+    /// The socket.
     pub id: ConnectionId,
-    /// Who would notice.
+    /// Who waits to read.
     pub reader: Reader,
-    /// Some epoll of the process has it, in whatever way: the process has made provision for it.
+    /// Some epoll of the process has it registered, for whatever event: the process manages it.
     pub is_registered: bool,
-    /// What Go's HTTP client does with it, if it is one of its connections and every check held.
+    /// What Go's HTTP client does with it, if it is one of its connections and every check passed.
     pub http: Option<HttpConnection>,
 }
 
@@ -79,26 +79,26 @@ pub struct ReaderFacts {
 pub struct HttpConnection {
     /// What `readLoop` waits for.
     pub stage: HttpStage,
-    /// Which `http.Transport` it belongs to: its address, good for comparing only.
+    /// Address of its `http.Transport`; only good for comparison.
     pub transport: u64,
     /// The request whose response it carries, without query and user information:
-    /// `GET http://host/path`. `None` if it could not be told.
+    /// `GET http://host/path`. `None` if unknown.
     pub request: Option<String>,
-    /// Who may come back to the response.
+    /// Whether a goroutine references the response.
     pub held: Held,
 }
 
-/// Whether a goroutine other than the connection's own has a response in hand: its stack refers to
-/// it, so it may come back to it.
+/// Whether the stack of a goroutine other than the connection's own references a response, so that
+/// the goroutine may still read it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub enum Held {
-    /// None was found, and not everything could be looked through.
+    /// No reference was found, but not everything could be scanned.
     #[default]
     Unknown,
-    /// None has, or there is no response.
+    /// No goroutine references it, or there is no response.
     Nobody,
-    /// Some goroutine has.
+    /// A goroutine references it.
     Somebody,
 }
 
@@ -106,9 +106,9 @@ pub enum Held {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub enum HttpStage {
-    /// For the application to read the response's body to its end, or to close it
-    /// (`runtime.selectgo`). While an application reads, it is the reader.
+    /// It waits in `runtime.selectgo` for the application to read the response body to EOF or to
+    /// close it. While the application reads, the application is the reader.
     AwaitingBody,
-    /// For the next response, or the end of the connection (`bufio.(*Reader).Peek`).
+    /// It waits in `bufio.(*Reader).Peek` for the next response, or for EOF.
     Idle,
 }

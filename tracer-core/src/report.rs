@@ -1,41 +1,49 @@
+//! What the detector reports. Plain data without text: the outputs give it a form.
+
 use alloc::{collections::BTreeMap, string::String, vec::Vec};
 use core::net::SocketAddr;
 
 use crate::{
-    Comm, Confidence, ConnectionId, Container, Direction, Goroutines, Interval, Loss, Owner,
-    ProcessKey, Reader, TcpState, Timestamp, Verdict,
+    CallSiteReason, Caveat, Comm, Confidence, ConnectionId, Container, Direction, Evidence,
+    FindingKey, Goroutines, Interval, Loss, Note, Options, Owner, Probe, ProcessKey, Reader,
+    TcpState, Timestamp, Verdict,
 };
 
-/// What is known at one moment. Plain data: the sinks give it a form.
+/// What is known at one time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// When the run began.
     pub started_at: Timestamp,
-    /// The moment all ages count back from.
+    /// The time of the report: all ages count back from it.
     pub at: Timestamp,
-    /// Standing findings, the worst first; then those that were taken back, the latest first.
+    /// Active findings, the worst first; then retracted ones, the latest first.
     pub findings: Vec<Finding>,
-    /// The processes in the findings, and those that the user asked for.
+    /// The processes in the findings, and those that the user named.
     pub processes: Vec<ProcessSummary>,
-    /// Connections without a finding; empty unless [`Options::all`](crate::Options::all).
+    /// Connections without a finding; empty unless [`Options::all`].
     pub unflagged: Vec<Connection>,
     /// What could and could not be seen.
     pub coverage: Coverage,
+    /// The thresholds in force.
+    pub options: Options,
 }
 
-/// Connections of one process to one destination that share a verdict, or to the same port of many
-/// where those to each are too few; of responses, those of one call site. A connection of HTTP/2 whose responses were asked for at several is in the finding of
+/// Connections of one process to one destination that share a verdict, or to one port of several
+/// addresses where there are too few to each address. Findings about HTTP responses are also split
+/// by call site, and an HTTP/2 connection with responses of several call sites is in the finding of
 /// each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// Number of the finding, the same through a run.
+    /// Number of the finding, the same throughout a run.
     pub id: u64,
+    /// Name of the finding, the same across runs, restarts and hosts.
+    pub key: FindingKey,
     /// What is wrong.
     pub verdict: Verdict,
-    /// How sure.
+    /// How sure that is.
     pub confidence: Confidence,
-    /// The process that is accountable: the opener while it still holds the sockets, else the
-    /// oldest holder.
+    /// The accountable process: the opener while it still holds the sockets, else the oldest
+    /// holder.
     pub process: ProcessKey,
     /// Its name.
     pub comm: Comm,
@@ -43,91 +51,97 @@ pub struct Finding {
     pub exe: Option<String>,
     /// Its command line, if the user asked for it.
     pub cmdline: Option<String>,
+    /// File name of the script that it runs, if it is an interpreter.
+    pub script: Option<String>,
     /// Its real user id.
     pub uid: Option<u32>,
     /// Its container.
     pub container: Option<Container>,
-    /// Its number in its own pid namespace, if that is another one.
+    /// Its pid in its own pid namespace, if that is another one.
     pub inner_pid: Option<u32>,
     /// Inode number of the sockets' network namespace.
     pub netns: u32,
-    /// Who opened the connections.
+    /// Which side opened the connections.
     pub direction: Direction,
     /// The destination; `None` if there are several, and for inbound connections, which are grouped
     /// by local port.
     pub remote: Option<SocketAddr>,
-    /// The port of the destination or destinations; `None` for inbound connections.
+    /// The port of the destinations; `None` for inbound connections.
     pub remote_port: Option<u16>,
     /// How many destinations; 0 for inbound connections.
     pub remotes: usize,
     /// The port that was connected to; `None` for outbound connections.
     pub local_port: Option<u16>,
-    /// How many connections. At a retraction: how many there were when the last one went.
+    /// How many connections. For a retracted finding: how many there were last.
     pub count: usize,
-    /// The most connections that it has had.
+    /// The largest [`count`](Self::count) that the finding has had.
     pub peak_count: usize,
-    /// The surest that it has been.
+    /// The highest [`confidence`](Self::confidence) that the finding has had.
     pub peak_confidence: Confidence,
-    /// Age of the oldest one in milliseconds.
+    /// Age of the oldest connection in milliseconds.
     pub oldest_age_ms: u64,
-    /// The oldest one's age is only a lower bound.
+    /// The oldest connection's age is a lower bound.
     pub oldest_age_is_lower_bound: bool,
-    /// Connections a minute by which the finding grows, in thousandths.
+    /// Growth in connections per minute, in thousandths.
     pub growth_per_min_milli: Option<i64>,
-    /// The growth was worked out from ages, not watched.
+    /// The growth was calculated from ages, not watched.
     pub growth_is_reconstructed: bool,
-    /// How many responses were handed out on them and neither read to the end nor closed, as far as
-    /// a ledger tells. On a connection of HTTP/2 there are several.
+    /// HTTP responses on the connections that are in flight and leaked, as far as a ledger knows.
+    /// An HTTP/2 connection can have several.
     pub responses: usize,
-    /// Unread data of all connections together, in bytes.
+    /// Unread data of all connections, in bytes.
     pub unread_bytes: u64,
-    /// Bytes of those responses that the program has in its own memory (HTTP/2).
+    /// Data of those responses that the program holds in its own memory (HTTP/2), in bytes.
     pub held_bytes: u64,
-    /// Who would notice.
+    /// Who waits to read from the connections.
     pub reader: Reader,
-    /// `func file:line` of the application: where the responses were asked for, else where the
-    /// connections were opened. `None` if it is not known, or not the same for all.
+    /// `func file:line` of the application: where the responses were requested, else where the
+    /// connections were opened. `None` if it is unknown, or not the same for all.
     pub call_site: Option<String>,
-    /// `GET http://host/path`, where known.
+    /// Why [`call_site`](Self::call_site) is `None`; `None` if it is not.
+    pub call_site_reason: Option<CallSiteReason>,
+    /// `GET http://host/path`, if it is known and the same for all.
     pub request: Option<String>,
-    /// Why, one sentence each.
-    pub evidence: Vec<String>,
-    /// When it was taken back: every socket was closed or used again.
+    /// The facts behind the finding.
+    pub evidence: Vec<Evidence>,
+    /// Why it is no surer.
+    pub caveats: Vec<Caveat>,
+    /// When it was retracted, because every socket was closed or used again.
     pub retracted_at: Option<Timestamp>,
-    /// How long it has stood, or had, in milliseconds.
-    pub stood_ms: u64,
-    /// The connections, the oldest first; of a retracted finding, none.
+    /// How long it has been active, or was, in milliseconds.
+    pub active_ms: u64,
+    /// The connections, the oldest first; empty for a retracted finding.
     pub connections: Vec<Connection>,
 }
 
-/// One connection as of the report.
+/// One connection at the time of the report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connection {
-    /// Which socket.
+    /// Identity of the socket.
     pub id: ConnectionId,
-    /// Every descriptor that refers to it, the accountable one first.
+    /// Every file descriptor that refers to it, the accountable one first.
     pub owners: Vec<Owner>,
     /// Inode number of its file.
     pub inode: u64,
     /// Inode number of its network namespace.
     pub netns: u32,
-    /// Who opened it.
+    /// Which side opened it.
     pub direction: Direction,
     /// Its state.
     pub state: TcpState,
-    /// Local end.
+    /// Local address.
     pub local: SocketAddr,
-    /// Remote end.
+    /// Remote address.
     pub remote: SocketAddr,
     /// Time since it was opened, in milliseconds.
     pub age_ms: u64,
-    /// The age is only a lower bound: it was open when the tool first looked.
+    /// The age is a lower bound: it was open before tracing began.
     pub age_is_lower_bound: bool,
     /// Time since data was last sent or received, in milliseconds.
     pub idle_ms: u64,
     /// When the peer closed it, if it has.
     pub peer_closed: Option<Interval>,
-    /// When it died although its descriptor is open, if it has.
+    /// When it went to CLOSE with its file descriptor open, if it has.
     pub died: Option<Interval>,
     /// Data received and not read, in bytes.
     pub unread_bytes: u64,
@@ -135,18 +149,18 @@ pub struct Connection {
     pub unsent_bytes: u64,
     /// Data received, in bytes.
     pub rx_bytes: u64,
-    /// Data sent, in bytes; retransmissions are not counted.
+    /// Data sent, in bytes, without retransmissions.
     pub tx_bytes: u64,
-    /// Who would notice.
+    /// Who waits to read from it.
     pub reader: Reader,
-    /// How many responses on it were neither read to the end nor closed, as far as a ledger tells.
+    /// HTTP responses on it that are in flight and leaked, as far as a ledger knows.
     pub responses: usize,
-    /// Bytes of those that the program has in its own memory (HTTP/2).
+    /// Data of those that the program holds in its own memory (HTTP/2), in bytes.
     pub held_bytes: u64,
-    /// `func file:line` of the application that asked for the response, else that opened it, where
-    /// known.
+    /// `func file:line` of the application that requested the response, else that opened the
+    /// connection, if known.
     pub call_site: Option<String>,
-    /// `GET http://host/path` whose response was never read or closed, where known.
+    /// `GET http://host/path` whose response was never read or closed, if known.
     pub request: Option<String>,
     /// How the tool came to know it.
     pub origin: Origin,
@@ -155,14 +169,14 @@ pub struct Connection {
 /// How the tool came to know a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Origin {
-    /// It was open when the tool first looked.
+    /// It was open before tracing began, or its opening was not seen.
     Seeded,
-    /// The tool saw it open.
+    /// It was opened while tracing.
     Traced,
 }
 
 impl Origin {
-    /// The word of the JSON and CSV schemas.
+    /// The code in JSON and CSV.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Seeded => "seeded",
@@ -171,35 +185,35 @@ impl Origin {
     }
 }
 
-/// The headline of one process.
+/// The totals of one process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProcessSummary {
     /// Which process.
     pub key: ProcessKey,
     /// Its name.
     pub comm: Comm,
-    /// Descriptors that refer to TCP sockets, listeners included.
+    /// File descriptors that refer to TCP sockets, including listeners.
     pub tcp_fds: u64,
-    /// Open descriptors of every kind, as the limit counts them; `None` if they could not be read.
+    /// Open file descriptors of every type, as the limit counts them; `None` if unknown.
     pub open_fds: Option<u64>,
-    /// Soft limit of open files.
+    /// Soft limit of open files (`RLIMIT_NOFILE`).
     pub fd_limit: Option<u64>,
-    /// TCP descriptors a minute, in thousandths: watched for at least a minute, or the growth of
-    /// the process's findings together.
+    /// Growth of TCP file descriptors per minute, in thousandths: watched for at least a minute, or
+    /// the sum over the process's findings.
     pub growth_per_min_milli: Option<i64>,
-    /// The growth was worked out from the ages of the connections in findings, not watched.
+    /// The growth was calculated from the ages of the connections in findings, not watched.
     pub growth_is_reconstructed: bool,
-    /// Seconds until the limit is hit if it grows on and nothing else does; at the most, if only
-    /// TCP could be counted.
+    /// Seconds until the limit is reached if TCP file descriptors grow at this rate and nothing
+    /// else does. An upper bound if `open_fds` is unknown.
     pub seconds_to_fd_limit: Option<u64>,
-    /// What its goroutines do, if it is a Go process and they could be looked at.
+    /// Its goroutines, if it is a Go process and they could be counted.
     pub goroutines: Option<Goroutines>,
 }
 
 impl ProcessSummary {
-    /// Descriptors that count towards the limit, as far as they are known.
+    /// File descriptors that count towards the limit, as far as known.
     pub fn used_fds(&self) -> u64 {
-        // The two were counted at different moments.
+        // The two were counted at different times.
         self.open_fds.unwrap_or(0).max(self.tcp_fds)
     }
 }
@@ -207,56 +221,73 @@ impl ProcessSummary {
 /// What the run could and could not see.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
-    /// Nothing that matters is missing: no loss that a later snapshot has not healed, no process
-    /// that could not be read, no limit hit.
+    /// Nothing that matters is missing: no loss that a later snapshot has not made up for, no
+    /// process that could not be read, no limit reached.
     pub complete: bool,
     /// Running totals of what was lost.
     pub loss: Loss,
-    /// Connections that did not fit into the table at the latest snapshot.
+    /// Connections for which the connection table had no room at the latest snapshot.
     pub table_full: u64,
-    /// Responses on the latest pages of the ledgers for which there was no room.
+    /// Responses in flight for which there was no room.
     pub responses_full: u64,
-    /// Suspected processes that could not be read, and those whose descriptors could not.
+    /// Suspected processes that could not be read, and processes whose file descriptors could not.
     pub processes_unreadable: u64,
-    /// Descriptors of sockets that look like TCP and are not judged, by kind, at the latest
+    /// File descriptors of sockets that look like TCP and are not judged, by protocol, in the latest
     /// snapshot.
     pub not_judged: BTreeMap<String, u64>,
-    /// TCP sockets in scope at the latest snapshot.
+    /// TCP sockets in scope in the latest snapshot.
     pub sockets: u64,
+    /// Processes in scope that held TCP sockets in the latest snapshot.
+    pub processes: u64,
     /// Snapshots taken.
     pub snapshots: u64,
-    /// One entry per hook: how it is attached.
-    pub probes: Vec<String>,
-    /// What else the reader should know.
-    pub notes: Vec<String>,
+    /// How kernel events are observed.
+    pub probes: Vec<Probe>,
+    /// Remarks for the reader of the report.
+    pub notes: Vec<Note>,
 }
 
-/// Something that happened to one connection's finding: a line of the CSV export.
+impl Coverage {
+    /// What is missing by the counters above, as notes. They are not in [`notes`](Self::notes).
+    pub fn gaps(&self) -> Vec<Note> {
+        let failed = self.loss.snapshots_failed;
+        let responses = self.loss.ledger_full.saturating_add(self.responses_full);
+        let gaps = [
+            (self.snapshots == 0).then_some(Note::NoSnapshot),
+            (failed > 0).then_some(Note::SnapshotsFailed { count: failed }),
+            (self.table_full > 0).then_some(Note::ConnectionsNotKept { count: self.table_full }),
+            (responses > 0).then_some(Note::ResponsesNotKept { count: responses }),
+        ];
+        gaps.into_iter().flatten().collect()
+    }
+}
+
+/// A change of one connection's verdict: a line of the CSV export.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// When.
+    /// When it happened.
     pub at: Timestamp,
-    /// What.
+    /// What happened.
     pub kind: ChangeKind,
     /// The connection as last seen.
     pub connection: Connection,
-    /// The verdict that was given, changed or taken back.
+    /// The verdict that was given, changed or retracted.
     pub flag: Flag,
 }
 
-/// What happened to one connection's finding.
+/// What happened to one connection's verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeKind {
     /// It got a verdict, or another one than before.
     Flagged,
-    /// It was used again: the verdict is taken back.
+    /// It was used again: the verdict is retracted.
     Retracted,
-    /// It was closed: the verdict is taken back.
+    /// It was closed: the verdict is retracted.
     Closed,
 }
 
 impl ChangeKind {
-    /// The word of the CSV schema.
+    /// The code in CSV.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Flagged => "flagged",
@@ -271,8 +302,8 @@ impl ChangeKind {
 pub struct Flag {
     /// What is wrong.
     pub verdict: Verdict,
-    /// How sure.
+    /// How sure that is.
     pub confidence: Confidence,
-    /// Since when this verdict or an earlier one has stood without a break.
+    /// Since when the connection has had a verdict without a break, this one or others.
     pub since: Timestamp,
 }

@@ -1,9 +1,11 @@
+//! TCP connection states.
+
 use core::fmt;
 
 /// A TCP connection state by its RFC 9293 name, numbered as in `include/net/tcp_states.h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-#[expect(missing_docs, reason = "RFC 9293, section 3.3.2, says what each one means")]
+#[expect(missing_docs, reason = "RFC 9293 section 3.3.2 defines them")]
 pub enum TcpState {
     Established,
     SynSent,
@@ -19,12 +21,12 @@ pub enum TcpState {
 }
 
 impl TcpState {
-    /// The state with the kernel's number, if the number is one.
+    /// The state of a kernel number; `None` if there is no such state.
     pub const fn from_kernel(number: u8) -> Option<Self> {
         Some(match number {
             1 => Self::Established,
             2 => Self::SynSent,
-            // 12 is TCP_NEW_SYN_RECV, a request that is no full socket yet.
+            // 12 is TCP_NEW_SYN_RECV: a connection request, not yet a full socket.
             3 | 12 => Self::SynReceived,
             4 => Self::FinWait1,
             5 => Self::FinWait2,
@@ -38,7 +40,7 @@ impl TcpState {
         })
     }
 
-    /// The kernel's spelling, as in `/proc/net/tcp` tools and DESIGN.md: `CLOSE_WAIT`.
+    /// The kernel's name without its prefix: `CLOSE_WAIT` for `TCP_CLOSE_WAIT`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Established => "ESTABLISHED",

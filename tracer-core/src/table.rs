@@ -1,40 +1,44 @@
+//! The open sockets, reconciled from events and snapshots.
+
 use alloc::{boxed::Box, collections::BTreeSet, vec::Vec};
 
 use foldhash::fast::FixedState;
 use indexmap::{IndexMap, map::Entry};
 
 use crate::{
-    ConnectionId, Direction, Event, Happening, Interval, Origin, ProcessKey, Snapshot, TcpState,
+    ConnectionId, Direction, Event, EventKind, Interval, Origin, ProcessKey, Snapshot, TcpState,
     Timestamp, tracked::Tracked,
 };
 
-/// The open sockets, as events and snapshots together tell it. Bounded.
+/// Ports below this are not ephemeral by default (`net.ipv4.ip_local_port_range`).
+const EPHEMERAL_PORT_MIN: u16 = 32_768;
+
+/// The connection table. Bounded.
 #[derive(Debug)]
 pub(crate) struct Table {
-    /// In the order in which they came, as far as none has gone: the same for the same inputs, and
-    /// that of the memory they are in. Boxed, so that the list can grow without moving them. The
-    /// hash needs no secret, for the kernel hands out cookies in turn; a recording that was made up
-    /// can be slow to replay.
+    /// In order of arrival until one is removed: deterministic for equal inputs, and close to the
+    /// order in memory. Boxed, so that growing does not move them. The hash needs no secret, because
+    /// the kernel assigns cookies in sequence; a forged recording can only be slow to replay.
     connections: IndexMap<ConnectionId, Box<Tracked>, FixedState>,
     connections_max: usize,
-    /// Connections that did not fit since the latest snapshot began.
+    /// Connections for which there was no room since the latest snapshot began.
     pub(crate) full: u64,
     /// Number of the latest snapshot.
     snapshot: u64,
     /// When it began.
-    looked_at: Option<Timestamp>,
-    /// Something has happened to some connection: taken by [`Detector::take_stir`].
+    snapshot_at: Option<Timestamp>,
+    /// Some connection has changed: taken by [`Detector::take_changed`].
     ///
-    /// [`Detector::take_stir`]: crate::Detector::take_stir
-    pub(crate) stirred: bool,
+    /// [`Detector::take_changed`]: crate::Detector::take_changed
+    pub(crate) changed: bool,
     /// Network namespace and port of every listener in the latest snapshot.
     listeners: BTreeSet<(u32, u16)>,
 }
 
-/// A connection that is not what it was, for the detector to take back its verdict.
+/// A reason to retract a connection's verdict.
 #[derive(Debug)]
 pub(crate) enum Departure {
-    /// It is closed and out of the table.
+    /// It was closed and is out of the table.
     Closed(Box<Tracked>),
     /// It was used again.
     Used(ConnectionId),
@@ -47,13 +51,13 @@ impl Table {
             connections_max,
             full: 0,
             snapshot: 0,
-            looked_at: None,
-            stirred: false,
+            snapshot_at: None,
+            changed: false,
             listeners: BTreeSet::new(),
         }
     }
 
-    /// The connections that the latest snapshot showed, listeners and unconnected ones left out.
+    /// The connections in the latest snapshot, without listeners and unconnected sockets.
     pub(crate) fn open(&self) -> impl Iterator<Item = &Tracked> {
         self.connections.values().map(AsRef::as_ref).filter(|tracked: &&Tracked| {
             tracked.snapshot == self.snapshot
@@ -64,9 +68,11 @@ impl Table {
         })
     }
 
-    /// Some connection with a verdict was absent from the latest snapshot.
+    /// A connection with a verdict is absent from the latest snapshot and not known to be closed.
     pub(crate) fn is_undecided(&self) -> bool {
-        self.connections.values().any(|tracked| tracked.flag().is_some() && tracked.missed > 0)
+        self.connections
+            .values()
+            .any(|tracked| tracked.flag().is_some() && tracked.snapshots_missed > 0)
     }
 
     pub(crate) fn get(&self, id: ConnectionId) -> Option<&Tracked> {
@@ -77,37 +83,37 @@ impl Table {
         self.connections.get_mut(&id).map(AsMut::as_mut)
     }
 
-    /// Who opened a connection: what an event or the sequence numbers proved, else a guess from
-    /// the listeners and then the ports, as the lower one is usually the service's.
+    /// Which side opened a connection: known from an event or from sequence numbers, else guessed
+    /// from the listeners, and then from the ports, because a service usually has the lower one.
     pub(crate) fn direction(&self, tracked: &Tracked) -> Direction {
         tracked.direction.unwrap_or_else(|| {
             let Some(facts) = &tracked.facts else { return Direction::Outbound };
             let listening = self.listeners.contains(&(facts.netns, facts.local.port()));
             let looks_like_service =
-                facts.local.port() < 32_768 && facts.local.port() < facts.remote.port();
+                facts.local.port() < EPHEMERAL_PORT_MIN && facts.local.port() < facts.remote.port();
             if listening || looks_like_service { Direction::Inbound } else { Direction::Outbound }
         })
     }
 
     pub(crate) fn handle_event(&mut self, event: &Event) -> Option<Departure> {
-        self.stirred = true;
-        match &event.happening {
-            Happening::Connected(actor) => {
+        self.changed = true;
+        match &event.kind {
+            EventKind::Connected(actor) => {
                 let known = self.connections.contains_key(&event.id);
-                if let Some(tracked) = self.born(event) {
+                if let Some(tracked) = self.entry(event) {
                     tracked.reconnect(event.at);
-                    tracked.opened_by(actor.as_ref());
+                    tracked.set_opener(actor.as_ref());
                 }
                 return known.then_some(Departure::Used(event.id));
             }
-            Happening::Accepted(actor) => {
-                if let Some(tracked) = self.born(event) {
+            EventKind::Accepted(actor) => {
+                if let Some(tracked) = self.entry(event) {
                     tracked.direction = Some(Direction::Inbound);
-                    tracked.opened_by(actor.as_ref());
+                    tracked.set_opener(actor.as_ref());
                 }
             }
-            Happening::Entered { from, to: TcpState::Established } => {
-                if let Some(tracked) = self.born(event)
+            EventKind::StateChanged { from, to: TcpState::Established } => {
+                if let Some(tracked) = self.entry(event)
                     && tracked.direction.is_none()
                 {
                     tracked.opened_at = event.at;
@@ -117,33 +123,33 @@ impl Table {
                     });
                 }
             }
-            Happening::Entered { to: TcpState::CloseWait, .. } => {
+            EventKind::StateChanged { to: TcpState::CloseWait, .. } => {
                 if let Some(tracked) = self.connections.get_mut(&event.id) {
                     tracked.peer_closed = Some(Interval::exact(event.at));
                 }
             }
-            Happening::Entered { to: TcpState::Closed, .. } => {
+            EventKind::StateChanged { to: TcpState::Closed, .. } => {
                 if let Some(tracked) = self.connections.get_mut(&event.id) {
                     tracked.died = Some(Interval::exact(event.at));
                 }
             }
-            Happening::Entered { .. } => {}
-            Happening::Destroyed => {
+            EventKind::StateChanged { .. } => {}
+            EventKind::Destroyed => {
                 return self.connections.swap_remove(&event.id).map(Departure::Closed);
             }
         }
         None
     }
 
-    /// The entry of a connection whose opening an event tells, made if it is not there. If a
-    /// snapshot was faster than the event, the entry is no longer a seeded one.
-    fn born(&mut self, event: &Event) -> Option<&mut Tracked> {
+    /// The entry of a connection whose opening an event reports, created if it does not exist. If a
+    /// snapshot showed it before the event arrived, the entry becomes a traced one.
+    fn entry(&mut self, event: &Event) -> Option<&mut Tracked> {
         if !self.connections.contains_key(&event.id) {
             if self.connections.len() >= self.connections_max {
-                self.full += 1;
+                self.full = self.full.saturating_add(1);
                 return None;
             }
-            self.connections.insert(event.id, Box::new(Tracked::born(event.id, event.at)));
+            self.connections.insert(event.id, Box::new(Tracked::opened(event.id, event.at)));
         }
         let tracked = self.connections.get_mut(&event.id)?;
         if tracked.origin == Origin::Seeded {
@@ -153,17 +159,17 @@ impl Table {
         Some(tracked)
     }
 
-    /// Makes the table equal to what the snapshot shows. A socket that is in no descriptor table
-    /// may be in flight between processes, so only the second absence is a close. `began` says when
-    /// a process did.
+    /// Makes the table equal to a snapshot. A socket that no file descriptor refers to may be in
+    /// flight between processes (`SCM_RIGHTS`), so only its second absence is a close. `started_at`
+    /// gives the start time of a process.
     pub(crate) fn reconcile(
         &mut self,
         snapshot: Snapshot,
-        began: impl Fn(ProcessKey) -> Timestamp,
+        started_at: impl Fn(ProcessKey) -> Timestamp,
     ) -> Vec<Departure> {
         self.snapshot += 1;
-        let started_at = snapshot.started_at;
-        let looked_before = self.looked_at.replace(started_at);
+        let snapshot_at = snapshot.started_at;
+        let previous_at = self.snapshot_at.replace(snapshot_at);
         self.full = 0;
         self.listeners = snapshot.listeners;
         let mut departures = Vec::new();
@@ -173,37 +179,38 @@ impl Table {
             let tracked = match self.connections.entry(id) {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(_) if is_full => {
-                    self.full += 1;
+                    self.full = self.full.saturating_add(1);
                     continue;
                 }
                 Entry::Vacant(place) => {
-                    place.insert(Box::new(Tracked::seeded(&facts, started_at, looked_before)))
+                    let found = Tracked::found_open(&facts, snapshot_at, previous_at);
+                    place.insert(Box::new(found))
                 }
             };
             let before = tracked.facts.as_deref();
-            self.stirred |= before.is_none_or(|before| facts.has_moved_since(before));
-            if let Some(looked_at) = looked_before {
-                tracked.note_handed(&facts, looked_at, &began);
+            self.changed |= before.is_none_or(|before| facts.has_changed_since(before));
+            if let Some(previous_at) = previous_at {
+                tracked.update_passed_to(&facts, previous_at, &started_at);
             }
-            if tracked.see(facts, started_at, self.snapshot) {
+            if tracked.update(facts, snapshot_at, self.snapshot) {
                 departures.push(Departure::Used(id));
             }
         }
-        self.drop_absent(started_at, &mut departures);
+        self.drop_absent(snapshot_at, &mut departures);
         departures
     }
 
-    fn drop_absent(&mut self, started_at: Timestamp, departures: &mut Vec<Departure>) {
+    fn drop_absent(&mut self, snapshot_at: Timestamp, departures: &mut Vec<Departure>) {
         let current = self.snapshot;
         for tracked in self.connections.values_mut() {
-            if tracked.snapshot != current && tracked.known_since < started_at {
-                tracked.missed = tracked.missed.saturating_add(1);
-                self.stirred = true;
+            if tracked.snapshot != current && tracked.known_since < snapshot_at {
+                tracked.snapshots_missed = tracked.snapshots_missed.saturating_add(1);
+                self.changed = true;
             }
         }
-        let gone = self.connections.extract_if(.., |_, tracked| tracked.missed >= 2);
+        let gone = self.connections.extract_if(.., |_, tracked| tracked.snapshots_missed >= 2);
         departures.extend(gone.map(|(_, tracked)| Departure::Closed(tracked)));
-        // What a flood took is given back.
+        // Memory that a burst of connections took is released.
         if self.connections.len() < self.connections.capacity() / 4 {
             self.connections.shrink_to(self.connections.len() * 2);
         }

@@ -1,23 +1,31 @@
-//! Timelines in, findings out. See [`timeline`] for the language.
+//! Timelines in, findings out. [`timeline`] documents the language of timelines.
 
 mod bodies;
+mod body_references;
+mod by_port;
 mod call_sites;
+mod changed;
+mod codes;
+mod confirmation;
 mod decoding;
 mod degraded;
-mod ebbing;
+mod finding_keys;
+mod growth;
 mod healthy;
 mod inheritance;
 mod ledgers;
+mod lifecycle;
 mod multiplexed;
-mod pages;
-mod parts;
+mod open_responses;
 mod peers;
+mod process_summaries;
+mod proof_subsets;
 mod properties;
 mod readers;
 mod render;
+mod response_lists;
 mod scenarios;
-mod spread;
-mod stir;
+mod shrinking_pools;
 mod thresholds;
 mod timeline;
 mod units;

@@ -1,22 +1,20 @@
+//! Points in time. The core never reads a clock: every [`Input`](crate::Input) carries its time.
+//! Durations are plain integers named by their unit (`idle_ms`).
+
 use core::{fmt, num::NonZeroU64};
 
-/// A moment on the kernel's `CLOCK_MONOTONIC`, in nanoseconds.
-///
-/// The core never asks for the time: every [`Input`](crate::Input) brings its own.
-/// Durations are plain integers named by unit (`idle_ms`, `age_s`).
+/// A point in time on the kernel's `CLOCK_MONOTONIC`, in nanoseconds.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-// One more than the nanoseconds, so that it takes no room to say that there is none: there are
-// eight such places for every socket.
+// Nanoseconds plus one, so that `Option<Timestamp>` takes 8 bytes: each socket has eight of them.
 pub struct Timestamp(NonZeroU64);
 
 impl Timestamp {
-    /// The moment `nanoseconds` after the clock's start, the latest there is if that is too many:
-    /// 584 years.
+    /// `nanoseconds` after the clock's start; saturates at 584 years.
     pub const fn from_ns(nanoseconds: u64) -> Self {
         Self(NonZeroU64::MIN.saturating_add(nanoseconds))
     }
 
-    /// The moment `milliseconds` after the clock's start, the latest there is if that overflows.
+    /// `milliseconds` after the clock's start; saturates at 584 years.
     pub const fn from_ms(milliseconds: u64) -> Self {
         Self::from_ns(milliseconds.saturating_mul(1_000_000))
     }
@@ -26,13 +24,13 @@ impl Timestamp {
         self.0.get() - 1
     }
 
-    /// The moment `milliseconds` before this one, not before the clock's start.
+    /// `milliseconds` earlier; saturates at the clock's start.
     #[must_use]
     pub const fn before_ms(self, milliseconds: u64) -> Self {
         Self::from_ns(self.as_ns().saturating_sub(milliseconds.saturating_mul(1_000_000)))
     }
 
-    /// Whole milliseconds from `earlier` to this; 0 if `earlier` is in fact later.
+    /// Whole milliseconds from `earlier` to this; 0 if `earlier` is later.
     pub const fn ms_since(self, earlier: Self) -> u64 {
         self.as_ns().saturating_sub(earlier.as_ns()) / 1_000_000
     }
@@ -50,7 +48,7 @@ impl fmt::Debug for Timestamp {
     }
 }
 
-/// Written as nanoseconds.
+/// Serialized as nanoseconds.
 #[cfg(feature = "serde")]
 impl serde::Serialize for Timestamp {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -65,7 +63,7 @@ impl<'de> serde::Deserialize<'de> for Timestamp {
     }
 }
 
-/// A moment that is only known to lie between two others.
+/// A point in time that is known to lie between two others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Interval {
     /// Not before this.
@@ -75,7 +73,7 @@ pub struct Interval {
 }
 
 impl Interval {
-    /// A moment that is known exactly.
+    /// A point in time that is known exactly.
     pub const fn exact(at: Timestamp) -> Self {
         Self { earliest: at, latest: at }
     }

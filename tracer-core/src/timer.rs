@@ -1,25 +1,28 @@
+//! The retransmission timer of a connection.
+
 /// The timer that the kernel has armed for a connection (`inet_connection_sock.icsk_pending`),
-/// named after what the kernel will do when it expires. Keepalive has a timer of its own, which is
-/// not among these.
+/// named after what the kernel does when it expires. Keepalive has a timer of its own, which is not
+/// among these.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub enum Timer {
-    /// None (0): nothing is in flight and nothing waits to be sent.
+    /// None (0): no data is in flight or waits to be sent.
     #[default]
     None,
-    /// `ICSK_TIME_RETRANS` (1): something in flight is not acknowledged, and is sent again then.
-    /// A healthy connection has it too, for as long as an answer takes.
+    /// `ICSK_TIME_RETRANS` (1): data in flight is not acknowledged and will be retransmitted. A
+    /// healthy connection has it for one round trip.
     Retransmit,
-    /// `ICSK_TIME_PROBE0` (3): nothing is in flight, data waits, and the peer's window has no room
-    /// for the next segment; the window is asked for then. The window need not be 0: at first it
-    /// can be some bytes too small (measured on loopback, with its segments of 64 KiB).
+    /// `ICSK_TIME_PROBE0` (3): no data is in flight, data waits, and the peer's window has no room
+    /// for the next segment, so the window will be probed. The window need not be 0: it can be a
+    /// few bytes too small (measured on loopback, with its segments of 64 KiB).
     WindowProbe,
-    /// Any other number: 5 and 6 (tail loss probe, reordering) are armed while data is in flight.
+    /// Any other number: 5 and 6 (tail loss probe, reordering timeout) are armed while data is in
+    /// flight.
     Other,
 }
 
 impl Timer {
-    /// The timer with the kernel's number (`ICSK_TIME_*` in `include/net/inet_connection_sock.h`).
+    /// The timer of a kernel number (`ICSK_TIME_*` in `include/net/inet_connection_sock.h`).
     pub const fn from_kernel(number: u8) -> Self {
         match number {
             0 => Self::None,

@@ -1,39 +1,41 @@
+//! What can be wrong with a connection, and how sure that is.
+
 use core::fmt;
 
-/// What is wrong with a connection.
+/// What is wrong with a connection. The rule of each verdict documents what it takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verdict {
-    /// A response was handed out, and its body neither read to the end nor closed.
+    /// An HTTP response was requested, and its body was neither read to EOF nor closed.
     BodyNotClosed,
-    /// Was connected, is dead, and its descriptor is still open; `ss` does not show it.
+    /// It was connected, is in CLOSE, and its file descriptor is still open. `ss` does not show it.
     Ghost,
-    /// Accepted, and nothing that arrived was ever read.
+    /// It was accepted, and nothing that arrived was ever read.
     NeverRead,
-    /// The peer closed, and the application did not.
+    /// The peer closed, and the process did not.
     CloseWait,
-    /// Data arrived and nobody reads it.
+    /// Data arrived, and no code reads it.
     Undrained,
-    /// A response, or whatever else the peer sent, that nobody reads to its end and nobody closes.
+    /// It is silent, and no code waits to read from it or references its response.
     Abandoned,
-    /// Each user of the destination has connections of its own, which sit idle unshared.
+    /// Each user of the destination opens connections of its own and leaves them idle.
     UnsharedPool,
-    /// The process that opened it has given it up, and one that did not open it holds on.
+    /// The process that opened it does not hold it any more, and a child that inherited it does.
     Inherited,
     /// The peer is gone.
     Orphaned,
-    /// Each served once and was never used again; whether that is a leak cannot be told.
+    /// It carried one exchange and was never used again. Whether that is a leak cannot be decided.
     NeverReused,
-    /// The peer does not read what was sent: its fault.
+    /// The peer does not read what was sent, so the cause is at the peer.
     PeerNotReading,
     /// As [`Ghost`](Self::Ghost) or [`CloseWait`](Self::CloseWait), but few and not rising: what a
-    /// connection pool keeps until its next use.
+    /// connection pool keeps until it next uses them.
     StalePool,
-    /// More and more of them, and the oldest stay.
+    /// Their number keeps rising, and the oldest stay open.
     Growing,
 }
 
 impl Verdict {
-    /// The word of the JSON and CSV schemas.
+    /// The code in JSON and CSV.
     pub const fn name(self) -> &'static str {
         match self {
             Self::BodyNotClosed => "body-not-closed",
@@ -63,18 +65,18 @@ impl fmt::Display for Verdict {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub enum Confidence {
-    /// Worth knowing, not a leak.
+    /// Worth knowing, but not a leak.
     Info,
-    /// Fits a leak and fits something healthy.
+    /// Fits a leak, and fits a healthy program too: the caveats name which.
     Possible,
-    /// Healthy programs do not normally look like this.
+    /// A pattern that healthy programs do not normally show.
     Likely,
-    /// Nothing else explains it.
+    /// No other explanation is known.
     Certain,
 }
 
 impl Confidence {
-    /// The word of the JSON and CSV schemas.
+    /// The code in JSON and CSV.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Info => "info",
@@ -84,7 +86,7 @@ impl Confidence {
         }
     }
 
-    /// One step surer. *Info* stays: what is not a leak does not become one by repetition.
+    /// One level surer. *Info* stays: what is not a leak does not become one by repetition.
     #[must_use]
     pub const fn raised(self) -> Self {
         match self {

@@ -1,10 +1,10 @@
-//! The return from the system calls `accept` and `accept4`: who took an incoming connection.
+//! The return from the system calls `accept` and `accept4`: which process accepted a connection.
 //!
-//! It is the system call's own function and not `inet_csk_accept`, because the descriptor is known
-//! only there.
+//! The hook is on the system call and not on `inet_csk_accept`, where the file descriptor is not
+//! assigned yet.
 //!
-//! `accept` through io_uring or the 32-bit `socketcall` does not pass here; the owner then comes
-//! from the next snapshot.
+//! It does not see `accept` by io_uring, nor by 32-bit processes, which enter the kernel through
+//! compat entry points or `socketcall`; the next snapshot reports the owner of those.
 
 use aya_ebpf::programs::{
     FExitContext, RetProbeContext, TracePointContext, tracing::StackIdContext,
@@ -16,125 +16,128 @@ use crate::{
     emit::{Lost, count, emit},
     globals::offset,
     identity,
-    read::{Helped, Probed, Read},
+    read::{DirectOrProbed, Probed, Read},
     registers, scope,
     sock::Sock,
     stack,
     task::Task,
 };
 
-/// Handles the return as the system call's tracepoint shows it.
+/// Handles the tracepoint `syscalls:sys_exit_accept` or `sys_exit_accept4`.
 #[inline(always)]
 pub(crate) fn at_tracepoint(context: &TracePointContext) {
-    // SAFETY: the helper behind it fails on an address that cannot be read.
-    returned(context, unsafe { context.read_at(offset!(syscall_return)) }.ok());
+    // SAFETY: `read_at` uses `bpf_probe_read`, which fails on an address that cannot be read.
+    on_return(context, unsafe { context.read_at(offset!(syscall_return)) }.ok());
 }
 
-/// Handles the return from the system call's function, `long (const struct pt_regs *)`.
+/// Handles fexit of the system call's function, `long (const struct pt_regs *)`.
 #[inline(always)]
 pub(crate) fn at_exit(context: &FExitContext) {
-    // What it returned follows its only argument. The helper that knows is of 5.17.
-    returned(context, Some(context.arg(1)));
+    // The return value follows the only argument. `bpf_get_func_ret` exists only since Linux 5.17.
+    on_return(context, Some(context.arg(1)));
 }
 
-/// The same from the registers.
+/// Handles the kretprobe on that function.
 #[inline(always)]
 pub(crate) fn at_probe(context: &RetProbeContext) {
-    returned(context, registers::result(context));
+    on_return(context, registers::result(context));
 }
 
-/// Handles the return from one `accept`, with what it returned.
+/// Reports the connection that a system call accepted. `result` is the system call's return value,
+/// `None` if it could not be read.
 #[inline(always)]
-fn returned(context: &impl StackIdContext, result: Option<i64>) {
+fn on_return(context: &impl StackIdContext, result: Option<i64>) {
     let Some(fd) = result else {
         count(Counter::ReadFailed);
         return;
     };
     let Ok(fd) = u32::try_from(fd) else {
-        // An error: nothing was accepted.
+        // A negative errno: nothing was accepted.
         return;
     };
-    let task = Task::<Helped>::current();
+    let task = Task::<DirectOrProbed>::current();
     let (sock, cookie, pid) = match accepted(&task, fd) {
         Some(Lookup::Found(found)) => found,
-        Some(Lookup::NotOurs) => return,
+        Some(Lookup::Ignored) => return,
         None => {
             count(Counter::ReadFailed);
-            warn!(context, "accept of descriptor {} lost: {}", fd, Lost::ReadFailed.reason());
+            warn!(context, "accept of fd {} lost: {}", fd, Lost::ReadFailed.reason());
             return;
         }
     };
-    scope::enter(cookie);
+    scope::add_socket(cookie);
     let stack = stack::of_system_call(context);
     let outcome = emit(EventKind::Accept, cookie, |record| {
         record.stack = stack;
         record.fd = fd.cast_signed();
         record.new_state = sock.state()?;
-        sock.fill_ends(record)?;
+        sock.fill_endpoints(record)?;
         task.fill(pid, record)
     });
     match outcome {
-        Ok(()) => debug!(context, "socket {:x}: accepted by {} as {}", cookie, pid, fd),
-        Err(lost) => warn!(context, "accept of descriptor {} lost: {}", fd, lost.reason()),
+        Ok(()) => debug!(context, "socket {:x}: accepted by process {} as fd {}", cookie, pid, fd),
+        Err(lost) => warn!(context, "accept of fd {} lost: {}", fd, lost.reason()),
     }
 }
 
-/// What a lookup came to that no failed read put an end to.
+/// The result of a lookup in which no read failed.
 enum Lookup<T> {
     Found(T),
-    /// There is something else, or nothing, or it is out of scope.
-    NotOurs,
+    /// The file descriptor is closed, or of something other than a TCP socket with a cookie, or its
+    /// process is out of scope.
+    Ignored,
 }
 
-/// The TCP socket behind the descriptor, its cookie, and the process; `None` if a read failed.
+/// The TCP socket of the file descriptor, its cookie, and the process id; `None` if a read failed.
 #[inline(always)]
-fn accepted(task: &Task<Helped>, fd: u32) -> Option<Lookup<(Sock<Probed>, u64, u32)>> {
+fn accepted(task: &Task<DirectOrProbed>, fd: u32) -> Option<Lookup<(Sock<Probed>, u64, u32)>> {
     let pid = task.visible_pid()?;
-    if !scope::has_process(pid) {
-        return Some(Lookup::NotOurs);
+    if !scope::includes_process(pid) {
+        return Some(Lookup::Ignored);
     }
-    let Lookup::Found(sock) = socket_of(task, fd)? else { return Some(Lookup::NotOurs) };
+    let Lookup::Found(sock) = socket_of(task, fd)? else { return Some(Lookup::Ignored) };
     if !sock.is_tcp()? {
-        return Some(Lookup::NotOurs);
+        return Some(Lookup::Ignored);
     }
-    // This program cannot give a socket its cookie. The state change to ESTABLISHED did, unless it
-    // came before that hook was attached, or the connection was accepted before it was established
-    // (TCP Fast Open). Either way the descriptor is in the table now, and the next snapshot finds
-    // it there, with its owner; nothing is lost.
-    let cookie = identity::of_known(&sock)?;
+    // A program that reads the socket by `Probed` cannot assign a cookie. The program for the state
+    // change to ESTABLISHED has, unless that came before its hook was attached, or the connection
+    // was accepted before it was established (TCP Fast Open). In these cases nothing is lost: the
+    // file descriptor is in the table by now, so the next snapshot reports it with its owner.
+    let cookie = identity::without_cookie_helper(&sock)?;
     if cookie == 0 {
-        return Some(Lookup::NotOurs);
+        return Some(Lookup::Ignored);
     }
     Some(Lookup::Found((sock, cookie, pid)))
 }
 
-/// The socket that the task's descriptor refers to: `current->files->fdt->fd[fd]->private_data->sk`.
-/// It may refer to none: another thread may have closed it by now, and opened something else there.
+/// The socket of the task's file descriptor: `current->files->fdt->fd[fd]->private_data->sk`.
+/// Another thread may have closed the file descriptor by now, and opened another file under the
+/// same number.
 #[inline(always)]
-fn socket_of(task: &Task<Helped>, fd: u32) -> Option<Lookup<Sock<Probed>>> {
+fn socket_of(task: &Task<DirectOrProbed>, fd: u32) -> Option<Lookup<Sock<Probed>>> {
     let files: *const u8 = task.field(offset!(task_files))?;
-    // SAFETY: pointer fields of what `Helped` can read, and `Probed` reads anything: what the table
-    // points to has no type for the verifier.
+    // SAFETY: `files` and `table` are pointer fields of a structure that `DirectOrProbed` can read.
+    // From the array of files on, the verifier knows no types; `Probed` accepts any address.
     unsafe {
-        let table: *const u8 = Helped::read(files, offset!(files_table))?;
-        let size: u32 = Helped::read(table, offset!(table_size))?;
+        let table: *const u8 = DirectOrProbed::read(files, offset!(files_table))?;
+        let size: u32 = DirectOrProbed::read(table, offset!(table_size))?;
         if fd >= size {
-            return Some(Lookup::NotOurs);
+            return Some(Lookup::Ignored);
         }
-        let slots: *const u8 = Helped::read(table, offset!(table_files))?;
-        let file: *const u8 = Probed::read(slots, fd as usize * size_of::<*const u8>())?;
+        let array: *const u8 = DirectOrProbed::read(table, offset!(table_files))?;
+        let file: *const u8 = Probed::read(array, fd as usize * size_of::<*const u8>())?;
         if file.is_null() {
-            return Some(Lookup::NotOurs);
+            return Some(Lookup::Ignored);
         }
         let socket: *const u8 = Probed::read(file, offset!(file_private))?;
-        // Only a socket points back to its file. Of another kind of file, `private_data` may be
-        // anything, and a read that fails says no more than that.
+        // Only a `struct socket` points back to its file. Of another kind of file, `private_data`
+        // may be any value, so a failed read also means that this is no socket.
         if Probed::read(socket, offset!(socket_file)) != Some(file) {
-            return Some(Lookup::NotOurs);
+            return Some(Lookup::Ignored);
         }
         let sock: *const u8 = Probed::read(socket, offset!(socket_sock))?;
         if sock.is_null() {
-            return Some(Lookup::NotOurs);
+            return Some(Lookup::Ignored);
         }
         Some(Lookup::Found(Sock::new(sock)))
     }

@@ -1,5 +1,5 @@
-//! The end of a socket: `tcp:tcp_destroy_sock`, or the function that it is in,
-//! `tcp_v4_destroy_sock(struct sock *sk)`, which IPv6 calls too.
+//! The destruction of a socket: the tracepoint `tcp:tcp_destroy_sock`, or the function that
+//! contains it, `tcp_v4_destroy_sock(struct sock *sk)`, which IPv6 calls too.
 
 use aya_ebpf::{
     EbpfContext,
@@ -17,44 +17,45 @@ use crate::{
     sock::{ReadSock, Sock},
 };
 
-/// Handles it as the tracepoint shows it.
+/// Handles the tracepoint.
 #[inline(always)]
 pub(crate) fn at_tracepoint(context: &BtfTracePointContext) {
-    // SAFETY: the tracepoint's argument is a socket.
-    destroyed(context, &unsafe { Sock::<Direct>::new(context.arg(0)) });
+    // SAFETY: the tracepoint's argument is a `struct sock *`, and the verifier knows its type.
+    on_destroy(context, &unsafe { Sock::<Direct>::new(context.arg(0)) });
 }
 
-/// Handles it as the function is entered, whose argument the verifier knows.
+/// Handles fentry of the function.
 #[inline(always)]
 pub(crate) fn at_entry(context: &FEntryContext) {
-    // SAFETY: the function's argument is a socket.
-    destroyed(context, &unsafe { Sock::<Direct>::new(context.arg(0)) });
+    // SAFETY: the function's argument is a `struct sock *`, and the verifier knows its type.
+    on_destroy(context, &unsafe { Sock::<Direct>::new(context.arg(0)) });
 }
 
-/// The same from the registers.
+/// Handles the kprobe on the function.
 #[inline(always)]
 pub(crate) fn at_probe(context: &ProbeContext) {
     match argument(context, 0) {
-        // SAFETY: `Probed` reads anything.
-        Some(sock) => destroyed(context, &unsafe { Sock::<Probed>::new(sock as *const u8) }),
+        // SAFETY: `Probed` accepts any address.
+        Some(sock) => on_destroy(context, &unsafe { Sock::<Probed>::new(sock as *const u8) }),
         None => count(Counter::ReadFailed),
     }
 }
 
-/// Handles the destruction of one socket.
+/// Reports the destruction of a socket.
 #[inline(always)]
-fn destroyed<R: ReadSock>(context: &impl EbpfContext, sock: &Sock<R>) {
+fn on_destroy<R: ReadSock>(context: &impl EbpfContext, sock: &Sock<R>) {
     let Some(tcp) = sock.as_tcp() else { return };
-    // Without an identity it was in no event and in no snapshot: nobody would know what ended. The
-    // remote port says nothing: it is 0 again after a connection that was refused.
-    let Some(cookie) = identity::take(sock).filter(|&cookie| cookie != 0) else { return };
-    if !scope::leave(cookie) {
+    // A socket without an identity was in no event and no snapshot, so its end is of no interest.
+    // The remote port cannot tell which sockets those are: it is 0 again after a refused
+    // connection.
+    let Some(cookie) = identity::remove(sock).filter(|&cookie| cookie != 0) else { return };
+    if !scope::remove_socket(cookie) {
         return;
     }
     let outcome = emit(EventKind::Destroy, cookie, |record| {
         record.old_state = tcp.state()?;
         record.new_state = record.old_state;
-        tcp.fill_ends(record)
+        tcp.fill_endpoints(record)
     });
     match outcome {
         Ok(()) => debug!(context, "socket {:x}: destroyed", cookie),

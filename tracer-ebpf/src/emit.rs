@@ -1,4 +1,4 @@
-//! Puts events into the ring buffer and counts those that do not get there.
+//! Submits events to the ring buffer and counts the lost ones.
 
 use core::{
     hint::black_box,
@@ -17,7 +17,7 @@ use crate::{
     zeroed::zeroed,
 };
 
-/// Why an event was not sent.
+/// Why an event was lost.
 #[derive(Clone, Copy)]
 pub(crate) enum Lost {
     RingFull,
@@ -25,7 +25,7 @@ pub(crate) enum Lost {
 }
 
 impl Lost {
-    /// The reason in words, for the log.
+    /// The reason in words, for the programs' log.
     pub(crate) fn reason(self) -> &'static str {
         match self {
             Self::RingFull => "the ring is full",
@@ -34,8 +34,11 @@ impl Lost {
     }
 }
 
-/// Sends an event: reserves room, has the rest of the record filled in by `fill`, which gives
-/// `None` if a read failed, and submits it. A loss is counted.
+/// Reserves a record in the ring buffer, has `fill` complete it, and submits it. `fill` returns
+/// `None` if a read failed; the record is discarded then.
+///
+/// # Errors
+/// The event was lost, which has been counted.
 #[inline(always)]
 pub(crate) fn emit(
     kind: EventKind,
@@ -44,13 +47,13 @@ pub(crate) fn emit(
 ) -> Result<(), Lost> {
     let Some(mut entry) = EVENTS.reserve::<EventRecord>(0) else {
         count(Counter::RingFull);
-        // Were this constant known to it, the compiler would derive which of the two errors it is
-        // from a second comparison of the entry with null, and verifiers before 5.13 then look for
-        // the entry on a path where it is null after it was not.
+        // Without `black_box` the compiler tells the two errors apart by comparing `entry` with
+        // null a second time, and verifiers before Linux 5.13 then explore a path on which it is
+        // null after it was not, and report a leaked reference.
         return Err(black_box(Lost::RingFull));
     };
-    // The room holds an older record, and not every event fills every field.
-    // SAFETY: zeros are a valid record.
+    // The reserved memory holds an older record, and not every event sets every field.
+    // SAFETY: zeros are a valid `EventRecord`, which consists of integers.
     let record = unsafe { zeroed(&mut entry) };
     // SAFETY: the helper has no preconditions.
     record.at_ns = unsafe { bpf_ktime_get_ns() };
@@ -63,20 +66,21 @@ pub(crate) fn emit(
         count(Counter::ReadFailed);
         return Err(Lost::ReadFailed);
     }
-    // A wake-up costs more than the event, so a few events wait for the user side to come by.
+    // A wakeup costs more than the event, so a few events stay until the user side polls.
     let wakes = EVENTS.query(u64::from(BPF_RB_AVAIL_DATA)) >= wakeup_bytes();
     entry.submit(u64::from(if wakes { BPF_RB_FORCE_WAKEUP } else { BPF_RB_NO_WAKEUP }));
     Ok(())
 }
 
-/// Counts a loss.
+/// Increments a counter of losses on this CPU.
 #[inline(always)]
 pub(crate) fn count(counter: Counter) {
     if let Some(value) = COUNTERS.get_ptr_mut(counter as u32) {
-        // A program can be interrupted by another on the same processor, so the addition is atomic.
-        // The intrinsic is what `AtomicU64::fetch_add` is made of; the type itself lacks the method
-        // for a target without compare-and-swap in its first versions.
-        // SAFETY: map values are aligned to 8 bytes and live as long as the program runs.
+        // An interrupt may run another of these programs on the same CPU, so the addition is
+        // atomic. It uses the intrinsic behind `AtomicU64::fetch_add`, because `core` does not
+        // offer that method on a target whose first versions lack compare-and-swap.
+        // SAFETY: the pointer is to a map value, which is aligned to 8 bytes and outlives the run
+        // of the program.
         unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::Relaxed }>(value, 1) };
     }
 }

@@ -1,9 +1,9 @@
-//! What a socket goes by: the kernel's cookie for it, or, where programs cannot have that, a number
-//! of ours.
+//! The identity of a socket: the kernel's cookie, or, where programs cannot ask for that, a number
+//! that these programs assign.
 //!
-//! A number of ours is kept by the address of the `struct sock`, which the kernel gives to another
-//! socket later: so it is forgotten when the socket is destroyed. In case that was not seen, a walk
-//! compares the inode as well.
+//! An assigned number is kept in the map `IDENTITIES` under the address of the `struct sock`. The
+//! kernel reuses the address for another socket later, so the entry is removed when the socket is
+//! destroyed. In case that event was missed, a snapshot compares the inode as well.
 
 use aya_ebpf::{bindings::BPF_NOEXIST, helpers::bpf_ktime_get_ns};
 use tracer_common::{Counter, Identity};
@@ -16,62 +16,79 @@ use crate::{
     sock::{ReadSock, Sock},
 };
 
-/// No cookie is as large.
-const OURS: u64 = 1 << 63;
+/// The bit that marks an assigned number: cookies are far below it.
+const ASSIGNED: u64 = 1 << 63;
 
-/// The socket's identity; it gets one if it has none. 0 if there was no room for it.
+/// The socket's identity, assigned if it has none. 0 if the map is full.
 #[inline(always)]
-pub(crate) fn of<R: ReadSock>(sock: &Sock<R>) -> u64 {
-    of_file(sock, 0)
+pub(crate) fn get_or_assign<R: ReadSock>(sock: &Sock<R>) -> u64 {
+    get_or_assign_with_inode(sock, 0)
 }
 
-/// The same for one whose file is known, by the inode of that.
+/// The same for a socket whose file's inode number is known; 0 stands for unknown.
 #[inline(always)]
-pub(crate) fn of_file<R: ReadSock>(sock: &Sock<R>, inode: u64) -> u64 {
-    if has_socket_helpers() { R::kernel_cookie(sock) } else { ours(sock, inode) }
+pub(crate) fn get_or_assign_with_inode<R: ReadSock>(sock: &Sock<R>, inode: u64) -> u64 {
+    if has_socket_helpers() { R::kernel_cookie(sock) } else { number_of(sock, inode) }
 }
 
-/// The same for programs that have no way to give a socket its cookie: 0 if it has none.
+/// The same for programs that cannot call `bpf_get_socket_cookie` on this socket: its cookie if the
+/// kernel has assigned one, otherwise 0. A number of these programs is still assigned. `None` if a
+/// read failed.
 #[inline(always)]
-pub(crate) fn of_known<R: Read>(sock: &Sock<R>) -> Option<u64> {
-    if has_socket_helpers() { sock.cookie_if_any() } else { Some(ours(sock, 0)) }
+pub(crate) fn without_cookie_helper<R: Read>(sock: &Sock<R>) -> Option<u64> {
+    if has_socket_helpers() { sock.cookie_if_any() } else { Some(number_of(sock, 0)) }
 }
 
-/// The identity that the socket has already; 0 if it has none.
+/// The identity that the socket has already, 0 if it has none; `None` if a read failed.
 #[inline(always)]
-pub(crate) fn if_any<R: Read>(sock: &Sock<R>) -> Option<u64> {
-    if has_socket_helpers() { sock.cookie_if_any() } else { Some(number_at(sock.address()?)) }
+pub(crate) fn existing<R: Read>(sock: &Sock<R>) -> Option<u64> {
+    if has_socket_helpers() {
+        return sock.cookie_if_any();
+    }
+    Some(entry(sock.address()?).map_or(0, |identity| identity.number))
 }
 
-/// The identity of a socket that is about to be gone; 0 if it has none.
+/// The identity of a socket that is being destroyed, 0 if it has none; `None` if a read failed.
 #[inline(always)]
-pub(crate) fn take<R: Read>(sock: &Sock<R>) -> Option<u64> {
-    let identity = if_any(sock)?;
+pub(crate) fn remove<R: Read>(sock: &Sock<R>) -> Option<u64> {
+    let identity = existing(sock)?;
     if !has_socket_helpers() && identity != 0 {
         let _ = IDENTITIES.remove(sock.address()?);
     }
     Some(identity)
 }
 
-/// The number that is kept for an address; 0 if there is none.
+/// A copy of the entry for an address.
+///
+/// Another CPU may replace or remove the entry during the copy. The kernel then keeps the memory
+/// for a later entry (`alloc_htab_elem` in `kernel/bpf/hashtab.c`), so the two words may belong to
+/// different writes, and in the worst case to another socket. Both take a removal and a new entry
+/// between two instructions, and only one record is wrong: the next one reads the map again.
 #[inline(always)]
-fn number_at(address: u64) -> u64 {
-    // SAFETY: an entry is not written to while it is there, and one that takes its place has a
-    // number too.
-    unsafe { IDENTITIES.get(address) }.map_or(0, |identity| identity.number)
+fn entry(address: u64) -> Option<Identity> {
+    let entry = IDENTITIES.get_ptr(address)?;
+    // SAFETY: the pointer is to a value of a preallocated map, which stays mapped while the program
+    // runs. It may be written to at the same time, so no reference is made and each word is read
+    // once; any value of a word is valid.
+    Some(unsafe {
+        Identity {
+            number: (&raw const (*entry).number).read_volatile(),
+            inode: (&raw const (*entry).inode).read_volatile(),
+        }
+    })
 }
 
+/// The number of a socket, assigned if it has none; 0 if the map is full or a read failed.
 #[inline(always)]
-fn ours<R: Read>(sock: &Sock<R>, inode: u64) -> u64 {
+fn number_of<R: Read>(sock: &Sock<R>, inode: u64) -> u64 {
     let Some(address) = sock.address() else { return 0 };
-    // SAFETY: as above.
-    if let Some(known) = unsafe { IDENTITIES.get(address) } {
-        let (number, its_inode) = (known.number, known.inode);
-        if inode == 0 || its_inode == inode {
-            return number;
+    if let Some(known) = entry(address) {
+        if inode == 0 || known.inode == inode {
+            return known.number;
         }
-        // Either its file is seen for the first time, or this is another socket.
-        let number = if its_inode == 0 { number } else { new_number(address) };
+        // Either the inode is seen for the first time, or the address was reused for another
+        // socket.
+        let number = if known.inode == 0 { known.number } else { new_number(address) };
         let _ = IDENTITIES.insert(address, Identity { number, inode }, 0);
         return number;
     }
@@ -79,18 +96,19 @@ fn ours<R: Read>(sock: &Sock<R>, inode: u64) -> u64 {
     if IDENTITIES.insert(address, identity, u64::from(BPF_NOEXIST)).is_ok() {
         return identity.number;
     }
-    // Another processor was first, or there is no room.
-    let number = number_at(address);
+    // Another CPU has assigned one meanwhile, or the map is full.
+    let number = entry(address).map_or(0, |identity| identity.number);
     if number == 0 {
         count(Counter::MapFull);
     }
     number
 }
 
-/// A number that no other socket has had: of two with one address, one was born later.
+/// A new number. The time distinguishes sockets that have the same address one after the other, and
+/// the address those that are seen at the same time.
 #[inline(always)]
 fn new_number(address: u64) -> u64 {
     // SAFETY: the helper has no preconditions.
     let now = unsafe { bpf_ktime_get_ns() };
-    OURS | ((now ^ address.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 1)
+    ASSIGNED | ((now ^ address.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 1)
 }

@@ -1,11 +1,12 @@
-//! The ledger of Go's HTTP client: which responses are out.
+//! The map `LEDGER`: the HTTP responses in flight of Go's HTTP client.
 //!
-//! The programs hang on the entries of functions of `net/http`, in the processes that the user side
-//! chose. The map is the state, and nobody is told of a single request: what is in it was handed
-//! out, or is about to be, and was not given back.
+//! The programs are uprobes on the entries of functions of `net/http`, in the processes that the
+//! user side attaches them to. A response is in the map from its request until it is returned: its
+//! connection goes back to the pool or is closed, or its stream ends. No event is emitted for a
+//! request; the user side reads the map as a whole.
 //!
-//! A function of Go's begins a second time when its stack had to grow first, so nothing may depend
-//! on how often a program runs for a call.
+//! The prologue of a Go function runs again after it has grown the stack, and with it the uprobe,
+//! so no program may depend on how often it runs in one call.
 
 use aya_ebpf::{
     bindings::BPF_ANY,
@@ -23,28 +24,30 @@ use crate::{
     task::Task,
 };
 
-/// A response is asked for: it is on the ledger from here on.
+/// Adds a response when it is requested. `argument` is the number of the function's argument that
+/// points to the object of this kind.
 #[inline(always)]
-pub(crate) fn hand_out(context: &ProbeContext, kind: LedgerKind, argument: usize) {
+pub(crate) fn add(context: &ProbeContext, kind: LedgerKind, argument: usize) {
     let entry = key(context, kind, argument).zip(record(stack::of_caller(context)));
     match entry {
-        Some((key, record)) => enter(&key, &record),
+        Some((key, record)) => insert(&key, &record),
         None => count(Counter::ReadFailed),
     }
 }
 
-/// It was given back, or will never be: the connection is free again or closed, the stream is over.
+/// Removes a response: its connection is free again or closed, or its stream is over.
 #[inline(always)]
-pub(crate) fn take_back(context: &ProbeContext, kind: LedgerKind, argument: usize) {
+pub(crate) fn remove(context: &ProbeContext, kind: LedgerKind, argument: usize) {
     match key(context, kind, argument) {
-        // Connections are also put back and closed that nothing was asked for on.
+        // An error only means that the map has no such response: connections without a request are
+        // returned to the pool and closed as well.
         Some(key) => drop(LEDGER.remove(key)),
         None => count(Counter::ReadFailed),
     }
 }
 
-/// A goroutine of the client's own gives a request of HTTP/2 a stream, which carries the response.
-/// Who asked is known by the request.
+/// Moves a response of HTTP/2 from its request to its stream. A goroutine of the HTTP client
+/// assigns the stream, so the stack of the application's call is that of the request's entry.
 #[inline(always)]
 pub(crate) fn move_to_stream(context: &ProbeContext, stream: usize, request: usize) {
     let keys =
@@ -53,24 +56,26 @@ pub(crate) fn move_to_stream(context: &ProbeContext, stream: usize, request: usi
         count(Counter::ReadFailed);
         return;
     };
-    // SAFETY: of a request, nobody but this stream and the user side, which gives it some seconds,
-    // removes the entry.
-    let pending = unsafe { LEDGER.get(request) }.copied();
+    // SAFETY: the pointer is to a value of a preallocated map, which stays mapped while the program
+    // runs, and any bytes are a valid record. No reference is made, since the entry may be replaced
+    // during the copy, if the program sends the same request again on another CPU. The copy may
+    // then mix two records, and this stream has a wrong time or stack.
+    let pending = LEDGER.get_ptr(request).map(|record| unsafe { record.read_volatile() });
     if let Some(record) = pending {
-        enter(&stream, &record);
+        insert(&stream, &record);
         let _ = LEDGER.remove(request);
     } else if LEDGER.get_ptr(stream).is_none() {
-        // It was asked for before the hook was there.
+        // The request was made before the uprobes were attached.
         count(Counter::StackLost);
         match record(stack::NONE) {
-            Some(record) => enter(&stream, &record),
+            Some(record) => insert(&stream, &record),
             None => count(Counter::ReadFailed),
         }
     }
 }
 
 #[inline(always)]
-fn enter(key: &LedgerKey, record: &LedgerRecord) {
+fn insert(key: &LedgerKey, record: &LedgerRecord) {
     if LEDGER.insert(key, record, u64::from(BPF_ANY)).is_err() {
         count(Counter::LedgerFull);
     }
@@ -78,12 +83,13 @@ fn enter(key: &LedgerKey, record: &LedgerRecord) {
 
 #[inline(always)]
 fn key(context: &ProbeContext, kind: LedgerKind, argument: usize) -> Option<LedgerKey> {
-    // Where a register is depends on the architecture, which only the user side knows. The verifier
-    // wants that known in the program if it is to be loaded from the context, so a helper does it.
-    // SAFETY: the context is a `struct pt_regs`, and any bytes are a valid address.
-    let carrier = unsafe { Probed::read(context.regs.cast(), go_argument_offset(argument)) }?;
+    // The verifier accepts a load from the context only at an offset in the instruction itself.
+    // This offset is a setting, because it depends on the architecture, so the helper reads the
+    // register.
+    // SAFETY: `Probed` accepts any address.
+    let object = unsafe { Probed::read(context.regs.cast(), go_argument_offset(argument)) }?;
     let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
-    Some(LedgerKey { carrier, tgid, kind: kind as u32 })
+    Some(LedgerKey { object, tgid, kind: kind as u32 })
 }
 
 #[inline(always)]

@@ -2,19 +2,19 @@
 //!
 //! # Invariants
 //! - No offset of a kernel structure is known at build time: all come from the global `OFFSETS`.
-//! - Nothing is decided here but what is out of scope. Every event that is in scope and does not
-//!   reach the user side is counted.
-//! - There is no hook on the path that data takes. Of Go programs whose responses are followed,
-//!   there are hooks on the path of a request.
+//! - The programs decide only what is out of scope. An event in scope that does not reach the user
+//!   side is counted.
+//! - No hook is on the data path (send and receive). In Go programs whose responses are traced,
+//!   uprobes are on the path of each HTTP request.
 #![no_std]
 #![no_main]
 #![feature(core_intrinsics)]
 #![expect(internal_features, reason = "one atomic addition, see emit::count")]
 #![expect(
     clippy::inline_always,
-    reason = "the verifier knows the types of pointers and the values of constants within a function"
+    reason = "the verifier tracks pointer types and constants within one function only"
 )]
-#![expect(clippy::needless_pass_by_value, reason = "so do aya's macros hand a context over")]
+#![expect(clippy::needless_pass_by_value, reason = "aya's macros pass the context by value")]
 
 mod accept;
 mod destroy;
@@ -42,7 +42,7 @@ use aya_ebpf::{
 };
 use tracer_common::LedgerKind;
 
-use crate::task_file::Wanted;
+use crate::task_file::Selection;
 
 /// `sock:inet_sock_set_state(const struct sock *sk, const int oldstate, const int newstate)`.
 #[btf_tracepoint(function = "inet_sock_set_state")]
@@ -50,13 +50,13 @@ fn inet_sock_set_state(context: BtfTracePointContext) {
     state::at_tracepoint(&context);
 }
 
-/// `tcp_set_state(struct sock *sk, int state)`.
+/// `tcp_set_state(struct sock *sk, int state)`, by fentry.
 #[fentry(function = "tcp_set_state")]
 fn enter_tcp_set_state(context: FEntryContext) {
     state::at_entry(&context);
 }
 
-/// The same.
+/// The same by kprobe.
 #[kprobe(function = "tcp_set_state")]
 fn probe_tcp_set_state(context: ProbeContext) {
     state::at_probe(&context);
@@ -68,13 +68,13 @@ fn tcp_destroy_sock(context: BtfTracePointContext) {
     destroy::at_tracepoint(&context);
 }
 
-/// `tcp_v4_destroy_sock(struct sock *sk)`.
+/// `tcp_v4_destroy_sock(struct sock *sk)`, by fentry.
 #[fentry(function = "tcp_v4_destroy_sock")]
 fn enter_tcp_destroy_sock(context: FEntryContext) {
     destroy::at_entry(&context);
 }
 
-/// The same.
+/// The same by kprobe.
 #[kprobe(function = "tcp_v4_destroy_sock")]
 fn probe_tcp_destroy_sock(context: ProbeContext) {
     destroy::at_probe(&context);
@@ -86,13 +86,14 @@ fn sys_exit_accept(context: TracePointContext) {
     accept::at_tracepoint(&context);
 }
 
-/// `__x64_sys_accept(const struct pt_regs *regs)`, or what it is called elsewhere.
+/// `__x64_sys_accept(const struct pt_regs *regs)`, by fexit. The user side sets the name of the
+/// architecture's function.
 #[fexit(function = "accept")]
 fn exit_accept(context: FExitContext) {
     accept::at_exit(&context);
 }
 
-/// The same.
+/// The same by kretprobe.
 #[kretprobe(function = "accept")]
 fn probe_accept(context: RetProbeContext) {
     accept::at_probe(&context);
@@ -104,13 +105,14 @@ fn sys_exit_accept4(context: TracePointContext) {
     accept::at_tracepoint(&context);
 }
 
-/// `__x64_sys_accept4(const struct pt_regs *regs)`, or what it is called elsewhere.
+/// `__x64_sys_accept4(const struct pt_regs *regs)`, by fexit. The user side sets the name of the
+/// architecture's function.
 #[fexit(function = "accept4")]
 fn exit_accept4(context: FExitContext) {
     accept::at_exit(&context);
 }
 
-/// The same.
+/// The same by kretprobe.
 #[kretprobe(function = "accept4")]
 fn probe_accept4(context: RetProbeContext) {
     accept::at_probe(&context);
@@ -119,25 +121,27 @@ fn probe_accept4(context: RetProbeContext) {
 /// `net/http.(*persistConn).roundTrip(req)`.
 #[uprobe]
 fn go_round_trip(context: ProbeContext) {
-    ledger::hand_out(&context, LedgerKind::Connection, 0);
+    ledger::add(&context, LedgerKind::Connection, 0);
 }
 
 /// `net/http.(*Transport).tryPutIdleConn(connection)`.
 #[uprobe]
 fn go_put_idle(context: ProbeContext) {
-    ledger::take_back(&context, LedgerKind::Connection, 1);
+    ledger::remove(&context, LedgerKind::Connection, 1);
 }
 
-/// `net/http.(*persistConn).closeLocked(err)`.
+/// `net/http.(*persistConn).closeLocked(err)`, and `mapRoundTripError`, for a connection that was
+/// closed before it got its request.
 #[uprobe]
 fn go_close(context: ProbeContext) {
-    ledger::take_back(&context, LedgerKind::Connection, 0);
+    ledger::remove(&context, LedgerKind::Connection, 0);
 }
 
-/// `net/http.(*http2ClientConn).RoundTrip(req)`.
+/// `net/http.(*http2ClientConn).roundTrip(req)`, or `RoundTrip` before Go 1.23. This and the next
+/// two are also in the other packages that implement HTTP/2 (`LedgerKind::Stream`).
 #[uprobe]
 fn go_stream_round_trip(context: ProbeContext) {
-    ledger::hand_out(&context, LedgerKind::Request, 1);
+    ledger::add(&context, LedgerKind::Request, 1);
 }
 
 /// `net/http.(*http2clientStream).doRequest(req)`.
@@ -149,43 +153,43 @@ fn go_stream_start(context: ProbeContext) {
 /// `net/http.(*http2clientStream).cleanupWriteRequest(err)`.
 #[uprobe]
 fn go_stream_end(context: ProbeContext) {
-    ledger::take_back(&context, LedgerKind::Stream, 0);
+    ledger::remove(&context, LedgerKind::Stream, 0);
 }
 
-/// One call for every open file of every process; `context` is the kernel's
+/// Called for every open file of every process. `context` is the kernel's
 /// `struct bpf_iter__task_file`.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/task_file")]
 extern "C" fn task_file(context: *const task_file::Context) -> i32 {
     // SAFETY: the kernel calls an iterator program with a valid context.
-    task_file::visit(unsafe { &*context }, Wanted::All);
+    task_file::visit(unsafe { &*context }, Selection::All);
     0
 }
 
-/// The same for what is in scope.
+/// The same for the processes and sockets in scope.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/task_file")]
 extern "C" fn task_file_in_scope(context: *const task_file::Context) -> i32 {
-    // SAFETY: as above.
-    task_file::visit(unsafe { &*context }, Wanted::InScope);
+    // SAFETY: the kernel calls an iterator program with a valid context.
+    task_file::visit(unsafe { &*context }, Selection::InScope);
     0
 }
 
-/// The same where the kernel has no helper that tells a socket's file from others.
+/// [`task_file`] for kernels without `bpf_sock_from_file`.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/task_file")]
 extern "C" fn task_file_without_helper(context: *const task_file::Context) -> i32 {
-    // SAFETY: as above.
-    task_file::visit_without_helper(unsafe { &*context }, Wanted::All);
+    // SAFETY: the kernel calls an iterator program with a valid context.
+    task_file::visit_without_helper(unsafe { &*context }, Selection::All);
     0
 }
 
-/// And that for what is in scope.
+/// [`task_file_in_scope`] for kernels without `bpf_sock_from_file`.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/task_file")]
 extern "C" fn task_file_in_scope_without_helper(context: *const task_file::Context) -> i32 {
-    // SAFETY: as above.
-    task_file::visit_without_helper(unsafe { &*context }, Wanted::InScope);
+    // SAFETY: the kernel calls an iterator program with a valid context.
+    task_file::visit_without_helper(unsafe { &*context }, Selection::InScope);
     0
 }
 
@@ -194,7 +198,7 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     loop {}
 }
 
-/// The helpers that read kernel memory are for programs under a licence compatible with the GPL.
+/// `bpf_probe_read_kernel` and others are available only to programs with a GPL-compatible licence.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "license")]
 static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -1,59 +1,75 @@
-//! Ways to read kernel memory, behind one trait, so that the code that knows the structures is
-//! written once.
+//! Ways to read kernel memory, behind one trait, so that the code that knows the kernel structures
+//! exists once.
 
 use aya_ebpf::helpers::bpf_probe_read_kernel;
 
 use crate::globals::has_socket_helpers;
 
-/// A way to read kernel memory.
-pub(crate) trait Read {
-    /// Reads the `T` that is `offset` bytes into the structure at `base`; `None` if the memory
-    /// cannot be read.
-    ///
-    /// # Safety
-    /// The implementation says what `base` must be. Any bit pattern must be a valid `T`.
-    unsafe fn read<T: Copy>(base: *const u8, offset: usize) -> Option<T>;
+/// Types of which any bits are a valid value.
+///
+/// # Safety
+/// That must be so, and there must be no padding.
+pub(crate) unsafe trait AnyBits: Copy {}
+
+macro_rules! any_bits {
+    ($($type:ty),*) => {
+        $(
+            // SAFETY: integers, raw pointers and arrays of integers have no invalid values.
+            unsafe impl AnyBits for $type {}
+        )*
+    };
 }
 
-/// Plain loads, through pointers whose type the verifier knows: tracepoint arguments by BTF, what
-/// helpers return, and pointers found in those. Such a load yields zero instead of faulting.
+any_bits!(u8, u16, u32, u64, i64, *const u8, [u32; 4]);
+
+/// A way to read kernel memory.
+pub(crate) trait Read {
+    /// Reads the `T` at `offset` bytes from `base`; `None` if the memory cannot be read.
+    ///
+    /// # Safety
+    /// `base` must be what the implementation requires.
+    unsafe fn read<T: AnyBits>(base: *const u8, offset: usize) -> Option<T>;
+}
+
+/// Plain loads through pointers whose BTF type the verifier knows: tracepoint arguments, return
+/// values of helpers, and pointer fields of those. Such a load yields zero instead of faulting.
 pub(crate) struct Direct;
 
 impl Read for Direct {
-    /// # Safety
-    /// `base` must be a pointer whose BTF type the verifier knows; it refuses the program otherwise.
+    /// # Safety `base` must be a pointer whose BTF type the verifier knows; it refuses the program
+    /// otherwise.
     #[inline(always)]
-    unsafe fn read<T: Copy>(base: *const u8, offset: usize) -> Option<T> {
-        // SAFETY: the verifier checked type and bounds; the field is aligned as the kernel's is.
+    unsafe fn read<T: AnyBits>(base: *const u8, offset: usize) -> Option<T> {
+        // SAFETY: the verifier has checked type and bounds; the field is aligned as in the kernel.
         Some(unsafe { base.add(offset).cast::<T>().read_volatile() })
     }
 }
 
-/// Loads through a helper, which checks the address: for pointers that the verifier knows nothing
-/// about. Some 18 ns each, where a plain load costs nothing.
+/// Loads by `bpf_probe_read_kernel`, which checks the address: for pointers whose type the verifier
+/// does not know. Each takes about 18 ns, where a plain load takes almost none.
 pub(crate) struct Probed;
 
 impl Read for Probed {
     /// # Safety
-    /// `base` may be anything.
+    /// `base` may be any address.
     #[inline(always)]
-    unsafe fn read<T: Copy>(base: *const u8, offset: usize) -> Option<T> {
+    unsafe fn read<T: AnyBits>(base: *const u8, offset: usize) -> Option<T> {
         // SAFETY: the helper fails on an address that cannot be read.
         unsafe { bpf_probe_read_kernel(base.wrapping_add(offset).cast::<T>()) }.ok()
     }
 }
 
-/// Plain loads where the kernel's helpers for sockets are there, which are younger than the one that
-/// gives the current task with its type; else through the helper. The verifier knows which, and does
-/// not look at the other.
-pub(crate) struct Helped;
+/// [`Direct`] if the kernel has the socket helpers: it then has `bpf_get_current_task_btf` (Linux
+/// 5.11) too, whose result has a BTF type. Otherwise [`Probed`]. The choice is a constant to the
+/// verifier, which does not check the other branch.
+pub(crate) struct DirectOrProbed;
 
-impl Read for Helped {
+impl Read for DirectOrProbed {
     /// # Safety
-    /// As of [`Direct`].
+    /// As for [`Direct`].
     #[inline(always)]
-    unsafe fn read<T: Copy>(base: *const u8, offset: usize) -> Option<T> {
-        // SAFETY: the caller's.
+    unsafe fn read<T: AnyBits>(base: *const u8, offset: usize) -> Option<T> {
+        // SAFETY: the caller guarantees what `Direct` requires; `Probed` accepts any address.
         unsafe {
             if has_socket_helpers() {
                 Direct::read(base, offset)

@@ -1,4 +1,5 @@
-//! Arguments and results of kernel functions where the kernel hands over nothing but registers.
+//! Arguments and results of kernel functions in kprobes and kretprobes, whose context is a
+//! `struct pt_regs`.
 
 use aya_ebpf::programs::{ProbeContext, RetProbeContext};
 
@@ -7,18 +8,19 @@ use crate::{
     read::{Probed, Read},
 };
 
-/// The function's argument with this number, from 0.
+/// The function's argument with this number, from 0; `None` if it could not be read.
 #[inline(always)]
 pub(crate) fn argument(context: &ProbeContext, number: usize) -> Option<u64> {
-    // As for Go's functions, the user side knows where registers are, and the verifier would want
-    // to know in the program.
-    // SAFETY: the context is a `struct pt_regs`, and `Probed` reads anything.
+    // The verifier accepts a load from the context only at an offset in the instruction itself.
+    // This offset is a setting, because it depends on the architecture, so the helper reads the
+    // register.
+    // SAFETY: `Probed` accepts any address.
     unsafe { Probed::read(context.regs.cast_const().cast(), kernel_argument_offset(number)) }
 }
 
-/// What the function returned.
+/// The function's return value; `None` if it could not be read.
 #[inline(always)]
 pub(crate) fn result(context: &RetProbeContext) -> Option<i64> {
-    // SAFETY: as above.
+    // SAFETY: `Probed` accepts any address.
     unsafe { Probed::read(context.regs.cast_const().cast(), kernel_result_offset()) }
 }

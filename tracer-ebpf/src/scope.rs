@@ -1,4 +1,4 @@
-//! Which processes and sockets events are wanted of.
+//! Which processes and sockets are in scope, that is, whose events are reported.
 
 use aya_ebpf::bindings::BPF_ANY;
 use tracer_common::Counter;
@@ -9,28 +9,28 @@ use crate::{
     maps::{PIDS, TRACKED},
 };
 
-/// Whether connections that the process opens are in scope.
+/// Whether connections that the process opens or accepts are in scope.
 #[inline(always)]
-pub(crate) fn has_process(pid: u32) -> bool {
+pub(crate) fn includes_process(pid: u32) -> bool {
     !only_tracked() || PIDS.get_ptr(pid).is_some()
 }
 
-/// Whether what happens to the socket is in scope.
+/// Whether events of the socket are in scope.
 #[inline(always)]
-pub(crate) fn has_socket(cookie: u64) -> bool {
+pub(crate) fn includes_socket(cookie: u64) -> bool {
     !only_tracked() || TRACKED.get_ptr(cookie).is_some()
 }
 
-/// Brings a socket that a process in scope opened into scope.
+/// Brings a socket that a process in scope opened or accepted into scope.
 #[inline(always)]
-pub(crate) fn enter(cookie: u64) {
+pub(crate) fn add_socket(cookie: u64) {
     if only_tracked() && TRACKED.insert(cookie, 1, u64::from(BPF_ANY)).is_err() {
         count(Counter::MapFull);
     }
 }
 
-/// Takes a destroyed socket out of scope; whether it was in.
+/// Takes a destroyed socket out of scope. Returns whether it was in scope.
 #[inline(always)]
-pub(crate) fn leave(cookie: u64) -> bool {
+pub(crate) fn remove_socket(cookie: u64) -> bool {
     !only_tracked() || TRACKED.remove(cookie).is_ok()
 }

@@ -1,4 +1,4 @@
-//! Reads of a `struct sock`.
+//! Reading of a `struct sock`.
 
 use core::marker::PhantomData;
 
@@ -7,7 +7,7 @@ use tracer_common::{EventRecord, FAMILY_INET, FAMILY_INET6, SocketRecord};
 
 use crate::{
     globals::offset,
-    read::{Direct, Probed, Read},
+    read::{AnyBits, Direct, Probed, Read},
 };
 
 /// `IPPROTO_TCP`, as in `sk_protocol`.
@@ -15,40 +15,41 @@ pub(crate) const PROTOCOL_TCP: u16 = 6;
 /// `SOCK_STREAM`, as in `sk_type`.
 pub(crate) const TYPE_STREAM: u16 = 1;
 
-/// Closed (`TCP_CLOSE` in `include/net/tcp_states.h`).
+/// `TCP_CLOSE` of `include/net/tcp_states.h`.
 pub(crate) const STATE_CLOSE: u8 = 7;
-/// Open on both sides.
+/// `TCP_ESTABLISHED`.
 pub(crate) const STATE_ESTABLISHED: u8 = 1;
-/// It waits for connections.
+/// `TCP_LISTEN`.
 pub(crate) const STATE_LISTEN: u8 = 10;
-/// `connect` was called.
+/// `TCP_SYN_SENT`: `connect` was called.
 pub(crate) const STATE_SYN_SENT: u8 = 2;
-/// The peer closed.
+/// `TCP_CLOSE_WAIT`: the peer's FIN was received.
 pub(crate) const STATE_CLOSE_WAIT: u8 = 8;
 
-/// What the ways to read a socket can do besides.
+/// A way to read a whole socket.
 pub(crate) trait ReadSock: Read + Sized {
-    /// The socket as a pointer behind which a `struct tcp_sock` can be read, if it is a full TCP
-    /// socket; else null, or `None` if a read failed.
+    /// A pointer through which a `struct tcp_sock` can be read, if the socket is a full TCP socket;
+    /// otherwise null. `None` if a read failed.
     fn as_tcp(sock: &Sock<Self>) -> Option<*const u8>;
 
-    /// The kernel's cookie of the socket, which it gets if it has none.
+    /// The socket's cookie, which the kernel assigns if there is none (`bpf_get_socket_cookie`).
     fn kernel_cookie(sock: &Sock<Self>) -> u64;
 }
 
 impl ReadSock for Direct {
     #[inline(always)]
     fn as_tcp(sock: &Sock<Self>) -> Option<*const u8> {
-        // SAFETY: the helper takes a socket and checks its protocol.
+        // SAFETY: the verifier checks that the argument is a socket; the helper checks its
+        // protocol.
         let tcp = unsafe { bpf_skc_to_tcp_sock(sock.pointer.cast_mut().cast()) };
-        // Kernels before 5.18 do not look at the type.
-        let is_tcp = !tcp.is_null() && sock.kind()? == TYPE_STREAM;
+        // Before Linux 5.18 the helper does not check the socket type.
+        let is_tcp = !tcp.is_null() && sock.socket_type()? == TYPE_STREAM;
         Some(if is_tcp { tcp.cast_const().cast() } else { core::ptr::null() })
     }
 
     #[inline(always)]
     fn kernel_cookie(sock: &Sock<Self>) -> u64 {
-        // SAFETY: the helper takes a socket.
+        // SAFETY: the verifier checks that the argument is a socket.
         unsafe { bpf_get_socket_cookie(sock.pointer.cast_mut().cast()) }
     }
 }
@@ -59,16 +60,17 @@ impl ReadSock for Probed {
         Some(if sock.is_tcp()? { sock.pointer } else { core::ptr::null() })
     }
 
-    /// No kernel has the helper for programs that read so, and each refuses one that gets here: that
-    /// is how the user side learns that it must do without (`Settings::without_socket_helpers`).
+    /// Never runs: no kernel offers the helper to programs that read by `Probed`, so the verifier
+    /// refuses a program in which this is reachable. The user side then loads the programs with
+    /// `Settings::without_socket_helpers`, which makes it unreachable.
     #[inline(always)]
     fn kernel_cookie(sock: &Sock<Self>) -> u64 {
-        // SAFETY: it is never run.
+        // SAFETY: the verifier refuses every program that could run this.
         unsafe { bpf_get_socket_cookie(sock.pointer.cast_mut().cast()) }
     }
 }
 
-/// A `struct sock` of any kind, or the `struct tcp_sock` that begins with one, read by way of `R`.
+/// A `struct sock` of any kind, or the `struct tcp_sock` that begins with one, read by `R`.
 pub(crate) struct Sock<R> {
     pointer: *const u8,
     read: PhantomData<R>,
@@ -76,35 +78,34 @@ pub(crate) struct Sock<R> {
 
 impl<R: Read> Sock<R> {
     /// # Safety
-    /// `pointer` must be what `R` can read. For fields past `struct sock` it must be known to point
-    /// to a `struct tcp_sock`.
+    /// `pointer` must be one that `R` can read. Fields behind `struct sock` may be read only if it
+    /// points to a `struct tcp_sock`.
     #[inline(always)]
     pub(crate) unsafe fn new(pointer: *const u8) -> Self {
         Self { pointer, read: PhantomData }
     }
 
     #[inline(always)]
-    fn field<T: Copy>(&self, offset: usize) -> Option<T> {
-        // SAFETY: `new` requires that `R` can read the pointer; every `T` below is an integer, a
-        // pointer or an array of integers.
+    fn field<T: AnyBits>(&self, offset: usize) -> Option<T> {
+        // SAFETY: `new` requires a pointer that `R` can read.
         unsafe { R::read(self.pointer, offset) }
     }
 
-    /// Where it is in the kernel's memory, as a number to calculate with: the verifier does not let
-    /// a pointer be one, so it is read back from the stack.
+    /// The address of the `struct sock`, as an integer. The verifier does not let a typed pointer
+    /// be used as one, so the pointer is read back from the program's stack.
     #[inline(always)]
     pub(crate) fn address(&self) -> Option<u64> {
         let pointer = self.pointer;
-        // SAFETY: `Probed` reads anything.
+        // SAFETY: `Probed` accepts any address.
         unsafe { Probed::read((&raw const pointer).cast(), 0) }
     }
 
-    /// Whether it is a TCP socket, judged by what any socket has.
+    /// Whether it is a TCP socket, by fields that every full socket has.
     #[inline(always)]
     pub(crate) fn is_tcp(&self) -> Option<bool> {
         Some(
             matches!(self.family()?, FAMILY_INET | FAMILY_INET6)
-                && self.kind()? == TYPE_STREAM
+                && self.socket_type()? == TYPE_STREAM
                 && self.protocol()? == PROTOCOL_TCP,
         )
     }
@@ -117,7 +118,7 @@ impl<R: Read> Sock<R> {
 
     /// `sk_type`.
     #[inline(always)]
-    pub(crate) fn kind(&self) -> Option<u16> {
+    pub(crate) fn socket_type(&self) -> Option<u16> {
         self.field(offset!(sock_type))
     }
 
@@ -133,7 +134,7 @@ impl<R: Read> Sock<R> {
         self.field(offset!(sock_state))
     }
 
-    /// `skc_cookie`: 0 if nobody has asked for one yet.
+    /// `skc_cookie`: 0 if the kernel has not assigned a cookie yet.
     #[inline(always)]
     pub(crate) fn cookie_if_any(&self) -> Option<u64> {
         self.field(offset!(sock_cookie))
@@ -155,17 +156,18 @@ impl<R: Read> Sock<R> {
     #[inline(always)]
     pub(crate) fn netns(&self) -> Option<u32> {
         let net: *const u8 = self.field(offset!(sock_net))?;
-        // SAFETY: a pointer field of what `R` can read.
+        // SAFETY: a pointer field of a structure that `R` can read.
         unsafe { R::read(net, offset!(net_inode)) }
     }
 
-    /// `inet_sport` in host byte order: unlike `skc_num` it survives the close. Of TCP sockets only.
+    /// `inet_sport` in host byte order, which a closed socket keeps, unlike `skc_num`. For TCP
+    /// sockets only.
     #[inline(always)]
     fn tcp_local_port(&self) -> Option<u16> {
         self.field(offset!(inet_local_port)).map(u16::from_be)
     }
 
-    /// Local and remote address in network byte order, the unused part zero.
+    /// Local and remote address in network byte order; the bytes that IPv4 does not use are 0.
     #[inline(always)]
     fn addresses(&self, family: u16) -> Option<([u8; 16], [u8; 16])> {
         let (local, remote): ([u32; 4], [u32; 4]) = if family == FAMILY_INET6 {
@@ -179,9 +181,9 @@ impl<R: Read> Sock<R> {
         Some((bytes(local), bytes(remote)))
     }
 
-    /// Fills in both ends of a TCP socket.
+    /// Sets family, network namespace, and both addresses and ports of a TCP socket.
     #[inline(always)]
-    pub(crate) fn fill_ends(&self, record: &mut EventRecord) -> Option<()> {
+    pub(crate) fn fill_endpoints(&self, record: &mut EventRecord) -> Option<()> {
         record.family = self.family()?;
         record.netns = self.netns()?;
         record.local_port = self.tcp_local_port()?;
@@ -192,43 +194,46 @@ impl<R: Read> Sock<R> {
 }
 
 impl<R: ReadSock> Sock<R> {
-    /// The socket as a `struct tcp_sock`, if it is a full TCP socket: no MPTCP or SCTP socket, no
-    /// request and no TIME_WAIT remnant.
+    /// The socket as a `struct tcp_sock`. `None` if a read failed or it is not a full TCP socket,
+    /// but one of MPTCP or SCTP, or, with [`Direct`], a `request_sock` or `timewait_sock`. With
+    /// [`Probed`] the caller guarantees that it is a full socket, as the hooked functions do.
     #[inline(always)]
     pub(crate) fn as_tcp(&self) -> Option<Self> {
         let tcp = R::as_tcp(self)?;
-        // SAFETY: `R` can read what it gives for a `struct tcp_sock`.
+        // SAFETY: `R::as_tcp` returns a pointer that `R` can read, to a `struct tcp_sock`.
         (!tcp.is_null()).then(|| unsafe { Self::new(tcp) })
     }
 }
 
 impl<R: Read> Sock<R> {
-    /// `sk_socket`: null once the application has closed it, and before it has accepted it.
+    /// `sk_socket`: null before the application has accepted the connection, and after it has
+    /// closed it.
     #[inline(always)]
     fn socket(&self) -> Option<*const u8> {
         self.field(offset!(sock_socket))
     }
 
-    /// Whether an application can reach the socket through a file.
+    /// Whether a file refers to the socket, so that an application can reach it.
     #[inline(always)]
     pub(crate) fn has_file(&self) -> Option<bool> {
         let socket = self.socket()?;
         if socket.is_null() {
             return Some(false);
         }
-        // SAFETY: a pointer field of a socket.
+        // SAFETY: a pointer field of a structure that `R` can read.
         let file: *const u8 = unsafe { R::read(socket, offset!(socket_file)) }?;
         Some(!file.is_null())
     }
 
-    /// Whether the kernel opened the socket for itself: for NFS, or as one path of an MPTCP
-    /// connection.
+    /// Whether the kernel opened the socket for its own use, such as for NFS or as a subflow of an
+    /// MPTCP connection.
     #[inline(always)]
     pub(crate) fn is_internal(&self) -> Option<bool> {
         Some(!self.socket()?.is_null() && !self.has_file()?)
     }
 
-    /// Fills in what any `struct sock` has, but its identity and the local port.
+    /// Sets the fields that come from any `struct sock`, except identity and local port. The
+    /// record's family must be set.
     #[inline(always)]
     pub(crate) fn fill_common(&self, record: &mut SocketRecord) -> Option<()> {
         record.netns = self.netns()?;
@@ -239,10 +244,10 @@ impl<R: Read> Sock<R> {
         Some(())
     }
 
-    /// Fills in what a `struct tcp_sock` has.
+    /// Sets the fields that come from a `struct tcp_sock`.
     ///
-    /// The socket is not locked, so each position is read before the one that it follows: data
-    /// that arrives in between makes a difference larger, never negative.
+    /// The socket is not locked, so of two sequence numbers the lower one is read first: data that
+    /// moves in between increases the difference and never makes it negative.
     #[inline(always)]
     pub(crate) fn fill_tcp(&self, record: &mut SocketRecord) -> Option<()> {
         record.local_port = self.tcp_local_port()?;
@@ -270,9 +275,9 @@ impl<R: Read> Sock<R> {
     }
 }
 
-/// Four words as they lie in memory.
+/// The bytes of four words in memory order.
 #[inline(always)]
 fn bytes(words: [u32; 4]) -> [u8; 16] {
-    // SAFETY: both are 16 bytes without padding, and any bytes are valid.
+    // SAFETY: both types are 16 bytes without padding, of which any are valid.
     unsafe { core::mem::transmute(words) }
 }

@@ -1,4 +1,4 @@
-//! Which process a task belongs to.
+//! The process that a task belongs to.
 
 use core::marker::PhantomData;
 
@@ -9,25 +9,26 @@ use tracer_common::{COMM_LENGTH, EventRecord};
 
 use crate::{
     globals::{has_socket_helpers, offset, pid_namespace_inode},
-    read::{Helped, Probed, Read},
+    read::{AnyBits, DirectOrProbed, Probed, Read},
 };
 
 /// `MAX_PID_NS_LEVEL` in `include/linux/pid_namespace.h`.
 const PID_NAMESPACE_LEVEL_MAX: u32 = 32;
 
-/// A `struct task_struct`, read by way of `R`.
+/// A `struct task_struct`, read by `R`.
 pub(crate) struct Task<R> {
     pointer: *const u8,
     read: PhantomData<R>,
 }
 
-impl Task<Helped> {
-    /// The task that the program runs in. Means something only where the kernel is at work for
-    /// that task: in a system call, not in an interrupt.
+impl Task<DirectOrProbed> {
+    /// The current task. It is related to the event only in process context, such as in a system
+    /// call, and not in an interrupt.
     #[inline(always)]
     pub(crate) fn current() -> Self {
-        // SAFETY: the helpers have no preconditions. The verifier knows the type of what the first
-        // gives; what the second gives, `Probed` reads.
+        // SAFETY: the helpers have no preconditions. With the socket helpers, `DirectOrProbed`
+        // reads by plain loads, and the verifier knows the type of the first helper's result;
+        // without them it reads by `Probed`, which accepts any address.
         unsafe {
             Self::new(if has_socket_helpers() {
                 bpf_get_current_task_btf().cast_const().cast()
@@ -39,53 +40,53 @@ impl Task<Helped> {
 }
 
 impl Task<Probed> {
-    /// The same for programs that the verifier refuses with both ways to read in them.
+    /// The current task, for programs that the verifier refuses if they contain both ways to read.
     #[inline(always)]
     pub(crate) fn current() -> Self {
-        // SAFETY: the helper has no preconditions; `Probed` reads anything.
+        // SAFETY: the helper has no preconditions; `Probed` accepts any address.
         unsafe { Self::new(bpf_get_current_task() as *const u8) }
     }
 }
 
 impl<R: Read> Task<R> {
     /// # Safety
-    /// `pointer` must be what `R` can read.
+    /// `pointer` must be one that `R` can read.
     #[inline(always)]
     pub(crate) unsafe fn new(pointer: *const u8) -> Self {
         Self { pointer, read: PhantomData }
     }
 
     #[inline(always)]
-    pub(crate) fn field<T: Copy>(&self, offset: usize) -> Option<T> {
-        // SAFETY: `new` requires that `R` can read the pointer; every `T` is an integer or a
-        // pointer.
+    pub(crate) fn field<T: AnyBits>(&self, offset: usize) -> Option<T> {
+        // SAFETY: `new` requires a pointer that `R` can read.
         unsafe { R::read(self.pointer, offset) }
     }
 
     #[inline(always)]
     fn group_leader(&self) -> Option<Self> {
         let leader = self.field(offset!(task_group_leader))?;
-        // SAFETY: a pointer field of what `R` can read.
+        // SAFETY: a pointer field of a structure that `R` can read.
         Some(unsafe { Self::new(leader) })
     }
 
-    /// The process id as the tracer's pid namespace sees it; 0 if it does not.
+    /// The process id (thread group) in the tracer's pid namespace; 0 if the process is not visible
+    /// there. `None` if a read failed.
     ///
-    /// `struct pid` has one number for each namespace from the initial one, level 0, inwards. The
-    /// helper `bpf_get_ns_current_pid_tgid` would not do: it knows only processes of exactly the
-    /// given namespace, and a container's are seen from the host's as well.
+    /// `struct pid` has one number for each pid namespace from the initial one, level 0, to that of
+    /// the process. `bpf_get_ns_current_pid_tgid` does not serve here: it only knows processes of
+    /// exactly the given namespace, but a namespace also sees the processes of its descendants.
     #[inline(always)]
     pub(crate) fn visible_pid(&self) -> Option<u32> {
         let signal: *const u8 = self.field(offset!(task_signal))?;
-        // SAFETY: pointer fields of what `R` can read. Where the array is indexed at run time,
-        // the verifier does not let plain loads do it.
+        // SAFETY: pointer fields of structures that `R` can read. The verifier does not accept
+        // plain loads at an array index that is known only at run time, so `Probed` does these.
         unsafe {
             let pid: *const u8 = R::read(signal, offset!(signal_tgid))?;
             if pid.is_null() {
-                // The process is being taken apart.
+                // The process is exiting.
                 return Some(0);
             }
-            // Nearly always the tracer runs in the outermost namespace.
+            // The usual case: the tracer runs in the initial namespace.
             let first = offset!(pid_numbers);
             let namespace: *const u8 = R::read(pid, first + offset!(upid_namespace))?;
             if R::read::<u32>(namespace, offset!(pid_namespace_inode))? == pid_namespace_inode() {
@@ -108,21 +109,21 @@ impl<R: Read> Task<R> {
         Some(0)
     }
 
-    /// When the process started, in nanoseconds since boot.
+    /// Start time of the process (`group_leader->start_boottime`), nanoseconds since boot.
     #[inline(always)]
     pub(crate) fn start_time_ns(&self) -> Option<u64> {
         self.group_leader()?.field(offset!(task_start_time))
     }
 
-    /// The name of the process, which is that of its first thread.
+    /// Copies the name of the process: the `comm` of its thread group leader.
     #[inline(always)]
     pub(crate) fn copy_comm(&self, comm: &mut [u8; COMM_LENGTH]) -> Option<()> {
         let source = self.group_leader()?.pointer.wrapping_add(offset!(task_comm));
-        // SAFETY: the helper fails on an address that cannot be read.
+        // SAFETY: the helper accepts any address and fails on one that cannot be read.
         unsafe { bpf_probe_read_kernel_buf(source, comm) }.ok()
     }
 
-    /// Fills in the process, whose visible pid the caller has found out already.
+    /// Sets process id, start time and name. `pid` is [`visible_pid`](Self::visible_pid).
     #[inline(always)]
     pub(crate) fn fill(&self, pid: u32, record: &mut EventRecord) -> Option<()> {
         record.pid = pid;

@@ -1,8 +1,8 @@
-//! `iter/task_file`: every descriptor that refers to a TCP socket, with its owner.
+//! `iter/task_file`: every file descriptor that refers to a TCP socket, with its owner.
 //!
-//! The kernel calls the program once for every open file of every process that the reader's pid
-//! namespace sees, and again for the same file when its buffer was full: nothing may be counted
-//! here.
+//! The kernel calls the program for every open file of every process that is visible in the pid
+//! namespace in which the iterator was created. It calls again for the same file if the record did
+//! not fit into its buffer, so these programs count nothing.
 
 use core::{ffi::c_void, marker::PhantomData, mem::MaybeUninit};
 
@@ -22,10 +22,10 @@ use crate::{
     zeroed::zeroed,
 };
 
-#[expect(clippy::cast_possible_truncation, reason = "it has 208")]
+#[expect(clippy::cast_possible_truncation, reason = "a record has 208 bytes")]
 const RECORD_BYTES: u32 = size_of::<SocketRecord>() as u32;
 
-/// `S_IFMT` of `include/uapi/linux/stat.h`: the part of a mode that is the kind of file.
+/// `S_IFMT` of `include/uapi/linux/stat.h`: the bits of a mode that are the type of the file.
 const TYPE_OF_FILE: u16 = 0o170_000;
 /// `S_IFSOCK`.
 const SOCKET: u16 = 0o140_000;
@@ -38,8 +38,8 @@ struct Meta {
     sequence: u64,
 }
 
-/// `struct bpf_iter__task_file`. This is the programs' interface to the kernel, not a structure of
-/// its own: the layout is fixed, and the verifier translates.
+/// `struct bpf_iter__task_file`. Unlike kernel structures, this is a stable interface to programs:
+/// its layout is fixed, and the verifier translates the accesses.
 #[repr(C)]
 pub(crate) struct Context {
     meta: *const Meta,
@@ -49,31 +49,30 @@ pub(crate) struct Context {
     file: *mut file,
 }
 
-/// Which files a walk is about.
+/// Which file descriptors of TCP sockets a snapshot reports.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wanted {
+pub(crate) enum Selection {
     All,
-    /// Those of processes in scope, and those of others that refer to a socket in scope or to one
-    /// that listens.
+    /// Those of processes in scope; of other processes those of sockets in scope and of listeners.
     InScope,
 }
 
-/// Writes a record if the file is a socket of ours.
+/// Writes a record if the file is a selected TCP socket.
 #[inline(always)]
-pub(crate) fn visit(context: &Context, wanted: Wanted) {
-    visit_with(context, wanted, |file| {
-        // SAFETY: the helper takes a file and gives null for one that is no socket; the verifier
-        // knows the type of what it returns.
+pub(crate) fn visit(context: &Context, selection: Selection) {
+    visit_with(context, selection, |file| {
+        // SAFETY: the verifier checks that the argument is a file, and knows the type of the
+        // result, which is null for a file that is not a socket.
         unsafe { Socket::<Direct>::new(bpf_sock_from_file(file).cast_const().cast()) }
     });
 }
 
-/// The same where the helper is missing.
+/// The same for kernels without `bpf_sock_from_file`.
 #[inline(always)]
-pub(crate) fn visit_without_helper(context: &Context, wanted: Wanted) {
-    visit_with(context, wanted, |file| {
+pub(crate) fn visit_without_helper(context: &Context, selection: Selection) {
+    visit_with(context, selection, |file| {
         let file = file.cast_const().cast();
-        // SAFETY: the verifier knows the type of the context's file, and of its inode.
+        // SAFETY: the verifier knows the types of the context's file and of its inode.
         let (mode, socket): (u16, *const u8) = unsafe {
             let inode = Direct::read(file, offset!(file_inode))?;
             (Direct::read(inode, offset!(inode_mode))?, Direct::read(file, offset!(file_private))?)
@@ -81,9 +80,10 @@ pub(crate) fn visit_without_helper(context: &Context, wanted: Wanted) {
         if mode & TYPE_OF_FILE != SOCKET {
             return None;
         }
-        // SAFETY: `Probed` reads anything.
+        // SAFETY: `Probed` accepts any address.
         let socket = unsafe { Socket::<Probed>::new(socket) }?;
-        // A file that was opened with O_PATH has a socket's inode and no socket, which points back.
+        // A file that was opened with O_PATH has the inode of a socket but does not refer to one.
+        // Only a `struct socket` points back to its file.
         (socket.file()? == file).then_some(socket)
     });
 }
@@ -96,7 +96,7 @@ struct Socket<R> {
 
 impl<R: ReadSock> Socket<R> {
     /// # Safety
-    /// `pointer` must be null or what `R` can read.
+    /// `pointer` must be null or one that `R` can read.
     #[inline(always)]
     unsafe fn new(pointer: *const u8) -> Option<Self> {
         (!pointer.is_null()).then_some(Self { pointer, read: PhantomData })
@@ -104,15 +104,15 @@ impl<R: ReadSock> Socket<R> {
 
     #[inline(always)]
     fn file(&self) -> Option<*const u8> {
-        // SAFETY: `new` requires that `R` can read it.
+        // SAFETY: `new` requires a pointer that `R` can read.
         unsafe { R::read(self.pointer, offset!(socket_file)) }
     }
 
     #[inline(always)]
     fn sock(&self) -> Option<Sock<R>> {
-        // SAFETY: `new` requires that `R` can read it.
+        // SAFETY: `new` requires a pointer that `R` can read.
         let sock: *const u8 = unsafe { R::read(self.pointer, offset!(socket_sock)) }?;
-        // SAFETY: a pointer field of what `R` can read.
+        // SAFETY: a pointer field of a structure that `R` can read.
         (!sock.is_null()).then(|| unsafe { Sock::new(sock) })
     }
 }
@@ -120,12 +120,12 @@ impl<R: ReadSock> Socket<R> {
 #[inline(always)]
 fn visit_with<R: ReadSock>(
     context: &Context,
-    wanted: Wanted,
+    selection: Selection,
     socket: impl Fn(*mut file) -> Option<Socket<R>>,
 ) {
-    // Volatile, because the compiler may else read them a second time where it uses them, and the
-    // verifier does not take the check of one reading for a check of the other.
-    // SAFETY: fields behind a reference.
+    // Volatile, because the compiler may otherwise load the fields again where it uses them, and
+    // the verifier does not apply the null check of one load to another.
+    // SAFETY: the pointers are derived from a reference to the context.
     let (task, file) = unsafe {
         ((&raw const context.task).read_volatile(), (&raw const context.file).read_volatile())
     };
@@ -136,48 +136,50 @@ fn visit_with<R: ReadSock>(
     // SAFETY: the verifier knows the type of the context's task.
     let task = unsafe { Task::<Direct>::new(task) };
     let mut place = MaybeUninit::uninit();
-    let Some(record) = describe(&task, file, context.fd, &socket, wanted, &mut place) else {
+    let Some(record) = describe(&task, file, context.fd, &socket, selection, &mut place) else {
         return;
     };
-    // A record that does not fit is not lost: the kernel drops the part and calls again.
-    // SAFETY: the verifier checks that the record is initialised and of this size.
+    // A record that does not fit is not lost: the kernel discards the partial record and calls
+    // again.
+    // SAFETY: the verifier checks that this many bytes of the record are readable and initialised.
     unsafe {
         bpf_seq_write((*context.meta).seq, (&raw const *record).cast::<c_void>(), RECORD_BYTES);
     }
 }
 
-/// The record; `None` for a socket of another kind, for one that is not wanted, and for one that
-/// cannot be read: it is being taken apart.
+/// The record of a file descriptor. `None` if the socket is of another kind or is not selected, or
+/// if a read failed because the process or the socket is going away.
 #[inline(always)]
 fn describe<'a, R: ReadSock>(
     task: &Task<Direct>,
     file: *mut file,
     fd: u32,
     socket: &Socket<R>,
-    wanted: Wanted,
+    selection: Selection,
     place: &'a mut MaybeUninit<SocketRecord>,
 ) -> Option<&'a SocketRecord> {
     let sock = socket.sock()?;
     let family = sock.family()?;
-    if !matches!(family, FAMILY_INET | FAMILY_INET6) || sock.kind()? != TYPE_STREAM {
+    if !matches!(family, FAMILY_INET | FAMILY_INET6) || sock.socket_type()? != TYPE_STREAM {
         return None;
     }
     let pid = task.visible_pid()?;
     if pid == 0 {
-        // The walk shows what the namespace sees, so this process is just exiting.
+        // The iterator only visits processes that are visible in the namespace: this one is
+        // exiting.
         return None;
     }
-    if wanted == Wanted::InScope && !is_in_scope(pid, &sock)? {
+    if selection == Selection::InScope && !is_in_scope(pid, &sock)? {
         return None;
     }
 
-    // SAFETY: zeros are a valid record.
+    // SAFETY: zeros are a valid `SocketRecord`, which consists of integers.
     let record = unsafe { zeroed(place) };
     record.family = family;
     record.socket_type = TYPE_STREAM;
     record.protocol = sock.protocol()?;
     if record.protocol == PROTOCOL_TCP {
-        // Of MPTCP, SMC and SCTP sockets the fields of a `tcp_sock` would be something else.
+        // The memory of an MPTCP, SMC or SCTP socket is not a `struct tcp_sock`.
         sock.as_tcp()?.fill_tcp(record)?;
     } else {
         record.local_port = sock.local_port()?;
@@ -188,24 +190,24 @@ fn describe<'a, R: ReadSock>(
     record.start_time_ns = task.start_time_ns()?;
     task.copy_comm(&mut record.comm)?;
     record.fd = fd;
-    // SAFETY: the verifier knows the type of the context's file, and of its inode.
+    // SAFETY: the verifier knows the types of the context's file and of its inode.
     record.inode = unsafe {
         let inode = Direct::read(file.cast_const().cast(), offset!(file_inode))?;
         Direct::read(inode, offset!(inode_number))?
     };
-    record.cookie = identity::of_file(&sock, record.inode);
+    record.cookie = identity::get_or_assign_with_inode(&sock, record.inode);
     // SAFETY: the helpers have no preconditions.
     (record.at_ns, record.jiffies) = unsafe { (bpf_ktime_get_ns(), bpf_jiffies64()) };
     Some(record)
 }
 
-/// Whether the process or the socket is in scope, or the socket listens: who was connected to is
-/// guessed from that.
+/// Whether the process or the socket is in scope, or the socket is a listener: the user side derives
+/// the direction of connections from all listeners. `None` if a read failed.
 #[inline(always)]
 fn is_in_scope<R: ReadSock>(pid: u32, sock: &Sock<R>) -> Option<bool> {
     Some(
-        scope::has_process(pid)
+        scope::includes_process(pid)
             || sock.state()? == STATE_LISTEN
-            || scope::has_socket(identity::if_any(sock)?),
+            || scope::includes_socket(identity::existing(sock)?),
     )
 }

@@ -1,53 +1,26 @@
 //! Finds leaked TCP connections on a live host and names who leaked them.
 //!
-//! This is the program; `main.rs` only calls [`main`]. It is a library so that fuzzing can call its
-//! parsers.
+//! This is the program; `main.rs` only calls [`main`]. It is a library so that fuzzing and tests can
+//! call its parsers.
 
-mod append;
-mod assemble;
 mod cli;
-mod clock;
-mod demo;
-mod demo_peers;
-mod diff;
-mod doctor;
-mod exit_code;
-mod family;
-mod file_key;
-#[cfg(any(fuzzing, test))]
-pub mod fuzzing;
-mod go;
-mod history;
-mod incident;
-mod judge;
-mod ledger;
-mod mappings;
-mod observer;
-mod outlet;
-mod pace;
-mod packaging;
-mod processes;
-mod readers;
-mod recording;
-mod replace;
-mod replay;
-mod scope;
-mod session;
-mod sink;
-mod socket_link;
-mod source;
-mod symbols;
-mod wall_clock;
+pub mod collect;
+pub mod commands;
+mod compare;
+mod files;
+pub mod output;
+pub mod recording;
+pub mod wall_clock;
 
-use std::{env, error::Error, io, process::ExitCode};
+use std::{error::Error, io, process::ExitCode};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::{Parser as _, error::ErrorKind};
 
-use cli::{Cli, Command, Form, Plan};
-use outlet::Outlet;
-use recording::Head;
-use wall_clock::WallClock;
+use cli::{Cli, Command};
+use collect::plan::Plan;
+use commands::{demo, diff, doctor, packaging, replay, report, watch};
+use output::exit_code;
 
 /// Does what the arguments say. What went wrong is one line on standard error.
 pub fn main() -> ExitCode {
@@ -66,76 +39,21 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<u8> {
+    let mechanism = cli.mechanism;
+    let watch = |(plan, output)| watch::run(&Plan { mechanism, ..plan }, output);
     match cli.command {
-        None => {
-            let (plan, form) = cli.watch.live();
-            watch(&Plan { rung: cli.rung, ..plan }, form)
-        }
-        Some(Command::Audit(watched)) => {
-            let (plan, form) = watched.audit();
-            watch(&Plan { rung: cli.rung, ..plan }, form)
-        }
-        Some(Command::Record(record)) => {
-            let (plan, form) = record.live();
-            watch(&Plan { rung: cli.rung, ..plan }, form)
-        }
-        Some(Command::Replay(replay)) => {
-            start_logging(replay.form().verbose);
-            replay::run(&replay)
-        }
-        Some(Command::Report(arguments)) => incident::run(&arguments),
+        None => watch(cli.watch.live()),
+        Some(Command::Audit(watched)) => watch(watched.audit()),
+        Some(Command::Record(record)) => watch(record.live()),
+        Some(Command::Replay(replay)) => replay::run(&replay),
+        Some(Command::Report(arguments)) => report::run(&arguments),
         Some(Command::Diff(arguments)) => diff::run(&arguments),
-        Some(Command::Doctor(arguments)) => doctor::run(&arguments, cli.rung),
-        Some(Command::Demo(demo)) => demo::run(&demo, cli.rung),
-        Some(Command::Packaging { directory }) => {
-            packaging::write(&directory)?;
-            Ok(exit_code::CLEAN)
-        }
-        Some(Command::DemoServer) => {
-            demo::be_called(c"demo-server");
-            demo_peers::run_server()?;
-            Ok(exit_code::CLEAN)
-        }
-        Some(Command::DemoClient { server }) => {
-            demo::be_called(c"demo-client");
-            demo_peers::run_client(server)?;
-            Ok(exit_code::CLEAN)
-        }
+        Some(Command::Doctor(arguments)) => doctor::run(arguments.output, mechanism),
+        Some(Command::Demo(demo)) => demo::run(&demo, mechanism),
+        Some(Command::Packaging { directory }) => packaging::write(&directory),
+        Some(Command::DemoServer) => demo::run_server(),
+        Some(Command::DemoClient { server }) => demo::run_client(server),
     }
-}
-
-/// Watches until the plan's end and gives the exit code.
-fn watch(plan: &Plan, form: Form) -> Result<u8> {
-    start_logging(plan.verbose);
-    let (host, kernel) = processes::host().context("cannot read /proc: is it mounted?")?;
-    let clock = WallClock::now().context("cannot read the clock")?;
-    let version = env!("CARGO_PKG_VERSION").to_owned();
-    let tape = form.tape.clone().map(|tape| {
-        let head = Head {
-            segment: 0,
-            version: version.clone(),
-            host: host.clone(),
-            kernel: kernel.clone(),
-            anchor: clock.into(),
-            options: plan.options,
-            fail_on: plan.fail_on,
-            arguments: env::args_os().skip(1).map(|it| it.to_string_lossy().into()).collect(),
-        };
-        (tape, head)
-    });
-    let outlet = Outlet::open(form, sink::Context { version, host, kernel, clock })?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the event loop")?;
-    let report = runtime.block_on(session::run(plan, outlet, tape))?;
-    Ok(exit_code::of(&report, plan.fail_on))
-}
-
-/// Diagnostics go to standard error: errors always, the rest with `-v`.
-fn start_logging(verbose: bool) {
-    let level = if verbose { log::LevelFilter::Debug } else { log::LevelFilter::Error };
-    env_logger::Builder::new().filter_module("tracer", level).format_timestamp_millis().init();
 }
 
 /// What to do about an error that may come from anywhere.

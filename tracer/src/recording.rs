@@ -1,38 +1,38 @@
-//! The recording of a run: the ordered inputs of the judge, so that it can judge them again.
+//! The recording of a run: the inputs of the judge in order, so that they can be judged again.
 //!
-//! A file is a preamble and blocks. Each block has a checksum and was written at once, so whatever
-//! cuts the file leaves whole blocks and at most a part of one. A *segment* is a run of blocks that
-//! can be read without those before it; where there is a limit of size, whole segments are dropped.
+//! A file is a header and blocks. Each block has a checksum and is written at once, so a file that
+//! was cut consists of whole blocks and at most one partial block. A *segment* is a run of blocks
+//! that can be read without the blocks before it. Where the size is limited (`--max-size`), the
+//! oldest segments are deleted.
+//!
+//! Blocks hold entries, compressed. [`wire`] has their types and the rules of the format;
+//! [`delta_codec`] turns inputs into entries, which mostly say what has changed since the latest
+//! snapshot, and back.
 
 mod block;
-mod carried;
-mod coder;
-mod entry;
-mod facts;
-#[cfg(any(fuzzing, test))]
-pub(crate) mod fuzzing;
+mod crafted;
+mod delta_codec;
 mod head;
-mod moments;
-mod pieces;
+mod list_delta;
 mod reader;
 mod recorder;
+mod segment_preamble;
 mod segments;
 mod stream;
+mod time_delta;
+mod wire;
 
 use tracer_core::{Input, Timestamp};
 
-pub(crate) use self::{
-    head::Head,
-    reader::{Ending, Recording},
-    recorder::Recorder,
-};
+pub use self::{crafted::from_blocks, head::Head, reader::Recording};
+pub(crate) use self::{reader::Ending, recorder::Recorder};
 
 /// What happens to the judge in the course of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// It was told something.
+    /// It received an input.
     Input(Input),
-    /// It was asked for its questions, at this moment.
+    /// It was asked for its questions, at this time.
     Asked(Timestamp),
     /// It was asked for a report and for what had changed.
     Reported,

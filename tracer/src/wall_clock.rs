@@ -1,8 +1,8 @@
 //! From the kernel's clocks to wall time.
 
-use std::io;
-
+use rustix::time::ClockId;
 use tracer_core::{ProcessKey, Timestamp};
+use tracer_inspect::clock;
 
 /// One moment, read on three clocks: the anchor that turns the kernel's times into wall time.
 ///
@@ -25,15 +25,12 @@ impl WallClock {
         Self { wall, monotonic, boot_ns }
     }
 
-    /// An anchor at this moment. The readings are within microseconds of each other.
-    ///
-    /// # Errors
-    /// What `clock_gettime` says; no supported kernel lacks these clocks.
-    pub(crate) fn now() -> io::Result<Self> {
-        let monotonic_ns = read(libc::CLOCK_MONOTONIC)?;
-        let wall_ns = read(libc::CLOCK_REALTIME)?;
-        let boot_ns = read(libc::CLOCK_BOOTTIME)?;
-        Ok(Self::from_unix_ns(wall_ns.into(), Timestamp::from_ns(monotonic_ns), boot_ns))
+    /// An anchor for now. The three readings are within microseconds of each other.
+    pub(crate) fn now() -> Self {
+        let monotonic_ns = clock::read_ns(ClockId::Monotonic);
+        let wall_ns = clock::read_ns(ClockId::Realtime);
+        let boot_ns = clock::read_ns(ClockId::Boottime);
+        Self::from_unix_ns(wall_ns.into(), Timestamp::from_ns(monotonic_ns), boot_ns)
     }
 
     /// An anchor with the wall time in nanoseconds since 1970.
@@ -68,18 +65,6 @@ fn clamped(unix_ns: i128) -> jiff::Timestamp {
     })
 }
 
-/// Nanoseconds on a clock; one that is set to before its start reads 0.
-fn read(clock: libc::clockid_t) -> io::Result<u64> {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `time` is a valid timespec that the call may write to, and outlives it.
-    if unsafe { libc::clock_gettime(clock, &raw mut time) } != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-    let nanoseconds = u64::try_from(time.tv_nsec).unwrap_or(0);
-    Ok(seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,7 +97,7 @@ mod tests {
 
     #[test]
     fn boot_time_is_never_behind_monotonic() {
-        let now = WallClock::now().unwrap();
+        let now = WallClock::now();
         assert!(now.boot_ns >= now.monotonic.as_ns());
         assert!(now.wall > jiff::Timestamp::UNIX_EPOCH);
     }

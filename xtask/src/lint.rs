@@ -60,7 +60,8 @@ fn other_architecture() -> Tally {
         ));
     }
     let mut clippy = cargo("clippy");
-    clippy.args(["--package", "tracer", "--all-targets", "--locked", "--target", OTHER]);
+    clippy.args(["--package", "tracer", "--package", "tracer-inspect", "--all-targets"]);
+    clippy.args(["--locked", "--target", OTHER]);
     step::checked(command::succeed(clippy.args(["--", "--deny", "warnings"])))
 }
 

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use tracer_core::{
-    Actor, Comm, ConnectionId, Event, Happening, Holder, Owner, ProcessKey, Snapshot, SocketFacts,
+    Actor, Comm, ConnectionId, Event, EventKind, Holder, Owner, ProcessKey, Snapshot, SocketFacts,
     TcpState, Timer, Timestamp,
 };
 
@@ -69,19 +69,19 @@ pub(crate) fn look(connections: &[SocketFacts], now_ms: u64) -> Snapshot {
 pub(crate) fn short_lived(id: u64, key: ProcessKey, at_ms: u64) -> [Event; 4] {
     let actor = Actor { key, comm: Comm("api".into()), stack: None };
     let (from, to) = (TcpState::SynSent, TcpState::Established);
-    let happenings = [
-        Happening::Connected(Some(actor)),
-        Happening::Entered { from, to },
-        Happening::Entered { from: to, to: TcpState::CloseWait },
-        Happening::Destroyed,
+    let kinds = [
+        EventKind::Connected(Some(actor)),
+        EventKind::StateChanged { from, to },
+        EventKind::StateChanged { from: to, to: TcpState::CloseWait },
+        EventKind::Destroyed,
     ];
-    happenings.map(|happening| Event {
+    kinds.map(|kind| Event {
         at: Timestamp::from_ms(at_ms),
         id: ConnectionId(id),
         netns: 1,
         local: local(id),
         remote: remote(id),
-        happening,
+        kind,
     })
 }
 

@@ -1,57 +1,17 @@
-//! What the run could and could not see, in numbers and notes.
+//! What the run could and could not see.
 
-use alloc::format;
+use alloc::vec::Vec;
 
-use super::Detector;
-use crate::Coverage;
+use super::{
+    Detector,
+    questions::{INSPECTIONS_MAX, PROCESSES_MAX},
+};
+use crate::{Coverage, Note, call_sites};
 
 impl Detector {
     pub(super) fn coverage(&self) -> Coverage {
-        let unreadable = u64::try_from(self.processes.unreadable.len()).unwrap_or(u64::MAX);
-        let unreadable = unreadable.saturating_add(self.unreadable);
-        let mut notes = self.host.notes.clone();
-        let mut note = |count: u64, what: &str| {
-            if count > 0 {
-                notes.push(format!("{count} {what}"));
-            }
-        };
-        let count = |waiting: usize| u64::try_from(waiting).unwrap_or(u64::MAX);
-        let responses_full = self.processes.pages.left_out();
-        note(
-            count(self.processes.turns.waiting),
-            "suspected processes were not looked up, so nothing is held against them: at most 1,024 are after one snapshot",
-        );
-        note(
-            count(self.processes.looks.waiting),
-            "processes were not looked into for readers: at most 256 are after one snapshot",
-        );
-        note(
-            self.unanswered,
-            "processes were not looked into for readers at the latest look: there was no time",
-        );
-        note(
-            self.processes.pages.stale(),
-            "processes' ledgers could not be read of late, so nothing is concluded from them",
-        );
-        note(
-            count(self.processes.sites.waiting()),
-            "stacks were not looked up, so where they call is not known: at most 64 are after one snapshot",
-        );
-        note(
-            self.loss.stacks_lost,
-            "stacks found no room in the kernel's map, so where they call is not known",
-        );
-        note(self.standing.forgotten, "findings that were taken back are no longer listed");
-        note(self.undecodable, "sockets changed while they were read and were left out");
-        note(
-            self.unreadable,
-            "processes' descriptors could not be read, so their connections were not judged: that takes root, or CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH",
-        );
-        note(
-            self.unopened,
-            "TCP sockets that are dead, or whose processes are hidden, could not be looked at",
-        );
-        notes.extend(self.processes.reasons());
+        let unreadable = count(self.processes.unreadable.len()).saturating_add(self.unreadable);
+        let responses_full = self.processes.open_responses.left_out();
         Coverage {
             complete: !self.unhealed
                 && self.snapshots > 0
@@ -67,9 +27,42 @@ impl Detector {
             processes_unreadable: unreadable,
             not_judged: self.not_judged.clone(),
             sockets: self.sockets,
+            processes: self.processes.count(),
             snapshots: self.snapshots,
             probes: self.host.probes.clone(),
-            notes,
+            notes: self.notes(),
         }
     }
+
+    fn notes(&self) -> Vec<Note> {
+        let mut notes = self.host.notes.clone();
+        let mut add = |count: u64, note: fn(u64) -> Note| {
+            notes.extend((count > 0).then(|| note(count)));
+        };
+        add(count(self.processes.facts_queue.waiting), |count| Note::ProcessesNotIdentified {
+            count,
+            per_snapshot_max: PROCESSES_MAX,
+        });
+        add(count(self.processes.readers_queue.waiting), |count| Note::ReadersNotInspected {
+            count,
+            per_snapshot_max: INSPECTIONS_MAX,
+        });
+        add(self.unanswered, |count| Note::ReadersOutOfTime { count });
+        add(self.processes.open_responses.stale(), |count| Note::ResponsesStale { count });
+        add(count(self.processes.sites.waiting()), |count| Note::StacksNotResolved {
+            count,
+            per_snapshot_max: call_sites::QUESTIONS_MAX,
+        });
+        add(self.loss.stacks_lost, |count| Note::StacksLost { count });
+        add(self.findings.forgotten, |count| Note::RetractedNotListed { count });
+        add(self.undecodable, |count| Note::SocketsUndecodable { count });
+        add(self.unreadable, |count| Note::FdsUnreadable { count });
+        add(self.unopened, |count| Note::SocketsNotInspected { count });
+        notes.extend(self.processes.limit_notes());
+        notes
+    }
+}
+
+fn count(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
 }

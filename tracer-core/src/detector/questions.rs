@@ -1,4 +1,4 @@
-//! What the core would like to know.
+//! What the detector asks of processes.
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -8,70 +8,69 @@ use alloc::{
 use super::Detector;
 use crate::{
     ConnectionId, ProcessKey, StackId, Timestamp,
+    connection_view::ConnectionView,
     group::GroupKey,
     rules::{self, Suspicion},
-    sighting::Sighting,
 };
 
-/// Most processes that are asked about after one snapshot.
-const QUESTIONS_MAX: usize = 1_024;
-/// Most processes that are looked into for readers after one snapshot; whoever answers may answer
-/// for fewer, and is asked for the others next time.
-const LOOKS_MAX: usize = 256;
+/// Most processes that are identified after one snapshot.
+pub(super) const PROCESSES_MAX: usize = 1_024;
+/// Most processes that are inspected for readers after one snapshot. The observer may answer for
+/// fewer, and is asked for the others after the next snapshot.
+pub(super) const INSPECTIONS_MAX: usize = 256;
 
-/// Something the core would like to know; the answer comes as an [`Input`].
+/// A question of the core; the answer comes as an [`Input`](crate::Input).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Question {
-    /// What `/proc` says of this process: `Input::Process` or `Input::ProcessUnreadable`.
-    /// No answer means that it is gone.
+    /// What does `/proc` say of this process? Answered by `Input::Process` or
+    /// `Input::ProcessUnreadable`. No answer means that it has ended.
     Process(ProcessKey),
-    /// Who in this process would notice something on these connections: `Input::Readers`.
-    /// No answer means that nothing is known.
+    /// Who in this process waits to read from these connections? Answered by `Input::Readers`. No
+    /// answer means that nothing is known.
     Readers(ProcessKey, Vec<Asked>),
-    /// Which line of the application's code a stack of this process is about:
-    /// `Input::CallSite`. No answer means that the process is gone.
+    /// Which line of the application's code does this stack of this process come from? Answered by
+    /// `Input::CallSite`. No answer means that the process has ended.
     CallSite(ProcessKey, StackId),
 }
 
 /// A connection that is asked about, as its process knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Asked {
-    /// Which socket.
+    /// Identity of the socket.
     pub id: ConnectionId,
-    /// A descriptor of it in the process that is asked about.
+    /// A file descriptor of it in the process that is asked about.
     pub fd: u32,
-    /// Inode number of its file, to tell whether the descriptor still is the same.
+    /// Inode number of its file, which shows whether the file descriptor still is the same socket.
     pub inode: u64,
 }
 
 impl Detector {
-    /// What the core would like to know before the next `Input::Tick`: of the processes that some
-    /// rule suspects, and those the user asked for, what they are; who reads from suspicious
-    /// connections; and where in the code those came to be. At most 1,024 and 256 processes and 64
-    /// stacks at a time.
+    /// The questions to answer before the next `Input::Tick`: what the processes are that some rule
+    /// suspects or that the user named, who reads from suspicious connections, and which call sites
+    /// they come from. At most 1,024 processes, 256 inspections and 64 stacks at a time.
     pub fn questions(&mut self, now: Timestamp) -> Vec<Question> {
         let mut suspected: BTreeSet<ProcessKey> = BTreeSet::new();
-        // By port, and by group there: what leaks to many addresses may be too few of each.
+        // By port, and by group within it: a leak to many addresses has few connections to each.
         let mut suspects: BTreeMap<GroupKey, BTreeMap<GroupKey, Vec<Asked>>> = BTreeMap::new();
         let mut alone: BTreeSet<GroupKey> = BTreeSet::new();
         let mut stacks: BTreeSet<(ProcessKey, StackId)> = BTreeSet::new();
-        for (group, sighting, suspicion) in self.case(now).suspects() {
+        for (group, view, suspicion) in self.context(now).suspects() {
             if suspicion == Suspicion::Claimed {
                 suspected.insert(group.process);
-                stacks.extend(sighting.call_stack());
-                let responses = rules::leaked(&sighting);
+                stacks.extend(view.call_stack());
+                let responses = rules::leaked(&view);
                 stacks.extend(responses.filter_map(|it| Some((group.process, it.stack?))));
             }
             let of_port = suspects.entry(group.of_port()).or_default();
-            of_port.entry(group).or_default().extend(asked(&sighting));
-            if rules::asks_alone(&sighting) {
+            of_port.entry(group).or_default().extend(asked(&view));
+            if rules::asks_alone(&view) {
                 alone.insert(group);
             }
         }
-        suspected.extend(self.of_interest());
+        suspected.extend(self.reported_processes());
         let mut readers: BTreeMap<ProcessKey, Vec<Asked>> = BTreeMap::new();
         for (port, mut groups) in suspects {
-            // Of fewer, whoever reads, no rule makes more than *possible*.
+            // Whoever reads from fewer, no rule makes more of them than *possible*.
             if groups.values().map(Vec::len).sum::<usize>() < self.options.count_min {
                 groups.retain(|group, _| alone.contains(group));
             }
@@ -80,12 +79,13 @@ impl Detector {
             }
         }
         suspected.extend(readers.keys());
-        let processes = self.processes.turns.take(suspected, self.snapshots, QUESTIONS_MAX);
+        let processes = self.processes.facts_queue.take(suspected, self.snapshots, PROCESSES_MAX);
         for unanswered in self.asked.keys() {
-            self.processes.looks.forget(unanswered);
+            self.processes.readers_queue.forget(unanswered);
         }
-        let looks = self.processes.looks.take(readers.keys().copied(), self.snapshots, LOOKS_MAX);
-        readers.retain(|key, _| looks.contains(key));
+        let wanted = readers.keys().copied();
+        let inspected = self.processes.readers_queue.take(wanted, self.snapshots, INSPECTIONS_MAX);
+        readers.retain(|key, _| inspected.contains(key));
         let ids = |asked: &[Asked]| asked.iter().map(|asked| asked.id).collect();
         self.asked = readers.iter().map(|(key, asked)| (*key, ids(asked))).collect();
         let readers = readers.into_iter().map(|(key, asked)| Question::Readers(key, asked));
@@ -96,7 +96,7 @@ impl Detector {
 }
 
 /// The connection as its accountable process knows it.
-fn asked(sighting: &Sighting<'_>) -> Option<Asked> {
-    let fd = sighting.tracked.accountable()?.fd;
-    Some(Asked { id: sighting.tracked.id, fd, inode: sighting.facts.inode })
+fn asked(view: &ConnectionView<'_>) -> Option<Asked> {
+    let fd = view.tracked.accountable()?.fd;
+    Some(Asked { id: view.tracked.id, fd, inode: view.facts.inode })
 }

@@ -1,85 +1,85 @@
-//! Open, with little or nothing unread, silent for T, and nobody waits for anything on it.
+//! **abandoned**: open and silent, with little or nothing unread, and no reader waits.
 //!
-//! For the kernel, the connection of a forgotten response is the same as an idle one of a healthy
-//! pool. What tells them apart is in the process: Go's HTTP client keeps a goroutine that waits for
-//! the body of the response to be read or closed. Without that proof it is only possible, as many
-//! database and cache drivers leave idle connections without a reader.
+//! To the kernel, the connection of a forgotten response is the same as an idle connection of a healthy
+//! pool. What tells them apart is in the process: Go's HTTP client keeps a goroutine that waits for the
+//! response body to be read or closed.
+//!
+//! Claim: ESTABLISHED, at most [`unread_min_bytes`](crate::Options::unread_min_bytes) unread (more is
+//! *undrained*), silent for `--idle`, and certainly no reader.
+//!
+//! - *certain*: confirmed by goroutine scan.
+//! - *likely*: the scan was incomplete, and `--min-count` went silent at separate times.
+//! - *possible*: fewer confirmed ones; or `--min-count` that are not confirmed, to one address.
+//!
+//! Looks alike: many database and cache drivers leave idle connections without a reader; a response
+//! that a goroutine references may still be read.
 
-use alloc::{borrow::ToOwned, format, vec};
+use super::{Assessment, Claimed, Facts, ProofSubset, Rule, RuleId};
+use crate::{
+    Caveat, Confidence, Evidence, Interval, Occurrence, Reader, TcpState, Verdict,
+    connection_view::ConnectionView,
+};
 
-use super::{Assessment, Claimed, Part, Rule, wording};
-use crate::{Confidence, Interval, Reader, TcpState, Verdict, sighting::Sighting};
+pub(super) const NEARLY_CONFIRMED: Rule =
+    Rule::new(RuleId::Abandoned, claims, occurred, assess_confirmed)
+        .restricted_to(ProofSubset::NearlyConfirmed);
+pub(super) const UNSEARCHED: Rule =
+    Rule::new(RuleId::Abandoned, claims, occurred, assess_confirmed)
+        .restricted_to(ProofSubset::Unsearched);
+pub(super) const CONFIRMED: Rule =
+    Rule::new(RuleId::Abandoned, claims_confirmed, occurred, assess_confirmed)
+        .selecting(ProofSubset::Confirmed);
+pub(super) const UNCONFIRMED: Rule =
+    Rule::new(RuleId::Abandoned, claims_unconfirmed, occurred, assess_unconfirmed)
+        .selecting(ProofSubset::Unconfirmed)
+        .of_one_address();
 
-/// Connections of which it is proved, and the few among them of which it could not be.
-pub(super) const NEARLY_PROVEN: Rule =
-    Rule::new(claims, moment, assess_proven).of(Part::NearlyProven);
-/// Connections of which it would be if everything could be looked through.
-pub(super) const UNSEARCHED: Rule = Rule::new(claims, moment, assess_proven).of(Part::Unsearched);
-/// Connections of which it is proved.
-pub(super) const PROVEN: Rule = Rule::new(claims_proven, moment, assess_proven);
-/// The others.
-pub(super) const UNPROVEN: Rule =
-    Rule::new(claims_unproven, moment, assess_unproven).of_one_address();
-
-fn claims(sighting: &Sighting<'_>) -> bool {
-    let facts = sighting.facts;
+fn claims(view: &ConnectionView<'_>) -> bool {
+    let facts = view.facts;
     facts.state == TcpState::Established
-        // More than this is `undrained`, whoever is to read it.
-        && facts.unread_bytes <= sighting.options.unread_min_bytes
-        && sighting.reader() == Reader::None
-        && sighting.is_free_to_act()
-        && sighting.overdue(sighting.idle_ms())
+        && facts.unread_bytes <= view.options.unread_min_bytes
+        && view.reader() == Reader::None
+        && view.is_free_to_act()
+        && view.is_overdue(view.idle_ms())
 }
 
-fn claims_proven(sighting: &Sighting<'_>) -> bool {
-    claims(sighting) && sighting.is_proven()
+fn claims_confirmed(view: &ConnectionView<'_>) -> bool {
+    claims(view) && view.is_confirmed()
 }
 
-fn claims_unproven(sighting: &Sighting<'_>) -> bool {
-    claims(sighting) && !sighting.is_proven()
+fn claims_unconfirmed(view: &ConnectionView<'_>) -> bool {
+    claims(view) && !view.is_confirmed()
 }
 
-fn moment(sighting: &Sighting<'_>) -> Interval {
-    sighting.last_received()
+fn occurred(view: &ConnectionView<'_>) -> Interval {
+    view.last_received()
 }
 
-fn assess_proven(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
-    let enough = claimed.is_proven();
-    let confidence = if enough { Confidence::Certain } else { Confidence::Possible };
-    let mut evidence = vec![format!(
-        "{} silent for {} with a response that was never read to its end nor closed",
-        wording::sockets(claimed.count()),
-        wording::range(claimed.range_ms(Sighting::idle_ms)),
-    )];
-    evidence.extend(wording::readers(claimed));
-    evidence.extend(wording::accumulation(claimed, "went silent", "gone silent"));
-    if claimed.count() < claimed.options.count_min && !enough {
-        evidence.push(format!(
-            "{} would be a leak; so few may be responses that somebody will come back to",
-            claimed.options.count_min
-        ));
+fn assess_confirmed(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
+    let (count, count_min) = (claimed.count(), claimed.options.count_min);
+    let is_enough = claimed.is_confirmed();
+    let confidence = if is_enough { Confidence::Certain } else { Confidence::Possible };
+    let silent = claimed.range(ConnectionView::idle_ms);
+    let mut facts = Facts::new(Evidence::ResponseSilent { count, silent });
+    facts.add_readers(claimed);
+    facts.add_times(claimed, Occurrence::WentSilent, confidence);
+    if count < count_min && !is_enough {
+        facts.doubt(Caveat::TooFewResponses { count, count_min });
     }
-    Some(Assessment { verdict: Verdict::Abandoned, confidence, growth_tells: enough, evidence })
+    Some(Assessment { verdict: Verdict::Abandoned, confidence, growth_counts: is_enough, facts })
 }
 
-fn assess_unproven(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
-    if claimed.count() < claimed.options.count_min {
+fn assess_unconfirmed(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
+    let (count, confidence) = (claimed.count(), Confidence::Possible);
+    if count < claimed.options.count_min {
         return None;
     }
-    let mut evidence = vec![format!(
-        "{} silent for {} and nobody waits to read from them",
-        wording::sockets(claimed.count()),
-        wording::range(claimed.range_ms(Sighting::idle_ms)),
-    )];
-    evidence.extend(wording::readers(claimed));
-    evidence.extend(wording::accumulation(claimed, "went silent", "gone silent"));
+    let silent = claimed.range(ConnectionView::idle_ms);
+    let mut facts = Facts::new(Evidence::SilentWithoutReader { count, silent });
+    facts.add_readers(claimed);
+    facts.add_times(claimed, Occurrence::WentSilent, confidence);
     if claimed.held() + claimed.unsearched() == 0 {
-        evidence.push("it may be an idle pool of a database or cache driver".to_owned());
+        facts.doubt(Caveat::IdlePoolPossible);
     }
-    Some(Assessment {
-        verdict: Verdict::Abandoned,
-        confidence: Confidence::Possible,
-        growth_tells: false,
-        evidence,
-    })
+    Some(Assessment { verdict: Verdict::Abandoned, confidence, growth_counts: false, facts })
 }

@@ -1,105 +1,104 @@
-//! The peer has closed and the process has not.
+//! **close-wait** and **stale-pool**: the peer closed, and the process did not.
 //!
-//! CLOSE_WAIT alone is no leak: client pools keep a few connections that the server closed until
-//! they are next looked at, and a restart of the server leaves many at one time. A pool with a
-//! connection for each thread may be large, and when the work ebbs its connections are closed one
-//! after the other, as those of a leak are. Those have served before, and what leaks has served once
-//! as a rule, or was left unread. Where the pool's have served once too, one look cannot tell.
+//! Claim: CLOSE_WAIT for `--idle`, nothing sent since, and nothing read within `--idle`.
 //!
-//! A peer may close its direction only, to say that its request is complete, and wait for the
-//! answer. While nothing was answered, that cannot be told from one that is gone.
+//! - *certain*: confirmed by goroutine scan.
+//! - *likely*: they accumulated ([`Claimed::has_accumulated`]); or `--min-count` of them received EOF
+//!   and stayed open.
+//! - *possible*: more than `--pool-size`, some received EOF, or `--min-count` with nothing unread; or
+//!   any of the above where the process may return to them, or may still answer a request.
+//! - **stale-pool** *info*: fewer.
+//!
+//! Looks alike: a client pool keeps a few connections that the server closed until it next uses them,
+//! and a restart of the server leaves many at one time. A pool with one connection per thread may be
+//! large, and when load drops its connections are closed one after the other, as those of a leak are.
+//! Those have carried several exchanges, while leaked connections have carried one as a rule, or were
+//! left unread; where the pool's carried one as well, a snapshot cannot tell. A peer may also close
+//! only its sending direction to mark the end of its request and wait for the answer; while nothing
+//! was answered, that cannot be told from a peer that is gone.
 
-use alloc::{borrow::ToOwned as _, format, vec};
+use super::{Assessment, Claimed, Facts, Rule, RuleId, never_reused};
+use crate::{
+    Caveat, Confidence, Direction, DurationRange, Evidence, Interval, Occurrence, TcpState,
+    Verdict, connection_view::ConnectionView,
+};
 
-use super::{Assessment, Claimed, Rule, never_reused, wording};
-use crate::{Confidence, Direction, Interval, TcpState, Verdict, sighting::Sighting};
+pub(super) const RULE: Rule = Rule::new(RuleId::CloseWait, claims, occurred, assess);
 
-pub(super) const RULE: Rule = Rule::new(claims, moment, assess);
-
-fn claims(sighting: &Sighting<'_>) -> bool {
+fn claims(view: &ConnectionView<'_>) -> bool {
     // A half-closed connection on which the process still sends is in use.
-    sighting.facts.state == TcpState::CloseWait
-        && sighting.is_free_to_act()
-        && !sighting.is_being_read()
-        && sighting.overdue(sighting.peer_closed_ms().1.min(sighting.sent_ms()))
+    view.facts.state == TcpState::CloseWait
+        && view.is_free_to_act()
+        && !view.is_being_read()
+        && view.is_overdue(view.peer_closed_ago().max_ms.min(view.sent_ms()))
 }
 
-fn moment(sighting: &Sighting<'_>) -> Interval {
-    sighting.tracked.peer_closed.unwrap_or(Interval::exact(sighting.tracked.seen_at))
+fn occurred(view: &ConnectionView<'_>) -> Interval {
+    view.tracked.peer_closed.unwrap_or(Interval::exact(view.tracked.seen_at))
 }
 
-/// The peer certainly closed T ago. Where keepalive probes are answered, an audit cannot know.
-fn surely_overdue(sighting: &Sighting<'_>) -> bool {
-    sighting.overdue(sighting.peer_closed_ms().0)
+/// The peer certainly closed `--idle` ago. Where keepalive probes are answered, an audit cannot know.
+fn is_surely_overdue(view: &ConnectionView<'_>) -> bool {
+    view.is_overdue(view.peer_closed_ago().min_ms)
 }
 
-/// The peer has asked, and the process has taken all of it and may be working on the answer.
-fn may_be_answered(sighting: &Sighting<'_>) -> bool {
-    let facts = sighting.facts;
-    sighting.direction == Direction::Inbound
+/// The peer has sent a request, and the process has read all of it and may be working on the answer.
+fn may_be_answered(view: &ConnectionView<'_>) -> bool {
+    let facts = view.facts;
+    view.direction == Direction::Inbound
         && facts.rx_bytes > 0
         && facts.tx_bytes == 0
         && facts.unread_bytes == 0
 }
 
 fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
-    let count = claimed.count();
-    let sure = claimed.count_where(surely_overdue);
-    let told = claimed.count_where(|member| member.tracked.told && surely_overdue(member));
-    let taken = claimed.count_where(|member| member.facts.drained);
-    let is_left = |member: &Sighting<'_>| never_reused::was_left(member) && surely_overdue(member);
-    let accumulated = claimed.accumulated(claimed.count_where(is_left), sure);
-    let unheld = claimed.proven() + claimed.unsearched();
+    let (count, enough) = (claimed.count(), claimed.options.count_min);
+    let sure = claimed.count_where(is_surely_overdue);
+    let received_eof =
+        claimed.count_where(|member| member.tracked.eof_received && is_surely_overdue(member));
+    let drained = claimed.count_where(|member| member.facts.drained);
+    let is_unused =
+        |member: &ConnectionView<'_>| never_reused::is_unused(member) && is_surely_overdue(member);
+    let has_accumulated = claimed.has_accumulated(claimed.count_where(is_unused), sure);
+    let unreferenced = claimed.confirmed() + claimed.unsearched();
     let working = claimed.count_where(may_be_answered);
-    let (verdict, confidence) = if claimed.is_proven() {
+    let (verdict, confidence) = if claimed.is_confirmed() {
         (Verdict::CloseWait, Confidence::Certain)
-    } else if claimed.is_held_up() || 2 * working > count {
+    } else if claimed.may_be_resumed() || 2 * working > count {
         (Verdict::CloseWait, Confidence::Possible)
-    } else if accumulated || told >= claimed.options.count_min {
+    } else if has_accumulated || received_eof >= enough {
         (Verdict::CloseWait, Confidence::Likely)
     } else if count > claimed.pool_max()
-        || told > 0
-        || unheld > 0
-        || taken >= claimed.options.count_min
+        || received_eof > 0
+        || unreferenced > 0
+        || drained >= enough
     {
         (Verdict::CloseWait, Confidence::Possible)
     } else {
         (Verdict::StalePool, Confidence::Info)
     };
-    let least = claimed.range_ms(|member| member.peer_closed_ms().0).0;
-    let most = claimed.range_ms(|member| member.peer_closed_ms().1).1;
-    let mut evidence = vec![format!(
-        "the peer closed {} {} ago and nothing was sent since",
-        wording::sockets(count),
-        wording::range((least, most)),
-    )];
-    evidence.extend(wording::accumulation(claimed, "were closed", "been closed"));
-    if told > 0 {
-        evidence.push(format!("the process was seen to read the end of {told} of {count}"));
-    } else if taken > 0 {
-        evidence.push(format!(
-            "nothing is unread on {taken} of {count}; whether the process knows of the end was not \
-             seen"
-        ));
+    let ago = DurationRange {
+        min_ms: claimed.range(|member| member.peer_closed_ago().min_ms).min_ms,
+        max_ms: claimed.range(|member| member.peer_closed_ago().max_ms).max_ms,
+    };
+    let mut facts = Facts::new(Evidence::PeerClosed { count, ago });
+    facts.add_times(claimed, Occurrence::PeerClosed, confidence);
+    if received_eof > 0 {
+        facts.add(Evidence::EofReceived(claimed.of_all(received_eof)));
+    } else if drained > 0 {
+        facts.doubt(Caveat::EofUnconfirmed(claimed.of_all(drained)));
     }
     if working > 0 {
-        evidence.push(format!(
-            "on {working} of {count} a request was read and nothing was answered yet: the peer may \
-             have closed its side only, and wait for the answer"
-        ));
+        facts.doubt(Caveat::HalfClosePossible(claimed.of_all(working)));
     }
     let is_client = claimed.count_where(|it| it.direction == Direction::Outbound) == count;
-    if accumulated && is_client && told < claimed.options.count_min && !claimed.is_proven() {
-        let alike = "a pool with a connection for each thread looks the same while it ebbs";
-        evidence.push(alike.to_owned());
+    if has_accumulated && is_client && received_eof < enough && !claimed.is_confirmed() {
+        facts.doubt(Caveat::ThreadPoolPossible);
     }
-    evidence.extend(wording::readers(claimed));
+    facts.add_readers(claimed);
     if sure < count {
-        evidence.push(format!(
-            "of {} it cannot be told when the peer closed: keepalive probes hide it",
-            count - sure
-        ));
+        facts.doubt(Caveat::CloseTimeUnknown(claimed.of_all(count - sure)));
     }
-    let growth_tells = count >= claimed.options.count_min && 2 * working <= count;
-    Some(Assessment { verdict, confidence, growth_tells, evidence })
+    let growth_counts = count >= enough && 2 * working <= count;
+    Some(Assessment { verdict, confidence, growth_counts, facts })
 }

@@ -1,30 +1,34 @@
-//! More and more connections to one destination, and the oldest stay.
+//! **growing**: the number of connections to one destination keeps rising, and the oldest stay open.
 //!
-//! Alone it is only possible: traffic grows too. It makes every other verdict surer.
+//! Claim: the lowest number of connections of the group rose in each of five consecutive windows
+//! ([`Options::window_ms`](crate::Options::window_ms)), the oldest connection was never replaced by a
+//! younger one, and most of the group has no other verdict.
+//!
+//! - *possible*: always. It makes most other verdicts one level surer.
+//!
+//! Looks alike: traffic that grows.
 
-use alloc::format;
-use alloc::string::String;
+use super::{Assessment, Facts, ProofSubset, RuleId, RuleKey};
+use crate::{Confidence, Evidence, Verdict, history::History};
 
-use super::Assessment;
-use crate::{Confidence, Verdict, history::History};
+/// Its name.
+pub(crate) const KEY: RuleKey = RuleKey { id: RuleId::Growing, subset: ProofSubset::All };
 
 /// Windows over which the count has to rise.
-pub(crate) const WINDOWS: usize = 5;
+const WINDOWS: usize = 5;
 
-/// The sentence to add to the evidence, if the group grows.
-pub(crate) fn evidence(history: &History) -> Option<String> {
-    let (first, last) = history.rise(WINDOWS)?;
-    Some(format!(
-        "the count rose in {WINDOWS} of {WINDOWS} windows, from {first} to {last}, and the oldest stay"
-    ))
+/// The evidence, if the group grows.
+pub(crate) fn evidence(history: &History) -> Option<Evidence> {
+    let (from, to) = history.rise(WINDOWS)?;
+    Some(Evidence::CountRose { windows: WINDOWS, from, to })
 }
 
-/// The verdict on a group that grows and has no other.
-pub(crate) fn assess(evidence: String) -> Assessment {
+/// The assessment of a group that grows and has no other verdict.
+pub(crate) fn assess(evidence: Evidence) -> Assessment {
     Assessment {
         verdict: Verdict::Growing,
         confidence: Confidence::Possible,
-        growth_tells: false,
-        evidence: alloc::vec![evidence],
+        growth_counts: false,
+        facts: Facts::new(evidence),
     }
 }

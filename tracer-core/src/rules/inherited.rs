@@ -1,110 +1,118 @@
-//! The process that opened it has closed it or is gone; one that did not open it holds on.
+//! **inherited**: the process that opened it has closed it or has exited, and a process that did not
+//! open it still holds it.
 //!
-//! A child has copies of all descriptors of its parent, and after `exec` still those that are not
-//! marked close-on-exec. As long as it lives the peer is never told of the end. Servers hand
-//! connections to children on purpose: those read them, or have them registered in an epoll, or
-//! have them as standard input.
+//! A child has copies of all file descriptors of its parent, and after `exec` those without
+//! close-on-exec. As long as it lives, the peer never receives a FIN.
+//!
+//! Claim: ESTABLISHED or CLOSE_WAIT, silent for `--idle`, every holder started after it was opened and
+//! did not get it passed, no holder has it as a standard stream or in an epoll, and no reader waits.
+//!
+//! - *certain*: the process has called `exec`, and no reader was found, or two inspections found no
+//!   thread that waits, for each of at least `--min-count` connections.
+//! - *likely*: the same after one inspection; or the process is a fork of an opener that still runs,
+//!   and certainly has no reader for any of at least `--min-count`.
+//! - *possible*: `--min-count` of a fork otherwise; any number after `exec`.
+//!
+//! Looks alike: servers pass connections to children on purpose, which read them, register them in an
+//! epoll or have them as standard input (inetd); socket activation passes file descriptor 3; a daemon
+//! that forked after it opened its pool.
 
-use alloc::{format, string::ToString as _, vec};
+use super::{Assessment, Claimed, Facts, Rule, RuleId};
+use crate::{
+    Caveat, Confidence, Evidence, Interval, Reader, TcpState, Verdict,
+    connection_view::ConnectionView,
+};
 
-use super::{Assessment, Claimed, Rule, wording};
-use crate::{Confidence, Interval, Reader, TcpState, Verdict, sighting::Sighting};
+pub(super) const RULE: Rule = Rule::new(RuleId::Inherited, claims, occurred, assess);
 
-pub(super) const RULE: Rule = Rule::new(claims, moment, assess);
-
-/// Up to this descriptor a connection was passed on purpose: the standard streams (inetd).
+/// Standard streams are passed on purpose.
 const STREAM_FD_MAX: u32 = 2;
-/// Looks without finding anybody, after which nobody is there: threads that read come back to it.
-const LOOKS_MIN: u64 = 2;
-/// The first one of socket activation (`sd_listen_fds`); also the first one that most programs open.
+/// Inspections without a reader after which there is none: threads that read come back to it.
+const INSPECTIONS_MIN: u64 = 2;
+/// The first file descriptor of socket activation (`sd_listen_fds(3)`); also the first one that most
+/// programs open.
 const ACTIVATION_FD: u32 = 3;
 
-fn claims(sighting: &Sighting<'_>) -> bool {
-    let (tracked, facts) = (sighting.tracked, sighting.facts);
-    let nobody_opened_it = !facts.owners.is_empty()
+fn claims(view: &ConnectionView<'_>) -> bool {
+    let (tracked, facts) = (view.tracked, view.facts);
+    let no_holder_opened_it = !facts.owners.is_empty()
         && facts
             .owners
             .iter()
-            .all(|owner| Some(owner.key) != tracked.opener && sighting.is_heir(owner));
+            .all(|owner| Some(owner.key) != tracked.opener && view.is_inherited_by(owner));
     matches!(facts.state, TcpState::Established | TcpState::CloseWait)
-        && nobody_opened_it
+        && no_holder_opened_it
         && facts.owners.iter().all(|owner| owner.fd > STREAM_FD_MAX)
-        && !sighting.reader().is_there()
-        && !is_registered(sighting)
-        && sighting.is_free_to_act()
-        && sighting.overdue(sighting.idle_ms())
+        && !view.reader().is_waiting()
+        && !is_registered(view)
+        && view.is_free_to_act()
+        && view.is_overdue(view.idle_ms())
 }
 
-fn is_registered(sighting: &Sighting<'_>) -> bool {
-    sighting.tracked.reader.as_ref().is_some_and(|seen| seen.facts.is_registered)
+fn is_registered(view: &ConnectionView<'_>) -> bool {
+    view.tracked.reader.as_ref().is_some_and(|seen| seen.facts.is_registered)
 }
 
-fn moment(sighting: &Sighting<'_>) -> Interval {
-    sighting.last_received()
+fn occurred(view: &ConnectionView<'_>) -> Interval {
+    view.last_received()
+}
+
+/// At least this many inspections found no reader.
+fn was_inspected(view: &ConnectionView<'_>, inspections: u64) -> bool {
+    let seen = view.tracked.reader.as_ref();
+    seen.is_some_and(|seen| seen.facts.reader == Reader::None || seen.inspections >= inspections)
 }
 
 fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
-    let count = claimed.count();
-    let enough = count >= claimed.options.count_min;
-    let may_be_passed =
-        |member: &Sighting<'_>| member.facts.owners.iter().all(|owner| owner.fd == ACTIVATION_FD);
-    if claimed.count_where(|member| !may_be_passed(member)) == 0 {
+    let (count, count_min) = (claimed.count(), claimed.options.count_min);
+    let is_enough = count >= count_min;
+    let may_be_activation = |member: &ConnectionView<'_>| {
+        member.facts.owners.iter().all(|owner| owner.fd == ACTIVATION_FD)
+    };
+    if claimed.count_where(may_be_activation) == count {
         return None;
     }
-    let unnoticed = claimed.count_where(|member| member.reader() == Reader::None);
-    let unfound = claimed.count_where(|member| was_looked_at(member, 1));
-    let executed = claimed.process.and_then(|process| process.has_executed);
-    let lives = claimed.openers > 0;
-    let confidence = match executed {
-        // A program knows of a descriptor that it was started with only by what it was told.
-        Some(true) if enough && claimed.count_where(|it| was_looked_at(it, LOOKS_MIN)) == count => {
+    let without_reader = claimed.count_where(|member| member.reader() == Reader::None);
+    let inspected = claimed.count_where(|member| was_inspected(member, 1));
+    let has_executed = claimed.process.and_then(|process| process.has_executed);
+    let opener_runs = claimed.running_openers > 0;
+    let confidence = match has_executed {
+        // A program knows only those inherited file descriptors that it was told of at its start.
+        Some(true)
+            if is_enough
+                && claimed.count_where(|it| was_inspected(it, INSPECTIONS_MIN)) == count =>
+        {
             Confidence::Certain
         }
-        Some(true) if enough && unfound == count => Confidence::Likely,
-        // Handed to a program that was started for it.
+        Some(true) if is_enough && inspected == count => Confidence::Likely,
         Some(true) => Confidence::Possible,
-        // A copy knows all that its parent knew. If that is gone, the copy took its place, as a
-        // daemon does.
-        _ if enough && unnoticed == count && lives => Confidence::Likely,
-        _ if enough => Confidence::Possible,
-        // Forked to do the work of its parent, as many servers do: one connection each is their
-        // custom.
+        // A fork knows all that its parent knew. If the parent is gone, the fork may have taken its
+        // place, as a daemon does.
+        _ if is_enough && without_reader == count && opener_runs => Confidence::Likely,
+        _ if is_enough => Confidence::Possible,
+        // Many servers fork to serve one connection each.
         _ => return None,
     };
-    let mut evidence = vec![format!(
-        "{} opened before this process began, by one that holds them no more; silent for {}",
-        wording::sockets(count),
-        wording::range(claimed.range_ms(Sighting::idle_ms)),
-    )];
+    let silent = claimed.range(ConnectionView::idle_ms);
+    let mut facts = Facts::new(Evidence::OpenedByAnother { count, silent });
     if let Some(opener) = claimed.members.iter().filter_map(|it| it.tracked.opener).min() {
-        evidence.push(format!("opened by pid {}", opener.pid));
+        facts.add(Evidence::Opener { pid: opener.pid });
     }
-    evidence.push(match executed {
-        Some(true) => {
-            "this process executes another program: close-on-exec was missing".to_string()
-        }
-        Some(false) if lives => "this process is a copy of the one that opened them".to_string(),
-        Some(false) => "this process is a copy of the one that opened them; that is not seen, so \
-                        this may be a daemon with its pool"
-            .to_string(),
-        None => "whether it executes another program is not known".to_string(),
-    });
-    evidence.push(if unnoticed == count {
-        "nobody waits to read from them, and no epoll has them".to_string()
-    } else if executed == Some(true) && unfound == count {
-        "no thread was found to wait on them, and no epoll has them".to_string()
+    match has_executed {
+        Some(true) => facts.add(Evidence::CloseOnExecMissing),
+        Some(false) if opener_runs => facts.add(Evidence::ForkedFromOpener),
+        Some(false) => facts.doubt(Caveat::OpenerNotSeen),
+        None => facts.doubt(Caveat::ExecUnknown),
+    }
+    if without_reader == count {
+        facts.add(Evidence::NoReaderNoEpoll { count });
+    } else if has_executed == Some(true) && inspected == count {
+        facts.add(Evidence::NoThreadNoEpoll { count });
     } else {
-        format!("whether anybody waits to read from {} of {count} is not known", count - unnoticed)
-    });
-    if !enough {
-        let enough = claimed.options.count_min;
-        evidence.push(format!("so few may have been passed on purpose; {enough} would be telling"));
+        facts.doubt(Caveat::ReaderUnknown(claimed.of_all(count - without_reader)));
     }
-    Some(Assessment { verdict: Verdict::Inherited, confidence, growth_tells: false, evidence })
-}
-
-/// So many looks into the process have found nobody.
-fn was_looked_at(sighting: &Sighting<'_>, looks: u64) -> bool {
-    let seen = sighting.tracked.reader.as_ref();
-    seen.is_some_and(|seen| seen.facts.reader == Reader::None || seen.looks >= looks)
+    if !is_enough {
+        facts.doubt(Caveat::TooFewInherited { count, count_min });
+    }
+    Some(Assessment { verdict: Verdict::Inherited, confidence, growth_counts: false, facts })
 }

@@ -1,69 +1,66 @@
-//! Each served once and was never used again.
+//! **never-reused**: each connection carried one exchange and was never used again.
 //!
-//! What the kernel cannot separate: a small response that nobody will read to its end, and a
-//! private pool that nobody will use again. Both are worth a look, so it is said, once, in words.
+//! Claim: outbound, ESTABLISHED, at most [`unread_min_bytes`](crate::Options::unread_min_bytes) unread,
+//! data was received, at most four data segments were sent, silent for `--idle`, and not known to Go's
+//! HTTP client, or in its idle pool.
+//!
+//! - *possible*: `--min-count` that keep going silent at separate times, none known to Go's HTTP client.
+//!
+//! The kernel cannot tell a small response that is never read to EOF from a private pool that is never
+//! used again. Both are worth looking at.
 
-use alloc::{borrow::ToOwned, format, vec};
+use super::{Assessment, Claimed, Facts, Rule, RuleId};
+use crate::{
+    Caveat, Confidence, Direction, Evidence, HttpStage, Interval, Occurrence, TcpState, Verdict,
+    connection_view::ConnectionView,
+};
 
-use super::{Assessment, Claimed, Rule, wording};
-use crate::{Confidence, Direction, HttpStage, Interval, TcpState, Verdict, sighting::Sighting};
+pub(super) const RULE: Rule =
+    Rule::new(RuleId::NeverReused, claims, occurred, assess).of_one_address();
 
-pub(super) const RULE: Rule = Rule::new(claims, moment, assess).of_one_address();
-
-/// Segments with data that one exchange takes a client at the most: a request is one as a rule,
-/// and a TLS handshake before it takes two or three.
+/// Data segments that a client sends in one exchange at most: a request usually is one, and the TLS
+/// handshake before it two or three.
 const SEGMENTS_MAX: u32 = 4;
 
 /// It sent something, and too little for two requests over TLS.
-pub(super) fn was_used_once(sighting: &Sighting<'_>) -> bool {
-    (1..=SEGMENTS_MAX).contains(&sighting.facts.data_segments_sent)
+pub(super) fn was_used_once(view: &ConnectionView<'_>) -> bool {
+    (1..=SEGMENTS_MAX).contains(&view.facts.data_segments_sent)
 }
 
-/// It has served once, or what it brought lies unread: nobody has worked with it.
-pub(super) fn was_left(sighting: &Sighting<'_>) -> bool {
-    let facts = sighting.facts;
+/// It carried at most one exchange, or what it received is unread.
+pub(super) fn is_unused(view: &ConnectionView<'_>) -> bool {
+    let facts = view.facts;
     facts.unread_bytes > 0 || facts.data_segments_sent <= SEGMENTS_MAX
 }
 
-fn claims(sighting: &Sighting<'_>) -> bool {
-    let facts = sighting.facts;
-    sighting.direction == Direction::Outbound
+fn claims(view: &ConnectionView<'_>) -> bool {
+    let facts = view.facts;
+    view.direction == Direction::Outbound
         && facts.state == TcpState::Established
-        && facts.unread_bytes <= sighting.options.unread_min_bytes
+        && facts.unread_bytes <= view.options.unread_min_bytes
         && facts.rx_bytes > 0
-        && was_used_once(sighting)
-        // A goroutine that reads a stream has use for it.
-        && sighting.http().is_none_or(|http| http.stage == HttpStage::Idle)
-        && sighting.is_free_to_act()
-        && sighting.overdue(sighting.idle_ms())
+        && was_used_once(view)
+        // A goroutine that reads a stream uses it.
+        && view.http().is_none_or(|http| http.stage == HttpStage::Idle)
+        && view.is_free_to_act()
+        && view.is_overdue(view.idle_ms())
 }
 
-fn moment(sighting: &Sighting<'_>) -> Interval {
-    sighting.last_received()
+fn occurred(view: &ConnectionView<'_>) -> Interval {
+    view.last_received()
 }
 
 fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
+    let (count, confidence) = (claimed.count(), Confidence::Possible);
+    // A pool of Go's HTTP client is recognized as such.
     let pooled = claimed.count_where(|member| member.http().is_some());
-    // A pool of Go's HTTP client is known for what it is.
-    let is_enough = claimed.count() >= claimed.options.count_min && pooled == 0;
-    if !is_enough || !claimed.rising() {
+    let is_enough = count >= claimed.options.count_min && pooled == 0;
+    if !is_enough || !claimed.is_rising() {
         return None;
     }
-    let evidence = vec![
-        format!(
-            "{} answered once and never used again, silent for {}",
-            wording::sockets(claimed.count()),
-            wording::range(claimed.range_ms(Sighting::idle_ms)),
-        ),
-        wording::accumulation(claimed, "went silent", "gone silent").unwrap_or_default(),
-        "small responses that nobody reads to their end, and clients made anew for each request, \
-         look the same from outside"
-            .to_owned(),
-    ];
-    Some(Assessment {
-        verdict: Verdict::NeverReused,
-        confidence: Confidence::Possible,
-        growth_tells: false,
-        evidence,
-    })
+    let silent = claimed.range(ConnectionView::idle_ms);
+    let mut facts = Facts::new(Evidence::ServedOnce { count, silent });
+    facts.add_times(claimed, Occurrence::WentSilent, confidence);
+    facts.doubt(Caveat::CauseAmbiguous);
+    Some(Assessment { verdict: Verdict::NeverReused, confidence, growth_counts: false, facts })
 }

@@ -1,73 +1,74 @@
-//! The peer is gone: probes or data are sent again and again, and nothing acknowledges them.
+//! **orphaned**: the peer is gone. Probes or data are sent again and again, and nothing is
+//! acknowledged.
 //!
-//! The kernel gives up by itself after minutes (`tcp_keepalive_probes`, `tcp_retries2`), but a
-//! process that does not read never learns of it. Without keepalive and without data in flight a
-//! dead peer cannot be told from a silent one.
+//! Claim: ESTABLISHED or CLOSE_WAIT with at least two unanswered probes or retransmissions, nothing
+//! acknowledged for `--idle`, and not on loopback.
+//!
+//! - *likely*: `--min-count` of them.
+//! - *possible*: fewer.
+//!
+//! The kernel gives up by itself after minutes (`tcp_keepalive_probes`, `tcp_retries2`), but a process
+//! that does not read never learns of it. Without keepalive and without data in flight, a dead peer
+//! cannot be told from a silent one.
+//!
+//! Looks alike: a network that is down for longer than `--idle`.
 
-use alloc::{format, vec};
+use super::{Assessment, Claimed, Facts, Rule, RuleId};
+use crate::{
+    Confidence, Evidence, Interval, TcpState, Timer, Verdict, connection_view::ConnectionView,
+};
 
-use super::{Assessment, Claimed, Rule, wording};
-use crate::{Confidence, Interval, TcpState, Timer, Verdict, sighting::Sighting};
-
-pub(super) const RULE: Rule = Rule::new(claims, moment, assess);
+pub(super) const RULE: Rule = Rule::new(RuleId::Orphaned, claims, occurred, assess);
 
 /// A single probe or segment may get lost.
 const UNANSWERED_MIN: u8 = 2;
 
-fn claims(sighting: &Sighting<'_>) -> bool {
-    matches!(sighting.facts.state, TcpState::Established | TcpState::CloseWait)
-        && (is_probing(sighting) || is_retransmitting(sighting))
-        // This host cannot be out of its own reach.
-        && !sighting.facts.remote.ip().is_loopback()
-        && sighting.overdue(unacknowledged_ms(sighting))
+fn claims(view: &ConnectionView<'_>) -> bool {
+    matches!(view.facts.state, TcpState::Established | TcpState::CloseWait)
+        && (is_probing(view) || is_retransmitting(view))
+        // A host is never out of its own reach.
+        && !view.facts.remote.ip().is_loopback()
+        && view.is_overdue(unacknowledged_ms(view))
 }
 
-fn is_probing(sighting: &Sighting<'_>) -> bool {
-    sighting.facts.unanswered_probes >= UNANSWERED_MIN
+fn is_probing(view: &ConnectionView<'_>) -> bool {
+    view.facts.unanswered_probes >= UNANSWERED_MIN
 }
 
-fn is_retransmitting(sighting: &Sighting<'_>) -> bool {
-    let facts = sighting.facts;
+fn is_retransmitting(view: &ConnectionView<'_>) -> bool {
+    let facts = view.facts;
     facts.timer == Timer::Retransmit && facts.retransmits >= UNANSWERED_MIN
 }
 
-/// Time since the peer last acknowledged anything, a probe included.
-fn unacknowledged_ms(sighting: &Sighting<'_>) -> u64 {
-    let at = sighting.facts.last_ack_at.max(sighting.facts.last_received_at);
-    sighting.now.ms_since(at.unwrap_or(sighting.now))
+/// Time since the peer last acknowledged anything, including a probe.
+fn unacknowledged_ms(view: &ConnectionView<'_>) -> u64 {
+    let at = view.facts.last_ack_at.max(view.facts.last_received_at);
+    view.now.ms_since(at.unwrap_or(view.now))
 }
 
-fn moment(sighting: &Sighting<'_>) -> Interval {
-    let at = sighting.facts.last_ack_at.max(sighting.facts.last_received_at);
-    Interval::exact(at.unwrap_or(sighting.tracked.seen_at))
+fn occurred(view: &ConnectionView<'_>) -> Interval {
+    let at = view.facts.last_ack_at.max(view.facts.last_received_at);
+    Interval::exact(at.unwrap_or(view.tracked.seen_at))
 }
 
 fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
-    let enough = claimed.count() >= claimed.options.count_min;
-    let confidence = if enough { Confidence::Likely } else { Confidence::Possible };
-    let mut evidence = vec![format!(
-        "the peers of {} have acknowledged nothing for {}",
-        wording::sockets(claimed.count()),
-        wording::range(claimed.range_ms(unacknowledged_ms)),
-    )];
+    let (count, members) = (claimed.count(), &claimed.members);
+    let is_enough = count >= claimed.options.count_min;
+    let confidence = if is_enough { Confidence::Likely } else { Confidence::Possible };
+    let silent = claimed.range(unacknowledged_ms);
+    let mut facts = Facts::new(Evidence::NothingAcknowledged { count, silent });
     let probing = claimed.count_where(is_probing);
     if probing > 0 {
-        let most = claimed.members.iter().map(|member| member.facts.unanswered_probes).max();
-        evidence.push(format!(
-            "up to {} probes in a row without an answer on {probing} of {}",
-            most.unwrap_or_default(),
-            claimed.count()
-        ));
+        let max = members.iter().map(|member| member.facts.unanswered_probes).max();
+        let consecutive_max = max.unwrap_or_default();
+        facts.add(Evidence::ProbesUnanswered { count: probing, total: count, consecutive_max });
     }
     let sending = claimed.count_where(is_retransmitting);
     if sending > 0 {
-        let most = claimed.members.iter().map(|member| member.facts.retransmits).max();
-        evidence.push(format!(
-            "the same data was sent again up to {} times on {sending} of {}",
-            most.unwrap_or_default(),
-            claimed.count()
-        ));
+        let max = members.iter().map(|member| member.facts.retransmits).max();
+        let retransmits_max = max.unwrap_or_default();
+        facts.add(Evidence::DataRetransmitted { count: sending, total: count, retransmits_max });
     }
-    evidence.extend(wording::readers(claimed));
-    Some(Assessment { verdict: Verdict::Orphaned, confidence, growth_tells: false, evidence })
+    facts.add_readers(claimed);
+    Some(Assessment { verdict: Verdict::Orphaned, confidence, growth_counts: false, facts })
 }

@@ -1,187 +1,165 @@
-//! Data has arrived on an open connection and nobody reads it.
+//! **undrained**: data has arrived on an open connection, and no code reads it.
 //!
-//! A connection with a few hundred unread bytes can be healthy for ever (TLS session tickets), and
-//! a slow reader reads: so it takes many, a lot, and no movement at all. That nothing moves takes a
-//! watch of T. A short look cannot see it, for the kernel lets a peer send more only once much of
-//! its buffer is free, so that a slow reader may have got nothing for minutes either; there it takes
-//! that they fell silent at separate times, and that nobody has read more of any than libraries do
-//! by themselves. Downloads that are opened together and written one after the other lie unread for
-//! as long as one of them is being read.
+//! Claim: ESTABLISHED, data is unread, and for `--idle` nothing was read and nothing sent.
+//!
+//! - *certain*: confirmed by goroutine scan; or *likely* by the conditions below, and `--min-count`
+//!   certainly have no reader and went silent at separate times.
+//! - *likely*: `--min-count` hold more than [`unread_min_bytes`](crate::Options::unread_min_bytes) and
+//!   were watched for `--idle` without a read, and no other connection of the group is being worked on
+//!   (or they went silent at separate times). Or, in a shorter run of at least two snapshots:
+//!   `--min-count` large ones of which no more was read than HTTP libraries buffer by themselves, that
+//!   went silent at separate times, while no other connection of the group is being worked on.
+//! - *possible*: otherwise; and where the process may return to them, or a reader waits for most of
+//!   them: the process is stuck and has not forgotten them.
+//!
+//! Looks alike: a few hundred unread bytes can be healthy for ever (TLS session tickets). A slow reader
+//! reads, but the kernel lets the peer send more only once much of the receive buffer is free, so that
+//! nothing may be received for minutes: a run shorter than `--idle` cannot see that. Downloads that are
+//! opened together and written one after the other stay unread while one of them is being read.
 
-use alloc::{format, string::String, vec, vec::Vec};
-
-use super::{Assessment, Claimed, Rule, wording};
+use super::{Assessment, Claimed, Facts, Rule, RuleId};
 use crate::{
-    Confidence, Interval, Reader, TcpState, Verdict, duration::humane, sighting::Sighting,
+    Caveat, Confidence, Evidence, Interval, Occurrence, Reader, TcpState, Verdict,
+    connection_view::ConnectionView,
 };
 
-pub(super) const RULE: Rule = Rule::new(claims, moment, assess);
+pub(super) const RULE: Rule = Rule::new(RuleId::Undrained, claims, occurred, assess);
 
-fn claims(sighting: &Sighting<'_>) -> bool {
-    sighting.facts.state == TcpState::Established
-        && sighting.facts.unread_bytes > 0
-        && sighting.is_free_to_act()
-        // A process that sends on the connection uses it, and may have no need to read.
-        && sighting.overdue(neglected_ms(sighting).min(sighting.sent_ms()))
-}
-
-/// How long nobody has cared. Where nobody was found to have the response, and nobody was seen to
-/// read it, that more of it still comes says nothing: it counts from the request.
-fn neglected_ms(sighting: &Sighting<'_>) -> u64 {
-    if (sighting.is_proven() || sighting.is_unsearched()) && sighting.tracked.never_seen_reading {
-        sighting.sent_ms()
-    } else {
-        unread_ms(sighting)
-    }
-}
-
-/// How long nothing has been read, as far as is known: watched, or, on a connection that has not
-/// been read from since the tool looked, since the last data came.
-fn unread_ms(sighting: &Sighting<'_>) -> u64 {
-    let watched_ms = watched_ms(sighting);
-    if sighting.tracked.never_seen_reading {
-        watched_ms.max(sighting.received_ms())
-    } else {
-        watched_ms
-    }
-}
-
-/// How long no more data has come.
-fn silent_ms(sighting: &Sighting<'_>) -> u64 {
-    sighting.received_ms()
-}
-
-/// How long it was watched that nothing is read; 0 after a single look.
-fn watched_ms(sighting: &Sighting<'_>) -> u64 {
-    let tracked = sighting.tracked;
-    let since = tracked.unread_since.max(tracked.known_since);
-    if tracked.looks < 2 { 0 } else { sighting.now.ms_since(since) }
-}
-
-/// Somebody waits for data on most of them and does not take what is there: a process that is
-/// stuck, not one that forgot.
-fn is_watched(claimed: &Claimed<'_, '_>) -> bool {
-    2 * claimed.count_where(|member| member.reader().is_there()) > claimed.count()
-}
-
-/// What an HTTP library may take of a response that nobody reads, in bytes: Go and Python buffer 4
-/// to 8 KiB, Node 64 KiB twice, and aiohttp (3.14) 730 KiB until it pauses. More than that the
-/// application has asked for.
+/// What an HTTP library may buffer of a response that the application does not read: Go and Python 4
+/// to 8 KiB, Node.js twice 64 KiB, and aiohttp 3.14 730 KiB until it pauses. The application has asked
+/// for more than that.
 const FIRST_BUFFERS_BYTES: u64 = 1 << 20;
 
-/// An answer that is seen to be read so soon after it was asked for was read at once: what is seen
-/// was up to a look before, in milliseconds.
-const MOMENT_MS: u64 = 2_000;
+/// A read seen at most this long after the last send may be the immediate read of an answer: it
+/// happened up to one snapshot interval before it was seen.
+const ANSWER_READ_MS: u64 = 2_000;
 
-/// Nobody has read more of it than libraries do by themselves.
-fn is_untouched(sighting: &Sighting<'_>) -> bool {
-    let facts = sighting.facts;
+fn claims(view: &ConnectionView<'_>) -> bool {
+    view.facts.state == TcpState::Established
+        && view.facts.unread_bytes > 0
+        && view.is_free_to_act()
+        // A process that sends on the connection uses it, and may not need to read.
+        && view.is_overdue(neglected_ms(view).min(view.sent_ms()))
+}
+
+/// How long the connection has been neglected. Where no goroutine is known to reference the response
+/// and no read was seen, data that still arrives means nothing: the time counts from the request.
+fn neglected_ms(view: &ConnectionView<'_>) -> u64 {
+    if (view.is_confirmed() || view.is_unsearched()) && view.tracked.never_seen_reading {
+        view.sent_ms()
+    } else {
+        unread_ms(view)
+    }
+}
+
+/// How long nothing was read, as far as known: as watched, or since data was last received if no read
+/// was ever seen.
+fn unread_ms(view: &ConnectionView<'_>) -> u64 {
+    let watched_ms = watched_ms(view);
+    if view.tracked.never_seen_reading { watched_ms.max(view.received_ms()) } else { watched_ms }
+}
+
+/// How long it was watched without a read; 0 after a single snapshot.
+fn watched_ms(view: &ConnectionView<'_>) -> u64 {
+    let tracked = view.tracked;
+    let since = tracked.unread_since.max(tracked.known_since);
+    if tracked.snapshots_seen < 2 { 0 } else { view.now.ms_since(since) }
+}
+
+/// A reader waits on most of them and does not take what is there: the process is stuck.
+fn has_readers(claimed: &Claimed<'_, '_>) -> bool {
+    2 * claimed.count_where(|member| member.reader().is_waiting()) > claimed.count()
+}
+
+/// No more of it was read than libraries buffer by themselves.
+fn is_untouched(view: &ConnectionView<'_>) -> bool {
+    let facts = view.facts;
     facts.rx_bytes.saturating_sub(facts.unread_bytes) <= FIRST_BUFFERS_BYTES
 }
 
-/// It was watched for T that nothing is read.
-fn was_watched(sighting: &Sighting<'_>) -> bool {
-    watched_ms(sighting) >= sighting.options.idle_ms
+/// It was watched for `--idle` without a read.
+fn was_watched(view: &ConnectionView<'_>) -> bool {
+    watched_ms(view) >= view.options.idle_ms
 }
 
-/// The process was seen to read within T what it had asked for before: not the answer of a moment,
-/// but something that it works on.
-fn is_in_work(sighting: &Sighting<'_>) -> bool {
-    let (tracked, options) = (sighting.tracked, sighting.options);
+/// Within `--idle`, the process was seen to read what it had requested some time before: it works on
+/// the data, and does not just take an answer at once.
+fn is_in_work(view: &ConnectionView<'_>) -> bool {
+    let (tracked, options) = (view.tracked, view.options);
     tracked.read_at.is_some_and(|read_at| {
-        let asked_at = sighting.facts.last_sent_at.unwrap_or(tracked.opened_at);
-        let is_recent = sighting.now.ms_since(read_at) < options.idle_ms;
-        is_recent && read_at.ms_since(asked_at) > options.gap_ms().max(MOMENT_MS)
+        let requested_at = view.facts.last_sent_at.unwrap_or(tracked.opened_at);
+        let is_recent = view.now.ms_since(read_at) < options.idle_ms;
+        is_recent && read_at.ms_since(requested_at) > options.gap_ms().max(ANSWER_READ_MS)
     })
 }
 
-fn moment(sighting: &Sighting<'_>) -> Interval {
-    sighting.last_received()
+fn occurred(view: &ConnectionView<'_>) -> Interval {
+    view.last_received()
 }
 
 fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
-    let count = claimed.count();
-    let unread_min = claimed.options.unread_min_bytes;
-    let is_large = |member: &Sighting<'_>| member.facts.unread_bytes > unread_min;
+    let (count, count_min) = (claimed.count(), claimed.options.count_min);
+    let unread_min_bytes = claimed.options.unread_min_bytes;
+    let is_large = |member: &ConnectionView<'_>| member.facts.unread_bytes > unread_min_bytes;
     let large = claimed.count_where(is_large);
-    let watched = claimed.range_ms(watched_ms);
-    let enough = claimed.options.count_min;
+    let watched = claimed.range(watched_ms);
     let in_work = claimed.group.iter().filter(|member| is_in_work(member)).count();
     let seen = claimed.count_where(|member| is_large(member) && was_watched(member));
     let untouched = claimed.count_where(|member| is_large(member) && is_untouched(member));
-    // One look is none: it takes two to see that nothing is read.
-    let is_apparent = watched.1 > 0 && claimed.gathered() && untouched >= enough && in_work == 0;
-    let is_seen = seen >= enough && (in_work == 0 || claimed.gathered());
-    let unnoticed =
+    // It takes two snapshots to see that nothing is read.
+    let is_apparent =
+        watched.max_ms > 0 && claimed.is_spread_out() && untouched >= count_min && in_work == 0;
+    let is_seen = seen >= count_min && (in_work == 0 || claimed.is_spread_out());
+    let without_reader =
         claimed.count_where(|member| member.reader() == Reader::None && is_large(member));
-    let confidence = if claimed.is_proven() {
+    let is_confirmed = claimed.is_confirmed();
+    let confidence = if is_confirmed {
         Confidence::Certain
-    } else if claimed.is_held_up() || is_watched(claimed) {
+    } else if claimed.may_be_resumed() || has_readers(claimed) {
         Confidence::Possible
-    } else if unnoticed >= enough && claimed.gathered() && (is_seen || is_apparent) {
+    } else if without_reader >= count_min && claimed.is_spread_out() && (is_seen || is_apparent) {
         Confidence::Certain
     } else if is_seen || is_apparent {
         Confidence::Likely
     } else {
         Confidence::Possible
     };
-    let unread: u64 = claimed.members.iter().map(|member| member.facts.unread_bytes).sum();
-    let proven = claimed.is_proven();
-    let silent = claimed.range_ms(silent_ms);
-    let is_stream = silent.1 < claimed.options.idle_ms;
-    let sockets = wording::sockets(count);
-    let mut evidence = vec![if is_stream {
-        format!("{unread} bytes lie unread on {sockets}, and more still comes")
+    let unread_bytes = claimed.sum(|member| member.facts.unread_bytes);
+    let silent = claimed.range(ConnectionView::received_ms);
+    let is_stream = silent.max_ms < claimed.options.idle_ms;
+    let mut facts = Facts::new(if is_stream {
+        Evidence::UnreadGrowing { count, unread_bytes }
     } else {
-        format!(
-            "{unread} bytes lie unread on {sockets}, and no more came for {}",
-            wording::range(silent)
-        )
-    }];
-    if watched.1 > 0 {
-        let watched = wording::range(watched);
-        evidence.push(format!("nothing was read in the {watched} they were watched"));
+        Evidence::UnreadSilent { count, unread_bytes, silent }
+    });
+    if watched.max_ms > 0 {
+        facts.add(Evidence::NothingRead { watched });
     }
-    if !proven && confidence < Confidence::Certain {
-        evidence.extend(doubts(claimed, in_work));
+    if confidence < Confidence::Certain {
+        add_doubts(&mut facts, claimed, in_work);
     }
     if !is_stream {
-        evidence.extend(wording::accumulation(claimed, "went silent", "gone silent"));
+        facts.add_times(claimed, Occurrence::WentSilent, confidence);
     }
-    evidence.extend(wording::readers(claimed));
-    if !proven && large < enough {
-        evidence.push(format!(
-            "{large} of {count} hold more than {unread_min} bytes, {enough} would be telling: \
-             less can be TLS session tickets"
-        ));
+    facts.add_readers(claimed);
+    if !is_confirmed && large < count_min {
+        let (count, total) = (large, count);
+        facts.doubt(Caveat::TooLittleUnread { count, total, unread_min_bytes, count_min });
     }
-    let growth_tells = is_seen && !claimed.is_held_up() && !is_watched(claimed);
-    Some(Assessment { verdict: Verdict::Undrained, confidence, growth_tells, evidence })
+    let growth_counts = is_seen && !claimed.may_be_resumed() && !has_readers(claimed);
+    Some(Assessment { verdict: Verdict::Undrained, confidence, growth_counts, facts })
 }
 
-/// Why it may be otherwise, and what would settle it.
-fn doubts(claimed: &Claimed<'_, '_>, in_work: usize) -> Vec<String> {
-    let mut sentences = Vec::new();
-    let reading = claimed.count_where(|member| !is_untouched(member));
-    if reading > 0 {
-        sentences.push(format!(
-            "more of {reading} of {} was read than a library does by itself: somebody has worked \
-             on them",
-            claimed.count()
-        ));
+/// What a healthy explanation would be, and what would rule it out.
+fn add_doubts(facts: &mut Facts, claimed: &Claimed<'_, '_>, in_work: usize) {
+    let partly_read = claimed.count_where(|member| !is_untouched(member));
+    if partly_read > 0 {
+        facts.doubt(Caveat::PartlyRead(claimed.of_all(partly_read)));
     }
     if in_work > 0 {
-        sentences.push(format!(
-            "{} to the same peers being read meanwhile: these may have to wait for that",
-            wording::sockets(in_work)
-        ));
+        facts.doubt(Caveat::OthersBeingRead { count: in_work });
     }
-    let idle_ms = claimed.options.idle_ms;
     if claimed.count_where(was_watched) < claimed.count().min(claimed.options.count_min) {
-        sentences.push(format!(
-            "whether somebody reads slowly takes {} of watching to tell",
-            humane(idle_ms)
-        ));
+        facts.doubt(Caveat::WatchedTooBriefly { needed_ms: claimed.options.idle_ms });
     }
-    sentences
 }

@@ -1,43 +1,56 @@
-//! Every request, or every user, opens connections of its own and leaves them idle.
+//! **unshared-pool**: each request, or each user, opens connections of its own and leaves them idle.
 //!
-//! The usual cause is an HTTP client that is made anew for each request. Somebody waits on each
-//! connection for its end, so nothing is unread and nothing is closed; they only are too many.
-//! In Go the owners can be told apart. Elsewhere silent streams look the same (WebSocket,
-//! server-sent events, long-polling), so there it is never more than possible.
+//! The usual cause is an HTTP client that is created anew for each request. A reader waits for EOF on
+//! each connection, so nothing is unread and nothing is closed; there only are too many.
+//!
+//! Claim: outbound, ESTABLISHED, data was received and read, idle for `--pool-idle`, a reader waits,
+//! and Go's HTTP client has it in its idle pool or does not know it.
+//!
+//! - *certain*: all belong to Go's HTTP client, to more `http.Transport` values than twice
+//!   `--pool-size`, went silent at separate times, and `--min-count` carried at most one request.
+//! - *possible*: `--min-count` `http.Transport` values; or, elsewhere, `--min-count` connections that
+//!   were opened while another one was idle.
+//!
+//! Looks alike: one client for each of a dozen tenants, which is a design and not a leak; after its
+//! first use each has carried one request. Outside of Go, silent streams (WebSocket, server-sent
+//! events, long polling).
 
-use alloc::{borrow::ToOwned, collections::BTreeSet, format, vec};
+use alloc::collections::BTreeSet;
 
-use super::{Assessment, Claimed, Rule, never_reused, wording};
-use crate::{Confidence, Direction, HttpStage, Interval, TcpState, Verdict, sighting::Sighting};
+use super::{Assessment, Claimed, Facts, Rule, RuleId, never_reused};
+use crate::{
+    Caveat, Confidence, Direction, Evidence, HttpStage, Interval, Occurrence, TcpState, Timestamp,
+    Verdict, connection_view::ConnectionView,
+};
 
-pub(super) const RULE: Rule = Rule::new(claims, moment, assess).of_one_address();
+pub(super) const RULE: Rule =
+    Rule::new(RuleId::UnsharedPool, claims, occurred, assess).of_one_address();
 
-/// A connection that was used until this long before another one was opened may have been busy
-/// then, in milliseconds.
+/// A connection that was used until this long before another one was opened may have been busy then.
 const BUSY_MS: u64 = 1_000;
 
-fn claims(sighting: &Sighting<'_>) -> bool {
-    let facts = sighting.facts;
-    let is_idle_client = sighting.http().is_none_or(|http| http.stage == HttpStage::Idle);
-    sighting.direction == Direction::Outbound
+fn claims(view: &ConnectionView<'_>) -> bool {
+    let facts = view.facts;
+    let is_idle_client = view.http().is_none_or(|http| http.stage == HttpStage::Idle);
+    view.direction == Direction::Outbound
         && facts.state == TcpState::Established
         && facts.unread_bytes == 0
         && facts.rx_bytes > 0
-        && sighting.reader().is_there()
+        && view.reader().is_waiting()
         && is_idle_client
-        && sighting.is_free_to_act()
-        && sighting.idle_ms() >= sighting.options.pool_idle_ms
+        && view.is_free_to_act()
+        && view.idle_ms() >= view.options.pool_idle_ms
 }
 
-fn moment(sighting: &Sighting<'_>) -> Interval {
-    sighting.last_received()
+fn occurred(view: &ConnectionView<'_>) -> Interval {
+    view.last_received()
 }
 
-/// Members that were opened although another connection to the same destination sat idle, and has
-/// ever since. When it was opened is known if it was seen, or if it has served one request only.
+/// Members that were opened although another connection to the same destination was idle, and has
+/// been since. The time of opening is known if it was seen, or if they carried one request only.
 fn missed_reuses(claimed: &Claimed<'_, '_>) -> usize {
-    let last_use = |sighting: &Sighting<'_>| sighting.last_used_at();
-    let Some(longest_idle) = claimed.group.iter().map(last_use).min() else { return 0 };
+    let last_used_at = |view: &ConnectionView<'_>| -> Timestamp { view.last_used_at() };
+    let Some(longest_idle) = claimed.group.iter().map(last_used_at).min() else { return 0 };
     claimed.count_where(|member| {
         let is_dated = member.saw_open() || never_reused::was_used_once(member);
         is_dated && member.tracked.opened_at.ms_since(longest_idle) > BUSY_MS
@@ -46,47 +59,43 @@ fn missed_reuses(claimed: &Claimed<'_, '_>) -> usize {
 
 fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let (count, enough) = (claimed.count(), claimed.options.count_min);
-    let transports: BTreeSet<u64> =
-        claimed.members.iter().filter_map(Sighting::http).map(|http| http.transport).collect();
+    let transports: BTreeSet<u64> = claimed
+        .members
+        .iter()
+        .filter_map(ConnectionView::http)
+        .map(|http| http.transport)
+        .collect();
     let once = claimed.count_where(never_reused::was_used_once);
     let missed = missed_reuses(claimed);
     let known = claimed.count_where(|member| member.http().is_some());
-    // Several clients that each are used again and again are a design, not a leak, and after their
-    // first use they have been used once: one for each of a dozen tenants. More than a large pool
-    // that came one after the other are not.
     let is_served_once = transports.len() > claimed.pool_max() && once >= enough;
     let confidence = if known == count {
-        match transports.len() {
-            owners if owners > claimed.large_pool_max() && is_served_once && claimed.gathered() => {
-                Confidence::Certain
-            }
-            owners if owners >= enough => Confidence::Possible,
-            _ => return None,
+        let is_more = transports.len() > claimed.large_pool_max();
+        if is_more && is_served_once && claimed.is_spread_out() {
+            Confidence::Certain
+        } else if transports.len() >= enough {
+            Confidence::Possible
+        } else {
+            return None;
         }
     } else if count >= enough && missed >= enough {
         Confidence::Possible
     } else {
         return None;
     };
-    let mut evidence = vec![format!(
-        "{} idle for {}, each with somebody waiting on it",
-        wording::sockets(count),
-        wording::range(claimed.range_ms(Sighting::idle_ms)),
-    )];
+    let idle = claimed.range(ConnectionView::idle_ms);
+    let mut facts = Facts::new(Evidence::IdleWithReader { count, idle });
     if known == count {
-        evidence.push(format!(
-            "they belong to {} different http.Transports: one for all would share them",
-            transports.len()
-        ));
+        facts.add(Evidence::SeparateTransports { transports: transports.len() });
     }
     if missed > 0 {
-        evidence.push(format!("{missed} of {count} were opened while another one sat idle"));
+        facts.add(Evidence::OpenedWhileOthersIdle(claimed.of_all(missed)));
     }
-    evidence.push(format!("{once} of {count} served one request at the most"));
-    evidence.extend(wording::accumulation(claimed, "went silent", "gone silent"));
+    facts.add(Evidence::ServedAtMostOnce(claimed.of_all(once)));
+    facts.add_times(claimed, Occurrence::WentSilent, confidence);
     if known < count {
-        evidence.push("silent streams, such as WebSockets, look the same".to_owned());
+        facts.doubt(Caveat::StreamPossible);
     }
-    let growth_tells = known == count && is_served_once;
-    Some(Assessment { verdict: Verdict::UnsharedPool, confidence, growth_tells, evidence })
+    let growth_counts = known == count && is_served_once;
+    Some(Assessment { verdict: Verdict::UnsharedPool, confidence, growth_counts, facts })
 }

@@ -1,4 +1,4 @@
-//! Where in the code something was asked for, and that it makes findings of their own.
+//! Call sites, and that each is a finding of its own.
 
 use std::{collections::BTreeSet, format};
 
@@ -6,28 +6,28 @@ use expect_test::expect;
 
 use super::{check, timeline::Player};
 use crate::{
-    CallSite, Options, ProcessKey, StackId,
+    CallSite, CallSiteReason, Note, Options, ProcessKey, StackId,
     call_sites::{self, CallSites},
 };
 
-const TWO_PLACES: &str = "
+const TWO_CALL_SITES: &str = "
     0s call-site stack=7 is=main.charge,billing.go:23
     0s snapshot
     1s open a1..a12 every=15s pid=10
-    1s hand-out a1..a9 every=15s stack=7
-    136s hand-out a10..a12 every=15s stack=8
+    1s start-response a1..a9 every=15s stack=7
+    136s start-response a10..a12 every=15s stack=8
     1s receive a1..a12 every=15s bytes=200
     1s read a1..a12 every=15s
     1s reader a1..a12 every=15s is=none http=body
 ";
 
-fn check_two_places(rest: &str, expect: &expect_test::Expect) {
-    check(&[TWO_PLACES, rest].concat(), expect);
+fn check_two_call_sites(rest: &str, expect: &expect_test::Expect) {
+    check(&[TWO_CALL_SITES, rest].concat(), expect);
 }
 
 #[test]
 fn each_call_site_is_a_finding() {
-    check_two_places(
+    check_two_call_sites(
         "
         0s call-site stack=8 is=main.refund,billing.go:77
         300s snapshot
@@ -35,23 +35,23 @@ fn each_call_site_is_a_finding() {
         ",
         &expect![[r#"
             [5m]
-              #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, stood 0s ~+4.0/min, reader none, at main.charge billing.go:23, responses 9
-                 9 responses requested 2m 59s to 4m 59s ago, neither read to the end nor closed
-                 on 9 of 9 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 they were requested at 9 separate times over 2m: rising
-              #2 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x3, oldest 2m 44s, stood 0s, reader none, at main.refund billing.go:77, responses 3
-                 3 responses requested 2m 14s to 2m 44s ago, neither read to the end nor closed
-                 on 3 of 3 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 they were requested at 3 separate times over 30s
-                 they are as bad as others to this destination, 12 in all
+              #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, active 0s ~+4.0/min, reader none, at main.charge billing.go:23, responses 9
+                 responses-in-flight count=9 age=179000..299000ms
+                 response-unreferenced count=9 total=9
+                 rising event=Requested times=9 span_ms=120000
+              #2 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x3, oldest 2m 44s, active 0s, reader none, at main.refund billing.go:77, responses 3
+                 responses-in-flight count=3 age=134000..164000ms
+                 response-unreferenced count=3 total=3
+                 separate-times event=Requested times=3 span_ms=30000
+                 same-destination count=12
         "#]],
     );
 }
 
-/// The answer comes later: it is the same finding, and each of them once.
+/// The answer comes later: the finding is the same, and each call site is reported once.
 #[test]
 fn a_call_site_that_becomes_known_makes_no_new_finding() {
-    check_two_places(
+    check_two_call_sites(
         "
         300s snapshot
         300s report
@@ -61,31 +61,30 @@ fn a_call_site_that_becomes_known_makes_no_new_finding() {
         ",
         &expect![[r#"
             [5m]
-              #2 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, stood 0s ~+4.0/min, reader none, at main.charge billing.go:23, responses 9
-                 9 responses requested 2m 59s to 4m 59s ago, neither read to the end nor closed
-                 on 9 of 9 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 they were requested at 9 separate times over 2m: rising
-              #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x3, oldest 2m 44s, stood 0s, reader none, responses 3
-                 3 responses requested 2m 14s to 2m 44s ago, neither read to the end nor closed
-                 on 3 of 3 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 they were requested at 3 separate times over 30s
-                 where they were requested is not known
-                 they are as bad as others to this destination, 12 in all
+              #2 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, active 0s ~+4.0/min, reader none, at main.charge billing.go:23, responses 9
+                 responses-in-flight count=9 age=179000..299000ms
+                 response-unreferenced count=9 total=9
+                 rising event=Requested times=9 span_ms=120000
+              #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x3, oldest 2m 44s, active 0s, reader none, responses 3
+                 responses-in-flight count=3 age=134000..164000ms
+                 response-unreferenced count=3 total=3
+                 separate-times event=Requested times=3 span_ms=30000
+                 same-destination count=12
             [5m 2s]
-              #2 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 5m 1s, stood 2s ~+4.0/min, reader none, at main.charge billing.go:23, responses 9
-                 9 responses requested 3m 1s to 5m 1s ago, neither read to the end nor closed
-                 on 9 of 9 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 they were requested at 9 separate times over 2m: rising
-              #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x3, oldest 2m 46s, stood 2s, reader none, at main.refund billing.go:77, responses 3
-                 3 responses requested 2m 16s to 2m 46s ago, neither read to the end nor closed
-                 on 3 of 3 Go's HTTP client waits for the response to be read or closed, and no goroutine reads it or has it on its stack
-                 they were requested at 3 separate times over 30s
-                 they are as bad as others to this destination, 12 in all
+              #2 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x9, oldest 5m 1s, active 2s ~+4.0/min, reader none, at main.charge billing.go:23, responses 9
+                 responses-in-flight count=9 age=181000..301000ms
+                 response-unreferenced count=9 total=9
+                 rising event=Requested times=9 span_ms=120000
+              #1 body-not-closed certain: p10[10] outbound 10.0.0.1:443 x3, oldest 2m 46s, active 2s, reader none, at main.refund billing.go:77, responses 3
+                 responses-in-flight count=3 age=136000..166000ms
+                 response-unreferenced count=3 total=3
+                 separate-times event=Requested times=3 span_ms=30000
+                 same-destination count=12
         "#]],
     );
 }
 
-/// Ten places, three responses each: no place has N, and it is one program that forgets them.
+/// Ten call sites with three responses each: none reaches the minimum, but one program leaks them.
 #[test]
 fn a_leak_spread_over_many_call_sites_is_found() {
     use std::{fmt::Write as _, string::String};
@@ -97,7 +96,7 @@ fn a_leak_spread_over_many_call_sites_is_found() {
             "
             0s call-site stack={place} is=main.f{place},a.go:{place}
             1s open a{place}1..a{place}3 pid=10
-            1s hand-out a{place}1..a{place}3 stack={place}
+            1s start-response a{place}1..a{place}3 stack={place}
             1s receive a{place}1..a{place}3 bytes=200
             1s read a{place}1..a{place}3
             1s reader a{place}1..a{place}3 is=none
@@ -114,53 +113,53 @@ fn a_leak_spread_over_many_call_sites_is_found() {
         &timeline,
         &expect![[r#"
             [1m 40s]
-              #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x3, oldest 1m 39s, stood 0s, reader none, at main.f1 a.go:1, responses 3
-                 3 responses requested 1m 39s ago, neither read to the end nor closed
-                 nobody waits to read from 3 of 3
-                 they are as bad as others to this destination, 30 in all
-              #2 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x3, oldest 1m 39s, stood 0s, reader none, at main.f10 a.go:10, responses 3
-                 3 responses requested 1m 39s ago, neither read to the end nor closed
-                 nobody waits to read from 3 of 3
-                 they are as bad as others to this destination, 30 in all
-              #3 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x3, oldest 1m 39s, stood 0s, reader none, at main.f2 a.go:2, responses 3
-                 3 responses requested 1m 39s ago, neither read to the end nor closed
-                 nobody waits to read from 3 of 3
-                 they are as bad as others to this destination, 30 in all
-              #4 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x3, oldest 1m 39s, stood 0s, reader none, at main.f3 a.go:3, responses 3
-                 3 responses requested 1m 39s ago, neither read to the end nor closed
-                 nobody waits to read from 3 of 3
-                 they are as bad as others to this destination, 30 in all
-              #5 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x3, oldest 1m 39s, stood 0s, reader none, at main.f4 a.go:4, responses 3
-                 3 responses requested 1m 39s ago, neither read to the end nor closed
-                 nobody waits to read from 3 of 3
-                 they are as bad as others to this destination, 30 in all
-              #6 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x3, oldest 1m 39s, stood 0s, reader none, at main.f5 a.go:5, responses 3
-                 3 responses requested 1m 39s ago, neither read to the end nor closed
-                 nobody waits to read from 3 of 3
-                 they are as bad as others to this destination, 30 in all
-              #7 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x3, oldest 1m 39s, stood 0s, reader none, at main.f6 a.go:6, responses 3
-                 3 responses requested 1m 39s ago, neither read to the end nor closed
-                 nobody waits to read from 3 of 3
-                 they are as bad as others to this destination, 30 in all
-              #8 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x3, oldest 1m 39s, stood 0s, reader none, at main.f7 a.go:7, responses 3
-                 3 responses requested 1m 39s ago, neither read to the end nor closed
-                 nobody waits to read from 3 of 3
-                 they are as bad as others to this destination, 30 in all
-              #9 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x3, oldest 1m 39s, stood 0s, reader none, at main.f8 a.go:8, responses 3
-                 3 responses requested 1m 39s ago, neither read to the end nor closed
-                 nobody waits to read from 3 of 3
-                 they are as bad as others to this destination, 30 in all
-              #10 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x3, oldest 1m 39s, stood 0s, reader none, at main.f9 a.go:9, responses 3
-                 3 responses requested 1m 39s ago, neither read to the end nor closed
-                 nobody waits to read from 3 of 3
-                 they are as bad as others to this destination, 30 in all
+              #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x3, oldest 1m 39s, active 0s, reader none, at main.f1 a.go:1, responses 3
+                 responses-in-flight count=3 age=99000..99000ms
+                 no-reader count=3 total=3
+                 same-destination count=30
+              #2 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x3, oldest 1m 39s, active 0s, reader none, at main.f10 a.go:10, responses 3
+                 responses-in-flight count=3 age=99000..99000ms
+                 no-reader count=3 total=3
+                 same-destination count=30
+              #3 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x3, oldest 1m 39s, active 0s, reader none, at main.f2 a.go:2, responses 3
+                 responses-in-flight count=3 age=99000..99000ms
+                 no-reader count=3 total=3
+                 same-destination count=30
+              #4 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x3, oldest 1m 39s, active 0s, reader none, at main.f3 a.go:3, responses 3
+                 responses-in-flight count=3 age=99000..99000ms
+                 no-reader count=3 total=3
+                 same-destination count=30
+              #5 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x3, oldest 1m 39s, active 0s, reader none, at main.f4 a.go:4, responses 3
+                 responses-in-flight count=3 age=99000..99000ms
+                 no-reader count=3 total=3
+                 same-destination count=30
+              #6 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x3, oldest 1m 39s, active 0s, reader none, at main.f5 a.go:5, responses 3
+                 responses-in-flight count=3 age=99000..99000ms
+                 no-reader count=3 total=3
+                 same-destination count=30
+              #7 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x3, oldest 1m 39s, active 0s, reader none, at main.f6 a.go:6, responses 3
+                 responses-in-flight count=3 age=99000..99000ms
+                 no-reader count=3 total=3
+                 same-destination count=30
+              #8 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x3, oldest 1m 39s, active 0s, reader none, at main.f7 a.go:7, responses 3
+                 responses-in-flight count=3 age=99000..99000ms
+                 no-reader count=3 total=3
+                 same-destination count=30
+              #9 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x3, oldest 1m 39s, active 0s, reader none, at main.f8 a.go:8, responses 3
+                 responses-in-flight count=3 age=99000..99000ms
+                 no-reader count=3 total=3
+                 same-destination count=30
+              #10 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x3, oldest 1m 39s, active 0s, reader none, at main.f9 a.go:9, responses 3
+                 responses-in-flight count=3 age=99000..99000ms
+                 no-reader count=3 total=3
+                 same-destination count=30
         "#]],
     );
 }
 
-/// Others name where the connections were opened: one place, or the most frequent ones.
+/// Findings about connections name where they were opened: one call site, or the most frequent ones.
 #[test]
-fn what_was_opened_at_one_place_says_so() {
+fn connections_opened_at_one_call_site_name_it() {
     check(
         "
         0s call-site stack=7 is=dial,pool.c:9
@@ -178,14 +177,14 @@ fn what_was_opened_at_one_place_says_so() {
         ",
         &expect![[r#"
             [5m]
-              #2 close-wait likely: p11[11] outbound 10.0.0.1:443 x22, oldest 4m 59s, stood 0s ~+12.6/min
-                 the peer closed 22 sockets 1m 15s to 3m ago and nothing was sent since
-                 they were closed at 11 separate times over 1m 40s: rising
-                 a pool with a connection for each thread looks the same while it ebbs
-                 called from dial pool.c:9 (12), dial other.c:1 (8)
-              #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x12, oldest 4m 59s, stood 0s, at dial pool.c:9
-                 the peer closed 12 sockets 2m 5s to 3m ago and nothing was sent since
-                 they were closed at 6 separate times over 50s
+              #2 close-wait likely: p11[11] outbound 10.0.0.1:443 x22, oldest 4m 59s, active 0s ~+12.6/min
+                 peer-closed count=22 ago=75000..180000ms
+                 rising event=PeerClosed times=11 span_ms=100000
+                 call-sites top=["dial pool.c:9" count=12 "dial other.c:1" count=8 ] others=0
+                 but thread-pool-possible
+              #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x12, oldest 4m 59s, active 0s, at dial pool.c:9
+                 peer-closed count=12 ago=125000..180000ms
+                 separate-times event=PeerClosed times=6 span_ms=50000
             5m flagged 0x1 close-wait possible at dial pool.c:9
             5m flagged 0x2 close-wait likely at dial pool.c:9
             5m flagged 0x3 close-wait possible at dial pool.c:9
@@ -224,9 +223,9 @@ fn what_was_opened_at_one_place_says_so() {
     );
 }
 
-/// Each stack is asked about until there is an answer, 64 at a time, and none is left waiting.
+/// Each stack is asked about until there is an answer, 64 at a time, and none waits for ever.
 #[test]
-fn stacks_are_asked_about_in_turns_and_once() {
+fn stacks_are_asked_about_fairly_and_once() {
     let process = ProcessKey { start_time_ns: 1, pid: 10 };
     let wanted: BTreeSet<_> = (0..100).map(|stack| (process, StackId(stack))).collect();
     let mut sites = CallSites::default();
@@ -235,28 +234,33 @@ fn stacks_are_asked_about_in_turns_and_once() {
     let second = sites.ask(&wanted, 2);
     assert_eq!(first.union(&second).count(), 100);
     for (process, stack) in wanted.iter().copied().filter(|(_, stack)| stack.0 != 7) {
-        sites.remember(CallSite { process, stack, place: None, limits: Some("why".into()) });
+        sites.remember(CallSite {
+            process,
+            stack,
+            place: None,
+            reason: Some(CallSiteReason::StackEmpty),
+        });
     }
     assert_eq!(sites.ask(&wanted, 3), BTreeSet::from([(process, StackId(7))]));
     assert_eq!(sites.waiting(), 0);
-    assert_eq!(sites.limits().count(), 99);
+    assert_eq!(sites.reasons().count(), 99);
     sites.retain(|_| false);
-    assert_eq!((sites.limits().count(), sites.ask(&wanted, 4).len()), (0, 64));
+    assert_eq!((sites.reasons().count(), sites.ask(&wanted, 4).len()), (0, 64));
 }
 
-/// What is remembered is bounded: where there is no room, what nobody asks for any more goes.
+/// Answers are bounded: where there is no room, those that are not needed any more are dropped.
 #[test]
-fn answers_that_nobody_needs_make_room() {
+fn answers_that_are_not_needed_make_room() {
     let process = ProcessKey { start_time_ns: 1, pid: 10 };
     let mut sites = CallSites::default();
     let answer = |stack| {
         let place = Some(format!("main.f{stack} a.go:{stack}"));
-        CallSite { process, stack: StackId(stack), place, limits: None }
+        CallSite { process, stack: StackId(stack), place, reason: None }
     };
     let most = u32::try_from(call_sites::SITES_MAX).unwrap();
     (0..most + 10).for_each(|stack| sites.remember(answer(stack)));
     assert_eq!(sites.place(process, StackId(most - 1)), answer(most - 1).place.as_deref());
-    assert_eq!(sites.place(process, StackId(most)), None, "there was no room");
+    assert_eq!(sites.place(process, StackId(most)), None, "there is no room");
     let wanted = BTreeSet::from([(process, StackId(1)), (process, StackId(most))]);
     assert_eq!(sites.ask(&wanted, 1), BTreeSet::from([(process, StackId(most))]));
     sites.remember(answer(most));
@@ -265,14 +269,14 @@ fn answers_that_nobody_needs_make_room() {
     }
 }
 
-/// Why a place is not known is said once, with how many stacks it holds for.
+/// Why call sites are unknown is noted once, with the number of stacks.
 #[test]
-fn a_place_that_is_not_known_has_a_reason() {
+fn an_unknown_call_site_has_a_reason() {
     let mut player = Player::new(Options::default());
-    player.play_all(TWO_PLACES);
+    player.play_all(TWO_CALL_SITES);
     player.play_all("0s call-site stack=8\n 300s snapshot");
     let notes = player.detector.report().coverage.notes;
-    assert_eq!(notes, ["call sites of 1 stacks: no frame is of the application"]);
+    assert_eq!(notes, [Note::CallSiteLimit { stacks: 1, reason: CallSiteReason::StackEmpty }]);
     player.play_all("301s close a1..a12\n 302s snapshot");
     assert_eq!(player.detector.report().coverage.notes.len(), 0, "the process is gone");
 }

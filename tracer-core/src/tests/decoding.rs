@@ -1,4 +1,4 @@
-//! The decoder is total, and right about the arithmetic of sequence numbers.
+//! The decoder is total, and its sequence number arithmetic is right.
 
 use std::string::ToString;
 
@@ -7,13 +7,13 @@ use tracer_common::{EventRecord, SocketRecord};
 use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
 use crate::{
-    Happening, SocketFacts, TcpState, Timer, Timestamp,
+    EventKind, SocketFacts, TcpState, Timer, Timestamp,
     decode::{self, DecodeError, Descriptor, KernelConstants},
 };
 
 const CONSTANTS: KernelConstants = KernelConstants { jiffies_per_second: 250, fin_flag: 1 << 1 };
 
-/// An established connection, opened actively, over which nothing went yet.
+/// An established connection, opened actively, without data yet.
 fn established() -> SocketRecord {
     let mut record = SocketRecord::new_zeroed();
     record.cookie = 7;
@@ -62,7 +62,7 @@ fn sequence_numbers_wrap() {
 }
 
 #[test]
-fn ages_come_from_the_low_half_of_jiffies() {
+fn ages_come_from_the_low_32_bits_of_jiffies() {
     let facts = facts(&established());
     let at = Timestamp::from_ns(1_000_000_000_000);
     assert_eq!(at.ms_since(facts.last_sent_at.unwrap()), 500 * 4);
@@ -83,13 +83,13 @@ fn the_last_acknowledgement_is_dated() {
     let at = Timestamp::from_ns(record.at_ns);
     assert_eq!(at.ms_since(facts(&record).last_ack_at.unwrap()), 250 * 4);
     record.last_ack_jiffies = 0;
-    assert_eq!(facts(&record).last_ack_at, None, "none came yet");
+    assert_eq!(facts(&record).last_ack_at, None, "none was received yet");
     (record.last_ack_jiffies, record.last_received_jiffies) = (750, 0);
     assert_eq!(facts(&record).last_ack_at, None, "never connected");
 }
 
 #[test]
-fn segments_probes_and_retransmissions_keep_their_places() {
+fn segments_probes_and_retransmissions_are_copied() {
     let mut record = established();
     (record.data_segments_sent, record.data_segments_received) = (3, 4);
     (record.probes_out, record.retransmits, record.backoff) = (5, 6, u8::MAX);
@@ -101,7 +101,7 @@ fn segments_probes_and_retransmissions_keep_their_places() {
 }
 
 #[test]
-fn timers_have_the_kernels_numbers() {
+fn timers_are_decoded_by_kernel_number() {
     let timer = |timer| facts(&SocketRecord { timer, ..established() }).timer;
     assert_eq!(timer(0), Timer::None);
     assert_eq!(timer(1), Timer::Retransmit);
@@ -112,7 +112,7 @@ fn timers_have_the_kernels_numbers() {
 }
 
 #[test]
-fn the_syn_tells_who_opened() {
+fn the_syn_shows_which_side_opened() {
     let mut record = established();
     assert_eq!(facts(&record).opened_actively, Some(true));
     record.bytes_acked = 0;
@@ -122,7 +122,7 @@ fn the_syn_tells_who_opened() {
     (record.snd_una, record.write_seq) = (5, 6);
     assert_eq!(facts(&record).opened_actively, None, "not all is acknowledged");
     (record.snd_una, record.state) = (6, 7);
-    assert_eq!(facts(&record).opened_actively, None, "a FIN of ours would look the same");
+    assert_eq!(facts(&record).opened_actively, None, "an own FIN looks the same");
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn a_mapped_address_is_ipv4() {
 }
 
 #[test]
-fn what_has_no_tcp_sock_is_counted_by_name() {
+fn sockets_without_a_tcp_sock_are_named_by_protocol() {
     for (socket_type, protocol, name) in [(1, 262, "mptcp"), (1, 256, "smc"), (1, 132, "sctp")] {
         let mut record = established();
         (record.socket_type, record.protocol) = (socket_type, protocol);
@@ -147,7 +147,7 @@ fn what_has_no_tcp_sock_is_counted_by_name() {
 }
 
 #[test]
-fn refusals_name_what_was_wrong() {
+fn errors_name_what_is_wrong() {
     let mut record = established();
     record.state = 99;
     assert_eq!(decode::descriptor(&record, CONSTANTS), Err(DecodeError::UnknownState(99)));
@@ -160,17 +160,17 @@ fn refusals_name_what_was_wrong() {
 }
 
 #[test]
-fn an_event_of_nobody_has_no_actor() {
+fn an_event_without_a_pid_has_no_actor() {
     let mut record = EventRecord::new_zeroed();
     (record.cookie, record.kind, record.family, record.new_state) = (1, 1, 2, 2);
-    let happening = |record: &EventRecord| decode::event(record.as_bytes()).unwrap().happening;
-    assert_eq!(happening(&record), Happening::Connected(None));
+    let kind = |record: &EventRecord| decode::event(record.as_bytes()).unwrap().kind;
+    assert_eq!(kind(&record), EventKind::Connected(None));
     (record.pid, record.comm) = (5, *b"api\0garbage\0\0\0\0\0");
-    let Happening::Connected(Some(actor)) = happening(&record) else { panic!() };
+    let EventKind::Connected(Some(actor)) = kind(&record) else { panic!() };
     assert_eq!((actor.key.pid, actor.comm.0.as_str()), (5, "api"));
     (record.kind, record.old_state, record.new_state) = (3, 1, 8);
     let (from, to) = (TcpState::Established, TcpState::CloseWait);
-    assert_eq!(happening(&record), Happening::Entered { from, to });
+    assert_eq!(kind(&record), EventKind::StateChanged { from, to });
 }
 
 proptest! {

@@ -1,4 +1,4 @@
-//! What is said where the kernel's memory cannot be read.
+//! Findings where kernel memory cannot be read, as with sock_diag(7).
 
 use expect_test::expect;
 
@@ -8,7 +8,7 @@ use super::check;
 fn a_close_wait_leak_is_dated_by_the_last_acknowledgement() {
     check(
         "
-        0s degrade
+        0s sock-diag
         1s open a1..a23 every=5s pid=10
         6s peer-closes a1..a23 every=5s
         240s snapshot
@@ -16,19 +16,19 @@ fn a_close_wait_leak_is_dated_by_the_last_acknowledgement() {
         ",
         &expect![[r#"
             [4m]
-              #1 close-wait likely: p10[10] outbound 10.0.0.1:443 x23, oldest >3m 59s, stood 0s ~+13.2/min
-                 the peer closed 23 sockets 2m 4s to 3m 59s ago and nothing was sent since
-                 they were closed at 8 separate times over 1m 40s: rising
-                 a pool with a connection for each thread looks the same while it ebbs
+              #1 close-wait likely: p10[10] outbound 10.0.0.1:443 x23, oldest >3m 59s, active 0s ~+13.2/min
+                 peer-closed count=23 ago=124000..239000ms
+                 rising event=PeerClosed times=8 span_ms=100000
+                 but thread-pool-possible
         "#]],
     );
 }
 
 #[test]
-fn when_a_ghost_died_is_known_by_watching() {
+fn the_death_of_a_ghost_is_dated_by_watching() {
     check(
         "
-        0s degrade
+        0s sock-diag
         1s open a1..a23 every=5s pid=10
         200s peer-resets a1..a23
         300s snapshot
@@ -39,19 +39,19 @@ fn when_a_ghost_died_is_known_by_watching() {
         &expect![[r#"
             [5m] nothing
             [6m 3s]
-              #1 ghost possible: p10[10] outbound 10.0.0.1:443 x23, oldest >6m 2s, stood 0s +0.0/min
-                 23 sockets dead for at least 1m 3s with the descriptor still open; ss does not show them
-                 they may all have died at one time, as by a restart
-                 the process has not noticed on any of 23: it never looked again
+              #1 ghost possible: p10[10] outbound 10.0.0.1:443 x23, oldest >6m 2s, active 0s +0.0/min
+                 dead count=23 dead=63000..63000ms is_lower_bound=true
+                 death-unnoticed count=23
+                 but single-event-possible
         "#]],
     );
 }
 
 #[test]
-fn ghosts_that_are_seen_to_die_one_after_the_other_are_a_leak() {
+fn ghosts_that_are_watched_dying_one_by_one_are_a_leak() {
     check(
         "
-        0s degrade
+        0s sock-diag
         1s open a1..a23 every=1s pid=10
         50s snapshot
         60s peer-resets a1..a8
@@ -67,19 +67,19 @@ fn ghosts_that_are_seen_to_die_one_after_the_other_are_a_leak() {
         ",
         &expect![[r#"
             [3m 50s]
-              #1 ghost certain: p10[10] outbound 10.0.0.1:443 x23, oldest >3m 49s, stood 1m 25s +0.0/min
-                 23 sockets dead for at least 1m 10s to 2m 40s with the descriptor still open; ss does not show them
-                 they died at 3 separate times over 1m 15s: rising
-                 the process has not noticed on any of 23: it never looked again
+              #1 ghost certain: p10[10] outbound 10.0.0.1:443 x23, oldest >3m 49s, active 1m 25s +0.0/min
+                 dead count=23 dead=70000..160000ms is_lower_bound=true
+                 rising event=Died times=3 span_ms=75000
+                 death-unnoticed count=23
         "#]],
     );
 }
 
 #[test]
-fn what_the_process_was_told_of_a_ghost_is_known_if_nothing_is_pending() {
+fn a_death_is_reported_to_the_process_if_no_error_is_pending() {
     check(
         "
-        0s degrade
+        0s sock-diag
         1s open a1..a6 pid=10
         20s peer-resets a1..a6
         21s read a1..a6
@@ -89,10 +89,9 @@ fn what_the_process_was_told_of_a_ghost_is_known_if_nothing_is_pending() {
         ",
         &expect![[r#"
             [1m 40s]
-              #1 ghost certain: p10[10] outbound 10.0.0.1:443 x6, oldest >1m 39s, stood 0s +0.0/min
-                 6 sockets dead for at least 1m 10s with the descriptor still open; ss does not show them
-                 they may all have died at one time, as by a restart
-                 the process was told on 6 of 6 and closed none
+              #1 ghost certain: p10[10] outbound 10.0.0.1:443 x6, oldest >1m 39s, active 0s +0.0/min
+                 dead count=6 dead=70000..70000ms is_lower_bound=true
+                 death-reported count=6 total=6
         "#]],
     );
 }

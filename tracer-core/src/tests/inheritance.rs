@@ -1,18 +1,18 @@
-//! Connections that a process did not open: by oversight, and for good reasons.
+//! Connections that a process did not open: inherited by oversight, or passed on purpose.
 
 use expect_test::expect;
 
 use super::check;
 
-/// A program that opens its pool and then forks twice, while its parents end.
+/// A program that opens its pool and then forks twice while its parents exit.
 #[test]
-fn a_daemon_that_took_its_pool_along_is_only_possible() {
+fn a_daemon_with_the_pool_of_its_parent_is_only_possible() {
     check(
         "
         0s snapshot
         1s open a1..a8 pid=10
         2s share a1..a8 pid=11 forked=2s
-        2s spawn pid=11
+        2s forked-only pid=11
         3s unshare a1..a8 pid=10
         4s reader a1..a8 is=unknown
         4s snapshot
@@ -25,22 +25,22 @@ fn a_daemon_that_took_its_pool_along_is_only_possible() {
         ",
         &expect![[r#"
             [1m 41s]
-              #1 inherited possible: p11[11] outbound 10.0.0.1:443 x8, oldest 1m 40s, stood 1s +0.0/min
-                 8 sockets opened before this process began, by one that holds them no more; silent for 1m 40s
-                 opened by pid 10
-                 this process is a copy of the one that opened them; that is not seen, so this may be a daemon with its pool
-                 whether anybody waits to read from 8 of 8 is not known
+              #1 inherited possible: p11[11] outbound 10.0.0.1:443 x8, oldest 1m 40s, active 1s +0.0/min
+                 opened-by-another count=8 silent=100000..100000ms
+                 opener pid=10
+                 but opener-not-seen
+                 but reader-unknown count=8 total=8
             [1m 43s]
-              #1 inherited possible: p11[11] outbound 10.0.0.1:443 x8, oldest 1m 42s, stood 3s +0.0/min, reader none
-                 8 sockets opened before this process began, by one that holds them no more; silent for 1m 42s
-                 opened by pid 10
-                 this process is a copy of the one that opened them; that is not seen, so this may be a daemon with its pool
-                 nobody waits to read from them, and no epoll has them
+              #1 inherited possible: p11[11] outbound 10.0.0.1:443 x8, oldest 1m 42s, active 3s +0.0/min, reader none
+                 opened-by-another count=8 silent=102000..102000ms
+                 opener pid=10
+                 no-reader-no-epoll count=8
+                 but opener-not-seen
         "#]],
     );
 }
 
-/// The parent goes on and has closed its own.
+/// The parent still runs and has closed its own file descriptors.
 #[test]
 fn a_fork_that_keeps_copies_is_likely_while_its_parent_lives() {
     check(
@@ -48,7 +48,7 @@ fn a_fork_that_keeps_copies_is_likely_while_its_parent_lives() {
         0s snapshot
         1s open a1..a6 b1 pid=10
         2s share a1..a6 pid=11 forked=2s
-        2s spawn pid=11
+        2s forked-only pid=11
         3s unshare a1..a6 pid=10
         4s reader a1..a6 is=none
         100s snapshot
@@ -59,22 +59,22 @@ fn a_fork_that_keeps_copies_is_likely_while_its_parent_lives() {
         ",
         &expect![[r#"
             [1m 40s]
-              #1 inherited likely: p11[11] outbound 10.0.0.1:443 x6, oldest 1m 39s, stood 0s, reader none
-                 6 sockets opened before this process began, by one that holds them no more; silent for 1m 39s
-                 opened by pid 10
-                 this process is a copy of the one that opened them
-                 nobody waits to read from them, and no epoll has them
+              #1 inherited likely: p11[11] outbound 10.0.0.1:443 x6, oldest 1m 39s, active 0s, reader none
+                 opened-by-another count=6 silent=99000..99000ms
+                 opener pid=10
+                 forked-from-opener
+                 no-reader-no-epoll count=6
             [1m 42s]
-              #1 inherited possible: p11[11] outbound 10.0.0.1:443 x6, oldest 1m 41s, stood 2s, reader mixed
-                 6 sockets opened before this process began, by one that holds them no more; silent for 1m 41s
-                 opened by pid 10
-                 this process is a copy of the one that opened them
-                 whether anybody waits to read from 1 of 6 is not known
+              #1 inherited possible: p11[11] outbound 10.0.0.1:443 x6, oldest 1m 41s, active 2s, reader mixed
+                 opened-by-another count=6 silent=101000..101000ms
+                 opener pid=10
+                 forked-from-opener
+                 but reader-unknown count=1 total=6
         "#]],
     );
 }
 
-/// A worker that is started for each connection, and given it as a descriptor.
+/// A worker is started for each connection and gets it as a file descriptor.
 #[test]
 fn one_connection_that_was_passed_is_only_possible() {
     check(
@@ -90,19 +90,19 @@ fn one_connection_that_was_passed_is_only_possible() {
         ",
         &expect![[r#"
             [1m 41s]
-              #1 inherited possible: p11[11] inbound :8080 x1, oldest 1m 40s, stood 1s
-                 1 socket opened before this process began, by one that holds them no more; silent for 1m 40s
-                 opened by pid 10
-                 this process executes another program: close-on-exec was missing
-                 no thread was found to wait on them, and no epoll has them
-                 so few may have been passed on purpose; 5 would be telling
+              #1 inherited possible: p11[11] inbound :8080 x1, oldest 1m 40s, active 1s
+                 opened-by-another count=1 silent=100000..100000ms
+                 opener pid=10
+                 close-on-exec-missing
+                 no-thread-no-epoll count=1
+                 but too-few-inherited count=1 count_min=5
         "#]],
     );
 }
 
-/// What a program was started with and never heard of, nobody will read.
+/// No code will read a file descriptor that a program inherited without knowing of it.
 #[test]
-fn an_executed_child_in_which_nobody_is_found_is_certain_at_the_second_look() {
+fn an_executed_child_without_a_reader_is_certain_at_the_second_inspection() {
     check(
         "
         0s snapshot
@@ -117,17 +117,17 @@ fn an_executed_child_in_which_nobody_is_found_is_certain_at_the_second_look() {
         ",
         &expect![[r#"
             [1m 40s]
-              #1 inherited likely: p11[11] outbound 10.0.0.1:443 x6, oldest 1m 39s, stood 0s
-                 6 sockets opened before this process began, by one that holds them no more; silent for 1m 39s
-                 opened by pid 10
-                 this process executes another program: close-on-exec was missing
-                 no thread was found to wait on them, and no epoll has them
+              #1 inherited likely: p11[11] outbound 10.0.0.1:443 x6, oldest 1m 39s, active 0s
+                 opened-by-another count=6 silent=99000..99000ms
+                 opener pid=10
+                 close-on-exec-missing
+                 no-thread-no-epoll count=6
             [1m 41s]
-              #1 inherited certain: p11[11] outbound 10.0.0.1:443 x6, oldest 1m 40s, stood 1s
-                 6 sockets opened before this process began, by one that holds them no more; silent for 1m 40s
-                 opened by pid 10
-                 this process executes another program: close-on-exec was missing
-                 no thread was found to wait on them, and no epoll has them
+              #1 inherited certain: p11[11] outbound 10.0.0.1:443 x6, oldest 1m 40s, active 1s
+                 opened-by-another count=6 silent=100000..100000ms
+                 opener pid=10
+                 close-on-exec-missing
+                 no-thread-no-epoll count=6
         "#]],
     );
 }

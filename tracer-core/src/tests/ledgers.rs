@@ -2,25 +2,27 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    string::{String, ToString},
+    string::String,
     vec::Vec,
 };
 
-use crate::{CallSite, Input, Ledger, OpenResponse, ProcessKey, StackId, Timestamp};
+use crate::{
+    CallSite, CallSiteReason, Input, Ledger, OpenResponse, ProcessKey, StackId, Timestamp,
+};
 
-/// The responses that are out, as a program itself knows it.
+/// The responses in flight, as the programs themselves know them.
 #[derive(Default)]
 pub(super) struct Ledgers {
     out: BTreeMap<ProcessKey, BTreeMap<(u32, Option<u32>), OpenResponse>>,
-    /// The processes whose ledger nobody reads.
+    /// The processes whose ledger cannot be read.
     pub(super) unread: BTreeSet<u32>,
-    /// What the stacks are about; `None` if that cannot be told.
+    /// The call sites of the stacks; `None` if unknown.
     pub(super) places: BTreeMap<StackId, Option<String>>,
 }
 
 impl Ledgers {
-    /// One that is out on that stream already goes on, with other bytes held.
-    pub(super) fn hand_out(&mut self, process: ProcessKey, response: OpenResponse) {
+    /// A response that is already in flight on the stream continues, with other bytes held.
+    pub(super) fn start_response(&mut self, process: ProcessKey, response: OpenResponse) {
         let key = (response.fd, response.stream.map(|stream| stream.id));
         let out = self.out.entry(process).or_default().entry(key).or_insert(response.clone());
         if let (Some(stream), Some(now)) = (&mut out.stream, response.stream) {
@@ -30,13 +32,13 @@ impl Ledgers {
         }
     }
 
-    pub(super) fn give_back(&mut self, process: ProcessKey, fd: u32, stream: Option<u32>) {
+    pub(super) fn return_response(&mut self, process: ProcessKey, fd: u32, stream: Option<u32>) {
         if let Some(out) = self.out.get_mut(&process) {
             out.remove(&(fd, stream));
         }
     }
 
-    /// The descriptor is closed, so nothing is out on it.
+    /// The file descriptor is closed, so no response is in flight on it.
     pub(super) fn close(&mut self, process: ProcessKey, fd: u32) {
         if let Some(out) = self.out.get_mut(&process) {
             out.retain(|(other, _), _| *other != fd);
@@ -50,21 +52,21 @@ impl Ledgers {
         }
     }
 
-    /// The pages that are read now, without what has been out for less than `idle_ms`.
-    pub(super) fn pages(&self, now: Timestamp, idle_ms: u64) -> Vec<Input> {
+    /// The lists as they are read now, without responses in flight for less than `idle_ms`.
+    pub(super) fn lists(&self, now: Timestamp, idle_ms: u64) -> Vec<Input> {
         let read = self.out.iter().filter(|(process, _)| !self.unread.contains(&process.pid));
         let page = |(process, out): (&ProcessKey, &BTreeMap<_, OpenResponse>)| {
             let old = out.values().filter(|it| now.ms_since(it.since) >= idle_ms);
             let open = old.cloned().collect();
-            Input::Ledger(Ledger { process: *process, at: now, open, limits: None })
+            Input::Ledger(Ledger { process: *process, at: now, open, limits: Vec::new() })
         };
         read.map(page).collect()
     }
 
-    /// What a stack is about; nothing if nobody looks it up yet.
+    /// The call site of a stack; nothing if it is not resolved yet.
     pub(super) fn call_site(&self, process: ProcessKey, stack: StackId) -> Option<Input> {
         let place = self.places.get(&stack)?.clone();
-        let limits = place.is_none().then(|| "no frame is of the application".to_string());
-        Some(Input::CallSite(CallSite { process, stack, place, limits }))
+        let reason = place.is_none().then_some(CallSiteReason::StackEmpty);
+        Some(Input::CallSite(CallSite { process, stack, place, reason }))
     }
 }

@@ -1,18 +1,18 @@
-//! HTTP/2: many responses on one connection, which is in use all the while.
+//! HTTP/2: many responses on one connection that stays in use.
 
 use expect_test::expect;
 
 use super::check;
 
-/// Fourteen streams of 4 MB each that nobody reads, on a connection that others use.
+/// Fourteen streams of 4 MB each that are never read, on a connection that others use.
 const FORGOTTEN: &str = "
     0s call-site stack=7 is=main.export,report.go:40
     0s call-site stack=8 is=main.watch,watch.go:5
     0s snapshot
     1s open a pid=10
     1s reader a is=goroutine
-    2s hand-out a streams=14 held=4000000 stack=7
-    2s hand-out a streams=3 first=20 held=0 stack=8
+    2s start-response a streams=14 held=4000000 stack=7
+    2s start-response a streams=3 first=20 held=0 stack=8
     5s receive a bytes=9000
     5s read a
 ";
@@ -22,7 +22,7 @@ fn check_forgotten(rest: &str, expect: &expect_test::Expect) {
 }
 
 #[test]
-fn streams_that_nobody_reads_are_found_on_a_busy_connection() {
+fn unread_streams_are_found_on_a_busy_connection() {
     check_forgotten(
         "
         70s snapshot
@@ -42,22 +42,22 @@ fn streams_that_nobody_reads_are_found_on_a_busy_connection() {
         &expect![[r#"
             [1m 10s] nothing
             [2m 10s]
-              #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x1, oldest 2m 9s, stood 0s, at main.export report.go:40, responses 14
-                 14 streams of HTTP/2 on 1 socket, 56 MB held in the program's memory, and nobody has read them for 1m
+              #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x1, oldest 2m 9s, active 0s, at main.export report.go:40, responses 14
+                 streams-unread streams=14 connections=1 buffered_bytes=56000000 unread=60000..60000ms
             [2m 12s]
-              #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x1, oldest 2m 11s, stood 2s, at main.export report.go:40, responses 14
-                 14 streams of HTTP/2 on 1 socket, 56 MB held in the program's memory, and nobody has read them for 1m 2s
+              #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x1, oldest 2m 11s, active 2s, at main.export report.go:40, responses 14
+                 streams-unread streams=14 connections=1 buffered_bytes=56000000 unread=62000..62000ms
             2m 10s flagged 0x1 body-not-closed likely at main.export report.go:40
         "#]],
     );
 }
 
-/// Nothing was received that could be read: watches and streams of gRPC.
+/// Nothing was received that could be read: watches and gRPC streams.
 #[test]
-fn a_stream_on_which_nothing_lies_says_nothing() {
+fn a_stream_without_data_is_nothing() {
     check_forgotten(
         "
-        60s give-back a streams=14
+        60s return-response a streams=14
         70s snapshot
         200s snapshot
         200s report
@@ -69,13 +69,13 @@ fn a_stream_on_which_nothing_lies_says_nothing() {
 }
 
 #[test]
-fn a_slow_reader_reads() {
+fn a_slow_reader_is_nothing() {
     check_forgotten(
         "
         70s snapshot
-        100s hand-out a streams=14 held=3000000
+        100s start-response a streams=14 held=3000000
         101s snapshot
-        150s hand-out a streams=14 held=2000000
+        150s start-response a streams=14 held=2000000
         151s snapshot
         200s snapshot
         200s report
@@ -92,16 +92,16 @@ fn streams_that_were_read_are_only_possible() {
     check_forgotten(
         "
         70s snapshot
-        100s hand-out a streams=14 held=3000000
+        100s start-response a streams=14 held=3000000
         101s snapshot
         200s snapshot
         200s report
         ",
         &expect![[r#"
             [3m 20s]
-              #1 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x1, oldest 3m 19s, stood 0s, at main.export report.go:40, responses 14
-                 14 streams of HTTP/2 on 1 socket, 42 MB held in the program's memory, and nobody has read them for 1m 39s
-                 14 of 14 were read for a while and may be paused
+              #1 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x1, oldest 3m 19s, active 0s, at main.export report.go:40, responses 14
+                 streams-unread streams=14 connections=1 buffered_bytes=42000000 unread=99000..99000ms
+                 but pause-possible count=14 total=14
         "#]],
     );
 }
@@ -110,16 +110,16 @@ fn streams_that_were_read_are_only_possible() {
 fn a_few_streams_are_only_possible() {
     check_forgotten(
         "
-        60s give-back a streams=12
+        60s return-response a streams=12
         70s snapshot
         200s snapshot
         200s report
         ",
         &expect![[r#"
             [3m 20s]
-              #1 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x1, oldest 3m 19s, stood 0s, at main.export report.go:40, responses 2
-                 2 streams of HTTP/2 on 1 socket, 8000 kB held in the program's memory, and nobody has read them for 2m 10s
-                 5 would be telling; so few may be responses that somebody will come back to
+              #1 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x1, oldest 3m 19s, active 0s, at main.export report.go:40, responses 2
+                 streams-unread streams=2 connections=1 buffered_bytes=8000000 unread=130000..130000ms
+                 but too-few-responses count=2 count_min=5
         "#]],
     );
 }
@@ -136,12 +136,11 @@ fn a_proxy_with_slow_clients_is_only_possible() {
         ",
         &expect![[r#"
             [3m 20s]
-              #2 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x1, oldest 3m 19s, stood 0s, at main.export report.go:40, responses 14
-                 14 streams of HTTP/2 on 1 socket, 56 MB held in the program's memory, and nobody has read them for 2m 10s
-                 the process itself waits for 14 peers to read: it may be passing data on
-              #1 peer-not-reading info: p10[10] inbound :8080 x14, oldest 3m 17s, stood 2m 10s +0.0/min
-                 840000 bytes cannot be sent on 14 sockets: the peer has read nothing for 3m 17s
-                 the fault is the peer's: look there
+              #2 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x1, oldest 3m 19s, active 0s, at main.export report.go:40, responses 14
+                 streams-unread streams=14 connections=1 buffered_bytes=56000000 unread=130000..130000ms
+                 but send-blocked connections=14
+              #1 peer-not-reading info: p10[10] inbound :8080 x14, oldest 3m 17s, active 2m 10s +0.0/min
+                 send-stalled count=14 unsent_bytes=840000 stalled=197000..197000ms
         "#]],
     );
 }
@@ -161,49 +160,49 @@ fn a_stopped_process_is_not_accused() {
     );
 }
 
-/// One connection, two places: each is a finding, and the connection has one verdict.
+/// One connection, two call sites: each is a finding, and the connection has one verdict.
 #[test]
 fn a_connection_is_in_the_finding_of_each_call_site() {
     check_forgotten(
         "
-        2s hand-out a streams=6 first=30 held=70000 stack=8
+        2s start-response a streams=6 first=30 held=70000 stack=8
         70s snapshot
         200s snapshot
         200s report
         201s changes
-        202s give-back a streams=14
+        202s return-response a streams=14
         203s snapshot
         203s report
         204s changes
-        205s give-back a streams=6 first=30
+        205s return-response a streams=6 first=30
         206s snapshot
         206s report
         207s changes
         ",
         &expect![[r#"
             [3m 20s]
-              #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x1, oldest 3m 19s, stood 0s, at main.export report.go:40, responses 14
-                 14 streams of HTTP/2 on 1 socket, 56 MB held in the program's memory, and nobody has read them for 2m 10s
-              #2 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x1, oldest 3m 19s, stood 0s, at main.watch watch.go:5, responses 6
-                 6 streams of HTTP/2 on 1 socket, 420 kB held in the program's memory, and nobody has read them for 2m 10s
+              #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x1, oldest 3m 19s, active 0s, at main.export report.go:40, responses 14
+                 streams-unread streams=14 connections=1 buffered_bytes=56000000 unread=130000..130000ms
+              #2 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x1, oldest 3m 19s, active 0s, at main.watch watch.go:5, responses 6
+                 streams-unread streams=6 connections=1 buffered_bytes=420000 unread=130000..130000ms
             3m 20s flagged 0x1 body-not-closed likely at main.export report.go:40
             [3m 23s]
-              #2 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x1, oldest 3m 22s, stood 3s, at main.watch watch.go:5, responses 6
-                 6 streams of HTTP/2 on 1 socket, 420 kB held in the program's memory, and nobody has read them for 2m 13s
-              #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x1, oldest 3m 19s, stood 3s, at main.export report.go:40, responses 14, taken back
-                 14 streams of HTTP/2 on 1 socket, 56 MB held in the program's memory, and nobody has read them for 2m 10s
+              #2 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x1, oldest 3m 22s, active 3s, at main.watch watch.go:5, responses 6
+                 streams-unread streams=6 connections=1 buffered_bytes=420000 unread=133000..133000ms
+              #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x1, oldest 3m 19s, active 3s, at main.export report.go:40, responses 14, retracted, peak likely x1
+                 streams-unread streams=14 connections=1 buffered_bytes=56000000 unread=130000..130000ms
             [3m 26s]
-              #2 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x1, oldest 3m 22s, stood 6s, at main.watch watch.go:5, responses 6, taken back
-                 6 streams of HTTP/2 on 1 socket, 420 kB held in the program's memory, and nobody has read them for 2m 13s
-              #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x1, oldest 3m 19s, stood 3s, at main.export report.go:40, responses 14, taken back
-                 14 streams of HTTP/2 on 1 socket, 56 MB held in the program's memory, and nobody has read them for 2m 10s
+              #2 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x1, oldest 3m 22s, active 6s, at main.watch watch.go:5, responses 6, retracted, peak likely x1
+                 streams-unread streams=6 connections=1 buffered_bytes=420000 unread=133000..133000ms
+              #1 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x1, oldest 3m 19s, active 3s, at main.export report.go:40, responses 14, retracted, peak likely x1
+                 streams-unread streams=14 connections=1 buffered_bytes=56000000 unread=130000..130000ms
             3m 26s retracted 0x1 body-not-closed likely at main.watch watch.go:5
         "#]],
     );
 }
 
-/// Half of its streams are as good as proved, the others may be paused: no other verdict has those,
-/// though a surer one claims the connection.
+/// Half of its streams are likely leaked, the others may be paused: no other verdict gets those,
+/// although a surer one claims the connection.
 #[test]
 fn a_connection_with_two_call_sites_has_one_verdict() {
     check(
@@ -213,27 +212,27 @@ fn a_connection_with_two_call_sites_has_one_verdict() {
         0s snapshot
         1s open a b1..b4 pid=10
         1s reader a is=goroutine
-        2s hand-out a streams=6 held=5000 stack=7
-        2s hand-out a streams=6 first=30 held=5000 stack=8
+        2s start-response a streams=6 held=5000 stack=7
+        2s start-response a streams=6 first=30 held=5000 stack=8
         3s receive a b1..b4 bytes=9000
         70s snapshot
-        100s hand-out a streams=6 first=30 held=4000
+        100s start-response a streams=6 first=30 held=4000
         101s snapshot
         200s snapshot
         200s report
         ",
         &expect![[r#"
             [3m 20s]
-              #2 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x1, oldest 3m 19s, stood 0s, reader goroutine, at main.export report.go:40, responses 6
-                 6 streams of HTTP/2 on 1 socket, 30 kB held in the program's memory, and nobody has read them for 2m 10s
-              #3 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x1, oldest 3m 19s, stood 0s, reader goroutine, at main.download files.go:5, responses 6
-                 6 streams of HTTP/2 on 1 socket, 24 kB held in the program's memory, and nobody has read them for 1m 39s
-                 6 of 6 were read for a while and may be paused
-              #1 undrained possible: p10[10] outbound 10.0.0.1:443 x4, oldest 3m 19s, stood 2m 10s +0.0/min
-                 36000 bytes lie unread on 4 sockets, and no more came for 3m 17s
-                 nothing was read in the 3m 17s they were watched
-                 they may all have gone silent at one time, as by a restart
-                 4 of 4 hold more than 4096 bytes, 5 would be telling: less can be TLS session tickets
+              #2 body-not-closed likely: p10[10] outbound 10.0.0.1:443 x1, oldest 3m 19s, active 0s, reader goroutine, at main.export report.go:40, responses 6
+                 streams-unread streams=6 connections=1 buffered_bytes=30000 unread=130000..130000ms
+              #3 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x1, oldest 3m 19s, active 0s, reader goroutine, at main.download files.go:5, responses 6
+                 streams-unread streams=6 connections=1 buffered_bytes=24000 unread=99000..99000ms
+                 but pause-possible count=6 total=6
+              #1 undrained possible: p10[10] outbound 10.0.0.1:443 x4, oldest 3m 19s, active 2m 10s +0.0/min
+                 unread-silent count=4 unread_bytes=36000 silent=197000..197000ms
+                 nothing-read watched=197000..197000ms
+                 but single-event-possible
+                 but too-little-unread count=4 total=4 unread_min_bytes=4096 count_min=5
         "#]],
     );
 }

@@ -1,11 +1,11 @@
-//! Connections whose peer is what is wrong.
+//! Connections whose peer is the cause.
 
 use expect_test::expect;
 
 use super::check;
 
 #[test]
-fn peers_that_answer_no_probe_are_gone() {
+fn peers_that_answer_no_probe_are_orphaned() {
     check(
         "
         0s open a1..a6 pid=10
@@ -16,15 +16,15 @@ fn peers_that_answer_no_probe_are_gone() {
         ",
         &expect![[r#"
             [1m 50s]
-              #1 orphaned likely: p10[10] outbound 10.0.0.1:443 x6, oldest 1m 50s, stood 0s
-                 the peers of 6 sockets have acknowledged nothing for 1m 40s
-                 up to 3 probes in a row without an answer on 6 of 6
+              #1 orphaned likely: p10[10] outbound 10.0.0.1:443 x6, oldest 1m 50s, active 0s
+                 nothing-acknowledged count=6 silent=100000..100000ms
+                 probes-unanswered count=6 total=6 consecutive_max=3
         "#]],
     );
 }
 
 #[test]
-fn peers_that_acknowledge_nothing_are_gone() {
+fn peers_that_acknowledge_nothing_are_orphaned() {
     check(
         "
         0s open a1..a6 pid=10
@@ -34,16 +34,16 @@ fn peers_that_acknowledge_nothing_are_gone() {
         ",
         &expect![[r#"
             [1m 40s]
-              #1 orphaned likely: p10[10] outbound 10.0.0.1:443 x6, oldest 1m 40s, stood 0s
-                 the peers of 6 sockets have acknowledged nothing for 1m 40s
-                 the same data was sent again up to 6 times on 6 of 6
+              #1 orphaned likely: p10[10] outbound 10.0.0.1:443 x6, oldest 1m 40s, active 0s
+                 nothing-acknowledged count=6 silent=100000..100000ms
+                 data-retransmitted count=6 total=6 retransmits_max=6
         "#]],
     );
 }
 
-/// A cable that was out for a moment.
+/// A network that was down for a short time.
 #[test]
-fn one_that_answered_of_late_is_not_gone() {
+fn a_peer_that_answered_recently_is_nothing() {
     check(
         "
         0s open a1..a6 pid=10
@@ -59,7 +59,7 @@ fn one_that_answered_of_late_is_not_gone() {
 }
 
 #[test]
-fn a_peer_that_does_not_read_is_named_and_no_more() {
+fn a_peer_that_does_not_read_is_info() {
     check(
         "
         0s accept a1..a6 pid=10
@@ -70,16 +70,15 @@ fn a_peer_that_does_not_read_is_named_and_no_more() {
         ",
         &expect![[r#"
             [1m 50s]
-              #1 peer-not-reading info: p10[10] inbound :8080 x6, oldest 1m 50s, stood 0s
-                 360000 bytes cannot be sent on 6 sockets: the peer has read nothing for 1m 50s
-                 the fault is the peer's: look there
+              #1 peer-not-reading info: p10[10] inbound :8080 x6, oldest 1m 50s, active 0s
+                 send-stalled count=6 unsent_bytes=360000 stalled=110000..110000ms
         "#]],
     );
 }
 
-/// Where data was on its way as the window closed, that is sent again in place of probes.
+/// Data in flight when the window closes is retransmitted in place of probes.
 #[test]
-fn a_window_may_close_on_data_on_its_way() {
+fn a_window_may_close_on_data_in_flight() {
     check(
         "
         0s accept a1..a6 pid=10
@@ -91,16 +90,15 @@ fn a_window_may_close_on_data_on_its_way() {
         ",
         &expect![[r#"
             [1m 50s]
-              #1 peer-not-reading info: p10[10] inbound :8080 x6, oldest 1m 50s, stood 0s
-                 360000 bytes cannot be sent on 6 sockets: the peer has read nothing for 1m 50s
-                 the fault is the peer's: look there
+              #1 peer-not-reading info: p10[10] inbound :8080 x6, oldest 1m 50s, active 0s
+                 send-stalled count=6 unsent_bytes=360000 stalled=110000..110000ms
         "#]],
     );
 }
 
-/// Nobody can cut a host off from itself: the kernel drops what nobody reads when memory is short.
+/// A host is never out of its own reach: the kernel drops unread data when TCP memory is short.
 #[test]
-fn a_loopback_peer_is_not_gone() {
+fn a_loopback_peer_is_not_orphaned() {
     check(
         "
         0s open a1..a6 pid=10 to=127.0.0.1:8080
@@ -110,9 +108,8 @@ fn a_loopback_peer_is_not_gone() {
         ",
         &expect![[r#"
             [1m 40s]
-              #1 peer-not-reading info: p10[10] outbound 127.0.0.1:8080 x6, oldest 1m 40s, stood 0s
-                 600 bytes cannot be sent on 6 sockets: the peer has read nothing for 1m 30s
-                 the fault is the peer's: look there
+              #1 peer-not-reading info: p10[10] outbound 127.0.0.1:8080 x6, oldest 1m 40s, active 0s
+                 send-stalled count=6 unsent_bytes=600 stalled=90000..90000ms
         "#]],
     );
 }

@@ -1,4 +1,4 @@
-//! What holds for every history.
+//! Properties of every history.
 
 use std::{format, net::SocketAddr, string::String, vec::Vec};
 
@@ -10,7 +10,7 @@ use crate::{
     ProcessFacts, Question, Reader, ReaderFacts, Readers, Report, StackId, Timestamp, Verdict,
 };
 
-/// One thing that happens to one of a few sockets.
+/// One event of one of a few sockets.
 #[derive(Clone, Debug)]
 enum Action {
     Open { name: u8, pid: u8, inbound: bool, remote: u8 },
@@ -45,9 +45,9 @@ fn action() -> impl Strategy<Value = Action> {
     ]
 }
 
-/// What Go programs do with responses, and what is learned of it.
+/// What Go programs do with responses, and what is reported of it.
 fn ledger_action() -> impl Strategy<Value = Action> {
-    // A few that much happens to.
+    // Few names, so that much happens to each.
     let (name, pid, stack) = (0_u8..4, 1_u8..4, 0_u8..4);
     let stream = proptest::option::of(0_u8..3);
     prop_oneof![
@@ -84,10 +84,10 @@ fn act(world: &mut World, action: &Action) {
         Action::Close { name: number } => world.close(&name(number)),
         Action::HandOut { name: number, stack, stream, held } => {
             let stack = (*stack > 0).then(|| StackId((*stack).into()));
-            world.hand_out(&name(number), None, stack, stream.map(u32::from), (*held).into());
+            world.start_response(&name(number), None, stack, stream.map(u32::from), (*held).into());
         }
         Action::GiveBack { name: number, stream } => {
-            world.give_back(&name(number), stream.map(u32::from));
+            world.return_response(&name(number), stream.map(u32::from));
         }
         Action::Exec { pid } => world.ledgers.forget((*pid).into()),
         Action::LosePage { pid, is_lost } => {
@@ -102,25 +102,26 @@ fn act(world: &mut World, action: &Action) {
             process: process((*pid).into()),
             stack: StackId((*stack).into()),
             place: is_known.then(|| format!("main.f{stack} a.go:{stack}")),
-            limits: None,
+            reason: None,
         })),
         Action::Snapshot => {
             let snapshot = world.snapshot();
             world.outbox.push(snapshot);
             world.outbox.extend((1..4).map(|pid| Input::Process(facts(pid))));
-            let pages = world.pages(IDLE_MS);
-            world.outbox.extend(pages);
+            let ledgers = world.ledgers(IDLE_MS);
+            world.outbox.extend(ledgers);
             world.outbox.push(Input::Tick(world.now));
         }
     }
 }
 
-/// A process that is free to act, so that something can be held against it.
+/// A process that is not stopped, so that its connections are judged.
 fn facts(pid: u32) -> ProcessFacts {
     ProcessFacts {
         key: process(pid),
         exe: None,
         cmdline: None,
+        script: None,
         uid: None,
         container: None,
         inner_pid: None,
@@ -131,7 +132,7 @@ fn facts(pid: u32) -> ProcessFacts {
     }
 }
 
-/// The inputs that a history gives, with the world at its end.
+/// The inputs of a history, and the world at its end.
 fn play(history: &[(u32, Action)], lost: &[bool]) -> (World, Vec<Input>) {
     let mut world = World::default();
     world.now = Timestamp::from_ms(100 * 86_400_000);
@@ -144,7 +145,7 @@ fn play(history: &[(u32, Action)], lost: &[bool]) -> (World, Vec<Input>) {
     (world, inputs)
 }
 
-/// Little is enough, so that much is found.
+/// Low thresholds, so that much is found.
 fn options() -> Options {
     Options { all: true, idle_ms: IDLE_MS, count_min: 2, ..Options::default() }
 }
@@ -159,13 +160,13 @@ fn detect(inputs: impl IntoIterator<Item = Input>) -> Detector {
     detector
 }
 
-/// Answers who reads, before each judgement.
+/// Answers the questions about readers before each judgement.
 fn handle(detector: &mut Detector, input: Input) {
     if let Input::Tick(at) = input {
         for question in detector.questions(at) {
             if let Question::Readers(process, asked) = question {
                 let found = asked.iter().filter_map(|asked| reader(asked.id)).collect();
-                let (goroutines, limits) = (None, None);
+                let (goroutines, limits) = (None, Vec::new());
                 detector.handle(Input::Readers(Readers { process, at, found, goroutines, limits }));
             }
         }
@@ -173,7 +174,7 @@ fn handle(detector: &mut Detector, input: Input) {
     detector.handle(input);
 }
 
-/// Of some connections nobody knows, some have a reader, and of others it is proved that none has.
+/// Some connections have an unknown reader, some have one, and others are confirmed to have none.
 fn reader(id: ConnectionId) -> Option<ReaderFacts> {
     let reader = match id.0 % 4 {
         0 => return None,
@@ -190,7 +191,7 @@ fn reader(id: ConnectionId) -> Option<ReaderFacts> {
     Some(ReaderFacts { id, reader, is_registered: true, http })
 }
 
-/// The sockets that a report lists, flagged or not, with what is the same whoever saw them.
+/// The sockets that a report lists, flagged or not, with the fields that do not depend on events.
 fn table(report: &Report) -> Vec<String> {
     let flagged = report.findings.iter().flat_map(|finding| &finding.connections);
     let mut table: Vec<String> = flagged
@@ -202,14 +203,14 @@ fn table(report: &Report) -> Vec<String> {
         })
         .collect();
     table.sort();
-    // One of HTTP/2 is in the finding of each call site.
+    // An HTTP/2 connection is in the finding of each call site.
     table.dedup();
     table
 }
 
 proptest! {
-    /// Whatever was lost, the next snapshot gives the table that there would have been; and a
-    /// loss is no longer called one.
+    /// Whatever was lost, the next snapshot gives the same table as without loss, and the report
+    /// is complete again.
     #[test]
     fn loss_and_then_a_snapshot_is_the_table_without_loss(
         history in history(),
@@ -223,7 +224,7 @@ proptest! {
         prop_assert!(holed.coverage.complete);
     }
 
-    /// The table after a snapshot is the world.
+    /// The table after a snapshot equals the world.
     #[test]
     fn a_report_lists_each_open_socket_once(history in history()) {
         let history = [&history[..], &[(0, Action::Snapshot)]].concat();
@@ -232,7 +233,7 @@ proptest! {
         prop_assert_eq!(table(&report).len(), world.sockets.len());
     }
 
-    /// Everything closed: nothing found, though what was found before may be listed as taken back.
+    /// When everything is closed, every finding is retracted.
     #[test]
     fn every_socket_closed_leaves_no_finding(history in history(), lost in any::<bool>()) {
         let (mut world, mut inputs) = play(&history, &[]);
@@ -251,19 +252,19 @@ proptest! {
         prop_assert_eq!(report.unflagged.len(), 0);
     }
 
-    /// Each verdict that was given is standing or was taken back, and each one that was taken
-    /// back had been given.
+    /// Each verdict that was given is active or was retracted, and each one that was retracted had
+    /// been given.
     #[test]
     fn changes_add_up_to_the_report(history in history()) {
         let history = [&history[..], &[(0, Action::Snapshot)]].concat();
         let mut detector = detect(play(&history, &[]).1);
-        let mut standing = std::collections::BTreeMap::new();
+        let mut active = std::collections::BTreeMap::new();
         for change in detector.take_changes() {
             match change.kind {
                 crate::ChangeKind::Flagged => {
-                    standing.insert(change.connection.id, change.flag.verdict);
+                    active.insert(change.connection.id, change.flag.verdict);
                 }
-                _ => prop_assert!(standing.remove(&change.connection.id).is_some()),
+                _ => prop_assert!(active.remove(&change.connection.id).is_some()),
             }
         }
         let report = detector.report();
@@ -271,11 +272,11 @@ proptest! {
         let reported: std::collections::BTreeMap<_, _> = findings
             .flat_map(|finding| finding.connections.iter().map(|one| (one.id, finding.verdict)))
             .collect();
-        prop_assert_eq!(standing, reported);
+        prop_assert_eq!(active, reported);
     }
 
-    /// A connection has one verdict. Of HTTP/2 it may be in several findings, each of another call
-    /// site.
+    /// A connection has one verdict. An HTTP/2 connection may be in several findings, each of
+    /// another call site.
     #[test]
     fn no_connection_has_two_verdicts(history in history()) {
         let history = [&history[..], &[(60_000, Action::Snapshot)]].concat();
@@ -292,8 +293,8 @@ proptest! {
         }
     }
 
-    /// Events may arrive in one heap or one by one, with judgements in between or without: what is
-    /// found at the end is the same.
+    /// Events may arrive in a batch or one by one, with or without reports and questions in between:
+    /// the findings at the end are the same.
     #[test]
     fn reports_and_questions_do_not_disturb(history in history(), extra in any::<u64>()) {
         let history = [&history[..], &[(0, Action::Snapshot)]].concat();

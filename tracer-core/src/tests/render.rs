@@ -1,8 +1,12 @@
-//! Reports as a few lines of text, for comparison.
+//! Reports as a few lines of text, for comparison. Evidence is printed as its code and its numbers.
 
-use std::{fmt::Write, format, string::String};
+use std::{
+    fmt::{Debug, Write},
+    format,
+    string::String,
+};
 
-use crate::{Change, Finding, Reader, Report, Timestamp, duration::humane};
+use crate::{Change, Finding, Reader, Report, Timestamp};
 
 pub(super) fn report(report: &Report, start_ms: u64) -> String {
     let mut text = format!("[{}]", clock(report.at, start_ms));
@@ -14,7 +18,7 @@ pub(super) fn report(report: &Report, start_ms: u64) -> String {
         text.push_str(&self::finding(finding));
     }
     for connection in &report.unflagged {
-        let age = humane(connection.age_ms);
+        let age = duration(connection.age_ms);
         writeln!(text, "  open {} {} {age}", connection.direction, connection.remote).unwrap();
     }
     if !report.coverage.complete {
@@ -37,12 +41,12 @@ fn finding(finding: &Finding) -> String {
     });
     let mut text = format!(
         "  #{} {verdict} {confidence}: {}[{}] {direction} {place} x{count}, \
-         oldest {bound}{}, stood {}{growth}",
+         oldest {bound}{}, active {}{growth}",
         finding.id,
         comm.0,
         process.pid,
-        humane(finding.oldest_age_ms),
-        humane(finding.stood_ms),
+        duration(finding.oldest_age_ms),
+        duration(finding.active_ms),
     );
     if finding.reader != Reader::Unknown {
         write!(text, ", reader {}", finding.reader.name()).unwrap();
@@ -57,13 +61,35 @@ fn finding(finding: &Finding) -> String {
         write!(text, ", responses {}", finding.responses).unwrap();
     }
     if finding.retracted_at.is_some() {
-        text.push_str(", taken back");
+        write!(text, ", retracted, peak {} x{}", finding.peak_confidence, finding.peak_count)
+            .unwrap();
     }
     text.push('\n');
     for evidence in &finding.evidence {
-        writeln!(text, "     {evidence}").unwrap();
+        writeln!(text, "     {}{}", evidence.code(), fields(evidence)).unwrap();
+    }
+    for caveat in &finding.caveats {
+        writeln!(text, "     but {}{}", caveat.code(), fields(caveat)).unwrap();
     }
     text
+}
+
+/// The fields of a variant: ` count=23 ago=124000..234000ms`.
+pub(super) fn fields(variant: &impl Debug) -> String {
+    let text = format!("{variant:?}");
+    let start = text.find([' ', '(']).unwrap_or(text.len());
+    let mut fields =
+        text[start..].replace("DurationRange { min_ms: ", "").replace(", max_ms: ", "..");
+    for kind in ["CountOf", "Counted", "Recurrence"] {
+        fields = fields.replace(&format!("{kind} {{ "), "");
+    }
+    let fields = fields.replace("value: ", "").replace("recurrence: ", "").replace(": ", "=");
+    let fields: String = fields.chars().filter(|it| !"(){},".contains(*it)).collect();
+    fields.split_whitespace().fold(String::new(), |mut text, field| {
+        let unit = if field.contains("..") { "ms" } else { "" };
+        write!(text, " {field}{unit}").unwrap();
+        text
+    })
 }
 
 pub(super) fn changes(changes: &[Change], start_ms: u64) -> String {
@@ -88,5 +114,20 @@ pub(super) fn changes(changes: &[Change], start_ms: u64) -> String {
 }
 
 fn clock(at: Timestamp, start_ms: u64) -> String {
-    humane(at.ms_since(Timestamp::from_ms(start_ms)))
+    duration(at.ms_since(Timestamp::from_ms(start_ms)))
+}
+
+/// A duration in its two largest units: `45s`, `51m`, `2h 5m`, `3d 4h`.
+fn duration(milliseconds: u64) -> String {
+    let seconds = milliseconds / 1_000;
+    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds}s"),
+        (0, 0, 1..10) if !seconds.is_multiple_of(60) => format!("{minutes}m {}s", seconds % 60),
+        (0, 0, _) => format!("{minutes}m"),
+        (0, _, _) if !minutes.is_multiple_of(60) => format!("{hours}h {}m", minutes % 60),
+        (0, _, _) => format!("{hours}h"),
+        _ if !hours.is_multiple_of(24) => format!("{days}d {}h", hours % 24),
+        _ => format!("{days}d"),
+    }
 }

@@ -1,4 +1,4 @@
-//! What counts can be chosen.
+//! The thresholds can be chosen.
 
 use std::string::String;
 
@@ -7,14 +7,14 @@ use expect_test::expect;
 use super::{check_with, timeline};
 use crate::Options;
 
-/// The line of a timeline's only finding.
+/// The headline of a timeline's only finding.
 fn headline(timeline: &str, options: Options) -> String {
     let report = timeline::run(timeline, options);
     report.lines().find(|line| line.contains("p10")).unwrap_or(&report).into()
 }
 
 #[test]
-fn a_pool_is_as_large_as_is_said() {
+fn a_pool_is_as_large_as_the_option() {
     let dead = "
         0s open a1..a6 pid=10
         1s peer-resets a1..a6
@@ -39,7 +39,7 @@ fn twice_as_many_are_a_large_pool() {
 }
 
 #[test]
-fn unread_data_counts_from_the_size_that_is_said() {
+fn unread_data_counts_from_the_size_of_the_option() {
     let unread = "
         0s open a1..a6 pid=10
         1s receive a1..a6 bytes=9000
@@ -52,7 +52,7 @@ fn unread_data_counts_from_the_size_that_is_said() {
     assert!(with(9_000).contains("possible"), "{}", with(9_000));
 }
 
-/// What is not kept is in the next report again, so nothing is forgotten, and room is used anew.
+/// Connections without room are counted again by the next snapshot, and freed room is reused.
 #[test]
 fn connections_are_bounded() {
     check_with(
@@ -68,16 +68,16 @@ fn connections_are_bounded() {
         105s report",
         &expect![[r#"
             [1m 40s]
-              #1 stale-pool info: p10[10] outbound 10.0.0.1:443 x6, oldest 1m 40s, stood 0s
-                 6 sockets dead for 1m 39s with the descriptor still open; ss does not show them
-                 they may all have died at one time, as by a restart
-                 the process has not noticed on any of 6: it never looked again
+              #1 stale-pool info: p10[10] outbound 10.0.0.1:443 x6, oldest 1m 40s, active 0s
+                 dead count=6 dead=99000..99000ms is_lower_bound=false
+                 death-unnoticed count=6
+                 but single-event-possible
               incomplete
             [1m 44s]
-              #1 stale-pool info: p10[10] outbound 10.0.0.1:443 x2, oldest >1m 44s, stood 4s
-                 2 sockets dead for 1m 43s with the descriptor still open; ss does not show them
-                 they may all have died at one time, as by a restart
-                 the process has not noticed on any of 2: it never looked again
+              #1 stale-pool info: p10[10] outbound 10.0.0.1:443 x2, oldest >1m 44s, active 4s
+                 dead count=2 dead=103000..103000ms is_lower_bound=false
+                 death-unnoticed count=2
+                 but single-event-possible
         "#]],
     );
 }

@@ -1,42 +1,27 @@
-//! A timeline is a line a happening: a time, a verb, the sockets, and details.
+//! A timeline has one step per line: a time, a verb, the names of sockets, and details.
 //!
-//! ```text
-//! 0s open a1..a23 every=300ms pid=10 to=10.0.0.1:443   (or `accept`; `fd=9` chooses the descriptor)
-//! 9s peer-closes a1..a23 every=300ms                   (also peer-resets, receive bytes=N, read,
-//!                                                       send bytes=N, keepalive, close, reconnect)
-//! 20s probe-unanswered a1 count=2                      2 keepalive probes, none of them answered
-//! 20s retransmit a1 count=5                            data in flight timed out 5 times in a row
-//! 20s stall a1 bytes=N                                 N bytes wait for room in the peer's window;
-//!                                                       each `stall` is one answer that says: none
-//!                                                       (`stall-in-flight`: while data is on its way)
-//! 9s lose                                              events are lost until `found`
-//! 0s degrade                                           no probes, and from now on snapshots by
-//!                                                      sock_diag: less is known
-//! 9s share a1 pid=11                                   another process holds it too
-//! 9s share a1 pid=11 forked=9s fd=20                   one that came into being then, as fd 20
-//! 9s spawn pid=11                                      a process that has not called exec
-//! 9s reader a1..a9 is=none http=body request=GET,http://a/b transport=1 held=yes registered=yes
-//!                                                      what a look into the process says from now
-//!                                                      on (is= none, goroutine, thread, epoll or unknown;
-//!                                                      http= body or idle); without is=, nothing
-//! 9s hand-out a1..a9 stack=7                           Go's HTTP client makes a request on each: the
-//!                                                      response is out until it is given back;
-//!                                                      `pid=11` is another holder's client
-//! 9s hand-out a1 streams=4 held=9000 stack=7           the same on 4 streams of HTTP/2, of each of
-//!                                                      which so many bytes are unread from then on;
-//!                                                      `first=5` numbers them from the fifth on
-//! 9s give-back a1..a9                                  also `streams=2 first=3`
-//! 9s lose-page pid=10                                  nobody reads the ledger until `find-page`
-//! 9s exec pid=10                                       another program: the ledger is empty
-//! 9s call-site stack=7 is=main.get,api.go:23           what a stack is about, if it is asked from
-//!                                                      now on; without is=, that it is not known.
-//!                                                      `open` and `accept` take a stack= too
-//! 9s unshare a1 pid=10
-//! 9s stop pid=10                                       the process is stopped
-//! 9s mute pid=10                                       nobody answers what the process is
-//! 70s snapshot                                         a snapshot, the questions, a judgement
-//! 70s report                                           what the detector says then
-//! ```
+//! | step | meaning |
+//! | --- | --- |
+//! | `0s open a1..a23 every=300ms pid=10 to=10.0.0.1:443` | a process connects; also `accept`; `fd=9` chooses the file descriptor, `stack=7` the stack |
+//! | `9s peer-closes a1..a23` | also `peer-resets`, `receive bytes=N`, `read`, `send bytes=N`, `keepalive`, `close`, `reconnect` |
+//! | `20s probe-unanswered a1 count=2` | two keepalive probes were not answered |
+//! | `20s retransmit a1 count=5` | data in flight timed out five times in a row |
+//! | `20s stall a1 bytes=N` | N bytes wait for the peer's window, and a probe is answered that it is closed; `stall-in-flight` while data is in flight |
+//! | `9s lose-events` | events are lost until `deliver-events` |
+//! | `0s sock-diag` | no probes from now on, and snapshots without kernel memory |
+//! | `9s share a1 pid=11 forked=9s fd=20` | another process holds it too, which started then; `unshare a1 pid=10` |
+//! | `9s forked-only pid=11` | the process has not called `exec` |
+//! | `9s reader a1..a9 is=none http=body request=GET,http://a/b transport=1 referenced=yes registered=yes` | what an inspection finds from now on; `is=` none, goroutine, thread, epoll or unknown; `http=` body or idle; without `is=`, nothing |
+//! | `9s start-response a1..a9 stack=7` | Go's HTTP client makes a request on each, and its response is in flight; `pid=11` is another holder's client |
+//! | `9s start-response a1 streams=4 first=5 held=9000` | the same on four streams of HTTP/2, from the fifth on, each with so many bytes in memory |
+//! | `9s return-response a1..a9` | the response was read to EOF or closed; also `streams=2 first=3` |
+//! | `9s lose-ledger pid=10` | the ledger cannot be read until `find-ledger` |
+//! | `9s exec pid=10` | another program: the ledger is empty |
+//! | `9s call-site stack=7 is=main.get,api.go:23` | the call site of a stack from now on; without `is=`, it is unknown |
+//! | `9s stop pid=10` | the process is stopped |
+//! | `9s leave-unidentified pid=10` | questions what the process is are not answered |
+//! | `70s snapshot` | a snapshot, the questions, a judgement |
+//! | `70s report`, `70s changes` | what the detector reports then |
 
 use std::{collections::BTreeSet, format, string::String, vec::Vec};
 
@@ -49,7 +34,7 @@ use crate::{
     ProcessFacts, Question, Reader, ReaderFacts, Readers, StackId, Timestamp,
 };
 
-/// Everything that the timeline's reports say.
+/// The text of the timeline's reports.
 pub(super) fn run(timeline: &str, options: Options) -> String {
     let mut player = Player::new(options);
     player.play_all(timeline);
@@ -77,8 +62,8 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// One happening for each socket, or a single one without.
-    fn happenings(&self) -> Vec<(u64, &Self, Option<&String>)> {
+    /// One step for each socket, or a single one without sockets.
+    fn steps(&self) -> Vec<(u64, &Self, Option<&String>)> {
         let every_ms = self.detail("every").map_or(0, milliseconds);
         if self.names.is_empty() {
             return [(self.at_ms, self, None)].into();
@@ -105,14 +90,14 @@ impl<'a> Line<'a> {
             "idle" => HttpStage::Idle,
             other => panic!("no such stage: {other}"),
         });
-        // `transport=each` gives every connection one of its own.
+        // `transport=each` gives every connection a transport of its own.
         let transport = match self.detail("transport") {
             Some("each") => id.0,
             Some(number) => number.parse().unwrap(),
             None => 1,
         };
         let request = self.detail("request").map(|request| request.replace(',', " "));
-        let held = match self.detail("held") {
+        let held = match self.detail("referenced") {
             None => Held::Nobody,
             Some("yes") => Held::Somebody,
             Some("unknown") => Held::Unknown,
@@ -126,7 +111,7 @@ impl<'a> Line<'a> {
         self.maybe(key).unwrap_or_else(|| panic!("{key}= is missing"))
     }
 
-    /// How often: the kernel counts in a byte.
+    /// A count of the kernel, which has one byte.
     fn count(&self) -> u8 {
         self.number("count").try_into().unwrap()
     }
@@ -135,7 +120,7 @@ impl<'a> Line<'a> {
         self.detail(key).map(|number| number.parse().unwrap())
     }
 
-    /// The numbers of the streams that are meant, or none.
+    /// The identifiers of the streams, or `None` for HTTP/1.
     fn streams(&self) -> Vec<Option<u32>> {
         let first = self.maybe("first").unwrap_or(1);
         match self.maybe("streams") {
@@ -170,12 +155,12 @@ pub(super) struct Player {
     pub(super) detector: Detector,
     stopped: BTreeSet<u32>,
     forked: BTreeSet<u32>,
-    muted: BTreeSet<u32>,
+    unidentified: BTreeSet<u32>,
     idle_ms: u64,
     report: String,
 }
 
-/// The clock's reading at 0s: far enough from its start that ages can go back.
+/// The clock's reading at 0s: late enough for ages to count back.
 const START_MS: u64 = 100 * 86_400_000;
 
 impl Player {
@@ -184,19 +169,19 @@ impl Player {
         let mut detector = Detector::new(options);
         let started_at = Timestamp::from_ms(START_MS);
         detector.handle(Input::Host(HostFacts { started_at, ..HostFacts::default() }));
-        let [stopped, forked, muted] = [(); 3].map(|()| BTreeSet::new());
+        let [stopped, forked, unidentified] = [(); 3].map(|()| BTreeSet::new());
         let (world, report) = (World::default(), String::new());
-        Self { world, detector, stopped, forked, muted, idle_ms, report }
+        Self { world, detector, stopped, forked, unidentified, idle_ms, report }
     }
 
-    /// Goes on with a timeline.
+    /// Continues with a timeline.
     pub(super) fn play_all(&mut self, timeline: &str) {
         let lines = timeline.lines().map(str::trim).filter(|line| !line.is_empty());
         let lines: Vec<Line<'_>> = lines.map(Line::parse).collect();
-        let mut happenings: Vec<(u64, &Line<'_>, Option<&String>)> =
-            lines.iter().flat_map(Line::happenings).collect();
-        happenings.sort_by_key(|(at_ms, ..)| *at_ms);
-        for (at_ms, line, name) in happenings {
+        let mut steps: Vec<(u64, &Line<'_>, Option<&String>)> =
+            lines.iter().flat_map(Line::steps).collect();
+        steps.sort_by_key(|(at_ms, ..)| *at_ms);
+        for (at_ms, line, name) in steps {
             self.play(at_ms, line, name);
         }
     }
@@ -204,14 +189,14 @@ impl Player {
     fn play(&mut self, at_ms: u64, line: &Line<'_>, name: Option<&String>) {
         self.world.now = Timestamp::from_ms(START_MS + at_ms);
         match (line.verb, name) {
-            ("lose", _) => self.world.losing = true,
-            ("degrade", _) => self.world.degraded = true,
-            ("found", _) => self.world.losing = false,
+            ("lose-events", _) => self.world.losing = true,
+            ("sock-diag", _) => self.world.degraded = true,
+            ("deliver-events", _) => self.world.losing = false,
             ("stop", _) => drop(self.stopped.insert(line.number("pid"))),
-            ("mute", _) => drop(self.muted.insert(line.number("pid"))),
-            ("spawn", _) => drop(self.forked.insert(line.number("pid"))),
-            ("lose-page", _) => drop(self.world.ledgers.unread.insert(line.number("pid"))),
-            ("find-page", _) => drop(self.world.ledgers.unread.remove(&line.number("pid"))),
+            ("leave-unidentified", _) => drop(self.unidentified.insert(line.number("pid"))),
+            ("forked-only", _) => drop(self.forked.insert(line.number("pid"))),
+            ("lose-ledger", _) => drop(self.world.ledgers.unread.insert(line.number("pid"))),
+            ("find-ledger", _) => drop(self.world.ledgers.unread.remove(&line.number("pid"))),
             ("exec", _) => self.world.ledgers.forget(line.number("pid")),
             ("call-site", _) => {
                 let place = line.detail("is").map(|place| place.replace(',', " "));
@@ -246,16 +231,16 @@ impl Player {
                     world.sockets.get_mut(name).unwrap().owners[0].fd = fd;
                 }
             }
-            "hand-out" => {
+            "start-response" => {
                 let (stack, held) = (line.maybe("stack").map(StackId), line.maybe("held"));
                 let (held, pid) = (held.unwrap_or_default().into(), line.maybe("pid"));
                 for stream in line.streams() {
-                    world.hand_out(name, pid, stack, stream, held);
+                    world.start_response(name, pid, stack, stream, held);
                 }
             }
-            "give-back" => {
+            "return-response" => {
                 for stream in line.streams() {
-                    world.give_back(name, stream);
+                    world.return_response(name, stream);
                 }
             }
             "receive" => world.receive(name, bytes()),
@@ -297,17 +282,17 @@ impl Player {
         let now = self.world.now;
         let snapshot = self.world.snapshot();
         self.detector.handle(snapshot);
-        for page in self.world.pages(self.idle_ms) {
-            self.detector.handle(page);
+        for ledger in self.world.ledgers(self.idle_ms) {
+            self.detector.handle(ledger);
         }
         for question in self.detector.questions(now) {
             let key = match question {
-                Question::Process(key) if self.muted.contains(&key.pid) => continue,
+                Question::Process(key) if self.unidentified.contains(&key.pid) => continue,
                 Question::Process(key) => key,
                 Question::Readers(process, asked) => {
                     let found = asked.iter().filter_map(|asked| self.world.readers.get(&asked.id));
                     let found = found.cloned().collect();
-                    let limits = None;
+                    let limits = Vec::new();
                     self.detector.handle(Input::Readers(Readers {
                         process,
                         at: now,
@@ -328,6 +313,7 @@ impl Player {
                 key,
                 exe: None,
                 cmdline: None,
+                script: None,
                 uid: Some(0),
                 container: None,
                 inner_pid: None,

@@ -4,8 +4,7 @@ use std::vec::Vec;
 
 use super::{timeline::Player, world};
 use crate::{
-    Goroutines, Input, Interval, Loss, Options, Readers, Timestamp, duration::humane,
-    moments::Moments,
+    Goroutines, Input, Interval, Loss, Options, Readers, Timestamp, separate_times::SeparateTimes,
 };
 
 fn interval(earliest_s: u64, latest_s: u64) -> Interval {
@@ -15,74 +14,57 @@ fn interval(earliest_s: u64, latest_s: u64) -> Interval {
     }
 }
 
-fn moments(intervals: &[(u64, u64)]) -> (usize, u64) {
+fn separate_times(intervals: &[(u64, u64)]) -> (usize, u64) {
     let intervals: Vec<Interval> =
         intervals.iter().map(|(earliest, latest)| interval(*earliest, *latest)).collect();
-    let moments = Moments::of(intervals, 5_000);
-    (moments.separate, moments.spread_ms)
+    let times = SeparateTimes::of(intervals, 5_000);
+    (times.count, times.span_ms)
 }
 
 #[test]
-fn moments_count_only_what_is_certainly_apart() {
-    assert_eq!(moments(&[]), (0, 0));
-    assert_eq!(moments(&[(10, 10)]), (1, 0));
-    assert_eq!(moments(&[(10, 10), (12, 12), (15, 15)]), (1, 0), "within the gap");
-    assert_eq!(moments(&[(10, 10), (20, 20), (30, 30)]), (3, 20_000));
-    assert_eq!(moments(&[(0, 100), (20, 90), (50, 95)]), (1, 0), "all may be one");
-    assert_eq!(moments(&[(0, 10), (5, 60), (20, 30), (50, 70)]), (3, 40_000));
+fn only_times_that_are_certainly_apart_count() {
+    assert_eq!(separate_times(&[]), (0, 0));
+    assert_eq!(separate_times(&[(10, 10)]), (1, 0));
+    assert_eq!(separate_times(&[(10, 10), (12, 12), (15, 15)]), (1, 0), "within the gap");
+    assert_eq!(separate_times(&[(10, 10), (20, 20), (30, 30)]), (3, 20_000));
+    assert_eq!(separate_times(&[(0, 100), (20, 90), (50, 95)]), (1, 0), "all may be one");
+    assert_eq!(separate_times(&[(0, 10), (5, 60), (20, 30), (50, 70)]), (3, 40_000));
 }
 
 #[test]
-fn rising_needs_three_times_and_the_time() {
+fn rising_needs_three_times_and_a_span() {
     let of = |seconds: &[u64]| {
-        Moments::of(seconds.iter().map(|second| interval(*second, *second)), 5_000)
+        SeparateTimes::of(seconds.iter().map(|second| interval(*second, *second)), 5_000)
     };
     let now = Timestamp::from_ms(120_000);
-    assert!(!of(&[0, 100]).rising(60_000, now));
-    assert!(!of(&[0, 20, 40]).rising(60_000, now));
-    assert!(of(&[0, 30, 60]).rising(60_000, now));
-    assert!(of(&[0, 30, 60]).rising(60_000, Timestamp::from_ms(660_000)));
-    assert!(!of(&[0, 30, 60]).rising(60_000, Timestamp::from_ms(661_000)), "it has ceased to");
+    assert!(!of(&[0, 100]).is_rising(60_000, now));
+    assert!(!of(&[0, 20, 40]).is_rising(60_000, now));
+    assert!(of(&[0, 30, 60]).is_rising(60_000, now));
+    assert!(of(&[0, 30, 60]).is_rising(60_000, Timestamp::from_ms(660_000)));
+    assert!(!of(&[0, 30, 60]).is_rising(60_000, Timestamp::from_ms(661_000)), "it has ceased");
 }
 
+/// The latest known count is kept until the process is gone.
 #[test]
-fn durations_read_like_speech() {
-    let table = [
-        (0, "0s"),
-        (59_999, "59s"),
-        (60_000, "1m"),
-        (90_000, "1m 30s"),
-        (51 * 60_000, "51m"),
-        (125 * 60_000, "2h 5m"),
-        (86_400_000, "1d"),
-        (100 * 3_600_000, "4d 4h"),
-    ];
-    for (milliseconds, text) in table {
-        assert_eq!(humane(milliseconds), text);
-    }
-}
-
-/// The latest count that is known stands, until the process is gone.
-#[test]
-fn what_goroutines_do_is_in_the_headline_of_a_process() {
+fn goroutines_are_in_the_summary_of_a_process() {
     let mut player = Player::new(Options { scoped: true, ..Options::default() });
     player.play_all("0s open a pid=10\n 1s snapshot");
     let process = world::process(10);
     let at = Timestamp::from_ms(1_000);
     let goroutines = Some(Goroutines { total: 9, read_loops: 4, write_loops: 3 });
     let answer = |goroutines| {
-        Input::Readers(Readers { process, at, found: Vec::new(), goroutines, limits: None })
+        Input::Readers(Readers { process, at, found: Vec::new(), goroutines, limits: Vec::new() })
     };
-    for told in [goroutines, None] {
-        player.detector.handle(answer(told));
+    for counted in [goroutines, None] {
+        player.detector.handle(answer(counted));
         assert_eq!(player.detector.report().processes[0].goroutines, goroutines);
     }
     player.play_all("2s close a\n 3s snapshot\n 4s open b pid=10\n 5s snapshot");
     assert_eq!(player.detector.report().processes[0].goroutines, None);
 }
 
-/// A snapshot makes up for lost events. It does not for a response that the ledger had no room for,
-/// and a stack that was not kept leaves nothing else in the dark.
+/// A snapshot makes up for lost events, but not for a response that the ledger had no room for. A
+/// stack that was not kept does not make a report incomplete.
 #[test]
 fn what_a_snapshot_makes_up_for() {
     let complete = |loss: Loss| {

@@ -1,4 +1,4 @@
-//! Who lets data lie: forgetful programs, slow ones, and ones that take one thing after the other.
+//! Unread data: leaks, slow readers, and programs that read one connection after the other.
 
 use expect_test::expect;
 
@@ -6,7 +6,7 @@ use super::check;
 
 /// Ranges of one file that are opened together and written to a slow disk one after another.
 #[test]
-fn parts_that_wait_for_their_turn_are_only_possible() {
+fn downloads_that_are_read_in_turn_are_only_possible() {
     check(
         "
         0s snapshot
@@ -24,21 +24,21 @@ fn parts_that_wait_for_their_turn_are_only_possible() {
         ",
         &expect![[r#"
             [2m 1s]
-              #1 undrained possible: p10[10] outbound 10.0.0.1:443 x7, oldest 2m, stood 0s +0.0/min
-                 7000000 bytes lie unread on 7 sockets, and no more came for 1m 59s
-                 nothing was read in the 1m 59s they were watched
-                 1 socket to the same peers being read meanwhile: these may have to wait for that
-                 they may all have gone silent at one time, as by a restart
+              #1 undrained possible: p10[10] outbound 10.0.0.1:443 x7, oldest 2m, active 0s +0.0/min
+                 unread-silent count=7 unread_bytes=7000000 silent=119000..119000ms
+                 nothing-read watched=119000..119000ms
+                 but others-being-read count=1
+                 but single-event-possible
         "#]],
     );
 }
 
-/// The same for a look of three seconds.
+/// The same for an audit of three seconds.
 #[test]
-fn parts_that_wait_for_their_turn_are_only_possible_in_an_audit() {
+fn downloads_that_are_read_in_turn_are_only_possible_in_an_audit() {
     check(
         "
-        0s lose
+        0s lose-events
         1s open a1..a8 every=20s pid=10
         1s send a1..a8 every=20s bytes=100
         2s receive a1..a8 every=20s bytes=300000
@@ -51,22 +51,22 @@ fn parts_that_wait_for_their_turn_are_only_possible_in_an_audit() {
         ",
         &expect![[r#"
             [5m 3s]
-              #1 undrained possible: p10[10] outbound 10.0.0.1:443 x7, oldest >4m 42s, stood 3s ~+3.0/min
-                 2100000 bytes lie unread on 7 sockets, and no more came for 2m 41s to 4m 41s
-                 nothing was read in the 3s they were watched
-                 1 socket to the same peers being read meanwhile: these may have to wait for that
-                 whether somebody reads slowly takes 1m of watching to tell
-                 they went silent at 7 separate times over 2m: rising
+              #1 undrained possible: p10[10] outbound 10.0.0.1:443 x7, oldest >4m 42s, active 3s ~+3.0/min
+                 unread-silent count=7 unread_bytes=2100000 silent=161000..281000ms
+                 nothing-read watched=3000..3000ms
+                 rising event=WentSilent times=7 span_ms=120000
+                 but others-being-read count=1
+                 but watched-too-briefly needed_ms=60000
         "#]],
     );
 }
 
-/// Each reads a little now and then; the kernel lets the peer send on only once much was read.
+/// Each reads a little now and then; the kernel lets the peer send more only once much was read.
 #[test]
 fn slow_readers_are_only_possible_in_an_audit() {
     check(
         "
-        0s lose
+        0s lose-events
         1s open a1..a8 every=20s pid=10
         1s send a1..a8 every=20s bytes=100
         2s receive a1..a8 every=20s bytes=2000000
@@ -78,22 +78,22 @@ fn slow_readers_are_only_possible_in_an_audit() {
         ",
         &expect![[r#"
             [5m 3s]
-              #1 undrained possible: p10[10] outbound 10.0.0.1:443 x8, oldest >5m 2s, stood 3s ~+3.0/min
-                 16000000 bytes lie unread on 8 sockets, and no more came for 2m 39s to 4m 59s
-                 nothing was read in the 3s they were watched
-                 more of 8 of 8 was read than a library does by itself: somebody has worked on them
-                 whether somebody reads slowly takes 1m of watching to tell
-                 they went silent at 8 separate times over 2m 20s: rising
+              #1 undrained possible: p10[10] outbound 10.0.0.1:443 x8, oldest >5m 2s, active 3s ~+3.0/min
+                 unread-silent count=8 unread_bytes=16000000 silent=159000..299000ms
+                 nothing-read watched=3000..3000ms
+                 rising event=WentSilent times=8 span_ms=140000
+                 but partly-read count=8 total=8
+                 but watched-too-briefly needed_ms=60000
         "#]],
     );
 }
 
-/// What was opened together fell silent together, whoever reads it.
+/// Connections that were opened together went silent together, with or without a reader.
 #[test]
 fn readers_that_began_together_are_only_possible_in_an_audit() {
     check(
         "
-        0s lose
+        0s lose-events
         1s open a1..a8 every=200ms pid=10
         1s send a1..a8 every=200ms bytes=100
         2s receive a1..a8 every=200ms bytes=2000000
@@ -103,21 +103,21 @@ fn readers_that_began_together_are_only_possible_in_an_audit() {
         ",
         &expect![[r#"
             [5m 3s]
-              #1 undrained possible: p10[10] outbound 10.0.0.1:443 x8, oldest >5m 2s, stood 3s
-                 16000000 bytes lie unread on 8 sockets, and no more came for 4m 59s to 5m 1s
-                 nothing was read in the 3s they were watched
-                 whether somebody reads slowly takes 1m of watching to tell
-                 they may all have gone silent at one time, as by a restart
+              #1 undrained possible: p10[10] outbound 10.0.0.1:443 x8, oldest >5m 2s, active 3s
+                 unread-silent count=8 unread_bytes=16000000 silent=299600..301000ms
+                 nothing-read watched=3000..3000ms
+                 but watched-too-briefly needed_ms=60000
+                 but single-event-possible
         "#]],
     );
 }
 
-/// Responses of 10 MB of which a library took the beginning.
+/// Responses of 10 MB of which a library buffered the beginning.
 #[test]
-fn what_nobody_has_touched_and_what_gathered_is_likely_in_an_audit() {
+fn untouched_responses_of_separate_times_are_likely_in_an_audit() {
     check(
         "
-        0s lose
+        0s lose-events
         1s open a1..a25 every=6s pid=10
         1s send a1..a25 every=6s bytes=100
         2s receive a1..a25 every=6s bytes=380000
@@ -129,21 +129,21 @@ fn what_nobody_has_touched_and_what_gathered_is_likely_in_an_audit() {
         ",
         &expect![[r#"
             [5m 3s]
-              #1 undrained likely: p10[10] outbound 10.0.0.1:443 x25, oldest >5m 2s, stood 3s ~+10.0/min
-                 50000000 bytes lie unread on 25 sockets, and no more came for 2m 35s to 4m 59s
-                 nothing was read in the 3s they were watched
-                 whether somebody reads slowly takes 1m of watching to tell
-                 they went silent at 25 separate times over 2m 24s: rising
+              #1 undrained likely: p10[10] outbound 10.0.0.1:443 x25, oldest >5m 2s, active 3s ~+10.0/min
+                 unread-silent count=25 unread_bytes=50000000 silent=155000..299000ms
+                 nothing-read watched=3000..3000ms
+                 rising event=WentSilent times=25 span_ms=144000
+                 but watched-too-briefly needed_ms=60000
         "#]],
     );
 }
 
-/// A program that also asks and reads as it should does not hide what it forgets.
+/// A program that also reads other answers properly does not hide what it leaks.
 #[test]
 fn short_answers_that_are_read_beside_a_leak_do_not_excuse_it() {
     check(
         "
-        0s lose
+        0s lose-events
         0s open b1 pid=10
         1s open a1..a25 every=6s pid=10
         1s send a1..a25 every=6s bytes=100
@@ -161,11 +161,11 @@ fn short_answers_that_are_read_beside_a_leak_do_not_excuse_it() {
         ",
         &expect![[r#"
             [5m 3s]
-              #1 undrained likely: p10[10] outbound 10.0.0.1:443 x25, oldest >5m 2s, stood 3s ~+10.0/min
-                 1500000 bytes lie unread on 25 sockets, and no more came for 2m 37s to 5m 1s
-                 nothing was read in the 3s they were watched
-                 whether somebody reads slowly takes 1m of watching to tell
-                 they went silent at 25 separate times over 2m 24s: rising
+              #1 undrained likely: p10[10] outbound 10.0.0.1:443 x25, oldest >5m 2s, active 3s ~+10.0/min
+                 unread-silent count=25 unread_bytes=1500000 silent=157000..301000ms
+                 nothing-read watched=3000..3000ms
+                 rising event=WentSilent times=25 span_ms=144000
+                 but watched-too-briefly needed_ms=60000
         "#]],
     );
 }

@@ -1,5 +1,5 @@
 //! A small model of a host: sockets that are opened, used and closed, and what the probes and the
-//! iterator would tell of it.
+//! iterator report of them.
 
 use std::{
     boxed::Box,
@@ -11,25 +11,25 @@ use std::{
 
 use super::ledgers::Ledgers;
 use crate::{
-    Actor, Comm, ConnectionId, Direction, Event, Happening, Holder, HttpStream, Input, Loss,
+    Actor, Comm, ConnectionId, Direction, Event, EventKind, Holder, HttpStream, Input, Loss,
     OpenResponse, Owner, ProcessKey, ReaderFacts, Snapshot, SocketFacts, StackId, TcpState, Timer,
     Timestamp,
 };
 
-/// The host. Every action tells its events to the outbox, unless the probes are losing them.
+/// The host. Every action puts its events into the outbox, unless they are being lost.
 #[derive(Default)]
 pub(super) struct World {
     pub(super) now: Timestamp,
     pub(super) sockets: BTreeMap<String, SocketFacts>,
     pub(super) outbox: Vec<Input>,
     pub(super) losing: bool,
-    /// There are no probes, and snapshots without the kernel's memory.
+    /// There are no probes, and snapshots do without kernel memory.
     pub(super) degraded: bool,
-    /// What a look into its process says of a connection.
+    /// What an inspection of its process says of a connection.
     pub(super) readers: BTreeMap<ConnectionId, ReaderFacts>,
-    /// What Go programs have in their ledgers.
+    /// The ledgers of Go programs.
     pub(super) ledgers: Ledgers,
-    /// Where in the code connections are opened from now on.
+    /// The stack that opens connections from now on.
     pub(super) stack: Option<StackId>,
     /// Network namespace and port.
     pub(super) listeners: BTreeSet<(u32, u16)>,
@@ -49,7 +49,7 @@ pub(super) fn owner(pid: u32, fd: u32) -> Owner {
 /// The receive window of a peer that reads.
 const WINDOW_BYTES: u32 = 64 << 10;
 
-/// What is in flight where a timeline does not say how much.
+/// Bytes in flight where a timeline does not give a number.
 const REQUEST_BYTES: u64 = 100;
 
 impl World {
@@ -96,19 +96,19 @@ impl World {
             comm: facts.owners[0].comm.clone(),
             stack: self.stack,
         });
-        let entered = |from| Happening::Entered { from, to: TcpState::Established };
-        let happenings = if outbound {
-            [Happening::Connected(actor), entered(TcpState::SynSent)]
+        let entered = |from| EventKind::StateChanged { from, to: TcpState::Established };
+        let kinds = if outbound {
+            [EventKind::Connected(actor), entered(TcpState::SynSent)]
         } else {
-            [entered(TcpState::SynReceived), Happening::Accepted(actor)]
+            [entered(TcpState::SynReceived), EventKind::Accepted(actor)]
         };
-        for happening in happenings {
-            self.tell(&facts, happening);
+        for kind in kinds {
+            self.emit(&facts, kind);
         }
         self.sockets.insert(name.to_string(), facts);
     }
 
-    /// What a look into its process says from now on.
+    /// What an inspection of its process says from now on.
     pub(super) fn reader(&mut self, name: &str, facts: Option<ReaderFacts>) {
         if let Some(socket) = self.sockets.get(name) {
             match facts {
@@ -118,9 +118,9 @@ impl World {
         }
     }
 
-    /// The HTTP client of the first holder or of another one makes a request on the connection, or
-    /// on a stream of it; of what comes, so many bytes are held in memory.
-    pub(super) fn hand_out(
+    /// The HTTP client of the first holder, or of another one, makes a request on the connection, or
+    /// on a stream of it, of which `held_bytes` are in memory.
+    pub(super) fn start_response(
         &mut self,
         name: &str,
         pid: Option<u32>,
@@ -133,21 +133,21 @@ impl World {
             let owner = socket.owners.iter().find(is_meant).unwrap();
             let stream = stream.map(|id| HttpStream { id, held_bytes, read_mark: held_bytes });
             let response = OpenResponse { fd: owner.fd, since: self.now, stack, stream };
-            self.ledgers.hand_out(owner.key, response);
+            self.ledgers.start_response(owner.key, response);
         }
     }
 
-    /// The response is closed, or read to its end.
-    pub(super) fn give_back(&mut self, name: &str, stream: Option<u32>) {
+    /// The response is closed, or read to EOF.
+    pub(super) fn return_response(&mut self, name: &str, stream: Option<u32>) {
         if let Some(socket) = self.sockets.get(name) {
             let owner = &socket.owners[0];
-            self.ledgers.give_back(owner.key, owner.fd, stream);
+            self.ledgers.return_response(owner.key, owner.fd, stream);
         }
     }
 
-    /// The pages of all ledgers, without what is younger than T.
-    pub(super) fn pages(&self, idle_ms: u64) -> Vec<Input> {
-        self.ledgers.pages(self.now, idle_ms)
+    /// The lists of all ledgers, without responses younger than `idle_ms`.
+    pub(super) fn ledgers(&self, idle_ms: u64) -> Vec<Input> {
+        self.ledgers.lists(self.now, idle_ms)
     }
 
     pub(super) fn receive(&mut self, name: &str, bytes: u64) {
@@ -161,7 +161,7 @@ impl World {
         }
     }
 
-    /// The application reads everything, the end of the stream included.
+    /// The application reads everything, including EOF.
     pub(super) fn read(&mut self, name: &str) {
         if let Some(socket) = self.sockets.get_mut(name) {
             let taken = socket.unread_bytes
@@ -171,7 +171,7 @@ impl World {
         }
     }
 
-    /// The application writes, and the peer acknowledges all that was ever written.
+    /// The application writes, and the peer acknowledges everything that was written.
     pub(super) fn send(&mut self, name: &str, bytes: u64) {
         let now = self.now;
         if let Some(socket) = self.sockets.get_mut(name) {
@@ -188,7 +188,7 @@ impl World {
         }
     }
 
-    /// Data is in flight, timed out this often, and nobody answers.
+    /// Data is in flight and has timed out this often without an answer.
     pub(super) fn retransmit(&mut self, name: &str, count: u8) {
         let now = self.now;
         if let Some(socket) = self.sockets.get_mut(name) {
@@ -199,13 +199,13 @@ impl World {
             }
             socket.data_segments_sent += u32::from(count.saturating_sub(socket.retransmits));
             (socket.retransmits, socket.backoff, socket.timer) = (count, count, Timer::Retransmit);
-            // Data that is sent again is data sent, for the kernel's stamp.
+            // A retransmission refreshes the kernel's timestamp of data sent.
             (socket.last_sent_at, socket.last_segment_at) = (Some(now), Some(now));
         }
     }
 
-    /// The application wrote more than the peer's window takes. The peer says so once more: it
-    /// answers, and does not read.
+    /// The application wrote more than the peer's window takes. The peer answers a window probe, and
+    /// does not read.
     pub(super) fn stall(&mut self, name: &str, bytes: u64) {
         let now = self.now;
         if let Some(socket) = self.sockets.get_mut(name) {
@@ -219,12 +219,12 @@ impl World {
         }
     }
 
-    /// The same while data is on its way: it is sent again in place of probes.
+    /// The same while data is in flight: it is retransmitted in place of probes.
     pub(super) fn stall_in_flight(&mut self, name: &str, bytes: u64) {
         self.stall(name, bytes);
         if let Some(socket) = self.sockets.get_mut(name) {
             socket.timer = Timer::Retransmit;
-            // Kernels count it in one way or the other.
+            // Kernels count it as a retransmission or as a backoff.
             if socket.id.0.is_multiple_of(2) {
                 socket.retransmits += 1;
             } else {
@@ -257,7 +257,7 @@ impl World {
             acknowledge(socket, now);
             let facts = socket.clone();
             let (from, to) = (TcpState::Established, TcpState::CloseWait);
-            self.tell(&facts, Happening::Entered { from, to });
+            self.emit(&facts, EventKind::StateChanged { from, to });
         }
     }
 
@@ -268,7 +268,7 @@ impl World {
             (socket.pending_error, socket.last_segment_at) = (Some(true), Some(now));
             socket.timer = Timer::None;
             let facts = socket.clone();
-            self.tell(&facts, Happening::Entered { from, to: TcpState::Closed });
+            self.emit(&facts, EventKind::StateChanged { from, to: TcpState::Closed });
         }
     }
 
@@ -286,7 +286,7 @@ impl World {
             let facts = socket.clone();
             let actor =
                 Actor { key: facts.owners[0].key, comm: facts.owners[0].comm.clone(), stack: None };
-            self.tell(&facts, Happening::Connected(Some(actor)));
+            self.emit(&facts, EventKind::Connected(Some(actor)));
         }
     }
 
@@ -296,7 +296,7 @@ impl World {
             for owner in &facts.owners {
                 self.ledgers.close(owner.key, owner.fd);
             }
-            self.tell(&facts, Happening::Destroyed);
+            self.emit(&facts, EventKind::Destroyed);
         }
     }
 
@@ -319,7 +319,7 @@ impl World {
         Input::Snapshot(Snapshot { started_at, ended_at, sockets, holders, listeners, ..rest })
     }
 
-    fn tell(&mut self, facts: &SocketFacts, happening: Happening) {
+    fn emit(&mut self, facts: &SocketFacts, kind: EventKind) {
         if self.degraded {
             return;
         }
@@ -334,7 +334,7 @@ impl World {
             netns: facts.netns,
             local: facts.local,
             remote: facts.remote,
-            happening,
+            kind,
         }));
     }
 }
@@ -352,7 +352,7 @@ fn write(socket: &mut SocketFacts, bytes: u64) {
 }
 
 #[test]
-fn a_peer_that_reads_again_ends_a_stall_and_one_that_is_gone_does_not_answer() {
+fn a_stall_ends_when_the_peer_reads_and_an_orphaned_peer_does_not_answer() {
     let mut world = World { now: Timestamp::from_ms(1_000), ..World::default() };
     world.open("a", 1, Direction::Outbound, SocketAddr::from(([10, 0, 0, 1], 443)));
     for second in 2..5 {

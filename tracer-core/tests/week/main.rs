@@ -85,7 +85,7 @@ impl Week {
         let leaks = report.findings.iter().filter(|it| it.process.pid == 2_000);
         let leaks: Vec<_> = leaks.filter(|it| it.retracted_at.is_none()).collect();
         let [leak] = leaks[..] else { panic!("one leak, not {leaks:#?}") };
-        (leak.id, leak.count, leak.stood_ms / 1_000)
+        (leak.id, leak.count, leak.active_ms / 1_000)
     }
 }
 
@@ -101,6 +101,7 @@ fn facts(key: ProcessKey) -> ProcessFacts {
         key,
         exe: Some("/usr/bin/api".to_owned()),
         cmdline: None,
+        script: None,
         uid: Some(1_000),
         container: None,
         inner_pid: None,

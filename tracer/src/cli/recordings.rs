@@ -2,36 +2,19 @@
 
 use std::{fmt, path::PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use jiff::{Timestamp, civil::Time};
 use tracer_core::{Confidence, Options};
 
 use super::{
-    Form, Plan, Showing, Watch, size,
     thresholds::{FailOn, Thresholds},
+    values::document_format,
+    watch::{Showing, Watch},
 };
-
-/// A limit below this would drop what was seen a moment ago.
-const MAX_SIZE_MIN: u64 = 1 << 20;
-
-#[derive(Debug, Args)]
-#[command(next_help_heading = "What to show and keep")]
-pub(super) struct Tape {
-    /// Also keep all that is seen, for `tracer replay`
-    #[arg(long = "record", value_name = "FILE", group = "recording")]
-    path: Option<PathBuf>,
-    /// Drop the oldest of it when the recording gets larger: 64MiB, 1G
-    #[arg(long, value_name = "BYTES", value_parser = max_size, requires = "recording")]
-    #[arg(hide_short_help = true)]
-    max_size: Option<u64>,
-}
-
-impl Tape {
-    pub(super) fn tape(&self) -> Option<super::Tape> {
-        let path = self.path.clone()?;
-        Some(super::Tape { path, max_bytes: self.max_size })
-    }
-}
+use crate::{
+    collect::plan::Plan,
+    output::options::{DocumentFormat, OutputOptions},
+};
 
 /// Whom to watch, and where to keep what is seen.
 #[derive(Debug, Args)]
@@ -44,12 +27,12 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    /// The plan and form of watching live, without a table unless one was asked for.
-    pub(crate) fn live(mut self) -> (Plan, Form) {
+    /// The plan and options of watching live, without a table unless one was asked for.
+    pub(crate) fn live(mut self) -> (Plan, OutputOptions) {
         let is_quiet = self.watch.appearance.showing.output.is_none();
-        self.watch.tape.path = Some(self.file);
-        let (plan, form) = self.watch.live();
-        (plan, Form { only_at_the_end: is_quiet, ..form })
+        self.watch.record_to.path = Some(self.file);
+        let (plan, output) = self.watch.live();
+        (plan, OutputOptions { only_at_the_end: is_quiet, ..output })
     }
 }
 
@@ -99,8 +82,8 @@ pub(crate) struct Replay {
 
 impl Replay {
     /// How to show how it ended.
-    pub(crate) fn form(&self) -> Form {
-        self.showing.form(true)
+    pub(crate) fn output(&self) -> OutputOptions {
+        self.showing.output(true)
     }
 }
 
@@ -129,7 +112,8 @@ pub(crate) struct Diff {
     fail_on: FailOn,
     /// Format of the standard output
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
-    pub(crate) output: DiffOutput,
+    #[arg(value_parser = document_format())]
+    pub(crate) output: DocumentFormat,
 }
 
 impl Diff {
@@ -137,15 +121,6 @@ impl Diff {
     pub(crate) fn fail_on(&self) -> Confidence {
         self.fail_on.confidence()
     }
-}
-
-/// How to show what differs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum DiffOutput {
-    /// For people.
-    Table,
-    /// One document.
-    Json,
 }
 
 /// A moment in a recording.
@@ -173,19 +148,12 @@ fn at(text: &str) -> Result<At, String> {
         .map_err(|_| "expected a time in UTC such as 2026-03-01T02:00:00Z or 02:00".to_owned())
 }
 
-fn max_size(text: &str) -> Result<u64, String> {
-    match size::parse(text)? {
-        MAX_SIZE_MIN.. => size::parse(text),
-        _ => Err("it must be at least 1MiB".to_owned()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser as _;
 
-    use super::super::{Cli, Command};
     use super::*;
+    use crate::cli::{Cli, Command, record_to::max_size};
 
     fn parse(arguments: &[&str]) -> Result<Command, clap::Error> {
         Cli::try_parse_from([&["tracer"], arguments].concat()).map(|cli| cli.command.unwrap())
@@ -197,9 +165,9 @@ mod tests {
             [(&["record", "a.rec"][..], true), (&["record", "a.rec", "-o", "json"], false)]
         {
             let Ok(Command::Record(record)) = parse(arguments) else { panic!("{arguments:?}") };
-            let (_, form) = record.live();
-            assert_eq!(form.only_at_the_end, is_quiet);
-            assert_eq!(form.tape.unwrap().path.to_str(), Some("a.rec"));
+            let (_, output) = record.live();
+            assert_eq!(output.only_at_the_end, is_quiet);
+            assert_eq!(output.recording.unwrap().path.to_str(), Some("a.rec"));
         }
         assert!(parse(&["record", "a.rec", "--record", "b.rec"]).is_err());
         assert!(parse(&["record"]).is_err());

@@ -4,7 +4,10 @@ use clap::{Args, ValueEnum};
 use jiff::SignedDuration;
 use tracer_core::{Confidence, Options};
 
-use super::{count, growth, milliseconds, positive, size};
+use super::{
+    size,
+    values::{count, growth, milliseconds, positive},
+};
 
 /// The growth rule compares this many windows.
 const GROWTH_WINDOWS: u32 = 5;

@@ -1,41 +1,47 @@
-//! The framing: what makes a whole block known from a part of one and from anything else.
+//! The framing of a file: its header, and blocks with a checksum each, so that a whole block is
+//! told from a partial one and from anything else.
 
 use std::io::{self, Read};
 
-/// What a recording begins with. The first byte is none of a text's, the line end is lost where a
-/// file is taken for one.
+/// The first bytes of a recording. The first is not ASCII, so the file is not taken for text; the
+/// line end shows a transfer that converted line ends.
 const MAGIC: [u8; 8] = *b"\x89tracer\n";
-/// Version of the format; raised when an older program would misread what is written.
-pub(super) const VERSION: u16 = 3;
-/// Bytes of the preamble.
-pub(super) const PREAMBLE_BYTES: usize = 16;
-/// Bytes before the payload of a block.
-const HEADER_BYTES: usize = 16;
-/// Most bytes of a block, packed or not: what a reader has to have room for.
+/// Bytes of the file header: the magic, the version of the format (little endian), and 6 bytes of 0.
+pub(super) const FILE_HEADER_BYTES: usize = 16;
+/// Bytes before the payload of a block: the mark, the kind, the lengths of the payload and of what
+/// it unpacks to, and the CRC-32 of all this and the payload.
+const BLOCK_HEADER_BYTES: usize = 16;
+/// Most bytes of a block, packed or not. A reader needs this much memory.
 pub(super) const BLOCK_MAX: usize = 64 << 20;
 
+/// The first bytes of a block.
 const MARK: [u8; 3] = *b"\xf1tb";
 
-/// The first bytes of a file.
-pub(super) fn preamble() -> [u8; PREAMBLE_BYTES] {
-    let mut bytes = [0; PREAMBLE_BYTES];
+/// The header of a file in this version of the format.
+pub(super) fn file_header(version: u16) -> [u8; FILE_HEADER_BYTES] {
+    let mut bytes = [0; FILE_HEADER_BYTES];
     bytes[..8].copy_from_slice(&MAGIC);
-    bytes[8..10].copy_from_slice(&VERSION.to_le_bytes());
+    bytes[8..10].copy_from_slice(&version.to_le_bytes());
     bytes
 }
 
-/// The version of the format of a file that begins with these bytes; `None` if it is no recording.
-pub(super) fn version(preamble: &[u8]) -> Option<u16> {
-    let rest = preamble.strip_prefix(&MAGIC)?;
+/// The version of the format of a file with this header; `None` if it is not a recording.
+pub(super) fn version(header: &[u8]) -> Option<u16> {
+    let rest = header.strip_prefix(&MAGIC)?;
     Some(u16::from_le_bytes([*rest.first()?, *rest.get(1)?]))
 }
 
-/// Whether a block can be read by itself.
+/// A file with these first bytes, fewer than a header has, may be a recording that was cut.
+pub(super) fn is_cut_header(bytes: &[u8]) -> bool {
+    bytes.len() < MAGIC.len() + 2 && MAGIC.starts_with(&bytes[..bytes.len().min(MAGIC.len())])
+}
+
+/// Whether a block can be read without the one before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// It begins a segment.
     First,
-    /// It goes on where the block before ended.
+    /// It continues the block before it.
     Next,
 }
 
@@ -43,7 +49,7 @@ pub(super) enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Block {
     pub(super) kind: Kind,
-    /// Bytes of the payload when it is unpacked.
+    /// Bytes of the payload when it is decompressed.
     pub(super) unpacked: u32,
     pub(super) payload: Vec<u8>,
 }
@@ -55,19 +61,19 @@ pub(super) enum Found {
     /// The file ends here, after a whole block.
     End,
     /// The file ends here, within a block.
-    Torn,
-    /// Something else than what was written.
+    Truncated,
+    /// Bytes that are not a block, or that fail its checksum.
     Damaged,
 }
 
 impl Block {
-    /// Its bytes in the file; `None` if it is larger than a block may be.
+    /// Its bytes in the file; `None` if it is larger than [`BLOCK_MAX`].
     pub(super) fn to_bytes(&self) -> Option<Vec<u8>> {
         if self.payload.len() > BLOCK_MAX || self.unpacked as usize > BLOCK_MAX {
             return None;
         }
         let length = u32::try_from(self.payload.len()).ok()?;
-        let mut bytes = Vec::with_capacity(HEADER_BYTES + self.payload.len());
+        let mut bytes = Vec::with_capacity(BLOCK_HEADER_BYTES + self.payload.len());
         bytes.extend(MARK);
         bytes.push(match self.kind {
             Kind::First => 0,
@@ -80,13 +86,14 @@ impl Block {
         Some(bytes)
     }
 
-    /// Reads the next block. No more memory is taken than there are bytes.
+    /// Reads the next block. The memory that this takes is bounded by the bytes that there are, not
+    /// by the length that they claim.
     ///
     /// # Errors
     /// The file cannot be read.
     pub(super) fn read(file: &mut impl Read) -> io::Result<Found> {
-        let mut header = Vec::with_capacity(HEADER_BYTES);
-        file.by_ref().take(HEADER_BYTES as u64).read_to_end(&mut header)?;
+        let mut header = Vec::with_capacity(BLOCK_HEADER_BYTES);
+        file.by_ref().take(BLOCK_HEADER_BYTES as u64).read_to_end(&mut header)?;
         if header.is_empty() {
             return Ok(Found::End);
         }
@@ -94,10 +101,10 @@ impl Block {
         if header[..mark] != MARK[..mark] {
             return Ok(Found::Damaged);
         }
-        let Some((checked, sum)) = header.split_at_checked(HEADER_BYTES - 4) else {
-            return Ok(Found::Torn);
+        let Some((checked, sum)) = header.split_at_checked(BLOCK_HEADER_BYTES - 4) else {
+            return Ok(Found::Truncated);
         };
-        let Ok(sum) = sum.try_into().map(u32::from_le_bytes) else { return Ok(Found::Torn) };
+        let Ok(sum) = sum.try_into().map(u32::from_le_bytes) else { return Ok(Found::Truncated) };
         let kind = match checked[3] {
             0 => Kind::First,
             1 => Kind::Next,
@@ -113,7 +120,7 @@ impl Block {
         let mut payload = Vec::new();
         file.by_ref().take(length.into()).read_to_end(&mut payload)?;
         if payload.len() < length as usize {
-            return Ok(Found::Torn);
+            return Ok(Found::Truncated);
         }
         if checksum(checked, &payload) != sum {
             return Ok(Found::Damaged);
@@ -121,9 +128,9 @@ impl Block {
         Ok(Found::Block(Self { kind, unpacked, payload }))
     }
 
-    /// Bytes that it takes in the file.
+    /// Its length in the file, in bytes.
     pub(super) fn length(&self) -> u64 {
-        (HEADER_BYTES + self.payload.len()) as u64
+        (BLOCK_HEADER_BYTES + self.payload.len()) as u64
     }
 }
 

@@ -1,30 +1,29 @@
 use std::{
     fs::File,
-    io::{self, BufReader, Read as _},
+    io::{self, BufReader, Read},
     path::Path,
 };
 
 use anyhow::{Context as _, Result, bail};
+use tracer_core::Note;
 
 use super::{
     Step,
-    block::{self, Block, Found, Kind, PREAMBLE_BYTES, VERSION},
-    coder::{Coder, Nonsense},
-    entry::Entry,
+    block::{self, Block, FILE_HEADER_BYTES, Found, Kind},
+    delta_codec::{DeltaCodec, InvalidEntry},
     head::Head,
-    recorder::dropped_note,
+    recorder::deleted_note,
     stream::Unpacker,
+    wire::{Version, Wire as _, entry::Entry},
 };
 
-const NOTHING: &str = "holds nothing yet: it ended before the first look was recorded";
-
 /// A recording that is read from its beginning.
-pub(crate) struct Recording {
+pub struct Recording {
     shown: String,
     entries: Entries,
     head: Head,
-    coder: Coder,
-    /// What is carried over is news: no earlier segment was read.
+    codec: DeltaCodec,
+    /// Restated inputs are news, for no earlier segment was read.
     is_first_segment: bool,
     ending: Option<Ending>,
 }
@@ -32,12 +31,14 @@ pub(crate) struct Recording {
 /// How a recording ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// With a whole block.
+    /// After a whole block.
     Whole,
-    /// Within a block: whoever wrote it was killed, or the disk was full.
-    Torn,
-    /// There is something else than what was written, from this byte on.
+    /// Within a block: the recorder was killed, or the disk was full.
+    Truncated,
+    /// The bytes from this offset on are not what was written.
     Damaged(u64),
+    /// The block at this offset is whole and holds an entry that this program does not know.
+    Unknown(u64),
 }
 
 impl Recording {
@@ -46,54 +47,62 @@ impl Recording {
     /// # Errors
     /// It cannot be read.
     pub(crate) fn is_one(path: &Path) -> io::Result<bool> {
-        let mut start = Vec::with_capacity(PREAMBLE_BYTES);
-        File::open(path)?.take(PREAMBLE_BYTES as u64).read_to_end(&mut start)?;
+        let mut start = Vec::with_capacity(FILE_HEADER_BYTES);
+        File::open(path)?.take(FILE_HEADER_BYTES as u64).read_to_end(&mut start)?;
         Ok(block::version(&start).is_some())
     }
 
     /// Opens a file and reads what it begins with.
     ///
     /// # Errors
-    /// It cannot be read, is no recording, is one of a newer or older tool, or holds nothing whole.
-    pub(crate) fn open(path: &Path) -> Result<Self> {
+    /// It cannot be read, is not a recording, has a format that this program does not read, or ends
+    /// before its first whole block.
+    pub fn open(path: &Path) -> Result<Self> {
         let shown = path.display().to_string();
         let file = File::open(path).with_context(|| format!("cannot read {shown}"))?;
-        let mut file = BufReader::new(file);
-        let mut start = Vec::with_capacity(PREAMBLE_BYTES);
-        let read = file.by_ref().take(PREAMBLE_BYTES as u64).read_to_end(&mut start);
+        Self::read(file, shown)
+    }
+
+    /// Reads what a recording begins with. Errors call it `shown`.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open).
+    pub fn read(source: impl Read + 'static, shown: String) -> Result<Self> {
+        let mut source: Box<dyn Read> = Box::new(BufReader::new(source));
+        let mut start = Vec::with_capacity(FILE_HEADER_BYTES);
+        let read = source.by_ref().take(FILE_HEADER_BYTES as u64).read_to_end(&mut start);
         read.with_context(|| format!("cannot read {shown}"))?;
-        match block::version(&start) {
-            Some(VERSION) => {}
-            Some(other) => bail!(
-                "{shown} was recorded by {} tracer, in format {other}; this one reads format \
-                 {VERSION}: use that tracer",
-                if other > VERSION { "a newer" } else { "an older" }
-            ),
-            None if block::preamble().starts_with(&start) => bail!("{shown} {NOTHING}"),
-            _ => bail!("{shown} is no recording; tracer record makes one"),
-        }
-        let mut entries = Entries::new(file);
+        let version = match block::version(&start) {
+            Some(number) => Version::from_number(number)
+                .with_context(|| format!("{shown} {}", other_version(number)))?,
+            None if block::is_cut_header(&start) => bail!("{shown} {EMPTY}"),
+            None => bail!("{shown} is not a recording; make one with tracer record"),
+        };
+        let mut entries = Entries::new(source, version);
         let found = entries.read_block().with_context(|| format!("cannot read {shown}"))?;
         let head = match found {
             Ok(Kind::First) => entries.next(),
-            Ok(Kind::Next) | Err(Ending::Damaged(_)) => None,
-            Err(Ending::Whole | Ending::Torn) => bail!("{shown} {NOTHING}"),
+            Err(Ending::Whole | Ending::Truncated) => bail!("{shown} {EMPTY}"),
+            Ok(Kind::Next) | Err(_) => bail!("{shown} is damaged from its beginning on"),
         };
         let Some(Entry::Head(head)) = head else {
-            bail!("{shown} is damaged from its beginning on");
+            bail!(
+                "{shown} begins with an entry that this version of tracer does not know; replay it \
+                 with the version that recorded it"
+            );
         };
         Ok(Self {
             shown,
             entries,
-            head: head.into_owned(),
-            coder: Coder::default(),
+            head: *head.to_core(),
+            codec: DeltaCodec::default(),
             is_first_segment: true,
             ending: None,
         })
     }
 
-    /// What whoever judges has to know.
-    pub(crate) const fn head(&self) -> &Head {
+    /// What judging it takes beside the inputs.
+    pub const fn head(&self) -> &Head {
         &self.head
     }
 
@@ -103,8 +112,8 @@ impl Recording {
     }
 
     /// That it does not hold the beginning of the run, if so.
-    pub(crate) fn dropped(&self) -> Option<String> {
-        dropped_note(self.head.segment)
+    pub(crate) fn deleted(&self) -> Option<Note> {
+        deleted_note(self.head.segment)
     }
 
     /// The next thing that happened; `None` at the end.
@@ -117,7 +126,7 @@ impl Recording {
                 let read = self.entries.read_block();
                 match read.with_context(|| format!("cannot read {}", self.shown))? {
                     Ok(Kind::First) => {
-                        (self.coder, self.is_first_segment) = (Coder::default(), false);
+                        (self.codec, self.is_first_segment) = (DeltaCodec::default(), false);
                     }
                     Ok(Kind::Next) => {}
                     Err(ending) => self.ending = Some(ending),
@@ -125,40 +134,54 @@ impl Recording {
                 continue;
             }
             let step = match self.entries.next() {
-                Some(Entry::Carried(input)) if self.is_first_segment => {
-                    return Ok(Some(Step::Input(input.into_owned())));
+                Some(Entry::Restated(input)) if self.is_first_segment => {
+                    return Ok(Some(Step::Input(input.to_core())));
                 }
-                Some(entry) => self.coder.decode(entry),
-                None => Err(Nonsense),
+                Some(entry) => self.codec.decode(entry),
+                None => Err(InvalidEntry),
             };
             match step {
                 Ok(Some(step)) => return Ok(Some(step)),
                 Ok(None) => {}
-                Err(Nonsense) => self.ending = Some(Ending::Damaged(self.entries.block_at)),
+                Err(InvalidEntry) => self.ending = Some(Ending::Unknown(self.entries.block_at)),
             }
         }
         Ok(None)
     }
 }
 
+const EMPTY: &str = "holds no snapshot: the recording ended before the first one was written";
+
+/// That a recording has a format which this program does not read, and what to do.
+fn other_version(number: u16) -> String {
+    let [oldest, .., newest] = Version::ALL.map(Version::number);
+    let whose = if number > newest { "newer" } else { "older" };
+    format!(
+        "is in recording format {number}, of {whose} versions of tracer; this one reads formats \
+         {oldest} to {newest}: replay it with the version that recorded it"
+    )
+}
+
 /// The entries of one block after the other.
 struct Entries {
-    file: BufReader<File>,
+    source: Box<dyn Read>,
+    version: Version,
     unpacker: Unpacker,
     /// Those of the current block.
     bytes: Vec<u8>,
-    /// Where in them the next one begins.
+    /// Index in them of the next entry.
     next: usize,
-    /// Where the current block begins in the file, and where it ends.
+    /// Offset in the file of the current block, and of the one after it.
     block_at: u64,
     block_end: u64,
 }
 
 impl Entries {
-    fn new(file: BufReader<File>) -> Self {
-        let start = PREAMBLE_BYTES as u64;
+    fn new(source: Box<dyn Read>, version: Version) -> Self {
+        let start = FILE_HEADER_BYTES as u64;
         Self {
-            file,
+            source,
+            version,
             unpacker: Unpacker::new(),
             bytes: Vec::new(),
             next: 0,
@@ -171,13 +194,13 @@ impl Entries {
         self.next == self.bytes.len()
     }
 
-    /// Goes on to the next block, or says why there is none.
+    /// Reads the next block, or says how the file ends.
     fn read_block(&mut self) -> io::Result<Result<Kind, Ending>> {
         self.block_at = self.block_end;
         let damaged = Err(Ending::Damaged(self.block_at));
-        let block = match Block::read(&mut self.file)? {
+        let block = match Block::read(&mut self.source)? {
             Found::End => return Ok(Err(Ending::Whole)),
-            Found::Torn => return Ok(Err(Ending::Torn)),
+            Found::Truncated => return Ok(Err(Ending::Truncated)),
             Found::Damaged => return Ok(damaged),
             Found::Block(block) => block,
         };
@@ -192,11 +215,10 @@ impl Entries {
         Ok(Ok(block.kind))
     }
 
-    /// The next entry of the block; `None` if it is none.
-    fn next(&mut self) -> Option<Entry<'static>> {
-        let rest = self.bytes.get(self.next..)?;
-        let (entry, after) = postcard::take_from_bytes::<Entry<'static>>(rest).ok()?;
-        self.next = self.bytes.len() - after.len();
+    /// The next entry of the block; `None` if it is not one of this version.
+    fn next(&mut self) -> Option<Entry> {
+        let (entry, length) = self.version.take_entry(self.bytes.get(self.next..)?)?;
+        self.next += length;
         Some(entry)
     }
 }

@@ -1,70 +1,70 @@
-use std::{borrow::Cow, path::Path};
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use tracer_core::{Input, Snapshot, Timestamp};
+use tracer_core::{Input, Note, Snapshot, Timestamp};
 
 use super::{
     block::{Block, Kind},
-    carried::Carried,
-    coder::Coder,
-    entry::Entry,
+    delta_codec::DeltaCodec,
     head::Head,
+    segment_preamble::SegmentPreamble,
     segments::Segments,
     stream::Packer,
+    wire::{self, Wire as _, entry::Entry},
 };
-use crate::{append, wall_clock::WallClock};
+use crate::files::append;
 
-/// What has gathered is written when it is so long, when a report is made,
-const GATHERED_MAX: usize = 1 << 20;
-/// and when more happens after so much time in which there was none.
-const GATHERING_MS: u64 = 2_000;
+/// Pending entries are written when they have this many bytes, when a report is made,
+const PENDING_MAX: usize = 1 << 20;
+/// and at the first event after this long without a block: with events only, nothing else writes.
+const PENDING_MAX_MS: u64 = 2_000;
 
-/// Writes down what the judge of a run is told and asked. The first failure ends the recording, not
-/// the run.
+/// Writes what the judge of a run receives and is asked for. The first error ends the recording, not
+/// the run: every block before it stays readable, and the run's own output is complete.
 pub(crate) struct Recorder {
     segments: Segments,
     head: Head,
-    coder: Coder,
+    codec: DeltaCodec,
     packer: Packer,
-    carried: Carried,
-    /// Entries that are in no block yet.
-    gathered: Vec<u8>,
-    /// What the next block is.
+    preamble: SegmentPreamble,
+    /// Entries that are in no block yet, encoded.
+    pending: Vec<u8>,
+    /// Kind of the next block.
     kind: Kind,
     shown: String,
-    /// The latest moment that was told of.
+    /// The latest time of an input.
     at: Timestamp,
-    /// That of the latest block.
-    safe_until: Timestamp,
-    /// Why the recording ends early.
+    /// The latest time of an input that is in a block.
+    written_until: Timestamp,
+    /// Why the recording ended early.
     error: Option<anyhow::Error>,
 }
 
 impl Recorder {
-    /// Creates the file of a recording that stays below `max_bytes`, if that is given.
+    /// Creates the file of a recording. It stays below `max_bytes`, if that is given.
     ///
     /// # Errors
-    /// The file cannot be written, or is something else.
+    /// The file exists and is not a recording, or cannot be written.
     pub(crate) fn create(path: &Path, max_bytes: Option<u64>, head: Head) -> Result<Self> {
         let at = Timestamp::default();
         let mut this = Self {
             segments: Segments::create(path, max_bytes)?,
             head,
-            coder: Coder::default(),
+            codec: DeltaCodec::default(),
             packer: Packer::new(),
-            carried: Carried::default(),
-            gathered: Vec::new(),
+            preamble: SegmentPreamble::default(),
+            pending: Vec::new(),
             kind: Kind::First,
             shown: path.display().to_string(),
             at,
-            safe_until: at,
+            written_until: at,
             error: None,
         };
         this.begin_segment();
         Ok(this)
     }
 
-    /// The judge is told something.
+    /// The judge receives an input.
     pub(crate) fn input(&mut self, input: &Input) {
         if self.error.is_some() {
             return;
@@ -73,124 +73,134 @@ impl Recorder {
             Input::Snapshot(snapshot) if self.segments.is_long() => self.next_segment(snapshot),
             Input::Event(event) => {
                 self.at = self.at.max(event.at);
-                if self.at.ms_since(self.safe_until) >= GATHERING_MS {
+                if self.at.ms_since(self.written_until) >= PENDING_MAX_MS {
                     self.write();
                 }
             }
             Input::Tick(now) => self.at = *now,
             _ => {}
         }
-        for entry in self.coder.encode(input) {
-            self.gather(&entry);
+        for entry in self.codec.encode(input) {
+            self.push(&entry);
         }
-        self.carried.note(input);
+        self.preamble.note(input);
     }
 
     /// The judge is asked for its questions.
     pub(crate) fn asked(&mut self, now: Timestamp) {
-        self.gather(&Entry::Asked(now));
+        self.push(&Entry::Asked(wire::time::Time::from_core(&now)));
     }
 
     /// The judge is asked for a report.
     pub(crate) fn reported(&mut self) {
-        self.gather(&Entry::Reported);
+        self.push(&Entry::Reported);
         self.write();
     }
 
-    /// What the reader of a report should know of the recording: that it has ended, or no longer
-    /// has the beginning.
-    pub(crate) fn note(&self) -> Option<String> {
-        let ended = self.error.as_ref().map(|error| format!("the recording has ended: {error:#}"));
-        ended.or_else(|| dropped_note(self.segments.dropped()))
+    /// What a reader of a report should know of the recording: that it has ended early, or no longer
+    /// holds the beginning.
+    pub(crate) fn note(&self) -> Option<Note> {
+        let stopped = self.error.as_ref().map(|error| format!("{error:#}"));
+        let stopped = stopped.map(|detail| Note::RecordingStopped { detail });
+        stopped.or_else(|| deleted_note(self.segments.deleted()))
     }
 
     /// Ends the recording.
     ///
     /// # Errors
-    /// It is not whole: something could not be written at some time.
+    /// It ended early, or its end may not be on the disk.
     pub(crate) fn finish(mut self) -> Result<()> {
         self.write();
         match self.error {
             Some(error) => Err(error),
-            None => self.segments.sync().with_context(|| {
-                format!("cannot bring {} to the disk; its end may be missing", self.shown)
+            None => self.segments.sync().map_err(|error| {
+                anyhow::anyhow!(
+                    "cannot write {} to the disk ({error}), so its end may be missing; check that \
+                     disk, and name a file on another one",
+                    self.shown
+                )
             }),
         }
     }
 
-    /// What was said before is said again, as far as it still holds, so that it can be dropped.
+    /// Begins a segment before `snapshot`. What still holds of the inputs before is written again,
+    /// so that earlier segments can be deleted.
     fn next_segment(&mut self, snapshot: &Snapshot) {
         self.write();
         self.head.segment += 1;
-        self.coder = Coder::default();
+        self.codec = DeltaCodec::default();
         self.packer = Packer::new();
         self.kind = Kind::First;
         self.begin_segment();
-        for input in self.carried.inputs(snapshot) {
-            self.gather(&Entry::Carried(Cow::Owned(input)));
+        for input in self.preamble.inputs(snapshot) {
+            self.push(&Entry::Restated(input));
         }
     }
 
     fn begin_segment(&mut self) {
-        let head = self.head.clone();
-        self.gather(&Entry::Head(Box::new(Cow::Owned(head))));
+        let head = wire::head::Head::from_core(&self.head);
+        self.push(&Entry::Head(Box::new(head)));
     }
 
-    fn gather(&mut self, entry: &Entry<'_>) {
+    fn push(&mut self, entry: &Entry) {
         if self.error.is_some() {
             return;
         }
-        match postcard::to_extend(entry, std::mem::take(&mut self.gathered)) {
-            Ok(gathered) => self.gathered = gathered,
+        match postcard::to_extend(entry, std::mem::take(&mut self.pending)) {
+            Ok(pending) => self.pending = pending,
+            // Encoding into memory fails for no entry.
             Err(error) => self.error = Some(error.into()),
         }
-        if self.gathered.len() >= GATHERED_MAX {
+        if self.pending.len() >= PENDING_MAX {
             self.write();
         }
     }
 
-    /// Writes what has gathered as one block.
+    /// Writes the pending entries as one block.
     fn write(&mut self) {
-        if self.error.is_some() || self.gathered.is_empty() {
+        if self.error.is_some() || self.pending.is_empty() {
             return;
         }
         match self.write_block() {
-            Ok(()) => self.safe_until = self.at,
+            Ok(()) => self.written_until = self.at,
             Err(error) => self.error = Some(error),
         }
     }
 
     fn write_block(&mut self) -> Result<()> {
-        let gathered = std::mem::take(&mut self.gathered);
-        let payload = self.packer.pack(&gathered)?;
-        let unpacked = u32::try_from(gathered.len()).unwrap_or(u32::MAX);
+        let pending = std::mem::take(&mut self.pending);
+        let payload = self.packer.pack(&pending)?;
+        let unpacked = u32::try_from(pending.len()).unwrap_or(u32::MAX);
         let block = Block { kind: self.kind, unpacked, payload };
         let bytes = block.to_bytes().with_context(|| {
-            format!("{} holds what was {}: more came at once than fits", self.shown, self.until())
+            format!(
+                "{}: one process has more connections than a block of the file can hold; record \
+                 fewer processes (--pid, --comm)",
+                self.extent()
+            )
         })?;
         self.segments.append(self.kind, &bytes).map_err(|error| {
             anyhow::anyhow!(
-                "{}: {} holds what was {}; free some space or name a file on another disk",
+                "{}: {}; free some space, or name a file on another disk",
                 append::cause(&error),
-                self.shown,
-                self.until()
+                self.extent()
             )
         })?;
         self.kind = Kind::Next;
         Ok(())
     }
 
-    fn until(&self) -> String {
-        format!("until {}", WallClock::from(self.head.anchor).rfc3339(self.safe_until))
+    /// Until when the recording holds everything.
+    fn extent(&self) -> String {
+        let Self { shown, head, written_until, .. } = self;
+        if *written_until == Timestamp::default() {
+            return format!("{shown} holds nothing");
+        }
+        format!("{shown} ends at {}", head.clock.rfc3339(*written_until))
     }
 }
 
-/// That the oldest part was dropped, if any was.
-pub(super) fn dropped_note(dropped: u64) -> Option<String> {
-    let parts = if dropped == 1 { "part was" } else { "parts were" };
-    let note = format!(
-        "the recording does not hold the beginning: its {dropped} oldest {parts} dropped to keep \
-         it below --max-size"
-    );
-    (dropped > 0).then_some(note)
+/// That the oldest segments were deleted, if any were.
+pub(super) const fn deleted_note(segments: u64) -> Option<Note> {
+    if segments == 0 { None } else { Some(Note::RecordingSegmentsDeleted { segments }) }
 }

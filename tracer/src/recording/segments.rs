@@ -1,4 +1,4 @@
-//! The file of a recording while it is written, and what becomes of its oldest parts.
+//! The file of a recording while it is written, and the deletion of its oldest segments.
 
 use std::{
     collections::VecDeque,
@@ -10,70 +10,76 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use super::block::{self, Kind, PREAMBLE_BYTES};
-use crate::append::{self, Remedies, Whole};
+use super::{
+    block::{self, FILE_HEADER_BYTES, Kind},
+    wire::Version,
+};
+use crate::files::append::{self, Remedies, Whole};
 
 const REMEDIES: Remedies = Remedies { link: "name the file itself", special: "name another file" };
-/// A segment is about so long where the size of the file is not limited.
+/// Length of a segment where the size of the file is not limited, in bytes.
 const SEGMENT_BYTES: u64 = 8 << 20;
-/// One part in so many of the limit is a segment, where there is one.
+/// Where it is limited, a segment is this fraction of the limit.
 const SEGMENT_SHARE: u64 = 8;
 
-/// Appends blocks, and drops the oldest segments to make room.
+/// Appends blocks, and deletes the oldest segments to keep the file below its limit.
 pub(super) struct Segments {
     path: PathBuf,
     file: Whole<File>,
     max_bytes: Option<u64>,
-    /// Bytes of each segment in the file, the oldest first.
+    /// Length of each segment in the file in bytes, the oldest first.
     lengths: VecDeque<u64>,
-    /// How many were dropped.
-    dropped: u64,
+    /// How many segments were deleted.
+    deleted: u64,
 }
 
 impl Segments {
-    /// Creates the file, for its owner only. An earlier recording of this name is kept, as `.old`.
+    /// Creates the file, with access for its owner only. An earlier recording of this name is kept
+    /// as `.old`.
     ///
     /// # Errors
-    /// The path leads to something else than a recording, or cannot be written.
+    /// The file exists and is not a recording, or it cannot be written.
     pub(super) fn create(path: &Path, max_bytes: Option<u64>) -> Result<Self> {
         let shown = path.display();
         let mut file = append::open(path, REMEDIES)?;
         let length = file.metadata().with_context(|| format!("cannot inspect {shown}"))?.len();
         let is_recording = is_recording(&mut file);
         if !is_recording.with_context(|| format!("cannot read {shown}"))? {
-            bail!("cannot write {shown}: it is something else than a recording; name another file");
+            bail!(
+                "cannot write {shown}: the file exists and is not a recording; name another file"
+            );
         }
-        if length > PREAMBLE_BYTES as u64 {
+        if length > FILE_HEADER_BYTES as u64 {
             keep_old(path)?;
             let created = append::create_new(path);
             file = created.with_context(|| format!("cannot create {shown}; name another file"))?;
         } else {
-            // One that ended before it began.
+            // A recording without a block.
             file.set_len(0).with_context(|| format!("cannot write {shown}"))?;
         }
         let mut file = Whole::new(file, 0);
-        file.append(&block::preamble()).map_err(|error| {
+        file.append(&file_header()).map_err(|error| {
             anyhow::anyhow!("{}: {shown}; name a file on another disk", append::cause(&error))
         })?;
         let lengths = VecDeque::new();
-        Ok(Self { path: path.to_owned(), file, max_bytes, lengths, dropped: 0 })
+        Ok(Self { path: path.to_owned(), file, max_bytes, lengths, deleted: 0 })
     }
 
-    /// The latest segment is as long as one should be.
+    /// The current segment is long enough for the next one to begin.
     pub(super) fn is_long(&self) -> bool {
         let segment = self.max_bytes.map_or(SEGMENT_BYTES, |max| max / SEGMENT_SHARE);
         self.lengths.back().is_some_and(|length| *length >= segment.min(SEGMENT_BYTES))
     }
 
-    /// How many segments were dropped.
-    pub(super) const fn dropped(&self) -> u64 {
-        self.dropped
+    /// How many segments were deleted.
+    pub(super) const fn deleted(&self) -> u64 {
+        self.deleted
     }
 
     /// Appends a block.
     ///
     /// # Errors
-    /// It could not be written: the blocks before it are whole.
+    /// It could not be written. The blocks before it are whole.
     pub(super) fn append(&mut self, kind: Kind, bytes: &[u8]) -> io::Result<()> {
         let length = bytes.len() as u64;
         self.make_room(kind, length)?;
@@ -85,16 +91,16 @@ impl Segments {
         Ok(())
     }
 
-    /// Waits until all is on the disk.
+    /// Waits until everything is on the disk.
     ///
     /// # Errors
-    /// Some of it may be missing there.
+    /// The end of the file may not be on the disk.
     pub(super) fn sync(&self) -> io::Result<()> {
         self.file.output.sync_data()
     }
 
-    /// Drops old segments if the file would get too long: so many that this is rarely needed, and
-    /// none that is still written to.
+    /// Deletes old segments if the file would exceed its limit. It deletes down to three quarters of
+    /// the limit, so that this is rare, and never the segment that is being written.
     fn make_room(&mut self, kind: Kind, length: u64) -> io::Result<()> {
         let Some(max_bytes) = self.max_bytes else { return Ok(()) };
         if self.file.length + length <= max_bytes {
@@ -102,21 +108,21 @@ impl Segments {
         }
         let in_use = usize::from(kind == Kind::Next);
         let (mut left, mut count) = (self.file.length, 0);
-        for dropped in self.lengths.iter().take(self.lengths.len().saturating_sub(in_use)) {
+        for segment in self.lengths.iter().take(self.lengths.len().saturating_sub(in_use)) {
             if left + length <= max_bytes / 4 * 3 {
                 break;
             }
-            left -= dropped;
+            left -= segment;
             count += 1;
         }
-        if count > 0 { self.drop_oldest(count) } else { Ok(()) }
+        if count > 0 { self.delete_oldest(count) } else { Ok(()) }
     }
 
-    /// Writes what is to stay to a file beside this one, which then takes its place: at any moment
-    /// there is a whole recording of this name.
-    fn drop_oldest(&mut self, count: usize) -> io::Result<()> {
+    /// Copies what is to stay to a file beside this one and renames it, so that there is a whole
+    /// recording of this name at any time.
+    fn delete_oldest(&mut self, count: usize) -> io::Result<()> {
         let beside = beside(&self.path, ".new");
-        // One that a crash has left behind.
+        // A crash may have left one.
         let _ = fs::remove_file(&beside);
         let kept = self.copy_to(&beside, count);
         let renamed = kept.and_then(|kept| fs::rename(&beside, &self.path).map(|()| kept));
@@ -128,34 +134,34 @@ impl Segments {
             }
         }
         self.lengths.drain(..count);
-        self.dropped += count as u64;
+        self.deleted += count as u64;
         Ok(())
     }
 
     fn copy_to(&mut self, path: &Path, count: usize) -> io::Result<Whole<File>> {
         let mut copy = append::create_new(path)?;
-        copy.write_all(&block::preamble())?;
-        let dropped: u64 = self.lengths.iter().take(count).sum();
-        let preamble = PREAMBLE_BYTES as u64;
-        self.file.output.seek(SeekFrom::Start(preamble + dropped))?;
-        let left = self.file.length - preamble - dropped;
+        copy.write_all(&file_header())?;
+        let deleted: u64 = self.lengths.iter().take(count).sum();
+        let header = FILE_HEADER_BYTES as u64;
+        self.file.output.seek(SeekFrom::Start(header + deleted))?;
+        let left = self.file.length - header - deleted;
         let copied = io::copy(&mut (&self.file.output).take(left), &mut copy)?;
         if copied != left {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         copy.sync_data()?;
-        Ok(Whole::new(copy, preamble + left))
+        Ok(Whole::new(copy, header + left))
     }
 }
 
-/// It begins as recordings do, or as one that was cut in its first bytes, be it before all.
+/// It begins as a recording does. A file that was cut within its header counts, an empty one too.
 fn is_recording(file: &mut File) -> io::Result<bool> {
-    let mut start = Vec::with_capacity(PREAMBLE_BYTES);
-    file.take(PREAMBLE_BYTES as u64).read_to_end(&mut start)?;
-    Ok(block::version(&start).is_some() || block::preamble().starts_with(&start))
+    let mut start = Vec::with_capacity(FILE_HEADER_BYTES);
+    file.take(FILE_HEADER_BYTES as u64).read_to_end(&mut start)?;
+    Ok(block::version(&start).is_some() || block::is_cut_header(&start))
 }
 
-/// Renames an earlier recording, unless it would take the place of something that is none.
+/// Renames an earlier recording to `.old`, unless that exists and is not a recording.
 fn keep_old(path: &Path) -> Result<()> {
     let old = beside(path, ".old");
     let (shown, shown_old) = (path.display(), old.display());
@@ -164,12 +170,20 @@ fn keep_old(path: &Path) -> Result<()> {
         let is_recording = is_recording(&mut file);
         if !is_recording.with_context(|| format!("cannot read {shown_old}"))? {
             bail!(
-                "cannot keep the recording {shown} as {shown_old}: that is something else; name \
-                 another file"
+                "cannot rename the earlier recording {shown} to {shown_old}: that file exists and is \
+                 not a recording; name another file"
             );
         }
     }
-    fs::rename(path, &old).with_context(|| format!("cannot keep {shown} as {shown_old}"))
+    fs::rename(path, &old).map_err(|error| {
+        anyhow::anyhow!(
+            "cannot rename the earlier recording {shown} to {shown_old}: {error}; name another file"
+        )
+    })
+}
+
+fn file_header() -> [u8; FILE_HEADER_BYTES] {
+    block::file_header(Version::CURRENT.number())
 }
 
 fn beside(path: &Path, ending: &str) -> PathBuf {

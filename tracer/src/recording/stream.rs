@@ -1,4 +1,5 @@
-//! Compression, block by block, where each block of a segment knows those before it.
+//! Compression (RFC 1951). The blocks of a segment are one stream, flushed after each block, so that
+//! a block is compressed with what the blocks before it have in common with it.
 
 use std::io::{self, Write};
 
@@ -7,7 +8,7 @@ use flate2::{
     write::{DeflateDecoder, DeflateEncoder},
 };
 
-/// Packs the blocks of one segment.
+/// Compresses the blocks of one segment.
 pub(super) struct Packer(DeflateEncoder<Vec<u8>>);
 
 impl Packer {
@@ -15,8 +16,10 @@ impl Packer {
         Self(DeflateEncoder::new(Vec::new(), Compression::default()))
     }
 
+    /// Compresses the next block.
+    ///
     /// # Errors
-    /// None that a write to memory does not have.
+    /// None: it writes to memory.
     pub(super) fn pack(&mut self, block: &[u8]) -> io::Result<Vec<u8>> {
         self.0.write_all(block)?;
         self.0.flush()?;
@@ -24,7 +27,7 @@ impl Packer {
     }
 }
 
-/// Unpacks the blocks of one segment.
+/// Decompresses the blocks of one segment.
 pub(super) struct Unpacker(DeflateDecoder<Bounded>);
 
 impl Unpacker {
@@ -32,10 +35,10 @@ impl Unpacker {
         Self(DeflateDecoder::new(Bounded { bytes: Vec::new(), room: 0 }))
     }
 
-    /// The bytes of a block that is said to have so many.
+    /// Decompresses the next block, which should give `length` bytes.
     ///
     /// # Errors
-    /// It is no block of this segment, or has another number of bytes.
+    /// It is not the next block of this segment, or gives another number of bytes.
     pub(super) fn unpack(&mut self, block: &[u8], length: usize) -> io::Result<Vec<u8>> {
         self.0.get_mut().room = length;
         self.0.write_all(block)?;
@@ -45,7 +48,7 @@ impl Unpacker {
     }
 }
 
-/// Takes so much and no more: a few bytes can be made to unpack to very many.
+/// Takes at most `room` bytes: a few compressed bytes can give any number.
 struct Bounded {
     bytes: Vec<u8>,
     room: usize,

@@ -1,8 +1,10 @@
 mod arbitrary;
 mod damage;
-mod dropping;
-mod hour;
+mod deleted_segments;
+mod every_input;
 mod rejudged;
+mod replays;
+mod size;
 
 use std::path::PathBuf;
 
@@ -10,12 +12,12 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 use tracer_core::{Options, Timestamp};
 
-use super::{Ending, Recorder, Recording, Step, fuzzing::head};
+use super::{Ending, Recorder, Recording, Step, crafted::head};
 
-/// A file in a directory of its own.
-struct Place(TempDir);
+/// A recording in a directory of its own.
+struct TestFile(TempDir);
 
-impl Place {
+impl TestFile {
     fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
@@ -27,7 +29,7 @@ impl Place {
     fn record(&self, steps: &[Step], max_bytes: Option<u64>) {
         let mut recorder = Recorder::create(&self.path(), max_bytes, head()).unwrap();
         for step in steps {
-            tell(&mut recorder, step);
+            write(&mut recorder, step);
         }
         recorder.finish().unwrap();
     }
@@ -37,7 +39,7 @@ impl Place {
     }
 }
 
-fn tell(recorder: &mut Recorder, step: &Step) {
+fn write(recorder: &mut Recorder, step: &Step) {
     match step {
         Step::Input(input) => recorder.input(input),
         Step::Asked(now) => recorder.asked(*now),
@@ -56,10 +58,10 @@ fn read(mut recording: Recording) -> (Vec<Step>, Ending) {
 proptest! {
     #[test]
     fn what_is_read_is_what_was_written(steps in arbitrary::steps()) {
-        let place = Place::new();
-        place.record(&steps, None);
-        prop_assert_eq!(place.read(), (steps, Ending::Whole));
-        let recording = Recording::open(&place.path()).unwrap();
+        let test = TestFile::new();
+        test.record(&steps, None);
+        prop_assert_eq!(test.read(), (steps, Ending::Whole));
+        let recording = Recording::open(&test.path()).unwrap();
         prop_assert_eq!(recording.head(), &head());
     }
 }

@@ -163,7 +163,8 @@ fn what_is_no_recording_is_named() {
     fs::write(&path, "do not lose me\n").unwrap();
     let shown = path.display();
 
-    Tracer::run(&format!("replay {shown}")).assert_one_line_error(&["notes.txt", "no recording"]);
+    Tracer::run(&format!("replay {shown}"))
+        .assert_one_line_error(&["notes.txt", "not a recording"]);
     Tracer::run(&format!("replay {shown}.other")).assert_one_line_error(&["notes.txt.other"]);
     Tracer::run("replay /").assert_one_line_error(&["cannot read /"]);
     Tracer::run(&format!("diff {shown} {shown}")).assert_one_line_error(&["notes.txt", "neither"]);

@@ -109,5 +109,6 @@ fn a_page_that_cannot_be_written_is_one_line_that_says_why() {
     let nothing = Tracer::run(&format!("report {recording} --html {}", path("page.html")));
     assert_eq!(nothing.code, 0, "{nothing:?}");
     assert!(nothing.stdout.starts_with("No leaked connections found."), "{nothing:?}");
-    Tracer::run(&format!("report {}", path("precious"))).assert_one_line_error(&["no recording"]);
+    Tracer::run(&format!("report {}", path("precious")))
+        .assert_one_line_error(&["is not a recording"]);
 }

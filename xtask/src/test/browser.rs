@@ -154,7 +154,7 @@ impl Browser {
 }
 
 fn golden(name: &str) -> PathBuf {
-    workspace::root().join("tracer/src/sink/html/tests").join(name)
+    workspace::root().join("tracer/src/output/html/tests").join(name)
 }
 
 /// Standard output and standard error of a command.

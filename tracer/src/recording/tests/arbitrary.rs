@@ -1,14 +1,14 @@
-//! Steps of whatever kind, about few sockets and processes, so that later ones refer to earlier
-//! ones.
+//! Steps of every kind, about few sockets and processes, so that later ones refer to earlier ones.
 
 use std::net::SocketAddr;
 
 use proptest::{collection::vec, option, prelude::*};
 use tracer_core::{
-    Actor, CallSite, Comm, ConnectionId, Container, Event, Goroutines, Happening, Held, Holder,
-    HostFacts, HttpConnection, HttpStage, HttpStream, Input, Ledger, Loss, OpenResponse, Owner,
-    ProcessFacts, ProcessKey, Reader, ReaderFacts, Readers, Snapshot, SocketFacts, StackId,
-    TcpState, Timer, Timestamp,
+    Actor, AttachMethod, AttachState, CallSite, CallSiteReason, Comm, ConnectionId, Container,
+    Event, EventKind, Goroutines, Held, Holder, Hook, HostFacts, HttpConnection, HttpStage,
+    HttpStream, Input, Ledger, Limit, Loss, Note, OpenResponse, Owner, Probe, ProcessFacts,
+    ProcessKey, Reader, ReaderFacts, Readers, Snapshot, SocketFacts, StackId, TcpState, Timer,
+    Timestamp,
 };
 
 use crate::recording::Step;
@@ -20,7 +20,7 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => input().prop_map(Step::Input),
-        1 => moment().prop_map(Step::Asked),
+        1 => time().prop_map(Step::Asked),
         1 => Just(Step::Reported),
     ]
 }
@@ -38,13 +38,13 @@ fn input() -> impl Strategy<Value = Input> {
         ledger().prop_map(Input::Ledger),
         call_site().prop_map(Input::CallSite),
         any::<u64>().prop_map(Input::Unanswered),
-        text().prop_map(Input::Note),
+        note().prop_map(Input::Note),
         loss().prop_map(Input::Loss),
-        moment().prop_map(Input::Tick),
+        time().prop_map(Input::Tick),
     ]
 }
 
-fn moment() -> impl Strategy<Value = Timestamp> {
+fn time() -> impl Strategy<Value = Timestamp> {
     prop_oneof![0..3_u64, any::<u64>()].prop_map(Timestamp::from_ns)
 }
 
@@ -64,7 +64,7 @@ fn stack() -> impl Strategy<Value = StackId> {
     (0..2_u32).prop_map(StackId)
 }
 
-fn end() -> impl Strategy<Value = SocketAddr> {
+fn address() -> impl Strategy<Value = SocketAddr> {
     let ip = prop_oneof![Just([10, 0, 0, 1].into()), any::<std::net::IpAddr>()];
     (ip, 0..2_u16).prop_map(|(ip, port)| SocketAddr::new(ip, port))
 }
@@ -74,7 +74,7 @@ fn state() -> impl Strategy<Value = TcpState> {
 }
 
 fn host() -> impl Strategy<Value = HostFacts> {
-    (moment(), any::<u64>(), vec(text(), 0..3), vec(text(), 0..3)).prop_map(
+    (time(), any::<u64>(), vec(probe(), 0..3), vec(note(), 0..3)).prop_map(
         |(started_at, suspended_ns, probes, notes)| HostFacts {
             started_at,
             suspended_ns,
@@ -85,19 +85,12 @@ fn host() -> impl Strategy<Value = HostFacts> {
 }
 
 fn event() -> impl Strategy<Value = Event> {
-    (moment(), id(), 0..2_u32, end(), end(), happening()).prop_map(
-        |(at, id, netns, local, remote, happening)| Event {
-            at,
-            id,
-            netns,
-            local,
-            remote,
-            happening,
-        },
+    (time(), id(), 0..2_u32, address(), address(), event_kind()).prop_map(
+        |(at, id, netns, local, remote, kind)| Event { at, id, netns, local, remote, kind },
     )
 }
 
-fn happening() -> impl Strategy<Value = Happening> {
+fn event_kind() -> impl Strategy<Value = EventKind> {
     let actor = || {
         let actor = (key(), text(), option::of(stack()));
         option::of(actor.prop_map(|(key, comm, stack)| Actor {
@@ -107,10 +100,10 @@ fn happening() -> impl Strategy<Value = Happening> {
         }))
     };
     prop_oneof![
-        actor().prop_map(Happening::Connected),
-        actor().prop_map(Happening::Accepted),
-        (state(), state()).prop_map(|(from, to)| Happening::Entered { from, to }),
-        Just(Happening::Destroyed),
+        actor().prop_map(EventKind::Connected),
+        actor().prop_map(EventKind::Accepted),
+        (state(), state()).prop_map(|(from, to)| EventKind::StateChanged { from, to }),
+        Just(EventKind::Destroyed),
     ]
 }
 
@@ -122,7 +115,7 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
     let not_judged = proptest::collection::btree_map(text(), any::<u64>(), 0..3);
     let sockets = vec(socket().prop_map(Box::new), 0..8);
     let counts = (0..2_u64, 0..2_u64, 0..2_u64);
-    (moment(), moment(), sockets, vec(holder, 0..4), listeners, not_judged, counts).prop_map(
+    (time(), time(), sockets, vec(holder, 0..4), listeners, not_judged, counts).prop_map(
         |(started_at, ended_at, sockets, holders, listeners, not_judged, counts)| Snapshot {
             started_at,
             ended_at,
@@ -145,13 +138,13 @@ fn socket() -> impl Strategy<Value = SocketFacts> {
         comm: Comm(comm.into()),
         in_scope,
     });
-    let who = (id(), 0..2_u64, state(), end(), end(), vec(owner, 0..3));
-    let moments = proptest::array::uniform4(option::of(moment()));
+    let who = (id(), 0..2_u64, state(), address(), address(), vec(owner, 0..3));
+    let times = proptest::array::uniform4(option::of(time()));
     let numbers = (proptest::array::uniform10(0..2_u32), proptest::array::uniform3(0..2_u8));
     let flags = (proptest::array::uniform3(option::of(any::<bool>())), any::<bool>(), 0..4_u8);
-    (who, moments, numbers, flags).prop_map(|(who, moments, (numbers, counts), flags)| {
+    (who, times, numbers, flags).prop_map(|(who, times, (numbers, counts), flags)| {
         let (id, inode, state, local, remote, owners) = who;
-        let [last_sent_at, last_received_at, last_segment_at, last_ack_at] = moments;
+        let [last_sent_at, last_received_at, last_segment_at, last_ack_at] = times;
         let ([fin_received, pending_error, opened_actively], drained, timer) = flags;
         SocketFacts {
             id,
@@ -190,15 +183,16 @@ fn process_facts() -> impl Strategy<Value = ProcessFacts> {
     let container = (text(), option::of(text()), option::of(text()))
         .prop_map(|(id, runtime, pod_uid)| Container { id, runtime, pod_uid });
     let place = (option::of(container), option::of(0..2_u32));
-    let strings = (option::of(text()), option::of(text()), place);
+    let strings = (option::of(text()), option::of(text()), option::of(text()), place);
     let numbers = (option::of(0..2_u32), option::of(0..2_u64), option::of(0..2_u64));
     (key(), strings, numbers, any::<bool>(), option::of(any::<bool>())).prop_map(
-        |(key, (exe, cmdline, place), (uid, open_fds, fd_limit), stopped, has_executed)| {
+        |(key, (exe, cmdline, script, place), (uid, open_fds, fd_limit), stopped, has_executed)| {
             let (container, inner_pid) = place;
             ProcessFacts {
                 key,
                 exe,
                 cmdline,
+                script,
                 uid,
                 container,
                 inner_pid,
@@ -215,7 +209,7 @@ fn readers() -> impl Strategy<Value = Readers> {
     let goroutines = (0..2_u64, 0..2_u64, 0..2_u64)
         .prop_map(|(total, read_loops, write_loops)| Goroutines { total, read_loops, write_loops });
     let found = vec(reader_facts(), 0..5);
-    (key(), moment(), found, option::of(goroutines), option::of(text())).prop_map(
+    (key(), time(), found, option::of(goroutines), vec(limit(), 0..3)).prop_map(
         |(process, at, found, goroutines, limits)| Readers {
             process,
             at,
@@ -251,15 +245,46 @@ fn reader_facts() -> impl Strategy<Value = ReaderFacts> {
 fn ledger() -> impl Strategy<Value = Ledger> {
     let stream = (0..2_u32, 0..2_u64, any::<u64>())
         .prop_map(|(id, held_bytes, read_mark)| HttpStream { id, held_bytes, read_mark });
-    let response = (0..2_u32, moment(), option::of(stack()), option::of(stream))
+    let response = (0..2_u32, time(), option::of(stack()), option::of(stream))
         .prop_map(|(fd, since, stack, stream)| OpenResponse { fd, since, stack, stream });
-    (key(), moment(), vec(response, 0..5), option::of(text()))
+    (key(), time(), vec(response, 0..5), vec(limit(), 0..3))
         .prop_map(|(process, at, open, limits)| Ledger { process, at, open, limits })
 }
 
 fn call_site() -> impl Strategy<Value = CallSite> {
-    (key(), stack(), option::of(text()), option::of(text()))
-        .prop_map(|(process, stack, place, limits)| CallSite { process, stack, place, limits })
+    let reason = prop_oneof![
+        Just(CallSiteReason::StackEmpty),
+        limit().prop_map(CallSiteReason::Process),
+        text().prop_map(|text| CallSiteReason::Recorded { text }),
+    ];
+    (key(), stack(), option::of(text()), option::of(reason))
+        .prop_map(|(process, stack, place, reason)| CallSite { process, stack, place, reason })
+}
+
+fn note() -> impl Strategy<Value = Note> {
+    prop_oneof![
+        Just(Note::SingleSnapshot),
+        (0..3_usize, limit()).prop_map(|(processes, limit)| Note::ReaderLimit { processes, limit }),
+        text().prop_map(|text| Note::Recorded { text }),
+    ]
+}
+
+fn limit() -> impl Strategy<Value = Limit> {
+    prop_oneof![
+        Just(Limit::NotGo),
+        (any::<u64>(), any::<u64>())
+            .prop_map(|(scanned, total)| Limit::GoroutinesTruncated { scanned, total }),
+        text().prop_map(|text| Limit::Recorded { text }),
+    ]
+}
+
+fn probe() -> impl Strategy<Value = Probe> {
+    let state = prop_oneof![
+        Just(AttachState::Attached { method: AttachMethod::Fexit, failures: Vec::new() }),
+        (any::<bool>(), text())
+            .prop_map(|(is_attached, text)| AttachState::Recorded { is_attached, text }),
+    ];
+    state.prop_map(|state| Probe { hook: Hook::Accept, state })
 }
 
 fn loss() -> impl Strategy<Value = Loss> {

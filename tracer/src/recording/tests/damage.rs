@@ -1,140 +1,181 @@
-//! Whatever becomes of a file, what is whole in it is read, and nothing else.
+//! Whatever happens to a file, what is whole in it is read, and nothing else.
 
 use std::fs::{self, File};
 
-use proptest::{sample::Index, test_runner::Config};
-use tracer_core::Input;
+use proptest::{collection::vec, sample::Index, test_runner::Config};
+use tracer_core::{Input, Note};
 
 use super::*;
 use crate::recording::{
-    block::{BLOCK_MAX, Block, Found, Kind, PREAMBLE_BYTES, VERSION, preamble},
-    entry::Entry,
+    block::{self, BLOCK_MAX, Block, FILE_HEADER_BYTES, Found, Kind},
     stream::{Packer, Unpacker},
+    wire::Version,
 };
 
-/// A few looks, each of which is a block of its own.
-fn looks() -> Vec<Step> {
-    let look = |number: u64| {
-        let note = Step::Input(Input::Note(format!("look {number}")));
+fn file_header() -> [u8; FILE_HEADER_BYTES] {
+    block::file_header(Version::CURRENT.number())
+}
+
+/// A few reports, each of which is a block of its own.
+fn reports() -> Vec<Step> {
+    let report = |number: u64| {
+        let note = Step::Input(Input::Note(Note::Recorded { text: format!("report {number}") }));
         let tick = Step::Input(Input::Tick(Timestamp::from_ms(number * 1_000)));
         [note, tick, Step::Reported]
     };
-    (1..=4).flat_map(look).collect()
+    (1..=4).flat_map(report).collect()
+}
+
+fn error_of(test: &TestFile) -> String {
+    format!("{:#}", Recording::open(&test.path()).err().unwrap())
 }
 
 #[test]
-fn cut_at_any_byte_it_is_read_up_to_its_last_whole_block() {
-    let place = Place::new();
-    let steps = looks();
+fn a_file_cut_at_any_byte_is_read_up_to_its_last_whole_block() {
+    let test = TestFile::new();
+    let steps = reports();
     let mut ends = Vec::new();
-    let mut recorder = Recorder::create(&place.path(), None, head()).unwrap();
+    let mut recorder = Recorder::create(&test.path(), None, head()).unwrap();
     for step in &steps {
-        tell(&mut recorder, step);
+        write(&mut recorder, step);
         if *step == Step::Reported {
-            ends.push(fs::metadata(place.path()).unwrap().len());
+            ends.push(fs::metadata(test.path()).unwrap().len());
         }
     }
     recorder.finish().unwrap();
-    let length = fs::metadata(place.path()).unwrap().len();
+    let length = fs::metadata(test.path()).unwrap().len();
     assert_eq!(ends.last(), Some(&length));
-    let file = File::options().write(true).open(place.path()).unwrap();
+    let file = File::options().write(true).open(test.path()).unwrap();
     for cut in (0..length).rev() {
         file.set_len(cut).unwrap();
         let whole = ends.iter().filter(|end| **end <= cut).count();
         if whole == 0 {
-            let error = Recording::open(&place.path()).err().unwrap().to_string();
-            assert!(error.contains("holds nothing yet"), "{cut}: {error}");
+            let error = error_of(&test);
+            assert!(error.contains("holds no snapshot"), "{cut}: {error}");
             continue;
         }
-        let ending = if ends[whole - 1] == cut { Ending::Whole } else { Ending::Torn };
-        assert_eq!(place.read(), (steps[..whole * 3].to_vec(), ending), "cut at {cut}");
+        let ending = if ends[whole - 1] == cut { Ending::Whole } else { Ending::Truncated };
+        assert_eq!(test.read(), (steps[..whole * 3].to_vec(), ending), "cut at {cut}");
     }
 }
 
 #[test]
-fn a_byte_that_was_changed_ends_it_where_it_is() {
-    let place = Place::new();
-    place.record(&looks(), None);
-    let whole = fs::read(place.path()).unwrap();
-    for at in PREAMBLE_BYTES..whole.len() {
+fn a_changed_byte_ends_the_recording_there() {
+    let test = TestFile::new();
+    test.record(&reports(), None);
+    let whole = fs::read(test.path()).unwrap();
+    for at in FILE_HEADER_BYTES..whole.len() {
         let mut damaged = whole.clone();
         damaged[at] ^= 0x10;
-        fs::write(place.path(), damaged).unwrap();
-        let Ok(recording) = Recording::open(&place.path()) else { continue };
+        fs::write(test.path(), damaged).unwrap();
+        let Ok(recording) = Recording::open(&test.path()) else { continue };
         let (steps, ending) = read(recording);
-        assert!(steps.len() < 12 && looks().starts_with(&steps), "byte {at}");
-        // A length that was changed may lead beyond the end.
-        assert!(matches!(ending, Ending::Damaged(_) | Ending::Torn), "byte {at}: {ending:?}");
+        assert!(steps.len() < 12 && reports().starts_with(&steps), "byte {at}");
+        // A changed length may lead beyond the end.
+        assert!(matches!(ending, Ending::Damaged(_) | Ending::Truncated), "byte {at}: {ending:?}");
     }
 }
 
 #[test]
-fn what_is_no_recording_or_one_of_another_format_is_said() {
-    let place = Place::new();
-    let error = || Recording::open(&place.path()).err().unwrap().to_string();
-    assert!(error().contains("cannot read"));
-    fs::write(place.path(), "{\"schema\": 1}").unwrap();
-    assert!(error().contains("is no recording"));
-    place.0.close().unwrap();
-    let place = Place::new();
-    for (whose, version) in [("a newer", VERSION + 1), ("an older", VERSION - 1)] {
-        let mut other = preamble();
-        other[8..10].copy_from_slice(&version.to_le_bytes());
-        fs::write(place.path(), other).unwrap();
-        let error = Recording::open(&place.path()).err().unwrap().to_string();
-        let formats = format!("in format {version}; this one reads format {VERSION}");
-        assert!(error.contains(&format!("by {whose} tracer")), "{error}");
-        assert!(error.contains(&formats), "{error}");
+fn another_file_or_another_format_is_an_error_with_a_remedy() {
+    let test = TestFile::new();
+    assert!(error_of(&test).contains("cannot read"), "{}", error_of(&test));
+    fs::write(test.path(), "{\"schema\": 1}").unwrap();
+    assert!(error_of(&test).contains("is not a recording; make one"), "{}", error_of(&test));
+    let newest = Version::CURRENT.number();
+    for (whose, number) in [("newer", newest + 1), ("older", 2)] {
+        fs::write(test.path(), block::file_header(number)).unwrap();
+        assert_eq!(
+            error_of(&test),
+            format!(
+                "{} is in recording format {number}, of {whose} versions of tracer; this one reads \
+                 formats 3 to {newest}: replay it with the version that recorded it",
+                test.path().display()
+            )
+        );
     }
 }
 
 #[test]
-fn few_bytes_that_unpack_to_very_many_are_refused() {
-    let place = Place::new();
+fn few_bytes_that_decompress_to_very_many_are_refused() {
+    let test = TestFile::new();
     let packed = Packer::new().pack(&vec![0; BLOCK_MAX + 1]).unwrap();
     let lying = Block { kind: Kind::First, unpacked: 1_000, payload: packed };
-    let bytes = [&preamble()[..], &lying.to_bytes().unwrap()].concat();
-    fs::write(place.path(), bytes).unwrap();
-    let error = Recording::open(&place.path()).err().unwrap().to_string();
-    assert!(error.contains("is damaged from its beginning on"), "{error}");
+    let bytes = [&file_header()[..], &lying.to_bytes().unwrap()].concat();
+    fs::write(test.path(), bytes).unwrap();
+    assert!(error_of(&test).contains("is damaged from its beginning on"), "{}", error_of(&test));
     let too_large = Block { unpacked: u32::MAX, ..lying };
     assert_eq!(too_large.to_bytes(), None);
+}
+
+#[test]
+fn an_entry_of_no_known_kind_ends_the_recording_before_it() {
+    let test = TestFile::new();
+    test.record(&reports(), None);
+    let bytes = rewritten(&fs::read(test.path()).unwrap(), |entries| {
+        if let Some(last) = entries.last_mut() {
+            *last = 99;
+        }
+    });
+    fs::write(test.path(), bytes).unwrap();
+    let (steps, ending) = test.read();
+    assert_eq!(steps, reports()[..2], "the number of the third entry is another one");
+    assert!(matches!(ending, Ending::Unknown(_)), "{ending:?}");
+}
+
+/// The file with each block's entries changed and a checksum that holds, as a malicious program may
+/// write it. The head of each segment stays as it is, or nothing would be read at all.
+fn rewritten(mut file: &[u8], mut change: impl FnMut(&mut [u8])) -> Vec<u8> {
+    let (header, blocks) = file.split_at(FILE_HEADER_BYTES);
+    let version = Version::from_number(block::version(header).unwrap()).unwrap();
+    let (mut unpacker, mut packer) = (Unpacker::new(), Packer::new());
+    let mut forged = header.to_vec();
+    file = blocks;
+    while let Ok(Found::Block(block)) = Block::read(&mut file) {
+        let mut entries = unpacker.unpack(&block.payload, block.unpacked as usize).unwrap();
+        let start = match block.kind {
+            Kind::First => version.take_entry(&entries).map_or(0, |(_, length)| length),
+            Kind::Next => 0,
+        };
+        change(&mut entries[start..]);
+        let payload = packer.pack(&entries).unwrap();
+        forged.extend(Block { payload, ..block }.to_bytes().unwrap());
+    }
+    forged
+}
+
+fn read_forged(bytes: &[u8], changes: &[(Index, u8)]) {
+    let forged = rewritten(bytes, |entries| {
+        for (index, value) in changes {
+            if !entries.is_empty() {
+                entries[index.index(entries.len())] = *value;
+            }
+        }
+    });
+    let test = TestFile::new();
+    fs::write(test.path(), forged).unwrap();
+    if let Ok(recording) = Recording::open(&test.path()) {
+        read(recording);
+    }
 }
 
 proptest! {
     #![proptest_config(Config { cases: 64, ..Config::default() })]
 
-    /// With a checksum that fits, as somebody might make it who wants to do harm.
     #[test]
-    fn entries_that_nobody_wrote_are_read_or_refused(
+    fn forged_entries_are_read_or_refused(
         steps in arbitrary::steps(),
-        changes in proptest::collection::vec((any::<Index>(), any::<u8>()), 1..8),
+        changes in vec((any::<Index>(), any::<u8>()), 1..8),
     ) {
-        let place = Place::new();
-        place.record(&steps, None);
-        let bytes = fs::read(place.path()).unwrap();
-        let mut rest = &bytes[PREAMBLE_BYTES..];
-        let mut unpacker = Unpacker::new();
-        let mut packer = Packer::new();
-        let mut forged = preamble().to_vec();
-        while let Ok(Found::Block(block)) = Block::read(&mut rest) {
-            let mut entries = unpacker.unpack(&block.payload, block.unpacked as usize).unwrap();
-            // The head is left alone, or nothing would be read at all.
-            let start = postcard::take_from_bytes::<Entry<'_>>(&entries)
-                .map_or(0, |(_, after)| entries.len() - after.len());
-            let start = if block.kind == Kind::First { start } else { 0 };
-            if start < entries.len() {
-                for (place, value) in &changes {
-                    let place = start + place.index(entries.len() - start);
-                    entries[place] = *value;
-                }
-            }
-            let payload = packer.pack(&entries).unwrap();
-            forged.extend(Block { payload, ..block }.to_bytes().unwrap());
-        }
-        fs::write(place.path(), forged).unwrap();
-        if let Ok(recording) = Recording::open(&place.path()) {
-            read(recording);
-        }
+        let test = TestFile::new();
+        test.record(&steps, None);
+        read_forged(&fs::read(test.path()).unwrap(), &changes);
+    }
+
+    #[test]
+    fn forged_entries_of_format_3_are_read_or_refused(
+        changes in vec((any::<Index>(), any::<u8>()), 1..8),
+    ) {
+        read_forged(include_bytes!("../../../tests/recordings/v3-every-input.rec"), &changes);
     }
 }

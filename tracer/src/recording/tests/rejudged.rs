@@ -1,20 +1,21 @@
-//! Judging a recording by other thresholds than when it was made.
+//! Judging a recording with other thresholds than when it was made.
 
-use tracer_core::{Detector, HostFacts, Input, Report, Snapshot, SocketFacts, Timestamp};
+use tracer_core::{Detector, HostFacts, Input, Note, Report, Snapshot, SocketFacts, Timestamp};
 
-use super::{dropping::socket, *};
-use crate::replay::rerun;
+use super::{deleted_segments::socket, *};
+use crate::commands::replay::rerun;
 
-/// Half a minute after data came that nobody reads, on more connections than it takes.
+/// A snapshot 30 s after data was received that is still unread, on more connections than
+/// `--min-count`.
 fn steps() -> Vec<Step> {
     let at = Timestamp::from_ms(100_000);
-    let came_at = Some(Timestamp::from_ms(70_000));
+    let received_at = Some(Timestamp::from_ms(70_000));
     let unread = |id| SocketFacts {
         unread_bytes: 8_192,
         rx_bytes: 8_192,
         drained: false,
-        last_sent_at: came_at,
-        last_received_at: came_at,
+        last_sent_at: received_at,
+        last_received_at: received_at,
         ..socket(id, at)
     };
     let sockets: Vec<Box<SocketFacts>> = (1..=6).map(unread).map(Box::new).collect();
@@ -30,17 +31,17 @@ fn steps() -> Vec<Step> {
     ]
 }
 
-/// What comes of it with T of so many milliseconds.
+/// What they are judged to with this `--idle`.
 fn rejudged(idle_ms: u64) -> Report {
-    let place = Place::new();
-    place.record(&steps(), None);
+    let test = TestFile::new();
+    test.record(&steps(), None);
     let options = Options { idle_ms, ..Options::default() };
-    let recording = Recording::open(&place.path()).unwrap();
+    let recording = Recording::open(&test.path()).unwrap();
     rerun(recording, options, None, |_, _| {}).unwrap().report
 }
 
 #[test]
-fn by_the_same_thresholds_it_is_what_the_run_said() {
+fn the_same_thresholds_give_the_report_of_the_run() {
     let mut detector = Detector::new(Options::default());
     for step in steps() {
         match step {
@@ -53,9 +54,8 @@ fn by_the_same_thresholds_it_is_what_the_run_said() {
 }
 
 #[test]
-fn what_was_not_asked_then_is_said_to_be_unknown() {
+fn other_thresholds_note_the_questions_without_an_answer() {
     let report = rejudged(10_000);
-    let notes = report.coverage.notes.join("\n");
-    assert!(notes.contains("by other thresholds"), "{notes}");
-    assert!(notes.contains("2 of the questions"), "what the process is, and who reads: {notes}");
+    // Process facts and readers of the process.
+    assert_eq!(report.coverage.notes.last(), Some(&Note::OtherThresholds { unanswered: 2 }));
 }

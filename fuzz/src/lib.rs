@@ -1,0 +1,58 @@
+//! One function for each parser of bytes that come from outside. `fuzz_targets/` calls them with
+//! whatever the fuzzer makes up, and `tracer/tests/seeds.rs` with the seeds, in every test run.
+//!
+//! None of them may panic, whatever the bytes, nor take memory or time without bound.
+
+use std::{fs::File, io::Write as _, os::fd::FromRawFd as _};
+
+pub mod frames;
+pub mod go;
+pub mod kernel;
+pub mod native;
+pub mod process;
+pub mod recording;
+
+/// A parser under its name, which is that of its file in `fuzz_targets/` and of its folder in
+/// `seeds/` too.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All of them.
+pub const TARGETS: [Target; 17] = [
+    ("ring_records", kernel::ring_records),
+    ("iterator_stream", kernel::iterator_stream),
+    ("kernel_types", kernel::types),
+    ("recording_file", recording::file),
+    ("recording_entries", recording::entries),
+    ("go_tables", go::tables),
+    ("go_executable", go::executable),
+    ("go_build_info", go::build_info),
+    ("go_debug_info", go::debug_info),
+    ("epoll_fdinfo", process::epoll_fdinfo),
+    ("thread_call", process::thread_call),
+    ("mappings", process::mappings),
+    ("process_files", process::files),
+    ("unwind_tables", native::unwind_tables),
+    ("symbol_names", native::symbol_names),
+    ("perf_map", native::perf_map),
+    ("call_site_rules", frames::rules),
+];
+
+/// Runs the target of this name.
+///
+/// # Panics
+/// There is none of this name, or it found something.
+pub fn run(name: &str, bytes: &[u8]) {
+    let target = TARGETS.iter().find(|(known, _)| *known == name);
+    target.expect("the target is in the list").1(bytes);
+}
+
+/// A file that nobody else has, with these bytes.
+fn file_of(bytes: &[u8]) -> File {
+    // SAFETY: the name is a string of C, and the call reads nothing else.
+    let fd = unsafe { libc::memfd_create(c"fuzzing".as_ptr(), libc::MFD_CLOEXEC) };
+    assert!(fd >= 0, "there is no memory for a file");
+    // SAFETY: the file descriptor was just made, so that nothing else closes it.
+    let mut file = unsafe { File::from_raw_fd(fd) };
+    file.write_all(bytes).expect("there is memory for its bytes");
+    file
+}

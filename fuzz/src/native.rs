@@ -1,0 +1,48 @@
+//! Native code, and code that a runtime makes.
+
+use std::{borrow::Cow, os::fd::AsRawFd as _, path::Path, sync::LazyLock};
+
+use tracer_inspect::{
+    frames::{frame::Frame, rules::Rules},
+    native::{modules::demangled, perf_map::PerfMap, unwind},
+};
+
+use super::file_of;
+
+static RULES: LazyLock<Option<Rules>> = LazyLock::new(|| Rules::load(None).ok());
+
+/// Where in the file the code is, in eight bytes, and the file.
+pub fn unwind_tables(bytes: &[u8]) {
+    let Some((offset, file)) = bytes.split_first_chunk() else { return };
+    let file = file_of(file);
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    unwind::distance(Path::new(&path), u64::from_le_bytes(*offset));
+}
+
+/// What a runtime says of the code that it made.
+pub fn perf_map(bytes: &[u8]) {
+    let map = PerfMap::parse(String::from_utf8_lossy(bytes).into_owned());
+    for address in [0, 0x1000, 0x1048, 0x7f1f_c210_0000, u64::MAX] {
+        map.frame(address);
+    }
+}
+
+/// Names of symbols as linkers write them, one a line.
+pub fn symbol_names(bytes: &[u8]) {
+    let Some(rules) = &*RULES else { return };
+    for name in String::from_utf8_lossy(bytes).lines() {
+        for file in ["/src/main.rs", "main.cc", ""] {
+            let (language, function) = demangled(name, file);
+            let frame = Frame {
+                language,
+                function: Cow::Owned(function),
+                file: Cow::Borrowed(file),
+                line: Some(1),
+                module: Cow::Borrowed(name),
+            };
+            frame.place();
+            rules.judge(&frame);
+        }
+        rules.judge_module(name);
+    }
+}

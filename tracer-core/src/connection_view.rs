@@ -1,0 +1,245 @@
+//! One connection as the rules see it: what is known of it, and the time of the judgement.
+
+use crate::{
+    CallSiteReason, Confidence, Direction, DurationRange, Held, HttpConnection, HttpStage,
+    Interval, Options, Origin, Owner, ProcessFacts, ProcessKey, Reader, SocketFacts, StackId,
+    Timestamp, Verdict, call_sites::CallSites, open_responses::Response, tracked::Tracked,
+};
+
+/// Ages in jiffies are at most 10 ms coarse, and the rate of jiffies is about as exact.
+pub(crate) const JIFFIES_MARGIN_MS: u64 = 1_000;
+
+/// A connection at the time of a judgement.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ConnectionView<'a> {
+    pub(crate) tracked: &'a Tracked,
+    pub(crate) facts: &'a SocketFacts,
+    pub(crate) direction: Direction,
+    pub(crate) now: Timestamp,
+    pub(crate) options: &'a Options,
+    /// The accountable process.
+    pub(crate) process: ProcessView<'a>,
+    /// The responses in flight on its file descriptor, by the ledger of that process.
+    pub(crate) listed: &'a [Response],
+    /// Which of those this view is about.
+    pub(crate) selection: ResponseSelection<'a>,
+    /// The known call sites.
+    pub(crate) sites: &'a CallSites,
+}
+
+/// Which of a connection's responses a view is about: an HTTP/2 connection carries those of many
+/// call sites.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum ResponseSelection<'a> {
+    /// All of them.
+    All,
+    /// Those that were requested at this call site; `None` stands for unknown call sites.
+    At(Option<&'a str>),
+}
+
+/// The process that is accountable for a connection.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ProcessView<'a> {
+    /// What `/proc` says of it, if that was asked.
+    pub(crate) facts: Option<&'a ProcessFacts>,
+    /// Whether the process is stopped has not been asked yet.
+    pub(crate) is_unidentified: bool,
+    /// [`HostFacts::suspended_ns`](crate::HostFacts::suspended_ns).
+    pub(crate) suspended_ns: u64,
+}
+
+impl<'a> ConnectionView<'a> {
+    /// When data was last sent or received; when it was opened if none was.
+    pub(crate) fn last_used_at(&self) -> Timestamp {
+        let last = self.facts.last_sent_at.max(self.facts.last_received_at);
+        last.unwrap_or(self.tracked.opened_at)
+    }
+
+    /// Time since data was last sent or received; its age if none was.
+    pub(crate) fn idle_ms(&self) -> u64 {
+        self.now.ms_since(self.last_used_at())
+    }
+
+    /// It was opened while tracing, so its age is exact.
+    pub(crate) fn saw_open(&self) -> bool {
+        self.tracked.origin == Origin::Traced
+    }
+
+    /// Time since data was last sent.
+    pub(crate) fn sent_ms(&self) -> u64 {
+        self.now.ms_since(self.facts.last_sent_at.unwrap_or(self.tracked.opened_at))
+    }
+
+    /// Time since data was last received.
+    pub(crate) fn received_ms(&self) -> u64 {
+        self.now.ms_since(self.facts.last_received_at.unwrap_or(self.tracked.opened_at))
+    }
+
+    /// How long ago the peer closed, at least and at most; 0 if it did not.
+    pub(crate) fn peer_closed_ago(&self) -> DurationRange {
+        let ago = |closed: Interval| DurationRange {
+            min_ms: self.now.ms_since(closed.latest),
+            max_ms: self.now.ms_since(closed.earliest),
+        };
+        self.tracked.peer_closed.map_or(DurationRange { min_ms: 0, max_ms: 0 }, ago)
+    }
+
+    /// When data was last received.
+    pub(crate) fn last_received(&self) -> Interval {
+        Interval::exact(self.facts.last_received_at.unwrap_or(self.tracked.opened_at))
+    }
+
+    /// The holder started after the connection was opened, so it cannot have opened it, and the
+    /// file descriptor was not seen to be passed to it since: it inherited the connection.
+    pub(crate) fn is_inherited_by(&self, holder: &Owner) -> bool {
+        if self.tracked.passed_to.contains(&holder.key) {
+            return false;
+        }
+        // The age of a connection that was open before tracing comes from jiffies, and a program
+        // may connect as soon as it starts.
+        let margin_ms = if self.saw_open() { 0 } else { JIFFIES_MARGIN_MS };
+        let started_at = holder.key.started_at(self.process.suspended_ns);
+        started_at.before_ms(margin_ms) > self.tracked.opened_at
+    }
+
+    /// Who waits to read data or EOF.
+    pub(crate) fn reader(&self) -> Reader {
+        self.tracked.reader.as_ref().map_or(Reader::Unknown, |seen| seen.facts.reader)
+    }
+
+    /// What Go's HTTP client does with it.
+    pub(crate) fn http(&self) -> Option<&'a HttpConnection> {
+        self.tracked.reader.as_ref()?.facts.http.as_ref()
+    }
+
+    /// Go's HTTP client waits for the response to be read or closed, and no reader waits.
+    pub(crate) fn awaits_body(&self) -> bool {
+        self.reader() == Reader::None
+            && self.http().is_some_and(|http| http.stage == HttpStage::AwaitingBody)
+    }
+
+    /// Whether a goroutine references the response that waits to be read or closed; `None` if no
+    /// response does.
+    pub(crate) fn held(&self) -> Option<Held> {
+        self.http().filter(|_| self.awaits_body()).map(|http| http.held)
+    }
+
+    /// A leaked response, confirmed by goroutine scan: it waits to be read or closed, no reader
+    /// waits, and no goroutine references it.
+    pub(crate) fn is_confirmed(&self) -> bool {
+        self.held() == Some(Held::Nobody)
+    }
+
+    /// As confirmed, except that not everything could be scanned for references.
+    pub(crate) fn is_unsearched(&self) -> bool {
+        self.held() == Some(Held::Unknown)
+    }
+
+    /// It is confirmed, and nothing was sent for `--idle`.
+    pub(crate) fn is_confirmed_leak(&self) -> bool {
+        self.is_confirmed() && self.is_overdue(self.sent_ms())
+    }
+
+    /// The selected responses in flight on it. A response that was requested before the connection
+    /// was opened belonged to an earlier connection on the same file descriptor.
+    pub(crate) fn responses(&self) -> impl Iterator<Item = &'a Response> + use<'a> {
+        let view = *self;
+        let opened_after = self.tracked.opened_after();
+        self.listed.iter().filter(move |response| {
+            response.since >= opened_after
+                && match view.selection {
+                    ResponseSelection::All => true,
+                    ResponseSelection::At(place) => view.place(response) == place,
+                }
+        })
+    }
+
+    /// Several responses may be in flight on it, each on a stream of its own (HTTP/2).
+    pub(crate) fn is_multiplexed(&self) -> bool {
+        self.responses().any(|response| response.stream.is_some())
+    }
+
+    /// The call site that requested this response.
+    pub(crate) fn place(&self, response: &Response) -> Option<&'a str> {
+        let process = self.tracked.accountable()?.key;
+        self.sites.place(process, response.stack?)
+    }
+
+    /// The stack that requested the oldest response in flight.
+    pub(crate) fn response_stack(&self) -> Option<(ProcessKey, StackId)> {
+        let oldest = self.responses().min_by_key(|response| response.since)?;
+        Some((self.tracked.accountable()?.key, oldest.stack?))
+    }
+
+    /// The stack that requested the response, else the one that opened the connection.
+    pub(crate) fn call_stack(&self) -> Option<(ProcessKey, StackId)> {
+        let opened = || Some((self.tracked.opener?, self.tracked.stack?));
+        self.response_stack().or_else(opened)
+    }
+
+    /// The responsible line of code, as far as known.
+    pub(crate) fn call_site(&self) -> Option<&'a str> {
+        if let ResponseSelection::At(place) = self.selection {
+            return place;
+        }
+        let (process, stack) = self.call_stack()?;
+        self.sites.place(process, stack)
+    }
+
+    /// Why the responsible line of code is unknown; `None` if it is known.
+    pub(crate) fn call_site_reason(&self) -> Option<&'a CallSiteReason> {
+        if self.call_site().is_some() {
+            return None;
+        }
+        match self.call_stack() {
+            Some((process, stack)) => self.sites.reason(process, stack),
+            None if self.saw_open() || self.responses().next().is_some() => {
+                Some(&CallSiteReason::StackNotRecorded)
+            }
+            None => Some(&CallSiteReason::OpenedBeforeTracing),
+        }
+    }
+
+    /// `--idle` is over; or the connection itself was found bad already, so that one that goes from
+    /// one bad state to the next is not retracted in between.
+    pub(crate) fn is_overdue(&self, milliseconds: u64) -> bool {
+        self.is_bad() || milliseconds >= self.options.idle_ms
+    }
+
+    /// The process was seen to read within `--idle`: it slowly reads what a closed peer left.
+    pub(crate) fn is_being_read(&self) -> bool {
+        self.tracked.read_at.is_some_and(|at| !self.is_overdue(self.now.ms_since(at)))
+    }
+
+    /// The process could act on the connection, as far as is known: it is not stopped. What was
+    /// found before a process was stopped stays.
+    pub(crate) fn is_free_to_act(&self) -> bool {
+        let is_stopped = self.process.facts.is_some_and(|facts| facts.stopped);
+        let was_found = self.tracked.flag().is_some_and(|flag| {
+            flag.verdict == Verdict::BodyNotClosed && flag.confidence >= Confidence::Likely
+        });
+        self.is_bad() || was_found || !(is_stopped || self.process.is_unidentified)
+    }
+
+    /// The present verdict is about the connection itself. Verdicts that say little of the
+    /// connection, or that are no more than *possible* for an open one, do not shorten the time in
+    /// which it may turn out healthy. A response in flight carries its own time, and says nothing
+    /// of the connection once it was returned.
+    fn is_bad(&self) -> bool {
+        self.tracked.flag().is_some_and(|flag| match flag.verdict {
+            Verdict::BodyNotClosed
+            | Verdict::Growing
+            | Verdict::NeverReused
+            | Verdict::UnsharedPool
+            | Verdict::PeerNotReading => false,
+            Verdict::Abandoned | Verdict::Inherited | Verdict::Orphaned => {
+                flag.confidence >= Confidence::Likely
+            }
+            Verdict::Ghost
+            | Verdict::NeverRead
+            | Verdict::CloseWait
+            | Verdict::Undrained
+            | Verdict::StalePool => true,
+        })
+    }
+}

@@ -1,0 +1,229 @@
+//! The facts behind a finding, as data. What speaks against it is a [`Caveat`](crate::Caveat).
+
+use alloc::{string::String, vec::Vec};
+use core::net::SocketAddr;
+
+/// The shortest and the longest of several durations, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct DurationRange {
+    /// The shortest.
+    pub min_ms: u64,
+    /// The longest.
+    pub max_ms: u64,
+}
+
+/// A part of a finding's connections (of its responses, where the variant says so).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct CountOf {
+    /// How many the statement holds for.
+    pub count: usize,
+    /// How many there are.
+    pub total: usize,
+}
+
+/// A value and how often it occurs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Counted<T> {
+    /// The value.
+    pub value: T,
+    /// How often it occurs.
+    pub count: usize,
+}
+
+/// The event whose times of occurrence are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "kebab-case"))]
+pub enum Occurrence {
+    /// The peer closed the connection.
+    PeerClosed,
+    /// Data was last received on the connection.
+    WentSilent,
+    /// The connection went to CLOSE.
+    Died,
+    /// The response was requested.
+    Requested,
+}
+
+impl Occurrence {
+    /// The code in JSON.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::PeerClosed => "peer-closed",
+            Self::WentSilent => "went-silent",
+            Self::Died => "died",
+            Self::Requested => "requested",
+        }
+    }
+}
+
+/// At how many separate times something happened, and over how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Recurrence {
+    /// What happened.
+    pub event: Occurrence,
+    /// The largest number of occurrences that certainly lie apart.
+    pub times: usize,
+    /// From the first of those to the last, at least.
+    pub span_ms: u64,
+}
+
+/// One fact about the connections of a finding. `count` is a number of connections where nothing
+/// else is said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(tag = "code", rename_all = "kebab-case")
+)]
+#[expect(missing_docs, reason = "each variant documents its fields")]
+pub enum Evidence {
+    /// The peer closed `count` connections `ago`, and the process has sent nothing since.
+    PeerClosed { count: usize, ago: DurationRange },
+    /// A read was seen to return EOF to the process.
+    EofReceived(CountOf),
+    /// `count` connections have been in CLOSE for `dead`, and their file descriptors are open.
+    /// The times are lower bounds if `is_lower_bound`.
+    Dead { count: usize, dead: DurationRange, is_lower_bound: bool },
+    /// A read or a pending-error check returned EOF or the error to the process, and it closed
+    /// none of them.
+    DeathReported(CountOf),
+    /// No read was seen to return EOF or the error on any of the `count` dead connections.
+    DeathUnnoticed { count: usize },
+    /// `count` connections were accepted, `received_bytes` arrived on them, and for `waiting`
+    /// nothing of it was ever read.
+    NeverRead { count: usize, received_bytes: u64, waiting: DurationRange },
+    /// The peer has sent its FIN.
+    PeerGaveUp(CountOf),
+    /// `unread_bytes` are unread on `count` connections, and nothing was received for `silent`.
+    UnreadSilent { count: usize, unread_bytes: u64, silent: DurationRange },
+    /// `unread_bytes` are unread on `count` connections, and data is still arriving.
+    UnreadGrowing { count: usize, unread_bytes: u64 },
+    /// Nothing was read for as long as the connections were watched.
+    NothingRead { watched: DurationRange },
+    /// `count` connections have been silent for `silent`, each with an HTTP response that was
+    /// neither read to EOF nor closed.
+    ResponseSilent { count: usize, silent: DurationRange },
+    /// `count` connections have been silent for `silent`, and no reader waits on them.
+    SilentWithoutReader { count: usize, silent: DurationRange },
+    /// `count` HTTP/1 responses were requested `age` ago and neither read to EOF nor closed.
+    ResponsesInFlight { count: usize, age: DurationRange },
+    /// `streams` of HTTP/2 on `connections` hold `buffered_bytes` in the process's memory, of
+    /// which the application has read nothing for `unread`.
+    StreamsUnread { streams: usize, connections: usize, buffered_bytes: u64, unread: DurationRange },
+    /// Data or EOF has been pending for longer than `--idle` and was not read, so no reader waits.
+    DataPending(CountOf),
+    /// Fewer responses than `--min-count` at this call site; together with other call sites,
+    /// `count` responses of the same destination are leaked.
+    SameDestination { count: usize },
+    /// Confirmed by goroutine scan: Go's HTTP client waits for the response to be read or closed,
+    /// and no goroutine reads or references it.
+    ResponseUnreferenced(CountOf),
+    /// No goroutine, thread or epoll waits to read.
+    NoReader(CountOf),
+    /// No reader waits, and no epoll instance has the connections registered.
+    NoReaderNoEpoll { count: usize },
+    /// No thread was found waiting, and no epoll instance has the connections registered.
+    NoThreadNoEpoll { count: usize },
+    /// The HTTP requests whose responses these are, the most frequent first; `others` more are not
+    /// listed.
+    Requests { top: Vec<Counted<String>>, others: usize },
+    /// Where the connections go, the most frequent destination first; `others` more are not listed.
+    Destinations { top: Vec<Counted<SocketAddr>>, others: usize },
+    /// The lines of code that opened the connections, the most frequent first; `others` more are
+    /// not listed.
+    CallSites { top: Vec<Counted<String>>, others: usize },
+    /// The event recurred, and the latest occurrence is recent: more will follow.
+    Rising(Recurrence),
+    /// The event recurred, but not since `since_last_ms`.
+    Ceased {
+        #[cfg_attr(feature = "serde", serde(flatten))]
+        recurrence: Recurrence,
+        since_last_ms: u64,
+    },
+    /// The event occurred at several separate times: too few, or within too short a time, to call
+    /// it a trend.
+    SeparateTimes(Recurrence),
+    /// The lowest number of connections rose in each of `windows` consecutive windows, from `from`
+    /// to `to`, and the oldest connections stayed open.
+    CountRose { windows: usize, from: usize, to: usize },
+    /// The peer has acknowledged nothing on `count` connections for `silent`.
+    NothingAcknowledged { count: usize, silent: DurationRange },
+    /// Keepalive or window probes are not answered, up to `consecutive_max` in a row.
+    ProbesUnanswered { count: usize, total: usize, consecutive_max: u8 },
+    /// The same data was retransmitted up to `retransmits_max` times.
+    DataRetransmitted { count: usize, total: usize, retransmits_max: u8 },
+    /// `count` connections have been idle for `idle`, and a reader waits on each.
+    IdleWithReader { count: usize, idle: DurationRange },
+    /// The connections belong to `transports` different `http.Transport` values.
+    SeparateTransports { transports: usize },
+    /// Opened while another connection to the same destination was idle.
+    OpenedWhileOthersIdle(CountOf),
+    /// Carried at most one request.
+    ServedAtMostOnce(CountOf),
+    /// `count` connections carried one exchange and have been silent for `silent`.
+    ServedOnce { count: usize, silent: DurationRange },
+    /// `count` connections were opened before this process started, by a process that does not
+    /// hold them any more, and have been silent for `silent`.
+    OpenedByAnother { count: usize, silent: DurationRange },
+    /// The process that opened the connections.
+    Opener { pid: u32 },
+    /// This process has called `execve` since it was forked: close-on-exec was not set.
+    CloseOnExecMissing,
+    /// This process is a fork of the process that opened the connections, which still runs.
+    ForkedFromOpener,
+    /// `unsent_bytes` cannot be sent on `count` connections: the peer has read nothing for
+    /// `stalled`.
+    SendStalled { count: usize, unsent_bytes: u64, stalled: DurationRange },
+}
+
+impl Evidence {
+    /// The code in JSON. Codes are never renamed or reused.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::PeerClosed { .. } => "peer-closed",
+            Self::EofReceived(_) => "eof-received",
+            Self::Dead { .. } => "dead",
+            Self::DeathReported(_) => "death-reported",
+            Self::DeathUnnoticed { .. } => "death-unnoticed",
+            Self::NeverRead { .. } => "never-read",
+            Self::PeerGaveUp(_) => "peer-gave-up",
+            Self::UnreadSilent { .. } => "unread-silent",
+            Self::UnreadGrowing { .. } => "unread-growing",
+            Self::NothingRead { .. } => "nothing-read",
+            Self::ResponseSilent { .. } => "response-silent",
+            Self::SilentWithoutReader { .. } => "silent-without-reader",
+            Self::ResponsesInFlight { .. } => "responses-in-flight",
+            Self::StreamsUnread { .. } => "streams-unread",
+            Self::DataPending(_) => "data-pending",
+            Self::SameDestination { .. } => "same-destination",
+            Self::ResponseUnreferenced(_) => "response-unreferenced",
+            Self::NoReader(_) => "no-reader",
+            Self::NoReaderNoEpoll { .. } => "no-reader-no-epoll",
+            Self::NoThreadNoEpoll { .. } => "no-thread-no-epoll",
+            Self::Requests { .. } => "requests",
+            Self::Destinations { .. } => "destinations",
+            Self::CallSites { .. } => "call-sites",
+            Self::Rising(_) => "rising",
+            Self::Ceased { .. } => "ceased",
+            Self::SeparateTimes(_) => "separate-times",
+            Self::CountRose { .. } => "count-rose",
+            Self::NothingAcknowledged { .. } => "nothing-acknowledged",
+            Self::ProbesUnanswered { .. } => "probes-unanswered",
+            Self::DataRetransmitted { .. } => "data-retransmitted",
+            Self::IdleWithReader { .. } => "idle-with-reader",
+            Self::SeparateTransports { .. } => "separate-transports",
+            Self::OpenedWhileOthersIdle(_) => "opened-while-others-idle",
+            Self::ServedAtMostOnce(_) => "served-at-most-once",
+            Self::ServedOnce { .. } => "served-once",
+            Self::OpenedByAnother { .. } => "opened-by-another",
+            Self::Opener { .. } => "opener",
+            Self::CloseOnExecMissing => "close-on-exec-missing",
+            Self::ForkedFromOpener => "forked-from-opener",
+            Self::SendStalled { .. } => "send-stalled",
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The name of a finding that is the same across runs, restarts and hosts.
+
+use core::{fmt, net::SocketAddr};
+
+use crate::{Comm, Direction};
+
+/// What kind of thing is leaked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "kebab-case"))]
+pub enum FindingFamily {
+    /// HTTP responses that the application requested and neither read to EOF nor closed.
+    Response,
+    /// Connections that the process opened.
+    ClientConnection,
+    /// Connections that the process accepted.
+    Accepted,
+    /// Connections that the process inherited from its parent.
+    Inherited,
+}
+
+impl FindingFamily {
+    /// The code in JSON and in a [`FindingKey`].
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Response => "response",
+            Self::ClientConnection => "client-connection",
+            Self::Accepted => "accepted",
+            Self::Inherited => "inherited",
+        }
+    }
+}
+
+/// Which end of the connections they have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Destination {
+    /// Outbound connections to one address and port.
+    Remote(SocketAddr),
+    /// Outbound connections to one port of several addresses.
+    RemotePort(u16),
+    /// Inbound connections to one local port.
+    LocalPort(u16),
+}
+
+impl fmt::Display for Destination {
+    /// `10.0.0.1:443`, or `:443` without an address.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Remote(remote) => write!(formatter, "{remote}"),
+            Self::RemotePort(port) | Self::LocalPort(port) => write!(formatter, ":{port}"),
+        }
+    }
+}
+
+/// Names a finding across runs, restarts and hosts. Fixed when the finding begins: verdict,
+/// confidence, call site and process id may change under it. Several findings of one report have
+/// the same key where they differ in those only.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FindingKey {
+    /// What kind of thing is leaked.
+    pub family: FindingFamily,
+    /// Who opened the connections.
+    pub direction: Direction,
+    /// Where they go.
+    pub destination: Destination,
+    /// The name of the accountable process.
+    pub comm: Comm,
+}
+
+impl fmt::Display for FindingKey {
+    /// `response/outbound/10.0.0.1:443/billing`. The name comes last because a process chooses it
+    /// and it may contain any character.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { family, direction, destination, comm } = self;
+        write!(formatter, "{}/{direction}/{destination}/{}", family.code(), comm.0)
+    }
+}

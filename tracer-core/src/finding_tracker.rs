@@ -1,0 +1,151 @@
+//! The findings from one judgement to the next: their numbers and keys, how long they have been
+//! active, and which were retracted.
+
+mod describe;
+mod finding_matching;
+
+use alloc::{
+    borrow::ToOwned,
+    collections::{BTreeMap, VecDeque},
+    string::String,
+    vec::Vec,
+};
+
+pub(crate) use describe::connection;
+use describe::{finding, key};
+use finding_matching::FindingMatching;
+
+use crate::{
+    ConnectionId, Finding, FindingKey, ProcessFacts, ProcessKey, Timestamp, group::GroupKey,
+    judge::Judged, rules::RuleKey,
+};
+
+/// Identity of a finding within a run: what it is about, which rule found it and, for rules that judge
+/// by call site, the call site.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Identity {
+    group: GroupKey,
+    rule: RuleKey,
+    site: Option<String>,
+}
+
+impl Identity {
+    fn of(judged: &Judged<'_>) -> Self {
+        let site = judged.site.map(ToOwned::to_owned);
+        Self { group: judged.group, rule: judged.rule, site }
+    }
+}
+
+/// The active findings, and the retracted ones.
+#[derive(Debug, Default)]
+pub(crate) struct FindingTracker {
+    active: BTreeMap<Identity, Tracked>,
+    /// Not in the latest judgement, but some connection still has its verdict: it was absent from one
+    /// snapshot only. Neither reported nor retracted.
+    undecided: BTreeMap<Identity, Tracked>,
+    retracted: VecDeque<Finding>,
+    /// Retracted findings that are not listed any more.
+    pub(crate) forgotten: u64,
+    /// How many findings have been numbered.
+    numbered: u64,
+}
+
+/// A finding that is not retracted.
+#[derive(Debug)]
+struct Tracked {
+    /// Since when it has been active.
+    since: Timestamp,
+    finding: Finding,
+}
+
+/// What a finding keeps from its beginning on.
+struct Beginning {
+    id: u64,
+    key: FindingKey,
+    since: Timestamp,
+}
+
+impl FindingTracker {
+    /// Takes in a new judgement. `is_flagged` tells whether a connection still has a verdict.
+    pub(crate) fn update(
+        &mut self,
+        judged: &[Judged<'_>],
+        processes: &BTreeMap<ProcessKey, ProcessFacts>,
+        now: Timestamp,
+        retracted_max: usize,
+        is_flagged: impl Fn(ConnectionId) -> bool,
+    ) {
+        let mut before = core::mem::take(&mut self.undecided);
+        before.append(&mut self.active);
+        let matching = FindingMatching::of(judged);
+        let mut earlier: Vec<Option<Tracked>> =
+            judged.iter().map(|judged| before.remove(&Identity::of(judged))).collect();
+        for (identity, index) in matching.successors(&before, &earlier) {
+            earlier[index] = before.remove(&identity);
+        }
+        for (judged, earlier) in judged.iter().zip(earlier) {
+            let beginning = self.beginning(judged, earlier.as_ref(), now);
+            let since = beginning.since;
+            let process = processes.get(&judged.group.process);
+            let mut finding = finding(beginning.id, beginning.key, judged, process);
+            finding.active_ms = now.ms_since(since);
+            if let Some(earlier) = earlier {
+                finding.peak_count = finding.peak_count.max(earlier.finding.peak_count);
+                finding.peak_confidence =
+                    finding.peak_confidence.max(earlier.finding.peak_confidence);
+            }
+            self.active.insert(Identity::of(judged), Tracked { since, finding });
+        }
+        for (identity, tracked) in before {
+            let ids = || tracked.finding.connections.iter().map(|connection| connection.id);
+            if ids().any(|id| is_flagged(id) && !matching.includes(id)) {
+                self.undecided.insert(identity, tracked);
+            } else if !ids().all(|id| matching.is_continued(&identity, id)) {
+                self.retract(tracked, now, retracted_max);
+            }
+            // Else all of its connections are in other findings now.
+        }
+    }
+
+    fn beginning(
+        &mut self,
+        judged: &Judged<'_>,
+        earlier: Option<&Tracked>,
+        now: Timestamp,
+    ) -> Beginning {
+        if let Some(Tracked { since, finding }) = earlier {
+            return Beginning { id: finding.id, key: finding.key.clone(), since: *since };
+        }
+        self.numbered += 1;
+        Beginning { id: self.numbered, key: key(judged), since: now }
+    }
+
+    fn retract(&mut self, tracked: Tracked, now: Timestamp, retracted_max: usize) {
+        let mut finding = tracked.finding;
+        finding.active_ms = now.ms_since(tracked.since);
+        finding.retracted_at = Some(now);
+        finding.connections = Vec::new();
+        self.retracted.push_front(finding);
+        if self.retracted.len() > retracted_max {
+            self.retracted.pop_back();
+            self.forgotten = self.forgotten.saturating_add(1);
+        }
+    }
+
+    /// The active findings, the worst first, then the retracted ones, the latest first.
+    pub(crate) fn findings(&self) -> Vec<Finding> {
+        let mut findings: Vec<Finding> =
+            self.active.values().map(|tracked| tracked.finding.clone()).collect();
+        findings.sort_by(|a, b| {
+            let size = |finding: &Finding| finding.count.max(finding.responses);
+            b.confidence.cmp(&a.confidence).then(size(b).cmp(&size(a))).then(a.id.cmp(&b.id))
+        });
+        findings.extend(self.retracted.iter().cloned());
+        findings
+    }
+
+    /// The processes of the active findings.
+    pub(crate) fn processes(&self) -> impl Iterator<Item = ProcessKey> {
+        self.active.keys().map(|identity| identity.group.process)
+    }
+}

@@ -1,0 +1,108 @@
+//! The connections of one group that have no verdict yet.
+
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
+};
+
+use crate::{
+    ConnectionId,
+    connection_view::{ConnectionView, ResponseSelection},
+    rules::{self, Rule, RuleSet},
+};
+
+/// What is left of a group while one rule after the other takes its connections.
+#[derive(Debug)]
+pub(super) struct Unassigned<'a> {
+    entries: Vec<Entry<'a>>,
+    /// Some connection has several entries.
+    has_extra: bool,
+}
+
+/// A connection. One with responses of several call sites has an entry for each.
+#[derive(Debug)]
+struct Entry<'a> {
+    view: ConnectionView<'a>,
+    claims: RuleSet,
+    /// The call site of its responses.
+    site: Option<&'a str>,
+    /// Another entry represents the connection for rules that do not judge by call site.
+    is_extra: bool,
+}
+
+impl<'a> Unassigned<'a> {
+    /// All of these connections.
+    pub(super) fn of(views: &[ConnectionView<'a>]) -> Self {
+        let mut unassigned = Self { entries: Vec::with_capacity(views.len()), has_extra: false };
+        for view in views {
+            let at = |site| ConnectionView { selection: ResponseSelection::At(site), ..*view };
+            let mut sites = sites(view).into_iter();
+            match sites.next() {
+                None => unassigned.push(*view, None, false),
+                Some(site) => unassigned.push(at(site), site, false),
+            }
+            for site in sites {
+                unassigned.push(at(site), site, true);
+                unassigned.has_extra = true;
+            }
+        }
+        unassigned
+    }
+
+    fn push(&mut self, view: ConnectionView<'a>, site: Option<&'a str>, is_extra: bool) {
+        let claims = RuleSet::claiming(&view);
+        let claims = if is_extra { claims.by_call_site() } else { claims };
+        self.entries.push(Entry { view, claims, site, is_extra });
+    }
+
+    /// What the rule claims: by call site if it judges so, else together.
+    pub(super) fn claimed(
+        &self,
+        rule: &Rule,
+        rank: usize,
+    ) -> Vec<(Option<&'a str>, Vec<ConnectionView<'a>>)> {
+        let claimed = self.entries.iter().filter(|entry| entry.claims.contains(rank));
+        if rule.id.is_by_call_site() {
+            let mut by_site: BTreeMap<Option<&'a str>, Vec<ConnectionView<'a>>> = BTreeMap::new();
+            for entry in claimed {
+                by_site.entry(entry.site).or_default().push(entry.view);
+            }
+            return by_site.into_iter().collect();
+        }
+        let members: Vec<ConnectionView<'a>> = claimed.map(|entry| entry.view).collect();
+        Some((None, members)).filter(|(_, members)| !members.is_empty()).into_iter().collect()
+    }
+
+    /// Removes what the rule claims, of these call sites if it judges by call site. What remains of
+    /// the same connections is left to the rules that judge by call site, because no connection has
+    /// two verdicts.
+    pub(super) fn take(&mut self, rule: &Rule, rank: usize, sites: &BTreeSet<Option<&str>>) {
+        let is_by_call_site = rule.id.is_by_call_site();
+        let is_taken = |entry: &Entry<'_>| {
+            entry.claims.contains(rank) && (!is_by_call_site || sites.contains(&entry.site))
+        };
+        let taken = self.entries.iter().filter(|entry| self.has_extra && is_taken(entry));
+        let taken: BTreeSet<ConnectionId> = taken.map(|entry| entry.view.tracked.id).collect();
+        self.entries.retain(|entry| !is_taken(entry));
+        if is_by_call_site {
+            for entry in &mut self.entries {
+                if taken.contains(&entry.view.tracked.id) {
+                    entry.claims = entry.claims.by_call_site();
+                }
+            }
+        } else {
+            self.entries.retain(|entry| !taken.contains(&entry.view.tracked.id));
+        }
+    }
+
+    /// The connections that no rule has taken.
+    pub(super) fn connections(self) -> Vec<ConnectionView<'a>> {
+        let entries = self.entries.into_iter().filter(|entry| !entry.is_extra);
+        entries.map(|entry| entry.view).collect()
+    }
+}
+
+/// The call sites of a connection's leaked responses; `None` stands for unknown ones.
+fn sites<'a>(view: &ConnectionView<'a>) -> BTreeSet<Option<&'a str>> {
+    rules::leaked(view).map(|response| view.place(response)).collect()
+}

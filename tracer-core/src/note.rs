@@ -1,0 +1,133 @@
+//! What a reader of a report should know about what the run could and could not see, as data.
+
+use alloc::string::String;
+
+use crate::{CallSiteReason, FallbackReason, Limit};
+
+/// One remark on what a run could see. It never makes or removes a finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(tag = "code", rename_all = "kebab-case")
+)]
+#[expect(missing_docs, reason = "each variant documents its fields")]
+pub enum Note {
+    /// `count` suspected processes have not been identified yet, so their connections are not
+    /// judged: at most `per_snapshot_max` are after each snapshot.
+    ProcessesNotIdentified { count: u64, per_snapshot_max: usize },
+    /// `count` processes have not been inspected for readers yet: at most `per_snapshot_max` are
+    /// after each snapshot.
+    ReadersNotInspected { count: u64, per_snapshot_max: usize },
+    /// After the latest snapshot there was no time to inspect `count` processes for readers.
+    ReadersOutOfTime { count: u64 },
+    /// The responses in flight of `count` processes could not be read recently, so nothing is
+    /// concluded from them.
+    ResponsesStale { count: u64 },
+    /// `count` stacks have not been resolved to call sites yet: at most `per_snapshot_max` are
+    /// after each snapshot.
+    StacksNotResolved { count: u64, per_snapshot_max: usize },
+    /// The kernel's stack map had no room for `count` stacks, so their call sites are unknown.
+    StacksLost { count: u64 },
+    /// `count` retracted findings are no longer listed.
+    RetractedNotListed { count: u64 },
+    /// `count` sockets changed while they were read and were left out of the latest snapshot.
+    SocketsUndecodable { count: u64 },
+    /// The file descriptors of `count` processes could not be read, so their connections are not
+    /// judged: it takes root, or CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH.
+    FdsUnreadable { count: u64 },
+    /// `count` TCP sockets could not be inspected: they are dead, or their processes are hidden.
+    SocketsNotInspected { count: u64 },
+    /// Less is known of the readers of `processes` processes.
+    ReaderLimit { processes: usize, limit: Limit },
+    /// Less is known of the responses in flight of `processes` processes.
+    ResponseLimit { processes: usize, limit: Limit },
+    /// The call sites of `stacks` stacks are unknown.
+    CallSiteLimit { stacks: usize, reason: CallSiteReason },
+
+    /// The tool runs inside a pid namespace: processes outside are not seen.
+    InsidePidNamespace,
+    /// Snapshots come from sock_diag(7) and `/proc`, without kernel programs.
+    WithoutKernelPrograms { reason: FallbackReason },
+    /// Without events, ages are lower bounds, connections that open and close between two
+    /// snapshots are not seen, and neither openers, call sites nor responses are known.
+    WithoutEvents,
+    /// Without kernel programs, the time at which a connection died is known by watching only: a
+    /// ghost takes a run longer than `--idle`.
+    DeathTimesByWatching,
+    /// HTTP responses of Go programs are not followed: the run ends before one could be in flight
+    /// for `--idle`.
+    RunTooShortForResponses,
+    /// One snapshot was taken: whether anything changes was not watched.
+    SingleSnapshot,
+    /// The target processes have ended.
+    TargetProcessesEnded,
+    /// HTTP responses are followed in `processes_max` processes, and in no others.
+    FollowedProcessesFull { processes_max: usize },
+
+    /// The recording was judged with other thresholds than when it was made; `unanswered` of the
+    /// questions that these lead to have no recorded answer.
+    OtherThresholds { unanswered: usize },
+    /// The recording ends in the middle: what happened last is missing.
+    RecordingTruncated,
+    /// The recording is damaged from this offset on.
+    RecordingDamaged { offset_bytes: u64 },
+    /// The `segments` oldest segments of the recording were deleted to keep it below `--max-size`.
+    RecordingSegmentsDeleted { segments: u64 },
+    /// The recording could not be continued; `detail` is the error.
+    RecordingStopped { detail: String },
+    /// The CSV file could not be continued; `detail` is the error.
+    CsvStopped { detail: String },
+
+    /// No snapshot was taken.
+    NoSnapshot,
+    /// `count` snapshots failed.
+    SnapshotsFailed { count: u64 },
+    /// The connection table had no room for `count` connections.
+    ConnectionsNotKept { count: u64 },
+    /// There was no room for `count` responses in flight.
+    ResponsesNotKept { count: u64 },
+
+    /// The text of a recording of format 3, which did not keep notes as data.
+    Recorded { text: String },
+}
+
+impl Note {
+    /// The code in JSON. Codes are never renamed or reused.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::ProcessesNotIdentified { .. } => "processes-not-identified",
+            Self::ReadersNotInspected { .. } => "readers-not-inspected",
+            Self::ReadersOutOfTime { .. } => "readers-out-of-time",
+            Self::ResponsesStale { .. } => "responses-stale",
+            Self::StacksNotResolved { .. } => "stacks-not-resolved",
+            Self::StacksLost { .. } => "stacks-lost",
+            Self::RetractedNotListed { .. } => "retracted-not-listed",
+            Self::SocketsUndecodable { .. } => "sockets-undecodable",
+            Self::FdsUnreadable { .. } => "fds-unreadable",
+            Self::SocketsNotInspected { .. } => "sockets-not-inspected",
+            Self::ReaderLimit { .. } => "reader-limit",
+            Self::ResponseLimit { .. } => "response-limit",
+            Self::CallSiteLimit { .. } => "call-site-limit",
+            Self::InsidePidNamespace => "inside-pid-namespace",
+            Self::WithoutKernelPrograms { .. } => "without-kernel-programs",
+            Self::WithoutEvents => "without-events",
+            Self::DeathTimesByWatching => "death-times-by-watching",
+            Self::RunTooShortForResponses => "run-too-short-for-responses",
+            Self::SingleSnapshot => "single-snapshot",
+            Self::TargetProcessesEnded => "target-processes-ended",
+            Self::FollowedProcessesFull { .. } => "followed-processes-full",
+            Self::OtherThresholds { .. } => "other-thresholds",
+            Self::RecordingTruncated => "recording-truncated",
+            Self::RecordingDamaged { .. } => "recording-damaged",
+            Self::RecordingSegmentsDeleted { .. } => "recording-segments-deleted",
+            Self::RecordingStopped { .. } => "recording-stopped",
+            Self::CsvStopped { .. } => "csv-stopped",
+            Self::NoSnapshot => "no-snapshot",
+            Self::SnapshotsFailed { .. } => "snapshots-failed",
+            Self::ConnectionsNotKept { .. } => "connections-not-kept",
+            Self::ResponsesNotKept { .. } => "responses-not-kept",
+            Self::Recorded { .. } => "recorded",
+        }
+    }
+}

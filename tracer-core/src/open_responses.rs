@@ -1,0 +1,178 @@
+//! The HTTP responses in flight of all processes, by file descriptor.
+//!
+//! A list of responses in flight is complete: the next list of the process replaces it, and a
+//! response that is missing from that one was returned. Only how long nothing was read from a stream
+//! of HTTP/2 is carried over.
+
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
+};
+use core::cmp::Reverse;
+
+use crate::{HttpStream, Ledger, Limit, OpenResponse, ProcessKey, StackId, Timestamp};
+
+/// Consecutive snapshots after which the list of a process may be missing, because its memory could
+/// not be read or there was no time. After one more the old list is dropped.
+const SNAPSHOTS_WITHOUT_MAX: u64 = 3;
+
+/// A response in flight, as of the latest list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Response {
+    fd: u32,
+    /// When the request was made.
+    pub(crate) since: Timestamp,
+    /// The stack that made it.
+    pub(crate) stack: Option<StackId>,
+    /// Its stream, in HTTP/2.
+    pub(crate) stream: Option<Stream>,
+}
+
+/// The stream of a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stream {
+    id: u32,
+    /// Bytes that were received and that the application has not read.
+    pub(crate) held_bytes: u64,
+    /// [`HttpStream::read_mark`](crate::HttpStream::read_mark).
+    read_mark: u64,
+    /// The time of the first list since which the application has read nothing.
+    pub(crate) unread_since: Timestamp,
+    /// The application was seen to read some of it at some time.
+    pub(crate) was_read: bool,
+}
+
+/// The responses in flight, by process. Bounded.
+#[derive(Debug)]
+pub(crate) struct OpenResponses {
+    by_process: BTreeMap<ProcessKey, ProcessResponses>,
+    /// Most responses that are kept of all processes together.
+    responses_max: usize,
+    /// How many are kept.
+    kept: usize,
+    /// The processes whose list was dropped for its age and has not been replaced.
+    stale: BTreeSet<ProcessKey>,
+}
+
+#[derive(Debug)]
+struct ProcessResponses {
+    /// Number of the snapshot after which the list was read.
+    snapshot: u64,
+    /// Ordered by file descriptor, then by stream.
+    responses: Vec<Response>,
+    /// Responses for which there was no room.
+    left_out: u64,
+    limits: Vec<Limit>,
+}
+
+impl OpenResponses {
+    pub(crate) const fn new(responses_max: usize) -> Self {
+        Self { by_process: BTreeMap::new(), responses_max, kept: 0, stale: BTreeSet::new() }
+    }
+
+    /// Replaces the list of a process. Returns whether other responses are in flight than before.
+    pub(crate) fn replace(&mut self, ledger: Ledger, snapshot: u64) -> bool {
+        let before = self.remove(ledger.process).map(|list| list.responses).unwrap_or_default();
+        self.stale.remove(&ledger.process);
+        let mut responses: Vec<Response> = ledger
+            .open
+            .iter()
+            .map(|open| Response::new(open, find(&before, open), ledger.at))
+            .collect();
+        // A file descriptor carries one HTTP/1 response at a time. Of two, the later one is current.
+        responses.sort_unstable_by_key(|it| (it.place(), Reverse(it.since)));
+        responses.dedup_by_key(|it| it.place());
+        let left_out = responses.len().saturating_sub(self.responses_max - self.kept);
+        responses.truncate(responses.len() - left_out);
+        let has_changed =
+            !responses.iter().map(Response::identity).eq(before.iter().map(Response::identity));
+        self.kept += responses.len();
+        let left_out = u64::try_from(left_out).unwrap_or(u64::MAX);
+        let list = ProcessResponses { snapshot, responses, left_out, limits: ledger.limits };
+        self.by_process.insert(ledger.process, list);
+        has_changed
+    }
+
+    /// Forgets the processes that are gone, and drops the lists that are too old at this snapshot.
+    pub(crate) fn retain(&mut self, snapshot: u64, exists: impl Fn(&ProcessKey) -> bool) {
+        self.stale.retain(&exists);
+        let is_old = |list: &ProcessResponses| snapshot > list.snapshot + SNAPSHOTS_WITHOUT_MAX;
+        let dropped = self.by_process.iter().filter(|(key, list)| !exists(key) || is_old(list));
+        let dropped: Vec<ProcessKey> = dropped.map(|(key, _)| *key).collect();
+        for key in dropped {
+            self.remove(key);
+            if exists(&key) {
+                self.stale.insert(key);
+            }
+        }
+    }
+
+    fn remove(&mut self, key: ProcessKey) -> Option<ProcessResponses> {
+        let list = self.by_process.remove(&key)?;
+        self.kept -= list.responses.len();
+        Some(list)
+    }
+
+    /// The responses in flight on this file descriptor.
+    pub(crate) fn on(&self, process: ProcessKey, fd: u32) -> &[Response] {
+        let Some(list) = self.by_process.get(&process) else { return &[] };
+        let start = list.responses.partition_point(|response| response.fd < fd);
+        let end = list.responses.partition_point(|response| response.fd <= fd);
+        &list.responses[start..end]
+    }
+
+    /// No response is in flight in any process.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.kept == 0
+    }
+
+    /// Responses for which there was no room.
+    pub(crate) fn left_out(&self) -> u64 {
+        self.by_process.values().fold(0, |sum, list| sum.saturating_add(list.left_out))
+    }
+
+    /// Processes whose list was dropped for its age.
+    pub(crate) fn stale(&self) -> u64 {
+        u64::try_from(self.stale.len()).unwrap_or(u64::MAX)
+    }
+
+    /// Why lists are not complete.
+    pub(crate) fn limits(&self) -> impl Iterator<Item = &Limit> {
+        self.by_process.values().flat_map(|list| &list.limits)
+    }
+}
+
+impl Response {
+    /// `before` is the same response in the list before.
+    fn new(open: &OpenResponse, before: Option<&Self>, at: Timestamp) -> Self {
+        let stream = open.stream.map(|stream| {
+            let HttpStream { id, held_bytes, read_mark } = stream;
+            let before = before.and_then(|before| before.stream);
+            let unread = before.filter(|before| before.read_mark == read_mark);
+            Stream {
+                id,
+                held_bytes,
+                read_mark,
+                unread_since: unread.map_or(at, |before| before.unread_since),
+                was_read: before.is_some_and(|it| it.was_read || it.read_mark != read_mark),
+            }
+        });
+        Self { fd: open.fd, since: open.since, stack: open.stack, stream }
+    }
+
+    fn place(&self) -> (u32, Option<u32>) {
+        (self.fd, self.stream.map(|stream| stream.id))
+    }
+
+    /// Stream identifiers start again when a file descriptor is reused, but not at the same time.
+    fn identity(&self) -> ((u32, Option<u32>), Timestamp) {
+        (self.place(), self.since)
+    }
+}
+
+/// The same response in the list before.
+fn find<'a>(before: &'a [Response], open: &OpenResponse) -> Option<&'a Response> {
+    let place = (open.fd, open.stream.map(|stream| stream.id));
+    let index = before.binary_search_by_key(&place, Response::place).ok()?;
+    before.get(index).filter(|response| response.since == open.since)
+}

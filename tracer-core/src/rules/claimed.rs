@@ -1,0 +1,132 @@
+//! The connections that a rule assesses together.
+
+use alloc::vec::Vec;
+
+use super::{Responses, proof_subset::UNSURE_SHARE};
+use crate::{
+    CountOf, DurationRange, Held, Options, ProcessFacts, Timestamp,
+    connection_view::ConnectionView, separate_times::SeparateTimes,
+};
+
+/// The connections of one group that one rule claimed; never empty.
+#[derive(Debug)]
+pub(crate) struct Claimed<'c, 'a> {
+    pub(crate) members: Vec<ConnectionView<'a>>,
+    /// When the rule's event happened to them.
+    pub(crate) times: SeparateTimes,
+    /// All connections of the group, claimed or not.
+    pub(crate) group: &'c [ConnectionView<'a>],
+    /// They go to several addresses. What a pool may keep, it may keep for each.
+    pub(crate) is_by_port: bool,
+    /// The responses of the group, claimed or not.
+    pub(crate) responses_of_group: Responses,
+    /// Connections of the process, of any group, that wait for the peer to read.
+    pub(crate) stalled: usize,
+    /// How many members were opened by a process that still runs, as far as known.
+    pub(crate) running_openers: usize,
+    /// What `/proc` says of the process, if that was asked.
+    pub(crate) process: Option<&'a ProcessFacts>,
+    pub(crate) options: &'a Options,
+    pub(crate) now: Timestamp,
+}
+
+impl<'a> Claimed<'_, 'a> {
+    /// More dead connections than this are more than a pool keeps by oversight.
+    pub(crate) const fn pool_max(&self) -> usize {
+        self.options.pool_size
+    }
+
+    /// More than this are more than a large pool keeps while it shrinks.
+    pub(crate) const fn large_pool_max(&self) -> usize {
+        self.options.pool_size.saturating_mul(2)
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.members.len()
+    }
+
+    pub(crate) fn count_where(&self, test: impl Fn(&ConnectionView<'a>) -> bool) -> usize {
+        self.members.iter().filter(|member| test(member)).count()
+    }
+
+    /// `count` of all members.
+    pub(crate) fn of_all(&self, count: usize) -> CountOf {
+        CountOf { count, total: self.count() }
+    }
+
+    /// How many are confirmed by goroutine scan.
+    pub(crate) fn confirmed(&self) -> usize {
+        self.count_where(ConnectionView::is_confirmed)
+    }
+
+    /// Enough are confirmed, of these or of the group (a leak can be in several states), and hardly
+    /// any of these are not.
+    pub(crate) fn is_confirmed(&self) -> bool {
+        let (count, confirmed) = (self.count(), self.confirmed());
+        let is_nearly_all = (count - confirmed) * UNSURE_SHARE <= count;
+        is_nearly_all && self.is_enough(confirmed, count, self.responses_of_group.confirmed)
+    }
+
+    /// `some` of these reach `--min-count`; or they are most of `of`, and those of the whole group
+    /// reach it.
+    pub(super) fn is_enough(&self, some: usize, of: usize, in_group: usize) -> bool {
+        let enough = self.options.count_min;
+        some >= enough || (some > 0 && 2 * some >= of && in_group >= enough)
+    }
+
+    /// How many have a response that a goroutine references.
+    pub(crate) fn held(&self) -> usize {
+        self.count_where(|member| member.held() == Some(Held::Somebody))
+    }
+
+    /// How many have a response whose references could not be scanned completely.
+    pub(crate) fn unsearched(&self) -> usize {
+        self.count_where(ConnectionView::is_unsearched)
+    }
+
+    /// The process may well read most of them later: goroutines reference their responses, or the
+    /// process has to wait for its own slow clients first.
+    pub(crate) fn may_be_resumed(&self) -> bool {
+        let unread = self.count_where(|member| member.facts.unread_bytes > 0);
+        2 * self.held() > self.count() || (2 * unread > self.count() && self.stalled >= unread)
+    }
+
+    /// See [`SeparateTimes::is_spread_out`].
+    pub(crate) fn is_spread_out(&self) -> bool {
+        self.times.is_spread_out(self.options.idle_ms)
+    }
+
+    /// See [`SeparateTimes::is_rising`].
+    pub(crate) fn is_rising(&self) -> bool {
+        self.times.is_rising(self.options.idle_ms, self.now)
+    }
+
+    /// They occurred one after the other, and are more than a pool keeps. `unused` of them carried
+    /// at most one exchange; of `all`, which were in use before, a pool may have one for each of
+    /// many threads.
+    pub(crate) fn has_accumulated(&self, unused: usize, all: usize) -> bool {
+        let is_more = (unused > self.pool_max() && self.is_rising())
+            || (unused > self.large_pool_max() && self.is_spread_out())
+            || (all > self.large_pool_max().saturating_mul(2) && self.is_spread_out());
+        is_more && !self.is_by_port
+    }
+
+    /// The shortest and the longest of a duration in milliseconds.
+    pub(crate) fn range(&self, duration_ms: impl Fn(&ConnectionView<'a>) -> u64) -> DurationRange {
+        range(self.members.iter().map(duration_ms))
+    }
+
+    /// The sum of a number of bytes.
+    pub(crate) fn sum(&self, bytes: impl Fn(&ConnectionView<'a>) -> u64) -> u64 {
+        self.members.iter().map(bytes).fold(0, u64::saturating_add)
+    }
+}
+
+/// The shortest and the longest of these durations in milliseconds.
+pub(super) fn range(durations_ms: impl Iterator<Item = u64>) -> DurationRange {
+    let none = DurationRange { min_ms: u64::MAX, max_ms: 0 };
+    durations_ms.fold(none, |DurationRange { min_ms, max_ms }, duration_ms| DurationRange {
+        min_ms: min_ms.min(duration_ms),
+        max_ms: max_ms.max(duration_ms),
+    })
+}

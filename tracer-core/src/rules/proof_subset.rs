@@ -1,0 +1,129 @@
+//! Which of a rule's connections are judged together.
+//!
+//! A goroutine scan splits the connections of a Go program into those whose response no code will
+//! read (*confirmed*), those whose response a goroutine references, and those where that is unknown.
+//! A finding must not accuse connections that the program may return to along with confirmed ones,
+//! and few confirmed ones must not be lost among many others. So rules are applied to subsets:
+//!
+//! | subset | connections | judged if | effect |
+//! | --- | --- | --- | --- |
+//! | `NearlyConfirmed` | confirmed, unsearched or referenced ones, and those whose reader is unknown | at least four fifths are confirmed, and enough of them | as the rule assesses confirmed connections |
+//! | `Unsearched` | confirmed and unsearched ones | some are unsearched | *likely* if there are `--min-count` that occurred at separate times |
+//! | `Confirmed` | confirmed ones | there are enough of them | as the rule assesses confirmed connections |
+//! | `Unconfirmed` | all but confirmed ones | always | never *certain* |
+//! | `All` | all | always | as the rule assesses them |
+//!
+//! Up to a fifth may be unsure, because a stack slot keeps a reference until it is overwritten, and
+//! connections may change while the process is inspected.
+
+use super::{Assessment, Claimed, Rule, RuleId, RuleKey};
+use crate::{Confidence, Interval, Reader, connection_view::ConnectionView};
+
+/// One in this many connections of a confirmed finding may be unsure.
+pub(super) const UNSURE_SHARE: usize = 5;
+
+/// The connections that a rule is applied to, of those that it claims.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum ProofSubset {
+    /// The confirmed ones, and the few beside them that are unsure.
+    NearlyConfirmed,
+    /// Those that no goroutine is known to reference, where not everything could be scanned.
+    Unsearched,
+    /// The confirmed ones.
+    Confirmed,
+    /// All of them.
+    All,
+    /// The ones that are not confirmed.
+    Unconfirmed,
+}
+
+impl ProofSubset {
+    /// A connection that a rule claims may belong to the subset.
+    fn includes(self, view: &ConnectionView<'_>) -> bool {
+        match self {
+            Self::NearlyConfirmed => view.awaits_body() || view.reader() == Reader::Unknown,
+            Self::Unsearched => view.is_confirmed() || view.is_unsearched(),
+            Self::Confirmed => view.is_confirmed(),
+            Self::All => true,
+            Self::Unconfirmed => !view.is_confirmed(),
+        }
+    }
+
+    /// The claimed connections are what the subset is for. Otherwise the rule is left to judge all
+    /// of its connections by what else is known of them.
+    fn applies_to(self, claimed: &Claimed<'_, '_>) -> bool {
+        match self {
+            Self::NearlyConfirmed | Self::Confirmed => claimed.is_confirmed(),
+            Self::Unsearched => claimed.unsearched() > 0,
+            Self::All | Self::Unconfirmed => true,
+        }
+    }
+}
+
+impl Rule {
+    /// A rule for all connections that it claims, to any address.
+    pub(super) const fn new(
+        id: RuleId,
+        claims: fn(&ConnectionView<'_>) -> bool,
+        occurred: fn(&ConnectionView<'_>) -> Interval,
+        assess: fn(&Claimed<'_, '_>) -> Option<Assessment>,
+    ) -> Self {
+        let (subset, is_restricted, is_of_one_address) = (ProofSubset::All, false, false);
+        Self { id, subset, is_restricted, claims, occurred, assess, is_of_one_address }
+    }
+
+    /// The same rule for connections to one address only.
+    pub(super) const fn of_one_address(self) -> Self {
+        Self { is_of_one_address: true, ..self }
+    }
+
+    /// The same rule restricted to a subset of its connections.
+    pub(super) const fn restricted_to(self, subset: ProofSubset) -> Self {
+        Self { subset, is_restricted: true, ..self }
+    }
+
+    /// A rule whose own functions select this subset.
+    pub(super) const fn selecting(self, subset: ProofSubset) -> Self {
+        Self { subset, ..self }
+    }
+
+    /// Names the rule in the identity of a finding. What is nearly confirmed may be confirmed at the
+    /// next judgement, and is the same finding.
+    pub(crate) const fn key(&self) -> RuleKey {
+        let subset = match self.subset {
+            ProofSubset::NearlyConfirmed => ProofSubset::Confirmed,
+            subset => subset,
+        };
+        RuleKey { id: self.id, subset }
+    }
+
+    /// Whether this connection, taken alone, may have the rule's verdict.
+    pub(crate) fn claims(&self, view: &ConnectionView<'_>) -> bool {
+        (self.claims)(view) && (!self.is_restricted || self.subset.includes(view))
+    }
+
+    /// What the claimed connections of one group amount to; `None` for nothing.
+    pub(crate) fn assess(&self, claimed: &Claimed<'_, '_>) -> Option<Assessment> {
+        if self.is_restricted && !self.subset.applies_to(claimed) {
+            return None;
+        }
+        let assessment = (self.assess)(claimed)?;
+        Some(match self.subset {
+            ProofSubset::Unsearched => raise_unsearched(claimed, assessment),
+            _ => assessment,
+        })
+    }
+}
+
+/// For unsearched connections, the rest of the scan may be all that is missing from confirmation.
+/// That they occurred at separate times speaks for a leak as well, and both make it *likely*.
+fn raise_unsearched(claimed: &Claimed<'_, '_>, assessment: Assessment) -> Assessment {
+    let is_likely = claimed.count() >= claimed.options.count_min
+        && claimed.is_rising()
+        && !claimed.may_be_resumed()
+        && assessment.confidence < Confidence::Likely;
+    if !is_likely {
+        return assessment;
+    }
+    Assessment { confidence: Confidence::Likely, growth_counts: false, ..assessment }
+}

@@ -1,0 +1,33 @@
+//! Which rules claim a connection.
+
+use super::{RULES, Rule};
+use crate::connection_view::ConnectionView;
+
+/// A set of rules: a bit for each rule, by its position in [`RULES`]. It lives no longer than one
+/// judgement.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RuleSet(u32);
+
+const _: () = assert!(RULES.len() <= 32, "there are more rules than bits");
+
+impl RuleSet {
+    /// The rules that claim a connection.
+    pub(crate) fn claiming(view: &ConnectionView<'_>) -> Self {
+        Self::of(|rule| rule.claims(view))
+    }
+
+    fn of(is_in: impl Fn(&Rule) -> bool) -> Self {
+        let bits = RULES.iter().zip(0..).map(|(rule, rank)| u32::from(is_in(rule)) << rank);
+        Self(bits.fold(0, |set, bit| set | bit))
+    }
+
+    /// Whether the rule at this position is in the set.
+    pub(crate) const fn contains(self, rank: usize) -> bool {
+        self.0 & (1 << rank) != 0
+    }
+
+    /// Those that judge by call site.
+    pub(crate) fn by_call_site(self) -> Self {
+        Self(self.0 & Self::of(|rule| rule.id.is_by_call_site()).0)
+    }
+}

@@ -1,0 +1,107 @@
+//! Evidence and caveats that several rules give.
+
+use alloc::{borrow::ToOwned as _, collections::BTreeMap, vec::Vec};
+use core::cmp::Reverse;
+
+use super::{Claimed, Facts};
+use crate::{
+    Caveat, Confidence, Counted, Evidence, Occurrence, Reader, Recurrence,
+    separate_times::SeparateTimes,
+};
+
+/// Requests that are listed; the rest is counted.
+const REQUESTS_MAX: usize = 3;
+
+impl Facts {
+    /// Facts that begin with this one.
+    pub(super) fn new(evidence: Evidence) -> Self {
+        Self { evidence: alloc::vec![evidence], caveats: Vec::new() }
+    }
+
+    pub(super) fn add(&mut self, evidence: Evidence) {
+        self.evidence.push(evidence);
+    }
+
+    pub(super) fn doubt(&mut self, caveat: Caveat) {
+        self.caveats.push(caveat);
+    }
+
+    /// At how many separate times the rule's event happened. That it may have been one event is no
+    /// caveat where the finding is confirmed or certain.
+    pub(super) fn add_times(
+        &mut self,
+        claimed: &Claimed<'_, '_>,
+        event: Occurrence,
+        confidence: Confidence,
+    ) {
+        let is_sure = claimed.is_confirmed() || confidence == Confidence::Certain;
+        match (claimed.count(), claimed.times.count) {
+            (1, _) => {}
+            (_, 1) if is_sure => {}
+            (_, 1) => self.doubt(Caveat::SingleEventPossible),
+            _ => self.add(recurrence(claimed, claimed.times, event)),
+        }
+    }
+
+    /// Who waits to read, what a goroutine scan found, and which requests they were.
+    pub(super) fn add_readers(&mut self, claimed: &Claimed<'_, '_>) {
+        let (confirmed, held) = (claimed.confirmed(), claimed.held());
+        let unsearched = claimed.unsearched();
+        if confirmed > 0 {
+            self.add(Evidence::ResponseUnreferenced(claimed.of_all(confirmed)));
+        }
+        if held > 0 {
+            self.doubt(Caveat::ResponseReferenced(claimed.of_all(held)));
+        }
+        if unsearched > 0 {
+            self.doubt(Caveat::ScanIncomplete(claimed.of_all(unsearched)));
+        }
+        let without_reader = claimed.count_where(|member| member.reader() == Reader::None);
+        if without_reader > confirmed + held + unsearched {
+            self.add(Evidence::NoReader(claimed.of_all(without_reader)));
+        }
+        let waiting = claimed.count_where(|member| member.reader().is_waiting());
+        if waiting > 0 {
+            self.doubt(Caveat::ReaderWaiting(claimed.of_all(waiting)));
+        }
+        self.evidence.extend(requests(claimed));
+        if claimed.may_be_resumed() && held == 0 {
+            self.doubt(Caveat::SendBlocked { connections: claimed.stalled });
+        }
+    }
+}
+
+/// At how many separate times the event happened, and whether that goes on.
+pub(super) fn recurrence(
+    claimed: &Claimed<'_, '_>,
+    times: SeparateTimes,
+    event: Occurrence,
+) -> Evidence {
+    let recurrence = Recurrence { event, times: times.count, span_ms: times.span_ms };
+    let idle_ms = claimed.options.idle_ms;
+    if times.is_rising(idle_ms, claimed.now) {
+        return Evidence::Rising(recurrence);
+    }
+    if times.is_spread_out(idle_ms) {
+        let since_last_ms = claimed.now.ms_since(times.latest);
+        return Evidence::Ceased { recurrence, since_last_ms };
+    }
+    Evidence::SeparateTimes(recurrence)
+}
+
+/// The requests whose responses these are, the most frequent first.
+fn requests(claimed: &Claimed<'_, '_>) -> Option<Evidence> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for member in claimed.members.iter().filter(|member| member.awaits_body()) {
+        if let Some(request) = member.http().and_then(|http| http.request.as_deref()) {
+            *counts.entry(request).or_default() += 1;
+        }
+    }
+    let mut counts: Vec<(&str, usize)> = counts.into_iter().collect();
+    counts.sort_by_key(|(request, count)| (Reverse(*count), *request));
+    let others = counts.len().saturating_sub(REQUESTS_MAX);
+    let listed = counts.into_iter().take(REQUESTS_MAX);
+    let top: Vec<_> =
+        listed.map(|(request, count)| Counted { value: request.to_owned(), count }).collect();
+    (!top.is_empty()).then_some(Evidence::Requests { top, others })
+}

@@ -1,0 +1,24 @@
+//! The summary of a process.
+
+use super::timeline::Player;
+use crate::Options;
+
+/// The limit counts file descriptors of every type; the model of a host has 100.
+#[test]
+fn other_open_fds_count_towards_the_limit() {
+    let mut player = Player::new(Options::default());
+    player.play_all(
+        "
+        0s snapshot
+        1s open a1..a23 every=5s pid=10
+        6s peer-closes a1..a23 every=5s
+        30s snapshot
+        240s snapshot
+        ",
+    );
+    let report = player.detector.report();
+    let [process] = report.processes.as_slice() else { panic!("{report:?}") };
+    assert_eq!((process.tcp_fds, process.open_fds, process.fd_limit), (23, Some(100), Some(1_024)));
+    let per_min_milli = u64::try_from(process.growth_per_min_milli.unwrap()).unwrap();
+    assert_eq!(process.seconds_to_fd_limit, Some((1_024 - 100) * 60_000 / per_min_milli));
+}

@@ -1,0 +1,126 @@
+//! Programs in Go, and in languages with a runtime that makes code.
+
+use std::process::Command;
+
+use super::{
+    native::{FRAMED, compile_c},
+    *,
+};
+use crate::go::Stacks;
+
+#[test]
+#[ignore = "needs Go; cargo xtask test runs it where the host allows"]
+fn a_request_of_go_is_made_where_the_application_makes_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let stacks = Stacks::plain(directory.path());
+    let pid = stacks.child.id();
+    let start_time_ns = started(pid).unwrap() * TICK_NS;
+    let process = ProcessKey { pid, start_time_ns };
+    let (mut symbols, mut programs) = (call_sites(), GoPrograms::default());
+    let mut call_site = |name: &str, skipped: usize| {
+        let said = stacks.said.iter().find(|said| said.name == name).unwrap();
+        symbols.call_site(&mut programs, process, &kept(&said.addresses[skipped..]))
+    };
+    let line = |text: &str| line("../go/stacks/main.go", text);
+    // Without where the test's own transport is, as if that were the library's.
+    for (name, expected) in
+        [("get", line("client.Get(")), ("default", line("http.Get(")), ("do", line("Do(request)"))]
+    {
+        let expected = format!("main.doSomething main.go:{expected}");
+        assert_eq!(call_site(name, 3), Ok(Some(expected)), "{name}");
+    }
+    for said in &stacks.said {
+        let place = call_site(&said.name, 1).unwrap().unwrap();
+        assert!(place.starts_with("main."), "{}: {place}", said.name);
+    }
+    let generic = call_site("generic int", 1).unwrap().unwrap();
+    assert!(generic.starts_with("main.generic[...] main.go:"), "{generic}");
+    let closure = call_site("closures", 1).unwrap().unwrap();
+    assert!(closure.starts_with("main.main.func"), "{closure}");
+    // What is left is the runtime's.
+    let last = stacks.said[0].addresses.len() - 1;
+    assert_eq!(call_site("init", last), Ok(None));
+}
+
+#[test]
+fn a_perf_map_names_code_that_was_made_at_run_time() {
+    let directory = tempfile::tempdir().unwrap();
+    let program = compile_c(directory.path(), &["-O1", "-g", FRAMED]);
+    let generated = |line: Option<&str>| {
+        let waiting = Waiting::start(Command::new(&program).arg("generated").args(line));
+        let found = call_site(&waiting);
+        let _ = fs::remove_file(format!("/tmp/perf-{}.map", waiting.key().pid));
+        found
+    };
+    assert_eq!(generated(Some("py::fetch:/app/billing.py")), Ok(Some("fetch billing.py".into())));
+    let javascript = generated(Some("JS:*fetch file:///app/billing.mjs:10:5"));
+    assert_eq!(javascript, Ok(Some("fetch billing.mjs:10".into())));
+    let java = generated(Some("void com.acme.Billing.charge(int)"));
+    assert_eq!(java, Ok(Some("com.acme.Billing.charge".into())));
+    // Behind what is skipped is who called it.
+    let skipped = generated(Some("py::get:/venv/lib/python3.12/site-packages/requests/api.py"));
+    assert!(skipped.unwrap().unwrap().starts_with("through_generated_code waits.c:"));
+    let hidden = generated(Some("Builtin:InterpreterEntryTrampoline")).unwrap_err();
+    assert!(hidden.contains("--interpreted-frames-native-stack"), "{hidden}");
+    let nameless = generated(None).unwrap_err();
+    assert!(nameless.contains("have the runtime write a perf map"), "{nameless}");
+}
+
+#[test]
+#[ignore = "needs root; cargo xtask test runs it where the host allows"]
+fn a_perf_map_that_somebody_else_wrote_is_not_believed() {
+    let directory = tempfile::tempdir().unwrap();
+    let program = compile_c(directory.path(), &["-O1", "-g", FRAMED]);
+    let waiting =
+        Waiting::start(Command::new(&program).args(["generated", "py::fetch:/app/billing.py"]));
+    let map = format!("/tmp/perf-{}.map", waiting.key().pid);
+    std::os::unix::fs::chown(&map, Some(4711), None).unwrap();
+    let found = call_site(&waiting);
+    fs::remove_file(map).unwrap();
+    assert_eq!(
+        found,
+        Err("its perf map belongs to somebody else, so it is not believed".to_owned())
+    );
+}
+
+#[test]
+#[ignore = "needs Node.js; cargo xtask test runs it where the host allows"]
+fn functions_of_javascript_have_names_if_node_writes_them_down() {
+    // Node leaves a log where it is started.
+    let directory = tempfile::tempdir().unwrap();
+    let found = |options: &[&str]| {
+        let mut node = Command::new("node");
+        node.current_dir(directory.path()).args(options).arg(source("waits.js"));
+        let waiting = Waiting::start(&mut node);
+        let found = call_site(&waiting);
+        let _ = fs::remove_file(format!("/tmp/perf-{}.map", waiting.key().pid));
+        found
+    };
+    let expected = format!("ask waits.js:{}", line("waits.js", "function ask()"));
+    let all = found(&["--perf-basic-prof", "--interpreted-frames-native-stack"]);
+    assert_eq!(all, Ok(Some(expected)));
+    let words = found(&["--perf-basic-prof"]).unwrap_err();
+    assert!(words.contains("--interpreted-frames-native-stack"), "{words}");
+    let words = found(&[]).unwrap_err();
+    assert!(words.contains("--perf-basic-prof"), "{words}");
+}
+
+#[test]
+#[ignore = "needs Python; cargo xtask test runs it where the host allows"]
+fn functions_of_python_have_names_only_if_it_says_them() {
+    // Another one than that of the path.
+    let other = std::env::var("TRACER_TEST_PYTHON").ok();
+    for program in other.iter().map(String::as_str).chain(["python3"]) {
+        for options in [&[][..], &["-Xperf"]] {
+            let waiting =
+                Waiting::start(Command::new(program).args(options).arg(source("waits.py")));
+            let found = call_site(&waiting);
+            let _ = fs::remove_file(format!("/tmp/perf-{}.map", waiting.key().pid));
+            match found {
+                Ok(Some(place)) => assert_eq!(place, "Client.fetch_quote waits.py", "{program}"),
+                Ok(None) => panic!("{program} {options:?}: nothing is said"),
+                Err(words) => assert!(words.contains("-X perf"), "{program}: {words}"),
+            }
+        }
+    }
+}

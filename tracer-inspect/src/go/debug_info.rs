@@ -1,0 +1,183 @@
+//! What the debugging information of a program (DWARF) says of its structures: where their members
+//! are. Only those that are asked for are kept.
+
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+    fs::File,
+};
+
+use gimli::{AttributeValue, DebugAbbrev, DebugInfo, EndianSlice, LittleEndian};
+use object::{
+    elf,
+    read::{
+        ReadCache,
+        elf::{FileHeader as _, SectionHeader as _},
+    },
+};
+
+use super::executable::{Bounded, Header, Sections};
+
+/// Most bytes of a part of it, when it is no longer compressed. A program of 50 MB has some 20 MB;
+/// reading as much as this takes half a second.
+const PART_MAX: u64 = 64 << 20;
+
+/// Largest offset that is accepted, in bytes. The debugging information is whatever the program's
+/// author chose, and its offsets are added to addresses.
+const OFFSET_MAX: u64 = 1 << 20;
+
+/// Members by their structure, the names of both with a point between them.
+#[derive(Debug, Default)]
+pub struct Structures {
+    members: HashMap<String, u64>,
+}
+
+type Slice<'a> = EndianSlice<'a, LittleEndian>;
+
+impl Structures {
+    /// Reads what is said of the structures in these paths, which is nothing if the program has no
+    /// debugging information.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    pub fn read(file: File, paths: &[String]) -> Result<Self, String> {
+        let cache = ReadCache::new(file);
+        let data = Bounded(&cache);
+        let wrong = |error: object::read::Error| error.to_string();
+        let header = Header::parse(data).map_err(wrong)?;
+        let sections = header.sections(object::LittleEndian, data).map_err(wrong)?;
+        let part = |name| part(data, &sections, name);
+        let mut structures = Self::default();
+        if let (Some(info), Some(abbreviations)) = (part("debug_info")?, part("debug_abbrev")?) {
+            let wanted: HashSet<&[u8]> =
+                steps(paths).filter_map(|step| Some(step.rsplit_once('.')?.0.as_bytes())).collect();
+            structures.add_all(&info, &abbreviations, &wanted);
+        }
+        Ok(structures)
+    }
+
+    /// The offset of a member in bytes: `structure.member`, or several of them with a `+` between
+    /// them, each within the one before. `None`: it is unknown or too large.
+    pub fn offset(&self, path: &str) -> Option<u64> {
+        let offset = path
+            .split(" + ")
+            .try_fold(0_u64, |offset, step| offset.checked_add(*self.members.get(step)?));
+        offset.filter(|offset| *offset <= OFFSET_MAX)
+    }
+
+    /// A unit that cannot be read, because it is of another language or damaged, does not take
+    /// along the others.
+    fn add_all(&mut self, info: &[u8], abbreviations: &[u8], wanted: &HashSet<&[u8]>) {
+        let abbreviations = DebugAbbrev::new(abbreviations, LittleEndian);
+        let mut units = DebugInfo::new(info, LittleEndian).units();
+        while let Ok(Some(unit)) = units.next() {
+            if let Err(error) = self.add(&unit, &abbreviations, wanted) {
+                log::debug!("a unit of debugging information cannot be read: {error}");
+            }
+        }
+    }
+
+    fn add<'a>(
+        &mut self,
+        unit: &gimli::UnitHeader<Slice<'a>>,
+        abbreviations: &DebugAbbrev<Slice<'a>>,
+        wanted: &HashSet<&[u8]>,
+    ) -> gimli::Result<()> {
+        let abbreviations = unit.abbreviations(abbreviations)?;
+        let mut entries = unit.entries_raw(&abbreviations, None)?;
+        // The structure that is read just now, and how deep its members are.
+        let mut within: Option<(isize, Cow<'a, str>)> = None;
+        while !entries.is_empty() {
+            let depth = entries.next_depth();
+            let Some(abbreviation) = entries.read_abbreviation()? else { continue };
+            within = within.filter(|(inside, _)| depth >= *inside);
+            let is_structure = abbreviation.tag() == gimli::DW_TAG_structure_type;
+            let is_member = abbreviation.tag() == gimli::DW_TAG_member
+                && within.as_ref().is_some_and(|(inside, _)| depth == *inside);
+            if !is_structure && !is_member {
+                entries.skip_attributes(abbreviation.attributes())?;
+                continue;
+            }
+            let (mut name, mut offset) = (None, None);
+            for attribute in abbreviation.attributes() {
+                let attribute = entries.read_attribute(*attribute)?;
+                match (attribute.name(), attribute.value()) {
+                    // Go's linker writes names where they are used.
+                    (gimli::DW_AT_name, AttributeValue::String(text)) => name = Some(text),
+                    (gimli::DW_AT_data_member_location, value) => offset = value.udata_value(),
+                    _ => {}
+                }
+            }
+            let Some(name) = name else { continue };
+            if is_structure && wanted.contains(name.slice()) {
+                within = Some((depth + 1, name.to_string_lossy()));
+            } else if is_member && let (Some((_, structure)), Some(offset)) = (&within, offset) {
+                let member = format!("{structure}.{}", name.to_string_lossy());
+                self.members.entry(member).or_insert(offset);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn steps(paths: &[String]) -> impl Iterator<Item = &str> {
+    paths.iter().flat_map(|path| path.split(" + "))
+}
+
+/// A part of the debugging information, as it was before it was compressed.
+fn part<'data>(
+    data: Bounded<'data>,
+    sections: &Sections<'data>,
+    name: &str,
+) -> Result<Option<Cow<'data, [u8]>>, String> {
+    let wrong = |error: object::read::Error| format!("{name} cannot be read: {error}");
+    let endian = object::LittleEndian;
+    if let Some((_, section)) = sections.section_by_name(endian, format!(".{name}").as_bytes()) {
+        let compressed = section.compression(endian, data).map_err(wrong)?;
+        let Some((header, offset, size)) = compressed else {
+            return Ok(Some(section.data(endian, data).map_err(wrong)?.into()));
+        };
+        if header.ch_type.get(endian) != elf::ELFCOMPRESS_ZLIB {
+            return Err(format!("{name} is compressed in a way that is not known"));
+        }
+        let bytes = object::read::ReadRef::read_bytes_at(data, offset, size);
+        let bytes = bytes.map_err(|()| format!("{name} is too long"))?;
+        return inflate(name, bytes, header.ch_size.get(endian)).map(Some);
+    }
+    // The way before there was a flag for it: a word, and the size, the other way round.
+    let Some((_, section)) = sections.section_by_name(endian, format!(".z{name}").as_bytes())
+    else {
+        return Ok(None);
+    };
+    let bytes = section.data(endian, data).map_err(wrong)?;
+    let body = bytes.strip_prefix(b"ZLIB").and_then(<[u8]>::split_first_chunk);
+    let (size, body) = body.ok_or_else(|| format!("{name} is damaged"))?;
+    inflate(name, body, u64::from_be_bytes(*size)).map(Some)
+}
+
+fn inflate(name: &str, bytes: &[u8], size: u64) -> Result<Cow<'static, [u8]>, String> {
+    let most = usize::try_from(size.min(PART_MAX)).unwrap_or(0);
+    if size > PART_MAX {
+        return Err(format!("{name} is longer than {} MiB", PART_MAX >> 20));
+    }
+    let whole = miniz_oxide::inflate::decompress_to_vec_zlib_with_limit(bytes, most);
+    whole.map(Cow::Owned).map_err(|error| format!("{name} is damaged: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets_that_are_too_large_are_unknown() {
+        let offsets = [("a.small", 8), ("a.limit", OFFSET_MAX), ("a.huge", u64::MAX)];
+        let members = offsets.map(|(member, offset)| (member.to_owned(), offset)).into();
+        let structures = Structures { members };
+        assert_eq!(structures.offset("a.small + a.small"), Some(16));
+        assert_eq!(structures.offset("a.limit"), Some(OFFSET_MAX));
+        assert_eq!(structures.offset("a.limit + a.small"), None);
+        assert_eq!(structures.offset("a.huge"), None);
+        assert_eq!(structures.offset("a.huge + a.small"), None);
+        assert_eq!(structures.offset("a.small + a.absent"), None);
+    }
+}

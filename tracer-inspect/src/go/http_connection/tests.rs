@@ -1,0 +1,207 @@
+//! A connection in memory that is made up, as Go 1.23 and Go 1.19 lay it out.
+
+use super::*;
+use crate::go::{follower::Wanted, goroutine::StackBounds, layout::Layout};
+use crate::process::{
+    maps::Mappings,
+    memory::{Memory, fake::FakeMemory},
+    pages::Pages,
+};
+
+/// Constant memory: the types of `*net.TCPConn` and of a structure around a `net.Conn`.
+const PROGRAM: u64 = 0x40_0000;
+const TCP_ITAB: u64 = PROGRAM;
+const WRAPPER_ITAB: u64 = PROGRAM + 0x100;
+
+/// Heap.
+const HEAP: u64 = 0xc0_0000_0000;
+const CONNECTION: u64 = HEAP + 0x1000;
+const BUFFER: u64 = HEAP + 0x2000;
+const TCP_CONN: u64 = HEAP + 0x3000;
+const NET_FD: u64 = HEAP + 0x4000;
+const WRAPPER: u64 = HEAP + 0x5000;
+const CHANNEL: u64 = HEAP + 0x6000;
+const TRANSPORT_REQUEST: u64 = HEAP + 0x7000;
+const REQUEST: u64 = HEAP + 0x8000;
+const URL: u64 = HEAP + 0x9000;
+const TEXT: u64 = HEAP + 0xa000;
+const TRANSPORT: u64 = HEAP + 0xb000;
+
+const POLL: u64 = 0x7f00_0000_0000;
+const FD: u32 = 9;
+const PC: u64 = PROGRAM + 0x800;
+
+fn mappings() -> Mappings {
+    Mappings::parse(
+        "400000-401000 r--p 00000000 08:01 5 /program\n\
+         c000000000-c000010000 rw-p 00000000 00:00 0\n",
+    )
+}
+
+struct Example {
+    memory: FakeMemory,
+    layout: Layout,
+    read_loop: ReadLoop,
+}
+
+impl Example {
+    fn new(minor: u32) -> Self {
+        let layout = Layout::of(minor);
+        let mut memory = FakeMemory::default();
+        for address in (PROGRAM..PROGRAM + 0x1000).chain(HEAP..HEAP + 0x10000).step_by(8) {
+            memory.put(address, &[0]);
+        }
+        for (itab, size) in [(TCP_ITAB, 8), (WRAPPER_ITAB, 24)] {
+            let (type_, target) = (itab + 0x40, itab + 0x80);
+            memory.put(itab + layout::ITAB_TYPE, &[type_]);
+            // The last byte of the third word.
+            memory.put(type_ + 16, &[u64::from(layout::KIND_POINTER) << 56]);
+            memory.put(type_ + layout::TYPE_TARGET, &[target]);
+            memory.put(target, &[size]);
+        }
+        memory.put(CONNECTION + layout.connection.transport, &[TRANSPORT]);
+        memory.put(CONNECTION + layout.connection.conn, &[TCP_ITAB, TCP_CONN]);
+        memory.put(CONNECTION + layout.connection.reader, &[BUFFER]);
+        memory.put(BUFFER + layout::BUFFER_SOURCE, &[CONNECTION]);
+        memory.put(TCP_CONN, &[NET_FD]);
+        memory.put(NET_FD + layout.net_fd_number, &[FD.into()]);
+        memory.put(NET_FD + layout.net_fd_poll, &[POLL]);
+        // A mutex before the connection, and a neighbour behind the structure.
+        memory.put(WRAPPER, &[0, TCP_ITAB, TCP_CONN, TCP_ITAB, TCP_CONN + 0x100]);
+
+        memory.put(CHANNEL + layout::CHANNEL_ELEMENT_SIZE, &[layout::RESPONSE_AND_ERROR_SIZE]);
+        memory.put(TRANSPORT_REQUEST, &[REQUEST]);
+        memory.put(REQUEST, &[TEXT, 4, URL]);
+        memory.put_bytes(TEXT, b"POSThttphost/path?query");
+        memory.put(URL + layout::URL_SCHEME, &[TEXT + 4, 4]);
+        memory.put(URL + layout::URL_HOST, &[TEXT + 8, 4]);
+        memory.put(URL + layout::URL_PATH, &[TEXT + 12, 11]);
+
+        let goroutine = Goroutine {
+            address: HEAP + 0xc000,
+            stack: StackBounds { low: HEAP, high: HEAP + 0x800 },
+            sp: HEAP + 0x100,
+            pc: PC,
+            bp: HEAP + 0x140,
+            status: layout::STATUS_WAITING,
+            id: 5,
+            function: 0,
+            deferred: 0,
+        };
+        let request = if layout.request_is_indirect {
+            vec![TRANSPORT_REQUEST, CHANNEL]
+        } else {
+            vec![REQUEST, REQUEST, CHANNEL]
+        };
+        let words = [vec![1, CONNECTION, 0], request, vec![2]].concat();
+        let stage = HttpStage::AwaitingBody;
+        Self { memory, layout, read_loop: ReadLoop { goroutine, stage, pc: PC, words } }
+    }
+
+    fn follow(&self, read_loops: &[&ReadLoop]) -> Option<Connection> {
+        let mappings = mappings();
+        let memory: &dyn Memory = &self.memory;
+        let mut pages = Pages::new(memory);
+        let wanted = Wanted::from([(FD, (3, vec![POLL]))]);
+        let mut follower = Follower {
+            pages: &mut pages,
+            mappings: &mappings,
+            layout: &self.layout,
+            wanted: &wanted,
+        };
+        let all: Vec<ReadLoop> = read_loops.iter().copied().cloned().collect();
+        let variables = FrameVariables::find(&all, &mut follower);
+        follower.prefetch(all.iter(), &variables);
+        follower.connection(all.first()?, &variables)
+    }
+
+    fn connection(&self) -> Option<Connection> {
+        self.follow(&[&self.read_loop])
+    }
+}
+
+#[test]
+fn a_connection_is_joined_to_its_descriptor_and_request() {
+    for minor in layout::OLDEST..=layout::NEWEST {
+        let connection = Example::new(minor).connection().unwrap();
+        assert_eq!((connection.index, connection.transport), (3, TRANSPORT), "{minor}");
+        assert_eq!(connection.request, Some(REQUEST), "{minor}");
+        assert_eq!(connection.description.as_deref(), Some("POST http://host/path"), "{minor}");
+    }
+}
+
+#[test]
+fn what_wraps_a_connection_is_followed_to_its_end_only() {
+    let mut example = Example::new(23);
+    example.memory.put(CONNECTION + example.layout.connection.conn, &[WRAPPER_ITAB, WRAPPER]);
+    assert_eq!(example.connection().unwrap().index, 3);
+    // The neighbour's connection is not this one's.
+    example.memory.put(WRAPPER, &[0, 0, 0, TCP_ITAB, TCP_CONN]);
+    assert_eq!(example.connection(), None);
+}
+
+#[test]
+fn whatever_does_not_hold_makes_it_unknown() {
+    let layout = Layout::of(23);
+    for (place, word) in [
+        (CONNECTION + layout.connection.alternative, 1),
+        (CONNECTION + layout.connection.transport, 0),
+        (CONNECTION + layout.connection.conn, HEAP),
+        (CONNECTION + layout.connection.reader, 0),
+        (BUFFER + layout::BUFFER_SOURCE, CONNECTION + 8),
+        (TCP_CONN, 0),
+        (NET_FD + layout.net_fd_number, 10),
+        (NET_FD + layout.net_fd_poll, POLL + 8),
+    ] {
+        let mut example = Example::new(23);
+        example.memory.put(place, &[word]);
+        assert_eq!(example.connection(), None, "{place:#x}");
+    }
+}
+
+#[test]
+fn without_a_request_there_still_is_a_connection() {
+    for (place, word) in [
+        (CHANNEL + layout::CHANNEL_CAPACITY, 1),
+        (CHANNEL + layout::CHANNEL_ELEMENT_SIZE, 8),
+        (TRANSPORT_REQUEST, 0),
+        (REQUEST + layout::REQUEST_URL, 1),
+        (URL + layout::URL_HOST + 8, 1 << 60),
+        (TEXT, u64::MAX),
+    ] {
+        let mut example = Example::new(23);
+        example.memory.put(place, &[word]);
+        assert_eq!(example.connection().unwrap().description, None, "{place:#x}");
+    }
+}
+
+#[test]
+fn memory_that_is_gone_is_no_connection_and_no_panic() {
+    for page in (HEAP..HEAP + 0xc000).step_by(0x1000) {
+        let mut example = Example::new(23);
+        example.memory.0.retain(|address, _| address & !0xfff != page);
+        let is_needed = [CONNECTION, BUFFER, TCP_CONN, NET_FD].contains(&page);
+        assert_eq!(example.connection().is_none(), is_needed, "{page:#x}");
+    }
+}
+
+#[test]
+fn what_is_left_of_another_is_told_by_the_place_that_all_have() {
+    let mut example = Example::new(23);
+    // Another connection, of a descriptor that was not asked about.
+    let other = HEAP + 0xd000;
+    example.memory.put(other + example.layout.connection.transport, &[TRANSPORT]);
+    example.memory.put(other + example.layout.connection.conn, &[TCP_ITAB, TCP_CONN + 0x200]);
+    example.memory.put(other + example.layout.connection.reader, &[HEAP + 0xe000]);
+    example.memory.put(HEAP + 0xe000 + layout::BUFFER_SOURCE, &[other]);
+
+    let mut stale = example.read_loop.clone();
+    stale.words[2] = other;
+    assert_eq!(example.follow(&[&stale]), None, "one alone cannot be told");
+    assert_eq!(example.follow(&[&stale, &example.read_loop]).unwrap().index, 3);
+
+    // The other's own goroutine still has this one's connection in a place of no meaning.
+    stale.words[1] = other;
+    stale.words[2] = CONNECTION;
+    assert_eq!(example.follow(&[&stale, &example.read_loop]), None);
+}

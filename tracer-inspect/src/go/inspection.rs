@@ -1,0 +1,212 @@
+//! One look into a Go process: what is read in which order, and what of it counts.
+
+use std::{
+    collections::{HashMap, HashSet},
+    thread,
+    time::{Duration, Instant},
+};
+
+use tracer_core::{Asked, Goroutines, HttpConnection, HttpStage, Reader, ReaderFacts};
+
+use super::{
+    follower::{Follower, Wanted},
+    frame_variables::FrameVariables,
+    goroutine::Goroutine,
+    goroutine_scan::{self, GoroutineScan},
+    http_connection::Connection,
+    layout::Layout,
+    poll::{self, PollDescriptor, Waiting},
+    program::{GoProgram, Parts},
+    read_loop::{self, ReadLoop, Role},
+    response_references::{self, References},
+    responses::Responses,
+    stacks,
+    target::Target,
+};
+use crate::process::{epoll::Registration, pages::Pages};
+
+/// Connections whose memory is read together.
+const PREFETCHED: usize = 512;
+/// Least time between two looks at the same.
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// What an inspection of a Go process found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GoInspection {
+    /// What is certain, of the connections that were asked about.
+    pub found: Vec<ReaderFacts>,
+    /// How many goroutines there are, if all of them could be looked at.
+    pub goroutines: Option<Goroutines>,
+    /// One sentence: why less is known than could be.
+    pub limits: Option<String>,
+}
+
+/// Looks, and says what held for all of the time that it took. `is_same` says whether a descriptor
+/// still is the socket that was asked about.
+pub(super) fn inspect(
+    target: Target<'_>,
+    program: &mut GoProgram,
+    layout: &Layout,
+    registrations: &[Registration],
+    asked: &[Asked],
+    is_same: &dyn Fn(&Asked) -> bool,
+) -> GoInspection {
+    let begin = Instant::now();
+    let before = poll::find(target.memory, layout, registrations, asked);
+    if before.iter().all(Option::is_none) {
+        return GoInspection::default();
+    }
+    let mut scan = GoroutineScan::default();
+    let mut http = HashMap::new();
+    match program.parts(layout, target) {
+        Ok(mut parts) => {
+            scan = goroutine_scan::scan(target, &mut parts, layout, &before);
+            http = prove(target, &mut parts, layout, &before, &mut scan);
+        }
+        Err(reason) => {
+            scan.limits = Some(format!("goroutines cannot be looked at: {reason}"));
+            scan.waking = (0..asked.len()).collect();
+        }
+    }
+    if let Some(rest) = PAUSE.checked_sub(begin.elapsed()) {
+        thread::sleep(rest);
+    }
+    let after = poll::again(target.memory, layout, &before);
+    let pairs = asked.iter().enumerate().zip(before.iter().zip(&after));
+    let found = pairs.filter_map(|((index, asked), (before, after))| {
+        let (before, after) = ((*before)?, (*after)?);
+        let is_waking = scan.waking.contains(&index);
+        let reader = before.waiting.reader(after.waiting, is_waking);
+        let http = http.remove(&index).filter(|(goroutine, http): &(u64, HttpConnection)| {
+            fits(http.stage, *goroutine, after.waiting, reader)
+        });
+        let http = http.map(|it| it.1);
+        let facts = ReaderFacts { id: asked.id, reader, is_registered: true, http };
+        let is_something = facts.reader != Reader::Unknown || facts.http.is_some();
+        (is_something && is_same(asked)).then_some(facts)
+    });
+    let goroutines = scan.goroutines();
+    GoInspection { found: found.collect(), goroutines, limits: scan.limits }
+}
+
+/// The HTTP connections among the descriptors, by their index, each with its goroutine's
+/// address.
+fn prove(
+    target: Target<'_>,
+    parts: &mut Parts,
+    layout: &Layout,
+    polls: &[Option<PollDescriptor>],
+    scan: &mut GoroutineScan,
+) -> HashMap<usize, (u64, HttpConnection)> {
+    let wanted: Wanted = (0..)
+        .zip(polls)
+        .filter_map(|(index, poll)| Some((poll.as_ref()?, index)))
+        .map(|(poll, index)| (poll.fd, (index, vec![poll.address])))
+        .collect();
+    let mut pages = Pages::new(target.memory);
+    let mappings = target.mappings;
+    let mut follower = Follower { pages: &mut pages, mappings, layout, wanted: &wanted };
+    let variables = FrameVariables::find(&scan.read_loops, &mut follower);
+    let first = connections(&scan.read_loops, &variables, &mut follower);
+    let references = held(target, &first, parts, layout, scan, &mut pages);
+
+    // Everything once more, from the goroutine on.
+    let addresses: Vec<u64> = first.iter().map(|(_, it)| it.goroutine.address).collect();
+    let goroutines = Goroutine::read_all(target.memory, layout, &addresses);
+    let goroutines: Vec<_> = goroutines.into_iter().flatten().collect();
+    let mut code = Pages::new(target.memory);
+    let again = stacks::copy(target.memory, &goroutines).into_iter().filter_map(|stack| {
+        match read_loop::role(&stack, parts.functions, &mut code, target.bias) {
+            Role::ReadLoop(read_loop) if stack.goroutine.is_waiting() => Some(read_loop),
+            _ => None,
+        }
+    });
+    let again: Vec<_> = again.collect();
+    let mut fresh = Pages::new(target.memory);
+    let mut follower = Follower { pages: &mut fresh, mappings, layout, wanted: &wanted };
+    let second = connections(&again, &variables, &mut follower);
+    // A stack that was moved while it was copied is known by its goroutine.
+    let now = Goroutine::read_all(target.memory, layout, &addresses);
+    let now: HashSet<Goroutine> = now.into_iter().flatten().collect();
+    let mut second: HashMap<u64, Connection> = second
+        .into_iter()
+        .filter(|(_, connection)| now.contains(&connection.goroutine))
+        .map(|(_, connection)| (connection.goroutine.address, connection))
+        .collect();
+
+    let mut proved = HashMap::new();
+    let mut ambiguous = Vec::new();
+    for (number, connection) in first {
+        let same = second.remove(&connection.goroutine.address);
+        let Some(connection) = same.filter(|second| *second == connection) else { continue };
+        let held = references.held(number, &connection);
+        let http = HttpConnection {
+            stage: connection.stage,
+            transport: connection.transport,
+            request: connection.description,
+            held,
+        };
+        let index = connection.index;
+        if proved.insert(index, (connection.goroutine.address, http)).is_some() {
+            ambiguous.push(index);
+        }
+    }
+    for index in ambiguous {
+        proved.remove(&index);
+    }
+    proved
+}
+
+/// Which of the responses that these connections wait for some goroutine has.
+fn held(
+    target: Target<'_>,
+    connections: &[(usize, Connection)],
+    parts: &mut Parts,
+    layout: &Layout,
+    scan: &mut GoroutineScan,
+    pages: &mut Pages,
+) -> References {
+    let waiting = connections
+        .iter()
+        .filter(|(_, connection)| connection.stage == HttpStage::AwaitingBody)
+        .filter_map(|(number, it)| Some((*number, it, scan.read_loops.get(*number)?)));
+    let responses = Responses::of(waiting, pages, target.mappings, layout);
+    if responses.are_none() {
+        return References::default();
+    }
+    let references = response_references::find(target, &responses, parts, layout, scan);
+    if !references.is_whole && scan.limits.is_none() {
+        let limits = "goroutines have too much stack, or move it too often, to tell which \
+                      responses are still held";
+        scan.limits = Some(limits.to_owned());
+    }
+    references
+}
+
+/// The connections of these goroutines, with the number of each.
+fn connections(
+    read_loops: &[ReadLoop],
+    variables: &FrameVariables,
+    follower: &mut Follower,
+) -> Vec<(usize, Connection)> {
+    let mut connections = Vec::new();
+    for (number, read_loop) in read_loops.iter().enumerate() {
+        if number % PREFETCHED == 0 {
+            let some = read_loops.iter().skip(number).take(PREFETCHED);
+            follower.prefetch(some, variables);
+        }
+        if let Some(connection) = follower.connection(read_loop, variables) {
+            connections.push((number, connection));
+        }
+    }
+    connections
+}
+
+/// Whether what the runtime's books and the goroutine say agree: an idle connection's `readLoop` is
+/// who waits, that of one whose body is waited for is not.
+fn fits(stage: HttpStage, goroutine: u64, waiting: Waiting, reader: Reader) -> bool {
+    match stage {
+        HttpStage::Idle => waiting == Waiting::Goroutine(goroutine) && reader == Reader::Goroutine,
+        HttpStage::AwaitingBody => waiting != Waiting::Goroutine(goroutine),
+    }
+}

@@ -1,0 +1,320 @@
+//! Where Go keeps what, in bytes.
+//!
+//! Every offset comes from here. Where the program has debugging information, what that says takes
+//! the place of the table by version, which is what programs say that each version built (1.19,
+//! 1.21 to 1.27, for amd64 and arm64, which do not differ). Types of the runtime that describe the
+//! program itself, and of packages that have not changed in all of these, are constants.
+
+use std::fs::File;
+
+use super::debug_info::Structures;
+
+/// `runtime.g`: `stack.lo`, `stack.hi`, `sched.sp`, `sched.pc`.
+pub(super) const GOROUTINE_STACK_LOW: u64 = 0;
+pub(super) const GOROUTINE_STACK_HIGH: u64 = 8;
+pub(super) const GOROUTINE_SP: u64 = 56;
+pub(super) const GOROUTINE_PC: u64 = 64;
+
+/// `runtime.g`: `_defer`; and `runtime._defer`: `fn`.
+pub(super) const GOROUTINE_DEFERRED: u64 = 40;
+pub(super) const DEFERRED_FUNCTION: u64 = 24;
+
+/// `runtime.pollDesc`: `fd`, and `fdseq` where there is one.
+pub(super) const POLL_DESCRIPTOR_FD: u64 = 8;
+pub(super) const POLL_DESCRIPTOR_SEQUENCE: u64 = 16;
+
+/// `bufio.Reader`: the data of `rd`, and `r`, `w`, how much of the buffer was read and written.
+pub(super) const BUFFER_SOURCE: u64 = 32;
+pub(super) const BUFFER_READ: u64 = 40;
+pub(super) const BUFFER_WRITTEN: u64 = 48;
+
+/// `net/http.Request`: `Method`, `URL`.
+pub(super) const REQUEST_METHOD: u64 = 0;
+pub(super) const REQUEST_URL: u64 = 16;
+
+/// `net/url.URL`: `Scheme`, `Host`, `Path`.
+pub(super) const URL_SCHEME: u64 = 0;
+pub(super) const URL_HOST: u64 = 40;
+pub(super) const URL_PATH: u64 = 56;
+
+/// `net/http.Response`: `StatusCode`, `ProtoMajor`, `ProtoMinor`, `Body`, an interface, `Request`.
+pub(super) const RESPONSE_STATUS: u64 = 16;
+pub(super) const RESPONSE_MAJOR: u64 = 40;
+pub(super) const RESPONSE_MINOR: u64 = 48;
+pub(super) const RESPONSE_BODY: u64 = 64;
+pub(super) const RESPONSE_REQUEST: u64 = 128;
+
+/// `net/http.bodyEOFSignal`: `body`, an interface, and `fn`, which is there until the body was read
+/// to its end or closed.
+pub(super) const BODY_INNER: u64 = 0;
+pub(super) const BODY_SIGNAL: u64 = 48;
+
+/// `net/http.body`: `src`, an interface.
+pub(super) const INNER_SOURCE: u64 = 0;
+
+/// `runtime.hchan`: `dataqsiz`, `elemsize` (two bytes).
+pub(super) const CHANNEL_CAPACITY: u64 = 8;
+pub(super) const CHANNEL_ELEMENT_SIZE: u64 = 24;
+
+/// Size of `net/http.responseAndError`: a pointer and an interface.
+pub(super) const RESPONSE_AND_ERROR_SIZE: u64 = 24;
+
+/// `runtime.itab`: `_type`. It describes what an interface holds.
+pub(super) const ITAB_TYPE: u64 = 8;
+
+/// `internal/abi.Type`: `Kind_` (one byte), and of a pointer's (`PtrType`) the type that it points
+/// to. The size comes first.
+pub(super) const TYPE_KIND: u64 = 23;
+pub(super) const TYPE_TARGET: u64 = 48;
+/// The bits of `Kind_` that are the kind, and two kinds.
+pub(super) const KIND_MASK: u8 = 31;
+pub(super) const KIND_POINTER: u8 = 22;
+pub(super) const KIND_STRUCT: u8 = 25;
+
+/// `runtime.moduledata`: `pcHeader`, the length of `ftab`, `minpc`, `maxpc`, `text`, `etext`.
+pub(super) const MODULE_FUNCTIONS_LENGTH: usize = 136;
+pub(super) const MODULE_LOWEST: usize = 160;
+pub(super) const MODULE_HIGHEST: usize = 168;
+pub(super) const MODULE_TEXT: usize = 176;
+pub(super) const MODULE_TEXT_END: usize = 184;
+/// As many bytes of it as are looked at.
+pub const MODULE: usize = 352;
+
+/// `moduledata.gofunc` of Go 1.`minor`: `covctrs` came before it in 1.20, `typedesclen` and what is
+/// about itabs in 1.27.
+pub(super) const fn module_function_data(minor: u32) -> usize {
+    match minor {
+        ..20 => 304,
+        20..27 => 320,
+        27.. => 344,
+    }
+}
+
+/// `runtime._Gscan`: the collector has the goroutine's stack just now.
+pub(super) const STATUS_SCAN: u32 = 0x1000;
+/// `_Gidle`: just made.
+pub(super) const STATUS_IDLE: u32 = 0;
+/// `_Grunnable`.
+pub(super) const STATUS_RUNNABLE: u32 = 1;
+/// `_Grunning`.
+pub(super) const STATUS_RUNNING: u32 = 2;
+/// `_Gsyscall`.
+pub(super) const STATUS_SYSCALL: u32 = 3;
+/// `_Gwaiting`.
+pub(super) const STATUS_WAITING: u32 = 4;
+/// `_Gdead`: it has ended, or has not begun.
+pub(super) const STATUS_DEAD: u32 = 6;
+/// `_Gcopystack`: its stack is being moved.
+pub(super) const STATUS_COPYING: u32 = 8;
+/// `_Gpreempted`.
+pub(super) const STATUS_PREEMPTED: u32 = 9;
+/// `_Gleaked`, from 1.26: as waiting, and found to be so for ever.
+pub(super) const STATUS_LEAKED: u32 = 10;
+/// `_Gdeadextra`, from 1.26: as dead, of a thread that is not Go's. The highest of any version.
+pub(super) const STATUS_MAX: u32 = 11;
+
+/// The newest minor version whose layout was looked at.
+pub(super) const NEWEST: u32 = 27;
+/// The oldest one.
+pub(super) const OLDEST: u32 = 19;
+
+/// What may differ from one program to the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Layout {
+    /// `g.sched.bp`: `gobuf.ret` went in 1.25.
+    pub(super) goroutine_bp: u64,
+    /// `g.atomicstatus`: `syscallbp` came in 1.23.
+    pub(super) goroutine_status: u64,
+    /// `g.goid`.
+    pub(super) goroutine_id: u64,
+    /// `g.startpc`: what `go` called.
+    pub(super) goroutine_function: u64,
+    /// `_defer.link`: `_panic` went in 1.22.
+    pub(super) deferred_next: u64,
+    /// The data of an epoll registration is a tagged pointer and `pollDesc` has `fdseq`, from 1.20.
+    pub(super) poll_is_tagged: bool,
+    /// `pollDesc.rg`.
+    pub(super) poll_reader: u64,
+    /// `netFD.pfd.Sysfd`.
+    pub(super) net_fd_number: u64,
+    /// `netFD.pfd.pd.runtimeCtx`: `SysFile` came before it in 1.20.
+    pub(super) net_fd_poll: u64,
+    pub(super) connection: ConnectionLayout,
+    /// `requestAndChan` has the request behind a `*transportRequest`, from 1.23.
+    pub(super) request_is_indirect: bool,
+    /// `requestAndChan.ch`.
+    pub(super) request_channel: u64,
+    /// HTTP/2 of each package that has it, as [`STREAM_PACKAGES`] lists them.
+    pub(super) streams: [StreamLayout; STREAM_PACKAGES.len()],
+}
+
+/// `net/http.persistConn`: one connection of an HTTP/1 client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ConnectionLayout {
+    /// `alt`: what is there instead if it speaks HTTP/2.
+    pub(super) alternative: u64,
+    /// `t`.
+    pub(super) transport: u64,
+    /// `conn`, an interface: the word after is the data.
+    pub(super) conn: u64,
+    /// `br`.
+    pub(super) reader: u64,
+    /// `readLimit`: `availch` came in 1.26.
+    pub(super) limit: u64,
+}
+
+/// `clientStream`: one request of an HTTP/2 client, and its connection, `ClientConn`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct StreamLayout {
+    /// `clientStream.cc`.
+    pub(super) connection: u64,
+    /// `clientStream.ID`, a half word.
+    pub(super) id: u64,
+    /// `clientStream.res`, once there are headers.
+    pub(super) response: u64,
+    /// `clientStream.bufPipe.c.notify.wait` and `.notify`, half words: how many have waited for
+    /// more of the body, and how many of those do not any more.
+    pub(super) waiting: u64,
+    pub(super) notified: u64,
+    /// `clientStream.bufPipe.b`, an interface.
+    pub(super) buffer: u64,
+    /// `dataBuffer.size`, the bytes in it.
+    pub(super) buffer_size: u64,
+    /// `dataBuffer.expected`, from which what has come is taken off.
+    pub(super) buffer_expected: u64,
+    /// `ClientConn.tconn`, an interface.
+    pub(super) conn: u64,
+}
+
+/// How the names of HTTP/2's types begin: in `net/http` up to 1.26, from 1.27, and in the module
+/// that those are copies of.
+pub(super) const STREAM_PACKAGES: [&str; 3] =
+    ["net/http.http2", "net/http/internal/http2.", "golang.org/x/net/http2."];
+
+impl Layout {
+    /// The layout of Go 1.`minor`; that of the newest known version for newer ones.
+    pub(super) const fn of(minor: u32) -> Self {
+        let goroutine_status = if minor == 23 || minor == 24 { 152 } else { 144 };
+        Self {
+            goroutine_bp: if minor < 25 { 104 } else { 96 },
+            goroutine_status,
+            goroutine_id: goroutine_status + 8,
+            goroutine_function: match minor {
+                ..21 => 312,
+                21 | 22 | 25 => 296,
+                _ => 304,
+            },
+            deferred_next: if minor < 22 { 40 } else { 32 },
+            poll_is_tagged: minor >= 20,
+            poll_reader: if minor < 20 { 24 } else { 32 },
+            net_fd_number: 16,
+            net_fd_poll: if minor < 20 { 24 } else { 32 },
+            connection: ConnectionLayout {
+                alternative: 0,
+                transport: 16,
+                conn: 80,
+                reader: 104,
+                limit: if minor < 26 { 160 } else { 168 },
+            },
+            request_is_indirect: minor >= 23,
+            request_channel: if minor < 23 { 16 } else { 8 },
+            streams: [StreamLayout {
+                connection: 0,
+                id: 40,
+                response: 256,
+                waiting: 72,
+                notified: 76,
+                buffer: 112,
+                buffer_size: 40,
+                buffer_expected: 48,
+                conn: 8,
+            }; STREAM_PACKAGES.len()],
+        }
+    }
+
+    /// The layout of a program of Go 1.`minor`, by its debugging information as far as it has any.
+    pub(super) fn read(minor: u32, file: File) -> Self {
+        let mut layout = Self::of(minor);
+        let paths: Vec<String> = layout.offsets().into_iter().map(|(path, _)| path).collect();
+        match Structures::read(file, &paths) {
+            Ok(structures) => layout.corrected(&structures),
+            Err(reason) => {
+                log::debug!("debugging information of a Go program: {reason}");
+                layout
+            }
+        }
+    }
+
+    /// The same with what the program says of itself.
+    fn corrected(mut self, structures: &Structures) -> Self {
+        for (path, offset) in self.offsets() {
+            let Some(said) = structures.offset(&path) else { continue };
+            if said != *offset {
+                log::debug!("{path} is at {said} and not, as by the version of Go, at {offset}");
+                *offset = said;
+            }
+        }
+        let has = |path| structures.offset(path).is_some();
+        if has("runtime.pollDesc.fd") {
+            self.poll_is_tagged = has("runtime.pollDesc.fdseq");
+        }
+        if has("net/http.requestAndChan.ch") {
+            self.request_is_indirect = has("net/http.requestAndChan.treq");
+        }
+        self
+    }
+
+    /// The layouts of streams that there are: usually one.
+    pub(super) fn streams_apart(&self) -> impl Iterator<Item = &StreamLayout> {
+        let all = self.streams.iter().enumerate();
+        all.filter(|(number, it)| !self.streams.iter().take(*number).any(|before| before == *it))
+            .map(|(_, stream)| stream)
+    }
+
+    /// Every offset and what it is called: members of structures within one another, with a `+`
+    /// between them.
+    pub(super) fn offsets(&mut self) -> Vec<(String, &mut u64)> {
+        let connection = &mut self.connection;
+        let fixed = [
+            ("runtime.g.sched + runtime.gobuf.bp", &mut self.goroutine_bp),
+            ("runtime.g.atomicstatus", &mut self.goroutine_status),
+            ("runtime.g.goid", &mut self.goroutine_id),
+            ("runtime.g.startpc", &mut self.goroutine_function),
+            ("runtime._defer.link", &mut self.deferred_next),
+            ("runtime.pollDesc.rg", &mut self.poll_reader),
+            ("net.netFD.pfd + internal/poll.FD.Sysfd", &mut self.net_fd_number),
+            (
+                "net.netFD.pfd + internal/poll.FD.pd + internal/poll.pollDesc.runtimeCtx",
+                &mut self.net_fd_poll,
+            ),
+            ("net/http.persistConn.alt", &mut connection.alternative),
+            ("net/http.persistConn.t", &mut connection.transport),
+            ("net/http.persistConn.conn", &mut connection.conn),
+            ("net/http.persistConn.br", &mut connection.reader),
+            ("net/http.persistConn.readLimit", &mut connection.limit),
+            ("net/http.requestAndChan.ch", &mut self.request_channel),
+        ];
+        let fixed = fixed.into_iter().map(|(path, offset)| (path.to_owned(), offset));
+        let streams = STREAM_PACKAGES.iter().zip(&mut self.streams);
+        fixed.chain(streams.flat_map(|(package, stream)| stream.offsets(package))).collect()
+    }
+}
+
+impl StreamLayout {
+    fn offsets(&mut self, package: &str) -> Vec<(String, &mut u64)> {
+        let pipe = format!("{package}clientStream.bufPipe + {package}pipe");
+        let waiting = format!("{pipe}.c + sync.Cond.notify + sync.notifyList");
+        let own = |path: &str| format!("{package}{path}");
+        vec![
+            (own("clientStream.cc"), &mut self.connection),
+            (own("clientStream.ID"), &mut self.id),
+            (own("clientStream.res"), &mut self.response),
+            (format!("{waiting}.wait"), &mut self.waiting),
+            (format!("{waiting}.notify"), &mut self.notified),
+            (format!("{pipe}.b"), &mut self.buffer),
+            (own("dataBuffer.size"), &mut self.buffer_size),
+            (own("dataBuffer.expected"), &mut self.buffer_expected),
+            (own("ClientConn.tconn"), &mut self.conn),
+        ]
+    }
+}

@@ -1,0 +1,200 @@
+//! Go's own books on who waits for a descriptor: `runtime.pollDesc`.
+
+use std::collections::HashMap;
+
+use tracer_core::{Asked, Reader};
+
+use super::layout::{self, Layout};
+use crate::process::{
+    epoll::Registration,
+    memory::{Memory, word_at},
+};
+
+/// Bytes of `runtime.pollDesc` that are read.
+const HEADER: usize = 40;
+
+/// How pointers and tags are packed into one word, as the number of bits of the tag and
+/// how many low bits of the pointer are not kept: `runtime/tagptr_64bit.go` of 1.20 to 1.24, of
+/// those with addresses of 49 bits, and of 1.25 and later. The check of descriptor and tag tells
+/// which it is.
+const PACKINGS: [(u32, u32); 3] = [(19, 3), (18, 3), (24, 9)];
+
+/// A descriptor in Go's books, verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PollDescriptor {
+    /// Where it is.
+    pub(super) address: u64,
+    pub(super) fd: u32,
+    pub(super) waiting: Waiting,
+}
+
+/// `pollDesc.rg`: who waits to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waiting {
+    /// Nobody, and nothing has arrived that nobody was told of.
+    Nobody,
+    /// Something has arrived. Nobody took it, or whoever did has been woken and does not run yet.
+    Ready,
+    /// Somebody is about to wait.
+    Soon,
+    /// This goroutine.
+    Goroutine(u64),
+}
+
+impl Waiting {
+    const fn decode(word: u64) -> Self {
+        match word {
+            0 => Self::Nobody,
+            1 => Self::Ready,
+            2 => Self::Soon,
+            address => Self::Goroutine(address),
+        }
+    }
+
+    /// What two looks say together, if that is something. Descriptors that have been ready for all
+    /// of the time between have no reader, unless `is_waking`: a goroutine that was woken for it
+    /// has not run yet.
+    pub(super) const fn reader(self, later: Self, is_waking: bool) -> Reader {
+        match (self, later) {
+            (Self::Nobody, Self::Nobody) => Reader::None,
+            (Self::Ready, Self::Ready) if !is_waking => Reader::None,
+            (Self::Goroutine(_), Self::Goroutine(_)) => Reader::Goroutine,
+            _ => Reader::Unknown,
+        }
+    }
+}
+
+/// Where the `pollDesc` of a registration may be, with the number of bits of its tag.
+pub(super) fn candidates(
+    data: u64,
+    layout: &Layout,
+) -> impl Iterator<Item = (u64, Option<u32>)> + use<> {
+    let unpack =
+        move |(tag_bits, align_bits): (u32, u32)| (data >> tag_bits << align_bits, Some(tag_bits));
+    let untagged = (!layout.poll_is_tagged).then_some((data, None));
+    let packings = if layout.poll_is_tagged { PACKINGS.as_slice() } else { &[] };
+    untagged.into_iter().chain(packings.iter().copied().map(unpack))
+}
+
+/// The place in the books of each descriptor that was asked about; `None` if it has none that
+/// holds: registered with an epoll that is not Go's, or not at all.
+pub(super) fn find(
+    memory: &dyn Memory,
+    layout: &Layout,
+    registrations: &[Registration],
+    asked: &[Asked],
+) -> Vec<Option<PollDescriptor>> {
+    let mut by_fd: HashMap<u32, Vec<&Registration>> = HashMap::new();
+    for registration in registrations {
+        by_fd.entry(registration.fd).or_default().push(registration);
+    }
+    let mut wanted = Vec::new();
+    for (index, asked) in asked.iter().enumerate() {
+        let of_fd = by_fd.get(&asked.fd).map(Vec::as_slice).unwrap_or_default();
+        let is_same = |it: &&&Registration| it.inode.is_none_or(|inode| inode == asked.inode);
+        for registration in of_fd.iter().filter(is_same) {
+            let data = registration.data;
+            let places = candidates(data, layout);
+            wanted.extend(places.map(|(address, tag_bits)| (index, address, data, tag_bits)));
+        }
+    }
+    let ranges: Vec<_> = wanted.iter().map(|&(_, address, ..)| (address, HEADER)).collect();
+    let mut found = vec![None; asked.len()];
+    for ((index, address, data, tag_bits), bytes) in wanted.into_iter().zip(memory.read(&ranges)) {
+        let (Some(place), Some(asked)) = (found.get_mut(index), asked.get(index)) else { continue };
+        let Some(bytes) = bytes else { continue };
+        let tag = |bits: u32| (data ^ sequence(&bytes)) << (u64::BITS - bits) == 0;
+        if place.is_none() && tag_bits.is_none_or(tag) {
+            *place = read(address, &bytes, layout).filter(|it| it.fd == asked.fd);
+        }
+    }
+    found
+}
+
+/// Reads the same places again.
+pub(super) fn again(
+    memory: &dyn Memory,
+    layout: &Layout,
+    before: &[Option<PollDescriptor>],
+) -> Vec<Option<PollDescriptor>> {
+    let ranges: Vec<_> = before.iter().flatten().map(|it| (it.address, HEADER)).collect();
+    let mut read_again = memory.read(&ranges).into_iter();
+    let mut next = |before: &Option<PollDescriptor>| {
+        let before = before.as_ref()?;
+        let bytes = read_again.next().flatten()?;
+        read(before.address, &bytes, layout).filter(|it| it.fd == before.fd)
+    };
+    before.iter().map(&mut next).collect()
+}
+
+/// `fdseq`: how often the `pollDesc` has been used for another descriptor.
+fn sequence(bytes: &[u8]) -> u64 {
+    word(bytes, layout::POLL_DESCRIPTOR_SEQUENCE).unwrap_or(0)
+}
+
+fn word(bytes: &[u8], offset: u64) -> Option<u64> {
+    word_at(bytes, usize::try_from(offset).ok()?)
+}
+
+fn read(address: u64, bytes: &[u8], layout: &Layout) -> Option<PollDescriptor> {
+    let fd = u32::try_from(word(bytes, layout::POLL_DESCRIPTOR_FD)?).ok()?;
+    let waiting = Waiting::decode(word(bytes, layout.poll_reader)?);
+    Some(PollDescriptor { address, fd, waiting })
+}
+
+#[cfg(test)]
+mod tests {
+    use tracer_core::ConnectionId;
+
+    use super::*;
+    use crate::process::memory::fake::FakeMemory;
+
+    const POLL: u64 = 0x7f12_3456_7000;
+
+    /// What is said of descriptor 9, whose `pollDesc` has been used three times.
+    fn look(minor: u32, data: u64, inode: Option<u64>) -> Option<PollDescriptor> {
+        let layout = Layout::of(minor);
+        let mut memory = FakeMemory::default();
+        let sequence = if layout.poll_is_tagged { 3 } else { 0 };
+        memory.put(POLL, &[0, 9, sequence, 0, 0]);
+        memory.put(POLL + layout.poll_reader, &[0xc000_1234]);
+        let registration = Registration { epoll_fd: 4, fd: 9, events: 1, data, inode };
+        let asked = Asked { id: ConnectionId(1), fd: 9, inode: 77 };
+        find(&memory, &layout, &[registration], &[asked]).pop().unwrap()
+    }
+
+    #[test]
+    fn pointers_are_unpacked_as_each_version_packs_them() {
+        let found =
+            Some(PollDescriptor { address: POLL, fd: 9, waiting: Waiting::Goroutine(0xc000_1234) });
+        assert_eq!(look(19, POLL, Some(77)), found);
+        assert_eq!(look(21, POLL << 16 | 3, Some(77)), found);
+        assert_eq!(look(27, POLL << 15 | 3, None), found);
+        assert_eq!(look(99, POLL << 15 | 3, None), found);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_not_believed() {
+        assert_eq!(look(21, POLL << 16 | 4, Some(77)), None, "the tag of another use");
+        assert_eq!(look(21, POLL << 16 | 3, Some(78)), None, "another socket");
+        assert_eq!(look(21, (POLL + 8) << 16 | 3, Some(77)), None, "no such memory");
+        assert_eq!(look(21, POLL, Some(77)), None, "not packed");
+        assert_eq!(look(19, 9, Some(77)), None, "not Go's epoll");
+    }
+
+    #[test]
+    fn only_what_two_looks_agree_on_is_said() {
+        use Waiting::{Goroutine, Nobody, Ready, Soon};
+        for (before, after, is_waking, reader) in [
+            (Nobody, Nobody, false, Reader::None),
+            (Nobody, Goroutine(8), false, Reader::Unknown),
+            (Goroutine(8), Goroutine(16), false, Reader::Goroutine),
+            (Ready, Ready, false, Reader::None),
+            (Ready, Ready, true, Reader::Unknown),
+            (Ready, Nobody, false, Reader::Unknown),
+            (Soon, Soon, false, Reader::Unknown),
+        ] {
+            assert_eq!(before.reader(after, is_waking), reader, "{before:?} {after:?}");
+        }
+    }
+}

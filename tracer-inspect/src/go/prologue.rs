@@ -1,0 +1,67 @@
+//! The best place for a hook in a Go function.
+
+/// As much of a function as [`hook_place`] looks at, in bytes.
+pub const PROLOGUE: usize = 24;
+
+/// How many bytes into a function's code a hook costs least, with the arguments still where they
+/// were. Every function with a stack frame begins with a check whether there is room for it.
+///
+/// Most instructions take two traps, as the program has to do them itself, out of place. A few the
+/// kernel does in its place: `PUSHQ BP`, which follows the check since Go 1.21, and the jump that
+/// the check ends with. What follows it is the better one: if there is no room, the function begins
+/// again on a larger stack, and a hook at the check with it.
+///
+/// `None` where the code is not known for what it is: on arm64, and in functions with frames of
+/// hundreds of kilobytes.
+pub fn hook_place(code: &[u8]) -> Option<u64> {
+    let (jump, rest) = match code {
+        // CMPQ SP, 16(R14)
+        [0x49, 0x3b, 0x66, 0x10, rest @ ..] => (4, rest),
+        // LEAQ -frame(SP), R12; CMPQ R12, 16(R14)
+        [0x4c, 0x8d, 0x64, 0x24, _, 0x4d, 0x3b, 0x66, 0x10, rest @ ..] => (9, rest),
+        [0x4c, 0x8d, 0xa4, 0x24, _, _, _, _, 0x4d, 0x3b, 0x66, 0x10, rest @ ..] => (12, rest),
+        _ => return None,
+    };
+    // JBE, near or far; PUSHQ BP.
+    match rest {
+        [0x76, _, 0x55, ..] => Some(jump + 2),
+        [0x0f, 0x86, _, _, _, _, 0x55, ..] => Some(jump + 6),
+        [0x76, ..] | [0x0f, 0x86, ..] => Some(jump),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_prologues_of_go_are_known() {
+        for (version_and_function, code, expected) in [
+            (
+                "1.19 (*persistConn).roundTrip",
+                "4c8da424d0fdffff 4d3b6610 0f86c30e0000 4881ecb0020000",
+                Some(12),
+            ),
+            (
+                "1.21 (*persistConn).closeLocked",
+                "493b6610 0f8689010000 55 4889e5 4883ec78",
+                Some(10),
+            ),
+            ("1.23 (*http2clientStream).doRequest", "493b6610 7666 55 4889e5 4883ec18", Some(6)),
+            ("a frame of 200 bytes", "4c8d6424b8 4d3b6610 7620 55 4889e5", Some(11)),
+            ("1.19 with a small frame", "493b6610 7666 4883ec18", Some(4)),
+            ("without a frame", "488b4008 c3", None),
+            ("cut", "493b6610", None),
+            ("nothing", "", None),
+        ] {
+            let code: Vec<u8> = code
+                .replace(' ', "")
+                .as_bytes()
+                .chunks(2)
+                .map(|digits| u8::from_str_radix(str::from_utf8(digits).unwrap(), 16).unwrap())
+                .collect();
+            assert_eq!(hook_place(&code), expected, "{version_and_function}");
+        }
+    }
+}

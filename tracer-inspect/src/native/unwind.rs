@@ -1,0 +1,64 @@
+//! One step up a stack by the unwind tables (`.eh_frame`, DWARF 5 section 6.4), for code that keeps
+//! no frame pointer.
+//!
+//! The kernel follows frame pointers. At a system call the innermost function is the C library's,
+//! which keeps none, so who called that is not among the frames. It is on the stack though, as far
+//! from its top as the tables say.
+
+use std::{
+    fs::File,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+};
+
+use gimli::{
+    BaseAddresses, CfaRule, EhFrame, EndianSlice, LittleEndian, UnwindContext, UnwindSection as _,
+    X86_64,
+};
+use object::{Object as _, ObjectSection as _, ObjectSegment as _, ReadCache};
+use tracer_common::StackTop;
+
+use crate::process::maps::Mapping;
+
+/// Larger tables are not a linker's work.
+const TABLE_MAX: u64 = 64 << 20;
+
+/// The address that the innermost function returns to; `None` if the tables do not say it, or the
+/// words that were kept do not reach so far.
+pub fn return_address(pid: u32, mapping: &Mapping, top: &StackTop) -> Option<u64> {
+    let (path, _) = mapping.file(pid)?;
+    let offset = mapping.offset_in_file(top.instruction)?;
+    // The file is the process's, which may have made it as it likes.
+    let distance = catch_unwind(AssertUnwindSafe(|| distance(&path, offset))).ok()??;
+    let index = distance.checked_sub(8).filter(|it| it.is_multiple_of(8))? / 8;
+    top.words.get(usize::try_from(index).ok()?).copied().filter(|&word| word != 0)
+}
+
+/// How far above the stack pointer the frame of the function begins (its canonical frame address)
+/// whose code is at an offset in the file, in bytes; `None` also if that is counted from another
+/// register.
+pub fn distance(path: &Path, offset: u64) -> Option<u64> {
+    let cache = ReadCache::new(File::open(path).ok()?);
+    let file = object::File::parse(&cache).ok()?;
+    let address = file.segments().find_map(|segment| {
+        let (start, length) = segment.file_range();
+        let within = offset.checked_sub(start).filter(|&it| it < length)?;
+        segment.address().checked_add(within)
+    })?;
+    let section = file.section_by_name(".eh_frame")?;
+    if section.size() > TABLE_MAX {
+        return None;
+    }
+    let data = section.data().ok()?;
+    let mut table = EhFrame::from(EndianSlice::new(data, LittleEndian));
+    table.set_address_size(8);
+    let bases = BaseAddresses::default().set_eh_frame(section.address());
+    let mut context = UnwindContext::new();
+    let row = table
+        .unwind_info_for_address(&bases, &mut context, address, EhFrame::cie_from_offset)
+        .ok()?;
+    match row.cfa() {
+        CfaRule::RegisterAndOffset { register: X86_64::RSP, offset } => u64::try_from(*offset).ok(),
+        _ => None,
+    }
+}

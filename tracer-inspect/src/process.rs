@@ -1,0 +1,20 @@
+//! What `/proc` says of a process, and its memory.
+
+pub mod cgroup;
+pub mod container;
+pub mod epoll;
+pub mod facts;
+pub mod fd_tables;
+pub mod file_key;
+pub mod identity;
+pub mod image;
+pub mod maps;
+pub mod memory;
+pub mod pages;
+pub mod refusal;
+pub mod selection;
+pub mod socket_link;
+pub mod stat;
+pub mod threads;
+pub mod user_stack;
+pub mod visibility;

@@ -1,0 +1,137 @@
+//! What `/proc` says of a process for a report: its program, user, container and limits.
+
+use std::fs;
+
+use procfs::{ProcError, ProcResult, process::ProcState};
+use tracer_core::{Comm, Input, ProcessFacts, ProcessKey};
+
+use super::{
+    cgroup::{cgroups, is_frozen},
+    container::container,
+    identity::TICK_NS,
+    stat::{exists, has_ended, innermost_pid, look_up, read, status_field},
+};
+
+/// `PF_FORKNOEXEC` of `include/linux/sched.h`, in the flags of `/proc/PID/stat`.
+const FORKED_ONLY: u32 = 0x40;
+
+/// `PF_KTHREAD`, there too.
+const KERNEL_THREAD: u32 = 0x0020_0000;
+
+/// The answer to a question about a process; `None` if it is gone.
+pub fn answer(key: ProcessKey, with_cmdline: bool) -> Option<Input> {
+    match facts(key, with_cmdline) {
+        Ok(facts) => facts.map(Input::Process),
+        Err(ProcError::NotFound(_)) if !exists(key.pid) => None,
+        Err(error) => {
+            log::debug!("process {}: {error}", key.pid);
+            Some(Input::ProcessUnreadable(key))
+        }
+    }
+}
+
+/// `None` if the pid belongs to a later process by now. What may be kept from this user, or is not
+/// there for a kernel thread, is left out.
+fn facts(key: ProcessKey, with_cmdline: bool) -> ProcResult<Option<ProcessFacts>> {
+    let (process, stat) = look_up(key.pid)?;
+    if stat.starttime != key.start_time_ns / TICK_NS {
+        return Ok(None);
+    }
+    let cgroups = cgroups(&process);
+    let state = stat.state().ok();
+    let cmdline =
+        || read(key.pid, "cmdline").ok().map(|text| text.trim_end_matches('\0').replace('\0', " "));
+    Ok(Some(ProcessFacts {
+        key,
+        exe: process.exe().ok().map(|path| path.to_string_lossy().into_owned()),
+        cmdline: if with_cmdline { cmdline() } else { None },
+        uid: status_field(key.pid, "Uid:"),
+        container: cgroups.iter().find_map(|group| container(&group.pathname)),
+        inner_pid: innermost_pid(key.pid).filter(|pid| *pid != key.pid),
+        open_fds: open_fds(key.pid),
+        fd_limit: read(key.pid, "limits").ok().and_then(|limits| fd_limit(&limits)),
+        stopped: matches!(state, Some(ProcState::Stopped | ProcState::Tracing))
+            || cgroups.iter().any(is_frozen),
+        has_executed: Some(stat.flags & FORKED_ONLY == 0),
+    }))
+}
+
+/// A process that may have descriptors, and its name; `None` if it has ended, or is a thread of the
+/// kernel's.
+pub fn holder(pid: u32) -> Option<(ProcessKey, Comm)> {
+    let (process, stat) = look_up(pid).ok()?;
+    let key = ProcessKey { start_time_ns: stat.starttime.saturating_mul(TICK_NS), pid };
+    (!has_ended(&process, &stat) && stat.flags & KERNEL_THREAD == 0)
+        .then_some((key, Comm(stat.comm.into())))
+}
+
+/// The soft limit of open files in `/proc/PID/limits`; `None` if it is unlimited, or not there:
+/// `procfs` panics at what is cut short.
+pub fn fd_limit(limits: &str) -> Option<u64> {
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+/// How many descriptors a process has open.
+fn open_fds(pid: u32) -> Option<u64> {
+    let path = format!("/proc/{pid}/fd");
+    // From Linux 6.2 on the size of the directory is how many there are.
+    match fs::metadata(&path).ok()?.len() {
+        // None are seen of a process whose main thread has ended.
+        0 => {
+            let count = fs::read_dir(path).ok().map(|entries| entries.count() as u64);
+            count.filter(|count| *count > 0)
+        }
+        count => Some(count),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::identity::started;
+
+    #[test]
+    fn a_program_has_executed_and_a_fork_has_not() {
+        let has_executed = |pid| {
+            let start_time_ns = started(pid).unwrap() * TICK_NS;
+            match answer(ProcessKey { start_time_ns, pid }, false) {
+                Some(Input::Process(facts)) => facts.has_executed,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(has_executed(std::process::id()), Some(true));
+        // SAFETY: the child calls nothing but `pause` and `_exit`, which are safe after a fork of
+        // a process with threads.
+        let child = unsafe {
+            let child = libc::fork();
+            if child == 0 {
+                libc::pause();
+                libc::_exit(0);
+            }
+            child
+        };
+        let answer = has_executed(u32::try_from(child).unwrap());
+        // SAFETY: the child is ours and was not waited for yet; no status is asked for.
+        unsafe {
+            libc::kill(child, libc::SIGKILL);
+            libc::waitpid(child, std::ptr::null_mut(), 0);
+        }
+        assert_eq!(answer, Some(false));
+    }
+
+    #[test]
+    fn the_limit_of_open_files_is_the_soft_one() {
+        let limits = "Limit                     Soft Limit           Hard Limit           Units\n\
+                      Max open files            20000                524288               files\n";
+        assert_eq!(fd_limit(limits), Some(20_000));
+        assert_eq!(fd_limit(&limits.replace("20000", "unlimited")), None);
+        assert_eq!((fd_limit("Max open files"), fd_limit("Lim"), fd_limit("")), (None, None, None));
+    }
+
+    #[test]
+    fn a_pid_that_was_reused_is_another_process() {
+        let key = ProcessKey { start_time_ns: 1, pid: std::process::id() };
+        assert_eq!(answer(key, false), None);
+    }
+}

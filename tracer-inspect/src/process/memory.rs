@@ -1,0 +1,144 @@
+//! Reading the memory of another process, without stopping it.
+
+use std::io::{self, IoSliceMut};
+
+/// Something with addresses to read from: a process, or a test's own.
+pub trait Memory {
+    /// The bytes of each range of an address and a length, in order; `None` for a range of which
+    /// not every byte could be read.
+    fn read(&self, ranges: &[(u64, usize)]) -> Vec<Option<Box<[u8]>>>;
+
+    /// One range.
+    fn read_one(&self, address: u64, length: usize) -> Option<Box<[u8]>> {
+        self.read(&[(address, length)]).pop().flatten()
+    }
+}
+
+/// The memory of a process, through `process_vm_readv`.
+pub struct ProcessMemory {
+    pid: libc::pid_t,
+}
+
+/// Most ranges of one call: half of the kernel's `UIO_MAXIOV`.
+const RANGES_PER_CALL: usize = 512;
+/// Most bytes of one call.
+const BYTES_PER_CALL: usize = 4 << 20;
+
+impl ProcessMemory {
+    /// The memory of a process, which need not be readable.
+    ///
+    /// # Errors
+    /// The number is not a pid.
+    pub fn of(pid: u32) -> io::Result<Self> {
+        Ok(Self { pid: libc::pid_t::try_from(pid).map_err(io::Error::other)? })
+    }
+
+    /// # Errors
+    /// The process does not let itself be read at this address, which it has.
+    pub fn open(pid: u32, address: u64) -> io::Result<Self> {
+        let memory = Self::of(pid)?;
+        let mut buffer = [0; 8];
+        memory.call(&mut buffer, &[remote(address, 8)])?;
+        Ok(memory)
+    }
+
+    /// How many bytes of the ranges, one after the other, were copied.
+    fn call(&self, buffer: &mut [u8], ranges: &[libc::iovec]) -> io::Result<usize> {
+        let local = IoSliceMut::new(buffer);
+        let count = libc::c_ulong::try_from(ranges.len()).map_err(io::Error::other)?;
+        // SAFETY: `IoSliceMut` has the layout of an `iovec` that covers `buffer`, the only memory
+        // that is written to and ours alone until the call returns; `ranges` has `count` elements,
+        // whose addresses are only meant in the other process.
+        let read = unsafe {
+            libc::process_vm_readv(
+                self.pid,
+                (&raw const local).cast(),
+                1,
+                ranges.as_ptr(),
+                count,
+                0,
+            )
+        };
+        usize::try_from(read).map_err(|_| io::Error::last_os_error())
+    }
+}
+
+fn remote(address: u64, length: usize) -> libc::iovec {
+    libc::iovec { iov_base: std::ptr::without_provenance_mut(as_usize(address)), iov_len: length }
+}
+
+/// Addresses of this machine's processes fit; others are refused by the kernel.
+fn as_usize(address: u64) -> usize {
+    usize::try_from(address).unwrap_or(usize::MAX)
+}
+
+impl Memory for ProcessMemory {
+    fn read(&self, ranges: &[(u64, usize)]) -> Vec<Option<Box<[u8]>>> {
+        let mut all = Vec::with_capacity(ranges.len());
+        let mut buffer = Vec::new();
+        while let Some(rest) = ranges.get(all.len()..).filter(|rest| !rest.is_empty()) {
+            let mut bytes = 0;
+            let fitting = rest.iter().take(RANGES_PER_CALL).take_while(|(_, length)| {
+                let fits = bytes == 0 || bytes + length <= BYTES_PER_CALL;
+                bytes += length;
+                fits
+            });
+            let batch: Vec<_> = fitting.map(|&(start, length)| remote(start, length)).collect();
+            buffer.resize(batch.iter().map(|range| range.iov_len).sum(), 0);
+            // The kernel stops at the first range that it cannot read, so that one is given up
+            // and the rest is asked for again.
+            let copied = self.call(&mut buffer, &batch).unwrap_or(0);
+            let mut copied = buffer.get(..copied).unwrap_or_default();
+            for range in &batch {
+                let Some((own, others)) = copied.split_at_checked(range.iov_len) else {
+                    all.push(None);
+                    break;
+                };
+                all.push(Some(own.into()));
+                copied = others;
+            }
+        }
+        all
+    }
+}
+
+/// The word at an offset in bytes.
+pub fn word_at(bytes: &[u8], offset: usize) -> Option<u64> {
+    Some(u64::from_le_bytes(*bytes.get(offset..)?.first_chunk()?))
+}
+
+/// The half word at an offset in bytes.
+pub fn half_at(bytes: &[u8], offset: usize) -> Option<u32> {
+    Some(u32::from_le_bytes(*bytes.get(offset..)?.first_chunk()?))
+}
+
+#[cfg(test)]
+pub(crate) mod fake;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_does_not_take_along_what_can() {
+        let here: u64 = 0x1234_5678_9abc_def0;
+        let address = (&raw const here).expose_provenance() as u64;
+        let memory = ProcessMemory::open(std::process::id(), address).unwrap();
+        let read = memory.read(&[(8, 8), (address, 8), (16, 8), (0, 4096), (address + 4, 4)]);
+        let words: Vec<_> = read.iter().map(|it| it.as_deref().map(<[u8]>::len)).collect();
+        assert_eq!(words, [None, Some(8), None, None, Some(4)]);
+        assert_eq!(word_at(read[1].as_deref().unwrap(), 0), Some(here));
+    }
+
+    #[test]
+    fn large_reads_take_several_calls() {
+        let many = vec![7_u8; BYTES_PER_CALL + 100];
+        let address = many.as_ptr().expose_provenance() as u64;
+        let memory = ProcessMemory::open(std::process::id(), address).unwrap();
+        let half = BYTES_PER_CALL / 2 + 50;
+        let read = memory.read(&[(address, half), (address + half as u64, half), (address, 10)]);
+        assert!(read.iter().all(Option::is_some));
+        let ranges: Vec<_> = (0..2000).map(|offset| (address + offset, 1)).collect();
+        assert_eq!(memory.read(&ranges).iter().flatten().count(), 2000);
+    }
+}

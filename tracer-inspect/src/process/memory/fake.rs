@@ -1,0 +1,38 @@
+//! A process that a test makes up.
+
+use std::collections::BTreeMap;
+
+use super::Memory;
+
+/// Words by address. Any range of which every word is there can be read.
+#[derive(Default)]
+pub(crate) struct FakeMemory(pub(crate) BTreeMap<u64, u64>);
+
+impl FakeMemory {
+    /// Words one after the other.
+    pub(crate) fn put(&mut self, address: u64, words: &[u64]) {
+        self.0.extend((address..).step_by(8).zip(words.iter().copied()));
+    }
+
+    /// Bytes, filled up with zeros to whole words.
+    pub(crate) fn put_bytes(&mut self, address: u64, bytes: &[u8]) {
+        for (address, bytes) in (address..).step_by(8).zip(bytes.chunks(8)) {
+            let mut word = [0; 8];
+            word[..bytes.len()].copy_from_slice(bytes);
+            self.0.insert(address, u64::from_le_bytes(word));
+        }
+    }
+}
+
+impl Memory for FakeMemory {
+    fn read(&self, ranges: &[(u64, usize)]) -> Vec<Option<Box<[u8]>>> {
+        let byte = |address: u64| {
+            let bytes = self.0.get(&(address & !7))?.to_le_bytes();
+            Some(bytes[usize::try_from(address & 7).unwrap()])
+        };
+        let read = |&(address, length): &(u64, usize)| {
+            (0..length as u64).map(|offset| byte(address.checked_add(offset)?)).collect()
+        };
+        ranges.iter().map(read).collect()
+    }
+}

@@ -1,0 +1,119 @@
+//! Whether what the user named is there: processes, names, cgroups and containers.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::ErrorKind,
+};
+
+use anyhow::{Result, anyhow, bail};
+use procfs::{
+    ProcError,
+    process::{Process, all_processes},
+};
+
+use super::{
+    cgroup::{container_of, is_in_cgroup},
+    identity::started,
+    stat::{exists, has_ended, look_up, read, status_field},
+};
+
+/// When the process started, in clock ticks since boot.
+///
+/// # Errors
+/// One line that names the pid, why it cannot be watched, and what to do.
+pub fn check(pid: u32) -> Result<u64> {
+    let gone = || anyhow!("there is no process {pid}: look it up with `pgrep -a NAME`");
+    match look_up(pid) {
+        Ok(_) => match status_field(pid, "Tgid:") {
+            Some(process) if process != pid => {
+                bail!("{pid} is a thread of process {process}: use --pid {process}")
+            }
+            _ => started(pid).ok_or_else(gone),
+        },
+        Err(ProcError::NotFound(_)) if !exists(pid) => Err(gone()),
+        Err(error) if is_denied(&error) || matches!(error, ProcError::NotFound(_)) => {
+            bail!("/proc/{pid} cannot be read: run as root, or remount /proc without hidepid")
+        }
+        Err(error) => bail!("/proc/{pid} cannot be read: {error}"),
+    }
+}
+
+/// Refuses names that no process has.
+///
+/// # Errors
+/// One line that names the first such name.
+pub fn check_names(names: &BTreeSet<String>) -> Result<()> {
+    let comm = |process: Process| read(process.pid.unsigned_abs(), "comm").ok();
+    let all: BTreeSet<String> =
+        all_processes().into_iter().flatten().flatten().filter_map(comm).collect();
+    for name in names {
+        if !all.contains(&format!("{name}\n")) {
+            bail!("no process is named {name}: /proc/PID/comm has each one's name");
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a cgroup that no process is in: most likely it is misspelt.
+///
+/// # Errors
+/// One that names the cgroup and what to do.
+pub fn check_cgroup(path: &str) -> Result<()> {
+    if all_pids().any(|pid| is_in_cgroup(pid, path)) {
+        return Ok(());
+    }
+    bail!("no process is in the cgroup {path}: /proc/PID/cgroup shows a process's own")
+}
+
+/// Refuses the beginning of an id that is not that of one container, in which some process runs.
+///
+/// # Errors
+/// One that names it and what to do.
+pub fn check_container(beginning: &str) -> Result<()> {
+    let ids: BTreeSet<String> =
+        all_pids().filter_map(container_of).filter(|id| id.starts_with(beginning)).collect();
+    match ids.len() {
+        0 => bail!(
+            "no process is in a container {beginning}: its 64 digits are in /proc/PID/cgroup of \
+             each of its processes"
+        ),
+        1 => Ok(()),
+        count => bail!("{count} containers begin with {beginning}: give more digits"),
+    }
+}
+
+/// Adds all descendants of these processes, with when they started.
+pub fn adopt_descendants(family: &mut BTreeMap<u32, u64>) {
+    let processes = all_processes().into_iter().flatten().flatten();
+    let stats = processes.filter_map(|process| {
+        let (process, stat) = look_up(process.pid.unsigned_abs()).ok()?;
+        (!has_ended(&process, &stat)).then_some(stat)
+    });
+    let mut others: Vec<(u32, u32, u64)> = stats
+        .filter_map(|stat| {
+            let (pid, parent) = (u32::try_from(stat.pid).ok()?, u32::try_from(stat.ppid).ok()?);
+            Some((pid, parent, stat.starttime))
+        })
+        .collect();
+    loop {
+        let children: Vec<_> =
+            others.extract_if(.., |(_, parent, _)| family.contains_key(parent)).collect();
+        if children.is_empty() {
+            return;
+        }
+        family.extend(children.into_iter().map(|(pid, _, started)| (pid, started)));
+    }
+}
+
+fn all_pids() -> impl Iterator<Item = u32> {
+    let processes = all_processes().into_iter().flatten().flatten();
+    processes.filter_map(|process| u32::try_from(process.pid).ok())
+}
+
+fn is_denied(error: &ProcError) -> bool {
+    match error {
+        ProcError::PermissionDenied(_) => true,
+        ProcError::Io(error, _) => error.kind() == ErrorKind::PermissionDenied,
+        _ => false,
+    }
+}

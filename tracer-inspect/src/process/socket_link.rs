@@ -1,0 +1,94 @@
+//! What `/proc/PID/fd/FD` says of a socket.
+
+use std::{fs, path::Path};
+
+use rustix::fs::getxattr;
+use tracer_core::Asked;
+
+/// What protocol a socket is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// TCP.
+    Tcp,
+    /// It passes for TCP; the name of what it is.
+    NotJudged(&'static str),
+    /// Anything else.
+    Other,
+}
+
+/// The inode number of a socket, by what the link of its descriptor says: `socket:[4711]`. `None`
+/// if it leads to something else.
+pub fn inode(target: &Path) -> Option<u64> {
+    target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
+}
+
+/// The protocol behind a descriptor, by the kernel's name for it; `None` if it is gone.
+pub fn protocol(pid: u32, fd: u32) -> Option<Protocol> {
+    let mut name = [0; 32];
+    let path = format!("/proc/{pid}/fd/{fd}");
+    let length = getxattr(path, "system.sockprotoname", &mut name[..]).ok()?;
+    let name = name.get(..length)?;
+    let end = name.iter().position(|&byte| byte == 0).unwrap_or(length);
+    Some(match &name[..end] {
+        b"TCP" | b"TCPv6" => Protocol::Tcp,
+        b"MPTCP" | b"MPTCPv6" => Protocol::NotJudged("mptcp"),
+        b"SMC" | b"SMC6" => Protocol::NotJudged("smc"),
+        b"SCTP" | b"SCTPv6" => Protocol::NotJudged("sctp"),
+        _ => Protocol::Other,
+    })
+}
+
+/// The descriptor still is the connection that was asked about.
+pub fn is_same(pid: u32, asked: &Asked) -> bool {
+    is_socket(format!("/proc/{pid}/fd/{}", asked.fd), asked.inode)
+}
+
+/// This link of a descriptor table names the socket with that inode.
+pub(super) fn is_socket(link: impl AsRef<Path>, inode: u64) -> bool {
+    fs::read_link(link).is_ok_and(|target| self::inode(&target) == Some(inode))
+}
+
+/// The inode of a process's TCP socket; `None` if the descriptor is something else.
+pub fn tcp_inode(pid: u32, fd: u32) -> Option<u64> {
+    let target = fs::read_link(format!("/proc/{pid}/fd/{fd}")).ok()?;
+    let inode = inode(&target)?;
+    (protocol(pid, fd)? == Protocol::Tcp).then_some(inode)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        net::{TcpListener, TcpStream, UdpSocket},
+        os::{fd::AsRawFd, unix::net::UnixStream},
+    };
+
+    use super::*;
+
+    fn number(socket: &impl AsRawFd) -> u32 {
+        socket.as_raw_fd().cast_unsigned()
+    }
+
+    fn protocol_of(socket: &impl AsRawFd) -> Option<Protocol> {
+        protocol(std::process::id(), number(socket))
+    }
+
+    #[test]
+    fn the_protocol_is_known_without_a_copy() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        assert_eq!(protocol_of(&client), Some(Protocol::Tcp));
+        assert_eq!(protocol_of(&UdpSocket::bind("127.0.0.1:0").unwrap()), Some(Protocol::Other));
+        assert_eq!(protocol_of(&UnixStream::pair().unwrap().0), Some(Protocol::Other));
+        assert_eq!(protocol(std::process::id(), 1_000_000), None);
+    }
+
+    #[test]
+    fn only_the_link_of_a_socket_has_its_inode() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let link = format!("/proc/self/fd/{}", number(&listener));
+        assert!(inode(&fs::read_link(link).unwrap()).is_some());
+        for other in ["socket:[]", "socket:[4711", "pipe:[4711]", "/tmp/socket:[4711]", ""] {
+            assert_eq!(inode(Path::new(other)), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! The looks at a real process: this one, with connections, epolls and threads of the tests' own.
+
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
+    os::unix::fs::MetadataExt as _,
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::*;
+use crate::process::identity::{TICK_NS, started};
+
+fn this_process() -> ProcessKey {
+    let pid = std::process::id();
+    ProcessKey { pid, start_time_ns: started(pid).unwrap() * TICK_NS }
+}
+
+/// Both ends of a connection on loopback.
+fn connection() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    (client, listener.accept().unwrap().0)
+}
+
+fn asked(id: u64, stream: &TcpStream) -> Asked {
+    let fd = u32::try_from(stream.as_raw_fd()).unwrap();
+    let inode = fs::metadata(format!("/proc/self/fd/{fd}")).unwrap().ino();
+    Asked { id: ConnectionId(id), fd, inode }
+}
+
+fn look(asked: &[Asked]) -> Option<Input> {
+    ReaderInspections::default().answer(&mut GoPrograms::default(), this_process(), asked)
+}
+
+fn answer(asked: &[Asked]) -> Vec<(u64, Reader)> {
+    let Some(Input::Readers(readers)) = look(asked) else {
+        panic!("no answer");
+    };
+    assert_eq!(readers.limits, None);
+    let known = readers.found.iter().filter(|facts| facts.reader != Reader::Unknown);
+    known.map(|facts| (facts.id.0, facts.reader)).collect()
+}
+
+/// The connections that some epoll has.
+fn registered(asked: &[Asked]) -> Vec<u64> {
+    let Some(Input::Readers(readers)) = look(asked) else {
+        panic!("no answer");
+    };
+    assert_eq!(readers.found.len(), asked.len(), "that nothing is known is said of each");
+    let registered = readers.found.iter().filter(|facts| facts.is_registered);
+    registered.map(|facts| facts.id.0).collect()
+}
+
+/// Looks until the answer is this, or for ten seconds: a thread takes a while to block, and other
+/// tests open and close epolls in this process.
+fn expect_answer(asked: &[Asked], expected: &[(u64, Reader)]) {
+    let end = Instant::now() + Duration::from_secs(10);
+    loop {
+        let found = answer(asked);
+        if found == expected {
+            return;
+        }
+        assert!(Instant::now() < end, "found {found:?}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// An epoll that has the stream registered.
+fn epoll(stream: &TcpStream, events: u32) -> OwnedFd {
+    // SAFETY: it takes no pointer, and the result is checked before it is used.
+    let fd = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
+    assert!(fd >= 0);
+    let mut event = libc::epoll_event { events, u64: 0 };
+    // SAFETY: the pointer is to a local that outlives the call.
+    let added =
+        unsafe { libc::epoll_ctl(fd, libc::EPOLL_CTL_ADD, stream.as_raw_fd(), &raw mut event) };
+    assert_eq!(added, 0);
+    // SAFETY: the descriptor was opened just now and nobody else has it.
+    unsafe { OwnedFd::from_raw_fd(fd) }
+}
+
+#[test]
+fn epolls_tell() {
+    let [(watched, _a), (nothing, _b), (edge, _c), (loose, _d)] = [(); 4].map(|()| connection());
+    let bits = |flags: i32| flags.cast_unsigned();
+    let _epolls = [
+        epoll(&watched, bits(libc::EPOLLIN)),
+        epoll(&nothing, 0),
+        epoll(&edge, bits(libc::EPOLLIN | libc::EPOLLET)),
+    ];
+    let asked = [asked(1, &watched), asked(2, &nothing), asked(3, &edge), asked(4, &loose)];
+    expect_answer(&asked, &[(1, Reader::Epoll), (2, Reader::None)]);
+    assert_eq!(registered(&asked), [1, 2, 3]);
+}
+
+#[test]
+fn a_thread_that_receives_is_a_reader_until_it_has() {
+    let (mut peer, mut stream) = connection();
+    let asked = [asked(1, &stream)];
+    assert_eq!(answer(&asked), []);
+    let reading = thread::spawn(move || {
+        let count = stream.read(&mut [0; 1]).unwrap();
+        (stream, count)
+    });
+    expect_answer(&asked, &[(1, Reader::Thread)]);
+    peer.write_all(b"x").unwrap();
+    let (_stream, count) = reading.join().unwrap();
+    assert_eq!((count, answer(&asked)), (1, [].into()));
+}
+
+#[test]
+fn a_thread_that_polls_or_selects_is_a_reader_of_what_it_waits_to_read() {
+    let [(mut first, polled), (_second, written), (mut third, selected)] =
+        [(); 3].map(|()| connection());
+    let asked = [asked(1, &polled), asked(2, &written), asked(3, &selected)];
+    let (polled_fd, selected_fd) = (polled.as_raw_fd(), selected.as_raw_fd());
+    let polling = thread::spawn(move || {
+        let mut polled =
+            [polled_fd, -1].map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 });
+        // SAFETY: the pointer is to two entries that outlive the call.
+        unsafe { libc::poll(polled.as_mut_ptr(), 2, -1) }
+    });
+    let selecting = thread::spawn(move || {
+        // SAFETY: all zeroes is an empty set.
+        let mut set: libc::fd_set = unsafe { std::mem::zeroed() };
+        let (none, forever) = (std::ptr::null_mut(), std::ptr::null_mut());
+        // SAFETY: the set has room for the descriptor, as a process of few has it, and outlives
+        // the call.
+        unsafe {
+            libc::FD_SET(selected_fd, &raw mut set);
+            libc::select(selected_fd + 1, &raw mut set, none, none, forever)
+        }
+    });
+    expect_answer(&asked, &[(1, Reader::Thread), (3, Reader::Thread)]);
+    for peer in [&mut first, &mut third] {
+        peer.write_all(b"x").unwrap();
+    }
+    assert_eq!((polling.join().unwrap(), selecting.join().unwrap()), (1, 1));
+    drop((polled, written, selected));
+}
+
+#[test]
+fn another_process_or_connection_is_not_judged() {
+    let (stream, _peer) = connection();
+    let _epoll = epoll(&stream, libc::EPOLLIN.cast_unsigned());
+    let asked = asked(1, &stream);
+    assert_eq!(answer(&[asked]), [(1, Reader::Epoll)]);
+    let other = Asked { inode: asked.inode + 1_000_000, ..asked };
+    assert_eq!(answer(&[other]), []);
+    let process = this_process();
+    let earlier = ProcessKey { start_time_ns: process.start_time_ns - TICK_NS, ..process };
+    assert_eq!(
+        ReaderInspections::default().answer(&mut GoPrograms::default(), earlier, &[asked]),
+        None
+    );
+}
+
+#[test]
+fn a_number_that_is_another_connection_by_now_tells_nothing_of_the_one_asked_about() {
+    let (mut peer, mut stream) = connection();
+    let now = asked(1, &stream);
+    let earlier = Asked { inode: now.inode + 1_000_000, ..now };
+    let reading = thread::spawn(move || stream.read(&mut [0; 1]).unwrap());
+    // The thread is seen to read what the number is now.
+    expect_answer(&[now], &[(1, Reader::Thread)]);
+    assert_eq!(answer(&[earlier]), []);
+    peer.write_all(b"x").unwrap();
+    assert_eq!(reading.join().unwrap(), 1);
+}
+
+#[test]
+fn what_was_found_of_numbers_that_are_others_by_now_is_dropped() {
+    let asked = [1, 2].map(|id| Asked { id: ConnectionId(id), fd: 7, inode: id });
+    let mut found = Found::default();
+    for asked in &asked {
+        found.add(unknown(asked.id));
+    }
+    found.retain(&asked, |asked| asked.inode == 2);
+    assert_eq!(found.facts.into_keys().collect::<Vec<_>>(), [ConnectionId(2)]);
+}
+
+#[test]
+fn of_what_the_process_has_closed_it_is_not_said_that_nobody_reads() {
+    let (stream, _peer) = connection();
+    let _epoll = epoll(&stream, 0);
+    let asked = [asked(1, &stream)];
+    expect_answer(&asked, &[(1, Reader::None)]);
+    // As in another process, the copy keeps it registered.
+    let copy = stream.try_clone().unwrap();
+    drop(stream);
+    assert_eq!(answer(&asked), []);
+    assert_eq!(registered(&asked), [1]);
+    drop(copy);
+}
+
+/// Another connection's number, by the snapshot, that by now is this epoll's.
+fn reused(id: u64, epoll: &OwnedFd) -> Asked {
+    let fd = u32::try_from(epoll.as_raw_fd()).unwrap();
+    Asked { id: ConnectionId(id), fd, inode: u64::MAX }
+}
+
+#[test]
+fn the_look_that_confirms_nobody_finds_an_epoll_at_a_number_that_was_asked_about() {
+    let (stream, _peer) = connection();
+    let nothing = epoll(&stream, 0);
+    let alone = [asked(1, &stream)];
+    expect_answer(&alone, &[(1, Reader::None)]);
+    let watching = epoll(&stream, libc::EPOLLIN.cast_unsigned());
+    let asked = [asked(1, &stream), reused(2, &watching)];
+    let end = Instant::now() + Duration::from_secs(10);
+    // Other tests close epolls, and then nothing is known.
+    loop {
+        let mut epolls = Epolls::default();
+        let registrations = epolls.look(this_process(), &numbers(&asked)).unwrap();
+        let readers = registrations.readers(&asked);
+        assert_ne!(readers.get(&ConnectionId(1)), Some(&Reader::Epoll), "it was not left out");
+        let mut looks = ReaderInspections { epolls };
+        let confirmed = looks.epoll_readers(this_process(), &asked, &registrations);
+        assert!(confirmed.values().all(|reader| *reader != Reader::None));
+        if readers.get(&ConnectionId(1)) == Some(&Reader::None) {
+            break;
+        }
+        assert!(Instant::now() < end, "nobody was seen to read at the first look");
+        thread::sleep(Duration::from_millis(5));
+    }
+    drop((nothing, watching));
+}
+
+#[test]
+fn epolls_that_come_and_go_are_seen() {
+    let (stream, _peer) = connection();
+    let asked = [asked(1, &stream)];
+    let (mut looks, process) = (ReaderInspections::default(), this_process());
+    let mut programs = GoPrograms::default();
+    let mut reader = || match looks.answer(&mut programs, process, &asked) {
+        Some(Input::Readers(readers)) => readers.found.first().map(|facts| facts.reader),
+        other => panic!("{other:?}"),
+    };
+    let first = epoll(&stream, libc::EPOLLIN.cast_unsigned());
+    assert_eq!(reader(), Some(Reader::Epoll));
+    drop(first);
+    assert_eq!(reader(), Some(Reader::Unknown));
+    let _second = epoll(&stream, libc::EPOLLIN.cast_unsigned());
+    let end = Instant::now() + Duration::from_secs(10);
+    while reader() != Some(Reader::Epoll) {
+        assert!(Instant::now() < end, "a new epoll is found as soon as looking for it is cheap");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn the_answer_that_says_most_wins() {
+    let id = ConnectionId(1);
+    let winner = |readers: [Reader; 2]| {
+        let mut found = Found::default();
+        for reader in readers {
+            found.add(ReaderFacts { reader, ..unknown(id) });
+        }
+        found.facts[&id].reader
+    };
+    assert_eq!(winner([Reader::None, Reader::Thread]), Reader::Thread);
+    assert_eq!(winner([Reader::Goroutine, Reader::None]), Reader::Goroutine);
+    assert_eq!(winner([Reader::Unknown, Reader::None]), Reader::None);
+    assert_eq!(winner([Reader::None, Reader::Unknown]), Reader::None);
+}

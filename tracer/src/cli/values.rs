@@ -1,0 +1,152 @@
+//! The values of arguments.
+
+use std::{net::IpAddr, time::Duration};
+
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use ipnet::{IpNet, Ipv4Net};
+use jiff::SignedDuration;
+
+use crate::{
+    collect::{kernel::hooks::Mechanism, plan::Source},
+    output::options::{DocumentFormat, OutputFormat},
+};
+
+/// Longer ones are mistakes.
+const DURATION_MAX: Duration = Duration::from_hours(366 * 24);
+
+/// There is a look in each window while something changes.
+const GROWTH_MIN: Duration = Duration::from_secs(5);
+
+/// Longest name that the kernel keeps of a process, in bytes (`TASK_COMM_LEN` less one).
+const COMM_MAX: usize = 15;
+
+/// One of these names, with its help, as what it stands for.
+fn choice<T: Copy + Send + Sync + 'static, const N: usize>(
+    choices: [(&'static str, &'static str, T); N],
+) -> impl TypedValueParser<Value = T> {
+    let names = choices.map(|(name, help, _)| PossibleValue::new(name).help(help));
+    PossibleValuesParser::new(names).try_map(move |name| {
+        let found = choices.iter().find(|(known, ..)| *known == name);
+        found.map(|(.., value)| *value).ok_or("it is not one of these")
+    })
+}
+
+pub(super) fn output_format() -> impl TypedValueParser<Value = OutputFormat> {
+    choice([
+        ("table", "For people", OutputFormat::Table),
+        ("json", "One document at the end of an audit; live, one a line", OutputFormat::Json),
+        ("csv", "The rows of `--csv`", OutputFormat::Csv),
+    ])
+}
+
+pub(super) fn document_format() -> impl TypedValueParser<Value = DocumentFormat> {
+    choice([
+        ("table", "For people", DocumentFormat::Table),
+        ("json", "One document", DocumentFormat::Json),
+    ])
+}
+
+pub(super) fn source() -> impl TypedValueParser<Value = Source> {
+    choice([
+        ("kernel", "The kernel programs", Source::Kernel),
+        ("sock-diag", "`sock_diag`, `/proc` and copies of descriptors", Source::SockDiag),
+    ])
+}
+
+pub(super) fn mechanism(text: &str) -> Result<Mechanism, String> {
+    Mechanism::named(text).ok_or_else(|| "expected tracepoint, fentry or kprobe".to_owned())
+}
+
+/// The beginning of a container's id. Fewer digits than four are more likely to be a mistake.
+pub(super) fn container(text: &str) -> Result<String, String> {
+    let is_id = text.bytes().all(|byte| byte.is_ascii_hexdigit()) && (4..=64).contains(&text.len());
+    if is_id {
+        return Ok(text.to_ascii_lowercase());
+    }
+    Err("expected 4 to 64 hexadecimal digits, as container tools show them".to_owned())
+}
+
+pub(super) fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let duration: SignedDuration =
+        text.parse().map_err(|_| "expected a duration such as 500ms, 3s or 5m".to_owned())?;
+    let duration =
+        Duration::try_from(duration).map_err(|_| "a duration cannot be negative".to_owned())?;
+    if duration > DURATION_MAX {
+        return Err("it must be at most a year".to_owned());
+    }
+    Ok(duration)
+}
+
+pub(super) fn positive(text: &str) -> Result<Duration, String> {
+    let duration = duration(text)?;
+    if duration < Duration::from_millis(1) {
+        return Err("it must be at least 1ms".to_owned());
+    }
+    Ok(duration)
+}
+
+pub(super) fn growth(text: &str) -> Result<Duration, String> {
+    let duration = duration(text)?;
+    if duration < GROWTH_MIN {
+        return Err(format!("it must be at least {}s", GROWTH_MIN.as_secs()));
+    }
+    Ok(duration)
+}
+
+pub(super) fn count(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("expected a number from 1 on".to_owned()),
+        Ok(count) => Ok(count),
+    }
+}
+
+pub(super) fn comm(text: &str) -> Result<String, String> {
+    match text.len() {
+        0 => Err("a name is missing".to_owned()),
+        1..=COMM_MAX => Ok(text.to_owned()),
+        _ => Err(format!("the kernel keeps {COMM_MAX} bytes of a name: give no more")),
+    }
+}
+
+pub(super) fn network(text: &str) -> Result<IpNet, String> {
+    let address = || text.parse::<IpAddr>().map(IpNet::from);
+    let complaint = |_| "expected an address or a network such as 10.0.0.0/8".to_owned();
+    let network = text.parse().or_else(|_| address()).map_err(complaint)?;
+    // Connections of IPv4 over an IPv6 socket are shown and compared as IPv4.
+    Ok(match network {
+        IpNet::V6(mapped) if mapped.prefix_len() >= 96 => mapped
+            .addr()
+            .to_ipv4_mapped()
+            .and_then(|address| Ipv4Net::new(address, mapped.prefix_len() - 96).ok())
+            .map_or(network, IpNet::V4),
+        _ => network,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_units_and_limits() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("0s"), Ok(Duration::ZERO));
+        assert_eq!(duration("1h 30m"), Ok(Duration::from_mins(90)));
+        assert!(duration("3").is_err());
+        assert!(duration("-3s").is_err());
+        assert!(positive("0s").is_err());
+    }
+
+    #[test]
+    fn a_remote_is_a_network_or_an_address() {
+        assert_eq!(network("10.0.0.0/8").map(|net| net.to_string()), Ok("10.0.0.0/8".to_owned()));
+        assert_eq!(network("::1").map(|net| net.to_string()), Ok("::1/128".to_owned()));
+        assert!(network("localhost").is_err());
+        let mapped = network("::ffff:10.0.0.0/104").map(|net| net.to_string());
+        assert_eq!(mapped, Ok("10.0.0.0/8".to_owned()));
+    }
+}

@@ -1,0 +1,12 @@
+//! What the kernel reports and what `/proc` says, as inputs for the detector.
+
+pub(crate) mod backend;
+pub mod filter;
+pub mod kernel;
+pub(crate) mod ledger;
+pub(crate) mod observer;
+pub(crate) mod pace;
+pub(crate) mod plan;
+pub mod snapshot_builder;
+pub(crate) mod sock_diag;
+pub(crate) mod target_processes;

@@ -1,0 +1,26 @@
+//! The kernel programs, loaded and attached, and the numbers that turn what they report into facts.
+
+pub(crate) mod attach;
+pub(crate) mod attach_error;
+pub mod btf;
+mod error;
+pub(crate) mod extent;
+pub(crate) mod hooks;
+pub mod iterator;
+pub(crate) mod jiffies;
+pub(crate) mod load;
+pub(crate) mod lockdown;
+pub(crate) mod losses;
+pub(crate) mod map_batch;
+pub(crate) mod object;
+pub(crate) mod offsets;
+mod pod;
+mod private_mount;
+pub(crate) mod privileges;
+mod registers;
+pub(crate) mod ring;
+mod scope;
+pub(crate) mod stacks;
+pub(crate) mod tracefs;
+pub(crate) mod uprobes;
+pub(crate) mod vmlinux;

@@ -1,0 +1,94 @@
+//! Errors of the kernel and of aya, with cause and remedy, on one line.
+
+use std::{error::Error, io};
+
+use anyhow::anyhow;
+use aya::programs::ProgramError;
+
+use super::{lockdown::Lockdown, privileges};
+
+/// Cause and remedy of an error from loading, on one line.
+pub(super) fn explain(error: &(dyn Error + 'static)) -> anyhow::Error {
+    if Lockdown::current() == Some(Lockdown::Confidentiality) {
+        return anyhow!(
+            "the kernel is locked down in confidentiality mode, which keeps even root from reading \
+             its memory: boot with lockdown=integrity or less"
+        );
+    }
+    if is_permission_denied(error) {
+        return anyhow!(
+            "the kernel does not let this process load programs, which needs CAP_BPF and \
+             CAP_PERFMON on the host, not in a container of its own user namespace{}: {}",
+            privileges::bpf_setting(),
+            one_line(error)
+        );
+    }
+    let text = one_line(error);
+    if lacks_function(&text) {
+        return anyhow!(
+            "this kernel is too old, it lacks a function that the kernel programs call: use Linux \
+             5.10 or newer ({text})"
+        );
+    }
+    let remedy = if has_number(error, libc::EMFILE) {
+        "; raise the limit of open files: ulimit -n 64"
+    } else {
+        ""
+    };
+    anyhow!("cannot load the kernel programs: {text}{remedy}")
+}
+
+/// Whether this is what the verifier says of a function that the kernel does not have, or not for
+/// this kind of program.
+pub(super) fn lacks_function(text: &str) -> bool {
+    text.contains("invalid func unknown#") || text.contains("unknown func ")
+}
+
+/// Whether the kernel said EPERM. What the verifier does not like is EACCES, another matter.
+fn is_permission_denied(error: &(dyn Error + 'static)) -> bool {
+    has_number(error, libc::EPERM)
+}
+
+fn has_number(error: &(dyn Error + 'static), number: i32) -> bool {
+    causes(error).any(|cause| {
+        let cause = cause.downcast_ref::<io::Error>();
+        cause.is_some_and(|cause| cause.raw_os_error() == Some(number))
+    })
+}
+
+/// The error and its causes on one line; of the verifier's log, if there is one, the last words.
+pub(super) fn one_line(error: &(dyn Error + 'static)) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    for cause in causes(error) {
+        let text = match cause.downcast_ref::<ProgramError>() {
+            Some(ProgramError::LoadError { io_error, verifier_log }) => {
+                let log = verifier_log.to_string();
+                let last = log.lines().rfind(|line| is_verdict(line)).unwrap_or_default();
+                format!("the kernel refused the program ({io_error}) {last}")
+            }
+            _ => cause.to_string(),
+        };
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        // Many errors repeat their cause.
+        if !parts.last().is_some_and(|part| part.contains(&text)) {
+            parts.push(text);
+        }
+    }
+    let text = parts.join(": ");
+    let is_denied = [libc::EACCES, libc::EPERM].into_iter().any(|it| has_number(error, it));
+    if is_denied && text.contains("perf_event_open") {
+        return format!("{text}{}", privileges::perf_setting());
+    }
+    text
+}
+
+/// Whether a line of the verifier's log says what is wrong, and is not one of the statistics at its
+/// end.
+fn is_verdict(line: &str) -> bool {
+    let statistics = ["processed ", "verification time ", "stack depth ", "peak_states "];
+    !line.trim().is_empty() && !statistics.iter().any(|start| line.starts_with(start))
+}
+
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| error.source())
+}

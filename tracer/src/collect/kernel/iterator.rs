@@ -1,0 +1,208 @@
+//! One pass over every open TCP socket of every process.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    sync::mpsc::{self, Receiver, SyncSender},
+    thread,
+};
+
+use aya::programs::Iter;
+use bytes::BytesMut;
+use tracer_common::SocketRecord;
+use zerocopy::FromBytes;
+
+use super::{extent::Extent, load::Kernel};
+
+/// Bytes asked for at a time. The kernel's own buffer (`bpf_seq_read`, eight pages) gives 32 KiB
+/// at most.
+const READ_BYTES: usize = 64 << 10;
+
+/// Bytes of records that are passed on at a time: some hundred records, still in the cache of the
+/// processor that takes them apart.
+const PIECE_BYTES: usize = 128 << 10;
+
+/// How many buffers there are, which go to and fro: a pass takes a fixed amount of memory.
+const BUFFERS: usize = 4;
+
+/// What a pass was like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WalkStats {
+    /// Descriptors that refer to a TCP socket, or to one that looks like it.
+    pub records: u64,
+    /// The output ended within a record, which is lost: 0 or 1.
+    pub truncated: u64,
+}
+
+impl Kernel {
+    /// Visits the socket descriptors of every process that this one's pid namespace sees, in all
+    /// network namespaces. Takes some microsecond for each, and a fixed amount of memory.
+    ///
+    /// A socket that is open from before the call until after it is among them, unless it is in no
+    /// descriptor table just then: on its way over `SCM_RIGHTS`, not yet accepted, or held by
+    /// `io_uring` alone.
+    ///
+    /// # Errors
+    /// The kernel refused to start or to go on with the pass.
+    pub(crate) fn walk(
+        &mut self,
+        extent: Extent,
+        each: &mut dyn FnMut(&SocketRecord),
+    ) -> anyhow::Result<WalkStats> {
+        let program: &mut Iter = self.program(self.walker(extent))?.try_into()?;
+        let link = program.attach()?;
+        let mut file: File = program.take_link(link)?.into_file()?;
+        Ok(read_records(&mut file, READ_BYTES, each)?)
+    }
+}
+
+/// Reads records to the end, at most `read_bytes` at a time. The kernel makes them on a thread of
+/// its own, so that nobody waits for what `each` makes of them.
+///
+/// # Errors
+/// The source cannot be read.
+pub fn read_records(
+    source: &mut (impl Read + Send),
+    read_bytes: usize,
+    each: &mut dyn FnMut(&SocketRecord),
+) -> io::Result<WalkStats> {
+    thread::scope(|scope| {
+        let (pieces_in, pieces) = mpsc::sync_channel(BUFFERS);
+        let (used, used_out) = mpsc::sync_channel(BUFFERS);
+        for _ in 0..BUFFERS {
+            // There is room for all of them.
+            let _ = used.send(BytesMut::zeroed(PIECE_BYTES + read_bytes));
+        }
+        let reader = scope.spawn(move || read_pieces(source, read_bytes, &pieces_in, &used_out));
+        let mut records = 0;
+        for Piece { buffer, length } in pieces {
+            let mut rest = &buffer[..length];
+            while let Ok((record, behind)) = SocketRecord::read_from_prefix(rest) {
+                each(&record);
+                records += 1;
+                rest = behind;
+            }
+            // Nobody takes it if that was the last one.
+            let _ = used.send(buffer);
+        }
+        let rest = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        Ok(WalkStats { records, truncated: u64::from(rest > 0) })
+    })
+}
+
+/// Whole records at the beginning of a buffer.
+struct Piece {
+    buffer: BytesMut,
+    length: usize,
+}
+
+/// Reads to the end and sends whole records, many at a time. Gives how many bytes are left of one.
+fn read_pieces(
+    source: &mut impl Read,
+    read_bytes: usize,
+    pieces: &SyncSender<Piece>,
+    used: &Receiver<BytesMut>,
+) -> io::Result<usize> {
+    // That nobody gives or takes one is a panic on the other side, which is told there.
+    let Ok(mut buffer) = used.recv() else { return Ok(0) };
+    let mut filled = 0;
+    loop {
+        let count = match source.read(&mut buffer[filled..filled + read_bytes]) {
+            Ok(count) => count.min(read_bytes),
+            // The kernel gives up its processor after a million files without a socket, and goes on
+            // from there at the next read.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        filled += count;
+        let is_end = count == 0;
+        if is_end || filled >= PIECE_BYTES {
+            let left = filled % size_of::<SocketRecord>();
+            let Ok(mut next) = used.recv() else { return Ok(left) };
+            let length = filled - left;
+            next[..left].copy_from_slice(&buffer[length..filled]);
+            if pieces.send(Piece { buffer, length }).is_err() || is_end {
+                return Ok(left);
+            }
+            (buffer, filled) = (next, left);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zerocopy::{FromZeros, IntoBytes};
+
+    use super::*;
+
+    /// Gives its bytes in pieces of a given size, with errors in between.
+    struct Pieces<'a> {
+        bytes: &'a [u8],
+        size: usize,
+        errors: Vec<io::ErrorKind>,
+    }
+
+    impl Read for Pieces<'_> {
+        fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
+            if let Some(kind) = self.errors.pop() {
+                return Err(kind.into());
+            }
+            let count = self.size.min(target.len()).min(self.bytes.len());
+            target[..count].copy_from_slice(&self.bytes[..count]);
+            self.bytes = &self.bytes[count..];
+            Ok(count)
+        }
+    }
+
+    fn records(count: u32) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for fd in 0..count {
+            let mut record = SocketRecord::new_zeroed();
+            record.fd = fd;
+            bytes.extend_from_slice(record.as_bytes());
+        }
+        bytes
+    }
+
+    fn read(bytes: &[u8], size: usize, errors: Vec<io::ErrorKind>) -> (Vec<u32>, WalkStats) {
+        let mut fds = Vec::new();
+        let mut source = Pieces { bytes, size, errors };
+        let stats = read_records(&mut source, 1_000, &mut |record| fds.push(record.fd)).unwrap();
+        (fds, stats)
+    }
+
+    #[test]
+    fn records_come_whole_however_they_are_cut() {
+        let bytes = records(23);
+        for size in [1, 7, 207, 208, 209, 416, 999, 1_000, 100_000] {
+            let (fds, stats) = read(&bytes, size, Vec::new());
+            assert_eq!(fds, (0..23).collect::<Vec<_>>(), "pieces of {size}");
+            assert_eq!(stats, WalkStats { records: 23, truncated: 0 }, "pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn interruptions_do_not_end_a_pass() {
+        use io::ErrorKind::{Interrupted, WouldBlock};
+        let (fds, _) = read(&records(3), 200, vec![WouldBlock, Interrupted, WouldBlock]);
+        assert_eq!(fds, [0, 1, 2]);
+    }
+
+    #[test]
+    fn a_record_without_an_end_is_counted() {
+        let bytes = records(2);
+        let (fds, stats) = read(&bytes[..bytes.len() - 1], 100, Vec::new());
+        assert_eq!(fds, [0]);
+        assert_eq!(stats, WalkStats { records: 1, truncated: 1 });
+    }
+
+    #[test]
+    fn an_error_ends_a_pass() {
+        let bytes = records(1);
+        let errors = vec![io::ErrorKind::OutOfMemory];
+        let mut source = Pieces { bytes: &bytes, size: 200, errors };
+        let error = read_records(&mut source, 1_000, &mut |_| {}).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::OutOfMemory);
+    }
+}

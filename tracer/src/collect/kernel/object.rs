@@ -1,0 +1,109 @@
+//! The embedded object with the kernel programs: its maps, loaded, and its programs, prepared.
+
+mod loader;
+
+use std::{fs, os::unix::fs::MetadataExt as _};
+
+use anyhow::{Context as _, anyhow};
+use aya::Ebpf;
+use rustix::process::{Resource, Rlimit, setrlimit};
+use tracer_common::Settings;
+
+use super::{
+    error::explain,
+    hooks::Mechanism,
+    offsets::KernelLayout,
+    pod::AsPod,
+    registers::{GO_ARGUMENTS, KERNEL_REGISTERS},
+};
+
+/// The kernel programs, as `cargo xtask ebpf` built them; the build script says which object.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("TRACER_BPF_OBJECT"));
+
+/// Room in the ring buffer unless [`KernelOptions::ring_bytes`] says otherwise.
+const RING_BYTES: u32 = 8 << 20;
+
+/// The user side is woken when this part of the ring buffer is full.
+const WAKEUP_PART: u32 = 8;
+
+/// What to load.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct KernelOptions {
+    /// Only events of the processes given to [`Kernel::set_pids`](super::load::Kernel::set_pids), and of the sockets that they
+    /// open or that were given to [`Kernel::track`](super::load::Kernel::track).
+    pub(crate) only_tracked: bool,
+    /// Keep the user's stack with every `connect` and `accept` that there is an event of, for
+    /// [`Kernel::stack`](super::load::Kernel::stack); and make room for [`Kernel::attach_ledger`](super::load::Kernel::attach_ledger), which needs stacks too.
+    pub(crate) with_stacks: bool,
+    /// Have the programs log what they do, for [`Kernel::take_log`](super::load::Kernel::take_log).
+    pub(crate) verbose: bool,
+    /// Size of the ring buffer for events, rounded up to a power of two and at least a page.
+    /// 8 MiB if `None`.
+    pub(crate) ring_bytes: Option<u32>,
+    /// Hang on the kernel in this way only, and not in the best that it has; for tests.
+    pub(crate) mechanism: Option<Mechanism>,
+}
+
+/// Loads the maps, and prepares the programs with what they have to know.
+pub(super) fn load(
+    options: KernelOptions,
+    layout: &KernelLayout,
+    has_socket_helpers: bool,
+) -> anyhow::Result<Ebpf> {
+    let ring_bytes = options.ring_bytes.unwrap_or(RING_BYTES);
+    let (kernel_arguments, kernel_result) = KERNEL_REGISTERS;
+    let offsets = AsPod(layout.offsets);
+    let settings = AsPod(Settings {
+        pid_namespace_inode: pid_namespace_inode()?,
+        only_tracked: u32::from(options.only_tracked),
+        wakeup_bytes: ring_bytes / WAKEUP_PART,
+        with_stacks: u32::from(options.with_stacks),
+        with_stack_tops: u32::from(cfg!(target_arch = "x86_64")),
+        go_arguments: GO_ARGUMENTS,
+        kernel_arguments,
+        kernel_result,
+        without_socket_helpers: u32::from(!has_socket_helpers),
+    });
+    let log_level = if options.verbose { aya_log::Level::Debug as u8 } else { 0 };
+    let mut loader = loader::new();
+    let unused = [
+        ("STACKS", !options.with_stacks),
+        ("STACK_TOPS", !options.with_stacks),
+        ("LEDGER", !options.with_stacks),
+        ("TRACKED", !options.only_tracked),
+        ("IDENTITIES", has_socket_helpers),
+    ];
+    for (map, _) in unused.into_iter().filter(|(_, is_unused)| *is_unused) {
+        loader.map_max_entries(map, 1);
+    }
+    loader
+        // The programs have no relocations against the kernel's types.
+        .btf(None)
+        .override_global("OFFSETS", &offsets, true)
+        .override_global("SETTINGS", &settings, true)
+        .override_global(aya_log::LEVEL, &log_level, true)
+        .map_max_entries("EVENTS", ring_bytes)
+        .load(OBJECT)
+        .map_err(|error| explain(&error))
+}
+
+/// The number by which the kernel knows the pid namespace of this process.
+fn pid_namespace_inode() -> anyhow::Result<u32> {
+    const FILE: &str = "/proc/self/ns/pid";
+    let metadata =
+        fs::metadata(FILE).with_context(|| format!("cannot read {FILE}: is /proc mounted?"))?;
+    u32::try_from(metadata.ino()).with_context(|| format!("{FILE} has an impossible number"))
+}
+
+/// Linux before 5.11 counts maps as locked memory, so the limit is raised. A refusal is ignored: on
+/// later kernels the limit does not matter.
+pub(super) fn raise_memory_lock_limit() {
+    // `None` is no limit.
+    let limit = Rlimit { current: None, maximum: None };
+    let _ = setrlimit(Resource::Memlock, limit);
+}
+
+/// The object that was built has something else in it.
+pub(super) fn not_in_object(name: &str) -> anyhow::Error {
+    anyhow!("the embedded kernel object has no `{name}`, or it was taken before")
+}

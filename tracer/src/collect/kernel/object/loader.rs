@@ -1,0 +1,37 @@
+//! aya's loader, without its parsing of the kernel's BTF.
+
+use std::{ffi::CStr, io, thread};
+
+use aya::EbpfLoader;
+use rustix::{
+    process::chroot,
+    thread::{UnshareFlags, unshare_unsafe},
+};
+
+/// A directory that has no subdirectory `sys`.
+const EMPTY: &CStr = c"/proc/self/fdinfo";
+
+/// A new loader. `EbpfLoader::new` parses all of `/sys/kernel/btf/vmlinux`, which takes 20 ms and is
+/// of no use here, since the programs have no CO-RE relocations. It cannot be told not to, but it
+/// does without the file if that is missing. So it is called on a thread of its own, whose root
+/// directory is one without `/sys`.
+pub(super) fn new() -> EbpfLoader<'static> {
+    let made = thread::scope(|scope| {
+        scope
+            .spawn(|| {
+                // If this is not permitted, the loader only takes longer.
+                let _ = leave_root();
+                EbpfLoader::new()
+            })
+            .join()
+    });
+    made.unwrap_or_else(|_| EbpfLoader::new())
+}
+
+/// Changes the root directory of this thread to [`EMPTY`].
+fn leave_root() -> io::Result<()> {
+    // SAFETY: this gives the thread a root and working directory of its own, and leaves its table of
+    // file descriptors shared.
+    unsafe { unshare_unsafe(UnshareFlags::FS) }?;
+    Ok(chroot(EMPTY)?)
+}

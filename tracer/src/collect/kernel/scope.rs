@@ -1,0 +1,64 @@
+//! Which processes and sockets the kernel programs report.
+
+use aya::maps::{HashMap, MapData, MapError};
+
+use super::load::Kernel;
+
+/// `BPF_NOEXIST` of `include/uapi/linux/bpf.h`: an entry is made only if there is none.
+const BPF_NOEXIST: u64 = 1;
+
+impl Kernel {
+    /// Replaces the processes in scope, by their pids as this process sees them. Without
+    /// [`KernelOptions::only_tracked`] it has no effect. Gives how many more there are than the map
+    /// holds (4096): only a walk of [`Extent::All`] shows the sockets of those.
+    ///
+    /// # Errors
+    /// The kernel does not let the map be changed.
+    pub(crate) fn set_pids(&mut self, pids: &[u32]) -> anyhow::Result<u64> {
+        let mut map: HashMap<&mut MapData, u32, u8> = self.map_mut("PIDS")?.try_into()?;
+        // Pids that stay are not removed, so no process that stays is ever out of scope. The others
+        // are removed first, to make room for new ones.
+        let old: Vec<u32> = map.keys().collect::<Result<_, _>>()?;
+        for pid in old.iter().filter(|pid| !pids.contains(pid)) {
+            map.remove(pid)?;
+        }
+        let mut refused = 0;
+        for pid in pids {
+            match map.insert(pid, 1, 0) {
+                Err(MapError::SyscallError(error))
+                    if error.io_error.raw_os_error() == Some(libc::E2BIG) =>
+                {
+                    refused += 1;
+                }
+                result => result?,
+            }
+        }
+        Ok(refused)
+    }
+
+    /// Brings a socket into scope that a snapshot has shown, by its cookie: a process in scope had
+    /// it open before the hooks were attached, or was given it. Gives false if it was in scope.
+    ///
+    /// # Errors
+    /// The map is full (131,072 sockets).
+    pub(crate) fn track(&mut self, cookie: u64) -> anyhow::Result<bool> {
+        let mut map: HashMap<&mut MapData, u64, u8> = self.map_mut("TRACKED")?.try_into()?;
+        match map.insert(cookie, 1, BPF_NOEXIST) {
+            Err(MapError::SyscallError(error))
+                if error.io_error.raw_os_error() == Some(libc::EEXIST) =>
+            {
+                Ok(false)
+            }
+            result => Ok(result.map(|()| true)?),
+        }
+    }
+
+    /// Takes a socket out of scope, by its cookie. It does not matter if it was not in it.
+    pub(crate) fn untrack(&mut self, cookie: u64) {
+        let map = self.map_mut("TRACKED").ok().map(HashMap::<&mut MapData, u64, u8>::try_from);
+        if let Some(Ok(mut map)) = map {
+            // Its destruction has usually removed it already.
+            let _ = map.remove(&cookie);
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The kernel side of the ledger: its programs, hung on functions of a process, and its map, which
+//! says what responses are out.
+
+use std::num::NonZeroU32;
+
+use anyhow::{Context as _, bail};
+use aya::{
+    maps::{HashMap, Map, MapData},
+    programs::{
+        UProbe,
+        uprobe::{UProbeLink, UProbeScope},
+    },
+};
+use tracer_common::{LedgerKey, LedgerRecord};
+
+use super::{error::one_line, load::Kernel, map_batch, pod::AsPod};
+use tracer_inspect::{go::LedgerHook, process::maps::Mappings};
+
+/// The hooks in the order in which they are attached, with their programs. What gives a response
+/// back comes before what hands it out, so that none is missed that was handed out.
+const PROGRAMS: [(LedgerHook, &str); 6] = [
+    (LedgerHook::PutIdle, "go_put_idle"),
+    (LedgerHook::Close, "go_close"),
+    (LedgerHook::StreamEnd, "go_stream_end"),
+    (LedgerHook::StreamStart, "go_stream_start"),
+    (LedgerHook::RoundTrip, "go_round_trip"),
+    (LedgerHook::StreamRoundTrip, "go_stream_round_trip"),
+];
+
+/// The hooks in one process. They detach when this is dropped.
+#[derive(Debug)]
+pub(crate) struct LedgerLinks {
+    #[expect(dead_code, reason = "held for as long as the hooks are to stay")]
+    links: Vec<UProbeLink>,
+}
+
+impl Kernel {
+    /// Hangs the programs on functions of a process, each of which begins so many bytes into the
+    /// file of its program. The process is neither stopped nor slowed down by more than what its
+    /// requests take longer.
+    ///
+    /// # Errors
+    /// One line: the kernel refused, and nothing is attached.
+    pub(crate) fn attach_ledger(
+        &mut self,
+        pid: u32,
+        hooks: &[(LedgerHook, u64)],
+    ) -> anyhow::Result<LedgerLinks> {
+        // The file opens whatever has become of its name.
+        let file = format!("/proc/{pid}/exe");
+        let pid = NonZeroU32::new(pid).context("there is no process 0")?;
+        let mut links = Vec::new();
+        for (hook, program) in PROGRAMS {
+            let offsets = hooks.iter().filter(|(other, _)| *other == hook);
+            for (_, offset) in offsets {
+                let link =
+                    self.attach_uprobe(program, &file, *offset, UProbeScope::OneProcess(pid));
+                links.push(link?);
+            }
+        }
+        // They are dropped in order: now what hands out goes first.
+        links.reverse();
+        Ok(LedgerLinks { links })
+    }
+
+    /// Whether programs can be hung on functions of user programs here: on one of this very program
+    /// that nobody calls.
+    ///
+    /// # Errors
+    /// One line: why not.
+    pub(crate) fn try_uprobe(&mut self) -> anyhow::Result<()> {
+        let address = (never_called as extern "C" fn() as *const ()).expose_provenance() as u64;
+        let mappings = Mappings::of(std::process::id()).context("cannot read /proc/self/maps")?;
+        let offset = mappings.holding(address).and_then(|mapping| mapping.offset_in_file(address));
+        let offset = offset.context("this program is not in /proc/self/maps")?;
+        // It detaches at once.
+        self.attach_uprobe("go_close", "/proc/self/exe", offset, UProbeScope::CallingProcess)?;
+        Ok(())
+    }
+
+    fn attach_uprobe(
+        &mut self,
+        program: &str,
+        file: &str,
+        offset: u64,
+        scope: UProbeScope,
+    ) -> anyhow::Result<UProbeLink> {
+        let program: &mut UProbe = self.program(program)?.try_into()?;
+        if program.fd().is_err() {
+            program.load().map_err(|error| refused(&error))?;
+        }
+        let link = program.attach(offset, file, scope).map_err(|error| refused(&error))?;
+        Ok(program.take_link(link)?)
+    }
+
+    /// What is out, in every process that has hooks.
+    ///
+    /// # Errors
+    /// The kernel does not let its map be read.
+    pub(crate) fn ledger(&self) -> anyhow::Result<Vec<(LedgerKey, LedgerRecord)>> {
+        let Map::HashMap(map) = self.map("LEDGER")? else { bail!("LEDGER is not a hash map") };
+        map_batch::entries(map).context("cannot read the map LEDGER")
+    }
+
+    /// Takes something off the ledger. It does not matter if it was not on it.
+    pub(crate) fn take_off_ledger(&mut self, key: LedgerKey) {
+        let map = self.map_mut("LEDGER").ok();
+        let map = map.map(HashMap::<&mut MapData, AsPod<LedgerKey>, AsPod<LedgerRecord>>::try_from);
+        if let Some(Ok(mut map)) = map {
+            let _ = map.remove(&AsPod(key));
+        }
+    }
+}
+
+#[inline(never)]
+extern "C" fn never_called() {
+    std::hint::black_box(());
+}
+
+fn refused(error: &(dyn std::error::Error + 'static)) -> anyhow::Error {
+    anyhow::anyhow!("{}", one_line(error))
+}

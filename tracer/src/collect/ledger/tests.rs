@@ -1,0 +1,244 @@
+//! A real Go program, `tests/go/ledger`, with hooks in it.
+
+#![expect(clippy::print_stdout, reason = "how the program is built is shown with --nocapture")]
+
+use std::{
+    fs, thread,
+    time::{Duration, Instant},
+};
+
+use tracer_core::OpenResponse;
+
+use self::program::{Program, every_program};
+use super::*;
+use crate::collect::kernel::{losses::KernelLosses, object::KernelOptions};
+
+mod program;
+#[path = "../../../tests/go/toolchain.rs"]
+mod toolchain;
+
+/// The ledgers of one process, and all that it takes to keep them.
+struct Watch {
+    kernel: Kernel,
+    programs: GoPrograms,
+    ledgers: Ledgers,
+}
+
+impl Watch {
+    /// Nothing is too young to be told.
+    fn start() -> Self {
+        let options = KernelOptions { with_stacks: true, ..KernelOptions::default() };
+        let kernel = Kernel::load(options).unwrap();
+        Self { kernel, programs: GoPrograms::default(), ledgers: Ledgers::new(0) }
+    }
+
+    /// One look at the process. The page that it gives.
+    fn look(&mut self, program: &Program) -> Option<Ledger> {
+        let key = program.key();
+        let wanted = [(key.pid, key.start_time_ns / TICK_NS)].into();
+        let Self { kernel, programs, ledgers } = self;
+        let mut inputs = ledgers.look(kernel, programs, &wanted, &[key]);
+        match inputs.pop() {
+            Some(Input::Ledger(ledger)) => Some(ledger),
+            None => None,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What the map has of the process, whatever that is.
+    fn records(&self, program: &Program) -> Vec<(LedgerKey, LedgerRecord)> {
+        let mut records = self.kernel.ledger().unwrap();
+        records.retain(|(_, record)| record.pid == program.key().pid);
+        records.sort_unstable_by_key(|(_, record)| record.at_ns);
+        records
+    }
+
+    /// How many responses of HTTP/1, of HTTP/2, and requests without a stream are on the ledger.
+    fn counts(&self, program: &Program) -> [usize; 3] {
+        let records = self.records(program);
+        [LedgerKind::Connection, LedgerKind::Stream, LedgerKind::Request]
+            .map(|kind| records.iter().filter(|(key, _)| key.kind == kind as u32).count())
+    }
+
+    /// What a goroutine of the client's own gives back is given back soon.
+    #[track_caller]
+    fn expect(&self, program: &Program, counts: [usize; 3]) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while self.counts(program) != counts {
+            assert!(Instant::now() < deadline, "{:?}, not {counts:?}", self.counts(program));
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
+fn what_is_out_is_on_the_ledger_and_nothing_else() {
+    for path in every_program() {
+        println!("{}", path.name);
+        let mut program = Program::start(path.path());
+        let mut watch = Watch::start();
+        let page = watch.look(&program).unwrap();
+        assert_eq!((page.open, page.limits), (vec![], None));
+        let before = clock::now();
+
+        program.order("take 5");
+        watch.expect(&program, [5, 0, 0]);
+        program.order("stream 4");
+        watch.expect(&program, [5, 4, 0]);
+        let times: Vec<u64> = watch.records(&program).iter().map(|it| it.1.at_ns).collect();
+        assert!(times[0] >= before.as_ns() && times.is_sorted(), "{before:?} {times:?}");
+        for (_, record) in watch.records(&program) {
+            assert_eq!(record.start_time_ns / TICK_NS, program.key().start_time_ns / TICK_NS);
+            let stack =
+                watch.kernel.stack(StackId(record.stack.cast_unsigned())).unwrap().addresses;
+            assert!(stack.iter().any(|address| program.ask.contains(address)), "{stack:x?}");
+        }
+
+        program.order("read");
+        // All that was to come over the stream has come.
+        watch.expect(&program, [0, 0, 0]);
+        program.order("close");
+        program.order("take 3");
+        program.order("stream 2");
+        watch.expect(&program, [3, 2, 0]);
+        program.order("close");
+        watch.expect(&program, [0, 0, 0]);
+
+        for order in ["fail 10", "race 1000", "healthy 200"] {
+            program.order(order);
+            watch.expect(&program, [0, 0, 0]);
+        }
+        program.order("take 2");
+        program.order("drop");
+        watch.expect(&program, [2, 0, 0]);
+        let losses = watch.kernel.losses().unwrap();
+        assert_eq!(losses, KernelLosses::default());
+    }
+}
+
+#[test]
+#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
+fn what_is_out_is_joined_to_its_connection() {
+    let path = program::build();
+    let mut program = Program::start(path.path());
+    let mut watch = Watch::start();
+    watch.look(&program).unwrap();
+    program.order("take 5");
+    let records = watch.records(&program);
+    let page = watch.look(&program).unwrap();
+    assert_eq!(page.limits, None);
+    let mut fds: Vec<u32> = page.open.iter().map(|response| response.fd).collect();
+    for (response, (_, record)) in page.open.iter().zip(records) {
+        let OpenResponse { fd, since, stack, stream } = *response;
+        assert_eq!(since, Timestamp::from_ns(record.at_ns));
+        assert_eq!(stack, Some(StackId(record.stack.cast_unsigned())));
+        assert_eq!(stream, None);
+        let link = fs::read_link(format!("/proc/{}/fd/{fd}", program.key().pid)).unwrap();
+        assert!(link.to_str().unwrap().starts_with("socket:"), "{fd}: {link:?}");
+    }
+    fds.sort_unstable();
+    fds.dedup();
+    assert_eq!(fds.len(), 5);
+    program.order("close");
+    assert_eq!(watch.look(&program).unwrap().open, []);
+}
+
+#[test]
+#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
+fn what_is_young_is_not_told_yet() {
+    let path = program::build();
+    let mut program = Program::start(path.path());
+    let mut watch = Watch::start();
+    watch.ledgers = Ledgers::new(3_600_000);
+    watch.look(&program).unwrap();
+    program.order("take 2");
+    assert_eq!(watch.look(&program).unwrap().open, []);
+    watch.expect(&program, [2, 0, 0]);
+    watch.ledgers.age_min_ms = 0;
+    assert_eq!(watch.look(&program).unwrap().open.len(), 2);
+}
+
+#[test]
+#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
+fn nothing_stays_in_a_program_that_is_left() {
+    let path = program::build();
+    let mut program = Program::start(path.path());
+    let mut watch = Watch::start();
+    assert_eq!(program.changed_code(), 0);
+    watch.look(&program).unwrap();
+    let hooks = program.changed_code();
+    assert!(hooks >= 7, "{hooks}");
+    program.order("take 2");
+    watch.expect(&program, [2, 0, 0]);
+
+    // Another one at the same time changes nothing for the first.
+    let mut other = Watch::start();
+    other.look(&program).unwrap();
+    assert_eq!(program.changed_code(), hooks);
+    program.order("take 1");
+    other.expect(&program, [1, 0, 0]);
+    watch.expect(&program, [3, 0, 0]);
+    drop(watch);
+    assert_eq!(program.changed_code(), hooks);
+    program.order("take 1");
+    other.expect(&program, [2, 0, 0]);
+    drop(other);
+    program.expect_unchanged_code();
+    program.order("take 1");
+}
+
+#[test]
+#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
+fn a_process_that_becomes_another_program_begins_anew() {
+    let path = program::build();
+    let mut program = Program::start(path.path());
+    let mut watch = Watch::start();
+    watch.look(&program).unwrap();
+    program.order("take 3");
+    watch.expect(&program, [3, 0, 0]);
+    program.become_again();
+    program.order("take 2");
+    // Whose these are cannot be told until somebody looks, and then the new ones go as well.
+    let page = watch.look(&program).unwrap();
+    assert_eq!((page.open, page.limits), (vec![], None));
+    assert_eq!(watch.counts(&program), [0, 0, 0]);
+    program.order("take 4");
+    assert_eq!(watch.look(&program).unwrap().open.len(), 4);
+}
+
+#[test]
+#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
+fn a_process_that_has_ended_leaves_nothing_on_the_ledger() {
+    let path = program::build();
+    let mut program = Program::start(path.path());
+    let mut watch = Watch::start();
+    watch.look(&program).unwrap();
+    program.order("take 3");
+    let key = program.key();
+    assert_eq!(watch.kernel.ledger().unwrap().len(), 3);
+    drop(program);
+    let wanted = BTreeMap::new();
+    let inputs = watch.ledgers.look(&mut watch.kernel, &mut watch.programs, &wanted, &[key]);
+    assert_eq!(inputs, []);
+    assert_eq!(watch.kernel.ledger().unwrap(), []);
+    assert!(watch.ledgers.known.is_empty());
+}
+
+#[test]
+#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
+fn other_programs_are_left_alone() {
+    let mut watch = Watch::start();
+    let key = ProcessKey {
+        pid: std::process::id(),
+        start_time_ns: tracer_inspect::process::identity::started(std::process::id()).unwrap()
+            * TICK_NS,
+    };
+    let wanted = [(key.pid, key.start_time_ns / TICK_NS)].into();
+    for _ in 0..2 {
+        let inputs = watch.ledgers.look(&mut watch.kernel, &mut watch.programs, &wanted, &[key]);
+        assert_eq!(inputs, []);
+    }
+    let standing = watch.ledgers.known.values().next();
+    assert!(matches!(standing, Some(Standing::Left { reason: None, .. })), "{standing:?}");
+}

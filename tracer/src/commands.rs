@@ -1,0 +1,9 @@
+//! What each subcommand does.
+
+pub(crate) mod demo;
+pub(crate) mod diff;
+pub(crate) mod doctor;
+pub(crate) mod packaging;
+pub mod replay;
+pub(crate) mod report;
+pub(crate) mod watch;

@@ -1,0 +1,77 @@
+//! `tracer diff`: which leaks are new, gone, grown or shrunk from one report to another.
+
+use std::{fs, path::Path};
+
+use anyhow::{Context as _, Result, bail};
+
+use super::replay;
+use crate::{
+    cli::Diff,
+    compare::{Change, Difference, Side},
+    output::{coverage, exit_code, json, options::DocumentFormat, standard_output, table},
+    recording::{Ending, Recording},
+};
+
+/// Compares the two and gives the exit code.
+///
+/// # Errors
+/// One of them cannot be read or is something else, or the output cannot be written.
+pub(crate) fn run(arguments: &Diff) -> Result<u8> {
+    let before = read(&arguments.before)?;
+    let after = read(&arguments.after)?;
+    let difference = Difference::between(before, after, arguments.fail_on());
+    standard_output::print(|style| match arguments.output {
+        DocumentFormat::Table => Ok(table::difference(&difference, style)),
+        DocumentFormat::Json => Ok(json::difference(&difference)?),
+    })?;
+    let has_new = difference.changes.iter().any(|row| row.change == Change::New);
+    Ok(match (has_new, difference.after.coverage.complete) {
+        (true, _) => exit_code::LEAKS,
+        (false, true) => exit_code::CLEAN,
+        (false, false) => exit_code::INCOMPLETE,
+    })
+}
+
+/// Reads a recording, which is judged as it was then, or JSON documents, of which the last one
+/// counts.
+///
+/// # Errors
+/// It cannot be read, or is neither.
+fn read(path: &Path) -> Result<Side> {
+    let shown = path.display();
+    let is_recording = Recording::is_one(path);
+    let side = if is_recording.with_context(|| format!("cannot read {shown}"))? {
+        judged(path)
+    } else {
+        let text = fs::read(path).with_context(|| format!("cannot read {shown}"))?;
+        Side::parse(&String::from_utf8_lossy(&text))
+    };
+    let mut side = side.with_context(|| {
+        format!("{shown} is neither a recording nor what tracer audit -o json prints")
+    })?;
+    if let Some(schema) = side.other_schema() {
+        bail!("{shown} is of another version of tracer: its schema is {schema}");
+    }
+    side.file = shown.to_string();
+    Ok(side)
+}
+
+/// How a recording ended.
+fn judged(path: &Path) -> Result<Side> {
+    let recording = Recording::open(path)?;
+    let head = recording.head().clone();
+    let judged = replay::rerun(recording, head.options, None, |_, _| {})?;
+    match judged.ending {
+        Ending::Whole | Ending::Truncated => {}
+        Ending::Damaged(at) => bail!("{} is damaged from byte {at} on", path.display()),
+        Ending::Unknown(at) => bail!(
+            "{} has an entry at byte {at} that this version of tracer does not know; compare it \
+             with tracer {}, which recorded it",
+            path.display(),
+            head.version
+        ),
+    }
+    let context = replay::context(&head);
+    let notes = coverage::notes(&judged.report.coverage);
+    Ok(Side::of(&judged.report, &context.host, context.clock, notes))
+}

@@ -1,0 +1,127 @@
+use std::collections::BTreeSet;
+
+use anyhow::{Result, bail};
+use tracer_core::{
+    Change, Detector, Input, Note, Options, ProcessKey, Question, Report, StackId, Timestamp,
+};
+
+use crate::recording::{Ending, Recording, Step};
+
+/// What a recording led to.
+pub struct Rejudged {
+    /// How things stood at the end.
+    pub report: Report,
+    /// What had changed since the report before.
+    pub changes: Vec<Change>,
+    pub(crate) ending: Ending,
+}
+
+/// Judges a recording again: what the same inputs lead to, up to the `reports`th report if that is
+/// given. At each report `look` is shown the detector, and what has changed since the one before.
+///
+/// # Errors
+/// The file cannot be read, or nothing was judged.
+pub fn rerun(
+    mut recording: Recording,
+    options: Options,
+    reports: Option<u64>,
+    mut look: impl FnMut(&Detector, &[Change]),
+) -> Result<Rejudged> {
+    let recorded = Options { all: options.all, ..recording.head().options };
+    let mut rerun = Rerun {
+        detector: Detector::new(options),
+        unanswered: (options != recorded).then(BTreeSet::new),
+        reports: 0,
+    };
+    while reports.is_none_or(|reports| rerun.reports < reports)
+        && let Some(step) = recording.step()?
+    {
+        rerun.take(step, &mut look);
+    }
+    let changes = rerun.detector.take_changes();
+    let mut report = rerun.detector.report();
+    if report.at == Timestamp::default() {
+        bail!("the recording ended before anything was judged");
+    }
+    report.coverage.notes.extend(recording.deleted());
+    let ending = recording.ending().unwrap_or(Ending::Whole);
+    report.coverage.notes.extend(note_of(ending));
+    report.coverage.notes.extend(rerun.notes());
+    Ok(Rejudged { report, changes, ending })
+}
+
+struct Rerun {
+    detector: Detector,
+    /// Questions for which there is no answer, if others are asked than when it was recorded.
+    unanswered: Option<BTreeSet<Subject>>,
+    /// How many reports were made.
+    reports: u64,
+}
+
+/// What a question is about.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Subject {
+    Process(ProcessKey),
+    Readers(ProcessKey),
+    CallSite(ProcessKey, StackId),
+}
+
+impl Rerun {
+    fn take(&mut self, step: Step, look: &mut impl FnMut(&Detector, &[Change])) {
+        match step {
+            Step::Input(input) => {
+                if let (Some(unanswered), Some(subject)) = (&mut self.unanswered, answered(&input))
+                {
+                    unanswered.remove(&subject);
+                }
+                self.detector.handle(input);
+            }
+            Step::Asked(now) => {
+                // Asking is part of what happens: it is remembered who had a turn.
+                let questions = self.detector.questions(now);
+                if let Some(unanswered) = &mut self.unanswered {
+                    unanswered.extend(questions.iter().map(subject));
+                }
+            }
+            Step::Reported => {
+                self.reports += 1;
+                let changes = self.detector.take_changes();
+                look(&self.detector, &changes);
+            }
+        }
+    }
+
+    fn notes(&self) -> Option<Note> {
+        let unanswered = self.unanswered.as_ref()?.len();
+        Some(Note::OtherThresholds { unanswered })
+    }
+}
+
+fn subject(question: &Question) -> Subject {
+    match question {
+        Question::Process(key) => Subject::Process(*key),
+        Question::Readers(key, _) => Subject::Readers(*key),
+        Question::CallSite(key, stack) => Subject::CallSite(*key, *stack),
+    }
+}
+
+fn answered(input: &Input) -> Option<Subject> {
+    match input {
+        Input::Process(facts) => Some(Subject::Process(facts.key)),
+        Input::ProcessUnreadable(key) => Some(Subject::Process(*key)),
+        Input::Readers(readers) => Some(Subject::Readers(readers.process)),
+        Input::CallSite(answer) => Some(Subject::CallSite(answer.process, answer.stack)),
+        _ => None,
+    }
+}
+
+fn note_of(ending: Ending) -> Option<Note> {
+    match ending {
+        Ending::Whole => None,
+        Ending::Truncated => Some(Note::RecordingTruncated),
+        // The error at the end of a replay says which of the two it is.
+        Ending::Damaged(offset_bytes) | Ending::Unknown(offset_bytes) => {
+            Some(Note::RecordingDamaged { offset_bytes })
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! Where reports become bytes: a table, JSON, CSV or a page; and where those go.
+
+mod context;
+pub(crate) mod coverage;
+pub(crate) mod csv;
+pub(crate) mod destination;
+mod escape;
+pub(crate) mod exit_code;
+#[cfg(test)]
+pub(crate) mod fixture;
+pub(crate) mod history;
+pub(crate) mod html;
+pub(crate) mod incident;
+pub mod json;
+pub(crate) mod logging;
+pub(crate) mod options;
+mod quantity;
+pub(crate) mod standard_output;
+pub(crate) mod table;
+pub(crate) mod terminal;
+
+pub use context::Context;

@@ -1,0 +1,95 @@
+//! An incident document as one page that needs nothing else: no script, no network, no other file.
+//!
+//! What the host chose is made visible first ([`escape`](super::escape)) and then escaped by the template.
+
+mod axis;
+mod call_sites;
+mod coverage;
+mod development;
+mod finding;
+mod forecast;
+mod limits;
+mod overview;
+mod pattern;
+mod reproduce;
+mod stack;
+mod table;
+mod text;
+mod timeline;
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::incident::{self, Incident};
+use text::{FINDINGS_MAX, visible};
+
+/// Colours, light and dark, on the screen and on paper.
+const STYLE: &str = include_str!("html/style.css");
+
+/// The page may not load, run or send anything, whatever is in it.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
+
+/// Renders the page.
+pub(crate) fn page(incident: &Incident<'_>) -> String {
+    let headline = incident.headline();
+    let markup = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                meta name="referrer" content="no-referrer";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (headline) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                (pattern::definitions())
+                main { (content(incident, &headline)) }
+            }
+        }
+    };
+    let mut page = markup.into_string();
+    page.push('\n');
+    page
+}
+
+fn content(incident: &Incident<'_>, headline: &str) -> Markup {
+    html! {
+        header {
+            p.kicker { (origin(incident)) }
+            h1 { (headline) }
+            @if let lede = incident.lede() && !lede.is_empty() {
+                p.lede { (lede.join(" ")) }
+            }
+        }
+        section {
+            h2 { "What to do next" }
+            ol { @for step in incident::steps(incident) { li { (step) } } }
+        }
+        (overview::section(incident))
+        (development::section(incident))
+        @for finding in incident.leaks().take(FINDINGS_MAX) {
+            (finding::section(incident, finding))
+        }
+        (call_sites::section(incident))
+        (limits::section(incident))
+        (overview::taken_back(incident))
+        (coverage::section(incident))
+        (reproduce::section(incident))
+    }
+}
+
+/// `web1, Linux 6.18.0-amd64, as of 2026-03-01 12:00:03 UTC`.
+fn origin(incident: &Incident<'_>) -> String {
+    let context = incident.context;
+    format!(
+        "Leaked connections on {}, Linux {}, as of {}",
+        visible(&context.host),
+        visible(&context.kernel),
+        incident.moment(0)
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+use expect_test::expect_file;
+use tracer_core::{Comm, Container, Finding, Report};
+
+use super::*;
+use crate::output::{fixture, history::History};
+
+fn rendered(report: &Report, history: &History) -> String {
+    let context = fixture::context();
+    page(&fixture::incident(report, history, &context))
+}
+
+/// A line for each piece of it, so that a difference can be read.
+fn in_lines(page: &str) -> String {
+    let mut page = page.to_owned();
+    for tag in [
+        "<head", "<body", "<style", "<main", "<section", "<h1", "<h2", "<h3", "<p", "<ol", "<ul",
+        "<li", "<table", "<tr", "<td", "<figure", "<svg", "<text", "<rect", "<dl", "<div",
+    ] {
+        page = page.replace(tag, &format!("\n{tag}"));
+    }
+    page.replace(" \n", "\n")
+}
+
+/// What a browser would show: all between the tags.
+fn text(page: &str) -> String {
+    let mut text = String::new();
+    let mut is_tag = false;
+    for character in page.chars() {
+        match character {
+            '<' => is_tag = true,
+            '>' => is_tag = false,
+            _ if is_tag => {}
+            _ => text.push(character),
+        }
+    }
+    text.replace('\u{a0}', " ")
+}
+
+#[test]
+fn a_leak_that_grew_makes_a_page() {
+    let report = fixture::grown();
+    let page = rendered(&report, &fixture::history(&report));
+    expect_file!["tests/page.html"].assert_eq(&in_lines(&page));
+}
+
+#[test]
+fn nothing_found_is_a_page_that_says_what_could_not_be_seen() {
+    let report = fixture::incomplete();
+    let mut history = History::default();
+    history.end(&report);
+    let text = text(&rendered(&report, &history));
+    for part in [
+        "No leaked connections found, but not everything could be seen.",
+        "2 processes could not be read",
+        "accept: not attached (no BTF)",
+        "Only processes of this container are visible.",
+        "Not judged: 2 mptcp",
+        "The charts show every one of 0 looks.",
+    ] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+}
+
+#[test]
+fn a_limit_is_in_the_chart_if_it_is_near() {
+    let mut report = fixture::grown();
+    for (limit, seconds, is_near) in [(1_470, 600, true), (65_536, 46 * 3_600, false)] {
+        report.processes[0].fd_limit = Some(limit);
+        report.processes[0].seconds_to_fd_limit = Some(seconds);
+        let page = rendered(&report, &fixture::history(&report));
+        assert_eq!(page.contains(r#"class="limit""#), is_near, "{limit}");
+        assert!(text(&page).contains(" is hit in "));
+    }
+    report.processes[0].seconds_to_fd_limit = None;
+    assert!(!text(&rendered(&report, &fixture::history(&report))).contains(" is hit in "));
+}
+
+#[test]
+fn findings_that_are_too_many_are_counted() {
+    let mut report = fixture::grown();
+    let leak = report.findings[0].clone();
+    report.findings = (1..=30).map(|id| Finding { id, ..leak.clone() }).collect();
+    let page = rendered(&report, &History::default());
+    assert!(text(&page).contains("10 more findings not shown."));
+    assert!(page.contains(r#"id="finding-20""#) && !page.contains("finding-21"));
+}
+
+#[test]
+fn what_the_charts_leave_out_is_said() {
+    let report = fixture::grown();
+    let mut history = fixture::history(&report);
+    history.looks = 10_000;
+    history.samples[0].elsewhere = 3;
+    let text = text(&rendered(&report, &history));
+    assert!(text.contains("The charts show 52 of 10 000 looks, evenly spread."));
+    assert!(text.contains("More than 10 000 destinations were seen"));
+}
+
+#[test]
+fn the_page_refers_to_nothing_outside_of_it() {
+    let report = fixture::grown();
+    let page = rendered(&report, &fixture::history(&report));
+    for harmful in ["<script", "javascript:", "src=", "@import", "<link", "<img", "<iframe"] {
+        assert!(!page.contains(harmful), "{harmful}");
+    }
+    for (position, _) in page.match_indices("href=").chain(page.match_indices("url(")) {
+        let target = page[position..].trim_start_matches("href=\"").trim_start_matches("url(");
+        assert!(target.starts_with('#'), "{}", &page[position..position + 30]);
+    }
+    assert!(page.contains(r#"content="default-src 'none'; style-src 'unsafe-inline'""#));
+}
+
+/// Markup, an attribute's end, and what hides on a page.
+const HOSTILE: &str =
+    "</title><script>alert(1)</script>\"'><img src=x onerror=\"a()\">&amp;\u{202e}\x1b";
+
+#[test]
+fn what_the_host_chose_stays_text() {
+    let mut report = fixture::grown();
+    let mut context = fixture::context();
+    HOSTILE.clone_into(&mut context.host);
+    for finding in &mut report.findings {
+        finding.comm = Comm(HOSTILE.into());
+        for text in
+            [&mut finding.exe, &mut finding.cmdline, &mut finding.call_site, &mut finding.request]
+        {
+            *text = Some(HOSTILE.to_owned());
+        }
+        finding.container = Some(Container {
+            id: HOSTILE.to_owned(),
+            runtime: Some(HOSTILE.to_owned()),
+            pod_uid: Some(HOSTILE.to_owned()),
+        });
+        finding.evidence = vec![HOSTILE.to_owned()];
+        for connection in &mut finding.connections {
+            connection.call_site = Some(HOSTILE.to_owned());
+            for owner in &mut connection.owners {
+                owner.comm = Comm(HOSTILE.into());
+            }
+        }
+    }
+    report.processes[0].comm = Comm(HOSTILE.into());
+    report.coverage.notes.push(HOSTILE.to_owned());
+    report.coverage.probes.push(format!("{HOSTILE}: not attached"));
+    report.coverage.not_judged = [(HOSTILE.to_owned(), 1)].into();
+    let history = fixture::history(&report);
+    let mut incident = fixture::incident(&report, &history, &context);
+    for text in [&mut incident.provenance.file, &mut incident.provenance.recorder] {
+        HOSTILE.clone_into(text);
+    }
+    incident.provenance.arguments.push(HOSTILE.to_owned());
+    incident.provenance.recorded_with.push(HOSTILE.to_owned());
+
+    let page = page(&incident);
+
+    expect_file!["tests/hostile.html"].assert_eq(&in_lines(&page));
+    for harmful in ["<script", "<img", "\u{202e}", "\x1b", "\"'>", "</title><script", "=\"a()"] {
+        assert!(!page.contains(harmful), "{harmful:?}");
+    }
+    assert_eq!(page.matches("</title>").count(), 1 + page.matches("<title id=").count());
+    // It is shown, not left out: wherever a string of the host's belongs.
+    let shown = r"&lt;script&gt;alert(1)&lt;/script&gt;&quot;'&gt;";
+    assert!(page.matches(shown).count() > 30, "{}", page.matches(shown).count());
+    assert!(page.contains(r"&amp;amp;\u{202e}\x1b"));
+}

@@ -1,0 +1,55 @@
+//! A report as JSON. The field names and their order are a contract with users; the core's own
+//! types are free to change.
+
+mod document;
+
+use serde::Serialize;
+use tracer_core::Report;
+
+use super::{Context, escape};
+use crate::compare::Difference;
+use document::Document;
+
+/// Connections listed with a finding; the rest is counted in `connections_omitted`.
+pub(crate) const CONNECTIONS_MAX: usize = 1_000;
+
+/// The report as one indented document.
+///
+/// # Errors
+/// What `serde_json` says; there is no report that it cannot write.
+pub fn document(report: &Report, context: &Context) -> serde_json::Result<String> {
+    serde_json::to_string_pretty(&Document::new(report, context)).map(finish)
+}
+
+/// The report as a document on one line, for a stream of them.
+///
+/// # Errors
+/// As [`document()`].
+pub(crate) fn line(report: &Report, context: &Context) -> serde_json::Result<String> {
+    serde_json::to_string(&Document::new(report, context)).map(finish)
+}
+
+/// What differs between two reports, as one indented document.
+///
+/// # Errors
+/// As [`document()`].
+pub(crate) fn difference(difference: &Difference) -> serde_json::Result<String> {
+    pretty(difference)
+}
+
+/// Anything else, as one indented document.
+///
+/// # Errors
+/// As [`document()`].
+pub(crate) fn pretty(value: &impl Serialize) -> serde_json::Result<String> {
+    serde_json::to_string_pretty(value).map(finish)
+}
+
+fn finish(serialized: String) -> String {
+    let mut text = escape::json(serialized);
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests;

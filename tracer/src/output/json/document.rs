@@ -1,0 +1,278 @@
+//! The wire types, in the order of the contract.
+
+use std::{collections::BTreeMap, net::SocketAddr};
+
+use serde::Serialize;
+use tracer_core::{Connection, Coverage, Finding, Goroutines, Owner, ProcessSummary, Report};
+
+use super::CONNECTIONS_MAX;
+use crate::{
+    output::{Context, coverage, quantity::Thousandths},
+    wall_clock::WallClock,
+};
+
+/// Version of the schema; raised when a field changes its meaning or goes.
+const SCHEMA: u32 = 1;
+
+#[derive(Serialize)]
+pub(super) struct Document<'a> {
+    schema: u32,
+    tool: String,
+    host: &'a str,
+    kernel: &'a str,
+    started_at: String,
+    at: String,
+    observed_ms: u64,
+    findings: Vec<FindingObject<'a>>,
+    processes: Vec<ProcessObject<'a>>,
+    coverage: CoverageObject<'a>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    connections: Vec<ConnectionObject<'a>>,
+}
+
+impl<'a> Document<'a> {
+    pub(super) fn new(report: &'a Report, context: &'a Context) -> Self {
+        let clock = context.clock;
+        Self {
+            schema: SCHEMA,
+            tool: format!("tracer {}", context.version),
+            host: &context.host,
+            kernel: &context.kernel,
+            started_at: clock.rfc3339(report.started_at),
+            at: clock.rfc3339(report.at),
+            observed_ms: report.at.ms_since(report.started_at),
+            findings: report.findings.iter().map(|it| FindingObject::new(it, clock)).collect(),
+            processes: report.processes.iter().map(ProcessObject::new).collect(),
+            coverage: CoverageObject::new(&report.coverage),
+            connections: connections(&report.unflagged, clock),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct FindingObject<'a> {
+    id: String,
+    verdict: &'static str,
+    confidence: &'static str,
+    pid: u32,
+    start_time: String,
+    comm: &'a str,
+    exe: Option<&'a str>,
+    cmdline: Option<&'a str>,
+    uid: Option<u32>,
+    container: Option<&'a str>,
+    container_runtime: Option<&'a str>,
+    pod_uid: Option<&'a str>,
+    inner_pid: Option<u32>,
+    netns: u32,
+    direction: &'static str,
+    remote: Option<SocketAddr>,
+    remote_port: Option<u16>,
+    remotes: usize,
+    local_port: Option<u16>,
+    count: usize,
+    peak_count: usize,
+    peak_confidence: &'static str,
+    oldest_age_s: Thousandths,
+    oldest_age_is_lower_bound: bool,
+    growth_per_min: Option<Thousandths>,
+    responses: usize,
+    unread_bytes: u64,
+    held_bytes: u64,
+    reader: &'static str,
+    call_site: Option<&'a str>,
+    request: Option<&'a str>,
+    evidence: &'a [String],
+    retracted_at: Option<String>,
+    stood_s: Thousandths,
+    connections: Vec<ConnectionObject<'a>>,
+    connections_omitted: usize,
+}
+
+impl<'a> FindingObject<'a> {
+    fn new(finding: &'a Finding, clock: WallClock) -> Self {
+        let listed = finding.connections.len().min(CONNECTIONS_MAX);
+        let container = finding.container.as_ref();
+        Self {
+            id: format!("f{}", finding.id),
+            verdict: finding.verdict.name(),
+            confidence: finding.confidence.name(),
+            pid: finding.process.pid,
+            start_time: clock.start_time(finding.process),
+            comm: &finding.comm.0,
+            exe: finding.exe.as_deref(),
+            cmdline: finding.cmdline.as_deref(),
+            uid: finding.uid,
+            container: container.map(|it| &*it.id),
+            container_runtime: container.and_then(|it| it.runtime.as_deref()),
+            pod_uid: container.and_then(|it| it.pod_uid.as_deref()),
+            inner_pid: finding.inner_pid,
+            netns: finding.netns,
+            direction: finding.direction.name(),
+            remote: finding.remote,
+            remote_port: finding.remote_port,
+            remotes: finding.remotes,
+            local_port: finding.local_port,
+            count: finding.count,
+            peak_count: finding.peak_count,
+            peak_confidence: finding.peak_confidence.name(),
+            oldest_age_s: Thousandths::from_ms(finding.oldest_age_ms),
+            oldest_age_is_lower_bound: finding.oldest_age_is_lower_bound,
+            growth_per_min: finding.growth_per_min_milli.map(Thousandths::from_milli),
+            responses: finding.responses,
+            unread_bytes: finding.unread_bytes,
+            held_bytes: finding.held_bytes,
+            reader: finding.reader.name(),
+            call_site: finding.call_site.as_deref(),
+            request: finding.request.as_deref(),
+            evidence: &finding.evidence,
+            retracted_at: finding.retracted_at.map(|at| clock.rfc3339(at)),
+            stood_s: Thousandths::from_ms(finding.stood_ms),
+            connections: connections(&finding.connections[..listed], clock),
+            connections_omitted: finding.connections.len() - listed,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct ConnectionObject<'a> {
+    id: String,
+    /// The accountable owner's; `null` only of a socket that no descriptor refers to any more.
+    fd: Option<u32>,
+    owners: Vec<OwnerObject<'a>>,
+    inode: u64,
+    state: &'static str,
+    local: SocketAddr,
+    remote: SocketAddr,
+    age_s: Thousandths,
+    age_is_lower_bound: bool,
+    idle_s: Thousandths,
+    unread_bytes: u64,
+    unsent_bytes: u64,
+    rx_bytes: u64,
+    tx_bytes: u64,
+    reader: &'static str,
+    responses: usize,
+    held_bytes: u64,
+    call_site: Option<&'a str>,
+    request: Option<&'a str>,
+    origin: &'static str,
+}
+
+fn connections(connections: &[Connection], clock: WallClock) -> Vec<ConnectionObject<'_>> {
+    connections.iter().map(|connection| ConnectionObject::new(connection, clock)).collect()
+}
+
+impl<'a> ConnectionObject<'a> {
+    fn new(connection: &'a Connection, clock: WallClock) -> Self {
+        Self {
+            id: connection.id.to_string(),
+            fd: connection.owners.first().map(|owner| owner.fd),
+            owners: connection.owners.iter().map(|it| OwnerObject::new(it, clock)).collect(),
+            inode: connection.inode,
+            state: connection.state.name(),
+            local: connection.local,
+            remote: connection.remote,
+            age_s: Thousandths::from_ms(connection.age_ms),
+            age_is_lower_bound: connection.age_is_lower_bound,
+            idle_s: Thousandths::from_ms(connection.idle_ms),
+            unread_bytes: connection.unread_bytes,
+            unsent_bytes: connection.unsent_bytes,
+            rx_bytes: connection.rx_bytes,
+            tx_bytes: connection.tx_bytes,
+            reader: connection.reader.name(),
+            responses: connection.responses,
+            held_bytes: connection.held_bytes,
+            call_site: connection.call_site.as_deref(),
+            request: connection.request.as_deref(),
+            origin: connection.origin.name(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct OwnerObject<'a> {
+    pid: u32,
+    start_time: String,
+    comm: &'a str,
+    fd: u32,
+}
+
+impl<'a> OwnerObject<'a> {
+    fn new(owner: &'a Owner, clock: WallClock) -> Self {
+        Self {
+            pid: owner.key.pid,
+            start_time: clock.start_time(owner.key),
+            comm: &owner.comm.0,
+            fd: owner.fd,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct ProcessObject<'a> {
+    pid: u32,
+    comm: &'a str,
+    tcp_fds: u64,
+    open_fds: Option<u64>,
+    fd_limit: Option<u64>,
+    growth_per_min: Option<Thousandths>,
+    growth_is_reconstructed: bool,
+    seconds_to_fd_limit: Option<u64>,
+    goroutines: Option<GoroutinesObject>,
+}
+
+#[derive(Serialize)]
+struct GoroutinesObject {
+    total: u64,
+    read_loops: u64,
+    write_loops: u64,
+}
+
+impl GoroutinesObject {
+    const fn new(goroutines: Goroutines) -> Self {
+        let Goroutines { total, read_loops, write_loops } = goroutines;
+        Self { total, read_loops, write_loops }
+    }
+}
+
+impl<'a> ProcessObject<'a> {
+    fn new(process: &'a ProcessSummary) -> Self {
+        Self {
+            pid: process.key.pid,
+            comm: &process.comm.0,
+            tcp_fds: process.tcp_fds,
+            open_fds: process.open_fds,
+            fd_limit: process.fd_limit,
+            growth_per_min: process.growth_per_min_milli.map(Thousandths::from_milli),
+            growth_is_reconstructed: process.growth_is_reconstructed,
+            seconds_to_fd_limit: process.seconds_to_fd_limit,
+            goroutines: process.goroutines.map(GoroutinesObject::new),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct CoverageObject<'a> {
+    complete: bool,
+    events_lost: u64,
+    map_full: u64,
+    processes_unreadable: u64,
+    not_judged: &'a BTreeMap<String, u64>,
+    probes: &'a [String],
+    notes: Vec<String>,
+}
+
+impl<'a> CoverageObject<'a> {
+    fn new(coverage: &'a Coverage) -> Self {
+        Self {
+            complete: coverage.complete,
+            events_lost: coverage::events_lost(&coverage.loss),
+            map_full: coverage.loss.map_full,
+            processes_unreadable: coverage.processes_unreadable,
+            not_judged: &coverage.not_judged,
+            probes: &coverage.probes,
+            notes: coverage::notes(coverage),
+        }
+    }
+}

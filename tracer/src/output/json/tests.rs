@@ -1,0 +1,381 @@
+#![allow(clippy::needless_raw_string_hashes, reason = "that is how expect-test writes them")]
+
+use expect_test::{Expect, expect};
+use serde_json::Value;
+use tracer_core::TcpState;
+
+use super::*;
+use crate::output::fixture;
+
+fn check(report: &Report, expected: &Expect) {
+    let document = document(report, &fixture::context()).unwrap();
+    expected.assert_eq(&document);
+    let line = line(report, &fixture::context()).unwrap();
+    assert_eq!(line.find('\n'), Some(line.len() - 1));
+    let parsed: Value = serde_json::from_str(&document).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), parsed);
+}
+
+#[test]
+fn an_empty_report() {
+    check(
+        &fixture::report(Vec::new()),
+        &expect![[r#"
+        {
+          "schema": 1,
+          "tool": "tracer 0.1.0",
+          "host": "web1",
+          "kernel": "6.18.0-amd64",
+          "started_at": "2026-03-01T11:59:57.000Z",
+          "at": "2026-03-01T12:00:00.000Z",
+          "observed_ms": 3000,
+          "findings": [],
+          "processes": [],
+          "coverage": {
+            "complete": true,
+            "events_lost": 0,
+            "map_full": 0,
+            "processes_unreadable": 0,
+            "not_judged": {},
+            "probes": [
+              "inet_sock_set_state: tp_btf"
+            ],
+            "notes": []
+          }
+        }
+    "#]],
+    );
+}
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "the whole document, so that nothing in it goes unseen")]
+fn an_outbound_finding() {
+    let mut outbound = fixture::with_call_site(1);
+    outbound.connections.truncate(1);
+    let mut report = fixture::report(vec![outbound]);
+    report.processes = fixture::mixed().processes;
+    check(
+        &report,
+        &expect![[r#"
+            {
+              "schema": 1,
+              "tool": "tracer 0.1.0",
+              "host": "web1",
+              "kernel": "6.18.0-amd64",
+              "started_at": "2026-03-01T11:59:57.000Z",
+              "at": "2026-03-01T12:00:00.000Z",
+              "observed_ms": 3000,
+              "findings": [
+                {
+                  "id": "f1",
+                  "verdict": "body-not-closed",
+                  "confidence": "certain",
+                  "pid": 4711,
+                  "start_time": "2026-03-01T10:53:20.000Z",
+                  "comm": "api",
+                  "exe": "/usr/local/bin/api",
+                  "cmdline": "/usr/local/bin/api --config /etc/api.toml",
+                  "uid": 1000,
+                  "container": "4f3c2b1a09182736455463728190",
+                  "container_runtime": "containerd",
+                  "pod_uid": "6a1e4f0c-1d2b-4c3d-8e5f-a0b1c2d3e4f5",
+                  "inner_pid": 7,
+                  "netns": 4026531840,
+                  "direction": "outbound",
+                  "remote": "[2001:db8:85a3::8a2e:370:7334]:443",
+                  "remote_port": 443,
+                  "remotes": 1,
+                  "local_port": null,
+                  "count": 23,
+                  "peak_count": 23,
+                  "peak_confidence": "likely",
+                  "oldest_age_s": 3060,
+                  "oldest_age_is_lower_bound": false,
+                  "growth_per_min": 0.4,
+                  "responses": 23,
+                  "unread_bytes": 115000,
+                  "held_bytes": 0,
+                  "reader": "none",
+                  "call_site": "main.(*Client).doSomething billing.go:23",
+                  "request": "GET http://billing/charge",
+                  "evidence": [
+                    "23 responses requested 50m ago, neither read to the end nor closed",
+                    "responses to GET http://billing/charge (23)"
+                  ],
+                  "retracted_at": null,
+                  "stood_s": 2940,
+                  "connections": [
+                    {
+                      "id": "0x1000",
+                      "fd": 7,
+                      "owners": [
+                        {
+                          "pid": 4711,
+                          "start_time": "2026-03-01T10:53:20.000Z",
+                          "comm": "api",
+                          "fd": 7
+                        }
+                      ],
+                      "inode": 90000,
+                      "state": "ESTABLISHED",
+                      "local": "[2001:db8::5]:40000",
+                      "remote": "[2001:db8:85a3::8a2e:370:7334]:443",
+                      "age_s": 3060,
+                      "age_is_lower_bound": false,
+                      "idle_s": 3000,
+                      "unread_bytes": 5000,
+                      "unsent_bytes": 0,
+                      "rx_bytes": 1311,
+                      "tx_bytes": 240,
+                      "reader": "none",
+                      "responses": 1,
+                      "held_bytes": 0,
+                      "call_site": "main.(*Client).doSomething billing.go:23",
+                      "request": "GET http://billing/charge",
+                      "origin": "traced"
+                    }
+                  ],
+                  "connections_omitted": 0
+                }
+              ],
+              "processes": [
+                {
+                  "pid": 4711,
+                  "comm": "api",
+                  "tcp_fds": 1211,
+                  "open_fds": 1240,
+                  "fd_limit": 65536,
+                  "growth_per_min": 23,
+                  "growth_is_reconstructed": false,
+                  "seconds_to_fd_limit": 165600,
+                  "goroutines": {
+                    "total": 3630,
+                    "read_loops": 1204,
+                    "write_loops": 1203
+                  }
+                }
+              ],
+              "coverage": {
+                "complete": true,
+                "events_lost": 0,
+                "map_full": 0,
+                "processes_unreadable": 0,
+                "not_judged": {},
+                "probes": [
+                  "inet_sock_set_state: tp_btf"
+                ],
+                "notes": []
+              }
+            }
+        "#]],
+    );
+}
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "a document")]
+fn an_inbound_finding() {
+    let mut inbound = fixture::inbound(2);
+    inbound.connections.truncate(1);
+    check(
+        &fixture::report(vec![inbound]),
+        &expect![[r#"
+            {
+              "schema": 1,
+              "tool": "tracer 0.1.0",
+              "host": "web1",
+              "kernel": "6.18.0-amd64",
+              "started_at": "2026-03-01T11:59:57.000Z",
+              "at": "2026-03-01T12:00:00.000Z",
+              "observed_ms": 3000,
+              "findings": [
+                {
+                  "id": "f2",
+                  "verdict": "ghost",
+                  "confidence": "possible",
+                  "pid": 801,
+                  "start_time": "2026-02-28T11:00:00.000Z",
+                  "comm": "nginx",
+                  "exe": "/usr/sbin/nginx",
+                  "cmdline": null,
+                  "uid": 33,
+                  "container": null,
+                  "container_runtime": null,
+                  "pod_uid": null,
+                  "inner_pid": null,
+                  "netns": 4026531840,
+                  "direction": "inbound",
+                  "remote": null,
+                  "remote_port": null,
+                  "remotes": 0,
+                  "local_port": 8080,
+                  "count": 12,
+                  "peak_count": 12,
+                  "peak_confidence": "likely",
+                  "oldest_age_s": 3060,
+                  "oldest_age_is_lower_bound": true,
+                  "growth_per_min": null,
+                  "responses": 0,
+                  "unread_bytes": 0,
+                  "held_bytes": 0,
+                  "reader": "unknown",
+                  "call_site": null,
+                  "request": null,
+                  "evidence": [
+                    "They are dead; their descriptors are open. ss does not show them."
+                  ],
+                  "retracted_at": null,
+                  "stood_s": 2940,
+                  "connections": [
+                    {
+                      "id": "0x1000",
+                      "fd": 20,
+                      "owners": [
+                        {
+                          "pid": 801,
+                          "start_time": "2026-02-28T11:00:00.000Z",
+                          "comm": "nginx",
+                          "fd": 20
+                        },
+                        {
+                          "pid": 802,
+                          "start_time": "2026-02-28T11:00:01.000Z",
+                          "comm": "nginx-worker",
+                          "fd": 20
+                        }
+                      ],
+                      "inode": 90000,
+                      "state": "CLOSE",
+                      "local": "[2001:db8::5]:8080",
+                      "remote": "[2001:db8:85a3::8a2e:370:7334]:50123",
+                      "age_s": 3060,
+                      "age_is_lower_bound": true,
+                      "idle_s": 3000,
+                      "unread_bytes": 0,
+                      "unsent_bytes": 0,
+                      "rx_bytes": 1311,
+                      "tx_bytes": 240,
+                      "reader": "unknown",
+                      "responses": 0,
+                      "held_bytes": 0,
+                      "call_site": null,
+                      "request": null,
+                      "origin": "seeded"
+                    }
+                  ],
+                  "connections_omitted": 0
+                }
+              ],
+              "processes": [],
+              "coverage": {
+                "complete": true,
+                "events_lost": 0,
+                "map_full": 0,
+                "processes_unreadable": 0,
+                "not_judged": {},
+                "probes": [
+                  "inet_sock_set_state: tp_btf"
+                ],
+                "notes": []
+              }
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn all_connections_and_what_was_not_seen() {
+    let mut report = fixture::incomplete();
+    report.unflagged = fixture::connections(1, TcpState::Established, "10.0.0.9:5432");
+    report.unflagged[0].owners.clear();
+    check(
+        &report,
+        &expect![[r#"
+            {
+              "schema": 1,
+              "tool": "tracer 0.1.0",
+              "host": "web1",
+              "kernel": "6.18.0-amd64",
+              "started_at": "2026-03-01T11:59:57.000Z",
+              "at": "2026-03-01T12:00:00.000Z",
+              "observed_ms": 3000,
+              "findings": [],
+              "processes": [],
+              "coverage": {
+                "complete": false,
+                "events_lost": 1234,
+                "map_full": 30,
+                "processes_unreadable": 2,
+                "not_judged": {
+                  "mptcp": 2,
+                  "smc": 1
+                },
+                "probes": [
+                  "accept: not attached (no BTF)"
+                ],
+                "notes": [
+                  "Only processes of this container are visible.",
+                  "1 snapshot failed",
+                  "5 connections did not fit into the table",
+                  "5 responses did not fit into the ledger"
+                ]
+              },
+              "connections": [
+                {
+                  "id": "0x1000",
+                  "fd": null,
+                  "owners": [],
+                  "inode": 90000,
+                  "state": "ESTABLISHED",
+                  "local": "10.0.0.5:40000",
+                  "remote": "10.0.0.9:5432",
+                  "age_s": 3060,
+                  "age_is_lower_bound": false,
+                  "idle_s": 3000,
+                  "unread_bytes": 0,
+                  "unsent_bytes": 0,
+                  "rx_bytes": 1311,
+                  "tx_bytes": 240,
+                  "reader": "unknown",
+                  "responses": 0,
+                  "held_bytes": 0,
+                  "call_site": null,
+                  "request": null,
+                  "origin": "traced"
+                }
+              ]
+            }
+        "#]],
+    );
+}
+
+#[test]
+fn a_stream_of_reports_is_a_line_each() {
+    let line = line(&fixture::report(vec![fixture::retracted(1)]), &fixture::context()).unwrap();
+    expect![[r#"
+        {"schema":1,"tool":"tracer 0.1.0","host":"web1","kernel":"6.18.0-amd64","started_at":"2026-03-01T11:59:57.000Z","at":"2026-03-01T12:00:00.000Z","observed_ms":3000,"findings":[{"id":"f1","verdict":"undrained","confidence":"likely","pid":4711,"start_time":"2026-03-01T10:53:20.000Z","comm":"api","exe":"/usr/local/bin/api","cmdline":null,"uid":1000,"container":null,"container_runtime":null,"pod_uid":null,"inner_pid":null,"netns":4026531840,"direction":"outbound","remote":"10.0.0.8:443","remote_port":443,"remotes":1,"local_port":null,"count":5,"peak_count":5,"peak_confidence":"likely","oldest_age_s":3060,"oldest_age_is_lower_bound":false,"growth_per_min":23,"responses":0,"unread_bytes":0,"held_bytes":0,"reader":"unknown","call_site":null,"request":null,"evidence":["The peer closed them between 50m and 1m ago; the application did not.","Their number rose in each of the last 5 minutes."],"retracted_at":"2026-03-01T11:59:48.000Z","stood_s":180,"connections":[],"connections_omitted":0}],"processes":[],"coverage":{"complete":true,"events_lost":0,"map_full":0,"processes_unreadable":0,"not_judged":{},"probes":["inet_sock_set_state: tp_btf"],"notes":[]}}
+    "#]].assert_eq(&line);
+}
+
+#[test]
+fn hostile_strings_keep_their_meaning_and_do_nothing() {
+    let report = fixture::hostile();
+    let document = document(&report, &fixture::context()).unwrap();
+    assert!(!document.replace('\n', "").contains(char::is_control));
+    assert!(!document.contains(['\u{202e}', '\u{200b}']));
+    let parsed: Value = serde_json::from_str(&document).unwrap();
+    let (finding, expected) = (&parsed["findings"][0], &report.findings[0]);
+    assert_eq!(finding["comm"], expected.comm.0.as_str());
+    assert_eq!(finding["exe"], expected.exe.as_deref().unwrap());
+    let owner = &finding["connections"][0]["owners"][1];
+    assert_eq!(owner["comm"], "\u{9b}31m\u{200b}\r");
+}
+
+#[test]
+fn connections_beyond_a_thousand_are_counted() {
+    let document = document(&fixture::mixed(), &fixture::context()).unwrap();
+    let parsed: Value = serde_json::from_str(&document).unwrap();
+    let finding = &parsed["findings"][0];
+    assert_eq!(finding["connections"].as_array().unwrap().len(), 1_000);
+    assert_eq!(finding["connections_omitted"], 204);
+    assert_eq!(finding["count"], 1_204);
+}

@@ -1,0 +1,240 @@
+//! What stands below the table: for each finding why, and which descriptors; then what was taken
+//! back, and how the processes fare.
+
+use std::collections::BTreeMap;
+
+use tracer_core::{Finding, Goroutines, Origin, Owner, ProcessKey, ProcessSummary, Report};
+
+use super::{
+    findings::{remote, states, verdict},
+    style::Style,
+    text::{Paint, clip_end, width, wrap},
+};
+use crate::output::{
+    escape,
+    quantity::{self, NO_BREAK_SPACE, counted, grouped},
+};
+
+/// Descriptors listed by number.
+const FDS_MAX: usize = 10;
+/// Other processes listed that hold a finding's connections too.
+const HOLDERS_MAX: usize = 5;
+/// Findings listed that were taken back.
+const RETRACTED_MAX: usize = 10;
+/// Characters of a command line: a Java one fills a screen.
+const COMMAND_LINE_MAX: usize = 400;
+
+const INDENT: &str = "    ";
+
+/// One finding, under its number in the table, which is the same through a run and in JSON.
+pub(super) fn lines(finding: &Finding, style: Style, paint: Paint) -> Vec<String> {
+    let width = usize::from(style.width);
+    let label = format!("#{:<2} ", finding.id);
+    let mut lines = wrap(&label, &headline(finding), width);
+    for line in &mut lines {
+        *line = paint.bold(line);
+    }
+    let mut push = |text: &str| lines.extend(wrap(INDENT, text, width));
+    if let Some(call_site) = &finding.call_site {
+        push(&format!("at {}", escape::visible(call_site)));
+    }
+    for sentence in &finding.evidence {
+        push(&escape::visible(sentence));
+    }
+    let own = own_descriptors(finding);
+    let texts = [
+        descriptors(finding, &own),
+        holders(finding, &own),
+        whereabouts(finding, style.wide),
+        command(finding),
+    ];
+    for text in texts {
+        if !text.is_empty() {
+            push(&text);
+        }
+    }
+    lines
+}
+
+/// `api[4711] -> 10.0.0.7:443: close-wait (likely), 1 190 ESTABLISHED, 14 CLOSE_WAIT`.
+fn headline(finding: &Finding) -> String {
+    let states = states(&finding.connections);
+    let states =
+        states.iter().map(|(state, count)| format!(", {}{NO_BREAK_SPACE}{state}", grouped(*count)));
+    format!("{}: {}{}", subject(finding), verdict(finding), states.collect::<String>())
+}
+
+/// `api[4711] -> 10.0.0.7:443`, `api[4711] -> 200 addresses :443`, `api[4711] inbound :8080`.
+fn subject(finding: &Finding) -> String {
+    let process = process(finding.process, &finding.comm.0);
+    let arrow = if finding.remote_port.is_some() { " -> " } else { " " };
+    format!("{process}{arrow}{}", remote(finding))
+}
+
+fn process(key: ProcessKey, comm: &str) -> String {
+    format!("{}[{}]", escape::visible(comm), key.pid)
+}
+
+/// The numbers of the accountable process's descriptors, ascending.
+fn own_descriptors(finding: &Finding) -> Vec<u32> {
+    let own = owners(finding).filter(|owner| owner.key == finding.process);
+    let mut own: Vec<u32> = own.map(|owner| owner.fd).collect();
+    own.sort_unstable();
+    own
+}
+
+/// `fds 7, 8, 9 +1 194 more; 23 traced, 2 seeded (open before tracing)`.
+fn descriptors(finding: &Finding, own: &[u32]) -> String {
+    let traced = finding.connections.iter().filter(|it| it.origin == Origin::Traced).count();
+    let seeded = finding.connections.len() - traced;
+    let origins = match (traced, seeded) {
+        (0, 0) => String::new(),
+        (_, 0) => "all traced".to_owned(),
+        (0, _) => "all seeded (open before tracing)".to_owned(),
+        _ => {
+            let (traced, seeded) = (grouped(traced as u64), grouped(seeded as u64));
+            format!("{traced} traced, {seeded} seeded (open before tracing)")
+        }
+    };
+    let parts = [numbers(own), origins];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
+}
+
+/// `also held by worker[4712] fd 7; worker[4713] on the same fds`.
+fn holders(finding: &Finding, own: &[u32]) -> String {
+    let mut holders: BTreeMap<ProcessKey, (&str, Vec<u32>)> = BTreeMap::new();
+    for owner in owners(finding).filter(|owner| owner.key != finding.process) {
+        holders.entry(owner.key).or_insert((&owner.comm.0, Vec::new())).1.push(owner.fd);
+    }
+    if holders.is_empty() {
+        return String::new();
+    }
+    let listed = holders.iter_mut().take(HOLDERS_MAX).map(|(&key, (comm, fds))| {
+        fds.sort_unstable();
+        // What was inherited through fork has the same numbers.
+        let fds = if fds.len() > 1 && fds == own { "on the same fds" } else { &numbers(fds) };
+        format!("{} {fds}", process(key, comm))
+    });
+    let mut parts: Vec<String> = listed.collect();
+    let omitted = holders.len() - parts.len();
+    if omitted > 0 {
+        parts.push(format!("and {}", counted(omitted as u64, "more process", "more processes")));
+    }
+    format!("also held by {}", parts.join("; "))
+}
+
+/// Container and executable, as far as they say more than the name does; with `--wide` also whose
+/// container that is, and which number the process has there.
+fn whereabouts(finding: &Finding, wide: bool) -> String {
+    let container = finding.container.as_ref();
+    let id = container.map(|container| {
+        // Twelve digits are what container tools show and accept.
+        let id: String = container.id.chars().take(12).collect();
+        let runtime = container.runtime.as_ref().filter(|_| wide);
+        let runtime = runtime.map_or(String::new(), |it| format!(" of {}", escape::visible(it)));
+        format!("container {}{runtime}", escape::visible(&id))
+    });
+    let pod = container.and_then(|container| container.pod_uid.as_ref()).filter(|_| wide);
+    let pod = pod.map(|uid| format!("pod {}", escape::visible(uid)));
+    let inner = finding.inner_pid.filter(|_| wide);
+    let inner = inner.map(|pid| format!("pid {pid} in its own namespace"));
+    let telling = |exe: &&str| {
+        // The kernel keeps 15 bytes of a name.
+        let name = exe.rsplit('/').next().unwrap_or_default();
+        finding.comm.0.is_empty() || !name.starts_with(finding.comm.0.as_str())
+    };
+    let exe = finding.exe.as_deref().filter(telling);
+    let exe = exe.map(|exe| format!("exe {}", escape::visible(exe)));
+    [id, pod, inner, exe].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn command(finding: &Finding) -> String {
+    let command_line = finding.cmdline.as_deref().unwrap_or_default();
+    if command_line.is_empty() {
+        return String::new();
+    }
+    format!("command {}", clip_end(&escape::visible(command_line), COMMAND_LINE_MAX))
+}
+
+fn owners(finding: &Finding) -> impl Iterator<Item = &Owner> {
+    finding.connections.iter().flat_map(|connection| &connection.owners)
+}
+
+/// `fd 7`, `fds 7, 8, 9 +1 194 more`.
+fn numbers(fds: &[u32]) -> String {
+    if fds.is_empty() {
+        return String::new();
+    }
+    let listed: Vec<_> = fds.iter().take(FDS_MAX).map(u32::to_string).collect();
+    let omitted = fds.len() - listed.len();
+    let more = if omitted > 0 {
+        format!(" +{}{NO_BREAK_SPACE}more", grouped(omitted as u64))
+    } else {
+        String::new()
+    };
+    let noun = if fds.len() == 1 { "fd" } else { "fds" };
+    format!("{noun}{NO_BREAK_SPACE}{}{more}", listed.join(", "))
+}
+
+/// Findings that were taken back, one line each, the latest first.
+pub(super) fn retracted_lines(report: &Report, width_max: usize, paint: Paint) -> Vec<String> {
+    let retracted = report.findings.iter().filter_map(|it| Some((it, it.retracted_at?)));
+    let count = retracted.clone().count();
+    let mut lines = Vec::new();
+    for (finding, at) in retracted.take(RETRACTED_MAX) {
+        let mut text = format!(
+            "taken back {} ago: #{} {} x{} {}, had stood {}",
+            quantity::duration_ms(report.at.ms_since(at)),
+            finding.id,
+            finding.verdict,
+            grouped(finding.count as u64),
+            subject(finding),
+            quantity::duration_ms(finding.stood_ms),
+        );
+        let reason = ": closed or used again";
+        if width(&text) + reason.len() <= width_max {
+            text.push_str(reason);
+        }
+        lines.extend(wrap("", &text, width_max));
+    }
+    if count > RETRACTED_MAX {
+        lines.push(format!("and {} taken back earlier", grouped((count - RETRACTED_MAX) as u64)));
+    }
+    lines.iter().map(|line| paint.dim(line)).collect()
+}
+
+/// One line for each process: `api[4711]: 1 204 TCP of 1 240 fds, +23/min, limit 65 536, reached
+/// in 46h`; with `--wide` also what its goroutines do.
+pub(super) fn process_lines(report: &Report, style: Style) -> Vec<String> {
+    let line = |summary| wrap("", &process_line(summary, style.wide), usize::from(style.width));
+    report.processes.iter().flat_map(line).collect()
+}
+
+fn process_line(summary: &ProcessSummary, wide: bool) -> String {
+    let fds = match summary.open_fds {
+        Some(open) => format!("{} TCP of {}", grouped(summary.tcp_fds), counted(open, "fd", "fds")),
+        None => counted(summary.tcp_fds, "TCP fd", "TCP fds"),
+    };
+    let limit = summary.fd_limit.map(|limit| {
+        let until = summary.seconds_to_fd_limit.map(quantity::duration_s);
+        let until = until.map(|until| format!(", reached in {until}"));
+        format!("limit {}{}", grouped(limit), until.unwrap_or_default())
+    });
+    let growth = summary
+        .growth_per_min_milli
+        .map(|growth| quantity::growth(Some(growth), summary.growth_is_reconstructed));
+    let goroutines = summary.goroutines.filter(|_| wide).map(goroutines);
+    let parts: Vec<_> = [Some(fds), growth, limit, goroutines].into_iter().flatten().collect();
+    format!("{}: {}", process(summary.key, &summary.comm.0), parts.join(", "))
+}
+
+/// `1 230 goroutines, 604 in readLoop, 604 in writeLoop`: the figure that a program's own metrics
+/// show, and what of it are connections of its HTTP client.
+fn goroutines(goroutines: Goroutines) -> String {
+    format!(
+        "{}, {} in readLoop, {} in writeLoop",
+        counted(goroutines.total, "goroutine", "goroutines"),
+        grouped(goroutines.read_loops),
+        grouped(goroutines.write_loops),
+    )
+}

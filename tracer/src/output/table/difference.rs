@@ -1,0 +1,194 @@
+//! What differs between two reports, for people.
+
+use super::{
+    grid::{Column, Grid, Shrink, Step},
+    style::Style,
+    text::{Paint, wrap},
+};
+use crate::{
+    compare::{Change, Difference, Row, Tally},
+    output::{escape, quantity},
+};
+
+const ESSENTIAL: [&str; 6] = ["CHANGE", "COMM", "REMOTE", "BEFORE", "AFTER", "VERDICT"];
+
+const STEPS: [Step; 5] = [
+    Step::Widen("VERDICT"),
+    Step::Add("CALL SITE"),
+    Step::Widen("REMOTE"),
+    Step::Widen("COMM"),
+    Step::Widen("CALL SITE"),
+];
+
+/// The table, and below it what was compared.
+pub(crate) fn difference(difference: &Difference, style: Style) -> String {
+    let paint = Paint::new(style.color);
+    let width = usize::from(style.width);
+    let rows = &difference.changes;
+    let mut lines = Vec::new();
+    if !rows.is_empty() {
+        let grid = Grid::new(columns(rows), &ESSENTIAL, &STEPS, width);
+        let mut table = grid.lines.into_iter();
+        lines.extend(table.next().map(|heading| paint.bold(&heading)));
+        lines.extend(table);
+        lines.push(String::new());
+    }
+    lines.extend(wrap("", &summary(rows), width));
+    for (word, side) in [("Before", &difference.before), ("After", &difference.after)] {
+        let host = escape::visible(&side.host).into_owned();
+        let file = escape::visible(&side.file).into_owned();
+        let gap = if side.coverage.complete { "" } else { "; not everything could be seen" };
+        let at = escape::visible(&side.at).into_owned();
+        lines.extend(wrap("", &format!("{word}: {file}, {host} at {at}{gap}"), width));
+        for text in &side.coverage.notes {
+            lines.extend(wrap("    ", &escape::visible(text), width));
+        }
+    }
+    lines.join("\n")
+}
+
+/// `1 new, 2 gone.`
+fn summary(rows: &[Row]) -> String {
+    if rows.is_empty() {
+        return "No leaked connections in either.".to_owned();
+    }
+    let changes = [Change::New, Change::Grown, Change::Same, Change::Shrunk, Change::Gone];
+    let counts =
+        changes.map(|change| (rows.iter().filter(|row| row.change == change).count(), change));
+    let counts = counts.iter().filter(|(count, _)| *count > 0);
+    let words: Vec<String> =
+        counts.map(|(count, change)| format!("{count} {}", change.name())).collect();
+    let words = words.join(", ");
+    let has_new = rows.iter().any(|row| row.change == Change::New);
+    if has_new { format!("{words}.") } else { format!("No new leaks: {words}.") }
+}
+
+fn columns(rows: &[Row]) -> Vec<Column> {
+    let text = |heading, shrink, cell: fn(&Row) -> String| Column {
+        heading,
+        cells: rows.iter().map(cell).collect(),
+        is_number: false,
+        shrink,
+    };
+    let number = |heading, cell: fn(&Row) -> Option<&Tally>| Column {
+        heading,
+        cells: rows
+            .iter()
+            .map(|row| cell(row).map_or("-".to_owned(), |tally| quantity::grouped(tally.count)))
+            .collect(),
+        is_number: true,
+        shrink: Shrink::Never,
+    };
+    vec![
+        text("CHANGE", Shrink::Never, |row| row.change.name().to_owned()),
+        text("COMM", Shrink::End(8), |row| escape::visible(&row.comm).into_owned()),
+        text("REMOTE", Shrink::Middle(18), |row| {
+            let destination = escape::visible(&row.destination);
+            if row.direction == "inbound" {
+                format!("inbound {destination}")
+            } else {
+                destination.into()
+            }
+        }),
+        number("BEFORE", |row| row.before.as_ref()),
+        number("AFTER", |row| row.after.as_ref()),
+        text("VERDICT", Shrink::End(16), verdict),
+        text("CALL SITE", Shrink::Start(16), |row| {
+            escape::visible(row.call_site.as_deref().unwrap_or("-")).into_owned()
+        }),
+    ]
+}
+
+/// `body-not-closed (certain)`, or how it was and is if that differs.
+fn verdict(row: &Row) -> String {
+    let said = |tally: &Tally| {
+        let said = format!("{} ({})", tally.verdict, tally.confidence);
+        escape::visible(&said).into_owned()
+    };
+    match (row.before.as_ref().map(said), row.after.as_ref().map(said)) {
+        (Some(before), Some(after)) if before != after => format!("{before} -> {after}"),
+        (before, after) => after.or(before).unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use expect_test::{Expect, expect};
+
+    use super::*;
+    use crate::compare::Side;
+
+    fn tally(count: u64, verdict: &str, confidence: &str) -> Tally {
+        let (verdict, confidence) = (verdict.to_owned(), confidence.to_owned());
+        Tally { count, verdict, confidence, pids: BTreeSet::from([1]) }
+    }
+
+    fn row(change: Change, before: Option<Tally>, after: Option<Tally>) -> Row {
+        Row {
+            change,
+            comm: "a\u{1b}pi".to_owned(),
+            direction: "outbound".to_owned(),
+            destination: "10.0.0.7:443".to_owned(),
+            call_site: Some("main.get a.go:7".to_owned()),
+            before,
+            after,
+        }
+    }
+
+    fn check(changes: Vec<Row>, expected: &Expect) {
+        let difference = Difference::of(Side::empty("a.rec"), Side::empty("b.json"), changes);
+        let text = super::difference(&difference, Style { color: false, width: 100, wide: false });
+        expected.assert_eq(&text);
+    }
+
+    #[test]
+    fn what_changed_is_a_row_each() {
+        let leak = || Some(tally(1_204, "body-not-closed", "certain"));
+        let inbound = Row {
+            direction: "inbound".to_owned(),
+            destination: "*:8080".to_owned(),
+            call_site: None,
+            ..row(Change::Gone, Some(tally(12, "never-read", "likely")), None)
+        };
+        check(
+            vec![
+                row(Change::New, None, leak()),
+                row(Change::Same, Some(tally(1_204, "close-wait", "likely")), leak()),
+                inbound,
+            ],
+            &expect![[r#"
+                CHANGE  COMM     REMOTE          BEFORE  AFTER  VERDICT
+                new     a\x1bpi  10.0.0.7:443         -  1 204  body-not-closed (certain)
+                same    a\x1bpi  10.0.0.7:443     1 204  1 204  close-wait (likely) -> body-not-closed (certain)
+                gone    a\x1bpi  inbound *:8080      12      -  never-read (likely)
+
+                1 new, 1 same, 1 gone.
+                Before: a.rec, web1 at 2026-03-01T12:00:00.000Z; not everything could be seen
+                After: b.json, web1 at 2026-03-01T12:00:00.000Z; not everything could be seen"#]],
+        );
+    }
+
+    #[test]
+    fn that_nothing_is_new_is_said() {
+        let gone = row(Change::Gone, Some(tally(6, "ghost", "likely")), None);
+        check(
+            vec![gone],
+            &expect![[r#"
+            CHANGE  COMM     REMOTE        BEFORE  AFTER  VERDICT         CALL SITE
+            gone    a\x1bpi  10.0.0.7:443       6      -  ghost (likely)  main.get a.go:7
+
+            No new leaks: 1 gone.
+            Before: a.rec, web1 at 2026-03-01T12:00:00.000Z; not everything could be seen
+            After: b.json, web1 at 2026-03-01T12:00:00.000Z; not everything could be seen"#]],
+        );
+        check(
+            Vec::new(),
+            &expect![[r#"
+            No leaked connections in either.
+            Before: a.rec, web1 at 2026-03-01T12:00:00.000Z; not everything could be seen
+            After: b.json, web1 at 2026-03-01T12:00:00.000Z; not everything could be seen"#]],
+        );
+    }
+}

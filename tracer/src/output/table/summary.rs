@@ -1,0 +1,29 @@
+//! What an incident document says, for people without a browser.
+
+use super::{
+    footer,
+    style::Style,
+    text::{Paint, wrap},
+};
+use crate::output::{
+    incident::{self, Incident},
+    quantity::NO_BREAK_SPACE,
+};
+
+/// The headline, what to do next, and what could be seen.
+pub(crate) fn summary(incident: &Incident<'_>, style: Style) -> String {
+    let paint = Paint::new(style.color);
+    let width = usize::from(style.width);
+    let mut lines: Vec<String> = wrap("", &incident.headline(), width);
+    for line in &mut lines {
+        *line = paint.bold(line);
+    }
+    lines.extend(wrap("", &incident.lede().join(" "), width));
+    lines.push(String::new());
+    for (number, step) in (1..).zip(incident::steps(incident)) {
+        lines.extend(wrap(&format!("{number}. "), &step, width));
+    }
+    lines.push(String::new());
+    lines.extend(footer::lines(incident.report, incident.context, width, paint));
+    lines.join("\n").replace(NO_BREAK_SPACE, " ").replace("\n\n\n", "\n\n")
+}

@@ -1,0 +1,300 @@
+#![allow(clippy::needless_raw_string_hashes, reason = "that is how expect-test writes them")]
+
+use expect_test::{Expect, expect};
+use tracer_core::{Finding, Report, TcpState};
+
+use super::*;
+use crate::output::fixture;
+
+const PLAIN: Style = Style { color: false, width: 80, wide: false };
+
+mod details;
+mod without_findings;
+
+fn check(report: &Report, style: Style, expected: &Expect) {
+    let text = page(report, &fixture::context(), style).to_string();
+    expected.assert_eq(&text.replace('\x1b', "^["));
+    if !style.color {
+        assert!(!text.replace('\n', "").contains(char::is_control), "{text:?}");
+        for line in text.lines() {
+            assert!(text::width(line) <= usize::from(style.width), "too wide: {line}");
+            assert_eq!(line.trim_end(), line);
+        }
+    }
+}
+
+#[test]
+fn mixed_at_80() {
+    check(
+        &fixture::mixed(),
+        PLAIN,
+        &expect![[r#"
+            #   PID  COMM   REMOTE         COUNT  OLDEST   GROWTH  VERDICT
+            1  4711  api    10.0.0.7:443   1 204     51m  +23/min  close-wait (likely)
+            2   801  nginx  inbound :8080     12    >51m        -  ghost (possible)
+            3  4711  api    10.0.9.9:5432      2     51m    0/min  stale-pool (info)
+
+            #1  api[4711] -> 10.0.0.7:443: close-wait (likely), 1 190 CLOSE_WAIT,
+                14 ESTABLISHED
+                The peer closed them between 50m and 1m ago; the application did not.
+                Their number rose in each of the last 5 minutes.
+                fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1 194 more; 1 190 traced, 14 seeded
+                (open before tracing)
+
+            #2  nginx[801] inbound :8080: ghost (possible), 12 CLOSE
+                They are dead; their descriptors are open. ss does not show them.
+                fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 traced, 11 seeded
+                (open before tracing)
+                also held by nginx-worker[802] on the same fds
+
+            #3  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT
+                Few and not rising, as in a pool until its next use.
+                fds 7, 8; all traced
+
+            taken back 12s ago: #4 undrained x5 api[4711] -> 10.0.0.8:443, had stood 3m
+
+            api[4711]: 1 211 TCP of 1 240 fds, +23/min, limit 65 536, reached in 46h
+            Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
+            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
+        "#]],
+    );
+}
+
+#[test]
+fn mixed_at_200() {
+    check(
+        &fixture::mixed(),
+        Style { width: 200, ..PLAIN },
+        &expect![[r#"
+            #   PID  COMM   REMOTE         STATE                    COUNT  OLDEST   GROWTH  VERDICT
+            1  4711  api    10.0.0.7:443   CLOSE_WAIT, ESTABLISHED  1 204     51m  +23/min  close-wait (likely)
+            2   801  nginx  inbound :8080  CLOSE                       12    >51m        -  ghost (possible)
+            3  4711  api    10.0.9.9:5432  CLOSE_WAIT                   2     51m    0/min  stale-pool (info)
+
+            #1  api[4711] -> 10.0.0.7:443: close-wait (likely), 1 190 CLOSE_WAIT, 14 ESTABLISHED
+                The peer closed them between 50m and 1m ago; the application did not.
+                Their number rose in each of the last 5 minutes.
+                fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1 194 more; 1 190 traced, 14 seeded (open before tracing)
+
+            #2  nginx[801] inbound :8080: ghost (possible), 12 CLOSE
+                They are dead; their descriptors are open. ss does not show them.
+                fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 traced, 11 seeded (open before tracing)
+                also held by nginx-worker[802] on the same fds
+
+            #3  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT
+                Few and not rising, as in a pool until its next use.
+                fds 7, 8; all traced
+
+            taken back 12s ago: #4 undrained x5 api[4711] -> 10.0.0.8:443, had stood 3m: closed or used again
+
+            api[4711]: 1 211 TCP of 1 240 fds, +23/min, limit 65 536, reached in 46h
+            Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
+            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
+        "#]],
+    );
+}
+
+#[test]
+fn wide_at_200() {
+    let report = fixture::report(vec![fixture::with_call_site(1), fixture::inbound(2)]);
+    check(
+        &report,
+        Style { width: 200, wide: true, ..PLAIN },
+        &expect![[r#"
+            #   PID  COMM   REMOTE                              STATE        COUNT  OLDEST  GROWTH  VERDICT                    READER   REQUEST                    CALL SITE                                  UNREAD
+            1  4711  api    [2001:db8:85a3::8a2e:370:7334]:443  ESTABLISHED     23     51m  ~+24/h  body-not-closed (certain)  none     GET http://billing/charge  main.(*Client).doSomething billing.go:23  112 KiB
+            2   801  nginx  inbound :8080                       CLOSE           12    >51m       -  ghost (possible)           unknown  -                          -                                             0 B
+            No room for LOCAL, IDLE, UID, NETNS, EXE.
+
+            #1  api[4711] -> [2001:db8:85a3::8a2e:370:7334]:443: body-not-closed (certain), 23 ESTABLISHED
+                at main.(*Client).doSomething billing.go:23
+                23 responses requested 50m ago, neither read to the end nor closed
+                responses to GET http://billing/charge (23)
+                fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +13 more; all traced
+                container 4f3c2b1a0918 of containerd, pod 6a1e4f0c-1d2b-4c3d-8e5f-a0b1c2d3e4f5, pid 7 in its own namespace
+                command /usr/local/bin/api --config /etc/api.toml
+
+            #2  nginx[801] inbound :8080: ghost (possible), 12 CLOSE
+                They are dead; their descriptors are open. ss does not show them.
+                fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 traced, 11 seeded (open before tracing)
+                also held by nginx-worker[802] on the same fds
+
+            Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
+            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
+        "#]],
+    );
+}
+
+#[test]
+fn wide_at_80_says_what_it_leaves_out() {
+    let report = fixture::report(vec![fixture::stale_pool(1)]);
+    check(
+        &report,
+        Style { wide: true, ..PLAIN },
+        &expect![[r#"
+            No leaked connections found. Worth knowing:
+
+            #   PID  COMM  REMOTE         COUNT  OLDEST  GROWTH  VERDICT            READER
+            1  4711  api   10.0.9.9:5432      2     51m   0/min  stale-pool (info)  unknown
+            No room for STATE, LOCAL, IDLE, UNREAD, UID, NETNS, EXE.
+
+            #1  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT
+                Few and not rising, as in a pool until its next use.
+                fds 7, 8; all traced
+
+            Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
+            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
+        "#]],
+    );
+}
+
+#[test]
+fn coloured() {
+    let report = fixture::report(vec![
+        fixture::with_call_site(1),
+        fixture::stale_pool(2),
+        fixture::inbound(3),
+        fixture::retracted(4),
+    ]);
+    check(
+        &report,
+        Style { color: true, ..PLAIN },
+        &expect![[r#"
+            ^[[1m#   PID  COMM   REMOTE                  COUNT  OLDEST  VERDICT^[[0m
+            1  4711  api    [2001:db8:..:7334]:443     23     51m  ^[[1;31mbody-not-closed (certain)^[[0m
+            3   801  nginx  inbound :8080              12    >51m  ^[[33mghost (possible)^[[0m
+            ^[[2m2  4711  api    10.0.9.9:5432               2     51m  stale-pool (info)^[[0m
+
+            ^[[1m#1  api[4711] -> [2001:db8:85a3::8a2e:370:7334]:443: body-not-closed (certain),^[[0m
+            ^[[1m    23 ESTABLISHED^[[0m
+                at main.(*Client).doSomething billing.go:23
+                23 responses requested 50m ago, neither read to the end nor closed
+                responses to GET http://billing/charge (23)
+                fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +13 more; all traced
+                container 4f3c2b1a0918
+                command /usr/local/bin/api --config /etc/api.toml
+
+            ^[[1m#3  nginx[801] inbound :8080: ghost (possible), 12 CLOSE^[[0m
+                They are dead; their descriptors are open. ss does not show them.
+                fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 traced, 11 seeded
+                (open before tracing)
+                also held by nginx-worker[802] on the same fds
+
+            ^[[1m#2  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT^[[0m
+                Few and not rising, as in a pool until its next use.
+                fds 7, 8; all traced
+
+            ^[[2mtaken back 12s ago: #4 undrained x5 api[4711] -> 10.0.0.8:443, had stood 3m^[[0m
+
+            Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
+            ^[[2mtracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s^[[0m
+        "#]],
+    );
+}
+
+#[test]
+fn all_connections() {
+    let mut report = fixture::report(Vec::new());
+    report.unflagged = fixture::connections(2, TcpState::Established, "10.0.0.7:443");
+    report.unflagged.extend(fixture::inbound(1).connections.drain(..1));
+    report.unflagged[1].owners.clear();
+    check(
+        &report,
+        PLAIN,
+        &expect![[r#"
+        No leaked connections found.
+
+        3 connections without a finding:
+         PID  COMM   FD  REMOTE                                STATE         AGE  IDLE
+        4711  api     7  10.0.0.7:443                          ESTABLISHED   51m   50m
+           -  -       -  10.0.0.7:443                          ESTABLISHED   50m   49m
+         801  nginx  20  [2001:db8:85a3::8a2e:370:7334]:50123  CLOSE        >51m   50m
+
+        Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
+        tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
+    "#]],
+    );
+    check(
+        &report,
+        Style { width: 160, ..PLAIN },
+        &expect![[r#"
+        No leaked connections found.
+
+        3 connections without a finding:
+         PID  COMM   FD  LOCAL               REMOTE                                STATE         AGE  IDLE  UNREAD
+        4711  api     7  10.0.0.5:40000      10.0.0.7:443                          ESTABLISHED   51m   50m     0 B
+           -  -       -  10.0.0.5:40001      10.0.0.7:443                          ESTABLISHED   50m   49m     0 B
+         801  nginx  20  [2001:db8::5]:8080  [2001:db8:85a3::8a2e:370:7334]:50123  CLOSE        >51m   50m     0 B
+
+        Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
+        tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
+    "#]],
+    );
+}
+
+#[test]
+fn all_holders_and_states() {
+    let mut finding = fixture::inbound(1);
+    for (number, connection) in (0..).zip(&mut finding.connections) {
+        let state = [TcpState::Closed, TcpState::CloseWait, TcpState::Established][number % 3];
+        connection.state = state;
+        let workers = (803..811).map(|pid| fixture::owner(fixture::process(pid, 9), "worker", 5));
+        connection.owners.extend(workers.filter(|_| number == 0));
+    }
+    check(
+        &fixture::report(vec![finding]),
+        Style { width: 120, ..PLAIN },
+        &expect![[r#"
+            #  PID  COMM   REMOTE         STATE  COUNT  OLDEST  GROWTH  VERDICT
+            1  801  nginx  inbound :8080  mixed     12    >51m       -  ghost (possible)
+
+            #1  nginx[801] inbound :8080: ghost (possible), 4 ESTABLISHED, 4 CLOSE, 4 CLOSE_WAIT
+                They are dead; their descriptors are open. ss does not show them.
+                fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 traced, 11 seeded (open before tracing)
+                also held by nginx-worker[802] on the same fds; worker[803] fd 5; worker[804] fd 5; worker[805] fd 5; worker[806]
+                fd 5; and 4 more processes
+
+            Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
+            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
+        "#]],
+    );
+}
+
+#[test]
+fn no_width_breaks_a_number_or_a_line() {
+    let mut report = fixture::mixed();
+    report.findings.insert(0, fixture::with_call_site(9));
+    for width in 0..=300 {
+        for wide in [false, true] {
+            let text =
+                page(&report, &fixture::context(), Style { width, wide, ..PLAIN }).to_string();
+            // What names a finding is not sacrificed to a terminal of half a line.
+            for line in text.lines().filter(|_| width >= 70) {
+                assert!(text::width(line) <= usize::from(width), "{width}: {line}");
+            }
+            assert!(text.contains("1 204") && text.contains("+1 194 more"), "{text}");
+            assert!(text.contains("10 234 TCP sockets"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn many_findings_are_explained_in_part() {
+    let many = |id| Finding { count: 1, ..fixture::stale_pool(id) };
+    let text = page(&fixture::report((1..=60).map(many).collect()), &fixture::context(), PLAIN);
+    assert!(text.body.contains("\n60  4711"));
+    assert!(text.body.contains("\n#50 ") && !text.body.contains("\n#51 "));
+    assert!(text.body.ends_with("\n10 findings more in the table; -o json says why."));
+}
+
+#[test]
+fn time_alone_makes_no_news() {
+    let before = fixture::mixed();
+    let mut after = fixture::mixed();
+    after.at = tracer_core::Timestamp::from_ns(after.at.as_ns() + 1_000_000_000);
+    after.findings[0].oldest_age_ms += 1_000;
+    assert!(have_same_findings(&before, &after));
+    after.findings[0].count += 1;
+    assert!(!have_same_findings(&before, &after));
+    assert!(!have_same_findings(&before, &fixture::report(Vec::new())));
+}

@@ -1,0 +1,60 @@
+//! What the table says where there is nothing to accuse.
+
+use super::*;
+
+#[test]
+fn nothing_found() {
+    check(
+        &fixture::report(Vec::new()),
+        PLAIN,
+        &expect![[r#"
+        No leaked connections found.
+
+        Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
+        tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
+    "#]],
+    );
+}
+
+#[test]
+fn nothing_found_but_much_unseen() {
+    check(
+        &fixture::incomplete(),
+        PLAIN,
+        &expect![[r#"
+            No leaked connections found, but not everything could be seen.
+
+            Note: accept: not attached (no BTF)
+            Note: Only processes of this container are visible.
+            Seen: 10 234 TCP sockets, 3 snapshots, 1 234 events lost. NOT COMPLETE:
+            1 snapshot failed, 5 connections did not fit into the table, 5 responses did not
+            fit into the ledger, 2 processes could not be read. Not judged: 2 mptcp, 1 smc.
+            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
+        "#]],
+    );
+}
+
+#[test]
+fn nothing_found_but_something_worth_knowing() {
+    let mut report = fixture::report(vec![fixture::stale_pool(1)]);
+    report.started_at = report.at;
+    report.coverage.loss.ring_full = 7;
+    check(
+        &report,
+        PLAIN,
+        &expect![[r#"
+        No leaked connections found. Worth knowing:
+
+        #   PID  COMM  REMOTE         COUNT  OLDEST  GROWTH  VERDICT
+        1  4711  api   10.0.9.9:5432      2     51m   0/min  stale-pool (info)
+
+        #1  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT
+            Few and not rising, as in a pool until its next use.
+            fds 7, 8; all traced
+
+        Seen: 10 234 TCP sockets, 3 snapshots, 7 events lost. Complete: later snapshots
+        made up for the loss.
+        tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
+    "#]],
+    );
+}

@@ -1,0 +1,53 @@
+//! The types of the file format. They are separate from those of `tracer-core`, so that the judge
+//! can change and every recording still replays.
+//!
+//! Entries are written with [postcard](https://postcard.jamesmunns.com/wire-format), which writes
+//! values only: fields in the order of their declaration without their names, enums as the number
+//! of the variant, integers as varints (but `u8` as one byte). So **the order of fields and of
+//! variants, and the type of each field, is the format**.
+//!
+//! # Rules
+//! - Any change to what is written takes a new version. This holds for a new variant at the end of
+//!   an enum, too: programs that write the same version number read each other's files.
+//! - Every version from 3 on is read. A version is never removed, and its files never change their
+//!   meaning.
+//! - A type of `tracer-core` may change at any time. Its mirror here keeps the form of the file, and
+//!   its [`Wire`] implementation is where the two meet. Where they are the same, a macro writes it.
+//!
+//! # How to add a version
+//! 1. Before the change, keep recordings of the version N that is written today: copy some to
+//!    `tracer/tests/recordings`, and their findings to `recording/tests/replays.rs`.
+//! 2. Add the version to [`Version`], and make it [`Version::CURRENT`].
+//! 3. If enums only gain variants at their end, version N is read with the changed types. For any
+//!    other change, first copy each type that changes, and each type that contains one, to `vN.rs`
+//!    with the number in its name, let earlier versions refer to these copies, and write
+//!    `From<EntryVN> for Entry`, which converts each entry without knowing the others.
+//! 4. Add the version to the tests of layouts, which write `wire/layout-vN.txt` for it. The files
+//!    of earlier versions stay as they are.
+
+#[macro_use]
+mod mirror;
+
+mod call_site_reason;
+pub(super) mod entry;
+pub(super) mod event;
+pub(super) mod head;
+pub(super) mod host;
+pub(super) mod input;
+pub(super) mod ledger;
+pub(super) mod limit;
+pub(super) mod note;
+mod probe;
+pub(super) mod process;
+pub(super) mod readers;
+pub(super) mod socket;
+pub(super) mod socket_change;
+pub(super) mod time;
+mod v3;
+mod version;
+
+pub(super) use mirror::{Count, Wire};
+pub(super) use version::Version;
+
+#[cfg(test)]
+mod tests;

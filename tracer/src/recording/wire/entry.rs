@@ -1,0 +1,97 @@
+//! The entries that blocks consist of.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+};
+
+use super::{
+    event::EventKind,
+    head::Head,
+    input::Input,
+    ledger::OpenResponse,
+    limit::Limit,
+    process::{Holder, ProcessKey},
+    readers::{Goroutines, ReaderFacts},
+    socket_change::SocketStep,
+    time::Time,
+};
+use crate::recording::{list_delta::ListStep, time_delta::TimeDelta};
+
+wire_enum! {
+    /// One thing that is written.
+    Entry {
+        /// The first entry of a segment.
+        Head(head: Box<Head>),
+        /// An input of an earlier segment that still holds, for a reader that begins with this
+        /// segment.
+        Restated(input: Input),
+        Input(input: Input),
+        Event(event: EventEntry),
+        /// Some of the sockets of the snapshot that follows.
+        Sockets(steps: Vec<SocketStep>),
+        /// A snapshot, whose sockets precede it.
+        Snapshot(snapshot: SnapshotEntry),
+        Readers(readers: ReadersEntry),
+        Ledger(ledger: LedgerEntry),
+        /// The facts of this process have not changed.
+        SameProcess(process: ProcessKey),
+        /// The judge was asked for its questions.
+        Asked(now: Time),
+        /// The judge was asked for a report.
+        Reported,
+    }
+}
+
+/// Network namespace, local and remote address.
+pub(in crate::recording) type Addresses = (u32, SocketAddr, SocketAddr);
+
+wire_struct! {
+    /// An event in terms of the one before.
+    EventEntry {
+        /// Time since that one.
+        after: TimeDelta,
+        /// By how much the cookie of the socket is larger.
+        id_step: i64,
+        /// `None` if they are those of the latest event of this socket.
+        addresses: Option<Addresses>,
+        kind: EventKind,
+    }
+}
+
+wire_struct! {
+    /// A snapshot without its sockets, in terms of the one before.
+    SnapshotEntry {
+        started_at: Time,
+        ended_at: Time,
+        holders: Vec<ListStep<Holder, Holder>>,
+        /// Network namespace and port; `None` if they have not changed.
+        listeners: Option<BTreeSet<(u32, u16)>>,
+        /// By kind of socket; `None` if nothing has changed.
+        not_judged: Option<BTreeMap<String, u64>>,
+        undecodable: u64,
+        unreadable: u64,
+        unopened: u64,
+    }
+}
+
+wire_struct! {
+    /// The readers of a process, in terms of the inspection before.
+    ReadersEntry {
+        process: ProcessKey,
+        at: Time,
+        found: Vec<ListStep<ReaderFacts, ReaderFacts>>,
+        goroutines: Option<Goroutines>,
+        limits: Vec<Limit>,
+    }
+}
+
+wire_struct! {
+    /// The responses in flight of a process, in terms of the list before.
+    LedgerEntry {
+        process: ProcessKey,
+        at: Time,
+        open: Vec<ListStep<OpenResponse, OpenResponse>>,
+        limits: Vec<Limit>,
+    }
+}

@@ -1,0 +1,47 @@
+//! Which versions of the format there are, and how entries of each are read.
+
+use serde::Deserialize;
+
+use super::{entry::Entry, v3::EntryV3};
+
+/// A version of the format that this program reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::recording) enum Version {
+    V3,
+    V4,
+}
+
+impl Version {
+    /// The one that is written.
+    pub(in crate::recording) const CURRENT: Self = Self::V4;
+
+    /// Every one that is read.
+    pub(in crate::recording) const ALL: [Self; 2] = [Self::V3, Self::V4];
+
+    /// Its number in the file.
+    pub(in crate::recording) const fn number(self) -> u16 {
+        match self {
+            Self::V3 => 3,
+            Self::V4 => 4,
+        }
+    }
+
+    /// The version of this number, if it is read.
+    pub(in crate::recording) fn from_number(number: u16) -> Option<Self> {
+        Self::ALL.into_iter().find(|version| version.number() == number)
+    }
+
+    /// The first entry in `bytes`, as one of today's format, and how many bytes it takes; `None` if
+    /// there is no entry of this version.
+    pub(in crate::recording) fn take_entry(self, bytes: &[u8]) -> Option<(Entry, usize)> {
+        match self {
+            Self::V3 => take::<EntryV3>(bytes).map(|(entry, length)| (entry.into(), length)),
+            Self::V4 => take(bytes),
+        }
+    }
+}
+
+fn take<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Option<(T, usize)> {
+    let (entry, rest) = postcard::take_from_bytes(bytes).ok()?;
+    Some((entry, bytes.len() - rest.len()))
+}
