@@ -66,7 +66,7 @@ struct Beginning {
 }
 
 impl FindingTracker {
-    /// Takes in a new judgement. `is_flagged` tells whether a connection still has a verdict.
+    /// Takes in a new judgement. `is_flagged` returns whether a connection still has a verdict.
     pub(crate) fn update(
         &mut self,
         judged: &[Judged<'_>],

@@ -1,7 +1,7 @@
-//! The kernel programs, loaded and attached, and the numbers that turn what they report into facts.
+//! The kernel programs: loading, attaching, and the constants of the running kernel that are needed
+//! to interpret their records.
 
 pub(crate) mod attach;
-pub(crate) mod attach_error;
 pub mod btf;
 mod error;
 pub(crate) mod extent;

@@ -1,4 +1,4 @@
-//! Errors of the kernel and of aya, with cause and remedy, on one line.
+//! Errors of the kernel and of aya on one line, with cause and remedy.
 
 use std::{error::Error, io};
 
@@ -7,7 +7,7 @@ use aya::programs::ProgramError;
 
 use super::{lockdown::Lockdown, privileges};
 
-/// Cause and remedy of an error from loading, on one line.
+/// An error of loading, on one line with cause and remedy.
 pub(super) fn explain(error: &(dyn Error + 'static)) -> anyhow::Error {
     if Lockdown::current() == Some(Lockdown::Confidentiality) {
         return anyhow!(
@@ -24,7 +24,7 @@ pub(super) fn explain(error: &(dyn Error + 'static)) -> anyhow::Error {
         );
     }
     let text = one_line(error);
-    if lacks_function(&text) {
+    if is_missing_helper(&text) {
         return anyhow!(
             "this kernel is too old, it lacks a function that the kernel programs call: use Linux \
              5.10 or newer ({text})"
@@ -38,13 +38,13 @@ pub(super) fn explain(error: &(dyn Error + 'static)) -> anyhow::Error {
     anyhow!("cannot load the kernel programs: {text}{remedy}")
 }
 
-/// Whether this is what the verifier says of a function that the kernel does not have, or not for
-/// this kind of program.
-pub(super) fn lacks_function(text: &str) -> bool {
+/// Whether the verifier refused a call of a helper that the kernel does not have, or not for this
+/// type of program.
+pub(super) fn is_missing_helper(text: &str) -> bool {
     text.contains("invalid func unknown#") || text.contains("unknown func ")
 }
 
-/// Whether the kernel said EPERM. What the verifier does not like is EACCES, another matter.
+/// Whether the kernel returned EPERM. A refusal by the verifier is EACCES and has other causes.
 fn is_permission_denied(error: &(dyn Error + 'static)) -> bool {
     has_number(error, libc::EPERM)
 }
@@ -56,7 +56,7 @@ fn has_number(error: &(dyn Error + 'static), number: i32) -> bool {
     })
 }
 
-/// The error and its causes on one line; of the verifier's log, if there is one, the last words.
+/// The error and its causes on one line. Of a verifier log it has the last message.
 pub(super) fn one_line(error: &(dyn Error + 'static)) -> String {
     let mut parts: Vec<String> = Vec::new();
     for cause in causes(error) {
@@ -69,7 +69,7 @@ pub(super) fn one_line(error: &(dyn Error + 'static)) -> String {
             _ => cause.to_string(),
         };
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        // Many errors repeat their cause.
+        // The text of many errors includes that of their cause.
         if !parts.last().is_some_and(|part| part.contains(&text)) {
             parts.push(text);
         }
@@ -82,8 +82,7 @@ pub(super) fn one_line(error: &(dyn Error + 'static)) -> String {
     text
 }
 
-/// Whether a line of the verifier's log says what is wrong, and is not one of the statistics at its
-/// end.
+/// Whether a line of the verifier log is a message, and not one of the statistics at the end.
 fn is_verdict(line: &str) -> bool {
     let statistics = ["processed ", "verification time ", "stack depth ", "peak_states "];
     !line.trim().is_empty() && !statistics.iter().any(|start| line.starts_with(start))

@@ -1,9 +1,11 @@
-//! Which kernel events are hooked, and how.
+//! Which kernel events are hooked, and by which methods.
 //!
-//! A hook has a ladder of methods, each another way to see the same event, the best first. Which one
-//! holds depends on the kernel and on how far it is locked down, so that is tried, not guessed.
+//! A hook has several attach methods for the same event, the best first. Which of them work depends
+//! on the kernel version, its configuration and its lockdown mode, so they are tried in order.
 
-/// The kernel's function of a system call.
+use tracer_core::{AttachMethod, Hook};
+
+/// The name of the kernel function of a system call.
 macro_rules! system_call {
     ($name:literal) => {
         if cfg!(target_arch = "aarch64") {
@@ -14,47 +16,46 @@ macro_rules! system_call {
     };
 }
 
-/// A kernel event that a program hangs on.
-pub(crate) struct Hook {
-    /// What `doctor` and the coverage of a report call it.
-    pub(crate) name: &'static str,
-    /// What a run without it does not have, in words.
-    pub(crate) absence_costs: &'static str,
-    /// The ways to see the event, the best first.
-    pub(crate) methods: &'static [AttachMethod],
+/// A kernel event to which a program is attached.
+pub(crate) struct HookMethods {
+    /// The event.
+    pub(crate) hook: Hook,
+    /// The attach methods, the best first.
+    pub(crate) methods: &'static [HookMethod],
 }
 
-/// One way to see an event.
-pub(crate) struct AttachMethod {
+/// One way to attach to an event.
+pub(crate) struct HookMethod {
     /// Name of the program in the object.
     pub(crate) program: &'static str,
-    /// What it hangs on.
+    /// What it is attached to.
     pub(crate) attach_point: AttachPoint,
 }
 
-/// What a program hangs on.
+/// What a program is attached to.
 #[derive(Clone, Copy)]
 pub(crate) enum AttachPoint {
     /// A raw tracepoint with typed arguments. Linux 5.5.
     BtfTracepoint(&'static str),
-    /// A tracepoint of tracefs, the only kind that system calls have one by one.
+    /// A tracepoint of tracefs: the only kind of tracepoint that exists for each system call.
     Tracepoint {
-        /// Its directory in `events`.
+        /// Its subsystem: the directory in `events`.
         category: &'static str,
-        /// Its directory in that.
+        /// Its name: the directory in that of the subsystem.
         name: &'static str,
     },
-    /// The entry of a kernel function, with typed arguments. Linux 5.5, on arm64 6.0.
+    /// The entry of a kernel function, with typed arguments. Linux 5.5; on arm64 6.4, which has
+    /// ftrace direct calls.
     FunctionEntry(&'static str),
-    /// The return from a kernel function, with typed arguments and result.
+    /// The return from a kernel function, with typed arguments and return value. As for the entry.
     FunctionExit(&'static str),
-    /// The entry of a kernel function, with registers: an interrupt, or a jump.
+    /// The entry of a kernel function, with registers: by a breakpoint, or by ftrace.
     Probe(&'static str),
     /// The return from a kernel function, with registers.
     ReturnProbe(&'static str),
 }
 
-/// Ways to hang on the kernel that a host has or has not as a whole.
+/// Groups of attach points that a host supports, or does not, as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mechanism {
     /// `tp_btf`, and `tracepoint` of system calls.
@@ -82,19 +83,19 @@ impl Mechanism {
 }
 
 impl AttachPoint {
-    /// The kind of attachment, in the words of the kernel's documentation.
-    pub(crate) const fn kind(self) -> &'static str {
+    /// The attach method.
+    pub(crate) const fn method(self) -> AttachMethod {
         match self {
-            Self::BtfTracepoint(_) => "tp_btf",
-            Self::Tracepoint { .. } => "tracepoint",
-            Self::FunctionEntry(_) => "fentry",
-            Self::FunctionExit(_) => "fexit",
-            Self::Probe(_) => "kprobe",
-            Self::ReturnProbe(_) => "kretprobe",
+            Self::BtfTracepoint(_) => AttachMethod::TpBtf,
+            Self::Tracepoint { .. } => AttachMethod::Tracepoint,
+            Self::FunctionEntry(_) => AttachMethod::Fentry,
+            Self::FunctionExit(_) => AttachMethod::Fexit,
+            Self::Probe(_) => AttachMethod::Kprobe,
+            Self::ReturnProbe(_) => AttachMethod::Kretprobe,
         }
     }
 
-    /// What goes with it or not at all.
+    /// The group that it belongs to.
     pub(crate) const fn mechanism(self) -> Mechanism {
         match self {
             Self::BtfTracepoint(_) | Self::Tracepoint { .. } => Mechanism::Tracepoint,
@@ -103,7 +104,8 @@ impl AttachPoint {
         }
     }
 
-    /// The kernel's type by whose number it is known, if it is known by one.
+    /// The name of the kernel's BTF type whose id the program is loaded with, if it is loaded with
+    /// one.
     fn type_name(self) -> Option<String> {
         match self {
             Self::BtfTracepoint(name) => Some(format!("btf_trace_{name}")),
@@ -111,77 +113,63 @@ impl AttachPoint {
             Self::Tracepoint { .. } | Self::Probe(_) | Self::ReturnProbe(_) => None,
         }
     }
-
-    /// What it does not see, in words.
-    pub(crate) const fn caveat(self) -> Option<&'static str> {
-        match self {
-            // The kernel keeps room for so many, at least ten, and lets the others go by.
-            Self::ReturnProbe(_) => {
-                Some("if many threads wait in it at a time, not all of them are seen")
-            }
-            _ => None,
-        }
-    }
 }
 
-/// Every hook that a live run has; [`STATE`] is the first.
-pub(crate) const HOOKS: [Hook; 4] = [
+/// Every hook of a live run; [`STATE`] is the first.
+pub(crate) const HOOKS: [HookMethods; 4] = [
     STATE,
-    Hook {
-        name: "tcp_destroy_sock",
-        absence_costs: "a close is noticed only by the second snapshot after it",
+    HookMethods {
+        hook: Hook::TcpDestroySock,
         methods: &[
-            AttachMethod {
+            HookMethod {
                 program: "tcp_destroy_sock",
                 attach_point: AttachPoint::BtfTracepoint("tcp_destroy_sock"),
             },
-            AttachMethod {
+            HookMethod {
                 program: "enter_tcp_destroy_sock",
                 attach_point: AttachPoint::FunctionEntry("tcp_v4_destroy_sock"),
             },
-            AttachMethod {
+            HookMethod {
                 program: "probe_tcp_destroy_sock",
                 attach_point: AttachPoint::Probe("tcp_v4_destroy_sock"),
             },
         ],
     },
-    Hook {
-        name: "accept",
-        absence_costs: OWNER_FROM_SNAPSHOT,
+    HookMethods {
+        hook: Hook::Accept,
         methods: &[
-            AttachMethod {
+            HookMethod {
                 program: "exit_accept",
                 attach_point: AttachPoint::FunctionExit(system_call!("accept")),
             },
-            AttachMethod {
+            HookMethod {
                 program: "sys_exit_accept",
                 attach_point: AttachPoint::Tracepoint {
                     category: "syscalls",
                     name: "sys_exit_accept",
                 },
             },
-            AttachMethod {
+            HookMethod {
                 program: "probe_accept",
                 attach_point: AttachPoint::ReturnProbe(system_call!("accept")),
             },
         ],
     },
-    Hook {
-        name: "accept4",
-        absence_costs: OWNER_FROM_SNAPSHOT,
+    HookMethods {
+        hook: Hook::Accept4,
         methods: &[
-            AttachMethod {
+            HookMethod {
                 program: "exit_accept4",
                 attach_point: AttachPoint::FunctionExit(system_call!("accept4")),
             },
-            AttachMethod {
+            HookMethod {
                 program: "sys_exit_accept4",
                 attach_point: AttachPoint::Tracepoint {
                     category: "syscalls",
                     name: "sys_exit_accept4",
                 },
             },
-            AttachMethod {
+            HookMethod {
                 program: "probe_accept4",
                 attach_point: AttachPoint::ReturnProbe(system_call!("accept4")),
             },
@@ -189,29 +177,25 @@ pub(crate) const HOOKS: [Hook; 4] = [
     },
 ];
 
-/// State changes. The tracepoint is first: it costs as little as the entry of a function, and does
-/// not depend on what the compiler made of one.
-pub(crate) const STATE: Hook = Hook {
-    name: "inet_sock_set_state",
-    absence_costs: "connections that open and close between two snapshots are not seen, \
-                    and ages are lower bounds",
+/// State changes. The tracepoint is first: it costs as little as fentry, and does not depend on
+/// whether the compiler inlined a function.
+pub(crate) const STATE: HookMethods = HookMethods {
+    hook: Hook::InetSockSetState,
     methods: &[
-        AttachMethod {
+        HookMethod {
             program: "inet_sock_set_state",
             attach_point: AttachPoint::BtfTracepoint("inet_sock_set_state"),
         },
-        AttachMethod {
+        HookMethod {
             program: "enter_tcp_set_state",
             attach_point: AttachPoint::FunctionEntry("tcp_set_state"),
         },
-        AttachMethod {
+        HookMethod {
             program: "probe_tcp_set_state",
             attach_point: AttachPoint::Probe("tcp_set_state"),
         },
     ],
 };
-
-const OWNER_FROM_SNAPSHOT: &str = "who accepted a connection is known from the next snapshot on";
 
 /// The kernel's types that [`attach`](super::attach::attach) needs the numbers of.
 pub(crate) fn type_names() -> Vec<String> {
@@ -231,8 +215,13 @@ mod tests {
         for hook in HOOKS {
             for mechanism in Mechanism::ALL {
                 let of_mechanism =
-                    |method: &&AttachMethod| method.attach_point.mechanism() == mechanism;
-                assert_eq!(hook.methods.iter().filter(of_mechanism).count(), 1, "{}", hook.name);
+                    |method: &&HookMethod| method.attach_point.mechanism() == mechanism;
+                assert_eq!(
+                    hook.methods.iter().filter(of_mechanism).count(),
+                    1,
+                    "{}",
+                    hook.hook.name()
+                );
             }
         }
     }
