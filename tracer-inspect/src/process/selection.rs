@@ -74,8 +74,8 @@ pub fn check_container(prefix: &str) -> Result<()> {
         all_pids().filter_map(container_of).filter(|id| id.starts_with(prefix)).collect();
     match ids.len() {
         0 => bail!(
-            "no process is in a container whose id begins with {prefix}: /proc/PID/cgroup of \
-             its processes shows the id"
+            "no process is in a container {prefix}: /proc/PID/cgroup of a process shows the id \
+             of its container"
         ),
         1 => Ok(()),
         count => bail!("the ids of {count} containers begin with {prefix}: give more digits"),

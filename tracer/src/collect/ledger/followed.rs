@@ -7,7 +7,7 @@ use tracer_inspect::{
     clock,
     go::{
         GoPrograms, HttpObject, LedgerHook,
-        prologue::{PROLOGUE, hook_place},
+        prologue::{PROLOGUE, hook_offset},
     },
     process::image::Image,
 };
@@ -96,7 +96,7 @@ fn at_best_places(pid: u32, mut hooks: Vec<(LedgerHook, u64)>) -> Vec<(LedgerHoo
         for (_, offset) in &mut hooks {
             let mut code = [0; PROLOGUE];
             if file.read_exact_at(&mut code, *offset).is_ok() {
-                *offset += hook_place(&code).unwrap_or(0);
+                *offset += hook_offset(&code).unwrap_or(0);
             }
         }
     }
