@@ -68,7 +68,7 @@ pub struct KernelConstants {
     clippy::large_enum_variant,
     reason = "nearly all are the large variant, and none is stored"
 )]
-pub enum Descriptor {
+pub enum FileDescriptor {
     /// Of a TCP socket. Its one owner is this file descriptor.
     Tcp(SocketFacts),
     /// Of a socket without a `struct tcp_sock` of its own; its protocol.
@@ -120,12 +120,12 @@ fn kind(record: &EventRecord) -> Result<EventKind, DecodeError> {
 ///
 /// # Errors
 /// A number in the record is unknown, because the socket changed while it was read.
-pub fn descriptor(
+pub fn file_descriptor(
     record: &SocketRecord,
     constants: KernelConstants,
-) -> Result<Descriptor, DecodeError> {
+) -> Result<FileDescriptor, DecodeError> {
     if let Some(name) = not_judged(record) {
-        return Ok(Descriptor::NotJudged(name.to_owned()));
+        return Ok(FileDescriptor::NotJudged(name.to_owned()));
     }
     if record.cookie == 0 {
         return Err(DecodeError::NoCookie);
@@ -135,7 +135,7 @@ pub fn descriptor(
     let at = Timestamp::from_ns(record.at_ns);
     let connected = record.last_received_jiffies != 0 && state != TcpState::Listen;
     let data_at = |jiffies| connected.then(|| stamped_at(record, jiffies, constants));
-    Ok(Descriptor::Tcp(SocketFacts {
+    Ok(FileDescriptor::Tcp(SocketFacts {
         id: ConnectionId(record.cookie),
         inode: record.inode,
         netns: record.netns,

@@ -57,7 +57,7 @@ mod process;
 mod processes;
 mod reader;
 mod report;
-mod rules;
+pub mod rules;
 mod separate_times;
 mod snapshot;
 mod state;

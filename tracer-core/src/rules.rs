@@ -1,28 +1,46 @@
 //! The rules: one small pure file for each verdict.
 //!
 //! A rule *claims* connections one by one and then *assesses* the claimed connections of one group
-//! together. Each rule's file documents what it claims, what each confidence takes, and which healthy
-//! programs look alike. [`RULES`] lists the rules by precedence: among equally sure assessments of the
-//! same connection, the first one wins. A rule is named by its [`RuleKey`], so inserting a rule changes
-//! nothing about the others.
+//! together. Each rule's module documents what it claims, what each confidence takes, and which healthy
+//! programs look alike. The rules have an order of precedence: among equally sure assessments of the
+//! same connection, the more specific one wins. Rules are named, so inserting one changes nothing about
+//! the others.
+//!
+//! # Groups
+//! Connections are judged together that have the process, the network namespace, the direction and the
+//! destination in common. What is left over of groups with fewer than
+//! [`count_min`](crate::Options::count_min) connections is judged once more by remote port.
+//!
+//! # Terms
+//! - `--idle`, `--min-count`, `--pool-size`, `--pool-idle`: the thresholds in
+//!   [`Options`](crate::Options).
+//! - *at separate times*: at least three times that certainly lie more than a twelfth of `--idle` apart,
+//!   and span at least `--idle`. What happened together counts as one event.
+//! - *keep happening at separate times*: the latest of those times is at most twice their span ago, or
+//!   ten times `--idle`.
+//! - *confirmed by goroutine scan*: see [`proof_subset`].
+//! - *read*: the application read from the socket, as two snapshots show by `copied_seq`.
+//!
+//! A process that is stopped, or of which that is not known yet, is not accused: it can neither read nor
+//! close. Growth ([`growing`]) makes most findings one level surer.
 #![allow(clippy::unnecessary_wraps, reason = "all rules have the same signature")]
 
-mod abandoned;
-mod body_not_closed;
+pub mod abandoned;
+pub mod body_not_closed;
 mod claimed;
-mod close_wait;
-mod ghost;
-pub(crate) mod growing;
-mod inherited;
-mod never_read;
-mod never_reused;
-mod orphaned;
-mod peer_not_reading;
-mod proof_subset;
+pub mod close_wait;
+pub mod ghost;
+pub mod growing;
+pub mod inherited;
+pub mod never_read;
+pub mod never_reused;
+pub mod orphaned;
+pub mod peer_not_reading;
+pub mod proof_subset;
 mod rule_set;
 mod shared_evidence;
-mod undrained;
-mod unshared_pool;
+pub mod undrained;
+pub mod unshared_pool;
 
 use alloc::vec::Vec;
 

@@ -38,7 +38,7 @@ pub(crate) struct Table {
 /// A reason to retract a connection's verdict.
 #[derive(Debug)]
 pub(crate) enum Departure {
-    /// It was closed and is out of the table.
+    /// It was closed and removed from the table.
     Closed(Box<Tracked>),
     /// It was used again.
     Used(ConnectionId),

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-/// What is wrong with a connection. The rule of each verdict documents what it takes.
+/// What is wrong with a connection. [`rules`](crate::rules) documents what each verdict takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verdict {
     /// An HTTP response was requested, and its body was neither read to EOF nor closed.

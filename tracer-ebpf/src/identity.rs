@@ -60,10 +60,11 @@ pub(crate) fn remove<R: Read>(sock: &Sock<R>) -> Option<u64> {
 
 /// A copy of the entry for an address.
 ///
-/// Another CPU may replace or remove the entry during the copy. The kernel then keeps the memory
-/// for a later entry (`alloc_htab_elem` in `kernel/bpf/hashtab.c`), so the two words may belong to
-/// different writes, and in the worst case to another socket. Both take a removal and a new entry
-/// between two instructions, and only one record is wrong: the next one reads the map again.
+/// Another CPU may replace or remove the entry during the copy, and the kernel may then reuse its
+/// memory for a later entry (`alloc_htab_elem` in `kernel/bpf/hashtab.c`). So the two words may come
+/// from different writes, in the worst case from the entry of another socket. That is improbable,
+/// since it takes a write by another CPU between two instructions, and it affects one record: the
+/// next one reads the map again.
 #[inline(always)]
 fn entry(address: u64) -> Option<Identity> {
     let entry = IDENTITIES.get_ptr(address)?;

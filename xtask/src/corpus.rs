@@ -30,7 +30,7 @@ use clap::Args;
 use crate::privileges::{self, Access};
 use crate::tally::Tally;
 use baseline::Baseline;
-use observed::{Finding, Record};
+use observed::{Finding, Record, Sentence};
 use outcome::{Judged, Outcome, Summary};
 use pace::Pace;
 use stage::{Ended, Stage};
@@ -207,10 +207,10 @@ fn show_evidence(name: &str, judged: &Judged) {
     println!("\n{name}: {}", judged.mistakes().join("; "));
     for (look, observed) in [("live", &judged.live), ("audit", &judged.audit)] {
         for finding in observed.now.iter().take(SHOWN) {
-            let Finding { pid, comm, verdict, confidence, count, evidence, .. } = finding;
+            let Finding { pid, comm, verdict, confidence, count, evidence, caveats, .. } = finding;
             println!("  {look}: {comm:?} [{pid}]: {count} {verdict} ({confidence})");
-            for line in evidence {
-                println!("    {line}");
+            for Sentence { text } in evidence.iter().chain(caveats) {
+                println!("    {text}");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! A host in numbers: what observers would tell of it, as inputs.
+//! A host in numbers, as inputs.
 
 use std::net::SocketAddr;
 
@@ -7,16 +7,16 @@ use tracer_core::{
     TcpState, Timer, Timestamp,
 };
 
-/// Descriptors that a process has before those of the connections here.
+/// The first file descriptor of a connection.
 const FIRST_FD: u32 = 10;
 
-/// The `number`th process, as it runs from `start_ms` on.
+/// The `number`th process, started at `start_ms`.
 pub(crate) fn process(number: u64, start_ms: u64) -> ProcessKey {
     let pid = u32::try_from(2_000 + number % 30_000).unwrap();
     ProcessKey { start_time_ns: start_ms * 1_000_000, pid }
 }
 
-/// A connection to one of 50 addresses that served once and was last used at `used_ms`.
+/// A connection to one of 50 addresses that carried one exchange and was last used at `used_ms`.
 pub(crate) fn connection(id: u64, key: ProcessKey, used_ms: u64) -> SocketFacts {
     let used_at = Timestamp::from_ms(used_ms);
     let owner = Owner {
@@ -57,15 +57,15 @@ pub(crate) fn connection(id: u64, key: ProcessKey, used_ms: u64) -> SocketFacts 
     }
 }
 
-/// One look at `now_ms`.
-pub(crate) fn look(connections: &[SocketFacts], now_ms: u64) -> Snapshot {
+/// A snapshot at `now_ms`.
+pub(crate) fn snapshot(connections: &[SocketFacts], now_ms: u64) -> Snapshot {
     let at = Timestamp::from_ms(now_ms);
     let sockets: Vec<_> = connections.iter().cloned().map(Box::new).collect();
     let holders = Holder::of(&sockets);
     Snapshot { started_at: at, ended_at: at, sockets, holders, ..Snapshot::default() }
 }
 
-/// A connection that comes and goes between two looks.
+/// A connection that opens and closes between two snapshots.
 pub(crate) fn short_lived(id: u64, key: ProcessKey, at_ms: u64) -> [Event; 4] {
     let actor = Actor { key, comm: Comm("api".into()), stack: None };
     let (from, to) = (TcpState::SynSent, TcpState::Established);

@@ -1,4 +1,4 @@
-//! What the judge takes for an input: time by criterion, and allocations by count.
+//! What an input costs the detector: time by criterion, and allocations by count.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on fails")]
 #![expect(clippy::print_stdout, reason = "a benchmark talks to a terminal")]
@@ -18,22 +18,22 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 const NOW_MS: u64 = 100_000_000;
 const SIZES: [u64; 2] = [1_000, 10_000];
 
-/// So many connections of ten processes, idle for long.
+/// `count` connections of ten processes, idle for long.
 fn idle(count: u64) -> Vec<SocketFacts> {
     let process = |id| host::process(id % 10, 1_000);
     (1..=count).map(|id| host::connection(id, process(id), 50_000_000 + id)).collect()
 }
 
-/// A detector that has seen them.
+/// A detector that has seen these connections.
 fn seen(connections: &[SocketFacts]) -> Detector {
     let mut detector = Detector::new(Options::default());
-    detector.handle(Input::Snapshot(host::look(connections, NOW_MS)));
+    detector.handle(Input::Snapshot(host::snapshot(connections, NOW_MS)));
     detector.handle(Input::Tick(Timestamp::from_ms(NOW_MS)));
     detector
 }
 
-fn looks(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("look");
+fn snapshots(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("snapshot");
     for count in SIZES {
         let connections = idle(count);
         let mut detector = seen(&connections);
@@ -42,7 +42,7 @@ fn looks(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::new("snapshot", count), |bencher| {
             let next = || {
                 now_ms += 1_000;
-                host::look(&connections, now_ms)
+                host::snapshot(&connections, now_ms)
             };
             let handle = |snapshot| detector.handle(Input::Snapshot(snapshot));
             bencher.iter_batched(next, handle, BatchSize::LargeInput);
@@ -72,15 +72,15 @@ fn events(criterion: &mut Criterion) {
         detector.handle(input);
     }
     let handled = region.change().allocations - made;
-    println!("a connection that comes and goes: 4 inputs, {handled} allocations");
+    println!("a short-lived connection: 4 inputs, {handled} allocations");
     let mut group = criterion.benchmark_group("event");
     group.throughput(Throughput::Elements(4));
-    group.bench_function("a connection that comes and goes", |bencher| {
+    group.bench_function("a short-lived connection", |bencher| {
         let handle = |inputs: [Input; 4]| inputs.into_iter().for_each(|it| detector.handle(it));
         bencher.iter_batched(&mut next, handle, BatchSize::SmallInput);
     });
     group.finish();
 }
 
-criterion_group!(benches, looks, events);
+criterion_group!(benches, snapshots, events);
 criterion_main!(benches);

@@ -1,4 +1,4 @@
-//! A leak to many addresses: too few connections to each of them to tell, and enough together.
+//! Leaks to many addresses: too few connections to each for a finding, and enough together.
 //!
 //! What the judgement by address leaves over is judged once more by process, network namespace and
 //! remote port. Findings by address of enough connections stay, and of the others only what becomes

@@ -3,8 +3,9 @@
 //! Claim: CLOSE_WAIT for `--idle`, nothing sent since, and nothing read within `--idle`.
 //!
 //! - *certain*: confirmed by goroutine scan.
-//! - *likely*: they accumulated ([`Claimed::has_accumulated`]); or `--min-count` of them received EOF
-//!   and stayed open.
+//! - *likely*: more than `--pool-size` that carried at most one exchange keep being closed at separate
+//!   times (twice as many if that has ceased, four times as many if they carried more, and never by
+//!   port); or `--min-count` of them received EOF and stayed open.
 //! - *possible*: more than `--pool-size`, some received EOF, or `--min-count` with nothing unread; or
 //!   any of the above where the process may return to them, or may still answer a request.
 //! - **stale-pool** *info*: fewer.

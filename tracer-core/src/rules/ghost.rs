@@ -10,8 +10,8 @@
 //! - *certain*: confirmed by goroutine scan; or `--min-count` where EOF or the error was returned to the
 //!   process; or more than twice `--pool-size` that carried at most one exchange and keep dying at
 //!   separate times.
-//! - *likely*: more than `--pool-size` that died at separate times, most of them after at most one
-//!   exchange; or that were likely leaked before they died.
+//! - *likely*: more than `--pool-size` that died at separate times after at most one exchange, or four
+//!   times as many after more; or more than `--pool-size` that were likely leaked before they died.
 //! - *possible*: more than `--pool-size`; or the goroutine scan was incomplete.
 //! - **stale-pool** *info*: fewer.
 //!

@@ -77,7 +77,8 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let has_executed = claimed.process.and_then(|process| process.has_executed);
     let opener_runs = claimed.running_openers > 0;
     let confidence = match has_executed {
-        // A program knows only those inherited file descriptors that it was told of at its start.
+        // After `exec`, a program knows only those inherited file descriptors that it was given the
+        // number of.
         Some(true)
             if is_enough
                 && claimed.count_where(|it| was_inspected(it, INSPECTIONS_MIN)) == count =>

@@ -8,7 +8,7 @@
 //! | subset | connections | judged if | effect |
 //! | --- | --- | --- | --- |
 //! | `NearlyConfirmed` | confirmed, unsearched or referenced ones, and those whose reader is unknown | at least four fifths are confirmed, and enough of them | as the rule assesses confirmed connections |
-//! | `Unsearched` | confirmed and unsearched ones | some are unsearched | *likely* if there are `--min-count` that occurred at separate times |
+//! | `Unsearched` | confirmed and unsearched ones | some are unsearched | *likely* if `--min-count` keep occurring at separate times |
 //! | `Confirmed` | confirmed ones | there are enough of them | as the rule assesses confirmed connections |
 //! | `Unconfirmed` | all but confirmed ones | always | never *certain* |
 //! | `All` | all | always | as the rule assesses them |

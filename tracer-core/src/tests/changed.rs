@@ -90,14 +90,14 @@ fn a_connection_absent_from_snapshots_is_a_change_until_it_is_removed() {
     world.losing = true;
     world.open("a", 10, Direction::Outbound, "10.0.0.1:443".parse().unwrap());
     let mut detector = Detector::new(Options::default());
-    let mut look = |world: &mut world::World, second: u64| {
+    let mut snapshot = |world: &mut world::World, second: u64| {
         world.now = Timestamp::from_ms(second * 1_000);
-        let snapshot = world.snapshot();
-        detector.handle(snapshot);
+        let input = world.snapshot();
+        detector.handle(input);
         detector.handle(Input::Tick(world.now));
         detector.take_changed()
     };
-    assert_eq!((look(&mut world, 2), look(&mut world, 3)), (true, false));
+    assert_eq!((snapshot(&mut world, 2), snapshot(&mut world, 3)), (true, false));
     world.close("a");
-    assert_eq!([4, 5, 6].map(|second| look(&mut world, second)), [true, true, false]);
+    assert_eq!([4, 5, 6].map(|second| snapshot(&mut world, second)), [true, true, false]);
 }

@@ -8,7 +8,7 @@ use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
 use crate::{
     EventKind, SocketFacts, TcpState, Timer, Timestamp,
-    decode::{self, DecodeError, Descriptor, KernelConstants},
+    decode::{self, DecodeError, FileDescriptor, KernelConstants},
 };
 
 const CONSTANTS: KernelConstants = KernelConstants { jiffies_per_second: 250, fin_flag: 1 << 1 };
@@ -32,8 +32,8 @@ fn established() -> SocketRecord {
 }
 
 fn facts(record: &SocketRecord) -> SocketFacts {
-    match decode::descriptor(record, CONSTANTS) {
-        Ok(Descriptor::Tcp(facts)) => facts,
+    match decode::file_descriptor(record, CONSTANTS) {
+        Ok(FileDescriptor::Tcp(facts)) => facts,
         other => panic!("{other:?}"),
     }
 }
@@ -141,8 +141,8 @@ fn sockets_without_a_tcp_sock_are_named_by_protocol() {
     for (socket_type, protocol, name) in [(1, 262, "mptcp"), (1, 256, "smc"), (1, 132, "sctp")] {
         let mut record = established();
         (record.socket_type, record.protocol) = (socket_type, protocol);
-        let decoded = decode::descriptor(&record, CONSTANTS);
-        assert_eq!(decoded, Ok(Descriptor::NotJudged(name.into())));
+        let decoded = decode::file_descriptor(&record, CONSTANTS);
+        assert_eq!(decoded, Ok(FileDescriptor::NotJudged(name.into())));
     }
 }
 
@@ -150,11 +150,11 @@ fn sockets_without_a_tcp_sock_are_named_by_protocol() {
 fn errors_name_what_is_wrong() {
     let mut record = established();
     record.state = 99;
-    assert_eq!(decode::descriptor(&record, CONSTANTS), Err(DecodeError::UnknownState(99)));
+    assert_eq!(decode::file_descriptor(&record, CONSTANTS), Err(DecodeError::UnknownState(99)));
     record = SocketRecord { family: 1, ..established() };
-    assert_eq!(decode::descriptor(&record, CONSTANTS), Err(DecodeError::UnknownFamily(1)));
+    assert_eq!(decode::file_descriptor(&record, CONSTANTS), Err(DecodeError::UnknownFamily(1)));
     record = SocketRecord { cookie: 0, ..established() };
-    assert_eq!(decode::descriptor(&record, CONSTANTS), Err(DecodeError::NoCookie));
+    assert_eq!(decode::file_descriptor(&record, CONSTANTS), Err(DecodeError::NoCookie));
     let error = decode::event(&[0; 95]).unwrap_err();
     assert_eq!(error.to_string(), "record of 95 bytes, expected 104");
 }
@@ -183,7 +183,7 @@ proptest! {
         let _ = decode::event(&bytes);
         if let Ok((record, _)) = SocketRecord::read_from_prefix(&bytes) {
             let constants = KernelConstants { jiffies_per_second, fin_flag };
-            if let Ok(Descriptor::Tcp(facts)) = decode::descriptor(&record, constants) {
+            if let Ok(FileDescriptor::Tcp(facts)) = decode::file_descriptor(&record, constants) {
                 prop_assert!(facts.last_segment_at <= Some(Timestamp::from_ns(record.at_ns)));
                 prop_assert!(facts.unread_bytes < 1 << 31);
             }

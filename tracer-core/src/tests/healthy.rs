@@ -180,7 +180,7 @@ fn a_finding_that_falls_apart_is_retracted() {
     );
 }
 
-/// One snapshot cannot tell a slow reader from none.
+/// One snapshot cannot distinguish a slow reader from none.
 #[test]
 fn a_single_snapshot_is_only_possible() {
     check(

@@ -55,12 +55,12 @@ impl Ledgers {
     /// The lists as they are read now, without responses in flight for less than `idle_ms`.
     pub(super) fn lists(&self, now: Timestamp, idle_ms: u64) -> Vec<Input> {
         let read = self.out.iter().filter(|(process, _)| !self.unread.contains(&process.pid));
-        let page = |(process, out): (&ProcessKey, &BTreeMap<_, OpenResponse>)| {
+        let list = |(process, out): (&ProcessKey, &BTreeMap<_, OpenResponse>)| {
             let old = out.values().filter(|it| now.ms_since(it.since) >= idle_ms);
             let open = old.cloned().collect();
             Input::Ledger(Ledger { process: *process, at: now, open, limits: Vec::new() })
         };
-        read.map(page).collect()
+        read.map(list).collect()
     }
 
     /// The call site of a stack; nothing if it is not resolved yet.

@@ -1,5 +1,4 @@
-//! A week of a host goes through the judge: what it keeps does not grow, and what it says stays the
-//! same.
+//! A week of inputs: memory use does not grow, and the findings stay the same.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -17,13 +16,13 @@ use tracer_core::{
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 const MS_PER_HOUR: u64 = 3_600_000;
-/// More than there is between the looks of a run, so that the test does not take a minute.
-const LOOK_MS: u64 = 60_000;
+/// Longer than the interval of a real run, so that the test is fast.
+const SNAPSHOT_MS: u64 = 60_000;
 const DAYS: u64 = 7;
 const BEGIN_MS: u64 = 100 * MS_PER_HOUR;
 
-/// A program that leaks, one that is restarted every hour and leaks each time, and connections that
-/// come and go, each of another process.
+/// A program that leaks, one that is restarted every hour and leaks each time, and short-lived
+/// connections, each of another process.
 struct Week {
     detector: Detector,
     connections: Vec<SocketFacts>,
@@ -37,27 +36,27 @@ impl Week {
         let used_ms = |id| BEGIN_MS - 10 * MS_PER_HOUR + id * 60_000;
         let connections = (1..=30).map(|id| unread(id * 50, leaky, used_ms(id)));
         let connections = connections.collect();
-        // A day's worth of findings that were taken back is remembered.
+        // Retracted findings are listed for a day.
         let detector = Detector::new(Options { retracted_max: 24, ..Options::default() });
         Self { detector, connections, now_ms: BEGIN_MS, numbered: 10_000 }
     }
 
-    fn go_on(&mut self, until_ms: u64) {
+    fn run_until(&mut self, until_ms: u64) {
         while self.now_ms < until_ms {
-            self.now_ms += LOOK_MS;
+            self.now_ms += SNAPSHOT_MS;
             self.numbered += 1;
-            let key = host::process(self.numbered, self.now_ms - LOOK_MS);
+            let key = host::process(self.numbered, self.now_ms - SNAPSHOT_MS);
             for event in host::short_lived(self.numbered, key, self.now_ms - 1) {
                 self.detector.handle(Input::Event(event));
             }
             if self.now_ms.is_multiple_of(MS_PER_HOUR) {
                 self.restart();
             }
-            let snapshot = host::look(&self.connections, self.now_ms);
+            let snapshot = host::snapshot(&self.connections, self.now_ms);
             self.detector.handle(Input::Snapshot(snapshot));
             let now = Timestamp::from_ms(self.now_ms);
             for question in self.detector.questions(now) {
-                // Who reads is not known.
+                // Readers are unknown.
                 if let Question::Process(key) = question {
                     self.detector.handle(Input::Process(facts(key)));
                 }
@@ -67,10 +66,10 @@ impl Week {
         }
     }
 
-    /// The program that is restarted loses its connections, and opens others.
+    /// The restarted program loses its connections and opens others.
     fn restart(&mut self) {
         self.connections.truncate(30);
-        let key = host::process(1, self.now_ms - LOOK_MS);
+        let key = host::process(1, self.now_ms - SNAPSHOT_MS);
         for number in 0..20 {
             self.numbered += 1;
             let id = self.numbered * 50 + number;
@@ -78,8 +77,8 @@ impl Week {
         }
     }
 
-    /// What the report says of what leaks all the time: which finding, how many, and for how long it
-    /// has stood, in seconds.
+    /// The finding about the permanent leak: its number, how many connections, and for how long it
+    /// has been active, in seconds.
     fn leak(&self) -> (u64, usize, u64) {
         let report = self.detector.report();
         let leaks = report.findings.iter().filter(|it| it.process.pid == 2_000);
@@ -89,7 +88,7 @@ impl Week {
     }
 }
 
-/// A connection with a response on it that nobody reads.
+/// A connection with an unread response.
 fn unread(id: u64, key: ProcessKey, used_ms: u64) -> SocketFacts {
     let facts = host::connection(id, key, used_ms);
     SocketFacts { unread_bytes: 10_000, drained: false, ..facts }
@@ -121,12 +120,12 @@ fn kept_bytes() -> usize {
 fn a_week_leaves_no_more_than_two_days() {
     let mut week = Week::new();
     let day = |number: u64| BEGIN_MS + number * 24 * MS_PER_HOUR;
-    week.go_on(day(2));
+    week.run_until(day(2));
     let (early, early_leak) = (kept_bytes(), week.leak());
-    week.go_on(day(DAYS));
+    week.run_until(day(DAYS));
     let (late, late_leak) = (kept_bytes(), week.leak());
     assert!(late <= early + early / 10, "{early} bytes after two days, {late} after a week");
     assert_eq!((late_leak.0, late_leak.1), (early_leak.0, early_leak.1));
     let days_s = (DAYS - 2) * 24 * 3_600;
-    assert_eq!(late_leak.2 - early_leak.2, days_s, "it stood through");
+    assert_eq!(late_leak.2 - early_leak.2, days_s, "it has been active throughout");
 }

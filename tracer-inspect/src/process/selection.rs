@@ -22,19 +22,19 @@ use super::{
 /// # Errors
 /// The process does not exist, is a thread, or cannot be read; the message says what to do.
 pub fn check(pid: u32) -> Result<u64> {
-    let gone = || anyhow!("there is no process {pid}: find its pid with `pgrep -a NAME`");
+    let gone = || anyhow!("there is no process {pid}; find the pid with pgrep -a NAME");
     match look_up(pid) {
         Ok(_) => match status_field(pid, "Tgid:") {
             Some(process) if process != pid => {
-                bail!("{pid} is a thread of process {process}: use --pid {process}")
+                bail!("{pid} is a thread of process {process}; use --pid {process}")
             }
             _ => started(pid).ok_or_else(gone),
         },
         Err(ProcError::NotFound(_)) if !exists(pid) => Err(gone()),
         Err(error) if is_denied(&error) || matches!(error, ProcError::NotFound(_)) => {
-            bail!("/proc/{pid} cannot be read: run as root, or remount /proc without hidepid")
+            bail!("cannot read /proc/{pid}; run as root, or remount /proc without hidepid")
         }
-        Err(error) => bail!("/proc/{pid} cannot be read: {error}"),
+        Err(error) => bail!("cannot read /proc/{pid}: {error}"),
     }
 }
 
@@ -48,7 +48,7 @@ pub fn check_names(names: &BTreeSet<String>) -> Result<()> {
         all_processes().into_iter().flatten().flatten().filter_map(comm).collect();
     for name in names {
         if !all.contains(&format!("{name}\n")) {
-            bail!("no process is named {name}: /proc/PID/comm shows the name of a process");
+            bail!("no process is named {name}; names are those in /proc/PID/comm");
         }
     }
     Ok(())
@@ -62,7 +62,7 @@ pub fn check_cgroup(path: &str) -> Result<()> {
     if all_pids().any(|pid| is_in_cgroup(pid, path)) {
         return Ok(());
     }
-    bail!("no process is in the cgroup {path}: /proc/PID/cgroup shows the cgroup of a process")
+    bail!("no process is in the cgroup {path}; paths are those in /proc/PID/cgroup")
 }
 
 /// Checks that exactly one container with a running process has an id with this prefix.
@@ -74,11 +74,11 @@ pub fn check_container(prefix: &str) -> Result<()> {
         all_pids().filter_map(container_of).filter(|id| id.starts_with(prefix)).collect();
     match ids.len() {
         0 => bail!(
-            "no process is in a container {prefix}: /proc/PID/cgroup of a process shows the id \
-             of its container"
+            "no process is in a container {prefix}; the ID is in /proc/PID/cgroup of each process \
+             of a container"
         ),
         1 => Ok(()),
-        count => bail!("the ids of {count} containers begin with {prefix}: give more digits"),
+        count => bail!("{count} containers begin with {prefix}; give more digits"),
     }
 }
 

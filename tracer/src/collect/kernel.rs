@@ -1,4 +1,5 @@
-//! The kernel programs, loaded and attached, and the numbers that turn what they report into facts.
+//! The kernel programs: loading, attaching, and the constants of the running kernel that are needed
+//! to interpret their records.
 
 pub(crate) mod attach;
 pub mod btf;

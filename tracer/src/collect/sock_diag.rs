@@ -1,10 +1,10 @@
-//! Looks at sockets without kernel programs: by `sock_diag(7)`, `/proc` and `pidfd_getfd(2)`.
+//! Snapshots without kernel programs: by `sock_diag(7)`, `/proc` and `pidfd_getfd(2)`.
 //!
-//! The kernel lists the TCP sockets of one network namespace, with the same counters and ages that
-//! its memory has, and `/proc/PID/fd` says who holds which. A dead socket is in no list: of those,
-//! and of sockets in network namespaces that may not be entered, a copy of the descriptor is taken
-//! for a moment and asked. That changes nothing about the socket, but that it is not destroyed
-//! before the copy is closed.
+//! The kernel lists the TCP sockets of one network namespace with their `tcp_info`, and
+//! `/proc/PID/fd` shows which process holds which. The list does not include sockets in state
+//! CLOSE. For those, and for sockets in network namespaces that may not be entered, the file
+//! descriptor is copied, queried and closed again. This changes nothing about the socket, except
+//! that it cannot be destroyed before the copy is closed.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -25,35 +25,35 @@ use super::kernel::privileges;
 use super::snapshot_builder::SnapshotBuilder;
 use tracer_inspect::process::socket_link::{self, Protocol};
 
-mod descriptor;
 mod dump;
+mod file_descriptor;
 mod holders;
 mod namespace;
 mod seen;
 mod tcp_info;
 
-/// Most descriptors that are copied to be asked in one pass; each takes some microseconds.
+/// Most file descriptors that are copied in one snapshot; each takes a few microseconds.
 const COPIES_MAX: usize = 16_384;
 
-/// What a run without kernel programs cannot see, and why it has none.
+/// Why a run has no kernel programs, and what it misses without them.
 pub(crate) const fn limits(reason: FallbackReason) -> [Note; 3] {
     [Note::WithoutKernelPrograms { reason }, Note::WithoutEvents, Note::DeathTimesByWatching]
 }
 
-/// The source, with what it has to know from one pass to the next.
+/// The source of snapshots, with what it keeps from one to the next.
 #[derive(Debug)]
 pub(crate) struct SockDiag {
-    /// The kernel lists sockets. One without the module `tcp_diag` does not, and all are asked one
-    /// by one.
+    /// The kernel lists sockets. Without the module `tcp_diag` it does not, and each file
+    /// descriptor is queried.
     lists: bool,
-    /// What the latest pass saw of each socket.
+    /// What the latest snapshot had of each socket.
     remembered: HashMap<ConnectionId, Remembered>,
-    /// Inodes of sockets that are known to be no TCP.
+    /// Inode numbers of sockets that are known not to be TCP sockets.
     others: HashSet<u64>,
 }
 
 impl SockDiag {
-    /// The source, if the kernel lists sockets, or lets descriptors be copied.
+    /// The source, if the kernel lists sockets or lets file descriptors be copied.
     ///
     /// # Errors
     /// It does neither.
@@ -62,10 +62,10 @@ impl SockDiag {
             Ok(_) => true,
             Err(error) => {
                 log::warn!("the kernel does not list sockets: {error}");
-                descriptor::check().with_context(|| {
+                file_descriptor::check().with_context(|| {
                     format!(
-                        "nor does it list sockets ({error}; load the module tcp_diag), nor may \
-                         descriptors be copied"
+                        "sockets cannot be listed ({error}); load the kernel module tcp_diag: without \
+                         it, file descriptors must be copied (pidfd_getfd), which also failed"
                     )
                 })?;
                 false
@@ -74,18 +74,18 @@ impl SockDiag {
         Ok(Self { lists, remembered: HashMap::new(), others: HashSet::new() })
     }
 
-    /// One pass over all sockets that can be seen. Copies of descriptors are taken of the processes
-    /// that are `wanted` only.
+    /// Takes a snapshot of all visible sockets. File descriptors are copied only from processes
+    /// that are `wanted`.
     ///
     /// # Errors
     /// The kernel does not list sockets, or `/proc` cannot be read.
-    pub(crate) fn look(
+    pub(crate) fn read(
         &mut self,
         builder: &mut SnapshotBuilder,
         wanted: &dyn Fn(ProcessKey, &Comm) -> bool,
     ) -> anyhow::Result<()> {
         let Holders { readable, unreadable } = holders::all().context("cannot read /proc")?;
-        // Processes that are counted as unreadable hold some of them.
+        // The sockets that these hold would otherwise be counted as having no holder.
         let is_known = !unreadable.is_empty();
         for (key, comm) in unreadable {
             builder.add_unreadable(key, comm);
@@ -131,14 +131,15 @@ impl SockDiag {
                     remembered.insert(facts.id, Remembered::of(&facts));
                     builder.add_facts(facts);
                 }
-                // It is on its way out: the kernel has taken back its number.
+                // The socket is being destroyed and has no cookie any more.
                 Err(DecodeError::NoCookie) => {}
                 Err(error) => builder.add_undecodable(&error),
             }
         }
         self.remembered = remembered;
-        // Of processes that are hidden (`hidepid`) nothing but their sockets is seen. With the
-        // right to look at every process only the kernel's own have no holder.
+        // A process that is hidden (`hidepid`) shows only by its sockets, which have no holder.
+        // With CAP_SYS_PTRACE every process is visible, and only the kernel's own sockets have
+        // none.
         if !is_known && !privileges::has(Capability::CAP_SYS_PTRACE) {
             let is_held = |seen: &&Seen| seen.inode != 0;
             builder.add_without_holder(listed.values().filter(is_held).count() as u64);
@@ -146,7 +147,7 @@ impl SockDiag {
         Ok(())
     }
 
-    /// What a socket is that the kernel does not list.
+    /// Queries a socket that the kernel does not list.
     fn ask(
         &mut self,
         inode: u64,
@@ -165,7 +166,7 @@ impl SockDiag {
                 self.others.insert(inode);
                 return Answer::Nothing;
             }
-            // All who held it have let go of it meanwhile.
+            // All holders have closed it meanwhile.
             None => return Answer::Nothing,
         }
         let mut answer = Answer::Nothing;
@@ -174,11 +175,11 @@ impl SockDiag {
                 return Answer::Refused;
             }
             *copies += 1;
-            match descriptor::look(holder.key.pid, *fd, inode, holder.netns) {
+            match file_descriptor::query(holder.key.pid, *fd, inode, holder.netns) {
                 Ok(Some(seen)) => return Answer::Tcp(Box::new(seen)),
                 Ok(None) => {}
                 Err(error) => {
-                    log::debug!("descriptor {fd} of process {}: {error}", holder.key.pid);
+                    log::debug!("fd {fd} of process {}: {error}", holder.key.pid);
                     answer = Answer::Refused;
                 }
             }
@@ -189,11 +190,11 @@ impl SockDiag {
 
 enum Answer {
     Tcp(Box<Seen>),
-    /// It passes for TCP by family and type only; named by its protocol.
+    /// It has family and type of a TCP socket, but another protocol, which is named.
     NotJudged(&'static str),
-    /// It is TCP, and more could not be found out.
+    /// It is a TCP socket that could not be queried.
     Refused,
-    /// It is none of these, or gone.
+    /// It is another socket, or is closed.
     Nothing,
 }
 
@@ -201,8 +202,8 @@ fn owner(holder: &Holder, fd: u32) -> Owner {
     Owner { key: holder.key, fd, comm: holder.comm.clone(), in_scope: true }
 }
 
-/// What the kernel lists in this network namespace and in those of the holders that may be entered,
-/// by inode.
+/// The sockets that the kernel lists in this network namespace and in those of the holders, as far
+/// as they may be entered, by inode number.
 fn listed(holders: &[Holder]) -> io::Result<HashMap<u64, Seen>> {
     let own = namespace::own()?;
     let mut all = dump::tcp_sockets(own)?;
@@ -230,36 +231,36 @@ mod tests {
     use super::*;
     use crate::collect::filter::Filter;
 
-    /// Ends and unread bytes of the sockets of this process, listeners aside.
+    /// Addresses and unread bytes of the connections of this process.
     fn seen(lists: bool) -> BTreeMap<ConnectionId, (String, u64)> {
         let mut source = SockDiag { lists, remembered: HashMap::new(), others: HashSet::new() };
         let own = std::process::id();
         let mut builder = SnapshotBuilder::new(Timestamp::default());
-        source.look(&mut builder, &|key, _| key.pid == own).unwrap();
+        source.read(&mut builder, &|key, _| key.pid == own).unwrap();
         let admits = |key: ProcessKey| key.pid == own;
-        let nobody = std::collections::BTreeSet::new();
-        let snapshot = builder.finish(Timestamp::default(), 0, &Filter::default(), admits, &nobody);
+        let none = std::collections::BTreeSet::new();
+        let snapshot = builder.finish(Timestamp::default(), 0, &Filter::default(), admits, &none);
         assert_eq!((snapshot.unopened, snapshot.unreadable), (0, 0));
-        let tell = |it: Box<SocketFacts>| {
+        let entry = |it: Box<SocketFacts>| {
             (it.id, (format!("{} {}", it.local, it.remote), it.unread_bytes))
         };
-        snapshot.sockets.into_iter().map(tell).collect()
+        snapshot.sockets.into_iter().map(entry).collect()
     }
 
     #[test]
-    fn without_a_list_every_socket_is_asked() {
+    fn without_a_list_every_socket_is_queried() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (server, _) = listener.accept().unwrap();
         io::Write::write_all(&mut &client, &[0; 100]).unwrap();
-        let ends = |socket: &TcpStream| {
+        let endpoints = |socket: &TcpStream| {
             format!("{} {}", socket.local_addr().unwrap(), socket.peer_addr().unwrap())
         };
 
         for lists in [true, false] {
             let seen: Vec<_> = seen(lists).into_values().collect();
-            assert!(seen.contains(&(ends(&client), 0)), "{lists}: {seen:?}");
-            assert!(seen.contains(&(ends(&server), 100)), "{lists}: {seen:?}");
+            assert!(seen.contains(&(endpoints(&client), 0)), "{lists}: {seen:?}");
+            assert!(seen.contains(&(endpoints(&server), 100)), "{lists}: {seen:?}");
         }
     }
 }

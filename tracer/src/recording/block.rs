@@ -1,5 +1,5 @@
-//! The framing of a file: its header, and blocks with a checksum each, so that a whole block is
-//! told from a partial one and from anything else.
+//! The framing of a file: a header, then blocks. Each block has a length and a checksum, so a reader
+//! can distinguish a whole block from a partial one and from other data.
 
 use std::io::{self, Read};
 
@@ -31,7 +31,7 @@ pub(super) fn version(header: &[u8]) -> Option<u16> {
     Some(u16::from_le_bytes([*rest.first()?, *rest.get(1)?]))
 }
 
-/// A file with these first bytes, fewer than a header has, may be a recording that was cut.
+/// Whether these are the first bytes of a recording that was cut within its header.
 pub(super) fn is_cut_header(bytes: &[u8]) -> bool {
     bytes.len() < MAGIC.len() + 2 && MAGIC.starts_with(&bytes[..bytes.len().min(MAGIC.len())])
 }

@@ -155,10 +155,10 @@ const EMPTY: &str = "holds no snapshot: the recording ended before the first one
 /// That a recording has a format which this program does not read, and what to do.
 fn other_version(number: u16) -> String {
     let [oldest, .., newest] = Version::ALL.map(Version::number);
-    let whose = if number > newest { "newer" } else { "older" };
+    let which = if number > newest { "newer" } else { "older" };
     format!(
-        "is in recording format {number}, of {whose} versions of tracer; this one reads formats \
-         {oldest} to {newest}: replay it with the version that recorded it"
+        "has recording format {number}, and this version of tracer reads formats {oldest} to \
+         {newest}; replay it with the {which} version that recorded it"
     )
 }
 

@@ -16,7 +16,9 @@ pub(crate) struct Finding {
     pub(crate) confidence: Confidence,
     pub(crate) count: u64,
     #[serde(default)]
-    pub(crate) evidence: Vec<String>,
+    pub(crate) evidence: Vec<Sentence>,
+    #[serde(default)]
+    pub(crate) caveats: Vec<Sentence>,
     #[serde(default)]
     retracted_at: Option<String>,
 }
@@ -33,7 +35,13 @@ struct Document {
 struct Coverage {
     complete: bool,
     events_lost: u64,
-    notes: Vec<String>,
+    notes: Vec<Sentence>,
+}
+
+/// A coded fact; only its text is shown.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+pub(crate) struct Sentence {
+    pub(crate) text: String,
 }
 
 /// Everything that a run of tracer said: the last document, and the surest of all documents.
@@ -73,6 +81,7 @@ impl Record {
     /// What could not be seen, if anything.
     pub(crate) fn not_seen(&self) -> Option<String> {
         let Coverage { complete, events_lost, notes } = &self.coverage;
+        let notes: Vec<&str> = notes.iter().map(|note| note.text.as_str()).collect();
         (!complete).then(|| format!("{events_lost} events lost; {}", notes.join("; ")))
     }
 
@@ -145,6 +154,7 @@ impl Observed {
             confidence,
             count,
             evidence: Vec::new(),
+            caveats: Vec::new(),
             retracted_at: None,
         };
         let now: Vec<_> = findings.iter().map(finding).collect();
@@ -162,7 +172,8 @@ mod tests {
 
     fn document(pid: u32, confidence: &str, retracted: &str) -> String {
         format!(
-            r#"{{"schema": 1, "coverage": {{"complete": false, "events_lost": 3, "notes": ["a"]}},
+            r#"{{"schema": 2, "coverage": {{"complete": false, "events_lost": 3,
+                "notes": [{{"code": "no-snapshot", "text": "a"}}]}},
                 "findings": [{{"pid": {pid}, "comm": "api", "verdict": "ghost",
                 "confidence": "{confidence}", "count": 7, "retracted_at": {retracted}}}]}}"#
         )

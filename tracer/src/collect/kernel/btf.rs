@@ -1,8 +1,8 @@
-//! A reader of the kernel's own type information, `/sys/kernel/btf/vmlinux`
-//! (`Documentation/bpf/btf.rst` in the kernel's sources).
+//! A parser of the kernel's BTF, `/sys/kernel/btf/vmlinux` (`Documentation/bpf/btf.rst` of the
+//! kernel's sources).
 //!
-//! It answers three questions: where in a structure a field is, how large a structure is, and
-//! which number an enumerator has. Any bytes give an answer or an error.
+//! It answers three questions: the offset of a field, the size of a structure, and the value of an
+//! enumerator. Any input gives an answer or an error.
 
 mod encoding;
 mod error;
@@ -18,9 +18,9 @@ use encoding::{
 };
 pub use error::BtfError;
 
-/// Longest chain of `typedef`, `const` and the like that is followed. Real ones have a handful.
+/// Longest chain of `typedef`, `const` and the like that is followed. Real ones have a few.
 const CHAIN_MAX: usize = 64;
-/// Most members that are looked at for one field. Real ones need a few hundred.
+/// Most members that are compared for one field. Real fields need a few hundred.
 const MEMBERS_MAX: usize = 1 << 12;
 
 /// BTF, indexed.

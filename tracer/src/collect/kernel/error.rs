@@ -1,4 +1,4 @@
-//! Errors of the kernel and of aya, with cause and remedy, on one line.
+//! Errors of the kernel and of aya on one line, with cause and remedy.
 
 use std::{error::Error, io};
 
@@ -7,44 +7,43 @@ use aya::programs::ProgramError;
 
 use super::{lockdown::Lockdown, privileges};
 
-/// Cause and remedy of an error from loading, on one line.
+/// An error of loading, on one line with cause and remedy.
 pub(super) fn explain(error: &(dyn Error + 'static)) -> anyhow::Error {
     if Lockdown::current() == Some(Lockdown::Confidentiality) {
         return anyhow!(
-            "the kernel is locked down in confidentiality mode, which keeps even root from reading \
-             its memory: boot with lockdown=integrity or less"
+            "cannot load BPF programs: kernel lockdown is in confidentiality mode; boot with \
+             lockdown=integrity, or without lockdown"
         );
     }
     if is_permission_denied(error) {
         return anyhow!(
-            "the kernel does not let this process load programs, which needs CAP_BPF and \
-             CAP_PERFMON on the host, not in a container of its own user namespace{}: {}",
-            privileges::bpf_setting(),
-            one_line(error)
+            "cannot load BPF programs: {}{}; run as root, or with CAP_BPF and CAP_PERFMON, in the \
+             host's user namespace",
+            one_line(error),
+            privileges::bpf_setting()
         );
     }
     let text = one_line(error);
-    if lacks_function(&text) {
+    if is_missing_helper(&text) {
         return anyhow!(
-            "this kernel is too old, it lacks a function that the kernel programs call: use Linux \
-             5.10 or newer ({text})"
+            "cannot load BPF programs: this kernel is too old ({text}); use Linux 5.10 or newer"
         );
     }
     let remedy = if has_number(error, libc::EMFILE) {
-        "; raise the limit of open files: ulimit -n 64"
+        "; raise the limit of open files (ulimit -n 1024)"
     } else {
         ""
     };
-    anyhow!("cannot load the kernel programs: {text}{remedy}")
+    anyhow!("cannot load BPF programs: {text}{remedy}")
 }
 
-/// Whether this is what the verifier says of a function that the kernel does not have, or not for
-/// this kind of program.
-pub(super) fn lacks_function(text: &str) -> bool {
+/// Whether the verifier refused a call of a helper that the kernel does not have, or not for this
+/// type of program.
+pub(super) fn is_missing_helper(text: &str) -> bool {
     text.contains("invalid func unknown#") || text.contains("unknown func ")
 }
 
-/// Whether the kernel said EPERM. What the verifier does not like is EACCES, another matter.
+/// Whether the kernel returned EPERM. A refusal by the verifier is EACCES and has other causes.
 fn is_permission_denied(error: &(dyn Error + 'static)) -> bool {
     has_number(error, libc::EPERM)
 }
@@ -56,7 +55,7 @@ fn has_number(error: &(dyn Error + 'static), number: i32) -> bool {
     })
 }
 
-/// The error and its causes on one line; of the verifier's log, if there is one, the last words.
+/// The error and its causes on one line. Of a verifier log it has the last message.
 pub(super) fn one_line(error: &(dyn Error + 'static)) -> String {
     let mut parts: Vec<String> = Vec::new();
     for cause in causes(error) {
@@ -69,7 +68,7 @@ pub(super) fn one_line(error: &(dyn Error + 'static)) -> String {
             _ => cause.to_string(),
         };
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        // Many errors repeat their cause.
+        // The text of many errors includes that of their cause.
         if !parts.last().is_some_and(|part| part.contains(&text)) {
             parts.push(text);
         }
@@ -82,8 +81,7 @@ pub(super) fn one_line(error: &(dyn Error + 'static)) -> String {
     text
 }
 
-/// Whether a line of the verifier's log says what is wrong, and is not one of the statistics at its
-/// end.
+/// Whether a line of the verifier log is a message, and not one of the statistics at the end.
 fn is_verdict(line: &str) -> bool {
     let statistics = ["processed ", "verification time ", "stack depth ", "peak_states "];
     !line.trim().is_empty() && !statistics.iter().any(|start| line.starts_with(start))

@@ -1,27 +1,28 @@
-//! How much a walk of the iterator shows, and by which program.
+//! Which file descriptors a pass of the iterator reports, and by which program.
 
-/// What a walk shows.
+/// Which file descriptors a pass reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Extent {
-    /// Every descriptor.
+    /// Every file descriptor of a TCP socket.
     All,
-    /// The descriptors of the processes given to [`Kernel::set_pids`](super::load::Kernel::set_pids); of other processes, those of
-    /// sockets that are in scope and of such as listen. Everything without
-    /// [`KernelOptions::only_tracked`](super::object::KernelOptions::only_tracked), and where the kernel refuses the program for it.
+    /// Those of the processes given to [`Kernel::set_pids`](super::load::Kernel::set_pids); of
+    /// other processes those of sockets in scope and of listeners. The same as [`All`](Self::All)
+    /// without [`KernelOptions::only_tracked`](super::object::KernelOptions::only_tracked), and
+    /// where the kernel refuses the program for it.
     InScope,
 }
 
-/// The iterators behind [`Kernel::walk`](super::load::Kernel::walk), by [`Extent`], and those where the kernel has no helper
-/// that knows a socket's file.
+/// The programs of [`Kernel::walk`](super::load::Kernel::walk), by [`Extent`]: with and without the
+/// helper `bpf_sock_from_file`.
 const SNAPSHOT_PROGRAMS: [[&str; 2]; 2] = [
     ["task_file", "task_file_in_scope"],
     ["task_file_without_helper", "task_file_in_scope_without_helper"],
 ];
 
-/// What all of them go through.
+/// The iterator that all of them belong to.
 pub(super) const SNAPSHOT_TARGET: &str = "task_file";
 
-/// The name of the iterator that shows this.
+/// The name of the program for an extent.
 pub(super) fn program(extent: Extent, has_socket_helpers: bool) -> &'static str {
     SNAPSHOT_PROGRAMS[usize::from(!has_socket_helpers)][extent as usize]
 }

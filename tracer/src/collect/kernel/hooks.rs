@@ -1,11 +1,11 @@
-//! Which kernel events are traced, and by which attach methods.
+//! Which kernel events are hooked, and by which methods.
 //!
-//! A hook has several methods to see the same event, the best first. Which of them works depends on
-//! the kernel and on how far it is locked down, so they are tried, not guessed.
+//! A hook has several attach methods for the same event, the best first. Which of them work depends
+//! on the kernel version, its configuration and its lockdown mode, so they are tried in order.
 
 use tracer_core::{AttachMethod, Hook};
 
-/// The kernel's function of a system call.
+/// The name of the kernel function of a system call.
 macro_rules! system_call {
     ($name:literal) => {
         if cfg!(target_arch = "aarch64") {
@@ -16,19 +16,19 @@ macro_rules! system_call {
     };
 }
 
-/// A kernel event and the ways to attach to it.
+/// A kernel event and the methods to attach to it.
 pub(crate) struct HookMethods {
     /// The event.
     pub(crate) hook: Hook,
-    /// The ways to see it, the best first.
+    /// The attach methods, the best first.
     pub(crate) methods: &'static [HookMethod],
 }
 
-/// One way to see an event.
+/// One way to attach to an event.
 pub(crate) struct HookMethod {
     /// Name of the program in the object.
     pub(crate) program: &'static str,
-    /// What the program is attached to.
+    /// What it is attached to.
     pub(crate) attach_point: AttachPoint,
 }
 
@@ -37,24 +37,25 @@ pub(crate) struct HookMethod {
 pub(crate) enum AttachPoint {
     /// A raw tracepoint with typed arguments. Linux 5.5.
     BtfTracepoint(&'static str),
-    /// A tracepoint of tracefs, the only kind that system calls have one by one.
+    /// A tracepoint of tracefs: the only kind of tracepoint that exists for each system call.
     Tracepoint {
-        /// Its directory in `events`.
+        /// Its subsystem: the directory in `events`.
         category: &'static str,
-        /// Its directory in that.
+        /// Its name: the directory in that of the subsystem.
         name: &'static str,
     },
-    /// The entry of a kernel function, with typed arguments. Linux 5.5, on arm64 6.0.
+    /// The entry of a kernel function, with typed arguments. Linux 5.5; on arm64 6.4, which has
+    /// ftrace direct calls.
     FunctionEntry(&'static str),
-    /// The return from a kernel function, with typed arguments and result.
+    /// The return from a kernel function, with typed arguments and return value. As for the entry.
     FunctionExit(&'static str),
-    /// The entry of a kernel function, with registers: an interrupt, or a jump.
+    /// The entry of a kernel function, with registers: by a breakpoint, or by ftrace.
     Probe(&'static str),
     /// The return from a kernel function, with registers.
     ReturnProbe(&'static str),
 }
 
-/// Attach methods that a host has or lacks as a group.
+/// Groups of attach points that a host supports, or does not, as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mechanism {
     /// `tp_btf`, and `tracepoint` of system calls.
@@ -103,7 +104,8 @@ impl AttachPoint {
         }
     }
 
-    /// The kernel's type by whose number it is known, if it is known by one.
+    /// The name of the kernel's BTF type whose id the program is loaded with, if it is loaded with
+    /// one.
     fn type_name(self) -> Option<String> {
         match self {
             Self::BtfTracepoint(name) => Some(format!("btf_trace_{name}")),
@@ -113,7 +115,7 @@ impl AttachPoint {
     }
 }
 
-/// Every hook that a live run has; [`STATE`] is the first.
+/// Every hook of a live run; [`STATE`] is the first.
 pub(crate) const HOOKS: [HookMethods; 4] = [
     STATE,
     HookMethods {
@@ -175,8 +177,8 @@ pub(crate) const HOOKS: [HookMethods; 4] = [
     },
 ];
 
-/// State changes. The tracepoint is first: it costs as little as the entry of a function, and does
-/// not depend on what the compiler made of one.
+/// State changes. The tracepoint is first: it costs as little as fentry, and does not depend on
+/// whether the compiler inlined a function.
 pub(crate) const STATE: HookMethods = HookMethods {
     hook: Hook::InetSockSetState,
     methods: &[

@@ -1,4 +1,4 @@
-//! One pass over every open TCP socket of every process.
+//! One pass of the iterator over every open TCP socket of every process.
 
 use std::{
     fs::File,
@@ -14,36 +14,35 @@ use zerocopy::FromBytes;
 
 use super::{extent::Extent, load::Kernel};
 
-/// Bytes asked for at a time. The kernel's own buffer (`bpf_seq_read`, eight pages) gives 32 KiB
-/// at most.
+/// Bytes requested by a read. The kernel returns at most its own buffer (`bpf_seq_read`: eight
+/// pages, 32 KiB).
 const READ_BYTES: usize = 64 << 10;
 
-/// Bytes of records that are passed on at a time: some hundred records, still in the cache of the
-/// processor that takes them apart.
+/// Bytes of records that are passed on at a time: about 630 records, which fit into a CPU's cache.
 const PIECE_BYTES: usize = 128 << 10;
 
-/// How many buffers there are, which go to and fro: a pass takes a fixed amount of memory.
+/// Number of buffers, which are reused, so that a pass takes a fixed amount of memory.
 const BUFFERS: usize = 4;
 
-/// What a pass was like.
+/// Statistics of a pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WalkStats {
-    /// Descriptors that refer to a TCP socket, or to one that looks like it.
+    /// File descriptors that refer to a stream socket of IPv4 or IPv6.
     pub records: u64,
-    /// The output ended within a record, which is lost: 0 or 1.
+    /// 1 if the output ended within a record, which is lost; otherwise 0.
     pub truncated: u64,
 }
 
 impl Kernel {
-    /// Visits the socket descriptors of every process that this one's pid namespace sees, in all
-    /// network namespaces. Takes some microsecond for each, and a fixed amount of memory.
+    /// Visits the TCP file descriptors of every process that is visible in the tracer's pid
+    /// namespace, in all network namespaces. Takes about 2 µs each and a fixed amount of memory.
     ///
-    /// A socket that is open from before the call until after it is among them, unless it is in no
-    /// descriptor table just then: on its way over `SCM_RIGHTS`, not yet accepted, or held by
-    /// `io_uring` alone.
+    /// A socket that is open during the whole call is among them, unless it is in no table of file
+    /// descriptors at that time: in flight over `SCM_RIGHTS`, not accepted yet, or held by
+    /// `io_uring` only.
     ///
     /// # Errors
-    /// The kernel refused to start or to go on with the pass.
+    /// The kernel refused to start or to continue the pass.
     pub(crate) fn walk(
         &mut self,
         extent: Extent,
@@ -56,8 +55,8 @@ impl Kernel {
     }
 }
 
-/// Reads records to the end, at most `read_bytes` at a time. The kernel makes them on a thread of
-/// its own, so that nobody waits for what `each` makes of them.
+/// Reads records to EOF, at most `read_bytes` at a time. The reads, in which the kernel produces
+/// the records, are on a thread of their own, so that they go on while `each` handles records.
 ///
 /// # Errors
 /// The source cannot be read.
@@ -70,7 +69,7 @@ pub fn read_records(
         let (pieces_in, pieces) = mpsc::sync_channel(BUFFERS);
         let (used, used_out) = mpsc::sync_channel(BUFFERS);
         for _ in 0..BUFFERS {
-            // There is room for all of them.
+            // The channel has room for all of them.
             let _ = used.send(BytesMut::zeroed(PIECE_BYTES + read_bytes));
         }
         let reader = scope.spawn(move || read_pieces(source, read_bytes, &pieces_in, &used_out));
@@ -82,7 +81,7 @@ pub fn read_records(
                 records += 1;
                 rest = behind;
             }
-            // Nobody takes it if that was the last one.
+            // The reader has ended if this was the last one.
             let _ = used.send(buffer);
         }
         let rest = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
@@ -90,27 +89,28 @@ pub fn read_records(
     })
 }
 
-/// Whole records at the beginning of a buffer.
+/// A buffer that begins with whole records.
 struct Piece {
     buffer: BytesMut,
     length: usize,
 }
 
-/// Reads to the end and sends whole records, many at a time. Gives how many bytes are left of one.
+/// Reads to EOF and sends whole records, many at a time. Returns the number of bytes of a last,
+/// incomplete one.
 fn read_pieces(
     source: &mut impl Read,
     read_bytes: usize,
     pieces: &SyncSender<Piece>,
     used: &Receiver<BytesMut>,
 ) -> io::Result<usize> {
-    // That nobody gives or takes one is a panic on the other side, which is told there.
+    // A closed channel means that the other side has panicked, which is reported there.
     let Ok(mut buffer) = used.recv() else { return Ok(0) };
     let mut filled = 0;
     loop {
         let count = match source.read(&mut buffer[filled..filled + read_bytes]) {
             Ok(count) => count.min(read_bytes),
-            // The kernel gives up its processor after a million files without a socket, and goes on
-            // from there at the next read.
+            // After a million files without a socket the kernel returns EAGAIN to let other tasks
+            // run; the next read continues from there.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),

@@ -1,7 +1,7 @@
-//! Jiffies, the kernel's coarse clock, in terms of its fine one.
+//! Conversion of jiffies to `CLOCK_MONOTONIC`.
 //!
-//! How many jiffies make a second (`CONFIG_HZ`) is written nowhere that a program can rely on; it
-//! follows from how far the counter has come. `sysconf(_SC_CLK_TCK)` is another number.
+//! The number of jiffies per second (`CONFIG_HZ`) is exposed nowhere reliably, so it is derived
+//! from the value of the counter. `sysconf(_SC_CLK_TCK)` is another number (`USER_HZ`).
 
 use tracer_common::SocketRecord;
 use tracer_core::decode;
@@ -9,21 +9,21 @@ use tracer_core::decode;
 /// The rates that a kernel can be configured with (`kernel/Kconfig.hz`).
 const RATES_HZ: [u32; 4] = [100, 250, 300, 1000];
 
-/// `INITIAL_JIFFIES` lets the low 32 bits overflow this many seconds after boot, so that what
-/// cannot stand it is found early.
+/// `INITIAL_JIFFIES` makes the low 32 bits overflow this many seconds after boot, so that bugs with
+/// the overflow show early.
 const OVERFLOW_AFTER_S: i128 = 300;
 
 const NS_PER_S: i128 = 1_000_000_000;
 
 const NS_PER_MS: u64 = 1_000_000;
 
-/// The rate at which a counter that was set at boot has come to `jiffies` at `monotonic_ns`.
+/// The rate at which the counter, which starts at boot, has reached `jiffies` at `monotonic_ns`.
 ///
-/// `None` if no rate fits, or, around five minutes of uptime, when the counter of every rate
-/// overflows, if several do: take [`fit_rate`] then.
+/// `None` if no rate fits, or if several do, which happens around 300 s of uptime, when the counter
+/// of every rate overflows. [`fit_rate`] resolves that.
 pub(crate) fn fit(jiffies: u64, monotonic_ns: u64) -> Option<u32> {
     let uptime_ns = i128::from(monotonic_ns);
-    // The counter starts a little later than the clock, and drifts when ticks are lost.
+    // The counter starts slightly later than the clock, and falls behind when ticks are lost.
     let tolerance_ns = 3 * NS_PER_S + uptime_ns / 500;
     only(RATES_HZ.into_iter().filter(|&rate| {
         let ticks = i128::from(jiffies) - (1_i128 << 32) + OVERFLOW_AFTER_S * i128::from(rate);
@@ -33,28 +33,28 @@ pub(crate) fn fit(jiffies: u64, monotonic_ns: u64) -> Option<u32> {
 
 /// The rate between two readings of (`jiffies`, nanoseconds of `CLOCK_MONOTONIC`).
 ///
-/// `None` if no rate fits, or if the readings are so close that several do; 50 ms tell them apart.
+/// `None` if no rate fits, or if several do because the readings are too close; 50 ms are enough.
 pub(crate) fn fit_rate(earlier: (u64, u64), later: (u64, u64)) -> Option<u32> {
     let ticks = i128::from(later.0) - i128::from(earlier.0);
     let elapsed_ns = i128::from(later.1) - i128::from(earlier.1);
     only(RATES_HZ.into_iter().filter(|&rate| {
         let expected = elapsed_ns * i128::from(rate);
-        // A twentieth, and the tick that has just come or not come at either end.
+        // The tolerance is 5 % and one tick, which may just have happened or not at either end.
         (ticks * NS_PER_S - expected).abs() <= expected.abs() / 20 + NS_PER_S
     }))
 }
 
-/// How far the counter may be from where it is expected before that is set right: more than it is
-/// ever late by.
+/// How far the counter may be from its expected value before the conversion is adjusted: more than
+/// its ordinary delay.
 const DRIFT_MAX_NS: u64 = 50_000_000;
 
-/// Reads the fine clock in whole ticks of the coarse one, so that a stamp of that is the same moment
-/// whenever it is looked at. Read side by side, the two differ by a part of a tick, every time by
-/// another one.
+/// Aligns `CLOCK_MONOTONIC` readings to ticks, so that a timestamp in jiffies converts to the same
+/// time in every snapshot. Between a pair of readings lies a part of a tick, which differs each
+/// time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SteadyClock {
     pub(crate) jiffies_per_second: u32,
-    /// Jiffies and nanoseconds at one moment.
+    /// A pair of readings: jiffies and nanoseconds at the same time.
     reading: Option<(u64, u64)>,
 }
 
@@ -63,7 +63,7 @@ impl SteadyClock {
         Self { jiffies_per_second, reading: None }
     }
 
-    /// The record as if it had been read at a tick.
+    /// The record with its time aligned to a tick.
     pub(crate) fn steady(&mut self, record: &SocketRecord) -> SocketRecord {
         let tick_ns = decode::tick_ns(self.jiffies_per_second);
         let expected = self.reading.and_then(|(jiffies, at_ns)| {
@@ -72,7 +72,7 @@ impl SteadyClock {
         });
         let is_near = |at_ns: &u64| at_ns.abs_diff(record.at_ns) <= DRIFT_MAX_NS;
         let at_ns = expected.filter(is_near).unwrap_or_else(|| {
-            // Where a jiffy is whole milliseconds, so is every stamp.
+            // If a tick is a whole number of milliseconds, so is every timestamp.
             let at_ns = record.at_ns - record.at_ns % NS_PER_MS;
             self.reading = Some((record.jiffies, at_ns));
             at_ns
@@ -81,7 +81,7 @@ impl SteadyClock {
     }
 }
 
-/// The only item there is.
+/// The item, if there is exactly one.
 fn only(mut items: impl Iterator<Item = u32>) -> Option<u32> {
     let item = items.next()?;
     items.next().is_none().then_some(item)
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stamp_is_the_same_moment_at_every_look() {
+    fn a_timestamp_is_the_same_in_every_snapshot() {
         for rate in RATES_HZ {
             let mut clock = SteadyClock::new(rate);
             let tick_ns = decode::tick_ns(rate);

@@ -1,4 +1,4 @@
-//! The kernel programs: loaded, attached, and asked for their counters.
+//! The loaded kernel programs and their hooks.
 
 use std::mem;
 
@@ -12,7 +12,7 @@ use tracer_core::Probe;
 
 use super::{
     attach::{self, Choice},
-    error::{explain, lacks_function, one_line},
+    error::{explain, is_missing_helper, one_line},
     extent::{self, Extent, SNAPSHOT_TARGET},
     hooks::{HOOKS, STATE},
     object::{self, KernelOptions, not_in_object, raise_memory_lock_limit},
@@ -35,16 +35,17 @@ pub(crate) struct Kernel {
 }
 
 impl Kernel {
-    /// Loads the programs and maps, and the iterator ready for [`walk`](Self::walk). Nothing is
-    /// hooked before [`attach`](Self::attach).
+    /// Creates the maps and loads the iterator for [`walk`](Self::walk). Nothing is attached before
+    /// [`attach`](Self::attach).
     ///
     /// # Errors
-    /// One line with cause and remedy: no privilege, no type information, a kernel that is locked
-    /// down or lacks a field, or one that refuses a program.
+    /// One line with cause and remedy: missing privileges, no BTF, a locked-down kernel, a kernel
+    /// without one of the fields, or one that refuses a program.
     pub(crate) fn load(options: KernelOptions) -> anyhow::Result<Self> {
         if !privileges::may_load_programs() {
             bail!(
-                "loading kernel programs needs root, or CAP_BPF and CAP_PERFMON{}: run it with sudo",
+                "cannot load BPF programs: CAP_BPF or CAP_PERFMON is missing{}; run as root, or \
+                 with both",
                 privileges::bpf_setting()
             );
         }
@@ -55,25 +56,25 @@ impl Kernel {
             Self { ebpf, btf, layout, options, has_socket_helpers: true, walks_in_scope: false };
         match kernel.load_snapshot_programs() {
             Ok(()) => {}
-            Err(error) if lacks_function(&one_line(error.as_ref())) => {
+            Err(error) if is_missing_helper(&one_line(error.as_ref())) => {
                 kernel.load_without_helpers()?;
                 return Ok(kernel);
             }
             Err(error) => return Err(explain(error.as_ref())),
         }
         if !kernel.can_see_state_changes() {
-            // A kprobe may yet, and that has no helpers.
-            let helped = kernel.load_without_helpers()?;
+            // A kprobe may still work, and its programs cannot call the helpers.
+            let with_helpers = kernel.load_without_helpers()?;
             if !kernel.can_see_state_changes() {
-                kernel.ebpf = helped;
+                kernel.ebpf = with_helpers;
                 kernel.has_socket_helpers = true;
             }
         }
         Ok(kernel)
     }
 
-    /// Loads everything again so that it does without the kernel's helpers for sockets. Gives what
-    /// was loaded before.
+    /// Loads everything again for kernels without the socket helpers. Returns what was loaded
+    /// before.
     fn load_without_helpers(&mut self) -> anyhow::Result<Ebpf> {
         let without = object::load(self.options, &self.layout, false)?;
         let before = mem::replace(&mut self.ebpf, without);
@@ -82,7 +83,7 @@ impl Kernel {
         Ok(before)
     }
 
-    /// Whether one of the programs for state changes can be loaded.
+    /// Whether one of the programs for state changes loads.
     fn can_see_state_changes(&mut self) -> bool {
         let choice = self.choice();
         attach::can_load(&mut self.ebpf, &self.btf, &STATE, choice)
@@ -92,20 +93,19 @@ impl Kernel {
         Choice { only: self.options.mechanism, has_socket_helpers: self.has_socket_helpers }
     }
 
-    /// Attaches the hooks. From here on events arrive, of processes that were given to
-    /// [`set_pids`](Self::set_pids) before. A hook that cannot be attached is not an error: it says
-    /// why.
+    /// Attaches the hooks. From here on, the processes given to [`set_pids`](Self::set_pids) are
+    /// reported. Returns the state of each hook; one that cannot be attached is not an error.
     pub(crate) fn attach(&mut self) -> Vec<Probe> {
         let choice = self.choice();
         attach::attach(&mut self.ebpf, &self.btf, &HOOKS, choice)
     }
 
-    /// What the running kernel's type information said.
+    /// What was resolved from the running kernel's BTF.
     pub(crate) fn layout(&self) -> &KernelLayout {
         &self.layout
     }
 
-    /// The ring buffer of events; once.
+    /// Takes the ring buffer of events, once.
     ///
     /// # Errors
     /// It was taken before, or cannot be polled.
@@ -114,7 +114,7 @@ impl Kernel {
         Ok(EventRing::new(RingBuf::try_from(map)?)?)
     }
 
-    /// The programs' log; once. `None` unless [`KernelOptions::verbose`].
+    /// Takes the programs' log, once. `None` without [`KernelOptions::verbose`].
     ///
     /// # Errors
     /// It was taken before, or cannot be polled.
@@ -122,7 +122,7 @@ impl Kernel {
         self.options.verbose.then(|| LogRing::new(&mut self.ebpf)).transpose()
     }
 
-    /// A program of the object, by its name.
+    /// A program of the object, by name.
     pub(super) fn program(&mut self, name: &str) -> anyhow::Result<&mut Program> {
         self.ebpf.program_mut(name).ok_or_else(|| not_in_object(name))
     }
@@ -140,18 +140,18 @@ impl Kernel {
         self.ebpf.map_mut(name).ok_or_else(|| not_in_object(name))
     }
 
-    /// The name of the loaded iterator that shows this, or more.
+    /// The name of the loaded program for this extent, or for all if that one is not loaded.
     pub(super) fn walker(&self, extent: Extent) -> &'static str {
         self.snapshot_program(if self.walks_in_scope { extent } else { Extent::All })
     }
 
-    /// The name of the iterator that this kernel has what it takes for.
+    /// The name of the program for this extent that suits this kernel.
     fn snapshot_program(&self, extent: Extent) -> &'static str {
         extent::program(extent, self.has_socket_helpers)
     }
 
-    /// Loads the iterator, and that for what is in scope if some is not: without it more is shown than
-    /// has to be. The error is as it came, and not yet explained.
+    /// Loads the iterator's program, and with [`KernelOptions::only_tracked`] the one for what is
+    /// in scope, without which more is reported than necessary. The error is not explained yet.
     fn load_snapshot_programs(&mut self) -> anyhow::Result<()> {
         self.load_snapshot_program(Extent::All)?;
         self.walks_in_scope = self.options.only_tracked

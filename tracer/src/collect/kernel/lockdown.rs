@@ -6,19 +6,19 @@ use super::private_mount::with_mounted;
 
 const FILE: &str = "/sys/kernel/security/lockdown";
 
-/// How far the kernel protects itself from root.
+/// How far the kernel is protected from root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lockdown {
     /// Not at all.
     None,
-    /// Root may not change the kernel. Everything here works.
+    /// Root may not modify the kernel. Everything that the tracer needs works.
     Integrity,
-    /// Root may not read the kernel's memory either, so no program here can work.
+    /// Root may not read kernel memory either, so the kernel programs cannot work.
     Confidentiality,
 }
 
 impl Lockdown {
-    /// The kernel's word for it.
+    /// The kernel's name for it.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -27,7 +27,7 @@ impl Lockdown {
         }
     }
 
-    /// The mode of the running kernel; `None` if it has no lockdown, or does not say.
+    /// The mode of the running kernel; `None` if it has no lockdown, or its mode cannot be read.
     pub(crate) fn current() -> Option<Self> {
         let text = fs::read_to_string(FILE).ok().or_else(|| {
             let kind = c"securityfs";
@@ -36,7 +36,7 @@ impl Lockdown {
         Self::parse(&text)
     }
 
-    /// Reads `none [integrity] confidentiality`.
+    /// Parses `none [integrity] confidentiality`.
     fn parse(text: &str) -> Option<Self> {
         let (_, rest) = text.split_once('[')?;
         let (name, _) = rest.split_once(']')?;

@@ -13,7 +13,7 @@ use tracer_common::Counter;
 
 use super::load::Kernel;
 
-/// What the kernel side has lost since it was loaded.
+/// What the kernel programs have lost since they were loaded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct KernelLosses {
     /// [`Counter::RingFull`].
@@ -22,8 +22,8 @@ pub(crate) struct KernelLosses {
     pub(crate) map_full: u64,
     /// [`Counter::ReadFailed`].
     pub(crate) read_failed: u64,
-    /// Events for which the kernel did not run the program, because on that processor it was in
-    /// the middle of running it for another one (`recursion_misses`). 0 before Linux 5.12.
+    /// Events for which the kernel did not run the program, because that CPU was already running it
+    /// (`recursion_misses`). 0 before Linux 5.12.
     pub(crate) missed_runs: u64,
     /// [`Counter::StackLost`].
     pub(crate) stacks_lost: u64,
@@ -32,7 +32,7 @@ pub(crate) struct KernelLosses {
 }
 
 impl Kernel {
-    /// What has been lost so far.
+    /// The losses so far.
     ///
     /// # Errors
     /// The kernel does not let its own counters be read.
@@ -52,9 +52,9 @@ impl Kernel {
     }
 }
 
-/// Times that the kernel passed the program over, from its descriptor's page in `/proc`.
+/// How often the kernel skipped the program, from `/proc/self/fdinfo`.
 fn missed_runs(program: &Program) -> u64 {
-    // A program that is not loaded has missed nothing.
+    // A program that is not loaded has missed no event.
     let Ok(fd) = program.fd() else { return 0 };
     let path = format!("/proc/self/fdinfo/{}", fd.as_fd().as_raw_fd());
     let text = fs::read_to_string(path).unwrap_or_default();

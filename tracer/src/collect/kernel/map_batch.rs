@@ -61,10 +61,11 @@ where
             element_flags: 0,
             flags: 0,
         };
-        // SAFETY: `BatchAttributes` has the layout of the kernel's structure, and its size is passed.
-        // The kernel writes at most `count` keys and values, for which there is room: `check_layout`
-        // has compared the map's sizes with those of `K` and `V`. The batch positions of a hash map
-        // are `u32`. No reference to this memory is live during the call, and any bytes are valid.
+        // SAFETY: `BatchAttributes` has the layout of the kernel's structure, and its size is
+        // passed. The kernel writes at most `count` keys and values, for which there is room:
+        // `check_layout` has compared the map's sizes with those of `K` and `V`. The batch
+        // positions of a hash map are `u32`. No reference to this memory is live during the call,
+        // and any bytes are valid.
         let result = unsafe {
             libc::syscall(
                 libc::SYS_bpf,
@@ -124,15 +125,16 @@ mod tests {
     fn entries_are_read_if_the_sizes_are_the_map_s() {
         let options = KernelOptions { only_tracked: true, ..KernelOptions::default() };
         let mut kernel = Kernel::load(options).unwrap();
-        let pids: BTreeSet<u32> = (1..3_000).collect();
-        kernel.set_pids(&Vec::from_iter(pids.iter().copied())).unwrap();
+        let pids: Vec<u32> = (1..3_000).collect();
+        kernel.set_pids(&pids).unwrap();
         let read = |name| match kernel.map(name).unwrap() {
             Map::HashMap(map) | Map::PerCpuArray(map) => map,
             other => panic!("{other:?}"),
         };
         let entries = entries::<u32, u8>(read("PIDS")).unwrap();
         assert!(entries.iter().all(|(_, value)| *value == 1));
-        assert_eq!(BTreeSet::from_iter(entries.into_iter().map(|(pid, _)| pid)), pids);
+        let read_pids: BTreeSet<u32> = entries.into_iter().map(|(pid, _)| pid).collect();
+        assert_eq!(read_pids, pids.into_iter().collect());
 
         let error = super::entries::<u64, u8>(read("PIDS")).unwrap_err();
         assert!(matches!(error, MapError::InvalidKeySize { size: 8, expected: 4 }), "{error}");

@@ -1,4 +1,4 @@
-//! The embedded object with the kernel programs: its maps, loaded, and its programs, prepared.
+//! The embedded object with the kernel programs: creates its maps and prepares its programs.
 
 mod loader;
 
@@ -17,34 +17,36 @@ use super::{
     registers::{GO_ARGUMENTS, KERNEL_REGISTERS},
 };
 
-/// The kernel programs, as `cargo xtask ebpf` built them; the build script says which object.
+/// The kernel programs, as `cargo xtask ebpf` built them. The build script chooses the object.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("TRACER_BPF_OBJECT"));
 
-/// Room in the ring buffer unless [`KernelOptions::ring_bytes`] says otherwise.
+/// Size of the ring buffer without [`KernelOptions::ring_bytes`].
 const RING_BYTES: u32 = 8 << 20;
 
-/// The user side is woken when this part of the ring buffer is full.
+/// The user side is woken when one part in this many of the ring buffer is full.
 const WAKEUP_PART: u32 = 8;
 
 /// What to load.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct KernelOptions {
-    /// Only events of the processes given to [`Kernel::set_pids`](super::load::Kernel::set_pids), and of the sockets that they
-    /// open or that were given to [`Kernel::track`](super::load::Kernel::track).
+    /// Report only the processes given to [`Kernel::set_pids`](super::load::Kernel::set_pids), the
+    /// sockets that they open or accept, and those given to
+    /// [`Kernel::track`](super::load::Kernel::track).
     pub(crate) only_tracked: bool,
-    /// Keep the user's stack with every `connect` and `accept` that there is an event of, for
-    /// [`Kernel::stack`](super::load::Kernel::stack); and make room for [`Kernel::attach_ledger`](super::load::Kernel::attach_ledger), which needs stacks too.
+    /// Keep the user stack of every reported `connect` and `accept`, for
+    /// [`Kernel::stack`](super::load::Kernel::stack), and make room for
+    /// [`Kernel::attach_ledger`](super::load::Kernel::attach_ledger), which needs stacks too.
     pub(crate) with_stacks: bool,
-    /// Have the programs log what they do, for [`Kernel::take_log`](super::load::Kernel::take_log).
+    /// Let the programs log what they do, for [`Kernel::take_log`](super::load::Kernel::take_log).
     pub(crate) verbose: bool,
     /// Size of the ring buffer for events, rounded up to a power of two and at least a page.
     /// 8 MiB if `None`.
     pub(crate) ring_bytes: Option<u32>,
-    /// Hang on the kernel in this way only, and not in the best that it has; for tests.
+    /// Use only attach methods of this mechanism, for tests.
     pub(crate) mechanism: Option<Mechanism>,
 }
 
-/// Loads the maps, and prepares the programs with what they have to know.
+/// Creates the maps, and sets the programs' globals. No program is loaded yet.
 pub(super) fn load(
     options: KernelOptions,
     layout: &KernelLayout,
@@ -77,7 +79,7 @@ pub(super) fn load(
         loader.map_max_entries(map, 1);
     }
     loader
-        // The programs have no relocations against the kernel's types.
+        // The programs have no CO-RE relocations.
         .btf(None)
         .override_global("OFFSETS", &offsets, true)
         .override_global("SETTINGS", &settings, true)
@@ -87,12 +89,12 @@ pub(super) fn load(
         .map_err(|error| explain(&error))
 }
 
-/// The number by which the kernel knows the pid namespace of this process.
+/// Inode number of this process's pid namespace.
 fn pid_namespace_inode() -> anyhow::Result<u32> {
     const FILE: &str = "/proc/self/ns/pid";
-    let metadata =
-        fs::metadata(FILE).with_context(|| format!("cannot read {FILE}: is /proc mounted?"))?;
-    u32::try_from(metadata.ino()).with_context(|| format!("{FILE} has an impossible number"))
+    let metadata = fs::metadata(FILE).with_context(|| format!("cannot read {FILE}"))?;
+    u32::try_from(metadata.ino())
+        .with_context(|| format!("the inode number of {FILE} does not fit into 32 bits"))
 }
 
 /// Linux before 5.11 counts maps as locked memory, so the limit is raised. A refusal is ignored: on
@@ -103,7 +105,7 @@ pub(super) fn raise_memory_lock_limit() {
     let _ = setrlimit(Resource::Memlock, limit);
 }
 
-/// The object that was built has something else in it.
+/// The error for a program or map that the object does not have.
 pub(super) fn not_in_object(name: &str) -> anyhow::Error {
-    anyhow!("the embedded kernel object has no `{name}`, or it was taken before")
+    anyhow!("the embedded BPF object has no `{name}`, or it was taken before")
 }

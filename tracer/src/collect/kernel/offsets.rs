@@ -1,24 +1,24 @@
-//! Where the running kernel keeps what the programs read.
+//! The offsets and constants of the running kernel that the programs and the decoder need.
 
 use tracer_common::{Offset, Offsets};
 
 use super::btf::{Btf, BtfError};
 
-/// Everything that the running kernel's type information is asked for.
+/// Everything that is resolved from the running kernel's BTF.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct KernelLayout {
-    /// Where the kernel programs find what they read.
+    /// The offsets that the kernel programs read by.
     pub(crate) offsets: Offsets,
-    /// The bit of [`SocketRecord::flags`](tracer_common::SocketRecord::flags) that says that the
-    /// peer sent its FIN: one shifted by `enum sock_flags`' `SOCK_DONE`.
+    /// The bit of [`SocketRecord::flags`](tracer_common::SocketRecord::flags) that is set once the
+    /// peer's FIN was received: `1 << SOCK_DONE` of `enum sock_flags`.
     pub(crate) done_flag: u64,
 }
 
 impl KernelLayout {
-    /// Asks for everything at once.
+    /// Resolves everything at once.
     ///
     /// # Errors
-    /// Names the first field that this kernel does not have.
+    /// Names the first type or field that this kernel does not have.
     pub(crate) fn resolve(btf: &Btf<'_>) -> Result<Self, BtfError> {
         let offsets = Offsets::resolve(|Offset { structure, field }| btf.offset(structure, field))?;
         let done_bit = btf.enumerator("sock_flags", "SOCK_DONE")?;

@@ -1,9 +1,8 @@
-//! Where in `struct pt_regs` the programs find arguments and results. The layout is that of
-//! `arch/*/include/uapi/asm/ptrace.h`.
+//! Offsets of arguments and results in `struct pt_regs`
+//! (`arch/*/include/uapi/asm/ptrace.h`), in bytes.
 
-/// Where in `struct pt_regs` the first two arguments of a Go function are, in bytes
-/// ([`Settings::go_arguments`](tracer_common::Settings::go_arguments)). The layout is that of
-/// `arch/*/include/uapi/asm/ptrace.h`; the registers are those of Go's `ABIInternal`.
+/// The first two arguments of a Go function
+/// ([`Settings::go_arguments`](tracer_common::Settings::go_arguments)), by Go's `ABIInternal`.
 pub(super) const GO_ARGUMENTS: [u32; 2] = if cfg!(target_arch = "aarch64") {
     // R0 and R1.
     [0, 8]
@@ -12,8 +11,7 @@ pub(super) const GO_ARGUMENTS: [u32; 2] = if cfg!(target_arch = "aarch64") {
     [80, 40]
 };
 
-/// Where in `struct pt_regs` the first two arguments of a kernel function are, and its result, in
-/// bytes. The layout is that of `arch/*/include/uapi/asm/ptrace.h`.
+/// The first two arguments of a kernel function, and its result.
 pub(super) const KERNEL_REGISTERS: ([u32; 2], u32) = if cfg!(target_arch = "aarch64") {
     // X0 and X1; X0.
     ([0, 8], 0)

@@ -1,4 +1,4 @@
-//! Takes events and log lines out of the kernel's ring buffers.
+//! Reads events and log lines from the ring buffers of the kernel programs.
 
 use std::io;
 
@@ -17,17 +17,17 @@ pub(crate) struct EventRing {
 
 impl EventRing {
     /// # Errors
-    /// The descriptor cannot be polled.
+    /// The file descriptor cannot be polled.
     pub(super) fn new(ring: RingBuf<MapData>) -> io::Result<Self> {
-        // SAFETY: the map owns its descriptor, which is one and the same for as long as it lives,
-        // and it is nowhere given away.
+        // SAFETY: the map owns its file descriptor, which stays open and the same until the map is
+        // dropped. `AsyncFd` owns the map.
         Ok(Self { ring: unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE)? } })
     }
 
-    /// Waits until the kernel says that so many events wait that they should be fetched soon.
+    /// Waits until the ring holds as many events as wake the user side (`Settings::wakeup_bytes`).
     ///
-    /// It does not say so for a few (`Settings::wakeup_bytes`): call [`drain`](Self::drain) from
-    /// time to time as well. Returns at once, again and again, until that has emptied the ring.
+    /// Fewer events do not wake it, so [`drain`](Self::drain) must be called periodically as well.
+    /// Returns at once until `drain` has emptied the ring.
     ///
     /// # Errors
     /// The runtime is shutting down.
@@ -36,8 +36,8 @@ impl EventRing {
         Ok(())
     }
 
-    /// Hands out the events that are there, at most `limit`, and gives back how many that were.
-    /// Each is the bytes of an [`EventRecord`](tracer_common::EventRecord).
+    /// Calls `each` with the bytes of every event in the ring, at most `limit`, and returns their
+    /// number. Each should be an [`EventRecord`](tracer_common::EventRecord).
     pub(crate) fn drain(&mut self, limit: usize, mut each: impl FnMut(&[u8])) -> usize {
         let mut taken = 0;
         let mut take = |ring: &mut RingBuf<MapData>| {
@@ -50,8 +50,8 @@ impl EventRing {
             }
             Ok(())
         };
-        // Emptying the ring within this call, and only that, takes back the readiness, without
-        // losing a wake-up that comes in between.
+        // The readiness is cleared only if the ring was emptied within this call, so that no wakeup
+        // that comes meanwhile is lost.
         let mut was_ready = false;
         let _ = self.ring.try_io_mut(Interest::READABLE, |ring| {
             was_ready = true;
@@ -64,18 +64,18 @@ impl EventRing {
     }
 }
 
-/// The kernel programs' log lines, handed on to the logger of the `log` crate.
+/// The kernel programs' log lines, passed to the logger of the `log` crate.
 pub(crate) struct LogRing {
     logger: AsyncFd<EbpfLogger<&'static dyn Log>>,
 }
 
 impl LogRing {
     /// # Errors
-    /// The object has no log, or its descriptor cannot be polled.
+    /// The object has no log, or its file descriptor cannot be polled.
     pub(super) fn new(ebpf: &mut Ebpf) -> anyhow::Result<Self> {
         let logger = EbpfLogger::init(ebpf)?;
-        // SAFETY: the logger owns a map, which owns its descriptor; that is one and the same for as
-        // long as it lives, and it is nowhere given away.
+        // SAFETY: the logger owns a map, which owns its file descriptor; that stays open and the
+        // same until the logger is dropped. `AsyncFd` owns the logger.
         let logger = unsafe { AsyncFd::register_with_interest(logger, Interest::READABLE) };
         Ok(Self { logger: logger.map_err(io::Error::from)? })
     }
@@ -89,7 +89,7 @@ impl LogRing {
         Ok(())
     }
 
-    /// Hands all lines to the logger.
+    /// Passes all lines to the logger.
     pub(crate) fn flush(&mut self) {
         let mut was_ready = false;
         let _ = self.logger.try_io_mut(Interest::READABLE, |logger| {

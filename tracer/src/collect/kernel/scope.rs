@@ -4,13 +4,14 @@ use aya::maps::{HashMap, MapData, MapError};
 
 use super::load::Kernel;
 
-/// `BPF_NOEXIST` of `include/uapi/linux/bpf.h`: an entry is made only if there is none.
+/// `BPF_NOEXIST` of `include/uapi/linux/bpf.h`: insert only if the key is not in the map.
 const BPF_NOEXIST: u64 = 1;
 
 impl Kernel {
-    /// Replaces the processes in scope, by their pids as this process sees them. Without
-    /// [`KernelOptions::only_tracked`] it has no effect. Gives how many more there are than the map
-    /// holds (4096): only a walk of [`Extent::All`] shows the sockets of those.
+    /// Replaces the processes in scope, by their pids in the tracer's pid namespace. It has no
+    /// effect without [`KernelOptions::only_tracked`](super::object::KernelOptions::only_tracked).
+    /// Returns how many did not fit into the map (4,096 entries): only a pass of
+    /// [`Extent::All`](super::extent::Extent::All) reports the sockets of those.
     ///
     /// # Errors
     /// The kernel does not let the map be changed.
@@ -36,8 +37,9 @@ impl Kernel {
         Ok(refused)
     }
 
-    /// Brings a socket into scope that a snapshot has shown, by its cookie: a process in scope had
-    /// it open before the hooks were attached, or was given it. Gives false if it was in scope.
+    /// Brings a socket of a snapshot into scope, by its cookie: a process in scope opened it before
+    /// the hooks were attached, or received it from another process. Returns false if it was in
+    /// scope already.
     ///
     /// # Errors
     /// The map is full (131,072 sockets).
@@ -53,11 +55,11 @@ impl Kernel {
         }
     }
 
-    /// Takes a socket out of scope, by its cookie. It does not matter if it was not in it.
+    /// Takes a socket out of scope, by its cookie, if it was in scope.
     pub(crate) fn untrack(&mut self, cookie: u64) {
         let map = self.map_mut("TRACKED").ok().map(HashMap::<&mut MapData, u64, u8>::try_from);
         if let Some(Ok(mut map)) = map {
-            // Its destruction has usually removed it already.
+            // Usually the program for its destruction has removed it already.
             let _ = map.remove(&cookie);
         }
     }

@@ -1,8 +1,8 @@
 //! Where tracefs is mounted.
 
-/// Where tracefs belongs, and where every kernel keeps a place for it.
+/// The usual mount point of tracefs, a directory that every kernel provides.
 pub(crate) const TRACEFS: &str = "/sys/kernel/tracing";
 
-/// Where its tracepoints are seen once it is mounted; the second is where it used to be.
+/// The directories of tracepoints in a mounted tracefs; the second is the historical mount point.
 pub(crate) const EVENT_DIRECTORIES: [&str; 2] =
     ["/sys/kernel/tracing/events", "/sys/kernel/debug/tracing/events"];

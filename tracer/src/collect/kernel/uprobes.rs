@@ -1,5 +1,5 @@
-//! The kernel side of the ledger: its programs, hung on functions of a process, and its map, which
-//! says what responses are out.
+//! The kernel side of the ledger: its uprobes on functions of Go programs, and its map of the HTTP
+//! responses in flight.
 
 use std::num::NonZeroU32;
 
@@ -16,8 +16,8 @@ use tracer_common::{LedgerKey, LedgerRecord};
 use super::{error::one_line, load::Kernel, map_batch, pod::AsPod};
 use tracer_inspect::{go::LedgerHook, process::maps::Mappings};
 
-/// The hooks in the order in which they are attached, with their programs. What gives a response
-/// back comes before what hands it out, so that none is missed that was handed out.
+/// The hooks in the order in which they are attached, with their programs. Those that remove a
+/// response from the map come before those that add one, so that no removal is missed.
 const PROGRAMS: [(LedgerHook, &str); 6] = [
     (LedgerHook::PutIdle, "go_put_idle"),
     (LedgerHook::Close, "go_close"),
@@ -27,26 +27,26 @@ const PROGRAMS: [(LedgerHook, &str); 6] = [
     (LedgerHook::StreamRoundTrip, "go_stream_round_trip"),
 ];
 
-/// The hooks in one process. They detach when this is dropped.
+/// The uprobes in one process. They are detached when this is dropped.
 #[derive(Debug)]
 pub(crate) struct LedgerLinks {
-    #[expect(dead_code, reason = "held for as long as the hooks are to stay")]
+    #[expect(dead_code, reason = "keeps the uprobes attached")]
     links: Vec<UProbeLink>,
 }
 
 impl Kernel {
-    /// Hangs the programs on functions of a process, each of which begins so many bytes into the
-    /// file of its program. The process is neither stopped nor slowed down by more than what its
-    /// requests take longer.
+    /// Attaches the programs to functions of a process. Each hook has the offset of its function in
+    /// the process's executable file, in bytes. The process is not stopped; its requests take
+    /// slightly longer.
     ///
     /// # Errors
-    /// One line: the kernel refused, and nothing is attached.
+    /// One line: the kernel refused. Nothing is attached then.
     pub(crate) fn attach_ledger(
         &mut self,
         pid: u32,
         hooks: &[(LedgerHook, u64)],
     ) -> anyhow::Result<LedgerLinks> {
-        // The file opens whatever has become of its name.
+        // This opens the executable even if it was renamed or deleted.
         let file = format!("/proc/{pid}/exe");
         let pid = NonZeroU32::new(pid).context("there is no process 0")?;
         let mut links = Vec::new();
@@ -58,22 +58,22 @@ impl Kernel {
                 links.push(link?);
             }
         }
-        // They are dropped in order: now what hands out goes first.
+        // They are detached in order: now those that add a response come first.
         links.reverse();
         Ok(LedgerLinks { links })
     }
 
-    /// Whether programs can be hung on functions of user programs here: on one of this very program
-    /// that nobody calls.
+    /// Checks whether uprobes can be attached here, by attaching one to a function of the tracer
+    /// itself that is never called.
     ///
     /// # Errors
-    /// One line: why not.
+    /// One line: why they cannot.
     pub(crate) fn try_uprobe(&mut self) -> anyhow::Result<()> {
         let address = (never_called as extern "C" fn() as *const ()).expose_provenance() as u64;
         let mappings = Mappings::of(std::process::id()).context("cannot read /proc/self/maps")?;
         let offset = mappings.code_at(address).and_then(|mapping| mapping.offset_in_file(address));
         let offset = offset.context("this program is not in /proc/self/maps")?;
-        // It detaches at once.
+        // The link is dropped, and the uprobe detached, at once.
         self.attach_uprobe("go_close", "/proc/self/exe", offset, UProbeScope::CallingProcess)?;
         Ok(())
     }
@@ -93,17 +93,17 @@ impl Kernel {
         Ok(program.take_link(link)?)
     }
 
-    /// What is out, in every process that has hooks.
+    /// The responses in flight of every process that has uprobes.
     ///
     /// # Errors
-    /// The kernel does not let its map be read.
+    /// The map cannot be read.
     pub(crate) fn ledger(&self) -> anyhow::Result<Vec<(LedgerKey, LedgerRecord)>> {
         let Map::HashMap(map) = self.map("LEDGER")? else { bail!("LEDGER is not a hash map") };
         map_batch::entries(map).context("cannot read the map LEDGER")
     }
 
-    /// Takes something off the ledger. It does not matter if it was not on it.
-    pub(crate) fn take_off_ledger(&mut self, key: LedgerKey) {
+    /// Removes an entry from the map, if it is there.
+    pub(crate) fn remove_from_ledger(&mut self, key: LedgerKey) {
         let map = self.map_mut("LEDGER").ok();
         let map = map.map(HashMap::<&mut MapData, AsPod<LedgerKey>, AsPod<LedgerRecord>>::try_from);
         if let Some(Ok(mut map)) = map {

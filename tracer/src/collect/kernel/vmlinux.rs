@@ -1,11 +1,12 @@
-//! The running kernel's type information: read once, for what the programs have to know and for
-//! what aya has to.
+//! The running kernel's BTF: read once, for the offsets that the programs need and for the type ids
+//! that aya needs.
 
 use std::{fs, fs::File, io};
 
 use anyhow::{anyhow, bail};
 use aya::{Btf, Endianness};
 use memmap2::{Mmap, MmapOptions};
+use rustix::fs::fstatfs;
 
 use super::{
     btf::{self, BtfError},
@@ -14,28 +15,25 @@ use super::{
     offsets::KernelLayout,
 };
 
-/// The kernel's type information about itself.
+/// The kernel's BTF about itself.
 pub(crate) const FILE: &str = "/sys/kernel/btf/vmlinux";
 
-/// Asks the running kernel for everything that depends on it.
+/// Reads everything that the programs and aya need from the kernel's BTF.
 pub(super) fn read() -> anyhow::Result<(KernelLayout, Btf)> {
     let bytes = Bytes::read().map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => anyhow!(
-            "this kernel has no type information ({FILE} is missing): \
-             use one built with CONFIG_DEBUG_INFO_BTF=y"
+            "cannot load BPF programs: {FILE} does not exist; use a kernel built with \
+             CONFIG_DEBUG_INFO_BTF=y"
         ),
-        _ => anyhow!("cannot read the kernel's type information {FILE}: {error}"),
+        _ => anyhow!("cannot read the kernel's BTF {FILE}: {error}"),
     })?;
     let (layout, excerpt) = resolve(bytes.get()).map_err(|error| {
         let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-        anyhow!(
-            "Linux {} is not supported, its type information {FILE} does not fit: {error}",
-            release.trim()
-        )
+        anyhow!("Linux {} is not supported: {FILE}: {error}", release.trim())
     })?;
     match Btf::parse(&excerpt, Endianness::default()) {
         Ok(btf) => Ok((layout, btf)),
-        Err(error) => bail!("the kernel's type information {FILE} cannot be passed on: {error}"),
+        Err(error) => bail!("cannot parse the excerpt of {FILE}: {error}"),
     }
 }
 
@@ -46,8 +44,8 @@ fn resolve(bytes: &[u8]) -> Result<(KernelLayout, Vec<u8>), BtfError> {
     Ok((KernelLayout::resolve(&btf)?, btf.excerpt(&names)?))
 }
 
-/// The file's content. Read, it comes a page at a time, in more than a thousand calls; from Linux
-/// 6.16 on it can be mapped.
+/// The file's content. A read returns a page at a time, so that it takes more than 1,000 system
+/// calls; since Linux 6.16 the file can be mapped.
 enum Bytes {
     Mapped(Mmap),
     Read(Vec<u8>),
@@ -55,9 +53,16 @@ enum Bytes {
 
 impl Bytes {
     fn read() -> io::Result<Self> {
-        // SAFETY: nobody can write to the file, it is in the kernel's own read-only memory.
-        let mapped = unsafe { MmapOptions::new().map_copy_read_only(&File::open(FILE)?) };
-        mapped.map(Self::Mapped).or_else(|_| Ok(Self::Read(fs::read(FILE)?)))
+        let file = File::open(FILE)?;
+        if is_of_kernel(&file) {
+            // SAFETY: a file of sysfs is the kernel's own memory. This one is read-only and never
+            // changes its length.
+            let mapped = unsafe { MmapOptions::new().map_copy_read_only(&file) };
+            if let Ok(mapped) = mapped {
+                return Ok(Self::Mapped(mapped));
+            }
+        }
+        Ok(Self::Read(fs::read(FILE)?))
     }
 
     fn get(&self) -> &[u8] {
@@ -66,4 +71,11 @@ impl Bytes {
             Self::Read(bytes) => bytes,
         }
     }
+}
+
+/// Whether the file is of sysfs, and not another one that was mounted over it.
+fn is_of_kernel(file: &File) -> bool {
+    /// `SYSFS_MAGIC` of `include/uapi/linux/magic.h`.
+    const SYSFS: u64 = 0x6265_6572;
+    fstatfs(file).is_ok_and(|stat| u64::try_from(stat.f_type) == Ok(SYSFS))
 }

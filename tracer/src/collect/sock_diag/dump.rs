@@ -1,4 +1,4 @@
-//! The kernel's own list of the TCP sockets of a network namespace (`man 7 sock_diag`).
+//! The kernel's list of the TCP sockets of a network namespace (`man 7 sock_diag`).
 
 use std::{io, net::SocketAddr as End};
 
@@ -12,16 +12,17 @@ use netlink_packet_sock_diag::{
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_SOCK_DIAG};
 
 use super::{
-    seen::{Ends, Queue, Seen},
+    seen::{Endpoints, Queue, Seen},
     tcp_info::TcpInfo,
 };
 use tracer_inspect::clock;
 
-/// Numbers of `include/net/inet_connection_sock.h` for the timers that the list tells apart.
+/// `ICSK_TIME_RETRANS` and `ICSK_TIME_PROBE0` of `include/net/inet_connection_sock.h`.
 const TIMER_RETRANSMIT: u8 = 1;
 const TIMER_WINDOW_PROBE: u8 = 3;
 
-/// All that have a file, in the network namespace of this thread, whose inode number is `netns`.
+/// All TCP sockets with a file in the network namespace of this thread, whose inode number is
+/// `netns`.
 ///
 /// # Errors
 /// The kernel has no `sock_diag` for TCP, or is older than Linux 5.4.
@@ -57,7 +58,7 @@ fn request(family: u8, socket_id: SocketId) -> Vec<u8> {
     bytes
 }
 
-/// Takes in one list to its end.
+/// Receives one list to its end.
 fn receive(socket: &Socket, netns: u32, sockets: &mut Vec<Seen>) -> io::Result<()> {
     loop {
         let (bytes, _) = socket.recv_from_full()?;
@@ -67,7 +68,7 @@ fn receive(socket: &Socket, netns: u32, sockets: &mut Vec<Seen>) -> io::Result<(
             let message = NetlinkMessage::<SockDiagMessage>::deserialize(rest)
                 .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))?;
             match message.payload {
-                // Without an inode it has no file: nobody holds it.
+                // A socket without an inode number has no file, and so no holder.
                 NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(response))
                     if response.header.inode != 0 =>
                 {
@@ -77,7 +78,7 @@ fn receive(socket: &Socket, netns: u32, sockets: &mut Vec<Seen>) -> io::Result<(
                 NetlinkPayload::Error(error) => return Err(error.to_io()),
                 _ => {}
             }
-            // Messages begin at multiples of four.
+            // Messages are aligned to four bytes (`NLMSG_ALIGN`).
             let length = usize::try_from(message.header.length).unwrap_or(usize::MAX);
             rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
         }
@@ -96,7 +97,7 @@ fn seen(response: &InetResponse, netns: u32, at: tracer_core::Timestamp) -> io::
         inode: header.inode.into(),
         netns,
         at,
-        ends: Ends {
+        endpoints: Endpoints {
             local: End::new(id.source_address, id.source_port),
             remote: Some(End::new(id.destination_address, id.destination_port)),
         },
@@ -136,7 +137,10 @@ mod tests {
         let sockets = tcp_sockets(1).unwrap();
         let seen = sockets.iter().find(|seen| seen.inode == inode).expect("it is listed");
         let facts = seen.facts(tracer_core::Owners::new(), None).unwrap();
-        assert_eq!((facts.local, facts.remote), (seen.ends.local, client.local_addr().unwrap()));
+        assert_eq!(
+            (facts.local, facts.remote),
+            (seen.endpoints.local, client.local_addr().unwrap())
+        );
         assert_eq!((facts.rx_bytes, facts.unread_bytes), (100, 40));
         assert_eq!(facts.opened_actively, Some(false));
         assert_eq!((facts.fin_received, facts.pending_error), (Some(false), None));

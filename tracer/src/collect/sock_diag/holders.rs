@@ -1,4 +1,4 @@
-//! Who holds which socket, by `/proc/PID/fd`.
+//! Which process holds which socket, by `/proc/PID/fd`.
 
 use std::{
     fs::{self, DirEntry},
@@ -10,7 +10,7 @@ use tracer_core::{Comm, ProcessKey};
 use super::namespace;
 use tracer_inspect::process::{facts, socket_link};
 
-/// Descriptors and the inode numbers of their sockets.
+/// File descriptors and the inode numbers of their sockets.
 type Sockets = Vec<(u32, u64)>;
 
 /// A process and its sockets of all kinds.
@@ -18,22 +18,22 @@ type Sockets = Vec<(u32, u64)>;
 pub(super) struct Holder {
     pub(super) key: ProcessKey,
     pub(super) comm: Comm,
-    /// Inode number of its network namespace. A socket that it was given can be of another one.
+    /// Inode number of its network namespace. A socket that it received may be of another one.
     pub(super) netns: u32,
-    /// Descriptor and inode number.
+    /// File descriptors and inode numbers.
     pub(super) sockets: Sockets,
 }
 
-/// All processes that this one sees.
+/// All processes that are visible to the tracer.
 #[derive(Debug, Default)]
 pub(super) struct Holders {
     /// Those that hold sockets.
     pub(super) readable: Vec<Holder>,
-    /// Those whose descriptors may not be read.
+    /// Those whose file descriptors may not be read.
     pub(super) unreadable: Vec<(ProcessKey, Comm)>,
 }
 
-/// Looks at every process.
+/// Reads every process.
 ///
 /// # Errors
 /// `/proc` cannot be read.
@@ -41,7 +41,7 @@ pub(super) fn all() -> io::Result<Holders> {
     let mut holders = Holders::default();
     for pid in fs::read_dir("/proc")?.flatten().filter_map(|entry| number(&entry)) {
         let Some((key, comm)) = facts::holder(pid) else { continue };
-        match look(pid) {
+        match sockets_of(pid) {
             Ok(Some((netns, sockets))) => {
                 holders.readable.push(Holder { key, comm, netns, sockets });
             }
@@ -49,7 +49,7 @@ pub(super) fn all() -> io::Result<Holders> {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 holders.unreadable.push((key, comm));
             }
-            // It has ended.
+            // The process has exited.
             Err(error) => log::debug!("process {pid}: {error}"),
         }
     }
@@ -57,7 +57,7 @@ pub(super) fn all() -> io::Result<Holders> {
 }
 
 /// The network namespace and the sockets of a process, if it has any.
-fn look(pid: u32) -> io::Result<Option<(u32, Sockets)>> {
+fn sockets_of(pid: u32) -> io::Result<Option<(u32, Sockets)>> {
     let own = format!("/proc/{pid}");
     let (directory, sockets) = match sockets(&own)? {
         Some(sockets) => (own, sockets),
@@ -69,15 +69,15 @@ fn look(pid: u32) -> io::Result<Option<(u32, Sockets)>> {
     Ok(Some((namespace::of(&directory)?, sockets)))
 }
 
-/// The sockets of a process whose main thread has no descriptors, as when that has ended: the other
-/// threads still have them. Its directory, or that of such a thread, comes with them.
+/// The sockets of a process whose main thread has no file descriptors, for example because it has
+/// exited while other threads still run. They come with the directory that they were read from.
 fn of_other_thread(own: String) -> io::Result<(String, Sockets)> {
     for task in fs::read_dir(format!("{own}/task"))?.flatten() {
         let directory = task.path().display().to_string();
         match sockets(&directory) {
             Ok(Some(sockets)) => return Ok((directory, sockets)),
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(error),
-            // It has none either, or has ended.
+            // This thread has none either, or has exited.
             Ok(None) | Err(_) => {}
         }
     }
@@ -88,10 +88,10 @@ fn number(entry: &DirEntry) -> Option<u32> {
     entry.file_name().to_str()?.parse().ok()
 }
 
-/// The sockets of a process or thread by its directory; `None` if it has no descriptors.
+/// The sockets of a process or thread, by its directory; `None` if it has no file descriptors.
 ///
 /// # Errors
-/// It cannot be listed, or it may not be read what its links lead to, which takes more.
+/// The directory may not be listed, or its links may not be read, which requires more privileges.
 fn sockets(directory: &str) -> io::Result<Option<Sockets>> {
     let mut sockets = None;
     for entry in fs::read_dir(format!("{directory}/fd"))?.flatten() {
@@ -99,7 +99,7 @@ fn sockets(directory: &str) -> io::Result<Option<Sockets>> {
         match fs::read_link(entry.path()) {
             Ok(target) => sockets.extend(number(&entry).zip(socket_link::inode(&target))),
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(error),
-            // It was closed.
+            // It was closed meanwhile.
             Err(_) => {}
         }
     }

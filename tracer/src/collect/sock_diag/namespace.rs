@@ -1,4 +1,4 @@
-//! Other network namespaces: a socket of `sock_diag` belongs to the one in which it was made.
+//! Other network namespaces: a netlink socket lists the namespace in which it was created.
 
 use std::{
     fs::{self, File},
@@ -17,10 +17,10 @@ pub(super) fn own() -> io::Result<u32> {
     number(&fs::metadata("/proc/self/ns/net")?)
 }
 
-/// Inode number of that of another process, or a thread, by its directory.
+/// Inode number of the network namespace of another process or thread, by its directory.
 ///
 /// # Errors
-/// It has ended, or may not be looked at.
+/// It has exited, or may not be read.
 pub(super) fn of(directory: &str) -> io::Result<u32> {
     number(&fs::metadata(format!("{directory}/ns/net"))?)
 }
@@ -29,11 +29,11 @@ fn number(metadata: &fs::Metadata) -> io::Result<u32> {
     u32::try_from(metadata.ino()).map_err(io::Error::other)
 }
 
-/// Runs `work` on a thread of its own, which is in the network namespace of this process.
+/// Runs `work` on a new thread in the network namespace of process `pid`.
 ///
 /// # Errors
-/// The namespace may not be entered, for want of `CAP_SYS_ADMIN`, or the process is in another one
-/// by now. `work` has not run then.
+/// `CAP_SYS_ADMIN` is missing, or the process is in another namespace by now. `work` has not run
+/// then.
 pub(super) fn within<T: Send>(
     pid: u32,
     netns: u32,

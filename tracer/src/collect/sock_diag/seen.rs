@@ -1,65 +1,65 @@
-//! From what the kernel tells of a socket to its facts. Pure.
+//! Conversion of what the kernel reports of a socket to its facts. Pure.
 
 use std::net::{IpAddr, SocketAddr};
 
 use tracer_common::{FAMILY_INET, FAMILY_INET6, SocketRecord};
 use tracer_core::{
     ConnectionId, Owners, SocketFacts, TcpState, Timestamp,
-    decode::{self, DecodeError, Descriptor, KernelConstants},
+    decode::{self, DecodeError, FileDescriptor, KernelConstants},
 };
 use zerocopy::FromZeros as _;
 
 use super::tcp_info::TcpInfo;
 
-/// Ages are told in milliseconds.
+/// `tcp_info` has ages in milliseconds.
 const CONSTANTS: KernelConstants = KernelConstants { jiffies_per_second: 1_000, fin_flag: FIN };
 const FIN: u64 = 1;
 
-/// A moment that was worked out from an age is not exact: by as much as the kernel's coarse clock,
-/// and by how long it took to be told. Of two that are as close as this, nothing having been sent or
-/// received, the first one stays.
+/// A timestamp that is computed from an age is inexact, by a tick and by the time that the query
+/// took. Of two timestamps within this distance the first one is kept, if nothing was sent or
+/// received in between.
 const SAME_MS: u64 = 200;
 
-/// One socket, as the kernel tells of it.
+/// One socket, as the kernel reports it.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
     pub(super) cookie: u64,
     pub(super) inode: u64,
     pub(super) netns: u32,
-    /// When it was told.
+    /// Time of the report.
     pub(super) at: Timestamp,
-    pub(super) ends: Ends,
-    /// The kernel's number.
+    pub(super) endpoints: Endpoints,
+    /// The kernel's number (`TCP_*`).
     pub(super) state: u8,
     pub(super) queue: Queue,
     pub(super) unsent_bytes: u32,
-    /// The kernel's number; 0 if it is none of those that can be told apart.
+    /// The kernel's number (`ICSK_TIME_*`); 0 if it is none of those that the list distinguishes.
     pub(super) timer: u8,
     pub(super) pending_error: Option<bool>,
     pub(super) info: TcpInfo,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Ends {
+pub(super) struct Endpoints {
     pub(super) local: SocketAddr,
-    /// `None` if it was never connected.
+    /// `None` if the socket was never connected.
     pub(super) remote: Option<SocketAddr>,
 }
 
-/// What was received and not read.
+/// What was received and not read, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Queue {
-    /// In bytes; a FIN that was not read is one.
+    /// An unread FIN counts as one byte.
     WithEnd(u32),
-    /// In bytes; a FIN is none.
+    /// An unread FIN does not count.
     WithoutEnd {
         bytes: u32,
-        /// There is something in it, be it a FIN only.
+        /// The queue is not empty: it holds data, or only a FIN.
         holds_any: bool,
     },
 }
 
-/// What the next pass has to know of a socket.
+/// What the next snapshot needs of a socket.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Remembered {
     moved: (u64, u64),
@@ -86,16 +86,16 @@ impl Seen {
         ConnectionId(self.cookie)
     }
 
-    /// The facts, as far as they can be known this way.
+    /// The facts, as far as this source has them.
     ///
     /// # Errors
-    /// The kernel told something impossible.
+    /// The kernel reported an impossible value.
     pub(super) fn facts(
         &self,
         owners: Owners,
         before: Option<&Remembered>,
     ) -> Result<SocketFacts, DecodeError> {
-        let Descriptor::Tcp(facts) = decode::descriptor(&self.record(), CONSTANTS)? else {
+        let FileDescriptor::Tcp(facts) = decode::file_descriptor(&self.record(), CONSTANTS)? else {
             return Err(DecodeError::UnknownState(self.state));
         };
         let drained = match self.queue {
@@ -113,7 +113,7 @@ impl Seen {
         Ok(before.map_or_else(|| facts.clone(), |before| steadied(facts.clone(), before)))
     }
 
-    /// The peer's FIN shows in the state, as long as there is one.
+    /// Whether the peer's FIN was received, by the state; `None` if the socket is closed.
     fn fin_received(&self) -> Option<bool> {
         use TcpState::{CloseWait, Closed, Closing, LastAck, TimeWait};
         let state = TcpState::from_kernel(self.state)?;
@@ -121,8 +121,8 @@ impl Seen {
         (state != Closed).then_some(had_end)
     }
 
-    /// The same in the form in which it comes from the kernel's memory. Sequence numbers are not
-    /// told, and only how they move and differ matters: so they count from 0 here.
+    /// The same as a record of the iterator. The kernel does not report sequence numbers here;
+    /// since only their differences matter, they count from 0.
     #[expect(clippy::cast_possible_truncation, reason = "sequence numbers and ages wrap")]
     fn record(&self) -> SocketRecord {
         let (info, has_fin) = (&self.info, self.fin_received() == Some(true));
@@ -136,7 +136,7 @@ impl Seen {
         let stamp = |age_ms: u32| (now_ms as u32).wrapping_sub(age_ms).max(1);
         let is_connected = match TcpState::from_kernel(self.state) {
             None | Some(TcpState::SynSent | TcpState::Listen) => false,
-            Some(TcpState::Closed) => self.ends.remote.is_some() && info.was_connected(),
+            Some(TcpState::Closed) => self.endpoints.remote.is_some() && info.was_connected(),
             Some(_) => true,
         };
         let data_at = |age_ms| if is_connected { stamp(age_ms) } else { 0 };
@@ -168,13 +168,13 @@ impl Seen {
         record.retransmits = info.retransmits;
         record.backoff = info.backoff;
         record.probes_out = info.probes;
-        record.family = match self.ends.local.ip() {
+        record.family = match self.endpoints.local.ip() {
             IpAddr::V4(_) => FAMILY_INET,
             IpAddr::V6(_) => FAMILY_INET6,
         };
-        record.local_port = self.ends.local.port();
-        record.local_address = address(self.ends.local.ip());
-        if let Some(remote) = self.ends.remote {
+        record.local_port = self.endpoints.local.port();
+        record.local_address = address(self.endpoints.local.ip());
+        if let Some(remote) = self.endpoints.remote {
             record.remote_port = remote.port();
             record.remote_address = address(remote.ip());
         }
@@ -191,15 +191,15 @@ fn address(ip: IpAddr) -> [u8; 16] {
     bytes
 }
 
-/// What has not changed looks as it did, and an end that was seen while the connection lived is
-/// known when it is dead.
+/// Keeps timestamps that have not changed, and remembers for a closed socket a FIN that was
+/// received before.
 fn steadied(mut facts: SocketFacts, before: &Remembered) -> SocketFacts {
     let was_connected = facts.last_received_at.is_some();
     if facts.fin_received.is_none() && before.fin_received == Some(true) && was_connected {
         facts.fin_received = Some(true);
         facts.rx_bytes = facts.rx_bytes.saturating_sub(1);
         if !facts.drained {
-            // Nor is the end among what lies unread, as it was while the connection lived.
+            // The unread bytes of a closed socket do not include the FIN, as they did before.
             facts.read_sequence = facts.read_sequence.wrapping_sub(1);
         }
     }
@@ -238,7 +238,7 @@ mod tests {
             inode: 8,
             netns: 9,
             at: NOW,
-            ends: Ends {
+            endpoints: Endpoints {
                 local: ([127, 0, 0, 1], 40_000).into(),
                 remote: Some(([10, 0, 0, 1], 443).into()),
             },
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn ages_and_counts_are_told() {
+    fn ages_and_counts_are_converted() {
         let facts = facts(&seen(TcpState::Established, Queue::WithEnd(20)));
         assert_eq!((facts.rx_bytes, facts.tx_bytes, facts.unread_bytes), (50, 100, 20));
         assert_eq!(facts.last_sent_at, Some(ago(61_000)));
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_is_no_data() {
+    fn a_fin_is_no_data() {
         let close_wait = |queue| facts(&seen(TcpState::CloseWait, queue));
         for (queue, unread, drained) in [
             (Queue::WithEnd(0), 0, true),
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn whether_a_dead_socket_had_an_end_is_known_if_it_was_seen() {
+    fn a_fin_of_a_closed_socket_is_known_if_it_was_seen_before() {
         let dead = seen(TcpState::Closed, Queue::WithoutEnd { bytes: 0, holds_any: false });
         assert_eq!(facts(&dead).fin_received, None);
         let before = facts(&seen(TcpState::CloseWait, Queue::WithEnd(1)));
@@ -311,21 +311,21 @@ mod tests {
     }
 
     #[test]
-    fn what_was_never_connected_has_no_stamps() {
+    fn a_socket_that_was_never_connected_has_no_timestamps() {
         let mut refused = seen(TcpState::Closed, Queue::WithoutEnd { bytes: 0, holds_any: false });
         (refused.info.bytes_acked, refused.info.bytes_received) = (0, 0);
         (refused.info.bytes_sent, refused.info.send_window) = (0, 0);
         assert_eq!(facts(&refused).last_received_at, None);
         refused.info.send_window = 1;
         assert_ne!(facts(&refused).last_received_at, None);
-        refused.ends.remote = None;
-        assert_eq!(facts(&refused).last_received_at, None, "it was taken apart (AF_UNSPEC)");
+        refused.endpoints.remote = None;
+        assert_eq!(facts(&refused).last_received_at, None, "it was disconnected (AF_UNSPEC)");
         let listener = seen(TcpState::Listen, Queue::WithEnd(3));
         assert_eq!(facts(&listener).last_sent_at, None);
     }
 
     #[test]
-    fn a_stamp_that_is_told_a_little_otherwise_is_the_same() {
+    fn a_timestamp_that_differs_slightly_is_the_same() {
         let mut later = seen(TcpState::Established, Queue::WithEnd(0));
         let before = facts(&later);
         later.at = Timestamp::from_ms(10_001_000);

@@ -1,7 +1,7 @@
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
-/// The beginning of `struct tcp_info` (`include/uapi/linux/tcp.h`), as Linux 5.4 has it. Later ones
-/// have more behind it.
+/// The beginning of `struct tcp_info` (`include/uapi/linux/tcp.h`), as of Linux 5.4. Later versions
+/// append fields.
 #[derive(Clone, Copy, Debug, Default, FromBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub(super) struct TcpInfo {
@@ -33,19 +33,20 @@ pub(super) struct TcpInfo {
     pub(super) bytes_sent: u64,
     pub(super) bytes_retransmitted: u64,
     disorder: [u32; 3],
-    /// The window that the peer announced last.
+    /// The window that the peer last advertised.
     pub(super) send_window: u32,
 }
 
 const _: () = assert!(size_of::<TcpInfo>() == 232);
 
 impl TcpInfo {
-    /// Reads it; `None` if the kernel is older and has less.
+    /// Parses it; `None` if the kernel is older and has fewer fields.
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
         Some(Self::read_from_prefix(bytes).ok()?.0)
     }
 
-    /// It was connected once: something was acknowledged or received, or a window announced.
+    /// Whether the socket was ever connected: something was acknowledged or received, or a window
+    /// advertised.
     pub(super) const fn was_connected(&self) -> bool {
         self.bytes_acked > 0 || self.bytes_received > 0 || self.send_window > 0
     }

@@ -83,13 +83,13 @@ fn another_file_or_another_format_is_an_error_with_a_remedy() {
     fs::write(test.path(), "{\"schema\": 1}").unwrap();
     assert!(error_of(&test).contains("is not a recording; make one"), "{}", error_of(&test));
     let newest = Version::CURRENT.number();
-    for (whose, number) in [("newer", newest + 1), ("older", 2)] {
+    for (which, number) in [("newer", newest + 1), ("older", 2)] {
         fs::write(test.path(), block::file_header(number)).unwrap();
         assert_eq!(
             error_of(&test),
             format!(
-                "{} is in recording format {number}, of {whose} versions of tracer; this one reads \
-                 formats 3 to {newest}: replay it with the version that recorded it",
+                "{} has recording format {number}, and this version of tracer reads formats 3 to \
+                 {newest}; replay it with the {which} version that recorded it",
                 test.path().display()
             )
         );

@@ -1,14 +1,14 @@
-//! Type information with little in it, for aya: it wants all of it, makes an object of every type,
-//! and asks for the numbers of a few.
+//! A small BTF for aya, with only the types whose ids aya looks up: it parses every type of the BTF
+//! that it is given, and the kernel's has about 100,000.
 
 use super::{Btf, BtfError, HEADER_BYTES, MAGIC, TYPE_BYTES, kind};
 
-/// What stands where a type was left out: `struct name;`, as short as a type can be.
+/// The placeholder of an omitted type: a forward declaration, the shortest type.
 const LEFT_OUT: [u32; 3] = [0, (kind::FORWARD as u32) << 24, 0];
 
 impl Btf<'_> {
-    /// BTF in which the functions and `typedef`s of these names have the numbers that they have
-    /// here. Of the others there is none, and a name that is not here is not there either.
+    /// BTF in which the functions and `typedef`s of these names have the same ids as here. It has
+    /// no other names.
     ///
     /// # Errors
     /// [`BtfError::Malformed`].
@@ -22,7 +22,7 @@ impl Btf<'_> {
             }
             let text = self.strings.get(head.name as usize..).unwrap_or_default();
             let is_this = |name: &&String| {
-                // The first byte tells most of them apart without a call.
+                // The first byte rules most names out without a call.
                 text.first() == name.as_bytes().first()
                     && text.starts_with(name.as_bytes())
                     && text.get(name.len()) == Some(&0)
@@ -55,7 +55,7 @@ mod tests {
     use crate::collect::kernel::btf::tests::Writer;
 
     #[test]
-    fn what_is_kept_keeps_its_number() {
+    fn types_that_are_kept_keep_their_ids() {
         let mut writer = Writer::new();
         for (name, kind) in [
             ("structure", kind::STRUCT),

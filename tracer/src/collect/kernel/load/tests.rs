@@ -48,18 +48,28 @@ struct Watch {
 }
 
 impl Watch {
-    /// Hangs on the kernel in the way that [`MECHANISM_VARIABLE`] names, else in the best there is.
+    /// Attaches by the mechanism that [`MECHANISM_VARIABLE`] names, otherwise by the best.
     fn start(pids: &[u32], ring_bytes: Option<u32>) -> Self {
         let mechanism = env::var(MECHANISM_VARIABLE).ok();
         let mechanism = mechanism.map(|name| Mechanism::named(&name).unwrap());
         Self::start_by(mechanism, pids, ring_bytes).unwrap()
     }
 
-    /// Hangs on the kernel in one way only; an error if that is impossible for some hook.
+    /// Attaches by one mechanism only; an error if that is impossible for one of the hooks.
     fn start_by(
         mechanism: Option<Mechanism>,
         pids: &[u32],
         ring_bytes: Option<u32>,
+    ) -> Result<Self, String> {
+        Self::start_with(mechanism, pids, ring_bytes, |_| {})
+    }
+
+    /// The same with a change to the loaded programs before they are attached.
+    fn start_with(
+        mechanism: Option<Mechanism>,
+        pids: &[u32],
+        ring_bytes: Option<u32>,
+        change: impl FnOnce(&mut Kernel),
     ) -> Result<Self, String> {
         static TURN: Mutex<()> = Mutex::new(());
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -71,6 +81,7 @@ impl Watch {
             mechanism,
         };
         let mut kernel = Kernel::load(options).map_err(|error| format!("{error:#}"))?;
+        change(&mut kernel);
         kernel.set_pids(pids).unwrap();
         let events = kernel.take_events().unwrap();
         match kernel.attach().into_iter().find(|probe| !probe.is_attached()) {
@@ -131,7 +142,7 @@ fn address(family: u16, bytes: [u8; 16], port: u16) -> SocketAddr {
     }
 }
 
-/// The target of the descriptor's link in `/proc`: `socket:[1234]`.
+/// The target of the file descriptor's link in `/proc`: `socket:[1234]`.
 fn link(fd: RawFd) -> String {
     fs::read_link(format!("/proc/self/fd/{fd}")).unwrap().to_string_lossy().into_owned()
 }
@@ -217,7 +228,7 @@ async fn a_refused_connection_ends_in_a_destroy() {
 
 #[tokio::test]
 #[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
-async fn a_walk_finds_each_descriptor_once() {
+async fn a_pass_reports_each_file_descriptor_once() {
     let mut watch = Watch::start(&[], None);
     let open: Vec<_> = LOOPBACKS.into_iter().map(connection).collect();
     let duplicate = open[0].1.try_clone().unwrap();
@@ -234,7 +245,7 @@ async fn a_walk_finds_each_descriptor_once() {
     for fd in expected {
         let fd_records: Vec<_> =
             records.iter().filter(|record| record.fd == fd.cast_unsigned()).collect();
-        let [record] = fd_records[..] else { panic!("descriptor {fd}: {fd_records:?}") };
+        let [record] = fd_records[..] else { panic!("fd {fd}: {fd_records:?}") };
         assert_eq!(format!("socket:[{}]", record.inode), link(fd));
     }
     assert!(records.iter().all(|record| record.fd != datagrams.as_raw_fd().cast_unsigned()));

@@ -11,9 +11,9 @@ use rustix::{
 /// A directory that has no subdirectory `sys`.
 const EMPTY: &CStr = c"/proc/self/fdinfo";
 
-/// A new loader. `EbpfLoader::new` parses all of `/sys/kernel/btf/vmlinux`, which takes 20 ms and is
-/// of no use here, since the programs have no CO-RE relocations. It cannot be told not to, but it
-/// does without the file if that is missing. So it is called on a thread of its own, whose root
+/// A new loader. `EbpfLoader::new` parses all of `/sys/kernel/btf/vmlinux`, which takes 20 ms and
+/// is of no use here, since the programs have no CO-RE relocations. This cannot be disabled, but
+/// it does without the file if that is missing. So it is called on a thread of its own, whose root
 /// directory is one without `/sys`.
 pub(super) fn new() -> EbpfLoader<'static> {
     let made = thread::scope(|scope| {
@@ -30,8 +30,8 @@ pub(super) fn new() -> EbpfLoader<'static> {
 
 /// Changes the root directory of this thread to [`EMPTY`].
 fn leave_root() -> io::Result<()> {
-    // SAFETY: this gives the thread a root and working directory of its own, and leaves its table of
-    // file descriptors shared.
+    // SAFETY: this gives the thread a root and working directory of its own, and leaves its table
+    // of file descriptors shared.
     unsafe { unshare_unsafe(UnshareFlags::FS) }?;
     Ok(chroot(EMPTY)?)
 }

@@ -19,7 +19,7 @@ impl Watch {
         *self.records().iter().find(|record| record.fd == fd).unwrap()
     }
 
-    /// Looks until the socket is as asked for.
+    /// Takes snapshots until the socket's record matches.
     fn wait_until(
         &mut self,
         stream: &TcpStream,

@@ -4,7 +4,7 @@ use std::{os::fd::AsRawFd as _, process::Command};
 
 use super::*;
 
-/// The descriptors of this process that a walk shows.
+/// The file descriptors of this process that a pass reports.
 fn own(watch: &mut Watch, extent: Extent) -> BTreeSet<RawFd> {
     let mut shown = BTreeSet::new();
     let mut each = |record: &SocketRecord| {
@@ -20,7 +20,7 @@ fn own(watch: &mut Watch, extent: Extent) -> BTreeSet<RawFd> {
 #[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 async fn of_others_a_walk_shows_what_listens_and_what_is_in_scope() {
     let (listener, client, server) = connection(LOOPBACKS[0]);
-    // The one descriptor that the other process has too.
+    // The one file descriptor that the other process inherits.
     rustix::io::fcntl_setfd(&server, rustix::io::FdFlags::empty()).unwrap();
     let mut other = Command::new("sleep").arg("60").spawn().unwrap();
     rustix::io::fcntl_setfd(&server, rustix::io::FdFlags::CLOEXEC).unwrap();

@@ -1,4 +1,4 @@
-//! What happens where a limit is hit: it is counted to the last one, and looks show the truth.
+//! Limits: every loss is counted, and the next snapshot is complete.
 
 use std::io::{ErrorKind, Read};
 

@@ -1,4 +1,4 @@
-//! One descriptor of another process, copied for a moment and asked.
+//! One file descriptor of another process, copied, queried and closed again.
 
 use std::{
     io,
@@ -15,30 +15,29 @@ use rustix::{
 };
 
 use super::{
-    seen::{Ends, Queue, Seen},
+    seen::{Endpoints, Queue, Seen},
     tcp_info::TcpInfo,
 };
 use tracer_inspect::clock;
 
-/// Room for a `struct tcp_info` of any kernel; each fills as much as it has.
+/// Room for the `struct tcp_info` of any kernel; each kernel fills what it has.
 const INFO_BYTES: usize = 512;
 
-/// `SK_MEMINFO_RMEM_ALLOC`: where in `SO_MEMINFO` the memory of the receive queue is.
+/// `SK_MEMINFO_RMEM_ALLOC`: index of the receive queue's memory in `SO_MEMINFO`.
 const RECEIVE_MEMORY: usize = 0;
 const MEMORY_NUMBERS: usize = 9;
 
 /// `TCP_CLOSE` of `include/net/tcp_states.h`.
 const CLOSE: u8 = 7;
-/// None of the kernel's.
+/// Not a timer of the kernel's.
 const UNKNOWN_TIMER: u8 = u8::MAX;
 
-/// Asks a TCP socket. `netns` is where its process is. `None` if the descriptor is another file's by
-/// now, or none.
+/// Queries a TCP socket. `netns` is the network namespace of its process. `None` if the file
+/// descriptor is closed or refers to another file by now.
 ///
 /// # Errors
-/// The process may not be looked into, for want of `CAP_SYS_PTRACE`, or the kernel is older than
-/// Linux 5.6.
-pub(super) fn look(pid: u32, fd: u32, inode: u64, netns: u32) -> io::Result<Option<Seen>> {
+/// `CAP_SYS_PTRACE` is missing, or the kernel is older than Linux 5.6.
+pub(super) fn query(pid: u32, fd: u32, inode: u64, netns: u32) -> io::Result<Option<Seen>> {
     let Some(copy) = copy(pid, fd)? else { return Ok(None) };
     let stream = TcpStream::from(copy);
     let file = std::fs::File::from(stream.as_fd().try_clone_to_owned()?);
@@ -51,29 +50,29 @@ pub(super) fn look(pid: u32, fd: u32, inode: u64, netns: u32) -> io::Result<Opti
     let cookie = bytes_of::<8>(socket, libc::SOL_SOCKET, libc::SO_COOKIE)?;
     let memory = bytes_of::<{ 4 * MEMORY_NUMBERS }>(socket, libc::SOL_SOCKET, libc::SO_MEMINFO)?;
     let (memory, _) = memory.as_chunks::<4>();
-    // A listener has no queues, and says so by an error.
-    let queued = |request| count(socket, request).unwrap_or(0);
+    // A listener has no queues and returns an error.
+    let queued = |queue| queued_bytes(socket, queue).unwrap_or(0);
     let at = clock::now();
     Ok(Some(Seen {
         cookie: u64::from_ne_bytes(cookie.try_into().unwrap_or_default()),
         inode,
         netns,
         at,
-        ends: Ends { local: stream.local_addr()?, remote: peer(socket) },
+        endpoints: Endpoints { local: stream.local_addr()?, remote: peer(socket) },
         state: info.state,
         queue: Queue::WithoutEnd {
-            bytes: queued(libc::FIONREAD),
+            bytes: queued(ByteQueue::Unread),
             holds_any: memory.get(RECEIVE_MEMORY).is_some_and(|number| *number != [0; 4]),
         },
-        unsent_bytes: queued(libc::TIOCOUTQ),
-        // It is not told, and a dead socket has none.
+        unsent_bytes: queued(ByteQueue::Unsent),
+        // `tcp_info` does not have it, and a closed socket has none.
         timer: if info.state == CLOSE { 0 } else { UNKNOWN_TIMER },
         pending_error: Some(has_error(socket)?),
         info,
     }))
 }
 
-/// Whether descriptors can be copied here: one of this process's own can be.
+/// Checks whether file descriptors can be copied here, with one of this process.
 ///
 /// # Errors
 /// The kernel is older than Linux 5.6, or forbids it.
@@ -95,9 +94,10 @@ fn copy(pid: u32, fd: u32) -> io::Result<Option<OwnedFd>> {
     }
 }
 
-/// Who it was connected to, if it ever was. Unlike `getpeername`, this is said of a dead socket too.
+/// The remote address, if the socket ever had one. Unlike `getpeername`, `SO_PEERNAME` also returns
+/// that of a closed socket.
 fn peer(socket: BorrowedFd<'_>) -> Option<SocketAddr> {
-    // It takes the right length, which says the family.
+    // The length must be that of the family's address, so the IPv6 one is tried first.
     if let Ok(bytes) = bytes_of::<28>(socket, libc::SOL_SOCKET, libc::SO_PEERNAME) {
         let address: [u8; 16] = bytes.get(8..24)?.try_into().ok()?;
         return Some(SocketAddr::new(IpAddr::V6(Ipv6Addr::from(address)), port(&bytes)?));
@@ -107,20 +107,33 @@ fn peer(socket: BorrowedFd<'_>) -> Option<SocketAddr> {
     Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::from(address)), port(&bytes)?))
 }
 
-/// Of a `struct sockaddr_in` or `sockaddr_in6`.
+/// The port of a `struct sockaddr_in` or `sockaddr_in6`.
 fn port(address: &[u8]) -> Option<u16> {
     Some(u16::from_be_bytes(address.get(2..4)?.try_into().ok()?))
 }
 
-/// Whether an error waits for the application. To read it (`SO_ERROR`) would take it away.
+/// Whether the socket has a pending error. Reading it (`SO_ERROR`) would clear it.
 fn has_error(socket: BorrowedFd<'_>) -> io::Result<bool> {
     let mut polled = [PollFd::from_borrowed_fd(socket, PollFlags::empty())];
     poll(&mut polled, Some(&Timespec::default()))?;
     Ok(polled[0].revents().contains(PollFlags::ERR))
 }
 
-/// A count of bytes: `SIOCINQ` and `SIOCOUTQ` go by the names that they have for terminals.
-fn count(socket: BorrowedFd<'_>, request: libc::Ioctl) -> io::Result<u32> {
+/// A queue of a socket. The requests have the names of the same requests for terminals.
+#[derive(Clone, Copy)]
+enum ByteQueue {
+    /// `SIOCINQ`: received and not read.
+    Unread,
+    /// `SIOCOUTQ`: sent or to be sent, and not acknowledged.
+    Unsent,
+}
+
+/// The bytes in a queue.
+fn queued_bytes(socket: BorrowedFd<'_>, queue: ByteQueue) -> io::Result<u32> {
+    let request = match queue {
+        ByteQueue::Unread => libc::FIONREAD,
+        ByteQueue::Unsent => libc::TIOCOUTQ,
+    };
     let mut count: libc::c_int = 0;
     // SAFETY: both requests write one `int` through the pointer, which is to a local.
     let result = unsafe { libc::ioctl(socket.as_raw_fd(), request, &raw mut count) };
@@ -130,7 +143,7 @@ fn count(socket: BorrowedFd<'_>, request: libc::Ioctl) -> io::Result<u32> {
     Ok(u32::try_from(count).unwrap_or(0))
 }
 
-/// A socket's option of at most `ROOM` bytes. None of those that are asked for changes anything.
+/// A socket option of at most `ROOM` bytes. Those that are read here have no side effects.
 fn bytes_of<const ROOM: usize>(
     socket: BorrowedFd<'_>,
     level: libc::c_int,
@@ -138,8 +151,8 @@ fn bytes_of<const ROOM: usize>(
 ) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0_u8; ROOM];
     let mut length = libc::socklen_t::try_from(ROOM).map_err(io::Error::other)?;
-    // SAFETY: the kernel writes at most `length` bytes to the buffer, which has as many, and the
-    // number of those to `length`.
+    // SAFETY: the kernel writes at most `length` bytes to the buffer, which has that length, and
+    // then their number to `length`. An option that takes addresses from the buffer finds zeros.
     let result = unsafe {
         let (target, length) = (bytes.as_mut_ptr().cast(), &raw mut length);
         libc::getsockopt(socket.as_raw_fd(), level, name, target, length)
@@ -168,8 +181,8 @@ mod tests {
         let (pid, fd) = own(socket);
         let file = std::fs::File::from(socket.as_fd().try_clone_to_owned().unwrap());
         let inode = file.metadata().unwrap().ino();
-        let seen = look(pid, fd, inode, 1).unwrap().expect("it is there");
-        assert!(look(pid, fd, inode + 1, 1).unwrap().is_none(), "another file");
+        let seen = query(pid, fd, inode, 1).unwrap().expect("it is there");
+        assert!(query(pid, fd, inode + 1, 1).unwrap().is_none(), "another file");
         seen.facts(tracer_core::Owners::new(), None).unwrap()
     }
 
@@ -180,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dead_socket_is_asked_and_its_error_stays() {
+    fn a_closed_socket_is_queried_and_keeps_its_error() {
         let (client, server) = connected();
         let (local, remote) = (client.local_addr().unwrap(), client.peer_addr().unwrap());
         SockRef::from(&server).set_linger(Some(std::time::Duration::ZERO)).unwrap();
@@ -194,12 +207,12 @@ mod tests {
             assert!(facts.last_received_at.is_some());
             assert_eq!((facts.fin_received, facts.last_segment_at), (None, None));
         }
-        assert!(client.take_error().unwrap().is_some(), "nobody else has taken it");
+        assert!(client.take_error().unwrap().is_some(), "the query has not cleared it");
         assert_eq!(facts(&client).pending_error, Some(false));
     }
 
     #[test]
-    fn an_end_that_lies_unread_is_told_from_none() {
+    fn an_unread_fin_is_distinguished_from_none() {
         let (client, server) = connected();
         assert!(facts(&server).drained);
         client.shutdown(std::net::Shutdown::Write).unwrap();
