@@ -54,12 +54,12 @@ pub(crate) use self::lines::tests::Stacks;
 pub use self::{
     entries::{Entries, LedgerHook},
     http_objects::{HttpObject, ResolvedConnection},
-    inspection::GoInspection,
     lines::GoFrame,
 };
 use self::{
     executable::{Executable, Machine},
     http_objects::Resolver,
+    inspection::GoInspection,
     lines::Inconsistent,
     program::{GoProgram, Program},
     target::Target,
@@ -84,7 +84,7 @@ const PROGRAMS_MAX: usize = 64;
 /// A cache of programs. What is found in the file or in one process applies to all processes that run
 /// the program.
 #[derive(Debug)]
-pub struct GoPrograms {
+pub(crate) struct GoPrograms {
     known: BoundedCache<FileKey, Program>,
     epolls: Epolls,
 }
@@ -97,7 +97,7 @@ impl Default for GoPrograms {
 
 /// The code at an address of a Go process.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum GoCode {
+pub(crate) enum GoCode {
     /// A Go function, preceded by the functions inlined there, innermost first.
     Frames(Vec<GoFrame>),
     /// Code that is not in Go's function table.
@@ -109,7 +109,7 @@ pub enum GoCode {
 impl GoPrograms {
     /// Finds the goroutines that wait for these connections, and the state of HTTP client connections.
     /// `None` if the process does not run a Go program.
-    pub fn inspect(
+    pub(crate) fn inspect(
         &mut self,
         process: ProcessKey,
         registrations: &[Registration],
@@ -132,7 +132,7 @@ impl GoPrograms {
     ///
     /// # Errors
     /// The memory of the process cannot be read, or its function table was not found.
-    pub fn calls(&mut self, pid: u32, stack: &[u64]) -> Option<Result<Vec<GoCode>, Limit>> {
+    pub(crate) fn calls(&mut self, pid: u32, stack: &[u64]) -> Option<Result<Vec<GoCode>, Limit>> {
         let (program, _) = self.go_program(pid)?;
         let opened = Opened::open(pid, &program.executable);
         Some(opened.and_then(|opened| calls(&opened, program, stack)))
@@ -143,7 +143,7 @@ impl GoPrograms {
     ///
     /// # Errors
     /// No response of this program can be followed; the limit says why.
-    pub fn entries(&mut self, process: ProcessKey) -> Option<Result<Entries, Limit>> {
+    pub(crate) fn entries(&mut self, process: ProcessKey) -> Option<Result<Entries, Limit>> {
         let (program, _) = self.go_program(process.pid)?;
         Some(check_supported(&program.executable).and_then(|()| {
             let opened = Opened::open(process.pid, &program.executable)?;
@@ -156,7 +156,7 @@ impl GoPrograms {
     ///
     /// # Errors
     /// The process cannot be inspected; the limit says why.
-    pub fn resolve(
+    pub(crate) fn resolve(
         &mut self,
         process: ProcessKey,
         objects: &[HttpObject],
@@ -298,4 +298,4 @@ fn entry(pid: u32) -> io::Result<u64> {
 }
 
 #[cfg(test)]
-pub mod tests;
+mod tests;

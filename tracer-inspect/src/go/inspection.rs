@@ -32,7 +32,7 @@ const PAUSE: Duration = Duration::from_millis(2);
 
 /// The result of inspecting a Go process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct GoInspection {
+pub(crate) struct GoInspection {
     /// Certain facts about the connections of the question.
     pub found: Vec<ReaderFacts>,
     /// Number of goroutines, if all of them could be read.

@@ -5,7 +5,7 @@
 mod entries;
 mod http_objects;
 mod offsets;
-pub mod program;
+mod program;
 #[path = "../../../tracer/tests/go/toolchain.rs"]
 mod toolchain;
 
