@@ -28,13 +28,13 @@ pub(crate) fn run() -> Result<()> {
     let name = format!("{}-{}", version.replace(' ', "-"), workspace::host()?);
     let dist = target.join("dist");
     let directory = dist.join(&name);
-    // What an earlier version put there and this one does not is not to be delivered.
+    // Files of an earlier version must not get into the archive.
     if directory.exists() {
         fs::remove_dir_all(&directory)
             .with_context(|| format!("cannot empty {}", directory.display()))?;
     }
     fs::create_dir_all(&directory)
-        .with_context(|| format!("cannot make {}", directory.display()))?;
+        .with_context(|| format!("cannot create {}", directory.display()))?;
     copy(&program, &directory)?;
     for document in DOCUMENTS {
         copy(&workspace::root().join(document), &directory)?;
@@ -49,7 +49,7 @@ pub(crate) fn run() -> Result<()> {
 }
 
 fn copy(file: &Path, directory: &Path) -> Result<()> {
-    let name = file.file_name().context("it has no name")?;
+    let name = file.file_name().context("no file name")?;
     fs::copy(file, directory.join(name))
         .with_context(|| format!("cannot copy {}", file.display()))?;
     Ok(())
