@@ -6,6 +6,7 @@ use tracer_inspect::process::{
     epoll::Registration,
     facts::fd_limit,
     maps::Mappings,
+    script,
     stat::parse_stat,
     threads::{Call, wait_lists},
 };
@@ -53,4 +54,7 @@ pub fn files(bytes: &[u8]) {
         container(&group.pathname);
     }
     fd_limit(&text);
+    for exe in ["python3", "node", "ruby", "perl", "php", "java", "sh"] {
+        script::parse(exe, bytes);
+    }
 }

@@ -63,8 +63,9 @@ pub struct ProcessFacts {
     pub exe: Option<String>,
     /// `/proc/PID/cmdline` with spaces between the arguments; only if the user asked for it.
     pub cmdline: Option<String>,
-    /// File name of the script that an interpreter runs, such as `billing.py`; `None` if it is no
-    /// known interpreter, or runs no script.
+    /// Name of the program that an interpreter runs: the file name of a script or jar
+    /// (`billing.py`), a Python module or a Java class. `None` if it is no known interpreter, or it
+    /// is uncertain what it runs.
     pub script: Option<String>,
     /// Real user id.
     pub uid: Option<u32>,

@@ -1,21 +1,18 @@
-//! From the stack of a process to the application's call site: `func file:line`.
+//! From a recorded stack to the application's call site: `func file:line`.
 //!
-//! A wrong name is worse than none. So a name is said only of a frame that certainly is on the
-//! stack and that no rule (`frames/frames.txt`) says is not the application's; whatever cannot be
-//! told where the application's frame may be ends the search, with words.
+//! A wrong name is worse than none. So a frame is named only if it is certainly on the stack and no
+//! frame rule (`frames/frames.txt`) excludes it. A frame that cannot be identified ends the search
+//! with a [`CallSiteReason`], because it may be the application's.
 //!
-//! What the kernel keeps of a stack are the instruction that the thread is at, and behind it the
-//! return addresses that it found by frame pointers. Code without them loses frames: at a system
-//! call of the C library the function that called that library is not there; unwind tables lead to
-//! it (`native/unwind.rs`). What is found after the frame pointers were lost is no frame
+//! A recorded stack is the thread's instruction pointer, followed by the return addresses that the
+//! kernel found by frame pointers. Code without frame pointers loses frames: in a system call of the
+//! C library, the caller of the library function is missing. The unwind tables find it
+//! (`native/unwind.rs`). What follows after the frame pointers were lost is no frame
 //! (`native/return_address.rs`).
 
-use std::{
-    fs,
-    io::{self, ErrorKind},
-};
+use std::fs;
 
-use tracer_core::{CallSite, Input, ProcessKey, StackId};
+use tracer_core::{AccessError, CallSite, CallSiteReason, Input, Limit, ProcessKey, StackId};
 
 use crate::{
     frames::{
@@ -25,6 +22,7 @@ use crate::{
     go::{GoCode, GoFrame, GoPrograms},
     native::{modules::Modules, perf_map::PerfMaps, return_address, unwind},
     process::{
+        access::{attach_error, file_error},
         identity::is_running,
         maps::{Mapping, Mappings, Source},
         memory::ProcessMemory,
@@ -32,10 +30,11 @@ use crate::{
     },
 };
 
-/// Frames that the kernel keeps of a stack (`PERF_MAX_STACK_DEPTH`).
+/// Frames that the kernel records of a stack (`PERF_MAX_STACK_DEPTH` of
+/// `include/uapi/linux/perf_event.h`).
 const DEPTH_MAX: usize = 127;
 
-/// Names the application's lines. Opens nothing before it is asked.
+/// Resolves stacks to call sites. Opens nothing before the first question.
 #[derive(Debug)]
 pub struct CallSites {
     rules: Rules,
@@ -45,79 +44,81 @@ pub struct CallSites {
 
 /// What a frame means for the search.
 enum Verdict<'a> {
+    /// It is the application's: its call site.
     Application(String),
-    /// The application's frame may be further out. If there is none, this may say why.
+    /// The application's frame may be further out. The explanation applies if there is none.
     Further(Option<&'a str>),
-    /// There is none.
+    /// Frames further out did not cause this call.
     Ended,
-    /// It has no name, and may be the application's.
+    /// It has no name, so it may be the application's.
     Nameless,
-    /// It cannot be told: why.
-    Unknown(String),
+    /// It cannot be identified.
+    Unknown(CallSiteReason),
 }
 
 impl CallSites {
-    /// Names lines by these rules.
+    /// `rules` say which frames are the application's.
     pub fn new(rules: Rules) -> Self {
         Self { rules, modules: Modules::default(), perf_maps: PerfMaps::default() }
     }
 
-    /// The answer to a question about a call site; `None` if the process is gone, or has become
-    /// another one meanwhile. `kept` is what was kept of the stack.
+    /// Answers [`Question::CallSite`](tracer_core::Question::CallSite); `None` if the process has
+    /// ended or its pid was reused. `recorded` is the stack, if the kernel still has it.
     pub fn answer(
         &mut self,
         programs: &mut GoPrograms,
         process: ProcessKey,
         stack: StackId,
-        kept: Option<&UserStack>,
+        recorded: Option<&UserStack>,
     ) -> Option<Input> {
         if !is_running(process) {
             return None;
         }
-        let found = match kept {
-            Some(kept) => self.call_site(programs, process, kept),
-            None => Err("its stack was not kept".to_owned()),
+        let found = match recorded {
+            Some(recorded) => self.call_site(programs, process, recorded),
+            None => Err(CallSiteReason::StackNotKept),
         };
-        let (place, limits) = match found {
+        let (place, reason) = match found {
             Ok(place) => (place, None),
-            Err(limits) => (None, Some(limits)),
+            Err(reason) => (None, Some(reason)),
         };
-        let answer = CallSite { process, stack, place, limits };
+        let answer = CallSite { process, stack, place, reason };
         is_running(process).then_some(Input::CallSite(answer))
     }
 
-    /// The innermost frame of the application. The stack begins with where the thread is; the
-    /// other addresses are where calls return to. `None`: it has no frame of the application.
+    /// The innermost frame of the application; `None` if no frame is the application's.
     ///
     /// # Errors
-    /// Why it is not known, as a sentence.
+    /// It is unknown whether a frame is the application's, or which.
     fn call_site(
         &mut self,
         programs: &mut GoPrograms,
         process: ProcessKey,
-        kept: &UserStack,
-    ) -> Result<Option<String>, String> {
+        recorded: &UserStack,
+    ) -> Result<Option<String>, CallSiteReason> {
         let pid = process.pid;
-        let innermost = *kept.addresses.first().ok_or("its stack is empty")?;
-        let mappings = Mappings::of(pid).map_err(|error| unreadable(&error))?;
-        let (addresses, is_unwound) = with_caller(pid, &mappings, kept);
-        let go = programs.calls(pid, &addresses).transpose()?.unwrap_or_default();
-        let memory = ProcessMemory::open(pid, innermost).map_err(|error| unreadable(&error))?;
+        let innermost = *recorded.addresses.first().ok_or(CallSiteReason::StackEmpty)?;
+        let mappings = Mappings::of(pid).map_err(|error| unreadable(file_error(&error)))?;
+        let (addresses, is_unwound) = with_caller(pid, &mappings, recorded);
+        let go = programs.calls(pid, &addresses).transpose();
+        let go = go.map_err(CallSiteReason::Process)?.unwrap_or_default();
+        let memory = ProcessMemory::open(pid, innermost);
+        let memory = memory.map_err(|error| unreadable(attach_error(&error)))?;
 
         let Self { rules, modules, perf_maps } = self;
         let mut perf_map = None;
-        let mut way = Way { rules, pid, before: None, words: None, is_named: false };
+        let mut walk = Walk { rules, pid, previous: None, explanation: None, has_names: false };
         for (number, &address) in addresses.iter().enumerate() {
-            let mapping = mappings.holding(address).ok_or_else(|| way.lost())?;
+            let mapping = mappings.holding(address).ok_or_else(|| walk.lost())?;
             let ruling = mapping.path().and_then(|path| rules.judge_module(path));
-            // A call is where it is made, not where it returns to.
+            // A return address is the instruction after the call.
             let call = if number == 0 { address } else { address.wrapping_sub(1) };
             let (verdict, is_native) = match (go.get(number), &mapping.source, ruling) {
                 (Some(GoCode::Frames(frames)), ..) => {
                     (judge(rules, frames.iter().map(of_go).collect()), false)
                 }
-                (Some(GoCode::Unknown(reason)), ..) => {
-                    (Verdict::Unknown((*reason).to_owned()), false)
+                (Some(GoCode::Inconsistent), ..) => {
+                    (Verdict::Unknown(CallSiteReason::GoLinesInconsistent), false)
                 }
                 (_, Source::Kernel, _) => (Verdict::Further(None), true),
                 (_, Source::Generated, _) => {
@@ -125,7 +126,7 @@ impl CallSites {
                         perf_map = Some(perf_maps.of(process)?);
                     }
                     let frame = perf_map.flatten().and_then(|map| map.frame(call));
-                    way.is_named |= frame.is_some();
+                    walk.has_names |= frame.is_some();
                     (judge(rules, frame.into_iter().collect()), false)
                 }
                 (_, _, Some(ruling)) if ruling.kind != Kind::Application => {
@@ -136,37 +137,37 @@ impl CallSites {
                 }
             };
             let is_ended = matches!(verdict, Verdict::Ended);
-            // Who is called by what the tables lead to need not keep a frame pointer.
+            // The caller that the unwind tables find need not keep a frame pointer.
             let is_native = is_native && !(is_unwound && number == 1);
             if number > 0 && !is_ended && !return_address::is_plausible(&memory, address, is_native)
             {
-                return Err(way.lost());
+                return Err(walk.lost());
             }
             match verdict {
                 Verdict::Application(place) => return Ok(Some(place)),
-                Verdict::Further(words) => way.words = way.words.or(words),
-                Verdict::Ended => return way.ended(),
-                Verdict::Nameless => return Err(way.nameless(mapping)),
+                Verdict::Further(explanation) => {
+                    walk.explanation = walk.explanation.or(explanation);
+                }
+                Verdict::Ended => return walk.ended(),
+                Verdict::Nameless => return Err(walk.nameless(mapping)),
                 Verdict::Unknown(reason) => return Err(reason),
             }
-            way.before = Some(mapping);
+            walk.previous = Some(mapping);
         }
         match addresses.len() {
-            1 => Err(way.lost()),
-            DEPTH_MAX.. => {
-                Err(format!("its stack is deeper than the {DEPTH_MAX} frames that are kept"))
-            }
-            _ => way.ended(),
+            1 => Err(walk.lost()),
+            DEPTH_MAX.. => Err(CallSiteReason::StackTooDeep { frames_max: DEPTH_MAX }),
+            _ => walk.ended(),
         }
     }
 }
 
-/// The addresses with the caller of the innermost function, if frame pointers have passed it over
-/// and the unwind tables lead to it; and whether they did.
-fn with_caller(pid: u32, mappings: &Mappings, kept: &UserStack) -> (Vec<u64>, bool) {
-    let mut addresses = kept.addresses.clone();
+/// The addresses, with the caller of the innermost function inserted if frame pointers missed it and
+/// the unwind tables find it; and whether one was inserted.
+fn with_caller(pid: u32, mappings: &Mappings, recorded: &UserStack) -> (Vec<u64>, bool) {
+    let mut addresses = recorded.addresses.clone();
     let caller = || {
-        let top = kept.top.filter(|top| Some(&top.instruction) == addresses.first())?;
+        let top = recorded.top.filter(|top| Some(&top.instruction) == addresses.first())?;
         let caller = unwind::return_address(pid, mappings.holding(top.instruction)?, &top)?;
         mappings.holding(caller).is_some().then_some(caller)
     };
@@ -179,66 +180,60 @@ fn with_caller(pid: u32, mappings: &Mappings, kept: &UserStack) -> (Vec<u64>, bo
     }
 }
 
-/// What was met on the way from the innermost frame, none of it the application's.
-struct Way<'a> {
+/// A walk from the innermost frame outwards that has not met a frame of the application.
+struct Walk<'a> {
     rules: &'a Rules,
     pid: u32,
-    /// Where the code of the frame before is.
-    before: Option<&'a Mapping>,
-    /// What may explain that no frame of the application is seen.
-    words: Option<&'a str>,
-    /// A frame of code made at run time had a name: so that the runtime does say them.
-    is_named: bool,
+    /// Where the code of the previous frame is.
+    previous: Option<&'a Mapping>,
+    /// What the frame rules say of the runtime, in case no frame of the application is found.
+    explanation: Option<&'a str>,
+    /// A frame of generated code had a name, so the runtime does write a perf map.
+    has_names: bool,
 }
 
-impl Way<'_> {
-    /// Why no frame of the application is seen, if the program is a runtime that hides them.
-    fn words(&self) -> Option<&str> {
+impl Walk<'_> {
+    /// Why no frame of the application is visible, if the program is a runtime that hides them.
+    fn explanation(&self) -> Option<&str> {
         let of_program = || {
             let program = fs::read_link(format!("/proc/{}/exe", self.pid)).ok()?;
-            self.rules.judge_module(&program.to_string_lossy())?.words
+            self.rules.judge_module(&program.to_string_lossy())?.explanation
         };
-        if self.is_named { None } else { self.words.or_else(of_program) }
+        if self.has_names { None } else { self.explanation.or_else(of_program) }
     }
 
-    /// What is said of a stack that was followed to its end.
-    fn ended(&self) -> Result<Option<String>, String> {
-        self.words.filter(|_| !self.is_named).map_or(Ok(None), |words| Err(words.to_owned()))
-    }
-
-    /// What is said where the next address is none.
-    fn lost(&self) -> String {
-        let before = self.before.and_then(Mapping::path);
-        let module = before.map_or("code made at run time", base_name);
-        let sentence = format!(
-            "its stack cannot be followed beyond {module}, which is built without frame pointers \
-             (-fno-omit-frame-pointer)"
-        );
-        match self.words() {
-            Some(words) => format!("{sentence}; {words}"),
-            None => sentence,
+    /// The result for a stack that was walked to its end.
+    fn ended(&self) -> Result<Option<String>, CallSiteReason> {
+        match self.explanation.filter(|_| !self.has_names) {
+            Some(text) => Err(CallSiteReason::HiddenByRuntime { explanation: text.to_owned() }),
+            None => Ok(None),
         }
     }
 
-    /// What is said of code without names where the application's may be.
-    fn nameless(&self, mapping: &Mapping) -> String {
-        match (self.words(), mapping.path()) {
-            (Some(words), _) => words.to_owned(),
-            (None, Some(path)) => format!(
-                "{} has no names for its functions: build it with them, or put its debug file \
-                 into /usr/lib/debug/.build-id",
-                base_name(path)
-            ),
-            (None, None) => "code made at run time has no names: have the runtime write a perf \
-                             map (/tmp/perf-PID.map)"
-                .to_owned(),
+    /// The reason where the next address is no return address.
+    fn lost(&self) -> CallSiteReason {
+        let module = self.previous.and_then(Mapping::path).map(base_name);
+        CallSiteReason::FramePointersMissing {
+            module: module.map(str::to_owned),
+            explanation: self.explanation().map(str::to_owned),
+        }
+    }
+
+    /// The reason where code without names may be the application's.
+    fn nameless(&self, mapping: &Mapping) -> CallSiteReason {
+        match self.explanation() {
+            Some(text) => CallSiteReason::HiddenByRuntime { explanation: text.to_owned() },
+            None => CallSiteReason::SymbolsMissing {
+                module: mapping.path().map(|path| base_name(path).to_owned()),
+            },
         }
     }
 }
 
-/// What the calls at one address mean, of which the innermost comes first.
+/// What the calls at one address mean, innermost first: a function and the functions that it is
+/// inlined into.
 fn judge<'a>(rules: &'a Rules, frames: Vec<Frame>) -> Verdict<'a> {
-    let mut words = None;
+    let mut explanation = None;
     if frames.is_empty() {
         return Verdict::Nameless;
     }
@@ -251,22 +246,22 @@ fn judge<'a>(rules: &'a Rules, frames: Vec<Frame>) -> Verdict<'a> {
             return Verdict::Application(frame.place());
         }
         match meaning(ruling) {
-            Verdict::Further(more) => words = words.or(more),
+            Verdict::Further(text) => explanation = explanation.or(text),
             verdict => return verdict,
         }
     }
-    Verdict::Further(words)
+    Verdict::Further(explanation)
 }
 
-/// What a rule means that says that something is not the application's.
+/// What a rule means for the search that says that a frame is not the application's.
 fn meaning(ruling: Ruling) -> Verdict {
     match ruling.kind {
-        Kind::Library | Kind::Engine | Kind::Application => Verdict::Further(ruling.words),
+        Kind::Library | Kind::Engine | Kind::Application => Verdict::Further(ruling.explanation),
         Kind::Loop => Verdict::Ended,
-        Kind::Hidden => {
-            let words = ruling.words.unwrap_or("it is in a function that hides the application's");
-            Verdict::Unknown(words.to_owned())
-        }
+        Kind::Hidden => Verdict::Unknown(match ruling.explanation {
+            Some(text) => CallSiteReason::HiddenByRuntime { explanation: text.to_owned() },
+            None => CallSiteReason::HiddenFrame,
+        }),
     }
 }
 
@@ -282,13 +277,8 @@ fn of_go(frame: &GoFrame) -> Frame<'_> {
     }
 }
 
-fn unreadable(error: &io::Error) -> String {
-    match error.kind() {
-        ErrorKind::PermissionDenied => {
-            "its memory may not be read: run as root, with CAP_SYS_PTRACE".to_owned()
-        }
-        _ => format!("its memory cannot be read: {error}"),
-    }
+const fn unreadable(error: AccessError) -> CallSiteReason {
+    CallSiteReason::Process(Limit::MemoryUnreadable { error })
 }
 
 #[cfg(test)]

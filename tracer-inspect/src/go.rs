@@ -46,7 +46,7 @@ use std::{
     io,
 };
 
-use tracer_core::{Asked, ProcessKey};
+use tracer_core::{Asked, Limit, ProcessKey};
 
 #[cfg(all(test, target_arch = "x86_64"))]
 pub(crate) use self::lines::tests::Stacks;
@@ -59,12 +59,14 @@ pub use self::{
 use self::{
     executable::{Executable, Machine},
     http_objects::Following,
+    lines::Inconsistent,
     program::{GoProgram, Program},
     target::Target,
 };
 use crate::{
     cache::BoundedCache,
     process::{
+        access::{attach_error, file_error},
         epoll::{Epolls, Registration},
         file_key::FileKey,
         identity::is_running,
@@ -98,8 +100,8 @@ pub enum GoCode {
     Frames(Vec<GoFrame>),
     /// Code that is not Go's.
     Other,
-    /// Code of Go's that nothing can be said of: why, as a sentence.
-    Unknown(&'static str),
+    /// Go code whose line table does not match it.
+    Inconsistent,
 }
 
 impl GoPrograms {
@@ -115,12 +117,11 @@ impl GoPrograms {
         let inspection = is_known(&program.executable).and_then(|()| {
             // Frames of other machines are not laid out like those of amd64.
             if program.executable.machine != Machine::Amd64 {
-                return Err("goroutines can be looked at on amd64 only".to_owned());
+                return Err(Limit::GoroutinesNotOnArchitecture);
             }
             inspect(process.pid, program, file, registrations, asked)
         });
-        let nothing =
-            |limits: String| GoInspection { limits: Some(limits), ..GoInspection::default() };
+        let nothing = |limit| GoInspection { limits: vec![limit], ..GoInspection::default() };
         Some(inspection.unwrap_or_else(nothing))
     }
 
@@ -128,8 +129,8 @@ impl GoPrograms {
     /// others are where calls return to. `None`: not a Go program.
     ///
     /// # Errors
-    /// Why nothing can be said, as a sentence.
-    pub fn calls(&mut self, pid: u32, stack: &[u64]) -> Option<Result<Vec<GoCode>, String>> {
+    /// Its memory cannot be read, or its function table was not found.
+    pub fn calls(&mut self, pid: u32, stack: &[u64]) -> Option<Result<Vec<GoCode>, Limit>> {
         let (program, _) = self.go_program(pid)?;
         let opened = Opened::open(pid, &program.executable);
         Some(opened.and_then(|opened| calls(&opened, program, stack)))
@@ -139,8 +140,8 @@ impl GoPrograms {
     /// `None`: not a Go program.
     ///
     /// # Errors
-    /// Why they cannot be followed, as a sentence.
-    pub fn entries(&mut self, process: ProcessKey) -> Option<Result<Entries, String>> {
+    /// None of its responses can be followed: the limit says why.
+    pub fn entries(&mut self, process: ProcessKey) -> Option<Result<Entries, Limit>> {
         let (program, _) = self.go_program(process.pid)?;
         Some(is_known(&program.executable).and_then(|()| {
             let opened = Opened::open(process.pid, &program.executable)?;
@@ -152,18 +153,18 @@ impl GoPrograms {
     /// `None` where one leads to no TCP connection of which everything holds.
     ///
     /// # Errors
-    /// Why nothing can be known of any, as a sentence.
+    /// The process cannot be inspected: the limit says why.
     pub fn resolve(
         &mut self,
         process: ProcessKey,
         objects: &[HttpObject],
-    ) -> Result<Vec<Option<ResolvedConnection>>, String> {
+    ) -> Result<Vec<Option<ResolvedConnection>>, Limit> {
         let registrations = self.epolls.look(process, &BTreeSet::new());
         let registrations =
-            registrations.map_err(|error| format!("its descriptors cannot be read: {error}"))?;
-        let (program, file) = self.go_program(process.pid).ok_or("it is not a Go program")?;
+            registrations.map_err(|error| Limit::FdsUnreadable { error: file_error(&error) })?;
+        let (program, file) = self.go_program(process.pid).ok_or(Limit::NotGo)?;
         is_known(&program.executable)?;
-        let mappings = Mappings::of(process.pid).map_err(|error| unreadable(&error))?;
+        let mappings = mappings(process.pid)?;
         let Opened { memory, .. } = Opened::open(process.pid, &program.executable)?;
         let layout = program.layout(file);
         let following = Following {
@@ -175,7 +176,7 @@ impl GoPrograms {
         };
         let carried = following.follow(objects);
         // All of this may have been another process's by now.
-        is_running(process).then_some(carried).ok_or_else(|| "it has ended".to_owned())
+        is_running(process).then_some(carried).ok_or(Limit::ProcessEnded)
     }
 
     fn go_program(&mut self, pid: u32) -> Option<(&mut GoProgram, File)> {
@@ -197,14 +198,14 @@ impl GoPrograms {
 }
 
 /// # Errors
-/// Why nothing can be known of a program, as a sentence.
-fn is_known(executable: &Executable) -> Result<(), String> {
+/// Programs of this Go version or for this machine are not supported.
+fn is_known(executable: &Executable) -> Result<(), Limit> {
     let minor = executable.minor_version;
     if executable.machine != Machine::NATIVE {
-        return Err("it is a Go program for another machine".to_owned());
+        return Err(Limit::GoOtherArchitecture);
     }
     if minor < layout::OLDEST {
-        return Err(format!("Go 1.{minor} is older than what is known (1.{})", layout::OLDEST));
+        return Err(Limit::GoTooOld { minor, oldest_minor: layout::OLDEST });
     }
     Ok(())
 }
@@ -218,57 +219,61 @@ struct Opened {
 
 impl Opened {
     /// # Errors
-    /// Why it cannot be read, as a sentence.
-    fn open(pid: u32, executable: &Executable) -> Result<Self, String> {
-        let entry = entry(pid).map_err(|error| unreadable(&error))?;
-        let memory = ProcessMemory::open(pid, entry).map_err(|error| unreadable(&error))?;
+    /// Its memory cannot be read.
+    fn open(pid: u32, executable: &Executable) -> Result<Self, Limit> {
+        let entry =
+            entry(pid).map_err(|error| Limit::MemoryUnreadable { error: file_error(&error) })?;
+        let memory = ProcessMemory::open(pid, entry)
+            .map_err(|error| Limit::MemoryUnreadable { error: attach_error(&error) })?;
         Ok(Self { memory, bias: entry.wrapping_sub(executable.entry) })
     }
 }
 
 /// # Errors
-/// Why nothing can be said, as a sentence.
+/// The memory of the process cannot be read.
 fn inspect(
     pid: u32,
     program: &mut GoProgram,
     file: File,
     registrations: &[Registration],
     asked: &[Asked],
-) -> Result<GoInspection, String> {
-    let mappings = Mappings::of(pid).map_err(|error| unreadable(&error))?;
+) -> Result<GoInspection, Limit> {
+    let mappings = mappings(pid)?;
     let Opened { memory, bias } = Opened::open(pid, &program.executable)?;
     let is_same = |asked: &Asked| socket_link::is_same(pid, asked);
     let layout = program.layout(file);
     let target = Target { memory: &memory, mappings: &mappings, bias };
     let mut inspection =
         inspection::inspect(target, program, &layout, registrations, asked, &is_same);
-    if program.is_newer_than_known() && (inspection.limits.is_some() || inspection.found.is_empty())
-    {
+    let limits = &mut inspection.limits;
+    if program.is_newer_than_known() && (!limits.is_empty() || inspection.found.is_empty()) {
+        if limits.is_empty() {
+            limits.push(Limit::NothingVerified);
+        }
         let minor = program.executable.minor_version;
-        let why = format!("Go 1.{minor} is newer than what is known (1.{})", layout::NEWEST);
-        let limits =
-            inspection.limits.unwrap_or_else(|| "nothing held that was verified".to_owned());
-        inspection.limits = Some(format!("{limits}; {why}"));
+        limits.push(Limit::GoTooNew { minor, newest_minor: layout::NEWEST });
     }
     Ok(inspection)
 }
 
 /// # Errors
-/// Why nothing can be said, as a sentence.
-fn calls(opened: &Opened, program: &mut GoProgram, stack: &[u64]) -> Result<Vec<GoCode>, String> {
+/// The function table was not found.
+fn calls(opened: &Opened, program: &mut GoProgram, stack: &[u64]) -> Result<Vec<GoCode>, Limit> {
     let Opened { memory, bias } = opened;
-    let minor = program.executable.minor_version;
-    let lines = program.lines(memory, *bias);
-    let lines = lines.map_err(|reason| format!("a program of Go 1.{minor}: {reason}"))?;
+    let lines = program.lines(memory, *bias)?;
     let mut pages = Pages::new(memory);
     let code = stack.iter().enumerate().map(|(number, &address)| {
         match lines.frames(&mut pages, *bias, address, number == 0) {
             Ok(Some(frames)) => GoCode::Frames(frames),
             Ok(None) => GoCode::Other,
-            Err(reason) => GoCode::Unknown(reason),
+            Err(Inconsistent) => GoCode::Inconsistent,
         }
     });
     Ok(code.collect())
+}
+
+fn mappings(pid: u32) -> Result<Mappings, Limit> {
+    Mappings::of(pid).map_err(|error| Limit::MemoryUnreadable { error: file_error(&error) })
 }
 
 /// Where the program of a process begins to run: `AT_ENTRY` of its auxiliary vector.
@@ -278,21 +283,6 @@ fn entry(pid: u32) -> io::Result<u64> {
     let mut pairs = vector.chunks_exact(16);
     let entry = pairs.find(|pair| word_at(pair, 0) == Some(AT_ENTRY));
     entry.and_then(|pair| word_at(pair, 8)).ok_or_else(|| io::Error::other("it has no entry point"))
-}
-
-fn unreadable(error: &io::Error) -> String {
-    let scope = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
-    let remedy = match error.raw_os_error() {
-        Some(libc::EPERM | libc::EACCES) if scope.trim_end() == "3" => {
-            ": kernel.yama.ptrace_scope is 3; boot with 2 or less"
-        }
-        Some(libc::EPERM | libc::EACCES) => {
-            ": run as root of the process's user namespace, with CAP_SYS_PTRACE"
-        }
-        Some(libc::ENOSYS) => ": the kernel is built without CONFIG_CROSS_MEMORY_ATTACH",
-        _ => "",
-    };
-    format!("memory of the process cannot be read ({error}){remedy}")
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What `/proc` says of a process, and its memory.
 
+pub mod access;
 pub mod cgroup;
 pub mod container;
 pub mod epoll;
@@ -11,7 +12,7 @@ pub mod image;
 pub mod maps;
 pub mod memory;
 pub mod pages;
-pub mod refusal;
+pub mod script;
 pub mod selection;
 pub mod socket_link;
 pub mod stat;

@@ -7,17 +7,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tracer_core::{
-    Asked, ConnectionId, Goroutines, Input, ProcessKey, Reader, ReaderFacts, Readers, Timestamp,
+    Asked, ConnectionId, Goroutines, Input, Limit, ProcessKey, Reader, ReaderFacts, Readers,
+    Timestamp,
 };
 
 use crate::{
     clock,
     go::GoPrograms,
     process::{
+        access::file_error,
         epoll::{Epolls, Registrations},
         fd_tables,
         identity::is_running,
-        refusal::refused,
         socket_link::is_same,
         threads,
     },
@@ -69,7 +70,9 @@ impl ReaderInspections {
                     found.add(unknown(asked.id));
                 }
             }
-            Err(error) => found.limits.push(refused("its descriptors", &error)),
+            Err(error) => {
+                found.limits.push(Limit::FdsUnreadable { error: file_error(&error) });
+            }
         }
         let unread = asked.iter().filter(|asked| !found.has_reader(asked.id));
         let threads = threads::look(process.pid, unread);
@@ -119,7 +122,7 @@ struct Found {
     facts: BTreeMap<ConnectionId, ReaderFacts>,
     goroutines: Option<Goroutines>,
     /// Why it is not more.
-    limits: Vec<String>,
+    limits: Vec<Limit>,
 }
 
 impl Found {
@@ -142,7 +145,7 @@ impl Found {
     }
 
     fn has_reader(&self, id: ConnectionId) -> bool {
-        self.facts.get(&id).is_some_and(|facts| facts.reader.is_there())
+        self.facts.get(&id).is_some_and(|facts| facts.reader.is_waiting())
     }
 
     /// Drops what was found of descriptors that by now are other connections: it was not about
@@ -157,8 +160,7 @@ impl Found {
 
     fn finish(self, process: ProcessKey, at: Timestamp) -> Readers {
         let found = self.facts.into_values().collect();
-        let limits = (!self.limits.is_empty()).then(|| self.limits.join("; "));
-        Readers { process, at, found, goroutines: self.goroutines, limits }
+        Readers { process, at, found, goroutines: self.goroutines, limits: self.limits }
     }
 }
 

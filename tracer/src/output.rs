@@ -14,9 +14,10 @@ pub(crate) mod incident;
 pub mod json;
 pub(crate) mod logging;
 pub(crate) mod options;
-mod quantity;
+pub(crate) mod quantity;
 pub(crate) mod standard_output;
 pub(crate) mod table;
 pub(crate) mod terminal;
+pub(crate) mod words;
 
 pub use context::Context;

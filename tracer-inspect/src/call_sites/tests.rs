@@ -34,8 +34,20 @@ fn line(name: &str, text: &str) -> usize {
     line
 }
 
+/// Frame pointers end in the C library.
+#[track_caller]
+fn expect_lost_in_libc(reason: &CallSiteReason) {
+    let is_expected = match reason {
+        CallSiteReason::FramePointersMissing { module: Some(module), explanation: None } => {
+            module.starts_with("libc")
+        }
+        _ => false,
+    };
+    assert!(is_expected, "{reason:?}");
+}
+
 /// The call site of where a process waits.
-fn call_site(waiting: &Waiting) -> Result<Option<String>, String> {
+fn call_site(waiting: &Waiting) -> Result<Option<String>, CallSiteReason> {
     let stack = waiting.stack();
     call_sites().call_site(&mut GoPrograms::default(), waiting.key(), &kept(&stack))
 }
@@ -51,26 +63,36 @@ fn a_process_that_is_gone_or_another_one_gets_no_answer() {
     };
     assert_eq!(answer(1, Some(&[here])), None);
     let started = started(pid).unwrap() * TICK_NS;
-    let limits = |answer: Option<Input>| match answer {
-        Some(Input::CallSite(CallSite { stack: StackId(7), place: None, limits, .. })) => limits,
+    let mut reason = |addresses| match answer(started, addresses) {
+        Some(Input::CallSite(CallSite {
+            stack: StackId(7),
+            place: None,
+            reason: Some(reason),
+            ..
+        })) => reason,
         other => panic!("{other:?}"),
     };
-    assert_eq!(limits(answer(started, None)), Some("its stack was not kept".to_owned()));
-    assert_eq!(limits(answer(started, Some(&[]))), Some("its stack is empty".to_owned()));
-    let nonsense = limits(answer(started, Some(&[8, 16])));
-    assert!(nonsense.unwrap().starts_with("its memory cannot be read"));
-    let words = limits(answer(started, Some(&[here, here, here])));
-    assert!(words.unwrap().starts_with("its stack cannot be followed beyond libc"));
+    assert_eq!(reason(None), CallSiteReason::StackNotKept);
+    assert_eq!(reason(Some(&[])), CallSiteReason::StackEmpty);
+    let unmapped = reason(Some(&[8, 16]));
+    assert!(
+        matches!(unmapped, CallSiteReason::Process(Limit::MemoryUnreadable { .. })),
+        "{unmapped:?}"
+    );
+    expect_lost_in_libc(&reason(Some(&[here, here, here])));
 }
 
 #[test]
 fn a_runtime_that_says_its_functions_hides_none() {
     let rules = Rules::load(None).unwrap();
-    let words = "start it so that they have names";
-    let mut way = Way { rules: &rules, pid: 0, before: None, words: Some(words), is_named: false };
-    assert_eq!(way.ended(), Err(words.to_owned()));
-    assert!(way.lost().ends_with(words));
-    way.is_named = true;
-    assert_eq!(way.ended(), Ok(None));
-    assert!(!way.lost().contains(words));
+    let text = "start it so that they have names";
+    let (previous, explanation) = (None, Some(text));
+    let mut walk = Walk { rules: &rules, pid: 0, previous, explanation, has_names: false };
+    let lost = |explanation| CallSiteReason::FramePointersMissing { module: None, explanation };
+    let explanation = text.to_owned();
+    assert_eq!(walk.ended(), Err(CallSiteReason::HiddenByRuntime { explanation }));
+    assert_eq!(walk.lost(), lost(Some(text.to_owned())));
+    walk.has_names = true;
+    assert_eq!(walk.ended(), Ok(None));
+    assert_eq!(walk.lost(), lost(None));
 }

@@ -43,8 +43,8 @@ struct Rule {
     language: Option<Language>,
     /// All of them must fit.
     conditions: Vec<(Part, String)>,
-    /// What is said if such a frame was there and no application's was found.
-    words: Option<String>,
+    /// Why no frame of the application is found, if such a frame was there.
+    explanation: Option<String>,
 }
 
 /// What a condition is about.
@@ -61,8 +61,8 @@ enum Part {
 pub struct Ruling<'a> {
     /// What the frame is.
     pub kind: Kind,
-    /// What is said if such a frame was there and no frame of the application was found.
-    pub words: Option<&'a str>,
+    /// Why no frame of the application is found, if such a frame was there.
+    pub explanation: Option<&'a str>,
 }
 
 impl Rules {
@@ -117,7 +117,7 @@ impl Rules {
     /// What the first rule that fits a frame says of it.
     pub fn judge(&self, frame: &Frame) -> Ruling<'_> {
         let rule = self.0.iter().find(|rule| rule.fits(frame));
-        rule.map_or(Ruling { kind: Kind::Application, words: None }, Rule::ruling)
+        rule.map_or(Ruling { kind: Kind::Application, explanation: None }, Rule::ruling)
     }
 
     /// What holds for all functions of a module, whatever they are called. `None`: that depends on
@@ -134,11 +134,11 @@ impl Rules {
 }
 
 impl Rule {
-    /// `library package net/http`, `loop module libuv.so* function uv_run -- words`.
+    /// `library package net/http`, `loop module libuv.so* function uv_run -- explanation`.
     fn parse(line: &str, language: Option<Language>) -> Result<Self> {
-        let (line, words) = line
+        let (line, explanation) = line
             .split_once(" -- ")
-            .map_or((line, None), |(line, words)| (line, Some(words.trim().to_owned())));
+            .map_or((line, None), |(line, text)| (line, Some(text.trim().to_owned())));
         let mut parts = line.split_whitespace();
         let kind = match parts.next().unwrap_or_default() {
             "application" => Kind::Application,
@@ -166,7 +166,7 @@ impl Rule {
         if conditions.is_empty() {
             bail!("of what? give a function, a file, a module or a package");
         }
-        Ok(Self { kind, language, conditions, words })
+        Ok(Self { kind, language, conditions, explanation })
     }
 
     fn fits(&self, frame: &Frame) -> bool {
@@ -180,7 +180,7 @@ impl Rule {
     }
 
     fn ruling(&self) -> Ruling<'_> {
-        Ruling { kind: self.kind, words: self.words.as_deref() }
+        Ruling { kind: self.kind, explanation: self.explanation.as_deref() }
     }
 }
 

@@ -4,6 +4,7 @@
 use std::{
     borrow::Cow,
     collections::{HashMap, HashSet},
+    fmt,
     fs::File,
 };
 
@@ -32,6 +33,45 @@ pub struct Structures {
     members: HashMap<String, u64>,
 }
 
+/// Why debug information could not be read.
+#[derive(Debug)]
+pub enum DebugInfoError {
+    /// The file is no 64-bit little-endian ELF file.
+    Elf(object::read::Error),
+    /// One section could not be read.
+    #[expect(missing_docs, reason = "the names say it")]
+    Section { name: &'static str, reason: SectionError },
+}
+
+/// Why a section could not be read.
+#[derive(Debug)]
+pub enum SectionError {
+    /// Its header or its bytes are not in the file.
+    Unreadable(object::read::Error),
+    /// It is compressed, but not with zlib.
+    Compression,
+    /// It is larger than 64 MiB, or than the file.
+    TooLarge,
+    /// The compressed bytes are damaged.
+    Damaged,
+}
+
+impl fmt::Display for DebugInfoError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Elf(error) => write!(formatter, "not an ELF file: {error}"),
+            Self::Section { name, reason } => match reason {
+                SectionError::Unreadable(error) => write!(formatter, ".{name}: {error}"),
+                SectionError::Compression => write!(formatter, ".{name}: unknown compression"),
+                SectionError::TooLarge => write!(formatter, ".{name}: too large"),
+                SectionError::Damaged => write!(formatter, ".{name}: damaged"),
+            },
+        }
+    }
+}
+
+impl std::error::Error for DebugInfoError {}
+
 type Slice<'a> = EndianSlice<'a, LittleEndian>;
 
 impl Structures {
@@ -39,13 +79,12 @@ impl Structures {
     /// debugging information.
     ///
     /// # Errors
-    /// Why it cannot be read.
-    pub fn read(file: File, paths: &[String]) -> Result<Self, String> {
+    /// The file is no ELF file, or a section is damaged or too large.
+    pub fn read(file: File, paths: &[String]) -> Result<Self, DebugInfoError> {
         let cache = ReadCache::new(file);
         let data = Bounded(&cache);
-        let wrong = |error: object::read::Error| error.to_string();
-        let header = Header::parse(data).map_err(wrong)?;
-        let sections = header.sections(object::LittleEndian, data).map_err(wrong)?;
+        let header = Header::parse(data).map_err(DebugInfoError::Elf)?;
+        let sections = header.sections(object::LittleEndian, data).map_err(DebugInfoError::Elf)?;
         let part = |name| part(data, &sections, name);
         let mut structures = Self::default();
         if let (Some(info), Some(abbreviations)) = (part("debug_info")?, part("debug_abbrev")?) {
@@ -124,44 +163,49 @@ fn steps(paths: &[String]) -> impl Iterator<Item = &str> {
     paths.iter().flat_map(|path| path.split(" + "))
 }
 
-/// A part of the debugging information, as it was before it was compressed.
+/// A section of the debug information, decompressed.
 fn part<'data>(
     data: Bounded<'data>,
     sections: &Sections<'data>,
-    name: &str,
-) -> Result<Option<Cow<'data, [u8]>>, String> {
-    let wrong = |error: object::read::Error| format!("{name} cannot be read: {error}");
+    name: &'static str,
+) -> Result<Option<Cow<'data, [u8]>>, DebugInfoError> {
+    let failed = |reason| DebugInfoError::Section { name, reason };
+    let unreadable = |error| failed(SectionError::Unreadable(error));
     let endian = object::LittleEndian;
     if let Some((_, section)) = sections.section_by_name(endian, format!(".{name}").as_bytes()) {
-        let compressed = section.compression(endian, data).map_err(wrong)?;
+        let compressed = section.compression(endian, data).map_err(unreadable)?;
         let Some((header, offset, size)) = compressed else {
-            return Ok(Some(section.data(endian, data).map_err(wrong)?.into()));
+            return Ok(Some(section.data(endian, data).map_err(unreadable)?.into()));
         };
         if header.ch_type.get(endian) != elf::ELFCOMPRESS_ZLIB {
-            return Err(format!("{name} is compressed in a way that is not known"));
+            return Err(failed(SectionError::Compression));
         }
         let bytes = object::read::ReadRef::read_bytes_at(data, offset, size);
-        let bytes = bytes.map_err(|()| format!("{name} is too long"))?;
-        return inflate(name, bytes, header.ch_size.get(endian)).map(Some);
+        let bytes = bytes.map_err(|()| failed(SectionError::TooLarge))?;
+        let size = header.ch_size.get(endian);
+        return inflate(bytes, size).map(Some).map_err(failed);
     }
-    // The way before there was a flag for it: a word, and the size, the other way round.
+    // The format before `SHF_COMPRESSED`: "ZLIB" and the size as a big-endian word.
     let Some((_, section)) = sections.section_by_name(endian, format!(".z{name}").as_bytes())
     else {
         return Ok(None);
     };
-    let bytes = section.data(endian, data).map_err(wrong)?;
+    let bytes = section.data(endian, data).map_err(unreadable)?;
     let body = bytes.strip_prefix(b"ZLIB").and_then(<[u8]>::split_first_chunk);
-    let (size, body) = body.ok_or_else(|| format!("{name} is damaged"))?;
-    inflate(name, body, u64::from_be_bytes(*size)).map(Some)
+    let inflated = match body {
+        Some((size, body)) => inflate(body, u64::from_be_bytes(*size)),
+        None => Err(SectionError::Damaged),
+    };
+    inflated.map(Some).map_err(failed)
 }
 
-fn inflate(name: &str, bytes: &[u8], size: u64) -> Result<Cow<'static, [u8]>, String> {
-    let most = usize::try_from(size.min(PART_MAX)).unwrap_or(0);
+fn inflate(bytes: &[u8], size: u64) -> Result<Cow<'static, [u8]>, SectionError> {
     if size > PART_MAX {
-        return Err(format!("{name} is longer than {} MiB", PART_MAX >> 20));
+        return Err(SectionError::TooLarge);
     }
-    let whole = miniz_oxide::inflate::decompress_to_vec_zlib_with_limit(bytes, most);
-    whole.map(Cow::Owned).map_err(|error| format!("{name} is damaged: {error}"))
+    let size = usize::try_from(size).map_err(|_| SectionError::TooLarge)?;
+    let inflated = miniz_oxide::inflate::decompress_to_vec_zlib_with_limit(bytes, size);
+    inflated.map(Cow::Owned).map_err(|_| SectionError::Damaged)
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@
 //! `RoundTrip` before 1.23 and is what that calls since, and that HTTP/2 moved. A program that
 //! imports `golang.org/x/net/http2` has that one beside the one of `net/http`.
 
+use tracer_core::Limit;
+
 use super::{executable::Executable, function_table::FunctionTable};
 use crate::process::memory::Memory;
 
@@ -31,8 +33,8 @@ pub struct Entries {
     /// What each does and where in the file of the program its first instruction is. None if the
     /// program has no HTTP client.
     pub hooks: Vec<(LedgerHook, u64)>,
-    /// Why some of its responses cannot be followed, one sentence.
-    pub limits: Option<String>,
+    /// Why some of its responses cannot be followed; empty if all can.
+    pub limits: Vec<Limit>,
 }
 
 /// Functions that are of use together only: for each thing that is done the names of the function
@@ -77,13 +79,13 @@ const AMBIGUOUS: &str = "net/http.(*http2ClientConn).RoundTrip";
 /// The functions of a program that runs shifted by `bias`.
 ///
 /// # Errors
-/// Why none of its responses can be followed, as a sentence.
+/// None of its responses can be followed: [`Limit::GoFunctionMissing`].
 pub(super) fn find(
     executable: &Executable,
     functions: &FunctionTable,
     memory: &dyn Memory,
     bias: u64,
-) -> Result<Entries, String> {
+) -> Result<Entries, Limit> {
     let names: Vec<&str> =
         SETS.iter().copied().flatten().flat_map(|(_, names)| *names).copied().collect();
     let numbers = functions.find(memory, bias, &names);
@@ -95,7 +97,7 @@ pub(super) fn find(
 }
 
 /// The sets that are whole.
-fn choose(offset: &dyn Fn(&'static str) -> Option<u64>) -> Result<Entries, String> {
+fn choose(offset: &dyn Fn(&'static str) -> Option<u64>) -> Result<Entries, Limit> {
     let mut entries = Entries::default();
     for set in SETS {
         let place = |names: &[&'static str]| names.iter().find_map(|name| offset(name));
@@ -106,13 +108,12 @@ fn choose(offset: &dyn Fn(&'static str) -> Option<u64>) -> Result<Entries, Strin
         };
         let mut names = set.iter().flat_map(|(_, names)| *names);
         if names.any(|name| *name != AMBIGUOUS && offset(name).is_some()) {
-            let limit = format!("{name} is not in the program, so its responses are not followed");
-            entries.limits.get_or_insert(limit);
+            entries.limits.push(Limit::GoFunctionMissing { function: (*name).to_owned() });
         }
     }
-    match entries {
-        Entries { hooks, limits: Some(limit) } if hooks.is_empty() => Err(limit),
-        entries => Ok(entries),
+    match entries.limits.first() {
+        Some(limit) if entries.hooks.is_empty() => Err(limit.clone()),
+        _ => Ok(entries),
     }
 }
 
@@ -121,7 +122,7 @@ mod tests {
     use super::*;
 
     /// What is chosen of a program with functions whose names contain one of these.
-    fn chosen(parts: &[&str]) -> Result<Entries, String> {
+    fn chosen(parts: &[&str]) -> Result<Entries, Limit> {
         choose(&|name| parts.iter().any(|part| name.contains(part)).then_some(name.len() as u64))
     }
 
@@ -158,11 +159,16 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named() {
-        let missing = "net/http.(*persistConn).closeLocked is not in the program, so its responses \
-                       are not followed";
-        assert_eq!(chosen(&["persistConn).roundTrip", "tryPut"]), Err(missing.to_owned()));
+        let missing = |function: &str| Limit::GoFunctionMissing { function: function.to_owned() };
+        let close = missing("net/http.(*persistConn).closeLocked");
+        assert_eq!(chosen(&["persistConn).roundTrip", "tryPut"]), Err(close));
         let entries = chosen(&["persistConn", "tryPut", "clientStream).doRequest"]).unwrap();
         assert_eq!(entries.hooks.len(), 4);
-        assert!(entries.limits.unwrap().starts_with("net/http.(*http2ClientConn).RoundTrip is"));
+        let round_trips = [
+            "net/http.(*http2ClientConn).RoundTrip",
+            "golang.org/x/net/http2.(*ClientConn).RoundTrip",
+            "net/http/internal/http2.(*ClientConn).roundTrip",
+        ];
+        assert_eq!(entries.limits, round_trips.map(missing));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use tracer_core::Goroutines;
+use tracer_core::{Goroutines, Limit};
 
 use super::{
     all_goroutines,
@@ -33,7 +33,8 @@ pub(super) struct GoroutineScan {
     counted: Goroutines,
     /// All goroutines were counted.
     is_counted: bool,
-    pub(super) limits: Option<String>,
+    /// Why not everything was scanned.
+    pub(super) limits: Vec<Limit>,
 }
 
 /// Reads the stack of every goroutine.
@@ -45,12 +46,12 @@ pub(super) fn scan(
 ) -> GoroutineScan {
     let mut scan = GoroutineScan::default();
     let Some((goroutines, length)) = goroutines(target, parts.all_goroutines, layout) else {
-        scan.limits = Some("goroutines cannot be looked at: their list moved".to_owned());
+        scan.limits.push(Limit::GoroutineListMoved);
         scan.waking = (0..polls.len()).collect();
         return scan;
     };
     if length > GOROUTINES_MAX {
-        scan.limit(format!("{GOROUTINES_MAX} of {length} goroutines were looked at"));
+        scan.limit(Limit::GoroutinesTruncated { scanned: GOROUTINES_MAX, total: length });
     }
     let mut pages = Pages::new(target.memory);
     let total = total(target.bias, &goroutines, parts.functions, &mut pages);
@@ -72,7 +73,7 @@ pub(super) fn scan(
         }
     }
     if batches.are_cut() {
-        scan.limit(format!("{} MiB of stacks were looked at", STACKS_MAX >> 20));
+        scan.limit(Limit::StacksTruncated { scanned_bytes: STACKS_MAX as u64 });
     }
     scan
 }
@@ -148,9 +149,9 @@ impl GoroutineScan {
         self.is_counted.then_some(self.counted)
     }
 
-    /// Not all was looked at.
-    fn limit(&mut self, sentence: String) {
+    /// Not everything was scanned.
+    fn limit(&mut self, limit: Limit) {
         self.is_counted = false;
-        self.limits = Some(sentence);
+        self.limits.push(limit);
     }
 }

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tracer_core::{Asked, Goroutines, HttpConnection, HttpStage, Reader, ReaderFacts};
+use tracer_core::{Asked, Goroutines, HttpConnection, HttpStage, Limit, Reader, ReaderFacts};
 
 use super::{
     follower::{Follower, Wanted},
@@ -37,8 +37,8 @@ pub struct GoInspection {
     pub found: Vec<ReaderFacts>,
     /// How many goroutines there are, if all of them could be looked at.
     pub goroutines: Option<Goroutines>,
-    /// One sentence: why less is known than could be.
-    pub limits: Option<String>,
+    /// Why less was found than could have been; empty if nothing is missing.
+    pub limits: Vec<Limit>,
 }
 
 /// Looks, and says what held for all of the time that it took. `is_same` says whether a descriptor
@@ -63,8 +63,8 @@ pub(super) fn inspect(
             scan = goroutine_scan::scan(target, &mut parts, layout, &before);
             http = prove(target, &mut parts, layout, &before, &mut scan);
         }
-        Err(reason) => {
-            scan.limits = Some(format!("goroutines cannot be looked at: {reason}"));
+        Err(limit) => {
+            scan.limits.push(limit);
             scan.waking = (0..asked.len()).collect();
         }
     }
@@ -175,10 +175,8 @@ fn held(
         return References::default();
     }
     let references = response_references::find(target, &responses, parts, layout, scan);
-    if !references.is_whole && scan.limits.is_none() {
-        let limits = "goroutines have too much stack, or move it too often, to tell which \
-                      responses are still held";
-        scan.limits = Some(limits.to_owned());
+    if !references.is_whole && scan.limits.is_empty() {
+        scan.limits.push(Limit::ReferencesIncomplete);
     }
     references
 }

@@ -238,8 +238,8 @@ impl Layout {
         let paths: Vec<String> = layout.offsets().into_iter().map(|(path, _)| path).collect();
         match Structures::read(file, &paths) {
             Ok(structures) => layout.corrected(&structures),
-            Err(reason) => {
-                log::debug!("debugging information of a Go program: {reason}");
+            Err(error) => {
+                log::debug!("debug information of a Go program: {error}");
                 layout
             }
         }

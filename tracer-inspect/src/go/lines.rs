@@ -40,8 +40,9 @@ const MODULE_FILES: usize = 56;
 const MODULE_VALUES: usize = 80;
 const MODULE_DESCRIPTIONS: usize = 104;
 
-/// What is said where nothing holds.
-const DAMAGED: &str = "its table of lines does not fit its code";
+/// The line table does not match the code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inconsistent;
 
 /// A call of the program as its source has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,20 +159,20 @@ impl Lines<'_> {
     /// function begins.
     ///
     /// # Errors
-    /// Why nothing can be said, as a sentence.
+    /// The line table does not match the code.
     pub fn frames(
         &self,
         pages: &mut Pages,
         bias: u64,
         address: u64,
         is_exact: bool,
-    ) -> Result<Option<Vec<GoFrame>>, &'static str> {
+    ) -> Result<Option<Vec<GoFrame>>, Inconsistent> {
         let address = address.wrapping_sub(bias);
         let begins = |number| self.functions.code(number).is_some_and(|code| code.0 == address);
         let is_entry = is_exact && self.functions.holding(address).is_some_and(begins);
         let address = if is_entry { address } else { address.wrapping_sub(1) };
         match self.functions.holding(address) {
-            Some(number) => self.calls(pages, bias, number, address).ok_or(DAMAGED).map(Some),
+            Some(number) => self.calls(pages, bias, number, address).ok_or(Inconsistent).map(Some),
             None => Ok(None),
         }
     }

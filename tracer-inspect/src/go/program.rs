@@ -3,6 +3,8 @@
 
 use std::{collections::HashMap, fs::File};
 
+use tracer_core::Limit;
+
 use super::{
     all_goroutines,
     entries::{self, Entries},
@@ -46,7 +48,7 @@ pub(super) struct GoProgram {
     functions: Sought<Functions>,
     /// `runtime.allgs`: its address in the file.
     all_goroutines: Sought<u64>,
-    entries: Option<Result<Entries, String>>,
+    entries: Option<Result<Entries, Limit>>,
 }
 
 /// Something that is looked for until it is found. A process that has just begun may not have
@@ -144,17 +146,16 @@ impl GoProgram {
     /// shifted by `bias`.
     ///
     /// # Errors
-    /// What was not found.
+    /// The function table or the list of goroutines was not found.
     pub(super) fn parts(
         &mut self,
         layout: &Layout,
         target: Target<'_>,
-    ) -> Result<Parts<'_>, &'static str> {
+    ) -> Result<Parts<'_>, Limit> {
         let executable = &self.executable;
         let functions = functions(&mut self.functions, executable, target.memory, target.bias)?;
         let find = || all_goroutines(executable, &functions.table, layout, target);
-        let all_goroutines =
-            *self.all_goroutines.get(find).ok_or("its list of goroutines was not found")?;
+        let all_goroutines = *self.all_goroutines.get(find).ok_or(Limit::GoroutineListMissing)?;
         Ok(Parts { functions, all_goroutines })
     }
 
@@ -162,13 +163,12 @@ impl GoProgram {
     /// shifted by `bias`.
     ///
     /// # Errors
-    /// What was not found, as a sentence.
-    pub(super) fn entries(&mut self, memory: &dyn Memory, bias: u64) -> Result<Entries, String> {
+    /// The function table was not found, or none of the responses can be followed.
+    pub(super) fn entries(&mut self, memory: &dyn Memory, bias: u64) -> Result<Entries, Limit> {
         if let Some(entries) = &self.entries {
             return entries.clone();
         }
-        let functions = functions(&mut self.functions, &self.executable, memory, bias)
-            .map_err(|reason| format!("it cannot be followed: {reason}"))?;
+        let functions = functions(&mut self.functions, &self.executable, memory, bias)?;
         let found = entries::find(&self.executable, &functions.table, memory, bias);
         self.entries.insert(found).clone()
     }
@@ -176,12 +176,8 @@ impl GoProgram {
     /// Finds the lines in the memory of a process that runs the program shifted by `bias`.
     ///
     /// # Errors
-    /// What was not found.
-    pub(super) fn lines(
-        &mut self,
-        memory: &dyn Memory,
-        bias: u64,
-    ) -> Result<Lines<'_>, &'static str> {
+    /// The function table was not found.
+    pub(super) fn lines(&mut self, memory: &dyn Memory, bias: u64) -> Result<Lines<'_>, Limit> {
         let functions = functions(&mut self.functions, &self.executable, memory, bias)?;
         Ok(Lines { functions: &functions.table, tables: &functions.lines })
     }
@@ -284,9 +280,9 @@ fn functions<'a>(
     executable: &Executable,
     memory: &dyn Memory,
     bias: u64,
-) -> Result<&'a mut Functions, &'static str> {
+) -> Result<&'a mut Functions, Limit> {
     let find = || Functions::find(executable, memory, bias);
-    sought.get(find).ok_or("its table of functions was not found")
+    sought.get(find).ok_or(Limit::GoFunctionTableMissing)
 }
 
 /// `runtime.allgs`, by the symbol table or by the code of the function that adds to it.

@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tracer_core::{ConnectionId, Goroutines, Held, HttpStage, Reader, ReaderFacts};
+use tracer_core::{ConnectionId, Goroutines, Held, HttpStage, Limit, Reader, ReaderFacts};
 
 use self::{
     program::{Running, build},
@@ -28,7 +28,7 @@ use super::*;
 fn look(
     connections: &Running,
     programs: &mut GoPrograms,
-) -> (BTreeMap<u32, ReaderFacts>, Option<String>, Duration) {
+) -> (BTreeMap<u32, ReaderFacts>, Vec<Limit>, Duration) {
     let (process, asked) = (connections.process(), connections.asked());
     let registrations = connections.registrations();
     let begin = Instant::now();
@@ -94,7 +94,7 @@ fn check(program: &Path, is_tls: bool, form: &str) {
     }
     let connections = Running::start(program, &arguments);
     let (found, limits, _) = look(&connections, &mut GoPrograms::default());
-    assert_eq!(limits, None, "{form}");
+    assert_eq!(limits, [], "{form}");
     for (kind, expected) in EXPECTED {
         let (name, count) = kind.split_once('=').unwrap();
         let fds = &connections.kinds[name];
@@ -168,7 +168,7 @@ fn goroutines_are_counted_as_go_counts_them() {
         let registrations = running.registrations();
         let mut programs = GoPrograms::default();
         let look = programs.inspect(process, registrations.list(), &asked).unwrap();
-        assert_eq!((look.goroutines, look.limits), (Some(counted), None), "{}", go.display());
+        assert_eq!((look.goroutines, look.limits), (Some(counted), Vec::new()), "{}", go.display());
     }
 }
 
@@ -185,7 +185,7 @@ fn thousands_of_goroutines_take_milliseconds() {
         for _ in 0..3 {
             let (found, limits, took) = look(&connections, &mut programs);
             println!("{arguments:?}: {took:?}");
-            assert_eq!(limits, None);
+            assert_eq!(limits, []);
             let said = connections.kinds["leaked"].iter().map(|fd| in_words(found.get(fd)));
             let (exact, others): (Vec<_>, Vec<_>) =
                 said.partition(|it| it == "none, awaiting GET small");
@@ -208,7 +208,7 @@ fn a_leak_is_proved_beside_very_many_goroutines() {
     let connections = Running::start(&program, &["owners=20000", "again=2", "leaked=8"]);
     let (found, limits, took) = look(&connections, &mut GoPrograms::default());
     println!("{took:?}");
-    assert_eq!(limits, None);
+    assert_eq!(limits, []);
     let said = |kind: &str| {
         let fds = connections.kinds[kind].iter();
         fds.map(|fd| in_words(found.get(fd))).collect::<Vec<_>>()

@@ -12,7 +12,7 @@ use std::{
     os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
 };
 
-use tracer_core::ProcessKey;
+use tracer_core::{CallSiteReason, ProcessKey};
 
 use crate::frames::frame::Frame;
 use crate::process::{file_key::FileKey, stat::innermost_pid};
@@ -51,23 +51,21 @@ impl PerfMaps {
     /// The map of a process as it is now. `None`: it has none.
     ///
     /// # Errors
-    /// Why the map is not believed, as a sentence.
-    pub fn of(&mut self, process: ProcessKey) -> Result<Option<&PerfMap>, String> {
+    /// The map is not trusted, too large, or could not be read.
+    pub fn of(&mut self, process: ProcessKey) -> Result<Option<&PerfMap>, CallSiteReason> {
         let Some((file, metadata)) = open(process.pid)? else { return Ok(None) };
         let key = FileKey::of(&metadata);
         if !matches!(&self.latest, Some((known, state, _)) if *known == process && *state == key) {
-            let map = PerfMap::read(file).map_err(|error| format!("{PERF_MAP}: {error}"))?;
+            let map = PerfMap::read(file)
+                .map_err(|error| CallSiteReason::PerfMapUnreadable { detail: error.to_string() })?;
             self.latest = Some((process, key, map));
         }
         Ok(self.latest.as_ref().map(|(.., map)| map))
     }
 }
 
-/// What such a file is called in what is said.
-const PERF_MAP: &str = "its perf map";
-
 /// The map of a process, as that sees its files and itself. `None`: it has none.
-fn open(pid: u32) -> Result<Option<(File, Metadata)>, String> {
+fn open(pid: u32) -> Result<Option<(File, Metadata)>, CallSiteReason> {
     let Some(inner) = innermost_pid(pid) else { return Ok(None) };
     let path = format!("/proc/{pid}/root/tmp/perf-{inner}.map");
     // Anybody may put something there, also what blocks who opens it.
@@ -78,10 +76,10 @@ fn open(pid: u32) -> Result<Option<(File, Metadata)>, String> {
     let Ok(metadata) = file.metadata() else { return Ok(None) };
     let owner = fs::metadata(format!("/proc/{pid}")).map(|process| process.uid());
     if !metadata.is_file() || metadata.uid() != 0 && Some(metadata.uid()) != owner.ok() {
-        return Err(format!("{PERF_MAP} belongs to somebody else, so it is not believed"));
+        return Err(CallSiteReason::PerfMapUntrusted);
     }
     if metadata.size() > MAP_MAX {
-        return Err(format!("{PERF_MAP} has more than {} MiB", MAP_MAX >> 20));
+        return Err(CallSiteReason::PerfMapTooLarge { bytes_max: MAP_MAX });
     }
     Ok(Some((file, metadata)))
 }

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use tracer_core::{Asked, ConnectionId, ProcessKey, Reader, Timestamp};
+use tracer_core::{Asked, ConnectionId, Limit, ProcessKey, Reader, Timestamp};
 
 use crate::clock;
 
@@ -26,7 +26,7 @@ const EPOLL: &str = "anon_inode:[eventpoll]";
 const RING: &str = "anon_inode:[io_uring]";
 
 /// Most descriptors of a process that are looked at for epolls.
-const DESCRIPTORS_MAX: usize = 262_144;
+const FDS_MAX: usize = 262_144;
 /// Most registrations that are kept of one process.
 const REGISTRATIONS_MAX: usize = 262_144;
 /// Most processes whose epolls are remembered.
@@ -102,13 +102,11 @@ impl Registrations {
         self.list.iter().any(|registration| registration.inode.is_none())
     }
 
-    /// Why there may be more, if there may.
-    pub fn limit(&self) -> Option<String> {
-        self.cut.then(|| {
-            format!(
-                "of its epolls only what {DESCRIPTORS_MAX} descriptors and {REGISTRATIONS_MAX} \
-                 registrations tell is known"
-            )
+    /// Why registrations may be missing; `None` if none are.
+    pub fn limit(&self) -> Option<Limit> {
+        self.cut.then_some(Limit::EpollsTruncated {
+            fds_max: FDS_MAX,
+            registrations_max: REGISTRATIONS_MAX,
         })
     }
 
@@ -220,7 +218,7 @@ impl Search {
         let before = clock::processor_time();
         let (mut search, mut seen) = (Self::default(), 0);
         let mut entries = fs::read_dir(format!("/proc/{pid}/fd"))?;
-        for entry in entries.by_ref().take(DESCRIPTORS_MAX) {
+        for entry in entries.by_ref().take(FDS_MAX) {
             seen += 1;
             let name = entry?.file_name();
             let Some(fd) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
@@ -230,7 +228,7 @@ impl Search {
                 search.read(pid, fd);
             }
         }
-        search.cut = seen == DESCRIPTORS_MAX && entries.next().is_some();
+        search.cut = seen == FDS_MAX && entries.next().is_some();
         search.took = clock::processor_time().saturating_sub(before);
         search.ended_at = clock::now();
         Ok(search)

@@ -9,6 +9,7 @@ use super::{
     cgroup::{cgroups, is_frozen},
     container::container,
     identity::TICK_NS,
+    script::script,
     stat::{exists, has_ended, innermost_pid, look_up, read, status_field},
 };
 
@@ -41,9 +42,11 @@ fn facts(key: ProcessKey, with_cmdline: bool) -> ProcResult<Option<ProcessFacts>
     let state = stat.state().ok();
     let cmdline =
         || read(key.pid, "cmdline").ok().map(|text| text.trim_end_matches('\0').replace('\0', " "));
+    let exe = process.exe().ok().map(|path| path.to_string_lossy().into_owned());
     Ok(Some(ProcessFacts {
         key,
-        exe: process.exe().ok().map(|path| path.to_string_lossy().into_owned()),
+        script: exe.as_deref().and_then(|exe| script(key.pid, exe)),
+        exe,
         cmdline: if with_cmdline { cmdline() } else { None },
         uid: status_field(key.pid, "Uid:"),
         container: cgroups.iter().find_map(|group| container(&group.pathname)),

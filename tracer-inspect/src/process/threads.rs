@@ -10,9 +10,9 @@ use std::{
     path::Path,
 };
 
-use tracer_core::{Asked, ConnectionId};
+use tracer_core::{Asked, ConnectionId, Limit};
 
-use super::{refusal::refused, socket_link::is_socket};
+use super::{access::attach_error, socket_link::is_socket};
 use wait_lists::WaitLists;
 
 /// Most threads of a process that are looked at.
@@ -27,7 +27,7 @@ pub struct ThreadLook {
     /// A thread is blocked in a call that data or the end of the stream on these ends.
     pub reading: Vec<ConnectionId>,
     /// Why there may be more, if there may.
-    pub limit: Option<String>,
+    pub limit: Option<Limit>,
 }
 
 /// Looks at what the threads of a process are blocked in.
@@ -38,14 +38,14 @@ pub fn look<'a>(pid: u32, asked: impl Iterator<Item = &'a Asked>) -> ThreadLook 
         return look;
     }
     if let Err(error) = look_at(pid, &mut wanted, &mut look) {
-        look.limit = Some(refused("what its threads are blocked in", &error));
+        look.limit = Some(Limit::ThreadsUnreadable { error: attach_error(&error) });
     }
     look
 }
 
 fn look_at(pid: u32, wanted: &mut BTreeMap<u32, Asked>, look: &mut ThreadLook) -> io::Result<()> {
     if !is_64_bit(pid)? {
-        look.limit = Some("it is a 32-bit program: who waits in it is not known".to_owned());
+        look.limit = Some(Limit::ThirtyTwoBitProgram);
         return Ok(());
     }
     let mut lists = WaitLists::of(pid)?;
@@ -54,7 +54,7 @@ fn look_at(pid: u32, wanted: &mut BTreeMap<u32, Asked>, look: &mut ThreadLook) -
             break;
         }
         if index == THREADS_MAX {
-            look.limit = Some(format!("only {THREADS_MAX} of its threads were looked at"));
+            look.limit = Some(Limit::ThreadsTruncated { threads_max: THREADS_MAX });
             break;
         }
         let task = task?.path();
@@ -74,7 +74,7 @@ fn look_at(pid: u32, wanted: &mut BTreeMap<u32, Asked>, look: &mut ThreadLook) -
         }
     }
     if lists.is_spent() && look.limit.is_none() {
-        look.limit = Some("its threads poll more descriptors than were read".to_owned());
+        look.limit = Some(Limit::PolledFdsTruncated);
     }
     Ok(())
 }

@@ -3,13 +3,14 @@
 use std::{fs, io, os::unix::fs::MetadataExt as _};
 
 use anyhow::{Context as _, Result, bail};
+use tracer_core::Note;
 
 /// What keeps this process from seeing all of the host by its `/proc`, if anything does.
 ///
 /// # Errors
 /// `/proc` is not the one of this process's pid namespace, so it tells of other processes; or the
 /// clocks are others than the kernel's.
-pub fn limits_of_proc() -> Result<Option<&'static str>> {
+pub fn limits_of_proc() -> Result<Option<Note>> {
     /// `PROC_PID_INIT_INO` of `include/linux/proc_ns.h`.
     const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
     let own = fs::read_link("/proc/self").context("cannot read /proc: is it mounted?")?;
@@ -26,7 +27,7 @@ pub fn limits_of_proc() -> Result<Option<&'static str>> {
     }
     let namespace = fs::metadata("/proc/self/ns/pid").context("cannot read /proc/self/ns/pid")?;
     let is_inside = namespace.ino() != INITIAL_PID_NAMESPACE;
-    Ok(is_inside.then_some("inside a pid namespace: processes outside of it are not seen"))
+    Ok(is_inside.then_some(Note::InsidePidNamespace))
 }
 
 /// Whether this process is in a cgroup namespace of its own, so that paths of cgroups begin there.

@@ -39,7 +39,7 @@ fn answer(asked: &[Asked]) -> Vec<(u64, Reader)> {
     let Some(Input::Readers(readers)) = look(asked) else {
         panic!("no answer");
     };
-    assert_eq!(readers.limits, None);
+    assert_eq!(readers.limits, []);
     let known = readers.found.iter().filter(|facts| facts.reader != Reader::Unknown);
     known.map(|facts| (facts.id.0, facts.reader)).collect()
 }

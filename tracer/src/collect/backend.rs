@@ -1,6 +1,7 @@
 //! By what a run sees sockets: the kernel programs, or `sock_diag`.
 
 use anyhow::{Result, bail};
+use tracer_core::FallbackReason;
 
 use super::{
     kernel::{load::Kernel, object::KernelOptions},
@@ -34,17 +35,18 @@ impl Backend {
 pub(super) fn open(
     options: KernelOptions,
     only: Option<Source>,
-) -> Result<(Backend, Option<String>)> {
-    let why = match only {
-        Some(Source::SockDiag) => "asked for by --source".to_owned(),
+) -> Result<(Backend, Option<FallbackReason>)> {
+    let reason = match only {
+        Some(Source::SockDiag) => FallbackReason::Requested,
         _ => match Kernel::load(options) {
             Ok(kernel) => return Ok((Backend::Kernel(kernel), None)),
             Err(error) if only.is_some() => return Err(error),
-            Err(error) => format!("{error:#}"),
+            Err(error) => FallbackReason::ProgramsNotLoaded { detail: format!("{error:#}") },
         },
     };
-    match SockDiag::open() {
-        Ok(sock_diag) => Ok((Backend::SockDiag(sock_diag), Some(why))),
-        Err(error) => bail!("{why}; {error:#}"),
+    match (SockDiag::open(), reason) {
+        (Ok(sock_diag), reason) => Ok((Backend::SockDiag(sock_diag), Some(reason))),
+        (Err(error), FallbackReason::ProgramsNotLoaded { detail }) => bail!("{detail}; {error:#}"),
+        (Err(error), FallbackReason::Requested) => Err(error),
     }
 }

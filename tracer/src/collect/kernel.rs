@@ -2,7 +2,6 @@
 //! to interpret their records.
 
 pub(crate) mod attach;
-pub(crate) mod attach_error;
 pub mod btf;
 mod error;
 pub(crate) mod extent;

@@ -17,7 +17,7 @@ use std::{
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracer_common::{LedgerKey, LedgerKind, LedgerRecord};
-use tracer_core::{Input, Ledger, ProcessKey, StackId, Timestamp};
+use tracer_core::{Input, Ledger, Limit, Note, ProcessKey, StackId, Timestamp};
 use tracer_inspect::{
     clock,
     go::{GoPrograms, HttpObject},
@@ -58,7 +58,7 @@ enum Standing {
     /// It has hooks.
     Followed(Box<Followed>),
     /// It has none, for as long as it runs this program.
-    Left { program: FileKey, reason: Option<String> },
+    Left { program: FileKey, reason: Option<Limit> },
 }
 
 impl From<ProcessKey> for Process {
@@ -146,10 +146,8 @@ impl Ledgers {
     ) -> Vec<Input> {
         let mut inputs = Vec::new();
         if self.is_full {
-            inputs.push(Input::Note(format!(
-                "the responses of {FOLLOWED_MAX} processes are followed, and those of others are \
-                 not: name the others with --pid"
-            )));
+            let note = Note::FollowedProcessesFull { processes_max: FOLLOWED_MAX };
+            inputs.push(Input::Note(note));
         }
         let at = clock::now();
         let records = match kernel.ledger() {
@@ -169,7 +167,7 @@ impl Ledgers {
                 Standing::Followed(followed) => {
                     followed.tell(programs, key, out.remove(process).unwrap_or_default())
                 }
-                Standing::Left { reason, .. } => reason.clone().map(|it| (Vec::new(), Some(it))),
+                Standing::Left { reason, .. } => reason.clone().map(|it| (Vec::new(), vec![it])),
             };
             let ledger = |(open, limits)| Input::Ledger(Ledger { process: key, at, open, limits });
             inputs.extend(page.map(ledger));

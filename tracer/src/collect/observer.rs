@@ -5,7 +5,10 @@ mod snapshots;
 use std::{collections::BTreeSet, io, time::Duration};
 
 use anyhow::Result;
-use tracer_core::{ConnectionId, HostFacts, Input, Loss, ProcessKey, Question, decode};
+use tracer_core::{
+    AttachState, ConnectionId, FallbackReason, Hook, HostFacts, Input, Loss, Note, Probe,
+    ProcessKey, Question, decode,
+};
 use tracer_inspect::{
     clock,
     frames::rules::Rules,
@@ -95,8 +98,8 @@ impl Observer {
             ring_bytes: (!attach).then_some(1),
             mechanism: plan.mechanism,
         };
-        let (backend, lack) = backend::open(options, plan.source)?;
-        let is_followed = is_followed && lack.is_none();
+        let (backend, fallback) = backend::open(options, plan.source)?;
+        let is_followed = is_followed && fallback.is_none();
         let mut observer = Self {
             backend,
             events: None,
@@ -119,18 +122,17 @@ impl Observer {
         };
         observer.follow_processes()?;
         let mut host = observer.host(attach)?;
-        host.notes.extend(limits.map(str::to_owned));
-        if let Some(lack) = lack {
-            log::warn!("no kernel programs: {lack}");
-            host.probes.push(format!("snapshot: sock_diag ({lack})"));
-            host.notes.extend(sock_diag::costs(&lack));
+        host.notes.extend(limits.map(|_| Note::InsidePidNamespace));
+        if let Some(reason) = fallback {
+            if let FallbackReason::ProgramsNotLoaded { detail } = &reason {
+                log::warn!("no kernel programs: {detail}");
+            }
+            let state = AttachState::SockDiag { reason: reason.clone() };
+            host.probes.push(Probe { hook: Hook::Snapshot, state });
+            host.notes.extend(sock_diag::limits(reason));
         }
         if plan.follow == Follow::InVain {
-            host.notes.push(
-                "responses of Go programs are not followed: the run ends before one could be out \
-                 for as long as --idle says; give it more time with --for"
-                    .to_owned(),
-            );
+            host.notes.push(Note::RunTooShortForResponses);
         }
         Ok((observer, Input::Host(host)))
     }
@@ -139,12 +141,12 @@ impl Observer {
         let started_at = clock::now();
         let suspended_ns = clock::suspended_ns();
         if !attach {
-            let notes = vec!["one look: whether anything moves was not watched".to_owned()];
+            let notes = vec![Note::SingleSnapshot];
             return Ok(HostFacts { started_at, suspended_ns, probes: Vec::new(), notes });
         }
         let mut probes = Vec::new();
         if let Some(kernel) = self.backend.kernel() {
-            probes.extend(kernel.attach().iter().map(ToString::to_string));
+            probes = kernel.attach();
             self.events = Some(kernel.take_events()?);
         }
         Ok(HostFacts { started_at, suspended_ns, probes, notes: Vec::new() })
@@ -261,7 +263,7 @@ impl Observer {
     /// descendants, if those were wanted, run any more.
     pub(crate) fn end(&self) -> Option<Input> {
         let ended = self.targets.as_ref().is_some_and(TargetProcesses::is_extinct);
-        ended.then(|| Input::Note("the processes that were asked for have ended".to_owned()))
+        ended.then(|| Input::Note(Note::TargetProcessesEnded))
     }
 
     /// The answer to a question; `None` if there is none any more.

@@ -13,7 +13,9 @@ use std::{
 
 use anyhow::Context as _;
 use caps::Capability;
-use tracer_core::{Comm, ConnectionId, Owner, ProcessKey, decode::DecodeError};
+use tracer_core::{
+    Comm, ConnectionId, FallbackReason, Note, Owner, ProcessKey, decode::DecodeError,
+};
 
 use self::{
     holders::{Holder, Holders},
@@ -33,18 +35,9 @@ mod tcp_info;
 /// Most file descriptors that are copied in one snapshot; each takes a few microseconds.
 const COPIES_MAX: usize = 16_384;
 
-/// Why a run has no kernel programs, and what it misses without them: one sentence each.
-pub(crate) fn costs(why: &str) -> [String; 3] {
-    [
-        format!("looked by sock_diag and /proc, without kernel programs: {why}"),
-        "without events ages are lower bounds, connections that open and close between two looks \
-         are not seen, nor who opened one and where in the code, and Go's responses are not \
-         followed (no body-not-closed)"
-            .to_owned(),
-        "when a connection died is known by watching only: ghosts take a run that is longer than \
-         --idle, and those that were there before it are no more than possible"
-            .to_owned(),
-    ]
+/// What a run without kernel programs cannot see, and why it has none.
+pub(crate) const fn limits(reason: FallbackReason) -> [Note; 3] {
+    [Note::WithoutKernelPrograms { reason }, Note::WithoutEvents, Note::DeathTimesByWatching]
 }
 
 /// The source of snapshots, with what it keeps from one to the next.

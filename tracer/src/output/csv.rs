@@ -52,7 +52,7 @@ pub(crate) fn remaining<'a>(
             event: "standing",
             connection,
             judgement: Some((finding.verdict, finding.confidence)),
-            stood_ms: Some(finding.stood_ms),
+            stood_ms: Some(finding.active_ms),
         })
     });
     let open = report.unflagged.iter().map(|connection| Row {

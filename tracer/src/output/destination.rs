@@ -3,7 +3,7 @@
 use std::{borrow::Cow, io};
 
 use anyhow::Result;
-use tracer_core::{Change, Report};
+use tracer_core::{Change, Note, Report};
 
 use super::{
     Context,
@@ -147,7 +147,7 @@ impl Destination {
     fn annotated<'a>(&self, report: &'a Report) -> Cow<'a, Report> {
         let Some(error) = &self.csv_error else { return Cow::Borrowed(report) };
         let mut report = report.clone();
-        report.coverage.notes.push(format!("the record has ended: {error:#}"));
+        report.coverage.notes.push(Note::CsvStopped { detail: format!("{error:#}") });
         Cow::Owned(report)
     }
 

@@ -19,6 +19,12 @@ pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
+/// As [`visible`], of a sentence from [`words`](super::words), which keeps its no-break spaces.
+pub(crate) fn sentence(text: &str) -> String {
+    const NO_BREAK_SPACE: &str = "\u{a0}";
+    text.split(NO_BREAK_SPACE).map(visible).collect::<Vec<_>>().join(NO_BREAK_SPACE)
+}
+
 /// A text cell that no spreadsheet takes for a formula: [`visible`], and with an apostrophe in
 /// front if it begins like one. Not for numbers: they may begin with a minus.
 pub(crate) fn csv_text(text: &str) -> Cow<'_, str> {

@@ -3,14 +3,15 @@
 use std::net::SocketAddr;
 
 use tracer_core::{
-    Comm, Confidence, Connection, ConnectionId, Container, Direction, Finding, Origin, Owner,
-    ProcessKey, Reader, TcpState, Timestamp, Verdict,
+    CallSiteReason, Caveat, Comm, Confidence, Connection, ConnectionId, Container, CountOf,
+    Counted, Destination, Direction, DurationRange, Evidence, Finding, FindingFamily, FindingKey,
+    Occurrence, Origin, Owner, ProcessKey, Reader, Recurrence, TcpState, Timestamp, Verdict,
 };
 
 mod reports;
 
 pub(crate) use reports::{
-    change, coverage, grown, history, hostile, incident, incomplete, mixed, report,
+    change, coverage, grown, history, hostile, incident, incomplete, mixed, refused, report,
 };
 
 use super::Context;
@@ -88,17 +89,35 @@ pub(crate) fn connections(count: u32, state: TcpState, remote: &str) -> Vec<Conn
     (0..count).map(|number| connection(number, state, remote)).collect()
 }
 
+/// A range of minutes.
+pub(crate) const fn minutes(min: u64, max: u64) -> DurationRange {
+    DurationRange { min_ms: min * MINUTE, max_ms: max * MINUTE }
+}
+
+/// A key of an outbound finding, or of an inbound one if the family is of accepted connections.
+fn key(family: FindingFamily, destination: Destination, comm: &str) -> FindingKey {
+    let direction = match family {
+        FindingFamily::Accepted => Direction::Inbound,
+        FindingFamily::Response | FindingFamily::ClientConnection | FindingFamily::Inherited => {
+            Direction::Outbound
+        }
+    };
+    FindingKey { family, direction, destination, comm: Comm(comm.into()) }
+}
+
 /// What the connections have in common, as a likely close-wait of `api`.
 pub(crate) fn finding(id: u64, connections: Vec<Connection>) -> Finding {
     let first = &connections[0];
     Finding {
         id,
+        key: key(FindingFamily::ClientConnection, Destination::Remote(first.remote), "api"),
         verdict: Verdict::CloseWait,
         confidence: Confidence::Likely,
         process: first.owners[0].key,
         comm: first.owners[0].comm.clone(),
         exe: Some("/usr/local/bin/api".to_owned()),
         cmdline: None,
+        script: None,
         uid: Some(1_000),
         container: None,
         inner_pid: None,
@@ -120,13 +139,19 @@ pub(crate) fn finding(id: u64, connections: Vec<Connection>) -> Finding {
         held_bytes: connections.iter().map(|connection| connection.held_bytes).sum(),
         reader: Reader::Unknown,
         call_site: None,
+        call_site_reason: Some(CallSiteReason::StackNotRecorded),
         request: None,
         evidence: vec![
-            "The peer closed them between 50m and 1m ago; the application did not.".to_owned(),
-            "Their number rose in each of the last 5 minutes.".to_owned(),
+            Evidence::PeerClosed { count: connections.len(), ago: minutes(1, 50) },
+            Evidence::Rising(Recurrence {
+                event: Occurrence::PeerClosed,
+                times: 37,
+                span_ms: 49 * MINUTE,
+            }),
         ],
+        caveats: Vec::new(),
         retracted_at: None,
-        stood_ms: 49 * MINUTE,
+        active_ms: 49 * MINUTE,
         connections,
     }
 }
@@ -145,6 +170,7 @@ pub(crate) fn inbound(id: u64) -> Finding {
         connection.origin = if number == 3 { Origin::Traced } else { Origin::Seeded };
     }
     Finding {
+        key: key(FindingFamily::Accepted, Destination::LocalPort(8_080), "nginx"),
         verdict: Verdict::Ghost,
         confidence: Confidence::Possible,
         remote: None,
@@ -154,9 +180,12 @@ pub(crate) fn inbound(id: u64) -> Finding {
         growth_per_min_milli: None,
         exe: Some("/usr/sbin/nginx".to_owned()),
         uid: Some(33),
+        call_site_reason: Some(CallSiteReason::OpenedBeforeTracing),
         evidence: vec![
-            "They are dead; their descriptors are open. ss does not show them.".to_owned(),
+            Evidence::Dead { count: 12, dead: minutes(50, 50), is_lower_bound: true },
+            Evidence::DeathUnnoticed { count: 12 },
         ],
+        caveats: vec![Caveat::SingleEventPossible],
         ..finding(id, connections)
     }
 }
@@ -173,12 +202,14 @@ pub(crate) fn with_call_site(id: u64) -> Finding {
         connection.request = Some("GET http://billing/charge".to_owned());
     }
     Finding {
+        key: key(FindingFamily::Response, Destination::Remote(connections[0].remote), "api"),
         verdict: Verdict::BodyNotClosed,
         confidence: Confidence::Certain,
         growth_per_min_milli: Some(400),
         growth_is_reconstructed: true,
         reader: Reader::None,
         call_site: Some("main.(*Client).doSomething billing.go:23".to_owned()),
+        call_site_reason: None,
         request: Some("GET http://billing/charge".to_owned()),
         container: Some(Container {
             id: "4f3c2b1a09182736455463728190".to_owned(),
@@ -188,14 +219,19 @@ pub(crate) fn with_call_site(id: u64) -> Finding {
         inner_pid: Some(7),
         cmdline: Some("/usr/local/bin/api --config /etc/api.toml".to_owned()),
         evidence: vec![
-            "23 responses requested 50m ago, neither read to the end nor closed".to_owned(),
-            "responses to GET http://billing/charge (23)".to_owned(),
+            Evidence::ResponsesInFlight { count: 23, age: minutes(50, 50) },
+            Evidence::ResponseUnreferenced(CountOf { count: 23, total: 23 }),
+            requests("GET http://billing/charge", 23),
         ],
         ..finding(id, connections)
     }
 }
 
-/// Streams of HTTP/2 that nobody reads, all on one connection.
+pub(crate) fn requests(request: &str, count: usize) -> Evidence {
+    Evidence::Requests { top: vec![Counted { value: request.to_owned(), count }], others: 0 }
+}
+
+/// Unread HTTP/2 streams, all on one connection.
 pub(crate) fn multiplexed(id: u64) -> Finding {
     let mut connections = connections(1, TcpState::Established, "10.0.0.7:443");
     connections[0].responses = 14;
@@ -203,15 +239,19 @@ pub(crate) fn multiplexed(id: u64) -> Finding {
     connections[0].reader = Reader::Goroutine;
     connections[0].call_site = Some("main.export report.go:40".to_owned());
     Finding {
+        key: key(FindingFamily::Response, Destination::Remote(connections[0].remote), "api"),
         verdict: Verdict::BodyNotClosed,
         growth_per_min_milli: None,
         reader: Reader::Goroutine,
         call_site: Some("main.export report.go:40".to_owned()),
-        evidence: vec![
-            "14 streams of HTTP/2 on 1 socket, 56 MB held in the program's memory, and nobody \
-             has read them for 50m"
-                .to_owned(),
-        ],
+        call_site_reason: None,
+        evidence: vec![Evidence::StreamsUnread {
+            streams: 14,
+            connections: 1,
+            buffered_bytes: 56_000_000,
+            unread: minutes(50, 50),
+        }],
+        caveats: vec![Caveat::ReaderUnknown(CountOf { count: 1, total: 1 })],
         ..finding(id, connections)
     }
 }
@@ -223,7 +263,7 @@ pub(crate) fn stale_pool(id: u64) -> Finding {
         verdict: Verdict::StalePool,
         confidence: Confidence::Info,
         growth_per_min_milli: Some(0),
-        evidence: vec!["Few and not rising, as in a pool until its next use.".to_owned()],
+        evidence: vec![Evidence::PeerClosed { count: 2, ago: minutes(50, 50) }],
         ..finding(id, connections)
     }
 }
@@ -234,7 +274,7 @@ pub(crate) fn retracted(id: u64) -> Finding {
     Finding {
         verdict: Verdict::Undrained,
         retracted_at: Some(now().before_ms(12 * SECOND)),
-        stood_ms: 3 * MINUTE,
+        active_ms: 3 * MINUTE,
         connections: Vec::new(),
         ..finding(id, connections)
     }

@@ -8,8 +8,9 @@ use super::history::History;
 use super::{
     Context, coverage, escape,
     quantity::{self, counted, grouped},
+    words,
 };
-pub(crate) use advice::{meaning, steps};
+pub(crate) use advice::steps;
 
 /// How a recorded run stood, how it came to that, and where all this is from.
 pub(crate) struct Incident<'a> {
@@ -137,7 +138,7 @@ impl Incident<'_> {
     pub(crate) fn lede(&self) -> Vec<String> {
         let mut sentences = Vec::new();
         if let Some(leak) = self.leaks().next() {
-            sentences.push(meaning(leak.verdict).to_owned());
+            sentences.push(words::meaning(leak.verdict).to_owned());
             sentences.extend(self.development(leak));
             let others = self.leaks().count() - 1;
             if others > 0 {
@@ -176,12 +177,12 @@ impl Incident<'_> {
 impl Provenance {
     /// The command that shows whether it was mended.
     pub(crate) fn comparison(&self) -> String {
-        format!("tracer diff {} AFTER.rec", words(std::slice::from_ref(&self.file)))
+        format!("tracer diff {} AFTER.rec", command_line(std::slice::from_ref(&self.file)))
     }
 }
 
 /// Arguments as a shell takes them, on one line.
-pub(crate) fn words(arguments: &[String]) -> String {
+pub(crate) fn command_line(arguments: &[String]) -> String {
     let quoted = arguments.iter().map(|argument| {
         let visible = escape::visible(argument);
         shlex::try_quote(&visible).map_or_else(|_| visible.clone(), Into::into).into_owned()

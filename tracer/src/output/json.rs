@@ -2,6 +2,7 @@
 //! types are free to change.
 
 mod document;
+mod worded;
 
 use serde::Serialize;
 use tracer_core::Report;

@@ -1,11 +1,18 @@
-//! Numbers as people and machines read them.
+//! Numbers with their units: for people, one formatter each for counts, durations, sizes and rates;
+//! for exports, exact decimals.
 
 use std::fmt;
 
 use serde::{Serialize, Serializer};
+use tracer_core::DurationRange;
 
-/// A space that no line is broken at. The table turns it into an ordinary one in the end.
-pub(crate) const NO_BREAK_SPACE: char = '\u{a0}';
+/// Keeps a number and its unit on one line. [`plain`] replaces it where lines are not broken.
+const NO_BREAK_SPACE: char = '\u{a0}';
+
+/// The text with ordinary spaces only.
+pub(crate) fn plain(text: &str) -> String {
+    text.replace(NO_BREAK_SPACE, " ")
+}
 
 /// A number of thousandths, written as a whole number where it is one and else with at most three
 /// decimals: seconds from milliseconds, connections a minute from thousandths of one.
@@ -47,52 +54,57 @@ impl Serialize for Thousandths {
     }
 }
 
-/// `1 204`: groups of three digits.
+/// `1,204`: groups of three digits.
 pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.char_indices() {
         if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(NO_BREAK_SPACE);
+            grouped.push(',');
         }
         grouped.push(digit);
     }
     grouped
 }
 
-/// `1 connection`, `1 204 connections`; no line is broken between number and noun.
+/// `1 connection`, `1,204 connections`; no line is broken between number and noun.
 pub(crate) fn counted(number: u64, one: &str, many: &str) -> String {
     format!("{}{NO_BREAK_SPACE}{}", grouped(number), if number == 1 { one } else { many })
 }
 
-/// A duration, as precise as a glance needs: `12s`, `51m`, `2h 5m`, `46h`, `3d 4h`, `120d`.
+/// A duration in at most two units: `340ms`, `12s`, `1m 40s`, `2h 5m`, `3d 4h`, `120d`.
 pub(crate) fn duration_ms(milliseconds: u64) -> String {
-    duration_s(milliseconds / 1_000)
+    match milliseconds {
+        1..1_000 => format!("{milliseconds}ms"),
+        _ => duration_s(milliseconds / 1_000),
+    }
 }
 
 /// As [`duration_ms`], of seconds.
 pub(crate) fn duration_s(seconds: u64) -> String {
-    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
-    let pair = |large: u64, large_unit, small: u64, small_unit| {
+    const MINUTE: u64 = 60;
+    const HOUR: u64 = 60 * MINUTE;
+    const DAY: u64 = 24 * HOUR;
+    let two = |(large, large_unit): (u64, char), (small, small_unit): (u64, char)| {
         if small == 0 {
             format!("{large}{large_unit}")
         } else {
             format!("{large}{large_unit}{NO_BREAK_SPACE}{small}{small_unit}")
         }
     };
-    if minutes == 0 {
-        format!("{seconds}s")
-    } else if hours == 0 {
-        format!("{minutes}m")
-    } else if hours < 10 {
-        pair(hours, 'h', minutes % 60, 'm')
-    } else if hours < 48 {
-        format!("{hours}h")
-    } else if days < 10 {
-        pair(days, 'd', hours % 24, 'h')
-    } else {
-        format!("{}d", grouped(days))
+    match seconds {
+        ..MINUTE => format!("{seconds}s"),
+        ..HOUR => two((seconds / MINUTE, 'm'), (seconds % MINUTE, 's')),
+        ..DAY => two((seconds / HOUR, 'h'), (seconds % HOUR / MINUTE, 'm')),
+        _ if seconds < 10 * DAY => two((seconds / DAY, 'd'), (seconds % DAY / HOUR, 'h')),
+        _ => format!("{}d", grouped(seconds / DAY)),
     }
+}
+
+/// The shortest and the longest of several durations: `5s to 40s`, or `5s` if they read the same.
+pub(crate) fn range(DurationRange { min_ms, max_ms }: DurationRange) -> String {
+    let (min, max) = (duration_ms(min_ms), duration_ms(max_ms));
+    if min == max { min } else { format!("{min} to {max}") }
 }
 
 /// An age, with `>` in front if it is only a lower bound.
@@ -100,8 +112,8 @@ pub(crate) fn age_ms(milliseconds: u64, is_lower_bound: bool) -> String {
     format!("{}{}", if is_lower_bound { ">" } else { "" }, duration_ms(milliseconds))
 }
 
-/// A growth in the largest unit that gives at least one: `+23/min`, `+1.5/h`, `-2/day`; with `~`
-/// in front if it was worked out from ages; `-` if unknown.
+/// A rate in the smallest unit of time in which it is at least one: `+23/min`, `+1.5/h`, `-2/day`;
+/// with `~` in front if it was calculated from ages, not watched; `-` if unknown.
 pub(crate) fn growth(per_min_milli: Option<i64>, is_reconstructed: bool) -> String {
     let Some(per_min_milli) = per_min_milli else { return "-".to_owned() };
     let magnitude = per_min_milli.unsigned_abs();
@@ -146,10 +158,6 @@ fn rounded_milli(thousandths: u64) -> String {
 mod tests {
     use super::*;
 
-    fn spaces(text: &str) -> String {
-        text.replace(NO_BREAK_SPACE, " ")
-    }
-
     #[test]
     fn thousandths_are_exact_and_short() {
         for (milli, text) in [
@@ -170,9 +178,9 @@ mod tests {
     #[test]
     fn digits_are_grouped_by_three() {
         for (number, text) in
-            [(0, "0"), (999, "999"), (1_204, "1 204"), (65_536, "65 536"), (1_000_000, "1 000 000")]
+            [(0, "0"), (999, "999"), (1_204, "1,204"), (65_536, "65,536"), (1_000_000, "1,000,000")]
         {
-            assert_eq!(spaces(&grouped(number)), text);
+            assert_eq!(plain(&grouped(number)), text);
         }
     }
 
@@ -182,23 +190,35 @@ mod tests {
             (0, "0s"),
             (59, "59s"),
             (60, "1m"),
-            (3_119, "51m"),
+            (100, "1m 40s"),
+            (3_119, "51m 59s"),
             (3_600, "1h"),
             (7_500, "2h 5m"),
             (36_000, "10h"),
-            (167_000, "46h"),
+            (167_000, "1d 22h"),
             (273_600, "3d 4h"),
             (259_200, "3d"),
             (864_000, "10d"),
-            (86_400_000, "1 000d"),
+            (86_400_000, "1,000d"),
         ] {
-            assert_eq!(spaces(&duration_s(seconds)), text);
+            assert_eq!(plain(&duration_s(seconds)), text);
         }
-        assert_eq!(age_ms(3_119_999, true), ">51m");
+        assert_eq!(age_ms(3_119_999, true), ">51m\u{a0}59s");
+        assert_eq!(duration_ms(340), "340ms");
+        assert_eq!(duration_ms(0), "0s");
     }
 
     #[test]
-    fn growth_is_told_in_a_unit_that_gives_at_least_one() {
+    fn a_range_of_equal_durations_is_one_duration() {
+        for (min_ms, max_ms, text) in
+            [(5_000, 40_000, "5s to 40s"), (60_000, 100_000, "1m to 1m 40s"), (5_000, 5_900, "5s")]
+        {
+            assert_eq!(plain(&range(DurationRange { min_ms, max_ms })), text);
+        }
+    }
+
+    #[test]
+    fn growth_is_in_a_unit_in_which_it_is_at_least_one() {
         for (per_min_milli, text) in [
             (23_000, "+23/min"),
             (1_500, "+1.5/min"),
@@ -207,16 +227,16 @@ mod tests {
             (2, "+2.9/day"),
             (0, "0/min"),
             (-3_000, "-3/min"),
-            (1_204_400, "+1 204/min"),
+            (1_204_400, "+1,204/min"),
         ] {
-            assert_eq!(spaces(&growth(Some(per_min_milli), false)), text);
+            assert_eq!(plain(&growth(Some(per_min_milli), false)), text);
         }
         assert_eq!(growth(Some(23_000), true), "~+23/min");
         assert_eq!(growth(None, true), "-");
     }
 
     #[test]
-    fn bytes_are_told_in_binary_units() {
+    fn sizes_are_in_binary_units() {
         for (count, text) in [
             (0, "0 B"),
             (1_023, "1023 B"),
@@ -225,7 +245,7 @@ mod tests {
             (10_500_000, "10 MiB"),
             (u64::MAX, "16 EiB"),
         ] {
-            assert_eq!(spaces(&bytes(count)), text);
+            assert_eq!(plain(&bytes(count)), text);
         }
     }
 }

@@ -18,7 +18,7 @@ use tracer_core::{Confidence, Finding, Report};
 
 use super::{
     Context,
-    quantity::{NO_BREAK_SPACE, counted},
+    quantity::{counted, plain},
 };
 pub(crate) use difference::difference;
 pub(crate) use style::Style;
@@ -78,8 +78,7 @@ pub(crate) fn page(report: &Report, context: &Context, style: Style) -> Page {
     sections.retain(|section| !section.is_empty());
 
     let body: Vec<String> = sections.iter().map(|lines| lines.join("\n")).collect();
-    let spaces = |text: String| text.replace(NO_BREAK_SPACE, " ");
-    Page { body: spaces(body.join("\n\n")), footer: spaces(footer.join("\n")) }
+    Page { body: plain(&body.join("\n\n")), footer: plain(&footer.join("\n")) }
 }
 
 /// Whether two reports have the same findings, however the ages in them have moved on: then a

@@ -82,7 +82,7 @@ fn check(go: &Path) {
         let source = program::source("connections");
         let build = |form| build_with(go, directory.path(), form, &source, &[]);
         let whole = build(Form { stripping: "", ..form });
-        let expected = Entries { hooks: by_symbols(&whole), limits: None };
+        let expected = Entries { hooks: by_symbols(&whole), limits: Vec::new() };
         assert_eq!(found(&whole), expected, "{form:?}");
         let stripped = directory.path().join("less");
         let status = Command::new("strip").arg("-o").arg(&stripped).arg(&whole).status();

@@ -1,15 +1,17 @@
 //! Attaches the hooks, each by the best method that the kernel accepts.
 
-use std::{fmt, fs, path::Path};
+use std::{error::Error, fs, path::Path};
 
 use aya::{
     Btf, Ebpf,
     programs::{Program, TracePoint},
 };
 
+use tracer_core::{AttachError, AttachFailure, AttachState, Probe};
+
 use super::{
-    attach_error::AttachError,
-    hooks::{AttachMethod, AttachPoint, Hook, Mechanism},
+    error::one_line,
+    hooks::{AttachPoint, HookMethod, HookMethods, Mechanism},
     private_mount::with_mounted,
     tracefs::{EVENT_DIRECTORIES, TRACEFS},
 };
@@ -23,73 +25,29 @@ pub(crate) struct Choice {
     pub(crate) has_socket_helpers: bool,
 }
 
-/// How one hook is attached.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct HookReport {
-    /// [`Hook::name`].
-    pub(crate) name: &'static str,
-    /// Kind of the method that works; `None` if the hook is not attached.
-    pub(crate) method: Option<&'static str>,
-    /// What that method misses, in words.
-    pub(crate) caveat: Option<&'static str>,
-    /// The methods that were tried before it and do not work, the best first.
-    pub(crate) failures: Vec<MethodFailure>,
-    /// [`Hook::absence_costs`].
-    pub(crate) absence_costs: &'static str,
-}
-
-/// A method that does not work, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct MethodFailure {
-    /// Kind of the method.
-    pub(crate) method: &'static str,
-    pub(crate) reason: AttachError,
-}
-
-impl fmt::Display for HookReport {
-    /// `accept: tracepoint`, or `accept: not attached (tracepoint: why): what that costs`.
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}: {}", self.name, self.method.unwrap_or("not attached"))?;
-        for (index, failure) in self.failures.iter().enumerate() {
-            let before = if index == 0 { " (" } else { "; " };
-            write!(formatter, "{before}{}: {}", failure.method, failure.reason)?;
-        }
-        if !self.failures.is_empty() {
-            formatter.write_str(")")?;
-        }
-        if self.method.is_none() {
-            write!(formatter, ": {}", self.absence_costs)?;
-        }
-        if let Some(caveat) = self.caveat {
-            write!(formatter, ": {caveat}")?;
-        }
-        Ok(())
-    }
-}
-
 /// Attaches every hook by the best method that works. A hook without one is reported and is not an
 /// error: snapshots do not need it.
 pub(crate) fn attach(
     ebpf: &mut Ebpf,
     btf: &Btf,
-    hooks: &[Hook],
+    hooks: &[HookMethods],
     choice: Choice,
-) -> Vec<HookReport> {
-    let mut attach = |method: &AttachMethod| {
+) -> Vec<Probe> {
+    let mut attach = |method: &HookMethod| {
         may_be_tried(method, choice)?;
         load_method(ebpf, btf, method)?;
         attach_method(program(ebpf, method)?, method)
     };
-    hooks.iter().map(|hook| climb(hook, choice.only, &mut attach)).collect()
+    hooks.iter().map(|hook| try_methods(hook, choice.only, &mut attach)).collect()
 }
 
 /// Whether the program of one of the hook's methods loads. Nothing is attached.
-pub(crate) fn can_load(ebpf: &mut Ebpf, btf: &Btf, hook: &Hook, choice: Choice) -> bool {
-    climb(hook, choice.only, |method| load_method(ebpf, btf, method)).method.is_some()
+pub(crate) fn can_load(ebpf: &mut Ebpf, btf: &Btf, hook: &HookMethods, choice: Choice) -> bool {
+    try_methods(hook, choice.only, |method| load_method(ebpf, btf, method)).is_attached()
 }
 
-/// Refuses a method that is dangerous on this kernel, unless a test asks for it.
-fn may_be_tried(method: &AttachMethod, choice: Choice) -> Result<(), AttachError> {
+/// Refuses a method that is unsafe on this kernel, unless a test asks for it.
+fn may_be_tried(method: &HookMethod, choice: Choice) -> Result<(), AttachError> {
     let is_exit = matches!(method.attach_point, AttachPoint::FunctionExit(_));
     if is_exit && !choice.has_socket_helpers && choice.only.is_none() {
         return Err(AttachError::FexitUnsafe);
@@ -97,41 +55,36 @@ fn may_be_tried(method: &AttachMethod, choice: Choice) -> Result<(), AttachError
     Ok(())
 }
 
-/// Tries a hook's methods in order.
-fn climb(
-    hook: &Hook,
+/// Tries a hook's methods in order, until one works.
+fn try_methods(
+    hook: &HookMethods,
     only: Option<Mechanism>,
-    mut attach: impl FnMut(&AttachMethod) -> Result<(), AttachError>,
-) -> HookReport {
-    let mut report = HookReport {
-        name: hook.name,
-        method: None,
-        caveat: None,
-        failures: Vec::new(),
-        absence_costs: hook.absence_costs,
-    };
+    mut attach: impl FnMut(&HookMethod) -> Result<(), AttachError>,
+) -> Probe {
     let is_wanted =
-        |method: &&AttachMethod| only.is_none_or(|only| method.attach_point.mechanism() == only);
-    for method in hook.methods.iter().filter(is_wanted) {
-        let kind = method.attach_point.kind();
-        match attach(method) {
+        |method: &&HookMethod| only.is_none_or(|only| method.attach_point.mechanism() == only);
+    let mut failures = Vec::new();
+    for candidate in hook.methods.iter().filter(is_wanted) {
+        let method = candidate.attach_point.method();
+        match attach(candidate) {
             Ok(()) => {
-                report.method = Some(kind);
-                report.caveat = method.attach_point.caveat();
-                break;
+                return Probe {
+                    hook: hook.hook,
+                    state: AttachState::Attached { method, failures },
+                };
             }
-            Err(reason) => report.failures.push(MethodFailure { method: kind, reason }),
+            Err(error) => failures.push(AttachFailure { method, error }),
         }
     }
-    report
+    Probe { hook: hook.hook, state: AttachState::NotAttached { failures } }
 }
 
-fn program<'a>(ebpf: &'a mut Ebpf, method: &AttachMethod) -> Result<&'a mut Program, AttachError> {
+fn program<'a>(ebpf: &'a mut Ebpf, method: &HookMethod) -> Result<&'a mut Program, AttachError> {
     ebpf.program_mut(method.program).ok_or_else(|| invalid(method))
 }
 
 /// Loads the method's program, unless it has been loaded before.
-fn load_method(ebpf: &mut Ebpf, btf: &Btf, method: &AttachMethod) -> Result<(), AttachError> {
+fn load_method(ebpf: &mut Ebpf, btf: &Btf, method: &HookMethod) -> Result<(), AttachError> {
     let program = program(ebpf, method)?;
     if program.fd().is_ok() {
         return Ok(());
@@ -144,10 +97,10 @@ fn load_method(ebpf: &mut Ebpf, btf: &Btf, method: &AttachMethod) -> Result<(), 
         (AttachPoint::Tracepoint { .. }, Program::TracePoint(it)) => it.load(),
         _ => return Err(invalid(method)),
     }
-    .map_err(|error| AttachError::refused(&error))
+    .map_err(|error| refused(&error))
 }
 
-fn attach_method(program: &mut Program, method: &AttachMethod) -> Result<(), AttachError> {
+fn attach_method(program: &mut Program, method: &HookMethod) -> Result<(), AttachError> {
     match (method.attach_point, program) {
         (AttachPoint::BtfTracepoint(_), Program::BtfTracePoint(it)) => it.attach().map(drop),
         (AttachPoint::FunctionEntry(_), Program::FEntry(it)) => it.attach().map(drop),
@@ -160,11 +113,16 @@ fn attach_method(program: &mut Program, method: &AttachMethod) -> Result<(), Att
         }
         _ => return Err(invalid(method)),
     }
-    .map_err(|error| AttachError::refused(&error))
+    .map_err(|error| refused(&error))
 }
 
-fn invalid(method: &AttachMethod) -> AttachError {
-    AttachError::ProgramInvalid { program: method.program }
+/// An error of the kernel or of aya, and what the verifier says, on one line.
+fn refused(error: &(dyn Error + 'static)) -> AttachError {
+    AttachError::Refused { detail: one_line(error) }
+}
+
+fn invalid(method: &HookMethod) -> AttachError {
+    AttachError::ProgramInvalid { program: method.program.to_owned() }
 }
 
 /// Attaches to a tracepoint, whose id is in tracefs. Not every host mounts that, so if necessary a
@@ -177,7 +135,7 @@ fn attach_tracepoint(
 ) -> Result<(), AttachError> {
     let mut attach = || match program.attach(category, name) {
         Ok(_) => Ok(()),
-        Err(error) => Err(AttachError::refused(&error)),
+        Err(error) => Err(refused(&error)),
     };
     if EVENT_DIRECTORIES.into_iter().any(|directory| Path::new(directory).is_dir()) {
         return attach();
@@ -202,59 +160,68 @@ fn check_tracefs() -> Result<(), AttachError> {
 
 #[cfg(test)]
 mod tests {
+    use tracer_core::{AttachMethod, Hook};
+
     use super::*;
 
-    const LADDER: Hook = Hook {
-        name: "hook",
-        absence_costs: "something is missing",
+    const HOOK: HookMethods = HookMethods {
+        hook: Hook::Accept,
         methods: &[
-            AttachMethod { program: "best", attach_point: AttachPoint::BtfTracepoint("best") },
-            AttachMethod {
+            HookMethod { program: "best", attach_point: AttachPoint::BtfTracepoint("best") },
+            HookMethod {
                 program: "second",
                 attach_point: AttachPoint::Tracepoint { category: "some", name: "second" },
             },
-            AttachMethod { program: "last", attach_point: AttachPoint::ReturnProbe("last") },
+            HookMethod { program: "last", attach_point: AttachPoint::ReturnProbe("last") },
         ],
     };
 
-    fn climb_with(holding: &[&str], only: Option<Mechanism>) -> String {
-        let attach = |method: &AttachMethod| {
-            let holds = holding.contains(&method.program);
-            let detail = || format!("{} is rotten", method.program);
-            if holds { Ok(()) } else { Err(AttachError::Refused { detail: detail() }) }
+    fn attached_with(working: &[&str], only: Option<Mechanism>) -> AttachState {
+        let attach = |method: &HookMethod| {
+            let detail = || method.program.to_owned();
+            let works = working.contains(&method.program);
+            if works { Ok(()) } else { Err(AttachError::Refused { detail: detail() }) }
         };
-        climb(&LADDER, only, attach).to_string()
+        try_methods(&HOOK, only, attach).state
+    }
+
+    fn failure(method: AttachMethod, program: &str) -> AttachFailure {
+        AttachFailure { method, error: AttachError::Refused { detail: program.to_owned() } }
     }
 
     #[test]
-    fn the_best_method_that_works_is_taken() {
-        assert_eq!(climb_with(&["best", "second", "last"], None), "hook: tp_btf");
-        assert_eq!(climb_with(&["second"], None), "hook: tracepoint (tp_btf: best is rotten)");
-        assert_eq!(
-            climb_with(&["last"], None),
-            "hook: kretprobe (tp_btf: best is rotten; tracepoint: second is rotten): \
-             if many threads wait in it at a time, not all of them are seen"
-        );
-        assert_eq!(
-            climb_with(&[], None),
-            "hook: not attached (tp_btf: best is rotten; tracepoint: second is rotten; \
-             kretprobe: last is rotten): something is missing"
-        );
+    fn the_best_method_that_works_is_used() {
+        let best = || failure(AttachMethod::TpBtf, "best");
+        let second = || failure(AttachMethod::Tracepoint, "second");
+        let last = || failure(AttachMethod::Kretprobe, "last");
+        let attached = |method, failures| AttachState::Attached { method, failures };
+        for (working, state) in [
+            (&["best", "second", "last"][..], attached(AttachMethod::TpBtf, vec![])),
+            (&["second"], attached(AttachMethod::Tracepoint, vec![best()])),
+            (&["last"], attached(AttachMethod::Kretprobe, vec![best(), second()])),
+            (&[], AttachState::NotAttached { failures: vec![best(), second(), last()] }),
+        ] {
+            assert_eq!(attached_with(working, None), state, "{working:?}");
+        }
     }
 
     #[test]
-    fn only_methods_of_the_mechanism_asked_for_are_tried() {
+    fn only_methods_of_the_requested_mechanism_are_tried() {
         let all = ["best", "second", "last"];
-        assert!(climb_with(&all, Some(Mechanism::Kprobe)).starts_with("hook: kretprobe: "));
-        assert_eq!(climb_with(&all, Some(Mechanism::Tracepoint)), "hook: tp_btf");
-        let none = "hook: not attached: something is missing";
-        assert_eq!(climb_with(&all, Some(Mechanism::Fentry)), none);
+        for (only, method) in [
+            (Mechanism::Kprobe, AttachMethod::Kretprobe),
+            (Mechanism::Tracepoint, AttachMethod::TpBtf),
+        ] {
+            let attached = AttachState::Attached { method, failures: vec![] };
+            assert_eq!(attached_with(&all, Some(only)), attached);
+        }
+        let none = AttachState::NotAttached { failures: vec![] };
+        assert_eq!(attached_with(&all, Some(Mechanism::Fentry)), none);
     }
 
     #[test]
-    fn fexit_is_not_tried_where_it_is_dangerous() {
-        let method =
-            AttachMethod { program: "", attach_point: AttachPoint::FunctionExit("accept") };
+    fn fexit_is_not_tried_where_it_is_unsafe() {
+        let method = HookMethod { program: "", attach_point: AttachPoint::FunctionExit("accept") };
         let choice = Choice { only: None, has_socket_helpers: false };
         assert!(may_be_tried(&method, choice).is_err());
         assert!(may_be_tried(&method, Choice { has_socket_helpers: true, ..choice }).is_ok());

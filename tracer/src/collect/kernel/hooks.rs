@@ -1,7 +1,9 @@
-//! Which kernel events are hooked, and by which methods.
+//! Which kernel events are traced, and by which attach methods.
 //!
-//! A hook has several attach methods for the same event, the best first. Which of them work depends
-//! on the kernel version, its configuration and its lockdown mode, so they are tried in order.
+//! A hook has several methods to see the same event, the best first. Which of them works depends on
+//! the kernel and on how far it is locked down, so they are tried, not guessed.
+
+use tracer_core::{AttachMethod, Hook};
 
 /// The name of the kernel function of a system call.
 macro_rules! system_call {
@@ -14,21 +16,19 @@ macro_rules! system_call {
     };
 }
 
-/// A kernel event to which a program is attached.
-pub(crate) struct Hook {
-    /// Its name in `doctor` and in the coverage of a report.
-    pub(crate) name: &'static str,
-    /// What a run without it misses, in words.
-    pub(crate) absence_costs: &'static str,
-    /// The attach methods, the best first.
-    pub(crate) methods: &'static [AttachMethod],
+/// A kernel event and the ways to attach to it.
+pub(crate) struct HookMethods {
+    /// The event.
+    pub(crate) hook: Hook,
+    /// The ways to see it, the best first.
+    pub(crate) methods: &'static [HookMethod],
 }
 
-/// One way to attach to an event.
-pub(crate) struct AttachMethod {
+/// One way to see an event.
+pub(crate) struct HookMethod {
     /// Name of the program in the object.
     pub(crate) program: &'static str,
-    /// What it is attached to.
+    /// What the program is attached to.
     pub(crate) attach_point: AttachPoint,
 }
 
@@ -55,7 +55,7 @@ pub(crate) enum AttachPoint {
     ReturnProbe(&'static str),
 }
 
-/// Groups of attach points that a host supports, or does not, as a whole.
+/// Attach methods that a host has or lacks as a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mechanism {
     /// `tp_btf`, and `tracepoint` of system calls.
@@ -83,15 +83,15 @@ impl Mechanism {
 }
 
 impl AttachPoint {
-    /// The kind of attachment, in the words of the kernel's documentation.
-    pub(crate) const fn kind(self) -> &'static str {
+    /// The attach method.
+    pub(crate) const fn method(self) -> AttachMethod {
         match self {
-            Self::BtfTracepoint(_) => "tp_btf",
-            Self::Tracepoint { .. } => "tracepoint",
-            Self::FunctionEntry(_) => "fentry",
-            Self::FunctionExit(_) => "fexit",
-            Self::Probe(_) => "kprobe",
-            Self::ReturnProbe(_) => "kretprobe",
+            Self::BtfTracepoint(_) => AttachMethod::TpBtf,
+            Self::Tracepoint { .. } => AttachMethod::Tracepoint,
+            Self::FunctionEntry(_) => AttachMethod::Fentry,
+            Self::FunctionExit(_) => AttachMethod::Fexit,
+            Self::Probe(_) => AttachMethod::Kprobe,
+            Self::ReturnProbe(_) => AttachMethod::Kretprobe,
         }
     }
 
@@ -113,78 +113,63 @@ impl AttachPoint {
             Self::Tracepoint { .. } | Self::Probe(_) | Self::ReturnProbe(_) => None,
         }
     }
-
-    /// What it misses, in words.
-    pub(crate) const fn caveat(self) -> Option<&'static str> {
-        match self {
-            // The kernel tracks a fixed number of calls at a time (`maxactive`, at least 10) and
-            // skips the others.
-            Self::ReturnProbe(_) => {
-                Some("if many threads wait in it at a time, not all of them are seen")
-            }
-            _ => None,
-        }
-    }
 }
 
-/// Every hook of a live run; [`STATE`] is the first.
-pub(crate) const HOOKS: [Hook; 4] = [
+/// Every hook that a live run has; [`STATE`] is the first.
+pub(crate) const HOOKS: [HookMethods; 4] = [
     STATE,
-    Hook {
-        name: "tcp_destroy_sock",
-        absence_costs: "a close is noticed only by the second snapshot after it",
+    HookMethods {
+        hook: Hook::TcpDestroySock,
         methods: &[
-            AttachMethod {
+            HookMethod {
                 program: "tcp_destroy_sock",
                 attach_point: AttachPoint::BtfTracepoint("tcp_destroy_sock"),
             },
-            AttachMethod {
+            HookMethod {
                 program: "enter_tcp_destroy_sock",
                 attach_point: AttachPoint::FunctionEntry("tcp_v4_destroy_sock"),
             },
-            AttachMethod {
+            HookMethod {
                 program: "probe_tcp_destroy_sock",
                 attach_point: AttachPoint::Probe("tcp_v4_destroy_sock"),
             },
         ],
     },
-    Hook {
-        name: "accept",
-        absence_costs: OWNER_FROM_SNAPSHOT,
+    HookMethods {
+        hook: Hook::Accept,
         methods: &[
-            AttachMethod {
+            HookMethod {
                 program: "exit_accept",
                 attach_point: AttachPoint::FunctionExit(system_call!("accept")),
             },
-            AttachMethod {
+            HookMethod {
                 program: "sys_exit_accept",
                 attach_point: AttachPoint::Tracepoint {
                     category: "syscalls",
                     name: "sys_exit_accept",
                 },
             },
-            AttachMethod {
+            HookMethod {
                 program: "probe_accept",
                 attach_point: AttachPoint::ReturnProbe(system_call!("accept")),
             },
         ],
     },
-    Hook {
-        name: "accept4",
-        absence_costs: OWNER_FROM_SNAPSHOT,
+    HookMethods {
+        hook: Hook::Accept4,
         methods: &[
-            AttachMethod {
+            HookMethod {
                 program: "exit_accept4",
                 attach_point: AttachPoint::FunctionExit(system_call!("accept4")),
             },
-            AttachMethod {
+            HookMethod {
                 program: "sys_exit_accept4",
                 attach_point: AttachPoint::Tracepoint {
                     category: "syscalls",
                     name: "sys_exit_accept4",
                 },
             },
-            AttachMethod {
+            HookMethod {
                 program: "probe_accept4",
                 attach_point: AttachPoint::ReturnProbe(system_call!("accept4")),
             },
@@ -192,29 +177,25 @@ pub(crate) const HOOKS: [Hook; 4] = [
     },
 ];
 
-/// State changes. The tracepoint is first: it costs as little as fentry, and does not depend on
-/// whether the compiler inlined a function.
-pub(crate) const STATE: Hook = Hook {
-    name: "inet_sock_set_state",
-    absence_costs: "connections that open and close between two snapshots are not seen, \
-                    and ages are lower bounds",
+/// State changes. The tracepoint is first: it costs as little as the entry of a function, and does
+/// not depend on what the compiler made of one.
+pub(crate) const STATE: HookMethods = HookMethods {
+    hook: Hook::InetSockSetState,
     methods: &[
-        AttachMethod {
+        HookMethod {
             program: "inet_sock_set_state",
             attach_point: AttachPoint::BtfTracepoint("inet_sock_set_state"),
         },
-        AttachMethod {
+        HookMethod {
             program: "enter_tcp_set_state",
             attach_point: AttachPoint::FunctionEntry("tcp_set_state"),
         },
-        AttachMethod {
+        HookMethod {
             program: "probe_tcp_set_state",
             attach_point: AttachPoint::Probe("tcp_set_state"),
         },
     ],
 };
-
-const OWNER_FROM_SNAPSHOT: &str = "who accepted a connection is known from the next snapshot on";
 
 /// The kernel's types that [`attach`](super::attach::attach) needs the numbers of.
 pub(crate) fn type_names() -> Vec<String> {
@@ -234,8 +215,13 @@ mod tests {
         for hook in HOOKS {
             for mechanism in Mechanism::ALL {
                 let of_mechanism =
-                    |method: &&AttachMethod| method.attach_point.mechanism() == mechanism;
-                assert_eq!(hook.methods.iter().filter(of_mechanism).count(), 1, "{}", hook.name);
+                    |method: &&HookMethod| method.attach_point.mechanism() == mechanism;
+                assert_eq!(
+                    hook.methods.iter().filter(of_mechanism).count(),
+                    1,
+                    "{}",
+                    hook.hook.name()
+                );
             }
         }
     }

@@ -8,10 +8,11 @@ use aya::{
     maps::{Map, RingBuf},
     programs::{Iter, Program},
 };
+use tracer_core::Probe;
 
 use super::{
-    attach::{self, Choice, HookReport},
-    error::{explain, is_missing_helper, one_line},
+    attach::{self, Choice},
+    error::{explain, lacks_function, one_line},
     extent::{self, Extent, SNAPSHOT_TARGET},
     hooks::{HOOKS, STATE},
     object::{self, KernelOptions, not_in_object, raise_memory_lock_limit},
@@ -31,7 +32,6 @@ pub(crate) struct Kernel {
     has_socket_helpers: bool,
     /// The iterator for [`Extent::InScope`] is loaded.
     walks_in_scope: bool,
-    hooks: Vec<HookReport>,
 }
 
 impl Kernel {
@@ -51,15 +51,8 @@ impl Kernel {
         let (layout, btf) = vmlinux::read()?;
         raise_memory_lock_limit();
         let ebpf = object::load(options, &layout, true)?;
-        let mut kernel = Self {
-            ebpf,
-            btf,
-            layout,
-            options,
-            has_socket_helpers: true,
-            walks_in_scope: false,
-            hooks: Vec::new(),
-        };
+        let mut kernel =
+            Self { ebpf, btf, layout, options, has_socket_helpers: true, walks_in_scope: false };
         match kernel.load_snapshot_programs() {
             Ok(()) => {}
             Err(error) if is_missing_helper(&one_line(error.as_ref())) => {
@@ -99,12 +92,12 @@ impl Kernel {
         Choice { only: self.options.mechanism, has_socket_helpers: self.has_socket_helpers }
     }
 
-    /// Attaches the hooks. From here on, the processes given to [`set_pids`](Self::set_pids) are
-    /// reported. Returns a report for each hook; one that cannot be attached is not an error.
-    pub(crate) fn attach(&mut self) -> &[HookReport] {
+    /// Attaches the hooks. From here on events arrive, of processes that were given to
+    /// [`set_pids`](Self::set_pids) before. A hook that cannot be attached is not an error: it says
+    /// why.
+    pub(crate) fn attach(&mut self) -> Vec<Probe> {
         let choice = self.choice();
-        self.hooks = attach::attach(&mut self.ebpf, &self.btf, &HOOKS, choice);
-        &self.hooks
+        attach::attach(&mut self.ebpf, &self.btf, &HOOKS, choice)
     }
 
     /// What was resolved from the running kernel's BTF.

@@ -2,7 +2,7 @@
 
 use std::{fs::File, os::unix::fs::FileExt as _};
 
-use tracer_core::{OpenResponse, ProcessKey, Timestamp};
+use tracer_core::{AccessError, Limit, OpenResponse, ProcessKey, Timestamp};
 use tracer_inspect::{
     clock,
     go::{
@@ -23,7 +23,7 @@ pub(super) struct Followed {
     image: Image,
     in_flight: ResponsesInFlight,
     /// Why not all of its responses are followed.
-    limits: Option<String>,
+    limits: Vec<Limit>,
     #[expect(dead_code, reason = "held for as long as the hooks are to stay")]
     links: LedgerLinks,
 }
@@ -32,12 +32,12 @@ impl Followed {
     /// Hooks a process. `None`: it has no HTTP client of Go's, or is gone.
     ///
     /// # Errors
-    /// One sentence: why its responses cannot be followed. It has no hooks then.
+    /// Why its responses cannot be followed. It has no hooks then.
     pub(super) fn begin(
         kernel: &mut Kernel,
         programs: &mut GoPrograms,
         key: ProcessKey,
-    ) -> Option<Result<Self, String>> {
+    ) -> Option<Result<Self, Limit>> {
         // Before anything else is looked at, so that it all was of one program.
         let image = Image::open(key.pid);
         let entries = match programs.entries(key)? {
@@ -49,13 +49,18 @@ impl Followed {
         }
         let image = match image {
             Ok(image) => image,
-            Err(error) => return Some(Err(format!("its memory cannot be opened: {error}"))),
+            Err(error) => {
+                let error = AccessError::Failed { detail: error.to_string() };
+                return Some(Err(Limit::MemoryUnreadable { error }));
+            }
         };
         let hooks = at_best_places(key.pid, entries.hooks);
         let since = clock::now();
         let links = match kernel.attach_ledger(key.pid, &hooks) {
             Ok(links) => links,
-            Err(error) => return Some(Err(format!("it cannot be hooked: {error:#}"))),
+            Err(error) => {
+                return Some(Err(Limit::UprobesRefused { detail: format!("{error:#}") }));
+            }
         };
         let followed = Self {
             since,
@@ -78,11 +83,10 @@ impl Followed {
         programs: &mut GoPrograms,
         key: ProcessKey,
         entries: Vec<Entry>,
-    ) -> Option<(Vec<OpenResponse>, Option<String>)> {
+    ) -> Option<(Vec<OpenResponse>, Vec<Limit>)> {
         let mut resolve = |objects: &[HttpObject]| programs.resolve(key, objects);
         let (open, limits) = self.in_flight.write(entries, &mut resolve)?;
-        let reasons: Vec<String> = self.limits.iter().cloned().chain(limits).collect();
-        Some((open, (!reasons.is_empty()).then(|| reasons.join("; "))))
+        Some((open, self.limits.iter().cloned().chain(limits).collect()))
     }
 }
 

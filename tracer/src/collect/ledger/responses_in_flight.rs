@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tracer_core::{OpenResponse, StackId, Timestamp};
+use tracer_core::{Limit, OpenResponse, StackId, Timestamp};
 
 use tracer_inspect::go::{HttpObject, ResolvedConnection};
 
@@ -30,9 +30,9 @@ impl Entry {
 /// Looks into the process for the descriptor that each of these is on.
 ///
 /// # Errors
-/// Why nothing can be said, as a sentence.
+/// Why nothing can be known of any.
 pub(super) type Resolve<'a> =
-    &'a mut dyn FnMut(&[HttpObject]) -> Result<Vec<Option<ResolvedConnection>>, String>;
+    &'a mut dyn FnMut(&[HttpObject]) -> Result<Vec<Option<ResolvedConnection>>, Limit>;
 
 /// What is kept of a page from one look to the next.
 #[derive(Debug, Default)]
@@ -56,7 +56,7 @@ impl ResponsesInFlight {
         &mut self,
         mut entries: Vec<Entry>,
         resolve: Resolve<'_>,
-    ) -> Option<(Vec<OpenResponse>, Option<String>)> {
+    ) -> Option<(Vec<OpenResponse>, Option<Limit>)> {
         entries.sort_unstable_by_key(Entry::name);
         let count = entries.len();
         entries.truncate(JOINED_MAX);
@@ -86,7 +86,7 @@ impl ResponsesInFlight {
         &self,
         entries: &[Entry],
         resolve: Resolve<'_>,
-    ) -> Result<BTreeMap<Name, ResolvedConnection>, String> {
+    ) -> Result<BTreeMap<Name, ResolvedConnection>, Limit> {
         let mut found = find(entries.iter(), resolve)?;
         let known = |name: &Name, connection: &ResolvedConnection| {
             self.confirmed.get(name).is_some_and(|before| is_same(before, connection))
@@ -107,7 +107,7 @@ impl ResponsesInFlight {
 fn find<'a>(
     entries: impl Iterator<Item = &'a Entry>,
     resolve: Resolve<'_>,
-) -> Result<BTreeMap<Name, ResolvedConnection>, String> {
+) -> Result<BTreeMap<Name, ResolvedConnection>, Limit> {
     let (names, objects): (Vec<Name>, Vec<HttpObject>) =
         entries.map(|entry| (entry.name(), entry.object)).unzip();
     if objects.is_empty() {
@@ -123,16 +123,13 @@ fn is_same(one: &ResolvedConnection, other: &ResolvedConnection) -> bool {
     one.fd == other.fd && id(one) == id(other)
 }
 
-/// What is missing from a page of so many responses, in words.
-fn limits(count: usize, unknown: usize) -> Option<String> {
-    if count > JOINED_MAX {
-        return Some(format!(
-            "the {JOINED_MAX} oldest of {count} responses that are out were looked at"
-        ));
+/// Why the list of `total` responses is not complete; `None` if it is. Of `missing` the connection
+/// was not found.
+fn limits(total: usize, missing: usize) -> Option<Limit> {
+    if total > JOINED_MAX {
+        return Some(Limit::ResponsesTruncated { resolved: JOINED_MAX, total });
     }
-    (unknown > 0).then(|| {
-        format!("of {count} responses that are out, the connections of {unknown} were not found")
-    })
+    (missing > 0).then_some(Limit::ConnectionsNotFound { missing, total })
 }
 
 #[cfg(test)]

@@ -79,7 +79,7 @@ fn what_is_out_is_on_the_ledger_and_nothing_else() {
         let mut program = Program::start(path.path());
         let mut watch = Watch::start();
         let page = watch.look(&program).unwrap();
-        assert_eq!((page.open, page.limits), (vec![], None));
+        assert_eq!((page.open, page.limits), (vec![], vec![]));
         let before = clock::now();
 
         program.order("take 5");
@@ -127,7 +127,7 @@ fn what_is_out_is_joined_to_its_connection() {
     program.order("take 5");
     let records = watch.records(&program);
     let page = watch.look(&program).unwrap();
-    assert_eq!(page.limits, None);
+    assert_eq!(page.limits, []);
     let mut fds: Vec<u32> = page.open.iter().map(|response| response.fd).collect();
     for (response, (_, record)) in page.open.iter().zip(records) {
         let OpenResponse { fd, since, stack, stream } = *response;
@@ -201,7 +201,7 @@ fn a_process_that_becomes_another_program_begins_anew() {
     program.order("take 2");
     // Whose these are cannot be told until somebody looks, and then the new ones go as well.
     let page = watch.look(&program).unwrap();
-    assert_eq!((page.open, page.limits), (vec![], None));
+    assert_eq!((page.open, page.limits), (vec![], vec![]));
     assert_eq!(watch.counts(&program), [0, 0, 0]);
     program.order("take 4");
     assert_eq!(watch.look(&program).unwrap().open.len(), 4);

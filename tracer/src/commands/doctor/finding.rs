@@ -1,6 +1,7 @@
 use serde::Serialize;
+use tracer_core::{AttachFailure, AttachState, Probe};
 
-use crate::collect::kernel::attach::HookReport;
+use crate::output::{quantity::plain, words};
 
 /// Up to where the text of a line begins.
 const INDENT: &str = "                             ";
@@ -24,15 +25,15 @@ pub(super) struct Finding {
     /// What a run does not have for it.
     costs: Option<String>,
     remedy: Option<String>,
-    /// Of a hook: the kind of rung that holds, and those above it that do not.
-    rung: Option<&'static str>,
-    higher_rungs: Vec<HigherRung>,
+    /// Of a hook: the attach method that works, and the preferred ones that do not.
+    method: Option<&'static str>,
+    failed_methods: Vec<FailedMethod>,
 }
 
-/// A rung that does not hold, and why.
+/// An attach method that does not work, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-struct HigherRung {
-    rung: &'static str,
+struct FailedMethod {
+    method: &'static str,
     reason: String,
 }
 
@@ -48,7 +49,7 @@ pub(super) struct Document<'a> {
 impl<'a> Document<'a> {
     pub(super) const fn new(health: Health, checks: &'a [Finding]) -> Self {
         let tool = concat!("tracer ", env!("CARGO_PKG_VERSION"));
-        Self { schema: 1, tool, health, checks }
+        Self { schema: 2, tool, health, checks }
     }
 }
 
@@ -61,8 +62,8 @@ impl Finding {
             found: found.into(),
             costs: None,
             remedy: None,
-            rung: None,
-            higher_rungs: Vec::new(),
+            method: None,
+            failed_methods: Vec::new(),
         }
     }
 
@@ -86,20 +87,27 @@ impl Finding {
     }
 
     /// How a hook is attached; `remedy` is for one that is not.
-    pub(super) fn of_hook(report: &HookReport, remedy: &str) -> Self {
-        let found = match report.method {
-            Some(rung) => rung.to_owned(),
-            None => "not attached".to_owned(),
+    pub(super) fn of_hook(probe: &Probe, remedy: &str) -> Self {
+        let name = probe.hook.name();
+        let (method, failures, finding) = match &probe.state {
+            AttachState::Attached { method, failures } => {
+                let finding = Self::full(name, method.name());
+                let costs = words::method_caveat(*method).map(str::to_owned);
+                (Some(method.name()), &failures[..], Self { costs, ..finding })
+            }
+            AttachState::NotAttached { failures } => {
+                let costs = words::absence_costs(probe.hook);
+                (None, &failures[..], Self::less(name, "not attached", costs, remedy))
+            }
+            AttachState::SockDiag { .. } | AttachState::Recorded { .. } => {
+                (None, &[][..], Self::full(name, plain(&words::probe(probe))))
+            }
         };
-        let higher_rungs = (report.failures.iter())
-            .map(|failure| HigherRung { rung: failure.method, reason: failure.reason.to_string() })
-            .collect();
-        let finding = match report.method {
-            Some(_) => Self::full(report.name, found),
-            None => Self::less(report.name, found, report.absence_costs, remedy),
+        let failed = |AttachFailure { method, error }: &AttachFailure| FailedMethod {
+            method: method.name(),
+            reason: words::attach_error(error),
         };
-        let caveat = report.caveat.map(str::to_owned);
-        Self { rung: report.method, higher_rungs, costs: finding.costs.or(caveat), ..finding }
+        Self { method, failed_methods: failures.iter().map(failed).collect(), ..finding }
     }
 
     /// The same, for people.
@@ -110,11 +118,11 @@ impl Finding {
             Health::Unusable => "no",
         };
         let mut line = format!("{mark:<5} {:<22} {}", self.subject, self.found);
-        for (index, HigherRung { rung, reason }) in self.higher_rungs.iter().enumerate() {
+        for (index, FailedMethod { method, reason }) in self.failed_methods.iter().enumerate() {
             let before = if index == 0 { " (" } else { "; " };
-            line.extend([before, rung, ": ", reason.as_str()]);
+            line.extend([before, method, ": ", reason.as_str()]);
         }
-        if !self.higher_rungs.is_empty() {
+        if !self.failed_methods.is_empty() {
             line.push(')');
         }
         for (word, text) in [("costs", &self.costs), ("remedy", &self.remedy)] {

@@ -22,8 +22,8 @@ pub(super) fn all(mechanism: Option<Mechanism>) -> Vec<Finding> {
         (Ok(mut kernel), without) => {
             let mut findings = vec![Finding::full(SNAPSHOT, "iter/task_file loads")];
             let remedy = hook_remedy();
-            let hooks = kernel.attach().iter();
-            findings.extend(hooks.map(|report| Finding::of_hook(report, &remedy)));
+            let probes = kernel.attach();
+            findings.extend(probes.iter().map(|probe| Finding::of_hook(probe, &remedy)));
             findings.push(uprobes(&mut kernel));
             let reserve = without.map_or_else(
                 |error| format!("not to be had, and not needed ({error:#})"),

@@ -1,27 +1,25 @@
 use expect_test::expect;
+use tracer_core::{AttachError, AttachFailure, AttachMethod, AttachState, Hook, Probe};
 
 use super::*;
-use crate::collect::kernel::{
-    attach::{HookReport, MethodFailure},
-    attach_error::AttachError,
-};
 
 fn findings() -> Vec<Finding> {
     let failure = |method, detail: &str| {
-        let reason = AttachError::Refused { detail: detail.to_owned() };
-        MethodFailure { method, reason }
+        let error = AttachError::Refused { detail: detail.to_owned() };
+        AttachFailure { method, error }
     };
-    let hook = |method, failures| HookReport {
-        name: "accept",
-        method,
-        caveat: method.map(|_| "some are missed"),
-        failures,
-        absence_costs: "who accepted is not known",
+    let fexit = |detail| failure(AttachMethod::Fexit, detail);
+    let kprobe = failure(AttachMethod::Kretprobe, "b");
+    let attached = AttachState::Attached {
+        method: AttachMethod::Kretprobe,
+        failures: vec![fexit("locked down")],
     };
+    let not_attached = AttachState::NotAttached { failures: vec![fexit("a"), kprobe] };
+    let hook = |state| Probe { hook: Hook::Accept, state };
     vec![
         Finding::full("kernel", "Linux 6.18"),
-        Finding::of_hook(&hook(Some("kretprobe"), vec![failure("fexit", "locked down")]), "none"),
-        Finding::of_hook(&hook(None, vec![failure("fexit", "a"), failure("kprobe", "b")]), "root"),
+        Finding::of_hook(&hook(attached), "none"),
+        Finding::of_hook(&hook(not_attached), "root"),
         Finding::no("snapshot", "neither way", "load tcp_diag"),
     ]
 }
@@ -31,9 +29,9 @@ fn a_line_says_what_a_lack_costs_and_what_to_do() {
     expect![[r#"
         ok    kernel                 Linux 6.18
         ok    accept                 kretprobe (fexit: locked down)
-                                     costs: some are missed
-        less  accept                 not attached (fexit: a; kprobe: b)
-                                     costs: who accepted is not known
+                                     costs: calls are missed while many threads wait in the system call
+        less  accept                 not attached (fexit: a; kretprobe: b)
+                                     costs: which process accepted a connection is known from the next snapshot on
                                      remedy: root
         no    snapshot               neither way
                                      remedy: load tcp_diag
@@ -49,7 +47,7 @@ fn scripts_get_the_same() {
     let text = json::pretty(&Document::new(Health::Degraded, &findings[2..3])).unwrap();
     expect![[r#"
         {
-          "schema": 1,
+          "schema": 2,
           "tool": "tracer 0.1.0",
           "health": "degraded",
           "checks": [
@@ -57,16 +55,16 @@ fn scripts_get_the_same() {
               "subject": "accept",
               "health": "degraded",
               "found": "not attached",
-              "costs": "who accepted is not known",
+              "costs": "which process accepted a connection is known from the next snapshot on",
               "remedy": "root",
-              "rung": null,
-              "higher_rungs": [
+              "method": null,
+              "failed_methods": [
                 {
-                  "rung": "fexit",
+                  "method": "fexit",
                   "reason": "a"
                 },
                 {
-                  "rung": "kprobe",
+                  "method": "kretprobe",
                   "reason": "b"
                 }
               ]

@@ -42,8 +42,8 @@ impl RecordedDetector {
         (report, self.detector.take_changes())
     }
 
-    pub(crate) const fn take_stir(&mut self) -> bool {
-        self.detector.take_stir()
+    pub(crate) const fn take_changed(&mut self) -> bool {
+        self.detector.take_changed()
     }
 
     pub(crate) fn is_undecided(&self) -> bool {

@@ -93,7 +93,7 @@ impl Session {
         self.detector.handle(Input::Unanswered(unanswered));
         self.detector.handle(Input::Tick(clock::now()));
         let took = clock::processor_time().saturating_sub(before);
-        self.pace.look(took, self.detector.take_stir());
+        self.pace.look(took, self.detector.take_changed());
         Ok(())
     }
 
@@ -174,7 +174,7 @@ impl Session {
                 result = self.observer.readable(), if can_poll => {
                     can_poll = result.is_ok();
                     self.take_events();
-                    if self.detector.take_stir() {
+                    if self.detector.take_changed() {
                         self.pace.stir();
                     }
                 }

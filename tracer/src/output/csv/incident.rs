@@ -108,7 +108,7 @@ fn the_example_of_the_documentation_is_what_is_written() {
         tracer_core::Finding {
             verdict,
             confidence,
-            stood_ms: leak.flagged * MINUTE + PART,
+            active_ms: leak.flagged * MINUTE + PART,
             ..finding
         }
     });

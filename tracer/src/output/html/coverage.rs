@@ -5,8 +5,9 @@ use maud::{Markup, html};
 use super::text::visible;
 use crate::output::incident::Incident;
 use crate::output::{
-    coverage,
+    coverage, escape,
     quantity::{counted, duration_ms},
+    words,
 };
 
 pub(super) fn section(incident: &Incident<'_>) -> Markup {
@@ -14,7 +15,7 @@ pub(super) fn section(incident: &Incident<'_>) -> Markup {
     let seen = &report.coverage;
     let lost = coverage::events_lost(&seen.loss);
     let gaps = coverage::gaps(seen);
-    let probes: Vec<&str> = coverage::probes_missing(seen).collect();
+    let probes = coverage::probes_missing(seen).map(words::probe);
     html! {
         section {
             h2 { "What could not be seen" }
@@ -33,8 +34,8 @@ pub(super) fn section(incident: &Incident<'_>) -> Markup {
                 @for (kind, count) in &seen.not_judged {
                     li { "Not judged: " (counted(*count, &visible(kind), &visible(kind))) }
                 }
-                @for probe in probes { li { (visible(probe)) } }
-                @for note in &seen.notes { li { (visible(note)) } }
+                @for probe in probes { li { (escape::sentence(&probe)) } }
+                @for note in &seen.notes { li { (escape::sentence(&words::note(note))) } }
             }
         }
     }

@@ -6,8 +6,9 @@ use tracer_core::{Confidence, Container, Finding, Reader};
 use super::{text::visible, timeline};
 use crate::output::incident::Incident;
 use crate::output::{
-    incident,
+    escape, incident,
     quantity::{self, counted, grouped},
+    words,
 };
 
 /// Characters of a command line: a Java one fills a page.
@@ -20,10 +21,10 @@ pub(super) fn section(incident: &Incident<'_>, finding: &Finding) -> Markup {
                 (incident::whereto(finding)) }
             p {
                 (badge(finding.confidence)) " " strong { (finding.verdict) } ": "
-                (incident::meaning(finding.verdict))
+                (words::meaning(finding.verdict))
             }
             h3 { "Evidence" }
-            ul { @for sentence in &finding.evidence { li { (visible(sentence)) } } }
+            ul { @for fact in &finding.evidence { li { (escape::sentence(&words::evidence(fact))) } } }
             (facts(incident, finding))
             (timeline::figure(incident, finding))
         }
@@ -36,7 +37,7 @@ pub(super) fn badge(confidence: Confidence) -> Markup {
 }
 
 fn facts(incident: &Incident<'_>, finding: &Finding) -> Markup {
-    let stood = quantity::duration_ms(finding.stood_ms);
+    let stood = quantity::duration_ms(finding.active_ms);
     let facts = [
         ("Connections", Some(connections(finding))),
         (
@@ -45,7 +46,7 @@ fn facts(incident: &Incident<'_>, finding: &Finding) -> Markup {
         ),
         ("Request", finding.request.as_deref().map(visible)),
         ("Oldest opened", Some(incident.since(finding))),
-        ("Found", Some(format!("{} (has stood for {stood})", incident.moment(finding.stood_ms)))),
+        ("Found", Some(format!("{} (has stood for {stood})", incident.moment(finding.active_ms)))),
         ("Growth", growth(finding)),
         ("Unread data", bytes(finding.unread_bytes)),
         ("Held in the program", bytes(finding.held_bytes)),

@@ -112,7 +112,7 @@ pub(super) fn taken_back(incident: &Incident<'_>) -> Markup {
                     html! { (grouped(it.peak_count as u64)) },
                     verdict(it.verdict, it.peak_confidence),
                     in_words(&incident.moment(ago)),
-                    html! { (quantity::duration_ms(it.stood_ms)) },
+                    html! { (quantity::duration_ms(it.active_ms)) },
                     line(it),
                 ]
             }))

@@ -8,13 +8,13 @@ use crate::output::quantity;
 
 pub(super) fn section(incident: &Incident<'_>) -> Markup {
     let from = &incident.provenance;
-    let again = incident::words(&from.arguments);
+    let again = incident::command_line(&from.arguments);
     let options = &from.options;
     html! {
         section {
             h2 { "How to make this again" }
             dl.commands {
-                (command("It was recorded with", &format!("tracer {}", incident::words(&from.recorded_with))))
+                (command("It was recorded with", &format!("tracer {}", incident::command_line(&from.recorded_with))))
                 (command("This document", &format!("tracer report {again} --html OUT.html")))
                 (command("The same as a table, with every finding", &format!("tracer replay {again}")))
                 (command("For scripts", &format!("tracer replay {again} -o json")))

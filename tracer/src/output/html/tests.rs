@@ -1,5 +1,5 @@
 use expect_test::expect_file;
-use tracer_core::{Comm, Container, Finding, Report};
+use tracer_core::{AttachState, Comm, Container, Finding, Hook, Note, Probe, Report};
 
 use super::*;
 use crate::output::{fixture, history::History};
@@ -92,8 +92,8 @@ fn what_the_charts_leave_out_is_said() {
     history.looks = 10_000;
     history.samples[0].elsewhere = 3;
     let text = text(&rendered(&report, &history));
-    assert!(text.contains("The charts show 52 of 10 000 looks, evenly spread."));
-    assert!(text.contains("More than 10 000 destinations were seen"));
+    assert!(text.contains("The charts show 52 of 10,000 looks, evenly spread."));
+    assert!(text.contains("More than 10,000 destinations were seen"));
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn what_the_host_chose_stays_text() {
             runtime: Some(HOSTILE.to_owned()),
             pod_uid: Some(HOSTILE.to_owned()),
         });
-        finding.evidence = vec![HOSTILE.to_owned()];
+        finding.evidence = vec![fixture::requests(HOSTILE, 1)];
         for connection in &mut finding.connections {
             connection.call_site = Some(HOSTILE.to_owned());
             for owner in &mut connection.owners {
@@ -140,8 +140,9 @@ fn what_the_host_chose_stays_text() {
         }
     }
     report.processes[0].comm = Comm(HOSTILE.into());
-    report.coverage.notes.push(HOSTILE.to_owned());
-    report.coverage.probes.push(format!("{HOSTILE}: not attached"));
+    report.coverage.notes.push(Note::CsvStopped { detail: HOSTILE.to_owned() });
+    let state = AttachState::NotAttached { failures: vec![fixture::refused(HOSTILE)] };
+    report.coverage.probes.push(Probe { hook: Hook::Accept, state });
     report.coverage.not_judged = [(HOSTILE.to_owned(), 1)].into();
     let history = fixture::history(&report);
     let mut incident = fixture::incident(&report, &history, &context);

@@ -3,16 +3,22 @@
 use std::{collections::BTreeMap, net::SocketAddr};
 
 use serde::Serialize;
-use tracer_core::{Connection, Coverage, Finding, Goroutines, Owner, ProcessSummary, Report};
+use tracer_core::{
+    CallSiteReason, Caveat, Connection, Coverage, Evidence, Finding, Goroutines, Note, Owner,
+    Probe, ProcessSummary, Report,
+};
 
-use super::CONNECTIONS_MAX;
+use super::{
+    CONNECTIONS_MAX,
+    worded::{Worded, caveat, evidence, note, probe, reason},
+};
 use crate::{
     output::{Context, coverage, quantity::Thousandths},
     wall_clock::WallClock,
 };
 
 /// Version of the schema; raised when a field changes its meaning or goes.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 
 #[derive(Serialize)]
 pub(super) struct Document<'a> {
@@ -81,8 +87,10 @@ struct FindingObject<'a> {
     held_bytes: u64,
     reader: &'static str,
     call_site: Option<&'a str>,
+    call_site_reason: Option<Worded<&'a CallSiteReason>>,
     request: Option<&'a str>,
-    evidence: &'a [String],
+    evidence: Vec<Worded<&'a Evidence>>,
+    caveats: Vec<Worded<&'a Caveat>>,
     retracted_at: Option<String>,
     stood_s: Thousandths,
     connections: Vec<ConnectionObject<'a>>,
@@ -124,10 +132,12 @@ impl<'a> FindingObject<'a> {
             held_bytes: finding.held_bytes,
             reader: finding.reader.name(),
             call_site: finding.call_site.as_deref(),
+            call_site_reason: finding.call_site_reason.as_ref().map(reason),
             request: finding.request.as_deref(),
-            evidence: &finding.evidence,
+            evidence: finding.evidence.iter().map(evidence).collect(),
+            caveats: finding.caveats.iter().map(caveat).collect(),
             retracted_at: finding.retracted_at.map(|at| clock.rfc3339(at)),
-            stood_s: Thousandths::from_ms(finding.stood_ms),
+            stood_s: Thousandths::from_ms(finding.active_ms),
             connections: connections(&finding.connections[..listed], clock),
             connections_omitted: finding.connections.len() - listed,
         }
@@ -259,8 +269,11 @@ struct CoverageObject<'a> {
     map_full: u64,
     processes_unreadable: u64,
     not_judged: &'a BTreeMap<String, u64>,
-    probes: &'a [String],
-    notes: Vec<String>,
+    sockets: u64,
+    processes: u64,
+    snapshots: u64,
+    probes: Vec<Worded<&'a Probe>>,
+    notes: Vec<Worded<Note>>,
 }
 
 impl<'a> CoverageObject<'a> {
@@ -271,8 +284,11 @@ impl<'a> CoverageObject<'a> {
             map_full: coverage.loss.map_full,
             processes_unreadable: coverage.processes_unreadable,
             not_judged: &coverage.not_judged,
-            probes: &coverage.probes,
-            notes: coverage::notes(coverage),
+            sockets: coverage.sockets,
+            processes: coverage.processes,
+            snapshots: coverage.snapshots,
+            probes: coverage.probes.iter().map(probe).collect(),
+            notes: coverage.notes.iter().cloned().chain(coverage.gaps()).map(note).collect(),
         }
     }
 }

@@ -21,29 +21,38 @@ fn an_empty_report() {
     check(
         &fixture::report(Vec::new()),
         &expect![[r#"
-        {
-          "schema": 1,
-          "tool": "tracer 0.1.0",
-          "host": "web1",
-          "kernel": "6.18.0-amd64",
-          "started_at": "2026-03-01T11:59:57.000Z",
-          "at": "2026-03-01T12:00:00.000Z",
-          "observed_ms": 3000,
-          "findings": [],
-          "processes": [],
-          "coverage": {
-            "complete": true,
-            "events_lost": 0,
-            "map_full": 0,
-            "processes_unreadable": 0,
-            "not_judged": {},
-            "probes": [
-              "inet_sock_set_state: tp_btf"
-            ],
-            "notes": []
-          }
-        }
-    "#]],
+            {
+              "schema": 2,
+              "tool": "tracer 0.1.0",
+              "host": "web1",
+              "kernel": "6.18.0-amd64",
+              "started_at": "2026-03-01T11:59:57.000Z",
+              "at": "2026-03-01T12:00:00.000Z",
+              "observed_ms": 3000,
+              "findings": [],
+              "processes": [],
+              "coverage": {
+                "complete": true,
+                "events_lost": 0,
+                "map_full": 0,
+                "processes_unreadable": 0,
+                "not_judged": {},
+                "sockets": 10234,
+                "processes": 14,
+                "snapshots": 3,
+                "probes": [
+                  {
+                    "hook": "inet_sock_set_state",
+                    "state": "attached",
+                    "method": "tp_btf",
+                    "failures": [],
+                    "text": "inet_sock_set_state: tp_btf"
+                  }
+                ],
+                "notes": []
+              }
+            }
+        "#]],
     );
 }
 
@@ -58,7 +67,7 @@ fn an_outbound_finding() {
         &report,
         &expect![[r#"
             {
-              "schema": 1,
+              "schema": 2,
               "tool": "tracer 0.1.0",
               "host": "web1",
               "kernel": "6.18.0-amd64",
@@ -97,11 +106,37 @@ fn an_outbound_finding() {
                   "held_bytes": 0,
                   "reader": "none",
                   "call_site": "main.(*Client).doSomething billing.go:23",
+                  "call_site_reason": null,
                   "request": "GET http://billing/charge",
                   "evidence": [
-                    "23 responses requested 50m ago, neither read to the end nor closed",
-                    "responses to GET http://billing/charge (23)"
+                    {
+                      "code": "responses-in-flight",
+                      "count": 23,
+                      "age": {
+                        "min_ms": 3000000,
+                        "max_ms": 3000000
+                      },
+                      "text": "23 HTTP responses requested 50m ago, neither read to EOF nor closed"
+                    },
+                    {
+                      "code": "response-unreferenced",
+                      "count": 23,
+                      "total": 23,
+                      "text": "goroutine scan: on 23 of 23 Go's HTTP client waits for the response to be read or closed, and no goroutine reads or references it"
+                    },
+                    {
+                      "code": "requests",
+                      "top": [
+                        {
+                          "value": "GET http://billing/charge",
+                          "count": 23
+                        }
+                      ],
+                      "others": 0,
+                      "text": "responses to GET http://billing/charge (23)"
+                    }
                   ],
+                  "caveats": [],
                   "retracted_at": null,
                   "stood_s": 2940,
                   "connections": [
@@ -161,8 +196,17 @@ fn an_outbound_finding() {
                 "map_full": 0,
                 "processes_unreadable": 0,
                 "not_judged": {},
+                "sockets": 10234,
+                "processes": 14,
+                "snapshots": 3,
                 "probes": [
-                  "inet_sock_set_state: tp_btf"
+                  {
+                    "hook": "inet_sock_set_state",
+                    "state": "attached",
+                    "method": "tp_btf",
+                    "failures": [],
+                    "text": "inet_sock_set_state: tp_btf"
+                  }
                 ],
                 "notes": []
               }
@@ -180,7 +224,7 @@ fn an_inbound_finding() {
         &fixture::report(vec![inbound]),
         &expect![[r#"
             {
-              "schema": 1,
+              "schema": 2,
               "tool": "tracer 0.1.0",
               "host": "web1",
               "kernel": "6.18.0-amd64",
@@ -219,9 +263,33 @@ fn an_inbound_finding() {
                   "held_bytes": 0,
                   "reader": "unknown",
                   "call_site": null,
+                  "call_site_reason": {
+                    "code": "opened-before-tracing",
+                    "text": "opened before tracing began, so no stack was recorded"
+                  },
                   "request": null,
                   "evidence": [
-                    "They are dead; their descriptors are open. ss does not show them."
+                    {
+                      "code": "dead",
+                      "count": 12,
+                      "dead": {
+                        "min_ms": 3000000,
+                        "max_ms": 3000000
+                      },
+                      "is_lower_bound": true,
+                      "text": "12 connections in CLOSE for at least 50m with the fd still open; ss does not list them"
+                    },
+                    {
+                      "code": "death-unnoticed",
+                      "count": 12,
+                      "text": "the process has received neither the error nor EOF on any of the 12 connections: it has not used them since"
+                    }
+                  ],
+                  "caveats": [
+                    {
+                      "code": "single-event-possible",
+                      "text": "all of it may have one cause at one time, such as a restart of the peer"
+                    }
                   ],
                   "retracted_at": null,
                   "stood_s": 2940,
@@ -272,8 +340,17 @@ fn an_inbound_finding() {
                 "map_full": 0,
                 "processes_unreadable": 0,
                 "not_judged": {},
+                "sockets": 10234,
+                "processes": 14,
+                "snapshots": 3,
                 "probes": [
-                  "inet_sock_set_state: tp_btf"
+                  {
+                    "hook": "inet_sock_set_state",
+                    "state": "attached",
+                    "method": "tp_btf",
+                    "failures": [],
+                    "text": "inet_sock_set_state: tp_btf"
+                  }
                 ],
                 "notes": []
               }
@@ -291,7 +368,7 @@ fn all_connections_and_what_was_not_seen() {
         &report,
         &expect![[r#"
             {
-              "schema": 1,
+              "schema": 2,
               "tool": "tracer 0.1.0",
               "host": "web1",
               "kernel": "6.18.0-amd64",
@@ -309,14 +386,45 @@ fn all_connections_and_what_was_not_seen() {
                   "mptcp": 2,
                   "smc": 1
                 },
+                "sockets": 10234,
+                "processes": 14,
+                "snapshots": 3,
                 "probes": [
-                  "accept: not attached (no BTF)"
+                  {
+                    "hook": "accept",
+                    "state": "not-attached",
+                    "failures": [
+                      {
+                        "method": "fexit",
+                        "error": {
+                          "code": "refused",
+                          "detail": "not permitted"
+                        }
+                      }
+                    ],
+                    "text": "accept: not attached (fexit: not permitted); which process accepted a connection is known from the next snapshot on"
+                  }
                 ],
                 "notes": [
-                  "Only processes of this container are visible.",
-                  "1 snapshot failed",
-                  "5 connections did not fit into the table",
-                  "5 responses did not fit into the ledger"
+                  {
+                    "code": "inside-pid-namespace",
+                    "text": "tracer runs inside a pid namespace: processes outside of it are not seen"
+                  },
+                  {
+                    "code": "snapshots-failed",
+                    "count": 1,
+                    "text": "1 snapshot failed"
+                  },
+                  {
+                    "code": "connections-not-kept",
+                    "count": 5,
+                    "text": "5 connections did not fit into the connection table"
+                  },
+                  {
+                    "code": "responses-not-kept",
+                    "count": 5,
+                    "text": "5 responses in flight did not fit into the list"
+                  }
                 ]
               },
               "connections": [
@@ -352,7 +460,7 @@ fn all_connections_and_what_was_not_seen() {
 fn a_stream_of_reports_is_a_line_each() {
     let line = line(&fixture::report(vec![fixture::retracted(1)]), &fixture::context()).unwrap();
     expect![[r#"
-        {"schema":1,"tool":"tracer 0.1.0","host":"web1","kernel":"6.18.0-amd64","started_at":"2026-03-01T11:59:57.000Z","at":"2026-03-01T12:00:00.000Z","observed_ms":3000,"findings":[{"id":"f1","verdict":"undrained","confidence":"likely","pid":4711,"start_time":"2026-03-01T10:53:20.000Z","comm":"api","exe":"/usr/local/bin/api","cmdline":null,"uid":1000,"container":null,"container_runtime":null,"pod_uid":null,"inner_pid":null,"netns":4026531840,"direction":"outbound","remote":"10.0.0.8:443","remote_port":443,"remotes":1,"local_port":null,"count":5,"peak_count":5,"peak_confidence":"likely","oldest_age_s":3060,"oldest_age_is_lower_bound":false,"growth_per_min":23,"responses":0,"unread_bytes":0,"held_bytes":0,"reader":"unknown","call_site":null,"request":null,"evidence":["The peer closed them between 50m and 1m ago; the application did not.","Their number rose in each of the last 5 minutes."],"retracted_at":"2026-03-01T11:59:48.000Z","stood_s":180,"connections":[],"connections_omitted":0}],"processes":[],"coverage":{"complete":true,"events_lost":0,"map_full":0,"processes_unreadable":0,"not_judged":{},"probes":["inet_sock_set_state: tp_btf"],"notes":[]}}
+        {"schema":2,"tool":"tracer 0.1.0","host":"web1","kernel":"6.18.0-amd64","started_at":"2026-03-01T11:59:57.000Z","at":"2026-03-01T12:00:00.000Z","observed_ms":3000,"findings":[{"id":"f1","verdict":"undrained","confidence":"likely","pid":4711,"start_time":"2026-03-01T10:53:20.000Z","comm":"api","exe":"/usr/local/bin/api","cmdline":null,"uid":1000,"container":null,"container_runtime":null,"pod_uid":null,"inner_pid":null,"netns":4026531840,"direction":"outbound","remote":"10.0.0.8:443","remote_port":443,"remotes":1,"local_port":null,"count":5,"peak_count":5,"peak_confidence":"likely","oldest_age_s":3060,"oldest_age_is_lower_bound":false,"growth_per_min":23,"responses":0,"unread_bytes":0,"held_bytes":0,"reader":"unknown","call_site":null,"call_site_reason":{"code":"stack-not-recorded","text":"no stack was recorded"},"request":null,"evidence":[{"code":"peer-closed","count":5,"ago":{"min_ms":60000,"max_ms":3000000},"text":"the peer closed 5 connections 1m to 50m ago; the process has sent nothing since"},{"code":"rising","event":"peer-closed","times":37,"span_ms":2940000,"text":"closed by the peer at 37 separate times over 49m, not in one burst, and it continues"}],"caveats":[],"retracted_at":"2026-03-01T11:59:48.000Z","stood_s":180,"connections":[],"connections_omitted":0}],"processes":[],"coverage":{"complete":true,"events_lost":0,"map_full":0,"processes_unreadable":0,"not_judged":{},"sockets":10234,"processes":14,"snapshots":3,"probes":[{"hook":"inet_sock_set_state","state":"attached","method":"tp_btf","failures":[],"text":"inet_sock_set_state: tp_btf"}],"notes":[]}}
     "#]].assert_eq(&line);
 }
 

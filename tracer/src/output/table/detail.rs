@@ -12,7 +12,8 @@ use super::{
 };
 use crate::output::{
     escape,
-    quantity::{self, NO_BREAK_SPACE, counted, grouped},
+    quantity::{self, counted, grouped},
+    words,
 };
 
 /// Descriptors listed by number.
@@ -38,8 +39,8 @@ pub(super) fn lines(finding: &Finding, style: Style, paint: Paint) -> Vec<String
     if let Some(call_site) = &finding.call_site {
         push(&format!("at {}", escape::visible(call_site)));
     }
-    for sentence in &finding.evidence {
-        push(&escape::visible(sentence));
+    for fact in &finding.evidence {
+        push(&escape::sentence(&words::evidence(fact)));
     }
     let own = own_descriptors(finding);
     let texts = [
@@ -59,8 +60,9 @@ pub(super) fn lines(finding: &Finding, style: Style, paint: Paint) -> Vec<String
 /// `api[4711] -> 10.0.0.7:443: close-wait (likely), 1 190 ESTABLISHED, 14 CLOSE_WAIT`.
 fn headline(finding: &Finding) -> String {
     let states = states(&finding.connections);
-    let states =
-        states.iter().map(|(state, count)| format!(", {}{NO_BREAK_SPACE}{state}", grouped(*count)));
+    let states = states
+        .iter()
+        .map(|(state, count)| format!(", {}", counted(*count, state.name(), state.name())));
     format!("{}: {}{}", subject(finding), verdict(finding), states.collect::<String>())
 }
 
@@ -168,12 +170,12 @@ fn numbers(fds: &[u32]) -> String {
     let listed: Vec<_> = fds.iter().take(FDS_MAX).map(u32::to_string).collect();
     let omitted = fds.len() - listed.len();
     let more = if omitted > 0 {
-        format!(" +{}{NO_BREAK_SPACE}more", grouped(omitted as u64))
+        format!(" +{}", counted(omitted as u64, "more", "more"))
     } else {
         String::new()
     };
     let noun = if fds.len() == 1 { "fd" } else { "fds" };
-    format!("{noun}{NO_BREAK_SPACE}{}{more}", listed.join(", "))
+    format!("{noun} {}{more}", listed.join(", "))
 }
 
 /// Findings that were taken back, one line each, the latest first.
@@ -189,7 +191,7 @@ pub(super) fn retracted_lines(report: &Report, width_max: usize, paint: Paint) -
             finding.verdict,
             grouped(finding.count as u64),
             subject(finding),
-            quantity::duration_ms(finding.stood_ms),
+            quantity::duration_ms(finding.active_ms),
         );
         let reason = ": closed or used again";
         if width(&text) + reason.len() <= width_max {

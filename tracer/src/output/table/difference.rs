@@ -160,8 +160,8 @@ mod tests {
             ],
             &expect![[r#"
                 CHANGE  COMM     REMOTE          BEFORE  AFTER  VERDICT
-                new     a\x1bpi  10.0.0.7:443         -  1 204  body-not-closed (certain)
-                same    a\x1bpi  10.0.0.7:443     1 204  1 204  close-wait (likely) -> body-not-closed (certain)
+                new     a\x1bpi  10.0.0.7:443         -  1,204  body-not-closed (certain)
+                same    a\x1bpi  10.0.0.7:443     1,204  1,204  close-wait (likely) -> body-not-closed (certain)
                 gone    a\x1bpi  inbound *:8080      12      -  never-read (likely)
 
                 1 new, 1 same, 1 gone.

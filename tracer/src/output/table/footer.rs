@@ -6,15 +6,16 @@ use super::text::{Paint, wrap};
 use crate::output::{
     Context, coverage, escape,
     quantity::{counted, duration_ms},
+    words,
 };
 
 /// Notes, then the line that says whether everything was seen, then when and where.
 pub(super) fn lines(report: &Report, context: &Context, width: usize, paint: Paint) -> Vec<String> {
     let coverage = &report.coverage;
     let mut lines = Vec::new();
-    let probes = coverage::probes_missing(coverage);
-    for note in probes.chain(coverage.notes.iter().map(String::as_str)) {
-        lines.extend(wrap("Note: ", &escape::visible(note), width));
+    let probes = coverage::probes_missing(coverage).map(words::probe);
+    for note in probes.chain(coverage.notes.iter().map(words::note)) {
+        lines.extend(wrap("Note: ", &escape::sentence(&note), width));
     }
     let seen = wrap("", &seen(coverage), width);
     if coverage.complete {

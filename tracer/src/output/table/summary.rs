@@ -7,7 +7,7 @@ use super::{
 };
 use crate::output::{
     incident::{self, Incident},
-    quantity::NO_BREAK_SPACE,
+    quantity::plain,
 };
 
 /// The headline, what to do next, and what could be seen.
@@ -25,5 +25,5 @@ pub(crate) fn summary(incident: &Incident<'_>, style: Style) -> String {
     }
     lines.push(String::new());
     lines.extend(footer::lines(incident.report, incident.context, width, paint));
-    lines.join("\n").replace(NO_BREAK_SPACE, " ").replace("\n\n\n", "\n\n")
+    plain(&lines.join("\n")).replace("\n\n\n", "\n\n")
 }

@@ -1,7 +1,7 @@
 #![allow(clippy::needless_raw_string_hashes, reason = "that is how expect-test writes them")]
 
 use expect_test::{Expect, expect};
-use tracer_core::{Finding, Report, TcpState};
+use tracer_core::{Evidence, Finding, Report, TcpState};
 
 use super::*;
 use crate::output::fixture;
@@ -30,31 +30,36 @@ fn mixed_at_80() {
         PLAIN,
         &expect![[r#"
             #   PID  COMM   REMOTE         COUNT  OLDEST   GROWTH  VERDICT
-            1  4711  api    10.0.0.7:443   1 204     51m  +23/min  close-wait (likely)
+            1  4711  api    10.0.0.7:443   1,204     51m  +23/min  close-wait (likely)
             2   801  nginx  inbound :8080     12    >51m        -  ghost (possible)
             3  4711  api    10.0.9.9:5432      2     51m    0/min  stale-pool (info)
 
-            #1  api[4711] -> 10.0.0.7:443: close-wait (likely), 1 190 CLOSE_WAIT,
+            #1  api[4711] -> 10.0.0.7:443: close-wait (likely), 1,190 CLOSE_WAIT,
                 14 ESTABLISHED
-                The peer closed them between 50m and 1m ago; the application did not.
-                Their number rose in each of the last 5 minutes.
-                fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1 194 more; 1 190 traced, 14 seeded
+                the peer closed 1,204 connections 1m to 50m ago; the process has sent
+                nothing since
+                closed by the peer at 37 separate times over 49m, not in one burst, and it
+                continues
+                fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1,194 more; 1,190 traced, 14 seeded
                 (open before tracing)
 
             #2  nginx[801] inbound :8080: ghost (possible), 12 CLOSE
-                They are dead; their descriptors are open. ss does not show them.
+                12 connections in CLOSE for at least 50m with the fd still open; ss does not
+                list them
+                the process has received neither the error nor EOF on any of the
+                12 connections: it has not used them since
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 traced, 11 seeded
                 (open before tracing)
                 also held by nginx-worker[802] on the same fds
 
             #3  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT
-                Few and not rising, as in a pool until its next use.
+                the peer closed 2 connections 50m ago; the process has sent nothing since
                 fds 7, 8; all traced
 
             taken back 12s ago: #4 undrained x5 api[4711] -> 10.0.0.8:443, had stood 3m
 
-            api[4711]: 1 211 TCP of 1 240 fds, +23/min, limit 65 536, reached in 46h
-            Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
+            api[4711]: 1,211 TCP of 1,240 fds, +23/min, limit 65,536, reached in 1d 22h
+            Seen: 10,234 TCP sockets, 3 snapshots, 0 events lost. Complete.
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
         "#]],
     );
@@ -67,28 +72,29 @@ fn mixed_at_200() {
         Style { width: 200, ..PLAIN },
         &expect![[r#"
             #   PID  COMM   REMOTE         STATE                    COUNT  OLDEST   GROWTH  VERDICT
-            1  4711  api    10.0.0.7:443   CLOSE_WAIT, ESTABLISHED  1 204     51m  +23/min  close-wait (likely)
+            1  4711  api    10.0.0.7:443   CLOSE_WAIT, ESTABLISHED  1,204     51m  +23/min  close-wait (likely)
             2   801  nginx  inbound :8080  CLOSE                       12    >51m        -  ghost (possible)
             3  4711  api    10.0.9.9:5432  CLOSE_WAIT                   2     51m    0/min  stale-pool (info)
 
-            #1  api[4711] -> 10.0.0.7:443: close-wait (likely), 1 190 CLOSE_WAIT, 14 ESTABLISHED
-                The peer closed them between 50m and 1m ago; the application did not.
-                Their number rose in each of the last 5 minutes.
-                fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1 194 more; 1 190 traced, 14 seeded (open before tracing)
+            #1  api[4711] -> 10.0.0.7:443: close-wait (likely), 1,190 CLOSE_WAIT, 14 ESTABLISHED
+                the peer closed 1,204 connections 1m to 50m ago; the process has sent nothing since
+                closed by the peer at 37 separate times over 49m, not in one burst, and it continues
+                fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1,194 more; 1,190 traced, 14 seeded (open before tracing)
 
             #2  nginx[801] inbound :8080: ghost (possible), 12 CLOSE
-                They are dead; their descriptors are open. ss does not show them.
+                12 connections in CLOSE for at least 50m with the fd still open; ss does not list them
+                the process has received neither the error nor EOF on any of the 12 connections: it has not used them since
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 traced, 11 seeded (open before tracing)
                 also held by nginx-worker[802] on the same fds
 
             #3  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT
-                Few and not rising, as in a pool until its next use.
+                the peer closed 2 connections 50m ago; the process has sent nothing since
                 fds 7, 8; all traced
 
             taken back 12s ago: #4 undrained x5 api[4711] -> 10.0.0.8:443, had stood 3m: closed or used again
 
-            api[4711]: 1 211 TCP of 1 240 fds, +23/min, limit 65 536, reached in 46h
-            Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
+            api[4711]: 1,211 TCP of 1,240 fds, +23/min, limit 65,536, reached in 1d 22h
+            Seen: 10,234 TCP sockets, 3 snapshots, 0 events lost. Complete.
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
         "#]],
     );
@@ -108,18 +114,20 @@ fn wide_at_200() {
 
             #1  api[4711] -> [2001:db8:85a3::8a2e:370:7334]:443: body-not-closed (certain), 23 ESTABLISHED
                 at main.(*Client).doSomething billing.go:23
-                23 responses requested 50m ago, neither read to the end nor closed
+                23 HTTP responses requested 50m ago, neither read to EOF nor closed
+                goroutine scan: on 23 of 23 Go's HTTP client waits for the response to be read or closed, and no goroutine reads or references it
                 responses to GET http://billing/charge (23)
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +13 more; all traced
                 container 4f3c2b1a0918 of containerd, pod 6a1e4f0c-1d2b-4c3d-8e5f-a0b1c2d3e4f5, pid 7 in its own namespace
                 command /usr/local/bin/api --config /etc/api.toml
 
             #2  nginx[801] inbound :8080: ghost (possible), 12 CLOSE
-                They are dead; their descriptors are open. ss does not show them.
+                12 connections in CLOSE for at least 50m with the fd still open; ss does not list them
+                the process has received neither the error nor EOF on any of the 12 connections: it has not used them since
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 traced, 11 seeded (open before tracing)
                 also held by nginx-worker[802] on the same fds
 
-            Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
+            Seen: 10,234 TCP sockets, 3 snapshots, 0 events lost. Complete.
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
         "#]],
     );
@@ -139,10 +147,10 @@ fn wide_at_80_says_what_it_leaves_out() {
             No room for STATE, LOCAL, IDLE, UNREAD, UID, NETNS, EXE.
 
             #1  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT
-                Few and not rising, as in a pool until its next use.
+                the peer closed 2 connections 50m ago; the process has sent nothing since
                 fds 7, 8; all traced
 
-            Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
+            Seen: 10,234 TCP sockets, 3 snapshots, 0 events lost. Complete.
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
         "#]],
     );
@@ -168,25 +176,30 @@ fn coloured() {
             ^[[1m#1  api[4711] -> [2001:db8:85a3::8a2e:370:7334]:443: body-not-closed (certain),^[[0m
             ^[[1m    23 ESTABLISHED^[[0m
                 at main.(*Client).doSomething billing.go:23
-                23 responses requested 50m ago, neither read to the end nor closed
+                23 HTTP responses requested 50m ago, neither read to EOF nor closed
+                goroutine scan: on 23 of 23 Go's HTTP client waits for the response to be
+                read or closed, and no goroutine reads or references it
                 responses to GET http://billing/charge (23)
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +13 more; all traced
                 container 4f3c2b1a0918
                 command /usr/local/bin/api --config /etc/api.toml
 
             ^[[1m#3  nginx[801] inbound :8080: ghost (possible), 12 CLOSE^[[0m
-                They are dead; their descriptors are open. ss does not show them.
+                12 connections in CLOSE for at least 50m with the fd still open; ss does not
+                list them
+                the process has received neither the error nor EOF on any of the
+                12 connections: it has not used them since
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 traced, 11 seeded
                 (open before tracing)
                 also held by nginx-worker[802] on the same fds
 
             ^[[1m#2  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT^[[0m
-                Few and not rising, as in a pool until its next use.
+                the peer closed 2 connections 50m ago; the process has sent nothing since
                 fds 7, 8; all traced
 
             ^[[2mtaken back 12s ago: #4 undrained x5 api[4711] -> 10.0.0.8:443, had stood 3m^[[0m
 
-            Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
+            Seen: 10,234 TCP sockets, 3 snapshots, 0 events lost. Complete.
             ^[[2mtracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s^[[0m
         "#]],
     );
@@ -202,33 +215,33 @@ fn all_connections() {
         &report,
         PLAIN,
         &expect![[r#"
-        No leaked connections found.
+            No leaked connections found.
 
-        3 connections without a finding:
-         PID  COMM   FD  REMOTE                                STATE         AGE  IDLE
-        4711  api     7  10.0.0.7:443                          ESTABLISHED   51m   50m
-           -  -       -  10.0.0.7:443                          ESTABLISHED   50m   49m
-         801  nginx  20  [2001:db8:85a3::8a2e:370:7334]:50123  CLOSE        >51m   50m
+            3 connections without a finding:
+             PID  COMM   FD  REMOTE                                STATE      AGE     IDLE
+            4711  api     7  10.0.0.7:443                          ESTAB      51m      50m
+               -  -       -  10.0.0.7:443                          ESTAB  50m 58s  49m 58s
+             801  nginx  20  [2001:db8:85a3::8a2e:370:7334]:50123  CLOSE     >51m      50m
 
-        Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
-        tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
-    "#]],
+            Seen: 10,234 TCP sockets, 3 snapshots, 0 events lost. Complete.
+            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
+        "#]],
     );
     check(
         &report,
         Style { width: 160, ..PLAIN },
         &expect![[r#"
-        No leaked connections found.
+            No leaked connections found.
 
-        3 connections without a finding:
-         PID  COMM   FD  LOCAL               REMOTE                                STATE         AGE  IDLE  UNREAD
-        4711  api     7  10.0.0.5:40000      10.0.0.7:443                          ESTABLISHED   51m   50m     0 B
-           -  -       -  10.0.0.5:40001      10.0.0.7:443                          ESTABLISHED   50m   49m     0 B
-         801  nginx  20  [2001:db8::5]:8080  [2001:db8:85a3::8a2e:370:7334]:50123  CLOSE        >51m   50m     0 B
+            3 connections without a finding:
+             PID  COMM   FD  LOCAL               REMOTE                                STATE            AGE     IDLE  UNREAD
+            4711  api     7  10.0.0.5:40000      10.0.0.7:443                          ESTABLISHED      51m      50m     0 B
+               -  -       -  10.0.0.5:40001      10.0.0.7:443                          ESTABLISHED  50m 58s  49m 58s     0 B
+             801  nginx  20  [2001:db8::5]:8080  [2001:db8:85a3::8a2e:370:7334]:50123  CLOSE           >51m      50m     0 B
 
-        Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
-        tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
-    "#]],
+            Seen: 10,234 TCP sockets, 3 snapshots, 0 events lost. Complete.
+            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
+        "#]],
     );
 }
 
@@ -249,12 +262,13 @@ fn all_holders_and_states() {
             1  801  nginx  inbound :8080  mixed     12    >51m       -  ghost (possible)
 
             #1  nginx[801] inbound :8080: ghost (possible), 4 ESTABLISHED, 4 CLOSE, 4 CLOSE_WAIT
-                They are dead; their descriptors are open. ss does not show them.
+                12 connections in CLOSE for at least 50m with the fd still open; ss does not list them
+                the process has received neither the error nor EOF on any of the 12 connections: it has not used them since
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 traced, 11 seeded (open before tracing)
-                also held by nginx-worker[802] on the same fds; worker[803] fd 5; worker[804] fd 5; worker[805] fd 5; worker[806]
-                fd 5; and 4 more processes
+                also held by nginx-worker[802] on the same fds; worker[803] fd 5; worker[804] fd 5; worker[805] fd 5; worker[806] fd
+                5; and 4 more processes
 
-            Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
+            Seen: 10,234 TCP sockets, 3 snapshots, 0 events lost. Complete.
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
         "#]],
     );
@@ -272,8 +286,8 @@ fn no_width_breaks_a_number_or_a_line() {
             for line in text.lines().filter(|_| width >= 70) {
                 assert!(text::width(line) <= usize::from(width), "{width}: {line}");
             }
-            assert!(text.contains("1 204") && text.contains("+1 194 more"), "{text}");
-            assert!(text.contains("10 234 TCP sockets"), "{text}");
+            assert!(text.contains("1,204") && text.contains("+1,194 more"), "{text}");
+            assert!(text.contains("10,234 TCP sockets"), "{text}");
         }
     }
 }

@@ -19,6 +19,9 @@ const DESCRIPTIONS: usize = 0x400;
 const FUNCTION_DATA: usize = 0x700;
 const LENGTH: usize = 0x1000;
 
+/// How `calls` prints that the tables do not match the code.
+const INCONSISTENT: &str = "inconsistent";
+
 /// In `main.outer`, whose code has 256 bytes, `main.get` became part of it from 64 to 96, and there
 /// `main.inner` of that from 72 on. Nothing is said of the code of the function after it.
 fn tables(format: Format) -> Vec<u8> {
@@ -89,7 +92,7 @@ fn calls(bytes: &[u8], offsets: impl IntoIterator<Item = u64>) -> Option<Vec<Vec
             match lines.frames(pages, BIAS, TEXT + offset, offset == 0) {
                 Ok(Some(frames)) => frames.into_iter().map(in_words).collect(),
                 Ok(None) => vec!["elsewhere".to_owned()],
-                Err(reason) => vec![reason.to_owned()],
+                Err(Inconsistent) => vec![INCONSISTENT.to_owned()],
             }
         });
         calls.collect()
@@ -204,7 +207,7 @@ fn what_does_not_fit_is_not_said() {
         bytes[place..place + some.len()].copy_from_slice(some);
         calls(&bytes, [0x50]).unwrap().remove(0)
     };
-    let damaged = [DAMAGED.to_owned()];
+    let damaged = [INCONSISTENT.to_owned()];
     assert_eq!(at(DESCRIPTIONS + 0x40, &[1]), damaged, "it begins elsewhere");
     assert_eq!(at(FUNCTION_DATA + 0x24, &[13]), damaged, "in the middle of a name");
     assert_eq!(at(FUNCTION_DATA + 0x28, &[0, 1]), damaged, "called from after its end");

@@ -84,8 +84,8 @@ impl Watch {
         change(&mut kernel);
         kernel.set_pids(pids).unwrap();
         let events = kernel.take_events().unwrap();
-        match kernel.attach().iter().find(|report| report.method.is_none()) {
-            Some(report) => Err(report.to_string()),
+        match kernel.attach().into_iter().find(|probe| !probe.is_attached()) {
+            Some(probe) => Err(format!("{probe:?}")),
             None => Ok(Self { kernel, events, seen: Vec::new(), _turn: turn }),
         }
     }

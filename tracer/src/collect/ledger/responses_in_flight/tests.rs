@@ -10,7 +10,7 @@ use super::*;
 struct FakeProcess {
     answers: HashMap<u64, Vec<Option<ResolvedConnection>>>,
     asked: usize,
-    refusal: Option<String>,
+    refusal: Option<Limit>,
 }
 
 impl FakeProcess {
@@ -22,7 +22,7 @@ impl FakeProcess {
         &mut self,
         page: &mut ResponsesInFlight,
         entries: &[Entry],
-    ) -> (Vec<u32>, Option<String>) {
+    ) -> (Vec<u32>, Option<Limit>) {
         self.try_write(page, entries).unwrap()
     }
 
@@ -30,7 +30,7 @@ impl FakeProcess {
         &mut self,
         page: &mut ResponsesInFlight,
         entries: &[Entry],
-    ) -> Option<(Vec<u32>, Option<String>)> {
+    ) -> Option<(Vec<u32>, Option<Limit>)> {
         let mut resolve = |objects: &[HttpObject]| {
             self.asked += objects.len();
             let answer = |object: &HttpObject| {
@@ -113,8 +113,8 @@ fn what_is_not_found_for_long_is_counted() {
     process.put(0x20, &[on(5)]);
     let entries = [entry(100, 0x10), entry(100, 0x20)];
     assert_eq!(process.write(&mut page, &entries), (vec![5], None), "it may be given back by now");
-    let limits = "of 2 responses that are out, the connections of 1 were not found";
-    assert_eq!(process.write(&mut page, &entries), (vec![5], Some(limits.to_owned())));
+    let limit = Limit::ConnectionsNotFound { missing: 1, total: 2 };
+    assert_eq!(process.write(&mut page, &entries), (vec![5], Some(limit)));
     assert_eq!(process.write(&mut page, &entries[1..]), (vec![5], None));
 }
 
@@ -128,8 +128,8 @@ fn the_oldest_are_looked_at_and_the_rest_is_said() {
     }
     let (open, limits) = process.write(&mut page, &entries);
     assert_eq!((open.len(), open[0]), (JOINED_MAX, 1));
-    let expected = "the 4096 oldest of 4106 responses that are out were looked at";
-    assert_eq!(limits.as_deref(), Some(expected));
+    let expected = Limit::ResponsesTruncated { resolved: JOINED_MAX, total: JOINED_MAX + 10 };
+    assert_eq!(limits, Some(expected));
 }
 
 #[test]
@@ -138,13 +138,13 @@ fn a_process_that_cannot_be_looked_into_twice_has_an_empty_page_and_a_reason() {
     process.put(0x10, &[on(5)]);
     let entries = [entry(100, 0x10)];
     process.write(&mut page, &entries);
-    process.refusal = Some("its memory cannot be read".to_owned());
+    process.refusal = Some(Limit::ProcessEnded);
     assert_eq!(process.try_write(&mut page, &entries), None);
     let refused = process.write(&mut page, &entries);
-    assert_eq!(refused, (vec![], Some("its memory cannot be read".to_owned())));
+    assert_eq!(refused, (vec![], Some(Limit::ProcessEnded)));
     process.refusal = None;
     assert_eq!(process.write(&mut page, &entries), (vec![5], None));
-    process.refusal = Some("again".to_owned());
+    process.refusal = Some(Limit::NotGo);
     assert_eq!(process.try_write(&mut page, &entries), None);
     assert_eq!(process.write(&mut page, &[]), (vec![], None), "nothing is asked for nothing");
 }

@@ -15,13 +15,15 @@ fn a_call_site_and_ipv6() {
             #1  api[4711] -> [2001:db8:85a3::8a2e:370:7334]:443: body-not-closed (certain),
                 23 ESTABLISHED
                 at main.(*Client).doSomething billing.go:23
-                23 responses requested 50m ago, neither read to the end nor closed
+                23 HTTP responses requested 50m ago, neither read to EOF nor closed
+                goroutine scan: on 23 of 23 Go's HTTP client waits for the response to be
+                read or closed, and no goroutine reads or references it
                 responses to GET http://billing/charge (23)
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +13 more; all traced
                 container 4f3c2b1a0918
                 command /usr/local/bin/api --config /etc/api.toml
 
-            Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
+            Seen: 10,234 TCP sockets, 3 snapshots, 0 events lost. Complete.
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
         "#]],
     );
@@ -34,13 +36,15 @@ fn a_call_site_and_ipv6() {
 
             #1  api[4711] -> [2001:db8:85a3::8a2e:370:7334]:443: body-not-closed (certain), 23 ESTABLISHED
                 at main.(*Client).doSomething billing.go:23
-                23 responses requested 50m ago, neither read to the end nor closed
+                23 HTTP responses requested 50m ago, neither read to EOF nor closed
+                goroutine scan: on 23 of 23 Go's HTTP client waits for the response to be read or closed, and no goroutine reads or
+                references it
                 responses to GET http://billing/charge (23)
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +13 more; all traced
                 container 4f3c2b1a0918
                 command /usr/local/bin/api --config /etc/api.toml
 
-            Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
+            Seen: 10,234 TCP sockets, 3 snapshots, 0 events lost. Complete.
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
         "#]],
     );
@@ -54,7 +58,7 @@ fn leaked_responses_with_their_call_sites() {
     }
     let leak = Finding {
         call_site: Some("main.doSomething billing.go:23".to_owned()),
-        evidence: vec!["1204 responses requested 50m ago".to_owned()],
+        evidence: vec![Evidence::ResponsesInFlight { count: 1_204, age: fixture::minutes(50, 50) }],
         connections: leak,
         count: 1_204,
         ..fixture::with_call_site(1)
@@ -66,76 +70,77 @@ fn leaked_responses_with_their_call_sites() {
         &report,
         PLAIN,
         &expect![[r#"
-        #   PID  COMM  REMOTE        COUNT  OLDEST  GROWTH  VERDICT
-        1  4711  api   10.0.0.7:443  1 204     51m  ~+24/h  body-not-closed (certain)
-        2  4711  api   10.0.0.7:443      1     51m       -  body-not-closed (likely)
+            #   PID  COMM  REMOTE        COUNT  OLDEST  GROWTH  VERDICT
+            1  4711  api   10.0.0.7:443  1,204     51m  ~+24/h  body-not-closed (certain)
+            2  4711  api   10.0.0.7:443      1     51m       -  body-not-closed (likely)
 
-        #1  api[4711] -> 10.0.0.7:443: body-not-closed (certain), 1 204 ESTABLISHED
-            at main.doSomething billing.go:23
-            1204 responses requested 50m ago
-            fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1 194 more; all traced
-            container 4f3c2b1a0918
-            command /usr/local/bin/api --config /etc/api.toml
+            #1  api[4711] -> 10.0.0.7:443: body-not-closed (certain), 1,204 ESTABLISHED
+                at main.doSomething billing.go:23
+                1,204 HTTP responses requested 50m ago, neither read to EOF nor closed
+                fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1,194 more; all traced
+                container 4f3c2b1a0918
+                command /usr/local/bin/api --config /etc/api.toml
 
-        #2  api[4711] -> 10.0.0.7:443: body-not-closed (likely), 1 ESTABLISHED
-            at main.export report.go:40
-            14 streams of HTTP/2 on 1 socket, 56 MB held in the program's memory, and
-            nobody has read them for 50m
-            fd 7; all traced
+            #2  api[4711] -> 10.0.0.7:443: body-not-closed (likely), 1 ESTABLISHED
+                at main.export report.go:40
+                14 HTTP/2 streams on 1 connection hold 53 MiB in the memory of the process;
+                the application has read none of it for 50m
+                fd 7; all traced
 
-        api[4711]: 1 211 TCP of 1 240 fds, +23/min, limit 65 536, reached in 46h
-        Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
-        tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
-    "#]],
+            api[4711]: 1,211 TCP of 1,240 fds, +23/min, limit 65,536, reached in 1d 22h
+            Seen: 10,234 TCP sockets, 3 snapshots, 0 events lost. Complete.
+            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
+        "#]],
     );
     check(
         &report,
         Style { width: 120, ..PLAIN },
         &expect![[r#"
-        #   PID  COMM  REMOTE        COUNT  OLDEST  GROWTH  VERDICT                    READER     CALL SITE
-        1  4711  api   10.0.0.7:443  1 204     51m  ~+24/h  body-not-closed (certain)  none       main.doSomething billing.go:23
-        2  4711  api   10.0.0.7:443      1     51m       -  body-not-closed (likely)   goroutine  main.export report.go:40
+            #   PID  COMM  REMOTE        COUNT  OLDEST  GROWTH  VERDICT                    READER     CALL SITE
+            1  4711  api   10.0.0.7:443  1,204     51m  ~+24/h  body-not-closed (certain)  none       main.doSomething billing.go:23
+            2  4711  api   10.0.0.7:443      1     51m       -  body-not-closed (likely)   goroutine  main.export report.go:40
 
-        #1  api[4711] -> 10.0.0.7:443: body-not-closed (certain), 1 204 ESTABLISHED
-            at main.doSomething billing.go:23
-            1204 responses requested 50m ago
-            fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1 194 more; all traced
-            container 4f3c2b1a0918
-            command /usr/local/bin/api --config /etc/api.toml
+            #1  api[4711] -> 10.0.0.7:443: body-not-closed (certain), 1,204 ESTABLISHED
+                at main.doSomething billing.go:23
+                1,204 HTTP responses requested 50m ago, neither read to EOF nor closed
+                fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1,194 more; all traced
+                container 4f3c2b1a0918
+                command /usr/local/bin/api --config /etc/api.toml
 
-        #2  api[4711] -> 10.0.0.7:443: body-not-closed (likely), 1 ESTABLISHED
-            at main.export report.go:40
-            14 streams of HTTP/2 on 1 socket, 56 MB held in the program's memory, and nobody has read them for 50m
-            fd 7; all traced
+            #2  api[4711] -> 10.0.0.7:443: body-not-closed (likely), 1 ESTABLISHED
+                at main.export report.go:40
+                14 HTTP/2 streams on 1 connection hold 53 MiB in the memory of the process; the application has read none of it for
+                50m
+                fd 7; all traced
 
-        api[4711]: 1 211 TCP of 1 240 fds, +23/min, limit 65 536, reached in 46h
-        Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
-        tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
-    "#]],
+            api[4711]: 1,211 TCP of 1,240 fds, +23/min, limit 65,536, reached in 1d 22h
+            Seen: 10,234 TCP sockets, 3 snapshots, 0 events lost. Complete.
+            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
+        "#]],
     );
     check(
         &report,
         Style { width: 200, wide: true, ..PLAIN },
         &expect![[r#"
             #   PID  COMM  REMOTE        STATE        COUNT  OLDEST  GROWTH  VERDICT                    READER     REQUEST                    CALL SITE                       LOCAL           IDLE   UNREAD   UID
-            1  4711  api   10.0.0.7:443  ESTABLISHED  1 204     51m  ~+24/h  body-not-closed (certain)  none       GET http://billing/charge  main.doSomething billing.go:23  10.0.0.5:*       50m  112 KiB  1000
+            1  4711  api   10.0.0.7:443  ESTABLISHED  1,204     51m  ~+24/h  body-not-closed (certain)  none       GET http://billing/charge  main.doSomething billing.go:23  10.0.0.5:*       50m  112 KiB  1000
             2  4711  api   10.0.0.7:443  ESTABLISHED      1     51m       -  body-not-closed (likely)   goroutine  -                          main.export report.go:40        10.0.0.5:40000   50m      0 B  1000
             No room for NETNS, EXE.
 
-            #1  api[4711] -> 10.0.0.7:443: body-not-closed (certain), 1 204 ESTABLISHED
+            #1  api[4711] -> 10.0.0.7:443: body-not-closed (certain), 1,204 ESTABLISHED
                 at main.doSomething billing.go:23
-                1204 responses requested 50m ago
-                fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1 194 more; all traced
+                1,204 HTTP responses requested 50m ago, neither read to EOF nor closed
+                fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1,194 more; all traced
                 container 4f3c2b1a0918 of containerd, pod 6a1e4f0c-1d2b-4c3d-8e5f-a0b1c2d3e4f5, pid 7 in its own namespace
                 command /usr/local/bin/api --config /etc/api.toml
 
             #2  api[4711] -> 10.0.0.7:443: body-not-closed (likely), 1 ESTABLISHED
                 at main.export report.go:40
-                14 streams of HTTP/2 on 1 socket, 56 MB held in the program's memory, and nobody has read them for 50m
+                14 HTTP/2 streams on 1 connection hold 53 MiB in the memory of the process; the application has read none of it for 50m
                 fd 7; all traced
 
-            api[4711]: 1 211 TCP of 1 240 fds, +23/min, limit 65 536, reached in 46h, 3 630 goroutines, 1 204 in readLoop, 1 203 in writeLoop
-            Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
+            api[4711]: 1,211 TCP of 1,240 fds, +23/min, limit 65,536, reached in 1d 22h, 3,630 goroutines, 1,204 in readLoop, 1,203 in writeLoop
+            Seen: 10,234 TCP sockets, 3 snapshots, 0 events lost. Complete.
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
         "#]],
     );
@@ -153,13 +158,13 @@ fn hostile_strings_are_shown_as_text() {
             #1  =\x1b[2J\n"x",�\u{202e}[4711] -> 10.0.0.7:443: close-wait (likely),
                 1 CLOSE_WAIT
                 at @main\ttab evil.go:1
-                A sentence with \x1b[8m hidden text.
+                responses to GET /\x1b[8mhidden text (1)
                 fd 7; all traced
                 also held by \x9b31m\u{200b}\r[666] fd 8
                 container \x1b[31mdeadbee, exe /tmp/\u{202e}gpj.exe\n/bin/sh
                 command sh -c \x1b]0;owned\x07
 
-            Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
+            Seen: 10,234 TCP sockets, 3 snapshots, 0 events lost. Complete.
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
         "##]],
     );
@@ -172,13 +177,13 @@ fn hostile_strings_are_shown_as_text() {
 
             #1  =\x1b[2J\n"x",�\u{202e}[4711] -> 10.0.0.7:443: close-wait (likely), 1 CLOSE_WAIT
                 at @main\ttab evil.go:1
-                A sentence with \x1b[8m hidden text.
+                responses to GET /\x1b[8mhidden text (1)
                 fd 7; all traced
                 also held by \x9b31m\u{200b}\r[666] fd 8
                 container \x1b[31mdeadbee, exe /tmp/\u{202e}gpj.exe\n/bin/sh
                 command sh -c \x1b]0;owned\x07
 
-            Seen: 10 234 TCP sockets, 3 snapshots, 0 events lost. Complete.
+            Seen: 10,234 TCP sockets, 3 snapshots, 0 events lost. Complete.
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
         "##]],
     );

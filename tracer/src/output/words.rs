@@ -1,0 +1,33 @@
+//! Every sentence about findings that a person reads. Table, JSON, HTML and reports take their text
+//! from here, so that a sentence can be changed without touching the core, a recording or a core
+//! test.
+//!
+//! Phrases begin in lower case and have no full stop: they stand in lists. Text that the host chose
+//! (names, requests, error texts) is passed on as it is; each output makes it harmless in its own
+//! way.
+
+mod call_site_reason;
+mod caveat;
+mod evidence;
+mod limit;
+mod next_step;
+mod note;
+mod probe;
+mod verdict;
+
+pub(crate) use call_site_reason::call_site_reason;
+pub(crate) use caveat::caveat;
+pub(crate) use evidence::evidence;
+pub(crate) use next_step::{confirm, remedy};
+pub(crate) use note::note;
+pub(crate) use probe::{absence_costs, attach_error, method_caveat, probe};
+pub(crate) use verdict::meaning;
+
+use tracer_core::CountOf;
+
+use super::quantity::grouped;
+
+/// `3 of 25`.
+fn part(CountOf { count, total }: CountOf) -> String {
+    format!("{} of {}", grouped(count as u64), grouped(total as u64))
+}

@@ -1,0 +1,67 @@
+//! Why the line of code is unknown, in words.
+
+use tracer_core::CallSiteReason;
+
+use super::limit::limit;
+use crate::output::quantity::bytes;
+
+/// The reason, as a phrase.
+pub(crate) fn call_site_reason(reason: &CallSiteReason) -> String {
+    match reason {
+        CallSiteReason::OpenedBeforeTracing => {
+            "opened before tracing began, so no stack was recorded".to_owned()
+        }
+        CallSiteReason::StackNotRecorded => "no stack was recorded".to_owned(),
+        CallSiteReason::NotResolved => "the stack has not been resolved yet".to_owned(),
+        CallSiteReason::StackNotKept => {
+            "the kernel's stack map no longer holds the stack".to_owned()
+        }
+        CallSiteReason::StackEmpty => "the recorded stack has no frames".to_owned(),
+        CallSiteReason::StackTooDeep { frames_max } => format!(
+            "the stack is deeper than the {frames_max} frames that are recorded, and none of them \
+             is the application's"
+        ),
+        CallSiteReason::FramePointersMissing { module, explanation } => explained(
+            format!(
+                "the stack cannot be followed beyond {}, which has no frame pointers",
+                module.as_deref().unwrap_or("code generated at run time")
+            ),
+            explanation.as_deref(),
+        ),
+        CallSiteReason::SymbolsMissing { module: Some(module) } => {
+            format!("{module} has no symbols")
+        }
+        CallSiteReason::SymbolsMissing { module: None } => {
+            "there is no perf map for code generated at run time".to_owned()
+        }
+        CallSiteReason::HiddenByRuntime { explanation } => explanation.clone(),
+        CallSiteReason::HiddenFrame => {
+            "the innermost known function hides who called it".to_owned()
+        }
+        CallSiteReason::NoApplicationFrame => {
+            "no frame of the stack belongs to the application".to_owned()
+        }
+        CallSiteReason::PerfMapUntrusted => "/tmp/perf-PID.map belongs neither to root nor to the \
+             user of the process, so it is not trusted"
+            .to_owned(),
+        CallSiteReason::PerfMapTooLarge { bytes_max } => {
+            format!("/tmp/perf-PID.map is larger than {}", bytes(*bytes_max))
+        }
+        CallSiteReason::PerfMapUnreadable { detail } => {
+            format!("/tmp/perf-PID.map cannot be read: {detail}")
+        }
+        CallSiteReason::GoLinesInconsistent => {
+            "Go's line table does not match the code in memory".to_owned()
+        }
+        CallSiteReason::SeveralCallSites => "not the same for all connections".to_owned(),
+        CallSiteReason::Recorded { text } => text.clone(),
+        CallSiteReason::Process(reason) => limit(reason),
+    }
+}
+
+fn explained(sentence: String, explanation: Option<&str>) -> String {
+    match explanation {
+        Some(explanation) => format!("{sentence}; {explanation}"),
+        None => sentence,
+    }
+}

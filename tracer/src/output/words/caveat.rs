@@ -1,0 +1,110 @@
+//! Why a finding is no surer, in words.
+
+use tracer_core::Caveat;
+
+use super::part;
+use crate::output::quantity::{bytes, counted};
+
+/// One reason, as a phrase.
+pub(crate) fn caveat(caveat: &Caveat) -> String {
+    let connections = |count: usize| counted(count as u64, "connection", "connections");
+    match caveat {
+        Caveat::SingleEventPossible => {
+            "all of it may have one cause at one time, such as a restart of the peer".to_owned()
+        }
+        Caveat::HalfClosePossible(of) => format!(
+            "on {} a request was read and has not been answered: the peer may have closed only \
+             its sending side and still wait for the answer",
+            part(*of)
+        ),
+        Caveat::EofUnconfirmed(of) => format!(
+            "nothing is unread on {}, but no read was seen to return EOF, so the process may not \
+             know that the peer closed",
+            part(*of)
+        ),
+        Caveat::CloseTimeUnknown(of) => format!(
+            "when the peer closed {} is unknown: keepalive probes overwrite the only timestamp",
+            part(*of)
+        ),
+        Caveat::ThreadPoolPossible => {
+            "a client pool with one connection per thread looks the same while it shrinks"
+                .to_owned()
+        }
+        Caveat::IdlePoolPossible => {
+            "the idle pool of a database or cache driver looks the same".to_owned()
+        }
+        Caveat::StreamPossible => {
+            "silent streams (WebSocket, server-sent events, long polling) look the same".to_owned()
+        }
+        Caveat::CauseAmbiguous => {
+            "small unread responses and a new client for each request look the same from outside"
+                .to_owned()
+        }
+        Caveat::ResponseReferenced(of) => {
+            format!("a goroutine references the response on {} and may still read it", part(*of))
+        }
+        Caveat::ScanIncomplete(of) => format!(
+            "on {} Go's HTTP client waits for the response to be read or closed, but not all \
+             goroutine stacks could be searched for references to it",
+            part(*of)
+        ),
+        Caveat::ReaderWaiting(of) => format!("a reader waits on {}", part(*of)),
+        Caveat::ReaderUnknown(of) => format!("whether a reader waits on {} is unknown", part(*of)),
+        Caveat::SendBlocked { connections: blocked } => format!(
+            "the process itself waits on {} for the peer to read: it may be forwarding data at \
+             the pace of slow clients",
+            connections(*blocked)
+        ),
+        Caveat::PausePossible(of) => {
+            format!("{} were read in several parts before, so reading may be paused", part(*of))
+        }
+        Caveat::PartlyRead(of) => format!(
+            "more was read on {} than an HTTP library buffers by itself, so the application has \
+             used them",
+            part(*of)
+        ),
+        Caveat::OthersBeingRead { count } => format!(
+            "the process is reading {} to the same destination: these may be next",
+            connections(*count)
+        ),
+        Caveat::OthersBeingServed { count } => format!(
+            "the process is serving {} on the same port: these may be next",
+            connections(*count)
+        ),
+        Caveat::WatchedTooBriefly { needed_ms } => format!(
+            "a slow reader looks the same; to rule it out, watch for longer than --idle (--for \
+             {}s)",
+            needed_ms.saturating_mul(2).div_ceil(1_000)
+        ),
+        Caveat::TooLittleUnread { count, total, unread_min_bytes, count_min } => {
+            let (holders, hold) = match count {
+                0 => (format!("none of {total}"), "holds"),
+                1 => (format!("only 1 of {total}"), "holds"),
+                count => (format!("only {count} of {total}"), "hold"),
+            };
+            format!(
+                "{holders} {hold} more than {} unread ({} needed); less can be TLS session tickets",
+                bytes(*unread_min_bytes),
+                connections(*count_min)
+            )
+        }
+        Caveat::TooFewResponses { count, count_min } => format!(
+            "{} of {count_min} responses (--min-count): the application may still read so few",
+            only(*count)
+        ),
+        Caveat::TooFewInherited { count, count_min } => format!(
+            "{} of {count_min} connections (--min-count): so few may have been passed on purpose",
+            only(*count)
+        ),
+        Caveat::OpenerNotSeen => "this process was forked from the one that opened them, which is \
+             not running: it may be a daemon with its pool"
+            .to_owned(),
+        Caveat::ExecUnknown => {
+            "whether this process has called execve since it was forked is unknown".to_owned()
+        }
+    }
+}
+
+fn only(count: usize) -> String {
+    format!("only {count}")
+}

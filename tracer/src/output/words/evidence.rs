@@ -1,0 +1,207 @@
+//! The facts behind a finding, in words.
+
+use std::fmt::Display;
+
+use tracer_core::{Counted, DurationRange, Evidence, Occurrence, Recurrence};
+
+use super::part;
+use crate::output::quantity::{bytes, counted, duration_ms, range};
+
+/// One fact, as a phrase.
+pub(crate) fn evidence(evidence: &Evidence) -> String {
+    match evidence {
+        Evidence::PeerClosed { count, ago } => {
+            let ago = range(*ago);
+            format!(
+                "the peer closed {} {ago} ago; the process has sent nothing since",
+                connections(*count)
+            )
+        }
+        Evidence::EofReceived(of) => format!("the process received EOF on {}", part(*of)),
+        Evidence::Dead { count, dead, is_lower_bound } => {
+            let at_least = if *is_lower_bound { "at least " } else { "" };
+            format!(
+                "{} in CLOSE for {at_least}{} with the fd still open; ss does not list them",
+                connections(*count),
+                range(*dead)
+            )
+        }
+        Evidence::DeathReported(of) => {
+            format!("the process received the error or EOF on {} and did not close", part(*of))
+        }
+        Evidence::DeathUnnoticed { count } => format!(
+            "the process has received neither the error nor EOF on any of the {}: it has not used \
+             them since",
+            connections(*count)
+        ),
+        Evidence::NeverRead { count, received_bytes, waiting } => {
+            never_read(*count, *received_bytes, *waiting)
+        }
+        Evidence::PeerGaveUp(of) => format!("the peer has already closed {}", part(*of)),
+        Evidence::UnreadSilent { count, unread_bytes, silent } => format!(
+            "{} unread on {}; nothing received for {}",
+            bytes(*unread_bytes),
+            connections(*count),
+            range(*silent)
+        ),
+        Evidence::UnreadGrowing { count, unread_bytes } => format!(
+            "{} unread on {}; more data is still arriving",
+            bytes(*unread_bytes),
+            connections(*count)
+        ),
+        Evidence::NothingRead { watched } => {
+            format!("the process read nothing while watched, for {}", range(*watched))
+        }
+        Evidence::ResponseSilent { count, silent } => format!(
+            "{} silent for {}, each with an HTTP response neither read to EOF nor closed",
+            connections(*count),
+            range(*silent)
+        ),
+        Evidence::SilentWithoutReader { count, silent } => format!(
+            "{} silent for {}; no reader waits on them",
+            connections(*count),
+            range(*silent)
+        ),
+        Evidence::ResponsesInFlight { count, age } => format!(
+            "{} requested {} ago, neither read to EOF nor closed",
+            responses(*count),
+            range(*age)
+        ),
+        Evidence::StreamsUnread { streams, connections: on, buffered_bytes, unread } => format!(
+            "{} on {} hold {} in the memory of the process; the application has read none of it \
+             for {}",
+            counted(*streams as u64, "HTTP/2 stream", "HTTP/2 streams"),
+            connections(*on),
+            bytes(*buffered_bytes),
+            range(*unread)
+        ),
+        Evidence::DataPending(of) => format!(
+            "data or EOF has been pending on {} for longer than --idle, so no reader waits",
+            part(*of)
+        ),
+        Evidence::SameDestination { count } => format!(
+            "together with other call sites, {} to this destination are leaked",
+            responses(*count)
+        ),
+        Evidence::ResponseUnreferenced(of) => format!(
+            "goroutine scan: on {} Go's HTTP client waits for the response to be read or closed, \
+             and no goroutine reads or references it",
+            part(*of)
+        ),
+        Evidence::NoReader(of) => format!("no reader waits on {}", part(*of)),
+        Evidence::NoReaderNoEpoll { .. } => {
+            "no reader waits on them, and no epoll instance watches them".to_owned()
+        }
+        Evidence::NoThreadNoEpoll { .. } => {
+            "no thread was found waiting on them, and no epoll instance watches them".to_owned()
+        }
+        Evidence::Requests { top, others } => {
+            format!("responses to {}", list(top, *others))
+        }
+        Evidence::Destinations { top, others } => format!("to {}", list(top, *others)),
+        Evidence::CallSites { top, others } => format!("from {}", list(top, *others)),
+        Evidence::Rising(recurrence) => {
+            format!("{}, not in one burst, and it continues", separate_times(*recurrence))
+        }
+        Evidence::Ceased { recurrence, since_last_ms } => format!(
+            "{}, not in one burst; none in the last {}",
+            separate_times(*recurrence),
+            duration_ms(*since_last_ms)
+        ),
+        Evidence::SeparateTimes(recurrence) => separate_times(*recurrence),
+        Evidence::CountRose { windows, from, to } => format!(
+            "the number of connections rose in {windows} consecutive time windows, from {from} to \
+             {to}, and the oldest stayed open"
+        ),
+        Evidence::NothingAcknowledged { count, silent } => format!(
+            "no acknowledgement from the peer on {} for {}",
+            connections(*count),
+            range(*silent)
+        ),
+        Evidence::ProbesUnanswered { count, total, consecutive_max } => {
+            format!("up to {consecutive_max} consecutive probes unanswered on {count} of {total}")
+        }
+        Evidence::DataRetransmitted { count, total, retransmits_max } => format!(
+            "the same data retransmitted up to {} on {count} of {total}",
+            counted(u64::from(*retransmits_max), "time", "times")
+        ),
+        Evidence::IdleWithReader { count, idle } => {
+            format!("{} idle for {}; a reader waits on each", connections(*count), range(*idle))
+        }
+        Evidence::SeparateTransports { transports } => format!(
+            "they belong to {}; a shared http.Transport would reuse connections",
+            counted(*transports as u64, "http.Transport", "different http.Transports")
+        ),
+        Evidence::OpenedWhileOthersIdle(of) => format!(
+            "{} opened while another connection to the same destination was idle",
+            part(*of)
+        ),
+        Evidence::ServedAtMostOnce(of) => format!("{} carried at most one request", part(*of)),
+        Evidence::ServedOnce { count, silent } => format!(
+            "{} used for one exchange and silent since, for {}",
+            connections(*count),
+            range(*silent)
+        ),
+        Evidence::OpenedByAnother { count, silent } => format!(
+            "{} opened before this process started, by a process that no longer holds them; \
+             silent for {}",
+            connections(*count),
+            range(*silent)
+        ),
+        Evidence::Opener { pid } => format!("opened by pid {pid}"),
+        Evidence::CloseOnExecMissing => "this process has called execve since it was forked, so \
+             the sockets were opened without SOCK_CLOEXEC"
+            .to_owned(),
+        Evidence::ForkedFromOpener => {
+            "this process was forked from the one that opened them, which is still running"
+                .to_owned()
+        }
+        Evidence::SendStalled { count, unsent_bytes, stalled } => format!(
+            "{} cannot be sent on {}: the peer has read nothing for {}",
+            bytes(*unsent_bytes),
+            connections(*count),
+            range(*stalled)
+        ),
+    }
+}
+
+fn never_read(count: usize, received_bytes: u64, waiting: DurationRange) -> String {
+    let (accepted, waiting) = (connections(count), range(waiting));
+    if received_bytes == 0 {
+        return format!("{accepted} accepted; the peer's FIN has been unread for {waiting}");
+    }
+    let received = bytes(received_bytes);
+    format!(
+        "{accepted} accepted and {received} received, of which nothing was ever read for {waiting}"
+    )
+}
+
+/// `went silent at 37 separate times over 3m 36s`.
+fn separate_times(Recurrence { event, times, span_ms }: Recurrence) -> String {
+    let what = match event {
+        Occurrence::PeerClosed => "closed by the peer",
+        Occurrence::WentSilent => "went silent",
+        Occurrence::Died => "went to CLOSE",
+        Occurrence::Requested => "requested",
+    };
+    let times = counted(times as u64, "separate time", "separate times");
+    format!("{what} at {times} over {}", duration_ms(span_ms))
+}
+
+fn connections(count: usize) -> String {
+    counted(count as u64, "connection", "connections")
+}
+
+fn responses(count: usize) -> String {
+    counted(count as u64, "HTTP response", "HTTP responses")
+}
+
+/// `10.0.0.1:443 (3), 10.0.0.2:443 (2), 4 more`.
+fn list<T: Display>(top: &[Counted<T>], others: usize) -> String {
+    let mut parts: Vec<String> =
+        top.iter().map(|Counted { value, count }| format!("{value} ({count})")).collect();
+    if others > 0 {
+        parts.push(format!("{others} more"));
+    }
+    parts.join(", ")
+}

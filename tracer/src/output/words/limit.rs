@@ -1,0 +1,91 @@
+//! Why less is known of a process than could be, in words.
+
+use tracer_core::{AccessError, Limit};
+
+use crate::output::quantity::{bytes, grouped};
+
+/// One limit, as a phrase.
+pub(super) fn limit(limit: &Limit) -> String {
+    match limit {
+        Limit::FdsUnreadable { error } => access("its file descriptors", error),
+        Limit::ThreadsUnreadable { error } => access("the system calls of its threads", error),
+        Limit::MemoryUnreadable { error } => access("its memory", error),
+        Limit::EpollsTruncated { fds_max, registrations_max } => format!(
+            "it has more epoll registrations than the {} file descriptors and {} registrations \
+             that are read",
+            grouped(*fds_max as u64),
+            grouped(*registrations_max as u64)
+        ),
+        Limit::ThreadsTruncated { threads_max } => {
+            format!("only {} of its threads were inspected", grouped(*threads_max as u64))
+        }
+        Limit::PolledFdsTruncated => {
+            "its threads poll more file descriptors than are read".to_owned()
+        }
+        Limit::ThirtyTwoBitProgram => {
+            "it is a 32-bit program, whose system calls are not decoded".to_owned()
+        }
+        Limit::NotGo => "it is not a Go program".to_owned(),
+        Limit::GoOtherArchitecture => "it is a Go program for another CPU architecture".to_owned(),
+        Limit::GoroutinesNotOnArchitecture => {
+            "goroutine stacks are decoded on amd64 only".to_owned()
+        }
+        Limit::GoTooOld { minor, oldest_minor } => format!(
+            "it was built with Go 1.{minor}; the oldest supported version is Go 1.{oldest_minor}"
+        ),
+        Limit::GoTooNew { minor, newest_minor } => format!(
+            "it was built with Go 1.{minor}, which is newer than the newest tested version, Go \
+             1.{newest_minor}, and its data did not have the expected layout"
+        ),
+        Limit::NothingVerified => "nothing that was read passed verification".to_owned(),
+        Limit::GoFunctionTableMissing => "Go's function table was not found in it".to_owned(),
+        Limit::GoroutineListMissing => "the list of its goroutines was not found".to_owned(),
+        Limit::GoroutineListMoved => {
+            "the list of its goroutines moved while it was read".to_owned()
+        }
+        Limit::GoroutinesTruncated { scanned, total } => {
+            format!("{} of {} goroutines were scanned", grouped(*scanned), grouped(*total))
+        }
+        Limit::StacksTruncated { scanned_bytes } => {
+            format!("only {} of goroutine stacks were scanned", bytes(*scanned_bytes))
+        }
+        Limit::ReferencesIncomplete => "which responses its goroutines reference is unknown: \
+             their stacks are too large, or changed while they were read"
+            .to_owned(),
+        Limit::GoFunctionMissing { function } => {
+            format!("{function} is not in it, so its HTTP responses cannot be followed")
+        }
+        Limit::UprobesRefused { detail } => format!("the kernel refused the uprobes: {detail}"),
+        Limit::ProcessEnded => "it has ended".to_owned(),
+        Limit::ResponsesTruncated { resolved, total } => format!(
+            "the connections of only the {} oldest of {} responses in flight were looked up",
+            grouped(*resolved as u64),
+            grouped(*total as u64)
+        ),
+        Limit::ConnectionsNotFound { missing, total } => format!(
+            "the connections of {} of {} responses in flight were not found",
+            grouped(*missing as u64),
+            grouped(*total as u64)
+        ),
+        Limit::Recorded { text } => text.clone(),
+    }
+}
+
+fn access(what: &str, error: &AccessError) -> String {
+    match error {
+        AccessError::PermissionDenied { detail: None } => {
+            format!("no permission to read {what}: run as root, or with CAP_SYS_PTRACE")
+        }
+        AccessError::PermissionDenied { detail: Some(detail) } => {
+            format!("no permission to read {what} ({detail}): run as root, or with CAP_SYS_PTRACE")
+        }
+        AccessError::YamaPtraceScope => format!(
+            "no permission to read {what}: kernel.yama.ptrace_scope is 3, which only a reboot \
+             changes"
+        ),
+        AccessError::NotInKernel => {
+            format!("cannot read {what}: the kernel was built without CONFIG_CROSS_MEMORY_ATTACH")
+        }
+        AccessError::Failed { detail } => format!("cannot read {what}: {detail}"),
+    }
+}

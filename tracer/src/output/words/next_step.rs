@@ -1,0 +1,72 @@
+//! What to do about a finding, in words.
+
+use tracer_core::{Confidence, Finding, Options, Verdict};
+
+/// What fixes it, as one sentence.
+pub(crate) const fn remedy(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::BodyNotClosed => {
+            "Close the body of every response on every path; in Go, put defer \
+             response.Body.Close() right after the error check."
+        }
+        Verdict::Ghost => {
+            "Close the socket when a read or write fails: the error path does not do so."
+        }
+        Verdict::NeverRead => {
+            "Check what happens between accept and the first read: a handler that is not started, \
+             a queue that is full, an error path that does not close."
+        }
+        Verdict::CloseWait => {
+            "Close the socket when a read returns EOF (0 bytes), and after errors."
+        }
+        Verdict::Undrained => {
+            "Read each response to EOF or close the connection, also where only the status matters."
+        }
+        Verdict::Abandoned => {
+            "Close the connection or response on every path when its user is done with it."
+        }
+        Verdict::UnsharedPool => {
+            "Create one HTTP client (in Go, one http.Transport) and share it between requests."
+        }
+        Verdict::Inherited => {
+            "Open sockets with SOCK_CLOEXEC, and close in a forked child what it does not use."
+        }
+        Verdict::Orphaned => {
+            "Set read and write timeouts, or TCP_USER_TIMEOUT, so that a lost peer is noticed."
+        }
+        Verdict::NeverReused => {
+            "Check that responses are read to EOF and closed, and that HTTP clients are shared."
+        }
+        Verdict::PeerNotReading => "Look at the peer: it does not read.",
+        Verdict::StalePool => {
+            "Nothing is needed; an idle timeout shorter than the peer's would avoid it."
+        }
+        Verdict::Growing => "Find out which code uses the oldest connections, and what for.",
+    }
+}
+
+/// How to find out whether a *possible* finding is a leak, as one sentence; `None` for findings
+/// that are surer, and for those that are no leaks.
+pub(crate) fn confirm(finding: &Finding, options: &Options) -> Option<String> {
+    if finding.confidence != Confidence::Possible {
+        return None;
+    }
+    let longer_s = options.idle_ms.saturating_mul(3).div_ceil(1_000);
+    Some(match finding.verdict {
+        Verdict::Abandoned | Verdict::NeverReused | Verdict::UnsharedPool => format!(
+            "Compare with the pool size in the configuration: a pool stops at its limit, a leak \
+             does not. Watch it with tracer --pid {}.",
+            finding.process.pid
+        ),
+        Verdict::Growing => format!(
+            "Compare with the load: connections that traffic needs are used. Watch it with tracer \
+             --pid {}.",
+            finding.process.pid
+        ),
+        _ => format!(
+            "Watch for longer: tracer audit --pid {} --for {longer_s}s. A leak stays or grows; \
+             slow readers, pools and retries do not.",
+            finding.process.pid
+        ),
+    })
+}
