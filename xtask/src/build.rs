@@ -11,6 +11,9 @@ use crate::{command, workspace};
 /// The profile of [`for_system_tests`], in the workspace's Cargo.toml.
 const SYSTEM_TESTS: &str = "system-tests";
 
+/// Features that compile the tests that need root.
+pub(crate) const ROOT_TESTS: &str = "tracer/root-tests,tracer-inspect/root-tests";
+
 /// The architecture for which [`for_system_tests`] builds static programs.
 const STATIC_TARGET: &str = "x86_64-unknown-linux-gnu";
 
@@ -70,6 +73,7 @@ pub(crate) fn release() -> Result<Programs> {
 pub(crate) fn for_system_tests() -> Result<SystemTests> {
     let mut cargo = cargo(&["test", "--no-run", "--package", "tracer", "--profile", SYSTEM_TESTS]);
     cargo.args(["--lib", "--test", "end_to_end", "--example", "puppet"]);
+    cargo.args(["--features", "root-tests"]);
     if cfg!(target_arch = "x86_64") {
         cargo.args(["--target", STATIC_TARGET]);
         cargo.env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+crt-static");

@@ -14,11 +14,11 @@ use crate::{command, step, workspace};
 /// How many end-to-end tests run at a time: more than there are CPUs, because they mostly wait.
 const END_TO_END_THREADS: &str = "--test-threads=8";
 
-/// How many of the tracer's own tests with kernel programs run at a time.
+/// How many root tests of a library run at a time.
 const UNIT_THREADS: &str = "--test-threads=4";
 
-/// Selects the tests that load kernel programs.
-const NEEDS_ROOT: &str = "--ignored";
+/// The modules of root tests in the libraries.
+const ROOT_TESTS: &str = "::as_root::";
 
 /// Runs what needs no root: unit, property, golden and documentation tests of every crate.
 pub(super) fn run_without_root() -> Tally {
@@ -28,12 +28,15 @@ pub(super) fn run_without_root() -> Tally {
     };
     let mut tally = Tally::default();
     for tests in built.iter().filter(|it| is_test(it)) {
-        let result = libtest::run(&mut command_for(tests));
-        // Those that need root count where they run, or are skipped there.
-        let has_root_tests = root_threads(tests).is_some();
-        tally += if has_root_tests { Tally { skipped: 0, ..result } } else { result };
+        let mut command = command_for(tests);
+        match root_tests(tests) {
+            RootTests::All => continue,
+            RootTests::Some => command.args(["--skip", ROOT_TESTS]),
+            RootTests::None => &mut command,
+        };
+        tally += libtest::run(&mut command);
     }
-    tally += libtest::run(&mut build::cargo(&["test", "--doc", "--no-fail-fast"]));
+    tally += libtest::run(&mut build::cargo(&["test", "--doc", "--features", build::ROOT_TESTS]));
     tally
 }
 
@@ -46,26 +49,27 @@ pub(super) fn run_as_root(access: Result<Access, &str>, object: Option<&Path>) -
     };
     let mut tally = Tally::default();
     for tests in &built {
-        let Some(threads) = root_threads(tests) else { continue };
         let mut command = command_for(tests);
+        match root_tests(tests) {
+            RootTests::All => command.arg(END_TO_END_THREADS),
+            RootTests::Some => command.args([UNIT_THREADS, ROOT_TESTS]),
+            RootTests::None => continue,
+        };
         tally += match access {
-            Ok(access) => {
-                command.args([NEEDS_ROOT, threads]);
-                libtest::run(&mut as_root(command, access))
-            }
-            Err(reason) => skipped(command.args([NEEDS_ROOT, "--list"]), reason),
+            Ok(access) => libtest::run(&mut as_root(command, access)),
+            Err(reason) => skipped(command.arg("--list"), reason),
         };
     }
     tally
 }
 
-/// Builds all tests, and the programs that they run, as `cargo test` does. `object` takes the place
+/// Builds all tests, and the programs that they run. `object` takes the place
 /// of the committed kernel object.
 ///
 /// # Errors
 /// If something does not build.
 pub(super) fn build(object: Option<&Path>) -> Result<Vec<Executable>> {
-    let mut cargo = build::cargo(&["test", "--no-run"]);
+    let mut cargo = build::cargo(&["test", "--no-run", "--features", build::ROOT_TESTS]);
     if let Some(object) = object {
         cargo.env("TRACER_BPF_OBJECT", object);
     }
@@ -77,12 +81,19 @@ fn is_test(executable: &Executable) -> bool {
     executable.is_test || executable.kind == Kind::Bench
 }
 
-/// If the program has tests that need root, how many of them run at a time.
-fn root_threads(tests: &Executable) -> Option<&'static str> {
+/// Which tests of a program need root.
+enum RootTests {
+    None,
+    /// Those in modules of the name [`ROOT_TESTS`].
+    Some,
+    All,
+}
+
+fn root_tests(tests: &Executable) -> RootTests {
     match (tests.kind, tests.name.as_str()) {
-        (Kind::Test, "end_to_end") => Some(END_TO_END_THREADS),
-        (Kind::Lib, "tracer") if tests.is_test => Some(UNIT_THREADS),
-        _ => None,
+        (Kind::Test, "end_to_end") => RootTests::All,
+        (Kind::Lib, "tracer" | "tracer_inspect") if tests.is_test => RootTests::Some,
+        _ => RootTests::None,
     }
 }
 

@@ -51,7 +51,7 @@ const LARGE: [&str; 1] = ["churn::"];
 const CORE: [&str; 4] = ["attribution::", "doctor::", "exit_codes::", "leaks::"];
 
 /// More at a time than there are CPUs, because a test mostly waits.
-const FOR_ALL_TESTS: &str = "--include-ignored --test-threads=6";
+const FOR_ALL_TESTS: &str = "--test-threads=6";
 
 /// Shown below the table: which tests are left out and why.
 pub(super) const LEFT_OUT: &str = "left out in virtual machines: tests that compile a program \
@@ -118,7 +118,7 @@ fn kernel_programs(tests: &SystemTests) -> Job {
     Job {
         attach_method: "chosen",
         subject: "kernel programs",
-        script: format!("TRACER_TEST_ALL_RUNGS=1 {tests} --include-ignored source::"),
+        script: format!("TRACER_TEST_ALL_RUNGS=1 {tests} collect::kernel::load::as_root::"),
         expectation: Expectation::SomeTests,
     }
 }
@@ -131,7 +131,7 @@ fn with_method(tests: &SystemTests, attach_method: &'static str) -> [Job; 2] {
         Job {
             attach_method,
             subject: "kernel programs",
-            script: format!("{variable} {unit_tests} --include-ignored source::kernel::"),
+            script: format!("{variable} {unit_tests} collect::kernel::load::as_root::"),
             expectation: Expectation::SomeTests,
         },
         Job {
