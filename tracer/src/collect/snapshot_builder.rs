@@ -6,7 +6,7 @@ use foldhash::{HashMap, HashMapExt as _};
 use tracer_common::SocketRecord;
 use tracer_core::{
     Comm, ConnectionId, Holder, ProcessKey, Snapshot, SocketFacts, TcpState, Timestamp,
-    decode::{self, DecodeError, Descriptor, KernelConstants},
+    decode::{self, DecodeError, FileDescriptor, KernelConstants},
 };
 
 use super::filter::Filter;
@@ -43,9 +43,9 @@ impl SnapshotBuilder {
 
     /// Takes in one descriptor. A socket has as many owners as descriptors refer to it.
     pub fn add(&mut self, record: &SocketRecord, constants: KernelConstants) {
-        match decode::descriptor(record, constants) {
-            Ok(Descriptor::Tcp(facts)) => self.add_facts(facts),
-            Ok(Descriptor::NotJudged(kind)) => {
+        match decode::file_descriptor(record, constants) {
+            Ok(FileDescriptor::Tcp(facts)) => self.add_facts(facts),
+            Ok(FileDescriptor::NotJudged(kind)) => {
                 let key = ProcessKey { start_time_ns: record.start_time_ns, pid: record.pid };
                 self.add_not_judged(key, &Comm::from_kernel(&record.comm), &kind);
             }

@@ -1,7 +1,7 @@
-//! Which kernel events are traced, and by which attach methods.
+//! Which kernel events are hooked, and by which methods.
 //!
-//! A hook has several methods to see the same event, the best first. Which of them works depends on
-//! the kernel and on how far it is locked down, so they are tried, not guessed.
+//! A hook has several attach methods for the same event, the best first. Which of them work depends
+//! on the kernel version, its configuration and its lockdown mode, so they are tried in order.
 
 use tracer_core::{AttachMethod, Hook};
 
@@ -16,19 +16,19 @@ macro_rules! system_call {
     };
 }
 
-/// A kernel event and the ways to attach to it.
+/// A kernel event to which a program is attached.
 pub(crate) struct HookMethods {
     /// The event.
     pub(crate) hook: Hook,
-    /// The ways to see it, the best first.
+    /// The attach methods, the best first.
     pub(crate) methods: &'static [HookMethod],
 }
 
-/// One way to see an event.
+/// One way to attach to an event.
 pub(crate) struct HookMethod {
     /// Name of the program in the object.
     pub(crate) program: &'static str,
-    /// What the program is attached to.
+    /// What it is attached to.
     pub(crate) attach_point: AttachPoint,
 }
 
@@ -55,7 +55,7 @@ pub(crate) enum AttachPoint {
     ReturnProbe(&'static str),
 }
 
-/// Attach methods that a host has or lacks as a group.
+/// Groups of attach points that a host supports, or does not, as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mechanism {
     /// `tp_btf`, and `tracepoint` of system calls.
@@ -115,7 +115,7 @@ impl AttachPoint {
     }
 }
 
-/// Every hook that a live run has; [`STATE`] is the first.
+/// Every hook of a live run; [`STATE`] is the first.
 pub(crate) const HOOKS: [HookMethods; 4] = [
     STATE,
     HookMethods {
@@ -177,8 +177,8 @@ pub(crate) const HOOKS: [HookMethods; 4] = [
     },
 ];
 
-/// State changes. The tracepoint is first: it costs as little as the entry of a function, and does
-/// not depend on what the compiler made of one.
+/// State changes. The tracepoint is first: it costs as little as fentry, and does not depend on
+/// whether the compiler inlined a function.
 pub(crate) const STATE: HookMethods = HookMethods {
     hook: Hook::InetSockSetState,
     methods: &[

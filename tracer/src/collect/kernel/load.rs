@@ -12,7 +12,7 @@ use tracer_core::Probe;
 
 use super::{
     attach::{self, Choice},
-    error::{explain, lacks_function, one_line},
+    error::{explain, is_missing_helper, one_line},
     extent::{self, Extent, SNAPSHOT_TARGET},
     hooks::{HOOKS, STATE},
     object::{self, KernelOptions, not_in_object, raise_memory_lock_limit},
@@ -92,9 +92,8 @@ impl Kernel {
         Choice { only: self.options.mechanism, has_socket_helpers: self.has_socket_helpers }
     }
 
-    /// Attaches the hooks. From here on events arrive, of processes that were given to
-    /// [`set_pids`](Self::set_pids) before. A hook that cannot be attached is not an error: it says
-    /// why.
+    /// Attaches the hooks. From here on, the processes given to [`set_pids`](Self::set_pids) are
+    /// reported. Returns a probe for each hook; one that cannot be attached is not an error.
     pub(crate) fn attach(&mut self) -> Vec<Probe> {
         let choice = self.choice();
         attach::attach(&mut self.ebpf, &self.btf, &HOOKS, choice)

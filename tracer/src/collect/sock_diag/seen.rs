@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use tracer_common::{FAMILY_INET, FAMILY_INET6, SocketRecord};
 use tracer_core::{
     ConnectionId, Owners, SocketFacts, TcpState, Timestamp,
-    decode::{self, DecodeError, Descriptor, KernelConstants},
+    decode::{self, DecodeError, FileDescriptor, KernelConstants},
 };
 use zerocopy::FromZeros as _;
 
@@ -95,7 +95,7 @@ impl Seen {
         owners: Owners,
         before: Option<&Remembered>,
     ) -> Result<SocketFacts, DecodeError> {
-        let Descriptor::Tcp(facts) = decode::descriptor(&self.record(), CONSTANTS)? else {
+        let FileDescriptor::Tcp(facts) = decode::file_descriptor(&self.record(), CONSTANTS)? else {
             return Err(DecodeError::UnknownState(self.state));
         };
         let drained = match self.queue {
