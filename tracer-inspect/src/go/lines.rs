@@ -7,10 +7,13 @@
 //! said of a function must begin with where its code does, a name must follow the end of another,
 //! and an inlined call must be within its function. What does not hold gives no name.
 
+#[cfg(test)]
+#[cfg(feature = "root-tests")]
+pub(super) mod as_root;
 mod pc_values;
 pub mod stack_maps;
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;
 
 use super::{
     function_table::{FunctionTable, MAGICS},

@@ -7,7 +7,6 @@ use serde_json::Value;
 use crate::support::{NOBODY, Outcome, Tracer, command, found, program_for_all};
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn every_hook_is_named() {
     let outcome = Tracer::run("doctor");
 
@@ -42,7 +41,6 @@ fn check(checks: &[Value], subject: &str) -> Value {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn scripts_can_read_which_rung_each_hook_has_and_why_no_higher_one() {
     let checks = checks(&Tracer::run("doctor -o json"));
 
@@ -56,7 +54,6 @@ fn scripts_can_read_which_rung_each_hook_has_and_why_no_higher_one() {
 }
 
 #[test]
-#[ignore = "needs root, to be another user; cargo xtask test runs it where the host allows"]
 fn without_privilege_it_names_capabilities_and_settings() {
     let directory = tempfile::tempdir().unwrap();
     let mut command = Command::new(program_for_all(directory.path()));
@@ -87,7 +84,6 @@ fn without_privilege_it_names_capabilities_and_settings() {
 
 /// In a pid namespace that has the host's `/proc`, nothing that it says is about the right process.
 #[test]
-#[ignore = "needs root; cargo xtask test runs it where the host allows"]
 fn where_nothing_works_it_says_so() {
     let Some(unshare) = found("unshare", &["--version"]) else { return };
     let mut unshare = Command::new(unshare);

@@ -6,7 +6,6 @@ use super::{
     native::{FRAMED, compile_c},
     *,
 };
-use crate::go::Stacks;
 
 /// What the frame rules say of the runtime.
 #[track_caller]
@@ -16,40 +15,6 @@ fn explanation(reason: &CallSiteReason) -> &str {
         | CallSiteReason::FramePointersMissing { explanation: Some(text), .. } => text,
         _ => panic!("{reason:?}"),
     }
-}
-
-#[test]
-#[ignore = "needs Go; cargo xtask test runs it where the host allows"]
-fn a_request_of_go_is_made_where_the_application_makes_it() {
-    let directory = tempfile::tempdir().unwrap();
-    let stacks = Stacks::plain(directory.path());
-    let pid = stacks.child.id();
-    let start_time_ns = started(pid).unwrap() * TICK_NS;
-    let process = ProcessKey { pid, start_time_ns };
-    let (mut symbols, mut programs) = (call_sites(), GoPrograms::default());
-    let mut call_site = |name: &str, skipped: usize| {
-        let said = stacks.said.iter().find(|said| said.name == name).unwrap();
-        symbols.call_site(&mut programs, process, &kept(&said.addresses[skipped..]))
-    };
-    let line = |text: &str| line("../go/stacks/main.go", text);
-    // Without where the test's own transport is, as if that were the library's.
-    for (name, expected) in
-        [("get", line("client.Get(")), ("default", line("http.Get(")), ("do", line("Do(request)"))]
-    {
-        let expected = format!("main.doSomething main.go:{expected}");
-        assert_eq!(call_site(name, 3), Ok(Some(expected)), "{name}");
-    }
-    for said in &stacks.said {
-        let place = call_site(&said.name, 1).unwrap().unwrap();
-        assert!(place.starts_with("main."), "{}: {place}", said.name);
-    }
-    let generic = call_site("generic int", 1).unwrap().unwrap();
-    assert!(generic.starts_with("main.generic[...] main.go:"), "{generic}");
-    let closure = call_site("closures", 1).unwrap().unwrap();
-    assert!(closure.starts_with("main.main.func"), "{closure}");
-    // What is left is the runtime's.
-    let last = stacks.said[0].addresses.len() - 1;
-    assert_eq!(call_site("init", last), Ok(None));
 }
 
 #[test]
@@ -75,58 +40,98 @@ fn a_perf_map_names_code_that_was_made_at_run_time() {
     assert_eq!(generated(None), Err(CallSiteReason::SymbolsMissing { module: None }));
 }
 
-#[test]
-#[ignore = "needs root; cargo xtask test runs it where the host allows"]
-fn a_perf_map_that_somebody_else_wrote_is_not_believed() {
-    let directory = tempfile::tempdir().unwrap();
-    let program = compile_c(directory.path(), &["-O1", "-g", FRAMED]);
-    let waiting =
-        Waiting::start(Command::new(&program).args(["generated", "py::fetch:/app/billing.py"]));
-    let map = format!("/tmp/perf-{}.map", waiting.key().pid);
-    std::os::unix::fs::chown(&map, Some(4711), None).unwrap();
-    let found = call_site(&waiting);
-    fs::remove_file(map).unwrap();
-    assert_eq!(found, Err(CallSiteReason::PerfMapUntrusted));
-}
+#[cfg(feature = "root-tests")]
+mod as_root {
+    use super::*;
+    use crate::go::Stacks;
 
-#[test]
-#[ignore = "needs Node.js; cargo xtask test runs it where the host allows"]
-fn functions_of_javascript_have_names_if_node_writes_them_down() {
-    // Node leaves a log where it is started.
-    let directory = tempfile::tempdir().unwrap();
-    let found = |options: &[&str]| {
-        let mut node = Command::new("node");
-        node.current_dir(directory.path()).args(options).arg(source("waits.js"));
-        let waiting = Waiting::start(&mut node);
+    #[test]
+    fn a_request_of_go_is_made_where_the_application_makes_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let stacks = Stacks::plain(directory.path());
+        let pid = stacks.child.id();
+        let start_time_ns = started(pid).unwrap() * TICK_NS;
+        let process = ProcessKey { pid, start_time_ns };
+        let (mut symbols, mut programs) = (call_sites(), GoPrograms::default());
+        let mut call_site = |name: &str, skipped: usize| {
+            let said = stacks.said.iter().find(|said| said.name == name).unwrap();
+            symbols.call_site(&mut programs, process, &kept(&said.addresses[skipped..]))
+        };
+        let line = |text: &str| line("../go/stacks/main.go", text);
+        // Without where the test's own transport is, as if that were the library's.
+        for (name, expected) in [
+            ("get", line("client.Get(")),
+            ("default", line("http.Get(")),
+            ("do", line("Do(request)")),
+        ] {
+            let expected = format!("main.doSomething main.go:{expected}");
+            assert_eq!(call_site(name, 3), Ok(Some(expected)), "{name}");
+        }
+        for said in &stacks.said {
+            let place = call_site(&said.name, 1).unwrap().unwrap();
+            assert!(place.starts_with("main."), "{}: {place}", said.name);
+        }
+        let generic = call_site("generic int", 1).unwrap().unwrap();
+        assert!(generic.starts_with("main.generic[...] main.go:"), "{generic}");
+        let closure = call_site("closures", 1).unwrap().unwrap();
+        assert!(closure.starts_with("main.main.func"), "{closure}");
+        // What is left is the runtime's.
+        let last = stacks.said[0].addresses.len() - 1;
+        assert_eq!(call_site("init", last), Ok(None));
+    }
+
+    #[test]
+    fn a_perf_map_that_somebody_else_wrote_is_not_believed() {
+        let directory = tempfile::tempdir().unwrap();
+        let program = compile_c(directory.path(), &["-O1", "-g", FRAMED]);
+        let waiting =
+            Waiting::start(Command::new(&program).args(["generated", "py::fetch:/app/billing.py"]));
+        let map = format!("/tmp/perf-{}.map", waiting.key().pid);
+        std::os::unix::fs::chown(&map, Some(4711), None).unwrap();
         let found = call_site(&waiting);
-        let _ = fs::remove_file(format!("/tmp/perf-{}.map", waiting.key().pid));
-        found
-    };
-    let expected = format!("ask waits.js:{}", line("waits.js", "function ask()"));
-    let all = found(&["--perf-basic-prof", "--interpreted-frames-native-stack"]);
-    assert_eq!(all, Ok(Some(expected)));
-    let reason = found(&["--perf-basic-prof"]).unwrap_err();
-    assert!(explanation(&reason).contains("--interpreted-frames-native-stack"), "{reason:?}");
-    let reason = found(&[]).unwrap_err();
-    assert!(explanation(&reason).contains("--perf-basic-prof"), "{reason:?}");
-}
+        fs::remove_file(map).unwrap();
+        assert_eq!(found, Err(CallSiteReason::PerfMapUntrusted));
+    }
 
-#[test]
-#[ignore = "needs Python; cargo xtask test runs it where the host allows"]
-fn functions_of_python_have_names_only_if_it_says_them() {
-    // Another one than that of the path.
-    let other = std::env::var("TRACER_TEST_PYTHON").ok();
-    for program in other.iter().map(String::as_str).chain(["python3"]) {
-        for options in [&[][..], &["-Xperf"]] {
-            let waiting =
-                Waiting::start(Command::new(program).args(options).arg(source("waits.py")));
+    #[test]
+    fn functions_of_javascript_have_names_if_node_writes_them_down() {
+        // Node leaves a log where it is started.
+        let directory = tempfile::tempdir().unwrap();
+        let found = |options: &[&str]| {
+            let mut node = Command::new("node");
+            node.current_dir(directory.path()).args(options).arg(source("waits.js"));
+            let waiting = Waiting::start(&mut node);
             let found = call_site(&waiting);
             let _ = fs::remove_file(format!("/tmp/perf-{}.map", waiting.key().pid));
-            match found {
-                Ok(Some(place)) => assert_eq!(place, "Client.fetch_quote waits.py", "{program}"),
-                Ok(None) => panic!("{program} {options:?}: nothing is said"),
-                Err(reason) => {
-                    assert!(explanation(&reason).contains("-X perf"), "{program}: {reason:?}");
+            found
+        };
+        let expected = format!("ask waits.js:{}", line("waits.js", "function ask()"));
+        let all = found(&["--perf-basic-prof", "--interpreted-frames-native-stack"]);
+        assert_eq!(all, Ok(Some(expected)));
+        let reason = found(&["--perf-basic-prof"]).unwrap_err();
+        assert!(explanation(&reason).contains("--interpreted-frames-native-stack"), "{reason:?}");
+        let reason = found(&[]).unwrap_err();
+        assert!(explanation(&reason).contains("--perf-basic-prof"), "{reason:?}");
+    }
+
+    #[test]
+    fn functions_of_python_have_names_only_if_it_says_them() {
+        // Another one than that of the path.
+        let other = std::env::var("TRACER_TEST_PYTHON").ok();
+        for program in other.iter().map(String::as_str).chain(["python3"]) {
+            for options in [&[][..], &["-Xperf"]] {
+                let waiting =
+                    Waiting::start(Command::new(program).args(options).arg(source("waits.py")));
+                let found = call_site(&waiting);
+                let _ = fs::remove_file(format!("/tmp/perf-{}.map", waiting.key().pid));
+                match found {
+                    Ok(Some(place)) => {
+                        assert_eq!(place, "Client.fetch_quote waits.py", "{program}")
+                    }
+                    Ok(None) => panic!("{program} {options:?}: nothing is said"),
+                    Err(reason) => {
+                        assert!(explanation(&reason).contains("-X perf"), "{program}: {reason:?}");
+                    }
                 }
             }
         }

@@ -35,10 +35,10 @@ pub(super) fn processes() -> Finding {
     const SUBJECT: &str = "processes";
     match visibility::limits_of_proc() {
         Ok(None) => Finding::full(SUBJECT, "all of the host's can be seen"),
-        Ok(Some(limit)) => Finding::less(
+        Ok(Some(_)) => Finding::less(
             SUBJECT,
             "inside a pid namespace",
-            limit,
+            "processes outside of it are not seen",
             "run it in the host's (docker run --pid=host)",
         ),
         Err(error) => Finding::no(

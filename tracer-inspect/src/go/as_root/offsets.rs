@@ -80,7 +80,6 @@ fn check(program: &Path, minor: u32) {
 }
 
 #[test]
-#[ignore = "needs root and Go; cargo xtask test runs it where the host allows"]
 fn the_table_is_what_programs_say_of_themselves() {
     let directory = tempfile::tempdir().unwrap();
     for go in toolchain::toolchains() {
@@ -101,7 +100,6 @@ fn the_table_is_what_programs_say_of_themselves() {
 }
 
 #[test]
-#[ignore = "needs root and Go; cargo xtask test runs it where the host allows"]
 fn debugging_information_is_read_however_it_is_kept() {
     let directory = tempfile::tempdir().unwrap();
     let build = |form| {

@@ -6,7 +6,7 @@
 mod entries;
 mod http_objects;
 mod offsets;
-pub mod program;
+mod program;
 #[path = "../../../tracer/tests/go/toolchain.rs"]
 mod toolchain;
 
@@ -111,7 +111,6 @@ fn check(program: &Path, is_tls: bool, form: &str) {
 }
 
 #[test]
-#[ignore = "needs root and Go; cargo xtask test runs it where the host allows"]
 fn every_connection_is_told_in_every_form() {
     let directory = tempfile::tempdir().unwrap();
     for form in FORMS {
@@ -122,7 +121,6 @@ fn every_connection_is_told_in_every_form() {
 }
 
 #[test]
-#[ignore = "needs root and Go; cargo xtask test runs it where the host allows"]
 fn a_healthy_connection_is_never_taken_for_a_leak() {
     let directory = tempfile::tempdir().unwrap();
     let program = build(directory.path(), PLAIN);
@@ -151,7 +149,6 @@ fn a_healthy_connection_is_never_taken_for_a_leak() {
 
 /// The figure that the program's own metrics show, and its loops.
 #[test]
-#[ignore = "needs root and Go; cargo xtask test runs it where the host allows"]
 fn goroutines_are_counted_as_go_counts_them() {
     let directory = tempfile::tempdir().unwrap();
     let source = program::source("carriers");
@@ -173,7 +170,6 @@ fn goroutines_are_counted_as_go_counts_them() {
 }
 
 #[test]
-#[ignore = "needs root and Go; cargo xtask test runs it where the host allows"]
 fn thousands_of_goroutines_take_milliseconds() {
     let directory = tempfile::tempdir().unwrap();
     let program = build(directory.path(), STRIPPED);
@@ -201,7 +197,6 @@ fn thousands_of_goroutines_take_milliseconds() {
 /// What a host with a bad goroutine leak looks like: hundreds of thousands of different addresses on
 /// stacks.
 #[test]
-#[ignore = "needs root and Go; cargo xtask test runs it where the host allows"]
 fn a_leak_is_proved_beside_very_many_goroutines() {
     let directory = tempfile::tempdir().unwrap();
     let program = build(directory.path(), STRIPPED);

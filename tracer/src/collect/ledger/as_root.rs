@@ -72,7 +72,6 @@ impl Watch {
 }
 
 #[test]
-#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
 fn what_is_out_is_on_the_ledger_and_nothing_else() {
     for path in every_program() {
         println!("{}", path.name);
@@ -118,7 +117,6 @@ fn what_is_out_is_on_the_ledger_and_nothing_else() {
 }
 
 #[test]
-#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
 fn what_is_out_is_joined_to_its_connection() {
     let path = program::build();
     let mut program = Program::start(path.path());
@@ -145,7 +143,6 @@ fn what_is_out_is_joined_to_its_connection() {
 }
 
 #[test]
-#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
 fn what_is_young_is_not_told_yet() {
     let path = program::build();
     let mut program = Program::start(path.path());
@@ -160,7 +157,6 @@ fn what_is_young_is_not_told_yet() {
 }
 
 #[test]
-#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
 fn nothing_stays_in_a_program_that_is_left() {
     let path = program::build();
     let mut program = Program::start(path.path());
@@ -189,7 +185,6 @@ fn nothing_stays_in_a_program_that_is_left() {
 }
 
 #[test]
-#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
 fn a_process_that_becomes_another_program_begins_anew() {
     let path = program::build();
     let mut program = Program::start(path.path());
@@ -208,7 +203,6 @@ fn a_process_that_becomes_another_program_begins_anew() {
 }
 
 #[test]
-#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
 fn a_process_that_has_ended_leaves_nothing_on_the_ledger() {
     let path = program::build();
     let mut program = Program::start(path.path());
@@ -226,7 +220,6 @@ fn a_process_that_has_ended_leaves_nothing_on_the_ledger() {
 }
 
 #[test]
-#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
 fn other_programs_are_left_alone() {
     let mut watch = Watch::start();
     let key = ProcessKey {
