@@ -1,4 +1,4 @@
-//! `tracer`, `tracer audit` and `tracer record`: watches, and says what is found.
+//! `tracer`, `tracer audit` and `tracer record`: watches this host and reports findings.
 
 mod recorded_detector;
 mod session;
@@ -19,10 +19,11 @@ use crate::{
     wall_clock::WallClock,
 };
 
-/// Watches until the plan's end and gives the exit code.
+/// Watches for the duration of the plan and returns the exit code.
 pub(crate) fn run(plan: &Plan, output: OutputOptions) -> Result<u8> {
     start_logging(plan.verbose);
-    let (host, kernel) = visibility::host().context("cannot read /proc: is it mounted?")?;
+    let (host, kernel) =
+        visibility::host().context("cannot read /proc; mount it: mount -t proc proc /proc")?;
     let clock = WallClock::now();
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let recording = output.recording.clone().map(|recording| {

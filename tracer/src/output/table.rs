@@ -24,6 +24,7 @@ pub(crate) use difference::difference;
 pub(crate) use style::Style;
 pub(crate) use summary::summary;
 use text::Paint;
+pub(crate) use text::wrap;
 
 /// Findings explained below the table; the rest has only its row.
 const DETAILS_MAX: usize = 50;

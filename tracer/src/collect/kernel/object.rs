@@ -93,8 +93,9 @@ pub(super) fn load(
 fn pid_namespace_inode() -> anyhow::Result<u32> {
     const FILE: &str = "/proc/self/ns/pid";
     let metadata =
-        fs::metadata(FILE).with_context(|| format!("cannot read {FILE}: is /proc mounted?"))?;
-    u32::try_from(metadata.ino()).with_context(|| format!("{FILE} has an impossible number"))
+        fs::metadata(FILE).with_context(|| format!("cannot read {FILE}; mount /proc"))?;
+    u32::try_from(metadata.ino())
+        .with_context(|| format!("the inode number of {FILE} does not fit into 32 bits"))
 }
 
 /// Linux before 5.11 counts maps as locked memory, so the limit is raised. A refusal is ignored: on
@@ -107,5 +108,5 @@ pub(super) fn raise_memory_lock_limit() {
 
 /// The error for a program or map that the object does not have.
 pub(super) fn not_in_object(name: &str) -> anyhow::Error {
-    anyhow!("the embedded kernel object has no `{name}`, or it was taken before")
+    anyhow!("the embedded BPF object has no `{name}`, or it was taken before")
 }

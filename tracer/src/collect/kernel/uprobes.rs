@@ -103,7 +103,7 @@ impl Kernel {
     }
 
     /// Removes an entry from the map, if it is there.
-    pub(crate) fn take_off_ledger(&mut self, key: LedgerKey) {
+    pub(crate) fn remove_from_ledger(&mut self, key: LedgerKey) {
         let map = self.map_mut("LEDGER").ok();
         let map = map.map(HashMap::<&mut MapData, AsPod<LedgerKey>, AsPod<LedgerRecord>>::try_from);
         if let Some(Ok(mut map)) = map {

@@ -3,29 +3,29 @@ use tracer_core::{AttachError, AttachFailure, AttachMethod, AttachState, Hook, P
 
 use super::*;
 
-fn findings() -> Vec<Finding> {
+fn checks() -> Vec<Check> {
     let failure = |method, detail: &str| {
         let error = AttachError::Refused { detail: detail.to_owned() };
         AttachFailure { method, error }
     };
     let fexit = |detail| failure(AttachMethod::Fexit, detail);
-    let kprobe = failure(AttachMethod::Kretprobe, "b");
+    let kretprobe = failure(AttachMethod::Kretprobe, "b");
     let attached = AttachState::Attached {
         method: AttachMethod::Kretprobe,
         failures: vec![fexit("locked down")],
     };
-    let not_attached = AttachState::NotAttached { failures: vec![fexit("a"), kprobe] };
+    let not_attached = AttachState::NotAttached { failures: vec![fexit("a"), kretprobe] };
     let hook = |state| Probe { hook: Hook::Accept, state };
     vec![
-        Finding::full("kernel", "Linux 6.18"),
-        Finding::of_hook(&hook(attached), "none"),
-        Finding::of_hook(&hook(not_attached), "root"),
-        Finding::no("snapshot", "neither way", "load tcp_diag"),
+        Check::full("kernel", "Linux 6.18"),
+        Check::of_hook(&hook(attached), "none"),
+        Check::of_hook(&hook(not_attached), "root"),
+        Check::unusable("snapshot", "neither source works", "load the module tcp_diag"),
     ]
 }
 
 #[test]
-fn a_line_says_what_a_lack_costs_and_what_to_do() {
+fn lines_state_the_impact_and_the_fix() {
     expect![[r#"
         ok    kernel                 Linux 6.18
         ok    accept                 kretprobe (fexit: locked down)
@@ -38,13 +38,13 @@ fn a_line_says_what_a_lack_costs_and_what_to_do() {
 
         tracer cannot work here: see the lines marked `no`.
     "#]]
-    .assert_eq(&table(&findings(), Health::Unusable));
+    .assert_eq(&table(&checks(), Health::Unusable, 80));
 }
 
 #[test]
-fn scripts_get_the_same() {
-    let findings = findings();
-    let text = json::pretty(&Document::new(Health::Degraded, &findings[2..3])).unwrap();
+fn the_json_document_has_the_same_checks() {
+    let checks = checks();
+    let text = json::pretty(&Document::new(Health::Degraded, &checks[2..3])).unwrap();
     expect![[r#"
         {
           "schema": 2,
