@@ -14,7 +14,7 @@ impl Report {
         match documents.collect::<Result<Vec<_>, _>>() {
             Ok(mut documents) => {
                 let last = documents.pop().expect("there is a document");
-                assert_eq!(last["schema"], 1, "{text}");
+                assert_eq!(last["schema"], 2, "{text}");
                 Self(last)
             }
             Err(error) => panic!("not JSON ({error}): {text}"),
@@ -88,6 +88,11 @@ impl fmt::Display for Report {
 pub(crate) struct Finding(Value);
 
 impl Finding {
+    /// A member.
+    pub(crate) fn member(&self, name: &str) -> &Value {
+        &self.0[name]
+    }
+
     /// The text of a member.
     pub(crate) fn text(&self, name: &str) -> &str {
         text(&self.0, name)
