@@ -17,6 +17,7 @@ pub(crate) use recordings::{Diff, IncidentReport, Record, Rejudge, Replay, Repor
 pub(crate) use watch::{Demo, Watch};
 
 use crate::{collect::kernel::hooks::Mechanism, output::options::DocumentFormat};
+use thresholds::without_default;
 use values::{document_format, mechanism};
 
 /// Columns of help texts: those of a default terminal.
@@ -24,21 +25,20 @@ const HELP_WIDTH: usize = 80;
 
 const EXAMPLES: &str = "\
 Examples:
-  sudo tracer --pid 4711               watch one process until Ctrl-C
-  sudo tracer audit                    check every process on this host, then exit
-  sudo tracer record night.rec         watch every process and record it
-  tracer replay night.rec --idle 10s   judge the recording with another threshold
-  tracer report night.rec --html a.html    write an incident report for a browser
-  tracer diff before.json after.json   compare two audits: did the fix work?
+  sudo tracer --pid 4711              watch one process until Ctrl-C
+  sudo tracer audit                   check all processes of this host and exit
+  sudo tracer record night.rec        watch all processes and record
+  tracer replay night.rec --idle 10s  judge the recording with another threshold
+  tracer diff before.json after.json  compare two audits: is the leak fixed?
 
 Exit codes: 0 no leaks, 1 leaks found, 2 error, 3 no leaks but incomplete data";
 
 const AUDIT_EXAMPLES: &str = "\
 Examples:
-  sudo tracer audit                    check every process, observing for 3s
-  sudo tracer audit --for 0s           check a single snapshot
-  sudo tracer audit --pid 4711 --for 2m    check one process thoroughly
-  sudo tracer audit -o json            print one JSON document
+  sudo tracer audit                      check all processes
+  sudo tracer audit --for 0s             check a single snapshot
+  sudo tracer audit --pid 4711 --for 2m  check one process thoroughly
+  sudo tracer audit -o json              print one JSON document
 
 Exit codes: 0 no leaks, 1 leaks found, 2 error, 3 no leaks but incomplete data";
 
@@ -87,18 +87,18 @@ pub(crate) struct Cli {
 /// What to do; without a subcommand, watch live.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Observe for 3s, report leaks and exit.
+    /// Observe for a few seconds, report leaks and exit.
     ///
-    /// Sockets that were opened before the audit are included.
+    /// Connections that were opened before the audit are included.
     #[command(after_help = AUDIT_EXAMPLES)]
     Audit(Box<Watch>),
     /// Watch live and record everything that is observed.
     Record(Box<Record>),
     /// Judge a recording again, without root and on any machine.
-    #[command(after_help = RECORDED_THRESHOLDS)]
+    #[command(after_help = RECORDED_THRESHOLDS, mut_args(without_default))]
     Replay(Box<Replay>),
     /// Write an incident report from a recording.
-    #[command(after_help = REPORT_NOTES)]
+    #[command(after_help = REPORT_NOTES, mut_args(without_default))]
     Report(Box<IncidentReport>),
     /// Compare two recordings or audits: which leaks are new, which are gone.
     #[command(after_help = DIFF_NOTES)]
@@ -128,8 +128,9 @@ pub(crate) enum Command {
 /// How to print the checks of the host.
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
-    /// Output format
-    #[arg(short, long, value_name = "FORMAT", default_value = "table", value_parser = document_format())]
+    /// Print to stdout as table [default] or json
+    #[arg(short, long, value_name = "FORMAT", default_value = "table", help_heading = "Output")]
+    #[arg(value_parser = document_format(), hide_possible_values = true, hide_default_value = true)]
     pub(crate) output: DocumentFormat,
 }
 
@@ -142,6 +143,13 @@ mod tests {
 
     /// Lines of a usual terminal window.
     const SCREEN_LINES: usize = 55;
+
+    /// Between two help texts.
+    const RULE: &str =
+        "\n--------------------------------------------------------------------------------\n\n";
+
+    const COMMANDS: [&str; 8] =
+        ["", "audit", "record", "replay", "report", "diff", "doctor", "demo"];
 
     #[test]
     fn the_command_line_is_consistent() {
@@ -165,13 +173,13 @@ mod tests {
     fn help(command: &str, flag: &str) -> String {
         let arguments = ["tracer", command, flag];
         let arguments = arguments.into_iter().filter(|argument| !argument.is_empty());
-        Cli::try_parse_from(arguments).unwrap_err().to_string()
+        let help = Cli::try_parse_from(arguments).unwrap_err().to_string();
+        help.lines().flat_map(|line| [line.trim_end(), "\n"]).collect()
     }
 
     #[test]
     fn short_help_fits_one_screen() {
-        let commands = ["", "audit", "record", "replay", "report", "diff", "doctor", "demo"];
-        for command in commands {
+        for command in COMMANDS {
             let help = help(command, "-h");
             assert!(help.lines().count() <= SCREEN_LINES, "{help}");
             for line in help.lines() {
@@ -181,12 +189,9 @@ mod tests {
     }
 
     #[test]
-    fn short_help_of_watching() {
-        expect_file!["cli/help.txt"].assert_eq(&help("", "-h"));
-    }
-
-    #[test]
-    fn long_help_of_audit() {
+    fn help_texts() {
+        let short: String = COMMANDS.iter().map(|command| help(command, "-h") + RULE).collect();
+        expect_file!["cli/help.txt"].assert_eq(&short);
         expect_file!["cli/help-all.txt"].assert_eq(&help("audit", "--help-all"));
     }
 }

@@ -222,9 +222,9 @@ fn show_evidence(name: &str, judged: &Judged) {
     println!("\n{name}: {}", judged.mistakes().join("; "));
     for (mode, observed) in [("live", &judged.live), ("audit", &judged.audit)] {
         for finding in observed.active.iter().take(SHOWN) {
-            let Finding { pid, comm, verdict, confidence, count, evidence, .. } = finding;
+            let Finding { pid, comm, verdict, confidence, count, evidence, caveats, .. } = finding;
             println!("  {mode}: {comm:?} [{pid}]: {count} {verdict} ({confidence})");
-            for sentence in evidence {
+            for sentence in evidence.iter().chain(caveats) {
                 println!("    {}", sentence.text());
             }
         }

@@ -14,7 +14,7 @@ const MAX_SIZE_MIN: u64 = 1 << 20;
 #[command(next_help_heading = "Output")]
 pub(super) struct RecordTo {
     /// Also write a recording, for tracer replay
-    #[arg(long = "record", value_name = "FILE", group = "recording")]
+    #[arg(id = "record_to", long = "record", value_name = "FILE", group = "recording")]
     pub(super) path: Option<PathBuf>,
     /// Delete the oldest part of a recording that grows beyond this size (64MiB, 1G)
     #[arg(long, value_name = "BYTES", value_parser = max_size, requires = "recording")]

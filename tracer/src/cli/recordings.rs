@@ -18,6 +18,7 @@ use crate::{
 
 /// What to watch, and where to record it.
 #[derive(Debug, Args)]
+#[command(mut_arg("record_to", |argument| argument.hide(true)))]
 pub(crate) struct Record {
     /// The recording to write (an existing one is renamed to FILE.old)
     #[arg(value_name = "FILE", group = "recording")]
@@ -42,9 +43,10 @@ pub(crate) struct Rejudge {
     /// The recording to read
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
-    /// Report the state at this time (UTC): 2026-03-01T02:00:00Z, or 02:00
+    /// Report the state at this time (UTC), such as 02:00
     ///
-    /// A time of day is the last one in the recording.
+    /// The time is a timestamp, such as 2026-03-01T02:00:00Z, or a time of day, which stands for its
+    /// last occurrence in the recording.
     #[arg(long, value_name = "TIME", value_parser = report_time)]
     pub(crate) at: Option<ReportTime>,
     #[command(flatten)]
@@ -94,9 +96,9 @@ impl Replay {
 pub(crate) struct IncidentReport {
     #[command(flatten)]
     pub(crate) rejudge: Rejudge,
-    /// Write the report as one self-contained HTML page (- for stdout)
+    /// Write the report to an HTML file (- for stdout)
     ///
-    /// The file is readable by its owner only.
+    /// The page is self-contained, and the file is readable by its owner only.
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) html: Option<PathBuf>,
 }
@@ -110,12 +112,12 @@ pub(crate) struct Diff {
     /// A later recording, or later JSON
     #[arg(value_name = "AFTER")]
     pub(crate) after: PathBuf,
-    /// Count findings from this confidence on as leaks
-    #[arg(long, value_name = "CONFIDENCE", default_value = "likely", ignore_case = true)]
+    /// Ignore findings below this confidence
+    #[arg(long, value_name = "LEVEL", default_value = "likely", ignore_case = true)]
     fail_on: FailOn,
-    /// Output format
-    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
-    #[arg(value_parser = document_format())]
+    /// Print to stdout as table [default] or json
+    #[arg(short, long, value_name = "FORMAT", default_value = "table", help_heading = "Output")]
+    #[arg(value_parser = document_format(), hide_possible_values = true, hide_default_value = true)]
     pub(crate) output: DocumentFormat,
 }
 

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{Arg, Args, ValueEnum};
 use jiff::SignedDuration;
 use tracer_core::{Confidence, Options};
 
@@ -20,7 +20,7 @@ pub(super) struct Thresholds {
     /// Suspect connections silent for this long [default: 60s]
     #[arg(long, value_name = "DURATION", value_parser = positive)]
     idle: Option<Duration>,
-    /// Require this many for more than `possible` [default: 5]
+    /// Require this many for likely or above [default: 5]
     #[arg(long, value_name = "N", value_parser = count)]
     min_count: Option<usize>,
     /// Dead connections tolerated per pool (doubled for large pools) [default: 10]
@@ -29,14 +29,14 @@ pub(super) struct Thresholds {
     /// Report a pool as unused when idle for this long [default: 5m]
     #[arg(long, value_name = "DURATION", value_parser = positive, hide_short_help = true)]
     pool_idle: Option<Duration>,
-    /// Take unread data up to this size for TLS session tickets [default: 4KiB]
+    /// Treat unread data up to this size as TLS session tickets [default: 4KiB]
     #[arg(long, value_name = "BYTES", value_parser = size::parse, hide_short_help = true)]
     min_unread: Option<u64>,
     /// Report growth when the number of connections rises for this long [default: 3m]
     #[arg(long, value_name = "DURATION", value_parser = growth, hide_short_help = true)]
     growth_for: Option<Duration>,
-    /// Exit 1 at certain, likely [default] or possible
-    #[arg(long, value_name = "CONFIDENCE", ignore_case = true, hide_possible_values = true)]
+    /// Exit 1 at this confidence or above [default: likely]
+    #[arg(long, value_name = "LEVEL", ignore_case = true)]
     fail_on: Option<FailOn>,
     /// Also report connections without a finding
     #[arg(long)]
@@ -85,6 +85,16 @@ impl Thresholds {
     }
 }
 
+/// Removes the default from the help of a threshold: for a recording, it is the recorded value.
+pub(super) fn without_default(argument: Arg) -> Arg {
+    let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+    match help.split_once(" [default: ") {
+        Some((help, _)) => argument.help(help.to_owned()),
+        None => argument,
+    }
+}
+
+/// A value of `--fail-on`. `info` is not one: such findings are not leaks.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum FailOn {
     Certain,

@@ -40,7 +40,9 @@ pub(crate) struct Watch {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Selection (default: all processes and connections)")]
 struct Selection {
-    /// Watch only these processes (repeat, or separate by commas)
+    /// Watch only these processes (comma-separated list)
+    ///
+    /// Options that take a list can also be repeated.
     #[arg(short, long = "pid", value_name = "PID", value_delimiter = ',')]
     pids: Vec<u32>,
     /// Include the descendants of --pid
@@ -62,7 +64,7 @@ struct Selection {
     /// Watch only connections with these remote ports
     #[arg(short = 'D', long = "remote-port", value_name = "PORT", value_delimiter = ',')]
     remote_ports: Vec<u16>,
-    /// Watch only these remote networks (10.0.0.0/8, ::1)
+    /// Watch only these remote addresses (10.0.0.0/8, ::1)
     #[arg(long = "remote", value_name = "CIDR", value_delimiter = ',', value_parser = network)]
     remotes: Vec<IpNet>,
 }

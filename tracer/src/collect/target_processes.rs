@@ -35,7 +35,7 @@ impl TargetProcesses {
     pub(crate) fn refresh(&mut self) {
         self.members.retain(|pid, started| identity::started(*pid) == Some(*started));
         if self.with_descendants {
-            selection::adopt_descendants(&mut self.members);
+            selection::add_descendants(&mut self.members);
         }
     }
 

@@ -4,7 +4,7 @@ mod recorded_detector;
 mod session;
 mod signals;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use tracer_inspect::process::visibility;
 
 use crate::{
@@ -31,8 +31,9 @@ pub(crate) fn run(plan: &Plan, output: OutputOptions, environment: Environment) 
 }
 
 async fn run_until_end(plan: &Plan, output: OutputOptions, environment: Environment) -> Result<u8> {
-    let (host, kernel) =
-        visibility::host().context("cannot read /proc; mount it: mount -t proc proc /proc")?;
+    let (host, kernel) = visibility::host().map_err(|error| {
+        anyhow!("cannot read /proc: {error}; mount it with mount -t proc proc /proc")
+    })?;
     let clock = environment.backend.wall_clock();
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let recording = output.recording.clone().map(|recording| {

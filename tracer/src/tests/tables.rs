@@ -27,7 +27,7 @@ fn a_live_table_in_a_pipe_is_printed_again_only_when_findings_change() {
     let outcome = run(&format!("--pid {} --idle 1s --for 60s", process.pid), host);
 
     // The possible leak of the first snapshot, the likely one, and the last report.
-    assert_eq!(outcome.stdout.matches("undrained").count(), 3, "{}", outcome.stdout);
+    assert_eq!(outcome.stdout.matches("VERDICT").count(), 3, "{}", outcome.stdout);
 }
 
 #[test]

@@ -18,6 +18,8 @@ pub(crate) struct Finding {
     #[serde(default)]
     pub(crate) evidence: Vec<Sentence>,
     #[serde(default)]
+    pub(crate) caveats: Vec<Sentence>,
+    #[serde(default)]
     retracted_at: Option<String>,
 }
 
@@ -162,6 +164,7 @@ impl Observed {
             confidence,
             count,
             evidence: Vec::new(),
+            caveats: Vec::new(),
             retracted_at: None,
         };
         let active: Vec<_> = findings.iter().map(finding).collect();
@@ -179,7 +182,8 @@ mod tests {
 
     fn document(pid: u32, confidence: &str, retracted: &str) -> String {
         format!(
-            r#"{{"schema": 1, "coverage": {{"complete": false, "events_lost": 3, "notes": ["a"]}},
+            r#"{{"schema": 2, "coverage": {{"complete": false, "events_lost": 3,
+                "notes": [{{"code": "no-snapshot", "text": "a"}}]}},
                 "findings": [{{"pid": {pid}, "comm": "api", "verdict": "ghost",
                 "confidence": "{confidence}", "count": 7, "retracted_at": {retracted}}}]}}"#
         )

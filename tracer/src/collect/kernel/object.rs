@@ -92,8 +92,7 @@ pub(super) fn load(
 /// Inode number of this process's pid namespace.
 fn pid_namespace_inode() -> anyhow::Result<u32> {
     const FILE: &str = "/proc/self/ns/pid";
-    let metadata =
-        fs::metadata(FILE).with_context(|| format!("cannot read {FILE}; mount /proc"))?;
+    let metadata = fs::metadata(FILE).with_context(|| format!("cannot read {FILE}"))?;
     u32::try_from(metadata.ino())
         .with_context(|| format!("the inode number of {FILE} does not fit into 32 bits"))
 }

@@ -71,7 +71,7 @@ impl Kernel {
     pub(crate) fn try_uprobe(&mut self) -> anyhow::Result<()> {
         let address = (never_called as extern "C" fn() as *const ()).expose_provenance() as u64;
         let mappings = Mappings::of(std::process::id()).context("cannot read /proc/self/maps")?;
-        let offset = mappings.holding(address).and_then(|mapping| mapping.offset_in_file(address));
+        let offset = mappings.code_at(address).and_then(|mapping| mapping.offset_in_file(address));
         let offset = offset.context("this program is not in /proc/self/maps")?;
         // The link is dropped, and the uprobe detached, at once.
         self.attach_uprobe("go_close", "/proc/self/exe", offset, UProbeScope::CallingProcess)?;

@@ -78,7 +78,7 @@ impl Observer {
             *known.borrow_mut().entry(key).or_insert_with(|| is_in_groups(filter, key.pid))
         };
         let is_named = |key| targets.as_ref().is_none_or(|targets| targets.contains(key));
-        sock_diag.look(&mut builder, &|key, comm| {
+        sock_diag.read(&mut builder, &|key, comm| {
             filter.admits_name(comm) && is_named(key) && is_member(key)
         })?;
         let admits = |key| is_named(key) && is_member(key);

@@ -6,7 +6,7 @@ use crate::output::{quantity::plain, table::wrap, words};
 /// Columns of the state of a check.
 const STATE_WIDTH: usize = 9;
 /// Columns of its subject.
-const SUBJECT_WIDTH: usize = 20;
+const SUBJECT_WIDTH: usize = 21;
 
 /// The state of a check, the best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

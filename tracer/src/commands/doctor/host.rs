@@ -81,6 +81,6 @@ pub(super) fn lockdown() -> Check {
             "boot with lockdown=integrity, or without lockdown",
         ),
         Some(mode) => Check::full(SUBJECT, mode.name()),
-        None => Check::full(SUBJECT, "unknown: securityfs is not mounted"),
+        None => Check::full(SUBJECT, "none, or /sys/kernel/security/lockdown cannot be read"),
     }
 }

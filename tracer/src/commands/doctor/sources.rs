@@ -25,7 +25,7 @@ pub(super) fn all(mechanism: Option<Mechanism>) -> Vec<Check> {
     let options = KernelOptions { mechanism, ..KernelOptions::default() };
     match (Kernel::load(options), sock_diag) {
         (Ok(mut kernel), sock_diag) => {
-            let mut checks = vec![Check::full(SNAPSHOT, "iter/task_file loads")];
+            let mut checks = vec![Check::full(SNAPSHOT, "by BPF iterator task_file")];
             let fix = hook_fix();
             let probes = kernel.attach();
             checks.extend(probes.iter().map(|probe| Check::of_hook(probe, fix)));
@@ -39,7 +39,7 @@ pub(super) fn all(mechanism: Option<Mechanism>) -> Vec<Check> {
         }
         (Err(error), Ok(_)) => {
             let (cause, fix) = cause_and_fix(&error, SEE_ABOVE);
-            let found = format!("sock_diag and /proc, without BPF programs: {cause}");
+            let found = format!("by sock_diag and /proc: {cause}");
             vec![Check::degraded(SNAPSHOT, found, WITHOUT_PROGRAMS, fix)]
         }
         (Err(error), Err(other)) => {

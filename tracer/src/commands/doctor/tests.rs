@@ -27,16 +27,21 @@ fn checks() -> Vec<Check> {
 #[test]
 fn lines_state_the_impact_and_the_fix() {
     expect![[r#"
-        ok    kernel                 Linux 6.18
-        ok    accept                 kretprobe (fexit: locked down)
-                                     costs: calls are missed while many threads wait in the system call
-        less  accept                 not attached (fexit: a; kretprobe: b)
-                                     costs: which process accepted a connection is known from the next snapshot on
-                                     remedy: root
-        no    snapshot               neither way
-                                     remedy: load tcp_diag
+        ok        kernel               Linux 6.18
+        ok        accept               attached by kretprobe
+                                       fexit does not work: locked down
+                                       impact: calls are missed while many threads wait
+                                               in the system call
+        degraded  accept               not attached
+                                       fexit does not work: a
+                                       kretprobe does not work: b
+                                       impact: which process accepted a connection is
+                                               known from the next snapshot on
+                                       fix: root
+        unusable  snapshot             neither source works
+                                       fix: load the module tcp_diag
 
-        tracer cannot work here: see the lines marked `no`.
+        tracer cannot run here: see the lines marked `unusable`.
     "#]]
     .assert_eq(&table(&checks(), Health::Unusable, 80));
 }
@@ -55,16 +60,16 @@ fn the_json_document_has_the_same_checks() {
               "subject": "accept",
               "health": "degraded",
               "found": "not attached",
-              "costs": "which process accepted a connection is known from the next snapshot on",
-              "remedy": "root",
-              "method": null,
+              "impact": "which process accepted a connection is known from the next snapshot on",
+              "fix": "root",
+              "attach_method": null,
               "failed_methods": [
                 {
-                  "method": "fexit",
+                  "attach_method": "fexit",
                   "reason": "a"
                 },
                 {
-                  "method": "kretprobe",
+                  "attach_method": "kretprobe",
                   "reason": "b"
                 }
               ]

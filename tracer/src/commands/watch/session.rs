@@ -84,7 +84,7 @@ impl Session {
     /// Takes a snapshot, answers the questions that follow from it, and judges.
     fn take_snapshot(&mut self) -> Result<()> {
         self.take_events();
-        let before = clock::processor_time();
+        let before = clock::cpu_time();
         let snapshot = self.observer.snapshot()?;
         self.detector.handle(Input::Snapshot(snapshot));
         // Events that occurred during the snapshot may not be in it.
@@ -106,8 +106,8 @@ impl Session {
         }
         self.detector.handle(Input::Unanswered(unanswered));
         self.detector.handle(Input::Tick(self.observer.now()));
-        let took = clock::processor_time().saturating_sub(before);
-        self.pace.snapshot_taken(took, self.detector.take_changed());
+        let cpu_time = clock::cpu_time().saturating_sub(before);
+        self.pace.snapshot_taken(cpu_time, self.detector.take_changed());
         Ok(())
     }
 
