@@ -1,6 +1,6 @@
 //! Renders reports as a table, JSON, CSV or a page, and writes them.
 
-pub(crate) mod context;
+mod context;
 pub(crate) mod coverage;
 pub(crate) mod csv;
 pub(crate) mod destination;

@@ -10,7 +10,10 @@ pub(crate) use self::report_time::reports_until;
 pub use self::rerun::{Rejudged, rerun};
 use crate::{
     cli::{Rejudge, Replay},
-    output::{Context, context, destination::Destination, exit_code, logging::start_logging},
+    output::{
+        Context, destination::Destination, exit_code, logging::start_logging,
+        standard_output::StandardOutput,
+    },
     recording::{Ending, Head, Recording},
 };
 
@@ -19,7 +22,7 @@ use crate::{
 /// # Errors
 /// The recording cannot be read, does not cover the given time, or is damaged (then everything before
 /// the damage is shown first); or the output cannot be written.
-pub(crate) fn run(replay: &Replay) -> Result<u8> {
+pub(crate) fn run(replay: &Replay, output_to: StandardOutput) -> Result<u8> {
     let output = replay.output_options();
     start_logging(output.verbose);
     let Rejudge { file, at, .. } = &replay.rejudge;
@@ -28,7 +31,8 @@ pub(crate) fn run(replay: &Replay) -> Result<u8> {
     log::debug!("recorded with: tracer {}", head.arguments.join(" "));
     let options = replay.rejudge.options(head.options);
     let reports = at.map(|at| reports_until(file, at)).transpose()?;
-    let mut destination = Destination::open(output, context(&head))?;
+    let context = context_of("replay", &replay.rejudge, &head);
+    let mut destination = Destination::open(output, context, output_to)?;
     let rejudged = rerun(recording, options, reports, |detector, changes| {
         if !changes.is_empty() {
             destination.keep(&detector.report(), changes);
@@ -41,16 +45,22 @@ pub(crate) fn run(replay: &Replay) -> Result<u8> {
     Ok(exit_code::of(&report, replay.rejudge.fail_on().unwrap_or(head.fail_on)))
 }
 
-/// The host that was recorded, for the outputs.
+/// The context of a recording, for outputs: its host and the command that recorded it.
 pub fn context(head: &Head) -> Context {
     Context {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         host: head.host.clone(),
         kernel: head.kernel.clone(),
-        arguments: context::arguments(),
-        recorded_with: Some(head.arguments.clone()),
+        arguments: head.arguments.clone(),
+        recorded_with: None,
         clock: head.clock,
     }
+}
+
+/// The context of a command that judges a recording again.
+pub(crate) fn context_of(command: &str, rejudge: &Rejudge, head: &Head) -> Context {
+    let arguments = [vec![command.to_owned()], rejudge.arguments()].concat();
+    Context { arguments, recorded_with: Some(head.arguments.clone()), ..context(head) }
 }
 
 /// Checks that a recording was read to its end. Everything before the end has been shown.

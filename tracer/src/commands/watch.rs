@@ -9,23 +9,34 @@ use tracer_inspect::process::visibility;
 
 use crate::{
     collect::plan::Plan,
+    environment::Environment,
     output::{
-        Context, context, destination::Destination, exit_code, logging::start_logging,
+        Context, destination::Destination, exit_code, logging::start_logging,
         options::OutputOptions,
     },
     recording::Head,
-    wall_clock::WallClock,
 };
 
 /// Watches for the duration of the plan and returns the exit code.
-pub(crate) fn run(plan: &Plan, output: OutputOptions) -> Result<u8> {
+///
+/// # Errors
+/// The event loop cannot be started, or the run failed.
+pub(crate) fn run(plan: &Plan, output: OutputOptions, environment: Environment) -> Result<u8> {
     start_logging(plan.verbose);
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    #[cfg(test)]
+    runtime.start_paused(environment.backend.is_scripted());
+    let runtime = runtime.enable_all().build().context("cannot start the event loop")?;
+    runtime.block_on(run_until_end(plan, output, environment))
+}
+
+async fn run_until_end(plan: &Plan, output: OutputOptions, environment: Environment) -> Result<u8> {
     let (host, kernel) = visibility::host().map_err(|error| {
         anyhow!("cannot read /proc: {error}; mount it with mount -t proc proc /proc")
     })?;
-    let clock = WallClock::now();
+    let clock = environment.backend.wall_clock();
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    let arguments = context::arguments();
+    let arguments = environment.arguments;
     let recording = output.recording.clone().map(|recording| {
         let head = Head {
             segment: 0,
@@ -40,11 +51,7 @@ pub(crate) fn run(plan: &Plan, output: OutputOptions) -> Result<u8> {
         (recording, head)
     });
     let context = Context { version, host, kernel, arguments, recorded_with: None, clock };
-    let destination = Destination::open(output, context)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the event loop")?;
-    let report = runtime.block_on(session::run(plan, destination, recording))?;
+    let destination = Destination::open(output, context, environment.output)?;
+    let report = session::run(plan, environment.backend, destination, recording).await?;
     Ok(exit_code::of(&report, plan.fail_on))
 }

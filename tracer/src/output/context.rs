@@ -1,5 +1,3 @@
-use std::env;
-
 use crate::wall_clock::WallClock;
 
 /// What each output says about a run besides its report: the version of tracer, the host, the
@@ -13,15 +11,10 @@ pub struct Context {
     pub host: String,
     /// Kernel release (`uname -r`).
     pub kernel: String,
-    /// Arguments of this process, without its name.
+    /// Arguments of the command, without the program's name.
     pub arguments: Vec<String>,
     /// Of a replay, the arguments of the run that was recorded.
     pub recorded_with: Option<Vec<String>>,
     /// Converts the report's timestamps to wall time.
     pub(crate) clock: WallClock,
-}
-
-/// The arguments of this process, without its name.
-pub(crate) fn arguments() -> Vec<String> {
-    env::args_os().skip(1).map(|argument| argument.to_string_lossy().into()).collect()
 }
