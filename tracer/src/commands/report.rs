@@ -20,7 +20,7 @@ use crate::{
     recording::Recording,
 };
 
-/// The path that stands for standard output.
+/// The path that means standard output.
 const STANDARD_OUTPUT: &str = "-";
 
 /// Judges a recording again, writes the report or its summary, and returns the exit code.

@@ -71,9 +71,9 @@ fn a_process_is_shown_as_the_host_numbers_it() {
     leak.assert_reported_by(&report);
     assert_eq!(report.leak_of(leak.pid()).number("inner_pid"), 1, "{report}");
     let table = Tracer::run(&audit).stdout;
-    assert!(!table.contains("in its own namespace"), "{table}");
+    assert!(!table.contains("in its pid namespace"), "{table}");
     let table = Tracer::run(&format!("{audit} -w")).stdout;
-    assert!(table.contains("pid 1 in its own namespace"), "{table}");
+    assert!(table.contains("pid 1 in its pid namespace"), "{table}");
 }
 
 #[test]

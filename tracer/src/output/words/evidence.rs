@@ -56,7 +56,7 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
             connections(*count)
         ),
         Evidence::NothingRead { watched } => {
-            format!("the process read nothing while watched, for {}", range(*watched))
+            format!("the process read nothing while watched ({})", range(*watched))
         }
         Evidence::ResponseSilent { count, silent } => format!(
             "{} been silent for {}; an HTTP response on {} was neither read to EOF nor closed",
@@ -97,7 +97,10 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
              closed, and no goroutine reads or references it",
             part(*of)
         ),
-        Evidence::NoReader(of) => format!("no reader waits on {}", part(*of)),
+        Evidence::NoReader(of) => {
+            let have = if of.count == 1 { "has" } else { "have" };
+            format!("{} {have} no waiting reader", part(*of))
+        }
         Evidence::NoReaderNoEpoll { .. } => {
             "no reader waits on them, and no epoll instance watches them".to_owned()
         }
@@ -190,7 +193,7 @@ fn never_read(count: usize, received_bytes: u64, waiting: DurationRange) -> Stri
         return format!("{accepted} accepted; the peer's FIN has been unread for {waiting}");
     }
     let received = bytes(received_bytes);
-    format!("{accepted} accepted, {received} received; nothing of it was read for {waiting}")
+    format!("{accepted} accepted, {received} received; none of it was read for {waiting}")
 }
 
 /// `they went silent one by one (37 separate times over 3m 36s)`.
