@@ -73,7 +73,7 @@ fn mixed_at_80() {
 
             retracted 12s ago: #4 undrained x5 api[4711] -> 10.0.0.8:443, active for 3m
 
-            >: at least; opened before tracing began
+            > = at least, opened before tracing began
             api[4711]: 1,240 open fds (1,211 TCP, 1,204 of them in findings) of at most
             65,536; +23/min, so the limit is reached in about 1d 22h
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events
@@ -120,7 +120,7 @@ fn mixed_at_200() {
 
             retracted 12s ago: #4 undrained x5 api[4711] -> 10.0.0.8:443, active for 3m: closed or used again
 
-            >: at least; opened before tracing began
+            > = at least, opened before tracing began
             api[4711]: 1,240 open fds (1,211 TCP, 1,204 of them in findings) of at most 65,536; +23/min, so the limit is reached in about 1d 22h
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost. Coverage is complete.
             Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
@@ -160,7 +160,7 @@ fn wide_at_200() {
                 also held by nginx-worker[802] on the same fds
                 next: Watch for longer: tracer audit --pid 801 --for 3m. A leak stays or grows; slow readers, pools and retries do not.
 
-            ~: estimated from the times at which connections fell silent; >: at least; opened before tracing began
+            ~ = estimated from the times at which connections fell silent; > = at least, opened before tracing began
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost. Coverage is complete.
             Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
@@ -253,7 +253,7 @@ fn coloured() {
 
             ^[[2mretracted 12s ago: #4 undrained x5 api[4711] -> 10.0.0.8:443, active for 3m^[[0m
 
-            ^[[2m~: estimated from the times at which connections fell silent; >: at least;^[[0m
+            ^[[2m~ = estimated from the times at which connections fell silent; >: at least;^[[0m
             ^[[2mopened before tracing began^[[0m
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events
             lost. Coverage is complete.
@@ -334,7 +334,7 @@ fn all_holders_and_states() {
                 next: Watch for longer: tracer audit --pid 801 --for 3m. A leak stays or grows; slow readers, pools and retries do
                 not.
 
-            >: at least; opened before tracing began
+            > = at least, opened before tracing began
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost. Coverage is complete.
             Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC

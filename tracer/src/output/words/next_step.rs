@@ -22,7 +22,8 @@ pub(crate) const fn remedy(verdict: Verdict) -> &'static str {
             "Close the socket when a read returns EOF (0 bytes), and after errors."
         }
         Verdict::Undrained => {
-            "Read each response to EOF or close the connection, even if only the status code is needed."
+            "Read each response to EOF or close the connection, even if only the status code is \
+             needed."
         }
         Verdict::Abandoned => {
             "Close the connection or response on every path, including error paths, after its last use."
