@@ -84,7 +84,8 @@ impl Leaked {
     }
 }
 
-/// `api` was deployed at 10:00 and 11:00, each time with the leak; `worker` does not close its sessions.
+/// `api` was deployed at 10:00 and 11:00, each time with the leak; `worker` does not close its
+/// sessions.
 fn leaks() -> Vec<Leaked> {
     let deploys =
         [(fixture::process(4_711, 120 * 60), "api"), (fixture::process(5_820, 3_600), "api")];

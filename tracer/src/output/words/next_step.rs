@@ -26,7 +26,8 @@ pub(crate) const fn remedy(verdict: Verdict) -> &'static str {
              needed."
         }
         Verdict::Abandoned => {
-            "Close the connection or response on every path, including error paths, after its last use."
+            "Close the connection or response on every path, including error paths, after its last \
+             use."
         }
         Verdict::UnsharedPool => {
             "Create one HTTP client (in Go, one http.Transport) and share it between requests."
