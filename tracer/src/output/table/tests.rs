@@ -253,7 +253,7 @@ fn coloured() {
 
             ^[[2mretracted 12s ago: #4 undrained x5 api[4711] -> 10.0.0.8:443, active for 3m^[[0m
 
-            ^[[2m~ = estimated from the times at which connections fell silent; >: at least;^[[0m
+            ^[[2m~ = estimated from the times at which connections fell silent; > = at least,^[[0m
             ^[[2mopened before tracing began^[[0m
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events
             lost. Coverage is complete.
