@@ -32,16 +32,17 @@ pub(super) struct Check {
     /// What to do about it.
     fix: Option<String>,
     /// Of a hook: the attach method that works.
-    attach_method: Option<&'static str>,
+    method: Option<&'static str>,
     /// Of a hook: the better attach methods, which do not work.
-    failed_methods: Vec<FailedMethod>,
+    failures: Vec<FailedMethod>,
 }
 
 /// An attach method that does not work, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct FailedMethod {
-    attach_method: &'static str,
-    reason: String,
+    method: &'static str,
+    code: &'static str,
+    text: String,
 }
 
 /// All checks, as the JSON document.
@@ -70,8 +71,8 @@ impl Check {
             found: found.into(),
             impact: None,
             fix: None,
-            attach_method: None,
-            failed_methods: Vec::new(),
+            method: None,
+            failures: Vec::new(),
         }
     }
 
@@ -102,7 +103,7 @@ impl Check {
     /// How a hook is attached; `fix` is for one that is not.
     pub(super) fn of_hook(probe: &Probe, fix: &str) -> Self {
         let name = probe.hook.name();
-        let (attach_method, failures, check) = match &probe.state {
+        let (method, failures, check) = match &probe.state {
             AttachState::Attached { method, failures } => {
                 let check = Self::full(name, format!("attached by {}", method.name()));
                 let impact = words::method_caveat(*method).map(str::to_owned);
@@ -117,11 +118,12 @@ impl Check {
             }
         };
         let failed = |AttachFailure { method, error }: &AttachFailure| FailedMethod {
-            attach_method: method.name(),
-            reason: words::attach_error(error),
+            method: method.name(),
+            code: error.code(),
+            text: plain(&words::attach_error(error)),
         };
-        let failed_methods = failures.iter().map(failed).collect();
-        Self { attach_method, failed_methods, ..check }
+        let failures = failures.iter().map(failed).collect();
+        Self { method, failures, ..check }
     }
 
     /// The check as lines of the table, wrapped at `width` columns.
@@ -134,9 +136,9 @@ impl Check {
         let first = format!("{state:<STATE_WIDTH$} {:<SUBJECT_WIDTH$} ", self.subject);
         let indent = " ".repeat(first.len());
         let mut lines = wrap(&first, &self.found, width);
-        for FailedMethod { attach_method, reason } in &self.failed_methods {
-            let first = format!("{indent}{attach_method} does not work: ");
-            lines.extend(wrap(&first, reason, width));
+        for FailedMethod { method, text, .. } in &self.failures {
+            let first = format!("{indent}{method} does not work: ");
+            lines.extend(wrap(&first, text, width));
         }
         for (label, text) in [("impact", &self.impact), ("fix", &self.fix)] {
             if let Some(text) = text {

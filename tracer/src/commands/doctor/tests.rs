@@ -2,6 +2,7 @@ use expect_test::expect;
 use tracer_core::{AttachError, AttachFailure, AttachMethod, AttachState, Hook, Probe};
 
 use super::*;
+use crate::output::json::tests::validator::Validator;
 
 fn checks() -> Vec<Check> {
     let failure = |method, detail: &str| {
@@ -27,19 +28,19 @@ fn checks() -> Vec<Check> {
 #[test]
 fn lines_state_the_impact_and_the_fix() {
     expect![[r#"
-        ok        kernel               Linux 6.18
-        ok        accept               attached by kretprobe
-                                       fexit does not work: locked down
-                                       impact: calls are missed while many threads wait
-                                               in the system call
-        degraded  accept               not attached
-                                       fexit does not work: a
-                                       kretprobe does not work: b
-                                       impact: which process accepted a connection is
-                                               known from the next snapshot on
-                                       fix: root
-        unusable  snapshot             neither source works
-                                       fix: load the module tcp_diag
+        ok        kernel                Linux 6.18
+        ok        accept                attached by kretprobe
+                                        fexit does not work: locked down
+                                        impact: calls are missed while many threads wait
+                                                in the system call
+        degraded  accept                not attached
+                                        fexit does not work: a
+                                        kretprobe does not work: b
+                                        impact: which process accepted a connection is
+                                                known from the next snapshot on
+                                        fix: root
+        unusable  snapshot              neither source works
+                                        fix: load the module tcp_diag
 
         tracer cannot run here: see the lines marked `unusable`.
     "#]]
@@ -62,15 +63,17 @@ fn the_json_document_has_the_same_checks() {
               "found": "not attached",
               "impact": "which process accepted a connection is known from the next snapshot on",
               "fix": "root",
-              "attach_method": null,
-              "failed_methods": [
+              "method": null,
+              "failures": [
                 {
-                  "attach_method": "fexit",
-                  "reason": "a"
+                  "method": "fexit",
+                  "code": "refused",
+                  "text": "a"
                 },
                 {
-                  "attach_method": "kretprobe",
-                  "reason": "b"
+                  "method": "kretprobe",
+                  "code": "refused",
+                  "text": "b"
                 }
               ]
             }
@@ -78,4 +81,5 @@ fn the_json_document_has_the_same_checks() {
         }
     "#]]
     .assert_eq(&text);
+    Validator::strict("doctor").check(&serde_json::from_str(&text).unwrap());
 }
