@@ -4,7 +4,9 @@ use std::{fs, os::unix::process::CommandExt as _, process::Command};
 
 use serde_json::Value;
 
-use crate::support::{NOBODY, Outcome, Tracer, command, found, program_for_all};
+use crate::support::{
+    NOBODY, Outcome, Tracer, command, found, program_for_all, validator::Validator,
+};
 
 #[test]
 #[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
@@ -27,6 +29,7 @@ fn checks(outcome: &Outcome) -> Vec<Value> {
         2 => "unusable",
         other => panic!("exit code {other}: {outcome:?}"),
     };
+    Validator::strict("doctor").check(&document);
     assert_eq!(document["health"], health, "{document}");
     let checks = document["checks"].as_array().unwrap();
     for check in checks {
