@@ -1,4 +1,4 @@
-//! `cargo xtask ci`: everything that continuous integration runs.
+//! `cargo xtask ci`: the lints and the tests, with one summary.
 
 use anyhow::Result;
 
@@ -8,7 +8,7 @@ use crate::{lint, test};
 /// Lints, then tests.
 ///
 /// # Errors
-/// If the workspace's build directory cannot be told.
+/// If the workspace's build directory cannot be found.
 pub(crate) fn run(arguments: &test::Arguments) -> Result<Tally> {
     let mut tally = lint::run()?;
     tally += test::run(arguments)?;

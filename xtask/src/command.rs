@@ -1,4 +1,4 @@
-//! Running other programs, with errors that name the command.
+//! Running other programs. Errors name the command.
 
 use std::env;
 use std::ffi::OsStr;
@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-/// Runs `command` with our terminal.
+/// Runs `command` with this program's terminal.
 ///
 /// # Errors
 /// If it cannot be started or does not succeed.
@@ -20,7 +20,7 @@ pub(crate) fn succeed(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Runs `command`, which installs something, and shows it first.
+/// Shows `command`, which installs something, and runs it.
 ///
 /// # Errors
 /// As [`succeed`].
@@ -29,7 +29,7 @@ pub(crate) fn announce(command: &mut Command) -> Result<()> {
     succeed(command)
 }
 
-/// What `command` writes to its standard output, without the white space around it.
+/// Standard output of `command`, without white space at its ends.
 ///
 /// # Errors
 /// If it cannot be started, does not succeed or does not write UTF-8.
@@ -46,19 +46,19 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     Ok(text.trim().to_owned())
 }
 
-/// Whether `command` can be started and succeeds; it shows nothing.
+/// Whether `command` can be started and succeeds. Its output is not shown.
 pub(crate) fn succeeds(command: &mut Command) -> bool {
     let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     quiet.status().is_ok_and(|status| status.success())
 }
 
-/// Where the search path has `program`.
+/// The path of `program`, if it is on the search path.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let directories = env::var_os("PATH")?;
     env::split_paths(&directories).map(|directory| directory.join(program)).find(|p| p.is_file())
 }
 
-/// The command as one would type it.
+/// The command line for people.
 pub(crate) fn describe(command: &Command) -> String {
     let words = [command.get_program()].into_iter().chain(command.get_args());
     words.map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ")

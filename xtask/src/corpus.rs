@@ -1,96 +1,108 @@
-//! `cargo xtask corpus`: real programs, leaking and healthy, and what tracer says of them.
+//! `cargo xtask corpus`: real programs that leak or are healthy, and what tracer reports about them.
 
 mod baseline;
 mod case;
+mod confidence;
 mod label;
 mod matrix;
+mod need;
 mod observed;
 mod outcome;
 mod pace;
 mod program;
+mod programs;
 mod runtime;
 mod server;
 mod session;
-mod stage;
 mod sweep;
 mod tables;
 mod trial;
 mod watch;
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use clap::Args;
 
+use crate::build;
+use crate::extent::Extent;
+use crate::figures;
 use crate::privileges::{self, Access};
 use crate::tally::Tally;
 use baseline::Baseline;
-use observed::{Finding, Record, Sentence};
+use observed::{Finding, Record};
 use outcome::{Judged, Outcome, Summary};
 use pace::Pace;
-use stage::{Ended, Stage};
+use programs::{Ended, Programs};
 use sweep::Variant;
 use trial::Trial;
 use watch::{Tracer, Watch};
 
-/// Findings that are shown of processes that are no part of the corpus.
+/// Findings that are shown about processes outside of the corpus.
 const OTHERS_SHOWN: usize = 10;
-/// Findings whose evidence is shown of one case.
+/// Findings of one case whose evidence is shown.
 const SHOWN: usize = 4;
+
+/// The scale of the runs whose figures are in docs/.
+const SCALE: f64 = 6.0;
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Arguments {
-    /// Divide tracer's thresholds by this, so that the run is shorter; 1 is the real ones.
-    #[arg(long, value_name = "FACTOR", default_value_t = 6.0)]
+    /// Divide tracer's thresholds by this to make the run shorter; 1 leaves them as they are.
+    #[arg(long, value_name = "FACTOR", default_value_t = SCALE)]
     scale: f64,
-    /// Only the cases that continuous integration runs: Go and Python.
+    /// Only the cases of `cargo xtask test --all`: Go and Python.
     #[arg(long)]
     reduced: bool,
-    /// Only cases whose name holds this.
+    /// Only cases whose name contains this.
     #[arg(long, value_name = "TEXT", default_value = "")]
     filter: String,
-    /// Also audit with other T and N, and say how those do.
+    /// Also audit with other values of --idle and --min-count, and show the results.
     #[arg(long)]
     sweep: bool,
-    /// Also write the confusion matrix to this file.
-    #[arg(long, value_name = "FILE")]
-    markdown: Option<PathBuf>,
+    /// Write the confusion matrix to docs/corpus.md and to the pages that show it.
+    #[arg(long, conflicts_with_all = ["reduced", "filter"])]
+    markdown: bool,
 }
 
-/// Runs the corpus; 1 if a case is not as labelled.
+/// Runs the corpus; the exit code is 1 if a case is not as labelled.
 ///
 /// # Errors
-/// If it could not run.
+/// If it cannot run.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let access = match privileges::kernel_access() {
         Ok(access) => access,
         Err(reason) => bail!("the corpus loads kernel programs: {reason}"),
     };
-    let summary = perform(arguments, access, true)?;
+    let pace = Pace::scaled(arguments.scale)?;
+    let tracer = Tracer::new(build::release()?.tracer, access, &pace)?;
+    let summary = perform(arguments, &tracer, &pace, true)?;
     println!("\n{summary}");
     Ok(if summary.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Runs the reduced set as a step of the tests, without installing Debian packages.
-pub(crate) fn reduced(access: Access) -> Tally {
+/// Runs it as a step of the tests. The reduced set needs no Debian package to be installed.
+pub(crate) fn test(access: Access, extent: Extent) -> Tally {
     let arguments = Arguments {
-        scale: 6.0,
-        reduced: true,
+        scale: SCALE,
+        reduced: extent == Extent::Reduced,
         filter: String::new(),
         sweep: false,
-        markdown: None,
+        markdown: false,
     };
-    match perform(&arguments, access, false) {
+    let summary = Pace::scaled(SCALE).and_then(|pace| {
+        let tracer = Tracer::new(build::for_system_tests()?.programs.tracer, access, &pace)?;
+        perform(&arguments, &tracer, &pace, extent == Extent::Whole)
+    });
+    match summary {
         Ok(summary) => {
             println!("{summary}");
             Tally {
                 passed: summary.as_labelled,
-                failed: summary.not + summary.broken,
+                failed: summary.not_as_labelled + summary.broken,
                 skipped: summary.skipped(),
             }
         }
@@ -101,41 +113,45 @@ pub(crate) fn reduced(access: Access) -> Tally {
     }
 }
 
-fn perform(arguments: &Arguments, access: Access, may_install: bool) -> Result<Summary> {
+fn perform(
+    arguments: &Arguments,
+    tracer: &Tracer,
+    pace: &Pace,
+    may_install: bool,
+) -> Result<Summary> {
     let started = Instant::now();
-    let pace = Pace::scaled(arguments.scale)?;
     let cases = case::load(&runtime::corpus().join("cases"))?;
     let trials = Trial::all(&cases, arguments.reduced, &arguments.filter);
     ensure!(!trials.is_empty(), "no case has `{}` in its name", arguments.filter);
 
-    let mut stage = Stage::prepare(trials, &pace, may_install)?;
-    let tracer = Tracer::build(access, &pace)?;
+    let mut programs = Programs::prepare(trials, pace, may_install)?;
     println!("watching with `{}`", tracer.describe(""));
-    let mut watch = Watch::start(&tracer)?;
-    stage.start_all()?;
-    stage.look();
-    let settling = pace.settling(stage.has_dying());
-    println!("{} of {} programs are ready; waiting {settling:?}", stage.running(), stage.len());
+    let mut watch = Watch::start(tracer)?;
+    programs.start_all()?;
+    programs.note_processes();
+    let settling = pace.settling(programs.has_dying());
+    let (running, all) = (programs.running(), programs.len());
+    println!("{running} of {all} programs are ready; waiting {} s", settling.as_secs());
     thread::sleep(pace.closed());
     let earlier = Baseline::take(pace.idle)?;
     thread::sleep(settling.saturating_sub(pace.closed()));
 
     watch.check()?;
-    stage.check()?;
-    stage.look();
+    programs.check()?;
+    programs.note_processes();
     println!("auditing with `{}`", tracer.describe("audit"));
     let baseline = Baseline::take(pace.idle)?.or(earlier);
     let audit = tracer.audit()?;
     let live = watch.stop()?;
-    let variants = if arguments.sweep { sweep::run(&tracer, &pace)? } else { Vec::new() };
-    println!("the watching tracer wrote {} documents", live.documents);
+    let variants = if arguments.sweep { sweep::run(tracer, pace)? } else { Vec::new() };
+    println!("the live tracer wrote {} documents", live.documents);
     for (name, record) in [("live", &live), ("audit", &audit)] {
-        if let Some(lack) = record.not_seen() {
-            println!("not everything was seen, {name}: {lack}");
+        if let Some(reason) = record.incomplete() {
+            println!("{name}: the view was incomplete: {reason}");
         }
     }
-    show_others(&live, &audit, &stage.processes());
-    let outcomes: Vec<_> = stage
+    show_others(&live, &audit, &programs.processes());
+    let outcomes: Vec<_> = programs
         .end()
         .into_iter()
         .map(|ended| judge(ended, &live, &audit, &baseline, &variants))
@@ -145,15 +161,14 @@ fn perform(arguments: &Arguments, access: Access, may_install: bool) -> Result<S
         let names: Vec<String> = variants.into_iter().map(|variant| variant.name).collect();
         println!("\n{}", sweep::table(&names, &judged(&outcomes)));
     }
-    println!("\nit took {} s", started.elapsed().as_secs());
-    if let Some(path) = &arguments.markdown {
-        let markdown = format!("{}\n", tables::matrix_markdown(&judged(&outcomes)));
-        fs::write(path, markdown).with_context(|| format!("cannot write {}", path.display()))?;
+    println!("\nthe run took {} s", started.elapsed().as_secs());
+    if arguments.markdown {
+        figures::publish_corpus(&tables::matrix_markdown(&judged(&outcomes)).to_string())?;
     }
     Ok(Summary::of(outcomes.iter().map(|(_, outcome)| outcome)))
 }
 
-/// Puts together what was said of one program.
+/// Collects what was reported about one program.
 fn judge(
     ended: Ended,
     live: &Record,
@@ -161,7 +176,7 @@ fn judge(
     baseline: &Baseline,
     variants: &[Variant],
 ) -> (String, Outcome) {
-    let outcome = match ended.part {
+    let outcome = match ended.result {
         Ok((_, pids)) if pids.is_empty() => Outcome::Broken("it has no processes".to_owned()),
         Ok((label, pids)) => Outcome::Judged(Judged {
             label,
@@ -175,10 +190,10 @@ fn judge(
     (ended.name, outcome)
 }
 
-/// Findings about processes of the host that are no part of the corpus.
-fn show_others(live: &Record, audit: &Record, ours: &BTreeSet<u32>) {
+/// Shows findings about processes that do not belong to the corpus.
+fn show_others(live: &Record, audit: &Record, corpus: &BTreeSet<u32>) {
     for (name, record) in [("live", live), ("audit", audit)] {
-        let findings = record.of_others(ours);
+        let findings = record.of_others(corpus);
         for finding in findings.iter().take(OTHERS_SHOWN) {
             let Finding { pid, comm, verdict, confidence, count, .. } = finding;
             println!("others, {name}: {comm:?} [{pid}]: {count} {verdict} ({confidence})");
@@ -194,7 +209,7 @@ fn show(outcomes: &[(String, Outcome)]) {
     println!("\n{}", tables::cases(outcomes));
     for (name, outcome) in outcomes {
         match outcome {
-            Outcome::Broken(why) => println!("\n{name} is broken: {why}"),
+            Outcome::Broken(reason) => println!("\n{name} is broken: {reason}"),
             Outcome::Judged(judged) if !judged.mistakes().is_empty() => show_evidence(name, judged),
             Outcome::Judged(_) | Outcome::Skipped(_) => {}
         }
@@ -202,15 +217,15 @@ fn show(outcomes: &[(String, Outcome)]) {
     println!("\n{}", tables::matrix(&judged(outcomes)));
 }
 
-/// Why tracer said what it should not have.
+/// Shows the evidence of reports that differ from the label.
 fn show_evidence(name: &str, judged: &Judged) {
     println!("\n{name}: {}", judged.mistakes().join("; "));
-    for (look, observed) in [("live", &judged.live), ("audit", &judged.audit)] {
-        for finding in observed.now.iter().take(SHOWN) {
+    for (mode, observed) in [("live", &judged.live), ("audit", &judged.audit)] {
+        for finding in observed.active.iter().take(SHOWN) {
             let Finding { pid, comm, verdict, confidence, count, evidence, caveats, .. } = finding;
-            println!("  {look}: {comm:?} [{pid}]: {count} {verdict} ({confidence})");
-            for Sentence { text } in evidence.iter().chain(caveats) {
-                println!("    {text}");
+            println!("  {mode}: {comm:?} [{pid}]: {count} {verdict} ({confidence})");
+            for sentence in evidence.iter().chain(caveats) {
+                println!("    {}", sentence.text());
             }
         }
     }

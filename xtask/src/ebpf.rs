@@ -1,4 +1,4 @@
-//! `cargo xtask ebpf`: the committed kernel object and the sources it was built from.
+//! `cargo xtask ebpf`: the committed kernel object and its sources.
 
 pub(crate) mod build;
 pub(crate) mod digest;
@@ -19,10 +19,10 @@ use toolchain::Toolchain;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Build nothing; only tell whether the committed object belongs to the sources.
+    /// Build nothing; only check that the committed object belongs to the sources.
     #[arg(long, conflicts_with = "out")]
     check: bool,
-    /// Where to put the object, instead of over the committed one.
+    /// Write the object to this directory instead of replacing the committed one.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 /// Compares the digests beside the committed object with the object and with the sources.
 ///
 /// # Errors
-/// What differs, and how to make it agree again.
+/// What differs, and how to fix it.
 pub(crate) fn check() -> Result<()> {
     let object = workspace::object();
     let bytes = fs::read(&object).map_err(|error| {
@@ -58,12 +58,12 @@ pub(crate) fn check() -> Result<()> {
     record.compare(&digest::of_sources(&workspace::root())?, &digest::of_bytes(&bytes))
 }
 
-/// Builds the object into `directory`, beside a record of what it was built from.
+/// Builds the object into `directory`, with a record of what it was built from.
 ///
 /// # Errors
 /// If the build fails or `directory` cannot be written.
 pub(crate) fn rebuild(toolchain: &Toolchain, directory: &Path) -> Result<PathBuf> {
-    // Read before the build: a source that changes while it is compiled must count as changed.
+    // Before the build: a source that changes during the build must count as changed.
     let sources = digest::of_sources(&workspace::root())?;
     let built = build::build(toolchain)?;
 

@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: every parser of bytes from outside, each for a bounded time.
+//! `cargo xtask fuzz`: every parser of bytes from outside, each for a limited time.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,60 +9,63 @@ use clap::Args;
 
 use crate::ebpf::toolchain::NIGHTLY;
 use crate::tally::Tally;
-use crate::{command, step, workspace};
+use crate::{command, parallel, step, workspace};
 
-/// The version that `cargo xtask setup` installs.
+/// The version of cargo-fuzz that `cargo xtask setup` installs.
 pub(crate) const VERSION: &str = "0.13.2";
 
-/// How long each parser is tried in a test run: long enough to go through the seeds and around
-/// them.
+/// Long enough to go through the seeds and a little further.
 pub(crate) const BRIEFLY: Arguments = Arguments { seconds: 3, only: None };
 
-/// Most memory of a target. Where the program takes more for what somebody else wrote, that is
-/// found.
+/// As long as `cargo xtask fuzz` does without a flag.
+pub(crate) const A_MINUTE: Arguments = Arguments { seconds: 60, only: None };
+
+/// Parsers that are fuzzed at the same time; each keeps one CPU busy.
+const AT_A_TIME: usize = 2;
+
+/// Memory limit of a target, in MiB. A parser that needs more for its input is a finding.
 const MEMORY_MIB: u32 = 2_048;
-/// One input that takes so long is found, too. Nothing that is well takes a hundredth of it.
+
+/// Time limit for one input, in seconds. A healthy parser takes less than a hundredth of it.
 const INPUT_SECONDS: u32 = 60;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// How long to try each parser.
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    /// How long to fuzz each parser.
+    #[arg(long, value_name = "SECONDS", default_value_t = A_MINUTE.seconds)]
     seconds: u32,
-    /// Only parsers with this in their name.
+    /// Only parsers whose name contains this.
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
 }
 
-/// Builds the targets and runs one after the other; each is one check.
+/// Builds the targets and runs them; each is one check.
 ///
 /// # Errors
-/// If the targets or the workspace's build directory cannot be found, or none is meant.
+/// If the targets or the workspace's build directory cannot be found, or no name matches.
 pub(crate) fn run(arguments: &Arguments) -> Result<Tally> {
     let mut names = names()?;
     names.retain(|name| arguments.only.as_ref().is_none_or(|only| name.contains(only)));
     if names.is_empty() {
-        bail!("no parser has that in its name: fuzz/fuzz_targets has one file for each");
+        bail!("no parser's name contains that; fuzz/fuzz_targets has one file for each");
     }
-    if let Err(lack) = check_tools() {
-        println!("skipped {} parsers: {lack:#}", names.len());
+    if let Err(missing) = check_tools() {
+        println!("skipped {} parsers: {missing:#}", names.len());
         return Ok(Tally { skipped: names.len() as u64, ..Tally::default() });
     }
-    let one = if let [name] = &names[..] { Some(name.as_str()) } else { None };
-    if let Err(error) = command::succeed(cargo_fuzz("build")?.args(one)) {
+    let only_one = if let [name] = &names[..] { Some(name.as_str()) } else { None };
+    if let Err(error) = command::succeed(cargo_fuzz("build")?.args(only_one)) {
         return Ok(step::checked(Err(error)));
     }
-    let mut tally = Tally::default();
-    for name in &names {
-        tally += match fuzz(name, arguments.seconds) {
-            Ok(how) => {
-                println!("{name}: {how}");
-                Tally::PASSED
-            }
-            Err(error) => step::checked(Err(error)),
-        };
-    }
-    Ok(tally)
+    let results = parallel::map(&names, AT_A_TIME, |name| fuzz(name, arguments.seconds));
+    let tallies = names.iter().zip(results).map(|(name, result)| match result {
+        Ok(statistics) => {
+            println!("{name}: {statistics}");
+            Tally::PASSED
+        }
+        Err(error) => step::checked(Err(error)),
+    });
+    Ok(tallies.sum())
 }
 
 /// The targets: one file each.
@@ -82,7 +85,7 @@ fn directory() -> PathBuf {
     workspace::root().join("fuzz")
 }
 
-/// What fuzzing needs beside what everything else does.
+/// Checks for what fuzzing needs and other commands do not.
 fn check_tools() -> Result<()> {
     if !command::succeeds(&mut nightly("rustc", &["--version"])) {
         bail!("rustup has no {NIGHTLY}; `cargo xtask setup` installs it");
@@ -104,32 +107,32 @@ pub(crate) fn is_installed() -> bool {
 fn nightly(program: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new("rustup");
     command.args(["run", NIGHTLY, program]).args(arguments);
-    // Looking for a toolchain must not install it, and what cargo says of the one that runs us is
-    // not meant for this one.
+    // Rustup must not install a toolchain only because it was asked whether there is one.
     command.env("RUSTUP_AUTO_INSTALL", "0");
+    // What the cargo that runs this program has set is not meant for the nightly one.
     for variable in ["CARGO", "RUSTC", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_TARGET_DIR"] {
         command.env_remove(variable);
     }
-    // The targets embed the committed object, whatever the caller was trying out.
+    // The targets embed the committed object, whatever the caller tries out.
     command.env_remove("TRACER_BPF_OBJECT");
     command
 }
 
-fn cargo_fuzz(what: &str) -> Result<Command> {
-    let mut command = nightly("cargo", &["fuzz", what, "--fuzz-dir"]);
+fn cargo_fuzz(subcommand: &str) -> Result<Command> {
+    let mut command = nightly("cargo", &["fuzz", subcommand, "--fuzz-dir"]);
     command.arg(directory()).arg("--target-dir").arg(workspace::target()?.join("fuzz"));
     command.current_dir(workspace::root());
     Ok(command)
 }
 
-/// Runs one target, and says how much it did.
+/// Runs one target, and returns libFuzzer's line about what it did.
 ///
 /// # Errors
 /// What it found, which is in a file by then, or why it could not run.
 fn fuzz(name: &str, seconds: u32) -> Result<String> {
-    // What was found to lead somewhere new is kept for the next time, but not committed.
+    // Inputs that reach new code are kept for the next run, but not committed.
     let corpus = workspace::target()?.join("fuzz-corpus").join(name);
-    fs::create_dir_all(&corpus).with_context(|| format!("cannot make {}", corpus.display()))?;
+    fs::create_dir_all(&corpus).with_context(|| format!("cannot create {}", corpus.display()))?;
     let mut command = cargo_fuzz("run")?;
     command.arg(name).arg(&corpus).arg(seeds(name)).arg("--");
     command.arg(format!("-max_total_time={seconds}"));
@@ -138,16 +141,16 @@ fn fuzz(name: &str, seconds: u32) -> Result<String> {
         .stdin(Stdio::null())
         .output()
         .with_context(|| format!("cannot start `{}`", command::describe(&command)))?;
-    let said = String::from_utf8_lossy(&output.stderr);
+    let errors = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
-        println!("{said}");
+        println!("{errors}");
         bail!(
-            "{name} found something: mend it, and keep the file that it names in {}",
+            "{name} found something: fix it, and keep the file that it names in {}",
             seeds(name).display()
         );
     }
-    let done = said.lines().rev().find_map(|line| line.strip_prefix("Done "));
-    done.map(str::to_owned).with_context(|| format!("{name} did not say that it ran"))
+    let done = errors.lines().rev().find_map(|line| line.strip_prefix("Done "));
+    done.map(str::to_owned).with_context(|| format!("{name} did not report that it ran"))
 }
 
 fn seeds(name: &str) -> PathBuf {

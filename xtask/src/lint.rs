@@ -1,4 +1,4 @@
-//! `cargo xtask lint`: formatting, clippy on both sides, and cargo-deny.
+//! `cargo xtask lint`: formatting, clippy in user space and for the kernel programs, and cargo-deny.
 
 use std::env;
 use std::path::Path;
@@ -11,13 +11,13 @@ use crate::ebpf::toolchain::{self, Toolchain};
 use crate::tally::Tally;
 use crate::{command, step, workspace};
 
-/// The architecture that is checked and not run.
+/// An architecture for which the code is checked but not run.
 const OTHER: &str = "aarch64-unknown-linux-gnu";
 
-/// Runs every lint whose tool is installed.
+/// Runs the lints whose tools are installed.
 ///
 /// # Errors
-/// If the workspace's build directory cannot be told.
+/// If the workspace's build directory cannot be found.
 pub(crate) fn run() -> Result<Tally> {
     let mut tally = formatting();
     tally += user_side();
@@ -36,7 +36,7 @@ fn formatting() -> Tally {
 }
 
 fn user_side() -> Tally {
-    step::heading("clippy on the user side");
+    step::heading("clippy, user space");
     if !installed("clippy") {
         return step::skipped("no clippy; `rustup component add clippy` installs it");
     }
@@ -45,9 +45,9 @@ fn user_side() -> Tally {
     step::checked(command::succeed(&mut clippy))
 }
 
-/// The kernel object is the same for both architectures. Nothing is run on the other one.
+/// Only user space: the kernel object is the same for both architectures.
 fn other_architecture() -> Tally {
-    step::heading("clippy on the user side, for aarch64");
+    step::heading("clippy, user space, for aarch64");
     if !installed("clippy") {
         return step::skipped("no clippy; `rustup component add clippy` installs it");
     }
@@ -55,7 +55,9 @@ fn other_architecture() -> Tally {
     let mut directory = Command::new(rustc);
     let directory = command::output(directory.args(["--print=target-libdir", "--target", OTHER]));
     if !directory.is_ok_and(|directory| Path::new(&directory).is_dir()) {
-        return step::skipped(&format!("no library; `rustup target add {OTHER}` installs it"));
+        return step::skipped(&format!(
+            "no standard library; `rustup target add {OTHER}` installs it"
+        ));
     }
     let mut clippy = cargo("clippy");
     clippy.args(["--package", "tracer", "--package", "tracer-inspect", "--all-targets"]);
@@ -64,10 +66,10 @@ fn other_architecture() -> Tally {
 }
 
 fn kernel_side() -> Result<Tally> {
-    step::heading("clippy on the kernel side");
+    step::heading("clippy, kernel programs");
     let toolchain = match toolchain::find() {
         Ok(toolchain) => toolchain,
-        Err(lack) => return Ok(step::skipped(&format!("{lack:#}"))),
+        Err(missing) => return Ok(step::skipped(&format!("{missing:#}"))),
     };
     let mut version = build::cargo(&toolchain, "clippy")?;
     if !command::succeeds(version.arg("--version")) {
@@ -92,7 +94,7 @@ fn dependencies() -> Tally {
     if !installed("deny") {
         return step::skipped("no cargo-deny; `cargo install cargo-deny --locked` installs it");
     }
-    // Advisories are left out: they change from day to day without a change here.
+    // Without advisories, which change without a change in this repository.
     step::checked(command::succeed(cargo("deny").args(["check", "bans", "licenses", "sources"])))
 }
 

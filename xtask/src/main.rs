@@ -2,13 +2,18 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "these commands talk to a terminal")]
 
 mod bench;
+mod build;
 mod ci;
 mod command;
 mod corpus;
 mod dist;
 mod ebpf;
+mod extent;
+mod figures;
 mod fuzz;
+mod go;
 mod lint;
+mod parallel;
 mod privileges;
 mod python;
 mod run;
@@ -34,28 +39,28 @@ struct CommandLine {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Build tracer and run it, through sudo where it needs root; without arguments, its demo.
+    /// Build tracer and run it, through sudo if it needs root; without arguments, run its demo.
     #[command(disable_help_flag = true)]
     Run(run::Arguments),
-    /// Run every test that this host allows; the last line is the summary.
+    /// Run the tests that this host allows; the last line is the summary.
     Test(test::Arguments),
-    /// Check formatting, lints, and licences of dependencies.
+    /// Check formatting, lints, and the licences of dependencies.
     Lint,
     /// Lint and test, with one summary.
     Ci(test::Arguments),
-    /// Rebuild the committed kernel object from tracer-ebpf, or check that it is up to date.
+    /// Rebuild the committed kernel object from its sources, or check that it is up to date.
     Ebpf(ebpf::Arguments),
-    /// Measure what the tool costs, beside other tools and beside nothing.
+    /// Measure what tracer costs, compared with other tools and with no tool.
     Bench(bench::Arguments),
-    /// Run real programs, leaking and healthy, and compare what tracer says of them with their labels.
+    /// Run real programs that leak or are healthy, and compare tracer's reports with their labels.
     Corpus(corpus::Arguments),
-    /// Build the release with its manual pages and shell completions, as one archive.
+    /// Build an archive with the release, its manual pages and shell completions.
     Dist,
-    /// Run the tests on other kernels, in virtual machines.
+    /// Run the tests in virtual machines with other kernels.
     VmTest(vm::Arguments),
-    /// Try every parser of bytes from outside with bytes that nobody would write.
+    /// Fuzz every parser of bytes from outside.
     Fuzz(fuzz::Arguments),
-    /// Install what `cargo xtask ebpf` and `fuzz` need, and nothing that is already there.
+    /// Install what `cargo xtask ebpf` and `cargo xtask fuzz` need, if it is missing.
     Setup,
 }
 
@@ -64,7 +69,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("xtask: {error:#}");
-            // 1 means that tests failed, or that tracer found a leak; this is neither.
+            // 1 means that tests failed, or that tracer found a leak.
             ExitCode::from(2)
         }
     }

@@ -1,4 +1,4 @@
-//! What the kernel lets this process do.
+//! What this process is allowed to do.
 
 use std::fs;
 use std::path::Path;
@@ -17,41 +17,43 @@ pub(crate) fn is_root() -> bool {
         == Some(true)
 }
 
-/// How end-to-end tests can load kernel programs.
+/// How tests can load kernel programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// This process may.
+    /// This process is allowed to.
     Direct,
-    /// sudo gives root without asking for a password.
+    /// Through sudo, which asks for no password.
     Sudo,
 }
 
-/// How to load kernel programs here.
+/// How to load kernel programs on this host.
 ///
 /// # Errors
-/// Why that is impossible, and the remedy.
+/// Why that is impossible, and how to change it.
 pub(crate) fn kernel_access() -> Result<Access, &'static str> {
     if !Path::new("/sys/kernel/btf/vmlinux").exists() {
-        return Err("this kernel has no type information (/sys/kernel/btf/vmlinux); \
-             use one built with CONFIG_DEBUG_INFO_BTF");
+        return Err("this kernel has no BTF (/sys/kernel/btf/vmlinux); \
+             boot one that is built with CONFIG_DEBUG_INFO_BTF");
     }
     if is_root() {
         return if may_load() {
             Ok(Access::Direct)
         } else {
-            Err("this container's root may not load kernel programs; start it with --privileged")
+            Err(
+                "root in this container may not load kernel programs; start the container with --privileged",
+            )
         };
     }
     if command::succeeds(Command::new("sudo").args(["-n", "true"])) {
         return Ok(Access::Sudo);
     }
-    Err("they need root, and sudo is missing or would ask for a password; \
-         run as root, or `sudo -v` first")
+    Err("this needs root, and sudo is missing or would ask for a password; \
+         run it as root, or run `sudo -v` first")
 }
 
 fn may_load() -> bool {
-    // A capability counts for nothing here unless it holds in the initial user namespace, which is
-    // the one that maps every user id to itself.
+    // A capability is effective only in the initial user namespace, which maps every user id to
+    // itself.
     let users = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
     if users.split_whitespace().ne(["0", "0", "4294967295"]) {
         return false;

@@ -1,4 +1,4 @@
-//! Virtual environments of Python, for programs and packages of its index.
+//! Virtual environments of Python.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -8,16 +8,16 @@ use anyhow::Result;
 
 use crate::command;
 
-/// Debian's interpreter, if it is there, whatever the caller's search path prefers: it is the one
-/// that results were written down with.
+/// Debian's interpreter, if it is installed. It is preferred to that of the search path because the
+/// expected results are from it.
 pub(crate) fn of_debian() -> Option<PathBuf> {
     Some(PathBuf::from("/usr/bin/python3")).filter(|python| python.is_file())
 }
 
-/// Makes a virtual environment with this interpreter.
+/// Creates a virtual environment with this interpreter.
 ///
 /// # Errors
-/// If it has no `venv`.
+/// If the interpreter has no module `venv`.
 pub(crate) fn make_environment(python: &Path, environment: &Path) -> Result<()> {
     let mut make = Command::new(python);
     command::announce(make.args(["-m", "venv"]).arg(environment))
@@ -26,7 +26,7 @@ pub(crate) fn make_environment(python: &Path, environment: &Path) -> Result<()> 
 /// Installs packages of the Python index into the environment.
 ///
 /// # Errors
-/// If they cannot be had.
+/// If they cannot be downloaded.
 pub(crate) fn install(environment: &Path, arguments: &[&OsStr]) -> Result<()> {
     let mut install = Command::new(environment.join("bin/pip"));
     install.args(["install", "--quiet", "--disable-pip-version-check"]).args(arguments);

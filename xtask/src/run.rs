@@ -13,13 +13,13 @@ use crate::{command, privileges, workspace};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Passed to tracer as they are.
+    /// Arguments for tracer.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     tracer: Vec<OsString>,
 }
 
 /// Builds tracer and replaces this process with it, so that signals and the exit code are tracer's.
-/// Returns only if that did not work, with the reason.
+/// Returns only if that fails, with the reason.
 pub(crate) fn run(arguments: &Arguments) -> Error {
     match become_tracer(&arguments.tracer) {
         Ok(never) => match never {},
@@ -52,9 +52,9 @@ fn through_sudo(tracer: &Command) -> Result<Command> {
             command::describe(tracer)
         );
     }
-    eprintln!("xtask: running tracer through sudo, because loading kernel programs needs root");
+    eprintln!("xtask: running tracer through sudo because loading kernel programs needs root");
     let mut command = Command::new("sudo");
-    // sudo clears the environment, and this wish must survive that.
+    // Otherwise sudo would remove it from the environment.
     if env::var_os("NO_COLOR").is_some() {
         command.arg("--preserve-env=NO_COLOR");
     }
@@ -63,9 +63,9 @@ fn through_sudo(tracer: &Command) -> Result<Command> {
 }
 
 fn needs_root(arguments: &[OsString]) -> bool {
-    let only_tells = ["--help", "-h", "--help-all", "--version", "-V"];
+    let prints_only = ["--help", "-h", "--help-all", "--version", "-V"];
     let without_root = ["replay", "report", "diff", "help"];
-    !arguments.iter().any(|argument| only_tells.iter().any(|flag| argument == flag))
+    !arguments.iter().any(|argument| prints_only.iter().any(|flag| argument == flag))
         && !arguments.first().is_some_and(|first| without_root.iter().any(|name| first == name))
 }
 

@@ -1,5 +1,5 @@
-//! `cargo xtask setup`: installs what `cargo xtask ebpf` and `fuzz` need, and shows each command
-//! first.
+//! `cargo xtask setup`: installs what `cargo xtask ebpf` and `cargo xtask fuzz` need. Each command is
+//! shown first.
 
 use std::process::Command;
 
@@ -8,10 +8,10 @@ use anyhow::{Context, Result};
 use crate::ebpf::{linker, toolchain};
 use crate::{command, fuzz, privileges, workspace};
 
-/// Installs the compiler and the linker for kernel programs where they are missing, and cargo-fuzz.
+/// Installs the compiler and the linker for kernel programs, and cargo-fuzz, if they are missing.
 ///
 /// # Errors
-/// If something for kernel programs cannot be installed. Without cargo-fuzz a test is skipped.
+/// If the compiler or the linker cannot be installed. Without cargo-fuzz, fuzzing is skipped.
 pub(crate) fn run() -> Result<()> {
     match toolchain::find_compiler() {
         Ok(compiler) => println!("already there: {} ({})", compiler.name, compiler.version),
@@ -27,7 +27,7 @@ pub(crate) fn run() -> Result<()> {
     if fuzz::is_installed() {
         println!("already there: cargo-fuzz");
     } else if let Err(error) = install_fuzz() {
-        println!("{error:#}; nothing is fuzzed without it");
+        println!("{error:#}; fuzzing is skipped without it");
     }
     Ok(())
 }
@@ -37,14 +37,14 @@ fn install_compiler() -> Result<()> {
     println!("{refusal:#}; falling back to Debian's packages");
     install_debian_packages().context(
         "neither rustup nor apt-get could install a compiler for kernel programs; \
-         is the network closed?",
+         check the network",
     )
 }
 
 fn install_nightly() -> Result<()> {
     let nightly = ["toolchain", "install", toolchain::NIGHTLY, "--profile", "minimal"];
-    // The library's sources to build with, and clippy for `cargo xtask lint`. Which rustup is there
-    // stays the user's choice.
+    // The sources of the standard library, and clippy for `cargo xtask lint`. Rustup itself is left
+    // as it is.
     let components = ["--component", "rust-src", "--component", "clippy", "--no-self-update"];
     command::announce(Command::new("rustup").args(nightly).args(components))
 }
@@ -67,7 +67,7 @@ fn install_fuzz() -> Result<()> {
     command::announce(Command::new(workspace::cargo()).arg("install").args(cargo_fuzz))
 }
 
-/// A command that runs as root, through sudo where we are not.
+/// A command that runs as root, through sudo if necessary.
 pub(crate) fn as_root(program: &str) -> Command {
     if privileges::is_root() {
         return Command::new(program);

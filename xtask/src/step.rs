@@ -1,4 +1,4 @@
-//! The steps of a test run: each has a heading and an outcome, and none stops the next.
+//! Output of the steps of a run: headings, results and the summary.
 
 use std::process::ExitCode;
 
@@ -11,9 +11,9 @@ pub(crate) fn heading(name: &str) {
     println!("\n== {name}");
 }
 
-/// Counts `outcome` as one check, and shows why it failed.
-pub(crate) fn checked(outcome: Result<()>) -> Tally {
-    match outcome {
+/// Counts a result as one check, and shows why it failed.
+pub(crate) fn checked(result: Result<()>) -> Tally {
+    match result {
         Ok(()) => {
             println!("ok");
             Tally::PASSED
@@ -31,13 +31,13 @@ pub(crate) fn skipped(reason: &str) -> Tally {
     Tally::SKIPPED
 }
 
-/// Prints the summary as the very last line, which is where readers of test runs look for it.
+/// Prints the summary as the last line, where readers of a test run expect it.
 pub(crate) fn conclude(tally: Tally) -> ExitCode {
     println!("\n{tally}");
     exit_code(tally)
 }
 
-/// Prints the summary of the lints, so that nobody takes it for that of the tests.
+/// Prints the summary of the lints in a form that is not mistaken for that of the tests.
 pub(crate) fn conclude_lints(tally: Tally) -> ExitCode {
     println!("\nlints: {tally}");
     exit_code(tally)

@@ -1,9 +1,10 @@
 //! How many tests passed, failed and were skipped.
 
 use std::fmt;
+use std::iter::Sum;
 use std::ops::AddAssign;
 
-/// A count of outcomes, shown as the line that closes a test run.
+/// A count of results, shown as the last line of a test run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub(crate) passed: u64,
@@ -19,7 +20,7 @@ impl Tally {
     /// One check that this host does not allow.
     pub(crate) const SKIPPED: Self = Self { passed: 0, failed: 0, skipped: 1 };
 
-    /// Reads one of libtest's closing lines, `test result: ok. 12 passed; 0 failed; 3 ignored; …`.
+    /// Reads the last line of a test program, `test result: ok. 12 passed; 0 failed; 3 ignored; …`.
     /// Ignored tests count as skipped.
     pub(crate) fn parse(line: &str) -> Option<Self> {
         let (_, counts) = line.strip_prefix("test result: ")?.split_once(". ")?;
@@ -35,9 +36,15 @@ impl Tally {
         Some(tally)
     }
 
-    /// How many were run.
-    pub(crate) fn ran(self) -> u64 {
-        self.passed + self.failed
+    /// Reads the summary that a run of these commands ends with.
+    pub(crate) fn parse_summary(line: &str) -> Option<Self> {
+        let mut counts = line.split(", ");
+        let mut count = |word: &str| counts.next()?.strip_suffix(word)?.trim_end().parse().ok();
+        Some(Self {
+            passed: count("passed")?,
+            failed: count("failed")?,
+            skipped: count("skipped")?,
+        })
     }
 }
 
@@ -46,6 +53,15 @@ impl AddAssign for Tally {
         self.passed += other.passed;
         self.failed += other.failed;
         self.skipped += other.skipped;
+    }
+}
+
+impl Sum for Tally {
+    fn sum<I: Iterator<Item = Self>>(tallies: I) -> Self {
+        tallies.fold(Self::default(), |mut sum, tally| {
+            sum += tally;
+            sum
+        })
     }
 }
 
@@ -61,7 +77,7 @@ mod tests {
     use super::Tally;
 
     #[test]
-    fn reads_the_closing_lines_of_libtest() {
+    fn reads_the_last_line_of_a_test_program() {
         let line = "test result: FAILED. 12 passed; 2 failed; 3 ignored; 0 measured; \
                     7 filtered out; finished in 0.01s";
         assert_eq!(Tally::parse(line), Some(Tally { passed: 12, failed: 2, skipped: 3 }));
@@ -75,9 +91,17 @@ mod tests {
     }
 
     #[test]
-    fn shows_the_line_that_closes_a_run() {
-        let mut tally = Tally { passed: 12, failed: 0, skipped: 3 };
-        tally += Tally::FAILED;
+    fn a_summary_can_be_read_again() {
+        let tally = Tally { passed: 12, failed: 1, skipped: 3 };
         assert_eq!(tally.to_string(), "12 passed, 1 failed, 3 skipped");
+        assert_eq!(Tally::parse_summary(&tally.to_string()), Some(tally));
+        assert_eq!(Tally::parse_summary("unit: 12 passed, 1 failed, 3 skipped"), None);
+        assert_eq!(Tally::parse_summary("12 passed, 1 failed"), None);
+    }
+
+    #[test]
+    fn the_sum_has_all_counts() {
+        let sum: Tally = [Tally::PASSED, Tally::FAILED, Tally::PASSED].into_iter().sum();
+        assert_eq!(sum, Tally { passed: 2, failed: 1, skipped: 0 });
     }
 }

@@ -1,127 +1,119 @@
-//! `cargo xtask test`: every test that this host allows, and a summary.
+//! `cargo xtask test`: every test that this host allows, in steps, and a summary.
 
+mod background;
 mod browser;
-mod cargo_test;
 mod cookbook;
-mod fresh_object;
+mod host_tests;
+mod libtest;
+mod plan;
+mod rebuilt_object;
 
-use std::process::Command;
+use std::time::Instant;
 
 use anyhow::Result;
 use clap::Args;
 
+use crate::extent::Extent;
 use crate::privileges::{self, Access};
 use crate::tally::Tally;
-use crate::{bench, corpus, ebpf, fuzz, step, vm, workspace};
+use crate::{bench, corpus, ebpf, fuzz, go, step, vm};
+use background::Background;
+use plan::{Set, Step};
 
 #[derive(Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+#[command(after_help = plan::help())]
 pub(crate) struct Arguments {
-    /// Leave out the end-to-end tests, which load kernel programs.
-    #[arg(long)]
-    no_e2e: bool,
-    /// Only what takes seconds: no end-to-end tests, no rebuild of the kernel object.
+    /// Only what needs no root.
     #[arg(long)]
     fast: bool,
+    /// Also what takes longer, as continuous integration does.
+    #[arg(long, conflicts_with = "fast")]
+    all: bool,
+    /// Also what takes too long for continuous integration; before a release.
+    #[arg(long, conflicts_with = "fast")]
+    nightly: bool,
+    /// These steps only.
+    #[arg(long, value_name = "STEP", value_enum, value_delimiter = ',')]
+    #[arg(hide_possible_values = true, conflicts_with_all = ["fast", "all", "nightly"])]
+    only: Vec<Step>,
+    /// One step after the other, and no totals beside the summary.
+    #[arg(long, hide = true)]
+    in_background: bool,
 }
 
-/// Runs the tests; a step that fails does not stop the later ones.
+/// Runs the steps; one that fails does not stop the later ones.
 ///
 /// # Errors
 /// If cargo or the workspace's build directory cannot be found.
 pub(crate) fn run(arguments: &Arguments) -> Result<Tally> {
-    let access = if arguments.no_e2e || arguments.fast {
-        Err("you asked for it")
-    } else {
-        privileges::kernel_access()
-    };
-
-    step::heading("the committed kernel object belongs to the sources");
-    let mut tally = step::checked(ebpf::check());
-
-    step::heading("unit, property, golden and documentation tests");
-    let without_root = cargo_test::run(&mut cargo_test());
-    tally += Tally { skipped: 0, ..without_root };
-
-    step::heading("the cookbook of docs/csv.md");
-    tally += if arguments.fast { step::skipped("you asked for it") } else { cookbook::run()? };
-
-    step::heading("the incident document in a browser");
-    tally += if arguments.fast { step::skipped("you asked for it") } else { browser::run()? };
-
-    step::heading("end-to-end tests");
-    let committed = end_to_end(access, without_root.skipped)?;
-    tally += committed;
-
-    step::heading("the corpus, reduced");
-    tally += match access {
-        Ok(access) => corpus::reduced(access),
-        Err(reason) => step::skipped(reason),
-    };
-
-    step::heading("the benchmark, in short: whether it runs");
-    tally += match access {
-        Ok(access) => bench::short(access),
-        Err(reason) => step::skipped(reason),
-    };
-
-    step::heading("other kernels, in virtual machines, reduced");
-    tally += if arguments.no_e2e || arguments.fast {
-        step::skipped("you asked for it")
-    } else {
-        vm::reduced()?
-    };
-
-    step::heading("the parsers of bytes from outside, fuzzed");
-    tally +=
-        if arguments.fast { step::skipped("you asked for it") } else { fuzz::run(&fuzz::BRIEFLY)? };
-
-    step::heading("the kernel object, rebuilt from source");
-    tally += if arguments.fast {
-        step::skipped("you asked for it")
-    } else {
-        fresh_object::run(access, committed.skipped)?
-    };
+    let access = privileges::kernel_access();
+    let groups = plan::groups(|step| arguments.wants(step));
+    if arguments.in_background {
+        return groups.concat().into_iter().map(|step| run_step(step, access)).sum();
+    }
+    let started = Instant::now();
+    let mut tally = Tally::default();
+    let mut is_default_done = false;
+    for group in groups {
+        let Some((first, others)) = group.split_first() else { continue };
+        if !first.is_in(Set::Default) && !is_default_done && arguments.only.is_empty() {
+            is_default_done = true;
+            println!("\n== without --all: {tally}, in {}", minutes(started));
+        }
+        let background = Background::start(others)?;
+        tally += run_step(*first, access)?;
+        if let Some(background) = background {
+            tally += background.finish()?;
+        }
+    }
+    println!("\n== all steps took {}", minutes(started));
     Ok(tally)
 }
 
-/// Runs the `ignored` tests that need to load kernel programs, or says why not.
-fn end_to_end(access: Result<Access, &str>, ignored: u64) -> Result<Tally> {
-    match access {
-        Ok(access) => {
-            let tally = cargo_test::run(&mut end_to_end_test(access)?);
-            Ok(Tally { skipped: ignored.saturating_sub(tally.ran()), ..tally })
+impl Arguments {
+    fn wants(&self, step: Step) -> bool {
+        if !self.only.is_empty() {
+            return self.only.contains(&step);
         }
-        Err(reason) => {
-            println!("skipped {ignored} tests: {reason}");
-            Ok(Tally { skipped: ignored, ..Tally::default() })
-        }
+        step.is_in(match self {
+            Self { nightly: true, .. } => Set::Nightly,
+            Self { all: true, .. } => Set::All,
+            Self { fast: true, .. } => Set::Fast,
+            _ => Set::Default,
+        })
     }
 }
 
-fn cargo_test() -> Command {
-    let mut command = Command::new(workspace::cargo());
-    command
-        .args(["test", "--locked", "--no-fail-fast"])
-        .current_dir(workspace::root())
-        // The tests are about the committed object, whatever the caller was trying out.
-        .env_remove("TRACER_BPF_OBJECT");
-    command
+fn run_step(step: Step, access: Result<Access, &'static str>) -> Result<Tally> {
+    step::heading(&format!("{}: {}", step.name(), step.description()));
+    let started = Instant::now();
+    let needs_root = |run: &dyn Fn(Access) -> Tally| match access {
+        Ok(access) => run(access),
+        Err(reason) => step::skipped(reason),
+    };
+    let tally = match step {
+        Step::Digest => step::checked(ebpf::check()),
+        Step::Build => step::checked(host_tests::build(None).and_then(|_| go::fill_cache())),
+        Step::Root => host_tests::run_as_root(access, None),
+        Step::Unit => host_tests::run_without_root(),
+        Step::Corpus => needs_root(&|access| corpus::test(access, Extent::Reduced)),
+        Step::Cookbook => cookbook::run()?,
+        Step::Browser => browser::run()?,
+        Step::Fuzz => fuzz::run(&fuzz::BRIEFLY)?,
+        Step::Bench => needs_root(&bench::test),
+        Step::Kernels => vm::test(Extent::Reduced)?,
+        Step::Object => rebuilt_object::run(access)?,
+        Step::WholeCorpus => needs_root(&|access| corpus::test(access, Extent::Whole)),
+        Step::AllKernels => vm::test(Extent::Whole)?,
+        Step::LongFuzz => fuzz::run(&fuzz::A_MINUTE)?,
+    };
+    println!("{}: {tally}, in {}", step.name(), minutes(started));
+    Ok(tally)
 }
 
-/// The tests of the program as a whole; two at a time, because each loads programs of its own and
-/// the larger ones open thousands of sockets.
-///
-/// # Errors
-/// If cargo does not tell for which host it builds.
-fn end_to_end_test(access: Access) -> Result<Command> {
-    let mut command = cargo_test();
-    // The examples are the other ends of the connections.
-    command.args(["--package", "tracer", "--package", "tracer-inspect", "--tests", "--examples"]);
-    command.args(["--", "--ignored", "--test-threads=4"]);
-    if access == Access::Sudo {
-        // Cargo builds as the caller and only the tests run as root.
-        let host = workspace::host()?.to_uppercase().replace('-', "_");
-        command.env(format!("CARGO_TARGET_{host}_RUNNER"), "sudo -n -E");
-    }
-    Ok(command)
+/// The time since then, as `3m 05s`.
+fn minutes(since: Instant) -> String {
+    let seconds = since.elapsed().as_secs();
+    format!("{}m {:02}s", seconds / 60, seconds % 60)
 }

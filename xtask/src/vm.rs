@@ -6,38 +6,35 @@ mod image;
 mod kernels;
 mod machine;
 mod packages;
-mod programs;
 mod protocol;
 mod table;
 
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use clap::Args;
 
+use crate::extent::Extent;
 use crate::tally::Tally;
-use crate::{command, step, workspace};
-use boot::{Boot, Extent};
+use crate::{build, command, parallel, step, workspace};
+use boot::Boot;
 use kernels::Kernel;
 use machine::{Accelerator, Machine, Output};
 use packages::Index;
 use table::Row;
 
-/// Machines at a time: each keeps one processor busy.
-const MACHINES: usize = 2;
+/// Machines that run at the same time; each keeps one CPU busy.
+const AT_A_TIME: usize = 2;
 
-/// Longest life of a machine; a healthy one takes a fifth of it.
+/// A machine is stopped after this long; a healthy one takes a fifth of it.
 const LIMIT: Duration = Duration::from_mins(10);
 
-/// Longest wait for a machine that only has to come up.
-const LIMIT_OF_TRIAL: Duration = Duration::from_secs(20);
+/// The same for a machine that only boots.
+const TRIAL_LIMIT: Duration = Duration::from_secs(20);
 
-/// Programs that are needed, with the packages that have them.
+/// Programs that are needed, and their packages.
 const TOOLS: [(&str, &str); 5] = [
     ("qemu-system-x86_64", "qemu-system-x86"),
     ("busybox", "busybox-static"),
@@ -48,49 +45,49 @@ const TOOLS: [(&str, &str); 5] = [
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Only these kernels, of 5.10, 6.1, 6.12, 6.18 and newest.
+    /// Only these kernels: 5.10, 6.1, 6.12, 6.18, newest.
     #[arg(long, value_name = "SERIES", value_delimiter = ',')]
     kernel: Vec<String>,
-    /// Only what `cargo xtask test` runs: fewer tests, and without --kernel fewer kernels.
+    /// Only what `cargo xtask test --all` runs: fewer tests, and without --kernel fewer kernels.
     #[arg(long)]
     reduced: bool,
 }
 
-/// Fetches the kernels, boots each with the tests, and shows what became of them. A kernel that
-/// cannot be had is skipped.
+/// Downloads the kernels, boots each with the tests, and prints a table of the results. A kernel
+/// that cannot be downloaded is skipped.
 ///
 /// # Errors
-/// The user named a kernel that is none, or the workspace's build directory cannot be told.
+/// If a kernel is named that is not tested, or the workspace's build directory cannot be found.
 pub(crate) fn run(arguments: &Arguments) -> Result<Tally> {
-    let extent = if arguments.reduced { Extent::Reduced } else { Extent::Full };
+    let extent = if arguments.reduced { Extent::Reduced } else { Extent::Whole };
     test_on(&kernels::chosen(&arguments.kernel, extent)?, extent)
 }
 
-/// What `cargo xtask test` runs.
+/// Runs it as a step of the tests.
 ///
 /// # Errors
-/// The workspace's build directory cannot be told.
-pub(crate) fn reduced() -> Result<Tally> {
-    test_on(&kernels::chosen(&[], Extent::Reduced)?, Extent::Reduced)
+/// If the workspace's build directory cannot be found.
+pub(crate) fn test(extent: Extent) -> Result<Tally> {
+    test_on(&kernels::chosen(&[], extent)?, extent)
 }
 
 fn test_on(series: &[String], extent: Extent) -> Result<Tally> {
-    if let Err(lack) = tools() {
-        return Ok(step::skipped(&format!("{lack:#}")));
+    if let Err(missing) = check_tools() {
+        return Ok(step::skipped(&format!("{missing:#}")));
     }
     let cache = workspace::target()?.join("vm");
     let index = match Index::fetch(&cache) {
         Ok(index) => index,
-        Err(lack) => return Ok(step::skipped(&format!("{lack:#}"))),
+        Err(error) => return Ok(step::skipped(&format!("{error:#}"))),
     };
     let mut tally = Tally::default();
     let mut kernels: Vec<Kernel> = Vec::new();
     for series in series {
         match kernels::fetch(&index, series, &cache) {
-            // The newest may be of a series that was named, too.
+            // The newest kernel may be of a series that is in the list too.
             Ok(kernel) if kernels.iter().any(|other| other.release == kernel.release) => {}
             Ok(kernel) => kernels.push(kernel),
-            Err(lack) => tally += step::skipped(&format!("kernel {series}: {lack:#}")),
+            Err(error) => tally += step::skipped(&format!("kernel {series}: {error:#}")),
         }
     }
     if kernels.is_empty() {
@@ -104,16 +101,16 @@ fn test_on(series: &[String], extent: Extent) -> Result<Tally> {
 }
 
 /// # Errors
-/// What is missing, and how to get it.
-fn tools() -> Result<()> {
+/// What is missing, and how to install it.
+fn check_tools() -> Result<()> {
     if !cfg!(target_arch = "x86_64") {
-        bail!("the kernels are fetched for x86-64, and this host is another");
+        bail!("the kernels are for x86-64, and this host has another architecture");
     }
     let missing = TOOLS.into_iter().filter(|(program, _)| command::find(program).is_none());
     let packages: Vec<&str> = missing.map(|(_, package)| package).collect();
     if !packages.is_empty() {
         bail!(
-            "machines need programs that are missing; \
+            "programs that virtual machines need are missing; \
              apt-get install --no-install-recommends {}",
             packages.join(" ")
         );
@@ -121,28 +118,28 @@ fn tools() -> Result<()> {
     Ok(())
 }
 
-/// A boot of a kernel, and what came of it.
+/// The result of a boot.
 struct Booted {
     output: Result<Output>,
     seconds: u64,
 }
 
 fn boot_all(kernels: &[Kernel], cache: &Path, extent: Extent) -> Result<Tally> {
-    let programs = programs::build()?;
+    let programs = build::for_system_tests()?;
     let common = image::common(&programs)?;
     let accelerator = accelerator(&kernels[0], &common, cache)?;
-    println!("{} kernels, {MACHINES} machines at a time, {}", kernels.len(), accelerator.name());
+    println!("{} kernels, {AT_A_TIME} at a time, with {}", kernels.len(), accelerator.name());
 
     let mut boots: Vec<(&Kernel, Boot)> =
         kernels.iter().map(|kernel| (kernel, Boot::of_tests(&programs, extent))).collect();
     if let Some(newest) = kernels.last() {
         boots.push((newest, Boot::locked_down(&programs)));
-        boots.push((newest, Boot::without_types(&programs)));
+        boots.push((newest, Boot::without_btf(&programs)));
     }
     let directory = |kernel: &Kernel, boot: &Boot| -> PathBuf {
         cache.join("boots").join(format!("{}-{}", kernel.release, boot.name.replace(' ', "-")))
     };
-    let booted = in_turn(&boots, |(kernel, boot)| {
+    let booted = parallel::map(&boots, AT_A_TIME, |(kernel, boot)| {
         let start = Instant::now();
         let output = image::own(boot, kernel).and_then(|own| {
             let machine = Machine {
@@ -160,29 +157,7 @@ fn boot_all(kernels: &[Kernel], cache: &Path, extent: Extent) -> Result<Tally> {
     Ok(conclude(&boots, &booted))
 }
 
-/// Does `work` for all items, some at a time, and keeps the order.
-fn in_turn<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let waiting = Mutex::new(items.iter().enumerate());
-    let done = Mutex::new(Vec::new());
-    thread::scope(|scope| {
-        for _ in 0..MACHINES {
-            scope.spawn(|| {
-                loop {
-                    let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
-                    let Some((place, item)) = next else { break };
-                    let result = work(item);
-                    let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
-                    done.push((place, result));
-                }
-            });
-        }
-    });
-    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    done.sort_by_key(|(place, _)| *place);
-    done.into_iter().map(|(_, result)| result).collect()
-}
-
-/// Shows the table, and above it what there is to say of failures.
+/// Prints the failures, and then the table.
 fn conclude(boots: &[(&Kernel, Boot)], booted: &[Booted]) -> Tally {
     let mut rows = Vec::new();
     let mut total = Tally::default();
@@ -197,14 +172,14 @@ fn conclude(boots: &[(&Kernel, Boot)], booted: &[Booted]) -> Tally {
         complaint.as_deref().map(complain);
         for (number, ended) in protocol::parse(report, boot.jobs.len()).iter().enumerate() {
             let job = &boot.jobs[number];
-            let verdict = job.verdict(ended);
-            verdict.complaint.as_deref().map(complain);
-            total += verdict.tally;
+            let result = job.judge(ended);
+            result.complaint.as_deref().map(complain);
+            total += result.tally;
             rows.push(Row {
                 kernel: kernel.release.clone(),
-                rung: job.rung,
+                attach_method: job.attach_method,
                 subject: job.subject.to_owned(),
-                tally: verdict.tally,
+                tally: result.tally,
                 seconds: (number == 0).then_some(booted.seconds),
             });
         }
@@ -216,8 +191,8 @@ fn conclude(boots: &[(&Kernel, Boot)], booted: &[Booted]) -> Tally {
     total
 }
 
-/// Whether the processor itself can run a kernel. That it offers to does not say so: under some
-/// hypervisors, machines die on their first instructions. So it is tried.
+/// Whether KVM works. Under some hypervisors `/dev/kvm` is there and machines die on their first
+/// instructions, so a kernel is booted to find out.
 fn accelerator(kernel: &Kernel, common: &[u8], cache: &Path) -> Result<Accelerator> {
     if OpenOptions::new().read(true).write(true).open("/dev/kvm").is_err() {
         return Ok(Accelerator::Emulation);
@@ -230,7 +205,7 @@ fn accelerator(kernel: &Kernel, common: &[u8], cache: &Path) -> Result<Accelerat
         directory: cache.join("boots/trial"),
         archive: [common, &own],
         accelerator: Accelerator::Kvm,
-        limit: LIMIT_OF_TRIAL,
+        limit: TRIAL_LIMIT,
     };
     let works = machine.run()?.complaint.is_none();
     Ok(if works { Accelerator::Kvm } else { Accelerator::Emulation })

@@ -1,23 +1,25 @@
-//! An audit of many open sockets beside `ss` and `lsof`.
+//! An audit of many open sockets, compared with `ss` and `lsof`.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
 use super::holders::{self, Holders};
 use super::measure::{self, Cost, Spread, mebibytes, number};
-use super::sheet::Sheet;
-use crate::{command, workspace};
+use super::report::Report;
+use crate::build::Programs;
+use crate::command;
 
-/// From this many sockets on, there are fewer rounds, since others take seconds for one.
+/// With this many sockets and more there are fewer rounds, because ss and lsof take seconds.
 const FEW_FROM: usize = 100_000;
-/// So many.
+/// The number of rounds then.
 const FEW: usize = 3;
-/// From this many on, what others take minutes for is run once.
+/// With this many and more, ss and lsof run once, because they take minutes.
 const ONCE_FROM: usize = 500_000;
 
-/// The programs that take turns, and how each says whose socket a line is about.
+/// The programs that are compared.
 const TOOLS: [Tool; 3] = [
     Tool {
         name: "tracer audit",
@@ -48,29 +50,27 @@ const TOOLS: [Tool; 3] = [
 struct Tool {
     name: &'static str,
     arguments: &'static [&'static str],
-    /// What makes it list every socket.
+    /// Arguments with which it lists every socket.
     listing: &'static [&'static str],
-    /// The process that a line of that names as the owner of a connection.
+    /// The process that owns the connection of a line; `None` if the line has none.
     owner: fn(&str) -> Option<u32>,
 }
 
 impl Tool {
-    fn command(&self, arguments: &[&str]) -> Result<Option<Command>> {
+    /// `None` if it is not installed.
+    fn command(&self, tracer: &Path, arguments: &[&str]) -> Option<Command> {
         let program = match self.name {
-            "tracer audit" => Some(workspace::target()?.join("release/tracer")),
+            "tracer audit" => Some(tracer.to_owned()),
             other => command::find(other),
         };
-        Ok(program.map(|program| {
-            let mut command = Command::new(program);
-            command.args(arguments);
-            command
-        }))
+        let mut command = Command::new(program?);
+        command.args(arguments);
+        Some(command)
     }
 
-    /// How many sockets it lists under one of these processes.
-    fn listed(&self, pids: &BTreeSet<u32>) -> Result<usize> {
-        let command = self.command(self.listing)?.context("it was there before")?;
-        let mut command = command;
+    /// How many sockets of these processes it lists.
+    fn listed(&self, tracer: &Path, pids: &BTreeSet<u32>) -> Result<usize> {
+        let mut command = self.command(tracer, self.listing).context("not installed")?;
         let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output()?;
         let text = String::from_utf8_lossy(&output.stdout);
         let owners = text.lines().filter_map(self.owner);
@@ -78,11 +78,16 @@ impl Tool {
     }
 }
 
-/// Holds so many sockets in so many processes, for each of `cells`, and runs the tools in turn.
+/// For each of `cells`, holds that many sockets in that many processes, and runs the tools in turn.
 ///
 /// # Errors
 /// If the sockets cannot be opened, or a command cannot be started.
-pub(super) fn run(sheet: &mut Sheet, cells: &[(usize, usize)], rounds: usize) -> Result<()> {
+pub(super) fn run(
+    programs: &Programs,
+    report: &mut Report,
+    cells: &[(usize, usize)],
+    rounds: usize,
+) -> Result<()> {
     let mut rows = Vec::new();
     for &(sockets, processes) in cells {
         let cell = format!("{sockets} in {processes}");
@@ -92,21 +97,22 @@ pub(super) fn run(sheet: &mut Sheet, cells: &[(usize, usize)], rounds: usize) ->
             rows.push([format!("{cell}: {none}, {reason}"), a, b, c, d, String::new()]);
             continue;
         }
-        let mut holders = Holders::start(processes)?;
+        let mut holders = Holders::start(&programs.puppet, processes)?;
         holders.open(sockets)?;
-        rows.extend(compare(sheet, &cell, sockets, &holders, rounds)?);
+        rows.extend(compare(&programs.tracer, report, &cell, sockets, &holders, rounds)?);
     }
-    sheet.table(
+    report.table(
         "Audit of open sockets",
-        ["sockets in processes", "wall, s", "× tracer's", "processor, s", "memory", "complete"],
+        ["sockets in processes", "wall, s", "× tracer's", "CPU, s", "memory", "complete"],
         rows,
     );
     Ok(())
 }
 
-/// Runs the tools in turn, so that what slows the machine down slows all of them.
+/// Runs the tools in turn, so that other load on the host affects all of them.
 fn compare(
-    sheet: &mut Sheet,
+    tracer: &Path,
+    report: &mut Report,
     cell: &str,
     sockets: usize,
     holders: &Holders,
@@ -120,30 +126,30 @@ fn compare(
             if is_slow && round > 0 {
                 continue;
             }
-            if let Some(mut command) = tool.command(tool.arguments)? {
+            if let Some(mut command) = tool.command(tracer, tool.arguments) {
                 costs.push(measure::run(&mut command)?);
             }
         }
     }
     let pids: BTreeSet<u32> = holders.pids().into_iter().collect();
-    conclude(sheet, cell, sockets, &costs);
+    conclude(report, cell, sockets, &costs);
     let mut ours = None;
     let mut rows = Vec::new();
     for (tool, costs) in TOOLS.iter().zip(&costs) {
         if costs.is_empty() {
-            println!("there is no {} to compare with", tool.name);
+            println!("{} is not installed, so there is no comparison", tool.name);
             continue;
         }
         let wall = Spread::of(costs.iter().map(|it| it.wall.as_secs_f64()))?;
         let ours = *ours.get_or_insert(wall.median);
-        let processor = Spread::of(costs.iter().map(|it| it.processor.as_secs_f64()))?;
+        let cpu = Spread::of(costs.iter().map(|it| it.cpu.as_secs_f64()))?;
         let peak = costs.iter().map(|it| it.peak_bytes).max().unwrap_or_default();
-        let listed = tool.listed(&pids)?;
+        let listed = tool.listed(tracer, &pids)?;
         rows.push([
             format!("{cell}: {}", tool.name),
             wall.text(3),
             format!("{:.1}", wall.median / ours),
-            format!("{:.2}", processor.median),
+            format!("{:.2}", cpu.median),
             mebibytes(peak),
             format!("{:.3} %", 100.0 * fraction(listed, sockets)),
         ]);
@@ -151,8 +157,8 @@ fn compare(
     Ok(rows)
 }
 
-/// The larger ones are worth a line of the summary, for each of the others.
-fn conclude(sheet: &mut Sheet, cell: &str, sockets: usize, costs: &[Vec<Cost>; TOOLS.len()]) {
+/// Adds a line per other tool to the summary, for the larger numbers of sockets.
+fn conclude(report: &mut Report, cell: &str, sockets: usize, costs: &[Vec<Cost>; TOOLS.len()]) {
     if sockets < FEW_FROM {
         return;
     }
@@ -169,7 +175,7 @@ fn conclude(sheet: &mut Sheet, cell: &str, sockets: usize, costs: &[Vec<Cost>; T
         } else {
             "< 3 s, < 512 MiB".to_owned()
         };
-        sheet.conclude([
+        report.summarize([
             &format!("audit of {cell} processes"),
             &format!("{median:.2} s, {}", mebibytes(peak)),
             &format!("{}: {theirs:.1} s", tool.name),

@@ -1,4 +1,5 @@
-//! Many connections opened at once and held: what is lost, and when tracer's table is right.
+//! Many connections opened at once and held: events lost, and the time until tracer's table is
+//! right.
 
 use std::time::{Duration, Instant};
 
@@ -7,56 +8,62 @@ use serde_json::Value;
 
 use super::holders::{self, Holders};
 use super::measure::{self, mebibytes};
-use super::sheet::Sheet;
-use super::watcher::Watcher;
+use super::report::Report;
+use super::tracing::Tracing;
+use crate::build::Programs;
 
-/// After this long a table that is not right never will be.
+/// Longest wait for the table to be right.
 const DEADLINE: Duration = Duration::from_mins(1);
 
-/// Opens the sockets with tracer beside, and waits for its table to have them all.
+/// Opens the sockets while tracer runs, and waits until its table has all of them.
 ///
 /// # Errors
-/// If it never has.
-pub(super) fn run(sheet: &mut Sheet, sockets: usize, processes: usize) -> Result<()> {
+/// If that does not happen.
+pub(super) fn run(
+    programs: &Programs,
+    report: &mut Report,
+    sockets: usize,
+    processes: usize,
+) -> Result<()> {
     if let Some(reason) = holders::impossible(sockets, processes) {
-        sheet.text(&format!("Burst of {sockets} sockets in {processes} processes: {reason}"));
+        report.text(&format!("Burst of {sockets} sockets in {processes} processes: {reason}"));
         return Ok(());
     }
-    let mut holders = Holders::start(processes)?;
+    let mut holders = Holders::start(&programs.puppet, processes)?;
     let pids: Vec<String> = holders.pids().iter().map(ToString::to_string).collect();
-    let mut watcher = Watcher::tracer(&["--pid".to_owned(), pids.join(",")])?;
+    let mut tracer = Tracing::tracer(&programs.tracer, &["--pid".to_owned(), pids.join(",")])?;
     let begun = Instant::now();
     holders.open(sockets)?;
     let opened = begun.elapsed();
-    // And a listener each.
+    // Each process has a listener too.
     let wanted = u64::try_from(sockets / 2 * 2 + processes)?;
     let mut seen = 0;
     while seen != wanted {
         if begun.elapsed() > DEADLINE + opened {
             bail!("the table has {seen} sockets instead of {wanted}");
         }
-        seen = held(&watcher.document()?);
+        seen = held(&tracer.document()?);
     }
     let equal = begun.elapsed();
-    let peak = measure::peak_bytes(watcher.pid())?;
-    let processor = watcher.processor_time()?;
-    let document = watcher.end()?;
+    let peak = measure::peak_bytes(tracer.pid())?;
+    let cpu = tracer.cpu_time()?;
+    let document = tracer.end()?;
     let lost = document["coverage"]["events_lost"].as_u64().unwrap_or_default();
-    sheet.conclude([
+    report.summarize([
         &format!("{sockets} sockets at once: events lost"),
         &lost.to_string(),
         "",
         "",
-        "none unaccounted for",
+        "none without a note",
     ]);
-    sheet.table(
+    report.table(
         "A burst of connections that stay open",
         [
             "sockets in processes",
             "opened in, s",
             "table equal after, s",
             "lost",
-            "processor, s",
+            "CPU, s",
             "memory",
         ],
         [[
@@ -64,14 +71,14 @@ pub(super) fn run(sheet: &mut Sheet, sockets: usize, processes: usize) -> Result
             format!("{:.2}", opened.as_secs_f64()),
             format!("{:.2}", equal.saturating_sub(opened).as_secs_f64()),
             lost.to_string(),
-            format!("{:.2}", processor.as_secs_f64()),
+            format!("{:.2}", cpu.as_secs_f64()),
             mebibytes(peak),
         ]],
     );
     Ok(())
 }
 
-/// Descriptors of TCP sockets that tracer knows of, of the processes that it was asked for.
+/// File descriptors of TCP sockets in tracer's table.
 fn held(document: &Value) -> u64 {
     let processes = document["processes"].as_array().into_iter().flatten();
     processes.filter_map(|it| it["tcp_fds"].as_u64()).sum()

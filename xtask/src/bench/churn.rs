@@ -1,19 +1,20 @@
-//! Connections opened and closed as fast as loopback allows, with and without tracers.
+//! Connections opened and closed as fast as loopback allows, with and without a tracer.
 
+use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
 use anyhow::Result;
 use serde_json::Value;
 
+use super::helper::Helper;
 use super::measure::{self, Spread, mebibytes, number};
-use super::partner::Partner;
 use super::programs::Counting;
-use super::sheet::Sheet;
-use super::watcher::Watcher;
-use crate::workspace;
+use super::report::Report;
+use super::tracing::Tracing;
+use crate::build::Programs;
 
-/// What watches meanwhile.
+/// What runs meanwhile.
 #[derive(Clone, Copy)]
 enum Way {
     Nothing,
@@ -29,100 +30,111 @@ const WAYS: [(&str, Way); 4] = [
     ("bpftrace, a script like tcplife", Way::Life),
 ];
 
-/// What the rounds of one way gave.
+/// The measurements of all rounds.
 #[derive(Default)]
 struct Rounds {
     per_second: Vec<f64>,
-    /// Of the program that opens and closes them, for each connection.
+    /// CPU time per connection, of the program that opens and closes them.
     client_us: Vec<f64>,
-    /// Of the tracer itself, for each connection.
-    processor_us: Vec<f64>,
+    /// CPU time per connection, of the tracer.
+    cpu_us: Vec<f64>,
     peak_bytes: u64,
     events_lost: u64,
 }
 
-/// The program that has both ends, and which address is next: each round has its own, so that no port
-/// is waited for.
+/// The program that has both ends of the connections. Each round has an address of its own, so that
+/// no port is still in TIME_WAIT.
 struct Client {
-    partner: Partner,
+    helper: Helper,
     number: usize,
 }
 
-/// Has each way its turn in every round.
+/// Measures with each tracer in turn in every round.
 ///
 /// # Errors
 /// If something does not start.
-pub(super) fn run(sheet: &mut Sheet, connections: usize, rounds: usize) -> Result<()> {
-    let mut client = Client::start()?;
-    // What is slow the first time only is nobody's cost.
+pub(super) fn run(
+    programs: &Programs,
+    report: &mut Report,
+    connections: usize,
+    rounds: usize,
+) -> Result<()> {
+    let mut client = Client::start(&programs.puppet)?;
+    // The first run is slower, whatever the tracer.
     client.churn(connections / 10)?;
     let mut results: [Rounds; WAYS.len()] = Default::default();
     for _ in 0..rounds {
         for ((_, way), results) in WAYS.iter().zip(&mut results) {
-            round(*way, &mut client, connections, results)?;
+            round(*way, &programs.tracer, &mut client, connections, results)?;
         }
     }
-    conclude(sheet, &results);
+    conclude(report, &results);
     let mut without = None;
     let mut rows = Vec::new();
     for ((name, _), rounds) in WAYS.iter().zip(&results) {
         let Ok(rate) = Spread::of(rounds.per_second.iter().copied()) else {
-            println!("there is no bpftrace to compare with");
+            println!("bpftrace is not installed, so there is no comparison");
             continue;
         };
         let without = *without.get_or_insert(rate.median);
-        let processor = measure::median(&rounds.processor_us);
+        let cpu = measure::median(&rounds.cpu_us);
         rows.push([
             (*name).to_owned(),
             rate.text(0),
             format!("{:.3}", rate.median / without),
             Spread::of(rounds.client_us.iter().copied())?.text(1),
-            processor.map(|it| format!("{it:.2}")).unwrap_or_default(),
+            cpu.map(|it| format!("{it:.2}")).unwrap_or_default(),
             if rounds.peak_bytes > 0 { mebibytes(rounds.peak_bytes) } else { String::new() },
             rounds.events_lost.to_string(),
         ]);
     }
-    sheet.table(
+    report.table(
         &format!("{connections} connections opened, accepted and closed, one after the other by one thread"),
-        ["", "connections/s", "ratio", "µs of processor each", "tracer's own", "memory", "lost"],
+        ["", "connections/s", "ratio", "CPU µs per connection", "of tracer", "memory", "lost"],
         rows,
     );
-    programs(sheet, &mut client, connections)
+    kernel_programs(&programs.tracer, report, &mut client, connections)
 }
 
-fn round(way: Way, client: &mut Client, connections: usize, results: &mut Rounds) -> Result<()> {
+fn round(
+    way: Way,
+    program: &Path,
+    client: &mut Client,
+    connections: usize,
+    results: &mut Rounds,
+) -> Result<()> {
     let other = std::process::id().to_string();
-    let watcher = match way {
+    let tracer = match way {
         Way::Nothing => None,
-        Way::Host => Some(Watcher::tracer(&[])?),
-        Way::OtherProcess => Some(Watcher::tracer(&["--pid".to_owned(), other])?),
-        Way::Life => match Watcher::life()? {
+        Way::Host => Some(Tracing::tracer(program, &[])?),
+        Way::OtherProcess => Some(Tracing::tracer(program, &["--pid".to_owned(), other])?),
+        Way::Life => match Tracing::life()? {
             None => return Ok(()),
             life => life,
         },
     };
-    let Some(mut watcher) = watcher else {
+    let Some(mut tracer) = tracer else {
         client.round(connections, results)?;
         return Ok(());
     };
     let is_ours = !matches!(way, Way::Life);
     if !is_ours {
-        watcher.mute();
+        tracer.mute();
     }
-    let before = watcher.processor_time()?;
+    let before = tracer.cpu_time()?;
     client.round(connections, results)?;
-    let took = watcher.processor_time()?.saturating_sub(before);
-    results.processor_us.push(took.as_secs_f64() * 1e6 / number(connections as u64));
-    results.peak_bytes = results.peak_bytes.max(measure::peak_bytes(watcher.pid())?);
+    let took = tracer.cpu_time()?.saturating_sub(before);
+    results.cpu_us.push(took.as_secs_f64() * 1e6 / number(connections as u64));
+    results.peak_bytes = results.peak_bytes.max(measure::peak_bytes(tracer.pid())?);
     if is_ours {
-        results.events_lost += watcher.end()?["coverage"]["events_lost"].as_u64().unwrap_or(0);
+        results.events_lost += tracer.end()?["coverage"]["events_lost"].as_u64().unwrap_or(0);
     }
     Ok(())
 }
 
-/// What is taken from the rate of the same round, by tracer with the whole host in view and by
-/// bpftrace. The rate itself varies by more than that.
-fn conclude(sheet: &mut Sheet, results: &[Rounds; WAYS.len()]) {
+/// The loss of throughput against the same round without a tracer, for tracer on the whole host and
+/// for bpftrace. From round to round the throughput varies by more than that.
+fn conclude(report: &mut Report, results: &[Rounds; WAYS.len()]) {
     let [nothing, host, _, life] = results;
     let cost = |watched: &Rounds| {
         let rounds = nothing.per_second.iter().zip(&watched.per_second);
@@ -130,8 +142,8 @@ fn conclude(sheet: &mut Sheet, results: &[Rounds; WAYS.len()]) {
     };
     let Some(ours) = cost(host) else { return };
     let theirs = cost(life).map(|it| format!("bpftrace: {} %", it.text(1)));
-    sheet.conclude([
-        "connections opened and closed without pause: cost of throughput",
+    report.summarize([
+        "connections opened and closed without pause: loss of throughput",
         &format!("{} %", ours.text(1)),
         &theirs.unwrap_or_default(),
         "",
@@ -139,13 +151,18 @@ fn conclude(sheet: &mut Sheet, results: &[Rounds; WAYS.len()]) {
     ]);
 }
 
-/// What the kernel counts of each program; once, since counting takes time of its own.
-fn programs(sheet: &mut Sheet, client: &mut Client, connections: usize) -> Result<()> {
+/// The kernel's statistics of each program, in a run of its own because they take time.
+fn kernel_programs(
+    program: &Path,
+    report: &mut Report,
+    client: &mut Client,
+    connections: usize,
+) -> Result<()> {
     let counting = Counting::begin()?;
-    let watcher = Watcher::tracer(&[])?;
+    let tracer = Tracing::tracer(program, &[])?;
     client.churn(connections)?;
     let runs = counting.runs();
-    let _: Value = watcher.end()?;
+    let _: Value = tracer.end()?;
     let rows = runs.iter().map(|run| {
         [
             run.name.clone(),
@@ -155,35 +172,34 @@ fn programs(sheet: &mut Sheet, client: &mut Client, connections: usize) -> Resul
             format!("{:.2}", number(run.count) / number(connections as u64)),
         ]
     });
-    sheet.table(
-        "The same in the kernel, by its own count (`bpf_stats`)",
-        ["program", "runs", "ns a run", "instructions", "runs a connection"],
+    report.table(
+        "The same in the kernel, from its statistics (`bpf_stats`)",
+        ["program", "runs", "ns per run", "instructions", "runs per connection"],
         rows,
     );
     Ok(())
 }
 
 impl Client {
-    fn start() -> Result<Self> {
-        let program = workspace::target()?.join("release/examples/puppet");
-        Ok(Self { partner: Partner::start(&mut Command::new(program))?, number: 0 })
+    fn start(puppet: &Path) -> Result<Self> {
+        Ok(Self { helper: Helper::start(&mut Command::new(puppet))?, number: 0 })
     }
 
     fn churn(&mut self, connections: usize) -> Result<()> {
         self.number += 1;
         let (high, low) = (self.number / 250, 1 + self.number % 250);
-        self.partner.ask(&format!("churn-both-ends 127.1.{high}.{low}:0 {connections}"))?;
+        self.helper.ask(&format!("churn-both-ends 127.1.{high}.{low}:0 {connections}"))?;
         Ok(())
     }
 
-    /// Measures one round.
+    /// Measures a round.
     fn round(&mut self, connections: usize, results: &mut Rounds) -> Result<()> {
-        let before = measure::processor_time(self.partner.pid())?;
+        let before = measure::cpu_time(self.helper.pid())?;
         let started = Instant::now();
         self.churn(connections)?;
         let count = number(connections as u64);
         results.per_second.push(count / started.elapsed().as_secs_f64());
-        let took = measure::processor_time(self.partner.pid())?.saturating_sub(before);
+        let took = measure::cpu_time(self.helper.pid())?.saturating_sub(before);
         results.client_us.push(took.as_secs_f64() * 1e6 / count);
         Ok(())
     }

@@ -1,32 +1,31 @@
 //! Processes that hold connections open, both ends of each.
 
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use super::partner::Partner;
-use crate::workspace;
+use super::helper::Helper;
 
-/// Connections opened before they are accepted: fewer than a listener's queue holds.
+/// Connections that are opened before they are accepted: fewer than fit the listener's queue.
 const BATCH: usize = 100;
-/// Descriptors that a process needs for itself.
-const SPARE_DESCRIPTORS: usize = 16;
+/// File descriptors that a process needs besides its connections.
+const SPARE_FDS: usize = 16;
 
-/// They close all connections as they end.
-pub(super) struct Holders(Vec<Partner>);
+/// Processes that hold connections until this is dropped.
+pub(super) struct Holders(Vec<Helper>);
 
 impl Holders {
-    /// Starts processes that hold nothing but a listener each.
+    /// Starts processes, each with a listener only.
     ///
     /// # Errors
     /// If one does not start.
-    pub(super) fn start(processes: usize) -> Result<Self> {
-        let program = workspace::target()?.join("release/examples/puppet");
-        let holders = (0..processes).map(|_| Partner::start(&mut Command::new(&program)));
+    pub(super) fn start(puppet: &Path, processes: usize) -> Result<Self> {
+        let holders = (0..processes).map(|_| Helper::start(&mut Command::new(puppet)));
         Ok(Self(holders.collect::<Result<_>>()?))
     }
 
-    /// Opens so many sockets, spread over them.
+    /// Opens this many sockets, distributed over the processes.
     ///
     /// # Errors
     /// If the host does not allow it.
@@ -41,31 +40,28 @@ impl Holders {
 
     /// Their process ids.
     pub(super) fn pids(&self) -> Vec<u32> {
-        self.0.iter().map(Partner::pid).collect()
+        self.0.iter().map(Helper::pid).collect()
     }
 }
 
-/// Why a process cannot hold so many sockets; `None` if it can.
-///
-/// # Errors
-/// If the limit is not known.
+/// Why the processes cannot hold this many sockets; `None` if they can, or if there is no limit.
 pub(super) fn impossible(sockets: usize, processes: usize) -> Option<String> {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current?;
-    let needed = u64::try_from(sockets.div_ceil(processes) + SPARE_DESCRIPTORS).ok()?;
-    (needed > limit).then(|| format!("a process may have {limit} descriptors"))
+    let needed = u64::try_from(sockets.div_ceil(processes) + SPARE_FDS).ok()?;
+    (needed > limit).then(|| format!("a process may have {limit} file descriptors"))
 }
 
-/// Opens connections on an address of the process's own, so that ports do not run out.
-fn open_pairs(holder: &mut Partner, number: usize, pairs: usize) -> Result<()> {
+/// Opens connections on an address for this process only, so that ports do not run out.
+fn open_pairs(holder: &mut Helper, number: usize, pairs: usize) -> Result<()> {
     let address = format!("127.0.{}.{}", 1 + number / 250, 1 + number % 250);
     let listener = holder.ask(&format!("listen {address}:0"))?;
-    let [descriptor, port] = listener[..] else { bail!("no listener: {listener:?}") };
-    let mut left = pairs;
-    while left > 0 {
-        let batch = left.min(BATCH);
+    let [fd, port] = listener[..] else { bail!("no listener: {listener:?}") };
+    let mut remaining = pairs;
+    while remaining > 0 {
+        let batch = remaining.min(BATCH);
         holder.ask(&format!("connect {address}:{port} {batch}"))?;
-        holder.ask(&format!("accept {descriptor} {batch}"))?;
-        left -= batch;
+        holder.ask(&format!("accept {fd} {batch}"))?;
+        remaining -= batch;
     }
     Ok(())
 }

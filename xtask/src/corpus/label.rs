@@ -1,14 +1,15 @@
-//! What the judge must say of a case, and whether it did.
+//! The label of a case: what tracer must report about it, and whether it did.
 
 use std::fmt;
 
 use anyhow::{Result, bail, ensure};
 use serde::Deserialize;
 
+use super::confidence::Confidence;
 use super::observed::{Finding, Observed};
 use super::server::ServerName;
 
-/// Every verdict that there is or will be: a label with another word is a mistake.
+/// All verdicts. A label with another word is a mistake.
 const VERDICTS: [&str; 13] = [
     "abandoned",
     "body-not-closed",
@@ -25,47 +26,19 @@ const VERDICTS: [&str; 13] = [
     "unshared-pool",
 ];
 
-/// How sure the judge is, from least to most.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Confidence {
-    Info,
-    Possible,
-    Likely,
-    Certain,
-}
-
-impl Confidence {
-    /// Sure enough to wake somebody up.
-    pub(crate) fn is_flag(self) -> bool {
-        self > Self::Possible
-    }
-}
-
-impl fmt::Display for Confidence {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(match self {
-            Self::Info => "info",
-            Self::Possible => "possible",
-            Self::Likely => "likely",
-            Self::Certain => "certain",
-        })
-    }
-}
-
 /// How many connections the findings must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Count {
-    /// The label does not say.
+    /// The label sets no number.
     Any,
     Exactly(u64),
     AtLeast(u64),
 }
 
 impl Count {
-    /// The same demand, with the number that the program told.
+    /// The same requirement with a number that the program reported.
     #[must_use]
-    pub(crate) fn told(self, number: u64) -> Self {
+    pub(crate) fn with_number(self, number: u64) -> Self {
         match self {
             Self::AtLeast(_) => Self::AtLeast(number),
             Self::Any | Self::Exactly(_) => Self::Exactly(number),
@@ -91,10 +64,10 @@ impl fmt::Display for Count {
     }
 }
 
-/// What the judge must say of one case against one server.
+/// What tracer must report about one case with one server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Label {
-    /// Nothing above *possible*; one of these for information, if there are any.
+    /// Nothing above *possible*, and one of these as information if there are any.
     Healthy { info: Vec<String> },
     /// One of these verdicts.
     Leak {
@@ -104,34 +77,35 @@ pub(crate) enum Label {
         audit: Confidence,
         at_most: Confidence,
     },
-    /// Nothing above *possible*, although it leaks: no evidence tells it from a healthy case.
-    Unseparable { why: String },
+    /// Nothing above *possible*, although it leaks: no evidence distinguishes it from a healthy
+    /// program.
+    Inseparable { why: String },
 }
 
-/// Who looked.
+/// How tracer was run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Look {
+pub(crate) enum Mode {
     Live,
     Audit,
 }
 
-/// What is not as labelled.
+/// How a report differs from the label.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Mistake {
     /// A leak without a finding.
     Missed,
-    /// A leak that is less sure than it must be.
+    /// A leak whose confidence is too low.
     TooWeak(Confidence),
-    /// Surer than the evidence allows.
+    /// A confidence that the evidence does not justify.
     TooSure(Confidence),
-    /// A leak under another name.
+    /// A leak with another verdict.
     WrongVerdict(String),
-    /// The right verdict about another number of connections.
+    /// The right verdict with another number of connections.
     WrongCount { found: u64, expected: Count },
-    /// A finding where there is no leak, or none that could be told.
+    /// A flagged finding where there is no leak, or none that can be distinguished.
     Flagged(String, Confidence),
-    /// Something that was worth knowing was not said.
-    NotSaid(String),
+    /// Information that is missing.
+    NotReported(String),
 }
 
 impl fmt::Display for Mistake {
@@ -139,20 +113,20 @@ impl fmt::Display for Mistake {
         match self {
             Self::Missed => formatter.write_str("missed"),
             Self::TooWeak(confidence) => write!(formatter, "only {confidence}"),
-            Self::TooSure(confidence) => write!(formatter, "too sure: {confidence}"),
-            Self::WrongVerdict(verdict) => write!(formatter, "called {verdict}"),
+            Self::TooSure(confidence) => write!(formatter, "{confidence} is too high"),
+            Self::WrongVerdict(verdict) => write!(formatter, "reported as {verdict}"),
             Self::WrongCount { found, expected } => {
-                write!(formatter, "{found} connections, not {expected}")
+                write!(formatter, "{found} connections instead of {expected}")
             }
             Self::Flagged(verdict, confidence) => {
                 write!(formatter, "flagged as {verdict} ({confidence})")
             }
-            Self::NotSaid(verdict) => write!(formatter, "did not say {verdict}"),
+            Self::NotReported(verdict) => write!(formatter, "{verdict} not reported"),
         }
     }
 }
 
-/// The table `expect` of a case, with the keys that hold against one server put in place.
+/// The table `expect` of a case, after the keys for one server have replaced the general ones.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Expect {
@@ -162,7 +136,7 @@ struct Expect {
     live: Option<Confidence>,
     audit: Option<Confidence>,
     at_most: Option<Confidence>,
-    unseparable: Option<String>,
+    inseparable: Option<String>,
     healthy_info: Vec<String>,
 }
 
@@ -170,7 +144,7 @@ impl Label {
     /// Reads the table `expect` of a case for one server.
     ///
     /// # Errors
-    /// If a key or a word is not known, or the keys contradict one another.
+    /// If a key or a word is not known, or keys contradict each other.
     pub(crate) fn resolve(table: &toml::Table, server: Option<ServerName>) -> Result<Self> {
         let mut resolved = table.clone();
         for name in ServerName::ALL {
@@ -189,15 +163,15 @@ impl Label {
     fn from_expect(expect: Expect) -> Result<Self> {
         for verdict in expect.verdicts.iter().chain(&expect.healthy_info) {
             if !VERDICTS.contains(&verdict.as_str()) {
-                bail!("there is no verdict `{verdict}`");
+                bail!("`{verdict}` is not a verdict");
             }
         }
         ensure!(
             expect.verdicts.is_empty() || expect.healthy_info.is_empty(),
-            "`healthy_info` is for healthy cases"
+            "`healthy_info` is only for healthy cases"
         );
-        if let Some(why) = expect.unseparable {
-            return Ok(Self::Unseparable { why });
+        if let Some(why) = expect.inseparable {
+            return Ok(Self::Inseparable { why });
         }
         if expect.verdicts.is_empty() {
             return Ok(Self::Healthy { info: expect.healthy_info });
@@ -209,40 +183,41 @@ impl Label {
             (None, None) => Count::Any,
         };
         let at_most = expect.at_most.unwrap_or(Confidence::Certain);
-        let least = |wish: Option<Confidence>| wish.unwrap_or(Confidence::Likely.min(at_most));
+        let least = |wanted: Option<Confidence>| wanted.unwrap_or(Confidence::Likely.min(at_most));
         let (live, audit) = (least(expect.live), least(expect.audit));
-        ensure!(live <= at_most && audit <= at_most, "`at_most` is below what must be reached");
+        ensure!(live <= at_most && audit <= at_most, "`at_most` is below `live` or `audit`");
         Ok(Self::Leak { verdicts: expect.verdicts, count, live, audit, at_most })
     }
 
-    /// The label with the number of connections that the program told.
+    /// The label with the number of connections that the program reported.
     #[must_use]
-    pub(crate) fn told(mut self, number: Option<u64>) -> Self {
+    pub(crate) fn with_number(mut self, number: Option<u64>) -> Self {
         if let (Self::Leak { count, .. }, Some(number)) = (&mut self, number) {
-            *count = count.told(number);
+            *count = count.with_number(number);
         }
         self
     }
 
-    /// Whether what was said is right.
+    /// Compares what tracer reported with the label.
     ///
     /// # Errors
-    /// The worst that is wrong with it.
-    pub(crate) fn compare(&self, look: Look, observed: &Observed) -> Result<(), Mistake> {
+    /// The most severe difference.
+    pub(crate) fn compare(&self, mode: Mode, observed: &Observed) -> Result<(), Mistake> {
         match self {
             Self::Healthy { info } => {
                 not_flagged(observed)?;
-                let said = |verdict: &String| observed.now.iter().any(|it| it.verdict == *verdict);
-                if info.is_empty() || info.iter().any(said) {
+                let reported =
+                    |verdict: &String| observed.active.iter().any(|it| it.verdict == *verdict);
+                if info.is_empty() || info.iter().any(reported) {
                     Ok(())
                 } else {
-                    Err(Mistake::NotSaid(info.join(" or ")))
+                    Err(Mistake::NotReported(info.join(" or ")))
                 }
             }
-            Self::Unseparable { .. } => not_flagged(observed),
+            Self::Inseparable { .. } => not_flagged(observed),
             Self::Leak { verdicts, count, live, audit, at_most } => {
-                let least = if look == Look::Live { *live } else { *audit };
-                leak(&observed.now, verdicts, *count, least, *at_most)
+                let least = if mode == Mode::Live { *live } else { *audit };
+                compare_leak(&observed.active, verdicts, *count, least, *at_most)
             }
         }
     }
@@ -257,7 +232,7 @@ fn not_flagged(observed: &Observed) -> Result<(), Mistake> {
     }
 }
 
-fn leak(
+fn compare_leak(
     findings: &[Finding],
     verdicts: &[String],
     count: Count,
@@ -282,8 +257,8 @@ fn leak(
     if let Some(finding) = wrongly_flagged {
         return Err(Mistake::WrongVerdict(finding.verdict.clone()));
     }
-    let sure_enough = right.iter().filter(|finding| finding.confidence >= least);
-    let found = sure_enough.map(|finding| finding.count).sum();
+    let counted = right.iter().filter(|finding| finding.confidence >= least);
+    let found = counted.map(|finding| finding.count).sum();
     if !count.admits(found) {
         return Err(Mistake::WrongCount { found, expected: count });
     }

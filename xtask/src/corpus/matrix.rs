@@ -1,9 +1,10 @@
-//! The confusion matrix: who flagged what, and rightly or not.
+//! The confusion matrix: what was flagged, and whether that was right.
 
-use super::label::{Confidence, Label, Look, Mistake};
+use super::confidence::Confidence;
+use super::label::{Label, Mistake, Mode};
 use super::outcome::Judged;
 
-/// How one way of looking did over all cases. Cases that no evidence separates count apart.
+/// The results of one method for all cases. Inseparable cases are counted separately.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Score {
     pub(crate) leaks_flagged: u64,
@@ -12,36 +13,36 @@ pub(crate) struct Score {
     pub(crate) healthy_flagged: u64,
     pub(crate) healthy_possible: u64,
     pub(crate) healthy_quiet: u64,
-    pub(crate) unseparable_flagged: u64,
-    pub(crate) unseparable_possible: u64,
-    pub(crate) unseparable_quiet: u64,
+    pub(crate) inseparable_flagged: u64,
+    pub(crate) inseparable_possible: u64,
+    pub(crate) inseparable_quiet: u64,
     pub(crate) wrong_verdict: u64,
     pub(crate) wrong_count: u64,
 }
 
-/// What a look said of one case.
+/// What a method reported about one case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Said {
+enum Reported {
     Leak,
     Possible,
     Nothing,
 }
 
 impl Score {
-    /// The score of tracer's live table or of its audit.
-    pub(crate) fn of_tracer(rows: &[&Judged], look: Look) -> Self {
+    /// The score of tracer, live or in an audit.
+    pub(crate) fn of_tracer(rows: &[&Judged], mode: Mode) -> Self {
         let mut score = Self::default();
         for row in rows {
-            let observed = row.observed(look);
-            // A leak has to stand at the end; a false alarm counts even if it was taken back.
+            let observed = row.observed(mode);
+            // A leak must be active at the end; a false alarm counts even if it was retracted.
             let surest = match row.label {
-                Label::Leak { .. } => observed.surest_now(),
-                Label::Healthy { .. } | Label::Unseparable { .. } => {
+                Label::Leak { .. } => observed.surest_active(),
+                Label::Healthy { .. } | Label::Inseparable { .. } => {
                     observed.surest_ever().map(|(_, confidence)| confidence)
                 }
             };
-            score.add(&row.label, said(surest));
-            match row.mistake(look) {
+            score.add(&row.label, reported(surest));
+            match row.mistake(mode) {
                 Some(Mistake::WrongVerdict(_)) => score.wrong_verdict += 1,
                 Some(Mistake::WrongCount { .. }) => score.wrong_count += 1,
                 _ => {}
@@ -50,36 +51,36 @@ impl Score {
         score
     }
 
-    /// The score of a baseline, which flags or does not.
+    /// The score of a baseline, which either flags a case or does not.
     pub(crate) fn of_baseline(rows: &[&Judged], flags: impl Fn(&Judged) -> bool) -> Self {
         let mut score = Self::default();
         for row in rows {
-            score.add(&row.label, if flags(row) { Said::Leak } else { Said::Nothing });
+            score.add(&row.label, if flags(row) { Reported::Leak } else { Reported::Nothing });
         }
         score
     }
 
-    fn add(&mut self, label: &Label, said: Said) {
-        let cell = match (label, said) {
-            (Label::Leak { .. }, Said::Leak) => &mut self.leaks_flagged,
-            (Label::Leak { .. }, Said::Possible) => &mut self.leaks_possible,
-            (Label::Leak { .. }, Said::Nothing) => &mut self.leaks_missed,
-            (Label::Healthy { .. }, Said::Leak) => &mut self.healthy_flagged,
-            (Label::Healthy { .. }, Said::Possible) => &mut self.healthy_possible,
-            (Label::Healthy { .. }, Said::Nothing) => &mut self.healthy_quiet,
-            (Label::Unseparable { .. }, Said::Leak) => &mut self.unseparable_flagged,
-            (Label::Unseparable { .. }, Said::Possible) => &mut self.unseparable_possible,
-            (Label::Unseparable { .. }, Said::Nothing) => &mut self.unseparable_quiet,
+    fn add(&mut self, label: &Label, reported: Reported) {
+        let cell = match (label, reported) {
+            (Label::Leak { .. }, Reported::Leak) => &mut self.leaks_flagged,
+            (Label::Leak { .. }, Reported::Possible) => &mut self.leaks_possible,
+            (Label::Leak { .. }, Reported::Nothing) => &mut self.leaks_missed,
+            (Label::Healthy { .. }, Reported::Leak) => &mut self.healthy_flagged,
+            (Label::Healthy { .. }, Reported::Possible) => &mut self.healthy_possible,
+            (Label::Healthy { .. }, Reported::Nothing) => &mut self.healthy_quiet,
+            (Label::Inseparable { .. }, Reported::Leak) => &mut self.inseparable_flagged,
+            (Label::Inseparable { .. }, Reported::Possible) => &mut self.inseparable_possible,
+            (Label::Inseparable { .. }, Reported::Nothing) => &mut self.inseparable_quiet,
         };
         *cell += 1;
     }
 }
 
-fn said(surest: Option<Confidence>) -> Said {
+fn reported(surest: Option<Confidence>) -> Reported {
     match surest {
-        Some(Confidence::Likely | Confidence::Certain) => Said::Leak,
-        Some(Confidence::Possible) => Said::Possible,
-        Some(Confidence::Info) | None => Said::Nothing,
+        Some(Confidence::Likely | Confidence::Certain) => Reported::Leak,
+        Some(Confidence::Possible) => Reported::Possible,
+        Some(Confidence::Info) | None => Reported::Nothing,
     }
 }
 
@@ -87,7 +88,8 @@ fn said(surest: Option<Confidence>) -> Said {
 mod tests {
     use super::Score;
     use crate::corpus::baseline::Counts;
-    use crate::corpus::label::{Confidence, Count, Label, Look};
+    use crate::corpus::confidence::Confidence;
+    use crate::corpus::label::{Count, Label, Mode};
     use crate::corpus::observed::Observed;
     use crate::corpus::outcome::Judged;
 
@@ -96,7 +98,7 @@ mod tests {
         Judged {
             label,
             live: Observed::default(),
-            audit: Observed::standing(audit),
+            audit: Observed::active(audit),
             counts,
             variants: Vec::new(),
         }
@@ -116,7 +118,7 @@ mod tests {
     fn every_case_is_in_one_cell() {
         use Confidence::{Certain, Info, Likely, Possible};
         let healthy = || Label::Healthy { info: Vec::new() };
-        let unseparable = || Label::Unseparable { why: "it is".to_owned() };
+        let inseparable = || Label::Inseparable { why: "it is".to_owned() };
         let rows = [
             row(leak(), &[("ghost", Certain, 6)], 0),
             row(leak(), &[("ghost", Certain, 7)], 9),
@@ -126,7 +128,7 @@ mod tests {
             row(healthy(), &[("ghost", Likely, 6)], 9),
             row(healthy(), &[("ghost", Possible, 6)], 0),
             row(healthy(), &[("stale-pool", Info, 6)], 0),
-            row(unseparable(), &[("ghost", Possible, 6)], 9),
+            row(inseparable(), &[("ghost", Possible, 6)], 9),
         ];
         let rows: Vec<_> = rows.iter().collect();
         let audit = Score {
@@ -136,21 +138,21 @@ mod tests {
             healthy_flagged: 1,
             healthy_possible: 1,
             healthy_quiet: 1,
-            unseparable_possible: 1,
+            inseparable_possible: 1,
             wrong_verdict: 1,
             wrong_count: 1,
             ..Score::default()
         };
-        assert_eq!(Score::of_tracer(&rows, Look::Audit), audit);
-        let silent =
-            Score { leaks_missed: 5, healthy_quiet: 3, unseparable_quiet: 1, ..Score::default() };
-        assert_eq!(Score::of_tracer(&rows, Look::Live), silent);
+        assert_eq!(Score::of_tracer(&rows, Mode::Audit), audit);
+        let nothing =
+            Score { leaks_missed: 5, healthy_quiet: 3, inseparable_quiet: 1, ..Score::default() };
+        assert_eq!(Score::of_tracer(&rows, Mode::Live), nothing);
         let close_wait = Score {
             leaks_flagged: 2,
             leaks_missed: 3,
             healthy_flagged: 1,
             healthy_quiet: 2,
-            unseparable_flagged: 1,
+            inseparable_flagged: 1,
             ..Score::default()
         };
         let flags = |row: &Judged| row.counts.flags_close_wait();

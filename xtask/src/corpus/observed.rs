@@ -1,11 +1,11 @@
-//! What tracer said, and of whom.
+//! What tracer reported, and about which processes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-use super::label::Confidence;
+use super::confidence::Confidence;
 
 /// One finding of one document.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
@@ -23,14 +23,22 @@ pub(crate) struct Finding {
     retracted_at: Option<String>,
 }
 
-/// The part of tracer's JSON document that matters here.
+/// A sentence of tracer's; documents of schema 2 have a code and numbers with it.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(untagged)]
+pub(crate) enum Sentence {
+    Plain(String),
+    Coded { text: String },
+}
+
+/// The fields of tracer's JSON document that are needed here.
 #[derive(Deserialize)]
 struct Document {
     findings: Vec<Finding>,
     coverage: Coverage,
 }
 
-/// What tracer could see.
+/// How complete tracer's view was.
 #[derive(Clone, Debug, Default, Deserialize)]
 struct Coverage {
     complete: bool,
@@ -38,97 +46,99 @@ struct Coverage {
     notes: Vec<Sentence>,
 }
 
-/// A coded fact; only its text is shown.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
-pub(crate) struct Sentence {
-    pub(crate) text: String,
-}
-
-/// Everything that a run of tracer said: the last document, and the surest of all documents.
+/// What a run of tracer reported: the last document, and the highest confidence of all documents.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Record {
-    /// What stood in the last document.
-    now: Vec<Finding>,
-    /// By process and verdict, the surest that any document said. It is as large as the host has
-    /// processes with findings.
-    ever: BTreeMap<(u32, String), Confidence>,
-    /// What the last document says of itself.
+    /// The findings that are active in the last document.
+    active: Vec<Finding>,
+    /// The highest confidence in any document, by process and verdict.
+    peak: BTreeMap<(u32, String), Confidence>,
+    /// The coverage of the last document.
     coverage: Coverage,
-    /// How many documents there were.
+    /// The number of documents.
     pub(crate) documents: u64,
 }
 
 impl Record {
-    /// Takes in one document of tracer.
+    /// Adds a document.
     ///
     /// # Errors
     /// If it is not a document of tracer.
     pub(crate) fn add(&mut self, json: &str) -> Result<()> {
         let document: Document =
-            serde_json::from_str(json).context("tracer wrote something else than a document")?;
+            serde_json::from_str(json).context("tracer wrote something that is not a document")?;
         self.documents += 1;
-        self.now = document.findings;
+        self.active = document.findings;
         self.coverage = document.coverage;
-        for finding in &self.now {
-            let surest = self.ever.entry((finding.pid, finding.verdict.clone()));
-            let surest = surest.or_insert(finding.confidence);
-            *surest = (*surest).max(finding.confidence);
+        for finding in &self.active {
+            let peak = self.peak.entry((finding.pid, finding.verdict.clone()));
+            let peak = peak.or_insert(finding.confidence);
+            *peak = (*peak).max(finding.confidence);
         }
-        self.now.retain(|finding| finding.retracted_at.is_none());
+        self.active.retain(|finding| finding.retracted_at.is_none());
         Ok(())
     }
 
-    /// What could not be seen, if anything.
-    pub(crate) fn not_seen(&self) -> Option<String> {
+    /// Why the view was incomplete; `None` if it was complete.
+    pub(crate) fn incomplete(&self) -> Option<String> {
         let Coverage { complete, events_lost, notes } = &self.coverage;
-        let notes: Vec<&str> = notes.iter().map(|note| note.text.as_str()).collect();
+        let notes: Vec<_> = notes.iter().map(Sentence::text).collect();
         (!complete).then(|| format!("{events_lost} events lost; {}", notes.join("; ")))
     }
 
-    /// What was said of these processes.
+    /// What was reported about these processes.
     pub(crate) fn of(&self, processes: &BTreeSet<u32>) -> Observed {
         let is_of = |pid: u32| processes.contains(&pid);
-        let now = self.now.iter().filter(|finding| is_of(finding.pid)).cloned().collect();
-        let ever = self.ever.iter().filter(|((pid, _), _)| is_of(*pid));
-        let ever = ever.map(|((_, verdict), confidence)| (verdict.clone(), *confidence)).collect();
-        Observed { now, ever }
+        let active = self.active.iter().filter(|finding| is_of(finding.pid)).cloned().collect();
+        let peak = self.peak.iter().filter(|((pid, _), _)| is_of(*pid));
+        let peak = peak.map(|((_, verdict), confidence)| (verdict.clone(), *confidence)).collect();
+        Observed { active, peak }
     }
 
-    /// What stood in the last document above *possible* of processes that are none of these.
+    /// The flagged findings of the last document about other processes.
     pub(crate) fn of_others(&self, processes: &BTreeSet<u32>) -> Vec<&Finding> {
         let is_other = |finding: &&Finding| !processes.contains(&finding.pid);
-        let findings = self.now.iter().filter(is_other);
+        let findings = self.active.iter().filter(is_other);
         findings.filter(|finding| finding.confidence.is_flag()).collect()
     }
 }
 
-/// What was said of the processes of one case.
+impl Sentence {
+    /// The sentence itself.
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Self::Plain(text) | Self::Coded { text } => text,
+        }
+    }
+}
+
+/// What was reported about the processes of one case.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Observed {
-    /// What stood at the end.
-    pub(crate) now: Vec<Finding>,
-    /// What was said at any time.
-    ever: Vec<(String, Confidence)>,
+    /// The findings that were active at the end.
+    pub(crate) active: Vec<Finding>,
+    /// The highest confidence of each verdict at any time.
+    peak: Vec<(String, Confidence)>,
 }
 
 impl Observed {
-    /// The surest that was ever said.
+    /// The verdict with the highest confidence at any time.
     pub(crate) fn surest_ever(&self) -> Option<(&str, Confidence)> {
-        let surest = self.ever.iter().max_by_key(|(_, confidence)| *confidence);
+        let surest = self.peak.iter().max_by_key(|(_, confidence)| *confidence);
         surest.map(|(verdict, confidence)| (verdict.as_str(), *confidence))
     }
 
-    /// The surest that stood at the end, information left out.
-    pub(crate) fn surest_now(&self) -> Option<Confidence> {
-        let confidences = self.now.iter().map(|finding| finding.confidence);
+    /// The highest confidence at the end, information left out.
+    pub(crate) fn surest_active(&self) -> Option<Confidence> {
+        let confidences = self.active.iter().map(|finding| finding.confidence);
         confidences.filter(|&confidence| confidence > Confidence::Info).max()
     }
 
-    /// What stood at the end, in a few words.
+    /// What was active at the end, in a few words.
     pub(crate) fn describe(&self) -> String {
-        // One entry a verdict and confidence: a process can leak to many places.
+        // One entry per verdict and confidence: a process can have many findings.
         let mut counts = BTreeMap::new();
-        for finding in &self.now {
+        for finding in &self.active {
             let key = (std::cmp::Reverse(finding.confidence), finding.verdict.as_str());
             *counts.entry(key).or_insert(0) += finding.count;
         }
@@ -145,8 +155,8 @@ impl Observed {
 
 #[cfg(test)]
 impl Observed {
-    /// Findings that stand, as `(verdict, confidence, count)`.
-    pub(crate) fn standing(findings: &[(&str, Confidence, u64)]) -> Self {
+    /// Active findings, as `(verdict, confidence, count)`.
+    pub(crate) fn active(findings: &[(&str, Confidence, u64)]) -> Self {
         let finding = |&(verdict, confidence, count): &(&str, Confidence, u64)| Finding {
             pid: 1,
             comm: String::new(),
@@ -157,9 +167,9 @@ impl Observed {
             caveats: Vec::new(),
             retracted_at: None,
         };
-        let now: Vec<_> = findings.iter().map(finding).collect();
-        let ever = now.iter().map(|it| (it.verdict.clone(), it.confidence)).collect();
-        Self { now, ever }
+        let active: Vec<_> = findings.iter().map(finding).collect();
+        let peak = active.iter().map(|it| (it.verdict.clone(), it.confidence)).collect();
+        Self { active, peak }
     }
 }
 
@@ -168,7 +178,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::Record;
-    use crate::corpus::label::Confidence;
+    use crate::corpus::confidence::Confidence;
 
     fn document(pid: u32, confidence: &str, retracted: &str) -> String {
         format!(
@@ -180,18 +190,18 @@ mod tests {
     }
 
     #[test]
-    fn remembers_what_was_taken_back() {
+    fn remembers_retracted_findings() {
         let mut record = Record::default();
         record.add(&document(4, "certain", "null")).unwrap();
         record.add(&document(4, "likely", r#""2026-01-01T00:00:00Z""#)).unwrap();
         let observed = record.of(&BTreeSet::from([4]));
         assert_eq!(observed.surest_ever(), Some(("ghost", Confidence::Certain)));
-        assert_eq!(observed.surest_now(), None);
+        assert_eq!(observed.surest_active(), None);
         assert_eq!(observed.describe(), "-");
     }
 
     #[test]
-    fn tells_cases_from_others() {
+    fn distinguishes_cases_from_other_processes() {
         let mut record = Record::default();
         record.add(&document(4, "likely", "null")).unwrap();
         assert_eq!(record.of(&BTreeSet::from([4])).describe(), "7 ghost (likely)");
@@ -201,14 +211,17 @@ mod tests {
     }
 
     #[test]
-    fn says_what_was_not_seen() {
-        let mut record = Record::default();
-        record.add(&document(4, "likely", "null")).unwrap();
-        assert_eq!(record.not_seen().as_deref(), Some("3 events lost; a"));
+    fn explains_an_incomplete_view() {
+        for note in [r#""a""#, r#"{"code": "x", "text": "a", "count": 3}"#] {
+            let document = document(4, "likely", "null").replace(r#""a""#, note);
+            let mut record = Record::default();
+            record.add(&document).unwrap();
+            assert_eq!(record.incomplete().as_deref(), Some("3 events lost; a"));
+        }
     }
 
     #[test]
-    fn refuses_what_is_no_document() {
+    fn other_output_is_an_error() {
         assert!(Record::default().add("{}").is_err());
         assert!(Record::default().add("tracer: cannot").is_err());
     }

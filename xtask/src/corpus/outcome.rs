@@ -1,61 +1,61 @@
-//! How each run ended.
+//! The result of each run of a case.
 
 use std::fmt;
 
 use super::baseline::Counts;
-use super::label::{Label, Look, Mistake};
+use super::label::{Label, Mistake, Mode};
 use super::observed::Observed;
 
-/// How one run of a case ended.
+/// The result of one run of a case.
 pub(crate) enum Outcome {
     Judged(Judged),
-    /// The program did not do what it should, so nothing was judged.
+    /// The program did not work, so nothing was judged.
     Broken(String),
-    /// What it needs cannot be had.
+    /// Something that it needs is missing.
     Skipped(String),
 }
 
-/// What was said of a case.
+/// What was reported about a case.
 #[derive(Clone)]
 pub(crate) struct Judged {
     pub(crate) label: Label,
     pub(crate) live: Observed,
     pub(crate) audit: Observed,
     pub(crate) counts: Counts,
-    /// What audits with other thresholds said, in their order.
+    /// What audits with other thresholds reported, in their order.
     pub(crate) variants: Vec<Observed>,
 }
 
 impl Judged {
-    /// What is wrong with what tracer said, in words; empty if nothing is.
+    /// How the reports differ from the label, for people; empty if they do not.
     pub(crate) fn mistakes(&self) -> Vec<String> {
         let wrong = |name, mistake: Option<Mistake>| mistake.map(|it| format!("{name}: {it}"));
-        let live = wrong("live", self.mistake(Look::Live));
-        let audit = wrong("audit", self.mistake(Look::Audit));
+        let live = wrong("live", self.mistake(Mode::Live));
+        let audit = wrong("audit", self.mistake(Mode::Audit));
         live.into_iter().chain(audit).collect()
     }
 
-    /// What is wrong with one of the two.
-    pub(crate) fn mistake(&self, look: Look) -> Option<Mistake> {
-        self.label.compare(look, self.observed(look)).err()
+    /// How one of the two reports differs from the label.
+    pub(crate) fn mistake(&self, mode: Mode) -> Option<Mistake> {
+        self.label.compare(mode, self.observed(mode)).err()
     }
 
-    /// What one of the two said.
-    pub(crate) fn observed(&self, look: Look) -> &Observed {
-        match look {
-            Look::Live => &self.live,
-            Look::Audit => &self.audit,
+    /// One of the two reports.
+    pub(crate) fn observed(&self, mode: Mode) -> &Observed {
+        match mode {
+            Mode::Live => &self.live,
+            Mode::Audit => &self.audit,
         }
     }
 }
 
-/// The numbers of the last line.
+/// The numbers of the summary line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Summary {
     pub(crate) as_labelled: u64,
-    pub(crate) not: u64,
+    pub(crate) not_as_labelled: u64,
     pub(crate) broken: u64,
-    /// Why each skipped one was.
+    /// The reason for each skipped run.
     skipped: Vec<String>,
 }
 
@@ -65,7 +65,7 @@ impl Summary {
         for outcome in outcomes {
             match outcome {
                 Outcome::Judged(judged) if judged.mistakes().is_empty() => summary.as_labelled += 1,
-                Outcome::Judged(_) => summary.not += 1,
+                Outcome::Judged(_) => summary.not_as_labelled += 1,
                 Outcome::Broken(_) => summary.broken += 1,
                 Outcome::Skipped(why) => summary.skipped.push(why.clone()),
             }
@@ -78,15 +78,19 @@ impl Summary {
     }
 
     pub(crate) fn is_success(&self) -> bool {
-        self.not == 0 && self.broken == 0
+        self.not_as_labelled == 0 && self.broken == 0
     }
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { as_labelled, not, broken, skipped } = self;
-        let all = as_labelled + not + broken + self.skipped();
-        write!(formatter, "corpus: {all} cases: {as_labelled} as labelled, {not} not")?;
+        let Self { as_labelled, not_as_labelled, broken, skipped } = self;
+        let all = as_labelled + not_as_labelled + broken + self.skipped();
+        let cases = if all == 1 { "case" } else { "cases" };
+        write!(
+            formatter,
+            "corpus: {all} {cases}: {as_labelled} as labelled, {not_as_labelled} not"
+        )?;
         if *broken > 0 {
             write!(formatter, ", {broken} broken")?;
         }
@@ -105,21 +109,22 @@ impl fmt::Display for Summary {
 mod tests {
     use super::{Judged, Outcome, Summary};
     use crate::corpus::baseline::Counts;
-    use crate::corpus::label::{Confidence, Label};
+    use crate::corpus::confidence::Confidence;
+    use crate::corpus::label::Label;
     use crate::corpus::observed::Observed;
 
-    fn healthy(said: &[(&str, Confidence, u64)]) -> Outcome {
+    fn healthy(reported: &[(&str, Confidence, u64)]) -> Outcome {
         Outcome::Judged(Judged {
             label: Label::Healthy { info: Vec::new() },
             live: Observed::default(),
-            audit: Observed::standing(said),
+            audit: Observed::active(reported),
             counts: Counts::default(),
             variants: Vec::new(),
         })
     }
 
     #[test]
-    fn the_last_line_counts_every_case_once() {
+    fn the_summary_counts_every_run_once() {
         let outcomes = [
             healthy(&[]),
             healthy(&[("ghost", Confidence::Likely, 6)]),
@@ -131,12 +136,12 @@ mod tests {
         assert!(!summary.is_success());
         let line = "corpus: 5 cases: 1 as labelled, 1 not, 1 broken, 2 skipped (no java)";
         assert_eq!(summary.to_string(), line);
-        let line = "corpus: 1 cases: 1 as labelled, 0 not, 0 skipped";
+        let line = "corpus: 1 case: 1 as labelled, 0 not, 0 skipped";
         assert_eq!(Summary::of(outcomes.iter().take(1)).to_string(), line);
     }
 
     #[test]
-    fn a_mistake_names_who_made_it() {
+    fn a_mistake_names_the_report() {
         let Outcome::Judged(judged) = healthy(&[("ghost", Confidence::Likely, 6)]) else {
             panic!()
         };

@@ -1,4 +1,4 @@
-//! A running program of the corpus, and what it says.
+//! A running program of the corpus, and the protocol of its output.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -14,23 +14,24 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::session;
 
-/// How long a program may take to end by itself.
+/// Longest wait for a program to end after its input was closed.
 const ENDING: Duration = Duration::from_secs(5);
-/// How long the kernel may take to end what is killed.
+/// Longest wait for processes that were killed.
 const KILLING: Duration = Duration::from_secs(2);
-/// How much of its standard error is shown when it did not work, in lines.
+/// Lines of its standard error that are shown after a failure.
 const SHOWN: usize = 20;
 
-/// Puts what they stand for in place of `{name}`.
+/// Replaces each `{name}` by its value.
 ///
 /// # Errors
-/// If a word is not known.
-pub(crate) fn fill_in(words: &BTreeMap<&str, String>, argument: &str) -> Result<String> {
+/// If a name is not known.
+pub(crate) fn fill_in(placeholders: &BTreeMap<&str, String>, argument: &str) -> Result<String> {
     let mut filled = String::new();
     let mut rest = argument;
     while let Some((before, after)) = rest.split_once('{') {
         let (name, after) = after.split_once('}').context("a `{` without `}`")?;
-        let value = words.get(name).with_context(|| format!("`{{{name}}}` stands for nothing"))?;
+        let value =
+            placeholders.get(name).with_context(|| format!("`{{{name}}}` is not a placeholder"))?;
         filled.push_str(before);
         filled.push_str(value);
         rest = after;
@@ -39,15 +40,15 @@ pub(crate) fn fill_in(words: &BTreeMap<&str, String>, argument: &str) -> Result<
     Ok(filled)
 }
 
-/// A program in a session of its own. It ends when this goes.
+/// A program in a session of its own. It is ended when this is dropped.
 pub(crate) struct Program {
     child: Child,
     input: Option<ChildStdin>,
     lines: Receiver<String>,
     log: PathBuf,
-    /// The only processes that are judged, if there are any.
+    /// The processes that it named as the ones to judge.
     judged: BTreeSet<u32>,
-    /// How many connections leak, where only the program can know.
+    /// How many connections leak, if the program reported it.
     pub(crate) count: Option<u64>,
     ready: bool,
 }
@@ -60,8 +61,8 @@ impl Program {
     pub(crate) fn start(command: &mut Command, work: &Path) -> Result<Self> {
         let log = work.join("stderr.log");
         let errors =
-            File::create(&log).with_context(|| format!("cannot make {}", log.display()))?;
-        // It is no leader of a process group, so setsid does not fork and the pid is its own.
+            File::create(&log).with_context(|| format!("cannot create {}", log.display()))?;
+        // The child does not lead a process group, so setsid does not fork and the pid stays the same.
         let mut session = Command::new("setsid");
         session.arg(command.get_program()).args(command.get_args());
         for (name, value) in command.get_envs() {
@@ -73,10 +74,10 @@ impl Program {
         let session = session.current_dir(work).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = session.stderr(errors).spawn().context("cannot start setsid")?;
         let input = child.stdin.take();
-        let output = child.stdout.take().context("it is piped")?;
+        let output = child.stdout.take().context("the output is piped")?;
         let (sender, lines) = mpsc::channel();
         thread::spawn(move || {
-            // Ends when the output does, or when nobody listens any more.
+            // Ends at EOF, or when the receiver is gone.
             for line in BufReader::new(output).lines().map_while(Result::ok) {
                 if sender.send(line).is_err() {
                     break;
@@ -87,21 +88,21 @@ impl Program {
         Ok(Self { child, input, lines, log, judged, count: None, ready: false })
     }
 
-    /// Takes in what the program has said so far; whether it is ready.
+    /// Reads what the program has written so far, and returns whether it is ready.
     ///
     /// # Errors
-    /// If it says something that is not in the protocol, or has ended.
+    /// If a line is not in the protocol, or the program has ended.
     pub(crate) fn poll(&mut self) -> Result<bool> {
         while let Ok(line) = self.lines.try_recv() {
-            self.take(line.trim()).with_context(|| self.last_words())?;
+            self.read_line(line.trim()).with_context(|| self.stderr_tail())?;
         }
         if let Some(status) = self.child.try_wait()? {
-            bail!("it ended with {status}; {}", self.last_words());
+            bail!("it ended with {status}; {}", self.stderr_tail());
         }
         Ok(self.ready)
     }
 
-    fn take(&mut self, line: &str) -> Result<()> {
+    fn read_line(&mut self, line: &str) -> Result<()> {
         match line.split_once(' ') {
             None if line == "ready" => self.ready = true,
             Some(("judge", pid)) => {
@@ -110,12 +111,12 @@ impl Program {
             Some(("count", count)) => {
                 self.count = Some(count.trim().parse().context("`count` takes a number")?);
             }
-            _ => bail!("it said `{line}`, which is not in the protocol"),
+            _ => bail!("it wrote `{line}`, which is not in the protocol"),
         }
         Ok(())
     }
 
-    /// The processes to judge: those that it named, or all of its session.
+    /// The processes to judge: the ones that it named, else all of its session.
     pub(crate) fn processes(&self, sessions: &BTreeMap<u32, BTreeSet<u32>>) -> BTreeSet<u32> {
         if self.judged.is_empty() {
             sessions.get(&self.child.id()).cloned().unwrap_or_default()
@@ -124,8 +125,8 @@ impl Program {
         }
     }
 
-    /// The end of its standard error.
-    pub(crate) fn last_words(&self) -> String {
+    /// The last lines of its standard error.
+    pub(crate) fn stderr_tail(&self) -> String {
         let log = fs::read(&self.log).unwrap_or_default();
         let log = String::from_utf8_lossy(&log);
         let lines: Vec<_> = log.lines().collect();
@@ -137,35 +138,35 @@ impl Program {
         }
     }
 
-    /// Asks it to end; [`Program::finish`] waits for that.
-    pub(crate) fn ask_to_end(&mut self) {
+    /// Closes its input, upon which it ends; [`Program::finish`] waits for that.
+    pub(crate) fn close_input(&mut self) {
         self.input = None;
     }
 
-    /// Waits until it has ended, and ends what is left of its session then.
+    /// Waits until it has ended, and then kills what is left of its session.
     ///
     /// # Errors
-    /// If something of it cannot be ended.
-    pub(crate) fn finish(&mut self, asked: Instant) -> Result<()> {
-        self.ask_to_end();
-        self.wait_until(asked + ENDING)?;
-        for pid in self.left().iter().chain(&self.judged) {
-            end(*pid);
+    /// If a process does not end.
+    pub(crate) fn finish(&mut self, input_closed: Instant) -> Result<()> {
+        self.close_input();
+        self.wait_until(input_closed + ENDING)?;
+        for pid in self.remaining().iter().chain(&self.judged) {
+            kill(*pid);
         }
         self.wait_until(Instant::now() + KILLING)?;
-        let left = self.left();
-        ensure!(left.is_empty(), "processes of its session do not end: {left:?}");
+        let remaining = self.remaining();
+        ensure!(remaining.is_empty(), "processes of its session do not end: {remaining:?}");
         Ok(())
     }
 
-    /// What is left of its session.
-    fn left(&self) -> BTreeSet<u32> {
+    /// The processes of its session.
+    fn remaining(&self) -> BTreeSet<u32> {
         session::all().remove(&self.child.id()).unwrap_or_default()
     }
 
-    /// Waits until the session is empty, but not longer than this.
+    /// Waits until the session is empty, at most until the deadline.
     fn wait_until(&mut self, deadline: Instant) -> Result<()> {
-        while (self.child.try_wait()?.is_none() || !self.left().is_empty())
+        while (self.child.try_wait()?.is_none() || !self.remaining().is_empty())
             && Instant::now() < deadline
         {
             thread::sleep(Duration::from_millis(20));
@@ -174,17 +175,17 @@ impl Program {
     }
 }
 
-fn end(pid: u32) {
+fn kill(pid: u32) {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
     if let Some(pid) = pid {
-        // It is gone already if this fails.
+        // This fails only if it has ended.
         let _ = kill_process(pid, Signal::KILL);
     }
 }
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // Only after an error, where nothing better can be done than to end it.
+        // Needed only after an error, which has been reported.
         let _ = self.finish(Instant::now());
     }
 }
@@ -202,16 +203,16 @@ mod tests {
     use crate::corpus::session;
 
     #[test]
-    fn fills_in_what_stands_for_something() {
-        let words = BTreeMap::from([("server", "127.0.0.1:80".to_owned())]);
-        assert_eq!(fill_in(&words, "http://{server}/x").unwrap(), "http://127.0.0.1:80/x");
-        assert_eq!(fill_in(&words, "plain").unwrap(), "plain");
-        assert!(fill_in(&words, "{sever}").is_err());
-        assert!(fill_in(&words, "{server").is_err());
+    fn placeholders_are_replaced() {
+        let placeholders = BTreeMap::from([("server", "127.0.0.1:80".to_owned())]);
+        assert_eq!(fill_in(&placeholders, "http://{server}/x").unwrap(), "http://127.0.0.1:80/x");
+        assert_eq!(fill_in(&placeholders, "plain").unwrap(), "plain");
+        assert!(fill_in(&placeholders, "{sever}").is_err());
+        assert!(fill_in(&placeholders, "{server").is_err());
     }
 
     #[test]
-    fn a_program_says_when_it_is_ready_and_ends_with_its_session() {
+    fn a_program_reports_that_it_is_ready_and_ends_with_its_session() {
         let mut program = shell("one", "sleep 600 & echo count 7; echo ready; read line");
         let deadline = Instant::now() + Duration::from_secs(10);
         while !program.poll().unwrap() {
@@ -225,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_ends_too_early_is_an_error_with_its_last_words() {
+    fn a_program_that_ends_early_is_an_error_with_its_last_lines() {
         let mut program = shell("two", "echo it is broken >&2; exit 3");
         let deadline = Instant::now() + Duration::from_secs(10);
         let error = loop {
@@ -238,11 +239,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_in_the_protocol_is_an_error() {
+    fn other_output_is_an_error() {
         let mut program = shell("three", "echo hello; read line");
         let deadline = Instant::now() + Duration::from_secs(10);
         while program.poll().is_ok() {
-            assert!(Instant::now() < deadline, "it goes unnoticed");
+            assert!(Instant::now() < deadline, "no error");
         }
     }
 

@@ -1,4 +1,4 @@
-//! What the programs of the corpus need, installed by package name where it is missing.
+//! What the programs of the corpus need: found, built, or installed as packages.
 
 mod go;
 mod java;
@@ -11,108 +11,87 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use serde::Deserialize;
 
-use super::case::{Case, GoToolchain};
+use super::case::Case;
+use super::need::{GoToolchain, Need};
 use crate::{privileges, workspace};
 use packages::Packages;
 
-/// One thing that a case may need.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Need {
-    Go,
-    Python,
-    Node,
-    Java,
-    Rust,
-    Nginx,
-    Postgres,
-    Redis,
-    Ssh,
-    Netns,
-    Cgroup,
-    Root,
-}
-
-impl Need {
-    /// Whether a program of it takes a processor for a second or more to start.
-    pub(crate) fn starts_slowly(self) -> bool {
-        matches!(self, Self::Node | Self::Java | Self::Nginx | Self::Postgres | Self::Ssh)
-    }
-}
-
-/// What a program can use of one need: placeholders and variables of the environment.
+/// What a need provides for a program: placeholders and variables of the environment.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tools {
-    /// What `{name}` in the command of a program stands for.
-    pub(crate) words: BTreeMap<&'static str, PathBuf>,
+    /// Values of `{name}` in the command line of a program.
+    pub(crate) placeholders: BTreeMap<&'static str, PathBuf>,
     /// Variables of the environment.
     pub(crate) environment: BTreeMap<&'static str, PathBuf>,
-    /// The version, where cases run with several.
+    /// The version, if cases run with several.
     pub(crate) version: Option<String>,
 }
 
 impl Tools {
-    fn words<const N: usize>(words: [(&'static str, PathBuf); N]) -> Self {
-        Self { words: words.into(), ..Self::default() }
+    fn with<const N: usize>(placeholders: [(&'static str, PathBuf); N]) -> Self {
+        Self { placeholders: placeholders.into(), ..Self::default() }
     }
 }
 
-/// Why something cannot be had. Cases that need it are skipped.
-pub(crate) type Lack = String;
+/// Why a need cannot be met. Cases with it are skipped.
+pub(crate) type Missing = String;
 
-/// Everything that was prepared, or found to be impossible, so far.
+/// The needs that were prepared so far, or found to be missing.
 pub(crate) struct Runtimes {
-    shop: Workshop,
-    prepared: BTreeMap<(Need, Option<GoToolchain>), Result<Tools, Lack>>,
+    build_env: BuildEnv,
+    prepared: BTreeMap<(Need, Option<GoToolchain>), Result<Tools, Missing>>,
 }
 
-/// Where programs are built and what installs packages.
-struct Workshop {
-    /// The sources: `tracer/tests/corpus`.
+/// The directories in which programs are built, and what installs packages.
+struct BuildEnv {
+    /// Sources: `tracer/tests/corpus`.
     corpus: PathBuf,
-    /// What is built and downloaded: `target/corpus`.
+    /// Programs and downloads: `target/corpus`.
     built: PathBuf,
+    /// Go's compiled packages.
+    go_cache: PathBuf,
     packages: Packages,
 }
 
 impl Runtimes {
-    /// `may_install`: Debian packages too, not only what stays in the build directory.
+    /// With `may_install`, Debian packages are installed too, not only what stays in the build
+    /// directory.
     ///
     /// # Errors
-    /// If the workspace's build directory cannot be told.
+    /// If the workspace's build directory cannot be found.
     pub(crate) fn new(may_install: bool) -> Result<Self> {
-        let shop = Workshop {
+        let build_env = BuildEnv {
             corpus: corpus(),
             built: workspace::target()?.join("corpus"),
+            go_cache: crate::go::cache()?,
             packages: Packages::new(may_install),
         };
-        Ok(Self { shop, prepared: BTreeMap::new() })
+        Ok(Self { build_env, prepared: BTreeMap::new() })
     }
 
-    /// What the case can use, run with this Go.
+    /// What the needs of a case provide; `go` is for a case that needs Go.
     ///
     /// # Errors
-    /// If a program of the corpus does not build. That something cannot be had is a [`Lack`].
+    /// If a program of the corpus does not build. A need that cannot be met is a [`Missing`].
     pub(crate) fn of(
         &mut self,
         case: &Case,
         go: Option<GoToolchain>,
-    ) -> Result<Result<Tools, Lack>> {
+    ) -> Result<Result<Tools, Missing>> {
         let mut all = Tools::default();
         for &need in &case.needs {
             let go = if need == Need::Go { go } else { None };
             match self.one(need, go)? {
-                // The first need that has a word says what it stands for.
+                // If two needs have the same placeholder, the first one counts.
                 Ok(tools) => {
-                    for (word, path) in &tools.words {
-                        all.words.entry(word).or_insert_with(|| path.clone());
+                    for (name, path) in &tools.placeholders {
+                        all.placeholders.entry(name).or_insert_with(|| path.clone());
                     }
                     all.environment.extend(tools.environment.clone());
                     all.version = all.version.or_else(|| tools.version.clone());
                 }
-                Err(lack) => return Ok(Err(lack.clone())),
+                Err(missing) => return Ok(Err(missing.clone())),
             }
         }
         Ok(Ok(all))
@@ -122,22 +101,22 @@ impl Runtimes {
     ///
     /// # Errors
     /// If it does not build.
-    pub(crate) fn server(&mut self) -> Result<Result<PathBuf, Lack>> {
+    pub(crate) fn server(&mut self) -> Result<Result<PathBuf, Missing>> {
         let go = match self.one(Need::Go, Some(GoToolchain::Debian))? {
-            Ok(tools) => tools.words.get("go").cloned().context("the Go tools have no go")?,
-            Err(lack) => return Ok(Err(lack.clone())),
+            Ok(tools) => tools.placeholders.get("go").cloned().context("no program go")?,
+            Err(missing) => return Ok(Err(missing.clone())),
         };
-        let directory = self.shop.built.join("bin/server");
-        go::build(&go, &self.shop, &self.shop.corpus.join("server"), &directory)?;
+        let directory = self.build_env.built.join("bin/server");
+        go::build(&go, &self.build_env, &self.build_env.corpus.join("server"), &directory)?;
         Ok(Ok(directory.join("server")))
     }
 
-    fn one(&mut self, need: Need, go: Option<GoToolchain>) -> Result<&Result<Tools, Lack>> {
+    fn one(&mut self, need: Need, go: Option<GoToolchain>) -> Result<&Result<Tools, Missing>> {
         if !self.prepared.contains_key(&(need, go)) {
-            let tools = prepare(&mut self.shop, need, go)?;
+            let tools = prepare(&mut self.build_env, need, go)?;
             self.prepared.insert((need, go), tools);
         }
-        self.prepared.get(&(need, go)).context("it was just put there")
+        self.prepared.get(&(need, go)).context("inserted above")
     }
 }
 
@@ -147,41 +126,41 @@ pub(crate) fn corpus() -> PathBuf {
 }
 
 fn prepare(
-    shop: &mut Workshop,
+    build_env: &mut BuildEnv,
     need: Need,
     go: Option<GoToolchain>,
-) -> Result<Result<Tools, Lack>> {
+) -> Result<Result<Tools, Missing>> {
     match need {
-        Need::Go => go::prepare(shop, go.unwrap_or(GoToolchain::Newest)),
-        Need::Python => python::prepare(shop),
-        Need::Node => node::prepare(shop),
-        Need::Java => java::prepare(shop),
-        Need::Rust => rust::prepare(shop),
-        Need::Nginx => Ok(shop.packages.program("nginx", "nginx-light")),
-        Need::Postgres => Ok(postgres(&mut shop.packages)),
-        Need::Redis => Ok(shop.packages.program("redis-server", "redis-server")),
-        Need::Ssh => Ok(shop
+        Need::Go => go::prepare(build_env, go.unwrap_or(GoToolchain::Newest)),
+        Need::Python => python::prepare(build_env),
+        Need::Node => node::prepare(build_env),
+        Need::Java => java::prepare(build_env),
+        Need::Rust => rust::prepare(build_env),
+        Need::Nginx => Ok(build_env.packages.program("nginx", "nginx-light")),
+        Need::Postgres => Ok(postgres(&mut build_env.packages)),
+        Need::Redis => Ok(build_env.packages.program("redis-server", "redis-server")),
+        Need::Ssh => Ok(build_env
             .packages
             .program("sshd", "openssh-server")
-            .and_then(|_| shop.packages.program("ssh", "openssh-client"))),
-        Need::Netns => Ok(as_root().and_then(|_| shop.packages.program("ip", "iproute2"))),
+            .and_then(|_| build_env.packages.program("ssh", "openssh-client"))),
+        Need::Netns => Ok(as_root().and_then(|_| build_env.packages.program("ip", "iproute2"))),
         Need::Cgroup => Ok(as_root().and_then(|_| cgroup())),
         Need::Root => Ok(as_root()),
     }
 }
 
-/// Its programs are in a directory of their version, and not on the search path.
-fn postgres(packages: &mut Packages) -> Result<Tools, Lack> {
+/// Debian installs its programs in a directory per version, which is not on the search path.
+fn postgres(packages: &mut Packages) -> Result<Tools, Missing> {
     let find = || {
         let versions = Path::new("/usr/lib/postgresql").read_dir().ok()?;
         let programs = versions.flatten().map(|version| version.path().join("bin"));
         programs.filter(|directory| directory.join("postgres").is_file()).max()
     };
     let directory = packages.found("postgres", "postgresql", find)?;
-    Ok(Tools::words([("bin", directory)]))
+    Ok(Tools::with([("bin", directory)]))
 }
 
-fn cgroup() -> Result<Tools, Lack> {
+fn cgroup() -> Result<Tools, Missing> {
     if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
         Ok(Tools::default())
     } else {
@@ -189,6 +168,6 @@ fn cgroup() -> Result<Tools, Lack> {
     }
 }
 
-fn as_root() -> Result<Tools, Lack> {
+fn as_root() -> Result<Tools, Missing> {
     if privileges::is_root() { Ok(Tools::default()) } else { Err("not run as root".to_owned()) }
 }

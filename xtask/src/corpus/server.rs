@@ -1,4 +1,4 @@
-//! The server of the corpus: it runs twice, and is itself a healthy program.
+//! The server of the corpus. It runs in two variants, and is itself a healthy program.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use super::pace::Pace;
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ServerName {
-    /// It keeps them.
+    /// It keeps them open.
     Keep,
     /// It closes them after 5 s.
     Close5,
@@ -22,7 +22,7 @@ pub(crate) enum ServerName {
 impl ServerName {
     pub(crate) const ALL: [Self; 2] = [Self::Keep, Self::Close5];
 
-    /// The word of the case files.
+    /// Its name in the case files.
     pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Keep => "keep",
@@ -38,17 +38,17 @@ impl ServerName {
     }
 }
 
-/// One running server; it ends when this goes.
+/// A running server; it is killed when this is dropped.
 pub(crate) struct Server {
     pub(crate) name: ServerName,
-    /// `host:port`, plain.
+    /// `host:port` without TLS.
     pub(crate) plain: String,
     /// `host:port`, with TLS.
     pub(crate) tls: String,
-    /// The certificate to trust, PEM.
+    /// The certificate to trust, as a PEM file.
     pub(crate) ca: PathBuf,
     child: Child,
-    /// It stays while this is open.
+    /// The server runs until this is closed.
     _input: ChildStdin,
 }
 
@@ -56,7 +56,7 @@ impl Server {
     /// Starts the program; its files go to `directory`.
     ///
     /// # Errors
-    /// If it does not start or does not say where it listens.
+    /// If it does not start, or does not report its addresses.
     pub(crate) fn start(
         program: &Path,
         name: ServerName,
@@ -66,14 +66,14 @@ impl Server {
         let ca = directory.join(format!("{}-ca.pem", name.word()));
         let mut command = Command::new(program);
         command.args(["--idle-timeout", name.idle_timeout(), "--ca"]).arg(&ca);
-        pace.tell(&mut command);
+        pace.set_environment(&mut command);
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .with_context(|| format!("cannot start {}", program.display()))?;
-        let input = child.stdin.take().context("it is piped")?;
-        let output = child.stdout.take().context("it is piped")?;
+        let input = child.stdin.take().context("the output is piped")?;
+        let output = child.stdout.take().context("the output is piped")?;
         let mut server =
             Self { name, plain: String::new(), tls: String::new(), ca, child, _input: input };
         for line in BufReader::new(output).lines() {
@@ -86,13 +86,13 @@ impl Server {
                 _ => break,
             }
         }
-        bail!("the server {} does not say where it listens", name.word())
+        bail!("the server {} does not report its addresses", name.word())
     }
 
-    /// Whether it still serves.
+    /// Checks that it still runs.
     ///
     /// # Errors
-    /// If it has ended; every program that talks to it would be judged for that.
+    /// If it has ended. The programs that use it cannot be judged then.
     pub(crate) fn check(&mut self) -> Result<()> {
         match self.child.try_wait()? {
             None => Ok(()),
@@ -107,7 +107,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It is gone already if this fails.
+        // This fails only if it has ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

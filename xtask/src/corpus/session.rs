@@ -1,10 +1,9 @@
-//! Which processes belong to a session.
+//! The processes of a session.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-/// The processes of every session, by the id of the session. Processes that end meanwhile are left
-/// out.
+/// The processes of every session, by session id, without those that end meanwhile.
 pub(crate) fn all() -> BTreeMap<u32, BTreeSet<u32>> {
     let mut sessions = BTreeMap::<u32, BTreeSet<u32>>::new();
     let Ok(listing) = fs::read_dir("/proc") else { return sessions };
@@ -19,8 +18,8 @@ pub(crate) fn all() -> BTreeMap<u32, BTreeSet<u32>> {
     sessions
 }
 
-/// The session in a line of `/proc/PID/stat`, unless the process has ended and only waits for its
-/// parent. The name before it may hold anything.
+/// The session id in a line of `/proc/PID/stat`; `None` for a zombie. The name in parentheses can
+/// contain anything.
 fn session(stat: &str) -> Option<u32> {
     let (_, fields) = stat.rsplit_once(')')?;
     let mut fields = fields.split_whitespace();
@@ -37,7 +36,7 @@ mod tests {
     use super::{all, session};
 
     #[test]
-    fn a_name_may_hold_anything() {
+    fn a_name_can_contain_anything() {
         assert_eq!(session("12 (a) b (c) S 1 11 10 0 -1"), Some(10));
         assert_eq!(session("12 (sh) Z 1 11 10 0 -1"), None);
         assert_eq!(session("12 (sh"), None);

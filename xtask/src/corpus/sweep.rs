@@ -1,46 +1,46 @@
-//! How much depends on the thresholds: audits of the same programs with other ones.
+//! The influence of the thresholds: audits of the same programs with other values.
 
 use anyhow::Result;
 use comfy_table::{Table, presets};
 
-use super::label::Look;
+use super::label::Mode;
 use super::matrix::Score;
 use super::observed::Record;
 use super::outcome::Judged;
 use super::pace::Pace;
 use super::watch::Tracer;
 
-/// T, as shares of the one that the programs are paced by.
+/// Values of `--idle`, relative to the one that the programs are paced by.
 const IDLE_SHARES: [f64; 6] = [0.1, 0.25, 0.5, 1.0, 2.0, 4.0];
-/// N.
+/// Values of `--min-count`.
 const COUNTS: [u64; 6] = [1, 2, 3, 5, 10, 20];
 
-/// One audit with thresholds of its own.
+/// An audit with other thresholds.
 pub(crate) struct Variant {
     pub(crate) name: String,
     pub(crate) record: Record,
 }
 
-/// Audits with each T, then with each N.
+/// Audits with each value of `--idle`, then with each value of `--min-count`.
 ///
 /// # Errors
-/// If an audit could not be had.
+/// If an audit fails.
 pub(crate) fn run(tracer: &Tracer, pace: &Pace) -> Result<Vec<Variant>> {
     let mut variants = Vec::new();
     for share in IDLE_SHARES {
         let idle = pace.idle.mul_f64(share);
         let flags = ["--idle".to_owned(), format!("{}ms", idle.as_millis())];
         let record = tracer.audit_with(&flags)?;
-        variants.push(Variant { name: format!("T x {share}"), record });
+        variants.push(Variant { name: format!("--idle × {share}"), record });
     }
     for count in COUNTS {
         let record = tracer.audit_with(&["--min-count".to_owned(), count.to_string()])?;
-        variants.push(Variant { name: format!("N = {count}"), record });
+        variants.push(Variant { name: format!("--min-count {count}"), record });
     }
     Ok(variants)
 }
 
-/// How each of them did.
+/// The results of each variant.
 pub(crate) fn table(names: &[String], rows: &[&Judged]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN);
@@ -61,7 +61,7 @@ pub(crate) fn table(names: &[String], rows: &[&Judged]) -> Table {
                 Some(Judged { audit, ..(*row).clone() })
             })
             .collect();
-        let score = Score::of_tracer(&judged.iter().collect::<Vec<_>>(), Look::Audit);
+        let score = Score::of_tracer(&judged.iter().collect::<Vec<_>>(), Mode::Audit);
         let numbers = [
             score.leaks_flagged,
             score.leaks_possible,

@@ -1,15 +1,23 @@
-//! The results as tables: aligned for people, and Markdown for the README.
+//! The results as tables: aligned for the terminal, and in Markdown for docs/.
 
 use comfy_table::{Table, presets};
 
-use super::label::{Label, Look};
+use super::label::{Label, Mode};
 use super::matrix::Score;
 use super::outcome::{Judged, Outcome};
 
-/// Every case, with what was said of it.
+/// Every case, with what was reported about it.
 pub(crate) fn cases(outcomes: &[(String, Outcome)]) -> Table {
     let mut table = aligned();
-    table.set_header(["case", "expected", "live", "audit", "CLOSE_WAIT", "idle > T", "result"]);
+    table.set_header([
+        "case",
+        "expected",
+        "live",
+        "audit",
+        "CLOSE_WAIT",
+        "idle > --idle",
+        "result",
+    ]);
     for (name, outcome) in outcomes {
         let cells = match outcome {
             Outcome::Judged(judged) => [
@@ -36,8 +44,8 @@ fn unjudged(name: &str, result: &str) -> [String; 7] {
 fn result(judged: &Judged) -> String {
     let mistakes = judged.mistakes();
     match &judged.label {
-        _ if !mistakes.is_empty() => format!("NOT: {}", mistakes.join("; ")),
-        Label::Unseparable { why } => format!("ok (cannot be told apart: {why})"),
+        _ if !mistakes.is_empty() => format!("NOT as labelled: {}", mistakes.join("; ")),
+        Label::Inseparable { why } => format!("ok (inseparable: {why})"),
         Label::Healthy { .. } | Label::Leak { .. } => "ok".to_owned(),
     }
 }
@@ -47,7 +55,7 @@ fn expected(label: &Label) -> String {
         Label::Healthy { info } if info.is_empty() => "healthy".to_owned(),
         Label::Healthy { info } => format!("healthy, {}", info.join("/")),
         Label::Leak { verdicts, count, .. } => format!("{count} {}", verdicts.join("/")),
-        Label::Unseparable { .. } => "at most possible".to_owned(),
+        Label::Inseparable { .. } => "at most possible".to_owned(),
     }
 }
 
@@ -78,14 +86,14 @@ fn fill_matrix(mut table: Table, rows: &[&Judged]) -> Table {
     ]);
     let close_wait = Score::of_baseline(rows, |row| row.counts.flags_close_wait());
     let idle = Score::of_baseline(rows, |row| row.counts.flags_idle());
-    for (name, score, says_more) in [
-        ("`tracer`, live", Score::of_tracer(rows, Look::Live), true),
-        ("`tracer audit`", Score::of_tracer(rows, Look::Audit), true),
+    for (name, score, is_tracer) in [
+        ("`tracer`, live", Score::of_tracer(rows, Mode::Live), true),
+        ("`tracer audit`", Score::of_tracer(rows, Mode::Audit), true),
         ("`ss`: 5 in CLOSE_WAIT", close_wait, false),
-        ("`ss`: 5 idle > T", idle, false),
+        ("`ss`: 5 idle > `--idle`", idle, false),
     ] {
-        // The baselines know neither verdicts nor degrees.
-        let only_tracer = |number: u64| if says_more { number.to_string() } else { "-".to_owned() };
+        // The baselines have neither verdicts nor confidences.
+        let only_tracer = |number: u64| if is_tracer { number.to_string() } else { "-".to_owned() };
         table.add_row([
             name.to_owned(),
             score.leaks_flagged.to_string(),
@@ -98,9 +106,9 @@ fn fill_matrix(mut table: Table, rows: &[&Judged]) -> Table {
             only_tracer(score.wrong_count),
             format!(
                 "{} / {} / {}",
-                score.unseparable_flagged,
-                only_tracer(score.unseparable_possible),
-                score.unseparable_quiet
+                score.inseparable_flagged,
+                only_tracer(score.inseparable_possible),
+                score.inseparable_quiet
             ),
         ]);
     }

@@ -1,6 +1,7 @@
-//! One run of a case: against one server, with one toolchain.
+//! One run of a case, with one server and one toolchain.
 
-use super::case::{Case, GoToolchain};
+use super::case::Case;
+use super::need::GoToolchain;
 use super::server::ServerName;
 
 /// One run of a case.
@@ -37,7 +38,7 @@ impl Trial {
         trials
     }
 
-    /// Its name among all runs: the case, the server, and the version where it matters.
+    /// Its name, unique among all runs: the case, the server, and the version if there are several.
     pub(crate) fn name(&self, version: Option<&str>) -> String {
         let server = self.server.map(ServerName::word);
         let words = [Some(self.case.name.as_str()), server, version];

@@ -1,4 +1,4 @@
-//! tracer itself: one that watches the whole run, and one audit at its end.
+//! The tracer: one that watches during the whole run, and one audit at its end.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -12,10 +12,10 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::observed::Record;
 use super::pace::Pace;
+use crate::command;
 use crate::privileges::Access;
-use crate::{command, workspace};
 
-/// How long the first document may take.
+/// Longest wait for the first document.
 const START: Duration = Duration::from_mins(1);
 
 /// The built tracer, and how to run it.
@@ -26,30 +26,22 @@ pub(crate) struct Tracer {
 }
 
 impl Tracer {
-    /// Builds it.
+    /// Asks the program which thresholds it has.
     ///
     /// # Errors
-    /// If it does not build.
-    pub(crate) fn build(access: Access, pace: &Pace) -> Result<Self> {
-        command::succeed(
-            Command::new(workspace::cargo())
-                .args(["build", "--release", "--locked", "--package", "tracer", "--bin", "tracer"])
-                .current_dir(workspace::root())
-                // It is about the committed object, whatever the caller was trying out.
-                .env_remove("TRACER_BPF_OBJECT"),
-        )?;
-        let program = workspace::target()?.join("release/tracer");
+    /// If it does not print its help.
+    pub(crate) fn new(program: PathBuf, access: Access, pace: &Pace) -> Result<Self> {
         let help = command::output(Command::new(&program).args(["audit", "--help-all"]))?;
         let thresholds = thresholds(&help, pace);
         Ok(Self { program, access, thresholds })
     }
 
-    /// The command, as one would type it.
+    /// The command line for people.
     pub(crate) fn describe(&self, first: &str) -> String {
         format!("tracer {first} {}", self.thresholds.join(" "))
     }
 
-    /// `others` are flags with their values, and take the place of thresholds of the same name.
+    /// `others` are a flag and its value, which replace the threshold of that name.
     fn command(&self, arguments: &[&str], others: &[String]) -> Command {
         let mut command = match self.access {
             Access::Direct => Command::new(&self.program),
@@ -63,20 +55,20 @@ impl Tracer {
     /// Audits the whole host.
     ///
     /// # Errors
-    /// If it could not, or not see everything.
+    /// If the audit fails.
     pub(crate) fn audit(&self) -> Result<Record> {
         self.audit_with(&[])
     }
 
-    /// Audits the whole host with other thresholds, which take the place of the scaled ones.
+    /// Audits the whole host with a threshold that replaces the scaled one.
     ///
     /// # Errors
-    /// If it could not, or not see everything.
+    /// If the audit fails.
     pub(crate) fn audit_with(&self, flags: &[String]) -> Result<Record> {
         let mut audit = self.command(&["audit", "--for", "3s"], flags);
         let output = audit.stderr(Stdio::inherit()).output().context("cannot start tracer")?;
         let code = output.status.code();
-        if !is_verdict(code) {
+        if !has_run(code) {
             bail!("`{}` ended with {}", command::describe(&audit), output.status);
         }
         let mut record = Record::default();
@@ -85,8 +77,8 @@ impl Tracer {
     }
 }
 
-/// Whether the exit code says that tracer could look: 0, 1 (leaks) or 3 (not everything was seen).
-fn is_verdict(code: Option<i32>) -> bool {
+/// Whether tracer ran: 0 (no leak), 1 (leaks) or 3 (the view was incomplete).
+fn has_run(code: Option<i32>) -> bool {
     matches!(code, Some(0 | 1 | 3))
 }
 
@@ -96,7 +88,7 @@ fn sudo(program: &Path) -> Command {
     command
 }
 
-/// The flags for the thresholds, as far as this tracer has them.
+/// The flags and values of the thresholds that are in `help`.
 fn thresholds(help: &str, pace: &Pace) -> Vec<String> {
     let flags =
         [("--idle", pace.idle), ("--pool-idle", pace.pool_idle), ("--growth-for", pace.growth)];
@@ -104,37 +96,37 @@ fn thresholds(help: &str, pace: &Pace) -> Vec<String> {
     known.flat_map(|(flag, time)| [flag.to_owned(), format!("{}ms", time.as_millis())]).collect()
 }
 
-/// A tracer that watches the host. It ends when this goes.
+/// A tracer that watches the host. It is killed when this is dropped.
 pub(crate) struct Watch {
     child: Child,
     reader: Option<JoinHandle<Result<Record>>>,
 }
 
 impl Watch {
-    /// Starts it, and waits until it looks.
+    /// Starts it, and waits for its first snapshot.
     ///
     /// # Errors
-    /// If it does not start.
+    /// If there is none.
     pub(crate) fn start(tracer: &Tracer) -> Result<Self> {
         let mut command = tracer.command(&[], &[]);
         let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start tracer")?;
-        let output = child.stdout.take().context("it is piped")?;
+        let output = child.stdout.take().context("the output is piped")?;
         let (sender, started): (_, Receiver<()>) = mpsc::channel();
         let reader = thread::spawn(move || {
             let mut record = Record::default();
             for line in BufReader::new(output).lines() {
                 record.add(&line?)?;
-                // Nobody waits for any but the first.
+                // Only the first is waited for.
                 let _ = sender.send(());
             }
             Ok(record)
         });
         let watch = Self { child, reader: Some(reader) };
-        started.recv_timeout(START).context("tracer does not watch")?;
+        started.recv_timeout(START).context("tracer wrote no document")?;
         Ok(watch)
     }
 
-    /// Whether it still watches.
+    /// Checks that it still runs.
     ///
     /// # Errors
     /// If it has ended.
@@ -145,18 +137,18 @@ impl Watch {
         }
     }
 
-    /// Ends it as Ctrl-C does, and gives what it said.
+    /// Ends it as Ctrl-C does, and returns what it reported.
     ///
     /// # Errors
-    /// If it had ended before, or did not work.
+    /// If it had ended before, or failed.
     pub(crate) fn stop(mut self) -> Result<Record> {
         self.check()?;
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        kill_process(pid.context("it has a pid")?, Signal::INT).context("cannot stop tracer")?;
-        let reader = self.reader.take().context("it is read once")?;
+        kill_process(pid.context("no pid")?, Signal::INT).context("cannot stop tracer")?;
+        let reader = self.reader.take().context("its output has been read")?;
         let record = reader.join().map_err(|_| anyhow!("reading tracer's output panicked"))??;
         let status = self.child.wait()?;
-        if !is_verdict(status.code()) {
+        if !has_run(status.code()) {
             bail!("the watching tracer ended with {status}");
         }
         Ok(record)
@@ -165,7 +157,7 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        // It is gone already if this fails.
+        // This fails only if it has ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

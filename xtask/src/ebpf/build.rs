@@ -13,10 +13,10 @@ use super::linker;
 use super::toolchain::Toolchain;
 use crate::{command, workspace};
 
-/// Compiler flags that decide what the object is.
+/// Compiler flags that determine the object.
 ///
-/// Full debug information is where its type information (BTF) comes from. The architecture only
-/// matters to bindings for registers, which no program uses: where those are is a setting. So one
+/// Its BTF is made from full debug information. The architecture matters only to bindings for
+/// registers, which no program uses: the offsets of registers are set when it is loaded. So one
 /// object serves every little-endian host.
 pub(crate) const FLAGS: [&str; 4] = [
     "-Clinker=bpf-linker",
@@ -25,7 +25,8 @@ pub(crate) const FLAGS: [&str; 4] = [
     "--cfg=bpf_target_arch=\"x86_64\"",
 ];
 
-/// The release profile, spelled out so that a change for the user side leaves the object alone.
+/// The release profile, written out so that a change of it for user space does not change the
+/// object.
 pub(crate) const PROFILE: [(&str, &str); 6] = [
     ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "3"),
     ("CARGO_PROFILE_RELEASE_DEBUG", "2"),
@@ -75,22 +76,23 @@ pub(crate) fn cargo(toolchain: &Toolchain, subcommand: &str) -> Result<Command> 
     Ok(command)
 }
 
-/// Kept apart from other builds, whose flags differ.
+/// A directory of its own because the flags differ from those of other builds.
 fn directory() -> Result<PathBuf> {
     Ok(workspace::target()?.join("ebpf"))
 }
 
-/// The search path with the linker's directory in front, for the flags name it without one.
+/// The search path with the linker's directory first, because the flags name it without a
+/// directory.
 fn path_with_linker() -> Result<OsString> {
     let linker = linker::find()?;
     let directories = env::var_os("PATH").unwrap_or_default();
     let directories = env::split_paths(&directories).collect::<Vec<_>>();
     let linker = linker.parent().map(Path::to_path_buf);
-    env::join_paths(linker.into_iter().chain(directories)).context("PATH cannot be extended")
+    env::join_paths(linker.into_iter().chain(directories)).context("cannot extend PATH")
 }
 
-/// A directory with nothing but the compiler's LLVM in it: the linker loads the first library of
-/// that name that it finds, and hosts often have several.
+/// A directory that has only the compiler's LLVM: the linker loads the first library of that name,
+/// and hosts often have several.
 fn only_llvm(toolchain: &Toolchain, directory: &Path) -> Result<PathBuf> {
     let only = directory.join("llvm");
     let link = only.join("libLLVM.so");
@@ -101,11 +103,11 @@ fn only_llvm(toolchain: &Toolchain, directory: &Path) -> Result<PathBuf> {
     Ok(only)
 }
 
-/// Flags that replace every absolute path, since debug information and BTF would carry the names of
-/// this checkout, home and package registry into the object.
+/// Flags that replace absolute paths: otherwise debug information and BTF would contain the paths of
+/// this checkout, the home directory and the package registry.
 fn path_remappings(toolchain: &Toolchain) -> Vec<String> {
     let mut names = vec![
-        // With "." the linker finds the sources, and their lines appear in verifier logs.
+        // With ".", the linker finds the sources, and verifier logs have their lines.
         (workspace::root(), "."),
         (toolchain.sources.clone(), "rust"),
     ];

@@ -1,4 +1,4 @@
-//! SHA-256 digests of the kernel object and of everything that it is made from.
+//! SHA-256 digests of the kernel object and of everything that determines it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use super::build;
 
 /// The crates that the object is compiled from.
 const CRATES: [&str; 2] = ["tracer-common", "tracer-ebpf"];
-/// How the names of the foreign crates begin that the object is compiled from.
+/// Prefixes of the names of other crates that the object is compiled from.
 const DEPENDENCIES: [&str; 3] = ["aya-ebpf", "aya-log-common", "aya-log-ebpf"];
 
 /// The digest of a file's contents.
@@ -41,7 +41,7 @@ pub(crate) fn of_sources(root: &Path) -> Result<String> {
     Ok(hexadecimal(digest))
 }
 
-/// Every source file of the crates, relative to `root`, in the order of their names.
+/// Every source file of the crates, relative to `root`, by name.
 fn source_files(root: &Path) -> Result<Vec<PathBuf>> {
     let mut directories: Vec<_> = CRATES.iter().map(PathBuf::from).collect();
     let mut files = Vec::new();
@@ -62,7 +62,7 @@ fn source_files(root: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The entries of a Cargo.lock that say which versions the object is compiled from.
+/// The entries of a Cargo.lock with the versions that the object is compiled from.
 fn locked(lock: &str) -> String {
     let packages = lock.split("\n[[package]]\n").filter(|package| {
         let name = package.lines().next().and_then(|line| line.strip_prefix("name = \""));
@@ -71,7 +71,7 @@ fn locked(lock: &str) -> String {
     packages.map(str::trim_end).collect::<Vec<_>>().join("\n\n")
 }
 
-/// The lines of the workspace's Cargo.toml that say with which features and in which edition.
+/// The lines of the workspace's Cargo.toml with their features and the edition.
 fn declared(manifest: &str) -> String {
     let relevant = manifest.lines().filter(|line| {
         let names = DEPENDENCIES.iter().chain(&CRATES);
@@ -80,7 +80,7 @@ fn declared(manifest: &str) -> String {
     relevant.collect::<Vec<_>>().join("\n")
 }
 
-/// Adds a name and what it stands for; the lengths keep the two apart.
+/// Adds a name and its contents. The lengths make the boundary between them unambiguous.
 fn add(digest: &mut Sha256, name: &[u8], contents: &[u8]) {
     for part in [name, contents] {
         digest.update((part.len() as u64).to_le_bytes());
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_the_object_is_made_from_changes_the_digest() {
+    fn only_what_determines_the_object_changes_the_digest() {
         let root = std::env::temp_dir().join(format!("xtask-digest-{}", std::process::id()));
         let write = |name: &str, text: &str| {
             let path = root.join(name);
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn dependencies_of_the_user_side_are_left_out() {
+    fn dependencies_of_user_space_are_left_out() {
         let lock = "version = 4\n\n[[package]]\nname = \"aya\"\n\n[[package]]\nname = \"aya-ebpf\"\n\
                     \n[[package]]\nname = \"aya-log\"\n";
         assert_eq!(locked(lock), "name = \"aya-ebpf\"");

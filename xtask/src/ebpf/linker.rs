@@ -7,16 +7,16 @@ use anyhow::{Context, Result, bail};
 
 use crate::{command, workspace};
 
-/// The version that goes with LLVM 22; later ones want a later LLVM.
+/// The last version for LLVM 22.
 pub(crate) const VERSION: &str = "0.10.3";
-/// What the linker says when asked for its version.
+/// What the linker prints as its version.
 pub(crate) const NAME_AND_VERSION: &str = "bpf-linker 0.10.3";
 
-/// Where the right linker is: on the search path or where cargo installs programs, which the search
-/// path need not contain.
+/// The path of the linker: on the search path, or in cargo's directory for installed programs, which
+/// need not be on the search path.
 ///
 /// # Errors
-/// What is there instead.
+/// If it is missing or has another version.
 pub(crate) fn find() -> Result<PathBuf> {
     let installed = workspace::cargo_home().join("bin/bpf-linker");
     let linker = command::find("bpf-linker")

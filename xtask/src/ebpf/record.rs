@@ -1,4 +1,4 @@
-//! The text file beside the kernel object: which sources, compiler and linker it came from.
+//! The text file beside the kernel object: the sources, compiler and linker that it was built with.
 
 use std::fs;
 use std::path::Path;
@@ -10,16 +10,16 @@ pub(crate) const FILE_NAME: &str = "SOURCES";
 
 const HEADING: &str = "# What tracer.bpf.o was built from; `cargo xtask ebpf` writes this file.";
 
-/// What the file says.
+/// The contents of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Record {
     /// Digest of the sources.
     pub(crate) sources: String,
     /// Digest of the object.
     pub(crate) object: String,
-    /// The compiler as it names itself.
+    /// The compiler's own name and version.
     pub(crate) compiler: String,
-    /// The linker as it names itself.
+    /// The linker's own name and version.
     pub(crate) linker: String,
 }
 
@@ -27,7 +27,7 @@ impl Record {
     /// Reads the file at `path`.
     ///
     /// # Errors
-    /// If it cannot be read or lacks a line.
+    /// If it cannot be read, or a line is missing.
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let text = fs::read_to_string(path).map_err(|error| {
             anyhow!("cannot read {}: {error}; run `cargo xtask ebpf`", path.display())
@@ -43,13 +43,13 @@ impl Record {
         fs::write(path, self.to_text()).with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// Compares with the digests of the sources and the object as they are now.
+    /// Compares it with the present digests of the sources and the object.
     ///
     /// # Errors
-    /// Which of them has changed, and the remedy.
+    /// Which of them has changed, and how to fix it.
     pub(crate) fn compare(&self, sources: &str, object: &str) -> Result<()> {
         if self.object != object {
-            bail!("tracer.bpf.o is not what {FILE_NAME} beside it says; run `cargo xtask ebpf`");
+            bail!("tracer.bpf.o does not belong to {FILE_NAME} beside it; run `cargo xtask ebpf`");
         }
         if self.sources != sources {
             bail!(
@@ -108,11 +108,11 @@ mod tests {
     }
 
     #[test]
-    fn tells_a_changed_source_from_a_changed_object() {
+    fn distinguishes_a_changed_source_from_a_changed_object() {
         assert!(example().compare("sha256:1", "sha256:2").is_ok());
         let changed_source = example().compare("sha256:3", "sha256:2").unwrap_err();
         assert!(changed_source.to_string().starts_with("the kernel programs have changed"));
         let changed_object = example().compare("sha256:1", "sha256:3").unwrap_err();
-        assert!(changed_object.to_string().starts_with("tracer.bpf.o is not"));
+        assert!(changed_object.to_string().starts_with("tracer.bpf.o does not"));
     }
 }

@@ -1,16 +1,16 @@
-//! Removes what the kernel and the loader never read from the kernel object.
+//! Removes the sections of the kernel object that neither the kernel nor the loader reads.
 
 use anyhow::{Context, Result};
 use object::build::elf::{Builder, SectionData};
 use object::elf::SHT_STRTAB;
 
-/// The object without its DWARF sections, which are nine tenths of it. Its BTF stays, and with it
-/// the source lines that the verifier shows.
+/// The object without its DWARF sections, which are nine tenths of it. Its BTF stays, which has the
+/// source lines that the verifier prints.
 ///
 /// # Errors
 /// If `bytes` is not a complete ELF object.
 pub(crate) fn without_dwarf(bytes: &[u8]) -> Result<Vec<u8>> {
-    let mut object = Builder::read(bytes).context("the linker's output is no ELF object")?;
+    let mut object = Builder::read(bytes).context("the linker's output is not an ELF object")?;
     for section in &mut object.sections {
         let name = section.name.as_slice();
         let name = name.strip_prefix(b".rel").unwrap_or(name);
@@ -18,7 +18,7 @@ pub(crate) fn without_dwarf(bytes: &[u8]) -> Result<Vec<u8>> {
     }
     object.delete_orphans();
 
-    // LLVM keeps the names of sections among those of symbols; the writer wants them apart.
+    // LLVM puts the names of sections and symbols into one section; the writer needs two.
     let is_names = |data: &_| matches!(data, SectionData::SectionString);
     if !object.sections.iter().any(|section| is_names(&section.data)) {
         let names = object.sections.add();
@@ -41,7 +41,7 @@ mod tests {
 
     use super::without_dwarf;
 
-    /// An object with these sections, each of which holds its own name.
+    /// An object with these sections, each of which contains its own name.
     fn object(names: &[&'static str]) -> Vec<u8> {
         let mut object = Builder::new(Endianness::Little, true);
         object.header.e_type = ET_REL;
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn only_dwarf_goes() {
+    fn only_dwarf_is_removed() {
         let original = object(&["tp_btf/a", ".debug_info", ".BTF", ".rel.debug_line", ".BTF.ext"]);
 
         let stripped = without_dwarf(&original).unwrap();
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_is_an_error() {
+    fn other_bytes_are_an_error() {
         assert!(without_dwarf(b"no object").is_err());
     }
 }

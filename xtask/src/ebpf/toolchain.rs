@@ -1,7 +1,7 @@
-//! The compilers that can build kernel programs: a nightly of rustup, or Debian's rustc.
+//! The compilers that can build kernel programs: rustup's nightly, or Debian's rustc.
 //!
-//! Both need the library's sources, because nobody ships a compiled `core` for BPF, and LLVM of the
-//! version that the linker was made for.
+//! Both need the sources of the standard library, because there is no compiled `core` for BPF, and
+//! the version of LLVM that the linker is made for.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,19 +11,19 @@ use anyhow::{Context, Result, anyhow, bail};
 use super::linker;
 use crate::{command, workspace};
 
-/// The nightly that `cargo xtask setup` installs: later ones come with an LLVM that
-/// bpf-linker cannot read.
+/// The nightly that `cargo xtask setup` installs. Later ones have an LLVM whose output bpf-linker
+/// cannot read.
 pub(crate) const NIGHTLY: &str = "nightly-2026-05-20";
 
-/// The LLVM that [`linker::VERSION`] was made for.
+/// The LLVM that [`linker::VERSION`] is made for.
 const LLVM_MAJOR: &str = "22";
 
 /// A compiler that can build kernel programs.
 #[derive(Clone, Debug)]
 pub(crate) struct Toolchain {
-    /// Which of the known ones this is.
+    /// Its name for people.
     pub(crate) name: String,
-    /// What its rustc says when asked for its version.
+    /// What its rustc prints as its version.
     pub(crate) version: String,
     /// Its name in rustup, if it is from there.
     pub(crate) rustup_name: Option<&'static str>,
@@ -37,18 +37,18 @@ pub(crate) struct Toolchain {
     pub(crate) llvm: PathBuf,
 }
 
-/// The first complete toolchain: nightly through rustup, else Debian's; with the linker.
+/// The first complete toolchain of rustup's nightly and Debian's rustc, if the linker is there too.
 ///
 /// # Errors
-/// What each of them lacks.
+/// What is missing in each of them.
 pub(crate) fn find() -> Result<Toolchain> {
     let compiler = find_compiler();
     match (compiler, linker::find()) {
         (Ok(toolchain), Ok(_)) => Ok(toolchain),
         (compiler, linker) => {
-            let lacks = [compiler.err(), linker.err()].into_iter().flatten();
-            let lacks: Vec<_> = lacks.map(|lack| format!("{lack:#}")).collect();
-            bail!("{}; `cargo xtask setup` installs what is missing", lacks.join("; "))
+            let missing = [compiler.err(), linker.err()].into_iter().flatten();
+            let missing: Vec<_> = missing.map(|error| format!("{error:#}")).collect();
+            bail!("{}; `cargo xtask setup` installs what is missing", missing.join("; "))
         }
     }
 }
@@ -56,23 +56,23 @@ pub(crate) fn find() -> Result<Toolchain> {
 /// The first complete compiler, whether or not the linker is there.
 ///
 /// # Errors
-/// What each of them lacks.
+/// What is missing in each of them.
 pub(crate) fn find_compiler() -> Result<Toolchain> {
-    let mut lacks = Vec::new();
+    let mut missing = Vec::new();
     for candidate in [from_rustup(NIGHTLY), from_rustup("nightly"), from_debian()] {
         match candidate {
             Ok(toolchain) => return Ok(toolchain),
-            Err(lack) => lacks.push(format!("{lack:#}")),
+            Err(error) => missing.push(format!("{error:#}")),
         }
     }
-    Err(anyhow!("no compiler for kernel programs: {}", lacks.join("; ")))
+    Err(anyhow!("no compiler for kernel programs: {}", missing.join("; ")))
 }
 
 fn from_rustup(name: &'static str) -> Result<Toolchain> {
     let rustc = command::output(
         Command::new("rustup")
             .args(["which", "--toolchain", name, "rustc"])
-            // Looking for a toolchain must not install it.
+            // Rustup must not install a toolchain only because it was asked whether there is one.
             .env("RUSTUP_AUTO_INSTALL", "0"),
     )
     .map_err(|_| anyhow!("rustup has no {name}"))?;
@@ -80,7 +80,7 @@ fn from_rustup(name: &'static str) -> Result<Toolchain> {
     let version = version_with_right_llvm(&rustc).with_context(|| format!("rustup's {name}"))?;
     let sysroot = rustc.ancestors().nth(2).context("rustc is not in a toolchain")?;
     let sources = library_sources(sysroot)
-        .with_context(|| format!("rustup's {name} lacks the component rust-src"))?;
+        .with_context(|| format!("rustup's {name} has no component rust-src"))?;
     let llvm = llvm_library(&sysroot.join("lib"))
         .with_context(|| format!("rustup's {name} has no shared LLVM"))?;
     Ok(Toolchain {
@@ -120,7 +120,10 @@ fn from_debian() -> Result<Toolchain> {
     })
 }
 
-/// What rustc calls itself, provided that its LLVM is the linker's.
+/// The version of rustc.
+///
+/// # Errors
+/// If its LLVM is not the one that the linker needs.
 fn version_with_right_llvm(rustc: &Path) -> Result<String> {
     let verbose = command::output(Command::new(rustc).arg("-vV"))?;
     let llvm = verbose.lines().find_map(|line| line.strip_prefix("LLVM version: "));
@@ -131,7 +134,7 @@ fn version_with_right_llvm(rustc: &Path) -> Result<String> {
     Ok(verbose.lines().next().unwrap_or_default().to_owned())
 }
 
-/// Where a compiler's sources are below `sysroot`, if they are installed.
+/// The compiler's sources below `sysroot`, if they are installed.
 fn library_sources(sysroot: &Path) -> Option<PathBuf> {
     let sources = sysroot.join("lib/rustlib/src/rust");
     sources.join("library/core/src/lib.rs").exists().then_some(sources)

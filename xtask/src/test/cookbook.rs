@@ -8,15 +8,15 @@ use anyhow::{Context as _, Result};
 use crate::tally::Tally;
 use crate::{command, python, step, workspace};
 
-/// What reads the page: a script, as it needs DuckDB's package for Python.
+/// Reads the page and runs the queries. It is a script because it uses DuckDB's Python package.
 const SCRIPT: &str = include_str!("cookbook.py");
-/// The version whose results are in the page.
+/// The version that the results in the page are from.
 const DUCKDB: &str = "duckdb==2.0.1";
 
-/// Runs every query, or says why it cannot.
+/// Runs every query, or skips them and shows why.
 ///
 /// # Errors
-/// If the workspace's build directory cannot be told.
+/// If the workspace's build directory cannot be found.
 pub(super) fn run() -> Result<Tally> {
     let environment = workspace::target()?.join("cookbook");
     if let Err(error) = prepare(&environment) {
@@ -30,7 +30,7 @@ pub(super) fn run() -> Result<Tally> {
     })
 }
 
-/// A virtual environment with DuckDB, made if it is not there.
+/// Creates a virtual environment with DuckDB, if it is missing.
 fn prepare(environment: &Path) -> Result<()> {
     let has_duckdb = || {
         let mut python = Command::new(environment.join("bin/python"));
@@ -40,12 +40,13 @@ fn prepare(environment: &Path) -> Result<()> {
         return Ok(());
     }
     let python = python::of_debian().unwrap_or_else(|| "python3".into());
-    python::make_environment(&python, environment).context("no virtual environment of Python")?;
-    python::install(environment, &[DUCKDB.as_ref()]).context("DuckDB cannot be had")
+    python::make_environment(&python, environment)
+        .context("cannot create a virtual environment of Python")?;
+    python::install(environment, &[DUCKDB.as_ref()]).context("cannot install DuckDB")
 }
 
-/// What the script's last line says, after all that it found wrong.
+/// Shows the script's output, and reads the counts in its last line.
 fn counted(output: &str) -> Result<Tally> {
     println!("{output}");
-    output.lines().find_map(Tally::parse).context("the script did not say how it went")
+    output.lines().find_map(Tally::parse).context("the script printed no result")
 }

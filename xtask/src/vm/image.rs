@@ -1,4 +1,4 @@
-//! What a machine unpacks into its memory: a shell, the tests, and the script that runs them.
+//! The root file system of a machine: a shell, the tests, and the script that runs them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,37 +8,39 @@ use anyhow::{Context, Result};
 use super::archive::Archive;
 use super::boot::{Boot, Job};
 use super::kernels::Kernel;
-use super::programs::Programs;
 use super::protocol;
+use crate::build::SystemTests;
 
-/// Where Debian's package has it; the second is where it used to be.
+/// Where Debian's package installs it, and where older releases do.
 const BUSYBOX: [&str; 2] = ["/usr/bin/busybox", "/bin/busybox"];
 
-/// Builds the part that all machines have.
+/// Builds the part that is the same for all machines.
 ///
 /// # Errors
 /// A program cannot be read.
-pub(super) fn common(programs: &Programs) -> Result<Vec<u8>> {
+pub(super) fn common(tests: &SystemTests) -> Result<Vec<u8>> {
     let mut archive = Archive::default();
     for directory in ["/proc", "/sys", "/run", "/root"] {
-        archive.directory(Path::new(directory), 0o755);
+        archive.directory(Path::new(directory), 0o755)?;
     }
-    archive.directory(Path::new("/tmp"), 0o1777);
-    archive.character_device(Path::new("/dev/console"), (5, 1));
-    archive.character_device(Path::new("/dev/null"), (1, 3));
+    archive.directory(Path::new("/tmp"), 0o1777)?;
+    archive.character_device(Path::new("/dev/console"), (5, 1))?;
+    archive.character_device(Path::new("/dev/null"), (1, 3))?;
     let busybox = busybox().context("no busybox; apt-get install busybox-static")?;
-    archive.program(Path::new("/bin/busybox"), &read(&busybox)?);
-    archive.symlink(Path::new("/bin/sh"), "busybox");
-    for path in programs.paths() {
-        archive.program(path, &read(path)?);
+    archive.program(Path::new("/bin/busybox"), &read(&busybox)?)?;
+    archive.symlink(Path::new("/bin/sh"), "busybox")?;
+    // They have the same paths as on this host, because the tests contain those.
+    let SystemTests { programs, unit_tests, end_to_end } = tests;
+    for path in [&programs.tracer, &programs.puppet, unit_tests, end_to_end] {
+        archive.program(path, &read(path)?)?;
     }
-    // Tests make their directories below this one.
-    let target = programs.tracer.ancestors().nth(3).context("a program is in no directory")?;
-    archive.directory(&target.join("tmp"), 0o755);
-    Ok(archive.finish())
+    // Tests create their directories below this one.
+    let target = programs.tracer.ancestors().nth(3).context("the tracer is in no directory")?;
+    archive.directory(&target.join("tmp"), 0o755)?;
+    archive.finish()
 }
 
-/// Builds the part that is this boot's own.
+/// Builds the part for one boot.
 ///
 /// # Errors
 /// A module cannot be read.
@@ -47,14 +49,14 @@ pub(super) fn own(boot: &Boot, kernel: &Kernel) -> Result<Vec<u8>> {
     let mut modules = Vec::new();
     for module in &kernel.modules {
         let name = Path::new("/modules").join(module.file_name().unwrap_or_default());
-        archive.program(&name, &read(module)?);
+        archive.program(&name, &read(module)?)?;
         modules.push(name);
     }
-    archive.program(Path::new("/init"), script(boot, &modules).as_bytes());
-    Ok(archive.finish())
+    archive.program(Path::new("/init"), script(boot, &modules).as_bytes())?;
+    archive.finish()
 }
 
-/// The machine's first and only script.
+/// The script that the kernel starts as its first process.
 fn script(boot: &Boot, modules: &[PathBuf]) -> String {
     let mut script = String::from(
         "#!/bin/sh\n\

@@ -1,4 +1,4 @@
-//! Which kernels the tests run on, and getting them: Debian's own, as packages.
+//! The kernels that the tests run on: Debian's packages, downloaded and unpacked.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,47 +6,48 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use super::boot::Extent;
 use super::packages::{Index, version_key};
 use crate::command;
+use crate::extent::Extent;
 
-/// The stable series that are tested besides the newest, oldest first; the first is the floor.
+/// The stable series that are tested besides the newest, oldest first. The first is the oldest
+/// that is supported.
 pub(super) const SERIES: [&str; 4] = ["5.10", "6.1", "6.12", "6.18"];
 
-/// The one that lies closest to another.
+/// The reduced set leaves out the series that differs least from its neighbours.
 const LEFT_OUT_OF_REDUCED: &str = "6.18";
 
-/// What the newest there is goes by.
+/// The name of the newest kernel that Debian has.
 pub(super) const NEWEST: &str = "newest";
 
-/// The flavour for virtual machines, which is smaller and has all that the tests need.
+/// Debian's flavour for virtual machines: it is smaller and has what the tests need.
 const FLAVOUR: &str = "-cloud-amd64";
 
-/// Modules that are loaded before the tests, in order: answers to questions about sockets.
+/// Modules that are loaded before the tests, in this order: sock_diag for TCP.
 const MODULES: [&str; 2] = ["inet_diag", "tcp_diag"];
 
 /// A kernel that can be booted.
 #[derive(Clone, Debug)]
 pub(super) struct Kernel {
-    /// The release, as `uname -r` says it.
+    /// The release, as `uname -r` prints it.
     pub(super) release: String,
-    /// The image.
+    /// The kernel image.
     pub(super) image: PathBuf,
     /// Modules to load, in this order.
     pub(super) modules: Vec<PathBuf>,
 }
 
-/// Fetches the newest kernel of a series, unless it has been fetched before.
+/// Downloads the newest kernel of a series, unless it has been downloaded before.
 ///
 /// # Errors
-/// Debian has none any more, or it cannot be fetched.
+/// If Debian no longer has one, or it cannot be downloaded.
 pub(super) fn fetch(index: &Index, series: &str, cache: &Path) -> Result<Kernel> {
     let release = release(index, series)?;
     let directory = cache.join("kernels").join(&release);
     let complete = directory.join("complete");
     if !complete.exists() {
-        println!("fetching {release}");
-        // From 6.19 on the package of that name is empty, and the parts are packages of their own.
+        println!("downloading {release}");
+        // From 6.19 on, the package of that name is empty and its parts are separate packages.
         let parts = ["binary", "modules", "base"].map(|part| format!("linux-{part}-{release}"));
         let is_split = index.has(&parts[0]);
         let packages = if is_split { parts.to_vec() } else { vec![image_package(&release)] };
@@ -66,21 +67,21 @@ fn release(index: &Index, series: &str) -> Result<String> {
         let release = package.strip_prefix("linux-image-")?;
         let is_ours = release.ends_with(FLAVOUR)
             && release.starts_with(|first: char| first.is_ascii_digit())
-            // A newer series built for an older Debian, beside that Debian's own.
+            // A newer series that is built for an older Debian release.
             && !release.contains("deb11");
         let is_wanted = series == NEWEST || release.starts_with(&format!("{series}."));
         (is_ours && is_wanted).then(|| release.to_owned())
     });
-    releases.max_by_key(|release| version_key(release)).with_context(|| {
-        format!("Debian has no kernel {series} any more, or its package lists cannot be fetched")
-    })
+    releases
+        .max_by_key(|release| version_key(release))
+        .context("Debian no longer has it, or its package lists cannot be downloaded")
 }
 
 fn image_package(release: &str) -> String {
     format!("linux-image-{release}")
 }
 
-/// The module, unpacked if it is compressed; `None` if it is part of the kernel or not there.
+/// The module, decompressed; `None` if it is built into the kernel or missing.
 fn module(directory: &Path, name: &str) -> Result<Option<PathBuf>> {
     let plain = format!("{name}.ko");
     if let Some(path) = find(directory, &|it| it == plain) {
@@ -92,7 +93,7 @@ fn module(directory: &Path, name: &str) -> Result<Option<PathBuf>> {
     Ok(Some(path.with_extension("")))
 }
 
-/// The first file below a directory whose name is as asked for.
+/// The first file below a directory whose name matches.
 fn find(directory: &Path, matches: &dyn Fn(&str) -> bool) -> Option<PathBuf> {
     let mut entries: Vec<_> = directory.read_dir().ok()?.flatten().collect();
     entries.sort_by_key(fs::DirEntry::file_name);
@@ -105,18 +106,18 @@ fn find(directory: &Path, matches: &dyn Fn(&str) -> bool) -> Option<PathBuf> {
     })
 }
 
-/// The series that the user named, or those that belong to the extent.
+/// The series that the user named, or those of the extent.
 ///
 /// # Errors
-/// One of them is none that is tested.
+/// If one of the names is not known.
 pub(super) fn chosen(names: &[String], extent: Extent) -> Result<Vec<String>> {
     let all = SERIES.into_iter().chain([NEWEST]).map(str::to_owned).collect::<Vec<_>>();
     if names.is_empty() {
-        let is_wanted = |name: &String| extent == Extent::Full || name != LEFT_OUT_OF_REDUCED;
+        let is_wanted = |name: &String| extent == Extent::Whole || name != LEFT_OUT_OF_REDUCED;
         return Ok(all.into_iter().filter(is_wanted).collect());
     }
     if let Some(unknown) = names.iter().find(|name| !all.contains(name)) {
-        bail!("there are no tests on kernel `{unknown}`; there are on {}", all.join(", "));
+        bail!("kernel `{unknown}` is not tested; these are: {}", all.join(", "));
     }
     Ok(names.to_vec())
 }

@@ -10,17 +10,17 @@ use anyhow::{Context, Result};
 
 use super::protocol;
 
-/// What computes for the machine.
+/// What executes the machine's instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Accelerator {
-    /// The processor itself.
+    /// The CPU itself.
     Kvm,
-    /// A program, at a tenth of the speed.
+    /// QEMU, at a tenth of the speed.
     Emulation,
 }
 
 impl Accelerator {
-    /// In words.
+    /// Its name for people.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Kvm => "KVM",
@@ -31,46 +31,47 @@ impl Accelerator {
     const fn arguments(self) -> [&'static str; 4] {
         match self {
             Self::Kvm => ["-accel", "kvm", "-cpu", "host"],
-            // Five levels of page tables make every access slower to emulate.
+            // Page tables with five levels would make every memory access slower to emulate.
             Self::Emulation => ["-accel", "tcg", "-cpu", "max,-la57"],
         }
     }
 }
 
-/// Megabytes of memory, which hold the archive twice for a moment.
+/// Memory in MiB. While the kernel unpacks the archive, it is there twice.
 const MEMORY: &str = "1024";
 
-/// Options for every kernel: no tests of ciphers, which take a second, and the end on a panic.
+/// Options for every kernel: stop on a panic, and leave out the self-tests of ciphers, which take a
+/// second.
 const APPEND: &str = "console=ttyS0 quiet panic=-1 cryptomgr.notests";
 
 /// What to boot.
 pub(super) struct Machine<'a> {
-    /// The kernel's image.
+    /// The kernel image.
     pub(super) image: &'a Path,
-    /// Options for the kernel beside the usual ones.
+    /// Further options for the kernel.
     pub(super) append: &'a str,
-    /// Where its files go; made anew.
+    /// Where its files go; what is there is removed.
     pub(super) directory: PathBuf,
-    /// The parts of the archive that it unpacks into its memory.
+    /// The parts of its root file system.
     pub(super) archive: [&'a [u8]; 2],
     pub(super) accelerator: Accelerator,
-    /// It is turned off after this long.
+    /// It is stopped after this long.
     pub(super) limit: Duration,
 }
 
-/// What a machine left behind.
+/// The results of a machine.
 pub(super) struct Output {
-    /// What it reported, in the words of [`protocol`].
+    /// Its output, in the format of [`protocol`].
     pub(super) report: String,
-    /// What else there is to say of its end; `None` if it was in order.
+    /// Why it did not run all of its jobs; `None` if it did.
     pub(super) complaint: Option<String>,
 }
 
 impl Machine<'_> {
-    /// Runs it to its end.
+    /// Boots it and waits until it powers off.
     ///
     /// # Errors
-    /// It cannot be started.
+    /// If it cannot be started.
     pub(super) fn run(&self) -> Result<Output> {
         let _ = fs::remove_dir_all(&self.directory);
         fs::create_dir_all(&self.directory)?;
@@ -103,7 +104,7 @@ impl Machine<'_> {
             |path: &Path| String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned();
         let report = read(&report);
         let complaint = (!protocol::is_complete(&report)).then(|| {
-            let how = if in_time { "ended early" } else { "did not end in time" };
+            let how = if in_time { "stopped early" } else { "did not power off in time" };
             let console = read(&console);
             let last = console.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
             format!("the machine {how} (see {}): {last}", self.directory.display())
@@ -111,7 +112,7 @@ impl Machine<'_> {
         Ok(Output { report, complaint })
     }
 
-    /// Whether it ended by itself.
+    /// Whether it powered off within the limit.
     fn wait(&self, mut child: Child) -> Result<bool> {
         let end = Instant::now() + self.limit;
         while child.try_wait()?.is_none() {

@@ -1,5 +1,5 @@
-//! Debian's packages of several of its releases, whichever the host itself is: with apt, in
-//! directories of our own, from where the host gets its own packages.
+//! Packages of several Debian releases, whichever release the host runs: downloaded with apt from
+//! the host's own mirror, with package lists in a separate directory.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,14 +9,14 @@ use anyhow::{Context, Result, bail};
 
 use crate::command;
 
-/// The parts of Debian that have the kernels. Security archives keep the stable series.
+/// The suites that have the kernels. Security archives have the stable series.
 const SUITES: [(&str, Archive); 3] = [
     ("bullseye-security", Archive::Security),
     ("bookworm-security", Archive::Security),
     ("trixie-backports", Archive::Main),
 ];
 
-/// Where Debian's keys are; the name has changed.
+/// Debian's keyring, by its names in different releases.
 const KEYRINGS: [&str; 2] = [
     "/usr/share/keyrings/debian-archive-keyring.gpg",
     "/usr/share/keyrings/debian-archive-keyring.pgp",
@@ -28,7 +28,7 @@ enum Archive {
     Security,
 }
 
-/// The lists of packages.
+/// The package lists.
 pub(super) struct Index {
     options: Vec<String>,
     names: Vec<String>,
@@ -36,10 +36,10 @@ pub(super) struct Index {
 }
 
 impl Index {
-    /// Fetches the lists; what was fetched before does if that is impossible now.
+    /// Downloads the lists. If that fails, lists of an earlier run are used.
     ///
     /// # Errors
-    /// This is no Debian, or the directory cannot be written.
+    /// If the host is not Debian, or the directory cannot be written.
     pub(super) fn fetch(cache: &Path) -> Result<Self> {
         let apt = cache.join("apt");
         let downloads = cache.join("packages");
@@ -47,14 +47,14 @@ impl Index {
             [apt.join("lists/partial"), apt.join("cache/archives/partial"), downloads.clone()]
         {
             fs::create_dir_all(&directory)
-                .with_context(|| format!("cannot make {}", directory.display()))?;
+                .with_context(|| format!("cannot create {}", directory.display()))?;
         }
         fs::write(apt.join("status"), "")?;
         fs::write(apt.join("sources.list"), sources()?)?;
         let options = options(&apt);
         let update = Command::new("apt-get").args(&options).args(["--quiet=2", "update"]).status();
         if !update.is_ok_and(|status| status.success()) {
-            println!("not every package list could be fetched; going on with what there is");
+            println!("some package lists could not be downloaded; earlier ones are used");
         }
         let names =
             command::output(Command::new("apt-cache").args(&options).args(["pkgnames", "linux-"]))?;
@@ -67,17 +67,17 @@ impl Index {
         self.names.iter().any(|name| name == package)
     }
 
-    /// The names that start so.
+    /// The names with this prefix.
     pub(super) fn starting_with(&self, start: &str) -> Vec<&str> {
         self.names.iter().map(String::as_str).filter(|name| name.starts_with(start)).collect()
     }
 
-    /// Downloads packages and unpacks them into a directory. Nothing of them is run.
+    /// Downloads packages and unpacks them into a directory, without running their scripts.
     ///
     /// # Errors
-    /// They cannot be downloaded or unpacked.
+    /// If they cannot be downloaded or unpacked.
     pub(super) fn unpack(&self, packages: &[String], directory: &Path) -> Result<()> {
-        // Whatever an interrupted run left would be unpacked too.
+        // Leftovers of an interrupted run would be unpacked too.
         let downloads = self.downloads.join(directory.file_name().unwrap_or_default());
         let _ = fs::remove_dir_all(&downloads);
         fs::create_dir_all(&downloads)?;
@@ -93,7 +93,7 @@ impl Index {
             let path = entry?.path();
             command::succeed(Command::new("dpkg-deb").arg("--extract").arg(path).arg(directory))?;
         }
-        fs::remove_dir_all(&downloads).context("cannot remove what was unpacked")
+        fs::remove_dir_all(&downloads).context("cannot remove the downloaded packages")
     }
 }
 
@@ -114,10 +114,10 @@ fn options(apt: &Path) -> Vec<String> {
     settings.into_iter().flat_map(|setting| ["-o".to_owned(), setting]).collect()
 }
 
-/// The list of sources, with the addresses that the host's own apt knows.
+/// The text of a `sources.list`, with the addresses that the host's apt uses.
 fn sources() -> Result<String> {
     let keyring = KEYRINGS.into_iter().find(|path| Path::new(path).is_file());
-    let keyring = keyring.context("this is no Debian: it has none of Debian's keys")?;
+    let keyring = keyring.context("this host is not Debian: Debian's keyring is missing")?;
     let targets = command::output(Command::new("apt-get").args([
         "indextargets",
         "--format",
@@ -132,12 +132,12 @@ fn sources() -> Result<String> {
         })
         .collect();
     if sources.is_empty() {
-        bail!("apt has no sources from which Debian's kernels could be fetched");
+        bail!("apt has no sources that have Debian's kernels");
     }
     Ok(sources)
 }
 
-/// Where the host gets packages of this kind from; each line is a codename and an address.
+/// The address of an archive. Each line of `targets` is a codename and an address.
 fn address(targets: &str, wanted: Archive) -> Option<&str> {
     targets.lines().find_map(|line| {
         let (codename, address) = line.split_once(' ')?;
@@ -147,7 +147,7 @@ fn address(targets: &str, wanted: Archive) -> Option<&str> {
     })
 }
 
-/// The numbers in a version, which order versions of kernels.
+/// The numbers in a version, by which versions of kernels are ordered.
 pub(super) fn version_key(version: &str) -> Vec<u64> {
     let numbers = version.split(|it: char| !it.is_ascii_digit()).filter(|it| !it.is_empty());
     numbers.map(|number| number.parse().unwrap_or(u64::MAX)).collect()

@@ -1,22 +1,22 @@
-//! What a machine says on its second serial line, which is a file here.
+//! The protocol of a machine's second serial port, whose output is a file on this host.
 
-/// A job begins, with this number.
+/// A job begins; its number follows.
 pub(super) const BEGIN: &str = "== begin ";
-/// It has ended, with this exit code.
+/// The job has ended; its exit code follows.
 pub(super) const END: &str = "== end ";
-/// All have.
+/// All jobs have ended.
 pub(super) const COMPLETE: &str = "== complete";
 
-/// What a job left behind.
+/// The result of a job.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Ended {
     /// Its exit code; `None` if the machine ended before it did.
     pub(super) code: Option<i32>,
-    /// All that it wrote.
+    /// Its output.
     pub(super) output: String,
 }
 
-/// Takes what a machine said apart, one entry for each of `jobs` jobs.
+/// Splits the output of a machine into one entry for each of `jobs` jobs.
 pub(super) fn parse(text: &str, jobs: usize) -> Vec<Ended> {
     let mut ended = vec![Ended::default(); jobs];
     let mut current = None;
@@ -38,7 +38,7 @@ pub(super) fn parse(text: &str, jobs: usize) -> Vec<Ended> {
     ended
 }
 
-/// Whether the machine came to the end of its jobs.
+/// Whether the machine has run all of its jobs.
 pub(super) fn is_complete(text: &str) -> bool {
     text.lines().any(|line| line.trim_end() == COMPLETE)
 }

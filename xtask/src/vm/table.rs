@@ -1,4 +1,4 @@
-//! The results: which tests passed on which kernel, by which rungs.
+//! The results: which tests passed on which kernel, with which attach method.
 
 use comfy_table::{Table, presets};
 
@@ -7,10 +7,10 @@ use crate::tally::Tally;
 /// A row of the table.
 pub(super) struct Row {
     pub(super) kernel: String,
-    pub(super) rung: &'static str,
+    pub(super) attach_method: &'static str,
     pub(super) subject: String,
     pub(super) tally: Tally,
-    /// Seconds that the whole boot took, on the first row of each.
+    /// How long the boot and its tests took; on the first row of each boot.
     pub(super) seconds: Option<u64>,
 }
 
@@ -18,12 +18,20 @@ pub(super) struct Row {
 pub(super) fn of(rows: &[Row]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    table.set_header(["kernel", "rung", "tests", "passed", "failed", "skipped", "boot (s)"]);
+    table.set_header([
+        "kernel",
+        "attach method",
+        "tests",
+        "passed",
+        "failed",
+        "skipped",
+        "boot (s)",
+    ]);
     for row in rows {
         let Tally { passed, failed, skipped } = row.tally;
         table.add_row([
             row.kernel.clone(),
-            row.rung.to_owned(),
+            row.attach_method.to_owned(),
             row.subject.clone(),
             passed.to_string(),
             failed.to_string(),

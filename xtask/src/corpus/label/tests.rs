@@ -1,4 +1,4 @@
-use super::{Confidence, Count, Label, Look, Mistake};
+use super::{Confidence, Count, Label, Mistake, Mode};
 use crate::corpus::observed::Observed;
 use crate::corpus::server::ServerName;
 
@@ -6,7 +6,7 @@ fn label(expect: &str, server: ServerName) -> Label {
     Label::resolve(&expect.parse().unwrap(), Some(server)).unwrap()
 }
 
-fn refused(expect: &str) -> bool {
+fn is_rejected(expect: &str) -> bool {
     Label::resolve(&expect.parse().unwrap(), None).is_err()
 }
 
@@ -16,11 +16,11 @@ fn abandoned(count: u64) -> Label {
 }
 
 fn compare(label: &Label, findings: &[(&str, Confidence, u64)]) -> Result<(), Mistake> {
-    label.compare(Look::Live, &Observed::standing(findings))
+    label.compare(Mode::Live, &Observed::active(findings))
 }
 
 #[test]
-fn a_server_may_have_keys_of_its_own() {
+fn a_server_may_have_its_own_keys() {
     let text = "verdicts = ['abandoned']\nverdicts_close5 = ['ghost']\ncount = 3\naudit_close5 = 'certain'";
     let Label::Leak { verdicts, audit, .. } = label(text, ServerName::Keep) else { panic!() };
     assert_eq!((verdicts, audit), (vec!["abandoned".to_owned()], Confidence::Likely));
@@ -32,21 +32,21 @@ fn a_server_may_have_keys_of_its_own() {
 }
 
 #[test]
-fn what_heals_against_one_server_is_healthy_there() {
+fn a_case_can_be_healthy_with_one_server_only() {
     let text = "verdicts = ['unshared-pool']\nverdicts_close5 = []";
     assert_eq!(label(text, ServerName::Close5), Label::Healthy { info: vec![] });
 }
 
 #[test]
-fn contradictions_are_refused() {
-    assert!(refused("verdicts = ['ghost']\ncount = 1\ncount_at_least = 1"));
-    assert!(refused("verdicts = ['ghost']\nhealthy_info = ['stale-pool']"));
-    assert!(refused("verdicts = ['ghost']\nat_most = 'possible'\nlive = 'likely'"));
-    assert!(refused("verdict = ['ghost']"));
+fn contradictions_are_rejected() {
+    assert!(is_rejected("verdicts = ['ghost']\ncount = 1\ncount_at_least = 1"));
+    assert!(is_rejected("verdicts = ['ghost']\nhealthy_info = ['stale-pool']"));
+    assert!(is_rejected("verdicts = ['ghost']\nat_most = 'possible'\nlive = 'likely'"));
+    assert!(is_rejected("verdict = ['ghost']"));
 }
 
 #[test]
-fn a_leak_takes_the_verdict_the_confidence_and_the_count() {
+fn a_leak_needs_the_verdict_the_confidence_and_the_count() {
     use Confidence::{Certain, Info, Likely, Possible};
     let label = abandoned(25);
     assert_eq!(compare(&label, &[("abandoned", Certain, 25)]), Ok(()));
@@ -63,10 +63,10 @@ fn a_leak_takes_the_verdict_the_confidence_and_the_count() {
 }
 
 #[test]
-fn the_program_may_tell_the_count() {
-    let told = abandoned(25).told(Some(7));
-    assert_eq!(compare(&told, &[("abandoned", Confidence::Certain, 7)]), Ok(()));
-    assert_eq!(Count::AtLeast(1).told(3), Count::AtLeast(3));
+fn the_program_may_report_the_count() {
+    let label = abandoned(25).with_number(Some(7));
+    assert_eq!(compare(&label, &[("abandoned", Confidence::Certain, 7)]), Ok(()));
+    assert_eq!(Count::AtLeast(1).with_number(3), Count::AtLeast(3));
 }
 
 #[test]
@@ -78,9 +78,9 @@ fn an_upper_bound_holds() {
 }
 
 #[test]
-fn a_healthy_case_may_be_possible_and_no_more() {
+fn a_healthy_case_may_be_possible_at_most() {
     use Confidence::{Info, Likely, Possible};
-    for expect in ["", "unseparable = 'the kernel shows the same'"] {
+    for expect in ["", "inseparable = 'the kernel shows the same'"] {
         let label = label(expect, ServerName::Keep);
         assert_eq!(compare(&label, &[]), Ok(()));
         assert_eq!(compare(&label, &[("ghost", Possible, 9), ("stale-pool", Info, 1)]), Ok(()));
@@ -90,8 +90,8 @@ fn a_healthy_case_may_be_possible_and_no_more() {
 }
 
 #[test]
-fn information_can_be_asked_for() {
+fn information_can_be_required() {
     let label = label("healthy_info = ['stale-pool']", ServerName::Keep);
     assert_eq!(compare(&label, &[("stale-pool", Confidence::Info, 1)]), Ok(()));
-    assert_eq!(compare(&label, &[]), Err(Mistake::NotSaid("stale-pool".to_owned())));
+    assert_eq!(compare(&label, &[]), Err(Mistake::NotReported("stale-pool".to_owned())));
 }

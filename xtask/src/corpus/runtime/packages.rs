@@ -1,15 +1,15 @@
-//! Debian's packages: installed where a program is missing, each command shown first.
+//! Debian packages, installed for programs that are missing. Each command is shown first.
 
 use std::env;
 use std::path::PathBuf;
 
-use super::{Lack, Tools};
+use super::{Missing, Tools};
 use crate::{command, setup};
 
-/// Where administration programs are, which an ordinary user's search path leaves out.
+/// Directories of administration programs, which are not on an ordinary user's search path.
 const ADMINISTRATION: [&str; 2] = ["/usr/sbin", "/sbin"];
 
-/// Installs packages, or only says that they are missing.
+/// Installs packages if that is allowed.
 pub(super) struct Packages {
     may_install: bool,
     updated: bool,
@@ -20,43 +20,43 @@ impl Packages {
         Self { may_install, updated: false }
     }
 
-    /// The program, from this package if it is missing.
-    pub(super) fn program(&mut self, name: &str, package: &str) -> Result<Tools, Lack> {
+    /// Makes sure that the program is there; installs the package if it is missing.
+    pub(super) fn program(&mut self, name: &str, package: &str) -> Result<Tools, Missing> {
         self.path_of(name, package).map(|_| Tools::default())
     }
 
-    /// Where the program is, from this package if it is missing.
-    pub(super) fn path_of(&mut self, name: &str, package: &str) -> Result<PathBuf, Lack> {
+    /// The path of the program; installs the package if it is missing.
+    pub(super) fn path_of(&mut self, name: &str, package: &str) -> Result<PathBuf, Missing> {
         self.found(name, package, || find(name))
     }
 
-    /// What `find` gives, from this package if that is nothing.
+    /// The result of `find`; installs the package if there is none.
     pub(super) fn found(
         &mut self,
         name: &str,
         package: &str,
         find: impl Fn() -> Option<PathBuf>,
-    ) -> Result<PathBuf, Lack> {
+    ) -> Result<PathBuf, Missing> {
         if let Some(path) = find() {
             return Ok(path);
         }
         self.install(name, package)?;
-        find().ok_or_else(|| format!("no {name}, although {package} is installed"))
+        find().ok_or_else(|| format!("{package} is installed and has no {name}"))
     }
 
     /// Installs `package`, because `name` is missing.
-    pub(super) fn install(&mut self, name: &str, package: &str) -> Result<(), Lack> {
+    pub(super) fn install(&mut self, name: &str, package: &str) -> Result<(), Missing> {
         if !self.may_install {
             return Err(format!("no {name}; `cargo xtask corpus` installs {package}"));
         }
         if !self.updated {
-            // A list of packages that is a little old does as well, so this may fail.
+            // If this fails, older package lists may do.
             let _ = command::announce(setup::as_root("apt-get").arg("update"));
             self.updated = true;
         }
         let mut install = setup::as_root("apt-get");
         install.args(["install", "-y", "--no-install-recommends", package]);
-        // Services that packages start by themselves would be listed among the leaks of others.
+        // Without questions, for which there is no terminal.
         install.env("DEBIAN_FRONTEND", "noninteractive");
         command::announce(&mut install).map_err(|error| format!("no {name}: {error:#}"))
     }
@@ -70,7 +70,7 @@ fn find(program: &str) -> Option<PathBuf> {
     command::find(program).or_else(elsewhere)
 }
 
-/// The caller's search path, and where administration programs are.
+/// The caller's search path with the directories of administration programs.
 pub(crate) fn search_path() -> std::ffi::OsString {
     let path = env::var_os("PATH").unwrap_or_default();
     let directories = env::split_paths(&path).chain(ADMINISTRATION.map(PathBuf::from));

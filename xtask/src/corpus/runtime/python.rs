@@ -1,4 +1,4 @@
-//! Python: a virtual environment of the corpus.
+//! Python, in a virtual environment.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -7,45 +7,46 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::{Lack, Tools, Workshop};
+use super::{BuildEnv, Missing, Tools};
 use crate::{command, python};
 
 /// The interpreter, with the packages of `python/requirements.txt`.
 ///
 /// # Errors
-/// None; the signature is that of the others.
+/// None; the signature is the same as for the other runtimes.
 #[expect(clippy::unnecessary_wraps, reason = "the other runtimes build programs, which may fail")]
-pub(super) fn prepare(shop: &mut Workshop) -> Result<Result<Tools, Lack>> {
-    Ok(interpreter(shop))
+pub(super) fn prepare(build_env: &mut BuildEnv) -> Result<Result<Tools, Missing>> {
+    Ok(interpreter(build_env))
 }
 
-fn interpreter(shop: &mut Workshop) -> Result<Tools, Lack> {
-    let environment = environment(shop)?;
-    let requirements = shop.corpus.join("python/requirements.txt");
-    // What was installed last; the packages are left alone while the list is the same.
+fn interpreter(build_env: &mut BuildEnv) -> Result<Tools, Missing> {
+    let environment = environment(build_env)?;
+    let requirements = build_env.corpus.join("python/requirements.txt");
+    // The list of what was installed last; nothing is installed while it is the same.
     let installed = environment.join("requirements.txt");
     if let Ok(wanted) = fs::read(&requirements)
         && !fs::read(&installed).is_ok_and(|present| present == wanted)
     {
         install(&environment, &[OsStr::new("--requirement"), requirements.as_os_str()])?;
-        fs::write(&installed, wanted).map_err(|error| format!("no requirements: {error}"))?;
+        fs::write(&installed, wanted)
+            .map_err(|error| format!("cannot write requirements.txt: {error}"))?;
     }
-    Ok(Tools::words([("python", environment.join("bin/python"))]))
+    Ok(Tools::with([("python", environment.join("bin/python"))]))
 }
 
-/// The virtual environment, made if it is not there.
-pub(super) fn environment(shop: &mut Workshop) -> Result<PathBuf, Lack> {
-    let environment = shop.built.join("python");
+/// The virtual environment, created if it is missing.
+pub(super) fn environment(build_env: &mut BuildEnv) -> Result<PathBuf, Missing> {
+    let environment = build_env.built.join("python");
     if environment.join("bin/pip").is_file() {
         return Ok(environment);
     }
     let python = match python::of_debian() {
         Some(python) => python,
-        None => shop.packages.path_of("python3", "python3")?,
+        None => build_env.packages.path_of("python3", "python3")?,
     };
     let has_pip = command::succeeds(Command::new(&python).args(["-c", "import ensurepip"]));
     if !has_pip {
-        shop.packages.install("ensurepip", "python3-venv")?;
+        build_env.packages.install("ensurepip", "python3-venv")?;
     }
     python::make_environment(&python, &environment)
         .map_err(|error| format!("no virtual environment: {error:#}"))?;
@@ -53,7 +54,7 @@ pub(super) fn environment(shop: &mut Workshop) -> Result<PathBuf, Lack> {
 }
 
 /// Installs packages of the Python index into the environment.
-pub(super) fn install(environment: &Path, arguments: &[&OsStr]) -> Result<(), Lack> {
+pub(super) fn install(environment: &Path, arguments: &[&OsStr]) -> Result<(), Missing> {
     python::install(environment, arguments)
-        .map_err(|_| "pip could not install what it needs".to_owned())
+        .map_err(|_| "pip could not install its packages".to_owned())
 }

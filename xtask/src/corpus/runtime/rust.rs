@@ -1,27 +1,27 @@
-//! Rust: the programs of the corpus, which are no member of our workspace.
+//! Rust: the programs of the corpus, which have a workspace of their own.
 
 use std::process::Command;
 
 use anyhow::Result;
 
-use super::{Lack, Tools, Workshop};
+use super::{BuildEnv, Missing, Tools};
 use crate::{command, workspace};
 
-/// The programs.
+/// Downloads the dependencies and builds the programs.
 ///
 /// # Errors
-/// If they do not build; what they need is fetched first, and that may fail.
-pub(super) fn prepare(shop: &mut Workshop) -> Result<Result<Tools, Lack>> {
-    let manifest = shop.corpus.join("rust/Cargo.toml");
+/// If they do not build.
+pub(super) fn prepare(build_env: &mut BuildEnv) -> Result<Result<Tools, Missing>> {
+    let manifest = build_env.corpus.join("rust/Cargo.toml");
     let cargo = |subcommand: &str| {
         let mut command = Command::new(workspace::cargo());
         command.arg(subcommand).arg("--manifest-path").arg(&manifest);
         command
     };
     if command::announce(&mut cargo("fetch")).is_err() {
-        return Ok(Err("cargo could not fetch what it needs".to_owned()));
+        return Ok(Err("cargo could not download the dependencies".to_owned()));
     }
-    let target = shop.built.join("rust");
+    let target = build_env.built.join("rust");
     command::succeed(cargo("build").arg("--offline").arg("--target-dir").arg(&target))?;
-    Ok(Ok(Tools::words([("bin", target.join("debug"))])))
+    Ok(Ok(Tools::with([("bin", target.join("debug"))])))
 }

@@ -1,4 +1,4 @@
-//! Runs `cargo test`, shows what it says and adds up its results.
+//! Runs a test program, shows its output and adds up its results.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -8,13 +8,15 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use crate::command;
 use crate::tally::Tally;
 
-/// How long the output may stay silent after cargo has ended before it counts as complete.
+/// After the program has ended, its output is complete once it has been silent this long.
 const SILENCE: Duration = Duration::from_secs(1);
 
-/// Runs `command`, a `cargo test`; a build that fails counts as one failed test.
-pub(crate) fn run(command: &mut Command) -> Tally {
+/// Runs a test program, or `cargo test --doc`. If it does not start, or fails without a failed
+/// test, that counts as one failure.
+pub(super) fn run(command: &mut Command) -> Tally {
     follow(command).unwrap_or_else(|error| {
         println!("FAILED: {error:#}");
         Tally::FAILED
@@ -22,11 +24,16 @@ pub(crate) fn run(command: &mut Command) -> Tally {
 }
 
 fn follow(command: &mut Command) -> Result<Tally> {
-    let mut cargo = command.stdout(Stdio::piped()).spawn().context("cannot start `cargo test`")?;
-    let output = cargo.stdout.take().context("`cargo test` has no output")?;
+    let name = command::describe(command);
+    let mut tests = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start `{name}`"))?;
+    let output = tests.stdout.take().context("the output is piped")?;
     let (sender, lines) = mpsc::channel();
     thread::spawn(move || {
-        // Ends when the output does, or when nobody listens any more.
+        // Ends at EOF, or when the receiver is gone.
         for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
             if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
                 break;
@@ -43,14 +50,14 @@ fn follow(command: &mut Command) -> Result<Tally> {
                     tally += result;
                 }
             }
-            // A process that a test left behind may keep the output open for ever.
-            Err(RecvTimeoutError::Timeout) if cargo.try_wait()?.is_none() => {}
+            // A process that a test left behind may keep the pipe open for ever.
+            Err(RecvTimeoutError::Timeout) if tests.try_wait()?.is_none() => {}
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
         }
     }
-    let status = cargo.wait().context("cannot wait for `cargo test`")?;
+    let status = tests.wait().with_context(|| format!("cannot wait for `{name}`"))?;
     if !status.success() && tally.failed == 0 {
-        println!("FAILED: `cargo test` ended with {status}");
+        println!("FAILED: `{name}` ended with {status}");
         tally += Tally::FAILED;
     }
     Ok(tally)

@@ -1,6 +1,7 @@
-//! A tracer, ours or another, that runs beside what is measured.
+//! A tracer that runs while something is measured: tracer itself, or bpftrace.
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{io, thread};
@@ -10,10 +11,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use super::measure;
-use crate::{command, workspace};
+use crate::command;
 
-/// What `bpftrace` runs to do what tcplife does, with the one tracepoint that every host has. It
-/// prints a line when everything is attached.
+/// A bpftrace script that does what tcplife does, with a tracepoint that every host has. It prints
+/// `ready` when everything is attached.
 const LIFE: &str = r#"BEGIN { printf("ready\n"); }
 tracepoint:sock:inet_sock_set_state /args->protocol == 6 && args->newstate == 1/
 { @birth[args->skaddr] = nsecs; }
@@ -23,21 +24,21 @@ tracepoint:sock:inet_sock_set_state /args->protocol == 6 && args->newstate == 7/
            (nsecs - @birth[args->skaddr]) / 1000);
     delete(@birth[args->skaddr]); } }"#;
 
-/// A running one. It is killed with this.
-pub(super) struct Watcher {
+/// A running one. It is killed when this is dropped.
+pub(super) struct Tracing {
     child: Child,
     lines: Option<BufReader<ChildStdout>>,
-    /// From its start until everything was attached.
+    /// The time from its start until everything was attached.
     pub(super) start: Duration,
 }
 
-impl Watcher {
-    /// Starts tracer and waits until it has looked for the first time: everything is attached then.
+impl Tracing {
+    /// Starts tracer and waits for its first snapshot: everything is attached then.
     ///
     /// # Errors
     /// If it ends at once.
-    pub(super) fn tracer(arguments: &[String]) -> Result<Self> {
-        let mut command = Command::new(workspace::target()?.join("release/tracer"));
+    pub(super) fn tracer(program: &Path, arguments: &[String]) -> Result<Self> {
+        let mut command = Command::new(program);
         Self::begin(command.args(["-o", "json"]).args(arguments))
     }
 
@@ -49,7 +50,7 @@ impl Watcher {
         if command::find("bpftrace").is_none() {
             return Ok(None);
         }
-        // Not every host has tracefs mounted, so it is, for bpftrace alone.
+        // tracefs is mounted for bpftrace only, because not every host has it mounted.
         let script = "mount -t tracefs tracefs /sys/kernel/tracing; exec bpftrace -e \"$1\"";
         let mut command = Command::new("unshare");
         Self::begin(command.args(["--mount", "sh", "-c", script, "sh", LIFE])).map(Some)
@@ -63,22 +64,22 @@ impl Watcher {
             .stderr(Stdio::null())
             .spawn()
             .with_context(|| format!("cannot start `{}`", command::describe(command)))?;
-        let mut lines = BufReader::new(child.stdout.take().context("it is piped")?);
+        let mut lines = BufReader::new(child.stdout.take().context("no pipe")?);
         let ready = loop {
             let mut line = String::new();
             if lines.read_line(&mut line)? == 0 {
                 break false;
             }
-            // bpftrace says first what it is about to do.
+            // bpftrace begins with other lines.
             if line.starts_with('{') || line.trim() == "ready" {
                 break true;
             }
         };
-        let watcher = Self { child, lines: Some(lines), start: started.elapsed() };
+        let tracing = Self { child, lines: Some(lines), start: started.elapsed() };
         if !ready {
             bail!("`{}` ended at once", command::describe(command));
         }
-        Ok(watcher)
+        Ok(tracing)
     }
 
     pub(super) fn pid(&self) -> u32 {
@@ -90,33 +91,33 @@ impl Watcher {
     /// # Errors
     /// If it has ended.
     pub(super) fn document(&mut self) -> Result<Value> {
-        let lines = self.lines.as_mut().context("its output is thrown away")?;
+        let lines = self.lines.as_mut().context("its output is discarded")?;
         let mut line = String::new();
         lines.read_line(&mut line)?;
         serde_json::from_str(&line).context("tracer has ended")
     }
 
-    /// Throws away what it prints from here on, so that it does not have to wait.
+    /// Discards its output from now on, so that it does not block on a full pipe.
     pub(super) fn mute(&mut self) {
         if let Some(mut lines) = self.lines.take() {
             thread::spawn(move || io::copy(&mut lines, &mut io::sink()));
         }
     }
 
-    /// Time that it has had on processors.
+    /// Its CPU time.
     ///
     /// # Errors
     /// If it has ended.
-    pub(super) fn processor_time(&self) -> Result<Duration> {
-        measure::processor_time(self.pid())
+    pub(super) fn cpu_time(&self) -> Result<Duration> {
+        measure::cpu_time(self.pid())
     }
 
-    /// Ends tracer in order, and gives the document that it ends with.
+    /// Ends tracer as Ctrl-C does, and returns its last document.
     ///
     /// # Errors
     /// If there is none.
     pub(super) fn end(mut self) -> Result<Value> {
-        let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw).context("it has a pid")?;
+        let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw).context("no pid")?;
         kill_process(pid, Signal::INT)?;
         let mut last = None;
         while let Ok(document) = self.document() {
@@ -126,9 +127,9 @@ impl Watcher {
     }
 }
 
-impl Drop for Watcher {
+impl Drop for Tracing {
     fn drop(&mut self) {
-        // It is gone already if this fails.
+        // This fails only if it has ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

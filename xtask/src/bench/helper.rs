@@ -1,4 +1,4 @@
-//! A program of ours that takes commands line by line and answers each with a line.
+//! A program that reads commands line by line and answers each with a line.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -7,14 +7,14 @@ use anyhow::{Context, Result};
 
 use crate::command;
 
-/// A running one. It ends with this.
-pub(super) struct Partner {
+/// A running one. It is killed when this is dropped.
+pub(super) struct Helper {
     child: Child,
     commands: ChildStdin,
     answers: BufReader<ChildStdout>,
 }
 
-impl Partner {
+impl Helper {
     /// Starts it.
     ///
     /// # Errors
@@ -25,8 +25,8 @@ impl Partner {
             .stdout(Stdio::piped())
             .spawn()
             .with_context(|| format!("cannot start `{}`", command::describe(program)))?;
-        let commands = child.stdin.take().context("it is piped")?;
-        let answers = BufReader::new(child.stdout.take().context("it is piped")?);
+        let commands = child.stdin.take().context("no pipe")?;
+        let answers = BufReader::new(child.stdout.take().context("no pipe")?);
         Ok(Self { child, commands, answers })
     }
 
@@ -45,7 +45,7 @@ impl Partner {
         Ok(line.trim_end().to_owned())
     }
 
-    /// Sends a command, and gives the numbers of the answer.
+    /// Sends a command, and returns the numbers of the answer.
     ///
     /// # Errors
     /// If the answer is not `ok` and numbers.
@@ -59,9 +59,9 @@ impl Partner {
     }
 }
 
-impl Drop for Partner {
+impl Drop for Helper {
     fn drop(&mut self) {
-        // It is gone already if this fails.
+        // This fails only if it has ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

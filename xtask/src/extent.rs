@@ -1,0 +1,10 @@
+//! How much of a long test is run.
+
+/// The part that is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// What takes a few minutes; part of `cargo xtask test --all`.
+    Reduced,
+    /// Everything; part of `cargo xtask test --nightly`.
+    Whole,
+}
