@@ -49,8 +49,8 @@ use std::{
 
 use tracer_core::{Asked, Limit, ProcessKey};
 
-#[cfg(all(test, target_arch = "x86_64"))]
-pub(crate) use self::lines::tests::Stacks;
+#[cfg(all(test, feature = "root-tests", target_arch = "x86_64"))]
+pub(crate) use self::lines::as_root::Stacks;
 pub use self::{
     entries::{Entries, LedgerHook},
     http_objects::{HttpObject, ResolvedConnection},
@@ -298,4 +298,5 @@ fn entry(pid: u32) -> io::Result<u64> {
 }
 
 #[cfg(test)]
-mod tests;
+#[cfg(feature = "root-tests")]
+mod as_root;

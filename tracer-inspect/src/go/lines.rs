@@ -7,10 +7,13 @@
 //! its function, a name must follow the end of another, and an inlined call must be within its
 //! function. If a check fails, there is no name.
 
+#[cfg(test)]
+#[cfg(feature = "root-tests")]
+pub(super) mod as_root;
 mod pc_values;
 pub mod stack_maps;
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;
 
 use super::{
     function_table::{FunctionTable, MAGICS},

@@ -238,4 +238,5 @@ fn raise_open_files_limit() {
 }
 
 #[cfg(test)]
-mod tests;
+#[cfg(feature = "root-tests")]
+mod as_root;

@@ -80,7 +80,6 @@ fn check(program: &Path, minor: u32) {
 }
 
 #[test]
-#[ignore = "needs root and Go; cargo xtask test runs it where the host allows"]
 fn the_table_matches_the_debug_information_of_programs() {
     let directory = tempfile::tempdir().unwrap();
     for go in toolchain::toolchains() {
@@ -101,7 +100,6 @@ fn the_table_matches_the_debug_information_of_programs() {
 }
 
 #[test]
-#[ignore = "needs root and Go; cargo xtask test runs it where the host allows"]
 fn debug_information_is_read_in_every_compression() {
     let directory = tempfile::tempdir().unwrap();
     let build = |form| {

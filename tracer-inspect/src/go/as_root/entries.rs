@@ -94,7 +94,6 @@ fn check(go: &Path) {
 }
 
 #[test]
-#[ignore = "needs root and Go; cargo xtask test runs it where the host allows"]
 fn functions_are_where_the_symbol_table_has_them() {
     for go in toolchain::toolchains() {
         check(&go);
@@ -102,7 +101,6 @@ fn functions_are_where_the_symbol_table_has_them() {
 }
 
 #[test]
-#[ignore = "needs root and Go; cargo xtask test runs it where the host allows"]
 fn a_program_without_a_client_has_no_hooks() {
     let directory = tempfile::tempdir().unwrap();
     let source = directory.path().join("main.go");

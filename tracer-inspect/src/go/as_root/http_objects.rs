@@ -77,7 +77,6 @@ fn check_all(go: &Path, forms: &[Form]) {
 }
 
 #[test]
-#[ignore = "needs root and Go; cargo xtask test runs it where the host allows"]
 fn objects_are_resolved_to_their_fds() {
     let debuggable = FORMS.map(|form| Form { stripping: "", ..form });
     check_all(&toolchain::go(), &[FORMS.as_slice(), &debuggable[2..]].concat());

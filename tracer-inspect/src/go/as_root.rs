@@ -114,7 +114,6 @@ fn check(program: &Path, is_tls: bool, form: &str) {
 }
 
 #[test]
-#[ignore = "needs root and Go; cargo xtask test runs it where the host allows"]
 fn connections_are_classified_in_every_form() {
     let directory = tempfile::tempdir().unwrap();
     for form in FORMS {
@@ -125,7 +124,6 @@ fn connections_are_classified_in_every_form() {
 }
 
 #[test]
-#[ignore = "needs root and Go; cargo xtask test runs it where the host allows"]
 fn a_healthy_connection_is_never_taken_for_a_leak() {
     let directory = tempfile::tempdir().unwrap();
     let program = build(directory.path(), PLAIN);
@@ -155,7 +153,6 @@ fn a_healthy_connection_is_never_taken_for_a_leak() {
 
 /// Compares with `runtime.NumGoroutine` and with the loops that the program counts itself.
 #[test]
-#[ignore = "needs root and Go; cargo xtask test runs it where the host allows"]
 fn goroutines_are_counted_as_go_counts_them() {
     let directory = tempfile::tempdir().unwrap();
     let source = program::source("http_objects");
@@ -178,7 +175,6 @@ fn goroutines_are_counted_as_go_counts_them() {
 }
 
 #[test]
-#[ignore = "needs root and Go; cargo xtask test runs it where the host allows"]
 fn thousands_of_goroutines_take_milliseconds() {
     let directory = tempfile::tempdir().unwrap();
     let program = build(directory.path(), STRIPPED);
@@ -205,7 +201,6 @@ fn thousands_of_goroutines_take_milliseconds() {
 
 /// As with a severe goroutine leak: hundreds of thousands of different addresses on stacks.
 #[test]
-#[ignore = "needs root and Go; cargo xtask test runs it where the host allows"]
 fn a_leak_is_confirmed_among_very_many_goroutines() {
     let directory = tempfile::tempdir().unwrap();
     let program = build(directory.path(), STRIPPED);

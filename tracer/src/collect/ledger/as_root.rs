@@ -74,7 +74,6 @@ impl Watch {
 }
 
 #[test]
-#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
 fn the_ledger_has_exactly_the_responses_in_flight() {
     for path in every_program() {
         println!("{}", path.name);
@@ -120,7 +119,6 @@ fn the_ledger_has_exactly_the_responses_in_flight() {
 }
 
 #[test]
-#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
 fn a_response_in_flight_is_assigned_to_its_connection() {
     let path = program::build();
     let mut program = Program::start(path.path());
@@ -147,7 +145,6 @@ fn a_response_in_flight_is_assigned_to_its_connection() {
 }
 
 #[test]
-#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
 fn a_young_response_is_not_reported_yet() {
     let path = program::build();
     let mut program = Program::start(path.path());
@@ -162,7 +159,6 @@ fn a_young_response_is_not_reported_yet() {
 }
 
 #[test]
-#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
 fn no_uprobe_remains_after_detaching() {
     let path = program::build();
     let mut program = Program::start(path.path());
@@ -191,7 +187,6 @@ fn no_uprobe_remains_after_detaching() {
 }
 
 #[test]
-#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
 fn a_process_that_calls_execve_starts_with_an_empty_ledger() {
     let path = program::build();
     let mut program = Program::start(path.path());
@@ -210,7 +205,6 @@ fn a_process_that_calls_execve_starts_with_an_empty_ledger() {
 }
 
 #[test]
-#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
 fn the_entries_of_an_ended_process_are_removed() {
     let path = program::build();
     let mut program = Program::start(path.path());
@@ -228,7 +222,6 @@ fn the_entries_of_an_ended_process_are_removed() {
 }
 
 #[test]
-#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
 fn other_programs_get_no_uprobes() {
     let mut watch = Watch::start();
     let key = ProcessKey {
