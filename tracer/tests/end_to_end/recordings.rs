@@ -4,7 +4,7 @@ use std::{
     fs, os::unix::fs::PermissionsExt as _, os::unix::process::CommandExt as _, process::Command,
 };
 
-use crate::support::{Kind, Leak, NOBODY, Report, Tracer, program_for_all};
+use crate::support::{Kind, Leak, NOBODY, Report, Tracer, program_for_all, validator::Validator};
 
 /// A file in a directory of its own.
 struct File(tempfile::TempDir);
@@ -179,6 +179,7 @@ fn a_diff_says_what_is_new_gone_and_grown() {
     let diff = |before: &str, after: &str| {
         let outcome = Tracer::run(&format!("diff {before} {after} -o json"));
         let document: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
+        Validator::strict("diff").check(&document);
         let changes = document["changes"].as_array().unwrap().clone();
         let words = changes.iter().map(|it| it["change"].as_str().unwrap().to_owned());
         (outcome.code, words.collect::<Vec<_>>())
