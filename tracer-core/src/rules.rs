@@ -44,8 +44,8 @@ pub mod unshared_pool;
 
 use alloc::vec::Vec;
 
-pub(crate) use body_not_closed::{Responses, leaked};
-pub(crate) use claimed::Claimed;
+pub(crate) use body_not_closed::leaked;
+pub(crate) use claimed::{Claimed, Responses};
 pub(crate) use peer_not_reading::is_stalled;
 pub(crate) use proof_subset::ProofSubset;
 pub(crate) use rule_set::RuleSet;

@@ -1,4 +1,4 @@
-//! Programs that cargo builds here, and where cargo says that they are.
+//! Building programs with cargo, and finding them in its output.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -17,7 +17,7 @@ pub(crate) const ROOT_TESTS: &str = "tracer/root-tests,tracer-inspect/root-tests
 /// The architecture for which [`for_system_tests`] builds static programs.
 const STATIC_TARGET: &str = "x86_64-unknown-linux-gnu";
 
-/// What cargo calls the kind of a target.
+/// The kind of a target, in cargo's terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Bench,

@@ -1,4 +1,4 @@
-//! `cargo xtask dist`: what goes to a host, in one directory and one archive.
+//! `cargo xtask dist`: an archive of the program and its documents.
 
 use std::fs;
 use std::path::Path;
@@ -8,18 +8,18 @@ use anyhow::{Context as _, Result};
 
 use crate::{command, workspace};
 
-/// What is put beside the program.
+/// Documents in the archive.
 const DOCUMENTS: [&str; 4] = ["README.md", "CHANGELOG.md", "LICENSE", "docs/csv.md"];
 
-/// Builds the program for release and puts it with its manual pages, shell completions and
-/// documents into `target/dist/tracer-VERSION-HOST`, and that into a `.tar.gz` beside it.
+/// Builds the release and copies it, with manual pages, shell completions and documents, into
+/// `target/dist/tracer-VERSION-HOST`, and makes a `.tar.gz` of that.
 ///
 /// # Errors
-/// If something cannot be built or written.
+/// If the program does not build, or a file cannot be written.
 pub(crate) fn run() -> Result<()> {
     let mut build = Command::new(workspace::cargo());
     build.args(["build", "--release", "--locked", "--package", "tracer"]);
-    // The names of functions stay, so that a backtrace says something; lines take 40 MB.
+    // Symbols are kept for backtraces. Line tables would take 40 MB.
     build.env("CARGO_PROFILE_RELEASE_STRIP", "debuginfo").current_dir(workspace::root());
     command::succeed(&mut build)?;
     let target = workspace::target()?;

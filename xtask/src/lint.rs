@@ -14,7 +14,7 @@ use crate::{command, step, workspace};
 /// An architecture for which the code is checked but not run.
 const OTHER: &str = "aarch64-unknown-linux-gnu";
 
-/// Runs every lint whose tool is installed.
+/// Runs the lints whose tools are installed.
 ///
 /// # Errors
 /// If the workspace's build directory cannot be found.

@@ -11,6 +11,7 @@ mod ebpf;
 mod extent;
 mod figures;
 mod fuzz;
+mod go;
 mod lint;
 mod parallel;
 mod privileges;

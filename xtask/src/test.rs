@@ -16,7 +16,7 @@ use clap::Args;
 use crate::extent::Extent;
 use crate::privileges::{self, Access};
 use crate::tally::Tally;
-use crate::{bench, corpus, ebpf, fuzz, step, vm};
+use crate::{bench, corpus, ebpf, fuzz, go, step, vm};
 use background::Background;
 use plan::{Set, Step};
 
@@ -94,7 +94,7 @@ fn run_step(step: Step, access: Result<Access, &'static str>) -> Result<Tally> {
     };
     let tally = match step {
         Step::Digest => step::checked(ebpf::check()),
-        Step::Build => step::checked(host_tests::build(None).map(|_| ())),
+        Step::Build => step::checked(host_tests::build(None).and_then(|_| go::fill_cache())),
         Step::Root => host_tests::run_as_root(access, None),
         Step::Unit => host_tests::run_without_root(),
         Step::Corpus => needs_root(&|access| corpus::test(access, Extent::Reduced)),

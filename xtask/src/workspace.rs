@@ -22,9 +22,21 @@ pub(crate) fn root() -> PathBuf {
 /// # Errors
 /// If the path of this program is not known, or not in such a directory.
 pub(crate) fn target() -> Result<PathBuf> {
-    let program = env::current_exe().context("the path of xtask is not known")?;
+    let program = xtask()?;
     let target = program.ancestors().nth(2);
     target.map(Path::to_path_buf).context("xtask is not inside a target directory")
+}
+
+/// The path of this program. Building the tests may have replaced the file since it was started; the
+/// new one is of the same sources.
+///
+/// # Errors
+/// If the path is not known.
+pub(crate) fn xtask() -> Result<PathBuf> {
+    let program = env::current_exe().context("the path of xtask is not known")?;
+    let name = program.to_string_lossy();
+    // The kernel marks the path of a replaced file.
+    Ok(name.strip_suffix(" (deleted)").map_or_else(|| program.clone(), PathBuf::from))
 }
 
 /// The cargo that runs this program, so that every build uses the toolchain of the caller.

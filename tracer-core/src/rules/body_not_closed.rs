@@ -30,7 +30,7 @@ use crate::{
     Verdict,
     connection_view::{ConnectionView, JIFFIES_MARGIN_MS},
     open_responses::Response,
-    rules::{claimed::range, proof_subset::UNSURE_SHARE},
+    rules::claimed::{Responses, UNSURE_SHARE, range},
     separate_times::SeparateTimes,
 };
 
@@ -49,16 +49,6 @@ pub(super) const UNCONFIRMED: Rule =
 
 /// A response whose data was read at this many snapshots was being worked on.
 const READS_OF_WORK: u32 = 3;
-
-/// The responses of a group.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Responses {
-    /// Connections with a leaked response that is confirmed by goroutine scan, with a ledger or
-    /// without.
-    pub(crate) confirmed: usize,
-    /// Responses in flight that certainly have no reader and are not known to be referenced.
-    pub(crate) without_reader: usize,
-}
 
 impl Responses {
     pub(crate) fn of(members: &[ConnectionView<'_>]) -> Self {

@@ -2,11 +2,23 @@
 
 use alloc::vec::Vec;
 
-use super::{Responses, proof_subset::UNSURE_SHARE};
 use crate::{
     CountOf, DurationRange, Held, Options, ProcessFacts, Timestamp,
     connection_view::ConnectionView, separate_times::SeparateTimes,
 };
+
+/// One in this many connections of a confirmed finding may be unsure.
+pub(super) const UNSURE_SHARE: usize = 5;
+
+/// The responses of a group.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Responses {
+    /// Connections with a leaked response that is confirmed by goroutine scan, with a ledger or
+    /// without.
+    pub(crate) confirmed: usize,
+    /// Responses in flight that certainly have no reader and are not known to be referenced.
+    pub(crate) without_reader: usize,
+}
 
 /// The connections of one group that one rule claimed; never empty.
 #[derive(Debug)]

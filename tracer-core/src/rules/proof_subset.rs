@@ -19,9 +19,6 @@
 use super::{Assessment, Claimed, Rule, RuleId, RuleKey};
 use crate::{Confidence, Interval, Reader, connection_view::ConnectionView};
 
-/// One in this many connections of a confirmed finding may be unsure.
-pub(super) const UNSURE_SHARE: usize = 5;
-
 /// The connections that a rule is applied to, of those that it claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum ProofSubset {

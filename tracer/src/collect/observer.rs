@@ -282,7 +282,7 @@ impl Observer {
         let wanted = targets
             .cloned()
             .unwrap_or_else(|| holders.map(|key| (key.pid, key.start_time_ns / TICK_NS)).collect());
-        ledgers.update(kernel, self.inspector.programs(), &wanted, &self.holders)
+        ledgers.update(kernel, &mut self.inspector, &wanted, &self.holders)
     }
 
     /// A note if the run is over because all target processes have ended.

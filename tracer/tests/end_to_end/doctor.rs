@@ -45,7 +45,7 @@ fn json_has_the_attach_method_of_each_hook_and_why_better_ones_fail() {
     let checks = checks(&Tracer::run("doctor -o json"));
 
     let state = check(&checks, "inet_sock_set_state");
-    assert!(state["attach_method"].is_string(), "{state}");
+    assert!(state["method"].is_string(), "{state}");
     for hook in ["inet_sock_set_state", "tcp_destroy_sock", "accept", "accept4"] {
         for failed in check(&checks, hook)["failed_methods"].as_array().unwrap() {
             assert_ne!(failed["reason"], "", "{failed}");

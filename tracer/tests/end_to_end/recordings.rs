@@ -100,7 +100,11 @@ fn how_it_stood_at_some_time_is_shown() {
     assert_eq!(replayed.code, 1, "{replayed:?}");
     assert_eq!(replayed.report().to_string(), stood.to_string());
     let never = file.replay("--at 2001-01-01T00:00:00Z");
-    never.assert_one_line_error(&["--at", "goes from", at.split('T').next().unwrap()]);
+    never.assert_one_line_error(&[
+        "--at",
+        "outside of the recording",
+        at.split('T').next().unwrap(),
+    ]);
 }
 
 #[test]

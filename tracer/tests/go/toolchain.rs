@@ -63,14 +63,11 @@ pub(crate) fn build_with(
     environment: &[(&str, &str)],
 ) -> PathBuf {
     let program = directory.join(form.name);
-    // What was compiled before is kept beside what cargo built.
-    let cache = env::current_exe().unwrap().ancestors().nth(3).unwrap().join("go-cache");
     let is_external = form.linking.contains("external");
     let status = Command::new(go)
         .env("GO111MODULE", "off")
         .env("GOFLAGS", "")
         .env("GOTOOLCHAIN", "local")
-        .env("GOCACHE", cache)
         .env_remove("GOROOT")
         .env("CGO_ENABLED", if is_external { "1" } else { "0" })
         .envs(environment.iter().copied())

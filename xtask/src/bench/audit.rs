@@ -1,4 +1,4 @@
-//! An audit of many open sockets beside `ss` and `lsof`.
+//! An audit of many open sockets, compared with `ss` and `lsof`.
 
 use std::collections::BTreeSet;
 use std::path::Path;

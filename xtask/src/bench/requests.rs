@@ -14,7 +14,7 @@ use super::programs::Counting;
 use super::report::Report;
 use super::tracing::Tracing;
 use crate::build::Programs;
-use crate::{command, workspace};
+use crate::{command, go, workspace};
 
 /// The tracers that are compared. They take turns, so that other load on the host affects all of
 /// them.
@@ -166,7 +166,7 @@ fn build(go: &PathBuf) -> Result<PathBuf> {
     let program = directory.join("pace");
     let mut build = Command::new(go);
     build.env("GO111MODULE", "off").env("GOFLAGS", "").env("GOTOOLCHAIN", "local");
-    build.env("GOCACHE", directory.join("go-cache")).env("CGO_ENABLED", "0").env_remove("GOROOT");
+    build.env("GOCACHE", go::cache()?).env("CGO_ENABLED", "0").env_remove("GOROOT");
     build.args(["build", "-o"]).arg(&program);
     command::succeed(build.current_dir(workspace::root().join("tracer/tests/go/pace")))?;
     Ok(program)

@@ -49,6 +49,8 @@ struct BuildEnv {
     corpus: PathBuf,
     /// Programs and downloads: `target/corpus`.
     built: PathBuf,
+    /// Go's compiled packages.
+    go_cache: PathBuf,
     packages: Packages,
 }
 
@@ -62,6 +64,7 @@ impl Runtimes {
         let build_env = BuildEnv {
             corpus: corpus(),
             built: workspace::target()?.join("corpus"),
+            go_cache: crate::go::cache()?,
             packages: Packages::new(may_install),
         };
         Ok(Self { build_env, prepared: BTreeMap::new() })

@@ -1,6 +1,5 @@
 //! Steps that run in the background while another one waits.
 
-use std::env;
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -32,11 +31,10 @@ impl Background {
         let output = workspace::target()?.join(format!("xtask-{names}.log"));
         let file =
             File::create(&output).with_context(|| format!("cannot create {}", output.display()))?;
-        let program = env::current_exe().context("the path of xtask is not known")?;
         // At the lowest priority: the step in the foreground may depend on the time.
         let child = Command::new("nice")
             .args(["-n", "19"])
-            .arg(program)
+            .arg(workspace::xtask()?)
             .args(["test", "--in-background", "--only", &names])
             .stdin(Stdio::null())
             .stderr(file.try_clone()?)

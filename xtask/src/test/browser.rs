@@ -15,20 +15,8 @@ const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "c
 /// Longest run of the browser, in seconds: far more than it takes on a busy host.
 const DEADLINE_S: &str = "120";
 
-/// The golden pages of the report's own tests, and texts that must be on them.
-const PAGES: [(&str, &[&str]); 2] = [
-    (
-        "page.html",
-        &[
-            "<h1>api[4711] certainly leaks 23&nbsp;connections to",
-            "What to do next",
-            "Connections of finding 1",
-            "What could not be seen",
-            "tracer report night.rec",
-        ],
-    ),
-    ("hostile.html", &["<h1>&lt;/title&gt;&lt;script&gt;alert(1)&lt;/script&gt;"]),
-];
+/// The golden pages of the report's own tests.
+const PAGES: [&str; 2] = ["page.html", "hostile.html"];
 
 /// What must not be in any of them.
 const HARMFUL: [&str; 3] = ["<script", "<img", "onerror=\"a()\">"];
@@ -63,9 +51,9 @@ pub(super) fn run() -> Result<Tally> {
         .with_context(|| format!("cannot create {}", directory.display()))?;
     let browser = Browser { program, directory };
     let mut tally = Tally::default();
-    for (name, texts) in PAGES {
-        println!("{name}: has the expected texts and requests nothing");
-        tally += step::checked(browser.check(name, texts));
+    for name in PAGES {
+        println!("{name}: has its headings and requests nothing");
+        tally += step::checked(browser.check(name));
     }
     println!("a page that requests something is detected");
     tally += step::checked(browser.control());
@@ -89,13 +77,16 @@ struct Loaded {
 }
 
 impl Browser {
-    fn check(&self, name: &str, texts: &[&str]) -> Result<()> {
+    fn check(&self, name: &str) -> Result<()> {
+        let page = fs::read_to_string(golden(name)).with_context(|| format!("no {name}"))?;
         let loaded = self.load(&golden(name))?;
         if let Some(message) = loaded.messages.first() {
             bail!("the browser reports: {message}");
         }
-        for text in texts {
-            ensure!(loaded.document.contains(text), "{text:?} is not on the page");
+        let headings = headings(&page);
+        ensure!(!headings.is_empty(), "{name} has no headings");
+        for heading in headings {
+            ensure!(loaded.document.contains(&heading), "the browser does not show {heading:?}");
         }
         for text in HARMFUL {
             ensure!(!loaded.document.contains(text), "{text:?} is part of the page");
@@ -151,6 +142,19 @@ impl Browser {
         command.arg(format!("file://{}", page.display()));
         command
     }
+}
+
+/// The headings of a page, as a browser serializes them.
+fn headings(page: &str) -> Vec<String> {
+    let mut headings = Vec::new();
+    for (start, end) in [("<h1>", "</h1>"), ("<h2>", "</h2>")] {
+        for part in page.split(start).skip(1) {
+            let heading = part.split(end).next().unwrap_or_default();
+            let heading = heading.replace('\u{a0}', "&nbsp;").replace("&quot;", "\"");
+            headings.push(format!("{start}{heading}{end}"));
+        }
+    }
+    headings
 }
 
 fn golden(name: &str) -> PathBuf {

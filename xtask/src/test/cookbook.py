@@ -1,7 +1,7 @@
 """Runs the queries of docs/csv.md in DuckDB and compares them with the results beside them.
 
-With `--update`, writes what they give into the page. The last line says how many were right, as
-that of libtest does.
+With `--update`, writes the results to the page. The last line has the counts, in the format of
+libtest.
 """
 
 import pathlib
@@ -39,7 +39,7 @@ def show(value):
     return "" if value is None else str(value)
 
 
-# What the page says of the columns, in their order, is what DuckDB finds.
+# The names and types of the columns, in the order of the page, are those that DuckDB detects.
 columns = re.findall(r"^\| ((?:`[A-Z_]+` ?)+)\| ([A-Z ]+) \|", text, re.MULTILINE)
 wanted = []
 for names, types in columns:

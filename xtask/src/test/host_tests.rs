@@ -9,7 +9,7 @@ use super::libtest;
 use crate::build::{self, Executable, Kind};
 use crate::privileges::Access;
 use crate::tally::Tally;
-use crate::{command, step, workspace};
+use crate::{command, go, step, workspace};
 
 /// How many end-to-end tests run at a time: more than there are CPUs, because they mostly wait.
 const END_TO_END_THREADS: &str = "--test-threads=8";
@@ -104,6 +104,9 @@ fn command_for(tests: &Executable) -> Command {
         .current_dir(&tests.package)
         .env("CARGO", workspace::cargo())
         .env("CARGO_MANIFEST_DIR", &tests.package);
+    if let Ok(cache) = go::cache() {
+        command.env("GOCACHE", cache);
+    }
     command
 }
 

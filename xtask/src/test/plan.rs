@@ -9,7 +9,7 @@ use clap::ValueEnum;
 pub(crate) enum Step {
     /// The committed kernel object belongs to the sources
     Digest,
-    /// Every test builds
+    /// Every test builds, and so does Go's standard library for their programs
     Build,
     /// End-to-end tests, and the tracer's own tests that load kernel programs
     Root,

@@ -54,8 +54,8 @@ mod as_root {
         let process = ProcessKey { pid, start_time_ns };
         let (mut symbols, mut programs) = (call_sites(), GoPrograms::default());
         let mut call_site = |name: &str, skipped: usize| {
-            let said = stacks.said.iter().find(|said| said.name == name).unwrap();
-            symbols.call_site(&mut programs, process, &recorded(&said.addresses[skipped..]))
+            let reported = stacks.reported.iter().find(|it| it.name == name).unwrap();
+            symbols.call_site(&mut programs, process, &recorded(&reported.addresses[skipped..]))
         };
         let line = |text: &str| line("../go/stacks/main.go", text);
         // Without the frames of the test's own transport, as if it were part of the library.
@@ -67,16 +67,16 @@ mod as_root {
             let expected = format!("main.doSomething main.go:{expected}");
             assert_eq!(call_site(name, 3), Ok(Some(expected)), "{name}");
         }
-        for said in &stacks.said {
-            let place = call_site(&said.name, 1).unwrap().unwrap();
-            assert!(place.starts_with("main."), "{}: {place}", said.name);
+        for reported in &stacks.reported {
+            let place = call_site(&reported.name, 1).unwrap().unwrap();
+            assert!(place.starts_with("main."), "{}: {place}", reported.name);
         }
         let generic = call_site("generic int", 1).unwrap().unwrap();
         assert!(generic.starts_with("main.generic[...] main.go:"), "{generic}");
         let closure = call_site("closures", 1).unwrap().unwrap();
         assert!(closure.starts_with("main.main.func"), "{closure}");
         // The outermost frame belongs to the runtime.
-        let last = stacks.said[0].addresses.len() - 1;
+        let last = stacks.reported[0].addresses.len() - 1;
         assert_eq!(call_site("init", last), Ok(None));
     }
 

@@ -1,6 +1,6 @@
-//! Compares with what a program says of itself: `tests/go/stacks`.
+//! Compares the line tables with the frames that a program reports itself: `tests/go/stacks`.
 //!
-//! `TRACER_TEST_GO` names another `go` than that of the path.
+//! `TRACER_TEST_GO` is the path of a `go` other than the one in PATH.
 
 use std::{
     io::{BufRead, BufReader},
@@ -11,7 +11,7 @@ use std::{
 use super::*;
 use crate::go::{GoCode, GoPrograms};
 
-/// How a program is built, and what is done to it then.
+/// How a program is built: name, arguments, and whether it is stripped.
 const FORMS: [(&str, &[&str], bool); 7] = [
     ("plain", &[], false),
     ("without-symbols", &["-ldflags=-s -w"], false),
@@ -22,6 +22,7 @@ const FORMS: [(&str, &[&str], bool); 7] = [
     ("external-independent", &["-buildmode=pie", "-ldflags=-linkmode=external"], true),
 ];
 
+/// Functions of the runtime that call deferred functions.
 const OF_DEFER: [&str; 2] = ["runtime.deferCallSave", "runtime.runOpenDeferFrame"];
 
 fn build(directory: &Path, (form, arguments, strip): (&str, &[&str], bool)) -> PathBuf {
@@ -36,26 +37,26 @@ fn build(directory: &Path, (form, arguments, strip): (&str, &[&str], bool)) -> P
         .args(arguments)
         .arg(".")
         .status()
-        .expect("go is needed: apt-get install golang-go");
+        .expect("go is missing: apt-get install golang-go");
     assert!(status.success(), "{form}");
     if strip {
         let status = Command::new("strip").arg(&program).status();
-        assert!(status.expect("strip is needed: apt-get install binutils").success());
+        assert!(status.expect("strip is missing: apt-get install binutils").success());
     }
     program
 }
 
-/// A way of calling: where that is, and the calls by the runtime's account.
-pub(crate) struct Said {
+/// A stack as the program reports it: its addresses, and the calls by `runtime.CallersFrames`.
+pub(crate) struct ReportedStack {
     pub name: String,
     pub addresses: Vec<u64>,
     calls: Vec<GoFrame>,
 }
 
-/// The program, once it has said everything. It ends with its input.
+/// The running program, after it has reported all stacks. It ends when its stdin is closed.
 pub(crate) struct Stacks {
     pub(crate) child: Child,
-    pub(crate) said: Vec<Said>,
+    pub(crate) reported: Vec<ReportedStack>,
 }
 
 impl Stacks {
@@ -68,42 +69,42 @@ impl Stacks {
     fn start(program: &Path) -> Self {
         let mut command = Command::new(program);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut said: Vec<Said> = Vec::new();
+        let mut reported: Vec<ReportedStack> = Vec::new();
         for line in BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap) {
             let (what, rest) = line.split_once(' ').unwrap_or((&line, ""));
             let address = |text: &str| u64::from_str_radix(text, 16).unwrap();
             match what {
-                "ready" => return Self { child, said },
+                "ready" => return Self { child, reported },
                 "stack" => {
                     let name = rest.to_owned();
-                    said.push(Said { name, addresses: Vec::new(), calls: Vec::new() });
+                    reported.push(ReportedStack { name, addresses: Vec::new(), calls: Vec::new() });
                 }
                 "entry" => {
                     let (entry, of) = rest.split_once(' ').unwrap();
-                    said.last_mut().unwrap().addresses.push(address(entry));
-                    said.last_mut().unwrap().calls.push(call(of));
+                    reported.last_mut().unwrap().addresses.push(address(entry));
+                    reported.last_mut().unwrap().calls.push(call(of));
                 }
-                "return" => said.last_mut().unwrap().addresses.push(address(rest)),
-                _ => said.last_mut().unwrap().calls.push(call(rest)),
+                "return" => reported.last_mut().unwrap().addresses.push(address(rest)),
+                _ => reported.last_mut().unwrap().calls.push(call(rest)),
             }
         }
         panic!("the program ended: {:?}", child.wait());
     }
 
-    /// The same by the tables.
-    fn calls(&self, programs: &mut GoPrograms, said: &Said) -> Vec<GoFrame> {
-        let code = programs.calls(self.child.id(), &said.addresses).unwrap().unwrap();
+    /// The calls of a stack by the line tables.
+    fn calls(&self, programs: &mut GoPrograms, reported: &ReportedStack) -> Vec<GoFrame> {
+        let code = programs.calls(self.child.id(), &reported.addresses).unwrap().unwrap();
         let frames = code.into_iter().flat_map(|code| match code {
             GoCode::Frames(frames) => frames,
-            other => panic!("{}: {other:?}", said.name),
+            other => panic!("{}: {other:?}", reported.name),
         });
-        // The runtime does not say what the compiler made up either, nor what it does itself to
+        // The runtime does not report functions generated by the compiler, nor its own functions that
         // call a deferred function.
-        let is_said = |frame: &GoFrame| {
+        let is_reported = |frame: &GoFrame| {
             frame.place.as_ref().is_none_or(|(file, _)| file != "<autogenerated>")
                 && !OF_DEFER.contains(&frame.function.as_str())
         };
-        frames.filter(is_said).collect()
+        frames.filter(is_reported).collect()
     }
 }
 
@@ -124,16 +125,16 @@ fn call(text: &str) -> GoFrame {
 }
 
 #[test]
-fn every_call_is_what_the_program_says_in_every_form() {
+fn calls_are_as_the_program_reports_them_in_every_form() {
     let directory = tempfile::tempdir().unwrap();
     for form in FORMS {
         let stacks = Stacks::start(&build(directory.path(), form));
-        assert_eq!(stacks.said.len(), 23, "{}", form.0);
+        assert_eq!(stacks.reported.len(), 23, "{}", form.0);
         let mut programs = GoPrograms::default();
         let mut count = 0;
-        for said in &stacks.said {
-            let calls = stacks.calls(&mut programs, said);
-            assert_eq!(calls, said.calls, "{} {}", form.0, said.name);
+        for reported in &stacks.reported {
+            let calls = stacks.calls(&mut programs, reported);
+            assert_eq!(calls, reported.calls, "{} {}", form.0, reported.name);
             count += calls.len();
         }
         assert!(count > 100, "{count}");

@@ -1,4 +1,4 @@
-//! Tables that are made up, and damaged.
+//! Synthetic tables, valid and corrupt.
 
 use proptest::prelude::*;
 
@@ -10,7 +10,7 @@ const TABLES: u64 = 0x10_000;
 const TEXT: u64 = 0x40_000;
 const BIAS: u64 = 0x8_000;
 
-// Where the parts are, from the beginning of the tables.
+// Offsets of the tables.
 const NAMES: usize = 0x100;
 const UNITS: usize = 0x200;
 const FILES: usize = 0x280;
@@ -19,16 +19,16 @@ const DESCRIPTIONS: usize = 0x400;
 const FUNCTION_DATA: usize = 0x700;
 const LENGTH: usize = 0x1000;
 
-/// How `calls` prints that the tables do not match the code.
+/// How `calls` writes that the tables do not match the code.
 const INCONSISTENT: &str = "inconsistent";
 
-/// In `main.outer`, whose code has 256 bytes, `main.get` became part of it from 64 to 96, and there
-/// `main.inner` of that from 72 on. Nothing is said of the code of the function after it.
+/// Tables of two functions. In `main.outer`, which has 256 bytes, `main.get` is inlined from 64 to 96,
+/// and `main.inner` is inlined into that from 72 on. The other function has no lines.
 fn tables(format: Format) -> Vec<u8> {
     let is_first = format == GO_1_18;
     let mut bytes = vec![0; LENGTH];
-    let mut put = |place: usize, some: &[u8]| {
-        bytes[place..place + some.len()].copy_from_slice(some);
+    let mut put = |offset: usize, some: &[u8]| {
+        bytes[offset..offset + some.len()].copy_from_slice(some);
     };
     let magic = MAGICS[usize::from(!is_first)];
     let parts = [NAMES, UNITS, FILES, VALUES, DESCRIPTIONS].map(|it| it as u64);
@@ -39,8 +39,8 @@ fn tables(format: Format) -> Vec<u8> {
     put(VALUES + 1, &[2, 0x48, 2, 0x18, 1, 0xa0, 1, 0]);
     put(VALUES + 16, &[22, 0x40, 40, 8, 94, 0x18, 0x81, 1, 0xa0, 1, 0]);
     put(VALUES + 32, &[0, 0x40, 2, 8, 2, 0x18, 3, 0xa0, 1, 0]);
-    let mut put_halves = |place: usize, halves: &[u32]| {
-        put(place, &halves.iter().flat_map(|it| it.to_le_bytes()).collect::<Vec<_>>());
+    let mut put_halves = |offset: usize, halves: &[u32]| {
+        put(offset, &halves.iter().flat_map(|it| it.to_le_bytes()).collect::<Vec<_>>());
     };
     put_halves(UNITS, &[u32::MAX, 0, 13, u32::MAX]);
     put_halves(DESCRIPTIONS, &[0, 0x40, 0x100, 0xc0, 0x200]);
@@ -59,16 +59,16 @@ fn tables(format: Format) -> Vec<u8> {
     bytes
 }
 
-/// What the tables say, if they are some.
+/// Reads the tables; `None` if they are rejected.
 fn with_lines<T>(bytes: &[u8], ask: impl FnOnce(&Lines, &mut Pages) -> T) -> Option<T> {
     let mut memory = FakeMemory::default();
     memory.put_bytes(TABLES, bytes);
     let mut module = vec![0; layout::MODULE];
-    let parts = [(8, NAMES, 0x100), (32, UNITS, 4), (56, FILES, 0x80), (80, VALUES, 0x100)];
-    let parts = [&parts[..], &[(104, DESCRIPTIONS, 0x300)]].concat();
-    for (place, start, length) in parts {
+    let tables = [(8, NAMES, 0x100), (32, UNITS, 4), (56, FILES, 0x80), (80, VALUES, 0x100)];
+    let tables = [&tables[..], &[(104, DESCRIPTIONS, 0x300)]].concat();
+    for (offset, start, length) in tables {
         let slice = [TABLES + start as u64, length].map(u64::to_le_bytes).concat();
-        module[place..place + 16].copy_from_slice(&slice);
+        module[offset..offset + 16].copy_from_slice(&slice);
     }
     let data = (TABLES + FUNCTION_DATA as u64).to_le_bytes();
     module[layout::module_function_data(23)..][..8].copy_from_slice(&data);
@@ -81,16 +81,16 @@ fn with_lines<T>(bytes: &[u8], ask: impl FnOnce(&Lines, &mut Pages) -> T) -> Opt
     Some(ask(&lines, &mut Pages::new(&memory)))
 }
 
-/// The calls at each offset from where the code begins.
+/// The calls at each offset from the start of the code.
 fn calls(bytes: &[u8], offsets: impl IntoIterator<Item = u64>) -> Option<Vec<Vec<String>>> {
-    let in_words = |frame: GoFrame| match frame.place {
+    let text = |frame: GoFrame| match frame.place {
         Some((file, line)) => format!("{} {file}:{line}", frame.function),
         None => frame.function,
     };
     with_lines(bytes, |lines, pages| {
         let calls = offsets.into_iter().map(|offset| {
             match lines.frames(pages, BIAS, TEXT + offset, offset == 0) {
-                Ok(Some(frames)) => frames.into_iter().map(in_words).collect(),
+                Ok(Some(frames)) => frames.into_iter().map(text).collect(),
                 Ok(None) => vec!["elsewhere".to_owned()],
                 Err(Inconsistent) => vec![INCONSISTENT.to_owned()],
             }
@@ -99,20 +99,20 @@ fn calls(bytes: &[u8], offsets: impl IntoIterator<Item = u64>) -> Option<Vec<Vec
     })
 }
 
-/// Where the description of `main.outer` is.
+/// The offset of the `_func` of `main.outer`.
 const OUTER: usize = DESCRIPTIONS + 0x40;
 
-/// The same with a frame: of three variables, the first is in use up to 80, and then the others and
-/// the parameter are. Something may point to a variable before those, and to the second parameter.
+/// The same tables with a frame. Of three variables, the first is live up to 80, then the other two and
+/// the parameter are. The address of an earlier variable and that of the second parameter are taken.
 fn framed(format: Format) -> Vec<u8> {
     let mut bytes = tables(format);
-    let mut put = |place: usize, some: &[u8]| {
-        bytes[place..place + some.len()].copy_from_slice(some);
+    let mut put = |offset: usize, some: &[u8]| {
+        bytes[offset..offset + some.len()].copy_from_slice(some);
     };
     put(VALUES + 48, &[82, 0x80, 2, 0]);
     put(VALUES + 64, &[2, 0x50, 2, 0xb0, 1, 0]);
-    let mut put_halves = |place: usize, halves: &[u32]| {
-        put(place, &halves.iter().flat_map(|it| it.to_le_bytes()).collect::<Vec<_>>());
+    let mut put_halves = |offset: usize, halves: &[u32]| {
+        put(offset, &halves.iter().flat_map(|it| it.to_le_bytes()).collect::<Vec<_>>());
     };
     put_halves(OUTER + 8, &[8]);
     put_halves(OUTER + 16, &[48]);
@@ -131,46 +131,50 @@ fn frame_map(bytes: &[u8], offset: u64) -> Option<(u64, Vec<i64>)> {
 }
 
 #[test]
-fn what_is_in_use_of_a_frame_is_told_by_where_it_waits() {
+fn the_live_words_of_a_frame_depend_on_the_return_address() {
     for format in [GO_1_18, GO_1_20] {
         let bytes = framed(format);
         let early = (32, vec![-24, -32, -24, 24]);
         assert_eq!(frame_map(&bytes, 0x41), Some(early.clone()), "{format:?}");
-        assert_eq!(frame_map(&bytes, 0x50), Some(early), "it is the call before that waits");
+        assert_eq!(
+            frame_map(&bytes, 0x50),
+            Some(early),
+            "the map of the call before the return address"
+        );
         assert_eq!(frame_map(&bytes, 0x51), Some((32, vec![-16, -8, 16, -32, -24, 24])));
         assert_eq!((frame_map(&bytes, 0), frame_map(&bytes, 0x300)), (None, None));
     }
 }
 
 #[test]
-fn a_frame_of_which_anything_does_not_fit_is_not_known() {
+fn a_frame_with_inconsistent_tables_is_unknown() {
     let end = OUTER + GO_1_20.description;
     let data = FUNCTION_DATA;
-    for (place, some, why) in [
-        (OUTER, &[1, 0, 0, 0][..], "it begins elsewhere"),
-        (OUTER + 4, &[0x60, 0, 0, 0], "it panics"),
-        (OUTER + 16, &[0; 4], "no size"),
+    for (offset, some, why) in [
+        (OUTER, &[1, 0, 0, 0][..], "another start address"),
+        (OUTER + 4, &[0x60, 0, 0, 0], "runtime.gopanic"),
+        (OUTER + 16, &[0; 4], "no frame size"),
         (end - 3, &[4], "assembly"),
-        (end - 3, &[2], "it moves its stack"),
+        (end - 3, &[2], "writes SP"),
         (end + 12, &[0xff; 4], "no map of the parameters"),
         (end + 16, &[0xff; 4], "no map of the variables"),
         (data + 0x80, &[1, 0, 0, 0], "too few maps of the parameters"),
         (data + 0x90, &[1, 0, 0, 0], "too few maps of the variables"),
         (data + 0x94, &[5, 0, 0, 0], "more variables than the frame has room for"),
-        (data + 0x94, &[0, 0, 2, 0], "more variables than make sense"),
-        (data + 0xa0, &[0, 0, 1, 1], "more objects than make sense"),
-        (data + 0xac, &[0, 0, 0, 1], "a longer object than makes sense"),
+        (data + 0x94, &[0, 0, 2, 0], "too many variables"),
+        (data + 0xa0, &[0, 0, 1, 1], "too many objects"),
+        (data + 0xac, &[0, 0, 0, 1], "an object that is too long"),
     ] {
         let mut bytes = framed(GO_1_20);
         bytes[NAMES + 0x60..][..16].copy_from_slice(b"runtime.gopanic\0");
         assert!(frame_map(&bytes, 0x51).is_some());
-        bytes[place..place + some.len()].copy_from_slice(some);
+        bytes[offset..offset + some.len()].copy_from_slice(some);
         assert_eq!(frame_map(&bytes, 0x51), None, "{why}");
     }
 }
 
 #[test]
-fn functions_that_became_part_of_others_are_calls_of_their_own() {
+fn inlined_functions_are_separate_calls() {
     for format in [GO_1_18, GO_1_20] {
         let bytes = tables(format);
         let calls = calls(&bytes, [0, 1, 0x40, 0x41, 0x49, 0x60, 0x61, 0x100, 0x101, 0x201]);
@@ -194,26 +198,30 @@ fn functions_that_became_part_of_others_are_calls_of_their_own() {
 }
 
 #[test]
-fn an_exact_address_may_be_where_a_function_begins() {
+fn an_exact_address_may_be_the_start_of_a_function() {
     let bytes = tables(GO_1_20);
-    // The address before it is not Go's; that of a call that returns there is not this function's.
+    // The address before it is not Go code.
     assert_eq!(calls(&bytes, [0]).unwrap()[0].len(), 1);
 }
 
 #[test]
-fn what_does_not_fit_is_not_said() {
-    let at = |place: usize, some: &[u8]| {
+fn inconsistent_tables_give_no_names() {
+    let at = |offset: usize, some: &[u8]| {
         let mut bytes = tables(GO_1_20);
-        bytes[place..place + some.len()].copy_from_slice(some);
+        bytes[offset..offset + some.len()].copy_from_slice(some);
         calls(&bytes, [0x50]).unwrap().remove(0)
     };
-    let damaged = [INCONSISTENT.to_owned()];
-    assert_eq!(at(DESCRIPTIONS + 0x40, &[1]), damaged, "it begins elsewhere");
-    assert_eq!(at(FUNCTION_DATA + 0x24, &[13]), damaged, "in the middle of a name");
-    assert_eq!(at(FUNCTION_DATA + 0x28, &[0, 1]), damaged, "called from after its end");
-    assert_eq!(at(FUNCTION_DATA + 0x28, &[0x50]), damaged, "called by itself");
-    assert_eq!(at(VALUES + 34, &[0xff, 0xff, 0xff, 0xff, 0xff]), damaged, "no number");
-    assert_eq!(at(UNITS + 4, &[1]), damaged, "in the middle of a path");
+    let inconsistent = [INCONSISTENT.to_owned()];
+    assert_eq!(at(DESCRIPTIONS + 0x40, &[1]), inconsistent, "another start address");
+    assert_eq!(at(FUNCTION_DATA + 0x24, &[13]), inconsistent, "in the middle of a name");
+    assert_eq!(
+        at(FUNCTION_DATA + 0x28, &[0, 1]),
+        inconsistent,
+        "parentPc after the end of the function"
+    );
+    assert_eq!(at(FUNCTION_DATA + 0x28, &[0x50]), inconsistent, "an inlined call within itself");
+    assert_eq!(at(VALUES + 34, &[0xff, 0xff, 0xff, 0xff, 0xff]), inconsistent, "not a varint");
+    assert_eq!(at(UNITS + 4, &[1]), inconsistent, "in the middle of a path");
     assert_eq!(at(UNITS + 8, &[0xff; 4])[0], "main.inner", "no file");
 }
 
@@ -221,23 +229,23 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn any_tables_end(
+    fn corrupt_tables_do_not_hang_or_panic(
         damage in prop::collection::vec((72..LENGTH, any::<u8>()), 1..40),
         is_first: bool,
     ) {
         let mut bytes = framed(if is_first { GO_1_18 } else { GO_1_20 });
-        for (place, byte) in damage {
-            bytes[place] = byte;
+        for (offset, byte) in damage {
+            bytes[offset] = byte;
         }
         calls(&bytes, (0..0x210).step_by(7));
         frame_map(&bytes, 0x51);
     }
 
     #[test]
-    fn any_bytes_end(noise in prop::collection::vec(any::<u8>(), LENGTH - 72)) {
+    fn random_bytes_do_not_hang_or_panic(noise in prop::collection::vec(any::<u8>(), LENGTH - 72)) {
         let mut bytes = tables(GO_1_20);
         bytes[72..].copy_from_slice(&noise);
-        // So that functions are found.
+        // Valid entries, so that functions are found.
         let entries = tables(GO_1_20);
         bytes[DESCRIPTIONS..][..20].copy_from_slice(&entries[DESCRIPTIONS..][..20]);
         bytes[DESCRIPTIONS + 0x40..][..4].copy_from_slice(&[0; 4]);

@@ -32,7 +32,7 @@ pub(super) struct Check {
     /// What to do about it.
     fix: Option<String>,
     /// Of a hook: the attach method that works.
-    attach_method: Option<&'static str>,
+    method: Option<&'static str>,
     /// Of a hook: the better attach methods, which do not work.
     failed_methods: Vec<FailedMethod>,
 }
@@ -40,7 +40,7 @@ pub(super) struct Check {
 /// An attach method that does not work, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct FailedMethod {
-    attach_method: &'static str,
+    method: &'static str,
     reason: String,
 }
 
@@ -70,7 +70,7 @@ impl Check {
             found: found.into(),
             impact: None,
             fix: None,
-            attach_method: None,
+            method: None,
             failed_methods: Vec::new(),
         }
     }
@@ -102,7 +102,7 @@ impl Check {
     /// How a hook is attached; `fix` is for one that is not.
     pub(super) fn of_hook(probe: &Probe, fix: &str) -> Self {
         let name = probe.hook.name();
-        let (attach_method, failures, check) = match &probe.state {
+        let (method, failures, check) = match &probe.state {
             AttachState::Attached { method, failures } => {
                 let check = Self::full(name, format!("attached by {}", method.name()));
                 let impact = words::method_caveat(*method).map(str::to_owned);
@@ -117,11 +117,11 @@ impl Check {
             }
         };
         let failed = |AttachFailure { method, error }: &AttachFailure| FailedMethod {
-            attach_method: method.name(),
+            method: method.name(),
             reason: words::attach_error(error),
         };
         let failed_methods = failures.iter().map(failed).collect();
-        Self { attach_method, failed_methods, ..check }
+        Self { method, failed_methods, ..check }
     }
 
     /// The check as lines of the table, wrapped at `width` columns.
@@ -132,16 +132,16 @@ impl Check {
             Health::Unusable => "unusable",
         };
         let first = format!("{state:<STATE_WIDTH$} {:<SUBJECT_WIDTH$} ", self.subject);
-        let indent = " ".repeat(first.len());
+        let indent = " ".repeat(STATE_WIDTH + 1);
+        let failed = self
+            .failed_methods
+            .iter()
+            .map(|FailedMethod { method, reason }| format!("{method} does not work: {reason}"));
+        let impact = self.impact.iter().map(|impact| format!("impact: {impact}"));
+        let fix = self.fix.iter().map(|fix| format!("fix: {fix}"));
         let mut lines = wrap(&first, &self.found, width);
-        for FailedMethod { attach_method, reason } in &self.failed_methods {
-            let first = format!("{indent}{attach_method} does not work: ");
-            lines.extend(wrap(&first, reason, width));
-        }
-        for (label, text) in [("impact", &self.impact), ("fix", &self.fix)] {
-            if let Some(text) = text {
-                lines.extend(wrap(&format!("{indent}{label}: "), text, width));
-            }
+        for detail in failed.chain(impact).chain(fix) {
+            lines.extend(wrap(&indent, &detail, width));
         }
         lines.join("\n") + "\n"
     }

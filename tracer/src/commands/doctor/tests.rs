@@ -27,19 +27,18 @@ fn checks() -> Vec<Check> {
 #[test]
 fn lines_state_the_impact_and_the_fix() {
     expect![[r#"
-        ok        kernel               Linux 6.18
-        ok        accept               attached by kretprobe
-                                       fexit does not work: locked down
-                                       impact: calls are missed while many threads wait
-                                               in the system call
-        degraded  accept               not attached
-                                       fexit does not work: a
-                                       kretprobe does not work: b
-                                       impact: which process accepted a connection is
-                                               known from the next snapshot on
-                                       fix: root
-        unusable  snapshot             neither source works
-                                       fix: load the module tcp_diag
+        ok        kernel                Linux 6.18
+        ok        accept                attached by kretprobe
+                  fexit does not work: locked down
+                  impact: calls are missed while many threads wait in the system call
+        degraded  accept                not attached
+                  fexit does not work: a
+                  kretprobe does not work: b
+                  impact: which process accepted a connection is known from the next
+                  snapshot on
+                  fix: root
+        unusable  snapshot              neither source works
+                  fix: load the module tcp_diag
 
         tracer cannot run here: see the lines marked `unusable`.
     "#]]
@@ -62,14 +61,14 @@ fn the_json_document_has_the_same_checks() {
               "found": "not attached",
               "impact": "which process accepted a connection is known from the next snapshot on",
               "fix": "root",
-              "attach_method": null,
+              "method": null,
               "failed_methods": [
                 {
-                  "attach_method": "fexit",
+                  "method": "fexit",
                   "reason": "a"
                 },
                 {
-                  "attach_method": "kretprobe",
+                  "method": "kretprobe",
                   "reason": "b"
                 }
               ]

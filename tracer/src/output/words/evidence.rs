@@ -8,6 +8,7 @@ use super::part;
 use crate::output::quantity::{bytes, counted, duration_ms, grouped, range};
 
 /// One fact, as a phrase.
+#[expect(clippy::too_many_lines, reason = "one arm for each variant")]
 pub(crate) fn evidence(evidence: &Evidence) -> String {
     match evidence {
         Evidence::PeerClosed { count, ago } => {

@@ -6,6 +6,7 @@ use super::{call_site_reason, limit::limit};
 use crate::output::quantity::{counted, grouped};
 
 /// One note, as a sentence without its full stop.
+#[expect(clippy::too_many_lines, reason = "one arm for each variant")]
 pub(crate) fn note(note: &Note) -> String {
     let processes = |count: u64| counted(count, "process", "processes");
     match note {

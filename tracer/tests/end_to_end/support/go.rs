@@ -43,8 +43,6 @@ impl Go {
             .env("GO111MODULE", "off")
             .env("GOFLAGS", "")
             .env("GOTOOLCHAIN", "local")
-            // The standard library takes a minute, and is the same for all tests.
-            .env("GOCACHE", Path::new(env!("CARGO_TARGET_TMPDIR")).join("go-cache"))
             .env("CGO_ENABLED", if form.is_externally_linked() { "1" } else { "0" })
             // A variable of the caller's would lead to another one's library.
             .env_remove("GOROOT")

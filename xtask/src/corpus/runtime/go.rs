@@ -55,9 +55,7 @@ pub(super) fn build(
 fn go_command(go: &Path, build_env: &BuildEnv) -> Command {
     let mut command = Command::new(go);
     command.env("GOTOOLCHAIN", "local").env("GOFLAGS", "-mod=mod").env("GOPROXY", "off");
-    // The end-to-end tests use the same cache: compiling the standard library takes a minute.
-    let cache = build_env.built.with_file_name("tmp").join("go-cache");
-    command.env("GOCACHE", cache).env("GOPATH", build_env.built.join("go-path"));
+    command.env("GOCACHE", &build_env.go_cache).env("GOPATH", build_env.built.join("go-path"));
     // If the caller has set it, it names the library of another toolchain.
     command.env_remove("GOROOT");
     command
