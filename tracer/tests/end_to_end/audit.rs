@@ -3,30 +3,6 @@
 use crate::support::{Kind, Leak, Puppet, Tracer, listed};
 
 #[test]
-fn every_age_is_a_lower_bound() {
-    let leak = Leak::of(Kind::Undrained, 5);
-
-    let outcome = Tracer::run(&format!("audit --pid {} --idle 1s -o json", leak.pid()));
-
-    let finding = outcome.report().leak_of(leak.pid());
-    assert_eq!(finding.count(), 5);
-    for connection in finding.connections() {
-        assert_eq!(connection.text("origin"), "seeded");
-        assert!(connection.flag("age_is_lower_bound"));
-    }
-}
-
-#[test]
-fn one_snapshot_is_enough_for_what_it_can_prove() {
-    let leak = Leak::of(Kind::Ghost, 23);
-
-    let outcome = Tracer::run(&format!("audit --pid {} --idle 1ms --for 0s -o json", leak.pid()));
-
-    assert_eq!(outcome.code, 1, "{outcome:?}");
-    leak.assert_reported_by(&outcome.report());
-}
-
-#[test]
 fn all_processes_in_all_network_namespaces_are_seen() {
     let mut inside = Puppet::start_in_own_network();
     let listener = inside.listen();
@@ -76,25 +52,6 @@ fn only_the_processes_asked_for_are_judged() {
 
     asked_for.assert_reported_by(&report);
     assert!(report.findings_of(other.pid()).is_empty(), "{report}");
-}
-
-#[test]
-fn what_one_restart_of_the_server_closed_is_no_leak() {
-    for (count, confidence) in [(6, "info"), (12, "possible")] {
-        let (mut server, mut client) = (Puppet::start(), Puppet::start());
-        let listener = server.listen();
-        let opened = client.connect(listener, count);
-        let accepted = server.accept(listener, count);
-        server.close(&accepted);
-        client.await_state(&opened, "CLOSE_WAIT");
-
-        let outcome = Tracer::run(&format!("audit --pid {} --idle 1s -o json", client.pid()));
-
-        assert_eq!(outcome.code, 0, "{outcome:?}");
-        let findings = outcome.report().findings_of(client.pid());
-        assert_eq!(findings.len(), 1, "{outcome:?}");
-        assert_eq!(findings[0].text("confidence"), confidence);
-    }
 }
 
 #[test]

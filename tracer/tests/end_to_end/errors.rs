@@ -5,53 +5,6 @@ use std::{fs, os::unix::process::CommandExt as _, path::Path, process::Command};
 use crate::support::{Kind, Leak, NOBODY, Outcome, Puppet, Report, Rows, Tracer, program_for_all};
 
 #[test]
-fn an_unknown_flag_is_bad_usage() {
-    let outcome = Tracer::run("audit --no-such-flag");
-
-    assert_eq!(outcome.code, 2, "{outcome:?}");
-    assert!(outcome.stderr.contains("--no-such-flag"), "{outcome:?}");
-    assert_eq!(outcome.stdout, "");
-}
-
-#[test]
-fn a_value_that_is_none_is_bad_usage() {
-    for arguments in [
-        "--pid zero",
-        "--pid 0",
-        "--pid -1",
-        "audit --idle soon",
-        "audit --for -1s",
-        "audit --min-count many",
-        "audit --fail-on maybe",
-        "audit -o yaml",
-        "audit --remote 10.0.0.0/99",
-        "audit --local-port 70000",
-        "audit --container 4f3",
-        "audit --container web",
-    ] {
-        let outcome = Tracer::run(arguments);
-
-        assert_eq!(outcome.code, 2, "{arguments}: {outcome:?}");
-        assert_ne!(outcome.stderr, "", "{arguments}");
-        assert_eq!(outcome.stdout, "", "{arguments}");
-    }
-}
-
-#[test]
-fn a_rule_that_is_none_is_named_with_its_line() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("rules.txt");
-    fs::write(&path, "[go]\nlibary package github.com/acme\n").unwrap();
-    let path = path.display();
-    for arguments in [format!("audit --call-sites {path}"), format!("--call-sites {path}")] {
-        let said = ["--call-sites", "rules.txt", "line 2", "libary", "expected"];
-        Tracer::run(&arguments).assert_one_line_error(&said);
-    }
-    let arguments = format!("audit --call-sites {path}.other");
-    Tracer::run(&arguments).assert_one_line_error(&["--call-sites", "No such file"]);
-}
-
-#[test]
 fn without_privilege_it_says_what_it_needs() {
     let directory = tempfile::tempdir().unwrap();
     let program = program_for_all(directory.path());
@@ -65,24 +18,6 @@ fn without_privilege_it_says_what_it_needs() {
 
         Tracer::spawn(command).finish().assert_one_line_error(&["root"]);
     }
-}
-
-#[test]
-fn an_unknown_pid_is_named() {
-    let puppet = Puppet::start();
-    let pid = puppet.pid();
-    puppet.end();
-
-    for arguments in [format!("audit --pid {pid}"), format!("--pid {pid}")] {
-        Tracer::run(&arguments).assert_one_line_error(&[&pid.to_string()]);
-    }
-}
-
-#[test]
-fn a_csv_file_that_cannot_be_made_is_named() {
-    let outcome = Tracer::run("audit --for 0s --csv /no/such/directory/leaks.csv");
-
-    outcome.assert_one_line_error(&["/no/such/directory/leaks.csv"]);
 }
 
 #[test]
@@ -149,21 +84,6 @@ fn a_full_disk_ends_the_recording_and_not_the_run() {
     assert!(outcome.stderr.contains(path.to_str().unwrap()), "{outcome:?}");
     let replayed = Tracer::run(&format!("replay {} -o json", path.display()));
     assert_eq!(replayed.report().member("started_at"), outcome.report().member("started_at"));
-}
-
-#[test]
-fn what_is_no_recording_is_named() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("notes.txt");
-    fs::write(&path, "do not lose me\n").unwrap();
-    let shown = path.display();
-
-    Tracer::run(&format!("replay {shown}"))
-        .assert_one_line_error(&["notes.txt", "not a recording"]);
-    Tracer::run(&format!("replay {shown}.other")).assert_one_line_error(&["notes.txt.other"]);
-    Tracer::run("replay /").assert_one_line_error(&["cannot read /"]);
-    Tracer::run(&format!("diff {shown} {shown}")).assert_one_line_error(&["notes.txt", "neither"]);
-    Tracer::run(&format!("diff {shown}.other {shown}")).assert_one_line_error(&["No such file"]);
 }
 
 /// A file system of its own that is nearly full. It is gone when this is dropped.
