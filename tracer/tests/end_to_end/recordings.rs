@@ -4,7 +4,7 @@ use std::{
     fs, os::unix::fs::PermissionsExt as _, os::unix::process::CommandExt as _, process::Command,
 };
 
-use crate::support::{Kind, Leak, NOBODY, Report, Tracer, program_for_all};
+use crate::support::{Kind, Leak, NOBODY, Report, Tracer, program_for_all, validator::Validator};
 
 /// A file in a directory of its own.
 struct File(tempfile::TempDir);

@@ -12,6 +12,8 @@ mod report;
 mod rows;
 mod source_line;
 mod tracer;
+#[path = "../schema/validator.rs"]
+pub(crate) mod validator;
 
 pub(crate) use self::{
     cgroup::Cgroup,

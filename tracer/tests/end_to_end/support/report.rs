@@ -1,8 +1,11 @@
-use std::{collections::BTreeSet, fmt};
+use std::{collections::BTreeSet, fmt, sync::LazyLock};
 
 use serde_json::Value;
 
-use super::Fd;
+use super::{Fd, validator::Validator};
+
+/// Every document that a test reads is valid.
+static SCHEMA: LazyLock<Validator> = LazyLock::new(|| Validator::strict("report"));
 
 /// One JSON document of the tracer.
 pub(crate) struct Report(Value);
@@ -14,7 +17,7 @@ impl Report {
         match documents.collect::<Result<Vec<_>, _>>() {
             Ok(mut documents) => {
                 let last = documents.pop().expect("there is a document");
-                assert_eq!(last["schema"], 2, "{text}");
+                SCHEMA.check(&last);
                 Self(last)
             }
             Err(error) => panic!("not JSON ({error}): {text}"),
