@@ -20,5 +20,9 @@ mod report;
 #[path = "../tests/end_to_end/support/rows.rs"]
 mod rows;
 
+#[path = "../tests/schema/validator.rs"]
+#[expect(dead_code, reason = "not all of it is needed here")]
+mod validator;
+
 /// A file descriptor.
 type Fd = u32;

@@ -1,4 +1,4 @@
-//! One look at sockets that were there before.
+//! Audits of sockets that were open before.
 
 use crate::support::{Kind, Leak, Puppet, Tracer, listed};
 
@@ -43,7 +43,7 @@ fn idle_connections_with_nothing_unread_are_healthy() {
 }
 
 #[test]
-fn only_the_processes_asked_for_are_judged() {
+fn only_the_selected_processes_are_judged() {
     let asked_for = Leak::of(Kind::Undrained, 5);
     let other = Leak::of(Kind::Undrained, 5);
 
@@ -55,7 +55,7 @@ fn only_the_processes_asked_for_are_judged() {
 }
 
 #[test]
-fn a_stopped_process_cannot_read() {
+fn a_stopped_process_is_not_accused() {
     let leak = Leak::of(Kind::Undrained, 6);
     leak.leaker.stop();
 
@@ -65,9 +65,9 @@ fn a_stopped_process_cannot_read() {
     assert!(outcome.report().findings_of(leak.pid()).is_empty(), "{outcome:?}");
 }
 
-/// A FIN that came with the last data went with it unnoticed: that is how pools go stale.
+/// A FIN that arrives with the last data is consumed with it: that is how pools go stale.
 #[test]
-fn whether_the_end_of_a_stream_was_noticed_cannot_be_told_afterwards() {
+fn an_audit_cannot_know_whether_a_fin_was_read() {
     let (mut server, mut client) = (Puppet::start(), Puppet::start());
     let listener = server.listen();
     let opened = client.connect(listener, 6);
@@ -84,7 +84,7 @@ fn whether_the_end_of_a_stream_was_noticed_cannot_be_told_afterwards() {
 }
 
 #[test]
-fn a_process_that_is_seen_to_read_the_end_of_the_stream_and_does_not_close_leaks() {
+fn a_process_that_reads_a_fin_and_does_not_close_leaks() {
     let (mut server, mut client) = (Puppet::start(), Puppet::start());
     let listener = server.listen();
     let opened = client.connect(listener, 6);
@@ -93,7 +93,7 @@ fn a_process_that_is_seen_to_read_the_end_of_the_stream_and_does_not_close_leaks
 
     let command = format!("--pid {} --idle 1s --interval 200ms -o json", client.pid());
     let mut tracer = Tracer::start(&command);
-    tracer.wait_until_it_looks();
+    tracer.wait_for_first_report();
     client.ask(&format!("receive {} all", listed(&opened)));
     tracer.wait_until(|report| report.leaked_by(client.pid()) == 6);
     let outcome = tracer.interrupt();

@@ -1,11 +1,12 @@
-//! The file for the postmortem. [`Rows::parse`] asserts the header, whole rows and line ends.
+//! CSV export of a real leak; all else about it is tested on a scripted host. [`Rows::parse`] checks
+//! the header, whole rows and line ends.
 
 use std::{collections::BTreeSet, fs};
 
 use crate::support::{HEADER, Kind, Leak, Outcome, Rows, Tracer};
 
 #[test]
-fn an_audit_writes_one_row_for_each_leaked_connection() {
+fn an_audit_writes_one_row_per_leaked_connection() {
     let leak = Leak::of(Kind::Undrained, 6);
 
     let outcome = Tracer::run(&format!("audit --pid {} --idle 1s -o csv", leak.pid()));
@@ -35,7 +36,7 @@ fn assert_rows_are_of(leak: &Leak, outcome: &Outcome) {
 }
 
 #[test]
-fn a_tracer_that_is_killed_leaves_whole_rows() {
+fn a_killed_tracer_leaves_whole_rows() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("leaks.csv");
     let leak = Leak::of(Kind::Undrained, 6);

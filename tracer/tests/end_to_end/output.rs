@@ -1,4 +1,4 @@
-//! What reaches a pipe or a terminal: no control sequence, whatever a process calls itself.
+//! Standard output as a pipe.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -8,7 +8,7 @@ use std::{
 use crate::support::{Kind, Leak, Tracer, command};
 
 #[test]
-fn a_closed_pipe_is_no_error() {
+fn a_closed_pipe_is_not_an_error() {
     let leak = Leak::prepare(Kind::Undrained);
     let mut tracer = command(&format!("--pid {} -o json --interval 100ms", leak.pid()))
         .stdout(Stdio::piped())

@@ -1,4 +1,4 @@
-//! What a run saw can be judged again: to the same end, at another time, by other thresholds.
+//! Recordings of real runs. Other thresholds, times and damage are tested on a scripted host.
 
 use std::{
     fs, os::unix::fs::PermissionsExt as _, os::unix::process::CommandExt as _, process::Command,
@@ -6,7 +6,7 @@ use std::{
 
 use crate::support::{Kind, Leak, NOBODY, Report, Tracer, program_for_all, validator::Validator};
 
-/// A file in a directory of its own.
+/// A recording in a temporary directory.
 struct File(tempfile::TempDir);
 
 impl File {
@@ -24,7 +24,7 @@ impl File {
 }
 
 #[test]
-fn a_replay_ends_as_the_run_did() {
+fn a_replay_has_the_output_of_the_run() {
     let (file, csv) = (File::new(), File::new());
     let mut leak = Leak::of(Kind::Undrained, 6);
     let mut tracer = Tracer::start(&format!(
@@ -52,7 +52,7 @@ fn a_replay_ends_as_the_run_did() {
 }
 
 #[test]
-fn a_recorder_that_is_killed_leaves_what_it_saw() {
+fn a_killed_run_leaves_a_recording_of_what_it_observed() {
     let file = File::new();
     let leak = Leak::of(Kind::Undrained, 6);
     let arguments = format!("--record {} --pid {} --idle 1s -o json", file.path(), leak.pid());
@@ -66,9 +66,8 @@ fn a_recorder_that_is_killed_leaves_what_it_saw() {
     assert_eq!(replayed.report().member("started_at"), last.member("started_at"));
 }
 
-/// On any machine, by anybody who may read the file.
 #[test]
-fn an_ordinary_user_can_replay_it() {
+fn an_ordinary_user_can_replay_a_recording() {
     let file = File::new();
     let leak = Leak::of(Kind::Undrained, 6);
     Tracer::run(&format!("record {} --pid {} --idle 1s --for 3s", file.path(), leak.pid()));

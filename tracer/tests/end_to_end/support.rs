@@ -1,4 +1,4 @@
-//! What the tests are written in: puppets, runs of the tracer, and its reports.
+//! Puppets, runs of the tracer, and its reports.
 
 mod cgroup;
 mod code;
