@@ -21,7 +21,6 @@ mod report;
 mod rows;
 
 #[path = "../tests/schema/validator.rs"]
-#[expect(dead_code, reason = "not all of it is needed here")]
 mod validator;
 
 /// A file descriptor.

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, fs};
 
-use crate::support::{HEADER, Kind, Leak, Outcome, Rows, Tracer};
+use crate::support::{Kind, Leak, Outcome, Rows, Tracer};
 
 #[test]
 fn an_audit_writes_one_row_per_leaked_connection() {

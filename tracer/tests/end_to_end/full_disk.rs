@@ -50,7 +50,7 @@ fn a_full_disk_ends_the_recording_but_not_the_run() {
     let listener = server.listen();
     let arguments = format!("--pid {} -o json --record {}", client.pid(), path.display());
     let mut tracer = Tracer::start(&arguments);
-    tracer.wait_until_it_looks();
+    tracer.wait_for_first_report();
     let has_ended = |report: &Report| {
         let note = report.note("recording-stopped");
         note.is_some_and(|note| note["detail"].as_str().unwrap().contains("disk full"))

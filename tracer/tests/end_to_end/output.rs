@@ -5,7 +5,7 @@ use std::{
     process::Stdio,
 };
 
-use crate::support::{Kind, Leak, Tracer, command};
+use crate::support::{Kind, Leak, command};
 
 #[test]
 fn a_closed_pipe_is_not_an_error() {

@@ -4,7 +4,7 @@ use std::{
     fs, os::unix::fs::PermissionsExt as _, os::unix::process::CommandExt as _, process::Command,
 };
 
-use crate::support::{Kind, Leak, NOBODY, Report, Tracer, program_for_all, validator::Validator};
+use crate::support::{Kind, Leak, NOBODY, Report, Tracer, program_for_all};
 
 /// A recording in a temporary directory.
 struct File(tempfile::TempDir);
