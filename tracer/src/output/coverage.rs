@@ -4,7 +4,7 @@ use tracer_core::{Coverage, Loss, Probe, Report};
 
 use super::{
     escape,
-    quantity::{counted, duration_ms, plain},
+    quantity::{counted, duration_ms},
     words,
 };
 
@@ -21,12 +21,6 @@ pub(crate) fn gaps(coverage: &Coverage) -> Vec<String> {
         gaps.push(format!("{processes} could not be read"));
     }
     gaps
-}
-
-/// All notes, then the gaps that the counters show, one sentence each.
-pub(crate) fn notes(coverage: &Coverage) -> Vec<String> {
-    let gaps = coverage.gaps();
-    coverage.notes.iter().chain(&gaps).map(|note| plain(&words::note(note))).collect()
 }
 
 /// The hooks that are not attached.
