@@ -103,3 +103,22 @@ fn a_process_that_reads_a_fin_and_does_not_close_leaks() {
     assert_eq!((finding.text("verdict"), finding.count()), ("close-wait", 6));
     assert_eq!(finding.fds(), opened.into_iter().collect());
 }
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn the_key_of_a_finding_is_the_same_for_another_process_of_the_same_name() {
+    let mut leak = Leak::of(Kind::Undrained, 5);
+    let key = |leak: &Leak| {
+        let outcome = Tracer::run(&format!("audit --pid {} --idle 1s -o json", leak.pid()));
+        outcome.report().leak_of(leak.pid()).text("key").to_owned()
+    };
+    let (first_pid, first) = (leak.pid(), key(&leak));
+
+    leak.leaker = Puppet::start();
+    leak.fds.clear();
+    leak.grow(5);
+
+    assert_ne!(leak.pid(), first_pid);
+    assert_eq!(key(&leak), first);
+    assert_eq!(first, format!("client-connection/outbound/127.0.0.1:{}/puppet", leak.port()));
+}

@@ -120,6 +120,22 @@ fn every_example_of_a_code_is_valid() {
     }
 }
 
+/// A field of schema 2 that a script may rely on is in every document, and has to stay.
+#[test]
+fn required_fields_of_schema_2_stay() {
+    let schema: Value = serde_json::from_str(SCHEMA).unwrap();
+    let mut text = String::new();
+    for (name, definition) in schema["$defs"].as_object().unwrap() {
+        let required = definition["required"].as_array().into_iter().flatten();
+        let required: Vec<&str> = required.filter_map(Value::as_str).collect();
+        if !required.is_empty() {
+            writeln!(text, "{name}: {}", required.join(" ")).unwrap();
+        }
+    }
+    // Lines may be added here, and words to a line; none may go.
+    expect_file!["required_fields.txt"].assert_eq(&text);
+}
+
 #[test]
 fn verdicts_are_listed() {
     let schema: Value = serde_json::from_str(SCHEMA).unwrap();
