@@ -121,7 +121,7 @@ impl Backend {
             Self::Kernel(kernel) => kernel.walk(extent, each),
             Self::SockDiag(_) => bail!("the kernel programs are not loaded"),
             #[cfg(test)]
-            Self::Scripted(host) => host.walk(each),
+            Self::Scripted(host) => Ok(host.walk(each)),
         }
     }
 }

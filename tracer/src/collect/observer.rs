@@ -16,6 +16,8 @@ use tracer_inspect::{
     process::{identity::TICK_NS, selection, visibility},
 };
 
+#[cfg(test)]
+use super::backend::scripted::ScriptedHost;
 use super::{
     backend::{Backend, BackendSource},
     filter::Filter,
@@ -154,7 +156,7 @@ impl Observer {
             }
             Backend::SockDiag(_) => {}
             #[cfg(test)]
-            Backend::Scripted(host) => probes = host.probes(),
+            Backend::Scripted(_) => probes = ScriptedHost::probes(),
         }
         Ok(HostFacts { started_at, suspended_ns, probes, notes: Vec::new() })
     }

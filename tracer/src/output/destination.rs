@@ -10,7 +10,7 @@ use super::{
     csv::{self, CsvFile},
     json,
     options::{OutputFormat, OutputOptions},
-    standard_output::{Shown, StandardOutput},
+    standard_output::{Shown, StandardOutput, style},
     table::{self, Style},
     terminal,
 };
@@ -183,7 +183,7 @@ impl Destination {
     }
 
     fn style(&self) -> Style {
-        self.output.style(self.is_terminal, self.options.wide)
+        style(self.is_terminal, self.options.wide)
     }
 
     /// Returns to the ordinary screen until the next page.

@@ -44,7 +44,7 @@ impl StandardOutput {
     /// # Errors
     /// The output cannot be written. A closed pipe is not an error.
     pub(crate) fn print(&self, make: impl FnOnce(Style) -> Result<String>) -> Result<()> {
-        self.write_line(&make(self.style(self.is_terminal(), false))?).map(|_| ())
+        self.write_line(&make(style(self.is_terminal(), false))?).map(|_| ())
     }
 
     /// Whether the reader of the output has closed the pipe.
@@ -74,15 +74,6 @@ impl StandardOutput {
         }
     }
 
-    pub(super) fn style(&self, is_terminal: bool, wide: bool) -> Style {
-        let width = terminal_size::terminal_size().map(|(width, _)| width.0);
-        Style {
-            color: is_terminal && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
-            width: width.filter(|_| is_terminal).unwrap_or(u16::MAX),
-            wide,
-        }
-    }
-
     pub(super) fn write_line(&self, line: &str) -> Result<Shown> {
         let end = if line.ends_with('\n') { "" } else { "\n" };
         self.write(format!("{line}{end}").as_bytes())
@@ -97,6 +88,16 @@ impl StandardOutput {
                 Ok(Shown::Yes)
             }
         }
+    }
+}
+
+/// The style of text for the terminal of this process, or for no terminal.
+pub(super) fn style(is_terminal: bool, wide: bool) -> Style {
+    let width = terminal_size::terminal_size().map(|(width, _)| width.0);
+    Style {
+        color: is_terminal && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+        width: width.filter(|_| is_terminal).unwrap_or(u16::MAX),
+        wide,
     }
 }
 

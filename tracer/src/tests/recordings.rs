@@ -105,7 +105,7 @@ fn a_replay_can_end_at_a_given_time() {
     let live = run(&format!("{record} --for 20s"), host);
     assert!(file.replay("-o json").report().leaks_of(process.pid).is_empty());
     let is_before = |line: &&str| line.contains(r#""at":"2026-03-01T12:00:0"#);
-    let before = live.stdout.lines().filter(is_before).last().unwrap();
+    let before = live.stdout.lines().rfind(is_before).unwrap();
     let before = super::report::Report::parse(before);
 
     let at = before.member("at").as_str().unwrap();

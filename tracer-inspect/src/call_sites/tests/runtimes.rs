@@ -126,7 +126,7 @@ mod as_root {
                 let _ = fs::remove_file(format!("/tmp/perf-{}.map", waiting.key().pid));
                 match found {
                     Ok(Some(place)) => {
-                        assert_eq!(place, "Client.fetch_quote waits.py", "{program}")
+                        assert_eq!(place, "Client.fetch_quote waits.py", "{program}");
                     }
                     Ok(None) => panic!("{program} {options:?}: neither call site nor reason"),
                     Err(reason) => {

@@ -7,7 +7,6 @@ mod socket;
 
 use std::{collections::VecDeque, time::Duration};
 
-use anyhow::Result;
 use tokio::time::Instant;
 use tracer_common::SocketRecord;
 use tracer_core::{
@@ -84,7 +83,7 @@ impl ScriptedHost {
     }
 
     /// All hooks, as attached.
-    pub(in crate::collect) fn probes(&self) -> Vec<Probe> {
+    pub(in crate::collect) fn probes() -> Vec<Probe> {
         let attached = |hook| Probe {
             hook,
             state: AttachState::Attached { method: AttachMethod::TpBtf, failures: Vec::new() },
@@ -93,7 +92,7 @@ impl ScriptedHost {
         hooks.into_iter().map(attached).collect()
     }
 
-    pub(super) fn walk(&mut self, each: &mut dyn FnMut(&SocketRecord)) -> Result<WalkStats> {
+    pub(super) fn walk(&mut self, each: &mut dyn FnMut(&SocketRecord)) -> WalkStats {
         self.catch_up();
         let now = self.now();
         let mut records = 0;
@@ -101,7 +100,7 @@ impl ScriptedHost {
             each(&record);
             records += 1;
         }
-        Ok(WalkStats { records, truncated: 0 })
+        WalkStats { records, truncated: 0 }
     }
 
     pub(in crate::collect) fn take_events(&mut self, each: &mut dyn FnMut(&[u8])) {

@@ -192,7 +192,9 @@ impl Sockets {
     /// The process closes all its file descriptors.
     pub(crate) fn close_all(&mut self) {
         let ids: Vec<SocketId> = self.open.keys().copied().collect();
-        ids.into_iter().for_each(|id| self.close(id));
+        for id in ids {
+            self.close(id);
+        }
     }
 
     /// Moves everything that happened to the connection back in time.
