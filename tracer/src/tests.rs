@@ -20,5 +20,7 @@ mod report;
 #[path = "../tests/end_to_end/support/rows.rs"]
 mod rows;
 
+use crate::output::json::tests::validator;
+
 /// A file descriptor.
 type Fd = u32;
