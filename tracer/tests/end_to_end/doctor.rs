@@ -9,7 +9,7 @@ use crate::support::{
 };
 
 #[test]
-fn every_hook_is_named() {
+fn doctor_shows_every_hook() {
     let outcome = Tracer::run("doctor");
 
     assert!([0, 3].contains(&outcome.code), "{outcome:?}");
