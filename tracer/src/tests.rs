@@ -20,12 +20,7 @@ mod report;
 #[path = "../tests/end_to_end/support/rows.rs"]
 mod rows;
 
-<<<<<<< HEAD
 use crate::output::json::tests::validator;
-=======
-#[path = "../tests/schema/validator.rs"]
-mod validator;
->>>>>>> main
 
 /// A file descriptor.
 type Fd = u32;
