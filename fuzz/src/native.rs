@@ -1,4 +1,4 @@
-//! Native code, and code that a runtime makes.
+//! Native code, and code that a runtime generates.
 
 use std::{borrow::Cow, os::fd::AsRawFd as _, path::Path, sync::LazyLock};
 
@@ -11,7 +11,7 @@ use super::file_of;
 
 static RULES: LazyLock<Option<Rules>> = LazyLock::new(|| Rules::load(None).ok());
 
-/// Where in the file the code is, in eight bytes, and the file.
+/// A file offset of code in eight bytes, followed by the file.
 pub fn unwind_tables(bytes: &[u8]) {
     let Some((offset, file)) = bytes.split_first_chunk() else { return };
     let file = file_of(file);
@@ -19,7 +19,7 @@ pub fn unwind_tables(bytes: &[u8]) {
     unwind::distance(Path::new(&path), u64::from_le_bytes(*offset));
 }
 
-/// What a runtime says of the code that it made.
+/// A perf map.
 pub fn perf_map(bytes: &[u8]) {
     let map = PerfMap::parse(String::from_utf8_lossy(bytes).into_owned());
     for address in [0, 0x1000, 0x1048, 0x7f1f_c210_0000, u64::MAX] {
@@ -27,7 +27,7 @@ pub fn perf_map(bytes: &[u8]) {
     }
 }
 
-/// Names of symbols as linkers write them, one a line.
+/// Mangled symbol names, one per line.
 pub fn symbol_names(bytes: &[u8]) {
     let Some(rules) = &*RULES else { return };
     for name in String::from_utf8_lossy(bytes).lines() {

@@ -24,7 +24,7 @@ pub fn epoll_fdinfo(bytes: &[u8]) {
 pub fn thread_call(bytes: &[u8]) {
     let line = bytes.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
     if let Some(call) = Call::parse(&String::from_utf8_lossy(line)) {
-        call.names();
+        call.fd_arguments();
     }
     let memory = bytes.get(line.len()..).unwrap_or_default();
     wait_lists::polled(memory);
@@ -37,7 +37,7 @@ pub fn mappings(bytes: &[u8]) {
     for mapping in mappings.iter() {
         for address in [0, mapping.start, mapping.end - 1, u64::MAX] {
             mapping.offset_in_file(address);
-            mappings.holding(address);
+            mappings.code_at(address);
             mappings.is_heap(address);
             mappings.is_constant(address);
         }

@@ -7,6 +7,7 @@ use alloc::{
     boxed::Box,
     collections::{BTreeMap, BTreeSet},
     string::String,
+    sync::Arc,
     vec::Vec,
 };
 
@@ -14,7 +15,7 @@ pub use questions::{Asked, Question};
 
 use crate::{
     Change, ChangeKind, Connection, ConnectionId, Flag, HostFacts, Input, Loss, Options,
-    ProcessKey, ReaderFacts, Readers, Report, Snapshot, Timestamp, Verdict,
+    ProcessKey, ReaderFacts, Readers, Report, Snapshot, StackId, Timestamp, Verdict,
     connection_view::{ConnectionView, ResponseSelection},
     finding_tracker::{FindingTracker, connection},
     group::GroupKey,
@@ -207,12 +208,14 @@ impl Detector {
         let is_flagged =
             |id| verdicts.contains_key(&id) || (had_flag(id) && !dropped.contains_key(&id));
         let (facts, retracted_max) = (&self.processes.facts, self.options.retracted_max);
-        self.findings.update(&judged, facts, now, retracted_max, is_flagged);
+        let keys = self.findings.update(&judged, facts, now, retracted_max, is_flagged);
         for (id, flag) in dropped {
             self.retract(now, id, flag);
         }
-        for (id, flagged) in verdicts {
-            self.flag(now, id, flagged);
+        for (id, ConnectionVerdict { flag, response, finding }) in verdicts {
+            if let Some(key) = keys.get(finding) {
+                self.flag(now, id, Flagged { flag, response, key: Arc::clone(key) });
+            }
         }
     }
 
@@ -255,12 +258,14 @@ impl Detector {
         let context = self.context(at);
         let view = context.view(tracked)?;
         // The response behind the verdict may not be in flight any more.
-        let response = tracked.flagged.as_ref().and_then(|flagged| flagged.response);
-        let selection = response.map_or(view.selection, |(process, stack)| {
+        let flagged = tracked.flagged.as_ref()?;
+        let selection = flagged.response.map_or(view.selection, |(process, stack)| {
             ResponseSelection::At(self.processes.sites.place(process, stack))
         });
         let connection = connection(&ConnectionView { selection, ..view });
-        Some(Change { at, kind, connection, flag })
+        let process = tracked.accountable().and_then(|it| self.processes.facts.get(&it.key));
+        let script = process.and_then(|facts| facts.script.clone());
+        Some(Change { at, kind, connection, flag, key: (*flagged.key).clone(), script })
     }
 
     /// A connection with a verdict is missing from the latest snapshot. Another snapshot decides
@@ -332,18 +337,28 @@ fn context<'a>(
     JudgeContext { table, processes, histories, suspended_ns, options, now }
 }
 
+/// The verdict of one connection in a judgement.
+struct ConnectionVerdict {
+    flag: Flag,
+    /// The stack that requested the response in flight.
+    response: Option<(ProcessKey, StackId)>,
+    /// Index of its finding in the judgement.
+    finding: usize,
+}
+
 /// The verdict of each connection. An HTTP/2 connection in the findings of several call sites gets
 /// the surest.
-fn verdicts(judged: &[Judged<'_>]) -> BTreeMap<ConnectionId, Flagged> {
-    let mut verdicts: BTreeMap<ConnectionId, Flagged> = BTreeMap::new();
-    for judged in judged {
+fn verdicts(judged: &[Judged<'_>]) -> BTreeMap<ConnectionId, ConnectionVerdict> {
+    let mut verdicts: BTreeMap<ConnectionId, ConnectionVerdict> = BTreeMap::new();
+    for (finding, judged) in judged.iter().enumerate() {
         let (verdict, confidence) = (judged.assessment.verdict, judged.assessment.confidence);
         for member in &judged.members {
-            let is_surer = |it: &Flagged| it.flag.confidence >= confidence;
+            let is_surer = |it: &ConnectionVerdict| it.flag.confidence >= confidence;
             if !verdicts.get(&member.tracked.id).is_some_and(is_surer) {
                 let flag = Flag { verdict, confidence, since: member.now };
                 let response = member.response_stack();
-                verdicts.insert(member.tracked.id, Flagged { flag, response });
+                let verdict = ConnectionVerdict { flag, response, finding };
+                verdicts.insert(member.tracked.id, verdict);
             }
         }
     }

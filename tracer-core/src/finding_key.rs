@@ -1,6 +1,9 @@
 //! The name of a finding that is the same across runs, restarts and hosts.
 
-use core::{fmt, net::SocketAddr};
+use core::{
+    fmt::{self, Write as _},
+    net::SocketAddr,
+};
 
 use crate::{Comm, Direction};
 
@@ -68,9 +71,18 @@ pub struct FindingKey {
 
 impl fmt::Display for FindingKey {
     /// `response/outbound/10.0.0.1:443/billing`. The name comes last because a process chooses it
-    /// and it may contain any character.
+    /// and it may contain any character. Its bytes are percent-encoded (RFC 3986), except for
+    /// printable ASCII other than space and `%`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { family, direction, destination, comm } = self;
-        write!(formatter, "{}/{direction}/{destination}/{}", family.code(), comm.0)
+        write!(formatter, "{}/{direction}/{destination}/", family.code())?;
+        for byte in comm.0.bytes() {
+            if byte.is_ascii_graphic() && byte != b'%' {
+                formatter.write_char(char::from(byte))?;
+            } else {
+                write!(formatter, "%{byte:02X}")?;
+            }
+        }
+        Ok(())
     }
 }

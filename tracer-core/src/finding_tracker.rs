@@ -8,6 +8,7 @@ use alloc::{
     borrow::ToOwned,
     collections::{BTreeMap, VecDeque},
     string::String,
+    sync::Arc,
     vec::Vec,
 };
 
@@ -55,18 +56,21 @@ pub(crate) struct FindingTracker {
 struct Tracked {
     /// Since when it has been active.
     since: Timestamp,
+    /// As in `finding`, shared with the connections.
+    key: Arc<FindingKey>,
     finding: Finding,
 }
 
 /// What a finding keeps from its beginning on.
 struct Beginning {
     id: u64,
-    key: FindingKey,
+    key: Arc<FindingKey>,
     since: Timestamp,
 }
 
 impl FindingTracker {
-    /// Takes in a new judgement. `is_flagged` returns whether a connection still has a verdict.
+    /// Takes in a new judgement, and returns the key of each finding in it. `is_flagged` returns
+    /// whether a connection still has a verdict.
     pub(crate) fn update(
         &mut self,
         judged: &[Judged<'_>],
@@ -74,7 +78,8 @@ impl FindingTracker {
         now: Timestamp,
         retracted_max: usize,
         is_flagged: impl Fn(ConnectionId) -> bool,
-    ) {
+    ) -> Vec<Arc<FindingKey>> {
+        let mut keys = Vec::with_capacity(judged.len());
         let mut before = core::mem::take(&mut self.undecided);
         before.append(&mut self.active);
         let matching = FindingMatching::of(judged);
@@ -85,16 +90,17 @@ impl FindingTracker {
         }
         for (judged, earlier) in judged.iter().zip(earlier) {
             let beginning = self.beginning(judged, earlier.as_ref(), now);
-            let since = beginning.since;
+            let Beginning { id, key, since } = beginning;
             let process = processes.get(&judged.group.process);
-            let mut finding = finding(beginning.id, beginning.key, judged, process);
+            let mut finding = finding(id, (*key).clone(), judged, process);
             finding.active_ms = now.ms_since(since);
             if let Some(earlier) = earlier {
                 finding.peak_count = finding.peak_count.max(earlier.finding.peak_count);
                 finding.peak_confidence =
                     finding.peak_confidence.max(earlier.finding.peak_confidence);
             }
-            self.active.insert(Identity::of(judged), Tracked { since, finding });
+            keys.push(Arc::clone(&key));
+            self.active.insert(Identity::of(judged), Tracked { since, key, finding });
         }
         for (identity, tracked) in before {
             let ids = || tracked.finding.connections.iter().map(|connection| connection.id);
@@ -105,6 +111,7 @@ impl FindingTracker {
             }
             // Else all of its connections are in other findings now.
         }
+        keys
     }
 
     fn beginning(
@@ -113,11 +120,11 @@ impl FindingTracker {
         earlier: Option<&Tracked>,
         now: Timestamp,
     ) -> Beginning {
-        if let Some(Tracked { since, finding }) = earlier {
-            return Beginning { id: finding.id, key: finding.key.clone(), since: *since };
+        if let Some(Tracked { since, key, finding }) = earlier {
+            return Beginning { id: finding.id, key: Arc::clone(key), since: *since };
         }
         self.numbered += 1;
-        Beginning { id: self.numbered, key: key(judged), since: now }
+        Beginning { id: self.numbered, key: Arc::new(key(judged)), since: now }
     }
 
     fn retract(&mut self, tracked: Tracked, now: Timestamp, retracted_max: usize) {

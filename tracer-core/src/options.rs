@@ -38,6 +38,11 @@ pub struct Options {
 }
 
 impl Options {
+    /// How long a count must rise in every window to be called growing (`--growth-for`).
+    pub const fn growth_for_ms(&self) -> u64 {
+        self.window_ms.saturating_mul(5)
+    }
+
     /// Events within a twelfth of [`idle_ms`](Self::idle_ms) (5 s by default) count as one time.
     pub(crate) const fn gap_ms(&self) -> u64 {
         self.idle_ms / 12

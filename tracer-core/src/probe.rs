@@ -125,6 +125,16 @@ pub enum FallbackReason {
     ProgramsNotLoaded { detail: String },
 }
 
+impl FallbackReason {
+    /// The code in JSON. Codes are never renamed or reused.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::ProgramsNotLoaded { .. } => "programs-not-loaded",
+        }
+    }
+}
+
 /// Whether and how a hook is attached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(

@@ -160,6 +160,8 @@ pub struct Connection {
     /// `func file:line` of the application that requested the response, else that opened the
     /// connection, if known.
     pub call_site: Option<String>,
+    /// Why [`call_site`](Self::call_site) is `None`; `None` if it is not.
+    pub call_site_reason: Option<CallSiteReason>,
     /// `GET http://host/path` whose response was never read or closed, if known.
     pub request: Option<String>,
     /// How the tool came to know it.
@@ -273,6 +275,10 @@ pub struct Change {
     pub connection: Connection,
     /// The verdict that was given, changed or retracted.
     pub flag: Flag,
+    /// The key of the finding that the connection is part of, or was.
+    pub key: FindingKey,
+    /// File name of the script that the accountable process runs, if it is an interpreter.
+    pub script: Option<String>,
 }
 
 /// What happened to one connection's verdict.

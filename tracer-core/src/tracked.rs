@@ -1,10 +1,10 @@
 //! Everything known of one socket.
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
 use crate::{
-    Actor, ConnectionId, Direction, Flag, Interval, Origin, Owner, ProcessKey, ReaderFacts,
-    SocketFacts, StackId, TcpState, Timestamp,
+    Actor, ConnectionId, Direction, FindingKey, Flag, Interval, Origin, Owner, ProcessKey,
+    ReaderFacts, SocketFacts, StackId, TcpState, Timestamp,
 };
 
 /// Everything known of one socket that may be open.
@@ -61,11 +61,13 @@ pub(crate) struct Tracked {
 }
 
 /// The verdict that a connection has been given.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Flagged {
     pub(crate) flag: Flag,
     /// The stack that requested the response in flight at that time.
     pub(crate) response: Option<(ProcessKey, StackId)>,
+    /// The key of its finding.
+    pub(crate) key: Arc<FindingKey>,
 }
 
 /// What inspections of the process have said of one connection's reader.

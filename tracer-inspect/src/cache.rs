@@ -1,51 +1,51 @@
-//! A cache of limited size, which forgets what was added first.
+//! A cache of limited size that evicts the oldest entry.
 
 use std::{
     collections::{HashMap, VecDeque},
     hash::Hash,
 };
 
-/// At most `capacity` values by their keys.
+/// At most `capacity` values by their keys; the entry that was added first is evicted.
 #[derive(Debug)]
 pub struct BoundedCache<K, V> {
-    known: HashMap<K, V>,
-    /// The keys, the oldest first.
+    values: HashMap<K, V>,
+    /// The keys, oldest first.
     order: VecDeque<K>,
     capacity: usize,
 }
 
 impl<K: Copy + Eq + Hash, V> BoundedCache<K, V> {
-    /// An empty one that holds no more than this.
+    /// An empty cache.
     pub fn new(capacity: usize) -> Self {
-        Self { known: HashMap::new(), order: VecDeque::new(), capacity }
+        Self { values: HashMap::new(), order: VecDeque::new(), capacity }
     }
 
-    /// Whether there is a value.
+    /// Whether the cache has a value for a key.
     pub fn contains(&self, key: &K) -> bool {
-        self.known.contains_key(key)
+        self.values.contains_key(key)
     }
 
-    /// The value, if there is one.
+    /// The value of a key.
     pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        self.known.get_mut(key)
+        self.values.get_mut(key)
     }
 
-    /// Adds a value, or replaces that of the key. When there is no room, the oldest one goes.
+    /// Adds or replaces the value of a key. A new key evicts the oldest one if the cache is full.
     pub fn insert(&mut self, key: K, value: V) {
-        if self.known.insert(key, value).is_some() {
+        if self.values.insert(key, value).is_some() {
             return;
         }
         if self.order.len() >= self.capacity
             && let Some(oldest) = self.order.pop_front()
         {
-            self.known.remove(&oldest);
+            self.values.remove(&oldest);
         }
         self.order.push_back(key);
     }
 
-    /// Forgets a value.
+    /// Removes the value of a key.
     pub fn remove(&mut self, key: &K) {
-        self.known.remove(key);
+        self.values.remove(key);
         self.order.retain(|other| other != key);
     }
 }
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_oldest_value_makes_room() {
+    fn the_oldest_value_is_evicted() {
         let mut cache = BoundedCache::new(2);
         for key in [1, 2, 1, 3] {
             cache.insert(key, 10 * key);

@@ -109,7 +109,7 @@ impl CallSites {
         let mut perf_map = None;
         let mut walk = Walk { rules, pid, previous: None, explanation: None, has_names: false };
         for (number, &address) in addresses.iter().enumerate() {
-            let mapping = mappings.holding(address).ok_or_else(|| walk.lost())?;
+            let mapping = mappings.code_at(address).ok_or_else(|| walk.lost())?;
             let ruling = mapping.path().and_then(|path| rules.judge_module(path));
             // A return address is the instruction after the call.
             let call = if number == 0 { address } else { address.wrapping_sub(1) };
@@ -168,8 +168,8 @@ fn with_caller(pid: u32, mappings: &Mappings, recorded: &UserStack) -> (Vec<u64>
     let mut addresses = recorded.addresses.clone();
     let caller = || {
         let top = recorded.top.filter(|top| Some(&top.instruction) == addresses.first())?;
-        let caller = unwind::return_address(pid, mappings.holding(top.instruction)?, &top)?;
-        mappings.holding(caller).is_some().then_some(caller)
+        let caller = unwind::return_address(pid, mappings.code_at(top.instruction)?, &top)?;
+        mappings.code_at(caller).is_some().then_some(caller)
     };
     match caller() {
         Some(caller) if addresses.get(1) != Some(&caller) => {

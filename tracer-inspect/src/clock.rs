@@ -5,26 +5,26 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 use tracer_core::Timestamp;
 
-/// Now, on `CLOCK_MONOTONIC`, the clock of the kernel programs' records.
+/// The current time of `CLOCK_MONOTONIC`, which the kernel programs use (`bpf_ktime_get_ns`).
 pub fn now() -> Timestamp {
     Timestamp::from_ns(read_ns(ClockId::Monotonic))
 }
 
-/// How long the host was suspended since it booted, in nanoseconds: `CLOCK_BOOTTIME` is ahead of
-/// `CLOCK_MONOTONIC` by that.
+/// Time for which the host was suspended since boot, in nanoseconds: the difference between
+/// `CLOCK_BOOTTIME` and `CLOCK_MONOTONIC`.
 pub fn suspended_ns() -> u64 {
-    // Two readings are never simultaneous, and no suspension is as short as this.
+    // The two clocks are read one after the other; no suspension is shorter than this.
     const LEAST_NS: u64 = 1_000_000;
     let monotonic_ns = read_ns(ClockId::Monotonic);
     read_ns(ClockId::Boottime).saturating_sub(monotonic_ns).saturating_sub(LEAST_NS)
 }
 
-/// CPU time that this process has used.
-pub fn processor_time() -> Duration {
+/// CPU time used by this process.
+pub fn cpu_time() -> Duration {
     Duration::from_nanos(read_ns(ClockId::ProcessCPUTime))
 }
 
-/// A clock's reading in nanoseconds since its epoch; 0 if it is set to before that.
+/// Reads a clock, in nanoseconds since its epoch; 0 if the clock is set to an earlier time.
 pub fn read_ns(clock: ClockId) -> u64 {
     let time = clock_gettime(clock);
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);

@@ -1,4 +1,4 @@
-//! Which frames of a stack are the application's.
+//! Decides which frames of a stack belong to the application.
 
 pub mod frame;
 mod pattern;

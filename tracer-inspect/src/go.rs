@@ -159,7 +159,7 @@ impl GoPrograms {
         process: ProcessKey,
         objects: &[HttpObject],
     ) -> Result<Vec<Option<ResolvedConnection>>, Limit> {
-        let registrations = self.epolls.look(process, &BTreeSet::new());
+        let registrations = self.epolls.registrations(process, &BTreeSet::new());
         let registrations =
             registrations.map_err(|error| Limit::FdsUnreadable { error: file_error(&error) })?;
         let (program, file) = self.go_program(process.pid).ok_or(Limit::NotGo)?;

@@ -1,4 +1,5 @@
-//! What `/proc` says of a process, and its memory.
+//! `/proc/PID`: identity, facts, file descriptors, epoll instances, threads and mappings of a process,
+//! and its memory.
 
 pub mod access;
 pub mod cgroup;

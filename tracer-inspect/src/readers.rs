@@ -1,8 +1,9 @@
-//! Who in a process would notice something on its connections, from the outside: nothing is
-//! stopped, probed or written.
+//! Finds the readers of connections: goroutines, threads and epoll instances that data or a FIN would
+//! wake. The process is not stopped, probed or written to.
 //!
-//! Only what is certain is said. That no thread is in a call on a connection right now proves
-//! nothing: programs that block come back. So *none* takes the process's own books.
+//! Only certain answers are given. That no thread is blocked in a call on a connection right now
+//! proves nothing, because a thread that is busy may return to it. So [`Reader::None`] requires
+//! evidence from the epoll instances or from the Go runtime.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,19 +25,19 @@ use crate::{
     },
 };
 
-/// The links of so few are read in any case: that takes some milliseconds, and then an epoll is not
-/// missed whose number was a socket's a moment ago.
+/// For up to this many connections the links of all file descriptors are read, which takes a few
+/// milliseconds. It finds epoll instances that have reused the fd of a socket since the snapshot.
 const LINKS_FEW: usize = 500;
 
-/// Looks into processes for readers. Keeps from one look to the next what saves work.
+/// Inspects processes for readers, and caches where their epoll instances are.
 #[derive(Debug, Default)]
 pub struct ReaderInspections {
     epolls: Epolls,
 }
 
 impl ReaderInspections {
-    /// What is known of the readers of these connections; `None` if the process is gone, or has
-    /// become another one meanwhile.
+    /// Answers [`Question::Readers`](tracer_core::Question::Readers); `None` if the process has ended
+    /// or its pid was reused.
     pub fn answer(
         &mut self,
         programs: &mut GoPrograms,
@@ -48,14 +49,14 @@ impl ReaderInspections {
             return None;
         }
         let mut found = Found::default();
-        // A number in another thread's table says nothing of what `/proc/PID/fd` shows.
-        let mut by_number = !fd_tables::is_one(process.pid);
+        // With several fd tables, an fd found elsewhere may not be the one in `/proc/PID/fd`.
+        let mut by_fd = !fd_tables::is_shared_by_all_threads(process.pid);
         let is_cheap = asked.len() <= LINKS_FEW;
-        let sockets = if by_number || is_cheap { BTreeSet::new() } else { numbers(asked) };
-        match self.epolls.look(process, &sockets) {
+        let sockets = if by_fd || is_cheap { BTreeSet::new() } else { fds(asked) };
+        match self.epolls.registrations(process, &sockets) {
             Ok(registrations) => {
                 found.limits.extend(registrations.limit());
-                by_number |= registrations.are_by_number();
+                by_fd |= registrations.are_by_fd();
                 for (id, reader) in self.epoll_readers(process, asked, &registrations) {
                     found.add(ReaderFacts { id, reader, is_registered: true, http: None });
                 }
@@ -65,7 +66,7 @@ impl ReaderInspections {
                     found.goroutines = go.goroutines;
                     found.limits.extend(go.limits);
                 }
-                // That these are in no epoll is known too.
+                // The remaining ones are reported as not registered.
                 for asked in asked {
                     found.add(unknown(asked.id));
                 }
@@ -75,22 +76,22 @@ impl ReaderInspections {
             }
         }
         let unread = asked.iter().filter(|asked| !found.has_reader(asked.id));
-        let threads = threads::look(process.pid, unread);
+        let threads = threads::inspect(process.pid, unread);
         found.limits.extend(threads.limit);
         for id in threads.reading {
             found.add(ReaderFacts { reader: Reader::Thread, ..unknown(id) });
         }
-        // The looks at threads and at Go's books, which are by number, have made sure of their own.
-        // An epoll that tells the inode has the socket itself, or has not.
-        if by_number {
+        // The inspections of threads and of Go have checked the inode of each fd already, and so have
+        // epoll registrations that include the inode.
+        if by_fd {
             found.retain(asked, |asked| is_same(process.pid, asked));
         }
         is_running(process).then(|| Input::Readers(found.finish(process, at)))
     }
 
-    /// What the registrations tell. That one watches for nothing must be so at two looks, the
-    /// second of which sees every epoll that there is. And the process must still have it: what it
-    /// closes stays in its epoll while another process holds it.
+    /// The readers by epoll registrations. [`Reader::None`] must be confirmed by a second reading that
+    /// covers every epoll instance, and the process must still hold the socket: a file that it has
+    /// closed stays registered for as long as another process holds it.
     fn epoll_readers(
         &mut self,
         process: ProcessKey,
@@ -99,15 +100,15 @@ impl ReaderInspections {
     ) -> BTreeMap<ConnectionId, Reader> {
         let mut readers = registrations.readers(asked);
         if readers.values().any(|reader| *reader == Reader::None) {
-            let again = self.epolls.look_at_all(process);
+            let again = self.epolls.registrations_uncached(process);
             let again = again.map(|again| again.readers(asked)).unwrap_or_default();
             for asked in asked {
                 let now = again.get(&asked.id);
-                let stands = |reader: &Reader| {
+                let is_confirmed = |reader: &Reader| {
                     *reader != Reader::None
                         || now == Some(&Reader::None) && is_same(process.pid, asked)
                 };
-                if readers.get(&asked.id).map_or(now.is_some(), |reader| !stands(reader)) {
+                if readers.get(&asked.id).map_or(now.is_some(), |reader| !is_confirmed(reader)) {
                     readers.insert(asked.id, Reader::Unknown);
                 }
             }
@@ -116,43 +117,39 @@ impl ReaderInspections {
     }
 }
 
-/// What the ways to look have found so far.
+/// The results of all inspections so far.
 #[derive(Debug, Default)]
 struct Found {
     facts: BTreeMap<ConnectionId, ReaderFacts>,
     goroutines: Option<Goroutines>,
-    /// Why it is not more.
+    /// Why results may be missing.
     limits: Vec<Limit>,
 }
 
 impl Found {
-    /// Of two answers for one connection, a reader weighs more than none, and that more than
-    /// nothing known.
+    /// Merges an answer. For the same connection, a reader takes precedence over none, and none over
+    /// unknown.
     fn add(&mut self, facts: ReaderFacts) {
         let Some(known) = self.facts.get_mut(&facts.id) else {
             self.facts.insert(facts.id, facts);
             return;
         };
-        if weight(facts.reader) > weight(known.reader) {
+        if precedence(facts.reader) > precedence(known.reader) {
             known.reader = facts.reader;
         }
         known.is_registered |= facts.is_registered;
         known.http = known.http.take().or(facts.http);
     }
 
-    fn has(&self, id: ConnectionId) -> bool {
-        self.facts.contains_key(&id)
-    }
-
     fn has_reader(&self, id: ConnectionId) -> bool {
         self.facts.get(&id).is_some_and(|facts| facts.reader.is_waiting())
     }
 
-    /// Drops what was found of descriptors that by now are other connections: it was not about
-    /// those that were asked about.
+    /// Removes the facts about fds that have been reused: they are not about the connections of the
+    /// question.
     fn retain(&mut self, asked: &[Asked], is_same: impl Fn(&Asked) -> bool) {
         for asked in asked {
-            if self.has(asked.id) && !is_same(asked) {
+            if self.facts.contains_key(&asked.id) && !is_same(asked) {
                 self.facts.remove(&asked.id);
             }
         }
@@ -164,7 +161,7 @@ impl Found {
     }
 }
 
-fn numbers(asked: &[Asked]) -> BTreeSet<u32> {
+fn fds(asked: &[Asked]) -> BTreeSet<u32> {
     asked.iter().map(|asked| asked.fd).collect()
 }
 
@@ -172,7 +169,7 @@ const fn unknown(id: ConnectionId) -> ReaderFacts {
     ReaderFacts { id, reader: Reader::Unknown, is_registered: false, http: None }
 }
 
-const fn weight(reader: Reader) -> u8 {
+const fn precedence(reader: Reader) -> u8 {
     match reader {
         Reader::Goroutine | Reader::Thread | Reader::Epoll => 2,
         Reader::None => 1,

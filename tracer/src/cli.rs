@@ -1,4 +1,4 @@
-//! The command line. clap's types stop here: what leaves is a
+//! The command line. No other module uses clap's types: this one returns a
 //! [`Plan`](crate::collect::plan::Plan) and
 //! [`OutputOptions`](crate::output::options::OutputOptions).
 
@@ -13,51 +13,70 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
-pub(crate) use recordings::{At, Diff, Incident, Record, Replay};
+pub(crate) use recordings::{Diff, IncidentReport, Record, Rejudge, Replay, ReportTime};
 pub(crate) use watch::{Demo, Watch};
 
 use crate::{collect::kernel::hooks::Mechanism, output::options::DocumentFormat};
+use thresholds::without_default;
 use values::{document_format, mechanism};
+
+/// Columns of help texts: those of a default terminal.
+const HELP_WIDTH: usize = 80;
 
 const EXAMPLES: &str = "\
 Examples:
-  sudo tracer --pid 4711                 watch one process until Ctrl-C
-  sudo tracer audit                      look once at every process on this host
-  sudo tracer --csv leaks.csv            watch everything and keep a record
-  sudo tracer record night.rec           watch everything and keep all that was seen
-  tracer replay night.rec --idle 10s     judge it again, on any machine
-  tracer report night.rec --html a.html  the incident document, as a page for a browser
-  tracer diff before.json after.json     did the fix work?
+  sudo tracer --pid 4711              watch one process until Ctrl-C
+  sudo tracer audit                   check all processes of this host and exit
+  sudo tracer record night.rec        watch all processes and record
+  tracer replay night.rec --idle 10s  judge the recording with another threshold
+  tracer diff before.json after.json  compare two audits: is the leak fixed?
 
-Exit codes: 0 nothing leaked, 1 leaks found, 2 could not run, 3 nothing found but not all was seen.";
+Exit codes: 0 no leaks, 1 leaks found, 2 error, 3 no leaks but incomplete data";
 
-const DOCTOR_EXIT_CODES: &str =
-    "Exit codes: 0 everything works, 3 it works with less, 2 it cannot work.";
+const AUDIT_EXAMPLES: &str = "\
+Examples:
+  sudo tracer audit                      check all processes
+  sudo tracer audit --for 0s             check a single snapshot
+  sudo tracer audit --pid 4711 --for 2m  check one process thoroughly
+  sudo tracer audit -o json              print one JSON document
 
-const REPORT_HELP: &str = "\
-The standard output gets the summary in words, unless the document goes there.
+Exit codes: 0 no leaks, 1 leaks found, 2 error, 3 no leaks but incomplete data";
+
+const RECORDED_THRESHOLDS: &str = "\
 Thresholds that are not given are those of the recording.
 
-Exit codes: 0 nothing leaked, 1 leaks found, 2 could not run, 3 nothing found but not all was seen.";
+Exit codes: 0 no leaks, 1 leaks found, 2 error, 3 no leaks but incomplete data";
 
-const DIFF_EXIT_CODES: &str = "\
-Leaks are the same by process name, destination, kind and function; pids and lines may differ.
+const REPORT_NOTES: &str = "\
+Prints a summary to stdout, unless --html - sends the report there.
+Thresholds that are not given are those of the recording.
 
-Exit codes: 0 no new leaks, 1 new leaks, 2 could not compare, 3 no new leaks but not all was seen.";
+Exit codes: 0 no leaks, 1 leaks found, 2 error, 3 no leaks but incomplete data";
 
-/// Finds leaked TCP connections: which, whose, since when, from which line, and how it knows.
+const DIFF_NOTES: &str = "\
+Leaks are matched by process name, destination, kind and function; pids and line
+numbers may differ.
+
+Exit codes: 0 no new leaks, 1 new leaks, 2 error, 3 no new leaks but incomplete
+data";
+
+const DOCTOR_EXIT_CODES: &str = "\
+Exit codes: 0 everything is available, 2 tracer cannot run here, 3 tracer runs
+with limits";
+
+/// Find leaked TCP connections: which process, to where, opened by which code.
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
-#[command(disable_help_subcommand = true, disable_help_flag = true)]
+#[command(disable_help_subcommand = true, disable_help_flag = true, max_term_width = HELP_WIDTH)]
 pub(crate) struct Cli {
-    /// Show this
+    /// Print help
     #[arg(short, long, global = true, action = ArgAction::HelpShort)]
     help: Option<bool>,
-    /// Show this with the options that are seldom needed
+    /// Print help with all options
     #[arg(long, global = true, action = ArgAction::HelpLong)]
     help_all: Option<bool>,
-    /// Hang on the kernel in this way only; for tests
-    #[arg(long = "rung", global = true, hide = true, value_parser = mechanism)]
+    /// Attach to the kernel with this mechanism only; for tests
+    #[arg(long = "attach-method", global = true, hide = true, value_parser = mechanism)]
     pub(crate) mechanism: Option<Mechanism>,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
@@ -65,32 +84,34 @@ pub(crate) struct Cli {
     pub(crate) watch: Watch,
 }
 
-/// What to do; without one, watch live.
+/// What to do; without a subcommand, watch live.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Look once, judge and exit; sockets older than the tool are included.
-    #[command(after_help = EXAMPLES)]
+    /// Observe for a few seconds, report leaks and exit.
+    ///
+    /// Connections that were opened before the audit are included.
+    #[command(after_help = AUDIT_EXAMPLES)]
     Audit(Box<Watch>),
-    /// Watch, and keep all that is seen, for `tracer replay`.
+    /// Watch live and record everything that is observed.
     Record(Box<Record>),
-    /// Judge what was recorded, again or otherwise; needs no root.
-    #[command(after_help = "Thresholds that are not given are those of the recording.")]
+    /// Judge a recording again, without root and on any machine.
+    #[command(after_help = RECORDED_THRESHOLDS, mut_args(without_default))]
     Replay(Box<Replay>),
-    /// Make the incident document of a recording: who leaks what, since when, how sure, and why.
-    #[command(after_help = REPORT_HELP)]
-    Report(Box<Incident>),
-    /// Compare two recordings or audits (JSON): which leaks are new, which are gone.
-    #[command(after_help = DIFF_EXIT_CODES)]
+    /// Write an incident report from a recording.
+    #[command(after_help = REPORT_NOTES, mut_args(without_default))]
+    Report(Box<IncidentReport>),
+    /// Compare two recordings or audits: which leaks are new, which are gone.
+    #[command(after_help = DIFF_NOTES)]
     Diff(Diff),
-    /// Say what this host allows, what each lack costs, and what to do about it.
+    /// Check kernel features and privileges, and how to fix what is missing.
     #[command(after_help = DOCTOR_EXIT_CODES)]
     Doctor(Doctor),
-    /// Trace a leaking program of our own, to see what it looks like.
+    /// Trace a leaking example program, to see what tracer shows.
     Demo(Demo),
     /// Write the manual pages and shell completions.
     #[command(hide = true)]
     Packaging {
-        /// Where to.
+        /// Directory to write to.
         directory: PathBuf,
     },
     /// The server of the demo.
@@ -99,24 +120,36 @@ pub(crate) enum Command {
     /// The leaking client of the demo.
     #[command(hide = true)]
     DemoClient {
-        /// Where the server listens.
+        /// Address of the server.
         server: std::net::SocketAddr,
     },
 }
 
-/// How to show what the host allows.
+/// How to print the checks of the host.
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
-    /// Format of the standard output
-    #[arg(short, long, value_name = "FORMAT", default_value = "table", value_parser = document_format())]
+    /// Print to stdout as table [default] or json
+    #[arg(short, long, value_name = "FORMAT", default_value = "table", help_heading = "Output")]
+    #[arg(value_parser = document_format(), hide_possible_values = true, hide_default_value = true)]
     pub(crate) output: DocumentFormat,
 }
 
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
+    use expect_test::expect_file;
 
     use super::*;
+
+    /// Lines of a usual terminal window.
+    const SCREEN_LINES: usize = 55;
+
+    /// Between two help texts.
+    const RULE: &str =
+        "\n--------------------------------------------------------------------------------\n\n";
+
+    const COMMANDS: [&str; 8] =
+        ["", "audit", "record", "replay", "report", "diff", "doctor", "demo"];
 
     #[test]
     fn the_command_line_is_consistent() {
@@ -124,19 +157,41 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_with_the_flag_and_what_helps() {
-        let complaint = |argument| {
-            let error = Cli::try_parse_from(["tracer", argument]).unwrap_err().to_string();
-            error.lines().next().unwrap_or_default().to_owned()
-        };
-        for (argument, flag, remedy) in [
-            ("--pool-size=0", "--pool-size <N>", "expected a number from 1 on"),
+    fn a_usage_error_names_the_option_and_the_expected_value() {
+        for (argument, option, expected) in [
+            ("--pool-size=0", "--pool-size <N>", "expected a number of at least 1"),
             ("--pool-idle=5", "--pool-idle <DURATION>", "expected a duration such as"),
             ("--min-unread=64KB", "--min-unread <BYTES>", "expected a size such as"),
-            ("--growth-for=1s", "--growth-for <DURATION>", "it must be at least 5s"),
+            ("--growth-for=1s", "--growth-for <DURATION>", "must be at least 5s"),
         ] {
-            let complaint = complaint(argument);
-            assert!(complaint.contains(flag) && complaint.contains(remedy), "{complaint}");
+            let error = Cli::try_parse_from(["tracer", argument]).unwrap_err().to_string();
+            let first_line = error.lines().next().unwrap_or_default();
+            assert!(first_line.contains(option) && first_line.contains(expected), "{first_line}");
         }
+    }
+
+    fn help(command: &str, flag: &str) -> String {
+        let arguments = ["tracer", command, flag];
+        let arguments = arguments.into_iter().filter(|argument| !argument.is_empty());
+        let help = Cli::try_parse_from(arguments).unwrap_err().to_string();
+        help.lines().flat_map(|line| [line.trim_end(), "\n"]).collect()
+    }
+
+    #[test]
+    fn short_help_fits_one_screen() {
+        for command in COMMANDS {
+            let help = help(command, "-h");
+            assert!(help.lines().count() <= SCREEN_LINES, "{help}");
+            for line in help.lines() {
+                assert!(line.chars().count() <= HELP_WIDTH, "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn help_texts() {
+        let short: String = COMMANDS.iter().map(|command| help(command, "-h") + RULE).collect();
+        expect_file!["cli/help.txt"].assert_eq(&short);
+        expect_file!["cli/help-all.txt"].assert_eq(&help("audit", "--help-all"));
     }
 }

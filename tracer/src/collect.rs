@@ -1,4 +1,4 @@
-//! What the kernel reports and what `/proc` says, as inputs for the detector.
+//! Collects snapshots and events from the kernel and `/proc`, as inputs for the detector.
 
 pub(crate) mod backend;
 pub mod filter;

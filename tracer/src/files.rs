@@ -1,4 +1,4 @@
-//! Files that are appended to and files that are replaced as a whole.
+//! Writing files: appending whole pieces, and replacing a file atomically.
 
 pub(crate) mod append;
 pub(crate) mod replace;

@@ -1,7 +1,7 @@
 //! Finds leaked TCP connections on a live host and names who leaked them.
 //!
-//! This is the program; `main.rs` only calls [`main`]. It is a library so that fuzzing and tests can
-//! call its parsers.
+//! This is the program; `main.rs` only calls [`main`]. It is a library so that fuzz targets and tests
+//! can call its parsers.
 
 mod cli;
 pub mod collect;
@@ -22,17 +22,17 @@ use collect::plan::Plan;
 use commands::{demo, diff, doctor, packaging, replay, report, watch};
 use output::exit_code;
 
-/// Does what the arguments say. What went wrong is one line on standard error.
+/// Runs the command that the arguments select. An error is one line on standard error.
 pub fn main() -> ExitCode {
     ignore_file_size_signal();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return explain_usage(&error),
+        Err(error) => return show_usage_error(&error),
     };
     match run(cli) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            complain(&format!("{error:#}{}", remedy(&error)));
+            print_error(&format!("{error:#}{}", remedy(&error)));
             ExitCode::from(exit_code::FAILED)
         }
     }
@@ -43,7 +43,7 @@ fn run(cli: Cli) -> Result<u8> {
     let watch = |(plan, output)| watch::run(&Plan { mechanism, ..plan }, output);
     match cli.command {
         None => watch(cli.watch.live()),
-        Some(Command::Audit(watched)) => watch(watched.audit()),
+        Some(Command::Audit(options)) => watch(options.audit()),
         Some(Command::Record(record)) => watch(record.live()),
         Some(Command::Replay(replay)) => replay::run(&replay),
         Some(Command::Report(arguments)) => report::run(&arguments),
@@ -56,41 +56,43 @@ fn run(cli: Cli) -> Result<u8> {
     }
 }
 
-/// What to do about an error that may come from anywhere.
+/// What to do about an error that may occur in any command.
 fn remedy(error: &anyhow::Error) -> &'static str {
     let number = |cause: &(dyn Error + 'static)| {
         cause.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error)
     };
     match error.chain().find_map(number) {
-        Some(libc::EMFILE) => "; raise the limit of open files: ulimit -n 64",
+        Some(libc::EMFILE) => "; raise the limit of open files (ulimit -n 1024)",
         _ => "",
     }
 }
 
-/// A file at its size limit (`ulimit -f`) is an error of the write, as a full disk is.
+/// Ignores `SIGXFSZ`, so that a write beyond the file size limit (`ulimit -f`) returns an error, as
+/// it does on a full disk.
 fn ignore_file_size_signal() {
-    // SAFETY: SIG_IGN runs no code of ours, and nothing else sets this signal's action.
+    // SAFETY: no other thread runs yet, SIG_IGN installs no handler function, and nothing else in
+    // the program changes the action of this signal.
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
 }
 
-/// Bad usage is one line that says what is wrong; help and version are what they are.
-fn explain_usage(error: &clap::Error) -> ExitCode {
+/// Prints a usage error as one line, or the help or version text that was requested.
+fn show_usage_error(error: &clap::Error) -> ExitCode {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        // Whoever asked for help and does not read it has not failed.
+        // A closed pipe is not an error.
         let _ = error.print();
         return ExitCode::SUCCESS;
     }
     let text = error.to_string();
-    let ends = ["Usage:", "For more information", "tip:"];
+    let endings = ["Usage:", "For more information", "tip:"];
     let lines = text.lines().map(str::trim);
-    let lines = lines.take_while(|line| !ends.iter().any(|end| line.starts_with(end)));
-    let what: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
-    let what = what.join(" ");
-    complain(&format!("{}; see tracer --help", what.trim_start_matches("error: ")));
+    let lines = lines.take_while(|line| !endings.iter().any(|ending| line.starts_with(ending)));
+    let message: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
+    let message = message.join(" ");
+    print_error(&format!("{}; see tracer --help", message.trim_start_matches("error: ")));
     ExitCode::from(exit_code::FAILED)
 }
 
-#[expect(clippy::print_stderr, reason = "the one place where an error becomes a line")]
-fn complain(line: &str) {
+#[expect(clippy::print_stderr, reason = "the only place that prints errors")]
+fn print_error(line: &str) {
     eprintln!("tracer: {line}");
 }

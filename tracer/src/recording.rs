@@ -29,6 +29,7 @@ pub(crate) use self::{reader::Ending, recorder::Recorder};
 
 /// What happens to the judge in the course of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one exists at a time, and most are inputs")]
 pub(crate) enum Step {
     /// It received an input.
     Input(Input),

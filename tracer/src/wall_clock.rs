@@ -1,31 +1,32 @@
-//! From the kernel's clocks to wall time.
+//! Conversion of the kernel's timestamps to wall time.
 
 use rustix::time::ClockId;
 use tracer_core::{ProcessKey, Timestamp};
 use tracer_inspect::clock;
 
-/// One moment, read on three clocks: the anchor that turns the kernel's times into wall time.
+/// One point in time, read from three clocks: the anchor that converts the kernel's timestamps to
+/// wall time.
 ///
-/// It is taken once at the start of a run and kept, so that a process's start time reads the same
-/// in every report, however the wall clock is slewed meanwhile. The price: after a suspend, which
-/// stops `CLOCK_MONOTONIC` alone, events read as early as the suspend was long.
+/// It is read once at the start of a run, so that the start time of a process is the same in every
+/// report even if the wall clock is adjusted meanwhile. As a consequence, events after a suspend,
+/// which stops only `CLOCK_MONOTONIC`, are shown too early by the length of the suspend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct WallClock {
     /// `CLOCK_REALTIME`.
     pub(crate) wall: jiff::Timestamp,
-    /// `CLOCK_MONOTONIC`, what the kernel stamps events with.
+    /// `CLOCK_MONOTONIC`, the clock of the kernel's event timestamps.
     pub(crate) monotonic: Timestamp,
-    /// `CLOCK_BOOTTIME` in nanoseconds, what the kernel stamps the start of a process with.
+    /// `CLOCK_BOOTTIME` in nanoseconds, the clock of process start times.
     pub(crate) boot_ns: u64,
 }
 
 impl WallClock {
-    /// An anchor from three readings of the same moment.
+    /// An anchor from three readings of the same point in time.
     pub(crate) const fn new(wall: jiff::Timestamp, monotonic: Timestamp, boot_ns: u64) -> Self {
         Self { wall, monotonic, boot_ns }
     }
 
-    /// An anchor for now. The three readings are within microseconds of each other.
+    /// An anchor for now. The three clocks are read within microseconds.
     pub(crate) fn now() -> Self {
         let monotonic_ns = clock::read_ns(ClockId::Monotonic);
         let wall_ns = clock::read_ns(ClockId::Realtime);
@@ -38,25 +39,25 @@ impl WallClock {
         Self::new(clamped(unix_ns), monotonic, boot_ns)
     }
 
-    /// The wall time of a moment of `CLOCK_MONOTONIC`.
+    /// The wall time of a `CLOCK_MONOTONIC` timestamp.
     pub(crate) fn wall_time(self, at: Timestamp) -> jiff::Timestamp {
         let after_anchor_ns = i128::from(at.as_ns()) - i128::from(self.monotonic.as_ns());
         clamped(self.wall.as_nanosecond() + after_anchor_ns)
     }
 
-    /// A moment of `CLOCK_MONOTONIC` as RFC 3339 in UTC with milliseconds.
+    /// A `CLOCK_MONOTONIC` timestamp as RFC 3339 in UTC with milliseconds.
     pub(crate) fn rfc3339(self, at: Timestamp) -> String {
         format!("{:.3}", self.wall_time(at))
     }
 
-    /// When a process started, as RFC 3339 in UTC with milliseconds.
+    /// The start time of a process as RFC 3339 in UTC with milliseconds.
     pub(crate) fn start_time(self, process: ProcessKey) -> String {
         let after_anchor_ns = i128::from(process.start_time_ns) - i128::from(self.boot_ns);
         format!("{:.3}", clamped(self.wall.as_nanosecond() + after_anchor_ns))
     }
 }
 
-/// The wall time so many nanoseconds after 1970, or the end of the calendar that lies nearest.
+/// The wall time in nanoseconds since 1970, clamped to the range of the calendar.
 fn clamped(unix_ns: i128) -> jiff::Timestamp {
     jiff::Timestamp::from_nanosecond(unix_ns).unwrap_or(if unix_ns < 0 {
         jiff::Timestamp::MIN
@@ -76,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn monotonic_and_boot_time_have_their_own_anchors() {
+    fn monotonic_and_boot_time_are_converted_separately() {
         assert_eq!(clock().rfc3339(Timestamp::from_ms(900_000)), "2026-03-01T12:00:00.000Z");
         assert_eq!(clock().rfc3339(Timestamp::from_ms(899_999)), "2026-03-01T11:59:59.999Z");
         assert_eq!(clock().rfc3339(Timestamp::from_ms(903_250)), "2026-03-01T12:00:03.250Z");
@@ -85,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_times_are_clamped_to_the_calendar() {
+    fn times_outside_of_the_calendar_are_clamped() {
         let late = WallClock::new(jiff::Timestamp::MAX, Timestamp::from_ns(0), 0);
         assert_eq!(
             late.rfc3339(Timestamp::from_ns(u64::MAX)),

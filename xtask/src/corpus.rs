@@ -33,7 +33,7 @@ use crate::figures;
 use crate::privileges::{self, Access};
 use crate::tally::Tally;
 use baseline::Baseline;
-use observed::{Finding, Record};
+use observed::{Finding, Record, Sentence};
 use outcome::{Judged, Outcome, Summary};
 use pace::Pace;
 use programs::{Ended, Programs};
@@ -222,10 +222,10 @@ fn show_evidence(name: &str, judged: &Judged) {
     println!("\n{name}: {}", judged.mistakes().join("; "));
     for (mode, observed) in [("live", &judged.live), ("audit", &judged.audit)] {
         for finding in observed.active.iter().take(SHOWN) {
-            let Finding { pid, comm, verdict, confidence, count, evidence, .. } = finding;
+            let Finding { pid, comm, verdict, confidence, count, evidence, caveats, .. } = finding;
             println!("  {mode}: {comm:?} [{pid}]: {count} {verdict} ({confidence})");
-            for sentence in evidence {
-                println!("    {}", sentence.text());
+            for Sentence { text } in evidence.iter().chain(caveats) {
+                println!("    {text}");
             }
         }
     }

@@ -225,6 +225,7 @@ pub(crate) fn connection(view: &ConnectionView<'_>) -> Connection {
         responses: rules::leaked(view).count(),
         held_bytes: held.map(|stream| stream.held_bytes).fold(0, u64::saturating_add),
         call_site: view.call_site().map(ToOwned::to_owned),
+        call_site_reason: view.call_site_reason().cloned(),
         request: view.awaits_body().then(|| view.http()?.request.clone()).flatten(),
         origin: tracked.origin,
     }

@@ -1,4 +1,4 @@
-//! Looks at the stacks of real programs, `tests/symbols`, as the kernel finds them.
+//! Call sites of real programs (`tests/symbols`), from stacks as the kernel records them.
 
 #![cfg(target_arch = "x86_64")]
 
@@ -12,8 +12,8 @@ use super::*;
 use crate::process::identity::{TICK_NS, started};
 use waiting::Waiting;
 
-/// A stack of which the kernel kept these addresses only.
-fn kept(addresses: &[u64]) -> UserStack {
+/// A stack of which the kernel recorded only the addresses.
+fn recorded(addresses: &[u64]) -> UserStack {
     UserStack { addresses: addresses.to_vec(), top: None }
 }
 
@@ -25,16 +25,16 @@ fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tracer/tests/symbols").join(name)
 }
 
-/// The number of the only line of a source with this text.
+/// The number of the only line of a source file with this text.
 fn line(name: &str, text: &str) -> usize {
     let source = fs::read_to_string(source(name)).unwrap();
     let mut lines = (1..).zip(source.lines()).filter(|(_, line)| line.contains(text));
     let line = lines.next().unwrap().0;
-    assert_eq!(lines.next(), None, "{text} is in {name} twice");
+    assert_eq!(lines.next(), None, "{text} occurs twice in {name}");
     line
 }
 
-/// Frame pointers end in the C library.
+/// Checks that the frame pointers were lost in the C library.
 #[track_caller]
 fn expect_lost_in_libc(reason: &CallSiteReason) {
     let is_expected = match reason {
@@ -46,20 +46,20 @@ fn expect_lost_in_libc(reason: &CallSiteReason) {
     assert!(is_expected, "{reason:?}");
 }
 
-/// The call site of where a process waits.
+/// The call site of the system call that a process is blocked in.
 fn call_site(waiting: &Waiting) -> Result<Option<String>, CallSiteReason> {
     let stack = waiting.stack();
-    call_sites().call_site(&mut GoPrograms::default(), waiting.key(), &kept(&stack))
+    call_sites().call_site(&mut GoPrograms::default(), waiting.key(), &recorded(&stack))
 }
 
 #[test]
-fn a_process_that_is_gone_or_another_one_gets_no_answer() {
+fn a_process_that_has_ended_gets_no_answer() {
     let mut programs = GoPrograms::default();
     let pid = std::process::id();
     let here = (libc::getpid as unsafe extern "C" fn() -> _ as *const ()).addr() as u64;
     let mut answer = |start_time_ns, addresses: Option<&[u64]>| {
         let process = ProcessKey { start_time_ns, pid };
-        call_sites().answer(&mut programs, process, StackId(7), addresses.map(kept).as_ref())
+        call_sites().answer(&mut programs, process, StackId(7), addresses.map(recorded).as_ref())
     };
     assert_eq!(answer(1, Some(&[here])), None);
     let started = started(pid).unwrap() * TICK_NS;
@@ -83,9 +83,9 @@ fn a_process_that_is_gone_or_another_one_gets_no_answer() {
 }
 
 #[test]
-fn a_runtime_that_says_its_functions_hides_none() {
+fn a_runtime_with_a_perf_map_hides_no_functions() {
     let rules = Rules::load(None).unwrap();
-    let text = "start it so that they have names";
+    let text = "start it with a perf map";
     let (previous, explanation) = (None, Some(text));
     let mut walk = Walk { rules: &rules, pid: 0, previous, explanation, has_names: false };
     let lost = |explanation| CallSiteReason::FramePointersMissing { module: None, explanation };

@@ -1,18 +1,18 @@
-//! One call of a stack, and how it is written.
+//! A frame of a stack, and its text form.
 
 use std::borrow::Cow;
 
-/// Longest name of a function that is shown: templates write novels.
+/// Maximum number of characters shown of a function name: template names can be very long.
 const NAME_MAX: usize = 160;
 
-/// What a function was written in, as far as it makes a difference.
+/// The language of a function, as far as it affects names and packages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Language {
     /// Go.
     Go,
     /// Rust.
     Rust,
-    /// C, C++ and whatever else is compiled to functions of a module.
+    /// C, C++ and other compiled languages.
     Native,
     /// Python.
     Python,
@@ -23,7 +23,7 @@ pub enum Language {
 }
 
 impl Language {
-    /// As the rules have it.
+    /// The language with this name in the frame rules; `None` if there is none.
     pub fn named(name: &str) -> Option<Self> {
         Some(match name {
             "go" => Self::Go,
@@ -37,24 +37,23 @@ impl Language {
     }
 }
 
-/// A call. What is empty is not known.
+/// A frame. Empty fields are unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame<'a> {
-    /// What it was written in.
+    /// The language of the function.
     pub language: Language,
-    /// The name of the function, as its language writes it.
+    /// The demangled name of the function.
     pub function: Cow<'a, str>,
-    /// The whole path of the file with its source, or what the runtime has for one.
+    /// The path of the source file, or what the runtime reports in its place (`node:net`).
     pub file: Cow<'a, str>,
-    /// The line in the file, from 1 on.
+    /// The line in the file, counted from 1.
     pub line: Option<u32>,
-    /// The path of the module that has the code.
+    /// The path of the module with the code.
     pub module: Cow<'a, str>,
 }
 
 impl Frame<'_> {
-    /// `func file:line`, as far as it is known. Of a function of which no file is known the module
-    /// is said: `func (program)`.
+    /// `func file:line`, as far as known; without a file, the module: `func (program)`.
     pub fn place(&self) -> String {
         let function = shortened(&self.function);
         match (base_name(&self.file), self.line) {
@@ -65,8 +64,7 @@ impl Frame<'_> {
         }
     }
 
-    /// Whether the function belongs to a package or one below it: what that is depends on the
-    /// language.
+    /// Whether the function belongs to a package or to one below it, as its language defines packages.
     pub fn is_of_package(&self, package: &str) -> bool {
         match self.language {
             Language::Go => is_below(&go_package(&self.function), package, "/"),
@@ -85,7 +83,7 @@ impl Frame<'_> {
     }
 }
 
-/// The last part of a path.
+/// The last component of a path.
 pub fn base_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or_default()
 }
@@ -95,8 +93,8 @@ fn is_below(path: &str, package: &str, separator: &str) -> bool {
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(separator))
 }
 
-/// The import path of a function's package: what is before the first dot after the last slash. A
-/// dot of the path itself is written as `%2e` there.
+/// The import path of a function's package: the text before the first dot after the last slash. The
+/// compiler writes a dot in the last element of the path as `%2e` (`objabi.PathToPrefix`).
 fn go_package(function: &str) -> Cow<'_, str> {
     let generic = function.find('[').unwrap_or(function.len());
     let slash = function[..generic].rfind('/').map_or(0, |slash| slash + 1);
@@ -107,7 +105,7 @@ fn go_package(function: &str) -> Cow<'_, str> {
     }
 }
 
-/// A method of `<A as B>` belongs to the crate of A, or if that is only a parameter to that of B.
+/// A method of `<A as B>` belongs to the crate of A, or to that of B if A is a type parameter.
 fn is_of_crate(function: &str, package: &str) -> bool {
     let mut parts = function.trim_start_matches('<').splitn(2, " as ");
     let own = path_of_type(parts.next().unwrap_or_default());
@@ -118,7 +116,7 @@ fn is_of_crate(function: &str, package: &str) -> bool {
     of_trait.is_some_and(|path| is_below(path, package, "::"))
 }
 
-/// `&mut dyn a::B` is about `a::B`.
+/// Strips references, pointers and the like: `a::B` for `&mut dyn a::B`.
 fn path_of_type(text: &str) -> &str {
     let mut text = text;
     for prefix in ["<", "[", "(", "&", "*const ", "*mut ", "'_ ", "mut ", "dyn "] {
@@ -127,8 +125,7 @@ fn path_of_type(text: &str) -> &str {
     text
 }
 
-/// What a Python module is called in the folder that it was installed to: of a package, or of the
-/// standard library.
+/// The path of a Python module relative to `site-packages`, `dist-packages` or the standard library.
 fn python_module(file: &str) -> Option<&str> {
     let installed = ["/site-packages/", "/dist-packages/"];
     if let Some((_, path)) = installed.iter().find_map(|folder| file.rsplit_once(folder)) {
@@ -138,7 +135,7 @@ fn python_module(file: &str) -> Option<&str> {
     rest.split_once('/').map(|(_, path)| path)
 }
 
-/// Without the parameters that C++ has in its names, and not longer than can be read.
+/// The name without the parameter list of C++, truncated to [`NAME_MAX`].
 fn shortened(function: &str) -> String {
     let function = without_parameters(function);
     match function.char_indices().nth(NAME_MAX) {
@@ -147,8 +144,8 @@ fn shortened(function: &str) -> String {
     }
 }
 
-/// `acme::fetch(int, char const*) const` is `acme::fetch`. Parentheses that belong to the name
-/// stay: `(anonymous namespace)::fetch`, `operator()`, Go's `main.(*API).fetch`.
+/// `acme::fetch` for `acme::fetch(int, char const*) const`. Parentheses that belong to the name
+/// remain: `(anonymous namespace)::fetch`, `operator()`, Go's `main.(*API).fetch`.
 fn without_parameters(function: &str) -> &str {
     let end = function.strip_suffix(" const").unwrap_or(function);
     if !end.ends_with(')') {
@@ -184,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_says_what_is_known() {
+    fn a_place_contains_what_is_known() {
         let mut frame = frame(Language::Go, "main.(*API).fetch", "/go/src/billing.go");
         frame.line = Some(23);
         assert_eq!(frame.place(), "main.(*API).fetch billing.go:23");
@@ -197,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_short() {
+    fn names_are_shortened() {
         for (name, short) in [
             ("acme::fetch(std::string const&) const", "acme::fetch"),
             ("(anonymous namespace)::fetch(int (*)(int))", "(anonymous namespace)::fetch"),
@@ -219,7 +216,7 @@ mod tests {
         let is = |function, package| frame(Language::Go, function, "").is_of_package(package);
         assert!(is("net/http.(*Client).do", "net"));
         assert!(is("net.(*Dialer).DialContext.func1", "net"));
-        assert!(!is("network/http.Get", "net"), "a name that begins with it is another name");
+        assert!(!is("network/http.Get", "net"), "only a prefix of the first path element");
         assert!(!is("net/http.Get", "net/httptest"));
         assert!(is("gopkg.in/yaml%2ev3.Unmarshal", "gopkg.in/yaml.v3"));
         assert!(is("slices.SortFunc[...]", "slices"));
@@ -243,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn packages_of_scripts_are_folders() {
+    fn packages_of_node_and_python_are_directories() {
         let node = |file, package| frame(Language::Node, "get", file).is_of_package(package);
         assert!(node("/app/node_modules/axios/lib/axios.js", "axios"));
         assert!(node("/app/node_modules/axios/node_modules/ws/index.js", "ws"));

@@ -1,13 +1,14 @@
-//! Patterns of names.
+//! Name patterns with wildcards.
 
-/// Whether a text is what a pattern says: `*` stands for any characters, `?` for one.
+/// Whether a text matches a pattern: `*` matches any characters, `?` one byte.
 ///
-/// Of several ways to read a `*` only that of the last one is tried again, which is enough, so that
-/// the time is at most the product of both lengths.
+/// Only the last `*` is backtracked, which is sufficient, so the time is at most the product of both
+/// lengths.
 pub(super) fn matches(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
+    // Positions in the pattern and in the text.
     let (mut at, mut place) = (0, 0);
-    // The last `*`, and how far it reaches.
+    // The last `*`: its position in the pattern, and the end of its match in the text.
     let mut star: Option<(usize, usize)> = None;
     while place < text.len() {
         match pattern.get(at) {

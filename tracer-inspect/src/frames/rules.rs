@@ -1,6 +1,5 @@
-//! Which frames are the application's: rules as data, `frames.txt`, which says how they are
-//! written. Of the rules that fit a frame the first holds; a frame that none fits is the
-//! application's.
+//! Rules that classify frames, as data in `frames.txt`, which also documents the syntax. The first
+//! rule that matches a frame applies; a frame that no rule matches belongs to the application.
 
 use std::{fs::File, io::Read as _, path::Path};
 
@@ -11,65 +10,65 @@ use super::{
     pattern::matches,
 };
 
-/// The rules that hold everywhere.
+/// The built-in rules.
 const BUILT_IN: &str = include_str!("frames.txt");
-/// Most bytes of a file of rules.
+/// Maximum size of a rule file in bytes.
 const FILE_MAX: u64 = 1 << 20;
 
-/// In order of precedence.
+/// Frame rules, in order of precedence.
 #[derive(Clone, Debug, Default)]
 pub struct Rules(Vec<Rule>);
 
-/// What a frame is to somebody who looks for the application's line.
+/// What a frame means in the search for the application's call site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// The application's.
+    /// It belongs to the application.
     Application,
-    /// Not the application's; the application's is further out.
+    /// It belongs to a library; the application's frame is further out.
     Library,
-    /// As a library, of which the functions jump to where others call: who was called there need
-    /// not have set up a frame.
+    /// Like a library, for a runtime that jumps into generated code, so its frames need not follow a
+    /// call instruction.
     Engine,
-    /// Here something is run that was put off: who called it did not ask for what it does.
+    /// It runs deferred work, such as an event loop. Its callers did not cause the call.
     Loop,
-    /// It stands for a function that cannot be told, and may be the application's.
+    /// It stands for a function that cannot be identified and may belong to the application.
     Hidden,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Rule {
     kind: Kind,
-    /// `None`: any.
+    /// `None`: any language.
     language: Option<Language>,
-    /// All of them must fit.
-    conditions: Vec<(Part, String)>,
-    /// Why no frame of the application is found, if such a frame was there.
+    /// All must match.
+    conditions: Vec<(Attribute, String)>,
+    /// Why there is no call site, if no frame of the application is found.
     explanation: Option<String>,
 }
 
-/// What a condition is about.
+/// The attribute of a frame that a condition tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
+enum Attribute {
     Function,
     File,
     Module,
     Package,
 }
 
-/// What the rules say of a frame.
+/// The result of the first rule that matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ruling<'a> {
-    /// What the frame is.
+    /// The kind of the frame.
     pub kind: Kind,
-    /// Why no frame of the application is found, if such a frame was there.
+    /// Why there is no call site, if no frame of the application is found.
     pub explanation: Option<&'a str>,
 }
 
 impl Rules {
-    /// The rules that hold everywhere, behind those of a file if there is one.
+    /// The built-in rules, preceded by those of a file (`--call-sites`) if there is one.
     ///
     /// # Errors
-    /// One line that names the file, the line in it and what is expected.
+    /// The file cannot be read or a rule is malformed; the message names the file and the line.
     pub fn load(path: Option<&Path>) -> Result<Self> {
         let mut rules = match path {
             Some(path) => Self::of_file(path)?.0,
@@ -85,17 +84,15 @@ impl Rules {
         let mut text = String::new();
         let length = file.take(FILE_MAX + 1).read_to_string(&mut text);
         if length.with_context(|| format!("--call-sites {name}"))? as u64 > FILE_MAX {
-            bail!(
-                "--call-sites {name}: it has more than {FILE_MAX} bytes: that is no list of rules"
-            );
+            bail!("--call-sites {name}: the file is larger than {FILE_MAX} bytes");
         }
         Self::parse(&text).with_context(|| format!("--call-sites {name}"))
     }
 
-    /// The rules of a text, one a line.
+    /// Parses rules, one per line.
     ///
     /// # Errors
-    /// One line that names the line in it and what is expected.
+    /// A rule is malformed; the message names the line and what is expected.
     pub fn parse(text: &str) -> Result<Self> {
         let mut rules = Vec::new();
         let mut language = None;
@@ -114,33 +111,35 @@ impl Rules {
         Ok(Self(rules))
     }
 
-    /// What the first rule that fits a frame says of it.
+    /// Classifies a frame.
     pub fn judge(&self, frame: &Frame) -> Ruling<'_> {
-        let rule = self.0.iter().find(|rule| rule.fits(frame));
+        let rule = self.0.iter().find(|rule| rule.matches(frame));
         rule.map_or(Ruling { kind: Kind::Application, explanation: None }, Rule::ruling)
     }
 
-    /// What holds for all functions of a module, whatever they are called. `None`: that depends on
-    /// them.
+    /// The ruling for all functions of a module, whatever their names; `None` if it depends on the
+    /// function.
     pub fn judge_module(&self, path: &str) -> Option<Ruling<'_>> {
-        let may_fit = |rule: &&Rule| {
-            let modules = rule.conditions.iter().filter(|(part, _)| *part == Part::Module);
+        let may_match = |rule: &&Rule| {
+            let modules =
+                rule.conditions.iter().filter(|(attribute, _)| *attribute == Attribute::Module);
             matches!(rule.language, None | Some(Language::Native | Language::Rust))
-                && modules.fold(true, |fits, (_, pattern)| fits && is_module(path, pattern))
+                && modules.fold(true, |matched, (_, pattern)| matched && is_module(path, pattern))
         };
-        let rule = self.0.iter().find(may_fit)?;
-        matches!(&*rule.conditions, [(Part::Module, _)]).then(|| rule.ruling())
+        let rule = self.0.iter().find(may_match)?;
+        matches!(&*rule.conditions, [(Attribute::Module, _)]).then(|| rule.ruling())
     }
 }
 
 impl Rule {
-    /// `library package net/http`, `loop module libuv.so* function uv_run -- explanation`.
+    /// Parses a line such as `library package net/http` or
+    /// `loop module libuv.so* function uv_run -- explanation`.
     fn parse(line: &str, language: Option<Language>) -> Result<Self> {
         let (line, explanation) = line
             .split_once(" -- ")
             .map_or((line, None), |(line, text)| (line, Some(text.trim().to_owned())));
-        let mut parts = line.split_whitespace();
-        let kind = match parts.next().unwrap_or_default() {
+        let mut words = line.split_whitespace();
+        let kind = match words.next().unwrap_or_default() {
             "application" => Kind::Application,
             "library" => Kind::Library,
             "engine" => Kind::Engine,
@@ -151,31 +150,33 @@ impl Rule {
             }
         };
         let mut conditions = Vec::new();
-        while let Some(word) = parts.next() {
-            let part = match word {
-                "function" => Part::Function,
-                "file" => Part::File,
-                "module" => Part::Module,
-                "package" if language.is_some() => Part::Package,
-                "package" => bail!("a package needs a language: put the line below one, as [go]"),
+        while let Some(word) = words.next() {
+            let attribute = match word {
+                "function" => Attribute::Function,
+                "file" => Attribute::File,
+                "module" => Attribute::Module,
+                "package" if language.is_some() => Attribute::Package,
+                "package" => {
+                    bail!("a package rule requires a language: move it below a line such as [go]")
+                }
                 other => bail!("expected function, file, module or package, not {other:?}"),
             };
-            let pattern = parts.next().with_context(|| format!("{word} of what? give a name"))?;
-            conditions.push((part, pattern.to_owned()));
+            let pattern = words.next().with_context(|| format!("{word}: the name is missing"))?;
+            conditions.push((attribute, pattern.to_owned()));
         }
         if conditions.is_empty() {
-            bail!("of what? give a function, a file, a module or a package");
+            bail!("the condition is missing: function, file, module or package, and a name");
         }
         Ok(Self { kind, language, conditions, explanation })
     }
 
-    fn fits(&self, frame: &Frame) -> bool {
+    fn matches(&self, frame: &Frame) -> bool {
         self.language.is_none_or(|language| language == frame.language)
-            && self.conditions.iter().all(|(part, pattern)| match part {
-                Part::Function => matches(pattern, &frame.function),
-                Part::File => matches(pattern, &frame.file),
-                Part::Module => is_module(&frame.module, pattern),
-                Part::Package => frame.is_of_package(pattern),
+            && self.conditions.iter().all(|(attribute, pattern)| match attribute {
+                Attribute::Function => matches(pattern, &frame.function),
+                Attribute::File => matches(pattern, &frame.file),
+                Attribute::Module => is_module(&frame.module, pattern),
+                Attribute::Package => frame.is_of_package(pattern),
             })
     }
 
@@ -184,7 +185,7 @@ impl Rule {
     }
 }
 
-/// The language that the rules below a line such as `[go]` are about; `None`: any.
+/// The language of the rules below a line such as `[go]`; `None`: any.
 fn parse_section(name: &str) -> Result<Option<Language>> {
     if name == "any" {
         return Ok(None);
@@ -194,7 +195,7 @@ fn parse_section(name: &str) -> Result<Option<Language>> {
     Ok(Some(language.context(expected)?))
 }
 
-/// A pattern without a slash is about the name of the file only.
+/// Whether a module matches; a pattern without a slash is matched against the file name only.
 fn is_module(path: &str, pattern: &str) -> bool {
     let path = path.strip_suffix(" (deleted)").unwrap_or(path);
     matches(pattern, if pattern.contains('/') { path } else { base_name(path) })

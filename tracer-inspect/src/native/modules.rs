@@ -1,5 +1,5 @@
-//! Functions of modules, that is of programs and libraries: by their DWARF or that of their debug
-//! file, else by their table of symbols.
+//! Names and lines of functions in modules (programs and libraries): from the DWARF of the module or
+//! of its debug file, otherwise from the symbol table.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -18,10 +18,10 @@ use crate::{
     process::{file_key::FileKey, maps::Mapping},
 };
 
-/// Most modules that are kept open, with one descriptor each and one for a debug file.
+/// Maximum number of open modules. Each has a file descriptor, and one for its debug file.
 const MODULES_MAX: usize = 16;
 
-/// The modules that were asked about.
+/// A cache of open modules.
 #[derive(Debug)]
 pub struct Modules {
     known: BoundedCache<FileKey, Module>,
@@ -35,24 +35,24 @@ impl Default for Modules {
 
 #[derive(Debug)]
 struct Module {
-    /// It only ever knows this module, so that giving that up gives up everything.
+    /// Used for this module only, so that evicting the module frees all of its memory.
     symbolizer: Symbolizer,
-    /// How the file was found first. It is not looked for again.
+    /// The path under which the file was opened first; it is not searched for again.
     path: PathBuf,
-    /// Whether its debugging information can be read.
-    has_debugging: bool,
+    /// `false` once reading the debug information has failed.
+    has_debug_info: bool,
 }
 
 impl Modules {
-    /// The calls at an address of the code that a mapping has, the innermost first. Empty: there is
-    /// no name for it.
+    /// The function at an address in a mapping, preceded by the functions inlined there, innermost
+    /// first. Empty if there is no name.
     pub fn frames(&mut self, pid: u32, mapping: &Mapping, address: u64) -> Vec<Frame<'static>> {
         let (Some(path), Some(offset)) = (mapping.path(), mapping.offset_in_file(address)) else {
             return Vec::new();
         };
         let Some(key) = self.open(pid, mapping) else { return Vec::new() };
         let Some(module) = self.known.get_mut(&key) else { return Vec::new() };
-        // The file is the process's, which may have made it as it likes.
+        // The watched process controls the file, so a panic of the parser must be contained.
         let frames = catch_unwind(AssertUnwindSafe(|| module.frames(offset, path)));
         frames.unwrap_or_else(|_| {
             self.known.remove(&key);
@@ -66,7 +66,7 @@ impl Modules {
         if !self.known.contains(&key) {
             let builder = Symbolizer::builder().enable_demangling(false).enable_auto_reload(false);
             let symbolizer = builder.build();
-            self.known.insert(key, Module { symbolizer, path, has_debugging: true });
+            self.known.insert(key, Module { symbolizer, path, has_debug_info: true });
         }
         Some(key)
     }
@@ -76,13 +76,13 @@ impl Module {
     fn frames(&mut self, offset: u64, module: &str) -> Vec<Frame<'static>> {
         let symbolized = loop {
             let mut source = Elf::new(&self.path);
-            source.debug_syms = self.has_debugging;
+            source.debug_syms = self.has_debug_info;
             let source = SymbolSource::Elf(source);
             match self.symbolizer.symbolize_single(&source, Input::FileOffset(offset)) {
-                // What the table of symbols says is true all the same.
-                Err(error) if self.has_debugging => {
-                    log::debug!("debugging information of {module}: {error:#}");
-                    self.has_debugging = false;
+                // The symbol table is still valid.
+                Err(error) if self.has_debug_info => {
+                    log::debug!("debug information of {module}: {error:#}");
+                    self.has_debug_info = false;
                 }
                 Err(error) => {
                     log::debug!("symbols of {module}: {error:#}");
@@ -98,10 +98,9 @@ impl Module {
     }
 }
 
-/// A function and those that became part of it, the innermost first.
+/// A function, preceded by the functions inlined at the address, innermost first.
 fn frames(symbol: &Sym, module: &str) -> Vec<Frame<'static>> {
-    // A function of unknown size ends where the next one that is known begins, which may be far
-    // away.
+    // A symbol without a size extends to the next symbol, which may be far away.
     if symbol.size.is_none_or(|size| symbol.offset >= size) {
         return Vec::new();
     }
@@ -122,12 +121,12 @@ fn frames(symbol: &Sym, module: &str) -> Vec<Frame<'static>> {
     inlined.chain([frame(&symbol.name, symbol.code_info.as_deref())]).collect()
 }
 
-/// The name as it was written, and in what.
+/// The language of a function and its demangled name. `file` is its source file, or empty.
 pub fn demangled(name: &str, file: &str) -> (Language, String) {
     let is_rust = file.strip_suffix(".rs").is_some();
     if let Ok(symbol) = rustc_demangle::try_demangle(name) {
         let plain = format!("{symbol:#}");
-        // The old mangling is a form of that of C++, and is told by the hash at its end.
+        // Rust's legacy mangling is valid C++ mangling; the hash at the end tells them apart.
         if is_rust || name.starts_with("_R") || plain != symbol.to_string() {
             return (Language::Rust, plain);
         }
@@ -143,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_as_they_were_written() {
+    fn names_are_demangled() {
         for (mangled, file, expected) in [
             ("_ZN7crawler5fetch17h0123456789abcdefE", "", (Language::Rust, "crawler::fetch")),
             ("_RNvCs1234_7crawler5fetch", "", (Language::Rust, "crawler::fetch")),

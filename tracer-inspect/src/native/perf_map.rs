@@ -1,8 +1,8 @@
-//! Names of code that a runtime makes as it runs, from the file that it keeps of them for `perf`:
+//! Names of code that a runtime generates, from the file that it writes for `perf`:
 //! `/tmp/perf-PID.map` (`tools/perf/Documentation/jit-interface.txt` of the kernel).
 //!
-//! It says where code is now. Python and V8 leave code where it is; a runtime that throws some away
-//! may have put other code to where an older stack has been.
+//! The file describes the code of now. Python and V8 do not move code. A runtime that frees code may
+//! have reused the memory since an older stack was recorded.
 
 mod names;
 
@@ -17,41 +17,42 @@ use tracer_core::{CallSiteReason, ProcessKey};
 use crate::frames::frame::Frame;
 use crate::process::{file_key::FileKey, stat::innermost_pid};
 
-/// Most bytes of a map.
+/// Maximum size of a map in bytes.
 const MAP_MAX: u64 = 256 << 20;
-/// More bytes than a function has.
+/// Maximum size of a function in bytes.
 const FUNCTION_MAX: u64 = 1 << 32;
 
-/// The map of the process that was asked about last.
+/// A cache of one map: that of the process inspected last.
 #[derive(Debug, Default)]
 pub struct PerfMaps {
     latest: Option<(ProcessKey, FileKey, PerfMap)>,
 }
 
-/// What a map says.
+/// A parsed map.
 #[derive(Debug, Default)]
 pub struct PerfMap {
     text: String,
-    /// Ordered by where they begin; of several at one place the last one is the one that is there
-    /// now, since memory is used again.
+    /// Sorted by start address. Where several overlap, the last line of the file is current, because
+    /// runtimes reuse memory.
     functions: Vec<Function>,
 }
 
-/// A line of the map: the place of its name is that in the text.
+/// A line of the map.
 #[derive(Clone, Copy, Debug)]
 struct Function {
     start: u64,
     end: u64,
-    /// How many lines come before it.
+    /// Number of the line.
     number: usize,
+    /// Start and end of the name in the text.
     name: (usize, usize),
 }
 
 impl PerfMaps {
-    /// The map of a process as it is now. `None`: it has none.
+    /// The current map of a process; `None` if it has none.
     ///
     /// # Errors
-    /// The map is not trusted, too large, or could not be read.
+    /// The map belongs to another user, is too large, or cannot be read.
     pub fn of(&mut self, process: ProcessKey) -> Result<Option<&PerfMap>, CallSiteReason> {
         let Some((file, metadata)) = open(process.pid)? else { return Ok(None) };
         let key = FileKey::of(&metadata);
@@ -64,11 +65,11 @@ impl PerfMaps {
     }
 }
 
-/// The map of a process, as that sees its files and itself. `None`: it has none.
+/// Opens the map of a process, by its own root directory and its own pid; `None` if it has none.
 fn open(pid: u32) -> Result<Option<(File, Metadata)>, CallSiteReason> {
     let Some(inner) = innermost_pid(pid) else { return Ok(None) };
     let path = format!("/proc/{pid}/root/tmp/perf-{inner}.map");
-    // Anybody may put something there, also what blocks who opens it.
+    // Any user can create a symbolic link or a FIFO in /tmp.
     let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
     let Ok(file) = OpenOptions::new().read(true).custom_flags(flags).open(path) else {
         return Ok(None);
@@ -85,7 +86,7 @@ fn open(pid: u32) -> Result<Option<(File, Metadata)>, CallSiteReason> {
 }
 
 impl PerfMap {
-    /// The function with the code at an address. `None`: there is no name for it.
+    /// The function at an address; `None` if the map has no name for it.
     pub fn frame(&self, address: u64) -> Option<Frame<'_>> {
         self.name(address).map(names::frame)
     }
@@ -96,42 +97,42 @@ impl PerfMap {
         Ok(Self::parse(String::from_utf8_lossy(&bytes).into_owned()))
     }
 
-    /// The functions of a map; lines that are none are left out.
+    /// Parses a map. Malformed lines are skipped.
     pub fn parse(text: String) -> Self {
         let mut functions = Vec::new();
-        let mut place = 0;
+        let mut offset = 0;
         for (number, line) in text.split_inclusive('\n').enumerate() {
-            // A line that is not ended is still being written.
+            // A line without an end is still being written.
             if let Some(line) = line.strip_suffix('\n') {
-                functions.extend(parse(line, place, number));
+                functions.extend(parse(line, offset, number));
             }
-            place += line.len();
+            offset += line.len();
         }
         functions.sort_unstable_by_key(|function: &Function| (function.start, function.number));
         Self { text, functions }
     }
 
-    /// Of all functions that had code there, the name of the one that came last.
+    /// The name of the function at an address that was written last.
     fn name(&self, address: u64) -> Option<&str> {
-        /// Functions that begin before the address and are looked at: those that have been
-        /// replaced by smaller ones are still in the map.
-        const LOOK_BACK: usize = 4096;
+        /// Maximum number of functions checked that begin before the address. Replaced functions
+        /// stay in the map.
+        const CHECKED_MAX: usize = 4096;
         let after = self.functions.partition_point(|function| function.start <= address);
-        let before = self.functions.get(..after)?.iter().rev().take(LOOK_BACK);
+        let before = self.functions.get(..after)?.iter().rev().take(CHECKED_MAX);
         let holding = before.filter(|function| address < function.end);
         let latest = holding.max_by_key(|function| function.number)?;
         self.text.get(latest.name.0..latest.name.1)
     }
 }
 
-/// `7f1fc21000 b py::fetch:/app/app.py`: where it begins, how long it is, and its name, which may
-/// have spaces.
-fn parse(line: &str, place: usize, number: usize) -> Option<Function> {
+/// Parses a line such as `7f1fc21000 b py::fetch:/app/app.py`: start address and size in hexadecimal,
+/// and the name, which may contain spaces. `offset` is the position of the line in the text.
+fn parse(line: &str, offset: usize, number: usize) -> Option<Function> {
     let (start, rest) = line.split_once(' ')?;
     let (length, name) = rest.split_once(' ')?;
     let hexadecimal = |text: &str| u64::from_str_radix(text.trim_start_matches("0x"), 16).ok();
     let (start, length) = (hexadecimal(start)?, hexadecimal(length)?);
-    let end = place + line.len();
+    let end = offset + line.len();
     let function =
         Function { start, end: start.checked_add(length)?, number, name: (end - name.len(), end) };
     (length <= FUNCTION_MAX && !name.is_empty()).then_some(function)
@@ -142,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_latest_function_at_an_address_counts() {
+    fn the_latest_function_at_an_address_is_found() {
         let map = PerfMap::parse(
             "1000 100 first\n\
              1000 80 JS:*second /app/a b.js:1:2\n\
@@ -155,7 +156,7 @@ mod tests {
         );
         assert_eq!(map.name(0x1000), Some("JS:*second /app/a b.js:1:2"));
         assert_eq!(map.name(0x1048), Some("third"));
-        assert_eq!(map.name(0x1080), Some("first"), "where the second does not reach");
+        assert_eq!(map.name(0x1080), Some("first"), "after the end of the second");
         assert_eq!(map.name(0x1100), None);
         assert_eq!((map.name(0), map.name(0x2000), map.name(0x3000)), (None, None, None));
         assert_eq!(map.name(u64::MAX), None);

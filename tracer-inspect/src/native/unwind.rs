@@ -1,9 +1,9 @@
-//! One step up a stack by the unwind tables (`.eh_frame`, DWARF 5 section 6.4), for code that keeps
-//! no frame pointer.
+//! Finds the caller of the innermost function through the unwind tables (`.eh_frame`, DWARF 5
+//! section 6.4), for code without frame pointers.
 //!
-//! The kernel follows frame pointers. At a system call the innermost function is the C library's,
-//! which keeps none, so who called that is not among the frames. It is on the stack though, as far
-//! from its top as the tables say.
+//! The kernel follows frame pointers. At a system call the innermost function belongs to the C
+//! library, which is built without them, so its caller is missing from the recorded frames. The
+//! unwind tables say at which distance from the top of the stack the return address is.
 
 use std::{
     fs::File,
@@ -20,23 +20,22 @@ use tracer_common::StackTop;
 
 use crate::process::maps::Mapping;
 
-/// Larger tables are not a linker's work.
+/// Maximum size of `.eh_frame` in bytes.
 const TABLE_MAX: u64 = 64 << 20;
 
-/// The address that the innermost function returns to; `None` if the tables do not say it, or the
-/// words that were kept do not reach so far.
+/// The return address of the innermost function; `None` if the tables do not say where it is, or if
+/// the recorded words of the stack do not include it.
 pub fn return_address(pid: u32, mapping: &Mapping, top: &StackTop) -> Option<u64> {
     let (path, _) = mapping.file(pid)?;
     let offset = mapping.offset_in_file(top.instruction)?;
-    // The file is the process's, which may have made it as it likes.
+    // The watched process controls the file, so a panic of the parser must be contained.
     let distance = catch_unwind(AssertUnwindSafe(|| distance(&path, offset))).ok()??;
     let index = distance.checked_sub(8).filter(|it| it.is_multiple_of(8))? / 8;
     top.words.get(usize::try_from(index).ok()?).copied().filter(|&word| word != 0)
 }
 
-/// How far above the stack pointer the frame of the function begins (its canonical frame address)
-/// whose code is at an offset in the file, in bytes; `None` also if that is counted from another
-/// register.
+/// Distance in bytes from the stack pointer to the canonical frame address of the function whose code
+/// is at a file offset; `None` if the tables do not say, or if they use another register.
 pub fn distance(path: &Path, offset: u64) -> Option<u64> {
     let cache = ReadCache::new(File::open(path).ok()?);
     let file = object::File::parse(&cache).ok()?;

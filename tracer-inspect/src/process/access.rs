@@ -17,7 +17,7 @@ pub fn file_error(error: &io::Error) -> AccessError {
 }
 
 /// Why the memory of a process, or `/proc/PID/task/TID/syscall`, could not be read. Both require
-/// `PTRACE_MODE_ATTACH` (ptrace(2)), which Yama can deny to every process.
+/// `PTRACE_MODE_ATTACH` (ptrace(2)), which Yama can deny to all processes.
 pub fn attach_error(error: &io::Error) -> AccessError {
     let scope = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
     with_ptrace_scope(error, scope.trim_end())

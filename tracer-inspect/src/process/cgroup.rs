@@ -6,12 +6,13 @@ use procfs::{ProcessCGroup, process::Process};
 
 use super::container::container;
 
-/// The process's place in each cgroup hierarchy.
+/// The cgroup of a process in each hierarchy (`/proc/PID/cgroup`); empty if it cannot be read.
 pub(super) fn cgroups(process: &Process) -> Vec<ProcessCGroup> {
     process.cgroups().map(|groups| groups.0).unwrap_or_default()
 }
 
-/// The freezer holds this cgroup, or one above it: `docker pause`, or `systemctl freeze`.
+/// Whether the freezer has stopped this cgroup or a parent of it (`docker pause`,
+/// `systemctl freeze`).
 pub(super) fn is_frozen(group: &ProcessCGroup) -> bool {
     let path = group.pathname.trim_start_matches('/');
     let read = |root: &str, file: &str| fs::read_to_string(format!("{root}/{path}/{file}"));
@@ -26,7 +27,7 @@ pub(super) fn is_frozen(group: &ProcessCGroup) -> bool {
             .is_ok_and(|state| state.trim_end() != "THAWED")
 }
 
-/// The process is in this cgroup or in one below it, in some hierarchy.
+/// Whether a process is in this cgroup or a descendant of it, in any hierarchy.
 pub fn is_in_cgroup(pid: u32, path: &str) -> bool {
     let path = path.trim_end_matches('/');
     cgroups_of(pid).iter().any(|group| {
@@ -37,11 +38,12 @@ pub fn is_in_cgroup(pid: u32, path: &str) -> bool {
     })
 }
 
-/// The process is in a container whose id begins like this.
-pub fn is_in_container(pid: u32, beginning: &str) -> bool {
-    container_of(pid).is_some_and(|id| id.starts_with(beginning))
+/// Whether a process is in a container whose id has this prefix.
+pub fn is_in_container(pid: u32, prefix: &str) -> bool {
+    container_of(pid).is_some_and(|id| id.starts_with(prefix))
 }
 
+/// The id of the container that a process is in.
 pub(super) fn container_of(pid: u32) -> Option<String> {
     cgroups_of(pid).iter().find_map(|group| Some(container(&group.pathname)?.id))
 }

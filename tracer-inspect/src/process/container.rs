@@ -1,8 +1,9 @@
-//! What a cgroup's path tells of a container: who runs it, and for which pod.
+//! The container in the path of a cgroup: its id, its runtime and its pod.
 
 use tracer_core::Container;
 
-/// What runtimes put before the id in the name of a systemd scope, or for a cgroup around it.
+/// Prefixes that runtimes put before the id in the name of a systemd scope or of a parent cgroup,
+/// and the name of the runtime.
 const RUNTIMES: [(&str, &str); 5] = [
     ("cri-containerd", "containerd"),
     ("crio", "cri-o"),
@@ -10,20 +11,20 @@ const RUNTIMES: [(&str, &str); 5] = [
     ("docker", "docker"),
     ("nerdctl", "containerd"),
 ];
-/// Digits of a container's id.
+/// Hexadecimal digits of a container id.
 const ID_LENGTH: usize = 64;
-/// Where the hyphens of a pod's uid are.
+/// Positions of the hyphens in a pod uid.
 const HYPHENS: [usize; 4] = [8, 13, 18, 23];
 const UID_LENGTH: usize = 36;
 
-/// The innermost container of a path, if it names one: `/docker/ID`,
+/// The innermost container that the path of a cgroup names, for example `/docker/ID` or
 /// `/kubepods.slice/kubepods-podUID.slice/cri-containerd-ID.scope`.
 pub fn container(path: &str) -> Option<Container> {
     let parts: Vec<&str> = path.split('/').collect();
-    let place = parts.iter().rposition(|part| id(part).is_some())?;
-    let (above, rest) = parts.split_at(place);
+    let index = parts.iter().rposition(|part| id(part).is_some())?;
+    let (above, rest) = parts.split_at(index);
     let own = rest.first()?;
-    // What is around another container says nothing of this one.
+    // Parents of an outer container do not describe this one.
     let mut above = above.iter().rev().take_while(|part| id(part).is_none());
     let parent = above.clone().next();
     Some(Container {
@@ -33,7 +34,7 @@ pub fn container(path: &str) -> Option<Container> {
     })
 }
 
-/// An id is 64 hexadecimal digits, whatever the runtime puts around them.
+/// The container id in a path component: 64 hexadecimal digits with any prefix and suffix.
 fn id(part: &str) -> Option<&str> {
     part.split(|character: char| !character.is_ascii_hexdigit())
         .find(|word| word.len() == ID_LENGTH)
@@ -48,14 +49,14 @@ fn runtime(part: &str) -> Option<String> {
     RUNTIMES.iter().find(|(name, _)| words(name)).map(|(_, runtime)| (*runtime).to_owned())
 }
 
-/// `pod0123…` and `kubepods-burstable-pod0123….slice`, where hyphens have become underscores. A pod
-/// that the host itself defines has 32 digits without any.
+/// The pod uid of `pod0123…` or `kubepods-burstable-pod0123….slice`, where underscores replace the
+/// hyphens. Static pods, which the host itself defines, have a uid of 32 digits without hyphens.
 fn pod_uid(part: &str) -> Option<String> {
     let part = part.strip_suffix(".slice").unwrap_or(part);
     let uid = part.strip_prefix("pod").or_else(|| Some(part.rsplit_once("-pod")?.1))?;
     let uid = uid.replace('_', "-");
-    let is_digit = |(place, byte): (usize, u8)| {
-        if HYPHENS.contains(&place) && uid.len() == UID_LENGTH {
+    let is_digit = |(index, byte): (usize, u8)| {
+        if HYPHENS.contains(&index) && uid.len() == UID_LENGTH {
             byte == b'-'
         } else {
             byte.is_ascii_hexdigit()
@@ -111,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_one_is_none() {
+    fn similar_paths_name_no_container() {
         for path in ["/system.slice/ssh.service", "/ID00", "/", "", "/docker", "/pod0123/x"] {
             assert_eq!(of(path), None, "{path}");
         }
@@ -120,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn of_containers_in_each_other_the_innermost_counts() {
+    fn the_innermost_of_nested_containers_is_found() {
         let outer = "f".repeat(64);
         assert_eq!(of(&format!("/docker-{outer}.scope/ID")), Some((None, None)));
         assert_eq!(

@@ -1,4 +1,4 @@
-//! What a process has registered with its epolls, as `/proc/PID/fdinfo/FD` lists it.
+//! Registrations of a process's epoll instances, from `/proc/PID/fdinfo/FD`.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -12,45 +12,48 @@ use tracer_core::{Asked, ConnectionId, Limit, ProcessKey, Reader, Timestamp};
 
 use crate::clock;
 
-// Of include/uapi/linux/eventpoll.h.
+// Bits of include/uapi/linux/eventpoll.h.
+/// `EPOLLIN | EPOLLRDNORM`.
 const INPUT: u32 = 0x1 | 0x40;
-/// The kernel adds these two to every registration. One that `EPOLLONESHOT` has switched off is
-/// without them.
-const ALWAYS: u32 = 0x8 | 0x10;
-/// `EPOLLEXCLUSIVE` and `EPOLLWAKEUP` say how to wake, not what for.
-const MANNERS: u32 = 0x1000_0000 | 0x2000_0000;
+/// `EPOLLERR | EPOLLHUP`. The kernel adds them to every registration (`do_epoll_ctl`), and removes them
+/// when an `EPOLLONESHOT` registration has fired.
+const IMPLICIT: u32 = 0x8 | 0x10;
+/// `EPOLLEXCLUSIVE | EPOLLWAKEUP`: how the waiter is woken, not for which events.
+const WAKE_FLAGS: u32 = 0x1000_0000 | 0x2000_0000;
+/// `EPOLLET`.
 const EDGE_TRIGGERED: u32 = 0x8000_0000;
 
-// What the links of a descriptor table say of them.
+// Targets of the links in `/proc/PID/fd`.
 const EPOLL: &str = "anon_inode:[eventpoll]";
-const RING: &str = "anon_inode:[io_uring]";
+const IO_URING: &str = "anon_inode:[io_uring]";
 
-/// Most descriptors of a process that are looked at for epolls.
+/// Maximum number of file descriptors of one process that are searched for epoll instances.
 const FDS_MAX: usize = 262_144;
-/// Most registrations that are kept of one process.
+/// Maximum number of registrations kept per process.
 const REGISTRATIONS_MAX: usize = 262_144;
-/// Most processes whose epolls are remembered.
+/// Maximum number of processes in the cache.
 const PROCESSES_MAX: usize = 1_024;
-/// Looking for epolls anew takes one part in this many of a processor at the most.
+/// A search of a process is reused for this many times the CPU time that it took, so searches take
+/// at most 1 % of a CPU.
 const SEARCH_SHARE: u32 = 100;
 
-/// One entry of an epoll.
+/// One registration with an epoll instance, a `tfd:` line of its fdinfo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Registration {
-    /// The epoll's descriptor.
+    /// File descriptor of the epoll instance.
     pub epoll_fd: u32,
-    /// The number of the descriptor when it was registered.
+    /// File descriptor under which the file was registered.
     pub fd: u32,
-    /// What is waited for, and how: `EPOLL*` of the kernel's interface.
+    /// `EPOLL*` events and flags.
     pub events: u32,
-    /// What the process gets back, which means something to it only.
+    /// `epoll_event.data`, which only the process can interpret.
     pub data: u64,
-    /// Inode number of the registered file; kernels before 4.13 do not tell.
+    /// Inode of the registered file; `None` on kernels before 4.13, which do not report it.
     pub inode: Option<u64>,
 }
 
 impl Registration {
-    /// One line of the file, if it is a registration.
+    /// Parses a line of fdinfo; `None` if it is not a registration.
     pub fn parse(epoll_fd: u32, line: &str) -> Option<Self> {
         let mut words = line.split_ascii_whitespace();
         let mut value = |name: &str| words.next().filter(|word| *word == name).and(words.next());
@@ -62,20 +65,21 @@ impl Registration {
         Some(Self { epoll_fd, fd, events, data, inode })
     }
 
-    fn is_of(&self, asked: &Asked) -> bool {
-        // The number may have been given to another file since, or the file may have several.
+    fn refers_to(&self, asked: &Asked) -> bool {
+        // The fd may have been reused since, or the file may have several fds.
         self.inode.map_or(self.fd == asked.fd, |inode| inode == asked.inode)
     }
 
-    /// Input is told for as long as there is some, so whoever waits on the epoll hears of it.
+    /// Level-triggered and registered for input: a thread that waits on the epoll instance is woken
+    /// for as long as there is input.
     pub const fn watches_input(&self) -> bool {
         self.events & EDGE_TRIGGERED == 0 && self.events & INPUT != 0
     }
 
-    /// The process has it registered, and for nothing that a peer sends or lets it do. Output or
-    /// the end of the stream alone is not nothing: who waits for that comes back.
+    /// Registered for nothing but errors and hang-up. A registration for output or for a FIN alone
+    /// does not count as nothing: the process will use the connection again.
     pub const fn watches_nothing(&self) -> bool {
-        self.events & ALWAYS == ALWAYS && self.events & !(ALWAYS | MANNERS) == 0
+        self.events & IMPLICIT == IMPLICIT && self.events & !(IMPLICIT | WAKE_FLAGS) == 0
     }
 }
 
@@ -83,12 +87,12 @@ impl Registration {
 #[derive(Debug, Default)]
 pub struct Registrations {
     list: Vec<Registration>,
-    /// There were more of something than is looked at.
-    cut: bool,
-    /// Some epoll was closed meanwhile.
+    /// A limit on file descriptors or registrations was reached.
+    truncated: bool,
+    /// An epoll instance was closed during the inspection.
     changed: bool,
-    /// The process also has an `io_uring`, of which it cannot be seen what it waits for.
-    has_ring: bool,
+    /// The process has an io_uring, whose poll requests are not visible.
+    has_io_uring: bool,
 }
 
 impl Registrations {
@@ -97,39 +101,39 @@ impl Registrations {
         &self.list
     }
 
-    /// The kernel names what is registered by its number only, if in part.
-    pub fn are_by_number(&self) -> bool {
+    /// Whether the kernel identifies at least one registered file by its fd only.
+    pub fn are_by_fd(&self) -> bool {
         self.list.iter().any(|registration| registration.inode.is_none())
     }
 
-    /// Why registrations may be missing; `None` if none are.
+    /// Why registrations may be missing; `None` if the list is complete.
     pub fn limit(&self) -> Option<Limit> {
-        self.cut.then_some(Limit::EpollsTruncated {
+        self.truncated.then_some(Limit::EpollsTruncated {
             fds_max: FDS_MAX,
             registrations_max: REGISTRATIONS_MAX,
         })
     }
 
-    /// Who would notice, of the connections that are registered at all.
+    /// The reader of each connection that is registered at all.
     pub fn readers(&self, asked: &[Asked]) -> BTreeMap<ConnectionId, Reader> {
         let mut by_inode: HashMap<u64, Vec<&Registration>> = HashMap::new();
-        let mut by_number: HashMap<u32, Vec<&Registration>> = HashMap::new();
+        let mut by_fd: HashMap<u32, Vec<&Registration>> = HashMap::new();
         for registration in &self.list {
             match registration.inode {
                 Some(inode) => by_inode.entry(inode).or_default().push(registration),
-                None => by_number.entry(registration.fd).or_default().push(registration),
+                None => by_fd.entry(registration.fd).or_default().push(registration),
             }
         }
         let of = |asked: &Asked| {
             let of_inode = by_inode.get(&asked.inode).into_iter().flatten();
-            let of_number = by_number.get(&asked.fd).into_iter().flatten();
-            self.reader(of_inode.chain(of_number).filter(|one| one.is_of(asked)))
+            let of_fd = by_fd.get(&asked.fd).into_iter().flatten();
+            self.reader(of_inode.chain(of_fd).filter(|one| one.refers_to(asked)))
         };
         asked.iter().filter_map(|asked| Some((asked.id, of(asked)?))).collect()
     }
 
-    /// What the registrations of one connection amount to: it can be in several epolls.
-    /// `None` if it is in none that was seen.
+    /// The reader that the registrations of one connection imply; `None` if there are none. A
+    /// connection can be registered with several epoll instances.
     fn reader<'a>(
         &self,
         mut of_one: impl Iterator<Item = &'a &'a Registration> + Clone,
@@ -139,26 +143,27 @@ impl Registrations {
             return Some(Reader::Epoll);
         }
         let nothing = of_one.all(|registration| registration.watches_nothing());
-        let is_all = !self.cut && !self.changed && !self.has_ring;
-        Some(if nothing && is_all { Reader::None } else { Reader::Unknown })
+        let is_complete = !self.truncated && !self.changed && !self.has_io_uring;
+        Some(if nothing && is_complete { Reader::None } else { Reader::Unknown })
     }
 }
 
-/// The epolls of processes, remembered: to find them takes a look at every descriptor.
+/// A cache of the epoll instances of processes: finding them means reading the link of every file
+/// descriptor.
 #[derive(Debug, Default)]
 pub struct Epolls {
     known: HashMap<ProcessKey, Search>,
 }
 
 impl Epolls {
-    /// The registrations, with the epolls as they were found a short while ago. The links of
-    /// `sockets` are not read, which is most of the work: these numbers have just been seen to be
-    /// sockets, in the table that `/proc/PID/fd` shows. One that has become an epoll since is
-    /// missed, until it is no longer among them.
+    /// The registrations of a process. The list of its epoll instances may come from an earlier
+    /// search, a short time ago. The links of the file descriptors in `sockets` are not read, which
+    /// saves most of the work: the latest snapshot saw sockets there. An epoll instance that has
+    /// reused one of these numbers is missed until the number is no longer in `sockets`.
     ///
     /// # Errors
-    /// The process's descriptors may not be read, or it is gone.
-    pub fn look(
+    /// `/proc/PID/fd` or an fdinfo file cannot be read, or the process has ended.
+    pub fn registrations(
         &mut self,
         process: ProcessKey,
         sockets: &BTreeSet<u32>,
@@ -166,7 +171,7 @@ impl Epolls {
         if let Some(search) = self.known.get_mut(&process)
             && search.is_fresh(clock::now())
         {
-            search.catch_up(process.pid, sockets);
+            search.read_skipped(process.pid, sockets);
             if let Ok(registrations) = search.registrations(process.pid)
                 && !registrations.changed
             {
@@ -176,11 +181,11 @@ impl Epolls {
         self.search(process, sockets)
     }
 
-    /// The registrations of all epolls that there are now.
+    /// The registrations of every epoll instance that exists now, without the cache.
     ///
     /// # Errors
-    /// The process's descriptors may not be read, or it is gone.
-    pub fn look_at_all(&mut self, process: ProcessKey) -> io::Result<Registrations> {
+    /// `/proc/PID/fd` or an fdinfo file cannot be read, or the process has ended.
+    pub fn registrations_uncached(&mut self, process: ProcessKey) -> io::Result<Registrations> {
         self.search(process, &BTreeSet::new())
     }
 
@@ -200,22 +205,23 @@ impl Epolls {
     }
 }
 
-/// What a look at all descriptors found.
+/// The result of searching the file descriptors of a process for epoll instances.
 #[derive(Debug, Default)]
 struct Search {
     epolls: Vec<u32>,
-    /// Numbers that were taken for sockets unread.
-    unread: Vec<u32>,
-    cut: bool,
-    has_ring: bool,
+    /// File descriptors that were assumed to be sockets, so their links were not read.
+    skipped: Vec<u32>,
+    truncated: bool,
+    has_io_uring: bool,
     ended_at: Timestamp,
+    /// CPU time.
     took: Duration,
 }
 
 impl Search {
-    /// Looks at all descriptors, except for `sockets`.
+    /// Reads the links of all file descriptors except those in `sockets`.
     fn run(pid: u32, sockets: &BTreeSet<u32>) -> io::Result<Self> {
-        let before = clock::processor_time();
+        let before = clock::cpu_time();
         let (mut search, mut seen) = (Self::default(), 0);
         let mut entries = fs::read_dir(format!("/proc/{pid}/fd"))?;
         for entry in entries.by_ref().take(FDS_MAX) {
@@ -223,32 +229,32 @@ impl Search {
             let name = entry?.file_name();
             let Some(fd) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
             if sockets.contains(&fd) {
-                search.unread.push(fd);
+                search.skipped.push(fd);
             } else {
                 search.read(pid, fd);
             }
         }
-        search.cut = seen == FDS_MAX && entries.next().is_some();
-        search.took = clock::processor_time().saturating_sub(before);
+        search.truncated = seen == FDS_MAX && entries.next().is_some();
+        search.took = clock::cpu_time().saturating_sub(before);
         search.ended_at = clock::now();
         Ok(search)
     }
 
     fn read(&mut self, pid: u32, fd: u32) {
-        // One that was closed meanwhile is none.
+        // The fd may have been closed since it was listed.
         let Ok(target) = fs::read_link(format!("/proc/{pid}/fd/{fd}")) else { return };
         if target == Path::new(EPOLL) {
             self.epolls.push(fd);
         }
-        self.has_ring |= target == Path::new(RING);
+        self.has_io_uring |= target == Path::new(IO_URING);
     }
 
-    /// Reads what was left unread for being sockets, unless these still are. So what is remembered
-    /// lacks no more than what is looked for anew would.
-    fn catch_up(&mut self, pid: u32, sockets: &BTreeSet<u32>) {
-        let (unread, others) = self.unread.drain(..).partition(|fd| sockets.contains(fd));
-        self.unread = unread;
-        let others: Vec<u32> = others;
+    /// Reads the links that were skipped and that `sockets` no longer covers, so that a cached search
+    /// misses no more than a new search would.
+    fn read_skipped(&mut self, pid: u32, sockets: &BTreeSet<u32>) {
+        let (still_sockets, others): (Vec<u32>, Vec<u32>) =
+            self.skipped.drain(..).partition(|fd| sockets.contains(fd));
+        self.skipped = still_sockets;
         for fd in others {
             self.read(pid, fd);
         }
@@ -266,16 +272,16 @@ impl Search {
                 Err(error) if error.kind() == ErrorKind::NotFound => changed = true,
                 result => result?,
             }
-            // The number may be that of another file by now.
+            // The fd may have been reused for another file.
             let target = fs::read_link(format!("/proc/{pid}/fd/{epoll}"));
             changed |= target.map_or(true, |target| target != Path::new(EPOLL));
         }
-        let cut = self.cut || list.len() >= REGISTRATIONS_MAX;
-        Ok(Registrations { list, cut, changed, has_ring: self.has_ring })
+        let truncated = self.truncated || list.len() >= REGISTRATIONS_MAX;
+        Ok(Registrations { list, truncated, changed, has_io_uring: self.has_io_uring })
     }
 }
 
-/// Adds what one epoll has registered, up to the limit for all of them together.
+/// Appends the registrations of one epoll instance, up to the limit for the whole process.
 fn read(pid: u32, epoll_fd: u32, list: &mut Vec<Registration>) -> io::Result<()> {
     let file = BufReader::new(File::open(format!("/proc/{pid}/fdinfo/{epoll_fd}"))?);
     for line in file.lines() {

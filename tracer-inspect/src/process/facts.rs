@@ -1,4 +1,4 @@
-//! What `/proc` says of a process for a report: its program, user, container and limits.
+//! Facts about a process for reports, from `/proc`: its program, user, container and fd limit.
 
 use std::fs;
 
@@ -16,10 +16,10 @@ use super::{
 /// `PF_FORKNOEXEC` of `include/linux/sched.h`, in the flags of `/proc/PID/stat`.
 const FORKED_ONLY: u32 = 0x40;
 
-/// `PF_KTHREAD`, there too.
+/// `PF_KTHREAD` of `include/linux/sched.h`.
 const KERNEL_THREAD: u32 = 0x0020_0000;
 
-/// The answer to a question about a process; `None` if it is gone.
+/// The answer to a question about a process; `None` if it has ended.
 pub fn answer(key: ProcessKey, with_cmdline: bool) -> Option<Input> {
     match facts(key, with_cmdline) {
         Ok(facts) => facts.map(Input::Process),
@@ -31,8 +31,8 @@ pub fn answer(key: ProcessKey, with_cmdline: bool) -> Option<Input> {
     }
 }
 
-/// `None` if the pid belongs to a later process by now. What may be kept from this user, or is not
-/// there for a kernel thread, is left out.
+/// `None` if the pid has been reused by another process. Fields that this user may not read, or that
+/// a kernel thread does not have, are `None`.
 fn facts(key: ProcessKey, with_cmdline: bool) -> ProcResult<Option<ProcessFacts>> {
     let (process, stat) = look_up(key.pid)?;
     if stat.starttime != key.start_time_ns / TICK_NS {
@@ -59,8 +59,8 @@ fn facts(key: ProcessKey, with_cmdline: bool) -> ProcResult<Option<ProcessFacts>
     }))
 }
 
-/// A process that may have descriptors, and its name; `None` if it has ended, or is a thread of the
-/// kernel's.
+/// A process that may hold file descriptors, and its name; `None` if it has ended or is a kernel
+/// thread.
 pub fn holder(pid: u32) -> Option<(ProcessKey, Comm)> {
     let (process, stat) = look_up(pid).ok()?;
     let key = ProcessKey { start_time_ns: stat.starttime.saturating_mul(TICK_NS), pid };
@@ -68,19 +68,19 @@ pub fn holder(pid: u32) -> Option<(ProcessKey, Comm)> {
         .then_some((key, Comm(stat.comm.into())))
 }
 
-/// The soft limit of open files in `/proc/PID/limits`; `None` if it is unlimited, or not there:
-/// `procfs` panics at what is cut short.
+/// The soft limit of open files in `/proc/PID/limits`; `None` if it is unlimited or missing. Parsed
+/// here because `procfs` panics on truncated input.
 pub fn fd_limit(limits: &str) -> Option<u64> {
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// How many descriptors a process has open.
+/// Number of open file descriptors of a process.
 fn open_fds(pid: u32) -> Option<u64> {
     let path = format!("/proc/{pid}/fd");
-    // From Linux 6.2 on the size of the directory is how many there are.
+    // Since Linux 6.2 the size of the directory is the number of entries.
     match fs::metadata(&path).ok()?.len() {
-        // None are seen of a process whose main thread has ended.
+        // An older kernel, or a process whose main thread has ended: its directory is empty.
         0 => {
             let count = fs::read_dir(path).ok().map(|entries| entries.count() as u64);
             count.filter(|count| *count > 0)
@@ -104,8 +104,8 @@ mod tests {
             }
         };
         assert_eq!(has_executed(std::process::id()), Some(true));
-        // SAFETY: the child calls nothing but `pause` and `_exit`, which are safe after a fork of
-        // a process with threads.
+        // SAFETY: the child calls only `pause` and `_exit`, which are safe after a fork of a
+        // multi-threaded process.
         let child = unsafe {
             let child = libc::fork();
             if child == 0 {
@@ -115,7 +115,7 @@ mod tests {
             child
         };
         let answer = has_executed(u32::try_from(child).unwrap());
-        // SAFETY: the child is ours and was not waited for yet; no status is asked for.
+        // SAFETY: the child is ours and has not been waited for yet; the status pointer may be null.
         unsafe {
             libc::kill(child, libc::SIGKILL);
             libc::waitpid(child, std::ptr::null_mut(), 0);

@@ -1,36 +1,40 @@
-//! Whether the numbers of a process's descriptors mean the same to all of its threads.
+//! Whether all threads of a process share one file descriptor table.
 
 use std::{fs, io};
 
-/// Most threads of a process that are asked.
+/// Maximum number of threads that are compared.
 const THREADS_MAX: usize = 4_096;
-/// Of `include/uapi/linux/kcmp.h`: compares the descriptor tables of two tasks.
+/// `include/uapi/linux/kcmp.h`: compares the file descriptor tables of two tasks.
 const KCMP_FILES: libc::c_long = 2;
 
-/// All threads of the process have the one descriptor table that `/proc/PID/fd` shows. False also
-/// where that cannot be told: a thread may have a table of its own (`unshare`, `clone`), and a main
+/// Whether all threads of a process share the file descriptor table that `/proc/PID/fd` shows.
+/// `false` if that is unknown. A thread can have its own table (`unshare`, `clone`), and a main
 /// thread that has ended has none.
-pub fn is_one(pid: u32) -> bool {
+pub fn is_shared_by_all_threads(pid: u32) -> bool {
     let Ok(threads) = threads(pid) else { return false };
     threads.len() <= THREADS_MAX
-        && threads.into_iter().filter(|thread| *thread != pid).all(|thread| share(pid, thread))
+        && threads
+            .into_iter()
+            .filter(|thread| *thread != pid)
+            .all(|thread| shares_table(pid, thread))
 }
 
-/// One more than are asked, if there are so many.
+/// Thread ids, at most one more than are compared.
 fn threads(pid: u32) -> io::Result<Vec<u32>> {
     let entries = fs::read_dir(format!("/proc/{pid}/task"))?.take(THREADS_MAX + 1);
     let numbers = entries.map(|entry| {
         let name = entry?.file_name();
         let number = name.to_str().and_then(|name| name.parse().ok());
-        number.ok_or_else(|| io::Error::other("a thread without a number"))
+        number.ok_or_else(|| io::Error::other("a thread id is not a number"))
     });
     numbers.collect()
 }
 
-/// The thread has the process's table, or has ended meanwhile and with it what was its own.
-fn share(pid: u32, thread: u32) -> bool {
+/// Whether a thread shares the table of its process. A thread that has ended counts as sharing: its
+/// own table, if it had one, is gone.
+fn shares_table(pid: u32, thread: u32) -> bool {
     let [pid, thread] = [pid, thread].map(libc::c_long::from);
-    // SAFETY: for this kind of comparison all arguments are plain numbers.
+    // SAFETY: for `KCMP_FILES` all arguments are plain numbers.
     let result = unsafe { libc::syscall(libc::SYS_kcmp, pid, thread, KCMP_FILES, 0, 0) };
     result == 0 || result < 0 && io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH)
 }

@@ -1,12 +1,13 @@
-//! Which file something was learned from.
+//! Identity of a file, as a cache key.
 
 use std::{fs::Metadata, os::unix::fs::MetadataExt as _};
 
-/// Which file, and which state of it.
+/// A file and its version: device, inode, modification time and size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FileKey {
     device: u64,
     inode: u64,
+    /// Seconds and nanoseconds.
     modified: (i64, i64),
     size: u64,
 }

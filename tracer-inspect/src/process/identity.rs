@@ -1,21 +1,21 @@
-//! Which process a pid is: one that ended may have given its pid to another.
+//! Identity of a process: its pid and its start time, because pids are reused.
 
 use tracer_core::ProcessKey;
 
 use super::stat::{has_ended, look_up};
 
-/// Clock ticks a second in `/proc/PID/stat`: `USER_HZ`, 100 on every architecture of Linux that
-/// has eBPF.
+/// Nanoseconds of a clock tick in `/proc/PID/stat`: `USER_HZ` is 100 on every architecture that has
+/// eBPF.
 pub const TICK_NS: u64 = 10_000_000;
 
-/// When a process started, in clock ticks since boot; `None` if it has ended. One whose main
-/// thread has exited runs as long as another thread does.
+/// Start time of a process in clock ticks since boot (`starttime` in `/proc/PID/stat`); `None` if it
+/// has ended. A process whose main thread has exited runs for as long as another thread does.
 pub fn started(pid: u32) -> Option<u64> {
     let (process, stat) = look_up(pid).ok()?;
     (!has_ended(&process, &stat)).then_some(stat.starttime)
 }
 
-/// The process runs, and its pid has not become another one's.
+/// Whether the process runs and its pid has not been reused.
 pub fn is_running(process: ProcessKey) -> bool {
     started(process.pid) == Some(process.start_time_ns / TICK_NS)
 }

@@ -1,4 +1,4 @@
-//! Whether a process still runs what it ran.
+//! Detects that a process has ended or executed another program.
 
 use std::{
     fs::File,
@@ -6,20 +6,23 @@ use std::{
     os::unix::fs::FileExt as _,
 };
 
-/// The memory of a process as of when this was opened. A program that a process becomes (`execve`)
-/// has another one, also if it is the same program again, which nothing else in `/proc` tells.
+/// The address space of a process at the time this was opened. `execve` replaces it, even if the
+/// process executes the same program again, which no other file in `/proc` shows.
 #[derive(Debug)]
 pub struct Image(File);
 
 impl Image {
+    /// Opens `/proc/PID/mem`.
+    ///
     /// # Errors
-    /// The process is gone, or does not let itself be read.
+    /// The process has ended, or its memory may not be read.
     pub fn open(pid: u32) -> io::Result<Self> {
         File::open(format!("/proc/{pid}/mem")).map(Self)
     }
 
-    /// The process has neither ended nor become another program. The memory of one that has is
-    /// empty to whoever opened it before; where there is memory, address 0 is an error.
+    /// Whether the process has neither ended nor called `execve`. A read of an address space that is
+    /// gone returns 0 bytes (`mem_rw` in `fs/proc/base.c`); of one that exists, a byte or an
+    /// error.
     pub fn is_current(&self) -> bool {
         loop {
             match self.0.read_at(&mut [0], 0) {
@@ -41,7 +44,7 @@ mod tests {
 
     use super::*;
 
-    /// A shell that does what it is told.
+    /// A shell that runs the commands on its stdin.
     fn shell() -> Child {
         Command::new("sh").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()
     }
@@ -61,14 +64,14 @@ mod tests {
         let image = Image::open(child.id()).unwrap();
         assert!(image.is_current());
         child.kill().unwrap();
-        // It is a zombie until it is waited for.
+        // The child is a zombie until it is waited for.
         expect_end(&image);
         child.wait().unwrap();
         assert!(!image.is_current());
     }
 
     #[test]
-    fn a_process_that_becomes_the_same_program_again_is_no_longer_current() {
+    fn a_process_that_executes_the_same_program_again_is_no_longer_current() {
         let mut child = shell();
         let image = Image::open(child.id()).unwrap();
         child.stdin.as_mut().unwrap().write_all(b"exec sh\n").unwrap();
@@ -80,10 +83,10 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_was_forked_has_memory_of_its_own() {
+    fn a_child_that_ends_does_not_affect_its_parent() {
         let mut child = shell();
         let image = Image::open(child.id()).unwrap();
-        // The shell goes on while a child of it ends.
+        // The shell continues after its child has ended.
         child.stdin.as_mut().unwrap().write_all(b"(exit 0)\nexec sleep 600\n").unwrap();
         expect_end(&image);
         child.kill().unwrap();

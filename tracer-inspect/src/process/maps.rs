@@ -1,5 +1,5 @@
-//! The memory that a process has mapped, of `/proc/PID/maps`: which file the code at an address
-//! comes from, and which addresses can be read.
+//! Memory mappings of a process, from `/proc/PID/maps`: which file the code at an address comes from,
+//! and which addresses are readable.
 
 use std::{
     fs::{self, Metadata},
@@ -8,59 +8,61 @@ use std::{
     path::PathBuf,
 };
 
-/// The mapped memory of a process, in the order of the addresses, none overlapping.
+/// The mappings of a process, sorted by address. The kernel's do not overlap.
 #[derive(Debug, Default)]
 pub struct Mappings(Vec<Mapping>);
 
-/// One line of the file.
+/// One mapping: a line of `/proc/PID/maps`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mapping {
     /// The first address.
     pub start: u64,
-    /// The first address behind it.
+    /// The first address after it.
     pub end: u64,
-    /// Where its content comes from.
+    /// The origin of its content.
     pub source: Source,
     is_readable: bool,
     is_executable: bool,
-    /// Written to and not from a file: where Go's heap and its stacks are.
+    /// Private or shared memory without a file, and writable: Go's heap and stacks are there.
     is_anonymous: bool,
 }
 
-/// Where code comes from.
+/// The origin of a mapping's content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// A file: its path as the process sees it, and where in it the mapping begins.
+    /// A file.
     File {
         /// The path, as the process sees it.
         path: String,
-        /// Where in the file the mapping begins, in bytes.
+        /// File offset of the mapping, in bytes.
         offset: u64,
         /// The inode number of the file.
         inode: u64,
     },
-    /// The kernel's own pages.
+    /// Pages of the kernel: `[vdso]`, `[vvar]`, `[vsyscall]`.
     Kernel,
-    /// It was made when the process ran.
+    /// Anonymous, shared or memfd memory: code in it was generated at run time.
     Generated,
 }
 
 impl Mappings {
+    /// Reads `/proc/PID/maps`.
+    ///
     /// # Errors
-    /// The file cannot be read: no such process, or not ours to look at.
+    /// The file cannot be read: the process has ended, or this user may not trace it.
     pub fn of(pid: u32) -> io::Result<Self> {
-        // Paths in it are whatever bytes the process chose.
+        // Paths are arbitrary bytes.
         Ok(Self::parse(&String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/maps"))?)))
     }
 
-    /// The lines of the file that are as expected.
+    /// Parses the text of `/proc/PID/maps`. Malformed lines are skipped.
     pub fn parse(text: &str) -> Self {
         let mut all: Vec<Mapping> = text.lines().filter_map(parse).collect();
         all.sort_unstable_by_key(|mapping| mapping.start);
         Self(all)
     }
 
-    /// All of them.
+    /// All mappings, by ascending address.
     pub fn iter(&self) -> impl Iterator<Item = &Mapping> {
         self.0.iter()
     }
@@ -70,34 +72,35 @@ impl Mappings {
         self.0.get(after.checked_sub(1)?).filter(|mapping| address < mapping.end)
     }
 
-    /// The mapping with the code at an address.
-    pub fn holding(&self, address: u64) -> Option<&Mapping> {
+    /// The executable mapping at an address.
+    pub fn code_at(&self, address: u64) -> Option<&Mapping> {
         self.at(address).filter(|mapping| mapping.is_executable)
     }
 
-    /// The mapping that can be read and has the whole word at an address.
+    /// The readable mapping that contains all eight bytes at an address.
     fn with_word(&self, address: u64) -> Option<&Mapping> {
         self.at(address).filter(|mapping| mapping.is_readable && mapping.end - address >= 8)
     }
 
-    /// The word there can be read.
+    /// Whether the 8-byte word at an address is readable.
     pub fn is_readable(&self, address: u64) -> bool {
         self.with_word(address).is_some()
     }
 
-    /// The word there is part of the program: where what is known of types is.
+    /// Whether the word is readable and not in anonymous writable memory. Go's type descriptors are in
+    /// such mappings of the program.
     pub fn is_constant(&self, address: u64) -> bool {
         self.with_word(address).is_some_and(|mapping| !mapping.is_anonymous)
     }
 
-    /// The word there may be part of an object of Go's heap, or of a stack.
+    /// Whether the word is in anonymous writable memory, where Go has its heap and its stacks.
     pub fn is_heap(&self, address: u64) -> bool {
         self.with_word(address).is_some_and(|mapping| mapping.is_anonymous)
     }
 }
 
 impl Mapping {
-    /// The path of the file, as the process sees it.
+    /// The path of the mapped file, as the process sees it.
     pub fn path(&self) -> Option<&str> {
         match &self.source {
             Source::File { path, .. } => Some(path),
@@ -105,19 +108,20 @@ impl Mapping {
         }
     }
 
-    /// Where in its file the code at an address in the mapping is.
+    /// The file offset of an address in this mapping; `None` if no file is mapped.
     pub fn offset_in_file(&self, address: u64) -> Option<u64> {
         let Source::File { offset, .. } = &self.source else { return None };
         address.checked_sub(self.start)?.checked_add(*offset)
     }
 
-    /// The file itself, also if it was deleted or is in another mount namespace: a path that leads
-    /// to it, and what it is. `None` if it cannot be had, or is nothing to read symbols from.
+    /// A path to the mapped file that this process can open, and the file's metadata. It works for
+    /// deleted files and across mount namespaces if this process may follow `map_files`. `None` if the
+    /// file cannot be reached or is not a regular file.
     pub fn file(&self, pid: u32) -> Option<(PathBuf, Metadata)> {
         let Source::File { path, inode, .. } = &self.source else { return None };
         let link = format!("/proc/{pid}/map_files/{:x}-{:x}", self.start, self.end);
-        // Whether these links may be followed is up to CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE.
-        // What is at the path by now must be the same file.
+        // Following `map_files` requires CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE. Without them the
+        // path is tried, which must still lead to the same inode.
         let by_path = format!("/proc/{pid}/root{path}");
         [link, by_path].into_iter().find_map(|link| {
             let metadata = fs::metadata(&link).ok()?;
@@ -126,6 +130,7 @@ impl Mapping {
     }
 }
 
+/// Parses a line such as
 /// `7f5d8a000000-7f5d8a160000 r-xp 00026000 08:01 1234   /usr/lib/libc.so.6`.
 fn parse(line: &str) -> Option<Mapping> {
     let mut words = line.splitn(6, ' ');
@@ -139,7 +144,7 @@ fn parse(line: &str) -> Option<Mapping> {
     if end <= start {
         return None;
     }
-    // Files that have no name are memory that two processes or mappings share.
+    // Shared memory (memfd, `/dev/zero`, `/dev/shm`): its content does not come from a file.
     let is_memory = path.starts_with("/memfd:") || path.starts_with("/dev/");
     let source = match path {
         path if path.starts_with("[v") => Source::Kernel,
@@ -151,7 +156,7 @@ fn parse(line: &str) -> Option<Mapping> {
     Some(Mapping {
         start,
         end,
-        // The kernel's own pages are not memory of the process.
+        // `process_vm_readv` cannot read `[vvar]`.
         is_readable: access.starts_with('r') && source != Source::Kernel,
         is_executable: access.as_bytes().get(2) == Some(&b'x'),
         is_anonymous: access.starts_with("rw") && inode == 0,
@@ -164,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_told_apart() {
+    fn addresses_are_classified() {
         let mappings = Mappings::parse(
             "00400000-00401000 r-xp 00000000 08:01 123   /usr/bin/some thing\n\
              c000000000-c000400000 rw-p 00000000 00:00 0 \n\
@@ -182,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn code_is_told_by_where_it_comes_from() {
+    fn the_origin_of_code_is_found() {
         let mappings = Mappings::parse(
             "00400000-00401000 r-xp 00001000 08:01 123                        /opt/a b (deleted)\n\
              00401000-00402000 rw-p 00002000 08:01 123                        /opt/a b\n\
@@ -191,10 +196,10 @@ mod tests {
              7ffd0000-7ffd1000 r-xp 00000000 00:00 0                          [vdso]\n\
              nonsense\n",
         );
-        let source = |address| mappings.holding(address).map(|mapping| mapping.source.clone());
+        let source = |address| mappings.code_at(address).map(|mapping| mapping.source.clone());
         let path = "/opt/a b (deleted)".to_owned();
         assert_eq!(source(0x40_0fff), Some(Source::File { path, offset: 0x1000, inode: 123 }));
-        assert_eq!(source(0x40_1000), None, "no code");
+        assert_eq!(source(0x40_1000), None, "not executable");
         assert_eq!(source(0x50_0000), Some(Source::Generated));
         assert_eq!(source(0x60_0000), Some(Source::Generated));
         assert_eq!(source(0x7ffd_0000), Some(Source::Kernel));
@@ -206,7 +211,7 @@ mod tests {
         let here = (the_file_of_this_code_is_this_program as fn() as *const ()).addr() as u64;
         let pid = std::process::id();
         let mappings = Mappings::of(pid).unwrap();
-        let (_, metadata) = mappings.holding(here).unwrap().file(pid).unwrap();
+        let (_, metadata) = mappings.code_at(here).unwrap().file(pid).unwrap();
         let own = fs::metadata("/proc/self/exe").unwrap();
         assert_eq!((metadata.dev(), metadata.ino()), (own.dev(), own.ino()));
     }

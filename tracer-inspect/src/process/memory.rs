@@ -1,40 +1,42 @@
-//! Reading the memory of another process, without stopping it.
+//! Reads the memory of another process without stopping it.
 
 use std::io::{self, IoSliceMut};
 
-/// Something with addresses to read from: a process, or a test's own.
+/// An address space that can be read: that of a process, or that of a test.
 pub trait Memory {
-    /// The bytes of each range of an address and a length, in order; `None` for a range of which
-    /// not every byte could be read.
+    /// Reads ranges of (address, length in bytes). The results are in the order of the ranges; `None`
+    /// where not every byte could be read.
     fn read(&self, ranges: &[(u64, usize)]) -> Vec<Option<Box<[u8]>>>;
 
-    /// One range.
+    /// Reads one range.
     fn read_one(&self, address: u64, length: usize) -> Option<Box<[u8]>> {
         self.read(&[(address, length)]).pop().flatten()
     }
 }
 
-/// The memory of a process, through `process_vm_readv`.
+/// The memory of a process, read with `process_vm_readv`.
 pub struct ProcessMemory {
     pid: libc::pid_t,
 }
 
-/// Most ranges of one call: half of the kernel's `UIO_MAXIOV`.
+/// Maximum number of ranges per call: half of the kernel's `UIO_MAXIOV`.
 const RANGES_PER_CALL: usize = 512;
-/// Most bytes of one call.
+/// Maximum number of bytes per call, unless a single range is longer.
 const BYTES_PER_CALL: usize = 4 << 20;
 
 impl ProcessMemory {
-    /// The memory of a process, which need not be readable.
+    /// The memory of a process, without a check that it can be read.
     ///
     /// # Errors
-    /// The number is not a pid.
+    /// `pid` does not fit into `pid_t`.
     pub fn of(pid: u32) -> io::Result<Self> {
         Ok(Self { pid: libc::pid_t::try_from(pid).map_err(io::Error::other)? })
     }
 
+    /// The memory of a process, after a test read of eight bytes at `address`, which must be mapped.
+    ///
     /// # Errors
-    /// The process does not let itself be read at this address, which it has.
+    /// The memory cannot be read: see ptrace(2), `PTRACE_MODE_ATTACH_REALCREDS`.
     pub fn open(pid: u32, address: u64) -> io::Result<Self> {
         let memory = Self::of(pid)?;
         let mut buffer = [0; 8];
@@ -42,13 +44,13 @@ impl ProcessMemory {
         Ok(memory)
     }
 
-    /// How many bytes of the ranges, one after the other, were copied.
+    /// Copies the ranges one after the other into `buffer` and returns the number of bytes copied.
     fn call(&self, buffer: &mut [u8], ranges: &[libc::iovec]) -> io::Result<usize> {
         let local = IoSliceMut::new(buffer);
         let count = libc::c_ulong::try_from(ranges.len()).map_err(io::Error::other)?;
-        // SAFETY: `IoSliceMut` has the layout of an `iovec` that covers `buffer`, the only memory
-        // that is written to and ours alone until the call returns; `ranges` has `count` elements,
-        // whose addresses are only meant in the other process.
+        // SAFETY: `IoSliceMut` is ABI-compatible with `iovec` and covers `buffer`, which is borrowed
+        // mutably until the call returns and is the only memory written to. `ranges` has `count`
+        // elements; their addresses are used in the other process only.
         let read = unsafe {
             libc::process_vm_readv(
                 self.pid,
@@ -67,7 +69,7 @@ fn remote(address: u64, length: usize) -> libc::iovec {
     libc::iovec { iov_base: std::ptr::without_provenance_mut(as_usize(address)), iov_len: length }
 }
 
-/// Addresses of this machine's processes fit; others are refused by the kernel.
+/// Saturates where an address does not fit, which the kernel then rejects.
 fn as_usize(address: u64) -> usize {
     usize::try_from(address).unwrap_or(usize::MAX)
 }
@@ -85,8 +87,8 @@ impl Memory for ProcessMemory {
             });
             let batch: Vec<_> = fitting.map(|&(start, length)| remote(start, length)).collect();
             buffer.resize(batch.iter().map(|range| range.iov_len).sum(), 0);
-            // The kernel stops at the first range that it cannot read, so that one is given up
-            // and the rest is asked for again.
+            // The kernel stops at the first range that it cannot read. That range fails, and the
+            // remaining ones are read with another call.
             let copied = self.call(&mut buffer, &batch).unwrap_or(0);
             let mut copied = buffer.get(..copied).unwrap_or_default();
             for range in &batch {
@@ -102,12 +104,12 @@ impl Memory for ProcessMemory {
     }
 }
 
-/// The word at an offset in bytes.
+/// The little-endian 64-bit word at a byte offset; `None` if `bytes` is too short.
 pub fn word_at(bytes: &[u8], offset: usize) -> Option<u64> {
     Some(u64::from_le_bytes(*bytes.get(offset..)?.first_chunk()?))
 }
 
-/// The half word at an offset in bytes.
+/// The little-endian 32-bit half word at a byte offset; `None` if `bytes` is too short.
 pub fn half_at(bytes: &[u8], offset: usize) -> Option<u32> {
     Some(u32::from_le_bytes(*bytes.get(offset..)?.first_chunk()?))
 }
@@ -120,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_read_does_not_take_along_what_can() {
+    fn an_unreadable_range_does_not_affect_the_others() {
         let here: u64 = 0x1234_5678_9abc_def0;
         let address = (&raw const here).expose_provenance() as u64;
         let memory = ProcessMemory::open(std::process::id(), address).unwrap();

@@ -1,4 +1,4 @@
-//! Copies of pages of a process's memory, so that pointers can be followed without a call for each.
+//! A cache of pages of a process's memory, so that following a pointer needs no system call.
 
 use std::collections::HashMap;
 
@@ -6,66 +6,66 @@ use super::memory::{Memory, half_at, word_at};
 
 /// Bytes of a page.
 const PAGE: u64 = 4096;
-/// Most pages that are kept: 64 MiB.
+/// Maximum number of cached pages: 64 MiB.
 const PAGES_MAX: usize = 16_384;
 
-/// The memory of a process as it was when each page was first looked at: pointers can be followed
-/// one by one without a call for each.
+/// The memory of a process; each page has the content of when it was first read.
 pub struct Pages<'a> {
     memory: &'a dyn Memory,
-    /// Where in `bytes` a page is.
-    places: HashMap<u64, usize>,
+    /// Index in `bytes` by the address of the page.
+    indexes: HashMap<u64, usize>,
+    /// The content of each page; `None` if it cannot be read.
     bytes: Vec<Option<Box<[u8]>>>,
-    /// The page that was looked at last, and where it is: usually it is the next one, too.
+    /// The address and index of the page used last, which usually is the next one used, too.
     recent: Option<(u64, usize)>,
-    /// How many were read, also those that are not kept any more.
+    /// Number of pages read so far, including those that are no longer cached.
     pub read: usize,
 }
 
 impl<'a> Pages<'a> {
-    /// Nothing has been read yet.
+    /// An empty cache.
     pub fn new(memory: &'a dyn Memory) -> Self {
-        Self { memory, places: HashMap::new(), bytes: Vec::new(), recent: None, read: 0 }
+        Self { memory, indexes: HashMap::new(), bytes: Vec::new(), recent: None, read: 0 }
     }
 
-    /// Reads the pages at these addresses with as few calls as possible.
+    /// Reads the pages of these addresses with as few system calls as possible.
     pub fn prefetch(&mut self, addresses: impl IntoIterator<Item = u64>) {
         let mut missing: Vec<u64> = addresses
             .into_iter()
             .map(|address| address & !(PAGE - 1))
-            .filter(|page| !self.places.contains_key(page))
+            .filter(|page| !self.indexes.contains_key(page))
             .collect();
         missing.sort_unstable();
         missing.dedup();
         missing.truncate(PAGES_MAX / 2);
-        if self.places.len() + missing.len() > PAGES_MAX {
-            self.places.clear();
+        if self.indexes.len() + missing.len() > PAGES_MAX {
+            self.indexes.clear();
             self.bytes.clear();
             self.recent = None;
         }
         self.read += missing.len();
         let ranges: Vec<_> = missing.iter().map(|&page| (page, as_usize(PAGE))).collect();
-        self.places.extend(missing.into_iter().zip(self.bytes.len()..));
+        self.indexes.extend(missing.into_iter().zip(self.bytes.len()..));
         self.bytes.extend(self.memory.read(&ranges));
     }
 
     /// The bytes from `address` to the end of its page.
     fn rest_of_page(&mut self, address: u64) -> Option<&[u8]> {
         let page = address & !(PAGE - 1);
-        let place = match self.recent {
-            Some((recent, place)) if recent == page => place,
+        let index = match self.recent {
+            Some((recent, index)) if recent == page => index,
             _ => {
-                if !self.places.contains_key(&page) {
+                if !self.indexes.contains_key(&page) {
                     self.prefetch([page]);
                 }
-                *self.places.get(&page)?
+                *self.indexes.get(&page)?
             }
         };
-        self.recent = Some((page, place));
-        self.bytes.get(place)?.as_deref()?.get(as_usize(address - page)..)
+        self.recent = Some((page, index));
+        self.bytes.get(index)?.as_deref()?.get(as_usize(address - page)..)
     }
 
-    /// Some bytes; `None` if not all of them can be read.
+    /// The bytes at an address; `None` if not all of them can be read.
     pub fn bytes(&mut self, address: u64, length: usize) -> Option<Vec<u8>> {
         let mut bytes = Vec::with_capacity(length);
         while bytes.len() < length {
@@ -76,7 +76,8 @@ impl<'a> Pages<'a> {
         Some(bytes)
     }
 
-    /// A word of eight bytes; `None` also if it is not aligned, which Go's are.
+    /// The 64-bit word at an address; `None` if it cannot be read or is not aligned. Go's words are
+    /// aligned.
     pub fn word(&mut self, address: u64) -> Option<u64> {
         if !address.is_multiple_of(8) {
             return None;
@@ -84,13 +85,13 @@ impl<'a> Pages<'a> {
         word_at(self.rest_of_page(address)?, 0)
     }
 
-    /// A half word.
+    /// The 32-bit half word at an address; `None` if it cannot be read.
     pub fn half(&mut self, address: u64) -> Option<u32> {
         half_at(&self.bytes(address, 4)?, 0)
     }
 }
 
-/// Addresses of this machine's processes fit; others are refused by the kernel.
+/// Saturates where an address does not fit, which the kernel then rejects.
 fn as_usize(address: u64) -> usize {
     usize::try_from(address).unwrap_or(usize::MAX)
 }
@@ -101,7 +102,7 @@ mod tests {
     use crate::process::memory::ProcessMemory;
 
     #[test]
-    fn a_word_is_the_same_through_pages() {
+    fn words_are_read_through_pages() {
         let words: Vec<u64> = (0..2000).collect();
         let address = words.as_ptr().expose_provenance() as u64;
         let memory = ProcessMemory::open(std::process::id(), address).unwrap();

@@ -1,7 +1,8 @@
-//! Which program an interpreter runs: `billing.py` of `python3 -u /srv/billing.py --token SECRET`.
+//! The program that an interpreter runs: `billing.py` for
+//! `python3 -u /srv/billing.py --token SECRET`.
 //!
-//! Only that name is kept, without directories and arguments, because command lines hold secrets.
-//! Where an option is not known, what follows it could be its value, so there is no name.
+//! Only the name is kept, without directories and arguments, because command lines hold secrets.
+//! The argument after an unknown option could be its value, so there is no name in that case.
 
 mod options;
 
@@ -12,14 +13,14 @@ use std::{
 
 use self::options::{Interpreter, Meaning};
 
-/// Most bytes read of a command line. Those of Java hold class paths.
+/// Maximum number of bytes read of a command line. Java's contain class paths.
 const CMDLINE_MAX: u64 = 128 << 10;
 /// `NAME_MAX` of `include/uapi/linux/limits.h`.
 const NAME_MAX: usize = 255;
 
-/// The name of the program that a process runs whose executable is at a path: the file name of a
-/// script or a jar, a Python module, or a Java class. `None` if the executable is no known
-/// interpreter, or it is uncertain what it runs.
+/// The name of the program that a process with the executable `exe` interprets: the file name of a
+/// script or a jar, a Python module, or a Java class. `None` if `exe` is not a known interpreter, or
+/// if the program is uncertain.
 pub(super) fn script(pid: u32, exe: &str) -> Option<String> {
     Interpreter::of(file_name(exe))?;
     parse(exe, &cmdline(pid).ok()?)
@@ -31,10 +32,10 @@ fn cmdline(pid: u32) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The same for the bytes of `/proc/PID/cmdline`: arguments that each end with a NUL.
+/// The same for the bytes of `/proc/PID/cmdline`: arguments that end with a NUL each.
 pub fn parse(exe: &str, cmdline: &[u8]) -> Option<String> {
     let interpreter = Interpreter::of(file_name(exe))?;
-    // Text after the last NUL was cut off, or the process has overwritten its arguments.
+    // Text after the last NUL was truncated, or the process has overwritten its arguments.
     let end = cmdline.iter().rposition(|byte| *byte == 0)?;
     let text = String::from_utf8_lossy(cmdline.get(..end)?);
     name(program(interpreter, text.split('\0').skip(1))?)
@@ -58,7 +59,7 @@ fn program<'a>(
     }
 }
 
-/// The last component of a path. `None` if that is not the name of a file.
+/// The last component of a path; `None` if it is not the name of a file.
 fn name(path: &str) -> Option<String> {
     let name = file_name(path.trim_end_matches('/'));
     (!matches!(name, "" | "." | ".." | "-") && name.len() <= NAME_MAX).then(|| name.to_owned())

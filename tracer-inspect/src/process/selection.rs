@@ -1,4 +1,4 @@
-//! Whether what the user named is there: processes, names, cgroups and containers.
+//! Checks that the processes, names, cgroups and containers that a user selected exist.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,73 +17,74 @@ use super::{
     stat::{exists, has_ended, look_up, read, status_field},
 };
 
-/// When the process started, in clock ticks since boot.
+/// Start time of a process, in clock ticks since boot.
 ///
 /// # Errors
-/// One line that names the pid, why it cannot be watched, and what to do.
+/// The process does not exist, is a thread, or cannot be read; the message says what to do.
 pub fn check(pid: u32) -> Result<u64> {
-    let gone = || anyhow!("there is no process {pid}: look it up with `pgrep -a NAME`");
+    let gone = || anyhow!("there is no process {pid}; find the pid with pgrep -a NAME");
     match look_up(pid) {
         Ok(_) => match status_field(pid, "Tgid:") {
             Some(process) if process != pid => {
-                bail!("{pid} is a thread of process {process}: use --pid {process}")
+                bail!("{pid} is a thread of process {process}; use --pid {process}")
             }
             _ => started(pid).ok_or_else(gone),
         },
         Err(ProcError::NotFound(_)) if !exists(pid) => Err(gone()),
         Err(error) if is_denied(&error) || matches!(error, ProcError::NotFound(_)) => {
-            bail!("/proc/{pid} cannot be read: run as root, or remount /proc without hidepid")
+            bail!("cannot read /proc/{pid}; run as root, or remount /proc without hidepid")
         }
-        Err(error) => bail!("/proc/{pid} cannot be read: {error}"),
+        Err(error) => bail!("cannot read /proc/{pid}: {error}"),
     }
 }
 
-/// Refuses names that no process has.
+/// Checks that at least one process has each of these names (`/proc/PID/comm`).
 ///
 /// # Errors
-/// One line that names the first such name.
+/// Names the first name that no process has.
 pub fn check_names(names: &BTreeSet<String>) -> Result<()> {
     let comm = |process: Process| read(process.pid.unsigned_abs(), "comm").ok();
     let all: BTreeSet<String> =
         all_processes().into_iter().flatten().flatten().filter_map(comm).collect();
     for name in names {
         if !all.contains(&format!("{name}\n")) {
-            bail!("no process is named {name}: /proc/PID/comm has each one's name");
+            bail!("no process is named {name}; names are those in /proc/PID/comm");
         }
     }
     Ok(())
 }
 
-/// Refuses a cgroup that no process is in: most likely it is misspelt.
+/// Checks that at least one process is in the cgroup, which is probably misspelt otherwise.
 ///
 /// # Errors
-/// One that names the cgroup and what to do.
+/// No process is in it; the message says where to find the path.
 pub fn check_cgroup(path: &str) -> Result<()> {
     if all_pids().any(|pid| is_in_cgroup(pid, path)) {
         return Ok(());
     }
-    bail!("no process is in the cgroup {path}: /proc/PID/cgroup shows a process's own")
+    bail!("no process is in the cgroup {path}; paths are those in /proc/PID/cgroup")
 }
 
-/// Refuses the beginning of an id that is not that of one container, in which some process runs.
+/// Checks that exactly one container with a running process has an id with this prefix.
 ///
 /// # Errors
-/// One that names it and what to do.
-pub fn check_container(beginning: &str) -> Result<()> {
+/// There is none, or more than one; the message says what to do.
+pub fn check_container(prefix: &str) -> Result<()> {
     let ids: BTreeSet<String> =
-        all_pids().filter_map(container_of).filter(|id| id.starts_with(beginning)).collect();
+        all_pids().filter_map(container_of).filter(|id| id.starts_with(prefix)).collect();
     match ids.len() {
         0 => bail!(
-            "no process is in a container {beginning}: its 64 digits are in /proc/PID/cgroup of \
-             each of its processes"
+            "no process is in a container {prefix}; the ID is in /proc/PID/cgroup of each process \
+             of a container"
         ),
         1 => Ok(()),
-        count => bail!("{count} containers begin with {beginning}: give more digits"),
+        count => bail!("{count} containers begin with {prefix}; give more digits"),
     }
 }
 
-/// Adds all descendants of these processes, with when they started.
-pub fn adopt_descendants(family: &mut BTreeMap<u32, u64>) {
+/// Adds all descendants of these processes. The map has start times in clock ticks since boot, by
+/// pid.
+pub fn add_descendants(members: &mut BTreeMap<u32, u64>) {
     let processes = all_processes().into_iter().flatten().flatten();
     let stats = processes.filter_map(|process| {
         let (process, stat) = look_up(process.pid.unsigned_abs()).ok()?;
@@ -97,11 +98,11 @@ pub fn adopt_descendants(family: &mut BTreeMap<u32, u64>) {
         .collect();
     loop {
         let children: Vec<_> =
-            others.extract_if(.., |(_, parent, _)| family.contains_key(parent)).collect();
+            others.extract_if(.., |(_, parent, _)| members.contains_key(parent)).collect();
         if children.is_empty() {
             return;
         }
-        family.extend(children.into_iter().map(|(pid, _, started)| (pid, started)));
+        members.extend(children.into_iter().map(|(pid, _, started)| (pid, started)));
     }
 }
 

@@ -1,4 +1,5 @@
-//! `/proc/PID/stat` and `/proc/PID/status`, read so that nothing that a process puts into them is an error.
+//! `/proc/PID/stat` and `/proc/PID/status`. A process chooses its name, so any bytes are accepted
+//! there.
 
 use std::{fs, io};
 
@@ -11,36 +12,35 @@ use rustix::{
     process::{Pid, test_kill_process},
 };
 
-/// A process and its `stat`. Names in it are bytes that somebody chose and need not be UTF-8,
-/// which `procfs` would refuse.
+/// A process and its `stat`. Read here because `procfs` rejects process names that are not UTF-8.
 pub(super) fn look_up(pid: u32) -> ProcResult<(Process, Stat)> {
     let process = Process::new(i32::try_from(pid).map_err(|_| ProcError::NotFound(None))?)?;
     let stat = parse_stat(&read(pid, "stat")?)?;
     Ok((process, stat))
 }
 
-/// The text of `/proc/PID/stat`. Without a name in parentheses, with something before and after,
-/// `procfs` panics.
+/// Parses the text of `/proc/PID/stat`. `procfs` panics if there is no name in parentheses, with
+/// text before and after it, so that is checked first.
 ///
 /// # Errors
-/// It is not whole.
+/// The text is truncated or malformed.
 pub fn parse_stat(text: &str) -> ProcResult<Stat> {
     let text = text.trim();
     let has_name = text.find(" (").zip(text.rfind(") ")).is_some_and(|(start, end)| {
         text.find('(') == Some(start + 1) && text.rfind(')') == Some(end) && start + 1 < end
     });
     if !has_name {
-        return Err(ProcError::Other("/proc/PID/stat is not whole".to_owned()));
+        return Err(ProcError::Other("/proc/PID/stat is truncated".to_owned()));
     }
     Stat::from_read(text.as_bytes())
 }
 
-/// A file of a process, with what is no UTF-8 replaced.
+/// Reads a file in `/proc/PID`; invalid UTF-8 is replaced.
 pub(super) fn read(pid: u32, file: &str) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/{file}"))?).into_owned())
 }
 
-/// The first number of a line of `/proc/PID/status`.
+/// The first number of the line of `/proc/PID/status` that begins with `name`.
 pub(super) fn status_field(pid: u32, name: &str) -> Option<u32> {
     status_numbers(pid, name)?.first().copied()
 }
@@ -51,23 +51,24 @@ fn status_numbers(pid: u32, name: &str) -> Option<Vec<u32>> {
     numbers.split_whitespace().map(|number| number.parse().ok()).collect()
 }
 
-/// The process as it knows itself: its number in the innermost pid namespace. Kernels before 4.1 do
-/// not tell.
+/// The pid of a process in its innermost pid namespace (`NStgid`); `None` on kernels before 4.1.
 pub fn innermost_pid(pid: u32) -> Option<u32> {
     status_numbers(pid, "NStgid:")?.last().copied()
 }
 
+/// Whether the process has ended: it is a zombie, and so are all of its threads.
 pub(super) fn has_ended(process: &Process, stat: &Stat) -> bool {
-    let is_over = |state: ProcState| matches!(state, ProcState::Zombie | ProcState::Dead);
-    let runs = |task: Task| {
+    let is_dead = |state: ProcState| matches!(state, ProcState::Zombie | ProcState::Dead);
+    let is_alive = |task: Task| {
         let stat = read(stat.pid.unsigned_abs(), &format!("task/{}/stat", task.tid));
         let stat = stat.ok().and_then(|text| parse_stat(&text).ok());
-        stat.and_then(|stat| stat.state().ok()).is_some_and(|state| !is_over(state))
+        stat.and_then(|stat| stat.state().ok()).is_some_and(|state| !is_dead(state))
     };
-    stat.state().is_ok_and(is_over) && !process.tasks().into_iter().flatten().flatten().any(runs)
+    stat.state().is_ok_and(is_dead)
+        && !process.tasks().into_iter().flatten().flatten().any(is_alive)
 }
 
-/// The process is there, although `/proc` may hide it (`hidepid`).
+/// Whether the process exists, even if `/proc` hides it (`hidepid`).
 pub(super) fn exists(pid: u32) -> bool {
     let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return false };
     matches!(test_kill_process(pid), Ok(()) | Err(Errno::PERM))
@@ -78,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stat_that_is_cut_anywhere_is_an_error() {
+    fn a_truncated_stat_is_an_error() {
         let whole = fs::read_to_string("/proc/self/stat").unwrap();
         assert!(parse_stat(&whole).is_ok());
         assert!(parse_stat(&whole.replacen('(', "(a) (\u{e9}\n", 1)).is_ok());
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn this_process_knows_its_number() {
+    fn the_innermost_pid_of_this_process_is_its_pid() {
         assert_eq!(innermost_pid(std::process::id()), Some(std::process::id()));
     }
 }

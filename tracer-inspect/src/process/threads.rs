@@ -1,5 +1,5 @@
-//! Threads that are blocked in a call that reads a connection or waits for it to be readable, as
-//! `/proc/PID/task/TID/syscall` tells.
+//! Threads that are blocked in a system call that reads a connection or waits until it is readable,
+//! from `/proc/PID/task/TID/syscall`.
 
 pub mod wait_lists;
 
@@ -15,37 +15,42 @@ use tracer_core::{Asked, ConnectionId, Limit};
 use super::{access::attach_error, socket_link::is_socket};
 use wait_lists::WaitLists;
 
-/// Most threads of a process that are looked at.
+/// Maximum number of threads inspected per process.
 const THREADS_MAX: usize = 4_096;
-/// The fifth byte of an ELF file that says it is a 64-bit program, whose numbers of system calls
-/// are the ones known here.
+/// `ELFCLASS64`, the fifth byte of a 64-bit ELF file. The system call numbers below are those of
+/// 64-bit programs.
 const ELF_CLASS_64: u8 = 2;
 
-/// What was found.
+/// The connections that blocked threads wait for.
 #[derive(Debug, Default)]
-pub struct ThreadLook {
-    /// A thread is blocked in a call that data or the end of the stream on these ends.
+pub struct BlockedThreads {
+    /// Connections for which a thread is blocked in a call that data or a FIN would end.
     pub reading: Vec<ConnectionId>,
-    /// Why there may be more, if there may.
+    /// Why connections may be missing; `None` if the list is complete.
     pub limit: Option<Limit>,
 }
 
-/// Looks at what the threads of a process are blocked in.
-pub fn look<'a>(pid: u32, asked: impl Iterator<Item = &'a Asked>) -> ThreadLook {
-    let mut look = ThreadLook::default();
+/// Finds the connections that threads of a process are blocked on.
+pub fn inspect<'a>(pid: u32, asked: impl Iterator<Item = &'a Asked>) -> BlockedThreads {
+    let mut blocked = BlockedThreads::default();
     let mut wanted: BTreeMap<u32, Asked> = asked.map(|asked| (asked.fd, *asked)).collect();
     if wanted.is_empty() {
-        return look;
+        return blocked;
     }
-    if let Err(error) = look_at(pid, &mut wanted, &mut look) {
-        look.limit = Some(Limit::ThreadsUnreadable { error: attach_error(&error) });
+    if let Err(error) = inspect_threads(pid, &mut wanted, &mut blocked) {
+        blocked.limit = Some(Limit::ThreadsUnreadable { error: attach_error(&error) });
     }
-    look
+    blocked
 }
 
-fn look_at(pid: u32, wanted: &mut BTreeMap<u32, Asked>, look: &mut ThreadLook) -> io::Result<()> {
+/// Moves the connections that have a reader from `wanted` to `blocked`.
+fn inspect_threads(
+    pid: u32,
+    wanted: &mut BTreeMap<u32, Asked>,
+    blocked: &mut BlockedThreads,
+) -> io::Result<()> {
     if !is_64_bit(pid)? {
-        look.limit = Some(Limit::ThirtyTwoBitProgram);
+        blocked.limit = Some(Limit::ThirtyTwoBitProgram);
         return Ok(());
     }
     let mut lists = WaitLists::of(pid)?;
@@ -54,27 +59,27 @@ fn look_at(pid: u32, wanted: &mut BTreeMap<u32, Asked>, look: &mut ThreadLook) -
             break;
         }
         if index == THREADS_MAX {
-            look.limit = Some(Limit::ThreadsTruncated { threads_max: THREADS_MAX });
+            blocked.limit = Some(Limit::ThreadsTruncated { threads_max: THREADS_MAX });
             break;
         }
         let task = task?.path();
         let file = task.join("syscall");
         let Some(call) = read_call(&file)? else { continue };
         let fds = call.waits_for(wanted, &mut lists);
-        // What the memory says is what the call waits for only if it has not ended meanwhile.
+        // The lists in memory belong to this call only if it has not ended in the meantime.
         if fds.is_empty() || read_call(&file)? != Some(call) {
             continue;
         }
         for fd in fds {
-            // A thread can have a descriptor table of its own.
+            // A thread can have its own file descriptor table.
             let link = task.join(format!("fd/{fd}"));
             if wanted.get(&fd).is_some_and(|asked| is_socket(&link, asked.inode)) {
-                look.reading.extend(wanted.remove(&fd).map(|asked| asked.id));
+                blocked.reading.extend(wanted.remove(&fd).map(|asked| asked.id));
             }
         }
     }
-    if lists.is_spent() && look.limit.is_none() {
-        look.limit = Some(Limit::PolledFdsTruncated);
+    if lists.is_truncated() && blocked.limit.is_none() {
+        blocked.limit = Some(Limit::PolledFdsTruncated);
     }
     Ok(())
 }
@@ -85,7 +90,7 @@ fn is_64_bit(pid: u32) -> io::Result<bool> {
     Ok(start.last() == Some(&ELF_CLASS_64))
 }
 
-/// The call that a thread is blocked in; `None` if it runs, is in none, or has ended.
+/// The system call that a thread is blocked in; `None` if it runs, is in no call, or has ended.
 fn read_call(path: &Path) -> io::Result<Option<Call>> {
     match fs::read_to_string(path) {
         Ok(line) => Ok(Call::parse(&line)),
@@ -103,23 +108,25 @@ fn is_gone(error: &io::Error) -> bool {
 pub struct Call {
     number: i64,
     arguments: [u64; 6],
-    /// Where its stack and the call itself are: the same call again has the same.
-    place: [u64; 2],
+    /// Stack pointer and program counter. They tell this call from another with the same arguments.
+    position: [u64; 2],
 }
 
-/// How a call names what it waits for.
+/// How the arguments of a system call specify the file descriptors that it waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Names {
-    /// The descriptor is the first argument.
-    Directly,
-    /// An array of `struct pollfd`, and how many there are.
-    InArray,
-    /// How many descriptors a set of bits has room for, and the set.
-    InSet,
+pub enum FdArguments {
+    /// The first argument is the file descriptor.
+    Fd,
+    /// An array of `struct pollfd`, and its length: poll(2).
+    PollArray,
+    /// The number of bits of an `fd_set`, and the set: select(2).
+    FdSet,
 }
 
 impl Call {
-    /// The line of a thread that is blocked; `None` if it runs or is in no call.
+    /// Parses `/proc/PID/task/TID/syscall` (`proc_pid_syscall` in `fs/proc/base.c`): the number of the
+    /// call, six arguments, stack pointer and program counter. `None` if the thread runs or is in no
+    /// system call.
     pub fn parse(line: &str) -> Option<Self> {
         let mut words = line.split_ascii_whitespace();
         let number = words.next()?.parse().ok().filter(|number| *number >= 0)?;
@@ -128,11 +135,11 @@ impl Call {
         for argument in &mut arguments {
             *argument = next()?;
         }
-        Some(Self { number, arguments, place: [next()?, next()?] })
+        Some(Self { number, arguments, position: [next()?, next()?] })
     }
 
-    /// How this call names what it waits for; `None` if it waits for nothing to read.
-    pub fn names(&self) -> Option<Names> {
+    /// How this call specifies what it waits for; `None` if it does not wait for input.
+    pub fn fd_arguments(&self) -> Option<FdArguments> {
         Some(match self.number {
             libc::SYS_read
             | libc::SYS_readv
@@ -140,33 +147,33 @@ impl Call {
             | libc::SYS_recvfrom
             | libc::SYS_recvmsg
             | libc::SYS_recvmmsg
-            | libc::SYS_splice => Names::Directly,
-            libc::SYS_ppoll => Names::InArray,
-            libc::SYS_pselect6 => Names::InSet,
+            | libc::SYS_splice => FdArguments::Fd,
+            libc::SYS_ppoll => FdArguments::PollArray,
+            libc::SYS_pselect6 => FdArguments::FdSet,
             #[cfg(target_arch = "x86_64")]
-            libc::SYS_poll => Names::InArray,
+            libc::SYS_poll => FdArguments::PollArray,
             #[cfg(target_arch = "x86_64")]
-            libc::SYS_select => Names::InSet,
+            libc::SYS_select => FdArguments::FdSet,
             _ => return None,
         })
     }
 
-    /// Those of the wanted descriptors that it would end for, once they become readable.
+    /// Those of the wanted file descriptors whose becoming readable would end this call.
     fn waits_for(&self, wanted: &BTreeMap<u32, Asked>, lists: &mut WaitLists) -> Vec<u32> {
         let [first, second, ..] = self.arguments;
-        let mut fds = match self.names() {
+        let mut fds = match self.fd_arguments() {
             None => Vec::new(),
-            // The kernel takes an `int` and leaves the rest of the register alone.
-            Some(Names::Directly) => [truncated(first)].into(),
-            Some(Names::InArray) => lists.polled(first, truncated(second)),
-            Some(Names::InSet) => lists.selected(truncated(first), second),
+            // The kernel reads an `int`; the upper half of the register is undefined.
+            Some(FdArguments::Fd) => [truncated(first)].into(),
+            Some(FdArguments::PollArray) => lists.polled(first, truncated(second)),
+            Some(FdArguments::FdSet) => lists.selected(truncated(first), second),
         };
         fds.retain(|fd| wanted.contains_key(fd));
         fds
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "it is meant to")]
+#[expect(clippy::cast_possible_truncation, reason = "the upper half is not part of the argument")]
 const fn truncated(argument: u64) -> u32 {
     argument as u32
 }

@@ -1,13 +1,13 @@
-//! A user stack, as the kernel programs keep it.
+//! A user stack, as the kernel programs record it.
 
 use tracer_common::StackTop;
 
-/// A user stack.
+/// A user stack at the time of a system call or a uprobe.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UserStack {
-    /// The instruction at which the thread entered the kernel or hit the uprobe, then the return
-    /// addresses that follow from frame pointers, innermost first.
+    /// The instruction pointer, followed by the return addresses found through frame pointers
+    /// (`bpf_get_stackid`), innermost first.
     pub addresses: Vec<u64>,
-    /// Registers and innermost words, if the thread was in a system call.
+    /// Registers and the innermost words of the stack, if the thread was in a system call.
     pub top: Option<StackTop>,
 }

@@ -1,28 +1,30 @@
-//! How much of the host this process sees by its `/proc`.
+//! Whether `/proc` shows this process the whole host.
 
 use std::{fs, io, os::unix::fs::MetadataExt as _};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use tracer_core::Note;
 
-/// What keeps this process from seeing all of the host by its `/proc`, if anything does.
+/// Why this process does not see all processes of the host in `/proc`; `None` if it does.
 ///
 /// # Errors
-/// `/proc` is not the one of this process's pid namespace, so it tells of other processes; or the
-/// clocks are others than the kernel's.
+/// `/proc` belongs to another pid namespace, so its pids are not ours; or this process is in a time
+/// namespace whose clocks differ from those of the kernel programs.
 pub fn limits_of_proc() -> Result<Option<Note>> {
     /// `PROC_PID_INIT_INO` of `include/linux/proc_ns.h`.
     const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
-    let own = fs::read_link("/proc/self").context("cannot read /proc: is it mounted?")?;
+    let own = fs::read_link("/proc/self").map_err(|error| {
+        anyhow!("cannot read /proc: {error}; mount it with mount -t proc proc /proc")
+    })?;
     if own.to_str().and_then(|pid| pid.parse().ok()) != Some(std::process::id()) {
-        bail!("/proc is that of another pid namespace: run `mount -t proc proc /proc` in this one");
+        bail!("/proc is that of another pid namespace; in this one, run mount -t proc proc /proc");
     }
-    // What the kernel side tells the time by is the clock of the host.
+    // The kernel programs read the clock of the host.
     let offsets = fs::read_to_string("/proc/self/timens_offsets").unwrap_or_default();
     if offsets.split_whitespace().filter_map(|word| word.parse().ok()).any(|it: i64| it != 0) {
         bail!(
-            "the clocks of this time namespace are not the host's: run it in that, \
-             `nsenter --time=/proc/1/ns/time`"
+            "the clocks of this time namespace differ from the host's; run tracer with nsenter \
+             --time=/proc/1/ns/time"
         );
     }
     let namespace = fs::metadata("/proc/self/ns/pid").context("cannot read /proc/self/ns/pid")?;
@@ -30,10 +32,11 @@ pub fn limits_of_proc() -> Result<Option<Note>> {
     Ok(is_inside.then_some(Note::InsidePidNamespace))
 }
 
-/// Whether this process is in a cgroup namespace of its own, so that paths of cgroups begin there.
+/// Whether this process is in a cgroup namespace other than the initial one, so that paths of cgroups
+/// are relative to its root.
 ///
 /// # Errors
-/// `/proc` does not say: the kernel has no cgroups.
+/// `/proc/self/ns/cgroup` cannot be read: the kernel has no cgroup namespaces.
 pub fn has_own_cgroups() -> Result<bool> {
     /// `PROC_CGROUP_INIT_INO` of `include/linux/proc_ns.h`.
     const INITIAL_CGROUP_NAMESPACE: u64 = 0xEFFF_FFFB;
@@ -42,10 +45,10 @@ pub fn has_own_cgroups() -> Result<bool> {
     Ok(namespace.ino() != INITIAL_CGROUP_NAMESPACE)
 }
 
-/// Host name and kernel release.
+/// Host name and kernel release, from `/proc/sys/kernel`.
 ///
 /// # Errors
-/// If `/proc/sys/kernel` cannot be read.
+/// One of the two files cannot be read.
 pub fn host() -> io::Result<(String, String)> {
     let read = |name| fs::read(format!("/proc/sys/kernel/{name}"));
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).trim_end().to_owned();

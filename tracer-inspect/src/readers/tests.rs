@@ -1,4 +1,5 @@
-//! The looks at a real process: this one, with connections, epolls and threads of the tests' own.
+//! Inspections of a real process: this one, with connections, epoll instances and threads of the
+//! tests.
 
 use std::{
     fs,
@@ -31,12 +32,12 @@ fn asked(id: u64, stream: &TcpStream) -> Asked {
     Asked { id: ConnectionId(id), fd, inode }
 }
 
-fn look(asked: &[Asked]) -> Option<Input> {
+fn inspect(asked: &[Asked]) -> Option<Input> {
     ReaderInspections::default().answer(&mut GoPrograms::default(), this_process(), asked)
 }
 
 fn answer(asked: &[Asked]) -> Vec<(u64, Reader)> {
-    let Some(Input::Readers(readers)) = look(asked) else {
+    let Some(Input::Readers(readers)) = inspect(asked) else {
         panic!("no answer");
     };
     assert_eq!(readers.limits, []);
@@ -44,18 +45,18 @@ fn answer(asked: &[Asked]) -> Vec<(u64, Reader)> {
     known.map(|facts| (facts.id.0, facts.reader)).collect()
 }
 
-/// The connections that some epoll has.
+/// The connections that are registered with an epoll instance.
 fn registered(asked: &[Asked]) -> Vec<u64> {
-    let Some(Input::Readers(readers)) = look(asked) else {
+    let Some(Input::Readers(readers)) = inspect(asked) else {
         panic!("no answer");
     };
-    assert_eq!(readers.found.len(), asked.len(), "that nothing is known is said of each");
+    assert_eq!(readers.found.len(), asked.len(), "there is an answer for each");
     let registered = readers.found.iter().filter(|facts| facts.is_registered);
     registered.map(|facts| facts.id.0).collect()
 }
 
-/// Looks until the answer is this, or for ten seconds: a thread takes a while to block, and other
-/// tests open and close epolls in this process.
+/// Inspects until the answer is this, for up to ten seconds: a thread takes a while to block, and
+/// other tests open and close epoll instances in this process.
 fn expect_answer(asked: &[Asked], expected: &[(u64, Reader)]) {
     let end = Instant::now() + Duration::from_secs(10);
     loop {
@@ -68,22 +69,22 @@ fn expect_answer(asked: &[Asked], expected: &[(u64, Reader)]) {
     }
 }
 
-/// An epoll that has the stream registered.
+/// An epoll instance with the stream registered.
 fn epoll(stream: &TcpStream, events: u32) -> OwnedFd {
-    // SAFETY: it takes no pointer, and the result is checked before it is used.
+    // SAFETY: the call takes no pointer, and the result is checked before it is used.
     let fd = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
     assert!(fd >= 0);
     let mut event = libc::epoll_event { events, u64: 0 };
-    // SAFETY: the pointer is to a local that outlives the call.
+    // SAFETY: the pointer is to a local variable that outlives the call.
     let added =
         unsafe { libc::epoll_ctl(fd, libc::EPOLL_CTL_ADD, stream.as_raw_fd(), &raw mut event) };
     assert_eq!(added, 0);
-    // SAFETY: the descriptor was opened just now and nobody else has it.
+    // SAFETY: the file descriptor was opened just now and has no other owner.
     unsafe { OwnedFd::from_raw_fd(fd) }
 }
 
 #[test]
-fn epolls_tell() {
+fn registrations_imply_readers() {
     let [(watched, _a), (nothing, _b), (edge, _c), (loose, _d)] = [(); 4].map(|()| connection());
     let bits = |flags: i32| flags.cast_unsigned();
     let _epolls = [
@@ -97,7 +98,7 @@ fn epolls_tell() {
 }
 
 #[test]
-fn a_thread_that_receives_is_a_reader_until_it_has() {
+fn a_thread_that_receives_is_a_reader_until_it_returns() {
     let (mut peer, mut stream) = connection();
     let asked = [asked(1, &stream)];
     assert_eq!(answer(&asked), []);
@@ -112,7 +113,7 @@ fn a_thread_that_receives_is_a_reader_until_it_has() {
 }
 
 #[test]
-fn a_thread_that_polls_or_selects_is_a_reader_of_what_it_waits_to_read() {
+fn a_thread_in_poll_or_select_is_a_reader() {
     let [(mut first, polled), (_second, written), (mut third, selected)] =
         [(); 3].map(|()| connection());
     let asked = [asked(1, &polled), asked(2, &written), asked(3, &selected)];
@@ -124,10 +125,10 @@ fn a_thread_that_polls_or_selects_is_a_reader_of_what_it_waits_to_read() {
         unsafe { libc::poll(polled.as_mut_ptr(), 2, -1) }
     });
     let selecting = thread::spawn(move || {
-        // SAFETY: all zeroes is an empty set.
+        // SAFETY: `fd_set` is an array of integers, and all zeroes is an empty set.
         let mut set: libc::fd_set = unsafe { std::mem::zeroed() };
         let (none, forever) = (std::ptr::null_mut(), std::ptr::null_mut());
-        // SAFETY: the set has room for the descriptor, as a process of few has it, and outlives
+        // SAFETY: the fd is below `FD_SETSIZE`, since this process has few open, and the set outlives
         // the call.
         unsafe {
             libc::FD_SET(selected_fd, &raw mut set);
@@ -159,12 +160,12 @@ fn another_process_or_connection_is_not_judged() {
 }
 
 #[test]
-fn a_number_that_is_another_connection_by_now_tells_nothing_of_the_one_asked_about() {
+fn a_reused_fd_says_nothing_about_the_earlier_connection() {
     let (mut peer, mut stream) = connection();
     let now = asked(1, &stream);
     let earlier = Asked { inode: now.inode + 1_000_000, ..now };
     let reading = thread::spawn(move || stream.read(&mut [0; 1]).unwrap());
-    // The thread is seen to read what the number is now.
+    // The thread reads the connection that has the fd now.
     expect_answer(&[now], &[(1, Reader::Thread)]);
     assert_eq!(answer(&[earlier]), []);
     peer.write_all(b"x").unwrap();
@@ -172,7 +173,7 @@ fn a_number_that_is_another_connection_by_now_tells_nothing_of_the_one_asked_abo
 }
 
 #[test]
-fn what_was_found_of_numbers_that_are_others_by_now_is_dropped() {
+fn facts_about_reused_fds_are_removed() {
     let asked = [1, 2].map(|id| Asked { id: ConnectionId(id), fd: 7, inode: id });
     let mut found = Found::default();
     for asked in &asked {
@@ -183,12 +184,12 @@ fn what_was_found_of_numbers_that_are_others_by_now_is_dropped() {
 }
 
 #[test]
-fn of_what_the_process_has_closed_it_is_not_said_that_nobody_reads() {
+fn a_connection_that_the_process_has_closed_is_not_reported_without_reader() {
     let (stream, _peer) = connection();
     let _epoll = epoll(&stream, 0);
     let asked = [asked(1, &stream)];
     expect_answer(&asked, &[(1, Reader::None)]);
-    // As in another process, the copy keeps it registered.
+    // The duplicate keeps it registered, as one in another process would.
     let copy = stream.try_clone().unwrap();
     drop(stream);
     assert_eq!(answer(&asked), []);
@@ -196,14 +197,14 @@ fn of_what_the_process_has_closed_it_is_not_said_that_nobody_reads() {
     drop(copy);
 }
 
-/// Another connection's number, by the snapshot, that by now is this epoll's.
+/// A connection by the snapshot, whose fd has been reused for this epoll instance.
 fn reused(id: u64, epoll: &OwnedFd) -> Asked {
     let fd = u32::try_from(epoll.as_raw_fd()).unwrap();
     Asked { id: ConnectionId(id), fd, inode: u64::MAX }
 }
 
 #[test]
-fn the_look_that_confirms_nobody_finds_an_epoll_at_a_number_that_was_asked_about() {
+fn the_confirmation_of_no_reader_finds_an_epoll_instance_at_a_reused_fd() {
     let (stream, _peer) = connection();
     let nothing = epoll(&stream, 0);
     let alone = [asked(1, &stream)];
@@ -211,31 +212,35 @@ fn the_look_that_confirms_nobody_finds_an_epoll_at_a_number_that_was_asked_about
     let watching = epoll(&stream, libc::EPOLLIN.cast_unsigned());
     let asked = [asked(1, &stream), reused(2, &watching)];
     let end = Instant::now() + Duration::from_secs(10);
-    // Other tests close epolls, and then nothing is known.
+    // Other tests close epoll instances, and then the reader is unknown.
     loop {
         let mut epolls = Epolls::default();
-        let registrations = epolls.look(this_process(), &numbers(&asked)).unwrap();
+        let registrations = epolls.registrations(this_process(), &fds(&asked)).unwrap();
         let readers = registrations.readers(&asked);
-        assert_ne!(readers.get(&ConnectionId(1)), Some(&Reader::Epoll), "it was not left out");
-        let mut looks = ReaderInspections { epolls };
-        let confirmed = looks.epoll_readers(this_process(), &asked, &registrations);
+        assert_ne!(
+            readers.get(&ConnectionId(1)),
+            Some(&Reader::Epoll),
+            "the epoll instance was not skipped"
+        );
+        let mut inspections = ReaderInspections { epolls };
+        let confirmed = inspections.epoll_readers(this_process(), &asked, &registrations);
         assert!(confirmed.values().all(|reader| *reader != Reader::None));
         if readers.get(&ConnectionId(1)) == Some(&Reader::None) {
             break;
         }
-        assert!(Instant::now() < end, "nobody was seen to read at the first look");
+        assert!(Instant::now() < end, "the first reading never found no reader");
         thread::sleep(Duration::from_millis(5));
     }
     drop((nothing, watching));
 }
 
 #[test]
-fn epolls_that_come_and_go_are_seen() {
+fn closed_and_new_epoll_instances_are_noticed() {
     let (stream, _peer) = connection();
     let asked = [asked(1, &stream)];
-    let (mut looks, process) = (ReaderInspections::default(), this_process());
+    let (mut inspections, process) = (ReaderInspections::default(), this_process());
     let mut programs = GoPrograms::default();
-    let mut reader = || match looks.answer(&mut programs, process, &asked) {
+    let mut reader = || match inspections.answer(&mut programs, process, &asked) {
         Some(Input::Readers(readers)) => readers.found.first().map(|facts| facts.reader),
         other => panic!("{other:?}"),
     };
@@ -246,13 +251,13 @@ fn epolls_that_come_and_go_are_seen() {
     let _second = epoll(&stream, libc::EPOLLIN.cast_unsigned());
     let end = Instant::now() + Duration::from_secs(10);
     while reader() != Some(Reader::Epoll) {
-        assert!(Instant::now() < end, "a new epoll is found as soon as looking for it is cheap");
+        assert!(Instant::now() < end, "the new epoll instance is not found");
         thread::sleep(Duration::from_millis(5));
     }
 }
 
 #[test]
-fn the_answer_that_says_most_wins() {
+fn the_most_specific_answer_wins() {
     let id = ConnectionId(1);
     let winner = |readers: [Reader; 2]| {
         let mut found = Found::default();

@@ -1,4 +1,4 @@
-//! Where to record a run that is watched.
+//! Whether and where a live run is recorded.
 
 use std::path::PathBuf;
 
@@ -7,16 +7,16 @@ use clap::Args;
 use super::size;
 use crate::output::options::RecordingOptions;
 
-/// A limit below this would drop what was seen a moment ago.
+/// With a lower limit, a busy host would lose the events of the last seconds.
 const MAX_SIZE_MIN: u64 = 1 << 20;
 
 #[derive(Debug, Args)]
-#[command(next_help_heading = "What to show and keep")]
+#[command(next_help_heading = "Output")]
 pub(super) struct RecordTo {
-    /// Also keep all that is seen, for `tracer replay`
-    #[arg(long = "record", value_name = "FILE", group = "recording")]
+    /// Also write a recording, for tracer replay
+    #[arg(id = "record_to", long = "record", value_name = "FILE", group = "recording")]
     pub(super) path: Option<PathBuf>,
-    /// Drop the oldest of it when the recording gets larger: 64MiB, 1G
+    /// Delete the oldest part of a recording that grows beyond this size (64MiB, 1G)
     #[arg(long, value_name = "BYTES", value_parser = max_size, requires = "recording")]
     #[arg(hide_short_help = true)]
     max_size: Option<u64>,
@@ -32,6 +32,6 @@ impl RecordTo {
 pub(super) fn max_size(text: &str) -> Result<u64, String> {
     match size::parse(text)? {
         MAX_SIZE_MIN.. => size::parse(text),
-        _ => Err("it must be at least 1MiB".to_owned()),
+        _ => Err("must be at least 1MiB".to_owned()),
     }
 }

@@ -1,4 +1,4 @@
-//! Making recordings, and what can be done with them.
+//! Options of the commands that write and read recordings.
 
 use std::{fmt, path::PathBuf};
 
@@ -9,17 +9,18 @@ use tracer_core::{Confidence, Options};
 use super::{
     thresholds::{FailOn, Thresholds},
     values::document_format,
-    watch::{Showing, Watch},
+    watch::{Format, Watch},
 };
 use crate::{
     collect::plan::Plan,
     output::options::{DocumentFormat, OutputOptions},
 };
 
-/// Whom to watch, and where to keep what is seen.
+/// What to watch, and where to record it.
 #[derive(Debug, Args)]
+#[command(mut_arg("record_to", |argument| argument.hide(true)))]
 pub(crate) struct Record {
-    /// The recording; an earlier one is renamed to FILE.old
+    /// The recording to write (an existing one is renamed to FILE.old)
     #[arg(value_name = "FILE", group = "recording")]
     file: PathBuf,
     #[command(flatten)]
@@ -27,40 +28,43 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    /// The plan and options of watching live, without a table unless one was asked for.
+    /// The plan and output options of a live run, without a live table unless `--output` was given.
     pub(crate) fn live(mut self) -> (Plan, OutputOptions) {
-        let is_quiet = self.watch.appearance.showing.output.is_none();
+        let is_quiet = self.watch.output.format.output.is_none();
         self.watch.record_to.path = Some(self.file);
         let (plan, output) = self.watch.live();
         (plan, OutputOptions { only_at_the_end: is_quiet, ..output })
     }
 }
 
-/// What to judge again, as of when, and by what.
+/// Which recording to judge, up to which time, and with which thresholds.
 #[derive(Debug, Args)]
-pub(crate) struct Again {
-    /// The recording
+pub(crate) struct Rejudge {
+    /// The recording to read
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
-    /// How it stood then: 2026-03-01T02:00:00Z, or 02:00 for the last time it was two o'clock (UTC)
-    #[arg(long, value_name = "TIME", value_parser = at)]
-    pub(crate) at: Option<At>,
+    /// Report the state at this time (UTC), such as 02:00
+    ///
+    /// The time is a timestamp, such as 2026-03-01T02:00:00Z, or a time of day, which stands for its
+    /// last occurrence in the recording.
+    #[arg(long, value_name = "TIME", value_parser = report_time)]
+    pub(crate) at: Option<ReportTime>,
     #[command(flatten)]
     thresholds: Thresholds,
 }
 
-impl Again {
-    /// What to judge by, where it was judged by `recorded`.
+impl Rejudge {
+    /// The thresholds to judge with: `recorded`, with those that were given in their place.
     pub(crate) fn options(&self, recorded: Options) -> Options {
         self.thresholds.options(recorded)
     }
 
-    /// From which confidence on it fails, if that was given.
+    /// The lowest confidence for exit code 1, if it was given.
     pub(crate) fn fail_on(&self) -> Option<Confidence> {
         self.thresholds.fail_on()
     }
 
-    /// These arguments, as they can be given again.
+    /// These options, as command line arguments.
     pub(crate) fn arguments(&self) -> Vec<String> {
         let mut arguments = vec![self.file.display().to_string()];
         if let Some(at) = self.at {
@@ -71,80 +75,81 @@ impl Again {
     }
 }
 
-/// What to judge again, and how to show it.
+/// Which recording to judge, and how to show the result.
 #[derive(Debug, Args)]
 pub(crate) struct Replay {
     #[command(flatten)]
-    pub(crate) again: Again,
+    pub(crate) rejudge: Rejudge,
     #[command(flatten)]
-    showing: Showing,
+    format: Format,
 }
 
 impl Replay {
-    /// How to show how it ended.
-    pub(crate) fn output(&self) -> OutputOptions {
-        self.showing.output(true)
+    /// The output options; only the last report is shown.
+    pub(crate) fn output_options(&self) -> OutputOptions {
+        self.format.output_options(true)
     }
 }
 
-/// Of what to make an incident document, and where to.
+/// Which recording to report on, and where to write the report.
 #[derive(Debug, Args)]
-pub(crate) struct Incident {
+pub(crate) struct IncidentReport {
     #[command(flatten)]
-    pub(crate) again: Again,
-    /// Write the document there, one page that needs nothing else, for its owner only; - for the
-    /// standard output
-    #[arg(long, value_name = "OUT", help_heading = "How to show it")]
+    pub(crate) rejudge: Rejudge,
+    /// Write the report to an HTML file (- for stdout)
+    ///
+    /// The page is self-contained, and the file is readable by its owner only.
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) html: Option<PathBuf>,
 }
 
-/// What to compare.
+/// Which two states to compare.
 #[derive(Debug, Args)]
 pub(crate) struct Diff {
-    /// A recording, or what `audit -o json` printed
+    /// A recording, or JSON from tracer audit -o json
     #[arg(value_name = "BEFORE")]
     pub(crate) before: PathBuf,
-    /// Another one, of later
+    /// A later recording, or later JSON
     #[arg(value_name = "AFTER")]
     pub(crate) after: PathBuf,
-    /// What counts as a leak: findings from this confidence on
-    #[arg(long, value_name = "CONFIDENCE", default_value = "likely", ignore_case = true)]
+    /// Ignore findings below this confidence
+    #[arg(long, value_name = "LEVEL", default_value = "likely", ignore_case = true)]
     fail_on: FailOn,
-    /// Format of the standard output
-    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
-    #[arg(value_parser = document_format())]
+    /// Print to stdout as table [default] or json
+    #[arg(short, long, value_name = "FORMAT", default_value = "table", help_heading = "Output")]
+    #[arg(value_parser = document_format(), hide_possible_values = true, hide_default_value = true)]
     pub(crate) output: DocumentFormat,
 }
 
 impl Diff {
-    /// From which confidence on a finding is a leak.
+    /// The lowest confidence of a leak.
     pub(crate) fn fail_on(&self) -> Confidence {
         self.fail_on.confidence()
     }
 }
 
-/// A moment in a recording.
+/// A time in a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum At {
-    /// On the calendar.
-    Moment(Timestamp),
-    /// The last time that it was so late, in UTC.
+pub(crate) enum ReportTime {
+    /// A date and time.
+    Timestamp(Timestamp),
+    /// The last occurrence of this time of day, in UTC.
     TimeOfDay(Time),
 }
 
-impl fmt::Display for At {
+impl fmt::Display for ReportTime {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Moment(moment) => moment.fmt(formatter),
+            Self::Timestamp(timestamp) => timestamp.fmt(formatter),
             Self::TimeOfDay(time) => time.fmt(formatter),
         }
     }
 }
 
-fn at(text: &str) -> Result<At, String> {
-    let moment = text.parse().map(At::Moment);
-    moment
-        .or_else(|_| text.parse().map(At::TimeOfDay))
+fn report_time(text: &str) -> Result<ReportTime, String> {
+    let timestamp = text.parse().map(ReportTime::Timestamp);
+    timestamp
+        .or_else(|_| text.parse().map(ReportTime::TimeOfDay))
         .map_err(|_| "expected a time in UTC such as 2026-03-01T02:00:00Z or 02:00".to_owned())
 }
 
@@ -160,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recording_shows_only_its_end_unless_something_else_was_asked_for() {
+    fn record_shows_only_the_last_report_unless_a_format_is_given() {
         for (arguments, is_quiet) in
             [(&["record", "a.rec"][..], true), (&["record", "a.rec", "-o", "json"], false)]
         {
@@ -174,10 +179,10 @@ mod tests {
     }
 
     #[test]
-    fn the_thresholds_of_a_recording_are_the_default() {
+    fn thresholds_default_to_those_of_the_recording() {
         let recorded = Options { idle_ms: 7, count_min: 3, scoped: true, ..Options::default() };
         let options = |arguments: &[&str]| match parse(arguments) {
-            Ok(Command::Replay(replay)) => replay.again.options(recorded),
+            Ok(Command::Replay(replay)) => replay.rejudge.options(recorded),
             other => panic!("{other:?}"),
         };
         assert_eq!(options(&["replay", "a.rec"]), recorded);
@@ -186,9 +191,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_judged_again_can_be_given_again() {
+    fn options_are_returned_as_arguments() {
         let arguments = |given: &[&str]| match parse(given) {
-            Ok(Command::Report(incident)) => incident.again.arguments(),
+            Ok(Command::Report(report)) => report.rejudge.arguments(),
             other => panic!("{other:?}"),
         };
         let all = [
@@ -212,24 +217,27 @@ mod tests {
             "--all",
         ];
         assert_eq!(arguments(&[&["report"], &all[..]].concat()), all);
-        let moment = ["a.rec", "--at", "2026-03-01T02:00:00.123Z"];
-        assert_eq!(arguments(&[&["report"], &moment[..], &["--html", "-"]].concat()), moment);
+        let timestamp = ["a.rec", "--at", "2026-03-01T02:00:00.123Z"];
+        assert_eq!(arguments(&[&["report"], &timestamp[..], &["--html", "-"]].concat()), timestamp);
     }
 
     #[test]
-    fn a_moment_is_on_the_calendar_or_a_time_of_day() {
-        let moment = "2026-03-01T02:00:00Z".parse().unwrap();
-        assert_eq!(at("2026-03-01T02:00:00Z"), Ok(At::Moment(moment)));
-        assert_eq!(at("2026-03-01T03:00:00+01:00"), Ok(At::Moment(moment)));
-        assert_eq!(at("02:00"), Ok(At::TimeOfDay(Time::constant(2, 0, 0, 0))));
-        assert_eq!(at("23:59:58"), Ok(At::TimeOfDay(Time::constant(23, 59, 58, 0))));
+    fn a_report_time_is_a_timestamp_or_a_time_of_day() {
+        let timestamp = "2026-03-01T02:00:00Z".parse().unwrap();
+        assert_eq!(report_time("2026-03-01T02:00:00Z"), Ok(ReportTime::Timestamp(timestamp)));
+        assert_eq!(report_time("2026-03-01T03:00:00+01:00"), Ok(ReportTime::Timestamp(timestamp)));
+        assert_eq!(report_time("02:00"), Ok(ReportTime::TimeOfDay(Time::constant(2, 0, 0, 0))));
+        assert_eq!(
+            report_time("23:59:58"),
+            Ok(ReportTime::TimeOfDay(Time::constant(23, 59, 58, 0)))
+        );
         for text in ["", "2", "25:00", "yesterday", "2026-03-01"] {
-            assert!(at(text).is_err(), "{text}: {:?}", at(text));
+            assert!(report_time(text).is_err(), "{text}: {:?}", report_time(text));
         }
     }
 
     #[test]
-    fn a_limit_of_size_has_units_and_a_least() {
+    fn a_size_limit_has_units_and_a_minimum() {
         assert_eq!(max_size("64MiB"), Ok(64 << 20));
         assert!(max_size("1K").is_err());
         assert!(parse(&["record", "a.rec", "--max-size=64MiB"]).is_ok());

@@ -1,12 +1,12 @@
 //! Sizes on the command line.
 
-/// Bytes, with a unit or without: `4096`, `4KiB`, `64K`, `1M`. As `dd` and `head` have it, `K` is
-/// 1,024; `KB` would mean different things to different people.
+/// A size in bytes, with or without a unit: `4096`, `4KiB`, `64K`, `1M`. `K` is 1,024, as for `dd`
+/// and `head`. `KB` is refused because it is 1,000 for some tools and 1,024 for others.
 ///
 /// # Errors
-/// It is no size, or too large a one.
+/// The text is not a size, or the size does not fit into 64 bits.
 pub(super) fn parse(text: &str) -> Result<u64, String> {
-    let expected = || "expected a size such as 4096, 4KiB or 1M (units are of 1024)".to_owned();
+    let expected = || "expected a size such as 4096, 4KiB or 1M (1K = 1024 bytes)".to_owned();
     let digits = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let unit: u64 = match unit.trim_start().to_ascii_lowercase().as_str() {
@@ -17,7 +17,7 @@ pub(super) fn parse(text: &str) -> Result<u64, String> {
         _ => return Err(expected()),
     };
     let number: u64 = number.parse().map_err(|_| expected())?;
-    number.checked_mul(unit).ok_or_else(|| "it is more than there is memory: give less".to_owned())
+    number.checked_mul(unit).ok_or_else(|| "the size is too large".to_owned())
 }
 
 #[cfg(test)]
@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_have_units_or_none() {
+    fn sizes_have_an_optional_unit() {
         let sizes = [
             ("0", 0),
             ("4096", 4_096),

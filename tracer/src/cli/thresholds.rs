@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{Arg, Args, ValueEnum};
 use jiff::SignedDuration;
 use tracer_core::{Confidence, Options};
 
@@ -9,43 +9,42 @@ use super::{
     values::{count, growth, milliseconds, positive},
 };
 
-/// The growth rule compares this many windows.
+/// Number of time windows that the growth rule compares.
 const GROWTH_WINDOWS: u32 = 5;
 
-/// What counts as a leak. What is not given stays as it is: the judge's own when watching, the
-/// recording's when that is judged again.
+/// What counts as a leak. A threshold that is not given keeps its default, or, for a recording, the
+/// value that it was recorded with.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "What counts")]
+#[command(next_help_heading = "Thresholds")]
 pub(super) struct Thresholds {
-    /// How long a connection must have been silent [default: 60s]
+    /// Suspect connections silent for this long [default: 60s]
     #[arg(long, value_name = "DURATION", value_parser = positive)]
     idle: Option<Duration>,
-    /// How many alike it takes to be more than possible [default: 5]
+    /// Require this many for likely or above [default: 5]
     #[arg(long, value_name = "N", value_parser = count)]
     min_count: Option<usize>,
-    /// So many dead connections a pool may keep by oversight, a large one twice as many
-    /// [default: 10]
+    /// Dead connections tolerated per pool (doubled for large pools) [default: 10]
     #[arg(long, value_name = "N", value_parser = count, hide_short_help = true)]
     pool_size: Option<usize>,
-    /// How long connections must have been idle to be a pool that nobody uses [default: 5m]
+    /// Report a pool as unused when idle for this long [default: 5m]
     #[arg(long, value_name = "DURATION", value_parser = positive, hide_short_help = true)]
     pool_idle: Option<Duration>,
-    /// Unread data up to this size is TLS session tickets [default: 4KiB]
+    /// Treat unread data up to this size as TLS session tickets [default: 4KiB]
     #[arg(long, value_name = "BYTES", value_parser = size::parse, hide_short_help = true)]
     min_unread: Option<u64>,
-    /// How long their number must have been rising [default: 3m]
+    /// Report growth when the number of connections rises for this long [default: 3m]
     #[arg(long, value_name = "DURATION", value_parser = growth, hide_short_help = true)]
     growth_for: Option<Duration>,
-    /// Exit with 1 from this on: certain, likely [default], possible
-    #[arg(long, value_name = "CONFIDENCE", ignore_case = true, hide_possible_values = true)]
+    /// Exit 1 at this confidence or above [default: likely]
+    #[arg(long, value_name = "LEVEL", ignore_case = true)]
     fail_on: Option<FailOn>,
-    /// Connections without a finding too
+    /// Also report connections without a finding
     #[arg(long)]
     all: bool,
 }
 
 impl Thresholds {
-    /// The options with what was given instead of theirs.
+    /// `options`, with the thresholds that were given in place of theirs.
     pub(super) fn options(&self, options: Options) -> Options {
         let window = self.growth_for.map(|duration| milliseconds(duration / GROWTH_WINDOWS));
         Options {
@@ -60,7 +59,7 @@ impl Thresholds {
         }
     }
 
-    /// What was given, as it can be given again.
+    /// The thresholds that were given, as command line arguments.
     pub(super) fn arguments(&self) -> Vec<String> {
         let duration = |duration: Duration| {
             SignedDuration::try_from(duration)
@@ -80,12 +79,22 @@ impl Thresholds {
         given.flatten().chain(self.all.then(|| "--all".to_owned())).collect()
     }
 
-    /// From which confidence on a run fails, if that was given.
+    /// The lowest confidence for exit code 1, if it was given.
     pub(super) fn fail_on(&self) -> Option<Confidence> {
         self.fail_on.map(FailOn::confidence)
     }
 }
 
+/// Removes the default from the help of a threshold: for a recording, it is the recorded value.
+pub(super) fn without_default(argument: Arg) -> Arg {
+    let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+    match help.split_once(" [default: ") {
+        Some((help, _)) => argument.help(help.to_owned()),
+        None => argument,
+    }
+}
+
+/// A value of `--fail-on`. `info` is not one: such findings are not leaks.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum FailOn {
     Certain,

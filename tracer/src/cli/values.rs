@@ -1,4 +1,4 @@
-//! The values of arguments.
+//! Parsers of option values.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -11,45 +11,45 @@ use crate::{
     output::options::{DocumentFormat, OutputFormat},
 };
 
-/// Longer ones are mistakes.
+/// A longer duration is taken for a mistake.
 const DURATION_MAX: Duration = Duration::from_hours(366 * 24);
 
-/// There is a look in each window while something changes.
+/// Five windows of 1 s: while something changes, each has a snapshot.
 const GROWTH_MIN: Duration = Duration::from_secs(5);
 
-/// Longest name that the kernel keeps of a process, in bytes (`TASK_COMM_LEN` less one).
+/// Longest process name that the kernel stores, in bytes (`TASK_COMM_LEN` - 1).
 const COMM_MAX: usize = 15;
 
-/// One of these names, with its help, as what it stands for.
+/// A parser of these names. Each has a help text and a value.
 fn choice<T: Copy + Send + Sync + 'static, const N: usize>(
     choices: [(&'static str, &'static str, T); N],
 ) -> impl TypedValueParser<Value = T> {
     let names = choices.map(|(name, help, _)| PossibleValue::new(name).help(help));
     PossibleValuesParser::new(names).try_map(move |name| {
         let found = choices.iter().find(|(known, ..)| *known == name);
-        found.map(|(.., value)| *value).ok_or("it is not one of these")
+        found.map(|(.., value)| *value).ok_or("unknown name")
     })
 }
 
 pub(super) fn output_format() -> impl TypedValueParser<Value = OutputFormat> {
     choice([
-        ("table", "For people", OutputFormat::Table),
-        ("json", "One document at the end of an audit; live, one a line", OutputFormat::Json),
-        ("csv", "The rows of `--csv`", OutputFormat::Csv),
+        ("table", "A table to read", OutputFormat::Table),
+        ("json", "One document; live, one document per line", OutputFormat::Json),
+        ("csv", "The same rows as --csv", OutputFormat::Csv),
     ])
 }
 
 pub(super) fn document_format() -> impl TypedValueParser<Value = DocumentFormat> {
     choice([
-        ("table", "For people", DocumentFormat::Table),
+        ("table", "A table to read", DocumentFormat::Table),
         ("json", "One document", DocumentFormat::Json),
     ])
 }
 
 pub(super) fn source() -> impl TypedValueParser<Value = Source> {
     choice([
-        ("kernel", "The kernel programs", Source::Kernel),
-        ("sock-diag", "`sock_diag`, `/proc` and copies of descriptors", Source::SockDiag),
+        ("kernel", "BPF programs", Source::Kernel),
+        ("sock-diag", "sock_diag, /proc and pidfd_getfd", Source::SockDiag),
     ])
 }
 
@@ -57,13 +57,13 @@ pub(super) fn mechanism(text: &str) -> Result<Mechanism, String> {
     Mechanism::named(text).ok_or_else(|| "expected tracepoint, fentry or kprobe".to_owned())
 }
 
-/// The beginning of a container's id. Fewer digits than four are more likely to be a mistake.
+/// The first digits of a container ID, in lower case. Fewer than four are taken for a mistake.
 pub(super) fn container(text: &str) -> Result<String, String> {
     let is_id = text.bytes().all(|byte| byte.is_ascii_hexdigit()) && (4..=64).contains(&text.len());
     if is_id {
         return Ok(text.to_ascii_lowercase());
     }
-    Err("expected 4 to 64 hexadecimal digits, as container tools show them".to_owned())
+    Err("expected 4 to 64 hexadecimal digits, as docker ps or crictl ps shows them".to_owned())
 }
 
 pub(super) fn milliseconds(duration: Duration) -> u64 {
@@ -74,9 +74,9 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let duration: SignedDuration =
         text.parse().map_err(|_| "expected a duration such as 500ms, 3s or 5m".to_owned())?;
     let duration =
-        Duration::try_from(duration).map_err(|_| "a duration cannot be negative".to_owned())?;
+        Duration::try_from(duration).map_err(|_| "a duration must not be negative".to_owned())?;
     if duration > DURATION_MAX {
-        return Err("it must be at most a year".to_owned());
+        return Err("must be at most 366 days".to_owned());
     }
     Ok(duration)
 }
@@ -84,7 +84,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 pub(super) fn positive(text: &str) -> Result<Duration, String> {
     let duration = duration(text)?;
     if duration < Duration::from_millis(1) {
-        return Err("it must be at least 1ms".to_owned());
+        return Err("must be at least 1ms".to_owned());
     }
     Ok(duration)
 }
@@ -92,31 +92,31 @@ pub(super) fn positive(text: &str) -> Result<Duration, String> {
 pub(super) fn growth(text: &str) -> Result<Duration, String> {
     let duration = duration(text)?;
     if duration < GROWTH_MIN {
-        return Err(format!("it must be at least {}s", GROWTH_MIN.as_secs()));
+        return Err(format!("must be at least {}s", GROWTH_MIN.as_secs()));
     }
     Ok(duration)
 }
 
 pub(super) fn count(text: &str) -> Result<usize, String> {
     match text.parse() {
-        Ok(0) | Err(_) => Err("expected a number from 1 on".to_owned()),
+        Ok(0) | Err(_) => Err("expected a number of at least 1".to_owned()),
         Ok(count) => Ok(count),
     }
 }
 
 pub(super) fn comm(text: &str) -> Result<String, String> {
     match text.len() {
-        0 => Err("a name is missing".to_owned()),
+        0 => Err("a process name cannot be empty".to_owned()),
         1..=COMM_MAX => Ok(text.to_owned()),
-        _ => Err(format!("the kernel keeps {COMM_MAX} bytes of a name: give no more")),
+        _ => Err(format!("the kernel truncates process names: give the first {COMM_MAX} bytes")),
     }
 }
 
 pub(super) fn network(text: &str) -> Result<IpNet, String> {
     let address = || text.parse::<IpAddr>().map(IpNet::from);
-    let complaint = |_| "expected an address or a network such as 10.0.0.0/8".to_owned();
-    let network = text.parse().or_else(|_| address()).map_err(complaint)?;
-    // Connections of IPv4 over an IPv6 socket are shown and compared as IPv4.
+    let expected = |_| "expected an IP address or a network such as 10.0.0.0/8".to_owned();
+    let network = text.parse().or_else(|_| address()).map_err(expected)?;
+    // IPv4 connections of IPv6 sockets are shown and compared as IPv4.
     Ok(match network {
         IpNet::V6(mapped) if mapped.prefix_len() >= 96 => mapped
             .addr()

@@ -1,4 +1,4 @@
-//! Whom to watch, and how to show it.
+//! Options of commands that watch this host: what to watch, and how to show it.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -14,15 +14,15 @@ use super::{
 use crate::{
     collect::{
         filter::Filter,
-        plan::{Follow, Plan, Source},
+        plan::{Plan, Source, UprobeTargets},
     },
     output::options::{OutputFormat, OutputOptions},
 };
 
-/// How long `audit` looks by default: long enough to see whether anything moves.
-const AUDIT_FOR: Duration = Duration::from_secs(3);
+/// How long `audit` observes by default: long enough to see which sockets change.
+const AUDIT_DURATION: Duration = Duration::from_secs(3);
 
-/// Whom to watch, what counts as a leak, and how to show it.
+/// What to watch, what counts as a leak, and how to show it.
 #[derive(Debug, Args)]
 pub(crate) struct Watch {
     #[command(flatten)]
@@ -30,155 +30,165 @@ pub(crate) struct Watch {
     #[command(flatten)]
     thresholds: Thresholds,
     #[command(flatten)]
-    looks: Looks,
+    observation: Observation,
     #[command(flatten)]
-    pub(super) appearance: Appearance,
+    pub(super) output: Output,
     #[command(flatten)]
     pub(super) record_to: RecordTo,
 }
 
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Whom to watch (default: every process)")]
+#[command(next_help_heading = "Selection (default: all processes and connections)")]
 struct Selection {
-    /// Only these processes (repeat, or separate by commas, as all lists)
+    /// Watch only these processes (comma-separated list)
+    ///
+    /// Options that take a list can also be repeated.
     #[arg(short, long = "pid", value_name = "PID", value_delimiter = ',')]
     pids: Vec<u32>,
-    /// Their descendants too
+    /// Include the descendants of --pid
     #[arg(long, requires = "pids")]
     children: bool,
-    /// Only processes of this name, as in /proc/PID/comm
+    /// Watch only processes with this name (/proc/PID/comm)
     #[arg(long = "comm", value_name = "NAME", value_delimiter = ',', value_parser = comm)]
     comms: Vec<String>,
-    /// Only processes in this cgroup or below, as in /proc/PID/cgroup
+    /// Watch only processes in this cgroup or below (/proc/PID/cgroup)
     #[arg(long, value_name = "PATH", value_parser = NonEmptyStringValueParser::new())]
     #[arg(hide_short_help = true)]
     cgroup: Option<String>,
-    /// Only processes in the container whose id begins like this
+    /// Watch only the container whose ID starts with this
     #[arg(long, value_name = "ID", value_parser = container)]
     container: Option<String>,
-    /// Only connections with these local ports
+    /// Watch only connections with these local ports
     #[arg(short = 'L', long = "local-port", value_name = "PORT", value_delimiter = ',')]
     local_ports: Vec<u16>,
-    /// Only connections with these remote ports
+    /// Watch only connections with these remote ports
     #[arg(short = 'D', long = "remote-port", value_name = "PORT", value_delimiter = ',')]
     remote_ports: Vec<u16>,
-    /// Only connections to or from these addresses: 10.0.0.0/8, ::1
+    /// Watch only these remote addresses (10.0.0.0/8, ::1)
     #[arg(long = "remote", value_name = "CIDR", value_delimiter = ',', value_parser = network)]
     remotes: Vec<IpNet>,
-    /// Follow the responses of every Go program, as --pid does
-    #[arg(long, conflicts_with = "no_uprobes")]
-    go: bool,
-    /// Follow nobody's: no uprobes in Go programs
-    #[arg(long, hide_short_help = true)]
-    no_uprobes: bool,
 }
 
 #[derive(Debug, Args)]
-#[command(next_help_heading = "What to show and keep")]
-struct Looks {
-    /// Stop after this long; 0s is one look [default: until Ctrl-C; audit: 3s]
+#[command(next_help_heading = "Observation")]
+struct Observation {
+    /// Stop after this time [default: Ctrl-C; audit: 3s]
+    ///
+    /// With 0s, tracer takes a single snapshot.
     #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     duration: Option<Duration>,
-    /// How often to look [default: 1s while something changes, up to 10s while nothing does];
-    /// looking takes 1 % of a processor or less
+    /// Attach uprobes to all Go programs, not only to --pid
+    ///
+    /// Uprobes follow HTTP responses until they are closed. They are not attached in a run that
+    /// --for limits to --idle or less, because it would end before a response could be reported.
+    #[arg(long, conflicts_with = "no_uprobes")]
+    go: bool,
+    /// Do not attach uprobes to Go programs
+    #[arg(long, hide_short_help = true)]
+    no_uprobes: bool,
+    /// Set the time between snapshots [default: adaptive, from 1s to 10s]
+    ///
+    /// It is extended where snapshots would take more than 1% of a CPU.
     #[arg(long, value_name = "DURATION", value_parser = positive, hide_short_help = true)]
     interval: Option<Duration>,
-    /// Rules for which frames of a stack are not the application's, before the built-in ones;
-    /// `application package NAME` below a line `[go]` takes one back
+    /// Load rules for stack frames that are not the application's
+    ///
+    /// They take precedence over the built-in rules. In section `[go]`, the line
+    /// `application package NAME` marks a package as the application's.
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     call_sites: Option<PathBuf>,
-    /// Look in this way only; for tests
+    /// Use this source of snapshots; for tests
     #[arg(long, hide = true, value_parser = source())]
     source: Option<Source>,
 }
 
-/// How long the demo is to run, and how to show it.
+/// How long the demo runs, and how to show it.
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
-    /// Stop after this long
+    /// Stop after this time
     #[arg(long = "for", value_name = "DURATION", default_value = "10s", value_parser = duration)]
     duration: Duration,
     #[command(flatten)]
-    appearance: Appearance,
+    output: Output,
 }
 
-/// How to show it, and what is not shown unless it is asked for.
+/// How to show a live run.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "What to show and keep")]
-pub(crate) struct Appearance {
+#[command(next_help_heading = "Output")]
+pub(crate) struct Output {
     #[command(flatten)]
-    pub(super) showing: Showing,
-    /// Command lines too; they often hold secrets
+    pub(super) format: Format,
+    /// Show command lines, which often contain secrets
     #[arg(long, hide_short_help = true)]
     cmdline: bool,
 }
 
-/// How to show it.
+/// How to show any run.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "What to show and keep")]
-pub(super) struct Showing {
-    /// Format of the standard output: table [default], json, csv
+#[command(next_help_heading = "Output")]
+pub(super) struct Format {
+    /// Print to stdout as table [default], json or csv
     #[arg(short, long, value_name = "FORMAT", hide_possible_values = true)]
     #[arg(value_parser = output_format())]
     pub(super) output: Option<OutputFormat>,
-    /// Also keep a row for each connection that gets, changes or loses a verdict
+    /// Append a row when a connection gains or loses a verdict
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
-    /// More columns
+    /// Show more columns
     #[arg(short, long)]
     wide: bool,
-    /// Diagnostics, the kernel side's included, on standard error
+    /// Log diagnostics to stderr
     #[arg(short, long)]
     verbose: bool,
 }
 
 impl Watch {
-    /// The plan and options of watching live.
+    /// The plan and output options of a live run.
     pub(crate) fn live(self) -> (Plan, OutputOptions) {
-        let output = self.output(false);
+        let output = self.output_options(false);
         (self.plan(None), output)
     }
 
-    /// The plan and options of an audit.
+    /// The plan and output options of an audit.
     pub(crate) fn audit(self) -> (Plan, OutputOptions) {
-        let output = self.output(true);
-        (self.plan(Some(AUDIT_FOR)), output)
+        let output = self.output_options(true);
+        (self.plan(Some(AUDIT_DURATION)), output)
     }
 
-    pub(super) fn output(&self, only_at_the_end: bool) -> OutputOptions {
+    fn output_options(&self, only_at_the_end: bool) -> OutputOptions {
         OutputOptions {
             recording: self.record_to.options(),
-            ..self.appearance.showing.output(only_at_the_end)
+            ..self.output.format.output_options(only_at_the_end)
         }
     }
 
     fn plan(self, duration: Option<Duration>) -> Plan {
-        let Self { selection, thresholds, looks, appearance, record_to: _ } = self;
+        let Self { selection, thresholds, observation, output, record_to: _ } = self;
         let scoped = !selection.pids.is_empty();
         let options = thresholds.options(Options { scoped, ..Options::default() });
         let once = duration.is_some();
-        let duration = looks.duration.or(duration);
+        let duration = observation.duration.or(duration);
         let idle = Duration::from_millis(options.idle_ms);
         Plan {
-            follow: selection.follow(duration.is_none_or(|duration| duration > idle)),
+            uprobes: observation.uprobes(scoped, duration.is_none_or(|duration| duration > idle)),
             filter: selection.filter(),
             options,
             once,
             duration,
-            interval: looks.interval,
-            call_sites: looks.call_sites,
+            interval: observation.interval,
+            call_sites: observation.call_sites,
             fail_on: thresholds.fail_on().unwrap_or(Confidence::Likely),
-            cmdline: appearance.cmdline,
-            verbose: appearance.showing.verbose,
-            source: looks.source,
+            cmdline: output.cmdline,
+            verbose: output.format.verbose,
+            source: observation.source,
             mechanism: None,
         }
     }
 }
 
-impl Showing {
-    /// The options, for a run that shows itself or only its end.
-    pub(super) fn output(&self, only_at_the_end: bool) -> OutputOptions {
+impl Format {
+    /// The output options of a run that is shown live, or only at the end.
+    pub(super) fn output_options(&self, only_at_the_end: bool) -> OutputOptions {
         OutputOptions {
             format: self.output.unwrap_or(OutputFormat::Table),
             csv: self.csv.clone(),
@@ -191,40 +201,43 @@ impl Showing {
 }
 
 impl Demo {
-    /// The plan and options of watching these processes, with thresholds that fit a few seconds.
+    /// The plan and output options for watching these processes, with thresholds for a run of a few
+    /// seconds.
     pub(crate) fn plan(&self, pids: &[u32]) -> (Plan, OutputOptions) {
         let plan = Plan {
             filter: Filter { pids: pids.iter().copied().collect(), ..Filter::default() },
             options: Options { idle_ms: 2_000, scoped: true, ..Options::default() },
-            follow: Follow::Nobody,
+            uprobes: UprobeTargets::None,
             once: false,
             duration: Some(self.duration),
             interval: None,
             call_sites: None,
             fail_on: Confidence::Likely,
-            cmdline: self.appearance.cmdline,
-            verbose: self.appearance.showing.verbose,
+            cmdline: self.output.cmdline,
+            verbose: self.output.format.verbose,
             source: None,
             mechanism: None,
         };
-        (plan, self.appearance.showing.output(false))
+        (plan, self.output.format.output_options(false))
+    }
+}
+
+impl Observation {
+    /// Uprobes see only requests from now on. A run that ends before such a response can be
+    /// suspicious (`is_long_enough` is false) does not need them.
+    fn uprobes(&self, has_pids: bool, is_long_enough: bool) -> UprobeTargets {
+        match (self.go, has_pids) {
+            _ if self.no_uprobes => UprobeTargets::None,
+            (true, _) if !is_long_enough => UprobeTargets::NoneRunTooShort,
+            (false, _) if !is_long_enough => UprobeTargets::None,
+            (_, true) => UprobeTargets::TargetProcesses,
+            (true, false) => UprobeTargets::AllProcesses,
+            (false, false) => UprobeTargets::None,
+        }
     }
 }
 
 impl Selection {
-    /// Uprobes see what is handed out from now on, so a run that ends before that can be suspicious
-    /// has no use for them.
-    fn follow(&self, lasts: bool) -> Follow {
-        match (self.go, self.pids.is_empty()) {
-            _ if self.no_uprobes => Follow::Nobody,
-            (true, _) if !lasts => Follow::InVain,
-            (false, _) if !lasts => Follow::Nobody,
-            (_, false) => Follow::Named,
-            (true, true) => Follow::Everybody,
-            (false, true) => Follow::Nobody,
-        }
-    }
-
     fn filter(self) -> Filter {
         Filter {
             pids: self.pids.into_iter().collect(),
@@ -247,7 +260,7 @@ mod tests {
     use crate::cli::{Cli, Command};
 
     #[test]
-    fn what_counts_has_defaults_that_are_the_judges() {
+    fn thresholds_default_to_those_of_the_core() {
         let options = |arguments: &[&str]| {
             let cli = Cli::try_parse_from([&["tracer"], arguments].concat()).unwrap();
             cli.watch.live().0.options
@@ -274,24 +287,24 @@ mod tests {
     }
 
     #[test]
-    fn responses_are_followed_of_whom_was_named_and_if_there_is_time() {
-        let follow = |arguments: &[&str]| {
+    fn uprobes_are_attached_to_named_processes_in_runs_that_are_long_enough() {
+        let uprobes = |arguments: &[&str]| {
             let cli = Cli::try_parse_from([&["tracer"], arguments].concat()).unwrap();
             match cli.command {
-                Some(Command::Audit(watch)) => watch.audit().0.follow,
-                _ => cli.watch.live().0.follow,
+                Some(Command::Audit(watch)) => watch.audit().0.uprobes,
+                _ => cli.watch.live().0.uprobes,
             }
         };
-        assert_eq!(follow(&[]), Follow::Nobody);
-        assert_eq!(follow(&["--pid=1"]), Follow::Named);
-        assert_eq!(follow(&["--pid=1", "--go"]), Follow::Named);
-        assert_eq!(follow(&["--go"]), Follow::Everybody);
-        assert_eq!(follow(&["--pid=1", "--no-uprobes"]), Follow::Nobody);
-        assert_eq!(follow(&["audit", "--pid=1"]), Follow::Nobody);
-        assert_eq!(follow(&["audit", "--go"]), Follow::InVain);
-        assert_eq!(follow(&["audit", "--pid=1", "--for=2m"]), Follow::Named);
-        assert_eq!(follow(&["--pid=1", "--for=10s"]), Follow::Nobody);
-        assert_eq!(follow(&["--pid=1", "--for=10s", "--idle=3s"]), Follow::Named);
+        assert_eq!(uprobes(&[]), UprobeTargets::None);
+        assert_eq!(uprobes(&["--pid=1"]), UprobeTargets::TargetProcesses);
+        assert_eq!(uprobes(&["--pid=1", "--go"]), UprobeTargets::TargetProcesses);
+        assert_eq!(uprobes(&["--go"]), UprobeTargets::AllProcesses);
+        assert_eq!(uprobes(&["--pid=1", "--no-uprobes"]), UprobeTargets::None);
+        assert_eq!(uprobes(&["audit", "--pid=1"]), UprobeTargets::None);
+        assert_eq!(uprobes(&["audit", "--go"]), UprobeTargets::NoneRunTooShort);
+        assert_eq!(uprobes(&["audit", "--pid=1", "--for=2m"]), UprobeTargets::TargetProcesses);
+        assert_eq!(uprobes(&["--pid=1", "--for=10s"]), UprobeTargets::None);
+        assert_eq!(uprobes(&["--pid=1", "--for=10s", "--idle=3s"]), UprobeTargets::TargetProcesses);
         assert!(Cli::try_parse_from(["tracer", "--go", "--no-uprobes"]).is_err());
     }
 }

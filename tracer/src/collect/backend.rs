@@ -1,4 +1,4 @@
-//! By what a run sees sockets: the kernel programs, or `sock_diag`.
+//! The backend of snapshots: the kernel programs, or `sock_diag(7)`.
 
 use anyhow::{Result, bail};
 use tracer_core::FallbackReason;
@@ -9,16 +9,17 @@ use super::{
     sock_diag::SockDiag,
 };
 
-/// What a run looks at sockets with.
-#[expect(clippy::large_enum_variant, reason = "there is one of it, and the large one as a rule")]
+/// What a run takes snapshots with.
+#[expect(clippy::large_enum_variant, reason = "only one exists, usually the large variant")]
 pub(super) enum Backend {
     /// The kernel programs.
     Kernel(Kernel),
-    /// What the kernel tells without them.
+    /// `sock_diag(7)`, `/proc` and `pidfd_getfd(2)`.
     SockDiag(SockDiag),
 }
 
 impl Backend {
+    /// The kernel programs, if they are used.
     pub(super) const fn kernel(&mut self) -> Option<&mut Kernel> {
         match self {
             Self::Kernel(kernel) => Some(kernel),
@@ -27,11 +28,11 @@ impl Backend {
     }
 }
 
-/// The best that this host allows, and why it is not the kernel programs, if it is not. `only` is
-/// the one that is to be had, if any.
+/// Opens the best backend that works on this host, or `only` that of the given source. The reason is
+/// `Some` if it is not the kernel programs.
 ///
 /// # Errors
-/// It cannot be had, or none can.
+/// The requested backend, or neither of them, works.
 pub(super) fn open(
     options: KernelOptions,
     only: Option<Source>,

@@ -1,10 +1,11 @@
-//! The ledger of Go programs: which responses their HTTP clients have handed out and not got back.
+//! The ledger: the HTTP responses in flight of Go programs, which their HTTP clients have returned to
+//! the application and which are neither read to EOF nor closed.
 //!
-//! Hooks in the programs keep it in the kernel ([`kernel::uprobes`](super::kernel::uprobes)); nobody is told of a
-//! single request. At each look it is read as a whole, and what has been out for a while is joined
-//! to the connection that carries it, by reading the program's memory ([`tracer_inspect::go`]).
+//! Uprobes keep it in a kernel map ([`kernel::uprobes`](super::kernel::uprobes)), so that no request
+//! causes an event. The map is read after each snapshot, and each response that has been in flight for
+//! a while is assigned to its connection by reading the program's memory ([`tracer_inspect::go`]).
 //!
-//! What was handed out before the hooks were there is not on it.
+//! Responses that were in flight before the uprobes were attached are not in it.
 
 mod followed;
 mod responses_in_flight;
@@ -27,24 +28,25 @@ use tracer_inspect::{
 use self::{followed::Followed, responses_in_flight::Entry};
 use super::kernel::load::Kernel;
 
-/// Most processes that have hooks at a time.
+/// Maximum number of processes with uprobes at a time.
 const FOLLOWED_MAX: usize = 256;
-/// After this long no further process is given hooks at one look.
-const NEWCOMERS_MAX: Duration = Duration::from_millis(250);
-/// A request of HTTP/2 gets its stream at once. One that has none after this long never will.
+/// Time limit for attaching uprobes to further processes after one snapshot.
+const ATTACH_TIME_MAX: Duration = Duration::from_millis(250);
+/// An HTTP/2 request gets its stream at once. After this long without one, it never will.
 const PENDING_MAX_MS: u64 = 10_000;
 
 /// The ledgers of a run.
 #[derive(Debug)]
 pub(crate) struct Ledgers {
-    /// What is younger is not joined to its connection yet.
+    /// Younger responses are not assigned to connections yet.
     age_min_ms: u64,
-    known: BTreeMap<Process, Standing>,
-    /// Some process found no place.
+    known: BTreeMap<Process, ProcessState>,
+    /// More than [`FOLLOWED_MAX`] processes were wanted.
     is_full: bool,
 }
 
-/// A process as `/proc` tells it apart from a later one with the same pid.
+/// A process, identified as in `/proc`: the start time distinguishes it from a later process with the
+/// same pid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Process {
     pid: u32,
@@ -52,13 +54,14 @@ struct Process {
     started: u64,
 }
 
-/// How it stands with a process.
+/// Whether a process has uprobes.
 #[derive(Debug)]
-enum Standing {
-    /// It has hooks.
+enum ProcessState {
+    /// It has.
     Followed(Box<Followed>),
-    /// It has none, for as long as it runs this program.
-    Left { program: FileKey, reason: Option<Limit> },
+    /// It has not, and will not get any while it runs this program. `reason` is `None` for a program
+    /// without Go's HTTP client.
+    NotFollowed { program: FileKey, reason: Option<Limit> },
 }
 
 impl From<ProcessKey> for Process {
@@ -68,47 +71,49 @@ impl From<ProcessKey> for Process {
 }
 
 impl Ledgers {
-    /// Only responses are told of that have been out for so many milliseconds.
+    /// Ledgers that report only responses that have been in flight for `age_min_ms`.
     pub(crate) fn new(age_min_ms: u64) -> Self {
         raise_open_files_limit();
         Self { age_min_ms, known: BTreeMap::new(), is_full: false }
     }
 
-    /// Gives hooks to those of the wanted processes that have none yet, takes them back from those
-    /// that have become another program, and says what is on the ledger of each whose exact key is
-    /// among the `holders` of sockets. The wanted ones are told by pid and when they started, in
-    /// clock ticks since boot.
-    pub(crate) fn look(
+    /// Attaches uprobes to those of the wanted processes that have none, detaches them from
+    /// processes that have ended or run another program now, and returns the ledger of each process
+    /// that is among the `holders` of sockets. `wanted` has the start time of each process, in clock
+    /// ticks since boot, by pid.
+    pub(crate) fn update(
         &mut self,
         kernel: &mut Kernel,
         programs: &mut GoPrograms,
         wanted: &BTreeMap<u32, u64>,
         holders: &[ProcessKey],
     ) -> Vec<Input> {
-        self.let_go(wanted);
-        self.welcome(kernel, programs, wanted);
-        self.tell(kernel, programs, holders)
+        self.forget_ended(wanted);
+        self.follow_new(kernel, programs, wanted);
+        self.read(kernel, programs, holders)
     }
 
-    /// Whoever has hooks keeps them until it ends, whatever sockets it holds meanwhile.
-    fn let_go(&mut self, wanted: &BTreeMap<u32, u64>) {
-        self.known.retain(|process, standing| match standing {
-            Standing::Followed(followed) => followed.runs_on(),
-            Standing::Left { program, .. } => {
+    /// Forgets processes that have ended or run another program now. A process keeps its uprobes
+    /// while it holds no sockets.
+    fn forget_ended(&mut self, wanted: &BTreeMap<u32, u64>) {
+        self.known.retain(|process, state| match state {
+            ProcessState::Followed(followed) => followed.is_current(),
+            ProcessState::NotFollowed { program, .. } => {
                 wanted.get(&process.pid) == Some(&process.started)
                     && program_file(process.pid).is_ok_and(|now| now == *program)
             }
         });
     }
 
-    fn welcome(
+    /// Attaches uprobes to wanted processes that are not known yet.
+    fn follow_new(
         &mut self,
         kernel: &mut Kernel,
         programs: &mut GoPrograms,
         wanted: &BTreeMap<u32, u64>,
     ) {
-        let begin = Instant::now();
-        let is_followed = |standing: &&Standing| matches!(standing, Standing::Followed(_));
+        let started_at = Instant::now();
+        let is_followed = |state: &&ProcessState| matches!(state, ProcessState::Followed(_));
         let mut followed = self.known.values().filter(is_followed).count();
         for (&pid, &started) in wanted {
             let process = Process { pid, started };
@@ -119,26 +124,26 @@ impl Ledgers {
                 self.is_full = true;
                 return;
             }
-            // What is left over has its turn at the next look.
-            if begin.elapsed() > NEWCOMERS_MAX {
+            // The remaining processes get theirs after the next snapshot.
+            if started_at.elapsed() > ATTACH_TIME_MAX {
                 return;
             }
             let Ok(program) = program_file(pid) else { continue };
             let key = ProcessKey { pid, start_time_ns: started * TICK_NS };
-            let standing = match Followed::begin(kernel, programs, key) {
+            let state = match Followed::attach(kernel, programs, key) {
                 Some(Ok(new)) => {
                     followed += 1;
-                    Standing::Followed(Box::new(new))
+                    ProcessState::Followed(Box::new(new))
                 }
-                Some(Err(reason)) => Standing::Left { program, reason: Some(reason) },
-                None => Standing::Left { program, reason: None },
+                Some(Err(reason)) => ProcessState::NotFollowed { program, reason: Some(reason) },
+                None => ProcessState::NotFollowed { program, reason: None },
             };
-            self.known.insert(process, standing);
+            self.known.insert(process, state);
         }
     }
 
-    /// Reads the ledger, once for all.
-    fn tell(
+    /// Reads the kernel map, which has the responses of all processes.
+    fn read(
         &mut self,
         kernel: &mut Kernel,
         programs: &mut GoPrograms,
@@ -157,67 +162,73 @@ impl Ledgers {
                 return inputs;
             }
         };
-        let mut out = self.sort(kernel, &records, at);
+        let mut in_flight = self.by_process(kernel, &records, at);
         let exact: BTreeMap<Process, ProcessKey> =
             holders.iter().map(|key| (Process::from(*key), *key)).collect();
-        for (process, standing) in &mut self.known {
-            // Of a process without a socket, nothing can be out.
+        for (process, state) in &mut self.known {
+            // A process without sockets has no responses in flight.
             let Some(&key) = exact.get(process) else { continue };
-            let page = match standing {
-                Standing::Followed(followed) => {
-                    followed.tell(programs, key, out.remove(process).unwrap_or_default())
+            let responses = match state {
+                ProcessState::Followed(followed) => {
+                    followed.responses(programs, key, in_flight.remove(process).unwrap_or_default())
                 }
-                Standing::Left { reason, .. } => reason.clone().map(|it| (Vec::new(), vec![it])),
+                ProcessState::NotFollowed { reason, .. } => {
+                    reason.clone().map(|it| (Vec::new(), vec![it]))
+                }
             };
             let ledger = |(open, limits)| Input::Ledger(Ledger { process: key, at, open, limits });
-            inputs.extend(page.map(ledger));
+            inputs.extend(responses.map(ledger));
         }
         inputs
     }
 
-    /// Whose is what, of what is old enough. What is nobody's any more is taken off the ledger.
-    fn sort(
+    /// The responses that are old enough, by process. Entries of processes that are not followed any
+    /// more are removed from the kernel map.
+    fn by_process(
         &self,
         kernel: &mut Kernel,
         records: &[(LedgerKey, LedgerRecord)],
         at: Timestamp,
     ) -> BTreeMap<Process, Vec<Entry>> {
-        let mut out: BTreeMap<Process, Vec<Entry>> = BTreeMap::new();
+        let mut entries: BTreeMap<Process, Vec<Entry>> = BTreeMap::new();
         for (key, record) in records {
             let owner = ProcessKey { pid: record.pid, start_time_ns: record.start_time_ns };
             let owner = Process::from(owner);
             let since = Timestamp::from_ns(record.at_ns);
             let age_ms = at.ms_since(since);
             match (self.known.get(&owner), object(key)) {
-                // A process that has become another program has new hooks.
-                (Some(Standing::Followed(followed)), Some(object)) if followed.since <= since => {
+                // An entry from before `since` is that of a program that called execve.
+                (Some(ProcessState::Followed(followed)), Some(object))
+                    if followed.since <= since =>
+                {
                     if age_ms >= self.age_min_ms {
                         let stack = u32::try_from(record.stack).ok().map(StackId);
-                        out.entry(owner).or_default().push(Entry { object, since, stack });
+                        entries.entry(owner).or_default().push(Entry { object, since, stack });
                     }
                 }
-                (Some(Standing::Followed(_)), None) if age_ms < PENDING_MAX_MS => {}
-                _ => kernel.take_off_ledger(*key),
+                (Some(ProcessState::Followed(_)), None) if age_ms < PENDING_MAX_MS => {}
+                _ => kernel.remove_from_ledger(*key),
             }
         }
-        out
+        entries
     }
 }
 
-/// What carries a response; `None` if nothing does yet.
+/// The object in the program that stands for a response: its HTTP/1 connection or HTTP/2 stream.
+/// `None` for an HTTP/2 request that has no stream yet.
 fn object(key: &LedgerKey) -> Option<HttpObject> {
     let kinds = [LedgerKind::Connection, LedgerKind::Stream];
     let kind = kinds.into_iter().find(|kind| *kind as u32 == key.kind)?;
     Some(HttpObject { kind, address: key.object })
 }
 
-/// Device and inode of the file that a process runs.
+/// Device and inode number of the executable of a process.
 fn program_file(pid: u32) -> io::Result<FileKey> {
     Ok(FileKey::of(&fs::metadata(format!("/proc/{pid}/exe"))?))
 }
 
 /// Raises the soft limit of open files to the hard limit: each uprobe takes a file descriptor, and
-/// the usual soft limit of 1024 is meant for programs that call `select`.
+/// the usual soft limit of 1024 is too low.
 fn raise_open_files_limit() {
     let limit = getrlimit(Resource::Nofile);
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });

@@ -1,4 +1,4 @@
-//! Everything the tool sees, as inputs for the judge. Knows how to look, never what it means.
+//! Everything that is observed during a run, as inputs for the detector.
 
 mod snapshots;
 
@@ -26,52 +26,53 @@ use super::{
         ring::{EventRing, LogRing},
     },
     ledger::Ledgers,
-    plan::{Follow, Plan},
+    plan::{Plan, UprobeTargets},
     sock_diag,
     target_processes::TargetProcesses,
 };
 
-/// Most events taken from the ring at one go, so that a flood of them cannot hold up the rest.
+/// Maximum number of events that are read from the ring buffer at a time, so that a flood of events
+/// does not delay snapshots.
 const EVENTS_MAX: usize = 65_536;
 
-/// A response is told of when it has been out for this part of the time after which it is suspicious,
-/// so that none is missed that becomes so before the next look.
-const LEDGER_PART: u64 = 2;
+/// A response in flight is reported once it is `--idle` divided by this old: the detector then knows
+/// it before it becomes suspicious.
+const RESPONSE_AGE_DIVISOR: u64 = 2;
 
-/// The probes, the iterator and `/proc`, for one run.
+/// The sources of events and snapshots of one run.
 pub(crate) struct Observer {
     backend: Backend,
     events: Option<EventRing>,
     log: Option<LogRing>,
     filter: Filter,
-    /// The processes that the user named, if they did.
+    /// The processes named with `--pid`, if any.
     targets: Option<TargetProcesses>,
     inspector: Inspector,
-    /// What those have handed out, if they are followed.
+    /// The responses in flight of Go programs, if uprobes are attached.
     ledgers: Option<Ledgers>,
-    /// The processes with sockets in the latest snapshot, if that matters to the ledgers.
+    /// The processes with sockets in the latest snapshot, if the ledgers are used.
     holders: Vec<ProcessKey>,
-    /// Known from the first record on.
+    /// `None` before the first record.
     clock: Option<SteadyClock>,
-    /// Events of other sockets than these are kept back in the kernel.
+    /// The kernel programs report only events of tracked sockets.
     only_tracked: bool,
-    /// The sockets of the latest snapshot, if not all are asked for: what was in scope stays in it
-    /// when the process that held it ends and another one still does.
+    /// The sockets of the latest snapshot, if not all are selected. A selected socket stays selected
+    /// when its process ends and another process still holds it.
     followed: BTreeSet<ConnectionId>,
-    /// How many processes the kernel side's list has no room for.
+    /// Number of processes that did not fit into the kernel's map of target processes.
     refused: u64,
-    /// What was lost on this side of the kernel's counters.
+    /// What was lost in user space.
     loss: Loss,
-    /// What the judge was told of it.
-    told: Loss,
+    /// The totals in the latest [`Input::Loss`].
+    reported_loss: Loss,
 }
 
 impl Observer {
-    /// Loads the kernel programs and, unless one look is all that is wanted, attaches the probes.
+    /// Loads the kernel programs and, unless the run is a single snapshot, attaches the hooks.
     ///
     /// # Errors
-    /// A process that the user named does not run, their rules are none, or the kernel does not let
-    /// the tool look.
+    /// A selected process, cgroup or container does not exist, the file of `--call-sites` is invalid, or
+    /// neither backend works.
     pub(crate) fn start(plan: &Plan) -> Result<(Self, Input)> {
         let pids = &plan.filter.pids;
         let targets = || TargetProcesses::found(pids, plan.filter.children);
@@ -89,17 +90,18 @@ impl Observer {
         let limits = visibility::limits_of_proc()?;
         let attach = plan.duration != Some(Duration::ZERO);
         let only_tracked = attach && targets.is_some();
-        let is_followed = attach && matches!(plan.follow, Follow::Named | Follow::Everybody);
+        let has_uprobes = attach
+            && matches!(plan.uprobes, UprobeTargets::TargetProcesses | UprobeTargets::AllProcesses);
         let options = KernelOptions {
             only_tracked,
-            with_stacks: only_tracked || is_followed,
+            with_stacks: only_tracked || has_uprobes,
             verbose: plan.verbose,
-            // Where nothing is attached, there are no events.
+            // Without hooks there are no events.
             ring_bytes: (!attach).then_some(1),
             mechanism: plan.mechanism,
         };
         let (backend, fallback) = backend::open(options, plan.source)?;
-        let is_followed = is_followed && fallback.is_none();
+        let has_uprobes = has_uprobes && fallback.is_none();
         let mut observer = Self {
             backend,
             events: None,
@@ -107,31 +109,31 @@ impl Observer {
             filter: plan.filter.clone(),
             targets,
             inspector: Inspector::new(rules, plan.cmdline),
-            ledgers: is_followed.then(|| Ledgers::new(plan.options.idle_ms / LEDGER_PART)),
+            ledgers: has_uprobes.then(|| Ledgers::new(plan.options.idle_ms / RESPONSE_AGE_DIVISOR)),
             holders: Vec::new(),
             clock: None,
             only_tracked,
             followed: BTreeSet::new(),
             refused: 0,
             loss: Loss::default(),
-            told: Loss::default(),
+            reported_loss: Loss::default(),
         };
         observer.log = match observer.backend.kernel() {
             Some(kernel) => kernel.take_log()?,
             None => None,
         };
-        observer.follow_processes()?;
+        observer.update_targets()?;
         let mut host = observer.host(attach)?;
-        host.notes.extend(limits.map(|_| Note::InsidePidNamespace));
+        host.notes.extend(limits);
         if let Some(reason) = fallback {
             if let FallbackReason::ProgramsNotLoaded { detail } = &reason {
-                log::warn!("no kernel programs: {detail}");
+                log::warn!("using sock_diag, because the kernel programs are not loaded: {detail}");
             }
             let state = AttachState::SockDiag { reason: reason.clone() };
             host.probes.push(Probe { hook: Hook::Snapshot, state });
             host.notes.extend(sock_diag::limits(reason));
         }
-        if plan.follow == Follow::InVain {
+        if plan.uprobes == UprobeTargets::NoneRunTooShort {
             host.notes.push(Note::RunTooShortForResponses);
         }
         Ok((observer, Input::Host(host)))
@@ -152,19 +154,20 @@ impl Observer {
         Ok(HostFacts { started_at, suspended_ns, probes, notes: Vec::new() })
     }
 
-    /// Gives up what later looks do not need. `makes_files` if somebody else will make files.
+    /// Drops the capabilities that are not needed any more. `creates_files`: the run creates files
+    /// later.
     ///
     /// # Errors
     /// The kernel refused.
-    pub(crate) fn give_up_privileges(&self, makes_files: bool) -> Result<()> {
-        privileges::give_up_all_but(Needs {
+    pub(crate) fn drop_privileges(&self, creates_files: bool) -> Result<()> {
+        privileges::drop_all_but(Needs {
             programs: matches!(self.backend, Backend::Kernel(_)),
             uprobes: self.ledgers.is_some(),
-            files: makes_files,
+            files: creates_files,
         })
     }
 
-    /// Waits until events should be fetched, or the kernel side has something to log.
+    /// Waits until there are events, or log messages of the kernel programs.
     pub(crate) async fn readable(&self) -> io::Result<()> {
         let events = async {
             match &self.events {
@@ -181,7 +184,7 @@ impl Observer {
         tokio::select! { result = events => result, result = log => result }
     }
 
-    /// The events that there are, and what was lost.
+    /// The pending events, and what was lost.
     pub(crate) fn events(&mut self) -> Vec<Input> {
         if let Some(log) = &mut self.log {
             log.flush();
@@ -192,7 +195,7 @@ impl Observer {
             events.drain(EVENTS_MAX, |bytes| match decode::event(bytes) {
                 Ok(event) => inputs.push(Input::Event(event)),
                 Err(error) => {
-                    log::debug!("event: {error}");
+                    log::debug!("an event cannot be decoded: {error}");
                     undecodable += 1;
                 }
             });
@@ -202,11 +205,11 @@ impl Observer {
         inputs
     }
 
-    /// What was lost in total, if that has changed.
+    /// The totals of what was lost, if they have changed.
     fn losses(&mut self) -> Option<Input> {
         let mut total = self.loss;
         let Some(kernel) = self.backend.kernel() else {
-            return self.told_anew(total);
+            return self.report_loss(total);
         };
         match kernel.losses() {
             Ok(kernel) => {
@@ -216,24 +219,24 @@ impl Observer {
                 total.stacks_lost += kernel.stacks_lost;
                 total.ledger_full += kernel.ledger_full;
             }
-            // Better to say that something may be missing than that nothing is.
+            // Something may be missing, so the report must not claim to be complete.
             Err(error) => {
-                log::warn!("the kernel's counters cannot be read: {error:#}");
+                log::warn!("cannot read the loss counters of the kernel programs: {error:#}");
                 total.unreadable += 1;
             }
         }
-        self.told_anew(total)
+        self.report_loss(total)
     }
 
-    fn told_anew(&mut self, total: Loss) -> Option<Input> {
-        (total != self.told).then(|| {
-            self.told = total;
+    fn report_loss(&mut self, total: Loss) -> Option<Input> {
+        (total != self.reported_loss).then(|| {
+            self.reported_loss = total;
             Input::Loss(total)
         })
     }
 
-    /// Keeps the targets and the kernel side's list of it up to date.
-    fn follow_processes(&mut self) -> Result<()> {
+    /// Updates the target processes and their list in the kernel.
+    fn update_targets(&mut self) -> Result<()> {
         let Some(targets) = &mut self.targets else { return Ok(()) };
         targets.refresh();
         if self.only_tracked
@@ -246,27 +249,26 @@ impl Observer {
         Ok(())
     }
 
-    /// What the Go programs that are followed have handed out and not got back, as of now.
+    /// The responses in flight of Go programs, as of now.
     pub(crate) fn ledgers(&mut self) -> Vec<Input> {
         let (Some(ledgers), Some(kernel)) = (&mut self.ledgers, self.backend.kernel()) else {
             return Vec::new();
         };
-        let named = self.targets.as_ref().map(TargetProcesses::members);
+        let targets = self.targets.as_ref().map(TargetProcesses::members);
         let holders = self.holders.iter();
-        let wanted = named
+        let wanted = targets
             .cloned()
             .unwrap_or_else(|| holders.map(|key| (key.pid, key.start_time_ns / TICK_NS)).collect());
-        ledgers.look(kernel, self.inspector.programs(), &wanted, &self.holders)
+        ledgers.update(kernel, self.inspector.programs(), &wanted, &self.holders)
     }
 
-    /// Why there is nothing more to see: the user named processes, and neither they nor their
-    /// descendants, if those were wanted, run any more.
+    /// A note if the run is over because all target processes have ended.
     pub(crate) fn end(&self) -> Option<Input> {
-        let ended = self.targets.as_ref().is_some_and(TargetProcesses::is_extinct);
+        let ended = self.targets.as_ref().is_some_and(TargetProcesses::have_ended);
         ended.then(|| Input::Note(Note::TargetProcessesEnded))
     }
 
-    /// The answer to a question; `None` if there is none any more.
+    /// The answer to a question; `None` if the process has ended.
     pub(crate) fn answer(&mut self, question: &Question) -> Option<Input> {
         let stack = match question {
             Question::CallSite(_, stack) => {
@@ -277,7 +279,7 @@ impl Observer {
         self.inspector.answer(question, stack.as_ref())
     }
 
-    /// A snapshot failed: that is a loss like others.
+    /// Counts a failed snapshot as a loss.
     pub(crate) fn note_failed_snapshot(&mut self) {
         self.loss.snapshots_failed += 1;
     }

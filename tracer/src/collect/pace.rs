@@ -1,56 +1,54 @@
-//! How long to pause between two looks. Pure: the session says what a look took and found.
+//! The time between two snapshots. Pure: the session reports what a snapshot cost and found.
 
 use std::time::Duration;
 
-/// Between looks while something changes.
+/// Pause between snapshots while something changes.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Between looks when nothing has changed for long.
+/// Pause between snapshots when nothing has changed for some time.
 const CALM_PAUSE: Duration = Duration::from_secs(10);
-/// The pause is not longer than one part in this many of the time after which a silent connection
-/// is suspicious, so that a verdict is hardly later than it could be.
-const IDLE_SHARE: u32 = 6;
-/// Looking takes one part in this many of a processor at the most: looks get rarer where there is
-/// much to see.
-const LOOK_SHARE: u32 = 100;
-/// They do not get rarer than this for it.
-const COSTLY_PAUSE: Duration = Duration::from_secs(30);
+/// The pause is at most `--idle` divided by this, so that a verdict is delayed only a little.
+const IDLE_DIVISOR: u32 = 6;
+/// The pause is at least the CPU time of the latest snapshot multiplied by this, so that snapshots
+/// take at most 1% of one CPU.
+const COST_FACTOR: u32 = 100;
+/// Longest pause because of the cost.
+const COST_PAUSE_MAX: Duration = Duration::from_secs(30);
 
 /// The pauses of one run.
 #[derive(Clone, Debug)]
 pub(crate) struct Pace {
     shortest: Duration,
     longest: Duration,
-    /// By what changes.
+    /// Pause by what changes.
     pause: Duration,
-    /// By what the last look took.
-    due: Duration,
+    /// Pause by the cost of the latest snapshot.
+    cost_pause: Duration,
 }
 
 impl Pace {
-    /// Starts with the shortest pause. An `interval` that was asked for is kept whatever changes;
-    /// else pauses depend on that, and on T, which is `idle`.
+    /// Starts with the shortest pause. With an `interval`, the pause does not depend on what changes.
+    /// `idle` is the value of `--idle`.
     pub(crate) fn new(interval: Option<Duration>, idle: Duration) -> Self {
-        let calm = (idle / IDLE_SHARE).clamp(PAUSE, CALM_PAUSE);
+        let calm = (idle / IDLE_DIVISOR).clamp(PAUSE, CALM_PAUSE);
         let (shortest, longest) = interval.map_or((PAUSE, calm), |interval| (interval, interval));
-        Self { shortest, longest, pause: shortest, due: Duration::ZERO }
+        Self { shortest, longest, pause: shortest, cost_pause: Duration::ZERO }
     }
 
-    /// A look has ended that took this much of a processor. Pauses grow by half while nothing
-    /// changes.
-    pub(crate) fn look(&mut self, took: Duration, stirred: bool) {
+    /// A snapshot was taken, with this CPU time. Pauses grow by half while nothing has changed.
+    pub(crate) fn snapshot_taken(&mut self, cpu_time: Duration, has_changed: bool) {
         let grown = self.pause.saturating_add(self.pause / 2).min(self.longest);
-        self.pause = if stirred { self.shortest } else { grown };
-        self.due = took.saturating_mul(LOOK_SHARE).min(COSTLY_PAUSE);
+        self.pause = if has_changed { self.shortest } else { grown };
+        self.cost_pause = cpu_time.saturating_mul(COST_FACTOR).min(COST_PAUSE_MAX);
     }
 
-    /// Something changes: the next look may be nearer than it was.
-    pub(crate) const fn stir(&mut self) {
+    /// An event arrived: the pause becomes short again.
+    pub(crate) const fn event_arrived(&mut self) {
         self.pause = self.shortest;
     }
 
-    /// From the end of one look to the next.
+    /// The time from the end of one snapshot to the start of the next.
     pub(crate) fn pause(&self) -> Duration {
-        self.pause.max(self.due)
+        self.pause.max(self.cost_pause)
     }
 }
 
@@ -61,55 +59,55 @@ mod tests {
     const IDLE: Duration = Duration::from_mins(1);
     const CHEAP: Duration = Duration::from_micros(100);
 
-    /// The pauses after looks at which nothing had changed, in milliseconds.
-    fn calm(pace: &mut Pace, looks: usize) -> Vec<u128> {
-        let pauses = (0..looks).map(|_| {
-            pace.look(CHEAP, false);
+    /// The pauses after snapshots in which nothing had changed, in milliseconds.
+    fn calm(pace: &mut Pace, snapshots: usize) -> Vec<u128> {
+        let pauses = (0..snapshots).map(|_| {
+            pace.snapshot_taken(CHEAP, false);
             pace.pause().as_millis()
         });
         pauses.collect()
     }
 
     #[test]
-    fn pauses_grow_while_nothing_changes_and_are_short_again_when_something_does() {
+    fn pauses_grow_while_nothing_changes() {
         let mut pace = Pace::new(None, IDLE);
         assert_eq!(pace.pause(), PAUSE);
         assert_eq!(calm(&mut pace, 7), [1_500, 2_250, 3_375, 5_062, 7_593, 10_000, 10_000]);
-        pace.look(CHEAP, true);
+        pace.snapshot_taken(CHEAP, true);
         assert_eq!(pace.pause(), PAUSE);
         assert_eq!(calm(&mut pace, 2), [1_500, 2_250]);
-        pace.stir();
-        assert_eq!(pace.pause(), PAUSE, "an event came meanwhile");
+        pace.event_arrived();
+        assert_eq!(pace.pause(), PAUSE, "an event arrived");
     }
 
     #[test]
-    fn a_verdict_is_not_much_later_than_it_could_be() {
+    fn the_longest_pause_depends_on_idle() {
         let longest = |seconds| calm(&mut Pace::new(None, Duration::from_secs(seconds)), 50)[49];
         assert_eq!([1, 6, 30, 60, 600].map(longest), [1_000, 1_000, 5_000, 10_000, 10_000]);
     }
 
     #[test]
-    fn an_interval_is_kept() {
+    fn an_interval_does_not_change() {
         for interval in [Duration::from_millis(20), Duration::from_secs(45)] {
             let mut pace = Pace::new(Some(interval), IDLE);
-            pace.look(CHEAP, false);
+            pace.snapshot_taken(CHEAP, false);
             assert_eq!(pace.pause(), interval);
-            pace.look(CHEAP, true);
+            pace.snapshot_taken(CHEAP, true);
             assert_eq!(pace.pause(), interval);
         }
     }
 
     #[test]
-    fn looking_takes_one_percent_of_a_processor_at_the_most() {
+    fn snapshots_take_at_most_one_percent_of_a_cpu() {
         let mut pace = Pace::new(None, IDLE);
-        pace.look(Duration::from_millis(150), true);
+        pace.snapshot_taken(Duration::from_millis(150), true);
         assert_eq!(pace.pause(), Duration::from_secs(15));
-        pace.stir();
-        assert_eq!(pace.pause(), Duration::from_secs(15), "whatever happens");
-        pace.look(Duration::from_secs(3), true);
-        assert_eq!(pace.pause(), COSTLY_PAUSE, "not as rare as that");
+        pace.event_arrived();
+        assert_eq!(pace.pause(), Duration::from_secs(15), "not shorter after an event");
+        pace.snapshot_taken(Duration::from_secs(3), true);
+        assert_eq!(pace.pause(), COST_PAUSE_MAX, "limited");
         let mut pace = Pace::new(Some(Duration::from_millis(10)), IDLE);
-        pace.look(Duration::from_millis(20), true);
-        assert_eq!(pace.pause(), Duration::from_secs(2), "nor if often is asked for");
+        pace.snapshot_taken(Duration::from_millis(20), true);
+        assert_eq!(pace.pause(), Duration::from_secs(2), "also with a short interval");
     }
 }

@@ -6,47 +6,50 @@ use tracer_core::{Confidence, Options};
 
 use super::{filter::Filter, kernel::hooks::Mechanism};
 
-/// Ways to look at sockets.
+/// Sources of snapshots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     /// The kernel programs.
     Kernel,
-    /// `sock_diag`, `/proc` and copies of descriptors.
+    /// `sock_diag(7)`, `/proc` and `pidfd_getfd(2)`.
     SockDiag,
 }
 
-/// In which Go programs uprobes follow each response until it is given back.
+/// The Go programs to which uprobes are attached, which follow each HTTP response until it is
+/// returned to the pool or its body is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Follow {
-    /// In none.
-    Nobody,
-    /// In none, though it was asked for: the run ends before a response could be suspicious.
-    InVain,
-    /// In those among the processes that were named.
-    Named,
-    /// In all that hold sockets.
-    Everybody,
+pub(crate) enum UprobeTargets {
+    /// None.
+    None,
+    /// None although `--go` was given, because the run ends before a response could be suspicious.
+    NoneRunTooShort,
+    /// Those among the processes named with `--pid`.
+    TargetProcesses,
+    /// All that hold sockets.
+    AllProcesses,
 }
 
 /// What to observe, for how long, and how to judge it.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) filter: Filter,
-    pub(crate) follow: Follow,
+    pub(crate) uprobes: UprobeTargets,
     pub(crate) options: Options,
     /// `None`: until a signal.
     pub(crate) duration: Option<Duration>,
-    /// It is an audit: what is selected must be there.
+    /// This is an audit, so everything that the filter names must exist.
     pub(crate) once: bool,
-    /// Between looks; `None`: by what changes.
+    /// Time between snapshots; `None`: adaptive, see [`Pace`](super::pace::Pace).
     pub(crate) interval: Option<Duration>,
-    /// Rules of the user's for what is not the application.
+    /// File with the user's rules for frames that are not the application's.
     pub(crate) call_sites: Option<PathBuf>,
+    /// The lowest confidence for exit code 1.
     pub(crate) fail_on: Confidence,
+    /// Command lines are read and shown.
     pub(crate) cmdline: bool,
     pub(crate) verbose: bool,
-    /// Look in this way only.
+    /// Use only this source of snapshots.
     pub(crate) source: Option<Source>,
-    /// Hang on the kernel in this way only.
+    /// Use only attach methods of this mechanism.
     pub(crate) mechanism: Option<Mechanism>,
 }

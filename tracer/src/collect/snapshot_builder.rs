@@ -1,4 +1,4 @@
-//! From the iterator's records, one a descriptor, to a snapshot, one entry a socket. Pure.
+//! Builds a snapshot, with one entry per socket, from records, one per file descriptor. Pure.
 
 use std::collections::{BTreeMap, BTreeSet, hash_map::Entry};
 
@@ -6,21 +6,21 @@ use foldhash::{HashMap, HashMapExt as _};
 use tracer_common::SocketRecord;
 use tracer_core::{
     Comm, ConnectionId, Holder, ProcessKey, Snapshot, SocketFacts, TcpState, Timestamp,
-    decode::{self, DecodeError, Descriptor, KernelConstants},
+    decode::{self, DecodeError, FileDescriptor, KernelConstants},
 };
 
 use super::filter::Filter;
 
-/// A snapshot in the making.
+/// A snapshot that is being built.
 #[derive(Debug)]
 pub struct SnapshotBuilder {
     snapshot: Snapshot,
     places: HashMap<ConnectionId, usize>,
-    /// Descriptors by process, name and kind.
+    /// Number of file descriptors by process, name and kind.
     not_judged: BTreeMap<(Who, String), u64>,
-    /// Processes whose descriptors could not be read.
+    /// Processes whose file descriptors could not be read.
     unreadable: Vec<Who>,
-    /// Who holds a descriptor of a socket that could not be looked at.
+    /// Processes with a file descriptor of a socket that could not be queried, once per descriptor.
     unopened: Vec<Who>,
     without_holder: u64,
 }
@@ -28,7 +28,7 @@ pub struct SnapshotBuilder {
 type Who = (ProcessKey, Comm);
 
 impl SnapshotBuilder {
-    /// One that has no socket yet.
+    /// An empty snapshot.
     pub fn new(started_at: Timestamp) -> Self {
         let snapshot = Snapshot { started_at, ..Snapshot::default() };
         Self {
@@ -41,33 +41,33 @@ impl SnapshotBuilder {
         }
     }
 
-    /// Takes in one descriptor. A socket has as many owners as descriptors refer to it.
+    /// Adds one file descriptor. A socket has an owner for each file descriptor that refers to it.
     pub fn add(&mut self, record: &SocketRecord, constants: KernelConstants) {
-        match decode::descriptor(record, constants) {
-            Ok(Descriptor::Tcp(facts)) => self.add_facts(facts),
-            Ok(Descriptor::NotJudged(kind)) => {
+        match decode::file_descriptor(record, constants) {
+            Ok(FileDescriptor::Tcp(facts)) => self.add_facts(facts),
+            Ok(FileDescriptor::NotJudged(kind)) => {
                 let key = ProcessKey { start_time_ns: record.start_time_ns, pid: record.pid };
                 self.add_not_judged(key, &Comm::from_kernel(&record.comm), &kind);
             }
             Err(error) => {
-                log::debug!("descriptor {} of process {}", record.fd, record.pid);
+                log::debug!("fd {} of process {} cannot be decoded", record.fd, record.pid);
                 self.add_undecodable(&error);
             }
         }
     }
 
-    /// Counts a descriptor of a socket that passes for TCP and is not.
+    /// Counts a file descriptor of a socket that has the type of a TCP socket and another protocol.
     pub(crate) fn add_not_judged(&mut self, key: ProcessKey, comm: &Comm, kind: &str) {
         let owner = (key, comm.clone());
         *self.not_judged.entry((owner, kind.to_owned())).or_default() += 1;
     }
 
-    /// Counts a process whose descriptors could not be read.
+    /// Counts a process whose file descriptors could not be read.
     pub(crate) fn add_unreadable(&mut self, key: ProcessKey, comm: Comm) {
         self.unreadable.push((key, comm));
     }
 
-    /// Counts a descriptor of a TCP socket that could not be looked at.
+    /// Counts a file descriptor of a TCP socket that could not be queried.
     pub(crate) fn add_unopened(&mut self, key: ProcessKey, comm: &Comm) {
         self.unopened.push((key, comm.clone()));
     }
@@ -77,13 +77,14 @@ impl SnapshotBuilder {
         self.without_holder += count;
     }
 
-    /// Counts a socket of which something impossible was told.
+    /// Counts a socket with an impossible value.
     pub(crate) fn add_undecodable(&mut self, error: &DecodeError) {
-        log::debug!("a socket: {error}");
+        log::debug!("a socket cannot be decoded: {error}");
         self.snapshot.undecodable += 1;
     }
 
-    /// Takes in what is known of one socket, once for each time that it is come across.
+    /// Adds the facts of one socket. Repeated calls for the same socket add their owners; the latest
+    /// facts count.
     pub(crate) fn add_facts(&mut self, mut facts: SocketFacts) {
         match self.places.entry(facts.id) {
             Entry::Vacant(place) => {
@@ -99,24 +100,24 @@ impl SnapshotBuilder {
         }
     }
 
-    /// The process of every descriptor.
+    /// The process of every file descriptor.
     pub(crate) fn processes(&self) -> impl Iterator<Item = ProcessKey> {
         self.snapshot.sockets.iter().flat_map(|facts| &facts.owners).map(|owner| owner.key)
     }
 
-    /// The snapshot of what is in scope, and of what was before. Listeners stay whatever their
-    /// ends.
+    /// The snapshot of all sockets that the filter selects, and of those that are `followed` because
+    /// an earlier snapshot had them. Listeners are selected whatever their addresses.
     pub fn finish(
         self,
         ended_at: Timestamp,
         truncated: u64,
-        scope: &Filter,
+        filter: &Filter,
         admits: impl Fn(ProcessKey) -> bool,
         followed: &BTreeSet<ConnectionId>,
     ) -> Snapshot {
         let mut snapshot = Snapshot { ended_at, ..self.snapshot };
         snapshot.undecodable += truncated;
-        let in_scope = |key, comm: &Comm| scope.admits_name(comm) && admits(key);
+        let in_scope = |key, comm: &Comm| filter.admits_name(comm) && admits(key);
         for facts in &mut snapshot.sockets {
             if facts.state == TcpState::Listen {
                 snapshot.listeners.insert((facts.netns, facts.local.port()));
@@ -124,14 +125,15 @@ impl SnapshotBuilder {
             for owner in &mut facts.owners {
                 owner.in_scope = in_scope(owner.key, &owner.comm);
             }
-            // A process whose main thread has exited is shown once for each of its threads.
+            // The iterator visits a process whose main thread has exited once for each thread.
             facts.owners.sort_unstable();
             facts.owners.dedup();
         }
         snapshot.holders = Holder::of(&snapshot.sockets);
         snapshot.sockets.retain(|facts| {
             (facts.owners.iter().any(|owner| owner.in_scope) || followed.contains(&facts.id))
-                && (facts.state == TcpState::Listen || scope.admits_ends(facts.local, facts.remote))
+                && (facts.state == TcpState::Listen
+                    || filter.admits_addresses(facts.local, facts.remote))
         });
         for (((key, comm), kind), count) in self.not_judged {
             if in_scope(key, &comm) {
@@ -142,7 +144,7 @@ impl SnapshotBuilder {
             |whose: &[Who]| whose.iter().filter(|(key, comm)| in_scope(*key, comm)).count() as u64;
         snapshot.unreadable = in_scope(&self.unreadable);
         snapshot.unopened = in_scope(&self.unopened);
-        if scope.is_everybody() {
+        if filter.has_all_processes() {
             snapshot.unopened += self.without_holder;
         }
         snapshot
@@ -167,7 +169,7 @@ mod tests {
         record
     }
 
-    fn assemble(records: &[SocketRecord]) -> SnapshotBuilder {
+    fn build(records: &[SocketRecord]) -> SnapshotBuilder {
         let mut builder = SnapshotBuilder::new(Timestamp::from_ms(1));
         for record in records {
             builder.add(record, CONSTANTS);
@@ -175,9 +177,9 @@ mod tests {
         builder
     }
 
-    fn finish(builder: SnapshotBuilder, scope: &Filter, pid: u32, followed: &[u64]) -> Snapshot {
+    fn finish(builder: SnapshotBuilder, filter: &Filter, pid: u32, followed: &[u64]) -> Snapshot {
         let followed = followed.iter().map(|cookie| ConnectionId(*cookie)).collect();
-        builder.finish(Timestamp::from_ms(2), 0, scope, |key| key.pid == pid, &followed)
+        builder.finish(Timestamp::from_ms(2), 0, filter, |key| key.pid == pid, &followed)
     }
 
     fn ids(snapshot: &Snapshot) -> Vec<u64> {
@@ -185,9 +187,9 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_has_every_descriptor_as_an_owner_once() {
+    fn a_socket_has_one_owner_per_file_descriptor() {
         let records = [record(1, 10, 3), record(1, 11, 7), record(1, 10, 4), record(1, 10, 3)];
-        let snapshot = finish(assemble(&records), &Filter::default(), 11, &[]);
+        let snapshot = finish(build(&records), &Filter::default(), 11, &[]);
         let owners: Vec<_> = snapshot.sockets[0]
             .owners
             .iter()
@@ -197,38 +199,38 @@ mod tests {
     }
 
     #[test]
-    fn what_is_out_of_scope_is_left_out_unless_it_was_followed() {
+    fn only_selected_and_followed_sockets_are_in_the_snapshot() {
         let records = [record(1, 10, 3), record(2, 11, 3), record(3, 11, 4)];
-        let snapshot = finish(assemble(&records), &Filter::default(), 10, &[2]);
+        let snapshot = finish(build(&records), &Filter::default(), 10, &[2]);
         assert_eq!(ids(&snapshot), [1, 2]);
-        assert_eq!(snapshot.holders.len(), 1, "the other process was not asked for");
+        assert_eq!(snapshot.holders.len(), 1, "the other process is not selected");
     }
 
     #[test]
-    fn filters_of_ends_leave_listeners_and_the_count_of_descriptors() {
+    fn address_filters_keep_listeners_and_fd_counts() {
         let mut listener = record(1, 10, 3);
         (listener.state, listener.local_port, listener.remote_port) = (10, 8_080, 0);
         let mut foreign = record(2, 11, 3);
         (foreign.state, foreign.local_port) = (10, 50_051);
         let records = [listener, foreign, record(3, 10, 4)];
-        let scope = Filter { remote_ports: [80].into(), ..Filter::default() };
-        let snapshot = finish(assemble(&records), &scope, 10, &[]);
+        let filter = Filter { remote_ports: [80].into(), ..Filter::default() };
+        let snapshot = finish(build(&records), &filter, 10, &[]);
         assert_eq!(ids(&snapshot), [1]);
         assert_eq!(snapshot.listeners, [(1, 8_080), (1, 50_051)].into());
         assert_eq!(snapshot.holders[0].tcp_fds, 2);
     }
 
     #[test]
-    fn what_is_not_judged_is_counted_in_scope() {
+    fn sockets_that_are_not_judged_are_counted() {
         let mut records = [record(1, 10, 3), record(2, 11, 3), record(3, 10, 5)];
         for record in &mut records {
             record.protocol = 262;
         }
         records[2].state = 99;
-        let snapshot = finish(assemble(&records), &Filter::default(), 10, &[]);
+        let snapshot = finish(build(&records), &Filter::default(), 10, &[]);
         assert_eq!(snapshot.not_judged, [("mptcp".to_owned(), 2)].into());
         let mut torn = record(1, 10, 3);
         torn.state = 99;
-        assert_eq!(finish(assemble(&[torn]), &Filter::default(), 10, &[]).undecodable, 1);
+        assert_eq!(finish(build(&[torn]), &Filter::default(), 10, &[]).undecodable, 1);
     }
 }

@@ -1,7 +1,7 @@
 //! Snapshots without kernel programs: by `sock_diag(7)`, `/proc` and `pidfd_getfd(2)`.
 //!
 //! The kernel lists the TCP sockets of one network namespace with their `tcp_info`, and
-//! `/proc/PID/fd` tells which process holds which. The list does not include sockets in state
+//! `/proc/PID/fd` shows which process holds which. The list does not include sockets in state
 //! CLOSE. For those, and for sockets in network namespaces that may not be entered, the file
 //! descriptor is copied, queried and closed again. This changes nothing about the socket, except
 //! that it cannot be destroyed before the copy is closed.
@@ -35,7 +35,7 @@ mod tcp_info;
 /// Most file descriptors that are copied in one snapshot; each takes a few microseconds.
 const COPIES_MAX: usize = 16_384;
 
-/// What a run without kernel programs cannot see, and why it has none.
+/// Why a run has no kernel programs, and what it misses without them.
 pub(crate) const fn limits(reason: FallbackReason) -> [Note; 3] {
     [Note::WithoutKernelPrograms { reason }, Note::WithoutEvents, Note::DeathTimesByWatching]
 }
@@ -64,8 +64,8 @@ impl SockDiag {
                 log::warn!("the kernel does not list sockets: {error}");
                 file_descriptor::check().with_context(|| {
                     format!(
-                        "nor does it list sockets ({error}; load the module tcp_diag), nor may \
-                         descriptors be copied"
+                        "sockets cannot be listed ({error}); load the kernel module tcp_diag: without \
+                         it, file descriptors must be copied (pidfd_getfd), which also failed"
                     )
                 })?;
                 false
@@ -79,7 +79,7 @@ impl SockDiag {
     ///
     /// # Errors
     /// The kernel does not list sockets, or `/proc` cannot be read.
-    pub(crate) fn look(
+    pub(crate) fn read(
         &mut self,
         builder: &mut SnapshotBuilder,
         wanted: &dyn Fn(ProcessKey, &Comm) -> bool,
@@ -231,36 +231,36 @@ mod tests {
     use super::*;
     use crate::collect::filter::Filter;
 
-    /// Ends and unread bytes of the sockets of this process, listeners aside.
+    /// Addresses and unread bytes of the connections of this process.
     fn seen(lists: bool) -> BTreeMap<ConnectionId, (String, u64)> {
         let mut source = SockDiag { lists, remembered: HashMap::new(), others: HashSet::new() };
         let own = std::process::id();
         let mut builder = SnapshotBuilder::new(Timestamp::default());
-        source.look(&mut builder, &|key, _| key.pid == own).unwrap();
+        source.read(&mut builder, &|key, _| key.pid == own).unwrap();
         let admits = |key: ProcessKey| key.pid == own;
-        let nobody = std::collections::BTreeSet::new();
-        let snapshot = builder.finish(Timestamp::default(), 0, &Filter::default(), admits, &nobody);
+        let none = std::collections::BTreeSet::new();
+        let snapshot = builder.finish(Timestamp::default(), 0, &Filter::default(), admits, &none);
         assert_eq!((snapshot.unopened, snapshot.unreadable), (0, 0));
-        let tell = |it: Box<SocketFacts>| {
+        let entry = |it: Box<SocketFacts>| {
             (it.id, (format!("{} {}", it.local, it.remote), it.unread_bytes))
         };
-        snapshot.sockets.into_iter().map(tell).collect()
+        snapshot.sockets.into_iter().map(entry).collect()
     }
 
     #[test]
-    fn without_a_list_every_socket_is_asked() {
+    fn without_a_list_every_socket_is_queried() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (server, _) = listener.accept().unwrap();
         io::Write::write_all(&mut &client, &[0; 100]).unwrap();
-        let ends = |socket: &TcpStream| {
+        let endpoints = |socket: &TcpStream| {
             format!("{} {}", socket.local_addr().unwrap(), socket.peer_addr().unwrap())
         };
 
         for lists in [true, false] {
             let seen: Vec<_> = seen(lists).into_values().collect();
-            assert!(seen.contains(&(ends(&client), 0)), "{lists}: {seen:?}");
-            assert!(seen.contains(&(ends(&server), 100)), "{lists}: {seen:?}");
+            assert!(seen.contains(&(endpoints(&client), 0)), "{lists}: {seen:?}");
+            assert!(seen.contains(&(endpoints(&server), 100)), "{lists}: {seen:?}");
         }
     }
 }

@@ -10,11 +10,11 @@ use tracer_inspect::process::{
     selection,
 };
 
-/// Processes told apart from later ones with the same pid by when they started. Once in the
-/// targets, a process stays until it ends: one whose parent is gone is a descendant yet.
+/// Processes, identified by pid and start time. A descendant stays in the set until it ends, even if
+/// its parent ends before.
 #[derive(Clone, Debug)]
 pub(crate) struct TargetProcesses {
-    /// When each started, in clock ticks since boot (`/proc/PID/stat`, field 22).
+    /// Start times by pid, in clock ticks since boot (`/proc/PID/stat`, field 22).
     members: BTreeMap<u32, u64>,
     with_descendants: bool,
 }
@@ -23,7 +23,7 @@ impl TargetProcesses {
     /// The processes with these pids.
     ///
     /// # Errors
-    /// One of them is no process, or cannot be read.
+    /// One of them does not exist, or cannot be read.
     pub(crate) fn found(pids: &BTreeSet<u32>, with_descendants: bool) -> Result<Self> {
         let members = pids.iter().map(|pid| Ok((*pid, selection::check(*pid)?)));
         let mut targets = Self { members: members.collect::<Result<_>>()?, with_descendants };
@@ -31,11 +31,11 @@ impl TargetProcesses {
         Ok(targets)
     }
 
-    /// Takes in children that were born and lets go of who has ended.
+    /// Adds new descendants and removes processes that have ended.
     pub(crate) fn refresh(&mut self) {
         self.members.retain(|pid, started| identity::started(*pid) == Some(*started));
         if self.with_descendants {
-            selection::adopt_descendants(&mut self.members);
+            selection::add_descendants(&mut self.members);
         }
     }
 
@@ -43,7 +43,7 @@ impl TargetProcesses {
         self.members.get(&key.pid) == Some(&(key.start_time_ns / TICK_NS))
     }
 
-    /// When each of them started, in clock ticks since boot, by pid.
+    /// Start times by pid, in clock ticks since boot.
     pub(crate) const fn members(&self) -> &BTreeMap<u32, u64> {
         &self.members
     }
@@ -52,8 +52,8 @@ impl TargetProcesses {
         self.members.keys().copied().collect()
     }
 
-    /// Nobody is left.
-    pub(crate) fn is_extinct(&self) -> bool {
+    /// All processes have ended.
+    pub(crate) fn have_ended(&self) -> bool {
         self.members.is_empty()
     }
 }
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_child_belongs_to_it_until_it_ends() {
+    fn a_child_is_a_target_until_it_ends() {
         let mut child = Command::new("sleep").arg("600").stdin(Stdio::null()).spawn().unwrap();
         let mut targets = TargetProcesses::found(&me(), true).unwrap();
         assert!(targets.pids().contains(&child.id()));
@@ -78,11 +78,11 @@ mod tests {
         child.wait().unwrap();
         targets.refresh();
         assert!(!targets.pids().contains(&child.id()));
-        assert!(!targets.is_extinct());
+        assert!(!targets.have_ended());
     }
 
     #[test]
-    fn a_later_process_with_the_same_pid_does_not_belong() {
+    fn a_later_process_with_the_same_pid_is_not_a_target() {
         let targets = TargetProcesses::found(&me(), false).unwrap();
         let started = identity::started(std::process::id()).unwrap();
         let key =
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pid_without_a_process_is_refused() {
+    fn a_pid_without_a_process_is_an_error() {
         let error = TargetProcesses::found(&[0].into(), false).unwrap_err();
         assert!(error.to_string().contains("no process 0"));
     }

@@ -1,4 +1,4 @@
-//! `tracer demo`: a leaking client and its server, traced live.
+//! `tracer demo`: traces a leaking client and its server live.
 
 mod peers;
 
@@ -20,13 +20,13 @@ use crate::{
     output::exit_code,
 };
 
-/// Starts the two, watches them for a while, and ends them.
+/// Starts client and server, watches them for the given time, and ends them.
 ///
 /// # Errors
 /// They cannot be started, or watching fails.
 pub(crate) fn run(demo: &Demo, mechanism: Option<Mechanism>) -> Result<u8> {
     let mut server = Peer::start(&["demo-server"])?;
-    let address = server.line().context("the demo's server did not say where it listens")?;
+    let address = server.line().context("the demo server did not print its address")?;
     let client = Peer::start(&["demo-client", &address])?;
     let pids = [server.child.id(), client.child.id()];
     let (plan, output) = demo.plan(&pids);
@@ -38,7 +38,7 @@ pub(crate) fn run(demo: &Demo, mechanism: Option<Mechanism>) -> Result<u8> {
 /// # Errors
 /// It cannot listen.
 pub(crate) fn run_server() -> Result<u8> {
-    be_called(c"demo-server");
+    set_name(c"demo-server");
     peers::run_server()?;
     Ok(exit_code::CLEAN)
 }
@@ -48,19 +48,19 @@ pub(crate) fn run_server() -> Result<u8> {
 /// # Errors
 /// It cannot connect.
 pub(crate) fn run_client(server: SocketAddr) -> Result<u8> {
-    be_called(c"demo-client");
+    set_name(c"demo-client");
     peers::run_client(server)?;
     Ok(exit_code::CLEAN)
 }
 
-/// Gives this process a name of its own in every listing, the tracer's own included.
-fn be_called(name: &CStr) {
-    // Only what listings show depends on it.
+/// Sets the name of this process (`/proc/PID/comm`).
+fn set_name(name: &CStr) {
+    // Without it, the processes are shown as `tracer`.
     let _ = rustix::thread::set_name(name);
 }
 
-/// A child process of this same program. It ends when its standard input does, so it never
-/// outlives this one, however that ends.
+/// A child process that runs this program. It exits at EOF on its standard input, so it never
+/// outlives its parent.
 struct Peer {
     child: Child,
     stdin: Option<ChildStdin>,
@@ -68,28 +68,29 @@ struct Peer {
 
 impl Peer {
     fn start(arguments: &[&str]) -> Result<Self> {
-        let program = env::current_exe().context("cannot find the tracer's own program")?;
+        let program = env::current_exe().context("cannot find the path of the running tracer")?;
         let mut child = Command::new(program)
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            // Ctrl-C is for the tracer: its summary is about what was there before.
+            // A process group of its own, so that Ctrl-C ends only the tracer, and its last report
+            // still shows the open connections.
             .process_group(0)
             .spawn()
-            .context("cannot start the demo's processes")?;
+            .context("cannot start the demo processes")?;
         let stdin = child.stdin.take();
         Ok(Self { child, stdin })
     }
 
     fn line(&mut self) -> Result<String> {
-        let Some(output) = self.child.stdout.take() else { bail!("it has no output") };
+        let Some(output) = self.child.stdout.take() else { bail!("its output was read before") };
         let mut line = String::new();
         BufReader::new(output).read_line(&mut line)?;
         let line = line.trim();
         if line.is_empty() {
-            bail!("it said nothing");
+            bail!("it exited at once");
         }
-        // The server prints its port, or all of its address.
+        // The line is a port, or an address with port.
         Ok(if line.contains(':') { line.to_owned() } else { format!("127.0.0.1:{line}") })
     }
 }
@@ -97,7 +98,7 @@ impl Peer {
 impl Drop for Peer {
     fn drop(&mut self) {
         drop(self.stdin.take());
-        // It is gone already if this fails.
+        // This fails if it has exited.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,4 +1,4 @@
-//! `tracer diff`: which leaks are new, gone, grown or shrunk from one report to another.
+//! `tracer diff`: compares two reports: new, fixed, grown and shrunk leaks.
 
 use std::{fs, path::Path};
 
@@ -12,10 +12,10 @@ use crate::{
     recording::{Ending, Recording},
 };
 
-/// Compares the two and gives the exit code.
+/// Compares two recordings or reports and returns the exit code.
 ///
 /// # Errors
-/// One of them cannot be read or is something else, or the output cannot be written.
+/// One of them cannot be read or is neither, or the output cannot be written.
 pub(crate) fn run(arguments: &Diff) -> Result<u8> {
     let before = read(&arguments.before)?;
     let after = read(&arguments.after)?;
@@ -32,8 +32,8 @@ pub(crate) fn run(arguments: &Diff) -> Result<u8> {
     })
 }
 
-/// Reads a recording, which is judged as it was then, or JSON documents, of which the last one
-/// counts.
+/// Reads a recording, which is judged with its own thresholds, or JSON documents, of which the last
+/// one is used.
 ///
 /// # Errors
 /// It cannot be read, or is neither.
@@ -47,26 +47,30 @@ fn read(path: &Path) -> Result<Side> {
         Side::parse(&String::from_utf8_lossy(&text))
     };
     let mut side = side.with_context(|| {
-        format!("{shown} is neither a recording nor what tracer audit -o json prints")
+        format!("{shown} is neither a recording nor JSON from tracer audit -o json")
     })?;
     if let Some(schema) = side.other_schema() {
-        bail!("{shown} is of another version of tracer: its schema is {schema}");
+        bail!(
+            "{shown} has JSON schema {schema}, which this version of tracer does not read; create it \
+             again with this version"
+        );
     }
     side.file = shown.to_string();
     Ok(side)
 }
 
-/// How a recording ended.
+/// The last report of a recording.
 fn judged(path: &Path) -> Result<Side> {
     let recording = Recording::open(path)?;
     let head = recording.head().clone();
     let judged = replay::rerun(recording, head.options, None, |_, _| {})?;
     match judged.ending {
         Ending::Whole | Ending::Truncated => {}
-        Ending::Damaged(at) => bail!("{} is damaged from byte {at} on", path.display()),
+        Ending::Damaged(at) => {
+            bail!("{} is damaged from byte {at} on; compare JSON files instead", path.display())
+        }
         Ending::Unknown(at) => bail!(
-            "{} has an entry at byte {at} that this version of tracer does not know; compare it \
-             with tracer {}, which recorded it",
+            "{} has an unknown entry at byte {at}; compare it with tracer {}, which recorded it",
             path.display(),
             head.version
         ),

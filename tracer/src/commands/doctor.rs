@@ -1,29 +1,30 @@
-//! `tracer doctor`: what this host allows, what each lack costs, and what to do about it.
+//! `tracer doctor`: checks of kernel features and privileges: the state of each, what a run without
+//! it is missing, and how to fix it.
 
-mod finding;
+mod check;
 mod host;
 mod permissions;
 mod sources;
 
 use anyhow::Result;
 
-use self::finding::{Document, Finding, Health};
+use self::check::{Check, Document, Health};
 use crate::{
     collect::kernel::hooks::Mechanism,
     output::{exit_code, json, options::DocumentFormat, standard_output},
 };
 
-/// Examines the host, prints what was found, and gives the exit code: 0 everything is there, 3 it
-/// works with less, 2 it does not work.
+/// Checks the host, prints the results, and returns the exit code: 0 everything is available, 3
+/// tracer runs with limits, 2 tracer cannot run.
 ///
 /// # Errors
-/// The standard output cannot be written.
+/// Standard output cannot be written.
 pub(crate) fn run(format: DocumentFormat, mechanism: Option<Mechanism>) -> Result<u8> {
-    let findings = examine(mechanism);
-    let worst = findings.iter().map(|finding| finding.health).max().unwrap_or(Health::Full);
-    standard_output::print(|_| match format {
-        DocumentFormat::Table => Ok(table(&findings, worst)),
-        DocumentFormat::Json => Ok(json::pretty(&Document::new(worst, &findings))?),
+    let checks = checks(mechanism);
+    let worst = checks.iter().map(|check| check.health).max().unwrap_or(Health::Full);
+    standard_output::print(|style| match format {
+        DocumentFormat::Table => Ok(table(&checks, worst, style.width)),
+        DocumentFormat::Json => Ok(json::pretty(&Document::new(worst, &checks))?),
     })?;
     Ok(match worst {
         Health::Full => exit_code::CLEAN,
@@ -32,20 +33,20 @@ pub(crate) fn run(format: DocumentFormat, mechanism: Option<Mechanism>) -> Resul
     })
 }
 
-fn examine(mechanism: Option<Mechanism>) -> Vec<Finding> {
-    let mut findings = vec![host::kernel(), host::type_information(), host::processes()];
-    findings.extend([host::containers(), host::lockdown()]);
-    findings.extend(permissions::all());
-    findings.extend(sources::all(mechanism));
-    findings
+fn checks(mechanism: Option<Mechanism>) -> Vec<Check> {
+    let mut checks = vec![host::kernel(), host::btf(), host::processes()];
+    checks.extend([host::containers(), host::lockdown()]);
+    checks.extend(permissions::all());
+    checks.extend(sources::all(mechanism));
+    checks
 }
 
-fn table(findings: &[Finding], worst: Health) -> String {
-    let mut text: String = findings.iter().map(Finding::line).collect();
+fn table(checks: &[Check], worst: Health, width: u16) -> String {
+    let mut text: String = checks.iter().map(|check| check.lines(width.into())).collect();
     text.push_str(match worst {
-        Health::Full => "\nEverything works here.\n",
-        Health::Degraded => "\ntracer works here, with less: see the lines marked `less`.\n",
-        Health::Unusable => "\ntracer cannot work here: see the lines marked `no`.\n",
+        Health::Full => "\nEverything that tracer needs is available.\n",
+        Health::Degraded => "\ntracer runs here with limits: see the lines marked `degraded`.\n",
+        Health::Unusable => "\ntracer cannot run here: see the lines marked `unusable`.\n",
     });
     text
 }

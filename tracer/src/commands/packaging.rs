@@ -1,5 +1,5 @@
-//! `tracer packaging DIRECTORY`: the manual pages and shell completions, made from the command line
-//! itself so that they cannot say something else. `cargo xtask dist` calls it.
+//! `tracer packaging DIRECTORY`: writes the manual pages and shell completions, generated from the
+//! definition of the command line. `cargo xtask dist` calls it.
 
 use std::{fs, path::Path};
 
@@ -9,7 +9,7 @@ use clap_complete::Shell;
 
 use crate::{cli::Cli, output::exit_code};
 
-/// Writes `man/*.1`, one for each command, and `completions/*`, one for each shell.
+/// Writes `man/*.1`, one per command, and `completions/*`, one per shell.
 ///
 /// # Errors
 /// A file cannot be written.
@@ -18,7 +18,7 @@ pub(crate) fn write(directory: &Path) -> Result<u8> {
     let completions = directory.join("completions");
     for directory in [&manual, &completions] {
         fs::create_dir_all(directory)
-            .with_context(|| format!("cannot make {}", directory.display()))?;
+            .with_context(|| format!("cannot create {}", directory.display()))?;
     }
     let mut command = Cli::command();
     for shell in Shell::value_variants() {
@@ -30,7 +30,7 @@ pub(crate) fn write(directory: &Path) -> Result<u8> {
     Ok(exit_code::CLEAN)
 }
 
-/// A page shows everything, so the option to see everything has no place there.
+/// The command for a manual page, which shows all options and so does not need `--help-all`.
 fn for_manual(command: Command) -> Command {
     let command = command.mut_arg("help_all", |argument| argument.hide(true));
     let shown = |argument: clap::Arg| argument.hide_short_help(false);
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_command_has_a_page_and_every_shell_its_completions() {
+    fn every_command_has_a_manual_page_and_every_shell_completions() {
         let directory = tempfile::tempdir().unwrap();
         write(directory.path()).unwrap();
         let text = |name: &str| fs::read_to_string(directory.path().join(name)).unwrap();

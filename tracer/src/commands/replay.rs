@@ -1,33 +1,33 @@
-//! `tracer replay`: what was recorded, judged again.
+//! `tracer replay`: judges a recording again.
 
-mod moment;
+mod report_time;
 mod rerun;
 
 use anyhow::{Result, bail};
 use tracer_core::Report;
 
-pub(crate) use self::moment::find;
+pub(crate) use self::report_time::reports_until;
 pub use self::rerun::{Rejudged, rerun};
 use crate::{
-    cli::Replay,
+    cli::{Rejudge, Replay},
     output::{Context, destination::Destination, exit_code, logging::start_logging},
     recording::{Ending, Head, Recording},
 };
 
-/// Shows how a recorded run ended, or stood at some time, and gives the exit code.
+/// Shows the last report of a recorded run, or that of a given time, and returns the exit code.
 ///
 /// # Errors
-/// The recording cannot be read, does not hold the moment that was asked for, or is damaged: then
-/// what is whole of it was shown. The output cannot be written.
+/// The recording cannot be read, does not cover the given time, or is damaged (then everything before
+/// the damage is shown first); or the output cannot be written.
 pub(crate) fn run(replay: &Replay) -> Result<u8> {
-    let output = replay.output();
+    let output = replay.output_options();
     start_logging(output.verbose);
-    let again = &replay.again;
-    let recording = Recording::open(&again.file)?;
+    let Rejudge { file, at, .. } = &replay.rejudge;
+    let recording = Recording::open(file)?;
     let head = recording.head().clone();
     log::debug!("recorded with: tracer {}", head.arguments.join(" "));
-    let (options, fail_on) = (again.options(head.options), again.fail_on());
-    let reports = again.at.map(|at| find(&again.file, at)).transpose()?;
+    let options = replay.rejudge.options(head.options);
+    let reports = at.map(|at| reports_until(file, at)).transpose()?;
     let mut destination = Destination::open(output, context(&head))?;
     let rejudged = rerun(recording, options, reports, |detector, changes| {
         if !changes.is_empty() {
@@ -37,11 +37,11 @@ pub(crate) fn run(replay: &Replay) -> Result<u8> {
     let Rejudged { report, changes, ending } = rejudged;
     destination.keep(&report, &changes);
     destination.finish(&report)?;
-    complain_of(ending, &again.file.display().to_string(), &head, &report)?;
-    Ok(exit_code::of(&report, fail_on.unwrap_or(head.fail_on)))
+    check_ending(ending, &file.display().to_string(), &head, &report)?;
+    Ok(exit_code::of(&report, replay.rejudge.fail_on().unwrap_or(head.fail_on)))
 }
 
-/// What the sinks have to know of the host that was recorded.
+/// The host that was recorded, for the outputs.
 pub fn context(head: &Head) -> Context {
     Context {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -51,20 +51,25 @@ pub fn context(head: &Head) -> Context {
     }
 }
 
-/// What follows damage is lost: an error, after everything before it was shown.
+/// Checks that a recording was read to its end. Everything before the end has been shown.
 ///
 /// # Errors
-/// The recording is damaged, or holds an entry that this version of the program does not know.
-pub(crate) fn complain_of(ending: Ending, shown: &str, head: &Head, report: &Report) -> Result<()> {
+/// The recording is damaged, or has an entry that this version of the program does not know.
+pub(crate) fn check_ending(
+    ending: Ending,
+    shown: &str,
+    head: &Head,
+    report: &Report,
+) -> Result<()> {
     let until = head.clock.rfc3339(report.at);
     match ending {
         Ending::Whole | Ending::Truncated => Ok(()),
         Ending::Damaged(at) => {
-            bail!("{shown} is damaged from byte {at} on: what happened after {until} is lost")
+            bail!("{shown} is damaged from byte {at} on: everything after {until} is lost")
         }
         Ending::Unknown(at) => bail!(
-            "{shown} has an entry at byte {at} that this version of tracer does not know: what \
-             happened after {until} is not shown; replay it with tracer {}, which recorded it",
+            "{shown} has an unknown entry at byte {at}: nothing after {until} is shown; replay it \
+             with tracer {}, which recorded it",
             head.version
         ),
     }

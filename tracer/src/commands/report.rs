@@ -1,4 +1,4 @@
-//! `tracer report`: the incident document of a recording.
+//! `tracer report`: writes an incident report from a recording.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use tracer_core::{Change, Detector, Options};
 
 use super::replay::{self, Rejudged};
 use crate::{
-    cli::Incident as Arguments,
+    cli::IncidentReport,
     files::replace::replace,
     output::{
         exit_code,
@@ -19,21 +19,21 @@ use crate::{
     recording::Recording,
 };
 
-/// Where `-` leads.
+/// The path that stands for standard output.
 const STANDARD_OUTPUT: &str = "-";
 
-/// Judges a recording again, writes the document or its summary, and gives the exit code.
+/// Judges a recording again, writes the report or its summary, and returns the exit code.
 ///
 /// # Errors
-/// The recording cannot be read, does not hold the moment that was asked for, or is damaged: then
-/// the document of what is whole of it was written. The output cannot be written.
-pub(crate) fn run(arguments: &Arguments) -> Result<u8> {
-    let again = &arguments.again;
-    let recording = Recording::open(&again.file)?;
+/// The recording cannot be read, does not cover the given time, or is damaged (then a report of
+/// everything before the damage is written first); or the output cannot be written.
+pub(crate) fn run(arguments: &IncidentReport) -> Result<u8> {
+    let rejudge = &arguments.rejudge;
+    let recording = Recording::open(&rejudge.file)?;
     let head = recording.head().clone();
-    // The development is that of all connections.
-    let options = Options { all: true, ..again.options(head.options) };
-    let reports = again.at.map(|at| replay::find(&again.file, at)).transpose()?;
+    // The charts show all connections, not only those with a finding.
+    let options = Options { all: true, ..rejudge.options(head.options) };
+    let reports = rejudge.at.map(|at| replay::reports_until(&rejudge.file, at)).transpose()?;
     let mut history = History::default();
     let Rejudged { report, ending, .. } =
         replay::rerun(recording, options, reports, |detector: &Detector, _: &[Change]| {
@@ -43,16 +43,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8> {
 
     let context = replay::context(&head);
     let provenance = Provenance {
-        file: again.file.display().to_string(),
+        file: rejudge.file.display().to_string(),
         recorded_with: head.arguments.clone(),
         recorder: head.version.clone(),
-        arguments: again.arguments(),
+        arguments: rejudge.arguments(),
         options,
     };
     let incident = Incident { report: &report, history: &history, context: &context, provenance };
     write(arguments.html.as_deref(), &incident)?;
-    replay::complain_of(ending, &again.file.display().to_string(), &head, &report)?;
-    Ok(exit_code::of(&report, again.fail_on().unwrap_or(head.fail_on)))
+    replay::check_ending(ending, &rejudge.file.display().to_string(), &head, &report)?;
+    Ok(exit_code::of(&report, rejudge.fail_on().unwrap_or(head.fail_on)))
 }
 
 fn write(html: Option<&Path>, incident: &Incident<'_>) -> Result<()> {

@@ -1,4 +1,4 @@
-//! `tracer`, `tracer audit` and `tracer record`: watches, and says what is found.
+//! `tracer`, `tracer audit` and `tracer record`: watches this host and reports findings.
 
 mod recorded_detector;
 mod session;
@@ -6,7 +6,7 @@ mod signals;
 
 use std::env;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use tracer_inspect::process::visibility;
 
 use crate::{
@@ -19,10 +19,12 @@ use crate::{
     wall_clock::WallClock,
 };
 
-/// Watches until the plan's end and gives the exit code.
+/// Watches for the duration of the plan and returns the exit code.
 pub(crate) fn run(plan: &Plan, output: OutputOptions) -> Result<u8> {
     start_logging(plan.verbose);
-    let (host, kernel) = visibility::host().context("cannot read /proc: is it mounted?")?;
+    let (host, kernel) = visibility::host().map_err(|error| {
+        anyhow!("cannot read /proc: {error}; mount it with mount -t proc proc /proc")
+    })?;
     let clock = WallClock::now();
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let recording = output.recording.clone().map(|recording| {

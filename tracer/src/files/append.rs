@@ -1,4 +1,4 @@
-//! Files that hold whole pieces at any time, whatever happens to the process or the disk.
+//! Appending to files so that they hold only whole pieces, even after a crash or on a full disk.
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
@@ -9,22 +9,22 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-/// What to do instead, if a path does not lead to a regular file.
+/// What to do if a path is not that of a regular file.
 #[derive(Clone, Copy)]
 pub(crate) struct Remedies {
-    /// It is a symbolic link.
+    /// For a symbolic link.
     pub(crate) link: &'static str,
-    /// It is a pipe, a device or the like.
+    /// For a pipe, a device or another special file.
     pub(crate) special: &'static str,
 }
 
-/// Opens for appending, or creates for its owner only, without following a link: a privileged
-/// process is easily led to a file of an attacker's choice by a link in a directory that both may
-/// write to. The file is locked for as long as it is open.
+/// Opens a file for appending and locks it. A new file is readable by its owner only. Symbolic links
+/// are not followed: in a directory that an attacker may write to, a link could lead a privileged
+/// process to any file.
 ///
 /// # Errors
-/// It is a symbolic link or no regular file, it is locked by another program, or it cannot be
-/// opened.
+/// The path is a symbolic link or not a regular file, another program has locked the file, or it
+/// cannot be opened.
 pub(crate) fn open(path: &Path, remedies: Remedies) -> Result<File> {
     let shown = path.display();
     let file = options().create(true).open(path).map_err(|error| match error.raw_os_error() {
@@ -32,24 +32,25 @@ pub(crate) fn open(path: &Path, remedies: Remedies) -> Result<File> {
             anyhow::anyhow!("cannot write {shown}: it is a symbolic link; {}", remedies.link)
         }
         _ if error.kind() == ErrorKind::NotFound => anyhow::anyhow!(
-            "cannot create {shown}: its directory does not exist; create that or name another file"
+            "cannot create {shown}: its directory does not exist; create the directory or choose another file"
         ),
-        _ => anyhow::anyhow!("cannot write {shown}: {error}; name another file"),
+        _ => anyhow::anyhow!("cannot write {shown}: {error}; choose another file"),
     })?;
-    let metadata = file.metadata().with_context(|| format!("cannot inspect {shown}"))?;
+    let metadata =
+        file.metadata().with_context(|| format!("cannot read the metadata of {shown}"))?;
     if !metadata.is_file() {
         bail!("cannot write {shown}: it is not a regular file; {}", remedies.special);
     }
     if !lock(&file) {
-        bail!("cannot write {shown}: another program has it locked; name another file");
+        bail!("cannot write {shown}: another program has locked it; choose another file");
     }
     Ok(file)
 }
 
-/// Creates a file that is not there yet, for its owner only, and locks it.
+/// Creates a file that is readable by its owner only, and locks it.
 ///
 /// # Errors
-/// It is there, or cannot be created.
+/// The file exists, or cannot be created.
 pub(crate) fn create_new(path: &Path) -> io::Result<File> {
     let file = options().create_new(true).open(path)?;
     lock(&file);
@@ -59,33 +60,33 @@ pub(crate) fn create_new(path: &Path) -> io::Result<File> {
 fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).append(true).mode(0o600);
-    // Without O_NONBLOCK, opening a pipe could wait for its other end.
+    // Without O_NONBLOCK, opening a pipe blocks until its other end is open.
     options.custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK);
     options
 }
 
-/// Gives false if another program has it locked. On a file system without locks, two tracers on one
-/// file are the user's own lookout.
+/// Locks the file; false if another program has locked it. On a file system without locks, nothing
+/// prevents two tracers from writing to the same file.
 fn lock(file: &File) -> bool {
     !matches!(file.try_lock(), Err(TryLockError::WouldBlock))
 }
 
-/// Why a file could not be written, in words.
+/// Why a file could not be written, as part of an error message.
 pub(crate) fn cause(error: &io::Error) -> String {
     match error.kind() {
         ErrorKind::StorageFull => "disk full".to_owned(),
         ErrorKind::QuotaExceeded => "disk quota exceeded".to_owned(),
         ErrorKind::FileTooLarge => "file size limit reached".to_owned(),
-        _ => format!("cannot write ({error})"),
+        _ => error.to_string(),
     }
 }
 
-/// What a file is to [`Whole`].
+/// An output of [`Whole`].
 pub(crate) trait Output: Write {
-    /// Cuts off everything from `length` on.
+    /// Truncates it to `length` bytes.
     ///
     /// # Errors
-    /// It cannot be cut.
+    /// It cannot be truncated.
     fn set_length(&mut self, length: u64) -> io::Result<()>;
 }
 
@@ -95,26 +96,26 @@ impl Output for File {
     }
 }
 
-/// Appends pieces to an output and takes back what was written of one that did not fit.
+/// Appends whole pieces to an output: a piece that could be written only in part is removed again.
 pub(crate) struct Whole<O> {
     pub(crate) output: O,
     /// Length of the whole pieces, in bytes.
     pub(crate) length: u64,
-    /// There is part of a piece after them that could not be taken back.
+    /// Part of a piece follows them, because it could not be removed.
     pub(crate) is_torn: bool,
 }
 
 impl<O: Output> Whole<O> {
-    /// An output that holds so many bytes.
+    /// An output that holds `length` bytes.
     pub(crate) const fn new(output: O, length: u64) -> Self {
         Self { output, length, is_torn: false }
     }
 
-    /// Appends a piece, in one write if the output takes it so.
+    /// Appends a piece, if possible with a single write.
     ///
     /// # Errors
-    /// It could not be written whole, and was taken back if that could be. Another one may be
-    /// tried: it fits if there is room again.
+    /// The piece could not be written whole. What was written of it has been removed, or will be
+    /// before the next piece is appended.
     pub(crate) fn append(&mut self, piece: &[u8]) -> io::Result<()> {
         if self.is_torn {
             self.output.set_length(self.length)?;

@@ -1,4 +1,4 @@
-//! Files that are there whole or not at all.
+//! Replacing files atomically.
 
 use std::{
     fs,
@@ -10,35 +10,38 @@ use anyhow::{Result, anyhow, bail};
 
 use super::append::cause;
 
-/// Puts a file with these bytes in the place of one of that name, for its owner only. It is written
-/// beside and renamed, so that nobody sees half of it, and a failure leaves what was there.
+/// Replaces or creates a file, readable by its owner only. The bytes are written to a temporary file
+/// in the same directory, which is then renamed: a reader never sees a partial file, and a failure
+/// leaves an existing file unchanged.
 ///
 /// # Errors
-/// There is a link or something else than a regular file, the directory cannot be written to, or
-/// the disk is full.
+/// The path is a symbolic link or not a regular file, the directory cannot be written to, or the
+/// disk is full.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     let shown = path.display();
     match fs::symlink_metadata(path) {
-        // Renaming would not follow it, and would not write what it leads to either.
+        // The rename would replace the link and leave its target unchanged.
         Ok(metadata) if metadata.is_symlink() => {
-            bail!("cannot write {shown}: it is a symbolic link; name the file that it leads to")
+            bail!("cannot write {shown}: it is a symbolic link; give the path of its target")
         }
         Ok(metadata) if !metadata.is_file() => {
-            bail!("cannot write {shown}: it is not a regular file; name another, or - for stdout")
+            bail!(
+                "cannot write {shown}: it is not a regular file; choose another file, or - for stdout"
+            )
         }
         _ => {}
     }
     write(path, bytes).map_err(|error| match error.kind() {
         ErrorKind::NotFound => anyhow!(
-            "cannot create {shown}: its directory does not exist; create that or name another file"
+            "cannot create {shown}: its directory does not exist; create the directory or choose another file"
         ),
-        _ => anyhow!("cannot write {shown}: {}; name another file", cause(&error)),
+        _ => anyhow!("cannot write {shown}: {}; choose another file", cause(&error)),
     })
 }
 
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let directory = path.parent().filter(|it| !it.as_os_str().is_empty());
-    // Its name cannot be foreseen, it is not opened if it is there already, and its mode is 0600.
+    // The name is random, an existing file is never opened (O_EXCL), and the mode is 0600.
     let mut file = tempfile::NamedTempFile::new_in(directory.unwrap_or(Path::new(".")))?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
@@ -58,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_replaced_for_its_owner_only() {
+    fn a_replaced_file_is_readable_by_its_owner_only() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("page.html");
         fs::write(&path, "an earlier and longer one").unwrap();
@@ -72,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_is_neither_followed_nor_replaced() {
+    fn a_symbolic_link_is_neither_followed_nor_replaced() {
         let directory = tempfile::tempdir().unwrap();
         let (target, link) = (directory.path().join("shadow"), directory.path().join("page.html"));
         fs::write(&target, "precious").unwrap();
@@ -86,12 +89,12 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_says_why_and_leaves_nothing() {
+    fn a_failure_states_the_cause_and_leaves_no_file() {
         let directory = tempfile::tempdir().unwrap();
-        let complaint = |path: &Path| replace(path, b"new").unwrap_err().to_string();
-        assert!(complaint(directory.path()).contains("not a regular file"));
-        let nowhere = complaint(&directory.path().join("no/page.html"));
-        assert!(nowhere.contains("its directory does not exist"), "{nowhere}");
+        let error = |path: &Path| replace(path, b"new").unwrap_err().to_string();
+        assert!(error(directory.path()).contains("not a regular file"));
+        let missing = error(&directory.path().join("no/page.html"));
+        assert!(missing.contains("its directory does not exist"), "{missing}");
         assert!(names(directory.path()).is_empty());
     }
 }

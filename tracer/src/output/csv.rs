@@ -1,27 +1,31 @@
-//! Connections as CSV (RFC 4180): one row for each thing that happened to one, so that the last row
-//! of a `CONN_ID` is how it ended. The columns are a contract with users.
+//! Connections as CSV (RFC 4180): one row for each thing that happened to one connection, so that the
+//! last row of a `CONN_ID` is its final state. The columns are a contract with users.
 
 mod file;
 
 use std::io;
 
 use ::csv::{Terminator, WriterBuilder};
-use tracer_core::{Change, Confidence, Connection, Coverage, Report, Timestamp, Verdict};
+use tracer_core::{
+    CallSiteReason, Change, Confidence, Connection, Coverage, FindingKey, Report, Timestamp,
+    Verdict,
+};
 
 pub(crate) use file::CsvFile;
 
 use super::{Context, coverage, escape, quantity::Thousandths};
 
-/// Version of the schema; raised when a column changes its meaning or goes.
-const SCHEMA: &str = "1";
+/// Version of the columns: raised when one is added, which happens at the end only, is removed, or
+/// changes its meaning.
+const SCHEMA: &str = "2";
 
 /// The first line of every file.
 pub(crate) const HEADER: &str = "SCHEMA,TIME,EVENT,CONN_ID,PID,START_TIME,COMM,FD,INODE,NETNS,\
     DIRECTION,LADDR,LPORT,RADDR,RPORT,STATE,AGE_S,AGE_IS_LOWER_BOUND,IDLE_S,UNREAD_BYTES,\
     UNSENT_BYTES,RX_BYTES,TX_BYTES,ORIGIN,VERDICT,CONFIDENCE,READER,CALL_SITE,REQUEST,EVENTS_LOST,\
-    COMPLETE,STOOD_S\r\n";
+    COMPLETE,STOOD_S,KEY,SCRIPT,CALL_SITE_REASON\r\n";
 
-/// The row of something that happened, with its line end. `coverage` is that of the moment.
+/// The row of something that happened, with its line end. `coverage` is as of that time.
 ///
 /// # Errors
 /// What the `csv` crate says; there is no row that it cannot write to memory.
@@ -35,12 +39,14 @@ pub(crate) fn change(
         event: change.kind.name(),
         connection: &change.connection,
         judgement: Some((change.flag.verdict, change.flag.confidence)),
-        stood_ms: Some(change.at.ms_since(change.flag.since)),
+        active_ms: Some(change.at.ms_since(change.flag.since)),
+        key: Some(&change.key),
+        script: change.script.as_deref(),
     };
     row.render(coverage, context)
 }
 
-/// The rows to end with: the connections of all standing findings (`standing`), then those without
+/// The rows to end with: the connections of all active findings (`standing`), then those without
 /// a finding (`open`), of which there are none unless the user asked for them.
 pub(crate) fn remaining<'a>(
     report: &'a Report,
@@ -52,7 +58,9 @@ pub(crate) fn remaining<'a>(
             event: "standing",
             connection,
             judgement: Some((finding.verdict, finding.confidence)),
-            stood_ms: Some(finding.active_ms),
+            active_ms: Some(finding.active_ms),
+            key: Some(&finding.key),
+            script: finding.script.as_deref(),
         })
     });
     let open = report.unflagged.iter().map(|connection| Row {
@@ -60,7 +68,9 @@ pub(crate) fn remaining<'a>(
         event: "open",
         connection,
         judgement: None,
-        stood_ms: None,
+        active_ms: None,
+        key: None,
+        script: None,
     });
     standing.chain(open).map(|row| row.render(&report.coverage, context))
 }
@@ -70,8 +80,11 @@ struct Row<'a> {
     event: &'a str,
     connection: &'a Connection,
     judgement: Option<(Verdict, Confidence)>,
-    /// How long the connection has had a verdict, or had; at the end, how long the finding has.
-    stood_ms: Option<u64>,
+    /// How long the connection has had a verdict, or had one; at the end, how long the finding has
+    /// been active.
+    active_ms: Option<u64>,
+    key: Option<&'a FindingKey>,
+    script: Option<&'a str>,
 }
 
 impl Row<'_> {
@@ -112,7 +125,10 @@ impl Row<'_> {
             &escape::csv_text(connection.request.as_deref().unwrap_or_default()),
             &coverage::events_lost(&coverage.loss).to_string(),
             truth(coverage.complete),
-            &self.stood_ms.map(|ms| Thousandths::from_ms(ms).to_string()).unwrap_or_default(),
+            &self.active_ms.map(|ms| Thousandths::from_ms(ms).to_string()).unwrap_or_default(),
+            &self.key.map(ToString::to_string).unwrap_or_default(),
+            &escape::csv_text(self.script.unwrap_or_default()),
+            connection.call_site_reason.as_ref().map_or("", CallSiteReason::code),
         ];
         let mut writer = WriterBuilder::new()
             .terminator(Terminator::CRLF)

@@ -1,17 +1,17 @@
-//! What the exit code says.
+//! Exit codes.
 
 use tracer_core::{Confidence, Report};
 
-/// Nothing leaked, and everything could be seen.
+/// No leak was found, and nothing was missed.
 pub(crate) const CLEAN: u8 = 0;
-/// At least one finding stands at the confidence asked for or above.
+/// At least one finding is active with the confidence of `--fail-on` or a higher one.
 pub(crate) const LEAKS: u8 = 1;
-/// The tool could not run, or not do all that it was asked to.
+/// The tool could not run, or could not complete everything that was requested.
 pub(crate) const FAILED: u8 = 2;
-/// Nothing was found, but not everything could be seen.
+/// No leak was found, but the data is incomplete.
 pub(crate) const INCOMPLETE: u8 = 3;
 
-/// The exit code of a run that ended with this report.
+/// The exit code of a run with this last report.
 pub(crate) fn of(report: &Report, fail_on: Confidence) -> u8 {
     let leaked = report.findings.iter().any(|finding| {
         finding.retracted_at.is_none()
@@ -42,7 +42,7 @@ mod tests {
     }
 
     #[test]
-    fn a_finding_counts_from_its_confidence_on() {
+    fn findings_count_from_the_given_confidence_on() {
         for (found, fail_on, expected) in [
             (Confidence::Certain, Confidence::Certain, LEAKS),
             (Confidence::Likely, Confidence::Certain, CLEAN),
@@ -56,12 +56,12 @@ mod tests {
     }
 
     #[test]
-    fn one_that_was_taken_back_does_not() {
+    fn a_retracted_finding_does_not_count() {
         assert_eq!(code(vec![fixture::retracted(1)], true, Confidence::Possible), CLEAN);
     }
 
     #[test]
-    fn nothing_found_is_no_all_clear_if_something_was_not_seen() {
+    fn no_finding_in_incomplete_data_has_its_own_exit_code() {
         assert_eq!(code(Vec::new(), true, Confidence::Likely), CLEAN);
         assert_eq!(code(Vec::new(), false, Confidence::Likely), INCOMPLETE);
         assert_eq!(code(finding(Confidence::Likely), false, Confidence::Likely), LEAKS);

@@ -80,6 +80,7 @@ pub(crate) fn connection(number: u32, state: TcpState, remote: &str) -> Connecti
         responses: 0,
         held_bytes: 0,
         call_site: None,
+        call_site_reason: Some(CallSiteReason::StackNotRecorded),
         request: None,
         origin: Origin::Traced,
     }

@@ -1,8 +1,10 @@
 //! A report as JSON. The field names and their order are a contract with users; the core's own
 //! types are free to change.
 
+mod coded;
+mod coverage;
 mod document;
-mod worded;
+mod evidence;
 
 use serde::Serialize;
 use tracer_core::Report;

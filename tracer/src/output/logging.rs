@@ -1,6 +1,6 @@
-//! Diagnostics.
+//! Diagnostic messages on standard error.
 
-/// Diagnostics go to standard error: errors always, the rest with `-v`.
+/// Starts logging to standard error: errors always, all other messages with `-v`.
 pub(crate) fn start_logging(verbose: bool) {
     let level = if verbose { log::LevelFilter::Debug } else { log::LevelFilter::Error };
     env_logger::Builder::new()

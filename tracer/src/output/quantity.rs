@@ -92,12 +92,16 @@ pub(crate) fn duration_s(seconds: u64) -> String {
             format!("{large}{large_unit}{NO_BREAK_SPACE}{small}{small_unit}")
         }
     };
-    match seconds {
-        ..MINUTE => format!("{seconds}s"),
-        ..HOUR => two((seconds / MINUTE, 'm'), (seconds % MINUTE, 's')),
-        ..DAY => two((seconds / HOUR, 'h'), (seconds % HOUR / MINUTE, 'm')),
-        _ if seconds < 10 * DAY => two((seconds / DAY, 'd'), (seconds % DAY / HOUR, 'h')),
-        _ => format!("{}d", grouped(seconds / DAY)),
+    if seconds < MINUTE {
+        format!("{seconds}s")
+    } else if seconds < HOUR {
+        two((seconds / MINUTE, 'm'), (seconds % MINUTE, 's'))
+    } else if seconds < DAY {
+        two((seconds / HOUR, 'h'), (seconds % HOUR / MINUTE, 'm'))
+    } else if seconds < 10 * DAY {
+        two((seconds / DAY, 'd'), (seconds % DAY / HOUR, 'h'))
+    } else {
+        format!("{}d", grouped(seconds / DAY))
     }
 }
 

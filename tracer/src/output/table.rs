@@ -24,6 +24,7 @@ pub(crate) use difference::difference;
 pub(crate) use style::Style;
 pub(crate) use summary::summary;
 use text::Paint;
+pub(crate) use text::wrap;
 
 /// Findings explained below the table; the rest has only its row.
 const DETAILS_MAX: usize = 50;
@@ -58,7 +59,7 @@ pub(crate) fn page(report: &Report, context: &Context, style: Style) -> Page {
     if !findings.is_empty() {
         sections.push(findings::lines(&findings, style, paint));
         for finding in findings.iter().take(DETAILS_MAX) {
-            sections.push(detail::lines(finding, style, paint));
+            sections.push(detail::lines(finding, &report.options, style, paint));
         }
         if let Some(omitted @ 1..) = findings.len().checked_sub(DETAILS_MAX) {
             let more = counted(omitted as u64, "finding", "findings");

@@ -16,10 +16,11 @@ mod probe;
 mod verdict;
 
 pub(crate) use call_site_reason::call_site_reason;
-pub(crate) use caveat::caveat;
+pub(crate) use caveat::{caveat, caveats_label};
 pub(crate) use evidence::evidence;
-pub(crate) use next_step::{confirm, remedy};
-pub(crate) use note::note;
+pub(crate) use limit::limit;
+pub(crate) use next_step::{next_step, remedy};
+pub(crate) use note::{fallback_reason, note};
 pub(crate) use probe::{absence_costs, attach_error, method_caveat, probe};
 pub(crate) use verdict::meaning;
 
@@ -27,7 +28,13 @@ use tracer_core::CountOf;
 
 use super::quantity::grouped;
 
-/// `3 of 25`.
+/// `3 of 25`, `all 25`.
 fn part(CountOf { count, total }: CountOf) -> String {
+    if count == total && total > 1 {
+        return format!("all {}", grouped(total as u64));
+    }
     format!("{} of {}", grouped(count as u64), grouped(total as u64))
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

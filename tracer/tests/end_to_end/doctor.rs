@@ -1,4 +1,4 @@
-//! What the host allows.
+//! The checks of `tracer doctor`.
 
 use std::{fs, os::unix::process::CommandExt as _, process::Command};
 
@@ -18,7 +18,7 @@ fn every_hook_is_named() {
     assert!(!outcome.stdout.contains('\x1b'), "{:?}", outcome.stdout);
 }
 
-/// The checks of the document, if it is sound.
+/// The checks of the JSON document, whose health must match the exit code.
 fn checks(outcome: &Outcome) -> Vec<Value> {
     let document: Value = serde_json::from_str(&outcome.stdout).unwrap();
     let health = match outcome.code {
@@ -30,8 +30,8 @@ fn checks(outcome: &Outcome) -> Vec<Value> {
     assert_eq!(document["health"], health, "{document}");
     let checks = document["checks"].as_array().unwrap();
     for check in checks {
-        let is_well = check["health"] == "full";
-        assert_eq!(check["remedy"].is_null(), is_well, "{check}");
+        let is_full = check["health"] == "full";
+        assert_eq!(check["fix"].is_null(), is_full, "{check}");
     }
     checks.clone()
 }
@@ -43,21 +43,21 @@ fn check(checks: &[Value], subject: &str) -> Value {
 
 #[test]
 #[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
-fn scripts_can_read_which_rung_each_hook_has_and_why_no_higher_one() {
+fn json_has_the_attach_method_of_each_hook_and_why_better_ones_fail() {
     let checks = checks(&Tracer::run("doctor -o json"));
 
     let state = check(&checks, "inet_sock_set_state");
-    assert!(state["rung"].is_string(), "{state}");
+    assert!(state["method"].is_string(), "{state}");
     for hook in ["inet_sock_set_state", "tcp_destroy_sock", "accept", "accept4"] {
-        for higher in check(&checks, hook)["higher_rungs"].as_array().unwrap() {
-            assert_ne!(higher["reason"], "", "{higher}");
+        for failed in check(&checks, hook)["failed_methods"].as_array().unwrap() {
+            assert_ne!(failed["reason"], "", "{failed}");
         }
     }
 }
 
 #[test]
 #[ignore = "needs root, to be another user; cargo xtask test runs it where the host allows"]
-fn without_privilege_it_names_capabilities_and_settings() {
+fn without_privileges_it_names_capabilities_and_sysctls() {
     let directory = tempfile::tempdir().unwrap();
     let mut command = Command::new(program_for_all(directory.path()));
     command.args(["doctor", "-o", "json"]).gid(NOBODY).uid(NOBODY);
@@ -69,7 +69,7 @@ fn without_privilege_it_names_capabilities_and_settings() {
     for subject in ["CAP_BPF, CAP_PERFMON", "CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH", "snapshot"] {
         let check = check(&checks, subject);
         assert_eq!(check["health"], "degraded", "{check}");
-        assert!(check["costs"].is_string(), "{check}");
+        assert!(check["impact"].is_string(), "{check}");
     }
     for (subject, setting) in [
         ("unprivileged_bpf", "unprivileged_bpf_disabled"),
@@ -79,16 +79,16 @@ fn without_privilege_it_names_capabilities_and_settings() {
         let Ok(value) = fs::read_to_string(format!("/proc/sys/kernel/{setting}")) else {
             continue;
         };
-        let said = check(&checks, subject)["found"].to_string();
+        let found = check(&checks, subject)["found"].to_string();
         let expected = format!("kernel.{setting} = {}", value.trim());
-        assert!(said.contains(&expected), "{expected} is not in {said}");
+        assert!(found.contains(&expected), "{expected} is not in {found}");
     }
 }
 
-/// In a pid namespace that has the host's `/proc`, nothing that it says is about the right process.
+/// In a pid namespace with the host's `/proc`, every pid in `/proc` is that of another process.
 #[test]
 #[ignore = "needs root; cargo xtask test runs it where the host allows"]
-fn where_nothing_works_it_says_so() {
+fn a_host_on_which_tracer_cannot_run_is_unusable() {
     let Some(unshare) = found("unshare", &["--version"]) else { return };
     let mut unshare = Command::new(unshare);
     unshare.args(["--pid", "--fork"]).arg(command("").get_program()).args(["doctor", "-o", "json"]);

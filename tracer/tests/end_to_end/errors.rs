@@ -138,8 +138,8 @@ fn a_full_disk_ends_the_recording_and_not_the_run() {
     let mut tracer = Tracer::start(&arguments);
     tracer.wait_until_it_looks();
     let has_ended = |report: &Report| {
-        let notes = report.member("coverage")["notes"].to_string();
-        notes.contains("the recording has ended: disk full")
+        let note = report.note("recording-stopped");
+        note.is_some_and(|note| note["detail"].as_str().unwrap().contains("disk full"))
     };
     for _ in 0..10 {
         client.connect(listener, 50);

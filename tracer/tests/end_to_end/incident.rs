@@ -87,7 +87,7 @@ fn a_page_is_of_the_moment_and_by_the_thresholds_that_were_asked_for() {
     assert!(then.stdout.contains(&format!("tracer replay {recording} --at {at}")), "{then:?}");
     let many = Tracer::run(&format!("report {recording} --at {at} --min-count 7 --html -"));
     assert!(many.stdout.contains("possibly leaks 6\u{a0}connections to"), "{many:?}");
-    assert!(many.stdout.contains("by other thresholds"), "{many:?}");
+    assert!(many.stdout.contains("with other thresholds"), "{many:?}");
 }
 
 #[test]

@@ -4,12 +4,12 @@ use std::process::Command;
 
 use super::*;
 
-/// Compiles a program, which is named for how.
+/// Compiles a program.
 fn compile(directory: &Path, name: &str, compiler: &str, from: &str, options: &[&str]) -> PathBuf {
     let program = directory.join(name);
     let mut command = Command::new(compiler);
     command.args(options).arg("-o").arg(&program).arg(source(from));
-    let status = command.status().expect("the compiler is needed");
+    let status = command.status().expect("the compiler is missing");
     assert!(status.success(), "{command:?}");
     program
 }
@@ -22,16 +22,16 @@ pub(super) const FRAMED: &str = "-fno-omit-frame-pointer";
 
 fn run(tool: &str, arguments: &[&str], directory: &Path) {
     let status = Command::new(tool).args(arguments).current_dir(directory).status();
-    assert!(status.expect("binutils are needed").success(), "{tool} {arguments:?}");
+    assert!(status.expect("binutils are missing").success(), "{tool} {arguments:?}");
 }
 
-/// The reason for the program that a test compiles, if it has no symbols.
-fn nameless() -> CallSiteReason {
+/// The reason for a program without symbols.
+fn symbols_missing() -> CallSiteReason {
     CallSiteReason::SymbolsMissing { module: Some("waits".to_owned()) }
 }
 
 #[test]
-fn functions_and_those_that_became_part_of_them_have_lines() {
+fn functions_and_inlined_functions_have_lines() {
     let directory = tempfile::tempdir().unwrap();
     let expected = format!("fetch waits.c:{}", line("waits.c", "the call site"));
     for options in [["-O0", "-g", FRAMED], ["-O2", "-g", FRAMED], ["-O2", "-g3", FRAMED]] {
@@ -42,7 +42,7 @@ fn functions_and_those_that_became_part_of_them_have_lines() {
 }
 
 #[test]
-fn a_table_of_symbols_has_no_lines_and_a_stripped_program_no_names() {
+fn a_symbol_table_gives_names_without_lines_and_a_stripped_program_has_none() {
     let directory = tempfile::tempdir().unwrap();
     let program = compile_c(directory.path(), &["-O2", FRAMED]);
     let waiting = Waiting::start(&mut Command::new(&program));
@@ -50,11 +50,11 @@ fn a_table_of_symbols_has_no_lines_and_a_stripped_program_no_names() {
     drop(waiting);
     run("strip", &["waits"], directory.path());
     let waiting = Waiting::start(&mut Command::new(&program));
-    assert_eq!(call_site(&waiting), Err(nameless()));
+    assert_eq!(call_site(&waiting), Err(symbols_missing()));
 }
 
 #[test]
-fn a_debug_file_gives_a_stripped_program_its_lines_back() {
+fn a_debug_file_gives_a_stripped_program_lines() {
     let directory = tempfile::tempdir().unwrap();
     let program = compile_c(directory.path(), &["-O2", "-g", FRAMED]);
     let keep = ["--only-keep-debug", "--compress-debug-sections", "waits", "waits.debug"];
@@ -65,19 +65,19 @@ fn a_debug_file_gives_a_stripped_program_its_lines_back() {
     let waiting = Waiting::start(&mut Command::new(&program));
     assert_eq!(call_site(&waiting), Ok(Some(expected)));
     drop(waiting);
-    // One of another program is none.
+    // A file that is not the program's debug file is ignored.
     fs::write(directory.path().join("waits.debug"), "nonsense").unwrap();
     let waiting = Waiting::start(&mut Command::new(&program));
-    assert_eq!(call_site(&waiting), Err(nameless()));
+    assert_eq!(call_site(&waiting), Err(symbols_missing()));
 }
 
 #[test]
-fn code_without_frame_pointers_is_said_and_never_a_wrong_name() {
+fn code_without_frame_pointers_gives_a_reason_and_never_a_wrong_name() {
     let directory = tempfile::tempdir().unwrap();
     let program = compile_c(directory.path(), &["-O2", "-g", "-fomit-frame-pointer"]);
     let waiting = Waiting::start(&mut Command::new(&program));
     expect_lost_in_libc(&call_site(&waiting).unwrap_err());
-    // A pointer to a function, and what is left of a call that has returned.
+    // A function pointer, and the stale return address of a call that has returned.
     for how in ["function", "stale"] {
         let waiting = Waiting::start(Command::new(&program).arg(how));
         assert!(waiting.stack().len() == 2, "{how}");
@@ -86,22 +86,22 @@ fn code_without_frame_pointers_is_said_and_never_a_wrong_name() {
 }
 
 #[test]
-fn a_program_that_was_deleted_has_its_names() {
+fn a_deleted_program_has_names() {
     let directory = tempfile::tempdir().unwrap();
     let program = compile_c(directory.path(), &["-O2", "-g", FRAMED]);
     let waiting = Waiting::start(&mut Command::new(&program));
     fs::remove_file(&program).unwrap();
     fs::write(&program, "another").unwrap();
     let found = call_site(&waiting);
-    // Without CAP_SYS_ADMIN the file cannot be had, and that at its path is another.
+    // Without CAP_SYS_ADMIN the file cannot be opened, and its path leads to another one.
     let expected = format!("fetch waits.c:{}", line("waits.c", "the call site"));
     let is_root = fs::read_dir("/proc/1/map_files").is_ok();
-    assert_eq!(found, if is_root { Ok(Some(expected)) } else { Err(nameless()) });
+    assert_eq!(found, if is_root { Ok(Some(expected)) } else { Err(symbols_missing()) });
 }
 
 #[test]
 #[ignore = "needs root; cargo xtask test runs it where the host allows"]
-fn a_program_in_another_mount_namespace_has_its_names() {
+fn a_program_in_another_mount_namespace_has_names() {
     let directory = tempfile::tempdir().unwrap();
     let program = compile_c(directory.path(), &["-O2", "-g", FRAMED]);
     let script = "mount -t tmpfs none /mnt && cp \"$0\" /mnt/inside && exec /mnt/inside";
@@ -114,7 +114,7 @@ fn a_program_in_another_mount_namespace_has_its_names() {
 
 #[test]
 #[ignore = "needs g++; cargo xtask test runs it where the host allows"]
-fn names_of_cpp_are_as_they_were_written() {
+fn cpp_names_are_demangled() {
     let directory = tempfile::tempdir().unwrap();
     let options = ["-O1", "-g", FRAMED];
     let program = compile(directory.path(), "waits", "g++", "waits.cpp", &options);
@@ -124,7 +124,7 @@ fn names_of_cpp_are_as_they_were_written() {
 }
 
 #[test]
-fn names_of_rust_are_as_they_were_written() {
+fn rust_names_are_demangled() {
     let directory = tempfile::tempdir().unwrap();
     let options = ["-Copt-level=2", "-g", "-Cforce-frame-pointers=yes"];
     let program = compile(directory.path(), "waits", "rustc", "waits.rs", &options);
@@ -133,7 +133,7 @@ fn names_of_rust_are_as_they_were_written() {
     assert_eq!(call_site(&waiting), Ok(Some(expected)));
     let program = compile(directory.path(), "waits", "rustc", "waits.rs", &["-Copt-level=2", "-g"]);
     let waiting = Waiting::start(&mut Command::new(program));
-    // Whatever is found is a frame that is there.
+    // Without frame pointers, a result must still be correct.
     if let Ok(Some(place)) = call_site(&waiting) {
         assert!(place.starts_with("waits::"), "{place}");
     }

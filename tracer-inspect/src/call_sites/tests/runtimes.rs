@@ -1,4 +1,4 @@
-//! Programs in Go, and in languages with a runtime that makes code.
+//! Programs in Go, and in languages whose runtime generates code.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::go::Stacks;
 
-/// What the frame rules say of the runtime.
+/// The explanation of the frame rules in a reason.
 #[track_caller]
 fn explanation(reason: &CallSiteReason) -> &str {
     match reason {
@@ -20,7 +20,7 @@ fn explanation(reason: &CallSiteReason) -> &str {
 
 #[test]
 #[ignore = "needs Go; cargo xtask test runs it where the host allows"]
-fn a_request_of_go_is_made_where_the_application_makes_it() {
+fn a_go_request_has_the_call_site_of_the_application() {
     let directory = tempfile::tempdir().unwrap();
     let stacks = Stacks::plain(directory.path());
     let pid = stacks.child.id();
@@ -29,10 +29,10 @@ fn a_request_of_go_is_made_where_the_application_makes_it() {
     let (mut symbols, mut programs) = (call_sites(), GoPrograms::default());
     let mut call_site = |name: &str, skipped: usize| {
         let said = stacks.said.iter().find(|said| said.name == name).unwrap();
-        symbols.call_site(&mut programs, process, &kept(&said.addresses[skipped..]))
+        symbols.call_site(&mut programs, process, &recorded(&said.addresses[skipped..]))
     };
     let line = |text: &str| line("../go/stacks/main.go", text);
-    // Without where the test's own transport is, as if that were the library's.
+    // Without the frames of the test's own transport, as if it were part of the library.
     for (name, expected) in
         [("get", line("client.Get(")), ("default", line("http.Get(")), ("do", line("Do(request)"))]
     {
@@ -47,13 +47,13 @@ fn a_request_of_go_is_made_where_the_application_makes_it() {
     assert!(generic.starts_with("main.generic[...] main.go:"), "{generic}");
     let closure = call_site("closures", 1).unwrap().unwrap();
     assert!(closure.starts_with("main.main.func"), "{closure}");
-    // What is left is the runtime's.
+    // The outermost frame belongs to the runtime.
     let last = stacks.said[0].addresses.len() - 1;
     assert_eq!(call_site("init", last), Ok(None));
 }
 
 #[test]
-fn a_perf_map_names_code_that_was_made_at_run_time() {
+fn a_perf_map_names_generated_code() {
     let directory = tempfile::tempdir().unwrap();
     let program = compile_c(directory.path(), &["-O1", "-g", FRAMED]);
     let generated = |line: Option<&str>| {
@@ -67,7 +67,7 @@ fn a_perf_map_names_code_that_was_made_at_run_time() {
     assert_eq!(javascript, Ok(Some("fetch billing.mjs:10".into())));
     let java = generated(Some("void com.acme.Billing.charge(int)"));
     assert_eq!(java, Ok(Some("com.acme.Billing.charge".into())));
-    // Behind what is skipped is who called it.
+    // A library function is skipped, and its caller is found.
     let skipped = generated(Some("py::get:/venv/lib/python3.12/site-packages/requests/api.py"));
     assert!(skipped.unwrap().unwrap().starts_with("through_generated_code waits.c:"));
     let hidden = generated(Some("Builtin:InterpreterEntryTrampoline")).unwrap_err();
@@ -77,7 +77,7 @@ fn a_perf_map_names_code_that_was_made_at_run_time() {
 
 #[test]
 #[ignore = "needs root; cargo xtask test runs it where the host allows"]
-fn a_perf_map_that_somebody_else_wrote_is_not_believed() {
+fn a_perf_map_of_another_user_is_not_trusted() {
     let directory = tempfile::tempdir().unwrap();
     let program = compile_c(directory.path(), &["-O1", "-g", FRAMED]);
     let waiting =
@@ -91,8 +91,8 @@ fn a_perf_map_that_somebody_else_wrote_is_not_believed() {
 
 #[test]
 #[ignore = "needs Node.js; cargo xtask test runs it where the host allows"]
-fn functions_of_javascript_have_names_if_node_writes_them_down() {
-    // Node leaves a log where it is started.
+fn javascript_functions_have_names_if_node_writes_a_perf_map() {
+    // Node writes a log to its working directory.
     let directory = tempfile::tempdir().unwrap();
     let found = |options: &[&str]| {
         let mut node = Command::new("node");
@@ -113,8 +113,8 @@ fn functions_of_javascript_have_names_if_node_writes_them_down() {
 
 #[test]
 #[ignore = "needs Python; cargo xtask test runs it where the host allows"]
-fn functions_of_python_have_names_only_if_it_says_them() {
-    // Another one than that of the path.
+fn python_functions_have_names_only_with_a_perf_map() {
+    // Another Python than the one in PATH.
     let other = std::env::var("TRACER_TEST_PYTHON").ok();
     for program in other.iter().map(String::as_str).chain(["python3"]) {
         for options in [&[][..], &["-Xperf"]] {
@@ -124,7 +124,7 @@ fn functions_of_python_have_names_only_if_it_says_them() {
             let _ = fs::remove_file(format!("/tmp/perf-{}.map", waiting.key().pid));
             match found {
                 Ok(Some(place)) => assert_eq!(place, "Client.fetch_quote waits.py", "{program}"),
-                Ok(None) => panic!("{program} {options:?}: nothing is said"),
+                Ok(None) => panic!("{program} {options:?}: neither call site nor reason"),
                 Err(reason) => {
                     assert!(explanation(&reason).contains("-X perf"), "{program}: {reason:?}");
                 }

@@ -1,4 +1,4 @@
-//! A process that waits for input, and its stack as the kernel finds it by frame pointers.
+//! A process that is blocked in `read`, and its stack as the kernel records it by frame pointers.
 
 use std::{
     fs,
@@ -17,18 +17,19 @@ use crate::{
     },
 };
 
+/// A child process that is blocked in `read` on its stdin.
 pub(super) struct Waiting {
     child: Child,
 }
 
 impl Waiting {
-    /// Starts a program and waits until it reads its input.
+    /// Starts a program and waits until it reads its stdin.
     pub(super) fn start(command: &mut Command) -> Self {
         let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn();
-        let waiting = Self { child: child.expect("the program is needed") };
+        let waiting = Self { child: child.expect("the program is missing") };
         let deadline = Instant::now() + Duration::from_mins(1);
         let call = format!("/proc/{}/syscall", waiting.child.id());
-        // `read` of the descriptor 0.
+        // `read` of fd 0.
         while !fs::read_to_string(&call).is_ok_and(|call| call.starts_with("0 0x0 ")) {
             assert!(Instant::now() < deadline, "{command:?} does not read");
             thread::sleep(Duration::from_millis(5));
@@ -41,7 +42,7 @@ impl Waiting {
         ProcessKey { pid, start_time_ns: started(pid).unwrap() * TICK_NS }
     }
 
-    /// As `perf_callchain_user` of `arch/x86/events/core.c` does it.
+    /// Walks the frame pointers like `perf_callchain_user` in `arch/x86/events/core.c`.
     pub(super) fn stack(&self) -> Vec<u64> {
         let registers = self.registers();
         let memory = ProcessMemory::open(self.child.id(), registers.rip).unwrap();
@@ -49,28 +50,29 @@ impl Waiting {
         let mut frame = registers.rbp;
         while addresses.len() < DEPTH_MAX {
             let Some(words) = memory.read_one(frame, 16) else { break };
-            let word = |at: usize| u64::from_le_bytes(words[at..at + 8].try_into().unwrap());
+            let word =
+                |offset: usize| u64::from_le_bytes(words[offset..offset + 8].try_into().unwrap());
             addresses.push(word(8));
             frame = word(0);
         }
         addresses
     }
 
-    /// The registers of the thread, which is stopped for a moment.
+    /// The registers of the main thread, which is stopped to read them.
     fn registers(&self) -> libc::user_regs_struct {
         let pid = libc::pid_t::try_from(self.child.id()).unwrap();
         let trace = |request, data: *mut libc::c_void| {
-            // SAFETY: the process is a child of ours, and `data` is null or, for the request that
-            // writes to it, room for the registers.
+            // SAFETY: the process is our child, and `data` is null, or points to registers for the
+            // one request that writes to it.
             let result = unsafe { libc::ptrace(request, pid, 0, data) };
             assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
         };
-        // SAFETY: zeros are registers as good as any.
+        // SAFETY: the struct consists of integers, for which all zeros is valid.
         let mut registers: libc::user_regs_struct = unsafe { std::mem::zeroed() };
         let nothing = std::ptr::null_mut();
         trace(libc::PTRACE_SEIZE, nothing);
         trace(libc::PTRACE_INTERRUPT, nothing);
-        // SAFETY: no status is asked for.
+        // SAFETY: the status pointer may be null.
         let stopped = unsafe { libc::waitpid(pid, std::ptr::null_mut(), libc::__WALL) };
         assert_eq!(stopped, pid);
         trace(libc::PTRACE_GETREGS, (&raw mut registers).cast());

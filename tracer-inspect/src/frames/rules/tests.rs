@@ -10,13 +10,13 @@ fn kind(rules: &Rules, language: Language, function: &str, file: &str) -> Kind {
 }
 
 #[test]
-fn the_built_in_rules_are_rules() {
+fn the_built_in_rules_are_valid() {
     let rules = Rules::load(None).unwrap();
     assert!(rules.0.len() > 400, "{}", rules.0.len());
 }
 
 #[test]
-fn what_is_a_library_is_told_from_the_application() {
+fn libraries_are_distinguished_from_the_application() {
     use Kind::{Application, Hidden, Library, Loop};
     use Language::{Go, Java, Native, Node, Python, Rust};
     let rules = Rules::load(None).unwrap();
@@ -63,7 +63,7 @@ fn what_is_a_library_is_told_from_the_application() {
 }
 
 #[test]
-fn a_rule_about_a_module_spares_the_look_into_it() {
+fn a_rule_about_a_module_makes_its_symbols_unnecessary() {
     let rules = Rules::load(None).unwrap();
     let kind = |path| rules.judge_module(path).map(|ruling| ruling.kind);
     assert_eq!(kind("/usr/lib/x86_64-linux-gnu/libc.so.6"), Some(Kind::Library));
@@ -82,7 +82,7 @@ fn a_rule_about_a_module_spares_the_look_into_it() {
 fn rules_of_a_file_come_first() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("rules.txt");
-    let text = "# ours\n[go]\napplication package net/http/httputil\nlibrary package github.com/acme\n\
+    let text = "# comment\n[go]\napplication package net/http/httputil\nlibrary package github.com/acme\n\
                 [any]\napplication module libcurl.so* function acme_* -- words\n";
     std::fs::write(&path, text).unwrap();
     let rules = Rules::load(Some(&path)).unwrap();
@@ -90,7 +90,7 @@ fn rules_of_a_file_come_first() {
     assert_eq!(go("net/http/httputil.(*ReverseProxy).ServeHTTP"), Kind::Application);
     assert_eq!(go("net/http.Get"), Kind::Library);
     assert_eq!(go("github.com/acme/http.Get"), Kind::Library);
-    // The rule may fit functions of it, so that these have to be looked at.
+    // The rule may match functions of the module, so their names are needed.
     assert_eq!(rules.judge_module("/usr/lib/libcurl.so.4"), None);
     let curl = |function| rules.judge(&frame(Language::Native, function, "", "/lib/libcurl.so.4"));
     assert_eq!(curl("acme_get").kind, Kind::Application);
@@ -98,10 +98,10 @@ fn rules_of_a_file_come_first() {
 }
 
 #[test]
-fn what_is_wrong_is_said_in_one_line_with_what_is_expected() {
+fn an_error_is_one_line_with_what_is_expected() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("rules.txt");
-    let complaint = |text: &str| {
+    let message = |text: &str| {
         std::fs::write(&path, text).unwrap();
         let error = format!("{:#}", Rules::load(Some(&path)).unwrap_err());
         let start = format!("--call-sites {}: ", path.display());
@@ -114,18 +114,21 @@ fn what_is_wrong_is_said_in_one_line_with_what_is_expected() {
             "line 2: expected application, library, engine, loop or hidden, not \"libary\"",
         ),
         ("[golang]", "line 1: expected [any], [go], [rust], [native], [python], [node] or [java]"),
-        ("library", "line 1: of what? give a function, a file, a module or a package"),
-        ("library function", "line 1: function of what? give a name"),
+        (
+            "library",
+            "line 1: the condition is missing: function, file, module or package, and a name",
+        ),
+        ("library function", "line 1: function: the name is missing"),
         ("library net", "line 1: expected function, file, module or package, not \"net\""),
         (
             "library package net",
-            "line 1: a package needs a language: put the line below one, as [go]",
+            "line 1: a package rule requires a language: move it below a line such as [go]",
         ),
     ] {
-        assert_eq!(complaint(text), expected, "{text}");
+        assert_eq!(message(text), expected, "{text}");
     }
     let many = "#\n".repeat(600_000);
-    assert!(complaint(&many).starts_with("it has more than 1048576 bytes"));
+    assert!(message(&many).starts_with("the file is larger than 1048576 bytes"));
     std::fs::remove_file(&path).unwrap();
     let error = format!("{:#}", Rules::load(Some(&path)).unwrap_err());
     assert!(error.ends_with("No such file or directory (os error 2)"), "{error}");

@@ -82,7 +82,7 @@ impl Running {
     }
 
     pub(super) fn registrations(&self) -> Registrations {
-        Epolls::default().look_at_all(self.process()).unwrap()
+        Epolls::default().registrations_uncached(self.process()).unwrap()
     }
 }
 

@@ -1,25 +1,26 @@
-//! What the names in a perf map say, by the runtime that wrote it.
+//! Parses the names in a perf map, whose format depends on the runtime.
 
 use crate::frames::frame::{Frame, Language};
 
-/// The frame that a name is about.
+/// The frame that a name describes.
 pub(super) fn frame(name: &str) -> Frame<'_> {
     python(name).or_else(|| node(name)).unwrap_or_else(|| java(name))
 }
 
-fn found<'a>(language: Language, function: &'a str, file: &'a str, line: Option<u32>) -> Frame<'a> {
+fn new<'a>(language: Language, function: &'a str, file: &'a str, line: Option<u32>) -> Frame<'a> {
     let (function, file) = (function.into(), file.into());
     Frame { language, function, file, line, module: "".into() }
 }
 
-/// `py::API.fetch:/app/billing.py`: Python tells no line.
+/// `py::API.fetch:/app/billing.py` (`perf_trampoline.c` of CPython), without a line.
 fn python(name: &str) -> Option<Frame<'_>> {
     let (function, file) = name.strip_prefix("py::")?.split_once(':')?;
-    Some(found(Language::Python, function, file, None))
+    Some(new(Language::Python, function, file, None))
 }
 
-/// `JS:*fetch file:///app/billing.js:10:5`: how well it is optimised, and where the function (not
-/// the call) begins. Everything of V8's own is as `Builtin:CallFunction`.
+/// `JS:*fetch file:///app/billing.js:10:5` (`src/logging/log.cc` of V8): a marker of the optimisation
+/// level, the function, and the position of the function, not of the call. V8's own code has names
+/// such as `Builtin:CallFunction`.
 fn node(name: &str) -> Option<Frame<'_>> {
     const OF_V8: [&str; 12] = [
         "Builtin:",
@@ -38,7 +39,7 @@ fn node(name: &str) -> Option<Frame<'_>> {
     const OF_SCRIPTS: [&str; 6] =
         ["JS:", "LazyCompile:", "Function:", "Script:", "Eval:", "Callback:"];
     if OF_V8.iter().any(|tag| name.starts_with(tag)) {
-        return Some(found(Language::Node, name, "", None));
+        return Some(new(Language::Node, name, "", None));
     }
     let code = OF_SCRIPTS.iter().find_map(|tag| name.strip_prefix(tag))?;
     let code = code.trim_start_matches(['*', '~', '^', '+', '\'', '?']);
@@ -48,9 +49,9 @@ fn node(name: &str) -> Option<Frame<'_>> {
     let numbers = (parts.next().and_then(number), parts.next().and_then(number), parts.next());
     match numbers {
         (Some(_column), Some(line), Some(file)) => {
-            Some(found(Language::Node, function, file, Some(line)))
+            Some(new(Language::Node, function, file, Some(line)))
         }
-        _ => Some(found(Language::Node, function, place, None)),
+        _ => Some(new(Language::Node, function, place, None)),
     }
 }
 
@@ -58,11 +59,11 @@ fn number(text: &str) -> Option<u32> {
     text.parse().ok()
 }
 
-/// `void com.acme.Billing.charge(java.lang.String)`, as the JVM has it, or
-/// `Lcom/acme/Billing;::charge`, as agents have it. Other code of the JVM has plain names, such as
+/// `void com.acme.Billing.charge(java.lang.String)`, as the JVM writes it, or
+/// `Lcom/acme/Billing;::charge`, as agents write it. Other code of the JVM has plain names such as
 /// `Interpreter`.
 fn java(name: &str) -> Frame<'_> {
-    let mut frame = found(Language::Java, name, "", None);
+    let mut frame = new(Language::Java, name, "", None);
     if let Some((class, method)) = name.strip_prefix('L').and_then(|name| name.split_once(";::")) {
         frame.function = format!("{}.{method}", class.replace('/', ".")).into();
     } else if let Some((signature, _)) = name.split_once('(') {
@@ -76,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_taken_apart_by_who_wrote_them() {
+    fn names_are_parsed_by_the_format_of_the_runtime() {
         for (name, language, place) in [
             ("py::fetch:/app/billing.py", Language::Python, "fetch billing.py"),
             ("py::<module>:/app/a:b.py", Language::Python, "<module> a:b.py"),

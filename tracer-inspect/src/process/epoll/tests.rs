@@ -10,7 +10,7 @@ fn registration(fd: u32, events: u32, inode: Option<u64>) -> Registration {
     Registration { epoll_fd: 3, fd, events, data: 0, inode }
 }
 
-/// Who reads a connection of descriptor 7 and inode 70, by its registrations.
+/// The reader of the connection with fd 7 and inode 70, by its registrations.
 fn reader(list: &[Registration]) -> Option<Reader> {
     let registrations = Registrations { list: list.to_vec(), ..Registrations::default() };
     reader_of(&registrations)
@@ -46,7 +46,7 @@ fn a_line_is_a_registration_or_nothing() {
 }
 
 #[test]
-fn what_is_watched_for_decides() {
+fn the_registered_events_decide() {
     let reader = |events| reader(&[registration(7, events, Some(70))]);
     assert_eq!(reader(WATCHED), Some(Reader::Epoll));
     assert_eq!(reader(WATCHED | ONE_SHOT), Some(Reader::Epoll), "not fired yet");
@@ -55,7 +55,7 @@ fn what_is_watched_for_decides() {
     assert_eq!(reader(ONE_SHOT), Some(Reader::Unknown), "fired: being handled, or abandoned");
     assert_eq!(reader(NOTHING | ONE_SHOT), Some(Reader::Unknown));
     assert_eq!(reader(NOTHING | 0x4), Some(Reader::Unknown), "waits to write");
-    assert_eq!(reader(NOTHING | 0x2000), Some(Reader::Unknown), "waits for the end of the stream");
+    assert_eq!(reader(NOTHING | 0x2000), Some(Reader::Unknown), "waits for a FIN");
     assert_eq!(reader(WATCHED | EDGE_TRIGGERED), Some(Reader::Unknown));
     assert_eq!(reader(NOTHING | EDGE_TRIGGERED), Some(Reader::Unknown));
 }
@@ -64,56 +64,60 @@ fn what_is_watched_for_decides() {
 fn a_connection_in_several_epolls_is_read_if_one_watches_it() {
     let (nothing, watched) =
         (registration(7, NOTHING, Some(70)), registration(9, WATCHED, Some(70)));
-    assert_eq!(reader(&[nothing, watched]), Some(Reader::Epoll), "under another number");
+    assert_eq!(reader(&[nothing, watched]), Some(Reader::Epoll), "under another fd");
     let edge = registration(9, WATCHED | EDGE_TRIGGERED, Some(70));
     assert_eq!(reader(&[nothing, edge]), Some(Reader::Unknown));
     assert_eq!(reader(&[nothing, nothing]), Some(Reader::None));
-    assert_eq!(reader(&[]), None, "in no epoll at all says nothing");
+    assert_eq!(reader(&[]), None, "being in no epoll instance says nothing");
 }
 
 #[test]
-fn a_number_counts_only_where_the_kernel_tells_no_inode() {
+fn the_fd_counts_only_where_the_kernel_reports_no_inode() {
     assert_eq!(reader(&[registration(7, WATCHED, None)]), Some(Reader::Epoll));
-    assert_eq!(reader(&[registration(7, WATCHED, Some(71))]), None, "another file by now");
+    assert_eq!(
+        reader(&[registration(7, WATCHED, Some(71))]),
+        None,
+        "the fd was reused for another file"
+    );
 }
 
 #[test]
-fn none_takes_knowing_all() {
+fn no_reader_requires_a_complete_list() {
     let list = vec![registration(7, NOTHING, Some(70))];
-    let all = |cut, changed, has_ring| {
+    let reader = |truncated, changed, has_io_uring| {
         let list = list.clone();
-        reader_of(&Registrations { list, cut, changed, has_ring })
+        reader_of(&Registrations { list, truncated, changed, has_io_uring })
     };
-    assert_eq!(all(false, false, false), Some(Reader::None));
-    assert_eq!(all(true, false, false), Some(Reader::Unknown));
-    assert_eq!(all(false, true, false), Some(Reader::Unknown));
-    assert_eq!(all(false, false, true), Some(Reader::Unknown));
+    assert_eq!(reader(false, false, false), Some(Reader::None));
+    assert_eq!(reader(true, false, false), Some(Reader::Unknown));
+    assert_eq!(reader(false, true, false), Some(Reader::Unknown));
+    assert_eq!(reader(false, false, true), Some(Reader::Unknown));
 }
 
 #[test]
-fn what_was_left_unread_is_read_when_it_is_no_longer_known_to_be_a_socket() {
-    // SAFETY: it takes no pointer, and the result is checked before it is used.
+fn skipped_fds_are_read_once_they_are_no_longer_known_sockets() {
+    // SAFETY: the call takes no pointer, and the result is checked before it is used.
     let epoll = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
     assert!(epoll >= 0);
-    // SAFETY: the descriptor was opened just now and nobody else has it.
+    // SAFETY: the file descriptor was opened just now and has no other owner.
     let _epoll = unsafe { OwnedFd::from_raw_fd(epoll) };
     let (pid, fd) = (std::process::id(), epoll.cast_unsigned());
     let sockets = BTreeSet::from([fd]);
     let mut search = Search::run(pid, &sockets).unwrap();
-    assert_eq!((search.epolls.contains(&fd), &search.unread), (false, &vec![fd]));
-    search.catch_up(pid, &sockets);
-    assert_eq!((search.epolls.contains(&fd), &search.unread), (false, &vec![fd]));
-    search.catch_up(pid, &BTreeSet::new());
-    assert_eq!((search.epolls.contains(&fd), &search.unread), (true, &Vec::new()));
+    assert_eq!((search.epolls.contains(&fd), &search.skipped), (false, &vec![fd]));
+    search.read_skipped(pid, &sockets);
+    assert_eq!((search.epolls.contains(&fd), &search.skipped), (false, &vec![fd]));
+    search.read_skipped(pid, &BTreeSet::new());
+    assert_eq!((search.epolls.contains(&fd), &search.skipped), (true, &Vec::new()));
     assert!(Search::run(pid, &BTreeSet::new()).unwrap().epolls.contains(&fd));
 }
 
 #[test]
-fn registrations_by_number_are_known_as_such() {
-    let by_number = |list: &[Registration]| {
-        Registrations { list: list.to_vec(), ..Registrations::default() }.are_by_number()
+fn registrations_without_an_inode_are_recognised() {
+    let are_by_fd = |list: &[Registration]| {
+        Registrations { list: list.to_vec(), ..Registrations::default() }.are_by_fd()
     };
     let (with, without) = (registration(7, WATCHED, Some(70)), registration(8, WATCHED, None));
-    assert!(!by_number(&[]) && !by_number(&[with]));
-    assert!(by_number(&[with, without]));
+    assert!(!are_by_fd(&[]) && !are_by_fd(&[with]));
+    assert!(are_by_fd(&[with, without]));
 }

@@ -6,22 +6,22 @@ use std::{
 
 use super::*;
 
-/// Waits for up to ten seconds: a thread that has ended takes a while to be gone.
-fn expect_one(expected: bool) {
+/// Waits for up to ten seconds: a thread that has ended takes a while to disappear.
+fn expect_shared(expected: bool) {
     let end = Instant::now() + Duration::from_secs(10);
-    while is_one(std::process::id()) != expected {
+    while is_shared_by_all_threads(std::process::id()) != expected {
         assert!(Instant::now() < end, "not {expected}");
         thread::sleep(Duration::from_millis(5));
     }
 }
 
-/// Gives this thread a table of its own, without what other tests have open: they may wait for the
-/// last copy to be closed.
+/// Gives this thread its own fd table, without the files of other tests: these may wait for the last
+/// copy to be closed.
 fn unshare() -> libc::c_long {
     let [first, last] = [3, libc::c_long::from(u32::MAX)];
-    let manner = libc::c_long::from(libc::CLOSE_RANGE_UNSHARE);
-    // SAFETY: all arguments are numbers, and what is closed is closed in the new table only.
-    unsafe { libc::syscall(libc::SYS_close_range, first, last, manner) }
+    let flags = libc::c_long::from(libc::CLOSE_RANGE_UNSHARE);
+    // SAFETY: all arguments are numbers, and the fds are closed in the new table only.
+    unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) }
 }
 
 #[test]
@@ -29,22 +29,22 @@ fn a_thread_with_a_table_of_its_own_is_seen_while_it_runs() {
     let (with_own, without_own) = (mpsc::channel(), mpsc::channel());
     let end = |receiver: mpsc::Receiver<()>| receiver.recv().unwrap_err();
     let sharing = thread::spawn(move || end(without_own.1));
-    expect_one(true);
+    expect_shared(true);
     let (has_unshared, unshared) = mpsc::channel();
     let apart = thread::spawn(move || {
         has_unshared.send(unshare()).unwrap();
         end(with_own.1)
     });
     assert_eq!(unshared.recv(), Ok(0));
-    assert!(!is_one(std::process::id()));
+    assert!(!is_shared_by_all_threads(std::process::id()));
     drop(with_own.0);
     apart.join().unwrap();
-    expect_one(true);
+    expect_shared(true);
     drop(without_own.0);
     sharing.join().unwrap();
 }
 
 #[test]
-fn of_a_process_that_is_gone_it_cannot_be_told() {
-    assert!(!is_one(u32::MAX));
+fn a_process_that_does_not_exist_shares_nothing() {
+    assert!(!is_shared_by_all_threads(u32::MAX));
 }

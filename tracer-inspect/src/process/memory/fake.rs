@@ -1,20 +1,20 @@
-//! A process that a test makes up.
+//! Memory for tests.
 
 use std::collections::BTreeMap;
 
 use super::Memory;
 
-/// Words by address. Any range of which every word is there can be read.
+/// 64-bit words by their address. A range can be read if every word of it is present.
 #[derive(Default)]
 pub(crate) struct FakeMemory(pub(crate) BTreeMap<u64, u64>);
 
 impl FakeMemory {
-    /// Words one after the other.
+    /// Stores consecutive words.
     pub(crate) fn put(&mut self, address: u64, words: &[u64]) {
         self.0.extend((address..).step_by(8).zip(words.iter().copied()));
     }
 
-    /// Bytes, filled up with zeros to whole words.
+    /// Stores bytes, padded with zeros to whole words.
     pub(crate) fn put_bytes(&mut self, address: u64, bytes: &[u8]) {
         for (address, bytes) in (address..).step_by(8).zip(bytes.chunks(8)) {
             let mut word = [0; 8];

@@ -1,4 +1,4 @@
-//! Options of interpreters, as far as one has to know them to find the program among them.
+//! Options of interpreters, as far as they are needed to find the program in a command line.
 
 /// An interpreter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,24 +15,25 @@ pub(super) enum Interpreter {
 /// What an argument says about the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Meaning<'a> {
-    /// It is an option with no other argument.
+    /// An option without a separate value.
     Flag,
-    /// It is an option whose value is the next argument.
+    /// An option whose value is the next argument.
     ValueFollows,
-    /// It is the program.
+    /// The program itself.
     Program,
-    /// It is an option, of which this part is the program.
+    /// An option that contains the program.
     ProgramIs(&'a str),
     /// The next argument is the program.
     ProgramFollows,
-    /// It is not known, or there is no program: code comes from the command line or from stdin.
+    /// An unknown option, or one that means that there is no program file: the code comes from the
+    /// command line or from stdin.
     Unknown,
 }
 
 use Meaning::{Flag, Program, ProgramFollows, ProgramIs, Unknown, ValueFollows};
 
-/// One-letter options, of which several may share an argument. Letters that are in no list, such as
-/// `-c` of Python, make the argument unknown.
+/// One-letter options, several of which may share an argument. Letters in no list, such as Python's
+/// `-c`, make the argument unknown.
 struct Letters {
     /// Without a value.
     flags: &'static str,
@@ -48,7 +49,7 @@ struct Letters {
     program: &'static str,
 }
 
-/// `SHORT_OPTS` in `Python/getopt.c`; `-3` and `-Q` are of Python 2.
+/// `SHORT_OPTS` in `Python/getopt.c`; `-3` and `-Q` exist in Python 2.
 const PYTHON: Letters = Letters {
     flags: "bBdEiIOPqRsStuvx3",
     values: "WXQ",
@@ -57,7 +58,7 @@ const PYTHON: Letters = Letters {
     rest: "",
     digits: "",
 };
-/// `proc_options` in `ruby.c`. The colon is that of `-W:no-deprecated`.
+/// `proc_options` in `ruby.c`. The colon is for `-W:no-deprecated`.
 const RUBY: Letters = Letters {
     flags: "adlnpsSUvwy",
     values: "rIEC",
@@ -66,7 +67,7 @@ const RUBY: Letters = Letters {
     next: "",
     program: "",
 };
-/// `Perl_moreswitches` in `perl.c`. The colon is that of `-d:Module`.
+/// `Perl_moreswitches` in `perl.c`. The colon is for `-d:Module`.
 const PERL: Letters = Letters {
     flags: "acdfnpsStTuUwWX",
     values: "I",
@@ -88,7 +89,7 @@ const SHELL: Letters = Letters {
     program: "",
 };
 
-/// Options of Node.js with a value that may be an argument of its own (`doc/node.1`).
+/// Options of Node.js whose value may be a separate argument (`doc/node.1`).
 const NODE_VALUES: [&str; 19] = [
     "-r",
     "--require",
@@ -110,7 +111,7 @@ const NODE_VALUES: [&str; 19] = [
     "--unhandled-rejections",
     "--dns-result-order",
 ];
-/// Options of Node.js and V8 without a value. All that begin with `--no-` have none either.
+/// Options of Node.js and V8 without a separate value. Those that begin with `--no-` have none either.
 const NODE_FLAGS: [&str; 17] = [
     "--abort-on-uncaught-exception",
     "--enable-source-maps",
@@ -131,7 +132,7 @@ const NODE_FLAGS: [&str; 17] = [
     "--watch",
 ];
 
-/// Options of Java with a value that is an argument of its own (`src/java.base/share/native/libjli`).
+/// Options of Java whose value is a separate argument (`src/java.base/share/native/libjli`).
 const JAVA_VALUES: [&str; 13] = [
     "-cp",
     "-classpath",
@@ -147,7 +148,7 @@ const JAVA_VALUES: [&str; 13] = [
     "--patch-module",
     "--enable-native-access",
 ];
-/// Beginnings of options of Java without one.
+/// Prefixes of options of Java without a separate value.
 const JAVA_FLAGS: [&str; 14] = [
     "-D",
     "-X",
@@ -181,13 +182,13 @@ impl Interpreter {
         })
     }
 
-    /// What an argument means that comes before the program.
+    /// The meaning of an argument that precedes the program.
     pub(super) fn meaning(self, argument: &str) -> Meaning<'_> {
         let is_option =
             argument.starts_with('-') || self == Self::Shell && argument.starts_with('+');
         if !is_option {
             return match (self, argument) {
-                // A file of arguments, and a debugger.
+                // An argument file, and the debugger.
                 (Self::Java, file) if file.starts_with('@') => Unknown,
                 (Self::Node, "inspect") => Unknown,
                 _ => Program,
@@ -226,12 +227,12 @@ impl Letters {
     fn meaning<'a>(&self, argument: &'a str) -> Meaning<'a> {
         let letters = argument.strip_prefix(['-', '+']).unwrap_or_default();
         if letters.is_empty() {
-            // Code comes from stdin.
+            // `-`: the code comes from stdin.
             return Unknown;
         }
         let mut rest = letters.chars();
         while let Some(letter) = rest.next() {
-            let is_in = |some: &str| some.contains(letter);
+            let is_in = |letters: &str| letters.contains(letter);
             let after = rest.as_str();
             if is_in(self.digits) {
                 rest = after.trim_start_matches(|digit: char| digit.is_ascii_digit()).chars();
@@ -260,7 +261,7 @@ fn node(argument: &str) -> Meaning<'_> {
     }
 }
 
-/// Code is in the argument.
+/// Whether the argument contains code or names a script of `package.json`.
 fn is_eval(argument: &str) -> bool {
     ["--eval=", "--print=", "--run="].iter().any(|name| argument.starts_with(name))
 }

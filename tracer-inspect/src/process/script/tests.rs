@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// The program of a command line, whose words are separated by one space each.
+/// The program of a command line; a space separates two arguments.
 fn of(exe: &str, command: &str) -> Option<String> {
     let mut cmdline: Vec<u8> = command.replace(' ', "\0").into();
     cmdline.push(0);

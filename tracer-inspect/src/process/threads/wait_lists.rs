@@ -1,81 +1,83 @@
-//! The lists of descriptors that a blocked call waits for, from the memory of its process.
+//! The lists of file descriptors that poll(2) and select(2) wait for, read from the memory of the
+//! process.
 
 use std::io;
 
 use crate::process::memory::{Memory as _, ProcessMemory};
 
-/// Most entries of one list.
+/// Maximum number of entries per list.
 const ENTRIES_MAX: u32 = 65_536;
-/// Most bytes read in one look.
+/// Maximum number of bytes read per inspection of a process.
 const BYTES_MAX: usize = 4 << 20;
 
-/// `POLLIN` and `POLLRDNORM`: data and the end of the stream.
+/// `POLLIN | POLLRDNORM`: data or a FIN.
 const INPUT: u16 = 0x1 | 0x40;
 /// Size of a `struct pollfd`.
 const POLLED_SIZE: usize = 8;
 
-/// The lists in the memory of a process, of which only so much is read.
+/// Reads lists from the memory of a process, up to a total size.
 pub(super) struct WaitLists {
     memory: ProcessMemory,
-    left: usize,
-    spent: bool,
+    bytes_left: usize,
+    truncated: bool,
 }
 
 impl WaitLists {
     /// # Errors
-    /// The number is not a pid.
+    /// `pid` does not fit into `pid_t`.
     pub(super) fn of(pid: u32) -> io::Result<Self> {
-        Ok(Self { memory: ProcessMemory::of(pid)?, left: BYTES_MAX, spent: false })
+        Ok(Self { memory: ProcessMemory::of(pid)?, bytes_left: BYTES_MAX, truncated: false })
     }
 
-    /// Something was not read because it is too much.
-    pub(super) const fn is_spent(&self) -> bool {
-        self.spent
+    /// Whether a list or a part of one was not read because of a limit.
+    pub(super) const fn is_truncated(&self) -> bool {
+        self.truncated
     }
 
-    /// The descriptors that an array of `count` `struct pollfd` waits to read; none if the array
-    /// cannot be read.
+    /// The file descriptors that an array of `count` `struct pollfd` polls for input; empty if the
+    /// array cannot be read.
     pub(super) fn polled(&mut self, address: u64, count: u32) -> Vec<u32> {
-        self.spent |= count > ENTRIES_MAX;
+        self.truncated |= count > ENTRIES_MAX;
         let entries = count.min(ENTRIES_MAX) as usize;
         polled(&self.read(address, entries * POLLED_SIZE))
     }
 
-    /// The descriptors in an `fd_set` of which `count` bits count; none if it cannot be read.
+    /// The file descriptors below `count` in an `fd_set`; empty if the set cannot be read.
     pub(super) fn selected(&mut self, count: u32, address: u64) -> Vec<u32> {
         if address == 0 {
             return Vec::new();
         }
-        self.spent |= count > ENTRIES_MAX;
+        self.truncated |= count > ENTRIES_MAX;
         let count = count.min(ENTRIES_MAX);
         selected(&self.read(address, count.div_ceil(u8::BITS) as usize), count)
     }
 
-    /// Empty also if the call has ended meanwhile, and with it the list.
+    /// Empty also if the call has ended and its list is no longer mapped.
     fn read(&mut self, address: u64, size: usize) -> Vec<u8> {
-        if size > self.left {
-            self.spent = true;
+        if size > self.bytes_left {
+            self.truncated = true;
             return Vec::new();
         }
-        self.left -= size;
+        self.bytes_left -= size;
         self.memory.read_one(address, size).map(Vec::from).unwrap_or_default()
     }
 }
 
-/// The descriptors in an array of `struct pollfd` that are polled for input.
+/// The file descriptors in an array of `struct pollfd` that are polled for input.
 pub fn polled(array: &[u8]) -> Vec<u32> {
     let (entries, _) = array.as_chunks::<POLLED_SIZE>();
     let entries = entries.iter().filter_map(|[a, b, c, d, events @ .., _, _]| {
         let is_input = u16::from_ne_bytes(*events) & INPUT != 0;
-        // A negative one is left out by the kernel too.
+        // The kernel ignores negative file descriptors, too.
         is_input.then(|| u32::try_from(i32::from_ne_bytes([*a, *b, *c, *d])).ok()).flatten()
     });
     entries.collect()
 }
 
-/// The descriptors below `count` in an `fd_set`.
+/// The file descriptors below `count` in an `fd_set`.
 ///
-/// The set is of machine words, which on the machines that are supported are little-endian.
+/// The set consists of machine words; the bytes are in this order on little-endian machines only,
+/// which all supported ones are.
 pub fn selected(set: &[u8], count: u32) -> Vec<u32> {
     let bytes = (0..count).step_by(8).zip(set);
     let fds = bytes.flat_map(|(first, byte)| {

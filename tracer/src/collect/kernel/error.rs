@@ -11,31 +11,30 @@ use super::{lockdown::Lockdown, privileges};
 pub(super) fn explain(error: &(dyn Error + 'static)) -> anyhow::Error {
     if Lockdown::current() == Some(Lockdown::Confidentiality) {
         return anyhow!(
-            "the kernel is locked down in confidentiality mode, which keeps even root from reading \
-             its memory: boot with lockdown=integrity or less"
+            "cannot load BPF programs: kernel lockdown is in confidentiality mode; boot with \
+             lockdown=integrity, or without lockdown"
         );
     }
     if is_permission_denied(error) {
         return anyhow!(
-            "the kernel does not let this process load programs, which needs CAP_BPF and \
-             CAP_PERFMON on the host, not in a container of its own user namespace{}: {}",
-            privileges::bpf_setting(),
-            one_line(error)
+            "cannot load BPF programs: {}{}; run as root, or with CAP_BPF and CAP_PERFMON, in the \
+             host's user namespace",
+            one_line(error),
+            privileges::bpf_setting()
         );
     }
     let text = one_line(error);
     if is_missing_helper(&text) {
         return anyhow!(
-            "this kernel is too old, it lacks a function that the kernel programs call: use Linux \
-             5.10 or newer ({text})"
+            "cannot load BPF programs: this kernel is too old ({text}); use Linux 5.10 or newer"
         );
     }
     let remedy = if has_number(error, libc::EMFILE) {
-        "; raise the limit of open files: ulimit -n 64"
+        "; raise the limit of open files (ulimit -n 1024)"
     } else {
         ""
     };
-    anyhow!("cannot load the kernel programs: {text}{remedy}")
+    anyhow!("cannot load BPF programs: {text}{remedy}")
 }
 
 /// Whether the verifier refused a call of a helper that the kernel does not have, or not for this

@@ -16,7 +16,7 @@ macro_rules! system_call {
     };
 }
 
-/// A kernel event to which a program is attached.
+/// A kernel event and the methods to attach to it.
 pub(crate) struct HookMethods {
     /// The event.
     pub(crate) hook: Hook,

@@ -44,7 +44,8 @@ impl Kernel {
     pub(crate) fn load(options: KernelOptions) -> anyhow::Result<Self> {
         if !privileges::may_load_programs() {
             bail!(
-                "loading kernel programs needs root, or CAP_BPF and CAP_PERFMON{}: run it with sudo",
+                "cannot load BPF programs: CAP_BPF or CAP_PERFMON is missing{}; run as root, or \
+                 with both",
                 privileges::bpf_setting()
             );
         }
@@ -93,7 +94,7 @@ impl Kernel {
     }
 
     /// Attaches the hooks. From here on, the processes given to [`set_pids`](Self::set_pids) are
-    /// reported. Returns a probe for each hook; one that cannot be attached is not an error.
+    /// reported. Returns the state of each hook; one that cannot be attached is not an error.
     pub(crate) fn attach(&mut self) -> Vec<Probe> {
         let choice = self.choice();
         attach::attach(&mut self.ebpf, &self.btf, &HOOKS, choice)

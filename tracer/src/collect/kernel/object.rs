@@ -92,9 +92,9 @@ pub(super) fn load(
 /// Inode number of this process's pid namespace.
 fn pid_namespace_inode() -> anyhow::Result<u32> {
     const FILE: &str = "/proc/self/ns/pid";
-    let metadata =
-        fs::metadata(FILE).with_context(|| format!("cannot read {FILE}: is /proc mounted?"))?;
-    u32::try_from(metadata.ino()).with_context(|| format!("{FILE} has an impossible number"))
+    let metadata = fs::metadata(FILE).with_context(|| format!("cannot read {FILE}"))?;
+    u32::try_from(metadata.ino())
+        .with_context(|| format!("the inode number of {FILE} does not fit into 32 bits"))
 }
 
 /// Linux before 5.11 counts maps as locked memory, so the limit is raised. A refusal is ignored: on
@@ -107,5 +107,5 @@ pub(super) fn raise_memory_lock_limit() {
 
 /// The error for a program or map that the object does not have.
 pub(super) fn not_in_object(name: &str) -> anyhow::Error {
-    anyhow!("the embedded kernel object has no `{name}`, or it was taken before")
+    anyhow!("the embedded BPF object has no `{name}`, or it was taken before")
 }

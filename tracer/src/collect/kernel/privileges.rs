@@ -38,9 +38,7 @@ pub(crate) fn bpf_setting() -> String {
 /// The sysctl and the capabilities that `perf_event_open` depends on, as ` (…)`.
 pub(super) fn perf_setting() -> String {
     let setting = setting("kernel.perf_event_paranoid").unwrap_or_default();
-    format!(
-        " ({setting}; it takes CAP_PERFMON, and for uprobes on newer kernels CAP_SYS_ADMIN too)"
-    )
+    format!(" ({setting}; CAP_PERFMON is needed, for uprobes on newer kernels also CAP_SYS_ADMIN)")
 }
 
 /// What a run needs capabilities for after its start.
@@ -92,17 +90,17 @@ impl Needs {
 ///
 /// # Errors
 /// The kernel refused.
-pub(crate) fn give_up_all_but(needs: Needs) -> Result<()> {
+pub(crate) fn drop_all_but(needs: Needs) -> Result<()> {
     let kept = needs.capabilities(has);
-    log::debug!("kept of all capabilities: {kept:?}");
-    let give_up = || {
+    log::debug!("capabilities that are kept: {kept:?}");
+    let drop_others = || {
         // Linux before 4.3 has no ambient capabilities.
         let _ = caps::clear(None, CapSet::Ambient);
         caps::clear(None, CapSet::Inheritable)?;
         caps::set(None, CapSet::Effective, &kept)?;
         caps::set(None, CapSet::Permitted, &kept)
     };
-    give_up().context("cannot give up privileges that are not needed")
+    drop_others().context("cannot drop capabilities that are not needed")
 }
 
 #[cfg(test)]

@@ -71,7 +71,7 @@ impl Kernel {
     pub(crate) fn try_uprobe(&mut self) -> anyhow::Result<()> {
         let address = (never_called as extern "C" fn() as *const ()).expose_provenance() as u64;
         let mappings = Mappings::of(std::process::id()).context("cannot read /proc/self/maps")?;
-        let offset = mappings.holding(address).and_then(|mapping| mapping.offset_in_file(address));
+        let offset = mappings.code_at(address).and_then(|mapping| mapping.offset_in_file(address));
         let offset = offset.context("this program is not in /proc/self/maps")?;
         // The link is dropped, and the uprobe detached, at once.
         self.attach_uprobe("go_close", "/proc/self/exe", offset, UProbeScope::CallingProcess)?;
@@ -103,7 +103,7 @@ impl Kernel {
     }
 
     /// Removes an entry from the map, if it is there.
-    pub(crate) fn take_off_ledger(&mut self, key: LedgerKey) {
+    pub(crate) fn remove_from_ledger(&mut self, key: LedgerKey) {
         let map = self.map_mut("LEDGER").ok();
         let map = map.map(HashMap::<&mut MapData, AsPod<LedgerKey>, AsPod<LedgerRecord>>::try_from);
         if let Some(Ok(mut map)) = map {

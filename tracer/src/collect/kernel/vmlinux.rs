@@ -22,21 +22,18 @@ pub(crate) const FILE: &str = "/sys/kernel/btf/vmlinux";
 pub(super) fn read() -> anyhow::Result<(KernelLayout, Btf)> {
     let bytes = Bytes::read().map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => anyhow!(
-            "this kernel has no type information ({FILE} is missing): \
-             use one built with CONFIG_DEBUG_INFO_BTF=y"
+            "cannot load BPF programs: {FILE} does not exist; use a kernel built with \
+             CONFIG_DEBUG_INFO_BTF=y"
         ),
-        _ => anyhow!("cannot read the kernel's type information {FILE}: {error}"),
+        _ => anyhow!("cannot read the kernel's BTF {FILE}: {error}"),
     })?;
     let (layout, excerpt) = resolve(bytes.get()).map_err(|error| {
         let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-        anyhow!(
-            "Linux {} is not supported, its type information {FILE} does not fit: {error}",
-            release.trim()
-        )
+        anyhow!("Linux {} is not supported: {FILE}: {error}", release.trim())
     })?;
     match Btf::parse(&excerpt, Endianness::default()) {
         Ok(btf) => Ok((layout, btf)),
-        Err(error) => bail!("the kernel's type information {FILE} cannot be passed on: {error}"),
+        Err(error) => bail!("cannot parse the excerpt of {FILE}: {error}"),
     }
 }
 

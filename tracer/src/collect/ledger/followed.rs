@@ -1,44 +1,45 @@
-//! A process with hooks.
+//! A process with uprobes.
 
 use std::{fs::File, os::unix::fs::FileExt as _};
 
-use tracer_core::{AccessError, Limit, OpenResponse, ProcessKey, Timestamp};
+use tracer_core::{Limit, OpenResponse, ProcessKey, Timestamp};
 use tracer_inspect::{
     clock,
     go::{
         GoPrograms, HttpObject, LedgerHook,
         prologue::{PROLOGUE, hook_place},
     },
-    process::image::Image,
+    process::{access::attach_error, image::Image},
 };
 
 use super::responses_in_flight::{Entry, ResponsesInFlight};
 use crate::collect::kernel::{load::Kernel, uprobes::LedgerLinks};
 
-/// A process whose responses are followed, until this is dropped.
+/// A process whose HTTP responses are followed until this is dropped.
 #[derive(Debug)]
 pub(super) struct Followed {
-    /// Since when: what is on the ledger from before was another program's.
+    /// When the uprobes were attached. Earlier entries of the ledger are those of another program that
+    /// the process ran before `execve`.
     pub(super) since: Timestamp,
     image: Image,
     in_flight: ResponsesInFlight,
     /// Why not all of its responses are followed.
     limits: Vec<Limit>,
-    #[expect(dead_code, reason = "held for as long as the hooks are to stay")]
+    #[expect(dead_code, reason = "keeps the uprobes attached")]
     links: LedgerLinks,
 }
 
 impl Followed {
-    /// Hooks a process. `None`: it has no HTTP client of Go's, or is gone.
+    /// Attaches uprobes to a process. `None`: it does not contain Go's HTTP client, or has ended.
     ///
     /// # Errors
-    /// Why its responses cannot be followed. It has no hooks then.
-    pub(super) fn begin(
+    /// Why its responses cannot be followed. It has no uprobes then.
+    pub(super) fn attach(
         kernel: &mut Kernel,
         programs: &mut GoPrograms,
         key: ProcessKey,
     ) -> Option<Result<Self, Limit>> {
-        // Before anything else is looked at, so that it all was of one program.
+        // Opened first, so that `is_current` covers everything that is read afterwards.
         let image = Image::open(key.pid);
         let entries = match programs.entries(key)? {
             Ok(entries) => entries,
@@ -50,11 +51,10 @@ impl Followed {
         let image = match image {
             Ok(image) => image,
             Err(error) => {
-                let error = AccessError::Failed { detail: error.to_string() };
-                return Some(Err(Limit::MemoryUnreadable { error }));
+                return Some(Err(Limit::MemoryUnreadable { error: attach_error(&error) }));
             }
         };
-        let hooks = at_best_places(key.pid, entries.hooks);
+        let hooks = at_cheapest_instructions(key.pid, entries.hooks);
         let since = clock::now();
         let links = match kernel.attach_ledger(key.pid, &hooks) {
             Ok(links) => links,
@@ -69,29 +69,31 @@ impl Followed {
             limits: entries.limits,
             links,
         };
-        followed.runs_on().then_some(Ok(followed))
+        followed.is_current().then_some(Ok(followed))
     }
 
-    /// It is still the program that was given hooks.
-    pub(super) fn runs_on(&self) -> bool {
+    /// Whether the process still runs the program that has the uprobes.
+    pub(super) fn is_current(&self) -> bool {
         self.image.is_current()
     }
 
-    /// What is out, and why that is not all; `None` if it is not known just now.
-    pub(super) fn tell(
+    /// The responses in flight, and why the list is incomplete; `None` if the process could not be
+    /// inspected this time.
+    pub(super) fn responses(
         &mut self,
         programs: &mut GoPrograms,
         key: ProcessKey,
         entries: Vec<Entry>,
     ) -> Option<(Vec<OpenResponse>, Vec<Limit>)> {
         let mut resolve = |objects: &[HttpObject]| programs.resolve(key, objects);
-        let (open, limits) = self.in_flight.write(entries, &mut resolve)?;
+        let (open, limits) = self.in_flight.update(entries, &mut resolve)?;
         Some((open, self.limits.iter().cloned().chain(limits).collect()))
     }
 }
 
-/// The same hooks, each where it costs its function least.
-fn at_best_places(pid: u32, mut hooks: Vec<(LedgerHook, u64)>) -> Vec<(LedgerHook, u64)> {
+/// Moves each hook to the instruction of its function at which a uprobe costs least, see
+/// [`hook_place`].
+fn at_cheapest_instructions(pid: u32, mut hooks: Vec<(LedgerHook, u64)>) -> Vec<(LedgerHook, u64)> {
     if let Ok(file) = File::open(format!("/proc/{pid}/exe")) {
         for (_, offset) in &mut hooks {
             let mut code = [0; PROLOGUE];

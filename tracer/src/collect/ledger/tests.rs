@@ -1,6 +1,6 @@
-//! A real Go program, `tests/go/ledger`, with hooks in it.
+//! The ledger of a real Go program, `tests/go/ledger`.
 
-#![expect(clippy::print_stdout, reason = "how the program is built is shown with --nocapture")]
+#![expect(clippy::print_stdout, reason = "shows how the program was built")]
 
 use std::{
     fs, thread,
@@ -17,7 +17,7 @@ mod program;
 #[path = "../../../tests/go/toolchain.rs"]
 mod toolchain;
 
-/// The ledgers of one process, and all that it takes to keep them.
+/// Everything that the ledgers of one process need.
 struct Watch {
     kernel: Kernel,
     programs: GoPrograms,
@@ -25,19 +25,19 @@ struct Watch {
 }
 
 impl Watch {
-    /// Nothing is too young to be told.
+    /// Reports responses of any age.
     fn start() -> Self {
         let options = KernelOptions { with_stacks: true, ..KernelOptions::default() };
         let kernel = Kernel::load(options).unwrap();
         Self { kernel, programs: GoPrograms::default(), ledgers: Ledgers::new(0) }
     }
 
-    /// One look at the process. The page that it gives.
-    fn look(&mut self, program: &Program) -> Option<Ledger> {
+    /// Updates the ledger of the process, and returns it.
+    fn update(&mut self, program: &Program) -> Option<Ledger> {
         let key = program.key();
         let wanted = [(key.pid, key.start_time_ns / TICK_NS)].into();
         let Self { kernel, programs, ledgers } = self;
-        let mut inputs = ledgers.look(kernel, programs, &wanted, &[key]);
+        let mut inputs = ledgers.update(kernel, programs, &wanted, &[key]);
         match inputs.pop() {
             Some(Input::Ledger(ledger)) => Some(ledger),
             None => None,
@@ -45,7 +45,7 @@ impl Watch {
         }
     }
 
-    /// What the map has of the process, whatever that is.
+    /// All entries of the process in the kernel map.
     fn records(&self, program: &Program) -> Vec<(LedgerKey, LedgerRecord)> {
         let mut records = self.kernel.ledger().unwrap();
         records.retain(|(_, record)| record.pid == program.key().pid);
@@ -53,14 +53,14 @@ impl Watch {
         records
     }
 
-    /// How many responses of HTTP/1, of HTTP/2, and requests without a stream are on the ledger.
+    /// Number of HTTP/1 responses, HTTP/2 responses, and HTTP/2 requests without a stream.
     fn counts(&self, program: &Program) -> [usize; 3] {
         let records = self.records(program);
         [LedgerKind::Connection, LedgerKind::Stream, LedgerKind::Request]
             .map(|kind| records.iter().filter(|(key, _)| key.kind == kind as u32).count())
     }
 
-    /// What a goroutine of the client's own gives back is given back soon.
+    /// Waits for these counts: the client's own goroutines return responses a little later.
     #[track_caller]
     fn expect(&self, program: &Program, counts: [usize; 3]) {
         let deadline = Instant::now() + Duration::from_secs(10);
@@ -73,13 +73,13 @@ impl Watch {
 
 #[test]
 #[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
-fn what_is_out_is_on_the_ledger_and_nothing_else() {
+fn the_ledger_has_exactly_the_responses_in_flight() {
     for path in every_program() {
         println!("{}", path.name);
         let mut program = Program::start(path.path());
         let mut watch = Watch::start();
-        let page = watch.look(&program).unwrap();
-        assert_eq!((page.open, page.limits), (vec![], vec![]));
+        let ledger = watch.update(&program).unwrap();
+        assert_eq!((ledger.open, ledger.limits), (vec![], vec![]));
         let before = clock::now();
 
         program.order("take 5");
@@ -96,7 +96,7 @@ fn what_is_out_is_on_the_ledger_and_nothing_else() {
         }
 
         program.order("read");
-        // All that was to come over the stream has come.
+        // Everything that the stream carries has been received.
         watch.expect(&program, [0, 0, 0]);
         program.order("close");
         program.order("take 3");
@@ -119,17 +119,17 @@ fn what_is_out_is_on_the_ledger_and_nothing_else() {
 
 #[test]
 #[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
-fn what_is_out_is_joined_to_its_connection() {
+fn a_response_in_flight_is_assigned_to_its_connection() {
     let path = program::build();
     let mut program = Program::start(path.path());
     let mut watch = Watch::start();
-    watch.look(&program).unwrap();
+    watch.update(&program).unwrap();
     program.order("take 5");
     let records = watch.records(&program);
-    let page = watch.look(&program).unwrap();
-    assert_eq!(page.limits, []);
-    let mut fds: Vec<u32> = page.open.iter().map(|response| response.fd).collect();
-    for (response, (_, record)) in page.open.iter().zip(records) {
+    let ledger = watch.update(&program).unwrap();
+    assert_eq!(ledger.limits, []);
+    let mut fds: Vec<u32> = ledger.open.iter().map(|response| response.fd).collect();
+    for (response, (_, record)) in ledger.open.iter().zip(records) {
         let OpenResponse { fd, since, stack, stream } = *response;
         assert_eq!(since, Timestamp::from_ns(record.at_ns));
         assert_eq!(stack, Some(StackId(record.stack.cast_unsigned())));
@@ -141,40 +141,40 @@ fn what_is_out_is_joined_to_its_connection() {
     fds.dedup();
     assert_eq!(fds.len(), 5);
     program.order("close");
-    assert_eq!(watch.look(&program).unwrap().open, []);
+    assert_eq!(watch.update(&program).unwrap().open, []);
 }
 
 #[test]
 #[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
-fn what_is_young_is_not_told_yet() {
+fn a_young_response_is_not_reported_yet() {
     let path = program::build();
     let mut program = Program::start(path.path());
     let mut watch = Watch::start();
     watch.ledgers = Ledgers::new(3_600_000);
-    watch.look(&program).unwrap();
+    watch.update(&program).unwrap();
     program.order("take 2");
-    assert_eq!(watch.look(&program).unwrap().open, []);
+    assert_eq!(watch.update(&program).unwrap().open, []);
     watch.expect(&program, [2, 0, 0]);
     watch.ledgers.age_min_ms = 0;
-    assert_eq!(watch.look(&program).unwrap().open.len(), 2);
+    assert_eq!(watch.update(&program).unwrap().open.len(), 2);
 }
 
 #[test]
 #[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
-fn nothing_stays_in_a_program_that_is_left() {
+fn no_uprobe_remains_after_detaching() {
     let path = program::build();
     let mut program = Program::start(path.path());
     let mut watch = Watch::start();
     assert_eq!(program.changed_code(), 0);
-    watch.look(&program).unwrap();
+    watch.update(&program).unwrap();
     let hooks = program.changed_code();
     assert!(hooks >= 7, "{hooks}");
     program.order("take 2");
     watch.expect(&program, [2, 0, 0]);
 
-    // Another one at the same time changes nothing for the first.
+    // A second tracer does not affect the first one.
     let mut other = Watch::start();
-    other.look(&program).unwrap();
+    other.update(&program).unwrap();
     assert_eq!(program.changed_code(), hooks);
     program.order("take 1");
     other.expect(&program, [1, 0, 0]);
@@ -190,36 +190,36 @@ fn nothing_stays_in_a_program_that_is_left() {
 
 #[test]
 #[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
-fn a_process_that_becomes_another_program_begins_anew() {
+fn a_process_that_calls_execve_starts_with_an_empty_ledger() {
     let path = program::build();
     let mut program = Program::start(path.path());
     let mut watch = Watch::start();
-    watch.look(&program).unwrap();
+    watch.update(&program).unwrap();
     program.order("take 3");
     watch.expect(&program, [3, 0, 0]);
-    program.become_again();
+    program.exec_again();
     program.order("take 2");
-    // Whose these are cannot be told until somebody looks, and then the new ones go as well.
-    let page = watch.look(&program).unwrap();
-    assert_eq!((page.open, page.limits), (vec![], vec![]));
+    // Until the next update, old and new entries cannot be distinguished, so all are removed.
+    let ledger = watch.update(&program).unwrap();
+    assert_eq!((ledger.open, ledger.limits), (vec![], vec![]));
     assert_eq!(watch.counts(&program), [0, 0, 0]);
     program.order("take 4");
-    assert_eq!(watch.look(&program).unwrap().open.len(), 4);
+    assert_eq!(watch.update(&program).unwrap().open.len(), 4);
 }
 
 #[test]
 #[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
-fn a_process_that_has_ended_leaves_nothing_on_the_ledger() {
+fn the_entries_of_an_ended_process_are_removed() {
     let path = program::build();
     let mut program = Program::start(path.path());
     let mut watch = Watch::start();
-    watch.look(&program).unwrap();
+    watch.update(&program).unwrap();
     program.order("take 3");
     let key = program.key();
     assert_eq!(watch.kernel.ledger().unwrap().len(), 3);
     drop(program);
     let wanted = BTreeMap::new();
-    let inputs = watch.ledgers.look(&mut watch.kernel, &mut watch.programs, &wanted, &[key]);
+    let inputs = watch.ledgers.update(&mut watch.kernel, &mut watch.programs, &wanted, &[key]);
     assert_eq!(inputs, []);
     assert_eq!(watch.kernel.ledger().unwrap(), []);
     assert!(watch.ledgers.known.is_empty());
@@ -227,7 +227,7 @@ fn a_process_that_has_ended_leaves_nothing_on_the_ledger() {
 
 #[test]
 #[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
-fn other_programs_are_left_alone() {
+fn other_programs_get_no_uprobes() {
     let mut watch = Watch::start();
     let key = ProcessKey {
         pid: std::process::id(),
@@ -236,9 +236,9 @@ fn other_programs_are_left_alone() {
     };
     let wanted = [(key.pid, key.start_time_ns / TICK_NS)].into();
     for _ in 0..2 {
-        let inputs = watch.ledgers.look(&mut watch.kernel, &mut watch.programs, &wanted, &[key]);
+        let inputs = watch.ledgers.update(&mut watch.kernel, &mut watch.programs, &wanted, &[key]);
         assert_eq!(inputs, []);
     }
-    let standing = watch.ledgers.known.values().next();
-    assert!(matches!(standing, Some(Standing::Left { reason: None, .. })), "{standing:?}");
+    let state = watch.ledgers.known.values().next();
+    assert!(matches!(state, Some(ProcessState::NotFollowed { reason: None, .. })), "{state:?}");
 }

@@ -1,4 +1,4 @@
-//! How an observer takes a snapshot.
+//! Taking snapshots.
 
 use std::{
     cell::RefCell,
@@ -24,19 +24,20 @@ use crate::collect::{
 };
 
 impl Observer {
-    /// Looks at every open socket, or at those that matter to the processes that were asked for.
+    /// Takes a snapshot of all open sockets, or of those that concern the selected processes.
     ///
     /// # Errors
-    /// The kernel refused.
+    /// The kernel programs, `sock_diag` or `/proc` failed.
     pub(crate) fn snapshot(&mut self) -> Result<Snapshot> {
-        self.follow_processes()?;
+        self.update_targets()?;
         let extent = self.extent();
-        let mut snapshot = self.look()?;
-        let is_news = self.follow(&snapshot);
-        if is_news && extent == Extent::InScope {
-            // Who else holds a socket is only shown once the kernel side knows that it is in filter.
-            snapshot = self.look()?;
-            self.follow(&snapshot);
+        let mut snapshot = self.read_sockets()?;
+        let has_new = self.track(&snapshot);
+        if has_new && extent == Extent::InScope {
+            // The iterator shows other holders of a socket only if the socket is in the kernel's map
+            // of tracked sockets, to which `track` has added it now.
+            snapshot = self.read_sockets()?;
+            self.track(&snapshot);
         }
         if self.ledgers.is_some() {
             self.holders = snapshot.holders.iter().map(|holder| holder.key).collect();
@@ -44,51 +45,53 @@ impl Observer {
         Ok(snapshot)
     }
 
-    fn look(&mut self) -> Result<Snapshot> {
+    fn read_sockets(&mut self) -> Result<Snapshot> {
         match &self.backend {
             Backend::Kernel(_) => self.iterate(),
             Backend::SockDiag(_) => self.list(),
         }
     }
 
-    /// A pass of the iterator.
+    /// Takes a snapshot with the iterator.
     fn iterate(&mut self) -> Result<Snapshot> {
         let mut snapshot = self.pass()?;
         if snapshot.is_none() {
             self.clock = Some(SteadyClock::new(self.measure_jiffies()?));
             snapshot = self.pass()?;
         }
-        snapshot.context("the kernel's clock makes no sense: try again")
+        snapshot
+            .context("cannot take a snapshot: the rate of the kernel's jiffies changed; try again")
     }
 
-    /// A pass without kernel programs.
+    /// Takes a snapshot with sock_diag.
     fn list(&mut self) -> Result<Snapshot> {
         let Self { backend: Backend::SockDiag(sock_diag), filter, targets, followed, .. } = self
         else {
-            bail!("the kernel programs look by themselves");
+            bail!("sock_diag is not open");
         };
         let mut builder = SnapshotBuilder::new(clock::now());
-        // Each is asked once: a process may hold many sockets.
+        // Each process is read once, however many sockets it holds.
         let known = RefCell::new(HashMap::new());
         let is_member = |key: ProcessKey| {
             *known.borrow_mut().entry(key).or_insert_with(|| is_in_groups(filter, key.pid))
         };
         let is_named = |key| targets.as_ref().is_none_or(|targets| targets.contains(key));
-        sock_diag.look(&mut builder, &|key, comm| {
+        sock_diag.read(&mut builder, &|key, comm| {
             filter.admits_name(comm) && is_named(key) && is_member(key)
         })?;
         let admits = |key| is_named(key) && is_member(key);
         Ok(builder.finish(clock::now(), 0, filter, admits, followed))
     }
 
-    /// One pass; `None` if the rate of the kernel's coarse clock does not follow from it.
+    /// One pass of the iterator; `None` if the rate of the jiffies (CONFIG_HZ) cannot be derived from
+    /// its records.
     fn pass(&mut self) -> Result<Option<Snapshot>> {
         let extent = self.extent();
         let Self {
             backend: Backend::Kernel(kernel), filter, targets, followed, clock: steady, ..
         } = self
         else {
-            bail!("there are no kernel programs");
+            bail!("the kernel programs are not loaded");
         };
         let fin_flag = kernel.layout().done_flag;
         let mut builder = SnapshotBuilder::new(clock::now());
@@ -116,18 +119,19 @@ impl Observer {
         Ok(Some(builder.finish(clock::now(), stats.truncated, filter, admits, followed)))
     }
 
-    /// What a pass has to show: what is in filter, if the kernel side could take note of all of it.
+    /// What the iterator shows: only selected sockets, unless a kernel map had no room for one.
     fn extent(&self) -> Extent {
-        let is_listed = self.loss.map_full == 0 && self.told.map_full == 0;
+        let is_listed = self.loss.map_full == 0 && self.reported_loss.map_full == 0;
         let can = matches!(self.backend, Backend::Kernel(_)) && is_listed;
         if self.only_tracked && can { Extent::InScope } else { Extent::All }
     }
 
-    /// Around five minutes after boot the rate does not follow from one reading of the clocks.
+    /// Measures CONFIG_HZ from two readings. Around five minutes after boot, when the jiffies wrap, one
+    /// reading fits several rates.
     fn measure_jiffies(&mut self) -> Result<u32> {
         let mut reading = || -> Result<Option<(u64, u64)>> {
             let mut first = None;
-            let kernel = self.backend.kernel().context("there are no kernel programs")?;
+            let kernel = self.backend.kernel().context("the kernel programs are not loaded")?;
             kernel.walk(Extent::All, &mut |record| {
                 first.get_or_insert((record.jiffies, record.at_ns));
             })?;
@@ -139,43 +143,42 @@ impl Observer {
         earlier
             .zip(later)
             .and_then(|(earlier, later)| jiffies::fit_rate(earlier, later))
-            .context("the rate of the kernel's clock (CONFIG_HZ) cannot be measured: try again")
+            .context("cannot measure the rate of the kernel's jiffies (CONFIG_HZ); try again")
     }
 
-    /// Has the kernel side tell of the sockets that it did not see come into filter. Gives whether
-    /// there are some.
-    fn follow(&mut self, snapshot: &Snapshot) -> bool {
+    /// Adds the sockets of the snapshot to the kernel's map of tracked sockets, so that their events are
+    /// reported. Returns whether some were not in it before.
+    fn track(&mut self, snapshot: &Snapshot) -> bool {
         if self.targets.is_none() && self.filter.comms.is_empty() && !self.filter.is_by_cgroup() {
             return false;
         }
-        let mut is_news = false;
+        let mut has_new = false;
         let open: BTreeSet<ConnectionId> = snapshot.sockets.iter().map(|facts| facts.id).collect();
         if self.only_tracked
             && let Some(kernel) = self.backend.kernel()
         {
             for id in open.difference(&self.followed) {
                 match kernel.track(id.0) {
-                    Ok(was_not) => is_news |= was_not,
+                    Ok(is_new) => has_new |= is_new,
                     Err(error) => {
-                        log::debug!("socket {id} cannot be followed: {error:#}");
+                        log::debug!("socket {id} cannot be tracked: {error:#}");
                         self.loss.map_full += 1;
-                        is_news = true;
+                        has_new = true;
                     }
                 }
             }
-            // The kernel side forgets a socket that is destroyed, but not one that was destroyed
-            // before it was told of it.
+            // The kernel programs remove a socket when it is destroyed, unless that was before it was
+            // added.
             for id in self.followed.difference(&open) {
                 kernel.untrack(id.0);
             }
         }
         self.followed = open;
-        is_news
+        has_new
     }
 }
 
-/// The processes in the cgroup and container that the user asked for; `None` if they asked for
-/// neither.
+/// The processes in the selected cgroup and container; `None` if neither was selected.
 fn cgroup_members(filter: &Filter, builder: &SnapshotBuilder) -> Option<BTreeSet<ProcessKey>> {
     if !filter.is_by_cgroup() {
         return None;
@@ -187,7 +190,7 @@ fn cgroup_members(filter: &Filter, builder: &SnapshotBuilder) -> Option<BTreeSet
     Some(known.into_iter().filter_map(|(key, is_member)| is_member.then_some(key)).collect())
 }
 
-/// The process is in the cgroup and container that the user asked for, if they did.
+/// The process is in the selected cgroup and container, if any.
 fn is_in_groups(filter: &Filter, pid: u32) -> bool {
     filter.cgroup.as_ref().is_none_or(|path| cgroup::is_in_cgroup(pid, path))
         && filter.container.as_ref().is_none_or(|id| cgroup::is_in_container(pid, id))

@@ -12,7 +12,7 @@ use netlink_packet_sock_diag::{
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_SOCK_DIAG};
 
 use super::{
-    seen::{Ends, Queue, Seen},
+    seen::{Endpoints, Queue, Seen},
     tcp_info::TcpInfo,
 };
 use tracer_inspect::clock;
@@ -97,7 +97,7 @@ fn seen(response: &InetResponse, netns: u32, at: tracer_core::Timestamp) -> io::
         inode: header.inode.into(),
         netns,
         at,
-        ends: Ends {
+        endpoints: Endpoints {
             local: End::new(id.source_address, id.source_port),
             remote: Some(End::new(id.destination_address, id.destination_port)),
         },
@@ -137,7 +137,10 @@ mod tests {
         let sockets = tcp_sockets(1).unwrap();
         let seen = sockets.iter().find(|seen| seen.inode == inode).expect("it is listed");
         let facts = seen.facts(tracer_core::Owners::new(), None).unwrap();
-        assert_eq!((facts.local, facts.remote), (seen.ends.local, client.local_addr().unwrap()));
+        assert_eq!(
+            (facts.local, facts.remote),
+            (seen.endpoints.local, client.local_addr().unwrap())
+        );
         assert_eq!((facts.rx_bytes, facts.unread_bytes), (100, 40));
         assert_eq!(facts.opened_actively, Some(false));
         assert_eq!((facts.fin_received, facts.pending_error), (Some(false), None));

@@ -15,7 +15,7 @@ use rustix::{
 };
 
 use super::{
-    seen::{Ends, Queue, Seen},
+    seen::{Endpoints, Queue, Seen},
     tcp_info::TcpInfo,
 };
 use tracer_inspect::clock;
@@ -58,7 +58,7 @@ pub(super) fn query(pid: u32, fd: u32, inode: u64, netns: u32) -> io::Result<Opt
         inode,
         netns,
         at,
-        ends: Ends { local: stream.local_addr()?, remote: peer(socket) },
+        endpoints: Endpoints { local: stream.local_addr()?, remote: peer(socket) },
         state: info.state,
         queue: Queue::WithoutEnd {
             bytes: queued(ByteQueue::Unread),

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use tracer_common::{FAMILY_INET, FAMILY_INET6, SocketRecord};
 use tracer_core::{
     ConnectionId, Owners, SocketFacts, TcpState, Timestamp,
-    decode::{self, DecodeError, Descriptor, KernelConstants},
+    decode::{self, DecodeError, FileDescriptor, KernelConstants},
 };
 use zerocopy::FromZeros as _;
 
@@ -28,7 +28,7 @@ pub(super) struct Seen {
     pub(super) netns: u32,
     /// Time of the report.
     pub(super) at: Timestamp,
-    pub(super) ends: Ends,
+    pub(super) endpoints: Endpoints,
     /// The kernel's number (`TCP_*`).
     pub(super) state: u8,
     pub(super) queue: Queue,
@@ -40,7 +40,7 @@ pub(super) struct Seen {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Ends {
+pub(super) struct Endpoints {
     pub(super) local: SocketAddr,
     /// `None` if the socket was never connected.
     pub(super) remote: Option<SocketAddr>,
@@ -95,7 +95,7 @@ impl Seen {
         owners: Owners,
         before: Option<&Remembered>,
     ) -> Result<SocketFacts, DecodeError> {
-        let Descriptor::Tcp(facts) = decode::descriptor(&self.record(), CONSTANTS)? else {
+        let FileDescriptor::Tcp(facts) = decode::file_descriptor(&self.record(), CONSTANTS)? else {
             return Err(DecodeError::UnknownState(self.state));
         };
         let drained = match self.queue {
@@ -136,7 +136,7 @@ impl Seen {
         let stamp = |age_ms: u32| (now_ms as u32).wrapping_sub(age_ms).max(1);
         let is_connected = match TcpState::from_kernel(self.state) {
             None | Some(TcpState::SynSent | TcpState::Listen) => false,
-            Some(TcpState::Closed) => self.ends.remote.is_some() && info.was_connected(),
+            Some(TcpState::Closed) => self.endpoints.remote.is_some() && info.was_connected(),
             Some(_) => true,
         };
         let data_at = |age_ms| if is_connected { stamp(age_ms) } else { 0 };
@@ -168,13 +168,13 @@ impl Seen {
         record.retransmits = info.retransmits;
         record.backoff = info.backoff;
         record.probes_out = info.probes;
-        record.family = match self.ends.local.ip() {
+        record.family = match self.endpoints.local.ip() {
             IpAddr::V4(_) => FAMILY_INET,
             IpAddr::V6(_) => FAMILY_INET6,
         };
-        record.local_port = self.ends.local.port();
-        record.local_address = address(self.ends.local.ip());
-        if let Some(remote) = self.ends.remote {
+        record.local_port = self.endpoints.local.port();
+        record.local_address = address(self.endpoints.local.ip());
+        if let Some(remote) = self.endpoints.remote {
             record.remote_port = remote.port();
             record.remote_address = address(remote.ip());
         }
@@ -238,7 +238,7 @@ mod tests {
             inode: 8,
             netns: 9,
             at: NOW,
-            ends: Ends {
+            endpoints: Endpoints {
                 local: ([127, 0, 0, 1], 40_000).into(),
                 remote: Some(([10, 0, 0, 1], 443).into()),
             },
@@ -318,7 +318,7 @@ mod tests {
         assert_eq!(facts(&refused).last_received_at, None);
         refused.info.send_window = 1;
         assert_ne!(facts(&refused).last_received_at, None);
-        refused.ends.remote = None;
+        refused.endpoints.remote = None;
         assert_eq!(facts(&refused).last_received_at, None, "it was disconnected (AF_UNSPEC)");
         let listener = seen(TcpState::Listen, Queue::WithEnd(3));
         assert_eq!(facts(&listener).last_sent_at, None);

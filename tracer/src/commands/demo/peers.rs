@@ -1,8 +1,8 @@
-//! The two programs that `tracer demo` starts and traces: an HTTP server, and a client with the
-//! leak of the README's story. It looks at the status line of each response and never reads the
-//! body nor closes the connection.
+//! The two programs that `tracer demo` starts and traces: an HTTP server, and a client with a common
+//! leak: it reads the status line of each response, and neither reads the body nor closes the
+//! connection.
 //!
-//! Both end when their standard input does, so neither outlives the demo, however that ends.
+//! Both exit at EOF on their standard input, so neither outlives the demo.
 
 mod client;
 mod http;
@@ -15,23 +15,23 @@ use std::{
     thread,
 };
 
-/// Serves on a free port of 127.0.0.1, printed as the first line of standard output, until
-/// standard input ends.
+/// Serves on a free port of 127.0.0.1 until EOF on standard input. The port is the first line of
+/// standard output.
 ///
 /// # Errors
 /// The port cannot be bound or printed, or connections can no longer be accepted.
 pub(crate) fn run_server() -> io::Result<()> {
     let listener = server::listen()?;
     print_port(listener.local_addr()?.port())?;
-    until_input_ends(|ended| ended.spawn(move || server::serve(&listener)))
+    until_eof(|ended| ended.spawn(move || server::serve(&listener)))
 }
 
-/// Leaks connections to `server`, and keeps a healthy one beside them, until standard input ends.
+/// Leaks connections to `server`, and uses a healthy one, until EOF on standard input.
 ///
 /// # Errors
 /// The server refuses a connection or does not speak HTTP.
 pub(crate) fn run_client(server: SocketAddr) -> io::Result<()> {
-    until_input_ends(|ended| {
+    until_eof(|ended| {
         ended.spawn(move || {
             let _leaked = client::leak(server, client::LEAK_COUNT, client::LEAK_PAUSE)?;
             loop {
@@ -48,19 +48,19 @@ fn print_port(port: u16) -> io::Result<()> {
     stdout.flush()
 }
 
-/// Starts threads that report how they ended.
+/// Starts threads that send their result when they end.
 struct Ended(Sender<io::Result<()>>);
 
 impl Ended {
     fn spawn(&self, work: impl FnOnce() -> io::Result<()> + Send + 'static) {
         let ended = self.0.clone();
-        // A failed send means that the program is on its way out already.
+        // The send fails if the program is exiting.
         thread::spawn(move || drop(ended.send(work())));
     }
 }
 
-/// Starts work in threads and returns at the end of standard input or at the first thread's.
-fn until_input_ends(start: impl FnOnce(&Ended)) -> io::Result<()> {
+/// Starts threads and returns at EOF on standard input, or when the first thread ends.
+fn until_eof(start: impl FnOnce(&Ended)) -> io::Result<()> {
     let (sender, receiver) = channel();
     let ended = Ended(sender);
     start(&ended);

@@ -1,84 +1,86 @@
-//! The kernel, and what it says of itself.
+//! Checks of the kernel and of the namespaces that tracer runs in.
 
 use std::path::Path;
 
-use super::finding::Finding;
-use crate::collect::kernel::{lockdown::Lockdown, vmlinux};
 use tracer_inspect::process::visibility;
 
-/// What a run without kernel programs costs, in short.
-pub(super) const WITHOUT_PROGRAMS: &str =
-    "no kernel programs: no events, no call sites, no ages but lower bounds";
+use super::check::{Check, cause_and_fix};
+use crate::collect::kernel::{lockdown::Lockdown, vmlinux};
 
-pub(super) fn kernel() -> Finding {
+/// What a run without BPF programs is missing, in short.
+pub(super) const WITHOUT_PROGRAMS: &str =
+    "tracer runs without BPF programs: no events and no call sites, and ages are lower bounds";
+
+const MOUNT_PROC: &str = "mount the /proc of this pid namespace: mount -t proc proc /proc";
+
+pub(super) fn kernel() -> Check {
     match visibility::host() {
-        Ok((_, release)) => Finding::full("kernel", format!("Linux {release}")),
-        Err(error) => Finding::no(
+        Ok((_, release)) => Check::full("kernel", format!("Linux {release}")),
+        Err(error) => Check::unusable(
             "kernel",
-            format!("/proc cannot be read ({error})"),
+            format!("cannot read /proc: {error}"),
             "mount -t proc proc /proc",
         ),
     }
 }
 
-pub(super) fn type_information() -> Finding {
+pub(super) fn btf() -> Check {
     let path = Path::new(vmlinux::FILE);
     if path.exists() {
-        return Finding::full("BTF", path.display().to_string());
+        return Check::full("BTF", path.display().to_string());
     }
-    let found = format!("{} is missing", path.display());
-    let remedy = "use a kernel with CONFIG_DEBUG_INFO_BTF=y, and mount /sys";
-    Finding::less("BTF", found, WITHOUT_PROGRAMS, remedy)
+    Check::degraded(
+        "BTF",
+        format!("{} does not exist", path.display()),
+        WITHOUT_PROGRAMS,
+        "use a kernel built with CONFIG_DEBUG_INFO_BTF=y, and mount /sys",
+    )
 }
 
-pub(super) fn processes() -> Finding {
+pub(super) fn processes() -> Check {
     const SUBJECT: &str = "processes";
     match visibility::limits_of_proc() {
-        Ok(None) => Finding::full(SUBJECT, "all of the host's can be seen"),
-        Ok(Some(limit)) => Finding::less(
+        Ok(None) => Check::full(SUBJECT, "all processes of the host are visible"),
+        Ok(Some(_)) => Check::degraded(
             SUBJECT,
             "inside a pid namespace",
-            limit,
-            "run it in the host's (docker run --pid=host)",
+            "processes outside of it are not visible",
+            "run tracer in the host's pid namespace (docker run --pid=host)",
         ),
-        Err(error) => Finding::no(
-            SUBJECT,
-            format!("{error:#}"),
-            "mount the /proc of this pid namespace: mount -t proc proc /proc",
-        ),
+        Err(error) => {
+            let (cause, fix) = cause_and_fix(&error, MOUNT_PROC);
+            Check::unusable(SUBJECT, cause, fix)
+        }
     }
 }
 
-pub(super) fn containers() -> Finding {
+pub(super) fn containers() -> Check {
     const SUBJECT: &str = "containers";
     match visibility::has_own_cgroups() {
-        Ok(false) => Finding::full(SUBJECT, "are told by the cgroups of their processes"),
-        Ok(true) => Finding::less(
+        Ok(false) => Check::full(SUBJECT, "identified by the cgroups of their processes"),
+        Ok(true) => Check::degraded(
             SUBJECT,
             "inside a cgroup namespace",
-            "which container this one is, and what is around it, cannot be told; the ids of others \
-             can",
-            "run it in the host's (docker run --cgroupns=host)",
+            "tracer's own container, and those around it, cannot be identified; others can",
+            "run tracer in the host's cgroup namespace (docker run --cgroupns=host)",
         ),
-        Err(error) => Finding::less(
-            SUBJECT,
-            format!("{error:#}"),
-            "containers are not told",
-            "mount the /proc of this pid namespace: mount -t proc proc /proc",
-        ),
+        Err(error) => {
+            let (cause, fix) = cause_and_fix(&error, MOUNT_PROC);
+            Check::degraded(SUBJECT, cause, "containers cannot be identified", fix)
+        }
     }
 }
 
-pub(super) fn lockdown() -> Finding {
+pub(super) fn lockdown() -> Check {
     const SUBJECT: &str = "lockdown";
     match Lockdown::current() {
-        Some(Lockdown::Confidentiality) => Finding::less(
+        Some(Lockdown::Confidentiality) => Check::degraded(
             SUBJECT,
-            "confidentiality: not even root may read kernel memory",
+            "confidentiality: BPF programs may not read kernel memory",
             WITHOUT_PROGRAMS,
-            "boot with lockdown=integrity or less",
+            "boot with lockdown=integrity, or without lockdown",
         ),
-        Some(mode) => Finding::full(SUBJECT, mode.name()),
-        None => Finding::full(SUBJECT, "not to be read here (securityfs is not mounted)"),
+        Some(mode) => Check::full(SUBJECT, mode.name()),
+        None => Check::full(SUBJECT, "none, or /sys/kernel/security/lockdown cannot be read"),
     }
 }

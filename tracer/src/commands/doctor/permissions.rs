@@ -1,101 +1,109 @@
-//! Capabilities, and the settings that decide what others may do.
+//! Checks of capabilities, and of the sysctls that restrict processes without them.
 
 use caps::Capability;
 
-use super::{finding::Finding, host::WITHOUT_PROGRAMS};
+use super::{check::Check, host::WITHOUT_PROGRAMS};
 use crate::collect::kernel::privileges::{has, may_load_programs, setting};
 
-pub(super) fn all() -> Vec<Finding> {
-    let mut findings = vec![
+/// How to get the capabilities. `setcap` replaces those that a file has, so it names all of them.
+const GRANT: &str = "run as root, or: setcap \
+                     cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search+ep \
+                     \"$(command -v tracer)\"";
+
+pub(super) fn all() -> Vec<Check> {
+    let mut checks = vec![
         programs(),
-        one(
+        capability(
             Capability::CAP_SYS_PTRACE,
-            "of processes of other users it is not known what they run, who reads in them, and \
-             what Go's HTTP client does there; without kernel programs they are not seen",
+            "the executables, readers and Go HTTP responses of other users' processes are \
+             unknown; without BPF programs, those processes are not visible",
         ),
-        one(
+        capability(
             Capability::CAP_DAC_READ_SEARCH,
-            "of processes of other users it is not known who reads in them; the tracepoints of \
-             accept are not to be had; without kernel programs those processes are not seen",
+            "the readers of other users' processes are unknown, and accept tracepoints cannot be \
+             attached; without BPF programs, those processes are not visible",
         ),
     ];
-    findings.extend(of_bpf());
-    findings.extend(of_perf());
+    checks.extend(unprivileged_bpf());
+    checks.extend(perf_event_paranoid());
     let kernel_addresses = setting("kernel.kptr_restrict");
-    findings.extend(kernel_addresses.map(|found| {
-        Finding::full("kptr_restrict", format!("{found}: no matter, no kernel address is read"))
+    checks.extend(kernel_addresses.map(|found| {
+        Check::full("kptr_restrict", format!("{found}: no effect, no kernel address is read"))
     }));
-    findings.extend(of_yama());
-    findings
+    checks.extend(ptrace_scope());
+    checks
 }
 
-fn programs() -> Finding {
+fn programs() -> Check {
+    const SUBJECT: &str = "CAP_BPF, CAP_PERFMON";
     if may_load_programs() {
-        return Finding::full("CAP_BPF, CAP_PERFMON", "kernel programs may be loaded");
+        return Check::full(SUBJECT, "available");
     }
-    Finding::less(
-        "CAP_BPF, CAP_PERFMON",
-        "not both are there",
-        WITHOUT_PROGRAMS,
-        &give(&[Capability::CAP_BPF, Capability::CAP_PERFMON]),
-    )
+    let found = match (has(Capability::CAP_BPF), has(Capability::CAP_PERFMON)) {
+        (false, false) => "CAP_BPF and CAP_PERFMON are missing",
+        (false, true) => "CAP_BPF is missing",
+        (true, _) => "CAP_PERFMON is missing",
+    };
+    Check::degraded(SUBJECT, found, WITHOUT_PROGRAMS, GRANT)
 }
 
-fn one(capability: Capability, costs: &str) -> Finding {
+fn capability(capability: Capability, impact: &str) -> Check {
     let subject = capability.to_string();
     if has(capability) {
-        return Finding::full(&subject, "there");
+        return Check::full(&subject, "available");
     }
-    Finding::less(&subject, "missing", costs, &give(&[capability]))
+    Check::degraded(&subject, format!("{subject} is missing"), impact, GRANT)
 }
 
-fn give(capabilities: &[Capability]) -> String {
-    let names: Vec<String> =
-        capabilities.iter().map(|it| it.to_string().to_ascii_lowercase()).collect();
-    format!("run it as root, or: setcap {}+ep on the program, with the others", names.join(","))
-}
-
-fn of_bpf() -> Option<Finding> {
+fn unprivileged_bpf() -> Option<Check> {
     const SUBJECT: &str = "unprivileged_bpf";
     let found = setting("kernel.unprivileged_bpf_disabled")?;
     Some(if may_load_programs() {
-        Finding::full(SUBJECT, format!("{found}: no matter to a privileged process"))
+        Check::full(SUBJECT, format!("{found}: no effect on a privileged process"))
     } else {
-        Finding::less(
+        Check::degraded(
             SUBJECT,
             found,
             WITHOUT_PROGRAMS,
-            "leave it as it is: programs that trace take CAP_BPF and CAP_PERFMON at any value",
+            "leave it as it is: tracing programs need CAP_BPF and CAP_PERFMON at any value",
         )
     })
 }
 
-fn of_perf() -> Option<Finding> {
+fn perf_event_paranoid() -> Option<Check> {
     const SUBJECT: &str = "perf_event_paranoid";
     let found = setting("kernel.perf_event_paranoid")?;
     Some(if has(Capability::CAP_PERFMON) || has(Capability::CAP_SYS_ADMIN) {
-        Finding::full(SUBJECT, format!("{found}: no matter to a privileged process"))
+        Check::full(SUBJECT, format!("{found}: no effect on a privileged process"))
     } else {
-        Finding::less(
+        Check::degraded(
             SUBJECT,
             found,
-            "no tracepoints of system calls, kprobes and uprobes",
-            "give it CAP_PERFMON; a lower value alone does not do for kernel programs",
+            "system call tracepoints, kprobes and uprobes cannot be attached",
+            "grant CAP_PERFMON: BPF programs need it at any value",
         )
     })
 }
 
-fn of_yama() -> Option<Finding> {
+fn ptrace_scope() -> Option<Check> {
     const SUBJECT: &str = "ptrace_scope";
     let found = setting("kernel.yama.ptrace_scope")?;
-    Some(if has(Capability::CAP_SYS_PTRACE) || found.ends_with("= 0") {
-        Finding::full(SUBJECT, format!("{found}: no matter to this process"))
-    } else {
-        Finding::less(
+    Some(if found.ends_with("= 3") {
+        Check::degraded(
             SUBJECT,
             found,
-            "dead sockets, and the memory of programs, cannot be looked at, one's own included",
-            "give it CAP_SYS_PTRACE, or: sysctl kernel.yama.ptrace_scope=0",
+            "the memory of processes cannot be read, not even by root",
+            "reboot with a lower kernel.yama.ptrace_scope: 3 cannot be changed at run time",
+        )
+    } else if has(Capability::CAP_SYS_PTRACE) || found.ends_with("= 0") {
+        Check::full(SUBJECT, format!("{found}: no effect on this process"))
+    } else {
+        Check::degraded(
+            SUBJECT,
+            found,
+            "dead sockets and the memory of processes cannot be inspected, not even those of the \
+             same user",
+            "grant CAP_SYS_PTRACE, or: sysctl kernel.yama.ptrace_scope=0",
         )
     })
 }

@@ -1,10 +1,13 @@
-//! What a run would look with.
+//! Checks of the sources of snapshots and events.
 
 use std::path::Path;
 
 use caps::Capability;
 
-use super::{finding::Finding, host::WITHOUT_PROGRAMS};
+use super::{
+    check::{Check, cause_and_fix},
+    host::WITHOUT_PROGRAMS,
+};
 use crate::collect::{
     kernel::{
         hooks::Mechanism, load::Kernel, object::KernelOptions, privileges::has,
@@ -14,63 +17,64 @@ use crate::collect::{
 };
 
 const SNAPSHOT: &str = "snapshot";
+const SEE_ABOVE: &str = "fix the checks above that are marked `degraded`";
 
-/// A run looks with the first of these that works.
-pub(super) fn all(mechanism: Option<Mechanism>) -> Vec<Finding> {
-    let without = SockDiag::open();
-    match (Kernel::load(KernelOptions { mechanism, ..KernelOptions::default() }), without) {
-        (Ok(mut kernel), without) => {
-            let mut findings = vec![Finding::full(SNAPSHOT, "iter/task_file loads")];
-            let remedy = hook_remedy();
+/// A run takes its snapshots with BPF programs if they can be loaded, otherwise with sock_diag(7).
+pub(super) fn all(mechanism: Option<Mechanism>) -> Vec<Check> {
+    let sock_diag = SockDiag::open();
+    let options = KernelOptions { mechanism, ..KernelOptions::default() };
+    match (Kernel::load(options), sock_diag) {
+        (Ok(mut kernel), sock_diag) => {
+            let mut checks = vec![Check::full(SNAPSHOT, "by BPF iterator task_file")];
+            let fix = hook_fix();
             let probes = kernel.attach();
-            findings.extend(probes.iter().map(|probe| Finding::of_hook(probe, &remedy)));
-            findings.push(uprobes(&mut kernel));
-            let reserve = without.map_or_else(
-                |error| format!("not to be had, and not needed ({error:#})"),
-                |_| "would do, with less, if the kernel programs failed".to_owned(),
+            checks.extend(probes.iter().map(|probe| Check::of_hook(probe, fix)));
+            checks.push(uprobes(&mut kernel));
+            let found = sock_diag.map_or_else(
+                |error| format!("not available, and not needed here: {error:#}"),
+                |_| "available as fallback for BPF programs".to_owned(),
             );
-            findings.push(Finding::full("sock_diag", reserve));
-            findings
+            checks.push(Check::full("sock_diag", found));
+            checks
         }
         (Err(error), Ok(_)) => {
-            let found = format!("sock_diag and /proc ({error:#})");
-            let remedy = "see the lines above, and what is said in brackets";
-            vec![Finding::less(SNAPSHOT, found, WITHOUT_PROGRAMS, remedy)]
+            let (cause, fix) = cause_and_fix(&error, SEE_ABOVE);
+            let found = format!("by sock_diag and /proc: {cause}");
+            vec![Check::degraded(SNAPSHOT, found, WITHOUT_PROGRAMS, fix)]
         }
         (Err(error), Err(other)) => {
-            let remedy = "see the lines above, or load the module tcp_diag";
-            vec![Finding::no(SNAPSHOT, format!("{error:#}; {other:#}"), remedy)]
+            let (cause, fix) = cause_and_fix(&error, SEE_ABOVE);
+            vec![Check::unusable(SNAPSHOT, format!("{cause}; {other:#}"), fix)]
         }
     }
 }
 
-/// What would have a hook attached that is not.
-fn hook_remedy() -> String {
+/// How to attach a hook that is not attached.
+fn hook_fix() -> &'static str {
     let is_mounted = EVENT_DIRECTORIES.into_iter().any(|directory| Path::new(directory).exists());
     let is_privileged = has(Capability::CAP_DAC_READ_SEARCH) && has(Capability::CAP_PERFMON);
     match (is_privileged, is_mounted) {
         (false, _) => {
-            "run it as root, or give it CAP_PERFMON and CAP_DAC_READ_SEARCH and: mount \
-                       -t tracefs tracefs /sys/kernel/tracing"
+            "run as root, or grant CAP_PERFMON and CAP_DAC_READ_SEARCH and: mount -t tracefs \
+             tracefs /sys/kernel/tracing"
         }
         (true, false) => "mount -t tracefs tracefs /sys/kernel/tracing",
-        (true, true) => "use a kernel with CONFIG_FTRACE_SYSCALLS=y or CONFIG_KPROBES=y",
+        (true, true) => "use a kernel built with CONFIG_FTRACE_SYSCALLS=y or CONFIG_KPROBES=y",
     }
-    .to_owned()
 }
 
-/// What follows the responses of Go programs hangs on their functions.
-fn uprobes(kernel: &mut Kernel) -> Finding {
+/// Uprobes follow the HTTP responses of Go programs.
+fn uprobes(kernel: &mut Kernel) -> Check {
     const SUBJECT: &str = "uprobes";
     match kernel.try_uprobe() {
-        Ok(()) => Finding::full(SUBJECT, "can be attached"),
-        Err(error) => Finding::less(
+        Ok(()) => Check::full(SUBJECT, "can be attached"),
+        Err(error) => Check::degraded(
             SUBJECT,
-            format!("cannot be attached ({error:#})"),
-            "of responses of Go programs that nobody closes, those over HTTP/2 are not found, and \
-             where others were asked for is not known",
-            "run it as root, or give it CAP_PERFMON, and on newer kernels CAP_SYS_ADMIN; the \
-             kernel needs CONFIG_UPROBES=y",
+            format!("cannot be attached: {error:#}"),
+            "in Go programs, HTTP/2 responses that are never closed are not found, and the call \
+             sites of HTTP/1 responses are unknown",
+            "run as root, or grant CAP_PERFMON, on newer kernels also CAP_SYS_ADMIN; the kernel \
+             needs CONFIG_UPROBES=y",
         ),
     }
 }

@@ -3,48 +3,53 @@ use tracer_core::{AttachError, AttachFailure, AttachMethod, AttachState, Hook, P
 
 use super::*;
 
-fn findings() -> Vec<Finding> {
+fn checks() -> Vec<Check> {
     let failure = |method, detail: &str| {
         let error = AttachError::Refused { detail: detail.to_owned() };
         AttachFailure { method, error }
     };
     let fexit = |detail| failure(AttachMethod::Fexit, detail);
-    let kprobe = failure(AttachMethod::Kretprobe, "b");
+    let kretprobe = failure(AttachMethod::Kretprobe, "b");
     let attached = AttachState::Attached {
         method: AttachMethod::Kretprobe,
         failures: vec![fexit("locked down")],
     };
-    let not_attached = AttachState::NotAttached { failures: vec![fexit("a"), kprobe] };
+    let not_attached = AttachState::NotAttached { failures: vec![fexit("a"), kretprobe] };
     let hook = |state| Probe { hook: Hook::Accept, state };
     vec![
-        Finding::full("kernel", "Linux 6.18"),
-        Finding::of_hook(&hook(attached), "none"),
-        Finding::of_hook(&hook(not_attached), "root"),
-        Finding::no("snapshot", "neither way", "load tcp_diag"),
+        Check::full("kernel", "Linux 6.18"),
+        Check::of_hook(&hook(attached), "none"),
+        Check::of_hook(&hook(not_attached), "root"),
+        Check::unusable("snapshot", "neither source works", "load the module tcp_diag"),
     ]
 }
 
 #[test]
-fn a_line_says_what_a_lack_costs_and_what_to_do() {
+fn lines_state_the_impact_and_the_fix() {
     expect![[r#"
-        ok    kernel                 Linux 6.18
-        ok    accept                 kretprobe (fexit: locked down)
-                                     costs: calls are missed while many threads wait in the system call
-        less  accept                 not attached (fexit: a; kretprobe: b)
-                                     costs: which process accepted a connection is known from the next snapshot on
-                                     remedy: root
-        no    snapshot               neither way
-                                     remedy: load tcp_diag
+        ok        kernel                Linux 6.18
+        ok        accept                attached by kretprobe
+                                        fexit does not work: locked down
+                                        impact: calls are missed while many threads wait
+                                                in the system call
+        degraded  accept                not attached
+                                        fexit does not work: a
+                                        kretprobe does not work: b
+                                        impact: which process accepted a connection is
+                                                known from the next snapshot on
+                                        fix: root
+        unusable  snapshot              neither source works
+                                        fix: load the module tcp_diag
 
-        tracer cannot work here: see the lines marked `no`.
+        tracer cannot run here: see the lines marked `unusable`.
     "#]]
-    .assert_eq(&table(&findings(), Health::Unusable));
+    .assert_eq(&table(&checks(), Health::Unusable, 80));
 }
 
 #[test]
-fn scripts_get_the_same() {
-    let findings = findings();
-    let text = json::pretty(&Document::new(Health::Degraded, &findings[2..3])).unwrap();
+fn the_json_document_has_the_same_checks() {
+    let checks = checks();
+    let text = json::pretty(&Document::new(Health::Degraded, &checks[2..3])).unwrap();
     expect![[r#"
         {
           "schema": 2,
@@ -55,8 +60,8 @@ fn scripts_get_the_same() {
               "subject": "accept",
               "health": "degraded",
               "found": "not attached",
-              "costs": "which process accepted a connection is known from the next snapshot on",
-              "remedy": "root",
+              "impact": "which process accepted a connection is known from the next snapshot on",
+              "fix": "root",
               "method": null,
               "failed_methods": [
                 {

@@ -7,25 +7,25 @@ use tracer_core::{
 
 use crate::recording::{Ending, Recording, Step};
 
-/// What a recording led to.
+/// The result of judging a recording.
 pub struct Rejudged {
-    /// How things stood at the end.
+    /// The last report.
     pub report: Report,
-    /// What had changed since the report before.
+    /// What has changed since the report before.
     pub changes: Vec<Change>,
     pub(crate) ending: Ending,
 }
 
-/// Judges a recording again: what the same inputs lead to, up to the `reports`th report if that is
-/// given. At each report `look` is shown the detector, and what has changed since the one before.
+/// Judges a recording again from its inputs, up to the report number `reports` if that is given.
+/// `on_report` is called at each report with the detector and the changes since the report before.
 ///
 /// # Errors
-/// The file cannot be read, or nothing was judged.
+/// The file cannot be read, or ends before the first report.
 pub fn rerun(
     mut recording: Recording,
     options: Options,
     reports: Option<u64>,
-    mut look: impl FnMut(&Detector, &[Change]),
+    mut on_report: impl FnMut(&Detector, &[Change]),
 ) -> Result<Rejudged> {
     let recorded = Options { all: options.all, ..recording.head().options };
     let mut rerun = Rerun {
@@ -36,12 +36,12 @@ pub fn rerun(
     while reports.is_none_or(|reports| rerun.reports < reports)
         && let Some(step) = recording.step()?
     {
-        rerun.take(step, &mut look);
+        rerun.take(step, &mut on_report);
     }
     let changes = rerun.detector.take_changes();
     let mut report = rerun.detector.report();
     if report.at == Timestamp::default() {
-        bail!("the recording ended before anything was judged");
+        bail!("cannot judge the recording: it ends before the first report");
     }
     report.coverage.notes.extend(recording.deleted());
     let ending = recording.ending().unwrap_or(Ending::Whole);
@@ -52,13 +52,14 @@ pub fn rerun(
 
 struct Rerun {
     detector: Detector,
-    /// Questions for which there is no answer, if others are asked than when it was recorded.
+    /// Questions without a recorded answer. `None` if the thresholds are those of the recording, so
+    /// that the questions are the same, too.
     unanswered: Option<BTreeSet<Subject>>,
-    /// How many reports were made.
+    /// Number of reports so far.
     reports: u64,
 }
 
-/// What a question is about.
+/// What a question asks for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Subject {
     Process(ProcessKey),
@@ -67,7 +68,7 @@ enum Subject {
 }
 
 impl Rerun {
-    fn take(&mut self, step: Step, look: &mut impl FnMut(&Detector, &[Change])) {
+    fn take(&mut self, step: Step, on_report: &mut impl FnMut(&Detector, &[Change])) {
         match step {
             Step::Input(input) => {
                 if let (Some(unanswered), Some(subject)) = (&mut self.unanswered, answered(&input))
@@ -77,7 +78,8 @@ impl Rerun {
                 self.detector.handle(input);
             }
             Step::Asked(now) => {
-                // Asking is part of what happens: it is remembered who had a turn.
+                // Asking changes the state of the detector: it remembers which processes it has asked
+                // for.
                 let questions = self.detector.questions(now);
                 if let Some(unanswered) = &mut self.unanswered {
                     unanswered.extend(questions.iter().map(subject));
@@ -86,7 +88,7 @@ impl Rerun {
             Step::Reported => {
                 self.reports += 1;
                 let changes = self.detector.take_changes();
-                look(&self.detector, &changes);
+                on_report(&self.detector, &changes);
             }
         }
     }
@@ -119,7 +121,7 @@ fn note_of(ending: Ending) -> Option<Note> {
     match ending {
         Ending::Whole => None,
         Ending::Truncated => Some(Note::RecordingTruncated),
-        // The error at the end of a replay says which of the two it is.
+        // The error after a replay distinguishes the two.
         Ending::Damaged(offset_bytes) | Ending::Unknown(offset_bytes) => {
             Some(Note::RecordingDamaged { offset_bytes })
         }

@@ -1,4 +1,4 @@
-//! The detector of a run, and the recording of what it is told and asked, if there is one.
+//! The detector of a run, and the recording of its inputs and questions, if there is one.
 
 use std::mem;
 
@@ -7,7 +7,7 @@ use tracer_core::{Change, Detector, Input, Options, Question, Report, Timestamp}
 
 use crate::recording::Recorder;
 
-/// Whatever the detector sees goes through here, in order, so that a recording holds just that.
+/// Every call of the detector goes through this type, so that a recording has all of them in order.
 pub(crate) struct RecordedDetector {
     detector: Detector,
     recorder: Option<Recorder>,
@@ -32,7 +32,7 @@ impl RecordedDetector {
         self.detector.questions(now)
     }
 
-    /// How things stand, and what has changed since this was asked last.
+    /// The current report, and the changes since the previous one.
     pub(crate) fn report(&mut self) -> (Report, Vec<Change>) {
         let mut report = self.detector.report();
         if let Some(recorder) = &mut self.recorder {
@@ -53,9 +53,10 @@ impl RecordedDetector {
     /// Ends the recording.
     ///
     /// # Errors
-    /// There is one, and it is not whole.
+    /// There is one, and it is incomplete.
     pub(crate) fn finish(self) -> Result<()> {
-        // The run is over, and the kernel takes memory faster than it can be given back by pieces.
+        // The process exits soon, and the kernel frees its memory faster than a million small `free`
+        // calls would.
         mem::forget(self.detector);
         self.recorder.map_or(Ok(()), Recorder::finish)
     }

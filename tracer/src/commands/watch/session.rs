@@ -1,4 +1,4 @@
-//! The event loop. Inputs go one way: observer, detector, output. Time is asked for here.
+//! The event loop: inputs go from the observer to the detector, reports from there to the output.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tracer_inspect::clock;
 
 use super::{
     recorded_detector::RecordedDetector,
-    signals::{Asked, Signals, stop_this_process},
+    signals::{SignalRequest, Signals, stop_this_process},
 };
 use crate::{
     collect::{observer::Observer, pace::Pace, plan::Plan},
@@ -17,14 +17,14 @@ use crate::{
     recording::{Head, Recorder},
 };
 
-/// After this long no further process is inspected for readers after one snapshot.
+/// Time limit for inspecting processes for readers after one snapshot.
 const READERS_MAX: Duration = Duration::from_secs(1);
 
-/// Watches as planned, shows what is found, records it if there is a `recording`, and gives the report it
-/// ended with.
+/// Watches as planned, shows reports, records the run if `recording` is given, and returns the last
+/// report.
 ///
 /// # Errors
-/// The first look failed, or the destination or the recorder did.
+/// The first snapshot, the output or the recording failed.
 pub(crate) async fn run(
     plan: &Plan,
     mut destination: Destination,
@@ -32,14 +32,14 @@ pub(crate) async fn run(
 ) -> Result<Report> {
     let mut signals = Signals::new()?;
     let mut session = Session::start(plan, recording)?;
-    session.look()?;
+    session.take_snapshot()?;
     let end = plan.duration.and_then(|duration| Instant::now().checked_add(duration));
     let result = session.watch(&mut destination, &mut signals, end).await;
     session.settle();
     let (report, changes) = session.detector.report();
     destination.keep(&report, &changes);
-    // What is in files is to be whole even if the screen is lost. Of several errors the first one
-    // says most.
+    // The files are completed even if the terminal is gone. Of several errors, the first one is
+    // reported.
     let recorded = session.detector.finish();
     let finished = destination.finish(&report);
     result.and(finished).and(recorded).map(|()| report)
@@ -54,35 +54,35 @@ struct Session {
 impl Session {
     fn start(plan: &Plan, recording: Option<(RecordingOptions, Head)>) -> Result<Self> {
         let (observer, host) = Observer::start(plan)?;
-        // Only now: a run that cannot be is no reason to put an earlier recording aside.
+        // Not before the observer has started: if it cannot, an existing recording is not renamed.
         let record = |(recording, head): (RecordingOptions, Head)| {
             Recorder::create(&recording.path, recording.max_bytes, head)
         };
         let recorder = recording.map(record).transpose()?;
-        // A recording that has to stay small is moved to a new file from time to time.
-        observer.give_up_privileges(recorder.is_some())?;
+        // A recording with a size limit is rewritten to a new file from time to time.
+        observer.drop_privileges(recorder.is_some())?;
         let mut detector = RecordedDetector::new(plan.options, recorder);
         detector.handle(host);
         let idle = Duration::from_millis(plan.options.idle_ms);
         Ok(Self { observer, detector, pace: Pace::new(plan.interval, idle) })
     }
 
-    /// One look and one judgement.
-    fn look(&mut self) -> Result<()> {
+    /// Takes a snapshot, answers the questions that follow from it, and judges.
+    fn take_snapshot(&mut self) -> Result<()> {
         self.take_events();
-        let before = clock::processor_time();
+        let before = clock::cpu_time();
         let snapshot = self.observer.snapshot()?;
         self.detector.handle(Input::Snapshot(snapshot));
-        // What happened meanwhile may be in no snapshot yet.
+        // Events that occurred during the snapshot may not be in it.
         self.take_events();
         for ledger in self.observer.ledgers() {
             self.detector.handle(ledger);
         }
-        let begin = Instant::now();
+        let started = Instant::now();
         let mut unanswered = 0;
         for question in self.detector.questions(clock::now()) {
-            // What is left over is asked again after the next look.
-            if matches!(question, Question::Readers(..)) && begin.elapsed() > READERS_MAX {
+            // The detector asks again after the next snapshot.
+            if matches!(question, Question::Readers(..)) && started.elapsed() > READERS_MAX {
                 unanswered += 1;
                 continue;
             }
@@ -92,13 +92,13 @@ impl Session {
         }
         self.detector.handle(Input::Unanswered(unanswered));
         self.detector.handle(Input::Tick(clock::now()));
-        let took = clock::processor_time().saturating_sub(before);
-        self.pace.look(took, self.detector.take_changed());
+        let cpu_time = clock::cpu_time().saturating_sub(before);
+        self.pace.snapshot_taken(cpu_time, self.detector.take_changed());
         Ok(())
     }
 
-    /// Shows and looks in turn, until the time is up, a signal comes, nobody reads, or there is
-    /// nothing more to see.
+    /// Shows a report and takes a snapshot in turn, until the time is up, a signal arrives, the reader
+    /// of standard output is gone, or all target processes have ended.
     async fn watch(
         &mut self,
         destination: &mut Destination,
@@ -113,7 +113,7 @@ impl Session {
                 return Ok(());
             }
             is_over = self.wait(destination, signals, &report, end).await?;
-            self.look_again();
+            self.try_snapshot();
             if let Some(note) = self.observer.end() {
                 self.detector.handle(note);
                 is_over = true;
@@ -122,20 +122,20 @@ impl Session {
         Ok(())
     }
 
-    /// A look that may fail: that is a loss like others.
-    fn look_again(&mut self) {
-        if let Err(error) = self.look() {
-            log::warn!("a look failed: {error:#}");
+    /// Takes a snapshot. A failure is counted as a loss and does not end the run.
+    fn try_snapshot(&mut self) {
+        if let Err(error) = self.take_snapshot() {
+            log::warn!("a snapshot failed: {error:#}");
             self.observer.note_failed_snapshot();
             self.take_events();
             self.detector.handle(Input::Tick(clock::now()));
         }
     }
 
-    /// At the end no connection with a verdict is left that may or may not be closed.
+    /// Takes a last snapshot if a connection with a verdict may have been closed since the latest one.
     fn settle(&mut self) {
         if self.detector.is_undecided() {
-            self.look_again();
+            self.try_snapshot();
         }
     }
 
@@ -145,8 +145,8 @@ impl Session {
         }
     }
 
-    /// Takes in events until it is time to look again. Gives true if a signal came to end the run,
-    /// or the time is up.
+    /// Processes events until the next snapshot is due. Returns true if a signal ends the run, or the
+    /// time is up.
     async fn wait(
         &mut self,
         destination: &mut Destination,
@@ -155,16 +155,16 @@ impl Session {
         end: Option<Instant>,
     ) -> Result<bool> {
         let started = Instant::now();
-        // Events are fetched before each look in any case.
+        // If polling fails, events are still read before each snapshot.
         let mut can_poll = true;
         loop {
-            let look = started + self.pace.pause();
-            let until = end.map_or(look, |end| end.min(look));
+            let next = started + self.pace.pause();
+            let until = end.map_or(next, |end| end.min(next));
             tokio::select! {
                 signal = signals.next() => match signal {
-                    Asked::End => return Ok(true),
-                    Asked::Repaint => drop(destination.repaint(report)?),
-                    Asked::Suspend => {
+                    SignalRequest::End => return Ok(true),
+                    SignalRequest::Repaint => drop(destination.repaint(report)?),
+                    SignalRequest::Suspend => {
                         destination.leave();
                         stop_this_process();
                         destination.repaint(report)?;
@@ -175,7 +175,7 @@ impl Session {
                     can_poll = result.is_ok();
                     self.take_events();
                     if self.detector.take_changed() {
-                        self.pace.stir();
+                        self.pace.event_arrived();
                     }
                 }
             }

@@ -1,4 +1,4 @@
-//! The signals that end a run in order, and those that concern the screen.
+//! The signals that end a run, and those that affect the screen.
 
 use std::sync::{
     Arc,
@@ -15,15 +15,15 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::output::standard_output;
 
-/// What shells add to the number of a signal that ended a program.
-const FAILED_BY_SIGNAL: i32 = 128;
+/// Shells report the exit code of a program that a signal ended as this plus the signal number.
+const EXITED_BY_SIGNAL: i32 = 128;
 
-/// What Ctrl-Z does to a program that does not care.
+/// Stops this process, which is the default action of Ctrl-Z.
 pub(super) fn stop_this_process() {
     let _ = kill_process(getpid(), rustix::process::Signal::STOP);
 }
 
-/// The signals that end a run in order, and those that concern the screen.
+/// The signals that end a run, and those that affect the screen.
 pub(super) struct Signals {
     hangup: Signal,
     interrupt: Signal,
@@ -34,17 +34,18 @@ pub(super) struct Signals {
 
 impl Signals {
     pub(super) fn new() -> Result<Self> {
-        // A signal ends the run in order. While nobody takes what is being written that cannot be,
-        // so a second one then ends it at once.
-        let asked = Arc::new(AtomicBool::new(false));
+        // The first signal ends the run after a last report. If a write to standard output is
+        // blocked by a reader that does not read, that cannot happen; then a second signal exits
+        // at once.
+        let was_signalled = Arc::new(AtomicBool::new(false));
         for number in [SIGHUP, SIGINT, SIGTERM] {
-            let asked = Arc::clone(&asked);
+            let was_signalled = Arc::clone(&was_signalled);
             let action = move || {
-                if asked.swap(true, Ordering::SeqCst) && standard_output::is_writing() {
-                    exit(FAILED_BY_SIGNAL + number);
+                if was_signalled.swap(true, Ordering::SeqCst) && standard_output::is_writing() {
+                    exit(EXITED_BY_SIGNAL + number);
                 }
             };
-            // SAFETY: the action uses atomics and `_exit`, which a signal handler may.
+            // SAFETY: the action uses only atomics and `_exit`, which are async-signal-safe.
             unsafe { register(number, action) }?;
         }
         Ok(Self {
@@ -56,19 +57,19 @@ impl Signals {
         })
     }
 
-    pub(super) async fn next(&mut self) -> Asked {
+    pub(super) async fn next(&mut self) -> SignalRequest {
         tokio::select! {
-            _ = self.hangup.recv() => Asked::End,
-            _ = self.interrupt.recv() => Asked::End,
-            _ = self.terminate.recv() => Asked::End,
-            _ = self.resized.recv() => Asked::Repaint,
-            _ = self.suspended.recv() => Asked::Suspend,
+            _ = self.hangup.recv() => SignalRequest::End,
+            _ = self.interrupt.recv() => SignalRequest::End,
+            _ = self.terminate.recv() => SignalRequest::End,
+            _ = self.resized.recv() => SignalRequest::Repaint,
+            _ = self.suspended.recv() => SignalRequest::Suspend,
         }
     }
 }
 
-/// What a signal asks for.
-pub(super) enum Asked {
+/// What a signal requests.
+pub(super) enum SignalRequest {
     End,
     Repaint,
     Suspend,

@@ -2,7 +2,7 @@ use super::*;
 
 const PIECE: &[u8] = b"a row,\"with \"\"quotes\"\" in it\",and three cells\r\n";
 
-/// A disk with so much room, on which taking back may fail.
+/// A disk with `room` bytes, on which truncating may fail.
 struct SmallDisk {
     bytes: Vec<u8>,
     room: usize,
@@ -39,13 +39,13 @@ fn disk(room: usize) -> Whole<SmallDisk> {
 }
 
 #[test]
-fn a_full_disk_leaves_whole_pieces() {
+fn a_full_disk_holds_whole_pieces() {
     for room in 0..5 * PIECE.len() {
         let mut pieces = disk(room);
         let accepted = (0..5).filter(|_| pieces.append(PIECE).is_ok()).count();
         assert_eq!(accepted, room / PIECE.len());
         assert_eq!(pieces.output.bytes, PIECE.repeat(accepted));
-        // Room again: the next piece follows the last whole one.
+        // With room again, the next piece follows the last whole one.
         pieces.output.room = usize::MAX;
         pieces.append(PIECE).unwrap();
         assert_eq!(pieces.output.bytes, PIECE.repeat(accepted + 1));
@@ -53,7 +53,7 @@ fn a_full_disk_leaves_whole_pieces() {
 }
 
 #[test]
-fn half_a_piece_that_could_not_be_taken_back_is_taken_back_before_the_next() {
+fn part_of_a_piece_is_removed_before_the_next_piece() {
     let mut pieces = disk(PIECE.len() + 5);
     pieces.output.cannot_shrink = true;
     pieces.append(PIECE).unwrap();

@@ -57,14 +57,14 @@ impl CsvFile {
         Ok(())
     }
 
-    /// Waits until all rows are on the disk. A file system may notice only now that it is full.
+    /// Waits until all rows are on disk. Some file systems report only now that they are full.
     ///
     /// # Errors
-    /// Some rows may be missing on the disk.
+    /// The last rows may not be on disk.
     pub(crate) fn finish(self) -> Result<()> {
         self.rows.output.sync_data().with_context(|| {
             let shown = self.path.display();
-            format!("cannot bring {shown} to the disk; its last rows may be missing")
+            format!("cannot flush {shown} to disk, so its last rows may be missing")
         })
     }
 
@@ -78,22 +78,24 @@ fn complaint(file: &mut File) -> io::Result<Option<&'static str>> {
     let mut header = Vec::with_capacity(HEADER.len());
     file.take(HEADER.len() as u64).read_to_end(&mut header)?;
     if header != HEADER.as_bytes() {
-        return Ok(Some("its first line is not the header of this schema; name another file"));
+        return Ok(Some("its first line is not the header of this schema; choose another file"));
     }
     let mut last = [0];
     file.seek(SeekFrom::End(-1))?;
     file.read_exact(&mut last)?;
-    let ends_in_half_a_row = last != *b"\n";
-    Ok(ends_in_half_a_row.then_some("it ends in half a row; remove that or name another file"))
+    let ends_in_partial_row = last != *b"\n";
+    Ok(ends_in_partial_row
+        .then_some("its last row is incomplete; delete that row or choose another file"))
 }
 
 fn describe(path: &Path, written: u64, is_torn: bool, error: &io::Error) -> anyhow::Error {
     let shown = path.display();
-    let rows = if written == 1 { "1 row is" } else { &format!("{written} rows are") };
+    let rows = if written == 1 { "1 row was" } else { &format!("{written} rows were") };
     let cause = append::cause(error);
-    let torn = if is_torn { ", and half a row that could not be taken back" } else { "" };
+    let torn = if is_torn { ", followed by part of a row" } else { "" };
     anyhow::anyhow!(
-        "{cause}: {rows} safe in {shown}{torn}; free some space or name a file on another disk"
+        "cannot append to {shown}: {cause} after {rows} written{torn}; free disk space or choose a \
+         file on another disk"
     )
 }
 

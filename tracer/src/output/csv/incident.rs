@@ -1,10 +1,10 @@
-//! The example of `docs/csv.md`: what a night on a host left behind. The queries there are run on
-//! it by `cargo xtask test`.
+//! The example of `docs/csv.md`: two hours of leaks on a host. `cargo xtask test` runs the queries
+//! of that page on it.
 
 use expect_test::expect_file;
 use tracer_core::{
-    Change, ChangeKind, Confidence, Connection, ConnectionId, Flag, ProcessKey, Reader, TcpState,
-    Verdict,
+    CallSiteReason, Change, ChangeKind, Comm, Confidence, Connection, ConnectionId, Destination,
+    Direction, FindingFamily, FindingKey, Flag, ProcessKey, Reader, TcpState, Verdict,
 };
 
 use super::{HEADER, change, remaining};
@@ -22,7 +22,7 @@ struct Leaked {
     remote: &'static str,
     opened: u64,
     flagged: u64,
-    /// When it was taken back, if it was, and why.
+    /// When its verdict was retracted, if it was, and why.
     ended: Option<(u64, ChangeKind)>,
 }
 
@@ -40,10 +40,25 @@ impl Leaked {
             idle_ms: (self.flagged + 1 - ago) * MINUTE + PART,
             unread_bytes: if is_http { 4_516 } else { 0 },
             reader: if is_http { Reader::None } else { Reader::Unknown },
+            call_site_reason: line.is_none().then_some(CallSiteReason::NoApplicationFrame),
             call_site: line,
             request: is_http.then(|| "GET https://billing/charge".to_owned()),
             ..fixture::connection(self.number, state, self.remote)
         }
+    }
+
+    fn key(&self) -> FindingKey {
+        let is_http = self.remote.ends_with(":443");
+        FindingKey {
+            family: if is_http { FindingFamily::Response } else { FindingFamily::ClientConnection },
+            direction: Direction::Outbound,
+            destination: Destination::Remote(fixture::address(self.remote)),
+            comm: Comm(self.process.1.into()),
+        }
+    }
+
+    fn script(&self) -> Option<String> {
+        (self.process.1 == "worker").then(|| "sessions.py".to_owned())
     }
 
     fn verdict(&self) -> (Verdict, Confidence) {
@@ -63,6 +78,8 @@ impl Leaked {
             kind,
             connection: self.connection(ago),
             flag: Flag { verdict, confidence, since },
+            key: self.key(),
+            script: self.script(),
         }
     }
 }
@@ -106,6 +123,8 @@ fn the_example_of_the_documentation_is_what_is_written() {
         let (verdict, confidence) = leak.verdict();
         let finding = fixture::finding(1, vec![leak.connection(0)]);
         tracer_core::Finding {
+            key: leak.key(),
+            script: leak.script(),
             verdict,
             confidence,
             active_ms: leak.flagged * MINUTE + PART,

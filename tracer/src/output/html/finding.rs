@@ -24,7 +24,17 @@ pub(super) fn section(incident: &Incident<'_>, finding: &Finding) -> Markup {
                 (words::meaning(finding.verdict))
             }
             h3 { "Evidence" }
-            ul { @for fact in &finding.evidence { li { (escape::sentence(&words::evidence(fact))) } } }
+            ul {
+                @for fact in &finding.evidence { li { (escape::sentence(&words::evidence(fact))) } }
+            }
+            @if !finding.caveats.is_empty() {
+                h3 { "Why it is no surer" }
+                ul {
+                    @for caveat in &finding.caveats {
+                        li { (escape::sentence(&words::caveat(caveat))) }
+                    }
+                }
+            }
             (facts(incident, finding))
             (timeline::figure(incident, finding))
         }

@@ -52,8 +52,8 @@ fn nothing_found_is_a_page_that_says_what_could_not_be_seen() {
     for part in [
         "No leaked connections found, but not everything could be seen.",
         "2 processes could not be read",
-        "accept: not attached (no BTF)",
-        "Only processes of this container are visible.",
+        "accept: not attached (fexit: not permitted)",
+        "processes outside of it are not seen",
         "Not judged: 2 mptcp",
         "The charts show every one of 0 looks.",
     ] {

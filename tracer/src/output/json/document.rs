@@ -4,16 +4,17 @@ use std::{collections::BTreeMap, net::SocketAddr};
 
 use serde::Serialize;
 use tracer_core::{
-    CallSiteReason, Caveat, Connection, Coverage, Evidence, Finding, Goroutines, Note, Owner,
-    Probe, ProcessSummary, Report,
+    Connection, Coverage, Finding, Goroutines, Options, Owner, ProcessSummary, Report,
 };
 
 use super::{
     CONNECTIONS_MAX,
-    worded::{Worded, caveat, evidence, note, probe, reason},
+    coded::Coded,
+    coverage::{ProbeObject, call_site_reason, note},
+    evidence::{caveat, evidence},
 };
 use crate::{
-    output::{Context, coverage, quantity::Thousandths},
+    output::{Context, coverage, quantity::Thousandths, words},
     wall_clock::WallClock,
 };
 
@@ -29,6 +30,7 @@ pub(super) struct Document<'a> {
     started_at: String,
     at: String,
     observed_ms: u64,
+    thresholds: ThresholdsObject,
     findings: Vec<FindingObject<'a>>,
     processes: Vec<ProcessObject<'a>>,
     coverage: CoverageObject<'a>,
@@ -47,7 +49,8 @@ impl<'a> Document<'a> {
             started_at: clock.rfc3339(report.started_at),
             at: clock.rfc3339(report.at),
             observed_ms: report.at.ms_since(report.started_at),
-            findings: report.findings.iter().map(|it| FindingObject::new(it, clock)).collect(),
+            thresholds: ThresholdsObject::new(&report.options),
+            findings: findings(report, clock),
             processes: report.processes.iter().map(ProcessObject::new).collect(),
             coverage: CoverageObject::new(&report.coverage),
             connections: connections(&report.unflagged, clock),
@@ -55,15 +58,46 @@ impl<'a> Document<'a> {
     }
 }
 
+/// The thresholds in force, named as the options that set them.
+#[derive(Serialize)]
+struct ThresholdsObject {
+    idle_s: Thousandths,
+    min_count: usize,
+    pool_size: usize,
+    pool_idle_s: Thousandths,
+    min_unread_bytes: u64,
+    growth_for_s: Thousandths,
+}
+
+impl ThresholdsObject {
+    fn new(options: &Options) -> Self {
+        Self {
+            idle_s: Thousandths::from_ms(options.idle_ms),
+            min_count: options.count_min,
+            pool_size: options.pool_size,
+            pool_idle_s: Thousandths::from_ms(options.pool_idle_ms),
+            min_unread_bytes: options.unread_min_bytes,
+            growth_for_s: Thousandths::from_ms(options.growth_for_ms()),
+        }
+    }
+}
+
+fn findings(report: &Report, clock: WallClock) -> Vec<FindingObject<'_>> {
+    let object = |finding| FindingObject::new(finding, &report.options, clock);
+    report.findings.iter().map(object).collect()
+}
+
 #[derive(Serialize)]
 struct FindingObject<'a> {
     id: String,
+    key: String,
     verdict: &'static str,
     confidence: &'static str,
     pid: u32,
     start_time: String,
     comm: &'a str,
     exe: Option<&'a str>,
+    script: Option<&'a str>,
     cmdline: Option<&'a str>,
     uid: Option<u32>,
     container: Option<&'a str>,
@@ -87,10 +121,12 @@ struct FindingObject<'a> {
     held_bytes: u64,
     reader: &'static str,
     call_site: Option<&'a str>,
-    call_site_reason: Option<Worded<&'a CallSiteReason>>,
+    call_site_reason: Option<Coded>,
     request: Option<&'a str>,
-    evidence: Vec<Worded<&'a Evidence>>,
-    caveats: Vec<Worded<&'a Caveat>>,
+    evidence: Vec<Coded>,
+    caveats: Vec<Coded>,
+    /// `None` for a retracted finding.
+    next_step: Option<String>,
     retracted_at: Option<String>,
     stood_s: Thousandths,
     connections: Vec<ConnectionObject<'a>>,
@@ -98,17 +134,19 @@ struct FindingObject<'a> {
 }
 
 impl<'a> FindingObject<'a> {
-    fn new(finding: &'a Finding, clock: WallClock) -> Self {
+    fn new(finding: &'a Finding, options: &Options, clock: WallClock) -> Self {
         let listed = finding.connections.len().min(CONNECTIONS_MAX);
         let container = finding.container.as_ref();
         Self {
             id: format!("f{}", finding.id),
+            key: finding.key.to_string(),
             verdict: finding.verdict.name(),
             confidence: finding.confidence.name(),
             pid: finding.process.pid,
             start_time: clock.start_time(finding.process),
             comm: &finding.comm.0,
             exe: finding.exe.as_deref(),
+            script: finding.script.as_deref(),
             cmdline: finding.cmdline.as_deref(),
             uid: finding.uid,
             container: container.map(|it| &*it.id),
@@ -132,10 +170,11 @@ impl<'a> FindingObject<'a> {
             held_bytes: finding.held_bytes,
             reader: finding.reader.name(),
             call_site: finding.call_site.as_deref(),
-            call_site_reason: finding.call_site_reason.as_ref().map(reason),
+            call_site_reason: finding.call_site_reason.as_ref().map(call_site_reason),
             request: finding.request.as_deref(),
             evidence: finding.evidence.iter().map(evidence).collect(),
             caveats: finding.caveats.iter().map(caveat).collect(),
+            next_step: finding.retracted_at.is_none().then(|| words::next_step(finding, options)),
             retracted_at: finding.retracted_at.map(|at| clock.rfc3339(at)),
             stood_s: Thousandths::from_ms(finding.active_ms),
             connections: connections(&finding.connections[..listed], clock),
@@ -272,8 +311,8 @@ struct CoverageObject<'a> {
     sockets: u64,
     processes: u64,
     snapshots: u64,
-    probes: Vec<Worded<&'a Probe>>,
-    notes: Vec<Worded<Note>>,
+    probes: Vec<ProbeObject>,
+    notes: Vec<Coded>,
 }
 
 impl<'a> CoverageObject<'a> {
@@ -287,8 +326,8 @@ impl<'a> CoverageObject<'a> {
             sockets: coverage.sockets,
             processes: coverage.processes,
             snapshots: coverage.snapshots,
-            probes: coverage.probes.iter().map(probe).collect(),
-            notes: coverage.notes.iter().cloned().chain(coverage.gaps()).map(note).collect(),
+            probes: coverage.probes.iter().map(ProbeObject::new).collect(),
+            notes: coverage.notes.iter().chain(&coverage.gaps()).map(note).collect(),
         }
     }
 }

@@ -1,5 +1,9 @@
 #![allow(clippy::needless_raw_string_hashes, reason = "that is how expect-test writes them")]
 
+mod schema;
+#[path = "../../../tests/schema/validator.rs"]
+mod validator;
+
 use expect_test::{Expect, expect};
 use serde_json::Value;
 use tracer_core::TcpState;
@@ -29,6 +33,14 @@ fn an_empty_report() {
               "started_at": "2026-03-01T11:59:57.000Z",
               "at": "2026-03-01T12:00:00.000Z",
               "observed_ms": 3000,
+              "thresholds": {
+                "idle_s": 60,
+                "min_count": 5,
+                "pool_size": 10,
+                "pool_idle_s": 300,
+                "min_unread_bytes": 4096,
+                "growth_for_s": 180
+              },
               "findings": [],
               "processes": [],
               "coverage": {
@@ -43,10 +55,11 @@ fn an_empty_report() {
                 "probes": [
                   {
                     "hook": "inet_sock_set_state",
-                    "state": "attached",
+                    "is_attached": true,
                     "method": "tp_btf",
+                    "text": "inet_sock_set_state: tp_btf",
                     "failures": [],
-                    "text": "inet_sock_set_state: tp_btf"
+                    "reason": null
                   }
                 ],
                 "notes": []
@@ -74,15 +87,25 @@ fn an_outbound_finding() {
               "started_at": "2026-03-01T11:59:57.000Z",
               "at": "2026-03-01T12:00:00.000Z",
               "observed_ms": 3000,
+              "thresholds": {
+                "idle_s": 60,
+                "min_count": 5,
+                "pool_size": 10,
+                "pool_idle_s": 300,
+                "min_unread_bytes": 4096,
+                "growth_for_s": 180
+              },
               "findings": [
                 {
                   "id": "f1",
+                  "key": "response/outbound/[2001:db8:85a3::8a2e:370:7334]:443/api",
                   "verdict": "body-not-closed",
                   "confidence": "certain",
                   "pid": 4711,
                   "start_time": "2026-03-01T10:53:20.000Z",
                   "comm": "api",
                   "exe": "/usr/local/bin/api",
+                  "script": null,
                   "cmdline": "/usr/local/bin/api --config /etc/api.toml",
                   "uid": 1000,
                   "container": "4f3c2b1a09182736455463728190",
@@ -111,32 +134,31 @@ fn an_outbound_finding() {
                   "evidence": [
                     {
                       "code": "responses-in-flight",
+                      "text": "23 HTTP responses requested 50m ago, neither read to EOF nor closed",
                       "count": 23,
-                      "age": {
-                        "min_ms": 3000000,
-                        "max_ms": 3000000
-                      },
-                      "text": "23 HTTP responses requested 50m ago, neither read to EOF nor closed"
+                      "age_min_s": 3000,
+                      "age_max_s": 3000
                     },
                     {
                       "code": "response-unreferenced",
+                      "text": "goroutine scan, all 23: Go's HTTP client waits for the response body to be read or closed, and no goroutine reads or references it",
                       "count": 23,
-                      "total": 23,
-                      "text": "goroutine scan: on 23 of 23 Go's HTTP client waits for the response to be read or closed, and no goroutine reads or references it"
+                      "total": 23
                     },
                     {
                       "code": "requests",
+                      "text": "requests: GET http://billing/charge (23)",
                       "top": [
                         {
                           "value": "GET http://billing/charge",
                           "count": 23
                         }
                       ],
-                      "others": 0,
-                      "text": "responses to GET http://billing/charge (23)"
+                      "others": 0
                     }
                   ],
                   "caveats": [],
+                  "next_step": "Close the body of every response on every path; in Go, put defer response.Body.Close() right after the error check.",
                   "retracted_at": null,
                   "stood_s": 2940,
                   "connections": [
@@ -202,10 +224,11 @@ fn an_outbound_finding() {
                 "probes": [
                   {
                     "hook": "inet_sock_set_state",
-                    "state": "attached",
+                    "is_attached": true,
                     "method": "tp_btf",
+                    "text": "inet_sock_set_state: tp_btf",
                     "failures": [],
-                    "text": "inet_sock_set_state: tp_btf"
+                    "reason": null
                   }
                 ],
                 "notes": []
@@ -231,15 +254,25 @@ fn an_inbound_finding() {
               "started_at": "2026-03-01T11:59:57.000Z",
               "at": "2026-03-01T12:00:00.000Z",
               "observed_ms": 3000,
+              "thresholds": {
+                "idle_s": 60,
+                "min_count": 5,
+                "pool_size": 10,
+                "pool_idle_s": 300,
+                "min_unread_bytes": 4096,
+                "growth_for_s": 180
+              },
               "findings": [
                 {
                   "id": "f2",
+                  "key": "accepted/inbound/:8080/nginx",
                   "verdict": "ghost",
                   "confidence": "possible",
                   "pid": 801,
                   "start_time": "2026-02-28T11:00:00.000Z",
                   "comm": "nginx",
                   "exe": "/usr/sbin/nginx",
+                  "script": null,
                   "cmdline": null,
                   "uid": 33,
                   "container": null,
@@ -271,26 +304,25 @@ fn an_inbound_finding() {
                   "evidence": [
                     {
                       "code": "dead",
+                      "text": "12 connections have been in CLOSE for at least 50m with the fd still open; ss does not list them",
                       "count": 12,
-                      "dead": {
-                        "min_ms": 3000000,
-                        "max_ms": 3000000
-                      },
-                      "is_lower_bound": true,
-                      "text": "12 connections in CLOSE for at least 50m with the fd still open; ss does not list them"
+                      "dead_min_s": 3000,
+                      "dead_max_s": 3000,
+                      "is_lower_bound": true
                     },
                     {
                       "code": "death-unnoticed",
-                      "count": 12,
-                      "text": "the process has received neither the error nor EOF on any of the 12 connections: it has not used them since"
+                      "text": "the process has not received the error or EOF on any of the 12: it has not used them since they died",
+                      "count": 12
                     }
                   ],
                   "caveats": [
                     {
                       "code": "single-event-possible",
-                      "text": "all of it may have one cause at one time, such as a restart of the peer"
+                      "text": "all of it may have a single cause, such as a restart of the peer"
                     }
                   ],
+                  "next_step": "Watch for longer: tracer audit --pid 801 --for 180s. A leak stays or grows; slow readers, pools and retries do not.",
                   "retracted_at": null,
                   "stood_s": 2940,
                   "connections": [
@@ -346,10 +378,11 @@ fn an_inbound_finding() {
                 "probes": [
                   {
                     "hook": "inet_sock_set_state",
-                    "state": "attached",
+                    "is_attached": true,
                     "method": "tp_btf",
+                    "text": "inet_sock_set_state: tp_btf",
                     "failures": [],
-                    "text": "inet_sock_set_state: tp_btf"
+                    "reason": null
                   }
                 ],
                 "notes": []
@@ -375,6 +408,14 @@ fn all_connections_and_what_was_not_seen() {
               "started_at": "2026-03-01T11:59:57.000Z",
               "at": "2026-03-01T12:00:00.000Z",
               "observed_ms": 3000,
+              "thresholds": {
+                "idle_s": 60,
+                "min_count": 5,
+                "pool_size": 10,
+                "pool_idle_s": 300,
+                "min_unread_bytes": 4096,
+                "growth_for_s": 180
+              },
               "findings": [],
               "processes": [],
               "coverage": {
@@ -392,17 +433,18 @@ fn all_connections_and_what_was_not_seen() {
                 "probes": [
                   {
                     "hook": "accept",
-                    "state": "not-attached",
+                    "is_attached": false,
+                    "method": null,
+                    "text": "accept: not attached (fexit: not permitted); which process accepted a connection is known from the next snapshot on",
                     "failures": [
                       {
+                        "code": "refused",
+                        "text": "not permitted",
                         "method": "fexit",
-                        "error": {
-                          "code": "refused",
-                          "detail": "not permitted"
-                        }
+                        "detail": "not permitted"
                       }
                     ],
-                    "text": "accept: not attached (fexit: not permitted); which process accepted a connection is known from the next snapshot on"
+                    "reason": null
                   }
                 ],
                 "notes": [
@@ -412,18 +454,18 @@ fn all_connections_and_what_was_not_seen() {
                   },
                   {
                     "code": "snapshots-failed",
-                    "count": 1,
-                    "text": "1 snapshot failed"
+                    "text": "1 snapshot failed",
+                    "count": 1
                   },
                   {
                     "code": "connections-not-kept",
-                    "count": 5,
-                    "text": "5 connections did not fit into the connection table"
+                    "text": "5 connections did not fit into the connection table",
+                    "count": 5
                   },
                   {
                     "code": "responses-not-kept",
-                    "count": 5,
-                    "text": "5 responses in flight did not fit into the list"
+                    "text": "5 responses in flight did not fit into the list",
+                    "count": 5
                   }
                 ]
               },
@@ -460,7 +502,7 @@ fn all_connections_and_what_was_not_seen() {
 fn a_stream_of_reports_is_a_line_each() {
     let line = line(&fixture::report(vec![fixture::retracted(1)]), &fixture::context()).unwrap();
     expect![[r#"
-        {"schema":2,"tool":"tracer 0.1.0","host":"web1","kernel":"6.18.0-amd64","started_at":"2026-03-01T11:59:57.000Z","at":"2026-03-01T12:00:00.000Z","observed_ms":3000,"findings":[{"id":"f1","verdict":"undrained","confidence":"likely","pid":4711,"start_time":"2026-03-01T10:53:20.000Z","comm":"api","exe":"/usr/local/bin/api","cmdline":null,"uid":1000,"container":null,"container_runtime":null,"pod_uid":null,"inner_pid":null,"netns":4026531840,"direction":"outbound","remote":"10.0.0.8:443","remote_port":443,"remotes":1,"local_port":null,"count":5,"peak_count":5,"peak_confidence":"likely","oldest_age_s":3060,"oldest_age_is_lower_bound":false,"growth_per_min":23,"responses":0,"unread_bytes":0,"held_bytes":0,"reader":"unknown","call_site":null,"call_site_reason":{"code":"stack-not-recorded","text":"no stack was recorded"},"request":null,"evidence":[{"code":"peer-closed","count":5,"ago":{"min_ms":60000,"max_ms":3000000},"text":"the peer closed 5 connections 1m to 50m ago; the process has sent nothing since"},{"code":"rising","event":"peer-closed","times":37,"span_ms":2940000,"text":"closed by the peer at 37 separate times over 49m, not in one burst, and it continues"}],"caveats":[],"retracted_at":"2026-03-01T11:59:48.000Z","stood_s":180,"connections":[],"connections_omitted":0}],"processes":[],"coverage":{"complete":true,"events_lost":0,"map_full":0,"processes_unreadable":0,"not_judged":{},"sockets":10234,"processes":14,"snapshots":3,"probes":[{"hook":"inet_sock_set_state","state":"attached","method":"tp_btf","failures":[],"text":"inet_sock_set_state: tp_btf"}],"notes":[]}}
+        {"schema":2,"tool":"tracer 0.1.0","host":"web1","kernel":"6.18.0-amd64","started_at":"2026-03-01T11:59:57.000Z","at":"2026-03-01T12:00:00.000Z","observed_ms":3000,"thresholds":{"idle_s":60,"min_count":5,"pool_size":10,"pool_idle_s":300,"min_unread_bytes":4096,"growth_for_s":180},"findings":[{"id":"f1","key":"client-connection/outbound/10.0.0.8:443/api","verdict":"undrained","confidence":"likely","pid":4711,"start_time":"2026-03-01T10:53:20.000Z","comm":"api","exe":"/usr/local/bin/api","script":null,"cmdline":null,"uid":1000,"container":null,"container_runtime":null,"pod_uid":null,"inner_pid":null,"netns":4026531840,"direction":"outbound","remote":"10.0.0.8:443","remote_port":443,"remotes":1,"local_port":null,"count":5,"peak_count":5,"peak_confidence":"likely","oldest_age_s":3060,"oldest_age_is_lower_bound":false,"growth_per_min":23,"responses":0,"unread_bytes":0,"held_bytes":0,"reader":"unknown","call_site":null,"call_site_reason":{"code":"stack-not-recorded","text":"no stack was recorded (--pid records the stacks of new connections)"},"request":null,"evidence":[{"code":"peer-closed","text":"the peer closed 5 connections 1m to 50m ago; the process has sent nothing since","count":5,"ago_min_s":60,"ago_max_s":3000},{"code":"rising","text":"the peer closed them one by one (37 separate times over 49m); the number is still rising","event":"peer-closed","times":37,"span_s":2940}],"caveats":[],"next_step":null,"retracted_at":"2026-03-01T11:59:48.000Z","stood_s":180,"connections":[],"connections_omitted":0}],"processes":[],"coverage":{"complete":true,"events_lost":0,"map_full":0,"processes_unreadable":0,"not_judged":{},"sockets":10234,"processes":14,"snapshots":3,"probes":[{"hook":"inet_sock_set_state","is_attached":true,"method":"tp_btf","text":"inet_sock_set_state: tp_btf","failures":[],"reason":null}],"notes":[]}}
     "#]].assert_eq(&line);
 }
 

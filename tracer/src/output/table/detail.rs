@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use tracer_core::{Finding, Goroutines, Origin, Owner, ProcessKey, ProcessSummary, Report};
+use tracer_core::{
+    Finding, Goroutines, Options, Origin, Owner, ProcessKey, ProcessSummary, Report,
+};
 
 use super::{
     findings::{remote, states, verdict},
@@ -28,7 +30,12 @@ const COMMAND_LINE_MAX: usize = 400;
 const INDENT: &str = "    ";
 
 /// One finding, under its number in the table, which is the same through a run and in JSON.
-pub(super) fn lines(finding: &Finding, style: Style, paint: Paint) -> Vec<String> {
+pub(super) fn lines(
+    finding: &Finding,
+    options: &Options,
+    style: Style,
+    paint: Paint,
+) -> Vec<String> {
     let width = usize::from(style.width);
     let label = format!("#{:<2} ", finding.id);
     let mut lines = wrap(&label, &headline(finding), width);
@@ -42,6 +49,15 @@ pub(super) fn lines(finding: &Finding, style: Style, paint: Paint) -> Vec<String
     for fact in &finding.evidence {
         push(&escape::sentence(&words::evidence(fact)));
     }
+    let caveats: Vec<String> = finding.caveats.iter().map(words::caveat).collect();
+    if !caveats.is_empty() {
+        let label = words::caveats_label(finding.confidence);
+        push(&escape::sentence(&format!("{label}: {}", caveats.join("; "))));
+    }
+    if let Some(reason) = &finding.call_site_reason {
+        let reason = words::call_site_reason(reason);
+        push(&escape::sentence(&format!("call site unknown: {reason}")));
+    }
     let own = own_descriptors(finding);
     let texts = [
         descriptors(finding, &own),
@@ -54,6 +70,7 @@ pub(super) fn lines(finding: &Finding, style: Style, paint: Paint) -> Vec<String
             push(&text);
         }
     }
+    push(&format!("next: {}", words::next_step(finding, options)));
     lines
 }
 

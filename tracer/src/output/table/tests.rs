@@ -38,23 +38,35 @@ fn mixed_at_80() {
                 14 ESTABLISHED
                 the peer closed 1,204 connections 1m to 50m ago; the process has sent
                 nothing since
-                closed by the peer at 37 separate times over 49m, not in one burst, and it
-                continues
+                the peer closed them one by one (37 separate times over 49m); the number is
+                still rising
+                call site unknown: no stack was recorded (--pid records the stacks of new
+                connections)
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1,194 more; 1,190 traced, 14 seeded
                 (open before tracing)
+                next: Close the socket when a read returns EOF (0 bytes), and after errors.
 
             #2  nginx[801] inbound :8080: ghost (possible), 12 CLOSE
-                12 connections in CLOSE for at least 50m with the fd still open; ss does not
-                list them
-                the process has received neither the error nor EOF on any of the
-                12 connections: it has not used them since
+                12 connections have been in CLOSE for at least 50m with the fd still open;
+                ss does not list them
+                the process has not received the error or EOF on any of the 12: it has not
+                used them since they died
+                only possible: all of it may have a single cause, such as a restart of the
+                peer
+                call site unknown: opened before tracing began, so no stack was recorded
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 traced, 11 seeded
                 (open before tracing)
                 also held by nginx-worker[802] on the same fds
+                next: Watch for longer: tracer audit --pid 801 --for 180s. A leak stays or
+                grows; slow readers, pools and retries do not.
 
             #3  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT
                 the peer closed 2 connections 50m ago; the process has sent nothing since
+                call site unknown: no stack was recorded (--pid records the stacks of new
+                connections)
                 fds 7, 8; all traced
+                next: Nothing is needed; an idle timeout shorter than the peer's would avoid
+                it.
 
             taken back 12s ago: #4 undrained x5 api[4711] -> 10.0.0.8:443, had stood 3m
 
@@ -78,18 +90,25 @@ fn mixed_at_200() {
 
             #1  api[4711] -> 10.0.0.7:443: close-wait (likely), 1,190 CLOSE_WAIT, 14 ESTABLISHED
                 the peer closed 1,204 connections 1m to 50m ago; the process has sent nothing since
-                closed by the peer at 37 separate times over 49m, not in one burst, and it continues
+                the peer closed them one by one (37 separate times over 49m); the number is still rising
+                call site unknown: no stack was recorded (--pid records the stacks of new connections)
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1,194 more; 1,190 traced, 14 seeded (open before tracing)
+                next: Close the socket when a read returns EOF (0 bytes), and after errors.
 
             #2  nginx[801] inbound :8080: ghost (possible), 12 CLOSE
-                12 connections in CLOSE for at least 50m with the fd still open; ss does not list them
-                the process has received neither the error nor EOF on any of the 12 connections: it has not used them since
+                12 connections have been in CLOSE for at least 50m with the fd still open; ss does not list them
+                the process has not received the error or EOF on any of the 12: it has not used them since they died
+                only possible: all of it may have a single cause, such as a restart of the peer
+                call site unknown: opened before tracing began, so no stack was recorded
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 traced, 11 seeded (open before tracing)
                 also held by nginx-worker[802] on the same fds
+                next: Watch for longer: tracer audit --pid 801 --for 180s. A leak stays or grows; slow readers, pools and retries do not.
 
             #3  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT
                 the peer closed 2 connections 50m ago; the process has sent nothing since
+                call site unknown: no stack was recorded (--pid records the stacks of new connections)
                 fds 7, 8; all traced
+                next: Nothing is needed; an idle timeout shorter than the peer's would avoid it.
 
             taken back 12s ago: #4 undrained x5 api[4711] -> 10.0.0.8:443, had stood 3m: closed or used again
 
@@ -115,17 +134,21 @@ fn wide_at_200() {
             #1  api[4711] -> [2001:db8:85a3::8a2e:370:7334]:443: body-not-closed (certain), 23 ESTABLISHED
                 at main.(*Client).doSomething billing.go:23
                 23 HTTP responses requested 50m ago, neither read to EOF nor closed
-                goroutine scan: on 23 of 23 Go's HTTP client waits for the response to be read or closed, and no goroutine reads or references it
-                responses to GET http://billing/charge (23)
+                goroutine scan, all 23: Go's HTTP client waits for the response body to be read or closed, and no goroutine reads or references it
+                requests: GET http://billing/charge (23)
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +13 more; all traced
                 container 4f3c2b1a0918 of containerd, pod 6a1e4f0c-1d2b-4c3d-8e5f-a0b1c2d3e4f5, pid 7 in its own namespace
                 command /usr/local/bin/api --config /etc/api.toml
+                next: Close the body of every response on every path; in Go, put defer response.Body.Close() right after the error check.
 
             #2  nginx[801] inbound :8080: ghost (possible), 12 CLOSE
-                12 connections in CLOSE for at least 50m with the fd still open; ss does not list them
-                the process has received neither the error nor EOF on any of the 12 connections: it has not used them since
+                12 connections have been in CLOSE for at least 50m with the fd still open; ss does not list them
+                the process has not received the error or EOF on any of the 12: it has not used them since they died
+                only possible: all of it may have a single cause, such as a restart of the peer
+                call site unknown: opened before tracing began, so no stack was recorded
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 traced, 11 seeded (open before tracing)
                 also held by nginx-worker[802] on the same fds
+                next: Watch for longer: tracer audit --pid 801 --for 180s. A leak stays or grows; slow readers, pools and retries do not.
 
             Seen: 10,234 TCP sockets, 3 snapshots, 0 events lost. Complete.
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
@@ -148,7 +171,11 @@ fn wide_at_80_says_what_it_leaves_out() {
 
             #1  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT
                 the peer closed 2 connections 50m ago; the process has sent nothing since
+                call site unknown: no stack was recorded (--pid records the stacks of new
+                connections)
                 fds 7, 8; all traced
+                next: Nothing is needed; an idle timeout shorter than the peer's would avoid
+                it.
 
             Seen: 10,234 TCP sockets, 3 snapshots, 0 events lost. Complete.
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
@@ -177,25 +204,36 @@ fn coloured() {
             ^[[1m    23 ESTABLISHED^[[0m
                 at main.(*Client).doSomething billing.go:23
                 23 HTTP responses requested 50m ago, neither read to EOF nor closed
-                goroutine scan: on 23 of 23 Go's HTTP client waits for the response to be
+                goroutine scan, all 23: Go's HTTP client waits for the response body to be
                 read or closed, and no goroutine reads or references it
-                responses to GET http://billing/charge (23)
+                requests: GET http://billing/charge (23)
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +13 more; all traced
                 container 4f3c2b1a0918
                 command /usr/local/bin/api --config /etc/api.toml
+                next: Close the body of every response on every path; in Go, put defer
+                response.Body.Close() right after the error check.
 
             ^[[1m#3  nginx[801] inbound :8080: ghost (possible), 12 CLOSE^[[0m
-                12 connections in CLOSE for at least 50m with the fd still open; ss does not
-                list them
-                the process has received neither the error nor EOF on any of the
-                12 connections: it has not used them since
+                12 connections have been in CLOSE for at least 50m with the fd still open;
+                ss does not list them
+                the process has not received the error or EOF on any of the 12: it has not
+                used them since they died
+                only possible: all of it may have a single cause, such as a restart of the
+                peer
+                call site unknown: opened before tracing began, so no stack was recorded
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 traced, 11 seeded
                 (open before tracing)
                 also held by nginx-worker[802] on the same fds
+                next: Watch for longer: tracer audit --pid 801 --for 180s. A leak stays or
+                grows; slow readers, pools and retries do not.
 
             ^[[1m#2  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT^[[0m
                 the peer closed 2 connections 50m ago; the process has sent nothing since
+                call site unknown: no stack was recorded (--pid records the stacks of new
+                connections)
                 fds 7, 8; all traced
+                next: Nothing is needed; an idle timeout shorter than the peer's would avoid
+                it.
 
             ^[[2mtaken back 12s ago: #4 undrained x5 api[4711] -> 10.0.0.8:443, had stood 3m^[[0m
 
@@ -262,11 +300,15 @@ fn all_holders_and_states() {
             1  801  nginx  inbound :8080  mixed     12    >51m       -  ghost (possible)
 
             #1  nginx[801] inbound :8080: ghost (possible), 4 ESTABLISHED, 4 CLOSE, 4 CLOSE_WAIT
-                12 connections in CLOSE for at least 50m with the fd still open; ss does not list them
-                the process has received neither the error nor EOF on any of the 12 connections: it has not used them since
+                12 connections have been in CLOSE for at least 50m with the fd still open; ss does not list them
+                the process has not received the error or EOF on any of the 12: it has not used them since they died
+                only possible: all of it may have a single cause, such as a restart of the peer
+                call site unknown: opened before tracing began, so no stack was recorded
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 traced, 11 seeded (open before tracing)
                 also held by nginx-worker[802] on the same fds; worker[803] fd 5; worker[804] fd 5; worker[805] fd 5; worker[806] fd
                 5; and 4 more processes
+                next: Watch for longer: tracer audit --pid 801 --for 180s. A leak stays or grows; slow readers, pools and retries do
+                not.
 
             Seen: 10,234 TCP sockets, 3 snapshots, 0 events lost. Complete.
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s

@@ -16,7 +16,7 @@ pub(super) fn width(text: &str) -> usize {
 
 /// The text broken at spaces into lines of at most `width` columns: the first one begins with
 /// `first`, the others are indented as deep as `first` is wide. A word wider than a line is cut.
-pub(super) fn wrap(first: &str, text: &str, width: usize) -> Vec<String> {
+pub(crate) fn wrap(first: &str, text: &str, width: usize) -> Vec<String> {
     let indent = " ".repeat(self::width(first));
     let room = width.saturating_sub(indent.len()).max(ROOM_MIN);
     let mut lines = vec![first.to_owned()];

@@ -11,7 +11,9 @@ pub(crate) fn call_site_reason(reason: &CallSiteReason) -> String {
         CallSiteReason::OpenedBeforeTracing => {
             "opened before tracing began, so no stack was recorded".to_owned()
         }
-        CallSiteReason::StackNotRecorded => "no stack was recorded".to_owned(),
+        CallSiteReason::StackNotRecorded => {
+            "no stack was recorded (--pid records the stacks of new connections)".to_owned()
+        }
         CallSiteReason::NotResolved => "the stack has not been resolved yet".to_owned(),
         CallSiteReason::StackNotKept => {
             "the kernel's stack map no longer holds the stack".to_owned()
@@ -23,16 +25,17 @@ pub(crate) fn call_site_reason(reason: &CallSiteReason) -> String {
         ),
         CallSiteReason::FramePointersMissing { module, explanation } => explained(
             format!(
-                "the stack cannot be followed beyond {}, which has no frame pointers",
+                "the stack cannot be followed beyond {}, which was built without frame pointers",
                 module.as_deref().unwrap_or("code generated at run time")
             ),
             explanation.as_deref(),
         ),
         CallSiteReason::SymbolsMissing { module: Some(module) } => {
-            format!("{module} has no symbols")
+            format!("{module} has no symbols: install its debug file in /usr/lib/debug/.build-id")
         }
         CallSiteReason::SymbolsMissing { module: None } => {
-            "there is no perf map for code generated at run time".to_owned()
+            "code generated at run time has no symbols: have the runtime write /tmp/perf-PID.map"
+                .to_owned()
         }
         CallSiteReason::HiddenByRuntime { explanation } => explanation.clone(),
         CallSiteReason::HiddenFrame => {
@@ -53,7 +56,9 @@ pub(crate) fn call_site_reason(reason: &CallSiteReason) -> String {
         CallSiteReason::GoLinesInconsistent => {
             "Go's line table does not match the code in memory".to_owned()
         }
-        CallSiteReason::SeveralCallSites => "not the same for all connections".to_owned(),
+        CallSiteReason::SeveralCallSites => {
+            "the connections come from several call sites".to_owned()
+        }
         CallSiteReason::Recorded { text } => text.clone(),
         CallSiteReason::Process(reason) => limit(reason),
     }

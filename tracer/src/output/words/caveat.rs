@@ -1,16 +1,25 @@
 //! Why a finding is no surer, in words.
 
-use tracer_core::Caveat;
+use tracer_core::{Caveat, Confidence};
 
 use super::part;
 use crate::output::quantity::{bytes, counted};
+
+/// What comes before the reasons: `only likely`.
+pub(crate) const fn caveats_label(confidence: Confidence) -> &'static str {
+    match confidence {
+        Confidence::Possible => "only possible",
+        Confidence::Likely => "only likely",
+        Confidence::Certain | Confidence::Info => "caveat",
+    }
+}
 
 /// One reason, as a phrase.
 pub(crate) fn caveat(caveat: &Caveat) -> String {
     let connections = |count: usize| counted(count as u64, "connection", "connections");
     match caveat {
         Caveat::SingleEventPossible => {
-            "all of it may have one cause at one time, such as a restart of the peer".to_owned()
+            "all of it may have a single cause, such as a restart of the peer".to_owned()
         }
         Caveat::HalfClosePossible(of) => format!(
             "on {} a request was read and has not been answered: the peer may have closed only \
@@ -23,7 +32,7 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
             part(*of)
         ),
         Caveat::CloseTimeUnknown(of) => format!(
-            "when the peer closed {} is unknown: keepalive probes overwrite the only timestamp",
+            "the time at which the peer closed {} is unknown: answered keepalive probes overwrite it",
             part(*of)
         ),
         Caveat::ThreadPoolPossible => {
@@ -56,10 +65,13 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
             connections(*blocked)
         ),
         Caveat::PausePossible(of) => {
-            format!("{} were read in several parts before, so reading may be paused", part(*of))
+            format!(
+                "{} responses were read in several parts before, so reading may be paused",
+                part(*of)
+            )
         }
         Caveat::PartlyRead(of) => format!(
-            "more was read on {} than an HTTP library buffers by itself, so the application has \
+            "more data was read on {} than an HTTP library buffers by itself, so the application has \
              used them",
             part(*of)
         ),

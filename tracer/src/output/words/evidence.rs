@@ -2,12 +2,13 @@
 
 use std::fmt::Display;
 
-use tracer_core::{Counted, DurationRange, Evidence, Occurrence, Recurrence};
+use tracer_core::{CountOf, Counted, DurationRange, Evidence, Occurrence, Recurrence};
 
 use super::part;
-use crate::output::quantity::{bytes, counted, duration_ms, range};
+use crate::output::quantity::{bytes, counted, duration_ms, grouped, range};
 
 /// One fact, as a phrase.
+#[expect(clippy::too_many_lines, reason = "one arm for each variant")]
 pub(crate) fn evidence(evidence: &Evidence) -> String {
     match evidence {
         Evidence::PeerClosed { count, ago } => {
@@ -21,18 +22,23 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
         Evidence::Dead { count, dead, is_lower_bound } => {
             let at_least = if *is_lower_bound { "at least " } else { "" };
             format!(
-                "{} in CLOSE for {at_least}{} with the fd still open; ss does not list them",
-                connections(*count),
+                "{} been in CLOSE for {at_least}{} with the fd still open; ss does not list them",
+                connections_have(*count),
                 range(*dead)
             )
         }
         Evidence::DeathReported(of) => {
-            format!("the process received the error or EOF on {} and did not close", part(*of))
+            format!("the process received the error or EOF on {} and closed none", part(*of))
+        }
+        Evidence::DeathUnnoticed { count: 1 } => {
+            "the process has not received the error or EOF: it has not used the connection since \
+             it died"
+                .to_owned()
         }
         Evidence::DeathUnnoticed { count } => format!(
-            "the process has received neither the error nor EOF on any of the {}: it has not used \
-             them since",
-            connections(*count)
+            "the process has not received the error or EOF on any of the {}: it has not used them \
+             since they died",
+            grouped(*count as u64)
         ),
         Evidence::NeverRead { count, received_bytes, waiting } => {
             never_read(*count, *received_bytes, *waiting)
@@ -53,15 +59,18 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
             format!("the process read nothing while watched, for {}", range(*watched))
         }
         Evidence::ResponseSilent { count, silent } => format!(
-            "{} silent for {}, each with an HTTP response neither read to EOF nor closed",
-            connections(*count),
-            range(*silent)
+            "{} been silent for {}; an HTTP response on {} was neither read to EOF nor closed",
+            connections_have(*count),
+            range(*silent),
+            if *count == 1 { "it" } else { "each" }
         ),
-        Evidence::SilentWithoutReader { count, silent } => format!(
-            "{} silent for {}; no reader waits on them",
-            connections(*count),
-            range(*silent)
-        ),
+        Evidence::SilentWithoutReader { count, silent } => {
+            format!(
+                "{} been silent for {}; no reader waits",
+                connections_have(*count),
+                range(*silent)
+            )
+        }
         Evidence::ResponsesInFlight { count, age } => format!(
             "{} requested {} ago, neither read to EOF nor closed",
             responses(*count),
@@ -84,8 +93,8 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
             responses(*count)
         ),
         Evidence::ResponseUnreferenced(of) => format!(
-            "goroutine scan: on {} Go's HTTP client waits for the response to be read or closed, \
-             and no goroutine reads or references it",
+            "goroutine scan, {}: Go's HTTP client waits for the response body to be read or \
+             closed, and no goroutine reads or references it",
             part(*of)
         ),
         Evidence::NoReader(of) => format!("no reader waits on {}", part(*of)),
@@ -96,61 +105,71 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
             "no thread was found waiting on them, and no epoll instance watches them".to_owned()
         }
         Evidence::Requests { top, others } => {
-            format!("responses to {}", list(top, *others))
+            format!("requests: {}", list(top, *others))
         }
-        Evidence::Destinations { top, others } => format!("to {}", list(top, *others)),
-        Evidence::CallSites { top, others } => format!("from {}", list(top, *others)),
+        Evidence::Destinations { top, others } => format!("destinations: {}", list(top, *others)),
+        Evidence::CallSites { top, others } => format!("call sites: {}", list(top, *others)),
         Evidence::Rising(recurrence) => {
-            format!("{}, not in one burst, and it continues", separate_times(*recurrence))
+            format!("{}; the number is still rising", one_by_one(*recurrence))
         }
         Evidence::Ceased { recurrence, since_last_ms } => format!(
-            "{}, not in one burst; none in the last {}",
-            separate_times(*recurrence),
+            "{}, but none in the last {}",
+            one_by_one(*recurrence),
             duration_ms(*since_last_ms)
         ),
-        Evidence::SeparateTimes(recurrence) => separate_times(*recurrence),
+        Evidence::SeparateTimes(recurrence) => {
+            format!("{} at {}", event(recurrence.event), separate_times(*recurrence))
+        }
         Evidence::CountRose { windows, from, to } => format!(
-            "the number of connections rose in {windows} consecutive time windows, from {from} to \
-             {to}, and the oldest stayed open"
+            "the number of connections rose in {windows} consecutive time windows, from {} to {}, \
+             and the oldest stayed open",
+            grouped(*from as u64),
+            grouped(*to as u64)
         ),
         Evidence::NothingAcknowledged { count, silent } => format!(
             "no acknowledgement from the peer on {} for {}",
             connections(*count),
             range(*silent)
         ),
-        Evidence::ProbesUnanswered { count, total, consecutive_max } => {
-            format!("up to {consecutive_max} consecutive probes unanswered on {count} of {total}")
-        }
+        Evidence::ProbesUnanswered { count, total, consecutive_max } => format!(
+            "up to {consecutive_max} consecutive probes are unanswered on {}",
+            part(CountOf { count: *count, total: *total })
+        ),
         Evidence::DataRetransmitted { count, total, retransmits_max } => format!(
-            "the same data retransmitted up to {} on {count} of {total}",
-            counted(u64::from(*retransmits_max), "time", "times")
+            "the same data was retransmitted up to {} on {}",
+            counted(u64::from(*retransmits_max), "time", "times"),
+            part(CountOf { count: *count, total: *total })
         ),
         Evidence::IdleWithReader { count, idle } => {
-            format!("{} idle for {}; a reader waits on each", connections(*count), range(*idle))
+            format!(
+                "{} been idle for {}; a reader waits on each",
+                connections_have(*count),
+                range(*idle)
+            )
         }
         Evidence::SeparateTransports { transports } => format!(
             "they belong to {}; a shared http.Transport would reuse connections",
             counted(*transports as u64, "http.Transport", "different http.Transports")
         ),
         Evidence::OpenedWhileOthersIdle(of) => format!(
-            "{} opened while another connection to the same destination was idle",
+            "{} were opened while another connection to the same destination was idle",
             part(*of)
         ),
         Evidence::ServedAtMostOnce(of) => format!("{} carried at most one request", part(*of)),
         Evidence::ServedOnce { count, silent } => format!(
-            "{} used for one exchange and silent since, for {}",
-            connections(*count),
+            "{} carried one exchange and nothing since, for {}",
+            connections_have(*count),
             range(*silent)
         ),
         Evidence::OpenedByAnother { count, silent } => format!(
             "{} opened before this process started, by a process that no longer holds them; \
              silent for {}",
-            connections(*count),
+            counted(*count as u64, "connection was", "connections were"),
             range(*silent)
         ),
         Evidence::Opener { pid } => format!("opened by pid {pid}"),
         Evidence::CloseOnExecMissing => "this process has called execve since it was forked, so \
-             the sockets were opened without SOCK_CLOEXEC"
+             close-on-exec was not set on the sockets"
             .to_owned(),
         Evidence::ForkedFromOpener => {
             "this process was forked from the one that opened them, which is still running"
@@ -171,21 +190,31 @@ fn never_read(count: usize, received_bytes: u64, waiting: DurationRange) -> Stri
         return format!("{accepted} accepted; the peer's FIN has been unread for {waiting}");
     }
     let received = bytes(received_bytes);
-    format!(
-        "{accepted} accepted and {received} received, of which nothing was ever read for {waiting}"
-    )
+    format!("{accepted} accepted, {received} received; nothing of it was read for {waiting}")
 }
 
-/// `went silent at 37 separate times over 3m 36s`.
-fn separate_times(Recurrence { event, times, span_ms }: Recurrence) -> String {
-    let what = match event {
-        Occurrence::PeerClosed => "closed by the peer",
-        Occurrence::WentSilent => "went silent",
-        Occurrence::Died => "went to CLOSE",
-        Occurrence::Requested => "requested",
-    };
+/// `they went silent one by one (37 separate times over 3m 36s)`.
+fn one_by_one(recurrence: Recurrence) -> String {
+    format!("{} one by one ({})", event(recurrence.event), separate_times(recurrence))
+}
+
+const fn event(event: Occurrence) -> &'static str {
+    match event {
+        Occurrence::PeerClosed => "the peer closed them",
+        Occurrence::WentSilent => "they went silent",
+        Occurrence::Died => "they went to CLOSE",
+        Occurrence::Requested => "they were requested",
+    }
+}
+
+fn separate_times(Recurrence { times, span_ms, .. }: Recurrence) -> String {
     let times = counted(times as u64, "separate time", "separate times");
-    format!("{what} at {times} over {}", duration_ms(span_ms))
+    format!("{times} over {}", duration_ms(span_ms))
+}
+
+/// `1 connection has`, `23 connections have`.
+fn connections_have(count: usize) -> String {
+    counted(count as u64, "connection has", "connections have")
 }
 
 fn connections(count: usize) -> String {

@@ -5,7 +5,7 @@ use tracer_core::{AccessError, Limit};
 use crate::output::quantity::{bytes, grouped};
 
 /// One limit, as a phrase.
-pub(super) fn limit(limit: &Limit) -> String {
+pub(crate) fn limit(limit: &Limit) -> String {
     match limit {
         Limit::FdsUnreadable { error } => access("its file descriptors", error),
         Limit::ThreadsUnreadable { error } => access("the system calls of its threads", error),

@@ -45,9 +45,14 @@ pub(crate) const fn remedy(verdict: Verdict) -> &'static str {
     }
 }
 
+/// What to do next about a finding: find out whether it is a leak, or fix it.
+pub(crate) fn next_step(finding: &Finding, options: &Options) -> String {
+    confirm(finding, options).unwrap_or_else(|| remedy(finding.verdict).to_owned())
+}
+
 /// How to find out whether a *possible* finding is a leak, as one sentence; `None` for findings
 /// that are surer, and for those that are no leaks.
-pub(crate) fn confirm(finding: &Finding, options: &Options) -> Option<String> {
+fn confirm(finding: &Finding, options: &Options) -> Option<String> {
     if finding.confidence != Confidence::Possible {
         return None;
     }

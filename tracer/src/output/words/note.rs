@@ -6,22 +6,23 @@ use super::{call_site_reason, limit::limit};
 use crate::output::quantity::{counted, grouped};
 
 /// One note, as a sentence without its full stop.
+#[expect(clippy::too_many_lines, reason = "one arm for each variant")]
 pub(crate) fn note(note: &Note) -> String {
     let processes = |count: u64| counted(count, "process", "processes");
     match note {
         Note::ProcessesNotIdentified { count, per_snapshot_max } => format!(
-            "{} with suspicious connections not identified yet (at most {} per snapshot), so \
-             those connections are not judged",
+            "{} with suspicious connections have not been identified yet (at most {} per \
+             snapshot), so those connections are not judged",
             processes(*count),
             grouped(*per_snapshot_max as u64)
         ),
         Note::ReadersNotInspected { count, per_snapshot_max } => format!(
-            "{} not inspected for readers yet (at most {} per snapshot)",
+            "{} have not been inspected for readers yet (at most {} per snapshot)",
             processes(*count),
             grouped(*per_snapshot_max as u64)
         ),
         Note::ReadersOutOfTime { count } => format!(
-            "{} not inspected for readers after the latest snapshot: out of time",
+            "there was no time to inspect {} for readers after the latest snapshot",
             processes(*count)
         ),
         Note::ResponsesStale { count } => format!(
@@ -30,7 +31,7 @@ pub(crate) fn note(note: &Note) -> String {
             processes(*count)
         ),
         Note::StacksNotResolved { count, per_snapshot_max } => format!(
-            "{} not resolved to call sites yet (at most {} per snapshot)",
+            "{} have not been resolved to call sites yet (at most {} per snapshot)",
             counted(*count, "stack", "stacks"),
             grouped(*per_snapshot_max as u64)
         ),
@@ -41,11 +42,11 @@ pub(crate) fn note(note: &Note) -> String {
         Note::RetractedNotListed { count } => {
             format!(
                 "{} no longer listed",
-                counted(*count, "retracted finding", "retracted findings")
+                counted(*count, "retracted finding is", "retracted findings are")
             )
         }
         Note::SocketsUndecodable { count } => format!(
-            "{} changed while being read and left out of the latest snapshot",
+            "{} changed while being read and were left out of the latest snapshot",
             counted(*count, "socket", "sockets")
         ),
         Note::FdsUnreadable { count } => format!(
@@ -54,7 +55,7 @@ pub(crate) fn note(note: &Note) -> String {
             processes(*count)
         ),
         Note::SocketsNotInspected { count } => format!(
-            "{} could not be inspected: dead, or of hidden processes",
+            "{} could not be inspected: they are dead, or their processes are hidden",
             counted(*count, "TCP socket", "TCP sockets")
         ),
         Note::ReaderLimit { processes: count, limit: reason } => {
@@ -97,15 +98,15 @@ pub(crate) fn note(note: &Note) -> String {
         }
         Note::TargetProcessesEnded => "the processes named with --pid have ended".to_owned(),
         Note::FollowedProcessesFull { processes_max } => format!(
-            "HTTP responses are followed in at most {}; further Go programs are not followed",
+            "HTTP responses are followed in at most {}; name others with --pid",
             processes(*processes_max as u64)
         ),
         Note::OtherThresholds { unanswered: 0 } => {
             "judged with other thresholds than the recording was made with".to_owned()
         }
         Note::OtherThresholds { unanswered } => format!(
-            "judged with other thresholds than the recording was made with; {} about processes \
-             were not asked then, so the answers are unknown",
+            "judged with other thresholds than the recording was made with; it has no answers to {} \
+             about processes",
             counted(*unanswered as u64, "question", "questions")
         ),
         Note::RecordingTruncated => {
@@ -116,11 +117,11 @@ pub(crate) fn note(note: &Note) -> String {
             grouped(*offset_bytes)
         ),
         Note::RecordingSegmentsDeleted { segments } => format!(
-            "the oldest {} of the recording deleted to stay below --max-size",
+            "the recording lacks its oldest {}, deleted to stay below --max-size",
             counted(*segments, "segment", "segments")
         ),
-        Note::RecordingStopped { detail } => format!("the recording has stopped: {detail}"),
-        Note::CsvStopped { detail } => format!("the CSV file has stopped: {detail}"),
+        Note::RecordingStopped { detail } => format!("recording stopped: {detail}"),
+        Note::CsvStopped { detail } => format!("CSV export stopped: {detail}"),
         Note::NoSnapshot => "no snapshot was taken".to_owned(),
         Note::SnapshotsFailed { count } => {
             format!("{} failed", counted(*count, "snapshot", "snapshots"))
@@ -137,7 +138,8 @@ pub(crate) fn note(note: &Note) -> String {
     }
 }
 
-fn fallback_reason(reason: &FallbackReason) -> String {
+/// Why there are no kernel programs, as a phrase.
+pub(crate) fn fallback_reason(reason: &FallbackReason) -> String {
     match reason {
         FallbackReason::Requested => "requested with --source".to_owned(),
         FallbackReason::ProgramsNotLoaded { detail } => detail.clone(),

@@ -45,9 +45,14 @@ pub(crate) fn attach_error(error: &AttachError) -> String {
         AttachError::FexitUnsafe => {
             "not used before Linux 5.12, where detaching could crash a waiting call".to_owned()
         }
-        AttachError::TracefsUnreadable { detail } => format!("tracefs cannot be read: {detail}"),
+        AttachError::TracefsUnreadable { detail } => {
+            format!("tracefs cannot be read ({detail}): run as root")
+        }
         AttachError::TracefsUnavailable { detail } => {
-            format!("tracefs is not mounted and cannot be: {detail}")
+            format!(
+                "tracefs is not mounted and cannot be ({detail}): mount -t tracefs tracefs \
+                 /sys/kernel/tracing"
+            )
         }
         AttachError::ProgramInvalid { program } => {
             format!("the embedded object has no program {program}")

@@ -14,7 +14,7 @@ impl Report {
         match documents.collect::<Result<Vec<_>, _>>() {
             Ok(mut documents) => {
                 let last = documents.pop().expect("there is a document");
-                assert_eq!(last["schema"], 1, "{text}");
+                assert_eq!(last["schema"], 2, "{text}");
                 Self(last)
             }
             Err(error) => panic!("not JSON ({error}): {text}"),
@@ -71,6 +71,16 @@ impl Report {
         process.unwrap_or_else(|| panic!("process {pid} is not in {self}"))
     }
 
+    /// The note of a code, if the report has one.
+    pub(crate) fn note(&self, code: &str) -> Option<Value> {
+        array(&self.0["coverage"]["notes"]).find(|note| note["code"] == code)
+    }
+
+    /// Snapshots were taken without kernel programs.
+    pub(crate) fn is_degraded(&self) -> bool {
+        self.note("without-kernel-programs").is_some()
+    }
+
     /// The member of a name.
     pub(crate) fn member(&self, name: &str) -> &Value {
         &self.0[name]
@@ -103,6 +113,11 @@ impl Finding {
         self.0.get(name).unwrap_or_else(|| panic!("no {name} in {:#}", self.0)).is_null()
     }
 
+    /// The evidence of a code, if the finding has any.
+    pub(crate) fn evidence(&self, code: &str) -> Option<Value> {
+        array(&self.0["evidence"]).find(|fact| fact["code"] == code)
+    }
+
     /// How many connections it is about.
     pub(crate) fn count(&self) -> u64 {
         self.number("count")
@@ -113,7 +128,7 @@ impl Finding {
         matches!(self.text("confidence"), "likely" | "certain") && !self.is_retracted()
     }
 
-    /// It was taken back.
+    /// It was retracted.
     pub(crate) fn is_retracted(&self) -> bool {
         !self.0["retracted_at"].is_null()
     }

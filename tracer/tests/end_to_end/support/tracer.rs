@@ -18,9 +18,9 @@ const DEADLINE: Duration = Duration::from_secs(200);
 pub(crate) fn command(arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tracer"));
     command.args(arguments.split_whitespace());
-    // `cargo xtask vm-test` has the tests run with each way to hang on the kernel.
-    if let Some(rung) = env::var_os("TRACER_TEST_RUNG") {
-        command.arg("--rung").arg(rung);
+    // `cargo xtask vm-test` runs the tests with each attach mechanism.
+    if let Some(mechanism) = env::var_os("TRACER_TEST_RUNG") {
+        command.arg("--attach-method").arg(mechanism);
     }
     command
 }

@@ -3,7 +3,7 @@ use super::*;
 const POLLOUT: u16 = 0x4;
 
 #[test]
-fn an_array_names_the_descriptors_that_are_polled_for_input() {
+fn an_array_names_the_fds_that_are_polled_for_input() {
     let entry = |fd: i32, events: u16| {
         let mut bytes = [0; POLLED_SIZE];
         bytes[..4].copy_from_slice(&fd.to_ne_bytes());
@@ -12,27 +12,27 @@ fn an_array_names_the_descriptors_that_are_polled_for_input() {
     };
     let array = [entry(7, 1), entry(-1, 1), entry(8, POLLOUT), entry(9, 0), entry(300, 0x41)];
     assert_eq!(polled(&array.concat()), [7, 300]);
-    assert_eq!(polled(&array.concat()[..15]), [7], "half an entry is none");
+    assert_eq!(polled(&array.concat()[..15]), [7], "an incomplete entry is ignored");
 }
 
 #[test]
-fn a_set_names_the_descriptors_below_its_count() {
+fn a_set_names_the_fds_below_its_count() {
     let set = [0b1000_0001, 0, 0b11];
     assert_eq!(selected(&set, 17), [0, 7, 16]);
     assert_eq!(selected(&set, 24), [0, 7, 16, 17]);
-    assert_eq!(selected(&set[..1], 24), [0, 7], "what was not read is not there");
+    assert_eq!(selected(&set[..1], 24), [0, 7], "bytes that were not read are not set");
     assert!(selected(&set, 0).is_empty());
 }
 
 #[test]
-fn what_is_too_much_is_said() {
+fn exceeding_the_limit_is_reported() {
     let mut lists = WaitLists::of(std::process::id()).unwrap();
     let array = [[9_u8, 0, 0, 0, 1, 0, 0, 0]; 3];
     let address = array.as_ptr() as u64;
     assert_eq!(lists.polled(address, 3), [9, 9, 9]);
     assert!(lists.polled(0, 3).is_empty());
     assert!(lists.selected(64, 0).is_empty());
-    assert!(!lists.is_spent());
+    assert!(!lists.is_truncated());
     lists.polled(address, ENTRIES_MAX + 1);
-    assert!(lists.is_spent());
+    assert!(lists.is_truncated());
 }

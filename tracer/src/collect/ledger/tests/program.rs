@@ -1,4 +1,4 @@
-//! Building and running the Go program of the tests, `tests/go/ledger`.
+//! Builds and runs the Go program of the tests, `tests/go/ledger`.
 
 use std::{
     fs::File,
@@ -17,9 +17,9 @@ use tracer_inspect::process::identity::{self, TICK_NS};
 
 use super::toolchain::{FORMS, Form, PLAIN, build_with, go, toolchains};
 
-/// A program that was built, for as long as this is kept.
+/// An executable, which is deleted when this is dropped.
 pub(super) struct Built {
-    /// By what, and how.
+    /// The toolchain and how the program was built.
     pub(super) name: String,
     path: PathBuf,
     _directory: TempDir,
@@ -42,17 +42,17 @@ pub(super) fn build() -> Built {
     build_as(&go(), PLAIN)
 }
 
-/// With every `go` there is, and in every form.
+/// Built with every installed `go`, and in every form.
 pub(super) fn every_program() -> impl Iterator<Item = Built> {
     let plain = toolchains().into_iter().map(|go| build_as(&go, PLAIN));
     plain.chain(FORMS[1..].iter().map(|form| build_as(&go(), *form)))
 }
 
-/// The program while it runs. It ends with its input.
+/// The running program. It exits at EOF on its standard input.
 pub(super) struct Program {
     child: Child,
     lines: BufReader<ChildStdout>,
-    /// Where the code of its function `ask` is.
+    /// The addresses of its function `ask`.
     pub(super) ask: Range<u64>,
 }
 
@@ -62,7 +62,7 @@ impl Program {
             Command::new(path).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap());
         let mut program = Self { child, lines, ask: 0..0 };
-        program.greet();
+        program.read_addresses();
         program
     }
 
@@ -72,26 +72,27 @@ impl Program {
         line.trim_end().to_owned()
     }
 
-    fn greet(&mut self) {
+    fn read_addresses(&mut self) {
         let line = self.line();
         let (start, end) = line.split_once(' ').unwrap();
         self.ask = start.parse().unwrap()..end.parse().unwrap();
     }
 
-    fn tell(&mut self, order: &str) {
+    fn send(&mut self, order: &str) {
         writeln!(self.child.stdin.as_mut().unwrap(), "{order}").unwrap();
     }
 
-    /// Has it do something, and waits until that is done.
+    /// Sends an order and waits until it is done.
     #[track_caller]
     pub(super) fn order(&mut self, order: &str) {
-        self.tell(order);
+        self.send(order);
         assert_eq!(self.line(), "ok", "{order}");
     }
 
-    pub(super) fn become_again(&mut self) {
-        self.tell("again");
-        self.greet();
+    /// Has it call execve on its own executable.
+    pub(super) fn exec_again(&mut self) {
+        self.send("again");
+        self.read_addresses();
     }
 
     pub(super) fn key(&self) -> ProcessKey {
@@ -99,7 +100,7 @@ impl Program {
         ProcessKey { pid, start_time_ns: identity::started(pid).unwrap() * TICK_NS }
     }
 
-    /// How many bytes of its code are not what its file says.
+    /// Number of bytes of its code that differ from its executable.
     pub(super) fn changed_code(&self) -> usize {
         let pid = self.child.id();
         let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
@@ -117,14 +118,14 @@ impl Program {
             let length = usize::try_from(number(end) - number(start)).unwrap();
             let (mut is, mut was) = (vec![0; length], vec![0; length]);
             memory.read_exact_at(&mut is, number(start)).unwrap();
-            // The last page is longer than the file may be.
+            // The last page may extend beyond the end of the file.
             let _ = file.read_at(&mut was, number(fields[2])).unwrap();
             changed += is.iter().zip(&was).filter(|(is, was)| is != was).count();
         }
         changed
     }
 
-    /// The kernel lets go of a hook a moment after it is closed.
+    /// Waits until the code is unchanged: the kernel removes a uprobe shortly after it is closed.
     #[track_caller]
     pub(super) fn expect_unchanged_code(&self) {
         let deadline = Instant::now() + Duration::from_secs(10);

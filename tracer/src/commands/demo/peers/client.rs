@@ -7,15 +7,15 @@ use std::{
 
 use super::http;
 
-/// The leak ends here: it is an example, not an attack on the host.
+/// Number of connections that are leaked: the demo must not exhaust the ports of the host.
 pub(super) const LEAK_COUNT: u64 = 60;
-/// Between one leaked connection and the next.
+/// Time between two leaked connections.
 pub(super) const LEAK_PAUSE: Duration = Duration::from_millis(200);
-/// Between one use of the healthy connection and the next.
+/// Time between two requests on the healthy connection.
 pub(super) const HEALTHY_PAUSE: Duration = Duration::from_secs(1);
 
-/// Asks `count` times, on a new connection each, and leaves every response where it is: unread but
-/// for its status line, and unclosed.
+/// Sends `count` requests, each on a new connection, and of each response reads only the status
+/// line. The connections stay open.
 pub(super) fn leak(server: SocketAddr, count: u64, pause: Duration) -> io::Result<Vec<TcpStream>> {
     let mut leaked = Vec::new();
     for _ in 0..count {
@@ -28,7 +28,7 @@ pub(super) fn leak(server: SocketAddr, count: u64, pause: Duration) -> io::Resul
     Ok(leaked)
 }
 
-/// Asks `count` times on one connection and reads every response to its end, as it should be.
+/// Sends `count` requests on one connection and reads every response to the end.
 pub(super) fn keep_using(server: SocketAddr, count: u64, pause: Duration) -> io::Result<()> {
     let mut connection = BufReader::new(TcpStream::connect(server)?);
     for _ in 0..count {
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn a_leaked_response_is_all_there_but_for_its_status_line() {
+    fn only_the_status_line_of_a_leaked_response_is_read() {
         let leaked = leak(start_server(), 3, Duration::ZERO).unwrap();
 
         assert_eq!(leaked.len(), 3);
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn each_leaked_response_has_a_connection_of_its_own_that_stays_open() {
+    fn each_leaked_response_has_its_own_open_connection() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let client = thread::spawn(move || leak(address, 4, Duration::ZERO));
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn the_healthy_connection_is_one_and_is_used_again() {
+    fn the_healthy_connection_is_reused() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let client = thread::spawn(move || keep_using(address, 3, Duration::ZERO));
@@ -114,12 +114,12 @@ mod tests {
         }
 
         client.join().unwrap().unwrap();
-        // The client has read everything: with data left unread, its close would be a reset.
+        // The client has read everything: otherwise its close would send a reset.
         assert_eq!(http::read_head(&mut requests).unwrap(), None);
     }
 
     #[test]
-    fn a_server_that_speaks_something_else_is_an_error() {
+    fn a_server_that_does_not_speak_http_is_an_error() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let client = thread::spawn(move || leak(address, 1, Duration::ZERO));

@@ -1,20 +1,20 @@
 use std::io::{self, BufRead, Read, Write};
 
-/// Length of every response's body: more than the few KiB that an HTTP client reads ahead.
+/// Length of every response body in bytes: more than the few KiB that an HTTP client buffers.
 pub(super) const BODY_LENGTH: usize = 8 * 1024;
 
-/// Longest head (start line and headers) that either side puts up with.
+/// Maximum length of a head (start line and headers) in bytes.
 const HEAD_LENGTH_MAX: u64 = 16 * 1024;
 
-/// Longest status line that the client puts up with.
+/// Maximum length of a status line in bytes.
 const STATUS_LINE_LENGTH_MAX: usize = 256;
 
-/// Sends a request that allows the connection to be used again.
+/// Sends a request that keeps the connection open (HTTP/1.1 keep-alive).
 pub(super) fn send_request(connection: &mut impl Write) -> io::Result<()> {
     connection.write_all(b"GET /price HTTP/1.1\r\nHost: demo\r\n\r\n")
 }
 
-/// Sends a response in one piece, so that all of it is there when its first byte is.
+/// Sends a response with a single write, so that all of it is in the receive queue at once.
 pub(super) fn send_response(connection: &mut impl Write) -> io::Result<()> {
     let mut response = format!(
         "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {BODY_LENGTH}\r\n\r\n"
@@ -24,8 +24,8 @@ pub(super) fn send_response(connection: &mut impl Write) -> io::Result<()> {
     connection.write_all(&response)
 }
 
-/// Reads a head up to and with the empty line, and gives its first line; `None` if the peer closed
-/// the connection instead of beginning one.
+/// Reads a head including the empty line, and returns its first line; `None` at EOF before its first
+/// byte.
 pub(super) fn read_head(connection: &mut impl BufRead) -> io::Result<Option<String>> {
     let mut lines = connection.take(HEAD_LENGTH_MAX);
     let mut start = String::new();
@@ -43,7 +43,7 @@ pub(super) fn read_head(connection: &mut impl BufRead) -> io::Result<Option<Stri
     }
 }
 
-/// Reads the status line and not one byte more.
+/// Reads the status line, and no byte after it.
 pub(super) fn read_status_line(connection: &mut impl Read) -> io::Result<String> {
     let mut line = Vec::new();
     let mut byte = [0];
@@ -54,10 +54,10 @@ pub(super) fn read_status_line(connection: &mut impl Read) -> io::Result<String>
         }
         line.extend(byte);
     }
-    Err(io::Error::other("the demo server answered with an endless status line"))
+    Err(io::Error::other("the demo server sent a status line that is too long"))
 }
 
-/// Reads a body to its end.
+/// Reads a whole body.
 pub(super) fn drain_body(connection: &mut impl Read) -> io::Result<()> {
     connection.read_exact(&mut [0; BODY_LENGTH])
 }

@@ -11,11 +11,11 @@ pub(super) fn listen() -> io::Result<TcpListener> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
 }
 
-/// Answers every request on every connection. Returns only when it cannot accept any more.
+/// Answers every request on every connection. Returns only when `accept` fails.
 pub(super) fn serve(listener: &TcpListener) -> io::Result<()> {
     loop {
         let (connection, _) = listener.accept()?;
-        // A client that goes away in the middle is its own affair.
+        // An error concerns only this connection.
         thread::spawn(move || drop(answer(&connection)));
     }
 }

@@ -60,15 +60,15 @@ fn what_is_no_file_of_ours_is_left_alone() {
         fs::write(&path, contents).unwrap();
         assert_eq!(
             error_of(&path),
-            "cannot append to FILE: its first line is not the header of this schema; name another \
-             file"
+            "cannot append to FILE: its first line is not the header of this schema; choose \
+             another file"
         );
         assert_eq!(fs::read_to_string(&path).unwrap(), contents);
     }
     fs::write(&path, format!("{HEADER}half a r")).unwrap();
     assert_eq!(
         error_of(&path),
-        "cannot append to FILE: it ends in half a row; remove that or name another file"
+        "cannot append to FILE: its last row is incomplete; delete that row or choose another file"
     );
 }
 
@@ -98,7 +98,7 @@ fn two_writers_do_not_mix_their_rows() {
     let first = CsvFile::create(&path).unwrap();
     assert_eq!(
         error_of(&path),
-        "cannot write FILE: another program has it locked; name another file"
+        "cannot write FILE: another program has locked it; choose another file"
     );
     drop(first);
     CsvFile::create(&path).unwrap();
@@ -134,8 +134,8 @@ fn a_really_full_disk_leaves_whole_rows() {
     assert_eq!(
         error,
         format!(
-            "disk full: {written} rows are safe in {}; free some space or name a file on another \
-             disk",
+            "cannot append to {}: disk full after {written} rows were written; free disk space or \
+             choose a file on another disk",
             path.display()
         )
     );

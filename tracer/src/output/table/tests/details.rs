@@ -16,12 +16,14 @@ fn a_call_site_and_ipv6() {
                 23 ESTABLISHED
                 at main.(*Client).doSomething billing.go:23
                 23 HTTP responses requested 50m ago, neither read to EOF nor closed
-                goroutine scan: on 23 of 23 Go's HTTP client waits for the response to be
+                goroutine scan, all 23: Go's HTTP client waits for the response body to be
                 read or closed, and no goroutine reads or references it
-                responses to GET http://billing/charge (23)
+                requests: GET http://billing/charge (23)
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +13 more; all traced
                 container 4f3c2b1a0918
                 command /usr/local/bin/api --config /etc/api.toml
+                next: Close the body of every response on every path; in Go, put defer
+                response.Body.Close() right after the error check.
 
             Seen: 10,234 TCP sockets, 3 snapshots, 0 events lost. Complete.
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
@@ -37,12 +39,14 @@ fn a_call_site_and_ipv6() {
             #1  api[4711] -> [2001:db8:85a3::8a2e:370:7334]:443: body-not-closed (certain), 23 ESTABLISHED
                 at main.(*Client).doSomething billing.go:23
                 23 HTTP responses requested 50m ago, neither read to EOF nor closed
-                goroutine scan: on 23 of 23 Go's HTTP client waits for the response to be read or closed, and no goroutine reads or
+                goroutine scan, all 23: Go's HTTP client waits for the response body to be read or closed, and no goroutine reads or
                 references it
-                responses to GET http://billing/charge (23)
+                requests: GET http://billing/charge (23)
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +13 more; all traced
                 container 4f3c2b1a0918
                 command /usr/local/bin/api --config /etc/api.toml
+                next: Close the body of every response on every path; in Go, put defer response.Body.Close() right after the error
+                check.
 
             Seen: 10,234 TCP sockets, 3 snapshots, 0 events lost. Complete.
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
@@ -80,12 +84,17 @@ fn leaked_responses_with_their_call_sites() {
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1,194 more; all traced
                 container 4f3c2b1a0918
                 command /usr/local/bin/api --config /etc/api.toml
+                next: Close the body of every response on every path; in Go, put defer
+                response.Body.Close() right after the error check.
 
             #2  api[4711] -> 10.0.0.7:443: body-not-closed (likely), 1 ESTABLISHED
                 at main.export report.go:40
                 14 HTTP/2 streams on 1 connection hold 53 MiB in the memory of the process;
                 the application has read none of it for 50m
+                only likely: whether a reader waits on 1 of 1 is unknown
                 fd 7; all traced
+                next: Close the body of every response on every path; in Go, put defer
+                response.Body.Close() right after the error check.
 
             api[4711]: 1,211 TCP of 1,240 fds, +23/min, limit 65,536, reached in 1d 22h
             Seen: 10,234 TCP sockets, 3 snapshots, 0 events lost. Complete.
@@ -106,12 +115,17 @@ fn leaked_responses_with_their_call_sites() {
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1,194 more; all traced
                 container 4f3c2b1a0918
                 command /usr/local/bin/api --config /etc/api.toml
+                next: Close the body of every response on every path; in Go, put defer response.Body.Close() right after the error
+                check.
 
             #2  api[4711] -> 10.0.0.7:443: body-not-closed (likely), 1 ESTABLISHED
                 at main.export report.go:40
                 14 HTTP/2 streams on 1 connection hold 53 MiB in the memory of the process; the application has read none of it for
                 50m
+                only likely: whether a reader waits on 1 of 1 is unknown
                 fd 7; all traced
+                next: Close the body of every response on every path; in Go, put defer response.Body.Close() right after the error
+                check.
 
             api[4711]: 1,211 TCP of 1,240 fds, +23/min, limit 65,536, reached in 1d 22h
             Seen: 10,234 TCP sockets, 3 snapshots, 0 events lost. Complete.
@@ -133,11 +147,14 @@ fn leaked_responses_with_their_call_sites() {
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1,194 more; all traced
                 container 4f3c2b1a0918 of containerd, pod 6a1e4f0c-1d2b-4c3d-8e5f-a0b1c2d3e4f5, pid 7 in its own namespace
                 command /usr/local/bin/api --config /etc/api.toml
+                next: Close the body of every response on every path; in Go, put defer response.Body.Close() right after the error check.
 
             #2  api[4711] -> 10.0.0.7:443: body-not-closed (likely), 1 ESTABLISHED
                 at main.export report.go:40
                 14 HTTP/2 streams on 1 connection hold 53 MiB in the memory of the process; the application has read none of it for 50m
+                only likely: whether a reader waits on 1 of 1 is unknown
                 fd 7; all traced
+                next: Close the body of every response on every path; in Go, put defer response.Body.Close() right after the error check.
 
             api[4711]: 1,211 TCP of 1,240 fds, +23/min, limit 65,536, reached in 1d 22h, 3,630 goroutines, 1,204 in readLoop, 1,203 in writeLoop
             Seen: 10,234 TCP sockets, 3 snapshots, 0 events lost. Complete.
@@ -158,11 +175,14 @@ fn hostile_strings_are_shown_as_text() {
             #1  =\x1b[2J\n"x",�\u{202e}[4711] -> 10.0.0.7:443: close-wait (likely),
                 1 CLOSE_WAIT
                 at @main\ttab evil.go:1
-                responses to GET /\x1b[8mhidden text (1)
+                requests: GET /\x1b[8mhidden text (1)
+                call site unknown: no stack was recorded (--pid records the stacks of new
+                connections)
                 fd 7; all traced
                 also held by \x9b31m\u{200b}\r[666] fd 8
                 container \x1b[31mdeadbee, exe /tmp/\u{202e}gpj.exe\n/bin/sh
                 command sh -c \x1b]0;owned\x07
+                next: Close the socket when a read returns EOF (0 bytes), and after errors.
 
             Seen: 10,234 TCP sockets, 3 snapshots, 0 events lost. Complete.
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s
@@ -177,11 +197,13 @@ fn hostile_strings_are_shown_as_text() {
 
             #1  =\x1b[2J\n"x",�\u{202e}[4711] -> 10.0.0.7:443: close-wait (likely), 1 CLOSE_WAIT
                 at @main\ttab evil.go:1
-                responses to GET /\x1b[8mhidden text (1)
+                requests: GET /\x1b[8mhidden text (1)
+                call site unknown: no stack was recorded (--pid records the stacks of new connections)
                 fd 7; all traced
                 also held by \x9b31m\u{200b}\r[666] fd 8
                 container \x1b[31mdeadbee, exe /tmp/\u{202e}gpj.exe\n/bin/sh
                 command sh -c \x1b]0;owned\x07
+                next: Close the socket when a read returns EOF (0 bytes), and after errors.
 
             Seen: 10,234 TCP sockets, 3 snapshots, 0 events lost. Complete.
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC, watched for 3s

@@ -52,7 +52,11 @@ fn nothing_found_but_something_worth_knowing() {
 
             #1  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT
                 the peer closed 2 connections 50m ago; the process has sent nothing since
+                call site unknown: no stack was recorded (--pid records the stacks of new
+                connections)
                 fds 7, 8; all traced
+                next: Nothing is needed; an idle timeout shorter than the peer's would avoid
+                it.
 
             Seen: 10,234 TCP sockets, 3 snapshots, 7 events lost. Complete: later snapshots
             made up for the loss.

@@ -1,0 +1,158 @@
+use serde::Serialize;
+use tracer_core::{AttachFailure, AttachState, Probe};
+
+use crate::output::{quantity::plain, table::wrap, words};
+
+/// Columns of the state of a check.
+const STATE_WIDTH: usize = 9;
+/// Columns of its subject.
+const SUBJECT_WIDTH: usize = 21;
+
+/// The state of a check, the best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Health {
+    /// Nothing is missing.
+    Full,
+    /// tracer runs, and something is missing.
+    Degraded,
+    /// tracer cannot run.
+    Unusable,
+}
+
+/// The result of one check. The names of the fields are part of the JSON schema.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Check {
+    subject: String,
+    pub(super) health: Health,
+    /// The state that was found.
+    found: String,
+    /// What a run on this host is missing.
+    impact: Option<String>,
+    /// What to do about it.
+    fix: Option<String>,
+    /// Of a hook: the attach method that works.
+    method: Option<&'static str>,
+    /// Of a hook: the better attach methods, which do not work.
+    failed_methods: Vec<FailedMethod>,
+}
+
+/// An attach method that does not work, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct FailedMethod {
+    method: &'static str,
+    reason: String,
+}
+
+/// All checks, as the JSON document.
+#[derive(Debug, Serialize)]
+pub(super) struct Document<'a> {
+    schema: u32,
+    tool: &'static str,
+    health: Health,
+    checks: &'a [Check],
+}
+
+impl<'a> Document<'a> {
+    /// The document, where `health` is the worst of the checks.
+    pub(super) const fn new(health: Health, checks: &'a [Check]) -> Self {
+        let tool = concat!("tracer ", env!("CARGO_PKG_VERSION"));
+        Self { schema: 2, tool, health, checks }
+    }
+}
+
+impl Check {
+    /// Nothing is missing.
+    pub(super) fn full(subject: &str, found: impl Into<String>) -> Self {
+        Self {
+            subject: subject.to_owned(),
+            health: Health::Full,
+            found: found.into(),
+            impact: None,
+            fix: None,
+            method: None,
+            failed_methods: Vec::new(),
+        }
+    }
+
+    /// Something is missing.
+    pub(super) fn degraded(
+        subject: &str,
+        found: impl Into<String>,
+        impact: &str,
+        fix: impl Into<String>,
+    ) -> Self {
+        Self {
+            health: Health::Degraded,
+            impact: Some(impact.to_owned()),
+            fix: Some(fix.into()),
+            ..Self::full(subject, found)
+        }
+    }
+
+    /// tracer cannot run.
+    pub(super) fn unusable(
+        subject: &str,
+        found: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Self {
+        Self { health: Health::Unusable, fix: Some(fix.into()), ..Self::full(subject, found) }
+    }
+
+    /// How a hook is attached; `fix` is for one that is not.
+    pub(super) fn of_hook(probe: &Probe, fix: &str) -> Self {
+        let name = probe.hook.name();
+        let (method, failures, check) = match &probe.state {
+            AttachState::Attached { method, failures } => {
+                let check = Self::full(name, format!("attached by {}", method.name()));
+                let impact = words::method_caveat(*method).map(str::to_owned);
+                (Some(method.name()), &failures[..], Self { impact, ..check })
+            }
+            AttachState::NotAttached { failures } => {
+                let impact = words::absence_costs(probe.hook);
+                (None, &failures[..], Self::degraded(name, "not attached", impact, fix))
+            }
+            AttachState::SockDiag { .. } | AttachState::Recorded { .. } => {
+                (None, &[][..], Self::full(name, plain(&words::probe(probe))))
+            }
+        };
+        let failed = |AttachFailure { method, error }: &AttachFailure| FailedMethod {
+            method: method.name(),
+            reason: words::attach_error(error),
+        };
+        let failed_methods = failures.iter().map(failed).collect();
+        Self { method, failed_methods, ..check }
+    }
+
+    /// The check as lines of the table, wrapped at `width` columns.
+    pub(super) fn lines(&self, width: usize) -> String {
+        let state = match self.health {
+            Health::Full => "ok",
+            Health::Degraded => "degraded",
+            Health::Unusable => "unusable",
+        };
+        let first = format!("{state:<STATE_WIDTH$} {:<SUBJECT_WIDTH$} ", self.subject);
+        let indent = " ".repeat(first.len());
+        let mut lines = wrap(&first, &self.found, width);
+        for FailedMethod { method, reason } in &self.failed_methods {
+            let first = format!("{indent}{method} does not work: ");
+            lines.extend(wrap(&first, reason, width));
+        }
+        for (label, text) in [("impact", &self.impact), ("fix", &self.fix)] {
+            if let Some(text) = text {
+                lines.extend(wrap(&format!("{indent}{label}: "), text, width));
+            }
+        }
+        lines.join("\n") + "\n"
+    }
+}
+
+/// The parts of an error that reads `what failed: cause; remedy`; `remedy` is used for one that has
+/// none.
+pub(super) fn cause_and_fix(error: &anyhow::Error, remedy: &str) -> (String, String) {
+    let text = format!("{error:#}");
+    match text.split_once("; ") {
+        Some((cause, remedy)) => (cause.to_owned(), remedy.to_owned()),
+        None => (text, remedy.to_owned()),
+    }
+}
