@@ -53,7 +53,7 @@ fn look_up(minor: u32, module: &[u8], memory: &Bytes) -> Option<()> {
     let mut pages = Pages::new(memory);
     for number in 0..functions.count().min(FUNCTIONS) {
         functions.name(&mut pages, BIAS, number, &["main.outer"]);
-        functions.name_begins(&mut pages, BIAS, number, "runtime.");
+        functions.name_has_prefix(&mut pages, BIAS, number, "runtime.");
         let (start, end) = functions.code(number)?;
         for address in [start, start.wrapping_add(1), start.wrapping_add(70), end] {
             let address = address.wrapping_add(BIAS);

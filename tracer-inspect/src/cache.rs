@@ -7,7 +7,7 @@ use std::{
 
 /// At most `capacity` values by their keys; the entry that was added first is evicted.
 #[derive(Debug)]
-pub struct BoundedCache<K, V> {
+pub(crate) struct BoundedCache<K, V> {
     values: HashMap<K, V>,
     /// The keys, oldest first.
     order: VecDeque<K>,
@@ -16,22 +16,22 @@ pub struct BoundedCache<K, V> {
 
 impl<K: Copy + Eq + Hash, V> BoundedCache<K, V> {
     /// An empty cache.
-    pub fn new(capacity: usize) -> Self {
+    pub(crate) fn new(capacity: usize) -> Self {
         Self { values: HashMap::new(), order: VecDeque::new(), capacity }
     }
 
     /// Whether the cache has a value for a key.
-    pub fn contains(&self, key: &K) -> bool {
+    pub(crate) fn contains(&self, key: &K) -> bool {
         self.values.contains_key(key)
     }
 
     /// The value of a key.
-    pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+    pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
         self.values.get_mut(key)
     }
 
     /// Adds or replaces the value of a key. A new key evicts the oldest one if the cache is full.
-    pub fn insert(&mut self, key: K, value: V) {
+    pub(crate) fn insert(&mut self, key: K, value: V) {
         if self.values.insert(key, value).is_some() {
             return;
         }
@@ -44,7 +44,7 @@ impl<K: Copy + Eq + Hash, V> BoundedCache<K, V> {
     }
 
     /// Removes the value of a key.
-    pub fn remove(&mut self, key: &K) {
+    pub(crate) fn remove(&mut self, key: &K) {
         self.values.remove(key);
         self.order.retain(|other| other != key);
     }

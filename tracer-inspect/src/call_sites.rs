@@ -36,7 +36,7 @@ const DEPTH_MAX: usize = 127;
 
 /// Resolves stacks to call sites. Opens nothing before the first question.
 #[derive(Debug)]
-pub struct CallSites {
+pub(crate) struct CallSites {
     rules: Rules,
     modules: Modules,
     perf_maps: PerfMaps,
@@ -58,13 +58,13 @@ enum Verdict<'a> {
 
 impl CallSites {
     /// `rules` say which frames are the application's.
-    pub fn new(rules: Rules) -> Self {
+    pub(crate) fn new(rules: Rules) -> Self {
         Self { rules, modules: Modules::default(), perf_maps: PerfMaps::default() }
     }
 
     /// Answers [`Question::CallSite`](tracer_core::Question::CallSite); `None` if the process has
     /// ended or its pid was reused. `recorded` is the stack, if the kernel still has it.
-    pub fn answer(
+    pub(crate) fn answer(
         &mut self,
         programs: &mut GoPrograms,
         process: ProcessKey,

@@ -1,19 +1,20 @@
-//! Go: who waits for a connection by the runtime's own books, and **the Go proof**, which says what
-//! `net/http` does with it.
+//! Go programs: which goroutine waits to read a connection, what `net/http` does with it, and which
+//! goroutines still refer to its response.
 //!
 //! Everything is read from the memory of the running process, which is neither stopped nor changed.
-//! Because it moves its stacks and frees its objects meanwhile, nothing counts that was seen once:
-//! each step verifies that what it read is what it takes it for, and what remains is looked at a
-//! second time. Where anything does not hold, nothing is said.
+//! The process moves its stacks and frees its objects in the meantime. So each step verifies that the
+//! memory contains what it expects, and all of it is read twice. If any check fails, the result is
+//! unknown.
 //!
-//! 1. `/proc/PID/fdinfo/EPFD` names Go's `pollDesc` of a descriptor. It must have the number of the
-//!    descriptor and the tag of the registration. Its `rg` is the goroutine that waits to read.
-//! 2. `runtime.allgs` lists the goroutines. A `readLoop` in `runtime.selectgo` waits for a body to
-//!    be read or closed; one in `bufio.(*Reader).Peek` waits for the next response.
-//! 3. A variable of `readLoop` is the `persistConn`: the one whose buffer reads from it, and whose
-//!    connection, perhaps through TLS, is a `netFD` with the descriptor and the very `pollDesc` of
-//!    step 1. Another is the request.
-//! 4. Other goroutines' stacks tell whether somebody still has the response.
+//! 1. `/proc/PID/fdinfo/EPFD` contains the address of the `runtime.pollDesc` of an fd. It must have
+//!    the same fd and the same tag as the registration. Its `rg` is the goroutine that waits to read.
+//! 2. `runtime.allgs` lists the goroutines. A `net/http.(*persistConn).readLoop` in
+//!    `runtime.selectgo` waits until a response body is read or closed; one in
+//!    `bufio.(*Reader).Peek` waits for the next response.
+//! 3. One variable of `readLoop` is its `*persistConn`. It is recognised by a `bufio.Reader` that
+//!    reads from it, and by a connection, possibly inside of TLS, that is a `net.netFD` with the fd
+//!    and the `pollDesc` of step 1. Another variable is the request.
+//! 4. The stacks of the other goroutines show whether any of them still refers to the response.
 
 mod all_goroutines;
 pub mod build_info;
@@ -48,17 +49,17 @@ use std::{
 
 use tracer_core::{Asked, Limit, ProcessKey};
 
-#[cfg(all(test, target_arch = "x86_64"))]
-pub(crate) use self::lines::tests::Stacks;
+#[cfg(all(test, feature = "root-tests", target_arch = "x86_64"))]
+pub(crate) use self::lines::as_root::Stacks;
 pub use self::{
     entries::{Entries, LedgerHook},
     http_objects::{HttpObject, ResolvedConnection},
-    inspection::GoInspection,
     lines::GoFrame,
 };
 use self::{
     executable::{Executable, Machine},
-    http_objects::Following,
+    http_objects::Resolver,
+    inspection::GoInspection,
     lines::Inconsistent,
     program::{GoProgram, Program},
     target::Target,
@@ -77,12 +78,13 @@ use crate::{
     },
 };
 
-/// Most programs that are remembered.
+/// Maximum number of programs in the cache.
 const PROGRAMS_MAX: usize = 64;
 
-/// The programs that were looked at. What is found once holds for every process of a program.
+/// A cache of programs. What is found in the file or in one process applies to all processes that run
+/// the program.
 #[derive(Debug)]
-pub struct GoPrograms {
+pub(crate) struct GoPrograms {
     known: BoundedCache<FileKey, Program>,
     epolls: Epolls,
 }
@@ -93,29 +95,29 @@ impl Default for GoPrograms {
     }
 }
 
-/// What there is at an address of a Go process.
+/// The code at an address of a Go process.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum GoCode {
-    /// These calls, the innermost first.
+pub(crate) enum GoCode {
+    /// A Go function, preceded by the functions inlined there, innermost first.
     Frames(Vec<GoFrame>),
-    /// Code that is not Go's.
+    /// Code that is not in Go's function table.
     Other,
     /// Go code whose line table does not match it.
     Inconsistent,
 }
 
 impl GoPrograms {
-    /// Looks at who in a Go process waits for the connections that are asked about. Does not stop
-    /// the process, and does not write to it. `None`: not a Go program.
-    pub fn inspect(
+    /// Finds the goroutines that wait for these connections, and the state of HTTP client connections.
+    /// `None` if the process does not run a Go program.
+    pub(crate) fn inspect(
         &mut self,
         process: ProcessKey,
         registrations: &[Registration],
         asked: &[Asked],
     ) -> Option<GoInspection> {
         let (program, file) = self.go_program(process.pid)?;
-        let inspection = is_known(&program.executable).and_then(|()| {
-            // Frames of other machines are not laid out like those of amd64.
+        let inspection = check_supported(&program.executable).and_then(|()| {
+            // The layout of stack frames is that of amd64.
             if program.executable.machine != Machine::Amd64 {
                 return Err(Limit::GoroutinesNotOnArchitecture);
             }
@@ -125,36 +127,36 @@ impl GoPrograms {
         Some(inspection.unwrap_or_else(nothing))
     }
 
-    /// The calls at each address of a process's stack, which begins with where the thread is: the
-    /// others are where calls return to. `None`: not a Go program.
+    /// The functions at each address of a stack: the instruction pointer, followed by return addresses.
+    /// `None` if the process does not run a Go program.
     ///
     /// # Errors
-    /// Its memory cannot be read, or its function table was not found.
-    pub fn calls(&mut self, pid: u32, stack: &[u64]) -> Option<Result<Vec<GoCode>, Limit>> {
+    /// The memory of the process cannot be read, or its function table was not found.
+    pub(crate) fn calls(&mut self, pid: u32, stack: &[u64]) -> Option<Result<Vec<GoCode>, Limit>> {
         let (program, _) = self.go_program(pid)?;
         let opened = Opened::open(pid, &program.executable);
         Some(opened.and_then(|opened| calls(&opened, program, stack)))
     }
 
-    /// Where in the program of a process the functions begin by which responses can be followed.
-    /// `None`: not a Go program.
+    /// The functions of `net/http` to which uprobes are attached, as offsets in the program's file.
+    /// `None` if the process does not run a Go program.
     ///
     /// # Errors
-    /// None of its responses can be followed: the limit says why.
-    pub fn entries(&mut self, process: ProcessKey) -> Option<Result<Entries, Limit>> {
+    /// No response of this program can be followed; the limit says why.
+    pub(crate) fn entries(&mut self, process: ProcessKey) -> Option<Result<Entries, Limit>> {
         let (program, _) = self.go_program(process.pid)?;
-        Some(is_known(&program.executable).and_then(|()| {
+        Some(check_supported(&program.executable).and_then(|()| {
             let opened = Opened::open(process.pid, &program.executable)?;
             program.entries(&opened.memory, opened.bias)
         }))
     }
 
-    /// Where these objects of the HTTP client lead in a process: as many as there are objects, and
-    /// `None` where one leads to no TCP connection of which everything holds.
+    /// The TCP connection of each HTTP client object, in the order of `objects`; `None` where no
+    /// connection could be verified.
     ///
     /// # Errors
-    /// The process cannot be inspected: the limit says why.
-    pub fn resolve(
+    /// The process cannot be inspected; the limit says why.
+    pub(crate) fn resolve(
         &mut self,
         process: ProcessKey,
         objects: &[HttpObject],
@@ -163,20 +165,20 @@ impl GoPrograms {
         let registrations =
             registrations.map_err(|error| Limit::FdsUnreadable { error: file_error(&error) })?;
         let (program, file) = self.go_program(process.pid).ok_or(Limit::NotGo)?;
-        is_known(&program.executable)?;
+        check_supported(&program.executable)?;
         let mappings = mappings(process.pid)?;
         let Opened { memory, .. } = Opened::open(process.pid, &program.executable)?;
         let layout = program.layout(file);
-        let following = Following {
+        let resolver = Resolver {
             memory: &memory,
             mappings: &mappings,
             layout: &layout,
             registrations: registrations.list(),
             socket: &|fd| socket_link::tcp_inode(process.pid, fd),
         };
-        let carried = following.follow(objects);
-        // All of this may have been another process's by now.
-        is_running(process).then_some(carried).ok_or(Limit::ProcessEnded)
+        let resolved = resolver.resolve(objects);
+        // The pid may have been reused in the meantime.
+        is_running(process).then_some(resolved).ok_or(Limit::ProcessEnded)
     }
 
     fn go_program(&mut self, pid: u32) -> Option<(&mut GoProgram, File)> {
@@ -186,7 +188,7 @@ impl GoPrograms {
         }
     }
 
-    /// The program of a process; the file opens even if it has been deleted or replaced.
+    /// The program of a process and its file, which opens even if it has been deleted or replaced.
     fn program(&mut self, pid: u32) -> Option<(&mut Program, File)> {
         let file = File::open(format!("/proc/{pid}/exe")).ok()?;
         let key = FileKey::of(&file.metadata().ok()?);
@@ -197,9 +199,11 @@ impl GoPrograms {
     }
 }
 
+/// Checks that the program can be inspected.
+///
 /// # Errors
-/// Programs of this Go version or for this machine are not supported.
-fn is_known(executable: &Executable) -> Result<(), Limit> {
+/// Programs of this Go version or for this architecture are not supported.
+fn check_supported(executable: &Executable) -> Result<(), Limit> {
     let minor = executable.minor_version;
     if executable.machine != Machine::NATIVE {
         return Err(Limit::GoOtherArchitecture);
@@ -213,11 +217,13 @@ fn is_known(executable: &Executable) -> Result<(), Limit> {
 /// A process whose memory can be read.
 struct Opened {
     memory: ProcessMemory,
-    /// How far the program is from where its file says.
+    /// The load address minus the address in the file.
     bias: u64,
 }
 
 impl Opened {
+    /// Opens the memory of a process.
+    ///
     /// # Errors
     /// Its memory cannot be read.
     fn open(pid: u32, executable: &Executable) -> Result<Self, Limit> {
@@ -229,6 +235,8 @@ impl Opened {
     }
 }
 
+/// Inspects one process.
+///
 /// # Errors
 /// The memory of the process cannot be read.
 fn inspect(
@@ -246,7 +254,7 @@ fn inspect(
     let mut inspection =
         inspection::inspect(target, program, &layout, registrations, asked, &is_same);
     let limits = &mut inspection.limits;
-    if program.is_newer_than_known() && (!limits.is_empty() || inspection.found.is_empty()) {
+    if program.is_newer_than_supported() && (!limits.is_empty() || inspection.found.is_empty()) {
         if limits.is_empty() {
             limits.push(Limit::NothingVerified);
         }
@@ -256,6 +264,8 @@ fn inspect(
     Ok(inspection)
 }
 
+/// The functions at each address of a stack.
+///
 /// # Errors
 /// The function table was not found.
 fn calls(opened: &Opened, program: &mut GoProgram, stack: &[u64]) -> Result<Vec<GoCode>, Limit> {
@@ -276,14 +286,17 @@ fn mappings(pid: u32) -> Result<Mappings, Limit> {
     Mappings::of(pid).map_err(|error| Limit::MemoryUnreadable { error: file_error(&error) })
 }
 
-/// Where the program of a process begins to run: `AT_ENTRY` of its auxiliary vector.
+/// The entry point of a process: `AT_ENTRY` of its auxiliary vector (getauxval(3)).
 fn entry(pid: u32) -> io::Result<u64> {
     const AT_ENTRY: u64 = 9;
     let vector = fs::read(format!("/proc/{pid}/auxv"))?;
     let mut pairs = vector.chunks_exact(16);
     let entry = pairs.find(|pair| word_at(pair, 0) == Some(AT_ENTRY));
-    entry.and_then(|pair| word_at(pair, 8)).ok_or_else(|| io::Error::other("it has no entry point"))
+    entry
+        .and_then(|pair| word_at(pair, 8))
+        .ok_or_else(|| io::Error::other("the auxiliary vector has no entry point"))
 }
 
 #[cfg(test)]
-pub mod tests;
+#[cfg(feature = "root-tests")]
+mod as_root;

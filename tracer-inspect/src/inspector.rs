@@ -1,51 +1,68 @@
-//! Answers the detector's questions about processes.
+//! The entry point of this crate: answers questions about processes.
 
-use tracer_core::{Input, Question};
+use tracer_core::{Input, Limit, ProcessKey, Question};
 
 use crate::{
     call_sites::CallSites,
     frames::rules::Rules,
-    go::GoPrograms,
+    go::{Entries, GoPrograms, HttpObject, ResolvedConnection},
     process::{facts, user_stack::UserStack},
     readers::ReaderInspections,
 };
 
-/// Everything that is kept from one question to the next.
+/// Inspects processes, and caches what it has learned about programs, modules and epoll instances.
 #[derive(Debug)]
 pub struct Inspector {
     readers: ReaderInspections,
     call_sites: CallSites,
-    programs: GoPrograms,
+    go: GoPrograms,
     with_cmdline: bool,
 }
 
 impl Inspector {
-    /// `rules` say which frames are the application's. Command lines, which often hold secrets, are
-    /// in the answers only if `with_cmdline`.
+    /// `rules` decide which frames belong to the application. Command lines often contain secrets, so
+    /// they are in the answers only if `with_cmdline`.
     pub fn new(rules: Rules, with_cmdline: bool) -> Self {
         Self {
             readers: ReaderInspections::default(),
             call_sites: CallSites::new(rules),
-            programs: GoPrograms::default(),
+            go: GoPrograms::default(),
             with_cmdline,
         }
     }
 
-    /// The answer to a question; `None` if there is none any more. `stack` is what was kept of the
-    /// stack that a question is about, if it is about one.
+    /// The answer to a question; `None` if the process has ended or its pid was reused. `stack` is the
+    /// stack that a [`Question::CallSite`] is about, if the kernel still has it.
     pub fn answer(&mut self, question: &Question, stack: Option<&UserStack>) -> Option<Input> {
-        let programs = &mut self.programs;
+        let go = &mut self.go;
         match question {
             Question::Process(key) => facts::answer(*key, self.with_cmdline),
             Question::CallSite(process, number) => {
-                self.call_sites.answer(programs, *process, *number, stack)
+                self.call_sites.answer(go, *process, *number, stack)
             }
-            Question::Readers(process, asked) => self.readers.answer(programs, *process, asked),
+            Question::Readers(process, asked) => self.readers.answer(go, *process, asked),
         }
     }
 
-    /// The Go programs that were inspected.
-    pub const fn programs(&mut self) -> &mut GoPrograms {
-        &mut self.programs
+    /// The functions of Go's HTTP client to which uprobes are attached, as offsets in the file of the
+    /// program. `None` if the process does not run a Go program.
+    ///
+    /// # Errors
+    /// No response of this program can be followed; the limit says why.
+    pub fn entries(&mut self, process: ProcessKey) -> Option<Result<Entries, Limit>> {
+        self.go.entries(process)
+    }
+
+    /// The TCP connection of each object of Go's HTTP client, in the order of `objects`; `None` where no
+    /// connection could be verified.
+    ///
+    /// # Errors
+    /// The process cannot be inspected; the limit says why.
+    pub fn resolve(
+        &mut self,
+        process: ProcessKey,
+        objects: &[HttpObject],
+    ) -> Result<Vec<Option<ResolvedConnection>>, Limit> {
+        self.go.resolve(process, objects)
     }
 }

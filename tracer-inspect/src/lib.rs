@@ -1,16 +1,21 @@
-//! Reads processes that are watched: what waits for their connections, what their Go runtime says of
-//! HTTP responses, and which line of the application opened a connection.
+//! Reads watched processes: which goroutine, thread or epoll instance waits for a connection, which Go
+//! code still refers to an HTTP response, and which line of the application opened a connection.
 //!
-//! A process controls all that is read here: its memory, its files, its maps, its debug
-//! information. So every parser takes any bytes, and none trusts what it reads. There is no network
-//! and there are no kernel programs in this crate; nothing is stopped, and nothing is written to.
+//! [`Inspector`](inspector::Inspector) is the entry point: it takes a
+//! [`Question`](tracer_core::Question) and returns an [`Input`](tracer_core::Input). The other public
+//! modules are parsers, which the fuzz targets call as well, and readers of `/proc` that other parts of
+//! the program share.
+//!
+//! A watched process controls everything that is read here: its memory, files, mappings and debug
+//! information. So every parser accepts arbitrary bytes and limits the memory that it uses. This crate
+//! uses no network and no kernel programs. It neither stops a process nor writes to its memory.
 
-pub mod cache;
-pub mod call_sites;
+mod cache;
+mod call_sites;
 pub mod clock;
 pub mod frames;
 pub mod go;
 pub mod inspector;
 pub mod native;
 pub mod process;
-pub mod readers;
+mod readers;

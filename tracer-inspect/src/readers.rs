@@ -31,14 +31,14 @@ const LINKS_FEW: usize = 500;
 
 /// Inspects processes for readers, and caches where their epoll instances are.
 #[derive(Debug, Default)]
-pub struct ReaderInspections {
+pub(crate) struct ReaderInspections {
     epolls: Epolls,
 }
 
 impl ReaderInspections {
     /// Answers [`Question::Readers`](tracer_core::Question::Readers); `None` if the process has ended
     /// or its pid was reused.
-    pub fn answer(
+    pub(crate) fn answer(
         &mut self,
         programs: &mut GoPrograms,
         process: ProcessKey,

@@ -7,10 +7,14 @@ mod cli;
 pub mod collect;
 pub mod commands;
 mod compare;
+mod environment;
 mod files;
 pub mod output;
 pub mod recording;
 pub mod wall_clock;
+
+#[cfg(test)]
+mod tests;
 
 use std::{error::Error, io, process::ExitCode};
 
@@ -20,6 +24,7 @@ use clap::{Parser as _, error::ErrorKind};
 use cli::{Cli, Command};
 use collect::plan::Plan;
 use commands::{demo, diff, doctor, packaging, replay, report, watch};
+use environment::Environment;
 use output::exit_code;
 
 /// Runs the command that the arguments select. An error is one line on standard error.
@@ -29,31 +34,40 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return show_usage_error(&error),
     };
-    match run(cli) {
+    match run(cli, Environment::of_process()) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            print_error(&format!("{error:#}{}", remedy(&error)));
+            print_error(&error_line(&error));
             ExitCode::from(exit_code::FAILED)
         }
     }
 }
 
-fn run(cli: Cli) -> Result<u8> {
+fn run(cli: Cli, environment: Environment) -> Result<u8> {
     let mechanism = cli.mechanism;
-    let watch = |(plan, output)| watch::run(&Plan { mechanism, ..plan }, output);
+    let with_mechanism = |plan| Plan { mechanism, ..plan };
+    let watch =
+        |(plan, output), environment| watch::run(&with_mechanism(plan), output, environment);
     match cli.command {
-        None => watch(cli.watch.live()),
-        Some(Command::Audit(options)) => watch(options.audit()),
-        Some(Command::Record(record)) => watch(record.live()),
-        Some(Command::Replay(replay)) => replay::run(&replay),
-        Some(Command::Report(arguments)) => report::run(&arguments),
-        Some(Command::Diff(arguments)) => diff::run(&arguments),
-        Some(Command::Doctor(arguments)) => doctor::run(arguments.output, mechanism),
-        Some(Command::Demo(demo)) => demo::run(&demo, mechanism),
+        None => watch(cli.watch.live(), environment),
+        Some(Command::Audit(options)) => watch(options.audit(), environment),
+        Some(Command::Record(record)) => watch(record.live(), environment),
+        Some(Command::Replay(replay)) => replay::run(&replay, environment.output),
+        Some(Command::Report(arguments)) => report::run(&arguments, &environment.output),
+        Some(Command::Diff(arguments)) => diff::run(&arguments, &environment.output),
+        Some(Command::Doctor(arguments)) => {
+            doctor::run(arguments.output, mechanism, &environment.output)
+        }
+        Some(Command::Demo(demo)) => demo::run(&demo, mechanism, environment),
         Some(Command::Packaging { directory }) => packaging::write(&directory),
         Some(Command::DemoServer) => demo::run_server(),
         Some(Command::DemoClient { server }) => demo::run_client(server),
     }
+}
+
+/// An error with its causes and what to do about it, in one line.
+fn error_line(error: &anyhow::Error) -> String {
+    format!("{error:#}{}", remedy(error))
 }
 
 /// What to do about an error that may occur in any command.
@@ -82,14 +96,19 @@ fn show_usage_error(error: &clap::Error) -> ExitCode {
         let _ = error.print();
         return ExitCode::SUCCESS;
     }
+    print_error(&usage_line(error));
+    ExitCode::from(exit_code::FAILED)
+}
+
+/// A usage error as one line.
+fn usage_line(error: &clap::Error) -> String {
     let text = error.to_string();
     let endings = ["Usage:", "For more information", "tip:"];
     let lines = text.lines().map(str::trim);
     let lines = lines.take_while(|line| !endings.iter().any(|ending| line.starts_with(ending)));
     let message: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
     let message = message.join(" ");
-    print_error(&format!("{}; see tracer --help", message.trim_start_matches("error: ")));
-    ExitCode::from(exit_code::FAILED)
+    format!("{}; see tracer --help", message.trim_start_matches("error: "))
 }
 
 #[expect(clippy::print_stderr, reason = "the only place that prints errors")]

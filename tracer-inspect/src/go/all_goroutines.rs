@@ -1,4 +1,4 @@
-//! `runtime.allgs`, the list of all goroutines: a slice of pointers.
+//! `runtime.allgs`, the slice of pointers to all goroutines (`runtime/proc.go`).
 
 use super::{function_table::FunctionTable, goroutine::Goroutine, layout::Layout};
 use crate::process::{
@@ -6,14 +6,14 @@ use crate::process::{
     memory::{Memory, word_at},
 };
 
-/// Most goroutines that make sense: at 2 KiB of stack each, 128 GiB.
+/// Maximum plausible number of goroutines: at 2 KiB of stack each, 128 GiB.
 const COUNT_MAX: u64 = 1 << 26;
-/// How many entries are looked at to tell the list from something else.
+/// Number of entries checked to recognise the list.
 const SAMPLE: u64 = 16;
-/// Most bytes of the function that adds to the list. It has some 300.
+/// Maximum number of bytes read of `runtime.allgadd`, which has about 300.
 const CODE_MAX: u64 = 4096;
 
-/// Where the list is and how long, if something that may be it is at this address.
+/// Start address and length of the slice at `address`; `None` if it cannot be one.
 pub(super) fn list(memory: &dyn Memory, mappings: &Mappings, address: u64) -> Option<(u64, u64)> {
     let slice = memory.read_one(address, 24)?;
     let (start, length, capacity) =
@@ -26,7 +26,7 @@ pub(super) fn list(memory: &dyn Memory, mappings: &Mappings, address: u64) -> Op
     is_sane.then_some((start, length))
 }
 
-/// Whether the first entries of what is at this address are goroutines.
+/// Whether the first entries of the slice at `address` are goroutines.
 pub(super) fn is_plausible(
     memory: &dyn Memory,
     mappings: &Mappings,
@@ -42,8 +42,8 @@ pub(super) fn is_plausible(
         && goroutines.iter().flatten().any(|goroutine| goroutine.stack.low != 0)
 }
 
-/// The addresses that `runtime.allgadd` mentions, the list among them: where it is in a program
-/// without symbols.
+/// The addresses to which the code of `runtime.allgadd` refers. `runtime.allgs` is among them, which
+/// finds it in a program without symbols.
 pub(super) fn operands(functions: &FunctionTable, memory: &dyn Memory, bias: u64) -> Vec<u64> {
     let found = functions.find(memory, bias, &["runtime.allgadd"]);
     let code = found.into_iter().flatten().next().and_then(|number| functions.code(number));
@@ -53,9 +53,8 @@ pub(super) fn operands(functions: &FunctionTable, memory: &dyn Memory, bias: u64
     relative_operands(&code, start)
 }
 
-/// What the instructions of a piece of code refer to relative to themselves, without knowing where
-/// each begins: a byte that says so (ModRM with mode 0 and register 5), then a distance of four
-/// bytes. Some of the results are accidents.
+/// The targets of RIP-relative operands, found without decoding instructions: a ModRM byte with mode 0
+/// and register 5, followed by a displacement of four bytes. Some results are accidental matches.
 fn relative_operands(code: &[u8], start: u64) -> Vec<u64> {
     let next = (5..).map(|length| start.wrapping_add(length));
     let distances = code.windows(5).zip(next).filter_map(|(bytes, next)| match bytes {

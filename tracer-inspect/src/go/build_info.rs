@@ -1,16 +1,16 @@
-//! The build information that every Go program carries, also a stripped one.
+//! The build information in every Go program, including stripped ones (`debug/buildinfo`).
 
-/// What build information begins with.
+/// The first bytes of build information.
 pub(super) const MAGIC: &[u8; 14] = b"\xff Go buildinf:";
-/// It begins at a multiple of this many bytes.
+/// Alignment of build information in bytes.
 pub(super) const ALIGNMENT: usize = 16;
-/// Bytes of its header; the version follows, if it is the format of 1.18 and later.
+/// Size of the header in bytes. In the format of Go 1.18 and later, the version follows.
 const HEADER: usize = 32;
-/// The flag of that format.
+/// The flag of that format: `flagsVersionInl`.
 const INLINE: u8 = 2;
 
-/// The minor version of Go 1 that a program was built with, from bytes that begin with build
-/// information. `None`: there is none, or it is older than Go 1.18.
+/// The minor version of Go 1 that built a program, from bytes that begin with build information.
+/// `None` if they do not, or if it is older than Go 1.18.
 pub fn minor_version(bytes: &[u8]) -> Option<u32> {
     if !bytes.starts_with(MAGIC) || bytes.get(15)? & INLINE == 0 {
         return None;
@@ -19,13 +19,13 @@ pub fn minor_version(bytes: &[u8]) -> Option<u32> {
     let text = if length < 0x80 {
         bytes.get(HEADER + 1..)?.get(..usize::from(length))?
     } else {
-        // A length of two bytes: a version of more than 127, whose beginning will do.
+        // The varint of the length has two bytes: the version has more than 127, whose start suffices.
         bytes.get(HEADER + 2..)?.get(..127)?
     };
     parse(&String::from_utf8_lossy(text))
 }
 
-/// `go1.23.4`, `go1.27rc1`, `devel go1.26-abcdef Mon Jan ...`, `go1.25.5 X:nodwarf5`.
+/// Parses versions such as `go1.23.4`, `go1.27rc1`, `devel go1.26-abcdef Mon Jan ...`, `go1.25.5 X:nodwarf5`.
 fn parse(version: &str) -> Option<u32> {
     let (_, after) = version.split_once("go1.")?;
     let digits = after.split(|character: char| !character.is_ascii_digit()).next()?;
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_short_is_no_version() {
+    fn truncated_build_information_has_no_version() {
         let whole = build_info(2, "go1.23.4");
         for length in 0..whole.len() {
             assert_eq!(minor_version(&whole[..length]), None, "{length}");

@@ -1,5 +1,4 @@
-//! What the debugging information of a program (DWARF) says of its structures: where their members
-//! are. Only those that are asked for are kept.
+//! Reads field offsets of structures from the DWARF debug information of a program.
 
 use std::{
     borrow::Cow,
@@ -19,15 +18,15 @@ use object::{
 
 use super::executable::{Bounded, Header, Sections};
 
-/// Most bytes of a part of it, when it is no longer compressed. A program of 50 MB has some 20 MB;
-/// reading as much as this takes half a second.
+/// Maximum size of a section in bytes, after decompression. A program of 50 MB has about 20 MB; reading
+/// this much takes half a second.
 const PART_MAX: u64 = 64 << 20;
 
-/// Largest offset that is accepted, in bytes. The debugging information is whatever the program's
-/// author chose, and its offsets are added to addresses.
+/// Maximum accepted offset in bytes. The watched process controls the debug information, and offsets
+/// are added to addresses.
 const OFFSET_MAX: u64 = 1 << 20;
 
-/// Members by their structure, the names of both with a point between them.
+/// Offsets of structure members, by `structure.member`.
 #[derive(Debug, Default)]
 pub struct Structures {
     members: HashMap<String, u64>,
@@ -36,23 +35,27 @@ pub struct Structures {
 /// Why debug information could not be read.
 #[derive(Debug)]
 pub enum DebugInfoError {
-    /// The file is no 64-bit little-endian ELF file.
+    /// The file is not a 64-bit little-endian ELF file.
     Elf(object::read::Error),
-    /// One section could not be read.
-    #[expect(missing_docs, reason = "the names say it")]
-    Section { name: &'static str, reason: SectionError },
+    /// A section could not be read.
+    Section {
+        /// The name of the section without the dot.
+        name: &'static str,
+        /// Why it could not be read.
+        reason: SectionError,
+    },
 }
 
 /// Why a section could not be read.
 #[derive(Debug)]
 pub enum SectionError {
-    /// Its header or its bytes are not in the file.
+    /// Its header or its content is not in the file.
     Unreadable(object::read::Error),
     /// It is compressed, but not with zlib.
     Compression,
     /// It is larger than 64 MiB, or than the file.
     TooLarge,
-    /// The compressed bytes are damaged.
+    /// The compressed data is corrupt.
     Damaged,
 }
 
@@ -75,11 +78,11 @@ impl std::error::Error for DebugInfoError {}
 type Slice<'a> = EndianSlice<'a, LittleEndian>;
 
 impl Structures {
-    /// Reads what is said of the structures in these paths, which is nothing if the program has no
-    /// debugging information.
+    /// Reads the structures in these paths (see [`Structures::offset`]). The result is empty if the
+    /// program has no debug information.
     ///
     /// # Errors
-    /// The file is no ELF file, or a section is damaged or too large.
+    /// The file is not an ELF file, or a section is corrupt or too large.
     pub fn read(file: File, paths: &[String]) -> Result<Self, DebugInfoError> {
         let cache = ReadCache::new(file);
         let data = Bounded(&cache);
@@ -95,8 +98,8 @@ impl Structures {
         Ok(structures)
     }
 
-    /// The offset of a member in bytes: `structure.member`, or several of them with a `+` between
-    /// them, each within the one before. `None`: it is unknown or too large.
+    /// The offset in bytes of `structure.member`, or of a nested member: several such steps, separated
+    /// by ` + `. `None` if it is unknown or too large.
     pub fn offset(&self, path: &str) -> Option<u64> {
         let offset = path
             .split(" + ")
@@ -104,14 +107,14 @@ impl Structures {
         offset.filter(|offset| *offset <= OFFSET_MAX)
     }
 
-    /// A unit that cannot be read, because it is of another language or damaged, does not take
-    /// along the others.
+    /// Reads all units. One that cannot be read, because it is corrupt or of another language, is
+    /// skipped.
     fn add_all(&mut self, info: &[u8], abbreviations: &[u8], wanted: &HashSet<&[u8]>) {
         let abbreviations = DebugAbbrev::new(abbreviations, LittleEndian);
         let mut units = DebugInfo::new(info, LittleEndian).units();
         while let Ok(Some(unit)) = units.next() {
             if let Err(error) = self.add(&unit, &abbreviations, wanted) {
-                log::debug!("a unit of debugging information cannot be read: {error}");
+                log::debug!("a unit of debug information cannot be read: {error}");
             }
         }
     }
@@ -124,7 +127,7 @@ impl Structures {
     ) -> gimli::Result<()> {
         let abbreviations = unit.abbreviations(abbreviations)?;
         let mut entries = unit.entries_raw(&abbreviations, None)?;
-        // The structure that is read just now, and how deep its members are.
+        // The current structure and the depth of its members.
         let mut within: Option<(isize, Cow<'a, str>)> = None;
         while !entries.is_empty() {
             let depth = entries.next_depth();
@@ -141,7 +144,7 @@ impl Structures {
             for attribute in abbreviation.attributes() {
                 let attribute = entries.read_attribute(*attribute)?;
                 match (attribute.name(), attribute.value()) {
-                    // Go's linker writes names where they are used.
+                    // Go's linker does not use `.debug_str`.
                     (gimli::DW_AT_name, AttributeValue::String(text)) => name = Some(text),
                     (gimli::DW_AT_data_member_location, value) => offset = value.udata_value(),
                     _ => {}

@@ -1,55 +1,54 @@
-//! Where in its file the functions begin by which a Go program's HTTP client hands out responses
-//! and takes them back.
+//! Finds the functions of Go's HTTP client that begin and end a response (`net/http/transport.go`,
+//! `net/http/h2_bundle.go`), as offsets in the file of a program, for uprobes.
 //!
-//! They are the same in all versions that are known, except that `roundTrip` of HTTP/2 was part of
-//! `RoundTrip` before 1.23 and is what that calls since, and that HTTP/2 moved. A program that
-//! imports `golang.org/x/net/http2` has that one beside the one of `net/http`.
+//! They are the same in all supported versions, with two exceptions. `RoundTrip` of HTTP/2 was split
+//! into `RoundTrip` and `roundTrip` in 1.23, and HTTP/2 moved to `net/http/internal/http2` in 1.27. A
+//! program that imports `golang.org/x/net/http2` has its functions in addition to those of `net/http`.
 
 use tracer_core::Limit;
 
 use super::{executable::Executable, function_table::FunctionTable};
 use crate::process::memory::Memory;
 
-/// What a function does to a response.
+/// What a hooked function does to a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LedgerHook {
-    /// HTTP/1: a connection (the receiver) is given a request.
+    /// HTTP/1: a request is sent on a connection (the receiver).
     RoundTrip,
-    /// A connection (the first parameter) goes back to the pool.
+    /// HTTP/1: a connection (the first parameter) is returned to the pool.
     PutIdle,
-    /// A connection (the receiver) is closed, or its request fails.
+    /// HTTP/1: a connection (the receiver) is closed, or its request fails.
     Close,
-    /// HTTP/2: a request (the first parameter) is given to a connection.
+    /// HTTP/2: a request (the first parameter) is sent on a connection.
     StreamRoundTrip,
-    /// A request (the first parameter) gets a stream (the receiver).
+    /// HTTP/2: a request (the first parameter) is assigned a stream (the receiver).
     StreamStart,
-    /// A stream (the receiver) has ended.
+    /// HTTP/2: a stream (the receiver) has ended.
     StreamEnd,
 }
 
-/// The functions that a program has.
+/// The hooked functions of a program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Entries {
-    /// What each does and where in the file of the program its first instruction is. None if the
-    /// program has no HTTP client.
+    /// Each function with the file offset of its first instruction. Empty if the program has no HTTP
+    /// client.
     pub hooks: Vec<(LedgerHook, u64)>,
-    /// Why some of its responses cannot be followed; empty if all can.
+    /// Why some responses cannot be followed; empty if all can.
     pub limits: Vec<Limit>,
 }
 
-/// Functions that are of use together only: for each thing that is done the names of the function
-/// that does it, the best first.
-type Set = &'static [(LedgerHook, &'static [&'static str])];
+/// Functions that are useful only together: each with its possible names, the preferred one first.
+type HookSet = &'static [(LedgerHook, &'static [&'static str])];
 
-const SETS: [Set; 4] = [
+const HOOK_SETS: [HookSet; 4] = [
     &[
         (LedgerHook::RoundTrip, &["net/http.(*persistConn).roundTrip"]),
         (LedgerHook::PutIdle, &["net/http.(*Transport).tryPutIdleConn"]),
         (LedgerHook::Close, &["net/http.(*persistConn).closeLocked"]),
-        // A connection may have been closed before it is given the request.
+        // A connection may be closed before the request is sent.
         (LedgerHook::Close, &["net/http.(*persistConn).mapRoundTripError"]),
     ],
-    // Where there are both, the first becomes part of its callers.
+    // In versions with both, `RoundTrip` is inlined into its callers.
     &[
         (LedgerHook::StreamRoundTrip, &["net/http.(*http2ClientConn).roundTrip", AMBIGUOUS]),
         (LedgerHook::StreamStart, &["net/http.(*http2clientStream).doRequest"]),
@@ -73,13 +72,13 @@ const SETS: [Set; 4] = [
     ],
 ];
 
-/// It says nothing about what the program has: from 1.27 on something else has this name.
+/// Not evidence of HTTP/2 in `net/http`: from 1.27 on another function has this name.
 const AMBIGUOUS: &str = "net/http.(*http2ClientConn).RoundTrip";
 
-/// The functions of a program that runs shifted by `bias`.
+/// Finds the functions. `bias` is the load address minus the address in the file.
 ///
 /// # Errors
-/// None of its responses can be followed: [`Limit::GoFunctionMissing`].
+/// No response can be followed: [`Limit::GoFunctionMissing`].
 pub(super) fn find(
     executable: &Executable,
     functions: &FunctionTable,
@@ -87,7 +86,7 @@ pub(super) fn find(
     bias: u64,
 ) -> Result<Entries, Limit> {
     let names: Vec<&str> =
-        SETS.iter().copied().flatten().flat_map(|(_, names)| *names).copied().collect();
+        HOOK_SETS.iter().copied().flatten().flat_map(|(_, names)| *names).copied().collect();
     let numbers = functions.find(memory, bias, &names);
     let offset = |name: &&str| {
         let number = (*numbers.get(names.iter().position(|it| it == name)?)?)?;
@@ -96,14 +95,14 @@ pub(super) fn find(
     choose(&|name| offset(&name))
 }
 
-/// The sets that are whole.
+/// The hooks of all sets of which every function exists.
 fn choose(offset: &dyn Fn(&'static str) -> Option<u64>) -> Result<Entries, Limit> {
     let mut entries = Entries::default();
-    for set in SETS {
-        let place = |names: &[&'static str]| names.iter().find_map(|name| offset(name));
-        let missing = set.iter().find(|(_, names)| place(names).is_none());
+    for set in HOOK_SETS {
+        let find = |names: &[&'static str]| names.iter().find_map(|name| offset(name));
+        let missing = set.iter().find(|(_, names)| find(names).is_none());
         let Some(name) = missing.and_then(|(_, names)| names.last()) else {
-            entries.hooks.extend(set.iter().filter_map(|(hook, it)| Some((*hook, place(it)?))));
+            entries.hooks.extend(set.iter().filter_map(|(hook, it)| Some((*hook, find(it)?))));
             continue;
         };
         let mut names = set.iter().flat_map(|(_, names)| *names);
@@ -121,7 +120,7 @@ fn choose(offset: &dyn Fn(&'static str) -> Option<u64>) -> Result<Entries, Limit
 mod tests {
     use super::*;
 
-    /// What is chosen of a program with functions whose names contain one of these.
+    /// The hooks of a program that has the functions whose names contain one of `parts`.
     fn chosen(parts: &[&str]) -> Result<Entries, Limit> {
         choose(&|name| parts.iter().any(|part| name.contains(part)).then_some(name.len() as u64))
     }
@@ -131,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_sets_are_chosen() {
+    fn complete_sets_are_chosen() {
         assert_eq!(count(&["persistConn", "Transport"]), 4);
         assert_eq!(count(&["persistConn", "Transport", "http2client", "http2ClientConn"]), 7);
         assert_eq!(count(&["net/http."]), 7);
@@ -140,25 +139,25 @@ mod tests {
     }
 
     #[test]
-    fn of_two_functions_the_inner_is_chosen() {
-        let place = |parts: &[&str]| {
+    fn the_inner_of_two_functions_is_chosen() {
+        let offset = |parts: &[&str]| {
             let hooks = chosen(parts).unwrap().hooks;
-            let place = hooks.into_iter().find(|(hook, _)| *hook == LedgerHook::StreamRoundTrip);
-            place.map(|it| it.1)
+            let hook = hooks.into_iter().find(|(hook, _)| *hook == LedgerHook::StreamRoundTrip);
+            hook.map(|it| it.1)
         };
-        let both = place(&["http2client", "(*http2ClientConn)"]);
+        let both = offset(&["http2client", "(*http2ClientConn)"]);
         assert_eq!(both, Some("net/http.(*http2ClientConn).roundTrip".len() as u64));
-        assert!(place(&["http2client", "http2ClientConn).RoundTrip"]).is_some());
+        assert!(offset(&["http2client", "http2ClientConn).RoundTrip"]).is_some());
     }
 
     #[test]
-    fn a_program_without_a_client_has_nothing_to_say() {
+    fn a_program_without_a_client_has_no_hooks() {
         assert_eq!(chosen(&["main.main"]), Ok(Entries::default()));
         assert_eq!(chosen(&[AMBIGUOUS]), Ok(Entries::default()));
     }
 
     #[test]
-    fn what_is_missing_is_named() {
+    fn missing_functions_are_named() {
         let missing = |function: &str| Limit::GoFunctionMissing { function: function.to_owned() };
         let close = missing("net/http.(*persistConn).closeLocked");
         assert_eq!(chosen(&["persistConn).roundTrip", "tryPut"]), Err(close));

@@ -1,4 +1,4 @@
-//! What the file of a Go program tells: its version and where its parts are.
+//! The ELF file of a Go program: its version, segments, and the addresses of runtime structures.
 
 use std::fs::File;
 
@@ -14,27 +14,27 @@ use object::{
 use super::build_info;
 use crate::process::memory::{half_at, word_at};
 
-/// Most bytes of one part of a file that are read. Larger ones are not a linker's work.
+/// Maximum number of bytes read of the file at a time.
 const PART_MAX: u64 = 64 << 20;
 
-/// A Go program for a machine of 64 bits. Addresses are those of the file: where the program runs
-/// at another place, all are shifted by the same amount.
+/// A 64-bit Go program. Addresses are those in the file; a position-independent program is loaded with
+/// an offset (`bias`).
 #[derive(Debug, PartialEq, Eq)]
 pub struct Executable {
-    /// Of Go 1.
+    /// The minor version of Go 1.
     pub(super) minor_version: u32,
     pub(super) machine: Machine,
-    /// Where it begins to run.
+    /// The entry point.
     pub entry: u64,
-    /// What is mapped from the file.
+    /// The `PT_LOAD` segments.
     pub(super) segments: Vec<Segment>,
-    /// The table of functions, by the name of its section.
+    /// The address of the function table, from its section.
     pub(super) function_table: Option<u64>,
-    /// `runtime.allgs`, by the symbol table.
+    /// The address of `runtime.allgs`, from the symbol table.
     pub(super) all_goroutines: Option<u64>,
 }
 
-/// What a program runs on.
+/// A CPU architecture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Machine {
     Amd64,
@@ -43,7 +43,7 @@ pub(super) enum Machine {
 }
 
 impl Machine {
-    /// What this tool runs on.
+    /// The architecture of this host.
     pub(super) const NATIVE: Self = if cfg!(target_arch = "x86_64") {
         Self::Amd64
     } else if cfg!(target_arch = "aarch64") {
@@ -53,15 +53,15 @@ impl Machine {
     };
 }
 
-/// A part of the file that is mapped into memory.
+/// A loaded segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Segment {
     pub(super) start: u64,
-    /// Where in the file it begins.
+    /// Its file offset.
     file_start: u64,
-    /// Where what comes from the file ends.
+    /// The address after the last byte from the file.
     pub(super) file_end: u64,
-    /// Where it ends, with what begins as zeros.
+    /// The address after its end, including zero-initialised memory.
     pub(super) end: u64,
     pub(super) is_writable: bool,
 }
@@ -69,7 +69,7 @@ pub(super) struct Segment {
 pub(super) type Header = FileHeader64<LittleEndian>;
 pub(super) type Sections<'data> = SectionTable<'data, Header, Bounded<'data>>;
 
-/// A file of which no more than a part is read at a time.
+/// A file with a limit on the size of each read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounded<'data>(pub(super) &'data ReadCache<File>);
 
@@ -92,13 +92,13 @@ impl<'data> ReadRef<'data> for Bounded<'data> {
 }
 
 impl Executable {
-    /// `None`: not a Go program, or one older than Go 1.18.
+    /// Reads a file; `None` if it is not a Go program, or one older than Go 1.18.
     pub fn read(file: File) -> Option<Self> {
         let cache = ReadCache::new(file);
         let data = Bounded(&cache);
         let header = Header::parse(data).ok()?;
         let headers = header.program_headers(LittleEndian, data).ok()?;
-        // Without sections everything else is found by its looks.
+        // Without section headers, the addresses are found by searching memory.
         let sections = header.sections(LittleEndian, data).unwrap_or_default();
 
         let address = |names: &[&[u8]]| {
@@ -121,10 +121,10 @@ impl Executable {
         })
     }
 
-    /// Where in the file the byte is that is mapped to an address.
+    /// The file offset of an address; `None` if the file has no byte for it.
     pub fn file_offset(&self, address: u64) -> Option<u64> {
-        let is_there = |it: &&Segment| (it.start..it.file_end).contains(&address);
-        let segment = self.segments.iter().find(is_there)?;
+        let contains = |it: &&Segment| (it.start..it.file_end).contains(&address);
+        let segment = self.segments.iter().find(contains)?;
         segment.file_start.checked_add(address - segment.start)
     }
 }
@@ -151,16 +151,16 @@ fn minor_version<'data>(
     if let Some((_, section)) = sections.section_by_name(LittleEndian, b".go.buildinfo") {
         return build_info::minor_version(section.data(LittleEndian, data).ok()?);
     }
-    // Without a section it is in the first part that can be written to.
+    // Without section headers it is searched in the first writable segment.
     let is_writable = |header: &&ProgramHeader64<LittleEndian>| {
         header.p_type(LittleEndian) == elf::PT_LOAD && header.p_flags(LittleEndian) & elf::PF_W != 0
     };
     let bytes = headers.iter().find(is_writable)?.data(LittleEndian, data).ok()?;
-    let mut places = (0..bytes.len()).step_by(build_info::ALIGNMENT);
-    places.find_map(|place| build_info::minor_version(bytes.get(place..)?))
+    let mut offsets = (0..bytes.len()).step_by(build_info::ALIGNMENT);
+    offsets.find_map(|offset| build_info::minor_version(bytes.get(offset..)?))
 }
 
-/// The address of a symbol; `name` with the zero bytes around it.
+/// The address of a symbol; `name` includes the zero bytes around it.
 fn symbol<'data>(data: Bounded<'data>, sections: &Sections<'data>, name: &[u8]) -> Option<u64> {
     let bytes = |name: &[u8]| {
         let (_, section) = sections.section_by_name(LittleEndian, name)?;
@@ -169,7 +169,7 @@ fn symbol<'data>(data: Bounded<'data>, sections: &Sections<'data>, name: &[u8]) 
     let (symbols, strings) = (bytes(b".symtab")?, bytes(b".strtab")?);
     let offset = strings.windows(name.len()).position(|window| window == name)? + 1;
     let offset = u32::try_from(offset).ok()?;
-    // One `Elf64_Sym` after the other: 24 bytes, the name first, the value at 8.
+    // An array of `Elf64_Sym`: 24 bytes, with the name at 0 and the value at 8.
     let is_named = |symbol: &&[u8]| half_at(symbol, 0) == Some(offset);
     word_at(symbols.chunks_exact(24).find(is_named)?, 8)
 }
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_go_program_is_none() {
+    fn other_files_are_no_go_programs() {
         let own = std::fs::read(std::env::current_exe().unwrap()).unwrap();
         assert_eq!(read(&own), None);
         for length in [0, 3, 4, 16, 63, 64, 100, 1000, 10_000] {
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_places_in_the_file() {
+    fn addresses_are_converted_to_file_offsets() {
         let segment = |start, file_start, length| Segment {
             start,
             file_start,
@@ -216,12 +216,12 @@ mod tests {
         };
         assert_eq!(executable.file_offset(0x40_0010), Some(0x10));
         assert_eq!(executable.file_offset(0x50_00ff), Some(0x2ff));
-        assert_eq!(executable.file_offset(0x50_0100), None, "zeros that are not in the file");
+        assert_eq!(executable.file_offset(0x50_0100), None, "zero-initialised memory");
         assert_eq!(executable.file_offset(0x3f_ffff), None);
     }
 
     #[test]
-    fn a_program_that_claims_too_much_is_none() {
+    fn a_corrupt_header_is_no_go_program() {
         let own = std::fs::read(std::env::current_exe().unwrap()).unwrap();
         for place in 0..64 {
             let mut header = own[..4096].to_vec();

@@ -1,8 +1,8 @@
-//! Where in the frame of `readLoop` which variable is.
+//! Finds the variables in the stack frame of `net/http.(*persistConn).readLoop`.
 //!
-//! A frame also has what is left of earlier uses of its memory, for example of another `readLoop`.
-//! That may look like a variable, but not in every goroutine at the same place: the place that has
-//! one in the most goroutines is the variable's.
+//! A frame also contains stale values from earlier uses of its memory, for example by another
+//! `readLoop`. Such a value can look like the variable, but not at the same position in every
+//! goroutine. The position with a match in the most goroutines is that of the variable.
 
 use std::collections::HashMap;
 
@@ -10,62 +10,63 @@ use tracer_core::HttpStage;
 
 use super::{follower::Follower, read_loop::ReadLoop};
 
-/// Goroutines that are looked at to find the places.
+/// Maximum number of goroutines sampled per program counter.
 const SAMPLE: usize = 256;
 
-/// What is looked for.
+/// A variable of `readLoop`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Variable {
-    /// A `*persistConn`.
+    /// Its receiver, a `*persistConn`.
     Connection,
-    /// A `requestAndChan`.
+    /// `rc`, a `requestAndChan`.
     Request,
 }
 
-/// The places of each variable at each address where `readLoop` may wait.
+/// Word indexes of each variable in the frame, by the program counter at which `readLoop` waits.
 #[derive(Debug, Default)]
 pub(super) struct FrameVariables {
-    places: HashMap<(Variable, u64), Vec<usize>>,
+    indexes: HashMap<(Variable, u64), Vec<usize>>,
 }
 
 impl FrameVariables {
-    /// From what is in goroutines of one process.
+    /// Finds the variables by the frames of one process.
     pub(super) fn find(read_loops: &[ReadLoop], follower: &mut Follower) -> Self {
-        let mut looked_at: HashMap<u64, usize> = HashMap::new();
+        let mut sampled: HashMap<u64, usize> = HashMap::new();
         let mut counts: HashMap<(Variable, u64), Vec<usize>> = HashMap::new();
         for read_loop in read_loops {
-            let number = looked_at.entry(read_loop.pc).or_default();
+            let number = sampled.entry(read_loop.pc).or_default();
             *number += 1;
             if *number > SAMPLE {
                 continue;
             }
-            let mut count = |variable, place: usize| {
+            let mut count = |variable, index: usize| {
                 let counts = counts.entry((variable, read_loop.pc)).or_default();
                 counts.resize(counts.len().max(read_loop.words.len()), 0);
-                if let Some(count) = counts.get_mut(place) {
+                if let Some(count) = counts.get_mut(index) {
                     *count += 1;
                 }
             };
-            for (place, &word) in read_loop.words.iter().enumerate() {
+            for (index, &word) in read_loop.words.iter().enumerate() {
                 if follower.persistent_connection(word).is_some() {
-                    count(Variable::Connection, place);
+                    count(Variable::Connection, index);
                 }
                 if read_loop.stage == HttpStage::AwaitingBody
-                    && follower.request(read_loop, place).is_some()
+                    && follower.request(read_loop, index).is_some()
                 {
-                    count(Variable::Request, place);
+                    count(Variable::Request, index);
                 }
             }
         }
         let most = |counts: Vec<usize>| {
             let most = counts.iter().copied().max().unwrap_or(0);
-            (0..).zip(counts).filter(|(_, count)| *count == most).map(|(place, _)| place).collect()
+            (0..).zip(counts).filter(|(_, count)| *count == most).map(|(index, _)| index).collect()
         };
-        Self { places: counts.into_iter().map(|(key, counts)| (key, most(counts))).collect() }
+        Self { indexes: counts.into_iter().map(|(key, counts)| (key, most(counts))).collect() }
     }
 
-    /// Where a variable is; more than one place if they cannot be told apart.
+    /// The word indexes at which a variable may be: more than one if the samples do not distinguish
+    /// them.
     pub(super) fn of(&self, variable: Variable, pc: u64) -> &[usize] {
-        self.places.get(&(variable, pc)).map_or(&[], Vec::as_slice)
+        self.indexes.get(&(variable, pc)).map_or(&[], Vec::as_slice)
     }
 }

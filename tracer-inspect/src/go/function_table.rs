@@ -1,7 +1,8 @@
-//! Go's table of functions (`pclntab`): the function of an address, also in a stripped program.
+//! Go's function table (`pclntab`): the function at an address, also in a stripped program.
 //!
-//! The format is that of Go 1.18 with the magic number of 1.18 or 1.20; `runtime.pcHeader` and
-//! `runtime._func` describe it. Only names and beginnings are read.
+//! The format is that of Go 1.18 or 1.20, which have different magic numbers. `runtime.pcHeader`
+//! (`runtime/symtab.go`) and `runtime._func` (`runtime/runtime2.go`) describe it. This module reads
+//! names and start addresses; `lines.rs` reads the rest.
 
 use super::layout;
 use crate::process::{
@@ -9,26 +10,26 @@ use crate::process::{
     pages::Pages,
 };
 
-/// `pcHeader` of Go 1.18 and of 1.20, on amd64 and on arm64: the magic number, two zeros, the size
-/// of the smallest instruction and that of a pointer.
+/// The first eight bytes of `pcHeader` of Go 1.18 and of 1.20, on amd64 and on arm64: the magic number,
+/// two zeros, the minimum size of an instruction and the size of a pointer.
 pub(super) const MAGICS: [u64; 4] =
     [0x0801_0000_ffff_fff0, 0x0801_0000_ffff_fff1, 0x0804_0000_ffff_fff0, 0x0804_0000_ffff_fff1];
 
-/// Bytes of the header.
+/// Size of the header in bytes.
 const HEADER: usize = 72;
-/// Bytes of `runtime.functab`: where a function begins and where more about it is.
+/// Size of `runtime.functab` in bytes: the start of a function and the offset of its `_func`.
 const ENTRY: usize = 8;
-/// Most functions of a program that make sense.
+/// Maximum plausible number of functions.
 const FUNCTIONS_MAX: u64 = 1 << 22;
-/// Most bytes of names that make sense.
+/// Maximum plausible size of all names in bytes.
 const NAMES_MAX: u64 = 256 << 20;
-/// Functions whose descriptions are read together.
+/// Number of functions whose `_func` is read together.
 const READ_TOGETHER: usize = 4096;
 
 /// The functions of a program. Addresses are those of the file.
 #[derive(Debug)]
 pub struct FunctionTable {
-    /// Where the code begins: what the offsets are counted from.
+    /// The start of the code, to which offsets are relative.
     text: u64,
     text_end: u64,
     /// `funcnametab`.
@@ -36,11 +37,11 @@ pub struct FunctionTable {
     names_length: usize,
     /// `pclntab`.
     functions: u64,
-    /// `ftab`, as it is in memory.
+    /// A copy of `ftab`.
     entries: Box<[u8]>,
 }
 
-/// The header, before it is known where the code begins.
+/// `runtime.pcHeader`.
 #[derive(Clone, Copy, Debug)]
 pub struct Header {
     count: u64,
@@ -50,7 +51,7 @@ pub struct Header {
 }
 
 impl Header {
-    /// The header at an address of the process.
+    /// Reads the header at an address of the process; `None` if it is not valid.
     pub fn read(memory: &dyn Memory, address: u64) -> Option<Self> {
         let bytes = memory.read_one(address, HEADER)?;
         let word = |offset| word_at(&bytes, offset);
@@ -66,7 +67,8 @@ impl Header {
         is_sane.then_some(Self { count, names, names_end, functions })
     }
 
-    /// Whether this is the `runtime.moduledata` of the table, and where its code begins and ends.
+    /// The start and the end of the code by `runtime.moduledata`; `None` if `module` does not belong to
+    /// this table.
     pub fn text(self, module: &[u8]) -> Option<(u64, u64)> {
         let word = |offset| word_at(module, offset);
         let (text, end) = (word(layout::MODULE_TEXT)?, word(layout::MODULE_TEXT_END)?);
@@ -81,7 +83,8 @@ impl Header {
 }
 
 impl FunctionTable {
-    /// Reads the table at an address of the process, where the program is shifted by `bias`.
+    /// Reads the table at an address of the process; `None` if it is not valid. `bias` is the load
+    /// address minus the address in the file.
     pub fn read(
         memory: &dyn Memory,
         (address, header): (u64, Header),
@@ -90,23 +93,23 @@ impl FunctionTable {
     ) -> Option<Self> {
         let length = usize::try_from(header.count).ok()?.checked_mul(ENTRY)?;
         let entries = memory.read_one(address.checked_add(header.functions)?, length)?;
-        let begins = |entry: &[u8]| half_at(entry, 0).unwrap_or(0);
-        if !entries.chunks_exact(ENTRY).is_sorted_by_key(begins) {
+        let start = |entry: &[u8]| half_at(entry, 0).unwrap_or(0);
+        if !entries.chunks_exact(ENTRY).is_sorted_by_key(start) {
             return None;
         }
-        let unshifted = address.wrapping_sub(bias);
+        let address = address.wrapping_sub(bias);
         Some(Self {
             text: text.wrapping_sub(bias),
             text_end: text_end.wrapping_sub(bias),
-            names: unshifted.wrapping_add(header.names),
+            names: address.wrapping_add(header.names),
             names_length: usize::try_from(header.names_end - header.names).ok()?,
-            functions: unshifted.wrapping_add(header.functions),
+            functions: address.wrapping_add(header.functions),
             entries,
         })
     }
 
-    /// The number of the function with the code at this address of the file.
-    pub(super) fn holding(&self, address: u64) -> Option<usize> {
+    /// The number of the function at an address of the file.
+    pub(super) fn function_at(&self, address: u64) -> Option<usize> {
         if !(self.text..self.text_end).contains(&address) {
             return None;
         }
@@ -114,38 +117,39 @@ impl FunctionTable {
         let (mut low, mut high) = (0, self.count());
         while low < high {
             let middle = low.midpoint(high);
-            if self.begin(middle)? <= offset { low = middle + 1 } else { high = middle }
+            if self.start(middle)? <= offset { low = middle + 1 } else { high = middle }
         }
         low.checked_sub(1)
     }
 
-    /// How many there are.
+    /// The number of functions.
     pub fn count(&self) -> usize {
         self.entries.len() / ENTRY
     }
 
-    fn begin(&self, number: usize) -> Option<u32> {
+    /// The start of a function, relative to the start of the code.
+    fn start(&self, number: usize) -> Option<u32> {
         half_at(&self.entries, number * ENTRY)
     }
 
-    /// Where a function begins in the code, and where more about it is in the table.
+    /// The start of a function relative to the start of the code, and the offset of its `_func`.
     pub(super) fn entry(&self, number: usize) -> Option<(u32, u32)> {
-        Some((self.begin(number)?, half_at(&self.entries, number * ENTRY + 4)?))
+        Some((self.start(number)?, half_at(&self.entries, number * ENTRY + 4)?))
     }
 
-    /// Where the code of a function begins and ends in the file.
+    /// The addresses of the start and the end of a function in the file.
     pub fn code(&self, number: usize) -> Option<(u64, u64)> {
         let address = |offset: u32| self.text.wrapping_add(offset.into());
-        let end = self.begin(number + 1).map_or(self.text_end, address);
-        Some((address(self.begin(number)?), end))
+        let end = self.start(number + 1).map_or(self.text_end, address);
+        Some((address(self.start(number)?), end))
     }
 
-    /// The functions with these names: for each name the number of the first that has it. One
-    /// pass over all names, and one over all functions.
+    /// For each name the number of the first function with it. One pass over all names, and one over
+    /// all functions.
     pub fn find(&self, memory: &dyn Memory, bias: u64, names: &[&str]) -> Vec<Option<usize>> {
         let mut found = vec![None; names.len()];
-        // The linker writes each name once, so that functions can be told by where it is.
-        let wanted = self.places(memory, bias, names);
+        // The linker writes each name once, so its offset identifies it.
+        let wanted = self.name_offsets(memory, bias, names);
         let mut pages = Pages::new(memory);
         let entries: Vec<&[u8]> = self.entries.chunks_exact(ENTRY).collect();
         for (some, first) in entries.chunks(READ_TOGETHER).zip((0..).step_by(READ_TOGETHER)) {
@@ -154,41 +158,41 @@ impl FunctionTable {
                 break;
             }
             let descriptions = || some.iter().map(|entry| self.description(bias, entry));
-            // One may go on in the next page.
+            // A `_func` may continue in the next page.
             pages.prefetch(descriptions().flatten().flat_map(|it| [it, it.saturating_add(7)]));
             for ((entry, description), number) in some.iter().zip(descriptions()).zip(first..) {
                 let name = description.and_then(|it| name_of(&mut pages, it, half_at(entry, 0)?));
                 let index = name.and_then(|name| wanted.iter().position(|it| *it == Some(name)));
-                if let Some(place) = index.and_then(|index| found.get_mut(index)) {
-                    place.get_or_insert(number);
+                if let Some(slot) = index.and_then(|index| found.get_mut(index)) {
+                    slot.get_or_insert(number);
                 }
             }
         }
         found
     }
 
-    /// Where among the names these are.
-    fn places(&self, memory: &dyn Memory, bias: u64, names: &[&str]) -> Vec<Option<u32>> {
+    /// The offsets of these names in `funcnametab`.
+    fn name_offsets(&self, memory: &dyn Memory, bias: u64, names: &[&str]) -> Vec<Option<u32>> {
         let start = self.names.wrapping_add(bias);
         let bytes = memory.read_one(start, self.names_length).unwrap_or_default();
-        let mut places = vec![None; names.len()];
-        let mut place = 0;
+        let mut offsets = vec![None; names.len()];
+        let mut offset = 0;
         for name in bytes.split(|byte| *byte == 0) {
             let index = names.iter().position(|wanted| wanted.as_bytes() == name);
-            if let Some(found) = index.and_then(|index| places.get_mut(index)) {
-                *found = u32::try_from(place).ok();
+            if let Some(found) = index.and_then(|index| offsets.get_mut(index)) {
+                *found = u32::try_from(offset).ok();
             }
-            place += name.len() + 1;
+            offset += name.len() + 1;
         }
-        places
+        offsets
     }
 
-    /// Where the `_func` of an entry is in the process.
+    /// The address of the `_func` of an entry in the process.
     fn description(&self, bias: u64, entry: &[u8]) -> Option<u64> {
         self.functions.wrapping_add(bias).checked_add(half_at(entry, 4)?.into())
     }
 
-    /// Whether a function has one of these names: the number of the name.
+    /// The index of the name that a function has; `None` if it has none of these names.
     pub fn name(
         &self,
         pages: &mut Pages,
@@ -204,31 +208,31 @@ impl FunctionTable {
         names.iter().position(is)
     }
 
-    /// Whether the name of a function begins like this.
-    pub fn name_begins(
+    /// Whether the name of a function has a prefix; `None` if the name cannot be read.
+    pub fn name_has_prefix(
         &self,
         pages: &mut Pages,
         bias: u64,
         number: usize,
-        beginning: &str,
+        prefix: &str,
     ) -> Option<bool> {
         let name = self.name_address(pages, bias, number)?;
-        Some(pages.bytes(name, beginning.len())? == beginning.as_bytes())
+        Some(pages.bytes(name, prefix.len())? == prefix.as_bytes())
     }
 
-    /// Where in the process the name of a function is.
+    /// The address of the name of a function in the process.
     fn name_address(&self, pages: &mut Pages, bias: u64, number: usize) -> Option<u64> {
         let description = self.description(bias, self.entries.get(number * ENTRY..)?)?;
-        let name = name_of(pages, description, self.begin(number)?)?;
+        let name = name_of(pages, description, self.start(number)?)?;
         self.names.wrapping_add(bias).checked_add(name.into())
     }
 }
 
-/// Where among the names that of a function is, which is known by where it begins.
-fn name_of(pages: &mut Pages, description: u64, begin: u32) -> Option<u32> {
-    // `_func`: where it begins, then the name.
+/// The offset of a function's name in `funcnametab`; `None` if the `_func` has another start.
+fn name_of(pages: &mut Pages, description: u64, start: u32) -> Option<u32> {
+    // `_func.entryOff` and `_func.nameOff`.
     let description = pages.bytes(description, 8)?;
-    (half_at(&description, 0)? == begin).then(|| half_at(&description, 4))?
+    (half_at(&description, 0)? == start).then(|| half_at(&description, 4))?
 }
 
 #[cfg(test)]
@@ -260,7 +264,7 @@ mod tests {
         memory.put_bytes(TABLE + 72, &[0; 256]);
         memory.put_bytes(TABLE + 72, names);
         memory.put_bytes(TABLE + 208, &bytes);
-        // The rest of the page, which is read as a whole.
+        // Fill the page, which is read as a whole.
         for address in (TABLE..TABLE + 4096).step_by(8) {
             memory.0.entry(address).or_insert(0);
         }
@@ -279,10 +283,10 @@ mod tests {
         let mut pages = Pages::new(&memory);
         let begin = TEXT - BIAS;
         let mut name = |address| {
-            let number = functions.holding(address)?;
+            let number = functions.function_at(address)?;
             functions.name(&mut pages, BIAS, number, &["three", "runtime.two", "on"])
         };
-        assert_eq!(name(begin), None, "the beginning of a name is another name");
+        assert_eq!(name(begin), None, "a prefix is another name");
         assert_eq!(name(begin + 0x100), Some(1));
         assert_eq!(name(begin + 0x1ff), Some(1));
         assert_eq!(name(begin + 0x2ff), Some(0));
@@ -299,10 +303,10 @@ mod tests {
             find(&["three", "two", "one", "runtime.two"]),
             [Some(2), None, Some(0), Some(1)]
         );
-        // It is there, and no name.
+        // Present in the table, but not complete names.
         assert_eq!(find(&["", "runtime"]), [None, None]);
         assert_eq!(find(&[]), []);
-        // A description that says that it begins elsewhere is of something else.
+        // A `_func` with another start belongs to another function.
         let mut memory = table();
         let three = TABLE + 208 + 64 + 32;
         memory.put(three, &[17 << 32 | 0x201]);
@@ -310,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_damaged_is_no_table() {
+    fn a_corrupt_table_is_rejected() {
         for (offset, word) in
             [(0, 0), (0, MAGICS[0] + 5), (8, 0), (8, 1 << 40), (32, 8), (32, 300), (64, 1 << 33)]
         {
@@ -333,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn module_data_is_known_by_its_table() {
+    fn module_data_must_match_the_table() {
         let header = Header::read(&table(), TABLE).unwrap();
         let module = |functions: u64, [lowest, highest, text, end]: [u64; 4]| {
             let mut words = [0; 24];

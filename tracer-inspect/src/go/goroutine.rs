@@ -1,4 +1,4 @@
-//! Goroutines and their stacks.
+//! Goroutines (`runtime.g` in `runtime/runtime2.go`) and their stacks.
 
 use super::layout::{self, Layout};
 use crate::process::{
@@ -6,31 +6,34 @@ use crate::process::{
     memory::{Memory, half_at, word_at},
 };
 
-/// Bytes of `runtime.g` that are read.
+/// Number of bytes read of `runtime.g`.
 const HEADER: usize = 320;
-/// Most bytes of a stack that make sense: Go's own limit on 64 bits is 1 GB.
+/// Maximum plausible size of a stack: Go's own limit on 64-bit machines is 1 GB
+/// (`runtime.maxstacksize`).
 const STACK_MAX: u64 = 1 << 30;
-/// Most calls of a stack that are followed.
+/// Maximum number of frames walked per stack.
 const FRAMES_MAX: usize = 64;
 
-/// What a goroutine is, at one moment.
+/// The state of a goroutine at one time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Goroutine {
     pub(super) address: u64,
     pub(super) stack: StackBounds,
-    /// Where it was when it last stopped running.
+    /// `g.sched`: the registers when it last stopped running.
     pub(super) sp: u64,
     pub(super) pc: u64,
     pub(super) bp: u64,
-    /// Without the mark of the garbage collector.
+    /// `g.atomicstatus` without `_Gscan`.
     pub(super) status: u32,
+    /// `g.goid`.
     pub(super) id: u64,
-    /// Where the function begins that it was started with.
+    /// `g.startpc`: the start of the function that the `go` statement called.
     pub(super) function: u64,
-    /// `*_defer`: what it will call when a function ends.
+    /// `g._defer`: the list of deferred calls.
     pub(super) deferred: u64,
 }
 
+/// `g.stack`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct StackBounds {
     pub(super) low: u64,
@@ -57,7 +60,7 @@ impl Goroutine {
         })
     }
 
-    /// Those at these addresses.
+    /// Reads the goroutines at these addresses.
     pub(super) fn read_all(
         memory: &dyn Memory,
         layout: &Layout,
@@ -68,7 +71,7 @@ impl Goroutine {
         read.map(|(bytes, &address)| Self::parse(address, &bytes?, layout)).collect()
     }
 
-    /// The first `count` of a list of pointers to them.
+    /// Reads the first `count` goroutines of an array of pointers.
     pub(super) fn read_list(
         memory: &dyn Memory,
         layout: &Layout,
@@ -81,7 +84,7 @@ impl Goroutine {
         Self::read_all(memory, layout, &addresses)
     }
 
-    /// It looks like one: its stack is memory, and its other parts make sense.
+    /// Whether the fields have plausible values: the stack is mapped, status and id are in range.
     pub(super) fn is_plausible(&self, mappings: &Mappings) -> bool {
         let StackBounds { low, high } = self.stack;
         let has_stack = low < high
@@ -95,34 +98,34 @@ impl Goroutine {
             && (has_stack || (low == 0 && high == 0))
     }
 
-    /// It is parked, for a channel, a lock, a socket or a time.
+    /// Whether it is parked: on a channel, a lock, a socket or a timer.
     pub(super) const fn is_waiting(&self) -> bool {
         matches!(self.status, layout::STATUS_WAITING | layout::STATUS_LEAKED)
     }
 
-    /// It stays at a call until something comes back to it: a system call is one, too.
-    const fn is_at_rest(&self) -> bool {
+    /// Whether it is parked or in a system call, so that its stack does not change.
+    const fn is_blocked(&self) -> bool {
         self.is_waiting() || self.status == layout::STATUS_SYSCALL
     }
 
-    /// It has begun and not ended.
+    /// Whether it has started and not ended.
     pub(super) const fn is_alive(&self) -> bool {
         !matches!(self.status, layout::STATUS_IDLE | layout::STATUS_DEAD | layout::STATUS_MAX)
     }
 
-    /// What was copied of its stack before is all that it uses now: it did nothing meanwhile, or
-    /// all of the stack was copied, which is where it was.
-    pub(super) fn still_is(&self, now: &Self) -> bool {
+    /// Whether a copy of the stack made before `now` is consistent: the goroutine has not run since, or
+    /// the whole stack was copied and it has not moved.
+    pub(super) fn is_unchanged(&self, now: &Self) -> bool {
         self == now || (self.status == layout::STATUS_RUNNING && self.stack == now.stack)
     }
 
-    /// The same, as one of which all of the stack counts.
+    /// The goroutine with the status running, so that its whole stack is copied.
     pub(super) const fn as_running(self) -> Self {
         Self { status: layout::STATUS_RUNNING, ..self }
     }
 
-    /// The part of its stack that is in use, as an address and a length, no more than `most`
-    /// bytes of it. What runs has no end that is known, so all of its stack counts.
+    /// Address and length in bytes of the used part of its stack, at most `most` bytes. The stack
+    /// pointer of a running goroutine is unknown, so its whole stack counts.
     pub(super) fn used_stack(&self, most: usize) -> Option<(u64, usize)> {
         let StackBounds { low, high } = self.stack;
         if low >= high || high - low > STACK_MAX {
@@ -142,46 +145,47 @@ impl Goroutine {
     }
 }
 
-/// A piece of a stack that was copied.
+/// A copy of the used part of a stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Stack {
     pub(super) goroutine: Goroutine,
-    /// The address of the first byte: where the stack pointer was.
+    /// The address of the first byte: usually the stack pointer.
     pub(super) start: u64,
     pub(super) bytes: Box<[u8]>,
 }
 
-/// One call.
+/// One stack frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Frame {
-    /// Where it goes on.
+    /// Where it continues: the program counter, or a return address.
     pub(super) pc: u64,
-    /// Its variables are from here ...
+    /// The lowest address of its variables.
     pub(super) start: u64,
-    /// ... to its frame pointer, which is here.
+    /// The address of the saved frame pointer, which follows the variables.
     pub(super) end: u64,
 }
 
 impl Stack {
+    /// The word at an address; `None` if it was not copied.
     pub(super) fn word(&self, address: u64) -> Option<u64> {
         word_at(&self.bytes, usize::try_from(address.checked_sub(self.start)?).ok()?)
     }
 
-    /// The words with addresses from `start` to below `end`, as far as they were copied.
+    /// The words in `start..end`, as far as they were copied.
     pub(super) fn words(&self, start: u64, end: u64) -> impl Iterator<Item = u64> {
         (start..end).step_by(8).map_while(|address| self.word(address))
     }
 
-    /// The words that the goroutine may still use. `map` says where these are in a frame, counted
-    /// from its frame pointer; from the first one on of which it does not know, they are all. So
-    /// they are of what is not at rest: it may be anywhere.
+    /// The words that the goroutine may still use. `map` returns their offsets from the frame pointer
+    /// of a frame. From the first frame without a map outwards, all words count. If the goroutine is
+    /// not blocked, all words of its stack count, because its position is unknown.
     pub(super) fn words_in_use(&self, mut map: impl FnMut(&Frame) -> Option<Vec<i64>>) -> Vec<u64> {
         let mut words = Vec::new();
         let mut rest = self.start;
-        if self.goroutine.is_at_rest() && self.start == self.goroutine.sp {
+        if self.goroutine.is_blocked() && self.start == self.goroutine.sp {
             for frame in self.frames() {
-                let Some(places) = map(&frame) else { break };
-                let addresses = places.into_iter().map(|it| frame.end.wrapping_add_signed(it));
+                let Some(offsets) = map(&frame) else { break };
+                let addresses = offsets.into_iter().map(|it| frame.end.wrapping_add_signed(it));
                 words.extend(addresses.filter_map(|it| self.word(it)));
                 rest = frame.end.saturating_add(16);
             }
@@ -190,8 +194,8 @@ impl Stack {
         words
     }
 
-    /// The calls, the innermost first, by their frame pointers, as far as these make sense: each
-    /// is above the one before, so there is an end.
+    /// The frames, innermost first, by their frame pointers. The walk ends where a frame pointer does
+    /// not point further up the stack.
     pub(super) fn frames(&self) -> Vec<Frame> {
         let mut frame =
             Frame { pc: self.goroutine.pc, start: self.goroutine.sp, end: self.goroutine.bp };
@@ -240,37 +244,37 @@ mod tests {
 
     #[test]
     fn frame_pointers_are_followed() {
-        // Two variables, then the frame pointer of the caller and where it goes on; one variable
-        // of the caller, and its caller has none.
+        // Two variables, the saved frame pointer and the return address; then one variable of the
+        // caller, whose saved frame pointer is 0.
         let words = [10, 11, 0xc128, 2, 20, 0, 3];
         check(&words, 0xc110, &[(1, 0xc100, 0xc110), (2, 0xc120, 0xc128)]);
     }
 
     #[test]
-    fn words_in_use_are_those_of_the_map_as_far_as_there_is_one() {
+    fn words_in_use_come_from_the_maps_as_far_as_there_are_any() {
         let words = [10, 11, 0xc128, 2, 20, 0, 3];
         let mut stack = stack(&words, 0xc110);
         stack.goroutine.stack.high = 0xc138;
         let in_use = |stack: &Stack, known: usize| {
-            let mut calls = 0;
+            let mut frames = 0;
             stack.words_in_use(|frame| {
-                calls += 1;
-                assert_eq!(frame.pc, calls);
-                // A variable, a parameter and what is no part of the stack.
-                (calls <= known as u64).then(|| vec![-8, 16, 0x100])
+                frames += 1;
+                assert_eq!(frame.pc, frames);
+                // A variable, a parameter, and an address outside of the stack.
+                (frames <= known as u64).then(|| vec![-8, 16, 0x100])
             })
         };
         assert_eq!(in_use(&stack, 2), [11, 20, 20]);
-        assert_eq!(in_use(&stack, 1), [11, 20, 20, 0, 3], "the rest of which nothing is known");
+        assert_eq!(in_use(&stack, 1), [11, 20, 20, 0, 3], "all words of frames without a map");
         assert_eq!(in_use(&stack, 0), words);
         stack.goroutine.status = layout::STATUS_SYSCALL;
         assert_eq!(in_use(&stack, 2), [11, 20, 20]);
         stack.goroutine.status = layout::STATUS_RUNNABLE;
-        assert_eq!(in_use(&stack, 0), words, "it may be anywhere");
+        assert_eq!(in_use(&stack, 0), words, "its position is unknown");
     }
 
     #[test]
-    fn frame_pointers_that_lead_nowhere_end() {
+    fn invalid_frame_pointers_end_the_walk() {
         check(&[0xc100, 2, 3], 0xc100, &[(1, 0xc100, 0xc100)]);
         check(&[1, 2, 0xc100, 3], 0xc110, &[(1, 0xc100, 0xc110)]);
         for bp in [0, 7, 0xc0f8, 0xc101, 0xc108, 0xc110, u64::MAX, u64::MAX - 7] {
@@ -279,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn there_are_no_more_frames_than_make_sense() {
+    fn the_number_of_frames_is_limited() {
         let words: Vec<u64> = (0..1000).map(|index| 0xc100 + 8 * (index + 2)).collect();
         assert_eq!(stack(&words, 0xc100).frames().len(), FRAMES_MAX);
     }

@@ -1,4 +1,5 @@
-//! What the stacks of all goroutines say, read without stopping them.
+//! Scans the stacks of all goroutines, without stopping them, for the loops of HTTP client
+//! connections.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -9,38 +10,39 @@ use super::{
     goroutine::{Goroutine, Stack},
     layout::Layout,
     poll::{PollDescriptor, Waiting},
-    program::{Functions, Parts},
+    program::{Functions, ScanInputs},
     read_loop::{self, ReadLoop, Role},
     stacks::{Batches, STACKS_MAX, stacks},
     target::Target,
 };
 use crate::process::pages::Pages;
 
-/// Most goroutines that are looked at.
+/// Maximum number of goroutines scanned.
 const GOROUTINES_MAX: u64 = 250_000;
-/// More bytes than a `pollDesc` of any version has.
+/// Upper bound of the size of `runtime.pollDesc` in any version, in bytes.
 const POLL_DESCRIPTOR: u64 = 256;
 
-/// What the stacks of all goroutines say.
+/// The result of the scan.
 #[derive(Default)]
 pub(super) struct GoroutineScan {
     pub(super) read_loops: Vec<ReadLoop>,
-    /// The goroutines of connections, by address and number: their stacks have responses that
-    /// nobody else has.
+    /// The `readLoop` and `writeLoop` goroutines, by address and goroutine id. References from their
+    /// stacks do not count as use of a response.
     pub(super) of_connections: HashSet<(u64, u64)>,
-    /// A goroutine that is about to run refers to this descriptor's books.
+    /// Indexes of connections to whose `pollDesc` a goroutine that is not parked refers: it may be
+    /// about to read.
     pub(super) waking: Vec<usize>,
     counted: Goroutines,
-    /// All goroutines were counted.
+    /// Whether all goroutines were counted.
     is_counted: bool,
-    /// Why not everything was scanned.
+    /// Why the scan is incomplete; empty if it is complete.
     pub(super) limits: Vec<Limit>,
 }
 
 /// Reads the stack of every goroutine.
 pub(super) fn scan(
     target: Target<'_>,
-    parts: &mut Parts,
+    parts: &mut ScanInputs,
     layout: &Layout,
     polls: &[Option<PollDescriptor>],
 ) -> GoroutineScan {
@@ -72,13 +74,13 @@ pub(super) fn scan(
             scan.add(target.bias, &stack, parts.functions, &mut pages, &ready);
         }
     }
-    if batches.are_cut() {
+    if batches.is_truncated() {
         scan.limit(Limit::StacksTruncated { scanned_bytes: STACKS_MAX as u64 });
     }
     scan
 }
 
-/// All goroutines, as far as they are looked at, and how many there are.
+/// The goroutines in `runtime.allgs`, up to the limit, and the length of that list.
 pub(super) fn goroutines(
     target: Target<'_>,
     list: u64,
@@ -91,8 +93,8 @@ pub(super) fn goroutines(
     Some((all.into_iter().flatten().collect(), length))
 }
 
-/// How many there are by Go's own count, which leaves out the runtime's; `None` if of one it
-/// cannot be told.
+/// Number of goroutines as `runtime.NumGoroutine` counts them, without system goroutines; `None` if
+/// it is unknown whether one of them is a system goroutine.
 fn total(
     bias: u64,
     goroutines: &[Goroutine],
@@ -105,7 +107,7 @@ fn total(
 }
 
 impl GoroutineScan {
-    /// Adds what a stack says.
+    /// Adds the stack of one goroutine.
     fn add(
         &mut self,
         bias: u64,
@@ -117,7 +119,7 @@ impl GoroutineScan {
         let goroutine = &stack.goroutine;
         if !goroutine.is_waiting() && !ready.is_empty() {
             let words = stack.words(stack.start, goroutine.stack.high);
-            // Addresses of its parts count too.
+            // Pointers into a `pollDesc` count, too.
             self.waking.extend(words.filter_map(|word| {
                 let (address, index) = ready.range(..=word).next_back()?;
                 (word - address < POLL_DESCRIPTOR).then_some(index)
@@ -144,12 +146,12 @@ impl GoroutineScan {
         }
     }
 
-    /// How many there are of what, if nothing was left out.
+    /// The counts, if the scan was complete.
     pub(super) fn goroutines(&self) -> Option<Goroutines> {
         self.is_counted.then_some(self.counted)
     }
 
-    /// Not everything was scanned.
+    /// Records why the scan is incomplete.
     fn limit(&mut self, limit: Limit) {
         self.is_counted = false;
         self.limits.push(limit);

@@ -1,4 +1,4 @@
-//! What the variables of a `readLoop` lead to: its connection.
+//! The HTTP client connection of a `readLoop`, found through its variables.
 
 use tracer_core::HttpStage;
 
@@ -10,13 +10,12 @@ use super::{
     read_loop::ReadLoop,
 };
 
-/// An HTTP client connection, as its `readLoop`'s variables lead to it. Two looks at one that
-/// nobody uses give the same.
+/// The state of an HTTP client connection. Two readings of a connection that is not in use are equal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Connection {
     pub(super) goroutine: Goroutine,
     pub(super) stage: HttpStage,
-    /// Which of the descriptors that were asked about.
+    /// The index of the connection in the question.
     pub(super) index: usize,
     /// `*http.Transport`.
     pub(super) transport: u64,
@@ -24,16 +23,16 @@ pub(super) struct Connection {
     pub(super) address: u64,
     /// Its `*bufio.Reader`, which the bodies of its responses read from.
     pub(super) reader: u64,
-    /// What changes when anything is read: bytes left, position and fill of the buffer.
+    /// Values that change with every read: `persistConn.readLimit`, `bufio.Reader.r` and `.w`.
     pub(super) progress: [u64; 3],
-    /// `*http.Request` of the response that is waited for.
+    /// The `*http.Request` of the response whose body has not been read.
     pub(super) request: Option<u64>,
-    /// The same in words.
+    /// The request as text.
     pub(super) description: Option<String>,
 }
 
 impl Follower<'_, '_> {
-    /// Reads what will be followed of these, step by step, each for all of them together.
+    /// Reads the memory that `connection` needs for these, with as few system calls as possible.
     pub(super) fn prefetch<'a>(
         &mut self,
         read_loops: impl Iterator<Item = &'a ReadLoop>,
@@ -42,27 +41,26 @@ impl Follower<'_, '_> {
         let mut addresses = Vec::new();
         for read_loop in read_loops {
             for variable in [Variable::Connection, Variable::Request] {
-                let places = variables.of(variable, read_loop.pc).iter();
-                addresses.extend(places.filter_map(|&place| read_loop.words.get(place)));
+                let indexes = variables.of(variable, read_loop.pc).iter();
+                addresses.extend(indexes.filter_map(|&index| read_loop.words.get(index)));
             }
         }
         self.prefetch_connections(addresses);
     }
 
-    /// The connection of a `readLoop`; `None` if it has none of a descriptor that was asked
-    /// about, or if anything about it does not hold.
+    /// The connection of a `readLoop`; `None` if it is not one of the question, or if a check fails.
     pub(super) fn connection(
         &mut self,
         read_loop: &ReadLoop,
         variables: &FrameVariables,
     ) -> Option<Connection> {
-        let places = variables.of(Variable::Connection, read_loop.pc);
-        let address = one(places.iter().filter_map(|&place| {
-            let address = *read_loop.words.get(place)?;
+        let indexes = variables.of(Variable::Connection, read_loop.pc);
+        let address = unanimous(indexes.iter().filter_map(|&index| {
+            let address = *read_loop.words.get(index)?;
             self.persistent_connection(address).map(|_| address)
         }))?;
         let (reader, inner) = self.persistent_connection(address)?;
-        let index = self.descriptor(inner)?.index;
+        let index = self.wanted_fd(inner)?.index;
         let progress = [
             self.pages.word(address.checked_add(self.layout.connection.limit)?)?,
             self.pages.word(reader.checked_add(layout::BUFFER_READ)?)?,
@@ -70,10 +68,10 @@ impl Follower<'_, '_> {
         ];
         let request = match read_loop.stage {
             HttpStage::AwaitingBody => {
-                let places = variables.of(Variable::Request, read_loop.pc);
-                one(places.iter().filter_map(|&place| self.request(read_loop, place)))
+                let indexes = variables.of(Variable::Request, read_loop.pc);
+                unanimous(indexes.iter().filter_map(|&index| self.request(read_loop, index)))
             }
-            // What is left there is of a response that came before.
+            // The variable has a stale value of an earlier response.
             HttpStage::Idle => None,
         };
         let (request, description) = request.unzip();
@@ -91,8 +89,8 @@ impl Follower<'_, '_> {
     }
 }
 
-/// What all say, if they say the same.
-fn one<T: PartialEq>(mut all: impl Iterator<Item = T>) -> Option<T> {
+/// The common value of all items; `None` if there is none or if they differ.
+fn unanimous<T: PartialEq>(mut all: impl Iterator<Item = T>) -> Option<T> {
     let first = all.next()?;
     all.all(|other| other == first).then_some(first)
 }

@@ -1,9 +1,9 @@
-//! From what carries a response in a Go program to the descriptor of its connection.
+//! Resolves the objects of Go's HTTP client that carry a response to the fd of their connection.
 //!
-//! A ledger knows a response by an address: of its `persistConn` (HTTP/1) or of its `clientStream`
-//! (HTTP/2). That may be of something else by now, so nothing about it is believed: what it leads to
-//! must be a `netFD` with the number of an open TCP socket of the process and with the `pollDesc`
-//! that epoll names for that very socket, and all of it must be the same at two looks.
+//! The ledger identifies a response by the address of its `persistConn` (HTTP/1) or `clientStream`
+//! (HTTP/2). The memory may have been reused, so everything is verified: the object must lead to a
+//! `net.netFD` with the fd of an open TCP socket of the process and with the `pollDesc` that epoll has
+//! for that socket, and two readings must agree.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -15,81 +15,85 @@ use tracer_common::LedgerKind;
 use tracer_core::{Asked, ConnectionId, HttpStream};
 
 use super::{
-    follower::{Descriptor, Follower, Wanted},
+    follower::{Follower, WantedFd, WantedFds},
     layout::{Layout, StreamLayout},
     poll::{self, PollDescriptor},
 };
 use crate::process::{epoll::Registration, maps::Mappings, memory::Memory, pages::Pages};
 
-/// Most objects that are followed at one look.
+/// Maximum number of objects resolved per call.
 const OBJECTS_MAX: usize = 131_072;
-/// HttpObject whose memory is read together.
+/// Number of objects whose memory is read together.
 const PREFETCHED: usize = 512;
-/// Most bytes that a stream can make sense of holding.
+/// Maximum plausible number of unread bytes of a stream.
 const HELD_MAX: u64 = 1 << 40;
-/// Least time between two looks at the same.
+/// Minimum time between the two readings of the same memory.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// What carries a response, by its address in the process.
+/// An object of Go's HTTP client that carries a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HttpObject {
-    /// What it is.
+    /// Its type: `persistConn` or `clientStream`.
     pub kind: LedgerKind,
-    /// Where it is in the process.
+    /// Its address in the process.
     pub address: u64,
 }
 
-/// Where a object leads.
+/// The connection of an [`HttpObject`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResolvedConnection {
-    /// The descriptor of its connection: an open TCP socket.
+    /// The file descriptor, an open TCP socket.
     pub fd: u32,
-    /// Its stream, if it is one.
+    /// The stream, if the object is a `clientStream`.
     pub stream: Option<HttpStream>,
-    /// Of a stream: the response has not begun, or somebody waits for more of it or is reading it,
-    /// so it is not left behind. Of a connection that is not known here: its reader tells.
+    /// For a stream: whether the response has not begun, or a goroutine waits for more of its body or
+    /// has read from it, so that it is not abandoned. `false` for a `persistConn`, whose reader is found
+    /// by the inspection of readers.
     pub is_awaited: bool,
 }
 
-/// A process in which objects are followed.
-pub(super) struct Following<'a> {
+/// Resolves objects in the memory of one process.
+pub(super) struct Resolver<'a> {
     pub(super) memory: &'a dyn Memory,
     pub(super) mappings: &'a Mappings,
     pub(super) layout: &'a Layout,
     pub(super) registrations: &'a [Registration],
-    /// The inode of the TCP socket with this descriptor, if it is one.
+    /// The inode of a file descriptor, if it is a TCP socket.
     pub(super) socket: &'a dyn Fn(u32) -> Option<u64>,
 }
 
-/// What one look at one object finds.
+/// The state of one object at one reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Trace {
+struct Observation {
     fd: u32,
     poll: u64,
     stream: Option<Stream>,
 }
 
+/// The state of a `clientStream` at one reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stream {
     id: u32,
     /// `*ClientConn`.
     connection: u64,
+    /// The response headers have arrived.
     has_begun: bool,
-    /// A goroutine is in a read of it.
+    /// A goroutine waits in a read of the body.
     has_reader: bool,
+    /// Received bytes that have not been read.
     held_bytes: u64,
-    /// Becomes less with every byte that is read, and with nothing else.
+    /// Decreases with every byte that is read, and only then.
     unread: u64,
 }
 
-impl Following<'_> {
-    /// Where each object leads, as far as everything about it holds.
-    pub(super) fn follow(&self, objects: &[HttpObject]) -> Vec<Option<ResolvedConnection>> {
+impl Resolver<'_> {
+    /// The connection of each object; `None` where a check failed.
+    pub(super) fn resolve(&self, objects: &[HttpObject]) -> Vec<Option<ResolvedConnection>> {
         let begin = Instant::now();
         let wanted = self.wanted();
-        let traced = objects.get(..OBJECTS_MAX).unwrap_or(objects);
-        let first = self.traces(traced, &wanted);
-        let fds: BTreeSet<u32> = first.iter().flatten().map(|trace| trace.fd).collect();
+        let read = objects.get(..OBJECTS_MAX).unwrap_or(objects);
+        let first = self.observe(read, &wanted);
+        let fds: BTreeSet<u32> = first.iter().flatten().map(|observation| observation.fd).collect();
         let sockets = fds.into_iter().filter_map(|fd| Some((fd, (self.socket)(fd)?)));
         let sockets: BTreeMap<u32, u64> = sockets.collect();
         let asked = sockets.iter().map(|(&fd, &inode)| Asked { id: ConnectionId(0), fd, inode });
@@ -98,11 +102,11 @@ impl Following<'_> {
         if let Some(rest) = PAUSE.checked_sub(begin.elapsed()) {
             thread::sleep(rest);
         }
-        let second = self.traces(traced, &wanted);
-        let now = poll::again(self.memory, self.layout, &polls);
+        let second = self.observe(read, &wanted);
+        let now = poll::read_again(self.memory, self.layout, &polls);
         let is_same =
             |poll: &&PollDescriptor| (self.socket)(poll.fd) == sockets.get(&poll.fd).copied();
-        // Of both looks, as the second one reads what the first one found.
+        // These hold for both readings: the second one has read what the first one found.
         let polls: HashMap<u32, u64> =
             now.iter().flatten().filter(is_same).map(|poll| (poll.fd, poll.address)).collect();
         let mut resolved: Vec<_> = first
@@ -110,17 +114,17 @@ impl Following<'_> {
             .zip(second)
             .map(|(first, second)| {
                 let (first, second) = (first?, second?);
-                let is_sure = polls.get(&first.fd) == Some(&first.poll);
-                is_sure.then(|| first.with(second))?
+                let is_verified = polls.get(&first.fd) == Some(&first.poll);
+                is_verified.then(|| first.combined_with(second))?
             })
             .collect();
         resolved.resize(objects.len(), None);
         resolved
     }
 
-    /// Every descriptor that is registered, and where its `pollDesc` would be.
-    fn wanted(&self) -> Wanted {
-        let mut wanted = Wanted::new();
+    /// Every registered fd, with the possible addresses of its `pollDesc`.
+    fn wanted(&self) -> WantedFds {
+        let mut wanted = WantedFds::new();
         for registration in self.registrations {
             let fd = registration.fd;
             let Ok(index) = usize::try_from(fd) else { continue };
@@ -130,12 +134,12 @@ impl Following<'_> {
         wanted
     }
 
-    /// One look at each.
-    fn traces(&self, objects: &[HttpObject], wanted: &Wanted) -> Vec<Option<Trace>> {
+    /// Reads each object once.
+    fn observe(&self, objects: &[HttpObject], wanted: &WantedFds) -> Vec<Option<Observation>> {
         let mut pages = Pages::new(self.memory);
         let (mappings, layout) = (self.mappings, self.layout);
         let mut follower = Follower { pages: &mut pages, mappings, layout, wanted };
-        let mut traces = Vec::with_capacity(objects.len());
+        let mut observations = Vec::with_capacity(objects.len());
         for some in objects.chunks(PREFETCHED) {
             let of = |kind| {
                 let those = some.iter().filter(move |object| object.kind == kind);
@@ -143,17 +147,18 @@ impl Following<'_> {
             };
             follower.prefetch_connections(of(LedgerKind::Connection));
             follower.prefetch_streams(&of(LedgerKind::Stream));
-            traces.extend(some.iter().map(|object| follower.trace(*object)));
+            observations.extend(some.iter().map(|object| follower.observe(*object)));
         }
-        traces
+        observations
     }
 }
 
 impl Follower<'_, '_> {
+    /// Reads the memory that `stream` needs for addresses that may be a `*clientStream`.
     fn prefetch_streams(&mut self, addresses: &[u64]) {
         let is_heap = |address: &&u64| self.mappings.is_heap(**address);
         let addresses: Vec<u64> = addresses.iter().filter(is_heap).copied().collect();
-        for layout in self.layout.streams_apart() {
+        for layout in self.layout.distinct_streams() {
             let most = layout.response.saturating_add(8);
             self.pages.prefetch(addresses.iter().flat_map(|it| [*it, it.saturating_add(most)]));
             let connections = self.follow(&addresses, layout.connection);
@@ -164,34 +169,35 @@ impl Follower<'_, '_> {
         }
     }
 
-    fn trace(&mut self, HttpObject { kind, address }: HttpObject) -> Option<Trace> {
+    fn observe(&mut self, HttpObject { kind, address }: HttpObject) -> Option<Observation> {
         if !self.mappings.is_heap(address) {
             return None;
         }
-        let (descriptor, stream) = match kind {
+        let (fd, stream) = match kind {
             LedgerKind::Connection => {
                 let (_, conn) = self.persistent_connection(address)?;
-                (self.descriptor(conn)?, None)
+                (self.wanted_fd(conn)?, None)
             }
             LedgerKind::Stream => {
-                let mut layouts = self.layout.streams_apart();
-                let (descriptor, stream) = layouts.find_map(|it| self.stream(address, it))?;
-                (descriptor, Some(stream))
+                let mut layouts = self.layout.distinct_streams();
+                let (fd, stream) = layouts.find_map(|it| self.stream(address, it))?;
+                (fd, Some(stream))
             }
             LedgerKind::Request => return None,
         };
-        let fd = u32::try_from(descriptor.index).ok()?;
-        Some(Trace { fd, poll: descriptor.poll, stream })
+        let (fd, poll) = (u32::try_from(fd.index).ok()?, fd.poll);
+        Some(Observation { fd, poll, stream })
     }
 
-    /// A `*clientStream` that has a number. One that has none waits for its turn.
-    fn stream(&mut self, address: u64, layout: &StreamLayout) -> Option<(Descriptor, Stream)> {
+    /// The `*clientStream` at an address; `None` also if it has no id yet, because it waits until the
+    /// connection allows another stream.
+    fn stream(&mut self, address: u64, layout: &StreamLayout) -> Option<(WantedFd, Stream)> {
         let at = |offset: u64| address.checked_add(offset);
         let connection = self.pages.word(at(layout.connection)?)?;
         let conn = self.interface(connection.checked_add(layout.conn)?)?;
-        let descriptor = self.descriptor(conn)?;
+        let fd = self.wanted_fd(conn)?;
         let id = self.pages.half(at(layout.id)?)?;
-        // Those of the client are odd (RFC 9113 section 5.1.1).
+        // Streams of the client have odd ids (RFC 9113 section 5.1.1).
         if id % 2 == 0 {
             return None;
         }
@@ -203,7 +209,7 @@ impl Follower<'_, '_> {
                 let expected = self.pages.word(buffer.checked_add(layout.buffer_expected)?)?;
                 (size, size.wrapping_add(expected))
             }
-            // There is no body yet, or not any more.
+            // The body has not begun, or has been discarded.
             None => (0, 0),
         };
         let stream = Stream {
@@ -214,13 +220,13 @@ impl Follower<'_, '_> {
             held_bytes,
             unread,
         };
-        (held_bytes <= HELD_MAX).then_some((descriptor, stream))
+        (held_bytes <= HELD_MAX).then_some((fd, stream))
     }
 }
 
-impl Trace {
-    /// What two looks say together.
-    fn with(self, later: Self) -> Option<ResolvedConnection> {
+impl Observation {
+    /// The result of two readings; `None` if they contradict each other.
+    fn combined_with(self, later: Self) -> Option<ResolvedConnection> {
         let (fd, poll) = (self.fd, self.poll);
         if (fd, poll) != (later.fd, later.poll) {
             return None;

@@ -1,4 +1,4 @@
-//! One look into a Go process: what is read in which order, and what of it counts.
+//! Inspection of a Go process: the order of the steps, and which results are certain.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -9,14 +9,14 @@ use std::{
 use tracer_core::{Asked, Goroutines, HttpConnection, HttpStage, Limit, Reader, ReaderFacts};
 
 use super::{
-    follower::{Follower, Wanted},
+    follower::{Follower, WantedFds},
     frame_variables::FrameVariables,
     goroutine::Goroutine,
     goroutine_scan::{self, GoroutineScan},
     http_connection::Connection,
     layout::Layout,
     poll::{self, PollDescriptor, Waiting},
-    program::{GoProgram, Parts},
+    program::{GoProgram, ScanInputs},
     read_loop::{self, ReadLoop, Role},
     response_references::{self, References},
     responses::Responses,
@@ -25,24 +25,24 @@ use super::{
 };
 use crate::process::{epoll::Registration, pages::Pages};
 
-/// Connections whose memory is read together.
+/// Number of connections whose memory is read together.
 const PREFETCHED: usize = 512;
-/// Least time between two looks at the same.
+/// Minimum time between the two readings of the same memory.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// What an inspection of a Go process found.
+/// The result of inspecting a Go process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct GoInspection {
-    /// What is certain, of the connections that were asked about.
+pub(crate) struct GoInspection {
+    /// Certain facts about the connections of the question.
     pub found: Vec<ReaderFacts>,
-    /// How many goroutines there are, if all of them could be looked at.
+    /// Number of goroutines, if all of them could be read.
     pub goroutines: Option<Goroutines>,
-    /// Why less was found than could have been; empty if nothing is missing.
+    /// Why results may be missing; empty if they are complete.
     pub limits: Vec<Limit>,
 }
 
-/// Looks, and says what held for all of the time that it took. `is_same` says whether a descriptor
-/// still is the socket that was asked about.
+/// Inspects a process. Reports what was true at both readings. `is_same` tells whether an fd still
+/// refers to the socket of the question.
 pub(super) fn inspect(
     target: Target<'_>,
     program: &mut GoProgram,
@@ -58,10 +58,10 @@ pub(super) fn inspect(
     }
     let mut scan = GoroutineScan::default();
     let mut http = HashMap::new();
-    match program.parts(layout, target) {
+    match program.scan_inputs(layout, target) {
         Ok(mut parts) => {
             scan = goroutine_scan::scan(target, &mut parts, layout, &before);
-            http = prove(target, &mut parts, layout, &before, &mut scan);
+            http = http_connections(target, &mut parts, layout, &before, &mut scan);
         }
         Err(limit) => {
             scan.limits.push(limit);
@@ -71,34 +71,34 @@ pub(super) fn inspect(
     if let Some(rest) = PAUSE.checked_sub(begin.elapsed()) {
         thread::sleep(rest);
     }
-    let after = poll::again(target.memory, layout, &before);
+    let after = poll::read_again(target.memory, layout, &before);
     let pairs = asked.iter().enumerate().zip(before.iter().zip(&after));
     let found = pairs.filter_map(|((index, asked), (before, after))| {
         let (before, after) = ((*before)?, (*after)?);
         let is_waking = scan.waking.contains(&index);
         let reader = before.waiting.reader(after.waiting, is_waking);
         let http = http.remove(&index).filter(|(goroutine, http): &(u64, HttpConnection)| {
-            fits(http.stage, *goroutine, after.waiting, reader)
+            is_consistent(http.stage, *goroutine, after.waiting, reader)
         });
         let http = http.map(|it| it.1);
         let facts = ReaderFacts { id: asked.id, reader, is_registered: true, http };
-        let is_something = facts.reader != Reader::Unknown || facts.http.is_some();
-        (is_something && is_same(asked)).then_some(facts)
+        let is_known = facts.reader != Reader::Unknown || facts.http.is_some();
+        (is_known && is_same(asked)).then_some(facts)
     });
     let goroutines = scan.goroutines();
     GoInspection { found: found.collect(), goroutines, limits: scan.limits }
 }
 
-/// The HTTP connections among the descriptors, by their index, each with its goroutine's
-/// address.
-fn prove(
+/// The HTTP client connections among the connections of the question, by index, each with the address
+/// of its `readLoop` goroutine.
+fn http_connections(
     target: Target<'_>,
-    parts: &mut Parts,
+    parts: &mut ScanInputs,
     layout: &Layout,
     polls: &[Option<PollDescriptor>],
     scan: &mut GoroutineScan,
 ) -> HashMap<usize, (u64, HttpConnection)> {
-    let wanted: Wanted = (0..)
+    let wanted: WantedFds = (0..)
         .zip(polls)
         .filter_map(|(index, poll)| Some((poll.as_ref()?, index)))
         .map(|(poll, index)| (poll.fd, (index, vec![poll.address])))
@@ -108,9 +108,9 @@ fn prove(
     let mut follower = Follower { pages: &mut pages, mappings, layout, wanted: &wanted };
     let variables = FrameVariables::find(&scan.read_loops, &mut follower);
     let first = connections(&scan.read_loops, &variables, &mut follower);
-    let references = held(target, &first, parts, layout, scan, &mut pages);
+    let references = references(target, &first, parts, layout, scan, &mut pages);
 
-    // Everything once more, from the goroutine on.
+    // Read everything again, beginning with the goroutine.
     let addresses: Vec<u64> = first.iter().map(|(_, it)| it.goroutine.address).collect();
     let goroutines = Goroutine::read_all(target.memory, layout, &addresses);
     let goroutines: Vec<_> = goroutines.into_iter().flatten().collect();
@@ -125,7 +125,7 @@ fn prove(
     let mut fresh = Pages::new(target.memory);
     let mut follower = Follower { pages: &mut fresh, mappings, layout, wanted: &wanted };
     let second = connections(&again, &variables, &mut follower);
-    // A stack that was moved while it was copied is known by its goroutine.
+    // A stack that was moved while it was copied is discarded: its goroutine has changed.
     let now = Goroutine::read_all(target.memory, layout, &addresses);
     let now: HashSet<Goroutine> = now.into_iter().flatten().collect();
     let mut second: HashMap<u64, Connection> = second
@@ -134,7 +134,7 @@ fn prove(
         .map(|(_, connection)| (connection.goroutine.address, connection))
         .collect();
 
-    let mut proved = HashMap::new();
+    let mut confirmed = HashMap::new();
     let mut ambiguous = Vec::new();
     for (number, connection) in first {
         let same = second.remove(&connection.goroutine.address);
@@ -147,21 +147,21 @@ fn prove(
             held,
         };
         let index = connection.index;
-        if proved.insert(index, (connection.goroutine.address, http)).is_some() {
+        if confirmed.insert(index, (connection.goroutine.address, http)).is_some() {
             ambiguous.push(index);
         }
     }
     for index in ambiguous {
-        proved.remove(&index);
+        confirmed.remove(&index);
     }
-    proved
+    confirmed
 }
 
-/// Which of the responses that these connections wait for some goroutine has.
-fn held(
+/// The goroutines that refer to the responses of connections that wait for their body to be read.
+fn references(
     target: Target<'_>,
     connections: &[(usize, Connection)],
-    parts: &mut Parts,
+    parts: &mut ScanInputs,
     layout: &Layout,
     scan: &mut GoroutineScan,
     pages: &mut Pages,
@@ -171,17 +171,17 @@ fn held(
         .filter(|(_, connection)| connection.stage == HttpStage::AwaitingBody)
         .filter_map(|(number, it)| Some((*number, it, scan.read_loops.get(*number)?)));
     let responses = Responses::of(waiting, pages, target.mappings, layout);
-    if responses.are_none() {
+    if responses.is_empty() {
         return References::default();
     }
     let references = response_references::find(target, &responses, parts, layout, scan);
-    if !references.is_whole && scan.limits.is_empty() {
+    if !references.is_complete && scan.limits.is_empty() {
         scan.limits.push(Limit::ReferencesIncomplete);
     }
     references
 }
 
-/// The connections of these goroutines, with the number of each.
+/// The connections of these goroutines, each with the index of its goroutine.
 fn connections(
     read_loops: &[ReadLoop],
     variables: &FrameVariables,
@@ -200,9 +200,9 @@ fn connections(
     connections
 }
 
-/// Whether what the runtime's books and the goroutine say agree: an idle connection's `readLoop` is
-/// who waits, that of one whose body is waited for is not.
-fn fits(stage: HttpStage, goroutine: u64, waiting: Waiting, reader: Reader) -> bool {
+/// Whether `pollDesc` and the stage agree: the `readLoop` of an idle connection waits for the fd, one
+/// that waits for its body to be read does not.
+fn is_consistent(stage: HttpStage, goroutine: u64, waiting: Waiting, reader: Reader) -> bool {
     match stage {
         HttpStage::Idle => waiting == Waiting::Goroutine(goroutine) && reader == Reader::Goroutine,
         HttpStage::AwaitingBody => waiting != Waiting::Goroutine(goroutine),

@@ -1,9 +1,9 @@
-//! Where Go keeps what, in bytes.
+//! Offsets of fields in the structures of Go's runtime and standard library, in bytes.
 //!
-//! Every offset comes from here. Where the program has debugging information, what that says takes
-//! the place of the table by version, which is what programs say that each version built (1.19,
-//! 1.21 to 1.27, for amd64 and arm64, which do not differ). Types of the runtime that describe the
-//! program itself, and of packages that have not changed in all of these, are constants.
+//! Fields that move between versions are in [`Layout`], with a table by version. The table was taken
+//! from the debug information of programs built with each version (1.19 and 1.21 to 1.27, for amd64
+//! and arm64, which do not differ). The debug information of the inspected program takes precedence.
+//! Fields that are the same in all of these versions are constants.
 
 use std::fs::File;
 
@@ -15,7 +15,7 @@ pub(super) const GOROUTINE_STACK_HIGH: u64 = 8;
 pub(super) const GOROUTINE_SP: u64 = 56;
 pub(super) const GOROUTINE_PC: u64 = 64;
 
-/// `runtime.g`: `_defer`; and `runtime._defer`: `fn`.
+/// `runtime.g`: `_defer`. `runtime._defer`: `fn`.
 pub(super) const GOROUTINE_DEFERRED: u64 = 40;
 pub(super) const DEFERRED_FUNCTION: u64 = 24;
 
@@ -23,7 +23,7 @@ pub(super) const DEFERRED_FUNCTION: u64 = 24;
 pub(super) const POLL_DESCRIPTOR_FD: u64 = 8;
 pub(super) const POLL_DESCRIPTOR_SEQUENCE: u64 = 16;
 
-/// `bufio.Reader`: the data of `rd`, and `r`, `w`, how much of the buffer was read and written.
+/// `bufio.Reader`: the data word of `rd`, and `r` and `w`, the read and write positions.
 pub(super) const BUFFER_SOURCE: u64 = 32;
 pub(super) const BUFFER_READ: u64 = 40;
 pub(super) const BUFFER_WRITTEN: u64 = 48;
@@ -37,19 +37,19 @@ pub(super) const URL_SCHEME: u64 = 0;
 pub(super) const URL_HOST: u64 = 40;
 pub(super) const URL_PATH: u64 = 56;
 
-/// `net/http.Response`: `StatusCode`, `ProtoMajor`, `ProtoMinor`, `Body`, an interface, `Request`.
+/// `net/http.Response`: `StatusCode`, `ProtoMajor`, `ProtoMinor`, `Body` (an interface), `Request`.
 pub(super) const RESPONSE_STATUS: u64 = 16;
 pub(super) const RESPONSE_MAJOR: u64 = 40;
 pub(super) const RESPONSE_MINOR: u64 = 48;
 pub(super) const RESPONSE_BODY: u64 = 64;
 pub(super) const RESPONSE_REQUEST: u64 = 128;
 
-/// `net/http.bodyEOFSignal`: `body`, an interface, and `fn`, which is there until the body was read
-/// to its end or closed.
+/// `net/http.bodyEOFSignal`: `body` (an interface), and `fn`, which is nil once the body was read to
+/// its end or closed.
 pub(super) const BODY_INNER: u64 = 0;
 pub(super) const BODY_SIGNAL: u64 = 48;
 
-/// `net/http.body`: `src`, an interface.
+/// `net/http.body`: `src` (an interface).
 pub(super) const INNER_SOURCE: u64 = 0;
 
 /// `runtime.hchan`: `dataqsiz`, `elemsize` (two bytes).
@@ -59,14 +59,13 @@ pub(super) const CHANNEL_ELEMENT_SIZE: u64 = 24;
 /// Size of `net/http.responseAndError`: a pointer and an interface.
 pub(super) const RESPONSE_AND_ERROR_SIZE: u64 = 24;
 
-/// `runtime.itab`: `_type`. It describes what an interface holds.
+/// `runtime.itab` (`internal/abi.ITab`): `Type`, the type of the value in an interface.
 pub(super) const ITAB_TYPE: u64 = 8;
 
-/// `internal/abi.Type`: `Kind_` (one byte), and of a pointer's (`PtrType`) the type that it points
-/// to. The size comes first.
+/// `internal/abi.Type`: `Kind_` (one byte). `internal/abi.PtrType`: `Elem`. `Size_` is at offset 0.
 pub(super) const TYPE_KIND: u64 = 23;
 pub(super) const TYPE_TARGET: u64 = 48;
-/// The bits of `Kind_` that are the kind, and two kinds.
+/// `internal/abi.KindMask`, `Pointer` and `Struct`.
 pub(super) const KIND_MASK: u8 = 31;
 pub(super) const KIND_POINTER: u8 = 22;
 pub(super) const KIND_STRUCT: u8 = 25;
@@ -77,11 +76,11 @@ pub(super) const MODULE_LOWEST: usize = 160;
 pub(super) const MODULE_HIGHEST: usize = 168;
 pub(super) const MODULE_TEXT: usize = 176;
 pub(super) const MODULE_TEXT_END: usize = 184;
-/// As many bytes of it as are looked at.
+/// Number of bytes read of `runtime.moduledata`.
 pub const MODULE: usize = 352;
 
-/// `moduledata.gofunc` of Go 1.`minor`: `covctrs` came before it in 1.20, `typedesclen` and what is
-/// about itabs in 1.27.
+/// `moduledata.gofunc` of Go 1.`minor`. It moved when `covctrs` was added in 1.20, and `typedesclen`
+/// and the fields about itabs in 1.27.
 pub(super) const fn module_function_data(minor: u32) -> usize {
     match minor {
         ..20 => 304,
@@ -90,9 +89,10 @@ pub(super) const fn module_function_data(minor: u32) -> usize {
     }
 }
 
-/// `runtime._Gscan`: the collector has the goroutine's stack just now.
+/// `runtime._Gscan`: the garbage collector is scanning the stack. Statuses are in
+/// `runtime/runtime2.go`.
 pub(super) const STATUS_SCAN: u32 = 0x1000;
-/// `_Gidle`: just made.
+/// `_Gidle`: just allocated.
 pub(super) const STATUS_IDLE: u32 = 0;
 /// `_Grunnable`.
 pub(super) const STATUS_RUNNABLE: u32 = 1;
@@ -102,97 +102,98 @@ pub(super) const STATUS_RUNNING: u32 = 2;
 pub(super) const STATUS_SYSCALL: u32 = 3;
 /// `_Gwaiting`.
 pub(super) const STATUS_WAITING: u32 = 4;
-/// `_Gdead`: it has ended, or has not begun.
+/// `_Gdead`: it has ended, or has not started.
 pub(super) const STATUS_DEAD: u32 = 6;
 /// `_Gcopystack`: its stack is being moved.
 pub(super) const STATUS_COPYING: u32 = 8;
 /// `_Gpreempted`.
 pub(super) const STATUS_PREEMPTED: u32 = 9;
-/// `_Gleaked`, from 1.26: as waiting, and found to be so for ever.
+/// `_Gleaked`, since 1.26: waiting, and found leaked by the garbage collector.
 pub(super) const STATUS_LEAKED: u32 = 10;
-/// `_Gdeadextra`, from 1.26: as dead, of a thread that is not Go's. The highest of any version.
+/// `_Gdeadextra`, since 1.26: dead, and reserved for a thread not created by Go. The highest status of
+/// any version.
 pub(super) const STATUS_MAX: u32 = 11;
 
-/// The newest minor version whose layout was looked at.
+/// The newest supported minor version of Go 1.
 pub(super) const NEWEST: u32 = 27;
-/// The oldest one.
+/// The oldest supported minor version of Go 1.
 pub(super) const OLDEST: u32 = 19;
 
-/// What may differ from one program to the next.
+/// The offsets that differ between versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Layout {
-    /// `g.sched.bp`: `gobuf.ret` went in 1.25.
+    /// `g.sched.bp`. `gobuf.ret` was removed in 1.25.
     pub(super) goroutine_bp: u64,
-    /// `g.atomicstatus`: `syscallbp` came in 1.23.
+    /// `g.atomicstatus`. `syscallbp` was added in 1.23.
     pub(super) goroutine_status: u64,
     /// `g.goid`.
     pub(super) goroutine_id: u64,
-    /// `g.startpc`: what `go` called.
+    /// `g.startpc`.
     pub(super) goroutine_function: u64,
-    /// `_defer.link`: `_panic` went in 1.22.
+    /// `_defer.link`. `_panic` was removed in 1.22.
     pub(super) deferred_next: u64,
-    /// The data of an epoll registration is a tagged pointer and `pollDesc` has `fdseq`, from 1.20.
+    /// Whether `epoll_event.data` is a tagged pointer and `pollDesc` has `fdseq`: since 1.20.
     pub(super) poll_is_tagged: bool,
     /// `pollDesc.rg`.
     pub(super) poll_reader: u64,
     /// `netFD.pfd.Sysfd`.
     pub(super) net_fd_number: u64,
-    /// `netFD.pfd.pd.runtimeCtx`: `SysFile` came before it in 1.20.
+    /// `netFD.pfd.pd.runtimeCtx`. `SysFile` was added before it in 1.20.
     pub(super) net_fd_poll: u64,
     pub(super) connection: ConnectionLayout,
-    /// `requestAndChan` has the request behind a `*transportRequest`, from 1.23.
+    /// Whether `requestAndChan` has a `*transportRequest` instead of the request: since 1.23.
     pub(super) request_is_indirect: bool,
     /// `requestAndChan.ch`.
     pub(super) request_channel: u64,
-    /// HTTP/2 of each package that has it, as [`STREAM_PACKAGES`] lists them.
+    /// HTTP/2 in each package of [`STREAM_PACKAGES`].
     pub(super) streams: [StreamLayout; STREAM_PACKAGES.len()],
 }
 
-/// `net/http.persistConn`: one connection of an HTTP/1 client.
+/// `net/http.persistConn`, a connection of the HTTP/1 client (`net/http/transport.go`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ConnectionLayout {
-    /// `alt`: what is there instead if it speaks HTTP/2.
+    /// `alt`, which is not nil if the connection uses HTTP/2.
     pub(super) alternative: u64,
     /// `t`.
     pub(super) transport: u64,
-    /// `conn`, an interface: the word after is the data.
+    /// `conn`, an interface: the second word is the data word.
     pub(super) conn: u64,
     /// `br`.
     pub(super) reader: u64,
-    /// `readLimit`: `availch` came in 1.26.
+    /// `readLimit`. `availch` was added in 1.26.
     pub(super) limit: u64,
 }
 
-/// `clientStream`: one request of an HTTP/2 client, and its connection, `ClientConn`.
+/// `clientStream`, a request of the HTTP/2 client, and `ClientConn`, its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct StreamLayout {
     /// `clientStream.cc`.
     pub(super) connection: u64,
-    /// `clientStream.ID`, a half word.
+    /// `clientStream.ID`, 32 bits.
     pub(super) id: u64,
-    /// `clientStream.res`, once there are headers.
+    /// `clientStream.res`, not nil once the headers have arrived.
     pub(super) response: u64,
-    /// `clientStream.bufPipe.c.notify.wait` and `.notify`, half words: how many have waited for
-    /// more of the body, and how many of those do not any more.
+    /// `clientStream.bufPipe.c.notify.wait` and `.notify`, 32 bits: the number of waits for more of the
+    /// body, and how many of them have ended.
     pub(super) waiting: u64,
     pub(super) notified: u64,
     /// `clientStream.bufPipe.b`, an interface.
     pub(super) buffer: u64,
-    /// `dataBuffer.size`, the bytes in it.
+    /// `dataBuffer.size`, the number of unread bytes.
     pub(super) buffer_size: u64,
-    /// `dataBuffer.expected`, from which what has come is taken off.
+    /// `dataBuffer.expected`, the number of bytes that have not been received.
     pub(super) buffer_expected: u64,
     /// `ClientConn.tconn`, an interface.
     pub(super) conn: u64,
 }
 
-/// How the names of HTTP/2's types begin: in `net/http` up to 1.26, from 1.27, and in the module
-/// that those are copies of.
+/// Prefixes of the type names of HTTP/2: in the standard library up to 1.26, since 1.27, and in the
+/// module `golang.org/x/net` of which those are copies.
 pub(super) const STREAM_PACKAGES: [&str; 3] =
     ["net/http.http2", "net/http/internal/http2.", "golang.org/x/net/http2."];
 
 impl Layout {
-    /// The layout of Go 1.`minor`; that of the newest known version for newer ones.
+    /// The layout of Go 1.`minor`; for newer versions, that of the newest supported one.
     pub(super) const fn of(minor: u32) -> Self {
         let goroutine_status = if minor == 23 || minor == 24 { 152 } else { 144 };
         Self {
@@ -232,7 +233,8 @@ impl Layout {
         }
     }
 
-    /// The layout of a program of Go 1.`minor`, by its debugging information as far as it has any.
+    /// The layout of a program built with Go 1.`minor`, corrected by its debug information if it has
+    /// any.
     pub(super) fn read(minor: u32, file: File) -> Self {
         let mut layout = Self::of(minor);
         let paths: Vec<String> = layout.offsets().into_iter().map(|(path, _)| path).collect();
@@ -245,13 +247,13 @@ impl Layout {
         }
     }
 
-    /// The same with what the program says of itself.
+    /// The layout with the offsets of the debug information.
     fn corrected(mut self, structures: &Structures) -> Self {
         for (path, offset) in self.offsets() {
-            let Some(said) = structures.offset(&path) else { continue };
-            if said != *offset {
-                log::debug!("{path} is at {said} and not, as by the version of Go, at {offset}");
-                *offset = said;
+            let Some(actual) = structures.offset(&path) else { continue };
+            if actual != *offset {
+                log::debug!("{path} is at {actual}, not at {offset} as in this version of Go");
+                *offset = actual;
             }
         }
         let has = |path| structures.offset(path).is_some();
@@ -264,15 +266,14 @@ impl Layout {
         self
     }
 
-    /// The layouts of streams that there are: usually one.
-    pub(super) fn streams_apart(&self) -> impl Iterator<Item = &StreamLayout> {
+    /// The distinct layouts of streams: usually one.
+    pub(super) fn distinct_streams(&self) -> impl Iterator<Item = &StreamLayout> {
         let all = self.streams.iter().enumerate();
         all.filter(|(number, it)| !self.streams.iter().take(*number).any(|before| before == *it))
             .map(|(_, stream)| stream)
     }
 
-    /// Every offset and what it is called: members of structures within one another, with a `+`
-    /// between them.
+    /// Every offset with the path of its field for [`Structures::offset`].
     pub(super) fn offsets(&mut self) -> Vec<(String, &mut u64)> {
         let connection = &mut self.connection;
         let fixed = [

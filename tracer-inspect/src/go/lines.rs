@@ -1,16 +1,19 @@
-//! Go's tables of lines: the function, file and line of an address, also in a stripped program,
-//! and of each function that became part of another there.
+//! Go's line tables: the function, file and line of an address, and the functions inlined there, also
+//! in a stripped program.
 //!
-//! `runtime/symtab.go` and `runtime/symtabinl.go` describe them. There are two formats, told by the
-//! magic number: that of Go 1.18, and that of 1.20, where a function knows the line that it begins
-//! at and an inlined call no longer has a place of its own. Nothing is taken at its word: what is
-//! said of a function must begin with where its code does, a name must follow the end of another,
-//! and an inlined call must be within its function. What does not hold gives no name.
+//! `runtime/symtab.go` and `runtime/symtabinl.go` describe them. There are two formats, distinguished
+//! by the magic number. In that of Go 1.20, unlike that of 1.18, `_func` has a start line and
+//! `inlinedCall` has no file and line. All data is verified: a `_func` must have the start address of
+//! its function, a name must follow the end of another, and an inlined call must be within its
+//! function. If a check fails, there is no name.
 
+#[cfg(test)]
+#[cfg(feature = "root-tests")]
+pub(super) mod as_root;
 mod pc_values;
 pub mod stack_maps;
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;
 
 use super::{
     function_table::{FunctionTable, MAGICS},
@@ -22,12 +25,12 @@ use crate::process::{
 };
 use pc_values::PcValues;
 
-/// More functions than become part of each other in one place.
+/// Maximum nesting of inlined calls.
 const INLINED_MAX: usize = 256;
-/// Most bytes of a name, and of a path.
+/// Maximum length of a name or a path, in bytes.
 const TEXT_MAX: usize = 4096;
-/// Most bytes of one of the tables.
-const PART_MAX: u64 = 1 << 32;
+/// Maximum size of a table in bytes.
+const TABLE_MAX: u64 = 1 << 32;
 
 /// `abi.PCDATA_InlTreeIndex` and `abi.FUNCDATA_InlTree`.
 const INLINE_INDEX: u32 = 2;
@@ -44,45 +47,45 @@ const MODULE_DESCRIPTIONS: usize = 104;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Inconsistent;
 
-/// A call of the program as its source has it.
+/// A call in Go code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GoFrame {
-    /// As Go shows it: `main.(*API).fetch`, `main.main.func1`, `main.get[...]`.
+    /// The name as Go prints it: `main.(*API).fetch`, `main.main.func1`, `main.get[...]`.
     pub function: String,
-    /// The path of the file, and the line. `None` if the compiler said neither.
+    /// The path of the file, and the line; `None` if the compiler recorded none.
     pub place: Option<(String, u32)>,
 }
 
-/// The lines of a program.
+/// The functions and line tables of a program.
 #[derive(Clone, Copy)]
 pub struct Lines<'a> {
-    /// Its functions.
+    /// The function table.
     pub functions: &'a FunctionTable,
-    /// Its tables of lines.
+    /// The line tables.
     pub tables: &'a LineTables,
 }
 
-/// The tables beside that of the functions. Addresses are those of the file.
+/// The line tables. Addresses are those in the file.
 #[derive(Debug)]
 pub struct LineTables {
     format: Format,
-    /// Bytes of the smallest instruction.
+    /// Minimum size of an instruction in bytes.
     quantum: u32,
-    names: Part,
-    units: Part,
-    files: Part,
-    values: Part,
-    descriptions: Part,
-    /// `go:func.*`: what `_func.funcdata` counts from.
+    names: Table,
+    units: Table,
+    files: Table,
+    values: Table,
+    descriptions: Table,
+    /// `go:func.*`, to which the offsets of funcdata are relative.
     function_data: u64,
 }
 
-/// What differs between the formats, in bytes.
+/// The sizes and offsets that differ between the formats, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Format {
-    /// Of `_func`, without the numbers that follow it.
+    /// Size of `_func`, without the pcdata and funcdata offsets that follow it.
     description: usize,
-    /// Of `inlinedCall`, and where in it are the name and `parentPc`.
+    /// Size of `inlinedCall`, and the offsets of `nameOff` and `parentPc`.
     call: u64,
     call_name: usize,
     call_parent: usize,
@@ -91,43 +94,44 @@ struct Format {
 const GO_1_18: Format = Format { description: 40, call: 20, call_name: 12, call_parent: 16 };
 const GO_1_20: Format = Format { description: 44, call: 16, call_name: 4, call_parent: 8 };
 
-/// One of the tables.
+/// A table: its address in the file, and its length in bytes.
 #[derive(Clone, Copy, Debug)]
-struct Part {
+struct Table {
     start: u64,
     length: u64,
 }
 
-/// `runtime._func`, as far as it is needed. The tables are offsets into `pctab`, 0 if there is
-/// none.
+/// The fields of `runtime._func` that are needed. `files` and `lines` are offsets in `pctab`, 0 if
+/// there is no table.
 struct Function {
     name: u32,
     files: u32,
     lines: u32,
-    /// Where its files begin in `cutab`.
+    /// The index of its compilation unit in `cutab`.
     unit: u32,
-    /// Which inlined call an instruction is part of, and the calls.
+    /// The offset in `pctab` of the index of the inlined call, and the address of the inline tree.
     inlined: Option<(u32, u64)>,
     length: u32,
 }
 
-impl Part {
-    /// A slice of `moduledata`, of elements of so many bytes.
+impl Table {
+    /// The slice at an offset of `moduledata`, with elements of `element` bytes.
     fn of(module: &[u8], offset: usize, element: u64, bias: u64) -> Option<Self> {
         let start = word_at(module, offset)?.wrapping_sub(bias);
         let length = word_at(module, offset + 8)?.checked_mul(element)?;
-        (length <= PART_MAX).then_some(Self { start, length })
+        (length <= TABLE_MAX).then_some(Self { start, length })
     }
 
-    /// The address in the process of what is at an offset.
+    /// The address in the process of an offset in the table; `None` if that is outside of it.
     fn at(&self, offset: u64, bias: u64) -> Option<u64> {
         (offset < self.length).then(|| self.start.wrapping_add(offset).wrapping_add(bias))
     }
 }
 
 impl LineTables {
-    /// The tables of a program of Go 1.`minor` that runs shifted by `bias`: `header` is the address
-    /// of its `pcHeader` in the process, `module` its `moduledata`. `None`: they are none.
+    /// Reads the tables of a program built with Go 1.`minor`; `None` if they are not valid. `header` is
+    /// the address of its `pcHeader` in the process, `module` its `moduledata`, and `bias` the load
+    /// address minus the address in the file.
     pub fn read(
         memory: &dyn Memory,
         minor: u32,
@@ -137,26 +141,26 @@ impl LineTables {
         let function_data = word_at(module, layout::module_function_data(minor))?;
         let magic = word_at(&memory.read_one(header, 8)?, 0)?;
         let is_first = magic & 0xff == MAGICS[0] & 0xff;
-        let part = |offset, element| Part::of(module, offset, element, bias);
+        let table = |offset, element| Table::of(module, offset, element, bias);
         Some(Self {
             format: if is_first { GO_1_18 } else { GO_1_20 },
             quantum: u32::try_from(magic >> 48 & 0xff).ok()?,
-            names: part(MODULE_NAMES, 1)?,
-            units: part(MODULE_UNITS, 4)?,
-            files: part(MODULE_FILES, 1)?,
-            values: part(MODULE_VALUES, 1)?,
-            descriptions: part(MODULE_DESCRIPTIONS, 1)?,
+            names: table(MODULE_NAMES, 1)?,
+            units: table(MODULE_UNITS, 4)?,
+            files: table(MODULE_FILES, 1)?,
+            values: table(MODULE_VALUES, 1)?,
+            descriptions: table(MODULE_DESCRIPTIONS, 1)?,
             function_data: function_data.wrapping_sub(bias),
         })
     }
 }
 
 impl Lines<'_> {
-    /// The calls at an address of the process, the innermost first; `None` if it is not Go's code.
+    /// The calls at an address of the process, innermost first; `None` if it is not Go code.
     ///
-    /// The address is where a call returns to, which is the instruction after it and may be
-    /// another line's, or another function's. Unless it is exact: then it may also be where a
-    /// function begins.
+    /// A return address is the instruction after the call, which may belong to another line or another
+    /// function, so the address before it counts. If `is_exact`, the address is an instruction pointer,
+    /// which may be the first instruction of a function.
     ///
     /// # Errors
     /// The line table does not match the code.
@@ -168,15 +172,16 @@ impl Lines<'_> {
         is_exact: bool,
     ) -> Result<Option<Vec<GoFrame>>, Inconsistent> {
         let address = address.wrapping_sub(bias);
-        let begins = |number| self.functions.code(number).is_some_and(|code| code.0 == address);
-        let is_entry = is_exact && self.functions.holding(address).is_some_and(begins);
+        let is_start = |number| self.functions.code(number).is_some_and(|code| code.0 == address);
+        let is_entry = is_exact && self.functions.function_at(address).is_some_and(is_start);
         let address = if is_entry { address } else { address.wrapping_sub(1) };
-        match self.functions.holding(address) {
+        match self.functions.function_at(address) {
             Some(number) => self.calls(pages, bias, number, address).ok_or(Inconsistent).map(Some),
             None => Ok(None),
         }
     }
 
+    /// The calls at an address of the file; `None` if a check fails.
     fn calls(
         &self,
         pages: &mut Pages,
@@ -212,12 +217,13 @@ impl Lines<'_> {
         None
     }
 
+    /// Reads `_func`; `None` if a check fails.
     fn function(&self, pages: &mut Pages, bias: u64, number: usize) -> Option<Function> {
-        let (begin, offset) = self.functions.entry(number)?;
+        let (start_offset, offset) = self.functions.entry(number)?;
         let (start, end) = self.functions.code(number)?;
         let address = self.tables.descriptions.at(offset.into(), bias)?;
         let bytes = pages.bytes(address, self.tables.format.description)?;
-        if half_at(&bytes, 0)? != begin {
+        if half_at(&bytes, 0)? != start_offset {
             return None;
         }
         let half = |offset| half_at(&bytes, offset);
@@ -244,8 +250,8 @@ impl Lines<'_> {
         })
     }
 
-    /// The file and line of an instruction. The outer `None`: what is there is no table.
-    #[expect(clippy::option_option, reason = "that nothing is said differs from what is damaged")]
+    /// The file and line of an instruction. The outer `None`: the tables are corrupt.
+    #[expect(clippy::option_option, reason = "no line and a corrupt table differ")]
     fn place(
         &self,
         pages: &mut Pages,
@@ -266,7 +272,7 @@ impl Lines<'_> {
         Some(Some((text(&self.tables.files, pages, bias, path)?, line)))
     }
 
-    /// The value that a table of `pctab` has for an instruction; -1 if it has none.
+    /// The value of a table in `pctab` for an instruction; -1 if it has none.
     fn value(&self, pages: &mut Pages, bias: u64, table: u32, offset: u32) -> Option<i32> {
         if table == 0 {
             return Some(-1);
@@ -276,23 +282,25 @@ impl Lines<'_> {
         PcValues::new(pages, start, rest).at(offset, self.tables.quantum)
     }
 
+    /// The name at an offset of `funcnametab`.
     fn name(&self, pages: &mut Pages, bias: u64, offset: u32) -> Option<String> {
-        Some(shown(text(&self.tables.names, pages, bias, offset)?))
+        Some(for_print(text(&self.tables.names, pages, bias, offset)?))
     }
 }
 
-/// A text that ends with a zero. It begins the table, or follows the zero of another.
-fn text(part: &Part, pages: &mut Pages, bias: u64, offset: u32) -> Option<String> {
+/// The zero-terminated string at an offset of a table. It must be the first one, or follow the zero of
+/// another.
+fn text(table: &Table, pages: &mut Pages, bias: u64, offset: u32) -> Option<String> {
     const STEP: u64 = 64;
     let offset = u64::from(offset);
-    let start = part.at(offset, bias)?;
+    let start = table.at(offset, bias)?;
     if offset > 0 && pages.bytes(start.checked_sub(1)?, 1)? != [0] {
         return None;
     }
     let mut bytes = Vec::new();
     while bytes.len() < TEXT_MAX {
         let done = u64::try_from(bytes.len()).ok()?;
-        let rest = part.length.checked_sub(offset.checked_add(done)?)?;
+        let rest = table.length.checked_sub(offset.checked_add(done)?)?;
         let some = pages.bytes(start.checked_add(done)?, usize::try_from(rest.min(STEP)).ok()?)?;
         if some.is_empty() {
             return None;
@@ -306,9 +314,8 @@ fn text(part: &Part, pages: &mut Pages, bias: u64, offset: u32) -> Option<String
     None
 }
 
-/// A name as `runtime.funcNameForPrint` has it: what a generic function was made for says nothing
-/// to a reader.
-fn shown(name: String) -> String {
+/// The name as `runtime.funcNameForPrint` returns it, without the type arguments of a generic function.
+fn for_print(name: String) -> String {
     match (name.find('['), name.rfind(']')) {
         (Some(start), Some(end)) if start < end => {
             format!("{}[...]{}", &name[..start], &name[end + 1..])

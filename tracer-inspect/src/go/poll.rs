@@ -1,4 +1,4 @@
-//! Go's own books on who waits for a descriptor: `runtime.pollDesc`.
+//! `runtime.pollDesc` (`runtime/netpoll.go`): which goroutine waits for a file descriptor.
 
 use std::collections::HashMap;
 
@@ -10,53 +10,53 @@ use crate::process::{
     memory::{Memory, word_at},
 };
 
-/// Bytes of `runtime.pollDesc` that are read.
+/// Number of bytes read of `runtime.pollDesc`.
 const HEADER: usize = 40;
 
-/// How pointers and tags are packed into one word, as the number of bits of the tag and
-/// how many low bits of the pointer are not kept: `runtime/tagptr_64bit.go` of 1.20 to 1.24, of
-/// those with addresses of 49 bits, and of 1.25 and later. The check of descriptor and tag tells
-/// which it is.
+/// How a pointer and a tag are packed into one word: the number of bits of the tag, and the number of
+/// low bits of the pointer that are dropped. `runtime/tagptr_64bit.go` of Go 1.20 to 1.24, the same
+/// with addresses of 49 bits, and of Go 1.25 and later. All are tried, and the fd and the tag in the
+/// `pollDesc` must match.
 const PACKINGS: [(u32, u32); 3] = [(19, 3), (18, 3), (24, 9)];
 
-/// A descriptor in Go's books, verified.
+/// A verified `runtime.pollDesc`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PollDescriptor {
-    /// Where it is.
+    /// Its address.
     pub(super) address: u64,
     pub(super) fd: u32,
     pub(super) waiting: Waiting,
 }
 
-/// `pollDesc.rg`: who waits to read.
+/// `pollDesc.rg`: the state of its reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Waiting {
-    /// Nobody, and nothing has arrived that nobody was told of.
-    Nobody,
-    /// Something has arrived. Nobody took it, or whoever did has been woken and does not run yet.
+    /// `pdNil`: no goroutine waits, and no event is pending.
+    NoGoroutine,
+    /// `pdReady`: an event has arrived. No goroutine has consumed it, or one was woken and has not run
+    /// yet.
     Ready,
-    /// Somebody is about to wait.
-    Soon,
-    /// This goroutine.
+    /// `pdWait`: a goroutine is about to park.
+    Parking,
+    /// The address of the goroutine that waits.
     Goroutine(u64),
 }
 
 impl Waiting {
     const fn decode(word: u64) -> Self {
         match word {
-            0 => Self::Nobody,
+            0 => Self::NoGoroutine,
             1 => Self::Ready,
-            2 => Self::Soon,
+            2 => Self::Parking,
             address => Self::Goroutine(address),
         }
     }
 
-    /// What two looks say together, if that is something. Descriptors that have been ready for all
-    /// of the time between have no reader, unless `is_waking`: a goroutine that was woken for it
-    /// has not run yet.
+    /// The reader that two readings together imply. A `pollDesc` that is ready at both has no reader,
+    /// unless `is_waking`: a goroutine that was woken for it may not have run yet.
     pub(super) const fn reader(self, later: Self, is_waking: bool) -> Reader {
         match (self, later) {
-            (Self::Nobody, Self::Nobody) => Reader::None,
+            (Self::NoGoroutine, Self::NoGoroutine) => Reader::None,
             (Self::Ready, Self::Ready) if !is_waking => Reader::None,
             (Self::Goroutine(_), Self::Goroutine(_)) => Reader::Goroutine,
             _ => Reader::Unknown,
@@ -64,7 +64,8 @@ impl Waiting {
     }
 }
 
-/// Where the `pollDesc` of a registration may be, with the number of bits of its tag.
+/// Possible addresses of the `pollDesc` of an epoll registration (`epoll_event.data`), each with the
+/// number of bits of its tag.
 pub(super) fn candidates(
     data: u64,
     layout: &Layout,
@@ -76,8 +77,8 @@ pub(super) fn candidates(
     untagged.into_iter().chain(packings.iter().copied().map(unpack))
 }
 
-/// The place in the books of each descriptor that was asked about; `None` if it has none that
-/// holds: registered with an epoll that is not Go's, or not at all.
+/// The `pollDesc` of each connection; `None` if none could be verified: the fd is not registered, or
+/// with an epoll instance that is not Go's.
 pub(super) fn find(
     memory: &dyn Memory,
     layout: &Layout,
@@ -94,40 +95,40 @@ pub(super) fn find(
         let is_same = |it: &&&Registration| it.inode.is_none_or(|inode| inode == asked.inode);
         for registration in of_fd.iter().filter(is_same) {
             let data = registration.data;
-            let places = candidates(data, layout);
-            wanted.extend(places.map(|(address, tag_bits)| (index, address, data, tag_bits)));
+            let addresses = candidates(data, layout);
+            wanted.extend(addresses.map(|(address, tag_bits)| (index, address, data, tag_bits)));
         }
     }
     let ranges: Vec<_> = wanted.iter().map(|&(_, address, ..)| (address, HEADER)).collect();
     let mut found = vec![None; asked.len()];
     for ((index, address, data, tag_bits), bytes) in wanted.into_iter().zip(memory.read(&ranges)) {
-        let (Some(place), Some(asked)) = (found.get_mut(index), asked.get(index)) else { continue };
+        let (Some(slot), Some(asked)) = (found.get_mut(index), asked.get(index)) else { continue };
         let Some(bytes) = bytes else { continue };
         let tag = |bits: u32| (data ^ sequence(&bytes)) << (u64::BITS - bits) == 0;
-        if place.is_none() && tag_bits.is_none_or(tag) {
-            *place = read(address, &bytes, layout).filter(|it| it.fd == asked.fd);
+        if slot.is_none() && tag_bits.is_none_or(tag) {
+            *slot = read(address, &bytes, layout).filter(|it| it.fd == asked.fd);
         }
     }
     found
 }
 
-/// Reads the same places again.
-pub(super) fn again(
+/// Reads the same `pollDesc`s again.
+pub(super) fn read_again(
     memory: &dyn Memory,
     layout: &Layout,
     before: &[Option<PollDescriptor>],
 ) -> Vec<Option<PollDescriptor>> {
     let ranges: Vec<_> = before.iter().flatten().map(|it| (it.address, HEADER)).collect();
-    let mut read_again = memory.read(&ranges).into_iter();
+    let mut results = memory.read(&ranges).into_iter();
     let mut next = |before: &Option<PollDescriptor>| {
         let before = before.as_ref()?;
-        let bytes = read_again.next().flatten()?;
+        let bytes = results.next().flatten()?;
         read(before.address, &bytes, layout).filter(|it| it.fd == before.fd)
     };
     before.iter().map(&mut next).collect()
 }
 
-/// `fdseq`: how often the `pollDesc` has been used for another descriptor.
+/// `pollDesc.fdseq`, which changes when the `pollDesc` is reused.
 fn sequence(bytes: &[u8]) -> u64 {
     word(bytes, layout::POLL_DESCRIPTOR_SEQUENCE).unwrap_or(0)
 }
@@ -151,8 +152,8 @@ mod tests {
 
     const POLL: u64 = 0x7f12_3456_7000;
 
-    /// What is said of descriptor 9, whose `pollDesc` has been used three times.
-    fn look(minor: u32, data: u64, inode: Option<u64>) -> Option<PollDescriptor> {
+    /// The `pollDesc` found for fd 9, whose `fdseq` is 3.
+    fn find_one(minor: u32, data: u64, inode: Option<u64>) -> Option<PollDescriptor> {
         let layout = Layout::of(minor);
         let mut memory = FakeMemory::default();
         let sequence = if layout.poll_is_tagged { 3 } else { 0 };
@@ -167,32 +168,32 @@ mod tests {
     fn pointers_are_unpacked_as_each_version_packs_them() {
         let found =
             Some(PollDescriptor { address: POLL, fd: 9, waiting: Waiting::Goroutine(0xc000_1234) });
-        assert_eq!(look(19, POLL, Some(77)), found);
-        assert_eq!(look(21, POLL << 16 | 3, Some(77)), found);
-        assert_eq!(look(27, POLL << 15 | 3, None), found);
-        assert_eq!(look(99, POLL << 15 | 3, None), found);
+        assert_eq!(find_one(19, POLL, Some(77)), found);
+        assert_eq!(find_one(21, POLL << 16 | 3, Some(77)), found);
+        assert_eq!(find_one(27, POLL << 15 | 3, None), found);
+        assert_eq!(find_one(99, POLL << 15 | 3, None), found);
     }
 
     #[test]
-    fn what_does_not_fit_is_not_believed() {
-        assert_eq!(look(21, POLL << 16 | 4, Some(77)), None, "the tag of another use");
-        assert_eq!(look(21, POLL << 16 | 3, Some(78)), None, "another socket");
-        assert_eq!(look(21, (POLL + 8) << 16 | 3, Some(77)), None, "no such memory");
-        assert_eq!(look(21, POLL, Some(77)), None, "not packed");
-        assert_eq!(look(19, 9, Some(77)), None, "not Go's epoll");
+    fn a_mismatch_finds_nothing() {
+        assert_eq!(find_one(21, POLL << 16 | 4, Some(77)), None, "the tag of an earlier use");
+        assert_eq!(find_one(21, POLL << 16 | 3, Some(78)), None, "another socket");
+        assert_eq!(find_one(21, (POLL + 8) << 16 | 3, Some(77)), None, "not mapped");
+        assert_eq!(find_one(21, POLL, Some(77)), None, "not packed");
+        assert_eq!(find_one(19, 9, Some(77)), None, "not Go's epoll instance");
     }
 
     #[test]
-    fn only_what_two_looks_agree_on_is_said() {
-        use Waiting::{Goroutine, Nobody, Ready, Soon};
+    fn two_readings_must_agree() {
+        use Waiting::{Goroutine, NoGoroutine, Parking, Ready};
         for (before, after, is_waking, reader) in [
-            (Nobody, Nobody, false, Reader::None),
-            (Nobody, Goroutine(8), false, Reader::Unknown),
+            (NoGoroutine, NoGoroutine, false, Reader::None),
+            (NoGoroutine, Goroutine(8), false, Reader::Unknown),
             (Goroutine(8), Goroutine(16), false, Reader::Goroutine),
             (Ready, Ready, false, Reader::None),
             (Ready, Ready, true, Reader::Unknown),
-            (Ready, Nobody, false, Reader::Unknown),
-            (Soon, Soon, false, Reader::Unknown),
+            (Ready, NoGoroutine, false, Reader::Unknown),
+            (Parking, Parking, false, Reader::Unknown),
         ] {
             assert_eq!(before.reader(after, is_waking), reader, "{before:?} {after:?}");
         }

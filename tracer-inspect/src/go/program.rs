@@ -1,5 +1,5 @@
-//! What has to be known of a program before its goroutines can be looked at: its functions and
-//! where it keeps the list of goroutines.
+//! What is known of a Go program: its functions, the layout of its structures and the address of the
+//! list of goroutines. It is found once and used for every process that runs the program.
 
 use std::{collections::HashMap, fs::File};
 
@@ -20,52 +20,54 @@ use crate::process::{
     pages::Pages,
 };
 
-/// Most functions that are remembered by the addresses in them.
+/// Maximum number of entries in each cache.
 const REMEMBERED_MAX: usize = 65_536;
-/// Most bytes of a process's program that are searched for something without a name.
+/// Maximum number of bytes of a process searched for a structure without a symbol.
 const SEARCHED_MAX: u64 = 256 << 20;
-/// Most places that may turn out to be what is searched for.
-const PLACES_MAX: usize = 64;
-/// How often what is not found is looked for.
+/// Maximum number of matches of a search.
+const MATCHES_MAX: usize = 64;
+/// How often a failed search is repeated.
 const TRIES_MAX: u8 = 3;
-/// Bytes read at a time in a search.
+/// Number of bytes read at a time in a search.
 const CHUNK: u64 = 1 << 20;
 
-/// A program, as far as it is known.
+/// A program.
 #[derive(Debug)]
 pub(super) enum Program {
-    /// Not Go's.
+    /// Not a Go program.
     Other,
     Go(Box<GoProgram>),
 }
 
+/// A Go program.
 #[derive(Debug)]
 pub(super) struct GoProgram {
     pub(super) executable: Executable,
-    /// Read when it is needed.
+    /// Read on first use.
     layout: Option<Layout>,
-    // What is found in the memory of a process that runs it; an error says what was not.
-    functions: Sought<Functions>,
-    /// `runtime.allgs`: its address in the file.
-    all_goroutines: Sought<u64>,
+    /// Found in the memory of a process that runs the program.
+    functions: Search<Functions>,
+    /// The address of `runtime.allgs`, as in the file.
+    all_goroutines: Search<u64>,
+    /// The result of the search for hooked functions.
     entries: Option<Result<Entries, Limit>>,
 }
 
-/// Something that is looked for until it is found. A process that has just begun may not have
-/// everything in its place yet, but what is not there several times will never be.
+/// A search that is repeated until it succeeds, a few times. A process that has just started may not
+/// be initialised yet.
 #[derive(Debug)]
-struct Sought<T> {
+struct Search<T> {
     found: Option<T>,
     tries_left: u8,
 }
 
-impl<T> Default for Sought<T> {
+impl<T> Default for Search<T> {
     fn default() -> Self {
         Self { found: None, tries_left: TRIES_MAX }
     }
 }
 
-impl<T> Sought<T> {
+impl<T> Search<T> {
     fn get(&mut self, find: impl FnOnce() -> Option<T>) -> Option<&mut T> {
         if self.found.is_none() && self.tries_left > 0 {
             self.tries_left -= 1;
@@ -75,42 +77,43 @@ impl<T> Sought<T> {
     }
 }
 
-/// What a look at goroutines needs.
-pub(super) struct Parts<'a> {
+/// What a scan of goroutines needs.
+pub(super) struct ScanInputs<'a> {
     pub(super) functions: &'a mut Functions,
-    /// `runtime.allgs`: its address in the file.
+    /// The address of `runtime.allgs`, as in the file.
     pub(super) all_goroutines: u64,
 }
 
-/// The functions of a program.
+/// The functions of a program, with caches of what was read about them.
 #[derive(Debug)]
 pub(super) struct Functions {
     table: FunctionTable,
     lines: LineTables,
-    /// What functions the code at an address belongs to.
+    /// The function by a code address.
     known: HashMap<u64, Function>,
-    /// Whether the functions that begin at an address are the runtime's own goroutines.
+    /// Whether a goroutine is a system goroutine, by the start of its function.
     starts: HashMap<u64, bool>,
-    /// What is in use of calls, by where they go on.
+    /// Stack maps by return address; `None` if there is none.
     maps: HashMap<u64, Option<FrameMap>>,
 }
 
-/// The functions that make a difference.
+/// The functions that identify the role of a goroutine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Function {
     /// `runtime.selectgo`.
     Select,
-    /// `bufio.(*Reader).Peek`, or what it calls if it has become part of its caller.
+    /// `bufio.(*Reader).Peek`, or `fill` if `Peek` is inlined.
     Peek,
     /// `net/http.(*persistConn).readLoop`.
     ReadLoop,
     /// `net/http.(*persistConn).writeLoop`.
     WriteLoop,
+    /// Any other function.
     Other,
 }
 
-/// Goroutines of these are the program's, although the functions are the runtime's:
-/// `isSystemGoroutine` in `runtime/traceback.go`.
+/// Functions of the runtime whose goroutines are not system goroutines: `isSystemGoroutine` in
+/// `runtime/traceback.go`.
 const NOT_SYSTEM: [&str; 3] = ["runtime.main", "runtime.corostart", "runtime.handleAsyncEvent"];
 
 const NAMES: [(&str, Function); 5] = [
@@ -122,13 +125,14 @@ const NAMES: [(&str, Function); 5] = [
 ];
 
 impl Program {
+    /// Reads the file of a program.
     pub(super) fn read(file: File) -> Self {
         Executable::read(file).map_or(Self::Other, |executable| {
             Self::Go(Box::new(GoProgram {
                 executable,
                 layout: None,
-                functions: Sought::default(),
-                all_goroutines: Sought::default(),
+                functions: Search::default(),
+                all_goroutines: Search::default(),
                 entries: None,
             }))
         })
@@ -136,34 +140,32 @@ impl Program {
 }
 
 impl GoProgram {
-    /// Where things are in its structures; `file` is its own.
+    /// The layout of its structures. `file` is the file of the program.
     pub(super) fn layout(&mut self, file: File) -> Layout {
         let minor = self.executable.minor_version;
         *self.layout.get_or_insert_with(|| Layout::read(minor, file))
     }
 
-    /// Finds what a look at goroutines needs in the memory of a process that runs the program
-    /// shifted by `bias`.
+    /// What a scan of goroutines needs, found in the memory of a process if not known yet.
     ///
     /// # Errors
     /// The function table or the list of goroutines was not found.
-    pub(super) fn parts(
+    pub(super) fn scan_inputs(
         &mut self,
         layout: &Layout,
         target: Target<'_>,
-    ) -> Result<Parts<'_>, Limit> {
+    ) -> Result<ScanInputs<'_>, Limit> {
         let executable = &self.executable;
         let functions = functions(&mut self.functions, executable, target.memory, target.bias)?;
         let find = || all_goroutines(executable, &functions.table, layout, target);
         let all_goroutines = *self.all_goroutines.get(find).ok_or(Limit::GoroutineListMissing)?;
-        Ok(Parts { functions, all_goroutines })
+        Ok(ScanInputs { functions, all_goroutines })
     }
 
-    /// Finds the functions that a ledger hooks in the memory of a process that runs the program
-    /// shifted by `bias`.
+    /// The functions that the ledger hooks. `bias` is the load address minus the address in the file.
     ///
     /// # Errors
-    /// The function table was not found, or none of the responses can be followed.
+    /// The function table was not found, or no response can be followed.
     pub(super) fn entries(&mut self, memory: &dyn Memory, bias: u64) -> Result<Entries, Limit> {
         if let Some(entries) = &self.entries {
             return entries.clone();
@@ -173,7 +175,7 @@ impl GoProgram {
         self.entries.insert(found).clone()
     }
 
-    /// Finds the lines in the memory of a process that runs the program shifted by `bias`.
+    /// The line tables. `bias` is the load address minus the address in the file.
     ///
     /// # Errors
     /// The function table was not found.
@@ -182,29 +184,30 @@ impl GoProgram {
         Ok(Lines { functions: &functions.table, tables: &functions.lines })
     }
 
-    /// The versions that were looked at do not include this one.
-    pub(super) fn is_newer_than_known(&self) -> bool {
+    /// Whether the program was built with a Go version newer than the supported ones.
+    pub(super) fn is_newer_than_supported(&self) -> bool {
         self.executable.minor_version > layout::NEWEST
     }
 }
 
 impl Functions {
     fn find(executable: &Executable, memory: &dyn Memory, bias: u64) -> Option<Self> {
-        let shifted = |address: u64| address.wrapping_add(bias);
+        let loaded = |address: u64| address.wrapping_add(bias);
         let headers_at = |addresses: Vec<u64>| {
             let header = |address| Some((address, Header::read(memory, address)?));
             addresses.into_iter().filter_map(header)
         };
         let by_section =
-            headers_at(executable.function_table.into_iter().map(shifted).collect()).next();
-        let header = by_section
-            .or_else(|| headers_at(search(memory, &executable.segments, bias, &MAGICS)).next())?;
-        // The module data begins with the address of the table. It is in what is written to, be
-        // it once by the dynamic linker.
+            headers_at(executable.function_table.into_iter().map(loaded).collect()).next();
+        let header = by_section.or_else(|| {
+            headers_at(find_words(memory, &executable.segments, bias, &MAGICS)).next()
+        })?;
+        // `moduledata` begins with the address of the table. It is in a writable segment, because the
+        // dynamic linker may relocate it; other segments are searched afterwards.
         let (writable, others): (Vec<Segment>, Vec<Segment>) =
             executable.segments.iter().partition(|segment| segment.is_writable);
         let (module, text) = [writable, others].into_iter().find_map(|segments| {
-            search(memory, &segments, bias, &[header.0]).into_iter().find_map(|address| {
+            find_words(memory, &segments, bias, &[header.0]).into_iter().find_map(|address| {
                 let module = memory.read_one(address, layout::MODULE)?;
                 let text = header.1.text(&module)?;
                 Some((module, text))
@@ -222,13 +225,13 @@ impl Functions {
         })
     }
 
-    /// The function that the code before `return_address` belongs to: the one that made a call.
+    /// The function that made the call that returns to `return_address`.
     pub(super) fn caller(&mut self, pages: &mut Pages, bias: u64, return_address: u64) -> Function {
         let address = return_address.wrapping_sub(bias).wrapping_sub(1);
         if let Some(function) = self.known.get(&address) {
             return *function;
         }
-        let number = self.table.holding(address);
+        let number = self.table.function_at(address);
         let name = number
             .and_then(|number| self.table.name(pages, bias, number, &NAMES.map(|(name, _)| name)));
         let function = name.and_then(|name| NAMES.get(name)).map_or(Function::Other, |it| it.1);
@@ -239,7 +242,7 @@ impl Functions {
         function
     }
 
-    /// The words of a stack that its goroutine may still use.
+    /// The words of a stack that its goroutine may still use, by the stack maps.
     pub(super) fn words_in_use(&mut self, pages: &mut Pages, bias: u64, stack: &Stack) -> Vec<u64> {
         let Self { table: functions, lines: tables, maps, .. } = self;
         let lines = Lines { functions, tables };
@@ -253,18 +256,18 @@ impl Functions {
         })
     }
 
-    /// Whether a goroutine that was started with the function at an address is the runtime's own,
-    /// which Go does not count. `None`: no function begins there.
+    /// Whether a goroutine that began with the function at an address is a system goroutine, which
+    /// `runtime.NumGoroutine` does not count. `None` if no function begins there.
     pub(super) fn is_system(&mut self, pages: &mut Pages, bias: u64, address: u64) -> Option<bool> {
         if let Some(is_system) = self.starts.get(&address) {
             return Some(*is_system);
         }
         let start = address.wrapping_sub(bias);
-        let number = self.table.holding(start)?;
+        let number = self.table.function_at(start)?;
         if self.table.code(number)?.0 != start {
             return None;
         }
-        let is_system = self.table.name_begins(pages, bias, number, "runtime.")?
+        let is_system = self.table.name_has_prefix(pages, bias, number, "runtime.")?
             && self.table.name(pages, bias, number, &NOT_SYSTEM).is_none();
         if self.starts.len() >= REMEMBERED_MAX {
             self.starts.clear();
@@ -274,18 +277,18 @@ impl Functions {
     }
 }
 
-/// The functions of a program, found if they have not been looked for.
+/// The functions of a program, found in the memory of a process if not known yet.
 fn functions<'a>(
-    sought: &'a mut Sought<Functions>,
+    search: &'a mut Search<Functions>,
     executable: &Executable,
     memory: &dyn Memory,
     bias: u64,
 ) -> Result<&'a mut Functions, Limit> {
     let find = || Functions::find(executable, memory, bias);
-    sought.get(find).ok_or(Limit::GoFunctionTableMissing)
+    search.get(find).ok_or(Limit::GoFunctionTableMissing)
 }
 
-/// `runtime.allgs`, by the symbol table or by the code of the function that adds to it.
+/// The address of `runtime.allgs`, from the symbol table or from the code of `runtime.allgadd`.
 fn all_goroutines(
     executable: &Executable,
     functions: &FunctionTable,
@@ -307,26 +310,26 @@ fn all_goroutines(
     })
 }
 
-/// Where one of these words is.
-fn search(memory: &dyn Memory, segments: &[Segment], bias: u64, wanted: &[u64]) -> Vec<u64> {
-    let mut places = Vec::new();
+/// The addresses of all aligned words with one of these values, up to the limits.
+fn find_words(memory: &dyn Memory, segments: &[Segment], bias: u64, wanted: &[u64]) -> Vec<u64> {
+    let mut matches = Vec::new();
     let mut searched = 0;
     for segment in segments {
         let Some(start) = segment.start.checked_next_multiple_of(8) else { continue };
         let start = start.wrapping_add(bias);
         let end = segment.file_end.wrapping_add(bias);
         let mut chunk = start;
-        while chunk < end && searched < SEARCHED_MAX && places.len() < PLACES_MAX {
+        while chunk < end && searched < SEARCHED_MAX && matches.len() < MATCHES_MAX {
             let length = CHUNK.min(end - chunk);
             let bytes = usize::try_from(length).ok().and_then(|it| memory.read_one(chunk, it));
             let bytes = bytes.unwrap_or_default();
             let is_wanted = |word: &[u8]| word_at(word, 0).is_some_and(|it| wanted.contains(&it));
             let found = (chunk..).step_by(8).zip(bytes.chunks_exact(8));
-            places.extend(found.filter(|(_, word)| is_wanted(word)).map(|(address, _)| address));
+            matches.extend(found.filter(|(_, word)| is_wanted(word)).map(|(address, _)| address));
             searched += length;
             chunk += length;
         }
     }
-    places.truncate(PLACES_MAX);
-    places
+    matches.truncate(MATCHES_MAX);
+    matches
 }

@@ -1,19 +1,20 @@
-//! The best place for a hook in a Go function.
+//! The offset in a Go function at which a uprobe costs least.
 
-/// As much of a function as [`hook_place`] looks at, in bytes.
+/// Number of bytes of a function that [`hook_offset`] needs.
 pub const PROLOGUE: usize = 24;
 
-/// How many bytes into a function's code a hook costs least, with the arguments still where they
-/// were. Every function with a stack frame begins with a check whether there is room for it.
+/// The offset in bytes at which a uprobe costs least and the arguments are still in their registers.
+/// Every function with a stack frame begins with a check of the stack bound.
 ///
-/// Most instructions take two traps, as the program has to do them itself, out of place. A few the
-/// kernel does in its place: `PUSHQ BP`, which follows the check since Go 1.21, and the jump that
-/// the check ends with. What follows it is the better one: if there is no room, the function begins
-/// again on a larger stack, and a hook at the check with it.
+/// For most instructions a uprobe takes two traps: the breakpoint, and a single step of the copied
+/// instruction. The kernel emulates a few instructions (`arch/x86/kernel/uprobes.c`): `PUSHQ BP`, which
+/// follows the check since Go 1.21, and the conditional jump at the end of the check. The former is
+/// better: if the stack is too small, the function starts again on a larger one, and a uprobe within
+/// the check fires twice.
 ///
-/// `None` where the code is not known for what it is: on arm64, and in functions with frames of
-/// hundreds of kilobytes.
-pub fn hook_place(code: &[u8]) -> Option<u64> {
+/// `None` if the code is not recognised: on arm64, and in functions with frames of hundreds of
+/// kilobytes.
+pub fn hook_offset(code: &[u8]) -> Option<u64> {
     let (jump, rest) = match code {
         // CMPQ SP, 16(R14)
         [0x49, 0x3b, 0x66, 0x10, rest @ ..] => (4, rest),
@@ -36,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_prologues_of_go_are_known() {
+    fn prologues_of_go_are_recognised() {
         for (version_and_function, code, expected) in [
             (
                 "1.19 (*persistConn).roundTrip",
@@ -52,8 +53,8 @@ mod tests {
             ("a frame of 200 bytes", "4c8d6424b8 4d3b6610 7620 55 4889e5", Some(11)),
             ("1.19 with a small frame", "493b6610 7666 4883ec18", Some(4)),
             ("without a frame", "488b4008 c3", None),
-            ("cut", "493b6610", None),
-            ("nothing", "", None),
+            ("truncated", "493b6610", None),
+            ("empty", "", None),
         ] {
             let code: Vec<u8> = code
                 .replace(' ', "")
@@ -61,7 +62,7 @@ mod tests {
                 .chunks(2)
                 .map(|digits| u8::from_str_radix(str::from_utf8(digits).unwrap(), 16).unwrap())
                 .collect();
-            assert_eq!(hook_place(&code), expected, "{version_and_function}");
+            assert_eq!(hook_offset(&code), expected, "{version_and_function}");
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The goroutine of an HTTP client connection, `net/http.(*persistConn).readLoop`.
+//! Recognises the goroutines of an HTTP client connection: `net/http.(*persistConn).readLoop` and
+//! `writeLoop` (`net/http/transport.go`).
 
 use tracer_core::HttpStage;
 
@@ -8,25 +9,24 @@ use super::{
 };
 use crate::process::{maps::Mappings, pages::Pages};
 
-/// Bytes above a frame where its parameters may be kept: the caller's.
+/// Number of bytes above a frame in which its parameters may be spilled, in the frame of the caller.
 const PARAMETERS: u64 = 64;
-/// Most words of a frame that are looked at. That of `readLoop` has some 100.
+/// Maximum number of words read of a frame. That of `readLoop` has about 100.
 const WORDS_MAX: u64 = 512;
 
-/// A `readLoop` that waits.
+/// A `readLoop` that waits in a known call.
 #[derive(Clone, Debug)]
 pub(super) struct ReadLoop {
     pub(super) goroutine: Goroutine,
     pub(super) stage: HttpStage,
-    /// Where `readLoop` goes on.
+    /// The program counter in `readLoop` at which it continues.
     pub(super) pc: u64,
-    /// What is in its variables, in the order of the stack. As long as `pc` is the same, so is what
-    /// is where.
+    /// The words of its frame, by ascending address. Frames with the same `pc` have the same layout.
     pub(super) words: Vec<u64>,
 }
 
 impl ReadLoop {
-    /// What in its variables may be an address of the heap, each once.
+    /// The words that may be heap addresses, without duplicates.
     pub(super) fn pointers(&self, mappings: &Mappings) -> Vec<u64> {
         let mut all: Vec<u64> =
             self.words.iter().copied().filter(|&it| mappings.is_heap(it)).collect();
@@ -36,17 +36,19 @@ impl ReadLoop {
     }
 }
 
-/// What a goroutine does, as far as it matters.
+/// The role of a goroutine in an HTTP client connection.
 pub(super) enum Role {
+    /// `readLoop`, waiting for its body to be read or for the next response.
     ReadLoop(ReadLoop),
-    /// One that does not wait for what we ask about. As of those below, its stack belongs to the
-    /// connection, not to who uses it.
+    /// `readLoop` in any other call.
     BusyReadLoop,
+    /// `writeLoop`.
     WriteLoop,
+    /// None of these.
     Other,
 }
 
-/// Tells what a goroutine does from a copy of its stack.
+/// The role of a goroutine, by a copy of its stack.
 pub(super) fn role(stack: &Stack, functions: &mut Functions, pages: &mut Pages, bias: u64) -> Role {
     let frames = stack.frames();
     let mut called = None;

@@ -1,15 +1,15 @@
-//! Who may come back to a response: goroutines whose stack refers to it.
+//! Finds goroutines whose stacks refer to a response.
 //!
-//! A goroutine may have a response and be busy with something else for a long time, for example a
-//! proxy that writes to a slow client. Then nobody is parked in a read and `readLoop` waits for
-//! the body as in a leak, but it will be read one day. So every other goroutine's stack is searched
-//! for addresses of the response, its body, or something that has one of these among its first
-//! words.
+//! A goroutine may hold a response and be busy with other work for a long time, for example a proxy
+//! that writes to a slow client. Then no goroutine is parked in a read and `readLoop` waits for the
+//! body as it does for a leak, although the body will be read later. So the stacks of all other
+//! goroutines are searched for the address of the response, of its body, or of an object that has one
+//! of these among its first words.
 //!
-//! Of a goroutine that waits, be it in a system call, those words count that Go's garbage collector
-//! would look at: what else is on a stack is left of calls that are over. Of any other goroutine all
-//! do, which errs to the side of a response that is held and says less. Where a limit is hit, a
-//! response of which nobody was found may still be held.
+//! For a goroutine that is parked or in a system call, the words count that Go's garbage collector
+//! would scan; the other words of its stack are stale. For any other goroutine all words count, so a
+//! stale word may make a response count as referenced, which is the safe error. If a limit is
+//! reached, a response without a known reference may still be referenced.
 
 use std::collections::HashSet;
 
@@ -20,85 +20,88 @@ use super::{
     goroutine_scan::{GoroutineScan, goroutines},
     http_connection::Connection,
     layout::{self, Layout},
-    program::Parts,
-    responses::{Lead, READ_TOGETHER, Responses, WORDS},
+    program::ScanInputs,
+    responses::{Owner, READ_TOGETHER, Responses, WORDS},
     stacks::{Batches, stacks},
     target::Target,
 };
 use crate::process::{maps::Mappings, pages::Pages};
 
-/// Most pages that are read of what stacks refer to: 4 GiB.
+/// Maximum number of heap pages read per search: 4 GiB.
 const PAGES_MAX: usize = 1 << 20;
-/// Most functions that a goroutine has deferred of which those are looked at.
+/// Maximum number of deferred calls followed per goroutine.
 const DEFERRED_MAX: usize = 64;
-/// Most addresses that are remembered, so that they are not looked at again.
+/// Maximum number of addresses in the set of those already searched.
 const REMEMBERED_MAX: usize = 1 << 20;
 
-/// Which responses are held.
+/// The responses that are referenced.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct References {
-    /// The numbers of the connections whose responses some goroutine refers to.
+    /// The numbers of the connections to whose responses a goroutine refers.
     pub(super) connections: HashSet<usize>,
-    /// Everything was looked through, so nobody refers to the others.
-    pub(super) is_whole: bool,
+    /// Whether the search was complete, so that no goroutine refers to the other responses.
+    pub(super) is_complete: bool,
 }
 
 impl References {
-    /// Whether somebody has the response of a connection.
+    /// Whether a goroutine refers to the response of a connection.
     pub(super) fn held(&self, number: usize, connection: &Connection) -> Held {
         if self.connections.contains(&number) {
             Held::Somebody
-        } else if self.is_whole && connection.request.is_some() {
+        } else if self.is_complete && connection.request.is_some() {
             Held::Nobody
         } else {
-            // One that is not known by its request could be held unseen.
+            // Without a request, a response may be referenced in ways that were not searched for.
             Held::Unknown
         }
     }
 }
 
-/// Looks through the stacks of all goroutines that are not those of a connection.
+/// Searches the stacks of all goroutines except those of HTTP client connections.
 pub(super) fn find(
     target: Target<'_>,
     responses: &Responses,
-    parts: &mut Parts,
+    parts: &mut ScanInputs,
     layout: &Layout,
     scan: &GoroutineScan,
 ) -> References {
     let Some((mut all, length)) = goroutines(target, parts.all_goroutines, layout) else {
         return References::default();
     };
-    let mut is_whole = all.len() as u64 == length;
+    let mut is_complete = all.len() as u64 == length;
     let (heap, mut code) = (Pages::new(target.memory), Pages::new(target.memory));
     let mut search = Search::new(responses, target.mappings, heap, &all);
     all.retain(|it| !scan.of_connections.contains(&(it.address, it.id)));
     let mut batches = Batches::of(&all);
     for batch in batches.by_ref() {
-        let (copies, are_whole) = stacks(target.memory, batch, layout);
-        is_whole &= are_whole;
+        let (copies, are_consistent) = stacks(target.memory, batch, layout);
+        is_complete &= are_consistent;
         let functions = &mut *parts.functions;
         let words = |stack: &Stack| functions.words_in_use(&mut code, target.bias, stack);
-        if search.look_through(&copies, words).is_none() {
-            is_whole = false;
+        if search.search_stacks(&copies, words).is_none() {
+            is_complete = false;
             break;
         }
     }
-    is_whole &= !batches.are_cut() && !search.is_cut;
-    References { connections: search.held, is_whole }
+    is_complete &= !batches.is_truncated() && !search.is_truncated;
+    References { connections: search.held, is_complete }
 }
 
-/// A search through stacks and what they refer to, some at a time.
+/// A search of stacks, of the objects that they refer to, and of the objects that those refer to.
 struct Search<'a, 'memory> {
     responses: &'a Responses<'a>,
     mappings: &'a Mappings,
     pages: Pages<'memory>,
-    /// Stacks and goroutines, as ranges in their order: what is on those is looked at anyway.
+    /// Address ranges of stacks and of `runtime.g` structures, sorted. They are not objects to search:
+    /// the stacks are searched anyway.
     skipped: Vec<(u64, u64)>,
-    looked_behind: Remembered,
-    looked_at: Remembered,
+    /// Objects to which a stack refers.
+    searched: AddressSet,
+    /// Objects to which those refer.
+    checked: AddressSet,
     held: HashSet<usize>,
-    /// Not all of some stack was there.
-    is_cut: bool,
+    /// A stack was not copied as a whole.
+    is_truncated: bool,
 }
 
 impl<'a, 'memory> Search<'a, 'memory> {
@@ -113,14 +116,14 @@ impl<'a, 'memory> Search<'a, 'memory> {
         };
         let mut skipped: Vec<_> = goroutines.iter().flat_map(own).collect();
         skipped.sort_unstable();
-        let (looked_behind, looked_at, held) = Default::default();
-        let is_cut = false;
-        Self { responses, mappings, pages, skipped, looked_behind, looked_at, held, is_cut }
+        let (searched, checked, held) = Default::default();
+        let is_truncated = false;
+        Self { responses, mappings, pages, skipped, searched, checked, held, is_truncated }
     }
 
-    /// Looks through these, of each of which some words count; `None` if there has been too much
-    /// to look at.
-    fn look_through(
+    /// Searches stacks; `words` returns the words of each that count. `None` if the limit of pages was
+    /// reached.
+    fn search_stacks(
         &mut self,
         stacks: &[Stack],
         mut words: impl FnMut(&Stack) -> Vec<u64>,
@@ -128,7 +131,7 @@ impl<'a, 'memory> Search<'a, 'memory> {
         let mut addresses = Vec::new();
         for stack in stacks {
             let high = stack.goroutine.stack.high;
-            self.is_cut |= high - stack.start > stack.bytes.len() as u64;
+            self.is_truncated |= high - stack.start > stack.bytes.len() as u64;
             let own = stack.goroutine.stack.low..high;
             let is_wanted = |it: &u64| !own.contains(it) && self.mappings.is_heap(*it);
             addresses.extend(words(stack).into_iter().filter(is_wanted));
@@ -136,18 +139,18 @@ impl<'a, 'memory> Search<'a, 'memory> {
         }
         addresses.sort_unstable();
         addresses.dedup();
-        addresses.retain(|it| self.is_wanted(*it) && self.looked_behind.is_new(*it));
-        // They are in order, so what lies together is read together.
+        addresses.retain(|it| self.is_wanted(*it) && self.searched.insert(*it));
+        // They are sorted, so adjacent objects are read together.
         for some in addresses.chunks(READ_TOGETHER) {
             if self.pages.read > PAGES_MAX {
                 return None;
             }
-            self.look_behind(some);
+            self.search_objects(some);
         }
         Some(())
     }
 
-    /// What a goroutine will call when functions end.
+    /// The closures that a goroutine has deferred (`runtime._defer`).
     fn deferred(&mut self, goroutine: &Goroutine) -> Vec<u64> {
         let (mut next, mut functions) = (goroutine.deferred, Vec::new());
         for _ in 0..DEFERRED_MAX {
@@ -161,7 +164,7 @@ impl<'a, 'memory> Search<'a, 'memory> {
             };
             next = link;
         }
-        // One that has been called, or is a method of the frame itself, is none.
+        // `fn` is nil if it has been called, and may point into the program if it is not a closure.
         functions.retain(|it| self.mappings.is_heap(*it));
         functions
     }
@@ -172,13 +175,13 @@ impl<'a, 'memory> Search<'a, 'memory> {
         address.is_multiple_of(8) && before.is_none_or(|(_, high)| address >= *high)
     }
 
-    /// Looks at what is at these addresses, and at what that refers to.
-    fn look_behind(&mut self, addresses: &[u64]) {
+    /// Checks these objects and the objects that they refer to.
+    fn search_objects(&mut self, addresses: &[u64]) {
         self.prefetch(addresses);
         let mut next = Vec::new();
         for &address in addresses {
-            // What belongs to another response leads to no other.
-            if self.look_at(address) {
+            // An object of another response does not refer to the ones searched for.
+            if self.check(address) {
                 let words = (0..WORDS)
                     .map_while(|number| self.pages.word(address.checked_add(8 * number)?));
                 next.extend(words.filter(|it| self.mappings.is_heap(*it)));
@@ -186,14 +189,14 @@ impl<'a, 'memory> Search<'a, 'memory> {
         }
         next.sort_unstable();
         next.dedup();
-        next.retain(|it| self.is_wanted(*it) && self.looked_at.is_new(*it));
+        next.retain(|it| self.is_wanted(*it) && self.checked.insert(*it));
         self.prefetch(&next);
         for address in next {
-            self.look_at(address);
+            self.check(address);
         }
     }
 
-    /// Reads these and what would be behind the interfaces of a body.
+    /// Reads these objects, and those that the interfaces of a response body would hold.
     fn prefetch(&mut self, addresses: &[u64]) {
         let mut layer = addresses.to_vec();
         for _ in 0..3 {
@@ -203,24 +206,25 @@ impl<'a, 'memory> Search<'a, 'memory> {
         }
     }
 
-    /// Whether what is at this address may be around a response.
-    fn look_at(&mut self, address: u64) -> bool {
-        match self.responses.at(address, &mut self.pages) {
-            Some(Lead::To(connections)) => self.held.extend(connections),
-            Some(Lead::Elsewhere) => return false,
+    /// Records the response that an address leads to. Returns whether the object may also refer to a
+    /// response in another way.
+    fn check(&mut self, address: u64) -> bool {
+        match self.responses.owner(address, &mut self.pages) {
+            Some(Owner::Connections(connections)) => self.held.extend(connections),
+            Some(Owner::Other) => return false,
             None => {}
         }
         true
     }
 }
 
-/// Addresses that need not be looked at again. When there are too many they are forgotten, which
-/// takes time and nothing else.
+/// Addresses already searched. When the limit is reached the set is cleared, which costs time only.
 #[derive(Debug, Default)]
-struct Remembered(HashSet<u64>);
+struct AddressSet(HashSet<u64>);
 
-impl Remembered {
-    fn is_new(&mut self, address: u64) -> bool {
+impl AddressSet {
+    /// Adds an address; `false` if it is in the set already.
+    fn insert(&mut self, address: u64) -> bool {
         if self.0.len() >= REMEMBERED_MAX {
             self.0.clear();
         }
@@ -258,7 +262,7 @@ mod tests {
         stack.words(stack.start, stack.goroutine.stack.high).collect()
     }
 
-    /// Which responses are held by stacks with these words, all of which are looked through.
+    /// The responses referenced by stacks with these words.
     fn held(example: &Example, stacks: &[&[u64]]) -> Vec<usize> {
         let mappings = mappings();
         let responses = example.responses(&mappings);
@@ -267,16 +271,16 @@ mod tests {
         let pages = Pages::new(&example.memory);
         let mut search = Search::new(&responses, &mappings, pages, &goroutines);
         for stack in stacks {
-            assert_eq!(search.look_through(&[stack], all), Some(()));
+            assert_eq!(search.search_stacks(&[stack], all), Some(()));
         }
-        assert!(!search.is_cut);
+        assert!(!search.is_truncated);
         let mut held: Vec<_> = search.held.into_iter().collect();
         held.sort_unstable();
         held
     }
 
     #[test]
-    fn what_a_stack_or_something_on_it_refers_to_is_held() {
+    fn references_from_stacks_and_from_objects_on_them_are_found() {
         let mut example = Example::new();
         let [one, two] = [0, 1].map(|number| example.exchange(number, 0));
         let (boxed, far) = (HEAP + 0xe000, HEAP + 0xe800);
@@ -285,16 +289,16 @@ mod tests {
         assert_eq!(held(&example, &[&[1, one.request, HEAP + 0xf000, GAP, 3]]), [0; 0]);
         assert_eq!(held(&example, &[&[1, one.body]]), [0]);
         assert_eq!(held(&example, &[&[one.response], &[2, boxed]]), [0, 1]);
-        assert_eq!(held(&example, &[&[far]]), [0; 0], "too far away");
-        // What has been looked at as part of something is looked at again when it is on a stack.
+        assert_eq!(held(&example, &[&[far]]), [0; 0], "two objects away from the stack");
+        // An object checked as the target of another is searched again when a stack refers to it.
         assert_eq!(held(&example, &[&[far], &[boxed]]), [1]);
     }
 
     #[test]
-    fn other_goroutines_and_stacks_are_no_holders() {
+    fn goroutine_structures_and_stacks_are_not_searched_as_objects() {
         let mut example = Example::new();
         let one = example.exchange(0, 0);
-        // It is this goroutine, and on this stack.
+        // In the `runtime.g` of the goroutine, and on its stack.
         example.memory.put(HEAP + 0x8, &[one.body]);
         example.memory.put(STACK, &[one.body]);
         assert_eq!(held(&example, &[&[HEAP + 0x8, STACK, STACK - 0x10]]), [0; 0]);
@@ -303,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_called_when_a_function_ends_may_close_a_response() {
+    fn deferred_closures_are_searched() {
         for minor in [19, 23] {
             let mut example = Example::new();
             let [one, two] = [0, 1].map(|number| example.exchange(number, 0));
@@ -312,7 +316,7 @@ mod tests {
             example.memory.put(first + layout::DEFERRED_FUNCTION, &[HEAP + 0xe300]);
             example.memory.put(first + example.layout.deferred_next, &[second]);
             example.memory.put(second + layout::DEFERRED_FUNCTION, &[function]);
-            // Around and around.
+            // The list is a cycle.
             example.memory.put(second + example.layout.deferred_next, &[first]);
             example.memory.put(function, &[7, two.body]);
             let mappings = mappings();
@@ -320,35 +324,35 @@ mod tests {
             let mut search = Search::new(&responses, &mappings, Pages::new(&example.memory), &[]);
             let mut stack = stack(&[one.request]);
             stack.goroutine.deferred = first;
-            search.look_through(&[stack], |_| Vec::new());
+            search.search_stacks(&[stack], |_| Vec::new());
             assert_eq!(search.held, HashSet::from([1]), "1.{minor}");
         }
     }
 
     #[test]
-    fn what_was_not_looked_through_is_known() {
+    fn an_incomplete_search_is_reported() {
         let mut example = Example::new();
         let one = example.exchange(0, 0);
         let mappings = mappings();
         let responses = example.responses(&mappings);
         let new = || Search::new(&responses, &mappings, Pages::new(&example.memory), &[]);
-        let mut whole = stack(&[1, one.body, 2]);
+        let mut complete = stack(&[1, one.body, 2]);
         let mut search = new();
         search.pages.read = PAGES_MAX + 1;
-        assert_eq!(search.look_through(&[whole.clone()], all), None);
+        assert_eq!(search.search_stacks(&[complete.clone()], all), None);
 
-        whole.bytes = whole.bytes[..16].into();
+        complete.bytes = complete.bytes[..16].into();
         let mut search = new();
-        assert_eq!(search.look_through(&[whole], all), Some(()));
-        assert_eq!((search.is_cut, search.held.len()), (true, 1), "what is there counts");
+        assert_eq!(search.search_stacks(&[complete], all), Some(()));
+        assert_eq!((search.is_truncated, search.held.len()), (true, 1), "what was copied counts");
     }
 
     #[test]
-    fn what_is_forgotten_is_looked_at_again() {
-        let mut remembered = Remembered::default();
-        assert!((0..REMEMBERED_MAX as u64).all(|address| remembered.is_new(address)));
-        assert!(remembered.is_new(0));
-        assert!(!remembered.is_new(0));
-        assert!(remembered.0.len() <= REMEMBERED_MAX);
+    fn the_address_set_is_cleared_at_its_limit() {
+        let mut set = AddressSet::default();
+        assert!((0..REMEMBERED_MAX as u64).all(|address| set.insert(address)));
+        assert!(set.insert(0));
+        assert!(!set.insert(0));
+        assert!(set.0.len() <= REMEMBERED_MAX);
     }
 }

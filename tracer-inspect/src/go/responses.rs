@@ -1,9 +1,9 @@
-//! What a leaked response is known by, wherever a goroutine has it.
+//! Recognises objects through which a goroutine can read a response.
 //!
-//! Who can read a response has it, its body, or what that reads from: the buffer of its connection.
-//! So a response is known by its body, through whatever is around that, and only if that leads
-//! nowhere by its request: one request may have been sent many times, and who has a request has no
-//! response.
+//! Code that can read a response refers to the `http.Response`, to its body, or to the buffer of the
+//! connection that the body reads from. So a response is identified by its body, through any wrappers.
+//! Only if the body leads nowhere is it identified by its request: one request may have been sent
+//! several times. A reference to a request alone is not a reference to its response.
 
 use std::collections::HashMap;
 
@@ -14,41 +14,40 @@ use super::{
 };
 use crate::process::{maps::Mappings, pages::Pages};
 
-/// Addresses of which the memory is read with one call.
+/// Number of addresses whose memory is read together.
 pub(super) const READ_TOGETHER: usize = 1024;
-/// Words of an object in which a response or a body is looked for. How long it is is not known, so
-/// with more of them its neighbours would be taken for parts of it.
+/// Number of words of an object that are searched for a response or a body. The size of the object is
+/// unknown; with more words, adjacent objects would count as parts of it.
 pub(super) const WORDS: u64 = 6;
-/// How many objects may be around the body of a response: one that decompresses it, and one that
-/// ends it in time.
-const WRAPPINGS_MAX: usize = 2;
+/// Maximum nesting of wrappers around a response body: `gzipReader` and `cancelTimerBody`.
+const WRAPPERS_MAX: usize = 2;
 
-/// Connections by what their responses are known by.
+/// Connections by the addresses that identify their responses.
 #[derive(Debug)]
 pub(super) struct Responses<'a> {
     mappings: &'a Mappings,
     pub(super) layout: &'a Layout,
-    /// By the buffer that the body reads from.
+    /// By the `*bufio.Reader` that the body reads from.
     readers: HashMap<u64, usize>,
-    /// By the request, and by its URL: a request may have been copied. One may have been sent
-    /// several times.
+    /// By the address of the request and of its URL, because a request may have been copied. It may
+    /// have been sent on several connections.
     requests: HashMap<u64, Vec<usize>>,
-    /// By addresses that were in the variables of `readLoop` and turned out to be a response or a
-    /// body. They may be those of objects that are long gone, then nobody else has them either.
+    /// By addresses in the frame of `readLoop` that are a response or a body. A stale address does no
+    /// harm: no goroutine refers to a freed object.
     addresses: HashMap<u64, Vec<usize>>,
 }
 
-/// What an address leads to.
+/// The connection to whose response an address belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lead<'a> {
-    /// The response of one of these connections.
-    To(&'a [usize]),
-    /// That of a connection that nobody asked about, or one that was read to its end.
-    Elsewhere,
+pub(super) enum Owner<'a> {
+    /// One of these connections, by number.
+    Connections(&'a [usize]),
+    /// A connection that is not searched for, or the response has been read to its end.
+    Other,
 }
 
 impl<'a> Responses<'a> {
-    /// Of connections that wait for somebody to read a body; each is known by its number.
+    /// The responses of connections that wait for a body to be read, each with its number.
     pub(super) fn of<'b>(
         waiting: impl Iterator<Item = (usize, &'b Connection, &'b ReadLoop)> + Clone,
         pages: &mut Pages,
@@ -72,7 +71,7 @@ impl<'a> Responses<'a> {
         for some in pointers.chunks(READ_TOGETHER) {
             pages.prefetch(some.iter().copied());
             for &address in some {
-                if let Some(Lead::To(owners)) = responses.at(address, pages) {
+                if let Some(Owner::Connections(owners)) = responses.owner(address, pages) {
                     addresses.entry(address).or_insert_with(|| owners.to_vec());
                 }
             }
@@ -81,12 +80,12 @@ impl<'a> Responses<'a> {
         responses
     }
 
-    /// There are none.
-    pub(super) fn are_none(&self) -> bool {
+    /// Whether there are no responses.
+    pub(super) fn is_empty(&self) -> bool {
         self.readers.is_empty()
     }
 
-    /// The connections whose response this address is known to lead to, without a look at it.
+    /// The connections whose response is identified by this address, without reading memory.
     pub(super) fn known(&self, address: u64) -> Option<&[usize]> {
         let addresses = || self.addresses.get(&address).map(Vec::as_slice);
         self.by_reader(address).or_else(addresses)
@@ -96,39 +95,38 @@ impl<'a> Responses<'a> {
         self.readers.get(&address).map(std::slice::from_ref)
     }
 
-    /// Where this leads if it is a response, a body or what that reads from.
-    pub(super) fn at(&self, address: u64, pages: &mut Pages) -> Option<Lead<'_>> {
-        let known = self.known(address).map(Lead::To);
+    /// The owner of the object at an address, if it is a response, a body or a buffer.
+    pub(super) fn owner(&self, address: u64, pages: &mut Pages) -> Option<Owner<'_>> {
+        let known = self.known(address).map(Owner::Connections);
         known.or_else(|| self.body(address, pages)).or_else(|| self.response(address, pages))
     }
 
-    /// `bodyEOFSignal` around `body`, or the latter alone.
-    fn body(&self, address: u64, pages: &mut Pages) -> Option<Lead<'_>> {
+    /// The owner of a `bodyEOFSignal` with a `body` inside, or of a `body` alone
+    /// (`net/http/transport.go`, `net/http/transfer.go`).
+    fn body(&self, address: u64, pages: &mut Pages) -> Option<Owner<'_>> {
         let first = self.interface(address.checked_add(layout::BODY_INNER)?, pages)?;
         let sources = |source: u64, pages: &mut Pages| {
-            // The buffer, or an `io.LimitedReader` on it, or a `chunkedReader`, which begins with
-            // it.
-            let around = [pages.word(source.saturating_add(8)), pages.word(source)];
-            [Some(source)].into_iter().chain(around).flatten().collect::<Vec<_>>()
+            // The buffer itself, an `io.LimitedReader` on it, or a `chunkedReader`, whose first field
+            // is the buffer.
+            let inner = [pages.word(source.saturating_add(8)), pages.word(source)];
+            [Some(source)].into_iter().chain(inner).flatten().collect::<Vec<_>>()
         };
         let inner = sources(first, pages).into_iter().find_map(|it| self.by_reader(it));
         if let Some(owners) = inner {
-            return Some(Lead::To(owners));
+            return Some(Owner::Connections(owners));
         }
         let source = self.interface(first.checked_add(layout::INNER_SOURCE)?, pages)?;
         let sources = sources(source, pages);
         let owners = sources.iter().find_map(|&it| self.by_reader(it));
-        let is_done = pages.word(address.checked_add(layout::BODY_SIGNAL)?)? == 0;
+        let has_ended = pages.word(address.checked_add(layout::BODY_SIGNAL)?)? == 0;
         match owners {
-            Some(owners) if !is_done => Some(Lead::To(owners)),
-            Some(_) => Some(Lead::Elsewhere),
-            None => {
-                sources.into_iter().any(|it| self.is_buffer(it, pages)).then_some(Lead::Elsewhere)
-            }
+            Some(owners) if !has_ended => Some(Owner::Connections(owners)),
+            Some(_) => Some(Owner::Other),
+            None => sources.into_iter().any(|it| self.is_buffer(it, pages)).then_some(Owner::Other),
         }
     }
 
-    /// The buffer of a connection, which reads from what has it.
+    /// Whether this is the `*bufio.Reader` of a `persistConn`: each refers to the other.
     fn is_buffer(&self, address: u64, pages: &mut Pages) -> bool {
         let mut connection = || {
             let source = address.checked_add(layout::BUFFER_SOURCE)?;
@@ -138,15 +136,16 @@ impl<'a> Responses<'a> {
         self.mappings.is_heap(address) && connection() == Some(address)
     }
 
-    /// The data of an interface, whose type is part of the program.
-    pub(super) fn interface(&self, place: u64, pages: &mut Pages) -> Option<u64> {
-        pages.word(place).filter(|&it| self.mappings.is_constant(it))?;
-        pages.word(place.checked_add(8)?).filter(|&it| self.mappings.is_heap(it))
+    /// The data word of an interface at an address; `None` if it is not one that holds a heap address.
+    pub(super) fn interface(&self, address: u64, pages: &mut Pages) -> Option<u64> {
+        pages.word(address).filter(|&it| self.mappings.is_constant(it))?;
+        pages.word(address.checked_add(8)?).filter(|&it| self.mappings.is_heap(it))
     }
 
-    fn response(&self, address: u64, pages: &mut Pages) -> Option<Lead<'_>> {
+    /// The owner of an `http.Response` (`net/http/response.go`).
+    fn response(&self, address: u64, pages: &mut Pages) -> Option<Owner<'_>> {
         let word = |pages: &mut Pages, offset| pages.word(address.checked_add(offset)?);
-        // Anything may be followed by something with the address of a request.
+        // A pointer to a request at the offset of `Request` is not sufficient.
         let is_response = (100..1000).contains(&word(pages, layout::RESPONSE_STATUS)?)
             && word(pages, layout::RESPONSE_MAJOR)? == 1
             && word(pages, layout::RESPONSE_MINOR)? <= 1;
@@ -156,35 +155,36 @@ impl<'a> Responses<'a> {
         let request =
             word(pages, layout::RESPONSE_REQUEST).filter(|&it| self.mappings.is_heap(it))?;
         let body = self.interface(address.checked_add(layout::RESPONSE_BODY)?, pages);
-        let lead = body.and_then(|body| self.behind(body, pages, WRAPPINGS_MAX));
+        let owner = body.and_then(|body| self.wrapped_body(body, pages, WRAPPERS_MAX));
         let by_url = |pages: &mut Pages| {
             let url = pages.word(request.checked_add(layout::REQUEST_URL)?)?;
             self.requests.get(&url)
         };
-        lead.or_else(|| {
+        owner.or_else(|| {
             let owners = self.requests.get(&request).or_else(|| by_url(pages))?;
-            Some(Lead::To(owners.as_slice()))
+            Some(Owner::Connections(owners.as_slice()))
         })
     }
 
-    /// Where what is around a body leads.
-    fn behind(&self, address: u64, pages: &mut Pages, wrappings: usize) -> Option<Lead<'_>> {
-        let known = self.known(address).map(Lead::To);
-        let lead = known.or_else(|| self.body(address, pages));
-        if lead.is_some() || wrappings == 0 {
-            return lead;
+    /// The owner of a body, possibly inside of up to `wrappers` wrappers.
+    fn wrapped_body(&self, address: u64, pages: &mut Pages, wrappers: usize) -> Option<Owner<'_>> {
+        let known = self.known(address).map(Owner::Connections);
+        let owner = known.or_else(|| self.body(address, pages));
+        if owner.is_some() || wrappers == 0 {
+            return owner;
         }
-        let mut elsewhere = None;
+        let mut other = None;
         for number in 0..WORDS {
             let word = pages.word(address.checked_add(8 * number)?)?;
-            let lead = self.mappings.is_heap(word).then(|| self.behind(word, pages, wrappings - 1));
-            match lead.flatten() {
-                Some(lead @ Lead::To(_)) => return Some(lead),
-                Some(Lead::Elsewhere) => elsewhere = Some(Lead::Elsewhere),
+            let owner =
+                self.mappings.is_heap(word).then(|| self.wrapped_body(word, pages, wrappers - 1));
+            match owner.flatten() {
+                Some(owner @ Owner::Connections(_)) => return Some(owner),
+                Some(Owner::Other) => other = Some(Owner::Other),
                 None => {}
             }
         }
-        elsewhere
+        other
     }
 }
 

@@ -1,4 +1,4 @@
-//! Copies of the stacks of many goroutines, some at a time.
+//! Copies the stacks of many goroutines, in batches of limited size.
 
 use super::{
     goroutine::{Goroutine, Stack},
@@ -6,16 +6,16 @@ use super::{
 };
 use crate::process::memory::Memory;
 
-/// Most bytes of stacks that are read at one pass.
+/// Maximum number of bytes of stacks read per scan.
 pub(super) const STACKS_MAX: usize = 512 << 20;
-/// Most bytes of one stack.
+/// Maximum number of bytes read of one stack.
 const STACK_MAX: usize = 1 << 20;
-/// Bytes of stacks that are held at a time.
+/// Number of bytes of stacks held in memory at a time.
 const BATCH: usize = 8 << 20;
-/// How often a stack is copied that does not stay where it is.
+/// How often a stack that keeps changing is copied.
 const COPIES_MAX: usize = 5;
 
-/// Goroutines in parts whose stacks are held at a time.
+/// Splits goroutines into batches by the size of their stacks.
 pub(super) struct Batches<'a> {
     rest: &'a [Goroutine],
     bytes_left: usize,
@@ -26,13 +26,13 @@ impl<'a> Batches<'a> {
         Self { rest: goroutines, bytes_left: STACKS_MAX }
     }
 
-    /// Some have not been read.
-    pub(super) const fn are_cut(&self) -> bool {
+    /// Whether some goroutines were in no batch.
+    pub(super) const fn is_truncated(&self) -> bool {
         !self.rest.is_empty()
     }
 }
 
-/// Ends with the goroutines, or when the stacks are more than are read.
+/// Ends after the last goroutine, or when the total size reaches the limit.
 impl<'a> Iterator for Batches<'a> {
     type Item = &'a [Goroutine];
 
@@ -50,8 +50,8 @@ impl<'a> Iterator for Batches<'a> {
     }
 }
 
-/// Copies of the stacks in use, and whether all of them are whole. A goroutine that did
-/// something meanwhile is copied again, with all of its stack, until that stays where it is.
+/// Copies the used part of each stack, and returns whether all copies are consistent. If a goroutine
+/// ran in the meantime, its whole stack is copied again, until it has not moved.
 pub(super) fn stacks(
     memory: &dyn Memory,
     goroutines: &[Goroutine],
@@ -66,9 +66,9 @@ pub(super) fn stacks(
         missing.clear();
         for (copy, now) in copies.into_iter().zip(now) {
             match now {
-                Some(now) if copy.goroutine.still_is(&now) => stacks.push(copy),
+                Some(now) if copy.goroutine.is_unchanged(&now) => stacks.push(copy),
                 Some(now) => missing.push(now.as_running()),
-                // Goroutines are never freed, so this is the end of the process.
+                // `runtime.g` is never freed, so the process has ended.
                 None => {}
             }
         }
@@ -79,7 +79,7 @@ pub(super) fn stacks(
     (stacks, false)
 }
 
-/// Copies of these stacks, whatever the goroutines do meanwhile.
+/// Copies these stacks once, without a check that they are consistent.
 pub(super) fn copy(memory: &dyn Memory, goroutines: &[Goroutine]) -> Vec<Stack> {
     let used: Vec<_> = goroutines
         .iter()
@@ -87,7 +87,7 @@ pub(super) fn copy(memory: &dyn Memory, goroutines: &[Goroutine]) -> Vec<Stack> 
         .collect();
     let ranges: Vec<_> = used.iter().map(|(_, range)| *range).collect();
     let read = memory.read(&ranges).into_iter().zip(used);
-    // What cannot be read has been given back: its bounds are not what they were.
+    // A stack that cannot be read has been freed, so the bounds of the goroutine have changed.
     read.map(|(bytes, (goroutine, (start, _)))| Stack {
         goroutine: *goroutine,
         start,

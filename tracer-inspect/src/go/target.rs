@@ -1,12 +1,12 @@
-//! The Go process that is inspected.
+//! The process under inspection.
 
 use crate::process::{maps::Mappings, memory::Memory};
 
-/// A process that is inspected.
+/// Access to the memory of the process under inspection.
 #[derive(Clone, Copy)]
 pub(super) struct Target<'a> {
     pub(super) memory: &'a dyn Memory,
     pub(super) mappings: &'a Mappings,
-    /// How far the program is from where its file says.
+    /// The load address minus the address in the file.
     pub(super) bias: u64,
 }

@@ -1,13 +1,67 @@
 //! The backend of snapshots: the kernel programs, or `sock_diag(7)`.
 
-use anyhow::{Result, bail};
-use tracer_core::FallbackReason;
+#[cfg(test)]
+pub(crate) mod scripted;
 
+use anyhow::{Result, bail};
+use tracer_common::SocketRecord;
+use tracer_core::{FallbackReason, Timestamp};
+use tracer_inspect::clock;
+
+#[cfg(test)]
+use self::scripted::ScriptedHost;
 use super::{
-    kernel::{load::Kernel, object::KernelOptions},
+    kernel::{extent::Extent, iterator::WalkStats, load::Kernel, object::KernelOptions},
     plan::Source,
     sock_diag::SockDiag,
 };
+use crate::wall_clock::WallClock;
+
+/// Where a run gets its backend from.
+pub(crate) enum BackendSource {
+    /// The running kernel.
+    Host,
+    /// A host that a test made up.
+    #[cfg(test)]
+    Scripted(ScriptedHost),
+}
+
+impl BackendSource {
+    /// The wall time of the clock of events and snapshots.
+    pub(crate) fn wall_clock(&self) -> WallClock {
+        match self {
+            Self::Host => WallClock::now(),
+            #[cfg(test)]
+            Self::Scripted(host) => host.wall_clock(),
+        }
+    }
+
+    /// Time is not that of the host.
+    #[cfg(test)]
+    pub(crate) const fn is_scripted(&self) -> bool {
+        matches!(self, Self::Scripted(_))
+    }
+
+    /// Opens the best backend that works, or `only` that of the given source. The reason is `Some`
+    /// if it is not the kernel programs.
+    ///
+    /// # Errors
+    /// The requested backend, or neither of them, works.
+    pub(super) fn open(
+        self,
+        options: KernelOptions,
+        only: Option<Source>,
+    ) -> Result<(Backend, Option<FallbackReason>)> {
+        match self {
+            Self::Host => open(options, only),
+            #[cfg(test)]
+            Self::Scripted(mut host) => {
+                let reason = host.start();
+                Ok((Backend::Scripted(host), reason))
+            }
+        }
+    }
+}
 
 /// What a run takes snapshots with.
 #[expect(clippy::large_enum_variant, reason = "only one exists, usually the large variant")]
@@ -16,6 +70,9 @@ pub(super) enum Backend {
     Kernel(Kernel),
     /// `sock_diag(7)`, `/proc` and `pidfd_getfd(2)`.
     SockDiag(SockDiag),
+    /// A host that a test made up.
+    #[cfg(test)]
+    Scripted(ScriptedHost),
 }
 
 impl Backend {
@@ -24,6 +81,47 @@ impl Backend {
         match self {
             Self::Kernel(kernel) => Some(kernel),
             Self::SockDiag(_) => None,
+            #[cfg(test)]
+            Self::Scripted(_) => None,
+        }
+    }
+
+    /// Now, on the clock of events and snapshots.
+    pub(super) fn now(&self) -> Timestamp {
+        match self {
+            Self::Kernel(_) | Self::SockDiag(_) => clock::now(),
+            #[cfg(test)]
+            Self::Scripted(host) => host.now(),
+        }
+    }
+
+    /// The flag in `sk_flags` that is set when the peer's FIN has arrived.
+    ///
+    /// # Errors
+    /// The backend has no iterator.
+    pub(super) fn fin_flag(&self) -> Result<u64> {
+        match self {
+            Self::Kernel(kernel) => Ok(kernel.layout().done_flag),
+            Self::SockDiag(_) => bail!("the kernel programs are not loaded"),
+            #[cfg(test)]
+            Self::Scripted(_) => Ok(scripted::FIN_FLAG),
+        }
+    }
+
+    /// One pass of the iterator, which gives each record to `each`.
+    ///
+    /// # Errors
+    /// The backend has no iterator, or the kernel cannot run it.
+    pub(super) fn walk(
+        &mut self,
+        extent: Extent,
+        each: &mut dyn FnMut(&SocketRecord),
+    ) -> Result<WalkStats> {
+        match self {
+            Self::Kernel(kernel) => kernel.walk(extent, each),
+            Self::SockDiag(_) => bail!("the kernel programs are not loaded"),
+            #[cfg(test)]
+            Self::Scripted(host) => host.walk(each),
         }
     }
 }
@@ -33,10 +131,7 @@ impl Backend {
 ///
 /// # Errors
 /// The requested backend, or neither of them, works.
-pub(super) fn open(
-    options: KernelOptions,
-    only: Option<Source>,
-) -> Result<(Backend, Option<FallbackReason>)> {
+fn open(options: KernelOptions, only: Option<Source>) -> Result<(Backend, Option<FallbackReason>)> {
     let reason = match only {
         Some(Source::SockDiag) => FallbackReason::Requested,
         _ => match Kernel::load(options) {

@@ -21,7 +21,8 @@ use tracer_common::{LedgerKey, LedgerKind, LedgerRecord};
 use tracer_core::{Input, Ledger, Limit, Note, ProcessKey, StackId, Timestamp};
 use tracer_inspect::{
     clock,
-    go::{GoPrograms, HttpObject},
+    go::HttpObject,
+    inspector::Inspector,
     process::{file_key::FileKey, identity::TICK_NS},
 };
 
@@ -84,13 +85,13 @@ impl Ledgers {
     pub(crate) fn update(
         &mut self,
         kernel: &mut Kernel,
-        programs: &mut GoPrograms,
+        inspector: &mut Inspector,
         wanted: &BTreeMap<u32, u64>,
         holders: &[ProcessKey],
     ) -> Vec<Input> {
         self.forget_ended(wanted);
-        self.follow_new(kernel, programs, wanted);
-        self.read(kernel, programs, holders)
+        self.follow_new(kernel, inspector, wanted);
+        self.read(kernel, inspector, holders)
     }
 
     /// Forgets processes that have ended or run another program now. A process keeps its uprobes
@@ -109,7 +110,7 @@ impl Ledgers {
     fn follow_new(
         &mut self,
         kernel: &mut Kernel,
-        programs: &mut GoPrograms,
+        inspector: &mut Inspector,
         wanted: &BTreeMap<u32, u64>,
     ) {
         let started_at = Instant::now();
@@ -130,7 +131,7 @@ impl Ledgers {
             }
             let Ok(program) = program_file(pid) else { continue };
             let key = ProcessKey { pid, start_time_ns: started * TICK_NS };
-            let state = match Followed::attach(kernel, programs, key) {
+            let state = match Followed::attach(kernel, inspector, key) {
                 Some(Ok(new)) => {
                     followed += 1;
                     ProcessState::Followed(Box::new(new))
@@ -146,7 +147,7 @@ impl Ledgers {
     fn read(
         &mut self,
         kernel: &mut Kernel,
-        programs: &mut GoPrograms,
+        inspector: &mut Inspector,
         holders: &[ProcessKey],
     ) -> Vec<Input> {
         let mut inputs = Vec::new();
@@ -169,9 +170,11 @@ impl Ledgers {
             // A process without sockets has no responses in flight.
             let Some(&key) = exact.get(process) else { continue };
             let responses = match state {
-                ProcessState::Followed(followed) => {
-                    followed.responses(programs, key, in_flight.remove(process).unwrap_or_default())
-                }
+                ProcessState::Followed(followed) => followed.responses(
+                    inspector,
+                    key,
+                    in_flight.remove(process).unwrap_or_default(),
+                ),
                 ProcessState::NotFollowed { reason, .. } => {
                     reason.clone().map(|it| (Vec::new(), vec![it]))
                 }
@@ -235,4 +238,5 @@ fn raise_open_files_limit() {
 }
 
 #[cfg(test)]
-mod tests;
+#[cfg(feature = "root-tests")]
+mod as_root;

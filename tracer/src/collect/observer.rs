@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, io, time::Duration};
 use anyhow::Result;
 use tracer_core::{
     AttachState, ConnectionId, FallbackReason, Hook, HostFacts, Input, Loss, Note, Probe,
-    ProcessKey, Question, decode,
+    ProcessKey, Question, Timestamp, decode,
 };
 use tracer_inspect::{
     clock,
@@ -17,7 +17,7 @@ use tracer_inspect::{
 };
 
 use super::{
-    backend::{self, Backend},
+    backend::{Backend, BackendSource},
     filter::Filter,
     kernel::{
         jiffies::SteadyClock,
@@ -73,7 +73,7 @@ impl Observer {
     /// # Errors
     /// A selected process, cgroup or container does not exist, the file of `--call-sites` is invalid, or
     /// neither backend works.
-    pub(crate) fn start(plan: &Plan) -> Result<(Self, Input)> {
+    pub(crate) fn start(plan: &Plan, backend: BackendSource) -> Result<(Self, Input)> {
         let pids = &plan.filter.pids;
         let targets = || TargetProcesses::found(pids, plan.filter.children);
         let targets = (!pids.is_empty()).then(targets).transpose()?;
@@ -100,7 +100,7 @@ impl Observer {
             ring_bytes: (!attach).then_some(1),
             mechanism: plan.mechanism,
         };
-        let (backend, fallback) = backend::open(options, plan.source)?;
+        let (backend, fallback) = backend.open(options, plan.source)?;
         let has_uprobes = has_uprobes && fallback.is_none();
         let mut observer = Self {
             backend,
@@ -140,16 +140,21 @@ impl Observer {
     }
 
     fn host(&mut self, attach: bool) -> Result<HostFacts> {
-        let started_at = clock::now();
+        let started_at = self.now();
         let suspended_ns = clock::suspended_ns();
         if !attach {
             let notes = vec![Note::SingleSnapshot];
             return Ok(HostFacts { started_at, suspended_ns, probes: Vec::new(), notes });
         }
         let mut probes = Vec::new();
-        if let Some(kernel) = self.backend.kernel() {
-            probes = kernel.attach();
-            self.events = Some(kernel.take_events()?);
+        match &mut self.backend {
+            Backend::Kernel(kernel) => {
+                probes = kernel.attach();
+                self.events = Some(kernel.take_events()?);
+            }
+            Backend::SockDiag(_) => {}
+            #[cfg(test)]
+            Backend::Scripted(host) => probes = host.probes(),
         }
         Ok(HostFacts { started_at, suspended_ns, probes, notes: Vec::new() })
     }
@@ -160,6 +165,10 @@ impl Observer {
     /// # Errors
     /// The kernel refused.
     pub(crate) fn drop_privileges(&self, creates_files: bool) -> Result<()> {
+        #[cfg(test)]
+        if matches!(self.backend, Backend::Scripted(_)) {
+            return Ok(());
+        }
         privileges::drop_all_but(Needs {
             programs: matches!(self.backend, Backend::Kernel(_)),
             uprobes: self.ledgers.is_some(),
@@ -184,6 +193,11 @@ impl Observer {
         tokio::select! { result = events => result, result = log => result }
     }
 
+    /// Now, on the clock of events and snapshots.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.backend.now()
+    }
+
     /// The pending events, and what was lost.
     pub(crate) fn events(&mut self) -> Vec<Input> {
         if let Some(log) = &mut self.log {
@@ -191,14 +205,19 @@ impl Observer {
         }
         let mut inputs = Vec::new();
         let mut undecodable = 0;
+        let mut decode = |bytes: &[u8]| match decode::event(bytes) {
+            Ok(event) => inputs.push(Input::Event(event)),
+            Err(error) => {
+                log::debug!("an event cannot be decoded: {error}");
+                undecodable += 1;
+            }
+        };
         if let Some(events) = &mut self.events {
-            events.drain(EVENTS_MAX, |bytes| match decode::event(bytes) {
-                Ok(event) => inputs.push(Input::Event(event)),
-                Err(error) => {
-                    log::debug!("an event cannot be decoded: {error}");
-                    undecodable += 1;
-                }
-            });
+            events.drain(EVENTS_MAX, &mut decode);
+        }
+        #[cfg(test)]
+        if let Backend::Scripted(host) = &mut self.backend {
+            host.take_events(&mut decode);
         }
         self.loss.unreadable += undecodable;
         inputs.extend(self.losses());
@@ -208,6 +227,10 @@ impl Observer {
     /// The totals of what was lost, if they have changed.
     fn losses(&mut self) -> Option<Input> {
         let mut total = self.loss;
+        #[cfg(test)]
+        if let Backend::Scripted(host) = &self.backend {
+            total.ring_full += host.events_lost();
+        }
         let Some(kernel) = self.backend.kernel() else {
             return self.report_loss(total);
         };
@@ -259,7 +282,7 @@ impl Observer {
         let wanted = targets
             .cloned()
             .unwrap_or_else(|| holders.map(|key| (key.pid, key.start_time_ns / TICK_NS)).collect());
-        ledgers.update(kernel, self.inspector.programs(), &wanted, &self.holders)
+        ledgers.update(kernel, &mut self.inspector, &wanted, &self.holders)
     }
 
     /// A note if the run is over because all target processes have ended.
@@ -270,6 +293,10 @@ impl Observer {
 
     /// The answer to a question; `None` if the process has ended.
     pub(crate) fn answer(&mut self, question: &Question) -> Option<Input> {
+        #[cfg(test)]
+        if let Backend::Scripted(host) = &self.backend {
+            return host.answer(question);
+        }
         let stack = match question {
             Question::CallSite(_, stack) => {
                 self.backend.kernel().and_then(|kernel| kernel.stack(*stack))

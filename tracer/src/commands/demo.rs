@@ -17,6 +17,7 @@ use super::watch;
 use crate::{
     cli::Demo,
     collect::{kernel::hooks::Mechanism, plan::Plan},
+    environment::Environment,
     output::exit_code,
 };
 
@@ -24,13 +25,17 @@ use crate::{
 ///
 /// # Errors
 /// They cannot be started, or watching fails.
-pub(crate) fn run(demo: &Demo, mechanism: Option<Mechanism>) -> Result<u8> {
+pub(crate) fn run(
+    demo: &Demo,
+    mechanism: Option<Mechanism>,
+    environment: Environment,
+) -> Result<u8> {
     let mut server = Peer::start(&["demo-server"])?;
     let address = server.line().context("the demo server did not print its address")?;
     let client = Peer::start(&["demo-client", &address])?;
     let pids = [server.child.id(), client.child.id()];
     let (plan, output) = demo.plan(&pids);
-    watch::run(&Plan { mechanism, ..plan }, output)
+    watch::run(&Plan { mechanism, ..plan }, output, environment)
 }
 
 /// The server that the demo traces.

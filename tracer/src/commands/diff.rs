@@ -8,7 +8,9 @@ use super::replay;
 use crate::{
     cli::Diff,
     compare::{Change, Difference, Side},
-    output::{coverage, exit_code, json, options::DocumentFormat, standard_output, table},
+    output::{
+        coverage, exit_code, json, options::DocumentFormat, standard_output::StandardOutput, table,
+    },
     recording::{Ending, Recording},
 };
 
@@ -16,11 +18,11 @@ use crate::{
 ///
 /// # Errors
 /// One of them cannot be read or is neither, or the output cannot be written.
-pub(crate) fn run(arguments: &Diff) -> Result<u8> {
+pub(crate) fn run(arguments: &Diff, output: &StandardOutput) -> Result<u8> {
     let before = read(&arguments.before)?;
     let after = read(&arguments.after)?;
     let difference = Difference::between(before, after, arguments.fail_on());
-    standard_output::print(|style| match arguments.output {
+    output.print(|style| match arguments.output {
         DocumentFormat::Table => Ok(table::difference(&difference, style)),
         DocumentFormat::Json => Ok(json::difference(&difference)?),
     })?;

@@ -11,7 +11,7 @@ use anyhow::Result;
 use self::check::{Check, Document, Health};
 use crate::{
     collect::kernel::hooks::Mechanism,
-    output::{exit_code, json, options::DocumentFormat, standard_output},
+    output::{exit_code, json, options::DocumentFormat, standard_output::StandardOutput},
 };
 
 /// Checks the host, prints the results, and returns the exit code: 0 everything is available, 3
@@ -19,10 +19,14 @@ use crate::{
 ///
 /// # Errors
 /// Standard output cannot be written.
-pub(crate) fn run(format: DocumentFormat, mechanism: Option<Mechanism>) -> Result<u8> {
+pub(crate) fn run(
+    format: DocumentFormat,
+    mechanism: Option<Mechanism>,
+    output: &StandardOutput,
+) -> Result<u8> {
     let checks = checks(mechanism);
     let worst = checks.iter().map(|check| check.health).max().unwrap_or(Health::Full);
-    standard_output::print(|style| match format {
+    output.print(|style| match format {
         DocumentFormat::Table => Ok(table(&checks, worst, style.width)),
         DocumentFormat::Json => Ok(json::pretty(&Document::new(worst, &checks))?),
     })?;

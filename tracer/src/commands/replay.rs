@@ -10,7 +10,10 @@ pub(crate) use self::report_time::reports_until;
 pub use self::rerun::{Rejudged, rerun};
 use crate::{
     cli::{Rejudge, Replay},
-    output::{Context, destination::Destination, exit_code, logging::start_logging},
+    output::{
+        Context, destination::Destination, exit_code, logging::start_logging,
+        standard_output::StandardOutput,
+    },
     recording::{Ending, Head, Recording},
 };
 
@@ -19,7 +22,7 @@ use crate::{
 /// # Errors
 /// The recording cannot be read, does not cover the given time, or is damaged (then everything before
 /// the damage is shown first); or the output cannot be written.
-pub(crate) fn run(replay: &Replay) -> Result<u8> {
+pub(crate) fn run(replay: &Replay, output_to: StandardOutput) -> Result<u8> {
     let output = replay.output_options();
     start_logging(output.verbose);
     let Rejudge { file, at, .. } = &replay.rejudge;
@@ -28,7 +31,7 @@ pub(crate) fn run(replay: &Replay) -> Result<u8> {
     log::debug!("recorded with: tracer {}", head.arguments.join(" "));
     let options = replay.rejudge.options(head.options);
     let reports = at.map(|at| reports_until(file, at)).transpose()?;
-    let mut destination = Destination::open(output, context(&head))?;
+    let mut destination = Destination::open(output, context(&head), output_to)?;
     let rejudged = rerun(recording, options, reports, |detector, changes| {
         if !changes.is_empty() {
             destination.keep(&detector.report(), changes);

@@ -14,7 +14,8 @@ use crate::{
         history::History,
         html,
         incident::{Incident, Provenance},
-        standard_output, table,
+        standard_output::StandardOutput,
+        table,
     },
     recording::Recording,
 };
@@ -27,7 +28,7 @@ const STANDARD_OUTPUT: &str = "-";
 /// # Errors
 /// The recording cannot be read, does not cover the given time, or is damaged (then a report of
 /// everything before the damage is written first); or the output cannot be written.
-pub(crate) fn run(arguments: &IncidentReport) -> Result<u8> {
+pub(crate) fn run(arguments: &IncidentReport, output: &StandardOutput) -> Result<u8> {
     let rejudge = &arguments.rejudge;
     let recording = Recording::open(&rejudge.file)?;
     let head = recording.head().clone();
@@ -50,18 +51,18 @@ pub(crate) fn run(arguments: &IncidentReport) -> Result<u8> {
         options,
     };
     let incident = Incident { report: &report, history: &history, context: &context, provenance };
-    write(arguments.html.as_deref(), &incident)?;
+    write(arguments.html.as_deref(), &incident, output)?;
     replay::check_ending(ending, &rejudge.file.display().to_string(), &head, &report)?;
     Ok(exit_code::of(&report, rejudge.fail_on().unwrap_or(head.fail_on)))
 }
 
-fn write(html: Option<&Path>, incident: &Incident<'_>) -> Result<()> {
+fn write(html: Option<&Path>, incident: &Incident<'_>, output: &StandardOutput) -> Result<()> {
     match html {
         Some(path) if path.as_os_str() == STANDARD_OUTPUT => {
-            return standard_output::print(|_| Ok(html::page(incident)));
+            return output.print(|_| Ok(html::page(incident)));
         }
         Some(path) => replace(path, html::page(incident).as_bytes())?,
         None => {}
     }
-    standard_output::print(|style| Ok(table::summary(incident, style)))
+    output.print(|style| Ok(table::summary(incident, style)))
 }

@@ -10,13 +10,14 @@ use super::{
     csv::{self, CsvFile},
     json,
     options::{OutputFormat, OutputOptions},
-    standard_output::{Shown, is_terminal, nobody_reads, style, write, write_line},
+    standard_output::{Shown, StandardOutput},
     table::{self, Style},
     terminal,
 };
 
 /// What was shown and is to be shown.
 pub(crate) struct Destination {
+    output: StandardOutput,
     options: OutputOptions,
     context: Context,
     csv: Option<CsvFile>,
@@ -36,20 +37,25 @@ impl Destination {
     ///
     /// # Errors
     /// The CSV file cannot be used.
-    pub(crate) fn open(options: OutputOptions, context: Context) -> Result<Self> {
+    pub(crate) fn open(
+        options: OutputOptions,
+        context: Context,
+        output: StandardOutput,
+    ) -> Result<Self> {
         let csv = options.csv.as_deref().map(CsvFile::create).transpose()?;
         let destination = Self {
+            is_terminal: output.is_terminal(),
+            output,
             options,
             context,
             csv,
             csv_error: None,
             pending_rows: Vec::new(),
-            is_terminal: is_terminal(),
             entered: false,
             appended: None,
         };
         if destination.options.format == OutputFormat::Csv {
-            write(csv::HEADER.as_bytes())?;
+            destination.output.write(csv::HEADER.as_bytes())?;
         }
         Ok(destination)
     }
@@ -86,13 +92,13 @@ impl Destination {
     /// # Errors
     /// The standard output cannot be written.
     pub(crate) fn show(&mut self, report: &Report) -> Result<Shown> {
-        if !self.is_terminal && nobody_reads() {
+        if !self.is_terminal && self.output.is_closed() {
             return Ok(Shown::NobodyReads);
         }
         match self.options.format {
-            OutputFormat::Csv => write(&std::mem::take(&mut self.pending_rows)),
+            OutputFormat::Csv => self.output.write(&std::mem::take(&mut self.pending_rows)),
             _ if self.options.only_at_the_end => Ok(Shown::Yes),
-            OutputFormat::Json => write_line(&json::line(report, &self.context)?),
+            OutputFormat::Json => self.output.write_line(&json::line(report, &self.context)?),
             OutputFormat::Table => self.page(report),
         }
     }
@@ -119,14 +125,14 @@ impl Destination {
         self.leave();
         let report = &*self.annotated(report);
         let shown = match self.options.format {
-            OutputFormat::Csv => write(&self.pending_rows)?,
+            OutputFormat::Csv => self.output.write(&self.pending_rows)?,
             OutputFormat::Json if self.options.only_at_the_end => {
-                write_line(&json::document(report, &self.context)?)?
+                self.output.write_line(&json::document(report, &self.context)?)?
             }
-            OutputFormat::Json => write_line(&json::line(report, &self.context)?)?,
+            OutputFormat::Json => self.output.write_line(&json::line(report, &self.context)?)?,
             OutputFormat::Table => {
                 let page = table::page(report, &self.context, self.style());
-                write(page.to_string().as_bytes())?
+                self.output.write(page.to_string().as_bytes())?
             }
         };
         if let Some(csv) = self.csv.take() {
@@ -158,17 +164,17 @@ impl Destination {
         if self.redraws() {
             if !self.entered {
                 self.entered = true;
-                write(terminal::ENTER)?;
+                self.output.write(terminal::ENTER)?;
             }
             let rows = terminal_size::terminal_size().map_or(24, |(_, height)| height.0);
-            return write(&terminal::frame(&page, rows));
+            return self.output.write(&terminal::frame(&page, rows));
         }
         let same = |last: &Report| table::have_same_findings(last, report);
         if self.appended.as_ref().is_some_and(same) {
             return Ok(Shown::Yes);
         }
         self.appended = Some(report.clone());
-        write_line(&format!("{}\n", page.body))
+        self.output.write_line(&format!("{}\n", page.body))
     }
 
     /// Diagnostics on the same screen would tear a page that is repainted.
@@ -177,14 +183,14 @@ impl Destination {
     }
 
     fn style(&self) -> Style {
-        style(self.is_terminal, self.options.wide)
+        self.output.style(self.is_terminal, self.options.wide)
     }
 
     /// Gives the ordinary screen back, until the next page.
     pub(crate) fn leave(&mut self) {
         if std::mem::take(&mut self.entered) {
             // If this fails, so does what is shown next, and that says why.
-            let _ = write(terminal::LEAVE);
+            let _ = self.output.write(terminal::LEAVE);
         }
     }
 }

@@ -3,9 +3,10 @@
 /// Starts logging to standard error: errors always, all other messages with `-v`.
 pub(crate) fn start_logging(verbose: bool) {
     let level = if verbose { log::LevelFilter::Debug } else { log::LevelFilter::Error };
-    env_logger::Builder::new()
+    // Only a test starts it twice, for several runs in one process.
+    let _ = env_logger::Builder::new()
         .filter_module("tracer", level)
         .filter_module("tracer_inspect", level)
         .format_timestamp_millis()
-        .init();
+        .try_init();
 }

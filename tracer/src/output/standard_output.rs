@@ -28,43 +28,79 @@ pub(crate) fn is_writing() -> bool {
     WRITING.load(Ordering::SeqCst)
 }
 
-/// Whether the reader of the standard output has closed its end.
-pub(super) fn nobody_reads() -> bool {
-    let stdout = io::stdout();
-    let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
-    poll(&mut polled, Some(&Timespec::default())).is_ok()
-        && polled[0].revents().intersects(PollFlags::ERR | PollFlags::HUP)
+/// Where results are written.
+#[derive(Clone, Debug)]
+pub(crate) enum StandardOutput {
+    /// The standard output of this process.
+    Process,
+    /// Memory, for tests.
+    #[cfg(test)]
+    Memory(std::rc::Rc<std::cell::RefCell<Vec<u8>>>),
 }
 
-/// A dumb terminal can neither be repainted nor coloured: text is appended as to a pipe.
-pub(super) fn is_terminal() -> bool {
-    let is_dumb = env::var_os("TERM").is_some_and(|name| name == "dumb");
-    io::stdout().is_terminal() && !is_dumb
-}
+impl StandardOutput {
+    /// Prints text that is made for the style of the output, all at once.
+    ///
+    /// # Errors
+    /// The output cannot be written. A closed pipe is not an error.
+    pub(crate) fn print(&self, make: impl FnOnce(Style) -> Result<String>) -> Result<()> {
+        self.write_line(&make(self.style(self.is_terminal(), false))?).map(|_| ())
+    }
 
-pub(super) fn style(is_terminal: bool, wide: bool) -> Style {
-    let width = terminal_size::terminal_size().map(|(width, _)| width.0);
-    Style {
-        color: is_terminal && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
-        width: width.filter(|_| is_terminal).unwrap_or(u16::MAX),
-        wide,
+    /// Whether the reader of the output has closed its end.
+    pub(super) fn is_closed(&self) -> bool {
+        match self {
+            Self::Process => {
+                let stdout = io::stdout();
+                let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
+                poll(&mut polled, Some(&Timespec::default())).is_ok()
+                    && polled[0].revents().intersects(PollFlags::ERR | PollFlags::HUP)
+            }
+            #[cfg(test)]
+            Self::Memory(_) => false,
+        }
+    }
+
+    /// Whether it is a terminal that can be repainted. A dumb terminal can neither be repainted nor
+    /// coloured: text is appended as to a pipe.
+    pub(super) fn is_terminal(&self) -> bool {
+        match self {
+            Self::Process => {
+                let is_dumb = env::var_os("TERM").is_some_and(|name| name == "dumb");
+                io::stdout().is_terminal() && !is_dumb
+            }
+            #[cfg(test)]
+            Self::Memory(_) => false,
+        }
+    }
+
+    pub(super) fn style(&self, is_terminal: bool, wide: bool) -> Style {
+        let width = terminal_size::terminal_size().map(|(width, _)| width.0);
+        Style {
+            color: is_terminal && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+            width: width.filter(|_| is_terminal).unwrap_or(u16::MAX),
+            wide,
+        }
+    }
+
+    pub(super) fn write_line(&self, line: &str) -> Result<Shown> {
+        let end = if line.ends_with('\n') { "" } else { "\n" };
+        self.write(format!("{line}{end}").as_bytes())
+    }
+
+    pub(super) fn write(&self, bytes: &[u8]) -> Result<Shown> {
+        match self {
+            Self::Process => write(bytes),
+            #[cfg(test)]
+            Self::Memory(memory) => {
+                memory.borrow_mut().extend_from_slice(bytes);
+                Ok(Shown::Yes)
+            }
+        }
     }
 }
 
-/// Prints something that is made for the standard output as it is now, all at once.
-///
-/// # Errors
-/// The standard output cannot be written. That nobody reads it is none.
-pub(crate) fn print(make: impl FnOnce(Style) -> Result<String>) -> Result<()> {
-    write_line(&make(style(is_terminal(), false))?).map(|_| ())
-}
-
-pub(super) fn write_line(line: &str) -> Result<Shown> {
-    let end = if line.ends_with('\n') { "" } else { "\n" };
-    write(format!("{line}{end}").as_bytes())
-}
-
-pub(super) fn write(bytes: &[u8]) -> Result<Shown> {
+fn write(bytes: &[u8]) -> Result<Shown> {
     let mut stdout = io::stdout().lock();
     WRITING.store(true, Ordering::SeqCst);
     let written = stdout.write_all(bytes).and_then(|()| stdout.flush());

@@ -85,7 +85,6 @@ impl Target {
 }
 
 #[test]
-#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
 fn probes_are_in_the_traced_process_only_and_leave_with_the_tracer() {
     let mut target = Target::start();
     assert_eq!(altered_code(target.pid()), BTreeSet::new());
@@ -101,7 +100,6 @@ fn probes_are_in_the_traced_process_only_and_leave_with_the_tracer() {
 }
 
 #[test]
-#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
 fn killing_the_tracer_leaves_the_program_running_and_nothing_attached() {
     let mut target = Target::start();
     let tracer = target.trace();
@@ -114,7 +112,6 @@ fn killing_the_tracer_leaves_the_program_running_and_nothing_attached() {
 }
 
 #[test]
-#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
 fn killing_the_tracer_in_the_midst_of_requests_fails_none() {
     let mut target = Target::start();
     for _ in 0..5 {
@@ -130,7 +127,6 @@ fn killing_the_tracer_in_the_midst_of_requests_fails_none() {
 }
 
 #[test]
-#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
 fn without_uprobes_nothing_is_attached() {
     let mut target = Target::start();
     let pid = target.pid();
@@ -146,7 +142,6 @@ fn without_uprobes_nothing_is_attached() {
 }
 
 #[test]
-#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
 fn an_audit_attaches_nothing() {
     let mut target = Target::start();
     target.leak(6);
@@ -169,7 +164,6 @@ fn an_audit_attaches_nothing() {
 }
 
 #[test]
-#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
 fn two_tracers_of_one_program_do_not_disturb_each_other() {
     let mut target = Target::start();
     let pid = target.pid();
@@ -189,7 +183,6 @@ fn two_tracers_of_one_program_do_not_disturb_each_other() {
 }
 
 #[test]
-#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
 fn a_program_that_becomes_another_starts_with_a_clean_page() {
     let mut target = Target::start();
     let pid = target.pid();
@@ -214,7 +207,6 @@ fn a_program_that_becomes_another_starts_with_a_clean_page() {
 }
 
 #[test]
-#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
 fn a_program_that_is_killed_while_it_works_takes_its_leak_along() {
     let mut target = Target::start();
     let pid = target.pid();
@@ -229,7 +221,6 @@ fn a_program_that_is_killed_while_it_works_takes_its_leak_along() {
 }
 
 #[test]
-#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
 fn every_go_program_with_sockets_can_be_meant() {
     // The name keeps the tracer away from the programs of other tests, whose code is looked at.
     let mut target = Target::start_as("meant");

@@ -18,7 +18,6 @@ fn answer(server: &mut Puppet, listener: Listener, count: usize) {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn a_connection_held_by_a_fork_too_has_two_owners_and_counts_once() {
     let mut leak = Leak::of(Kind::Undrained, 5);
     let child = leak.leaker.ask("fork")[0];
@@ -35,7 +34,6 @@ fn a_connection_held_by_a_fork_too_has_two_owners_and_counts_once() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn a_connection_with_two_descriptors_counts_once() {
     let mut leak = Leak::of(Kind::Undrained, 5);
     let original = *leak.fds.first().unwrap();
@@ -50,7 +48,6 @@ fn a_connection_with_two_descriptors_counts_once() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn a_passed_connection_belongs_to_its_opener_and_then_to_its_receiver() {
     let mut leak = Leak::prepare(Kind::Undrained);
     let (opener_pid, mut receiver) = (leak.pid(), Puppet::start());
@@ -77,7 +74,6 @@ fn a_passed_connection_belongs_to_its_opener_and_then_to_its_receiver() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn a_thread_is_its_process() {
     let (mut server, mut client) = (Puppet::start(), Puppet::start());
     let listener = server.listen();
@@ -97,7 +93,6 @@ fn a_thread_is_its_process() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn ipv6_is_shown_as_such() {
     if lacks_ipv6() {
         return;
@@ -115,7 +110,6 @@ fn ipv6_is_shown_as_such() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn ipv4_in_ipv6_is_ipv4_and_one_destination_with_it() {
     if lacks_ipv6() {
         return;
@@ -139,7 +133,6 @@ fn ipv4_in_ipv6_is_ipv4_and_one_destination_with_it() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn a_connection_within_the_host_appears_once_on_each_side() {
     let (mut server, mut client) = (Puppet::start(), Puppet::start());
     let listener = server.listen();
@@ -160,7 +153,6 @@ fn a_connection_within_the_host_appears_once_on_each_side() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn direction_is_known_from_having_seen_the_open() {
     let (mut server, mut client) = (Puppet::start(), Puppet::start());
     let listener = server.listen();
@@ -185,7 +177,6 @@ fn direction_is_known_from_having_seen_the_open() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn ipv4_clients_of_an_ipv6_server_are_ipv4() {
     if lacks_ipv6() {
         return;

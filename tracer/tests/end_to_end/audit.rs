@@ -3,7 +3,6 @@
 use crate::support::{Kind, Leak, Puppet, Tracer, listed};
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn every_age_is_a_lower_bound() {
     let leak = Leak::of(Kind::Undrained, 5);
 
@@ -18,7 +17,6 @@ fn every_age_is_a_lower_bound() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn one_snapshot_is_enough_for_what_it_can_prove() {
     let leak = Leak::of(Kind::Ghost, 23);
 
@@ -29,7 +27,6 @@ fn one_snapshot_is_enough_for_what_it_can_prove() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn all_processes_in_all_network_namespaces_are_seen() {
     let mut inside = Puppet::start_in_own_network();
     let listener = inside.listen();
@@ -50,7 +47,6 @@ fn all_processes_in_all_network_namespaces_are_seen() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn idle_connections_with_nothing_unread_are_healthy() {
     let (mut server, mut client) = (Puppet::start(), Puppet::start());
     let listener = server.listen();
@@ -71,7 +67,6 @@ fn idle_connections_with_nothing_unread_are_healthy() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn only_the_processes_asked_for_are_judged() {
     let asked_for = Leak::of(Kind::Undrained, 5);
     let other = Leak::of(Kind::Undrained, 5);
@@ -84,7 +79,6 @@ fn only_the_processes_asked_for_are_judged() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn what_one_restart_of_the_server_closed_is_no_leak() {
     for (count, confidence) in [(6, "info"), (12, "possible")] {
         let (mut server, mut client) = (Puppet::start(), Puppet::start());
@@ -104,7 +98,6 @@ fn what_one_restart_of_the_server_closed_is_no_leak() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn a_stopped_process_cannot_read() {
     let leak = Leak::of(Kind::Undrained, 6);
     leak.leaker.stop();
@@ -117,7 +110,6 @@ fn a_stopped_process_cannot_read() {
 
 /// A FIN that came with the last data went with it unnoticed: that is how pools go stale.
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn whether_the_end_of_a_stream_was_noticed_cannot_be_told_afterwards() {
     let (mut server, mut client) = (Puppet::start(), Puppet::start());
     let listener = server.listen();
@@ -135,7 +127,6 @@ fn whether_the_end_of_a_stream_was_noticed_cannot_be_told_afterwards() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn a_process_that_is_seen_to_read_the_end_of_the_stream_and_does_not_close_leaks() {
     let (mut server, mut client) = (Puppet::start(), Puppet::start());
     let listener = server.listen();

@@ -115,49 +115,41 @@ fn check_rust(flags: &str, command: &str, expected: String) {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn connect_in_c() {
     check_c(C_FLAGS, &["connect"], &[in_c("leak_one")]);
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn connect_in_c_on_a_thread() {
     check_c(C_FLAGS, &["connect-thread"], &[in_c("leak_one")]);
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn connect_in_c_in_an_inlined_function() {
     check_c(C_FLAGS, &["connect-nested"], &[in_c("leak_inlined")]);
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn accept_in_c() {
     check_c(C_FLAGS, &["accept"], &[in_c("accept_one")]);
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn connect_in_rust() {
     check_rust(RUST_FLAGS, "connect", in_rust("leak_one"));
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn connect_in_rust_on_a_thread() {
     check_rust(RUST_FLAGS, "connect-thread", in_rust("leak_one"));
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn accept_in_rust() {
     check_rust(RUST_FLAGS, "accept", in_rust("accept_one"));
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn two_places_are_both_named() {
     let directory = tempfile::tempdir().unwrap();
     let program = compile_c(&call_site_source("leak.c"), directory.path(), C_FLAGS);
@@ -174,13 +166,11 @@ fn two_places_are_both_named() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn without_line_numbers_it_names_the_function() {
     check_c("-O1 -fno-omit-frame-pointer", &["connect"], &["leak_one (leak)".to_owned()]);
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn a_stack_that_cannot_be_walked_has_no_wrong_call_site() {
     for flags in ["-g -O2 -fomit-frame-pointer", "-O2 -fomit-frame-pointer -s"] {
         let directory = tempfile::tempdir().unwrap();
@@ -199,7 +189,6 @@ fn a_stack_that_cannot_be_walked_has_no_wrong_call_site() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn python_says_where_its_functions_are() {
     // Whether its stacks can be walked depends on how it was built.
     let Some(python) = found(

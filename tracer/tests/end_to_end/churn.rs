@@ -8,7 +8,6 @@ use crate::support::{Puppet, Tracer};
 const STOPPED: Duration = Duration::from_secs(10);
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn ten_thousand_connects_and_closes_leave_an_empty_table() {
     let (mut server, mut client) = (Puppet::start(), Puppet::start());
     let churned = server.listen();
@@ -34,7 +33,6 @@ fn ten_thousand_connects_and_closes_leave_an_empty_table() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn what_is_lost_while_it_cannot_keep_up_is_counted_and_healed() {
     let (mut server, mut client) = (Puppet::start(), Puppet::start());
     let churned = server.listen();

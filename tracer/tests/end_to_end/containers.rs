@@ -18,7 +18,6 @@ fn leak_in(cgroup: &Cgroup) -> Leak {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn a_container_and_its_pod_are_known_by_the_cgroup() {
     let id = container_id(1);
     let pod = format!("kubepods-burstable-pod{}.slice", POD.replace('-', "_"));
@@ -41,7 +40,6 @@ fn a_container_and_its_pod_are_known_by_the_cgroup() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn a_container_is_chosen_by_the_beginning_of_its_id() {
     let ids = [container_id(2), container_id(3)];
     let place = |id| format!("tracer-{}-{id}/docker/{id}", std::process::id());
@@ -64,7 +62,6 @@ fn a_container_is_chosen_by_the_beginning_of_its_id() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn a_process_is_shown_as_the_host_numbers_it() {
     let leak = Leak::by(Puppet::start_in_own_processes(), Kind::Undrained, 5);
 
@@ -80,7 +77,6 @@ fn a_process_is_shown_as_the_host_numbers_it() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn in_a_container_with_the_hosts_processes_it_sees_the_host() {
     let leak = Leak::by(Puppet::start_in_own_processes(), Kind::Undrained, 5);
 
@@ -94,7 +90,6 @@ fn in_a_container_with_the_hosts_processes_it_sees_the_host() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn the_doctor_says_what_a_container_hides() {
     let outcome = Tracer::spawn(run_in(CONTAINER, "doctor")).finish();
     assert_eq!(outcome.code, 3, "{outcome:?}");
@@ -109,7 +104,6 @@ fn the_doctor_says_what_a_container_hides() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn in_a_container_of_its_own_it_sees_that_and_says_so() {
     let inside = Leak::by(Puppet::start_in_own_processes(), Kind::Undrained, 5);
     let outside = Leak::of(Kind::Undrained, 5);
@@ -128,7 +122,6 @@ fn in_a_container_of_its_own_it_sees_that_and_says_so() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn where_proc_or_the_clocks_are_not_the_kernels_it_says_so() {
     let proc = Tracer::spawn(run_in("unshare --pid --fork", "audit --for 0s")).finish();
     proc.assert_one_line_error(&["another pid namespace", "mount -t proc"]);

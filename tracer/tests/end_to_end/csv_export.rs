@@ -5,7 +5,6 @@ use std::{collections::BTreeSet, fs};
 use crate::support::{HEADER, Kind, Leak, Outcome, Rows, Tracer};
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn an_audit_writes_one_row_for_each_leaked_connection() {
     let leak = Leak::of(Kind::Undrained, 6);
 
@@ -33,7 +32,6 @@ fn assert_rows_are_of(leak: &Leak, outcome: &Outcome) {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn the_last_row_of_a_connection_that_was_closed_says_so() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("leaks.csv");
@@ -56,7 +54,6 @@ fn the_last_row_of_a_connection_that_was_closed_says_so() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn what_still_stands_at_the_end_is_in_the_file() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("leaks.csv");
@@ -74,7 +71,6 @@ fn what_still_stands_at_the_end_is_in_the_file() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn without_a_leak_there_is_a_header() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("none.csv");
@@ -88,7 +84,6 @@ fn without_a_leak_there_is_a_header() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn a_tracer_that_is_killed_leaves_whole_rows() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("leaks.csv");
@@ -104,7 +99,6 @@ fn a_tracer_that_is_killed_leaves_whole_rows() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn a_second_run_appends() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("leaks.csv");
@@ -123,7 +117,6 @@ fn a_second_run_appends() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn a_file_that_is_something_else_is_left_alone() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("notes.txt");

@@ -7,7 +7,6 @@ use crate::support::{Kind, Leak, NOBODY, Puppet, Tracer, found, program_for_all}
 /// A dead socket is in no list of the kernel's. When it died is not known, so they may all have died
 /// at one time.
 #[test]
-#[ignore = "needs root; cargo xtask test runs it where the host allows"]
 fn audit_shows_ghosts_and_where_they_led() {
     let leak = Leak::of(Kind::Ghost, 23);
 
@@ -26,7 +25,6 @@ fn audit_shows_ghosts_and_where_they_led() {
 }
 
 #[test]
-#[ignore = "needs root; cargo xtask test runs it where the host allows"]
 fn all_network_namespaces_are_seen() {
     let (mut inside, unread) = leak_inside();
     let outside = Leak::of(Kind::Undrained, 5);
@@ -44,7 +42,6 @@ fn all_network_namespaces_are_seen() {
 
 /// Descriptors are copied where the network namespace may not be entered.
 #[test]
-#[ignore = "needs root; cargo xtask test runs it where the host allows"]
 fn network_namespaces_that_may_not_be_entered_are_seen() {
     let Some(setpriv) = found("setpriv", &["--version"]) else { return };
     let (inside, unread) = leak_inside();
@@ -63,7 +60,6 @@ fn network_namespaces_that_may_not_be_entered_are_seen() {
 }
 
 #[test]
-#[ignore = "needs root; cargo xtask test runs it where the host allows"]
 fn a_kernel_without_type_information_is_no_obstacle() {
     let Some(unshare) = found("unshare", &["--version"]) else { return };
     let leak = Leak::of(Kind::CloseWait { unread: 300 }, 23);
@@ -94,7 +90,6 @@ fn leak_inside() -> (Puppet, Vec<u32>) {
 }
 
 #[test]
-#[ignore = "needs root; cargo xtask test runs it where the host allows"]
 fn a_connection_held_by_a_fork_too_has_two_owners() {
     let mut leak = Leak::of(Kind::Undrained, 5);
     let child = leak.leaker.ask("fork")[0];
@@ -110,7 +105,6 @@ fn a_connection_held_by_a_fork_too_has_two_owners() {
 }
 
 #[test]
-#[ignore = "needs root; cargo xtask test runs it where the host allows"]
 fn both_ways_to_look_see_the_same() {
     let (mut server, mut client) = (Puppet::start(), Puppet::start());
     let listener = server.listen();
@@ -149,7 +143,6 @@ fn both_ways_to_look_see_the_same() {
 
 /// The whole host as nobody: other users' processes are counted, not passed over.
 #[test]
-#[ignore = "needs root, to be another user than others; cargo xtask test runs it where it can"]
 fn without_privilege_it_says_that_it_sees_only_its_own() {
     let directory = tempfile::tempdir().unwrap();
     let mut command = Command::new(program_for_all(directory.path()));

@@ -5,7 +5,6 @@ use std::os::unix::process::CommandExt as _;
 use crate::support::{Tracer, command};
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn it_shows_a_leak_and_ends() {
     let outcome = Tracer::run("demo");
 
@@ -15,7 +14,6 @@ fn it_shows_a_leak_and_ends() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn its_summary_is_about_what_was_there_before_ctrl_c() {
     let mut demo = command("demo -o json");
     demo.process_group(0);

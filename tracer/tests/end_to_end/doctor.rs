@@ -7,7 +7,6 @@ use serde_json::Value;
 use crate::support::{NOBODY, Outcome, Tracer, command, found, program_for_all};
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn every_hook_is_named() {
     let outcome = Tracer::run("doctor");
 
@@ -42,7 +41,6 @@ fn check(checks: &[Value], subject: &str) -> Value {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn json_has_the_attach_method_of_each_hook_and_why_better_ones_fail() {
     let checks = checks(&Tracer::run("doctor -o json"));
 
@@ -56,7 +54,6 @@ fn json_has_the_attach_method_of_each_hook_and_why_better_ones_fail() {
 }
 
 #[test]
-#[ignore = "needs root, to be another user; cargo xtask test runs it where the host allows"]
 fn without_privileges_it_names_capabilities_and_sysctls() {
     let directory = tempfile::tempdir().unwrap();
     let mut command = Command::new(program_for_all(directory.path()));
@@ -87,7 +84,6 @@ fn without_privileges_it_names_capabilities_and_sysctls() {
 
 /// In a pid namespace with the host's `/proc`, every pid in `/proc` is that of another process.
 #[test]
-#[ignore = "needs root; cargo xtask test runs it where the host allows"]
 fn a_host_on_which_tracer_cannot_run_is_unusable() {
     let Some(unshare) = found("unshare", &["--version"]) else { return };
     let mut unshare = Command::new(unshare);

@@ -68,7 +68,6 @@ fn without_privilege_it_says_what_it_needs() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn an_unknown_pid_is_named() {
     let puppet = Puppet::start();
     let pid = puppet.pid();
@@ -80,7 +79,6 @@ fn an_unknown_pid_is_named() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn a_csv_file_that_cannot_be_made_is_named() {
     let outcome = Tracer::run("audit --for 0s --csv /no/such/directory/leaks.csv");
 
@@ -88,7 +86,6 @@ fn a_csv_file_that_cannot_be_made_is_named() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn a_full_disk_cuts_no_row() {
     let disk = Disk::with_room_for_one_page();
     let path = disk.path().join("leaks.csv");
@@ -103,7 +100,6 @@ fn a_full_disk_cuts_no_row() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn watching_goes_on_when_the_disk_is_full() {
     let disk = Disk::with_room_for_one_page();
     let path = disk.path().join("leaks.csv");
@@ -128,7 +124,6 @@ fn assert_says_the_file_is_cut(outcome: &Outcome, path: &Path) {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn a_full_disk_ends_the_recording_and_not_the_run() {
     let disk = Disk::with_room_for_one_page();
     let path = disk.path().join("run.rec");

@@ -3,7 +3,6 @@
 use crate::support::{Kind, Leak, Tracer};
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn a_likely_leak_is_none_where_only_certain_ones_count() {
     let leak = Leak::of(Kind::Undrained, 6);
     let audit = format!("audit --pid {} --idle 1s -o json", leak.pid());
@@ -17,7 +16,6 @@ fn a_likely_leak_is_none_where_only_certain_ones_count() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn a_possible_leak_is_one_where_the_user_says_so() {
     let leak = Leak::of(Kind::Undrained, 2);
     let audit = format!("audit --pid {} --idle 1s -o json", leak.pid());
@@ -31,7 +29,6 @@ fn a_possible_leak_is_one_where_the_user_says_so() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn what_is_not_silent_for_long_enough_is_no_leak() {
     let leak = Leak::of(Kind::Undrained, 6);
 

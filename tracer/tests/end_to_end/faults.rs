@@ -24,7 +24,6 @@ fn source(name: &str) -> std::path::PathBuf {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn a_process_that_forks_a_thousand_times_keeps_its_leak() {
     let mut leak = Leak::of(Kind::Undrained, 5);
     let arguments = format!("--pid {} --children --idle 1s -o json", leak.pid());
@@ -53,7 +52,6 @@ fn a_process_that_forks_a_thousand_times_keeps_its_leak() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn a_tracer_that_is_killed_leaves_nothing_in_the_kernel() {
     let leak = Leak::of(Kind::Undrained, 5);
     let mut tracer = Tracer::start(&format!("--pid {} --idle 1s -o json", leak.pid()));
@@ -90,7 +88,6 @@ fn programs_of(pid: u32) -> BTreeSet<u32> {
 /// The wall clock is set an hour ahead and then two back while it watches. Only the tracer sees it:
 /// it gets its clock from a library of the test.
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn a_clock_that_is_set_changes_no_age_and_no_time() {
     const SECOND: u64 = 1_000;
     let directory = tempfile::tempdir().unwrap();
@@ -129,7 +126,6 @@ fn a_clock_that_is_set_changes_no_age_and_no_time() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn a_32_bit_program_leaks_like_others() {
     let directory = tempfile::tempdir().unwrap();
     let flags = "-m32 -nostdlib -static -ffreestanding -fno-stack-protector";
@@ -159,7 +155,6 @@ fn a_32_bit_program_leaks_like_others() {
 
 /// The largest pids there are: only in a pid namespace of its own can a test choose them.
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn pids_of_seven_digits_are_whole() {
     const LARGEST: u32 = 4_194_303;
     const LIMIT: &str = "/proc/sys/kernel/pid_max";
@@ -192,7 +187,6 @@ fn pids_of_seven_digits_are_whole() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn root_sees_through_hidepid_and_others_say_what_they_cannot_see() {
     let leak = Leak::of(Kind::Undrained, 5);
     let pid = leak.pid();
@@ -230,7 +224,6 @@ fn root_sees_through_hidepid_and_others_say_what_they_cannot_see() {
 
 /// Escapes, line ends, bytes that are no UTF-8 and formulas, wherever a process can put them.
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn nothing_that_a_process_says_of_itself_gets_out_of_its_cell() {
     use std::os::unix::ffi::OsStrExt as _;
     const EVIL: &[u8] = b"=cmd|'\x1b[2J\x1b]0;owned\x07\r\n\xff\xfe\xe2\x80\xae,\";";

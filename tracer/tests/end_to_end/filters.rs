@@ -13,7 +13,6 @@ fn check(leak: &Leak, with: &str, without: &str) {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn by_remote_port() {
     let leak = Leak::of(Kind::Undrained, 5);
 
@@ -21,7 +20,6 @@ fn by_remote_port() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn by_local_port() {
     let leak = Leak::of(Kind::NeverRead, 5);
 
@@ -29,7 +27,6 @@ fn by_local_port() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn by_remote_network() {
     let leak = Leak::of(Kind::Undrained, 5);
     let pid = format!("--pid {}", leak.pid());
@@ -38,7 +35,6 @@ fn by_remote_network() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn by_descent() {
     let leak = Leak::of(Kind::Undrained, 5);
     let this = format!("--pid {}", std::process::id());
@@ -47,7 +43,6 @@ fn by_descent() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn by_name() {
     let mut leak = Leak::of(Kind::Undrained, 5);
     leak.leaker.rename("leaky-name");
@@ -76,7 +71,6 @@ fn a_selection_that_cannot_match_is_no_all_clear() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn a_child_that_is_born_later_is_a_descendant_too() {
     let mut tracer =
         Tracer::start(&format!("--pid {} --children --idle 1s -o json", std::process::id()));

@@ -29,7 +29,6 @@ fn check(healthy: &Path, arguments: &str) {
 }
 
 #[test]
-#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
 fn nothing_is_said_of_http1() {
     for go in Go::all() {
         let directory = tempfile::tempdir().unwrap();
@@ -38,7 +37,6 @@ fn nothing_is_said_of_http1() {
 }
 
 #[test]
-#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
 fn nothing_is_said_of_http2() {
     for go in Go::all() {
         let directory = tempfile::tempdir().unwrap();

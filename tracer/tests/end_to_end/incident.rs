@@ -11,7 +11,6 @@ const MARKUP: &str = "<b>x</b>&\"'";
 const ESCAPED: &str = "&lt;b&gt;x&lt;/b&gt;&amp;&quot;'";
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn a_recorded_leak_becomes_a_page_and_a_summary() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name).display().to_string();
@@ -61,7 +60,6 @@ fn a_recorded_leak_becomes_a_page_and_a_summary() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn a_page_is_of_the_moment_and_by_the_thresholds_that_were_asked_for() {
     let directory = tempfile::tempdir().unwrap();
     let recording = directory.path().join("run.rec").display().to_string();
@@ -91,7 +89,6 @@ fn a_page_is_of_the_moment_and_by_the_thresholds_that_were_asked_for() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn a_page_that_cannot_be_written_is_one_line_that_says_why() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name).display().to_string();

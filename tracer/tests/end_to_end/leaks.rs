@@ -51,55 +51,46 @@ fn check_growing(kind: Kind, arguments: &str, grow: impl FnOnce(&mut Leak, &mut 
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn audit_finds_connections_that_the_peer_closed() {
     check_audit(Kind::CloseWait { unread: 0 });
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn audit_finds_connections_that_the_peer_closed_with_unread_bytes() {
     check_audit(Kind::CloseWait { unread: 300 });
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn audit_finds_connections_with_unread_responses() {
     check_audit(Kind::Undrained);
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn audit_finds_ghosts() {
     check_audit_of(&Leak::of(Kind::Ghost, COUNT), "");
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn audit_finds_accepted_connections_that_are_never_read() {
     check_audit(Kind::NeverRead);
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn live_finds_connections_that_the_peer_closed() {
     check_live(Kind::CloseWait { unread: 0 });
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn live_finds_connections_that_the_peer_closed_with_unread_bytes() {
     check_live(Kind::CloseWait { unread: 300 });
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn live_finds_connections_with_unread_responses() {
     check_live(Kind::Undrained);
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn live_finds_ghosts() {
     check_live_by(Kind::Ghost, "");
     // Without events it takes looks between them to see that they did not die at one time.
@@ -115,7 +106,6 @@ fn live_finds_ghosts() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn live_finds_accepted_connections_that_are_never_read() {
     check_live(Kind::NeverRead);
 }

@@ -57,7 +57,6 @@ fn check(executable: &Path, arguments: &str) {
 }
 
 #[test]
-#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
 fn it_names_the_line_of_code() {
     for go in Go::all() {
         let directory = tempfile::tempdir().unwrap();
@@ -66,7 +65,6 @@ fn it_names_the_line_of_code() {
 }
 
 #[test]
-#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
 fn it_names_the_line_of_a_stripped_program() {
     for go in Go::all() {
         let directory = tempfile::tempdir().unwrap();
@@ -75,7 +73,6 @@ fn it_names_the_line_of_a_stripped_program() {
 }
 
 #[test]
-#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
 fn it_names_the_line_of_programs_that_are_linked_otherwise() {
     let forms = [
         Form::PositionIndependent,
@@ -89,7 +86,6 @@ fn it_names_the_line_of_programs_that_are_linked_otherwise() {
 }
 
 #[test]
-#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
 fn neither_size_nor_tls_nor_the_peers_end_makes_a_difference() {
     let directory = tempfile::tempdir().unwrap();
     let billing = Go::chosen().build(&go_source("billing"), directory.path(), Form::Stripped);
@@ -100,7 +96,6 @@ fn neither_size_nor_tls_nor_the_peers_end_makes_a_difference() {
 }
 
 #[test]
-#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
 fn http2_streams_are_found_on_a_connection_that_looks_healthy() {
     for go in Go::all() {
         for form in [Form::Plain, Form::Stripped] {
@@ -120,7 +115,6 @@ fn http2_streams_are_found_on_a_connection_that_looks_healthy() {
 }
 
 #[test]
-#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
 fn the_one_line_fix_is_enough() {
     let directory = tempfile::tempdir().unwrap();
     let source = directory.path().join("billing");
@@ -149,7 +143,6 @@ fn the_one_line_fix_is_enough() {
 }
 
 #[test]
-#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
 fn the_table_says_it_too() {
     let directory = tempfile::tempdir().unwrap();
     let billing = Go::chosen().build(&go_source("billing"), directory.path(), Form::Stripped);
@@ -166,7 +159,6 @@ fn the_table_says_it_too() {
 }
 
 #[test]
-#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
 fn a_leak_that_goes_on_is_counted_to_the_last() {
     let directory = tempfile::tempdir().unwrap();
     let billing = Go::chosen().build(&go_source("billing"), directory.path(), Form::Stripped);
@@ -183,7 +175,6 @@ fn a_leak_that_goes_on_is_counted_to_the_last() {
 }
 
 #[test]
-#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
 fn the_goroutines_of_the_leak_are_counted() {
     let directory = tempfile::tempdir().unwrap();
     let billing = Go::chosen().build(&go_source("billing"), directory.path(), Form::Stripped);
@@ -202,7 +193,6 @@ fn the_goroutines_of_the_leak_are_counted() {
 }
 
 #[test]
-#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
 fn what_leaked_before_it_looked_is_found_without_the_ledger() {
     let directory = tempfile::tempdir().unwrap();
     let billing = Go::chosen().build(&go_source("billing"), directory.path(), Form::Stripped);

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::support::{Kind, Leak, Puppet, Tracer};
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn connections_from_before_are_told_from_those_it_saw_open() {
     let (mut server, mut client) = (Puppet::start(), Puppet::start());
     let listener = server.listen();
@@ -27,7 +26,6 @@ fn connections_from_before_are_told_from_those_it_saw_open() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn an_accepted_connection_is_traced_too() {
     let (mut server, mut client) = (Puppet::start(), Puppet::start());
     let listener = server.listen();
@@ -46,7 +44,6 @@ fn an_accepted_connection_is_traced_too() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn a_leak_that_is_closed_is_taken_back() {
     let mut leak = Leak::of(Kind::Undrained, 6);
     let mut tracer = Tracer::start(&format!("--pid {} --idle 1s -o json", leak.pid()));
@@ -64,7 +61,6 @@ fn a_leak_that_is_closed_is_taken_back() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn a_leak_that_is_read_after_all_is_taken_back() {
     let mut leak = Leak::of(Kind::Undrained, 6);
     let mut tracer = Tracer::start(&format!("--pid {} --idle 1s -o json", leak.pid()));
@@ -79,7 +75,6 @@ fn a_leak_that_is_read_after_all_is_taken_back() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn it_ends_with_the_process_it_traces() {
     let leak = Leak::of(Kind::Undrained, 6);
     let pid = leak.pid();
@@ -94,7 +89,6 @@ fn it_ends_with_the_process_it_traces() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn a_service_manager_can_end_it_too() {
     let leak = Leak::of(Kind::Undrained, 6);
     let mut tracer = Tracer::start(&format!("--pid {} --idle 1s -o json", leak.pid()));
@@ -107,7 +101,6 @@ fn a_service_manager_can_end_it_too() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn it_ends_after_the_time_it_was_given() {
     let leak = Leak::of(Kind::Undrained, 6);
 
@@ -118,7 +111,6 @@ fn it_ends_after_the_time_it_was_given() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn two_tracers_do_not_disturb_each_other() {
     let mut leak = Leak::prepare(Kind::Undrained);
     let arguments = format!("--pid {} --idle 1s -o json", leak.pid());
@@ -136,7 +128,6 @@ fn two_tracers_do_not_disturb_each_other() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn connections_that_nobody_holds_for_a_while_are_found_again() {
     let mut leak = Leak::of(Kind::Undrained, 5);
     let mut receiver = Puppet::start();

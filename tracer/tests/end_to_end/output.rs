@@ -8,7 +8,6 @@ use std::{
 use crate::support::{Kind, Leak, Tracer, command};
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn a_table_in_a_pipe_has_no_escape_sequences() {
     let mut leak = Leak::of(Kind::Undrained, 6);
     leak.leaker.rename("\x1b[31mred\nline\r");
@@ -23,7 +22,6 @@ fn a_table_in_a_pipe_has_no_escape_sequences() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn live_tables_in_a_pipe_are_appended_plainly() {
     let leak = Leak::of(Kind::Undrained, 6);
 
@@ -35,7 +33,6 @@ fn live_tables_in_a_pipe_are_appended_plainly() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn a_name_cannot_be_a_formula_or_break_a_row() {
     for name in ["=1+1", "+1", "-1", "@SUM(A1)", "a\"b,c\r\nd"] {
         let mut leak = Leak::of(Kind::Undrained, 1);
@@ -52,7 +49,6 @@ fn a_name_cannot_be_a_formula_or_break_a_row() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn a_name_is_whole_in_json() {
     let mut leak = Leak::of(Kind::Undrained, 6);
     leak.leaker.rename("\x1b[31mred\nline");
@@ -65,7 +61,6 @@ fn a_name_is_whole_in_json() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn a_closed_pipe_is_no_error() {
     let leak = Leak::prepare(Kind::Undrained);
     let mut tracer = command(&format!("--pid {} -o json --interval 100ms", leak.pid()))

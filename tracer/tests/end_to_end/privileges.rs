@@ -32,7 +32,6 @@ fn audit(capabilities: &str, leak: &Leak) -> Option<Report> {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn an_ordinary_user_with_the_stated_capabilities_sees_other_users_leaks() {
     let leak = Leak::of(Kind::Undrained, 5);
 
@@ -45,7 +44,6 @@ fn an_ordinary_user_with_the_stated_capabilities_sees_other_users_leaks() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn without_sys_ptrace_it_is_not_known_what_a_process_runs() {
     let leak = Leak::of(Kind::Undrained, 5);
 
@@ -57,7 +55,6 @@ fn without_sys_ptrace_it_is_not_known_what_a_process_runs() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn without_bpf_or_perfmon_it_looks_without_kernel_programs() {
     let leak = Leak::of(Kind::Undrained, 5);
     for capabilities in
@@ -71,7 +68,6 @@ fn without_bpf_or_perfmon_it_looks_without_kernel_programs() {
 }
 
 #[test]
-#[ignore = "needs root; cargo xtask test runs it where the host allows"]
 fn without_dac_read_search_or_kernel_programs_nothing_of_others_is_seen() {
     let leak = Leak::of(Kind::Undrained, 5);
 
@@ -83,7 +79,6 @@ fn without_dac_read_search_or_kernel_programs_nothing_of_others_is_seen() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn what_is_not_needed_after_the_start_is_given_up() {
     let leak = Leak::prepare(Kind::Undrained);
     let looks = DAC_READ_SEARCH | SYS_PTRACE | CHECKPOINT_RESTORE;

@@ -124,7 +124,6 @@ fn it_speaks_ipv6_and_ipv4_in_ipv6() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn it_can_have_a_network_of_its_own() {
     let mut inside = Puppet::start_in_own_network();
     let outside = Puppet::start();

@@ -24,7 +24,6 @@ impl File {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn a_replay_ends_as_the_run_did() {
     let (file, csv) = (File::new(), File::new());
     let mut leak = Leak::of(Kind::Undrained, 6);
@@ -53,7 +52,6 @@ fn a_replay_ends_as_the_run_did() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn a_replayed_audit_prints_the_same_table() {
     let file = File::new();
     let leak = Leak::of(Kind::CloseWait { unread: 100 }, 12);
@@ -67,7 +65,6 @@ fn a_replayed_audit_prints_the_same_table() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn a_lower_threshold_would_have_caught_it() {
     let file = File::new();
     let leak = Leak::of(Kind::Undrained, 6);
@@ -86,7 +83,6 @@ fn a_lower_threshold_would_have_caught_it() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn how_it_stood_at_some_time_is_shown() {
     let file = File::new();
     let mut leak = Leak::of(Kind::Undrained, 6);
@@ -112,7 +108,6 @@ fn how_it_stood_at_some_time_is_shown() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn a_recorder_that_is_killed_leaves_what_it_saw() {
     let file = File::new();
     let leak = Leak::of(Kind::Undrained, 6);
@@ -128,7 +123,6 @@ fn a_recorder_that_is_killed_leaves_what_it_saw() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn it_is_replayed_up_to_its_last_whole_look_wherever_it_is_cut() {
     let file = File::new();
     let leak = Leak::of(Kind::Undrained, 6);
@@ -154,7 +148,6 @@ fn it_is_replayed_up_to_its_last_whole_look_wherever_it_is_cut() {
 
 /// On any machine, by anybody who may read the file.
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn an_ordinary_user_can_replay_it() {
     let file = File::new();
     let leak = Leak::of(Kind::Undrained, 6);
@@ -175,7 +168,6 @@ fn an_ordinary_user_can_replay_it() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn a_diff_says_what_is_new_gone_and_grown() {
     let (file, directory) = (File::new(), tempfile::tempdir().unwrap());
     let json = directory.path().join("after.json").display().to_string();

@@ -100,30 +100,6 @@ fn a_deleted_program_has_names() {
 }
 
 #[test]
-#[ignore = "needs root; cargo xtask test runs it where the host allows"]
-fn a_program_in_another_mount_namespace_has_names() {
-    let directory = tempfile::tempdir().unwrap();
-    let program = compile_c(directory.path(), &["-O2", "-g", FRAMED]);
-    let script = "mount -t tmpfs none /mnt && cp \"$0\" /mnt/inside && exec /mnt/inside";
-    let mut command = Command::new("unshare");
-    command.args(["--mount", "sh", "-c", script]).arg(&program);
-    let waiting = Waiting::start(&mut command);
-    let expected = format!("fetch waits.c:{}", line("waits.c", "the call site"));
-    assert_eq!(call_site(&waiting), Ok(Some(expected)));
-}
-
-#[test]
-#[ignore = "needs g++; cargo xtask test runs it where the host allows"]
-fn cpp_names_are_demangled() {
-    let directory = tempfile::tempdir().unwrap();
-    let options = ["-O1", "-g", FRAMED];
-    let program = compile(directory.path(), "waits", "g++", "waits.cpp", &options);
-    let waiting = Waiting::start(&mut Command::new(program));
-    let expected = format!("acme::Client<int>::fetch waits.cpp:{}", line("waits.cpp", "call site"));
-    assert_eq!(call_site(&waiting), Ok(Some(expected)));
-}
-
-#[test]
 fn rust_names_are_demangled() {
     let directory = tempfile::tempdir().unwrap();
     let options = ["-Copt-level=2", "-g", "-Cforce-frame-pointers=yes"];
@@ -136,5 +112,33 @@ fn rust_names_are_demangled() {
     // Without frame pointers, a result must still be correct.
     if let Ok(Some(place)) = call_site(&waiting) {
         assert!(place.starts_with("waits::"), "{place}");
+    }
+}
+
+#[cfg(feature = "root-tests")]
+mod as_root {
+    use super::*;
+
+    #[test]
+    fn a_program_in_another_mount_namespace_has_names() {
+        let directory = tempfile::tempdir().unwrap();
+        let program = compile_c(directory.path(), &["-O2", "-g", FRAMED]);
+        let script = "mount -t tmpfs none /mnt && cp \"$0\" /mnt/inside && exec /mnt/inside";
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", script]).arg(&program);
+        let waiting = Waiting::start(&mut command);
+        let expected = format!("fetch waits.c:{}", line("waits.c", "the call site"));
+        assert_eq!(call_site(&waiting), Ok(Some(expected)));
+    }
+
+    #[test]
+    fn cpp_names_are_demangled() {
+        let directory = tempfile::tempdir().unwrap();
+        let options = ["-O1", "-g", FRAMED];
+        let program = compile(directory.path(), "waits", "g++", "waits.cpp", &options);
+        let waiting = Waiting::start(&mut Command::new(program));
+        let expected =
+            format!("acme::Client<int>::fetch waits.cpp:{}", line("waits.cpp", "call site"));
+        assert_eq!(call_site(&waiting), Ok(Some(expected)));
     }
 }

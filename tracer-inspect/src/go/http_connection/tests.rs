@@ -1,14 +1,14 @@
-//! A connection in memory that is made up, as Go 1.23 and Go 1.19 lay it out.
+//! A connection in synthetic memory, with the layout of each Go version.
 
 use super::*;
-use crate::go::{follower::Wanted, goroutine::StackBounds, layout::Layout};
+use crate::go::{follower::WantedFds, goroutine::StackBounds, layout::Layout};
 use crate::process::{
     maps::Mappings,
     memory::{Memory, fake::FakeMemory},
     pages::Pages,
 };
 
-/// Constant memory: the types of `*net.TCPConn` and of a structure around a `net.Conn`.
+/// Read-only memory: the types of `*net.TCPConn` and of a wrapper of `net.Conn`.
 const PROGRAM: u64 = 0x40_0000;
 const TCP_ITAB: u64 = PROGRAM;
 const WRAPPER_ITAB: u64 = PROGRAM + 0x100;
@@ -54,7 +54,7 @@ impl Example {
         for (itab, size) in [(TCP_ITAB, 8), (WRAPPER_ITAB, 24)] {
             let (type_, target) = (itab + 0x40, itab + 0x80);
             memory.put(itab + layout::ITAB_TYPE, &[type_]);
-            // The last byte of the third word.
+            // `Kind_` is the last byte of the third word.
             memory.put(type_ + 16, &[u64::from(layout::KIND_POINTER) << 56]);
             memory.put(type_ + layout::TYPE_TARGET, &[target]);
             memory.put(target, &[size]);
@@ -66,7 +66,7 @@ impl Example {
         memory.put(TCP_CONN, &[NET_FD]);
         memory.put(NET_FD + layout.net_fd_number, &[FD.into()]);
         memory.put(NET_FD + layout.net_fd_poll, &[POLL]);
-        // A mutex before the connection, and a neighbour behind the structure.
+        // A mutex before the connection, and another object after the wrapper.
         memory.put(WRAPPER, &[0, TCP_ITAB, TCP_CONN, TCP_ITAB, TCP_CONN + 0x100]);
 
         memory.put(CHANNEL + layout::CHANNEL_ELEMENT_SIZE, &[layout::RESPONSE_AND_ERROR_SIZE]);
@@ -102,7 +102,7 @@ impl Example {
         let mappings = mappings();
         let memory: &dyn Memory = &self.memory;
         let mut pages = Pages::new(memory);
-        let wanted = Wanted::from([(FD, (3, vec![POLL]))]);
+        let wanted = WantedFds::from([(FD, (3, vec![POLL]))]);
         let mut follower = Follower {
             pages: &mut pages,
             mappings: &mappings,
@@ -121,7 +121,7 @@ impl Example {
 }
 
 #[test]
-fn a_connection_is_joined_to_its_descriptor_and_request() {
+fn a_connection_is_matched_with_its_fd_and_request() {
     for minor in layout::OLDEST..=layout::NEWEST {
         let connection = Example::new(minor).connection().unwrap();
         assert_eq!((connection.index, connection.transport), (3, TRANSPORT), "{minor}");
@@ -131,17 +131,17 @@ fn a_connection_is_joined_to_its_descriptor_and_request() {
 }
 
 #[test]
-fn what_wraps_a_connection_is_followed_to_its_end_only() {
+fn a_wrapper_is_searched_up_to_its_size() {
     let mut example = Example::new(23);
     example.memory.put(CONNECTION + example.layout.connection.conn, &[WRAPPER_ITAB, WRAPPER]);
     assert_eq!(example.connection().unwrap().index, 3);
-    // The neighbour's connection is not this one's.
+    // A connection in the object after the wrapper does not belong to it.
     example.memory.put(WRAPPER, &[0, 0, 0, TCP_ITAB, TCP_CONN]);
     assert_eq!(example.connection(), None);
 }
 
 #[test]
-fn whatever_does_not_hold_makes_it_unknown() {
+fn a_failed_check_makes_the_connection_unknown() {
     let layout = Layout::of(23);
     for (place, word) in [
         (CONNECTION + layout.connection.alternative, 1),
@@ -160,7 +160,7 @@ fn whatever_does_not_hold_makes_it_unknown() {
 }
 
 #[test]
-fn without_a_request_there_still_is_a_connection() {
+fn a_connection_without_a_request_is_found() {
     for (place, word) in [
         (CHANNEL + layout::CHANNEL_CAPACITY, 1),
         (CHANNEL + layout::CHANNEL_ELEMENT_SIZE, 8),
@@ -176,7 +176,7 @@ fn without_a_request_there_still_is_a_connection() {
 }
 
 #[test]
-fn memory_that_is_gone_is_no_connection_and_no_panic() {
+fn unreadable_memory_is_no_connection_and_no_panic() {
     for page in (HEAP..HEAP + 0xc000).step_by(0x1000) {
         let mut example = Example::new(23);
         example.memory.0.retain(|address, _| address & !0xfff != page);
@@ -186,9 +186,9 @@ fn memory_that_is_gone_is_no_connection_and_no_panic() {
 }
 
 #[test]
-fn what_is_left_of_another_is_told_by_the_place_that_all_have() {
+fn stale_values_are_distinguished_by_their_position() {
     let mut example = Example::new(23);
-    // Another connection, of a descriptor that was not asked about.
+    // Another connection, whose fd is not searched for.
     let other = HEAP + 0xd000;
     example.memory.put(other + example.layout.connection.transport, &[TRANSPORT]);
     example.memory.put(other + example.layout.connection.conn, &[TCP_ITAB, TCP_CONN + 0x200]);
@@ -197,10 +197,10 @@ fn what_is_left_of_another_is_told_by_the_place_that_all_have() {
 
     let mut stale = example.read_loop.clone();
     stale.words[2] = other;
-    assert_eq!(example.follow(&[&stale]), None, "one alone cannot be told");
+    assert_eq!(example.follow(&[&stale]), None, "one frame is ambiguous");
     assert_eq!(example.follow(&[&stale, &example.read_loop]).unwrap().index, 3);
 
-    // The other's own goroutine still has this one's connection in a place of no meaning.
+    // The goroutine of the other connection has a stale pointer to this one at another position.
     stale.words[1] = other;
     stale.words[2] = CONNECTION;
     assert_eq!(example.follow(&[&stale, &example.read_loop]), None);

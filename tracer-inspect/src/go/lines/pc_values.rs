@@ -1,31 +1,32 @@
-//! A table that has a value for each instruction of a function, as differences.
+//! A table in `pctab`: delta-encoded values for the instructions of a function (`runtime.pcvalue` in
+//! `runtime/symtab.go`).
 
 use crate::process::pages::Pages;
 
-/// Most bytes of one function's table.
+/// Maximum size of one table in bytes.
 const BYTES_MAX: u64 = 1 << 20;
-/// Bytes that are read together: most tables are shorter.
+/// Number of bytes read together. Most tables are shorter.
 const STEP: u64 = 128;
 
-/// The bytes of a table, as they are needed.
+/// A table whose bytes are read as needed.
 pub(super) struct PcValues<'a, 'b> {
     pages: &'a mut Pages<'b>,
-    /// Where the bytes are that come after those that were read.
+    /// The address of the bytes after those that were read.
     next: u64,
-    /// How many of those belong to the tables.
+    /// The number of bytes from there to the end of `pctab`.
     rest: u64,
     bytes: Vec<u8>,
-    place: usize,
+    position: usize,
 }
 
 impl<'a, 'b> PcValues<'a, 'b> {
-    /// The table at an address of the process; `rest` bytes from there on are of such tables.
+    /// The table at an address of the process. `rest` is the number of bytes to the end of `pctab`.
     pub(super) fn new(pages: &'a mut Pages<'b>, start: u64, rest: u64) -> Self {
-        Self { pages, next: start, rest: rest.min(BYTES_MAX), bytes: Vec::new(), place: 0 }
+        Self { pages, next: start, rest: rest.min(BYTES_MAX), bytes: Vec::new(), position: 0 }
     }
 
-    /// The value at an offset from where the function begins; -1 if the table ends before. `None`:
-    /// it is no table.
+    /// The value at an offset from the start of the function; -1 if the table ends before it, `None` if
+    /// the table is corrupt.
     pub(super) fn at(mut self, offset: u32, quantum: u32) -> Option<i32> {
         let (mut end, mut value) = (0_u32, -1_i32);
         loop {
@@ -33,7 +34,7 @@ impl<'a, 'b> PcValues<'a, 'b> {
             if difference == 0 && end != 0 {
                 return Some(-1);
             }
-            // The lowest bit is the sign.
+            // Zigzag encoding: the lowest bit is the sign.
             let half = (difference >> 1).cast_signed();
             value = value.wrapping_add(if difference & 1 == 0 { half } else { !half });
             end = end.checked_add(self.number()?.checked_mul(quantum)?)?;
@@ -43,7 +44,7 @@ impl<'a, 'b> PcValues<'a, 'b> {
         }
     }
 
-    /// A number of seven bits a byte, the lowest first.
+    /// A varint: seven bits per byte, lowest first.
     fn number(&mut self) -> Option<u32> {
         let mut number = 0;
         for shift in (0..u32::BITS).step_by(7) {
@@ -57,15 +58,15 @@ impl<'a, 'b> PcValues<'a, 'b> {
     }
 
     fn byte(&mut self) -> Option<u8> {
-        if self.place == self.bytes.len() {
+        if self.position == self.bytes.len() {
             let length = self.rest.min(STEP);
             self.bytes = self.pages.bytes(self.next, usize::try_from(length).ok()?)?;
             self.next = self.next.checked_add(length)?;
             self.rest -= length;
-            self.place = 0;
+            self.position = 0;
         }
-        let byte = self.bytes.get(self.place)?;
-        self.place += 1;
+        let byte = self.bytes.get(self.position)?;
+        self.position += 1;
         Some(*byte)
     }
 }
@@ -88,20 +89,20 @@ mod tests {
     const TABLE: [u8; 8] = [22, 4, 5, 0xac, 2, 2, 1, 0];
 
     #[test]
-    fn values_hold_up_to_where_they_end() {
+    fn values_apply_up_to_their_end() {
         let values = [0, 3, 4, 303, 304, 305].map(|offset| at(&TABLE, offset, 1));
         assert_eq!(values, [Some(10), Some(10), Some(7), Some(7), Some(8), Some(-1)]);
         assert_eq!([15, 16].map(|offset| at(&TABLE, offset, 4)), [Some(10), Some(7)]);
     }
 
     #[test]
-    fn the_first_difference_may_be_none() {
+    fn the_first_difference_may_be_zero() {
         assert_eq!(at(&[0, 5, 2, 5, 0], 2, 1), Some(-1));
         assert_eq!(at(&[0, 5, 2, 5, 0], 7, 1), Some(0));
     }
 
     #[test]
-    fn what_is_cut_short_or_too_large_is_none() {
+    fn truncated_and_too_large_tables_are_rejected() {
         assert_eq!(at(&TABLE[..4], 100, 1), None);
         assert_eq!(at(&[], 0, 1), None);
         assert_eq!(at(&[0xff; 9], 0, 1), None);

@@ -1,9 +1,9 @@
-//! Which words of a stack are in use, as the compiler tells Go's garbage collector.
+//! Go's stack maps, by which the garbage collector finds the words of a frame that are in use.
 //!
-//! For each call a function makes there is a map of the variables that will still be used when it
-//! returns (`runtime.stackmap`), and for each function a list of those that something may point to.
-//! What else is in a frame is left of other uses of its memory. `getStackMap` in
-//! `runtime/stkframe.go` reads the same.
+//! For each call site of a function there is a bitmap of the variables that are live after the call
+//! (`runtime.stackmap`), and for each function a list of the variables whose address is taken
+//! (`runtime.stackObjectRecord`). Other words of a frame are stale. `getStackMap` in
+//! `runtime/stkframe.go` reads the same tables.
 
 use super::Lines;
 use crate::process::{
@@ -17,84 +17,86 @@ const MAP_INDEX: u32 = 1;
 const PARAMETERS: u8 = 0;
 const VARIABLES: u8 = 1;
 const OBJECTS: u8 = 2;
-/// `abi.FuncFlagSPWrite` and `abi.FuncFlagAsm`: the compiler says nothing of such functions.
+/// `abi.FuncFlagSPWrite` and `abi.FuncFlagAsm`: functions without stack maps.
 const FLAGS_UNKNOWN: u8 = 2 | 4;
-/// While these are among the calls, those that called them do not go on after them but elsewhere,
-/// where other variables are in use.
+/// Functions whose callers do not continue at the return address but elsewhere, where other variables
+/// are live.
 const DIVERTED: [&str; 3] = ["runtime.gopanic", "runtime.sigpanic", "runtime.asyncPreempt"];
 
-/// From the frame pointer to the parameters: the former, and where the call returns to.
+/// Bytes from the saved frame pointer to the parameters: the saved frame pointer and the return
+/// address.
 const PARAMETERS_START: i64 = 16;
-/// Bytes of `runtime.stackObjectRecord`.
+/// Size of `runtime.stackObjectRecord` in bytes.
 const OBJECT: u64 = 16;
-/// Most words and objects of a frame that make sense.
+/// Maximum plausible number of words and of objects of a frame.
 const WORDS_MAX: u32 = 1 << 16;
-/// Most words of all objects of a frame: 1 MiB, as much of a stack as is copied.
+/// Maximum number of words of all objects of a frame: 1 MiB, as much as is copied of a stack.
 const OBJECT_WORDS_MAX: usize = 1 << 17;
 
-/// What is in use of one call while it waits for what it called.
+/// The words of a frame that are in use during a call that it makes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FrameMap {
-    /// Bytes from the beginning of its variables to its frame pointer.
+    /// Bytes from its first variable to the saved frame pointer.
     pub(in crate::go) size: u64,
-    /// Where from the frame pointer are words that may be addresses, in bytes. Parameters are above
-    /// it.
+    /// Offsets in bytes from the saved frame pointer of words that may be pointers. Parameters have
+    /// positive offsets.
     pub(in crate::go) words: Vec<i64>,
 }
 
-/// `runtime._func` and where its tables are.
+/// `runtime._func` with its pcdata and funcdata.
 struct Description {
     bytes: Vec<u8>,
-    /// Where in the process are the numbers that follow it.
-    numbers: u64,
+    /// The address in the process of the pcdata offsets, which the funcdata offsets follow.
+    offsets: u64,
 }
 
 impl Description {
+    /// The offset in `pctab` of a pcdata table; 0 if there is none.
     fn value_table(&self, pages: &mut Pages, index: u32) -> Option<u32> {
-        let is_there = index < half_at(&self.bytes, 28)?;
-        if is_there { pages.half(self.numbers.checked_add(4 * u64::from(index))?) } else { Some(0) }
+        let exists = index < half_at(&self.bytes, 28)?;
+        if exists { pages.half(self.offsets.checked_add(4 * u64::from(index))?) } else { Some(0) }
     }
 
-    /// Where from `go:func.*` its data of this kind are; the outer `None`: what is there is no
-    /// table.
-    #[expect(clippy::option_option, reason = "that there is none differs from what is damaged")]
+    /// The offset of funcdata from `go:func.*`. The outer `None`: the table is corrupt; the inner one:
+    /// there is none.
+    #[expect(clippy::option_option, reason = "no data and a corrupt table differ")]
     fn data(&self, pages: &mut Pages, index: u8) -> Option<Option<u32>> {
         if index >= *self.bytes.last()? {
             return Some(None);
         }
         let number = u64::from(half_at(&self.bytes, 28)?) + u64::from(index);
-        let offset = pages.half(self.numbers.checked_add(4 * number)?)?;
+        let offset = pages.half(self.offsets.checked_add(4 * number)?)?;
         Some((offset != u32::MAX).then_some(offset))
     }
 }
 
 impl Lines<'_> {
-    /// What is in use of the call that goes on at an address of the process. `None`: it is not
-    /// known.
+    /// The stack map of the frame whose call returns to an address of the process; `None` if it is
+    /// unknown.
     pub fn frame_map(&self, pages: &mut Pages, bias: u64, return_address: u64) -> Option<FrameMap> {
         let address = return_address.wrapping_sub(bias).wrapping_sub(1);
-        let number = self.functions.holding(address)?;
-        let (begin, place) = self.functions.entry(number)?;
+        let number = self.functions.function_at(address)?;
+        let (start_offset, description) = self.functions.entry(number)?;
         let offset = u32::try_from(address - self.functions.code(number)?.0).ok()?;
         let length = self.tables.format.description;
-        let start = self.tables.descriptions.at(place.into(), bias)?;
+        let start = self.tables.descriptions.at(description.into(), bias)?;
         let bytes = pages.bytes(start, length)?;
         let flags = *bytes.get(length.checked_sub(3)?)?;
         let is_diverted = self.functions.name(pages, bias, number, &DIVERTED).is_some();
-        if half_at(&bytes, 0)? != begin || flags & FLAGS_UNKNOWN != 0 || is_diverted {
+        if half_at(&bytes, 0)? != start_offset || flags & FLAGS_UNKNOWN != 0 || is_diverted {
             return None;
         }
         let function =
-            Description { numbers: start.checked_add(u64::try_from(length).ok()?)?, bytes };
+            Description { offsets: start.checked_add(u64::try_from(length).ok()?)?, bytes };
 
-        // All of the frame, with the frame pointer of the caller at its end.
+        // The size of the frame (`_func.pcsp`) includes the saved frame pointer of the caller.
         let whole = self.value(pages, bias, half_at(&function.bytes, 16)?, offset)?;
         let size = u64::try_from(whole).ok()?.checked_sub(8)?;
         let table = function.value_table(pages, MAP_INDEX)?;
-        // Where nothing is said, it is as at the beginning.
+        // Without a value (-1), the map of the function entry applies.
         let index = u32::try_from(self.value(pages, bias, table, offset)?).unwrap_or(0);
         let mut words = Vec::new();
-        let variables = self.in_use(pages, bias, (&function, VARIABLES, index))?;
+        let variables = self.live_words(pages, bias, (&function, VARIABLES, index))?;
         if variables.is_none() && size > 0 {
             return None;
         }
@@ -104,7 +106,7 @@ impl Lines<'_> {
         }
         let start = -8 * i64::from(count);
         words.extend(used.into_iter().map(|word| start + 8 * i64::from(word)));
-        let parameters = self.in_use(pages, bias, (&function, PARAMETERS, index))?;
+        let parameters = self.live_words(pages, bias, (&function, PARAMETERS, index))?;
         if parameters.is_none() && half_at(&function.bytes, 8)? != 0 {
             return None;
         }
@@ -114,10 +116,10 @@ impl Lines<'_> {
         Some(FrameMap { size, words })
     }
 
-    /// Of how many words there is a map, and the numbers of those that are in use. The outer
-    /// `None`: what is there is no map; the inner one: there is none.
-    #[expect(clippy::option_option, reason = "that there is none differs from what is damaged")]
-    fn in_use(
+    /// The number of words in a `stackmap`, and the indexes of the live ones. The outer `None`: the map
+    /// is corrupt; the inner one: there is none.
+    #[expect(clippy::option_option, reason = "no data and a corrupt table differ")]
+    fn live_words(
         &self,
         pages: &mut Pages,
         bias: u64,
@@ -142,7 +144,7 @@ impl Lines<'_> {
         Some(Some((words, (0..words).filter(is_used).collect())))
     }
 
-    /// All words of the variables that something may point to, in use or not.
+    /// All words of the variables whose address is taken, live or not.
     fn objects(&self, pages: &mut Pages, bias: u64, function: &Description) -> Option<Vec<i64>> {
         let Some(offset) = function.data(pages, OBJECTS)? else { return Some(Vec::new()) };
         let start = self.tables.function_data.wrapping_add(bias).checked_add(offset.into())?;
@@ -153,12 +155,12 @@ impl Lines<'_> {
         let mut words = Vec::new();
         for number in 0..count {
             let object = pages.bytes(start.checked_add(8)?.checked_add(OBJECT * number)?, 8)?;
-            let place = i64::from(half_at(&object, 0)?.cast_signed());
+            let offset = i64::from(half_at(&object, 0)?.cast_signed());
             let length = i64::from(half_at(&object, 4)?);
             if length > 8 * i64::from(WORDS_MAX) {
                 return None;
             }
-            let first = if place < 0 { place } else { PARAMETERS_START + place };
+            let first = if offset < 0 { offset } else { PARAMETERS_START + offset };
             words.extend((first..first + length).step_by(8));
             if words.len() > OBJECT_WORDS_MAX {
                 return None;

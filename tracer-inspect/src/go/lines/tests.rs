@@ -1,144 +1,254 @@
-//! Compares with what a program says of itself: `tests/go/stacks`.
-//!
-//! `TRACER_TEST_GO` names another `go` than that of the path.
+//! Synthetic tables, valid and corrupt.
 
-use std::{
-    io::{BufRead, BufReader},
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-};
+use proptest::prelude::*;
 
 use super::*;
-use crate::go::{GoCode, GoPrograms};
+use crate::go::{function_table::Header, layout};
+use crate::process::memory::fake::FakeMemory;
 
-mod made_up;
+const TABLES: u64 = 0x10_000;
+const TEXT: u64 = 0x40_000;
+const BIAS: u64 = 0x8_000;
 
-/// How a program is built, and what is done to it then.
-const FORMS: [(&str, &[&str], bool); 7] = [
-    ("plain", &[], false),
-    ("without-symbols", &["-ldflags=-s -w"], false),
-    ("stripped", &[], true),
-    ("trimmed", &["-trimpath"], true),
-    ("position-independent", &["-buildmode=pie"], true),
-    ("external", &["-ldflags=-linkmode=external"], true),
-    ("external-independent", &["-buildmode=pie", "-ldflags=-linkmode=external"], true),
-];
+// Offsets of the tables.
+const NAMES: usize = 0x100;
+const UNITS: usize = 0x200;
+const FILES: usize = 0x280;
+const VALUES: usize = 0x300;
+const DESCRIPTIONS: usize = 0x400;
+const FUNCTION_DATA: usize = 0x700;
+const LENGTH: usize = 0x1000;
 
-const OF_DEFER: [&str; 2] = ["runtime.deferCallSave", "runtime.runOpenDeferFrame"];
+/// How `calls` writes that the tables do not match the code.
+const INCONSISTENT: &str = "inconsistent";
 
-fn build(directory: &Path, (form, arguments, strip): (&str, &[&str], bool)) -> PathBuf {
-    let go = std::env::var("TRACER_TEST_GO").unwrap_or_else(|_| "go".to_owned());
-    let program = directory.join(form);
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tracer/tests/go/stacks");
-    let status = Command::new(go)
-        .current_dir(source)
-        .envs([("GO111MODULE", "off"), ("GOFLAGS", ""), ("GOTOOLCHAIN", "local")])
-        .args(["build", "-o"])
-        .arg(&program)
-        .args(arguments)
-        .arg(".")
-        .status()
-        .expect("go is needed: apt-get install golang-go");
-    assert!(status.success(), "{form}");
-    if strip {
-        let status = Command::new("strip").arg(&program).status();
-        assert!(status.expect("strip is needed: apt-get install binutils").success());
+/// Tables of two functions. In `main.outer`, which has 256 bytes, `main.get` is inlined from 64 to 96,
+/// and `main.inner` is inlined into that from 72 on. The other function has no lines.
+fn tables(format: Format) -> Vec<u8> {
+    let is_first = format == GO_1_18;
+    let mut bytes = vec![0; LENGTH];
+    let mut put = |offset: usize, some: &[u8]| {
+        bytes[offset..offset + some.len()].copy_from_slice(some);
+    };
+    let magic = MAGICS[usize::from(!is_first)];
+    let parts = [NAMES, UNITS, FILES, VALUES, DESCRIPTIONS].map(|it| it as u64);
+    let header = [&[magic, 2, 2, TEXT][..], &parts].concat();
+    put(0, &header.iter().flat_map(|it| it.to_le_bytes()).collect::<Vec<_>>());
+    put(NAMES, b"\0main.outer\0main.get[go.shape.int]\0main.inner\0");
+    put(FILES, b"/src/main.go\0/src/inner.go\0");
+    put(VALUES + 1, &[2, 0x48, 2, 0x18, 1, 0xa0, 1, 0]);
+    put(VALUES + 16, &[22, 0x40, 40, 8, 94, 0x18, 0x81, 1, 0xa0, 1, 0]);
+    put(VALUES + 32, &[0, 0x40, 2, 8, 2, 0x18, 3, 0xa0, 1, 0]);
+    let mut put_halves = |offset: usize, halves: &[u32]| {
+        put(offset, &halves.iter().flat_map(|it| it.to_le_bytes()).collect::<Vec<_>>());
+    };
+    put_halves(UNITS, &[u32::MAX, 0, 13, u32::MAX]);
+    put_halves(DESCRIPTIONS, &[0, 0x40, 0x100, 0xc0, 0x200]);
+    let start_line: &[u32] = if is_first { &[] } else { &[5] };
+    let numbers = [&[4 << 24, 0, 0, 32][..], &[u32::MAX, u32::MAX, u32::MAX, 0x10]].concat();
+    let outer = [&[0, 1, 0, 0, 0, 1, 16, 3, 1][..], start_line, &numbers].concat();
+    put_halves(DESCRIPTIONS + 0x40, &outer);
+    put_halves(
+        DESCRIPTIONS + 0xc0,
+        &[&[0x100, 35, 0, 0, 0, 0, 0, 0, 1], start_line, &[0]].concat(),
+    );
+    let call = |name: u32, parent: u32| {
+        if is_first { vec![0, 0, 0, name, parent] } else { vec![0, name, parent, 5] }
+    };
+    put_halves(FUNCTION_DATA + 0x10, &[call(12, 0x10), call(35, 0x44)].concat());
+    bytes
+}
+
+/// Reads the tables; `None` if they are rejected.
+fn with_lines<T>(bytes: &[u8], ask: impl FnOnce(&Lines, &mut Pages) -> T) -> Option<T> {
+    let mut memory = FakeMemory::default();
+    memory.put_bytes(TABLES, bytes);
+    let mut module = vec![0; layout::MODULE];
+    let tables = [(8, NAMES, 0x100), (32, UNITS, 4), (56, FILES, 0x80), (80, VALUES, 0x100)];
+    let tables = [&tables[..], &[(104, DESCRIPTIONS, 0x300)]].concat();
+    for (offset, start, length) in tables {
+        let slice = [TABLES + start as u64, length].map(u64::to_le_bytes).concat();
+        module[offset..offset + 16].copy_from_slice(&slice);
     }
-    program
+    let data = (TABLES + FUNCTION_DATA as u64).to_le_bytes();
+    module[layout::module_function_data(23)..][..8].copy_from_slice(&data);
+
+    let header = Header::read(&memory, TABLES)?;
+    let text = (TEXT, TEXT + 0x200);
+    let functions = FunctionTable::read(&memory, (TABLES, header), text, BIAS)?;
+    let tables = LineTables::read(&memory, 23, (TABLES, &module), BIAS)?;
+    let lines = Lines { functions: &functions, tables: &tables };
+    Some(ask(&lines, &mut Pages::new(&memory)))
 }
 
-/// A way of calling: where that is, and the calls by the runtime's account.
-pub(crate) struct Said {
-    pub name: String,
-    pub addresses: Vec<u64>,
-    calls: Vec<GoFrame>,
-}
-
-/// The program, once it has said everything. It ends with its input.
-pub(crate) struct Stacks {
-    pub(crate) child: Child,
-    pub(crate) said: Vec<Said>,
-}
-
-impl Stacks {
-    /// Builds the program and starts it.
-    #[cfg(target_arch = "x86_64")]
-    pub(crate) fn plain(directory: &Path) -> Self {
-        Self::start(&build(directory, FORMS[0]))
-    }
-
-    fn start(program: &Path) -> Self {
-        let mut command = Command::new(program);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut said: Vec<Said> = Vec::new();
-        for line in BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap) {
-            let (what, rest) = line.split_once(' ').unwrap_or((&line, ""));
-            let address = |text: &str| u64::from_str_radix(text, 16).unwrap();
-            match what {
-                "ready" => return Self { child, said },
-                "stack" => {
-                    let name = rest.to_owned();
-                    said.push(Said { name, addresses: Vec::new(), calls: Vec::new() });
-                }
-                "entry" => {
-                    let (entry, of) = rest.split_once(' ').unwrap();
-                    said.last_mut().unwrap().addresses.push(address(entry));
-                    said.last_mut().unwrap().calls.push(call(of));
-                }
-                "return" => said.last_mut().unwrap().addresses.push(address(rest)),
-                _ => said.last_mut().unwrap().calls.push(call(rest)),
+/// The calls at each offset from the start of the code.
+fn calls(bytes: &[u8], offsets: impl IntoIterator<Item = u64>) -> Option<Vec<Vec<String>>> {
+    let text = |frame: GoFrame| match frame.place {
+        Some((file, line)) => format!("{} {file}:{line}", frame.function),
+        None => frame.function,
+    };
+    with_lines(bytes, |lines, pages| {
+        let calls = offsets.into_iter().map(|offset| {
+            match lines.frames(pages, BIAS, TEXT + offset, offset == 0) {
+                Ok(Some(frames)) => frames.into_iter().map(text).collect(),
+                Ok(None) => vec!["elsewhere".to_owned()],
+                Err(Inconsistent) => vec![INCONSISTENT.to_owned()],
             }
-        }
-        panic!("the program ended: {:?}", child.wait());
-    }
-
-    /// The same by the tables.
-    fn calls(&self, programs: &mut GoPrograms, said: &Said) -> Vec<GoFrame> {
-        let code = programs.calls(self.child.id(), &said.addresses).unwrap().unwrap();
-        let frames = code.into_iter().flat_map(|code| match code {
-            GoCode::Frames(frames) => frames,
-            other => panic!("{}: {other:?}", said.name),
         });
-        // The runtime does not say what the compiler made up either, nor what it does itself to
-        // call a deferred function.
-        let is_said = |frame: &GoFrame| {
-            frame.place.as_ref().is_none_or(|(file, _)| file != "<autogenerated>")
-                && !OF_DEFER.contains(&frame.function.as_str())
-        };
-        frames.filter(is_said).collect()
-    }
+        calls.collect()
+    })
 }
 
-impl Drop for Stacks {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        self.child.wait().unwrap();
-    }
+/// The offset of the `_func` of `main.outer`.
+const OUTER: usize = DESCRIPTIONS + 0x40;
+
+/// The same tables with a frame. Of three variables, the first is live up to 80, then the other two and
+/// the parameter are. The address of an earlier variable and that of the second parameter are taken.
+fn framed(format: Format) -> Vec<u8> {
+    let mut bytes = tables(format);
+    let mut put = |offset: usize, some: &[u8]| {
+        bytes[offset..offset + some.len()].copy_from_slice(some);
+    };
+    put(VALUES + 48, &[82, 0x80, 2, 0]);
+    put(VALUES + 64, &[2, 0x50, 2, 0xb0, 1, 0]);
+    let mut put_halves = |offset: usize, halves: &[u32]| {
+        put(offset, &halves.iter().flat_map(|it| it.to_le_bytes()).collect::<Vec<_>>());
+    };
+    put_halves(OUTER + 8, &[8]);
+    put_halves(OUTER + 16, &[48]);
+    put_halves(OUTER + format.description + 4, &[64]);
+    put_halves(OUTER + format.description + 12, &[0x80, 0x90, 0xa0]);
+    put_halves(FUNCTION_DATA + 0x80, &[2, 1, 0x0100, 0]);
+    put_halves(FUNCTION_DATA + 0x90, &[2, 3, 0x0601, 0]);
+    let before = (-32_i32).cast_unsigned();
+    put_halves(FUNCTION_DATA + 0xa0, &[2, 0, before, 16, 16, 0, 8, 8, 8, 0]);
+    bytes
 }
 
-/// `main.fetch 12 /path/main.go`.
-fn call(text: &str) -> GoFrame {
-    let mut words = text.rsplitn(2, ' ');
-    let (file, rest) = (words.next().unwrap(), words.next().unwrap());
-    let (function, line) = rest.rsplit_once(' ').unwrap();
-    let place = Some((file.to_owned(), line.parse().unwrap()));
-    GoFrame { function: function.to_owned(), place }
+fn frame_map(bytes: &[u8], offset: u64) -> Option<(u64, Vec<i64>)> {
+    let map = with_lines(bytes, |lines, pages| lines.frame_map(pages, BIAS, TEXT + offset));
+    map.flatten().map(|map| (map.size, map.words))
 }
 
 #[test]
-#[ignore = "needs Go; cargo xtask test runs it where the host allows"]
-fn every_call_is_what_the_program_says_in_every_form() {
-    let directory = tempfile::tempdir().unwrap();
-    for form in FORMS {
-        let stacks = Stacks::start(&build(directory.path(), form));
-        assert_eq!(stacks.said.len(), 23, "{}", form.0);
-        let mut programs = GoPrograms::default();
-        let mut count = 0;
-        for said in &stacks.said {
-            let calls = stacks.calls(&mut programs, said);
-            assert_eq!(calls, said.calls, "{} {}", form.0, said.name);
-            count += calls.len();
+fn the_live_words_of_a_frame_depend_on_the_return_address() {
+    for format in [GO_1_18, GO_1_20] {
+        let bytes = framed(format);
+        let early = (32, vec![-24, -32, -24, 24]);
+        assert_eq!(frame_map(&bytes, 0x41), Some(early.clone()), "{format:?}");
+        assert_eq!(
+            frame_map(&bytes, 0x50),
+            Some(early),
+            "the map of the call before the return address"
+        );
+        assert_eq!(frame_map(&bytes, 0x51), Some((32, vec![-16, -8, 16, -32, -24, 24])));
+        assert_eq!((frame_map(&bytes, 0), frame_map(&bytes, 0x300)), (None, None));
+    }
+}
+
+#[test]
+fn a_frame_with_inconsistent_tables_is_unknown() {
+    let end = OUTER + GO_1_20.description;
+    let data = FUNCTION_DATA;
+    for (offset, some, why) in [
+        (OUTER, &[1, 0, 0, 0][..], "another start address"),
+        (OUTER + 4, &[0x60, 0, 0, 0], "runtime.gopanic"),
+        (OUTER + 16, &[0; 4], "no frame size"),
+        (end - 3, &[4], "assembly"),
+        (end - 3, &[2], "writes SP"),
+        (end + 12, &[0xff; 4], "no map of the parameters"),
+        (end + 16, &[0xff; 4], "no map of the variables"),
+        (data + 0x80, &[1, 0, 0, 0], "too few maps of the parameters"),
+        (data + 0x90, &[1, 0, 0, 0], "too few maps of the variables"),
+        (data + 0x94, &[5, 0, 0, 0], "more variables than the frame has room for"),
+        (data + 0x94, &[0, 0, 2, 0], "too many variables"),
+        (data + 0xa0, &[0, 0, 1, 1], "too many objects"),
+        (data + 0xac, &[0, 0, 0, 1], "an object that is too long"),
+    ] {
+        let mut bytes = framed(GO_1_20);
+        bytes[NAMES + 0x60..][..16].copy_from_slice(b"runtime.gopanic\0");
+        assert!(frame_map(&bytes, 0x51).is_some());
+        bytes[offset..offset + some.len()].copy_from_slice(some);
+        assert_eq!(frame_map(&bytes, 0x51), None, "{why}");
+    }
+}
+
+#[test]
+fn inlined_functions_are_separate_calls() {
+    for format in [GO_1_18, GO_1_20] {
+        let bytes = tables(format);
+        let calls = calls(&bytes, [0, 1, 0x40, 0x41, 0x49, 0x60, 0x61, 0x100, 0x101, 0x201]);
+        let outer = |line| format!("main.outer /src/main.go:{line}");
+        let (get, inner) = ("main.get[...] /src/main.go:30", "main.inner /src/inner.go:77");
+        let in_inner = vec![inner.to_owned(), get.to_owned(), outer(10)];
+        let expected = vec![
+            vec![outer(10)],
+            vec![outer(10)],
+            vec![outer(10)],
+            vec![get.to_owned(), outer(10)],
+            in_inner.clone(),
+            in_inner,
+            vec![outer(12)],
+            vec![outer(12)],
+            vec!["main.inner".to_owned()],
+            vec!["elsewhere".to_owned()],
+        ];
+        assert_eq!(calls, Some(expected), "{format:?}");
+    }
+}
+
+#[test]
+fn an_exact_address_may_be_the_start_of_a_function() {
+    let bytes = tables(GO_1_20);
+    // The address before it is not Go code.
+    assert_eq!(calls(&bytes, [0]).unwrap()[0].len(), 1);
+}
+
+#[test]
+fn inconsistent_tables_give_no_names() {
+    let at = |offset: usize, some: &[u8]| {
+        let mut bytes = tables(GO_1_20);
+        bytes[offset..offset + some.len()].copy_from_slice(some);
+        calls(&bytes, [0x50]).unwrap().remove(0)
+    };
+    let inconsistent = [INCONSISTENT.to_owned()];
+    assert_eq!(at(DESCRIPTIONS + 0x40, &[1]), inconsistent, "another start address");
+    assert_eq!(at(FUNCTION_DATA + 0x24, &[13]), inconsistent, "in the middle of a name");
+    assert_eq!(
+        at(FUNCTION_DATA + 0x28, &[0, 1]),
+        inconsistent,
+        "parentPc after the end of the function"
+    );
+    assert_eq!(at(FUNCTION_DATA + 0x28, &[0x50]), inconsistent, "an inlined call within itself");
+    assert_eq!(at(VALUES + 34, &[0xff, 0xff, 0xff, 0xff, 0xff]), inconsistent, "not a varint");
+    assert_eq!(at(UNITS + 4, &[1]), inconsistent, "in the middle of a path");
+    assert_eq!(at(UNITS + 8, &[0xff; 4])[0], "main.inner", "no file");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn corrupt_tables_do_not_hang_or_panic(
+        damage in prop::collection::vec((72..LENGTH, any::<u8>()), 1..40),
+        is_first: bool,
+    ) {
+        let mut bytes = framed(if is_first { GO_1_18 } else { GO_1_20 });
+        for (offset, byte) in damage {
+            bytes[offset] = byte;
         }
-        assert!(count > 100, "{count}");
+        calls(&bytes, (0..0x210).step_by(7));
+        frame_map(&bytes, 0x51);
+    }
+
+    #[test]
+    fn random_bytes_do_not_hang_or_panic(noise in prop::collection::vec(any::<u8>(), LENGTH - 72)) {
+        let mut bytes = tables(GO_1_20);
+        bytes[72..].copy_from_slice(&noise);
+        // Valid entries, so that functions are found.
+        let entries = tables(GO_1_20);
+        bytes[DESCRIPTIONS..][..20].copy_from_slice(&entries[DESCRIPTIONS..][..20]);
+        bytes[DESCRIPTIONS + 0x40..][..4].copy_from_slice(&[0; 4]);
+        calls(&bytes, (0..0x210).step_by(7));
     }
 }

@@ -1,4 +1,4 @@
-//! Responses in memory that is made up, as Go 1.23 lays them out.
+//! Responses in synthetic memory, with the layout of Go 1.23.
 
 use tracer_core::HttpStage;
 
@@ -6,14 +6,14 @@ use super::*;
 use crate::go::goroutine::{Goroutine, StackBounds};
 use crate::process::memory::fake::FakeMemory;
 
-/// Constant memory, for the types of interfaces.
+/// Read-only memory, for the types of interfaces.
 const PROGRAM: u64 = 0x40_0000;
 const HEAP_END: u64 = HEAP + 0x2_0000;
 
 pub(in crate::go) const HEAP: u64 = 0xc0_0000_0000;
-/// In the heap, as stacks are.
+/// In an anonymous writable mapping, like all stacks.
 pub(in crate::go) const STACK: u64 = HEAP + 0x1_8000;
-/// What is not mapped.
+/// Not mapped.
 pub(in crate::go) const GAP: u64 = HEAP - 0x1000;
 
 pub(in crate::go) fn mappings() -> Mappings {
@@ -23,14 +23,14 @@ pub(in crate::go) fn mappings() -> Mappings {
     )
 }
 
-/// Where the parts of one are.
+/// The addresses of the objects of one request and response.
 #[derive(Clone, Copy)]
 pub(in crate::go) struct Exchange {
     pub(in crate::go) request: u64,
     pub(in crate::go) response: u64,
     /// `bodyEOFSignal`.
     pub(in crate::go) body: u64,
-    /// `body` in it.
+    /// `net/http.body` in it.
     inner: u64,
     /// `io.LimitedReader` in that.
     limited: u64,
@@ -53,8 +53,7 @@ impl Example {
         Self { memory, layout: Layout::of(23), waiting: Vec::new() }
     }
 
-    /// A response in a place of its own, which is the answer to a request that may be another's,
-    /// too. Nobody has asked about its connection.
+    /// A response whose connection is not searched for. Several may share a request.
     fn other(&mut self, number: u64, request: u64) -> Exchange {
         let begin = HEAP + 0x1000 + 0x1000 * number;
         let [response, body, inner, limited, buffer, connection] =
@@ -75,7 +74,7 @@ impl Example {
         Exchange { request, response, body, inner, limited, buffer, connection }
     }
 
-    /// The same of a connection that waits for the body to be read.
+    /// The same for a connection that waits for the body to be read.
     pub(in crate::go) fn exchange(&mut self, number: u64, request: u64) -> Exchange {
         let exchange = self.other(number, request);
         let goroutine = Goroutine {
@@ -112,15 +111,15 @@ impl Example {
         Responses::of(waiting, &mut Pages::new(&self.memory), mappings, &self.layout)
     }
 
-    /// Whose response an address leads to.
+    /// Checks the owner of an address.
     #[track_caller]
     fn check(&self, address: u64, expected: Option<&[usize]>) {
         let mappings = mappings();
         let responses = self.responses(&mappings);
-        let lead = responses.at(address, &mut Pages::new(&self.memory));
-        let owners = match lead {
-            Some(Lead::To(owners)) => Some(owners),
-            Some(Lead::Elsewhere) => Some([].as_slice()),
+        let owner = responses.owner(address, &mut Pages::new(&self.memory));
+        let owners = match owner {
+            Some(Owner::Connections(owners)) => Some(owners),
+            Some(Owner::Other) => Some([].as_slice()),
             None => None,
         };
         assert_eq!(owners, expected, "{address:#x}");
@@ -128,7 +127,7 @@ impl Example {
 }
 
 #[test]
-fn a_response_is_known_by_all_that_one_can_read_it_by() {
+fn a_response_is_identified_by_every_object_that_can_read_it() {
     let mut example = Example::new();
     let exchange = example.exchange(0, 0);
     let Exchange { response, body, inner, limited, buffer, .. } = exchange;
@@ -138,7 +137,7 @@ fn a_response_is_known_by_all_that_one_can_read_it_by() {
     for address in [exchange.request, exchange.request + 0x200, exchange.connection, HEAP, GAP] {
         example.check(address, None);
     }
-    // Without a length, and in chunks.
+    // A body without a length, and a chunked one.
     for source in [buffer, limited] {
         example.memory.put(limited, &[buffer, 0, 0]);
         example.memory.put(inner + layout::INNER_SOURCE, &[PROGRAM, source]);
@@ -148,12 +147,12 @@ fn a_response_is_known_by_all_that_one_can_read_it_by() {
 }
 
 #[test]
-fn responses_to_one_request_are_told_apart_by_their_bodies() {
+fn responses_to_one_request_are_distinguished_by_their_bodies() {
     let mut example = Example::new();
     let [one, two] = [0, 1].map(|number| example.exchange(number, 0));
     example.check(one.response, Some(&[0]));
     example.check(two.response, Some(&[1]));
-    // One whose body leads nowhere may be either's.
+    // One whose body leads nowhere may belong to either connection.
     example.memory.put(two.response + layout::RESPONSE_BODY, &[PROGRAM, HEAP + 0xf000]);
     example.check(two.response, Some(&[0, 1]));
 }
@@ -168,7 +167,7 @@ fn a_response_of_another_connection_is_not_one_of_the_same_request() {
 }
 
 #[test]
-fn a_response_that_was_read_to_its_end_is_not_the_one_that_came_after_it() {
+fn a_response_that_was_read_to_its_end_is_not_the_next_one() {
     let mut example = Example::new();
     let exchange = example.exchange(0, 0);
     let kept = example.other(5, 0);
@@ -180,16 +179,16 @@ fn a_response_that_was_read_to_its_end_is_not_the_one_that_came_after_it() {
 }
 
 #[test]
-fn what_is_around_a_body_is_looked_through() {
+fn wrappers_of_a_body_are_followed() {
     let mut example = Example::new();
     let [one, two] = [0, 1].map(|number| example.exchange(number, 0));
-    // Decompression, and around that a limit of time.
+    // A decompressing reader, and one with a deadline around it.
     let (decompressing, limiting, more) = (HEAP + 0xe000, HEAP + 0xe100, HEAP + 0xe200);
     example.memory.put(decompressing, &[one.body]);
     example.memory.put(limiting, &[PROGRAM, HEAP + 0xf000, PROGRAM, decompressing]);
     example.memory.put(more, &[0, limiting]);
-    for around in [decompressing, limiting] {
-        example.memory.put(one.response + layout::RESPONSE_BODY, &[PROGRAM, around]);
+    for wrapper in [decompressing, limiting] {
+        example.memory.put(one.response + layout::RESPONSE_BODY, &[PROGRAM, wrapper]);
         example.check(one.response, Some(&[0]));
     }
     example.memory.put(one.response + layout::RESPONSE_BODY, &[PROGRAM, more]);
@@ -198,7 +197,7 @@ fn what_is_around_a_body_is_looked_through() {
 }
 
 #[test]
-fn memory_that_is_gone_is_no_response_and_no_panic() {
+fn unreadable_memory_is_no_response_and_no_panic() {
     let mut example = Example::new();
     let Exchange { response, body, inner, buffer, .. } = example.exchange(0, 0);
     for page in (HEAP..HEAP_END).step_by(0x1000) {
@@ -206,7 +205,7 @@ fn memory_that_is_gone_is_no_response_and_no_panic() {
         for address in [response, body, inner, buffer, u64::MAX, u64::MAX - 7] {
             let mappings = mappings();
             let responses = example.responses(&mappings);
-            responses.at(address, &mut Pages::new(&example.memory));
+            responses.owner(address, &mut Pages::new(&example.memory));
         }
     }
 }

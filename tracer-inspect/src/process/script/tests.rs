@@ -1,4 +1,8 @@
-use std::process::{Command, Stdio};
+use std::{
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
 
 use proptest::prelude::*;
 
@@ -174,7 +178,14 @@ fn a_real_process_names_its_script() {
     std::fs::write(&path, "read line\n").unwrap();
     let mut child = Command::new("sh").arg("-eu").arg(&path).stdin(Stdio::piped()).spawn().unwrap();
     let exe = std::fs::read_link(format!("/proc/{}/exe", child.id())).unwrap();
-    assert_eq!(script(child.id(), exe.to_str().unwrap()).as_deref(), Some("wait for.sh"));
+    // The kernel sets the command line shortly after the executable.
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let mut name = None;
+    while name.is_none() && Instant::now() < deadline {
+        name = script(child.id(), exe.to_str().unwrap());
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(name.as_deref(), Some("wait for.sh"));
     drop(child.stdin.take());
     child.wait().unwrap();
 }

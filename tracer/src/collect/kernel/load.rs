@@ -171,4 +171,5 @@ impl Kernel {
 }
 
 #[cfg(test)]
-mod tests;
+#[cfg(feature = "root-tests")]
+mod as_root;

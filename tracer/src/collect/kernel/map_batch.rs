@@ -112,7 +112,8 @@ fn address<T>(pointer: *mut T) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
+#[cfg(feature = "root-tests")]
+mod as_root {
     use std::collections::BTreeSet;
 
     use aya::maps::Map;
@@ -121,7 +122,6 @@ mod tests {
     use crate::collect::kernel::{load::Kernel, object::KernelOptions};
 
     #[test]
-    #[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
     fn entries_are_read_if_the_sizes_are_the_map_s() {
         let options = KernelOptions { only_tracked: true, ..KernelOptions::default() };
         let mut kernel = Kernel::load(options).unwrap();

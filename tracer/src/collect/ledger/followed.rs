@@ -6,9 +6,10 @@ use tracer_core::{Limit, OpenResponse, ProcessKey, Timestamp};
 use tracer_inspect::{
     clock,
     go::{
-        GoPrograms, HttpObject, LedgerHook,
-        prologue::{PROLOGUE, hook_place},
+        HttpObject, LedgerHook,
+        prologue::{PROLOGUE, hook_offset},
     },
+    inspector::Inspector,
     process::{access::attach_error, image::Image},
 };
 
@@ -36,12 +37,12 @@ impl Followed {
     /// Why its responses cannot be followed. It has no uprobes then.
     pub(super) fn attach(
         kernel: &mut Kernel,
-        programs: &mut GoPrograms,
+        inspector: &mut Inspector,
         key: ProcessKey,
     ) -> Option<Result<Self, Limit>> {
         // Opened first, so that `is_current` covers everything that is read afterwards.
         let image = Image::open(key.pid);
-        let entries = match programs.entries(key)? {
+        let entries = match inspector.entries(key)? {
             Ok(entries) => entries,
             Err(reason) => return Some(Err(reason)),
         };
@@ -81,11 +82,11 @@ impl Followed {
     /// inspected this time.
     pub(super) fn responses(
         &mut self,
-        programs: &mut GoPrograms,
+        inspector: &mut Inspector,
         key: ProcessKey,
         entries: Vec<Entry>,
     ) -> Option<(Vec<OpenResponse>, Vec<Limit>)> {
-        let mut resolve = |objects: &[HttpObject]| programs.resolve(key, objects);
+        let mut resolve = |objects: &[HttpObject]| inspector.resolve(key, objects);
         let (open, limits) = self.in_flight.update(entries, &mut resolve)?;
         Some((open, self.limits.iter().cloned().chain(limits).collect()))
     }
@@ -98,7 +99,7 @@ fn at_cheapest_instructions(pid: u32, mut hooks: Vec<(LedgerHook, u64)>) -> Vec<
         for (_, offset) in &mut hooks {
             let mut code = [0; PROLOGUE];
             if file.read_exact_at(&mut code, *offset).is_ok() {
-                *offset += hook_place(&code).unwrap_or(0);
+                *offset += hook_offset(&code).unwrap_or(0);
             }
         }
     }

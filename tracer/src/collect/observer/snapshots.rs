@@ -49,6 +49,8 @@ impl Observer {
         match &self.backend {
             Backend::Kernel(_) => self.iterate(),
             Backend::SockDiag(_) => self.list(),
+            #[cfg(test)]
+            Backend::Scripted(_) => self.iterate(),
         }
     }
 
@@ -87,16 +89,12 @@ impl Observer {
     /// its records.
     fn pass(&mut self) -> Result<Option<Snapshot>> {
         let extent = self.extent();
-        let Self {
-            backend: Backend::Kernel(kernel), filter, targets, followed, clock: steady, ..
-        } = self
-        else {
-            bail!("the kernel programs are not loaded");
-        };
-        let fin_flag = kernel.layout().done_flag;
-        let mut builder = SnapshotBuilder::new(clock::now());
+        let started_at = self.now();
+        let Self { backend, filter, targets, followed, clock: steady, .. } = self;
+        let fin_flag = backend.fin_flag()?;
+        let mut builder = SnapshotBuilder::new(started_at);
         let mut unknown = false;
-        let stats = kernel.walk(extent, &mut |record: &SocketRecord| {
+        let stats = backend.walk(extent, &mut |record: &SocketRecord| {
             let fit = || jiffies::fit(record.jiffies, record.at_ns).map(SteadyClock::new);
             *steady = steady.or_else(fit);
             match steady {
@@ -116,7 +114,8 @@ impl Observer {
             members.as_ref().is_none_or(|keys| keys.contains(&key))
                 && targets.as_ref().is_none_or(|targets| targets.contains(key))
         };
-        Ok(Some(builder.finish(clock::now(), stats.truncated, filter, admits, followed)))
+        let ended_at = backend.now();
+        Ok(Some(builder.finish(ended_at, stats.truncated, filter, admits, followed)))
     }
 
     /// What the iterator shows: only selected sockets, unless a kernel map had no room for one.
@@ -131,8 +130,7 @@ impl Observer {
     fn measure_jiffies(&mut self) -> Result<u32> {
         let mut reading = || -> Result<Option<(u64, u64)>> {
             let mut first = None;
-            let kernel = self.backend.kernel().context("the kernel programs are not loaded")?;
-            kernel.walk(Extent::All, &mut |record| {
+            self.backend.walk(Extent::All, &mut |record| {
                 first.get_or_insert((record.jiffies, record.at_ns));
             })?;
             Ok(first)

@@ -132,16 +132,16 @@ impl Check {
             Health::Unusable => "unusable",
         };
         let first = format!("{state:<STATE_WIDTH$} {:<SUBJECT_WIDTH$} ", self.subject);
-        let indent = " ".repeat(first.len());
+        let indent = " ".repeat(STATE_WIDTH + 1);
+        let failed = self
+            .failed_methods
+            .iter()
+            .map(|FailedMethod { method, reason }| format!("{method} does not work: {reason}"));
+        let impact = self.impact.iter().map(|impact| format!("impact: {impact}"));
+        let fix = self.fix.iter().map(|fix| format!("fix: {fix}"));
         let mut lines = wrap(&first, &self.found, width);
-        for FailedMethod { method, reason } in &self.failed_methods {
-            let first = format!("{indent}{method} does not work: ");
-            lines.extend(wrap(&first, reason, width));
-        }
-        for (label, text) in [("impact", &self.impact), ("fix", &self.fix)] {
-            if let Some(text) = text {
-                lines.extend(wrap(&format!("{indent}{label}: "), text, width));
-            }
+        for detail in failed.chain(impact).chain(fix) {
+            lines.extend(wrap(&indent, &detail, width));
         }
         lines.join("\n") + "\n"
     }

@@ -29,17 +29,16 @@ fn lines_state_the_impact_and_the_fix() {
     expect![[r#"
         ok        kernel                Linux 6.18
         ok        accept                attached by kretprobe
-                                        fexit does not work: locked down
-                                        impact: calls are missed while many threads wait
-                                                in the system call
+                  fexit does not work: locked down
+                  impact: calls are missed while many threads wait in the system call
         degraded  accept                not attached
-                                        fexit does not work: a
-                                        kretprobe does not work: b
-                                        impact: which process accepted a connection is
-                                                known from the next snapshot on
-                                        fix: root
+                  fexit does not work: a
+                  kretprobe does not work: b
+                  impact: which process accepted a connection is known from the next
+                  snapshot on
+                  fix: root
         unusable  snapshot              neither source works
-                                        fix: load the module tcp_diag
+                  fix: load the module tcp_diag
 
         tracer cannot run here: see the lines marked `unusable`.
     "#]]

@@ -12,7 +12,7 @@ use super::{
     signals::{SignalRequest, Signals, stop_this_process},
 };
 use crate::{
-    collect::{observer::Observer, pace::Pace, plan::Plan},
+    collect::{backend::BackendSource, observer::Observer, pace::Pace, plan::Plan},
     output::{destination::Destination, options::RecordingOptions, standard_output::Shown},
     recording::{Head, Recorder},
 };
@@ -27,11 +27,12 @@ const READERS_MAX: Duration = Duration::from_secs(1);
 /// The first snapshot, the output or the recording failed.
 pub(crate) async fn run(
     plan: &Plan,
+    backend: BackendSource,
     mut destination: Destination,
     recording: Option<(RecordingOptions, Head)>,
 ) -> Result<Report> {
-    let mut signals = Signals::new()?;
-    let mut session = Session::start(plan, recording)?;
+    let mut signals = signals(&backend)?;
+    let mut session = Session::start(plan, backend, recording)?;
     session.take_snapshot()?;
     let end = plan.duration.and_then(|duration| Instant::now().checked_add(duration));
     let result = session.watch(&mut destination, &mut signals, end).await;
@@ -45,6 +46,15 @@ pub(crate) async fn run(
     result.and(finished).and(recorded).map(|()| report)
 }
 
+/// The signals that a run reacts to.
+fn signals(backend: &BackendSource) -> Result<Signals> {
+    match backend {
+        BackendSource::Host => Signals::of_process(),
+        #[cfg(test)]
+        BackendSource::Scripted(_) => Ok(Signals::none()),
+    }
+}
+
 struct Session {
     observer: Observer,
     detector: RecordedDetector,
@@ -52,8 +62,12 @@ struct Session {
 }
 
 impl Session {
-    fn start(plan: &Plan, recording: Option<(RecordingOptions, Head)>) -> Result<Self> {
-        let (observer, host) = Observer::start(plan)?;
+    fn start(
+        plan: &Plan,
+        backend: BackendSource,
+        recording: Option<(RecordingOptions, Head)>,
+    ) -> Result<Self> {
+        let (observer, host) = Observer::start(plan, backend)?;
         // Not before the observer has started: if it cannot, an existing recording is not renamed.
         let record = |(recording, head): (RecordingOptions, Head)| {
             Recorder::create(&recording.path, recording.max_bytes, head)
@@ -80,7 +94,7 @@ impl Session {
         }
         let started = Instant::now();
         let mut unanswered = 0;
-        for question in self.detector.questions(clock::now()) {
+        for question in self.detector.questions(self.observer.now()) {
             // The detector asks again after the next snapshot.
             if matches!(question, Question::Readers(..)) && started.elapsed() > READERS_MAX {
                 unanswered += 1;
@@ -91,7 +105,7 @@ impl Session {
             }
         }
         self.detector.handle(Input::Unanswered(unanswered));
-        self.detector.handle(Input::Tick(clock::now()));
+        self.detector.handle(Input::Tick(self.observer.now()));
         let cpu_time = clock::cpu_time().saturating_sub(before);
         self.pace.snapshot_taken(cpu_time, self.detector.take_changed());
         Ok(())
@@ -128,7 +142,7 @@ impl Session {
             log::warn!("a snapshot failed: {error:#}");
             self.observer.note_failed_snapshot();
             self.take_events();
-            self.detector.handle(Input::Tick(clock::now()));
+            self.detector.handle(Input::Tick(self.observer.now()));
         }
     }
 

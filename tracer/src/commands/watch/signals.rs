@@ -24,7 +24,9 @@ pub(super) fn stop_this_process() {
 }
 
 /// The signals that end a run, and those that affect the screen.
-pub(super) struct Signals {
+pub(super) struct Signals(Option<ProcessSignals>);
+
+struct ProcessSignals {
     hangup: Signal,
     interrupt: Signal,
     terminate: Signal,
@@ -33,7 +35,17 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    pub(super) fn new() -> Result<Self> {
+    /// None, ever.
+    #[cfg(test)]
+    pub(super) const fn none() -> Self {
+        Self(None)
+    }
+
+    /// Those of this process. The first one that ends a run does so after a last report.
+    ///
+    /// # Errors
+    /// A signal handler cannot be installed.
+    pub(super) fn of_process() -> Result<Self> {
         // The first signal ends the run after a last report. If a write to standard output is
         // blocked by a reader that does not read, that cannot happen; then a second signal exits
         // at once.
@@ -48,22 +60,23 @@ impl Signals {
             // SAFETY: the action uses only atomics and `_exit`, which are async-signal-safe.
             unsafe { register(number, action) }?;
         }
-        Ok(Self {
+        Ok(Self(Some(ProcessSignals {
             hangup: signal(SignalKind::hangup())?,
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             resized: signal(SignalKind::window_change())?,
             suspended: signal(SignalKind::from_raw(libc::SIGTSTP))?,
-        })
+        })))
     }
 
     pub(super) async fn next(&mut self) -> SignalRequest {
+        let Some(signals) = &mut self.0 else { return std::future::pending().await };
         tokio::select! {
-            _ = self.hangup.recv() => SignalRequest::End,
-            _ = self.interrupt.recv() => SignalRequest::End,
-            _ = self.terminate.recv() => SignalRequest::End,
-            _ = self.resized.recv() => SignalRequest::Repaint,
-            _ = self.suspended.recv() => SignalRequest::Suspend,
+            _ = signals.hangup.recv() => SignalRequest::End,
+            _ = signals.interrupt.recv() => SignalRequest::End,
+            _ = signals.terminate.recv() => SignalRequest::End,
+            _ = signals.resized.recv() => SignalRequest::Repaint,
+            _ = signals.suspended.recv() => SignalRequest::Suspend,
         }
     }
 }

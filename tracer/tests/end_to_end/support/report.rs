@@ -98,6 +98,11 @@ impl fmt::Display for Report {
 pub(crate) struct Finding(Value);
 
 impl Finding {
+    /// A member.
+    pub(crate) fn member(&self, name: &str) -> &Value {
+        &self.0[name]
+    }
+
     /// The text of a member.
     pub(crate) fn text(&self, name: &str) -> &str {
         text(&self.0, name)

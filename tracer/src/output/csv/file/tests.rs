@@ -104,46 +104,50 @@ fn two_writers_do_not_mix_their_rows() {
     CsvFile::create(&path).unwrap();
 }
 
-/// Unmounts when the test ends, however it does.
-struct Mount(Directory);
+#[cfg(feature = "root-tests")]
+mod as_root {
+    use super::*;
 
-impl Drop for Mount {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.0.0).status();
-    }
-}
+    /// Unmounts when the test ends, however it does.
+    struct Mount(Directory);
 
-#[test]
-#[ignore = "needs root: mounts a 64 KiB tmpfs"]
-fn a_really_full_disk_leaves_whole_rows() {
-    let directory = Directory::new("csv-full");
-    let mut mount = Command::new("mount");
-    mount.args(["-t", "tmpfs", "-o", "size=64k", "tracer-test"]).arg(&directory.0);
-    assert!(mount.status().unwrap().success());
-    let mount = Mount(directory);
-    let path = mount.0.file("leaks.csv");
-
-    let mut file = CsvFile::create(&path).unwrap();
-    let mut written = 0;
-    let error = loop {
-        match file.append(ROW) {
-            Ok(()) => written += 1,
-            Err(error) => break error.to_string(),
+    impl Drop for Mount {
+        fn drop(&mut self) {
+            let _ = Command::new("umount").arg(&self.0.0).status();
         }
-    };
-    assert_eq!(
-        error,
-        format!(
-            "cannot append to {}: disk full after {written} rows were written; free disk space or \
-             choose a file on another disk",
-            path.display()
-        )
-    );
-    let contents = fs::read(&path).unwrap();
-    assert_eq!(contents, [HEADER.as_bytes(), &ROW.repeat(written)].concat());
-    assert!(contents.len() > 60_000);
-    drop(file);
-    // A file whose disk was full is as good as any other once there is room.
-    fs::write(mount.0.file("ballast"), "").unwrap();
-    CsvFile::create(&path).unwrap();
+    }
+
+    #[test]
+    fn a_really_full_disk_leaves_whole_rows() {
+        let directory = Directory::new("csv-full");
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=64k", "tracer-test"]).arg(&directory.0);
+        assert!(mount.status().unwrap().success());
+        let mount = Mount(directory);
+        let path = mount.0.file("leaks.csv");
+
+        let mut file = CsvFile::create(&path).unwrap();
+        let mut written = 0;
+        let error = loop {
+            match file.append(ROW) {
+                Ok(()) => written += 1,
+                Err(error) => break error.to_string(),
+            }
+        };
+        assert_eq!(
+            error,
+            format!(
+                "cannot append to {}: disk full after {written} rows were written; free disk space \
+                 or choose a file on another disk",
+                path.display()
+            )
+        );
+        let contents = fs::read(&path).unwrap();
+        assert_eq!(contents, [HEADER.as_bytes(), &ROW.repeat(written)].concat());
+        assert!(contents.len() > 60_000);
+        drop(file);
+        // A file whose disk was full is as good as any other once there is room.
+        fs::write(mount.0.file("ballast"), "").unwrap();
+        CsvFile::create(&path).unwrap();
+    }
 }

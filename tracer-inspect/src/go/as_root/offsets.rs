@@ -1,5 +1,5 @@
-//! The table of offsets says what the debugging information of real programs says, of every
-//! version of Go that is here, for both machines.
+//! Compares the table of offsets with the debug information of real programs, for every installed Go
+//! version and both architectures.
 
 use std::{fs::File, path::Path, process::Command, time::Instant};
 
@@ -13,7 +13,7 @@ use crate::go::{
     layout::{self, Layout, STREAM_PACKAGES},
 };
 
-/// What each constant of the layout is: several names if it has been renamed.
+/// The field of each constant; several names if it was renamed.
 const CONSTANTS: [(&[&str], u64); 34] = [
     (&["runtime.g.stack + runtime.stack.lo"], layout::GOROUTINE_STACK_LOW),
     (&["runtime.g.stack + runtime.stack.hi"], layout::GOROUTINE_STACK_HIGH),
@@ -51,8 +51,8 @@ const CONSTANTS: [(&[&str], u64); 34] = [
     (&["runtime.moduledata.etext"], layout::MODULE_TEXT_END as u64),
 ];
 
-/// Everything that is said of the structures that the layout has to do with.
-fn said_by(program: &Path) -> Structures {
+/// The debug information of all fields of the layout.
+fn structures_of(program: &Path) -> Structures {
     let mut paths: Vec<String> =
         Layout::of(19).offsets().into_iter().map(|(path, _)| path).collect();
     paths.extend(CONSTANTS.iter().flat_map(|(names, _)| *names).map(|name| (*name).to_owned()));
@@ -64,24 +64,23 @@ fn said_by(program: &Path) -> Structures {
 
 #[track_caller]
 fn check(program: &Path, minor: u32) {
-    let structures = said_by(program);
+    let structures = structures_of(program);
     let mut layout = Layout::of(minor);
     let own = if minor < 27 { STREAM_PACKAGES[0] } else { STREAM_PACKAGES[1] };
     for (path, offset) in layout.offsets() {
         let is_elsewhere = |package: &str| path.starts_with(package) && package != own;
-        let is_here = !STREAM_PACKAGES.into_iter().any(is_elsewhere);
-        assert_eq!(structures.offset(&path), is_here.then_some(*offset), "1.{minor}: {path}");
+        let exists = !STREAM_PACKAGES.into_iter().any(is_elsewhere);
+        assert_eq!(structures.offset(&path), exists.then_some(*offset), "1.{minor}: {path}");
     }
     for (names, offset) in CONSTANTS {
-        let said: Vec<_> = names.iter().filter_map(|name| structures.offset(name)).collect();
-        assert!(said.contains(&offset), "1.{minor}: {names:?} {said:?}");
+        let actual: Vec<_> = names.iter().filter_map(|name| structures.offset(name)).collect();
+        assert!(actual.contains(&offset), "1.{minor}: {names:?} {actual:?}");
     }
     assert_eq!(Layout::read(minor, File::open(program).unwrap()), layout, "1.{minor}");
 }
 
 #[test]
-#[ignore = "needs root and Go; cargo xtask test runs it where the host allows"]
-fn the_table_is_what_programs_say_of_themselves() {
+fn the_table_matches_the_debug_information_of_programs() {
     let directory = tempfile::tempdir().unwrap();
     for go in toolchain::toolchains() {
         for machine in ["amd64", "arm64"] {
@@ -101,8 +100,7 @@ fn the_table_is_what_programs_say_of_themselves() {
 }
 
 #[test]
-#[ignore = "needs root and Go; cargo xtask test runs it where the host allows"]
-fn debugging_information_is_read_however_it_is_kept() {
+fn debug_information_is_read_in_every_compression() {
     let directory = tempfile::tempdir().unwrap();
     let build = |form| {
         build_with(&toolchain::go(), directory.path(), form, &program::source("connections"), &[])
@@ -110,18 +108,18 @@ fn debugging_information_is_read_however_it_is_kept() {
     let program = build(PLAIN);
     let minor = Executable::read(File::open(&program).unwrap()).unwrap().minor_version;
     check(&program, minor);
-    for way in ["none", "zlib-gnu", "zlib"] {
-        let copy = directory.path().join(way);
+    for compression in ["none", "zlib-gnu", "zlib"] {
+        let copy = directory.path().join(compression);
         let mut objcopy = Command::new("objcopy");
-        objcopy.arg(format!("--compress-debug-sections={way}")).arg(&program).arg(&copy);
-        assert!(objcopy.status().unwrap().success(), "{way}");
+        objcopy.arg(format!("--compress-debug-sections={compression}")).arg(&program).arg(&copy);
+        assert!(objcopy.status().unwrap().success(), "{compression}");
         check(&copy, minor);
     }
     for form in FORMS {
         check(&build(Form { stripping: "", ..form }), minor);
     }
-    // What is not there does not count.
+    // Without debug information the table applies.
     let stripped = build(STRIPPED);
-    assert_eq!(said_by(&stripped).offset("net/http.persistConn.conn"), None);
+    assert_eq!(structures_of(&stripped).offset("net/http.persistConn.conn"), None);
     assert_eq!(Layout::read(minor, File::open(&stripped).unwrap()), Layout::of(minor));
 }

@@ -1,5 +1,4 @@
-//! The functions that are found in running programs are where the symbol table has them, whatever
-//! was taken out of the program afterwards.
+//! Compares the functions found in running programs with the symbol table, also after stripping.
 
 use std::{
     collections::BTreeMap,
@@ -48,34 +47,34 @@ const HOOKS: [(LedgerHook, &[&str]); 7] = [
     ),
 ];
 
-/// By the symbol table and the program headers.
+/// The expected hooks, by the symbol table and the program headers.
 fn by_symbols(program: &Path) -> Vec<(LedgerHook, u64)> {
     let bytes = fs::read(program).unwrap();
     let file = object::File::parse(&*bytes).unwrap();
     let symbols: BTreeMap<_, _> =
         file.symbols().filter_map(|it| Some((it.name().ok()?, it.address()))).collect();
-    let place = |names: &[&str]| {
+    let offset = |names: &[&str]| {
         let address = *names.iter().find_map(|name| symbols.get(name)).unwrap();
-        let is_here = |start: u64, length: u64| (start..start + length).contains(&address);
+        let contains = |start: u64, length: u64| (start..start + length).contains(&address);
         let mut segments = file.segments();
-        let segment = segments.find(|it| is_here(it.address(), it.file_range().1)).unwrap();
+        let segment = segments.find(|it| contains(it.address(), it.file_range().1)).unwrap();
         address - segment.address() + segment.file_range().0
     };
-    HOOKS.iter().map(|(hook, names)| (*hook, place(names))).collect()
+    HOOKS.iter().map(|(hook, names)| (*hook, offset(names))).collect()
 }
 
-fn found(program: &Path) -> Entries {
+fn find(program: &Path) -> Entries {
     let connections = Running::start(program, &[]);
     let mut programs = GoPrograms::default();
-    let mut look = || programs.entries(connections.process()).unwrap().unwrap();
+    let mut entries = || programs.entries(connections.process()).unwrap().unwrap();
     let begin = Instant::now();
-    let entries = look();
+    let first = entries();
     println!("{}: {:?}", program.display(), begin.elapsed());
-    assert_eq!(look(), entries, "what is remembered");
-    entries
+    assert_eq!(entries(), first, "cached");
+    first
 }
 
-/// Tests one version of Go.
+/// Checks one version of Go.
 fn check(go: &Path) {
     let directory = tempfile::tempdir().unwrap();
     for form in FORMS {
@@ -83,19 +82,18 @@ fn check(go: &Path) {
         let build = |form| build_with(go, directory.path(), form, &source, &[]);
         let whole = build(Form { stripping: "", ..form });
         let expected = Entries { hooks: by_symbols(&whole), limits: Vec::new() };
-        assert_eq!(found(&whole), expected, "{form:?}");
-        let stripped = directory.path().join("less");
+        assert_eq!(find(&whole), expected, "{form:?}");
+        let stripped = directory.path().join("without-symbols");
         let status = Command::new("strip").arg("-o").arg(&stripped).arg(&whole).status();
         assert!(status.unwrap().success());
-        assert_eq!(found(&stripped), expected, "{form:?}, by strip");
-        // What is left out at once is left out after everything else has its place.
-        let smaller = build(Form { name: "smaller", stripping: "-s -w", ..form });
-        assert_eq!(found(&smaller), expected, "{form:?}, by the linker");
+        assert_eq!(find(&stripped), expected, "{form:?}, by strip");
+        // The linker omits symbols after it has laid out the code, so the offsets are the same.
+        let linked = build(Form { name: "linked-without-symbols", stripping: "-s -w", ..form });
+        assert_eq!(find(&linked), expected, "{form:?}, by the linker");
     }
 }
 
 #[test]
-#[ignore = "needs root and Go; cargo xtask test runs it where the host allows"]
 fn functions_are_where_the_symbol_table_has_them() {
     for go in toolchain::toolchains() {
         check(&go);
@@ -103,25 +101,24 @@ fn functions_are_where_the_symbol_table_has_them() {
 }
 
 #[test]
-#[ignore = "needs root and Go; cargo xtask test runs it where the host allows"]
-fn a_program_without_a_client_has_none() {
+fn a_program_without_a_client_has_no_hooks() {
     let directory = tempfile::tempdir().unwrap();
     let source = directory.path().join("main.go");
     let text = "package main\nimport \"time\"\nfunc main() { time.Sleep(time.Hour) }\n";
     fs::write(&source, text).unwrap();
     let program = build_with(&toolchain::go(), directory.path(), PLAIN, &source, &[]);
     let mut child = Command::new(&program).spawn().unwrap();
-    // It may not be all there yet.
+    // The process may not be initialised yet.
     let deadline = Instant::now() + Duration::from_mins(1);
-    let look = || GoPrograms::default().entries(process(child.id()));
-    let mut entries = look();
+    let find = || GoPrograms::default().entries(process(child.id()));
+    let mut entries = find();
     while entries.as_ref().is_none_or(Result::is_err) && Instant::now() < deadline {
         thread::sleep(Duration::from_millis(10));
-        entries = look();
+        entries = find();
     }
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(entries, Some(Ok(Entries::default())));
     let own = process(std::process::id());
-    assert_eq!(GoPrograms::default().entries(own), None, "no Go program");
+    assert_eq!(GoPrograms::default().entries(own), None, "not a Go program");
 }

@@ -148,7 +148,6 @@ fn link(fd: RawFd) -> String {
 }
 
 #[tokio::test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 async fn a_connection_is_seen_from_connect_to_destroy() {
     let mounts = fs::read("/proc/self/mountinfo").unwrap();
     let mut watch = Watch::start(&[process::id()], None);
@@ -210,7 +209,6 @@ async fn a_connection_is_seen_from_connect_to_destroy() {
 }
 
 #[tokio::test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 async fn a_refused_connection_ends_in_a_destroy() {
     let mut watch = Watch::start(&[process::id()], None);
     let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -227,7 +225,6 @@ async fn a_refused_connection_ends_in_a_destroy() {
 }
 
 #[tokio::test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 async fn a_pass_reports_each_file_descriptor_once() {
     let mut watch = Watch::start(&[], None);
     let open: Vec<_> = LOOPBACKS.into_iter().map(connection).collect();
@@ -258,7 +255,6 @@ async fn a_pass_reports_each_file_descriptor_once() {
 }
 
 #[tokio::test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 async fn other_processes_are_out_of_scope_until_a_socket_is_tracked() {
     // Process 1 opens no connection while this runs, and is not this one.
     let mut watch = Watch::start(&[1], None);
@@ -284,7 +280,6 @@ async fn other_processes_are_out_of_scope_until_a_socket_is_tracked() {
 }
 
 #[tokio::test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 async fn what_the_ring_cannot_take_is_counted() {
     const CONNECTIONS: usize = 23;
     // Connect, ESTABLISHED, accept, CLOSE_WAIT, and both ends destroyed.
@@ -311,7 +306,6 @@ async fn what_the_ring_cannot_take_is_counted() {
 }
 
 #[tokio::test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 async fn a_full_ring_wakes_and_an_empty_one_waits() {
     let mut watch = Watch::start(&[process::id()], Some(4096));
     let waits = tokio::time::timeout(Duration::from_millis(50), watch.events.readable()).await;

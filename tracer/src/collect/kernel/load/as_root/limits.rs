@@ -38,7 +38,6 @@ impl Watch {
 }
 
 #[tokio::test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 async fn of_fifty_thousand_connections_every_event_that_is_lost_is_counted() {
     const CONNECTIONS: u64 = 50_000;
     const FEW: u64 = 10;
@@ -74,7 +73,6 @@ async fn of_fifty_thousand_connections_every_event_that_is_lost_is_counted() {
 }
 
 #[tokio::test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 async fn more_processes_than_there_is_room_for_are_counted() {
     // Pids that no process has: the largest of all is 4,194,304.
     const NOBODY: u32 = 5_000_000;
@@ -91,7 +89,6 @@ async fn more_processes_than_there_is_room_for_are_counted() {
 }
 
 #[tokio::test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 async fn sockets_that_there_is_no_room_for_are_counted_and_seen_all_the_same() {
     /// As `TRACKED` has it.
     const TRACKED_MAX: u64 = 1 << 17;

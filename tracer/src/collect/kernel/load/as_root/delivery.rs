@@ -48,7 +48,6 @@ fn cut_connection() -> (TcpListener, TcpStream, TcpStream) {
 }
 
 #[tokio::test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 async fn an_exchange_is_a_segment_each_way() {
     let mut watch = Watch::start(&[], None);
     for loopback in LOOPBACKS {
@@ -72,7 +71,6 @@ async fn an_exchange_is_a_segment_each_way() {
 }
 
 #[tokio::test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 async fn a_peer_that_does_not_read_answers_window_probes() {
     let mut watch = Watch::start(&[], None);
     let (_listener, mut client, _server) = connection(LOOPBACKS[0]);
@@ -107,7 +105,6 @@ async fn a_peer_that_does_not_read_answers_window_probes() {
 }
 
 #[tokio::test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 async fn a_peer_that_is_gone_answers_no_keepalive() {
     let mut watch = Watch::start(&[], None);
     let (_listener, client, _server) = cut_connection();
@@ -123,7 +120,6 @@ async fn a_peer_that_is_gone_answers_no_keepalive() {
 }
 
 #[tokio::test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 async fn data_to_a_peer_that_is_gone_is_sent_again() {
     let mut watch = Watch::start(&[], None);
     let (_listener, mut client, _server) = cut_connection();

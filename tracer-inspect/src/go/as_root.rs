@@ -1,12 +1,11 @@
-//! Looks into a real Go program, `tests/go/connections`, that leaves connections behind in known
-//! states.
+//! Inspections of a real Go program, `tests/go/connections`, whose connections are in known states.
 
-#![expect(clippy::print_stdout, reason = "what was measured is shown with --nocapture")]
+#![expect(clippy::print_stdout, reason = "measurements are printed with --nocapture")]
 
 mod entries;
 mod http_objects;
 mod offsets;
-pub mod program;
+mod program;
 #[path = "../../../tracer/tests/go/toolchain.rs"]
 mod toolchain;
 
@@ -24,22 +23,26 @@ use self::{
 };
 use super::*;
 
-/// Asks about every socket.
-fn look(
+/// Inspects all sockets of a program.
+fn inspect_all(
     connections: &Running,
     programs: &mut GoPrograms,
 ) -> (BTreeMap<u32, ReaderFacts>, Vec<Limit>, Duration) {
     let (process, asked) = (connections.process(), connections.asked());
     let registrations = connections.registrations();
     let begin = Instant::now();
-    let look = programs.inspect(process, registrations.list(), &asked).unwrap();
+    let inspection = programs.inspect(process, registrations.list(), &asked).unwrap();
     let took = begin.elapsed();
     let fd = |id: ConnectionId| u32::try_from(id.0).unwrap();
-    (look.found.into_iter().map(|facts| (fd(facts.id), facts)).collect(), look.limits, took)
+    (
+        inspection.found.into_iter().map(|facts| (fd(facts.id), facts)).collect(),
+        inspection.limits,
+        took,
+    )
 }
 
-/// What is found of one connection: reader, stage, whether it is held.
-fn in_words(facts: Option<&ReaderFacts>) -> String {
+/// The result for one connection as text: reader, stage, references.
+fn text(facts: Option<&ReaderFacts>) -> String {
     let Some(facts) = facts else { return "nothing".to_owned() };
     let http = facts.http.as_ref().map_or("no http".to_owned(), |http| {
         let stage = match http.stage {
@@ -61,8 +64,8 @@ fn in_words(facts: Option<&ReaderFacts>) -> String {
     format!("{}, {http}", facts.reader.name())
 }
 
-/// What is to be found of each kind. Goroutines that stay come first, so that no stack of theirs has
-/// been another's that saw a response.
+/// The expected result for each kind. Kinds with goroutines that stay come first, so that their stacks
+/// contain no stale pointers to responses.
 const EXPECTED: [(&str, &str); 20] = [
     ("idle=4", "goroutine, idle"),
     ("streaming=3", "goroutine, awaiting GET stream held"),
@@ -93,14 +96,14 @@ fn check(program: &Path, is_tls: bool, form: &str) {
         arguments.insert(0, "-tls");
     }
     let connections = Running::start(program, &arguments);
-    let (found, limits, _) = look(&connections, &mut GoPrograms::default());
+    let (found, limits, _) = inspect_all(&connections, &mut GoPrograms::default());
     assert_eq!(limits, [], "{form}");
     for (kind, expected) in EXPECTED {
         let (name, count) = kind.split_once('=').unwrap();
         let fds = &connections.kinds[name];
         assert_eq!(fds.len().to_string(), count, "{form} {kind}");
-        let said: Vec<_> = fds.iter().map(|fd| in_words(found.get(fd))).collect();
-        assert_eq!(said, vec![expected; fds.len()], "{form} {kind} tls={is_tls}");
+        let results: Vec<_> = fds.iter().map(|fd| text(found.get(fd))).collect();
+        assert_eq!(results, vec![expected; fds.len()], "{form} {kind} tls={is_tls}");
     }
     let transports = |name: &str| {
         let of = |fd| found.get(fd).and_then(|it| it.http.as_ref()).map(|it| it.transport);
@@ -111,8 +114,7 @@ fn check(program: &Path, is_tls: bool, form: &str) {
 }
 
 #[test]
-#[ignore = "needs root and Go; cargo xtask test runs it where the host allows"]
-fn every_connection_is_told_in_every_form() {
+fn connections_are_classified_in_every_form() {
     let directory = tempfile::tempdir().unwrap();
     for form in FORMS {
         let program = build(directory.path(), form);
@@ -122,7 +124,6 @@ fn every_connection_is_told_in_every_form() {
 }
 
 #[test]
-#[ignore = "needs root and Go; cargo xtask test runs it where the host allows"]
 fn a_healthy_connection_is_never_taken_for_a_leak() {
     let directory = tempfile::tempdir().unwrap();
     let program = build(directory.path(), PLAIN);
@@ -131,30 +132,30 @@ fn a_healthy_connection_is_never_taken_for_a_leak() {
     let mut programs = GoPrograms::default();
     let (mut leaks, mut healthy, mut held) = (0, 0, 0);
     for _ in 0..100 {
-        let (found, ..) = look(&connections, &mut programs);
+        let (found, ..) = inspect_all(&connections, &mut programs);
         for (fd, facts) in &found {
-            let waits = facts.http.as_ref().is_some_and(|it| it.stage == HttpStage::AwaitingBody);
-            if !waits || facts.reader != Reader::None {
+            let awaits_body =
+                facts.http.as_ref().is_some_and(|it| it.stage == HttpStage::AwaitingBody);
+            if !awaits_body || facts.reader != Reader::None {
                 healthy += 1;
             } else if connections.kinds["leaked"].contains(fd) {
                 leaks += 1;
             } else {
-                let holders = facts.http.as_ref().unwrap().held;
-                assert_ne!(holders, Held::Nobody, "{fd}: {facts:?}");
+                let references = facts.http.as_ref().unwrap().held;
+                assert_ne!(references, Held::Nobody, "{fd}: {facts:?}");
                 held += 1;
             }
         }
     }
-    println!("leaks {leaks} of 500, healthy {healthy}, in use just then {held}");
+    println!("leaks {leaks} of 500, healthy {healthy}, in use {held}");
     assert!(leaks > 400 && healthy > 400, "{leaks} {healthy}");
 }
 
-/// The figure that the program's own metrics show, and its loops.
+/// Compares with `runtime.NumGoroutine` and with the loops that the program counts itself.
 #[test]
-#[ignore = "needs root and Go; cargo xtask test runs it where the host allows"]
 fn goroutines_are_counted_as_go_counts_them() {
     let directory = tempfile::tempdir().unwrap();
-    let source = program::source("carriers");
+    let source = program::source("http_objects");
     for go in toolchain::toolchains() {
         let program = build_with(&go, directory.path(), STRIPPED, &source, &[]);
         let running = Running::start(&program, &[]);
@@ -167,13 +168,13 @@ fn goroutines_are_counted_as_go_counts_them() {
         let (process, asked) = (running.process(), running.asked());
         let registrations = running.registrations();
         let mut programs = GoPrograms::default();
-        let look = programs.inspect(process, registrations.list(), &asked).unwrap();
-        assert_eq!((look.goroutines, look.limits), (Some(counted), Vec::new()), "{}", go.display());
+        let inspection = programs.inspect(process, registrations.list(), &asked).unwrap();
+        let found = (inspection.goroutines, inspection.limits);
+        assert_eq!(found, (Some(counted), Vec::new()), "{}", go.display());
     }
 }
 
 #[test]
-#[ignore = "needs root and Go; cargo xtask test runs it where the host allows"]
 fn thousands_of_goroutines_take_milliseconds() {
     let directory = tempfile::tempdir().unwrap();
     let program = build(directory.path(), STRIPPED);
@@ -183,14 +184,14 @@ fn thousands_of_goroutines_take_milliseconds() {
         let connections = Running::start(&program, &arguments);
         let mut programs = GoPrograms::default();
         for _ in 0..3 {
-            let (found, limits, took) = look(&connections, &mut programs);
+            let (found, limits, took) = inspect_all(&connections, &mut programs);
             println!("{arguments:?}: {took:?}");
             assert_eq!(limits, []);
-            let said = connections.kinds["leaked"].iter().map(|fd| in_words(found.get(fd)));
+            let results = connections.kinds["leaked"].iter().map(|fd| text(found.get(fd)));
             let (exact, others): (Vec<_>, Vec<_>) =
-                said.partition(|it| it == "none, awaiting GET small");
+                results.partition(|it| it == "none, awaiting GET small");
             println!("{} {others:?}", exact.len());
-            // What a stack still has of an earlier use of its memory looks like a holder.
+            // A stale pointer on a stack counts as a reference.
             assert_eq!(exact.len() + others.len(), leaks);
             assert!(others.iter().all(|it| it == "none, awaiting GET small held"), "{others:?}");
             assert!(others.len() <= leaks / 20, "{}", others.len());
@@ -198,21 +199,19 @@ fn thousands_of_goroutines_take_milliseconds() {
     }
 }
 
-/// What a host with a bad goroutine leak looks like: hundreds of thousands of different addresses on
-/// stacks.
+/// As with a severe goroutine leak: hundreds of thousands of different addresses on stacks.
 #[test]
-#[ignore = "needs root and Go; cargo xtask test runs it where the host allows"]
-fn a_leak_is_proved_beside_very_many_goroutines() {
+fn a_leak_is_confirmed_among_very_many_goroutines() {
     let directory = tempfile::tempdir().unwrap();
     let program = build(directory.path(), STRIPPED);
     let connections = Running::start(&program, &["owners=20000", "again=2", "leaked=8"]);
-    let (found, limits, took) = look(&connections, &mut GoPrograms::default());
+    let (found, limits, took) = inspect_all(&connections, &mut GoPrograms::default());
     println!("{took:?}");
     assert_eq!(limits, []);
-    let said = |kind: &str| {
+    let results = |kind: &str| {
         let fds = connections.kinds[kind].iter();
-        fds.map(|fd| in_words(found.get(fd))).collect::<Vec<_>>()
+        fds.map(|fd| text(found.get(fd))).collect::<Vec<_>>()
     };
-    assert_eq!(said("leaked"), ["none, awaiting GET small"; 8]);
-    assert_eq!(said("again"), ["none, awaiting GET small held"; 2]);
+    assert_eq!(results("leaked"), ["none, awaiting GET small"; 8]);
+    assert_eq!(results("again"), ["none, awaiting GET small held"; 2]);
 }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use tracer_core::OpenResponse;
+use tracer_inspect::frames::rules::Rules;
 
 use self::program::{Program, every_program};
 use super::*;
@@ -20,7 +21,7 @@ mod toolchain;
 /// Everything that the ledgers of one process need.
 struct Watch {
     kernel: Kernel,
-    programs: GoPrograms,
+    inspector: Inspector,
     ledgers: Ledgers,
 }
 
@@ -29,15 +30,16 @@ impl Watch {
     fn start() -> Self {
         let options = KernelOptions { with_stacks: true, ..KernelOptions::default() };
         let kernel = Kernel::load(options).unwrap();
-        Self { kernel, programs: GoPrograms::default(), ledgers: Ledgers::new(0) }
+        let inspector = Inspector::new(Rules::default(), false);
+        Self { kernel, inspector, ledgers: Ledgers::new(0) }
     }
 
     /// Updates the ledger of the process, and returns it.
     fn update(&mut self, program: &Program) -> Option<Ledger> {
         let key = program.key();
         let wanted = [(key.pid, key.start_time_ns / TICK_NS)].into();
-        let Self { kernel, programs, ledgers } = self;
-        let mut inputs = ledgers.update(kernel, programs, &wanted, &[key]);
+        let Self { kernel, inspector, ledgers } = self;
+        let mut inputs = ledgers.update(kernel, inspector, &wanted, &[key]);
         match inputs.pop() {
             Some(Input::Ledger(ledger)) => Some(ledger),
             None => None,
@@ -72,7 +74,6 @@ impl Watch {
 }
 
 #[test]
-#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
 fn the_ledger_has_exactly_the_responses_in_flight() {
     for path in every_program() {
         println!("{}", path.name);
@@ -118,7 +119,6 @@ fn the_ledger_has_exactly_the_responses_in_flight() {
 }
 
 #[test]
-#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
 fn a_response_in_flight_is_assigned_to_its_connection() {
     let path = program::build();
     let mut program = Program::start(path.path());
@@ -145,7 +145,6 @@ fn a_response_in_flight_is_assigned_to_its_connection() {
 }
 
 #[test]
-#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
 fn a_young_response_is_not_reported_yet() {
     let path = program::build();
     let mut program = Program::start(path.path());
@@ -160,7 +159,6 @@ fn a_young_response_is_not_reported_yet() {
 }
 
 #[test]
-#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
 fn no_uprobe_remains_after_detaching() {
     let path = program::build();
     let mut program = Program::start(path.path());
@@ -189,7 +187,6 @@ fn no_uprobe_remains_after_detaching() {
 }
 
 #[test]
-#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
 fn a_process_that_calls_execve_starts_with_an_empty_ledger() {
     let path = program::build();
     let mut program = Program::start(path.path());
@@ -208,7 +205,6 @@ fn a_process_that_calls_execve_starts_with_an_empty_ledger() {
 }
 
 #[test]
-#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
 fn the_entries_of_an_ended_process_are_removed() {
     let path = program::build();
     let mut program = Program::start(path.path());
@@ -219,14 +215,13 @@ fn the_entries_of_an_ended_process_are_removed() {
     assert_eq!(watch.kernel.ledger().unwrap().len(), 3);
     drop(program);
     let wanted = BTreeMap::new();
-    let inputs = watch.ledgers.update(&mut watch.kernel, &mut watch.programs, &wanted, &[key]);
+    let inputs = watch.ledgers.update(&mut watch.kernel, &mut watch.inspector, &wanted, &[key]);
     assert_eq!(inputs, []);
     assert_eq!(watch.kernel.ledger().unwrap(), []);
     assert!(watch.ledgers.known.is_empty());
 }
 
 #[test]
-#[ignore = "needs root, BPF and Go; cargo xtask test runs it where the host allows"]
 fn other_programs_get_no_uprobes() {
     let mut watch = Watch::start();
     let key = ProcessKey {
@@ -236,7 +231,7 @@ fn other_programs_get_no_uprobes() {
     };
     let wanted = [(key.pid, key.start_time_ns / TICK_NS)].into();
     for _ in 0..2 {
-        let inputs = watch.ledgers.update(&mut watch.kernel, &mut watch.programs, &wanted, &[key]);
+        let inputs = watch.ledgers.update(&mut watch.kernel, &mut watch.inspector, &wanted, &[key]);
         assert_eq!(inputs, []);
     }
     let state = watch.ledgers.known.values().next();

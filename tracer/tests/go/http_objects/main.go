@@ -1,10 +1,10 @@
-// Responses that are left behind in known ways, and what carries each, by this program's own
-// reflection: the truth for the tests of tracer/src/go/carriers.rs. Standard library only, loopback
+// Abandoned responses, and the HTTP client object of each, found by reflection: the expected results
+// of the tests in tracer-inspect/src/go/tests/http_objects.rs. Standard library only, loopback
 // only; client and server in one.
 //
-//	carriers
+//	http_objects
 //
-// prints a line for each response, `carrier label kind address fd stream held unread`, then the number of
+// prints a line for each response, `object label kind address fd stream held unread`, then the number of
 // goroutines and of those in loops of HTTP/1 connections, then `ready`, and stays until its standard
 // input ends.
 package main
@@ -42,7 +42,7 @@ var routes = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	case "/small":
 		io.WriteString(w, "twenty bytes of text")
 	case "/large":
-		// It is written until nobody takes it, and then the handler waits.
+		// The handler blocks once the socket buffers are full.
 		w.Write(make([]byte, large))
 	case "/begun":
 		io.WriteString(w, "begun")
@@ -51,7 +51,7 @@ var routes = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	}
 })
 
-// Connections around connections, as instrumented dialers return them.
+// Wrappers of net.Conn, as instrumented dialers return them.
 type byInterface struct {
 	label string
 	net.Conn
@@ -108,7 +108,7 @@ func transport(network, address string, wrap func(net.Conn) net.Conn) *http.Tran
 	}
 }
 
-// One more response, and the descriptor of its connection.
+// Sends a request; returns the response and the fd of its connection.
 func get(transport *http.Transport, url string) (response *http.Response, fd int) {
 	trace := &httptrace.ClientTrace{GotConn: func(got httptrace.GotConnInfo) { fd = descriptor(got.Conn) }}
 	request, err := http.NewRequestWithContext(
@@ -119,7 +119,7 @@ func get(transport *http.Transport, url string) (response *http.Response, fd int
 	return response, fd
 }
 
-// The first thing of a type whose name ends like this, among what a value leads to.
+// Finds the first value reachable from value whose type name has the suffix.
 func find(value reflect.Value, suffix string) reflect.Value {
 	seen := map[uintptr]bool{}
 	level := []reflect.Value{value}
@@ -151,27 +151,27 @@ func find(value reflect.Value, suffix string) reflect.Value {
 	panic("no " + suffix)
 }
 
-// Everything stays where it is.
+// Keeps all responses reachable.
 var kept []*http.Response
 
-// What carries a response of HTTP/1 is what its body reads from.
+// The object of an HTTP/1 response is the persistConn that its body reads from.
 func connection(label string, response *http.Response, fd int) {
 	kept = append(kept, response)
-	carrier := find(reflect.ValueOf(response.Body), "http.persistConn")
-	fmt.Printf("carrier %s connection %d %d 0 0 0\n", label, carrier.Pointer(), fd)
+	object := find(reflect.ValueOf(response.Body), "http.persistConn")
+	fmt.Printf("object %s connection %d %d 0 0 0\n", label, object.Pointer(), fd)
 }
 
 func stream(label string, response *http.Response, fd int) {
 	kept = append(kept, response)
-	carrier := find(reflect.ValueOf(response.Body), "lientStream")
-	id := carrier.Elem().FieldByName("ID").Uint()
+	object := find(reflect.ValueOf(response.Body), "lientStream")
+	id := object.Elem().FieldByName("ID").Uint()
 	held, expected := int64(0), int64(0)
-	if buffer := carrier.Elem().FieldByName("bufPipe").FieldByName("b"); !buffer.IsNil() {
+	if buffer := object.Elem().FieldByName("bufPipe").FieldByName("b"); !buffer.IsNil() {
 		held = find(buffer, "dataBuffer").Elem().FieldByName("size").Int()
 		expected = find(buffer, "dataBuffer").Elem().FieldByName("expected").Int()
 	}
-	fmt.Printf("carrier %s stream %d %d %d %d %d\n",
-		label, carrier.Pointer(), fd, id, held, uint64(held+expected))
+	fmt.Printf("object %s stream %d %d %d %d %d\n",
+		label, object.Pointer(), fd, id, held, uint64(held+expected))
 }
 
 func settle() { time.Sleep(500 * time.Millisecond) }
@@ -182,7 +182,7 @@ func main() {
 	modern := httptest.NewUnstartedServer(routes)
 	modern.EnableHTTP2 = true
 	modern.StartTLS()
-	directory, err := os.MkdirTemp("", "carriers")
+	directory, err := os.MkdirTemp("", "http_objects")
 	must(err)
 	defer os.RemoveAll(directory)
 	listener, err := net.Listen("unix", filepath.Join(directory, "socket"))

@@ -1,6 +1,6 @@
-//! Running the Go programs that are inspected, those of `tests/go`.
+//! Runs the Go programs of `tests/go`.
 //!
-//! `TRACER_TEST_GO_PROGRAM` names the program `connections`, built in whatever way.
+//! `TRACER_TEST_GO_PROGRAM` is the path of a prebuilt program `connections`.
 
 use std::{
     collections::BTreeMap,
@@ -33,12 +33,13 @@ pub(super) fn process(pid: u32) -> ProcessKey {
     ProcessKey { pid, start_time_ns: started(pid).unwrap() * TICK_NS }
 }
 
-/// A program, once all of its connections are as they should be. It ends with its input.
+/// A running program, after all of its connections are in their final state. It ends when its stdin is
+/// closed.
 pub(super) struct Running {
     child: Child,
-    /// What it has printed.
+    /// The lines that it has printed.
     pub(super) lines: Vec<String>,
-    /// What of that is a word and numbers: the descriptors of each kind.
+    /// The lines that are a word and numbers: usually the fds of a kind of connection.
     pub(super) kinds: BTreeMap<String, Vec<u32>>,
 }
 
@@ -67,7 +68,7 @@ impl Running {
         process(self.child.id())
     }
 
-    /// Every socket of it.
+    /// Every socket of the program.
     pub(super) fn asked(&self) -> Vec<Asked> {
         let mut asked = Vec::new();
         for entry in fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().flatten() {

@@ -17,7 +17,6 @@ fn own(watch: &mut Watch, extent: Extent) -> BTreeSet<RawFd> {
 }
 
 #[tokio::test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 async fn of_others_a_walk_shows_what_listens_and_what_is_in_scope() {
     let (listener, client, server) = connection(LOOPBACKS[0]);
     // The one file descriptor that the other process inherits.

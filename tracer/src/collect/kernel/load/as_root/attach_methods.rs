@@ -24,7 +24,6 @@ const REFUSED: [&str; 3] =
     ["connect 7>2 to nobody, by us, with a stack", "state 2>7 to nobody", "destroy 7>7"];
 
 #[tokio::test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 #[expect(clippy::print_stderr, reason = "the test harness shows it")]
 async fn every_mechanism_reports_the_same() {
     let must = env::var_os(ALL_VARIABLE).is_some();
@@ -53,7 +52,6 @@ async fn every_mechanism_reports_the_same() {
 }
 
 #[tokio::test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 async fn without_the_socket_helpers_the_same_is_reported() {
     let without = |kernel: &mut Kernel| drop(kernel.load_without_helpers().unwrap());
     let mut watch = Watch::start_with(None, &[process::id()], None, without).unwrap();

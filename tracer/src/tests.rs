@@ -1,0 +1,24 @@
+//! Whole runs of commands on a scripted host: from the command line to output, files and exit code.
+//!
+//! They need neither root nor a kernel with BPF, and their time is made up. The same commands on the
+//! real kernel are tested by `tests/end_to_end`.
+
+mod csv_export;
+mod exit_codes;
+mod filters;
+mod incident_reports;
+mod json;
+mod recordings;
+mod retraction;
+mod run;
+mod tables;
+
+/// Shared with the end-to-end tests.
+#[path = "../tests/end_to_end/support/report.rs"]
+#[expect(dead_code, reason = "not all of it is needed here")]
+mod report;
+#[path = "../tests/end_to_end/support/rows.rs"]
+mod rows;
+
+/// A file descriptor.
+type Fd = u32;

@@ -1,0 +1,104 @@
+//! Options that select processes and connections.
+
+use std::process::{Child, Command, Stdio};
+
+use super::run::{Leak, fds, run};
+use crate::collect::backend::scripted::Process;
+
+/// Asserts that the leak is found with one filter and not with another.
+#[track_caller]
+fn check(leak: Leak, with: &str, without: &str) {
+    let process = Process::this();
+
+    let arguments = format!("audit --idle 1s -o json {with}");
+    let found = run(&arguments, leak.before_the_run(&process, 5));
+    let finding = found.finding(&process);
+    assert_eq!((finding.count(), finding.fds()), (5, fds(5)), "{with}: {found:?}");
+
+    let arguments = format!("audit --idle 1s -o json {without}");
+    let outcome = run(&arguments, leak.before_the_run(&process, 5));
+    assert!(outcome.report().findings_of(process.pid).is_empty(), "{without}: {outcome:?}");
+}
+
+#[test]
+fn by_remote_port() {
+    check(Leak::Undrained, "-D 443", "-D 1");
+}
+
+#[test]
+fn by_local_port() {
+    check(Leak::NeverRead, "-L 1,8080", "-L 1");
+}
+
+#[test]
+fn by_remote_network() {
+    check(Leak::Undrained, "--remote 10.0.0.0/8", "--remote 192.168.0.0/16,::1");
+}
+
+#[test]
+fn several_filters_must_all_match() {
+    let pid = Process::this().pid;
+    let both = format!("--pid {pid} -D 443 --remote 10.0.0.1");
+    check(Leak::Undrained, &both, &format!("--pid {pid} -D 80 --remote 10.0.0.1"));
+}
+
+/// A child process that does nothing. It ends when this is dropped.
+struct Sleep(Child);
+
+impl Sleep {
+    fn start() -> Self {
+        Self(Command::new("sleep").arg("600").stdin(Stdio::null()).spawn().unwrap())
+    }
+
+    /// Once it has become `sleep`.
+    fn process(&self) -> Process {
+        loop {
+            let process = Process::of(self.0.id());
+            if process.comm == "sleep" {
+                return process;
+            }
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn by_process_its_descendants_and_its_name() {
+    let child = Sleep::start();
+    let (this, child) = (Process::this(), child.process());
+    for (arguments, expected) in [
+        (format!("--pid {}", this.pid), [6, 0]),
+        (format!("--pid {}", child.pid), [0, 7]),
+        (format!("--pid {},{}", this.pid, child.pid), [6, 7]),
+        (format!("--pid {} --children", this.pid), [6, 7]),
+        ("--comm sleep".to_owned(), [0, 7]),
+        (format!("--comm sleep,{}", this.comm), [6, 7]),
+        (String::new(), [6, 7]),
+    ] {
+        let mut host = Leak::Undrained.before_the_run(&this, 6);
+        Leak::Undrained.add(&mut host, &child, 7);
+
+        let outcome = run(&format!("audit --idle 1s -o json {arguments}"), host);
+
+        let report = outcome.report();
+        let leaked = [this.pid, child.pid].map(|pid| report.leaked_by(pid));
+        assert_eq!(leaked, expected, "{arguments}: {report}");
+    }
+}
+
+#[test]
+fn by_cgroup() {
+    let this = Process::this();
+    // The root of the hierarchy has every process.
+    let outcome =
+        run("audit --idle 1s -o json --cgroup /", Leak::Undrained.before_the_run(&this, 6));
+
+    assert_eq!(outcome.report().leaked_by(this.pid), 6, "{outcome:?}");
+}

@@ -1,0 +1,193 @@
+//! Recordings of runs, judged again by `replay` and compared by `diff`.
+
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
+
+use serde_json::Value;
+
+use super::run::{Leak, Outcome, run, run_offline};
+use crate::collect::backend::scripted::{Process, ScriptedHost, Sockets};
+
+/// A directory with a recording.
+struct File(tempfile::TempDir);
+
+impl File {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self) -> String {
+        self.beside("run.rec")
+    }
+
+    fn beside(&self, name: &str) -> String {
+        self.0.path().join(name).display().to_string()
+    }
+
+    fn replay(&self, arguments: &str) -> Outcome {
+        run_offline(&format!("replay {} {arguments}", self.path()))
+    }
+}
+
+/// Six connections, two more after five seconds.
+fn growing_leak(process: &Process) -> ScriptedHost {
+    let opener = process.clone();
+    Leak::Undrained.before_the_run(process, 6).at(Duration::from_secs(5), move |sockets| {
+        Leak::Undrained.one(sockets, &opener);
+        Leak::Undrained.one(sockets, &opener);
+    })
+}
+
+#[test]
+fn a_replay_has_the_output_of_the_run() {
+    let (file, process) = (File::new(), Process::this());
+    let csv = file.beside("leaks.csv");
+    let watch = format!("--pid {} --idle 1s --all --for 20s", process.pid);
+    let arguments = format!("record {} {watch} -o json --csv {csv}", file.path());
+    let live = run(&arguments, growing_leak(&process));
+    assert_eq!(live.code, 1, "{live:?}");
+    assert_eq!(live.report().leaked_by(process.pid), 8, "{live:?}");
+
+    let replayed = file.replay("-o json");
+
+    assert_eq!((replayed.code, &*replayed.error), (1, ""), "{replayed:?}");
+    assert_eq!(replayed.report().to_string(), live.report().to_string());
+    assert_eq!(file.replay("-o csv").stdout, fs::read_to_string(csv).unwrap());
+    let mode = fs::metadata(file.path()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn a_replayed_audit_prints_the_same_table() {
+    let (file, process) = (File::new(), Process::this());
+    let audit = format!("audit --pid {} --idle 1s --record {}", process.pid, file.path());
+    let audited = run(&audit, Leak::CloseWait.before_the_run(&process, 12));
+    assert!(audited.stdout.contains("close-wait"), "{audited:?}");
+
+    let replayed = file.replay("");
+
+    assert_eq!((replayed.stdout, replayed.code), (audited.stdout, audited.code));
+}
+
+#[test]
+fn a_replay_can_use_other_thresholds() {
+    let (file, process) = (File::new(), Process::this());
+    let record = format!("record {} --pid {} --idle 1h --for 5s", file.path(), process.pid);
+    let outcome = run(&record, Leak::Undrained.before_the_run(&process, 6));
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+    assert_eq!(file.replay("").code, 0);
+
+    let lower = file.replay("--idle 1s -o json");
+
+    assert_eq!(lower.code, 1, "{lower:?}");
+    assert_eq!(lower.report().leaked_by(process.pid), 6, "{lower:?}");
+    let report = lower.report();
+    let notes = &report.member("coverage")["notes"];
+    assert_eq!(notes[0]["code"], "other-thresholds", "{report}");
+    assert_eq!(file.replay("--idle 1s --min-count 7").code, 0);
+    assert_eq!(file.replay("--idle 1s --fail-on certain").code, 0);
+}
+
+#[test]
+fn a_replay_can_end_at_a_given_time() {
+    let (file, process) = (File::new(), Process::this());
+    let record = format!("record {} --pid {} --idle 1s -o json", file.path(), process.pid);
+    let host = Leak::Undrained.before_the_run(&process, 6);
+    let host = host.at(Duration::from_secs(10), Sockets::close_all);
+    let live = run(&format!("{record} --for 20s"), host);
+    assert!(file.replay("-o json").report().leaks_of(process.pid).is_empty());
+    let is_before = |line: &&str| line.contains(r#""at":"2026-03-01T12:00:0"#);
+    let before = live.stdout.lines().filter(is_before).last().unwrap();
+    let before = super::report::Report::parse(before);
+
+    let at = before.member("at").as_str().unwrap();
+    let replayed = file.replay(&format!("-o json --at {at}"));
+
+    assert_eq!(replayed.code, 1, "{replayed:?}");
+    assert_eq!(replayed.report().to_string(), before.to_string());
+    file.replay("--at 2001-01-01T00:00:00Z").assert_error(&["--at", "2026-03-01"]);
+}
+
+/// A crash or a full disk can cut it anywhere.
+#[test]
+fn a_truncated_recording_is_replayed_up_to_its_last_snapshot() {
+    let (file, process) = (File::new(), Process::this());
+    let record = format!("record {} --pid {} --idle 1s --for 10s", file.path(), process.pid);
+    assert_eq!(run(&record, Leak::Undrained.before_the_run(&process, 6)).code, 1);
+    let length = fs::metadata(file.path()).unwrap().len();
+    let opened = fs::OpenOptions::new().write(true).open(file.path()).unwrap();
+    let mut replays = 0;
+    for cut in (0..length).rev().step_by(37) {
+        opened.set_len(cut).unwrap();
+        let replayed = file.replay("-o json");
+        if replayed.code == 2 {
+            replayed.assert_error(&["run.rec"]);
+        } else {
+            assert_eq!(replayed.error, "", "{replayed:?}");
+            assert_eq!(replayed.report().process(process.pid)["tcp_fds"], 6, "{replayed:?}");
+            replays += 1;
+        }
+    }
+    assert!(replays > 0);
+}
+
+#[test]
+fn other_files_are_not_recordings() {
+    let file = File::new();
+    let notes = file.beside("notes.txt");
+    fs::write(&notes, "do not lose me\n").unwrap();
+
+    let words = ["notes.txt", "not a recording"];
+    run_offline(&format!("replay {notes}")).assert_error(&words);
+    run_offline(&format!("report {notes}")).assert_error(&words);
+    run_offline(&format!("diff {notes} {notes}")).assert_error(&["notes.txt", "neither"]);
+}
+
+/// The changes from one file to another.
+fn diff(before: &str, after: &str) -> (u8, Vec<String>) {
+    let outcome = run_offline(&format!("diff {before} {after} -o json"));
+    let document: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let changes = document["changes"].as_array().unwrap().clone();
+    let words = changes.iter().map(|it| it["change"].as_str().unwrap().to_owned());
+    (outcome.code, words.collect())
+}
+
+#[test]
+fn a_diff_shows_what_is_new_gone_and_grown() {
+    let (file, process) = (File::new(), Process::this());
+    let audit = format!("audit --pid {} --idle 1s", process.pid);
+    let recorded = file.path();
+    let json = |name: &str, host: ScriptedHost| {
+        let path = file.beside(name);
+        fs::write(&path, run(&format!("{audit} -o json"), host).stdout).unwrap();
+        path
+    };
+    let six = Leak::Undrained.before_the_run(&process, 6);
+    assert_eq!(run(&format!("{audit} --record {recorded}"), six).code, 1);
+    let seven = json("seven.json", Leak::Undrained.before_the_run(&process, 7));
+    let none = json("none.json", Leak::Undrained.before_the_run(&process, 0));
+
+    for (before, after, code, change) in [
+        (&recorded, &seven, 0, "grown"),
+        (&seven, &recorded, 0, "shrunk"),
+        (&seven, &seven, 0, "same"),
+        (&seven, &none, 0, "gone"),
+        (&none, &seven, 1, "new"),
+    ] {
+        assert_eq!(diff(before, after), (code, vec![change.to_owned()]), "{before} {after}");
+    }
+    let table = run_offline(&format!("diff {none} {seven}"));
+    assert_eq!(table.code, 1, "{table:?}");
+    assert!(table.stdout.contains("1 new"), "{table:?}");
+}
+
+#[test]
+fn an_existing_file_is_renamed_only_if_the_run_starts() {
+    let file = File::new();
+    fs::write(file.path(), "an earlier recording").unwrap();
+
+    let record = format!("record {} --pid 4194304 --for 0s", file.path());
+    run_offline(&record).assert_error(&["4194304"]);
+
+    let kept = fs::read_to_string(Path::new(&file.path())).unwrap();
+    assert_eq!(kept, "an earlier recording");
+}

@@ -1,0 +1,95 @@
+//! Findings that are retracted, and runs that end.
+
+use std::{
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use super::run::{Leak, UNREAD_BYTES, run};
+use crate::collect::backend::scripted::{Process, Sockets};
+
+const TIME: Duration = Duration::from_secs(10);
+
+#[test]
+fn a_leak_that_is_closed_is_retracted() {
+    let process = Process::this();
+    let host = Leak::Undrained.before_the_run(&process, 6).at(TIME, Sockets::close_all);
+
+    let outcome = run(&format!("--pid {} --idle 1s --for 15s -o json", process.pid), host);
+
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+    assert!(outcome.finding(&process).is_retracted(), "{outcome:?}");
+}
+
+#[test]
+fn a_leak_that_is_read_is_retracted() {
+    let process = Process::this();
+    let host = Leak::Undrained.before_the_run(&process, 6);
+    let host = host.at(TIME, |sockets| (1..=6).for_each(|id| sockets.read(id)));
+
+    let outcome = run(&format!("--pid {} --idle 1s --for 15s -o json", process.pid), host);
+
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+    assert!(outcome.report().leaks_of(process.pid).is_empty(), "{outcome:?}");
+}
+
+#[test]
+fn a_leak_that_grows_is_one_finding() {
+    let process = Process::this();
+    let mut host = Leak::Undrained.before_the_run(&process, 6);
+    for second in 1..=8 {
+        let process = process.clone();
+        host = host.at(Duration::from_secs(second), move |sockets| {
+            Leak::Undrained.one(sockets, &process);
+        });
+    }
+
+    let outcome = run(&format!("--pid {} --idle 2s --for 15s -o json", process.pid), host);
+
+    assert_eq!(outcome.code, 1, "{outcome:?}");
+    let finding = outcome.finding(&process);
+    assert_eq!(finding.count(), 14, "{outcome:?}");
+    assert_eq!(finding.number("unread_bytes"), 14 * u64::from(UNREAD_BYTES), "{outcome:?}");
+}
+
+/// That the process has read the FIN is known if it happened while it was watched.
+#[test]
+fn a_process_that_reads_the_fin_and_does_not_close_leaks() {
+    let process = Process::this();
+    let mut host = crate::collect::backend::scripted::ScriptedHost::new();
+    for number in 0..6 {
+        let id = host.sockets.connect(&process, super::run::SERVER);
+        host.sockets.receive_fin(id);
+        host.sockets.backdate(id, Duration::from_secs(60 + number));
+    }
+    let host = host.at(TIME, |sockets| (1..=6).for_each(|id| sockets.read_fin(id)));
+
+    let outcome = run(&format!("--pid {} --idle 1s --for 20s -o json", process.pid), host);
+
+    assert_eq!(outcome.code, 1, "{outcome:?}");
+    let finding = outcome.finding(&process);
+    assert_eq!((finding.text("verdict"), finding.count()), ("close-wait", 6), "{outcome:?}");
+}
+
+#[test]
+fn a_run_ends_with_its_target_process() {
+    let sleep = Command::new("sleep").arg("600").stdin(Stdio::null()).spawn().unwrap();
+    let process = Process::of(sleep.id());
+    let sleep: Arc<Mutex<Child>> = Arc::new(Mutex::new(sleep));
+    let host = Leak::Undrained.before_the_run(&process, 6).at(TIME, move |sockets| {
+        let mut sleep = sleep.lock().unwrap();
+        sleep.kill().unwrap();
+        sleep.wait().unwrap();
+        sockets.close_all();
+    });
+
+    // Without an end of its own.
+    let outcome = run(&format!("--pid {} --idle 1s -o json", process.pid), host);
+
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+    let report = outcome.report();
+    assert_eq!(report.leaked_by(process.pid), 0, "{report}");
+    let notes = &report.member("coverage")["notes"];
+    assert!(notes.to_string().contains("target-processes-ended"), "{notes}");
+}
