@@ -1,4 +1,4 @@
-//! Programs of Go: their files, and the tables in their memory.
+//! Go programs: their files, and the tables in their memory.
 
 use tracer_inspect::{
     go::{
@@ -17,10 +17,10 @@ use super::file_of;
 const TABLES: u64 = 0x10_000;
 const TEXT: u64 = 0x40_000;
 const BIAS: u64 = 0x8_000;
-/// Functions that are asked about.
+/// Maximum number of functions looked up.
 const FUNCTIONS: usize = 64;
 
-/// Memory that is readable from [`TABLES`] on, up to where its bytes end.
+/// Memory that is readable from [`TABLES`] up to the end of the bytes.
 struct Bytes<'a>(&'a [u8]);
 
 impl Memory for Bytes<'_> {
@@ -33,11 +33,11 @@ impl Memory for Bytes<'_> {
     }
 }
 
-/// The version, `runtime.moduledata`, and then the tables of functions and lines.
+/// The Go version, `runtime.moduledata`, the function table and the line tables.
 pub fn tables(bytes: &[u8]) {
     let Some((version, rest)) = bytes.split_first() else { return };
     let Some((module, tables)) = rest.split_at_checked(layout::MODULE) else { return };
-    // Whole pages are read.
+    // The reader reads whole pages.
     let mut whole = tables.to_vec();
     whole.resize(tables.len().next_multiple_of(4096), 0);
     look_up(18 + u32::from(version % 12), module, &Bytes(&whole));
@@ -64,19 +64,19 @@ fn look_up(minor: u32, module: &[u8], memory: &Bytes) -> Option<()> {
     Some(())
 }
 
-/// The file of a program.
+/// The ELF file of a program.
 pub fn executable(bytes: &[u8]) {
     if let Some(executable) = Executable::read(file_of(bytes)) {
         executable.file_offset(executable.entry);
     }
 }
 
-/// What begins with build information.
+/// Build information.
 pub fn build_info(bytes: &[u8]) {
     minor_version(bytes);
 }
 
-/// The debugging information in the file of a program.
+/// The debug information in the file of a program.
 pub fn debug_info(bytes: &[u8]) {
     let paths = ["runtime.g.sched + runtime.gobuf.pc".to_owned(), "point.x".to_owned()];
     if let Ok(structures) = Structures::read(file_of(bytes), &paths) {

@@ -11,7 +11,7 @@ use tracer_inspect::process::{
     threads::{Call, wait_lists},
 };
 
-/// `/proc/PID/fdinfo/FD` of an epoll.
+/// `/proc/PID/fdinfo/FD` of an epoll instance.
 pub fn epoll_fdinfo(bytes: &[u8]) {
     for line in String::from_utf8_lossy(bytes).lines() {
         if let Some(registration) = Registration::parse(3, line) {
@@ -20,7 +20,7 @@ pub fn epoll_fdinfo(bytes: &[u8]) {
     }
 }
 
-/// `/proc/PID/task/TID/syscall`, and from the end of the line on the memory that the call names.
+/// `/proc/PID/task/TID/syscall`, followed by the memory of a list of file descriptors.
 pub fn thread_call(bytes: &[u8]) {
     let line = bytes.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
     if let Some(call) = Call::parse(&String::from_utf8_lossy(line)) {
@@ -44,7 +44,7 @@ pub fn mappings(bytes: &[u8]) {
     }
 }
 
-/// Any of the other files.
+/// The other files.
 pub fn files(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     if let Ok(stat) = parse_stat(&text) {

@@ -6,11 +6,6 @@ use crate::Limit;
 
 /// Why a call site is unknown.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize),
-    serde(tag = "code", rename_all = "kebab-case")
-)]
 #[expect(missing_docs, reason = "each variant documents its fields")]
 pub enum CallSiteReason {
     /// The connection was open before tracing began, so no stack was recorded when it was opened.
@@ -54,7 +49,6 @@ pub enum CallSiteReason {
     /// The text of a recording of format 3, which did not keep reasons as data.
     Recorded { text: String },
     /// The process could not be inspected.
-    #[cfg_attr(feature = "serde", serde(untagged))]
     Process(Limit),
 }
 

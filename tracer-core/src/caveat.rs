@@ -4,11 +4,6 @@ use crate::CountOf;
 
 /// One reason why a finding is no surer than it is, or what its evidence leaves open.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize),
-    serde(tag = "code", rename_all = "kebab-case")
-)]
 #[expect(missing_docs, reason = "each variant documents its fields")]
 pub enum Caveat {
     /// All occurrences may have had one cause, such as a restart of the server.

@@ -6,7 +6,6 @@ use core::fmt;
 ///
 /// The kernel reuses the address of a `struct sock`, but not a cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct ConnectionId(pub u64);
 
 impl fmt::Display for ConnectionId {

@@ -6,7 +6,6 @@ use crate::{Comm, ConnectionId, ProcessKey, StackId, TcpState, Timestamp};
 
 /// A lifecycle event: a decoded [`tracer_common::EventRecord`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Event {
     /// When it happened.
     pub at: Timestamp,
@@ -24,7 +23,6 @@ pub struct Event {
 
 /// What happened to a socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub enum EventKind {
     /// A process called `connect`; `None` if it is outside the tracer's pid namespace.
     Connected(Option<Actor>),
@@ -44,7 +42,6 @@ pub enum EventKind {
 
 /// The process in whose context something happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Actor {
     /// Which process.
     pub key: ProcessKey,

@@ -5,7 +5,6 @@ use core::net::SocketAddr;
 
 /// The shortest and the longest of several durations, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct DurationRange {
     /// The shortest.
     pub min_ms: u64,
@@ -15,7 +14,6 @@ pub struct DurationRange {
 
 /// A part of a finding's connections (of its responses, where the variant says so).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct CountOf {
     /// How many the statement holds for.
     pub count: usize,
@@ -25,7 +23,6 @@ pub struct CountOf {
 
 /// A value and how often it occurs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Counted<T> {
     /// The value.
     pub value: T,
@@ -35,7 +32,6 @@ pub struct Counted<T> {
 
 /// The event whose times of occurrence are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "kebab-case"))]
 pub enum Occurrence {
     /// The peer closed the connection.
     PeerClosed,
@@ -61,7 +57,6 @@ impl Occurrence {
 
 /// At how many separate times something happened, and over how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Recurrence {
     /// What happened.
     pub event: Occurrence,
@@ -74,11 +69,6 @@ pub struct Recurrence {
 /// One fact about the connections of a finding. `count` is a number of connections where nothing
 /// else is said.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize),
-    serde(tag = "code", rename_all = "kebab-case")
-)]
 #[expect(missing_docs, reason = "each variant documents its fields")]
 pub enum Evidence {
     /// The peer closed `count` connections `ago`, and the process has sent nothing since.
@@ -139,11 +129,7 @@ pub enum Evidence {
     /// The event recurred, and the latest occurrence is recent: more will follow.
     Rising(Recurrence),
     /// The event recurred, but not since `since_last_ms`.
-    Ceased {
-        #[cfg_attr(feature = "serde", serde(flatten))]
-        recurrence: Recurrence,
-        since_last_ms: u64,
-    },
+    Ceased { recurrence: Recurrence, since_last_ms: u64 },
     /// The event occurred at several separate times: too few, or within too short a time, to call
     /// it a trend.
     SeparateTimes(Recurrence),

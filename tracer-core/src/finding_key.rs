@@ -9,7 +9,6 @@ use crate::{Comm, Direction};
 
 /// What kind of thing is leaked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "kebab-case"))]
 pub enum FindingFamily {
     /// HTTP responses that the application requested and neither read to EOF nor closed.
     Response,

@@ -54,7 +54,6 @@ pub struct HostFacts {
 
 /// Running totals of what could not be delivered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Loss {
     /// Events lost because the ring buffer was full.
     pub ring_full: u64,

@@ -10,7 +10,6 @@ use crate::{CallSiteReason, Limit, ProcessKey, Timestamp};
 
 /// Number of a user stack in the kernel's stack map. Equal stacks have equal numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct StackId(pub u32);
 
 /// The complete list of responses in flight of one process: a response that is not on the list was
@@ -31,7 +30,6 @@ pub struct Ledger {
 /// An HTTP response in flight: its body was neither read to EOF nor closed, and its connection (in
 /// HTTP/2: its stream) still belongs to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct OpenResponse {
     /// File descriptor of its connection in that process, verified to be an open TCP socket.
     pub fd: u32,
@@ -45,7 +43,6 @@ pub struct OpenResponse {
 
 /// A stream of HTTP/2 (RFC 9113 section 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct HttpStream {
     /// Stream identifier.
     pub id: u32,
@@ -72,7 +69,6 @@ pub struct CallSite {
 
 /// Numbers of goroutines of a Go process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Goroutines {
     /// All goroutines of the program, without the runtime's own.
     pub total: u64,

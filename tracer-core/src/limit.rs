@@ -4,11 +4,6 @@ use alloc::string::String;
 
 /// Why a file or the memory of a process could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize),
-    serde(tag = "code", rename_all = "kebab-case")
-)]
 #[expect(missing_docs, reason = "each variant documents its fields")]
 pub enum AccessError {
     /// EACCES or EPERM: it takes root of the process's user namespace, or CAP_SYS_PTRACE. `detail`
@@ -36,11 +31,6 @@ impl AccessError {
 
 /// Why an inspection of a process found less than it could have.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize),
-    serde(tag = "code", rename_all = "kebab-case")
-)]
 #[expect(missing_docs, reason = "each variant documents its fields")]
 pub enum Limit {
     /// `/proc/PID/fd` or `/proc/PID/fdinfo` could not be read.

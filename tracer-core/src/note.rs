@@ -6,11 +6,6 @@ use crate::{CallSiteReason, FallbackReason, Limit};
 
 /// One remark on what a run could see. It never makes or removes a finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize),
-    serde(tag = "code", rename_all = "kebab-case")
-)]
 #[expect(missing_docs, reason = "each variant documents its fields")]
 pub enum Note {
     /// `count` suspected processes have not been identified yet, so their connections are not

@@ -2,7 +2,6 @@
 
 /// The whole configuration of the core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Options {
     /// How long a connection must be silent before it is suspicious (`--idle`).
     pub idle_ms: u64,

@@ -4,7 +4,6 @@ use alloc::{string::String, vec::Vec};
 
 /// What is observed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 pub enum Hook {
     /// State changes of TCP sockets. Without it, connections that open and close between two
     /// snapshots are not seen, and ages are lower bounds.
@@ -34,7 +33,6 @@ impl Hook {
 
 /// A way to attach a program to a kernel event, as the kernel's documentation names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 pub enum AttachMethod {
     /// A raw tracepoint with typed arguments (`tp_btf`).
     TpBtf,
@@ -67,11 +65,6 @@ impl AttachMethod {
 
 /// Why an attach method did not work.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize),
-    serde(tag = "code", rename_all = "kebab-case")
-)]
 #[expect(missing_docs, reason = "each variant documents its fields")]
 pub enum AttachError {
     /// Before Linux 5.12, the kernel could free the program of an `fexit` under a call that still
@@ -102,7 +95,6 @@ impl AttachError {
 
 /// An attach method that did not work, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct AttachFailure {
     /// The method.
     pub method: AttachMethod,
@@ -112,11 +104,6 @@ pub struct AttachFailure {
 
 /// Why snapshots are taken without kernel programs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize),
-    serde(tag = "code", rename_all = "kebab-case")
-)]
 #[expect(missing_docs, reason = "each variant documents its fields")]
 pub enum FallbackReason {
     /// The user chose `--source sock-diag`.
@@ -137,11 +124,6 @@ impl FallbackReason {
 
 /// Whether and how a hook is attached.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize),
-    serde(tag = "state", rename_all = "kebab-case")
-)]
 #[expect(missing_docs, reason = "each variant documents its fields")]
 pub enum AttachState {
     /// Attached by `method`; the preferred methods in `failures` did not work.
@@ -156,12 +138,10 @@ pub enum AttachState {
 
 /// One hook of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Probe {
     /// What is observed.
     pub hook: Hook,
     /// Whether and how.
-    #[cfg_attr(feature = "serde", serde(flatten))]
     pub state: AttachState,
 }
 

@@ -8,7 +8,6 @@ use crate::Timestamp;
 
 /// Identity of a process: the start time tells it apart from an earlier one with the same pid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct ProcessKey {
     /// When the process started, in nanoseconds since boot (`task_struct.start_boottime` of the
     /// thread group leader). The first field, so that keys are ordered by start time.
@@ -30,7 +29,6 @@ impl ProcessKey {
 /// Stored inline, because every file descriptor of every socket has one. Invalid UTF-8 is replaced
 /// when it is decoded, and nothing else: each output escapes what its medium cannot take.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Comm(pub CompactString);
 
 impl Comm {
@@ -43,7 +41,6 @@ impl Comm {
 
 /// A container, as named by the path of its cgroup.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Container {
     /// Its id.
     pub id: String,
@@ -55,7 +52,6 @@ pub struct Container {
 
 /// What `/proc` says of a process: the answer to [`Question::Process`](crate::Question::Process).
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct ProcessFacts {
     /// Which process.
     pub key: ProcessKey,

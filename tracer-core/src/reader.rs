@@ -7,7 +7,6 @@ use crate::{ConnectionId, Goroutines, Limit, ProcessKey, Timestamp};
 
 /// Who waits to read data or EOF from the connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub enum Reader {
     /// Unknown: never counted as evidence.
     #[default]
@@ -61,7 +60,6 @@ pub struct Readers {
 
 /// What is known of one connection's reader.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct ReaderFacts {
     /// The socket.
     pub id: ConnectionId,
@@ -75,7 +73,6 @@ pub struct ReaderFacts {
 
 /// A connection of Go's `net/http` client, as found in the stack of its `readLoop` goroutine.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct HttpConnection {
     /// What `readLoop` waits for.
     pub stage: HttpStage,
@@ -91,7 +88,6 @@ pub struct HttpConnection {
 /// Whether the stack of a goroutine other than the connection's own references a response, so that
 /// the goroutine may still read it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub enum Held {
     /// No reference was found, but not everything could be scanned.
     #[default]
@@ -104,7 +100,6 @@ pub enum Held {
 
 /// What the `readLoop` goroutine of an HTTP client connection waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub enum HttpStage {
     /// It waits in `runtime.selectgo` for the application to read the response body to EOF or to
     /// close it. While the application reads, the application is the reader.

@@ -14,7 +14,6 @@ use crate::{Comm, ConnectionId, ProcessKey, TcpState, Timer, Timestamp};
 
 /// Everything that one pass over all open file descriptors saw.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Snapshot {
     /// When the pass began. What it shows was true at this time or later, and is dated by it. A
     /// socket that was opened after it may be missing.
@@ -42,7 +41,6 @@ pub struct Snapshot {
 
 /// What one snapshot saw of one socket. Fields of `struct tcp_sock` unless another one is named.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct SocketFacts {
     /// Its identity.
     pub id: ConnectionId,
@@ -57,7 +55,6 @@ pub struct SocketFacts {
     /// Remote address; port 0 if it was never connected.
     pub remote: SocketAddr,
     /// Every file descriptor that refers to it.
-    #[cfg_attr(feature = "serde", serde(deserialize_with = "owners"))]
     pub owners: Owners,
     /// Data received, in bytes (`bytes_received`, without the FIN).
     pub rx_bytes: u64,
@@ -141,16 +138,8 @@ impl SocketFacts {
 /// The file descriptors of a socket: nearly always one, which is stored inline.
 pub type Owners = SmallVec<[Owner; 1]>;
 
-/// Deserializes into a `Vec` first, which does not trust a length prefix for its allocation.
-#[cfg(feature = "serde")]
-fn owners<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Owners, D::Error> {
-    let owners: Vec<Owner> = serde::Deserialize::deserialize(deserializer)?;
-    Ok(owners.into_iter().collect())
-}
-
 /// One file descriptor that refers to a socket.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Owner {
     /// The process that holds it.
     pub key: ProcessKey,
@@ -164,7 +153,6 @@ pub struct Owner {
 
 /// A process that holds TCP sockets.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Holder {
     /// Which process.
     pub key: ProcessKey,

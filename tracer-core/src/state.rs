@@ -4,7 +4,6 @@ use core::fmt;
 
 /// A TCP connection state by its RFC 9293 name, numbered as in `include/net/tcp_states.h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[expect(missing_docs, reason = "RFC 9293 section 3.3.2 defines them")]
 pub enum TcpState {
     Established,

@@ -48,21 +48,6 @@ impl fmt::Debug for Timestamp {
     }
 }
 
-/// Serialized as nanoseconds.
-#[cfg(feature = "serde")]
-impl serde::Serialize for Timestamp {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.as_ns().serialize(serializer)
-    }
-}
-
-#[cfg(feature = "serde")]
-impl<'de> serde::Deserialize<'de> for Timestamp {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        u64::deserialize(deserializer).map(Self::from_ns)
-    }
-}
-
 /// A point in time that is known to lie between two others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Interval {

@@ -4,7 +4,6 @@
 /// named after what the kernel does when it expires. Keepalive has a timer of its own, which is not
 /// among these.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub enum Timer {
     /// None (0): no data is in flight or waits to be sent.
     #[default]

@@ -63,7 +63,6 @@ impl fmt::Display for Verdict {
 
 /// How sure a verdict is, from least to most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub enum Confidence {
     /// Worth knowing, but not a leak.
     Info,

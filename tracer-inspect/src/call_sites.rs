@@ -57,7 +57,7 @@ enum Verdict<'a> {
 }
 
 impl CallSites {
-    /// `rules` say which frames are the application's.
+    /// `rules` decide which frames belong to the application.
     pub(crate) fn new(rules: Rules) -> Self {
         Self { rules, modules: Modules::default(), perf_maps: PerfMaps::default() }
     }
@@ -186,7 +186,7 @@ struct Walk<'a> {
     pid: u32,
     /// Where the code of the previous frame is.
     previous: Option<&'a Mapping>,
-    /// What the frame rules say of the runtime, in case no frame of the application is found.
+    /// The explanation of a frame rule, for the case that no frame of the application is found.
     explanation: Option<&'a str>,
     /// A frame of generated code had a name, so the runtime does write a perf map.
     has_names: bool,
@@ -253,7 +253,7 @@ fn judge<'a>(rules: &'a Rules, frames: Vec<Frame>) -> Verdict<'a> {
     Verdict::Further(explanation)
 }
 
-/// What a rule means for the search that says that a frame is not the application's.
+/// The verdict for a frame that a rule assigns to a library or a runtime.
 fn meaning(ruling: Ruling) -> Verdict {
     match ruling.kind {
         Kind::Library | Kind::Engine | Kind::Application => Verdict::Further(ruling.explanation),

@@ -176,9 +176,9 @@ impl GoPrograms {
             registrations: registrations.list(),
             socket: &|fd| socket_link::tcp_inode(process.pid, fd),
         };
-        let resolved = resolver.resolve(objects);
+        let connections = resolver.resolve(objects);
         // The pid may have been reused in the meantime.
-        is_running(process).then_some(resolved).ok_or(Limit::ProcessEnded)
+        is_running(process).then_some(connections).ok_or(Limit::ProcessEnded)
     }
 
     fn go_program(&mut self, pid: u32) -> Option<(&mut GoProgram, File)> {

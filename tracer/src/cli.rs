@@ -135,6 +135,9 @@ pub(crate) struct Doctor {
 }
 
 #[cfg(test)]
+mod compatibility;
+
+#[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
     use expect_test::expect_file;

@@ -4,4 +4,4 @@ mod difference;
 mod side;
 
 pub(crate) use difference::{Change, Difference, Row, Tally};
-pub(crate) use side::Side;
+pub(crate) use side::{Note, Side};

@@ -20,5 +20,8 @@ mod report;
 #[path = "../tests/end_to_end/support/rows.rs"]
 mod rows;
 
+#[path = "../tests/schema/validator.rs"]
+mod validator;
+
 /// A file descriptor.
 type Fd = u32;

@@ -1,4 +1,4 @@
-//! Codes are the names of the variants, so that JSON has the same code by either way.
+//! Codes are the names of the variants in kebab case.
 
 use std::{fmt::Debug, format, string::String};
 
@@ -7,7 +7,7 @@ use crate::{
     FallbackReason, Limit, Note, Occurrence,
 };
 
-/// The variant's name in kebab case, as serde writes it.
+/// The variant's name in kebab case.
 fn kebab_case(variant: &impl Debug) -> String {
     let text = format!("{variant:?}");
     let name: String = text.chars().take_while(char::is_ascii_alphanumeric).collect();
@@ -43,7 +43,7 @@ fn codes_are_variant_names_in_kebab_case() {
     for limit in [Limit::ThirtyTwoBitProgram, Limit::GoTooOld { minor: 1, oldest_minor: 2 }] {
         assert_eq!(limit.code(), kebab_case(&limit));
         let reason = CallSiteReason::Process(limit.clone());
-        assert_eq!(reason.code(), limit.code(), "serde writes the limit in place of the reason");
+        assert_eq!(reason.code(), limit.code(), "a limit stands for the reason");
     }
     let reasons = [CallSiteReason::StackNotKept, CallSiteReason::GoLinesInconsistent];
     for reason in reasons {
@@ -53,42 +53,4 @@ fn codes_are_variant_names_in_kebab_case() {
     assert_eq!(AttachError::FexitUnsafe.code(), "fexit-unsafe");
     assert_eq!(FallbackReason::Requested, FallbackReason::Requested);
     assert_eq!(Occurrence::PeerClosed.code(), kebab_case(&Occurrence::PeerClosed));
-}
-
-/// Numbers lie beside the code, and a limit in a reason is in its place.
-#[cfg(feature = "serde")]
-#[test]
-fn json_has_the_code_and_the_numbers() {
-    use crate::{AttachMethod, AttachState, Hook, Probe, Recurrence};
-
-    fn json(value: &impl serde::Serialize) -> String {
-        serde_json::to_string(value).unwrap()
-    }
-
-    let silent = DurationRange { min_ms: 1, max_ms: 2 };
-    assert_eq!(
-        json(&Evidence::UnreadSilent { count: 5, unread_bytes: 9, silent }),
-        r#"{"code":"unread-silent","count":5,"unread_bytes":9,"silent":{"min_ms":1,"max_ms":2}}"#
-    );
-    let some = CountOf { count: 5, total: 6 };
-    assert_eq!(
-        json(&Evidence::EofReceived(some)),
-        r#"{"code":"eof-received","count":5,"total":6}"#
-    );
-    let recurrence = Recurrence { event: Occurrence::PeerClosed, times: 3, span_ms: 7 };
-    assert_eq!(
-        json(&Evidence::Ceased { recurrence, since_last_ms: 8 }),
-        r#"{"code":"ceased","event":"peer-closed","times":3,"span_ms":7,"since_last_ms":8}"#
-    );
-    assert_eq!(json(&Caveat::IdlePoolPossible), r#"{"code":"idle-pool-possible"}"#);
-    let reason = CallSiteReason::Process(Limit::GoTooOld { minor: 1, oldest_minor: 2 });
-    assert_eq!(
-        json(&Note::CallSiteLimit { stacks: 4, reason }),
-        r#"{"code":"call-site-limit","stacks":4,"reason":{"code":"go-too-old","minor":1,"oldest_minor":2}}"#
-    );
-    let state = AttachState::Attached { method: AttachMethod::TpBtf, failures: [].into() };
-    assert_eq!(
-        json(&Probe { hook: Hook::Accept4, state }),
-        r#"{"hook":"accept4","state":"attached","method":"tp_btf","failures":[]}"#
-    );
 }

@@ -31,7 +31,7 @@ pub enum Kind {
     Engine,
     /// It runs deferred work, such as an event loop. Its callers did not cause the call.
     Loop,
-    /// It stands for a function that cannot be identified and may belong to the application.
+    /// It represents a function that cannot be identified and may belong to the application.
     Hidden,
 }
 

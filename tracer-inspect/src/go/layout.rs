@@ -1,6 +1,6 @@
 //! Offsets of fields in the structures of Go's runtime and standard library, in bytes.
 //!
-//! Fields that move between versions are in [`Layout`], with a table by version. The table was taken
+//! Fields that move between versions are in `Layout`, with a table by version. The table was taken
 //! from the debug information of programs built with each version (1.19 and 1.21 to 1.27, for amd64
 //! and arm64, which do not differ). The debug information of the inspected program takes precedence.
 //! Fields that are the same in all of these versions are constants.

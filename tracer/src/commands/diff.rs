@@ -7,9 +7,10 @@ use anyhow::{Context as _, Result, bail};
 use super::replay;
 use crate::{
     cli::Diff,
-    compare::{Change, Difference, Side},
+    compare::{Change, Difference, Note, Side},
     output::{
-        coverage, exit_code, json, options::DocumentFormat, standard_output::StandardOutput, table,
+        exit_code, json, options::DocumentFormat, quantity::plain, standard_output::StandardOutput,
+        table, words,
     },
     recording::{Ending, Recording},
 };
@@ -78,6 +79,12 @@ fn judged(path: &Path) -> Result<Side> {
         ),
     }
     let context = replay::context(&head);
-    let notes = coverage::notes(&judged.report.coverage);
-    Ok(Side::of(&judged.report, &context.host, context.clock, notes))
+    let coverage = &judged.report.coverage;
+    let gaps = coverage.gaps();
+    let notes = coverage
+        .notes
+        .iter()
+        .chain(&gaps)
+        .map(|note| Note { code: note.code().to_owned(), text: plain(&words::note(note)) });
+    Ok(Side::of(&judged.report, &context.host, context.clock, notes.collect()))
 }

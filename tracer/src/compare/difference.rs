@@ -49,6 +49,8 @@ impl Change {
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Row {
     pub(crate) change: Change,
+    /// Of the later report if it has the leak.
+    pub(crate) key: String,
     pub(crate) comm: String,
     pub(crate) direction: String,
     /// Where it leads, or the port here that others opened it to.
@@ -68,26 +70,16 @@ pub(crate) struct Tally {
     pub(crate) pids: BTreeSet<u32>,
 }
 
-/// What is the same of a leak when processes are started anew: not their pids.
+/// What leads to the same mistake, depending on what the peer does and on what can be observed.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Key {
-    comm: String,
-    direction: String,
-    destination: String,
-    family: Family,
-}
-
-/// Verdicts that one and the same mistake leads to, depending on what the peer does and on what can
-/// be seen.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Family {
-    /// Not closed, and nobody comes back for it.
+enum VerdictKind {
+    /// Not closed, and no code will read from it or close it.
     NotClosed,
-    /// Named so.
+    /// A mistake of its own, by the name of the verdict.
     Own(String),
 }
 
-/// The findings of both reports.
+/// Findings of the two reports that are compared with each other.
 #[derive(Default)]
 struct Pair<'a> {
     before: Vec<&'a Finding>,
@@ -97,17 +89,10 @@ struct Pair<'a> {
 impl Difference {
     /// What differs, where findings from `fail_on` on are leaks.
     pub(crate) fn between(before: Side, after: Side, fail_on: Confidence) -> Self {
-        let mut leaks: BTreeMap<Key, Pair<'_>> = BTreeMap::new();
-        for finding in standing(&before) {
-            leaks.entry(Key::of(finding)).or_default().before.push(finding);
-        }
-        for finding in standing(&after) {
-            leaks.entry(Key::of(finding)).or_default().after.push(finding);
-        }
-        let pairs = leaks.into_iter().flat_map(|(key, pair)| {
-            pair.by_call_site().into_iter().filter_map(move |pair| pair.row(&key, fail_on))
-        });
-        let mut changes: Vec<Row> = pairs.collect();
+        let all = Pair { before: active(&before).collect(), after: active(&after).collect() };
+        let pairs = all.by_leak().into_iter().flat_map(Pair::by_call_site);
+        let rows = pairs.filter_map(|pair| pair.row(fail_on));
+        let mut changes: Vec<Row> = rows.collect();
         let size = |row: &Row| row.after.as_ref().or(row.before.as_ref()).map(|it| it.count);
         changes.sort_by_key(|row| (row.change, Reverse(size(row))));
         Self::of(before, after, changes)
@@ -116,12 +101,12 @@ impl Difference {
     /// These changes between two reports.
     pub(crate) fn of(before: Side, after: Side, changes: Vec<Row>) -> Self {
         let tool = format!("tracer {}", env!("CARGO_PKG_VERSION"));
-        Self { schema: 1, tool, before, after, changes }
+        Self { schema: 2, tool, before, after, changes }
     }
 }
 
-/// The findings that stand, those for information left out.
-fn standing(side: &Side) -> impl Iterator<Item = &Finding> {
+/// The active findings, except those for information.
+fn active(side: &Side) -> impl Iterator<Item = &Finding> {
     side.findings.iter().filter(|it| it.retracted_at.is_none() && confidence(it) > Confidence::Info)
 }
 
@@ -134,56 +119,90 @@ fn confidence(finding: &Finding) -> Confidence {
     }
 }
 
-impl Key {
-    fn of(finding: &Finding) -> Self {
-        let port = |port: Option<u16>| port.map_or("*".to_owned(), |port| format!("*:{port}"));
-        let destination = match finding.direction.as_str() {
-            "inbound" => port(finding.local_port),
-            _ => finding.remote.clone().unwrap_or_else(|| port(finding.remote_port)),
-        };
-        let family = match finding.verdict.as_str() {
-            "body-not-closed" | "abandoned" | "undrained" | "close-wait" | "ghost" | "orphaned"
-            | "never-reused" | "growing" => Family::NotClosed,
-            other => Family::Own(other.to_owned()),
-        };
-        let (comm, direction) = (finding.comm.clone(), finding.direction.clone());
-        Self { comm, direction, destination, family }
+/// Where the connections go, or the local port that they were opened to.
+fn destination(finding: &Finding) -> String {
+    let port = |port: Option<u16>| port.map_or("*".to_owned(), |port| format!("*:{port}"));
+    match finding.direction.as_str() {
+        "inbound" => port(finding.local_port),
+        _ => finding.remote.clone().unwrap_or_else(|| port(finding.remote_port)),
     }
 }
 
+fn verdict_kind(finding: &Finding) -> VerdictKind {
+    match finding.verdict.as_str() {
+        "body-not-closed" | "abandoned" | "undrained" | "close-wait" | "ghost" | "orphaned"
+        | "never-reused" | "growing" => VerdictKind::NotClosed,
+        other => VerdictKind::Own(other.to_owned()),
+    }
+}
+
+/// The same whichever family the key is of, which depends on what could be observed.
+fn place(finding: &Finding) -> (&str, &str, String, VerdictKind) {
+    (&finding.comm, &finding.direction, destination(finding), verdict_kind(finding))
+}
+
 impl<'a> Pair<'a> {
-    /// One pair for each call site that both know. Where one of them does not know it of all, the
-    /// rest cannot be told apart.
+    /// One pair for each value that both reports have, and the rest.
+    fn split<K: Ord>(self, value: impl Fn(&'a Finding) -> K) -> (Vec<Self>, Self) {
+        let mut rest = Self::default();
+        let mut common = Vec::new();
+        for pair in self.grouped(value) {
+            if pair.before.is_empty() || pair.after.is_empty() {
+                rest.before.extend(pair.before);
+                rest.after.extend(pair.after);
+            } else {
+                common.push(pair);
+            }
+        }
+        (common, rest)
+    }
+
+    /// One pair for each value.
+    fn grouped<K: Ord>(self, value: impl Fn(&'a Finding) -> K) -> Vec<Self> {
+        let mut groups: BTreeMap<K, Self> = BTreeMap::new();
+        for finding in self.before {
+            groups.entry(value(finding)).or_default().before.push(finding);
+        }
+        for finding in self.after {
+            groups.entry(value(finding)).or_default().after.push(finding);
+        }
+        groups.into_values().collect()
+    }
+
+    /// One pair for each leak: first by key and kind of verdict, where both reports have them; then by
+    /// place, since a report that could observe less has another key for the same leak.
+    fn by_leak(self) -> Vec<Self> {
+        let key = |finding: &'a Finding| (finding.key.as_str(), verdict_kind(finding));
+        let (mut leaks, rest) = self.split(key);
+        let (same_place, rest) = rest.split(place);
+        leaks.extend(same_place);
+        leaks.extend(rest.grouped(key));
+        leaks
+    }
+
+    /// One pair for each call site that both reports have. Where some call sites are unknown, the
+    /// rest is one pair.
     fn by_call_site(self) -> Vec<Self> {
         let is_known = |it: &&&Finding| it.call_site.is_some();
         let all = self.before.iter().chain(&self.after).count();
         let known = self.before.iter().chain(&self.after).filter(is_known).count();
-        let mut sites: BTreeMap<Option<&str>, Self> = BTreeMap::new();
-        for finding in self.before {
-            sites.entry(function(finding)).or_default().before.push(finding);
-        }
-        for finding in self.after {
-            sites.entry(function(finding)).or_default().after.push(finding);
-        }
         if known == all {
-            return sites.into_values().collect();
+            return self.grouped(function);
         }
-        let mut rest = Self::default();
-        let mut pairs = Vec::new();
-        for (site, pair) in sites {
-            if site.is_some() && !pair.before.is_empty() && !pair.after.is_empty() {
-                pairs.push(pair);
-            } else {
-                rest.before.extend(pair.before);
-                rest.after.extend(pair.after);
-            }
-        }
-        pairs.push(rest);
+        let (mut unknown, mut known) = (Self::default(), Self::default());
+        let is_known = |finding: &&Finding| finding.call_site.is_some();
+        (known.before, unknown.before) = self.before.into_iter().partition(is_known);
+        (known.after, unknown.after) = self.after.into_iter().partition(is_known);
+        let (mut pairs, rest) = known.split(function);
+        unknown.before.extend(rest.before);
+        unknown.after.extend(rest.after);
+        pairs.push(unknown);
         pairs
     }
 
     /// What became of it; `None` if it is a leak in neither.
-    fn row(self, key: &Key, fail_on: Confidence) -> Option<Row> {
+    fn row(self, fail_on: Confidence) -> Option<Row> {
+        let finding = self.after.first().or(self.before.first())?;
         let is_leak = |findings: &[&Finding]| findings.iter().any(|it| confidence(it) >= fail_on);
         let (before, after) = (tally(&self.before), tally(&self.after));
         let count = |tally: &Option<Tally>| tally.as_ref().map_or(0, |tally| tally.count);
@@ -202,9 +221,10 @@ impl<'a> Pair<'a> {
         let call_site = sites.iter().next_back().filter(|_| sites.len() == 1);
         Some(Row {
             change,
-            comm: key.comm.clone(),
-            direction: key.direction.clone(),
-            destination: key.destination.clone(),
+            key: finding.key.clone(),
+            comm: finding.comm.clone(),
+            direction: finding.direction.clone(),
+            destination: destination(finding),
             call_site: call_site.map(|site| (*site).to_owned()),
             before,
             after,

@@ -2,12 +2,14 @@
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
-use tracer_core::Report;
+use tracer_core::{Comm, Destination, Direction, FindingFamily, FindingKey, Report};
 
 use crate::wall_clock::WallClock;
 
-/// The schema that is understood.
-const SCHEMA: u32 = 1;
+/// The latest schema that is read.
+const SCHEMA: u32 = 2;
+/// The oldest one: it has no keys, and its notes are text.
+const SCHEMA_MIN: u32 = 1;
 
 /// One of two reports: what of the JSON schema matters to a comparison.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -25,18 +27,50 @@ pub(crate) struct Side {
     pub(super) findings: Vec<Finding>,
 }
 
-/// Whether all was seen.
+/// Whether everything could be observed.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub(crate) struct Coverage {
     pub(crate) complete: bool,
     /// What else a reader should know, such as that the process had ended.
     #[serde(default)]
-    pub(crate) notes: Vec<String>,
+    pub(crate) notes: Vec<Note>,
+}
+
+/// A note of a report.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(from = "AnyNote")]
+pub(crate) struct Note {
+    pub(crate) code: String,
+    pub(crate) text: String,
+}
+
+/// A note of either schema.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum AnyNote {
+    /// Of schema 1.
+    Text(String),
+    Coded {
+        code: String,
+        text: String,
+    },
+}
+
+impl From<AnyNote> for Note {
+    fn from(note: AnyNote) -> Self {
+        match note {
+            AnyNote::Text(text) => Self { code: "recorded".to_owned(), text },
+            AnyNote::Coded { code, text } => Self { code, text },
+        }
+    }
 }
 
 /// A finding, as in the JSON schema.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub(super) struct Finding {
+    /// Derived from the other fields in a report of schema 1.
+    #[serde(default)]
+    pub(super) key: String,
     pub(super) verdict: String,
     pub(super) confidence: String,
     pub(super) pid: u32,
@@ -52,7 +86,7 @@ pub(super) struct Finding {
 
 impl Side {
     /// What a report says. `notes` is what else a reader should know.
-    pub(crate) fn of(report: &Report, host: &str, clock: WallClock, notes: Vec<String>) -> Self {
+    pub(crate) fn of(report: &Report, host: &str, clock: WallClock, notes: Vec<Note>) -> Self {
         Self {
             schema: SCHEMA,
             file: String::new(),
@@ -65,25 +99,34 @@ impl Side {
 
     /// The version of the schema that it is written by, if that is another one.
     pub(crate) const fn other_schema(&self) -> Option<u32> {
-        if self.schema == SCHEMA { None } else { Some(self.schema) }
+        match self.schema {
+            SCHEMA_MIN..=SCHEMA => None,
+            other => Some(other),
+        }
     }
 
     /// The last of the JSON documents in a text.
     ///
     /// # Errors
-    /// There is none, or one of them is something else.
+    /// There is none, one of them is something else, or a finding of the last one has no destination.
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let mut last = None;
         for document in serde_json::Deserializer::from_str(text).into_iter::<Self>() {
             last = Some(document?);
         }
-        last.context("it is empty")
+        let mut side = last.context("it is empty")?;
+        for finding in side.findings.iter_mut().filter(|finding| finding.key.is_empty()) {
+            let key = finding.derived_key().context("a finding has no destination")?;
+            finding.key = key.to_string();
+        }
+        Ok(side)
     }
 }
 
 impl Finding {
     fn of(finding: &tracer_core::Finding, clock: WallClock) -> Self {
         Self {
+            key: finding.key.to_string(),
             verdict: finding.verdict.name().to_owned(),
             confidence: finding.confidence.name().to_owned(),
             pid: finding.process.pid,
@@ -96,6 +139,25 @@ impl Finding {
             call_site: finding.call_site.clone(),
             retracted_at: finding.retracted_at.map(|at| clock.rfc3339(at)),
         }
+    }
+
+    /// The key of a finding of schema 1, as far as the other fields show it: whether a connection
+    /// that is not `body-not-closed` had an HTTP response is not among them.
+    fn derived_key(&self) -> Option<FindingKey> {
+        let is_inbound = self.direction == Direction::Inbound.name();
+        let destination = match (&self.remote, is_inbound) {
+            (_, true) => Destination::LocalPort(self.local_port?),
+            (Some(remote), false) => Destination::Remote(remote.parse().ok()?),
+            (None, false) => Destination::RemotePort(self.remote_port?),
+        };
+        let family = match self.verdict.as_str() {
+            "inherited" => FindingFamily::Inherited,
+            "body-not-closed" => FindingFamily::Response,
+            _ if is_inbound => FindingFamily::Accepted,
+            _ => FindingFamily::ClientConnection,
+        };
+        let direction = if is_inbound { Direction::Inbound } else { Direction::Outbound };
+        Some(FindingKey { family, direction, destination, comm: Comm(self.comm.as_str().into()) })
     }
 }
 

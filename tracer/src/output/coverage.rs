@@ -2,10 +2,7 @@
 
 use tracer_core::{Coverage, Loss, Probe};
 
-use super::{
-    quantity::{counted, plain},
-    words,
-};
+use super::{quantity::counted, words};
 
 /// Events that never arrived, for whichever reason: the `events_lost` of all schemas.
 pub(crate) fn events_lost(loss: &Loss) -> u64 {
@@ -20,12 +17,6 @@ pub(crate) fn gaps(coverage: &Coverage) -> Vec<String> {
         gaps.push(format!("{processes} could not be read"));
     }
     gaps
-}
-
-/// All notes, with what is missing by the counters, one sentence each.
-pub(crate) fn notes(coverage: &Coverage) -> Vec<String> {
-    let gaps = coverage.gaps();
-    coverage.notes.iter().chain(&gaps).map(|note| plain(&words::note(note))).collect()
 }
 
 /// The hooks that are not attached.

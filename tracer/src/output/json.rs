@@ -55,4 +55,4 @@ fn finish(serialized: String) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -4,7 +4,10 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 
 use serde_json::Value;
 
-use super::run::{Leak, Outcome, run, run_offline};
+use super::{
+    run::{Leak, Outcome, run, run_offline},
+    validator::Validator,
+};
 use crate::collect::backend::scripted::{Process, ScriptedHost, Sockets};
 
 /// A directory with a recording.
@@ -145,7 +148,9 @@ fn other_files_are_not_recordings() {
 /// The changes from one file to another.
 fn diff(before: &str, after: &str) -> (u8, Vec<String>) {
     let outcome = run_offline(&format!("diff {before} {after} -o json"));
-    let document: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let document: Value = serde_json::from_str(&outcome.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {outcome:?}"));
+    Validator::strict("diff").check(&document);
     let changes = document["changes"].as_array().unwrap().clone();
     let words = changes.iter().map(|it| it["change"].as_str().unwrap().to_owned());
     (outcome.code, words.collect())

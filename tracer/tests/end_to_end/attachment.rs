@@ -1,5 +1,5 @@
-//! Probes in a running program: there while it is traced, and gone without a trace afterwards,
-//! however the tracer ends.
+//! Uprobes in a running Go program: attached while it is traced, and removed afterwards, however the
+//! tracer ends.
 
 use std::{
     collections::BTreeSet,
@@ -11,10 +11,10 @@ use std::{
 
 use crate::support::{Form, Go, Program, Report, Tracer, altered_code, go_source};
 
-/// Longest wait for a probe to come or go.
+/// Longest wait for uprobes to be attached or removed.
 const DEADLINE: Duration = Duration::from_mins(1);
 
-/// A Go program that makes requests when it is told to, and whether its code is its own.
+/// A Go program that makes requests on command, and whether its code is modified.
 struct Target {
     program: Program,
     _directory: tempfile::TempDir,
@@ -25,7 +25,7 @@ impl Target {
         Self::start_as("pace")
     }
 
-    /// Under a name of its own.
+    /// Starts it under another name.
     fn start_as(name: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let pace = Go::chosen().build(&go_source("pace"), directory.path(), Form::Stripped);
@@ -38,15 +38,15 @@ impl Target {
         self.program.pid()
     }
 
-    /// The tracer of it, once its probes are there.
+    /// Starts a tracer of it, and waits until uprobes are attached.
     fn trace(&self) -> Tracer {
         let mut tracer = Tracer::start(&format!("--pid {} --idle 1s -o json", self.pid()));
-        tracer.wait_until_it_looks();
+        tracer.wait_for_first_report();
         self.await_probes(true);
         tracer
     }
 
-    /// Until it has some, or none at all.
+    /// Waits until it has uprobes, or none.
     fn await_probes(&self, expected: bool) {
         self.await_altered(|altered| altered.is_empty() != expected);
     }
@@ -74,7 +74,7 @@ impl Target {
         assert_eq!(self.program.ask(&format!("leak {count}")), "ok");
     }
 
-    /// The process that answers it: the same program, which nobody traces.
+    /// Its server process: the same program, which is not traced.
     fn server(&self) -> u32 {
         let pid = self.pid();
         let children = |task: PathBuf| fs::read_to_string(task.join("children")).unwrap();
@@ -85,7 +85,7 @@ impl Target {
 }
 
 #[test]
-fn probes_are_in_the_traced_process_only_and_leave_with_the_tracer() {
+fn uprobes_are_in_the_traced_process_only_and_end_with_the_tracer() {
     let mut target = Target::start();
     assert_eq!(altered_code(target.pid()), BTreeSet::new());
 
@@ -100,7 +100,7 @@ fn probes_are_in_the_traced_process_only_and_leave_with_the_tracer() {
 }
 
 #[test]
-fn killing_the_tracer_leaves_the_program_running_and_nothing_attached() {
+fn after_a_kill_the_program_runs_and_nothing_is_attached() {
     let mut target = Target::start();
     let tracer = target.trace();
     target.assert_it_works();
@@ -112,7 +112,7 @@ fn killing_the_tracer_leaves_the_program_running_and_nothing_attached() {
 }
 
 #[test]
-fn killing_the_tracer_in_the_midst_of_requests_fails_none() {
+fn a_kill_during_requests_fails_none_of_them() {
     let mut target = Target::start();
     for _ in 0..5 {
         let tracer = target.trace();
@@ -131,10 +131,10 @@ fn without_uprobes_nothing_is_attached() {
     let mut target = Target::start();
     let pid = target.pid();
     let mut tracer = Tracer::start(&format!("--pid {pid} --no-uprobes --idle 1s -o json"));
-    tracer.wait_until_it_looks();
+    tracer.wait_for_first_report();
     target.leak(6);
 
-    // The proof by its goroutines needs no probe.
+    // The confirmation by goroutine scan needs no uprobe.
     let report = tracer.wait_until(|report| report.leaked_by(pid) == 6);
 
     assert_eq!(report.leak_of(pid).text("verdict"), "abandoned", "{report}");
@@ -147,7 +147,7 @@ fn an_audit_attaches_nothing() {
     target.leak(6);
     let pid = target.pid();
 
-    // So long that what it finds has leaked before, and too short for a response to be out for T.
+    // The responses are older than `--idle`, and the run is too short to follow new ones that long.
     thread::sleep(Duration::from_secs(1));
     let audit = Tracer::start(&format!("audit --pid {pid} --idle 1s --for 1s -o json"));
     let altered = thread::spawn(move || {
@@ -183,7 +183,7 @@ fn two_tracers_of_one_program_do_not_disturb_each_other() {
 }
 
 #[test]
-fn a_program_that_becomes_another_starts_with_a_clean_page() {
+fn a_process_that_calls_execve_starts_without_responses() {
     let mut target = Target::start();
     let pid = target.pid();
     let mut tracer = target.trace();
@@ -192,8 +192,8 @@ fn a_program_that_becomes_another_starts_with_a_clean_page() {
 
     assert_eq!(target.program.ask("exec"), "ready");
     tracer.wait_until(|report| report.leaks_of(pid).is_empty());
-    // The garbage collector's addresses are the same in each run of a program: a record of the old
-    // one would fit a connection of the new one.
+    // Heap addresses are the same in each run of a program: a record of the old program would match
+    // a connection of the new one.
     target.assert_it_works();
     target.await_probes(true);
     target.leak(6);
@@ -207,7 +207,7 @@ fn a_program_that_becomes_another_starts_with_a_clean_page() {
 }
 
 #[test]
-fn a_program_that_is_killed_while_it_works_takes_its_leak_along() {
+fn a_killed_process_has_no_leak() {
     let mut target = Target::start();
     let pid = target.pid();
     let mut tracer = target.trace();
@@ -221,8 +221,8 @@ fn a_program_that_is_killed_while_it_works_takes_its_leak_along() {
 }
 
 #[test]
-fn every_go_program_with_sockets_can_be_meant() {
-    // The name keeps the tracer away from the programs of other tests, whose code is looked at.
+fn the_option_go_attaches_to_every_go_program_with_sockets() {
+    // The name excludes the programs of other tests, which compare their code.
     let mut target = Target::start_as("meant");
     let pid = target.pid();
     target.assert_it_works();
@@ -231,17 +231,17 @@ fn every_go_program_with_sockets_can_be_meant() {
     drop(alone);
     target.await_probes(false);
     let mut everything = Tracer::start("--comm meant --idle 1s -o json");
-    everything.wait_until_it_looks();
+    everything.wait_for_first_report();
     assert_eq!(altered_code(pid), BTreeSet::new(), "nobody asked for it");
     drop(everything);
 
     let mut tracer = Tracer::start("--go --comm meant --idle 1s -o json");
     target.await_altered(|altered| *altered == all);
-    // The last hook is in the code a moment before it counts.
-    tracer.wait_until_it_looks_again();
+    // The last uprobe is in the code shortly before it is active.
+    tracer.wait_for_next_report();
     target.leak(6);
 
-    // At the look at which they are seen to have been read from last, only the goroutines tell.
+    // In the first snapshot after the last read, the verdict rests on the goroutines alone.
     let is_named = |report: &Report| {
         let leaks = report.leaks_of(pid);
         leaks.iter().any(|leak| leak.text("verdict") == "body-not-closed" && leak.count() == 6)

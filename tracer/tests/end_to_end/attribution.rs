@@ -1,10 +1,10 @@
-//! Whose connection it is.
+//! Which process owns a connection.
 
 use std::collections::BTreeSet;
 
 use crate::support::{Fd, Kind, Leak, Listener, Puppet, Tracer, lacks_ipv6, listed};
 
-/// Makes connections whose 8 KiB responses wait unread.
+/// Opens connections whose 8 KiB responses stay unread.
 fn leave_unread(client: &mut Puppet, server: &mut Puppet, listener: Listener) -> Vec<Fd> {
     let opened = client.connect(listener, 5);
     answer(server, listener, opened.len());
@@ -34,7 +34,7 @@ fn a_connection_held_by_a_fork_too_has_two_owners_and_counts_once() {
 }
 
 #[test]
-fn a_connection_with_two_descriptors_counts_once() {
+fn a_connection_with_two_file_descriptors_counts_once() {
     let mut leak = Leak::of(Kind::Undrained, 5);
     let original = *leak.fds.first().unwrap();
     let copy = leak.leaker.ask(&format!("dup {original}"))[0];
@@ -53,7 +53,7 @@ fn a_passed_connection_belongs_to_its_opener_and_then_to_its_receiver() {
     let (opener_pid, mut receiver) = (leak.pid(), Puppet::start());
     let directory = tempfile::tempdir().unwrap();
     let mut tracer = Tracer::start("--idle 1s -o json");
-    tracer.wait_until_it_looks();
+    tracer.wait_for_first_report();
     leak.grow(5);
     let passed: BTreeSet<(Fd, Fd)> = (leak.fds.iter())
         .map(|&fd| (fd, leak.leaker.pass(fd, &mut receiver, directory.path())))
@@ -74,11 +74,11 @@ fn a_passed_connection_belongs_to_its_opener_and_then_to_its_receiver() {
 }
 
 #[test]
-fn a_thread_is_its_process() {
+fn a_thread_is_reported_as_its_process() {
     let (mut server, mut client) = (Puppet::start(), Puppet::start());
     let listener = server.listen();
     let mut tracer = Tracer::start(&format!("--pid {} --idle 1s -o json", client.pid()));
-    tracer.wait_until_it_looks();
+    tracer.wait_for_first_report();
 
     let opened = client.ask(&format!("thread-connect {} 5", listener.address));
     answer(&mut server, listener, 5);
@@ -93,7 +93,7 @@ fn a_thread_is_its_process() {
 }
 
 #[test]
-fn ipv6_is_shown_as_such() {
+fn ipv6_addresses_are_in_brackets() {
     if lacks_ipv6() {
         return;
     }
@@ -160,7 +160,7 @@ fn direction_is_known_from_having_seen_the_open() {
     let directory = tempfile::tempdir().unwrap();
     let csv = directory.path().join("all.csv");
     let mut tracer = Tracer::start(&format!("--pid {pids} --all -o json --csv {}", csv.display()));
-    tracer.wait_until_it_looks();
+    tracer.wait_for_first_report();
 
     client.connect(listener, 2);
     server.accept(listener, 2);

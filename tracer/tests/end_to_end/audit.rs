@@ -1,30 +1,6 @@
-//! One look at sockets that were there before.
+//! Audits of sockets that were open before.
 
 use crate::support::{Kind, Leak, Puppet, Tracer, listed};
-
-#[test]
-fn every_age_is_a_lower_bound() {
-    let leak = Leak::of(Kind::Undrained, 5);
-
-    let outcome = Tracer::run(&format!("audit --pid {} --idle 1s -o json", leak.pid()));
-
-    let finding = outcome.report().leak_of(leak.pid());
-    assert_eq!(finding.count(), 5);
-    for connection in finding.connections() {
-        assert_eq!(connection.text("origin"), "seeded");
-        assert!(connection.flag("age_is_lower_bound"));
-    }
-}
-
-#[test]
-fn one_snapshot_is_enough_for_what_it_can_prove() {
-    let leak = Leak::of(Kind::Ghost, 23);
-
-    let outcome = Tracer::run(&format!("audit --pid {} --idle 1ms --for 0s -o json", leak.pid()));
-
-    assert_eq!(outcome.code, 1, "{outcome:?}");
-    leak.assert_reported_by(&outcome.report());
-}
 
 #[test]
 fn all_processes_in_all_network_namespaces_are_seen() {
@@ -67,7 +43,7 @@ fn idle_connections_with_nothing_unread_are_healthy() {
 }
 
 #[test]
-fn only_the_processes_asked_for_are_judged() {
+fn only_the_selected_processes_are_judged() {
     let asked_for = Leak::of(Kind::Undrained, 5);
     let other = Leak::of(Kind::Undrained, 5);
 
@@ -79,26 +55,7 @@ fn only_the_processes_asked_for_are_judged() {
 }
 
 #[test]
-fn what_one_restart_of_the_server_closed_is_no_leak() {
-    for (count, confidence) in [(6, "info"), (12, "possible")] {
-        let (mut server, mut client) = (Puppet::start(), Puppet::start());
-        let listener = server.listen();
-        let opened = client.connect(listener, count);
-        let accepted = server.accept(listener, count);
-        server.close(&accepted);
-        client.await_state(&opened, "CLOSE_WAIT");
-
-        let outcome = Tracer::run(&format!("audit --pid {} --idle 1s -o json", client.pid()));
-
-        assert_eq!(outcome.code, 0, "{outcome:?}");
-        let findings = outcome.report().findings_of(client.pid());
-        assert_eq!(findings.len(), 1, "{outcome:?}");
-        assert_eq!(findings[0].text("confidence"), confidence);
-    }
-}
-
-#[test]
-fn a_stopped_process_cannot_read() {
+fn a_stopped_process_is_not_accused() {
     let leak = Leak::of(Kind::Undrained, 6);
     leak.leaker.stop();
 
@@ -108,9 +65,9 @@ fn a_stopped_process_cannot_read() {
     assert!(outcome.report().findings_of(leak.pid()).is_empty(), "{outcome:?}");
 }
 
-/// A FIN that came with the last data went with it unnoticed: that is how pools go stale.
+/// A FIN that arrives with the last data is consumed with it: that is how pools go stale.
 #[test]
-fn whether_the_end_of_a_stream_was_noticed_cannot_be_told_afterwards() {
+fn an_audit_cannot_know_whether_a_fin_was_read() {
     let (mut server, mut client) = (Puppet::start(), Puppet::start());
     let listener = server.listen();
     let opened = client.connect(listener, 6);
@@ -127,7 +84,7 @@ fn whether_the_end_of_a_stream_was_noticed_cannot_be_told_afterwards() {
 }
 
 #[test]
-fn a_process_that_is_seen_to_read_the_end_of_the_stream_and_does_not_close_leaks() {
+fn a_process_that_reads_a_fin_and_does_not_close_leaks() {
     let (mut server, mut client) = (Puppet::start(), Puppet::start());
     let listener = server.listen();
     let opened = client.connect(listener, 6);
@@ -136,7 +93,7 @@ fn a_process_that_is_seen_to_read_the_end_of_the_stream_and_does_not_close_leaks
 
     let command = format!("--pid {} --idle 1s --interval 200ms -o json", client.pid());
     let mut tracer = Tracer::start(&command);
-    tracer.wait_until_it_looks();
+    tracer.wait_for_first_report();
     client.ask(&format!("receive {} all", listed(&opened)));
     tracer.wait_until(|report| report.leaked_by(client.pid()) == 6);
     let outcome = tracer.interrupt();
@@ -145,4 +102,23 @@ fn a_process_that_is_seen_to_read_the_end_of_the_stream_and_does_not_close_leaks
     let finding = outcome.report().leak_of(client.pid());
     assert_eq!((finding.text("verdict"), finding.count()), ("close-wait", 6));
     assert_eq!(finding.fds(), opened.into_iter().collect());
+}
+
+#[test]
+#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
+fn the_key_of_a_finding_is_the_same_for_another_process_of_the_same_name() {
+    let mut leak = Leak::of(Kind::Undrained, 5);
+    let key = |leak: &Leak| {
+        let outcome = Tracer::run(&format!("audit --pid {} --idle 1s -o json", leak.pid()));
+        outcome.report().leak_of(leak.pid()).text("key").to_owned()
+    };
+    let (first_pid, first) = (leak.pid(), key(&leak));
+
+    leak.leaker = Puppet::start();
+    leak.fds.clear();
+    leak.grow(5);
+
+    assert_ne!(leak.pid(), first_pid);
+    assert_eq!(key(&leak), first);
+    assert_eq!(first, format!("client-connection/outbound/127.0.0.1:{}/puppet", leak.port()));
 }

@@ -1,25 +1,25 @@
-//! Connections that come and go leave nothing behind.
+//! Many short connections.
 
 use std::time::{Duration, Instant};
 
 use crate::support::{Puppet, Tracer};
 
-/// For how long the tracer is kept from doing anything.
+/// How long the tracer is stopped.
 const STOPPED: Duration = Duration::from_secs(10);
 
 #[test]
-fn ten_thousand_connects_and_closes_leave_an_empty_table() {
+fn ten_thousand_short_connections_leave_nothing() {
     let (mut server, mut client) = (Puppet::start(), Puppet::start());
     let churned = server.listen();
     server.ask(&format!("accept-and-close {}", churned.fd));
     let kept = server.listen();
     let pids = format!("{},{}", client.pid(), server.pid());
     let mut tracer = Tracer::start(&format!("--pid {pids} --all -o json"));
-    tracer.wait_until_it_looks();
+    tracer.wait_for_first_report();
 
     client.ask(&format!("churn {} 10000", churned.address));
     let last = client.connect(kept, 1)[0];
-    // The only connection left was made after all others, so the tracer has seen them too.
+    // The only open connection was opened last, so the tracer has handled the events of all others.
     tracer.wait_until(|report| {
         let left = report.connections_of(client.pid());
         report.connections_of(server.pid()).is_empty()
@@ -33,7 +33,7 @@ fn ten_thousand_connects_and_closes_leave_an_empty_table() {
 }
 
 #[test]
-fn what_is_lost_while_it_cannot_keep_up_is_counted_and_healed() {
+fn events_lost_while_stopped_are_counted_and_made_up_for() {
     let (mut server, mut client) = (Puppet::start(), Puppet::start());
     let churned = server.listen();
     server.ask(&format!("accept-and-close {}", churned.fd));

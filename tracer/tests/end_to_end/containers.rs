@@ -1,12 +1,12 @@
-//! Containers, made by hand: cgroups and namespaces are all that the kernel knows of them.
+//! Containers, made of cgroups and namespaces without a container runtime.
 
 use crate::support::{Cgroup, Kind, Leak, Puppet, Tracer, run_in};
 
 const POD: &str = "6a1e4f0c-1d2b-4c3d-8e5f-a0b1c2d3e4f5";
-/// All namespaces but those of users, processes and clocks.
+/// All namespaces except user, pid and time.
 const CONTAINER: &str = "unshare --mount --net --uts --ipc --cgroup";
 
-/// An id that nobody else has.
+/// A unique id.
 fn container_id(number: u32) -> String {
     format!("{:08x}", std::process::id() << 4 | number).repeat(8)
 }
@@ -40,7 +40,7 @@ fn a_container_and_its_pod_are_known_by_the_cgroup() {
 }
 
 #[test]
-fn a_container_is_chosen_by_the_beginning_of_its_id() {
+fn a_container_is_selected_by_a_prefix_of_its_id() {
     let ids = [container_id(2), container_id(3)];
     let place = |id| format!("tracer-{}-{id}/docker/{id}", std::process::id());
     let Some(cgroup) = Cgroup::make(&place(&ids[0])) else { return };
@@ -56,13 +56,13 @@ fn a_container_is_chosen_by_the_beginning_of_its_id() {
     for unasked in [&outside, &beside] {
         assert!(report.findings_of(unasked.pid()).is_empty(), "{report}");
     }
-    // What both begin with.
+    // A prefix of both ids.
     let ambiguous = format!("audit --container {} --for 0s", &ids[0][..7]);
     Tracer::run(&ambiguous).assert_one_line_error(&["containers begin with", "more digits"]);
 }
 
 #[test]
-fn a_process_is_shown_as_the_host_numbers_it() {
+fn a_containers_process_has_the_pid_of_the_host() {
     let leak = Leak::by(Puppet::start_in_own_processes(), Kind::Undrained, 5);
 
     let audit = format!("audit --pid {} --idle 1s", leak.pid());
@@ -77,7 +77,7 @@ fn a_process_is_shown_as_the_host_numbers_it() {
 }
 
 #[test]
-fn in_a_container_with_the_hosts_processes_it_sees_the_host() {
+fn a_container_that_shares_the_pid_namespace_sees_the_host() {
     let leak = Leak::by(Puppet::start_in_own_processes(), Kind::Undrained, 5);
 
     let command = run_in(CONTAINER, "audit --idle 1s -o json");
@@ -90,7 +90,7 @@ fn in_a_container_with_the_hosts_processes_it_sees_the_host() {
 }
 
 #[test]
-fn the_doctor_says_what_a_container_hides() {
+fn doctor_reports_what_a_container_hides() {
     let outcome = Tracer::spawn(run_in(CONTAINER, "doctor")).finish();
     assert_eq!(outcome.code, 3, "{outcome:?}");
     assert!(outcome.stdout.contains("inside a cgroup namespace"), "{outcome:?}");
@@ -104,14 +104,14 @@ fn the_doctor_says_what_a_container_hides() {
 }
 
 #[test]
-fn in_a_container_of_its_own_it_sees_that_and_says_so() {
+fn a_run_inside_a_container_sees_and_reports_only_the_container() {
     let inside = Leak::by(Puppet::start_in_own_processes(), Kind::Undrained, 5);
     let outside = Leak::of(Kind::Undrained, 5);
     let enter = format!("nsenter --target {} --pid --mount", inside.pid());
 
     let report = Tracer::spawn(run_in(&enter, "audit --idle 1s -o json")).finish().report();
 
-    // Within, it is the first process.
+    // Inside, its pid is 1.
     assert_eq!(report.leaked_by(1), 5, "{report}");
     assert_eq!(report.leak_of(1).fds(), inside.fds, "{report}");
     assert!(report.findings_of(outside.pid()).is_empty(), "{report}");
@@ -122,7 +122,7 @@ fn in_a_container_of_its_own_it_sees_that_and_says_so() {
 }
 
 #[test]
-fn where_proc_or_the_clocks_are_not_the_kernels_it_says_so() {
+fn another_proc_or_time_namespace_is_an_error() {
     let proc = Tracer::spawn(run_in("unshare --pid --fork", "audit --for 0s")).finish();
     proc.assert_one_line_error(&["another pid namespace", "mount -t proc"]);
     let clock = run_in("unshare --time --monotonic 100000 --fork", "audit --for 0s");

@@ -1,11 +1,11 @@
-//! The first thing that a newcomer runs.
+//! `tracer demo`.
 
 use std::os::unix::process::CommandExt as _;
 
 use crate::support::{Tracer, command};
 
 #[test]
-fn it_shows_a_leak_and_ends() {
+fn the_demo_shows_a_leak_and_ends() {
     let outcome = Tracer::run("demo");
 
     assert_eq!(outcome.code, 1, "a leak is what it is for: {outcome:?}");
@@ -14,7 +14,7 @@ fn it_shows_a_leak_and_ends() {
 }
 
 #[test]
-fn its_summary_is_about_what_was_there_before_ctrl_c() {
+fn the_last_report_after_ctrl_c_still_shows_the_leak() {
     let mut demo = command("demo -o json");
     demo.process_group(0);
     let mut demo = Tracer::spawn(demo);

@@ -1,5 +1,5 @@
-//! What goes wrong around the tool: it goes on, and says what it missed. CONTRIBUTING.md lists all
-//! faults with their tests.
+//! Faults around the tracer: it continues, and reports what it missed. CONTRIBUTING.md lists all faults
+//! with their tests.
 
 use std::{
     collections::BTreeSet,
@@ -16,7 +16,7 @@ use crate::support::{
     program_for_all, run_in,
 };
 
-/// Longest wait for what the kernel does by itself.
+/// Longest wait for the kernel to unload programs.
 const DEADLINE: Duration = Duration::from_mins(1);
 
 fn source(name: &str) -> std::path::PathBuf {
@@ -24,7 +24,7 @@ fn source(name: &str) -> std::path::PathBuf {
 }
 
 #[test]
-fn a_process_that_forks_a_thousand_times_keeps_its_leak() {
+fn a_leak_survives_a_thousand_forks() {
     let mut leak = Leak::of(Kind::Undrained, 5);
     let arguments = format!("--pid {} --children --idle 1s -o json", leak.pid());
     let mut tracer = Tracer::start(&arguments);
@@ -52,7 +52,7 @@ fn a_process_that_forks_a_thousand_times_keeps_its_leak() {
 }
 
 #[test]
-fn a_tracer_that_is_killed_leaves_nothing_in_the_kernel() {
+fn a_killed_tracer_leaves_nothing_in_the_kernel() {
     let leak = Leak::of(Kind::Undrained, 5);
     let mut tracer = Tracer::start(&format!("--pid {} --idle 1s -o json", leak.pid()));
     tracer.wait_until(|report| report.leaked_by(leak.pid()) == 5);
@@ -73,7 +73,7 @@ fn a_tracer_that_is_killed_leaves_nothing_in_the_kernel() {
     }
 }
 
-/// The kernel's numbers of the programs that a process holds.
+/// The ids of the kernel programs that a process holds.
 fn programs_of(pid: u32) -> BTreeSet<u32> {
     let entries = fs::read_dir(format!("/proc/{pid}/fdinfo")).expect("it runs");
     let texts = entries.filter_map(|entry| fs::read_to_string(entry.ok()?.path()).ok());
@@ -85,10 +85,10 @@ fn programs_of(pid: u32) -> BTreeSet<u32> {
         .collect()
 }
 
-/// The wall clock is set an hour ahead and then two back while it watches. Only the tracer sees it:
-/// it gets its clock from a library of the test.
+/// The wall clock is set one hour ahead and then two hours back during the run. Only the tracer sees
+/// it: a library of the test replaces its clock functions.
 #[test]
-fn a_clock_that_is_set_changes_no_age_and_no_time() {
+fn setting_the_wall_clock_changes_no_age_and_no_time() {
     const SECOND: u64 = 1_000;
     let directory = tempfile::tempdir().unwrap();
     let library = compile_c(&source("clock.c"), directory.path(), "-shared -fPIC");
@@ -106,9 +106,9 @@ fn a_clock_that_is_set_changes_no_age_and_no_time() {
 
     for step in ["3600", "-3600", "0"] {
         fs::write(&offset, step).unwrap();
-        // The library looks at the file each time it is asked.
-        let before = tracer.wait_until_it_looks_again();
-        let after = tracer.wait_until_it_looks_again();
+        // The library reads the file at each call.
+        let before = tracer.wait_for_next_report();
+        let after = tracer.wait_for_next_report();
 
         for report in [&before, &after] {
             assert_eq!(facts(report), facts(&first), "{step}: {report}");
@@ -126,7 +126,7 @@ fn a_clock_that_is_set_changes_no_age_and_no_time() {
 }
 
 #[test]
-fn a_32_bit_program_leaks_like_others() {
+fn a_32_bit_program_is_supported() {
     let directory = tempfile::tempdir().unwrap();
     let flags = "-m32 -nostdlib -static -ffreestanding -fno-stack-protector";
     let arguments: Vec<&str> = flags.split(' ').collect();
@@ -153,9 +153,9 @@ fn a_32_bit_program_leaks_like_others() {
     assert_eq!(finding.number("unread_bytes"), 6 * 8 * 1024, "{report}");
 }
 
-/// The largest pids there are: only in a pid namespace of its own can a test choose them.
+/// The largest pids: a test can choose pids only in its own pid namespace.
 #[test]
-fn pids_of_seven_digits_are_whole() {
+fn pids_of_seven_digits_are_supported() {
     const LARGEST: u32 = 4_194_303;
     const LIMIT: &str = "/proc/sys/kernel/pid_max";
     let first = Puppet::start_in_own_processes();
@@ -187,7 +187,7 @@ fn pids_of_seven_digits_are_whole() {
 }
 
 #[test]
-fn root_sees_through_hidepid_and_others_say_what_they_cannot_see() {
+fn hidepid_does_not_affect_root_and_is_reported_to_others() {
     let leak = Leak::of(Kind::Undrained, 5);
     let pid = leak.pid();
     let directory = tempfile::tempdir().unwrap();
@@ -214,7 +214,7 @@ fn root_sees_through_hidepid_and_others_say_what_they_cannot_see() {
     named.assert_one_line_error(&[&pid.to_string(), "without hidepid"]);
     let all = hidden(&capable, &format!("audit -D {} --idle 1s -o json", leak.port()));
     let report = all.report();
-    // The kernel tells of sockets whoever holds them.
+    // The iterator shows sockets of every process.
     assert_eq!(all.code, 1, "{report}");
     leak.assert_reported_by(&report);
     let coverage = report.member("coverage");
@@ -222,9 +222,9 @@ fn root_sees_through_hidepid_and_others_say_what_they_cannot_see() {
     assert_eq!(coverage["complete"], false, "{coverage:#}");
 }
 
-/// Escapes, line ends, bytes that are no UTF-8 and formulas, wherever a process can put them.
+/// Escape sequences, line ends, invalid UTF-8 and formulas, wherever a process can put them.
 #[test]
-fn nothing_that_a_process_says_of_itself_gets_out_of_its_cell() {
+fn text_chosen_by_a_process_is_escaped_everywhere() {
     use std::os::unix::ffi::OsStrExt as _;
     const EVIL: &[u8] = b"=cmd|'\x1b[2J\x1b]0;owned\x07\r\n\xff\xfe\xe2\x80\xae,\";";
     let directory = tempfile::tempdir().unwrap();

@@ -1,25 +1,24 @@
-//! Go clients that lose nothing, under the ledger: nothing is said of them.
+//! Healthy Go clients with uprobes attached: they have no finding.
 
 use std::path::Path;
 
 use crate::support::{Form, Go, Program, Tracer, go_source};
 
-/// What speaks HTTP/1.
+/// Clients that use HTTP/1.
 const HTTP1: &str = "read close drained shared bodiless http10 single redirect retry dead stale \
     stream silent long-poll upgrade slow held timeout cancelled refused posted proxy";
 
-/// What has a meaning in HTTP/2, too.
-/// Not `held`: who has a stream of HTTP/2 in hand is not known.
+/// Clients that use HTTP/2. Not `held`: which goroutine references an HTTP/2 stream is unknown.
 const HTTP2: &str = "read close drained shared bodiless redirect stale stream silent long-poll slow \
     timeout cancelled posted proxy";
 
-/// Watches all kinds at once from their first request on, long enough to say something of each.
+/// Watches all clients at once from their first request on, long enough for a finding of each.
 #[track_caller]
 fn check(healthy: &Path, arguments: &str) {
     let mut program = Program::start_ready(healthy, arguments);
     let pid = program.pid();
     let mut tracer = Tracer::start(&format!("--pid {pid} --idle 2s --for 15s -o json"));
-    tracer.wait_until_it_looks();
+    tracer.wait_for_first_report();
     assert_eq!(program.ask("go"), "started");
     let outcome = tracer.finish();
 
@@ -29,7 +28,7 @@ fn check(healthy: &Path, arguments: &str) {
 }
 
 #[test]
-fn nothing_is_said_of_http1() {
+fn healthy_http1_clients_have_no_finding() {
     for go in Go::all() {
         let directory = tempfile::tempdir().unwrap();
         check(&go.build(&go_source("healthy"), directory.path(), Form::Stripped), HTTP1);
@@ -37,7 +36,7 @@ fn nothing_is_said_of_http1() {
 }
 
 #[test]
-fn nothing_is_said_of_http2() {
+fn healthy_http2_clients_have_no_finding() {
     for go in Go::all() {
         let directory = tempfile::tempdir().unwrap();
         let healthy = go.build(&go_source("healthy"), directory.path(), Form::Stripped);

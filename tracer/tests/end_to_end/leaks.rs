@@ -1,7 +1,5 @@
-//! A real program leaks exactly 23 connections, and the tracer says exactly that: in an audit of
-//! what is there, and live while it happens.
-
-use std::{thread, time::Duration};
+//! A real program leaks exactly 23 connections, and the tracer reports exactly these: in an audit
+//! afterwards, and live.
 
 use crate::support::{Kind, Leak, Tracer};
 
@@ -9,45 +7,47 @@ const COUNT: usize = 23;
 
 #[track_caller]
 fn check_audit(kind: Kind) {
-    let leak = Leak::of(kind, COUNT);
-
-    check_audit_of(&leak, "");
-    check_audit_of(&leak, "--source sock-diag");
+    check_audit_with(kind, &["", "--source sock-diag"]);
 }
 
-/// An audit with these arguments finds it.
+/// Audits with each of these arguments, at the same time, find the leak.
 #[track_caller]
-fn check_audit_of(leak: &Leak, arguments: &str) {
-    let outcome = Tracer::run(&format!("audit --pid {} --idle 2s -o json {arguments}", leak.pid()));
+fn check_audit_with(kind: Kind, arguments: &[&str]) {
+    let leak = Leak::of(kind, COUNT);
+    let audit = format!("audit --pid {} --idle 2s -o json", leak.pid());
+    let start = |arguments: &&str| Tracer::start(&format!("{audit} {arguments}"));
+    let tracers: Vec<_> = arguments.iter().map(start).collect();
 
-    assert_eq!(outcome.code, 1, "{outcome:?}");
-    leak.assert_reported_by(&outcome.report());
+    for tracer in tracers {
+        let outcome = tracer.finish();
+        assert_eq!(outcome.code, 1, "{outcome:?}");
+        leak.assert_reported_by(&outcome.report());
+    }
 }
 
 #[track_caller]
 fn check_live(kind: Kind) {
-    check_live_by(kind, "");
-    check_live_by(kind, "--source sock-diag");
+    check_live_with(kind, &["", "--source sock-diag"], |leak, _| leak.grow(COUNT));
 }
 
-/// A live run with these arguments finds it.
+/// Live runs with each of these arguments, at the same time, find the leak.
 #[track_caller]
-fn check_live_by(kind: Kind, arguments: &str) {
-    check_growing(kind, arguments, |leak, _| leak.grow(COUNT));
-}
-
-#[track_caller]
-fn check_growing(kind: Kind, arguments: &str, grow: impl FnOnce(&mut Leak, &mut Tracer)) {
+fn check_live_with(kind: Kind, arguments: &[&str], grow: impl FnOnce(&mut Leak, &mut [Tracer])) {
     let mut leak = Leak::prepare(kind);
-    let mut tracer = Tracer::start(&format!("--pid {} --idle 2s -o json {arguments}", leak.pid()));
-    tracer.wait_until_it_looks();
+    let watch = format!("--pid {} --idle 2s -o json", leak.pid());
+    let start = |arguments: &&str| Tracer::start(&format!("{watch} {arguments}"));
+    let mut tracers: Vec<_> = arguments.iter().map(start).collect();
+    for tracer in &mut tracers {
+        tracer.wait_for_first_report();
+    }
 
-    grow(&mut leak, &mut tracer);
-    tracer.wait_until(|report| report.leaked_by(leak.pid()) == COUNT as u64);
-    let outcome = tracer.interrupt();
-
-    assert_eq!(outcome.code, 1, "{outcome:?}");
-    leak.assert_reported_by(&outcome.report());
+    grow(&mut leak, &mut tracers);
+    for mut tracer in tracers {
+        tracer.wait_until(|report| report.leaked_by(leak.pid()) == COUNT as u64);
+        let outcome = tracer.interrupt();
+        assert_eq!(outcome.code, 1, "{outcome:?}");
+        leak.assert_reported_by(&outcome.report());
+    }
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn audit_finds_connections_with_unread_responses() {
 
 #[test]
 fn audit_finds_ghosts() {
-    check_audit_of(&Leak::of(Kind::Ghost, COUNT), "");
+    check_audit_with(Kind::Ghost, &[""]);
 }
 
 #[test]
@@ -92,15 +92,13 @@ fn live_finds_connections_with_unread_responses() {
 
 #[test]
 fn live_finds_ghosts() {
-    check_live_by(Kind::Ghost, "");
-    // Without events it takes looks between them to see that they did not die at one time.
-    check_growing(Kind::Ghost, "--source sock-diag --interval 100ms", |leak, tracer| {
+    check_live_with(Kind::Ghost, &["", "--source sock-diag --interval 100ms"], |leak, tracers| {
         for count in [6, 6, 6, COUNT - 18] {
             leak.grow(count);
-            // The first may have been looked for before.
-            tracer.wait_until_it_looks_again();
-            tracer.wait_until_it_looks_again();
-            thread::sleep(Duration::from_secs(1));
+            // Without events, only snapshots between them show that they died at separate times. The
+            // first of the two may have been taken before the last of them died.
+            tracers[1].wait_for_next_report();
+            tracers[1].wait_for_next_report();
         }
     });
 }

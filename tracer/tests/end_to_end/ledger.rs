@@ -1,26 +1,26 @@
-//! The program that the tool was made for: Go's HTTP client, a response that is looked at and never
-//! closed, and the line of code that did it.
+//! Go's HTTP client with response bodies that are not closed: found, counted, and with the line of
+//! code that sent the request.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, thread};
 
 use crate::support::{Form, Go, Program, Report, Tracer, go_source, line_of};
 
-/// How often `billing` calls when it is asked to.
+/// How many requests `billing` sends on command.
 const COUNT: u64 = 25;
 
-/// What the fix is: it is there, commented out.
+/// The fix, which is a comment in the source.
 const FIX: &str = "// defer response.Body.Close()";
 
-/// Where the response is asked for: `main.doSomething billing.go:13`.
+/// The line that sends the request: `main.doSomething billing.go:13`.
 fn call_site() -> String {
     let line = line_of(&go_source("billing").join("billing.go"), "the call site");
     format!("main.doSomething billing.go:{line}")
 }
 
-/// Has `billing` leak while it is traced, and gives the last report once one has all of it.
+/// Has `billing` leak while it is traced, and returns the last report after one with all responses.
 fn report_of(program: &mut Program) -> Report {
     let mut tracer = Tracer::start(&format!("--pid {} --idle 1s -o json", program.pid()));
-    tracer.wait_until_it_looks();
+    tracer.wait_for_first_report();
     assert_eq!(program.ask(""), "done");
     tracer.wait_until(|report| {
         let responses =
@@ -32,7 +32,7 @@ fn report_of(program: &mut Program) -> Report {
     outcome.report()
 }
 
-/// Asserts that all that is said of a process is one finding: these responses were not closed.
+/// Asserts that the process has one finding: these responses were not closed.
 #[track_caller]
 fn assert_one_finding(report: &Report, pid: u32, confidence: &str) {
     let findings = report.findings_of(pid);
@@ -57,7 +57,7 @@ fn check(executable: &Path, arguments: &str) {
 }
 
 #[test]
-fn it_names_the_line_of_code() {
+fn the_call_site_has_the_line() {
     for go in Go::all() {
         let directory = tempfile::tempdir().unwrap();
         check(&go.build(&go_source("billing"), directory.path(), Form::Plain), "");
@@ -65,7 +65,7 @@ fn it_names_the_line_of_code() {
 }
 
 #[test]
-fn it_names_the_line_of_a_stripped_program() {
+fn a_stripped_program_has_a_call_site() {
     for go in Go::all() {
         let directory = tempfile::tempdir().unwrap();
         check(&go.build(&go_source("billing"), directory.path(), Form::Stripped), "");
@@ -73,7 +73,7 @@ fn it_names_the_line_of_a_stripped_program() {
 }
 
 #[test]
-fn it_names_the_line_of_programs_that_are_linked_otherwise() {
+fn programs_of_every_link_mode_have_a_call_site() {
     let forms = [
         Form::PositionIndependent,
         Form::ExternallyLinked,
@@ -86,17 +86,19 @@ fn it_names_the_line_of_programs_that_are_linked_otherwise() {
 }
 
 #[test]
-fn neither_size_nor_tls_nor_the_peers_end_makes_a_difference() {
+fn body_size_tls_and_a_closing_peer_make_no_difference() {
     let directory = tempfile::tempdir().unwrap();
     let billing = Go::chosen().build(&go_source("billing"), directory.path(), Form::Stripped);
-    for arguments in ["-bytes 3000", "-bytes 10000000", "-tls", "-tls -bytes 10000000", "-hang-up"]
-    {
-        check(&billing, arguments);
-    }
+    let all = ["-bytes 3000", "-bytes 10000000", "-tls", "-tls -bytes 10000000", "-hang-up"];
+    thread::scope(|scope| {
+        for arguments in all {
+            scope.spawn(|| check(&billing, arguments));
+        }
+    });
 }
 
 #[test]
-fn http2_streams_are_found_on_a_connection_that_looks_healthy() {
+fn http2_streams_are_found_on_a_healthy_connection() {
     for go in Go::all() {
         for form in [Form::Plain, Form::Stripped] {
             let directory = tempfile::tempdir().unwrap();
@@ -104,11 +106,11 @@ fn http2_streams_are_found_on_a_connection_that_looks_healthy() {
             let mut program = Program::start_ready(&billing, "-http2 -bytes 10000000");
             let report = report_of(&mut program);
 
-            // Who has a stream in hand is not known.
+            // Which goroutine references a stream is unknown.
             assert_one_finding(&report, program.pid(), "likely");
             let finding = report.leak_of(program.pid());
             assert_eq!(finding.count(), 1, "all streams share a connection: {report}");
-            // Each is as full as a stream can be.
+            // The flow control window of each stream is full.
             assert_eq!(finding.number("held_bytes"), COUNT * (4 << 20), "{report}");
         }
     }
@@ -129,21 +131,26 @@ fn the_one_line_fix_is_enough() {
     fs::create_dir(&built).unwrap();
     let billing = Go::chosen().build(&source, &built, Form::Stripped);
 
-    for arguments in ["", "-bytes 10000000", "-tls", "-http2", "-http2 -bytes 10000000"] {
+    let check = |arguments: &str| {
         let mut program = Program::start_ready(&billing, arguments);
         let pid = program.pid();
         let mut tracer = Tracer::start(&format!("--pid {pid} --idle 1s --for 5s -o json"));
-        tracer.wait_until_it_looks();
+        tracer.wait_for_first_report();
         assert_eq!(program.ask(""), "done");
         let outcome = tracer.finish();
 
         assert_eq!(outcome.code, 0, "{arguments}: {outcome:?}");
         assert!(outcome.report().findings_of(pid).is_empty(), "{arguments}: {outcome:?}");
-    }
+    };
+    thread::scope(|scope| {
+        for arguments in ["", "-bytes 10000000", "-tls", "-http2", "-http2 -bytes 10000000"] {
+            scope.spawn(move || check(arguments));
+        }
+    });
 }
 
 #[test]
-fn the_table_says_it_too() {
+fn the_table_shows_verdict_and_call_site() {
     let directory = tempfile::tempdir().unwrap();
     let billing = Go::chosen().build(&go_source("billing"), directory.path(), Form::Stripped);
     let mut program = Program::start_ready(&billing, "");
@@ -159,13 +166,13 @@ fn the_table_says_it_too() {
 }
 
 #[test]
-fn a_leak_that_goes_on_is_counted_to_the_last() {
+fn a_growing_leak_is_counted_completely() {
     let directory = tempfile::tempdir().unwrap();
     let billing = Go::chosen().build(&go_source("billing"), directory.path(), Form::Stripped);
     let mut program = Program::start_ready(&billing, "-count 7");
     let pid = program.pid();
     let mut tracer = Tracer::start(&format!("--pid {pid} --idle 1s -o json"));
-    tracer.wait_until_it_looks();
+    tracer.wait_for_first_report();
 
     for total in [7, 14, 21] {
         assert_eq!(program.ask(""), "done");
@@ -193,7 +200,7 @@ fn the_goroutines_of_the_leak_are_counted() {
 }
 
 #[test]
-fn what_leaked_before_it_looked_is_found_without_the_ledger() {
+fn responses_leaked_before_tracing_are_found_without_uprobes() {
     let directory = tempfile::tempdir().unwrap();
     let billing = Go::chosen().build(&go_source("billing"), directory.path(), Form::Stripped);
     let mut program = Program::start_ready(&billing, "");

@@ -1,16 +1,16 @@
-//! Watching while things happen.
+//! Live runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::support::{Kind, Leak, Puppet, Tracer};
 
 #[test]
-fn connections_from_before_are_told_from_those_it_saw_open() {
+fn connections_opened_before_and_while_tracing_are_distinguished() {
     let (mut server, mut client) = (Puppet::start(), Puppet::start());
     let listener = server.listen();
     let before = client.connect(listener, 3);
     let mut tracer = Tracer::start(&format!("--pid {} --all -o json", client.pid()));
-    tracer.wait_until_it_looks();
+    tracer.wait_for_first_report();
 
     let after = client.connect(listener, 2);
     let report = tracer.wait_until(|report| report.connections_of(client.pid()).len() == 5);
@@ -30,7 +30,7 @@ fn an_accepted_connection_is_traced_too() {
     let (mut server, mut client) = (Puppet::start(), Puppet::start());
     let listener = server.listen();
     let mut tracer = Tracer::start(&format!("--pid {} --all -o json", server.pid()));
-    tracer.wait_until_it_looks();
+    tracer.wait_for_first_report();
 
     client.connect(listener, 2);
     let accepted = server.accept(listener, 2);
@@ -44,7 +44,7 @@ fn an_accepted_connection_is_traced_too() {
 }
 
 #[test]
-fn a_leak_that_is_closed_is_taken_back() {
+fn a_leak_that_is_closed_is_retracted() {
     let mut leak = Leak::of(Kind::Undrained, 6);
     let mut tracer = Tracer::start(&format!("--pid {} --idle 1s -o json", leak.pid()));
     let report = tracer.wait_until(|report| report.leaked_by(leak.pid()) == 6);
@@ -61,35 +61,7 @@ fn a_leak_that_is_closed_is_taken_back() {
 }
 
 #[test]
-fn a_leak_that_is_read_after_all_is_taken_back() {
-    let mut leak = Leak::of(Kind::Undrained, 6);
-    let mut tracer = Tracer::start(&format!("--pid {} --idle 1s -o json", leak.pid()));
-    tracer.wait_until(|report| report.leaked_by(leak.pid()) == 6);
-
-    let fds: Vec<_> = leak.fds.iter().copied().collect();
-    leak.leaker.receive(&fds, 8 * 1024);
-    tracer.wait_until(|report| report.leaks_of(leak.pid()).is_empty());
-    let outcome = tracer.interrupt();
-
-    assert_eq!(outcome.code, 0, "{outcome:?}");
-}
-
-#[test]
-fn it_ends_with_the_process_it_traces() {
-    let leak = Leak::of(Kind::Undrained, 6);
-    let pid = leak.pid();
-    let mut tracer = Tracer::start(&format!("--pid {pid} --idle 1s -o json"));
-    tracer.wait_until(|report| report.leaked_by(pid) == 6);
-
-    drop(leak);
-    let outcome = tracer.finish();
-
-    assert_eq!(outcome.code, 0, "nothing is leaked any more: {outcome:?}");
-    assert_eq!(outcome.report().leaked_by(pid), 0);
-}
-
-#[test]
-fn a_service_manager_can_end_it_too() {
+fn sigterm_ends_a_run_with_a_last_report() {
     let leak = Leak::of(Kind::Undrained, 6);
     let mut tracer = Tracer::start(&format!("--pid {} --idle 1s -o json", leak.pid()));
     tracer.wait_until(|report| report.leaked_by(leak.pid()) == 6);
@@ -101,22 +73,12 @@ fn a_service_manager_can_end_it_too() {
 }
 
 #[test]
-fn it_ends_after_the_time_it_was_given() {
-    let leak = Leak::of(Kind::Undrained, 6);
-
-    let outcome = Tracer::run(&format!("--pid {} --idle 1s --for 3s -o json", leak.pid()));
-
-    assert_eq!(outcome.code, 1, "{outcome:?}");
-    leak.assert_reported_by(&outcome.report());
-}
-
-#[test]
 fn two_tracers_do_not_disturb_each_other() {
     let mut leak = Leak::prepare(Kind::Undrained);
     let arguments = format!("--pid {} --idle 1s -o json", leak.pid());
     let mut tracers = [Tracer::start(&arguments), Tracer::start(&arguments)];
     for tracer in &mut tracers {
-        tracer.wait_until_it_looks();
+        tracer.wait_for_first_report();
     }
 
     leak.grow(7);
@@ -128,12 +90,12 @@ fn two_tracers_do_not_disturb_each_other() {
 }
 
 #[test]
-fn connections_that_nobody_holds_for_a_while_are_found_again() {
+fn connections_in_flight_between_processes_are_found_again() {
     let mut leak = Leak::of(Kind::Undrained, 5);
     let mut receiver = Puppet::start();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("passed");
-    // Of the whole host, looks take as long as there is much to see on it.
+    // With --pid, snapshots are fast on a host with many sockets too.
     let pids = format!("--pid {},{}", leak.pid(), receiver.pid());
     let mut tracer = Tracer::start(&format!("{pids} --idle 1s --interval 300ms -o json"));
     tracer.wait_until(|report| report.leaked_by(leak.pid()) == 5);

@@ -1,8 +1,11 @@
 //! Runs the built program against real processes with real sockets, on the running kernel.
 //!
-//! The other ends are [`support::Puppet`]s, which do what a test tells them. What a test expects is
-//! the contract of the command line: exit codes, the JSON and CSV schemas, one-line errors. No test
-//! asserts a time; each waits for a condition, with a deadline that only a fault reaches.
+//! The peers are [`support::Puppet`]s, which follow the commands of a test. A test checks the contract
+//! of the command line: exit codes, the JSON and CSV schemas, one-line errors. No test asserts a time;
+//! each waits for a condition, with a deadline that only a fault reaches.
+//!
+//! What needs no kernel is tested on a scripted host, in `src/tests`, and without root in
+//! `tests/command_line`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -18,16 +21,14 @@ mod csv_export;
 mod degraded;
 mod demo;
 mod doctor;
-mod errors;
 mod exit_codes;
 mod faults;
 mod filters;
+mod full_disk;
 mod healthy_clients;
-mod incident;
 mod leaks;
 mod ledger;
 mod live;
 mod output;
 mod privileges;
-mod puppet;
 mod recordings;

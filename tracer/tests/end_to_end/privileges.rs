@@ -1,11 +1,11 @@
-//! The capabilities that README states are enough, each is there for what README says, and none is
-//! kept that is not needed.
+//! The documented capabilities are sufficient, each is needed, and those that are not needed any more
+//! are dropped.
 
 use std::{fs, process::Command};
 
 use crate::support::{Kind, Leak, NOBODY, Report, Tracer, found, program_for_all};
 
-/// Enough for everything but uprobes and what is not mounted.
+/// Sufficient for everything except uprobes and mounting file systems.
 const STATED: &str = "+bpf,+perfmon,+sys_ptrace,+dac_read_search";
 
 /// Bits of capability sets (`include/uapi/linux/capability.h`).
@@ -16,7 +16,7 @@ const PERFMON: u64 = 1 << 38;
 const BPF: u64 = 1 << 39;
 const CHECKPOINT_RESTORE: u64 = 1 << 40;
 
-/// An audit by `nobody` with these capabilities; `None` where that cannot be arranged.
+/// An audit by `nobody` with these capabilities; `None` if `setpriv` is missing.
 fn audit(capabilities: &str, leak: &Leak) -> Option<Report> {
     let setpriv = found("setpriv", &["--version"])?;
     let directory = tempfile::tempdir().unwrap();
@@ -44,7 +44,7 @@ fn an_ordinary_user_with_the_stated_capabilities_sees_other_users_leaks() {
 }
 
 #[test]
-fn without_sys_ptrace_it_is_not_known_what_a_process_runs() {
+fn without_sys_ptrace_the_executable_is_unknown() {
     let leak = Leak::of(Kind::Undrained, 5);
 
     let Some(report) = audit("+bpf,+perfmon,+dac_read_search", &leak) else { return };
@@ -55,7 +55,7 @@ fn without_sys_ptrace_it_is_not_known_what_a_process_runs() {
 }
 
 #[test]
-fn without_bpf_or_perfmon_it_looks_without_kernel_programs() {
+fn without_bpf_or_perfmon_sock_diag_is_used() {
     let leak = Leak::of(Kind::Undrained, 5);
     for capabilities in
         ["+perfmon,+sys_ptrace,+dac_read_search", "+bpf,+sys_ptrace,+dac_read_search"]
@@ -68,7 +68,7 @@ fn without_bpf_or_perfmon_it_looks_without_kernel_programs() {
 }
 
 #[test]
-fn without_dac_read_search_or_kernel_programs_nothing_of_others_is_seen() {
+fn without_dac_read_search_and_kernel_programs_other_users_are_unreadable() {
     let leak = Leak::of(Kind::Undrained, 5);
 
     let Some(report) = audit("+sys_ptrace", &leak) else { return };
@@ -79,7 +79,7 @@ fn without_dac_read_search_or_kernel_programs_nothing_of_others_is_seen() {
 }
 
 #[test]
-fn what_is_not_needed_after_the_start_is_given_up() {
+fn capabilities_that_are_not_needed_after_the_start_are_dropped() {
     let leak = Leak::prepare(Kind::Undrained);
     let looks = DAC_READ_SEARCH | SYS_PTRACE | CHECKPOINT_RESTORE;
     for (arguments, allowed) in [
@@ -88,7 +88,7 @@ fn what_is_not_needed_after_the_start_is_given_up() {
         ("--source sock-diag", looks | SYS_ADMIN),
     ] {
         let mut tracer = Tracer::start(&format!("--pid {} -o json {arguments}", leak.pid()));
-        tracer.wait_until_it_looks();
+        tracer.wait_for_first_report();
 
         let status = fs::read_to_string(format!("/proc/{}/status", tracer.id())).unwrap();
         for set in ["CapPrm:", "CapEff:", "CapInh:", "CapAmb:"] {

@@ -1,4 +1,4 @@
-//! What the tests are written in: puppets, runs of the tracer, and its reports.
+//! Puppets, runs of the tracer, and its reports.
 
 mod cgroup;
 mod code;
@@ -12,6 +12,8 @@ mod report;
 mod rows;
 mod source_line;
 mod tracer;
+#[path = "../schema/validator.rs"]
+pub(crate) mod validator;
 
 pub(crate) use self::{
     cgroup::Cgroup,
@@ -23,7 +25,7 @@ pub(crate) use self::{
     program::Program,
     puppet::{Fd, Listener, Puppet, listed},
     report::{Finding, Report},
-    rows::{HEADER, Rows},
+    rows::Rows,
     source_line::line_of,
     tracer::{NOBODY, Outcome, Tracer, command, program_for_all, run_in},
 };

@@ -12,7 +12,7 @@ pub(super) enum Interpreter {
     Shell,
 }
 
-/// What an argument says about the program.
+/// The meaning of an argument in the search for the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Meaning<'a> {
     /// An option without a separate value.

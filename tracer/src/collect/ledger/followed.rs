@@ -93,7 +93,7 @@ impl Followed {
 }
 
 /// Moves each hook to the instruction of its function at which a uprobe costs least, see
-/// [`hook_place`].
+/// [`hook_offset`].
 fn at_cheapest_instructions(pid: u32, mut hooks: Vec<(LedgerHook, u64)>) -> Vec<(LedgerHook, u64)> {
     if let Ok(file) = File::open(format!("/proc/{pid}/exe")) {
         for (_, offset) in &mut hooks {

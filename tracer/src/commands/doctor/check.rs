@@ -34,14 +34,15 @@ pub(super) struct Check {
     /// Of a hook: the attach method that works.
     method: Option<&'static str>,
     /// Of a hook: the better attach methods, which do not work.
-    failed_methods: Vec<FailedMethod>,
+    failures: Vec<FailedMethod>,
 }
 
 /// An attach method that does not work, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct FailedMethod {
     method: &'static str,
-    reason: String,
+    code: &'static str,
+    text: String,
 }
 
 /// All checks, as the JSON document.
@@ -71,7 +72,7 @@ impl Check {
             impact: None,
             fix: None,
             method: None,
-            failed_methods: Vec::new(),
+            failures: Vec::new(),
         }
     }
 
@@ -118,10 +119,11 @@ impl Check {
         };
         let failed = |AttachFailure { method, error }: &AttachFailure| FailedMethod {
             method: method.name(),
-            reason: words::attach_error(error),
+            code: error.code(),
+            text: plain(&words::attach_error(error)),
         };
-        let failed_methods = failures.iter().map(failed).collect();
-        Self { method, failed_methods, ..check }
+        let failures = failures.iter().map(failed).collect();
+        Self { method, failures, ..check }
     }
 
     /// The check as lines of the table, wrapped at `width` columns.
@@ -134,9 +136,9 @@ impl Check {
         let first = format!("{state:<STATE_WIDTH$} {:<SUBJECT_WIDTH$} ", self.subject);
         let indent = " ".repeat(STATE_WIDTH + 1);
         let failed = self
-            .failed_methods
+            .failures
             .iter()
-            .map(|FailedMethod { method, reason }| format!("{method} does not work: {reason}"));
+            .map(|FailedMethod { method, text, .. }| format!("{method} does not work: {text}"));
         let impact = self.impact.iter().map(|impact| format!("impact: {impact}"));
         let fix = self.fix.iter().map(|fix| format!("fix: {fix}"));
         let mut lines = wrap(&first, &self.found, width);

@@ -2,6 +2,7 @@ use expect_test::expect;
 use tracer_core::{AttachError, AttachFailure, AttachMethod, AttachState, Hook, Probe};
 
 use super::*;
+use crate::output::json::tests::validator::Validator;
 
 fn checks() -> Vec<Check> {
     let failure = |method, detail: &str| {
@@ -62,14 +63,16 @@ fn the_json_document_has_the_same_checks() {
               "impact": "which process accepted a connection is known from the next snapshot on",
               "fix": "root",
               "method": null,
-              "failed_methods": [
+              "failures": [
                 {
                   "method": "fexit",
-                  "reason": "a"
+                  "code": "refused",
+                  "text": "a"
                 },
                 {
                   "method": "kretprobe",
-                  "reason": "b"
+                  "code": "refused",
+                  "text": "b"
                 }
               ]
             }
@@ -77,4 +80,5 @@ fn the_json_document_has_the_same_checks() {
         }
     "#]]
     .assert_eq(&text);
+    Validator::strict("doctor").check(&serde_json::from_str(&text).unwrap());
 }

@@ -72,9 +72,69 @@ fn what_the_mistake_looks_like_depends_on_the_peer() {
     );
 }
 
+/// What only one report has a key of is compared by process, destination and kind of verdict.
+#[test]
+fn findings_are_matched_by_key_first() {
+    let response = "key=response/outbound/10.0.0.7:443/api";
+    let connection = "key=client-connection/outbound/10.0.0.7:443/api";
+    check(
+        &format!("close-wait likely 6 {connection}"),
+        &format!("ghost likely 6 {connection}"),
+        &["same api 10.0.0.7:443 6 6 -"],
+    );
+    check(
+        &format!("body-not-closed certain 6 {response}\nclose-wait likely 5 {connection}"),
+        &format!("body-not-closed certain 7 {response}\nclose-wait likely 4 {connection}"),
+        &["grown api 10.0.0.7:443 6 7 -", "shrunk api 10.0.0.7:443 5 4 -"],
+    );
+    check(
+        &format!("close-wait likely 6 {connection}"),
+        &format!("body-not-closed certain 6 {response}"),
+        &["same api 10.0.0.7:443 6 6 -"],
+    );
+    check(
+        &format!("undrained likely 6 {connection}"),
+        &format!("undrained likely 6 {connection}\nnever-read likely 5 {connection}"),
+        &["new api 10.0.0.7:443 0 5 -", "same api 10.0.0.7:443 6 6 -"],
+    );
+}
+
+#[test]
+fn reports_of_schema_1_have_keys_too() {
+    let key = |finding: &str| side(finding).findings.remove(0).key;
+    for (finding, expected) in [
+        ("ghost likely 6", "client-connection/outbound/10.0.0.7:443/api"),
+        ("body-not-closed likely 6", "response/outbound/10.0.0.7:443/api"),
+        ("inherited likely 6", "inherited/outbound/10.0.0.7:443/api"),
+        ("ghost likely 6 direction=inbound local_port=8080", "accepted/inbound/:8080/api"),
+    ] {
+        assert_eq!(key(finding), expected);
+    }
+}
+
+#[test]
+fn notes_of_both_schemas_are_read() {
+    let document = |schema: u32, notes: &str| {
+        format!(
+            r#"{{"schema":{schema},"host":"a","at":"x","findings":[],"coverage":{{"complete":false,"notes":{notes}}}}}"#
+        )
+    };
+    for (schema, notes, code) in [
+        (1, r#"["a"]"#, "recorded"),
+        (2, r#"[{"code":"snapshots-failed","text":"a","count":1}]"#, "snapshots-failed"),
+    ] {
+        let side = Side::parse(&document(schema, notes)).unwrap();
+        assert_eq!(side.other_schema(), None);
+        let note = super::super::Note { code: code.to_owned(), text: "a".to_owned() };
+        assert_eq!(side.coverage.notes, [note]);
+    }
+    let newer = Side::parse(&document(3, "[]")).unwrap();
+    assert_eq!(newer.other_schema(), Some(3));
+}
+
 #[test]
 fn other_names_destinations_and_directions_are_other_leaks() {
-    for other in ["comm=web", "remote=10.0.0.8:443", "direction=inbound"] {
+    for other in ["comm=web", "remote=10.0.0.8:443", "direction=inbound local_port=443"] {
         let after = format!("ghost likely 6 {other}");
         let difference =
             Difference::between(side("ghost likely 6"), side(&after), Confidence::Likely);

@@ -34,6 +34,16 @@ fn the_header_is_the_contract() {
     );
 }
 
+/// New columns come at the end, so readers that go by position keep working.
+#[test]
+fn the_columns_of_earlier_versions_come_first() {
+    let version_1 = "SCHEMA,TIME,EVENT,CONN_ID,PID,START_TIME,COMM,FD,INODE,NETNS,DIRECTION,LADDR,\
+                     LPORT,RADDR,RPORT,STATE,AGE_S,AGE_IS_LOWER_BOUND,IDLE_S,UNREAD_BYTES,\
+                     UNSENT_BYTES,RX_BYTES,TX_BYTES,ORIGIN,VERDICT,CONFIDENCE,READER,CALL_SITE,\
+                     REQUEST,EVENTS_LOST,COMPLETE,STOOD_S";
+    assert!(HEADER.starts_with(&format!("{version_1},")));
+}
+
 #[test]
 fn each_change_is_a_row() {
     let coverage = fixture::coverage();

@@ -2,7 +2,7 @@
 
 mod schema;
 #[path = "../../../tests/schema/validator.rs"]
-mod validator;
+pub(crate) mod validator;
 
 use expect_test::{Expect, expect};
 use serde_json::Value;

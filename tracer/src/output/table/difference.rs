@@ -6,7 +6,7 @@ use super::{
     text::{Paint, wrap},
 };
 use crate::{
-    compare::{Change, Difference, Row, Tally},
+    compare::{Change, Difference, Note, Row, Tally},
     output::{escape, quantity},
 };
 
@@ -40,7 +40,7 @@ pub(crate) fn difference(difference: &Difference, style: Style) -> String {
         let gap = if side.coverage.complete { "" } else { "; not everything could be seen" };
         let at = escape::visible(&side.at).into_owned();
         lines.extend(wrap("", &format!("{word}: {file}, {host} at {at}{gap}"), width));
-        for text in &side.coverage.notes {
+        for Note { text, .. } in &side.coverage.notes {
             lines.extend(wrap("    ", &escape::visible(text), width));
         }
     }
@@ -128,6 +128,7 @@ mod tests {
     fn row(change: Change, before: Option<Tally>, after: Option<Tally>) -> Row {
         Row {
             change,
+            key: "client-connection/outbound/10.0.0.7:443/a%1Bpi".to_owned(),
             comm: "a\u{1b}pi".to_owned(),
             direction: "outbound".to_owned(),
             destination: "10.0.0.7:443".to_owned(),

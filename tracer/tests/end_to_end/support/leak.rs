@@ -2,18 +2,22 @@ use std::{collections::BTreeSet, thread, time::Duration};
 
 use super::{Fd, Listener, Puppet, Report, listed};
 
-/// Between one leaked connection and the next.
-const PAUSE: Duration = Duration::from_millis(200);
+/// How long it takes to leak many connections: longer than the `--idle` of the tests (2 s at most),
+/// over which they have to be spread.
+const SPAN: Duration = Duration::from_millis(2_300);
 
-/// A way to leak.
+/// The longest pause between one leaked connection and the next.
+const PAUSE_MAX: Duration = Duration::from_millis(200);
+
+/// How connections are leaked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// The peer sends so much, which is not read, and closes.
+    /// The peer sends data, which is not read, and closes.
     CloseWait {
-        /// Bytes that are left unread.
+        /// Bytes that stay unread.
         unread: usize,
     },
-    /// The peer sends 8 KiB, which nobody reads.
+    /// The peer sends 8 KiB, which are not read.
     Undrained,
     /// The peer resets the connection.
     Ghost,
@@ -27,7 +31,7 @@ pub(crate) struct Leak {
     pub(crate) leaker: Puppet,
     /// The process at the other end.
     pub(crate) peer: Puppet,
-    /// What the leaker has leaked so far.
+    /// The file descriptors that it has leaked so far.
     pub(crate) fds: BTreeSet<Fd>,
     kind: Kind,
     listener: Listener,
@@ -39,7 +43,7 @@ impl Leak {
         Self::prepare_in(Puppet::start(), kind)
     }
 
-    /// Makes the given process one that will leak.
+    /// The given process will leak; nothing is leaked yet.
     pub(crate) fn prepare_in(mut leaker: Puppet, kind: Kind) -> Self {
         let mut peer = Puppet::start();
         let server = if kind == Kind::NeverRead { &mut leaker } else { &mut peer };
@@ -47,26 +51,27 @@ impl Leak {
         Self { leaker, peer, fds: BTreeSet::new(), kind, listener }
     }
 
-    /// Leaks `count` connections, one every few hundred milliseconds.
+    /// Leaks `count` connections, one by one.
     pub(crate) fn of(kind: Kind, count: usize) -> Self {
         let mut leak = Self::prepare(kind);
         leak.grow(count);
         leak
     }
 
-    /// The given process leaks `count` connections, one every few hundred milliseconds.
+    /// The given process leaks `count` connections, one by one.
     pub(crate) fn by(leaker: Puppet, kind: Kind, count: usize) -> Self {
         let mut leak = Self::prepare_in(leaker, kind);
         leak.grow(count);
         leak
     }
 
-    /// Leaks `count` more connections, one every few hundred milliseconds.
+    /// Leaks `count` more connections, one by one.
     pub(crate) fn grow(&mut self, count: usize) {
+        let pause = PAUSE_MAX.min(SPAN / u32::try_from(count).expect("tests leak few").max(1));
         for _ in 0..count {
             let fd = self.leak_one();
             self.fds.insert(fd);
-            thread::sleep(PAUSE);
+            thread::sleep(pause);
         }
     }
 
@@ -80,8 +85,7 @@ impl Leak {
         self.listener.address.port()
     }
 
-    /// Asserts that a report holds the leak, the whole leak, and nothing but the leak against the
-    /// process.
+    /// Asserts that the report has exactly this leak of the process.
     pub(crate) fn assert_reported_by(&self, report: &Report) {
         let finding = report.leak_of(self.pid());
         assert_eq!(finding.text("verdict"), self.verdict());

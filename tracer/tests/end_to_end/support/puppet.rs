@@ -10,7 +10,7 @@ use super::Program;
 /// A file descriptor of a puppet.
 pub(crate) type Fd = u32;
 
-/// A process of its own that does with its sockets what the test says (`examples/puppet`).
+/// A process that opens, uses and closes sockets on command (`examples/puppet`).
 ///
 /// It ends when this is dropped.
 pub(crate) struct Puppet {
@@ -21,9 +21,9 @@ pub(crate) struct Puppet {
 /// A listening socket of a puppet.
 #[derive(Clone, Copy)]
 pub(crate) struct Listener {
-    /// Its descriptor.
+    /// Its file descriptor.
     pub(crate) fd: Fd,
-    /// What to connect to.
+    /// Its address.
     pub(crate) address: SocketAddr,
 }
 
@@ -42,7 +42,7 @@ impl Puppet {
         Self::start_by(unshare.arg(Self::executable()))
     }
 
-    /// Starts a puppet by a command that becomes it, or waits for it and for nothing else.
+    /// Starts a puppet by a command that becomes it or has it as its only child.
     pub(crate) fn start_by(command: &mut Command) -> Self {
         let program = Program::start(command);
         let mut puppet = Self { pid: program.pid(), program };
@@ -79,7 +79,7 @@ impl Puppet {
         number.expect("net:[N]").parse().expect("N is a number")
     }
 
-    /// Sends a command and gives the numbers of the answer.
+    /// Sends a command and returns the numbers of the answer.
     pub(crate) fn ask(&mut self, command: &str) -> Vec<u32> {
         match self.try_ask(command) {
             Ok(numbers) => numbers,
@@ -87,7 +87,7 @@ impl Puppet {
         }
     }
 
-    /// As [`ask`](Self::ask), with an error answer as a value.
+    /// As [`ask`](Self::ask), but returns the reason of a failure.
     pub(crate) fn try_ask(&mut self, command: &str) -> Result<Vec<u32>, String> {
         let answer = self.program.ask(command);
         match answer.split_once(' ').unwrap_or((&answer, "")) {
@@ -117,7 +117,7 @@ impl Puppet {
         self.ask(&format!("connect {} {count}", to.address))
     }
 
-    /// Accepts connections that were or will be made.
+    /// Accepts connections.
     pub(crate) fn accept(&mut self, listener: Listener, count: usize) -> Vec<Fd> {
         self.ask(&format!("accept {} {count}", listener.fd))
     }
@@ -132,7 +132,7 @@ impl Puppet {
         self.ask(&format!("receive {} {length}", listed(fds)));
     }
 
-    /// Closes each descriptor.
+    /// Closes file descriptors.
     pub(crate) fn close(&mut self, fds: &[Fd]) {
         self.ask(&format!("close {}", listed(fds)));
     }
@@ -155,12 +155,12 @@ impl Puppet {
         receiver.take_passed()
     }
 
-    /// Lets others pass connections to `path` from now on.
+    /// Other processes can pass connections to `path` from now on.
     pub(crate) fn expect_passed(&mut self, path: &Path) {
         self.ask(&format!("listen-unix {}", path.display()));
     }
 
-    /// Sends a connection to `path`, where nobody has to take it yet.
+    /// Sends a connection to `path`, where it stays in flight until it is taken.
     pub(crate) fn put_in_flight(&mut self, fd: Fd, path: &Path) {
         self.ask(&format!("send-fd {} {fd}", path.display()));
     }
@@ -189,7 +189,7 @@ impl Puppet {
     }
 }
 
-/// Descriptors as the puppet's commands want them.
+/// File descriptors in the form of the puppet's commands.
 pub(crate) fn listed(fds: &[Fd]) -> String {
     fds.iter().map(Fd::to_string).collect::<Vec<_>>().join(",")
 }

@@ -1,8 +1,11 @@
-use std::{collections::BTreeSet, fmt};
+use std::{collections::BTreeSet, fmt, sync::LazyLock};
 
 use serde_json::Value;
 
-use super::Fd;
+use super::{Fd, validator::Validator};
+
+/// Every document that a test reads is valid.
+static SCHEMA: LazyLock<Validator> = LazyLock::new(|| Validator::strict("report"));
 
 /// One JSON document of the tracer.
 pub(crate) struct Report(Value);
@@ -14,7 +17,7 @@ impl Report {
         match documents.collect::<Result<Vec<_>, _>>() {
             Ok(mut documents) => {
                 let last = documents.pop().expect("there is a document");
-                assert_eq!(last["schema"], 2, "{text}");
+                SCHEMA.check(&last);
                 Self(last)
             }
             Err(error) => panic!("not JSON ({error}): {text}"),
@@ -31,12 +34,12 @@ impl Report {
         self.findings().filter(|finding| finding.number("pid") == u64::from(pid)).collect()
     }
 
-    /// The first leak of whatever process.
+    /// The first leak of any process.
     pub(crate) fn any_leak(&self) -> Option<Finding> {
         self.findings().find(Finding::is_leak)
     }
 
-    /// Standing findings of a process that are *likely* or better.
+    /// Active findings of a process that are *likely* or better.
     pub(crate) fn leaks_of(&self, pid: u32) -> Vec<Finding> {
         self.findings_of(pid).into_iter().filter(Finding::is_leak).collect()
     }
@@ -53,8 +56,8 @@ impl Report {
         self.leaks_of(pid).iter().map(Finding::count).sum()
     }
 
-    /// Every connection that a process holds, with a finding and (`--all`) without; listeners are
-    /// none.
+    /// Every connection that a process holds, with a finding and (`--all`) without. Listeners are
+    /// not connections.
     pub(crate) fn connections_of(&self, pid: u32) -> Vec<Connection> {
         self.findings()
             .flat_map(|finding| finding.connections())
@@ -64,7 +67,7 @@ impl Report {
             .collect()
     }
 
-    /// What is said of a process as a whole.
+    /// The member of `processes` for a process.
     pub(crate) fn process(&self, pid: u32) -> Value {
         let mut processes = array(&self.0["processes"]);
         let process = processes.find(|process| process["pid"] == pid);
@@ -98,11 +101,6 @@ impl fmt::Display for Report {
 pub(crate) struct Finding(Value);
 
 impl Finding {
-    /// A member.
-    pub(crate) fn member(&self, name: &str) -> &Value {
-        &self.0[name]
-    }
-
     /// The text of a member.
     pub(crate) fn text(&self, name: &str) -> &str {
         text(&self.0, name)
@@ -128,7 +126,7 @@ impl Finding {
         self.number("count")
     }
 
-    /// It stands and is *likely* or better.
+    /// It is active and *likely* or better.
     fn is_leak(&self) -> bool {
         matches!(self.text("confidence"), "likely" | "certain") && !self.is_retracted()
     }
@@ -143,7 +141,7 @@ impl Finding {
         array(&self.0["connections"]).map(Connection).collect()
     }
 
-    /// The descriptors of its connections in the accountable process.
+    /// The file descriptors of its connections in the accountable process.
     pub(crate) fn fds(&self) -> BTreeSet<Fd> {
         self.connections().iter().map(Connection::fd).collect()
     }
@@ -169,14 +167,14 @@ impl Connection {
         self.0[name].as_bool().unwrap_or_else(|| panic!("{name} is no boolean in {:#}", self.0))
     }
 
-    /// The descriptor in the accountable process.
+    /// The file descriptor in the accountable process.
     pub(crate) fn fd(&self) -> Fd {
-        Fd::try_from(self.number("fd")).expect("descriptors are small")
+        Fd::try_from(self.number("fd")).expect("file descriptors are small")
     }
 
-    /// All pairs of process and descriptor that refer to it.
+    /// All pairs of process and file descriptor that refer to it.
     pub(crate) fn owners(&self) -> BTreeSet<(u32, Fd)> {
-        let small = |value| u32::try_from(value).expect("pids and descriptors are small");
+        let small = |value| u32::try_from(value).expect("pids and file descriptors are small");
         array(&self.0["owners"])
             .map(|owner| (small(number(&owner, "pid")), small(number(&owner, "fd"))))
             .collect()

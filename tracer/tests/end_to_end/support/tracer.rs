@@ -56,7 +56,7 @@ pub(crate) struct Tracer {
     stderr: Option<JoinHandle<String>>,
 }
 
-/// What a tracer left behind.
+/// How a run of the tracer ended.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     /// Exit code; a death by signal fails the test.
@@ -73,7 +73,7 @@ impl Tracer {
         Self::spawn(command(arguments))
     }
 
-    /// Runs the tracer to its own end.
+    /// Runs the tracer until it ends.
     pub(crate) fn run(arguments: &str) -> Outcome {
         Self::start(arguments).finish()
     }
@@ -109,12 +109,12 @@ impl Tracer {
     }
 
     /// Waits for the first document: the probes are attached and the first snapshot is taken.
-    pub(crate) fn wait_until_it_looks(&mut self) -> Report {
+    pub(crate) fn wait_for_first_report(&mut self) -> Report {
         self.wait_until(|_| true)
     }
 
-    /// Waits for a document that it has not written yet.
-    pub(crate) fn wait_until_it_looks_again(&mut self) -> Report {
+    /// Waits for the next document from now on.
+    pub(crate) fn wait_for_next_report(&mut self) -> Report {
         self.stdout.extend(self.lines.try_iter());
         self.wait_until(|_| true)
     }
@@ -176,24 +176,24 @@ impl Tracer {
         self.finish()
     }
 
-    /// Ends it, and whatever is in its process group, as Ctrl-C does in a terminal.
+    /// Ends it and its process group, as Ctrl-C does in a terminal.
     pub(crate) fn interrupt_group(self) -> Outcome {
         self.kill(-1, libc::SIGINT);
         self.finish()
     }
 
-    /// Ends it as nothing else can: it has no part in it. Waits until it is gone.
+    /// Kills it with SIGKILL, and waits until it is gone.
     pub(crate) fn kill_at_once(mut self) {
         self.child.kill().expect("it is a child");
         self.child.wait().expect("it is a child");
     }
 
-    /// Keeps it from doing anything until [`resume`](Self::resume).
+    /// Stops the process until [`resume`](Self::resume).
     pub(crate) fn stop(&self) {
         self.kill(1, libc::SIGSTOP);
     }
 
-    /// Lets it go on.
+    /// Continues the process.
     pub(crate) fn resume(&self) {
         self.kill(1, libc::SIGCONT);
     }
@@ -205,7 +205,7 @@ impl Tracer {
         assert_eq!(result, 0, "the tracer can be signalled");
     }
 
-    /// Waits for it to end by itself.
+    /// Waits until it ends.
     pub(crate) fn finish(mut self) -> Outcome {
         let deadline = Instant::now() + DEADLINE;
         loop {
@@ -251,7 +251,7 @@ impl Outcome {
         Rows::parse(self.stdout.as_bytes())
     }
 
-    /// Asserts that it failed with one line that says all the words.
+    /// Asserts that it failed with one line that contains all the words.
     pub(crate) fn assert_one_line_error(&self, words: &[&str]) {
         assert_eq!(self.code, 2, "{self:?}");
         assert_eq!(self.stdout, "", "an error belongs on standard error");

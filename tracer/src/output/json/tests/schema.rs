@@ -1,10 +1,11 @@
 //! Real output is valid by `docs/schema/tracer-2.schema.json`, and both the schema and
 //! `docs/json.md` describe exactly the codes that the core has.
 
-use std::{collections::BTreeSet, fmt::Write as _};
+use std::{collections::BTreeSet, fmt::Write as _, fs};
 
 use expect_test::expect_file;
 use serde_json::{Value, json};
+use tracer_core::{AttachFailure, AttachMethod, CallSiteReason, Confidence, Verdict};
 
 use super::{
     super::{
@@ -15,7 +16,12 @@ use super::{
     fixture,
     validator::{SCHEMA, Validator, codes},
 };
-use crate::output::words::tests::examples;
+use crate::{
+    commands::replay,
+    compare::{Difference, Side},
+    output::words::tests::examples,
+    recording::Recording,
+};
 
 /// The first generated line of the schema.
 const GENERATED: &str = "    \"evidence_fields\": {";
@@ -29,14 +35,10 @@ fn each_code(facts: impl IntoIterator<Item = Coded>) -> Vec<Coded> {
 /// All kinds of coded facts: the definition in the schema, and an example of each code.
 fn kinds() -> Vec<(&'static str, Vec<Coded>)> {
     let own_reasons = examples::call_site_reasons();
-    let own_reasons =
-        own_reasons.iter().filter(|it| !matches!(it, tracer_core::CallSiteReason::Process(_)));
-    let failures = examples::attach_errors().into_iter().map(|error| {
-        attach_failure(&tracer_core::AttachFailure {
-            method: tracer_core::AttachMethod::Fexit,
-            error,
-        })
-    });
+    let own_reasons = own_reasons.iter().filter(|it| !matches!(it, CallSiteReason::Process(_)));
+    let failures = examples::attach_errors()
+        .into_iter()
+        .map(|error| attach_failure(&AttachFailure { method: AttachMethod::Fexit, error }));
     let fallback = examples::fallback_reasons();
     vec![
         ("evidence", each_code(examples::evidence().iter().map(evidence::evidence))),
@@ -118,11 +120,27 @@ fn every_example_of_a_code_is_valid() {
     }
 }
 
+/// A field of schema 2 that a script may rely on is in every document, and has to stay.
+#[test]
+fn required_fields_of_schema_2_stay() {
+    let schema: Value = serde_json::from_str(SCHEMA).unwrap();
+    let mut text = String::new();
+    for (name, definition) in schema["$defs"].as_object().unwrap() {
+        let required = definition["required"].as_array().into_iter().flatten();
+        let required: Vec<&str> = required.filter_map(Value::as_str).collect();
+        if !required.is_empty() {
+            writeln!(text, "{name}: {}", required.join(" ")).unwrap();
+        }
+    }
+    // Lines may be added here, and words to a line; none may go.
+    expect_file!["required_fields.txt"].assert_eq(&text);
+}
+
 #[test]
 fn verdicts_are_listed() {
     let schema: Value = serde_json::from_str(SCHEMA).unwrap();
     let listed = schema["$defs"]["verdict"]["examples"].clone();
-    assert_eq!(listed, json!(examples::VERDICTS.map(tracer_core::Verdict::name)));
+    assert_eq!(listed, json!(examples::VERDICTS.map(Verdict::name)));
 }
 
 #[test]
@@ -145,6 +163,39 @@ fn fixtures_are_valid() {
     for report in reports {
         let document = document(&report, &fixture::context()).unwrap();
         validator.check(&serde_json::from_str(&document).unwrap());
+    }
+}
+
+#[test]
+fn replays_of_all_recordings_are_valid() {
+    let validator = Validator::strict("report");
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/recordings");
+    let mut count = 0;
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "rec") {
+            continue;
+        }
+        let recording = Recording::open(&path).unwrap();
+        let head = recording.head().clone();
+        let report = replay::rerun(recording, head.options, None, |_, _| {}).unwrap().report;
+        let text = document(&report, &replay::context(&head)).unwrap();
+        validator.check(&serde_json::from_str(&text).unwrap());
+        count += 1;
+    }
+    assert!(count >= 4, "{count}");
+}
+
+#[test]
+fn differences_are_valid() {
+    let validator = Validator::strict("diff");
+    let mixed = document(&fixture::mixed(), &fixture::context()).unwrap();
+    let incomplete = document(&fixture::incomplete(), &fixture::context()).unwrap();
+    for (before, after) in [(&mixed, &incomplete), (&incomplete, &mixed), (&mixed, &mixed)] {
+        let [before, after] = [before, after].map(|text| Side::parse(text).unwrap());
+        let difference = Difference::between(before, after, Confidence::Possible);
+        assert!(!difference.changes.is_empty());
+        validator.check(&serde_json::to_value(&difference).unwrap());
     }
 }
 

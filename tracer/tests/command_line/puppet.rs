@@ -1,17 +1,17 @@
-//! The puppet does what it is told; every other test rests on that. None of these needs root.
+//! Tests of the puppet, on which the end-to-end tests rely.
 
 use std::fs;
 
 use crate::support::{Puppet, lacks_ipv6, listed};
 
-/// What the kernel calls the descriptor of a process: `socket:[N]`.
-fn descriptor(pid: u32, fd: u32) -> Option<String> {
-    let link = fs::read_link(format!("/proc/{pid}/fd/{fd}")).ok()?;
-    Some(link.display().to_string())
+/// The link of a file descriptor in `/proc`: `socket:[N]`.
+fn link(pid: u32, fd: u32) -> Option<String> {
+    let target = fs::read_link(format!("/proc/{pid}/fd/{fd}")).ok()?;
+    Some(target.display().to_string())
 }
 
 #[test]
-fn it_opens_accepts_sends_and_receives() {
+fn connections_are_opened_accepted_and_used() {
     let (mut server, mut client) = (Puppet::start(), Puppet::start());
     let listener = server.listen();
 
@@ -25,12 +25,12 @@ fn it_opens_accepts_sends_and_receives() {
 
     assert_eq!(opened.len(), 3);
     for fd in opened {
-        assert!(descriptor(client.pid(), fd).unwrap().starts_with("socket:"));
+        assert!(link(client.pid(), fd).unwrap().starts_with("socket:"));
     }
 }
 
 #[test]
-fn it_closes_descriptors() {
+fn file_descriptors_are_closed() {
     let mut puppet = Puppet::start();
     let listener = puppet.listen();
     let fds = puppet.connect(listener, 2);
@@ -39,14 +39,14 @@ fn it_closes_descriptors() {
     puppet.close(&fds[..1]);
     puppet.ask(&format!("reset {}", listed(&accepted[1..])));
     puppet.await_state(&fds[1..], "CLOSE");
-    assert_eq!(descriptor(puppet.pid(), fds[0]), None);
+    assert_eq!(link(puppet.pid(), fds[0]), None);
 
     puppet.ask("close-all");
-    assert_eq!(descriptor(puppet.pid(), fds[1]), None);
+    assert_eq!(link(puppet.pid(), fds[1]), None);
 }
 
 #[test]
-fn it_names_the_reason_when_it_cannot() {
+fn a_failed_command_returns_the_reason() {
     let mut puppet = Puppet::start();
 
     assert_eq!(puppet.try_ask("dance").unwrap_err(), "not a command: dance");
@@ -64,12 +64,12 @@ fn a_fork_holds_the_same_sockets_until_it_is_killed() {
     let listener = puppet.listen();
     let child = puppet.ask("fork")[0];
 
-    let of_child = descriptor(child, listener.fd);
+    let of_child = link(child, listener.fd);
     assert!(of_child.is_some());
-    assert_eq!(of_child, descriptor(puppet.pid(), listener.fd));
+    assert_eq!(of_child, link(puppet.pid(), listener.fd));
 
     puppet.ask(&format!("kill-child {child}"));
-    assert_eq!(descriptor(child, listener.fd), None);
+    assert_eq!(link(child, listener.fd), None);
 }
 
 #[test]
@@ -81,13 +81,13 @@ fn a_passed_socket_is_the_same_one() {
 
     let passed = sender.pass(fd, &mut receiver, directory.path());
 
-    let of_receiver = descriptor(receiver.pid(), passed);
+    let of_receiver = link(receiver.pid(), passed);
     assert!(of_receiver.is_some());
-    assert_eq!(of_receiver, descriptor(sender.pid(), fd));
+    assert_eq!(of_receiver, link(sender.pid(), fd));
 }
 
 #[test]
-fn it_connects_from_a_thread_and_renames_itself() {
+fn a_thread_connects_and_the_process_is_renamed() {
     let mut puppet = Puppet::start();
     let listener = puppet.listen();
 
@@ -99,7 +99,7 @@ fn it_connects_from_a_thread_and_renames_itself() {
 }
 
 #[test]
-fn it_churns_through_connections() {
+fn many_short_connections() {
     let (mut server, mut client) = (Puppet::start(), Puppet::start());
     let listener = server.listen();
     server.ask(&format!("accept-and-close {}", listener.fd));
@@ -108,7 +108,7 @@ fn it_churns_through_connections() {
 }
 
 #[test]
-fn it_speaks_ipv6_and_ipv4_in_ipv6() {
+fn ipv6_and_ipv4_mapped_addresses() {
     if lacks_ipv6() {
         return;
     }
@@ -121,15 +121,4 @@ fn it_speaks_ipv6_and_ipv4_in_ipv6() {
 
     puppet.accept(v6, 1);
     puppet.accept(v4, 1);
-}
-
-#[test]
-fn it_can_have_a_network_of_its_own() {
-    let mut inside = Puppet::start_in_own_network();
-    let outside = Puppet::start();
-
-    let listener = inside.listen();
-    inside.connect(listener, 1);
-
-    assert_ne!(inside.network(), outside.network());
 }
