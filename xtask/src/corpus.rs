@@ -33,7 +33,7 @@ use crate::figures;
 use crate::privileges::{self, Access};
 use crate::tally::Tally;
 use baseline::Baseline;
-use observed::{Finding, Record};
+use observed::{Finding, Record, Sentence};
 use outcome::{Judged, Outcome, Summary};
 use pace::Pace;
 use programs::{Ended, Programs};
@@ -224,8 +224,8 @@ fn show_evidence(name: &str, judged: &Judged) {
         for finding in observed.active.iter().take(SHOWN) {
             let Finding { pid, comm, verdict, confidence, count, evidence, caveats, .. } = finding;
             println!("  {mode}: {comm:?} [{pid}]: {count} {verdict} ({confidence})");
-            for sentence in evidence.iter().chain(caveats) {
-                println!("    {}", sentence.text());
+            for Sentence { text } in evidence.iter().chain(caveats) {
+                println!("    {text}");
             }
         }
     }

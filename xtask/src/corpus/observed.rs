@@ -23,14 +23,6 @@ pub(crate) struct Finding {
     retracted_at: Option<String>,
 }
 
-/// A sentence of tracer's; documents of schema 2 have a code and numbers with it.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
-#[serde(untagged)]
-pub(crate) enum Sentence {
-    Plain(String),
-    Coded { text: String },
-}
-
 /// The fields of tracer's JSON document that are needed here.
 #[derive(Deserialize)]
 struct Document {
@@ -44,6 +36,12 @@ struct Coverage {
     complete: bool,
     events_lost: u64,
     notes: Vec<Sentence>,
+}
+
+/// An entry of evidence, caveats or notes; only its sentence is needed.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+pub(crate) struct Sentence {
+    pub(crate) text: String,
 }
 
 /// What a run of tracer reported: the last document, and the highest confidence of all documents.
@@ -82,7 +80,7 @@ impl Record {
     /// Why the view was incomplete; `None` if it was complete.
     pub(crate) fn incomplete(&self) -> Option<String> {
         let Coverage { complete, events_lost, notes } = &self.coverage;
-        let notes: Vec<_> = notes.iter().map(Sentence::text).collect();
+        let notes: Vec<&str> = notes.iter().map(|note| note.text.as_str()).collect();
         (!complete).then(|| format!("{events_lost} events lost; {}", notes.join("; ")))
     }
 
@@ -100,15 +98,6 @@ impl Record {
         let is_other = |finding: &&Finding| !processes.contains(&finding.pid);
         let findings = self.active.iter().filter(is_other);
         findings.filter(|finding| finding.confidence.is_flag()).collect()
-    }
-}
-
-impl Sentence {
-    /// The sentence itself.
-    pub(crate) fn text(&self) -> &str {
-        match self {
-            Self::Plain(text) | Self::Coded { text } => text,
-        }
     }
 }
 
@@ -212,12 +201,9 @@ mod tests {
 
     #[test]
     fn explains_an_incomplete_view() {
-        for note in [r#""a""#, r#"{"code": "x", "text": "a", "count": 3}"#] {
-            let document = document(4, "likely", "null").replace(r#""a""#, note);
-            let mut record = Record::default();
-            record.add(&document).unwrap();
-            assert_eq!(record.incomplete().as_deref(), Some("3 events lost; a"));
-        }
+        let mut record = Record::default();
+        record.add(&document(4, "likely", "null")).unwrap();
+        assert_eq!(record.incomplete().as_deref(), Some("3 events lost; a"));
     }
 
     #[test]
