@@ -71,6 +71,7 @@ fn an_empty_report() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a golden document")]
 fn all_connections_and_what_was_not_seen() {
     let mut report = fixture::incomplete();
     report.unflagged = fixture::connections(1, TcpState::Established, "10.0.0.9:5432");
