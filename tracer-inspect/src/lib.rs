@@ -13,6 +13,7 @@
 mod cache;
 mod call_sites;
 pub mod clock;
+pub mod error_with_fix;
 pub mod frames;
 pub mod go;
 pub mod inspector;

@@ -2,8 +2,10 @@
 
 use std::{fs, io, os::unix::fs::MetadataExt as _};
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, bail};
 use tracer_core::Note;
+
+use crate::error_with_fix::ErrorWithFix;
 
 /// Why this process does not see all processes of the host in `/proc`; `None` if it does.
 ///
@@ -14,18 +16,22 @@ pub fn limits_of_proc() -> Result<Option<Note>> {
     /// `PROC_PID_INIT_INO` of `include/linux/proc_ns.h`.
     const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
     let own = fs::read_link("/proc/self").map_err(|error| {
-        anyhow!("cannot read /proc: {error}; mount it with mount -t proc proc /proc")
+        let cause = format!("cannot read /proc: {error}");
+        ErrorWithFix::new(cause, "mount it with mount -t proc proc /proc")
     })?;
     if own.to_str().and_then(|pid| pid.parse().ok()) != Some(std::process::id()) {
-        bail!("/proc is that of another pid namespace; in this one, run mount -t proc proc /proc");
+        bail!(ErrorWithFix::new(
+            "/proc is that of another pid namespace",
+            "in this one, run mount -t proc proc /proc"
+        ));
     }
     // The kernel programs read the clock of the host.
     let offsets = fs::read_to_string("/proc/self/timens_offsets").unwrap_or_default();
     if offsets.split_whitespace().filter_map(|word| word.parse().ok()).any(|it: i64| it != 0) {
-        bail!(
-            "the clocks of this time namespace differ from the host's; run tracer with nsenter \
-             --time=/proc/1/ns/time"
-        );
+        bail!(ErrorWithFix::new(
+            "the clocks of this time namespace differ from the host's",
+            "run tracer with nsenter --time=/proc/1/ns/time"
+        ));
     }
     let namespace = fs::metadata("/proc/self/ns/pid").context("cannot read /proc/self/ns/pid")?;
     let is_inside = namespace.ino() != INITIAL_PID_NAMESPACE;

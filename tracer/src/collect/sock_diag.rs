@@ -23,7 +23,10 @@ use self::{
 };
 use super::kernel::privileges;
 use super::snapshot_builder::SnapshotBuilder;
-use tracer_inspect::process::socket_link::{self, Protocol};
+use tracer_inspect::{
+    error_with_fix::ErrorWithFix,
+    process::socket_link::{self, Protocol},
+};
 
 mod dump;
 mod file_descriptor;
@@ -56,17 +59,18 @@ impl SockDiag {
     /// The source, if the kernel lists sockets or lets file descriptors be copied.
     ///
     /// # Errors
-    /// It does neither.
+    /// It does neither: an [`ErrorWithFix`].
     pub(crate) fn open() -> anyhow::Result<Self> {
         let lists = match dump::tcp_sockets(0) {
             Ok(_) => true,
             Err(error) => {
                 log::warn!("the kernel does not list sockets: {error}");
-                file_descriptor::check().with_context(|| {
-                    format!(
-                        "sockets cannot be listed ({error}); load the kernel module tcp_diag: without \
-                         it, file descriptors must be copied (pidfd_getfd), which also failed"
-                    )
+                file_descriptor::check().map_err(|not_copied| {
+                    let cause = format!(
+                        "sockets cannot be listed ({error}), and file descriptors cannot be copied \
+                         with pidfd_getfd ({not_copied})"
+                    );
+                    ErrorWithFix::new(cause, "load the kernel module tcp_diag")
                 })?;
                 false
             }

@@ -1,40 +1,40 @@
-//! Errors of the kernel and of aya on one line, with cause and remedy.
+//! Errors of the kernel and of aya on one line, with the fix where one is known.
 
 use std::{error::Error, io};
 
 use anyhow::anyhow;
 use aya::programs::ProgramError;
+use tracer_inspect::error_with_fix::ErrorWithFix;
 
 use super::{lockdown::Lockdown, privileges};
 
-/// An error of loading, on one line with cause and remedy.
+/// An error of loading, on one line, and its fix where one is known.
 pub(super) fn explain(error: &(dyn Error + 'static)) -> anyhow::Error {
     if Lockdown::current() == Some(Lockdown::Confidentiality) {
-        return anyhow!(
-            "cannot load BPF programs: kernel lockdown is in confidentiality mode; boot with \
-             lockdown=integrity, or without lockdown"
-        );
-    }
-    if is_permission_denied(error) {
-        return anyhow!(
-            "cannot load BPF programs: {}{}; run as root, or with CAP_BPF and CAP_PERFMON, in the \
-             host's user namespace",
-            one_line(error),
-            privileges::bpf_setting()
+        return not_loaded(
+            "kernel lockdown is in confidentiality mode",
+            "boot with lockdown=integrity, or without lockdown",
         );
     }
     let text = one_line(error);
-    if is_missing_helper(&text) {
-        return anyhow!(
-            "cannot load BPF programs: this kernel is too old ({text}); use Linux 5.10 or newer"
+    if is_permission_denied(error) {
+        return not_loaded(
+            &format!("{text}{}", privileges::bpf_setting()),
+            "run as root, or with CAP_BPF and CAP_PERFMON, in the host's user namespace",
         );
     }
-    let remedy = if has_number(error, libc::EMFILE) {
-        "; raise the limit of open files (ulimit -n 1024)"
-    } else {
-        ""
-    };
-    anyhow!("cannot load BPF programs: {text}{remedy}")
+    if is_missing_helper(&text) {
+        return not_loaded(&format!("this kernel is too old ({text})"), "use Linux 5.10 or newer");
+    }
+    if has_number(error, libc::EMFILE) {
+        return not_loaded(&text, "raise the limit of open files (ulimit -n 1024)");
+    }
+    anyhow!("cannot load BPF programs: {text}")
+}
+
+/// BPF programs were not loaded, for a reason whose fix is known.
+pub(super) fn not_loaded(reason: &str, fix: &str) -> anyhow::Error {
+    ErrorWithFix::new(format!("cannot load BPF programs: {reason}"), fix).into()
 }
 
 /// Whether the verifier refused a call of a helper that the kernel does not have, or not for this

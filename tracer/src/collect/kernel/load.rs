@@ -2,7 +2,6 @@
 
 use std::mem;
 
-use anyhow::bail;
 use aya::{
     Btf, Ebpf,
     maps::{Map, RingBuf},
@@ -12,7 +11,7 @@ use tracer_core::Probe;
 
 use super::{
     attach::{self, Choice},
-    error::{explain, is_missing_helper, one_line},
+    error::{explain, is_missing_helper, not_loaded, one_line},
     extent::{self, Extent, SNAPSHOT_TARGET},
     hooks::{HOOKS, STATE},
     object::{self, KernelOptions, not_in_object, raise_memory_lock_limit},
@@ -39,15 +38,12 @@ impl Kernel {
     /// [`attach`](Self::attach).
     ///
     /// # Errors
-    /// One line with cause and remedy: missing privileges, no BTF, a locked-down kernel, a kernel
+    /// One line, and an [`ErrorWithFix`](tracer_inspect::error_with_fix::ErrorWithFix) where a fix is known: missing privileges, no BTF, a locked-down kernel, a kernel
     /// without one of the fields, or one that refuses a program.
     pub(crate) fn load(options: KernelOptions) -> anyhow::Result<Self> {
         if !privileges::may_load_programs() {
-            bail!(
-                "cannot load BPF programs: CAP_BPF or CAP_PERFMON is missing{}; run as root, or \
-                 with both",
-                privileges::bpf_setting()
-            );
+            let reason = format!("CAP_BPF or CAP_PERFMON is missing{}", privileges::bpf_setting());
+            return Err(not_loaded(&reason, "run as root, or with both"));
         }
         let (layout, btf) = vmlinux::read()?;
         raise_memory_lock_limit();

@@ -10,6 +10,7 @@ use rustix::fs::fstatfs;
 
 use super::{
     btf::{self, BtfError},
+    error::not_loaded,
     extent::SNAPSHOT_TARGET,
     hooks,
     offsets::KernelLayout,
@@ -21,9 +22,9 @@ pub(crate) const FILE: &str = "/sys/kernel/btf/vmlinux";
 /// Reads everything that the programs and aya need from the kernel's BTF.
 pub(super) fn read() -> anyhow::Result<(KernelLayout, Btf)> {
     let bytes = Bytes::read().map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => anyhow!(
-            "cannot load BPF programs: {FILE} does not exist; use a kernel built with \
-             CONFIG_DEBUG_INFO_BTF=y"
+        io::ErrorKind::NotFound => not_loaded(
+            &format!("{FILE} does not exist"),
+            "use a kernel built with CONFIG_DEBUG_INFO_BTF=y",
         ),
         _ => anyhow!("cannot read the kernel's BTF {FILE}: {error}"),
     })?;

@@ -1,5 +1,6 @@
 use serde::Serialize;
 use tracer_core::{AttachFailure, AttachState, Probe};
+use tracer_inspect::error_with_fix::ErrorWithFix;
 
 use crate::output::{quantity::plain, table::wrap, words};
 
@@ -149,12 +150,10 @@ impl Check {
     }
 }
 
-/// The parts of an error that reads `what failed: cause; remedy`; `remedy` is used for one that has
-/// none.
-pub(super) fn cause_and_fix(error: &anyhow::Error, remedy: &str) -> (String, String) {
-    let text = format!("{error:#}");
-    match text.split_once("; ") {
-        Some((cause, remedy)) => (cause.to_owned(), remedy.to_owned()),
-        None => (text, remedy.to_owned()),
+/// The cause and the fix of an error; `fix` is used for one whose fix is not known.
+pub(super) fn cause_and_fix(error: &anyhow::Error, fix: &str) -> (String, String) {
+    match error.downcast_ref() {
+        Some(ErrorWithFix { cause, fix }) => (cause.clone(), fix.clone()),
+        None => (format!("{error:#}"), fix.to_owned()),
     }
 }

@@ -1,7 +1,8 @@
 use expect_test::expect;
 use tracer_core::{AttachError, AttachFailure, AttachMethod, AttachState, Hook, Probe};
+use tracer_inspect::error_with_fix::ErrorWithFix;
 
-use super::*;
+use super::{check::cause_and_fix, *};
 use crate::output::json::tests::validator::Validator;
 
 fn checks() -> Vec<Check> {
@@ -44,6 +45,18 @@ fn lines_state_the_impact_and_the_fix() {
         tracer cannot run here: see the lines marked `unusable`.
     "#]]
     .assert_eq(&table(&checks(), Health::Unusable, 80));
+}
+
+/// The text of the verifier may contain any character.
+#[test]
+fn the_cause_of_an_error_is_whole_and_its_fix_is_apart() {
+    let refused = "cannot load BPF programs: R1 type=ctx; expected=fp";
+    let with_fix = anyhow::Error::from(ErrorWithFix::new(refused, "run as root; or as another"));
+    let parts = |cause: &str, fix: &str| (cause.to_owned(), fix.to_owned());
+    assert_eq!(cause_and_fix(&with_fix, "see above"), parts(refused, "run as root; or as another"));
+    let without_fix = anyhow::anyhow!(refused);
+    assert_eq!(cause_and_fix(&without_fix, "see above"), parts(refused, "see above"));
+    assert_eq!(format!("{with_fix:#}"), format!("{refused}; run as root; or as another"));
 }
 
 #[test]
