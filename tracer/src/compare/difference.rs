@@ -90,8 +90,7 @@ impl Difference {
     /// What differs, where findings from `fail_on` on are leaks.
     pub(crate) fn between(before: Side, after: Side, fail_on: Confidence) -> Self {
         let all = Pair { before: active(&before).collect(), after: active(&after).collect() };
-        let pairs = all.by_leak().into_iter().flat_map(Pair::by_call_site);
-        let rows = pairs.filter_map(|pair| pair.row(fail_on));
+        let rows = all.by_leak().into_iter().filter_map(|pair| pair.row(fail_on));
         let mut changes: Vec<Row> = rows.collect();
         let size = |row: &Row| row.after.as_ref().or(row.before.as_ref()).map(|it| it.count);
         changes.sort_by_key(|row| (row.change, Reverse(size(row))));
@@ -147,7 +146,7 @@ impl<'a> Pair<'a> {
         let mut rest = Self::default();
         let mut common = Vec::new();
         for pair in self.grouped(value) {
-            if pair.before.is_empty() || pair.after.is_empty() {
+            if pair.is_one_sided() {
                 rest.before.extend(pair.before);
                 rest.after.extend(pair.after);
             } else {
@@ -169,15 +168,50 @@ impl<'a> Pair<'a> {
         groups.into_values().collect()
     }
 
-    /// One pair for each leak: first by key and kind of verdict, where both reports have them; then by
-    /// place, since a report that could observe less has another key for the same leak.
+    /// One pair for each leak and call site: first by key and kind of verdict, where both reports
+    /// have them; then by place, since a report that could observe less has another key for the same
+    /// leak. Where one report has several keys for what has one in the other, the findings that are
+    /// left over belong to a pair of the same place.
     fn by_leak(self) -> Vec<Self> {
         let key = |finding: &'a Finding| (finding.key.as_str(), verdict_kind(finding));
         let (mut leaks, rest) = self.split(key);
         let (same_place, rest) = rest.split(place);
         leaks.extend(same_place);
-        leaks.extend(rest.grouped(key));
-        leaks
+        let mut pairs: Vec<Self> = leaks.into_iter().flat_map(Self::by_call_site).collect();
+        let mut alone = Vec::new();
+        for group in rest.grouped(key) {
+            match group.of_same_place(&mut pairs) {
+                Some(pair) => {
+                    pair.before.extend(group.before);
+                    pair.after.extend(group.after);
+                }
+                None => alone.push(group),
+            }
+        }
+        pairs.extend(alone.into_iter().flat_map(Self::by_call_site));
+        pairs
+    }
+
+    /// The pair that findings of one report belong to: of their place, and preferably one that the
+    /// other report alone has so far.
+    fn of_same_place<'p>(&self, pairs: &'p mut [Self]) -> Option<&'p mut Self> {
+        let here = self.findings().next().map(place)?;
+        let is_other_only = |pair: &Self| {
+            if self.before.is_empty() { pair.after.is_empty() } else { pair.before.is_empty() }
+        };
+        pairs
+            .iter_mut()
+            .filter(|pair| pair.findings().any(|finding| place(finding) == here))
+            .max_by_key(|pair| (is_other_only(pair), !pair.is_one_sided()))
+    }
+
+    fn findings(&self) -> impl Iterator<Item = &'a Finding> {
+        self.before.iter().chain(&self.after).copied()
+    }
+
+    /// Whether only one of the reports has findings of it.
+    fn is_one_sided(&self) -> bool {
+        self.before.is_empty() || self.after.is_empty()
     }
 
     /// One pair for each call site that both reports have. Where some call sites are unknown, the

@@ -99,6 +99,29 @@ fn findings_are_matched_by_key_first() {
     );
 }
 
+/// A report that could observe less, or more, has two keys for what has one in the other report.
+#[test]
+fn findings_that_are_left_over_belong_to_the_leak_of_their_place() {
+    let response = "key=response/outbound/10.0.0.7:443/api";
+    let connection = "key=client-connection/outbound/10.0.0.7:443/api";
+    let one = format!("body-not-closed certain 6 {response}");
+    let both = format!("body-not-closed certain 4 {response}\nclose-wait likely 2 {connection}");
+    check(&one, &both, &["same api 10.0.0.7:443 6 6 -"]);
+    check(&both, &one, &["same api 10.0.0.7:443 6 6 -"]);
+    let one = format!("body-not-closed certain 6 {response} call_site=main.get_a.go:9");
+    let both = format!(
+        "body-not-closed certain 4 {response} call_site=main.get_a.go:9
+         close-wait likely 3 {connection} call_site=main.dial_a.go:3"
+    );
+    check(&one, &both, &["grown api 10.0.0.7:443 6 7 -"]);
+    let elsewhere = "key=client-connection/outbound/10.0.0.8:443/api remote=10.0.0.8:443";
+    check(
+        &one,
+        &format!("{one}\nclose-wait likely 3 {elsewhere}"),
+        &["new api 10.0.0.8:443 0 3 -", "same api 10.0.0.7:443 6 6 main.get a.go:9"],
+    );
+}
+
 #[test]
 fn reports_of_schema_1_have_keys_too() {
     let key = |finding: &str| side(finding).findings.remove(0).key;
