@@ -204,6 +204,7 @@ struct ConnectionObject<'a> {
     responses: usize,
     held_bytes: u64,
     call_site: Option<&'a str>,
+    call_site_reason: Option<Coded>,
     request: Option<&'a str>,
     origin: &'static str,
 }
@@ -233,6 +234,7 @@ impl<'a> ConnectionObject<'a> {
             responses: connection.responses,
             held_bytes: connection.held_bytes,
             call_site: connection.call_site.as_deref(),
+            call_site_reason: connection.call_site_reason.as_ref().map(call_site_reason),
             request: connection.request.as_deref(),
             origin: connection.origin.name(),
         }

@@ -168,6 +168,10 @@ fn all_connections_and_what_was_not_seen() {
                   "responses": 0,
                   "held_bytes": 0,
                   "call_site": null,
+                  "call_site_reason": {
+                    "code": "stack-not-recorded",
+                    "text": "no stack was recorded; --pid records the stacks of new connections"
+                  },
                   "request": null,
                   "origin": "traced"
                 }

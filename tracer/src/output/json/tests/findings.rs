@@ -121,6 +121,10 @@ fn an_outbound_finding() {
                       "responses": 1,
                       "held_bytes": 0,
                       "call_site": "main.(*Client).doSomething billing.go:23",
+                      "call_site_reason": {
+                        "code": "stack-not-recorded",
+                        "text": "no stack was recorded; --pid records the stacks of new connections"
+                      },
                       "request": "GET http://billing/charge",
                       "origin": "traced"
                     }
@@ -291,6 +295,10 @@ fn an_inbound_finding() {
                       "responses": 0,
                       "held_bytes": 0,
                       "call_site": null,
+                      "call_site_reason": {
+                        "code": "stack-not-recorded",
+                        "text": "no stack was recorded; --pid records the stacks of new connections"
+                      },
                       "request": null,
                       "origin": "seeded"
                     }
