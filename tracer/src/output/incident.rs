@@ -1,16 +1,11 @@
-//! The sentences of an incident report: which process leaks what, since when, with which
-//! confidence, at which call site.
+//! What an incident report begins with: which process leaks what, since when, with which confidence,
+//! at which call site.
 
 mod advice;
 
-use tracer_core::{Confidence, Direction, Finding, Options, ProcessSummary, Report, Verdict};
+use tracer_core::{Confidence, Finding, Options, ProcessSummary, Report};
 
-use super::history::History;
-use super::{
-    Context, coverage, escape,
-    quantity::{self, counted, grouped},
-    words,
-};
+use super::{Context, coverage, escape, history::History, words};
 pub(crate) use advice::steps;
 
 /// A recorded run: its last report, its history, and where both are from.
@@ -81,48 +76,17 @@ impl Incident<'_> {
     /// The first line: which process leaks what, since when, with which confidence, where.
     pub(crate) fn headline(&self) -> String {
         if let Some(leak) = self.leaks().next() {
-            return self.leak_headline(leak);
+            return words::leak_headline(leak, &self.since(leak));
         }
         let retracted = || self.retracted().filter(|it| it.peak_confidence > Confidence::Info);
-        if let Some(worst) = retracted().max_by_key(|it| (it.peak_confidence, it.peak_count)) {
-            let count = counted(retracted().count() as u64, "finding was", "findings were");
-            return format!("No active leaks; {count} retracted: {}", self.past(worst));
+        let worst = retracted().max_by_key(|it| (it.peak_confidence, it.peak_count));
+        match worst {
+            Some(worst) => {
+                let ago = worst.retracted_at.map_or(0, |at| self.report.at.ms_since(at));
+                words::retracted_headline(retracted().count(), worst, &self.time(ago))
+            }
+            None => words::no_leaks_headline(self.report.coverage.complete).to_owned(),
         }
-        if self.report.coverage.complete {
-            "No leaked connections found.".to_owned()
-        } else {
-            "No leaked connections found, but coverage is incomplete.".to_owned()
-        }
-    }
-
-    /// `api[4711] leaks 1,204 connections to 10.0.3.7:443 (certain); the oldest was opened at ...;
-    /// requested at ....`
-    fn leak_headline(&self, finding: &Finding) -> String {
-        format!(
-            "{} {} {} {} ({}), the oldest opened {}{}.",
-            process(finding),
-            if finding.confidence == Confidence::Possible { "may leak" } else { "leaks" },
-            amount(finding, finding.count),
-            whereto(finding),
-            finding.confidence,
-            self.since(finding),
-            line(finding)
-                .map_or_else(|| "; call site unknown".to_owned(), |line| format!("; {line}")),
-        )
-    }
-
-    fn past(&self, finding: &Finding) -> String {
-        let ago = finding.retracted_at.map_or(0, |at| self.report.at.ms_since(at));
-        let line = line(finding).map(|line| format!(", {line}")).unwrap_or_default();
-        format!(
-            "{} had up to {} {}, {} ({}){line}; they were closed or used again by {}.",
-            process(finding),
-            amount(finding, finding.peak_count),
-            whereto(finding),
-            finding.verdict,
-            finding.peak_confidence,
-            self.time(ago),
-        )
     }
 
     /// When the oldest connection was opened: a time, or `before` one.
@@ -139,8 +103,7 @@ impl Incident<'_> {
             sentences.extend(self.development(leak));
             let others = self.leaks().count() - 1;
             if others > 0 {
-                let others = counted(others as u64, "other finding is", "other findings are");
-                sentences.push(format!("{others} below."));
+                sentences.push(words::others_below(others));
             }
         }
         if !self.report.coverage.complete {
@@ -151,21 +114,10 @@ impl Incident<'_> {
 
     /// How fast the finding grows, and when the process reaches its fd limit.
     fn development(&self, leak: &Finding) -> impl Iterator<Item = String> {
-        let grows = leak.growth_per_min_milli.filter(|growth| *growth > 0).map(|_| {
-            let rate = rate(leak.growth_per_min_milli, leak.growth_is_reconstructed);
-            format!("Their number grows by {rate}.")
-        });
-        let limit = self.process_of(leak).and_then(|summary| {
-            let rate = rate(summary.growth_per_min_milli, summary.growth_is_reconstructed);
-            let limit = grouped(summary.fd_limit?);
-            let left = quantity::duration_s(summary.seconds_to_fd_limit?);
-            let at = self.limit_reached_at(summary)?;
-            Some(format!(
-                "If the number of open fds of the process keeps growing by {rate}, its limit of \
-                 {limit} is reached in about {left}, at {at}."
-            ))
-        });
-        grows.into_iter().chain(limit)
+        let limit = self
+            .process_of(leak)
+            .and_then(|summary| words::limit_forecast(summary, &self.limit_reached_at(summary)?));
+        words::growth(leak).into_iter().chain(limit)
     }
 }
 
@@ -185,55 +137,9 @@ pub(crate) fn command_line(arguments: &[String]) -> String {
     quoted.collect::<Vec<_>>().join(" ")
 }
 
-/// `23/min`, `about 24/h`.
-fn rate(per_min_milli: Option<i64>, is_reconstructed: bool) -> String {
-    let growth = quantity::growth(per_min_milli, is_reconstructed);
-    let about = if is_reconstructed { "about " } else { "" };
-    format!("{about}{}", growth.trim_start_matches(['~', '+']))
-}
-
 /// Whether it is or may be a leak: every confidence but *info*.
 pub(crate) fn is_leak(finding: &Finding) -> bool {
     finding.confidence > Confidence::Info
-}
-
-/// `api[4711]`.
-pub(crate) fn process(finding: &Finding) -> String {
-    format!("{}[{}]", escape::visible(&finding.comm.0), finding.process.pid)
-}
-
-/// `1,204 connections`, or `14 responses on 1 connection` where one has several.
-pub(crate) fn amount(finding: &Finding, count: usize) -> String {
-    let connections = counted(count as u64, "connection", "connections");
-    if finding.verdict == Verdict::BodyNotClosed && finding.responses > count {
-        let responses = counted(finding.responses as u64, "response", "responses");
-        return format!("{responses} on {connections}");
-    }
-    connections
-}
-
-/// `to 10.0.3.7:443`, `to port 443 of 200 addresses`, `accepted on port 8080`.
-pub(crate) fn whereto(finding: &Finding) -> String {
-    match (finding.direction, finding.remote, finding.remote_port, finding.local_port) {
-        (_, Some(remote), ..) => format!("to {remote}"),
-        (Direction::Outbound, None, Some(port), _) => {
-            let addresses = counted(finding.remotes as u64, "address", "addresses");
-            format!("to port {port} of {addresses}")
-        }
-        (Direction::Inbound, None, _, Some(port)) => format!("accepted on port {port}"),
-        (Direction::Inbound, None, _, None) => "accepted".to_owned(),
-        (Direction::Outbound, None, None, _) => "to several destinations".to_owned(),
-    }
-}
-
-/// `requested at main.doSomething billing.go:23`.
-fn line(finding: &Finding) -> Option<String> {
-    let done = match (finding.verdict, finding.direction) {
-        (Verdict::BodyNotClosed, _) => "requested",
-        (_, Direction::Outbound) => "opened",
-        (_, Direction::Inbound) => "accepted",
-    };
-    finding.call_site.as_deref().map(|site| format!("{done} at {}", escape::visible(site)))
 }
 
 #[cfg(test)]

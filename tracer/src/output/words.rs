@@ -5,23 +5,38 @@
 //! Phrases begin in lower case and have no full stop, for use in lists. Text that the host chose
 //! (names, requests, error texts) is passed on unchanged; each output escapes it.
 
+mod advice;
 mod call_site_reason;
 mod caveat;
+mod caveats_heading;
 mod evidence;
+mod incident;
 mod limit;
 mod next_step;
 mod note;
 mod probe;
+mod reader;
+mod subject;
 mod thresholds;
 mod verdict;
 
+pub(crate) use advice::{
+    check_of_fix, completion, earlier_report, fix, fix_if_leak, restart, search_further,
+    verification,
+};
 pub(crate) use call_site_reason::call_site_reason;
 pub(crate) use caveat::{caveat, caveats, caveats_label};
+pub(crate) use caveats_heading::caveats_heading;
 pub(crate) use evidence::evidence;
+pub(crate) use incident::{
+    growth, leak_headline, limit_forecast, no_leaks_headline, others_below, retracted_headline,
+};
 pub(crate) use limit::limit;
 pub(crate) use next_step::{next_step, remedy};
 pub(crate) use note::{fallback_reason, note};
 pub(crate) use probe::{absence_costs, attach_error, method_caveat, probe};
+pub(crate) use reader::reader;
+pub(crate) use subject::{amount, process, whereto};
 pub(crate) use thresholds::thresholds;
 pub(crate) use verdict::meaning;
 

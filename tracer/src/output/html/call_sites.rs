@@ -11,8 +11,9 @@ use super::{
     table::{Column, table},
     text::visible,
 };
-use crate::output::incident::{self, Incident};
+use crate::output::incident::Incident;
 use crate::output::quantity::{counted, grouped};
+use crate::output::words;
 
 /// Call sites listed; further ones are counted.
 const ROWS_MAX: usize = 10;
@@ -35,7 +36,7 @@ pub(super) fn section(incident: &Incident<'_>) -> Markup {
                 unknown += 1;
                 continue;
             };
-            let count = counts.entry((incident::process(finding), site)).or_default();
+            let count = counts.entry((words::process(finding), site)).or_default();
             count.connections += 1;
             count.responses += connection.responses as u64;
             count.findings.insert(finding.id);

@@ -1,12 +1,12 @@
 //! One finding with its evidence, its attributes and its connections.
 
 use maud::{Markup, html};
-use tracer_core::{Confidence, Container, Finding, Reader};
+use tracer_core::{Confidence, Container, Finding};
 
 use super::{text::visible, timeline};
 use crate::output::incident::Incident;
 use crate::output::{
-    escape, incident,
+    escape,
     quantity::{self, counted, grouped},
     words,
 };
@@ -17,8 +17,8 @@ const COMMAND_LINE_MAX: usize = 400;
 pub(super) fn section(incident: &Incident<'_>, finding: &Finding) -> Markup {
     html! {
         section.finding id=(format!("finding-{}", finding.id)) {
-            h2 { "Finding " (finding.id) ": " (incident::process(finding)) " "
-                (incident::whereto(finding)) }
+            h2 { "Finding " (finding.id) ": " (words::process(finding)) " "
+                (words::whereto(finding)) }
             p {
                 (badge(finding.confidence)) " " strong { (finding.verdict) } ": "
                 (words::meaning(finding.verdict))
@@ -29,7 +29,7 @@ pub(super) fn section(incident: &Incident<'_>, finding: &Finding) -> Markup {
             }
             @let caveats = words::caveats(finding);
             @if !caveats.is_empty() {
-                h3 { (why(finding.confidence)) }
+                h3 { (words::caveats_heading(finding.confidence)) }
                 ul {
                     @for caveat in &caveats { li { (escape::sentence(caveat)) } }
                 }
@@ -44,15 +44,6 @@ pub(super) fn section(incident: &Incident<'_>, finding: &Finding) -> Markup {
 /// The confidence, in a frame.
 pub(super) fn badge(confidence: Confidence) -> Markup {
     html! { span.badge.(confidence.name()) { (confidence) } }
-}
-
-/// The heading of the caveats.
-const fn why(confidence: Confidence) -> &'static str {
-    match confidence {
-        Confidence::Possible => "Why only possible",
-        Confidence::Likely => "Why only likely",
-        Confidence::Certain | Confidence::Info => "Caveats",
-    }
 }
 
 /// The call site, or why it is unknown.
@@ -78,7 +69,7 @@ fn facts(incident: &Incident<'_>, finding: &Finding) -> Markup {
         ("Growth", growth(finding)),
         ("Unread data in the socket", bytes(finding.unread_bytes)),
         ("Unread data in process memory", bytes(finding.held_bytes)),
-        ("Reader", Some(reader(finding.reader).to_owned())),
+        ("Reader", Some(words::reader(finding.reader).to_owned())),
         ("Script", finding.script.as_deref().map(visible)),
         ("Executable", finding.exe.as_deref().map(visible)),
         ("Command line", finding.cmdline.as_deref().map(command_line)),
@@ -109,7 +100,7 @@ fn connections(finding: &Finding) -> String {
     } else {
         String::new()
     };
-    format!("{}{most}", incident::amount(finding, finding.count))
+    format!("{}{most}", words::amount(finding, finding.count))
 }
 
 fn growth(finding: &Finding) -> Option<String> {
@@ -124,17 +115,6 @@ fn growth(finding: &Finding) -> Option<String> {
 
 fn bytes(bytes: u64) -> Option<String> {
     (bytes > 0).then(|| quantity::bytes(bytes))
-}
-
-const fn reader(reader: Reader) -> &'static str {
-    match reader {
-        Reader::None => "none: no goroutine, thread or epoll instance waits to read",
-        Reader::Goroutine => "a goroutine that waits to read",
-        Reader::Thread => "a thread that waits to read",
-        Reader::Epoll => "an epoll instance that watches for input",
-        Reader::Mixed => "different for different connections",
-        Reader::Unknown => "unknown",
-    }
 }
 
 fn command_line(text: &str) -> String {

@@ -8,8 +8,9 @@ use super::{
     table::{Column, table},
     text::{FINDINGS_MAX, visible},
 };
-use crate::output::incident::{self, Incident};
+use crate::output::incident::Incident;
 use crate::output::quantity::{self, grouped};
+use crate::output::words;
 
 /// Rows of a table; further findings are counted, so that the sections below stay near.
 const ROWS: (usize, &str, &str) = (FINDINGS_MAX, "more finding", "more findings");
@@ -69,7 +70,7 @@ fn number(incident: &Incident<'_>, finding: &Finding) -> Markup {
 
 /// The process and its destination.
 fn subject(finding: &Finding) -> Markup {
-    html! { strong { (incident::process(finding)) } " " (incident::whereto(finding)) }
+    html! { strong { (words::process(finding)) } " " (words::whereto(finding)) }
 }
 
 fn verdict(verdict: Verdict, confidence: Confidence) -> Markup {

@@ -25,7 +25,7 @@ pub(crate) fn probe(probe: &Probe) -> String {
         AttachState::SockDiag { reason: FallbackReason::ProgramsNotLoaded { detail } } => {
             format!("{name}: sock_diag ({detail})")
         }
-        AttachState::Recorded { text, .. } => text.clone(),
+        AttachState::Recorded { text, .. } => format!("{name}: {text}"),
     }
 }
 

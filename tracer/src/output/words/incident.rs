@@ -1,0 +1,76 @@
+//! The headline of an incident report, and how its worst finding develops, in words.
+
+use tracer_core::{Confidence, Finding, ProcessSummary};
+
+use super::subject::{amount, call_site, process, whereto};
+use crate::output::quantity::{self, counted, grouped};
+
+/// `api[4711] leaks 1,204 connections to 10.0.3.7:443 (certain), the oldest opened ...; requested at
+/// ....`, where `since` is when the oldest connection was opened.
+pub(crate) fn leak_headline(finding: &Finding, since: &str) -> String {
+    format!(
+        "{} {} {} {} ({}), the oldest opened {since}{}.",
+        process(finding),
+        if finding.confidence == Confidence::Possible { "may leak" } else { "leaks" },
+        amount(finding, finding.count),
+        whereto(finding),
+        finding.confidence,
+        call_site(finding)
+            .map_or_else(|| "; call site unknown".to_owned(), |site| format!("; {site}")),
+    )
+}
+
+/// The headline of a report whose findings were all retracted: how many there were, and the worst
+/// one, which was retracted at the time `until`.
+pub(crate) fn retracted_headline(retracted: usize, worst: &Finding, until: &str) -> String {
+    let findings = counted(retracted as u64, "finding was", "findings were");
+    let site = call_site(worst).map(|site| format!(", {site}")).unwrap_or_default();
+    format!(
+        "No active leaks; {findings} retracted: {} had up to {} {}, {} ({}){site}; they were closed \
+         or used again by {until}.",
+        process(worst),
+        amount(worst, worst.peak_count),
+        whereto(worst),
+        worst.verdict,
+        worst.peak_confidence,
+    )
+}
+
+/// The headline of a report without findings.
+pub(crate) const fn no_leaks_headline(is_complete: bool) -> &'static str {
+    if is_complete {
+        "No leaked connections found."
+    } else {
+        "No leaked connections found, but coverage is incomplete."
+    }
+}
+
+/// `2 other findings are below.`
+pub(crate) fn others_below(others: usize) -> String {
+    format!("{} below.", counted(others as u64, "other finding is", "other findings are"))
+}
+
+/// How fast a finding grows; `None` if it does not.
+pub(crate) fn growth(finding: &Finding) -> Option<String> {
+    finding.growth_per_min_milli.filter(|growth| *growth > 0)?;
+    let rate = rate(finding.growth_per_min_milli, finding.growth_is_reconstructed);
+    Some(format!("Their number grows by {rate}."))
+}
+
+/// That the process reaches its fd limit at the time `at`; `None` if its growth does not lead there.
+pub(crate) fn limit_forecast(summary: &ProcessSummary, at: &str) -> Option<String> {
+    let rate = rate(summary.growth_per_min_milli, summary.growth_is_reconstructed);
+    let limit = grouped(summary.fd_limit?);
+    let left = quantity::duration_s(summary.seconds_to_fd_limit?);
+    Some(format!(
+        "If the number of open fds of the process keeps growing by {rate}, its limit of {limit} is \
+         reached in about {left}, at {at}."
+    ))
+}
+
+/// `23/min`, `about 24/h`.
+fn rate(per_min_milli: Option<i64>, is_reconstructed: bool) -> String {
+    let growth = quantity::growth(per_min_milli, is_reconstructed);
+    let about = if is_reconstructed { "about " } else { "" };
+    format!("{about}{}", growth.trim_start_matches(['~', '+']))
+}
