@@ -69,14 +69,14 @@ fn judged(path: &Path) -> Result<Side> {
     let judged = replay::rerun(recording, head.options, None, |_, _| {})?;
     match judged.ending {
         Ending::Whole | Ending::Truncated => {}
-        Ending::Damaged(at) => {
-            bail!("{} is damaged from byte {at} on; compare JSON files instead", path.display())
-        }
-        Ending::Unknown(at) => bail!(
+        Ending::Unknown(at) if !head.is_of_this_version() => bail!(
             "{} has an unknown entry at byte {at}; compare it with tracer {}, which recorded it",
             path.display(),
             head.version
         ),
+        Ending::Damaged(at) | Ending::Unknown(at) => {
+            bail!("{} is damaged from byte {at} on; compare JSON files instead", path.display())
+        }
     }
     let context = replay::context(&head);
     let coverage = &judged.report.coverage;

@@ -76,13 +76,13 @@ pub(crate) fn check_ending(
     let until = head.clock.rfc3339(report.at);
     match ending {
         Ending::Whole | Ending::Truncated => Ok(()),
-        Ending::Damaged(at) => {
-            bail!("{shown} is damaged from byte {at} on: everything after {until} is lost")
-        }
-        Ending::Unknown(at) => bail!(
+        Ending::Unknown(at) if !head.is_of_this_version() => bail!(
             "{shown} has an unknown entry at byte {at}: nothing after {until} is shown; replay it \
              with tracer {}, which recorded it",
             head.version
         ),
+        Ending::Damaged(at) | Ending::Unknown(at) => {
+            bail!("{shown} is damaged from byte {at} on: everything after {until} is lost")
+        }
     }
 }

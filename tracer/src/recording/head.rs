@@ -22,3 +22,10 @@ pub struct Head {
     /// Command line, without the program.
     pub(crate) arguments: Vec<String>,
 }
+
+impl Head {
+    /// Whether this version of the program recorded, so that it knows every entry of the recording.
+    pub(crate) fn is_of_this_version(&self) -> bool {
+        self.version == env!("CARGO_PKG_VERSION")
+    }
+}

@@ -14,9 +14,10 @@ use super::{
 };
 use crate::files::append;
 
-/// Pending entries are written when they have this many bytes, when a report is made,
+/// Bytes of pending entries at which they are written without waiting for the next report.
 const PENDING_MAX: usize = 1 << 20;
-/// and at the first event after this long without a block: with events only, nothing else writes.
+/// Milliseconds without a new block after which the next event writes the pending entries. A run
+/// that receives only events makes no report, which would write them.
 const PENDING_MAX_MS: u64 = 2_000;
 
 /// Writes what the judge of a run receives and is asked for. The first error ends the recording, not
