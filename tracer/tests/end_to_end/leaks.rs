@@ -1,8 +1,6 @@
 //! A real program leaks exactly 23 connections, and the tracer reports exactly these: in an audit
 //! afterwards, and live.
 
-use std::{thread, time::Duration};
-
 use crate::support::{Kind, Leak, Tracer};
 
 const COUNT: usize = 23;
@@ -98,11 +96,11 @@ fn live_finds_ghosts() {
         for count in [6, 6, 6, COUNT - 18] {
             leak.grow(count);
             // Without events, only snapshots between them show that they died at separate times, which
-            // are more than a twelfth of `--idle` apart. The first of the two snapshots may have been
-            // taken before the last of them died.
-            tracers[1].wait_for_next_report();
-            tracers[1].wait_for_next_report();
-            thread::sleep(Duration::from_millis(400));
+            // are more than a twelfth of `--idle` apart. The second report from now on is of a
+            // snapshot after the last death, and the fourth is two intervals later.
+            for _ in 0..4 {
+                tracers[1].wait_for_next_report();
+            }
         }
     });
 }
