@@ -88,8 +88,10 @@ pub(crate) fn argument(milliseconds: u64) -> String {
         (milliseconds / 1_000 % 60, "s"),
         (milliseconds % 1_000, "ms"),
     ];
-    let parts = parts.into_iter().filter(|(amount, _)| *amount > 0);
-    let text: String = parts.map(|(amount, unit)| format!("{amount}{unit}")).collect();
+    let mut text = String::new();
+    for (amount, unit) in parts.into_iter().filter(|(amount, _)| *amount > 0) {
+        text.extend([amount.to_string().as_str(), unit]);
+    }
     if text.is_empty() { "0s".to_owned() } else { text }
 }
 

@@ -196,7 +196,7 @@ fn never_read(count: usize, received_bytes: u64, waiting: DurationRange) -> Stri
     format!("{accepted} accepted, {received} received; none of it was read for {waiting}")
 }
 
-/// `they went silent one by one (37 separate times over 3m 36s)`.
+/// `they went silent one by one (at 37 separate times over 3m 36s)`.
 fn one_by_one(recurrence: Recurrence) -> String {
     format!("{} one by one (at {})", event(recurrence.event), separate_times(recurrence))
 }

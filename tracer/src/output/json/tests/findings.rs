@@ -231,7 +231,7 @@ fn an_inbound_finding() {
                   "call_site": null,
                   "call_site_reason": {
                     "code": "opened-before-tracing",
-                    "text": "opened before tracing began, so no stack was recorded"
+                    "text": "opened before tracing began, so no stack was recorded; --pid records the stacks of new connections"
                   },
                   "request": null,
                   "evidence": [
@@ -255,7 +255,7 @@ fn an_inbound_finding() {
                       "text": "all of it may have a single cause, such as a restart of the peer"
                     }
                   ],
-                  "next_step": "Watch for longer: tracer audit --pid 801 --for 180s. A leak stays or grows; slow readers, pools and retries do not.",
+                  "next_step": "Watch for longer: tracer audit --pid 801 --for 3m. A leak stays or grows; slow readers, pools and retries do not.",
                   "retracted_at": null,
                   "stood_s": 2940,
                   "connections": [

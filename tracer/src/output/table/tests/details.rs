@@ -61,6 +61,7 @@ fn a_call_site_and_ipv6() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "golden tables")]
 fn leaked_responses_with_their_call_sites() {
     let mut leak = fixture::connections(1_204, TcpState::Established, "10.0.0.7:443");
     for connection in &mut leak {

@@ -42,7 +42,6 @@ fn counted<T>(values: [T; 2]) -> Vec<Counted<T>> {
     values.into_iter().zip([8, 5]).map(|(value, count)| Counted { value, count }).collect()
 }
 
-#[expect(clippy::too_many_lines, reason = "a list")]
 pub(crate) fn evidence() -> Vec<Evidence> {
     let one = DurationRange { min_ms: 5 * SECOND, max_ms: 5 * SECOND };
     vec![
