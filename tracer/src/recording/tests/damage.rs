@@ -8,9 +8,11 @@ use tracer_core::{Input, Note};
 use super::*;
 use crate::recording::{
     block::{self, BLOCK_MAX, Block, FILE_HEADER_BYTES, Found, Kind},
+    head::Head,
     stream::{Packer, Unpacker},
     wire::Version,
 };
+use crate::{commands::replay::check_ending, output::fixture};
 
 fn file_header() -> [u8; FILE_HEADER_BYTES] {
     block::file_header(Version::CURRENT.number())
@@ -121,6 +123,20 @@ fn an_entry_of_no_known_kind_ends_the_recording_before_it() {
     let (steps, ending) = test.read();
     assert_eq!(steps, reports()[..2], "the number of the third entry is another one");
     assert!(matches!(ending, Ending::Unknown(_)), "{ending:?}");
+}
+
+/// This version knows every entry that it writes, so an unknown one in its own recording is damage.
+#[test]
+fn only_another_version_can_know_an_unknown_entry() {
+    let report = fixture::report(Vec::new());
+    let error_with = |version: &str| {
+        let head = Head { version: version.to_owned(), ..head() };
+        check_ending(Ending::Unknown(77), "a.rec", &head, &report).unwrap_err().to_string()
+    };
+    let own = error_with(env!("CARGO_PKG_VERSION"));
+    assert!(own.starts_with("a.rec is damaged from byte 77 on"), "{own}");
+    let other = error_with("9.9.9");
+    assert!(other.contains("replay it with tracer 9.9.9, which recorded it"), "{other}");
 }
 
 /// The file with each block's entries changed and a checksum that holds, as a malicious program may

@@ -1,16 +1,27 @@
 //! Recordings of earlier formats, made by the programs that wrote them, replay to the findings that
 //! those programs reported.
 
-use std::{fs::File, path::PathBuf};
+use std::{
+    collections::BTreeSet,
+    fs::{self, File},
+    path::Path,
+};
 
 use tracer_core::Report;
 
 use super::*;
-use crate::commands::replay::rerun;
+use crate::{
+    commands::replay::rerun,
+    output::words,
+    recording::{block, wire::Version},
+};
+
+fn directory() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/recordings"))
+}
 
 fn open(name: &str) -> Recording {
-    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/recordings")).join(name);
-    let file = File::open(&path).unwrap();
+    let file = File::open(directory().join(name)).unwrap();
     Recording::read(file, name.to_owned()).unwrap()
 }
 
@@ -62,6 +73,52 @@ fn format_3_whose_first_segment_was_deleted() {
 #[test]
 fn format_3_with_every_input() {
     assert_eq!(read(open("v3-every-input.rec")), (every_input::steps(), Ending::Whole));
+}
+
+#[test]
+fn hooks_of_format_3_have_names() {
+    let report = replay("v3-every-input.rec");
+    let probes: Vec<String> = report.coverage.probes.iter().map(words::probe).collect();
+    assert_eq!(probes, ["inet_sock_set_state: tp_btf", "accept: not attached"]);
+}
+
+#[test]
+fn format_4_of_a_native_client_that_reads_no_response() {
+    let report = replay("v4-demo.rec");
+    assert_eq!(findings(&report), ["undrained likely 60 demo-client leak client.rs:22"]);
+    assert!(report.coverage.notes.is_empty(), "{:?}", report.coverage.notes);
+}
+
+#[test]
+fn format_4_of_a_go_client_that_closes_no_response() {
+    let report = replay("v4-go.rec");
+    assert_eq!(
+        findings(&report),
+        [
+            "body-not-closed certain 16 billing main.doSomething billing.go:10",
+            "abandoned certain 2 billing -",
+        ]
+    );
+}
+
+#[test]
+fn format_4_with_every_input() {
+    assert_eq!(read(open("v4-every-input.rec")), (every_input::steps(), Ending::Whole));
+}
+
+/// A new version of the format begins with recordings of the one before it.
+#[test]
+fn there_are_recordings_of_every_version() {
+    let mut versions = BTreeSet::new();
+    for entry in fs::read_dir(directory()).unwrap() {
+        let path = entry.unwrap().path();
+        let version = block::version(&fs::read(&path).unwrap()).unwrap();
+        let name = path.file_name().unwrap().to_string_lossy();
+        assert!(name.starts_with(&format!("v{version}-")), "{name} is of version {version}");
+        versions.insert(version);
+    }
+    let known: BTreeSet<u16> = Version::ALL.into_iter().map(Version::number).collect();
+    assert_eq!(versions, known);
 }
 
 #[test]
