@@ -44,7 +44,10 @@ pub(super) fn all(mechanism: Option<Mechanism>) -> Vec<Check> {
         }
         (Err(error), Err(other)) => {
             let (cause, fix) = cause_and_fix(&error, SEE_ABOVE);
-            vec![Check::unusable(SNAPSHOT, format!("{cause}; {other:#}"), fix)]
+            let (other_cause, other_fix) = cause_and_fix(&other, SEE_ABOVE);
+            let (found, fix) =
+                (format!("{cause}; {other_cause}"), format!("{fix}; or {other_fix}"));
+            vec![Check::unusable(SNAPSHOT, found, fix)]
         }
     }
 }
