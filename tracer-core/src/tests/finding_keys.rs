@@ -121,7 +121,8 @@ fn a_leak_that_grows_has_the_key_of_one_that_is_found_at_once() {
     ";
     let readers = "4s reader a1..a9 every=15s is=none http=body\n";
     let responses = "1s start-response a1..a9 every=15s stack=7\n";
-    let grown: String = (1..=30).map(|ten| std::format!("{ten}0s snapshot\n")).collect();
+    let snapshots: Vec<String> = (1..=30).map(|ten| std::format!("{ten}0s snapshot")).collect();
+    let grown = snapshots.join("\n");
     let check = |with: &str, expected: &str| {
         let one_by_one = keys(&[leak, with, &grown].concat());
         let at_once = keys(&[leak, with, "300s snapshot"].concat());

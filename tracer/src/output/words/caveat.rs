@@ -1,6 +1,6 @@
 //! Why a finding does not have a higher confidence, in words.
 
-use tracer_core::{Caveat, Confidence, Finding};
+use tracer_core::{Caveat, Confidence, CountOf, Finding};
 
 use super::{any_part, part};
 use crate::output::quantity::{argument, bytes, counted};
@@ -104,18 +104,11 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
              {})",
             argument(needed_ms.saturating_mul(2))
         ),
-        Caveat::TooLittleUnread { count, total, unread_min_bytes, count_min } => {
-            let (holders, hold) = match count {
-                0 => (format!("none of {total}"), "holds"),
-                1 => (format!("only 1 of {total}"), "holds"),
-                count => (format!("only {count} of {total}"), "hold"),
-            };
-            format!(
-                "{holders} {hold} more than {} unread ({} needed); less can be TLS session tickets",
-                bytes(*unread_min_bytes),
-                connections(*count_min)
-            )
-        }
+        Caveat::TooLittleUnread { count, total, unread_min_bytes, count_min } => too_little_unread(
+            CountOf { count: *count, total: *total },
+            *unread_min_bytes,
+            &connections(*count_min),
+        ),
         Caveat::TooFewResponses { count, count_min } => format!(
             "{} of {count_min} responses (--min-count): the application may still read so few",
             only(*count)
@@ -134,6 +127,19 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
             "whether this process has called execve since it was forked is unknown".to_owned()
         }
     }
+}
+
+fn too_little_unread(of: CountOf, unread_min_bytes: u64, needed: &str) -> String {
+    let CountOf { count, total } = of;
+    let (holders, hold) = match count {
+        0 => (format!("none of {total}"), "holds"),
+        1 => (format!("only 1 of {total}"), "holds"),
+        count => (format!("only {count} of {total}"), "hold"),
+    };
+    format!(
+        "{holders} {hold} more than {} unread ({needed} needed); less can be TLS session tickets",
+        bytes(unread_min_bytes)
+    )
 }
 
 fn only(count: usize) -> String {
