@@ -10,7 +10,8 @@ use crate::Limit;
 pub enum CallSiteReason {
     /// The connection was open before tracing began, so no stack was recorded when it was opened.
     OpenedBeforeTracing,
-    /// No stack was recorded when the connection was opened or the response requested.
+    /// No stack was recorded when the connection was opened or the response requested: this run
+    /// records none, the event was lost, or the kernel's stack map was full.
     StackNotRecorded,
     /// The stack was recorded, and its symbols have not been resolved yet.
     NotResolved,

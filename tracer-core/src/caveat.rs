@@ -52,8 +52,8 @@ pub enum Caveat {
     TooFewResponses { count: usize, count_min: usize },
     /// Fewer than `count_min` connections: so few may have been passed on purpose.
     TooFewInherited { count: usize, count_min: usize },
-    /// This process is a fork of the process that opened the connections, which was not seen: it
-    /// may be a daemon with its pool.
+    /// This process is a fork of the process that opened the connections, which was not seen: that
+    /// may have exited, or hold no sockets any more. This process may be a daemon with its pool.
     OpenerNotSeen,
     /// Whether this process has called `execve` is unknown.
     ExecUnknown,

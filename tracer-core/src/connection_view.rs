@@ -60,9 +60,14 @@ impl<'a> ConnectionView<'a> {
         self.now.ms_since(self.last_used_at())
     }
 
-    /// It was opened while tracing, so its age is exact.
+    /// Its opening was seen, so its age is exact.
     pub(crate) fn saw_open(&self) -> bool {
         self.tracked.origin == Origin::Traced
+    }
+
+    /// Its opening was not seen, and no snapshot shows that it was opened while tracing.
+    fn may_predate_tracing(&self) -> bool {
+        !self.saw_open() && self.tracked.absent_at.is_none()
     }
 
     /// Time since data was last sent.
@@ -165,16 +170,23 @@ impl<'a> ConnectionView<'a> {
         self.sites.place(process, response.stack?)
     }
 
-    /// The stack that requested the oldest response in flight.
-    pub(crate) fn response_stack(&self) -> Option<(ProcessKey, StackId)> {
-        let oldest = self.responses().min_by_key(|response| response.since)?;
-        Some((self.tracked.accountable()?.key, oldest.stack?))
+    fn oldest_response(&self) -> Option<&'a Response> {
+        self.responses().min_by_key(|response| response.since)
     }
 
-    /// The stack that requested the response, else the one that opened the connection.
+    /// The stack that requested the oldest response in flight.
+    pub(crate) fn response_stack(&self) -> Option<(ProcessKey, StackId)> {
+        Some((self.tracked.accountable()?.key, self.oldest_response()?.stack?))
+    }
+
+    /// The stack that requested the response in flight; if none is in flight, the one that opened
+    /// the connection.
     pub(crate) fn call_stack(&self) -> Option<(ProcessKey, StackId)> {
-        let opened = || Some((self.tracked.opener?, self.tracked.stack?));
-        self.response_stack().or_else(opened)
+        // Other code than that which requested a response may have opened its connection.
+        if self.oldest_response().is_some() {
+            return self.response_stack();
+        }
+        Some((self.tracked.opener?, self.tracked.stack?))
     }
 
     /// The responsible line of code, as far as known.
@@ -193,10 +205,10 @@ impl<'a> ConnectionView<'a> {
         }
         match self.call_stack() {
             Some((process, stack)) => self.sites.reason(process, stack),
-            None if self.saw_open() || self.responses().next().is_some() => {
-                Some(&CallSiteReason::StackNotRecorded)
+            None if self.may_predate_tracing() && self.oldest_response().is_none() => {
+                Some(&CallSiteReason::OpenedBeforeTracing)
             }
-            None => Some(&CallSiteReason::OpenedBeforeTracing),
+            None => Some(&CallSiteReason::StackNotRecorded),
         }
     }
 

@@ -123,8 +123,8 @@ pub enum Evidence {
     Requests { top: Vec<Counted<String>>, others: usize },
     /// Where the connections go, the most frequent destination first; `others` more are not listed.
     Destinations { top: Vec<Counted<SocketAddr>>, others: usize },
-    /// The lines of code that opened the connections, the most frequent first; `others` more are
-    /// not listed.
+    /// The lines of code that requested the responses, else those that opened the connections, the
+    /// most frequent first; `others` more are not listed.
     CallSites { top: Vec<Counted<String>>, others: usize },
     /// The event recurred, and the latest occurrence is recent: more will follow.
     Rising(Recurrence),

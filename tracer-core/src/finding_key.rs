@@ -10,9 +10,10 @@ use crate::{Comm, Direction};
 /// What kind of thing is leaked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FindingFamily {
-    /// HTTP responses that the application requested and neither read to EOF nor closed.
+    /// HTTP responses that the application requested and neither read to EOF nor closed, as the
+    /// uprobes show: findings that begin as *body-not-closed*.
     Response,
-    /// Connections that the process opened.
+    /// Connections that the process opened, whatever they carried.
     ClientConnection,
     /// Connections that the process accepted.
     Accepted,
@@ -53,7 +54,11 @@ impl fmt::Display for Destination {
     }
 }
 
-/// Names a finding across runs, restarts and hosts. Fixed when the finding begins: verdict,
+/// Names a finding across runs, restarts and hosts.
+///
+/// The key names what the tool can know. Without uprobes (in an audit), leaked responses are known
+/// as connections only, and their key has another family than in a run with uprobes: a
+/// *body-not-closed* finding and a finding of connections are not compared with each other. Fixed when the finding begins: verdict,
 /// confidence, call site and process id may change under it. Several findings of one report have
 /// the same key where they differ in those only.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -4,8 +4,7 @@
 //! every rule assesses the connections that it claims. The surest assessment gets its connections,
 //! among equally sure ones that of the most specific rule, and the other rules assess what is left:
 //! so a connection has one verdict, and a few certain connections are not lost among many that are
-//! only possible. What is left over of groups with too few connections each is judged once more by
-//! port (`by_port`).
+//! only possible. Connections that no settled finding has are judged once more by port (`by_port`).
 
 mod by_port;
 mod unassigned;

@@ -136,9 +136,9 @@ impl OpenResponses {
         u64::try_from(self.stale.len()).unwrap_or(u64::MAX)
     }
 
-    /// Why lists are not complete.
-    pub(crate) fn limits(&self) -> impl Iterator<Item = &Limit> {
-        self.by_process.values().flat_map(|list| &list.limits)
+    /// Why lists are not complete, for each process.
+    pub(crate) fn limits(&self) -> impl Iterator<Item = &[Limit]> {
+        self.by_process.values().map(|list| list.limits.as_slice())
     }
 }
 

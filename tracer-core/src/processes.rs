@@ -98,9 +98,9 @@ impl Processes {
 
     /// Why less is known of readers, responses and call sites than could be, each reason once.
     pub(crate) fn limit_notes(&self) -> Vec<Note> {
-        let readers = count_each(self.limits.values().flatten())
+        let readers = count_processes(self.limits.values().map(Vec::as_slice))
             .map(|(limit, processes)| Note::ReaderLimit { processes, limit: limit.clone() });
-        let responses = count_each(self.open_responses.limits())
+        let responses = count_processes(self.open_responses.limits())
             .map(|(limit, processes)| Note::ResponseLimit { processes, limit: limit.clone() });
         let call_sites = count_each(self.sites.reasons())
             .map(|(reason, stacks)| Note::CallSiteLimit { stacks, reason: reason.clone() });
@@ -148,6 +148,13 @@ impl Processes {
         let seconds_to_fd_limit = seconds_to_limit(used, limit, growth_per_min_milli);
         Some(ProcessSummary { seconds_to_fd_limit, ..summary })
     }
+}
+
+/// Each limit once, with the number of processes that have it.
+fn count_processes<'a>(
+    limits: impl Iterator<Item = &'a [Limit]>,
+) -> impl Iterator<Item = (&'a Limit, usize)> {
+    count_each(limits.flat_map(|of_process| of_process.iter().collect::<BTreeSet<_>>()))
 }
 
 /// Each value once, with how often it occurs.

@@ -106,7 +106,8 @@ pub struct Finding {
     pub evidence: Vec<Evidence>,
     /// Why it is no surer.
     pub caveats: Vec<Caveat>,
-    /// When it was retracted, because every socket was closed or used again.
+    /// When it was retracted, because every socket was closed or used again, or no rule matches
+    /// any more.
     pub retracted_at: Option<Timestamp>,
     /// How long it has been active, or was, in milliseconds.
     pub active_ms: u64,
@@ -135,7 +136,7 @@ pub struct Connection {
     pub remote: SocketAddr,
     /// Time since it was opened, in milliseconds.
     pub age_ms: u64,
-    /// The age is a lower bound: it was open before tracing began.
+    /// The age is a lower bound: it was open before tracing began, or its opening was not seen.
     pub age_is_lower_bound: bool,
     /// Time since data was last sent or received, in milliseconds.
     pub idle_ms: u64,
@@ -173,7 +174,7 @@ pub struct Connection {
 pub enum Origin {
     /// It was open before tracing began, or its opening was not seen.
     Seeded,
-    /// It was opened while tracing.
+    /// Its opening was seen.
     Traced,
 }
 
@@ -286,7 +287,7 @@ pub struct Change {
 pub enum ChangeKind {
     /// It got a verdict, or another one than before.
     Flagged,
-    /// It was used again: the verdict is retracted.
+    /// It was used again, or no rule matches any more: the verdict is retracted.
     Retracted,
     /// It was closed: the verdict is retracted.
     Closed,

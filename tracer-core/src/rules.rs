@@ -8,8 +8,9 @@
 //!
 //! # Groups
 //! Connections are judged together that have the process, the network namespace, the direction and the
-//! destination in common. What is left over of groups with fewer than
-//! [`count_min`](crate::Options::count_min) connections is judged once more by remote port.
+//! destination in common. Outbound connections that no settled finding has are judged once more by
+//! remote port. A finding by address is settled if it is *certain*, or at least *possible* and of
+//! [`count_min`](crate::Options::count_min) connections.
 //!
 //! # Terms
 //! - `--idle`, `--min-count`, `--pool-size`, `--pool-idle`: the thresholds in
@@ -21,8 +22,9 @@
 //! - *confirmed by goroutine scan*: see [`proof_subset`].
 //! - *read*: the application read from the socket, as two snapshots show by `copied_seq`.
 //!
-//! A process that is stopped, or of which that is not known yet, is not accused: it can neither read nor
-//! close. Growth ([`growing`]) makes most findings one level surer.
+//! A process that is stopped, or of which that is not known yet, can neither read nor close, so nothing
+//! new is claimed of it. Exceptions: [`orphaned`], [`growing`] and [`peer_not_reading`], which do not
+//! depend on what the process does, and connections that were already found. Growth ([`growing`]) makes most findings one level surer.
 #![allow(clippy::unnecessary_wraps, reason = "all rules have the same signature")]
 
 pub mod abandoned;

@@ -14,14 +14,12 @@ use crate::{
 /// Call sites or destinations that are listed where there are several; the rest is counted.
 const NAMES_MAX: usize = 3;
 
-/// The key of a finding that begins.
+/// The key of a finding that begins. Nothing in it depends on inspections of the process, whose
+/// answers come later for some connections than for others.
 pub(super) fn key(judged: &Judged<'_>) -> FindingKey {
-    let awaiting = judged.members.iter().filter(|member| member.awaits_body()).count();
     let family = match judged.rule.id {
         RuleId::Inherited => FindingFamily::Inherited,
         RuleId::BodyNotClosed => FindingFamily::Response,
-        // The same responses, found without a ledger.
-        _ if 2 * awaiting >= judged.members.len() => FindingFamily::Response,
         _ if judged.group.direction == Direction::Inbound => FindingFamily::Accepted,
         _ => FindingFamily::ClientConnection,
     };

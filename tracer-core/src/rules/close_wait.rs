@@ -6,8 +6,9 @@
 //! - *likely*: more than `--pool-size` that carried at most one exchange keep being closed at separate
 //!   times (twice as many if that has ceased, four times as many if they carried more, and never by
 //!   port); or `--min-count` of them received EOF and stayed open.
-//! - *possible*: more than `--pool-size`, some received EOF, or `--min-count` with nothing unread; or
-//!   any of the above where the process may return to them, or may still answer a request.
+//! - *possible*: more than `--pool-size`, or `--min-count` with nothing unread; or any that received
+//!   EOF, or that are confirmed or unsearched; or any number where the process may return to most of
+//!   them, or may still answer the requests of most.
 //! - **stale-pool** *info*: fewer.
 //!
 //! Looks alike: a client pool keeps a few connections that the server closed until it next uses them,
@@ -83,7 +84,7 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
         max_ms: claimed.range(|member| member.peer_closed_ago().max_ms).max_ms,
     };
     let mut facts = Facts::new(Evidence::PeerClosed { count, ago });
-    facts.add_times(claimed, Occurrence::PeerClosed, confidence);
+    facts.add_times(claimed, Occurrence::PeerClosed);
     if received_eof > 0 {
         facts.add(Evidence::EofReceived(claimed.of_all(received_eof)));
     } else if drained > 0 {

@@ -80,7 +80,7 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let is_lower_bound = claimed.count_where(is_exact) < count;
     let dead = claimed.range(dead_ms);
     let mut facts = Facts::new(Evidence::Dead { count, dead, is_lower_bound });
-    facts.add_times(claimed, Occurrence::Died, confidence);
+    facts.add_times(claimed, Occurrence::Died);
     facts.add(match reported {
         0 => Evidence::DeathUnnoticed { count },
         _ => Evidence::DeathReported(claimed.of_all(reported)),

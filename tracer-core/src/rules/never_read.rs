@@ -68,7 +68,7 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let received_bytes = claimed.sum(|member| member.facts.unread_bytes);
     let waiting = claimed.range(waiting_ms);
     let mut facts = Facts::new(Evidence::NeverRead { count, received_bytes, waiting });
-    facts.add_times(claimed, Occurrence::WentSilent, confidence);
+    facts.add_times(claimed, Occurrence::WentSilent);
     let gave_up = claimed.count_where(|member| member.facts.fin_received == Some(true));
     if gave_up > 0 {
         facts.add(Evidence::PeerGaveUp(claimed.of_all(gave_up)));

@@ -60,7 +60,7 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     }
     let silent = claimed.range(ConnectionView::idle_ms);
     let mut facts = Facts::new(Evidence::ServedOnce { count, silent });
-    facts.add_times(claimed, Occurrence::WentSilent, confidence);
+    facts.add_times(claimed, Occurrence::WentSilent);
     facts.doubt(Caveat::CauseAmbiguous);
     Some(Assessment { verdict: Verdict::NeverReused, confidence, growth_counts: false, facts })
 }

@@ -13,6 +13,10 @@
 //! | `Unconfirmed` | all but confirmed ones | always | never *certain* |
 //! | `All` | all | always | as the rule assesses them |
 //!
+//! Rules that are defined with [`Rule::selecting`] select the subset in their own functions and decide
+//! for themselves when it is judged: `abandoned` (`Confirmed`, `Unconfirmed`) and `body_not_closed`
+//! (all but `Unsearched`).
+//!
 //! Up to a fifth may be unsure, because a stack slot keeps a reference until it is overwritten, and
 //! connections may change while the process is inspected.
 

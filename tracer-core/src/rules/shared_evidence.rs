@@ -5,8 +5,7 @@ use core::cmp::Reverse;
 
 use super::{Claimed, Facts};
 use crate::{
-    Caveat, Confidence, Counted, Evidence, Occurrence, Reader, Recurrence,
-    separate_times::SeparateTimes,
+    Caveat, Counted, Evidence, Occurrence, Reader, Recurrence, separate_times::SeparateTimes,
 };
 
 /// Requests that are listed; the rest is counted.
@@ -27,17 +26,11 @@ impl Facts {
     }
 
     /// At how many separate times the rule's event happened. That it may have been one event is no
-    /// caveat where the finding is confirmed or certain.
-    pub(super) fn add_times(
-        &mut self,
-        claimed: &Claimed<'_, '_>,
-        event: Occurrence,
-        confidence: Confidence,
-    ) {
-        let is_sure = claimed.is_confirmed() || confidence == Confidence::Certain;
+    /// caveat where the finding is confirmed.
+    pub(super) fn add_times(&mut self, claimed: &Claimed<'_, '_>, event: Occurrence) {
         match (claimed.count(), claimed.times.count) {
             (1, _) => {}
-            (_, 1) if is_sure => {}
+            (_, 1) if claimed.is_confirmed() => {}
             (_, 1) => self.doubt(Caveat::SingleEventPossible),
             _ => self.add(recurrence(claimed, claimed.times, event)),
         }

@@ -139,7 +139,7 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
         add_doubts(&mut facts, claimed, in_work);
     }
     if !is_stream {
-        facts.add_times(claimed, Occurrence::WentSilent, confidence);
+        facts.add_times(claimed, Occurrence::WentSilent);
     }
     facts.add_readers(claimed);
     if !is_confirmed && large < count_min {

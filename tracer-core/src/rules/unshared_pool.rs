@@ -92,7 +92,7 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
         facts.add(Evidence::OpenedWhileOthersIdle(claimed.of_all(missed)));
     }
     facts.add(Evidence::ServedAtMostOnce(claimed.of_all(once)));
-    facts.add_times(claimed, Occurrence::WentSilent, confidence);
+    facts.add_times(claimed, Occurrence::WentSilent);
     if known < count {
         facts.doubt(Caveat::StreamPossible);
     }

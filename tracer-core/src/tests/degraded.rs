@@ -92,6 +92,7 @@ fn a_death_is_reported_to_the_process_if_no_error_is_pending() {
               #1 ghost certain: p10[10] outbound 10.0.0.1:443 x6, oldest >1m 39s, active 0s +0.0/min
                  dead count=6 dead=70000..70000ms is_lower_bound=true
                  death-reported count=6 total=6
+                 but single-event-possible
         "#]],
     );
 }

@@ -29,6 +29,12 @@ fn the_key_names_family_direction_destination_and_process() {
     );
     assert_eq!(
         key(&[opened, "\n 9s reader a1..a6 is=none http=body\n 90s snapshot"].concat()),
+        "client-connection/outbound/10.0.0.1:443/p10",
+        "without a ledger, a response is known as a connection"
+    );
+    assert_eq!(
+        key(&[opened, "\n 9s start-response a1..a6\n 9s receive a1..a6 bytes=9\n 90s snapshot"]
+            .concat()),
         "response/outbound/10.0.0.1:443/p10"
     );
     assert_eq!(
@@ -104,6 +110,38 @@ fn the_key_is_the_same_in_another_run() {
     assert_eq!(first.1, second.1);
 }
 
+/// A live run sees a leak grow, and an audit sees all of it: the readers of all connections are
+/// known in neither, or only in one.
+#[test]
+fn a_leak_that_grows_has_the_key_of_one_that_is_found_at_once() {
+    let leak = "
+        1s open a1..a9 every=15s pid=10
+        2s receive a1..a9 every=15s bytes=200
+        3s read a1..a9 every=15s
+    ";
+    let readers = "4s reader a1..a9 every=15s is=none http=body\n";
+    let responses = "1s start-response a1..a9 every=15s stack=7\n";
+    let snapshots: Vec<String> = (1..=30).map(|ten| std::format!("{ten}0s snapshot")).collect();
+    let grown = snapshots.join("\n");
+    let check = |with: &str, expected: &str| {
+        let one_by_one = keys(&[leak, with, &grown].concat());
+        let at_once = keys(&[leak, with, "300s snapshot"].concat());
+        assert_eq!((one_by_one, at_once), ([expected.into()].into(), [expected.into()].into()));
+    };
+    check(readers, "client-connection/outbound/10.0.0.1:443/p10");
+    check(&[readers, responses].concat(), "response/outbound/10.0.0.1:443/p10");
+}
+
+#[test]
+fn the_key_does_not_depend_on_when_readers_become_known() {
+    let leak = "1s open a1..a9 pid=10\n 2s receive a1..a9 bytes=9000\n";
+    let snapshots = "9s snapshot\n 90s snapshot\n 300s snapshot";
+    let with = |readers: &str| keys(&[leak, readers, snapshots].concat());
+    let early = with("4s reader a1..a9 is=none http=body\n");
+    assert_eq!(early, with("200s reader a1..a9 is=none http=body\n"));
+    assert_eq!(early, with(""));
+}
+
 /// A finding without a call site says why.
 #[test]
 fn an_unknown_call_site_is_explained() {
@@ -114,6 +152,12 @@ fn an_unknown_call_site_is_explained() {
     assert_eq!(
         reason("0s lose-events\n 0s open a1..a6 pid=10"),
         Some(CallSiteReason::OpenedBeforeTracing)
+    );
+    let after_tracing = "0s snapshot\n 0s sock-diag\n 1s open a1..a6 pid=10";
+    assert_eq!(
+        reason(after_tracing),
+        Some(CallSiteReason::StackNotRecorded),
+        "the first snapshot did not show it"
     );
     assert_eq!(reason("0s open a1..a6 pid=10"), Some(CallSiteReason::StackNotRecorded));
     assert_eq!(reason("0s open a1..a6 pid=10 stack=7"), Some(CallSiteReason::NotResolved));
@@ -126,4 +170,28 @@ fn an_unknown_call_site_is_explained() {
         0s call-site stack=7 is=main.get,api.go:23
         0s call-site stack=8 is=main.put,api.go:42";
     assert_eq!(reason(several), Some(CallSiteReason::SeveralCallSites));
+}
+
+/// Other code than that which requested the response may have opened the connection.
+#[test]
+fn the_stack_of_a_response_is_not_replaced_by_that_of_its_connection() {
+    let opened = "
+        0s call-site stack=7 is=main.get,api.go:23
+        0s open a1..a6 pid=10 stack=7
+        1s receive a1..a6 bytes=200
+    ";
+    let site = |requested: &str| {
+        let mut findings = findings(&[opened, requested, "\n 90s snapshot"].concat());
+        let finding = findings.remove(0);
+        for connection in &finding.connections {
+            assert_eq!(connection.call_site, finding.call_site);
+            assert_eq!(connection.call_site_reason, finding.call_site_reason);
+        }
+        (finding.call_site, finding.call_site_reason)
+    };
+    assert_eq!(site(""), (Some("main.get api.go:23".into()), None));
+    let not_recorded = (None, Some(CallSiteReason::StackNotRecorded));
+    assert_eq!(site("1s start-response a1..a6"), not_recorded);
+    let not_resolved = (None, Some(CallSiteReason::NotResolved));
+    assert_eq!(site("1s start-response a1..a6 stack=8"), not_resolved);
 }

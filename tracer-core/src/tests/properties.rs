@@ -293,6 +293,20 @@ proptest! {
         }
     }
 
+    /// A call site is known, or it is said why it is not.
+    #[test]
+    fn each_unknown_call_site_has_a_reason(history in history()) {
+        let history = [&history[..], &[(60_000, Action::Snapshot)]].concat();
+        let report = detect(play(&history, &[]).1).report();
+        for finding in report.findings.iter().filter(|it| it.retracted_at.is_none()) {
+            prop_assert_eq!(finding.call_site.is_none(), finding.call_site_reason.is_some());
+        }
+        let flagged = report.findings.iter().flat_map(|finding| &finding.connections);
+        for connection in flagged.chain(&report.unflagged) {
+            prop_assert_eq!(connection.call_site.is_none(), connection.call_site_reason.is_some());
+        }
+    }
+
     /// Events may arrive in a batch or one by one, with or without reports and questions in between:
     /// the findings at the end are the same.
     #[test]

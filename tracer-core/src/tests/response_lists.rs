@@ -2,8 +2,10 @@
 
 use std::vec::Vec;
 
+use super::{timeline::Player, world::process};
 use crate::{
-    HttpStream, Ledger, OpenResponse, ProcessKey, StackId, Timestamp, open_responses::OpenResponses,
+    HttpStream, Input, Ledger, Limit, Note, OpenResponse, Options, ProcessKey, StackId, Timestamp,
+    open_responses::OpenResponses,
 };
 
 const PROCESS: ProcessKey = ProcessKey { start_time_ns: 1, pid: 10 };
@@ -69,4 +71,17 @@ fn all_lists_together_are_bounded() {
     assert_eq!((lists.on(other, 2).len(), lists.left_out()), (1, 0));
     lists.retain(3, |key| *key != other);
     assert_eq!(lists.on(other, 1), []);
+}
+
+#[test]
+fn a_limit_counts_once_for_each_process() {
+    let mut player = Player::new(Options::default());
+    player.play_all("0s open a1 pid=10\n 0s open b1 pid=11\n 9s snapshot");
+    for (pid, times) in [(10, 2), (11, 1)] {
+        let limits = std::vec![Limit::NotGo; times];
+        let ledger = Ledger { process: process(pid), limits, ..list(9, &[]) };
+        player.detector.handle(Input::Ledger(ledger));
+    }
+    let notes = player.detector.report().coverage.notes;
+    assert_eq!(notes, [Note::ResponseLimit { processes: 2, limit: Limit::NotGo }]);
 }

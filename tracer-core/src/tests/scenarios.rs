@@ -191,6 +191,7 @@ fn ghosts_reported_to_the_process_are_certain_and_few_unnoticed_ones_are_a_pool(
               #1 ghost certain: p10[10] outbound 10.0.0.1:443 x5, oldest 1m 40s, active 0s
                  dead count=5 dead=95000..95000ms is_lower_bound=false
                  death-reported count=5 total=5
+                 but single-event-possible
               #2 stale-pool info: p11[11] outbound 10.0.0.1:443 x9, oldest 1m 40s, active 0s
                  dead count=9 dead=94992..95000ms is_lower_bound=false
                  death-unnoticed count=9

@@ -11,9 +11,19 @@ use tracer_core::AccessError;
 /// Why a file of `/proc/PID` could not be read.
 pub fn file_error(error: &io::Error) -> AccessError {
     match error.kind() {
-        ErrorKind::PermissionDenied => AccessError::PermissionDenied { detail: None },
+        ErrorKind::PermissionDenied => {
+            // The text of EACCES is "Permission denied".
+            let is_plain = Errno::from_io_error(error) == Some(Errno::ACCESS);
+            AccessError::PermissionDenied { detail: (!is_plain).then(|| without_number(error)) }
+        }
         _ => AccessError::Failed { detail: error.to_string() },
     }
+}
+
+/// The operating system's text, for use in parentheses: without ` (os error 1)`.
+fn without_number(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split_once(" (os error").map_or(text.as_str(), |(text, _)| text).to_owned()
 }
 
 /// Why the memory of a process, or `/proc/PID/task/TID/syscall`, could not be read. Both require
@@ -47,6 +57,8 @@ mod tests {
     fn a_denied_file_and_a_failed_read_differ() {
         let denied = AccessError::PermissionDenied { detail: None };
         assert_eq!(file_error(&os_error(Errno::ACCESS)), denied);
+        let detail = Some("Operation not permitted".to_owned());
+        let denied = AccessError::PermissionDenied { detail };
         assert_eq!(file_error(&os_error(Errno::PERM)), denied);
         let detail = "Too many open files (os error 24)".to_owned();
         assert_eq!(file_error(&os_error(Errno::MFILE)), AccessError::Failed { detail });
@@ -58,7 +70,7 @@ mod tests {
         let denied = AccessError::PermissionDenied { detail: None };
         assert_eq!(error(Errno::PERM, "3"), AccessError::YamaPtraceScope);
         for scope in ["0", "1", "2", ""] {
-            assert_eq!(error(Errno::PERM, scope), denied, "{scope:?}");
+            assert_eq!(error(Errno::ACCESS, scope), denied, "{scope:?}");
         }
         assert_eq!(error(Errno::NOSYS, "3"), AccessError::NotInKernel);
     }

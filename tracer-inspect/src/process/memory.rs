@@ -44,6 +44,19 @@ impl ProcessMemory {
         Ok(memory)
     }
 
+    /// Reads one range.
+    ///
+    /// # Errors
+    /// `EFAULT` where not every byte is mapped; or the memory cannot be read: see process_vm_readv(2).
+    pub fn try_read(&self, address: u64, length: usize) -> io::Result<Vec<u8>> {
+        let mut buffer = vec![0; length];
+        let copied = self.call(&mut buffer, &[remote(address, length)])?;
+        if copied < length {
+            return Err(io::Error::from_raw_os_error(libc::EFAULT));
+        }
+        Ok(buffer)
+    }
+
     /// Copies the ranges one after the other into `buffer` and returns the number of bytes copied.
     fn call(&self, buffer: &mut [u8], ranges: &[libc::iovec]) -> io::Result<usize> {
         let local = IoSliceMut::new(buffer);

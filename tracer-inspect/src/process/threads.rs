@@ -12,7 +12,10 @@ use std::{
 
 use tracer_core::{Asked, ConnectionId, Limit};
 
-use super::{access::attach_error, socket_link::is_socket};
+use super::{
+    access::{attach_error, file_error},
+    socket_link::is_socket,
+};
 use wait_lists::WaitLists;
 
 /// Maximum number of threads inspected per process.
@@ -37,8 +40,8 @@ pub fn inspect<'a>(pid: u32, asked: impl Iterator<Item = &'a Asked>) -> BlockedT
     if wanted.is_empty() {
         return blocked;
     }
-    if let Err(error) = inspect_threads(pid, &mut wanted, &mut blocked) {
-        blocked.limit = Some(Limit::ThreadsUnreadable { error: attach_error(&error) });
+    if let Err(limit) = inspect_threads(pid, &mut wanted, &mut blocked) {
+        blocked.limit = Some(limit);
     }
     blocked
 }
@@ -48,13 +51,17 @@ fn inspect_threads(
     pid: u32,
     wanted: &mut BTreeMap<u32, Asked>,
     blocked: &mut BlockedThreads,
-) -> io::Result<()> {
-    if !is_64_bit(pid)? {
+) -> Result<(), Limit> {
+    // `syscall` requires `PTRACE_MODE_ATTACH`, the other files do not.
+    let file = |error| Limit::ThreadsUnreadable { error: file_error(&error) };
+    let attach = |error| Limit::ThreadsUnreadable { error: attach_error(&error) };
+    if !is_64_bit(pid).map_err(file)? {
         blocked.limit = Some(Limit::ThirtyTwoBitProgram);
         return Ok(());
     }
-    let mut lists = WaitLists::of(pid)?;
-    for (index, task) in fs::read_dir(format!("/proc/{pid}/task"))?.enumerate() {
+    let mut lists = WaitLists::of(pid).map_err(file)?;
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).map_err(file)?;
+    for (index, task) in tasks.enumerate() {
         if wanted.is_empty() {
             break;
         }
@@ -62,12 +69,12 @@ fn inspect_threads(
             blocked.limit = Some(Limit::ThreadsTruncated { threads_max: THREADS_MAX });
             break;
         }
-        let task = task?.path();
-        let file = task.join("syscall");
-        let Some(call) = read_call(&file)? else { continue };
+        let task = task.map_err(file)?.path();
+        let syscall = task.join("syscall");
+        let Some(call) = read_call(&syscall).map_err(attach)? else { continue };
         let fds = call.waits_for(wanted, &mut lists);
         // The lists in memory belong to this call only if it has not ended in the meantime.
-        if fds.is_empty() || read_call(&file)? != Some(call) {
+        if fds.is_empty() || read_call(&syscall).map_err(attach)? != Some(call) {
             continue;
         }
         for fd in fds {
@@ -78,8 +85,8 @@ fn inspect_threads(
             }
         }
     }
-    if lists.is_truncated() && blocked.limit.is_none() {
-        blocked.limit = Some(Limit::PolledFdsTruncated);
+    if blocked.limit.is_none() {
+        blocked.limit = lists.limit();
     }
     Ok(())
 }

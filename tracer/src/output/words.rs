@@ -52,5 +52,13 @@ fn part(CountOf { count, total }: CountOf) -> String {
     format!("{} of {}", grouped(count as u64), grouped(total as u64))
 }
 
+/// `3 of 25`, `any of the 25`: in place of [`part`] where a sentence denies or doubts something.
+fn any_part(of: CountOf) -> String {
+    if of.count == of.total && of.total > 1 {
+        return format!("any of the {}", grouped(of.total as u64));
+    }
+    part(of)
+}
+
 #[cfg(test)]
 pub(crate) mod tests;

@@ -3,7 +3,10 @@
 
 use std::io;
 
-use crate::process::memory::{Memory as _, ProcessMemory};
+use rustix::io::Errno;
+use tracer_core::Limit;
+
+use crate::process::{access::attach_error, memory::ProcessMemory};
 
 /// Maximum number of entries per list.
 const ENTRIES_MAX: u32 = 65_536;
@@ -20,18 +23,24 @@ pub(super) struct WaitLists {
     memory: ProcessMemory,
     bytes_left: usize,
     truncated: bool,
+    /// Why the kernel did not let the memory be read.
+    refusal: Option<io::Error>,
 }
 
 impl WaitLists {
     /// # Errors
     /// `pid` does not fit into `pid_t`.
     pub(super) fn of(pid: u32) -> io::Result<Self> {
-        Ok(Self { memory: ProcessMemory::of(pid)?, bytes_left: BYTES_MAX, truncated: false })
+        let memory = ProcessMemory::of(pid)?;
+        Ok(Self { memory, bytes_left: BYTES_MAX, truncated: false, refusal: None })
     }
 
-    /// Whether a list or a part of one was not read because of a limit.
-    pub(super) const fn is_truncated(&self) -> bool {
-        self.truncated
+    /// Why a list, or a part of one, was not read; `None` if all were.
+    pub(super) fn limit(&self) -> Option<Limit> {
+        if let Some(error) = &self.refusal {
+            return Some(Limit::MemoryUnreadable { error: attach_error(error) });
+        }
+        self.truncated.then_some(Limit::PolledFdsTruncated)
     }
 
     /// The file descriptors that an array of `count` `struct pollfd` polls for input; empty if the
@@ -59,7 +68,19 @@ impl WaitLists {
             return Vec::new();
         }
         self.bytes_left -= size;
-        self.memory.read_one(address, size).map(Vec::from).unwrap_or_default()
+        let read = self.memory.try_read(address, size);
+        self.keep_refusal(read)
+    }
+
+    fn keep_refusal(&mut self, read: io::Result<Vec<u8>>) -> Vec<u8> {
+        read.unwrap_or_else(|error| {
+            // The memory is no longer mapped, or the process has ended: so has the call.
+            let is_gone = matches!(Errno::from_io_error(&error), Some(Errno::FAULT | Errno::SRCH));
+            if !is_gone {
+                self.refusal = Some(error);
+            }
+            Vec::new()
+        })
     }
 }
 

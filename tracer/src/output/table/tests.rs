@@ -42,10 +42,10 @@ fn mixed_at_80() {
                 is still rising
                 only likely: inferred from timing and counts, not verified inside the
                 process
-                call site unknown: no stack was recorded; --pid records the stacks of new
-                connections
+                call site unknown: no stack was recorded; in a run without --pid, add it to
+                record the stacks of new connections
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1,194 more; 1,190 opened while
-                tracing, 14 before; oldest open for 51m
+                tracing, 14 before or not seen to open; oldest open for 51m
                 next: Close the socket when a read returns EOF (0 bytes), and after errors.
 
             #2  nginx[801] inbound :8080: ghost (possible), 12 CLOSE
@@ -58,15 +58,15 @@ fn mixed_at_80() {
                 call site unknown: opened before tracing began, so no stack was recorded;
                 --pid records the stacks of new connections
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing,
-                11 before; oldest open for at least 51m
+                11 before or not seen to open; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
                 next: Watch for longer: tracer audit --pid 801 --for 3m. A leak stays or
                 grows; slow readers, pools and retries do not.
 
             #3  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT
                 the peer closed 2 connections 50m ago; the process has sent nothing since
-                call site unknown: no stack was recorded; --pid records the stacks of new
-                connections
+                call site unknown: no stack was recorded; in a run without --pid, add it to
+                record the stacks of new connections
                 fds 7, 8; all opened while tracing; oldest open for 51m
                 next: Nothing is needed; an idle timeout shorter than the peer's would avoid
                 it.
@@ -99,8 +99,8 @@ fn mixed_at_200() {
                 the peer closed 1,204 connections 1m to 50m ago; the process has sent nothing since
                 the peer closed them one by one (at 37 separate times over 49m); the number is still rising
                 only likely: inferred from timing and counts, not verified inside the process
-                call site unknown: no stack was recorded; --pid records the stacks of new connections
-                fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1,194 more; 1,190 opened while tracing, 14 before; oldest open for 51m
+                call site unknown: no stack was recorded; in a run without --pid, add it to record the stacks of new connections
+                fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1,194 more; 1,190 opened while tracing, 14 before or not seen to open; oldest open for 51m
                 next: Close the socket when a read returns EOF (0 bytes), and after errors.
 
             #2  nginx[801] inbound :8080: ghost (possible), 12 CLOSE
@@ -108,13 +108,13 @@ fn mixed_at_200() {
                 the process has not received the error or EOF on any of the 12: it has not used them since they died
                 only possible: all of it may have a single cause, such as a restart of the peer
                 call site unknown: opened before tracing began, so no stack was recorded; --pid records the stacks of new connections
-                fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing, 11 before; oldest open for at least 51m
+                fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing, 11 before or not seen to open; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
                 next: Watch for longer: tracer audit --pid 801 --for 3m. A leak stays or grows; slow readers, pools and retries do not.
 
             #3  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT
                 the peer closed 2 connections 50m ago; the process has sent nothing since
-                call site unknown: no stack was recorded; --pid records the stacks of new connections
+                call site unknown: no stack was recorded; in a run without --pid, add it to record the stacks of new connections
                 fds 7, 8; all opened while tracing; oldest open for 51m
                 next: Nothing is needed; an idle timeout shorter than the peer's would avoid it.
 
@@ -156,7 +156,7 @@ fn wide_at_200() {
                 the process has not received the error or EOF on any of the 12: it has not used them since they died
                 only possible: all of it may have a single cause, such as a restart of the peer
                 call site unknown: opened before tracing began, so no stack was recorded; --pid records the stacks of new connections
-                fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing, 11 before; oldest open for at least 51m
+                fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing, 11 before or not seen to open; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
                 next: Watch for longer: tracer audit --pid 801 --for 3m. A leak stays or grows; slow readers, pools and retries do not.
 
@@ -183,8 +183,8 @@ fn wide_at_80_names_hidden_columns() {
 
             #1  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT
                 the peer closed 2 connections 50m ago; the process has sent nothing since
-                call site unknown: no stack was recorded; --pid records the stacks of new
-                connections
+                call site unknown: no stack was recorded; in a run without --pid, add it to
+                record the stacks of new connections
                 fds 7, 8; all opened while tracing; oldest open for 51m
                 next: Nothing is needed; an idle timeout shorter than the peer's would avoid
                 it.
@@ -238,15 +238,15 @@ fn coloured() {
                 call site unknown: opened before tracing began, so no stack was recorded;
                 --pid records the stacks of new connections
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing,
-                11 before; oldest open for at least 51m
+                11 before or not seen to open; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
                 next: Watch for longer: tracer audit --pid 801 --for 3m. A leak stays or
                 grows; slow readers, pools and retries do not.
 
             ^[[1m#2  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT^[[0m
                 the peer closed 2 connections 50m ago; the process has sent nothing since
-                call site unknown: no stack was recorded; --pid records the stacks of new
-                connections
+                call site unknown: no stack was recorded; in a run without --pid, add it to
+                record the stacks of new connections
                 fds 7, 8; all opened while tracing; oldest open for 51m
                 next: Nothing is needed; an idle timeout shorter than the peer's would avoid
                 it.
@@ -328,7 +328,8 @@ fn all_holders_and_states() {
                 only possible: all of it may have a single cause, such as a restart of the peer
                 call site unknown: opened before tracing began, so no stack was recorded; --pid records the stacks of new
                 connections
-                fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing, 11 before; oldest open for at least 51m
+                fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing, 11 before or not seen to open; oldest
+                open for at least 51m
                 also held by nginx-worker[802] on the same fds; worker[803] fd 5; worker[804] fd 5; worker[805] fd 5; worker[806] fd
                 5; and 4 more processes
                 next: Watch for longer: tracer audit --pid 801 --for 3m. A leak stays or grows; slow readers, pools and retries do

@@ -1,8 +1,8 @@
 //! Why a finding does not have a higher confidence, in words.
 
-use tracer_core::{Caveat, Confidence, Finding};
+use tracer_core::{Caveat, Confidence, CountOf, Finding};
 
-use super::part;
+use super::{any_part, part};
 use crate::output::quantity::{argument, bytes, counted};
 
 /// The label of the caveats: `only likely`.
@@ -43,11 +43,11 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
         Caveat::EofUnconfirmed(of) => format!(
             "nothing is unread on {}, but no read was seen to return EOF, so the process may not \
              know that the peer closed",
-            part(*of)
+            any_part(*of)
         ),
         Caveat::CloseTimeUnknown(of) => format!(
             "the time at which the peer closed {} is unknown: answered keepalive probes overwrite it",
-            part(*of)
+            any_part(*of)
         ),
         Caveat::ThreadPoolPossible => {
             "a client pool with one connection per thread looks the same while it shrinks"
@@ -72,7 +72,9 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
             part(*of)
         ),
         Caveat::ReaderWaiting(of) => format!("a reader waits on {}", part(*of)),
-        Caveat::ReaderUnknown(of) => format!("whether a reader waits on {} is unknown", part(*of)),
+        Caveat::ReaderUnknown(of) => {
+            format!("whether a reader waits on {} is unknown", any_part(*of))
+        }
         Caveat::SendBlocked { connections: blocked } => format!(
             "the process itself waits on {} for the peer to read: it may be forwarding data at \
              the pace of slow clients",
@@ -102,18 +104,11 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
              {})",
             argument(needed_ms.saturating_mul(2))
         ),
-        Caveat::TooLittleUnread { count, total, unread_min_bytes, count_min } => {
-            let (holders, hold) = match count {
-                0 => (format!("none of {total}"), "holds"),
-                1 => (format!("only 1 of {total}"), "holds"),
-                count => (format!("only {count} of {total}"), "hold"),
-            };
-            format!(
-                "{holders} {hold} more than {} unread ({} needed); less can be TLS session tickets",
-                bytes(*unread_min_bytes),
-                connections(*count_min)
-            )
-        }
+        Caveat::TooLittleUnread { count, total, unread_min_bytes, count_min } => too_little_unread(
+            CountOf { count: *count, total: *total },
+            *unread_min_bytes,
+            &connections(*count_min),
+        ),
         Caveat::TooFewResponses { count, count_min } => format!(
             "{} of {count_min} responses (--min-count): the application may still read so few",
             only(*count)
@@ -122,13 +117,29 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
             "{} of {count_min} connections (--min-count): so few may have been passed on purpose",
             only(*count)
         ),
-        Caveat::OpenerNotSeen => "this process was forked from the one that opened them, which is \
-             not running: it may be a daemon with its pool"
-            .to_owned(),
+        Caveat::OpenerNotSeen => {
+            "this process was forked from the one that opened them, which was \
+             not seen (it may have exited, or hold no sockets any more): this process may be a \
+             daemon with its pool"
+                .to_owned()
+        }
         Caveat::ExecUnknown => {
             "whether this process has called execve since it was forked is unknown".to_owned()
         }
     }
+}
+
+fn too_little_unread(of: CountOf, unread_min_bytes: u64, needed: &str) -> String {
+    let CountOf { count, total } = of;
+    let (holders, hold) = match count {
+        0 => (format!("none of {total}"), "holds"),
+        1 => (format!("only 1 of {total}"), "holds"),
+        count => (format!("only {count} of {total}"), "hold"),
+    };
+    format!(
+        "{holders} {hold} more than {} unread ({needed} needed); less can be TLS session tickets",
+        bytes(unread_min_bytes)
+    )
 }
 
 fn only(count: usize) -> String {

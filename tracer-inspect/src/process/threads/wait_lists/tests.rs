@@ -1,3 +1,5 @@
+use tracer_core::AccessError;
+
 use super::*;
 
 const POLLOUT: u16 = 0x4;
@@ -32,7 +34,22 @@ fn exceeding_the_limit_is_reported() {
     assert_eq!(lists.polled(address, 3), [9, 9, 9]);
     assert!(lists.polled(0, 3).is_empty());
     assert!(lists.selected(64, 0).is_empty());
-    assert!(!lists.is_truncated());
+    assert_eq!(lists.limit(), None);
     lists.polled(address, ENTRIES_MAX + 1);
-    assert!(lists.is_truncated());
+    assert_eq!(lists.limit(), Some(Limit::PolledFdsTruncated));
+}
+
+#[test]
+fn a_refusal_is_reported_and_the_end_of_a_call_is_not() {
+    let mut lists = WaitLists::of(std::process::id()).unwrap();
+    let mut keep = |errno: Errno| {
+        assert!(lists.keep_refusal(Err(errno.into())).is_empty());
+        lists.limit()
+    };
+    assert_eq!(keep(Errno::FAULT), None);
+    assert_eq!(keep(Errno::SRCH), None);
+    let error = AccessError::NotInKernel;
+    assert_eq!(keep(Errno::NOSYS), Some(Limit::MemoryUnreadable { error: error.clone() }));
+    assert_eq!(keep(Errno::FAULT), Some(Limit::MemoryUnreadable { error }), "the refusal is kept");
+    assert!(matches!(keep(Errno::PERM), Some(Limit::MemoryUnreadable { .. })));
 }
