@@ -105,7 +105,6 @@ fn a_process_that_reads_a_fin_and_does_not_close_leaks() {
 }
 
 #[test]
-#[ignore = "needs root and BPF; cargo xtask test runs it where the host allows"]
 fn the_key_of_a_finding_is_the_same_for_another_process_of_the_same_name() {
     let mut leak = Leak::of(Kind::Undrained, 5);
     let key = |leak: &Leak| {

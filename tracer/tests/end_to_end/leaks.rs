@@ -95,14 +95,15 @@ fn live_finds_connections_with_unread_responses() {
 #[test]
 fn live_finds_ghosts() {
     check_live_with(Kind::Ghost, &["", "--source sock-diag --interval 100ms"], |leak, tracers| {
-        for count in [6, 6, 6, COUNT - 18] {
+        for count in [8, 8, COUNT - 16] {
             leak.grow(count);
-            // Without events, only snapshots between them show that they died at separate times, which
-            // are more than a twelfth of `--idle` apart. The first of the two snapshots may have been
-            // taken before the last of them died.
+            // Without events, only snapshots between them show that they died at separate times, more
+            // than a twelfth of `--idle` apart. The second report from now on is of a snapshot after
+            // the last death.
             tracers[1].wait_for_next_report();
             tracers[1].wait_for_next_report();
-            thread::sleep(Duration::from_millis(400));
+            thread::sleep(Duration::from_millis(300));
+            tracers[1].wait_for_next_report();
         }
     });
 }
