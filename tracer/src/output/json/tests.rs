@@ -170,7 +170,7 @@ fn all_connections_and_what_was_not_seen() {
                   "call_site": null,
                   "call_site_reason": {
                     "code": "stack-not-recorded",
-                    "text": "no stack was recorded; --pid records the stacks of new connections"
+                    "text": "no stack was recorded; in a run without --pid, add it to record the stacks of new connections"
                   },
                   "request": null,
                   "origin": "traced"
