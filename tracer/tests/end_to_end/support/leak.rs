@@ -44,8 +44,12 @@ impl Leak {
     }
 
     /// The given process will leak; nothing is leaked yet.
-    pub(crate) fn prepare_in(mut leaker: Puppet, kind: Kind) -> Self {
-        let mut peer = Puppet::start();
+    pub(crate) fn prepare_in(leaker: Puppet, kind: Kind) -> Self {
+        Self::prepare_between(leaker, Puppet::start(), kind)
+    }
+
+    /// The given process will leak connections to the other one; nothing is leaked yet.
+    pub(crate) fn prepare_between(mut leaker: Puppet, mut peer: Puppet, kind: Kind) -> Self {
         let server = if kind == Kind::NeverRead { &mut leaker } else { &mut peer };
         let listener = server.listen();
         Self { leaker, peer, fds: BTreeSet::new(), kind, listener }
