@@ -113,7 +113,7 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
         Evidence::Destinations { top, others } => format!("destinations: {}", list(top, *others)),
         Evidence::CallSites { top, others } => format!("call sites: {}", list(top, *others)),
         Evidence::Rising(recurrence) => {
-            format!("{}; the number is still rising", one_by_one(*recurrence))
+            format!("{}, the last of them recently", one_by_one(*recurrence))
         }
         Evidence::Ceased { recurrence, since_last_ms } => format!(
             "{}, but none in the last {}",
