@@ -71,19 +71,26 @@ pub(crate) fn release() -> Result<Programs> {
 /// # Errors
 /// If they do not build.
 pub(crate) fn for_system_tests() -> Result<SystemTests> {
-    let mut cargo = cargo(&["test", "--no-run", "--package", "tracer", "--profile", SYSTEM_TESTS]);
-    cargo.args(["--lib", "--test", "end_to_end", "--example", "puppet"]);
-    cargo.args(["--features", "root-tests"]);
+    let tests = ["test", "--no-run", "--lib", "--test", "end_to_end"];
+    // `cargo test --example` would build the example with a test harness in place of its `main`.
+    let programs = ["build", "--bin", "tracer", "--example", "puppet"];
+    let built = executables(&mut system_test_cargo(&tests))?;
+    Ok(SystemTests {
+        programs: Programs::find(&executables(&mut system_test_cargo(&programs))?)?,
+        unit_tests: find(&built, Kind::Lib, "tracer", true)?,
+        end_to_end: find(&built, Kind::Test, "end_to_end", true)?,
+    })
+}
+
+/// Cargo with what all builds of [`for_system_tests`] share, so that dependencies are built once.
+fn system_test_cargo(arguments: &[&str]) -> Command {
+    let mut cargo = cargo(arguments);
+    cargo.args(["--package", "tracer", "--profile", SYSTEM_TESTS, "--features", "root-tests"]);
     if cfg!(target_arch = "x86_64") {
         cargo.args(["--target", STATIC_TARGET]);
         cargo.env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+crt-static");
     }
-    let built = executables(&mut cargo)?;
-    Ok(SystemTests {
-        programs: Programs::find(&built)?,
-        unit_tests: find(&built, Kind::Lib, "tracer", true)?,
-        end_to_end: find(&built, Kind::Test, "end_to_end", true)?,
-    })
+    cargo
 }
 
 impl Programs {
