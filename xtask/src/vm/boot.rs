@@ -121,7 +121,9 @@ fn kernel_programs(tests: &SystemTests) -> Job {
     Job {
         attach_method: "chosen",
         subject: "kernel programs",
-        script: format!("TRACER_TEST_ALL_RUNGS=1 {tests} collect::kernel::load::as_root::"),
+        script: format!(
+            "TRACER_TEST_ALL_ATTACH_METHODS=1 {tests} collect::kernel::load::as_root::"
+        ),
         expectation: Expectation::SomeTests,
     }
 }
@@ -129,7 +131,7 @@ fn kernel_programs(tests: &SystemTests) -> Job {
 /// The tests of kernel programs and of live leaks with one attach method.
 fn with_method(tests: &SystemTests, attach_method: &'static str) -> [Job; 2] {
     let (unit_tests, end_to_end) = (tests.unit_tests.display(), tests.end_to_end.display());
-    let variable = format!("TRACER_TEST_RUNG={attach_method}");
+    let variable = format!("TRACER_TEST_ATTACH_METHOD={attach_method}");
     [
         Job {
             attach_method,
@@ -148,16 +150,12 @@ fn with_method(tests: &SystemTests, attach_method: &'static str) -> [Job; 2] {
 
 fn end_to_end(tests: &SystemTests, extent: Extent) -> Job {
     let tests = tests.end_to_end.display();
-    let which = match extent {
-        Extent::Reduced => {
-            format!("{} --skip {}", CORE.join(" "), NEED_NAMESPACES.join(" --skip "))
-        }
-        Extent::Whole => NEED_COMPILERS
-            .into_iter()
-            .chain(LARGE)
-            .chain(NEED_NAMESPACES)
-            .fold(String::new(), |all, name| all + "--skip " + name + " "),
+    let wanted = match extent {
+        Extent::Reduced => CORE.join(" "),
+        Extent::Whole => String::new(),
     };
+    let left_out = NEED_COMPILERS.into_iter().chain(LARGE).chain(NEED_NAMESPACES);
+    let which = left_out.fold(wanted, |which, name| which + " --skip " + name);
     Job {
         attach_method: "chosen",
         subject: "end to end",

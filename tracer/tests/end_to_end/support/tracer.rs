@@ -19,7 +19,7 @@ pub(crate) fn command(arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tracer"));
     command.args(arguments.split_whitespace());
     // `cargo xtask vm-test` runs the tests with each attach mechanism.
-    if let Some(mechanism) = env::var_os("TRACER_TEST_RUNG") {
+    if let Some(mechanism) = env::var_os("TRACER_TEST_ATTACH_METHOD") {
         command.arg("--attach-method").arg(mechanism);
     }
     command

@@ -26,7 +26,7 @@ mod extent;
 mod limits;
 
 /// Names the mechanism by which tests attach; without it they take the best.
-const MECHANISM_VARIABLE: &str = "TRACER_TEST_RUNG";
+const MECHANISM_VARIABLE: &str = "TRACER_TEST_ATTACH_METHOD";
 
 /// Numbers of `include/net/tcp_states.h`.
 const ESTABLISHED: u8 = 1;

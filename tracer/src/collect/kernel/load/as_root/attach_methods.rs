@@ -6,7 +6,7 @@ use super::*;
 
 /// If it is set, every way has to be there; without it, those that the kernel does not allow are
 /// left out, as many do not.
-const ALL_VARIABLE: &str = "TRACER_TEST_ALL_RUNGS";
+const ALL_VARIABLE: &str = "TRACER_TEST_ALL_ATTACH_METHODS";
 
 /// What happened to a socket, one line an event.
 type Life = Vec<String>;
