@@ -17,7 +17,7 @@ const GROWTH_WINDOWS: u32 = 5;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Thresholds")]
 pub(super) struct Thresholds {
-    /// Report only what has lasted for this long [default: 60s]
+    /// Report what has lasted for this long [default: 60s]
     #[arg(long, value_name = "DURATION", value_parser = positive)]
     idle: Option<Duration>,
     /// Connections needed for likely or certain [default: 5]
