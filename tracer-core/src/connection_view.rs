@@ -3,7 +3,7 @@
 use crate::{
     CallSiteReason, Confidence, Direction, DurationRange, Held, HttpConnection, HttpStage,
     Interval, Options, Origin, Owner, ProcessFacts, ProcessKey, Reader, SocketFacts, StackId,
-    Timestamp, Verdict, call_sites::CallSites, open_responses::Response, tracked::Tracked,
+    Timestamp, Verdict, call_sites::CallSites, open_responses::Response, rules, tracked::Tracked,
 };
 
 /// Ages in jiffies are at most 10 ms coarse, and the rate of jiffies is about as exact.
@@ -231,6 +231,23 @@ impl<'a> ConnectionView<'a> {
             flag.verdict == Verdict::BodyNotClosed && flag.confidence >= Confidence::Likely
         });
         self.is_bad() || was_found || !(is_stopped || self.process.is_unidentified)
+    }
+
+    /// It has been *likely* to be leaked, by a pattern of dead connections.
+    pub(crate) fn was_likely(&self) -> bool {
+        self.tracked.accusation().is_some_and(|flag| flag.confidence >= Confidence::Likely)
+    }
+
+    /// When it was opened at the latest, as far as that was seen. The last request of a connection
+    /// that carried one exchange stands for its opening.
+    pub(crate) fn known_opening(&self) -> Option<Timestamp> {
+        match self.tracked.origin {
+            Origin::Traced => Some(self.tracked.opened_at),
+            Origin::Seeded if self.tracked.absent_at.is_some() => self.tracked.absent_at,
+            Origin::Seeded => {
+                self.facts.last_sent_at.filter(|_| rules::never_reused::was_used_once(self))
+            }
+        }
     }
 
     /// The present verdict is about the connection itself. Verdicts that say little of the

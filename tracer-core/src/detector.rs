@@ -1,5 +1,6 @@
 //! The detector: takes inputs, asks questions, gives verdicts.
 
+mod clean_ups;
 mod coverage;
 mod questions;
 
@@ -11,6 +12,7 @@ use alloc::{
     vec::Vec,
 };
 
+use clean_ups::CleanedGroups;
 pub use questions::{Asked, Question};
 
 use crate::{
@@ -19,8 +21,8 @@ use crate::{
     connection_view::{ConnectionView, ResponseSelection},
     finding_tracker::{FindingTracker, connection},
     group::GroupKey,
-    history::History,
-    judge::{GroupSize, JudgeContext, Judged},
+    group_history::GroupHistory,
+    judge::{JudgeContext, Judged},
     processes::Processes,
     table::{Departure, Table},
     tracked::{Flagged, Tracked},
@@ -33,7 +35,9 @@ pub struct Detector {
     host: HostFacts,
     table: Table,
     processes: Processes,
-    histories: BTreeMap<GroupKey, History>,
+    histories: BTreeMap<GroupKey, GroupHistory>,
+    /// What processes did to dead connections since the latest snapshot.
+    cleaned: CleanedGroups,
     findings: FindingTracker,
     changes: Vec<Change>,
     /// Some verdict has changed: taken by [`take_changed`](Self::take_changed).
@@ -63,6 +67,7 @@ impl Detector {
             table: Table::new(options.connections_max),
             processes: Processes::new(options.responses_max),
             histories: BTreeMap::new(),
+            cleaned: CleanedGroups::default(),
             findings: FindingTracker::default(),
             changes: Vec::new(),
             changed: false,
@@ -136,16 +141,6 @@ impl Detector {
         self.observe_groups(at);
     }
 
-    fn observe_groups(&mut self, at: Timestamp) {
-        let mut sizes = self.context(at).group_sizes();
-        sizes.retain(|_, size| size.count >= self.options.count_min);
-        self.histories.retain(|group, _| sizes.contains_key(group));
-        for (group, GroupSize { count, oldest }) in sizes {
-            let history = self.histories.entry(group).or_default();
-            history.observe(at, count, oldest, self.options.window_ms);
-        }
-    }
-
     /// What is missing from the answer is no longer known.
     fn take_readers(&mut self, readers: Readers) {
         let mut found: BTreeMap<ConnectionId, ReaderFacts> =
@@ -170,6 +165,7 @@ impl Detector {
     fn handle_departure(&mut self, departure: Departure, at: Timestamp) {
         match departure {
             Departure::Closed(tracked) => {
+                self.note_clean_up(&tracked, at, false);
                 if let Some(flag) = tracked.flag() {
                     let change = self.change(at, ChangeKind::Closed, &tracked, flag);
                     self.push_change(change);
@@ -181,7 +177,12 @@ impl Detector {
                 if self.table.get(id).is_some_and(|tracked| self.is_shared(tracked, at)) {
                     return;
                 }
-                if let Some(flag) = self.table.get(id).and_then(Tracked::flag) {
+                let Some(tracked) = self.table.get(id).filter(|it| it.flag().is_some()) else {
+                    return;
+                };
+                let (tracked, flag) = (tracked.clone(), tracked.flag());
+                self.note_clean_up(&tracked, at, true);
+                if let Some(flag) = flag {
                     self.retract(at, id, flag);
                 }
             }
@@ -328,7 +329,7 @@ impl Detector {
 fn context<'a>(
     table: &'a Table,
     processes: &'a Processes,
-    histories: &'a BTreeMap<GroupKey, History>,
+    histories: &'a BTreeMap<GroupKey, GroupHistory>,
     host: &HostFacts,
     options: &'a Options,
     now: Timestamp,

@@ -7,6 +7,7 @@
 //! only possible. Connections that no settled finding has are judged once more by port (`by_port`).
 
 mod by_port;
+mod pools;
 mod unassigned;
 
 use alloc::{
@@ -18,16 +19,18 @@ use core::cmp::Reverse;
 use unassigned::Unassigned;
 
 use crate::{
-    Evidence, Options, ProcessKey, Timestamp,
+    Caveat, Confidence, Evidence, Options, ProcessKey, Timestamp,
     connection_view::{ConnectionView, ProcessView, ResponseSelection},
     group::GroupKey,
-    history::{History, rate_milli},
+    group_history::GroupHistory,
+    history::rate_milli,
     open_responses::Response,
     processes::Processes,
     rules::{self, Assessment, Claimed, RULES, Responses, Rule, RuleKey, Suspicion, growing},
     separate_times::SeparateTimes,
     table::Table,
     tracked::Tracked,
+    turnover::Turnover,
 };
 
 /// The open connections by group.
@@ -67,6 +70,10 @@ pub(crate) struct Growth {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct GroupSize {
     pub(crate) count: usize,
+    /// How many are not dead, in the sense of [`turnover`](crate::turnover).
+    pub(crate) alive: usize,
+    /// How many the snapshot before did not show.
+    pub(crate) fresh: usize,
     /// When the oldest of its connections was opened.
     pub(crate) oldest: Timestamp,
 }
@@ -74,6 +81,8 @@ pub(crate) struct GroupSize {
 impl GroupSize {
     fn add(&mut self, other: Self) {
         self.count += other.count;
+        self.alive += other.alive;
+        self.fresh += other.fresh;
         self.oldest = self.oldest.min(other.oldest);
     }
 }
@@ -83,7 +92,7 @@ impl GroupSize {
 pub(crate) struct JudgeContext<'a> {
     pub(crate) table: &'a Table,
     pub(crate) processes: &'a Processes,
-    pub(crate) histories: &'a BTreeMap<GroupKey, History>,
+    pub(crate) histories: &'a BTreeMap<GroupKey, GroupHistory>,
     pub(crate) suspended_ns: u64,
     pub(crate) options: &'a Options,
     pub(crate) now: Timestamp,
@@ -94,7 +103,7 @@ impl<'a> JudgeContext<'a> {
     /// anything is collected.
     pub(crate) fn candidates(&self) -> Candidates<'a> {
         let mut stalled: BTreeMap<ProcessKey, usize> = BTreeMap::new();
-        let growing = self.histories.iter().filter(|(_, it)| growing::evidence(it).is_some());
+        let growing = self.histories.iter().filter(|(_, it)| growing::evidence(&it.counts).is_some());
         let mut ports: BTreeSet<GroupKey> = growing.map(|(group, _)| group.of_port()).collect();
         for (group, view) in self.views() {
             if rules::is_stalled(&view) {
@@ -143,7 +152,12 @@ impl<'a> JudgeContext<'a> {
                 continue;
             };
             let group = GroupKey::of(owner.key, self.table.direction(tracked), facts);
-            let one = GroupSize { count: 1, oldest: tracked.opened_at };
+            let one = GroupSize {
+                count: 1,
+                alive: usize::from(!tracked.is_dead()),
+                fresh: usize::from(tracked.snapshots_seen <= 1),
+                oldest: tracked.opened_at,
+            };
             sizes.entry(group).and_modify(|size| size.add(one)).or_insert(one);
         }
         let ports = by_port::sizes(&sizes);
@@ -197,16 +211,45 @@ impl<'a> JudgeContext<'a> {
         members: &[ConnectionView<'a>],
         stalled: usize,
     ) -> Vec<Judged<'a>> {
-        let growing = self.histories.get(&group).and_then(growing::evidence);
+        let history = self.histories.get(&group);
+        let growing = history.and_then(|history| growing::evidence(&history.counts));
         let responses = Responses::of(all);
-        let context = GroupContext { group, all, responses, stalled, growing: growing.as_ref() };
+        let turnover = history.map(|history| &history.turnover);
+        let growing = growing.as_ref();
+        let context =
+            GroupContext { group, all, responses, stalled, growing, turnover, is_excused: false };
+        let kept = turnover.map(|turnover| pools::kept_by_pool(all, turnover)).unwrap_or_default();
+        if kept.is_empty() {
+            return self.judge_members(members, &context);
+        }
+        let is_kept = |member: &ConnectionView<'a>| kept.contains(&member.tracked.id);
+        let (kept, others): (Vec<_>, Vec<_>) = members.iter().copied().partition(is_kept);
+        let mut judged = self.judge_members(&others, &context);
+        // What a pool keeps is a finding of its own only beside that of a leak.
+        let is_leak = |judged: &Judged<'_>| judged.assessment.confidence > Confidence::Possible;
+        let is_beside_leak = judged.iter().any(is_leak);
+        if !is_beside_leak {
+            judged.clear();
+        }
+        let excused = if is_beside_leak { &kept } else { members };
+        judged.extend(self.judge_members(excused, &GroupContext { is_excused: true, ..context }));
+        judged
+    }
+
+    /// Applies the rules to connections of one group.
+    fn judge_members(
+        &self,
+        members: &[ConnectionView<'a>],
+        context: &GroupContext<'_, 'a>,
+    ) -> Vec<Judged<'a>> {
+        let GroupContext { group, all, growing, .. } = *context;
         let mut unassigned = Unassigned::of(members);
         let mut judged = Vec::new();
         loop {
             let assess = |rule: &'static Rule, rank: usize| {
                 let parts = unassigned.claimed(rule, rank).into_iter();
                 surest(
-                    parts.filter_map(|(site, members)| self.assess(rule, site, members, &context)),
+                    parts.filter_map(|(site, members)| self.assess(rule, site, members, context)),
                 )
             };
             let rules = RULES.iter().zip(0..);
@@ -224,7 +267,7 @@ impl<'a> JudgeContext<'a> {
         // A few bad connections among many do not hide that the many grow.
         let members = unassigned.connections();
         let is_most = members.len() >= self.options.count_min && members.len() > all.len() / 2;
-        if let (Some(evidence), true) = (growing, is_most) {
+        if let (Some(evidence), true) = (growing.cloned(), is_most) {
             judged.push(Judged {
                 group,
                 rule: growing::KEY,
@@ -248,7 +291,7 @@ impl<'a> JudgeContext<'a> {
         context: &GroupContext<'_, 'a>,
     ) -> Option<Judged<'a>> {
         let times = members.iter().map(|member| (rule.occurred)(member));
-        let times = SeparateTimes::of(times, self.options.gap_ms());
+        let times = SeparateTimes::of(times, self.options.gap_ms(), self.options.idle_ms);
         let runs = |key: ProcessKey| self.processes.is_running(key);
         let running_openers =
             members.iter().filter(|it| it.tracked.opener.is_some_and(runs)).count();
@@ -260,6 +303,8 @@ impl<'a> JudgeContext<'a> {
             is_by_port: context.group.is_by_port(),
             responses_of_group: context.responses,
             stalled: context.stalled,
+            turnover: context.turnover,
+            occurred: rule.occurred,
             process: self.processes.facts.get(&context.group.process),
             options: self.options,
             now: self.now,
@@ -271,6 +316,11 @@ impl<'a> JudgeContext<'a> {
             assessment.confidence = assessment.confidence.raised();
             assessment.facts.evidence.push(evidence.clone());
         }
+        if context.is_excused {
+            assessment.confidence = assessment.confidence.min(Confidence::Possible);
+            let alive_max = context.turnover.map_or(0, |turnover| turnover.alive_max);
+            assessment.facts.caveats.push(Caveat::CleanedUp { alive_max });
+        }
         // The growth of the group is that of the finding only if the finding is most of the group.
         let watched = self.watched_growth(&context.group, context.all.len());
         let watched = watched.filter(|_| is_most);
@@ -278,13 +328,14 @@ impl<'a> JudgeContext<'a> {
         let reconstructed = watched.is_none() && claimed.is_rising();
         let growth =
             Growth { per_min_milli: watched.or_else(|| reconstructed.then(rate)), reconstructed };
-        let (group, rule) = (context.group, rule.key());
+        let group = context.group;
+        let rule = if context.is_excused { rule.key().excused() } else { rule.key() };
         Some(Judged { group, rule, site, members: claimed.members, assessment, growth })
     }
 
     /// The growth of a group, if it was watched for long enough.
     fn watched_growth(&self, group: &GroupKey, count: usize) -> Option<i64> {
-        self.histories.get(group)?.per_min_milli(self.now, count)
+        self.histories.get(group)?.counts.per_min_milli(self.now, count)
     }
 
     /// The connections that are suspicious, or would be if no reader waits. Whether the process is
@@ -311,6 +362,7 @@ fn surest<'a>(judged: impl Iterator<Item = Judged<'a>>) -> Vec<Judged<'a>> {
 }
 
 /// What all assessments of one group have in common.
+#[derive(Clone, Copy)]
 struct GroupContext<'c, 'a> {
     group: GroupKey,
     /// All of its connections.
@@ -319,4 +371,7 @@ struct GroupContext<'c, 'a> {
     /// Connections of the process that wait for the peer to read.
     stalled: usize,
     growing: Option<&'c Evidence>,
+    turnover: Option<&'c Turnover>,
+    /// These are judged by themselves, because the process comes back to others like them.
+    is_excused: bool,
 }

@@ -44,6 +44,7 @@ mod fair_queue;
 mod finding_key;
 mod finding_tracker;
 mod group;
+mod group_history;
 mod history;
 mod input;
 mod judge;
@@ -65,6 +66,7 @@ mod table;
 mod time;
 mod timer;
 mod tracked;
+mod turnover;
 mod verdict;
 
 pub use call_site_reason::CallSiteReason;

@@ -15,10 +15,12 @@
 //! # Terms
 //! - `--idle`, `--min-count`, `--pool-size`, `--pool-idle`: the thresholds in
 //!   [`Options`](crate::Options).
-//! - *at separate times*: at least three times that certainly lie more than a twelfth of `--idle` apart,
-//!   and span at least `--idle`. What happened together counts as one event.
-//! - *keep happening at separate times*: the latest of those times is at most twice their span ago, or
-//!   ten times `--idle`.
+//! - *event*: what happened without a pause of more than a twelfth of `--idle`. What goes on for longer
+//!   than `--idle` counts once per `--idle`.
+//! - *at separate times*: at least three events that certainly are separate and span at least `--idle`.
+//! - *keep happening at separate times*: the latest of those is at most twice their span ago, or ten
+//!   times `--idle`.
+//! - *accumulate*: see [`accumulation`].
 //! - *confirmed by goroutine scan*: see [`proof_subset`].
 //! - *read*: the application read from the socket, as two snapshots show by `copied_seq`.
 //!
@@ -28,6 +30,7 @@
 #![allow(clippy::unnecessary_wraps, reason = "all rules have the same signature")]
 
 pub mod abandoned;
+pub mod accumulation;
 pub mod body_not_closed;
 mod claimed;
 pub mod close_wait;
@@ -46,6 +49,7 @@ pub mod unshared_pool;
 
 use alloc::vec::Vec;
 
+pub(crate) use accumulation::Accumulation;
 pub(crate) use body_not_closed::leaked;
 pub(crate) use claimed::{Claimed, Responses};
 pub(crate) use peer_not_reading::is_stalled;
@@ -88,6 +92,13 @@ pub(crate) struct RuleKey {
     pub(crate) subset: ProofSubset,
 }
 
+impl RuleKey {
+    /// The same rule, applied to connections that a healthy program explains.
+    pub(crate) const fn excused(self) -> Self {
+        Self { subset: ProofSubset::Excused, ..self }
+    }
+}
+
 /// How one verdict is found.
 #[derive(Debug)]
 pub(crate) struct Rule {
@@ -119,12 +130,15 @@ pub(crate) const RULES: &[Rule] = &[
     ghost::RULE.restricted_to(ProofSubset::Unsearched),
     ghost::RULE.restricted_to(ProofSubset::Confirmed),
     ghost::RULE,
+    ghost::RULE.restricted_to(ProofSubset::Persisting),
     never_read::RULE,
+    never_read::RULE.restricted_to(ProofSubset::Persisting),
     inherited::RULE,
     close_wait::RULE.restricted_to(ProofSubset::NearlyConfirmed),
     close_wait::RULE.restricted_to(ProofSubset::Unsearched),
     close_wait::RULE.restricted_to(ProofSubset::Confirmed),
     close_wait::RULE,
+    close_wait::RULE.restricted_to(ProofSubset::Persisting),
     orphaned::RULE,
     abandoned::NEARLY_CONFIRMED,
     abandoned::UNSEARCHED,
@@ -133,6 +147,7 @@ pub(crate) const RULES: &[Rule] = &[
     undrained::RULE.restricted_to(ProofSubset::Unsearched),
     undrained::RULE.restricted_to(ProofSubset::Confirmed),
     undrained::RULE,
+    undrained::RULE.restricted_to(ProofSubset::Persisting),
     abandoned::UNCONFIRMED,
     unshared_pool::RULE,
     never_reused::RULE,

@@ -4,7 +4,7 @@ use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
 use crate::{
     Actor, ConnectionId, Direction, FindingKey, Flag, Interval, Origin, Owner, ProcessKey,
-    ReaderFacts, SocketFacts, StackId, TcpState, Timestamp,
+    ReaderFacts, SocketFacts, StackId, TcpState, Timestamp, Verdict,
 };
 
 /// Everything known of one socket that may be open.
@@ -53,6 +53,8 @@ pub(crate) struct Tracked {
     pub(crate) never_seen_reading: bool,
     /// A read returned EOF to the application.
     pub(crate) eof_received: bool,
+    /// The largest number of connections of its group that were alive at one time since it is dead.
+    pub(crate) outlived: usize,
     /// The answer of the latest inspection of the process, if the connection was not used since.
     /// Boxed, because it is never asked of most connections.
     pub(crate) reader: Option<Box<SeenReader>>,
@@ -103,6 +105,7 @@ impl Tracked {
             reads: 0,
             never_seen_reading: true,
             eof_received: false,
+            outlived: 0,
             reader: None,
             flagged: None,
         }
@@ -226,6 +229,34 @@ impl Tracked {
             let inspections = 1 + same.map_or(0, |before| before.inspections);
             Box::new(SeenReader { facts, inspections })
         });
+    }
+
+    /// The present verdict, if it rests on a pattern of dead connections.
+    pub(crate) fn accusation(&self) -> Option<Flag> {
+        self.flag().filter(|flag| {
+            matches!(
+                flag.verdict,
+                Verdict::CloseWait
+                    | Verdict::Ghost
+                    | Verdict::StalePool
+                    | Verdict::Undrained
+                    | Verdict::NeverRead
+            )
+        })
+    }
+
+    /// The peer has closed it, it is in CLOSE, or it has a verdict for being unread.
+    pub(crate) fn is_dead(&self) -> bool {
+        let is_over = |facts: &SocketFacts| {
+            matches!(facts.state, TcpState::CloseWait | TcpState::Closed)
+        };
+        self.facts.as_deref().is_some_and(is_over) || self.accusation().is_some()
+    }
+
+    /// Since when it is dead; `None` if it is not, as far as is known.
+    pub(crate) fn dead_since(&self) -> Option<Timestamp> {
+        let closed = self.peer_closed.or(self.died).map(|closed| closed.latest);
+        closed.or_else(|| self.accusation().map(|_| self.unread_since))
     }
 
     /// The present verdict.

@@ -85,13 +85,13 @@ impl Confidence {
         }
     }
 
-    /// One level surer. *Info* stays: what is not a leak does not become one by repetition.
+    /// *Likely* in place of *possible*. *Info* stays, because what is not a leak does not become one
+    /// by repetition, and so does *likely*, because counts make nothing certain.
     #[must_use]
     pub const fn raised(self) -> Self {
         match self {
-            Self::Info => Self::Info,
             Self::Possible => Self::Likely,
-            Self::Likely | Self::Certain => Self::Certain,
+            Self::Info | Self::Likely | Self::Certain => self,
         }
     }
 }

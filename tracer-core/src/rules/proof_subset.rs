@@ -12,6 +12,7 @@
 //! | `Confirmed` | confirmed ones | there are enough of them | as the rule assesses confirmed connections |
 //! | `Unconfirmed` | all but confirmed ones | always | never *certain* |
 //! | `All` | all | always | as the rule assesses them |
+//! | `Persisting` | those that were *likely* before, and are not known to Go's HTTP client | always | at least *likely* |
 //!
 //! Rules that are defined with [`Rule::selecting`] select the subset in their own functions and decide
 //! for themselves when it is judged: `abandoned` (`Confirmed`, `Unconfirmed`) and `body_not_closed`
@@ -34,6 +35,10 @@ pub(crate) enum ProofSubset {
     Confirmed,
     /// All of them.
     All,
+    /// Those that were *likely* before, by the same pattern.
+    Persisting,
+    /// Those that a healthy program explains. Only in the identity of a finding.
+    Excused,
     /// The ones that are not confirmed.
     Unconfirmed,
 }
@@ -45,7 +50,8 @@ impl ProofSubset {
             Self::NearlyConfirmed => view.awaits_body() || view.reader() == Reader::Unknown,
             Self::Unsearched => view.is_confirmed() || view.is_unsearched(),
             Self::Confirmed => view.is_confirmed(),
-            Self::All => true,
+            Self::All | Self::Excused => true,
+            Self::Persisting => view.was_likely() && view.http().is_none(),
             Self::Unconfirmed => !view.is_confirmed(),
         }
     }
@@ -56,7 +62,7 @@ impl ProofSubset {
         match self {
             Self::NearlyConfirmed | Self::Confirmed => claimed.is_confirmed(),
             Self::Unsearched => claimed.unsearched() > 0,
-            Self::All | Self::Unconfirmed => true,
+            Self::All | Self::Persisting | Self::Excused | Self::Unconfirmed => true,
         }
     }
 }
@@ -93,6 +99,7 @@ impl Rule {
     pub(crate) const fn key(&self) -> RuleKey {
         let subset = match self.subset {
             ProofSubset::NearlyConfirmed => ProofSubset::Confirmed,
+            ProofSubset::Persisting => ProofSubset::All,
             subset => subset,
         };
         RuleKey { id: self.id, subset }
@@ -111,6 +118,11 @@ impl Rule {
         let assessment = (self.assess)(claimed)?;
         Some(match self.subset {
             ProofSubset::Unsearched => raise_unsearched(claimed, assessment),
+            // What accumulated and then stopped remains leaked until it is closed or used.
+            ProofSubset::Persisting => {
+                let confidence = assessment.confidence.max(Confidence::Likely);
+                Assessment { confidence, ..assessment }
+            }
             _ => assessment,
         })
     }

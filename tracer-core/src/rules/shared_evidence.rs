@@ -3,7 +3,7 @@
 use alloc::{borrow::ToOwned as _, collections::BTreeMap, vec::Vec};
 use core::cmp::Reverse;
 
-use super::{Claimed, Facts};
+use super::{Accumulation, Claimed, Facts};
 use crate::{
     Caveat, Counted, Evidence, Occurrence, Reader, Recurrence, separate_times::SeparateTimes,
 };
@@ -33,6 +33,21 @@ impl Facts {
             (_, 1) if claimed.is_confirmed() => {}
             (_, 1) => self.doubt(Caveat::SingleEventPossible),
             _ => self.add(recurrence(claimed, claimed.times, event)),
+        }
+    }
+
+    /// What makes a few confirmed connections enough: those of the same destination in other states.
+    pub(super) fn add_same_destination(&mut self, claimed: &Claimed<'_, '_>) {
+        if claimed.is_confirmed() && claimed.count() < claimed.options.count_min {
+            let count = claimed.responses_of_group.confirmed;
+            self.add(Evidence::SameDestination { count });
+        }
+    }
+
+    /// What would decide whether they accumulate.
+    pub(super) fn add_undecided(&mut self, accumulated: Accumulation) {
+        if let Accumulation::Undecided { watch_ms } = accumulated {
+            self.doubt(Caveat::Undecided { watch_ms });
         }
     }
 

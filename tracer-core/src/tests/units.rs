@@ -17,7 +17,7 @@ fn interval(earliest_s: u64, latest_s: u64) -> Interval {
 fn separate_times(intervals: &[(u64, u64)]) -> (usize, u64) {
     let intervals: Vec<Interval> =
         intervals.iter().map(|(earliest, latest)| interval(*earliest, *latest)).collect();
-    let times = SeparateTimes::of(intervals, 5_000);
+    let times = SeparateTimes::of(intervals, 5_000, 60_000);
     (times.count, times.span_ms)
 }
 
@@ -34,7 +34,7 @@ fn only_times_that_are_certainly_apart_count() {
 #[test]
 fn rising_needs_three_times_and_a_span() {
     let of = |seconds: &[u64]| {
-        SeparateTimes::of(seconds.iter().map(|second| interval(*second, *second)), 5_000)
+        SeparateTimes::of(seconds.iter().map(|second| interval(*second, *second)), 5_000, 60_000)
     };
     let now = Timestamp::from_ms(120_000);
     assert!(!of(&[0, 100]).is_rising(60_000, now));
