@@ -103,7 +103,8 @@ impl<'a> JudgeContext<'a> {
     /// anything is collected.
     pub(crate) fn candidates(&self) -> Candidates<'a> {
         let mut stalled: BTreeMap<ProcessKey, usize> = BTreeMap::new();
-        let growing = self.histories.iter().filter(|(_, it)| growing::evidence(&it.counts).is_some());
+        let growing =
+            self.histories.iter().filter(|(_, it)| growing::evidence(&it.counts).is_some());
         let mut ports: BTreeSet<GroupKey> = growing.map(|(group, _)| group.of_port()).collect();
         for (group, view) in self.views() {
             if rules::is_stalled(&view) {
@@ -313,7 +314,10 @@ impl<'a> JudgeContext<'a> {
         let is_most = claimed.count() > context.all.len() / 2;
         let mut assessment = rule.assess(&claimed)?;
         if let (Some(evidence), true) = (context.growing, assessment.growth_counts && is_most) {
-            assessment.confidence = assessment.confidence.raised();
+            // Counts make nothing certain, and what is not a leak does not become one by repetition.
+            if assessment.confidence == Confidence::Possible {
+                assessment = assessment.at_least_likely();
+            }
             assessment.facts.evidence.push(evidence.clone());
         }
         if context.is_excused {

@@ -6,8 +6,9 @@ use alloc::{
 };
 
 use crate::{
-    Comm, Finding, Goroutines, Holder, Limit, Note, ProcessFacts, ProcessKey, ProcessSummary, Timestamp,
-    call_sites::CallSites, fair_queue::FairQueue, history::History, open_responses::OpenResponses,
+    Comm, Finding, Goroutines, Holder, Limit, Note, ProcessFacts, ProcessKey, ProcessSummary,
+    Timestamp, call_sites::CallSites, fair_queue::FairQueue, history::History,
+    open_responses::OpenResponses,
 };
 
 /// Everything known of processes.

@@ -203,3 +203,14 @@ pub(crate) struct Assessment {
     pub(crate) growth_counts: bool,
     pub(crate) facts: Facts,
 }
+
+impl Assessment {
+    /// *Likely*, if it is no surer.
+    pub(crate) fn at_least_likely(mut self) -> Self {
+        self.confidence = self.confidence.max(Confidence::Likely);
+        self.facts
+            .caveats
+            .retain(|it| !matches!(it, Caveat::Undecided { .. } | Caveat::UsedAgain { .. }));
+        self
+    }
+}

@@ -24,6 +24,8 @@ pub(crate) struct SeparateTimes {
     pub(crate) latest: Timestamp,
     /// The largest number of occurrences in one event.
     pub(crate) largest: usize,
+    /// How many of the events the longest run counts for.
+    pub(crate) longest_run: usize,
 }
 
 /// Occurrences without a pause.
@@ -84,6 +86,7 @@ impl SeparateTimes {
             first: first.first,
             latest: last.latest,
             largest: runs.iter().map(|it| it.occurrences.div_ceil(events(it))).max().unwrap_or(0),
+            longest_run: runs.iter().map(events).max().unwrap_or(0),
         }
     }
 
@@ -118,5 +121,6 @@ fn apart(mut intervals: Vec<Interval>, gap_ms: u64) -> SeparateTimes {
         latest: last.latest,
         // How many share an event is unknown, so all may.
         largest: intervals.len(),
+        longest_run: 1,
     }
 }

@@ -5,6 +5,7 @@ use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use crate::{
     Actor, ConnectionId, Direction, FindingKey, Flag, Interval, Origin, Owner, ProcessKey,
     ReaderFacts, SocketFacts, StackId, TcpState, Timestamp, Verdict,
+    connection_view::JIFFIES_MARGIN_MS,
 };
 
 /// Everything known of one socket that may be open.
@@ -202,7 +203,9 @@ impl Tracked {
         let open_at = previous.filter(|old| !has_fin(old)).map(|_| seen_at);
         let closed = || closed_by_peer(&facts, at, open_at);
         self.peer_closed = match facts.fin_received {
-            Some(true) => Some(self.peer_closed.unwrap_or_else(closed)),
+            Some(true) => {
+                Some(self.peer_closed.map_or_else(closed, |known| known.within(closed())))
+            }
             Some(false) => None,
             None => self.peer_closed,
         };
@@ -247,9 +250,8 @@ impl Tracked {
 
     /// The peer has closed it, it is in CLOSE, or it has a verdict for being unread.
     pub(crate) fn is_dead(&self) -> bool {
-        let is_over = |facts: &SocketFacts| {
-            matches!(facts.state, TcpState::CloseWait | TcpState::Closed)
-        };
+        let is_over =
+            |facts: &SocketFacts| matches!(facts.state, TcpState::CloseWait | TcpState::Closed);
         self.facts.as_deref().is_some_and(is_over) || self.accusation().is_some()
     }
 
@@ -318,8 +320,21 @@ fn death(facts: &SocketFacts, at: Timestamp, alive_at: Option<Timestamp>) -> Int
 /// When the FIN came that is seen at `at`: after the last data, after the last snapshot that did not
 /// show it (`open_at`), and not after the last segment or ACK. Answered keepalive probes refresh both
 /// of those, so the interval may be wide.
+///
+/// Probes are periodic, and the first one is sent one period after the last segment. If the last
+/// segment were the answer to a probe, the period would be shorter than the interval, and another
+/// probe would have followed within it. So if nothing has come for longer than that, the last segment
+/// was the FIN.
 fn closed_by_peer(facts: &SocketFacts, at: Timestamp, open_at: Option<Timestamp>) -> Interval {
     let latest = facts.last_segment_at.or(facts.last_ack_at).unwrap_or(at);
     let earliest = open_at.max(facts.last_received_at).unwrap_or_default().min(latest);
+    let quiet_ms = at.ms_since(latest);
+    let sent_nothing_since = facts.last_sent_at <= facts.last_received_at;
+    if facts.last_segment_at.is_some()
+        && sent_nothing_since
+        && quiet_ms > latest.ms_since(earliest) + JIFFIES_MARGIN_MS
+    {
+        return Interval::exact(latest);
+    }
     Interval { earliest, latest }
 }

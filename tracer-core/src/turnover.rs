@@ -131,14 +131,20 @@ impl Turnover {
 
     /// Old and new ones alike were closed, not in exchange for new ones, and more are left than by
     /// the collection before.
-    fn is_collection(&self, cleaned: &[Cleaned], left: &[Timestamp], population: Population) -> bool {
+    fn is_collection(
+        &self,
+        cleaned: &[Cleaned],
+        left: &[Timestamp],
+        population: Population,
+    ) -> bool {
         let mut times: Vec<Timestamp> = left.to_vec();
         times.extend(cleaned.iter().map(|cleaned| cleaned.dead_since));
         times.sort_unstable();
         let Some(median) = times.get(times.len() / 2) else { return false };
         let is_older = |cleaned: &&Cleaned| cleaned.dead_since < *median;
         let older = cleaned.iter().filter(is_older).count();
-        let are_left = |test: fn(&Timestamp, &Timestamp) -> bool| left.iter().any(|it| test(it, median));
+        let are_left =
+            |test: fn(&Timestamp, &Timestamp) -> bool| left.iter().any(|it| test(it, median));
         cleaned.len() >= COLLECTED_MIN
             && cleaned.iter().all(|cleaned| !cleaned.was_used)
             && older > 0

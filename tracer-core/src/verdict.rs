@@ -84,16 +84,6 @@ impl Confidence {
             Self::Certain => "certain",
         }
     }
-
-    /// *Likely* in place of *possible*. *Info* stays, because what is not a leak does not become one
-    /// by repetition, and so does *likely*, because counts make nothing certain.
-    #[must_use]
-    pub const fn raised(self) -> Self {
-        match self {
-            Self::Possible => Self::Likely,
-            Self::Info | Self::Likely | Self::Certain => self,
-        }
-    }
 }
 
 impl fmt::Display for Confidence {

@@ -108,10 +108,11 @@ impl Detector {
 
     /// Dead connections have outlived as many as are alive now.
     fn update_outlived(&mut self, sizes: &BTreeMap<GroupKey, GroupSize>) {
-        let outlived = self.table.open().filter(|tracked| tracked.is_dead()).filter_map(|tracked| {
-            let alive = sizes.get(&self.group(tracked)?)?.alive;
-            (alive > tracked.outlived).then_some((tracked.id, alive))
-        });
+        let outlived =
+            self.table.open().filter(|tracked| tracked.is_dead()).filter_map(|tracked| {
+                let alive = sizes.get(&self.group(tracked)?)?.alive;
+                (alive > tracked.outlived).then_some((tracked.id, alive))
+            });
         for (id, alive) in outlived.collect::<Vec<_>>() {
             if let Some(tracked) = self.table.get_mut(id) {
                 tracked.outlived = alive;

@@ -3,11 +3,7 @@
 use alloc::{collections::BTreeSet, vec::Vec};
 use core::cmp::Reverse;
 
-use crate::{
-    ConnectionId,
-    connection_view::ConnectionView,
-    turnover::Turnover,
-};
+use crate::{ConnectionId, connection_view::ConnectionView, turnover::Turnover};
 
 /// Leaked connections that may have been alive when most were, at most.
 const ALIVE_MAX: usize = 5;
@@ -26,7 +22,9 @@ pub(super) fn kept_by_pool(
     }
     let mut dead: Vec<&ConnectionView<'_>> =
         all.iter().filter(|view| view.tracked.is_dead() && !view.is_confirmed()).collect();
-    dead.sort_by_key(|view| (Reverse(view.tracked.outlived), view.tracked.dead_since(), view.tracked.id));
+    dead.sort_by_key(|view| {
+        (Reverse(view.tracked.outlived), view.tracked.dead_since(), view.tracked.id)
+    });
     let pool = pool_size(&dead, turnover);
     let outlived = dead.iter().filter(|view| view.tracked.outlived >= pool.max(1)).count();
     let beyond = all.len().saturating_sub(pool).max(outlived).min(dead.len());

@@ -8,8 +8,8 @@
 //! Connections *accumulate* if they died in one of these ways, and others were opened after the first
 //! of them had died:
 //!
-//! - **One by one**: at separate times, half as many events as connections or at least ten, none of
-//!   more than a third of them; and that keeps happening. If it has stopped, a snapshot cannot tell it
+//! - **One by one**: at separate times, none of them of more than a third of the connections, and half
+//!   as many events as connections, at least ten, or three without a pause; and that keeps happening. If it has stopped, a snapshot cannot tell it
 //!   from a pool that shrank: it takes more than four times `--pool-size` at twenty events.
 //! - **In bursts that were watched**: at least five events, while the process came back to none of
 //!   them, and more than twice as many connections as were alive at one time.
@@ -20,12 +20,12 @@
 //! carried one exchange stands for it.
 
 use super::Claimed;
-use crate::{
-    Interval, Timestamp, connection_view::ConnectionView, separate_times::SeparateTimes,
-};
+use crate::{Interval, Timestamp, connection_view::ConnectionView, separate_times::SeparateTimes};
 
 /// Events that a pool whose layers die one after the other hardly shows at one time.
 const EVENTS_OF_MANY: usize = 10;
+/// How often a run counts that lasts too long to be a burst.
+const EVENTS_OF_RUN: usize = 3;
 /// Events that show a leak which has stopped.
 const EVENTS_OF_STOPPED: usize = 20;
 /// Bursts that have to be watched.
@@ -52,9 +52,8 @@ impl<'a> Claimed<'_, 'a> {
         let count = members().count();
         let times = self.separate_times(members().map(self.occurred));
         let is_excess = self.turnover.is_some_and(|turnover| turnover.excess_grew);
-        let has_accumulated = is_excess
-            || self.is_one_by_one(count, times)
-            || self.is_in_bursts(members(), count);
+        let has_accumulated =
+            is_excess || self.is_one_by_one(count, times) || self.is_in_bursts(members(), count);
         if has_accumulated && self.goes_on(members(), times.first) {
             return Accumulation::OneByOne;
         }
@@ -85,8 +84,10 @@ impl<'a> Claimed<'_, 'a> {
             return Accumulation::OneByOne;
         }
         match of_all {
-            // Too few, so that more have to be watched.
-            Accumulation::OneByOne => self.undecided(self.separate_times(self.members.iter().map(self.occurred))),
+            // They are too few so far.
+            Accumulation::OneByOne => {
+                self.undecided(self.separate_times(self.members.iter().map(self.occurred)))
+            }
             of_all => of_all,
         }
     }
@@ -119,10 +120,11 @@ impl<'a> Claimed<'_, 'a> {
     fn is_one_by_one(&self, count: usize, times: SeparateTimes) -> bool {
         let idle_ms = self.options.idle_ms;
         let is_even = 3 * times.largest <= count
-            && (2 * times.count >= count || times.count >= EVENTS_OF_MANY);
+            && (2 * times.count >= count
+                || times.count >= EVENTS_OF_MANY
+                || times.longest_run >= EVENTS_OF_RUN);
         let is_many = count > 2 * self.large_pool_max() && times.count >= EVENTS_OF_STOPPED;
-        is_even
-            && (times.is_rising(idle_ms, self.now) || (is_many && times.is_spread_out(idle_ms)))
+        is_even && (times.is_rising(idle_ms, self.now) || (is_many && times.is_spread_out(idle_ms)))
     }
 
     fn is_in_bursts<'m>(

@@ -105,7 +105,7 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
         facts.doubt(Caveat::ThreadPoolPossible);
     }
     if verdict == Verdict::CloseWait && confidence == Confidence::Possible {
-        facts.add_undecided(accumulated);
+        facts.add_undecided(claimed, accumulated);
     }
     facts.add_readers(claimed);
     facts.add_same_destination(claimed);

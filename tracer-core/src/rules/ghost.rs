@@ -80,7 +80,7 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     facts.add_readers(claimed);
     facts.add_same_destination(claimed);
     if verdict == Verdict::Ghost && confidence == Confidence::Possible {
-        facts.add_undecided(accumulated);
+        facts.add_undecided(claimed, accumulated);
     }
     let growth_counts = count >= claimed.count_min() && accumulated != Accumulation::AtOnce;
     Some(Assessment { verdict, confidence, growth_counts, facts })

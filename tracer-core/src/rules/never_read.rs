@@ -73,7 +73,7 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
         facts.doubt(Caveat::OthersBeingServed { count: served });
     }
     if !is_leak && count >= enough {
-        facts.add_undecided(accumulated);
+        facts.add_undecided(claimed, accumulated);
     }
     let growth_counts = count >= enough && served == 0 && accumulated != Accumulation::AtOnce;
     Some(Assessment { verdict: Verdict::NeverRead, confidence, growth_counts, facts })

@@ -22,7 +22,7 @@
 //! connections may change while the process is inspected.
 
 use super::{Assessment, Claimed, Rule, RuleId, RuleKey};
-use crate::{Confidence, Interval, Reader, connection_view::ConnectionView};
+use crate::{Confidence, Interval, Reader, Verdict, connection_view::ConnectionView};
 
 /// The connections that a rule is applied to, of those that it claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,7 +99,6 @@ impl Rule {
     pub(crate) const fn key(&self) -> RuleKey {
         let subset = match self.subset {
             ProofSubset::NearlyConfirmed => ProofSubset::Confirmed,
-            ProofSubset::Persisting => ProofSubset::All,
             subset => subset,
         };
         RuleKey { id: self.id, subset }
@@ -120,8 +119,12 @@ impl Rule {
             ProofSubset::Unsearched => raise_unsearched(claimed, assessment),
             // What accumulated and then stopped remains leaked until it is closed or used.
             ProofSubset::Persisting => {
-                let confidence = assessment.confidence.max(Confidence::Likely);
-                Assessment { confidence, ..assessment }
+                let verdict = match (assessment.verdict, self.id) {
+                    (Verdict::StalePool, RuleId::Ghost) => Verdict::Ghost,
+                    (Verdict::StalePool, _) => Verdict::CloseWait,
+                    (verdict, _) => verdict,
+                };
+                Assessment { verdict, ..assessment.at_least_likely() }
             }
             _ => assessment,
         })
@@ -138,5 +141,5 @@ fn raise_unsearched(claimed: &Claimed<'_, '_>, assessment: Assessment) -> Assess
     if !is_likely {
         return assessment;
     }
-    Assessment { confidence: Confidence::Likely, growth_counts: false, ..assessment }
+    Assessment { growth_counts: false, ..assessment.at_least_likely() }
 }

@@ -45,9 +45,16 @@ impl Facts {
     }
 
     /// What would decide whether they accumulate.
-    pub(super) fn add_undecided(&mut self, accumulated: Accumulation) {
-        if let Accumulation::Undecided { watch_ms } = accumulated {
-            self.doubt(Caveat::Undecided { watch_ms });
+    pub(super) fn add_undecided(&mut self, claimed: &Claimed<'_, '_>, accumulated: Accumulation) {
+        match accumulated {
+            Accumulation::Undecided { watch_ms } if !claimed.is_by_port => {
+                self.doubt(Caveat::Undecided { watch_ms });
+            }
+            _ => {}
+        }
+        let count_min = claimed.count_min();
+        if count_min > claimed.options.count_min {
+            self.doubt(Caveat::UsedAgain { count_min });
         }
     }
 

@@ -140,12 +140,12 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     }
     facts.add_readers(claimed);
     facts.add_same_destination(claimed);
-    if !is_confirmed && large < count_min {
-        let (count, total) = (large, count);
+    if !is_confirmed && large < claimed.options.count_min {
+        let (count, total, count_min) = (large, count, claimed.options.count_min);
         facts.doubt(Caveat::TooLittleUnread { count, total, unread_min_bytes, count_min });
     }
     if confidence == Confidence::Possible && large >= count_min {
-        facts.add_undecided(accumulated);
+        facts.add_undecided(claimed, accumulated);
     }
     let growth_counts = seen >= count_min
         && accumulated != Accumulation::AtOnce

@@ -250,7 +250,7 @@ fn an_answer_is_replaced_by_the_next_inspection() {
 }
 
 #[test]
-fn a_server_that_never_reads_is_certain_without_a_reader() {
+fn a_server_that_never_reads_is_likely_without_a_reader() {
     check(
         "
         0s accept a1..a9 every=10s pid=10
@@ -261,7 +261,7 @@ fn a_server_that_never_reads_is_certain_without_a_reader() {
         ",
         &expect![[r#"
             [5m]
-              #1 never-read certain: p10[10] inbound :8080 x9, oldest 5m, active 0s ~+6.0/min, reader none
+              #1 never-read likely: p10[10] inbound :8080 x9, oldest 5m, active 0s ~+6.0/min, reader none
                  never-read count=9 received_bytes=720 waiting=220000..300000ms
                  rising event=WentSilent times=9 span_ms=80000
                  no-reader count=9 total=9
