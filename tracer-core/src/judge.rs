@@ -271,7 +271,7 @@ impl<'a> JudgeContext<'a> {
         if let (Some(evidence), true) = (growing.cloned(), is_most) {
             judged.push(Judged {
                 group,
-                rule: growing::KEY,
+                rule: RuleKey { is_excused: context.is_excused, ..growing::KEY },
                 site: None,
                 members,
                 assessment: growing::assess(evidence),
@@ -333,7 +333,7 @@ impl<'a> JudgeContext<'a> {
         let growth =
             Growth { per_min_milli: watched.or_else(|| reconstructed.then(rate)), reconstructed };
         let group = context.group;
-        let rule = if context.is_excused { rule.key().excused() } else { rule.key() };
+        let rule = RuleKey { is_excused: context.is_excused, ..rule.key() };
         Some(Judged { group, rule, site, members: claimed.members, assessment, growth })
     }
 

@@ -90,13 +90,8 @@ impl RuleId {
 pub(crate) struct RuleKey {
     pub(crate) id: RuleId,
     pub(crate) subset: ProofSubset,
-}
-
-impl RuleKey {
-    /// The same rule, applied to connections that a healthy program explains.
-    pub(crate) const fn excused(self) -> Self {
-        Self { subset: ProofSubset::Excused, ..self }
-    }
+    /// It is applied to connections that a healthy program explains.
+    pub(crate) is_excused: bool,
 }
 
 /// How one verdict is found.

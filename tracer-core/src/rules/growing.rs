@@ -12,7 +12,8 @@ use super::{Assessment, Facts, ProofSubset, RuleId, RuleKey};
 use crate::{Confidence, Evidence, Verdict, history::History};
 
 /// Its name.
-pub(crate) const KEY: RuleKey = RuleKey { id: RuleId::Growing, subset: ProofSubset::All };
+pub(crate) const KEY: RuleKey =
+    RuleKey { id: RuleId::Growing, subset: ProofSubset::All, is_excused: false };
 
 /// Windows over which the count has to rise.
 const WINDOWS: usize = 5;

@@ -37,8 +37,6 @@ pub(crate) enum ProofSubset {
     All,
     /// Those that were *likely* before, by the same pattern.
     Persisting,
-    /// Those that a healthy program explains. Only in the identity of a finding.
-    Excused,
     /// The ones that are not confirmed.
     Unconfirmed,
 }
@@ -50,7 +48,7 @@ impl ProofSubset {
             Self::NearlyConfirmed => view.awaits_body() || view.reader() == Reader::Unknown,
             Self::Unsearched => view.is_confirmed() || view.is_unsearched(),
             Self::Confirmed => view.is_confirmed(),
-            Self::All | Self::Excused => true,
+            Self::All => true,
             Self::Persisting => view.was_likely() && view.http().is_none(),
             Self::Unconfirmed => !view.is_confirmed(),
         }
@@ -62,7 +60,7 @@ impl ProofSubset {
         match self {
             Self::NearlyConfirmed | Self::Confirmed => claimed.is_confirmed(),
             Self::Unsearched => claimed.unsearched() > 0,
-            Self::All | Self::Persisting | Self::Excused | Self::Unconfirmed => true,
+            Self::All | Self::Persisting | Self::Unconfirmed => true,
         }
     }
 }
@@ -101,7 +99,7 @@ impl Rule {
             ProofSubset::NearlyConfirmed => ProofSubset::Confirmed,
             subset => subset,
         };
-        RuleKey { id: self.id, subset }
+        RuleKey { id: self.id, subset, is_excused: false }
     }
 
     /// Whether this connection, taken alone, may have the rule's verdict.
