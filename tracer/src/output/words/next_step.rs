@@ -33,7 +33,7 @@ pub(crate) const fn remedy(verdict: Verdict) -> &'static str {
             "Create one HTTP client (in Go, one http.Transport) and share it between requests."
         }
         Verdict::Inherited => {
-            "Open sockets with SOCK_CLOEXEC, and close in a forked child what it does not use."
+            "Open sockets with SOCK_CLOEXEC, and in a forked child close the fds it does not use."
         }
         Verdict::Orphaned => {
             "Set read and write timeouts, or TCP_USER_TIMEOUT, so that a lost peer is noticed."
@@ -41,9 +41,9 @@ pub(crate) const fn remedy(verdict: Verdict) -> &'static str {
         Verdict::NeverReused => {
             "Check that responses are read to EOF and closed, and that HTTP clients are shared."
         }
-        Verdict::PeerNotReading => "Investigate the peer: it does not read what the process sends.",
+        Verdict::PeerNotReading => "Investigate the peer: it is not reading what the process sends.",
         Verdict::StalePool => {
-            "Nothing is needed; an idle timeout shorter than the peer's would avoid it."
+            "No action is needed; an idle timeout shorter than the peer's would avoid it."
         }
         Verdict::Growing => "Find out which code uses the oldest connections, and what for.",
     }
@@ -63,18 +63,18 @@ fn confirm(finding: &Finding, options: &Options) -> Option<String> {
     let longer = argument(options.idle_ms.saturating_mul(3));
     Some(match finding.verdict {
         Verdict::Abandoned | Verdict::NeverReused | Verdict::UnsharedPool => format!(
-            "Compare with the pool size in the configuration: a pool stops at its limit, a leak \
+            "Compare with the pool size in the configuration: a pool stops at its limit; a leak \
              does not. Watch it with tracer --pid {}.",
             finding.process.pid
         ),
         Verdict::Growing => format!(
-            "Compare with the load: connections that traffic needs are used. Watch it with tracer \
-             --pid {}.",
+            "Compare with the load: connections needed for traffic are closed when it falls. \
+             Watch it with tracer --pid {}.",
             finding.process.pid
         ),
         _ => format!(
-            "Watch for longer: tracer audit --pid {} --for {longer}. A leak stays or grows; \
-             slow readers, pools and retries do not.",
+            "Watch for longer: tracer audit --pid {} --for {longer}. A leak stays or grows; slow \
+             readers catch up and retries end.",
             finding.process.pid
         ),
     })
