@@ -42,8 +42,7 @@ pub(crate) fn call_site_reason(reason: &CallSiteReason) -> String {
             format!("{module} has no symbols: install its debug file in /usr/lib/debug/.build-id")
         }
         CallSiteReason::SymbolsMissing { module: None } => {
-            "JIT-compiled code has no symbols: have the runtime write /tmp/perf-PID.map"
-                .to_owned()
+            "JIT-compiled code has no symbols: have the runtime write /tmp/perf-PID.map".to_owned()
         }
         CallSiteReason::HiddenByRuntime { explanation } => explanation.clone(),
         CallSiteReason::HiddenFrame => {

@@ -95,11 +95,11 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
             part(*of)
         ),
         Caveat::OthersBeingRead { count } => format!(
-            "the process is reading {} to the same destination: these may be next",
+            "the process is reading {} to the same destination: those in this finding may be next",
             connections(*count)
         ),
         Caveat::OthersBeingServed { count } => format!(
-            "the process is serving {} on the same port: these may be next",
+            "the process is serving {} on the same port: those in this finding may be next",
             connections(*count)
         ),
         Caveat::WatchedTooBriefly { needed_ms } => format!(

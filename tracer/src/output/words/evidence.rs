@@ -140,17 +140,19 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
             range(*silent)
         ),
         Evidence::ProbesUnanswered { count, total, consecutive_max } => format!(
-            "up to {} unanswered on {}",
-            counted(
-                u64::from(*consecutive_max),
-                "keepalive or window probe is",
-                "consecutive keepalive or window probes are"
-            ),
+            "{} unanswered on {}",
+            match consecutive_max {
+                1 => "a keepalive or window probe is".to_owned(),
+                max => format!("up to {max} consecutive keepalive or window probes are"),
+            },
             part(CountOf { count: *count, total: *total })
         ),
         Evidence::DataRetransmitted { count, total, retransmits_max } => format!(
-            "the same data was retransmitted up to {} on {}",
-            counted(u64::from(*retransmits_max), "time", "times"),
+            "the same data was retransmitted {} on {}",
+            match retransmits_max {
+                1 => "once".to_owned(),
+                max => format!("up to {max} times"),
+            },
             part(CountOf { count: *count, total: *total })
         ),
         Evidence::IdleWithReader { count, idle } => {

@@ -8,10 +8,10 @@ use crate::output::quantity::{bytes, grouped};
 pub(crate) fn limit(limit: &Limit) -> String {
     match limit {
         Limit::FdsUnreadable { error } => access("file descriptors", error),
-        Limit::ThreadsUnreadable { error } => access("the system calls of threads", error),
+        Limit::ThreadsUnreadable { error } => access("the threads' system calls", error),
         Limit::MemoryUnreadable { error } => access("process memory", error),
         Limit::EpollsTruncated { fds_max, registrations_max } => format!(
-            "more epoll instances than the limits of {} epoll fds and {} registrations; the rest \
+            "the epoll instances exceed the limit of {} epoll fds or {} registrations; the rest \
              were not read",
             grouped(*fds_max as u64),
             grouped(*registrations_max as u64)
@@ -22,17 +22,15 @@ pub(crate) fn limit(limit: &Limit) -> String {
         Limit::PolledFdsTruncated => {
             "threads poll more file descriptors than the limit; the rest were not read".to_owned()
         }
-        Limit::ThirtyTwoBitProgram => {
-            "32-bit program: system calls are not decoded".to_owned()
-        }
+        Limit::ThirtyTwoBitProgram => "system calls of 32-bit programs are not decoded".to_owned(),
         Limit::NotGo => "not a Go program".to_owned(),
         Limit::GoOtherArchitecture => "Go program for another CPU architecture".to_owned(),
         Limit::GoroutinesNotOnArchitecture => {
             "goroutine stacks are decoded on amd64 only".to_owned()
         }
-        Limit::GoTooOld { minor, oldest_minor } => format!(
-            "built with Go 1.{minor}; the oldest supported version is Go 1.{oldest_minor}"
-        ),
+        Limit::GoTooOld { minor, oldest_minor } => {
+            format!("built with Go 1.{minor}; the oldest supported version is Go 1.{oldest_minor}")
+        }
         Limit::GoTooNew { minor, newest_minor } => format!(
             "built with Go 1.{minor}, newer than the newest tested version, Go 1.{newest_minor}, \
              and data structures did not have the expected layout"
@@ -49,8 +47,8 @@ pub(crate) fn limit(limit: &Limit) -> String {
         Limit::StacksTruncated { scanned_bytes } => {
             format!("only {} of goroutine stacks were scanned", bytes(*scanned_bytes))
         }
-        Limit::ReferencesIncomplete => "which responses goroutines reference is unknown: \
-             their stacks are too large, or changed while they were being read"
+        Limit::ReferencesIncomplete => "which responses are referenced by goroutines is unknown: \
+             the stacks are too large, or changed while being read"
             .to_owned(),
         Limit::GoFunctionMissing { function } => {
             format!("{function} was not found, so HTTP responses cannot be tracked")

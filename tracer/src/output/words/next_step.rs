@@ -41,7 +41,9 @@ pub(crate) const fn remedy(verdict: Verdict) -> &'static str {
         Verdict::NeverReused => {
             "Check that responses are read to EOF and closed, and that HTTP clients are shared."
         }
-        Verdict::PeerNotReading => "Investigate the peer: it is not reading what the process sends.",
+        Verdict::PeerNotReading => {
+            "Investigate the peer: it is not reading what the process sends."
+        }
         Verdict::StalePool => {
             "No action is needed; an idle timeout shorter than the peer's would avoid it."
         }

@@ -1,6 +1,6 @@
 //! What a reader should know about what a run could and could not see, in words.
 
-use tracer_core::{FallbackReason, Note};
+use tracer_core::{FallbackReason, Limit, Note};
 
 use super::{call_site_reason, limit::limit};
 use crate::output::quantity::{counted, grouped};
@@ -64,17 +64,15 @@ pub(crate) fn note(note: &Note) -> String {
             "{} could not be inspected: they are dead, or their processes are hidden",
             counted(*count, "TCP socket", "TCP sockets")
         ),
-        Note::ReaderLimit { processes: count, limit: reason } => {
-            format!(
-                "the readers of {} are not fully known: {}",
-                processes(*count as u64),
-                limit(reason)
-            )
-        }
+        Note::ReaderLimit { processes: count, limit: reason } => format!(
+            "the readers of {} are not fully known: {}",
+            processes(*count as u64),
+            limit_of(*count, reason)
+        ),
         Note::ResponseLimit { processes: count, limit: reason } => format!(
             "the responses in flight of {} are not fully known: {}",
             processes(*count as u64),
-            limit(reason)
+            limit_of(*count, reason)
         ),
         Note::CallSiteLimit { stacks, reason } => {
             format!("{}: {}", call_sites_unknown(*stacks as u64), call_site_reason(reason))
@@ -144,6 +142,14 @@ pub(crate) fn note(note: &Note) -> String {
             counted(*count, "response", "responses")
         ),
         Note::Recorded { text } => text.clone(),
+    }
+}
+
+/// A limit that several processes may have in common.
+fn limit_of(processes: usize, reason: &Limit) -> String {
+    match reason {
+        Limit::ProcessEnded if processes > 1 => "they have exited".to_owned(),
+        reason => limit(reason),
     }
 }
 

@@ -263,6 +263,8 @@ pub(crate) fn notes() -> Vec<Note> {
         Note::SocketsNotInspected { count: 7 },
         Note::SocketsNotInspected { count: 1 },
         Note::ReaderLimit { processes: 3, limit: Limit::ThirtyTwoBitProgram },
+        Note::ReaderLimit { processes: 1, limit: Limit::ThirtyTwoBitProgram },
+        Note::ResponseLimit { processes: 3, limit: Limit::ProcessEnded },
         Note::ResponseLimit { processes: 1, limit: Limit::NotGo },
         Note::CallSiteLimit { stacks: 3, reason: CallSiteReason::HiddenFrame },
         Note::CallSiteLimit { stacks: 1, reason: CallSiteReason::HiddenFrame },
