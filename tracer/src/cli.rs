@@ -103,7 +103,7 @@ pub(crate) enum Command {
     /// Compare two recordings or audits: which leaks are new, which are gone.
     #[command(after_help = DIFF_NOTES)]
     Diff(Diff),
-    /// Check kernel features and privileges, and show how to fix what is missing.
+    /// Check kernel features and privileges; show fixes for what is missing.
     #[command(after_help = DOCTOR_EXIT_CODES)]
     Doctor(Doctor),
     /// Trace a leaking example program, to see what tracer shows.
