@@ -74,7 +74,7 @@ impl Example {
         Exchange { request, response, body, inner, limited, buffer, connection }
     }
 
-    /// The same for a connection that waits for the body to be read.
+    /// The same for a connection that is waiting for the body to be read.
     pub(in crate::go) fn exchange(&mut self, number: u64, request: u64) -> Exchange {
         let exchange = self.other(number, request);
         let goroutine = Goroutine {

@@ -89,7 +89,7 @@ pub(super) fn evidence(fact: &Evidence) -> Coded {
     }
 }
 
-/// One reason why a finding is no surer.
+/// One reason why the confidence of a finding is not higher.
 pub(super) fn caveat(fact: &Caveat) -> Coded {
     let coded = Coded::new(fact.code(), &words::caveat(fact));
     match fact {
