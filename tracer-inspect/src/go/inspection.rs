@@ -19,7 +19,7 @@ use super::{
     program::{GoProgram, ScanInputs},
     read_loop::{self, ReadLoop, Role},
     response_references::{self, References},
-    responses::Responses,
+    responses::ResponseIndex,
     stacks,
     target::Target,
 };
@@ -170,7 +170,7 @@ fn references(
         .iter()
         .filter(|(_, connection)| connection.stage == HttpStage::AwaitingBody)
         .filter_map(|(number, it)| Some((*number, it, scan.read_loops.get(*number)?)));
-    let responses = Responses::of(waiting, pages, target.mappings, layout);
+    let responses = ResponseIndex::of(waiting, pages, target.mappings, layout);
     if responses.is_empty() {
         return References::default();
     }

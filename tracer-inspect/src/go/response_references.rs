@@ -21,7 +21,7 @@ use super::{
     http_connection::Connection,
     layout::{self, Layout},
     program::ScanInputs,
-    responses::{Owner, READ_TOGETHER, Responses, WORDS},
+    responses::{BelongsTo, READ_TOGETHER, ResponseIndex, WORDS},
     stacks::{Batches, stacks},
     target::Target,
 };
@@ -60,7 +60,7 @@ impl References {
 /// Searches the stacks of all goroutines except those of HTTP client connections.
 pub(super) fn find(
     target: Target<'_>,
-    responses: &Responses,
+    responses: &ResponseIndex,
     parts: &mut ScanInputs,
     layout: &Layout,
     scan: &GoroutineScan,
@@ -89,7 +89,7 @@ pub(super) fn find(
 
 /// A search of stacks, of the objects that they refer to, and of the objects that those refer to.
 struct Search<'a, 'memory> {
-    responses: &'a Responses<'a>,
+    responses: &'a ResponseIndex<'a>,
     mappings: &'a Mappings,
     pages: Pages<'memory>,
     /// Address ranges of stacks and of `runtime.g` structures, sorted. They are not objects to
@@ -106,7 +106,7 @@ struct Search<'a, 'memory> {
 
 impl<'a, 'memory> Search<'a, 'memory> {
     fn new(
-        responses: &'a Responses<'a>,
+        responses: &'a ResponseIndex<'a>,
         mappings: &'a Mappings,
         pages: Pages<'memory>,
         goroutines: &[Goroutine],
@@ -210,8 +210,8 @@ impl<'a, 'memory> Search<'a, 'memory> {
     /// a response in another way.
     fn check(&mut self, address: u64) -> bool {
         match self.responses.owner(address, &mut self.pages) {
-            Some(Owner::Connections(connections)) => self.held.extend(connections),
-            Some(Owner::Other) => return false,
+            Some(BelongsTo::Connections(connections)) => self.held.extend(connections),
+            Some(BelongsTo::Other) => return false,
             None => {}
         }
         true

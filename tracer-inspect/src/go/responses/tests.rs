@@ -105,10 +105,10 @@ impl Example {
         exchange
     }
 
-    pub(in crate::go) fn responses<'a>(&'a self, mappings: &'a Mappings) -> Responses<'a> {
+    pub(in crate::go) fn responses<'a>(&'a self, mappings: &'a Mappings) -> ResponseIndex<'a> {
         let waiting =
             self.waiting.iter().enumerate().map(|(number, (it, words))| (number, it, words));
-        Responses::of(waiting, &mut Pages::new(&self.memory), mappings, &self.layout)
+        ResponseIndex::of(waiting, &mut Pages::new(&self.memory), mappings, &self.layout)
     }
 
     /// Checks the owner of an address.
@@ -118,8 +118,8 @@ impl Example {
         let responses = self.responses(&mappings);
         let owner = responses.owner(address, &mut Pages::new(&self.memory));
         let owners = match owner {
-            Some(Owner::Connections(owners)) => Some(owners),
-            Some(Owner::Other) => Some([].as_slice()),
+            Some(BelongsTo::Connections(owners)) => Some(owners),
+            Some(BelongsTo::Other) => Some([].as_slice()),
             None => None,
         };
         assert_eq!(owners, expected, "{address:#x}");

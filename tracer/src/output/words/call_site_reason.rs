@@ -14,8 +14,7 @@ pub(crate) fn call_site_reason(reason: &CallSiteReason) -> String {
                 .to_owned()
         }
         CallSiteReason::StackNotRecorded => {
-            "no stack was recorded; in a run without --pid, add it to record the stacks of new \
-             connections"
+            "no stack was recorded; only runs with --pid record the stacks of new connections"
                 .to_owned()
         }
         CallSiteReason::NotResolved => "the stack has not been resolved yet".to_owned(),
