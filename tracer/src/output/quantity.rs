@@ -139,12 +139,7 @@ pub(crate) fn prediction_s(seconds: u64) -> String {
     const MINUTE: u64 = 60;
     const HOUR: u64 = 60 * MINUTE;
     const DAY: u64 = 24 * HOUR;
-    let unit = match seconds {
-        ..MINUTE => 1,
-        ..HOUR => MINUTE,
-        ..DAY => HOUR,
-        _ => DAY,
-    };
+    let unit = [DAY, HOUR, MINUTE].into_iter().find(|unit| seconds >= *unit).unwrap_or(1);
     let rounded = if seconds / unit >= 10 { seconds / unit * unit } else { seconds };
     duration_s(rounded)
 }
