@@ -1,4 +1,4 @@
-//! Findings where kernel memory cannot be read, as with sock_diag(7).
+//! Findings when kernel memory cannot be read, as with sock_diag(7).
 
 use expect_test::expect;
 

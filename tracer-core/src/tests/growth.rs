@@ -24,7 +24,7 @@ fn a_count_that_only_rises_is_growing_and_only_possible() {
 }
 
 #[test]
-fn growth_is_evidence_of_another_verdict() {
+fn growth_raises_the_confidence_of_another_verdict() {
     let mut minutes = String::new();
     for minute in 0..10 {
         let (at, first, last) = (minute * 40, minute * 2 + 1, minute * 2 + 6);
@@ -125,7 +125,7 @@ fn growth_behind_a_stale_connection() {
     );
 }
 
-/// Growth of a group's healthy connections makes a few bad ones no surer.
+/// Growth of a group's healthy connections does not raise the confidence of a few suspicious ones.
 #[test]
 fn growth_of_the_others_is_no_evidence() {
     let mut timeline = String::from("0s open b1..b12 pid=10\n1s peer-closes b1..b12\n");

@@ -4,8 +4,8 @@ use expect_test::expect;
 
 use super::check;
 
-/// Twenty-five requests, four per minute, and nothing unread: what an audit sees of a Go program that
-/// does not close the bodies of small responses.
+/// Twenty-five requests, four per minute, and nothing unread: what an audit sees of a Go program
+/// that does not close the bodies of small responses.
 const FORGOTTEN: &str = "
     0s open a1..a25 every=15s pid=10
     0s send a1..a25 every=15s bytes=100
@@ -179,7 +179,7 @@ fn a_referenced_response_is_only_possible() {
     );
 }
 
-/// The same without an inspection: the other side of the proxy shows what it waits for.
+/// The same without an inspection: the other side of the proxy shows what it is waiting for.
 #[test]
 fn a_proxy_whose_clients_do_not_read_is_only_possible() {
     check_forgotten(
