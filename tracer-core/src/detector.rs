@@ -91,10 +91,7 @@ impl Detector {
                 }
             }
             Input::Snapshot(snapshot) => self.reconcile(snapshot),
-            Input::Process(facts) => {
-                self.processes.unreadable.remove(&facts.key);
-                self.processes.facts.insert(facts.key, facts);
-            }
+            Input::Process(facts) => self.processes.take_facts(facts),
             Input::ProcessUnreadable(key) => {
                 self.processes.unreadable.insert(key);
             }
@@ -153,7 +150,7 @@ impl Detector {
         for id in self.asked.remove(&readers.process).unwrap_or_default() {
             let found = found.remove(&id);
             if let Some(tracked) = self.table.get_mut(id) {
-                tracked.set_reader(found);
+                tracked.set_reader(found, readers.at);
             }
         }
         if let Some(goroutines) = readers.goroutines {

@@ -12,6 +12,7 @@
 //! | `Confirmed` | confirmed ones | there are enough of them | as the rule assesses confirmed connections |
 //! | `Unconfirmed` | all but confirmed ones | always | never *certain* |
 //! | `All` | all | always | as the rule assesses them |
+//! | `Excused` | excused ones, where others are more than *possible* | always | at most *possible* |
 //!
 //! Rules that are defined with [`Rule::selecting`] select the subset in their own functions and decide
 //! for themselves when it is judged: `abandoned` (`Confirmed`, `Unconfirmed`) and `body_not_closed`
@@ -36,6 +37,8 @@ pub(crate) enum ProofSubset {
     All,
     /// The ones that are not confirmed.
     Unconfirmed,
+    /// The ones that are excused, where others are not. Names findings; no rule is applied to it.
+    Excused,
 }
 
 impl ProofSubset {
@@ -45,7 +48,7 @@ impl ProofSubset {
             Self::NearlyConfirmed => view.awaits_body() || view.reader() == Reader::Unknown,
             Self::Unsearched => view.is_confirmed() || view.is_unsearched(),
             Self::Confirmed => view.is_confirmed(),
-            Self::All => true,
+            Self::All | Self::Excused => true,
             Self::Unconfirmed => !view.is_confirmed(),
         }
     }
@@ -56,7 +59,7 @@ impl ProofSubset {
         match self {
             Self::NearlyConfirmed | Self::Confirmed => claimed.is_confirmed(),
             Self::Unsearched => claimed.unsearched() > 0,
-            Self::All | Self::Unconfirmed => true,
+            Self::All | Self::Unconfirmed | Self::Excused => true,
         }
     }
 }
