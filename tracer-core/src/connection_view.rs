@@ -265,9 +265,9 @@ impl<'a> ConnectionView<'a> {
         if self.excuse.is_none() {
             return Confidence::Certain;
         }
-        self.tracked.flag().map_or(Confidence::Possible, |flag| {
-            flag.confidence.max(Confidence::Possible)
-        })
+        self.tracked
+            .flag()
+            .map_or(Confidence::Possible, |flag| flag.confidence.max(Confidence::Possible))
     }
 
     /// It is excused, and was not surer than *possible* before.

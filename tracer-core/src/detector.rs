@@ -20,7 +20,7 @@ use crate::{
     finding_tracker::{FindingTracker, connection},
     group::GroupKey,
     history::History,
-    judge::{GroupSize, JudgeContext, Judged},
+    judge::{GroupSize, JudgeContext, Judged, behind_half_closed},
     processes::Processes,
     table::{Departure, Table},
     tracked::{Flagged, Tracked},
@@ -34,6 +34,8 @@ pub struct Detector {
     table: Table,
     processes: Processes,
     histories: BTreeMap<GroupKey, History>,
+    /// How many connections of each group half-closed ones excused.
+    half_closed: BTreeMap<GroupKey, History>,
     findings: FindingTracker,
     changes: Vec<Change>,
     /// Some verdict has changed: taken by [`take_changed`](Self::take_changed).
@@ -63,6 +65,7 @@ impl Detector {
             table: Table::new(options.connections_max),
             processes: Processes::new(options.responses_max),
             histories: BTreeMap::new(),
+            half_closed: BTreeMap::new(),
             findings: FindingTracker::default(),
             changes: Vec::new(),
             changed: false,
@@ -194,8 +197,15 @@ impl Detector {
 
     fn judge(&mut self, now: Timestamp) {
         self.now = now;
-        let context =
-            context(&self.table, &self.processes, &self.histories, &self.host, &self.options, now);
+        let context = JudgeContext {
+            table: &self.table,
+            processes: &self.processes,
+            histories: &self.histories,
+            half_closed: &self.half_closed,
+            suspended_ns: self.host.suspended_ns,
+            options: &self.options,
+            now,
+        };
         let judged = context.judge(&context.candidates());
         let verdicts = verdicts(&judged);
         let open = self.table.open().filter(|tracked| !verdicts.contains_key(&tracked.id));
@@ -206,6 +216,12 @@ impl Detector {
             |id| verdicts.contains_key(&id) || (had_flag(id) && !dropped.contains_key(&id));
         let (facts, retracted_max) = (&self.processes.facts, self.options.retracted_max);
         let keys = self.findings.update(&judged, facts, now, retracted_max, is_flagged);
+        let half_closed = behind_half_closed(&judged);
+        self.half_closed.retain(|group, _| half_closed.contains_key(group));
+        for (group, (count, oldest)) in half_closed {
+            let history = self.half_closed.entry(group).or_default();
+            history.observe(now, count, oldest, self.options.window_ms);
+        }
         for (id, flag) in dropped {
             self.retract(now, id, flag);
         }
@@ -307,7 +323,15 @@ impl Detector {
     }
 
     fn context(&self, now: Timestamp) -> JudgeContext<'_> {
-        context(&self.table, &self.processes, &self.histories, &self.host, &self.options, now)
+        JudgeContext {
+            table: &self.table,
+            processes: &self.processes,
+            histories: &self.histories,
+            half_closed: &self.half_closed,
+            suspended_ns: self.host.suspended_ns,
+            options: &self.options,
+            now,
+        }
     }
 
     fn unflagged(&self) -> Vec<Connection> {
@@ -319,19 +343,6 @@ impl Detector {
         unflagged.sort_unstable_by_key(|connection| connection.id);
         unflagged
     }
-}
-
-/// What is judged at `now`. Borrows single fields, so that the others can change meanwhile.
-fn context<'a>(
-    table: &'a Table,
-    processes: &'a Processes,
-    histories: &'a BTreeMap<GroupKey, History>,
-    host: &HostFacts,
-    options: &'a Options,
-    now: Timestamp,
-) -> JudgeContext<'a> {
-    let suspended_ns = host.suspended_ns;
-    JudgeContext { table, processes, histories, suspended_ns, options, now }
 }
 
 /// The verdict of one connection in a judgement.

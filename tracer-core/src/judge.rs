@@ -17,6 +17,7 @@ use alloc::{
 use core::cmp::Reverse;
 
 use excused::WaitedFor;
+pub(crate) use excused::behind_half_closed;
 use unassigned::Unassigned;
 
 use crate::{
@@ -86,6 +87,8 @@ pub(crate) struct JudgeContext<'a> {
     pub(crate) table: &'a Table,
     pub(crate) processes: &'a Processes,
     pub(crate) histories: &'a BTreeMap<GroupKey, History>,
+    /// How many connections half-closed ones excused at earlier judgements.
+    pub(crate) half_closed: &'a BTreeMap<GroupKey, History>,
     pub(crate) suspended_ns: u64,
     pub(crate) options: &'a Options,
     pub(crate) now: Timestamp,
@@ -309,7 +312,8 @@ impl<'a> JudgeContext<'a> {
             assessment.facts.evidence.push(evidence.clone());
         }
         if rule.id.is_about_the_process() {
-            excused::limit(&mut assessment, &claimed.members);
+            let half_closed = self.half_closed.get(&context.group);
+            excused::limit(&mut assessment, &claimed.members, half_closed);
         }
         // The growth of the group is that of the finding only if the finding is most of the group.
         let watched = self.watched_growth(&context.group, context.all.len());

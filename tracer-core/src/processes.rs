@@ -7,7 +7,10 @@ use alloc::{
 
 use crate::{
     Finding, Goroutines, Holder, Limit, Note, ProcessFacts, ProcessKey, ProcessSummary, Timestamp,
-    call_sites::CallSites, fair_queue::FairQueue, history::History, open_responses::OpenResponses,
+    call_sites::CallSites,
+    fair_queue::FairQueue,
+    history::History,
+    open_responses::OpenResponses,
     stops::{Stop, Stops},
 };
 

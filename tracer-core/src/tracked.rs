@@ -218,9 +218,8 @@ impl Tracked {
         let died = || death(&facts, at, alive_at);
         let is_dead = facts.state == TcpState::Closed && facts.last_received_at.is_some();
         self.died = is_dead.then(|| self.died.unwrap_or_else(died));
-        let has_moved = previous.is_some_and(|old| {
-            old.rx_bytes != facts.rx_bytes || old.owners != facts.owners
-        });
+        let has_moved = previous
+            .is_some_and(|old| old.rx_bytes != facts.rx_bytes || old.owners != facts.owners);
         self.pause_max_ms = self.pause_max_ms.max(paused_ms);
         self.update_waits(&facts, at);
         if read || wrote || has_moved {

@@ -36,8 +36,7 @@ fn is_dropped(facts: &SocketFacts) -> bool {
 pub(crate) fn is_slow(facts: &SocketFacts, before: Option<&SocketFacts>) -> bool {
     let may_send =
         matches!(facts.state, TcpState::Established | TcpState::CloseWait | TcpState::FinWait1);
-    let fills_window =
-        facts.unsent_bytes > 1 && facts.unsent_bytes >= u64::from(facts.peer_window);
+    let fills_window = facts.unsent_bytes > 1 && facts.unsent_bytes >= u64::from(facts.peer_window);
     let has_backlog = |facts: &SocketFacts| facts.unsent_bytes >= BACKLOG_BYTES;
     let had_backlog = before.is_some_and(has_backlog);
     may_send && (is_stalled(facts) || fills_window || (has_backlog(facts) && had_backlog))
@@ -52,11 +51,7 @@ pub(crate) fn is_half_closed(facts: &SocketFacts) -> bool {
 
 /// When the process sent the FIN of a half-closed socket that is seen at `at` and was last seen
 /// without at `open_at`: after the last data, and not after the last segment. No event reports it.
-pub(crate) fn fin_sent(
-    facts: &SocketFacts,
-    at: Timestamp,
-    open_at: Option<Timestamp>,
-) -> Interval {
+pub(crate) fn fin_sent(facts: &SocketFacts, at: Timestamp, open_at: Option<Timestamp>) -> Interval {
     let latest = facts.last_segment_at.unwrap_or(at).min(at);
     let earliest = open_at.max(facts.last_sent_at).unwrap_or_default().min(latest);
     Interval { earliest, latest }

@@ -114,13 +114,13 @@ impl Suspects {
     }
 }
 
-/// No answer holds for another half of `--idle`; or a rule is about to accuse a connection without a
-/// reader, or needs a second answer.
+/// No answer holds for another half of `--idle`, or a rule needs a second answer. That nobody reads is
+/// asked again each time: it speaks against the process, and a response that is read from a buffer and
+/// closed changes no byte counter of the kernel.
 fn needs_answer(view: &ConnectionView<'_>) -> bool {
     let Some(seen) = view.inspected() else { return true };
     let is_old = view.now.ms_since(seen.at) >= view.options.idle_ms / 2;
-    let is_new = view.reader() == Reader::None && view.tracked.flag().is_none();
-    is_old || is_new || rules::asks_again(view)
+    is_old || view.reader() == Reader::None || rules::asks_again(view)
 }
 
 /// The connection as its accountable process knows it.

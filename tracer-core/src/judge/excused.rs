@@ -7,12 +7,14 @@ use alloc::{
 };
 use core::cmp::Reverse;
 
-use super::Groups;
+use super::{Groups, Judged};
 use crate::{
-    Caveat, Confidence, ConnectionId, CountOf, Interval, ProcessKey, TcpState, Timestamp,
+    Caveat, Confidence, ConnectionId, CountOf, Evidence, Interval, ProcessKey, TcpState, Timestamp,
     connection_view::ConnectionView,
     excuse::Excuse,
-    rules::{self, Assessment},
+    group::GroupKey,
+    history::History,
+    rules::{self, Assessment, growing},
     stops::Stop,
     waits::{self, BACKLOG_BYTES},
 };
@@ -58,7 +60,11 @@ impl WaitedFor {
     }
 
     /// The connections that these peers excuse, of those of the process that are `accused`.
-    fn excused(&self, accused: &[ConnectionView<'_>], excuses: &mut BTreeMap<ConnectionId, Excuse>) {
+    fn excused(
+        &self,
+        accused: &[ConnectionView<'_>],
+        excuses: &mut BTreeMap<ConnectionId, Excuse>,
+    ) {
         let matched = self.closed_behind_half_closed(accused);
         let waiting: BTreeSet<ConnectionId> = matched.values().copied().collect();
         excuses.extend(matched.keys().map(|id| (*id, Excuse::HalfClosedPeer)));
@@ -170,9 +176,8 @@ fn pair(mut fins: Vec<Fin>) -> BTreeMap<ConnectionId, ConnectionId> {
 
 /// It was not surer than *possible* before, and has unread data or a response that waits to be read.
 fn holds_data(view: &ConnectionView<'_>) -> bool {
-    let has_data = view.facts.unread_bytes > 0
-        || view.awaits_body()
-        || rules::leaked(view).next().is_some();
+    let has_data =
+        view.facts.unread_bytes > 0 || view.awaits_body() || rules::leaked(view).next().is_some();
     has_data && !view.was_likely()
 }
 
@@ -208,28 +213,60 @@ pub(super) fn excuse(groups: &mut Groups<'_>, waited_for: &BTreeMap<ProcessKey, 
     for view in groups.values_mut().flatten() {
         let waits = || excuses.get(&view.tracked.id).copied();
         let stopped = view.process.stop.map(|_| Excuse::Stopped);
-        let not_inspected = (!view.was_asked()).then_some(Excuse::NotInspected);
+        // Who reads a stream of HTTP/2 is in the process's memory, not in its file descriptors.
+        let is_answered = view.was_asked() || view.is_multiplexed();
+        let not_inspected = (!is_answered).then_some(Excuse::NotInspected);
         view.excuse = stopped.or_else(waits).or(not_inspected);
     }
 }
 
+/// How many connections are excused by half-closed ones, and when the oldest was opened, by group.
+pub(crate) fn behind_half_closed(judged: &[Judged<'_>]) -> BTreeMap<GroupKey, (usize, Timestamp)> {
+    let mut counts: BTreeMap<GroupKey, (usize, Timestamp)> = BTreeMap::new();
+    for judged in judged {
+        for view in judged.members.iter().filter(|it| it.excuse == Some(Excuse::HalfClosedPeer)) {
+            let opened_at = view.tracked.opened_at;
+            let (count, oldest) = counts.entry(judged.group).or_insert((0, opened_at));
+            (*count, *oldest) = (*count + 1, opened_at.min(*oldest));
+        }
+    }
+    counts
+}
+
+/// The number of connections that half-closed ones excuse only rises, as that of tunnels does of
+/// which one end never closes.
+fn rising(history: &History) -> Option<Evidence> {
+    let Evidence::CountRose { windows, from, to } = growing::evidence(history)? else {
+        return None;
+    };
+    Some(Evidence::HalfOpenRose { windows, from, to })
+}
+
 /// Limits what a rule about the process made of these connections, and adds why.
-pub(super) fn limit(assessment: &mut Assessment, members: &[ConnectionView<'_>]) {
+/// `half_closed_before` is how many of the group half-closed ones excused so far.
+pub(super) fn limit(
+    assessment: &mut Assessment,
+    members: &[ConnectionView<'_>],
+    half_closed_before: Option<&History>,
+) {
     let ceiling = members.iter().map(ConnectionView::ceiling).min();
     let ceiling = ceiling.unwrap_or(Confidence::Certain);
     let is_lowered = assessment.confidence > ceiling;
     assessment.confidence = assessment.confidence.min(ceiling);
-    let excused = |excuse| {
+    let excused = |excuse| -> usize {
         let is_such = |view: &&ConnectionView<'_>| view.excuse == Some(excuse) && view.is_excused();
-        members.iter().filter(is_such).count()
+        let responses = |view: &ConnectionView<'_>| rules::leaked(view).count().max(1);
+        members.iter().filter(is_such).map(responses).sum()
     };
-    let (slow, half_closed) = (excused(Excuse::SlowPeer), excused(Excuse::HalfClosedPeer));
+    let (slow, half_closed): (usize, usize) =
+        (excused(Excuse::SlowPeer), excused(Excuse::HalfClosedPeer));
     let caveats = &mut assessment.facts.caveats;
     if slow > 0 {
         caveats.push(Caveat::SendBlocked { connections: slow });
     }
     if half_closed > 0 {
         caveats.push(Caveat::HalfClosedPeers { connections: half_closed });
+        assessment.facts.evidence.extend(half_closed_before.and_then(rising));
     }
     if let Some(stop) = members.iter().find_map(|view| view.process.stop) {
         caveats.push(match stop {

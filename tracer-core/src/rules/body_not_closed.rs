@@ -289,8 +289,9 @@ fn add_pending(facts: &mut Facts, claimed: &Claimed<'_, '_>) {
         member.reader() == Reader::Unknown && !member.is_multiplexed()
     };
     let unknown = claimed.count_where(is_unknown);
-    let is_evident =
-        |member: &ConnectionView<'_>| is_unknown(member) && member.was_asked() && is_pending(member);
+    let is_evident = |member: &ConnectionView<'_>| {
+        is_unknown(member) && member.was_asked() && is_pending(member)
+    };
     let pending = claimed.count_where(is_evident);
     match (unknown, pending) {
         (0, _) => {}

@@ -3,7 +3,7 @@
 use tracer_core::{Caveat, Confidence, CountOf, Finding};
 
 use super::{any_part, part};
-use crate::output::quantity::{argument, bytes, counted};
+use crate::output::quantity::{argument, bytes, counted, duration_ms};
 
 /// The label of the caveats: `only likely`.
 pub(crate) const fn caveats_label(confidence: Confidence) -> &'static str {
@@ -79,6 +79,24 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
             "the process itself waits on {} for the peer to read: it may be forwarding data at \
              the pace of slow clients",
             connections(*blocked)
+        ),
+        Caveat::HalfClosedPeers { connections: waiting } => format!(
+            "the process has sent its FIN on {}, whose peers have not closed yet: it may have \
+             passed EOF on and be waiting for them",
+            connections(*waiting)
+        ),
+        Caveat::ProcessStopped => {
+            "the process is stopped (signal, debugger or cgroup freezer), so it cannot read or \
+             close anything"
+                .to_owned()
+        }
+        Caveat::ProcessResumed { ago_ms } => format!(
+            "the process was stopped until {} ago and may not have got to them yet",
+            duration_ms(*ago_ms)
+        ),
+        Caveat::NotInspected(of) => format!(
+            "the process has not been inspected since {} last changed: a reader may be waiting",
+            any_part(*of)
         ),
         Caveat::PausePossible(of) => {
             format!(
