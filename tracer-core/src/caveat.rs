@@ -35,6 +35,15 @@ pub enum Caveat {
     /// The process itself waits for `connections` peers to read what it sent: it may be forwarding
     /// data at their pace.
     SendBlocked { connections: usize },
+    /// EOF was sent on to `connections` peers, which have not closed yet: the process may be waiting
+    /// for them.
+    HalfClosedPeers { connections: usize },
+    /// The process is stopped by a signal, a debugger or the cgroup freezer.
+    ProcessStopped,
+    /// The process was stopped, and has run again for `ago_ms` only.
+    ProcessResumed { ago_ms: u64 },
+    /// The process was not inspected since these connections last changed.
+    NotInspected(CountOf),
     /// Responses that were read in several parts before, so reading may be paused.
     PausePossible(CountOf),
     /// More was read than an HTTP library buffers by itself, so the application has used them.
@@ -87,6 +96,10 @@ impl Caveat {
             Self::ReaderWaiting(_) => "reader-waiting",
             Self::ReaderUnknown(_) => "reader-unknown",
             Self::SendBlocked { .. } => "send-blocked",
+            Self::HalfClosedPeers { .. } => "half-closed-peers",
+            Self::ProcessStopped => "process-stopped",
+            Self::ProcessResumed { .. } => "process-resumed",
+            Self::NotInspected(_) => "not-inspected",
             Self::PausePossible(_) => "pause-possible",
             Self::PartlyRead(_) => "partly-read",
             Self::OthersBeingRead { .. } => "others-being-read",

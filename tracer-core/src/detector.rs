@@ -22,7 +22,8 @@ use crate::{
     finding_tracker::{FindingTracker, connection},
     group::GroupKey,
     group_history::GroupHistory,
-    judge::{JudgeContext, Judged},
+    history::History,
+    judge::{JudgeContext, Judged, behind_half_closed},
     processes::Processes,
     table::{Departure, Table},
     tracked::{Flagged, Tracked},
@@ -38,6 +39,8 @@ pub struct Detector {
     histories: BTreeMap<GroupKey, GroupHistory>,
     /// What processes did to dead connections since the latest snapshot.
     cleaned: CleanedGroups,
+    /// How many connections of each group half-closed ones excused.
+    half_closed: BTreeMap<GroupKey, History>,
     findings: FindingTracker,
     changes: Vec<Change>,
     /// Some verdict has changed: taken by [`take_changed`](Self::take_changed).
@@ -68,6 +71,7 @@ impl Detector {
             processes: Processes::new(options.responses_max),
             histories: BTreeMap::new(),
             cleaned: CleanedGroups::default(),
+            half_closed: BTreeMap::new(),
             findings: FindingTracker::default(),
             changes: Vec::new(),
             changed: false,
@@ -96,10 +100,7 @@ impl Detector {
                 }
             }
             Input::Snapshot(snapshot) => self.reconcile(snapshot),
-            Input::Process(facts) => {
-                self.processes.unreadable.remove(&facts.key);
-                self.processes.facts.insert(facts.key, facts);
-            }
+            Input::Process(facts) => self.processes.take_facts(facts),
             Input::ProcessUnreadable(key) => {
                 self.processes.unreadable.insert(key);
             }
@@ -148,7 +149,7 @@ impl Detector {
         for id in self.asked.remove(&readers.process).unwrap_or_default() {
             let found = found.remove(&id);
             if let Some(tracked) = self.table.get_mut(id) {
-                tracked.set_reader(found);
+                tracked.set_reader(found, readers.at);
             }
         }
         if let Some(goroutines) = readers.goroutines {
@@ -198,8 +199,15 @@ impl Detector {
 
     fn judge(&mut self, now: Timestamp) {
         self.now = now;
-        let context =
-            context(&self.table, &self.processes, &self.histories, &self.host, &self.options, now);
+        let context = JudgeContext {
+            table: &self.table,
+            processes: &self.processes,
+            histories: &self.histories,
+            half_closed: &self.half_closed,
+            suspended_ns: self.host.suspended_ns,
+            options: &self.options,
+            now,
+        };
         let judged = context.judge(&context.candidates());
         let verdicts = verdicts(&judged);
         let open = self.table.open().filter(|tracked| !verdicts.contains_key(&tracked.id));
@@ -210,6 +218,12 @@ impl Detector {
             |id| verdicts.contains_key(&id) || (had_flag(id) && !dropped.contains_key(&id));
         let (facts, retracted_max) = (&self.processes.facts, self.options.retracted_max);
         let keys = self.findings.update(&judged, facts, now, retracted_max, is_flagged);
+        let half_closed = behind_half_closed(&judged);
+        self.half_closed.retain(|group, _| half_closed.contains_key(group));
+        for (group, (count, oldest)) in half_closed {
+            let history = self.half_closed.entry(group).or_default();
+            history.observe(now, count, oldest, self.options.window_ms);
+        }
         for (id, flag) in dropped {
             self.retract(now, id, flag);
         }
@@ -311,7 +325,15 @@ impl Detector {
     }
 
     fn context(&self, now: Timestamp) -> JudgeContext<'_> {
-        context(&self.table, &self.processes, &self.histories, &self.host, &self.options, now)
+        JudgeContext {
+            table: &self.table,
+            processes: &self.processes,
+            histories: &self.histories,
+            half_closed: &self.half_closed,
+            suspended_ns: self.host.suspended_ns,
+            options: &self.options,
+            now,
+        }
     }
 
     fn unflagged(&self) -> Vec<Connection> {
@@ -323,19 +345,6 @@ impl Detector {
         unflagged.sort_unstable_by_key(|connection| connection.id);
         unflagged
     }
-}
-
-/// What is judged at `now`. Borrows single fields, so that the others can change meanwhile.
-fn context<'a>(
-    table: &'a Table,
-    processes: &'a Processes,
-    histories: &'a BTreeMap<GroupKey, GroupHistory>,
-    host: &HostFacts,
-    options: &'a Options,
-    now: Timestamp,
-) -> JudgeContext<'a> {
-    let suspended_ns = host.suspended_ns;
-    JudgeContext { table, processes, histories, suspended_ns, options, now }
 }
 
 /// The verdict of one connection in a judgement.

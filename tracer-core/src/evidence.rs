@@ -137,6 +137,10 @@ pub enum Evidence {
     /// The lowest number of connections rose in each of `windows` consecutive windows, from `from`
     /// to `to`, and the oldest connections stayed open.
     CountRose { windows: usize, from: usize, to: usize },
+    /// The lowest number of connections whose EOF was passed on to peers that do not close rose in
+    /// each of `windows` consecutive windows, from `from` to `to`, as with tunnels of which one end
+    /// stays open.
+    HalfOpenRose { windows: usize, from: usize, to: usize },
     /// The peer has acknowledged nothing on `count` connections for `silent`.
     NothingAcknowledged { count: usize, silent: DurationRange },
     /// Keepalive or window probes are not answered, up to `consecutive_max` in a row.
@@ -198,6 +202,7 @@ impl Evidence {
             Self::Ceased { .. } => "ceased",
             Self::SeparateTimes(_) => "separate-times",
             Self::CountRose { .. } => "count-rose",
+            Self::HalfOpenRose { .. } => "half-open-rose",
             Self::NothingAcknowledged { .. } => "nothing-acknowledged",
             Self::ProbesUnanswered { .. } => "probes-unanswered",
             Self::DataRetransmitted { .. } => "data-retransmitted",

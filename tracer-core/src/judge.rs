@@ -7,6 +7,7 @@
 //! only possible. Connections that no settled finding has are judged once more by port (`by_port`).
 
 mod by_port;
+mod excused;
 mod pools;
 mod unassigned;
 
@@ -16,14 +17,16 @@ use alloc::{
 };
 use core::cmp::Reverse;
 
+use excused::WaitedFor;
+pub(crate) use excused::behind_half_closed;
 use unassigned::Unassigned;
 
 use crate::{
-    Caveat, Confidence, Evidence, Options, ProcessKey, Timestamp,
+    Confidence, Evidence, Options, ProcessKey, Timestamp,
     connection_view::{ConnectionView, ProcessView, ResponseSelection},
     group::GroupKey,
     group_history::GroupHistory,
-    history::rate_milli,
+    history::{History, rate_milli},
     open_responses::Response,
     processes::Processes,
     rules::{self, Assessment, Claimed, RULES, Responses, Rule, RuleKey, Suspicion, growing},
@@ -42,8 +45,6 @@ pub(crate) struct Candidates<'a> {
     /// The complete groups of which some rule claims a connection, or which grow, and the groups of
     /// other addresses of the same port.
     groups: Groups<'a>,
-    /// How many connections of each process, of any group, wait for the peer to read.
-    stalled: BTreeMap<ProcessKey, usize>,
 }
 
 /// Connections of one group with one verdict.
@@ -93,6 +94,8 @@ pub(crate) struct JudgeContext<'a> {
     pub(crate) table: &'a Table,
     pub(crate) processes: &'a Processes,
     pub(crate) histories: &'a BTreeMap<GroupKey, GroupHistory>,
+    /// How many connections half-closed ones excused at earlier judgements.
+    pub(crate) half_closed: &'a BTreeMap<GroupKey, History>,
     pub(crate) suspended_ns: u64,
     pub(crate) options: &'a Options,
     pub(crate) now: Timestamp,
@@ -102,16 +105,17 @@ impl<'a> JudgeContext<'a> {
     /// The groups that need to be judged. On most hosts these are few, so they are determined before
     /// anything is collected.
     pub(crate) fn candidates(&self) -> Candidates<'a> {
-        let mut stalled: BTreeMap<ProcessKey, usize> = BTreeMap::new();
+        let mut waited_for: BTreeMap<ProcessKey, WaitedFor> = BTreeMap::new();
         let growing =
             self.histories.iter().filter(|(_, it)| growing::evidence(&it.counts).is_some());
         let mut ports: BTreeSet<GroupKey> = growing.map(|(group, _)| group.of_port()).collect();
         for (group, view) in self.views() {
-            if rules::is_stalled(&view) {
-                *stalled.entry(group.process).or_default() += 1;
-            }
-            if rules::is_claimed(&view) {
+            let is_claimed = rules::is_claimed(&view);
+            if is_claimed {
                 ports.insert(group.of_port());
+            }
+            if view.tracked.waits.is_some() || view.facts.unread_bytes > 0 {
+                waited_for.entry(group.process).or_default().note(&view, is_claimed);
             }
         }
         let mut groups = Groups::new();
@@ -121,13 +125,19 @@ impl<'a> JudgeContext<'a> {
                 groups.entry(group).or_default().push(view);
             }
         }
-        Candidates { groups, stalled }
+        excused::excuse(&mut groups, &waited_for);
+        for (group, members) in &mut groups {
+            if let Some(history) = self.histories.get(group) {
+                pools::excuse(members, &history.turnover);
+            }
+        }
+        Candidates { groups }
     }
 
     /// The open connections, each with its group.
     fn views(&self) -> impl Iterator<Item = (GroupKey, ConnectionView<'a>)> {
         let context = *self;
-        let mut latest: Option<(ProcessKey, ProcessView<'a>)> = None;
+        let mut latest: Option<(ProcessKey, ProcessView)> = None;
         self.table.open().filter_map(move |tracked| {
             let process = tracked.accountable()?.key;
             // Connections of one process are mostly adjacent.
@@ -139,10 +149,14 @@ impl<'a> JudgeContext<'a> {
         })
     }
 
-    fn process_view(&self, process: ProcessKey) -> ProcessView<'a> {
-        let facts = self.processes.facts.get(&process);
-        let is_unidentified = facts.is_none() && !self.processes.unreadable.contains(&process);
-        ProcessView { facts, is_unidentified, suspended_ns: self.suspended_ns }
+    fn process_view(&self, process: ProcessKey) -> ProcessView {
+        let is_unreadable = self.processes.unreadable.contains(&process);
+        ProcessView {
+            stop: self.processes.stop(process, self.now, self.options.idle_ms),
+            is_unidentified: !is_unreadable && !self.processes.facts.contains_key(&process),
+            is_unreadable,
+            suspended_ns: self.suspended_ns,
+        }
     }
 
     /// The size of each group, and of each port with several addresses.
@@ -178,6 +192,7 @@ impl<'a> JudgeContext<'a> {
             listed: self.listed(tracked).unwrap_or_default(),
             selection: ResponseSelection::All,
             sites: &self.processes.sites,
+            excuse: None,
         })
     }
 
@@ -195,10 +210,9 @@ impl<'a> JudgeContext<'a> {
 
     /// The verdicts, at most one for each connection.
     pub(crate) fn judge(&self, candidates: &Candidates<'a>) -> Vec<Judged<'a>> {
-        let Candidates { groups, stalled } = candidates;
+        let Candidates { groups } = candidates;
         let judge = |group: GroupKey, all: &[ConnectionView<'a>], some: &[ConnectionView<'a>]| {
-            let stalled = stalled.get(&group.process).copied().unwrap_or_default();
-            self.judge_group(group, all, some, stalled)
+            self.judge_group(group, all, some)
         };
         let by_address = groups.iter().flat_map(|(group, members)| judge(*group, members, members));
         by_port::judge(groups, by_address.collect(), self.options.count_min, judge)
@@ -210,68 +224,35 @@ impl<'a> JudgeContext<'a> {
         group: GroupKey,
         all: &[ConnectionView<'a>],
         members: &[ConnectionView<'a>],
-        stalled: usize,
     ) -> Vec<Judged<'a>> {
         let history = self.histories.get(&group);
         let growing = history.and_then(|history| growing::evidence(&history.counts));
-        let responses = Responses::of(all);
         let turnover = history.map(|history| &history.turnover);
-        let growing = growing.as_ref();
-        let context =
-            GroupContext { group, all, responses, stalled, growing, turnover, is_excused: false };
-        let kept = turnover.map(|turnover| pools::kept_by_pool(all, turnover)).unwrap_or_default();
-        if kept.is_empty() {
-            return self.judge_members(members, &context);
-        }
-        let is_kept = |member: &ConnectionView<'a>| kept.contains(&member.tracked.id);
-        let (kept, others): (Vec<_>, Vec<_>) = members.iter().copied().partition(is_kept);
-        let mut judged = self.judge_members(&others, &context);
-        // What a pool keeps is a finding of its own only beside that of a leak.
-        let is_leak = |judged: &Judged<'_>| judged.assessment.confidence > Confidence::Possible;
-        let is_beside_leak = judged.iter().any(is_leak);
-        if !is_beside_leak {
-            judged.clear();
-        }
-        let excused = if is_beside_leak { &kept } else { members };
-        judged.extend(self.judge_members(excused, &GroupContext { is_excused: true, ..context }));
-        judged
-    }
-
-    /// Applies the rules to connections of one group.
-    fn judge_members(
-        &self,
-        members: &[ConnectionView<'a>],
-        context: &GroupContext<'_, 'a>,
-    ) -> Vec<Judged<'a>> {
-        let GroupContext { group, all, growing, .. } = *context;
+        let free = all.iter().filter(|view| !view.is_excused());
+        let responses = Responses::of(free);
+        let context = GroupContext { group, all, responses, growing: growing.as_ref(), turnover };
         let mut unassigned = Unassigned::of(members);
-        let mut judged = Vec::new();
-        loop {
-            let assess = |rule: &'static Rule, rank: usize| {
-                let parts = unassigned.claimed(rule, rank).into_iter();
-                surest(
-                    parts.filter_map(|(site, members)| self.assess(rule, site, members, context)),
-                )
+        let mut judged = self.judge_unassigned(&mut unassigned, &context, false);
+        if unassigned.has_withheld() {
+            let is_sure = |judged: &Judged<'_>| {
+                judged.rule.id.is_about_the_process()
+                    && judged.assessment.confidence > Confidence::Possible
             };
-            let rules = RULES.iter().zip(0..);
-            let rules = rules.filter(|(rule, _)| !group.is_by_port() || !rule.is_of_one_address);
-            let assessed = rules.filter_map(|(rule, rank)| {
-                let judged = assess(rule, rank);
-                let confidence = judged.first()?.assessment.confidence;
-                Some((confidence, Reverse(rank), rule, judged))
-            });
-            let surest = assessed.max_by_key(|(confidence, rank, ..)| (*confidence, *rank));
-            let Some((_, Reverse(rank), rule, surest)) = surest else { break };
-            unassigned.take(rule, rank, &surest.iter().map(|judged| judged.site).collect());
-            judged.extend(surest);
+            // Unless the others are surer, there is one finding of all and not two.
+            let apart = judged.iter().any(is_sure);
+            if !apart {
+                (unassigned, judged) = (Unassigned::of(members), Vec::new());
+            }
+            unassigned.release();
+            judged.extend(self.judge_unassigned(&mut unassigned, &context, apart));
         }
         // A few bad connections among many do not hide that the many grow.
         let members = unassigned.connections();
         let is_most = members.len() >= self.options.count_min && members.len() > all.len() / 2;
-        if let (Some(evidence), true) = (growing.cloned(), is_most) {
+        if let (Some(evidence), true) = (growing, is_most) {
             judged.push(Judged {
                 group,
-                rule: RuleKey { is_excused: context.is_excused, ..growing::KEY },
+                rule: growing::KEY,
                 site: None,
                 members,
                 assessment: growing::assess(evidence),
@@ -282,6 +263,42 @@ impl<'a> JudgeContext<'a> {
             });
         }
         judged
+    }
+
+    /// Applies the rules to the connections that have no verdict yet, the surest first. `apart`: the
+    /// excused ones among them are findings of their own.
+    fn judge_unassigned(
+        &self,
+        unassigned: &mut Unassigned<'a>,
+        context: &GroupContext<'_, 'a>,
+        apart: bool,
+    ) -> Vec<Judged<'a>> {
+        let is_by_port = context.group.is_by_port();
+        let mut judged = Vec::new();
+        loop {
+            let assess = |rule: &'static Rule, rank: usize| {
+                let parts = unassigned.claimed(rule, rank).into_iter();
+                surest(
+                    parts.filter_map(|(site, members)| self.assess(rule, site, members, context)),
+                )
+            };
+            let rules = RULES.iter().zip(0..);
+            let rules = rules.filter(|(rule, _)| !is_by_port || !rule.is_of_one_address);
+            let assessed = rules.filter_map(|(rule, rank)| {
+                let judged = assess(rule, rank);
+                let confidence = judged.first()?.assessment.confidence;
+                Some((confidence, Reverse(rank), rule, judged))
+            });
+            let surest = assessed.max_by_key(|(confidence, rank, ..)| (*confidence, *rank));
+            let Some((_, Reverse(rank), rule, mut surest)) = surest else { return judged };
+            unassigned.take(rule, rank, &surest.iter().map(|judged| judged.site).collect());
+            for judged in surest.iter_mut().filter(|_| apart) {
+                if judged.members.iter().any(ConnectionView::is_excused) {
+                    judged.rule.is_excused = true;
+                }
+            }
+            judged.extend(surest);
+        }
     }
 
     fn assess(
@@ -303,7 +320,6 @@ impl<'a> JudgeContext<'a> {
             group: context.all,
             is_by_port: context.group.is_by_port(),
             responses_of_group: context.responses,
-            stalled: context.stalled,
             turnover: context.turnover,
             occurred: rule.occurred,
             process: self.processes.facts.get(&context.group.process),
@@ -320,10 +336,10 @@ impl<'a> JudgeContext<'a> {
             }
             assessment.facts.evidence.push(evidence.clone());
         }
-        if context.is_excused {
-            assessment.confidence = assessment.confidence.min(Confidence::Possible);
+        if rule.id.is_about_the_process() {
+            let half_closed = self.half_closed.get(&context.group);
             let alive_max = context.turnover.map_or(0, |turnover| turnover.alive_max);
-            assessment.facts.caveats.push(Caveat::CleanedUp { alive_max });
+            excused::limit(&mut assessment, &claimed.members, half_closed, alive_max);
         }
         // The growth of the group is that of the finding only if the finding is most of the group.
         let watched = self.watched_growth(&context.group, context.all.len());
@@ -333,7 +349,7 @@ impl<'a> JudgeContext<'a> {
         let growth =
             Growth { per_min_milli: watched.or_else(|| reconstructed.then(rate)), reconstructed };
         let group = context.group;
-        let rule = RuleKey { is_excused: context.is_excused, ..rule.key() };
+        let rule = rule.key();
         Some(Judged { group, rule, site, members: claimed.members, assessment, growth })
     }
 
@@ -348,8 +364,7 @@ impl<'a> JudgeContext<'a> {
         &self,
     ) -> impl Iterator<Item = (GroupKey, ConnectionView<'a>, Suspicion)> {
         self.views().filter_map(|(group, view)| {
-            let suspended_ns = view.process.suspended_ns;
-            let process = ProcessView { facts: None, is_unidentified: false, suspended_ns };
+            let process = ProcessView { is_unidentified: false, ..view.process };
             let view = ConnectionView { process, ..view };
             let suspicion = rules::suspicion(&view)?;
             Some((group, view, suspicion))
@@ -372,10 +387,6 @@ struct GroupContext<'c, 'a> {
     /// All of its connections.
     all: &'c [ConnectionView<'a>],
     responses: Responses,
-    /// Connections of the process that wait for the peer to read.
-    stalled: usize,
     growing: Option<&'c Evidence>,
     turnover: Option<&'c Turnover>,
-    /// These are judged by themselves, because the process comes back to others like them.
-    is_excused: bool,
 }

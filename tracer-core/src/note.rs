@@ -78,6 +78,8 @@ pub enum Note {
     NoSnapshot,
     /// `count` snapshots failed.
     SnapshotsFailed { count: u64 },
+    /// `count` processes with suspicious connections are stopped.
+    ProcessesStopped { count: u64 },
     /// The connection table had no room for `count` connections.
     ConnectionsNotKept { count: u64 },
     /// There was no room for `count` responses in flight.
@@ -120,6 +122,7 @@ impl Note {
             Self::CsvStopped { .. } => "csv-stopped",
             Self::NoSnapshot => "no-snapshot",
             Self::SnapshotsFailed { .. } => "snapshots-failed",
+            Self::ProcessesStopped { .. } => "processes-stopped",
             Self::ConnectionsNotKept { .. } => "connections-not-kept",
             Self::ResponsesNotKept { .. } => "responses-not-kept",
             Self::Recorded { .. } => "recorded",

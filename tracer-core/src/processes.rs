@@ -7,8 +7,12 @@ use alloc::{
 
 use crate::{
     Comm, Finding, Goroutines, Holder, Limit, Note, ProcessFacts, ProcessKey, ProcessSummary,
-    Timestamp, call_sites::CallSites, fair_queue::FairQueue, history::History,
+    Timestamp,
+    call_sites::CallSites,
+    fair_queue::FairQueue,
+    history::History,
     open_responses::OpenResponses,
+    stops::{Stop, Stops},
 };
 
 /// Everything known of processes.
@@ -16,6 +20,10 @@ use crate::{
 pub(crate) struct Processes {
     /// What `/proc` says of them.
     pub(crate) facts: BTreeMap<ProcessKey, ProcessFacts>,
+    /// When they were stopped.
+    stops: BTreeMap<ProcessKey, Stops>,
+    /// When the latest snapshot ended.
+    snapshot_at: Timestamp,
     /// The processes to identify next.
     pub(crate) facts_queue: FairQueue<ProcessKey>,
     /// The processes to inspect for readers next.
@@ -41,6 +49,8 @@ impl Processes {
     pub(crate) fn new(responses_max: usize) -> Self {
         Self {
             facts: BTreeMap::new(),
+            stops: BTreeMap::new(),
+            snapshot_at: Timestamp::default(),
             facts_queue: FairQueue::default(),
             readers_queue: FairQueue::default(),
             limits: BTreeMap::new(),
@@ -63,7 +73,9 @@ impl Processes {
     ) {
         self.holders = holders.into_iter().map(|holder| (holder.key, holder)).collect();
         let holders = &self.holders;
+        self.snapshot_at = at;
         self.facts.retain(|key, _| holders.contains_key(key));
+        self.stops.retain(|key, _| holders.contains_key(key));
         self.facts_queue.retain(|key| holders.contains_key(key));
         self.readers_queue.retain(|key| holders.contains_key(key));
         self.limits.retain(|key, _| holders.contains_key(key));
@@ -80,6 +92,18 @@ impl Processes {
                 window_ms,
             );
         }
+    }
+
+    /// Takes in what `/proc` says of a process after the latest snapshot.
+    pub(crate) fn take_facts(&mut self, facts: ProcessFacts) {
+        self.unreadable.remove(&facts.key);
+        self.stops.entry(facts.key).or_default().observe(facts.stopped, self.snapshot_at);
+        self.facts.insert(facts.key, facts);
+    }
+
+    /// Why a process cannot have acted on its connections, if that is known.
+    pub(crate) fn stop(&self, key: ProcessKey, now: Timestamp, idle_ms: u64) -> Option<Stop> {
+        self.stops.get(&key)?.stop(now, idle_ms)
     }
 
     /// The processes in scope.

@@ -6,6 +6,7 @@ use crate::{
     Actor, ConnectionId, Direction, FindingKey, Flag, Interval, Origin, Owner, ProcessKey,
     ReaderFacts, SocketFacts, StackId, TcpState, Timestamp, Verdict,
     connection_view::JIFFIES_MARGIN_MS,
+    waits::{self, Waits},
 };
 
 /// Everything known of one socket that may be open.
@@ -56,9 +57,13 @@ pub(crate) struct Tracked {
     pub(crate) eof_received: bool,
     /// The largest number of connections of its group that were alive at one time since it is dead.
     pub(crate) outlived: usize,
-    /// The answer of the latest inspection of the process, if the connection was not used since.
-    /// Boxed, because it is never asked of most connections.
+    /// The answer of the latest inspection of the process, if neither owners nor byte counters have
+    /// changed since. Boxed, because it is never asked of most connections.
     pub(crate) reader: Option<Box<SeenReader>>,
+    /// What was seen of a peer that the process waits for. Boxed, because most have no such peer.
+    pub(crate) waits: Option<Box<Waits>>,
+    /// The longest time after which the application used the connection again, in milliseconds.
+    pub(crate) pause_max_ms: u64,
     /// The present verdict. Boxed, because hardly any connection has one.
     pub(crate) flagged: Option<Box<Flagged>>,
 }
@@ -76,7 +81,10 @@ pub(crate) struct Flagged {
 /// What inspections of the process have said of one connection's reader.
 #[derive(Clone, Debug)]
 pub(crate) struct SeenReader {
-    pub(crate) facts: ReaderFacts,
+    /// When the latest inspection began.
+    pub(crate) at: Timestamp,
+    /// What it found out; `None` if nothing, which is an answer, too.
+    pub(crate) facts: Option<ReaderFacts>,
     /// How many consecutive inspections have named this reader.
     pub(crate) inspections: u64,
 }
@@ -108,6 +116,8 @@ impl Tracked {
             eof_received: false,
             outlived: 0,
             reader: None,
+            waits: None,
+            pause_max_ms: 0,
             flagged: None,
         }
     }
@@ -177,6 +187,7 @@ impl Tracked {
         let (previous, seen_at) = (self.facts.as_deref(), self.seen_at);
         let read = previous.is_some_and(|old| old.read_sequence != facts.read_sequence);
         let wrote = previous.is_some_and(|old| old.write_sequence != facts.write_sequence);
+        let paused_ms = previous.map_or(0, |old| paused_ms(old, &facts, self.unread_since, at));
         if read || facts.unread_bytes == 0 {
             self.unread_since = at;
         } else if previous.is_none_or(|old| old.unread_bytes == 0) {
@@ -213,7 +224,11 @@ impl Tracked {
         let died = || death(&facts, at, alive_at);
         let is_dead = facts.state == TcpState::Closed && facts.last_received_at.is_some();
         self.died = is_dead.then(|| self.died.unwrap_or_else(died));
-        if read || wrote {
+        let has_moved = previous
+            .is_some_and(|old| old.rx_bytes != facts.rx_bytes || old.owners != facts.owners);
+        self.pause_max_ms = self.pause_max_ms.max(paused_ms);
+        self.update_waits(&facts, at);
+        if read || wrote || has_moved {
             self.reader = None;
         }
         self.facts = Some(facts);
@@ -224,14 +239,29 @@ impl Tracked {
         read || wrote
     }
 
-    /// Takes in the answer of an inspection; `None` if it found nothing out.
-    pub(crate) fn set_reader(&mut self, found: Option<ReaderFacts>) {
-        let before = self.reader.take();
-        self.reader = found.map(|facts| {
-            let same = before.filter(|before| before.facts.reader == facts.reader);
-            let inspections = 1 + same.map_or(0, |before| before.inspections);
-            Box::new(SeenReader { facts, inspections })
-        });
+    /// Takes in what a snapshot, begun at `at`, shows of a peer that the process waits for.
+    fn update_waits(&mut self, facts: &SocketFacts, at: Timestamp) {
+        let previous = self.facts.as_deref();
+        let is_slow = waits::is_slow(facts, previous);
+        let is_half_closed = waits::is_half_closed(facts);
+        if !is_slow && !is_half_closed && self.waits.is_none() {
+            return;
+        }
+        let open_at = previous.filter(|old| !waits::is_half_closed(old)).map(|_| self.seen_at);
+        let waits = self.waits.get_or_insert_default();
+        if is_slow {
+            waits.slow_at = Some(at);
+        }
+        let fin_sent = || waits::fin_sent(facts, at, open_at);
+        waits.fin_sent = is_half_closed.then(|| waits.fin_sent.unwrap_or_else(fin_sent));
+    }
+
+    /// Takes in the answer of an inspection that began at `at`; `None` if it found nothing out.
+    pub(crate) fn set_reader(&mut self, found: Option<ReaderFacts>, at: Timestamp) {
+        let reader = |facts: &Option<ReaderFacts>| facts.as_ref().map(|facts| facts.reader);
+        let same = self.reader.take().filter(|before| reader(&before.facts) == reader(&found));
+        let inspections = 1 + same.map_or(0, |before| before.inspections);
+        self.reader = Some(Box::new(SeenReader { at, facts: found, inspections }));
     }
 
     /// The present verdict, if it rests on a pattern of dead connections.
@@ -298,6 +328,30 @@ const fn has_read_eof(old: &SocketFacts, new: &SocketFacts) -> bool {
     let nothing_else_to_read = old.unread_bytes == 0 && old.rx_bytes == new.rx_bytes;
     let was_read_before = has_fin(old) && old.drained;
     nothing_else_to_read && !was_read_before && has_fin(new) && new.drained
+}
+
+/// For how long the application had not used the connection when it used it again between the two
+/// snapshots, the later of which began at `at`; 0 if it did not. `unread_since` is as of the earlier.
+/// Exact if it was used once meanwhile, else an upper limit.
+fn paused_ms(old: &SocketFacts, new: &SocketFacts, unread_since: Timestamp, at: Timestamp) -> u64 {
+    // What was opened ahead of its first use has not paused.
+    if old.data_segments_sent == 0 && old.data_segments_received == 0 {
+        return 0;
+    }
+    let used_at = old.last_sent_at.max(old.last_received_at);
+    let pause = if old.write_sequence != new.write_sequence {
+        new.last_sent_at.zip(used_at)
+    } else if old.read_sequence == new.read_sequence {
+        None
+    } else if old.unread_bytes > 0 {
+        Some((at, unread_since))
+    } else if old.rx_bytes != new.rx_bytes {
+        new.last_received_at.zip(used_at)
+    } else {
+        // EOF.
+        None
+    };
+    pause.map_or(0, |(again_at, used_at)| again_at.ms_since(used_at))
 }
 
 /// The peer's FIN is known to have been received.

@@ -32,8 +32,6 @@ pub(crate) struct Claimed<'c, 'a> {
     pub(crate) is_by_port: bool,
     /// The responses of the group, claimed or not.
     pub(crate) responses_of_group: Responses,
-    /// Connections of the process, of any group, that wait for the peer to read.
-    pub(crate) stalled: usize,
     /// What the process does with dead connections of the group, if that was watched.
     pub(crate) turnover: Option<&'c Turnover>,
     /// When the rule's event happened to a connection.
@@ -106,11 +104,9 @@ impl<'a> Claimed<'_, 'a> {
         self.count_where(ConnectionView::is_unsearched)
     }
 
-    /// The process may well read most of them later: goroutines reference their responses, or the
-    /// process has to wait for its own slow clients first.
+    /// The process may well read most of them later: goroutines reference their responses.
     pub(crate) fn may_be_resumed(&self) -> bool {
-        let unread = self.count_where(|member| member.facts.unread_bytes > 0);
-        2 * self.held() > self.count() || (2 * unread > self.count() && self.stalled >= unread)
+        2 * self.held() > self.count()
     }
 
     /// See [`SeparateTimes::is_spread_out`].

@@ -80,9 +80,6 @@ impl Facts {
             self.doubt(Caveat::ReaderWaiting(claimed.of_all(waiting)));
         }
         self.evidence.extend(requests(claimed));
-        if claimed.may_be_resumed() && held == 0 {
-            self.doubt(Caveat::SendBlocked { connections: claimed.stalled });
-        }
     }
 }
 

@@ -231,8 +231,8 @@ fn an_answer_is_replaced_by_the_next_inspection() {
         500s snapshot
         500s report
         510s reader a1..a25
-        511s snapshot
-        511s report
+        541s snapshot
+        541s report
         ",
         &expect![[r#"
             [8m 20s]

@@ -74,6 +74,8 @@ pub(crate) fn completeness(coverage: &Coverage) -> String {
 fn remedy(coverage: &Coverage) -> &'static str {
     if coverage.processes_unreadable > 0 {
         " Run as root, in the host's pid namespace."
+    } else if coverage.processes_stopped > 0 {
+        " Run again once the stopped processes run."
     } else if coverage.table_full > 0 || coverage.responses_full > 0 {
         " Select processes with --pid or --comm."
     } else if coverage.loss.snapshots_failed > 0 || events_lost(&coverage.loss) > 0 {

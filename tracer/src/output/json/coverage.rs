@@ -26,6 +26,7 @@ pub(super) fn note(fact: &Note) -> Coded {
         | Note::FdsUnreadable { count }
         | Note::SocketsNotInspected { count }
         | Note::SnapshotsFailed { count }
+        | Note::ProcessesStopped { count }
         | Note::ConnectionsNotKept { count }
         | Note::ResponsesNotKept { count } => coded.integer("count", *count),
         Note::ReaderLimit { processes, limit: it }

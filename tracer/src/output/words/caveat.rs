@@ -82,6 +82,24 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
              clients",
             connections(*blocked)
         ),
+        Caveat::HalfClosedPeers { connections: waiting } => format!(
+            "the process has sent its FIN on {}, whose peers have not closed yet: it may have \
+             passed EOF on and be waiting for them",
+            connections(*waiting)
+        ),
+        Caveat::ProcessStopped => {
+            "the process is stopped (signal, debugger or cgroup freezer), so it cannot read or \
+             close anything"
+                .to_owned()
+        }
+        Caveat::ProcessResumed { ago_ms } => format!(
+            "the process was stopped until {} ago and may not have got to them yet",
+            duration_ms(*ago_ms)
+        ),
+        Caveat::NotInspected(of) => format!(
+            "the process has not been inspected since {} last changed: a reader may be waiting",
+            any_part(*of)
+        ),
         Caveat::PausePossible(of) => {
             format!(
                 "{} responses {} previously read in several chunks, so reading may just be paused",

@@ -133,6 +133,12 @@ pub(crate) fn note(note: &Note) -> String {
         Note::SnapshotsFailed { count } => {
             format!("{} failed", counted(*count, "snapshot", "snapshots"))
         }
+        Note::ProcessesStopped { count: 1 } => {
+            "1 process with suspicious connections is stopped".to_owned()
+        }
+        Note::ProcessesStopped { count } => {
+            format!("{} processes with suspicious connections are stopped", grouped(*count))
+        }
         Note::ConnectionsNotKept { count } => format!(
             "{} did not fit in the connection table",
             counted(*count, "connection", "connections")
