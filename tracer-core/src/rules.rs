@@ -28,7 +28,8 @@
 //! on what the process does.
 //!
 //! - *Who waits for others*, count for count: each peer that took less than the process wrote within
-//!   `--idle` excuses one connection with unread data or a response, the most recently used first. Each
+//!   `--idle` excuses one connection with unread data or a response, else one that the peer closed, first those that were left
+//!   alone when a peer was. Each
 //!   half-closed connection (FIN_WAIT_2: the process has sent its FIN, the peer has not) excuses one
 //!   that the peer closed, if the two FINs were possibly within 2 s; one that is left over excuses one
 //!   connection that is confirmed by goroutine scan. A connection that was *likely* before is not
