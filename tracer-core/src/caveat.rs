@@ -64,6 +64,14 @@ pub enum Caveat {
     /// This process is a fork of the process that opened the connections, which was not seen: that
     /// may have exited, or hold no sockets any more. This process may be a daemon with its pool.
     OpenerNotSeen,
+    /// The process has closed or used other dead connections of the group, of which up to
+    /// `alive_max` were in use at one time: a pool may keep as many.
+    CleanedUp { alive_max: usize },
+    /// Connections of the group were used again after they had a verdict, so that `count_min` are
+    /// needed for a while, and not `--min-count`.
+    UsedAgain { count_min: usize },
+    /// It takes `watch_ms` of watching to see whether this goes on.
+    Undecided { watch_ms: u64 },
     /// Whether this process has called `execve` is unknown.
     ExecUnknown,
 }
@@ -73,6 +81,9 @@ impl Caveat {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::SingleEventPossible => "single-event-possible",
+            Self::CleanedUp { .. } => "cleaned-up",
+            Self::UsedAgain { .. } => "used-again",
+            Self::Undecided { .. } => "undecided",
             Self::HalfClosePossible(_) => "half-close-possible",
             Self::EofUnconfirmed(_) => "eof-unconfirmed",
             Self::CloseTimeUnknown(_) => "close-time-unknown",

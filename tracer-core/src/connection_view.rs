@@ -6,6 +6,7 @@ use crate::{
     call_sites::CallSites,
     excuse::Excuse,
     open_responses::Response,
+    rules,
     stops::Stop,
     tracked::{SeenReader, Tracked},
 };
@@ -262,12 +263,13 @@ impl<'a> ConnectionView<'a> {
     /// The highest confidence that a rule about the process may give it: none that is excused rises,
     /// above *possible* or above what it had.
     pub(crate) fn ceiling(&self) -> Confidence {
-        if self.excuse.is_none() {
-            return Confidence::Certain;
+        match self.excuse {
+            None => Confidence::Certain,
+            Some(Excuse::KeptByPool) => Confidence::Possible,
+            Some(_) => self.tracked.flag().map_or(Confidence::Possible, |flag| {
+                flag.confidence.max(Confidence::Possible)
+            }),
         }
-        self.tracked
-            .flag()
-            .map_or(Confidence::Possible, |flag| flag.confidence.max(Confidence::Possible))
     }
 
     /// It is excused, and was not surer than *possible* before.
@@ -275,8 +277,8 @@ impl<'a> ConnectionView<'a> {
         self.ceiling() <= Confidence::Possible
     }
 
-    /// It had a verdict that was surer than *possible*.
-    pub(crate) fn was_likely(&self) -> bool {
+    /// It had a verdict that was surer than *possible*, of whatever kind.
+    pub(crate) fn was_above_possible(&self) -> bool {
         self.tracked.flag().is_some_and(|flag| flag.confidence > Confidence::Possible)
     }
 
@@ -291,6 +293,23 @@ impl<'a> ConnectionView<'a> {
             flag.verdict == Verdict::BodyNotClosed && flag.confidence >= Confidence::Likely
         });
         self.is_bad() || was_found || !self.process.is_unidentified
+    }
+
+    /// It has been *likely* to be leaked, by a pattern of dead connections.
+    pub(crate) fn was_likely(&self) -> bool {
+        self.tracked.accusation().is_some_and(|flag| flag.confidence >= Confidence::Likely)
+    }
+
+    /// When it was opened at the latest, as far as that was seen. The last request of a connection
+    /// that carried one exchange stands for its opening.
+    pub(crate) fn known_opening(&self) -> Option<Timestamp> {
+        match self.tracked.origin {
+            Origin::Traced => Some(self.tracked.opened_at),
+            Origin::Seeded if self.tracked.absent_at.is_some() => self.tracked.absent_at,
+            Origin::Seeded => {
+                self.facts.last_sent_at.filter(|_| rules::never_reused::was_used_once(self))
+            }
+        }
     }
 
     /// The present verdict is about the connection itself. Verdicts that say little of the

@@ -21,8 +21,8 @@ use crate::{
     group::GroupKey, judge::Judged, rules::RuleKey,
 };
 
-/// Identity of a finding within a run: what it is about, which rule found it and, for rules that judge
-/// by call site, the call site.
+/// Identity of a finding within a run: what it is about, which rule found it and, for rules that
+/// judge by call site, the call site.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Identity {
     group: GroupKey,
@@ -41,11 +41,11 @@ impl Identity {
 #[derive(Debug, Default)]
 pub(crate) struct FindingTracker {
     active: BTreeMap<Identity, Tracked>,
-    /// Not in the latest judgement, but some connection still has its verdict: it was absent from one
-    /// snapshot only. Neither reported nor retracted.
+    /// Not in the latest judgement, but some connection still has its verdict: it was absent from
+    /// one snapshot only. Neither reported nor retracted.
     undecided: BTreeMap<Identity, Tracked>,
     retracted: VecDeque<Finding>,
-    /// Retracted findings that are not listed any more.
+    /// Retracted findings that are no longer listed.
     pub(crate) forgotten: u64,
     /// How many findings have been numbered.
     numbered: u64,

@@ -8,6 +8,7 @@
 
 mod by_port;
 mod excused;
+mod pools;
 mod unassigned;
 
 use alloc::{
@@ -24,15 +25,15 @@ use crate::{
     Confidence, Evidence, Options, ProcessKey, Timestamp,
     connection_view::{ConnectionView, ProcessView, ResponseSelection},
     group::GroupKey,
-    history::{History, rate_milli},
+    group_history::GroupHistory,
+    history::rate_milli,
     open_responses::Response,
     processes::Processes,
-    rules::{
-        self, Assessment, Claimed, ProofSubset, RULES, Responses, Rule, RuleKey, Suspicion, growing,
-    },
+    rules::{self, Assessment, Claimed, RULES, Responses, Rule, RuleKey, Suspicion, growing},
     separate_times::SeparateTimes,
     table::Table,
     tracked::Tracked,
+    turnover::Turnover,
 };
 
 /// The open connections by group.
@@ -70,6 +71,10 @@ pub(crate) struct Growth {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct GroupSize {
     pub(crate) count: usize,
+    /// How many are not dead, in the sense of [`turnover`](crate::turnover).
+    pub(crate) alive: usize,
+    /// How many the snapshot before did not show.
+    pub(crate) fresh: usize,
     /// When the oldest of its connections was opened.
     pub(crate) oldest: Timestamp,
 }
@@ -77,6 +82,8 @@ pub(crate) struct GroupSize {
 impl GroupSize {
     fn add(&mut self, other: Self) {
         self.count += other.count;
+        self.alive += other.alive;
+        self.fresh += other.fresh;
         self.oldest = self.oldest.min(other.oldest);
     }
 }
@@ -86,7 +93,7 @@ impl GroupSize {
 pub(crate) struct JudgeContext<'a> {
     pub(crate) table: &'a Table,
     pub(crate) processes: &'a Processes,
-    pub(crate) histories: &'a BTreeMap<GroupKey, History>,
+    pub(crate) histories: &'a BTreeMap<GroupKey, GroupHistory>,
     /// How many connections half-closed ones excused at earlier judgements.
     pub(crate) half_closed: &'a BTreeMap<GroupKey, History>,
     pub(crate) suspended_ns: u64,
@@ -99,7 +106,8 @@ impl<'a> JudgeContext<'a> {
     /// anything is collected.
     pub(crate) fn candidates(&self) -> Candidates<'a> {
         let mut waited_for: BTreeMap<ProcessKey, WaitedFor> = BTreeMap::new();
-        let growing = self.histories.iter().filter(|(_, it)| growing::evidence(it).is_some());
+        let growing =
+            self.histories.iter().filter(|(_, it)| growing::evidence(&it.counts).is_some());
         let mut ports: BTreeSet<GroupKey> = growing.map(|(group, _)| group.of_port()).collect();
         for (group, view) in self.views() {
             let is_claimed = rules::is_claimed(&view);
@@ -154,7 +162,12 @@ impl<'a> JudgeContext<'a> {
                 continue;
             };
             let group = GroupKey::of(owner.key, self.table.direction(tracked), facts);
-            let one = GroupSize { count: 1, oldest: tracked.opened_at };
+            let one = GroupSize {
+                count: 1,
+                alive: usize::from(!tracked.is_dead()),
+                fresh: usize::from(tracked.snapshots_seen <= 1),
+                oldest: tracked.opened_at,
+            };
             sizes.entry(group).and_modify(|size| size.add(one)).or_insert(one);
         }
         let ports = by_port::sizes(&sizes);
@@ -207,10 +220,15 @@ impl<'a> JudgeContext<'a> {
         all: &[ConnectionView<'a>],
         members: &[ConnectionView<'a>],
     ) -> Vec<Judged<'a>> {
-        let growing = self.histories.get(&group).and_then(growing::evidence);
-        let free = all.iter().filter(|view| !view.is_excused());
-        let responses = Responses::of(free);
-        let context = GroupContext { group, all, responses, growing: growing.as_ref() };
+        let history = self.histories.get(&group);
+        let growing = history.and_then(|history| growing::evidence(&history.counts));
+        let turnover = history.map(|history| &history.turnover);
+        let kept = turnover.map(|turnover| pools::kept_by_pool(all, turnover)).unwrap_or_default();
+        let (all, members) = (excused::keep(all, &kept), excused::keep(members, &kept));
+        let (all, members) = (&*all, &*members);
+        let responses = Responses::of(all.iter().filter(|view| !view.is_excused()));
+        let growing = growing.as_ref();
+        let context = GroupContext { group, all, responses, growing, turnover };
         let mut unassigned = Unassigned::of(members);
         let mut judged = self.judge_unassigned(&mut unassigned, &context, false);
         if unassigned.has_withheld() {
@@ -229,7 +247,7 @@ impl<'a> JudgeContext<'a> {
         // A few bad connections among many do not hide that the many grow.
         let members = unassigned.connections();
         let is_most = members.len() >= self.options.count_min && members.len() > all.len() / 2;
-        if let (Some(evidence), true) = (growing, is_most) {
+        if let (Some(evidence), true) = (growing.cloned(), is_most) {
             judged.push(Judged {
                 group,
                 rule: growing::KEY,
@@ -274,7 +292,7 @@ impl<'a> JudgeContext<'a> {
             unassigned.take(rule, rank, &surest.iter().map(|judged| judged.site).collect());
             for judged in surest.iter_mut().filter(|_| apart) {
                 if judged.members.iter().any(ConnectionView::is_excused) {
-                    judged.rule.subset = ProofSubset::Excused;
+                    judged.rule.is_excused = true;
                 }
             }
             judged.extend(surest);
@@ -289,7 +307,7 @@ impl<'a> JudgeContext<'a> {
         context: &GroupContext<'_, 'a>,
     ) -> Option<Judged<'a>> {
         let times = members.iter().map(|member| (rule.occurred)(member));
-        let times = SeparateTimes::of(times, self.options.gap_ms());
+        let times = SeparateTimes::of(times, self.options.gap_ms(), self.options.idle_ms);
         let runs = |key: ProcessKey| self.processes.is_running(key);
         let running_openers =
             members.iter().filter(|it| it.tracked.opener.is_some_and(runs)).count();
@@ -300,6 +318,8 @@ impl<'a> JudgeContext<'a> {
             group: context.all,
             is_by_port: context.group.is_by_port(),
             responses_of_group: context.responses,
+            turnover: context.turnover,
+            occurred: rule.occurred,
             process: self.processes.facts.get(&context.group.process),
             options: self.options,
             now: self.now,
@@ -308,12 +328,16 @@ impl<'a> JudgeContext<'a> {
         let is_most = claimed.count() > context.all.len() / 2;
         let mut assessment = rule.assess(&claimed)?;
         if let (Some(evidence), true) = (context.growing, assessment.growth_counts && is_most) {
-            assessment.confidence = assessment.confidence.raised();
+            // Counts make nothing certain, and what is not a leak does not become one by repetition.
+            if assessment.confidence == Confidence::Possible {
+                assessment = assessment.at_least_likely();
+            }
             assessment.facts.evidence.push(evidence.clone());
         }
         if rule.id.is_about_the_process() {
             let half_closed = self.half_closed.get(&context.group);
-            excused::limit(&mut assessment, &claimed.members, half_closed);
+            let members = &claimed.members;
+            excused::limit(&mut assessment, members, half_closed, context.turnover);
         }
         // The growth of the group is that of the finding only if the finding is most of the group.
         let watched = self.watched_growth(&context.group, context.all.len());
@@ -328,7 +352,7 @@ impl<'a> JudgeContext<'a> {
 
     /// The growth of a group, if it was watched for long enough.
     fn watched_growth(&self, group: &GroupKey, count: usize) -> Option<i64> {
-        self.histories.get(group)?.per_min_milli(self.now, count)
+        self.histories.get(group)?.counts.per_min_milli(self.now, count)
     }
 
     /// The connections that are suspicious, or would be if no reader waits. Whether the process is
@@ -354,10 +378,12 @@ fn surest<'a>(judged: impl Iterator<Item = Judged<'a>>) -> Vec<Judged<'a>> {
 }
 
 /// What all assessments of one group have in common.
+#[derive(Clone, Copy)]
 struct GroupContext<'c, 'a> {
     group: GroupKey,
     /// All of its connections.
     all: &'c [ConnectionView<'a>],
     responses: Responses,
     growing: Option<&'c Evidence>,
+    turnover: Option<&'c Turnover>,
 }

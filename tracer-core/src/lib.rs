@@ -45,6 +45,7 @@ mod fair_queue;
 mod finding_key;
 mod finding_tracker;
 mod group;
+mod group_history;
 mod history;
 mod input;
 mod judge;
@@ -67,6 +68,7 @@ mod table;
 mod time;
 mod timer;
 mod tracked;
+mod turnover;
 mod verdict;
 mod waits;
 

@@ -6,7 +6,8 @@ use alloc::{
 };
 
 use crate::{
-    Finding, Goroutines, Holder, Limit, Note, ProcessFacts, ProcessKey, ProcessSummary, Timestamp,
+    Comm, Finding, Goroutines, Holder, Limit, Note, ProcessFacts, ProcessKey, ProcessSummary,
+    Timestamp,
     call_sites::CallSites,
     fair_queue::FairQueue,
     history::History,
@@ -113,6 +114,11 @@ impl Processes {
     /// How many processes are in scope.
     pub(crate) fn count(&self) -> u64 {
         u64::try_from(self.holders.len()).unwrap_or(u64::MAX)
+    }
+
+    /// The name of a process in scope that holds sockets.
+    pub(crate) fn comm(&self, key: ProcessKey) -> Option<&Comm> {
+        self.holders.get(&key).map(|holder| &holder.comm)
     }
 
     /// The process is in scope and holds sockets, so it runs.

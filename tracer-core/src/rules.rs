@@ -15,10 +15,12 @@
 //! # Terms
 //! - `--idle`, `--min-count`, `--pool-size`, `--pool-idle`: the thresholds in
 //!   [`Options`](crate::Options).
-//! - *at separate times*: at least three times that certainly lie more than a twelfth of `--idle` apart,
-//!   and span at least `--idle`. What happened together counts as one event.
-//! - *keep happening at separate times*: the latest of those times is at most twice their span ago, or
-//!   ten times `--idle`.
+//! - *event*: what happened without a pause of more than a twelfth of `--idle`. What goes on for longer
+//!   than `--idle` counts once per `--idle`.
+//! - *at separate times*: at least three events that certainly are separate and span at least `--idle`.
+//! - *keep happening at separate times*: the latest of those is at most twice their span ago, or ten
+//!   times `--idle`.
+//! - *accumulate*: see [`accumulation`].
 //! - *confirmed by goroutine scan*: see [`proof_subset`].
 //! - *read*: the application read from the socket, as two snapshots show by `copied_seq`.
 //!
@@ -46,6 +48,7 @@
 #![allow(clippy::unnecessary_wraps, reason = "all rules have the same signature")]
 
 pub mod abandoned;
+pub mod accumulation;
 pub mod body_not_closed;
 mod claimed;
 pub mod close_wait;
@@ -64,6 +67,7 @@ pub mod unshared_pool;
 
 use alloc::vec::Vec;
 
+pub(crate) use accumulation::Accumulation;
 pub(crate) use body_not_closed::leaked;
 pub(crate) use claimed::{Claimed, Responses};
 pub(crate) use proof_subset::ProofSubset;
@@ -109,6 +113,8 @@ impl RuleId {
 pub(crate) struct RuleKey {
     pub(crate) id: RuleId,
     pub(crate) subset: ProofSubset,
+    /// It is applied to connections that a healthy program explains.
+    pub(crate) is_excused: bool,
 }
 
 /// How one verdict is found.
@@ -142,12 +148,15 @@ pub(crate) const RULES: &[Rule] = &[
     ghost::RULE.restricted_to(ProofSubset::Unsearched),
     ghost::RULE.restricted_to(ProofSubset::Confirmed),
     ghost::RULE,
+    ghost::RULE.restricted_to(ProofSubset::Persisting),
     never_read::RULE,
+    never_read::RULE.restricted_to(ProofSubset::Persisting),
     inherited::RULE,
     close_wait::RULE.restricted_to(ProofSubset::NearlyConfirmed),
     close_wait::RULE.restricted_to(ProofSubset::Unsearched),
     close_wait::RULE.restricted_to(ProofSubset::Confirmed),
     close_wait::RULE,
+    close_wait::RULE.restricted_to(ProofSubset::Persisting),
     orphaned::RULE,
     abandoned::NEARLY_CONFIRMED,
     abandoned::UNSEARCHED,
@@ -156,6 +165,7 @@ pub(crate) const RULES: &[Rule] = &[
     undrained::RULE.restricted_to(ProofSubset::Unsearched),
     undrained::RULE.restricted_to(ProofSubset::Confirmed),
     undrained::RULE,
+    undrained::RULE.restricted_to(ProofSubset::Persisting),
     abandoned::UNCONFIRMED,
     unshared_pool::RULE,
     never_reused::RULE,
@@ -221,4 +231,15 @@ pub(crate) struct Assessment {
     /// There are enough connections, of the right kind, for growth to make the finding surer.
     pub(crate) growth_counts: bool,
     pub(crate) facts: Facts,
+}
+
+impl Assessment {
+    /// *Likely*, if it is no surer.
+    pub(crate) fn at_least_likely(mut self) -> Self {
+        self.confidence = self.confidence.max(Confidence::Likely);
+        self.facts
+            .caveats
+            .retain(|it| !matches!(it, Caveat::Undecided { .. } | Caveat::UsedAgain { .. }));
+        self
+    }
 }

@@ -64,6 +64,13 @@ pub struct Interval {
 }
 
 impl Interval {
+    /// What both say of the same point in time; this one, if they contradict each other.
+    #[must_use]
+    pub(crate) fn within(self, other: Self) -> Self {
+        let (earliest, latest) = (self.earliest.max(other.earliest), self.latest.min(other.latest));
+        if earliest <= latest { Self { earliest, latest } } else { self }
+    }
+
     /// A point in time that is known exactly.
     pub const fn exact(at: Timestamp) -> Self {
         Self { earliest: at, latest: at }

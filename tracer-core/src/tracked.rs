@@ -4,7 +4,9 @@ use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
 use crate::{
     Actor, ConnectionId, Direction, FindingKey, Flag, Interval, Origin, Owner, ProcessKey,
-    ReaderFacts, SocketFacts, StackId, TcpState, Timestamp,
+    ReaderFacts, SocketFacts, StackId, TcpState, Timestamp, Verdict,
+    connection_view::JIFFIES_MARGIN_MS,
+    excuse::Excuse,
     waits::{self, Waits},
 };
 
@@ -54,6 +56,8 @@ pub(crate) struct Tracked {
     pub(crate) never_seen_reading: bool,
     /// A read returned EOF to the application.
     pub(crate) eof_received: bool,
+    /// The largest number of connections of its group that were alive at one time since it is dead.
+    pub(crate) outlived: usize,
     /// The answer of the latest inspection of the process, if neither owners nor byte counters have
     /// changed since. Boxed, because it is never asked of most connections.
     pub(crate) reader: Option<Box<SeenReader>>,
@@ -71,6 +75,8 @@ pub(crate) struct Flagged {
     pub(crate) flag: Flag,
     /// The stack that requested the response in flight at that time.
     pub(crate) response: Option<(ProcessKey, StackId)>,
+    /// Why it was not held against the process.
+    pub(crate) excuse: Option<Excuse>,
     /// The key of its finding.
     pub(crate) key: Arc<FindingKey>,
 }
@@ -111,6 +117,7 @@ impl Tracked {
             reads: 0,
             never_seen_reading: true,
             eof_received: false,
+            outlived: 0,
             reader: None,
             waits: None,
             pause_max_ms: 0,
@@ -183,7 +190,7 @@ impl Tracked {
         let (previous, seen_at) = (self.facts.as_deref(), self.seen_at);
         let read = previous.is_some_and(|old| old.read_sequence != facts.read_sequence);
         let wrote = previous.is_some_and(|old| old.write_sequence != facts.write_sequence);
-        let paused_ms = previous.map_or(0, |old| paused_ms(old, &facts, self.unread_since, at));
+        let paused_ms = previous.map_or(0, |old| waits::paused_ms(old, &facts, self.unread_since, at));
         if read || facts.unread_bytes == 0 {
             self.unread_since = at;
         } else if previous.is_none_or(|old| old.unread_bytes == 0) {
@@ -210,7 +217,9 @@ impl Tracked {
         let open_at = previous.filter(|old| !has_fin(old)).map(|_| seen_at);
         let closed = || closed_by_peer(&facts, at, open_at);
         self.peer_closed = match facts.fin_received {
-            Some(true) => Some(self.peer_closed.unwrap_or_else(closed)),
+            Some(true) => {
+                Some(self.peer_closed.map_or_else(closed, |known| known.within(closed())))
+            }
             Some(false) => None,
             None => self.peer_closed,
         };
@@ -258,6 +267,33 @@ impl Tracked {
         self.reader = Some(Box::new(SeenReader { at, facts: found, inspections }));
     }
 
+    /// The present verdict, if it rests on a pattern of dead connections.
+    pub(crate) fn accusation(&self) -> Option<Flag> {
+        self.flag().filter(|flag| {
+            matches!(
+                flag.verdict,
+                Verdict::CloseWait
+                    | Verdict::Ghost
+                    | Verdict::StalePool
+                    | Verdict::Undrained
+                    | Verdict::NeverRead
+            )
+        })
+    }
+
+    /// The peer has closed it, it is in CLOSE, or it has a verdict for being unread.
+    pub(crate) fn is_dead(&self) -> bool {
+        let is_over =
+            |facts: &SocketFacts| matches!(facts.state, TcpState::CloseWait | TcpState::Closed);
+        self.facts.as_deref().is_some_and(is_over) || self.accusation().is_some()
+    }
+
+    /// Since when it is dead; `None` if it is not, as far as is known.
+    pub(crate) fn dead_since(&self) -> Option<Timestamp> {
+        let closed = self.peer_closed.or(self.died).map(|closed| closed.latest);
+        closed.or_else(|| self.accusation().map(|_| self.unread_since))
+    }
+
     /// The present verdict.
     pub(crate) fn flag(&self) -> Option<Flag> {
         self.flagged.as_ref().map(|flagged| flagged.flag)
@@ -297,30 +333,6 @@ const fn has_read_eof(old: &SocketFacts, new: &SocketFacts) -> bool {
     nothing_else_to_read && !was_read_before && has_fin(new) && new.drained
 }
 
-/// For how long the application had not used the connection when it used it again between the two
-/// snapshots, the later of which began at `at`; 0 if it did not. `unread_since` is as of the earlier.
-/// Exact if it was used once meanwhile, else an upper limit.
-fn paused_ms(old: &SocketFacts, new: &SocketFacts, unread_since: Timestamp, at: Timestamp) -> u64 {
-    // What was opened ahead of its first use has not paused.
-    if old.data_segments_sent == 0 && old.data_segments_received == 0 {
-        return 0;
-    }
-    let used_at = old.last_sent_at.max(old.last_received_at);
-    let pause = if old.write_sequence != new.write_sequence {
-        new.last_sent_at.zip(used_at)
-    } else if old.read_sequence == new.read_sequence {
-        None
-    } else if old.unread_bytes > 0 {
-        Some((at, unread_since))
-    } else if old.rx_bytes != new.rx_bytes {
-        new.last_received_at.zip(used_at)
-    } else {
-        // EOF.
-        None
-    };
-    pause.map_or(0, |(again_at, used_at)| again_at.ms_since(used_at))
-}
-
 /// The peer's FIN is known to have been received.
 const fn has_fin(facts: &SocketFacts) -> bool {
     matches!(facts.fin_received, Some(true))
@@ -341,8 +353,21 @@ fn death(facts: &SocketFacts, at: Timestamp, alive_at: Option<Timestamp>) -> Int
 /// When the FIN came that is seen at `at`: after the last data, after the last snapshot that did not
 /// show it (`open_at`), and not after the last segment or ACK. Answered keepalive probes refresh both
 /// of those, so the interval may be wide.
+///
+/// Probes are periodic, and the first one is sent one period after the last segment. If the last
+/// segment were the answer to a probe, the period would be shorter than the interval, and another
+/// probe would have followed within it. So if nothing has come for longer than that, the last segment
+/// was the FIN.
 fn closed_by_peer(facts: &SocketFacts, at: Timestamp, open_at: Option<Timestamp>) -> Interval {
     let latest = facts.last_segment_at.or(facts.last_ack_at).unwrap_or(at);
     let earliest = open_at.max(facts.last_received_at).unwrap_or_default().min(latest);
+    let quiet_ms = at.ms_since(latest);
+    let sent_nothing_since = facts.last_sent_at <= facts.last_received_at;
+    if facts.last_segment_at.is_some()
+        && sent_nothing_since
+        && quiet_ms > latest.ms_since(earliest) + JIFFIES_MARGIN_MS
+    {
+        return Interval::exact(latest);
+    }
     Interval { earliest, latest }
 }

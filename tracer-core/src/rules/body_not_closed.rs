@@ -303,6 +303,6 @@ fn add_pending(facts: &mut Facts, claimed: &Claimed<'_, '_>) {
 /// At how many separate times the responses were requested: a connection may have many.
 fn request_times(claimed: &Claimed<'_, '_>) -> Option<Evidence> {
     let since = claimed.members.iter().flat_map(leaked).map(|it| Interval::exact(it.since));
-    let times = SeparateTimes::of(since, claimed.options.gap_ms());
+    let times = SeparateTimes::of(since, claimed.options.gap_ms(), claimed.options.idle_ms);
     (times.count > 1).then(|| recurrence(claimed, times, Occurrence::Requested))
 }

@@ -372,6 +372,7 @@ fn responses_are_bounded() {
               #2 abandoned certain: p10[10] outbound 10.0.0.1:443 x2, oldest 3m 14s, active 0s, reader none
                  response-silent count=2 silent=178000..193000ms
                  response-unreferenced count=2 total=2
+                 same-destination count=9
                  separate-times event=WentSilent times=2 span_ms=15000
               incomplete
             [5m 2s]
@@ -382,6 +383,7 @@ fn responses_are_bounded() {
               #2 abandoned certain: p10[10] outbound 10.0.0.1:443 x3, oldest 5m 1s, active 2s, reader none
                  response-silent count=3 silent=270000..300000ms
                  response-unreferenced count=3 total=3
+                 same-destination count=9
                  separate-times event=WentSilent times=3 span_ms=30000
         "#]],
     );

@@ -86,9 +86,9 @@ fn dead_referenced_connections_are_not_accused_with_confirmed_ones() {
 fn a_stale_stack_slot_does_not_split_unread_data() {
     check(
         "
-        0s open a1..a25 every=5s pid=10
-        1s send a1..a25 every=5s bytes=100
-        1s receive a1..a25 every=5s bytes=60000
+        0s open a1..a25 every=6s pid=10
+        1s send a1..a25 every=6s bytes=100
+        1s receive a1..a25 every=6s bytes=60000
         200s reader a1..a24 is=none http=body
         200s reader a25 is=none http=body referenced=yes
         300s snapshot
@@ -98,10 +98,10 @@ fn a_stale_stack_slot_does_not_split_unread_data() {
         ",
         &expect![[r#"
             [5m 2s]
-              #1 undrained certain: p10[10] outbound 10.0.0.1:443 x25, oldest 5m 2s, active 2s ~+12.0/min, reader none
-                 unread-silent count=25 unread_bytes=1500000 silent=181000..301000ms
-                 nothing-read watched=181000..301000ms
-                 rising event=WentSilent times=13 span_ms=120000
+              #1 undrained certain: p10[10] outbound 10.0.0.1:443 x25, oldest 5m 2s, active 2s ~+10.0/min, reader none
+                 unread-silent count=25 unread_bytes=1500000 silent=157000..301000ms
+                 nothing-read watched=157000..301000ms
+                 rising event=WentSilent times=25 span_ms=144000
                  response-unreferenced count=23 total=25
                  but response-referenced count=2 total=25
         "#]],

@@ -57,7 +57,7 @@ pub(crate) fn completeness(coverage: &Coverage) -> String {
             (true, true) => {
                 "Coverage is complete: later snapshots made up for the loss.".to_owned()
             }
-            (false, _) => format!("Coverage is complete, although {gaps}."),
+            (false, _) => format!("Coverage is complete, except that {gaps}."),
         };
     }
     let missing = match (gaps.is_empty(), has_lost) {
@@ -85,12 +85,12 @@ fn remedy(coverage: &Coverage) -> &'static str {
     }
 }
 
-/// `Not judged: 2 mptcp, 1 smc.`, or nothing.
+/// `Not analyzed (not plain TCP): 2 mptcp, 1 smc.`, or nothing.
 pub(crate) fn not_judged(coverage: &Coverage) -> Option<String> {
     let kinds = coverage.not_judged.iter().map(|(kind, count)| {
         let kind = escape::visible(kind);
         counted(*count, &kind, &kind)
     });
     let kinds = kinds.collect::<Vec<_>>().join(", ");
-    (!kinds.is_empty()).then(|| format!("Not judged, because they are not plain TCP: {kinds}."))
+    (!kinds.is_empty()).then(|| format!("Not analyzed (not plain TCP): {kinds}."))
 }

@@ -90,7 +90,7 @@ pub(super) fn evidence(fact: &Evidence) -> Coded {
     }
 }
 
-/// One reason why a finding is no surer.
+/// One reason why the confidence of a finding is not higher.
 pub(super) fn caveat(fact: &Caveat) -> Coded {
     let coded = Coded::new(fact.code(), &words::caveat(fact));
     match fact {
@@ -104,6 +104,9 @@ pub(super) fn caveat(fact: &Caveat) -> Coded {
         | Caveat::PausePossible(of)
         | Caveat::PartlyRead(of)
         | Caveat::NotInspected(of) => coded.count_of(*of),
+        Caveat::CleanedUp { alive_max } => coded.integer("alive_max", *alive_max),
+        Caveat::UsedAgain { count_min } => coded.integer("count_min", *count_min),
+        Caveat::Undecided { watch_ms } => coded.seconds("watch_s", *watch_ms),
         Caveat::SendBlocked { connections } | Caveat::HalfClosedPeers { connections } => {
             coded.integer("connections", *connections)
         }
