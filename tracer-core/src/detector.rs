@@ -200,8 +200,15 @@ impl Detector {
 
     fn judge(&mut self, now: Timestamp) {
         self.now = now;
-        let Self { table, processes, histories, half_closed, host, options, findings, .. } = self;
-        let context = context(table, processes, histories, half_closed, host, options, now);
+        let context = context(
+            &self.table,
+            &self.processes,
+            &self.histories,
+            &self.half_closed,
+            &self.host,
+            &self.options,
+            now,
+        );
         let judged = context.judge(&context.candidates());
         let verdicts = verdicts(&judged);
         let open = self.table.open().filter(|tracked| !verdicts.contains_key(&tracked.id));

@@ -26,7 +26,7 @@ use crate::{
     connection_view::{ConnectionView, ProcessView, ResponseSelection},
     group::GroupKey,
     group_history::GroupHistory,
-    history::rate_milli,
+    history::{History, rate_milli},
     open_responses::Response,
     processes::Processes,
     rules::{self, Assessment, Claimed, RULES, Responses, Rule, RuleKey, Suspicion, growing},
