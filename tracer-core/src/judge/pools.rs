@@ -42,5 +42,5 @@ fn pool_size(dead: &[&ConnectionView<'_>], turnover: &Turnover) -> usize {
     };
     let candidates = dead.iter().filter(was_alive).take(ALIVE_MAX.min(largest / 20 + 1));
     let leaked = candidates.zip(1..).filter(|(view, rank)| view.tracked.outlived + rank >= largest);
-    largest - leaked.map(|(_, rank)| rank).max().unwrap_or(0)
+    largest.saturating_sub(leaked.map(|(_, rank)| rank).max().unwrap_or(0))
 }

@@ -38,20 +38,21 @@ fn responses_are_accused_once_the_process_is_inspected() {
     }
 }
 
-/// Without a valid answer a finding keeps its confidence, and does not rise.
+/// Without a valid answer a finding keeps its confidence, and nothing is added to it.
 #[test]
 fn a_finding_keeps_its_confidence_without_an_answer() {
     let timeline = "
-        0s accept a1..a9 every=5s pid=10
-        1s receive a1..a9 every=5s bytes=100
-        150s leave-uninspected pid=10
-        150s reader a1..a9 is=none
+        0s accept a1..a9 every=10s pid=10
+        1s receive a1..a9 every=10s bytes=100
+        181s leave-uninspected pid=10
+        182s accept b1..b9 every=10s pid=10
+        183s receive b1..b9 every=10s bytes=100
         400s inspect pid=10
         ";
     for moment in watch(60_000, 5, 430, timeline) {
         let expected: &[&str] = match moment.at_s {
-            120..=395 => &["never-read likely x9"],
-            405.. => &["never-read certain x9"],
+            180..=395 => &["never-read likely x9"],
+            405.. => &["never-read likely x18"],
             _ => continue,
         };
         assert_eq!(moment.accused, expected, "at {} s", moment.at_s);
