@@ -19,6 +19,7 @@ use crate::{
     Change, ChangeKind, Connection, ConnectionId, Flag, HostFacts, Input, Loss, Options,
     ProcessKey, ReaderFacts, Readers, Report, Snapshot, StackId, Timestamp, Verdict,
     connection_view::{ConnectionView, ResponseSelection},
+    excuse::Excuse,
     finding_tracker::{FindingTracker, connection},
     group::GroupKey,
     group_history::GroupHistory,
@@ -37,10 +38,10 @@ pub struct Detector {
     table: Table,
     processes: Processes,
     histories: BTreeMap<GroupKey, GroupHistory>,
-    /// What processes did to dead connections since the latest snapshot.
-    cleaned: CleanedGroups,
     /// How many connections of each group half-closed ones excused.
     half_closed: BTreeMap<GroupKey, History>,
+    /// What processes did to dead connections since the latest snapshot.
+    cleaned: CleanedGroups,
     findings: FindingTracker,
     changes: Vec<Change>,
     /// Some verdict has changed: taken by [`take_changed`](Self::take_changed).
@@ -70,8 +71,8 @@ impl Detector {
             table: Table::new(options.connections_max),
             processes: Processes::new(options.responses_max),
             histories: BTreeMap::new(),
-            cleaned: CleanedGroups::default(),
             half_closed: BTreeMap::new(),
+            cleaned: CleanedGroups::default(),
             findings: FindingTracker::default(),
             changes: Vec::new(),
             changed: false,
@@ -199,15 +200,15 @@ impl Detector {
 
     fn judge(&mut self, now: Timestamp) {
         self.now = now;
-        let context = JudgeContext {
-            table: &self.table,
-            processes: &self.processes,
-            histories: &self.histories,
-            half_closed: &self.half_closed,
-            suspended_ns: self.host.suspended_ns,
-            options: &self.options,
+        let context = context(
+            &self.table,
+            &self.processes,
+            &self.histories,
+            &self.half_closed,
+            &self.host,
+            &self.options,
             now,
-        };
+        );
         let judged = context.judge(&context.candidates());
         let verdicts = verdicts(&judged);
         let open = self.table.open().filter(|tracked| !verdicts.contains_key(&tracked.id));
@@ -227,9 +228,9 @@ impl Detector {
         for (id, flag) in dropped {
             self.retract(now, id, flag);
         }
-        for (id, ConnectionVerdict { flag, response, finding }) in verdicts {
+        for (id, ConnectionVerdict { flag, response, excuse, finding }) in verdicts {
             if let Some(key) = keys.get(finding) {
-                self.flag(now, id, Flagged { flag, response, key: Arc::clone(key) });
+                self.flag(now, id, Flagged { flag, response, excuse, key: Arc::clone(key) });
             }
         }
     }
@@ -325,15 +326,8 @@ impl Detector {
     }
 
     fn context(&self, now: Timestamp) -> JudgeContext<'_> {
-        JudgeContext {
-            table: &self.table,
-            processes: &self.processes,
-            histories: &self.histories,
-            half_closed: &self.half_closed,
-            suspended_ns: self.host.suspended_ns,
-            options: &self.options,
-            now,
-        }
+        let Self { table, processes, histories, half_closed, host, options, .. } = self;
+        context(table, processes, histories, half_closed, host, options, now)
     }
 
     fn unflagged(&self) -> Vec<Connection> {
@@ -347,11 +341,26 @@ impl Detector {
     }
 }
 
+/// What is judged at `now`. Borrows single fields, so that the others can change meanwhile.
+fn context<'a>(
+    table: &'a Table,
+    processes: &'a Processes,
+    histories: &'a BTreeMap<GroupKey, GroupHistory>,
+    half_closed: &'a BTreeMap<GroupKey, History>,
+    host: &HostFacts,
+    options: &'a Options,
+    now: Timestamp,
+) -> JudgeContext<'a> {
+    let suspended_ns = host.suspended_ns;
+    JudgeContext { table, processes, histories, half_closed, suspended_ns, options, now }
+}
+
 /// The verdict of one connection in a judgement.
 struct ConnectionVerdict {
     flag: Flag,
     /// The stack that requested the response in flight.
     response: Option<(ProcessKey, StackId)>,
+    excuse: Option<Excuse>,
     /// Index of its finding in the judgement.
     finding: usize,
 }
@@ -367,7 +376,8 @@ fn verdicts(judged: &[Judged<'_>]) -> BTreeMap<ConnectionId, ConnectionVerdict> 
             if !verdicts.get(&member.tracked.id).is_some_and(is_surer) {
                 let flag = Flag { verdict, confidence, since: member.now };
                 let response = member.response_stack();
-                let verdict = ConnectionVerdict { flag, response, finding };
+                let excuse = member.excuse.filter(|_| member.is_excused());
+                let verdict = ConnectionVerdict { flag, response, excuse, finding };
                 verdicts.insert(member.tracked.id, verdict);
             }
         }

@@ -30,7 +30,8 @@
 //! on what the process does.
 //!
 //! - *Who waits for others*, count for count: each peer that took less than the process wrote within
-//!   `--idle` excuses one connection with unread data or a response, the most recently used first. Each
+//!   `--idle` excuses one connection with unread data or a response, else one that the peer closed, first those that were left
+//!   alone when a peer was. Each
 //!   half-closed connection (FIN_WAIT_2: the process has sent its FIN, the peer has not) excuses one
 //!   that the peer closed, if the two FINs were possibly within 2 s; one that is left over excuses one
 //!   connection that is confirmed by goroutine scan. A connection that was *likely* before is not
@@ -112,7 +113,7 @@ impl RuleId {
 pub(crate) struct RuleKey {
     pub(crate) id: RuleId,
     pub(crate) subset: ProofSubset,
-    /// Its connections are excused, and there are others that are not.
+    /// It is applied to connections that a healthy program explains.
     pub(crate) is_excused: bool,
 }
 

@@ -6,6 +6,7 @@ use crate::{
     Actor, ConnectionId, Direction, FindingKey, Flag, Interval, Origin, Owner, ProcessKey,
     ReaderFacts, SocketFacts, StackId, TcpState, Timestamp, Verdict,
     connection_view::JIFFIES_MARGIN_MS,
+    excuse::Excuse,
     waits::{self, Waits},
 };
 
@@ -74,6 +75,8 @@ pub(crate) struct Flagged {
     pub(crate) flag: Flag,
     /// The stack that requested the response in flight at that time.
     pub(crate) response: Option<(ProcessKey, StackId)>,
+    /// Why it was not held against the process.
+    pub(crate) excuse: Option<Excuse>,
     /// The key of its finding.
     pub(crate) key: Arc<FindingKey>,
 }
@@ -187,7 +190,8 @@ impl Tracked {
         let (previous, seen_at) = (self.facts.as_deref(), self.seen_at);
         let read = previous.is_some_and(|old| old.read_sequence != facts.read_sequence);
         let wrote = previous.is_some_and(|old| old.write_sequence != facts.write_sequence);
-        let paused_ms = previous.map_or(0, |old| paused_ms(old, &facts, self.unread_since, at));
+        let paused_ms =
+            previous.map_or(0, |old| waits::paused_ms(old, &facts, self.unread_since, at));
         if read || facts.unread_bytes == 0 {
             self.unread_since = at;
         } else if previous.is_none_or(|old| old.unread_bytes == 0) {
@@ -328,30 +332,6 @@ const fn has_read_eof(old: &SocketFacts, new: &SocketFacts) -> bool {
     let nothing_else_to_read = old.unread_bytes == 0 && old.rx_bytes == new.rx_bytes;
     let was_read_before = has_fin(old) && old.drained;
     nothing_else_to_read && !was_read_before && has_fin(new) && new.drained
-}
-
-/// For how long the application had not used the connection when it used it again between the two
-/// snapshots, the later of which began at `at`; 0 if it did not. `unread_since` is as of the earlier.
-/// Exact if it was used once meanwhile, else an upper limit.
-fn paused_ms(old: &SocketFacts, new: &SocketFacts, unread_since: Timestamp, at: Timestamp) -> u64 {
-    // What was opened ahead of its first use has not paused.
-    if old.data_segments_sent == 0 && old.data_segments_received == 0 {
-        return 0;
-    }
-    let used_at = old.last_sent_at.max(old.last_received_at);
-    let pause = if old.write_sequence != new.write_sequence {
-        new.last_sent_at.zip(used_at)
-    } else if old.read_sequence == new.read_sequence {
-        None
-    } else if old.unread_bytes > 0 {
-        Some((at, unread_since))
-    } else if old.rx_bytes != new.rx_bytes {
-        new.last_received_at.zip(used_at)
-    } else {
-        // EOF.
-        None
-    };
-    pause.map_or(0, |(again_at, used_at)| again_at.ms_since(used_at))
 }
 
 /// The peer's FIN is known to have been received.

@@ -1,5 +1,5 @@
-//! What a socket shows of a peer that the process has to wait for: one that reads slowly or not at
-//! all, and one that was sent a FIN and has not sent its own.
+//! What a socket shows of who waits: the process for a peer that reads slowly or not at all, or that
+//! was sent a FIN and has not sent its own; and the connection for the application.
 
 use crate::{Interval, SocketFacts, TcpState, Timer, Timestamp};
 
@@ -55,4 +55,33 @@ pub(crate) fn fin_sent(facts: &SocketFacts, at: Timestamp, open_at: Option<Times
     let latest = facts.last_segment_at.unwrap_or(at).min(at);
     let earliest = open_at.max(facts.last_sent_at).unwrap_or_default().min(latest);
     Interval { earliest, latest }
+}
+
+/// For how long the application had not used the connection when it used it again between the two
+/// snapshots, the later of which began at `at`; 0 if it did not. `unread_since` is as of the earlier.
+/// Exact if it was used once meanwhile, else an upper limit.
+pub(crate) fn paused_ms(
+    old: &SocketFacts,
+    new: &SocketFacts,
+    unread_since: Timestamp,
+    at: Timestamp,
+) -> u64 {
+    // What was opened ahead of its first use has not paused.
+    if old.data_segments_sent == 0 && old.data_segments_received == 0 {
+        return 0;
+    }
+    let used_at = old.last_sent_at.max(old.last_received_at);
+    let pause = if old.write_sequence != new.write_sequence {
+        new.last_sent_at.zip(used_at)
+    } else if old.read_sequence == new.read_sequence {
+        None
+    } else if old.unread_bytes > 0 {
+        Some((at, unread_since))
+    } else if old.rx_bytes != new.rx_bytes {
+        new.last_received_at.zip(used_at)
+    } else {
+        // EOF.
+        None
+    };
+    pause.map_or(0, |(again_at, used_at)| again_at.ms_since(used_at))
 }

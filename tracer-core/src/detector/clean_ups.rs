@@ -8,6 +8,7 @@ use alloc::{
 use super::Detector;
 use crate::{
     Comm, Timestamp,
+    excuse::Excuse,
     group::GroupKey,
     group_history::GroupHistory,
     judge::GroupSize,
@@ -34,6 +35,11 @@ impl Detector {
     /// A connection was closed or, if `was_used`, used. It counts as a clean-up if it was dead.
     pub(super) fn note_clean_up(&mut self, tracked: &Tracked, at: Timestamp, was_used: bool) {
         let (Some(owner), Some(facts)) = (tracked.accountable(), &tracked.facts) else { return };
+        // It waited for somebody else, and was not forgotten.
+        let excuse = tracked.flagged.as_ref().and_then(|flagged| flagged.excuse);
+        if excuse.is_some_and(Excuse::is_waiting) {
+            return;
+        }
         let since_flagged = || tracked.accusation().map(|flag| flag.since);
         let dead_since = match (was_used, tracked.dead_since()) {
             (false, Some(dead_since)) => dead_since,

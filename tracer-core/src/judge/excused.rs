@@ -2,6 +2,7 @@
 //! an assessment. `rules` documents the principle.
 
 use alloc::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     vec::Vec,
 };
@@ -16,6 +17,7 @@ use crate::{
     history::History,
     rules::{self, Assessment, growing},
     stops::Stop,
+    turnover::Turnover,
     waits::{self, BACKLOG_BYTES},
 };
 
@@ -25,12 +27,13 @@ const FORWARDING_MAX_MS: u64 = 2_000;
 /// The peers that a process may be waiting for.
 #[derive(Debug, Default)]
 pub(super) struct WaitedFor {
-    /// Connections whose peers took less than the process wrote within `--idle`.
-    slow: Vec<ConnectionId>,
+    /// Connections whose peers took less than the process wrote within `--idle`, and when data was
+    /// last sent to them.
+    slow: Vec<(Timestamp, ConnectionId)>,
     /// Connections whose peers were sent a FIN and have not sent theirs, and when it was sent.
     half_closed: Vec<(Interval, ConnectionId)>,
-    /// Connections that are not read at the moment and that no rule claims, and when they were last
-    /// used: the ones that slow peers hold up first of all.
+    /// Connections that are not read at the moment and that no rule claims yet, and since when: slow
+    /// peers hold them up as well.
     held_up: Vec<(Timestamp, ConnectionId)>,
 }
 
@@ -41,7 +44,7 @@ impl WaitedFor {
         if let Some(waits) = &view.tracked.waits {
             let is_recent = |at: Timestamp| view.now.ms_since(at) <= view.options.idle_ms;
             if waits.slow_at.is_some_and(is_recent) {
-                self.slow.push(id);
+                self.slow.push((view.facts.last_sent_at.unwrap_or(view.tracked.opened_at), id));
             }
             let fin_sent = waits.fin_sent.filter(|_| waits::is_half_closed(view.facts));
             self.half_closed.extend(fin_sent.map(|fin_sent| (fin_sent, id)));
@@ -51,7 +54,7 @@ impl WaitedFor {
             && unread_ms >= view.options.gap_ms()
             && !is_claimed;
         if is_held_up {
-            self.held_up.push((view.last_used_at(), id));
+            self.held_up.push((left_alone_at(view), id));
         }
     }
 
@@ -68,23 +71,20 @@ impl WaitedFor {
         let matched = self.closed_behind_half_closed(accused);
         let waiting: BTreeSet<ConnectionId> = matched.values().copied().collect();
         excuses.extend(matched.keys().map(|id| (*id, Excuse::HalfClosedPeer)));
-        let slow: Vec<ConnectionId> =
-            self.slow.iter().filter(|id| !waiting.contains(id)).copied().collect();
-        self.spend(&slow, accused, holds_data, Excuse::SlowPeer, excuses);
-        let half_closed: Vec<ConnectionId> = self
-            .half_closed
-            .iter()
-            .map(|(_, id)| *id)
-            .filter(|id| !waiting.contains(id) && !self.slow.contains(id))
-            .collect();
-        self.spend(&half_closed, accused, is_confirmed, Excuse::HalfClosedPeer, excuses);
+        let slow = self.slow.iter().filter(|(_, id)| !waiting.contains(id));
+        self.spend(slow.copied().collect(), accused, may_be_held_up, Excuse::SlowPeer, excuses);
+        let slow: BTreeSet<ConnectionId> = self.slow.iter().map(|(_, id)| *id).collect();
+        let half_closed = self.half_closed.iter().map(|(fin_sent, id)| (fin_sent.latest, *id));
+        let left = half_closed.filter(|(_, id)| !waiting.contains(id) && !slow.contains(id));
+        self.spend(left.collect(), accused, is_confirmed, Excuse::HalfClosedPeer, excuses);
     }
 
-    /// Each of `peers` excuses one connection that is `excusable`, or one response where a connection
-    /// has several, the most recently used first.
+    /// Each of `peers`, waited for since a time, excuses one connection that is `excusable`, or one
+    /// response where a connection has several: first those that were left alone when a peer was, of
+    /// equal ones the most recently used.
     fn spend(
         &self,
-        peers: &[ConnectionId],
+        mut peers: Vec<(Timestamp, ConnectionId)>,
         accused: &[ConnectionView<'_>],
         excusable: fn(&ConnectionView<'_>) -> bool,
         excuse: Excuse,
@@ -93,21 +93,33 @@ impl WaitedFor {
         if peers.is_empty() {
             return;
         }
+        peers.sort_unstable();
         let accused = accused
             .iter()
             .filter(|view| excusable(view) && !excuses.contains_key(&view.tracked.id))
-            .map(|view| {
-                let responses = rules::leaked(view).count().max(1);
-                (!is_much(view), Reverse(view.last_used_at()), view.tracked.id, responses, true)
+            .map(|view| HeldUp {
+                data: data(view),
+                apart_ms: apart_ms(&peers, left_alone_at(view)),
+                used_at: Reverse(view.last_used_at()),
+                id: view.tracked.id,
+                responses: rules::leaked(view).count().max(1),
+                is_accused: true,
             });
-        let held_up = self.held_up.iter().filter(|_| excuse == Excuse::SlowPeer);
-        let held_up = held_up.map(|(used_at, id)| (false, Reverse(*used_at), *id, 1, false));
-        let mut queue: Vec<_> = accused.chain(held_up).collect();
+        let others = self.held_up.iter().filter(|_| excuse == Excuse::SlowPeer);
+        let others = others.map(|(left_alone_at, id)| HeldUp {
+            data: Data::Pending,
+            apart_ms: apart_ms(&peers, *left_alone_at),
+            used_at: Reverse(*left_alone_at),
+            id: *id,
+            responses: 1,
+            is_accused: false,
+        });
+        let mut queue: Vec<HeldUp> = accused.chain(others).collect();
         queue.sort_unstable();
         let mut left = peers.len();
-        for (.., id, responses, is_accused) in queue {
+        for HeldUp { id, responses, is_accused, .. } in queue {
             // Among several, one connection can wait for the peer of the other.
-            let is_itself = peers == [id];
+            let is_itself = matches!(peers.as_slice(), [(_, peer)] if *peer == id);
             if responses <= left && !is_itself {
                 left -= responses;
                 excuses.extend(is_accused.then_some((id, excuse)));
@@ -128,7 +140,8 @@ impl WaitedFor {
             fins.push(Fin { latest, earliest, id: *id, is_sent: true });
         }
         let is_closed = |view: &&ConnectionView<'_>| {
-            matches!(view.facts.state, TcpState::CloseWait | TcpState::Closed) && !view.was_likely()
+            matches!(view.facts.state, TcpState::CloseWait | TcpState::Closed)
+                && !view.was_above_possible()
         };
         for view in accused.iter().filter(is_closed) {
             if let Some(Interval { earliest, latest }) = view.tracked.peer_closed {
@@ -137,6 +150,32 @@ impl WaitedFor {
         }
         pair(fins)
     }
+}
+
+/// A connection that a peer may hold up. Ordered by how well it fits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct HeldUp {
+    data: Data,
+    /// How far apart it and the nearest peer were left alone.
+    apart_ms: u64,
+    used_at: Reverse<Timestamp>,
+    id: ConnectionId,
+    /// How many peers it takes.
+    responses: usize,
+    is_accused: bool,
+}
+
+/// Since when nothing is read from it, or it is silent.
+fn left_alone_at(view: &ConnectionView<'_>) -> Timestamp {
+    if view.facts.unread_bytes > 0 { view.tracked.unread_since } else { view.last_used_at() }
+}
+
+/// From `at` to the nearest time of these, which are sorted.
+fn apart_ms(peers: &[(Timestamp, ConnectionId)], at: Timestamp) -> u64 {
+    let later = peers.partition_point(|(time, _)| *time < at);
+    let near = [later.checked_sub(1), Some(later)].into_iter().flatten();
+    let times = near.filter_map(|index| peers.get(index)).map(|(time, _)| *time);
+    times.map(|time| time.ms_since(at).max(at.ms_since(time))).min().unwrap_or(u64::MAX)
 }
 
 /// When a FIN was sent or received. Ordered by its latest time.
@@ -174,25 +213,43 @@ fn pair(mut fins: Vec<Fin>) -> BTreeMap<ConnectionId, ConnectionId> {
     pairs
 }
 
-/// It was not surer than *possible* before, and has unread data or a response that waits to be read.
-fn holds_data(view: &ConnectionView<'_>) -> bool {
-    let has_data =
-        view.facts.unread_bytes > 0 || view.awaits_body() || rules::leaked(view).next().is_some();
-    has_data && !view.was_likely()
+/// What the process may have kept from a connection for a slow peer. The first fits best.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Data {
+    /// Data is unread, or an HTTP response is open.
+    Pending,
+    /// All of it was read, and the peer has closed: the data, and then EOF, may be on their way.
+    Taken,
+    /// Unread is no more than a TLS session ticket may be.
+    Little,
+    /// Nothing.
+    None,
+}
+
+fn data(view: &ConnectionView<'_>) -> Data {
+    let facts = view.facts;
+    let is_closed = matches!(facts.state, TcpState::CloseWait | TcpState::Closed);
+    let is_untouched = facts.unread_bytes > 0 && facts.unread_bytes == facts.rx_bytes;
+    let has_response = view.awaits_body() || rules::leaked(view).next().is_some();
+    if has_response || is_untouched || facts.unread_bytes > view.options.unread_min_bytes {
+        Data::Pending
+    } else if is_closed {
+        Data::Taken
+    } else if facts.unread_bytes > 0 {
+        Data::Little
+    } else {
+        Data::None
+    }
+}
+
+/// It was not surer than *possible* before, and may wait until a slow peer takes what it brought.
+fn may_be_held_up(view: &ConnectionView<'_>) -> bool {
+    data(view) != Data::None && !view.was_above_possible()
 }
 
 /// It was not surer than *possible* before, and has a response that no goroutine is known to need.
 fn is_confirmed(view: &ConnectionView<'_>) -> bool {
-    (view.is_confirmed() || view.is_unsearched()) && !view.was_likely()
-}
-
-/// Its unread data is more than a TLS session ticket, or nothing of it was read.
-fn is_much(view: &ConnectionView<'_>) -> bool {
-    let facts = view.facts;
-    facts.unread_bytes > view.options.unread_min_bytes
-        || facts.unread_bytes == facts.rx_bytes
-        || view.awaits_body()
-        || rules::leaked(view).next().is_some()
+    (view.is_confirmed() || view.is_unsearched()) && !view.was_above_possible()
 }
 
 /// Sets why connections cannot be held against their process.
@@ -220,6 +277,24 @@ pub(super) fn excuse(groups: &mut Groups<'_>, waited_for: &BTreeMap<ProcessKey, 
     }
 }
 
+/// These connections, of which a pool may keep those in `kept`.
+pub(super) fn keep<'v, 'a>(
+    views: &'v [ConnectionView<'a>],
+    kept: &BTreeSet<ConnectionId>,
+) -> Cow<'v, [ConnectionView<'a>]> {
+    if kept.is_empty() {
+        return Cow::Borrowed(views);
+    }
+    let mut views = views.to_vec();
+    for view in &mut views {
+        let is_free = matches!(view.excuse, None | Some(Excuse::NotInspected));
+        if is_free && kept.contains(&view.tracked.id) {
+            view.excuse = Some(Excuse::KeptByPool);
+        }
+    }
+    Cow::Owned(views)
+}
+
 /// How many connections are excused by half-closed ones, and when the oldest was opened, by group.
 pub(crate) fn behind_half_closed(judged: &[Judged<'_>]) -> BTreeMap<GroupKey, (usize, Timestamp)> {
     let mut counts: BTreeMap<GroupKey, (usize, Timestamp)> = BTreeMap::new();
@@ -243,13 +318,12 @@ fn rising(history: &History) -> Option<Evidence> {
 }
 
 /// Limits what a rule about the process made of these connections, and adds why.
-/// `half_closed_before` is how many of the group half-closed ones excused so far, and `alive_max` how
-/// many of it were alive at one time.
+/// `half_closed_before` is how many of the group half-closed ones excused so far.
 pub(super) fn limit(
     assessment: &mut Assessment,
     members: &[ConnectionView<'_>],
     half_closed_before: Option<&History>,
-    alive_max: usize,
+    turnover: Option<&Turnover>,
 ) {
     let ceiling = members.iter().map(ConnectionView::ceiling).min();
     let ceiling = ceiling.unwrap_or(Confidence::Certain);
@@ -270,7 +344,8 @@ pub(super) fn limit(
         caveats.push(Caveat::HalfClosedPeers { connections: half_closed });
         assessment.facts.evidence.extend(half_closed_before.and_then(rising));
     }
-    if excused(Excuse::Pool) > 0 {
+    if excused(Excuse::KeptByPool) > 0 {
+        let alive_max = turnover.map_or(0, |turnover| turnover.alive_max);
         caveats.push(Caveat::CleanedUp { alive_max });
     }
     if let Some(stop) = members.iter().find_map(|view| view.process.stop) {

@@ -84,7 +84,18 @@ fn a_stopped_process_can_close_nothing() {
         300s report
         ",
         &expect![[r#"
-            [5m] nothing
+            [5m]
+              #1 ghost possible: p10[10] inbound :8080 x12, oldest 5m, active 0s ~+6.0/min
+                 dead count=12 dead=185000..295000ms is_lower_bound=false
+                 rising event=Died times=12 span_ms=110000
+                 death-unnoticed count=12
+                 but process-stopped
+              #2 never-read possible: p10[10] inbound :8080 x12, oldest 5m, active 0s
+                 never-read count=12 received_bytes=0 waiting=185000..295000ms
+                 peer-gave-up count=12 total=12
+                 but single-event-possible
+                 but process-stopped
+              incomplete
         "#]],
     );
 }

@@ -121,8 +121,8 @@ fn a_later_confirmation_makes_no_new_finding() {
         300s snapshot
         300s report
         310s reader a1..a12 is=none http=body
-        311s snapshot
-        311s report
+        331s snapshot
+        331s report
         ",
         &expect![[r#"
             [5m]
@@ -131,10 +131,10 @@ fn a_later_confirmation_makes_no_new_finding() {
                  nothing-read watched=0..298000ms
                  rising event=WentSilent times=12 span_ms=110000
                  but watched-too-briefly needed_ms=60000
-            [5m 11s]
-              #1 undrained certain: p10[10] outbound 10.0.0.1:443 x12, oldest 5m 10s, active 11s ~+6.0/min, reader none
-                 unread-silent count=12 unread_bytes=720000 silent=199000..309000ms
-                 nothing-read watched=199000..309000ms
+            [5m 31s]
+              #1 undrained certain: p10[10] outbound 10.0.0.1:443 x12, oldest 5m 30s, active 31s ~+6.0/min, reader none
+                 unread-silent count=12 unread_bytes=720000 silent=219000..329000ms
+                 nothing-read watched=219000..329000ms
                  rising event=WentSilent times=12 span_ms=110000
                  response-unreferenced count=12 total=12
         "#]],

@@ -240,9 +240,9 @@ fn an_answer_is_replaced_by_the_next_inspection() {
                  response-silent count=25 silent=140000..500000ms
                  response-unreferenced count=25 total=25
                  rising event=WentSilent times=25 span_ms=360000
-            [8m 31s]
-              #2 never-reused possible: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 31s, active 0s ~+4.0/min
-                 served-once count=25 silent=151000..511000ms
+            [9m 1s]
+              #2 never-reused possible: p10[10] outbound 10.0.0.1:443 x25, oldest 9m 1s, active 0s ~+4.0/min
+                 served-once count=25 silent=181000..541000ms
                  rising event=WentSilent times=25 span_ms=360000
                  but cause-ambiguous
         "#]],

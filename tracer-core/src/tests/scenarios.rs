@@ -244,7 +244,13 @@ fn a_slow_reader_and_a_stopped_process_are_not_undrained() {
         100s report
         ",
         &expect![[r#"
-            [1m 40s] nothing
+            [1m 40s]
+              #1 undrained possible: p11[11] outbound 10.0.0.1:443 x6, oldest 1m 40s, active 0s
+                 unread-silent count=6 unread_bytes=600000 silent=99000..99000ms
+                 nothing-read watched=99000..99000ms
+                 but single-event-possible
+                 but process-stopped
+              incomplete
         "#]],
     );
 }

@@ -87,6 +87,18 @@ fn confirmed_responses_of_a_proxy_with_stalled_clients_are_never_accused() {
     check_healthy(390, &timeline.concat());
 }
 
+/// The server has sent everything and closed, and the proxy has read it: data and EOF wait for the
+/// slow client.
+#[test]
+fn a_proxy_that_still_delivers_what_a_closed_server_sent_is_never_accused() {
+    let rest = "
+        20s read u1..u12 every=12s
+        22s peer-closes u1..u12 every=12s
+        26s read u1..u12 every=12s
+        ";
+    check_healthy(390, &[&stalled(12), rest].concat());
+}
+
 #[test]
 fn a_gateway_with_stalled_clients_that_leaks_is_accused_of_what_it_leaks() {
     for count in [25, 35] {
@@ -112,11 +124,11 @@ fn clients_that_stall_later_do_not_excuse_a_leak() {
 
 #[test]
 fn confirmed_leaks_beyond_the_slow_clients_are_certain() {
-    let timeline = [stalled(10), leaked(25), "20s reader u1..u10 l1..l25 is=none http=body".into()];
+    let timeline =
+        [stalled(10), leaked(25), "170s reader u1..u10 l1..l25 is=none http=body".into()];
     check_leaking(390, &timeline.concat(), &["undrained certain x25"]);
 }
 
-/// A single connection that is not read in either direction waits for nobody else.
 #[test]
 fn what_is_excused_says_whom_it_waits_for() {
     let timeline = [
@@ -129,5 +141,18 @@ fn what_is_excused_says_whom_it_waits_for() {
         "
         .into(),
     ];
-    check(&timeline.concat(), &expect![[r#""#]]);
+    check(
+        &timeline.concat(),
+        &expect![[r#"
+            [3m 20s]
+              #1 undrained possible: p10[10] outbound 10.0.0.1:443 x12, oldest 3m 20s, active 1m 40s +0.0/min
+                 unread-silent count=12 unread_bytes=1920000 silent=162000..198000ms
+                 nothing-read watched=162000..198000ms
+                 separate-times event=WentSilent times=5 span_ms=36000
+                 but undecided watch_ms=360000
+                 but send-blocked connections=5
+              #2 peer-not-reading info: p10[10] inbound :8080 x5, oldest 3m 20s, active 1m 40s +0.0/min
+                 send-stalled count=5 unsent_bytes=450000 stalled=188000..200000ms
+        "#]],
+    );
 }

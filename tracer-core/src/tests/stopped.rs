@@ -106,7 +106,18 @@ fn an_audit_of_a_stopped_process_says_so_and_is_incomplete() {
         303s report
         "
     .into();
-    check(&stop, &expect![[r#""#]]);
+    check(
+        &stop,
+        &expect![[r#"
+            [5m 3s]
+              #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x25, oldest >5m 2s, active 3s ~+10.0/min
+                 peer-closed count=25 ago=156000..300000ms
+                 rising event=PeerClosed times=25 span_ms=144000
+                 but thread-pool-possible
+                 but process-stopped
+              incomplete
+        "#]],
+    );
 }
 
 /// A dead peer is one, whatever the process does.
@@ -122,6 +133,11 @@ fn what_does_not_depend_on_the_process_is_reported_of_a_stopped_one() {
         101s snapshot
         101s report
         ",
-        &expect![[r#""#]],
+        &expect![[r#"
+            [1m 41s]
+              #1 orphaned likely: p10[10] outbound 10.0.0.1:443 x6, oldest 1m 41s, active 0s +0.0/min
+                 nothing-acknowledged count=6 silent=101000..101000ms
+                 data-retransmitted count=6 total=6 retransmits_max=5
+        "#]],
     );
 }

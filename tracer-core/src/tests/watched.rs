@@ -1,14 +1,17 @@
-//! Timelines that are looked at all the time: what is *likely* or *certain* at each moment.
+//! Timelines that are looked at all the time: what is found at each moment.
 
 use std::{format, string::String, vec::Vec};
 
 use super::timeline;
 use crate::Options;
 
-/// The findings above *possible* at one moment, as `verdict confidence xN`.
+/// The findings at one moment, as `verdict confidence xN`.
 pub(super) struct Moment {
     pub(super) at_s: u64,
+    /// Those above *possible*.
     pub(super) accused: Vec<String>,
+    /// The *possible* ones.
+    pub(super) suspected: Vec<String>,
 }
 
 /// Runs a timeline with a snapshot and a report every `every_s` seconds until `until_s`.
@@ -19,13 +22,19 @@ pub(super) fn watch(idle_ms: u64, every_s: u64, until_s: u64, timeline: &str) ->
     let window_ms = Options::default().window_ms;
     let options = Options { idle_ms, window_ms, ..Options::default() };
     let text = timeline::run(&[timeline, "\n", &lines].concat(), options);
-    let mut reports = text.split("\n[").map(|report| {
+    let of = |report: &str, confidences: &[&str]| -> Vec<String> {
         let active =
             report.lines().filter(|line| line.contains('#') && !line.contains("retracted"));
-        let accused = active.filter(|it| it.contains(" likely: ") || it.contains(" certain: "));
-        accused.map(summary).collect()
+        let is_wanted = |line: &&str| confidences.iter().any(|it| line.contains(it));
+        active.filter(is_wanted).map(summary).collect()
+    };
+    let mut reports = text.split("\n[");
+    let moments = times.map(|at_s| {
+        let report = reports.next().unwrap();
+        let accused = of(report, &[" likely: ", " certain: "]);
+        Moment { at_s, accused, suspected: of(report, &[" possible: "]) }
     });
-    times.map(|at_s| Moment { at_s, accused: reports.next().unwrap() }).collect()
+    moments.collect()
 }
 
 /// `#1 close-wait likely: p10[10] outbound 10.0.0.1:443 x12, ...` as `close-wait likely x12`.
@@ -41,7 +50,7 @@ fn summary(line: &str) -> String {
 pub(super) fn check_healthy(until_s: u64, timeline: &str) {
     for (idle_ms, every_s) in [(10_000, 2), (60_000, 5)] {
         for moment in watch(idle_ms, every_s, until_s, timeline) {
-            let Moment { at_s, accused } = moment;
+            let Moment { at_s, accused, .. } = moment;
             assert!(accused.is_empty(), "--idle {idle_ms} ms, at {at_s} s: {accused:#?}");
         }
     }
