@@ -77,7 +77,7 @@ impl Tracing {
         };
         let tracing = Self { child, lines: Some(lines), start: started.elapsed() };
         if !ready {
-            bail!("`{}` ended at once", command::describe(command));
+            bail!("`{}` exited immediately", command::describe(command));
         }
         Ok(tracing)
     }
@@ -94,7 +94,7 @@ impl Tracing {
         let lines = self.lines.as_mut().context("its output is discarded")?;
         let mut line = String::new();
         lines.read_line(&mut line)?;
-        serde_json::from_str(&line).context("tracer has ended")
+        serde_json::from_str(&line).context("tracer has exited")
     }
 
     /// Discards its output from now on, so that it does not block on a full pipe.
@@ -123,7 +123,7 @@ impl Tracing {
         while let Ok(document) = self.document() {
             last = Some(document);
         }
-        last.context("tracer ended without a document")
+        last.context("tracer exited without a document")
     }
 }
 
