@@ -42,8 +42,8 @@ fn mixed_at_80() {
                 still accumulating
                 only likely: inferred from timing and counts, not verified inside the
                 process
-                call site unknown: no stack was recorded; in a run without --pid, add it to
-                record the stacks of new connections
+                call site unknown: no stack was recorded; only runs with --pid record the
+                stacks of new connections
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1,194 more; 1,190 opened while
                 tracing, 14 before or not seen to open; oldest open for 51m
                 next: Close the socket when a read returns EOF (0 bytes), and after errors.
@@ -65,8 +65,8 @@ fn mixed_at_80() {
 
             #3  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT
                 the peer closed 2 connections 50m ago; the process has sent nothing since
-                call site unknown: no stack was recorded; in a run without --pid, add it to
-                record the stacks of new connections
+                call site unknown: no stack was recorded; only runs with --pid record the
+                stacks of new connections
                 fds 7, 8; all opened while tracing; oldest open for 51m
                 next: No action is needed; an idle timeout shorter than the peer's would
                 avoid it.
@@ -99,7 +99,7 @@ fn mixed_at_200() {
                 the peer closed 1,204 connections 1m to 50m ago; the process has sent nothing since
                 the peer closed them one by one (at 37 separate times over 49m); they are still accumulating
                 only likely: inferred from timing and counts, not verified inside the process
-                call site unknown: no stack was recorded; in a run without --pid, add it to record the stacks of new connections
+                call site unknown: no stack was recorded; only runs with --pid record the stacks of new connections
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1,194 more; 1,190 opened while tracing, 14 before or not seen to open; oldest open for 51m
                 next: Close the socket when a read returns EOF (0 bytes), and after errors.
 
@@ -114,7 +114,7 @@ fn mixed_at_200() {
 
             #3  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT
                 the peer closed 2 connections 50m ago; the process has sent nothing since
-                call site unknown: no stack was recorded; in a run without --pid, add it to record the stacks of new connections
+                call site unknown: no stack was recorded; only runs with --pid record the stacks of new connections
                 fds 7, 8; all opened while tracing; oldest open for 51m
                 next: No action is needed; an idle timeout shorter than the peer's would avoid it.
 
@@ -183,8 +183,8 @@ fn wide_at_80_names_hidden_columns() {
 
             #1  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT
                 the peer closed 2 connections 50m ago; the process has sent nothing since
-                call site unknown: no stack was recorded; in a run without --pid, add it to
-                record the stacks of new connections
+                call site unknown: no stack was recorded; only runs with --pid record the
+                stacks of new connections
                 fds 7, 8; all opened while tracing; oldest open for 51m
                 next: No action is needed; an idle timeout shorter than the peer's would
                 avoid it.
@@ -245,8 +245,8 @@ fn coloured() {
 
             ^[[1m#2  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT^[[0m
                 the peer closed 2 connections 50m ago; the process has sent nothing since
-                call site unknown: no stack was recorded; in a run without --pid, add it to
-                record the stacks of new connections
+                call site unknown: no stack was recorded; only runs with --pid record the
+                stacks of new connections
                 fds 7, 8; all opened while tracing; oldest open for 51m
                 next: No action is needed; an idle timeout shorter than the peer's would
                 avoid it.

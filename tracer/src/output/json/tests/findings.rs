@@ -123,7 +123,7 @@ fn an_outbound_finding() {
                       "call_site": "main.(*Client).doSomething billing.go:23",
                       "call_site_reason": {
                         "code": "stack-not-recorded",
-                        "text": "no stack was recorded; in a run without --pid, add it to record the stacks of new connections"
+                        "text": "no stack was recorded; only runs with --pid record the stacks of new connections"
                       },
                       "request": "GET http://billing/charge",
                       "origin": "traced"
@@ -297,7 +297,7 @@ fn an_inbound_finding() {
                       "call_site": null,
                       "call_site_reason": {
                         "code": "stack-not-recorded",
-                        "text": "no stack was recorded; in a run without --pid, add it to record the stacks of new connections"
+                        "text": "no stack was recorded; only runs with --pid record the stacks of new connections"
                       },
                       "request": null,
                       "origin": "seeded"
