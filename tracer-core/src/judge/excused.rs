@@ -354,6 +354,10 @@ pub(super) fn limit(
             Stop::Resumed { ago_ms } => Caveat::ProcessResumed { ago_ms },
         });
     }
+    if slow + half_closed > 0 {
+        // It is decided by those peers, and not by what follows.
+        caveats.retain(|caveat| !matches!(caveat, Caveat::Undecided { .. }));
+    }
     let is_uninspected = |view: &&ConnectionView<'_>| view.excuse == Some(Excuse::NotInspected);
     let count = members.iter().filter(is_uninspected).count();
     if is_lowered && count > 0 {

@@ -51,6 +51,10 @@ fn is_served(view: &ConnectionView<'_>) -> bool {
 }
 
 fn occurred(view: &ConnectionView<'_>) -> Interval {
+    // Nothing but the FIN arrived.
+    if view.facts.rx_bytes == 0 {
+        return view.tracked.peer_closed.unwrap_or_else(|| view.last_received());
+    }
     Interval::exact(view.tracked.unread_since)
 }
 

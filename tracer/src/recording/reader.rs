@@ -83,7 +83,7 @@ impl Recording {
         let head = match found {
             Ok(Kind::First) => entries.next(),
             Err(Ending::Whole | Ending::Truncated) => bail!("{shown} {EMPTY}"),
-            Ok(Kind::Next) | Err(_) => bail!("{shown} is damaged from its beginning on"),
+            Ok(Kind::Next) | Err(_) => bail!("{shown} is damaged from the beginning"),
         };
         let Some(Entry::Head(head)) = head else {
             bail!(

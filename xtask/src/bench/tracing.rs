@@ -89,7 +89,7 @@ impl Tracing {
     /// The next document that tracer prints.
     ///
     /// # Errors
-    /// If it has ended.
+    /// If it has exited.
     pub(super) fn document(&mut self) -> Result<Value> {
         let lines = self.lines.as_mut().context("its output is discarded")?;
         let mut line = String::new();
@@ -107,7 +107,7 @@ impl Tracing {
     /// Its CPU time.
     ///
     /// # Errors
-    /// If it has ended.
+    /// If it has exited.
     pub(super) fn cpu_time(&self) -> Result<Duration> {
         measure::cpu_time(self.pid())
     }
@@ -129,7 +129,7 @@ impl Tracing {
 
 impl Drop for Tracing {
     fn drop(&mut self) {
-        // This fails only if it has ended.
+        // This fails only if it has exited.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

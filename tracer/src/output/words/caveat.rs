@@ -29,6 +29,7 @@ pub(crate) fn caveats(finding: &Finding) -> Vec<String> {
 }
 
 /// One reason, as a phrase.
+#[expect(clippy::too_many_lines, reason = "one arm for each variant")]
 pub(crate) fn caveat(caveat: &Caveat) -> String {
     let connections = |count: usize| counted(count as u64, "connection", "connections");
     match caveat {
