@@ -3,7 +3,7 @@
 use alloc::{collections::BTreeSet, vec::Vec};
 use core::cmp::Reverse;
 
-use crate::{ConnectionId, connection_view::ConnectionView, turnover::Turnover};
+use crate::{ConnectionId, connection_view::ConnectionView, rules, turnover::Turnover};
 
 /// Leaked connections that may have been alive when most were, at most.
 const ALIVE_MAX: usize = 5;
@@ -21,7 +21,7 @@ pub(super) fn kept_by_pool(
         return BTreeSet::new();
     }
     let mut dead: Vec<&ConnectionView<'_>> =
-        all.iter().filter(|view| view.tracked.is_dead() && !view.is_confirmed()).collect();
+        all.iter().filter(|view| view.tracked.is_dead() && !is_response(view)).collect();
     dead.sort_by_key(|view| {
         (Reverse(view.tracked.outlived), view.tracked.dead_since(), view.tracked.id)
     });
@@ -31,6 +31,11 @@ pub(super) fn kept_by_pool(
     let is_leaked = |view: &ConnectionView<'_>| turnover.excess_grew || view.was_likely();
     let kept = dead.iter().enumerate().filter(|(rank, view)| *rank >= beyond || !is_leaked(view));
     kept.map(|(_, view)| view.tracked.id).collect()
+}
+
+/// It has an HTTP response, which says more than its state.
+fn is_response(view: &ConnectionView<'_>) -> bool {
+    view.is_confirmed() || rules::leaked(view).next().is_some()
 }
 
 /// The largest number alive at one time, without the leaked ones among those.
