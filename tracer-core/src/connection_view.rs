@@ -264,12 +264,14 @@ impl<'a> ConnectionView<'a> {
     /// above *possible* or above what it had.
     pub(crate) fn ceiling(&self) -> Confidence {
         match self.excuse {
-            None => Confidence::Certain,
-            Some(Excuse::KeptByPool) => Confidence::Possible,
-            Some(_) => self.tracked.flag().map_or(Confidence::Possible, |flag| {
-                flag.confidence.max(Confidence::Possible)
-            }),
+            None => return Confidence::Certain,
+            // It was likely as long as nobody knew of the pool.
+            Some(Excuse::Pool) => return Confidence::Possible,
+            Some(_) => {}
         }
+        self.tracked
+            .flag()
+            .map_or(Confidence::Possible, |flag| flag.confidence.max(Confidence::Possible))
     }
 
     /// It is excused, and was not surer than *possible* before.
@@ -277,8 +279,8 @@ impl<'a> ConnectionView<'a> {
         self.ceiling() <= Confidence::Possible
     }
 
-    /// It had a verdict that was surer than *possible*, of whatever kind.
-    pub(crate) fn was_above_possible(&self) -> bool {
+    /// It had a verdict that was surer than *possible*.
+    pub(crate) fn was_likely(&self) -> bool {
         self.tracked.flag().is_some_and(|flag| flag.confidence > Confidence::Possible)
     }
 
@@ -295,9 +297,11 @@ impl<'a> ConnectionView<'a> {
         self.is_bad() || was_found || !self.process.is_unidentified
     }
 
-    /// It has been *likely* to be leaked, by a pattern of dead connections.
-    pub(crate) fn was_likely(&self) -> bool {
-        self.tracked.accusation().is_some_and(|flag| flag.confidence >= Confidence::Likely)
+    /// It is *likely* to be leaked, as it accumulated with others.
+    pub(crate) fn has_accumulated(&self) -> bool {
+        let accusation = self.tracked.accusation();
+        accusation.is_some_and(|flag| flag.confidence >= Confidence::Likely)
+            && self.excuse != Some(Excuse::Pool)
     }
 
     /// When it was opened at the latest, as far as that was seen. The last request of a connection

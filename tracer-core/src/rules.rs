@@ -113,7 +113,7 @@ impl RuleId {
 pub(crate) struct RuleKey {
     pub(crate) id: RuleId,
     pub(crate) subset: ProofSubset,
-    /// It is applied to connections that a healthy program explains.
+    /// Its connections are excused, and there are others that are not.
     pub(crate) is_excused: bool,
 }
 

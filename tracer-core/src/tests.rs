@@ -21,6 +21,7 @@ mod multiplexed;
 mod open_responses;
 mod pauses;
 mod peers;
+mod pools;
 mod process_summaries;
 mod proof_subsets;
 mod properties;

@@ -190,7 +190,8 @@ impl Tracked {
         let (previous, seen_at) = (self.facts.as_deref(), self.seen_at);
         let read = previous.is_some_and(|old| old.read_sequence != facts.read_sequence);
         let wrote = previous.is_some_and(|old| old.write_sequence != facts.write_sequence);
-        let paused_ms = previous.map_or(0, |old| waits::paused_ms(old, &facts, self.unread_since, at));
+        let paused_ms =
+            previous.map_or(0, |old| waits::paused_ms(old, &facts, self.unread_since, at));
         if read || facts.unread_bytes == 0 {
             self.unread_since = at;
         } else if previous.is_none_or(|old| old.unread_bytes == 0) {

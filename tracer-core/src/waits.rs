@@ -60,7 +60,12 @@ pub(crate) fn fin_sent(facts: &SocketFacts, at: Timestamp, open_at: Option<Times
 /// For how long the application had not used the connection when it used it again between the two
 /// snapshots, the later of which began at `at`; 0 if it did not. `unread_since` is as of the earlier.
 /// Exact if it was used once meanwhile, else an upper limit.
-pub(crate) fn paused_ms(old: &SocketFacts, new: &SocketFacts, unread_since: Timestamp, at: Timestamp) -> u64 {
+pub(crate) fn paused_ms(
+    old: &SocketFacts,
+    new: &SocketFacts,
+    unread_since: Timestamp,
+    at: Timestamp,
+) -> u64 {
     // What was opened ahead of its first use has not paused.
     if old.data_segments_sent == 0 && old.data_segments_received == 0 {
         return 0;

@@ -9,7 +9,7 @@
 //! of them had died:
 //!
 //! - **One by one**: at separate times, none of them of more than a third of the connections, and half
-//!   as many events as connections, at least ten, or three without a pause; and that keeps happening. If it has stopped, a snapshot cannot tell it
+//!   as many events as connections, at least twenty, or three without a pause; and that keeps happening. If it has stopped, a snapshot cannot tell it
 //!   from a pool that shrank: it takes more than four times `--pool-size` at twenty events.
 //! - **In bursts that were watched**: at least five events, while the process came back to none of
 //!   them, and more than twice as many connections as were alive at one time.
@@ -22,12 +22,10 @@
 use super::Claimed;
 use crate::{Interval, Timestamp, connection_view::ConnectionView, separate_times::SeparateTimes};
 
-/// Events that a pool whose layers die one after the other hardly shows at one time.
-const EVENTS_OF_MANY: usize = 10;
 /// How often a run counts that lasts too long to be a burst.
 const EVENTS_OF_RUN: usize = 3;
-/// Events that show a leak which has stopped.
-const EVENTS_OF_STOPPED: usize = 20;
+/// More events than a pool shows at one time, whose layers died one after the other under falling load.
+const EVENTS_OF_MANY: usize = 20;
 /// Bursts that have to be watched.
 const BURSTS: usize = 5;
 
@@ -123,7 +121,7 @@ impl<'a> Claimed<'_, 'a> {
             && (2 * times.count >= count
                 || times.count >= EVENTS_OF_MANY
                 || times.longest_run >= EVENTS_OF_RUN);
-        let is_many = count > 2 * self.large_pool_max() && times.count >= EVENTS_OF_STOPPED;
+        let is_many = count > 2 * self.large_pool_max() && times.count >= EVENTS_OF_MANY;
         is_even && (times.is_rising(idle_ms, self.now) || (is_many && times.is_spread_out(idle_ms)))
     }
 

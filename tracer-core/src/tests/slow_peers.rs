@@ -124,7 +124,8 @@ fn clients_that_stall_later_do_not_excuse_a_leak() {
 
 #[test]
 fn confirmed_leaks_beyond_the_slow_clients_are_certain() {
-    let timeline = [stalled(10), leaked(25), "170s reader u1..u10 l1..l25 is=none http=body".into()];
+    let timeline =
+        [stalled(10), leaked(25), "170s reader u1..u10 l1..l25 is=none http=body".into()];
     check_leaking(390, &timeline.concat(), &["undrained certain x25"]);
 }
 
@@ -140,7 +141,9 @@ fn what_is_excused_says_whom_it_waits_for() {
         "
         .into(),
     ];
-    check(&timeline.concat(), &expect![[r#"
+    check(
+        &timeline.concat(),
+        &expect![[r#"
         [3m 20s]
           #1 undrained likely: p10[10] outbound 10.0.0.1:443 x7, oldest 3m 20s, active 1m 40s +0.0/min
              unread-silent count=7 unread_bytes=660000 silent=162000..198000ms
@@ -153,5 +156,6 @@ fn what_is_excused_says_whom_it_waits_for() {
              but send-blocked connections=5
           #2 peer-not-reading info: p10[10] inbound :8080 x5, oldest 3m 20s, active 1m 40s +0.0/min
              send-stalled count=5 unsent_bytes=450000 stalled=188000..200000ms
-    "#]]);
+    "#]],
+    );
 }

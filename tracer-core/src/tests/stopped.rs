@@ -106,7 +106,9 @@ fn an_audit_of_a_stopped_process_says_so_and_is_incomplete() {
         303s report
         "
     .into();
-    check(&stop, &expect![[r#"
+    check(
+        &stop,
+        &expect![[r#"
         [5m 3s]
           #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x25, oldest >5m 2s, active 3s ~+10.1/min
              peer-closed count=25 ago=156000..302000ms
@@ -114,7 +116,8 @@ fn an_audit_of_a_stopped_process_says_so_and_is_incomplete() {
              but thread-pool-possible
              but process-stopped
           incomplete
-    "#]]);
+    "#]],
+    );
 }
 
 /// A dead peer is one, whatever the process does.

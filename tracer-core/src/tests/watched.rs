@@ -50,7 +50,7 @@ fn summary(line: &str) -> String {
 pub(super) fn check_healthy(until_s: u64, timeline: &str) {
     for (idle_ms, every_s) in [(10_000, 2), (60_000, 5)] {
         for moment in watch(idle_ms, every_s, until_s, timeline) {
-                let Moment { at_s, accused, .. } = moment;
+            let Moment { at_s, accused, .. } = moment;
             assert!(accused.is_empty(), "--idle {idle_ms} ms, at {at_s} s: {accused:#?}");
         }
     }
