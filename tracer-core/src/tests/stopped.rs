@@ -109,14 +109,14 @@ fn an_audit_of_a_stopped_process_says_so_and_is_incomplete() {
     check(
         &stop,
         &expect![[r#"
-        [5m 3s]
-          #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x25, oldest >5m 2s, active 3s ~+10.1/min
-             peer-closed count=25 ago=156000..302000ms
-             rising event=PeerClosed times=13 span_ms=142000
-             but thread-pool-possible
-             but process-stopped
-          incomplete
-    "#]],
+            [5m 3s]
+              #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x25, oldest >5m 2s, active 3s ~+10.0/min
+                 peer-closed count=25 ago=156000..300000ms
+                 rising event=PeerClosed times=25 span_ms=144000
+                 but thread-pool-possible
+                 but process-stopped
+              incomplete
+        "#]],
     );
 }
 
