@@ -7,6 +7,7 @@
 //! only possible. Connections that no settled finding has are judged once more by port (`by_port`).
 
 mod by_port;
+mod runs;
 mod unassigned;
 
 use alloc::{
@@ -15,6 +16,7 @@ use alloc::{
 };
 use core::cmp::Reverse;
 
+use runs::{by_run, sum_by_run};
 use unassigned::Unassigned;
 
 use crate::{
@@ -96,18 +98,20 @@ impl<'a> JudgeContext<'a> {
         let mut stalled: BTreeMap<ProcessKey, usize> = BTreeMap::new();
         let growing = self.histories.iter().filter(|(_, it)| growing::evidence(it).is_some());
         let mut ports: BTreeSet<GroupKey> = growing.map(|(group, _)| group.of_port()).collect();
+        let mut latest = None;
         for (group, view) in self.views() {
             if rules::is_stalled(&view) {
                 *stalled.entry(group.process).or_default() += 1;
             }
-            if rules::is_claimed(&view) {
+            if latest != Some(group) && rules::is_claimed(&view) {
                 ports.insert(group.of_port());
+                latest = Some(group);
             }
         }
         let mut groups = Groups::new();
         if !ports.is_empty() {
-            let is_wanted = |group: &GroupKey| ports.contains(&group.of_port());
-            for (group, view) in self.views().filter(|(group, _)| is_wanted(group)) {
+            let mut is_wanted = by_run(|group: GroupKey| ports.contains(&group.of_port()));
+            for (group, view) in self.views().filter(|(group, _)| is_wanted(*group)) {
                 groups.entry(group).or_default().push(view);
             }
         }
@@ -137,15 +141,12 @@ impl<'a> JudgeContext<'a> {
 
     /// The size of each group, and of each port with several addresses.
     pub(crate) fn group_sizes(&self) -> BTreeMap<GroupKey, GroupSize> {
-        let mut sizes: BTreeMap<GroupKey, GroupSize> = BTreeMap::new();
-        for tracked in self.table.open() {
-            let (Some(owner), Some(facts)) = (tracked.accountable(), &tracked.facts) else {
-                continue;
-            };
+        let each = self.table.open().filter_map(|tracked| {
+            let (owner, facts) = (tracked.accountable()?, tracked.facts.as_ref()?);
             let group = GroupKey::of(owner.key, self.table.direction(tracked), facts);
-            let one = GroupSize { count: 1, oldest: tracked.opened_at };
-            sizes.entry(group).and_modify(|size| size.add(one)).or_insert(one);
-        }
+            Some((group, GroupSize { count: 1, oldest: tracked.opened_at }))
+        });
+        let mut sizes = sum_by_run(each);
         let ports = by_port::sizes(&sizes);
         sizes.extend(ports);
         sizes

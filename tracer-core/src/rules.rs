@@ -150,7 +150,8 @@ pub(crate) enum Suspicion {
 
 /// Some rule claims this connection.
 pub(crate) fn is_claimed(view: &ConnectionView<'_>) -> bool {
-    RULES.iter().any(|rule| rule.claims(view))
+    // A restricted rule claims only what the same rule for all connections claims.
+    RULES.iter().filter(|rule| !rule.is_restricted).any(|rule| rule.claims(view))
 }
 
 /// Why to ask questions about this connection; `None` if there is no reason.

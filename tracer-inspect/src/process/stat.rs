@@ -19,6 +19,13 @@ pub(super) fn look_up(pid: u32) -> ProcResult<(Process, Stat)> {
     Ok((process, stat))
 }
 
+/// The `stat` of the main thread alone (`do_task_stat` in `fs/proc/array.c` with `whole` 0): the kernel
+/// does not add up the times of all threads for it. Name, start time and addresses are those of the
+/// process.
+pub(super) fn main_thread(pid: u32) -> ProcResult<Stat> {
+    parse_stat(&read(pid, &format!("task/{pid}/stat"))?)
+}
+
 /// Parses the text of `/proc/PID/stat`. `procfs` panics if there is no name in parentheses, with
 /// text before and after it, so that is checked first.
 ///

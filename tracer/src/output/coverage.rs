@@ -28,7 +28,8 @@ pub(crate) fn probes_missing(coverage: &Coverage) -> impl Iterator<Item = &Probe
     coverage.probes.iter().filter(|probe| !probe.is_attached())
 }
 
-/// `Observed 62 TCP sockets of 14 processes in 103 snapshots over 3m 20s; no events lost.`
+/// `Observed 62 TCP sockets of 14 processes in 103 snapshots over 3m 20s, 2s apart (at most 4s); no
+/// events lost.`
 pub(crate) fn observed(report: &Report) -> String {
     let coverage = &report.coverage;
     let over = match report.at.ms_since(report.started_at) {
@@ -39,12 +40,25 @@ pub(crate) fn observed(report: &Report) -> String {
         0 => "no events".to_owned(),
         lost => counted(lost, "event", "events"),
     };
+    let apart = coverage.snapshot_interval.map(|it| {
+        let [median, max] = [it.median_ms, it.max_ms].map(to_seconds);
+        format!(", {median} apart (at most {max})")
+    });
+    let apart = apart.unwrap_or_default();
     format!(
-        "Observed {} of {} in {}{over}; {lost} lost.",
+        "Observed {} of {} in {}{over}{apart}; {lost} lost.",
         counted(coverage.sockets, "TCP socket", "TCP sockets"),
         counted(coverage.processes, "process", "processes"),
         counted(coverage.snapshots, "snapshot", "snapshots"),
     )
+}
+
+/// A duration of a second or more to the nearest second.
+fn to_seconds(milliseconds: u64) -> String {
+    duration_ms(match milliseconds {
+        0..1_000 => milliseconds,
+        _ => milliseconds.saturating_add(500),
+    })
 }
 
 /// Whether everything was seen, and if not, what is missing and what to do.
