@@ -63,16 +63,19 @@ pub fn innermost_pid(pid: u32) -> Option<u32> {
     status_numbers(pid, "NStgid:")?.last().copied()
 }
 
+/// Whether the task is a zombie.
+pub(super) fn is_dead(stat: &Stat) -> bool {
+    matches!(stat.state(), Ok(ProcState::Zombie | ProcState::Dead))
+}
+
 /// Whether the process has ended: it is a zombie, and so are all of its threads.
 pub(super) fn has_ended(process: &Process, stat: &Stat) -> bool {
-    let is_dead = |state: ProcState| matches!(state, ProcState::Zombie | ProcState::Dead);
     let is_alive = |task: Task| {
         let stat = read(stat.pid.unsigned_abs(), &format!("task/{}/stat", task.tid));
         let stat = stat.ok().and_then(|text| parse_stat(&text).ok());
-        stat.and_then(|stat| stat.state().ok()).is_some_and(|state| !is_dead(state))
+        stat.is_some_and(|stat| stat.state().is_ok() && !is_dead(&stat))
     };
-    stat.state().is_ok_and(is_dead)
-        && !process.tasks().into_iter().flatten().flatten().any(is_alive)
+    is_dead(stat) && !process.tasks().into_iter().flatten().flatten().any(is_alive)
 }
 
 /// Whether the process exists, even if `/proc` hides it (`hidepid`).

@@ -203,7 +203,7 @@ impl Observer {
         self.backend.now()
     }
 
-    /// Passes on the pending events, and what was lost.
+    /// Passes on the pending events.
     pub(crate) fn events(&mut self, mut take: impl FnMut(Input)) {
         if let Some(log) = &mut self.log {
             log.flush();
@@ -224,11 +224,11 @@ impl Observer {
             host.take_events(&mut decode);
         }
         self.loss.unreadable += undecodable;
-        self.losses().into_iter().for_each(take);
     }
 
-    /// The totals of what was lost, if they have changed.
-    fn losses(&mut self) -> Option<Input> {
+    /// The totals of what was lost, if they have changed. Reading them takes a system call or more for
+    /// each program and map, so this is not done for each event.
+    pub(crate) fn losses(&mut self) -> Option<Input> {
         let mut total = self.loss;
         #[cfg(test)]
         if let Backend::Scripted(host) = &self.backend {

@@ -9,8 +9,8 @@ const CALM_PAUSE: Duration = Duration::from_secs(10);
 /// The pause is at most `--idle` divided by this, so that a verdict is delayed only a little.
 const IDLE_DIVISOR: u32 = 6;
 /// The pause is at least the CPU time that tracer takes between two snapshots multiplied by this, so
-/// that tracer takes less than 1% of one CPU, with a tenth to spare for its start.
-const COST_FACTOR: u32 = 110;
+/// that tracer takes less than 1% of one CPU, with a twentieth to spare for its start.
+const COST_FACTOR: u32 = 105;
 /// Longest pause because of the cost.
 const COST_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// The CPU time that counts is the average of this many: what is done once, such as a scan of a
@@ -147,14 +147,14 @@ mod tests {
         let cost = Duration::from_millis(100);
         let pauses: Duration = busy(&mut pace, cost, 200).iter().sum();
         assert!(pauses > 100 * 200 * cost, "{pauses:?}");
-        assert_eq!(pace.pause(), Duration::from_secs(11));
+        assert_eq!(pace.pause(), Duration::from_millis(10_500));
         pace.event_arrived();
-        assert_eq!(pace.pause(), Duration::from_secs(11), "not shorter after an event");
+        assert_eq!(pace.pause(), Duration::from_millis(10_500), "not shorter after an event");
         busy(&mut pace, Duration::from_secs(3), 8);
         assert_eq!(pace.pause(), COST_PAUSE_MAX, "limited");
         let mut pace = Pace::new(Some(Duration::from_millis(10)), IDLE);
         busy(&mut pace, Duration::from_millis(20), 8);
-        assert_eq!(pace.pause(), Duration::from_millis(2_200), "also with a short interval");
+        assert_eq!(pace.pause(), Duration::from_millis(2_100), "also with a short interval");
     }
 
     #[test]
@@ -163,7 +163,7 @@ mod tests {
         busy(&mut pace, Duration::ZERO, 20);
         let mut pauses = busy(&mut pace, Duration::from_millis(400), 1);
         pauses.extend(busy(&mut pace, Duration::ZERO, 8));
-        let delayed = Duration::from_millis(5_500);
+        let delayed = Duration::from_millis(5_250);
         assert_eq!(pauses, [[delayed; 8].as_slice(), &[PAUSE]].concat());
     }
 
@@ -176,7 +176,7 @@ mod tests {
             assert_eq!(max_ms(&pace), None, "nothing has been inspected yet");
             pace.snapshot_taken(ms(200), ms(190), true);
         }
-        assert_eq!(max_ms(&pace), Some(30));
+        assert_eq!(max_ms(&pace), Some(32));
         pace.snapshot_taken(ms(300), ms(0), true);
         assert_eq!(max_ms(&pace), Some(10), "a little at any cost");
     }

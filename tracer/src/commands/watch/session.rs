@@ -188,7 +188,15 @@ impl Session {
         }
     }
 
+    /// Takes the pending events, and what was lost.
     fn take_events(&mut self) {
+        self.take_only_events();
+        if let Some(losses) = self.observer.losses() {
+            self.detector.handle(losses);
+        }
+    }
+
+    fn take_only_events(&mut self) {
         let detector = &mut self.detector;
         self.observer.events(|input| detector.handle(input));
     }
@@ -221,7 +229,7 @@ impl Session {
                 () = sleep_until(until) => return Ok(end.is_some_and(|end| until >= end)),
                 result = self.observer.readable(), if can_poll => {
                     can_poll = result.is_ok();
-                    self.take_events();
+                    self.take_only_events();
                     if self.detector.take_changed() {
                         self.pace.event_arrived();
                     }

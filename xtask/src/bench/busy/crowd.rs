@@ -13,7 +13,7 @@ use crate::bench::measure;
 /// How many connections the processes have, in turn.
 const PAIRS: [usize; 10] = [1, 1, 2, 2, 3, 5, 5, 8, 10, 10];
 /// Other files that each process has open.
-const FILES: usize = 20;
+const FILES: usize = 10;
 /// Processes that open and close connections.
 const VISITORS: usize = 10;
 /// How long those connections are open.
