@@ -40,9 +40,10 @@ pub(crate) struct Watch {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Selection (default: all processes and connections)")]
 struct Selection {
-    /// Watch only these processes (comma-separated list)
+    /// Watch only these processes (uprobes in Go programs)
     ///
-    /// Options that take a list can also be repeated.
+    /// A comma-separated list of pids, as seen by the shell that runs tracer. Options that take a list can also be
+    /// repeated. Uprobes are attached unless --no-uprobes is given, or --for is at most --idle.
     #[arg(short, long = "pid", value_name = "PID", value_delimiter = ',')]
     pids: Vec<u32>,
     /// Include the descendants of --pid
@@ -79,16 +80,16 @@ struct Observation {
     duration: Option<Duration>,
     /// Attach uprobes to all Go programs, not only to --pid
     ///
-    /// Uprobes follow HTTP responses until they are closed. They are not attached in a run that
+    /// Uprobes track HTTP responses until they are read to EOF or closed. They are not attached in a run that
     /// --for limits to --idle or less, because it would end before a response could be reported.
     #[arg(long, conflicts_with = "no_uprobes")]
     go: bool,
     /// Do not attach uprobes to Go programs
-    #[arg(long, hide_short_help = true)]
+    #[arg(long)]
     no_uprobes: bool,
     /// Set the time between snapshots [default: adaptive, from 1s to 10s]
     ///
-    /// It is extended where snapshots would take more than 1% of a CPU.
+    /// tracer lengthens it if snapshots would take more than 1% of a CPU.
     #[arg(long, value_name = "DURATION", value_parser = positive, hide_short_help = true)]
     interval: Option<Duration>,
     /// Load rules for stack frames that are not the application's

@@ -67,14 +67,16 @@ fn used(it: &ProcessSummary) -> Markup {
             rect.outline x="0" y="0" width="1000" height="120" {}
             rect.busy x="0" y="0" width=(thousandths) height="120" {}
         }
-        " " (thousandths / 10) "." (thousandths % 10) " %"
+        " " (thousandths / 10) "." (thousandths % 10) "%"
     }
 }
 
 fn when(incident: &Incident<'_>, it: &ProcessSummary) -> String {
     let left = it.seconds_to_fd_limit.zip(incident.limit_reached_at(it));
     match (left, it.growth_per_min_milli) {
-        (Some((seconds, at)), _) => format!("in about {}, at {at}", quantity::duration_s(seconds)),
+        (Some((seconds, at)), _) => {
+            format!("in about {}, at {at}", quantity::prediction_s(seconds))
+        }
         (None, Some(..=0)) => "never: the number does not grow".to_owned(),
         _ => "unknown".to_owned(),
     }
