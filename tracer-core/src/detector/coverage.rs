@@ -32,6 +32,7 @@ impl Detector {
             sockets: self.sockets,
             processes: self.processes.count(),
             snapshots: self.snapshots,
+            snapshot_interval: self.intervals.summary(),
             probes: self.host.probes.clone(),
             notes: self.notes(),
         }

@@ -160,6 +160,10 @@ impl Destination {
     /// On a terminal the page is repainted in place; elsewhere it is printed if its findings differ
     /// from those of the previous one.
     fn page(&mut self, report: &Report) -> Result<Shown> {
+        let same = |last: &Report| table::have_same_findings(last, report);
+        if !self.redraws() && self.appended.as_ref().is_some_and(same) {
+            return Ok(Shown::Yes);
+        }
         let page = table::page(&self.annotated(report), &self.context, self.style());
         if self.redraws() {
             if !self.entered {
@@ -168,10 +172,6 @@ impl Destination {
             }
             let rows = terminal_size::terminal_size().map_or(24, |(_, height)| height.0);
             return self.output.write(&terminal::frame(&page, rows));
-        }
-        let same = |last: &Report| table::have_same_findings(last, report);
-        if self.appended.as_ref().is_some_and(same) {
-            return Ok(Shown::Yes);
         }
         self.appended = Some(report.clone());
         self.output.write_line(&format!("{}\n", page.body))

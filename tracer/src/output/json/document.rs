@@ -313,6 +313,8 @@ struct CoverageObject<'a> {
     sockets: u64,
     processes: u64,
     snapshots: u64,
+    snapshot_interval_ms: Option<u64>,
+    snapshot_interval_max_ms: Option<u64>,
     probes: Vec<ProbeObject>,
     notes: Vec<Coded>,
 }
@@ -328,6 +330,8 @@ impl<'a> CoverageObject<'a> {
             sockets: coverage.sockets,
             processes: coverage.processes,
             snapshots: coverage.snapshots,
+            snapshot_interval_ms: coverage.snapshot_interval.map(|it| it.median_ms),
+            snapshot_interval_max_ms: coverage.snapshot_interval.map(|it| it.max_ms),
             probes: coverage.probes.iter().map(ProbeObject::new).collect(),
             notes: coverage.notes.iter().chain(&coverage.gaps()).map(note).collect(),
         }
