@@ -43,7 +43,8 @@ pub(super) fn lines(row: &Row<'_>, options: &Options, style: Style, paint: Paint
     }
     if row.parts.len() > 1 {
         push(&counts_by_process(row));
-        push(&format!("details of {}, the largest:", process(finding.process, &finding.comm.0)));
+        let process = process(finding.process, &finding.comm.0);
+        push(&format!("details of {process}, which has the most:"));
     }
     for fact in &finding.evidence {
         push(&escape::sentence(&words::evidence(fact)));
@@ -79,7 +80,7 @@ fn counts_by_process(row: &Row<'_>) -> String {
         let count = part.count as u64;
         let count =
             if index == 0 { counted(count, "connection", "connections") } else { grouped(count) };
-        format!("{} ({count})", part.process.pid)
+        format!("{}\u{a0}({count})", part.process.pid)
     });
     let listed: Vec<String> = listed.collect();
     let omitted = row.parts.len() - listed.len();

@@ -26,10 +26,9 @@ pub(crate) const fn nothing_listed(has_possible: bool, is_complete: bool) -> &'s
 /// What to do about possible leaks that are not listed.
 pub(crate) fn possible_leaks(count: usize) -> String {
     let findings = counted(count as u64, "finding is", "findings are");
-    format!(
-        "{findings} possible: a healthy program can look the same. To list them, use {}.",
-        show_option(Confidence::Possible)
-    )
+    let option = show_option(Confidence::Possible);
+    let them = if count == 1 { "it" } else { "them" };
+    format!("{findings} possible: a healthy program can look the same; {option} lists {them}.")
 }
 
 /// Retracted findings that are not listed, the least sure of which had the confidence `lowest`.
