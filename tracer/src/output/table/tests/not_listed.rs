@@ -40,41 +40,41 @@ fn at_80() {
         &server(),
         PLAIN,
         &expect![[r#"
-        #           PID  COMM     REMOTE        COUNT  OLDEST  VERDICT
-        1  12 processes  python3  10.0.0.7:443     96     51m  close-wait (likely)
+            #           PID  COMM     REMOTE        COUNT  OLDEST  VERDICT
+            1  12 processes  python3  10.0.0.7:443     96     51m  close-wait (likely)
 
-        NOT LISTED            FINDINGS  CONNECTIONS  PROCESSES  LIST WITH
-        ghost (possible)             1           12          1  --show possible
-        undrained (possible)         1           12          1  --show possible
-        stale-pool (info)            1            2          1  --show info
+            NOT LISTED            FINDINGS  CONNECTIONS  PROCESSES  LIST WITH
+            ghost (possible)             1           12          1  --show possible
+            undrained (possible)         1           12          1  --show possible
+            stale-pool (info)            1            2          1  --show info
 
-        #1  12 processes of python3 (billing.py) -> 10.0.0.7:443: close-wait (likely),
-            96 CLOSE_WAIT
-            pids 903 (9 connections), 906 (9), 909 (9), 912 (9), 902 (8), 905 (8), 908
-            (8), 911 (8), 901 (7), 904 (7) +2 more
-            details of python3[903], the largest:
-            the peer closed 9 connections 1m to 50m ago; the process has sent nothing
-            since
-            the peer closed them one by one (at 37 separate times over 49m), the last of
-            them recently
-            only likely: inferred from timing and counts, not verified inside the
-            process
-            call site unknown: no stack was recorded; in a run without --pid, add it to
-            record the stacks of new connections
-            fds 7, 8, 9, 10, 11, 12, 13, 14, 15; all opened while tracing; oldest open
-            for 51m
-            next: Close the socket when a read returns EOF (0 bytes), and after errors.
+            #1  12 processes of python3 (billing.py) -> 10.0.0.7:443: close-wait (likely),
+                96 CLOSE_WAIT
+                pids 903 (9 connections), 906 (9), 909 (9), 912 (9), 902 (8), 905 (8),
+                908 (8), 911 (8), 901 (7), 904 (7) +2 more
+                details of python3[903], which has the most:
+                the peer closed 9 connections 1m to 50m ago; the process has sent nothing
+                since
+                the peer closed them one by one (at 37 separate times over 49m), the last of
+                them recently
+                only likely: inferred from timing and counts, not verified inside the
+                process
+                call site unknown: no stack was recorded; in a run without --pid, add it to
+                record the stacks of new connections
+                fds 7, 8, 9, 10, 11, 12, 13, 14, 15; all opened while tracing; oldest open
+                for 51m
+                next: Close the socket when a read returns EOF (0 bytes), and after errors.
 
-        retracted 12s ago: #30 undrained x5 api[4711] -> 10.0.0.8:443, active for 3m
-        1 retracted finding was never likely or certain; --show possible lists it
+            retracted 12s ago: #30 undrained x5 api[4711] -> 10.0.0.8:443, active for 3m
+            1 retracted finding was never likely or certain; --show possible lists it
 
-        python3[912]: 31 open fds (12 TCP, 9 of them in findings) of at most 65,536;
-        +23/min, so the limit is reached in about 1d 22h
-        Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events
-        lost. Coverage is complete.
-        Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
-        tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
-    "#]],
+            python3[912]: 31 open fds (12 TCP, 9 of them in findings) of at most 65,536;
+            +23/min, so the limit is reached in about 1d 22h
+            Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events
+            lost. Coverage is complete.
+            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
+        "#]],
     );
 }
 
@@ -85,32 +85,32 @@ fn at_200() {
         &server(),
         WIDE,
         &expect![[r#"
-        #           PID  COMM     REMOTE        STATE       COUNT  OLDEST    GROWTH  VERDICT
-        1  12 processes  python3  10.0.0.7:443  CLOSE_WAIT     96     51m  +276/min  close-wait (likely)
+            #           PID  COMM     REMOTE        STATE       COUNT  OLDEST    GROWTH  VERDICT
+            1  12 processes  python3  10.0.0.7:443  CLOSE_WAIT     96     51m  +276/min  close-wait (likely)
 
-        NOT LISTED            FINDINGS  CONNECTIONS  PROCESSES  LIST WITH
-        ghost (possible)             1           12          1  --show possible
-        undrained (possible)         1           12          1  --show possible
-        stale-pool (info)            1            2          1  --show info
+            NOT LISTED            FINDINGS  CONNECTIONS  PROCESSES  LIST WITH
+            ghost (possible)             1           12          1  --show possible
+            undrained (possible)         1           12          1  --show possible
+            stale-pool (info)            1            2          1  --show info
 
-        #1  12 processes of python3 (billing.py) -> 10.0.0.7:443: close-wait (likely), 96 CLOSE_WAIT
-            pids 903 (9 connections), 906 (9), 909 (9), 912 (9), 902 (8), 905 (8), 908 (8), 911 (8), 901 (7), 904 (7) +2 more
-            details of python3[903], the largest:
-            the peer closed 9 connections 1m to 50m ago; the process has sent nothing since
-            the peer closed them one by one (at 37 separate times over 49m), the last of them recently
-            only likely: inferred from timing and counts, not verified inside the process
-            call site unknown: no stack was recorded; in a run without --pid, add it to record the stacks of new connections
-            fds 7, 8, 9, 10, 11, 12, 13, 14, 15; all opened while tracing; oldest open for 51m
-            next: Close the socket when a read returns EOF (0 bytes), and after errors.
+            #1  12 processes of python3 (billing.py) -> 10.0.0.7:443: close-wait (likely), 96 CLOSE_WAIT
+                pids 903 (9 connections), 906 (9), 909 (9), 912 (9), 902 (8), 905 (8), 908 (8), 911 (8), 901 (7), 904 (7) +2 more
+                details of python3[903], which has the most:
+                the peer closed 9 connections 1m to 50m ago; the process has sent nothing since
+                the peer closed them one by one (at 37 separate times over 49m), the last of them recently
+                only likely: inferred from timing and counts, not verified inside the process
+                call site unknown: no stack was recorded; in a run without --pid, add it to record the stacks of new connections
+                fds 7, 8, 9, 10, 11, 12, 13, 14, 15; all opened while tracing; oldest open for 51m
+                next: Close the socket when a read returns EOF (0 bytes), and after errors.
 
-        retracted 12s ago: #30 undrained x5 api[4711] -> 10.0.0.8:443, active for 3m: closed or used again
-        1 retracted finding was never likely or certain; --show possible lists it
+            retracted 12s ago: #30 undrained x5 api[4711] -> 10.0.0.8:443, active for 3m: closed or used again
+            1 retracted finding was never likely or certain; --show possible lists it
 
-        python3[912]: 31 open fds (12 TCP, 9 of them in findings) of at most 65,536; +23/min, so the limit is reached in about 1d 22h
-        Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost. Coverage is complete.
-        Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
-        tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
-    "#]],
+            python3[912]: 31 open fds (12 TCP, 9 of them in findings) of at most 65,536; +23/min, so the limit is reached in about 1d 22h
+            Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost. Coverage is complete.
+            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
+        "#]],
     );
 }
 
