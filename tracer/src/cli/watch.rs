@@ -170,13 +170,14 @@ impl Watch {
 
     fn plan(self, duration: Option<Duration>) -> Plan {
         let Self { selection, thresholds, observation, output, record_to: _ } = self;
-        let scoped = !selection.pids.is_empty();
+        let has_pids = !selection.pids.is_empty();
+        let scoped = has_pids || !selection.comms.is_empty();
         let options = thresholds.options(Options { scoped, ..Options::default() });
         let once = duration.is_some();
         let duration = observation.duration.or(duration);
         let idle = Duration::from_millis(options.idle_ms);
         Plan {
-            uprobes: observation.uprobes(scoped, duration.is_none_or(|duration| duration > idle)),
+            uprobes: observation.uprobes(has_pids, duration.is_none_or(|duration| duration > idle)),
             filter: selection.filter(),
             options,
             once,

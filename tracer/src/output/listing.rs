@@ -207,7 +207,7 @@ pub(crate) fn processes<'a>(report: &'a Report, rows: &[Row<'_>]) -> Vec<&'a Pro
         |finding: &Finding| report.processes.iter().find(|summary| summary.key == finding.process);
     let nearest = |row: &Row<'_>| {
         let summaries = row.parts.iter().filter_map(|it| summary_of(it));
-        summaries.min_by_key(|it| (it.seconds_to_fd_limit.unwrap_or(u64::MAX), free_fds(it)))
+        summaries.min_by_key(|it| distance_to_limit(it))
     };
     let in_rows: BTreeSet<_> = rows.iter().filter_map(nearest).map(|it| it.key).collect();
     let is_shown = |it: &&ProcessSummary| {
@@ -216,12 +216,16 @@ pub(crate) fn processes<'a>(report: &'a Report, rows: &[Row<'_>]) -> Vec<&'a Pro
     report.processes.iter().filter(is_shown).collect()
 }
 
-fn free_fds(summary: &ProcessSummary) -> u64 {
-    summary.fd_limit.map_or(u64::MAX, |limit| limit.saturating_sub(summary.used_fds()))
+/// How far a process is from its limit of open files: in seconds if it grows, and in file
+/// descriptors.
+pub(crate) fn distance_to_limit(summary: &ProcessSummary) -> (u64, u64) {
+    let seconds = summary.seconds_to_fd_limit.unwrap_or(u64::MAX);
+    let fds = summary.fd_limit.map(|limit| limit.saturating_sub(summary.used_fds()));
+    (seconds, fds.unwrap_or(u64::MAX))
 }
 
 /// Whether a process is near its limit of open files, as far as known.
-pub(crate) fn is_near_limit(summary: &ProcessSummary) -> bool {
+fn is_near_limit(summary: &ProcessSummary) -> bool {
     let is_used = summary.fd_limit.is_some_and(|limit| {
         u128::from(summary.used_fds()) * 100 >= u128::from(limit) * NEAR_LIMIT_PERCENT
     });

@@ -7,8 +7,8 @@ use tracer_core::{Goroutines, ProcessKey, ProcessSummary, Report};
 use super::{detail::process, style::Style, text::wrap};
 use crate::output::quantity::{self, counted, grouped};
 
-/// Processes listed; further ones are counted.
-const PROCESSES_MAX: usize = 50;
+/// Processes listed; of more, those that are nearest to their limit.
+const PROCESSES_MAX: usize = 20;
 
 /// One line for each process: `api[4711]: 1,240 open fds (1,211 TCP, 1,204 of them in findings) of
 /// at most 65,536; +23/min, so the limit is reached in about 46h`; with `--wide` also what its
@@ -19,10 +19,16 @@ pub(super) fn lines(report: &Report, shown: &[&ProcessSummary], style: Style) ->
         let text = process_line(summary, flagged(report, summary.key), style.wide);
         wrap("", &text, width)
     };
-    let mut lines: Vec<String> = shown.iter().take(PROCESSES_MAX).flat_map(line).collect();
+    let mut nearest = shown.to_vec();
+    if nearest.len() > PROCESSES_MAX {
+        nearest.sort_by_key(|it| listing::distance_to_limit(it));
+        nearest.truncate(PROCESSES_MAX);
+    }
+    let mut lines: Vec<String> = nearest.iter().flat_map(line).collect();
     if let Some(omitted @ 1..) = shown.len().checked_sub(PROCESSES_MAX) {
         let more = counted(omitted as u64, "more process", "more processes");
-        lines.extend(wrap("", &format!("and {more}; -o json has all"), width));
+        let text = format!("and {more}, farther from their limits; -o json has all");
+        lines.extend(wrap("", &text, width));
     }
     lines
 }

@@ -167,3 +167,21 @@ fn only_information_is_not_listed() {
     "#]],
     );
 }
+
+#[test]
+fn of_many_processes_those_nearest_to_their_limits_have_a_line() {
+    let mut report = server();
+    report.options.scoped = true;
+    let summary = report.processes[0].clone();
+    report.processes = (0..30)
+        .map(|number| ProcessSummary {
+            key: fixture::process(901 + number, 4_000),
+            seconds_to_fd_limit: Some(10_000 - u64::from(number)),
+            ..summary.clone()
+        })
+        .collect();
+    let text = page(&report, &fixture::context(), WIDE, LIKELY).to_string();
+    assert_eq!(text.matches(" open fds (").count(), 20, "{text}");
+    assert!(text.contains("\npython3[930]: ") && !text.contains("\npython3[910]: "), "{text}");
+    assert!(text.contains("\nand 10 more processes, farther from their limits;"), "{text}");
+}
