@@ -104,16 +104,12 @@ impl Incident<'_> {
         }
         let retracted = || self.retracted().filter(|it| it.peak_confidence > Confidence::Info);
         let worst = retracted().max_by_key(|it| (it.peak_confidence, it.peak_count));
-        match worst {
-            Some(worst) => {
-                let ago = worst.retracted_at.map_or(0, |at| self.report.at.ms_since(at));
-                words::retracted_headline(retracted().count(), worst, &self.time(ago))
-            }
-            None => {
-                let has_possible = self.possible_not_listed() > 0;
-                words::nothing_listed(has_possible, self.report.coverage.complete).to_owned()
-            }
+        if let Some(worst) = worst {
+            let ago = worst.retracted_at.map_or(0, |at| self.report.at.ms_since(at));
+            return words::retracted_headline(retracted().count(), worst, &self.time(ago));
         }
+        let has_possible = self.possible_not_listed() > 0;
+        words::nothing_listed(has_possible, self.report.coverage.complete).to_owned()
     }
 
     /// When the oldest connection was opened: a time, or `before` one.

@@ -107,7 +107,9 @@ fn a_replay_writes_what_the_live_run_wrote() {
 
     let without_boot = |outcome: &Outcome| {
         let mut lines = lines(outcome);
-        lines.iter_mut().for_each(|line| line["boot_id"] = Value::Null);
+        for line in &mut lines {
+            line["boot_id"] = Value::Null;
+        }
         lines
     };
     assert_eq!(without_boot(&live), without_boot(&replay));

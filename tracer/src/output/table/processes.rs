@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use tracer_core::{Goroutines, ProcessKey, ProcessSummary, Report};
 
 use super::{detail::process, style::Style, text::wrap};
-use crate::output::quantity::{self, counted, grouped};
+use crate::output::{
+    listing,
+    quantity::{self, counted, grouped},
+};
 
 /// Processes listed; of more, those that are nearest to their limit.
 const PROCESSES_MAX: usize = 20;
