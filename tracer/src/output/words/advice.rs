@@ -43,7 +43,7 @@ pub(crate) fn restart(leak: &Row<'_>, limit_at: Option<&str>) -> String {
         _ => (process(finding), "their"),
     };
     let limit =
-        limit_at.map(|at| format!(" At the present rate {who} reaches its fd limit at {at}."));
+        limit_at.map(|at| format!(" At the current rate {who} reaches its fd limit at {at}."));
     format!(
         "Until the fix is deployed, a restart of {} frees {whose} fds.{}",
         processes(leak),
@@ -65,8 +65,8 @@ pub(crate) fn earlier_report(at: &str) -> String {
 pub(crate) fn search_further(options: &Options) -> String {
     let idle = quantity::duration_ms(options.idle_ms);
     format!(
-        "If you still suspect a leak: only connections that were idle for {idle} are judged; use \
-         a lower --idle or record for longer."
+        "If you still suspect a leak: only connections that have been silent for {idle} are \
+         reported; use a lower --idle or record for longer."
     )
 }
 
