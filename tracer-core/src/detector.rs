@@ -38,10 +38,10 @@ pub struct Detector {
     table: Table,
     processes: Processes,
     histories: BTreeMap<GroupKey, GroupHistory>,
-    /// How many connections of each group half-closed ones excused.
-    half_closed: BTreeMap<GroupKey, History>,
     /// What processes did to dead connections since the latest snapshot.
     cleaned: CleanedGroups,
+    /// How many connections of each group half-closed ones excused.
+    half_closed: BTreeMap<GroupKey, History>,
     findings: FindingTracker,
     changes: Vec<Change>,
     /// Some verdict has changed: taken by [`take_changed`](Self::take_changed).
@@ -71,8 +71,8 @@ impl Detector {
             table: Table::new(options.connections_max),
             processes: Processes::new(options.responses_max),
             histories: BTreeMap::new(),
-            half_closed: BTreeMap::new(),
             cleaned: CleanedGroups::default(),
+            half_closed: BTreeMap::new(),
             findings: FindingTracker::default(),
             changes: Vec::new(),
             changed: false,
@@ -200,15 +200,15 @@ impl Detector {
 
     fn judge(&mut self, now: Timestamp) {
         self.now = now;
-        let context = context(
-            &self.table,
-            &self.processes,
-            &self.histories,
-            &self.half_closed,
-            &self.host,
-            &self.options,
+        let context = JudgeContext {
+            table: &self.table,
+            processes: &self.processes,
+            histories: &self.histories,
+            half_closed: &self.half_closed,
+            suspended_ns: self.host.suspended_ns,
+            options: &self.options,
             now,
-        );
+        };
         let judged = context.judge(&context.candidates());
         let verdicts = verdicts(&judged);
         let open = self.table.open().filter(|tracked| !verdicts.contains_key(&tracked.id));
@@ -326,8 +326,15 @@ impl Detector {
     }
 
     fn context(&self, now: Timestamp) -> JudgeContext<'_> {
-        let Self { table, processes, histories, half_closed, host, options, .. } = self;
-        context(table, processes, histories, half_closed, host, options, now)
+        JudgeContext {
+            table: &self.table,
+            processes: &self.processes,
+            histories: &self.histories,
+            half_closed: &self.half_closed,
+            suspended_ns: self.host.suspended_ns,
+            options: &self.options,
+            now,
+        }
     }
 
     fn unflagged(&self) -> Vec<Connection> {
@@ -339,20 +346,6 @@ impl Detector {
         unflagged.sort_unstable_by_key(|connection| connection.id);
         unflagged
     }
-}
-
-/// What is judged at `now`. Borrows single fields, so that the others can change meanwhile.
-fn context<'a>(
-    table: &'a Table,
-    processes: &'a Processes,
-    histories: &'a BTreeMap<GroupKey, GroupHistory>,
-    half_closed: &'a BTreeMap<GroupKey, History>,
-    host: &HostFacts,
-    options: &'a Options,
-    now: Timestamp,
-) -> JudgeContext<'a> {
-    let suspended_ns = host.suspended_ns;
-    JudgeContext { table, processes, histories, half_closed, suspended_ns, options, now }
 }
 
 /// The verdict of one connection in a judgement.

@@ -126,6 +126,11 @@ impl<'a> JudgeContext<'a> {
             }
         }
         excused::excuse(&mut groups, &waited_for);
+        for (group, members) in &mut groups {
+            if let Some(history) = self.histories.get(group) {
+                pools::excuse(members, &history.turnover);
+            }
+        }
         Candidates { groups }
     }
 
@@ -223,12 +228,9 @@ impl<'a> JudgeContext<'a> {
         let history = self.histories.get(&group);
         let growing = history.and_then(|history| growing::evidence(&history.counts));
         let turnover = history.map(|history| &history.turnover);
-        let kept = turnover.map(|turnover| pools::kept_by_pool(all, turnover)).unwrap_or_default();
-        let (all, members) = (excused::keep(all, &kept), excused::keep(members, &kept));
-        let (all, members) = (&*all, &*members);
-        let responses = Responses::of(all.iter().filter(|view| !view.is_excused()));
-        let growing = growing.as_ref();
-        let context = GroupContext { group, all, responses, growing, turnover };
+        let free = all.iter().filter(|view| !view.is_excused());
+        let responses = Responses::of(free);
+        let context = GroupContext { group, all, responses, growing: growing.as_ref(), turnover };
         let mut unassigned = Unassigned::of(members);
         let mut judged = self.judge_unassigned(&mut unassigned, &context, false);
         if unassigned.has_withheld() {
@@ -247,7 +249,7 @@ impl<'a> JudgeContext<'a> {
         // A few bad connections among many do not hide that the many grow.
         let members = unassigned.connections();
         let is_most = members.len() >= self.options.count_min && members.len() > all.len() / 2;
-        if let (Some(evidence), true) = (growing.cloned(), is_most) {
+        if let (Some(evidence), true) = (growing, is_most) {
             judged.push(Judged {
                 group,
                 rule: growing::KEY,
@@ -336,8 +338,8 @@ impl<'a> JudgeContext<'a> {
         }
         if rule.id.is_about_the_process() {
             let half_closed = self.half_closed.get(&context.group);
-            let members = &claimed.members;
-            excused::limit(&mut assessment, members, half_closed, context.turnover);
+            let alive_max = context.turnover.map_or(0, |turnover| turnover.alive_max);
+            excused::limit(&mut assessment, &claimed.members, half_closed, alive_max);
         }
         // The growth of the group is that of the finding only if the finding is most of the group.
         let watched = self.watched_growth(&context.group, context.all.len());
@@ -346,7 +348,8 @@ impl<'a> JudgeContext<'a> {
         let reconstructed = watched.is_none() && claimed.is_rising();
         let growth =
             Growth { per_min_milli: watched.or_else(|| reconstructed.then(rate)), reconstructed };
-        let (group, rule) = (context.group, rule.key());
+        let group = context.group;
+        let rule = rule.key();
         Some(Judged { group, rule, site, members: claimed.members, assessment, growth })
     }
 

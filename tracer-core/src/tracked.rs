@@ -5,8 +5,8 @@ use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use crate::{
     Actor, ConnectionId, Direction, FindingKey, Flag, Interval, Origin, Owner, ProcessKey,
     ReaderFacts, SocketFacts, StackId, TcpState, Timestamp, Verdict,
-    connection_view::JIFFIES_MARGIN_MS,
     excuse::Excuse,
+    time::JIFFIES_MARGIN_MS,
     waits::{self, Waits},
 };
 
