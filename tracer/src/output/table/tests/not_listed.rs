@@ -55,12 +55,12 @@ fn at_80() {
                 details of python3[903], which has the most:
                 the peer closed 9 connections 1m to 50m ago; the process has sent nothing
                 since
-                the peer closed them one by one (at 37 separate times over 49m), the last of
-                them recently
+                the peer closed them one by one (at 37 separate times over 49m); they are
+                still accumulating
                 only likely: inferred from timing and counts, not verified inside the
                 process
-                call site unknown: no stack was recorded; in a run without --pid, add it to
-                record the stacks of new connections
+                call site unknown: no stack was recorded; only runs with --pid record the
+                stacks of new connections
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15; all opened while tracing; oldest open
                 for 51m
                 next: Close the socket when a read returns EOF (0 bytes), and after errors.
@@ -72,7 +72,7 @@ fn at_80() {
             +23/min, so the limit is reached in about 1d 22h
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events
             lost. Coverage is complete.
-            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
         "#]],
     );
@@ -97,9 +97,9 @@ fn at_200() {
                 pids 903 (9 connections), 906 (9), 909 (9), 912 (9), 902 (8), 905 (8), 908 (8), 911 (8), 901 (7), 904 (7) +2 more
                 details of python3[903], which has the most:
                 the peer closed 9 connections 1m to 50m ago; the process has sent nothing since
-                the peer closed them one by one (at 37 separate times over 49m), the last of them recently
+                the peer closed them one by one (at 37 separate times over 49m); they are still accumulating
                 only likely: inferred from timing and counts, not verified inside the process
-                call site unknown: no stack was recorded; in a run without --pid, add it to record the stacks of new connections
+                call site unknown: no stack was recorded; only runs with --pid record the stacks of new connections
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15; all opened while tracing; oldest open for 51m
                 next: Close the socket when a read returns EOF (0 bytes), and after errors.
 
@@ -108,7 +108,7 @@ fn at_200() {
 
             python3[912]: 31 open fds (12 TCP, 9 of them in findings) of at most 65,536; +23/min, so the limit is reached in about 1d 22h
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost. Coverage is complete.
-            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
         "#]],
     );
@@ -132,17 +132,17 @@ fn nothing_is_likely() {
         &report,
         PLAIN,
         &expect![[r#"
-        No likely or certain leaks found.
+            No likely or certain leaks found.
 
-        NOT LISTED         FINDINGS  CONNECTIONS  PROCESSES  LIST WITH
-        ghost (possible)          1           12          1  --show possible
-        stale-pool (info)         1            2          1  --show info
+            NOT LISTED         FINDINGS  CONNECTIONS  PROCESSES  LIST WITH
+            ghost (possible)          1           12          1  --show possible
+            stale-pool (info)         1            2          1  --show info
 
-        Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events
-        lost. Coverage is complete.
-        Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
-        tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
-    "#]],
+            Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events
+            lost. Coverage is complete.
+            Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
+            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
+        "#]],
     );
 }
 
@@ -155,16 +155,16 @@ fn only_information_is_not_listed() {
         &report,
         PLAIN,
         &expect![[r#"
-        No leaked connections found, but coverage is incomplete.
+            No leaked connections found, but coverage is incomplete.
 
-        NOT LISTED         FINDINGS  CONNECTIONS  PROCESSES  LIST WITH
-        stale-pool (info)         1            2          1  --show info
+            NOT LISTED         FINDINGS  CONNECTIONS  PROCESSES  LIST WITH
+            stale-pool (info)         1            2          1  --show info
 
-        Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events
-        lost. COVERAGE IS INCOMPLETE.
-        Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
-        tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
-    "#]],
+            Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events
+            lost. COVERAGE IS INCOMPLETE.
+            Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
+            tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
+        "#]],
     );
 }
 
