@@ -9,7 +9,8 @@ fn a_table_in_a_pipe_has_no_control_characters() {
     for arguments in ["audit", "--for 20s", "audit -w"] {
         let host = Leak::Undrained.before_the_run(&process, 6);
 
-        let outcome = run(&format!("{arguments} --pid {} --idle 1s", process.pid), host);
+        let outcome =
+            run(&format!("{arguments} --pid {} --idle 1s --fail-on possible", process.pid), host);
 
         assert_eq!(outcome.code, 1, "{outcome:?}");
         let unwanted = |character: char| character.is_control() && character != '\n';
@@ -24,11 +25,12 @@ fn a_live_table_in_a_pipe_is_printed_again_only_when_findings_change() {
     let process = Process::this();
     let host = Leak::Undrained.before_the_run(&process, 6);
 
-    let outcome = run(&format!("--pid {} --idle 1s --for 60s", process.pid), host);
+    let live = format!("--pid {} --idle 1s --for 60s --show possible", process.pid);
+    let outcome = run(&live, host);
 
-    // The possible leak of the first snapshot is counted. The likely one is listed, also at the end.
-    assert_eq!(outcome.stdout.matches("undrained (possible)").count(), 1, "{}", outcome.stdout);
-    assert_eq!(outcome.stdout.matches("VERDICT").count(), 2, "{}", outcome.stdout);
+    // The possible leak of the first snapshot, a likely one if it became that, and the last report.
+    let tables = outcome.stdout.matches("VERDICT").count();
+    assert!((2..=3).contains(&tables), "{tables}: {}", outcome.stdout);
 }
 
 #[test]
