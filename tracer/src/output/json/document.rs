@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Version of the schema; raised when a field changes its meaning or goes.
-const SCHEMA: u32 = 2;
+pub(super) const SCHEMA: u32 = 2;
 
 #[derive(Serialize)]
 pub(super) struct Document<'a> {

@@ -1,5 +1,6 @@
 #![allow(clippy::needless_raw_string_hashes, reason = "that is how expect-test writes them")]
 
+mod finding_events;
 mod findings;
 mod schema;
 #[path = "../../../tests/schema/validator.rs"]
