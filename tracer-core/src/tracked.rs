@@ -23,6 +23,11 @@ pub(crate) struct Tracked {
     pub(crate) opener: Option<ProcessKey>,
     /// The stack of that call, if it was kept.
     pub(crate) stack: Option<StackId>,
+    /// That call was seen.
+    pub(crate) saw_call: bool,
+    /// Events were lost around the first snapshot that showed it, so those of its opening may be
+    /// among them.
+    pub(crate) lost_events: bool,
     /// The holders that already ran when a snapshot did not show them as holders yet: the file
     /// descriptor was passed to them, not inherited.
     pub(crate) passed_to: Vec<ProcessKey>,
@@ -89,6 +94,8 @@ impl Tracked {
             known_since: at,
             opener: None,
             stack: None,
+            saw_call: false,
+            lost_events: false,
             passed_to: Vec::new(),
             direction: None,
             peer_closed: None,
@@ -142,6 +149,7 @@ impl Tracked {
 
     /// Sets the process that called `connect` or `accept`, and its stack.
     pub(crate) fn set_opener(&mut self, actor: Option<&Actor>) {
+        self.saw_call = true;
         self.opener = actor.map(|actor| actor.key);
         self.stack = actor.and_then(|actor| actor.stack);
     }

@@ -106,6 +106,7 @@ impl Session {
         }
         self.detector.handle(Input::Unanswered(unanswered));
         self.detector.handle(Input::Tick(self.observer.now()));
+        self.observer.drop_stacks(|| self.detector.stacks());
         let cpu_time = clock::cpu_time().saturating_sub(before);
         self.pace.snapshot_taken(cpu_time, self.detector.take_changed());
         Ok(())

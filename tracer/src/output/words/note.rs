@@ -39,9 +39,12 @@ pub(crate) fn note(note: &Note) -> String {
             grouped(*per_snapshot_max as u64)
         ),
         Note::StacksLost { count } => format!(
-            "the kernel's stack map was full: the call sites of {} are unknown",
-            counted(*count, "stack", "stacks")
+            "{} of connections or requests {} not recorded, for lack of room or because of a read \
+             error: their call sites are unknown",
+            counted(*count, "stack", "stacks"),
+            if *count == 1 { "was" } else { "were" }
         ),
+        Note::FactsLost { ages, openers, call_sites } => facts_lost(*ages, *openers, *call_sites),
         Note::RetractedNotListed { count } => {
             format!(
                 "{} no longer listed",
@@ -139,6 +142,19 @@ pub(crate) fn note(note: &Note) -> String {
         ),
         Note::Recorded { text } => text.clone(),
     }
+}
+
+/// What the loss of events and stacks means for the open connections.
+fn facts_lost(ages: u64, openers: u64, call_sites: u64) -> String {
+    let connections = |count: u64| counted(count, "connection", "connections");
+    let parts = [
+        (ages, format!("the age of {} is a lower bound", connections(ages))),
+        (openers, format!("who opened {} is unknown", connections(openers))),
+        (call_sites, format!("the call site of {} is unknown", connections(call_sites))),
+    ];
+    let parts: Vec<String> =
+        parts.into_iter().filter_map(|(count, text)| (count > 0).then_some(text)).collect();
+    format!("events or stacks of open connections were lost: {}", parts.join(", "))
 }
 
 const fn have(count: u64) -> &'static str {

@@ -36,5 +36,6 @@ wire_enum! {
         ConnectionsNotKept { count: u64 },
         ResponsesNotKept { count: u64 },
         Recorded { text: String },
+        FactsLost { ages: u64, openers: u64, call_sites: u64 },
     }
 }
