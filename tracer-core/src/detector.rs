@@ -126,7 +126,9 @@ impl Detector {
         self.not_judged.clone_from(&snapshot.not_judged);
         let suspended_ns = self.host.suspended_ns;
         let holders = core::mem::take(&mut snapshot.holders);
-        for departure in self.table.reconcile(snapshot, has_lost, |key| key.started_at(suspended_ns)) {
+        for departure in
+            self.table.reconcile(snapshot, has_lost, |key| key.started_at(suspended_ns))
+        {
             self.handle_departure(departure, at);
         }
         // Not before: the changes above still name the call sites of processes that are gone.

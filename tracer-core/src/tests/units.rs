@@ -4,7 +4,8 @@ use std::vec::Vec;
 
 use super::{timeline::Player, world};
 use crate::{
-    Goroutines, Input, Interval, Loss, Note, Options, Readers, Timestamp, separate_times::SeparateTimes,
+    Goroutines, Input, Interval, Loss, Note, Options, Readers, Timestamp,
+    separate_times::SeparateTimes,
 };
 
 fn interval(earliest_s: u64, latest_s: u64) -> Interval {
@@ -106,7 +107,8 @@ fn facts_lost(timeline: &str) -> Vec<Note> {
 
 #[test]
 fn what_lost_events_have_cost_is_said_of_open_connections() {
-    let lost = |ages, openers, call_sites| Vec::from([Note::FactsLost { ages, openers, call_sites }]);
+    let lost =
+        |ages, openers, call_sites| Vec::from([Note::FactsLost { ages, openers, call_sites }]);
     let events_lost = "
         0s open old pid=10
         1s snapshot
@@ -121,7 +123,8 @@ fn what_lost_events_have_cost_is_said_of_open_connections() {
     let with_stacks = events_lost.replace("1s snapshot", "0s open c pid=10 stack=7\n 1s snapshot");
     assert_eq!(facts_lost(&with_stacks), lost(3, 3, 3));
     // What was open before the run began has lost nothing.
-    let before = "0s open old pid=10\n 1s lose-events\n 2s close old\n 2s open a pid=11\n 3s snapshot";
+    let before =
+        "0s open old pid=10\n 1s lose-events\n 2s close old\n 2s open a pid=11\n 3s snapshot";
     assert_eq!(facts_lost(before), []);
 }
 

@@ -98,12 +98,7 @@ where
         // positions of a hash map are `u32`. No reference to this memory is live during the call,
         // and any bytes are valid.
         let result = unsafe {
-            libc::syscall(
-                libc::SYS_bpf,
-                command,
-                &raw mut attributes,
-                size_of::<BatchAttributes>(),
-            )
+            libc::syscall(libc::SYS_bpf, command, &raw mut attributes, size_of::<BatchAttributes>())
         };
         let error = (result < 0).then(io::Error::last_os_error);
         // ENOENT means that this batch, which may have entries, is the last one.

@@ -67,7 +67,7 @@ fn format_3_whose_first_segment_was_deleted() {
     assert_eq!(open("v3-max-size.rec").head().segment, 1);
     let report = replay("v3-max-size.rec");
     assert_eq!(findings(&report), ["undrained likely 60 demo-client leak client.rs:22"]);
-    assert_eq!(report.coverage.notes.len(), 2, "{:?}", report.coverage.notes);
+    assert_eq!(report.coverage.notes.len(), 3, "{:?}", report.coverage.notes);
 }
 
 #[test]

@@ -12,10 +12,14 @@ use crate::collect::stacks::Stacks;
 /// As `STACKS` has it.
 const STACKS_MAX: u64 = 1 << 13;
 
+/// An address at which nothing listens.
+fn unused() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
 /// Calls `connect` once with each of these words on top of the stack, which makes each a different
-/// stack. Nothing listens there.
-fn connect_from(words: Range<u64>) {
-    let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+/// stack. Below the word are the variables of this function, including the address.
+fn connect_from(unused: SocketAddr, words: Range<u64>) {
     let address = socket2::SockAddr::from(unused);
     for word in words {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
@@ -66,7 +70,7 @@ async fn more_stacks_than_there_is_room_for_are_all_kept_if_they_are_read_meanwh
     const CONNECTIONS: u64 = 4 * STACKS_MAX;
     let mut watch = Watch::start(&[process::id()], None);
     let mut stacks = Stacks::new();
-    let connecting = thread::spawn(|| connect_from(0..CONNECTIONS));
+    let connecting = thread::spawn(|| connect_from(unused(), 0..CONNECTIONS));
     let mut numbers = Vec::new();
     while !connecting.is_finished() {
         numbers.extend(watch.numbers(&mut stacks));
@@ -85,8 +89,9 @@ async fn a_stack_that_comes_again_after_it_was_taken_is_the_same_one() {
     let mut watch = Watch::start(&[process::id()], None);
     let mut stacks = Stacks::new();
     let mut numbers = BTreeSet::new();
+    let address = unused();
     for _ in 0..3 {
-        connect_from(0..10);
+        connect_from(address, 0..10);
         numbers.extend(watch.numbers(&mut stacks));
     }
     assert_eq!(numbers.len(), 10, "{numbers:?}");
@@ -98,7 +103,7 @@ async fn stacks_without_room_are_counted_and_later_ones_are_kept() {
     const TOO_MANY: u64 = 500;
     let mut watch = Watch::start(&[process::id()], None);
     let mut stacks = Stacks::new();
-    connect_from(0..STACKS_MAX + TOO_MANY);
+    connect_from(unused(), 0..STACKS_MAX + TOO_MANY);
 
     let numbers = watch.numbers(&mut stacks);
     let lost = numbers.iter().filter(|number| number.is_none()).count() as u64;
@@ -110,7 +115,7 @@ async fn stacks_without_room_are_counted_and_later_ones_are_kept() {
         }
     }
 
-    connect_from(0..STACKS_MAX);
+    connect_from(unused(), 0..STACKS_MAX);
     assert!(watch.numbers(&mut stacks).iter().all(Option::is_some));
     assert_eq!(watch.kernel.losses().unwrap().stacks_lost, TOO_MANY);
 }
