@@ -1,6 +1,6 @@
 //! The smaller parts on their own.
 
-use std::vec::Vec;
+use std::{format, vec::Vec};
 
 use super::{timeline::Player, world};
 use crate::{
