@@ -77,13 +77,13 @@ pub struct StackHash(u64);
 impl StackHash {
     /// Adds one word.
     #[must_use]
-    #[inline(always)]
+    #[inline]
     pub const fn with(self, word: u64) -> Self {
         Self((self.0.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15))
     }
 
     /// The hash, which is not [`NO_STACK`].
-    #[inline(always)]
+    #[inline]
     pub const fn finish(self) -> u64 {
         // The low bits depend on few of the words.
         let hash = self.0 ^ (self.0 >> 32);
