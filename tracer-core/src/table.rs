@@ -7,7 +7,8 @@ use indexmap::{IndexMap, map::Entry};
 
 use crate::{
     ConnectionId, Direction, Event, EventKind, Interval, Origin, ProcessKey, Snapshot, TcpState,
-    Timestamp, tracked::Tracked,
+    Timestamp,
+    tracked::{OpeningCall, Tracked},
 };
 
 /// Ports below this are not ephemeral by default (`net.ipv4.ip_local_port_range`).
@@ -91,9 +92,9 @@ impl Table {
     pub(crate) fn facts_lost(&self, has_lost_stacks: bool) -> FactsLost {
         let mut lost = FactsLost::default();
         for tracked in self.open() {
-            let has_no_call = tracked.lost_events && !tracked.saw_call;
+            let has_no_call = tracked.call == OpeningCall::Lost;
             let has_no_stack = tracked.opener.is_some() && tracked.stack.is_none();
-            lost.ages += u64::from(tracked.lost_events && tracked.origin == Origin::Seeded);
+            lost.ages += u64::from(has_no_call && tracked.origin == Origin::Seeded);
             lost.openers += u64::from(has_no_call);
             let has_no_line = (has_no_call && self.has_stacks) || (has_no_stack && has_lost_stacks);
             lost.call_sites += u64::from(has_no_line);
@@ -232,7 +233,10 @@ impl Table {
             }
             // Events that are lost while a snapshot is taken are counted after it.
             let predates = tracked.origin == Origin::Seeded && tracked.absent_at.is_none();
-            tracked.lost_events |= has_lost && tracked.snapshots_seen <= 1 && !predates;
+            let is_new = tracked.snapshots_seen <= 1 && !predates;
+            if has_lost && is_new && tracked.call == OpeningCall::NotSeen {
+                tracked.call = OpeningCall::Lost;
+            }
             if tracked.update(facts, snapshot_at, self.snapshot) {
                 departures.push(Departure::Used(id));
             }

@@ -69,23 +69,23 @@ impl Stacks {
     }
 
     fn entry(&mut self, key: StackKey, at: Timestamp) -> Option<(StackId, &mut Kept)> {
-        let number = match self.numbers.get(&key) {
-            Some(number) => *number,
-            None => {
-                let next = self.next.0.checked_add(1).filter(|_| self.kept.len() < KEPT_MAX);
-                let Some(next) = next else {
-                    self.lost += 1;
-                    return None;
-                };
-                let number = std::mem::replace(&mut self.next, StackId(next));
-                self.numbers.insert(key, number);
-                number
-            }
+        let known = self.numbers.get(&key).copied();
+        let Some(number) = known.or_else(|| self.new_number(key)) else {
+            self.lost += 1;
+            return None;
         };
         let new = || Kept { stack: None, named_at: at };
         let kept = self.kept.entry(number).or_insert_with(new);
         kept.named_at = at;
         Some((number, kept))
+    }
+
+    /// A number for a new stack; `None` if there is no room, or no number left.
+    fn new_number(&mut self, key: StackKey) -> Option<StackId> {
+        let next = self.next.0.checked_add(1).filter(|_| self.kept.len() < KEPT_MAX)?;
+        let number = std::mem::replace(&mut self.next, StackId(next));
+        self.numbers.insert(key, number);
+        Some(number)
     }
 
     /// The stack with this number; `None` if it was not kept.
@@ -225,11 +225,10 @@ mod tests {
         let mut stacks = Stacks::new();
         let key = |hash| StackKey::new(1, hash).unwrap();
         let max = u64::try_from(KEPT_MAX).unwrap();
-        for hash in 1..=max {
-            assert!(stacks.number(key(hash), seconds(0)).is_some());
-        }
+        let numbers: Vec<_> = (1..=max).map(|hash| stacks.number(key(hash), seconds(0))).collect();
+        assert!(numbers.iter().all(Option::is_some));
         assert_eq!(stacks.number(key(max + 1), seconds(0)), None);
-        assert_eq!(stacks.number(key(max), seconds(0)), Some(StackId(KEPT_MAX as u32 - 1)));
+        assert_eq!(stacks.number(key(max), seconds(0)), numbers[KEPT_MAX - 1]);
         assert_eq!(stacks.lost(), 1);
         assert!(stacks.is_due());
     }
