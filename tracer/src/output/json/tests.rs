@@ -48,6 +48,7 @@ fn an_empty_report() {
               "coverage": {
                 "complete": true,
                 "events_lost": 0,
+                "events_lost_unhealed": 0,
                 "map_full": 0,
                 "processes_unreadable": 0,
                 "not_judged": {},
@@ -101,6 +102,7 @@ fn all_connections_and_what_was_not_seen() {
               "coverage": {
                 "complete": false,
                 "events_lost": 1234,
+                "events_lost_unhealed": 34,
                 "map_full": 30,
                 "processes_unreadable": 2,
                 "not_judged": {

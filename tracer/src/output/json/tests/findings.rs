@@ -152,6 +152,7 @@ fn an_outbound_finding() {
               "coverage": {
                 "complete": true,
                 "events_lost": 0,
+                "events_lost_unhealed": 0,
                 "map_full": 0,
                 "processes_unreadable": 0,
                 "not_judged": {},
@@ -310,6 +311,7 @@ fn an_inbound_finding() {
               "coverage": {
                 "complete": true,
                 "events_lost": 0,
+                "events_lost_unhealed": 0,
                 "map_full": 0,
                 "processes_unreadable": 0,
                 "not_judged": {},
