@@ -1,7 +1,7 @@
 //! One round: the exhibits run beside the tracers.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -104,7 +104,7 @@ pub(crate) fn run(exhibits: &[Exhibit], round: &Round, setting: &Setting<'_>) ->
         judged.push(Judged {
             name: participant.exhibit.name.clone(),
             kind: participant.exhibit.kind,
-            processes: record.membership.count(index),
+            processes: record.membership.most(index),
             was_possible: sightings.was_possible,
             outcome: judge(participant, answer, sightings, began_s, round),
         });
@@ -116,8 +116,7 @@ pub(crate) fn run(exhibits: &[Exhibit], round: &Round, setting: &Setting<'_>) ->
 /// Calls `start` and `load` of all.
 fn begin(participants: &mut [Participant<'_>]) {
     let results = parallel::map(participants, AT_A_TIME, |participant| {
-        let mut running =
-            participant.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut running = participant.running.lock().unwrap_or_else(PoisonError::into_inner);
         running.begin()
     });
     for (participant, result) in participants.iter_mut().zip(results) {
@@ -133,7 +132,7 @@ enum Answer {
 
 impl Participant<'_> {
     fn running(&mut self) -> &mut Running {
-        self.running.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.running.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Remembers the first error.
