@@ -6,6 +6,7 @@ mod finding;
 mod outcome;
 mod pace;
 mod packages;
+mod ports;
 mod processes;
 mod record;
 mod round;

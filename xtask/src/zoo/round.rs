@@ -11,6 +11,7 @@ use super::exhibit::{Exhibit, Kind};
 use super::expectation::{Accepted, Expectation};
 use super::outcome::Outcome;
 use super::pace::{Action, Round};
+use super::ports::Ports;
 use super::record::{self, Record, Sightings};
 use super::running::Running;
 use super::tracing::{Tracer, Watch, lock};
@@ -63,8 +64,10 @@ struct Participant<'a> {
 pub(crate) fn run(exhibits: &[Exhibit], round: &Round, setting: &Setting<'_>) -> Result<Results> {
     let tracer = Tracer::new(setting.tracer.to_owned(), round);
     let mut participants = Vec::new();
-    for (index, exhibit) in exhibits.iter().enumerate() {
-        let running = Running::new(exhibit, index, round, setting.python, &setting.scratch)?;
+    let mut ports = Ports::new();
+    for exhibit in exhibits {
+        let running =
+            Running::new(exhibit, ports.assign()?, round, setting.python, &setting.scratch)?;
         participants.push(Participant { exhibit, running: Mutex::new(running), broken: None });
     }
     let supervisors = participants.iter_mut().map(|it| it.running().supervisor()).collect();
@@ -140,7 +143,7 @@ impl Participant<'_> {
         if let Err(error) = result
             && self.broken.is_none()
         {
-            println!("{} is broken: {error:#}", self.exhibit.name);
+            println!("{} is broken; the reason is below", self.exhibit.name);
             self.broken = Some(format!("{error:#}"));
         }
     }
