@@ -39,6 +39,7 @@ use summary::OfRound;
 const AT_A_TIME: usize = 45;
 
 #[derive(Args, Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Arguments {
     /// Only the exhibits of `cargo xtask test --all`, for ten minutes with shorter thresholds.
     #[arg(long)]
