@@ -3,7 +3,7 @@
 packages="git"
 
 start() {
-    git init -q --bare "$DIR/repo.git"
+    git init -q --bare --initial-branch=main "$DIR/repo.git"
     git -C "$DIR/repo.git" -c user.name=a -c user.email=a@example.org commit-tree -m one \
         "$(git -C "$DIR/repo.git" mktree </dev/null)" >"$DIR/commit"
     git -C "$DIR/repo.git" update-ref refs/heads/main "$(cat "$DIR/commit")"

@@ -28,8 +28,8 @@ def use():
     while True:
         everyone.wait()
         try:
-            client.execute_command("DEBUG", "SLEEP", "0.01")
-            client.get("a")
+            # Waits a second, so that each thread needs a connection of its own.
+            client.blpop("nothing", timeout=1)
         except redis.RedisError:
             pass
 
