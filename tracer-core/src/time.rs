@@ -30,6 +30,12 @@ impl Timestamp {
         Self::from_ns(self.as_ns().saturating_sub(milliseconds.saturating_mul(1_000_000)))
     }
 
+    /// `milliseconds` later; saturates.
+    #[must_use]
+    pub const fn after_ms(self, milliseconds: u64) -> Self {
+        Self::from_ns(self.as_ns().saturating_add(milliseconds.saturating_mul(1_000_000)))
+    }
+
     /// Whole milliseconds from `earlier` to this; 0 if `earlier` is later.
     pub const fn ms_since(self, earlier: Self) -> u64 {
         self.as_ns().saturating_sub(earlier.as_ns()) / 1_000_000
@@ -58,6 +64,13 @@ pub struct Interval {
 }
 
 impl Interval {
+    /// What both say of the same point in time; this one, if they contradict each other.
+    #[must_use]
+    pub(crate) fn within(self, other: Self) -> Self {
+        let (earliest, latest) = (self.earliest.max(other.earliest), self.latest.min(other.latest));
+        if earliest <= latest { Self { earliest, latest } } else { self }
+    }
+
     /// A point in time that is known exactly.
     pub const fn exact(at: Timestamp) -> Self {
         Self { earliest: at, latest: at }

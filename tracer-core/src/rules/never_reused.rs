@@ -23,7 +23,7 @@ pub(super) const RULE: Rule =
 const SEGMENTS_MAX: u32 = 4;
 
 /// It sent something, and too little for two requests over TLS.
-pub(super) fn was_used_once(view: &ConnectionView<'_>) -> bool {
+pub(crate) fn was_used_once(view: &ConnectionView<'_>) -> bool {
     (1..=SEGMENTS_MAX).contains(&view.facts.data_segments_sent)
 }
 

@@ -36,5 +36,6 @@ wire_enum! {
         ConnectionsNotKept { count: u64 },
         ResponsesNotKept { count: u64 },
         Recorded { text: String },
+        ProcessesStopped { count: u64 },
     }
 }
