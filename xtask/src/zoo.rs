@@ -60,7 +60,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     tracer: Option<PathBuf>,
     /// Write the figures to docs/zoo.md and to the pages that show them.
-    #[arg(long, conflicts_with_all = ["reduced", "only", "idle"])]
+    #[arg(long, conflicts_with_all = ["only", "idle"])]
     markdown: bool,
     /// Keep the exhibits' directories, with the output of their programs, until the next run.
     #[arg(long)]
@@ -150,7 +150,9 @@ fn perform(arguments: &Arguments) -> Result<Tally> {
     }
     show(&rounds, started);
     if arguments.markdown {
-        figures::publish_zoo(&summary::figures(&rounds).to_string())?;
+        let command: Vec<String> = env::args().skip(1).collect();
+        let table = summary::figures(&rounds);
+        figures::publish_zoo(&format!("`cargo xtask {}`:\n\n{table}", command.join(" ")))?;
     }
     tally += summary::tally(&rounds);
     Ok(tally)
