@@ -51,16 +51,17 @@ class Postgres:
         )
 
     def take(self):
-        while True:
-            try:
-                connection = self.idle.get_nowait()
-            except queue.Empty:
-                return self.connect()
-            try:
-                self.query(connection, 0)
-                return connection
-            except self.error:
-                connection.close()
+        try:
+            connection = self.idle.get_nowait()
+        except queue.Empty:
+            return self.connect()
+        try:
+            self.query(connection, 0)
+        except self.error:
+            # Closed by the server: another one takes its place.
+            connection.close()
+            connection = self.connect()
+        return connection
 
     def give_back(self, connection):
         self.idle.put(connection)
