@@ -26,6 +26,7 @@ mod render;
 mod response_lists;
 mod scenarios;
 mod shrinking_pools;
+mod slow_leaks;
 mod thresholds;
 mod timeline;
 mod units;
