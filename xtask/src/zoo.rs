@@ -6,6 +6,7 @@ mod finding;
 mod outcome;
 mod pace;
 mod packages;
+mod ports;
 mod processes;
 mod record;
 mod round;
@@ -38,6 +39,7 @@ use summary::OfRound;
 const AT_A_TIME: usize = 45;
 
 #[derive(Args, Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Arguments {
     /// Only the exhibits of `cargo xtask test --all`, for ten minutes with shorter thresholds.
     #[arg(long)]
@@ -55,8 +57,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     tracer: Option<PathBuf>,
     /// Write the figures to docs/zoo.md and to the pages that show them.
-    #[arg(long, conflicts_with_all = ["reduced", "only", "idle", "minutes"])]
+    #[arg(long, conflicts_with_all = ["reduced", "only", "idle"])]
     markdown: bool,
+    /// Keep the exhibits' directories, with the output of their programs.
+    #[arg(long)]
+    keep: bool,
     /// List the exhibits.
     #[arg(long)]
     list: bool,
@@ -128,7 +133,7 @@ fn perform(arguments: &Arguments) -> Result<Tally> {
         reason.is_none()
     });
 
-    let scratch = Scratch::new()?;
+    let scratch = Scratch::new(arguments.keep)?;
     let mut rounds = Vec::new();
     for round in chosen_rounds(arguments) {
         step::heading(&format!("the zoo, {}", round.name));
@@ -176,16 +181,18 @@ fn show(rounds: &[OfRound], started: Instant) {
 }
 
 /// The directory of the exhibits' directories. Its path is short, because Unix sockets are below it,
-/// and every user may pass through it. Removed when this is dropped.
+/// and every user may pass through it. Removed when
+/// this is dropped, unless it is kept.
 struct Scratch {
     path: PathBuf,
+    is_kept: bool,
 }
 
 impl Scratch {
-    fn new() -> Result<Self> {
+    fn new(is_kept: bool) -> Result<Self> {
         let path = env::temp_dir().join(format!("zoo-{}", process::id()));
         fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
-        let scratch = Self { path };
+        let scratch = Self { path, is_kept };
         open_to_all(&scratch.path)?;
         Ok(scratch)
     }
@@ -198,6 +205,10 @@ fn open_to_all(path: &Path) -> Result<()> {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
+        if self.is_kept {
+            println!("the exhibits' directories are in {}", self.path.display());
+            return;
+        }
         // What remains is in the directory for temporary files.
         let _ = fs::remove_dir_all(&self.path);
     }

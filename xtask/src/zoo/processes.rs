@@ -69,21 +69,29 @@ pub(crate) fn kill(pid: u32) {
 pub(crate) struct Membership {
     supervisors: Vec<u32>,
     exhibits: BTreeMap<u32, usize>,
+    /// The most processes at one time.
+    most: Vec<usize>,
 }
 
 impl Membership {
     /// The supervisors of the exhibits, in the order of the exhibits.
     pub(crate) fn new(supervisors: Vec<u32>) -> Self {
-        Self { supervisors, exhibits: BTreeMap::new() }
+        let most = vec![0; supervisors.len()];
+        Self { supervisors, exhibits: BTreeMap::new(), most }
     }
 
     /// Adds the processes that exist now.
     pub(crate) fn refresh(&mut self) {
         let tree = Tree::read();
+        let mut present = vec![0; self.most.len()];
         for &pid in tree.parents.keys() {
             if let Some(exhibit) = tree.ancestor(pid, &self.supervisors) {
                 self.exhibits.insert(pid, exhibit);
+                present[exhibit] += 1;
             }
+        }
+        for (most, present) in self.most.iter_mut().zip(present) {
+            *most = present.max(*most);
         }
     }
 
@@ -92,9 +100,9 @@ impl Membership {
         self.exhibits.get(&pid).copied()
     }
 
-    /// How many processes an exhibit has had.
-    pub(crate) fn count(&self, exhibit: usize) -> usize {
-        self.exhibits.values().filter(|&&it| it == exhibit).count()
+    /// The most processes of an exhibit at one time.
+    pub(crate) fn most(&self, exhibit: usize) -> usize {
+        self.most.get(exhibit).copied().unwrap_or_default()
     }
 }
 

@@ -1,7 +1,7 @@
 //! One round: the exhibits run beside the tracers.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use super::exhibit::{Exhibit, Kind};
 use super::expectation::{Accepted, Expectation};
 use super::outcome::Outcome;
 use super::pace::{Action, Round};
+use super::ports::Ports;
 use super::record::{self, Record, Sightings};
 use super::running::Running;
 use super::tracing::{Tracer, Watch, lock};
@@ -63,8 +64,10 @@ struct Participant<'a> {
 pub(crate) fn run(exhibits: &[Exhibit], round: &Round, setting: &Setting<'_>) -> Result<Results> {
     let tracer = Tracer::new(setting.tracer.to_owned(), round);
     let mut participants = Vec::new();
-    for (index, exhibit) in exhibits.iter().enumerate() {
-        let running = Running::new(exhibit, index, round, setting.python, &setting.scratch)?;
+    let mut ports = Ports::new();
+    for exhibit in exhibits {
+        let running =
+            Running::new(exhibit, ports.assign()?, round, setting.python, &setting.scratch)?;
         participants.push(Participant { exhibit, running: Mutex::new(running), broken: None });
     }
     let supervisors = participants.iter_mut().map(|it| it.running().supervisor()).collect();
@@ -104,7 +107,7 @@ pub(crate) fn run(exhibits: &[Exhibit], round: &Round, setting: &Setting<'_>) ->
         judged.push(Judged {
             name: participant.exhibit.name.clone(),
             kind: participant.exhibit.kind,
-            processes: record.membership.count(index),
+            processes: record.membership.most(index),
             was_possible: sightings.was_possible,
             outcome: judge(participant, answer, sightings, began_s, round),
         });
@@ -116,8 +119,7 @@ pub(crate) fn run(exhibits: &[Exhibit], round: &Round, setting: &Setting<'_>) ->
 /// Calls `start` and `load` of all.
 fn begin(participants: &mut [Participant<'_>]) {
     let results = parallel::map(participants, AT_A_TIME, |participant| {
-        let mut running =
-            participant.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut running = participant.running.lock().unwrap_or_else(PoisonError::into_inner);
         running.begin()
     });
     for (participant, result) in participants.iter_mut().zip(results) {
@@ -133,7 +135,7 @@ enum Answer {
 
 impl Participant<'_> {
     fn running(&mut self) -> &mut Running {
-        self.running.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.running.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Remembers the first error.
@@ -141,7 +143,7 @@ impl Participant<'_> {
         if let Err(error) = result
             && self.broken.is_none()
         {
-            println!("{} is broken: {error:#}", self.exhibit.name);
+            println!("{} is broken; the reason is below", self.exhibit.name);
             self.broken = Some(format!("{error:#}"));
         }
     }

@@ -17,10 +17,6 @@ use super::pace::Round;
 use super::processes::{self, Tree};
 use crate::workspace;
 
-/// The first port of the first exhibit, below the ports that the kernel assigns.
-const FIRST_PORT: u16 = 20_000;
-/// Ports of one exhibit.
-const PORTS: u16 = 20;
 /// Longest wait for `start` and `load`.
 const STARTING: Duration = Duration::from_mins(2);
 /// Longest wait for a function that only prints or cleans up.
@@ -41,13 +37,13 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts its supervisor, which waits for commands. `index` decides which ports it has.
+    /// Starts its supervisor, which waits for commands. `port` is its first one.
     ///
     /// # Errors
     /// If its directory cannot be made, or its supervisor not started.
     pub(crate) fn new(
         exhibit: &Exhibit,
-        index: usize,
+        port: u16,
         round: &Round,
         python: &Path,
         scratch: &Path,
@@ -57,12 +53,11 @@ impl Running {
             .with_context(|| format!("cannot create {}", directory.display()))?;
         // Servers that give up root write there too.
         fs::set_permissions(&directory, fs::Permissions::from_mode(0o777))?;
-        let offset = u16::try_from(index)?.checked_mul(PORTS).context("too many exhibits")?;
         let mut command = Command::new(workspace::xtask()?);
         command
             .args(["zoo", "--supervise"])
             .arg(&exhibit.file)
-            .env("PORT", (FIRST_PORT + offset).to_string())
+            .env("PORT", port.to_string())
             .env("DIR", &directory)
             .env("HOME", &directory)
             .env("IDLE", round.idle.as_secs().to_string())
