@@ -36,7 +36,7 @@ async function bursts() {
 async function statuses() {
   while (log.length < LEAKS) {
     await sleep(idleMs / 5);
-    const response = await fetch(`${server}/bytes?n=4000000`);
+    const response = await fetch(`${server}/bytes?n=100000000`);
     if (leak) {
       log.push(response);
       event();

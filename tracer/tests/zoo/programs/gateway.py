@@ -14,7 +14,7 @@ import time
 
 import zoo
 
-REQUEST = b"GET /bytes?n=16000000 HTTP/1.1\r\nHost: zoo\r\n\r\n"
+REQUEST = b"GET /bytes?n=400000000 HTTP/1.1\r\nHost: zoo\r\n\r\n"
 forgotten = []
 
 

@@ -57,6 +57,12 @@ def forever():
         time.sleep(3600)
 
 
+def sockets():
+    """How many sockets this process has."""
+    links = (os.path.join("/proc/self/fd", name) for name in os.listdir("/proc/self/fd"))
+    return sum(os.path.islink(link) and os.readlink(link).startswith("socket:") for link in links)
+
+
 def many_files():
     """As many file descriptors as this process may have."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -14,7 +14,7 @@ func relay() {
 	server := &http.Server{
 		Addr: fmt.Sprintf("127.0.0.1:%d", port),
 		Handler: http.HandlerFunc(func(writer http.ResponseWriter, request *http.Request) {
-			response, err := http.Get("http://" + upstream + "/bytes?n=50000000")
+			response, err := http.Get("http://" + upstream + "/bytes?n=400000000")
 			if err != nil {
 				writer.WriteHeader(http.StatusBadGateway)
 				return
