@@ -12,5 +12,5 @@ load() {
 }
 
 expect() {
-    echo "undrained,never-read,abandoned 127.0.0.1:$((PORT + 1)) 25"
+    echo "undrained,close-wait,never-read,abandoned 127.0.0.1:$((PORT + 1)) 25"
 }

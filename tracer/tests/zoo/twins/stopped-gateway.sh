@@ -10,18 +10,10 @@ start() {
 
 load() {
     background "$PYTHON" "$PROGRAMS/gateway.py" --clients 10 --leak
-    background freeze
-}
-
-freeze() {
-    sleep "$(scaled 6)"
-    kill -STOP "$gateway"
-    sleep "$(scaled 2)"
-    kill -CONT "$gateway"
-    # To be found within three idle times from here: five after what is written down.
-    awk -v now="$(date +%s.%N)" -v idle="$IDLE" 'BEGIN { printf "%.3f\n", now - 2 * idle }' >"$DIR/last-event"
+    source "$PROGRAMS/freeze.sh"
+    background freeze "$gateway"
 }
 
 expect() {
-    echo "undrained,never-read,abandoned 127.0.0.1:$((PORT + 1)) 25"
+    echo "undrained,close-wait,never-read,abandoned 127.0.0.1:$((PORT + 1)) 25"
 }

@@ -8,16 +8,9 @@ start() {
 
 load() {
     background "$PYTHON" "$PROGRAMS/checks.py" --pace 0.1 --leak
-    background freeze $!
-}
-
-freeze() {
-    sleep "$(scaled 3.2)"
-    kill -STOP "$1"
-    sleep "$(scaled 2)"
-    kill -CONT "$1"
-    # To be found within three idle times from here: five after what is written down.
-    awk -v now="$(date +%s.%N)" -v idle="$IDLE" 'BEGIN { printf "%.3f\n", now - 2 * idle }' >"$DIR/last-event"
+    local client=$!
+    source "$PROGRAMS/freeze.sh"
+    background freeze "$client"
 }
 
 expect() {
