@@ -38,6 +38,9 @@ use summary::OfRound;
 /// Exhibits that run at the same time, on two cores.
 const AT_A_TIME: usize = 45;
 
+/// The beginning of the name of a run's directory; its pid follows.
+const SCRATCH: &str = "tracer-zoo-";
+
 #[derive(Args, Clone, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Arguments {
@@ -59,7 +62,7 @@ pub(crate) struct Arguments {
     /// Write the figures to docs/zoo.md and to the pages that show them.
     #[arg(long, conflicts_with_all = ["reduced", "only", "idle"])]
     markdown: bool,
-    /// Keep the exhibits' directories, with the output of their programs.
+    /// Keep the exhibits' directories, with the output of their programs, until the next run.
     #[arg(long)]
     keep: bool,
     /// List the exhibits.
@@ -190,11 +193,25 @@ struct Scratch {
 
 impl Scratch {
     fn new(is_kept: bool) -> Result<Self> {
-        let path = env::temp_dir().join(format!("zoo-{}", process::id()));
+        remove_old();
+        let path = env::temp_dir().join(format!("{SCRATCH}{}", process::id()));
         fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
         let scratch = Self { path, is_kept };
         open_to_all(&scratch.path)?;
         Ok(scratch)
+    }
+}
+
+/// Removes the directories of runs that were interrupted, and those that were kept.
+fn remove_old() {
+    let listing = fs::read_dir(env::temp_dir()).into_iter().flatten().flatten();
+    for entry in listing {
+        let name = entry.file_name();
+        let pid = name.to_str().and_then(|name| name.strip_prefix(SCRATCH)?.parse::<u32>().ok());
+        if pid.is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists()) {
+            // What remains does no harm.
+            let _ = fs::remove_dir_all(entry.path());
+        }
     }
 }
 

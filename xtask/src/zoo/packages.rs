@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
-use std::fs::{self, OpenOptions};
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -16,7 +15,8 @@ use crate::{command, python, workspace};
 /// Asked by Debian's packages before they start a service.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 /// Answers that the service must not be started.
-const NO_SERVICES: &str = "#!/bin/sh\nexit 101\n";
+const NO_SERVICES: &str =
+    "#!/bin/sh\n# Written by `cargo xtask zoo`, and removed by it.\nexit 101\n";
 /// What every exhibit may use.
 const ALWAYS: [&str; 2] = ["curl", "python3"];
 
@@ -91,33 +91,29 @@ fn is_installed(package: &str) -> bool {
     command::output(&mut query).is_ok_and(|status| status == "installed")
 }
 
-/// Services of packages are not started while this exists. Removed again when it is dropped.
+/// Services of packages are not started while this exists.
 struct Policy {
-    was_absent: bool,
+    /// The host has none of its own: it is removed when this is dropped.
+    is_ours: bool,
 }
 
 impl Policy {
     fn set() -> Result<Self> {
-        let mut options = OpenOptions::new();
-        match options.write(true).create_new(true).mode(0o755).open(POLICY) {
-            Ok(mut file) => {
-                let policy = Self { was_absent: true };
-                file.write_all(NO_SERVICES.as_bytes()).context("cannot write policy-rc.d")?;
-                Ok(policy)
-            }
-            // The host has one of its own.
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                Ok(Self { was_absent: false })
-            }
-            Err(error) => Err(error).with_context(|| format!("cannot create {POLICY}")),
+        // One that an interrupted run has left is ours too.
+        if fs::read_to_string(POLICY).is_ok_and(|text| text != NO_SERVICES) {
+            return Ok(Self { is_ours: false });
         }
+        let policy = Self { is_ours: true };
+        fs::write(POLICY, NO_SERVICES).with_context(|| format!("cannot write {POLICY}"))?;
+        fs::set_permissions(POLICY, fs::Permissions::from_mode(0o755))?;
+        Ok(policy)
     }
 }
 
 impl Drop for Policy {
     fn drop(&mut self) {
-        if self.was_absent {
-            // If it stays, packages do not start services; the next run finds it.
+        if self.is_ours {
+            // If it stays, the next run removes it.
             let _ = fs::remove_file(POLICY);
         }
     }

@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn other_processes_belong_to_no_exhibit() {
-        let mut record = Record::new(vec![0]);
+        let mut record = Record::new(vec![u32::MAX]);
         record.add(Source::Live, document(Confidence::Likely, 1));
         assert!(record.exhibits[0].all.is_empty());
         assert_eq!(record.others, 1);

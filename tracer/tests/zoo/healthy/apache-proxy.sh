@@ -35,6 +35,7 @@ END
 load() {
     every "$(scaled 5)" burst
     background "$PYTHON" "$PROGRAMS/client.py" slow "127.0.0.1:$PORT" --count 3
+    background "$PYTHON" "$PROGRAMS/client.py" stall "127.0.0.1:$PORT" --count 4 --pause "$(scaled 4)"
 }
 
 burst() {

@@ -56,13 +56,13 @@ def cursor():
 
 class Slow(io.StringIO):
     def write(self, text):
-        time.sleep(every / 50)
+        time.sleep(every / 10)
         return len(text)
 
 def copy():
     while True:
         with connect(port) as connection:
-            query = "COPY (SELECT repeat('x', 100000) FROM generate_series(1, 200)) TO STDOUT"
+            query = "COPY (SELECT repeat('x', 100000) FROM generate_series(1, 60)) TO STDOUT"
             connection.cursor().copy_expert(query, Slow())
         connection.close()
 
