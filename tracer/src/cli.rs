@@ -31,7 +31,7 @@ Examples:
   tracer replay night.rec --idle 10s  judge the recording with another threshold
   tracer diff before.json after.json  compare two audits: is the leak fixed?
 
-Exit codes: 0 no leaks, 1 leaks found, 2 error, 3 no leaks but incomplete data";
+Exit codes: 0 none at --fail-on, 1 leaks found, 2 error, 3 as 0 but incomplete";
 
 const AUDIT_EXAMPLES: &str = "\
 Examples:
@@ -40,25 +40,25 @@ Examples:
   sudo tracer audit --pid 4711 --for 2m  check one process thoroughly
   sudo tracer audit -o json              print one JSON document
 
-Exit codes: 0 no leaks, 1 leaks found, 2 error, 3 no leaks but incomplete data";
+Exit codes: 0 none at --fail-on, 1 leaks found, 2 error, 3 as 0 but incomplete";
 
 const RECORDED_THRESHOLDS: &str = "\
 Thresholds that are not given are those of the recording.
 
-Exit codes: 0 no leaks, 1 leaks found, 2 error, 3 no leaks but incomplete data";
+Exit codes: 0 none at --fail-on, 1 leaks found, 2 error, 3 as 0 but incomplete";
 
 const REPORT_NOTES: &str = "\
 Prints a summary to stdout, unless --html - sends the report there.
 Thresholds that are not given are those of the recording.
 
-Exit codes: 0 no leaks, 1 leaks found, 2 error, 3 no leaks but incomplete data";
+Exit codes: 0 none at --fail-on, 1 leaks found, 2 error, 3 as 0 but incomplete";
 
 const DIFF_NOTES: &str = "\
 Leaks are matched by process name, destination, kind and function; pids and line
 numbers may differ.
 
-Exit codes: 0 no new leaks, 1 new leaks, 2 error, 3 no new leaks but incomplete
-data";
+Exit codes: 0 no new leaks (those in both may have grown), 1 new leaks, 2 error,
+3 as 0, but the data is incomplete";
 
 const DOCTOR_EXIT_CODES: &str = "\
 Exit codes: 0 everything is available, 2 tracer cannot run here, 3 tracer runs

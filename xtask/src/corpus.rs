@@ -4,6 +4,7 @@ mod baseline;
 mod case;
 mod confidence;
 mod label;
+mod languages;
 mod matrix;
 mod need;
 mod observed;
@@ -66,7 +67,7 @@ pub(crate) struct Arguments {
     /// Also audit with other values of --idle and --min-count, and show the results.
     #[arg(long)]
     sweep: bool,
-    /// Write the confusion matrix to docs/corpus.md and to the pages that show it.
+    /// Write the results to docs/corpus.md and to the pages that show it.
     #[arg(long, conflicts_with_all = ["reduced", "filter"])]
     markdown: bool,
 }
@@ -166,7 +167,12 @@ fn perform(
     }
     println!("\nthe run took {} s", started.elapsed().as_secs());
     if arguments.markdown {
-        figures::publish_corpus(&tables::matrix_markdown(&judged(&outcomes)).to_string())?;
+        let matrix = tables::matrix_markdown(&judged(&outcomes));
+        let by_language = languages::markdown(&outcomes);
+        let figures = format!(
+            "{matrix}\n\nThe live run, by the language of the leaking program:\n\n{by_language}"
+        );
+        figures::publish_corpus(&figures)?;
     }
     Ok(Summary::of(outcomes.iter().map(|(_, outcome)| outcome)))
 }

@@ -17,16 +17,16 @@ const ZOO: &str = "<!-- cargo xtask zoo --markdown -->\n";
 /// The comment below figures.
 const END: &str = "<!-- end -->\n";
 
-/// Writes the confusion matrix to docs/corpus.md, and to the pages that show it.
+/// Writes the tables of a run to docs/corpus.md, and to the pages that show them.
 ///
 /// # Errors
 /// If a file cannot be read or written.
-pub(crate) fn publish_corpus(matrix: &str) -> Result<()> {
+pub(crate) fn publish_corpus(figures: &str) -> Result<()> {
     let text = format!(
         "# Results of the corpus\n\nWritten by `cargo xtask corpus --markdown`.\n\n{}\n",
-        matrix.trim_end()
+        figures.trim_end()
     );
-    publish("docs/corpus.md", &text, CORPUS, matrix)
+    publish("docs/corpus.md", &text, CORPUS, figures)
 }
 
 /// Writes the figures of the zoo to docs/zoo.md, and to the pages that show them.

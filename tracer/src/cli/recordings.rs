@@ -112,7 +112,7 @@ pub(crate) struct Diff {
     /// A later recording, or later JSON
     #[arg(value_name = "AFTER")]
     pub(crate) after: PathBuf,
-    /// Ignore findings below this confidence
+    /// Compare findings at this confidence or above
     #[arg(long, value_name = "LEVEL", default_value = "likely", ignore_case = true)]
     fail_on: FailOn,
     /// Print to stdout as table [default] or json

@@ -17,19 +17,19 @@ const GROWTH_WINDOWS: u32 = 5;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Thresholds")]
 pub(super) struct Thresholds {
-    /// Suspect connections silent for this long [default: 60s]
+    /// Report what has lasted for this long [default: 60s]
     #[arg(long, value_name = "DURATION", value_parser = positive)]
     idle: Option<Duration>,
-    /// Require this many for likely or above [default: 5]
+    /// Connections needed for likely or certain [default: 5]
     #[arg(long, value_name = "N", value_parser = count)]
     min_count: Option<usize>,
-    /// Dead connections tolerated per pool (doubled for large pools) [default: 10]
+    /// Dead connections to one destination attributed to a pool [default: 10]
     #[arg(long, value_name = "N", value_parser = count, hide_short_help = true)]
     pool_size: Option<usize>,
-    /// Report a pool as unused when idle for this long [default: 5m]
+    /// Count a connection towards unshared-pool when idle for this long [default: 5m]
     #[arg(long, value_name = "DURATION", value_parser = positive, hide_short_help = true)]
     pool_idle: Option<Duration>,
-    /// Treat unread data up to this size as TLS session tickets [default: 4KiB]
+    /// Ignore unread data up to this size: it may be TLS session tickets [default: 4KiB]
     #[arg(long, value_name = "BYTES", value_parser = size::parse, hide_short_help = true)]
     min_unread: Option<u64>,
     /// Report growth when the number of connections rises for this long [default: 3m]

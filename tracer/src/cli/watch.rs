@@ -40,9 +40,10 @@ pub(crate) struct Watch {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Selection (default: all processes and connections)")]
 struct Selection {
-    /// Watch only these processes (comma-separated list)
+    /// Watch only these processes (uprobes in Go programs)
     ///
-    /// Options that take a list can also be repeated.
+    /// A comma-separated list of pids, as seen by the shell that runs tracer. Options that take a list can also be
+    /// repeated. Uprobes are attached unless --no-uprobes is given, or --for is at most --idle.
     #[arg(short, long = "pid", value_name = "PID", value_delimiter = ',')]
     pids: Vec<u32>,
     /// Include the descendants of --pid
@@ -84,7 +85,7 @@ struct Observation {
     #[arg(long, conflicts_with = "no_uprobes")]
     go: bool,
     /// Do not attach uprobes to Go programs
-    #[arg(long, hide_short_help = true)]
+    #[arg(long)]
     no_uprobes: bool,
     /// Set the time between snapshots [default: adaptive, from 1s to 10s]
     ///

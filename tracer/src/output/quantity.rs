@@ -120,6 +120,17 @@ pub(crate) fn duration_s(seconds: u64) -> String {
     }
 }
 
+/// A predicted time, as [`duration_s`] but without the smaller unit from ten of the larger one on:
+/// `9h 15m`, `22h`. Rounded down.
+pub(crate) fn prediction_s(seconds: u64) -> String {
+    const MINUTE: u64 = 60;
+    const HOUR: u64 = 60 * MINUTE;
+    const DAY: u64 = 24 * HOUR;
+    let unit = [DAY, HOUR, MINUTE].into_iter().find(|unit| seconds >= *unit).unwrap_or(1);
+    let rounded = if seconds / unit >= 10 { seconds / unit * unit } else { seconds };
+    duration_s(rounded)
+}
+
 /// The shortest and the longest of several durations: `5s to 40s`, or `5s` if they read the same.
 pub(crate) fn range(DurationRange { min_ms, max_ms }: DurationRange) -> String {
     let (min, max) = (duration_ms(min_ms), duration_ms(max_ms));
@@ -221,6 +232,11 @@ mod tests {
             (86_400_000, "1,000d"),
         ] {
             assert_eq!(plain(&duration_s(seconds)), text);
+        }
+        for (seconds, text) in
+            [(9, "9s"), (590, "9m 50s"), (39_840, "11h"), (35_999, "9h 59m"), (167_000, "1d 22h")]
+        {
+            assert_eq!(plain(&prediction_s(seconds)), text);
         }
         assert_eq!(age_ms(3_119_999, true), ">51m\u{a0}59s");
         assert_eq!(duration_ms(340), "340ms");

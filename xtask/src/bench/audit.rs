@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result};
 
 use super::holders::{self, Holders};
-use super::measure::{self, Cost, Spread, mebibytes, number};
+use super::measure::{self, Cost, Spread, grouped, mebibytes, number};
 use super::report::Report;
 use crate::build::Programs;
 use crate::command;
@@ -90,7 +90,7 @@ pub(super) fn run(
 ) -> Result<()> {
     let mut rows = Vec::new();
     for &(sockets, processes) in cells {
-        let cell = format!("{sockets} in {processes}");
+        let cell = format!("{} in {}", grouped(sockets), grouped(processes));
         if let Some(reason) = holders::impossible(sockets, processes) {
             let [none, rest @ ..] = ["impossible", "", "", "", "", ""].map(str::to_owned);
             let [a, b, c, d, _] = rest;
@@ -151,7 +151,7 @@ fn compare(
             format!("{:.1}", wall.median / ours),
             format!("{:.2}", cpu.median),
             mebibytes(peak),
-            format!("{:.3} %", 100.0 * fraction(listed, sockets)),
+            format!("{:.3}%", 100.0 * fraction(listed, sockets)),
         ]);
     }
     Ok(rows)
@@ -171,15 +171,15 @@ fn conclude(report: &mut Report, cell: &str, sockets: usize, costs: &[Vec<Cost>;
     for ((tool, costs), factor) in TOOLS[1..].iter().zip(others).zip([50, 25]) {
         let Some(theirs) = wall(costs) else { continue };
         let wanted = if sockets < ONCE_FROM {
-            format!("≥ {factor} ×")
+            format!("≥ {factor}×")
         } else {
-            "< 3 s, < 512 MiB".to_owned()
+            "tracer < 3s, < 512 MiB".to_owned()
         };
         report.summarize([
             &format!("audit of {cell} processes"),
-            &format!("{median:.2} s, {}", mebibytes(peak)),
-            &format!("{}: {theirs:.1} s", tool.name),
-            &format!("{:.0} ×", theirs / median),
+            &format!("{median:.2}s, {}", mebibytes(peak)),
+            &format!("{} {}: {theirs:.1}s", tool.name, tool.arguments.join(" ")),
+            &format!("{:.0}×", theirs / median),
             &wanted,
         ]);
     }

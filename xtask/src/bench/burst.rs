@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use serde_json::Value;
 
 use super::holders::{self, Holders};
-use super::measure::{self, mebibytes};
+use super::measure::{self, grouped, mebibytes};
 use super::report::Report;
 use super::tracing::Tracing;
 use crate::build::Programs;
@@ -50,24 +50,24 @@ pub(super) fn run(
     let document = tracer.end()?;
     let lost = document["coverage"]["events_lost"].as_u64().unwrap_or_default();
     report.summarize([
-        &format!("{sockets} sockets at once: events lost"),
+        &format!("{} sockets at once: events lost", grouped(sockets)),
         &lost.to_string(),
         "",
         "",
-        "none without a note",
+        "no loss without a note in the report",
     ]);
     report.table(
         "A burst of connections that stay open",
         [
             "sockets in processes",
             "opened in, s",
-            "table equal after, s",
+            "until the table matches the kernel, s",
             "lost",
             "CPU, s",
             "memory",
         ],
         [[
-            format!("{sockets} in {processes}"),
+            format!("{} in {}", grouped(sockets), grouped(processes)),
             format!("{:.2}", opened.as_secs_f64()),
             format!("{:.2}", equal.saturating_sub(opened).as_secs_f64()),
             lost.to_string(),

@@ -8,7 +8,7 @@ use anyhow::Result;
 use serde_json::Value;
 
 use super::helper::Helper;
-use super::measure::{self, Spread, mebibytes, number};
+use super::measure::{self, Spread, grouped, mebibytes, number};
 use super::programs::Counting;
 use super::report::Report;
 use super::tracing::Tracing;
@@ -89,7 +89,10 @@ pub(super) fn run(
         ]);
     }
     report.table(
-        &format!("{connections} connections opened, accepted and closed, one after the other by one thread"),
+        &format!(
+            "{} connections opened, accepted and closed, one after the other by one thread",
+            grouped(connections)
+        ),
         ["", "connections/s", "ratio", "CPU µs per connection", "of tracer", "memory", "lost"],
         rows,
     );
@@ -141,13 +144,13 @@ fn conclude(report: &mut Report, results: &[Rounds; WAYS.len()]) {
         Spread::of(rounds.map(|(without, with)| 100.0 * (1.0 - with / without))).ok()
     };
     let Some(ours) = cost(host) else { return };
-    let theirs = cost(life).map(|it| format!("bpftrace: {} %", it.text(1)));
+    let theirs = cost(life).map(|it| format!("bpftrace: {}%", it.text(1)));
     report.summarize([
         "connections opened and closed without pause: loss of throughput",
-        &format!("{} %", ours.text(1)),
+        &format!("{}%", ours.text(1)),
         &theirs.unwrap_or_default(),
         "",
-        "≤ 2 %",
+        "≤ 2%",
     ]);
 }
 
@@ -166,7 +169,7 @@ fn kernel_programs(
     let rows = runs.iter().map(|run| {
         [
             run.name.clone(),
-            run.count.to_string(),
+            grouped(usize::try_from(run.count).unwrap_or(usize::MAX)),
             format!("{:.0}", run.took.as_secs_f64() * 1e9 / number(run.count)),
             run.instructions.to_string(),
             format!("{:.2}", number(run.count) / number(connections as u64)),

@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 use super::helper::Helper;
+use super::measure::group;
 
 /// Connections that are opened before they are accepted: fewer than fit the listener's queue.
 const BATCH: usize = 100;
@@ -48,7 +49,8 @@ impl Holders {
 pub(super) fn impossible(sockets: usize, processes: usize) -> Option<String> {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current?;
     let needed = u64::try_from(sockets.div_ceil(processes) + SPARE_FDS).ok()?;
-    (needed > limit).then(|| format!("a process may have {limit} file descriptors"))
+    (needed > limit)
+        .then(|| format!("a process may have {} file descriptors", group(&limit.to_string())))
 }
 
 /// Opens connections on an address for this process only, so that ports do not run out.

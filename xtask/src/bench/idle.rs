@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::holders::Holders;
-use super::measure::{self, mebibytes};
+use super::measure::{self, grouped, mebibytes};
 use super::report::Report;
 use super::tracing::Tracing;
 use crate::build::Programs;
@@ -36,7 +36,7 @@ pub(super) fn run(
     let peak = measure::peak_bytes(tracer.pid())?;
     drop(tracer);
     let share = |took: Duration, of: Duration| {
-        format!("{:.2} %", 100.0 * took.as_secs_f64() / of.as_secs_f64())
+        format!("{:.2}%", 100.0 * took.as_secs_f64() / of.as_secs_f64())
     };
     let mut rows = vec![["tracer".to_owned(), share(took, duration), mebibytes(peak)]];
     let ours = rows[0][1].clone();
@@ -48,16 +48,16 @@ pub(super) fn run(
             / POLL.as_secs_f64()
             / (took.as_secs_f64() / duration.as_secs_f64());
         report.summarize([
-            &format!("{sockets} idle sockets: CPU"),
+            &format!("{} idle sockets: CPU", grouped(sockets)),
             &ours,
             &format!("{name}: {theirs}"),
-            &format!("{ratio:.0} ×"),
-            "< 0.5 %",
+            &format!("{ratio:.0}×"),
+            "< 0.5%",
         ]);
         rows.push([name, theirs, mebibytes(cost.peak_bytes)]);
     }
     report.table(
-        &format!("{sockets} idle sockets, for {duration:?}"),
+        &format!("{} idle sockets, for {duration:?}", grouped(sockets)),
         ["", "of one CPU", "memory"],
         rows,
     );

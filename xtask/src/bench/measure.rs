@@ -89,7 +89,9 @@ impl Spread {
     /// `2.50 (2.40 to 3.10)`, with this many digits after the decimal point.
     pub(super) fn text(&self, digits: usize) -> String {
         let Self { median, least, greatest } = self;
-        format!("{median:.digits$} ({least:.digits$} to {greatest:.digits$})")
+        let [median, least, greatest] =
+            [median, least, greatest].map(|it| group(&format!("{it:.digits$}")));
+        format!("{median} ({least} to {greatest})")
     }
 }
 
@@ -98,6 +100,27 @@ pub(super) fn mebibytes(bytes: u64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "no size reaches 2^52 bytes")]
     let size = bytes as f64 / f64::from(1 << 20);
     format!("{size:.0} MiB")
+}
+
+/// A count, in groups of three digits: `100,000`.
+pub(super) fn grouped(count: usize) -> String {
+    group(&count.to_string())
+}
+
+/// A number, with the digits before the decimal point in groups of three.
+pub(super) fn group(number: &str) -> String {
+    let (whole, decimals) = number.find('.').map_or((number, ""), |dot| number.split_at(dot));
+    let mut grouped = String::new();
+    for (index, digit) in whole.char_indices() {
+        if digit.is_ascii_digit()
+            && (whole.len() - index).is_multiple_of(3)
+            && grouped.ends_with(|it: char| it.is_ascii_digit())
+        {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped + decimals
 }
 
 /// A count as a floating-point number.
@@ -119,8 +142,17 @@ mod tests {
     }
 
     #[test]
+    fn digits_are_in_groups_of_three() {
+        let numbers = [0, 999, 1_000, 20_000, 1_000_000].map(grouped);
+        assert_eq!(numbers, ["0", "999", "1,000", "20,000", "1,000,000"]);
+        assert_eq!(group("-123.456"), "-123.456");
+        assert_eq!(group("-1234.5"), "-1,234.5");
+    }
+
+    #[test]
     fn a_spread_has_minimum_and_maximum() {
         assert_eq!(Spread::of([3.0, 1.0, 2.0]).unwrap().text(1), "2.0 (1.0 to 3.0)");
+        assert_eq!(Spread::of([1234.5]).unwrap().text(1), "1,234.5 (1,234.5 to 1,234.5)");
         assert!(Spread::of([]).is_err());
     }
 }

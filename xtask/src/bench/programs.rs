@@ -42,9 +42,9 @@ impl Counting {
         runs
     }
 
-    /// The run time of those that are attached to hooks. The iterator is left out: tracer itself runs
+    /// The run time of those that are attached to events. The iterator is left out: tracer itself runs
     /// it.
-    pub(super) fn took_in_hooks(&self) -> Duration {
+    pub(super) fn took_in_probes(&self) -> Duration {
         let runs = self.runs();
         runs.iter().filter(|it| !it.name.starts_with("task_file")).map(|it| it.took).sum()
     }

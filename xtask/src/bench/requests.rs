@@ -1,5 +1,5 @@
 //! Requests of a Go client on connections that are kept alive, with and without a tracer. On that
-//! path, nothing is hooked but the uprobes of the ledger, if they are attached.
+//! path, there are no probes but the uprobes, if they are attached.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ const WAYS: [(&str, Option<Way>); 4] = [
     ("no tracer", None),
     ("tracer, the whole host", Some(Way { with_pid: false, arguments: &[] })),
     ("tracer --pid --no-uprobes", Some(Way { with_pid: true, arguments: &["--no-uprobes"] })),
-    ("tracer --pid, with the ledger", Some(Way { with_pid: true, arguments: &[] })),
+    ("tracer --pid, with uprobes", Some(Way { with_pid: true, arguments: &[] })),
 ];
 
 /// How tracer is run.
@@ -84,11 +84,11 @@ pub(super) fn run(
     if let Some(host) = shares.iter().flatten().next() {
         let share = percent(*host);
         report.summarize([
-            "requests on kept-alive connections: share of CPU time in hooks",
+            "requests on kept-alive connections: share of CPU time in probes",
             &share,
             "",
             "",
-            "< 0.1 %",
+            "< 0.1%",
         ]);
     }
     table(report, &heading, &results, &shares)
@@ -106,14 +106,14 @@ impl Way {
     }
 }
 
-/// The run time of tracer's hooks as a share of the client's CPU time, in a run of its own because
+/// The run time of tracer's probes as a share of the client's CPU time, in a run of its own because
 /// the kernel's statistics take time.
 fn share(way: Way, program: &Path, client: &mut Helper, duration: Duration) -> Result<f64> {
     let counting = Counting::begin()?;
     let tracer = way.start(program, client.pid())?;
-    let before = counting.took_in_hooks();
+    let before = counting.took_in_probes();
     let round = measure(client, duration)?;
-    let took = counting.took_in_hooks().saturating_sub(before);
+    let took = counting.took_in_probes().saturating_sub(before);
     drop(tracer);
     let client_s = round.cpu_us / 1e6 * round.requests_per_s * duration.as_secs_f64();
     Ok(took.as_secs_f64() / client_s)
@@ -150,14 +150,14 @@ fn table(
     }
     report.table(
         heading,
-        ["", "requests/s", "ratio", "client's CPU µs per request", "share in hooks"],
+        ["", "requests/s", "ratio", "client's CPU µs per request", "share in probes"],
         rows,
     );
     Ok(())
 }
 
 fn percent(share: f64) -> String {
-    format!("{:.4} %", 100.0 * share)
+    format!("{:.4}%", 100.0 * share)
 }
 
 /// Builds the client of the tests.

@@ -23,11 +23,11 @@ pub(super) fn run(programs: &Programs, report: &mut Report, rounds: usize) -> Re
         Ok(theirs) => {
             let ratio = format!("{:.1}", theirs.median / ours.median);
             report.summarize([
-                "start: all hooks attached, first snapshot",
-                &format!("{:.0} ms", ours.median),
-                &format!("bpftrace: {:.0} ms", theirs.median),
-                &format!("{ratio} ×"),
-                "< 100 ms",
+                "start: all probes attached, first snapshot",
+                &format!("{:.0}ms", ours.median),
+                &format!("bpftrace: {:.0}ms", theirs.median),
+                &format!("{ratio}×"),
+                "< 100ms",
             ]);
             rows.push(["bpftrace, a script like tcplife".to_owned(), theirs.text(0), ratio]);
         }

@@ -23,13 +23,6 @@ pub(crate) struct Round {
     pub(crate) length: Duration,
 }
 
-/// What the harness does at a time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Action {
-    Disturb,
-    Audit,
-}
-
 impl Round {
     /// The rounds of the whole zoo.
     pub(crate) fn whole() -> Vec<Self> {
@@ -78,19 +71,20 @@ impl Round {
         }
     }
 
-    /// What happens when, in order: in each third a disturbance in the middle, an audit one and a
-    /// half times `--idle` later, and one at the end.
-    pub(crate) fn schedule(&self) -> Vec<(Duration, Action)> {
+    /// When exhibits are disturbed: in the middle of each third.
+    pub(crate) fn disturbances(&self) -> Vec<Duration> {
         let third = self.length / 3;
-        let mut schedule = Vec::new();
-        for index in 0..3 {
-            let disturbed = third * index + third / 2;
-            schedule.push((disturbed, Action::Disturb));
-            schedule.push((disturbed + self.idle * 3 / 2, Action::Audit));
-            schedule.push(((third * (index + 1)).saturating_sub(BEFORE_END), Action::Audit));
-        }
-        schedule.sort_by_key(|(time, _)| *time);
-        schedule
+        (0..3).map(|index| third * index + third / 2).collect()
+    }
+
+    /// When the host is audited: one and a half times `--idle` after each disturbance, and at the end
+    /// of each third.
+    pub(crate) fn audits(&self) -> Vec<Duration> {
+        let later = self.disturbances().into_iter().map(|time| time + self.idle * 3 / 2);
+        let ends = (1..=3).map(|index| (self.length / 3 * index).saturating_sub(BEFORE_END));
+        let mut times: Vec<_> = later.chain(ends).collect();
+        times.sort();
+        times
     }
 }
 
@@ -98,17 +92,14 @@ impl Round {
 mod tests {
     use std::time::Duration;
 
-    use super::{Action, Round};
+    use super::Round;
 
     #[test]
-    fn the_schedule_ends_with_an_audit_before_the_round_does() {
+    fn a_round_ends_with_an_audit() {
         for round in Round::whole().into_iter().chain(Round::reduced()) {
-            let schedule = round.schedule();
-            assert_eq!(schedule.len(), 9);
-            assert_eq!(schedule.iter().filter(|(_, it)| *it == Action::Disturb).count(), 3);
-            let (last, action) = schedule[8];
-            assert_eq!(action, Action::Audit);
-            assert!(last < round.length, "{}", round.name);
+            let (disturbances, audits) = (round.disturbances(), round.audits());
+            assert_eq!((disturbances.len(), audits.len()), (3, 6), "{}", round.name);
+            assert!(audits[5] > disturbances[2] + round.idle && audits[5] < round.length);
             // Five times --idle for the twins, after the time that their leaks take.
             assert!(round.length > round.idle * 20, "{}", round.name);
         }

@@ -1,20 +1,21 @@
 //! One round: the exhibits run beside the tracers.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow, ensure};
 
 use super::exhibit::{Exhibit, Kind};
 use super::expectation::{Accepted, Expectation};
 use super::outcome::Outcome;
-use super::pace::{Action, Round};
+use super::pace::Round;
 use super::ports::Ports;
 use super::record::{self, Record, Sightings};
 use super::running::Running;
-use super::tracing::{Tracer, Watch, lock};
+use super::tracing::{Shared, Tracer, Watch, lock};
 use crate::parallel;
 
 /// How many exhibits are started at the same time.
@@ -80,19 +81,22 @@ pub(crate) fn run(exhibits: &[Exhibit], round: &Round, setting: &Setting<'_>) ->
     let running = participants.iter().filter(|it| it.broken.is_none()).count();
     println!("{running} of {} exhibits run, for {} s", exhibits.len(), round.length.as_secs());
     let began = Instant::now();
-    let mut schedule = round.schedule().into_iter().peekable();
-    while began.elapsed() < round.length {
-        while let Some((_, action)) = schedule.next_if(|(time, _)| *time <= began.elapsed()) {
-            match action {
-                Action::Disturb => participants.iter_mut().for_each(Participant::disturb),
-                Action::Audit => tracer.audit(&record)?,
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let audits = scope.spawn(|| audit_on_schedule(&tracer, &record, round, began, &is_over));
+        let _over = SetWhenDropped(&is_over);
+        let mut disturbances = round.disturbances().into_iter().peekable();
+        while began.elapsed() < round.length || !audits.is_finished() {
+            if disturbances.next_if(|time| *time <= began.elapsed()).is_some() {
+                participants.iter_mut().for_each(Participant::disturb);
             }
+            watch.check()?;
+            participants.iter_mut().for_each(Participant::check);
+            lock(&record).membership.refresh();
+            thread::sleep(TICK);
         }
-        watch.check()?;
-        participants.iter_mut().for_each(Participant::check);
-        lock(&record).membership.refresh();
-        thread::sleep(TICK);
-    }
+        audits.join().map_err(|_| anyhow!("a thread panicked"))?
+    })?;
     let answers: Vec<_> = participants.iter_mut().map(Participant::answer).collect();
     watch.stop()?;
     let record = std::mem::take(&mut *lock(&record));
@@ -114,6 +118,40 @@ pub(crate) fn run(exhibits: &[Exhibit], round: &Round, setting: &Setting<'_>) ->
     }
     let Record { sockets, others, .. } = record;
     Ok(Results { exhibits: judged, sockets, others, length: round.length })
+}
+
+/// Audits the host at the times of the round. On a busy host an audit can take longer than there is
+/// until the next one, which is then left out, but never the last.
+fn audit_on_schedule(
+    tracer: &Tracer,
+    record: &Shared,
+    round: &Round,
+    began: Instant,
+    is_over: &AtomicBool,
+) -> Result<()> {
+    let mut times = round.audits().into_iter().peekable();
+    while let Some(time) = times.next() {
+        if times.peek().is_some_and(|next| *next < began.elapsed()) {
+            continue;
+        }
+        while began.elapsed() < time {
+            if is_over.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            thread::sleep(TICK);
+        }
+        tracer.audit(record)?;
+    }
+    Ok(())
+}
+
+/// Ends the audits after an error, too.
+struct SetWhenDropped<'a>(&'a AtomicBool);
+
+impl Drop for SetWhenDropped<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Calls `start` and `load` of all.

@@ -63,7 +63,7 @@ pub(super) fn figure(incident: &Incident<'_>, summary: &ProcessSummary) -> Marku
 
 /// `limit of 1,024 reached in about 46h, at 2026-03-03 10:00:00 UTC`: short, for small screens.
 fn caption(incident: &Incident<'_>, summary: &ProcessSummary, limit: u64) -> String {
-    let left = summary.seconds_to_fd_limit.map(quantity::duration_s).unwrap_or_default();
+    let left = summary.seconds_to_fd_limit.map(quantity::prediction_s).unwrap_or_default();
     let at = incident.limit_reached_at(summary).unwrap_or_default();
     format!("limit of {} reached in about {left}, at {at}", grouped(limit))
 }

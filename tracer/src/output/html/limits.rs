@@ -74,7 +74,9 @@ fn used(it: &ProcessSummary) -> Markup {
 fn when(incident: &Incident<'_>, it: &ProcessSummary) -> String {
     let left = it.seconds_to_fd_limit.zip(incident.limit_reached_at(it));
     match (left, it.growth_per_min_milli) {
-        (Some((seconds, at)), _) => format!("in about {}, at {at}", quantity::duration_s(seconds)),
+        (Some((seconds, at)), _) => {
+            format!("in about {}, at {at}", quantity::prediction_s(seconds))
+        }
         (None, Some(..=0)) => "never: the number does not grow".to_owned(),
         _ => "unknown".to_owned(),
     }

@@ -263,7 +263,7 @@ fn process_line(summary: &ProcessSummary, flagged: u64, wide: bool) -> String {
     let limit = summary.fd_limit.map(|limit| format!(" of at most {}", grouped(limit)));
     let growth = summary.growth_per_min_milli.map(|growth| {
         let rate = quantity::growth(Some(growth), summary.growth_is_reconstructed);
-        match summary.seconds_to_fd_limit.map(quantity::duration_s) {
+        match summary.seconds_to_fd_limit.map(quantity::prediction_s) {
             Some(until) => format!("{rate}, so the limit is reached in about {until}"),
             None => rate,
         }

@@ -56,7 +56,7 @@ fn mixed_at_80() {
                 only possible: all of it may have a single cause, such as a restart of the
                 peer
                 call site unknown: opened before tracing began, so no stack was recorded;
-                --pid records the stacks of new connections
+                only connections opened during a run with --pid have a call site
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing,
                 11 before or not seen to open; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
@@ -107,7 +107,7 @@ fn mixed_at_200() {
                 12 connections have been in CLOSE for at least 50m with the fd still open; ss does not list them
                 the process has not received the error or EOF on any of the 12: it has not used them since they died
                 only possible: all of it may have a single cause, such as a restart of the peer
-                call site unknown: opened before tracing began, so no stack was recorded; --pid records the stacks of new connections
+                call site unknown: opened before tracing began, so no stack was recorded; only connections opened during a run with --pid have a call site
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing, 11 before or not seen to open; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
                 next: Watch for longer: tracer audit --pid 801 --for 3m. A leak stays or grows; slow readers, pools and retries do not.
@@ -155,7 +155,7 @@ fn wide_at_200() {
                 12 connections have been in CLOSE for at least 50m with the fd still open; ss does not list them
                 the process has not received the error or EOF on any of the 12: it has not used them since they died
                 only possible: all of it may have a single cause, such as a restart of the peer
-                call site unknown: opened before tracing began, so no stack was recorded; --pid records the stacks of new connections
+                call site unknown: opened before tracing began, so no stack was recorded; only connections opened during a run with --pid have a call site
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing, 11 before or not seen to open; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
                 next: Watch for longer: tracer audit --pid 801 --for 3m. A leak stays or grows; slow readers, pools and retries do not.
@@ -236,7 +236,7 @@ fn coloured() {
                 only possible: all of it may have a single cause, such as a restart of the
                 peer
                 call site unknown: opened before tracing began, so no stack was recorded;
-                --pid records the stacks of new connections
+                only connections opened during a run with --pid have a call site
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing,
                 11 before or not seen to open; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
@@ -326,8 +326,8 @@ fn all_holders_and_states() {
                 12 connections have been in CLOSE for at least 50m with the fd still open; ss does not list them
                 the process has not received the error or EOF on any of the 12: it has not used them since they died
                 only possible: all of it may have a single cause, such as a restart of the peer
-                call site unknown: opened before tracing began, so no stack was recorded; --pid records the stacks of new
-                connections
+                call site unknown: opened before tracing began, so no stack was recorded; only connections opened during a run with
+                --pid have a call site
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing, 11 before or not seen to open; oldest
                 open for at least 51m
                 also held by nginx-worker[802] on the same fds; worker[803] fd 5; worker[804] fd 5; worker[805] fd 5; worker[806] fd

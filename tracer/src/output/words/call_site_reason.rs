@@ -9,8 +9,8 @@ use crate::output::quantity::bytes;
 pub(crate) fn call_site_reason(reason: &CallSiteReason) -> String {
     match reason {
         CallSiteReason::OpenedBeforeTracing => {
-            "opened before tracing began, so no stack was recorded; --pid records the stacks of new \
-             connections"
+            "opened before tracing began, so no stack was recorded; only connections opened during \
+             a run with --pid have a call site"
                 .to_owned()
         }
         CallSiteReason::StackNotRecorded => {

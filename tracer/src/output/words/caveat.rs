@@ -100,8 +100,8 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
             connections(*count)
         ),
         Caveat::WatchedTooBriefly { needed_ms } => format!(
-            "a slow reader looks the same; to rule it out, watch for longer than --idle (--for \
-             {})",
+            "a slow reader looks the same; watching for longer than --idle (--for {}) rules out \
+             most slow readers",
             argument(needed_ms.saturating_mul(2))
         ),
         Caveat::TooLittleUnread { count, total, unread_min_bytes, count_min } => too_little_unread(

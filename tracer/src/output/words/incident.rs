@@ -61,7 +61,7 @@ pub(crate) fn growth(finding: &Finding) -> Option<String> {
 pub(crate) fn limit_forecast(summary: &ProcessSummary, at: &str) -> Option<String> {
     let rate = rate(summary.growth_per_min_milli, summary.growth_is_reconstructed);
     let limit = grouped(summary.fd_limit?);
-    let left = quantity::duration_s(summary.seconds_to_fd_limit?);
+    let left = quantity::prediction_s(summary.seconds_to_fd_limit?);
     Some(format!(
         "If the number of open fds of the process keeps growing by {rate}, its limit of {limit} is \
          reached in about {left}, at {at}."

@@ -235,7 +235,7 @@ fn an_inbound_finding() {
                   "call_site": null,
                   "call_site_reason": {
                     "code": "opened-before-tracing",
-                    "text": "opened before tracing began, so no stack was recorded; --pid records the stacks of new connections"
+                    "text": "opened before tracing began, so no stack was recorded; only connections opened during a run with --pid have a call site"
                   },
                   "request": null,
                   "evidence": [
