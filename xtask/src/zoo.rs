@@ -35,8 +35,8 @@ use packages::Packages;
 use round::Setting;
 use summary::OfRound;
 
-/// Exhibits that run at the same time, on two cores.
-const AT_A_TIME: usize = 45;
+/// The most exhibits that run at the same time, on two cores.
+const AT_A_TIME: usize = 60;
 
 /// The beginning of the name of a run's directory; its pid follows.
 const SCRATCH: &str = "tracer-zoo-";
@@ -138,11 +138,13 @@ fn perform(arguments: &Arguments) -> Result<Tally> {
 
     let scratch = Scratch::new(arguments.keep)?;
     let mut rounds = Vec::new();
+    // Parts of equal size.
+    let part = exhibits.len().div_ceil(exhibits.len().div_ceil(AT_A_TIME).max(1)).max(1);
     for round in chosen_rounds(arguments) {
         step::heading(&format!("the zoo, {}", round.name));
         let mut parts = Vec::new();
-        for (part, exhibits) in exhibits.chunks(AT_A_TIME).enumerate() {
-            let directory = scratch.path.join(format!("{}-{part}", rounds.len()));
+        for (index, exhibits) in exhibits.chunks(part).enumerate() {
+            let directory = scratch.path.join(format!("{}-{index}", rounds.len()));
             let setting = Setting { tracer: &tracer, python: &packages.python, scratch: directory };
             parts.push(round::run(exhibits, &round, &setting)?);
         }

@@ -144,7 +144,10 @@ fn mistakes_of(
         }
         Some(_) => {}
     }
-    let over = sightings.all.iter().find(|it| expectation.counted(&it.findings) > *count);
+    // An audit cannot know which connections a pool will use again, or a slow reader will read.
+    let counts = |source: Source| source == Source::Live || audit.is_some();
+    let mut counted = sightings.all.iter().filter(|sighting| counts(sighting.source));
+    let over = counted.find(|it| expectation.counted(&it.findings) > *count);
     if let Some(sighting) = over {
         let counted = expectation.counted(&sighting.findings);
         mistakes.push(format!("too many: {what}; {}: {counted}", sighting.source.name()));

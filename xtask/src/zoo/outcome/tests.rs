@@ -43,6 +43,8 @@ fn a_twin_is_found_in_time_and_to_the_end() {
     check(retracted, leak, &["not so at the end"]);
     let more = [found, vec![sighting(Live, 200.0, 26), sighting(Live, 210.0, 25)]].concat();
     check(more, leak, &["too many"]);
+    let audited = vec![sighting(Live, 149.0, 25), sighting(Source::Audit, 160.0, 60)];
+    check(audited, leak, &[]);
 }
 
 #[test]
