@@ -15,7 +15,7 @@ pub enum CallSiteReason {
     StackNotRecorded,
     /// The stack was recorded, and its symbols have not been resolved yet.
     NotResolved,
-    /// The kernel's stack map does not hold the stack any more.
+    /// The kernel's stack map no longer holds the stack.
     StackNotKept,
     /// The recorded stack has no frames.
     StackEmpty,

@@ -35,6 +35,15 @@ pub enum Caveat {
     /// The process itself waits for `connections` peers to read what it sent: it may be forwarding
     /// data at their pace.
     SendBlocked { connections: usize },
+    /// EOF was sent on to `connections` peers, which have not closed yet: the process may be waiting
+    /// for them.
+    HalfClosedPeers { connections: usize },
+    /// The process is stopped by a signal, a debugger or the cgroup freezer.
+    ProcessStopped,
+    /// The process was stopped, and has run again for `ago_ms` only.
+    ProcessResumed { ago_ms: u64 },
+    /// The process was not inspected since these connections last changed.
+    NotInspected(CountOf),
     /// Responses that were read in several parts before, so reading may be paused.
     PausePossible(CountOf),
     /// More was read than an HTTP library buffers by itself, so the application has used them.
@@ -55,6 +64,14 @@ pub enum Caveat {
     /// This process is a fork of the process that opened the connections, which was not seen: that
     /// may have exited, or hold no sockets any more. This process may be a daemon with its pool.
     OpenerNotSeen,
+    /// The process has closed or used other dead connections of the group, of which up to
+    /// `alive_max` were in use at one time: a pool may keep as many.
+    CleanedUp { alive_max: usize },
+    /// Connections of the group were used again after they had a verdict, so that `count_min` are
+    /// needed for a while, and not `--min-count`.
+    UsedAgain { count_min: usize },
+    /// It takes `watch_ms` of watching to see whether this goes on.
+    Undecided { watch_ms: u64 },
     /// Whether this process has called `execve` is unknown.
     ExecUnknown,
 }
@@ -64,6 +81,9 @@ impl Caveat {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::SingleEventPossible => "single-event-possible",
+            Self::CleanedUp { .. } => "cleaned-up",
+            Self::UsedAgain { .. } => "used-again",
+            Self::Undecided { .. } => "undecided",
             Self::HalfClosePossible(_) => "half-close-possible",
             Self::EofUnconfirmed(_) => "eof-unconfirmed",
             Self::CloseTimeUnknown(_) => "close-time-unknown",
@@ -76,6 +96,10 @@ impl Caveat {
             Self::ReaderWaiting(_) => "reader-waiting",
             Self::ReaderUnknown(_) => "reader-unknown",
             Self::SendBlocked { .. } => "send-blocked",
+            Self::HalfClosedPeers { .. } => "half-closed-peers",
+            Self::ProcessStopped => "process-stopped",
+            Self::ProcessResumed { .. } => "process-resumed",
+            Self::NotInspected(_) => "not-inspected",
             Self::PausePossible(_) => "pause-possible",
             Self::PartlyRead(_) => "partly-read",
             Self::OthersBeingRead { .. } => "others-being-read",

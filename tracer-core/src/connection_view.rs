@@ -2,12 +2,23 @@
 
 use crate::{
     CallSiteReason, Confidence, Direction, DurationRange, Held, HttpConnection, HttpStage,
-    Interval, Options, Origin, Owner, ProcessFacts, ProcessKey, Reader, SocketFacts, StackId,
-    Timestamp, Verdict, call_sites::CallSites, open_responses::Response, tracked::Tracked,
+    Interval, Options, Origin, Owner, ProcessKey, Reader, SocketFacts, StackId, Timestamp, Verdict,
+    call_sites::CallSites,
+    excuse::Excuse,
+    open_responses::Response,
+    stops::Stop,
+    time::JIFFIES_MARGIN_MS,
+    tracked::{SeenReader, Tracked},
 };
 
-/// Ages in jiffies are at most 10 ms coarse, and the rate of jiffies is about as exact.
-pub(crate) const JIFFIES_MARGIN_MS: u64 = 1_000;
+/// Data segments that a client sends in one exchange at most: a request usually is one, and the TLS
+/// handshake before it two or three.
+const SEGMENTS_MAX: u32 = 4;
+
+/// A connection that is used again after a pause is suspected again after this many times the pause.
+const PAUSES: u64 = 3;
+/// But at most after this time.
+const SUSPECT_AFTER_MAX_MS: u64 = 3_600_000;
 
 /// A connection at the time of a judgement.
 #[derive(Clone, Copy, Debug)]
@@ -18,13 +29,15 @@ pub(crate) struct ConnectionView<'a> {
     pub(crate) now: Timestamp,
     pub(crate) options: &'a Options,
     /// The accountable process.
-    pub(crate) process: ProcessView<'a>,
+    pub(crate) process: ProcessView,
     /// The responses in flight on its file descriptor, by the ledger of that process.
     pub(crate) listed: &'a [Response],
     /// Which of those this view is about.
     pub(crate) selection: ResponseSelection<'a>,
     /// The known call sites.
     pub(crate) sites: &'a CallSites,
+    /// Why it cannot be held against the process, if anything.
+    pub(crate) excuse: Option<Excuse>,
 }
 
 /// Which of a connection's responses a view is about: an HTTP/2 connection carries those of many
@@ -39,11 +52,13 @@ pub(crate) enum ResponseSelection<'a> {
 
 /// The process that is accountable for a connection.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct ProcessView<'a> {
-    /// What `/proc` says of it, if that was asked.
-    pub(crate) facts: Option<&'a ProcessFacts>,
+pub(crate) struct ProcessView {
+    /// Why it cannot have acted on its connections.
+    pub(crate) stop: Option<Stop>,
     /// Whether the process is stopped has not been asked yet.
     pub(crate) is_unidentified: bool,
+    /// It may not be read.
+    pub(crate) is_unreadable: bool,
     /// [`HostFacts::suspended_ns`](crate::HostFacts::suspended_ns).
     pub(crate) suspended_ns: u64,
 }
@@ -68,6 +83,16 @@ impl<'a> ConnectionView<'a> {
     /// Its opening was not seen, and no snapshot shows that it was opened while tracing.
     fn may_predate_tracing(&self) -> bool {
         !self.saw_open() && self.tracked.absent_at.is_none()
+    }
+
+    /// It sent something, and too little for two requests over TLS.
+    pub(crate) fn was_used_once(&self) -> bool {
+        (1..=SEGMENTS_MAX).contains(&self.facts.data_segments_sent)
+    }
+
+    /// It carried at most one exchange, or what it received is unread.
+    pub(crate) const fn is_unused(&self) -> bool {
+        self.facts.unread_bytes > 0 || self.facts.data_segments_sent <= SEGMENTS_MAX
     }
 
     /// Time since data was last sent.
@@ -107,14 +132,27 @@ impl<'a> ConnectionView<'a> {
         started_at.before_ms(margin_ms) > self.tracked.opened_at
     }
 
+    /// What an inspection of the process said of it. An answer holds while owners and byte counters
+    /// are as when it was read, for at most `--idle`.
+    pub(crate) fn inspected(&self) -> Option<&'a SeenReader> {
+        let seen = self.tracked.reader.as_deref()?;
+        (self.now.ms_since(seen.at) <= self.options.idle_ms).then_some(seen)
+    }
+
+    /// Who reads from it is established as far as it can be: the process was asked, or may not be read.
+    pub(crate) fn was_asked(&self) -> bool {
+        self.process.is_unreadable || self.inspected().is_some()
+    }
+
     /// Who waits to read data or EOF.
     pub(crate) fn reader(&self) -> Reader {
-        self.tracked.reader.as_ref().map_or(Reader::Unknown, |seen| seen.facts.reader)
+        let facts = self.inspected().and_then(|seen| seen.facts.as_ref());
+        facts.map_or(Reader::Unknown, |facts| facts.reader)
     }
 
     /// What Go's HTTP client does with it.
     pub(crate) fn http(&self) -> Option<&'a HttpConnection> {
-        self.tracked.reader.as_ref()?.facts.http.as_ref()
+        self.inspected()?.facts.as_ref()?.http.as_ref()
     }
 
     /// Go's HTTP client waits for the response to be read or closed, and no reader waits.
@@ -213,9 +251,48 @@ impl<'a> ConnectionView<'a> {
     }
 
     /// `--idle` is over; or the connection itself was found bad already, so that one that goes from
-    /// one bad state to the next is not retracted in between.
+    /// one bad state to the next is not retracted in between. A connection that was used again after
+    /// a pause of at least `--idle` is suspected only after three times that pause, at most an hour.
     pub(crate) fn is_overdue(&self, milliseconds: u64) -> bool {
+        self.is_bad() || milliseconds >= self.suspect_after_ms()
+    }
+
+    /// As [`is_overdue`](Self::is_overdue), whether or not the process ever paused: for what the peer
+    /// does.
+    pub(crate) fn is_idle_over(&self, milliseconds: u64) -> bool {
         self.is_bad() || milliseconds >= self.options.idle_ms
+    }
+
+    fn suspect_after_ms(&self) -> u64 {
+        let (idle_ms, pause_ms) = (self.options.idle_ms, self.tracked.pause_max_ms);
+        if pause_ms < idle_ms {
+            return idle_ms;
+        }
+        idle_ms.max(pause_ms.saturating_mul(PAUSES).min(SUSPECT_AFTER_MAX_MS))
+    }
+
+    /// The highest confidence that a rule about the process may give it: none that is excused rises,
+    /// above *possible* or above what it had.
+    pub(crate) fn ceiling(&self) -> Confidence {
+        match self.excuse {
+            None => return Confidence::Certain,
+            // It was likely as long as nobody knew of the pool.
+            Some(Excuse::Pool) => return Confidence::Possible,
+            Some(_) => {}
+        }
+        self.tracked
+            .flag()
+            .map_or(Confidence::Possible, |flag| flag.confidence.max(Confidence::Possible))
+    }
+
+    /// It is excused, and was not surer than *possible* before.
+    pub(crate) fn is_excused(&self) -> bool {
+        self.ceiling() <= Confidence::Possible
+    }
+
+    /// It had a verdict that was surer than *possible*.
+    pub(crate) fn was_likely(&self) -> bool {
+        self.tracked.flag().is_some_and(|flag| flag.confidence > Confidence::Possible)
     }
 
     /// The process was seen to read within `--idle`: it slowly reads what a closed peer left.
@@ -223,14 +300,29 @@ impl<'a> ConnectionView<'a> {
         self.tracked.read_at.is_some_and(|at| !self.is_overdue(self.now.ms_since(at)))
     }
 
-    /// The process could act on the connection, as far as is known: it is not stopped. What was
-    /// found before a process was stopped stays.
+    /// Whether the process could act on the connection is known: of a stopped process, nothing rises.
     pub(crate) fn is_free_to_act(&self) -> bool {
-        let is_stopped = self.process.facts.is_some_and(|facts| facts.stopped);
         let was_found = self.tracked.flag().is_some_and(|flag| {
             flag.verdict == Verdict::BodyNotClosed && flag.confidence >= Confidence::Likely
         });
-        self.is_bad() || was_found || !(is_stopped || self.process.is_unidentified)
+        self.is_bad() || was_found || !self.process.is_unidentified
+    }
+
+    /// It is *likely* to be leaked, as it accumulated with others.
+    pub(crate) fn has_accumulated(&self) -> bool {
+        let accusation = self.tracked.accusation();
+        accusation.is_some_and(|flag| flag.confidence >= Confidence::Likely)
+            && self.excuse != Some(Excuse::Pool)
+    }
+
+    /// When it was opened at the latest, as far as that was seen. The last request of a connection
+    /// that carried one exchange stands for its opening.
+    pub(crate) fn known_opening(&self) -> Option<Timestamp> {
+        match self.tracked.origin {
+            Origin::Traced => Some(self.tracked.opened_at),
+            Origin::Seeded if self.tracked.absent_at.is_some() => self.tracked.absent_at,
+            Origin::Seeded => self.facts.last_sent_at.filter(|_| self.was_used_once()),
+        }
     }
 
     /// The present verdict is about the connection itself. Verdicts that say little of the

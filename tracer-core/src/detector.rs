@@ -1,5 +1,6 @@
 //! The detector: takes inputs, asks questions, gives verdicts.
 
+mod clean_ups;
 mod coverage;
 mod questions;
 
@@ -11,16 +12,19 @@ use alloc::{
     vec::Vec,
 };
 
+use clean_ups::CleanedGroups;
 pub use questions::{Asked, Question};
 
 use crate::{
     Change, ChangeKind, Connection, ConnectionId, Flag, HostFacts, Input, Loss, Options,
     ProcessKey, ReaderFacts, Readers, Report, Snapshot, StackId, Timestamp, Verdict,
     connection_view::{ConnectionView, ResponseSelection},
+    excuse::Excuse,
     finding_tracker::{FindingTracker, connection},
     group::GroupKey,
+    group_history::GroupHistory,
     history::History,
-    judge::{GroupSize, JudgeContext, Judged},
+    judge::{JudgeContext, Judged, behind_half_closed},
     processes::Processes,
     table::{Departure, Table},
     tracked::{Flagged, Tracked},
@@ -33,7 +37,11 @@ pub struct Detector {
     host: HostFacts,
     table: Table,
     processes: Processes,
-    histories: BTreeMap<GroupKey, History>,
+    histories: BTreeMap<GroupKey, GroupHistory>,
+    /// What processes did to dead connections since the latest snapshot.
+    cleaned: CleanedGroups,
+    /// How many connections of each group half-closed ones excused.
+    half_closed: BTreeMap<GroupKey, History>,
     findings: FindingTracker,
     changes: Vec<Change>,
     /// Some verdict has changed: taken by [`take_changed`](Self::take_changed).
@@ -63,6 +71,8 @@ impl Detector {
             table: Table::new(options.connections_max),
             processes: Processes::new(options.responses_max),
             histories: BTreeMap::new(),
+            cleaned: CleanedGroups::default(),
+            half_closed: BTreeMap::new(),
             findings: FindingTracker::default(),
             changes: Vec::new(),
             changed: false,
@@ -91,10 +101,7 @@ impl Detector {
                 }
             }
             Input::Snapshot(snapshot) => self.reconcile(snapshot),
-            Input::Process(facts) => {
-                self.processes.unreadable.remove(&facts.key);
-                self.processes.facts.insert(facts.key, facts);
-            }
+            Input::Process(facts) => self.processes.take_facts(facts),
             Input::ProcessUnreadable(key) => {
                 self.processes.unreadable.insert(key);
             }
@@ -141,16 +148,6 @@ impl Detector {
         self.loss.healable().since(self.healed)
     }
 
-    fn observe_groups(&mut self, at: Timestamp) {
-        let mut sizes = self.context(at).group_sizes();
-        sizes.retain(|_, size| size.count >= self.options.count_min);
-        self.histories.retain(|group, _| sizes.contains_key(group));
-        for (group, GroupSize { count, oldest }) in sizes {
-            let history = self.histories.entry(group).or_default();
-            history.observe(at, count, oldest, self.options.window_ms);
-        }
-    }
-
     /// What is missing from the answer is no longer known.
     fn take_readers(&mut self, readers: Readers) {
         let mut found: BTreeMap<ConnectionId, ReaderFacts> =
@@ -158,7 +155,7 @@ impl Detector {
         for id in self.asked.remove(&readers.process).unwrap_or_default() {
             let found = found.remove(&id);
             if let Some(tracked) = self.table.get_mut(id) {
-                tracked.set_reader(found);
+                tracked.set_reader(found, readers.at);
             }
         }
         if let Some(goroutines) = readers.goroutines {
@@ -175,6 +172,7 @@ impl Detector {
     fn handle_departure(&mut self, departure: Departure, at: Timestamp) {
         match departure {
             Departure::Closed(tracked) => {
+                self.note_clean_up(&tracked, at, false);
                 if let Some(flag) = tracked.flag() {
                     let change = self.change(at, ChangeKind::Closed, &tracked, flag);
                     self.push_change(change);
@@ -186,7 +184,12 @@ impl Detector {
                 if self.table.get(id).is_some_and(|tracked| self.is_shared(tracked, at)) {
                     return;
                 }
-                if let Some(flag) = self.table.get(id).and_then(Tracked::flag) {
+                let Some(tracked) = self.table.get(id).filter(|it| it.flag().is_some()) else {
+                    return;
+                };
+                let (tracked, flag) = (tracked.clone(), tracked.flag());
+                self.note_clean_up(&tracked, at, true);
+                if let Some(flag) = flag {
                     self.retract(at, id, flag);
                 }
             }
@@ -202,8 +205,15 @@ impl Detector {
 
     fn judge(&mut self, now: Timestamp) {
         self.now = now;
-        let context =
-            context(&self.table, &self.processes, &self.histories, &self.host, &self.options, now);
+        let context = JudgeContext {
+            table: &self.table,
+            processes: &self.processes,
+            histories: &self.histories,
+            half_closed: &self.half_closed,
+            suspended_ns: self.host.suspended_ns,
+            options: &self.options,
+            now,
+        };
         let judged = context.judge(&context.candidates());
         let verdicts = verdicts(&judged);
         let open = self.table.open().filter(|tracked| !verdicts.contains_key(&tracked.id));
@@ -214,12 +224,18 @@ impl Detector {
             |id| verdicts.contains_key(&id) || (had_flag(id) && !dropped.contains_key(&id));
         let (facts, retracted_max) = (&self.processes.facts, self.options.retracted_max);
         let keys = self.findings.update(&judged, facts, now, retracted_max, is_flagged);
+        let half_closed = behind_half_closed(&judged);
+        self.half_closed.retain(|group, _| half_closed.contains_key(group));
+        for (group, (count, oldest)) in half_closed {
+            let history = self.half_closed.entry(group).or_default();
+            history.observe(now, count, oldest, self.options.window_ms);
+        }
         for (id, flag) in dropped {
             self.retract(now, id, flag);
         }
-        for (id, ConnectionVerdict { flag, response, finding }) in verdicts {
+        for (id, ConnectionVerdict { flag, response, excuse, finding }) in verdicts {
             if let Some(key) = keys.get(finding) {
-                self.flag(now, id, Flagged { flag, response, key: Arc::clone(key) });
+                self.flag(now, id, Flagged { flag, response, excuse, key: Arc::clone(key) });
             }
         }
     }
@@ -315,7 +331,15 @@ impl Detector {
     }
 
     fn context(&self, now: Timestamp) -> JudgeContext<'_> {
-        context(&self.table, &self.processes, &self.histories, &self.host, &self.options, now)
+        JudgeContext {
+            table: &self.table,
+            processes: &self.processes,
+            histories: &self.histories,
+            half_closed: &self.half_closed,
+            suspended_ns: self.host.suspended_ns,
+            options: &self.options,
+            now,
+        }
     }
 
     fn unflagged(&self) -> Vec<Connection> {
@@ -329,24 +353,12 @@ impl Detector {
     }
 }
 
-/// What is judged at `now`. Borrows single fields, so that the others can change meanwhile.
-fn context<'a>(
-    table: &'a Table,
-    processes: &'a Processes,
-    histories: &'a BTreeMap<GroupKey, History>,
-    host: &HostFacts,
-    options: &'a Options,
-    now: Timestamp,
-) -> JudgeContext<'a> {
-    let suspended_ns = host.suspended_ns;
-    JudgeContext { table, processes, histories, suspended_ns, options, now }
-}
-
 /// The verdict of one connection in a judgement.
 struct ConnectionVerdict {
     flag: Flag,
     /// The stack that requested the response in flight.
     response: Option<(ProcessKey, StackId)>,
+    excuse: Option<Excuse>,
     /// Index of its finding in the judgement.
     finding: usize,
 }
@@ -362,7 +374,8 @@ fn verdicts(judged: &[Judged<'_>]) -> BTreeMap<ConnectionId, ConnectionVerdict> 
             if !verdicts.get(&member.tracked.id).is_some_and(is_surer) {
                 let flag = Flag { verdict, confidence, since: member.now };
                 let response = member.response_stack();
-                let verdict = ConnectionVerdict { flag, response, finding };
+                let excuse = member.excuse.filter(|_| member.is_excused());
+                let verdict = ConnectionVerdict { flag, response, excuse, finding };
                 verdicts.insert(member.tracked.id, verdict);
             }
         }

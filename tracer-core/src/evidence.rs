@@ -35,9 +35,9 @@ pub struct Counted<T> {
 pub enum Occurrence {
     /// The peer closed the connection.
     PeerClosed,
-    /// Data was last received on the connection.
+    /// Data was last sent or received on the connection.
     WentSilent,
-    /// The connection went to CLOSE.
+    /// The connection entered CLOSE.
     Died,
     /// The response was requested.
     Requested,
@@ -84,7 +84,7 @@ pub enum Evidence {
     /// No read was seen to return EOF or the error on any of the `count` dead connections.
     DeathUnnoticed { count: usize },
     /// `count` connections were accepted, `received_bytes` arrived on them, and for `waiting`
-    /// nothing of it was ever read.
+    /// none of it was ever read.
     NeverRead { count: usize, received_bytes: u64, waiting: DurationRange },
     /// The peer has sent its FIN.
     PeerGaveUp(CountOf),
@@ -97,24 +97,25 @@ pub enum Evidence {
     /// `count` connections have been silent for `silent`, each with an HTTP response that was
     /// neither read to EOF nor closed.
     ResponseSilent { count: usize, silent: DurationRange },
-    /// `count` connections have been silent for `silent`, and no reader waits on them.
+    /// `count` connections have been silent for `silent`, and no reader is waiting on them.
     SilentWithoutReader { count: usize, silent: DurationRange },
     /// `count` HTTP/1 responses were requested `age` ago and neither read to EOF nor closed.
     ResponsesInFlight { count: usize, age: DurationRange },
-    /// `streams` of HTTP/2 on `connections` hold `buffered_bytes` in the process's memory, of
-    /// which the application has read nothing for `unread`.
+    /// For `streams` of HTTP/2 on `connections`, `buffered_bytes` are buffered in the process's
+    /// memory, of which the application has read nothing for `unread`.
     StreamsUnread { streams: usize, connections: usize, buffered_bytes: u64, unread: DurationRange },
-    /// Data or EOF has been pending for longer than `--idle` and was not read, so no reader waits.
+    /// Data or EOF has been pending for longer than `--idle` and was not read, so no reader is
+    /// waiting.
     DataPending(CountOf),
     /// Fewer responses than `--min-count` at this call site; together with other call sites,
     /// `count` responses of the same destination are leaked.
     SameDestination { count: usize },
-    /// Confirmed by goroutine scan: Go's HTTP client waits for the response to be read or closed,
-    /// and no goroutine reads or references it.
+    /// Confirmed by goroutine scan: Go's HTTP client is waiting for the response to be read or
+    /// closed, and no goroutine is reading it or references it.
     ResponseUnreferenced(CountOf),
-    /// No goroutine, thread or epoll waits to read.
+    /// No goroutine, thread or epoll is waiting to read.
     NoReader(CountOf),
-    /// No reader waits, and no epoll instance has the connections registered.
+    /// No reader is waiting, and no epoll instance has the connections registered.
     NoReaderNoEpoll { count: usize },
     /// No thread was found waiting, and no epoll instance has the connections registered.
     NoThreadNoEpoll { count: usize },
@@ -126,7 +127,7 @@ pub enum Evidence {
     /// The lines of code that requested the responses, else those that opened the connections, the
     /// most frequent first; `others` more are not listed.
     CallSites { top: Vec<Counted<String>>, others: usize },
-    /// The event recurred, and the latest occurrence is recent: more will follow.
+    /// The event recurred, and the latest occurrence is recent: still accumulating.
     Rising(Recurrence),
     /// The event recurred, but not since `since_last_ms`.
     Ceased { recurrence: Recurrence, since_last_ms: u64 },
@@ -136,13 +137,17 @@ pub enum Evidence {
     /// The lowest number of connections rose in each of `windows` consecutive windows, from `from`
     /// to `to`, and the oldest connections stayed open.
     CountRose { windows: usize, from: usize, to: usize },
+    /// The lowest number of connections whose EOF was passed on to peers that do not close rose in
+    /// each of `windows` consecutive windows, from `from` to `to`, as with tunnels of which one end
+    /// stays open.
+    HalfOpenRose { windows: usize, from: usize, to: usize },
     /// The peer has acknowledged nothing on `count` connections for `silent`.
     NothingAcknowledged { count: usize, silent: DurationRange },
     /// Keepalive or window probes are not answered, up to `consecutive_max` in a row.
     ProbesUnanswered { count: usize, total: usize, consecutive_max: u8 },
     /// The same data was retransmitted up to `retransmits_max` times.
     DataRetransmitted { count: usize, total: usize, retransmits_max: u8 },
-    /// `count` connections have been idle for `idle`, and a reader waits on each.
+    /// `count` connections have been idle for `idle`, and a reader is waiting on each.
     IdleWithReader { count: usize, idle: DurationRange },
     /// The connections belong to `transports` different `http.Transport` values.
     SeparateTransports { transports: usize },
@@ -152,14 +157,14 @@ pub enum Evidence {
     ServedAtMostOnce(CountOf),
     /// `count` connections carried one exchange and have been silent for `silent`.
     ServedOnce { count: usize, silent: DurationRange },
-    /// `count` connections were opened before this process started, by a process that does not
-    /// hold them any more, and have been silent for `silent`.
+    /// `count` connections were opened before this process started, by a process that no longer
+    /// holds them, and have been silent for `silent`.
     OpenedByAnother { count: usize, silent: DurationRange },
     /// The process that opened the connections.
     Opener { pid: u32 },
     /// This process has called `execve` since it was forked: close-on-exec was not set.
     CloseOnExecMissing,
-    /// This process is a fork of the process that opened the connections, which still runs.
+    /// This process is a fork of the process that opened the connections, which is still running.
     ForkedFromOpener,
     /// `unsent_bytes` cannot be sent on `count` connections: the peer has read nothing for
     /// `stalled`.
@@ -197,6 +202,7 @@ impl Evidence {
             Self::Ceased { .. } => "ceased",
             Self::SeparateTimes(_) => "separate-times",
             Self::CountRose { .. } => "count-rose",
+            Self::HalfOpenRose { .. } => "half-open-rose",
             Self::NothingAcknowledged { .. } => "nothing-acknowledged",
             Self::ProbesUnanswered { .. } => "probes-unanswered",
             Self::DataRetransmitted { .. } => "data-retransmitted",

@@ -21,8 +21,8 @@ impl<K> Default for FairQueue<K> {
 }
 
 impl<K: Copy + Ord> FairQueue<K> {
-    /// At most `max` of these keys: first those that were never served, then those whose turn was
-    /// longest ago.
+    /// At most `max` of these keys: first those that were never served, then those that were
+    /// served longest ago.
     pub(crate) fn take(
         &mut self,
         keys: impl IntoIterator<Item = K>,

@@ -6,7 +6,7 @@ mod finding_matching;
 
 use alloc::{
     borrow::ToOwned,
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     string::String,
     sync::Arc,
     vec::Vec,
@@ -17,12 +17,12 @@ use describe::{finding, key};
 use finding_matching::FindingMatching;
 
 use crate::{
-    ConnectionId, Finding, FindingKey, ProcessFacts, ProcessKey, Timestamp, group::GroupKey,
-    judge::Judged, rules::RuleKey,
+    Caveat, Confidence, ConnectionId, Finding, FindingKey, ProcessFacts, ProcessKey, Timestamp,
+    group::GroupKey, judge::Judged, rules::RuleKey,
 };
 
-/// Identity of a finding within a run: what it is about, which rule found it and, for rules that judge
-/// by call site, the call site.
+/// Identity of a finding within a run: what it is about, which rule found it and, for rules that
+/// judge by call site, the call site.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Identity {
     group: GroupKey,
@@ -41,11 +41,11 @@ impl Identity {
 #[derive(Debug, Default)]
 pub(crate) struct FindingTracker {
     active: BTreeMap<Identity, Tracked>,
-    /// Not in the latest judgement, but some connection still has its verdict: it was absent from one
-    /// snapshot only. Neither reported nor retracted.
+    /// Not in the latest judgement, but some connection still has its verdict: it was absent from
+    /// one snapshot only. Neither reported nor retracted.
     undecided: BTreeMap<Identity, Tracked>,
     retracted: VecDeque<Finding>,
-    /// Retracted findings that are not listed any more.
+    /// Retracted findings that are no longer listed.
     pub(crate) forgotten: u64,
     /// How many findings have been numbered.
     numbered: u64,
@@ -149,6 +149,18 @@ impl FindingTracker {
         });
         findings.extend(self.retracted.iter().cloned());
         findings
+    }
+
+    /// How many processes with active findings that are not just informational are stopped.
+    pub(crate) fn stopped_processes(&self) -> u64 {
+        let stopped = self.active.iter().filter(|(_, tracked)| {
+            let finding = &tracked.finding;
+            finding.confidence > Confidence::Info
+                && finding.caveats.contains(&Caveat::ProcessStopped)
+        });
+        let processes: BTreeSet<ProcessKey> =
+            stopped.map(|(identity, _)| identity.group.process).collect();
+        u64::try_from(processes.len()).unwrap_or(u64::MAX)
     }
 
     /// The processes of the active findings.

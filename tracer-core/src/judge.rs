@@ -7,6 +7,8 @@
 //! only possible. Connections that no settled finding has are judged once more by port (`by_port`).
 
 mod by_port;
+mod excused;
+mod pools;
 mod unassigned;
 
 use alloc::{
@@ -15,12 +17,15 @@ use alloc::{
 };
 use core::cmp::Reverse;
 
+use excused::WaitedFor;
+pub(crate) use excused::behind_half_closed;
 use unassigned::Unassigned;
 
 use crate::{
-    Evidence, Options, ProcessKey, Timestamp,
+    Confidence, Evidence, Options, ProcessKey, Timestamp,
     connection_view::{ConnectionView, ProcessView, ResponseSelection},
     group::GroupKey,
+    group_history::GroupHistory,
     history::{History, rate_milli},
     open_responses::Response,
     processes::Processes,
@@ -28,6 +33,7 @@ use crate::{
     separate_times::SeparateTimes,
     table::Table,
     tracked::Tracked,
+    turnover::Turnover,
 };
 
 /// The open connections by group.
@@ -39,8 +45,6 @@ pub(crate) struct Candidates<'a> {
     /// The complete groups of which some rule claims a connection, or which grow, and the groups of
     /// other addresses of the same port.
     groups: Groups<'a>,
-    /// How many connections of each process, of any group, wait for the peer to read.
-    stalled: BTreeMap<ProcessKey, usize>,
 }
 
 /// Connections of one group with one verdict.
@@ -67,6 +71,10 @@ pub(crate) struct Growth {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct GroupSize {
     pub(crate) count: usize,
+    /// How many are not dead, in the sense of [`turnover`](crate::turnover).
+    pub(crate) alive: usize,
+    /// How many the snapshot before did not show.
+    pub(crate) fresh: usize,
     /// When the oldest of its connections was opened.
     pub(crate) oldest: Timestamp,
 }
@@ -74,6 +82,8 @@ pub(crate) struct GroupSize {
 impl GroupSize {
     fn add(&mut self, other: Self) {
         self.count += other.count;
+        self.alive += other.alive;
+        self.fresh += other.fresh;
         self.oldest = self.oldest.min(other.oldest);
     }
 }
@@ -83,7 +93,9 @@ impl GroupSize {
 pub(crate) struct JudgeContext<'a> {
     pub(crate) table: &'a Table,
     pub(crate) processes: &'a Processes,
-    pub(crate) histories: &'a BTreeMap<GroupKey, History>,
+    pub(crate) histories: &'a BTreeMap<GroupKey, GroupHistory>,
+    /// How many connections half-closed ones excused at earlier judgements.
+    pub(crate) half_closed: &'a BTreeMap<GroupKey, History>,
     pub(crate) suspended_ns: u64,
     pub(crate) options: &'a Options,
     pub(crate) now: Timestamp,
@@ -93,15 +105,17 @@ impl<'a> JudgeContext<'a> {
     /// The groups that need to be judged. On most hosts these are few, so they are determined before
     /// anything is collected.
     pub(crate) fn candidates(&self) -> Candidates<'a> {
-        let mut stalled: BTreeMap<ProcessKey, usize> = BTreeMap::new();
-        let growing = self.histories.iter().filter(|(_, it)| growing::evidence(it).is_some());
+        let mut waited_for: BTreeMap<ProcessKey, WaitedFor> = BTreeMap::new();
+        let growing =
+            self.histories.iter().filter(|(_, it)| growing::evidence(&it.counts).is_some());
         let mut ports: BTreeSet<GroupKey> = growing.map(|(group, _)| group.of_port()).collect();
         for (group, view) in self.views() {
-            if rules::is_stalled(&view) {
-                *stalled.entry(group.process).or_default() += 1;
-            }
-            if rules::is_claimed(&view) {
+            let is_claimed = rules::is_claimed(&view);
+            if is_claimed {
                 ports.insert(group.of_port());
+            }
+            if view.tracked.waits.is_some() || view.facts.unread_bytes > 0 {
+                waited_for.entry(group.process).or_default().note(&view, is_claimed);
             }
         }
         let mut groups = Groups::new();
@@ -111,13 +125,19 @@ impl<'a> JudgeContext<'a> {
                 groups.entry(group).or_default().push(view);
             }
         }
-        Candidates { groups, stalled }
+        excused::excuse(&mut groups, &waited_for);
+        for (group, members) in &mut groups {
+            if let Some(history) = self.histories.get(group) {
+                pools::excuse(members, &history.turnover);
+            }
+        }
+        Candidates { groups }
     }
 
     /// The open connections, each with its group.
     fn views(&self) -> impl Iterator<Item = (GroupKey, ConnectionView<'a>)> {
         let context = *self;
-        let mut latest: Option<(ProcessKey, ProcessView<'a>)> = None;
+        let mut latest: Option<(ProcessKey, ProcessView)> = None;
         self.table.open().filter_map(move |tracked| {
             let process = tracked.accountable()?.key;
             // Connections of one process are mostly adjacent.
@@ -129,10 +149,14 @@ impl<'a> JudgeContext<'a> {
         })
     }
 
-    fn process_view(&self, process: ProcessKey) -> ProcessView<'a> {
-        let facts = self.processes.facts.get(&process);
-        let is_unidentified = facts.is_none() && !self.processes.unreadable.contains(&process);
-        ProcessView { facts, is_unidentified, suspended_ns: self.suspended_ns }
+    fn process_view(&self, process: ProcessKey) -> ProcessView {
+        let is_unreadable = self.processes.unreadable.contains(&process);
+        ProcessView {
+            stop: self.processes.stop(process, self.now, self.options.idle_ms),
+            is_unidentified: !is_unreadable && !self.processes.facts.contains_key(&process),
+            is_unreadable,
+            suspended_ns: self.suspended_ns,
+        }
     }
 
     /// The size of each group, and of each port with several addresses.
@@ -143,7 +167,12 @@ impl<'a> JudgeContext<'a> {
                 continue;
             };
             let group = GroupKey::of(owner.key, self.table.direction(tracked), facts);
-            let one = GroupSize { count: 1, oldest: tracked.opened_at };
+            let one = GroupSize {
+                count: 1,
+                alive: usize::from(!tracked.is_dead()),
+                fresh: usize::from(tracked.snapshots_seen <= 1),
+                oldest: tracked.opened_at,
+            };
             sizes.entry(group).and_modify(|size| size.add(one)).or_insert(one);
         }
         let ports = by_port::sizes(&sizes);
@@ -163,6 +192,7 @@ impl<'a> JudgeContext<'a> {
             listed: self.listed(tracked).unwrap_or_default(),
             selection: ResponseSelection::All,
             sites: &self.processes.sites,
+            excuse: None,
         })
     }
 
@@ -180,10 +210,9 @@ impl<'a> JudgeContext<'a> {
 
     /// The verdicts, at most one for each connection.
     pub(crate) fn judge(&self, candidates: &Candidates<'a>) -> Vec<Judged<'a>> {
-        let Candidates { groups, stalled } = candidates;
+        let Candidates { groups } = candidates;
         let judge = |group: GroupKey, all: &[ConnectionView<'a>], some: &[ConnectionView<'a>]| {
-            let stalled = stalled.get(&group.process).copied().unwrap_or_default();
-            self.judge_group(group, all, some, stalled)
+            self.judge_group(group, all, some)
         };
         let by_address = groups.iter().flat_map(|(group, members)| judge(*group, members, members));
         by_port::judge(groups, by_address.collect(), self.options.count_min, judge)
@@ -195,31 +224,27 @@ impl<'a> JudgeContext<'a> {
         group: GroupKey,
         all: &[ConnectionView<'a>],
         members: &[ConnectionView<'a>],
-        stalled: usize,
     ) -> Vec<Judged<'a>> {
-        let growing = self.histories.get(&group).and_then(growing::evidence);
-        let responses = Responses::of(all);
-        let context = GroupContext { group, all, responses, stalled, growing: growing.as_ref() };
+        let history = self.histories.get(&group);
+        let growing = history.and_then(|history| growing::evidence(&history.counts));
+        let turnover = history.map(|history| &history.turnover);
+        let free = all.iter().filter(|view| !view.is_excused());
+        let responses = Responses::of(free);
+        let context = GroupContext { group, all, responses, growing: growing.as_ref(), turnover };
         let mut unassigned = Unassigned::of(members);
-        let mut judged = Vec::new();
-        loop {
-            let assess = |rule: &'static Rule, rank: usize| {
-                let parts = unassigned.claimed(rule, rank).into_iter();
-                surest(
-                    parts.filter_map(|(site, members)| self.assess(rule, site, members, &context)),
-                )
+        let mut judged = self.judge_unassigned(&mut unassigned, &context, false);
+        if unassigned.has_withheld() {
+            let is_sure = |judged: &Judged<'_>| {
+                judged.rule.id.is_about_the_process()
+                    && judged.assessment.confidence > Confidence::Possible
             };
-            let rules = RULES.iter().zip(0..);
-            let rules = rules.filter(|(rule, _)| !group.is_by_port() || !rule.is_of_one_address);
-            let assessed = rules.filter_map(|(rule, rank)| {
-                let judged = assess(rule, rank);
-                let confidence = judged.first()?.assessment.confidence;
-                Some((confidence, Reverse(rank), rule, judged))
-            });
-            let surest = assessed.max_by_key(|(confidence, rank, ..)| (*confidence, *rank));
-            let Some((_, Reverse(rank), rule, surest)) = surest else { break };
-            unassigned.take(rule, rank, &surest.iter().map(|judged| judged.site).collect());
-            judged.extend(surest);
+            // Unless the others are surer, there is one finding of all and not two.
+            let apart = judged.iter().any(is_sure);
+            if !apart {
+                (unassigned, judged) = (Unassigned::of(members), Vec::new());
+            }
+            unassigned.release();
+            judged.extend(self.judge_unassigned(&mut unassigned, &context, apart));
         }
         // A few bad connections among many do not hide that the many grow.
         let members = unassigned.connections();
@@ -240,6 +265,42 @@ impl<'a> JudgeContext<'a> {
         judged
     }
 
+    /// Applies the rules to the connections that have no verdict yet, the surest first. `apart`: the
+    /// excused ones among them are findings of their own.
+    fn judge_unassigned(
+        &self,
+        unassigned: &mut Unassigned<'a>,
+        context: &GroupContext<'_, 'a>,
+        apart: bool,
+    ) -> Vec<Judged<'a>> {
+        let is_by_port = context.group.is_by_port();
+        let mut judged = Vec::new();
+        loop {
+            let assess = |rule: &'static Rule, rank: usize| {
+                let parts = unassigned.claimed(rule, rank).into_iter();
+                surest(
+                    parts.filter_map(|(site, members)| self.assess(rule, site, members, context)),
+                )
+            };
+            let rules = RULES.iter().zip(0..);
+            let rules = rules.filter(|(rule, _)| !is_by_port || !rule.is_of_one_address);
+            let assessed = rules.filter_map(|(rule, rank)| {
+                let judged = assess(rule, rank);
+                let confidence = judged.first()?.assessment.confidence;
+                Some((confidence, Reverse(rank), rule, judged))
+            });
+            let surest = assessed.max_by_key(|(confidence, rank, ..)| (*confidence, *rank));
+            let Some((_, Reverse(rank), rule, mut surest)) = surest else { return judged };
+            unassigned.take(rule, rank, &surest.iter().map(|judged| judged.site).collect());
+            for judged in surest.iter_mut().filter(|_| apart) {
+                if judged.members.iter().any(ConnectionView::is_excused) {
+                    judged.rule.is_excused = true;
+                }
+            }
+            judged.extend(surest);
+        }
+    }
+
     fn assess(
         &self,
         rule: &'static Rule,
@@ -248,7 +309,7 @@ impl<'a> JudgeContext<'a> {
         context: &GroupContext<'_, 'a>,
     ) -> Option<Judged<'a>> {
         let times = members.iter().map(|member| (rule.occurred)(member));
-        let times = SeparateTimes::of(times, self.options.gap_ms());
+        let times = SeparateTimes::of(times, self.options.gap_ms(), self.options.idle_ms);
         let runs = |key: ProcessKey| self.processes.is_running(key);
         let running_openers =
             members.iter().filter(|it| it.tracked.opener.is_some_and(runs)).count();
@@ -259,7 +320,8 @@ impl<'a> JudgeContext<'a> {
             group: context.all,
             is_by_port: context.group.is_by_port(),
             responses_of_group: context.responses,
-            stalled: context.stalled,
+            turnover: context.turnover,
+            occurred: rule.occurred,
             process: self.processes.facts.get(&context.group.process),
             options: self.options,
             now: self.now,
@@ -268,8 +330,16 @@ impl<'a> JudgeContext<'a> {
         let is_most = claimed.count() > context.all.len() / 2;
         let mut assessment = rule.assess(&claimed)?;
         if let (Some(evidence), true) = (context.growing, assessment.growth_counts && is_most) {
-            assessment.confidence = assessment.confidence.raised();
+            // Counts make nothing certain, and what is not a leak does not become one by repetition.
+            if assessment.confidence == Confidence::Possible {
+                assessment = assessment.at_least_likely();
+            }
             assessment.facts.evidence.push(evidence.clone());
+        }
+        if rule.id.is_about_the_process() {
+            let half_closed = self.half_closed.get(&context.group);
+            let alive_max = context.turnover.map_or(0, |turnover| turnover.alive_max);
+            excused::limit(&mut assessment, &claimed.members, half_closed, alive_max);
         }
         // The growth of the group is that of the finding only if the finding is most of the group.
         let watched = self.watched_growth(&context.group, context.all.len());
@@ -278,13 +348,14 @@ impl<'a> JudgeContext<'a> {
         let reconstructed = watched.is_none() && claimed.is_rising();
         let growth =
             Growth { per_min_milli: watched.or_else(|| reconstructed.then(rate)), reconstructed };
-        let (group, rule) = (context.group, rule.key());
+        let group = context.group;
+        let rule = rule.key();
         Some(Judged { group, rule, site, members: claimed.members, assessment, growth })
     }
 
     /// The growth of a group, if it was watched for long enough.
     fn watched_growth(&self, group: &GroupKey, count: usize) -> Option<i64> {
-        self.histories.get(group)?.per_min_milli(self.now, count)
+        self.histories.get(group)?.counts.per_min_milli(self.now, count)
     }
 
     /// The connections that are suspicious, or would be if no reader waits. Whether the process is
@@ -293,8 +364,7 @@ impl<'a> JudgeContext<'a> {
         &self,
     ) -> impl Iterator<Item = (GroupKey, ConnectionView<'a>, Suspicion)> {
         self.views().filter_map(|(group, view)| {
-            let suspended_ns = view.process.suspended_ns;
-            let process = ProcessView { facts: None, is_unidentified: false, suspended_ns };
+            let process = ProcessView { is_unidentified: false, ..view.process };
             let view = ConnectionView { process, ..view };
             let suspicion = rules::suspicion(&view)?;
             Some((group, view, suspicion))
@@ -311,12 +381,12 @@ fn surest<'a>(judged: impl Iterator<Item = Judged<'a>>) -> Vec<Judged<'a>> {
 }
 
 /// What all assessments of one group have in common.
+#[derive(Clone, Copy)]
 struct GroupContext<'c, 'a> {
     group: GroupKey,
     /// All of its connections.
     all: &'c [ConnectionView<'a>],
     responses: Responses,
-    /// Connections of the process that wait for the peer to read.
-    stalled: usize,
     growing: Option<&'c Evidence>,
+    turnover: Option<&'c Turnover>,
 }

@@ -6,8 +6,8 @@ use alloc::string::String;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "each variant documents its fields")]
 pub enum AccessError {
-    /// EACCES or EPERM: it takes root of the process's user namespace, or CAP_SYS_PTRACE. `detail`
-    /// is the operating system's text, if it says more.
+    /// EACCES or EPERM: this requires root in the process's user namespace, or CAP_SYS_PTRACE.
+    /// `detail` is the operating system's text, if it says more.
     PermissionDenied { detail: Option<String> },
     /// `kernel.yama.ptrace_scope` is 3: no process may read another one's memory until reboot.
     YamaPtraceScope,
@@ -39,8 +39,8 @@ pub enum Limit {
     ThreadsUnreadable { error: AccessError },
     /// The process's memory could not be read.
     MemoryUnreadable { error: AccessError },
-    /// Of its epoll instances, no more than `fds_max` file descriptors and `registrations_max`
-    /// registrations were read.
+    /// Its epoll instances have more than `fds_max` file descriptors or `registrations_max`
+    /// registrations; the rest were not read.
     EpollsTruncated { fds_max: usize, registrations_max: usize },
     /// No more than `threads_max` of its threads were inspected.
     ThreadsTruncated { threads_max: usize },
@@ -65,7 +65,7 @@ pub enum Limit {
     GoFunctionTableMissing,
     /// The runtime's list of goroutines (`runtime.allgs`) was not found.
     GoroutineListMissing,
-    /// The runtime's list of goroutines moved while it was read.
+    /// The runtime's list of goroutines moved while it was being read.
     GoroutineListMoved,
     /// `scanned` of `total` goroutines were scanned.
     GoroutinesTruncated { scanned: u64, total: u64 },
@@ -73,11 +73,11 @@ pub enum Limit {
     StacksTruncated { scanned_bytes: u64 },
     /// Which responses goroutines reference is unknown: stacks were too large, or moved too often.
     ReferencesIncomplete,
-    /// `function` is not in the program, so uprobes cannot follow its HTTP responses.
+    /// `function` is not in the program, so uprobes cannot track its HTTP responses.
     GoFunctionMissing { function: String },
     /// The kernel refused the uprobes; `detail` is its error.
     UprobesRefused { detail: String },
-    /// The process has ended.
+    /// The process has exited.
     ProcessEnded,
     /// The `resolved` oldest of `total` responses in flight were matched to connections.
     ResponsesTruncated { resolved: usize, total: usize },

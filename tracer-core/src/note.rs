@@ -4,15 +4,15 @@ use alloc::string::String;
 
 use crate::{CallSiteReason, FallbackReason, Limit};
 
-/// One remark on what a run could see. It never makes or removes a finding.
+/// One remark on what a run could see. It never produces or removes a finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each variant documents its fields")]
 pub enum Note {
     /// `count` suspected processes have not been identified yet, so their connections are not
-    /// judged: at most `per_snapshot_max` are after each snapshot.
+    /// judged: at most `per_snapshot_max` are identified after each snapshot.
     ProcessesNotIdentified { count: u64, per_snapshot_max: usize },
     /// `count` processes have not been inspected for readers yet: at most `per_snapshot_max` are
-    /// after each snapshot.
+    /// inspected after each snapshot.
     ReadersNotInspected { count: u64, per_snapshot_max: usize },
     /// After the latest snapshot there was no time to inspect `count` processes for readers.
     ReadersOutOfTime { count: u64 },
@@ -20,17 +20,17 @@ pub enum Note {
     /// concluded from them.
     ResponsesStale { count: u64 },
     /// `count` stacks have not been resolved to call sites yet: at most `per_snapshot_max` are
-    /// after each snapshot.
+    /// resolved after each snapshot.
     StacksNotResolved { count: u64, per_snapshot_max: usize },
     /// The stacks of `count` connections or requests were not kept, because the kernel's map of
     /// stacks was full or they could not be read, so their call sites are unknown.
     StacksLost { count: u64 },
     /// `count` retracted findings are no longer listed.
     RetractedNotListed { count: u64 },
-    /// `count` sockets changed while they were read and were left out of the latest snapshot.
+    /// `count` sockets changed while they were being read and were left out of the latest snapshot.
     SocketsUndecodable { count: u64 },
     /// The file descriptors of `count` processes could not be read, so their connections are not
-    /// judged: it takes root, or CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH.
+    /// judged: this requires root, or CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH.
     FdsUnreadable { count: u64 },
     /// `count` TCP sockets could not be inspected: they are dead, or their processes are hidden.
     SocketsNotInspected { count: u64 },
@@ -41,32 +41,32 @@ pub enum Note {
     /// The call sites of `stacks` stacks are unknown.
     CallSiteLimit { stacks: usize, reason: CallSiteReason },
 
-    /// The tool runs inside a pid namespace: processes outside are not seen.
+    /// `tracer` runs inside a pid namespace: processes outside are not seen.
     InsidePidNamespace,
-    /// Snapshots come from sock_diag(7) and `/proc`, without kernel programs.
+    /// Snapshots come from sock_diag(7) and `/proc`, without BPF programs.
     WithoutKernelPrograms { reason: FallbackReason },
     /// Without events, ages are lower bounds, connections that open and close between two
     /// snapshots are not seen, and neither openers, call sites nor responses are known.
     WithoutEvents,
-    /// Without kernel programs, the time at which a connection died is known by watching only: a
-    /// ghost takes a run longer than `--idle`.
+    /// Without BPF programs, the time of death is known only for connections that died during
+    /// the run: reporting a ghost as more than possible requires a run longer than `--idle`.
     DeathTimesByWatching,
-    /// HTTP responses of Go programs are not followed: the run ends before one could be in flight
+    /// HTTP responses of Go programs are not tracked: the run ends before one could be in flight
     /// for `--idle`.
     RunTooShortForResponses,
     /// One snapshot was taken: whether anything changes was not watched.
     SingleSnapshot,
-    /// The target processes have ended.
+    /// The target processes have exited.
     TargetProcessesEnded,
-    /// HTTP responses are followed in `processes_max` processes, and in no others.
+    /// HTTP responses are tracked in `processes_max` processes, and in no others.
     FollowedProcessesFull { processes_max: usize },
 
-    /// The recording was judged with other thresholds than when it was made; `unanswered` of the
+    /// The recording was analyzed with thresholds other than the recorded ones; `unanswered` of the
     /// questions that these lead to have no recorded answer.
     OtherThresholds { unanswered: usize },
     /// The recording ends in the middle: what happened last is missing.
     RecordingTruncated,
-    /// The recording is damaged from this offset on.
+    /// The recording is damaged from this offset onwards.
     RecordingDamaged { offset_bytes: u64 },
     /// The `segments` oldest segments of the recording were deleted to keep it below `--max-size`.
     RecordingSegmentsDeleted { segments: u64 },
@@ -79,6 +79,8 @@ pub enum Note {
     NoSnapshot,
     /// `count` snapshots failed.
     SnapshotsFailed { count: u64 },
+    /// `count` processes with suspicious connections are stopped.
+    ProcessesStopped { count: u64 },
     /// The connection table had no room for `count` connections.
     ConnectionsNotKept { count: u64 },
     /// There was no room for `count` responses in flight.
@@ -125,6 +127,7 @@ impl Note {
             Self::CsvStopped { .. } => "csv-stopped",
             Self::NoSnapshot => "no-snapshot",
             Self::SnapshotsFailed { .. } => "snapshots-failed",
+            Self::ProcessesStopped { .. } => "processes-stopped",
             Self::ConnectionsNotKept { .. } => "connections-not-kept",
             Self::ResponsesNotKept { .. } => "responses-not-kept",
             Self::Recorded { .. } => "recorded",

@@ -102,13 +102,13 @@ pub struct AttachFailure {
     pub error: AttachError,
 }
 
-/// Why snapshots are taken without kernel programs.
+/// Why snapshots are taken without BPF programs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each variant documents its fields")]
 pub enum FallbackReason {
     /// The user chose `--source sock-diag`.
     Requested,
-    /// The kernel programs could not be loaded; `detail` is the error.
+    /// The BPF programs could not be loaded; `detail` is the error.
     ProgramsNotLoaded { detail: String },
 }
 
@@ -146,7 +146,7 @@ pub struct Probe {
 }
 
 impl Probe {
-    /// Events of the hook reach this run. Snapshots without kernel programs count as attached.
+    /// Events of the hook reach this run. Snapshots without BPF programs count as attached.
     pub const fn is_attached(&self) -> bool {
         match &self.state {
             AttachState::Attached { .. } | AttachState::SockDiag { .. } => true,

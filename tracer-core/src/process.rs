@@ -6,7 +6,7 @@ use compact_str::CompactString;
 
 use crate::Timestamp;
 
-/// Identity of a process: the start time tells it apart from an earlier one with the same pid.
+/// Identity of a process: the start time distinguishes it from an earlier one with the same pid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProcessKey {
     /// When the process started, in nanoseconds since boot (`task_struct.start_boottime` of the
@@ -67,8 +67,8 @@ pub struct ProcessFacts {
     pub uid: Option<u32>,
     /// Its container, where the cgroup path names one.
     pub container: Option<Container>,
-    /// Its pid in its innermost pid namespace (`NStgid` in `/proc/PID/status`), if that differs from
-    /// the pid in [`key`](Self::key).
+    /// Its pid in its innermost pid namespace (`NStgid` in `/proc/PID/status`), if that differs
+    /// from the pid in [`key`](Self::key).
     pub inner_pid: Option<u32>,
     /// Open file descriptors of every type (entries of `/proc/PID/fd`).
     pub open_fds: Option<u64>,

@@ -6,8 +6,13 @@ use alloc::{
 };
 
 use crate::{
-    Finding, Goroutines, Holder, Limit, Note, ProcessFacts, ProcessKey, ProcessSummary, Timestamp,
-    call_sites::CallSites, fair_queue::FairQueue, history::History, open_responses::OpenResponses,
+    Comm, Finding, Goroutines, Holder, Limit, Note, ProcessFacts, ProcessKey, ProcessSummary,
+    Timestamp,
+    call_sites::CallSites,
+    fair_queue::FairQueue,
+    history::History,
+    open_responses::OpenResponses,
+    stops::{Stop, Stops},
 };
 
 /// Everything known of processes.
@@ -15,6 +20,10 @@ use crate::{
 pub(crate) struct Processes {
     /// What `/proc` says of them.
     pub(crate) facts: BTreeMap<ProcessKey, ProcessFacts>,
+    /// When they were stopped.
+    stops: BTreeMap<ProcessKey, Stops>,
+    /// When the latest snapshot ended.
+    snapshot_at: Timestamp,
     /// The processes to identify next.
     pub(crate) facts_queue: FairQueue<ProcessKey>,
     /// The processes to inspect for readers next.
@@ -40,6 +49,8 @@ impl Processes {
     pub(crate) fn new(responses_max: usize) -> Self {
         Self {
             facts: BTreeMap::new(),
+            stops: BTreeMap::new(),
+            snapshot_at: Timestamp::default(),
             facts_queue: FairQueue::default(),
             readers_queue: FairQueue::default(),
             limits: BTreeMap::new(),
@@ -62,7 +73,9 @@ impl Processes {
     ) {
         self.holders = holders.into_iter().map(|holder| (holder.key, holder)).collect();
         let holders = &self.holders;
+        self.snapshot_at = at;
         self.facts.retain(|key, _| holders.contains_key(key));
+        self.stops.retain(|key, _| holders.contains_key(key));
         self.facts_queue.retain(|key| holders.contains_key(key));
         self.readers_queue.retain(|key| holders.contains_key(key));
         self.limits.retain(|key, _| holders.contains_key(key));
@@ -81,6 +94,18 @@ impl Processes {
         }
     }
 
+    /// Takes in what `/proc` says of a process after the latest snapshot.
+    pub(crate) fn take_facts(&mut self, facts: ProcessFacts) {
+        self.unreadable.remove(&facts.key);
+        self.stops.entry(facts.key).or_default().observe(facts.stopped, self.snapshot_at);
+        self.facts.insert(facts.key, facts);
+    }
+
+    /// Why a process cannot have acted on its connections, if that is known.
+    pub(crate) fn stop(&self, key: ProcessKey, now: Timestamp, idle_ms: u64) -> Option<Stop> {
+        self.stops.get(&key)?.stop(now, idle_ms)
+    }
+
     /// The processes in scope.
     pub(crate) fn in_scope(&self) -> impl Iterator<Item = ProcessKey> {
         self.holders.keys().copied()
@@ -89,6 +114,11 @@ impl Processes {
     /// How many processes are in scope.
     pub(crate) fn count(&self) -> u64 {
         u64::try_from(self.holders.len()).unwrap_or(u64::MAX)
+    }
+
+    /// The name of a process in scope that holds sockets.
+    pub(crate) fn comm(&self, key: ProcessKey) -> Option<&Comm> {
+        self.holders.get(&key).map(|holder| &holder.comm)
     }
 
     /// The process is in scope and holds sockets, so it runs.

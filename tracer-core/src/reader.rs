@@ -1,18 +1,18 @@
-//! Who waits to read from a connection: the question behind every verdict, and what an inspection of
-//! the process can answer.
+//! What is waiting to read from a connection: the question behind every verdict, and what an
+//! inspection of the process can answer.
 
 use alloc::{string::String, vec::Vec};
 
 use crate::{ConnectionId, Goroutines, Limit, ProcessKey, Timestamp};
 
-/// Who waits to read data or EOF from the connection.
+/// What is waiting to read data or EOF from the connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reader {
     /// Unknown: never counted as evidence.
     #[default]
     Unknown,
     /// No reader, verified in the process's own data: Go's network poller has no goroutine that
-    /// waits to read, or a level-triggered epoll has the file descriptor without `EPOLLIN`.
+    /// is waiting to read, or a level-triggered epoll has the file descriptor without `EPOLLIN`.
     None,
     /// A goroutine is parked in a read.
     Goroutine,
@@ -37,7 +37,7 @@ impl Reader {
         }
     }
 
-    /// A reader certainly waits for data or EOF.
+    /// A reader is certainly waiting for data or EOF.
     pub const fn is_waiting(self) -> bool {
         matches!(self, Self::Goroutine | Self::Thread | Self::Epoll)
     }
@@ -63,7 +63,7 @@ pub struct Readers {
 pub struct ReaderFacts {
     /// The socket.
     pub id: ConnectionId,
-    /// Who waits to read.
+    /// What is waiting to read.
     pub reader: Reader,
     /// Some epoll of the process has it registered, for whatever event: the process manages it.
     pub is_registered: bool,
@@ -74,7 +74,7 @@ pub struct ReaderFacts {
 /// A connection of Go's `net/http` client, as found in the stack of its `readLoop` goroutine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpConnection {
-    /// What `readLoop` waits for.
+    /// What `readLoop` is waiting for.
     pub stage: HttpStage,
     /// Address of its `http.Transport`; only good for comparison.
     pub transport: u64,
@@ -98,12 +98,12 @@ pub enum Held {
     Somebody,
 }
 
-/// What the `readLoop` goroutine of an HTTP client connection waits for.
+/// What the `readLoop` goroutine of an HTTP client connection is waiting for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum HttpStage {
-    /// It waits in `runtime.selectgo` for the application to read the response body to EOF or to
-    /// close it. While the application reads, the application is the reader.
+    /// It is blocked in `runtime.selectgo`, waiting for the application to read the response body
+    /// to EOF or to close it. While the application reads, the application is the reader.
     AwaitingBody,
-    /// It waits in `bufio.(*Reader).Peek` for the next response, or for EOF.
+    /// It is blocked in `bufio.(*Reader).Peek`, waiting for the next response, or for EOF.
     Idle,
 }

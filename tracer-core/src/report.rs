@@ -237,6 +237,9 @@ pub struct Coverage {
     pub responses_full: u64,
     /// Suspected processes that could not be read, and processes whose file descriptors could not.
     pub processes_unreadable: u64,
+    /// Stopped processes with suspicious connections: whether they leak cannot be said before they
+    /// run again.
+    pub processes_stopped: u64,
     /// File descriptors of sockets that look like TCP and are not judged, by protocol, in the latest
     /// snapshot.
     pub not_judged: BTreeMap<String, u64>,
@@ -257,7 +260,9 @@ impl Coverage {
     pub fn gaps(&self) -> Vec<Note> {
         let failed = self.loss.snapshots_failed;
         let responses = self.loss.ledger_full.saturating_add(self.responses_full);
+        let stopped = self.processes_stopped;
         let gaps = [
+            (stopped > 0).then_some(Note::ProcessesStopped { count: stopped }),
             (self.snapshots == 0).then_some(Note::NoSnapshot),
             (failed > 0).then_some(Note::SnapshotsFailed { count: failed }),
             (self.table_full > 0).then_some(Note::ConnectionsNotKept { count: self.table_full }),

@@ -15,19 +15,40 @@
 //! # Terms
 //! - `--idle`, `--min-count`, `--pool-size`, `--pool-idle`: the thresholds in
 //!   [`Options`](crate::Options).
-//! - *at separate times*: at least three times that certainly lie more than a twelfth of `--idle` apart,
-//!   and span at least `--idle`. What happened together counts as one event.
-//! - *keep happening at separate times*: the latest of those times is at most twice their span ago, or
-//!   ten times `--idle`.
+//! - *event*: what happened without a pause of more than a twelfth of `--idle`. What goes on for longer
+//!   than `--idle` counts once per `--idle`.
+//! - *at separate times*: at least three events that certainly are separate and span at least `--idle`.
+//! - *keep happening at separate times*: the latest of those is at most twice their span ago, or ten
+//!   times `--idle`.
+//! - *accumulate*: see [`accumulation`].
 //! - *confirmed by goroutine scan*: see [`proof_subset`].
 //! - *read*: the application read from the socket, as two snapshots show by `copied_seq`.
 //!
-//! A process that is stopped, or of which that is not known yet, can neither read nor close, so nothing
-//! new is claimed of it. Exceptions: [`orphaned`], [`growing`] and [`peer_not_reading`], which do not
-//! depend on what the process does, and connections that were already found. Growth ([`growing`]) makes most findings one level surer.
+//! # What is excused
+//! A connection that is excused is at most *possible*, or as sure as it was before, and is judged apart
+//! from the others. Exceptions: [`orphaned`], [`growing`] and [`peer_not_reading`], which do not depend
+//! on what the process does.
+//!
+//! - *Who waits for others*, count for count: each peer that took less than the process wrote within
+//!   `--idle` excuses one connection with unread data or a response, else one that the peer closed, first those that were left
+//!   alone when a peer was. Each
+//!   half-closed connection (FIN_WAIT_2: the process has sent its FIN, the peer has not) excuses one
+//!   that the peer closed, if the two FINs were possibly within 2 s; one that is left over excuses one
+//!   connection that is confirmed by goroutine scan. A connection that was *likely* before is not
+//!   excused: it did not wait for a peer that became slow later.
+//! - *A process that is stopped*, and one that runs again, for as long as it was stopped (at most
+//!   `--idle`).
+//! - *A connection that was not inspected*: an answer about its reader holds while owners and byte
+//!   counters are as when it was read, for at most `--idle`. That an inspection found out nothing is an
+//!   answer.
+//!
+//! Of a process of which it is not known yet whether it is stopped, nothing new is claimed. A connection
+//! that is used again after a pause of at least `--idle` is claimed again only after three times that
+//! pause, at most an hour. Growth ([`growing`]) makes most findings one level surer.
 #![allow(clippy::unnecessary_wraps, reason = "all rules have the same signature")]
 
 pub mod abandoned;
+pub mod accumulation;
 pub mod body_not_closed;
 mod claimed;
 pub mod close_wait;
@@ -46,9 +67,9 @@ pub mod unshared_pool;
 
 use alloc::vec::Vec;
 
+pub(crate) use accumulation::Accumulation;
 pub(crate) use body_not_closed::leaked;
 pub(crate) use claimed::{Claimed, Responses};
-pub(crate) use peer_not_reading::is_stalled;
 pub(crate) use proof_subset::ProofSubset;
 pub(crate) use rule_set::RuleSet;
 
@@ -78,6 +99,12 @@ impl RuleId {
     pub(crate) const fn is_by_call_site(self) -> bool {
         matches!(self, Self::BodyNotClosed)
     }
+
+    /// The rule says that the process does not do what it should. The others judge the peer, or no
+    /// more than a number.
+    pub(crate) const fn is_about_the_process(self) -> bool {
+        !matches!(self, Self::Orphaned | Self::PeerNotReading | Self::Growing)
+    }
 }
 
 /// Names a rule and the subset of its connections that it is applied to. Part of the identity of a
@@ -86,6 +113,8 @@ impl RuleId {
 pub(crate) struct RuleKey {
     pub(crate) id: RuleId,
     pub(crate) subset: ProofSubset,
+    /// It is applied to connections that a healthy program explains.
+    pub(crate) is_excused: bool,
 }
 
 /// How one verdict is found.
@@ -119,12 +148,15 @@ pub(crate) const RULES: &[Rule] = &[
     ghost::RULE.restricted_to(ProofSubset::Unsearched),
     ghost::RULE.restricted_to(ProofSubset::Confirmed),
     ghost::RULE,
+    ghost::RULE.restricted_to(ProofSubset::Persisting),
     never_read::RULE,
+    never_read::RULE.restricted_to(ProofSubset::Persisting),
     inherited::RULE,
     close_wait::RULE.restricted_to(ProofSubset::NearlyConfirmed),
     close_wait::RULE.restricted_to(ProofSubset::Unsearched),
     close_wait::RULE.restricted_to(ProofSubset::Confirmed),
     close_wait::RULE,
+    close_wait::RULE.restricted_to(ProofSubset::Persisting),
     orphaned::RULE,
     abandoned::NEARLY_CONFIRMED,
     abandoned::UNSEARCHED,
@@ -133,6 +165,7 @@ pub(crate) const RULES: &[Rule] = &[
     undrained::RULE.restricted_to(ProofSubset::Unsearched),
     undrained::RULE.restricted_to(ProofSubset::Confirmed),
     undrained::RULE,
+    undrained::RULE.restricted_to(ProofSubset::Persisting),
     abandoned::UNCONFIRMED,
     unshared_pool::RULE,
     never_reused::RULE,
@@ -151,6 +184,17 @@ pub(crate) enum Suspicion {
 /// Some rule claims this connection.
 pub(crate) fn is_claimed(view: &ConnectionView<'_>) -> bool {
     RULES.iter().any(|rule| rule.claims(view))
+}
+
+/// Some rule claims this connection that judges what the process does.
+pub(crate) fn is_accused(view: &ConnectionView<'_>) -> bool {
+    RULES.iter().any(|rule| rule.id.is_about_the_process() && rule.claims(view))
+}
+
+/// Another inspection of the process matters for this connection, although the answer of the latest
+/// one holds.
+pub(crate) fn asks_again(view: &ConnectionView<'_>) -> bool {
+    inherited::asks_again(view)
 }
 
 /// Why to ask questions about this connection; `None` if there is no reason.
@@ -187,4 +231,15 @@ pub(crate) struct Assessment {
     /// There are enough connections, of the right kind, for growth to make the finding surer.
     pub(crate) growth_counts: bool,
     pub(crate) facts: Facts,
+}
+
+impl Assessment {
+    /// *Likely*, if it is no surer.
+    pub(crate) fn at_least_likely(mut self) -> Self {
+        self.confidence = self.confidence.max(Confidence::Likely);
+        self.facts
+            .caveats
+            .retain(|it| !matches!(it, Caveat::Undecided { .. } | Caveat::UsedAgain { .. }));
+        self
+    }
 }

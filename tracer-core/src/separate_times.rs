@@ -1,8 +1,11 @@
-//! How often something certainly happened at separate times.
+//! How many separate events are behind what happened to several connections.
 //!
 //! One snapshot carries its own history: connections that went silent at several separate times
 //! accumulated one by one, and connections that went silent together were hit by one event, such as
-//! a restart.
+//! a restart or the end of a burst.
+//!
+//! An event is a run of occurrences without a pause of more than a twelfth of `--idle`. A run that is
+//! longer than `--idle` counts once per `--idle`.
 
 use alloc::vec::Vec;
 
@@ -11,41 +14,113 @@ use crate::{Interval, Timestamp};
 /// Summary of the times at which something happened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SeparateTimes {
-    /// The largest number of the given intervals that lie apart by more than the gap.
+    /// The number of events that certainly are separate.
     pub(crate) count: usize,
     /// From the first of those to the last, at least.
     pub(crate) span_ms: u64,
+    /// When the first event was over, at the latest.
+    pub(crate) first: Timestamp,
     /// The latest possible time of all.
     pub(crate) latest: Timestamp,
+    /// The largest number of occurrences in one event.
+    pub(crate) largest: usize,
+    /// How many of the events the longest run counts for.
+    pub(crate) longest_run: usize,
+}
+
+/// Occurrences without a pause.
+struct Run {
+    /// The first occurrence, at the latest.
+    first: Timestamp,
+    /// The last occurrence, at the earliest.
+    last: Timestamp,
+    /// No occurrence was later.
+    latest: Timestamp,
+    occurrences: usize,
 }
 
 impl SeparateTimes {
-    /// Counts the intervals that are apart by more than `gap_ms`.
-    pub(crate) fn of(intervals: impl IntoIterator<Item = Interval>, gap_ms: u64) -> Self {
-        let mut intervals: Vec<Interval> = intervals.into_iter().collect();
-        // Greedy interval scheduling: the interval that ends first leaves the most room.
-        intervals.sort_unstable_by_key(|interval| (interval.latest, interval.earliest));
-        let Some(first) = intervals.first() else { return Self::default() };
-        let mut last = first;
-        let mut count = 1;
-        for interval in &intervals {
-            if interval.earliest > last.latest && interval.earliest.ms_since(last.latest) > gap_ms {
-                count += 1;
-                last = interval;
-            }
-        }
-        let latest = intervals.iter().map(|interval| interval.latest).max().unwrap_or_default();
-        Self { count, span_ms: last.earliest.ms_since(first.latest), latest }
+    /// Counts the events. Occurrences that are not dated to within `gap_ms` do not fill a pause
+    /// between others, and count for themselves only where they certainly lie `idle_ms` apart.
+    pub(crate) fn of(
+        intervals: impl IntoIterator<Item = Interval>,
+        gap_ms: u64,
+        idle_ms: u64,
+    ) -> Self {
+        let is_dated = |it: &Interval| it.latest.ms_since(it.earliest) <= gap_ms;
+        let (dated, undated): (Vec<Interval>, Vec<Interval>) =
+            intervals.into_iter().partition(is_dated);
+        let latest = dated.iter().chain(&undated).map(|interval| interval.latest).max();
+        let (dated, undated) = (Self::of_dated(dated, gap_ms, idle_ms), apart(undated, idle_ms));
+        let most = if undated.count > dated.count { undated } else { dated };
+        Self { latest: latest.unwrap_or_default(), ..most }
     }
 
-    /// At least three separate times that span at least `idle_ms`.
+    fn of_dated(mut dated: Vec<Interval>, gap_ms: u64, idle_ms: u64) -> Self {
+        dated.sort_unstable_by_key(|interval| (interval.earliest, interval.latest));
+        let mut runs: Vec<Run> = Vec::new();
+        for interval in &dated {
+            match runs.last_mut() {
+                Some(run) if interval.earliest.ms_since(run.latest) <= gap_ms => {
+                    run.first = run.first.min(interval.latest);
+                    run.last = interval.earliest;
+                    run.latest = run.latest.max(interval.latest);
+                    run.occurrences += 1;
+                }
+                _ => runs.push(Run {
+                    first: interval.latest,
+                    last: interval.earliest,
+                    latest: interval.latest,
+                    occurrences: 1,
+                }),
+            }
+        }
+        let events = |run: &Run| {
+            let length_ms = run.last.ms_since(run.first);
+            usize::try_from(length_ms / idle_ms.max(1)).unwrap_or(usize::MAX).max(1)
+        };
+        let (Some(first), Some(last)) = (runs.first(), runs.last()) else { return Self::default() };
+        Self {
+            count: runs.iter().map(events).fold(0, usize::saturating_add),
+            span_ms: last.last.ms_since(first.first),
+            first: first.first,
+            latest: last.latest,
+            largest: runs.iter().map(|it| it.occurrences.div_ceil(events(it))).max().unwrap_or(0),
+            longest_run: runs.iter().map(events).max().unwrap_or(0),
+        }
+    }
+
+    /// At least three events that span at least `idle_ms`.
     pub(crate) const fn is_spread_out(self, idle_ms: u64) -> bool {
         self.count >= 3 && self.span_ms >= idle_ms
     }
 
-    /// Spread out and recent: the last time is at most twice the span ago, or ten times `idle_ms`.
+    /// Spread out and recent: the last event is at most twice the span ago, or ten times `idle_ms`.
     pub(crate) fn is_rising(self, idle_ms: u64, now: Timestamp) -> bool {
         let recent_ms = self.span_ms.saturating_mul(2).max(idle_ms.saturating_mul(10));
         self.is_spread_out(idle_ms) && now.ms_since(self.latest) <= recent_ms
+    }
+}
+
+/// The largest number of intervals that certainly are apart by more than `gap_ms`.
+fn apart(mut intervals: Vec<Interval>, gap_ms: u64) -> SeparateTimes {
+    // Greedy interval scheduling: the interval that ends first leaves the most room.
+    intervals.sort_unstable_by_key(|interval| (interval.latest, interval.earliest));
+    let Some(first) = intervals.first() else { return SeparateTimes::default() };
+    let (mut last, mut count) = (first, 1);
+    for interval in &intervals {
+        if interval.earliest > last.latest && interval.earliest.ms_since(last.latest) > gap_ms {
+            count += 1;
+            last = interval;
+        }
+    }
+    SeparateTimes {
+        count,
+        span_ms: last.earliest.ms_since(first.latest),
+        first: first.latest,
+        latest: last.latest,
+        // How many share an event is unknown, so all may.
+        largest: intervals.len(),
+        longest_run: 1,
     }
 }

@@ -65,7 +65,7 @@ pub struct SocketFacts {
     /// Data written and not acknowledged, in bytes (`write_seq` less `snd_una`).
     pub unsent_bytes: u64,
     /// The peer's FIN was received (`SOCK_DONE` in `sk_flags`); `None` if unknown, as for a dead
-    /// socket where kernel memory cannot be read.
+    /// socket if kernel memory cannot be read.
     pub fin_received: Option<bool>,
     /// The application has read everything from the receive queue, including the FIN if there is
     /// one.
@@ -82,7 +82,7 @@ pub struct SocketFacts {
     /// age.
     pub last_received_at: Option<Timestamp>,
     /// The last segment of any kind, or timer (`tcp_mstamp`). For a socket in CLOSE: when it died.
-    /// `None` where kernel memory cannot be read.
+    /// `None` if kernel memory cannot be read.
     pub last_segment_at: Option<Timestamp>,
     /// When the last ACK was processed (`rcv_tstamp`), including answers to keepalive and window
     /// probes; `None` on a socket that was never connected. It shows that the peer is alive, not

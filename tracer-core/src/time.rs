@@ -3,6 +3,9 @@
 
 use core::{fmt, num::NonZeroU64};
 
+/// Ages in jiffies are at most 10 ms coarse, and the rate of jiffies is about as exact.
+pub(crate) const JIFFIES_MARGIN_MS: u64 = 1_000;
+
 /// A point in time on the kernel's `CLOCK_MONOTONIC`, in nanoseconds.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 // Nanoseconds plus one, so that `Option<Timestamp>` takes 8 bytes: each socket has eight of them.
@@ -28,6 +31,12 @@ impl Timestamp {
     #[must_use]
     pub const fn before_ms(self, milliseconds: u64) -> Self {
         Self::from_ns(self.as_ns().saturating_sub(milliseconds.saturating_mul(1_000_000)))
+    }
+
+    /// `milliseconds` later; saturates.
+    #[must_use]
+    pub const fn after_ms(self, milliseconds: u64) -> Self {
+        Self::from_ns(self.as_ns().saturating_add(milliseconds.saturating_mul(1_000_000)))
     }
 
     /// Whole milliseconds from `earlier` to this; 0 if `earlier` is later.
@@ -58,6 +67,13 @@ pub struct Interval {
 }
 
 impl Interval {
+    /// What both say of the same point in time; this one, if they contradict each other.
+    #[must_use]
+    pub(crate) fn within(self, other: Self) -> Self {
+        let (earliest, latest) = (self.earliest.max(other.earliest), self.latest.min(other.latest));
+        if earliest <= latest { Self { earliest, latest } } else { self }
+    }
+
     /// A point in time that is known exactly.
     pub const fn exact(at: Timestamp) -> Self {
         Self { earliest: at, latest: at }

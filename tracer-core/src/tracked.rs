@@ -4,7 +4,10 @@ use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
 use crate::{
     Actor, ConnectionId, Direction, FindingKey, Flag, Interval, Origin, Owner, ProcessKey,
-    ReaderFacts, SocketFacts, StackId, TcpState, Timestamp,
+    ReaderFacts, SocketFacts, StackId, TcpState, Timestamp, Verdict,
+    excuse::Excuse,
+    time::JIFFIES_MARGIN_MS,
+    waits::{self, Waits},
 };
 
 /// Everything known of one socket that may be open.
@@ -55,9 +58,15 @@ pub(crate) struct Tracked {
     pub(crate) never_seen_reading: bool,
     /// A read returned EOF to the application.
     pub(crate) eof_received: bool,
-    /// The answer of the latest inspection of the process, if the connection was not used since.
-    /// Boxed, because it is never asked of most connections.
+    /// The largest number of connections of its group that were alive at one time since it is dead.
+    pub(crate) outlived: usize,
+    /// The answer of the latest inspection of the process, if neither owners nor byte counters have
+    /// changed since. Boxed, because it is never asked of most connections.
     pub(crate) reader: Option<Box<SeenReader>>,
+    /// What was seen of a peer that the process waits for. Boxed, because most have no such peer.
+    pub(crate) waits: Option<Box<Waits>>,
+    /// The longest time after which the application used the connection again, in milliseconds.
+    pub(crate) pause_max_ms: u64,
     /// The present verdict. Boxed, because hardly any connection has one.
     pub(crate) flagged: Option<Box<Flagged>>,
 }
@@ -78,6 +87,8 @@ pub(crate) struct Flagged {
     pub(crate) flag: Flag,
     /// The stack that requested the response in flight at that time.
     pub(crate) response: Option<(ProcessKey, StackId)>,
+    /// Why it was not held against the process.
+    pub(crate) excuse: Option<Excuse>,
     /// The key of its finding.
     pub(crate) key: Arc<FindingKey>,
 }
@@ -85,7 +96,10 @@ pub(crate) struct Flagged {
 /// What inspections of the process have said of one connection's reader.
 #[derive(Clone, Debug)]
 pub(crate) struct SeenReader {
-    pub(crate) facts: ReaderFacts,
+    /// When the latest inspection began.
+    pub(crate) at: Timestamp,
+    /// What it found out; `None` if nothing, which is an answer, too.
+    pub(crate) facts: Option<ReaderFacts>,
     /// How many consecutive inspections have named this reader.
     pub(crate) inspections: u64,
 }
@@ -116,7 +130,10 @@ impl Tracked {
             reads: 0,
             never_seen_reading: true,
             eof_received: false,
+            outlived: 0,
             reader: None,
+            waits: None,
+            pause_max_ms: 0,
             flagged: None,
         }
     }
@@ -187,6 +204,8 @@ impl Tracked {
         let (previous, seen_at) = (self.facts.as_deref(), self.seen_at);
         let read = previous.is_some_and(|old| old.read_sequence != facts.read_sequence);
         let wrote = previous.is_some_and(|old| old.write_sequence != facts.write_sequence);
+        let paused_ms =
+            previous.map_or(0, |old| waits::paused_ms(old, &facts, self.unread_since, at));
         if read || facts.unread_bytes == 0 {
             self.unread_since = at;
         } else if previous.is_none_or(|old| old.unread_bytes == 0) {
@@ -213,7 +232,9 @@ impl Tracked {
         let open_at = previous.filter(|old| !has_fin(old)).map(|_| seen_at);
         let closed = || closed_by_peer(&facts, at, open_at);
         self.peer_closed = match facts.fin_received {
-            Some(true) => Some(self.peer_closed.unwrap_or_else(closed)),
+            Some(true) => {
+                Some(self.peer_closed.map_or_else(closed, |known| known.within(closed())))
+            }
             Some(false) => None,
             None => self.peer_closed,
         };
@@ -221,7 +242,11 @@ impl Tracked {
         let died = || death(&facts, at, alive_at);
         let is_dead = facts.state == TcpState::Closed && facts.last_received_at.is_some();
         self.died = is_dead.then(|| self.died.unwrap_or_else(died));
-        if read || wrote {
+        let has_moved = previous
+            .is_some_and(|old| old.rx_bytes != facts.rx_bytes || old.owners != facts.owners);
+        self.pause_max_ms = self.pause_max_ms.max(paused_ms);
+        self.update_waits(&facts, at);
+        if read || wrote || has_moved {
             self.reader = None;
         }
         self.facts = Some(facts);
@@ -232,14 +257,56 @@ impl Tracked {
         read || wrote
     }
 
-    /// Takes in the answer of an inspection; `None` if it found nothing out.
-    pub(crate) fn set_reader(&mut self, found: Option<ReaderFacts>) {
-        let before = self.reader.take();
-        self.reader = found.map(|facts| {
-            let same = before.filter(|before| before.facts.reader == facts.reader);
-            let inspections = 1 + same.map_or(0, |before| before.inspections);
-            Box::new(SeenReader { facts, inspections })
-        });
+    /// Takes in what a snapshot, begun at `at`, shows of a peer that the process waits for.
+    fn update_waits(&mut self, facts: &SocketFacts, at: Timestamp) {
+        let previous = self.facts.as_deref();
+        let is_slow = waits::is_slow(facts, previous);
+        let is_half_closed = waits::is_half_closed(facts);
+        if !is_slow && !is_half_closed && self.waits.is_none() {
+            return;
+        }
+        let open_at = previous.filter(|old| !waits::is_half_closed(old)).map(|_| self.seen_at);
+        let waits = self.waits.get_or_insert_default();
+        if is_slow {
+            waits.slow_at = Some(at);
+        }
+        let fin_sent = || waits::fin_sent(facts, at, open_at);
+        waits.fin_sent = is_half_closed.then(|| waits.fin_sent.unwrap_or_else(fin_sent));
+    }
+
+    /// Takes in the answer of an inspection that began at `at`; `None` if it found nothing out.
+    pub(crate) fn set_reader(&mut self, found: Option<ReaderFacts>, at: Timestamp) {
+        let reader = |facts: &Option<ReaderFacts>| facts.as_ref().map(|facts| facts.reader);
+        let same = self.reader.take().filter(|before| reader(&before.facts) == reader(&found));
+        let inspections = 1 + same.map_or(0, |before| before.inspections);
+        self.reader = Some(Box::new(SeenReader { at, facts: found, inspections }));
+    }
+
+    /// The present verdict, if it rests on a pattern of dead connections.
+    pub(crate) fn accusation(&self) -> Option<Flag> {
+        self.flag().filter(|flag| {
+            matches!(
+                flag.verdict,
+                Verdict::CloseWait
+                    | Verdict::Ghost
+                    | Verdict::StalePool
+                    | Verdict::Undrained
+                    | Verdict::NeverRead
+            )
+        })
+    }
+
+    /// The peer has closed it, it is in CLOSE, or it has a verdict for being unread.
+    pub(crate) fn is_dead(&self) -> bool {
+        let is_over =
+            |facts: &SocketFacts| matches!(facts.state, TcpState::CloseWait | TcpState::Closed);
+        self.facts.as_deref().is_some_and(is_over) || self.accusation().is_some()
+    }
+
+    /// Since when it is dead; `None` if it is not, as far as is known.
+    pub(crate) fn dead_since(&self) -> Option<Timestamp> {
+        let closed = self.peer_closed.or(self.died).map(|closed| closed.latest);
+        closed.or_else(|| self.accusation().map(|_| self.unread_since))
     }
 
     /// The present verdict.
@@ -301,8 +368,21 @@ fn death(facts: &SocketFacts, at: Timestamp, alive_at: Option<Timestamp>) -> Int
 /// When the FIN came that is seen at `at`: after the last data, after the last snapshot that did not
 /// show it (`open_at`), and not after the last segment or ACK. Answered keepalive probes refresh both
 /// of those, so the interval may be wide.
+///
+/// Probes are periodic, and the first one is sent one period after the last segment. If the last
+/// segment were the answer to a probe, the period would be shorter than the interval, and another
+/// probe would have followed within it. So if nothing has come for longer than that, the last segment
+/// was the FIN.
 fn closed_by_peer(facts: &SocketFacts, at: Timestamp, open_at: Option<Timestamp>) -> Interval {
     let latest = facts.last_segment_at.or(facts.last_ack_at).unwrap_or(at);
     let earliest = open_at.max(facts.last_received_at).unwrap_or_default().min(latest);
+    let quiet_ms = at.ms_since(latest);
+    let sent_nothing_since = facts.last_sent_at <= facts.last_received_at;
+    if facts.last_segment_at.is_some()
+        && sent_nothing_since
+        && quiet_ms > latest.ms_since(earliest) + JIFFIES_MARGIN_MS
+    {
+        return Interval::exact(latest);
+    }
     Interval { earliest, latest }
 }

@@ -84,16 +84,6 @@ impl Confidence {
             Self::Certain => "certain",
         }
     }
-
-    /// One level surer. *Info* stays: what is not a leak does not become one by repetition.
-    #[must_use]
-    pub const fn raised(self) -> Self {
-        match self {
-            Self::Info => Self::Info,
-            Self::Possible => Self::Likely,
-            Self::Likely | Self::Certain => Self::Certain,
-        }
-    }
 }
 
 impl fmt::Display for Confidence {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 use tracer_core::Timestamp;
 
-/// The current time of `CLOCK_MONOTONIC`, which the kernel programs use (`bpf_ktime_get_ns`).
+/// The current time of `CLOCK_MONOTONIC`, which the BPF programs use (`bpf_ktime_get_ns`).
 pub fn now() -> Timestamp {
     Timestamp::from_ns(read_ns(ClockId::Monotonic))
 }

@@ -1,17 +1,18 @@
-//! Go programs: which goroutine waits to read a connection, what `net/http` does with it, and which
-//! goroutines still refer to its response.
+//! Go programs: which goroutine is waiting to read a connection, what `net/http` does with it, and
+//! which goroutines still refer to its response.
 //!
 //! Everything is read from the memory of the running process, which is neither stopped nor changed.
-//! The process moves its stacks and frees its objects in the meantime. So each step verifies that the
-//! memory contains what it expects, and all of it is read twice. If any check fails, the result is
-//! unknown.
+//! The process moves its stacks and frees its objects in the meantime. So each step verifies that
+//! the memory contains what it expects, and all of it is read twice. If any check fails, the result
+//! is unknown.
 //!
 //! 1. `/proc/PID/fdinfo/EPFD` contains the address of the `runtime.pollDesc` of an fd. It must have
-//!    the same fd and the same tag as the registration. Its `rg` is the goroutine that waits to read.
+//!    the same fd and the same tag as the registration. Its `rg` is the goroutine that is waiting
+//!    to read.
 //! 2. `runtime.allgs` lists the goroutines. A `net/http.(*persistConn).readLoop` in
 //!    `runtime.selectgo` waits until a response body is read or closed; one in
 //!    `bufio.(*Reader).Peek` waits for the next response.
-//! 3. One variable of `readLoop` is its `*persistConn`. It is recognised by a `bufio.Reader` that
+//! 3. One variable of `readLoop` is its `*persistConn`. It is recognized by a `bufio.Reader` that
 //!    reads from it, and by a connection, possibly inside of TLS, that is a `net.netFD` with the fd
 //!    and the `pollDesc` of step 1. Another variable is the request.
 //! 4. The stacks of the other goroutines show whether any of them still refers to the response.
@@ -72,7 +73,7 @@ use crate::{
         file_key::FileKey,
         identity::is_running,
         maps::Mappings,
-        memory::{ProcessMemory, word_at},
+        memory::{ProcessMemory, u64_at},
         pages::Pages,
         socket_link,
     },
@@ -81,8 +82,8 @@ use crate::{
 /// Maximum number of programs in the cache.
 const PROGRAMS_MAX: usize = 64;
 
-/// A cache of programs. What is found in the file or in one process applies to all processes that run
-/// the program.
+/// A cache of programs. What is found in the file or in one process applies to all processes that
+/// run the program.
 #[derive(Debug)]
 pub(crate) struct GoPrograms {
     known: BoundedCache<FileKey, Program>,
@@ -107,8 +108,8 @@ pub(crate) enum GoCode {
 }
 
 impl GoPrograms {
-    /// Finds the goroutines that wait for these connections, and the state of HTTP client connections.
-    /// `None` if the process does not run a Go program.
+    /// Finds the goroutines waiting for these connections, and the state of HTTP client
+    /// connections. `None` if the process does not run a Go program.
     pub(crate) fn inspect(
         &mut self,
         process: ProcessKey,
@@ -127,8 +128,8 @@ impl GoPrograms {
         Some(inspection.unwrap_or_else(nothing))
     }
 
-    /// The functions at each address of a stack: the instruction pointer, followed by return addresses.
-    /// `None` if the process does not run a Go program.
+    /// The functions at each address of a stack: the instruction pointer, followed by return
+    /// addresses. `None` if the process does not run a Go program.
     ///
     /// # Errors
     /// The memory of the process cannot be read, or its function table was not found.
@@ -151,7 +152,7 @@ impl GoPrograms {
         }))
     }
 
-    /// The TCP connection of each HTTP client object, in the order of `objects`; `None` where no
+    /// The TCP connection of each HTTP client object, in the order of `objects`; `None` if no
     /// connection could be verified.
     ///
     /// # Errors
@@ -291,9 +292,9 @@ fn entry(pid: u32) -> io::Result<u64> {
     const AT_ENTRY: u64 = 9;
     let vector = fs::read(format!("/proc/{pid}/auxv"))?;
     let mut pairs = vector.chunks_exact(16);
-    let entry = pairs.find(|pair| word_at(pair, 0) == Some(AT_ENTRY));
+    let entry = pairs.find(|pair| u64_at(pair, 0) == Some(AT_ENTRY));
     entry
-        .and_then(|pair| word_at(pair, 8))
+        .and_then(|pair| u64_at(pair, 8))
         .ok_or_else(|| io::Error::other("the auxiliary vector has no entry point"))
 }
 

@@ -1,5 +1,5 @@
-//! Finds the readers of connections: goroutines, threads and epoll instances that data or a FIN would
-//! wake. The process is not stopped, probed or written to.
+//! Finds the readers of connections: goroutines, threads and epoll instances that data or a FIN
+//! would wake. The process is not stopped, probed or written to.
 //!
 //! Only certain answers are given. That no thread is blocked in a call on a connection right now
 //! proves nothing, because a thread that is busy may return to it. So [`Reader::None`] requires
@@ -36,8 +36,8 @@ pub(crate) struct ReaderInspections {
 }
 
 impl ReaderInspections {
-    /// Answers [`Question::Readers`](tracer_core::Question::Readers); `None` if the process has ended
-    /// or its pid was reused.
+    /// Answers [`Question::Readers`](tracer_core::Question::Readers); `None` if the process has
+    /// exited or its pid was reused.
     pub(crate) fn answer(
         &mut self,
         programs: &mut GoPrograms,
@@ -81,17 +81,17 @@ impl ReaderInspections {
         for id in threads.reading {
             found.add(ReaderFacts { reader: Reader::Thread, ..unknown(id) });
         }
-        // The inspections of threads and of Go have checked the inode of each fd already, and so have
-        // epoll registrations that include the inode.
+        // The inspections of threads and of Go have checked the inode of each fd already, and so
+        // have epoll registrations that include the inode.
         if by_fd {
             found.retain(asked, |asked| is_same(process.pid, asked));
         }
         is_running(process).then(|| Input::Readers(found.finish(process, at)))
     }
 
-    /// The readers by epoll registrations. [`Reader::None`] must be confirmed by a second reading that
-    /// covers every epoll instance, and the process must still hold the socket: a file that it has
-    /// closed stays registered for as long as another process holds it.
+    /// The readers by epoll registrations. [`Reader::None`] must be confirmed by a second reading
+    /// that covers every epoll instance, and the process must still hold the socket: a file that it
+    /// has closed stays registered for as long as another process holds it.
     fn epoll_readers(
         &mut self,
         process: ProcessKey,
@@ -127,8 +127,8 @@ struct Found {
 }
 
 impl Found {
-    /// Merges an answer. For the same connection, a reader takes precedence over none, and none over
-    /// unknown.
+    /// Merges an answer. For the same connection, a reader takes precedence over none, and none
+    /// over unknown.
     fn add(&mut self, facts: ReaderFacts) {
         let Some(known) = self.facts.get_mut(&facts.id) else {
             self.facts.insert(facts.id, facts);

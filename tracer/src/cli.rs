@@ -28,7 +28,7 @@ Examples:
   sudo tracer --pid 4711              watch one process until Ctrl-C
   sudo tracer audit                   check all processes of this host and exit
   sudo tracer record night.rec        watch all processes and record
-  tracer replay night.rec --idle 10s  judge the recording with another threshold
+  tracer replay night.rec --idle 10s  re-analyze it with another threshold
   tracer diff before.json after.json  compare two audits: is the leak fixed?
 
 Exit codes: 0 none at --fail-on, 1 leaks found, 2 error, 3 as 0 but incomplete";
@@ -43,13 +43,13 @@ Examples:
 Exit codes: 0 none at --fail-on, 1 leaks found, 2 error, 3 as 0 but incomplete";
 
 const RECORDED_THRESHOLDS: &str = "\
-Thresholds that are not given are those of the recording.
+Thresholds default to the recorded ones.
 
 Exit codes: 0 none at --fail-on, 1 leaks found, 2 error, 3 as 0 but incomplete";
 
 const REPORT_NOTES: &str = "\
 Prints a summary to stdout, unless --html - sends the report there.
-Thresholds that are not given are those of the recording.
+Thresholds default to the recorded ones.
 
 Exit codes: 0 none at --fail-on, 1 leaks found, 2 error, 3 as 0 but incomplete";
 
@@ -62,9 +62,9 @@ Exit codes: 0 no new leaks (those in both may have grown), 1 new leaks, 2 error,
 
 const DOCTOR_EXIT_CODES: &str = "\
 Exit codes: 0 everything is available, 2 tracer cannot run here, 3 tracer runs
-with limits";
+degraded";
 
-/// Find leaked TCP connections: which process, to where, opened by which code.
+/// Find leaked TCP connections: the process, the destination, the line of code.
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
 #[command(disable_help_subcommand = true, disable_help_flag = true, max_term_width = HELP_WIDTH)]
@@ -75,7 +75,7 @@ pub(crate) struct Cli {
     /// Print help with all options
     #[arg(long, global = true, action = ArgAction::HelpLong)]
     help_all: Option<bool>,
-    /// Attach to the kernel with this mechanism only; for tests
+    /// Attach to the kernel with this method only; for tests
     #[arg(long = "attach-method", global = true, hide = true, value_parser = mechanism)]
     pub(crate) mechanism: Option<Mechanism>,
     #[command(subcommand)]
@@ -94,7 +94,7 @@ pub(crate) enum Command {
     Audit(Box<Watch>),
     /// Watch live and record everything that is observed.
     Record(Box<Record>),
-    /// Judge a recording again, without root and on any machine.
+    /// Re-analyze a recording, without root, on any machine.
     #[command(after_help = RECORDED_THRESHOLDS, mut_args(without_default))]
     Replay(Box<Replay>),
     /// Write an incident report from a recording.
@@ -103,7 +103,7 @@ pub(crate) enum Command {
     /// Compare two recordings or audits: which leaks are new, which are gone.
     #[command(after_help = DIFF_NOTES)]
     Diff(Diff),
-    /// Check kernel features and privileges, and how to fix what is missing.
+    /// Check kernel features and privileges; show fixes for what is missing.
     #[command(after_help = DOCTOR_EXIT_CODES)]
     Doctor(Doctor),
     /// Trace a leaking example program, to see what tracer shows.
@@ -125,7 +125,7 @@ pub(crate) enum Command {
     },
 }
 
-/// How to print the checks of the host.
+/// How to print what was checked on the host.
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
     /// Print to stdout as table [default] or json

@@ -1,4 +1,4 @@
-//! Writing files: appending whole pieces, and replacing a file atomically.
+//! Writing files: appending complete pieces, and replacing a file atomically.
 
 pub(crate) mod append;
 pub(crate) mod replace;

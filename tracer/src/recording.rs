@@ -1,9 +1,9 @@
 //! The recording of a run: the inputs of the judge in order, so that they can be judged again.
 //!
 //! A file is a header and blocks. Each block has a checksum and is written at once, so a file that
-//! was cut consists of whole blocks and at most one partial block. A *segment* is a run of blocks
-//! that can be read without the blocks before it. Where the size is limited (`--max-size`), the
-//! oldest segments are deleted.
+//! was truncated consists of complete blocks and at most one partial block. A *segment* is a run of
+//! blocks that can be read without the blocks before it. Where the size is limited (`--max-size`),
+//! the oldest segments are deleted.
 //!
 //! Blocks hold entries, compressed. [`wire`] has their types and the rules of the format;
 //! [`delta_codec`] turns inputs into entries, which mostly say what has changed since the latest

@@ -51,7 +51,7 @@ pub(crate) struct Programs {
 #[derive(Clone, Debug)]
 pub(crate) struct SystemTests {
     pub(crate) programs: Programs,
-    /// The tracer's unit tests, some of which load kernel programs.
+    /// The tracer's unit tests, some of which load BPF programs.
     pub(crate) unit_tests: PathBuf,
     pub(crate) end_to_end: PathBuf,
 }

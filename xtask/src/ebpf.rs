@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Compares the digests beside the committed object with the object and with the sources.
+/// Compares the digests committed with the object with the object and with the sources.
 ///
 /// # Errors
 /// What differs, and how to fix it.

@@ -1,4 +1,4 @@
-//! `cargo xtask lint`: formatting, clippy in user space and for the kernel programs, and cargo-deny.
+//! `cargo xtask lint`: formatting, clippy in user space and for the BPF programs, and cargo-deny.
 
 use std::env;
 use std::path::Path;
@@ -66,7 +66,7 @@ fn other_architecture() -> Tally {
 }
 
 fn kernel_side() -> Result<Tally> {
-    step::heading("clippy, kernel programs");
+    step::heading("clippy, BPF programs");
     let toolchain = match toolchain::find() {
         Ok(toolchain) => toolchain,
         Err(missing) => return Ok(step::skipped(&format!("{missing:#}"))),
@@ -90,7 +90,7 @@ fn without_clippy(toolchain: &Toolchain) -> String {
 }
 
 fn dependencies() -> Tally {
-    step::heading("licences and sources of dependencies");
+    step::heading("licenses and sources of dependencies");
     if !installed("deny") {
         return step::skipped("no cargo-deny; `cargo install cargo-deny --locked` installs it");
     }

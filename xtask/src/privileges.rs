@@ -17,7 +17,7 @@ pub(crate) fn is_root() -> bool {
         == Some(true)
 }
 
-/// How tests can load kernel programs.
+/// How tests can load BPF programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
     /// This process is allowed to.
@@ -26,7 +26,7 @@ pub(crate) enum Access {
     Sudo,
 }
 
-/// How to load kernel programs on this host.
+/// How to load BPF programs on this host.
 ///
 /// # Errors
 /// Why that is impossible, and how to change it.
@@ -40,7 +40,7 @@ pub(crate) fn kernel_access() -> Result<Access, &'static str> {
             Ok(Access::Direct)
         } else {
             Err(
-                "root in this container may not load kernel programs; start the container with --privileged",
+                "root in this container may not load BPF programs; start the container with --privileged",
             )
         };
     }

@@ -1,4 +1,4 @@
-//! `cargo xtask run`: builds tracer and becomes it.
+//! `cargo xtask run`: builds tracer and execs it.
 
 use std::convert::Infallible;
 use std::env;
@@ -21,13 +21,13 @@ pub(crate) struct Arguments {
 /// Builds tracer and replaces this process with it, so that signals and the exit code are tracer's.
 /// Returns only if that fails, with the reason.
 pub(crate) fn run(arguments: &Arguments) -> Error {
-    match become_tracer(&arguments.tracer) {
+    match exec_tracer(&arguments.tracer) {
         Ok(never) => match never {},
         Err(error) => error,
     }
 }
 
-fn become_tracer(arguments: &[OsString]) -> Result<Infallible> {
+fn exec_tracer(arguments: &[OsString]) -> Result<Infallible> {
     let demo = [OsString::from("demo")];
     let arguments = if arguments.is_empty() { &demo } else { arguments };
 
@@ -48,11 +48,11 @@ fn become_tracer(arguments: &[OsString]) -> Result<Infallible> {
 fn through_sudo(tracer: &Command) -> Result<Command> {
     if command::find("sudo").is_none() {
         bail!(
-            "loading kernel programs needs root, and there is no sudo; as root, run `{}`",
+            "loading BPF programs needs root, and there is no sudo; as root, run `{}`",
             command::describe(tracer)
         );
     }
-    eprintln!("xtask: running tracer through sudo because loading kernel programs needs root");
+    eprintln!("xtask: running tracer through sudo because loading BPF programs needs root");
     let mut command = Command::new("sudo");
     // Otherwise sudo would remove it from the environment.
     if env::var_os("NO_COLOR").is_some() {
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn root_only_where_kernel_programs_are_loaded() {
+    fn root_only_where_bpf_programs_are_loaded() {
         check(&["demo"], true);
         check(&["--pid", "4711"], true);
         check(&["audit", "--csv", "replay"], true);

@@ -1,5 +1,5 @@
-//! `cargo xtask setup`: installs what `cargo xtask ebpf` and `cargo xtask fuzz` need. Each command is
-//! shown first.
+//! `cargo xtask setup`: installs what `cargo xtask ebpf` and `cargo xtask fuzz` need. Each command
+//! is shown first.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use crate::ebpf::{linker, toolchain};
 use crate::{command, fuzz, privileges, workspace};
 
-/// Installs the compiler and the linker for kernel programs, and cargo-fuzz, if they are missing.
+/// Installs the compiler and the linker for BPF programs, and cargo-fuzz, if they are missing.
 ///
 /// # Errors
 /// If the compiler or the linker cannot be installed. Without cargo-fuzz, fuzzing is skipped.
@@ -36,7 +36,7 @@ fn install_compiler() -> Result<()> {
     let Err(refusal) = install_nightly() else { return Ok(()) };
     println!("{refusal:#}; falling back to Debian's packages");
     install_debian_packages().context(
-        "neither rustup nor apt-get could install a compiler for kernel programs; \
+        "neither rustup nor apt-get could install a compiler for BPF programs; \
          check the network",
     )
 }

@@ -12,6 +12,7 @@ impl Detector {
     pub(super) fn coverage(&self) -> Coverage {
         let unreadable = count(self.processes.unreadable.len()).saturating_add(self.unreadable);
         let unhealed = self.unhealed();
+        let processes_stopped = self.findings.stopped_processes();
         let responses_full = self.processes.open_responses.left_out();
         Coverage {
             complete: unhealed == Loss::default()
@@ -21,12 +22,14 @@ impl Detector {
                 && self.loss.ledger_full == 0
                 && self.undecodable == 0
                 && self.unopened == 0
-                && unreadable == 0,
+                && unreadable == 0
+                && processes_stopped == 0,
             loss: self.loss,
             unhealed,
             table_full: self.table.full,
             responses_full,
             processes_unreadable: unreadable,
+            processes_stopped,
             not_judged: self.not_judged.clone(),
             sockets: self.sockets,
             processes: self.processes.count(),

@@ -7,7 +7,7 @@ use alloc::{
 
 use super::Detector;
 use crate::{
-    ConnectionId, ProcessKey, StackId, Timestamp,
+    ConnectionId, ProcessKey, Reader, StackId, Timestamp,
     connection_view::ConnectionView,
     group::GroupKey,
     rules::{self, Suspicion},
@@ -51,7 +51,7 @@ impl Detector {
     pub fn questions(&mut self, now: Timestamp) -> Vec<Question> {
         let mut suspected: BTreeSet<ProcessKey> = BTreeSet::new();
         // By port, and by group within it: a leak to many addresses has few connections to each.
-        let mut suspects: BTreeMap<GroupKey, BTreeMap<GroupKey, Vec<Asked>>> = BTreeMap::new();
+        let mut suspects: BTreeMap<GroupKey, BTreeMap<GroupKey, Suspects>> = BTreeMap::new();
         let mut alone: BTreeSet<GroupKey> = BTreeSet::new();
         let mut stacks: BTreeSet<(ProcessKey, StackId)> = BTreeSet::new();
         for (group, view, suspicion) in self.context(now).suspects() {
@@ -62,7 +62,7 @@ impl Detector {
                 stacks.extend(responses.filter_map(|it| Some((group.process, it.stack?))));
             }
             let of_port = suspects.entry(group.of_port()).or_default();
-            of_port.entry(group).or_default().extend(asked(&view));
+            of_port.entry(group).or_default().add(&view);
             if rules::asks_alone(&view) {
                 alone.insert(group);
             }
@@ -71,11 +71,12 @@ impl Detector {
         let mut readers: BTreeMap<ProcessKey, Vec<Asked>> = BTreeMap::new();
         for (port, mut groups) in suspects {
             // Whoever reads from fewer, no rule makes more of them than *possible*.
-            if groups.values().map(Vec::len).sum::<usize>() < self.options.count_min {
+            let few = self.options.count_min.min(self.options.pool_size.saturating_add(1));
+            if groups.values().map(|suspects| suspects.count).sum::<usize>() < few {
                 groups.retain(|group, _| alone.contains(group));
             }
-            for mut asked in groups.into_values().filter(|asked| !asked.is_empty()) {
-                readers.entry(port.process).or_default().append(&mut asked);
+            for mut suspects in groups.into_values().filter(|it| !it.to_ask.is_empty()) {
+                readers.entry(port.process).or_default().append(&mut suspects.to_ask);
             }
         }
         suspected.extend(readers.keys());
@@ -100,6 +101,33 @@ impl Detector {
         let opened = self.table.connections().filter_map(|tracked| tracked.stack);
         opened.chain(self.processes.open_responses.stacks()).collect()
     }
+}
+
+/// The suspicious connections of one group.
+#[derive(Default)]
+struct Suspects {
+    count: usize,
+    /// Those of which no answer holds, or not for long.
+    to_ask: Vec<Asked>,
+}
+
+impl Suspects {
+    fn add(&mut self, view: &ConnectionView<'_>) {
+        let Some(asked) = asked(view) else { return };
+        self.count += 1;
+        if needs_answer(view) {
+            self.to_ask.push(asked);
+        }
+    }
+}
+
+/// No answer holds for another half of `--idle`, or a rule needs a second answer. That nobody reads is
+/// asked again each time: it speaks against the process, and a response that is read from a buffer and
+/// closed changes no byte counter of the kernel.
+fn needs_answer(view: &ConnectionView<'_>) -> bool {
+    let Some(seen) = view.inspected() else { return true };
+    let is_old = view.now.ms_since(seen.at) >= view.options.idle_ms / 2;
+    is_old || view.reader() == Reader::None || rules::asks_again(view)
 }
 
 /// The connection as its accountable process knows it.

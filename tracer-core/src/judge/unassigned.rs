@@ -24,6 +24,8 @@ pub(super) struct Unassigned<'a> {
 struct Entry<'a> {
     view: ConnectionView<'a>,
     claims: RuleSet,
+    /// The rules about the process that claim it and do not judge it yet, because it is excused.
+    withheld: RuleSet,
     /// The call site of its responses.
     site: Option<&'a str>,
     /// Another entry represents the connection for rules that do not judge by call site.
@@ -52,7 +54,22 @@ impl<'a> Unassigned<'a> {
     fn push(&mut self, view: ConnectionView<'a>, site: Option<&'a str>, is_extra: bool) {
         let claims = RuleSet::claiming(&view);
         let claims = if is_extra { claims.by_call_site() } else { claims };
-        self.entries.push(Entry { view, claims, site, is_extra });
+        let about_the_process = claims.about_the_process();
+        let withheld = if view.is_excused() { about_the_process } else { RuleSet::default() };
+        let claims = claims.without(withheld);
+        self.entries.push(Entry { view, claims, withheld, site, is_extra });
+    }
+
+    /// Some connection is excused from a rule that claims it.
+    pub(super) fn has_withheld(&self) -> bool {
+        self.entries.iter().any(|entry| !entry.withheld.is_empty())
+    }
+
+    /// Leaves the excused connections to all rules that claim them.
+    pub(super) fn release(&mut self) {
+        for entry in &mut self.entries {
+            entry.claims = entry.claims.and(core::mem::take(&mut entry.withheld));
+        }
     }
 
     /// What the rule claims: by call site if it judges so, else together.
@@ -88,6 +105,7 @@ impl<'a> Unassigned<'a> {
             for entry in &mut self.entries {
                 if taken.contains(&entry.view.tracked.id) {
                     entry.claims = entry.claims.by_call_site();
+                    entry.withheld = entry.withheld.by_call_site();
                 }
             }
         } else {

@@ -62,6 +62,7 @@ fn assess_confirmed(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let silent = claimed.range(ConnectionView::idle_ms);
     let mut facts = Facts::new(Evidence::ResponseSilent { count, silent });
     facts.add_readers(claimed);
+    facts.add_same_destination(claimed);
     facts.add_times(claimed, Occurrence::WentSilent);
     if count < count_min && !is_enough {
         facts.doubt(Caveat::TooFewResponses { count, count_min });

@@ -28,10 +28,11 @@ use super::{Assessment, Claimed, Facts, ProofSubset, Rule, RuleId, shared_eviden
 use crate::{
     Caveat, Confidence, CountOf, Evidence, HttpStage, Interval, Occurrence, Reader, TcpState,
     Verdict,
-    connection_view::{ConnectionView, JIFFIES_MARGIN_MS},
+    connection_view::ConnectionView,
     open_responses::Response,
     rules::claimed::{Responses, UNSURE_SHARE, range},
     separate_times::SeparateTimes,
+    time::JIFFIES_MARGIN_MS,
 };
 
 pub(super) const NEARLY_CONFIRMED: Rule =
@@ -51,14 +52,13 @@ pub(super) const UNCONFIRMED: Rule =
 const READS_OF_WORK: u32 = 3;
 
 impl Responses {
-    pub(crate) fn of(members: &[ConnectionView<'_>]) -> Self {
+    pub(crate) fn of<'v, 'a: 'v>(
+        members: impl Iterator<Item = &'v ConnectionView<'a>> + Clone,
+    ) -> Self {
+        let in_flight = members.clone().filter(|member| claims(member));
         Self {
-            confirmed: members.iter().filter(|member| member.is_confirmed_leak()).count(),
-            without_reader: members
-                .iter()
-                .filter(|member| claims(member))
-                .map(without_reader)
-                .sum(),
+            confirmed: members.filter(|member| member.is_confirmed_leak()).count(),
+            without_reader: in_flight.map(without_reader).sum(),
         }
     }
 }
@@ -139,8 +139,8 @@ fn is_pending(view: &ConnectionView<'_>) -> bool {
 fn without_reader(view: &ConnectionView<'_>) -> usize {
     let is_without_reader = match view.reader() {
         Reader::None => view.is_confirmed() || !view.awaits_body(),
-        // An unknown reader is no evidence.
-        _ => is_pending(view),
+        // An unknown reader is no evidence, and no answer is not even that.
+        _ => view.was_asked() && is_pending(view),
     };
     leaked(view)
         .filter(|response| response.stream.map_or(is_without_reader, |stream| !stream.was_read))
@@ -198,15 +198,9 @@ fn assess_unconfirmed(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     }
     let without_reader: usize = claimed.members.iter().map(without_reader).sum();
     let in_group = claimed.responses_of_group.without_reader;
-    let is_likely = claimed.is_enough(without_reader, count, in_group) && !may_be_resumed(claimed);
+    let is_likely = claimed.is_enough(without_reader, count, in_group) && !claimed.may_be_resumed();
     let confidence = if is_likely { Confidence::Likely } else { Confidence::Possible };
     Some(assessment(claimed, confidence, is_likely.then_some(in_group)))
-}
-
-/// The process waits for its own slow clients, or may: as many of them as there are streams.
-fn may_be_resumed(claimed: &Claimed<'_, '_>) -> bool {
-    let stalled = claimed.stalled;
-    claimed.may_be_resumed() || (stalled > 0 && stalled >= streams(claimed).count())
 }
 
 /// The application read it in several parts, as a large download is read.
@@ -242,8 +236,6 @@ fn assessment(
     if claimed.count_where(ConnectionView::is_multiplexed) < claimed.count() {
         facts.add_readers(claimed);
         add_pending(&mut facts, claimed);
-    } else if may_be_resumed(claimed) {
-        facts.doubt(Caveat::SendBlocked { connections: claimed.stalled });
     }
     facts.evidence.extend(request_times(claimed));
     if confidence < Confidence::Certain {
@@ -298,7 +290,10 @@ fn add_pending(facts: &mut Facts, claimed: &Claimed<'_, '_>) {
         member.reader() == Reader::Unknown && !member.is_multiplexed()
     };
     let unknown = claimed.count_where(is_unknown);
-    let pending = claimed.count_where(|member| is_unknown(member) && is_pending(member));
+    let is_evident = |member: &ConnectionView<'_>| {
+        is_unknown(member) && member.was_asked() && is_pending(member)
+    };
+    let pending = claimed.count_where(is_evident);
     match (unknown, pending) {
         (0, _) => {}
         (_, 0) => facts.doubt(Caveat::ReaderUnknown(claimed.of_all(unknown))),
@@ -309,6 +304,6 @@ fn add_pending(facts: &mut Facts, claimed: &Claimed<'_, '_>) {
 /// At how many separate times the responses were requested: a connection may have many.
 fn request_times(claimed: &Claimed<'_, '_>) -> Option<Evidence> {
     let since = claimed.members.iter().flat_map(leaked).map(|it| Interval::exact(it.since));
-    let times = SeparateTimes::of(since, claimed.options.gap_ms());
+    let times = SeparateTimes::of(since, claimed.options.gap_ms(), claimed.options.idle_ms);
     (times.count > 1).then(|| recurrence(claimed, times, Occurrence::Requested))
 }

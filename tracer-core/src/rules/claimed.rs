@@ -3,8 +3,8 @@
 use alloc::vec::Vec;
 
 use crate::{
-    CountOf, DurationRange, Held, Options, ProcessFacts, Timestamp,
-    connection_view::ConnectionView, separate_times::SeparateTimes,
+    CountOf, DurationRange, Held, Interval, Options, ProcessFacts, Timestamp,
+    connection_view::ConnectionView, separate_times::SeparateTimes, turnover::Turnover,
 };
 
 /// One in this many connections of a confirmed finding may be unsure.
@@ -32,8 +32,10 @@ pub(crate) struct Claimed<'c, 'a> {
     pub(crate) is_by_port: bool,
     /// The responses of the group, claimed or not.
     pub(crate) responses_of_group: Responses,
-    /// Connections of the process, of any group, that wait for the peer to read.
-    pub(crate) stalled: usize,
+    /// What the process does with dead connections of the group, if that was watched.
+    pub(crate) turnover: Option<&'c Turnover>,
+    /// When the rule's event happened to a connection.
+    pub(crate) occurred: fn(&ConnectionView<'_>) -> Interval,
     /// How many members were opened by a process that still runs, as far as known.
     pub(crate) running_openers: usize,
     /// What `/proc` says of the process, if that was asked.
@@ -51,6 +53,12 @@ impl<'a> Claimed<'_, 'a> {
     /// More than this are more than a large pool keeps while it shrinks.
     pub(crate) const fn large_pool_max(&self) -> usize {
         self.options.pool_size.saturating_mul(2)
+    }
+
+    /// `--min-count`, raised where connections of the group were used again after they had a verdict.
+    pub(crate) fn count_min(&self) -> usize {
+        let steps = self.turnover.map_or(0, |it| it.steps(self.now, self.options.idle_ms));
+        self.options.count_min.saturating_mul(steps.saturating_add(1))
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -96,11 +104,9 @@ impl<'a> Claimed<'_, 'a> {
         self.count_where(ConnectionView::is_unsearched)
     }
 
-    /// The process may well read most of them later: goroutines reference their responses, or the
-    /// process has to wait for its own slow clients first.
+    /// The process may well read most of them later: goroutines reference their responses.
     pub(crate) fn may_be_resumed(&self) -> bool {
-        let unread = self.count_where(|member| member.facts.unread_bytes > 0);
-        2 * self.held() > self.count() || (2 * unread > self.count() && self.stalled >= unread)
+        2 * self.held() > self.count()
     }
 
     /// See [`SeparateTimes::is_spread_out`].
@@ -111,16 +117,6 @@ impl<'a> Claimed<'_, 'a> {
     /// See [`SeparateTimes::is_rising`].
     pub(crate) fn is_rising(&self) -> bool {
         self.times.is_rising(self.options.idle_ms, self.now)
-    }
-
-    /// They occurred one after the other, and are more than a pool keeps. `unused` of them carried
-    /// at most one exchange; of `all`, which were in use before, a pool may have one for each of
-    /// many threads.
-    pub(crate) fn has_accumulated(&self, unused: usize, all: usize) -> bool {
-        let is_more = (unused > self.pool_max() && self.is_rising())
-            || (unused > self.large_pool_max() && self.is_spread_out())
-            || (all > self.large_pool_max().saturating_mul(2) && self.is_spread_out());
-        is_more && !self.is_by_port
     }
 
     /// The shortest and the longest of a duration in milliseconds.

@@ -3,23 +3,24 @@
 //! Claim: CLOSE_WAIT for `--idle`, nothing sent since, and nothing read within `--idle`.
 //!
 //! - *certain*: confirmed by goroutine scan.
-//! - *likely*: more than `--pool-size` that carried at most one exchange keep being closed at separate
-//!   times (twice as many if that has ceased, four times as many if they carried more, and never by
-//!   port); or `--min-count` of them received EOF and stayed open.
+//! - *likely*: they accumulated ([`accumulation`](super::accumulation)), and they are more than
+//!   `--pool-size` that carried at most one exchange, or four times as many that carried more (never by
+//!   port), or `--min-count` that received EOF and stayed open.
 //! - *possible*: more than `--pool-size`, or `--min-count` with nothing unread; or any that received
 //!   EOF, or that are confirmed or unsearched; or any number where the process may return to most of
 //!   them, or may still answer the requests of most.
 //! - **stale-pool** *info*: fewer.
 //!
-//! Looks alike: a client pool keeps a few connections that the server closed until it next uses them,
-//! and a restart of the server leaves many at one time. A pool with one connection per thread may be
+//! Looks alike: a client pool keeps the connections that the server closed until it next uses them, and
+//! a restart of the server leaves many at one time. A forwarder that has passed the FIN on keeps its
+//! side until its client closes. A pool with one connection per thread may be
 //! large, and when load drops its connections are closed one after the other, as those of a leak are.
 //! Those have carried several exchanges, while leaked connections have carried one as a rule, or were
 //! left unread; where the pool's carried one as well, a snapshot cannot tell. A peer may also close
 //! only its sending direction to mark the end of its request and wait for the answer; while nothing
 //! was answered, that cannot be told from a peer that is gone.
 
-use super::{Assessment, Claimed, Facts, Rule, RuleId, never_reused};
+use super::{Accumulation, Assessment, Claimed, Facts, Rule, RuleId};
 use crate::{
     Caveat, Confidence, Direction, DurationRange, Evidence, Interval, Occurrence, TcpState,
     Verdict, connection_view::ConnectionView,
@@ -54,21 +55,26 @@ fn may_be_answered(view: &ConnectionView<'_>) -> bool {
 }
 
 fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
-    let (count, enough) = (claimed.count(), claimed.options.count_min);
+    let (count, enough) = (claimed.count(), claimed.count_min());
     let sure = claimed.count_where(is_surely_overdue);
-    let received_eof =
-        claimed.count_where(|member| member.tracked.eof_received && is_surely_overdue(member));
+    let has_received_eof =
+        |member: &ConnectionView<'_>| member.tracked.eof_received && is_surely_overdue(member);
+    let received_eof = claimed.count_where(has_received_eof);
     let drained = claimed.count_where(|member| member.facts.drained);
-    let is_unused =
-        |member: &ConnectionView<'_>| never_reused::is_unused(member) && is_surely_overdue(member);
-    let has_accumulated = claimed.has_accumulated(claimed.count_where(is_unused), sure);
+    let is_unused = |member: &ConnectionView<'_>| member.is_unused() && is_surely_overdue(member);
+    let accumulated = claimed.dead_accumulation(is_unused, is_surely_overdue);
+    let noticed = match claimed.accumulation(has_received_eof) {
+        Accumulation::OneByOne if received_eof < enough => Accumulation::AtOnce,
+        noticed => noticed,
+    };
+    let has_accumulated = accumulated == Accumulation::OneByOne;
     let unreferenced = claimed.confirmed() + claimed.unsearched();
     let working = claimed.count_where(may_be_answered);
     let (verdict, confidence) = if claimed.is_confirmed() {
         (Verdict::CloseWait, Confidence::Certain)
     } else if claimed.may_be_resumed() || 2 * working > count {
         (Verdict::CloseWait, Confidence::Possible)
-    } else if has_accumulated || received_eof >= enough {
+    } else if has_accumulated || noticed == Accumulation::OneByOne {
         (Verdict::CloseWait, Confidence::Likely)
     } else if count > claimed.pool_max()
         || received_eof > 0
@@ -97,10 +103,15 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     if has_accumulated && is_client && received_eof < enough && !claimed.is_confirmed() {
         facts.doubt(Caveat::ThreadPoolPossible);
     }
+    if verdict == Verdict::CloseWait && confidence == Confidence::Possible {
+        facts.add_undecided(claimed, accumulated);
+    }
     facts.add_readers(claimed);
+    facts.add_same_destination(claimed);
     if sure < count {
         facts.doubt(Caveat::CloseTimeUnknown(claimed.of_all(count - sure)));
     }
-    let growth_counts = count >= enough && 2 * working <= count;
+    let growth_counts =
+        count >= enough && 2 * working <= count && accumulated != Accumulation::AtOnce;
     Some(Assessment { verdict, confidence, growth_counts, facts })
 }

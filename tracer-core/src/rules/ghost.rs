@@ -7,21 +7,20 @@
 //!
 //! Claim: CLOSE for `--idle`, was connected, and nothing read within `--idle`.
 //!
-//! - *certain*: confirmed by goroutine scan; or `--min-count` where EOF or the error was returned to the
-//!   process; or more than twice `--pool-size` that carried at most one exchange and keep dying at
-//!   separate times.
-//! - *likely*: more than `--pool-size` that died at separate times after at most one exchange, or four
-//!   times as many after more; or more than `--pool-size` that were likely leaked before they died.
-//! - *possible*: more than `--pool-size`; or the goroutine scan was incomplete.
+//! - *certain*: confirmed by goroutine scan.
+//! - *likely*: they accumulated ([`accumulation`](super::accumulation)), and they are more than
+//!   `--pool-size` that carried at most one exchange, or four times as many that carried more (never by
+//!   port), or `--min-count` where EOF or the error was returned to the process.
+//! - *possible*: more than `--pool-size`; or EOF or the error was returned for `--min-count`; or the
+//!   goroutine scan was incomplete.
 //! - **stale-pool** *info*: fewer.
 //!
 //! Looks alike: a pool whose server was restarted, if probes have told the kernel so and the pool has
 //! not used them since; a pool with one connection per thread, while it shrinks.
 
-use super::{Assessment, Claimed, Facts, Rule, RuleId, never_reused};
+use super::{Accumulation, Assessment, Claimed, Facts, Rule, RuleId};
 use crate::{
-    Confidence, Evidence, Flag, Interval, Occurrence, TcpState, Verdict,
-    connection_view::ConnectionView,
+    Confidence, Evidence, Interval, Occurrence, TcpState, Verdict, connection_view::ConnectionView,
 };
 
 pub(super) const RULE: Rule = Rule::new(RuleId::Ghost, claims, occurred, assess);
@@ -51,26 +50,19 @@ fn is_reported(view: &ConnectionView<'_>) -> bool {
     view.tracked.eof_received || nothing_pending
 }
 
-/// Those that were likely to be leaked before they died, which is no less likely now.
-fn were_likely(claimed: &Claimed<'_, '_>) -> usize {
-    let is_likely = |flag: Flag| flag.confidence >= Confidence::Likely;
-    claimed.count_where(|member| member.tracked.flag().is_some_and(is_likely))
-}
-
 fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let count = claimed.count();
     let reported = claimed.count_where(is_reported);
     let is_many = count > claimed.pool_max();
-    let unused = claimed.count_where(never_reused::is_unused);
-    let is_spread_out = claimed.is_spread_out() && !claimed.is_by_port;
-    let is_rising = is_spread_out && unused > claimed.large_pool_max() && claimed.is_rising();
-    let is_more = unused > claimed.pool_max() || count > claimed.large_pool_max().saturating_mul(2);
-    let is_reported_leak = reported >= claimed.options.count_min;
-    let (verdict, confidence) = if is_rising || claimed.is_confirmed() || is_reported_leak {
+    let accumulated = claimed.dead_accumulation(ConnectionView::is_unused, |_| true);
+    let are_enough_reported = reported >= claimed.count_min();
+    let noticed = claimed.accumulation(is_reported);
+    let is_noticed_leak = are_enough_reported && noticed == Accumulation::OneByOne;
+    let (verdict, confidence) = if claimed.is_confirmed() {
         (Verdict::Ghost, Confidence::Certain)
-    } else if is_many && ((is_spread_out && is_more) || were_likely(claimed) > claimed.pool_max()) {
+    } else if accumulated == Accumulation::OneByOne || is_noticed_leak {
         (Verdict::Ghost, Confidence::Likely)
-    } else if is_many || claimed.unsearched() > 0 {
+    } else if is_many || are_enough_reported || claimed.unsearched() > 0 {
         (Verdict::Ghost, Confidence::Possible)
     } else {
         (Verdict::StalePool, Confidence::Info)
@@ -86,6 +78,10 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
         _ => Evidence::DeathReported(claimed.of_all(reported)),
     });
     facts.add_readers(claimed);
-    let growth_counts = count >= claimed.options.count_min;
+    facts.add_same_destination(claimed);
+    if verdict == Verdict::Ghost && confidence == Confidence::Possible {
+        facts.add_undecided(claimed, accumulated);
+    }
+    let growth_counts = count >= claimed.count_min() && accumulated != Accumulation::AtOnce;
     Some(Assessment { verdict, confidence, growth_counts, facts })
 }

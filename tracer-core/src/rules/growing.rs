@@ -1,18 +1,20 @@
-//! **growing**: the number of connections to one destination keeps rising, and the oldest stay open.
+//! **growing**: the number of connections to one destination keeps rising, and the oldest stay
+//! open.
 //!
 //! Claim: the lowest number of connections of the group rose in each of five consecutive windows
-//! ([`Options::window_ms`](crate::Options::window_ms)), the oldest connection was never replaced by a
-//! younger one, and most of the group has no other verdict.
+//! ([`Options::window_ms`](crate::Options::window_ms)), the oldest connection was never replaced by
+//! a younger one, and most of the group has no other verdict.
 //!
-//! - *possible*: always. It makes most other verdicts one level surer.
+//! - *possible*: always. It raises the confidence of most other verdicts by one level.
 //!
-//! Looks alike: traffic that grows.
+//! Lookalikes: traffic that grows.
 
 use super::{Assessment, Facts, ProofSubset, RuleId, RuleKey};
 use crate::{Confidence, Evidence, Verdict, history::History};
 
 /// Its name.
-pub(crate) const KEY: RuleKey = RuleKey { id: RuleId::Growing, subset: ProofSubset::All };
+pub(crate) const KEY: RuleKey =
+    RuleKey { id: RuleId::Growing, subset: ProofSubset::All, is_excused: false };
 
 /// Windows over which the count has to rise.
 const WINDOWS: usize = 5;

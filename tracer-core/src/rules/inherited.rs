@@ -50,7 +50,13 @@ fn claims(view: &ConnectionView<'_>) -> bool {
 }
 
 fn is_registered(view: &ConnectionView<'_>) -> bool {
-    view.tracked.reader.as_ref().is_some_and(|seen| seen.facts.is_registered)
+    let facts = view.inspected().and_then(|seen| seen.facts.as_ref());
+    facts.is_some_and(|facts| facts.is_registered)
+}
+
+/// Another inspection would make it surer, even if nothing has changed.
+pub(super) fn asks_again(view: &ConnectionView<'_>) -> bool {
+    claims(view) && !was_inspected(view, INSPECTIONS_MIN)
 }
 
 fn occurred(view: &ConnectionView<'_>) -> Interval {
@@ -59,8 +65,8 @@ fn occurred(view: &ConnectionView<'_>) -> Interval {
 
 /// At least this many inspections found no reader.
 fn was_inspected(view: &ConnectionView<'_>, inspections: u64) -> bool {
-    let seen = view.tracked.reader.as_ref();
-    seen.is_some_and(|seen| seen.facts.reader == Reader::None || seen.inspections >= inspections)
+    let seen = view.inspected().filter(|seen| seen.facts.is_some());
+    seen.is_some_and(|seen| view.reader() == Reader::None || seen.inspections >= inspections)
 }
 
 fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {

@@ -3,18 +3,17 @@
 //! Claim: inbound, ESTABLISHED or CLOSE_WAIT, something is pending for `--idle` and everything that was
 //! received is unread, and the process sends nothing on it.
 //!
-//! - *certain*: `--min-count` certainly have no reader.
-//! - *likely*: `--min-count`.
-//! - *possible*: fewer; or the process was seen to serve other connections of the group within
+//! - *likely*: `--min-count` that accumulated ([`accumulation`](super::accumulation)).
+//! - *possible*: otherwise; or the process was seen to serve other connections of the group within
 //!   `--idle`.
 //!
 //! Looks alike: a slow server serves one client after the other. Idle clients that sent nothing are not
 //! claimed, and neither are connections in the accept queue, because no file descriptor refers to them.
 
-use super::{Assessment, Claimed, Facts, Rule, RuleId};
+use super::{Accumulation, Assessment, Claimed, Facts, Rule, RuleId};
 use crate::{
-    Caveat, Confidence, Direction, Evidence, Interval, Occurrence, Reader, TcpState, Timestamp,
-    Verdict, connection_view::ConnectionView,
+    Caveat, Confidence, Direction, Evidence, Interval, Occurrence, TcpState, Timestamp, Verdict,
+    connection_view::ConnectionView,
 };
 
 pub(super) const RULE: Rule = Rule::new(RuleId::NeverRead, claims, occurred, assess);
@@ -52,19 +51,19 @@ fn is_served(view: &ConnectionView<'_>) -> bool {
 }
 
 fn occurred(view: &ConnectionView<'_>) -> Interval {
-    view.last_received()
+    // Nothing but the FIN arrived.
+    if view.facts.rx_bytes == 0 {
+        return view.tracked.peer_closed.unwrap_or_else(|| view.last_received());
+    }
+    Interval::exact(view.tracked.unread_since)
 }
 
 fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
-    let (count, enough) = (claimed.count(), claimed.options.count_min);
-    let without_reader = claimed.count_where(|member| member.reader() == Reader::None);
+    let (count, enough) = (claimed.count(), claimed.count_min());
     let served = claimed.group.iter().filter(|member| is_served(member)).count();
-    let confidence = match count {
-        _ if served > 0 => Confidence::Possible,
-        _ if without_reader >= enough => Confidence::Certain,
-        _ if count >= enough => Confidence::Likely,
-        _ => Confidence::Possible,
-    };
+    let accumulated = claimed.accumulation(|_| true);
+    let is_leak = served == 0 && count >= enough && accumulated == Accumulation::OneByOne;
+    let confidence = if is_leak { Confidence::Likely } else { Confidence::Possible };
     let received_bytes = claimed.sum(|member| member.facts.unread_bytes);
     let waiting = claimed.range(waiting_ms);
     let mut facts = Facts::new(Evidence::NeverRead { count, received_bytes, waiting });
@@ -77,6 +76,9 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     if served > 0 {
         facts.doubt(Caveat::OthersBeingServed { count: served });
     }
-    let growth_counts = count >= enough && served == 0;
+    if !is_leak && count >= enough {
+        facts.add_undecided(claimed, accumulated);
+    }
+    let growth_counts = count >= enough && served == 0 && accumulated != Accumulation::AtOnce;
     Some(Assessment { verdict: Verdict::NeverRead, confidence, growth_counts, facts })
 }

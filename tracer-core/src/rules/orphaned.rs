@@ -28,7 +28,7 @@ fn claims(view: &ConnectionView<'_>) -> bool {
         && (is_probing(view) || is_retransmitting(view))
         // A host is never out of its own reach.
         && !view.facts.remote.ip().is_loopback()
-        && view.is_overdue(unacknowledged_ms(view))
+        && view.is_idle_over(unacknowledged_ms(view))
 }
 
 fn is_probing(view: &ConnectionView<'_>) -> bool {

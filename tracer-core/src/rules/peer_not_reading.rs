@@ -9,32 +9,13 @@
 //! - *info*: always.
 
 use super::{Assessment, Claimed, Facts, Rule, RuleId};
-use crate::{
-    Confidence, Evidence, Interval, SocketFacts, TcpState, Timer, Verdict,
-    connection_view::ConnectionView,
-};
+use crate::{Confidence, Evidence, Interval, Verdict, connection_view::ConnectionView, waits};
 
 pub(super) const RULE: Rule =
     Rule::new(RuleId::PeerNotReading, claims, occurred, assess).of_one_address();
 
 fn claims(view: &ConnectionView<'_>) -> bool {
-    is_stalled(view) && view.is_overdue(view.sent_ms())
-}
-
-/// It waits for the peer to read what was sent.
-pub(crate) fn is_stalled(view: &ConnectionView<'_>) -> bool {
-    let facts = view.facts;
-    matches!(facts.state, TcpState::Established | TcpState::CloseWait)
-        && facts.unsent_bytes > 0
-        && (facts.timer == Timer::WindowProbe || is_dropped(facts))
-}
-
-/// Data in flight is dropped by the peer, whose window is closed or whose TCP memory is short.
-fn is_dropped(facts: &SocketFacts) -> bool {
-    let is_closed = facts.timer == Timer::Retransmit && facts.peer_window == 0;
-    // A kernel may retransmit into a closed window and count the backoff only (seen on Linux 6.18).
-    let is_retransmitted = facts.retransmits > 0 || (is_closed && facts.backoff > 0);
-    is_retransmitted && (is_closed || facts.remote.ip().is_loopback())
+    waits::is_stalled(view.facts) && view.is_idle_over(view.sent_ms())
 }
 
 fn occurred(view: &ConnectionView<'_>) -> Interval {

@@ -12,6 +12,7 @@
 //! | `Confirmed` | confirmed ones | there are enough of them | as the rule assesses confirmed connections |
 //! | `Unconfirmed` | all but confirmed ones | always | never *certain* |
 //! | `All` | all | always | as the rule assesses them |
+//! | `Persisting` | those that were *likely* before, and are not known to Go's HTTP client | always | at least *likely* |
 //!
 //! Rules that are defined with [`Rule::selecting`] select the subset in their own functions and decide
 //! for themselves when it is judged: `abandoned` (`Confirmed`, `Unconfirmed`) and `body_not_closed`
@@ -21,7 +22,7 @@
 //! connections may change while the process is inspected.
 
 use super::{Assessment, Claimed, Rule, RuleId, RuleKey};
-use crate::{Confidence, Interval, Reader, connection_view::ConnectionView};
+use crate::{Confidence, Interval, Reader, Verdict, connection_view::ConnectionView};
 
 /// The connections that a rule is applied to, of those that it claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +35,8 @@ pub(crate) enum ProofSubset {
     Confirmed,
     /// All of them.
     All,
+    /// Those that were *likely* before, by the same pattern.
+    Persisting,
     /// The ones that are not confirmed.
     Unconfirmed,
 }
@@ -46,6 +49,7 @@ impl ProofSubset {
             Self::Unsearched => view.is_confirmed() || view.is_unsearched(),
             Self::Confirmed => view.is_confirmed(),
             Self::All => true,
+            Self::Persisting => view.has_accumulated() && view.http().is_none(),
             Self::Unconfirmed => !view.is_confirmed(),
         }
     }
@@ -56,7 +60,7 @@ impl ProofSubset {
         match self {
             Self::NearlyConfirmed | Self::Confirmed => claimed.is_confirmed(),
             Self::Unsearched => claimed.unsearched() > 0,
-            Self::All | Self::Unconfirmed => true,
+            Self::All | Self::Persisting | Self::Unconfirmed => true,
         }
     }
 }
@@ -95,7 +99,7 @@ impl Rule {
             ProofSubset::NearlyConfirmed => ProofSubset::Confirmed,
             subset => subset,
         };
-        RuleKey { id: self.id, subset }
+        RuleKey { id: self.id, subset, is_excused: false }
     }
 
     /// Whether this connection, taken alone, may have the rule's verdict.
@@ -111,6 +115,15 @@ impl Rule {
         let assessment = (self.assess)(claimed)?;
         Some(match self.subset {
             ProofSubset::Unsearched => raise_unsearched(claimed, assessment),
+            // What accumulated and then stopped remains leaked until it is closed or used.
+            ProofSubset::Persisting => {
+                let verdict = match (assessment.verdict, self.id) {
+                    (Verdict::StalePool, RuleId::Ghost) => Verdict::Ghost,
+                    (Verdict::StalePool, _) => Verdict::CloseWait,
+                    (verdict, _) => verdict,
+                };
+                Assessment { verdict, ..assessment.at_least_likely() }
+            }
             _ => assessment,
         })
     }
@@ -126,5 +139,5 @@ fn raise_unsearched(claimed: &Claimed<'_, '_>, assessment: Assessment) -> Assess
     if !is_likely {
         return assessment;
     }
-    Assessment { confidence: Confidence::Likely, growth_counts: false, ..assessment }
+    Assessment { growth_counts: false, ..assessment.at_least_likely() }
 }

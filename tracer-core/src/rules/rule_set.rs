@@ -5,7 +5,7 @@ use crate::connection_view::ConnectionView;
 
 /// A set of rules: a bit for each rule, by its position in [`RULES`]. It lives no longer than one
 /// judgement.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct RuleSet(u32);
 
 const _: () = assert!(RULES.len() <= 32, "there are more rules than bits");
@@ -24,6 +24,26 @@ impl RuleSet {
     /// Whether the rule at this position is in the set.
     pub(crate) const fn contains(self, rank: usize) -> bool {
         self.0 & (1 << rank) != 0
+    }
+
+    /// Those that judge what the process does.
+    pub(crate) fn about_the_process(self) -> Self {
+        Self(self.0 & Self::of(|rule| rule.id.is_about_the_process()).0)
+    }
+
+    /// Those that are not in the other set.
+    pub(crate) const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// Those that are in this or the other set.
+    pub(crate) const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether no rule is in the set.
+    pub(crate) const fn is_empty(self) -> bool {
+        self.0 == 0
     }
 
     /// Those that judge by call site.

@@ -3,7 +3,7 @@
 use alloc::{borrow::ToOwned as _, collections::BTreeMap, vec::Vec};
 use core::cmp::Reverse;
 
-use super::{Claimed, Facts};
+use super::{Accumulation, Claimed, Facts};
 use crate::{
     Caveat, Counted, Evidence, Occurrence, Reader, Recurrence, separate_times::SeparateTimes,
 };
@@ -36,6 +36,28 @@ impl Facts {
         }
     }
 
+    /// What makes a few confirmed connections enough: those of the same destination in other states.
+    pub(super) fn add_same_destination(&mut self, claimed: &Claimed<'_, '_>) {
+        if claimed.is_confirmed() && claimed.count() < claimed.options.count_min {
+            let count = claimed.responses_of_group.confirmed;
+            self.add(Evidence::SameDestination { count });
+        }
+    }
+
+    /// What would decide whether they accumulate.
+    pub(super) fn add_undecided(&mut self, claimed: &Claimed<'_, '_>, accumulated: Accumulation) {
+        match accumulated {
+            Accumulation::Undecided { watch_ms } if !claimed.is_by_port => {
+                self.doubt(Caveat::Undecided { watch_ms });
+            }
+            _ => {}
+        }
+        let count_min = claimed.count_min();
+        if count_min > claimed.options.count_min {
+            self.doubt(Caveat::UsedAgain { count_min });
+        }
+    }
+
     /// Who waits to read, what a goroutine scan found, and which requests they were.
     pub(super) fn add_readers(&mut self, claimed: &Claimed<'_, '_>) {
         let (confirmed, held) = (claimed.confirmed(), claimed.held());
@@ -58,9 +80,6 @@ impl Facts {
             self.doubt(Caveat::ReaderWaiting(claimed.of_all(waiting)));
         }
         self.evidence.extend(requests(claimed));
-        if claimed.may_be_resumed() && held == 0 {
-            self.doubt(Caveat::SendBlocked { connections: claimed.stalled });
-        }
     }
 }
 

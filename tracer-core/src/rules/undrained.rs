@@ -2,13 +2,12 @@
 //!
 //! Claim: ESTABLISHED, data is unread, and for `--idle` nothing was read and nothing sent.
 //!
-//! - *certain*: confirmed by goroutine scan; or *likely* by the conditions below, and `--min-count`
-//!   certainly have no reader and went silent at separate times.
-//! - *likely*: `--min-count` hold more than [`unread_min_bytes`](crate::Options::unread_min_bytes) and
-//!   were watched for `--idle` without a read, and no other connection of the group is being worked on
-//!   (or they went silent at separate times). Or, in a shorter run of at least two snapshots:
-//!   `--min-count` large ones of which no more was read than HTTP libraries buffer by themselves, that
-//!   went silent at separate times, while no other connection of the group is being worked on.
+//! - *certain*: confirmed by goroutine scan.
+//! - *likely*: `--min-count` hold more than [`unread_min_bytes`](crate::Options::unread_min_bytes),
+//!   were watched for `--idle` without a read, and accumulated ([`accumulation`](super::accumulation)).
+//!   Or, in a shorter run of at least two snapshots: `--min-count` large ones of which no more was read
+//!   than HTTP libraries buffer by themselves, that accumulated while no other connection of the group
+//!   is being worked on.
 //! - *possible*: otherwise; and where the process may return to them, or a reader waits for most of
 //!   them: the process is stuck and has not forgotten them.
 //!
@@ -17,9 +16,9 @@
 //! nothing may be received for minutes: a run shorter than `--idle` cannot see that. Downloads that are
 //! opened together and written one after the other stay unread while one of them is being read.
 
-use super::{Assessment, Claimed, Facts, Rule, RuleId};
+use super::{Accumulation, Assessment, Claimed, Facts, Rule, RuleId};
 use crate::{
-    Caveat, Confidence, Evidence, Interval, Occurrence, Reader, TcpState, Verdict,
+    Caveat, Confidence, Evidence, Interval, Occurrence, TcpState, Verdict,
     connection_view::ConnectionView,
 };
 
@@ -94,11 +93,11 @@ fn is_in_work(view: &ConnectionView<'_>) -> bool {
 }
 
 fn occurred(view: &ConnectionView<'_>) -> Interval {
-    view.last_received()
+    Interval::exact(view.tracked.unread_since)
 }
 
 fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
-    let (count, count_min) = (claimed.count(), claimed.options.count_min);
+    let (count, count_min) = (claimed.count(), claimed.count_min());
     let unread_min_bytes = claimed.options.unread_min_bytes;
     let is_large = |member: &ConnectionView<'_>| member.facts.unread_bytes > unread_min_bytes;
     let large = claimed.count_where(is_large);
@@ -106,19 +105,17 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let in_work = claimed.group.iter().filter(|member| is_in_work(member)).count();
     let seen = claimed.count_where(|member| is_large(member) && was_watched(member));
     let untouched = claimed.count_where(|member| is_large(member) && is_untouched(member));
+    let accumulated = claimed.accumulation(is_large);
+    let has_accumulated = accumulated == Accumulation::OneByOne;
     // It takes two snapshots to see that nothing is read.
     let is_apparent =
-        watched.max_ms > 0 && claimed.is_spread_out() && untouched >= count_min && in_work == 0;
-    let is_seen = seen >= count_min && (in_work == 0 || claimed.is_spread_out());
-    let without_reader =
-        claimed.count_where(|member| member.reader() == Reader::None && is_large(member));
+        watched.max_ms > 0 && has_accumulated && untouched >= count_min && in_work == 0;
+    let is_seen = seen >= count_min && has_accumulated;
     let is_confirmed = claimed.is_confirmed();
     let confidence = if is_confirmed {
         Confidence::Certain
     } else if claimed.may_be_resumed() || has_readers(claimed) {
         Confidence::Possible
-    } else if without_reader >= count_min && claimed.is_spread_out() && (is_seen || is_apparent) {
-        Confidence::Certain
     } else if is_seen || is_apparent {
         Confidence::Likely
     } else {
@@ -142,11 +139,18 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
         facts.add_times(claimed, Occurrence::WentSilent);
     }
     facts.add_readers(claimed);
-    if !is_confirmed && large < count_min {
-        let (count, total) = (large, count);
+    facts.add_same_destination(claimed);
+    if !is_confirmed && large < claimed.options.count_min {
+        let (count, total, count_min) = (large, count, claimed.options.count_min);
         facts.doubt(Caveat::TooLittleUnread { count, total, unread_min_bytes, count_min });
     }
-    let growth_counts = is_seen && !claimed.may_be_resumed() && !has_readers(claimed);
+    if confidence == Confidence::Possible && large >= count_min {
+        facts.add_undecided(claimed, accumulated);
+    }
+    let growth_counts = seen >= count_min
+        && accumulated != Accumulation::AtOnce
+        && !claimed.may_be_resumed()
+        && !has_readers(claimed);
     Some(Assessment { verdict: Verdict::Undrained, confidence, growth_counts, facts })
 }
 

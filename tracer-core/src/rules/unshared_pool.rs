@@ -1,23 +1,24 @@
-//! **unshared-pool**: each request, or each user, opens connections of its own and leaves them idle.
+//! **unshared-pool**: each request, or each user, opens connections of its own and leaves them
+//! idle.
 //!
-//! The usual cause is an HTTP client that is created anew for each request. A reader waits for EOF on
-//! each connection, so nothing is unread and nothing is closed; there only are too many.
+//! The usual cause is an HTTP client that is created anew for each request. A reader is waiting for
+//! EOF on each connection, so nothing is unread and nothing is closed; there are simply too many.
 //!
-//! Claim: outbound, ESTABLISHED, data was received and read, idle for `--pool-idle`, a reader waits,
-//! and Go's HTTP client has it in its idle pool or does not know it.
+//! Claim: outbound, ESTABLISHED, data was received and read, idle for `--pool-idle`, a reader is
+//! waiting, and Go's HTTP client has it in its idle pool or does not know it.
 //!
 //! - *certain*: all belong to Go's HTTP client, to more `http.Transport` values than twice
 //!   `--pool-size`, went silent at separate times, and `--min-count` carried at most one request.
-//! - *possible*: `--min-count` `http.Transport` values; or, elsewhere, `--min-count` connections that
-//!   were opened while another one was idle.
+//! - *possible*: `--min-count` `http.Transport` values; or, elsewhere, `--min-count` connections
+//!   that were opened while another one was idle.
 //!
-//! Looks alike: one client for each of a dozen tenants, which is a design and not a leak; after its
-//! first use each has carried one request. Outside of Go, silent streams (WebSocket, server-sent
+//! Lookalikes: one client for each of a dozen tenants, which is a design and not a leak; after its
+//! first use each has carried one request. Outside Go, silent streams (WebSocket, server-sent
 //! events, long polling).
 
 use alloc::collections::BTreeSet;
 
-use super::{Assessment, Claimed, Facts, Rule, RuleId, never_reused};
+use super::{Assessment, Claimed, Facts, Rule, RuleId};
 use crate::{
     Caveat, Confidence, Direction, Evidence, HttpStage, Interval, Occurrence, TcpState, Timestamp,
     Verdict, connection_view::ConnectionView,
@@ -26,7 +27,8 @@ use crate::{
 pub(super) const RULE: Rule =
     Rule::new(RuleId::UnsharedPool, claims, occurred, assess).of_one_address();
 
-/// A connection that was used until this long before another one was opened may have been busy then.
+/// A connection that was used until this long before another one was opened may have been busy
+/// then.
 const BUSY_MS: u64 = 1_000;
 
 fn claims(view: &ConnectionView<'_>) -> bool {
@@ -52,7 +54,7 @@ fn missed_reuses(claimed: &Claimed<'_, '_>) -> usize {
     let last_used_at = |view: &ConnectionView<'_>| -> Timestamp { view.last_used_at() };
     let Some(longest_idle) = claimed.group.iter().map(last_used_at).min() else { return 0 };
     claimed.count_where(|member| {
-        let is_dated = member.saw_open() || never_reused::was_used_once(member);
+        let is_dated = member.saw_open() || member.was_used_once();
         is_dated && member.tracked.opened_at.ms_since(longest_idle) > BUSY_MS
     })
 }
@@ -65,7 +67,7 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
         .filter_map(ConnectionView::http)
         .map(|http| http.transport)
         .collect();
-    let once = claimed.count_where(never_reused::was_used_once);
+    let once = claimed.count_where(ConnectionView::was_used_once);
     let missed = missed_reuses(claimed);
     let known = claimed.count_where(|member| member.http().is_some());
     let is_served_once = transports.len() > claimed.pool_max() && once >= enough;

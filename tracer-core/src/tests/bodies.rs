@@ -163,8 +163,8 @@ fn a_connection_that_is_still_sent_on_is_in_use() {
     );
 }
 
-/// While it waits for a response, the client itself reads; and if the reader is unknown, nothing was
-/// received that could be read or closed.
+/// While it is waiting for a response, the client itself reads; and if the reader is unknown,
+/// nothing was received that could be read or closed.
 #[test]
 fn a_long_poll_is_nothing() {
     check(
@@ -184,8 +184,8 @@ fn a_long_poll_is_nothing() {
     );
 }
 
-/// The list of responses is older than the inspection: the client has finished with the response, and
-/// its goroutine waits for the next one.
+/// The list of responses is older than the inspection: the client has finished with the response,
+/// and its goroutine is waiting for the next one.
 #[test]
 fn a_finished_response_is_not_in_flight() {
     check_forgotten(
@@ -263,7 +263,7 @@ fn pending_data_has_no_reader_even_if_readers_are_unknown() {
     );
 }
 
-/// Data keeps arriving and is not read any more.
+/// Data keeps arriving and is no longer read.
 #[test]
 fn an_abandoned_stream_is_certain() {
     check_forgotten(

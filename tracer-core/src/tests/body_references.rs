@@ -105,7 +105,7 @@ fn a_few_unsure_responses_do_not_split_a_leak() {
     );
 }
 
-/// Without an inspection, the other side of the proxy shows what it waits for.
+/// Without an inspection, the other side of the proxy shows what it is waiting for.
 #[test]
 fn a_proxy_with_slow_clients_is_only_possible() {
     check_forgotten(

@@ -126,9 +126,9 @@ fn a_leak_in_several_states_is_confirmed_as_a_whole() {
     check(
         "
         0s snapshot
-        1s open a1..a12 every=5s pid=10
-        1s send a1..a12 bytes=10 every=5s
-        2s receive a1..a8 bytes=60000 every=5s
+        1s open a1..a12 every=6s pid=10
+        1s send a1..a12 bytes=10 every=6s
+        2s receive a1..a8 bytes=60000 every=6s
         90s peer-closes a5..a8
         200s reader a1..a12 is=none http=body request=GET,http://billing/charge
         300s snapshot
@@ -136,20 +136,23 @@ fn a_leak_in_several_states_is_confirmed_as_a_whole() {
         ",
         &expect![[r#"
             [5m]
-              #1 close-wait certain: p10[10] outbound 10.0.0.1:443 x4, oldest 4m 39s, active 0s, reader none, GET http://billing/charge
+              #1 close-wait certain: p10[10] outbound 10.0.0.1:443 x4, oldest 4m 35s, active 0s, reader none, GET http://billing/charge
                  peer-closed count=4 ago=210000..210000ms
                  response-unreferenced count=4 total=4
                  requests top=["GET http://billing/charge" count=4 ] others=0
-              #2 abandoned certain: p10[10] outbound 10.0.0.1:443 x4, oldest 4m 19s, active 0s, reader none, GET http://billing/charge
-                 response-silent count=4 silent=244000..259000ms
+                 same-destination count=12
+              #2 abandoned certain: p10[10] outbound 10.0.0.1:443 x4, oldest 4m 11s, active 0s, reader none, GET http://billing/charge
+                 response-silent count=4 silent=233000..251000ms
                  response-unreferenced count=4 total=4
                  requests top=["GET http://billing/charge" count=4 ] others=0
-                 separate-times event=WentSilent times=2 span_ms=10000
+                 same-destination count=12
+                 separate-times event=WentSilent times=4 span_ms=18000
               #3 undrained certain: p10[10] outbound 10.0.0.1:443 x4, oldest 4m 59s, active 0s, reader none, GET http://billing/charge
-                 unread-silent count=4 unread_bytes=240000 silent=283000..298000ms
-                 separate-times event=WentSilent times=2 span_ms=10000
+                 unread-silent count=4 unread_bytes=240000 silent=280000..298000ms
+                 separate-times event=WentSilent times=4 span_ms=18000
                  response-unreferenced count=4 total=4
                  requests top=["GET http://billing/charge" count=4 ] others=0
+                 same-destination count=12
         "#]],
     );
 }

@@ -24,7 +24,7 @@ fn a_count_that_only_rises_is_growing_and_only_possible() {
 }
 
 #[test]
-fn growth_makes_another_verdict_surer() {
+fn growth_raises_the_confidence_of_another_verdict() {
     let mut minutes = String::new();
     for minute in 0..10 {
         let (at, first, last) = (minute * 40, minute * 2 + 1, minute * 2 + 6);
@@ -35,7 +35,7 @@ fn growth_makes_another_verdict_surer() {
         &format!("{minutes} 360s report"),
         &expect![[r#"
             [6m]
-              #1 undrained certain: p10[10] outbound 10.0.0.1:443 x16, oldest 6m, active 4m 40s +3.0/min
+              #1 undrained likely: p10[10] outbound 10.0.0.1:443 x16, oldest 6m, active 4m 40s +3.0/min
                  unread-silent count=16 unread_bytes=144000 silent=80000..360000ms
                  nothing-read watched=80000..360000ms
                  rising event=WentSilent times=8 span_ms=280000
@@ -125,7 +125,7 @@ fn growth_behind_a_stale_connection() {
     );
 }
 
-/// Growth of a group's healthy connections makes a few bad ones no surer.
+/// Growth of a group's healthy connections does not raise the confidence of a few suspicious ones.
 #[test]
 fn growth_of_the_others_is_no_evidence() {
     let mut timeline = String::from("0s open b1..b12 pid=10\n1s peer-closes b1..b12\n");

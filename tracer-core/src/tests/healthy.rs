@@ -58,14 +58,15 @@ fn a_rise_that_ceased_long_ago() {
                  peer-closed count=9 ago=60000..140000ms
                  rising event=PeerClosed times=9 span_ms=80000
             [4m]
-              #1 close-wait likely: p10[10] outbound 10.0.0.1:443 x12, oldest 3m 59s, active 40s ~+6.0/min
+              #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x12, oldest 3m 59s, active 40s ~+6.0/min
                  peer-closed count=12 ago=70000..180000ms
                  rising event=PeerClosed times=12 span_ms=110000
-                 but thread-pool-possible
+                 but undecided watch_ms=360000
             [8h]
               #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x12, oldest 7h 59m, active 7h 56m +0.0/min
                  peer-closed count=12 ago=28630000..28740000ms
                  ceased event=PeerClosed times=12 span_ms=110000 since_last_ms=28630000
+                 but undecided watch_ms=360000
         "#]],
     );
 }
@@ -83,7 +84,18 @@ fn a_stopped_process_can_close_nothing() {
         300s report
         ",
         &expect![[r#"
-            [5m] nothing
+            [5m]
+              #1 ghost possible: p10[10] inbound :8080 x12, oldest 5m, active 0s ~+6.0/min
+                 dead count=12 dead=185000..295000ms is_lower_bound=false
+                 rising event=Died times=12 span_ms=110000
+                 death-unnoticed count=12
+                 but process-stopped
+              #2 never-read possible: p10[10] inbound :8080 x12, oldest 5m, active 0s
+                 never-read count=12 received_bytes=0 waiting=185000..295000ms
+                 peer-gave-up count=12 total=12
+                 but single-event-possible
+                 but process-stopped
+              incomplete
         "#]],
     );
 }
@@ -153,8 +165,8 @@ fn sockets_that_were_connected_again() {
 fn a_finding_that_falls_apart_is_retracted() {
     check(
         "
-        0s open a1..a20 every=5s pid=10
-        1s receive a1..a20 bytes=9000 every=5s
+        0s open a1..a20 every=6s pid=10
+        1s receive a1..a20 bytes=9000 every=6s
         150s snapshot
         200s snapshot
         200s report
@@ -165,17 +177,17 @@ fn a_finding_that_falls_apart_is_retracted() {
         ",
         &expect![[r#"
             [3m 20s]
-              #1 undrained likely: p10[10] outbound 10.0.0.1:443 x20, oldest 3m 20s, active 50s ~+12.7/min
-                 unread-silent count=20 unread_bytes=180000 silent=104000..199000ms
-                 nothing-read watched=104000..199000ms
-                 rising event=WentSilent times=10 span_ms=90000
+              #1 undrained likely: p10[10] outbound 10.0.0.1:443 x20, oldest 3m 20s, active 50s ~+10.0/min
+                 unread-silent count=20 unread_bytes=180000 silent=85000..199000ms
+                 nothing-read watched=85000..199000ms
+                 rising event=WentSilent times=20 span_ms=114000
             [3m 40s]
-              #2 stale-pool info: p10[10] outbound 10.0.0.1:443 x1, oldest 3m 40s, active 0s
+              #2 close-wait likely: p10[10] outbound 10.0.0.1:443 x1, oldest 3m 40s, active 0s
                  peer-closed count=1 ago=9000..9000ms
-              #1 undrained likely: p10[10] outbound 10.0.0.1:443 x20, oldest 3m 20s, active 1m 10s ~+12.7/min, retracted, peak likely x20
-                 unread-silent count=20 unread_bytes=180000 silent=104000..199000ms
-                 nothing-read watched=104000..199000ms
-                 rising event=WentSilent times=10 span_ms=90000
+              #1 undrained likely: p10[10] outbound 10.0.0.1:443 x20, oldest 3m 20s, active 1m 10s ~+10.0/min, retracted, peak likely x20
+                 unread-silent count=20 unread_bytes=180000 silent=85000..199000ms
+                 nothing-read watched=85000..199000ms
+                 rising event=WentSilent times=20 span_ms=114000
         "#]],
     );
 }
@@ -305,11 +317,11 @@ fn slow_readers_of_closed_connections_are_not_a_leak() {
             [4m 2s]
               #2 close-wait possible: p10[10] outbound 10.0.0.1:443 x12, oldest 3m 59s, active 2s, retracted, peak possible x12
                  peer-closed count=12 ago=181000..236000ms
-                 separate-times event=PeerClosed times=6 span_ms=50000
+                 but single-event-possible
               #1 ghost possible: p10[10] outbound 10.0.0.1:443 x12, oldest 2m 59s, active 2s, retracted, peak possible x12
                  dead count=12 dead=121000..176000ms is_lower_bound=false
-                 separate-times event=Died times=6 span_ms=50000
                  death-unnoticed count=12
+                 but single-event-possible
         "#]],
     );
 }

@@ -20,8 +20,8 @@ fn a_daemon_with_the_pool_of_its_parent_is_only_possible() {
         101s snapshot
         101s report
         102s reader a1..a8 is=none
-        103s snapshot
-        103s report
+        135s snapshot
+        135s report
         ",
         &expect![[r#"
             [1m 41s]
@@ -30,9 +30,9 @@ fn a_daemon_with_the_pool_of_its_parent_is_only_possible() {
                  opener pid=10
                  but opener-not-seen
                  but reader-unknown count=8 total=8
-            [1m 43s]
-              #1 inherited possible: p11[11] outbound 10.0.0.1:443 x8, oldest 1m 42s, active 3s +0.0/min, reader none
-                 opened-by-another count=8 silent=102000..102000ms
+            [2m 15s]
+              #1 inherited possible: p11[11] outbound 10.0.0.1:443 x8, oldest 2m 14s, active 35s +0.0/min, reader none
+                 opened-by-another count=8 silent=134000..134000ms
                  opener pid=10
                  no-reader-no-epoll count=8
                  but opener-not-seen

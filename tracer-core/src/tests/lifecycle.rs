@@ -23,29 +23,26 @@ fn a_finding_is_retracted_when_its_sockets_close_or_are_used() {
         ",
         &expect![[r#"
             [1m 10s]
-              #1 undrained likely: p10[10] outbound 10.0.0.1:443 x6, oldest 1m 10s, active 0s
+              #1 undrained possible: p10[10] outbound 10.0.0.1:443 x6, oldest 1m 10s, active 0s
                  unread-silent count=6 unread_bytes=54000 silent=69000..69000ms
                  nothing-read watched=69000..69000ms
                  but single-event-possible
             [1m 31s]
-              #1 undrained possible: p10[10] outbound 10.0.0.1:443 x4, oldest 1m 21s, active 21s, retracted, peak likely x6
+              #1 undrained possible: p10[10] outbound 10.0.0.1:443 x4, oldest 1m 21s, active 21s, retracted, peak possible x6
                  unread-silent count=4 unread_bytes=36000 silent=80000..80000ms
                  nothing-read watched=80000..80000ms
                  but others-being-read count=2
                  but single-event-possible
                  but too-little-unread count=4 total=4 unread_min_bytes=4096 count_min=5
-            1m 10s flagged 0x1 undrained likely
-            1m 10s flagged 0x2 undrained likely
-            1m 10s flagged 0x3 undrained likely
-            1m 10s flagged 0x4 undrained likely
-            1m 10s flagged 0x5 undrained likely
-            1m 10s flagged 0x6 undrained likely
-            1m 21s retracted 0x1 undrained likely
-            1m 21s retracted 0x2 undrained likely
-            1m 21s flagged 0x3 undrained possible
-            1m 21s flagged 0x4 undrained possible
-            1m 21s flagged 0x5 undrained possible
-            1m 21s flagged 0x6 undrained possible
+                 but cleaned-up alive_max=6
+            1m 10s flagged 0x1 undrained possible
+            1m 10s flagged 0x2 undrained possible
+            1m 10s flagged 0x3 undrained possible
+            1m 10s flagged 0x4 undrained possible
+            1m 10s flagged 0x5 undrained possible
+            1m 10s flagged 0x6 undrained possible
+            1m 21s retracted 0x1 undrained possible
+            1m 21s retracted 0x2 undrained possible
             1m 30s closed 0x3 undrained possible
             1m 30s closed 0x4 undrained possible
             1m 30s closed 0x5 undrained possible
@@ -74,9 +71,9 @@ fn a_verdict_follows_a_socket_from_one_bad_state_to_the_next() {
                  nothing-read watched=89000..199000ms
                  rising event=WentSilent times=12 span_ms=110000
             [3m 50s]
-              #2 close-wait possible: p10[10] outbound 10.0.0.1:443 x12, oldest 3m 50s, active 0s +0.0/min
+              #2 close-wait likely: p10[10] outbound 10.0.0.1:443 x12, oldest 3m 50s, active 0s +0.0/min
                  peer-closed count=12 ago=9000..20000ms
-                 separate-times event=PeerClosed times=2 span_ms=6000
+                 but single-event-possible
         "#]],
     );
 }
@@ -99,7 +96,7 @@ fn a_lost_close_is_healed_by_snapshots_and_never_reported() {
         &expect![[r#"
             [1m 13s] nothing
             [1m 15s]
-              #1 undrained likely: p10[10] outbound 10.0.0.1:443 x6, oldest 1m 10s, active 5s, retracted, peak likely x6
+              #1 undrained possible: p10[10] outbound 10.0.0.1:443 x6, oldest 1m 10s, active 5s, retracted, peak possible x6
                  unread-silent count=6 unread_bytes=54000 silent=69000..69000ms
                  nothing-read watched=69000..69000ms
                  but single-event-possible
@@ -126,22 +123,22 @@ fn absence_from_one_snapshot_is_not_a_close() {
         &expect![[r#"
             [1m 12s] nothing
             [1m 13s]
-              #1 undrained likely: p10[10] outbound 10.0.0.1:443 x6, oldest 1m 10s, active 3s, retracted, peak likely x6
+              #1 undrained possible: p10[10] outbound 10.0.0.1:443 x6, oldest 1m 10s, active 3s, retracted, peak possible x6
                  unread-silent count=6 unread_bytes=54000 silent=69000..69000ms
                  nothing-read watched=69000..69000ms
                  but single-event-possible
-            1m 10s flagged 0x1 undrained likely
-            1m 10s flagged 0x2 undrained likely
-            1m 10s flagged 0x3 undrained likely
-            1m 10s flagged 0x4 undrained likely
-            1m 10s flagged 0x5 undrained likely
-            1m 10s flagged 0x6 undrained likely
-            1m 13s closed 0x1 undrained likely
-            1m 13s closed 0x2 undrained likely
-            1m 13s closed 0x3 undrained likely
-            1m 13s closed 0x4 undrained likely
-            1m 13s closed 0x5 undrained likely
-            1m 13s closed 0x6 undrained likely
+            1m 10s flagged 0x1 undrained possible
+            1m 10s flagged 0x2 undrained possible
+            1m 10s flagged 0x3 undrained possible
+            1m 10s flagged 0x4 undrained possible
+            1m 10s flagged 0x5 undrained possible
+            1m 10s flagged 0x6 undrained possible
+            1m 13s closed 0x1 undrained possible
+            1m 13s closed 0x2 undrained possible
+            1m 13s closed 0x3 undrained possible
+            1m 13s closed 0x4 undrained possible
+            1m 13s closed 0x5 undrained possible
+            1m 13s closed 0x6 undrained possible
         "#]],
     );
 }
@@ -164,12 +161,12 @@ fn a_socket_counts_once_under_its_opener_and_then_under_the_oldest_holder() {
         ",
         &expect![[r#"
             [9s]
-              #1 undrained likely: p20[20] outbound 10.0.0.1:443 x5, oldest 9s, active 8s
+              #1 undrained possible: p20[20] outbound 10.0.0.1:443 x5, oldest 9s, active 8s
                  unread-silent count=5 unread_bytes=45000 silent=9000..9000ms
                  nothing-read watched=9000..9000ms
                  but single-event-possible
             [11s]
-              #2 undrained likely: p11[11] outbound 10.0.0.1:443 x5, oldest 11s, active 0s
+              #2 undrained possible: p11[11] outbound 10.0.0.1:443 x5, oldest 11s, active 0s
                  unread-silent count=5 unread_bytes=45000 silent=11000..11000ms
                  nothing-read watched=11000..11000ms
                  but single-event-possible

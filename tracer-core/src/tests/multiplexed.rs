@@ -155,7 +155,11 @@ fn a_stopped_process_is_not_accused() {
         200s report
         ",
         &expect![[r#"
-            [3m 20s] nothing
+            [3m 20s]
+              #1 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x1, oldest 3m 19s, active 0s, at main.export report.go:40, responses 14
+                 streams-unread streams=14 connections=1 buffered_bytes=56000000 unread=130000..130000ms
+                 but process-stopped
+              incomplete
         "#]],
     );
 }

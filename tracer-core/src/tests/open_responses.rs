@@ -317,7 +317,13 @@ fn a_stopped_process_is_not_accused() {
         300s report
         ",
         &expect![[r#"
-            [5m] nothing
+            [5m]
+              #1 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x9, oldest 4m 59s, active 0s ~+4.0/min, reader none, at main.doSomething billing.go:23, responses 9
+                 responses-in-flight count=9 age=179000..299000ms
+                 response-unreferenced count=9 total=9
+                 rising event=Requested times=9 span_ms=120000
+                 but process-stopped
+              incomplete
         "#]],
     );
     check_forgotten(
@@ -334,6 +340,8 @@ fn a_stopped_process_is_not_accused() {
                  responses-in-flight count=9 age=181000..301000ms
                  response-unreferenced count=9 total=9
                  rising event=Requested times=9 span_ms=120000
+                 but process-stopped
+              incomplete
         "#]],
     );
 }
@@ -364,6 +372,7 @@ fn responses_are_bounded() {
               #2 abandoned certain: p10[10] outbound 10.0.0.1:443 x2, oldest 3m 14s, active 0s, reader none
                  response-silent count=2 silent=178000..193000ms
                  response-unreferenced count=2 total=2
+                 same-destination count=9
                  separate-times event=WentSilent times=2 span_ms=15000
               incomplete
             [5m 2s]
@@ -374,6 +383,7 @@ fn responses_are_bounded() {
               #2 abandoned certain: p10[10] outbound 10.0.0.1:443 x3, oldest 5m 1s, active 2s, reader none
                  response-silent count=3 silent=270000..300000ms
                  response-unreferenced count=3 total=3
+                 same-destination count=9
                  separate-times event=WentSilent times=3 span_ms=30000
         "#]],
     );

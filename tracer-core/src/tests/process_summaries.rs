@@ -10,8 +10,8 @@ fn other_open_fds_count_towards_the_limit() {
     player.play_all(
         "
         0s snapshot
-        1s open a1..a23 every=5s pid=10
-        6s peer-closes a1..a23 every=5s
+        1s open a1..a23 every=6s pid=10
+        6s peer-closes a1..a23 every=6s
         30s snapshot
         240s snapshot
         ",

@@ -86,9 +86,9 @@ fn dead_referenced_connections_are_not_accused_with_confirmed_ones() {
 fn a_stale_stack_slot_does_not_split_unread_data() {
     check(
         "
-        0s open a1..a25 every=5s pid=10
-        1s send a1..a25 every=5s bytes=100
-        1s receive a1..a25 every=5s bytes=60000
+        0s open a1..a25 every=6s pid=10
+        1s send a1..a25 every=6s bytes=100
+        1s receive a1..a25 every=6s bytes=60000
         200s reader a1..a24 is=none http=body
         200s reader a25 is=none http=body referenced=yes
         300s snapshot
@@ -98,10 +98,10 @@ fn a_stale_stack_slot_does_not_split_unread_data() {
         ",
         &expect![[r#"
             [5m 2s]
-              #1 undrained certain: p10[10] outbound 10.0.0.1:443 x25, oldest 5m 2s, active 2s ~+12.0/min, reader none
-                 unread-silent count=25 unread_bytes=1500000 silent=181000..301000ms
-                 nothing-read watched=181000..301000ms
-                 rising event=WentSilent times=13 span_ms=120000
+              #1 undrained certain: p10[10] outbound 10.0.0.1:443 x25, oldest 5m 2s, active 2s ~+10.0/min, reader none
+                 unread-silent count=25 unread_bytes=1500000 silent=157000..301000ms
+                 nothing-read watched=157000..301000ms
+                 rising event=WentSilent times=25 span_ms=144000
                  response-unreferenced count=23 total=25
                  but response-referenced count=2 total=25
         "#]],
@@ -121,8 +121,8 @@ fn a_later_confirmation_makes_no_new_finding() {
         300s snapshot
         300s report
         310s reader a1..a12 is=none http=body
-        311s snapshot
-        311s report
+        331s snapshot
+        331s report
         ",
         &expect![[r#"
             [5m]
@@ -131,10 +131,10 @@ fn a_later_confirmation_makes_no_new_finding() {
                  nothing-read watched=0..298000ms
                  rising event=WentSilent times=12 span_ms=110000
                  but watched-too-briefly needed_ms=60000
-            [5m 11s]
-              #1 undrained certain: p10[10] outbound 10.0.0.1:443 x12, oldest 5m 10s, active 11s ~+6.0/min, reader none
-                 unread-silent count=12 unread_bytes=720000 silent=199000..309000ms
-                 nothing-read watched=199000..309000ms
+            [5m 31s]
+              #1 undrained certain: p10[10] outbound 10.0.0.1:443 x12, oldest 5m 30s, active 31s ~+6.0/min, reader none
+                 unread-silent count=12 unread_bytes=720000 silent=219000..329000ms
+                 nothing-read watched=219000..329000ms
                  rising event=WentSilent times=12 span_ms=110000
                  response-unreferenced count=12 total=12
         "#]],

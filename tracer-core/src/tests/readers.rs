@@ -4,8 +4,8 @@ use expect_test::expect;
 
 use super::check;
 
-/// Twenty-five requests, four per minute, and nothing unread: what an audit sees of a Go program that
-/// does not close the bodies of small responses.
+/// Twenty-five requests, four per minute, and nothing unread: what an audit sees of a Go program
+/// that does not close the bodies of small responses.
 const FORGOTTEN: &str = "
     0s open a1..a25 every=15s pid=10
     0s send a1..a25 every=15s bytes=100
@@ -179,7 +179,7 @@ fn a_referenced_response_is_only_possible() {
     );
 }
 
-/// The same without an inspection: the other side of the proxy shows what it waits for.
+/// The same without an inspection: the other side of the proxy shows what it is waiting for.
 #[test]
 fn a_proxy_whose_clients_do_not_read_is_only_possible() {
     check_forgotten(
@@ -231,8 +231,8 @@ fn an_answer_is_replaced_by_the_next_inspection() {
         500s snapshot
         500s report
         510s reader a1..a25
-        511s snapshot
-        511s report
+        541s snapshot
+        541s report
         ",
         &expect![[r#"
             [8m 20s]
@@ -240,9 +240,9 @@ fn an_answer_is_replaced_by_the_next_inspection() {
                  response-silent count=25 silent=140000..500000ms
                  response-unreferenced count=25 total=25
                  rising event=WentSilent times=25 span_ms=360000
-            [8m 31s]
-              #2 never-reused possible: p10[10] outbound 10.0.0.1:443 x25, oldest 8m 31s, active 0s ~+4.0/min
-                 served-once count=25 silent=151000..511000ms
+            [9m 1s]
+              #2 never-reused possible: p10[10] outbound 10.0.0.1:443 x25, oldest 9m 1s, active 0s ~+4.0/min
+                 served-once count=25 silent=181000..541000ms
                  rising event=WentSilent times=25 span_ms=360000
                  but cause-ambiguous
         "#]],
@@ -250,7 +250,7 @@ fn an_answer_is_replaced_by_the_next_inspection() {
 }
 
 #[test]
-fn a_server_that_never_reads_is_certain_without_a_reader() {
+fn a_server_that_never_reads_is_likely_without_a_reader() {
     check(
         "
         0s accept a1..a9 every=10s pid=10
@@ -261,7 +261,7 @@ fn a_server_that_never_reads_is_certain_without_a_reader() {
         ",
         &expect![[r#"
             [5m]
-              #1 never-read certain: p10[10] inbound :8080 x9, oldest 5m, active 0s ~+6.0/min, reader none
+              #1 never-read likely: p10[10] inbound :8080 x9, oldest 5m, active 0s ~+6.0/min, reader none
                  never-read count=9 received_bytes=720 waiting=220000..300000ms
                  rising event=WentSilent times=9 span_ms=80000
                  no-reader count=9 total=9

@@ -27,9 +27,10 @@ fn a_shrinking_pool_with_a_connection_per_thread_is_only_possible() {
         &format!("{}\n500s snapshot\n503s snapshot\n503s report", pool("peer-closes")),
         &expect![[r#"
             [8m 23s]
-              #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x30, oldest >8m 8s, active 3s ~+6.3/min
-                 peer-closed count=30 ago=193000..488000ms
-                 rising event=PeerClosed times=15 span_ms=275000
+              #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x30, oldest >8m 8s, active 3s ~+6.0/min
+                 peer-closed count=30 ago=193000..483000ms
+                 rising event=PeerClosed times=30 span_ms=290000
+                 but undecided watch_ms=360000
         "#]],
     );
 }
@@ -44,6 +45,7 @@ fn a_dying_pool_with_a_connection_per_thread_is_only_possible() {
                  dead count=30 dead=193000..483000ms is_lower_bound=false
                  rising event=Died times=30 span_ms=290000
                  death-unnoticed count=30
+                 but undecided watch_ms=360000
         "#]],
     );
 }
@@ -65,9 +67,9 @@ fn as_many_with_one_exchange_are_likely_with_a_caveat() {
         ",
         &expect![[r#"
             [5m 3s]
-              #1 close-wait likely: p10[10] outbound 10.0.0.1:443 x25, oldest >5m 3s, active 3s ~+10.4/min
-                 peer-closed count=25 ago=153000..302000ms
-                 rising event=PeerClosed times=13 span_ms=139000
+              #1 close-wait likely: p10[10] outbound 10.0.0.1:443 x25, oldest >5m 3s, active 3s ~+10.0/min
+                 peer-closed count=25 ago=153000..297000ms
+                 rising event=PeerClosed times=25 span_ms=144000
                  but thread-pool-possible
         "#]],
     );

@@ -27,25 +27,25 @@ fn a_pool_is_as_large_as_the_option() {
 }
 
 #[test]
-fn twice_as_many_are_a_large_pool() {
+fn as_many_as_a_pool_keeps_are_not_likely() {
     let rising = "
-        0s open a1..a6 pid=10
+        0s open a1..a6 every=30s pid=10
         1s peer-resets a1..a6 every=30s
         300s snapshot
         301s report";
     let with = |pool_size| headline(rising, Options { pool_size, ..Options::default() });
-    assert!(with(3).contains("likely"), "{}", with(3));
-    assert!(with(2).contains("certain"), "{}", with(2));
+    assert!(with(6).contains("stale-pool"), "{}", with(6));
+    assert!(with(5).contains("ghost likely"), "{}", with(5));
 }
 
 #[test]
 fn unread_data_counts_from_the_size_of_the_option() {
     let unread = "
-        0s open a1..a6 pid=10
-        1s receive a1..a6 bytes=9000
-        2s snapshot
-        100s snapshot
-        101s report";
+        0s open a1..a6 every=20s pid=10
+        1s receive a1..a6 every=20s bytes=9000
+        110s snapshot
+        180s snapshot
+        181s report";
     let with =
         |unread_min_bytes| headline(unread, Options { unread_min_bytes, ..Options::default() });
     assert!(with(8_999).contains("likely"), "{}", with(8_999));

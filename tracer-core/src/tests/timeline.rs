@@ -18,7 +18,9 @@
 //! | `9s lose-ledger pid=10` | the ledger cannot be read until `find-ledger` |
 //! | `9s exec pid=10` | another program: the ledger is empty |
 //! | `9s call-site stack=7 is=main.get,api.go:23` | the call site of a stack from now on; without `is=`, it is unknown |
-//! | `9s stop pid=10` | the process is stopped |
+//! | `9s stop pid=10` | the process is stopped, until `resume pid=10` |
+//! | `9s shutdown a1..a9` | the process sends its FIN and keeps the socket |
+//! | `9s leave-uninspected pid=10` | questions about readers are not answered, until `inspect pid=10` |
 //! | `9s leave-unidentified pid=10` | questions what the process is are not answered |
 //! | `70s snapshot` | a snapshot, the questions, a judgement |
 //! | `70s report`, `70s changes` | what the detector reports then |
@@ -156,6 +158,7 @@ pub(super) struct Player {
     stopped: BTreeSet<u32>,
     forked: BTreeSet<u32>,
     unidentified: BTreeSet<u32>,
+    uninspected: BTreeSet<u32>,
     idle_ms: u64,
     report: String,
 }
@@ -169,9 +172,9 @@ impl Player {
         let mut detector = Detector::new(options);
         let started_at = Timestamp::from_ms(START_MS);
         detector.handle(Input::Host(HostFacts { started_at, ..HostFacts::default() }));
-        let [stopped, forked, unidentified] = [(); 3].map(|()| BTreeSet::new());
+        let [stopped, forked, unidentified, uninspected] = [(); 4].map(|()| BTreeSet::new());
         let (world, report) = (World::default(), String::new());
-        Self { world, detector, stopped, forked, unidentified, idle_ms, report }
+        Self { world, detector, stopped, forked, unidentified, uninspected, idle_ms, report }
     }
 
     /// Continues with a timeline.
@@ -193,6 +196,9 @@ impl Player {
             ("sock-diag", _) => self.world.degraded = true,
             ("deliver-events", _) => self.world.losing = false,
             ("stop", _) => drop(self.stopped.insert(line.number("pid"))),
+            ("resume", _) => drop(self.stopped.remove(&line.number("pid"))),
+            ("leave-uninspected", _) => drop(self.uninspected.insert(line.number("pid"))),
+            ("inspect", _) => drop(self.uninspected.remove(&line.number("pid"))),
             ("leave-unidentified", _) => drop(self.unidentified.insert(line.number("pid"))),
             ("forked-only", _) => drop(self.forked.insert(line.number("pid"))),
             ("lose-ledger", _) => drop(self.world.ledgers.unread.insert(line.number("pid"))),
@@ -252,6 +258,7 @@ impl Player {
             "stall" => world.stall(name, bytes()),
             "stall-in-flight" => world.stall_in_flight(name, bytes()),
             "peer-closes" => world.peer_closes(name),
+            "shutdown" => world.shutdown(name),
             "peer-resets" => world.peer_resets(name),
             "close" => world.close(name),
             "reconnect" => world.reconnect(name),
@@ -289,6 +296,7 @@ impl Player {
             let key = match question {
                 Question::Process(key) if self.unidentified.contains(&key.pid) => continue,
                 Question::Process(key) => key,
+                Question::Readers(key, _) if self.uninspected.contains(&key.pid) => continue,
                 Question::Readers(process, asked) => {
                     let found = asked.iter().filter_map(|asked| self.world.readers.get(&asked.id));
                     let found = found.cloned().collect();

@@ -18,7 +18,7 @@ fn interval(earliest_s: u64, latest_s: u64) -> Interval {
 fn separate_times(intervals: &[(u64, u64)]) -> (usize, u64) {
     let intervals: Vec<Interval> =
         intervals.iter().map(|(earliest, latest)| interval(*earliest, *latest)).collect();
-    let times = SeparateTimes::of(intervals, 5_000);
+    let times = SeparateTimes::of(intervals, 5_000, 60_000);
     (times.count, times.span_ms)
 }
 
@@ -26,16 +26,28 @@ fn separate_times(intervals: &[(u64, u64)]) -> (usize, u64) {
 fn only_times_that_are_certainly_apart_count() {
     assert_eq!(separate_times(&[]), (0, 0));
     assert_eq!(separate_times(&[(10, 10)]), (1, 0));
-    assert_eq!(separate_times(&[(10, 10), (12, 12), (15, 15)]), (1, 0), "within the gap");
+    assert_eq!(separate_times(&[(10, 10), (12, 12), (15, 15)]).0, 1, "within the gap");
     assert_eq!(separate_times(&[(10, 10), (20, 20), (30, 30)]), (3, 20_000));
     assert_eq!(separate_times(&[(0, 100), (20, 90), (50, 95)]), (1, 0), "all may be one");
-    assert_eq!(separate_times(&[(0, 10), (5, 60), (20, 30), (50, 70)]), (3, 40_000));
+    assert_eq!(separate_times(&[(0, 5), (11, 70), (12, 15), (30, 30)]), (3, 25_000), "one unknown");
+    assert_eq!(separate_times(&[(0, 10), (5, 90), (80, 100), (164, 170)]), (3, 154_000));
+}
+
+#[test]
+fn a_run_counts_once_per_idle() {
+    let run = |length_s: u64| -> Vec<(u64, u64)> { (0..=length_s).map(|s| (s, s)).collect() };
+    assert_eq!(separate_times(&run(59)).0, 1);
+    assert_eq!(separate_times(&run(60)).0, 1);
+    assert_eq!(separate_times(&run(120)).0, 2);
+    assert_eq!(separate_times(&run(600)).0, 10);
+    let two_bursts: Vec<(u64, u64)> = (0..50).chain(56..90).map(|s| (s, s)).collect();
+    assert_eq!(separate_times(&two_bursts).0, 2);
 }
 
 #[test]
 fn rising_needs_three_times_and_a_span() {
     let of = |seconds: &[u64]| {
-        SeparateTimes::of(seconds.iter().map(|second| interval(*second, *second)), 5_000)
+        SeparateTimes::of(seconds.iter().map(|second| interval(*second, *second)), 5_000, 60_000)
     };
     let now = Timestamp::from_ms(120_000);
     assert!(!of(&[0, 100]).is_rising(60_000, now));

@@ -9,6 +9,8 @@ use std::{
     vec::Vec,
 };
 
+mod half_close;
+
 use super::ledgers::Ledgers;
 use crate::{
     Actor, Comm, ConnectionId, Direction, Event, EventKind, Holder, HttpStream, Input, Loss,
@@ -251,6 +253,9 @@ impl World {
 
     pub(super) fn peer_closes(&mut self, name: &str) {
         let now = self.now;
+        if self.is_half_closed(name) {
+            return self.peer_closes_last(name);
+        }
         if let Some(socket) = self.sockets.get_mut(name) {
             socket.state = TcpState::CloseWait;
             (socket.fin_received, socket.drained) = (Some(true), false);

@@ -3,7 +3,7 @@
 use super::{function_table::FunctionTable, goroutine::Goroutine, layout::Layout};
 use crate::process::{
     maps::Mappings,
-    memory::{Memory, word_at},
+    memory::{Memory, u64_at},
 };
 
 /// Maximum plausible number of goroutines: at 2 KiB of stack each, 128 GiB.
@@ -16,8 +16,7 @@ const CODE_MAX: u64 = 4096;
 /// Start address and length of the slice at `address`; `None` if it cannot be one.
 pub(super) fn list(memory: &dyn Memory, mappings: &Mappings, address: u64) -> Option<(u64, u64)> {
     let slice = memory.read_one(address, 24)?;
-    let (start, length, capacity) =
-        (word_at(&slice, 0)?, word_at(&slice, 8)?, word_at(&slice, 16)?);
+    let (start, length, capacity) = (u64_at(&slice, 0)?, u64_at(&slice, 8)?, u64_at(&slice, 16)?);
     let is_sane = length >= 1
         && length <= capacity
         && capacity <= COUNT_MAX
@@ -42,8 +41,8 @@ pub(super) fn is_plausible(
         && goroutines.iter().flatten().any(|goroutine| goroutine.stack.low != 0)
 }
 
-/// The addresses to which the code of `runtime.allgadd` refers. `runtime.allgs` is among them, which
-/// finds it in a program without symbols.
+/// The addresses to which the code of `runtime.allgadd` refers. `runtime.allgs` is among them,
+/// which finds it in a program without symbols.
 pub(super) fn operands(functions: &FunctionTable, memory: &dyn Memory, bias: u64) -> Vec<u64> {
     let found = functions.find(memory, bias, &["runtime.allgadd"]);
     let code = found.into_iter().flatten().next().and_then(|number| functions.code(number));
@@ -53,8 +52,9 @@ pub(super) fn operands(functions: &FunctionTable, memory: &dyn Memory, bias: u64
     relative_operands(&code, start)
 }
 
-/// The targets of RIP-relative operands, found without decoding instructions: a ModRM byte with mode 0
-/// and register 5, followed by a displacement of four bytes. Some results are accidental matches.
+/// The targets of RIP-relative operands, found without decoding instructions: a ModRM byte with
+/// mode 0 and register 5, followed by a displacement of four bytes. Some results are accidental
+/// matches.
 fn relative_operands(code: &[u8], start: u64) -> Vec<u64> {
     let next = (5..).map(|length| start.wrapping_add(length));
     let distances = code.windows(5).zip(next).filter_map(|(bytes, next)| match bytes {

@@ -12,13 +12,13 @@ use object::{
 };
 
 use super::build_info;
-use crate::process::memory::{half_at, word_at};
+use crate::process::memory::{u32_at, u64_at};
 
 /// Maximum number of bytes read of the file at a time.
 const PART_MAX: u64 = 64 << 20;
 
-/// A 64-bit Go program. Addresses are those in the file; a position-independent program is loaded with
-/// an offset (`bias`).
+/// A 64-bit Go program. Addresses are those in the file; a position-independent program is loaded
+/// with an offset (`bias`).
 #[derive(Debug, PartialEq, Eq)]
 pub struct Executable {
     /// The minor version of Go 1.
@@ -170,8 +170,8 @@ fn symbol<'data>(data: Bounded<'data>, sections: &Sections<'data>, name: &[u8]) 
     let offset = strings.windows(name.len()).position(|window| window == name)? + 1;
     let offset = u32::try_from(offset).ok()?;
     // An array of `Elf64_Sym`: 24 bytes, with the name at 0 and the value at 8.
-    let is_named = |symbol: &&[u8]| half_at(symbol, 0) == Some(offset);
-    word_at(symbols.chunks_exact(24).find(is_named)?, 8)
+    let is_named = |symbol: &&[u8]| u32_at(symbol, 0) == Some(offset);
+    u64_at(symbols.chunks_exact(24).find(is_named)?, 8)
 }
 
 #[cfg(test)]

@@ -33,8 +33,8 @@ pub(super) struct Follower<'a, 'memory> {
 }
 
 impl Follower<'_, '_> {
-    /// Reads the memory that `persistent_connection` and `wanted_fd` need for addresses that may be a
-    /// `*persistConn`, with as few system calls as possible.
+    /// Reads the memory that `persistent_connection` and `wanted_fd` need for addresses that may be
+    /// a `*persistConn`, with as few system calls as possible.
     pub(super) fn prefetch_connections(&mut self, mut addresses: Vec<u64>) {
         addresses.retain(|&address| self.mappings.is_heap(address));
         let connection = self.layout.connection;
@@ -67,7 +67,7 @@ impl Follower<'_, '_> {
     }
 
     /// The `*bufio.Reader` and the `net.Conn` of a `*persistConn`. The buffer reads from the
-    /// `persistConn`, by which it is recognised. `None` if the address is something else, or if the
+    /// `persistConn`, by which it is recognized. `None` if the address is something else, or if the
     /// connection uses HTTP/2.
     pub(super) fn persistent_connection(&mut self, address: u64) -> Option<(u64, (u64, u64))> {
         let word = |pages: &mut Pages, offset| pages.word(address.checked_add(offset)?);
@@ -111,7 +111,8 @@ impl Follower<'_, '_> {
         self.one_net_fd(words.into_iter()).ok()?
     }
 
-    /// The fd of those of these addresses that are connections; an error if they have different ones.
+    /// The fd of those of these addresses that are connections; an error if they have different
+    /// ones.
     fn one_net_fd(&mut self, conns: impl Iterator<Item = u64>) -> Result<Option<WantedFd>, ()> {
         let mut found: Vec<_> = conns.filter_map(|conn| self.net_fd(conn)).collect();
         found.dedup();
@@ -122,7 +123,8 @@ impl Follower<'_, '_> {
         }
     }
 
-    /// The two words of an interface that holds a heap address: the `itab` or type, and the address.
+    /// The two words of an interface that holds a heap address: the `itab` or type, and the
+    /// address.
     pub(super) fn interface(&mut self, address: u64) -> Option<(u64, u64)> {
         let (type_, data) = (self.pages.word(address)?, self.pages.word(address.checked_add(8)?)?);
         let is_sane = self.mappings.is_heap(data) && self.mappings.is_constant(type_);

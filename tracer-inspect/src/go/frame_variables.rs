@@ -22,7 +22,8 @@ pub(super) enum Variable {
     Request,
 }
 
-/// Word indexes of each variable in the frame, by the program counter at which `readLoop` waits.
+/// Word indexes of each variable in the frame, by the program counter at which `readLoop` is
+/// waiting.
 #[derive(Debug, Default)]
 pub(super) struct FrameVariables {
     indexes: HashMap<(Variable, u64), Vec<usize>>,

@@ -6,12 +6,12 @@
 
 use super::layout;
 use crate::process::{
-    memory::{Memory, half_at, word_at},
+    memory::{Memory, u32_at, u64_at},
     pages::Pages,
 };
 
-/// The first eight bytes of `pcHeader` of Go 1.18 and of 1.20, on amd64 and on arm64: the magic number,
-/// two zeros, the minimum size of an instruction and the size of a pointer.
+/// The first eight bytes of `pcHeader` of Go 1.18 and of 1.20, on amd64 and on arm64: the magic
+/// number, two zeros, the minimum size of an instruction and the size of a pointer.
 pub(super) const MAGICS: [u64; 4] =
     [0x0801_0000_ffff_fff0, 0x0801_0000_ffff_fff1, 0x0804_0000_ffff_fff0, 0x0804_0000_ffff_fff1];
 
@@ -54,7 +54,7 @@ impl Header {
     /// Reads the header at an address of the process; `None` if it is not valid.
     pub fn read(memory: &dyn Memory, address: u64) -> Option<Self> {
         let bytes = memory.read_one(address, HEADER)?;
-        let word = |offset| word_at(&bytes, offset);
+        let word = |offset| u64_at(&bytes, offset);
         let (count, names, functions) = (word(8)?, word(32)?, word(64)?);
         let names_end = word(40)?;
         let ordered = [names, names_end, word(48)?, word(56)?, functions];
@@ -67,10 +67,10 @@ impl Header {
         is_sane.then_some(Self { count, names, names_end, functions })
     }
 
-    /// The start and the end of the code by `runtime.moduledata`; `None` if `module` does not belong to
-    /// this table.
+    /// The start and the end of the code by `runtime.moduledata`; `None` if `module` does not
+    /// belong to this table.
     pub fn text(self, module: &[u8]) -> Option<(u64, u64)> {
-        let word = |offset| word_at(module, offset);
+        let word = |offset| u64_at(module, offset);
         let (text, end) = (word(layout::MODULE_TEXT)?, word(layout::MODULE_TEXT_END)?);
         let (lowest, highest) = (word(layout::MODULE_LOWEST)?, word(layout::MODULE_HIGHEST)?);
         let is_sane = word(layout::MODULE_FUNCTIONS_LENGTH)? == self.count + 1
@@ -93,7 +93,7 @@ impl FunctionTable {
     ) -> Option<Self> {
         let length = usize::try_from(header.count).ok()?.checked_mul(ENTRY)?;
         let entries = memory.read_one(address.checked_add(header.functions)?, length)?;
-        let start = |entry: &[u8]| half_at(entry, 0).unwrap_or(0);
+        let start = |entry: &[u8]| u32_at(entry, 0).unwrap_or(0);
         if !entries.chunks_exact(ENTRY).is_sorted_by_key(start) {
             return None;
         }
@@ -129,12 +129,12 @@ impl FunctionTable {
 
     /// The start of a function, relative to the start of the code.
     fn start(&self, number: usize) -> Option<u32> {
-        half_at(&self.entries, number * ENTRY)
+        u32_at(&self.entries, number * ENTRY)
     }
 
     /// The start of a function relative to the start of the code, and the offset of its `_func`.
     pub(super) fn entry(&self, number: usize) -> Option<(u32, u32)> {
-        Some((self.start(number)?, half_at(&self.entries, number * ENTRY + 4)?))
+        Some((self.start(number)?, u32_at(&self.entries, number * ENTRY + 4)?))
     }
 
     /// The addresses of the start and the end of a function in the file.
@@ -144,8 +144,8 @@ impl FunctionTable {
         Some((address(self.start(number)?), end))
     }
 
-    /// For each name the number of the first function with it. One pass over all names, and one over
-    /// all functions.
+    /// For each name the number of the first function with it. One pass over all names, and one
+    /// over all functions.
     pub fn find(&self, memory: &dyn Memory, bias: u64, names: &[&str]) -> Vec<Option<usize>> {
         let mut found = vec![None; names.len()];
         // The linker writes each name once, so its offset identifies it.
@@ -161,7 +161,7 @@ impl FunctionTable {
             // A `_func` may continue in the next page.
             pages.prefetch(descriptions().flatten().flat_map(|it| [it, it.saturating_add(7)]));
             for ((entry, description), number) in some.iter().zip(descriptions()).zip(first..) {
-                let name = description.and_then(|it| name_of(&mut pages, it, half_at(entry, 0)?));
+                let name = description.and_then(|it| name_of(&mut pages, it, u32_at(entry, 0)?));
                 let index = name.and_then(|name| wanted.iter().position(|it| *it == Some(name)));
                 if let Some(slot) = index.and_then(|index| found.get_mut(index)) {
                     slot.get_or_insert(number);
@@ -189,7 +189,7 @@ impl FunctionTable {
 
     /// The address of the `_func` of an entry in the process.
     fn description(&self, bias: u64, entry: &[u8]) -> Option<u64> {
-        self.functions.wrapping_add(bias).checked_add(half_at(entry, 4)?.into())
+        self.functions.wrapping_add(bias).checked_add(u32_at(entry, 4)?.into())
     }
 
     /// The index of the name that a function has; `None` if it has none of these names.
@@ -232,7 +232,7 @@ impl FunctionTable {
 fn name_of(pages: &mut Pages, description: u64, start: u32) -> Option<u32> {
     // `_func.entryOff` and `_func.nameOff`.
     let description = pages.bytes(description, 8)?;
-    (half_at(&description, 0)? == start).then(|| half_at(&description, 4))?
+    (u32_at(&description, 0)? == start).then(|| u32_at(&description, 4))?
 }
 
 #[cfg(test)]

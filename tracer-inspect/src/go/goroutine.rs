@@ -3,7 +3,7 @@
 use super::layout::{self, Layout};
 use crate::process::{
     maps::Mappings,
-    memory::{Memory, half_at, word_at},
+    memory::{Memory, u32_at, u64_at},
 };
 
 /// Number of bytes read of `runtime.g`.
@@ -42,8 +42,8 @@ pub(super) struct StackBounds {
 
 impl Goroutine {
     fn parse(address: u64, bytes: &[u8], layout: &Layout) -> Option<Self> {
-        let word = |offset| word_at(bytes, usize::try_from(offset).ok()?);
-        let status = half_at(bytes, usize::try_from(layout.goroutine_status).ok()?)?;
+        let word = |offset| u64_at(bytes, usize::try_from(offset).ok()?);
+        let status = u32_at(bytes, usize::try_from(layout.goroutine_status).ok()?)?;
         Some(Self {
             address,
             stack: StackBounds {
@@ -80,7 +80,7 @@ impl Goroutine {
     ) -> Vec<Option<Self>> {
         let length = usize::try_from(count.saturating_mul(8)).unwrap_or(0);
         let bytes = memory.read_one(start, length).unwrap_or_default();
-        let addresses: Vec<_> = bytes.chunks_exact(8).filter_map(|it| word_at(it, 0)).collect();
+        let addresses: Vec<_> = bytes.chunks_exact(8).filter_map(|it| u64_at(it, 0)).collect();
         Self::read_all(memory, layout, &addresses)
     }
 
@@ -113,8 +113,8 @@ impl Goroutine {
         !matches!(self.status, layout::STATUS_IDLE | layout::STATUS_DEAD | layout::STATUS_MAX)
     }
 
-    /// Whether a copy of the stack made before `now` is consistent: the goroutine has not run since, or
-    /// the whole stack was copied and it has not moved.
+    /// Whether a copy of the stack made before `now` is consistent: the goroutine has not run
+    /// since, or the whole stack was copied and it has not moved.
     pub(super) fn is_unchanged(&self, now: &Self) -> bool {
         self == now || (self.status == layout::STATUS_RUNNING && self.stack == now.stack)
     }
@@ -168,7 +168,7 @@ pub(super) struct Frame {
 impl Stack {
     /// The word at an address; `None` if it was not copied.
     pub(super) fn word(&self, address: u64) -> Option<u64> {
-        word_at(&self.bytes, usize::try_from(address.checked_sub(self.start)?).ok()?)
+        u64_at(&self.bytes, usize::try_from(address.checked_sub(self.start)?).ok()?)
     }
 
     /// The words in `start..end`, as far as they were copied.
@@ -176,9 +176,9 @@ impl Stack {
         (start..end).step_by(8).map_while(|address| self.word(address))
     }
 
-    /// The words that the goroutine may still use. `map` returns their offsets from the frame pointer
-    /// of a frame. From the first frame without a map outwards, all words count. If the goroutine is
-    /// not blocked, all words of its stack count, because its position is unknown.
+    /// The words that the goroutine may still use. `map` returns their offsets from the frame
+    /// pointer of a frame. From the first frame without a map outwards, all words count. If the
+    /// goroutine is not blocked, all words of its stack count, because its position is unknown.
     pub(super) fn words_in_use(&self, mut map: impl FnMut(&Frame) -> Option<Vec<i64>>) -> Vec<u64> {
         let mut words = Vec::new();
         let mut rest = self.start;
@@ -194,8 +194,8 @@ impl Stack {
         words
     }
 
-    /// The frames, innermost first, by their frame pointers. The walk ends where a frame pointer does
-    /// not point further up the stack.
+    /// The frames, innermost first, by their frame pointers. The walk ends where a frame pointer
+    /// does not point further up the stack.
     pub(super) fn frames(&self) -> Vec<Frame> {
         let mut frame =
             Frame { pc: self.goroutine.pc, start: self.goroutine.sp, end: self.goroutine.bp };

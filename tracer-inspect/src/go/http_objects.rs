@@ -2,8 +2,8 @@
 //!
 //! The ledger identifies a response by the address of its `persistConn` (HTTP/1) or `clientStream`
 //! (HTTP/2). The memory may have been reused, so everything is verified: the object must lead to a
-//! `net.netFD` with the fd of an open TCP socket of the process and with the `pollDesc` that epoll has
-//! for that socket, and two readings must agree.
+//! `net.netFD` with the fd of an open TCP socket of the process and with the `pollDesc` that epoll
+//! has for that socket, and two readings must agree.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -46,9 +46,9 @@ pub struct ResolvedConnection {
     pub fd: u32,
     /// The stream, if the object is a `clientStream`.
     pub stream: Option<HttpStream>,
-    /// For a stream: whether the response has not begun, or a goroutine waits for more of its body or
-    /// has read from it, so that it is not abandoned. `false` for a `persistConn`, whose reader is found
-    /// by the inspection of readers.
+    /// For a stream: whether the response has not begun, or a goroutine is waiting for more of its
+    /// body or has read from it, so that it is not abandoned. `false` for a `persistConn`, whose
+    /// reader is found by the inspection of readers.
     pub is_awaited: bool,
 }
 
@@ -78,7 +78,7 @@ struct Stream {
     connection: u64,
     /// The response headers have arrived.
     has_begun: bool,
-    /// A goroutine waits in a read of the body.
+    /// A goroutine is waiting in a read of the body.
     has_reader: bool,
     /// Received bytes that have not been read.
     held_bytes: u64,
@@ -87,7 +87,7 @@ struct Stream {
 }
 
 impl Resolver<'_> {
-    /// The connection of each object; `None` where a check failed.
+    /// The connection of each object; `None` if a check failed.
     pub(super) fn resolve(&self, objects: &[HttpObject]) -> Vec<Option<ResolvedConnection>> {
         let begin = Instant::now();
         let wanted = self.wanted();
@@ -189,8 +189,8 @@ impl Follower<'_, '_> {
         Some(Observation { fd, poll, stream })
     }
 
-    /// The `*clientStream` at an address; `None` also if it has no id yet, because it waits until the
-    /// connection allows another stream.
+    /// The `*clientStream` at an address; `None` also if it has no id yet, because it waits until
+    /// the connection allows another stream.
     fn stream(&mut self, address: u64, layout: &StreamLayout) -> Option<(WantedFd, Stream)> {
         let at = |offset: u64| address.checked_add(offset);
         let connection = self.pages.word(at(layout.connection)?)?;

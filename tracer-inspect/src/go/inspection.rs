@@ -19,7 +19,7 @@ use super::{
     program::{GoProgram, ScanInputs},
     read_loop::{self, ReadLoop, Role},
     response_references::{self, References},
-    responses::Responses,
+    responses::ResponseIndex,
     stacks,
     target::Target,
 };
@@ -41,7 +41,7 @@ pub(crate) struct GoInspection {
     pub limits: Vec<Limit>,
 }
 
-/// Inspects a process. Reports what was true at both readings. `is_same` tells whether an fd still
+/// Inspects a process. Reports what was true at both readings. `is_same` says whether an fd still
 /// refers to the socket of the question.
 pub(super) fn inspect(
     target: Target<'_>,
@@ -89,8 +89,8 @@ pub(super) fn inspect(
     GoInspection { found: found.collect(), goroutines, limits: scan.limits }
 }
 
-/// The HTTP client connections among the connections of the question, by index, each with the address
-/// of its `readLoop` goroutine.
+/// The HTTP client connections among the connections of the question, by index, each with the
+/// address of its `readLoop` goroutine.
 fn http_connections(
     target: Target<'_>,
     parts: &mut ScanInputs,
@@ -157,7 +157,7 @@ fn http_connections(
     confirmed
 }
 
-/// The goroutines that refer to the responses of connections that wait for their body to be read.
+/// The goroutines that refer to the responses of connections waiting for their body to be read.
 fn references(
     target: Target<'_>,
     connections: &[(usize, Connection)],
@@ -170,7 +170,7 @@ fn references(
         .iter()
         .filter(|(_, connection)| connection.stage == HttpStage::AwaitingBody)
         .filter_map(|(number, it)| Some((*number, it, scan.read_loops.get(*number)?)));
-    let responses = Responses::of(waiting, pages, target.mappings, layout);
+    let responses = ResponseIndex::of(waiting, pages, target.mappings, layout);
     if responses.is_empty() {
         return References::default();
     }
@@ -200,8 +200,8 @@ fn connections(
     connections
 }
 
-/// Whether `pollDesc` and the stage agree: the `readLoop` of an idle connection waits for the fd, one
-/// that waits for its body to be read does not.
+/// Whether `pollDesc` and the stage agree: the `readLoop` of an idle connection waits for the fd,
+/// one that waits for its body to be read does not.
 fn is_consistent(stage: HttpStage, goroutine: u64, waiting: Waiting, reader: Reader) -> bool {
     match stage {
         HttpStage::Idle => waiting == Waiting::Goroutine(goroutine) && reader == Reader::Goroutine,

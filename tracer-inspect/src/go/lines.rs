@@ -1,11 +1,11 @@
-//! Go's line tables: the function, file and line of an address, and the functions inlined there, also
-//! in a stripped program.
+//! Go's line tables: the function, file and line of an address, and the functions inlined there,
+//! also in a stripped program.
 //!
-//! `runtime/symtab.go` and `runtime/symtabinl.go` describe them. There are two formats, distinguished
-//! by the magic number. In that of Go 1.20, unlike that of 1.18, `_func` has a start line and
-//! `inlinedCall` has no file and line. All data is verified: a `_func` must have the start address of
-//! its function, a name must follow the end of another, and an inlined call must be within its
-//! function. If a check fails, there is no name.
+//! `runtime/symtab.go` and `runtime/symtabinl.go` describe them. There are two formats,
+//! distinguished by the magic number. In that of Go 1.20, unlike that of 1.18, `_func` has a start
+//! line and `inlinedCall` has no file and line. All data is verified: a `_func` must have the start
+//! address of its function, a name must follow the end of another, and an inlined call must be
+//! within its function. If a check fails, there is no name.
 
 #[cfg(test)]
 #[cfg(feature = "root-tests")]
@@ -20,7 +20,7 @@ use super::{
     layout,
 };
 use crate::process::{
-    memory::{Memory, half_at, word_at},
+    memory::{Memory, u32_at, u64_at},
     pages::Pages,
 };
 use pc_values::PcValues;
@@ -117,8 +117,8 @@ struct Function {
 impl Table {
     /// The slice at an offset of `moduledata`, with elements of `element` bytes.
     fn of(module: &[u8], offset: usize, element: u64, bias: u64) -> Option<Self> {
-        let start = word_at(module, offset)?.wrapping_sub(bias);
-        let length = word_at(module, offset + 8)?.checked_mul(element)?;
+        let start = u64_at(module, offset)?.wrapping_sub(bias);
+        let length = u64_at(module, offset + 8)?.checked_mul(element)?;
         (length <= TABLE_MAX).then_some(Self { start, length })
     }
 
@@ -129,17 +129,17 @@ impl Table {
 }
 
 impl LineTables {
-    /// Reads the tables of a program built with Go 1.`minor`; `None` if they are not valid. `header` is
-    /// the address of its `pcHeader` in the process, `module` its `moduledata`, and `bias` the load
-    /// address minus the address in the file.
+    /// Reads the tables of a program built with Go 1.`minor`; `None` if they are not valid.
+    /// `header` is the address of its `pcHeader` in the process, `module` its `moduledata`, and
+    /// `bias` the load address minus the address in the file.
     pub fn read(
         memory: &dyn Memory,
         minor: u32,
         (header, module): (u64, &[u8]),
         bias: u64,
     ) -> Option<Self> {
-        let function_data = word_at(module, layout::module_function_data(minor))?;
-        let magic = word_at(&memory.read_one(header, 8)?, 0)?;
+        let function_data = u64_at(module, layout::module_function_data(minor))?;
+        let magic = u64_at(&memory.read_one(header, 8)?, 0)?;
         let is_first = magic & 0xff == MAGICS[0] & 0xff;
         let table = |offset, element| Table::of(module, offset, element, bias);
         Some(Self {
@@ -158,9 +158,9 @@ impl LineTables {
 impl Lines<'_> {
     /// The calls at an address of the process, innermost first; `None` if it is not Go code.
     ///
-    /// A return address is the instruction after the call, which may belong to another line or another
-    /// function, so the address before it counts. If `is_exact`, the address is an instruction pointer,
-    /// which may be the first instruction of a function.
+    /// A return address is the instruction after the call, which may belong to another line or
+    /// another function, so the address before it counts. If `is_exact`, the address is an
+    /// instruction pointer, which may be the first instruction of a function.
     ///
     /// # Errors
     /// The line table does not match the code.
@@ -207,9 +207,9 @@ impl Lines<'_> {
             };
             let call = tree.checked_add(index * self.tables.format.call)?.wrapping_add(bias);
             let call = pages.bytes(call, usize::try_from(self.tables.format.call).ok()?)?;
-            let name = half_at(&call, self.tables.format.call_name)?;
+            let name = u32_at(&call, self.tables.format.call_name)?;
             frames.push(GoFrame { function: self.name(pages, bias, name)?, place });
-            offset = half_at(&call, self.tables.format.call_parent)?;
+            offset = u32_at(&call, self.tables.format.call_parent)?;
             if offset >= function.length {
                 return None;
             }
@@ -223,10 +223,10 @@ impl Lines<'_> {
         let (start, end) = self.functions.code(number)?;
         let address = self.tables.descriptions.at(offset.into(), bias)?;
         let bytes = pages.bytes(address, self.tables.format.description)?;
-        if half_at(&bytes, 0)? != start_offset {
+        if u32_at(&bytes, 0)? != start_offset {
             return None;
         }
-        let half = |offset| half_at(&bytes, offset);
+        let half = |offset| u32_at(&bytes, offset);
         let value_count = half(28)?;
         let data_count = *bytes.last()?;
         let inlined = if value_count > INLINE_INDEX && data_count > INLINE_TREE {
@@ -288,8 +288,8 @@ impl Lines<'_> {
     }
 }
 
-/// The zero-terminated string at an offset of a table. It must be the first one, or follow the zero of
-/// another.
+/// The zero-terminated string at an offset of a table. It must be the first one, or follow the zero
+/// of another.
 fn text(table: &Table, pages: &mut Pages, bias: u64, offset: u32) -> Option<String> {
     const STEP: u64 = 64;
     let offset = u64::from(offset);
@@ -314,7 +314,8 @@ fn text(table: &Table, pages: &mut Pages, bias: u64, offset: u32) -> Option<Stri
     None
 }
 
-/// The name as `runtime.funcNameForPrint` returns it, without the type arguments of a generic function.
+/// The name as `runtime.funcNameForPrint` returns it, without the type arguments of a generic
+/// function.
 fn for_print(name: String) -> String {
     match (name.find('['), name.rfind(']')) {
         (Some(start), Some(end)) if start < end => {

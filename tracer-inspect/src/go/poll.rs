@@ -1,4 +1,4 @@
-//! `runtime.pollDesc` (`runtime/netpoll.go`): which goroutine waits for a file descriptor.
+//! `runtime.pollDesc` (`runtime/netpoll.go`): which goroutine is waiting for a file descriptor.
 
 use std::collections::HashMap;
 
@@ -7,16 +7,16 @@ use tracer_core::{Asked, Reader};
 use super::layout::{self, Layout};
 use crate::process::{
     epoll::Registration,
-    memory::{Memory, word_at},
+    memory::{Memory, u64_at},
 };
 
 /// Number of bytes read of `runtime.pollDesc`.
 const HEADER: usize = 40;
 
-/// How a pointer and a tag are packed into one word: the number of bits of the tag, and the number of
-/// low bits of the pointer that are dropped. `runtime/tagptr_64bit.go` of Go 1.20 to 1.24, the same
-/// with addresses of 49 bits, and of Go 1.25 and later. All are tried, and the fd and the tag in the
-/// `pollDesc` must match.
+/// How a pointer and a tag are packed into one word: the number of bits of the tag, and the number
+/// of low bits of the pointer that are dropped. `runtime/tagptr_64bit.go` of Go 1.20 to 1.24, the
+/// same with addresses of 49 bits, and of Go 1.25 and later. All are tried, and the fd and the tag
+/// in the `pollDesc` must match.
 const PACKINGS: [(u32, u32); 3] = [(19, 3), (18, 3), (24, 9)];
 
 /// A verified `runtime.pollDesc`.
@@ -31,10 +31,10 @@ pub(super) struct PollDescriptor {
 /// `pollDesc.rg`: the state of its reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Waiting {
-    /// `pdNil`: no goroutine waits, and no event is pending.
+    /// `pdNil`: no goroutine is waiting, and no event is pending.
     NoGoroutine,
-    /// `pdReady`: an event has arrived. No goroutine has consumed it, or one was woken and has not run
-    /// yet.
+    /// `pdReady`: an event has arrived. No goroutine has consumed it, or one was woken and has not
+    /// run yet.
     Ready,
     /// `pdWait`: a goroutine is about to park.
     Parking,
@@ -52,8 +52,8 @@ impl Waiting {
         }
     }
 
-    /// The reader that two readings together imply. A `pollDesc` that is ready at both has no reader,
-    /// unless `is_waking`: a goroutine that was woken for it may not have run yet.
+    /// The reader that two readings together imply. A `pollDesc` that is ready at both has no
+    /// reader, unless `is_waking`: a goroutine that was woken for it may not have run yet.
     pub(super) const fn reader(self, later: Self, is_waking: bool) -> Reader {
         match (self, later) {
             (Self::NoGoroutine, Self::NoGoroutine) => Reader::None,
@@ -64,8 +64,8 @@ impl Waiting {
     }
 }
 
-/// Possible addresses of the `pollDesc` of an epoll registration (`epoll_event.data`), each with the
-/// number of bits of its tag.
+/// Possible addresses of the `pollDesc` of an epoll registration (`epoll_event.data`), each with
+/// the number of bits of its tag.
 pub(super) fn candidates(
     data: u64,
     layout: &Layout,
@@ -77,8 +77,8 @@ pub(super) fn candidates(
     untagged.into_iter().chain(packings.iter().copied().map(unpack))
 }
 
-/// The `pollDesc` of each connection; `None` if none could be verified: the fd is not registered, or
-/// with an epoll instance that is not Go's.
+/// The `pollDesc` of each connection; `None` if none could be verified: the fd is not registered,
+/// or with an epoll instance that is not Go's.
 pub(super) fn find(
     memory: &dyn Memory,
     layout: &Layout,
@@ -134,7 +134,7 @@ fn sequence(bytes: &[u8]) -> u64 {
 }
 
 fn word(bytes: &[u8], offset: u64) -> Option<u64> {
-    word_at(bytes, usize::try_from(offset).ok()?)
+    u64_at(bytes, usize::try_from(offset).ok()?)
 }
 
 fn read(address: u64, bytes: &[u8], layout: &Layout) -> Option<PollDescriptor> {

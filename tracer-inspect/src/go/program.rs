@@ -1,5 +1,5 @@
-//! What is known of a Go program: its functions, the layout of its structures and the address of the
-//! list of goroutines. It is found once and used for every process that runs the program.
+//! What is known of a Go program: its functions, the layout of its structures and the address of
+//! the list of goroutines. It is found once and used for every process that runs the program.
 
 use std::{collections::HashMap, fs::File};
 
@@ -16,7 +16,7 @@ use super::{
     target::Target,
 };
 use crate::process::{
-    memory::{Memory, word_at},
+    memory::{Memory, u64_at},
     pages::Pages,
 };
 
@@ -53,8 +53,8 @@ pub(super) struct GoProgram {
     entries: Option<Result<Entries, Limit>>,
 }
 
-/// A search that is repeated until it succeeds, a few times. A process that has just started may not
-/// be initialised yet.
+/// A search that is repeated until it succeeds, a few times. A process that has just started may
+/// not be initialised yet.
 #[derive(Debug)]
 struct Search<T> {
     found: Option<T>,
@@ -162,7 +162,8 @@ impl GoProgram {
         Ok(ScanInputs { functions, all_goroutines })
     }
 
-    /// The functions that the ledger hooks. `bias` is the load address minus the address in the file.
+    /// The functions that the ledger hooks. `bias` is the load address minus the address in the
+    /// file.
     ///
     /// # Errors
     /// The function table was not found, or no response can be followed.
@@ -202,8 +203,8 @@ impl Functions {
         let header = by_section.or_else(|| {
             headers_at(find_words(memory, &executable.segments, bias, &MAGICS)).next()
         })?;
-        // `moduledata` begins with the address of the table. It is in a writable segment, because the
-        // dynamic linker may relocate it; other segments are searched afterwards.
+        // `moduledata` begins with the address of the table. It is in a writable segment, because
+        // the dynamic linker may relocate it; other segments are searched afterwards.
         let (writable, others): (Vec<Segment>, Vec<Segment>) =
             executable.segments.iter().partition(|segment| segment.is_writable);
         let (module, text) = [writable, others].into_iter().find_map(|segments| {
@@ -323,7 +324,7 @@ fn find_words(memory: &dyn Memory, segments: &[Segment], bias: u64, wanted: &[u6
             let length = CHUNK.min(end - chunk);
             let bytes = usize::try_from(length).ok().and_then(|it| memory.read_one(chunk, it));
             let bytes = bytes.unwrap_or_default();
-            let is_wanted = |word: &[u8]| word_at(word, 0).is_some_and(|it| wanted.contains(&it));
+            let is_wanted = |word: &[u8]| u64_at(word, 0).is_some_and(|it| wanted.contains(&it));
             let found = (chunk..).step_by(8).zip(bytes.chunks_exact(8));
             matches.extend(found.filter(|(_, word)| is_wanted(word)).map(|(address, _)| address));
             searched += length;

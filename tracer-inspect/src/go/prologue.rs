@@ -3,16 +3,16 @@
 /// Number of bytes of a function that [`hook_offset`] needs.
 pub const PROLOGUE: usize = 24;
 
-/// The offset in bytes at which a uprobe costs least and the arguments are still in their registers.
-/// Every function with a stack frame begins with a check of the stack bound.
+/// The offset in bytes at which a uprobe costs least and the arguments are still in their
+/// registers. Every function with a stack frame begins with a check of the stack bound.
 ///
 /// For most instructions a uprobe takes two traps: the breakpoint, and a single step of the copied
-/// instruction. The kernel emulates a few instructions (`arch/x86/kernel/uprobes.c`): `PUSHQ BP`, which
-/// follows the check since Go 1.21, and the conditional jump at the end of the check. The former is
-/// better: if the stack is too small, the function starts again on a larger one, and a uprobe within
-/// the check fires twice.
+/// instruction. The kernel emulates a few instructions (`arch/x86/kernel/uprobes.c`): `PUSHQ BP`,
+/// which follows the check since Go 1.21, and the conditional jump at the end of the check. The
+/// former is better: if the stack is too small, the function starts again on a larger one, and a
+/// uprobe within the check fires twice.
 ///
-/// `None` if the code is not recognised: on arm64, and in functions with frames of hundreds of
+/// `None` if the code is not recognized: on arm64, and in functions with frames of hundreds of
 /// kilobytes.
 pub fn hook_offset(code: &[u8]) -> Option<u64> {
     let (jump, rest) = match code {
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn prologues_of_go_are_recognised() {
+    fn prologues_of_go_are_recognized() {
         for (version_and_function, code, expected) in [
             (
                 "1.19 (*persistConn).roundTrip",

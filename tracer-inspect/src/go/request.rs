@@ -72,8 +72,8 @@ fn compose(method: &str, scheme: &str, host: &str, path: Text) -> Option<String>
 }
 
 impl Follower<'_, '_> {
-    /// The `*http.Request` of the `requestAndChan` at a word index in the frame, and its description. A
-    /// `requestAndChan` is recognised by its channel.
+    /// The `*http.Request` of the `requestAndChan` at a word index in the frame, and its
+    /// description. A `requestAndChan` is recognized by its channel.
     pub(super) fn request(&mut self, read_loop: &ReadLoop, index: usize) -> Option<(u64, String)> {
         let distance = usize::try_from(self.layout.request_channel / 8).ok()?;
         let first = *read_loop.words.get(index)?;

@@ -1,14 +1,14 @@
 //! Finds goroutines whose stacks refer to a response.
 //!
 //! A goroutine may hold a response and be busy with other work for a long time, for example a proxy
-//! that writes to a slow client. Then no goroutine is parked in a read and `readLoop` waits for the
-//! body as it does for a leak, although the body will be read later. So the stacks of all other
-//! goroutines are searched for the address of the response, of its body, or of an object that has one
-//! of these among its first words.
+//! that writes to a slow client. Then no goroutine is parked in a read and `readLoop` is waiting
+//! for the body as it does for a leak, although the body will be read later. So the stacks of all
+//! other goroutines are searched for the address of the response, of its body, or of an object that
+//! has one of these among its first words.
 //!
 //! For a goroutine that is parked or in a system call, the words count that Go's garbage collector
-//! would scan; the other words of its stack are stale. For any other goroutine all words count, so a
-//! stale word may make a response count as referenced, which is the safe error. If a limit is
+//! would scan; the other words of its stack are stale. For any other goroutine all words count, so
+//! a stale word may make a response count as referenced, which is the safe error. If a limit is
 //! reached, a response without a known reference may still be referenced.
 
 use std::collections::HashSet;
@@ -21,7 +21,7 @@ use super::{
     http_connection::Connection,
     layout::{self, Layout},
     program::ScanInputs,
-    responses::{Owner, READ_TOGETHER, Responses, WORDS},
+    responses::{BelongsTo, READ_TOGETHER, ResponseIndex, WORDS},
     stacks::{Batches, stacks},
     target::Target,
 };
@@ -60,7 +60,7 @@ impl References {
 /// Searches the stacks of all goroutines except those of HTTP client connections.
 pub(super) fn find(
     target: Target<'_>,
-    responses: &Responses,
+    responses: &ResponseIndex,
     parts: &mut ScanInputs,
     layout: &Layout,
     scan: &GoroutineScan,
@@ -89,11 +89,11 @@ pub(super) fn find(
 
 /// A search of stacks, of the objects that they refer to, and of the objects that those refer to.
 struct Search<'a, 'memory> {
-    responses: &'a Responses<'a>,
+    responses: &'a ResponseIndex<'a>,
     mappings: &'a Mappings,
     pages: Pages<'memory>,
-    /// Address ranges of stacks and of `runtime.g` structures, sorted. They are not objects to search:
-    /// the stacks are searched anyway.
+    /// Address ranges of stacks and of `runtime.g` structures, sorted. They are not objects to
+    /// search: the stacks are searched anyway.
     skipped: Vec<(u64, u64)>,
     /// Objects to which a stack refers.
     searched: AddressSet,
@@ -106,7 +106,7 @@ struct Search<'a, 'memory> {
 
 impl<'a, 'memory> Search<'a, 'memory> {
     fn new(
-        responses: &'a Responses<'a>,
+        responses: &'a ResponseIndex<'a>,
         mappings: &'a Mappings,
         pages: Pages<'memory>,
         goroutines: &[Goroutine],
@@ -121,8 +121,8 @@ impl<'a, 'memory> Search<'a, 'memory> {
         Self { responses, mappings, pages, skipped, searched, checked, held, is_truncated }
     }
 
-    /// Searches stacks; `words` returns the words of each that count. `None` if the limit of pages was
-    /// reached.
+    /// Searches stacks; `words` returns the words of each that count. `None` if the limit of pages
+    /// was reached.
     fn search_stacks(
         &mut self,
         stacks: &[Stack],
@@ -206,12 +206,12 @@ impl<'a, 'memory> Search<'a, 'memory> {
         }
     }
 
-    /// Records the response that an address leads to. Returns whether the object may also refer to a
-    /// response in another way.
+    /// Records the response that an address leads to. Returns whether the object may also refer to
+    /// a response in another way.
     fn check(&mut self, address: u64) -> bool {
         match self.responses.owner(address, &mut self.pages) {
-            Some(Owner::Connections(connections)) => self.held.extend(connections),
-            Some(Owner::Other) => return false,
+            Some(BelongsTo::Connections(connections)) => self.held.extend(connections),
+            Some(BelongsTo::Other) => return false,
             None => {}
         }
         true

@@ -24,7 +24,7 @@ const WRAPPERS_MAX: usize = 2;
 
 /// Connections by the addresses that identify their responses.
 #[derive(Debug)]
-pub(super) struct Responses<'a> {
+pub(super) struct ResponseIndex<'a> {
     mappings: &'a Mappings,
     pub(super) layout: &'a Layout,
     /// By the `*bufio.Reader` that the body reads from.
@@ -39,14 +39,14 @@ pub(super) struct Responses<'a> {
 
 /// The connection to whose response an address belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Owner<'a> {
+pub(super) enum BelongsTo<'a> {
     /// One of these connections, by number.
     Connections(&'a [usize]),
     /// A connection that is not searched for, or the response has been read to its end.
     Other,
 }
 
-impl<'a> Responses<'a> {
+impl<'a> ResponseIndex<'a> {
     /// The responses of connections that wait for a body to be read, each with its number.
     pub(super) fn of<'b>(
         waiting: impl Iterator<Item = (usize, &'b Connection, &'b ReadLoop)> + Clone,
@@ -71,7 +71,7 @@ impl<'a> Responses<'a> {
         for some in pointers.chunks(READ_TOGETHER) {
             pages.prefetch(some.iter().copied());
             for &address in some {
-                if let Some(Owner::Connections(owners)) = responses.owner(address, pages) {
+                if let Some(BelongsTo::Connections(owners)) = responses.owner(address, pages) {
                     addresses.entry(address).or_insert_with(|| owners.to_vec());
                 }
             }
@@ -96,14 +96,14 @@ impl<'a> Responses<'a> {
     }
 
     /// The owner of the object at an address, if it is a response, a body or a buffer.
-    pub(super) fn owner(&self, address: u64, pages: &mut Pages) -> Option<Owner<'_>> {
-        let known = self.known(address).map(Owner::Connections);
+    pub(super) fn owner(&self, address: u64, pages: &mut Pages) -> Option<BelongsTo<'_>> {
+        let known = self.known(address).map(BelongsTo::Connections);
         known.or_else(|| self.body(address, pages)).or_else(|| self.response(address, pages))
     }
 
     /// The owner of a `bodyEOFSignal` with a `body` inside, or of a `body` alone
     /// (`net/http/transport.go`, `net/http/transfer.go`).
-    fn body(&self, address: u64, pages: &mut Pages) -> Option<Owner<'_>> {
+    fn body(&self, address: u64, pages: &mut Pages) -> Option<BelongsTo<'_>> {
         let first = self.interface(address.checked_add(layout::BODY_INNER)?, pages)?;
         let sources = |source: u64, pages: &mut Pages| {
             // The buffer itself, an `io.LimitedReader` on it, or a `chunkedReader`, whose first field
@@ -113,16 +113,18 @@ impl<'a> Responses<'a> {
         };
         let inner = sources(first, pages).into_iter().find_map(|it| self.by_reader(it));
         if let Some(owners) = inner {
-            return Some(Owner::Connections(owners));
+            return Some(BelongsTo::Connections(owners));
         }
         let source = self.interface(first.checked_add(layout::INNER_SOURCE)?, pages)?;
         let sources = sources(source, pages);
         let owners = sources.iter().find_map(|&it| self.by_reader(it));
         let has_ended = pages.word(address.checked_add(layout::BODY_SIGNAL)?)? == 0;
         match owners {
-            Some(owners) if !has_ended => Some(Owner::Connections(owners)),
-            Some(_) => Some(Owner::Other),
-            None => sources.into_iter().any(|it| self.is_buffer(it, pages)).then_some(Owner::Other),
+            Some(owners) if !has_ended => Some(BelongsTo::Connections(owners)),
+            Some(_) => Some(BelongsTo::Other),
+            None => {
+                sources.into_iter().any(|it| self.is_buffer(it, pages)).then_some(BelongsTo::Other)
+            }
         }
     }
 
@@ -143,7 +145,7 @@ impl<'a> Responses<'a> {
     }
 
     /// The owner of an `http.Response` (`net/http/response.go`).
-    fn response(&self, address: u64, pages: &mut Pages) -> Option<Owner<'_>> {
+    fn response(&self, address: u64, pages: &mut Pages) -> Option<BelongsTo<'_>> {
         let word = |pages: &mut Pages, offset| pages.word(address.checked_add(offset)?);
         // A pointer to a request at the offset of `Request` is not sufficient.
         let is_response = (100..1000).contains(&word(pages, layout::RESPONSE_STATUS)?)
@@ -162,13 +164,18 @@ impl<'a> Responses<'a> {
         };
         owner.or_else(|| {
             let owners = self.requests.get(&request).or_else(|| by_url(pages))?;
-            Some(Owner::Connections(owners.as_slice()))
+            Some(BelongsTo::Connections(owners.as_slice()))
         })
     }
 
     /// The owner of a body, possibly inside of up to `wrappers` wrappers.
-    fn wrapped_body(&self, address: u64, pages: &mut Pages, wrappers: usize) -> Option<Owner<'_>> {
-        let known = self.known(address).map(Owner::Connections);
+    fn wrapped_body(
+        &self,
+        address: u64,
+        pages: &mut Pages,
+        wrappers: usize,
+    ) -> Option<BelongsTo<'_>> {
+        let known = self.known(address).map(BelongsTo::Connections);
         let owner = known.or_else(|| self.body(address, pages));
         if owner.is_some() || wrappers == 0 {
             return owner;
@@ -179,8 +186,8 @@ impl<'a> Responses<'a> {
             let owner =
                 self.mappings.is_heap(word).then(|| self.wrapped_body(word, pages, wrappers - 1));
             match owner.flatten() {
-                Some(owner @ Owner::Connections(_)) => return Some(owner),
-                Some(Owner::Other) => other = Some(Owner::Other),
+                Some(owner @ BelongsTo::Connections(_)) => return Some(owner),
+                Some(BelongsTo::Other) => other = Some(BelongsTo::Other),
                 None => {}
             }
         }

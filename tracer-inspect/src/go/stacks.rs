@@ -50,8 +50,8 @@ impl<'a> Iterator for Batches<'a> {
     }
 }
 
-/// Copies the used part of each stack, and returns whether all copies are consistent. If a goroutine
-/// ran in the meantime, its whole stack is copied again, until it has not moved.
+/// Copies the used part of each stack, and returns whether all copies are consistent. If a
+/// goroutine ran in the meantime, its whole stack is copied again, until it has not moved.
 pub(super) fn stacks(
     memory: &dyn Memory,
     goroutines: &[Goroutine],
@@ -68,7 +68,7 @@ pub(super) fn stacks(
             match now {
                 Some(now) if copy.goroutine.is_unchanged(&now) => stacks.push(copy),
                 Some(now) => missing.push(now.as_running()),
-                // `runtime.g` is never freed, so the process has ended.
+                // `runtime.g` is never freed, so the process has exited.
                 None => {}
             }
         }

@@ -1,5 +1,5 @@
-//! Names and lines of functions in modules (programs and libraries): from the DWARF of the module or
-//! of its debug file, otherwise from the symbol table.
+//! Names and lines of functions in modules (programs and libraries): from the DWARF of the module
+//! or of its debug file, otherwise from the symbol table.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -126,7 +126,7 @@ pub fn demangled(name: &str, file: &str) -> (Language, String) {
     let is_rust = file.strip_suffix(".rs").is_some();
     if let Ok(symbol) = rustc_demangle::try_demangle(name) {
         let plain = format!("{symbol:#}");
-        // Rust's legacy mangling is valid C++ mangling; the hash at the end tells them apart.
+        // Rust's legacy mangling is valid C++ mangling; the hash at the end distinguishes them.
         if is_rust || name.starts_with("_R") || plain != symbol.to_string() {
             return (Language::Rust, plain);
         }

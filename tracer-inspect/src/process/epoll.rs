@@ -162,7 +162,7 @@ impl Epolls {
     /// reused one of these numbers is missed until the number is no longer in `sockets`.
     ///
     /// # Errors
-    /// `/proc/PID/fd` or an fdinfo file cannot be read, or the process has ended.
+    /// `/proc/PID/fd` or an fdinfo file cannot be read, or the process has exited.
     pub fn registrations(
         &mut self,
         process: ProcessKey,
@@ -184,7 +184,7 @@ impl Epolls {
     /// The registrations of every epoll instance that exists now, without the cache.
     ///
     /// # Errors
-    /// `/proc/PID/fd` or an fdinfo file cannot be read, or the process has ended.
+    /// `/proc/PID/fd` or an fdinfo file cannot be read, or the process has exited.
     pub fn registrations_uncached(&mut self, process: ProcessKey) -> io::Result<Registrations> {
         self.search(process, &BTreeSet::new())
     }
@@ -249,8 +249,8 @@ impl Search {
         self.has_io_uring |= target == Path::new(IO_URING);
     }
 
-    /// Reads the links that were skipped and that `sockets` no longer covers, so that a cached search
-    /// misses no more than a new search would.
+    /// Reads the links that were skipped and that `sockets` no longer covers, so that a cached
+    /// search misses no more than a new search would.
     fn read_skipped(&mut self, pid: u32, sockets: &BTreeSet<u32>) {
         let (still_sockets, others): (Vec<u32>, Vec<u32>) =
             self.skipped.drain(..).partition(|fd| sockets.contains(fd));

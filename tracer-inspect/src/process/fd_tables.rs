@@ -9,7 +9,7 @@ const KCMP_FILES: libc::c_long = 2;
 
 /// Whether all threads of a process share the file descriptor table that `/proc/PID/fd` shows.
 /// `false` if that is unknown. A thread can have its own table (`unshare`, `clone`), and a main
-/// thread that has ended has none.
+/// thread that has exited has none.
 pub fn is_shared_by_all_threads(pid: u32) -> bool {
     let Ok(threads) = threads(pid) else { return false };
     threads.len() <= THREADS_MAX
@@ -30,8 +30,8 @@ fn threads(pid: u32) -> io::Result<Vec<u32>> {
     numbers.collect()
 }
 
-/// Whether a thread shares the table of its process. A thread that has ended counts as sharing: its
-/// own table, if it had one, is gone.
+/// Whether a thread shares the table of its process. A thread that has exited counts as sharing:
+/// its own table, if it had one, is gone.
 fn shares_table(pid: u32, thread: u32) -> bool {
     let [pid, thread] = [pid, thread].map(libc::c_long::from);
     // SAFETY: for `KCMP_FILES` all arguments are plain numbers.

@@ -1,4 +1,4 @@
-//! Detects that a process has ended or executed another program.
+//! Detects that a process has exited or executed another program.
 
 use std::{
     fs::File,
@@ -15,13 +15,13 @@ impl Image {
     /// Opens `/proc/PID/mem`.
     ///
     /// # Errors
-    /// The process has ended, or its memory may not be read.
+    /// The process has exited, or its memory may not be read.
     pub fn open(pid: u32) -> io::Result<Self> {
         File::open(format!("/proc/{pid}/mem")).map(Self)
     }
 
-    /// Whether the process has neither ended nor called `execve`. A read of an address space that is
-    /// gone returns 0 bytes (`mem_rw` in `fs/proc/base.c`); of one that exists, a byte or an
+    /// Whether the process has neither ended nor called `execve`. A read of an address space that
+    /// is gone returns 0 bytes (`mem_rw` in `fs/proc/base.c`); of one that exists, a byte or an
     /// error.
     pub fn is_current(&self) -> bool {
         loop {

@@ -1,5 +1,5 @@
-//! Memory mappings of a process, from `/proc/PID/maps`: which file the code at an address comes from,
-//! and which addresses are readable.
+//! Memory mappings of a process, from `/proc/PID/maps`: which file the code at an address comes
+//! from, and which addresses are readable.
 
 use std::{
     fs::{self, Metadata},
@@ -49,7 +49,7 @@ impl Mappings {
     /// Reads `/proc/PID/maps`.
     ///
     /// # Errors
-    /// The file cannot be read: the process has ended, or this user may not trace it.
+    /// The file cannot be read: the process has exited, or this user may not trace it.
     pub fn of(pid: u32) -> io::Result<Self> {
         // Paths are arbitrary bytes.
         Ok(Self::parse(&String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/maps"))?)))
@@ -87,8 +87,8 @@ impl Mappings {
         self.with_word(address).is_some()
     }
 
-    /// Whether the word is readable and not in anonymous writable memory. Go's type descriptors are in
-    /// such mappings of the program.
+    /// Whether the word is readable and not in anonymous writable memory. Go's type descriptors are
+    /// in such mappings of the program.
     pub fn is_constant(&self, address: u64) -> bool {
         self.with_word(address).is_some_and(|mapping| !mapping.is_anonymous)
     }
@@ -115,8 +115,8 @@ impl Mapping {
     }
 
     /// A path to the mapped file that this process can open, and the file's metadata. It works for
-    /// deleted files and across mount namespaces if this process may follow `map_files`. `None` if the
-    /// file cannot be reached or is not a regular file.
+    /// deleted files and across mount namespaces if this process may follow `map_files`. `None` if
+    /// the file cannot be reached or is not a regular file.
     pub fn file(&self, pid: u32) -> Option<(PathBuf, Metadata)> {
         let Source::File { path, inode, .. } = &self.source else { return None };
         let link = format!("/proc/{pid}/map_files/{:x}-{:x}", self.start, self.end);

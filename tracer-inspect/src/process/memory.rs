@@ -4,8 +4,8 @@ use std::io::{self, IoSliceMut};
 
 /// An address space that can be read: that of a process, or that of a test.
 pub trait Memory {
-    /// Reads ranges of (address, length in bytes). The results are in the order of the ranges; `None`
-    /// where not every byte could be read.
+    /// Reads ranges of (address, length in bytes). The results are in the order of the ranges;
+    /// `None` where not every byte could be read.
     fn read(&self, ranges: &[(u64, usize)]) -> Vec<Option<Box<[u8]>>>;
 
     /// Reads one range.
@@ -33,7 +33,8 @@ impl ProcessMemory {
         Ok(Self { pid: libc::pid_t::try_from(pid).map_err(io::Error::other)? })
     }
 
-    /// The memory of a process, after a test read of eight bytes at `address`, which must be mapped.
+    /// The memory of a process, after a test read of eight bytes at `address`, which must be
+    /// mapped.
     ///
     /// # Errors
     /// The memory cannot be read: see ptrace(2), `PTRACE_MODE_ATTACH_REALCREDS`.
@@ -47,7 +48,8 @@ impl ProcessMemory {
     /// Reads one range.
     ///
     /// # Errors
-    /// `EFAULT` where not every byte is mapped; or the memory cannot be read: see process_vm_readv(2).
+    /// `EFAULT` where not every byte is mapped; or the memory cannot be read: see
+    /// process_vm_readv(2).
     pub fn try_read(&self, address: u64, length: usize) -> io::Result<Vec<u8>> {
         let mut buffer = vec![0; length];
         let copied = self.call(&mut buffer, &[remote(address, length)])?;
@@ -61,9 +63,9 @@ impl ProcessMemory {
     fn call(&self, buffer: &mut [u8], ranges: &[libc::iovec]) -> io::Result<usize> {
         let local = IoSliceMut::new(buffer);
         let count = libc::c_ulong::try_from(ranges.len()).map_err(io::Error::other)?;
-        // SAFETY: `IoSliceMut` is ABI-compatible with `iovec` and covers `buffer`, which is borrowed
-        // mutably until the call returns and is the only memory written to. `ranges` has `count`
-        // elements; their addresses are used in the other process only.
+        // SAFETY: `IoSliceMut` is ABI-compatible with `iovec` and covers `buffer`, which is
+        // borrowed mutably until the call returns and is the only memory written to. `ranges` has
+        // `count` elements; their addresses are used in the other process only.
         let read = unsafe {
             libc::process_vm_readv(
                 self.pid,
@@ -117,13 +119,13 @@ impl Memory for ProcessMemory {
     }
 }
 
-/// The little-endian 64-bit word at a byte offset; `None` if `bytes` is too short.
-pub fn word_at(bytes: &[u8], offset: usize) -> Option<u64> {
+/// The little-endian 64-bit value at a byte offset; `None` if `bytes` is too short.
+pub fn u64_at(bytes: &[u8], offset: usize) -> Option<u64> {
     Some(u64::from_le_bytes(*bytes.get(offset..)?.first_chunk()?))
 }
 
-/// The little-endian 32-bit half word at a byte offset; `None` if `bytes` is too short.
-pub fn half_at(bytes: &[u8], offset: usize) -> Option<u32> {
+/// The little-endian 32-bit value at a byte offset; `None` if `bytes` is too short.
+pub fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
     Some(u32::from_le_bytes(*bytes.get(offset..)?.first_chunk()?))
 }
 
@@ -142,7 +144,7 @@ mod tests {
         let read = memory.read(&[(8, 8), (address, 8), (16, 8), (0, 4096), (address + 4, 4)]);
         let words: Vec<_> = read.iter().map(|it| it.as_deref().map(<[u8]>::len)).collect();
         assert_eq!(words, [None, Some(8), None, None, Some(4)]);
-        assert_eq!(word_at(read[1].as_deref().unwrap(), 0), Some(here));
+        assert_eq!(u64_at(read[1].as_deref().unwrap(), 0), Some(here));
     }
 
     #[test]

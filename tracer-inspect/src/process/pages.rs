@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::memory::{Memory, half_at, word_at};
+use super::memory::{Memory, u32_at, u64_at};
 
 /// Bytes of a page.
 const PAGE: u64 = 4096;
@@ -82,12 +82,12 @@ impl<'a> Pages<'a> {
         if !address.is_multiple_of(8) {
             return None;
         }
-        word_at(self.rest_of_page(address)?, 0)
+        u64_at(self.rest_of_page(address)?, 0)
     }
 
     /// The 32-bit half word at an address; `None` if it cannot be read.
     pub fn half(&mut self, address: u64) -> Option<u32> {
-        half_at(&self.bytes(address, 4)?, 0)
+        u32_at(&self.bytes(address, 4)?, 0)
     }
 }
 

@@ -10,7 +10,7 @@ use tracer_core::Asked;
 pub enum Protocol {
     /// TCP.
     Tcp,
-    /// A protocol that resembles TCP to the kernel programs but is not judged; its name.
+    /// A protocol that resembles TCP to the BPF programs but is not judged; its name.
     NotJudged(&'static str),
     /// Anything else.
     Other,

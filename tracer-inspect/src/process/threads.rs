@@ -115,11 +115,12 @@ fn is_gone(error: &io::Error) -> bool {
 pub struct Call {
     number: i64,
     arguments: [u64; 6],
-    /// Stack pointer and program counter. They tell this call from another with the same arguments.
+    /// Stack pointer and program counter. They distinguish this call from another with the same
+    /// arguments.
     position: [u64; 2],
 }
 
-/// How the arguments of a system call specify the file descriptors that it waits for.
+/// How the arguments of a system call specify the file descriptors that it is waiting for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FdArguments {
     /// The first argument is the file descriptor.
@@ -131,9 +132,9 @@ pub enum FdArguments {
 }
 
 impl Call {
-    /// Parses `/proc/PID/task/TID/syscall` (`proc_pid_syscall` in `fs/proc/base.c`): the number of the
-    /// call, six arguments, stack pointer and program counter. `None` if the thread runs or is in no
-    /// system call.
+    /// Parses `/proc/PID/task/TID/syscall` (`proc_pid_syscall` in `fs/proc/base.c`): the number of
+    /// the call, six arguments, stack pointer and program counter. `None` if the thread runs or is
+    /// in no system call.
     pub fn parse(line: &str) -> Option<Self> {
         let mut words = line.split_ascii_whitespace();
         let number = words.next()?.parse().ok().filter(|number| *number >= 0)?;
@@ -145,7 +146,7 @@ impl Call {
         Some(Self { number, arguments, position: [next()?, next()?] })
     }
 
-    /// How this call specifies what it waits for; `None` if it does not wait for input.
+    /// How this call specifies what it is waiting for; `None` if it does not wait for input.
     pub fn fd_arguments(&self) -> Option<FdArguments> {
         Some(match self.number {
             libc::SYS_read

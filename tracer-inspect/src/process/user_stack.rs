@@ -1,4 +1,4 @@
-//! A user stack, as the kernel programs record it.
+//! A user stack, as the BPF programs record it.
 
 use tracer_common::StackTop;
 

@@ -35,7 +35,7 @@ pub(super) struct Thresholds {
     /// Report growth when the number of connections rises for this long [default: 3m]
     #[arg(long, value_name = "DURATION", value_parser = growth, hide_short_help = true)]
     growth_for: Option<Duration>,
-    /// Exit 1 at this confidence or above [default: likely]
+    /// Exit with 1 at this confidence or above [default: likely]
     #[arg(long, value_name = "LEVEL", ignore_case = true)]
     fail_on: Option<FailOn>,
     /// Also report connections without a finding

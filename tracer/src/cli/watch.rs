@@ -80,7 +80,7 @@ struct Observation {
     duration: Option<Duration>,
     /// Attach uprobes to all Go programs, not only to --pid
     ///
-    /// Uprobes follow HTTP responses until they are closed. They are not attached in a run that
+    /// Uprobes track HTTP responses until they are read to EOF or closed. They are not attached in a run that
     /// --for limits to --idle or less, because it would end before a response could be reported.
     #[arg(long, conflicts_with = "no_uprobes")]
     go: bool,
@@ -89,7 +89,7 @@ struct Observation {
     no_uprobes: bool,
     /// Set the time between snapshots [default: adaptive, from 1s to 10s]
     ///
-    /// It is extended where snapshots would take more than 1% of a CPU.
+    /// tracer lengthens it if snapshots would take more than 1% of a CPU.
     #[arg(long, value_name = "DURATION", value_parser = positive, hide_short_help = true)]
     interval: Option<Duration>,
     /// Load rules for stack frames that are not the application's

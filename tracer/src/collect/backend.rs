@@ -1,4 +1,4 @@
-//! The backend of snapshots: the kernel programs, or `sock_diag(7)`.
+//! The backend of snapshots: the BPF programs, or `sock_diag(7)`.
 
 #[cfg(test)]
 pub(crate) mod scripted;
@@ -43,7 +43,7 @@ impl BackendSource {
     }
 
     /// Opens the best backend that works, or `only` that of the given source. The reason is `Some`
-    /// if it is not the kernel programs.
+    /// if it is not the BPF programs.
     ///
     /// # Errors
     /// The requested backend, or neither of them, works.
@@ -66,7 +66,7 @@ impl BackendSource {
 /// What a run takes snapshots with.
 #[expect(clippy::large_enum_variant, reason = "only one exists, usually the large variant")]
 pub(super) enum Backend {
-    /// The kernel programs.
+    /// The BPF programs.
     Kernel(Kernel),
     /// `sock_diag(7)`, `/proc` and `pidfd_getfd(2)`.
     SockDiag(SockDiag),
@@ -76,7 +76,7 @@ pub(super) enum Backend {
 }
 
 impl Backend {
-    /// The kernel programs, if they are used.
+    /// The BPF programs, if they are used.
     pub(super) const fn kernel(&mut self) -> Option<&mut Kernel> {
         match self {
             Self::Kernel(kernel) => Some(kernel),
@@ -102,7 +102,7 @@ impl Backend {
     pub(super) fn fin_flag(&self) -> Result<u64> {
         match self {
             Self::Kernel(kernel) => Ok(kernel.layout().done_flag),
-            Self::SockDiag(_) => bail!("the kernel programs are not loaded"),
+            Self::SockDiag(_) => bail!("the BPF programs are not loaded"),
             #[cfg(test)]
             Self::Scripted(_) => Ok(scripted::FIN_FLAG),
         }
@@ -119,15 +119,15 @@ impl Backend {
     ) -> Result<WalkStats> {
         match self {
             Self::Kernel(kernel) => kernel.walk(extent, each),
-            Self::SockDiag(_) => bail!("the kernel programs are not loaded"),
+            Self::SockDiag(_) => bail!("the BPF programs are not loaded"),
             #[cfg(test)]
             Self::Scripted(host) => Ok(host.walk(each)),
         }
     }
 }
 
-/// Opens the best backend that works on this host, or `only` that of the given source. The reason is
-/// `Some` if it is not the kernel programs.
+/// Opens the best backend that works on this host, or `only` that of the given source. The reason
+/// is `Some` if it is not the BPF programs.
 ///
 /// # Errors
 /// The requested backend, or neither of them, works.

@@ -1,4 +1,4 @@
-//! The kernel programs: loading, attaching, and the constants of the running kernel that are needed
+//! The BPF programs: loading, attaching, and the constants of the running kernel that are needed
 //! to interpret their records.
 
 pub(crate) mod attach;

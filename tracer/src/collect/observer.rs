@@ -38,8 +38,8 @@ use super::{
 /// does not delay snapshots.
 const EVENTS_MAX: usize = 65_536;
 
-/// A response in flight is reported once it is `--idle` divided by this old: the detector then knows
-/// it before it becomes suspicious.
+/// A response in flight is reported once it is `--idle` divided by this old: the detector then
+/// knows it before it becomes suspicious.
 const RESPONSE_AGE_DIVISOR: u64 = 2;
 
 /// The sources of events and snapshots of one run.
@@ -61,8 +61,8 @@ pub(crate) struct Observer {
     clock: Option<SteadyClock>,
     /// The kernel programs report only events of tracked sockets.
     only_tracked: bool,
-    /// The sockets of the latest snapshot, if not all are selected. A selected socket stays selected
-    /// when its process ends and another process still holds it.
+    /// The sockets of the latest snapshot, if not all are selected. A selected socket stays
+    /// selected when its process ends and another process still holds it.
     followed: BTreeSet<ConnectionId>,
     /// Number of processes that did not fit into the kernel's map of target processes.
     refused: u64,
@@ -76,8 +76,8 @@ impl Observer {
     /// Loads the kernel programs and, unless the run is a single snapshot, attaches the hooks.
     ///
     /// # Errors
-    /// A selected process, cgroup or container does not exist, the file of `--call-sites` is invalid, or
-    /// neither backend works.
+    /// A selected process, cgroup or container does not exist, the file of `--call-sites` is
+    /// invalid, or neither backend works.
     pub(crate) fn start(plan: &Plan, backend: BackendSource) -> Result<(Self, Input)> {
         let pids = &plan.filter.pids;
         let targets = || TargetProcesses::found(pids, plan.filter.children);
@@ -324,7 +324,7 @@ impl Observer {
 
     /// A note if the run is over because all target processes have ended.
     pub(crate) fn end(&self) -> Option<Input> {
-        let ended = self.targets.as_ref().is_some_and(TargetProcesses::have_ended);
+        let ended = self.targets.as_ref().is_some_and(TargetProcesses::have_exited);
         ended.then(|| Input::Note(Note::TargetProcessesEnded))
     }
 

@@ -9,7 +9,7 @@ use super::{filter::Filter, kernel::hooks::Mechanism};
 /// Sources of snapshots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// The kernel programs.
+    /// The BPF programs.
     Kernel,
     /// `sock_diag(7)`, `/proc` and `pidfd_getfd(2)`.
     SockDiag,

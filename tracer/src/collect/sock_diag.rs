@@ -1,4 +1,4 @@
-//! Snapshots without kernel programs: by `sock_diag(7)`, `/proc` and `pidfd_getfd(2)`.
+//! Snapshots without BPF programs: by `sock_diag(7)`, `/proc` and `pidfd_getfd(2)`.
 //!
 //! The kernel lists the TCP sockets of one network namespace with their `tcp_info`, and
 //! `/proc/PID/fd` shows which process holds which. The list does not include sockets in state
@@ -38,7 +38,7 @@ mod tcp_info;
 /// Most file descriptors that are copied in one snapshot; each takes a few microseconds.
 const COPIES_MAX: usize = 16_384;
 
-/// Why a run has no kernel programs, and what it misses without them.
+/// Why a run has no BPF programs, and what it misses without them.
 pub(crate) const fn limits(reason: FallbackReason) -> [Note; 3] {
     [Note::WithoutKernelPrograms { reason }, Note::WithoutEvents, Note::DeathTimesByWatching]
 }
@@ -135,7 +135,7 @@ impl SockDiag {
                     remembered.insert(facts.id, Remembered::of(&facts));
                     builder.add_facts(facts);
                 }
-                // The socket is being destroyed and has no cookie any more.
+                // The socket is being destroyed and no longer has a cookie.
                 Err(DecodeError::NoCookie) => {}
                 Err(error) => builder.add_undecodable(&error),
             }

@@ -10,8 +10,8 @@ use tracer_inspect::process::{
     selection,
 };
 
-/// Processes, identified by pid and start time. A descendant stays in the set until it ends, even if
-/// its parent ends before.
+/// Processes, identified by pid and start time. A descendant stays in the set until it ends, even
+/// if its parent ends before.
 #[derive(Clone, Debug)]
 pub(crate) struct TargetProcesses {
     /// Start times by pid, in clock ticks since boot (`/proc/PID/stat`, field 22).
@@ -31,7 +31,7 @@ impl TargetProcesses {
         Ok(targets)
     }
 
-    /// Adds new descendants and removes processes that have ended.
+    /// Adds new descendants and removes processes that have exited.
     pub(crate) fn refresh(&mut self) {
         self.members.retain(|pid, started| identity::started(*pid) == Some(*started));
         if self.with_descendants {
@@ -52,8 +52,8 @@ impl TargetProcesses {
         self.members.keys().copied().collect()
     }
 
-    /// All processes have ended.
-    pub(crate) fn have_ended(&self) -> bool {
+    /// All processes have exited.
+    pub(crate) fn have_exited(&self) -> bool {
         self.members.is_empty()
     }
 }
@@ -78,7 +78,7 @@ mod tests {
         child.wait().unwrap();
         targets.refresh();
         assert!(!targets.pids().contains(&child.id()));
-        assert!(!targets.have_ended());
+        assert!(!targets.have_exited());
     }
 
     #[test]

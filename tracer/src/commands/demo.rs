@@ -21,7 +21,7 @@ use crate::{
     output::exit_code,
 };
 
-/// Starts client and server, watches them for the given time, and ends them.
+/// Starts client and server, watches them for the given time, and stops them.
 ///
 /// # Errors
 /// They cannot be started, or watching fails.

@@ -82,7 +82,7 @@ pub(crate) fn check_ending(
             head.version
         ),
         Ending::Damaged(at) | Ending::Unknown(at) => {
-            bail!("{shown} is damaged from byte {at} on: everything after {until} is lost")
+            bail!("{shown} is damaged from byte {at} onwards: everything after {until} is lost")
         }
     }
 }

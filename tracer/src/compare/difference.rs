@@ -64,7 +64,7 @@ pub(crate) struct Row {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Tally {
     pub(crate) count: u64,
-    /// The surest one.
+    /// The highest one.
     pub(crate) verdict: String,
     pub(crate) confidence: String,
     pub(crate) pids: BTreeSet<u32>,
@@ -169,9 +169,9 @@ impl<'a> Pair<'a> {
     }
 
     /// One pair for each leak and call site: first by key and kind of verdict, where both reports
-    /// have them; then by place, since a report that could observe less has another key for the same
-    /// leak. Where one report has several keys for what has one in the other, the findings that are
-    /// left over belong to a pair of the same place.
+    /// have them; then by place, since a report that could observe less has another key for the
+    /// same leak. Where one report has several keys for what has one in the other, the findings
+    /// that are left over belong to a pair of the same place.
     fn by_leak(self) -> Vec<Self> {
         let key = |finding: &'a Finding| (finding.key.as_str(), verdict_kind(finding));
         let (mut leaks, rest) = self.split(key);
@@ -282,11 +282,11 @@ fn function(finding: &Finding) -> Option<&str> {
 }
 
 fn tally(findings: &[&Finding]) -> Option<Tally> {
-    let surest = findings.iter().max_by_key(|finding| (confidence(finding), finding.count))?;
+    let strongest = findings.iter().max_by_key(|finding| (confidence(finding), finding.count))?;
     Some(Tally {
         count: findings.iter().map(|finding| finding.count).sum(),
-        verdict: surest.verdict.clone(),
-        confidence: surest.confidence.clone(),
+        verdict: strongest.verdict.clone(),
+        confidence: strongest.confidence.clone(),
         pids: findings.iter().map(|finding| finding.pid).collect(),
     })
 }

@@ -1,4 +1,4 @@
-//! Appending to files so that they hold only whole pieces, even after a crash or on a full disk.
+//! Appending to files so that they hold only complete pieces, even after a crash or on a full disk.
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
@@ -18,9 +18,9 @@ pub(crate) struct Remedies {
     pub(crate) special: &'static str,
 }
 
-/// Opens a file for appending and locks it. A new file is readable by its owner only. Symbolic links
-/// are not followed: in a directory that an attacker may write to, a link could lead a privileged
-/// process to any file.
+/// Opens a file for appending and locks it. A new file is readable by its owner only. Symbolic
+/// links are not followed: in a directory that an attacker may write to, a link could lead a
+/// privileged process to any file.
 ///
 /// # Errors
 /// The path is a symbolic link or not a regular file, another program has locked the file, or it
@@ -81,7 +81,7 @@ pub(crate) fn cause(error: &io::Error) -> String {
     }
 }
 
-/// An output of [`Whole`].
+/// An output of [`AtomicAppender`].
 pub(crate) trait Output: Write {
     /// Truncates it to `length` bytes.
     ///
@@ -96,16 +96,17 @@ impl Output for File {
     }
 }
 
-/// Appends whole pieces to an output: a piece that could be written only in part is removed again.
-pub(crate) struct Whole<O> {
+/// Appends complete pieces to an output: a piece that could be written only in part is removed
+/// again.
+pub(crate) struct AtomicAppender<O> {
     pub(crate) output: O,
-    /// Length of the whole pieces, in bytes.
+    /// Length of the complete pieces, in bytes.
     pub(crate) length: u64,
     /// Part of a piece follows them, because it could not be removed.
     pub(crate) is_torn: bool,
 }
 
-impl<O: Output> Whole<O> {
+impl<O: Output> AtomicAppender<O> {
     /// An output that holds `length` bytes.
     pub(crate) const fn new(output: O, length: u64) -> Self {
         Self { output, length, is_torn: false }

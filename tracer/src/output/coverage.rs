@@ -63,7 +63,7 @@ pub(crate) fn completeness(coverage: &Coverage) -> String {
             (true, true) => {
                 "Coverage is complete: later snapshots made up for the loss.".to_owned()
             }
-            (false, _) => format!("Coverage is complete, although {gaps}."),
+            (false, _) => format!("Coverage is complete, except that {gaps}."),
         };
     }
     let missing = if gaps.is_empty() { String::new() } else { format!(": {gaps}") };
@@ -76,6 +76,8 @@ pub(crate) fn completeness(coverage: &Coverage) -> String {
 fn remedy(coverage: &Coverage) -> &'static str {
     if coverage.processes_unreadable > 0 {
         " Run as root, in the host's pid namespace."
+    } else if coverage.processes_stopped > 0 {
+        " Run again once the stopped processes run."
     } else if coverage.table_full > 0 || coverage.responses_full > 0 {
         " Select processes with --pid or --comm."
     } else if coverage.unhealed.snapshots_failed > 0 || events_lost(&coverage.unhealed) > 0 {
@@ -85,12 +87,12 @@ fn remedy(coverage: &Coverage) -> &'static str {
     }
 }
 
-/// `Not judged: 2 mptcp, 1 smc.`, or nothing.
+/// `Not analyzed (not plain TCP): 2 mptcp, 1 smc.`, or nothing.
 pub(crate) fn not_judged(coverage: &Coverage) -> Option<String> {
     let kinds = coverage.not_judged.iter().map(|(kind, count)| {
         let kind = escape::visible(kind);
         counted(*count, &kind, &kind)
     });
     let kinds = kinds.collect::<Vec<_>>().join(", ");
-    (!kinds.is_empty()).then(|| format!("Not judged, because they are not plain TCP: {kinds}."))
+    (!kinds.is_empty()).then(|| format!("Not analyzed (not plain TCP): {kinds}."))
 }

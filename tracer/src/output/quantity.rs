@@ -80,19 +80,32 @@ pub(crate) fn duration_ms(milliseconds: u64) -> String {
     }
 }
 
-/// An exact duration as the value of a flag: `1m`, `1m40s`, `500ms`.
+/// An exact duration as the value of an option, in one unit as the documentation writes it: `60s`,
+/// `5m`, `1500ms`.
 pub(crate) fn argument(milliseconds: u64) -> String {
-    let parts = [
-        (milliseconds / 3_600_000, "h"),
-        (milliseconds / 60_000 % 60, "m"),
-        (milliseconds / 1_000 % 60, "s"),
-        (milliseconds % 1_000, "ms"),
-    ];
-    let mut text = String::new();
-    for (amount, unit) in parts.into_iter().filter(|(amount, _)| *amount > 0) {
-        text.extend([amount.to_string().as_str(), unit]);
+    const SECOND: u64 = 1_000;
+    const MINUTE: u64 = 60 * SECOND;
+    const HOUR: u64 = 60 * MINUTE;
+    // One minute is 60s and one hour 60m: as in the defaults and in the help.
+    for (unit, name) in [(HOUR, "h"), (MINUTE, "m")] {
+        if milliseconds.is_multiple_of(unit) && milliseconds > unit {
+            return format!("{}{name}", milliseconds / unit);
+        }
     }
-    if text.is_empty() { "0s".to_owned() } else { text }
+    if milliseconds.is_multiple_of(SECOND) {
+        return format!("{}s", milliseconds / SECOND);
+    }
+    format!("{milliseconds}ms")
+}
+
+/// An exact size as the value of an option: `4KiB`, `1000`.
+pub(crate) fn size_argument(bytes: u64) -> String {
+    for (unit, name) in [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")] {
+        if bytes.is_multiple_of(unit) && bytes > 0 {
+            return format!("{}{name}", bytes / unit);
+        }
+    }
+    bytes.to_string()
 }
 
 /// As [`duration_ms`], of seconds.
@@ -241,10 +254,17 @@ mod tests {
         assert_eq!(age_ms(3_119_999, true), ">51m\u{a0}59s");
         assert_eq!(duration_ms(340), "340ms");
         assert_eq!(duration_ms(0), "0s");
-        assert_eq!(argument(100_000), "1m40s");
-        assert_eq!(argument(1_500), "1s500ms");
-        assert_eq!(argument(90_061_000), "25h1m1s");
+        assert_eq!(argument(60_000), "60s");
+        assert_eq!(argument(100_000), "100s");
+        assert_eq!(argument(180_000), "3m");
+        assert_eq!(argument(1_500), "1500ms");
+        assert_eq!(argument(5_400_000), "90m");
+        assert_eq!(argument(86_400_000), "24h");
         assert_eq!(argument(0), "0s");
+        assert_eq!(size_argument(0), "0");
+        assert_eq!(size_argument(1_000), "1000");
+        assert_eq!(size_argument(4_096), "4KiB");
+        assert_eq!(size_argument(1 << 30), "1GiB");
     }
 
     #[test]

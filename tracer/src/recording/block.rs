@@ -1,12 +1,13 @@
-//! The framing of a file: a header, then blocks. Each block has a length and a checksum, so a reader
-//! can distinguish a whole block from a partial one and from other data.
+//! The framing of a file: a header, then blocks. Each block has a length and a checksum, so a
+//! reader can distinguish a whole block from a partial one and from other data.
 
 use std::io::{self, Read};
 
 /// The first bytes of a recording. The first is not ASCII, so the file is not taken for text; the
 /// line end shows a transfer that converted line ends.
 const MAGIC: [u8; 8] = *b"\x89tracer\n";
-/// Bytes of the file header: the magic, the version of the format (little endian), and 6 bytes of 0.
+/// Bytes of the file header: the magic, the version of the format (little endian), and 6 bytes of
+/// 0.
 pub(super) const FILE_HEADER_BYTES: usize = 16;
 /// Bytes before the payload of a block: the mark, the kind, the lengths of the payload and of what
 /// it unpacks to, and the CRC-32 of all this and the payload.
@@ -31,8 +32,8 @@ pub(super) fn version(header: &[u8]) -> Option<u16> {
     Some(u16::from_le_bytes([*rest.first()?, *rest.get(1)?]))
 }
 
-/// Whether these are the first bytes of a recording that was cut within its header.
-pub(super) fn is_cut_header(bytes: &[u8]) -> bool {
+/// Whether these are the first bytes of a recording that was truncated within its header.
+pub(super) fn is_truncated_header(bytes: &[u8]) -> bool {
     bytes.len() < MAGIC.len() + 2 && MAGIC.starts_with(&bytes[..bytes.len().min(MAGIC.len())])
 }
 

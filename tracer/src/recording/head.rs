@@ -2,7 +2,7 @@ use tracer_core::{Confidence, Options};
 
 use crate::wall_clock::WallClock;
 
-/// What judging a recording takes beside the inputs. Every segment begins with it.
+/// What analyzing a recording requires besides the inputs. Every segment begins with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
     /// Number of the segment. If the first one in a file is not 0, earlier ones were deleted.

@@ -75,7 +75,7 @@ impl Recording {
         let version = match block::version(&start) {
             Some(number) => Version::from_number(number)
                 .with_context(|| format!("{shown} {}", other_version(number)))?,
-            None if block::is_cut_header(&start) => bail!("{shown} {EMPTY}"),
+            None if block::is_truncated_header(&start) => bail!("{shown} {EMPTY}"),
             None => bail!("{shown} is not a recording; make one with tracer record"),
         };
         let mut entries = Entries::new(source, version);
@@ -83,7 +83,7 @@ impl Recording {
         let head = match found {
             Ok(Kind::First) => entries.next(),
             Err(Ending::Whole | Ending::Truncated) => bail!("{shown} {EMPTY}"),
-            Ok(Kind::Next) | Err(_) => bail!("{shown} is damaged from its beginning on"),
+            Ok(Kind::Next) | Err(_) => bail!("{shown} is damaged from the beginning"),
         };
         let Some(Entry::Head(head)) = head else {
             bail!(
@@ -101,7 +101,7 @@ impl Recording {
         })
     }
 
-    /// What judging it takes beside the inputs.
+    /// What analyzing it requires besides the inputs.
     pub const fn head(&self) -> &Head {
         &self.head
     }

@@ -14,18 +14,18 @@ use super::{
     block::{self, FILE_HEADER_BYTES, Kind},
     wire::Version,
 };
-use crate::files::append::{self, Remedies, Whole};
+use crate::files::append::{self, AtomicAppender, Remedies};
 
 const REMEDIES: Remedies = Remedies { link: "name the file itself", special: "name another file" };
-/// Length of a segment where the size of the file is not limited, in bytes.
+/// Length of a segment if the size of the file is not limited, in bytes.
 const SEGMENT_BYTES: u64 = 8 << 20;
-/// Where it is limited, a segment is this fraction of the limit.
-const SEGMENT_SHARE: u64 = 8;
+/// If it is limited, how many segments the limit has room for.
+const SEGMENTS_PER_LIMIT: u64 = 8;
 
 /// Appends blocks, and deletes the oldest segments to keep the file below its limit.
 pub(super) struct Segments {
     path: PathBuf,
-    file: Whole<File>,
+    file: AtomicAppender<File>,
     max_bytes: Option<u64>,
     /// Length of each segment in the file in bytes, the oldest first.
     lengths: VecDeque<u64>,
@@ -57,7 +57,7 @@ impl Segments {
             // A recording without a block.
             file.set_len(0).with_context(|| format!("cannot write {shown}"))?;
         }
-        let mut file = Whole::new(file, 0);
+        let mut file = AtomicAppender::new(file, 0);
         file.append(&file_header()).map_err(|error| {
             anyhow::anyhow!("{}: {shown}; name a file on another disk", append::cause(&error))
         })?;
@@ -67,7 +67,7 @@ impl Segments {
 
     /// The current segment is long enough for the next one to begin.
     pub(super) fn is_long(&self) -> bool {
-        let segment = self.max_bytes.map_or(SEGMENT_BYTES, |max| max / SEGMENT_SHARE);
+        let segment = self.max_bytes.map_or(SEGMENT_BYTES, |max| max / SEGMENTS_PER_LIMIT);
         self.lengths.back().is_some_and(|length| *length >= segment.min(SEGMENT_BYTES))
     }
 
@@ -79,7 +79,7 @@ impl Segments {
     /// Appends a block.
     ///
     /// # Errors
-    /// It could not be written. The blocks before it are whole.
+    /// It could not be written. The blocks before it are intact.
     pub(super) fn append(&mut self, kind: Kind, bytes: &[u8]) -> io::Result<()> {
         let length = bytes.len() as u64;
         self.make_room(kind, length)?;
@@ -99,8 +99,8 @@ impl Segments {
         self.file.output.sync_data()
     }
 
-    /// Deletes old segments if the file would exceed its limit. It deletes down to three quarters of
-    /// the limit, so that this is rare, and never the segment that is being written.
+    /// Deletes old segments if the file would exceed its limit. It deletes down to three quarters
+    /// of the limit, so that this is rare, and never the segment that is being written.
     fn make_room(&mut self, kind: Kind, length: u64) -> io::Result<()> {
         let Some(max_bytes) = self.max_bytes else { return Ok(()) };
         if self.file.length + length <= max_bytes {
@@ -118,18 +118,18 @@ impl Segments {
         if count > 0 { self.delete_oldest(count) } else { Ok(()) }
     }
 
-    /// Copies what is to stay to a file beside this one and renames it, so that there is a whole
-    /// recording of this name at any time.
+    /// Copies what is to stay to a file next to this one and renames it, so that a complete
+    /// recording exists under this name at all times.
     fn delete_oldest(&mut self, count: usize) -> io::Result<()> {
-        let beside = beside(&self.path, ".new");
+        let sibling = sibling(&self.path, ".new");
         // A crash may have left one.
-        let _ = fs::remove_file(&beside);
-        let kept = self.copy_to(&beside, count);
-        let renamed = kept.and_then(|kept| fs::rename(&beside, &self.path).map(|()| kept));
+        let _ = fs::remove_file(&sibling);
+        let kept = self.copy_to(&sibling, count);
+        let renamed = kept.and_then(|kept| fs::rename(&sibling, &self.path).map(|()| kept));
         match renamed {
             Ok(kept) => self.file = kept,
             Err(error) => {
-                let _ = fs::remove_file(&beside);
+                let _ = fs::remove_file(&sibling);
                 return Err(error);
             }
         }
@@ -138,7 +138,7 @@ impl Segments {
         Ok(())
     }
 
-    fn copy_to(&mut self, path: &Path, count: usize) -> io::Result<Whole<File>> {
+    fn copy_to(&mut self, path: &Path, count: usize) -> io::Result<AtomicAppender<File>> {
         let mut copy = append::create_new(path)?;
         copy.write_all(&file_header())?;
         let deleted: u64 = self.lengths.iter().take(count).sum();
@@ -150,20 +150,21 @@ impl Segments {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         copy.sync_data()?;
-        Ok(Whole::new(copy, header + left))
+        Ok(AtomicAppender::new(copy, header + left))
     }
 }
 
-/// It begins as a recording does. A file that was cut within its header counts, an empty one too.
+/// It begins as a recording does. A file truncated within its header counts, and so does an empty
+/// one.
 fn is_recording(file: &mut File) -> io::Result<bool> {
     let mut start = Vec::with_capacity(FILE_HEADER_BYTES);
     file.take(FILE_HEADER_BYTES as u64).read_to_end(&mut start)?;
-    Ok(block::version(&start).is_some() || block::is_cut_header(&start))
+    Ok(block::version(&start).is_some() || block::is_truncated_header(&start))
 }
 
 /// Renames an earlier recording to `.old`, unless that exists and is not a recording.
 fn keep_old(path: &Path) -> Result<()> {
-    let old = beside(path, ".old");
+    let old = sibling(path, ".old");
     let (shown, shown_old) = (path.display(), old.display());
     if fs::symlink_metadata(&old).is_ok() {
         let mut file = append::open(&old, REMEDIES)?;
@@ -186,7 +187,7 @@ fn file_header() -> [u8; FILE_HEADER_BYTES] {
     block::file_header(Version::CURRENT.number())
 }
 
-fn beside(path: &Path, ending: &str) -> PathBuf {
+fn sibling(path: &Path, ending: &str) -> PathBuf {
     let mut name: OsString = path.as_os_str().to_owned();
     name.push(ending);
     name.into()

@@ -49,7 +49,7 @@ fn an_audit_writes_one_row_per_leaked_connection() {
     }
 }
 
-/// A live run with a CSV file beside JSON.
+/// A live run with a CSV file alongside JSON.
 fn live(process: &Process, file: &File, host: ScriptedHost) -> Rows {
     let csv = file.path();
     let arguments = format!("--pid {} --idle 1s --for 20s -o json", process.pid);

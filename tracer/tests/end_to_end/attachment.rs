@@ -1,5 +1,5 @@
-//! Uprobes in a running Go program: attached while it is traced, and removed afterwards, however the
-//! tracer ends.
+//! Uprobes in a running Go program: attached while it is traced, and removed afterwards, however
+//! the tracer ends.
 
 use std::{
     collections::BTreeSet,
@@ -217,7 +217,7 @@ fn a_killed_process_has_no_leak() {
     target.program.kill();
     let outcome = tracer.finish();
 
-    assert_eq!(outcome.code, 0, "nothing is leaked any more: {outcome:?}");
+    assert_eq!(outcome.code, 0, "nothing is leaked any longer: {outcome:?}");
 }
 
 #[test]

@@ -1,10 +1,11 @@
-//! Runs without kernel programs: what is still found, and what the report says is missing.
+//! Runs without BPF programs: what is still found, and what the report says is missing.
 
 use std::{os::unix::process::CommandExt as _, process::Command};
 
 use crate::support::{Kind, Leak, NOBODY, Puppet, Tracer, found, program_for_all};
 
-/// sock_diag does not list dead sockets. When they died is unknown, so they may have died at one time.
+/// sock_diag does not list dead sockets. When they died is unknown, so they may have died at one
+/// time.
 #[test]
 fn an_audit_shows_ghosts_and_their_remote_address() {
     let leak = Leak::of(Kind::Ghost, 23);

@@ -1,5 +1,5 @@
-//! Faults around the tracer: it continues, and reports what it missed. CONTRIBUTING.md lists all faults
-//! with their tests.
+//! Faults around the tracer: it continues, and reports what it missed. CONTRIBUTING.md lists all
+//! faults with their tests.
 
 use std::{
     collections::BTreeSet,
@@ -73,7 +73,7 @@ fn a_killed_tracer_leaves_nothing_in_the_kernel() {
     }
 }
 
-/// The ids of the kernel programs that a process holds.
+/// The ids of the BPF programs that a process holds.
 fn programs_of(pid: u32) -> BTreeSet<u32> {
     let entries = fs::read_dir(format!("/proc/{pid}/fdinfo")).expect("it runs");
     let texts = entries.filter_map(|entry| fs::read_to_string(entry.ok()?.path()).ok());
@@ -85,8 +85,8 @@ fn programs_of(pid: u32) -> BTreeSet<u32> {
         .collect()
 }
 
-/// The wall clock is set one hour ahead and then two hours back during the run. Only the tracer sees
-/// it: a library of the test replaces its clock functions.
+/// The wall clock is set one hour ahead and then two hours back during the run. Only the tracer
+/// sees it: a library of the test replaces its clock functions.
 #[test]
 fn setting_the_wall_clock_changes_no_age_and_no_time() {
     const SECOND: u64 = 1_000;

@@ -1,4 +1,4 @@
-//! The documented capabilities are sufficient, each is needed, and those that are not needed any more
+//! The documented capabilities are sufficient, each is needed, and those that are no longer needed
 //! are dropped.
 
 use std::{fs, process::Command};

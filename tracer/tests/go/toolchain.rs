@@ -1,7 +1,8 @@
-//! Building the Go programs of the tests, in every form and with every version of Go that is wanted.
+//! Building the Go programs of the tests, in every form and with every version of Go that is
+//! wanted.
 //!
-//! `TRACER_TEST_GO` names another `go` than that of the path, and `TRACER_TEST_GOS` more versions of
-//! `go` for the tests that compare versions: paths with colons between them.
+//! `TRACER_TEST_GO` names another `go` than that of the path, and `TRACER_TEST_GOS` more versions
+//! of `go` for the tests that compare versions: paths with colons between them.
 
 use std::{
     env,
@@ -14,9 +15,9 @@ use std::{
 pub(crate) struct Form {
     pub(crate) name: &'static str,
     pub(crate) arguments: &'static [&'static str],
-    /// What the linker is told.
+    /// The linker's options.
     pub(crate) linking: &'static str,
-    /// What it is told to leave out.
+    /// What it leaves out.
     pub(crate) stripping: &'static str,
 }
 

@@ -61,7 +61,7 @@ impl Helper {
 
 impl Drop for Helper {
     fn drop(&mut self) {
-        // This fails only if it has ended.
+        // This fails only if it has exited.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

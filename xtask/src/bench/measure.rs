@@ -40,7 +40,7 @@ pub(super) fn run(command: &mut Command) -> Result<Cost> {
 /// CPU time of a running process, with that of its earlier threads.
 ///
 /// # Errors
-/// If it has ended.
+/// If it has exited.
 pub(super) fn cpu_time(pid: u32) -> Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // The name can contain spaces and parentheses; after the last one there are numbers.
@@ -52,7 +52,7 @@ pub(super) fn cpu_time(pid: u32) -> Result<Duration> {
 /// Peak memory of a running process (`VmHWM`), in bytes.
 ///
 /// # Errors
-/// If it has ended.
+/// If it has exited.
 pub(super) fn peak_bytes(pid: u32) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

@@ -77,7 +77,7 @@ impl Tracing {
         };
         let tracing = Self { child, lines: Some(lines), start: started.elapsed() };
         if !ready {
-            bail!("`{}` ended at once", command::describe(command));
+            bail!("`{}` exited immediately", command::describe(command));
         }
         Ok(tracing)
     }
@@ -89,12 +89,12 @@ impl Tracing {
     /// The next document that tracer prints.
     ///
     /// # Errors
-    /// If it has ended.
+    /// If it has exited.
     pub(super) fn document(&mut self) -> Result<Value> {
         let lines = self.lines.as_mut().context("its output is discarded")?;
         let mut line = String::new();
         lines.read_line(&mut line)?;
-        serde_json::from_str(&line).context("tracer has ended")
+        serde_json::from_str(&line).context("tracer has exited")
     }
 
     /// Discards its output from now on, so that it does not block on a full pipe.
@@ -107,7 +107,7 @@ impl Tracing {
     /// Its CPU time.
     ///
     /// # Errors
-    /// If it has ended.
+    /// If it has exited.
     pub(super) fn cpu_time(&self) -> Result<Duration> {
         measure::cpu_time(self.pid())
     }
@@ -123,13 +123,13 @@ impl Tracing {
         while let Ok(document) = self.document() {
             last = Some(document);
         }
-        last.context("tracer ended without a document")
+        last.context("tracer exited without a document")
     }
 }
 
 impl Drop for Tracing {
     fn drop(&mut self) {
-        // This fails only if it has ended.
+        // This fails only if it has exited.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

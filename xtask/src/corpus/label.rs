@@ -102,7 +102,7 @@ pub(crate) enum Mistake {
     WrongVerdict(String),
     /// The right verdict with another number of connections.
     WrongCount { found: u64, expected: Count },
-    /// A flagged finding where there is no leak, or none that can be distinguished.
+    /// A flagged finding although there is no leak, or none that can be distinguished.
     Flagged(String, Confidence),
     /// Information that is missing.
     NotReported(String),
@@ -224,7 +224,7 @@ impl Label {
 }
 
 fn not_flagged(observed: &Observed) -> Result<(), Mistake> {
-    match observed.surest_ever() {
+    match observed.highest_confidence_ever() {
         Some((verdict, confidence)) if confidence.is_flag() => {
             Err(Mistake::Flagged(verdict.to_owned(), confidence))
         }
@@ -241,18 +241,18 @@ fn compare_leak(
 ) -> Result<(), Mistake> {
     let (right, wrong): (Vec<_>, Vec<_>) =
         findings.iter().partition(|finding| verdicts.contains(&finding.verdict));
-    let surest_wrong = wrong.iter().max_by_key(|finding| finding.confidence);
-    let wrongly_flagged = surest_wrong.filter(|finding| finding.confidence.is_flag());
-    let Some(surest) = right.iter().map(|finding| finding.confidence).max() else {
-        return Err(surest_wrong
+    let strongest_wrong = wrong.iter().max_by_key(|finding| finding.confidence);
+    let wrongly_flagged = strongest_wrong.filter(|finding| finding.confidence.is_flag());
+    let Some(strongest) = right.iter().map(|finding| finding.confidence).max() else {
+        return Err(strongest_wrong
             .filter(|finding| finding.confidence > Confidence::Info)
             .map_or(Mistake::Missed, |finding| Mistake::WrongVerdict(finding.verdict.clone())));
     };
-    if surest < least {
-        return Err(Mistake::TooWeak(surest));
+    if strongest < least {
+        return Err(Mistake::TooWeak(strongest));
     }
-    if surest > at_most {
-        return Err(Mistake::TooSure(surest));
+    if strongest > at_most {
+        return Err(Mistake::TooSure(strongest));
     }
     if let Some(finding) = wrongly_flagged {
         return Err(Mistake::WrongVerdict(finding.verdict.clone()));

@@ -48,7 +48,7 @@ fn leaks(outcomes: &[(String, Outcome)], first_words: &[&str]) -> Leaks {
         if !first_words.contains(&first_word) {
             continue;
         }
-        let number = match judged.observed(Mode::Live).surest_active() {
+        let number = match judged.observed(Mode::Live).highest_active_confidence() {
             Some(Confidence::Certain) => &mut leaks.certain,
             Some(Confidence::Likely) => &mut leaks.likely,
             Some(Confidence::Possible) => &mut leaks.possible,

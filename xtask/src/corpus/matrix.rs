@@ -35,13 +35,13 @@ impl Score {
         for row in rows {
             let observed = row.observed(mode);
             // A leak must be active at the end; a false alarm counts even if it was retracted.
-            let surest = match row.label {
-                Label::Leak { .. } => observed.surest_active(),
+            let strongest = match row.label {
+                Label::Leak { .. } => observed.highest_active_confidence(),
                 Label::Healthy { .. } | Label::Inseparable { .. } => {
-                    observed.surest_ever().map(|(_, confidence)| confidence)
+                    observed.highest_confidence_ever().map(|(_, confidence)| confidence)
                 }
             };
-            score.add(&row.label, reported(surest));
+            score.add(&row.label, reported(strongest));
             match row.mistake(mode) {
                 Some(Mistake::WrongVerdict(_)) => score.wrong_verdict += 1,
                 Some(Mistake::WrongCount { .. }) => score.wrong_count += 1,
@@ -76,8 +76,8 @@ impl Score {
     }
 }
 
-fn reported(surest: Option<Confidence>) -> Reported {
-    match surest {
+fn reported(strongest: Option<Confidence>) -> Reported {
+    match strongest {
         Some(Confidence::Likely | Confidence::Certain) => Reported::Leak,
         Some(Confidence::Possible) => Reported::Possible,
         Some(Confidence::Info) | None => Reported::Nothing,

@@ -112,13 +112,13 @@ pub(crate) struct Observed {
 
 impl Observed {
     /// The verdict with the highest confidence at any time.
-    pub(crate) fn surest_ever(&self) -> Option<(&str, Confidence)> {
-        let surest = self.peak.iter().max_by_key(|(_, confidence)| *confidence);
-        surest.map(|(verdict, confidence)| (verdict.as_str(), *confidence))
+    pub(crate) fn highest_confidence_ever(&self) -> Option<(&str, Confidence)> {
+        let strongest = self.peak.iter().max_by_key(|(_, confidence)| *confidence);
+        strongest.map(|(verdict, confidence)| (verdict.as_str(), *confidence))
     }
 
     /// The highest confidence at the end, information left out.
-    pub(crate) fn surest_active(&self) -> Option<Confidence> {
+    pub(crate) fn highest_active_confidence(&self) -> Option<Confidence> {
         let confidences = self.active.iter().map(|finding| finding.confidence);
         confidences.filter(|&confidence| confidence > Confidence::Info).max()
     }
@@ -184,8 +184,8 @@ mod tests {
         record.add(&document(4, "certain", "null")).unwrap();
         record.add(&document(4, "likely", r#""2026-01-01T00:00:00Z""#)).unwrap();
         let observed = record.of(&BTreeSet::from([4]));
-        assert_eq!(observed.surest_ever(), Some(("ghost", Confidence::Certain)));
-        assert_eq!(observed.surest_active(), None);
+        assert_eq!(observed.highest_confidence_ever(), Some(("ghost", Confidence::Certain)));
+        assert_eq!(observed.highest_active_confidence(), None);
         assert_eq!(observed.describe(), "-");
     }
 
@@ -194,7 +194,7 @@ mod tests {
         let mut record = Record::default();
         record.add(&document(4, "likely", "null")).unwrap();
         assert_eq!(record.of(&BTreeSet::from([4])).describe(), "7 ghost (likely)");
-        assert_eq!(record.of(&BTreeSet::from([5])).surest_ever(), None);
+        assert_eq!(record.of(&BTreeSet::from([5])).highest_confidence_ever(), None);
         assert_eq!(record.of_others(&BTreeSet::from([5])).len(), 1);
         assert!(record.of_others(&BTreeSet::from([4])).is_empty());
     }

@@ -130,7 +130,7 @@ mod tests {
             healthy(&[("ghost", Confidence::Likely, 6)]),
             Outcome::Skipped("no java".to_owned()),
             Outcome::Skipped("no java".to_owned()),
-            Outcome::Broken("it ended".to_owned()),
+            Outcome::Broken("it exited".to_owned()),
         ];
         let summary = Summary::of(outcomes.iter());
         assert!(!summary.is_success());

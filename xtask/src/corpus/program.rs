@@ -97,7 +97,7 @@ impl Program {
             self.read_line(line.trim()).with_context(|| self.stderr_tail())?;
         }
         if let Some(status) = self.child.try_wait()? {
-            bail!("it ended with {status}; {}", self.stderr_tail());
+            bail!("it exited with {status}; {}", self.stderr_tail());
         }
         Ok(self.ready)
     }

@@ -96,7 +96,7 @@ impl Server {
     pub(crate) fn check(&mut self) -> Result<()> {
         match self.child.try_wait()? {
             None => Ok(()),
-            Some(status) => bail!("the server {} ended with {status}", self.name.word()),
+            Some(status) => bail!("the server {} exited with {status}", self.name.word()),
         }
     }
 

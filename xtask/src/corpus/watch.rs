@@ -69,7 +69,7 @@ impl Tracer {
         let output = audit.stderr(Stdio::inherit()).output().context("cannot start tracer")?;
         let code = output.status.code();
         if !has_run(code) {
-            bail!("`{}` ended with {}", command::describe(&audit), output.status);
+            bail!("`{}` exited with {}", command::describe(&audit), output.status);
         }
         let mut record = Record::default();
         record.add(&String::from_utf8_lossy(&output.stdout))?;
@@ -133,7 +133,7 @@ impl Watch {
     pub(crate) fn check(&mut self) -> Result<()> {
         match self.child.try_wait()? {
             None => Ok(()),
-            Some(status) => bail!("the watching tracer ended with {status}"),
+            Some(status) => bail!("the watching tracer exited with {status}"),
         }
     }
 
@@ -149,7 +149,7 @@ impl Watch {
         let record = reader.join().map_err(|_| anyhow!("reading tracer's output panicked"))??;
         let status = self.child.wait()?;
         if !has_run(status.code()) {
-            bail!("the watching tracer ended with {status}");
+            bail!("the watching tracer exited with {status}");
         }
         Ok(record)
     }

@@ -1,4 +1,4 @@
-//! The linker for kernel programs.
+//! The linker for BPF programs.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -12,8 +12,8 @@ pub(crate) const VERSION: &str = "0.10.3";
 /// What the linker prints as its version.
 pub(crate) const NAME_AND_VERSION: &str = "bpf-linker 0.10.3";
 
-/// The path of the linker: on the search path, or in cargo's directory for installed programs, which
-/// need not be on the search path.
+/// The path of the linker: on the search path, or in cargo's directory for installed programs,
+/// which need not be on the search path.
 ///
 /// # Errors
 /// If it is missing or has another version.

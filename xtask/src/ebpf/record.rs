@@ -1,4 +1,4 @@
-//! The text file beside the kernel object: the sources, compiler and linker that it was built with.
+//! The text file next to the BPF object: the sources, compiler and linker that it was built with.
 
 use std::fs;
 use std::path::Path;
@@ -49,11 +49,13 @@ impl Record {
     /// Which of them has changed, and how to fix it.
     pub(crate) fn compare(&self, sources: &str, object: &str) -> Result<()> {
         if self.object != object {
-            bail!("tracer.bpf.o does not belong to {FILE_NAME} beside it; run `cargo xtask ebpf`");
+            bail!(
+                "tracer.bpf.o does not belong to the {FILE_NAME} next to it; run `cargo xtask ebpf`"
+            );
         }
         if self.sources != sources {
             bail!(
-                "the kernel programs have changed since tracer.bpf.o was built; \
+                "the BPF programs have changed since tracer.bpf.o was built; \
                  run `cargo xtask ebpf`"
             );
         }
@@ -111,7 +113,7 @@ mod tests {
     fn distinguishes_a_changed_source_from_a_changed_object() {
         assert!(example().compare("sha256:1", "sha256:2").is_ok());
         let changed_source = example().compare("sha256:3", "sha256:2").unwrap_err();
-        assert!(changed_source.to_string().starts_with("the kernel programs have changed"));
+        assert!(changed_source.to_string().starts_with("the BPF programs have changed"));
         let changed_object = example().compare("sha256:1", "sha256:3").unwrap_err();
         assert!(changed_object.to_string().starts_with("tracer.bpf.o does not"));
     }

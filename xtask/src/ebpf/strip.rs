@@ -4,8 +4,8 @@ use anyhow::{Context, Result};
 use object::build::elf::{Builder, SectionData};
 use object::elf::SHT_STRTAB;
 
-/// The object without its DWARF sections, which are nine tenths of it. Its BTF stays, which has the
-/// source lines that the verifier prints.
+/// The object without its DWARF sections, which are nine tenths of it. Its BTF, which has the
+/// source lines that the verifier prints, stays.
 ///
 /// # Errors
 /// If `bytes` is not a complete ELF object.

@@ -1,4 +1,4 @@
-//! The compilers that can build kernel programs: rustup's nightly, or Debian's rustc.
+//! The compilers that can build BPF programs: rustup's nightly, or Debian's rustc.
 //!
 //! Both need the sources of the standard library, because there is no compiled `core` for BPF, and
 //! the version of LLVM that the linker is made for.
@@ -18,7 +18,7 @@ pub(crate) const NIGHTLY: &str = "nightly-2026-05-20";
 /// The LLVM that [`linker::VERSION`] is made for.
 const LLVM_MAJOR: &str = "22";
 
-/// A compiler that can build kernel programs.
+/// A compiler that can build BPF programs.
 #[derive(Clone, Debug)]
 pub(crate) struct Toolchain {
     /// Its name for people.
@@ -65,7 +65,7 @@ pub(crate) fn find_compiler() -> Result<Toolchain> {
             Err(error) => missing.push(format!("{error:#}")),
         }
     }
-    Err(anyhow!("no compiler for kernel programs: {}", missing.join("; ")))
+    Err(anyhow!("no compiler for BPF programs: {}", missing.join("; ")))
 }
 
 fn from_rustup(name: &'static str) -> Result<Toolchain> {

@@ -56,7 +56,7 @@ impl Background {
         print!("{output}");
         let summary = output.lines().rev().find_map(Tally::parse_summary);
         Ok(summary.unwrap_or_else(|| {
-            let error = anyhow::anyhow!("the steps in the background ended with {status}");
+            let error = anyhow::anyhow!("the steps in the background exited with {status}");
             step::checked(Err(error))
         }))
     }

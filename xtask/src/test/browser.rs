@@ -33,7 +33,7 @@ const SCREENSHOTS: [(&str, &str, &[&str]); 4] = [
     ("small-dark", SMALL, &[DARK]),
 ];
 
-/// The reader prefers dark colours.
+/// The reader prefers dark colors.
 const DARK: &str = "--blink-settings=preferredColorScheme=0";
 /// The narrowest window that the browser supports.
 const SMALL: &str = "500,900";

@@ -1,4 +1,4 @@
-//! The queries of `docs/csv.md`, run by DuckDB on the example beside it.
+//! The queries of `docs/csv.md`, run by DuckDB on the example next to it.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! The tests that run on this host: those that need no root, and those that load kernel programs.
+//! The tests that run on this host: those that need no root, and those that load BPF programs.
 
 use std::path::Path;
 use std::process::Command;
@@ -40,7 +40,7 @@ pub(super) fn run_without_root() -> Tally {
     tally
 }
 
-/// Runs the tests that load kernel programs, or skips them and shows why. `object` takes the place
+/// Runs the tests that load BPF programs, or skips them and shows why. `object` takes the place
 /// of the committed kernel object.
 pub(super) fn run_as_root(access: Result<Access, &str>, object: Option<&Path>) -> Tally {
     let built = match build(object) {

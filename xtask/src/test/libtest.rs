@@ -57,7 +57,7 @@ fn follow(command: &mut Command) -> Result<Tally> {
     }
     let status = tests.wait().with_context(|| format!("cannot wait for `{name}`"))?;
     if !status.success() && tally.failed == 0 {
-        println!("FAILED: `{name}` ended with {status}");
+        println!("FAILED: `{name}` exited with {status}");
         tally += Tally::FAILED;
     }
     Ok(tally)

@@ -12,7 +12,7 @@ use crate::tally::Tally;
 use crate::{step, workspace};
 
 /// Rebuilds the object and, unless it is the committed one byte for byte, runs the tests that load
-/// kernel programs with it.
+/// BPF programs with it.
 ///
 /// # Errors
 /// If the workspace's build directory cannot be found, or the new object cannot be read.

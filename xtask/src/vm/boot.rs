@@ -18,7 +18,7 @@ pub(super) struct Boot {
 
 /// One command of a boot, and a row of the table.
 pub(super) struct Job {
-    /// How the kernel programs are attached.
+    /// How the BPF programs are attached.
     pub(super) attach_method: &'static str,
     /// What is tested.
     pub(super) subject: &'static str,
@@ -34,7 +34,7 @@ enum Expectation {
     SomeTests,
     /// The exit code is 0.
     Success,
-    /// The tracer runs without kernel programs and explains why, in a line with all these words.
+    /// The tracer runs without BPF programs and explains why, in a line with all these words.
     Degraded(&'static [&'static str]),
 }
 
@@ -62,7 +62,7 @@ pub(super) const LEFT_OUT: &str = "left out in virtual machines: tests that comp
      (churn)";
 
 impl Boot {
-    /// The tests of the kernel programs, with each attach method in the whole set, and the end-to-end
+    /// The tests of the BPF programs, with each attach method in the whole set, and the end-to-end
     /// tests.
     pub(super) fn of_tests(tests: &SystemTests, extent: Extent) -> Self {
         let mut jobs = vec![kernel_programs(tests)];
@@ -80,7 +80,7 @@ impl Boot {
         Self { name: "tests", append: "", preparation: "", jobs }
     }
 
-    /// A kernel in lockdown mode `confidentiality`, where kernel programs may not read memory.
+    /// A kernel in lockdown mode `confidentiality`, where BPF programs may not read memory.
     pub(super) fn locked_down(tests: &SystemTests) -> Self {
         Self::degraded(
             tests,
@@ -89,8 +89,8 @@ impl Boot {
         )
     }
 
-    /// A kernel without BTF. Debian has none, so its file is hidden, which makes no difference to the
-    /// tracer.
+    /// A kernel without BTF. Debian has none, so its file is hidden, which makes no difference to
+    /// the tracer.
     pub(super) fn without_btf(tests: &SystemTests) -> Self {
         Self::degraded(
             tests,
@@ -115,12 +115,12 @@ impl Boot {
     }
 }
 
-/// The tests of kernel programs; one of them compares all attach methods.
+/// The tests of BPF programs; one of them compares all attach methods.
 fn kernel_programs(tests: &SystemTests) -> Job {
     let tests = tests.unit_tests.display();
     Job {
         attach_method: "chosen",
-        subject: "kernel programs",
+        subject: "BPF programs",
         script: format!(
             "TRACER_TEST_ALL_ATTACH_METHODS=1 {tests} collect::kernel::load::as_root::"
         ),
@@ -128,14 +128,14 @@ fn kernel_programs(tests: &SystemTests) -> Job {
     }
 }
 
-/// The tests of kernel programs and of live leaks with one attach method.
+/// The tests of BPF programs and of live leaks with one attach method.
 fn with_method(tests: &SystemTests, attach_method: &'static str) -> [Job; 2] {
     let (unit_tests, end_to_end) = (tests.unit_tests.display(), tests.end_to_end.display());
     let variable = format!("TRACER_TEST_ATTACH_METHOD={attach_method}");
     [
         Job {
             attach_method,
-            subject: "kernel programs",
+            subject: "BPF programs",
             script: format!("{variable} {unit_tests} collect::kernel::load::as_root::"),
             expectation: Expectation::SomeTests,
         },
@@ -209,7 +209,7 @@ fn filtered_out(line: &str) -> u64 {
     count.and_then(|count| count.parse().ok()).unwrap_or(0)
 }
 
-/// The tracer must have succeeded without kernel programs, with a line that explains why.
+/// The tracer must have succeeded without BPF programs, with a line that explains why.
 fn judge_degraded(ended: &Ended, words: &[&str]) -> JobResult {
     let explains = |line: &str| {
         line.contains("without BPF programs: ") && words.iter().all(|word| line.contains(word))

@@ -37,7 +37,7 @@ impl Accelerator {
     }
 }
 
-/// Memory in MiB. While the kernel unpacks the archive, it is there twice.
+/// Memory in MiB. While the kernel unpacks the archive, two copies of it are in memory.
 const MEMORY: &str = "1024";
 
 /// Options for every kernel: stop on a panic, and leave out the self-tests of ciphers, which take a

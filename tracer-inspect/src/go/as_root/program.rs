@@ -61,7 +61,7 @@ impl Running {
             kinds.extend(fds.ok().map(|fds| (kind.to_owned(), fds)));
             lines.push(line);
         }
-        panic!("the program ended: {:?}", child.wait());
+        panic!("the program exited: {:?}", child.wait());
     }
 
     pub(super) fn process(&self) -> ProcessKey {

@@ -88,7 +88,7 @@ impl Stacks {
                 _ => reported.last_mut().unwrap().calls.push(call(rest)),
             }
         }
-        panic!("the program ended: {:?}", child.wait());
+        panic!("the program exited: {:?}", child.wait());
     }
 
     /// The calls of a stack by the line tables.

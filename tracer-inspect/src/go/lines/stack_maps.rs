@@ -7,7 +7,7 @@
 
 use super::Lines;
 use crate::process::{
-    memory::{half_at, word_at},
+    memory::{u32_at, u64_at},
     pages::Pages,
 };
 
@@ -19,8 +19,8 @@ const VARIABLES: u8 = 1;
 const OBJECTS: u8 = 2;
 /// `abi.FuncFlagSPWrite` and `abi.FuncFlagAsm`: functions without stack maps.
 const FLAGS_UNKNOWN: u8 = 2 | 4;
-/// Functions whose callers do not continue at the return address but elsewhere, where other variables
-/// are live.
+/// Functions whose callers do not continue at the return address but elsewhere, where other
+/// variables are live.
 const DIVERTED: [&str; 3] = ["runtime.gopanic", "runtime.sigpanic", "runtime.asyncPreempt"];
 
 /// Bytes from the saved frame pointer to the parameters: the saved frame pointer and the return
@@ -53,18 +53,18 @@ struct Description {
 impl Description {
     /// The offset in `pctab` of a pcdata table; 0 if there is none.
     fn value_table(&self, pages: &mut Pages, index: u32) -> Option<u32> {
-        let exists = index < half_at(&self.bytes, 28)?;
+        let exists = index < u32_at(&self.bytes, 28)?;
         if exists { pages.half(self.offsets.checked_add(4 * u64::from(index))?) } else { Some(0) }
     }
 
-    /// The offset of funcdata from `go:func.*`. The outer `None`: the table is corrupt; the inner one:
-    /// there is none.
+    /// The offset of funcdata from `go:func.*`. The outer `None`: the table is corrupt; the inner
+    /// one: there is none.
     #[expect(clippy::option_option, reason = "no data and a corrupt table differ")]
     fn data(&self, pages: &mut Pages, index: u8) -> Option<Option<u32>> {
         if index >= *self.bytes.last()? {
             return Some(None);
         }
-        let number = u64::from(half_at(&self.bytes, 28)?) + u64::from(index);
+        let number = u64::from(u32_at(&self.bytes, 28)?) + u64::from(index);
         let offset = pages.half(self.offsets.checked_add(4 * number)?)?;
         Some((offset != u32::MAX).then_some(offset))
     }
@@ -83,14 +83,14 @@ impl Lines<'_> {
         let bytes = pages.bytes(start, length)?;
         let flags = *bytes.get(length.checked_sub(3)?)?;
         let is_diverted = self.functions.name(pages, bias, number, &DIVERTED).is_some();
-        if half_at(&bytes, 0)? != start_offset || flags & FLAGS_UNKNOWN != 0 || is_diverted {
+        if u32_at(&bytes, 0)? != start_offset || flags & FLAGS_UNKNOWN != 0 || is_diverted {
             return None;
         }
         let function =
             Description { offsets: start.checked_add(u64::try_from(length).ok()?)?, bytes };
 
         // The size of the frame (`_func.pcsp`) includes the saved frame pointer of the caller.
-        let whole = self.value(pages, bias, half_at(&function.bytes, 16)?, offset)?;
+        let whole = self.value(pages, bias, u32_at(&function.bytes, 16)?, offset)?;
         let size = u64::try_from(whole).ok()?.checked_sub(8)?;
         let table = function.value_table(pages, MAP_INDEX)?;
         // Without a value (-1), the map of the function entry applies.
@@ -107,7 +107,7 @@ impl Lines<'_> {
         let start = -8 * i64::from(count);
         words.extend(used.into_iter().map(|word| start + 8 * i64::from(word)));
         let parameters = self.live_words(pages, bias, (&function, PARAMETERS, index))?;
-        if parameters.is_none() && half_at(&function.bytes, 8)? != 0 {
+        if parameters.is_none() && u32_at(&function.bytes, 8)? != 0 {
             return None;
         }
         let (_, used) = parameters.unwrap_or_default();
@@ -116,8 +116,8 @@ impl Lines<'_> {
         Some(FrameMap { size, words })
     }
 
-    /// The number of words in a `stackmap`, and the indexes of the live ones. The outer `None`: the map
-    /// is corrupt; the inner one: there is none.
+    /// The number of words in a `stackmap`, and the indexes of the live ones. The outer `None`: the
+    /// map is corrupt; the inner one: there is none.
     #[expect(clippy::option_option, reason = "no data and a corrupt table differ")]
     fn live_words(
         &self,
@@ -148,15 +148,15 @@ impl Lines<'_> {
     fn objects(&self, pages: &mut Pages, bias: u64, function: &Description) -> Option<Vec<i64>> {
         let Some(offset) = function.data(pages, OBJECTS)? else { return Some(Vec::new()) };
         let start = self.tables.function_data.wrapping_add(bias).checked_add(offset.into())?;
-        let count = word_at(&pages.bytes(start, 8)?, 0)?;
+        let count = u64_at(&pages.bytes(start, 8)?, 0)?;
         if count > WORDS_MAX.into() {
             return None;
         }
         let mut words = Vec::new();
         for number in 0..count {
             let object = pages.bytes(start.checked_add(8)?.checked_add(OBJECT * number)?, 8)?;
-            let offset = i64::from(half_at(&object, 0)?.cast_signed());
-            let length = i64::from(half_at(&object, 4)?);
+            let offset = i64::from(u32_at(&object, 0)?.cast_signed());
+            let length = i64::from(u32_at(&object, 4)?);
             if length > 8 * i64::from(WORDS_MAX) {
                 return None;
             }

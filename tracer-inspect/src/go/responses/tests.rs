@@ -74,7 +74,7 @@ impl Example {
         Exchange { request, response, body, inner, limited, buffer, connection }
     }
 
-    /// The same for a connection that waits for the body to be read.
+    /// The same for a connection that is waiting for the body to be read.
     pub(in crate::go) fn exchange(&mut self, number: u64, request: u64) -> Exchange {
         let exchange = self.other(number, request);
         let goroutine = Goroutine {
@@ -105,10 +105,10 @@ impl Example {
         exchange
     }
 
-    pub(in crate::go) fn responses<'a>(&'a self, mappings: &'a Mappings) -> Responses<'a> {
+    pub(in crate::go) fn responses<'a>(&'a self, mappings: &'a Mappings) -> ResponseIndex<'a> {
         let waiting =
             self.waiting.iter().enumerate().map(|(number, (it, words))| (number, it, words));
-        Responses::of(waiting, &mut Pages::new(&self.memory), mappings, &self.layout)
+        ResponseIndex::of(waiting, &mut Pages::new(&self.memory), mappings, &self.layout)
     }
 
     /// Checks the owner of an address.
@@ -118,8 +118,8 @@ impl Example {
         let responses = self.responses(&mappings);
         let owner = responses.owner(address, &mut Pages::new(&self.memory));
         let owners = match owner {
-            Some(Owner::Connections(owners)) => Some(owners),
-            Some(Owner::Other) => Some([].as_slice()),
+            Some(BelongsTo::Connections(owners)) => Some(owners),
+            Some(BelongsTo::Other) => Some([].as_slice()),
             None => None,
         };
         assert_eq!(owners, expected, "{address:#x}");

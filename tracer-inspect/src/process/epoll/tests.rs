@@ -113,7 +113,7 @@ fn skipped_fds_are_read_once_they_are_no_longer_known_sockets() {
 }
 
 #[test]
-fn registrations_without_an_inode_are_recognised() {
+fn registrations_without_an_inode_are_recognized() {
     let are_by_fd = |list: &[Registration]| {
         Registrations { list: list.to_vec(), ..Registrations::default() }.are_by_fd()
     };

@@ -6,7 +6,7 @@ use std::{
 
 use super::*;
 
-/// Waits for up to ten seconds: a thread that has ended takes a while to disappear.
+/// Waits for up to ten seconds: a thread that has exited takes a while to disappear.
 fn expect_shared(expected: bool) {
     let end = Instant::now() + Duration::from_secs(10);
     while is_shared_by_all_threads(std::process::id()) != expected {
@@ -15,8 +15,8 @@ fn expect_shared(expected: bool) {
     }
 }
 
-/// Gives this thread its own fd table, without the files of other tests: these may wait for the last
-/// copy to be closed.
+/// Gives this thread its own fd table, without the files of other tests: these may wait for the
+/// last copy to be closed.
 fn unshare() -> libc::c_long {
     let [first, last] = [3, libc::c_long::from(u32::MAX)];
     let flags = libc::c_long::from(libc::CLOSE_RANGE_UNSHARE);

@@ -74,7 +74,7 @@ impl WaitLists {
 
     fn keep_refusal(&mut self, read: io::Result<Vec<u8>>) -> Vec<u8> {
         read.unwrap_or_else(|error| {
-            // The memory is no longer mapped, or the process has ended: so has the call.
+            // The memory is no longer mapped, or the process has exited: the call has ended.
             let is_gone = matches!(Errno::from_io_error(&error), Some(Errno::FAULT | Errno::SRCH));
             if !is_gone {
                 self.refusal = Some(error);

@@ -38,9 +38,9 @@ pub(crate) struct ScriptedHost {
     /// What has not happened yet, with the time since the start of the run.
     steps: VecDeque<(Duration, Step)>,
     pub(crate) sockets: Sockets,
-    /// Who waits to read from each connection.
+    /// What is waiting to read from each connection.
     pub(crate) reader: Reader,
-    /// Why the kernel programs are not used, if they are not.
+    /// Why the BPF programs are not used, if they are not.
     pub(crate) fallback: Option<FallbackReason>,
 }
 
@@ -70,7 +70,7 @@ impl ScriptedHost {
         WallClock::new(wall, self.start, self.start.as_ns() + suspended_ns)
     }
 
-    /// Starts the run. Returns why it has no kernel programs, if it has none.
+    /// Starts the run. Returns why it has no BPF programs, if it has none.
     pub(super) fn start(&mut self) -> Option<FallbackReason> {
         self.started = Some(Instant::now());
         self.sockets.is_traced = true;

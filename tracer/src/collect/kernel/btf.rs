@@ -74,7 +74,7 @@ impl<'a> Btf<'a> {
             position = head.body + body_bytes(head)?;
         }
         if position != types.len() {
-            return Err(BtfError::Malformed("last type cut off"));
+            return Err(BtfError::Malformed("last type truncated"));
         }
         Ok(btf)
     }

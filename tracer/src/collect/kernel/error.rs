@@ -1,4 +1,4 @@
-//! Errors of the kernel and of aya on one line, with the fix where one is known.
+//! Errors of the kernel and of aya on one line, with the fix if one is known.
 
 use std::{error::Error, io};
 
@@ -8,7 +8,7 @@ use tracer_inspect::error_with_fix::ErrorWithFix;
 
 use super::{lockdown::Lockdown, privileges};
 
-/// An error of loading, on one line, and its fix where one is known.
+/// An error of loading, on one line, and its fix if one is known.
 pub(super) fn explain(error: &(dyn Error + 'static)) -> anyhow::Error {
     if Lockdown::current() == Some(Lockdown::Confidentiality) {
         return not_loaded(

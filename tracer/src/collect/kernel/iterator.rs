@@ -89,13 +89,13 @@ pub fn read_records(
     })
 }
 
-/// A buffer that begins with whole records.
+/// A buffer that begins with complete records.
 struct Piece {
     buffer: BytesMut,
     length: usize,
 }
 
-/// Reads to EOF and sends whole records, many at a time. Returns the number of bytes of a last,
+/// Reads to EOF and sends complete records, many at a time. Returns the number of bytes of a last,
 /// incomplete one.
 fn read_pieces(
     source: &mut impl Read,

@@ -1,4 +1,4 @@
-//! The loaded kernel programs and their hooks.
+//! The loaded BPF programs and their hooks.
 
 use std::mem;
 
@@ -21,7 +21,7 @@ use super::{
     vmlinux,
 };
 
-/// The loaded kernel programs. They detach when this is dropped.
+/// The loaded BPF programs. They detach when this is dropped.
 pub(crate) struct Kernel {
     ebpf: Ebpf,
     btf: Btf,
@@ -38,8 +38,9 @@ impl Kernel {
     /// [`attach`](Self::attach).
     ///
     /// # Errors
-    /// One line, and an [`ErrorWithFix`](tracer_inspect::error_with_fix::ErrorWithFix) where a fix is known: missing privileges, no BTF, a locked-down kernel, a kernel
-    /// without one of the fields, or one that refuses a program.
+    /// One line, and an [`ErrorWithFix`](tracer_inspect::error_with_fix::ErrorWithFix) where a fix
+    /// is known: missing privileges, no BTF, a locked-down kernel, a kernel without one of the
+    /// fields, or one that refuses a program.
     pub(crate) fn load(options: KernelOptions) -> anyhow::Result<Self> {
         if !privileges::may_load_programs() {
             let reason = format!("CAP_BPF or CAP_PERFMON is missing{}", privileges::bpf_setting());

@@ -13,7 +13,7 @@ pub(crate) enum Lockdown {
     None,
     /// Root may not modify the kernel. Everything that the tracer needs works.
     Integrity,
-    /// Root may not read kernel memory either, so the kernel programs cannot work.
+    /// Root may not read kernel memory either, so the BPF programs cannot work.
     Confidentiality,
 }
 

@@ -1,4 +1,4 @@
-//! What the kernel programs could not report.
+//! What the BPF programs could not report.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use tracer_common::Counter;
 
 use super::load::Kernel;
 
-/// What the kernel programs have lost since they were loaded.
+/// What the BPF programs have lost since they were loaded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct KernelLosses {
     /// [`Counter::RingFull`].

@@ -7,7 +7,7 @@ use super::btf::{Btf, BtfError};
 /// Everything that is resolved from the running kernel's BTF.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct KernelLayout {
-    /// The offsets that the kernel programs read by.
+    /// The offsets that the BPF programs read by.
     pub(crate) offsets: Offsets,
     /// The bit of [`SocketRecord::flags`](tracer_common::SocketRecord::flags) that is set once the
     /// peer's FIN was received: `1 << SOCK_DONE` of `enum sock_flags`.

@@ -10,7 +10,7 @@ pub(crate) fn has(capability: Capability) -> bool {
     caps::has_cap(None, CapSet::Effective, capability).unwrap_or(true)
 }
 
-/// Whether this process has the capabilities to load kernel programs: `CAP_SYS_ADMIN`, or both
+/// Whether this process has the capabilities to load BPF programs: `CAP_SYS_ADMIN`, or both
 /// `CAP_BPF` and `CAP_PERFMON`.
 pub(crate) fn may_load_programs() -> bool {
     suffice(has)
@@ -28,7 +28,7 @@ pub(crate) fn setting(name: &str) -> Option<String> {
     Some(format!("{name} = {}", value.trim()))
 }
 
-/// The sysctl that restricts loading of kernel programs, as ` (NAME = VALUE)`; empty if the kernel
+/// The sysctl that restricts loading of BPF programs, as ` (NAME = VALUE)`; empty if the kernel
 /// does not have it.
 pub(crate) fn bpf_setting() -> String {
     let setting = setting("kernel.unprivileged_bpf_disabled");
@@ -44,11 +44,11 @@ pub(super) fn perf_setting() -> String {
 /// What a run needs capabilities for after its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Needs {
-    /// It uses kernel programs.
+    /// It uses BPF programs.
     pub(crate) programs: bool,
     /// It attaches further uprobes during the run.
     pub(crate) uprobes: bool,
-    /// It creates files beside those that it has open.
+    /// It creates files next to those that it has open.
     pub(crate) files: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Reads events and log lines from the ring buffers of the kernel programs.
+//! Reads events and log lines from the ring buffers of the BPF programs.
 
 use std::io;
 
@@ -24,7 +24,7 @@ impl EventRing {
         Ok(Self { ring: unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE)? } })
     }
 
-    /// Waits until the ring holds as many events as wake the user side (`Settings::wakeup_bytes`).
+    /// Waits until the ring holds as many events as wake user space (`Settings::wakeup_bytes`).
     ///
     /// Fewer events do not wake it, so [`drain`](Self::drain) must be called periodically as well.
     /// Returns at once until `drain` has emptied the ring.
@@ -64,7 +64,7 @@ impl EventRing {
     }
 }
 
-/// The kernel programs' log lines, passed to the logger of the `log` crate.
+/// The BPF programs' log lines, passed to the logger of the `log` crate.
 pub(crate) struct LogRing {
     logger: AsyncFd<EbpfLogger<&'static dyn Log>>,
 }

@@ -1,4 +1,4 @@
-//! Which processes and sockets the kernel programs report.
+//! Which processes and sockets the BPF programs report.
 
 use aya::maps::{HashMap, MapData, MapError};
 

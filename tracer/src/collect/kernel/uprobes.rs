@@ -1,4 +1,4 @@
-//! The kernel side of the ledger: its uprobes on functions of Go programs, and its map of the HTTP
+//! The BPF side of the ledger: its uprobes on functions of Go programs, and its map of the HTTP
 //! responses in flight.
 
 use std::num::NonZeroU32;

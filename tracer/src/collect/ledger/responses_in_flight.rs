@@ -76,7 +76,7 @@ impl ResponsesInFlight {
             let ResolvedConnection { fd, stream, is_awaited } =
                 *self.confirmed.get(&entry.key())?;
             let response = OpenResponse { fd, since: entry.since, stack: entry.stack, stream };
-            // A goroutine waits for this response or reads it, so it is not a suspect.
+            // A goroutine is waiting for this response or reads it, so it is not a suspect.
             (!is_awaited).then_some(response)
         });
         Some((open.collect(), limits(count, missing_twice)))

@@ -27,15 +27,15 @@ impl Observer {
     /// Takes a snapshot of all open sockets, or of those that concern the selected processes.
     ///
     /// # Errors
-    /// The kernel programs, `sock_diag` or `/proc` failed.
+    /// The BPF programs, `sock_diag` or `/proc` failed.
     pub(crate) fn snapshot(&mut self) -> Result<Snapshot> {
         self.update_targets()?;
         let extent = self.extent();
         let mut snapshot = self.read_sockets()?;
         let has_new = self.track(&snapshot);
         if has_new && extent == Extent::InScope {
-            // The iterator shows other holders of a socket only if the socket is in the kernel's map
-            // of tracked sockets, to which `track` has added it now.
+            // The iterator shows other holders of a socket only if the socket is in the kernel's
+            // map of tracked sockets, to which `track` has added it now.
             snapshot = self.read_sockets()?;
             self.track(&snapshot);
         }
@@ -85,8 +85,8 @@ impl Observer {
         Ok(builder.finish(clock::now(), 0, filter, admits, followed))
     }
 
-    /// One pass of the iterator; `None` if the rate of the jiffies (CONFIG_HZ) cannot be derived from
-    /// its records.
+    /// One pass of the iterator; `None` if the rate of the jiffies (CONFIG_HZ) cannot be derived
+    /// from its records.
     fn pass(&mut self) -> Result<Option<Snapshot>> {
         let extent = self.extent();
         let started_at = self.now();
@@ -125,8 +125,8 @@ impl Observer {
         if self.only_tracked && can { Extent::InScope } else { Extent::All }
     }
 
-    /// Measures CONFIG_HZ from two readings. Around five minutes after boot, when the jiffies wrap, one
-    /// reading fits several rates.
+    /// Measures CONFIG_HZ from two readings. Around five minutes after boot, when the jiffies wrap,
+    /// one reading fits several rates.
     fn measure_jiffies(&mut self) -> Result<u32> {
         let mut reading = || -> Result<Option<(u64, u64)>> {
             let mut first = None;
@@ -144,8 +144,8 @@ impl Observer {
             .context("cannot measure the rate of the kernel's jiffies (CONFIG_HZ); try again")
     }
 
-    /// Adds the sockets of the snapshot to the kernel's map of tracked sockets, so that their events are
-    /// reported. Returns whether some were not in it before.
+    /// Adds the sockets of the snapshot to the kernel's map of tracked sockets, so that their
+    /// events are reported. Returns whether some were not in it before.
     fn track(&mut self, snapshot: &Snapshot) -> bool {
         if self.targets.is_none() && self.filter.comms.is_empty() && !self.filter.is_by_cgroup() {
             return false;
@@ -165,7 +165,7 @@ impl Observer {
                     }
                 }
             }
-            // The kernel programs remove a socket when it is destroyed, unless that was before it was
+            // The BPF programs remove a socket when it is destroyed, unless that was before it was
             // added.
             for id in self.followed.difference(&open) {
                 kernel.untrack(id.0);

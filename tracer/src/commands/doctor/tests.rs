@@ -32,12 +32,12 @@ fn lines_state_the_impact_and_the_fix() {
         ok        kernel                Linux 6.18
         ok        accept                attached by kretprobe
                   fexit does not work: locked down
-                  impact: calls are missed while many threads wait in the system call
+                  impact: calls can be missed when many threads are blocked in it
         degraded  accept                not attached
                   fexit does not work: a
                   kretprobe does not work: b
-                  impact: which process accepted a connection is known from the next
-                  snapshot on
+                  impact: which process accepted a connection is known only from the
+                  next snapshot
                   fix: root
         unusable  snapshot              neither source works
                   fix: load the module tcp_diag
@@ -73,7 +73,7 @@ fn the_json_document_has_the_same_checks() {
               "subject": "accept",
               "health": "degraded",
               "found": "not attached",
-              "impact": "which process accepted a connection is known from the next snapshot on",
+              "impact": "which process accepted a connection is known only from the next snapshot",
               "fix": "root",
               "method": null,
               "failures": [

@@ -34,8 +34,8 @@ impl Output for SmallDisk {
     }
 }
 
-fn disk(room: usize) -> Whole<SmallDisk> {
-    Whole::new(SmallDisk { bytes: Vec::new(), room, cannot_shrink: false }, 0)
+fn disk(room: usize) -> AtomicAppender<SmallDisk> {
+    AtomicAppender::new(SmallDisk { bytes: Vec::new(), room, cannot_shrink: false }, 0)
 }
 
 #[test]

@@ -7,18 +7,18 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use super::HEADER;
-use crate::files::append::{self, Remedies, Whole};
+use crate::files::append::{self, AtomicAppender, Remedies};
 
 const REMEDIES: Remedies = Remedies {
     link: "name the file itself, or use -o csv to write to standard output",
     special: "use -o csv to write to a pipe",
 };
 
-/// A CSV file that has only whole rows at any time, even if the process is killed or the disk is
+/// A CSV file that has only complete rows at any time, even if the process is killed or the disk is
 /// full.
 pub(crate) struct CsvFile {
     path: PathBuf,
-    rows: Whole<File>,
+    rows: AtomicAppender<File>,
     /// Rows written by this run, without the header.
     written: u64,
 }
@@ -39,7 +39,8 @@ impl CsvFile {
                 bail!("cannot append to {shown}: {complaint}");
             }
         }
-        let mut this = Self { path: path.to_owned(), rows: Whole::new(file, length), written: 0 };
+        let mut this =
+            Self { path: path.to_owned(), rows: AtomicAppender::new(file, length), written: 0 };
         if length == 0 {
             this.rows.append(HEADER.as_bytes()).map_err(|error| this.describe(&error))?;
         }

@@ -90,7 +90,7 @@ fn places_beyond_the_limit_are_counted_together() {
 }
 
 #[test]
-fn a_connection_in_two_findings_counts_once_with_the_surest_verdict() {
+fn a_connection_in_two_findings_counts_once_with_the_verdict_of_the_highest_confidence() {
     let connections = fixture::connections(1, TcpState::Established, "10.0.0.7:443");
     let likely = fixture::finding(1, connections.clone());
     let possible = Finding {

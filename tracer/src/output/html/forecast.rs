@@ -38,7 +38,7 @@ pub(super) fn figure(incident: &Incident<'_>, summary: &ProcessSummary) -> Marku
     let times = TimeAxis::new(*first, end.0);
     let counts = CountAxis::new(most, TOP, BOTTOM);
     let process = format!("{}[{}]", visible(&summary.comm.0), summary.key.pid);
-    let title = format!("Open fds of {process}, and the forecast at the present rate");
+    let title = format!("Open fds of {process}, and the forecast at the current rate");
     let caption = caption(incident, summary, limit);
     let id = format!("forecast-{}-{}", summary.key.pid, summary.key.start_time_ns);
     html! {

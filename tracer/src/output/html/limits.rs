@@ -67,7 +67,7 @@ fn used(it: &ProcessSummary) -> Markup {
             rect.outline x="0" y="0" width="1000" height="120" {}
             rect.busy x="0" y="0" width=(thousandths) height="120" {}
         }
-        " " (thousandths / 10) "." (thousandths % 10) " %"
+        " " (thousandths / 10) "." (thousandths % 10) "%"
     }
 }
 

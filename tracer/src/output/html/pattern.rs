@@ -1,4 +1,4 @@
-//! Fill patterns that distinguish areas without colour.
+//! Fill patterns that distinguish areas without color.
 
 use maud::{Markup, html};
 

@@ -123,7 +123,7 @@ impl Stack<'_> {
         path
     }
 
-    /// The letter of a series beside its end.
+    /// The letter of a series next to its end.
     fn letter(&self, index: usize, series: &Series, counts: &CountAxis) -> Markup {
         let end = |count: usize| {
             let below = self.series.iter().take(count);

@@ -54,7 +54,7 @@ fn without_findings_the_page_says_what_is_missing() {
         "2 processes could not be read",
         "accept: not attached (fexit: not permitted)",
         "processes outside of it are not seen",
-        "Not judged, because they are not plain TCP: 2 mptcp",
+        "Not analyzed (not plain TCP): 2 mptcp",
         "The charts show all 0 snapshots.",
     ] {
         assert!(text.contains(part), "{part} is not in {text}");

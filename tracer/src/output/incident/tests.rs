@@ -30,13 +30,13 @@ fn a_leak_has_process_time_confidence_and_call_site() {
 
             1. Fix main.(*Client).doSomething billing.go:23: close the body of every response on every
                path; in Go, put defer response.Body.Close() right after the error check.
-            2. Until the fix is deployed, a restart of api[4711] frees its fds. At the present rate it
+            2. Until the fix is deployed, a restart of api[4711] frees its fds. At the current rate it
                reaches its fd limit at 2026-03-03 10:00:00 UTC.
             3. Then record again and check that the leak is gone: tracer diff night.rec AFTER.rec
 
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 51m; no events lost.
             Coverage is complete.
-            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC"#]],
     );
 }
@@ -53,8 +53,8 @@ fn a_possible_leak_is_to_be_confirmed_first() {
             descriptors open; ss does not list them.
 
             1. Find out whether it is a leak: a healthy program can look the same. Watch for longer:
-               tracer audit --pid 801 --for 3m. A leak stays or grows; slow readers, pools and retries
-               do not.
+               tracer audit --pid 801 --for 3m. A leak stays or grows; slow readers catch up and
+               retries end.
             2. If it is a leak: close the socket when a read or write fails: the error path does not
                do so. The call site is unknown: opened before tracing began, so no stack was recorded;
                only connections opened during a run with --pid have a call site.
@@ -63,7 +63,7 @@ fn a_possible_leak_is_to_be_confirmed_first() {
 
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost.
             Coverage is complete.
-            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC"#]],
     );
 }
@@ -84,7 +84,7 @@ fn streams_on_one_connection_are_counted() {
 
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost.
             Coverage is complete.
-            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC"#]],
     );
 }
@@ -100,12 +100,12 @@ fn a_retracted_finding_and_how_to_show_it() {
 
             1. Create this report for the time when the finding was active: --at
                2026-03-01T11:59:47.999Z
-            2. If you still suspect a leak: only connections that were idle for 1m are judged; use a
-               lower --idle or record for longer.
+            2. If you still suspect a leak: only connections that have been silent for 1m are
+               reported; use a lower --idle or record for longer.
 
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost.
             Coverage is complete.
-            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC"#]],
     );
 }
@@ -117,36 +117,34 @@ fn no_findings() {
         &expect![[r#"
             No leaked connections found.
 
-            1. If you still suspect a leak: only connections that were idle for 1m are judged; use a
-               lower --idle or record for longer.
+            1. If you still suspect a leak: only connections that have been silent for 1m are
+               reported; use a lower --idle or record for longer.
 
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost.
             Coverage is complete.
-            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC"#]],
     );
     check(
         &fixture::incomplete(),
         &expect![[r#"
             No leaked connections found, but coverage is incomplete.
-            COVERAGE IS INCOMPLETE: 1 snapshot failed, 5 connections did not fit into the connection
-            table, 5 responses in flight did not fit into the list, 2 processes could not be read,
-            34 events were lost since the latest snapshot began. Run as root, in the host's pid
-            namespace.
+            COVERAGE IS INCOMPLETE: 1 snapshot failed, 5 connections did not fit in the connection
+            table, 5 responses in flight did not fit in the list, 2 processes could not be read. Run
+            as root, in the host's pid namespace.
 
-            1. If you still suspect a leak: only connections that were idle for 1m are judged; use a
-               lower --idle or record for longer.
+            1. If you still suspect a leak: only connections that have been silent for 1m are
+               reported; use a lower --idle or record for longer.
             2. Fix what made coverage incomplete (see below), and record again.
 
             Note: accept: not attached (fexit: not permitted); which process accepted a connection is
-                  known from the next snapshot on
+                  known only from the next snapshot
             Note: tracer runs inside a pid namespace: processes outside of it are not seen
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; 1,234 events lost.
-            COVERAGE IS INCOMPLETE: 1 snapshot failed, 5 connections did not fit into the connection
-            table, 5 responses in flight did not fit into the list, 2 processes could not be read,
-            34 events were lost since the latest snapshot began. Run as root, in the host's pid
-            namespace. Not judged, because they are not plain TCP: 2 mptcp, 1 smc.
-            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            COVERAGE IS INCOMPLETE: 1 snapshot failed, 5 connections did not fit in the connection
+            table, 5 responses in flight did not fit in the list, 2 processes could not be read. Run
+            as root, in the host's pid namespace. Not analyzed (not plain TCP): 2 mptcp, 1 smc.
+            Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC"#]],
     );
 }
@@ -177,7 +175,7 @@ fn a_leak_to_many_addresses_names_the_port() {
 
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost.
             Coverage is complete.
-            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC"#]],
     );
 }

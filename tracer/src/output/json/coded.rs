@@ -13,7 +13,7 @@ pub(super) struct Coded {
     pub(super) fields: Vec<(&'static str, Field)>,
 }
 
-/// The value of a field beside a code.
+/// The value of a field that accompanies a code.
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(super) enum Field {

@@ -26,6 +26,7 @@ pub(super) fn note(fact: &Note) -> Coded {
         | Note::FdsUnreadable { count }
         | Note::SocketsNotInspected { count }
         | Note::SnapshotsFailed { count }
+        | Note::ProcessesStopped { count }
         | Note::ConnectionsNotKept { count }
         | Note::ResponsesNotKept { count } => coded.integer("count", *count),
         Note::ReaderLimit { processes, limit: it }
@@ -143,7 +144,7 @@ pub(super) fn call_site_reason(fact: &CallSiteReason) -> Coded {
     }
 }
 
-/// Why snapshots are taken without kernel programs.
+/// Why snapshots are taken without BPF programs.
 pub(super) fn fallback_reason(reason: &FallbackReason) -> Coded {
     let coded = Coded::new(reason.code(), &words::fallback_reason(reason));
     match reason {
@@ -162,7 +163,7 @@ pub(super) struct ProbeObject {
     text: String,
     /// The methods that did not work.
     failures: Vec<Coded>,
-    /// Why snapshots are taken without kernel programs, if they are.
+    /// Why snapshots are taken without BPF programs, if they are.
     reason: Option<Coded>,
 }
 

@@ -68,7 +68,8 @@ pub(super) fn evidence(fact: &Evidence) -> Coded {
         Evidence::Ceased { recurrence: it, since_last_ms } => {
             recurrence(coded, *it).seconds("since_last_s", *since_last_ms)
         }
-        Evidence::CountRose { windows, from, to } => {
+        Evidence::CountRose { windows, from, to }
+        | Evidence::HalfOpenRose { windows, from, to } => {
             coded.integer("windows", *windows).integer("from", *from).integer("to", *to)
         }
         Evidence::ProbesUnanswered { count, total, consecutive_max } => coded
@@ -89,7 +90,7 @@ pub(super) fn evidence(fact: &Evidence) -> Coded {
     }
 }
 
-/// One reason why a finding is no surer.
+/// One reason why the confidence of a finding is not higher.
 pub(super) fn caveat(fact: &Caveat) -> Coded {
     let coded = Coded::new(fact.code(), &words::caveat(fact));
     match fact {
@@ -101,11 +102,18 @@ pub(super) fn caveat(fact: &Caveat) -> Coded {
         | Caveat::ReaderWaiting(of)
         | Caveat::ReaderUnknown(of)
         | Caveat::PausePossible(of)
-        | Caveat::PartlyRead(of) => coded.count_of(*of),
-        Caveat::SendBlocked { connections } => coded.integer("connections", *connections),
+        | Caveat::PartlyRead(of)
+        | Caveat::NotInspected(of) => coded.count_of(*of),
+        Caveat::CleanedUp { alive_max } => coded.integer("alive_max", *alive_max),
+        Caveat::UsedAgain { count_min } => coded.integer("count_min", *count_min),
+        Caveat::Undecided { watch_ms } => coded.seconds("watch_s", *watch_ms),
+        Caveat::SendBlocked { connections } | Caveat::HalfClosedPeers { connections } => {
+            coded.integer("connections", *connections)
+        }
         Caveat::OthersBeingRead { count } | Caveat::OthersBeingServed { count } => {
             coded.count(*count)
         }
+        Caveat::ProcessResumed { ago_ms } => coded.seconds("ago_s", *ago_ms),
         Caveat::WatchedTooBriefly { needed_ms } => coded.seconds("needed_s", *needed_ms),
         Caveat::TooLittleUnread { count, total, unread_min_bytes, count_min } => coded
             .count(*count)
@@ -121,6 +129,7 @@ pub(super) fn caveat(fact: &Caveat) -> Coded {
         | Caveat::IdlePoolPossible
         | Caveat::StreamPossible
         | Caveat::CauseAmbiguous
+        | Caveat::ProcessStopped
         | Caveat::OpenerNotSeen
         | Caveat::ExecUnknown => coded,
     }

@@ -38,38 +38,38 @@ fn mixed_at_80() {
                 14 ESTABLISHED
                 the peer closed 1,204 connections 1m to 50m ago; the process has sent
                 nothing since
-                the peer closed them one by one (at 37 separate times over 49m), the last of
-                them recently
+                the peer closed them one by one (at 37 separate times over 49m); they are
+                still accumulating
                 only likely: inferred from timing and counts, not verified inside the
                 process
-                call site unknown: no stack was recorded; in a run without --pid, add it to
-                record the stacks of new connections
+                call site unknown: no stack was recorded; only runs with --pid record the
+                stacks of new connections
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1,194 more; 1,190 opened while
                 tracing, 14 before or not seen to open; oldest open for 51m
                 next: Close the socket when a read returns EOF (0 bytes), and after errors.
 
             #2  nginx[801] inbound :8080: ghost (possible), 12 CLOSE
-                12 connections have been in CLOSE for at least 50m with the fd still open;
-                ss does not list them
+                12 connections have been in CLOSE for at least 50m with their fds still
+                open; ss does not list them
                 the process has not received the error or EOF on any of the 12: it has not
                 used them since they died
-                only possible: all of it may have a single cause, such as a restart of the
-                peer
+                only possible: a single event, such as a restart of the peer, may explain
+                all of it
                 call site unknown: opened before tracing began, so no stack was recorded;
                 only connections opened during a run with --pid have a call site
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing,
                 11 before or not seen to open; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
                 next: Watch for longer: tracer audit --pid 801 --for 3m. A leak stays or
-                grows; slow readers, pools and retries do not.
+                grows; slow readers catch up and retries end.
 
             #3  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT
                 the peer closed 2 connections 50m ago; the process has sent nothing since
-                call site unknown: no stack was recorded; in a run without --pid, add it to
-                record the stacks of new connections
+                call site unknown: no stack was recorded; only runs with --pid record the
+                stacks of new connections
                 fds 7, 8; all opened while tracing; oldest open for 51m
-                next: Nothing is needed; an idle timeout shorter than the peer's would avoid
-                it.
+                next: No action is needed; an idle timeout shorter than the peer's would
+                avoid it.
 
             retracted 12s ago: #4 undrained x5 api[4711] -> 10.0.0.8:443, active for 3m
 
@@ -78,7 +78,7 @@ fn mixed_at_80() {
             65,536; +23/min, so the limit is reached in about 1d 22h
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events
             lost. Coverage is complete.
-            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
         "#]],
     );
@@ -97,33 +97,33 @@ fn mixed_at_200() {
 
             #1  api[4711] -> 10.0.0.7:443: close-wait (likely), 1,190 CLOSE_WAIT, 14 ESTABLISHED
                 the peer closed 1,204 connections 1m to 50m ago; the process has sent nothing since
-                the peer closed them one by one (at 37 separate times over 49m), the last of them recently
+                the peer closed them one by one (at 37 separate times over 49m); they are still accumulating
                 only likely: inferred from timing and counts, not verified inside the process
-                call site unknown: no stack was recorded; in a run without --pid, add it to record the stacks of new connections
+                call site unknown: no stack was recorded; only runs with --pid record the stacks of new connections
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +1,194 more; 1,190 opened while tracing, 14 before or not seen to open; oldest open for 51m
                 next: Close the socket when a read returns EOF (0 bytes), and after errors.
 
             #2  nginx[801] inbound :8080: ghost (possible), 12 CLOSE
-                12 connections have been in CLOSE for at least 50m with the fd still open; ss does not list them
+                12 connections have been in CLOSE for at least 50m with their fds still open; ss does not list them
                 the process has not received the error or EOF on any of the 12: it has not used them since they died
-                only possible: all of it may have a single cause, such as a restart of the peer
+                only possible: a single event, such as a restart of the peer, may explain all of it
                 call site unknown: opened before tracing began, so no stack was recorded; only connections opened during a run with --pid have a call site
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing, 11 before or not seen to open; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
-                next: Watch for longer: tracer audit --pid 801 --for 3m. A leak stays or grows; slow readers, pools and retries do not.
+                next: Watch for longer: tracer audit --pid 801 --for 3m. A leak stays or grows; slow readers catch up and retries end.
 
             #3  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT
                 the peer closed 2 connections 50m ago; the process has sent nothing since
-                call site unknown: no stack was recorded; in a run without --pid, add it to record the stacks of new connections
+                call site unknown: no stack was recorded; only runs with --pid record the stacks of new connections
                 fds 7, 8; all opened while tracing; oldest open for 51m
-                next: Nothing is needed; an idle timeout shorter than the peer's would avoid it.
+                next: No action is needed; an idle timeout shorter than the peer's would avoid it.
 
             retracted 12s ago: #4 undrained x5 api[4711] -> 10.0.0.8:443, active for 3m: closed or used again
 
             > = at least, opened before tracing began
             api[4711]: 1,240 open fds (1,211 TCP, 1,204 of them in findings) of at most 65,536; +23/min, so the limit is reached in about 1d 22h
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost. Coverage is complete.
-            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
         "#]],
     );
@@ -144,7 +144,7 @@ fn wide_at_200() {
             #1  api[4711] -> [2001:db8:85a3::8a2e:370:7334]:443: body-not-closed (certain), 23 ESTABLISHED
                 at main.(*Client).doSomething billing.go:23
                 23 HTTP responses requested 50m ago, neither read to EOF nor closed
-                goroutine scan, all 23: Go's HTTP client waits for the response body to be read or closed, and no goroutine reads or references it
+                goroutine scan, all 23: Go's HTTP client is waiting for the response body to be read or closed, and no goroutine is reading it or references it
                 requests: GET http://billing/charge (23)
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +13 more; all opened while tracing; oldest open for 51m
                 container 4f3c2b1a0918 of containerd, pod 6a1e4f0c-1d2b-4c3d-8e5f-a0b1c2d3e4f5, pid 7 in its pid namespace
@@ -152,17 +152,17 @@ fn wide_at_200() {
                 next: Close the body of every response on every path; in Go, put defer response.Body.Close() right after the error check.
 
             #2  nginx[801] inbound :8080: ghost (possible), 12 CLOSE
-                12 connections have been in CLOSE for at least 50m with the fd still open; ss does not list them
+                12 connections have been in CLOSE for at least 50m with their fds still open; ss does not list them
                 the process has not received the error or EOF on any of the 12: it has not used them since they died
-                only possible: all of it may have a single cause, such as a restart of the peer
+                only possible: a single event, such as a restart of the peer, may explain all of it
                 call site unknown: opened before tracing began, so no stack was recorded; only connections opened during a run with --pid have a call site
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing, 11 before or not seen to open; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
-                next: Watch for longer: tracer audit --pid 801 --for 3m. A leak stays or grows; slow readers, pools and retries do not.
+                next: Watch for longer: tracer audit --pid 801 --for 3m. A leak stays or grows; slow readers catch up and retries end.
 
             ~ = estimated from the times at which connections fell silent; > = at least, opened before tracing began
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost. Coverage is complete.
-            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
         "#]],
     );
@@ -183,15 +183,15 @@ fn wide_at_80_names_hidden_columns() {
 
             #1  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT
                 the peer closed 2 connections 50m ago; the process has sent nothing since
-                call site unknown: no stack was recorded; in a run without --pid, add it to
-                record the stacks of new connections
+                call site unknown: no stack was recorded; only runs with --pid record the
+                stacks of new connections
                 fds 7, 8; all opened while tracing; oldest open for 51m
-                next: Nothing is needed; an idle timeout shorter than the peer's would avoid
-                it.
+                next: No action is needed; an idle timeout shorter than the peer's would
+                avoid it.
 
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events
             lost. Coverage is complete.
-            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
         "#]],
     );
@@ -218,8 +218,8 @@ fn coloured() {
             ^[[1m    23 ESTABLISHED^[[0m
                 at main.(*Client).doSomething billing.go:23
                 23 HTTP responses requested 50m ago, neither read to EOF nor closed
-                goroutine scan, all 23: Go's HTTP client waits for the response body to be
-                read or closed, and no goroutine reads or references it
+                goroutine scan, all 23: Go's HTTP client is waiting for the response body to
+                be read or closed, and no goroutine is reading it or references it
                 requests: GET http://billing/charge (23)
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +13 more; all opened while tracing;
                 oldest open for 51m
@@ -229,27 +229,27 @@ fn coloured() {
                 response.Body.Close() right after the error check.
 
             ^[[1m#3  nginx[801] inbound :8080: ghost (possible), 12 CLOSE^[[0m
-                12 connections have been in CLOSE for at least 50m with the fd still open;
-                ss does not list them
+                12 connections have been in CLOSE for at least 50m with their fds still
+                open; ss does not list them
                 the process has not received the error or EOF on any of the 12: it has not
                 used them since they died
-                only possible: all of it may have a single cause, such as a restart of the
-                peer
+                only possible: a single event, such as a restart of the peer, may explain
+                all of it
                 call site unknown: opened before tracing began, so no stack was recorded;
                 only connections opened during a run with --pid have a call site
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing,
                 11 before or not seen to open; oldest open for at least 51m
                 also held by nginx-worker[802] on the same fds
                 next: Watch for longer: tracer audit --pid 801 --for 3m. A leak stays or
-                grows; slow readers, pools and retries do not.
+                grows; slow readers catch up and retries end.
 
             ^[[1m#2  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT^[[0m
                 the peer closed 2 connections 50m ago; the process has sent nothing since
-                call site unknown: no stack was recorded; in a run without --pid, add it to
-                record the stacks of new connections
+                call site unknown: no stack was recorded; only runs with --pid record the
+                stacks of new connections
                 fds 7, 8; all opened while tracing; oldest open for 51m
-                next: Nothing is needed; an idle timeout shorter than the peer's would avoid
-                it.
+                next: No action is needed; an idle timeout shorter than the peer's would
+                avoid it.
 
             ^[[2mretracted 12s ago: #4 undrained x5 api[4711] -> 10.0.0.8:443, active for 3m^[[0m
 
@@ -257,7 +257,7 @@ fn coloured() {
             ^[[2mopened before tracing began^[[0m
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events
             lost. Coverage is complete.
-            ^[[2mThresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711^[[0m
+            ^[[2mThresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711^[[0m
             ^[[2mtracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC^[[0m
         "#]],
     );
@@ -283,7 +283,7 @@ fn all_connections() {
 
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events
             lost. Coverage is complete.
-            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
         "#]],
     );
@@ -300,7 +300,7 @@ fn all_connections() {
              801  nginx  20  [2001:db8::5]:8080  [2001:db8:85a3::8a2e:370:7334]:50123  CLOSE           >51m      50m     0 B
 
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost. Coverage is complete.
-            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
         "#]],
     );
@@ -323,21 +323,21 @@ fn all_holders_and_states() {
             1  801  nginx  inbound :8080  mixed     12    >51m       -  ghost (possible)
 
             #1  nginx[801] inbound :8080: ghost (possible), 4 ESTABLISHED, 4 CLOSE, 4 CLOSE_WAIT
-                12 connections have been in CLOSE for at least 50m with the fd still open; ss does not list them
+                12 connections have been in CLOSE for at least 50m with their fds still open; ss does not list them
                 the process has not received the error or EOF on any of the 12: it has not used them since they died
-                only possible: all of it may have a single cause, such as a restart of the peer
+                only possible: a single event, such as a restart of the peer, may explain all of it
                 call site unknown: opened before tracing began, so no stack was recorded; only connections opened during a run with
                 --pid have a call site
                 fds 20, 21, 22, 23, 24, 25, 26, 27, 28, 29 +2 more; 1 opened while tracing, 11 before or not seen to open; oldest
                 open for at least 51m
                 also held by nginx-worker[802] on the same fds; worker[803] fd 5; worker[804] fd 5; worker[805] fd 5; worker[806] fd
                 5; and 4 more processes
-                next: Watch for longer: tracer audit --pid 801 --for 3m. A leak stays or grows; slow readers, pools and retries do
-                not.
+                next: Watch for longer: tracer audit --pid 801 --for 3m. A leak stays or grows; slow readers catch up and retries
+                end.
 
             > = at least, opened before tracing began
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost. Coverage is complete.
-            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
         "#]],
     );

@@ -33,7 +33,7 @@ pub(crate) fn fix_if_leak(leak: &Finding) -> String {
 
 /// What to do before the program is fixed. `limit_at` is when the process reaches its fd limit.
 pub(crate) fn restart(leak: &Finding, limit_at: Option<&str>) -> String {
-    let limit = limit_at.map(|at| format!(" At the present rate it reaches its fd limit at {at}."));
+    let limit = limit_at.map(|at| format!(" At the current rate it reaches its fd limit at {at}."));
     format!(
         "Until the fix is deployed, a restart of {} frees its fds.{}",
         process(leak),
@@ -55,8 +55,8 @@ pub(crate) fn earlier_report(at: &str) -> String {
 pub(crate) fn search_further(options: &Options) -> String {
     let idle = quantity::duration_ms(options.idle_ms);
     format!(
-        "If you still suspect a leak: only connections that were idle for {idle} are judged; use \
-         a lower --idle or record for longer."
+        "If you still suspect a leak: only connections that have been silent for {idle} are \
+         reported; use a lower --idle or record for longer."
     )
 }
 

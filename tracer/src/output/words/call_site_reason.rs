@@ -14,8 +14,7 @@ pub(crate) fn call_site_reason(reason: &CallSiteReason) -> String {
                 .to_owned()
         }
         CallSiteReason::StackNotRecorded => {
-            "no stack was recorded; in a run without --pid, add it to record the stacks of new \
-             connections"
+            "no stack was recorded; only runs with --pid record the stacks of new connections"
                 .to_owned()
         }
         CallSiteReason::NotResolved => "the stack has not been resolved yet".to_owned(),
@@ -28,22 +27,25 @@ pub(crate) fn call_site_reason(reason: &CallSiteReason) -> String {
              is the application's"
         ),
         CallSiteReason::FramePointersMissing { module, explanation } => explained(
-            format!(
-                "the stack cannot be followed beyond {}, which was built without frame pointers",
-                module.as_deref().unwrap_or("code generated at run time")
-            ),
+            match module {
+                Some(module) => format!(
+                    "the stack cannot be unwound past {module}, which was built without frame \
+                     pointers"
+                ),
+                None => "the stack cannot be unwound past JIT-compiled code without frame pointers"
+                    .to_owned(),
+            },
             explanation.as_deref(),
         ),
         CallSiteReason::SymbolsMissing { module: Some(module) } => {
             format!("{module} has no symbols: install its debug file in /usr/lib/debug/.build-id")
         }
         CallSiteReason::SymbolsMissing { module: None } => {
-            "code generated at run time has no symbols: have the runtime write /tmp/perf-PID.map"
-                .to_owned()
+            "JIT-compiled code has no symbols: have the runtime write /tmp/perf-PID.map".to_owned()
         }
         CallSiteReason::HiddenByRuntime { explanation } => explanation.clone(),
         CallSiteReason::HiddenFrame => {
-            "the innermost known function hides who called it".to_owned()
+            "the caller of the innermost known function cannot be determined".to_owned()
         }
         CallSiteReason::NoApplicationFrame => {
             "no frame of the stack belongs to the application".to_owned()

@@ -3,7 +3,7 @@
 use tracer_core::{Caveat, Confidence, CountOf, Finding};
 
 use super::{any_part, part};
-use crate::output::quantity::{argument, bytes, counted};
+use crate::output::quantity::{argument, bytes, counted, duration_ms};
 
 /// The label of the caveats: `only likely`.
 pub(crate) const fn caveats_label(confidence: Confidence) -> &'static str {
@@ -29,15 +29,16 @@ pub(crate) fn caveats(finding: &Finding) -> Vec<String> {
 }
 
 /// One reason, as a phrase.
+#[expect(clippy::too_many_lines, reason = "one arm for each variant")]
 pub(crate) fn caveat(caveat: &Caveat) -> String {
     let connections = |count: usize| counted(count as u64, "connection", "connections");
     match caveat {
         Caveat::SingleEventPossible => {
-            "all of it may have a single cause, such as a restart of the peer".to_owned()
+            "a single event, such as a restart of the peer, may explain all of it".to_owned()
         }
         Caveat::HalfClosePossible(of) => format!(
-            "on {} a request was read and has not been answered: the peer may have closed only \
-             its sending side and still wait for the answer",
+            "on {}, a request was read and has not been answered: the peer may have closed only \
+             its sending side and still be waiting for the response",
             part(*of)
         ),
         Caveat::EofUnconfirmed(of) => format!(
@@ -46,7 +47,8 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
             any_part(*of)
         ),
         Caveat::CloseTimeUnknown(of) => format!(
-            "the time at which the peer closed {} is unknown: answered keepalive probes overwrite it",
+            "when the peer closed {} is unknown: each answered keepalive probe overwrites the \
+             timestamp",
             any_part(*of)
         ),
         Caveat::ThreadPoolPossible => {
@@ -60,44 +62,78 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
             "silent streams (WebSocket, server-sent events, long polling) look the same".to_owned()
         }
         Caveat::CauseAmbiguous => {
-            "small unread responses and a new client for each request look the same from outside"
+            "small unread responses and a new client for each request cannot be told apart from \
+             outside"
                 .to_owned()
         }
         Caveat::ResponseReferenced(of) => {
             format!("a goroutine references the response on {} and may still read it", part(*of))
         }
         Caveat::ScanIncomplete(of) => format!(
-            "on {} Go's HTTP client waits for the response to be read or closed, but not all \
-             goroutine stacks could be searched for references to it",
+            "on {}, Go's HTTP client is waiting for the response to be read or closed, but not \
+             all goroutine stacks could be searched for references to it",
             part(*of)
         ),
-        Caveat::ReaderWaiting(of) => format!("a reader waits on {}", part(*of)),
+        Caveat::ReaderWaiting(of) => format!("a reader is waiting on {}", part(*of)),
         Caveat::ReaderUnknown(of) => {
-            format!("whether a reader waits on {} is unknown", any_part(*of))
+            format!("for {} it is unknown whether a reader is waiting", part(*of))
         }
         Caveat::SendBlocked { connections: blocked } => format!(
-            "the process itself waits on {} for the peer to read: it may be forwarding data at \
-             the pace of slow clients",
+            "the process is itself blocked sending on {}: it may be forwarding data to slow \
+             clients",
             connections(*blocked)
+        ),
+        Caveat::HalfClosedPeers { connections: waiting } => format!(
+            "the process has sent its FIN on {}, whose peers have not closed yet: it may have \
+             passed EOF on and be waiting for them",
+            connections(*waiting)
+        ),
+        Caveat::ProcessStopped => {
+            "the process is stopped (signal, debugger or cgroup freezer), so it cannot read or \
+             close anything"
+                .to_owned()
+        }
+        Caveat::ProcessResumed { ago_ms } => format!(
+            "the process was stopped until {} ago and may not have got to them yet",
+            duration_ms(*ago_ms)
+        ),
+        Caveat::NotInspected(of) => format!(
+            "the process has not been inspected since {} last changed: a reader may be waiting",
+            any_part(*of)
         ),
         Caveat::PausePossible(of) => {
             format!(
-                "{} responses were read in several parts before, so reading may be paused",
-                part(*of)
+                "{} responses {} previously read in several chunks, so reading may just be paused",
+                part(*of),
+                if of.count == 1 { "was" } else { "were" }
             )
         }
         Caveat::PartlyRead(of) => format!(
-            "more data was read on {} than an HTTP library buffers by itself, so the application has \
-             used them",
+            "on {}, more was read than an HTTP library buffers by itself, so the application has \
+             been reading",
             part(*of)
         ),
         Caveat::OthersBeingRead { count } => format!(
-            "the process is reading {} to the same destination: these may be next",
+            "the process is reading {} to the same destination: those in this finding may be next",
             connections(*count)
         ),
         Caveat::OthersBeingServed { count } => format!(
-            "the process is serving {} on the same port: these may be next",
+            "the process is serving {} on the same port: those in this finding may be next",
             connections(*count)
+        ),
+        Caveat::CleanedUp { alive_max } => format!(
+            "the process has closed or used other dead connections to this destination, as a pool \
+             does, and up to {} were in use at one time",
+            connections(*alive_max)
+        ),
+        Caveat::UsedAgain { count_min } => format!(
+            "connections to this destination were used again after a pause, so more are needed \
+             for now: {count_min}"
+        ),
+        Caveat::Undecided { watch_ms } => format!(
+            "a connection pool after several bursts of load looks the same; about {} of watching \
+             shows whether more follow",
+            duration_ms(*watch_ms)
         ),
         Caveat::WatchedTooBriefly { needed_ms } => format!(
             "a slow reader looks the same; watching for longer than --idle (--for {}) rules out \
@@ -107,20 +143,21 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
         Caveat::TooLittleUnread { count, total, unread_min_bytes, count_min } => too_little_unread(
             CountOf { count: *count, total: *total },
             *unread_min_bytes,
-            &connections(*count_min),
+            *count_min,
         ),
         Caveat::TooFewResponses { count, count_min } => format!(
-            "{} of {count_min} responses (--min-count): the application may still read so few",
-            only(*count)
+            "only {}, and --min-count is {count_min}: the application may still read {}",
+            counted(*count as u64, "response", "responses"),
+            it_or_this_few(*count)
         ),
         Caveat::TooFewInherited { count, count_min } => format!(
-            "{} of {count_min} connections (--min-count): so few may have been passed on purpose",
-            only(*count)
+            "only {}, and --min-count is {count_min}: {} may have been passed on purpose",
+            connections(*count),
+            it_or_this_few(*count)
         ),
         Caveat::OpenerNotSeen => {
-            "this process was forked from the one that opened them, which was \
-             not seen (it may have exited, or hold no sockets any more): this process may be a \
-             daemon with its pool"
+            "this process was forked from the opener, which was not seen (it may have exited or \
+             closed its sockets): this may be a daemon using a pool opened before the fork"
                 .to_owned()
         }
         Caveat::ExecUnknown => {
@@ -129,19 +166,20 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
     }
 }
 
-fn too_little_unread(of: CountOf, unread_min_bytes: u64, needed: &str) -> String {
+fn too_little_unread(of: CountOf, unread_min_bytes: u64, needed: usize) -> String {
     let CountOf { count, total } = of;
-    let (holders, hold) = match count {
-        0 => (format!("none of {total}"), "holds"),
-        1 => (format!("only 1 of {total}"), "holds"),
-        count => (format!("only {count} of {total}"), "hold"),
+    let (those, have) = match count {
+        0 => (format!("none of {total}"), "has"),
+        1 => (format!("only 1 of {total}"), "has"),
+        count => (format!("only {count} of {total}"), "have"),
     };
     format!(
-        "{holders} {hold} more than {} unread ({needed} needed); less can be TLS session tickets",
+        "{those} {have} more than {} unread (at least {needed} must); smaller amounts can be TLS \
+         session tickets",
         bytes(unread_min_bytes)
     )
 }
 
-fn only(count: usize) -> String {
-    format!("only {count}")
+const fn it_or_this_few(count: usize) -> &'static str {
+    if count == 1 { "it" } else { "this few" }
 }

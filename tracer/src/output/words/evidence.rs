@@ -21,8 +21,9 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
         Evidence::EofReceived(of) => format!("the process received EOF on {}", part(*of)),
         Evidence::Dead { count, dead, is_lower_bound } => {
             let at_least = if *is_lower_bound { "at least " } else { "" };
+            let (fds, them) = if *count == 1 { ("its fd", "it") } else { ("their fds", "them") };
             format!(
-                "{} been in CLOSE for {at_least}{} with the fd still open; ss does not list them",
+                "{} been in CLOSE for {at_least}{} with {fds} still open; ss does not list {them}",
                 connections_have(*count),
                 range(*dead)
             )
@@ -66,7 +67,7 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
         ),
         Evidence::SilentWithoutReader { count, silent } => {
             format!(
-                "{} been silent for {}; no reader waits",
+                "{} been silent for {}; no reader is waiting",
                 connections_have(*count),
                 range(*silent)
             )
@@ -77,15 +78,14 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
             range(*age)
         ),
         Evidence::StreamsUnread { streams, connections: on, buffered_bytes, unread } => format!(
-            "{} on {} hold {} in the memory of the process; the application has read none of it \
-             for {}",
+            "{} buffered in the process for {} on {}; the application has read none of it for {}",
+            bytes(*buffered_bytes),
             counted(*streams as u64, "HTTP/2 stream", "HTTP/2 streams"),
             connections(*on),
-            bytes(*buffered_bytes),
             range(*unread)
         ),
         Evidence::DataPending(of) => format!(
-            "data or EOF has been pending on {} for longer than --idle, so no reader waits",
+            "data or EOF has been pending on {} for longer than --idle, so no reader is waiting",
             part(*of)
         ),
         Evidence::SameDestination { count } => format!(
@@ -93,19 +93,24 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
             responses(*count)
         ),
         Evidence::ResponseUnreferenced(of) => format!(
-            "goroutine scan, {}: Go's HTTP client waits for the response body to be read or \
-             closed, and no goroutine reads or references it",
+            "goroutine scan, {}: Go's HTTP client is waiting for the response body to be read or \
+             closed, and no goroutine is reading it or references it",
             part(*of)
         ),
+        Evidence::NoReader(CountOf { count, total }) if count == total && *total > 1 => {
+            format!("none of the {} has a reader waiting", grouped(*total as u64))
+        }
         Evidence::NoReader(of) => {
             let have = if of.count == 1 { "has" } else { "have" };
-            format!("{} {have} no waiting reader", part(*of))
+            format!("{} {have} no reader waiting", part(*of))
         }
-        Evidence::NoReaderNoEpoll { .. } => {
-            "no reader waits on them, and no epoll instance watches them".to_owned()
+        Evidence::NoReaderNoEpoll { count } => {
+            let them = it_or_them(*count);
+            format!("no reader is waiting on {them}, and no epoll instance watches {them}")
         }
-        Evidence::NoThreadNoEpoll { .. } => {
-            "no thread was found waiting on them, and no epoll instance watches them".to_owned()
+        Evidence::NoThreadNoEpoll { count } => {
+            let them = it_or_them(*count);
+            format!("no thread was found waiting on {them}, and no epoll instance watches {them}")
         }
         Evidence::Requests { top, others } => {
             format!("requests: {}", list(top, *others))
@@ -113,7 +118,7 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
         Evidence::Destinations { top, others } => format!("destinations: {}", list(top, *others)),
         Evidence::CallSites { top, others } => format!("call sites: {}", list(top, *others)),
         Evidence::Rising(recurrence) => {
-            format!("{}, the last of them recently", one_by_one(*recurrence))
+            format!("{}; they are still accumulating", one_by_one(*recurrence))
         }
         Evidence::Ceased { recurrence, since_last_ms } => format!(
             "{}, but none in the last {}",
@@ -129,25 +134,39 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
             grouped(*from as u64),
             grouped(*to as u64)
         ),
+        Evidence::HalfOpenRose { windows, from, to } => format!(
+            "the number of connections that may wait for another peer to close rose in {windows} \
+             consecutive time windows, from {} to {}: half-open tunnels, of which one end stays open",
+            grouped(*from as u64),
+            grouped(*to as u64)
+        ),
         Evidence::NothingAcknowledged { count, silent } => format!(
             "no acknowledgement from the peer on {} for {}",
             connections(*count),
             range(*silent)
         ),
         Evidence::ProbesUnanswered { count, total, consecutive_max } => format!(
-            "up to {consecutive_max} consecutive probes are unanswered on {}",
+            "{} unanswered on {}",
+            match consecutive_max {
+                1 => "a keepalive or window probe is".to_owned(),
+                max => format!("up to {max} consecutive keepalive or window probes are"),
+            },
             part(CountOf { count: *count, total: *total })
         ),
         Evidence::DataRetransmitted { count, total, retransmits_max } => format!(
-            "the same data was retransmitted up to {} on {}",
-            counted(u64::from(*retransmits_max), "time", "times"),
+            "the same data was retransmitted {} on {}",
+            match retransmits_max {
+                1 => "once".to_owned(),
+                max => format!("up to {max} times"),
+            },
             part(CountOf { count: *count, total: *total })
         ),
         Evidence::IdleWithReader { count, idle } => {
             format!(
-                "{} been idle for {}; a reader waits on each",
+                "{} been idle for {}; a reader is waiting on {}",
                 connections_have(*count),
-                range(*idle)
+                range(*idle),
+                if *count == 1 { "it" } else { "each" }
             )
         }
         Evidence::SeparateTransports { transports } => format!(
@@ -155,28 +174,34 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
             counted(*transports as u64, "http.Transport", "different http.Transports")
         ),
         Evidence::OpenedWhileOthersIdle(of) => format!(
-            "{} were opened while another connection to the same destination was idle",
-            part(*of)
+            "{} {} opened while another connection to the same destination was idle",
+            part(*of),
+            if of.count == 1 { "was" } else { "were" }
         ),
         Evidence::ServedAtMostOnce(of) => format!("{} carried at most one request", part(*of)),
+        Evidence::ServedOnce { count: 1, silent } => format!(
+            "{} carried one exchange and has been silent since ({})",
+            connections(1),
+            range(*silent)
+        ),
         Evidence::ServedOnce { count, silent } => format!(
-            "{} carried one exchange and nothing since, for {}",
-            connections_have(*count),
+            "{} carried one exchange each and have been silent since ({})",
+            connections(*count),
             range(*silent)
         ),
         Evidence::OpenedByAnother { count, silent } => format!(
-            "{} opened before this process started, by a process that no longer holds them; \
-             silent for {}",
+            "{} opened before this process started, by a process that no longer holds {}; silent \
+             for {}",
             counted(*count as u64, "connection was", "connections were"),
+            it_or_them(*count),
             range(*silent)
         ),
         Evidence::Opener { pid } => format!("opened by pid {pid}"),
         Evidence::CloseOnExecMissing => "this process has called execve since it was forked, so \
-             close-on-exec was not set on the sockets"
+             close-on-exec was not set"
             .to_owned(),
         Evidence::ForkedFromOpener => {
-            "this process was forked from the one that opened them, which is still running"
-                .to_owned()
+            "this process was forked from the opener, which is still running".to_owned()
         }
         Evidence::SendStalled { count, unsent_bytes, stalled } => format!(
             "{} cannot be sent on {}: the peer has read nothing for {}",
@@ -205,7 +230,7 @@ const fn event(event: Occurrence) -> &'static str {
     match event {
         Occurrence::PeerClosed => "the peer closed them",
         Occurrence::WentSilent => "they went silent",
-        Occurrence::Died => "they went to CLOSE",
+        Occurrence::Died => "they entered CLOSE",
         Occurrence::Requested => "they were requested",
     }
 }
@@ -218,6 +243,10 @@ fn separate_times(Recurrence { times, span_ms, .. }: Recurrence) -> String {
 /// `1 connection has`, `23 connections have`.
 fn connections_have(count: usize) -> String {
     counted(count as u64, "connection has", "connections have")
+}
+
+const fn it_or_them(count: usize) -> &'static str {
+    if count == 1 { "it" } else { "them" }
 }
 
 fn connections(count: usize) -> String {

@@ -7,56 +7,54 @@ use crate::output::quantity::{bytes, grouped};
 /// One limit, as a phrase.
 pub(crate) fn limit(limit: &Limit) -> String {
     match limit {
-        Limit::FdsUnreadable { error } => access("its file descriptors", error),
-        Limit::ThreadsUnreadable { error } => access("the system calls of its threads", error),
-        Limit::MemoryUnreadable { error } => access("its memory", error),
+        Limit::FdsUnreadable { error } => access("file descriptors", error),
+        Limit::ThreadsUnreadable { error } => access("the threads' system calls", error),
+        Limit::MemoryUnreadable { error } => access("process memory", error),
         Limit::EpollsTruncated { fds_max, registrations_max } => format!(
-            "it has more epoll registrations than the {} file descriptors and {} registrations \
-             that are read",
+            "the epoll instances exceed the limit of {} epoll fds or {} registrations; the rest \
+             were not read",
             grouped(*fds_max as u64),
             grouped(*registrations_max as u64)
         ),
         Limit::ThreadsTruncated { threads_max } => {
-            format!("only {} of its threads were inspected", grouped(*threads_max as u64))
+            format!("only {} threads were inspected", grouped(*threads_max as u64))
         }
         Limit::PolledFdsTruncated => {
-            "its threads poll more file descriptors than are read".to_owned()
+            "threads poll more file descriptors than the limit; the rest were not read".to_owned()
         }
-        Limit::ThirtyTwoBitProgram => {
-            "it is a 32-bit program, whose system calls are not decoded".to_owned()
-        }
-        Limit::NotGo => "it is not a Go program".to_owned(),
-        Limit::GoOtherArchitecture => "it is a Go program for another CPU architecture".to_owned(),
+        Limit::ThirtyTwoBitProgram => "system calls of 32-bit programs are not decoded".to_owned(),
+        Limit::NotGo => "not a Go program".to_owned(),
+        Limit::GoOtherArchitecture => "Go program for another CPU architecture".to_owned(),
         Limit::GoroutinesNotOnArchitecture => {
             "goroutine stacks are decoded on amd64 only".to_owned()
         }
-        Limit::GoTooOld { minor, oldest_minor } => format!(
-            "it was built with Go 1.{minor}; the oldest supported version is Go 1.{oldest_minor}"
-        ),
+        Limit::GoTooOld { minor, oldest_minor } => {
+            format!("built with Go 1.{minor}; the oldest supported version is Go 1.{oldest_minor}")
+        }
         Limit::GoTooNew { minor, newest_minor } => format!(
-            "it was built with Go 1.{minor}, which is newer than the newest tested version, Go \
-             1.{newest_minor}, and its data did not have the expected layout"
+            "built with Go 1.{minor}, newer than the newest tested version, Go 1.{newest_minor}, \
+             and data structures did not have the expected layout"
         ),
         Limit::NothingVerified => "nothing that was read passed verification".to_owned(),
-        Limit::GoFunctionTableMissing => "Go's function table was not found in it".to_owned(),
-        Limit::GoroutineListMissing => "the list of its goroutines was not found".to_owned(),
+        Limit::GoFunctionTableMissing => "Go's function table was not found".to_owned(),
+        Limit::GoroutineListMissing => "the list of goroutines was not found".to_owned(),
         Limit::GoroutineListMoved => {
-            "the list of its goroutines moved while it was read".to_owned()
+            "the list of goroutines moved while it was being read".to_owned()
         }
         Limit::GoroutinesTruncated { scanned, total } => {
-            format!("{} of {} goroutines were scanned", grouped(*scanned), grouped(*total))
+            format!("only {} of {} goroutines were scanned", grouped(*scanned), grouped(*total))
         }
         Limit::StacksTruncated { scanned_bytes } => {
             format!("only {} of goroutine stacks were scanned", bytes(*scanned_bytes))
         }
-        Limit::ReferencesIncomplete => "which responses its goroutines reference is unknown: \
-             their stacks are too large, or changed while they were read"
+        Limit::ReferencesIncomplete => "which responses are referenced by goroutines is unknown: \
+             the stacks are too large, or changed while being read"
             .to_owned(),
         Limit::GoFunctionMissing { function } => {
-            format!("{function} is not in it, so its HTTP responses cannot be followed")
+            format!("{function} was not found, so HTTP responses cannot be tracked")
         }
         Limit::UprobesRefused { detail } => format!("the kernel refused the uprobes: {detail}"),
-        Limit::ProcessEnded => "it has ended".to_owned(),
+        Limit::ProcessEnded => "the process has exited".to_owned(),
         Limit::ResponsesTruncated { resolved, total } => format!(
             "the connections of only the {} oldest of {} responses in flight were looked up",
             grouped(*resolved as u64),

@@ -1,6 +1,6 @@
 //! What to do about a finding, in words.
 
-use tracer_core::{Confidence, Finding, Options, Verdict};
+use tracer_core::{Caveat, Confidence, Finding, Options, Verdict};
 
 use crate::output::quantity::argument;
 
@@ -33,7 +33,7 @@ pub(crate) const fn remedy(verdict: Verdict) -> &'static str {
             "Create one HTTP client (in Go, one http.Transport) and share it between requests."
         }
         Verdict::Inherited => {
-            "Open sockets with SOCK_CLOEXEC, and close in a forked child what it does not use."
+            "Open sockets with SOCK_CLOEXEC, and in a forked child close the fds it does not use."
         }
         Verdict::Orphaned => {
             "Set read and write timeouts, or TCP_USER_TIMEOUT, so that a lost peer is noticed."
@@ -41,13 +41,18 @@ pub(crate) const fn remedy(verdict: Verdict) -> &'static str {
         Verdict::NeverReused => {
             "Check that responses are read to EOF and closed, and that HTTP clients are shared."
         }
-        Verdict::PeerNotReading => "Investigate the peer: it does not read what the process sends.",
+        Verdict::PeerNotReading => {
+            "Investigate the peer: it is not reading what the process sends."
+        }
         Verdict::StalePool => {
-            "Nothing is needed; an idle timeout shorter than the peer's would avoid it."
+            "No action is needed; an idle timeout shorter than the peer's would avoid it."
         }
         Verdict::Growing => "Find out which code uses the oldest connections, and what for.",
     }
 }
+
+/// Nobody waits in front of a terminal for longer than this.
+const HOUR_MS: u64 = 3_600_000;
 
 /// What to do next about a finding: find out whether it is a leak, or fix it.
 pub(crate) fn next_step(finding: &Finding, options: &Options) -> String {
@@ -60,22 +65,30 @@ fn confirm(finding: &Finding, options: &Options) -> Option<String> {
     if finding.confidence != Confidence::Possible {
         return None;
     }
-    let longer = argument(options.idle_ms.saturating_mul(3));
+    let pid = finding.process.pid;
+    let undecided = finding.caveats.iter().find_map(|caveat| match caveat {
+        Caveat::Undecided { watch_ms } => Some(*watch_ms),
+        _ => None,
+    });
+    if undecided.is_some_and(|watch_ms| watch_ms > HOUR_MS) {
+        return Some(format!(
+            "Let time decide: tracer record FILE --pid {pid}, or two audits hours apart and tracer \
+             diff. A leak leaves more each time; a pool does not."
+        ));
+    }
+    let longer = argument(undecided.unwrap_or_else(|| options.idle_ms.saturating_mul(3)));
     Some(match finding.verdict {
         Verdict::Abandoned | Verdict::NeverReused | Verdict::UnsharedPool => format!(
-            "Compare with the pool size in the configuration: a pool stops at its limit, a leak \
-             does not. Watch it with tracer --pid {}.",
-            finding.process.pid
+            "Compare with the pool size in the configuration: a pool stops at its limit; a leak \
+             does not. Watch it with tracer --pid {pid}."
         ),
         Verdict::Growing => format!(
-            "Compare with the load: connections that traffic needs are used. Watch it with tracer \
-             --pid {}.",
-            finding.process.pid
+            "Compare with the load: connections needed for traffic are closed when it falls. \
+             Watch it with tracer --pid {pid}."
         ),
         _ => format!(
-            "Watch for longer: tracer audit --pid {} --for {longer}. A leak stays or grows; \
-             slow readers, pools and retries do not.",
-            finding.process.pid
+            "Watch for longer: tracer audit --pid {pid} --for {longer}. A leak stays or grows; slow \
+             readers catch up and retries end."
         ),
     })
 }

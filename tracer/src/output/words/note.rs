@@ -1,6 +1,6 @@
 //! What a reader should know about what a run could and could not see, in words.
 
-use tracer_core::{FallbackReason, Note};
+use tracer_core::{FallbackReason, Limit, Note};
 
 use super::{call_site_reason, limit::limit};
 use crate::output::quantity::{counted, grouped};
@@ -11,14 +11,14 @@ pub(crate) fn note(note: &Note) -> String {
     let processes = |count: u64| counted(count, "process", "processes");
     match note {
         Note::ProcessesNotIdentified { count, per_snapshot_max } => format!(
-            "{} with suspicious connections {} not been identified yet (at most {} per \
-             snapshot), so those connections are not judged",
+            "{} with suspicious connections {} not been identified yet (at most {} are \
+             identified per snapshot), so those connections are not analyzed",
             processes(*count),
             have(*count),
             grouped(*per_snapshot_max as u64)
         ),
         Note::ReadersNotInspected { count, per_snapshot_max } => format!(
-            "{} {} not been inspected for readers yet (at most {} per snapshot)",
+            "{} {} not been inspected for readers yet (at most {} are inspected per snapshot)",
             processes(*count),
             have(*count),
             grouped(*per_snapshot_max as u64)
@@ -33,16 +33,14 @@ pub(crate) fn note(note: &Note) -> String {
             processes(*count)
         ),
         Note::StacksNotResolved { count, per_snapshot_max } => format!(
-            "{} {} not been resolved to call sites yet (at most {} per snapshot)",
+            "{} {} not been resolved to call sites yet (at most {} are resolved per snapshot)",
             counted(*count, "stack", "stacks"),
             have(*count),
             grouped(*per_snapshot_max as u64)
         ),
         Note::StacksLost { count } => format!(
-            "{} of connections or requests {} not recorded, for lack of room or because of a read \
-             error: their call sites are unknown",
-            counted(*count, "stack", "stacks"),
-            if *count == 1 { "was" } else { "were" }
+            "some stacks did not fit in the kernel's map or could not be read: {}",
+            call_sites_unknown(*count)
         ),
         Note::FactsLost { ages, openers, call_sites } => facts_lost(*ages, *openers, *call_sites),
         Note::RetractedNotListed { count } => {
@@ -52,35 +50,35 @@ pub(crate) fn note(note: &Note) -> String {
             )
         }
         Note::SocketsUndecodable { count } => format!(
-            "{} changed while being read and were left out of the latest snapshot",
-            counted(*count, "socket", "sockets")
+            "{} left out of the latest snapshot, having changed while being read",
+            counted(*count, "socket was", "sockets were")
         ),
         Note::FdsUnreadable { count } => format!(
-            "no permission to read the file descriptors of {}, whose connections are not judged: \
+            "no permission to read the file descriptors of {}, whose connections are not analyzed: \
              run as root, or with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH",
             processes(*count)
+        ),
+        Note::SocketsNotInspected { count: 1 } => format!(
+            "{} could not be inspected: it is dead, or its process is hidden",
+            counted(1, "TCP socket", "TCP sockets")
         ),
         Note::SocketsNotInspected { count } => format!(
             "{} could not be inspected: they are dead, or their processes are hidden",
             counted(*count, "TCP socket", "TCP sockets")
         ),
-        Note::ReaderLimit { processes: count, limit: reason } => {
-            format!(
-                "readers of {} are not fully known: {}",
-                processes(*count as u64),
-                limit(reason)
-            )
-        }
-        Note::ResponseLimit { processes: count, limit: reason } => format!(
-            "responses in flight of {} are not fully known: {}",
+        Note::ReaderLimit { processes: count, limit: reason } => format!(
+            "the readers of {} are not fully known: {}",
             processes(*count as u64),
-            limit(reason)
+            limit_of(*count, reason)
         ),
-        Note::CallSiteLimit { stacks, reason } => format!(
-            "the call sites of {} are unknown: {}",
-            counted(*stacks as u64, "stack", "stacks"),
-            call_site_reason(reason)
+        Note::ResponseLimit { processes: count, limit: reason } => format!(
+            "the responses in flight of {} are not fully known: {}",
+            processes(*count as u64),
+            limit_of(*count, reason)
         ),
+        Note::CallSiteLimit { stacks, reason } => {
+            format!("{}: {}", call_sites_unknown(*stacks as u64), call_site_reason(reason))
+        }
         Note::InsidePidNamespace => {
             "tracer runs inside a pid namespace: processes outside of it are not seen".to_owned()
         }
@@ -92,39 +90,44 @@ pub(crate) fn note(note: &Note) -> String {
              and close between two snapshots are not seen, and openers, call sites and \
              body-not-closed are not available"
             .to_owned(),
-        Note::DeathTimesByWatching => "without BPF programs, when a connection died is known only \
-             if it died while watched: a ghost above possible takes a run longer than --idle"
+        Note::DeathTimesByWatching => "without BPF programs, the time of death is known only for \
+             connections that died during the run: reporting a ghost as more than possible \
+             requires a run longer than --idle"
             .to_owned(),
-        Note::RunTooShortForResponses => "HTTP responses of Go programs are not followed: the run \
+        Note::RunTooShortForResponses => "HTTP responses of Go programs are not tracked: the run \
              ends before one could be in flight for --idle; use a longer --for"
             .to_owned(),
         Note::SingleSnapshot => {
             "one snapshot was taken, so whether data still moves is unknown; use a longer --for"
                 .to_owned()
         }
-        Note::TargetProcessesEnded => "the processes named with --pid have ended".to_owned(),
+        Note::TargetProcessesEnded => "the processes named with --pid have exited".to_owned(),
         Note::FollowedProcessesFull { processes_max } => format!(
-            "HTTP responses are followed in at most {}; name others with --pid",
+            "HTTP responses are tracked in at most {}; use --pid to choose which",
             processes(*processes_max as u64)
         ),
         Note::OtherThresholds { unanswered: 0 } => {
-            "judged with thresholds that differ from those of the recording".to_owned()
+            "analyzed with thresholds other than the recorded ones".to_owned()
         }
         Note::OtherThresholds { unanswered } => format!(
-            "judged with thresholds that differ from those of the recording; it has no answers to {} \
-             about processes",
-            counted(*unanswered as u64, "question", "questions")
+            "analyzed with thresholds other than the recorded ones; {} that these would need {} \
+             missing from the recording",
+            counted(*unanswered as u64, "process inspection", "process inspections"),
+            if *unanswered == 1 { "is" } else { "are" }
         ),
         Note::RecordingTruncated => {
             "the recording ends in the middle: what happened last is missing".to_owned()
         }
         Note::RecordingDamaged { offset_bytes } => format!(
-            "the recording is damaged from byte {} on; everything before it was used",
+            "the recording is damaged from byte {} onwards; everything before that was used",
             grouped(*offset_bytes)
         ),
+        Note::RecordingSegmentsDeleted { segments: 1 } => {
+            "the recording's oldest segment was deleted to stay below --max-size".to_owned()
+        }
         Note::RecordingSegmentsDeleted { segments } => format!(
-            "the recording lacks its oldest {}, deleted to stay below --max-size",
-            counted(*segments, "segment", "segments")
+            "the recording's {} oldest segments were deleted to stay below --max-size",
+            grouped(*segments)
         ),
         Note::RecordingStopped { detail } => format!("recording stopped: {detail}"),
         Note::CsvStopped { detail } => format!("CSV export stopped: {detail}"),
@@ -132,12 +135,18 @@ pub(crate) fn note(note: &Note) -> String {
         Note::SnapshotsFailed { count } => {
             format!("{} failed", counted(*count, "snapshot", "snapshots"))
         }
+        Note::ProcessesStopped { count: 1 } => {
+            "1 process with suspicious connections is stopped".to_owned()
+        }
+        Note::ProcessesStopped { count } => {
+            format!("{} processes with suspicious connections are stopped", grouped(*count))
+        }
         Note::ConnectionsNotKept { count } => format!(
-            "{} did not fit into the connection table",
+            "{} did not fit in the connection table",
             counted(*count, "connection", "connections")
         ),
         Note::ResponsesNotKept { count } => format!(
-            "{} in flight did not fit into the list",
+            "{} in flight did not fit in the list",
             counted(*count, "response", "responses")
         ),
         Note::Recorded { text } => text.clone(),
@@ -157,11 +166,25 @@ fn facts_lost(ages: u64, openers: u64, call_sites: u64) -> String {
     format!("events or stacks of open connections were lost: {}", parts.join(", "))
 }
 
+/// A limit that several processes may have in common.
+fn limit_of(processes: usize, reason: &Limit) -> String {
+    match reason {
+        Limit::ProcessEnded if processes > 1 => "they have exited".to_owned(),
+        reason => limit(reason),
+    }
+}
+
+/// `the call sites of 3 stacks are unknown`.
+fn call_sites_unknown(stacks: u64) -> String {
+    let (sites, are) = if stacks == 1 { ("call site", "is") } else { ("call sites", "are") };
+    format!("the {sites} of {} {are} unknown", counted(stacks, "stack", "stacks"))
+}
+
 const fn have(count: u64) -> &'static str {
     if count == 1 { "has" } else { "have" }
 }
 
-/// Why there are no kernel programs, as a phrase.
+/// Why there are no BPF programs, as a phrase.
 pub(crate) fn fallback_reason(reason: &FallbackReason) -> String {
     match reason {
         FallbackReason::Requested => "requested with --source".to_owned(),

@@ -43,15 +43,16 @@ fn list(failures: &[AttachFailure]) -> String {
 pub(crate) fn attach_error(error: &AttachError) -> String {
     match error {
         AttachError::FexitUnsafe => {
-            "not used before Linux 5.12, where detaching could crash a waiting call".to_owned()
+            "not used before Linux 5.12, where detaching it could crash a task blocked in the call"
+                .to_owned()
         }
         AttachError::TracefsUnreadable { detail } => {
             format!("tracefs cannot be read ({detail}): run as root")
         }
         AttachError::TracefsUnavailable { detail } => {
             format!(
-                "tracefs is not mounted and cannot be ({detail}): mount -t tracefs tracefs \
-                 /sys/kernel/tracing"
+                "tracefs is not mounted and could not be mounted ({detail}): mount -t tracefs \
+                 tracefs /sys/kernel/tracing"
             )
         }
         AttachError::ProgramInvalid { program } => {
@@ -65,9 +66,7 @@ pub(crate) fn attach_error(error: &AttachError) -> String {
 pub(crate) const fn method_caveat(method: AttachMethod) -> Option<&'static str> {
     match method {
         // The kernel keeps track of a limited number of calls at a time, at least ten.
-        AttachMethod::Kretprobe => {
-            Some("calls are missed while many threads wait in the system call")
-        }
+        AttachMethod::Kretprobe => Some("calls can be missed when many threads are blocked in it"),
         AttachMethod::TpBtf
         | AttachMethod::Tracepoint
         | AttachMethod::Fentry
@@ -85,7 +84,7 @@ pub(crate) const fn absence_costs(hook: Hook) -> &'static str {
         }
         Hook::TcpDestroySock => "a close is noticed by the second snapshot after it",
         Hook::Accept | Hook::Accept4 => {
-            "which process accepted a connection is known from the next snapshot on"
+            "which process accepted a connection is known only from the next snapshot"
         }
         Hook::Snapshot => "nothing is observed",
     }

@@ -58,7 +58,7 @@ fn every_sentence_about_findings() {
         section("Probes", probes.iter().map(|it| (it.hook.name(), probe(it)))),
         section("Attach errors", attach_errors.iter().map(|it| (it.code(), attach_error(it)))),
         section("Verdicts", examples::VERDICTS.map(|it| (it.name(), meaning(it).to_owned()))),
-        section("Remedies", examples::VERDICTS.map(|it| (it.name(), remedy(it).to_owned()))),
+        section("Fixes", examples::VERDICTS.map(|it| (it.name(), remedy(it).to_owned()))),
     ];
     expect_file!["tests/sentences.txt"].assert_eq(&text.join("\n"));
 }

@@ -2,12 +2,12 @@
 
 use tracer_core::Options;
 
-use crate::output::quantity::{argument, bytes};
+use crate::output::quantity::{argument, size_argument};
 
 /// Windows of the growth rule in `--growth-for`.
 const GROWTH_WINDOWS: u64 = 5;
 
-/// `--idle 1m, --min-count 5`, and the other thresholds where they differ from their defaults.
+/// `--idle 60s, --min-count 5`, and the other thresholds where they differ from their defaults.
 pub(crate) fn thresholds(options: &Options) -> String {
     let default = Options::default();
     let growth_for = |options: &Options| options.window_ms.saturating_mul(GROWTH_WINDOWS);
@@ -23,7 +23,7 @@ pub(crate) fn thresholds(options: &Options) -> String {
         ),
         (
             options.unread_min_bytes != default.unread_min_bytes,
-            format!("--min-unread {}", bytes(options.unread_min_bytes)),
+            format!("--min-unread {}", size_argument(options.unread_min_bytes)),
         ),
         (
             options.window_ms != default.window_ms,
@@ -37,11 +37,10 @@ pub(crate) fn thresholds(options: &Options) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::quantity::plain;
 
     #[test]
     fn only_thresholds_that_differ_from_their_defaults_are_listed_beside_idle_and_min_count() {
-        assert_eq!(thresholds(&Options::default()), "--idle 1m, --min-count 5");
+        assert_eq!(thresholds(&Options::default()), "--idle 60s, --min-count 5");
         let options = Options {
             idle_ms: 1_500,
             count_min: 3,
@@ -52,9 +51,9 @@ mod tests {
             ..Options::default()
         };
         assert_eq!(
-            plain(&thresholds(&options)),
-            "--idle 1s500ms, --min-count 3, --pool-size 20, --pool-idle 1m, --min-unread 1 KiB, \
-             --growth-for 1m"
+            thresholds(&options),
+            "--idle 1500ms, --min-count 3, --pool-size 20, --pool-idle 60s, --min-unread 1KiB, \
+             --growth-for 60s"
         );
     }
 }

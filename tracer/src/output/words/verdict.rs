@@ -17,9 +17,9 @@ pub(crate) const fn meaning(verdict: Verdict) -> &'static str {
         }
         Verdict::CloseWait => "The peer has closed the connections, and the process has not.",
         Verdict::Undrained => {
-            "Data has arrived on the connections, and the process does not read it."
+            "Data has arrived on the connections, and the process is not reading it."
         }
-        Verdict::Abandoned => "The connections are silent, and no reader waits on them.",
+        Verdict::Abandoned => "The connections are silent, and no reader is waiting on them.",
         Verdict::UnsharedPool => {
             "The process has many HTTP clients for one destination, each with idle connections of \
              its own."
@@ -28,13 +28,13 @@ pub(crate) const fn meaning(verdict: Verdict) -> &'static str {
             "The process that opened the connections no longer holds them; a process that did not \
              open them still does."
         }
-        Verdict::Orphaned => "The peer acknowledges neither data nor keepalive probes any more.",
+        Verdict::Orphaned => "The peer no longer acknowledges data or keepalive probes.",
         Verdict::NeverReused => {
             "Each connection was used for one exchange and never again; small unread responses and \
-             one client per request look the same from outside."
+             one client per request cannot be told apart from outside."
         }
         Verdict::PeerNotReading => {
-            "The peer does not read what the process sends: the fault is at the peer."
+            "The peer is not reading what the process sends: the fault is at the peer."
         }
         Verdict::StalePool => {
             "The peer closed a few connections, which a client pool keeps until its next use."

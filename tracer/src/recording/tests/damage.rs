@@ -105,7 +105,7 @@ fn few_bytes_that_decompress_to_very_many_are_refused() {
     let lying = Block { kind: Kind::First, unpacked: 1_000, payload: packed };
     let bytes = [&file_header()[..], &lying.to_bytes().unwrap()].concat();
     fs::write(test.path(), bytes).unwrap();
-    assert!(error_of(&test).contains("is damaged from its beginning on"), "{}", error_of(&test));
+    assert!(error_of(&test).contains("is damaged from the beginning"), "{}", error_of(&test));
     let too_large = Block { unpacked: u32::MAX, ..lying };
     assert_eq!(too_large.to_bytes(), None);
 }

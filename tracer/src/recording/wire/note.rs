@@ -36,6 +36,7 @@ wire_enum! {
         ConnectionsNotKept { count: u64 },
         ResponsesNotKept { count: u64 },
         Recorded { text: String },
+        ProcessesStopped { count: u64 },
         FactsLost { ages: u64, openers: u64, call_sites: u64 },
     }
 }

@@ -35,7 +35,7 @@ use super::{
     },
 };
 
-/// The layout of a version is in a file beside this one. It is written if it is missing, and never
+/// The layout of a version is in a file next to this one. It is written if it is missing, and never
 /// again: a published layout does not change. Versions whose types are still in use may have gained
 /// variants.
 fn check_layout(version: Version, layout: &str) {

@@ -17,7 +17,7 @@ pub(crate) fn compile_c(source: &Path, directory: &Path, flags: &str) -> PathBuf
 
 /// Compiles a Rust program; flags are split at white space.
 pub(crate) fn compile_rust(source: &Path, directory: &Path, flags: &str) -> PathBuf {
-    // The one beside the cargo that runs the tests: sudo may have another search path.
+    // The one next to the cargo that runs the tests: sudo may have another search path.
     let cargo = env::var_os("CARGO").map(PathBuf::from);
     let beside = cargo.map(|it| it.with_file_name("rustc")).filter(|it| it.is_file());
     let mut rustc = Command::new(beside.unwrap_or_else(|| "rustc".into()));

@@ -79,7 +79,7 @@ impl Report {
         array(&self.0["coverage"]["notes"]).find(|note| note["code"] == code)
     }
 
-    /// Snapshots were taken without kernel programs.
+    /// Snapshots were taken without BPF programs.
     pub(crate) fn is_degraded(&self) -> bool {
         self.note("without-kernel-programs").is_some()
     }

@@ -41,7 +41,7 @@ pub(crate) const NOBODY: u32 = 65534;
 pub(crate) fn program_for_all(directory: &Path) -> PathBuf {
     fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).expect("it is ours");
     let program = directory.join("tracer");
-    // Another process copies it: a test beside this one could start a child while the file is open
+    // Another process copies it: a concurrent test could start a child while the file is open
     // for writing here, and a file that any process has open so cannot be run.
     let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_tracer")).arg(&program).status();
     assert!(copied.expect("cp runs").success());

@@ -1,4 +1,4 @@
-//! Node, and a copy of the corpus's programs beside their packages.
+//! Node, and a copy of the corpus's programs next to their packages.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use super::{BuildEnv, Missing, Tools};
 use crate::command;
 
-/// Finds or installs Node, and copies the programs beside their packages.
+/// Finds or installs Node, and copies the programs next to their packages.
 ///
 /// # Errors
 /// If the programs cannot be copied.

@@ -100,5 +100,5 @@ pub(super) fn read_bytes<const N: usize>(
     position: usize,
 ) -> Result<[u8; N], BtfError> {
     let field = bytes.get(position..).and_then(|rest| rest.first_chunk());
-    field.copied().ok_or(BtfError::Malformed("cut off"))
+    field.copied().ok_or(BtfError::Malformed("truncated"))
 }

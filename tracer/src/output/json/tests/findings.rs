@@ -74,7 +74,7 @@ fn an_outbound_finding() {
                     },
                     {
                       "code": "response-unreferenced",
-                      "text": "goroutine scan, all 23: Go's HTTP client waits for the response body to be read or closed, and no goroutine reads or references it",
+                      "text": "goroutine scan, all 23: Go's HTTP client is waiting for the response body to be read or closed, and no goroutine is reading it or references it",
                       "count": 23,
                       "total": 23
                     },
@@ -123,7 +123,7 @@ fn an_outbound_finding() {
                       "call_site": "main.(*Client).doSomething billing.go:23",
                       "call_site_reason": {
                         "code": "stack-not-recorded",
-                        "text": "no stack was recorded; in a run without --pid, add it to record the stacks of new connections"
+                        "text": "no stack was recorded; only runs with --pid record the stacks of new connections"
                       },
                       "request": "GET http://billing/charge",
                       "origin": "traced"
@@ -242,7 +242,7 @@ fn an_inbound_finding() {
                   "evidence": [
                     {
                       "code": "dead",
-                      "text": "12 connections have been in CLOSE for at least 50m with the fd still open; ss does not list them",
+                      "text": "12 connections have been in CLOSE for at least 50m with their fds still open; ss does not list them",
                       "count": 12,
                       "dead_min_s": 3000,
                       "dead_max_s": 3000,
@@ -257,10 +257,10 @@ fn an_inbound_finding() {
                   "caveats": [
                     {
                       "code": "single-event-possible",
-                      "text": "all of it may have a single cause, such as a restart of the peer"
+                      "text": "a single event, such as a restart of the peer, may explain all of it"
                     }
                   ],
-                  "next_step": "Watch for longer: tracer audit --pid 801 --for 3m. A leak stays or grows; slow readers, pools and retries do not.",
+                  "next_step": "Watch for longer: tracer audit --pid 801 --for 3m. A leak stays or grows; slow readers catch up and retries end.",
                   "retracted_at": null,
                   "stood_s": 2940,
                   "connections": [
@@ -298,7 +298,7 @@ fn an_inbound_finding() {
                       "call_site": null,
                       "call_site_reason": {
                         "code": "stack-not-recorded",
-                        "text": "no stack was recorded; in a run without --pid, add it to record the stacks of new connections"
+                        "text": "no stack was recorded; only runs with --pid record the stacks of new connections"
                       },
                       "request": null,
                       "origin": "seeded"

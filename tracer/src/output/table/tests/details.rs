@@ -16,8 +16,8 @@ fn a_call_site_and_ipv6() {
                 23 ESTABLISHED
                 at main.(*Client).doSomething billing.go:23
                 23 HTTP responses requested 50m ago, neither read to EOF nor closed
-                goroutine scan, all 23: Go's HTTP client waits for the response body to be
-                read or closed, and no goroutine reads or references it
+                goroutine scan, all 23: Go's HTTP client is waiting for the response body to
+                be read or closed, and no goroutine is reading it or references it
                 requests: GET http://billing/charge (23)
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +13 more; all opened while tracing;
                 oldest open for 51m
@@ -29,7 +29,7 @@ fn a_call_site_and_ipv6() {
             ~ = estimated from the times at which connections fell silent
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events
             lost. Coverage is complete.
-            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
         "#]],
     );
@@ -43,8 +43,8 @@ fn a_call_site_and_ipv6() {
             #1  api[4711] -> [2001:db8:85a3::8a2e:370:7334]:443: body-not-closed (certain), 23 ESTABLISHED
                 at main.(*Client).doSomething billing.go:23
                 23 HTTP responses requested 50m ago, neither read to EOF nor closed
-                goroutine scan, all 23: Go's HTTP client waits for the response body to be read or closed, and no goroutine reads or
-                references it
+                goroutine scan, all 23: Go's HTTP client is waiting for the response body to be read or closed, and no goroutine is
+                reading it or references it
                 requests: GET http://billing/charge (23)
                 fds 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 +13 more; all opened while tracing; oldest open for 51m
                 container 4f3c2b1a0918
@@ -54,7 +54,7 @@ fn a_call_site_and_ipv6() {
 
             ~ = estimated from the times at which connections fell silent
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost. Coverage is complete.
-            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
         "#]],
     );
@@ -97,9 +97,9 @@ fn leaked_responses_with_their_call_sites() {
 
             #2  api[4711] -> 10.0.0.7:443: body-not-closed (likely), 1 ESTABLISHED
                 at main.export report.go:40
-                14 HTTP/2 streams on 1 connection hold 53 MiB in the memory of the process;
-                the application has read none of it for 50m
-                only likely: whether a reader waits on 1 of 1 is unknown
+                53 MiB buffered in the process for 14 HTTP/2 streams on 1 connection; the
+                application has read none of it for 50m
+                only likely: for 1 of 1 it is unknown whether a reader is waiting
                 fd 7; all opened while tracing; oldest open for 51m
                 next: Close the body of every response on every path; in Go, put defer
                 response.Body.Close() right after the error check.
@@ -109,7 +109,7 @@ fn leaked_responses_with_their_call_sites() {
             65,536; +23/min, so the limit is reached in about 1d 22h
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events
             lost. Coverage is complete.
-            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
         "#]],
     );
@@ -132,9 +132,8 @@ fn leaked_responses_with_their_call_sites() {
 
             #2  api[4711] -> 10.0.0.7:443: body-not-closed (likely), 1 ESTABLISHED
                 at main.export report.go:40
-                14 HTTP/2 streams on 1 connection hold 53 MiB in the memory of the process; the application has read none of it for
-                50m
-                only likely: whether a reader waits on 1 of 1 is unknown
+                53 MiB buffered in the process for 14 HTTP/2 streams on 1 connection; the application has read none of it for 50m
+                only likely: for 1 of 1 it is unknown whether a reader is waiting
                 fd 7; all opened while tracing; oldest open for 51m
                 next: Close the body of every response on every path; in Go, put defer response.Body.Close() right after the error
                 check.
@@ -143,7 +142,7 @@ fn leaked_responses_with_their_call_sites() {
             api[4711]: 1,240 open fds (1,211 TCP, 1,204 of them in findings) of at most 65,536; +23/min, so the limit is reached in
             about 1d 22h
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost. Coverage is complete.
-            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
         "#]],
     );
@@ -166,15 +165,15 @@ fn leaked_responses_with_their_call_sites() {
 
             #2  api[4711] -> 10.0.0.7:443: body-not-closed (likely), 1 ESTABLISHED
                 at main.export report.go:40
-                14 HTTP/2 streams on 1 connection hold 53 MiB in the memory of the process; the application has read none of it for 50m
-                only likely: whether a reader waits on 1 of 1 is unknown
+                53 MiB buffered in the process for 14 HTTP/2 streams on 1 connection; the application has read none of it for 50m
+                only likely: for 1 of 1 it is unknown whether a reader is waiting
                 fd 7; all opened while tracing; oldest open for 51m
                 next: Close the body of every response on every path; in Go, put defer response.Body.Close() right after the error check.
 
             ~ = estimated from the times at which connections fell silent
             api[4711]: 1,240 open fds (1,211 TCP, 1,204 of them in findings) of at most 65,536; +23/min, so the limit is reached in about 1d 22h; 3,630 goroutines, 1,204 in readLoop, 1,203 in writeLoop
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost. Coverage is complete.
-            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
         "#]],
     );
@@ -195,8 +194,8 @@ fn hostile_strings_are_shown_as_text() {
                 requests: GET /\x1b[8mhidden text (1)
                 only likely: inferred from timing and counts, not verified inside the
                 process
-                call site unknown: no stack was recorded; in a run without --pid, add it to
-                record the stacks of new connections
+                call site unknown: no stack was recorded; only runs with --pid record the
+                stacks of new connections
                 fd 7; all opened while tracing; oldest open for 51m
                 also held by \x9b31m\u{200b}\r[666] fd 8
                 container \x1b[31mdeadbee, exe /tmp/\u{202e}gpj.exe\n/bin/sh
@@ -205,7 +204,7 @@ fn hostile_strings_are_shown_as_text() {
 
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events
             lost. Coverage is complete.
-            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
         "##]],
     );
@@ -220,7 +219,7 @@ fn hostile_strings_are_shown_as_text() {
                 at @main\ttab evil.go:1
                 requests: GET /\x1b[8mhidden text (1)
                 only likely: inferred from timing and counts, not verified inside the process
-                call site unknown: no stack was recorded; in a run without --pid, add it to record the stacks of new connections
+                call site unknown: no stack was recorded; only runs with --pid record the stacks of new connections
                 fd 7; all opened while tracing; oldest open for 51m
                 also held by \x9b31m\u{200b}\r[666] fd 8
                 container \x1b[31mdeadbee, exe /tmp/\u{202e}gpj.exe\n/bin/sh
@@ -228,7 +227,7 @@ fn hostile_strings_are_shown_as_text() {
                 next: Close the socket when a read returns EOF (0 bytes), and after errors.
 
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost. Coverage is complete.
-            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
         "##]],
     );

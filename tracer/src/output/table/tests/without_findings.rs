@@ -12,7 +12,7 @@ fn no_findings() {
 
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events
             lost. Coverage is complete.
-            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
         "#]],
     );
@@ -27,15 +27,14 @@ fn no_findings_and_incomplete_coverage() {
             No leaked connections found, but coverage is incomplete.
 
             Note: accept: not attached (fexit: not permitted); which process accepted a
-                  connection is known from the next snapshot on
+                  connection is known only from the next snapshot
             Note: tracer runs inside a pid namespace: processes outside of it are not seen
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; 1,234 events
-            lost. COVERAGE IS INCOMPLETE: 1 snapshot failed, 5 connections did not fit into
-            the connection table, 5 responses in flight did not fit into the list,
-            2 processes could not be read, 34 events were lost since the latest snapshot
-            began. Run as root, in the host's pid namespace. Not judged, because they are
-            not plain TCP: 2 mptcp, 1 smc.
-            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            lost. COVERAGE IS INCOMPLETE: 1 snapshot failed, 5 connections did not fit in
+            the connection table, 5 responses in flight did not fit in the list, 2 processes
+            could not be read. Run as root, in the host's pid namespace. Not analyzed (not
+            plain TCP): 2 mptcp, 1 smc.
+            Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
         "#]],
     );
@@ -57,15 +56,15 @@ fn only_information() {
 
             #1  api[4711] -> 10.0.9.9:5432: stale-pool (info), 2 CLOSE_WAIT
                 the peer closed 2 connections 50m ago; the process has sent nothing since
-                call site unknown: no stack was recorded; in a run without --pid, add it to
-                record the stacks of new connections
+                call site unknown: no stack was recorded; only runs with --pid record the
+                stacks of new connections
                 fds 7, 8; all opened while tracing; oldest open for 51m
-                next: Nothing is needed; an idle timeout shorter than the peer's would avoid
-                it.
+                next: No action is needed; an idle timeout shorter than the peer's would
+                avoid it.
 
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots; 7 events lost.
             Coverage is complete: later snapshots made up for the loss.
-            Thresholds: --idle 1m, --min-count 5. Command: tracer --pid 4711
+            Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
         "#]],
     );

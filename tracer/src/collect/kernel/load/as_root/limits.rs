@@ -81,7 +81,7 @@ async fn more_processes_than_there_is_room_for_are_counted() {
     assert_eq!(watch.kernel.set_pids(&many).unwrap(), 0);
     let more: Vec<u32> = (NOBODY..NOBODY + 4_099).collect();
     assert_eq!(watch.kernel.set_pids(&more).unwrap(), 3);
-    // Room is made by those that are not asked for any more.
+    // Room is made by removing those that are no longer requested.
     assert_eq!(watch.kernel.set_pids(&[process::id()]).unwrap(), 0);
     let (_listener, client, _server) = connection(LOOPBACKS[0]);
     let address = client.peer_addr().unwrap();

@@ -1,0 +1,345 @@
+//! Which connections cannot be held against their process, count for count, and what that leaves of
+//! an assessment. `rules` documents the principle.
+
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
+};
+use core::cmp::Reverse;
+
+use super::{Groups, Judged};
+use crate::{
+    Caveat, Confidence, ConnectionId, CountOf, Evidence, Interval, ProcessKey, TcpState, Timestamp,
+    connection_view::ConnectionView,
+    excuse::Excuse,
+    group::GroupKey,
+    history::History,
+    rules::{self, Assessment, growing},
+    stops::Stop,
+    waits::{self, BACKLOG_BYTES},
+};
+
+/// A forwarder that receives a FIN sends one on within this time.
+const FORWARDING_MAX_MS: u64 = 2_000;
+
+/// The peers that a process may be waiting for.
+#[derive(Debug, Default)]
+pub(super) struct WaitedFor {
+    /// Connections whose peers took less than the process wrote within `--idle`, and when data was
+    /// last sent to them.
+    slow: Vec<(Timestamp, ConnectionId)>,
+    /// Connections whose peers were sent a FIN and have not sent theirs, and when it was sent.
+    half_closed: Vec<(Interval, ConnectionId)>,
+    /// Connections that are not read at the moment and that no rule claims yet, and since when: slow
+    /// peers hold them up as well.
+    held_up: Vec<(Timestamp, ConnectionId)>,
+}
+
+impl WaitedFor {
+    /// Takes in a connection of the process.
+    pub(super) fn note(&mut self, view: &ConnectionView<'_>, is_claimed: bool) {
+        let id = view.tracked.id;
+        if let Some(waits) = &view.tracked.waits {
+            let is_recent = |at: Timestamp| view.now.ms_since(at) <= view.options.idle_ms;
+            if waits.slow_at.is_some_and(is_recent) {
+                self.slow.push((view.facts.last_sent_at.unwrap_or(view.tracked.opened_at), id));
+            }
+            let fin_sent = waits.fin_sent.filter(|_| waits::is_half_closed(view.facts));
+            self.half_closed.extend(fin_sent.map(|fin_sent| (fin_sent, id)));
+        }
+        let unread_ms = view.now.ms_since(view.tracked.unread_since);
+        let is_held_up = view.facts.unread_bytes >= BACKLOG_BYTES
+            && unread_ms >= view.options.gap_ms()
+            && !is_claimed;
+        if is_held_up {
+            self.held_up.push((left_alone_at(view), id));
+        }
+    }
+
+    const fn is_nobody(&self) -> bool {
+        self.slow.is_empty() && self.half_closed.is_empty()
+    }
+
+    /// The connections that these peers excuse, of those of the process that are `accused`.
+    fn excused(
+        &self,
+        accused: &[ConnectionView<'_>],
+        excuses: &mut BTreeMap<ConnectionId, Excuse>,
+    ) {
+        let matched = self.closed_behind_half_closed(accused);
+        let waiting: BTreeSet<ConnectionId> = matched.values().copied().collect();
+        excuses.extend(matched.keys().map(|id| (*id, Excuse::HalfClosedPeer)));
+        let slow = self.slow.iter().filter(|(_, id)| !waiting.contains(id));
+        self.spend(slow.copied().collect(), accused, may_be_held_up, Excuse::SlowPeer, excuses);
+        let slow: BTreeSet<ConnectionId> = self.slow.iter().map(|(_, id)| *id).collect();
+        let half_closed = self.half_closed.iter().map(|(fin_sent, id)| (fin_sent.latest, *id));
+        let left = half_closed.filter(|(_, id)| !waiting.contains(id) && !slow.contains(id));
+        self.spend(left.collect(), accused, is_confirmed, Excuse::HalfClosedPeer, excuses);
+    }
+
+    /// Each of `peers`, waited for since a time, excuses one connection that is `excusable`, or one
+    /// response where a connection has several: first those that were left alone when a peer was, of
+    /// equal ones the most recently used.
+    fn spend(
+        &self,
+        mut peers: Vec<(Timestamp, ConnectionId)>,
+        accused: &[ConnectionView<'_>],
+        excusable: fn(&ConnectionView<'_>) -> bool,
+        excuse: Excuse,
+        excuses: &mut BTreeMap<ConnectionId, Excuse>,
+    ) {
+        if peers.is_empty() {
+            return;
+        }
+        peers.sort_unstable();
+        let accused = accused
+            .iter()
+            .filter(|view| excusable(view) && !excuses.contains_key(&view.tracked.id))
+            .map(|view| HeldUp {
+                data: data(view),
+                apart_ms: apart_ms(&peers, left_alone_at(view)),
+                used_at: Reverse(view.last_used_at()),
+                id: view.tracked.id,
+                responses: rules::leaked(view).count().max(1),
+                is_accused: true,
+            });
+        let others = self.held_up.iter().filter(|_| excuse == Excuse::SlowPeer);
+        let others = others.map(|(left_alone_at, id)| HeldUp {
+            data: Data::Pending,
+            apart_ms: apart_ms(&peers, *left_alone_at),
+            used_at: Reverse(*left_alone_at),
+            id: *id,
+            responses: 1,
+            is_accused: false,
+        });
+        let mut queue: Vec<HeldUp> = accused.chain(others).collect();
+        queue.sort_unstable();
+        let mut left = peers.len();
+        for HeldUp { id, responses, is_accused, .. } in queue {
+            // Among several, one connection can wait for the peer of the other.
+            let is_itself = matches!(peers.as_slice(), [(_, peer)] if *peer == id);
+            if responses <= left && !is_itself {
+                left -= responses;
+                excuses.extend(is_accused.then_some((id, excuse)));
+            }
+        }
+    }
+
+    /// The connections that the peer closed, each with the half-closed one that the process sent the
+    /// FIN on to: as many pairs as possible of those whose FINs may be at most two seconds apart.
+    fn closed_behind_half_closed(
+        &self,
+        accused: &[ConnectionView<'_>],
+    ) -> BTreeMap<ConnectionId, ConnectionId> {
+        let mut fins: Vec<Fin> = Vec::new();
+        for (at, id) in &self.half_closed {
+            let earliest = at.earliest.before_ms(FORWARDING_MAX_MS);
+            let latest = at.latest.after_ms(FORWARDING_MAX_MS);
+            fins.push(Fin { latest, earliest, id: *id, is_sent: true });
+        }
+        let is_closed = |view: &&ConnectionView<'_>| {
+            matches!(view.facts.state, TcpState::CloseWait | TcpState::Closed) && !view.was_likely()
+        };
+        for view in accused.iter().filter(is_closed) {
+            if let Some(Interval { earliest, latest }) = view.tracked.peer_closed {
+                fins.push(Fin { latest, earliest, id: view.tracked.id, is_sent: false });
+            }
+        }
+        pair(fins)
+    }
+}
+
+/// A connection that a peer may hold up. Ordered by how well it fits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct HeldUp {
+    data: Data,
+    /// How far apart it and the nearest peer were left alone.
+    apart_ms: u64,
+    used_at: Reverse<Timestamp>,
+    id: ConnectionId,
+    /// How many peers it takes.
+    responses: usize,
+    is_accused: bool,
+}
+
+/// Since when nothing is read from it, or it is silent.
+fn left_alone_at(view: &ConnectionView<'_>) -> Timestamp {
+    if view.facts.unread_bytes > 0 { view.tracked.unread_since } else { view.last_used_at() }
+}
+
+/// From `at` to the nearest time of these, which are sorted.
+fn apart_ms(peers: &[(Timestamp, ConnectionId)], at: Timestamp) -> u64 {
+    let later = peers.partition_point(|(time, _)| *time < at);
+    let near = [later.checked_sub(1), Some(later)].into_iter().flatten();
+    let times = near.filter_map(|index| peers.get(index)).map(|(time, _)| *time);
+    times.map(|time| time.ms_since(at).max(at.ms_since(time))).min().unwrap_or(u64::MAX)
+}
+
+/// When a FIN was sent or received. Ordered by its latest time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Fin {
+    latest: Timestamp,
+    earliest: Timestamp,
+    id: ConnectionId,
+    is_sent: bool,
+}
+
+/// Pairs received FINs with sent ones whose intervals overlap. Whichever ends first takes the partner
+/// that ends first, which leaves the most for the others.
+fn pair(mut fins: Vec<Fin>) -> BTreeMap<ConnectionId, ConnectionId> {
+    let mut by_start = fins.clone();
+    by_start.sort_unstable_by_key(|fin| (fin.earliest, fin.id));
+    let mut starting = by_start.into_iter().peekable();
+    fins.sort_unstable();
+    let [mut sent, mut received] = [BTreeSet::new(), BTreeSet::new()];
+    let mut pairs = BTreeMap::new();
+    for fin in fins {
+        while let Some(started) = starting.next_if(|started| started.earliest <= fin.latest) {
+            let side = if started.is_sent { &mut sent } else { &mut received };
+            side.insert(started);
+        }
+        let (own, others) =
+            if fin.is_sent { (&mut sent, &mut received) } else { (&mut received, &mut sent) };
+        if own.remove(&fin)
+            && let Some(other) = others.pop_first()
+        {
+            let (received, sent) = if fin.is_sent { (other, fin) } else { (fin, other) };
+            pairs.insert(received.id, sent.id);
+        }
+    }
+    pairs
+}
+
+/// What the process may have kept from a connection for a slow peer. The first fits best.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Data {
+    /// Data is unread, or an HTTP response is open.
+    Pending,
+    /// All of it was read, and the peer has closed: the data, and then EOF, may be on their way.
+    Taken,
+    /// Unread is no more than a TLS session ticket may be.
+    Little,
+    /// Nothing.
+    None,
+}
+
+fn data(view: &ConnectionView<'_>) -> Data {
+    let facts = view.facts;
+    let is_closed = matches!(facts.state, TcpState::CloseWait | TcpState::Closed);
+    let is_untouched = facts.unread_bytes > 0 && facts.unread_bytes == facts.rx_bytes;
+    let has_response = view.awaits_body() || rules::leaked(view).next().is_some();
+    if has_response || is_untouched || facts.unread_bytes > view.options.unread_min_bytes {
+        Data::Pending
+    } else if is_closed {
+        Data::Taken
+    } else if facts.unread_bytes > 0 {
+        Data::Little
+    } else {
+        Data::None
+    }
+}
+
+/// It was not surer than *possible* before, and may wait until a slow peer takes what it brought.
+fn may_be_held_up(view: &ConnectionView<'_>) -> bool {
+    data(view) != Data::None && !view.was_likely()
+}
+
+/// It was not surer than *possible* before, and has a response that no goroutine is known to need.
+fn is_confirmed(view: &ConnectionView<'_>) -> bool {
+    (view.is_confirmed() || view.is_unsearched()) && !view.was_likely()
+}
+
+/// Sets why connections cannot be held against their process.
+pub(super) fn excuse(groups: &mut Groups<'_>, waited_for: &BTreeMap<ProcessKey, WaitedFor>) {
+    let mut accused: BTreeMap<ProcessKey, Vec<ConnectionView<'_>>> = BTreeMap::new();
+    for (group, members) in &*groups {
+        if waited_for.get(&group.process).is_some_and(|peers| !peers.is_nobody()) {
+            let of_process = accused.entry(group.process).or_default();
+            of_process.extend(members.iter().filter(|view| rules::is_accused(view)));
+        }
+    }
+    let mut excuses = BTreeMap::new();
+    for (process, accused) in accused {
+        if let Some(peers) = waited_for.get(&process) {
+            peers.excused(&accused, &mut excuses);
+        }
+    }
+    for view in groups.values_mut().flatten() {
+        let waits = || excuses.get(&view.tracked.id).copied();
+        let stopped = view.process.stop.map(|_| Excuse::Stopped);
+        // Who reads a stream of HTTP/2 is in the process's memory, not in its file descriptors.
+        let is_answered = view.was_asked() || view.is_multiplexed();
+        let not_inspected = (!is_answered).then_some(Excuse::NotInspected);
+        view.excuse = stopped.or_else(waits).or(not_inspected);
+    }
+}
+
+/// How many connections are excused by half-closed ones, and when the oldest was opened, by group.
+pub(crate) fn behind_half_closed(judged: &[Judged<'_>]) -> BTreeMap<GroupKey, (usize, Timestamp)> {
+    let mut counts: BTreeMap<GroupKey, (usize, Timestamp)> = BTreeMap::new();
+    for judged in judged {
+        for view in judged.members.iter().filter(|it| it.excuse == Some(Excuse::HalfClosedPeer)) {
+            let opened_at = view.tracked.opened_at;
+            let (count, oldest) = counts.entry(judged.group).or_insert((0, opened_at));
+            (*count, *oldest) = (*count + 1, opened_at.min(*oldest));
+        }
+    }
+    counts
+}
+
+/// The number of connections that half-closed ones excuse only rises, as that of tunnels does of
+/// which one end never closes.
+fn rising(history: &History) -> Option<Evidence> {
+    let Evidence::CountRose { windows, from, to } = growing::evidence(history)? else {
+        return None;
+    };
+    Some(Evidence::HalfOpenRose { windows, from, to })
+}
+
+/// Limits what a rule about the process made of these connections, and adds why.
+/// `half_closed_before` is how many of the group half-closed ones excused so far, and `alive_max` how
+/// many of it were alive at one time.
+pub(super) fn limit(
+    assessment: &mut Assessment,
+    members: &[ConnectionView<'_>],
+    half_closed_before: Option<&History>,
+    alive_max: usize,
+) {
+    let ceiling = members.iter().map(ConnectionView::ceiling).min();
+    let ceiling = ceiling.unwrap_or(Confidence::Certain);
+    let is_lowered = assessment.confidence > ceiling;
+    assessment.confidence = assessment.confidence.min(ceiling);
+    let excused = |excuse| -> usize {
+        let is_such = |view: &&ConnectionView<'_>| view.excuse == Some(excuse) && view.is_excused();
+        let responses = |view: &ConnectionView<'_>| rules::leaked(view).count().max(1);
+        members.iter().filter(is_such).map(responses).sum()
+    };
+    let (slow, half_closed): (usize, usize) =
+        (excused(Excuse::SlowPeer), excused(Excuse::HalfClosedPeer));
+    let caveats = &mut assessment.facts.caveats;
+    if slow > 0 {
+        caveats.push(Caveat::SendBlocked { connections: slow });
+    }
+    if half_closed > 0 {
+        caveats.push(Caveat::HalfClosedPeers { connections: half_closed });
+        assessment.facts.evidence.extend(half_closed_before.and_then(rising));
+    }
+    if excused(Excuse::Pool) > 0 {
+        caveats.push(Caveat::CleanedUp { alive_max });
+    }
+    if let Some(stop) = members.iter().find_map(|view| view.process.stop) {
+        caveats.push(match stop {
+            Stop::Stopped => Caveat::ProcessStopped,
+            Stop::Resumed { ago_ms } => Caveat::ProcessResumed { ago_ms },
+        });
+    }
+    if slow + half_closed > 0 {
+        // It is decided by those peers, and not by what follows.
+        caveats.retain(|caveat| !matches!(caveat, Caveat::Undecided { .. }));
+    }
+    let is_uninspected = |view: &&ConnectionView<'_>| view.excuse == Some(Excuse::NotInspected);
+    let count = members.iter().filter(is_uninspected).count();
+    if is_lowered && count > 0 {
+        caveats.push(Caveat::NotInspected(CountOf { count, total: members.len() }));
+    }
+}

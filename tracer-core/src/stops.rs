@@ -1,0 +1,74 @@
+//! When a process was stopped or frozen, as far as the answers about it show.
+
+use crate::Timestamp;
+
+/// When a process was last known to run, and to be stopped.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Stops {
+    /// The latest answer that it runs.
+    running_at: Option<Timestamp>,
+    /// Since when it may have been stopped, if it is: since it was last known to run.
+    stopped_since: Option<Timestamp>,
+    /// The answer that it runs again, and for how long it had been stopped before, at most.
+    resumed: Option<(Timestamp, u64)>,
+}
+
+/// Why a process cannot have acted on its connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// It is stopped.
+    Stopped,
+    /// It was stopped, runs again, and has had less time since than it was stopped for.
+    Resumed {
+        /// How long ago it was first seen to run again.
+        ago_ms: u64,
+    },
+}
+
+impl Stops {
+    /// Takes in an answer as of `at`.
+    pub(crate) fn observe(&mut self, is_stopped: bool, at: Timestamp) {
+        if is_stopped {
+            // One that was never known to run may have been stopped for any time.
+            self.stopped_since.get_or_insert(self.running_at.unwrap_or_default());
+            return;
+        }
+        if let Some(since) = self.stopped_since.take() {
+            self.resumed = Some((at, at.ms_since(since)));
+        }
+        self.running_at = Some(at);
+    }
+
+    /// Why it cannot have acted. A process that runs again gets as much time as it was stopped for, and
+    /// at most `idle_ms`.
+    pub(crate) fn stop(&self, now: Timestamp, idle_ms: u64) -> Option<Stop> {
+        if self.stopped_since.is_some() {
+            return Some(Stop::Stopped);
+        }
+        let (at, stopped_ms) = self.resumed?;
+        let ago_ms = now.ms_since(at);
+        (ago_ms < stopped_ms.min(idle_ms)).then_some(Stop::Resumed { ago_ms })
+    }
+}
+
+#[test]
+fn a_process_that_runs_again_gets_as_much_time_as_it_was_stopped_for() {
+    let at = |seconds: u64| Timestamp::from_ms(1_000_000 + seconds * 1_000);
+    let stop = |stops: &Stops, seconds| stops.stop(at(seconds), 60_000);
+    let mut stops = Stops::default();
+    stops.observe(false, at(0));
+    assert_eq!(stop(&stops, 1), None);
+    stops.observe(true, at(10));
+    stops.observe(true, at(20));
+    assert_eq!(stop(&stops, 20), Some(Stop::Stopped));
+    stops.observe(false, at(30));
+    assert_eq!(stop(&stops, 59), Some(Stop::Resumed { ago_ms: 29_000 }));
+    assert_eq!(stop(&stops, 60), None);
+
+    // At most `--idle`, also where nothing is known of the time before.
+    let mut stops = Stops::default();
+    stops.observe(true, at(500));
+    stops.observe(false, at(501));
+    assert_eq!(stop(&stops, 560), Some(Stop::Resumed { ago_ms: 59_000 }));
+    assert_eq!(stop(&stops, 561), None);
+}

@@ -1,0 +1,46 @@
+//! A connection that is used again after a pause is not suspected again so soon.
+
+use std::{format, string::String, vec::Vec};
+
+use super::watched::{Moment, watch};
+
+/// Consumers that take what waits every 40 s, from 30 s on, `times` times.
+fn paused(times: u64) -> String {
+    let mut timeline = String::from(
+        "
+        0s open a1..a8 every=1s pid=10
+        0s send a1..a8 every=1s bytes=100
+        1s receive a1..a8 every=1s bytes=500000
+        ",
+    );
+    for number in 0..times {
+        let at_s = 40 * (number + 1);
+        timeline.push_str(&format!(
+            "
+            {at_s}s read a1..a8 every=1s
+            {at_s}s receive a1..a8 every=1s bytes=300000
+            "
+        ));
+    }
+    timeline
+}
+
+/// After the first pause, none of the same length is suspicious.
+#[test]
+fn a_consumer_that_pauses_again_and_again_does_not_flap() {
+    let moments = watch(10_000, 2, 410, &paused(10));
+    let is_found = |it: &&Moment| !it.accused.is_empty() || !it.suspected.is_empty();
+    let found: Vec<u64> = moments.iter().filter(is_found).map(|it| it.at_s).collect();
+    assert!(found.contains(&30) && found.iter().all(|at_s| *at_s < 50), "found at {found:?}");
+}
+
+/// One that stops for good is suspicious after three times its longest pause.
+#[test]
+fn a_consumer_that_stops_for_good_is_found() {
+    let moments = watch(10_000, 2, 360, &paused(3));
+    let after = || moments.iter().filter(|it| it.at_s > 60);
+    let first = after().find(|it| !it.suspected.is_empty()).unwrap().at_s;
+    assert!((230..=270).contains(&first), "found at {first} s");
+    let complete = |it: &&Moment| it.at_s > 270 && it.suspected != ["undrained possible x8"];
+    assert_eq!(after().filter(complete).count(), 0);
+}

@@ -1,0 +1,234 @@
+//! Pools that take the connection that was returned last, under bursts of load, before a server that
+//! closes idle connections; and the leaks that look like them.
+
+use std::{fmt::Write as _, format, string::String, vec::Vec};
+
+use super::watched::{check_healthy, check_leaking, watch};
+
+/// A server closes a connection that has been idle for so long.
+const KEEP_ALIVE_S: u64 = 5;
+
+/// Bursts of load, each with when it comes and how many connections it takes at one time.
+struct Bursts(Vec<(u64, usize)>);
+
+impl Bursts {
+    /// `count` bursts at a distance, as deep as `depths` in turn.
+    fn every(distance_s: u64, count: u64, depths: &[usize]) -> Self {
+        let depths = depths.iter().copied().cycle();
+        Self((0..count).map(|number| 1 + number * distance_s).zip(depths).collect())
+    }
+
+    /// What a pool does that takes the connection that was returned last, and replaces dead ones.
+    fn last_in_first_out(&self) -> String {
+        let (mut timeline, mut opened) = (String::new(), 0);
+        let mut pool: Vec<usize> = Vec::new();
+        for (at_s, depth) in &self.0 {
+            let mut busy = Vec::new();
+            for _ in 0..*depth {
+                // It was closed by the server since the burst before, at least ten seconds ago.
+                if let Some(dead) = pool.pop() {
+                    writeln!(timeline, "{at_s}s close p{dead}").unwrap();
+                }
+                opened += 1;
+                busy.push(opened);
+                exchange(&mut timeline, *at_s, &format!("p{opened}"));
+            }
+            pool.extend(busy);
+        }
+        timeline
+    }
+
+    /// What a client does that keeps every connection.
+    fn all_kept(&self) -> String {
+        let (mut timeline, mut opened) = (String::new(), 0);
+        for (at_s, depth) in &self.0 {
+            for _ in 0..*depth {
+                opened += 1;
+                exchange(&mut timeline, *at_s, &format!("k{opened}"));
+            }
+        }
+        timeline
+    }
+
+    fn end_s(&self) -> u64 {
+        self.0.last().map_or(0, |(at_s, _)| at_s + 2)
+    }
+}
+
+/// A request and its answer on a new connection that the server closes when it has been idle.
+fn exchange(timeline: &mut String, at_s: u64, name: &str) {
+    let closed_s = at_s + 1 + KEEP_ALIVE_S;
+    for step in [
+        format!("{at_s}s open {name} pid=10"),
+        format!("{at_s}s send {name} bytes=100"),
+        format!("{}s receive {name} bytes=500", at_s + 1),
+        format!("{}s read {name}", at_s + 1),
+        format!("{closed_s}s peer-closes {name}"),
+    ] {
+        timeline.push_str(&step);
+        timeline.push('\n');
+    }
+}
+
+/// Connections that are forgotten one after the other.
+fn leaked(count: u64, first_s: u64, every_s: u64) -> String {
+    let mut timeline = String::new();
+    for number in 0..count {
+        exchange(&mut timeline, first_s + number * every_s, &format!("l{number}"));
+    }
+    timeline
+}
+
+#[test]
+fn a_pool_with_bursts_is_never_accused() {
+    for (distance_s, depths) in [
+        (45, &[50, 7, 50, 10, 50, 30][..]),
+        (60, &[50, 40, 30, 20, 10]),
+        (20, &[13, 17, 11, 19]),
+        (90, &[200, 50, 120]),
+        (30, &[12]),
+    ] {
+        let bursts = Bursts::every(distance_s, 10, depths);
+        check_healthy(bursts.end_s() + 60, &bursts.last_in_first_out());
+    }
+}
+
+/// Each burst is less deep than the one before, so layers of the pool die one after the other.
+#[test]
+fn a_pool_under_falling_load_is_never_accused() {
+    let bursts = Bursts::every(40, 10, &[100, 80, 65, 52, 41, 33, 26, 20, 15, 11]);
+    check_healthy(bursts.end_s() + 60, &bursts.last_in_first_out());
+}
+
+/// An audit sees the layers of a pool at one time, and no clean-up.
+#[test]
+fn an_audit_of_a_pool_with_bursts_is_only_possible() {
+    let bursts = Bursts::every(40, 10, &[100, 80, 65, 52, 41, 33, 26, 20, 15, 11]);
+    let timeline = format!("0s lose-events\n{}", bursts.last_in_first_out());
+    for at_s in (60..480).step_by(7) {
+        let timeline = format!("{timeline}{at_s}s snapshot\n{}s snapshot\n", at_s + 3);
+        let options = crate::Options { idle_ms: 10_000, ..crate::Options::default() };
+        let report = super::timeline::run(&format!("{timeline}{}s report", at_s + 3), options);
+        assert!(!report.contains("likely") && !report.contains("certain"), "{at_s}: {report}");
+    }
+}
+
+#[test]
+fn bursts_that_are_all_kept_are_a_leak() {
+    for idle_s in [10, 60] {
+        let bursts = Bursts::every(2 * idle_s, 8, &[20]);
+        let moments = watch(idle_s * 1_000, 2, bursts.end_s() + idle_s * 2, &bursts.all_kept());
+        let first = moments.iter().find(|moment| !moment.accused.is_empty()).unwrap();
+        // The fifth burst, its death and `--idle`.
+        let due_s = 1 + 4 * 2 * idle_s + 1 + KEEP_ALIVE_S + idle_s;
+        assert!(first.at_s >= due_s && first.at_s <= due_s + 5 * idle_s, "{}", first.at_s);
+        assert_eq!(moments.last().unwrap().accused, ["close-wait likely x160"]);
+    }
+}
+
+#[test]
+fn a_leak_beside_a_pool_with_bursts_is_counted_alone() {
+    let bursts = Bursts::every(50, 16, &[50, 7, 50, 10]);
+    let timeline = [bursts.last_in_first_out(), leaked(25, 20, 11)].concat();
+    check_leaking(bursts.end_s(), &timeline, &["close-wait likely x25"]);
+}
+
+/// The pool is never idle for so long that the server closes it.
+#[test]
+fn a_leak_beside_a_busy_pool_is_counted_alone() {
+    let mut timeline = String::from("0s open p1..p50 pid=10\n");
+    for second in (1..400).step_by(2) {
+        writeln!(timeline, "{second}s send p1..p50 bytes=10\n{second}s receive p1..p50 bytes=10")
+            .unwrap();
+        writeln!(timeline, "{second}s read p1..p50").unwrap();
+    }
+    timeline.push_str(&leaked(25, 20, 7));
+    check_leaking(400, &timeline, &["close-wait likely x25"]);
+}
+
+/// The error path forgets one connection in ten; the others are closed at once.
+#[test]
+fn a_leak_on_the_error_path_is_counted_alone() {
+    let mut timeline = String::new();
+    for number in 0..250 {
+        let at_s = 1 + number;
+        if number % 10 == 3 {
+            exchange(&mut timeline, at_s, &format!("l{number}"));
+        } else {
+            writeln!(timeline, "{at_s}s open s{number} pid=10\n{at_s}s send s{number} bytes=9")
+                .unwrap();
+            writeln!(timeline, "{}s close s{number}", at_s + 1).unwrap();
+        }
+    }
+    check_leaking(400, &timeline, &["close-wait likely x25"]);
+}
+
+/// What became likely stays so, until it is closed.
+#[test]
+fn a_leak_that_stopped_stays_likely() {
+    let timeline = leaked(25, 1, 7);
+    check_leaking(3_600, &timeline, &["close-wait likely x25"]);
+    // Who closed twenty may come back to the latest one.
+    check_leaking(3_610, &format!("{timeline}3605s close l0..l19\n"), &["close-wait likely x4"]);
+    check_leaking(3_610, &format!("{timeline}3605s close l0..l24\n"), &[]);
+}
+
+/// A garbage collector closes every third one that is dead, old and new alike, from time to time.
+#[test]
+fn a_garbage_collector_that_closes_a_third_does_not_acquit_the_rest() {
+    let mut timeline = leaked(90, 1, 7);
+    let mut dead: Vec<u64> = Vec::new();
+    for number in 0..90 {
+        dead.push(number);
+        if number % 20 == 19 {
+            let at_s = 1 + number * 7 + 5;
+            let is_collected = |index: usize| index % 3 == 1 && index + 2 < dead.len();
+            let (collected, kept): (Vec<_>, Vec<_>) =
+                dead.iter().enumerate().partition(|(index, _)| is_collected(*index));
+            for (_, one) in collected {
+                writeln!(timeline, "{at_s}s close l{one}").unwrap();
+            }
+            dead = kept.into_iter().map(|(_, one)| *one).collect();
+        }
+    }
+    check_leaking(760, &timeline, &[&format!("close-wait likely x{}", dead.len())]);
+}
+
+/// One connection every twenty `--idle`, thirty in all: an audit and a live run.
+#[test]
+fn a_slow_leak_is_likely_in_an_audit() {
+    let timeline = format!("0s lose-events\n{}", leaked(30, 1, 1_200));
+    let at_s = 30 * 1_200;
+    let report = super::timeline::run(
+        &format!("{timeline}{at_s}s snapshot\n{}s snapshot\n{}s report", at_s + 3, at_s + 3),
+        crate::Options::default(),
+    );
+    assert!(report.contains("close-wait likely: p10[10] outbound 10.0.0.1:443 x30"), "{report}");
+}
+
+/// A connection for each of some threads, which get work at random.
+#[test]
+fn connections_of_threads_are_not_accused_once_they_come_back() {
+    let mut timeline = String::new();
+    let (mut random, mut last) = (7_u64, [0_u64; 40]);
+    for number in 0..400_u64 {
+        random =
+            random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let thread = usize::try_from((random >> 33) % 40).unwrap();
+        let at_s = 1 + number * 4;
+        if last[thread] + KEEP_ALIVE_S + 2 > at_s && last[thread] > 0 {
+            continue;
+        }
+        if last[thread] > 0 {
+            writeln!(timeline, "{at_s}s close t{thread}x{}", last[thread]).unwrap();
+        }
+        last[thread] = at_s;
+        exchange(&mut timeline, at_s, &format!("t{thread}x{at_s}"));
+    }
+    for (idle_ms, every_s) in [(10_000, 2), (60_000, 5)] {
+        let moments = watch(idle_ms, every_s, 1_600, &timeline);
+        let settled: Vec<_> =
+            moments.iter().filter(|it| it.at_s > 800 && !it.accused.is_empty()).collect();
+        assert!(settled.is_empty(), "{:#?}", settled.first().map(|it| (it.at_s, &it.accused)));
+    }
+}
