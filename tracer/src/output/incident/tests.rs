@@ -130,8 +130,9 @@ fn no_findings() {
         &expect![[r#"
             No leaked connections found, but coverage is incomplete.
             COVERAGE IS INCOMPLETE: 1 snapshot failed, 5 connections did not fit in the connection
-            table, 5 responses in flight did not fit in the list, 2 processes could not be read. Run
-            as root, in the host's pid namespace.
+            table, 5 responses in flight did not fit in the list, 2 processes could not be read,
+            34 events were lost since the latest snapshot began. Run as root, in the host's pid
+            namespace.
 
             1. If you still suspect a leak: only connections that have been silent for 1m are
                reported; use a lower --idle or record for longer.
@@ -142,8 +143,9 @@ fn no_findings() {
             Note: tracer runs inside a pid namespace: processes outside of it are not seen
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; 1,234 events lost.
             COVERAGE IS INCOMPLETE: 1 snapshot failed, 5 connections did not fit in the connection
-            table, 5 responses in flight did not fit in the list, 2 processes could not be read. Run
-            as root, in the host's pid namespace. Not analyzed (not plain TCP): 2 mptcp, 1 smc.
+            table, 5 responses in flight did not fit in the list, 2 processes could not be read,
+            34 events were lost since the latest snapshot began. Run as root, in the host's pid
+            namespace. Not analyzed (not plain TCP): 2 mptcp, 1 smc.
             Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC"#]],
     );
