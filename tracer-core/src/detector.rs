@@ -26,6 +26,7 @@ use crate::{
     history::History,
     judge::{JudgeContext, Judged, behind_half_closed},
     processes::Processes,
+    snapshot_interval::SnapshotIntervals,
     table::{Departure, Table},
     tracked::{Flagged, Tracked},
 };
@@ -51,6 +52,7 @@ pub struct Detector {
     /// The part of `loss` that the latest snapshot has made up for.
     healed: Loss,
     snapshots: u64,
+    intervals: SnapshotIntervals,
     sockets: u64,
     undecodable: u64,
     unreadable: u64,
@@ -80,6 +82,7 @@ impl Detector {
             loss: Loss::default(),
             healed: Loss::default(),
             snapshots: 0,
+            intervals: SnapshotIntervals::default(),
             sockets: 0,
             undecodable: 0,
             unreadable: 0,
@@ -124,6 +127,7 @@ impl Detector {
     fn reconcile(&mut self, mut snapshot: Snapshot) {
         let at = snapshot.ended_at;
         self.snapshots += 1;
+        self.intervals.observe(snapshot.started_at);
         let has_lost = self.unhealed() != Loss::default();
         self.healed = self.loss.healable();
         self.sockets = u64::try_from(snapshot.sockets.len()).unwrap_or(u64::MAX);

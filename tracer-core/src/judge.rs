@@ -9,6 +9,7 @@
 mod by_port;
 mod excused;
 mod pools;
+mod runs;
 mod unassigned;
 
 use alloc::{
@@ -19,6 +20,7 @@ use core::cmp::Reverse;
 
 use excused::WaitedFor;
 pub(crate) use excused::behind_half_closed;
+use runs::{by_run, sum_by_run};
 use unassigned::Unassigned;
 
 use crate::{
@@ -109,10 +111,12 @@ impl<'a> JudgeContext<'a> {
         let growing =
             self.histories.iter().filter(|(_, it)| growing::evidence(&it.counts).is_some());
         let mut ports: BTreeSet<GroupKey> = growing.map(|(group, _)| group.of_port()).collect();
+        let mut latest = None;
         for (group, view) in self.views() {
             let is_claimed = rules::is_claimed(&view);
-            if is_claimed {
+            if is_claimed && latest != Some(group) {
                 ports.insert(group.of_port());
+                latest = Some(group);
             }
             if view.tracked.waits.is_some() || view.facts.unread_bytes > 0 {
                 waited_for.entry(group.process).or_default().note(&view, is_claimed);
@@ -120,8 +124,8 @@ impl<'a> JudgeContext<'a> {
         }
         let mut groups = Groups::new();
         if !ports.is_empty() {
-            let is_wanted = |group: &GroupKey| ports.contains(&group.of_port());
-            for (group, view) in self.views().filter(|(group, _)| is_wanted(group)) {
+            let mut is_wanted = by_run(|group: GroupKey| ports.contains(&group.of_port()));
+            for (group, view) in self.views().filter(|(group, _)| is_wanted(*group)) {
                 groups.entry(group).or_default().push(view);
             }
         }
@@ -161,11 +165,8 @@ impl<'a> JudgeContext<'a> {
 
     /// The size of each group, and of each port with several addresses.
     pub(crate) fn group_sizes(&self) -> BTreeMap<GroupKey, GroupSize> {
-        let mut sizes: BTreeMap<GroupKey, GroupSize> = BTreeMap::new();
-        for tracked in self.table.open() {
-            let (Some(owner), Some(facts)) = (tracked.accountable(), &tracked.facts) else {
-                continue;
-            };
+        let each = self.table.open().filter_map(|tracked| {
+            let (owner, facts) = (tracked.accountable()?, tracked.facts.as_ref()?);
             let group = GroupKey::of(owner.key, self.table.direction(tracked), facts);
             let one = GroupSize {
                 count: 1,
@@ -173,8 +174,9 @@ impl<'a> JudgeContext<'a> {
                 fresh: usize::from(tracked.snapshots_seen <= 1),
                 oldest: tracked.opened_at,
             };
-            sizes.entry(group).and_modify(|size| size.add(one)).or_insert(one);
-        }
+            Some((group, one))
+        });
+        let mut sizes = sum_by_run(each);
         let ports = by_port::sizes(&sizes);
         sizes.extend(ports);
         sizes

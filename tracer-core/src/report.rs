@@ -6,7 +6,7 @@ use core::net::SocketAddr;
 use crate::{
     CallSiteReason, Caveat, Comm, Confidence, ConnectionId, Container, Direction, Evidence,
     FindingKey, Goroutines, Interval, Loss, Note, Options, Owner, Probe, ProcessKey, Reader,
-    TcpState, Timestamp, Verdict,
+    SnapshotInterval, TcpState, Timestamp, Verdict,
 };
 
 /// What is known at one time.
@@ -249,6 +249,8 @@ pub struct Coverage {
     pub processes: u64,
     /// Snapshots taken.
     pub snapshots: u64,
+    /// How far apart they are; `None` before the second one.
+    pub snapshot_interval: Option<SnapshotInterval>,
     /// How kernel events are observed.
     pub probes: Vec<Probe>,
     /// Remarks for the reader of the report.

@@ -11,8 +11,8 @@ use crate::{Coverage, Loss, Note, call_sites, table::FactsLost};
 impl Detector {
     pub(super) fn coverage(&self) -> Coverage {
         let unreadable = count(self.processes.unreadable.len()).saturating_add(self.unreadable);
-        let unhealed = self.unhealed();
         let processes_stopped = self.findings.stopped_processes();
+        let unhealed = self.unhealed();
         let responses_full = self.processes.open_responses.left_out();
         Coverage {
             complete: unhealed == Loss::default()
@@ -34,6 +34,7 @@ impl Detector {
             sockets: self.sockets,
             processes: self.processes.count(),
             snapshots: self.snapshots,
+            snapshot_interval: self.intervals.summary(),
             probes: self.host.probes.clone(),
             notes: self.notes(),
         }

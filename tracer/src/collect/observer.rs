@@ -64,6 +64,8 @@ pub(crate) struct Observer {
     /// The sockets of the latest snapshot, if not all are selected. A selected socket stays
     /// selected when its process ends and another process still holds it.
     followed: BTreeSet<ConnectionId>,
+    /// Number of sockets in the latest snapshot.
+    sockets: usize,
     /// Number of processes that did not fit into the kernel's map of target processes.
     refused: u64,
     /// What was lost in user space.
@@ -121,6 +123,7 @@ impl Observer {
             clock: None,
             only_tracked,
             followed: BTreeSet::new(),
+            sockets: 0,
             refused: 0,
             loss: Loss::default(),
             reported_loss: Loss::default(),
@@ -205,17 +208,16 @@ impl Observer {
         self.backend.now()
     }
 
-    /// The pending events, and what was lost.
-    pub(crate) fn events(&mut self) -> Vec<Input> {
+    /// Passes on the pending events.
+    pub(crate) fn events(&mut self, mut take: impl FnMut(Input)) {
         if let Some(log) = &mut self.log {
             log.flush();
         }
-        let mut inputs = Vec::new();
         let mut undecodable = 0;
         let (now, stacks) = (self.backend.now(), &mut self.stacks);
         let mut stack = |key| stacks.as_mut()?.number(key, now);
         let mut decode = |bytes: &[u8]| match decode::event(bytes, &mut stack) {
-            Ok(event) => inputs.push(Input::Event(event)),
+            Ok(event) => take(Input::Event(event)),
             Err(error) => {
                 log::debug!("an event cannot be decoded: {error}");
                 undecodable += 1;
@@ -230,8 +232,6 @@ impl Observer {
         }
         self.loss.unreadable += undecodable;
         self.take_stacks();
-        inputs.extend(self.losses());
-        inputs
     }
 
     /// Makes room for further stacks in the kernel's map. Every event that was read by now has its
@@ -255,8 +255,9 @@ impl Observer {
         }
     }
 
-    /// The totals of what was lost, if they have changed.
-    fn losses(&mut self) -> Option<Input> {
+    /// The totals of what was lost, if they have changed. Reading them takes a system call or more for
+    /// each program and map, so this is not done for each event.
+    pub(crate) fn losses(&mut self) -> Option<Input> {
         let mut total = self.loss;
         #[cfg(test)]
         if let Backend::Scripted(host) = &self.backend {

@@ -28,7 +28,8 @@ pub(crate) fn probes_missing(coverage: &Coverage) -> impl Iterator<Item = &Probe
     coverage.probes.iter().filter(|probe| !probe.is_attached())
 }
 
-/// `Observed 62 TCP sockets of 14 processes in 103 snapshots over 3m 20s; no events lost.`
+/// `Observed 62 TCP sockets of 14 processes in 103 snapshots over 3m 20s, 1.5s apart (at most 4.1s);
+/// no events lost.`
 pub(crate) fn observed(report: &Report) -> String {
     let coverage = &report.coverage;
     let over = match report.at.ms_since(report.started_at) {
@@ -39,12 +40,29 @@ pub(crate) fn observed(report: &Report) -> String {
         0 => "no events".to_owned(),
         lost => counted(lost, "event", "events"),
     };
+    let apart = coverage.snapshot_interval.map(|it| {
+        let [median, max] = [it.median_ms, it.max_ms].map(interval);
+        format!(", {median} apart (at most {max})")
+    });
+    let apart = apart.unwrap_or_default();
     format!(
-        "Observed {} of {} in {}{over}; {lost} lost.",
+        "Observed {} of {} in {}{over}{apart}; {lost} lost.",
         counted(coverage.sockets, "TCP socket", "TCP sockets"),
         counted(coverage.processes, "process", "processes"),
         counted(coverage.snapshots, "snapshot", "snapshots"),
     )
+}
+
+/// `850ms`, `4.6s`, `12s`: rounded, so that intervals of a few seconds can be told apart.
+fn interval(milliseconds: u64) -> String {
+    match milliseconds {
+        0..1_000 => duration_ms(milliseconds),
+        9_950.. => duration_ms(milliseconds.saturating_add(500)),
+        _ => {
+            let tenths = (milliseconds + 50) / 100;
+            format!("{}.{}s", tenths / 10, tenths % 10)
+        }
+    }
 }
 
 /// Whether everything was seen, and if not, what is missing and what to do.
@@ -95,4 +113,21 @@ pub(crate) fn not_judged(coverage: &Coverage) -> Option<String> {
     });
     let kinds = kinds.collect::<Vec<_>>().join(", ");
     (!kinds.is_empty()).then(|| format!("Not analyzed (not plain TCP): {kinds}."))
+}
+
+#[cfg(test)]
+mod tests {
+    use tracer_core::SnapshotInterval;
+
+    use super::*;
+    use crate::output::fixture;
+
+    #[test]
+    fn the_interval_of_snapshots_is_said() {
+        let mut report = fixture::report(Vec::new());
+        let interval = SnapshotInterval { median_ms: 4_620, max_ms: 23_600 };
+        report.coverage.snapshot_interval = Some(interval);
+        let text = observed(&report);
+        assert!(text.contains("in 3 snapshots over 3s, 4.6s apart (at most 24s);"), "{text}");
+    }
 }

@@ -5,6 +5,7 @@ use super::*;
 use crate::output::{
     fixture,
     history::History,
+    quantity::plain,
     table::{self, Style},
 };
 
@@ -66,6 +67,37 @@ fn a_possible_leak_is_to_be_confirmed_first() {
             Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC"#]],
     );
+}
+
+#[test]
+fn a_possible_leak_that_is_not_listed_is_mentioned() {
+    let report = fixture::report(vec![fixture::inbound(2)]);
+    let (context, history) = (fixture::context(), History::default());
+    let mut incident = fixture::incident(&report, &history, &context);
+    incident.least = Confidence::Likely;
+    assert_eq!(incident.headline(), "No likely or certain leaks found.");
+    assert_eq!(
+        plain(&steps(&incident)[0]),
+        "1 finding is possible: a healthy program can look the same; --show possible lists it."
+    );
+}
+
+#[test]
+fn equal_leaks_of_several_processes_are_one() {
+    let worker = |id| fixture::worker(id, fixture::process(900, id), 6);
+    let report = fixture::report((1..=12).map(worker).collect());
+    let (context, history) = (fixture::context(), History::default());
+    let incident = fixture::incident(&report, &history, &context);
+    assert_eq!(
+        plain(&incident.headline()),
+        "12 processes of python3 leak 72 connections to 10.0.0.7:443 (likely), the oldest opened \
+         2026-03-01 11:09:00 UTC; call site unknown."
+    );
+    assert_eq!(
+        plain(&steps(&incident)[1]),
+        "Until the fix is deployed, a restart of 12 processes of python3 frees their fds."
+    );
+    assert!(!incident.lede().concat().contains("below"), "{:?}", incident.lede());
 }
 
 #[test]

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Version of the schema; raised when a field changes its meaning or goes.
-const SCHEMA: u32 = 2;
+pub(super) const SCHEMA: u32 = 2;
 
 #[derive(Serialize)]
 pub(super) struct Document<'a> {
@@ -314,6 +314,8 @@ struct CoverageObject<'a> {
     sockets: u64,
     processes: u64,
     snapshots: u64,
+    snapshot_interval_ms: Option<u64>,
+    snapshot_interval_max_ms: Option<u64>,
     probes: Vec<ProbeObject>,
     notes: Vec<Coded>,
 }
@@ -330,6 +332,8 @@ impl<'a> CoverageObject<'a> {
             sockets: coverage.sockets,
             processes: coverage.processes,
             snapshots: coverage.snapshots,
+            snapshot_interval_ms: coverage.snapshot_interval.map(|it| it.median_ms),
+            snapshot_interval_max_ms: coverage.snapshot_interval.map(|it| it.max_ms),
             probes: coverage.probes.iter().map(ProbeObject::new).collect(),
             notes: coverage.notes.iter().chain(&coverage.gaps()).map(note).collect(),
         }

@@ -159,6 +159,8 @@ fn an_outbound_finding() {
                 "sockets": 10234,
                 "processes": 14,
                 "snapshots": 3,
+                "snapshot_interval_ms": null,
+                "snapshot_interval_max_ms": null,
                 "probes": [
                   {
                     "hook": "inet_sock_set_state",
@@ -318,6 +320,8 @@ fn an_inbound_finding() {
                 "sockets": 10234,
                 "processes": 14,
                 "snapshots": 3,
+                "snapshot_interval_ms": null,
+                "snapshot_interval_max_ms": null,
                 "probes": [
                   {
                     "hook": "inet_sock_set_state",
