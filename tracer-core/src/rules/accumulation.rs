@@ -17,7 +17,7 @@
 //!   beyond the largest number alive at one time became more across three clean-ups.
 //!
 //! What was opened before tracing has no time of opening; the last request of a connection that
-//! carried one exchange stands for it.
+//! carried one exchange stands for it. Where nothing was sent, that is the opening itself.
 
 use super::Claimed;
 use crate::{Interval, Timestamp, connection_view::ConnectionView, separate_times::SeparateTimes};
