@@ -49,8 +49,8 @@ pub struct Detector {
     changed: bool,
     now: Timestamp,
     loss: Loss,
-    /// Something was lost that no later snapshot has made up for.
-    unhealed: bool,
+    /// The part of `loss` that the latest snapshot has made up for.
+    healed: Loss,
     snapshots: u64,
     intervals: SnapshotIntervals,
     sockets: u64,
@@ -80,7 +80,7 @@ impl Detector {
             changed: false,
             now: Timestamp::default(),
             loss: Loss::default(),
-            unhealed: false,
+            healed: Loss::default(),
             snapshots: 0,
             intervals: SnapshotIntervals::default(),
             sockets: 0,
@@ -119,10 +119,7 @@ impl Detector {
                     self.host.notes.push(note);
                 }
             }
-            Input::Loss(loss) => {
-                self.unhealed |= loss.healable() != self.loss.healable();
-                self.loss = loss;
-            }
+            Input::Loss(loss) => self.loss = loss,
             Input::Tick(now) => self.judge(now),
         }
     }
@@ -131,7 +128,8 @@ impl Detector {
         let at = snapshot.ended_at;
         self.snapshots += 1;
         self.intervals.observe(snapshot.started_at);
-        self.unhealed = false;
+        let has_lost = self.unhealed() != Loss::default();
+        self.healed = self.loss.healable();
         self.sockets = u64::try_from(snapshot.sockets.len()).unwrap_or(u64::MAX);
         self.undecodable = snapshot.undecodable;
         self.unreadable = snapshot.unreadable;
@@ -139,12 +137,19 @@ impl Detector {
         self.not_judged.clone_from(&snapshot.not_judged);
         let suspended_ns = self.host.suspended_ns;
         let holders = core::mem::take(&mut snapshot.holders);
-        for departure in self.table.reconcile(snapshot, |key| key.started_at(suspended_ns)) {
+        for departure in
+            self.table.reconcile(snapshot, has_lost, |key| key.started_at(suspended_ns))
+        {
             self.handle_departure(departure, at);
         }
         // Not before: the changes above still name the call sites of processes that are gone.
         self.processes.take_holders(holders, self.snapshots, at, self.options.window_ms);
         self.observe_groups(at);
+    }
+
+    /// What was lost and no later snapshot has made up for.
+    fn unhealed(&self) -> Loss {
+        self.loss.healable().since(self.healed)
     }
 
     /// What is missing from the answer is no longer known.
@@ -288,10 +293,10 @@ impl Detector {
         Some(Change { at, kind, connection, flag, key: (*flagged.key).clone(), script })
     }
 
-    /// A connection with a verdict is missing from the latest snapshot. Another snapshot decides
-    /// whether it is closed.
+    /// Another snapshot would say more: a connection with a verdict is missing from the latest one,
+    /// or events were lost since.
     pub fn is_undecided(&self) -> bool {
-        self.table.is_undecided()
+        self.table.is_undecided() || self.unhealed().events() > 0
     }
 
     /// The changes of single connections' verdicts since the last call.

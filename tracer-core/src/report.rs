@@ -229,6 +229,8 @@ pub struct Coverage {
     pub complete: bool,
     /// Running totals of what was lost.
     pub loss: Loss,
+    /// What of that was lost since the latest snapshot began, so that nothing has made up for it.
+    pub unhealed: Loss,
     /// Connections for which the connection table had no room at the latest snapshot.
     pub table_full: u64,
     /// Responses in flight for which there was no room.

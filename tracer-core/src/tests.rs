@@ -30,6 +30,7 @@ mod render;
 mod response_lists;
 mod scenarios;
 mod shrinking_pools;
+mod slow_leaks;
 mod slow_peers;
 mod stopped;
 mod thresholds;

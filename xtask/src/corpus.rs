@@ -28,6 +28,9 @@ use std::time::Instant;
 use anyhow::{Result, bail, ensure};
 use clap::Args;
 
+pub(crate) use confidence::Confidence;
+pub(crate) use runtime::packages::search_path;
+
 use crate::build;
 use crate::extent::Extent;
 use crate::figures;

@@ -12,6 +12,8 @@ use crate::workspace;
 const CORPUS: &str = "<!-- cargo xtask corpus --markdown -->\n";
 /// The comment above figures of the benchmark.
 const BENCHMARK: &str = "<!-- cargo xtask bench --write -->\n";
+/// The comment above figures of the zoo.
+const ZOO: &str = "<!-- cargo xtask zoo --markdown -->\n";
 /// The comment below figures.
 const END: &str = "<!-- end -->\n";
 
@@ -25,6 +27,18 @@ pub(crate) fn publish_corpus(figures: &str) -> Result<()> {
         figures.trim_end()
     );
     publish("docs/corpus.md", &text, CORPUS, figures)
+}
+
+/// Writes the figures of the zoo to docs/zoo.md, and to the pages that show them.
+///
+/// # Errors
+/// If a file cannot be read or written.
+pub(crate) fn publish_zoo(figures: &str) -> Result<()> {
+    let text = format!(
+        "# Results of the zoo\n\nWritten by `cargo xtask zoo --markdown`.\n\n{}\n",
+        figures.trim_end()
+    );
+    publish("docs/zoo.md", &text, ZOO, figures)
 }
 
 /// Writes all measurements to docs/benchmark.md, and the summary to the pages that show it.

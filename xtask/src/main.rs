@@ -23,6 +23,7 @@ mod tally;
 mod test;
 mod vm;
 mod workspace;
+mod zoo;
 
 use std::process::ExitCode;
 
@@ -54,6 +55,8 @@ enum Task {
     Bench(bench::Arguments),
     /// Run real programs that leak or are healthy, and compare tracer's reports with their labels.
     Corpus(corpus::Arguments),
+    /// Run healthy software and leaking twins of it, and check what tracer accuses.
+    Zoo(zoo::Arguments),
     /// Build an archive with the release, its manual pages and shell completions.
     Dist,
     /// Run the tests in virtual machines with other kernels.
@@ -84,6 +87,7 @@ fn perform(task: Task) -> Result<ExitCode> {
         Task::Ebpf(arguments) => ebpf::run(&arguments).map(|()| ExitCode::SUCCESS),
         Task::Bench(arguments) => bench::run(&arguments).map(|()| ExitCode::SUCCESS),
         Task::Corpus(arguments) => corpus::run(&arguments),
+        Task::Zoo(arguments) => zoo::run(&arguments),
         Task::Dist => dist::run().map(|()| ExitCode::SUCCESS),
         Task::VmTest(arguments) => vm::run(&arguments).map(step::conclude),
         Task::Fuzz(arguments) => fuzz::run(&arguments).map(step::conclude),

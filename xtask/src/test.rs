@@ -16,7 +16,7 @@ use clap::Args;
 use crate::extent::Extent;
 use crate::privileges::{self, Access};
 use crate::tally::Tally;
-use crate::{bench, corpus, ebpf, fuzz, go, step, vm};
+use crate::{bench, corpus, ebpf, fuzz, go, step, vm, zoo};
 use background::Background;
 use plan::{Set, Step};
 
@@ -98,6 +98,7 @@ fn run_step(step: Step, access: Result<Access, &'static str>) -> Result<Tally> {
         Step::Root => host_tests::run_as_root(access, None),
         Step::Unit => host_tests::run_without_root(),
         Step::Corpus => needs_root(&|access| corpus::test(access, Extent::Reduced)),
+        Step::Zoo => needs_root(&|access| zoo::test(access, Extent::Reduced)),
         Step::Cookbook => cookbook::run()?,
         Step::Browser => browser::run()?,
         Step::Fuzz => fuzz::run(&fuzz::BRIEFLY)?,
@@ -105,6 +106,7 @@ fn run_step(step: Step, access: Result<Access, &'static str>) -> Result<Tally> {
         Step::Kernels => vm::test(Extent::Reduced)?,
         Step::Object => rebuilt_object::run(access)?,
         Step::WholeCorpus => needs_root(&|access| corpus::test(access, Extent::Whole)),
+        Step::WholeZoo => needs_root(&|access| zoo::test(access, Extent::Whole)),
         Step::AllKernels => vm::test(Extent::Whole)?,
         Step::LongFuzz => fuzz::run(&fuzz::A_MINUTE)?,
     };

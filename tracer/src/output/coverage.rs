@@ -9,8 +9,8 @@ use super::{
 };
 
 /// Lost events of all kinds: the `events_lost` of JSON and CSV.
-pub(crate) fn events_lost(loss: &Loss) -> u64 {
-    loss.ring_full.saturating_add(loss.map_full).saturating_add(loss.unreadable)
+pub(crate) const fn events_lost(loss: &Loss) -> u64 {
+    loss.events()
 }
 
 /// What is missing, one phrase each; empty if nothing is.
@@ -67,9 +67,15 @@ fn interval(milliseconds: u64) -> String {
 
 /// Whether everything was seen, and if not, what is missing and what to do.
 pub(crate) fn completeness(coverage: &Coverage) -> String {
-    let has_lost = events_lost(&coverage.loss) > 0;
-    let gaps = gaps(coverage).join(", ");
+    let mut gaps = gaps(coverage);
+    let unhealed = events_lost(&coverage.unhealed);
+    if unhealed > 0 {
+        let events = counted(unhealed, "event was", "events were");
+        gaps.push(format!("{events} lost since the latest snapshot began"));
+    }
+    let gaps = gaps.join(", ");
     if coverage.complete {
+        let has_lost = events_lost(&coverage.loss) > 0;
         return match (gaps.is_empty(), has_lost) {
             (true, false) => "Coverage is complete.".to_owned(),
             (true, true) => {
@@ -78,11 +84,7 @@ pub(crate) fn completeness(coverage: &Coverage) -> String {
             (false, _) => format!("Coverage is complete, except that {gaps}."),
         };
     }
-    let missing = match (gaps.is_empty(), has_lost) {
-        (true, false) => String::new(),
-        (true, true) => ": no later snapshot has made up for the loss".to_owned(),
-        (false, _) => format!(": {gaps}"),
-    };
+    let missing = if gaps.is_empty() { String::new() } else { format!(": {gaps}") };
     let remedy = remedy(coverage);
     format!("COVERAGE IS INCOMPLETE{missing}.{remedy}")
 }
@@ -96,7 +98,7 @@ fn remedy(coverage: &Coverage) -> &'static str {
         " Run again once the stopped processes run."
     } else if coverage.table_full > 0 || coverage.responses_full > 0 {
         " Select processes with --pid or --comm."
-    } else if coverage.loss.snapshots_failed > 0 || events_lost(&coverage.loss) > 0 {
+    } else if coverage.unhealed.snapshots_failed > 0 || events_lost(&coverage.unhealed) > 0 {
         " Run again, for longer."
     } else {
         ""

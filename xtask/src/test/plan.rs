@@ -17,6 +17,8 @@ pub(crate) enum Step {
     Unit,
     /// Real programs that leak or are healthy, judged by the tracer: the reduced set
     Corpus,
+    /// Healthy software and leaking twins of it: the reduced set; needs packages
+    Zoo,
     /// The queries of docs/csv.md, run by DuckDB
     Cookbook,
     /// The HTML report, opened in a browser
@@ -31,6 +33,8 @@ pub(crate) enum Step {
     Object,
     /// The whole corpus; packages that are missing are installed
     WholeCorpus,
+    /// The whole zoo; packages that are missing are installed
+    WholeZoo,
     /// All tests on all kernels, with each attach method
     AllKernels,
     /// Every parser of bytes from outside, fuzzed for a minute
@@ -52,18 +56,20 @@ pub(crate) enum Set {
 
 /// The order of the steps. Steps of one group run at the same time: the first one waits for most of
 /// its time, and the others run in the background, one after the other.
-const GROUPS: [&[Step]; 11] = [
+const GROUPS: [&[Step]; 13] = [
     &[Step::Digest],
     &[Step::Build],
     &[Step::Root, Step::Unit],
     // Alone: the tracer inspects processes for a limited time per snapshot, and what it has no time
     // for is less certain than the label says.
     &[Step::Corpus],
+    &[Step::Zoo],
     &[Step::Fuzz, Step::Cookbook, Step::Browser],
     &[Step::Bench],
     &[Step::Kernels],
     &[Step::Object],
     &[Step::WholeCorpus],
+    &[Step::WholeZoo],
     &[Step::AllKernels],
     &[Step::LongFuzz],
 ];
@@ -75,8 +81,10 @@ impl Step {
             Self::Digest | Self::Build | Self::Unit => true,
             Self::Root => set >= Set::Default,
             Self::Cookbook | Self::Browser | Self::Bench | Self::Object => set >= Set::All,
-            Self::Corpus | Self::Kernels | Self::Fuzz => set == Set::All,
-            Self::WholeCorpus | Self::AllKernels | Self::LongFuzz => set == Set::Nightly,
+            Self::Corpus | Self::Zoo | Self::Kernels | Self::Fuzz => set == Set::All,
+            Self::WholeCorpus | Self::WholeZoo | Self::AllKernels | Self::LongFuzz => {
+                set == Set::Nightly
+            }
         }
     }
 

@@ -13,9 +13,10 @@ use crate::source_file::{self, SourceFile};
 const END: &str = "<!-- end -->";
 
 /// Commands, with the generated files that contain all of their figures.
-const GENERATED: [(&str, &str); 2] = [
+const GENERATED: [(&str, &str); 3] = [
     ("cargo xtask bench --write", "docs/benchmark.md"),
     ("cargo xtask corpus --markdown", "docs/corpus.md"),
+    ("cargo xtask zoo --markdown", "docs/zoo.md"),
 ];
 
 /// Figures of a page.

@@ -105,6 +105,7 @@ impl Session {
         let inspections = self.answer_questions();
         let answered = clock::cpu_time();
         self.detector.handle(Input::Tick(self.observer.now()));
+        self.observer.drop_stacks(|| self.detector.stacks());
         let judged = clock::cpu_time();
         // What was done since the snapshot before counts too: events, reports, output.
         let cpu_time = judged.saturating_sub(self.cpu_time);

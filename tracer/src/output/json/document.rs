@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Version of the schema; raised when a field changes its meaning or goes.
-const SCHEMA: u32 = 2;
+pub(super) const SCHEMA: u32 = 2;
 
 #[derive(Serialize)]
 pub(super) struct Document<'a> {
@@ -307,6 +307,7 @@ impl<'a> ProcessObject<'a> {
 struct CoverageObject<'a> {
     complete: bool,
     events_lost: u64,
+    events_lost_unhealed: u64,
     map_full: u64,
     processes_unreadable: u64,
     not_judged: &'a BTreeMap<String, u64>,
@@ -324,6 +325,7 @@ impl<'a> CoverageObject<'a> {
         Self {
             complete: coverage.complete,
             events_lost: coverage::events_lost(&coverage.loss),
+            events_lost_unhealed: coverage::events_lost(&coverage.unhealed),
             map_full: coverage.loss.map_full,
             processes_unreadable: coverage.processes_unreadable,
             not_judged: &coverage.not_judged,

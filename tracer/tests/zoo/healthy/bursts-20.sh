@@ -1,0 +1,12 @@
+# A requests pool of 20, used by 20 threads every two idle times; between the bursts all 20 are in CLOSE_WAIT.
+pip="requests"
+reduced=yes
+
+start() {
+    background "$PYTHON" "$PROGRAMS/server.py" $((PORT + 1))
+    ready $((PORT + 1))
+}
+
+load() {
+    background "$PYTHON" "$PROGRAMS/bursts.py" --pool 20 --low "$(scaled 2)" --high "$(scaled 2)"
+}

@@ -1,0 +1,11 @@
+# Connections in reference cycles that only Python's cycle collector closes, every two idle times.
+reduced=yes
+
+start() {
+    background "$PYTHON" "$PROGRAMS/server.py" $((PORT + 1))
+    ready $((PORT + 1))
+}
+
+load() {
+    background "$PYTHON" "$PROGRAMS/collector.py"
+}

@@ -1,0 +1,11 @@
+# Thirty long polls that are answered after two to six idle times; polls that time out are closed.
+reduced=yes
+
+start() {
+    background "$PYTHON" "$PROGRAMS/server.py" $((PORT + 1))
+    ready $((PORT + 1))
+}
+
+load() {
+    background "$PYTHON" "$PROGRAMS/polls.py"
+}

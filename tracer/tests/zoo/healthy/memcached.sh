@@ -1,0 +1,25 @@
+# memcached, restarted under pools: one notices closed connections late, one at once.
+packages="memcached"
+
+memcached=
+start() {
+    start_server
+}
+
+start_server() {
+    background memcached -u nobody -l 127.0.0.1 -p "$PORT" -U 0
+    memcached=$!
+    ready "$PORT"
+}
+
+# An unknown command is answered with a line, which is all that these clients want.
+load() {
+    background "$PYTHON" "$PROGRAMS/client.py" idle "127.0.0.1:$PORT" --count 50 --every "$(scaled 5)"
+    background "$PYTHON" "$PROGRAMS/client.py" idle "127.0.0.1:$PORT" --count 20 --every "$(scaled 2)" --watch
+}
+
+disturb() {
+    kill "$memcached"
+    wait "$memcached" || true
+    start_server
+}

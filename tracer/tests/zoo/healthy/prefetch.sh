@@ -1,0 +1,11 @@
+# Eight consumers with 20 prefetched messages unread in their sockets, which work for up to two and a half idle times on one.
+reduced=yes
+
+start() {
+    background "$PYTHON" "$PROGRAMS/consumer.py" --broker
+    ready $((PORT + 1))
+}
+
+load() {
+    background "$PYTHON" "$PROGRAMS/consumer.py"
+}

@@ -1,0 +1,11 @@
+# Eight readers of endless responses that work for up to two and a half idle times on what they read, in one process.
+reduced=yes
+
+start() {
+    background "$PYTHON" "$PROGRAMS/server.py" $((PORT + 1))
+    ready $((PORT + 1))
+}
+
+load() {
+    background "$PYTHON" "$PROGRAMS/streams.py"
+}

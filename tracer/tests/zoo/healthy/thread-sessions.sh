@@ -1,0 +1,12 @@
+# A thread pool with a requests.Session for each thread, used in bursts of random size.
+pip="requests"
+reduced=yes
+
+start() {
+    background "$PYTHON" "$PROGRAMS/server.py" $((PORT + 1))
+    ready $((PORT + 1))
+}
+
+load() {
+    background "$PYTHON" "$PROGRAMS/sessions.py"
+}

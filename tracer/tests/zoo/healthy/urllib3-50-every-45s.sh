@@ -1,0 +1,13 @@
+# A pool of 50 (urllib3) in bursts of 50 threads, 45 to 90 s apart, before a server that closes idle
+# connections after 5 s. It is bounded, and it closes what the server closed when it takes it from the pool.
+pip="urllib3"
+
+start() {
+    background "$PYTHON" "$PROGRAMS/server.py" $((PORT + 1))
+    ready $((PORT + 1))
+}
+
+load() {
+    background "$PYTHON" "$PROGRAMS/bursts.py" --library urllib3 --pool 50 --depth 50 \
+        --low 45 --high 90
+}

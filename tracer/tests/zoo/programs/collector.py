@@ -1,0 +1,62 @@
+"""A client whose connections only Python's cycle collector closes.
+
+Each connection is part of a reference cycle. Half of them are dropped at once, the others stay in a cache of ten from
+which a random one is dropped for each new one. The collector runs every twice `--idle`, as it does in a program that
+allocates little, and closes what was dropped, old and new.
+
+--leak   two of three go into a list as well, which is never emptied: 24 leak of 36 connections
+"""
+
+import gc
+import http.client
+import random
+import time
+
+import zoo
+
+OPTIONS = zoo.arguments()
+LEAK_OF = 36
+cache, kept = [], []
+
+
+class Call:
+    def __init__(self):
+        self.connection = http.client.HTTPConnection("127.0.0.1", zoo.PORT + 1)
+        self.connection.request("GET", "/bytes?n=200")
+        self.response = self.connection.getresponse()
+        self.response.read()
+        self.callback = self.finished
+
+    def finished(self):
+        return self.response.isclosed()
+
+
+def collect():
+    while True:
+        time.sleep(2 * zoo.IDLE)
+        gc.collect()
+
+
+def main():
+    gc.disable()
+    zoo.in_thread(collect)
+    count = 0
+    while True:
+        call = Call()
+        count += 1
+        if OPTIONS.leak and count <= LEAK_OF and count % 3:
+            kept.append(call)
+            zoo.event(zoo.KEEP)
+        elif random.random() < 0.5:
+            if len(cache) == 10:
+                cache.pop(random.randrange(10))
+            cache.append(call)
+        if OPTIONS.leak and count == LEAK_OF:
+            # What was only in the cache is closed by the next collection; then 24 are left.
+            del call
+            cache.clear()
+            zoo.forever()
+        time.sleep(zoo.PACE)
+
+
+main()

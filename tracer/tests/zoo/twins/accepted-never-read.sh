@@ -1,0 +1,15 @@
+# As strange-requests, but the server never reads 25 connections with such requests, beside those of busy clients.
+reduced=yes
+
+start() {
+    background "$PYTHON" "$PROGRAMS/accepts.py" --strange send --leak
+    ready $((PORT + 1))
+}
+
+load() {
+    background "$PYTHON" "$PROGRAMS/accepts.py" --strange send --leak --clients
+}
+
+expect() {
+    echo "never-read,close-wait,undrained,ghost :$((PORT + 1)) 25"
+}

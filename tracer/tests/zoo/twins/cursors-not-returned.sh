@@ -1,0 +1,22 @@
+# As postgres-pool, but 25 connections whose query failed are not returned.
+packages="postgresql"
+pip="psycopg2-binary"
+
+start() {
+    local bin
+    bin=$(dirname "$(ls /usr/lib/postgresql/*/bin/postgres | tail -n 1)")
+    install -d -o postgres "$DIR/data" "$DIR/run"
+    as postgres "$bin/initdb" --auth trust --no-sync -D "$DIR/data"
+    background as postgres "$bin/postgres" -D "$DIR/data" -p $((PORT + 1)) -h 127.0.0.1 -k "$DIR/run" \
+        -c idle_session_timeout=5s -c fsync=off -c max_connections=120
+    ready $((PORT + 1))
+    until_true as postgres "$bin/pg_isready" -h 127.0.0.1 -p $((PORT + 1))
+}
+
+load() {
+    background "$PYTHON" "$PROGRAMS/pools.py" --to postgres --leak
+}
+
+expect() {
+    echo "close-wait,ghost 127.0.0.1:$((PORT + 1)) 25"
+}

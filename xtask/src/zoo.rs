@@ -1,0 +1,255 @@
+//! `cargo xtask zoo`: healthy software that must not be accused, and twins of it that leak.
+
+mod exhibit;
+mod expectation;
+mod finding;
+mod outcome;
+mod pace;
+mod packages;
+mod ports;
+mod processes;
+mod record;
+mod round;
+mod running;
+mod summary;
+mod supervisor;
+mod tracing;
+
+use std::env;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{self, ExitCode};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
+
+use crate::extent::Extent;
+use crate::privileges::{self, Access};
+use crate::tally::Tally;
+use crate::{build, figures, step};
+use exhibit::Exhibit;
+use pace::Round;
+use packages::Packages;
+use round::Setting;
+use summary::OfRound;
+
+/// The most exhibits that run at the same time, on two cores.
+const AT_A_TIME: usize = 60;
+
+/// The beginning of the name of a run's directory; its pid follows.
+const SCRATCH: &str = "tracer-zoo-";
+
+#[derive(Args, Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub(crate) struct Arguments {
+    /// Only the exhibits of `cargo xtask test --all`, for ten minutes with shorter thresholds.
+    #[arg(long)]
+    reduced: bool,
+    /// These exhibits only; `nginx-*` are all whose name starts so.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    only: Vec<String>,
+    /// One round with this --idle, in place of the usual ones.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    idle: Option<Duration>,
+    /// How long a round is.
+    #[arg(long, value_name = "MINUTES")]
+    minutes: Option<f64>,
+    /// Use this tracer instead of building one.
+    #[arg(long, value_name = "FILE")]
+    tracer: Option<PathBuf>,
+    /// Write the figures to docs/zoo.md and to the pages that show them.
+    #[arg(long, conflicts_with_all = ["only", "idle"])]
+    markdown: bool,
+    /// Keep the exhibits' directories, with the output of their programs, until the next run.
+    #[arg(long)]
+    keep: bool,
+    /// List the exhibits.
+    #[arg(long)]
+    list: bool,
+    /// Run the functions of an exhibit that are named on standard input.
+    #[arg(long, hide = true, value_name = "FILE")]
+    supervise: Option<PathBuf>,
+}
+
+/// Reads `10s` or `10`.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.strip_suffix('s').unwrap_or(text).parse();
+    match seconds.map_err(|_| "not a number of seconds".to_owned())? {
+        0 => Err("0 seconds".to_owned()),
+        seconds => Ok(Duration::from_secs(seconds)),
+    }
+}
+
+/// Runs the zoo; the exit code is 1 if something healthy was accused or a leak was not found.
+///
+/// # Errors
+/// If it cannot run.
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    if let Some(file) = &arguments.supervise {
+        return supervisor::run(file).map(|()| ExitCode::SUCCESS);
+    }
+    if arguments.list {
+        for Exhibit { name, what, .. } in exhibit::load()? {
+            println!("{name:<28} {what}");
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    match privileges::kernel_access() {
+        Ok(Access::Direct) => {}
+        Ok(Access::Sudo) => bail!("the zoo starts servers that need root; run it as root"),
+        Err(reason) => bail!("the zoo loads kernel programs: {reason}"),
+    }
+    perform(arguments).map(step::conclude)
+}
+
+/// Runs it as a step of the tests.
+pub(crate) fn test(access: Access, extent: Extent) -> Tally {
+    if access != Access::Direct {
+        return step::skipped("it starts servers that need root; run it as root");
+    }
+    let arguments = Arguments { reduced: extent == Extent::Reduced, ..Arguments::default() };
+    perform(&arguments).unwrap_or_else(|error| step::checked(Err(error)))
+}
+
+fn perform(arguments: &Arguments) -> Result<Tally> {
+    let started = Instant::now();
+    let mut exhibits = exhibit::load()?;
+    exhibits.retain(|exhibit| {
+        exhibit::is_selected(&arguments.only, &exhibit.name)
+            && (exhibit.is_reduced || !arguments.reduced)
+    });
+    ensure!(!exhibits.is_empty(), "there is no such exhibit; --list lists them");
+    let tracer = match &arguments.tracer {
+        Some(tracer) => tracer.clone(),
+        None => build::for_system_tests()?.programs.tracer,
+    };
+    let packages = Packages::prepare(&exhibits)?;
+    let mut tally = Tally::default();
+    exhibits.retain(|exhibit| {
+        let reason = packages.reason(exhibit);
+        if let Some(reason) = &reason {
+            println!("{} is skipped: {reason}", exhibit.name);
+            tally += Tally::SKIPPED;
+        }
+        reason.is_none()
+    });
+
+    let scratch = Scratch::new(arguments.keep)?;
+    let mut rounds = Vec::new();
+    // Parts of equal size.
+    let part = exhibits.len().div_ceil(exhibits.len().div_ceil(AT_A_TIME).max(1)).max(1);
+    for round in chosen_rounds(arguments) {
+        step::heading(&format!("the zoo, {}", round.name));
+        let mut parts = Vec::new();
+        for (index, exhibits) in exhibits.chunks(part).enumerate() {
+            let directory = scratch.path.join(format!("{}-{index}", rounds.len()));
+            let setting = Setting { tracer: &tracer, python: &packages.python, scratch: directory };
+            parts.push(round::run(exhibits, &round, &setting)?);
+        }
+        rounds.push(OfRound { round, parts });
+    }
+    show(&rounds, started);
+    if arguments.markdown {
+        let command: Vec<String> = env::args().skip(1).collect();
+        let table = summary::figures(&rounds);
+        figures::publish_zoo(&format!("`cargo xtask {}`:\n\n{table}", command.join(" ")))?;
+    }
+    tally += summary::tally(&rounds);
+    Ok(tally)
+}
+
+fn chosen_rounds(arguments: &Arguments) -> Vec<Round> {
+    let mut rounds = match arguments.idle {
+        Some(idle) => vec![Round::with_idle(idle, idle * 60)],
+        None if arguments.reduced => Round::reduced(),
+        None => Round::whole(),
+    };
+    if let Some(minutes) = arguments.minutes {
+        for round in &mut rounds {
+            round.length = Duration::from_secs_f64(minutes.max(0.5) * 60.0);
+        }
+    }
+    rounds
+}
+
+fn show(rounds: &[OfRound], started: Instant) {
+    println!("\n{}", summary::exhibits(rounds));
+    summary::show_mistakes(rounds);
+    println!("\n{}", summary::figures(rounds));
+    let others: u64 = rounds.iter().flat_map(|round| &round.parts).map(|part| part.others).sum();
+    if others > 0 {
+        println!(
+            "\nprocesses outside of the zoo: {others} findings above possible in all documents"
+        );
+    }
+    println!("\nthe run took {} s", started.elapsed().as_secs());
+}
+
+/// The directory of the exhibits' directories. Its path is short, because Unix sockets are below it,
+/// and every user may pass through it. Removed when
+/// this is dropped, unless it is kept.
+struct Scratch {
+    path: PathBuf,
+    is_kept: bool,
+}
+
+impl Scratch {
+    fn new(is_kept: bool) -> Result<Self> {
+        remove_old();
+        let path = env::temp_dir().join(format!("{SCRATCH}{}", process::id()));
+        fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
+        let scratch = Self { path, is_kept };
+        open_to_all(&scratch.path)?;
+        Ok(scratch)
+    }
+}
+
+/// Removes the directories of runs that were interrupted, and those that were kept.
+fn remove_old() {
+    let listing = fs::read_dir(env::temp_dir()).into_iter().flatten().flatten();
+    for entry in listing {
+        let name = entry.file_name();
+        let pid = name.to_str().and_then(|name| name.strip_prefix(SCRATCH)?.parse::<u32>().ok());
+        if pid.is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists()) {
+            // What remains does no harm.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+fn open_to_all(path: &Path) -> Result<()> {
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
+        .with_context(|| format!("cannot change the mode of {}", path.display()))
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if self.is_kept {
+            println!("the exhibits' directories are in {}", self.path.display());
+            return;
+        }
+        // What remains is in the directory for temporary files.
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Arguments, chosen_rounds, seconds};
+
+    #[test]
+    fn a_round_can_be_chosen() {
+        let idle = seconds("7s").unwrap();
+        let arguments = Arguments { idle: Some(idle), minutes: Some(2.0), ..Arguments::default() };
+        let rounds = chosen_rounds(&arguments);
+        assert_eq!(rounds.len(), 1);
+        assert_eq!(rounds[0].idle, Duration::from_secs(7));
+        assert_eq!(rounds[0].length, Duration::from_mins(2));
+        assert_eq!(chosen_rounds(&Arguments::default()).len(), 2);
+        assert!(seconds("0").is_err() && seconds("soon").is_err());
+    }
+}

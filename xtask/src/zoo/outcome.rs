@@ -1,0 +1,191 @@
+//! Whether what was reported about an exhibit is right.
+
+use std::time::Duration;
+
+use super::expectation::{Accepted, Expectation};
+use super::finding::Finding;
+use super::record::{Sighting, Sightings, Source};
+
+/// Longest time from the last event of a twin until it is found, in `--idle`.
+const FOUND_WITHIN: u32 = 5;
+
+/// The result of one exhibit in one round.
+#[derive(Clone, Debug)]
+pub(crate) enum Outcome {
+    Healthy {
+        /// What was accused, for people; empty if nothing was.
+        accusations: Vec<String>,
+        /// Findings that were accepted, with the reason.
+        accepted: Vec<String>,
+    },
+    Twin {
+        leaks: Vec<Leak>,
+        /// What is wrong, for people.
+        mistakes: Vec<String>,
+    },
+    /// It did not run as it should.
+    Broken(String),
+}
+
+/// What was found of one line of `expect`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Leak {
+    /// The first verdict of the line.
+    pub(crate) verdict: String,
+    /// Seconds after the last event when it was first found live with the right count.
+    pub(crate) found_after_s: Option<f64>,
+    /// At the end: live, audit, audit of one snapshot.
+    pub(crate) at_end: [bool; 3],
+}
+
+impl Leak {
+    /// Found live, in time, and still at the end.
+    pub(crate) fn is_found(&self, idle: Duration) -> bool {
+        let within_s = (idle * FOUND_WITHIN).as_secs_f64();
+        self.found_after_s.is_some_and(|after| after <= within_s) && self.at_end[0]
+    }
+}
+
+impl Outcome {
+    /// What is wrong; empty if nothing is.
+    pub(crate) fn mistakes(&self) -> Vec<String> {
+        match self {
+            Self::Healthy { accusations, .. } => accusations.clone(),
+            Self::Twin { mistakes, .. } => mistakes.clone(),
+            Self::Broken(reason) => vec![format!("it is broken: {reason}")],
+        }
+    }
+
+    /// Judges a healthy exhibit. `began_s` is the beginning of the round.
+    pub(crate) fn of_healthy(
+        sightings: &Sightings,
+        accept: Option<&Accepted>,
+        began_s: f64,
+    ) -> Self {
+        let (mut accusations, mut accepted) = (Vec::new(), Vec::new());
+        let (accepting, all): (Vec<_>, Vec<_>) = first_of_each(&sightings.all)
+            .into_iter()
+            .partition(|(_, it)| accept.is_some_and(|accept| accept.accepts(it)));
+        for (sighting, finding) in all {
+            accusations.push(describe(sighting, finding, began_s));
+        }
+        for (sighting, finding) in accepting {
+            let reason = accept.map(|accept| accept.reason.as_str()).unwrap_or_default();
+            accepted.push(format!(
+                "{}\n      accepted: {reason}",
+                describe(sighting, finding, began_s)
+            ));
+        }
+        Self::Healthy { accusations, accepted }
+    }
+
+    /// Judges a twin. `last_event_s` is in seconds since the epoch.
+    pub(crate) fn of_twin(
+        sightings: &Sightings,
+        expectations: &[Expectation],
+        last_event_s: f64,
+        began_s: f64,
+        idle: Duration,
+    ) -> Self {
+        let mut mistakes = Vec::new();
+        let mut leaks = Vec::new();
+        for expectation in expectations {
+            let leak = leak(sightings, expectation, last_event_s);
+            mistakes.extend(mistakes_of(sightings, expectation, &leak, idle));
+            leaks.push(leak);
+        }
+        for (sighting, finding) in first_of_each(&sightings.all) {
+            if !expectations.iter().any(|expectation| expectation.is_about(finding)) {
+                let what = describe(sighting, finding, began_s);
+                mistakes.push(format!("accused beside its leak: {what}"));
+            }
+        }
+        Self::Twin { leaks, mistakes }
+    }
+}
+
+fn leak(sightings: &Sightings, expectation: &Expectation, last_event_s: f64) -> Leak {
+    let is_right = |findings: &[Finding]| expectation.counted(findings) == expectation.count;
+    let live = sightings.all.iter().filter(|sighting| sighting.source == Source::Live);
+    let found = live.clone().find(|sighting| is_right(&sighting.findings));
+    Leak {
+        verdict: expectation.verdicts.first().cloned().unwrap_or_default(),
+        found_after_s: found.map(|sighting| sighting.at_s - last_event_s),
+        at_end: [Source::Live, Source::Audit, Source::Snapshot]
+            .map(|source| is_right(&sightings.last(source))),
+    }
+}
+
+fn mistakes_of(
+    sightings: &Sightings,
+    expectation: &Expectation,
+    leak: &Leak,
+    idle: Duration,
+) -> Vec<String> {
+    let Expectation { verdicts, destination, count, audit } = expectation;
+    let what = format!("{count} {} to {destination}", verdicts.join(" or "));
+    let mut mistakes = Vec::new();
+    let at_end = expectation.counted(&sightings.last(Source::Live));
+    match leak.found_after_s {
+        None => {
+            let most = sightings.all.iter().filter(|sighting| sighting.source == Source::Live);
+            let most = most.map(|sighting| expectation.counted(&sighting.findings)).max();
+            mistakes.push(format!(
+                "never found with this count: {what}; at most {}, and {at_end} at the end",
+                most.unwrap_or_default()
+            ));
+        }
+        Some(after) if !leak.is_found(idle) && leak.at_end[0] => mistakes.push(format!(
+            "found too late: {what}, {after:.0} s after the last event; {} s are right",
+            (idle * FOUND_WITHIN).as_secs()
+        )),
+        Some(_) if !leak.at_end[0] => {
+            mistakes.push(format!("not so at the end: {what}; {at_end} were counted then"));
+        }
+        Some(_) => {}
+    }
+    // An audit cannot know which connections a pool will use again, or a slow reader will read.
+    let counts = |source: Source| source == Source::Live || audit.is_some();
+    let mut counted = sightings.all.iter().filter(|sighting| counts(sighting.source));
+    let over = counted.find(|it| expectation.counted(&it.findings) > *count);
+    if let Some(sighting) = over {
+        let counted = expectation.counted(&sighting.findings);
+        mistakes.push(format!("too many: {what}; {}: {counted}", sighting.source.name()));
+    }
+    if let Some(lowest) = audit {
+        for source in [Source::Audit, Source::Snapshot] {
+            let mut findings = sightings.last(source);
+            findings.retain(|finding| finding.confidence >= *lowest);
+            let counted = expectation.counted(&findings);
+            if counted != *count {
+                let source = source.name();
+                mistakes.push(format!("{source} at the end: {what}; {counted} as {lowest}"));
+            }
+        }
+    }
+    mistakes
+}
+
+/// The first sighting of each process, verdict, confidence and source.
+fn first_of_each(all: &[Sighting]) -> Vec<(&Sighting, &Finding)> {
+    let mut seen = Vec::new();
+    let mut first = Vec::new();
+    for sighting in all {
+        for finding in &sighting.findings {
+            let key = (sighting.source, finding.pid, &finding.verdict, finding.confidence);
+            if !seen.contains(&key) {
+                seen.push(key);
+                first.push((sighting, finding));
+            }
+        }
+    }
+    first
+}
+
+fn describe(sighting: &Sighting, finding: &Finding, began_s: f64) -> String {
+    let after = sighting.at_s - began_s;
+    format!("{}, at {after:.0} s: {}", sighting.source.name(), finding.describe())
+}
+
+#[cfg(test)]
+mod tests;

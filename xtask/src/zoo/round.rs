@@ -1,0 +1,244 @@
+//! One round: the exhibits run beside the tracers.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, anyhow, ensure};
+
+use super::exhibit::{Exhibit, Kind};
+use super::expectation::{Accepted, Expectation};
+use super::outcome::Outcome;
+use super::pace::Round;
+use super::ports::Ports;
+use super::record::{self, Record, Sightings};
+use super::running::Running;
+use super::tracing::{Shared, Tracer, Watch, lock};
+use crate::parallel;
+
+/// How many exhibits are started at the same time.
+const AT_A_TIME: usize = 4;
+/// How often it is checked that everything still runs, and who is there.
+const TICK: Duration = Duration::from_millis(500);
+
+/// The results of a round, or of a part of the exhibits in it.
+pub(crate) struct Results {
+    pub(crate) exhibits: Vec<Judged>,
+    /// The most sockets at one time, those of the host included.
+    pub(crate) sockets: u64,
+    /// Findings above *possible* about processes outside of the zoo.
+    pub(crate) others: u64,
+    pub(crate) length: Duration,
+}
+
+/// One exhibit in a round.
+pub(crate) struct Judged {
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+    pub(crate) processes: usize,
+    /// It had a finding *possible*.
+    pub(crate) was_possible: bool,
+    pub(crate) outcome: Outcome,
+}
+
+/// What a round needs.
+pub(crate) struct Setting<'a> {
+    pub(crate) tracer: &'a Path,
+    pub(crate) python: &'a Path,
+    /// The parent of the exhibits' directories.
+    pub(crate) scratch: PathBuf,
+}
+
+/// An exhibit, and why it is broken if it is.
+struct Participant<'a> {
+    exhibit: &'a Exhibit,
+    running: Mutex<Running>,
+    broken: Option<String>,
+}
+
+/// Runs the exhibits through one round.
+///
+/// # Errors
+/// If a tracer fails, or an exhibit's directory cannot be made.
+pub(crate) fn run(exhibits: &[Exhibit], round: &Round, setting: &Setting<'_>) -> Result<Results> {
+    let tracer = Tracer::new(setting.tracer.to_owned(), round);
+    let mut participants = Vec::new();
+    let mut ports = Ports::new();
+    for exhibit in exhibits {
+        let running =
+            Running::new(exhibit, ports.assign()?, round, setting.python, &setting.scratch)?;
+        participants.push(Participant { exhibit, running: Mutex::new(running), broken: None });
+    }
+    let supervisors = participants.iter_mut().map(|it| it.running().supervisor()).collect();
+    let record = Arc::new(Mutex::new(Record::new(supervisors)));
+    println!("watching with `{}`", tracer.describe());
+    let mut watch = Watch::start(&tracer, &record)?;
+
+    begin(&mut participants);
+    let began_s = record::now_s();
+    let running = participants.iter().filter(|it| it.broken.is_none()).count();
+    println!("{running} of {} exhibits run, for {} s", exhibits.len(), round.length.as_secs());
+    let began = Instant::now();
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let audits = scope.spawn(|| audit_on_schedule(&tracer, &record, round, began, &is_over));
+        let _over = SetWhenDropped(&is_over);
+        let mut disturbances = round.disturbances().into_iter().peekable();
+        while began.elapsed() < round.length || !audits.is_finished() {
+            if disturbances.next_if(|time| *time <= began.elapsed()).is_some() {
+                participants.iter_mut().for_each(Participant::disturb);
+            }
+            watch.check()?;
+            participants.iter_mut().for_each(Participant::check);
+            lock(&record).membership.refresh();
+            thread::sleep(TICK);
+        }
+        audits.join().map_err(|_| anyhow!("a thread panicked"))?
+    })?;
+    let answers: Vec<_> = participants.iter_mut().map(Participant::answer).collect();
+    watch.stop()?;
+    let record = std::mem::take(&mut *lock(&record));
+    ensure!(record.documents > 0, "the watching tracer wrote nothing");
+    if !record.is_complete {
+        println!("the view of the watching tracer was incomplete");
+    }
+    let mut judged = Vec::new();
+    for (index, (mut participant, answer)) in participants.into_iter().zip(answers).enumerate() {
+        participant.end();
+        let sightings = &record.exhibits[index];
+        judged.push(Judged {
+            name: participant.exhibit.name.clone(),
+            kind: participant.exhibit.kind,
+            processes: record.membership.most(index),
+            was_possible: sightings.was_possible,
+            outcome: judge(participant, answer, sightings, began_s, round),
+        });
+    }
+    let Record { sockets, others, .. } = record;
+    Ok(Results { exhibits: judged, sockets, others, length: round.length })
+}
+
+/// Audits the host at the times of the round. On a busy host an audit can take longer than there is
+/// until the next one, which is then left out, but never the last.
+fn audit_on_schedule(
+    tracer: &Tracer,
+    record: &Shared,
+    round: &Round,
+    began: Instant,
+    is_over: &AtomicBool,
+) -> Result<()> {
+    let mut times = round.audits().into_iter().peekable();
+    while let Some(time) = times.next() {
+        if times.peek().is_some_and(|next| *next < began.elapsed()) {
+            continue;
+        }
+        while began.elapsed() < time {
+            if is_over.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            thread::sleep(TICK);
+        }
+        tracer.audit(record)?;
+    }
+    Ok(())
+}
+
+/// Ends the audits after an error, too.
+struct SetWhenDropped<'a>(&'a AtomicBool);
+
+impl Drop for SetWhenDropped<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Calls `start` and `load` of all.
+fn begin(participants: &mut [Participant<'_>]) {
+    let results = parallel::map(participants, AT_A_TIME, |participant| {
+        let mut running = participant.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.begin()
+    });
+    for (participant, result) in participants.iter_mut().zip(results) {
+        participant.note(result);
+    }
+}
+
+/// What an exhibit says is right.
+enum Answer {
+    Healthy(Option<Accepted>),
+    Twin(Vec<Expectation>, f64),
+}
+
+impl Participant<'_> {
+    fn running(&mut self) -> &mut Running {
+        self.running.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers the first error.
+    fn note(&mut self, result: Result<()>) {
+        if let Err(error) = result
+            && self.broken.is_none()
+        {
+            println!("{} is broken; the reason is below", self.exhibit.name);
+            self.broken = Some(format!("{error:#}"));
+        }
+    }
+
+    fn disturb(&mut self) {
+        if self.broken.is_none() {
+            let result = self.running().disturb();
+            self.note(result);
+        }
+    }
+
+    fn check(&mut self) {
+        if self.broken.is_none() {
+            let result = self.running().check();
+            self.note(result);
+        }
+    }
+
+    fn answer(&mut self) -> Result<Answer> {
+        ensure!(self.broken.is_none(), "it is broken");
+        let Exhibit { kind, has_accepted, .. } = *self.exhibit;
+        let running = self.running();
+        Ok(match kind {
+            Kind::Healthy if has_accepted => {
+                Answer::Healthy(Some(Accepted::parse(&running.ask("accept")?)?))
+            }
+            Kind::Healthy => Answer::Healthy(None),
+            Kind::Twin => {
+                let expectations = Expectation::parse_all(&running.ask("expect")?)?;
+                Answer::Twin(expectations, running.last_event()?)
+            }
+        })
+    }
+
+    fn end(&mut self) {
+        if self.broken.is_none() {
+            let result = self.running().end();
+            self.note(result);
+        }
+    }
+}
+
+fn judge(
+    participant: Participant<'_>,
+    answer: Result<Answer>,
+    sightings: &Sightings,
+    began_s: f64,
+    round: &Round,
+) -> Outcome {
+    if let Some(reason) = participant.broken {
+        return Outcome::Broken(reason);
+    }
+    match answer {
+        Err(error) => Outcome::Broken(format!("{error:#}")),
+        Ok(Answer::Healthy(accepted)) => Outcome::of_healthy(sightings, accepted.as_ref(), began_s),
+        Ok(Answer::Twin(expectations, last_event_s)) => {
+            Outcome::of_twin(sightings, &expectations, last_event_s, began_s, round.idle)
+        }
+    }
+}
