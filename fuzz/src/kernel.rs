@@ -19,7 +19,8 @@ const CONSTANTS: KernelConstants = KernelConstants { jiffies_per_second: 250, fi
 
 /// Events of the ring buffer, one after the other.
 pub fn ring_records(bytes: &[u8]) {
-    let records = bytes.chunks(size_of::<EventRecord>()).map(decode::event);
+    let records =
+        bytes.chunks(size_of::<EventRecord>()).map(|bytes| decode::event(bytes, |_| None));
     let events: Vec<_> = records.filter_map(Result::ok).collect();
     let last = events.iter().map(|event| event.at).max().unwrap_or_default();
     judge(events.into_iter().map(Input::Event), last);

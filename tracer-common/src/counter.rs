@@ -11,9 +11,8 @@ pub enum Counter {
     MapFull = 1,
     /// A read of kernel memory failed, so an event or a change of the map `LEDGER` was lost.
     ReadFailed = 2,
-    /// An event or an entry of `LEDGER` has no user stack: `bpf_get_stackid` failed, mostly because
-    /// another stack occupies the slot in `STACKS`; or the map `STACK_TOPS` is full; or the request
-    /// was made before the uprobes were attached.
+    /// An event or an entry of `LEDGER` has no user stack, because the map `STACKS` is full or the
+    /// stack could not be read.
     StackLost = 3,
     /// A response did not fit into the map `LEDGER`.
     LedgerFull = 4,

@@ -41,12 +41,11 @@ pub struct EventRecord {
     pub fd: i32,
     /// Inode number of the socket's network namespace (`net.ns.inum`).
     pub netns: u32,
-    /// Id of the user stack in the map `STACKS`, for [`EventKind::Connect`] and
-    /// [`EventKind::Accept`] with [`Settings::with_stacks`](crate::Settings::with_stacks); negative
-    /// if there is none. [`StackTop`](crate::StackTop) describes its bits.
-    pub stack: i32,
-    /// Explicit padding, zero.
-    pub padding: u32,
+    /// The user stack, by the hash in its [`StackKey`](crate::StackKey), for
+    /// [`EventKind::Connect`] and [`EventKind::Accept`] with
+    /// [`Settings::with_stacks`](crate::Settings::with_stacks); otherwise
+    /// [`NO_STACK`](crate::NO_STACK).
+    pub stack: u64,
     /// `sock_common.skc_family`.
     pub family: u16,
     /// Local port in host byte order (`inet_sock.inet_sport`); 0 at `connect` unless the socket was

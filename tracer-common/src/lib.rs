@@ -16,7 +16,7 @@ mod ledger;
 mod offsets;
 mod settings;
 mod socket;
-mod stack_top;
+mod stack;
 
 pub use counter::Counter;
 pub use event::{EventKind, EventRecord};
@@ -25,7 +25,7 @@ pub use ledger::{LedgerKey, LedgerKind, LedgerRecord};
 pub use offsets::{Offset, Offsets};
 pub use settings::Settings;
 pub use socket::SocketRecord;
-pub use stack_top::StackTop;
+pub use stack::{NO_STACK, StackHash, StackKey, StackRecord, StackTop};
 
 /// Length of a task's `comm` (`TASK_COMM_LEN` in `include/linux/sched.h`), in bytes.
 pub const COMM_LENGTH: usize = 16;

@@ -6,13 +6,14 @@ use crate::{
     call_sites::CallSites,
     excuse::Excuse,
     open_responses::Response,
-    rules,
     stops::Stop,
+    time::JIFFIES_MARGIN_MS,
     tracked::{SeenReader, Tracked},
 };
 
-/// Ages in jiffies are at most 10 ms coarse, and the rate of jiffies is about as exact.
-pub(crate) const JIFFIES_MARGIN_MS: u64 = 1_000;
+/// Data segments that a client sends in one exchange at most: a request usually is one, and the TLS
+/// handshake before it two or three.
+const SEGMENTS_MAX: u32 = 4;
 
 /// A connection that is used again after a pause is suspected again after this many times the pause.
 const PAUSES: u64 = 3;
@@ -82,6 +83,16 @@ impl<'a> ConnectionView<'a> {
     /// Its opening was not seen, and no snapshot shows that it was opened while tracing.
     fn may_predate_tracing(&self) -> bool {
         !self.saw_open() && self.tracked.absent_at.is_none()
+    }
+
+    /// It sent something, and too little for two requests over TLS.
+    pub(crate) fn was_used_once(&self) -> bool {
+        (1..=SEGMENTS_MAX).contains(&self.facts.data_segments_sent)
+    }
+
+    /// It carried at most one exchange, or what it received is unread.
+    pub(crate) const fn is_unused(&self) -> bool {
+        self.facts.unread_bytes > 0 || self.facts.data_segments_sent <= SEGMENTS_MAX
     }
 
     /// Time since data was last sent.
@@ -264,13 +275,14 @@ impl<'a> ConnectionView<'a> {
     /// above *possible* or above what it had.
     pub(crate) fn ceiling(&self) -> Confidence {
         match self.excuse {
-            None => Confidence::Certain,
-            Some(Excuse::KeptByPool) => Confidence::Possible,
-            Some(_) => self
-                .tracked
-                .flag()
-                .map_or(Confidence::Possible, |flag| flag.confidence.max(Confidence::Possible)),
+            None => return Confidence::Certain,
+            // It was likely as long as nobody knew of the pool.
+            Some(Excuse::Pool) => return Confidence::Possible,
+            Some(_) => {}
         }
+        self.tracked
+            .flag()
+            .map_or(Confidence::Possible, |flag| flag.confidence.max(Confidence::Possible))
     }
 
     /// It is excused, and was not surer than *possible* before.
@@ -278,8 +290,8 @@ impl<'a> ConnectionView<'a> {
         self.ceiling() <= Confidence::Possible
     }
 
-    /// It had a verdict that was surer than *possible*, of whatever kind.
-    pub(crate) fn was_above_possible(&self) -> bool {
+    /// It had a verdict that was surer than *possible*.
+    pub(crate) fn was_likely(&self) -> bool {
         self.tracked.flag().is_some_and(|flag| flag.confidence > Confidence::Possible)
     }
 
@@ -296,9 +308,11 @@ impl<'a> ConnectionView<'a> {
         self.is_bad() || was_found || !self.process.is_unidentified
     }
 
-    /// It has been *likely* to be leaked, by a pattern of dead connections.
-    pub(crate) fn was_likely(&self) -> bool {
-        self.tracked.accusation().is_some_and(|flag| flag.confidence >= Confidence::Likely)
+    /// It is *likely* to be leaked, as it accumulated with others.
+    pub(crate) fn has_accumulated(&self) -> bool {
+        let accusation = self.tracked.accusation();
+        accusation.is_some_and(|flag| flag.confidence >= Confidence::Likely)
+            && self.excuse != Some(Excuse::Pool)
     }
 
     /// When it was opened at the latest, as far as that was seen. The last request of a connection
@@ -307,9 +321,7 @@ impl<'a> ConnectionView<'a> {
         match self.tracked.origin {
             Origin::Traced => Some(self.tracked.opened_at),
             Origin::Seeded if self.tracked.absent_at.is_some() => self.tracked.absent_at,
-            Origin::Seeded => {
-                self.facts.last_sent_at.filter(|_| rules::never_reused::was_used_once(self))
-            }
+            Origin::Seeded => self.facts.last_sent_at.filter(|_| self.was_used_once()),
         }
     }
 

@@ -10,7 +10,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use smallvec::smallvec;
 use thiserror::Error;
-use tracer_common::{EventRecord, FAMILY_INET, FAMILY_INET6, SocketRecord};
+use tracer_common::{EventRecord, FAMILY_INET, FAMILY_INET6, SocketRecord, StackKey};
 use zerocopy::FromBytes;
 
 use crate::{
@@ -75,11 +75,14 @@ pub enum FileDescriptor {
     NotJudged(String),
 }
 
-/// Decodes one record of the ring buffer.
+/// Decodes one record of the ring buffer. `stack` gives the number of its stack.
 ///
 /// # Errors
 /// The bytes are not an [`EventRecord`], or a number in it is unknown.
-pub fn event(bytes: &[u8]) -> Result<Event, DecodeError> {
+pub fn event(
+    bytes: &[u8],
+    stack: impl FnOnce(StackKey) -> Option<StackId>,
+) -> Result<Event, DecodeError> {
     let expected = size_of::<EventRecord>();
     let (record, _) = EventRecord::read_from_prefix(bytes)
         .map_err(|_| DecodeError::Truncated { found: bytes.len(), expected })?;
@@ -93,16 +96,19 @@ pub fn event(bytes: &[u8]) -> Result<Event, DecodeError> {
         netns: record.netns,
         local: address(record.local_address, record.local_port)?,
         remote: address(record.remote_address, record.remote_port)?,
-        kind: kind(&record)?,
+        kind: kind(&record, stack)?,
     })
 }
 
-fn kind(record: &EventRecord) -> Result<EventKind, DecodeError> {
+fn kind(
+    record: &EventRecord,
+    stack: impl FnOnce(StackKey) -> Option<StackId>,
+) -> Result<EventKind, DecodeError> {
     let actor = || {
         (record.pid != 0).then(|| Actor {
             key: ProcessKey { start_time_ns: record.start_time_ns, pid: record.pid },
             comm: Comm::from_kernel(&record.comm),
-            stack: u32::try_from(record.stack).ok().map(StackId),
+            stack: StackKey::new(record.pid, record.stack).and_then(stack),
         })
     };
     Ok(match record.kind {

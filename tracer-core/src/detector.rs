@@ -26,6 +26,7 @@ use crate::{
     history::History,
     judge::{JudgeContext, Judged, behind_half_closed},
     processes::Processes,
+    snapshot_interval::SnapshotIntervals,
     table::{Departure, Table},
     tracked::{Flagged, Tracked},
 };
@@ -38,19 +39,20 @@ pub struct Detector {
     table: Table,
     processes: Processes,
     histories: BTreeMap<GroupKey, GroupHistory>,
-    /// How many connections of each group half-closed ones excused.
-    half_closed: BTreeMap<GroupKey, History>,
     /// What processes did to dead connections since the latest snapshot.
     cleaned: CleanedGroups,
+    /// How many connections of each group half-closed ones excused.
+    half_closed: BTreeMap<GroupKey, History>,
     findings: FindingTracker,
     changes: Vec<Change>,
     /// Some verdict has changed: taken by [`take_changed`](Self::take_changed).
     changed: bool,
     now: Timestamp,
     loss: Loss,
-    /// Something was lost that no later snapshot has made up for.
-    unhealed: bool,
+    /// The part of `loss` that the latest snapshot has made up for.
+    healed: Loss,
     snapshots: u64,
+    intervals: SnapshotIntervals,
     sockets: u64,
     undecodable: u64,
     unreadable: u64,
@@ -71,15 +73,16 @@ impl Detector {
             table: Table::new(options.connections_max),
             processes: Processes::new(options.responses_max),
             histories: BTreeMap::new(),
-            half_closed: BTreeMap::new(),
             cleaned: CleanedGroups::default(),
+            half_closed: BTreeMap::new(),
             findings: FindingTracker::default(),
             changes: Vec::new(),
             changed: false,
             now: Timestamp::default(),
             loss: Loss::default(),
-            unhealed: false,
+            healed: Loss::default(),
             snapshots: 0,
+            intervals: SnapshotIntervals::default(),
             sockets: 0,
             undecodable: 0,
             unreadable: 0,
@@ -116,10 +119,7 @@ impl Detector {
                     self.host.notes.push(note);
                 }
             }
-            Input::Loss(loss) => {
-                self.unhealed |= loss.healable() != self.loss.healable();
-                self.loss = loss;
-            }
+            Input::Loss(loss) => self.loss = loss,
             Input::Tick(now) => self.judge(now),
         }
     }
@@ -127,7 +127,9 @@ impl Detector {
     fn reconcile(&mut self, mut snapshot: Snapshot) {
         let at = snapshot.ended_at;
         self.snapshots += 1;
-        self.unhealed = false;
+        self.intervals.observe(snapshot.started_at);
+        let has_lost = self.unhealed() != Loss::default();
+        self.healed = self.loss.healable();
         self.sockets = u64::try_from(snapshot.sockets.len()).unwrap_or(u64::MAX);
         self.undecodable = snapshot.undecodable;
         self.unreadable = snapshot.unreadable;
@@ -135,12 +137,19 @@ impl Detector {
         self.not_judged.clone_from(&snapshot.not_judged);
         let suspended_ns = self.host.suspended_ns;
         let holders = core::mem::take(&mut snapshot.holders);
-        for departure in self.table.reconcile(snapshot, |key| key.started_at(suspended_ns)) {
+        for departure in
+            self.table.reconcile(snapshot, has_lost, |key| key.started_at(suspended_ns))
+        {
             self.handle_departure(departure, at);
         }
         // Not before: the changes above still name the call sites of processes that are gone.
         self.processes.take_holders(holders, self.snapshots, at, self.options.window_ms);
         self.observe_groups(at);
+    }
+
+    /// What was lost and no later snapshot has made up for.
+    fn unhealed(&self) -> Loss {
+        self.loss.healable().since(self.healed)
     }
 
     /// What is missing from the answer is no longer known.
@@ -200,15 +209,15 @@ impl Detector {
 
     fn judge(&mut self, now: Timestamp) {
         self.now = now;
-        let context = context(
-            &self.table,
-            &self.processes,
-            &self.histories,
-            &self.half_closed,
-            &self.host,
-            &self.options,
+        let context = JudgeContext {
+            table: &self.table,
+            processes: &self.processes,
+            histories: &self.histories,
+            half_closed: &self.half_closed,
+            suspended_ns: self.host.suspended_ns,
+            options: &self.options,
             now,
-        );
+        };
         let judged = context.judge(&context.candidates());
         let verdicts = verdicts(&judged);
         let open = self.table.open().filter(|tracked| !verdicts.contains_key(&tracked.id));
@@ -284,10 +293,10 @@ impl Detector {
         Some(Change { at, kind, connection, flag, key: (*flagged.key).clone(), script })
     }
 
-    /// A connection with a verdict is missing from the latest snapshot. Another snapshot decides
-    /// whether it is closed.
+    /// Another snapshot would say more: a connection with a verdict is missing from the latest one,
+    /// or events were lost since.
     pub fn is_undecided(&self) -> bool {
-        self.table.is_undecided()
+        self.table.is_undecided() || self.unhealed().events() > 0
     }
 
     /// The changes of single connections' verdicts since the last call.
@@ -326,8 +335,15 @@ impl Detector {
     }
 
     fn context(&self, now: Timestamp) -> JudgeContext<'_> {
-        let Self { table, processes, histories, half_closed, host, options, .. } = self;
-        context(table, processes, histories, half_closed, host, options, now)
+        JudgeContext {
+            table: &self.table,
+            processes: &self.processes,
+            histories: &self.histories,
+            half_closed: &self.half_closed,
+            suspended_ns: self.host.suspended_ns,
+            options: &self.options,
+            now,
+        }
     }
 
     fn unflagged(&self) -> Vec<Connection> {
@@ -339,20 +355,6 @@ impl Detector {
         unflagged.sort_unstable_by_key(|connection| connection.id);
         unflagged
     }
-}
-
-/// What is judged at `now`. Borrows single fields, so that the others can change meanwhile.
-fn context<'a>(
-    table: &'a Table,
-    processes: &'a Processes,
-    histories: &'a BTreeMap<GroupKey, GroupHistory>,
-    half_closed: &'a BTreeMap<GroupKey, History>,
-    host: &HostFacts,
-    options: &'a Options,
-    now: Timestamp,
-) -> JudgeContext<'a> {
-    let suspended_ns = host.suspended_ns;
-    JudgeContext { table, processes, histories, half_closed, suspended_ns, options, now }
 }
 
 /// The verdict of one connection in a judgement.

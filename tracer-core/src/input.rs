@@ -74,4 +74,21 @@ impl Loss {
     pub(crate) const fn healable(self) -> Self {
         Self { stacks_lost: 0, ledger_full: 0, ..self }
     }
+
+    /// What was lost since these totals.
+    pub(crate) const fn since(self, before: Self) -> Self {
+        Self {
+            ring_full: self.ring_full.saturating_sub(before.ring_full),
+            map_full: self.map_full.saturating_sub(before.map_full),
+            unreadable: self.unreadable.saturating_sub(before.unreadable),
+            snapshots_failed: self.snapshots_failed.saturating_sub(before.snapshots_failed),
+            stacks_lost: self.stacks_lost.saturating_sub(before.stacks_lost),
+            ledger_full: self.ledger_full.saturating_sub(before.ledger_full),
+        }
+    }
+
+    /// Lost events, for whatever reason.
+    pub const fn events(self) -> u64 {
+        self.ring_full.saturating_add(self.map_full).saturating_add(self.unreadable)
+    }
 }

@@ -9,6 +9,7 @@
 mod by_port;
 mod excused;
 mod pools;
+mod runs;
 mod unassigned;
 
 use alloc::{
@@ -19,6 +20,7 @@ use core::cmp::Reverse;
 
 use excused::WaitedFor;
 pub(crate) use excused::behind_half_closed;
+use runs::{by_run, sum_by_run};
 use unassigned::Unassigned;
 
 use crate::{
@@ -109,10 +111,12 @@ impl<'a> JudgeContext<'a> {
         let growing =
             self.histories.iter().filter(|(_, it)| growing::evidence(&it.counts).is_some());
         let mut ports: BTreeSet<GroupKey> = growing.map(|(group, _)| group.of_port()).collect();
+        let mut latest = None;
         for (group, view) in self.views() {
             let is_claimed = rules::is_claimed(&view);
-            if is_claimed {
+            if is_claimed && latest != Some(group) {
                 ports.insert(group.of_port());
+                latest = Some(group);
             }
             if view.tracked.waits.is_some() || view.facts.unread_bytes > 0 {
                 waited_for.entry(group.process).or_default().note(&view, is_claimed);
@@ -120,12 +124,17 @@ impl<'a> JudgeContext<'a> {
         }
         let mut groups = Groups::new();
         if !ports.is_empty() {
-            let is_wanted = |group: &GroupKey| ports.contains(&group.of_port());
-            for (group, view) in self.views().filter(|(group, _)| is_wanted(group)) {
+            let mut is_wanted = by_run(|group: GroupKey| ports.contains(&group.of_port()));
+            for (group, view) in self.views().filter(|(group, _)| is_wanted(*group)) {
                 groups.entry(group).or_default().push(view);
             }
         }
         excused::excuse(&mut groups, &waited_for);
+        for (group, members) in &mut groups {
+            if let Some(history) = self.histories.get(group) {
+                pools::excuse(members, &history.turnover);
+            }
+        }
         Candidates { groups }
     }
 
@@ -156,11 +165,8 @@ impl<'a> JudgeContext<'a> {
 
     /// The size of each group, and of each port with several addresses.
     pub(crate) fn group_sizes(&self) -> BTreeMap<GroupKey, GroupSize> {
-        let mut sizes: BTreeMap<GroupKey, GroupSize> = BTreeMap::new();
-        for tracked in self.table.open() {
-            let (Some(owner), Some(facts)) = (tracked.accountable(), &tracked.facts) else {
-                continue;
-            };
+        let each = self.table.open().filter_map(|tracked| {
+            let (owner, facts) = (tracked.accountable()?, tracked.facts.as_ref()?);
             let group = GroupKey::of(owner.key, self.table.direction(tracked), facts);
             let one = GroupSize {
                 count: 1,
@@ -168,8 +174,9 @@ impl<'a> JudgeContext<'a> {
                 fresh: usize::from(tracked.snapshots_seen <= 1),
                 oldest: tracked.opened_at,
             };
-            sizes.entry(group).and_modify(|size| size.add(one)).or_insert(one);
-        }
+            Some((group, one))
+        });
+        let mut sizes = sum_by_run(each);
         let ports = by_port::sizes(&sizes);
         sizes.extend(ports);
         sizes
@@ -223,12 +230,9 @@ impl<'a> JudgeContext<'a> {
         let history = self.histories.get(&group);
         let growing = history.and_then(|history| growing::evidence(&history.counts));
         let turnover = history.map(|history| &history.turnover);
-        let kept = turnover.map(|turnover| pools::kept_by_pool(all, turnover)).unwrap_or_default();
-        let (all, members) = (excused::keep(all, &kept), excused::keep(members, &kept));
-        let (all, members) = (&*all, &*members);
-        let responses = Responses::of(all.iter().filter(|view| !view.is_excused()));
-        let growing = growing.as_ref();
-        let context = GroupContext { group, all, responses, growing, turnover };
+        let free = all.iter().filter(|view| !view.is_excused());
+        let responses = Responses::of(free);
+        let context = GroupContext { group, all, responses, growing: growing.as_ref(), turnover };
         let mut unassigned = Unassigned::of(members);
         let mut judged = self.judge_unassigned(&mut unassigned, &context, false);
         if unassigned.has_withheld() {
@@ -247,7 +251,7 @@ impl<'a> JudgeContext<'a> {
         // A few bad connections among many do not hide that the many grow.
         let members = unassigned.connections();
         let is_most = members.len() >= self.options.count_min && members.len() > all.len() / 2;
-        if let (Some(evidence), true) = (growing.cloned(), is_most) {
+        if let (Some(evidence), true) = (growing, is_most) {
             judged.push(Judged {
                 group,
                 rule: growing::KEY,
@@ -336,8 +340,8 @@ impl<'a> JudgeContext<'a> {
         }
         if rule.id.is_about_the_process() {
             let half_closed = self.half_closed.get(&context.group);
-            let members = &claimed.members;
-            excused::limit(&mut assessment, members, half_closed, context.turnover);
+            let alive_max = context.turnover.map_or(0, |turnover| turnover.alive_max);
+            excused::limit(&mut assessment, &claimed.members, half_closed, alive_max);
         }
         // The growth of the group is that of the finding only if the finding is most of the group.
         let watched = self.watched_growth(&context.group, context.all.len());
@@ -346,7 +350,8 @@ impl<'a> JudgeContext<'a> {
         let reconstructed = watched.is_none() && claimed.is_rising();
         let growth =
             Growth { per_min_milli: watched.or_else(|| reconstructed.then(rate)), reconstructed };
-        let (group, rule) = (context.group, rule.key());
+        let group = context.group;
+        let rule = rule.key();
         Some(Judged { group, rule, site, members: claimed.members, assessment, growth })
     }
 

@@ -8,7 +8,8 @@ use alloc::{string::String, vec::Vec};
 
 use crate::{CallSiteReason, Limit, ProcessKey, Timestamp};
 
-/// Number of a user stack in the kernel's stack map. Equal stacks have equal numbers.
+/// Number of a user stack in one run. A number stands for one stack only, and equal stacks of a
+/// process usually have equal numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StackId(pub u32);
 

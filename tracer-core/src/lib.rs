@@ -62,6 +62,7 @@ mod report;
 pub mod rules;
 mod separate_times;
 mod snapshot;
+mod snapshot_interval;
 mod state;
 mod stops;
 mod table;
@@ -94,6 +95,7 @@ pub use report::{
     Change, ChangeKind, Connection, Coverage, Finding, Flag, Origin, ProcessSummary, Report,
 };
 pub use snapshot::{Holder, Owner, Owners, Snapshot, SocketFacts};
+pub use snapshot_interval::SnapshotInterval;
 pub use state::TcpState;
 pub use time::{Interval, Timestamp};
 pub use timer::Timer;

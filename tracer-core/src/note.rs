@@ -22,7 +22,8 @@ pub enum Note {
     /// `count` stacks have not been resolved to call sites yet: at most `per_snapshot_max` are
     /// resolved after each snapshot.
     StacksNotResolved { count: u64, per_snapshot_max: usize },
-    /// The kernel's stack map had no room for `count` stacks, so their call sites are unknown.
+    /// The stacks of `count` connections or requests were not kept, because the kernel's map of
+    /// stacks was full or they could not be read, so their call sites are unknown.
     StacksLost { count: u64 },
     /// `count` retracted findings are no longer listed.
     RetractedNotListed { count: u64 },
@@ -87,6 +88,10 @@ pub enum Note {
 
     /// The text of a recording of format 3, which did not keep notes as data.
     Recorded { text: String },
+
+    /// Because events or stacks were lost: of the open connections, `ages` have an age that is a
+    /// lower bound, `openers` have no known opener, and `call_sites` no call site.
+    FactsLost { ages: u64, openers: u64, call_sites: u64 },
 }
 
 impl Note {
@@ -126,6 +131,7 @@ impl Note {
             Self::ConnectionsNotKept { .. } => "connections-not-kept",
             Self::ResponsesNotKept { .. } => "responses-not-kept",
             Self::Recorded { .. } => "recorded",
+            Self::FactsLost { .. } => "facts-lost",
         }
     }
 }

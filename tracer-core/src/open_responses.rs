@@ -121,6 +121,12 @@ impl OpenResponses {
         &list.responses[start..end]
     }
 
+    /// The stacks that made the requests.
+    pub(crate) fn stacks(&self) -> impl Iterator<Item = StackId> {
+        let lists = self.by_process.values();
+        lists.flat_map(|list| list.responses.iter().filter_map(|response| response.stack))
+    }
+
     /// No response is in flight in any process.
     pub(crate) const fn is_empty(&self) -> bool {
         self.kept == 0

@@ -6,7 +6,7 @@ use core::net::SocketAddr;
 use crate::{
     CallSiteReason, Caveat, Comm, Confidence, ConnectionId, Container, Direction, Evidence,
     FindingKey, Goroutines, Interval, Loss, Note, Options, Owner, Probe, ProcessKey, Reader,
-    TcpState, Timestamp, Verdict,
+    SnapshotInterval, TcpState, Timestamp, Verdict,
 };
 
 /// What is known at one time.
@@ -229,6 +229,8 @@ pub struct Coverage {
     pub complete: bool,
     /// Running totals of what was lost.
     pub loss: Loss,
+    /// What of that was lost since the latest snapshot began, so that nothing has made up for it.
+    pub unhealed: Loss,
     /// Connections for which the connection table had no room at the latest snapshot.
     pub table_full: u64,
     /// Responses in flight for which there was no room.
@@ -247,6 +249,8 @@ pub struct Coverage {
     pub processes: u64,
     /// Snapshots taken.
     pub snapshots: u64,
+    /// How far apart they are; `None` before the second one.
+    pub snapshot_interval: Option<SnapshotInterval>,
     /// How kernel events are observed.
     pub probes: Vec<Probe>,
     /// Remarks for the reader of the report.

@@ -183,7 +183,8 @@ pub(crate) enum Suspicion {
 
 /// Some rule claims this connection.
 pub(crate) fn is_claimed(view: &ConnectionView<'_>) -> bool {
-    RULES.iter().any(|rule| rule.claims(view))
+    // A restricted rule claims only what the same rule for all connections claims.
+    RULES.iter().filter(|rule| !rule.is_restricted).any(|rule| rule.claims(view))
 }
 
 /// Some rule claims this connection that judges what the process does.

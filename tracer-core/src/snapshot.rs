@@ -166,12 +166,24 @@ impl Holder {
     /// The processes in scope that hold these sockets.
     pub fn of(sockets: &[Box<SocketFacts>]) -> Vec<Self> {
         let mut holders: BTreeMap<ProcessKey, Self> = BTreeMap::new();
+        let mut add = |run: Self| {
+            let key = run.key;
+            let holder = holders.entry(key).or_insert(Self { tcp_fds: 0, ..run.clone() });
+            holder.tcp_fds = holder.tcp_fds.saturating_add(run.tcp_fds);
+        };
+        // The sockets of a process are mostly adjacent.
+        let mut run: Option<Self> = None;
         let owners = sockets.iter().flat_map(|facts| &facts.owners);
         for owner in owners.filter(|owner| owner.in_scope) {
-            let new = || Self { key: owner.key, comm: owner.comm.clone(), tcp_fds: 0 };
-            let holder = holders.entry(owner.key).or_insert_with(new);
-            holder.tcp_fds = holder.tcp_fds.saturating_add(1);
+            match &mut run {
+                Some(run) if run.key == owner.key => run.tcp_fds = run.tcp_fds.saturating_add(1),
+                _ => {
+                    let new = Self { key: owner.key, comm: owner.comm.clone(), tcp_fds: 1 };
+                    run.replace(new).into_iter().for_each(&mut add);
+                }
+            }
         }
+        run.into_iter().for_each(add);
         holders.into_values().collect()
     }
 }

@@ -7,7 +7,8 @@ use indexmap::{IndexMap, map::Entry};
 
 use crate::{
     ConnectionId, Direction, Event, EventKind, Interval, Origin, ProcessKey, Snapshot, TcpState,
-    Timestamp, tracked::Tracked,
+    Timestamp,
+    tracked::{OpeningCall, Tracked},
 };
 
 /// Ports below this are not ephemeral by default (`net.ipv4.ip_local_port_range`).
@@ -33,6 +34,19 @@ pub(crate) struct Table {
     pub(crate) changed: bool,
     /// Network namespace and port of every listener in the latest snapshot.
     listeners: BTreeSet<(u32, u16)>,
+    /// Some event had a stack, so this run records them.
+    has_stacks: bool,
+}
+
+/// How many open connections lack a fact because of a loss, as far as that can be known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FactsLost {
+    /// Their age is a lower bound, because no event of their opening came.
+    pub(crate) ages: u64,
+    /// Who opened or accepted them is known from snapshots only.
+    pub(crate) openers: u64,
+    /// They have no stack in a run that records stacks.
+    pub(crate) call_sites: u64,
 }
 
 /// A reason to retract a connection's verdict.
@@ -54,6 +68,7 @@ impl Table {
             snapshot_at: None,
             changed: false,
             listeners: BTreeSet::new(),
+            has_stacks: false,
         }
     }
 
@@ -66,6 +81,25 @@ impl Table {
                     facts.state != TcpState::Listen && facts.remote.port() != 0
                 })
         })
+    }
+
+    /// All connections that may be open.
+    pub(crate) fn connections(&self) -> impl Iterator<Item = &Tracked> {
+        self.connections.values().map(AsRef::as_ref)
+    }
+
+    /// What the loss of events, and of stacks if `has_lost_stacks`, means for the open connections.
+    pub(crate) fn facts_lost(&self, has_lost_stacks: bool) -> FactsLost {
+        let mut lost = FactsLost::default();
+        for tracked in self.open() {
+            let has_no_call = tracked.call == OpeningCall::Lost;
+            let has_no_stack = tracked.opener.is_some() && tracked.stack.is_none();
+            lost.ages += u64::from(has_no_call && tracked.origin == Origin::Seeded);
+            lost.openers += u64::from(has_no_call);
+            let has_no_line = (has_no_call && self.has_stacks) || (has_no_stack && has_lost_stacks);
+            lost.call_sites += u64::from(has_no_line);
+        }
+        lost
     }
 
     /// A connection with a verdict is absent from the latest snapshot and not known to be closed.
@@ -97,6 +131,9 @@ impl Table {
 
     pub(crate) fn handle_event(&mut self, event: &Event) -> Option<Departure> {
         self.changed = true;
+        if let EventKind::Connected(Some(actor)) | EventKind::Accepted(Some(actor)) = &event.kind {
+            self.has_stacks |= actor.stack.is_some();
+        }
         match &event.kind {
             EventKind::Connected(actor) => {
                 let known = self.connections.contains_key(&event.id);
@@ -159,12 +196,14 @@ impl Table {
         Some(tracked)
     }
 
-    /// Makes the table equal to a snapshot. A socket that no file descriptor refers to may be in
+    /// Makes the table equal to a snapshot. `has_lost`: events were lost since the snapshot before. A
+    /// socket that no file descriptor refers to may be in
     /// flight between processes (`SCM_RIGHTS`), so only its second absence is a close. `started_at`
     /// gives the start time of a process.
     pub(crate) fn reconcile(
         &mut self,
         snapshot: Snapshot,
+        has_lost: bool,
         started_at: impl Fn(ProcessKey) -> Timestamp,
     ) -> Vec<Departure> {
         self.snapshot += 1;
@@ -191,6 +230,12 @@ impl Table {
             self.changed |= before.is_none_or(|before| facts.has_changed_since(before));
             if let Some(previous_at) = previous_at {
                 tracked.update_passed_to(&facts, previous_at, &started_at);
+            }
+            // Events that are lost while a snapshot is taken are counted after it.
+            let predates = tracked.origin == Origin::Seeded && tracked.absent_at.is_none();
+            let is_new = tracked.snapshots_seen <= 1 && !predates;
+            if has_lost && is_new && tracked.call == OpeningCall::NotSeen {
+                tracked.call = OpeningCall::Lost;
             }
             if tracked.update(facts, snapshot_at, self.snapshot) {
                 departures.push(Departure::Used(id));

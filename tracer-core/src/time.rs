@@ -3,6 +3,9 @@
 
 use core::{fmt, num::NonZeroU64};
 
+/// Ages in jiffies are at most 10 ms coarse, and the rate of jiffies is about as exact.
+pub(crate) const JIFFIES_MARGIN_MS: u64 = 1_000;
+
 /// A point in time on the kernel's `CLOCK_MONOTONIC`, in nanoseconds.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 // Nanoseconds plus one, so that `Option<Timestamp>` takes 8 bytes: each socket has eight of them.

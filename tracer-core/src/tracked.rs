@@ -5,8 +5,8 @@ use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use crate::{
     Actor, ConnectionId, Direction, FindingKey, Flag, Interval, Origin, Owner, ProcessKey,
     ReaderFacts, SocketFacts, StackId, TcpState, Timestamp, Verdict,
-    connection_view::JIFFIES_MARGIN_MS,
     excuse::Excuse,
+    time::JIFFIES_MARGIN_MS,
     waits::{self, Waits},
 };
 
@@ -26,6 +26,8 @@ pub(crate) struct Tracked {
     pub(crate) opener: Option<ProcessKey>,
     /// The stack of that call, if it was kept.
     pub(crate) stack: Option<StackId>,
+    /// Whether that call was seen.
+    pub(crate) call: OpeningCall,
     /// The holders that already ran when a snapshot did not show them as holders yet: the file
     /// descriptor was passed to them, not inherited.
     pub(crate) passed_to: Vec<ProcessKey>,
@@ -69,6 +71,16 @@ pub(crate) struct Tracked {
     pub(crate) flagged: Option<Box<Flagged>>,
 }
 
+/// Whether the call of `connect` or `accept` that made a connection was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OpeningCall {
+    Seen,
+    NotSeen,
+    /// It was not, and events were lost around the first snapshot that showed the connection, so
+    /// its own may be among them.
+    Lost,
+}
+
 /// The verdict that a connection has been given.
 #[derive(Clone, Debug)]
 pub(crate) struct Flagged {
@@ -103,6 +115,7 @@ impl Tracked {
             known_since: at,
             opener: None,
             stack: None,
+            call: OpeningCall::NotSeen,
             passed_to: Vec::new(),
             direction: None,
             peer_closed: None,
@@ -159,6 +172,7 @@ impl Tracked {
 
     /// Sets the process that called `connect` or `accept`, and its stack.
     pub(crate) fn set_opener(&mut self, actor: Option<&Actor>) {
+        self.call = OpeningCall::Seen;
         self.opener = actor.map(|actor| actor.key);
         self.stack = actor.and_then(|actor| actor.stack);
     }

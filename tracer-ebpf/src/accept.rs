@@ -66,7 +66,7 @@ fn on_return(context: &impl StackIdContext, result: Option<i64>) {
         }
     };
     scope::add_socket(cookie);
-    let stack = stack::of_system_call(context);
+    let stack = stack::of_system_call(context, pid);
     let outcome = emit(EventKind::Accept, cookie, |record| {
         record.stack = stack;
         record.fd = fd.cast_signed();

@@ -60,7 +60,6 @@ pub(crate) fn emit(
     record.kind = kind as u32;
     record.cookie = cookie;
     record.fd = -1;
-    record.stack = -1;
     if fill(record).is_none() {
         entry.discard(u64::from(BPF_RB_NO_WAKEUP));
         count(Counter::ReadFailed);
@@ -76,11 +75,21 @@ pub(crate) fn emit(
 #[inline(always)]
 pub(crate) fn count(counter: Counter) {
     if let Some(value) = COUNTERS.get_ptr_mut(counter as u32) {
-        // An interrupt may run another of these programs on the same CPU, so the addition is
-        // atomic. It uses the intrinsic behind `AtomicU64::fetch_add`, because `core` does not
-        // offer that method on a target whose first versions lack compare-and-swap.
+        // An interrupt may run another of these programs on the same CPU.
         // SAFETY: the pointer is to a map value, which is aligned to 8 bytes and outlives the run
         // of the program.
-        unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::Relaxed }>(value, 1) };
+        unsafe { add(value, 1) };
     }
+}
+
+/// Adds to a number atomically, wrapping. This is the intrinsic behind `AtomicU64::fetch_add`,
+/// because `core` does not offer that method on a target whose first versions lack
+/// compare-and-swap. For the same reason the result is not returned.
+///
+/// # Safety
+/// The pointer is valid, aligned to 8 bytes, and only accessed atomically.
+#[inline(always)]
+pub(crate) unsafe fn add(value: *mut u64, addend: u64) {
+    // SAFETY: the caller guarantees what an atomic addition requires.
+    unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::Relaxed }>(value, addend) };
 }

@@ -13,7 +13,7 @@ use aya_ebpf::{
     helpers::{bpf_get_current_pid_tgid, bpf_ktime_get_ns},
     programs::ProbeContext,
 };
-use tracer_common::{Counter, LedgerKey, LedgerKind, LedgerRecord};
+use tracer_common::{Counter, LedgerKey, LedgerKind, LedgerRecord, NO_STACK};
 
 use crate::{
     emit::count,
@@ -28,9 +28,12 @@ use crate::{
 /// points to the object of this kind.
 #[inline(always)]
 pub(crate) fn add(context: &ProbeContext, kind: LedgerKind, argument: usize) {
-    let entry = key(context, kind, argument).zip(record(stack::of_caller(context)));
+    let entry = key(context, kind, argument).zip(record());
     match entry {
-        Some((key, record)) => insert(&key, &record),
+        Some((key, record)) => {
+            let stack = stack::of_caller(context, record.pid);
+            insert(&key, &LedgerRecord { stack, ..record });
+        }
         None => count(Counter::ReadFailed),
     }
 }
@@ -65,9 +68,8 @@ pub(crate) fn move_to_stream(context: &ProbeContext, stream: usize, request: usi
         insert(&stream, &record);
         let _ = LEDGER.remove(request);
     } else if LEDGER.get_ptr(stream).is_none() {
-        // The request was made before the uprobes were attached.
-        count(Counter::StackLost);
-        match record(stack::NONE) {
+        // The request was made before the uprobes were attached, so its stack is unknown.
+        match record() {
             Some(record) => insert(&stream, &record),
             None => count(Counter::ReadFailed),
         }
@@ -92,15 +94,17 @@ fn key(context: &ProbeContext, kind: LedgerKind, argument: usize) -> Option<Ledg
     Some(LedgerKey { object, tgid, kind: kind as u32 })
 }
 
+/// An entry for a request made now, without its stack.
 #[inline(always)]
-fn record(stack: i32) -> Option<LedgerRecord> {
+fn record() -> Option<LedgerRecord> {
     let task = Task::<Probed>::current();
     // SAFETY: the helper has no preconditions.
     let at_ns = unsafe { bpf_ktime_get_ns() };
     Some(LedgerRecord {
         at_ns,
         start_time_ns: task.start_time_ns()?,
+        stack: NO_STACK,
         pid: task.visible_pid()?,
-        stack,
+        padding: 0,
     })
 }

@@ -9,7 +9,7 @@
 #![no_std]
 #![no_main]
 #![feature(core_intrinsics)]
-#![expect(internal_features, reason = "one atomic addition, see emit::count")]
+#![expect(internal_features, reason = "one atomic addition, see emit::add")]
 #![expect(
     clippy::inline_always,
     reason = "the verifier tracks pointer types and constants within one function only"

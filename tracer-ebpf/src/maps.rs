@@ -5,9 +5,11 @@
 
 use aya_ebpf::{
     macros::map,
-    maps::{HashMap, PerCpuArray, RingBuf, StackTrace},
+    maps::{HashMap, PerCpuArray, RingBuf},
 };
-use tracer_common::{Counter, Identity, LedgerKey, LedgerRecord, StackTop};
+use tracer_common::{Counter, Identity, LedgerKey, LedgerRecord, StackKey, StackRecord};
+
+use crate::stack::Scratch;
 
 /// Room for about 75,000 events of 112 bytes each, header included. The user side may set another
 /// size when it loads the programs.
@@ -22,9 +24,12 @@ const TRACKED_MAX: u32 = 1 << 17;
 /// More sockets than most hosts have.
 const IDENTITIES_MAX: u32 = 1 << 18;
 
-/// More stacks than programs open connections from. The slot of a stack follows from its hash, so
-/// of 1,000 different stacks about 60 find theirs occupied.
-const STACKS_MAX: u32 = 1 << StackTop::PLACE_BITS;
+/// More different stacks than there are between two readings by the user side, which removes them:
+/// the ring buffer [`EVENTS`] wakes it after some 4,700 events, and at most each has a stack.
+const STACKS_MAX: u32 = 1 << 13;
+
+/// A program that preempts another one on the same CPU takes a second place; nothing preempts that.
+pub(crate) const SCRATCH_PLACES: u32 = 2;
 
 /// More responses than are in flight at a time: each needs a file descriptor or an HTTP/2 stream.
 const LEDGER_MAX: u32 = 1 << 16;
@@ -50,14 +55,18 @@ pub(crate) static TRACKED: HashMap<u64, u8> = HashMap::with_max_entries(TRACKED_
 #[map]
 pub(crate) static IDENTITIES: HashMap<u64, Identity> = HashMap::with_max_entries(IDENTITIES_MAX, 0);
 
-/// User stacks: the slot is the low part of a stack id. Resized to one entry if stacks are not
-/// kept.
+/// User stacks, by their content. The user side removes what it has read. Resized to one entry if
+/// stacks are not kept.
+///
+/// A map of the type `BPF_MAP_TYPE_STACK_TRACE` would not do: the slot of a stack follows from its
+/// hash, so a stack finds its slot occupied long before the map is full, and an id that is freed
+/// while an event with it is on the way names another stack later.
 #[map]
-pub(crate) static STACKS: StackTrace = StackTrace::with_max_entries(STACKS_MAX, 0);
+pub(crate) static STACKS: HashMap<StackKey, StackRecord> = HashMap::with_max_entries(STACKS_MAX, 0);
 
-/// Tops of the stacks of system calls, by the whole stack id ([`StackTop`]).
+/// Room to assemble a stack in, which does not fit on the stack of a program.
 #[map]
-pub(crate) static STACK_TOPS: HashMap<u32, StackTop> = HashMap::with_max_entries(STACKS_MAX, 0);
+pub(crate) static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(SCRATCH_PLACES, 0);
 
 /// The HTTP responses in flight of Go programs.
 #[map]

@@ -1,51 +1,164 @@
 //! User stacks: which code of a program opened a connection or made a request.
 
-use aya_ebpf::{bindings::BPF_F_USER_STACK, programs::tracing::StackIdContext};
-use tracer_common::Counter;
+use aya_ebpf::{
+    bindings::{BPF_F_USER_STACK, BPF_NOEXIST},
+    helpers::generated::bpf_get_stack,
+    programs::tracing::StackIdContext,
+};
+use tracer_common::{Counter, NO_STACK, StackHash, StackKey, StackRecord, StackTop};
 
 use crate::{
-    emit::count,
+    emit::{add, count},
     globals::{with_stack_tops, with_stacks},
-    maps::STACKS,
+    maps::{SCRATCH, SCRATCH_PLACES, STACKS},
 };
 
-/// The stack id of a record without a stack.
-pub(crate) const NONE: i32 = -1;
+/// `EEXIST` of `include/uapi/asm-generic/errno-base.h`.
+const ALREADY_EXISTS: i32 = 17;
 
-/// The id of the current task's user stack: its slot in the map `STACKS`. Equal stacks have the
-/// same id. A stack is never replaced: another one with the same slot is counted and not kept.
+/// A place to assemble a stack in.
+#[repr(C)]
+pub(crate) struct Scratch {
+    /// How many programs are trying to use it, or do.
+    users: u64,
+    record: StackRecord,
+}
+
+/// Which part of a stack is kept.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    Frames,
+    FramesAndTop,
+}
+
+/// Keeps the current task's user stack, and returns the hash in its key. `pid` is the process in
+/// the tracer's pid namespace: the stack of one that is not visible there is of no use.
 #[inline(always)]
-pub(crate) fn of_caller(context: &impl StackIdContext) -> i32 {
-    let slot = context.get_stackid(&STACKS, u64::from(BPF_F_USER_STACK));
-    slot.ok().and_then(|slot| i32::try_from(slot).ok()).unwrap_or_else(|| {
-        count(Counter::StackLost);
-        NONE
-    })
+pub(crate) fn of_caller(context: &impl StackIdContext, pid: u32) -> u64 {
+    keep(context, pid, Extent::Frames)
 }
 
 /// The same in a system call, if the user side wants stacks. The frames do not include the caller
 /// of the C library's wrapper, so the top of the stack is kept as well
 /// ([`tracer_common::StackTop`]).
 #[inline(always)]
-pub(crate) fn of_system_call(context: &impl StackIdContext) -> i32 {
+pub(crate) fn of_system_call(context: &impl StackIdContext, pid: u32) -> u64 {
     if !with_stacks() {
-        return NONE;
+        return NO_STACK;
     }
-    let slot = of_caller(context);
-    if slot == NONE || !with_stack_tops() { slot } else { top::store(slot) }
+    keep(context, pid, if with_stack_tops() { Extent::FramesAndTop } else { Extent::Frames })
+}
+
+#[inline(always)]
+fn keep(context: &impl StackIdContext, pid: u32, extent: Extent) -> u64 {
+    if pid == 0 {
+        return NO_STACK;
+    }
+    let kept = acquire().and_then(|scratch| {
+        // SAFETY: the pointer is to a map value, which outlives the run of the program, and
+        // `acquire` has excluded all others from it.
+        let kept = unsafe { assemble(context, &mut (*scratch).record, extent) }
+            .and_then(|record| store(pid, record));
+        release(scratch);
+        kept
+    });
+    kept.unwrap_or_else(|| {
+        count(Counter::StackLost);
+        NO_STACK
+    })
+}
+
+/// A place of this CPU that no other program uses; `None` if all are in use.
+///
+/// A program that may be preempted (fentry, uprobes) shares the CPU with others while it runs. Of
+/// those that count themselves in, only one can find the count at 1, and while it has the place, all
+/// others find it higher.
+#[inline(always)]
+fn acquire() -> Option<*mut Scratch> {
+    for place in 0..SCRATCH_PLACES {
+        let scratch = SCRATCH.get_ptr_mut(place)?;
+        // SAFETY: the pointer is to a map value, which is aligned to 8 bytes and outlives the run
+        // of the program. `users` is only accessed here and in `release`.
+        unsafe {
+            let users = &raw mut (*scratch).users;
+            add(users, 1);
+            if users.read_volatile() == 1 {
+                return Some(scratch);
+            }
+        }
+        release(scratch);
+    }
+    None
+}
+
+#[inline(always)]
+fn release(scratch: *mut Scratch) {
+    // SAFETY: as in `acquire`.
+    unsafe { add(&raw mut (*scratch).users, u64::MAX) };
+}
+
+/// Fills in the current task's user stack, and returns it with its hash. `None` if it cannot be
+/// read.
+#[inline(always)]
+fn assemble<'a>(
+    context: &impl StackIdContext,
+    record: &'a mut StackRecord,
+    extent: Extent,
+) -> Option<(&'a StackRecord, u64)> {
+    let size = size_of_val(&record.addresses) as u32;
+    let addresses = record.addresses.as_mut_ptr();
+    // SAFETY: the kernel writes at most `size` bytes, and any bytes are valid addresses.
+    let bytes = unsafe {
+        bpf_get_stack(context.as_ptr(), addresses.cast(), size, u64::from(BPF_F_USER_STACK))
+    };
+    let depth = u32::try_from(bytes).ok()? / size_of::<u64>() as u32;
+    record.depth = depth;
+    let mut hash = hash_of(addresses, depth);
+    record.has_top = u32::from(extent == Extent::FramesAndTop && top::read(&mut record.top));
+    if record.has_top == 1 {
+        for word in &record.top.words {
+            hash = hash.with(*word);
+        }
+    }
+    Some((record, hash.finish()))
+}
+
+/// The hash of `depth` addresses, as in [`StackRecord::hash`].
+#[inline(always)]
+fn hash_of(addresses: *const u64, depth: u32) -> StackHash {
+    // The verifier has to see the end of the loop, and the compiler must not conclude from the size
+    // of the buffer that the first condition alone ends it.
+    let depth = core::hint::black_box(depth as usize);
+    let mut hash = StackHash::default();
+    for index in 0..StackRecord::DEPTH_MAX {
+        if index >= depth {
+            break;
+        }
+        // SAFETY: the index is within the array.
+        hash = hash.with(unsafe { addresses.add(index).read_volatile() });
+    }
+    hash
+}
+
+/// Adds the stack to the map, unless it is there. `None` if there is no room.
+#[inline(always)]
+fn store(pid: u32, (record, hash): (&StackRecord, u64)) -> Option<u64> {
+    let key = StackKey { hash, pid, padding: 0 };
+    if STACKS.get_ptr(key).is_none()
+        && let Err(error) = STACKS.insert(key, record, u64::from(BPF_NOEXIST))
+        && error != -ALREADY_EXISTS
+    {
+        return None;
+    }
+    Some(hash)
 }
 
 mod top {
-    use aya_ebpf::{
-        bindings::BPF_ANY,
-        helpers::{bpf_get_current_task, bpf_probe_read_user},
-    };
-    use tracer_common::{Counter, StackTop};
+    use aya_ebpf::helpers::{bpf_get_current_task, bpf_probe_read_user_buf};
 
+    use super::StackTop;
     use crate::{
-        emit::count,
         globals::offset,
-        maps::STACK_TOPS,
         read::{Probed, Read as _},
     };
 
@@ -62,30 +175,17 @@ mod top {
     /// `__USER_CS`, the code segment of 64-bit user code.
     const USER_CODE: u64 = 0x33;
 
-    /// Stores the top of the stack in this slot of `STACKS`, and returns the id of both. Without a
-    /// top the id is the slot.
+    /// Reads the top of the current task's stack. Returns false, with an undefined top, if a read
+    /// failed, or if neither place for the registers holds those of 64-bit user code.
     #[inline(always)]
-    pub(super) fn store(slot: i32) -> i32 {
-        let Some(top) = read() else { return slot };
-        // Different callers leave different words, so the hash distinguishes them.
-        let mix = |hash: u64, word: &u64| (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let hash = top.words.iter().fold(0, mix) >> (u64::BITS - StackTop::TOP_BITS);
-        let id = slot.cast_unsigned() | (hash as u32) << StackTop::PLACE_BITS;
-        if STACK_TOPS.get_ptr(id).is_none()
-            && STACK_TOPS.insert(id, top, u64::from(BPF_ANY)).is_err()
-        {
-            count(Counter::StackLost);
-            return super::NONE;
-        }
-        id.cast_signed()
+    pub(super) fn read(top: &mut StackTop) -> bool {
+        registers_and_words(top).is_some()
     }
 
-    /// The user's registers and stack. `None` if a read failed, or if neither place for the
-    /// registers holds those of 64-bit user code.
     #[inline(always)]
-    fn read() -> Option<StackTop> {
-        // SAFETY: `bpf_get_current_task` has no preconditions. `Probed` and `bpf_probe_read_user`
-        // accept any address, and any bytes are a valid integer.
+    fn registers_and_words(top: &mut StackTop) -> Option<()> {
+        // SAFETY: `bpf_get_current_task` has no preconditions. `Probed` and
+        // `bpf_probe_read_user_buf` accept any address, and any bytes are a valid integer.
         unsafe {
             let task = bpf_get_current_task() as *const u8;
             let stack: *const u8 = Probed::read(task, offset!(task_stack))?;
@@ -100,13 +200,13 @@ mod top {
                     return None;
                 }
             }
+            top.instruction = Probed::read(registers, INSTRUCTION)?;
             let stack_pointer: u64 = Probed::read(registers, STACK_POINTER)?;
-            Some(StackTop {
-                instruction: Probed::read(registers, INSTRUCTION)?,
-                stack_pointer,
-                words: bpf_probe_read_user(stack_pointer as *const [u64; StackTop::WORDS])
-                    .unwrap_or([0; StackTop::WORDS]),
-            })
+            let words = top.words.as_mut_ptr().cast::<u8>();
+            let words = core::slice::from_raw_parts_mut(words, size_of_val(&top.words));
+            // The helper leaves zeros if it fails.
+            let _ = bpf_probe_read_user_buf(stack_pointer as *const u8, words);
+            Some(())
         }
     }
 }

@@ -106,7 +106,7 @@ fn on_connect<R: ReadSock>(
     }
     let cookie = identity::get_or_assign(sock);
     scope::add_socket(cookie);
-    let stack = stack::of_system_call(context);
+    let stack = stack::of_system_call(context, pid);
     let outcome = emit(EventKind::Connect, cookie, |record| {
         record.stack = stack;
         record.old_state = STATE_CLOSE;

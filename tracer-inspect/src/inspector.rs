@@ -6,7 +6,7 @@ use crate::{
     call_sites::CallSites,
     frames::rules::Rules,
     go::{Entries, GoPrograms, HttpObject, ResolvedConnection},
-    process::{facts, user_stack::UserStack},
+    process::{facts::FactsCache, user_stack::UserStack},
     readers::ReaderInspections,
 };
 
@@ -16,7 +16,7 @@ pub struct Inspector {
     readers: ReaderInspections,
     call_sites: CallSites,
     go: GoPrograms,
-    with_cmdline: bool,
+    facts: FactsCache,
 }
 
 impl Inspector {
@@ -27,7 +27,7 @@ impl Inspector {
             readers: ReaderInspections::default(),
             call_sites: CallSites::new(rules),
             go: GoPrograms::default(),
-            with_cmdline,
+            facts: FactsCache::new(with_cmdline),
         }
     }
 
@@ -36,7 +36,7 @@ impl Inspector {
     pub fn answer(&mut self, question: &Question, stack: Option<&UserStack>) -> Option<Input> {
         let go = &mut self.go;
         match question {
-            Question::Process(key) => facts::answer(*key, self.with_cmdline),
+            Question::Process(key) => self.facts.answer(*key),
             Question::CallSite(process, number) => {
                 self.call_sites.answer(go, *process, *number, stack)
             }

@@ -4,6 +4,7 @@
 
 mod record_to;
 mod recordings;
+mod show;
 mod size;
 mod thresholds;
 mod values;

@@ -9,4 +9,5 @@ pub(crate) mod pace;
 pub(crate) mod plan;
 pub mod snapshot_builder;
 pub(crate) mod sock_diag;
+pub(crate) mod stacks;
 pub(crate) mod target_processes;

@@ -6,12 +6,14 @@ pub(crate) mod csv;
 pub(crate) mod destination;
 mod escape;
 pub(crate) mod exit_code;
+mod finding_events;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub(crate) mod history;
 pub(crate) mod html;
 pub(crate) mod incident;
 pub mod json;
+pub(crate) mod listing;
 pub(crate) mod logging;
 pub(crate) mod options;
 pub(crate) mod quantity;

@@ -6,6 +6,7 @@
 mod csv_export;
 mod exit_codes;
 mod filters;
+mod finding_events;
 mod incident_reports;
 mod json;
 mod recordings;

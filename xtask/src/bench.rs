@@ -2,6 +2,7 @@
 
 mod audit;
 mod burst;
+mod busy;
 mod churn;
 mod helper;
 mod holders;
@@ -39,6 +40,8 @@ enum Part {
     Burst,
     /// Many idle connections.
     Idle,
+    /// Many programs, and new connections all the time: does tracer keep up?
+    Busy,
 }
 
 #[derive(Args)]
@@ -71,6 +74,8 @@ struct Size<'a> {
     requests: Duration,
     burst: (usize, usize),
     idle: (usize, Duration),
+    busy: busy::Size,
+    busy_rounds: usize,
 }
 
 const WHOLE: Size<'_> = Size {
@@ -97,6 +102,9 @@ const WHOLE: Size<'_> = Size {
     requests: Duration::from_secs(3),
     burst: (100_000, 10),
     idle: (10_000, Duration::from_mins(1)),
+    busy: busy::Size { processes: 1_450, opened_per_s: 200, duration: Duration::from_mins(10) },
+    // A run has many intervals.
+    busy_rounds: 2,
 };
 
 const SHORT: Size<'_> = Size {
@@ -107,6 +115,8 @@ const SHORT: Size<'_> = Size {
     requests: Duration::from_millis(500),
     burst: (2_000, 2),
     idle: (1_000, Duration::from_secs(3)),
+    busy: busy::Size { processes: 50, opened_per_s: 50, duration: Duration::from_secs(6) },
+    busy_rounds: 1,
 };
 
 /// Measures, and prints medians, ranges and ratios.
@@ -164,5 +174,6 @@ fn measure(
         }
         Part::Burst => burst::run(programs, report, size.burst.0, size.burst.1),
         Part::Idle => idle::run(programs, report, size.idle.0, size.idle.1),
+        Part::Busy => busy::run(programs, report, size.busy, rounds.min(size.busy_rounds)),
     }
 }

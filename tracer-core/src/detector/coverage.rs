@@ -6,15 +6,16 @@ use super::{
     Detector,
     questions::{INSPECTIONS_MAX, PROCESSES_MAX},
 };
-use crate::{Coverage, Note, call_sites};
+use crate::{Coverage, Loss, Note, call_sites, table::FactsLost};
 
 impl Detector {
     pub(super) fn coverage(&self) -> Coverage {
         let unreadable = count(self.processes.unreadable.len()).saturating_add(self.unreadable);
         let processes_stopped = self.findings.stopped_processes();
+        let unhealed = self.unhealed();
         let responses_full = self.processes.open_responses.left_out();
         Coverage {
-            complete: !self.unhealed
+            complete: unhealed == Loss::default()
                 && self.snapshots > 0
                 && self.table.full == 0
                 && responses_full == 0
@@ -24,6 +25,7 @@ impl Detector {
                 && unreadable == 0
                 && processes_stopped == 0,
             loss: self.loss,
+            unhealed,
             table_full: self.table.full,
             responses_full,
             processes_unreadable: unreadable,
@@ -32,6 +34,7 @@ impl Detector {
             sockets: self.sockets,
             processes: self.processes.count(),
             snapshots: self.snapshots,
+            snapshot_interval: self.intervals.summary(),
             probes: self.host.probes.clone(),
             notes: self.notes(),
         }
@@ -61,8 +64,23 @@ impl Detector {
         add(self.undecodable, |count| Note::SocketsUndecodable { count });
         add(self.unreadable, |count| Note::FdsUnreadable { count });
         add(self.unopened, |count| Note::SocketsNotInspected { count });
+        notes.extend(self.facts_lost());
         notes.extend(self.processes.limit_notes());
         notes
+    }
+
+    /// What the loss of events and stacks means for the open connections; `None` if nothing.
+    fn facts_lost(&self) -> Option<Note> {
+        let has_lost_stacks = self.loss.stacks_lost > 0;
+        if self.loss.events() == 0 && !has_lost_stacks {
+            return None;
+        }
+        let FactsLost { ages, openers, call_sites } = self.table.facts_lost(has_lost_stacks);
+        (ages.max(openers).max(call_sites) > 0).then_some(Note::FactsLost {
+            ages,
+            openers,
+            call_sites,
+        })
     }
 }
 

@@ -94,6 +94,13 @@ impl Detector {
         let sites = stacks.into_iter().map(|(process, stack)| Question::CallSite(process, stack));
         processes.into_iter().map(Question::Process).chain(readers).chain(sites).collect()
     }
+
+    /// The stacks that a later question may be about: those of connections that may be open, and of
+    /// responses in flight.
+    pub fn stacks(&self) -> BTreeSet<StackId> {
+        let opened = self.table.connections().filter_map(|tracked| tracked.stack);
+        opened.chain(self.processes.open_responses.stacks()).collect()
+    }
 }
 
 /// The suspicious connections of one group.

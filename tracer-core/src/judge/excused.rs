@@ -2,7 +2,6 @@
 //! an assessment. `rules` documents the principle.
 
 use alloc::{
-    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     vec::Vec,
 };
@@ -17,7 +16,6 @@ use crate::{
     history::History,
     rules::{self, Assessment, growing},
     stops::Stop,
-    turnover::Turnover,
     waits::{self, BACKLOG_BYTES},
 };
 
@@ -140,8 +138,7 @@ impl WaitedFor {
             fins.push(Fin { latest, earliest, id: *id, is_sent: true });
         }
         let is_closed = |view: &&ConnectionView<'_>| {
-            matches!(view.facts.state, TcpState::CloseWait | TcpState::Closed)
-                && !view.was_above_possible()
+            matches!(view.facts.state, TcpState::CloseWait | TcpState::Closed) && !view.was_likely()
         };
         for view in accused.iter().filter(is_closed) {
             if let Some(Interval { earliest, latest }) = view.tracked.peer_closed {
@@ -244,12 +241,12 @@ fn data(view: &ConnectionView<'_>) -> Data {
 
 /// It was not surer than *possible* before, and may wait until a slow peer takes what it brought.
 fn may_be_held_up(view: &ConnectionView<'_>) -> bool {
-    data(view) != Data::None && !view.was_above_possible()
+    data(view) != Data::None && !view.was_likely()
 }
 
 /// It was not surer than *possible* before, and has a response that no goroutine is known to need.
 fn is_confirmed(view: &ConnectionView<'_>) -> bool {
-    (view.is_confirmed() || view.is_unsearched()) && !view.was_above_possible()
+    (view.is_confirmed() || view.is_unsearched()) && !view.was_likely()
 }
 
 /// Sets why connections cannot be held against their process.
@@ -277,24 +274,6 @@ pub(super) fn excuse(groups: &mut Groups<'_>, waited_for: &BTreeMap<ProcessKey, 
     }
 }
 
-/// These connections, of which a pool may keep those in `kept`.
-pub(super) fn keep<'v, 'a>(
-    views: &'v [ConnectionView<'a>],
-    kept: &BTreeSet<ConnectionId>,
-) -> Cow<'v, [ConnectionView<'a>]> {
-    if kept.is_empty() {
-        return Cow::Borrowed(views);
-    }
-    let mut views = views.to_vec();
-    for view in &mut views {
-        let is_free = matches!(view.excuse, None | Some(Excuse::NotInspected));
-        if is_free && kept.contains(&view.tracked.id) {
-            view.excuse = Some(Excuse::KeptByPool);
-        }
-    }
-    Cow::Owned(views)
-}
-
 /// How many connections are excused by half-closed ones, and when the oldest was opened, by group.
 pub(crate) fn behind_half_closed(judged: &[Judged<'_>]) -> BTreeMap<GroupKey, (usize, Timestamp)> {
     let mut counts: BTreeMap<GroupKey, (usize, Timestamp)> = BTreeMap::new();
@@ -318,12 +297,13 @@ fn rising(history: &History) -> Option<Evidence> {
 }
 
 /// Limits what a rule about the process made of these connections, and adds why.
-/// `half_closed_before` is how many of the group half-closed ones excused so far.
+/// `half_closed_before` is how many of the group half-closed ones excused so far, and `alive_max` how
+/// many of it were alive at one time.
 pub(super) fn limit(
     assessment: &mut Assessment,
     members: &[ConnectionView<'_>],
     half_closed_before: Option<&History>,
-    turnover: Option<&Turnover>,
+    alive_max: usize,
 ) {
     let ceiling = members.iter().map(ConnectionView::ceiling).min();
     let ceiling = ceiling.unwrap_or(Confidence::Certain);
@@ -344,8 +324,7 @@ pub(super) fn limit(
         caveats.push(Caveat::HalfClosedPeers { connections: half_closed });
         assessment.facts.evidence.extend(half_closed_before.and_then(rising));
     }
-    if excused(Excuse::KeptByPool) > 0 {
-        let alive_max = turnover.map_or(0, |turnover| turnover.alive_max);
+    if excused(Excuse::Pool) > 0 {
         caveats.push(Caveat::CleanedUp { alive_max });
     }
     if let Some(stop) = members.iter().find_map(|view| view.process.stop) {

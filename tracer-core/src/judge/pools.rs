@@ -3,32 +3,44 @@
 use alloc::{collections::BTreeSet, vec::Vec};
 use core::cmp::Reverse;
 
-use crate::{ConnectionId, connection_view::ConnectionView, turnover::Turnover};
+use crate::{
+    ConnectionId, connection_view::ConnectionView, excuse::Excuse, rules, turnover::Turnover,
+};
 
 /// Leaked connections that may have been alive when most were, at most.
 const ALIVE_MAX: usize = 5;
+
+/// Excuses the dead connections of a group that a pool may keep.
+pub(super) fn excuse(members: &mut [ConnectionView<'_>], turnover: &Turnover) {
+    let kept = kept_by_pool(members, turnover);
+    for view in members.iter_mut().filter(|view| kept.contains(&view.tracked.id)) {
+        view.excuse = Some(Excuse::Pool);
+    }
+}
+
+/// It has an HTTP response, which says more than its state.
+fn is_response(view: &ConnectionView<'_>) -> bool {
+    view.is_confirmed() || rules::leaked(view).next().is_some()
+}
 
 /// The dead connections that say nothing, because the process comes back to others like them.
 ///
 /// A pool has no more connections than were alive at one time. Those of the group beyond that are
 /// not its own: first those that outlived the most, because a pool takes its own ones when it needs
 /// that many.
-pub(super) fn kept_by_pool(
-    all: &[ConnectionView<'_>],
-    turnover: &Turnover,
-) -> BTreeSet<ConnectionId> {
+fn kept_by_pool(all: &[ConnectionView<'_>], turnover: &Turnover) -> BTreeSet<ConnectionId> {
     if !turnover.has_clean_ups {
         return BTreeSet::new();
     }
     let mut dead: Vec<&ConnectionView<'_>> =
-        all.iter().filter(|view| view.tracked.is_dead() && !view.is_confirmed()).collect();
+        all.iter().filter(|view| view.tracked.is_dead() && !is_response(view)).collect();
     dead.sort_by_key(|view| {
         (Reverse(view.tracked.outlived), view.tracked.dead_since(), view.tracked.id)
     });
     let pool = pool_size(&dead, turnover);
     let outlived = dead.iter().filter(|view| view.tracked.outlived >= pool.max(1)).count();
     let beyond = all.len().saturating_sub(pool).max(outlived).min(dead.len());
-    let is_leaked = |view: &ConnectionView<'_>| turnover.excess_grew || view.was_likely();
+    let is_leaked = |view: &ConnectionView<'_>| turnover.excess_grew || view.has_accumulated();
     let kept = dead.iter().enumerate().filter(|(rank, view)| *rank >= beyond || !is_leaked(view));
     kept.map(|(_, view)| view.tracked.id).collect()
 }

@@ -28,10 +28,11 @@ use super::{Assessment, Claimed, Facts, ProofSubset, Rule, RuleId, shared_eviden
 use crate::{
     Caveat, Confidence, CountOf, Evidence, HttpStage, Interval, Occurrence, Reader, TcpState,
     Verdict,
-    connection_view::{ConnectionView, JIFFIES_MARGIN_MS},
+    connection_view::ConnectionView,
     open_responses::Response,
     rules::claimed::{Responses, UNSURE_SHARE, range},
     separate_times::SeparateTimes,
+    time::JIFFIES_MARGIN_MS,
 };
 
 pub(super) const NEARLY_CONFIRMED: Rule =

@@ -20,7 +20,7 @@
 //! only its sending direction to mark the end of its request and wait for the answer; while nothing
 //! was answered, that cannot be told from a peer that is gone.
 
-use super::{Accumulation, Assessment, Claimed, Facts, Rule, RuleId, never_reused};
+use super::{Accumulation, Assessment, Claimed, Facts, Rule, RuleId};
 use crate::{
     Caveat, Confidence, Direction, DurationRange, Evidence, Interval, Occurrence, TcpState,
     Verdict, connection_view::ConnectionView,
@@ -61,8 +61,7 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
         |member: &ConnectionView<'_>| member.tracked.eof_received && is_surely_overdue(member);
     let received_eof = claimed.count_where(has_received_eof);
     let drained = claimed.count_where(|member| member.facts.drained);
-    let is_unused =
-        |member: &ConnectionView<'_>| never_reused::is_unused(member) && is_surely_overdue(member);
+    let is_unused = |member: &ConnectionView<'_>| member.is_unused() && is_surely_overdue(member);
     let accumulated = claimed.dead_accumulation(is_unused, is_surely_overdue);
     let noticed = match claimed.accumulation(has_received_eof) {
         Accumulation::OneByOne if received_eof < enough => Accumulation::AtOnce,

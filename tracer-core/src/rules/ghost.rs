@@ -18,7 +18,7 @@
 //! Looks alike: a pool whose server was restarted, if probes have told the kernel so and the pool has
 //! not used them since; a pool with one connection per thread, while it shrinks.
 
-use super::{Accumulation, Assessment, Claimed, Facts, Rule, RuleId, never_reused};
+use super::{Accumulation, Assessment, Claimed, Facts, Rule, RuleId};
 use crate::{
     Confidence, Evidence, Interval, Occurrence, TcpState, Verdict, connection_view::ConnectionView,
 };
@@ -54,7 +54,7 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let count = claimed.count();
     let reported = claimed.count_where(is_reported);
     let is_many = count > claimed.pool_max();
-    let accumulated = claimed.dead_accumulation(never_reused::is_unused, |_| true);
+    let accumulated = claimed.dead_accumulation(ConnectionView::is_unused, |_| true);
     let are_enough_reported = reported >= claimed.count_min();
     let noticed = claimed.accumulation(is_reported);
     let is_noticed_leak = are_enough_reported && noticed == Accumulation::OneByOne;

@@ -18,28 +18,13 @@ use crate::{
 pub(super) const RULE: Rule =
     Rule::new(RuleId::NeverReused, claims, occurred, assess).of_one_address();
 
-/// Data segments that a client sends in one exchange at most: a request usually is one, and the TLS
-/// handshake before it two or three.
-const SEGMENTS_MAX: u32 = 4;
-
-/// It sent something, and too little for two requests over TLS.
-pub(crate) fn was_used_once(view: &ConnectionView<'_>) -> bool {
-    (1..=SEGMENTS_MAX).contains(&view.facts.data_segments_sent)
-}
-
-/// It carried at most one exchange, or what it received is unread.
-pub(super) fn is_unused(view: &ConnectionView<'_>) -> bool {
-    let facts = view.facts;
-    facts.unread_bytes > 0 || facts.data_segments_sent <= SEGMENTS_MAX
-}
-
 fn claims(view: &ConnectionView<'_>) -> bool {
     let facts = view.facts;
     view.direction == Direction::Outbound
         && facts.state == TcpState::Established
         && facts.unread_bytes <= view.options.unread_min_bytes
         && facts.rx_bytes > 0
-        && was_used_once(view)
+        && view.was_used_once()
         // A goroutine that reads a stream uses it.
         && view.http().is_none_or(|http| http.stage == HttpStage::Idle)
         && view.is_free_to_act()

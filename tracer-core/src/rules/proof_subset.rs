@@ -49,7 +49,7 @@ impl ProofSubset {
             Self::Unsearched => view.is_confirmed() || view.is_unsearched(),
             Self::Confirmed => view.is_confirmed(),
             Self::All => true,
-            Self::Persisting => view.was_likely() && view.http().is_none(),
+            Self::Persisting => view.has_accumulated() && view.http().is_none(),
             Self::Unconfirmed => !view.is_confirmed(),
         }
     }

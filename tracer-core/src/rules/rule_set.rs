@@ -51,3 +51,18 @@ impl RuleSet {
         Self(self.0 & Self::of(|rule| rule.id.is_by_call_site()).0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// So whether any rule claims a connection can be found out without the restricted ones.
+    #[test]
+    fn every_restricted_rule_is_also_applied_to_all_connections() {
+        let whole = |id| RULES.iter().any(|rule| !rule.is_restricted && rule.id == id);
+        let restricted: alloc::vec::Vec<&Rule> =
+            RULES.iter().filter(|rule| rule.is_restricted).collect();
+        assert!(!restricted.is_empty());
+        assert!(restricted.iter().all(|rule| whole(rule.id)), "{restricted:?}");
+    }
+}

@@ -18,7 +18,7 @@
 
 use alloc::collections::BTreeSet;
 
-use super::{Assessment, Claimed, Facts, Rule, RuleId, never_reused};
+use super::{Assessment, Claimed, Facts, Rule, RuleId};
 use crate::{
     Caveat, Confidence, Direction, Evidence, HttpStage, Interval, Occurrence, TcpState, Timestamp,
     Verdict, connection_view::ConnectionView,
@@ -54,7 +54,7 @@ fn missed_reuses(claimed: &Claimed<'_, '_>) -> usize {
     let last_used_at = |view: &ConnectionView<'_>| -> Timestamp { view.last_used_at() };
     let Some(longest_idle) = claimed.group.iter().map(last_used_at).min() else { return 0 };
     claimed.count_where(|member| {
-        let is_dated = member.saw_open() || never_reused::was_used_once(member);
+        let is_dated = member.saw_open() || member.was_used_once();
         is_dated && member.tracked.opened_at.ms_since(longest_idle) > BUSY_MS
     })
 }
@@ -67,7 +67,7 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
         .filter_map(ConnectionView::http)
         .map(|http| http.transport)
         .collect();
-    let once = claimed.count_where(never_reused::was_used_once);
+    let once = claimed.count_where(ConnectionView::was_used_once);
     let missed = missed_reuses(claimed);
     let known = claimed.count_where(|member| member.http().is_some());
     let is_served_once = transports.len() > claimed.pool_max() && once >= enough;

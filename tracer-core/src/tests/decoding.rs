@@ -3,11 +3,11 @@
 use std::string::ToString;
 
 use proptest::prelude::*;
-use tracer_common::{EventRecord, SocketRecord};
+use tracer_common::{EventRecord, SocketRecord, StackKey};
 use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
 use crate::{
-    EventKind, SocketFacts, TcpState, Timer, Timestamp,
+    EventKind, SocketFacts, StackId, TcpState, Timer, Timestamp,
     decode::{self, DecodeError, FileDescriptor, KernelConstants},
 };
 
@@ -155,7 +155,7 @@ fn errors_name_what_is_wrong() {
     assert_eq!(decode::file_descriptor(&record, CONSTANTS), Err(DecodeError::UnknownFamily(1)));
     record = SocketRecord { cookie: 0, ..established() };
     assert_eq!(decode::file_descriptor(&record, CONSTANTS), Err(DecodeError::NoCookie));
-    let error = decode::event(&[0; 95]).unwrap_err();
+    let error = decode::event(&[0; 95], |_| None).unwrap_err();
     assert_eq!(error.to_string(), "record of 95 bytes, expected 104");
 }
 
@@ -163,11 +163,15 @@ fn errors_name_what_is_wrong() {
 fn an_event_without_a_pid_has_no_actor() {
     let mut record = EventRecord::new_zeroed();
     (record.cookie, record.kind, record.family, record.new_state) = (1, 1, 2, 2);
-    let kind = |record: &EventRecord| decode::event(record.as_bytes()).unwrap().kind;
+    let stack = |key: StackKey| (key.hash == 7).then_some(StackId(key.pid));
+    let kind = |record: &EventRecord| decode::event(record.as_bytes(), stack).unwrap().kind;
     assert_eq!(kind(&record), EventKind::Connected(None));
     (record.pid, record.comm) = (5, *b"api\0garbage\0\0\0\0\0");
     let EventKind::Connected(Some(actor)) = kind(&record) else { panic!() };
-    assert_eq!((actor.key.pid, actor.comm.0.as_str()), (5, "api"));
+    assert_eq!((actor.key.pid, actor.comm.0.as_str(), actor.stack), (5, "api", None));
+    record.stack = 7;
+    let EventKind::Connected(Some(actor)) = kind(&record) else { panic!() };
+    assert_eq!(actor.stack, Some(StackId(5)));
     (record.kind, record.old_state, record.new_state) = (3, 1, 8);
     let (from, to) = (TcpState::Established, TcpState::CloseWait);
     assert_eq!(kind(&record), EventKind::StateChanged { from, to });
@@ -180,7 +184,7 @@ proptest! {
         jiffies_per_second: u32,
         fin_flag: u64,
     ) {
-        let _ = decode::event(&bytes);
+        let _ = decode::event(&bytes, |_| None);
         if let Ok((record, _)) = SocketRecord::read_from_prefix(&bytes) {
             let constants = KernelConstants { jiffies_per_second, fin_flag };
             if let Ok(FileDescriptor::Tcp(facts)) = decode::file_descriptor(&record, constants) {

@@ -143,7 +143,6 @@ fn tunnels_that_only_get_more_are_shown_as_half_open() {
                  rising event=PeerClosed times=35 span_ms=340000
                  eof-received count=35 total=35
                  half-open-rose windows=5 from=7 to=27
-                 but undecided watch_ms=360000
                  but half-closed-peers connections=35
         "#]],
     );

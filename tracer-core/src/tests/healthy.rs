@@ -90,10 +90,10 @@ fn a_stopped_process_can_close_nothing() {
                  rising event=Died times=12 span_ms=110000
                  death-unnoticed count=12
                  but process-stopped
-              #2 never-read possible: p10[10] inbound :8080 x12, oldest 5m, active 0s
+              #2 never-read possible: p10[10] inbound :8080 x12, oldest 5m, active 0s ~+6.0/min
                  never-read count=12 received_bytes=0 waiting=185000..295000ms
+                 rising event=WentSilent times=12 span_ms=110000
                  peer-gave-up count=12 total=12
-                 but single-event-possible
                  but process-stopped
               incomplete
         "#]],

@@ -1,10 +1,11 @@
 //! The smaller parts on their own.
 
-use std::vec::Vec;
+use std::{format, vec::Vec};
 
 use super::{timeline::Player, world};
 use crate::{
-    Goroutines, Input, Interval, Loss, Options, Readers, Timestamp, separate_times::SeparateTimes,
+    Goroutines, Input, Interval, Loss, Note, Options, Readers, Timestamp,
+    separate_times::SeparateTimes,
 };
 
 fn interval(earliest_s: u64, latest_s: u64) -> Interval {
@@ -91,4 +92,60 @@ fn what_a_snapshot_makes_up_for() {
     assert_eq!(complete(Loss { ring_full: 1, ..Loss::default() }), (false, true, 0));
     assert_eq!(complete(Loss { stacks_lost: 1, ..Loss::default() }), (true, true, 1));
     assert_eq!(complete(Loss { ledger_full: 1, ..Loss::default() }), (false, false, 0));
+}
+
+/// How many events are missing is as of the latest snapshot, and how many ever were is kept.
+#[test]
+fn lost_events_are_counted_as_of_the_latest_snapshot() {
+    let mut player = Player::new(Options::default());
+    let mut lost = |events, then: &str| {
+        player.detector.handle(Input::Loss(Loss { ring_full: events, ..Loss::default() }));
+        let before = player.detector.is_undecided();
+        player.play_all(then);
+        let coverage = player.detector.report().coverage;
+        (before, coverage.unhealed.events(), coverage.loss.events(), coverage.complete)
+    };
+    assert_eq!(lost(100, "1s snapshot"), (true, 0, 100, true));
+    assert_eq!(lost(137, "2s report"), (true, 37, 137, false));
+    assert_eq!(lost(137, "3s snapshot"), (true, 0, 137, true));
+    assert_eq!(lost(137, "4s report"), (false, 0, 137, true));
+}
+
+fn facts_lost(timeline: &str) -> Vec<Note> {
+    let mut player = Player::new(Options::default());
+    player.play_all(timeline);
+    player.detector.report().coverage.notes
+}
+
+#[test]
+fn what_lost_events_have_cost_is_said_of_open_connections() {
+    let lost =
+        |ages, openers, call_sites| Vec::from([Note::FactsLost { ages, openers, call_sites }]);
+    let events_lost = "
+        0s open old pid=10
+        1s snapshot
+        2s lose-events
+        3s open a1..a3 pid=10
+        4s deliver-events
+        5s snapshot";
+    assert_eq!(facts_lost(events_lost), lost(3, 3, 0));
+    let others = format!("{events_lost}\n 6s open b pid=10\n 7s close a1..a2\n 8s snapshot");
+    assert_eq!(facts_lost(&others), lost(1, 1, 0));
+    assert_eq!(facts_lost(&format!("{others}\n 9s close a3\n 10s snapshot")), []);
+    let with_stacks = events_lost.replace("1s snapshot", "0s open c pid=10 stack=7\n 1s snapshot");
+    assert_eq!(facts_lost(&with_stacks), lost(3, 3, 3));
+    // What was open before the run began has lost nothing.
+    let before =
+        "0s open old pid=10\n 1s lose-events\n 2s close old\n 2s open a pid=11\n 3s snapshot";
+    assert_eq!(facts_lost(before), []);
+}
+
+#[test]
+fn a_connection_whose_stack_was_lost_has_no_call_site() {
+    let mut player = Player::new(Options::default());
+    player.play_all("0s open a pid=10 stack=7\n 0s open b1..b2 pid=10\n 1s snapshot");
+    assert_eq!(player.detector.report().coverage.notes, []);
+    player.detector.handle(Input::Loss(Loss { stacks_lost: 2, ..Loss::default() }));
+    let cost = Note::FactsLost { ages: 0, openers: 0, call_sites: 2 };
+    assert_eq!(player.detector.report().coverage.notes, [Note::StacksLost { count: 2 }, cost]);
 }

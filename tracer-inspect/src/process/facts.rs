@@ -1,16 +1,22 @@
 //! Facts about a process for reports, from `/proc`: its program, user, container and fd limit.
 
+mod cache;
+
 use std::fs;
 
-use procfs::{ProcError, ProcResult, process::ProcState};
-use tracer_core::{Comm, Input, ProcessFacts, ProcessKey};
+pub(crate) use cache::FactsCache;
+use procfs::{
+    ProcResult, ProcessCGroup,
+    process::{ProcState, Stat},
+};
+use tracer_core::{Comm, ProcessFacts, ProcessKey};
 
 use super::{
     cgroup::{cgroups, is_frozen},
     container::container,
     identity::TICK_NS,
     script::script,
-    stat::{exists, has_ended, innermost_pid, look_up, read, status_field},
+    stat::{has_ended, innermost_pid, look_up, read, status_field},
 };
 
 /// `PF_FORKNOEXEC` of `include/linux/sched.h`, in the flags of `/proc/PID/stat`.
@@ -19,31 +25,51 @@ const FORKED_ONLY: u32 = 0x40;
 /// `PF_KTHREAD` of `include/linux/sched.h`.
 const KERNEL_THREAD: u32 = 0x0020_0000;
 
-/// The answer to a question about a process; `None` if it has ended.
-pub fn answer(key: ProcessKey, with_cmdline: bool) -> Option<Input> {
-    match facts(key, with_cmdline) {
-        Ok(facts) => facts.map(Input::Process),
-        Err(ProcError::NotFound(_)) if !exists(key.pid) => None,
-        Err(error) => {
-            log::debug!("process {}: {error}", key.pid);
-            Some(Input::ProcessUnreadable(key))
+/// What was read of a process.
+#[derive(Clone, Debug)]
+struct Reading {
+    facts: ProcessFacts,
+    /// Its cgroups, in which the freezer may stop it.
+    cgroups: Vec<ProcessCGroup>,
+    image: Image,
+}
+
+/// Changes when a process executes another program, as far as `/proc/PID/stat` shows it: with its
+/// name, and with the addresses of its code, its stack and its arguments, which are random. Without
+/// the privilege to trace the process they are 0, and only its name tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Image {
+    comm: String,
+    forked_only: bool,
+    start_code: u64,
+    start_stack: u64,
+    arguments: Option<u64>,
+}
+
+impl Image {
+    fn of(stat: &Stat) -> Self {
+        Self {
+            comm: stat.comm.clone(),
+            forked_only: stat.flags & FORKED_ONLY != 0,
+            start_code: stat.startcode,
+            start_stack: stat.startstack,
+            arguments: stat.arg_start,
         }
     }
 }
 
-/// `None` if the pid has been reused by another process. Fields that this user may not read, or that
-/// a kernel thread does not have, are `None`.
-fn facts(key: ProcessKey, with_cmdline: bool) -> ProcResult<Option<ProcessFacts>> {
+/// Reads everything. `None` if the pid has been reused by another process. Fields that this user may
+/// not read, or that a kernel thread does not have, are `None`.
+fn read_all(key: ProcessKey, with_cmdline: bool) -> ProcResult<Option<Reading>> {
     let (process, stat) = look_up(key.pid)?;
-    if stat.starttime != key.start_time_ns / TICK_NS {
+    if !is_of(key, &stat) {
         return Ok(None);
     }
     let cgroups = cgroups(&process);
-    let state = stat.state().ok();
     let cmdline =
         || read(key.pid, "cmdline").ok().map(|text| text.trim_end_matches('\0').replace('\0', " "));
     let exe = process.exe().ok().map(|path| path.to_string_lossy().into_owned());
-    Ok(Some(ProcessFacts {
+    let facts = ProcessFacts {
         key,
         script: exe.as_deref().and_then(|exe| script(key.pid, exe)),
         exe,
@@ -53,10 +79,19 @@ fn facts(key: ProcessKey, with_cmdline: bool) -> ProcResult<Option<ProcessFacts>
         inner_pid: innermost_pid(key.pid).filter(|pid| *pid != key.pid),
         open_fds: open_fds(key.pid),
         fd_limit: read(key.pid, "limits").ok().and_then(|limits| fd_limit(&limits)),
-        stopped: matches!(state, Some(ProcState::Stopped | ProcState::Tracing))
-            || cgroups.iter().any(is_frozen),
+        stopped: is_stopped(&stat) || cgroups.iter().any(is_frozen),
         has_executed: Some(stat.flags & FORKED_ONLY == 0),
-    }))
+    };
+    Ok(Some(Reading { facts, cgroups, image: Image::of(&stat) }))
+}
+
+fn is_of(key: ProcessKey, stat: &Stat) -> bool {
+    stat.starttime == key.start_time_ns / TICK_NS
+}
+
+/// Stopped by a signal or a debugger.
+fn is_stopped(stat: &Stat) -> bool {
+    matches!(stat.state(), Ok(ProcState::Stopped | ProcState::Tracing))
 }
 
 /// A process that may hold file descriptors, and its name; `None` if it has ended or is a kernel
@@ -98,7 +133,7 @@ mod tests {
     fn a_program_has_executed_and_a_fork_has_not() {
         let has_executed = |pid| {
             let start_time_ns = started(pid).unwrap() * TICK_NS;
-            match answer(ProcessKey { start_time_ns, pid }, false) {
+            match FactsCache::new(false).answer(ProcessKey { start_time_ns, pid }) {
                 Some(Input::Process(facts)) => facts.has_executed,
                 other => panic!("{other:?}"),
             }
@@ -135,6 +170,6 @@ mod tests {
     #[test]
     fn a_pid_that_was_reused_is_another_process() {
         let key = ProcessKey { start_time_ns: 1, pid: std::process::id() };
-        assert_eq!(answer(key, false), None);
+        assert_eq!(FactsCache::new(false).answer(key), None);
     }
 }

@@ -19,6 +19,13 @@ pub(super) fn look_up(pid: u32) -> ProcResult<(Process, Stat)> {
     Ok((process, stat))
 }
 
+/// The `stat` of the main thread alone (`do_task_stat` in `fs/proc/array.c` with `whole` 0): the kernel
+/// does not add up the times of all threads for it. Name, start time and addresses are those of the
+/// process.
+pub(super) fn main_thread(pid: u32) -> ProcResult<Stat> {
+    parse_stat(&read(pid, &format!("task/{pid}/stat"))?)
+}
+
 /// Parses the text of `/proc/PID/stat`. `procfs` panics if there is no name in parentheses, with
 /// text before and after it, so that is checked first.
 ///
@@ -56,16 +63,19 @@ pub fn innermost_pid(pid: u32) -> Option<u32> {
     status_numbers(pid, "NStgid:")?.last().copied()
 }
 
+/// Whether the task is a zombie.
+pub(super) fn is_dead(stat: &Stat) -> bool {
+    matches!(stat.state(), Ok(ProcState::Zombie | ProcState::Dead))
+}
+
 /// Whether the process has ended: it is a zombie, and so are all of its threads.
 pub(super) fn has_ended(process: &Process, stat: &Stat) -> bool {
-    let is_dead = |state: ProcState| matches!(state, ProcState::Zombie | ProcState::Dead);
     let is_alive = |task: Task| {
         let stat = read(stat.pid.unsigned_abs(), &format!("task/{}/stat", task.tid));
         let stat = stat.ok().and_then(|text| parse_stat(&text).ok());
-        stat.and_then(|stat| stat.state().ok()).is_some_and(|state| !is_dead(state))
+        stat.is_some_and(|stat| stat.state().is_ok() && !is_dead(&stat))
     };
-    stat.state().is_ok_and(is_dead)
-        && !process.tasks().into_iter().flatten().flatten().any(is_alive)
+    is_dead(stat) && !process.tasks().into_iter().flatten().flatten().any(is_alive)
 }
 
 /// Whether the process exists, even if `/proc` hides it (`hidepid`).

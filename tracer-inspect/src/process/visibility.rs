@@ -60,3 +60,11 @@ pub fn host() -> io::Result<(String, String)> {
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).trim_end().to_owned();
     Ok((text(read("hostname")?), text(read("osrelease")?)))
 }
+
+/// The id of this boot of the kernel, a UUID (`/proc/sys/kernel/random/boot_id`); `None` if it cannot
+/// be read.
+pub fn boot_id() -> Option<String> {
+    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let id = text.trim_end();
+    (!id.is_empty()).then(|| id.to_owned())
+}

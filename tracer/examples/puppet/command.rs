@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{churn, descriptor_passing, network, process, puppet::Puppet, socket};
+use crate::{churn, descriptor_passing, network, process, puppet::Puppet, socket, traffic};
 
 /// The words after `ok`, or the reason after `error`.
 pub(crate) type Answer = Result<Vec<String>, Box<dyn Error>>;
@@ -85,6 +85,33 @@ pub(crate) fn run(puppet: &mut Puppet, line: &str) -> Answer {
             Ok(Vec::new())
         }
 
+        // The first descriptors are of clients, the others of their servers, in the same order.
+        ["exchange", clients, servers] => {
+            let mut pairs = take_pairs(puppet, clients, servers)?;
+            traffic::exchange(&mut pairs)?;
+            for (client, server) in pairs {
+                puppet.keep_stream(client);
+                puppet.keep_stream(server);
+            }
+            Ok(Vec::new())
+        }
+        ["exchange", clients, servers, "every", pause_ms] => {
+            let pairs = take_pairs(puppet, clients, servers)?;
+            traffic::exchange_every(Duration::from_millis(pause_ms.parse()?), pairs);
+            Ok(Vec::new())
+        }
+        // Opens a connection every so often, uses it, and closes both ends after some time.
+        ["visit", address, "every", pause_ms, "keep", kept_ms] => {
+            let [pause, kept] = [pause_ms, kept_ms].map(|it| it.parse().map(Duration::from_millis));
+            traffic::visit_every(pause?, kept?, address.parse()?)?;
+            Ok(Vec::new())
+        }
+        // File descriptors that are no sockets.
+        ["open-files", count] => {
+            puppet.keep_files(traffic::open_files(count.parse()?)?);
+            Ok(Vec::new())
+        }
+
         // Answers the child's pid. The child holds all that its parent held, and does nothing.
         ["fork"] => Ok(vec![process::fork()?.to_string()]),
         ["kill-child", pid] => {
@@ -139,6 +166,18 @@ fn accept(puppet: &mut Puppet, listener: RawFd, count: usize) -> Answer {
         fds.push(puppet.keep_stream(stream).to_string());
     }
     Ok(fds)
+}
+
+fn take_pairs(
+    puppet: &mut Puppet,
+    clients: &str,
+    servers: &str,
+) -> Result<Vec<(TcpStream, TcpStream)>, Box<dyn Error>> {
+    let mut pairs = Vec::new();
+    for (client, server) in clients.split(',').zip(servers.split(',')) {
+        pairs.push((puppet.take_stream(client.parse()?)?, puppet.take_stream(server.parse()?)?));
+    }
+    Ok(pairs)
 }
 
 fn each(fds: &str, mut action: impl FnMut(RawFd) -> Result<(), Box<dyn Error>>) -> Answer {

@@ -12,6 +12,7 @@ mod network;
 mod process;
 mod puppet;
 mod socket;
+mod traffic;
 
 use std::io::{self, Write as _};
 

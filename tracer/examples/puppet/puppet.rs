@@ -1,5 +1,6 @@
 use std::{
     collections::BTreeMap,
+    fs::File,
     io,
     net::{TcpListener, TcpStream},
     os::{
@@ -14,6 +15,8 @@ pub(crate) struct Puppet {
     streams: BTreeMap<RawFd, TcpStream>,
     listeners: BTreeMap<RawFd, TcpListener>,
     unix_listener: Option<UnixListener>,
+    /// Open files that are no sockets.
+    files: Vec<File>,
 }
 
 impl Puppet {
@@ -44,6 +47,16 @@ impl Puppet {
     /// Gives a listener away.
     pub(crate) fn take_listener(&mut self, fd: RawFd) -> io::Result<TcpListener> {
         self.listeners.remove(&fd).ok_or_else(|| missing(fd, "listener"))
+    }
+
+    /// Gives a connection away.
+    pub(crate) fn take_stream(&mut self, fd: RawFd) -> io::Result<TcpStream> {
+        self.streams.remove(&fd).ok_or_else(|| missing(fd, "connection"))
+    }
+
+    /// Holds files open.
+    pub(crate) fn keep_files(&mut self, files: Vec<File>) {
+        self.files.extend(files);
     }
 
     /// Closes one descriptor.

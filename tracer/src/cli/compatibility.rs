@@ -14,27 +14,27 @@ const COMMANDS: [(&str, &[&str]); 8] = [
         "replay",
         &[
             "at", "idle", "min-count", "pool-size", "pool-idle", "min-unread", "growth-for",
-            "fail-on", "all", "output", "csv", "wide", "verbose",
+            "fail-on", "all", "output", "show", "csv", "wide", "verbose",
         ],
     ),
     (
         "report",
         &[
             "at", "idle", "min-count", "pool-size", "pool-idle", "min-unread", "growth-for",
-            "fail-on", "all", "html",
+            "fail-on", "all", "html", "show",
         ],
     ),
     ("diff", &["fail-on", "output"]),
     ("doctor", &["output"]),
-    ("demo", &["for", "output", "csv", "wide", "verbose", "cmdline"]),
+    ("demo", &["for", "output", "show", "csv", "wide", "verbose", "cmdline"]),
 ];
 
 #[rustfmt::skip]
 const WATCH: &[&str] = &[
     "pid", "children", "comm", "cgroup", "container", "local-port", "remote-port", "remote", "go",
     "no-uprobes", "idle", "min-count", "pool-size", "pool-idle", "min-unread", "growth-for",
-    "fail-on", "all", "for", "interval", "call-sites", "output", "csv", "wide", "verbose",
-    "cmdline", "record", "max-size",
+    "fail-on", "all", "for", "interval", "call-sites", "output", "show", "csv", "wide",
+    "verbose", "cmdline", "record", "max-size",
 ];
 
 /// Letters that stand for options, in every command that has the option.

@@ -7,6 +7,7 @@ use jiff::{Timestamp, civil::Time};
 use tracer_core::{Confidence, Options};
 
 use super::{
+    show::Show,
     thresholds::{FailOn, Thresholds},
     values::document_format,
     watch::{Format, Watch},
@@ -89,6 +90,12 @@ impl Replay {
     pub(crate) fn output_options(&self) -> OutputOptions {
         self.format.output_options(true)
     }
+
+    /// The lowest confidence of the findings that the table lists, with the confidence and thresholds
+    /// of the recording.
+    pub(crate) fn least(&self, fail_on: Confidence, options: Options) -> Confidence {
+        self.format.least(self.rejudge.fail_on().unwrap_or(fail_on), options.all)
+    }
 }
 
 /// Which recording to report on, and where to write the report.
@@ -101,6 +108,21 @@ pub(crate) struct IncidentReport {
     /// The page is self-contained, and the file is readable by its owner only.
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) html: Option<PathBuf>,
+    #[command(flatten)]
+    show: Show,
+}
+
+impl IncidentReport {
+    /// The lowest confidence of the findings that are listed, with the confidence and thresholds of
+    /// the recording.
+    pub(crate) fn least(&self, fail_on: Confidence, options: Options) -> Confidence {
+        self.show.least(self.rejudge.fail_on().unwrap_or(fail_on), options.all)
+    }
+
+    /// The recording, the thresholds, and what to show, as command line arguments.
+    pub(crate) fn arguments(&self) -> Vec<String> {
+        [self.rejudge.arguments(), self.show.arguments()].concat()
+    }
 }
 
 /// Which two states to compare.
@@ -193,7 +215,7 @@ mod tests {
     #[test]
     fn options_are_returned_as_arguments() {
         let arguments = |given: &[&str]| match parse(given) {
-            Ok(Command::Report(report)) => report.rejudge.arguments(),
+            Ok(Command::Report(report)) => report.arguments(),
             other => panic!("{other:?}"),
         };
         let all = [
@@ -215,6 +237,8 @@ mod tests {
             "--fail-on",
             "certain",
             "--all",
+            "--show",
+            "info",
         ];
         assert_eq!(arguments(&[&["report"], &all[..]].concat()), all);
         let timestamp = ["a.rec", "--at", "2026-03-01T02:00:00.123Z"];

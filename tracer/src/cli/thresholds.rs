@@ -35,8 +35,10 @@ pub(super) struct Thresholds {
     /// Report growth when the number of connections rises for this long [default: 3m]
     #[arg(long, value_name = "DURATION", value_parser = growth, hide_short_help = true)]
     growth_for: Option<Duration>,
-    /// Exit with 1 at this confidence or above [default: likely]
-    #[arg(long, value_name = "LEVEL", ignore_case = true)]
+    /// Exit 1 at certain, likely or possible [default: likely]
+    ///
+    /// Active findings with this confidence or a higher one count.
+    #[arg(long, value_name = "LEVEL", ignore_case = true, hide_possible_values = true)]
     fail_on: Option<FailOn>,
     /// Also report connections without a finding
     #[arg(long)]

@@ -35,6 +35,7 @@ pub(super) fn output_format() -> impl TypedValueParser<Value = OutputFormat> {
     choice([
         ("table", "A table to read", OutputFormat::Table),
         ("json", "One document; live, one document per line", OutputFormat::Json),
+        ("jsonl", "A line per new, changed or retracted finding", OutputFormat::JsonLines),
         ("csv", "The same rows as --csv", OutputFormat::Csv),
     ])
 }

@@ -8,6 +8,7 @@ use tracer_core::{Confidence, Options};
 
 use super::{
     record_to::RecordTo,
+    show::Show,
     thresholds::Thresholds,
     values::{comm, container, duration, network, output_format, positive, source},
 };
@@ -128,10 +129,12 @@ pub(crate) struct Output {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(super) struct Format {
-    /// Print to stdout as table [default], json or csv
+    /// Print to stdout as table [default], json, jsonl or csv
     #[arg(short, long, value_name = "FORMAT", hide_possible_values = true)]
     #[arg(value_parser = output_format())]
     pub(super) output: Option<OutputFormat>,
+    #[command(flatten)]
+    show: Show,
     /// Append a row when a connection gains or loses a verdict
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
@@ -157,21 +160,25 @@ impl Watch {
     }
 
     fn output_options(&self, only_at_the_end: bool) -> OutputOptions {
+        let fail_on = self.thresholds.fail_on().unwrap_or(Confidence::Likely);
+        let all = self.thresholds.options(Options::default()).all;
         OutputOptions {
             recording: self.record_to.options(),
+            least: self.output.format.least(fail_on, all),
             ..self.output.format.output_options(only_at_the_end)
         }
     }
 
     fn plan(self, duration: Option<Duration>) -> Plan {
         let Self { selection, thresholds, observation, output, record_to: _ } = self;
-        let scoped = !selection.pids.is_empty();
+        let has_pids = !selection.pids.is_empty();
+        let scoped = has_pids || !selection.comms.is_empty();
         let options = thresholds.options(Options { scoped, ..Options::default() });
         let once = duration.is_some();
         let duration = observation.duration.or(duration);
         let idle = Duration::from_millis(options.idle_ms);
         Plan {
-            uprobes: observation.uprobes(scoped, duration.is_none_or(|duration| duration > idle)),
+            uprobes: observation.uprobes(has_pids, duration.is_none_or(|duration| duration > idle)),
             filter: selection.filter(),
             options,
             once,
@@ -188,12 +195,18 @@ impl Watch {
 }
 
 impl Format {
+    /// The lowest confidence of the findings that a table lists. `all`: every connection is listed.
+    pub(super) fn least(&self, fail_on: Confidence, all: bool) -> Confidence {
+        self.show.least(fail_on, all)
+    }
+
     /// The output options of a run that is shown live, or only at the end.
     pub(super) fn output_options(&self, only_at_the_end: bool) -> OutputOptions {
         OutputOptions {
             format: self.output.unwrap_or(OutputFormat::Table),
             csv: self.csv.clone(),
             wide: self.wide,
+            least: self.least(Confidence::Likely, false),
             only_at_the_end,
             verbose: self.verbose,
             recording: None,

@@ -17,8 +17,8 @@ use std::{
 };
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tracer_common::{LedgerKey, LedgerKind, LedgerRecord};
-use tracer_core::{Input, Ledger, Limit, Note, ProcessKey, StackId, Timestamp};
+use tracer_common::{LedgerKey, LedgerKind, LedgerRecord, StackKey};
+use tracer_core::{Input, Ledger, Limit, Note, ProcessKey, Timestamp};
 use tracer_inspect::{
     clock,
     go::HttpObject,
@@ -27,7 +27,7 @@ use tracer_inspect::{
 };
 
 use self::{followed::Followed, responses_in_flight::Entry};
-use super::kernel::load::Kernel;
+use super::{kernel::load::Kernel, stacks::Stacks};
 
 /// Maximum number of processes with uprobes at a time.
 const FOLLOWED_MAX: usize = 256;
@@ -86,12 +86,13 @@ impl Ledgers {
         &mut self,
         kernel: &mut Kernel,
         inspector: &mut Inspector,
+        stacks: &mut Stacks,
         wanted: &BTreeMap<u32, u64>,
         holders: &[ProcessKey],
     ) -> Vec<Input> {
         self.forget_ended(wanted);
         self.follow_new(kernel, inspector, wanted);
-        self.read(kernel, inspector, holders)
+        self.read(kernel, inspector, stacks, holders)
     }
 
     /// Forgets processes that have ended or run another program now. A process keeps its uprobes
@@ -148,6 +149,7 @@ impl Ledgers {
         &mut self,
         kernel: &mut Kernel,
         inspector: &mut Inspector,
+        stacks: &mut Stacks,
         holders: &[ProcessKey],
     ) -> Vec<Input> {
         let mut inputs = Vec::new();
@@ -163,7 +165,7 @@ impl Ledgers {
                 return inputs;
             }
         };
-        let mut in_flight = self.by_process(kernel, &records, at);
+        let mut in_flight = self.by_process(kernel, stacks, &records, at);
         let exact: BTreeMap<Process, ProcessKey> =
             holders.iter().map(|key| (Process::from(*key), *key)).collect();
         for (process, state) in &mut self.known {
@@ -190,6 +192,7 @@ impl Ledgers {
     fn by_process(
         &self,
         kernel: &mut Kernel,
+        stacks: &mut Stacks,
         records: &[(LedgerKey, LedgerRecord)],
         at: Timestamp,
     ) -> BTreeMap<Process, Vec<Entry>> {
@@ -204,8 +207,9 @@ impl Ledgers {
                 (Some(ProcessState::Followed(followed)), Some(object))
                     if followed.since <= since =>
                 {
+                    let stack = StackKey::new(record.pid, record.stack);
+                    let stack = stack.and_then(|stack| stacks.number(stack, at));
                     if age_ms >= self.age_min_ms {
-                        let stack = u32::try_from(record.stack).ok().map(StackId);
                         entries.entry(owner).or_default().push(Entry { object, since, stack });
                     }
                 }

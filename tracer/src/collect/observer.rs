@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, io, time::Duration};
 use anyhow::Result;
 use tracer_core::{
     AttachState, ConnectionId, FallbackReason, Hook, HostFacts, Input, Loss, Note, Probe,
-    ProcessKey, Question, Timestamp, decode,
+    ProcessKey, Question, StackId, Timestamp, decode,
 };
 use tracer_inspect::{
     clock,
@@ -30,6 +30,7 @@ use super::{
     ledger::Ledgers,
     plan::{Plan, UprobeTargets},
     sock_diag,
+    stacks::Stacks,
     target_processes::TargetProcesses,
 };
 
@@ -46,6 +47,8 @@ pub(crate) struct Observer {
     backend: Backend,
     events: Option<EventRing>,
     log: Option<LogRing>,
+    /// The stacks of connections and requests, if they are recorded.
+    stacks: Option<Stacks>,
     filter: Filter,
     /// The processes named with `--pid`, if any.
     targets: Option<TargetProcesses>,
@@ -61,6 +64,8 @@ pub(crate) struct Observer {
     /// The sockets of the latest snapshot, if not all are selected. A selected socket stays
     /// selected when its process ends and another process still holds it.
     followed: BTreeSet<ConnectionId>,
+    /// Number of sockets in the latest snapshot.
+    sockets: usize,
     /// Number of processes that did not fit into the kernel's map of target processes.
     refused: u64,
     /// What was lost in user space.
@@ -104,10 +109,12 @@ impl Observer {
         };
         let (backend, fallback) = backend.open(options, plan.source)?;
         let has_uprobes = has_uprobes && fallback.is_none();
+        let has_stacks = options.with_stacks && fallback.is_none();
         let mut observer = Self {
             backend,
             events: None,
             log: None,
+            stacks: has_stacks.then(Stacks::new),
             filter: plan.filter.clone(),
             targets,
             inspector: Inspector::new(rules, plan.cmdline),
@@ -116,6 +123,7 @@ impl Observer {
             clock: None,
             only_tracked,
             followed: BTreeSet::new(),
+            sockets: 0,
             refused: 0,
             loss: Loss::default(),
             reported_loss: Loss::default(),
@@ -200,15 +208,16 @@ impl Observer {
         self.backend.now()
     }
 
-    /// The pending events, and what was lost.
-    pub(crate) fn events(&mut self) -> Vec<Input> {
+    /// Passes on the pending events.
+    pub(crate) fn events(&mut self, mut take: impl FnMut(Input)) {
         if let Some(log) = &mut self.log {
             log.flush();
         }
-        let mut inputs = Vec::new();
         let mut undecodable = 0;
-        let mut decode = |bytes: &[u8]| match decode::event(bytes) {
-            Ok(event) => inputs.push(Input::Event(event)),
+        let (now, stacks) = (self.backend.now(), &mut self.stacks);
+        let mut stack = |key| stacks.as_mut()?.number(key, now);
+        let mut decode = |bytes: &[u8]| match decode::event(bytes, &mut stack) {
+            Ok(event) => take(Input::Event(event)),
             Err(error) => {
                 log::debug!("an event cannot be decoded: {error}");
                 undecodable += 1;
@@ -222,17 +231,39 @@ impl Observer {
             host.take_events(&mut decode);
         }
         self.loss.unreadable += undecodable;
-        inputs.extend(self.losses());
-        inputs
+        self.take_stacks();
     }
 
-    /// The totals of what was lost, if they have changed.
-    fn losses(&mut self) -> Option<Input> {
+    /// Makes room for further stacks in the kernel's map. Every event that was read by now has its
+    /// stack in it, unless that was taken before.
+    fn take_stacks(&mut self) {
+        let now = self.now();
+        if let (Some(stacks), Some(kernel)) = (&mut self.stacks, self.backend.kernel())
+            && let Err(error) = kernel.take_stacks(&mut |key, record| stacks.add(key, record, now))
+        {
+            log::warn!("{error:#}");
+        }
+    }
+
+    /// Drops stacks that nothing refers to any more, if there are many. `referenced` gives those
+    /// that something refers to. To be called after [`ledgers`](Self::ledgers), which names those
+    /// of responses that are too young to be reported.
+    pub(crate) fn drop_stacks(&mut self, referenced: impl FnOnce() -> BTreeSet<StackId>) {
+        let now = self.now();
+        if let Some(stacks) = self.stacks.as_mut().filter(|stacks| stacks.is_due()) {
+            stacks.retain(&referenced(), now);
+        }
+    }
+
+    /// The totals of what was lost, if they have changed. Reading them takes a system call or more for
+    /// each program and map, so this is not done for each event.
+    pub(crate) fn losses(&mut self) -> Option<Input> {
         let mut total = self.loss;
         #[cfg(test)]
         if let Backend::Scripted(host) = &self.backend {
             total.ring_full += host.events_lost();
         }
+        total.stacks_lost += self.stacks.as_ref().map_or(0, Stacks::lost);
         let Some(kernel) = self.backend.kernel() else {
             return self.report_loss(total);
         };
@@ -276,7 +307,9 @@ impl Observer {
 
     /// The responses in flight of Go programs, as of now.
     pub(crate) fn ledgers(&mut self) -> Vec<Input> {
-        let (Some(ledgers), Some(kernel)) = (&mut self.ledgers, self.backend.kernel()) else {
+        let (Some(ledgers), Some(stacks), Some(kernel)) =
+            (&mut self.ledgers, &mut self.stacks, self.backend.kernel())
+        else {
             return Vec::new();
         };
         let targets = self.targets.as_ref().map(TargetProcesses::members);
@@ -284,7 +317,10 @@ impl Observer {
         let wanted = targets
             .cloned()
             .unwrap_or_else(|| holders.map(|key| (key.pid, key.start_time_ns / TICK_NS)).collect());
-        ledgers.update(kernel, &mut self.inspector, &wanted, &self.holders)
+        let inputs = ledgers.update(kernel, &mut self.inspector, stacks, &wanted, &self.holders);
+        // The stacks of the newest requests.
+        self.take_stacks();
+        inputs
     }
 
     /// A note if the run is over because all target processes have ended.
@@ -301,11 +337,11 @@ impl Observer {
         }
         let stack = match question {
             Question::CallSite(_, stack) => {
-                self.backend.kernel().and_then(|kernel| kernel.stack(*stack))
+                self.stacks.as_ref().and_then(|stacks| stacks.get(*stack))
             }
             Question::Process(_) | Question::Readers(..) => None,
         };
-        self.inspector.answer(question, stack.as_ref())
+        self.inspector.answer(question, stack)
     }
 
     /// Counts a failed snapshot as a loss.

@@ -1,6 +1,6 @@
-//! The time between two snapshots. Pure: the session reports what a snapshot cost and found.
+//! The time between two snapshots. Pure: the session reports what tracer cost and found.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 /// Pause between snapshots while something changes.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -8,11 +8,20 @@ const PAUSE: Duration = Duration::from_secs(1);
 const CALM_PAUSE: Duration = Duration::from_secs(10);
 /// The pause is at most `--idle` divided by this, so that a verdict is delayed only a little.
 const IDLE_DIVISOR: u32 = 6;
-/// The pause is at least the CPU time of the latest snapshot multiplied by this, so that snapshots
-/// take at most 1% of one CPU.
-const COST_FACTOR: u32 = 100;
+/// The pause is at least the CPU time that tracer takes between two snapshots multiplied by this, so
+/// that tracer takes less than 1% of one CPU, with a twentieth to spare for its start.
+const COST_FACTOR: u32 = 105;
 /// Longest pause because of the cost.
 const COST_PAUSE_MAX: Duration = Duration::from_secs(30);
+/// The CPU time that counts is the average of this many: what is done once, such as a scan of a
+/// large process, delays several snapshots a little and not one of them for long.
+const AVERAGED: u8 = 8;
+/// Inspections of processes are spread over several snapshots as far as these would otherwise be
+/// further apart than this.
+const SPREAD_PAUSE: Duration = Duration::from_millis(4_500);
+/// Inspections may always take this much CPU time after a snapshot, so that they make progress
+/// however long the snapshot itself takes.
+const INSPECTION_MIN: Duration = Duration::from_millis(10);
 
 /// The pauses of one run.
 #[derive(Clone, Debug)]
@@ -21,8 +30,10 @@ pub(crate) struct Pace {
     longest: Duration,
     /// Pause by what changes.
     pause: Duration,
-    /// Pause by the cost of the latest snapshot.
-    cost_pause: Duration,
+    /// CPU time of the latest snapshots, each with all that followed from it.
+    costs: VecDeque<Duration>,
+    /// CPU time of everything but inspections at the latest snapshot.
+    other_cost: Duration,
 }
 
 impl Pace {
@@ -31,14 +42,26 @@ impl Pace {
     pub(crate) fn new(interval: Option<Duration>, idle: Duration) -> Self {
         let calm = (idle / IDLE_DIVISOR).clamp(PAUSE, CALM_PAUSE);
         let (shortest, longest) = interval.map_or((PAUSE, calm), |interval| (interval, interval));
-        Self { shortest, longest, pause: shortest, cost_pause: Duration::ZERO }
+        let (pause, costs, other_cost) = (shortest, VecDeque::new(), Duration::ZERO);
+        Self { shortest, longest, pause, costs, other_cost }
     }
 
-    /// A snapshot was taken, with this CPU time. Pauses grow by half while nothing has changed.
-    pub(crate) fn snapshot_taken(&mut self, cpu_time: Duration, has_changed: bool) {
+    /// A snapshot was taken. `cpu_time` is that of tracer since the snapshot before, with events and
+    /// output; `inspections` is the part of it that inspections took. Pauses grow by half while
+    /// nothing has changed.
+    pub(crate) fn snapshot_taken(
+        &mut self,
+        cpu_time: Duration,
+        inspections: Duration,
+        has_changed: bool,
+    ) {
         let grown = self.pause.saturating_add(self.pause / 2).min(self.longest);
         self.pause = if has_changed { self.shortest } else { grown };
-        self.cost_pause = cpu_time.saturating_mul(COST_FACTOR).min(COST_PAUSE_MAX);
+        if self.costs.len() == usize::from(AVERAGED) {
+            self.costs.pop_front();
+        }
+        self.costs.push_back(cpu_time);
+        self.other_cost = cpu_time.saturating_sub(inspections);
     }
 
     /// An event arrived: the pause becomes short again.
@@ -48,7 +71,19 @@ impl Pace {
 
     /// The time from the end of one snapshot to the start of the next.
     pub(crate) fn pause(&self) -> Duration {
-        self.pause.max(self.cost_pause)
+        // A run that has begun pays for its first snapshots with the later pauses.
+        let average = self.costs.iter().sum::<Duration>() / u32::from(AVERAGED);
+        self.pause.max(average.saturating_mul(COST_FACTOR).min(COST_PAUSE_MAX))
+    }
+
+    /// The CPU time that inspections may take after the next snapshot; `None` at the beginning of a
+    /// run, when no process has been inspected yet. What does not fit waits for later snapshots.
+    pub(crate) fn inspection_max(&self) -> Option<Duration> {
+        if self.costs.len() < usize::from(AVERAGED) {
+            return None;
+        }
+        let room = (SPREAD_PAUSE / COST_FACTOR).saturating_sub(self.other_cost);
+        Some(room.max(INSPECTION_MIN))
     }
 }
 
@@ -62,7 +97,7 @@ mod tests {
     /// The pauses after snapshots in which nothing had changed, in milliseconds.
     fn calm(pace: &mut Pace, snapshots: usize) -> Vec<u128> {
         let pauses = (0..snapshots).map(|_| {
-            pace.snapshot_taken(CHEAP, false);
+            pace.snapshot_taken(CHEAP, Duration::ZERO, false);
             pace.pause().as_millis()
         });
         pauses.collect()
@@ -73,7 +108,7 @@ mod tests {
         let mut pace = Pace::new(None, IDLE);
         assert_eq!(pace.pause(), PAUSE);
         assert_eq!(calm(&mut pace, 7), [1_500, 2_250, 3_375, 5_062, 7_593, 10_000, 10_000]);
-        pace.snapshot_taken(CHEAP, true);
+        pace.snapshot_taken(CHEAP, Duration::ZERO, true);
         assert_eq!(pace.pause(), PAUSE);
         assert_eq!(calm(&mut pace, 2), [1_500, 2_250]);
         pace.event_arrived();
@@ -90,24 +125,59 @@ mod tests {
     fn an_interval_does_not_change() {
         for interval in [Duration::from_millis(20), Duration::from_secs(45)] {
             let mut pace = Pace::new(Some(interval), IDLE);
-            pace.snapshot_taken(CHEAP, false);
+            pace.snapshot_taken(CHEAP, Duration::ZERO, false);
             assert_eq!(pace.pause(), interval);
-            pace.snapshot_taken(CHEAP, true);
+            pace.snapshot_taken(CHEAP, Duration::ZERO, true);
             assert_eq!(pace.pause(), interval);
         }
     }
 
+    /// The pauses after snapshots that cost this much, inspections included.
+    fn busy(pace: &mut Pace, cost: Duration, snapshots: usize) -> Vec<Duration> {
+        let pauses = (0..snapshots).map(|_| {
+            pace.snapshot_taken(cost, Duration::ZERO, true);
+            pace.pause()
+        });
+        pauses.collect()
+    }
+
     #[test]
-    fn snapshots_take_at_most_one_percent_of_a_cpu() {
+    fn tracer_takes_less_than_one_percent_of_a_cpu() {
         let mut pace = Pace::new(None, IDLE);
-        pace.snapshot_taken(Duration::from_millis(150), true);
-        assert_eq!(pace.pause(), Duration::from_secs(15));
+        let cost = Duration::from_millis(100);
+        let pauses: Duration = busy(&mut pace, cost, 200).iter().sum();
+        assert!(pauses > 100 * 200 * cost, "{pauses:?}");
+        assert_eq!(pace.pause(), Duration::from_millis(10_500));
         pace.event_arrived();
-        assert_eq!(pace.pause(), Duration::from_secs(15), "not shorter after an event");
-        pace.snapshot_taken(Duration::from_secs(3), true);
+        assert_eq!(pace.pause(), Duration::from_millis(10_500), "not shorter after an event");
+        busy(&mut pace, Duration::from_secs(3), 8);
         assert_eq!(pace.pause(), COST_PAUSE_MAX, "limited");
         let mut pace = Pace::new(Some(Duration::from_millis(10)), IDLE);
-        pace.snapshot_taken(Duration::from_millis(20), true);
-        assert_eq!(pace.pause(), Duration::from_secs(2), "also with a short interval");
+        busy(&mut pace, Duration::from_millis(20), 8);
+        assert_eq!(pace.pause(), Duration::from_millis(2_100), "also with a short interval");
+    }
+
+    #[test]
+    fn what_is_done_once_delays_several_snapshots_a_little() {
+        let mut pace = Pace::new(None, IDLE);
+        busy(&mut pace, Duration::ZERO, 20);
+        let mut pauses = busy(&mut pace, Duration::from_millis(400), 1);
+        pauses.extend(busy(&mut pace, Duration::ZERO, 8));
+        let delayed = Duration::from_millis(5_250);
+        assert_eq!(pauses, [[delayed; 8].as_slice(), &[PAUSE]].concat());
+    }
+
+    #[test]
+    fn inspections_get_what_snapshots_leave() {
+        let mut pace = Pace::new(None, IDLE);
+        let ms = Duration::from_millis;
+        let max_ms = |pace: &Pace| pace.inspection_max().map(|max| max.as_millis());
+        for _ in 0..8 {
+            assert_eq!(max_ms(&pace), None, "nothing has been inspected yet");
+            pace.snapshot_taken(ms(200), ms(190), true);
+        }
+        assert_eq!(max_ms(&pace), Some(32));
+        pace.snapshot_taken(ms(300), ms(0), true);
+        assert_eq!(max_ms(&pace), Some(10), "a little at any cost");
     }
 }

@@ -41,6 +41,13 @@ impl SnapshotBuilder {
         }
     }
 
+    /// Makes room for as many sockets as the snapshot before had.
+    pub(crate) fn with_room_for(mut self, sockets: usize) -> Self {
+        self.snapshot.sockets.reserve(sockets);
+        self.places.reserve(sockets);
+        self
+    }
+
     /// Adds one file descriptor. A socket has an owner for each file descriptor that refers to it.
     pub fn add(&mut self, record: &SocketRecord, constants: KernelConstants) {
         match decode::file_descriptor(record, constants) {

@@ -75,7 +75,10 @@ fn judged(path: &Path) -> Result<Side> {
             head.version
         ),
         Ending::Damaged(at) | Ending::Unknown(at) => {
-            bail!("{} is damaged from byte {at} onwards; compare JSON files instead", path.display())
+            bail!(
+                "{} is damaged from byte {at} onwards; compare JSON files instead",
+                path.display()
+            )
         }
     }
     let context = replay::context(&head);

@@ -11,8 +11,11 @@ pub use self::rerun::{Rejudged, rerun};
 use crate::{
     cli::{Rejudge, Replay},
     output::{
-        Context, destination::Destination, exit_code, logging::start_logging,
-        standard_output::StandardOutput,
+        Context,
+        destination::Destination,
+        exit_code,
+        logging::start_logging,
+        standard_output::{Shown, StandardOutput},
     },
     recording::{Ending, Head, Recording},
 };
@@ -23,21 +26,30 @@ use crate::{
 /// The recording cannot be read, does not cover the given time, or is damaged (then everything before
 /// the damage is shown first); or the output cannot be written.
 pub(crate) fn run(replay: &Replay, output_to: StandardOutput) -> Result<u8> {
-    let output = replay.output_options();
+    let mut output = replay.output_options();
     start_logging(output.verbose);
     let Rejudge { file, at, .. } = &replay.rejudge;
     let recording = Recording::open(file)?;
     let head = recording.head().clone();
     log::debug!("recorded with: tracer {}", head.arguments.join(" "));
     let options = replay.rejudge.options(head.options);
+    output.least = replay.least(head.fail_on, options);
     let reports = at.map(|at| reports_until(file, at)).transpose()?;
     let context = context_of("replay", &replay.rejudge, &head);
     let mut destination = Destination::open(output, context, output_to)?;
+    let mut followed = Ok(Shown::Yes);
     let rejudged = rerun(recording, options, reports, |detector, changes| {
-        if !changes.is_empty() {
-            destination.keep(&detector.report(), changes);
+        let follows = destination.follows_replay() && matches!(followed, Ok(Shown::Yes));
+        if !follows && changes.is_empty() {
+            return;
+        }
+        let report = detector.report();
+        destination.keep(&report, changes);
+        if follows {
+            followed = destination.follow(&report);
         }
     })?;
+    followed?;
     let Rejudged { report, changes, ending } = rejudged;
     destination.keep(&report, &changes);
     destination.finish(&report)?;
@@ -51,6 +63,7 @@ pub fn context(head: &Head) -> Context {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         host: head.host.clone(),
         kernel: head.kernel.clone(),
+        boot_id: None,
         arguments: head.arguments.clone(),
         recorded_with: None,
         clock: head.clock,

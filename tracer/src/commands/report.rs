@@ -33,7 +33,8 @@ pub(crate) fn run(arguments: &IncidentReport, output: &StandardOutput) -> Result
     let recording = Recording::open(&rejudge.file)?;
     let head = recording.head().clone();
     // The charts show all connections, not only those with a finding.
-    let options = Options { all: true, ..rejudge.options(head.options) };
+    let chosen = rejudge.options(head.options);
+    let options = Options { all: true, ..chosen };
     let reports = rejudge.at.map(|at| replay::reports_until(&rejudge.file, at)).transpose()?;
     let mut history = History::default();
     let Rejudged { report, ending, .. } =
@@ -47,10 +48,16 @@ pub(crate) fn run(arguments: &IncidentReport, output: &StandardOutput) -> Result
         file: rejudge.file.display().to_string(),
         recorded_with: head.arguments.clone(),
         recorder: head.version.clone(),
-        arguments: rejudge.arguments(),
+        arguments: arguments.arguments(),
         options,
     };
-    let incident = Incident { report: &report, history: &history, context: &context, provenance };
+    let incident = Incident {
+        report: &report,
+        history: &history,
+        context: &context,
+        provenance,
+        least: arguments.least(head.fail_on, chosen),
+    };
     write(arguments.html.as_deref(), &incident, output)?;
     replay::check_ending(ending, &rejudge.file.display().to_string(), &head, &report)?;
     Ok(exit_code::of(&report, rejudge.fail_on().unwrap_or(head.fail_on)))

@@ -50,7 +50,8 @@ async fn run_until_end(plan: &Plan, output: OutputOptions, environment: Environm
         };
         (recording, head)
     });
-    let context = Context { version, host, kernel, arguments, recorded_with: None, clock };
+    let boot_id = visibility::boot_id();
+    let context = Context { version, host, kernel, boot_id, arguments, recorded_with: None, clock };
     let destination = Destination::open(output, context, environment.output)?;
     let report = session::run(plan, environment.backend, destination, recording).await?;
     Ok(exit_code::of(&report, plan.fail_on))

@@ -11,6 +11,8 @@ pub struct Context {
     pub host: String,
     /// Kernel release (`uname -r`).
     pub kernel: String,
+    /// Id of the boot (`/proc/sys/kernel/random/boot_id`), if it is known; recordings do not have it.
+    pub boot_id: Option<String>,
     /// Arguments of the command, without the program's name.
     pub arguments: Vec<String>,
     /// Of a replay, the arguments of the run that was recorded.

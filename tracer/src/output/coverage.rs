@@ -9,8 +9,8 @@ use super::{
 };
 
 /// Lost events of all kinds: the `events_lost` of JSON and CSV.
-pub(crate) fn events_lost(loss: &Loss) -> u64 {
-    loss.ring_full.saturating_add(loss.map_full).saturating_add(loss.unreadable)
+pub(crate) const fn events_lost(loss: &Loss) -> u64 {
+    loss.events()
 }
 
 /// What is missing, one phrase each; empty if nothing is.
@@ -28,7 +28,8 @@ pub(crate) fn probes_missing(coverage: &Coverage) -> impl Iterator<Item = &Probe
     coverage.probes.iter().filter(|probe| !probe.is_attached())
 }
 
-/// `Observed 62 TCP sockets of 14 processes in 103 snapshots over 3m 20s; no events lost.`
+/// `Observed 62 TCP sockets of 14 processes in 103 snapshots over 3m 20s, 1.5s apart (at most 4.1s);
+/// no events lost.`
 pub(crate) fn observed(report: &Report) -> String {
     let coverage = &report.coverage;
     let over = match report.at.ms_since(report.started_at) {
@@ -39,19 +40,42 @@ pub(crate) fn observed(report: &Report) -> String {
         0 => "no events".to_owned(),
         lost => counted(lost, "event", "events"),
     };
+    let apart = coverage.snapshot_interval.map(|it| {
+        let [median, max] = [it.median_ms, it.max_ms].map(interval);
+        format!(", {median} apart (at most {max})")
+    });
+    let apart = apart.unwrap_or_default();
     format!(
-        "Observed {} of {} in {}{over}; {lost} lost.",
+        "Observed {} of {} in {}{over}{apart}; {lost} lost.",
         counted(coverage.sockets, "TCP socket", "TCP sockets"),
         counted(coverage.processes, "process", "processes"),
         counted(coverage.snapshots, "snapshot", "snapshots"),
     )
 }
 
+/// `850ms`, `4.6s`, `12s`: rounded, so that intervals of a few seconds can be told apart.
+fn interval(milliseconds: u64) -> String {
+    match milliseconds {
+        0..1_000 => duration_ms(milliseconds),
+        9_950.. => duration_ms(milliseconds.saturating_add(500)),
+        _ => {
+            let tenths = (milliseconds + 50) / 100;
+            format!("{}.{}s", tenths / 10, tenths % 10)
+        }
+    }
+}
+
 /// Whether everything was seen, and if not, what is missing and what to do.
 pub(crate) fn completeness(coverage: &Coverage) -> String {
-    let has_lost = events_lost(&coverage.loss) > 0;
-    let gaps = gaps(coverage).join(", ");
+    let mut gaps = gaps(coverage);
+    let unhealed = events_lost(&coverage.unhealed);
+    if unhealed > 0 {
+        let events = counted(unhealed, "event was", "events were");
+        gaps.push(format!("{events} lost since the latest snapshot began"));
+    }
+    let gaps = gaps.join(", ");
     if coverage.complete {
+        let has_lost = events_lost(&coverage.loss) > 0;
         return match (gaps.is_empty(), has_lost) {
             (true, false) => "Coverage is complete.".to_owned(),
             (true, true) => {
@@ -60,11 +84,7 @@ pub(crate) fn completeness(coverage: &Coverage) -> String {
             (false, _) => format!("Coverage is complete, except that {gaps}."),
         };
     }
-    let missing = match (gaps.is_empty(), has_lost) {
-        (true, false) => String::new(),
-        (true, true) => ": no later snapshot has made up for the loss".to_owned(),
-        (false, _) => format!(": {gaps}"),
-    };
+    let missing = if gaps.is_empty() { String::new() } else { format!(": {gaps}") };
     let remedy = remedy(coverage);
     format!("COVERAGE IS INCOMPLETE{missing}.{remedy}")
 }
@@ -78,7 +98,7 @@ fn remedy(coverage: &Coverage) -> &'static str {
         " Run again once the stopped processes run."
     } else if coverage.table_full > 0 || coverage.responses_full > 0 {
         " Select processes with --pid or --comm."
-    } else if coverage.loss.snapshots_failed > 0 || events_lost(&coverage.loss) > 0 {
+    } else if coverage.unhealed.snapshots_failed > 0 || events_lost(&coverage.unhealed) > 0 {
         " Run again, for longer."
     } else {
         ""
@@ -93,4 +113,21 @@ pub(crate) fn not_judged(coverage: &Coverage) -> Option<String> {
     });
     let kinds = kinds.collect::<Vec<_>>().join(", ");
     (!kinds.is_empty()).then(|| format!("Not analyzed (not plain TCP): {kinds}."))
+}
+
+#[cfg(test)]
+mod tests {
+    use tracer_core::SnapshotInterval;
+
+    use super::*;
+    use crate::output::fixture;
+
+    #[test]
+    fn the_interval_of_snapshots_is_said() {
+        let mut report = fixture::report(Vec::new());
+        let interval = SnapshotInterval { median_ms: 4_620, max_ms: 23_600 };
+        report.coverage.snapshot_interval = Some(interval);
+        let text = observed(&report);
+        assert!(text.contains("in 3 snapshots over 3s, 4.6s apart (at most 24s);"), "{text}");
+    }
 }

@@ -17,13 +17,13 @@ use super::{Context, coverage, escape, quantity::Thousandths};
 
 /// Version of the columns: raised when one is added (only at the end), removed, or changes its
 /// meaning.
-const SCHEMA: &str = "2";
+const SCHEMA: &str = "3";
 
 /// The first line of every file.
 pub(crate) const HEADER: &str = "SCHEMA,TIME,EVENT,CONN_ID,PID,START_TIME,COMM,FD,INODE,NETNS,\
     DIRECTION,LADDR,LPORT,RADDR,RPORT,STATE,AGE_S,AGE_IS_LOWER_BOUND,IDLE_S,UNREAD_BYTES,\
     UNSENT_BYTES,RX_BYTES,TX_BYTES,ORIGIN,VERDICT,CONFIDENCE,READER,CALL_SITE,REQUEST,EVENTS_LOST,\
-    COMPLETE,STOOD_S,KEY,SCRIPT,CALL_SITE_REASON\r\n";
+    COMPLETE,STOOD_S,KEY,SCRIPT,CALL_SITE_REASON,EVENTS_LOST_UNHEALED\r\n";
 
 /// The row of a change, with its line end. `coverage` is as of that time.
 ///
@@ -129,6 +129,7 @@ impl Row<'_> {
             &self.key.map(ToString::to_string).unwrap_or_default(),
             &escape::csv_text(self.script.unwrap_or_default()),
             connection.call_site_reason.as_ref().map_or("", CallSiteReason::code),
+            &coverage::events_lost(&coverage.unhealed).to_string(),
         ];
         let mut writer = WriterBuilder::new()
             .terminator(Terminator::CRLF)

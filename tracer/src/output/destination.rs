@@ -8,6 +8,7 @@ use tracer_core::{Change, Note, Report};
 use super::{
     Context,
     csv::{self, CsvFile},
+    finding_events::FindingEvents,
     json,
     options::{OutputFormat, OutputOptions},
     standard_output::{Shown, StandardOutput, style},
@@ -25,6 +26,9 @@ pub(crate) struct Destination {
     csv_error: Option<anyhow::Error>,
     /// Rows for standard output.
     pending_rows: Vec<u8>,
+    finding_events: FindingEvents,
+    /// Lines of finding events so far.
+    lines: u64,
     is_terminal: bool,
     /// The live page is on the alternate screen.
     entered: bool,
@@ -51,6 +55,8 @@ impl Destination {
             csv,
             csv_error: None,
             pending_rows: Vec::new(),
+            finding_events: FindingEvents::default(),
+            lines: 0,
             entered: false,
             appended: None,
         };
@@ -99,8 +105,40 @@ impl Destination {
             OutputFormat::Csv => self.output.write(&std::mem::take(&mut self.pending_rows)),
             _ if self.options.only_at_the_end => Ok(Shown::Yes),
             OutputFormat::Json => self.output.write_line(&json::line(report, &self.context)?),
+            OutputFormat::JsonLines => self.emit(report, false),
             OutputFormat::Table => self.page(report),
         }
+    }
+
+    /// Whether the output needs every report of a replay, not only the last one.
+    pub(crate) const fn follows_replay(&self) -> bool {
+        matches!(self.options.format, OutputFormat::JsonLines)
+    }
+
+    /// Takes a report of a replay that is not the last one.
+    ///
+    /// # Errors
+    /// Standard output cannot be written.
+    pub(crate) fn follow(&mut self, report: &Report) -> Result<Shown> {
+        if self.follows_replay() { self.emit(report, false) } else { Ok(Shown::Yes) }
+    }
+
+    /// Writes a line for each finding event that is due. A live run does not wait for a slow reader:
+    /// what is due then is written after a later report, with the facts as of then.
+    fn emit(&mut self, report: &Report, is_last: bool) -> Result<Shown> {
+        let waits = is_last || self.options.only_at_the_end;
+        for event in self.finding_events.due(report, is_last) {
+            if !waits && !self.output.has_room() {
+                break;
+            }
+            let line = json::finding_event(&event, self.lines + 1, report, &self.context)?;
+            if self.output.write_line(&line)? == Shown::NoReader {
+                return Ok(Shown::NoReader);
+            }
+            self.lines += 1;
+            self.finding_events.emitted(event, report.at);
+        }
+        Ok(Shown::Yes)
     }
 
     /// Shows the same report again, if it is a live page.
@@ -130,8 +168,9 @@ impl Destination {
                 self.output.write_line(&json::document(report, &self.context)?)?
             }
             OutputFormat::Json => self.output.write_line(&json::line(report, &self.context)?)?,
+            OutputFormat::JsonLines => self.emit(report, true)?,
             OutputFormat::Table => {
-                let page = table::page(report, &self.context, self.style());
+                let page = table::page(report, &self.context, self.style(), self.options.least);
                 self.output.write(page.to_string().as_bytes())?
             }
         };
@@ -157,10 +196,15 @@ impl Destination {
         Cow::Owned(report)
     }
 
-    /// On a terminal the page is repainted in place; elsewhere it is printed if its findings differ
-    /// from those of the previous one.
+    /// On a terminal the page is repainted in place; elsewhere it is printed if the listed findings
+    /// differ from those of the previous one.
     fn page(&mut self, report: &Report) -> Result<Shown> {
-        let page = table::page(&self.annotated(report), &self.context, self.style());
+        let least = self.options.least;
+        let same = |last: &Report| table::list_same_findings(last, report, least);
+        if !self.redraws() && self.appended.as_ref().is_some_and(same) {
+            return Ok(Shown::Yes);
+        }
+        let page = table::page(&self.annotated(report), &self.context, self.style(), least);
         if self.redraws() {
             if !self.entered {
                 self.entered = true;
@@ -168,10 +212,6 @@ impl Destination {
             }
             let rows = terminal_size::terminal_size().map_or(24, |(_, height)| height.0);
             return self.output.write(&terminal::frame(&page, rows));
-        }
-        let same = |last: &Report| table::have_same_findings(last, report);
-        if self.appended.as_ref().is_some_and(same) {
-            return Ok(Shown::Yes);
         }
         self.appended = Some(report.clone());
         self.output.write_line(&format!("{}\n", page.body))

@@ -27,6 +27,7 @@ pub(crate) fn context() -> Context {
         version: "0.1.0".to_owned(),
         host: "web1".to_owned(),
         kernel: "6.18.0-amd64".to_owned(),
+        boot_id: Some("8a1f2c3d-4b5e-4f60-9172-83a4b5c6d7e8".to_owned()),
         arguments: vec!["--pid".to_owned(), "4711".to_owned()],
         recorded_with: None,
         clock: WallClock::new(wall, now(), 1_000_000_000_000_000),
@@ -156,6 +157,21 @@ pub(crate) fn finding(id: u64, connections: Vec<Connection>) -> Finding {
         retracted_at: None,
         active_ms: 49 * MINUTE,
         connections,
+    }
+}
+
+/// A leak of one worker of a server, with so many connections.
+pub(crate) fn worker(id: u64, process: ProcessKey, count: u32) -> Finding {
+    let mut connections = connections(count, TcpState::CloseWait, "10.0.0.7:443");
+    for (number, connection) in (0..).zip(&mut connections) {
+        connection.id = ConnectionId((u64::from(process.pid) << 16) + number);
+        connection.owners[0] = owner(process, "python3", 7 + u32::try_from(number).unwrap_or(0));
+    }
+    Finding {
+        comm: Comm("python3".into()),
+        exe: Some("/usr/bin/python3.13".to_owned()),
+        script: Some("billing.py".to_owned()),
+        ..finding(id, connections)
     }
 }
 

@@ -69,8 +69,8 @@ fn content(incident: &Incident<'_>, headline: &str) -> Markup {
         }
         (overview::section(incident))
         (development::section(incident))
-        @for finding in incident.leaks().take(FINDINGS_MAX) {
-            (finding::section(incident, finding))
+        @for row in incident.leak_rows().iter().take(FINDINGS_MAX) {
+            (finding::section(incident, row))
         }
         (call_sites::section(incident))
         (limits::section(incident))

@@ -5,7 +5,12 @@ mod advice;
 
 use tracer_core::{Confidence, Finding, Options, ProcessSummary, Report};
 
-use super::{Context, coverage, escape, history::History, words};
+use super::{
+    Context, coverage, escape,
+    history::History,
+    listing::{self, Row},
+    words,
+};
 pub(crate) use advice::steps;
 
 /// A recorded run: its last report, its history, and where both are from.
@@ -14,6 +19,8 @@ pub(crate) struct Incident<'a> {
     pub(crate) history: &'a History,
     pub(crate) context: &'a Context,
     pub(crate) provenance: Provenance,
+    /// The lowest confidence of the findings that are listed; the others are counted.
+    pub(crate) least: Confidence,
 }
 
 /// Where an incident report is from: what is needed to create it again.
@@ -31,19 +38,36 @@ pub(crate) struct Provenance {
 }
 
 impl Incident<'_> {
-    /// The active findings that are or may be leaks, the worst first.
+    /// The listed findings that are or may be leaks, the worst first.
     pub(crate) fn leaks(&self) -> impl Iterator<Item = &Finding> {
-        self.report.findings.iter().filter(|it| it.retracted_at.is_none() && is_leak(it))
+        listing::listed(self.report, self.least).filter(|it| is_leak(it))
     }
 
-    /// The active findings with confidence *info*.
-    pub(crate) fn information(&self) -> impl Iterator<Item = &Finding> {
-        self.report.findings.iter().filter(|it| it.retracted_at.is_none() && !is_leak(it))
+    /// As [`leaks`](Self::leaks), with equal findings of several processes together.
+    pub(crate) fn leak_rows(&self) -> Vec<Row<'_>> {
+        listing::rows(self.leaks())
     }
 
-    /// The retracted findings, the latest first.
+    /// The listed findings with confidence *info*, with equal findings of several processes together.
+    pub(crate) fn information_rows(&self) -> Vec<Row<'_>> {
+        listing::rows(listing::listed(self.report, self.least).filter(|it| !is_leak(it)))
+    }
+
+    /// The processes whose file descriptors are shown.
+    pub(crate) fn processes(&self) -> Vec<&ProcessSummary> {
+        listing::processes(self.report, &[self.leak_rows(), self.information_rows()].concat())
+    }
+
+    /// How many active findings are possible and not listed.
+    pub(crate) fn possible_not_listed(&self) -> usize {
+        let folded = listing::folded(self.report, self.least).into_iter();
+        folded.filter(|it| it.confidence > Confidence::Info).map(|it| it.findings).sum()
+    }
+
+    /// The retracted findings that were ever listed, the latest first.
     pub(crate) fn retracted(&self) -> impl Iterator<Item = &Finding> {
-        self.report.findings.iter().filter(|it| it.retracted_at.is_some())
+        let findings = self.report.findings.iter();
+        findings.filter(|it| it.retracted_at.is_some() && listing::is_listed(it, self.least))
     }
 
     /// The summary of the process of a finding.
@@ -75,18 +99,17 @@ impl Incident<'_> {
 
     /// The first line: which process leaks what, since when, with which confidence, where.
     pub(crate) fn headline(&self) -> String {
-        if let Some(leak) = self.leaks().next() {
-            return words::leak_headline(leak, &self.since(leak));
+        if let Some(leak) = self.leak_rows().first() {
+            return words::leak_headline(leak, &self.since(&leak.finding));
         }
         let retracted = || self.retracted().filter(|it| it.peak_confidence > Confidence::Info);
         let worst = retracted().max_by_key(|it| (it.peak_confidence, it.peak_count));
-        match worst {
-            Some(worst) => {
-                let ago = worst.retracted_at.map_or(0, |at| self.report.at.ms_since(at));
-                words::retracted_headline(retracted().count(), worst, &self.time(ago))
-            }
-            None => words::no_leaks_headline(self.report.coverage.complete).to_owned(),
+        if let Some(worst) = worst {
+            let ago = worst.retracted_at.map_or(0, |at| self.report.at.ms_since(at));
+            return words::retracted_headline(retracted().count(), worst, &self.time(ago));
         }
+        let has_possible = self.possible_not_listed() > 0;
+        words::nothing_listed(has_possible, self.report.coverage.complete).to_owned()
     }
 
     /// When the oldest connection was opened: a time, or `before` one.
@@ -98,12 +121,16 @@ impl Incident<'_> {
     /// The sentences below the headline.
     pub(crate) fn lede(&self) -> Vec<String> {
         let mut sentences = Vec::new();
-        if let Some(leak) = self.leaks().next() {
-            sentences.push(words::meaning(leak.verdict).to_owned());
+        let rows = self.leak_rows();
+        if let Some((leak, others)) = rows.split_first() {
+            sentences.push(words::meaning(leak.finding.verdict).to_owned());
             sentences.extend(self.development(leak));
-            let others = self.leaks().count() - 1;
-            if others > 0 {
-                sentences.push(words::others_below(others));
+            if !others.is_empty() {
+                sentences.push(words::others_below(others.len()));
+            }
+            let possible = self.possible_not_listed();
+            if possible > 0 {
+                sentences.push(words::possible_leaks(possible));
             }
         }
         if !self.report.coverage.complete {
@@ -112,12 +139,12 @@ impl Incident<'_> {
         sentences
     }
 
-    /// How fast the finding grows, and when the process reaches its fd limit.
-    fn development(&self, leak: &Finding) -> impl Iterator<Item = String> {
+    /// How fast the finding grows, and when its process reaches its fd limit.
+    fn development(&self, leak: &Row<'_>) -> impl Iterator<Item = String> {
         let limit = self
-            .process_of(leak)
+            .process_of(leak.largest())
             .and_then(|summary| words::limit_forecast(summary, &self.limit_reached_at(summary)?));
-        words::growth(leak).into_iter().chain(limit)
+        words::growth(&leak.finding).into_iter().chain(limit)
     }
 }
 

@@ -5,13 +5,15 @@ mod coded;
 mod coverage;
 mod document;
 mod evidence;
+mod finding_event;
 
 use serde::Serialize;
 use tracer_core::Report;
 
-use super::{Context, escape};
+use super::{Context, escape, finding_events::FindingEvent};
 use crate::compare::Difference;
 use document::Document;
+use finding_event::FindingEventObject;
 
 /// Connections listed with a finding; the rest is counted in `connections_omitted`.
 pub(crate) const CONNECTIONS_MAX: usize = 1_000;
@@ -30,6 +32,20 @@ pub fn document(report: &Report, context: &Context) -> serde_json::Result<String
 /// As [`document()`].
 pub(crate) fn line(report: &Report, context: &Context) -> serde_json::Result<String> {
     serde_json::to_string(&Document::new(report, context)).map(finish)
+}
+
+/// A change of a finding at a report, as a line. `sequence` is the number of the line.
+///
+/// # Errors
+/// As [`document()`].
+pub(crate) fn finding_event(
+    event: &FindingEvent,
+    sequence: u64,
+    report: &Report,
+    context: &Context,
+) -> serde_json::Result<String> {
+    let object = FindingEventObject::new(event, sequence, report, context);
+    serde_json::to_string(&object).map(finish)
 }
 
 /// What differs between two reports, as one indented document.

@@ -2,12 +2,16 @@
 
 use std::path::PathBuf;
 
+use tracer_core::Confidence;
+
 /// How to show it.
 #[derive(Clone, Debug)]
 pub(crate) struct OutputOptions {
     pub(crate) format: OutputFormat,
     pub(crate) csv: Option<PathBuf>,
     pub(crate) wide: bool,
+    /// The lowest confidence of the findings that a table lists; it counts the others.
+    pub(crate) least: Confidence,
     /// Show only the last report.
     pub(crate) only_at_the_end: bool,
     pub(crate) verbose: bool,
@@ -30,6 +34,8 @@ pub(crate) enum OutputFormat {
     Table,
     /// One document at the end of an audit; live, one a line.
     Json,
+    /// A line for each finding that appears, changes or is retracted.
+    JsonLines,
     /// The rows of `--csv`.
     Csv,
 }

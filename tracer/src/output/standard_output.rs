@@ -74,6 +74,21 @@ impl StandardOutput {
         }
     }
 
+    /// Whether a line of up to 4 KiB can be written without waiting for the reader. Also true if the
+    /// reader is gone.
+    pub(super) fn has_room(&self) -> bool {
+        match self {
+            Self::Process => {
+                let stdout = io::stdout();
+                let mut polled = [PollFd::new(&stdout, PollFlags::OUT)];
+                // A pipe is writable while it has room for a page.
+                poll(&mut polled, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+            }
+            #[cfg(test)]
+            Self::Memory(_) => true,
+        }
+    }
+
     pub(super) fn write_line(&self, line: &str) -> Result<Shown> {
         let end = if line.ends_with('\n') { "" } else { "\n" };
         self.write(format!("{line}{end}").as_bytes())

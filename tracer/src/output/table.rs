@@ -6,19 +6,24 @@ mod connections;
 mod detail;
 mod difference;
 mod findings;
+mod folded;
 mod footer;
 mod grid;
+mod processes;
+mod retracted;
 mod style;
 mod summary;
 mod text;
 
 use std::fmt;
 
-use tracer_core::{Confidence, Finding, Report};
+use tracer_core::{Confidence, Finding, ProcessSummary, Report};
 
 use super::{
     Context,
+    listing::{self, Row},
     quantity::{counted, plain},
+    words,
 };
 pub(crate) use difference::difference;
 pub(crate) use style::Style;
@@ -46,38 +51,39 @@ impl fmt::Display for Page {
     }
 }
 
-/// Renders a report.
-pub(crate) fn page(report: &Report, context: &Context, style: Style) -> Page {
+/// Renders a report. Findings are listed from the confidence `least` on, the others are counted.
+pub(crate) fn page(report: &Report, context: &Context, style: Style, least: Confidence) -> Page {
     let paint = Paint::new(style.color);
     let width = usize::from(style.width);
-    let findings = active(report);
+    let rows = listing::rows(listing::listed(report, least));
 
     let mut sections = Vec::new();
-    if !findings.iter().any(|finding| finding.confidence > Confidence::Info) {
-        sections.push(vec![nothing_found(report, !findings.is_empty()).to_owned()]);
+    if !rows.iter().any(|row| row.finding.confidence > Confidence::Info) {
+        sections.push(vec![nothing_found(report, least, !rows.is_empty())]);
     }
-    if !findings.is_empty() {
-        sections.push(findings::lines(&findings, style, paint));
-        for finding in findings.iter().take(DETAILS_MAX) {
-            sections.push(detail::lines(finding, &report.options, style, paint));
-        }
-        if let Some(omitted @ 1..) = findings.len().checked_sub(DETAILS_MAX) {
-            let more = counted(omitted as u64, "finding", "findings");
-            sections
-                .push(vec![format!("{more} more in the table; -o json has the evidence of all.")]);
-        }
+    if !rows.is_empty() {
+        sections.push(findings::lines(&rows, style, paint));
     }
-    sections.push(detail::retracted_lines(report, width, paint));
+    sections.push(folded::lines(report, least, width, paint));
+    for row in rows.iter().take(DETAILS_MAX) {
+        sections.push(detail::lines(row, &report.options, style, paint));
+    }
+    if let Some(omitted @ 1..) = rows.len().checked_sub(DETAILS_MAX) {
+        let more = counted(omitted as u64, "finding", "findings");
+        sections.push(vec![format!("{more} more in the table; -o json has the evidence of all.")]);
+    }
+    sections.push(retracted::lines(report, least, width, paint));
     sections.push(connections::lines(&report.unflagged, width, paint));
 
-    let processes = detail::process_lines(report, style);
+    let shown_processes = listing::processes(report, &rows);
+    let processes = processes::lines(report, &shown_processes, style);
     let mut footer = footer::lines(report, context, width, paint);
-    if report.processes.len() <= FOOTER_PROCESSES_MAX {
+    if shown_processes.len() <= FOOTER_PROCESSES_MAX {
         footer.splice(0..0, processes);
     } else {
         sections.push(processes);
     }
-    let legend = legend(report, &findings).map(|legend| wrap("", &legend, width));
+    let legend = legend(&rows, &shown_processes).map(|legend| wrap("", &legend, width));
     footer.splice(0..0, legend.into_iter().flatten().map(|line| paint.dim(&line)));
     sections.retain(|section| !section.is_empty());
 
@@ -85,33 +91,30 @@ pub(crate) fn page(report: &Report, context: &Context, style: Style) -> Page {
     Page { body: plain(&body.join("\n\n")), footer: plain(&footer.join("\n")) }
 }
 
-/// Whether two reports have the same findings apart from their ages, so that only one of them needs
+/// Whether two reports list the same findings apart from their ages, so that only one of them needs
 /// to be printed.
-pub(crate) fn have_same_findings(one: &Report, other: &Report) -> bool {
-    let facts = |it: &Finding| {
-        let size = (it.count, it.responses);
-        (it.id, it.verdict, it.confidence, size, it.retracted_at, it.call_site.clone())
-    };
-    one.findings.iter().map(facts).eq(other.findings.iter().map(facts))
+pub(crate) fn list_same_findings(one: &Report, other: &Report, least: Confidence) -> bool {
+    let is_listed = |it: &&Finding| listing::is_listed(it, least);
+    let [one, other] = [one, other].map(|it| it.findings.iter().filter(is_listed).map(facts));
+    one.eq(other)
 }
 
-/// The active findings, those with confidence *info* last.
-fn active(report: &Report) -> Vec<&Finding> {
-    let active = report.findings.iter().filter(|finding| finding.retracted_at.is_none());
-    let (leaks, information): (Vec<_>, Vec<_>) =
-        active.partition(|finding| finding.confidence > Confidence::Info);
-    leaks.into_iter().chain(information).collect()
+/// What is shown of a finding and does not change by itself.
+fn facts(finding: &Finding) -> impl PartialEq {
+    let size = (finding.count, finding.responses);
+    let Finding { id, verdict, confidence, retracted_at, call_site, .. } = finding;
+    (*id, *verdict, *confidence, size, *retracted_at, call_site.clone())
 }
 
 /// What the signs in front of numbers mean, if there are any.
-fn legend(report: &Report, findings: &[&Finding]) -> Option<String> {
-    let is_estimated =
-        findings.iter().any(|it| it.growth_is_reconstructed && it.growth_per_min_milli.is_some())
-            || report
-                .processes
-                .iter()
-                .any(|it| it.growth_is_reconstructed && it.growth_per_min_milli.is_some());
-    let is_at_least = findings.iter().any(|it| it.oldest_age_is_lower_bound);
+fn legend(rows: &[Row<'_>], processes: &[&ProcessSummary]) -> Option<String> {
+    let findings = || rows.iter().map(|row| &row.finding);
+    let is_estimated = findings()
+        .any(|it| it.growth_is_reconstructed && it.growth_per_min_milli.is_some())
+        || processes
+            .iter()
+            .any(|it| it.growth_is_reconstructed && it.growth_per_min_milli.is_some());
+    let is_at_least = findings().any(|it| it.oldest_age_is_lower_bound);
     let signs = [
         is_estimated.then_some("~ = estimated from the times at which connections fell silent"),
         is_at_least.then_some("> = at least, opened before tracing began"),
@@ -120,18 +123,17 @@ fn legend(report: &Report, findings: &[&Finding]) -> Option<String> {
     (!signs.is_empty()).then(|| signs.join("; "))
 }
 
-fn nothing_found(report: &Report, has_information: bool) -> &'static str {
-    if report.coverage.complete && !has_information && !report.findings.is_empty() {
-        return "No leaked connections any more: all findings were retracted.";
+/// The first line where no leak is listed.
+fn nothing_found(report: &Report, least: Confidence, has_information: bool) -> String {
+    let is_retracted = |it: &Finding| it.retracted_at.is_some() && listing::is_listed(it, least);
+    let has_active = report.findings.iter().any(|it| it.retracted_at.is_none());
+    if report.coverage.complete && !has_active && report.findings.iter().any(is_retracted) {
+        return "No leaked connections any more: all findings were retracted.".to_owned();
     }
-    match (report.coverage.complete, has_information) {
-        (true, false) => "No leaked connections found.",
-        (true, true) => "No leaked connections found. For information:",
-        (false, false) => "No leaked connections found, but coverage is incomplete.",
-        (false, true) => {
-            "No leaked connections found, but coverage is incomplete. For information:"
-        }
-    }
+    let has_possible =
+        listing::folded(report, least).iter().any(|it| it.confidence > Confidence::Info);
+    let first = words::nothing_listed(has_possible, report.coverage.complete);
+    if has_information { format!("{first} For information:") } else { first.to_owned() }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod caveats_heading;
 mod evidence;
 mod incident;
 mod limit;
+mod listing;
 mod next_step;
 mod note;
 mod probe;
@@ -29,14 +30,15 @@ pub(crate) use caveat::{caveat, caveats, caveats_label};
 pub(crate) use caveats_heading::caveats_heading;
 pub(crate) use evidence::evidence;
 pub(crate) use incident::{
-    growth, leak_headline, limit_forecast, no_leaks_headline, others_below, retracted_headline,
+    growth, leak_headline, limit_forecast, others_below, retracted_headline,
 };
 pub(crate) use limit::limit;
+pub(crate) use listing::{folded_retracted, nothing_listed, possible_leaks, show_option};
 pub(crate) use next_step::{next_step, remedy};
 pub(crate) use note::{fallback_reason, note};
 pub(crate) use probe::{absence_costs, attach_error, method_caveat, probe};
 pub(crate) use reader::reader;
-pub(crate) use subject::{amount, process, whereto};
+pub(crate) use subject::{amount, process, processes, whereto};
 pub(crate) use thresholds::thresholds;
 pub(crate) use verdict::meaning;
 

@@ -89,9 +89,14 @@ fn a_report_can_be_of_another_time_and_use_other_thresholds() {
     assert_eq!(page.code, 1, "{page:?}");
     assert!(page.stdout.contains("leaks 8\u{a0}connections to"), "{page:?}");
     assert!(page.stdout.contains("--at 2026-03-01T12:00:15"), "{page:?}");
-    let fewer = file.report(&format!("--at {at} --min-count 9 --html -"));
-    assert_eq!(fewer.code, 0, "{fewer:?}");
-    assert!(fewer.stdout.contains("may leak 8\u{a0}connections to"), "{fewer:?}");
+    let fewer = format!("--at {at} --min-count 9 --html -");
+    let counted = file.report(&fewer);
+    assert_eq!(counted.code, 0, "{counted:?}");
+    assert!(counted.stdout.contains("<h1>No likely or certain leaks found.</h1>"), "{counted:?}");
+    let listed = file.report(&format!("{fewer} --show possible"));
+    assert_eq!(listed.code, 0, "{listed:?}");
+    assert!(listed.stdout.contains("may leak 8\u{a0}connections to"), "{listed:?}");
+    assert!(listed.stdout.contains("--min-count 9 --show possible --html"), "{listed:?}");
 }
 
 #[test]

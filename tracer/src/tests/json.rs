@@ -174,6 +174,7 @@ fn events_that_were_lost_and_made_up_for_are_counted() {
     let report = outcome.report();
     let coverage = report.member("coverage");
     assert_eq!(coverage["events_lost"], 17, "{coverage:#}");
+    assert_eq!(coverage["events_lost_unhealed"], 0, "{coverage:#}");
     assert_eq!(coverage["complete"], true, "the next snapshots show what is open: {coverage:#}");
 }
 

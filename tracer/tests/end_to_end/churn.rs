@@ -60,5 +60,9 @@ fn events_lost_while_stopped_are_counted_and_made_up_for() {
     });
     let coverage = report.member("coverage");
     assert_ne!(coverage["events_lost"], 0, "the ring buffer cannot hold so many: {coverage:#}");
+    assert_eq!(coverage["events_lost_unhealed"], 0, "{coverage:#}");
+    let notes = coverage["notes"].as_array().unwrap();
+    let cost = notes.iter().find(|note| note["code"] == "facts-lost").unwrap();
+    assert!(cost["ages"].as_u64() >= Some(2), "the client opened two: {coverage:#}");
     assert_eq!(coverage["complete"], true, "{coverage:#}");
 }

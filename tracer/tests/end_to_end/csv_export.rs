@@ -23,7 +23,7 @@ fn assert_rows_are_of(leak: &Leak, outcome: &Outcome) {
     let fds: BTreeSet<u32> = last.values().map(|row| row["FD"].parse().unwrap()).collect();
     assert_eq!(fds, leak.fds);
     for row in last.values() {
-        assert_eq!(row["SCHEMA"], "2");
+        assert_eq!(row["SCHEMA"], "3");
         assert_eq!(row["PID"], leak.pid().to_string());
         assert_eq!(row["COMM"], "puppet");
         assert_eq!((&*row["STATE"], &*row["UNREAD_BYTES"]), ("ESTABLISHED", "8192"));

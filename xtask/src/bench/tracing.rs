@@ -1,12 +1,13 @@
 //! A tracer that runs while something is measured: tracer itself, or bpftrace.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -28,6 +29,8 @@ tracepoint:sock:inet_sock_set_state /args->protocol == 6 && args->newstate == 7/
 pub(super) struct Tracing {
     child: Child,
     lines: Option<BufReader<ChildStdout>>,
+    /// All that it prints, if that is kept.
+    pages: Option<JoinHandle<io::Result<String>>>,
     /// The time from its start until everything was attached.
     pub(super) start: Duration,
 }
@@ -40,6 +43,42 @@ impl Tracing {
     pub(super) fn tracer(program: &Path, arguments: &[String]) -> Result<Self> {
         let mut command = Command::new(program);
         Self::begin(command.args(["-o", "json"]).args(arguments))
+    }
+
+    /// Starts tracer with the live table, for [`last_page`](Self::last_page).
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub(super) fn table(program: &Path) -> Result<Self> {
+        let started = Instant::now();
+        let mut child = Command::new(program)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .with_context(|| format!("cannot start {}", program.display()))?;
+        let mut pages = child.stdout.take().context("no pipe")?;
+        let read = move || {
+            let mut text = String::new();
+            pages.read_to_string(&mut text).map(|_| text)
+        };
+        let pages = Some(thread::spawn(read));
+        Ok(Self { child, lines: None, pages, start: started.elapsed() })
+    }
+
+    /// Ends tracer as Ctrl-C does, and returns everything that it has printed.
+    ///
+    /// # Errors
+    /// If it was not started with [`table`](Self::table).
+    pub(super) fn last_page(mut self) -> Result<String> {
+        self.interrupt()?;
+        let pages = self.pages.take().context("its output was not kept")?;
+        Ok(pages.join().map_err(|_| anyhow!("reading failed"))??)
+    }
+
+    fn interrupt(&self) -> Result<()> {
+        let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw).context("no pid")?;
+        Ok(kill_process(pid, Signal::INT)?)
     }
 
     /// Starts bpftrace with a script like tcplife; `None` if there is no bpftrace.
@@ -75,7 +114,7 @@ impl Tracing {
                 break true;
             }
         };
-        let tracing = Self { child, lines: Some(lines), start: started.elapsed() };
+        let tracing = Self { child, lines: Some(lines), pages: None, start: started.elapsed() };
         if !ready {
             bail!("`{}` exited immediately", command::describe(command));
         }
@@ -117,8 +156,7 @@ impl Tracing {
     /// # Errors
     /// If there is none.
     pub(super) fn end(mut self) -> Result<Value> {
-        let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw).context("no pid")?;
-        kill_process(pid, Signal::INT)?;
+        self.interrupt()?;
         let mut last = None;
         while let Ok(document) = self.document() {
             last = Some(document);

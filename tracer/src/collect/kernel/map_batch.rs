@@ -1,4 +1,4 @@
-//! Reads all entries of a hash map with a few system calls.
+//! Reads or removes all entries of a hash map with a few system calls.
 
 use std::{
     io,
@@ -13,8 +13,13 @@ use zerocopy::{FromBytes, IntoBytes};
 
 /// `BPF_MAP_LOOKUP_BATCH` of `include/uapi/linux/bpf.h`. Linux 5.6.
 const LOOKUP_BATCH: libc::c_int = 24;
-/// Entries requested at a time. The kernel copies whole buckets, and no bucket has as many entries.
-const BATCH: u32 = 4096;
+/// `BPF_MAP_LOOKUP_AND_DELETE_BATCH` of the same file. Linux 5.6.
+const LOOKUP_AND_DELETE_BATCH: libc::c_int = 25;
+/// Memory for the values of one batch, in bytes.
+const BATCH_BYTES: usize = 512 << 10;
+/// Entries requested at a time, at most. The kernel copies whole buckets, and no bucket has as many
+/// entries as fit.
+const BATCH_MAX: usize = 4096;
 
 /// `batch` of `union bpf_attr`.
 #[repr(C)]
@@ -42,11 +47,37 @@ where
     K: FromBytes + IntoBytes + Copy,
     V: FromBytes + IntoBytes + Copy,
 {
+    let mut entries = Vec::new();
+    each(map, LOOKUP_BATCH, &mut |key: K, value: &V| entries.push((key, *value)))?;
+    Ok(entries)
+}
+
+/// Removes all entries and calls `each` with every one. What is added meanwhile may remain.
+///
+/// # Errors
+/// As for [`entries`].
+pub(super) fn take<K, V>(map: &MapData, each: &mut dyn FnMut(K, &V)) -> Result<(), MapError>
+where
+    K: FromBytes + IntoBytes + Copy,
+    V: FromBytes + IntoBytes + Copy,
+{
+    self::each(map, LOOKUP_AND_DELETE_BATCH, each)
+}
+
+fn each<K, V>(
+    map: &MapData,
+    command: libc::c_int,
+    each: &mut dyn FnMut(K, &V),
+) -> Result<(), MapError>
+where
+    K: FromBytes + IntoBytes + Copy,
+    V: FromBytes + IntoBytes + Copy,
+{
     check_layout::<K, V>(map)?;
     let fd = map.fd().as_fd().as_raw_fd().cast_unsigned();
-    let mut entries = Vec::new();
-    let mut keys = vec![K::new_zeroed(); BATCH as usize];
-    let mut values = vec![V::new_zeroed(); BATCH as usize];
+    let batch = (BATCH_BYTES / size_of::<V>()).min(BATCH_MAX);
+    let mut keys = vec![K::new_zeroed(); batch];
+    let mut values = vec![V::new_zeroed(); batch];
     // Bucket numbers: where this batch begins, and where the next one does.
     let (mut from, mut to) = (0_u32, 0_u32);
     let mut is_first = true;
@@ -56,7 +87,7 @@ where
             out_batch: address(&raw mut to),
             keys: address(keys.as_mut_ptr()),
             values: address(values.as_mut_ptr()),
-            count: BATCH,
+            count: u32::try_from(batch).unwrap_or(u32::MAX),
             map: fd,
             element_flags: 0,
             flags: 0,
@@ -67,12 +98,7 @@ where
         // positions of a hash map are `u32`. No reference to this memory is live during the call,
         // and any bytes are valid.
         let result = unsafe {
-            libc::syscall(
-                libc::SYS_bpf,
-                LOOKUP_BATCH,
-                &raw mut attributes,
-                size_of::<BatchAttributes>(),
-            )
+            libc::syscall(libc::SYS_bpf, command, &raw mut attributes, size_of::<BatchAttributes>())
         };
         let error = (result < 0).then(io::Error::last_os_error);
         // ENOENT means that this batch, which may have entries, is the last one.
@@ -80,10 +106,11 @@ where
         if let Some(io_error) = error.filter(|_| !is_last) {
             return Err(SyscallError { call: "bpf_map_lookup_batch", io_error }.into());
         }
-        let count = attributes.count.min(BATCH) as usize;
-        entries.extend(keys.iter().copied().zip(values.iter().copied()).take(count));
+        for (key, value) in keys.iter().zip(&values).take(attributes.count as usize) {
+            each(*key, value);
+        }
         if is_last {
-            return Ok(entries);
+            return Ok(());
         }
         (from, is_first) = (to, false);
     }

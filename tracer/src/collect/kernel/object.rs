@@ -23,8 +23,9 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("TRACER_BPF_OBJECT"));
 /// Size of the ring buffer without [`KernelOptions::ring_bytes`].
 const RING_BYTES: u32 = 8 << 20;
 
-/// The user side is woken when one part in this many of the ring buffer is full.
-const WAKEUP_PART: u32 = 8;
+/// The user side is woken when one part in this many of the ring buffer is full. Half a mebibyte has
+/// room for 4,681 events with as many stacks, for which the map of stacks has room.
+const WAKEUP_PART: u32 = 16;
 
 /// What to load.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,8 +34,8 @@ pub(crate) struct KernelOptions {
     /// sockets that they open or accept, and those given to
     /// [`Kernel::track`](super::load::Kernel::track).
     pub(crate) only_tracked: bool,
-    /// Keep the user stack of every reported `connect` and `accept`, for
-    /// [`Kernel::stack`](super::load::Kernel::stack), and make room for
+    /// Record the user stack of every reported `connect` and `accept`, for
+    /// [`Kernel::take_stacks`](super::load::Kernel::take_stacks), and make room for
     /// [`Kernel::attach_ledger`](super::load::Kernel::attach_ledger), which needs stacks too.
     pub(crate) with_stacks: bool,
     /// Let the programs log what they do, for [`Kernel::take_log`](super::load::Kernel::take_log).
@@ -70,7 +71,6 @@ pub(super) fn load(
     let mut loader = loader::new();
     let unused = [
         ("STACKS", !options.with_stacks),
-        ("STACK_TOPS", !options.with_stacks),
         ("LEDGER", !options.with_stacks),
         ("TRACKED", !options.only_tracked),
         ("IDENTITIES", has_socket_helpers),

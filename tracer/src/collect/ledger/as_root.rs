@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tracer_core::OpenResponse;
+use tracer_core::{OpenResponse, StackId};
 use tracer_inspect::frames::rules::Rules;
 
 use self::program::{Program, every_program};
@@ -23,6 +23,7 @@ struct Watch {
     kernel: Kernel,
     inspector: Inspector,
     ledgers: Ledgers,
+    stacks: Stacks,
 }
 
 impl Watch {
@@ -31,15 +32,19 @@ impl Watch {
         let options = KernelOptions { with_stacks: true, ..KernelOptions::default() };
         let kernel = Kernel::load(options).unwrap();
         let inspector = Inspector::new(Rules::default(), false);
-        Self { kernel, inspector, ledgers: Ledgers::new(0) }
+        Self { kernel, inspector, ledgers: Ledgers::new(0), stacks: Stacks::new() }
+    }
+
+    fn update_for(&mut self, wanted: &BTreeMap<u32, u64>, key: ProcessKey) -> Vec<Input> {
+        let Self { kernel, inspector, ledgers, stacks } = self;
+        ledgers.update(kernel, inspector, stacks, wanted, &[key])
     }
 
     /// Updates the ledger of the process, and returns it.
     fn update(&mut self, program: &Program) -> Option<Ledger> {
         let key = program.key();
         let wanted = [(key.pid, key.start_time_ns / TICK_NS)].into();
-        let Self { kernel, inspector, ledgers } = self;
-        let mut inputs = ledgers.update(kernel, inspector, &wanted, &[key]);
+        let mut inputs = self.update_for(&wanted, key);
         match inputs.pop() {
             Some(Input::Ledger(ledger)) => Some(ledger),
             None => None,
@@ -53,6 +58,14 @@ impl Watch {
         records.retain(|(_, record)| record.pid == program.key().pid);
         records.sort_unstable_by_key(|(_, record)| record.at_ns);
         records
+    }
+
+    /// The number and the addresses of a response's stack.
+    fn stack(&mut self, record: &LedgerRecord) -> (StackId, Vec<u64>) {
+        let (stacks, at) = (&mut self.stacks, clock::now());
+        self.kernel.take_stacks(&mut |key, record| stacks.add(key, record, at)).unwrap();
+        let number = stacks.number(StackKey::new(record.pid, record.stack).unwrap(), at).unwrap();
+        (number, stacks.get(number).unwrap().addresses.clone())
     }
 
     /// Number of HTTP/1 responses, HTTP/2 responses, and HTTP/2 requests without a stream.
@@ -91,8 +104,7 @@ fn the_ledger_has_exactly_the_responses_in_flight() {
         assert!(times[0] >= before.as_ns() && times.is_sorted(), "{before:?} {times:?}");
         for (_, record) in watch.records(&program) {
             assert_eq!(record.start_time_ns / TICK_NS, program.key().start_time_ns / TICK_NS);
-            let stack =
-                watch.kernel.stack(StackId(record.stack.cast_unsigned())).unwrap().addresses;
+            let (_, stack) = watch.stack(&record);
             assert!(stack.iter().any(|address| program.ask.contains(address)), "{stack:x?}");
         }
 
@@ -132,7 +144,7 @@ fn a_response_in_flight_is_assigned_to_its_connection() {
     for (response, (_, record)) in ledger.open.iter().zip(records) {
         let OpenResponse { fd, since, stack, stream } = *response;
         assert_eq!(since, Timestamp::from_ns(record.at_ns));
-        assert_eq!(stack, Some(StackId(record.stack.cast_unsigned())));
+        assert_eq!(stack, Some(watch.stack(&record).0));
         assert_eq!(stream, None);
         let link = fs::read_link(format!("/proc/{}/fd/{fd}", program.key().pid)).unwrap();
         assert!(link.to_str().unwrap().starts_with("socket:"), "{fd}: {link:?}");
@@ -215,7 +227,7 @@ fn the_entries_of_an_ended_process_are_removed() {
     assert_eq!(watch.kernel.ledger().unwrap().len(), 3);
     drop(program);
     let wanted = BTreeMap::new();
-    let inputs = watch.ledgers.update(&mut watch.kernel, &mut watch.inspector, &wanted, &[key]);
+    let inputs = watch.update_for(&wanted, key);
     assert_eq!(inputs, []);
     assert_eq!(watch.kernel.ledger().unwrap(), []);
     assert!(watch.ledgers.known.is_empty());
@@ -231,7 +243,7 @@ fn other_programs_get_no_uprobes() {
     };
     let wanted = [(key.pid, key.start_time_ns / TICK_NS)].into();
     for _ in 0..2 {
-        let inputs = watch.ledgers.update(&mut watch.kernel, &mut watch.inspector, &wanted, &[key]);
+        let inputs = watch.update_for(&wanted, key);
         assert_eq!(inputs, []);
     }
     let state = watch.ledgers.known.values().next();

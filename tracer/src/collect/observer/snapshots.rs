@@ -32,6 +32,7 @@ impl Observer {
         self.update_targets()?;
         let extent = self.extent();
         let mut snapshot = self.read_sockets()?;
+        self.sockets = snapshot.sockets.len();
         let has_new = self.track(&snapshot);
         if has_new && extent == Extent::InScope {
             // The iterator shows other holders of a socket only if the socket is in the kernel's
@@ -90,9 +91,9 @@ impl Observer {
     fn pass(&mut self) -> Result<Option<Snapshot>> {
         let extent = self.extent();
         let started_at = self.now();
-        let Self { backend, filter, targets, followed, clock: steady, .. } = self;
+        let Self { backend, filter, targets, followed, clock: steady, sockets, .. } = self;
         let fin_flag = backend.fin_flag()?;
-        let mut builder = SnapshotBuilder::new(started_at);
+        let mut builder = SnapshotBuilder::new(started_at).with_room_for(*sockets);
         let mut unknown = false;
         let stats = backend.walk(extent, &mut |record: &SocketRecord| {
             let fit = || jiffies::fit(record.jiffies, record.at_ns).map(SteadyClock::new);

@@ -1,9 +1,9 @@
 //! The detector of a run, and the recording of its inputs and questions, if there is one.
 
-use std::mem;
+use std::{collections::BTreeSet, mem};
 
 use anyhow::Result;
-use tracer_core::{Change, Detector, Input, Options, Question, Report, Timestamp};
+use tracer_core::{Change, Detector, Input, Options, Question, Report, StackId, Timestamp};
 
 use crate::recording::Recorder;
 
@@ -30,6 +30,11 @@ impl RecordedDetector {
             recorder.asked(now);
         }
         self.detector.questions(now)
+    }
+
+    /// The stacks that a later question may be about.
+    pub(crate) fn stacks(&self) -> BTreeSet<StackId> {
+        self.detector.stacks()
     }
 
     /// The current report, and the changes since the previous one.

@@ -59,6 +59,8 @@ struct Session {
     observer: Observer,
     detector: RecordedDetector,
     pace: Pace,
+    /// CPU time of this process when the latest snapshot had been judged.
+    cpu_time: Duration,
 }
 
 impl Session {
@@ -78,25 +80,62 @@ impl Session {
         let mut detector = RecordedDetector::new(plan.options, recorder);
         detector.handle(host);
         let idle = Duration::from_millis(plan.options.idle_ms);
-        Ok(Self { observer, detector, pace: Pace::new(plan.interval, idle) })
+        Ok(Self {
+            observer,
+            detector,
+            pace: Pace::new(plan.interval, idle),
+            cpu_time: Duration::ZERO,
+        })
     }
 
     /// Takes a snapshot, answers the questions that follow from it, and judges.
     fn take_snapshot(&mut self) -> Result<()> {
         self.take_events();
-        let before = clock::cpu_time();
+        let begin = clock::cpu_time();
         let snapshot = self.observer.snapshot()?;
+        let taken = clock::cpu_time();
+        let sockets = snapshot.sockets.len();
         self.detector.handle(Input::Snapshot(snapshot));
         // Events that occurred during the snapshot may not be in it.
         self.take_events();
         for ledger in self.observer.ledgers() {
             self.detector.handle(ledger);
         }
-        let started = Instant::now();
+        let reconciled = clock::cpu_time();
+        let inspections = self.answer_questions();
+        let answered = clock::cpu_time();
+        self.detector.handle(Input::Tick(self.observer.now()));
+        self.observer.drop_stacks(|| self.detector.stacks());
+        let judged = clock::cpu_time();
+        // What was done since the snapshot before counts too: events, reports, output.
+        let cpu_time = judged.saturating_sub(self.cpu_time);
+        self.cpu_time = judged;
+        log::debug!(
+            "snapshot of {sockets} sockets: {cpu_time:?} of CPU time since the one before, of which \
+             reading {:?}, table {:?}, questions {:?}, answers {inspections:?}, judgement {:?}",
+            taken.saturating_sub(begin),
+            reconciled.saturating_sub(taken),
+            answered.saturating_sub(reconciled).saturating_sub(inspections),
+            judged.saturating_sub(answered),
+        );
+        self.pace.snapshot_taken(cpu_time, inspections, self.detector.take_changed());
+        Ok(())
+    }
+
+    /// Answers the questions that follow from a snapshot, as far as there is time. Returns the CPU time
+    /// that this took.
+    fn answer_questions(&mut self) -> Duration {
+        let questions = self.detector.questions(self.observer.now());
+        let (started, started_cpu) = (Instant::now(), clock::cpu_time());
+        let cpu_max = self.pace.inspection_max();
+        let is_over = || {
+            let took = clock::cpu_time().saturating_sub(started_cpu);
+            started.elapsed() > READERS_MAX || cpu_max.is_some_and(|max| took > max)
+        };
         let mut unanswered = 0;
-        for question in self.detector.questions(self.observer.now()) {
+        for question in questions {
             // The detector asks again after the next snapshot.
-            if matches!(question, Question::Readers(..)) && started.elapsed() > READERS_MAX {
+            if matches!(question, Question::Readers(..)) && is_over() {
                 unanswered += 1;
                 continue;
             }
@@ -105,10 +144,7 @@ impl Session {
             }
         }
         self.detector.handle(Input::Unanswered(unanswered));
-        self.detector.handle(Input::Tick(self.observer.now()));
-        let cpu_time = clock::cpu_time().saturating_sub(before);
-        self.pace.snapshot_taken(cpu_time, self.detector.take_changed());
-        Ok(())
+        clock::cpu_time().saturating_sub(started_cpu)
     }
 
     /// Shows a report and takes a snapshot in turn, until the time is up, a signal arrives, the reader
@@ -153,10 +189,17 @@ impl Session {
         }
     }
 
+    /// Takes the pending events, and what was lost.
     fn take_events(&mut self) {
-        for input in self.observer.events() {
-            self.detector.handle(input);
+        self.take_only_events();
+        if let Some(losses) = self.observer.losses() {
+            self.detector.handle(losses);
         }
+    }
+
+    fn take_only_events(&mut self) {
+        let detector = &mut self.detector;
+        self.observer.events(|input| detector.handle(input));
     }
 
     /// Processes events until the next snapshot is due. Returns true if a signal ends the run, or the
@@ -187,7 +230,7 @@ impl Session {
                 () = sleep_until(until) => return Ok(end.is_some_and(|end| until >= end)),
                 result = self.observer.readable(), if can_poll => {
                     can_poll = result.is_ok();
-                    self.take_events();
+                    self.take_only_events();
                     if self.detector.take_changed() {
                         self.pace.event_arrived();
                     }

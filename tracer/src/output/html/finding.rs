@@ -4,9 +4,10 @@ use maud::{Markup, html};
 use tracer_core::{Confidence, Container, Finding};
 
 use super::{text::visible, timeline};
-use crate::output::incident::Incident;
 use crate::output::{
     escape,
+    incident::Incident,
+    listing::Row,
     quantity::{self, counted, grouped},
     words,
 };
@@ -14,14 +15,19 @@ use crate::output::{
 /// Characters of a command line: a Java one fills a page.
 const COMMAND_LINE_MAX: usize = 400;
 
-pub(super) fn section(incident: &Incident<'_>, finding: &Finding) -> Markup {
+/// One row; of equal findings of several processes with the evidence of the largest.
+pub(super) fn section(incident: &Incident<'_>, row: &Row<'_>) -> Markup {
+    let (id, finding) = (row.finding.id, row.largest());
     html! {
-        section.finding id=(format!("finding-{}", finding.id)) {
-            h2 { "Finding " (finding.id) ": " (words::process(finding)) " "
-                (words::whereto(finding)) }
+        section.finding id=(format!("finding-{id}")) {
+            h2 { "Finding " (id) ": " (words::processes(row)) " " (words::whereto(finding)) }
             p {
                 (badge(finding.confidence)) " " strong { (finding.verdict) } ": "
                 (words::meaning(finding.verdict))
+            }
+            @if row.parts.len() > 1 {
+                p { "Pids: " (counts(row)) "." }
+                p { "What follows is about " (words::process(finding)) ", which has the most." }
             }
             h3 { "Evidence" }
             ul {
@@ -39,6 +45,25 @@ pub(super) fn section(incident: &Incident<'_>, finding: &Finding) -> Markup {
             (timeline::figure(incident, finding))
         }
     }
+}
+
+/// `801 (12 connections), 802 (11), 803 (11), 37 more`.
+fn counts(row: &Row<'_>) -> String {
+    const PIDS_MAX: usize = 40;
+    let mut counts: Vec<String> = Vec::new();
+    for part in row.parts.iter().take(PIDS_MAX) {
+        let count = part.count as u64;
+        let count = if counts.is_empty() {
+            counted(count, "connection", "connections")
+        } else {
+            grouped(count)
+        };
+        counts.push(format!("{} ({count})", part.process.pid));
+    }
+    if let Some(omitted @ 1..) = row.parts.len().checked_sub(PIDS_MAX) {
+        counts.push(counted(omitted as u64, "more", "more"));
+    }
+    counts.join(", ")
 }
 
 /// The confidence, in a frame.

@@ -17,7 +17,7 @@ const ROWS_MAX: usize = 20;
 const CHARTS_MAX: usize = 3;
 
 pub(super) fn section(incident: &Incident<'_>) -> Markup {
-    let mut processes: Vec<&ProcessSummary> = incident.report.processes.iter().collect();
+    let mut processes: Vec<&ProcessSummary> = incident.processes();
     if processes.is_empty() {
         return Markup::default();
     }

@@ -1,5 +1,7 @@
 //! All findings, one row each.
 
+use std::collections::BTreeSet;
+
 use maud::{Markup, html};
 use tracer_core::{Confidence, Finding, Verdict};
 
@@ -8,16 +10,19 @@ use super::{
     table::{Column, table},
     text::{FINDINGS_MAX, visible},
 };
-use crate::output::incident::Incident;
-use crate::output::quantity::{self, grouped};
-use crate::output::words;
+use crate::output::{
+    incident::Incident,
+    listing::{self, Row},
+    quantity::{self, grouped},
+    words,
+};
 
 /// Rows of a table; further findings are counted, so that the sections below stay near.
 const ROWS: (usize, &str, &str) = (FINDINGS_MAX, "more finding", "more findings");
 
 pub(super) fn section(incident: &Incident<'_>) -> Markup {
-    let leaks: Vec<&Finding> = incident.leaks().collect();
-    let information: Vec<&Finding> = incident.information().collect();
+    let leaks = incident.leak_rows();
+    let information = incident.information_rows();
     html! {
         @if !leaks.is_empty() {
             section {
@@ -31,10 +36,11 @@ pub(super) fn section(incident: &Incident<'_>) -> Markup {
                 (active(incident, &information))
             }
         }
+        (folded(incident))
     }
 }
 
-fn active(incident: &Incident<'_>, findings: &[&Finding]) -> Markup {
+fn active(incident: &Incident<'_>, rows: &[Row<'_>]) -> Markup {
     let columns = [
         Column::Number("#"),
         Column::Text("Process and connections"),
@@ -46,31 +52,62 @@ fn active(incident: &Incident<'_>, findings: &[&Finding]) -> Markup {
     ];
     let growth =
         |it: &Finding| quantity::growth(it.growth_per_min_milli, it.growth_is_reconstructed);
-    table(&columns, findings, ROWS, |it| {
+    let sections: BTreeSet<u64> =
+        incident.leak_rows().iter().take(FINDINGS_MAX).map(|it| it.finding.id).collect();
+    table(&columns, rows, ROWS, |row| {
+        let finding = &*row.finding;
         vec![
-            number(incident, it),
-            subject(it),
-            html! { (grouped(it.count as u64)) },
-            verdict(it.verdict, it.confidence),
-            in_words(&incident.since(it)),
-            html! { (growth(it)) },
-            call_site(it),
+            number(finding.id, &sections),
+            subject(&words::processes(row), finding),
+            html! { (grouped(finding.count as u64)) },
+            verdict(finding.verdict, finding.confidence),
+            in_words(&incident.since(finding)),
+            html! { (growth(finding)) },
+            call_site(finding),
         ]
     })
 }
 
-/// The number of the finding, which leads to its section if it has one.
-fn number(incident: &Incident<'_>, finding: &Finding) -> Markup {
-    let has_section = incident.leaks().take(FINDINGS_MAX).any(|it| it.id == finding.id);
+/// Findings that are only counted.
+fn folded(incident: &Incident<'_>) -> Markup {
+    let folded = listing::folded(incident.report, incident.least);
+    if folded.is_empty() {
+        return Markup::default();
+    }
+    let columns = [
+        Column::Text("Verdict"),
+        Column::Number("Findings"),
+        Column::Number("Connections"),
+        Column::Number("Processes"),
+        Column::Code("List with"),
+    ];
     html! {
-        @if has_section { a href=(format!("#finding-{}", finding.id)) { (finding.id) } }
-        @else { (finding.id) }
+        section {
+            h2 { "Findings that are not listed" }
+            (table(&columns, &folded, ROWS, |it| {
+                vec![
+                    verdict(it.verdict, it.confidence),
+                    html! { (grouped(it.findings as u64)) },
+                    html! { (grouped(it.connections as u64)) },
+                    html! { (grouped(it.processes as u64)) },
+                    html! { (words::show_option(it.confidence)) },
+                ]
+            }))
+        }
+    }
+}
+
+/// The number of the finding, which leads to its section if it has one.
+fn number(id: u64, sections: &BTreeSet<u64>) -> Markup {
+    html! {
+        @if sections.contains(&id) { a href=(format!("#finding-{id}")) { (id) } }
+        @else { (id) }
     }
 }
 
 /// The process and its destination.
-fn subject(finding: &Finding) -> Markup {
-    html! { strong { (words::process(finding)) } " " (words::whereto(finding)) }
+fn subject(process: &str, finding: &Finding) -> Markup {
+    html! { strong { (process) } " " (words::whereto(finding)) }
 }
 
 fn verdict(verdict: Verdict, confidence: Confidence) -> Markup {
@@ -109,7 +146,7 @@ pub(super) fn retracted(incident: &Incident<'_>) -> Markup {
                 let ago = it.retracted_at.map_or(0, |at| incident.report.at.ms_since(at));
                 vec![
                     html! { (it.id) },
-                    subject(it),
+                    subject(&words::process(it), it),
                     html! { (grouped(it.peak_count as u64)) },
                     verdict(it.verdict, it.peak_confidence),
                     in_words(&incident.time(ago)),

@@ -16,7 +16,7 @@ pub(super) fn section(incident: &Incident<'_>) -> Markup {
             dl.commands {
                 (command("Recorded with", &format!("tracer {}", incident::command_line(&from.recorded_with))))
                 (command("This report", &format!("tracer report {again} --html OUT.html")))
-                (command("All findings as a table", &format!("tracer replay {again}")))
+                (command("All findings as a table", &format!("tracer replay {again} --show info")))
                 (command("As JSON", &format!("tracer replay {again} -o json")))
                 (command("After the fix", &from.comparison()))
             }

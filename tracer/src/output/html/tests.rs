@@ -1,5 +1,5 @@
 use expect_test::expect_file;
-use tracer_core::{AttachState, Comm, Container, Finding, Hook, Note, Probe, Report};
+use tracer_core::{AttachState, Comm, Confidence, Container, Finding, Hook, Note, Probe, Report};
 
 use super::*;
 use crate::output::{fixture, history::History};
@@ -83,6 +83,28 @@ fn findings_beyond_the_maximum_are_counted() {
     let page = rendered(&report, &History::default());
     assert!(text(&page).contains("10 more findings not shown."));
     assert!(page.contains(r#"id="finding-20""#) && !page.contains("finding-21"));
+}
+
+#[test]
+fn possible_findings_are_counted_and_equal_ones_share_a_row() {
+    let mut report = fixture::grown();
+    let worker = |number| fixture::worker(10 + number, fixture::process(900, number), 6);
+    report.findings.extend((1..=12).map(worker));
+    let (context, history) = (fixture::context(), fixture::history(&report));
+    let mut incident = fixture::incident(&report, &history, &context);
+    incident.least = Confidence::Likely;
+    let text = text(&page(&incident));
+    for part in [
+        "1 other finding is below. 1 finding is possible: a healthy program can look the same;",
+        "Finding 11: 12 processes of python3 to 10.0.0.7:443",
+        "Pids: 900 (6 connections), 900 (6), ",
+        "Findings that are not listed",
+        "possible ghost1121--show possible",
+        "info stale-pool121--show info",
+    ] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+    assert!(!text.contains("Finding 2:"), "{text}");
 }
 
 #[test]

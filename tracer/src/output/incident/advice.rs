@@ -7,7 +7,9 @@ use crate::output::words;
 
 /// What to do next, the most urgent first.
 pub(crate) fn steps(incident: &Incident<'_>) -> Vec<String> {
-    let Some(leak) = incident.leaks().next() else { return without_leak(incident) };
+    let rows = incident.leak_rows();
+    let Some(row) = rows.first() else { return without_leak(incident) };
+    let leak = row.largest();
     let mut steps = Vec::new();
     if leak.confidence <= Confidence::Possible {
         steps.push(words::verification(leak, &incident.report.options));
@@ -16,7 +18,7 @@ pub(crate) fn steps(incident: &Incident<'_>) -> Vec<String> {
         steps.push(words::fix(leak));
     }
     let limit = incident.process_of(leak).and_then(|summary| incident.limit_reached_at(summary));
-    steps.push(words::restart(leak, limit.as_deref()));
+    steps.push(words::restart(row, limit.as_deref()));
     steps.push(words::check_of_fix(&incident.provenance.comparison()));
     steps
 }
@@ -27,6 +29,10 @@ fn without_leak(incident: &Incident<'_>) -> Vec<String> {
         // The last report before the retraction has the finding; times are compared in whole
         // milliseconds.
         steps.push(words::earlier_report(&incident.context.clock.rfc3339(at.before_ms(1))));
+    }
+    let possible = incident.possible_not_listed();
+    if possible > 0 {
+        steps.push(words::possible_leaks(possible));
     }
     steps.push(words::search_further(&incident.provenance.options));
     if !incident.report.coverage.complete {

@@ -5,6 +5,7 @@ use super::*;
 use crate::output::{
     fixture,
     history::History,
+    quantity::plain,
     table::{self, Style},
 };
 
@@ -69,6 +70,37 @@ fn a_possible_leak_is_to_be_confirmed_first() {
 }
 
 #[test]
+fn a_possible_leak_that_is_not_listed_is_mentioned() {
+    let report = fixture::report(vec![fixture::inbound(2)]);
+    let (context, history) = (fixture::context(), History::default());
+    let mut incident = fixture::incident(&report, &history, &context);
+    incident.least = Confidence::Likely;
+    assert_eq!(incident.headline(), "No likely or certain leaks found.");
+    assert_eq!(
+        plain(&steps(&incident)[0]),
+        "1 finding is possible: a healthy program can look the same; --show possible lists it."
+    );
+}
+
+#[test]
+fn equal_leaks_of_several_processes_are_one() {
+    let worker = |id| fixture::worker(id, fixture::process(900, id), 6);
+    let report = fixture::report((1..=12).map(worker).collect());
+    let (context, history) = (fixture::context(), History::default());
+    let incident = fixture::incident(&report, &history, &context);
+    assert_eq!(
+        plain(&incident.headline()),
+        "12 processes of python3 leak 72 connections to 10.0.0.7:443 (likely), the oldest opened \
+         2026-03-01 11:09:00 UTC; call site unknown."
+    );
+    assert_eq!(
+        plain(&steps(&incident)[1]),
+        "Until the fix is deployed, a restart of 12 processes of python3 frees their fds."
+    );
+    assert!(!incident.lede().concat().contains("below"), "{:?}", incident.lede());
+}
+
+#[test]
 fn streams_on_one_connection_are_counted() {
     check(
         &fixture::report(vec![fixture::multiplexed(1)]),
@@ -130,8 +162,9 @@ fn no_findings() {
         &expect![[r#"
             No leaked connections found, but coverage is incomplete.
             COVERAGE IS INCOMPLETE: 1 snapshot failed, 5 connections did not fit in the connection
-            table, 5 responses in flight did not fit in the list, 2 processes could not be read. Run
-            as root, in the host's pid namespace.
+            table, 5 responses in flight did not fit in the list, 2 processes could not be read,
+            34 events were lost since the latest snapshot began. Run as root, in the host's pid
+            namespace.
 
             1. If you still suspect a leak: only connections that have been silent for 1m are
                reported; use a lower --idle or record for longer.
@@ -142,8 +175,9 @@ fn no_findings() {
             Note: tracer runs inside a pid namespace: processes outside of it are not seen
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; 1,234 events lost.
             COVERAGE IS INCOMPLETE: 1 snapshot failed, 5 connections did not fit in the connection
-            table, 5 responses in flight did not fit in the list, 2 processes could not be read. Run
-            as root, in the host's pid namespace. Not analyzed (not plain TCP): 2 mptcp, 1 smc.
+            table, 5 responses in flight did not fit in the list, 2 processes could not be read,
+            34 events were lost since the latest snapshot began. Run as root, in the host's pid
+            namespace. Not analyzed (not plain TCP): 2 mptcp, 1 smc.
             Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC"#]],
     );

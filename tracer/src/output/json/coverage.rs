@@ -39,6 +39,10 @@ pub(super) fn note(fact: &Note) -> Coded {
         Note::WithoutKernelPrograms { reason } => {
             coded.with("reason", Field::Object(fallback_reason(reason)))
         }
+        Note::FactsLost { ages, openers, call_sites } => coded
+            .integer("ages", *ages)
+            .integer("openers", *openers)
+            .integer("call_sites", *call_sites),
         Note::FollowedProcessesFull { processes_max } => {
             coded.integer("processes_max", *processes_max)
         }

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Version of the schema; raised when a field changes its meaning or goes.
-const SCHEMA: u32 = 2;
+pub(super) const SCHEMA: u32 = 2;
 
 #[derive(Serialize)]
 pub(super) struct Document<'a> {
@@ -307,12 +307,15 @@ impl<'a> ProcessObject<'a> {
 struct CoverageObject<'a> {
     complete: bool,
     events_lost: u64,
+    events_lost_unhealed: u64,
     map_full: u64,
     processes_unreadable: u64,
     not_judged: &'a BTreeMap<String, u64>,
     sockets: u64,
     processes: u64,
     snapshots: u64,
+    snapshot_interval_ms: Option<u64>,
+    snapshot_interval_max_ms: Option<u64>,
     probes: Vec<ProbeObject>,
     notes: Vec<Coded>,
 }
@@ -322,12 +325,15 @@ impl<'a> CoverageObject<'a> {
         Self {
             complete: coverage.complete,
             events_lost: coverage::events_lost(&coverage.loss),
+            events_lost_unhealed: coverage::events_lost(&coverage.unhealed),
             map_full: coverage.loss.map_full,
             processes_unreadable: coverage.processes_unreadable,
             not_judged: &coverage.not_judged,
             sockets: coverage.sockets,
             processes: coverage.processes,
             snapshots: coverage.snapshots,
+            snapshot_interval_ms: coverage.snapshot_interval.map(|it| it.median_ms),
+            snapshot_interval_max_ms: coverage.snapshot_interval.map(|it| it.max_ms),
             probes: coverage.probes.iter().map(ProbeObject::new).collect(),
             notes: coverage.notes.iter().chain(&coverage.gaps()).map(note).collect(),
         }

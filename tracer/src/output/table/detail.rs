@@ -1,19 +1,17 @@
-//! What is below the table: for each finding its evidence and file descriptors; then retracted
-//! findings, and how many file descriptors the processes have open.
+//! What is below the table: for each row the evidence and file descriptors.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use tracer_core::{
-    Finding, Goroutines, Options, Origin, Owner, ProcessKey, ProcessSummary, Report,
-};
+use tracer_core::{Finding, Options, Origin, Owner, ProcessKey};
 
 use super::{
     findings::{remote, states, verdict},
     style::Style,
-    text::{Paint, clip_end, width, wrap},
+    text::{Paint, clip_end, wrap},
 };
 use crate::output::{
     escape,
+    listing::Row,
     quantity::{self, counted, grouped},
     words,
 };
@@ -22,29 +20,31 @@ use crate::output::{
 const FDS_MAX: usize = 10;
 /// Other processes listed that hold a finding's connections too.
 const HOLDERS_MAX: usize = 5;
-/// Retracted findings listed.
-const RETRACTED_MAX: usize = 10;
+/// Processes of a row of several that are listed with their number of connections.
+const PROCESSES_MAX: usize = 10;
 /// Characters of a command line: a Java one fills a screen.
 const COMMAND_LINE_MAX: usize = 400;
 
 const INDENT: &str = "    ";
 
-/// One finding, under its number in the table, which is the same through a run and in JSON.
-pub(super) fn lines(
-    finding: &Finding,
-    options: &Options,
-    style: Style,
-    paint: Paint,
-) -> Vec<String> {
+/// One row, under its number in the table, which is the same through a run and in JSON. Of equal
+/// findings of several processes the evidence of the largest.
+pub(super) fn lines(row: &Row<'_>, options: &Options, style: Style, paint: Paint) -> Vec<String> {
     let width = usize::from(style.width);
-    let label = format!("#{:<2} ", finding.id);
-    let mut lines = wrap(&label, &headline(finding), width);
+    let label = format!("#{:<2} ", row.finding.id);
+    let mut lines = wrap(&label, &headline(row), width);
     for line in &mut lines {
         *line = paint.bold(line);
     }
     let mut push = |text: &str| lines.extend(wrap(INDENT, text, width));
+    let finding = row.largest();
     if let Some(call_site) = &finding.call_site {
         push(&format!("at {}", escape::visible(call_site)));
+    }
+    if row.parts.len() > 1 {
+        push(&counts_by_process(row));
+        let process = process(finding.process, &finding.comm.0);
+        push(&format!("details of {process}, which has the most:"));
     }
     for fact in &finding.evidence {
         push(&escape::sentence(&words::evidence(fact)));
@@ -74,26 +74,51 @@ pub(super) fn lines(
     lines
 }
 
+/// `pids 801 (12 connections), 802 (11), 803 (11) +37 more`.
+fn counts_by_process(row: &Row<'_>) -> String {
+    let listed = row.parts.iter().take(PROCESSES_MAX).enumerate().map(|(index, part)| {
+        let count = part.count as u64;
+        let count =
+            if index == 0 { counted(count, "connection", "connections") } else { grouped(count) };
+        format!("{}\u{a0}({count})", part.process.pid)
+    });
+    let listed: Vec<String> = listed.collect();
+    let omitted = row.parts.len() - listed.len();
+    let more = if omitted > 0 {
+        format!(" +{}", counted(omitted as u64, "more", "more"))
+    } else {
+        String::new()
+    };
+    format!("pids {}{more}", listed.join(", "))
+}
+
 /// `api[4711] -> 10.0.0.7:443: close-wait (likely), 1,190 ESTABLISHED, 14 CLOSE_WAIT`.
-fn headline(finding: &Finding) -> String {
+fn headline(row: &Row<'_>) -> String {
+    let finding = &*row.finding;
     let states = states(&finding.connections);
     let states = states
         .iter()
         .map(|(state, count)| format!(", {}", counted(*count, state.name(), state.name())));
-    format!("{}: {}{}", subject(finding), verdict(finding), states.collect::<String>())
+    let subject = subject(finding, row.parts.len());
+    format!("{subject}: {}{}", verdict(finding), states.collect::<String>())
 }
 
 /// `api[4711] -> 10.0.0.7:443`, `python3[4711] (billing.py) -> 200 addresses :443`,
-/// `api[4711] inbound :8080`.
-fn subject(finding: &Finding) -> String {
+/// `api[4711] inbound :8080`, `40 processes of nginx inbound :8080`.
+pub(super) fn subject(finding: &Finding, processes: usize) -> String {
     let script = finding.script.as_deref();
     let script = script.map_or(String::new(), |it| format!(" ({})", escape::visible(it)));
-    let process = format!("{}{script}", process(finding.process, &finding.comm.0));
+    let process = if processes > 1 {
+        let count = counted(processes as u64, "process", "processes");
+        format!("{count} of {}", escape::visible(&finding.comm.0))
+    } else {
+        process(finding.process, &finding.comm.0)
+    };
     let arrow = if finding.remote_port.is_some() { " -> " } else { " " };
-    format!("{process}{arrow}{}", remote(finding))
+    format!("{process}{script}{arrow}{}", remote(finding))
 }
 
-fn process(key: ProcessKey, comm: &str) -> String {
+pub(super) fn process(key: ProcessKey, comm: &str) -> String {
     format!("{}[{}]", escape::visible(comm), key.pid)
 }
 
@@ -200,87 +225,4 @@ fn numbers(fds: &[u32]) -> String {
     };
     let noun = if fds.len() == 1 { "fd" } else { "fds" };
     format!("{noun} {}{more}", listed.join(", "))
-}
-
-/// Retracted findings, one line each, the latest first.
-pub(super) fn retracted_lines(report: &Report, width_max: usize, paint: Paint) -> Vec<String> {
-    let retracted = report.findings.iter().filter_map(|it| Some((it, it.retracted_at?)));
-    let count = retracted.clone().count();
-    let mut lines = Vec::new();
-    for (finding, at) in retracted.take(RETRACTED_MAX) {
-        let mut text = format!(
-            "retracted {} ago: #{} {} x{} {}, active for {}",
-            quantity::duration_ms(report.at.ms_since(at)),
-            finding.id,
-            finding.verdict,
-            grouped(finding.count as u64),
-            subject(finding),
-            quantity::duration_ms(finding.active_ms),
-        );
-        let reason = ": closed or used again";
-        if width(&text) + reason.len() <= width_max {
-            text.push_str(reason);
-        }
-        lines.extend(wrap("", &text, width_max));
-    }
-    if count > RETRACTED_MAX {
-        lines.push(format!("and {} retracted earlier", grouped((count - RETRACTED_MAX) as u64)));
-    }
-    lines.iter().map(|line| paint.dim(line)).collect()
-}
-
-/// One line for each process: `api[4711]: 1,240 open fds (1,211 TCP, 1,204 of them in findings) of
-/// at most 65,536; +23/min, so the limit is reached in about 46h`; with `--wide` also what its
-/// goroutines do.
-pub(super) fn process_lines(report: &Report, style: Style) -> Vec<String> {
-    let line = |summary| {
-        let text = process_line(summary, flagged(report, summary.key), style.wide);
-        wrap("", &text, usize::from(style.width))
-    };
-    report.processes.iter().flat_map(line).collect()
-}
-
-/// How many connections of a process are in active findings.
-fn flagged(report: &Report, process: ProcessKey) -> u64 {
-    let findings = report.findings.iter();
-    let active = findings.filter(|it| it.process == process && it.retracted_at.is_none());
-    let ids: BTreeSet<_> = active.flat_map(|it| &it.connections).map(|it| it.id).collect();
-    ids.len() as u64
-}
-
-fn process_line(summary: &ProcessSummary, flagged: u64, wide: bool) -> String {
-    let flagged = match flagged {
-        0 => String::new(),
-        count => format!(", {} of them in findings", grouped(count)),
-    };
-    let fds = match summary.open_fds {
-        Some(open) => {
-            let open = counted(open, "open fd", "open fds");
-            format!("{open} ({} TCP{flagged})", grouped(summary.tcp_fds))
-        }
-        None => format!("{}{flagged}", counted(summary.tcp_fds, "TCP fd", "TCP fds")),
-    };
-    let limit = summary.fd_limit.map(|limit| format!(" of at most {}", grouped(limit)));
-    let growth = summary.growth_per_min_milli.map(|growth| {
-        let rate = quantity::growth(Some(growth), summary.growth_is_reconstructed);
-        match summary.seconds_to_fd_limit.map(quantity::prediction_s) {
-            Some(until) => format!("{rate}, so the limit is reached in about {until}"),
-            None => rate,
-        }
-    });
-    let fds = format!("{fds}{}", limit.unwrap_or_default());
-    let goroutines = summary.goroutines.filter(|_| wide).map(goroutines);
-    let parts: Vec<_> = [Some(fds), growth, goroutines].into_iter().flatten().collect();
-    format!("{}: {}", process(summary.key, &summary.comm.0), parts.join("; "))
-}
-
-/// `1,230 goroutines, 604 in readLoop, 604 in writeLoop`: the figure that a program's own metrics
-/// show, and what of it are connections of its HTTP client.
-fn goroutines(goroutines: Goroutines) -> String {
-    format!(
-        "{}, {} in readLoop, {} in writeLoop",
-        counted(goroutines.total, "goroutine", "goroutines"),
-        grouped(goroutines.read_loops),
-        grouped(goroutines.write_loops),
-    )
 }

@@ -9,7 +9,11 @@ use super::{
     style::Style,
     text::{Paint, width, wrap},
 };
-use crate::output::{escape, quantity};
+use crate::output::{
+    escape,
+    listing::Row,
+    quantity::{self, counted, plain},
+};
 
 const VERDICT: &str = "VERDICT";
 
@@ -45,18 +49,18 @@ const STEPS: [Step; 20] = [
 ];
 
 /// The table's lines, the heading first.
-pub(super) fn lines(findings: &[&Finding], style: Style, paint: Paint) -> Vec<String> {
-    let mut columns = columns(findings, style.wide);
+pub(super) fn lines(rows: &[Row<'_>], style: Style, paint: Paint) -> Vec<String> {
+    let mut columns = columns(rows, style.wide);
     if style.wide {
-        columns.extend(wide_columns(findings));
+        columns.extend(wide_columns(rows));
     }
     let grid = Grid::new(columns, &ESSENTIAL, &STEPS, usize::from(style.width));
     let verdict_start = grid.start_of(VERDICT);
     let mut lines = Vec::with_capacity(grid.lines.len() + 1);
     for (index, line) in grid.lines.iter().enumerate() {
-        lines.push(match index.checked_sub(1).and_then(|row| findings.get(row)) {
+        lines.push(match index.checked_sub(1).and_then(|row| rows.get(row)) {
             None => paint.bold(line),
-            Some(finding) => paint_row(line, finding, verdict_start, paint),
+            Some(row) => paint_row(line, &row.finding, verdict_start, paint),
         });
     }
     if style.wide && !grid.hidden.is_empty() {
@@ -97,86 +101,94 @@ pub(super) fn states(connections: &[Connection]) -> Vec<(TcpState, u64)> {
     states
 }
 
-fn columns(findings: &[&Finding], wide: bool) -> Vec<Column> {
-    let states = text("STATE", findings, state_cell);
+fn columns(rows: &[Row<'_>], wide: bool) -> Vec<Column> {
+    let states = text("STATE", rows, state_cell);
     let short_states = states.cells.iter().map(|cell| cell.replace("ESTABLISHED", "ESTAB"));
     let short_states = Shrink::To(short_states.collect());
     // A shortened IPv6 address is still distinct, a shortened IPv4 address is not.
-    let whole = findings.iter().filter(|it| it.remote.is_none_or(|remote| remote.is_ipv4()));
+    let findings = || rows.iter().map(|row| &*row.finding);
+    let whole = findings().filter(|it| it.remote.is_none_or(|remote| remote.is_ipv4()));
     let remote_min = whole.map(|it| width(&remote(it))).max().unwrap_or(0).max(REMOTE_MIN);
     let mut columns = vec![
-        number("#", findings, |finding| finding.id.to_string()),
-        number("PID", findings, |finding| finding.process.pid.to_string()),
+        number("#", rows, |finding| finding.id.to_string()),
+        Column {
+            cells: rows.iter().map(pid_cell).collect(),
+            ..number("PID", rows, |_| String::new())
+        },
         Column {
             shrink: Shrink::End(8),
-            ..text("COMM", findings, |finding| escape::visible(&finding.comm.0).into_owned())
+            ..text("COMM", rows, |finding| escape::visible(&finding.comm.0).into_owned())
         },
-        Column { shrink: Shrink::Middle(remote_min), ..text("REMOTE", findings, remote) },
+        Column { shrink: Shrink::Middle(remote_min), ..text("REMOTE", rows, remote) },
         Column { shrink: short_states, ..states },
-        number("COUNT", findings, |finding| quantity::grouped(finding.count as u64)),
-        number("OLDEST", findings, |finding| {
+        number("COUNT", rows, |finding| quantity::grouped(finding.count as u64)),
+        number("OLDEST", rows, |finding| {
             quantity::age_ms(finding.oldest_age_ms, finding.oldest_age_is_lower_bound)
         }),
-        number("GROWTH", findings, |finding| {
+        number("GROWTH", rows, |finding| {
             quantity::growth(finding.growth_per_min_milli, finding.growth_is_reconstructed)
         }),
         Column {
-            shrink: Shrink::To(findings.iter().map(|it| it.verdict.to_string()).collect()),
-            ..text(VERDICT, findings, verdict)
+            shrink: Shrink::To(findings().map(|it| it.verdict.to_string()).collect()),
+            ..text(VERDICT, rows, verdict)
         },
     ];
-    if wide || findings.iter().any(|finding| finding.reader != Reader::Unknown) {
-        columns.push(text("READER", findings, |finding| finding.reader.name().to_owned()));
+    if wide || findings().any(|finding| finding.reader != Reader::Unknown) {
+        columns.push(text("READER", rows, |finding| finding.reader.name().to_owned()));
     }
-    if findings.iter().any(|finding| finding.request.is_some()) {
+    if findings().any(|finding| finding.request.is_some()) {
         columns.push(Column {
             shrink: Shrink::Start(24),
-            ..text("REQUEST", findings, |finding| or_dash(finding.request.as_deref()))
+            ..text("REQUEST", rows, |finding| or_dash(finding.request.as_deref()))
         });
     }
-    if findings.iter().any(|finding| finding.call_site.is_some()) {
+    if findings().any(|finding| finding.call_site.is_some()) {
         columns.push(Column {
             shrink: Shrink::Start(24),
-            ..text("CALL SITE", findings, |finding| or_dash(finding.call_site.as_deref()))
+            ..text("CALL SITE", rows, |finding| or_dash(finding.call_site.as_deref()))
         });
     }
     columns
 }
 
-fn wide_columns(findings: &[&Finding]) -> [Column; 6] {
+fn wide_columns(rows: &[Row<'_>]) -> [Column; 6] {
     [
-        Column { shrink: Shrink::Middle(21), ..text("LOCAL", findings, local_cell) },
-        number("IDLE", findings, |finding| {
+        Column { shrink: Shrink::Middle(21), ..text("LOCAL", rows, local_cell) },
+        number("IDLE", rows, |finding| {
             let idle = finding.connections.iter().map(|connection| connection.idle_ms).max();
             idle.map_or_else(|| "-".to_owned(), quantity::duration_ms)
         }),
-        number("UNREAD", findings, |finding| quantity::bytes(finding.unread_bytes)),
-        number("UID", findings, |finding| {
+        number("UNREAD", rows, |finding| quantity::bytes(finding.unread_bytes)),
+        number("UID", rows, |finding| {
             finding.uid.map_or_else(|| "-".to_owned(), |uid| uid.to_string())
         }),
-        number("NETNS", findings, |finding| finding.netns.to_string()),
+        number("NETNS", rows, |finding| finding.netns.to_string()),
         Column {
             shrink: Shrink::Start(16),
-            ..text("EXE", findings, |finding| or_dash(finding.exe.as_deref()))
+            ..text("EXE", rows, |finding| or_dash(finding.exe.as_deref()))
         },
     ]
 }
 
-fn text(heading: &'static str, findings: &[&Finding], cell: impl Fn(&Finding) -> String) -> Column {
-    let cells = findings.iter().map(|finding| cell(finding)).collect();
+fn text(heading: &'static str, rows: &[Row<'_>], cell: impl Fn(&Finding) -> String) -> Column {
+    let cells = rows.iter().map(|row| cell(&row.finding)).collect();
     Column { heading, cells, is_number: false, shrink: Shrink::Never }
 }
 
-fn number(
-    heading: &'static str,
-    findings: &[&Finding],
-    cell: impl Fn(&Finding) -> String,
-) -> Column {
-    Column { is_number: true, ..text(heading, findings, cell) }
+fn number(heading: &'static str, rows: &[Row<'_>], cell: impl Fn(&Finding) -> String) -> Column {
+    Column { is_number: true, ..text(heading, rows, cell) }
 }
 
 fn or_dash(text: Option<&str>) -> String {
     text.map_or_else(|| "-".to_owned(), |text| escape::visible(text).into_owned())
+}
+
+/// `4711`, `40 processes`.
+fn pid_cell(row: &Row<'_>) -> String {
+    match row.parts.len() {
+        0 | 1 => row.finding.process.pid.to_string(),
+        processes => plain(&counted(processes as u64, "process", "processes")),
+    }
 }
 
 fn state_cell(finding: &Finding) -> String {

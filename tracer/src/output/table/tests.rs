@@ -1,7 +1,7 @@
 #![allow(clippy::needless_raw_string_hashes, reason = "that is how expect-test writes them")]
 
 use expect_test::{Expect, expect};
-use tracer_core::{Evidence, Finding, Report, TcpState};
+use tracer_core::{Evidence, Finding, Report, TcpState, Verdict};
 
 use super::*;
 use crate::output::fixture;
@@ -9,10 +9,15 @@ use crate::output::fixture;
 const PLAIN: Style = Style { color: false, width: 80, wide: false };
 
 mod details;
+mod not_listed;
 mod without_findings;
 
 fn check(report: &Report, style: Style, expected: &Expect) {
-    let text = page(report, &fixture::context(), style).to_string();
+    check_from(Confidence::Info, report, style, expected);
+}
+
+fn check_from(least: Confidence, report: &Report, style: Style, expected: &Expect) {
+    let text = page(report, &fixture::context(), style, least).to_string();
     expected.assert_eq(&text.replace('\x1b', "^["));
     if !style.color {
         assert!(!text.replace('\n', "").contains(char::is_control), "{text:?}");
@@ -348,9 +353,11 @@ fn no_width_breaks_a_number_or_a_line() {
     let mut report = fixture::mixed();
     report.findings.insert(0, fixture::with_call_site(9));
     for width in 0..=300 {
-        for wide in [false, true] {
-            let text =
-                page(&report, &fixture::context(), Style { width, wide, ..PLAIN }).to_string();
+        for (wide, least) in
+            [(false, Confidence::Info), (true, Confidence::Info), (false, Confidence::Likely)]
+        {
+            let text = page(&report, &fixture::context(), Style { width, wide, ..PLAIN }, least)
+                .to_string();
             // The columns that identify a finding are kept however narrow the terminal is.
             for line in text.lines().filter(|_| width >= 70) {
                 assert!(text::width(line) <= usize::from(width), "{width}: {line}");
@@ -364,7 +371,8 @@ fn no_width_breaks_a_number_or_a_line() {
 #[test]
 fn details_are_limited_to_the_first_findings() {
     let many = |id| Finding { count: 1, ..fixture::stale_pool(id) };
-    let text = page(&fixture::report((1..=60).map(many).collect()), &fixture::context(), PLAIN);
+    let report = fixture::report((1..=60).map(many).collect());
+    let text = page(&report, &fixture::context(), PLAIN, Confidence::Info);
     assert!(text.body.contains("\n60  4711"));
     assert!(text.body.contains("\n#50 ") && !text.body.contains("\n#51 "));
     assert!(
@@ -378,8 +386,11 @@ fn a_change_of_ages_alone_is_no_change() {
     let mut after = fixture::mixed();
     after.at = tracer_core::Timestamp::from_ns(after.at.as_ns() + 1_000_000_000);
     after.findings[0].oldest_age_ms += 1_000;
-    assert!(have_same_findings(&before, &after));
+    let are_same = |after: &Report| list_same_findings(&before, after, Confidence::Likely);
+    assert!(are_same(&after));
+    after.findings[2].count += 1;
+    assert!(are_same(&after), "it is only counted");
     after.findings[0].count += 1;
-    assert!(!have_same_findings(&before, &after));
-    assert!(!have_same_findings(&before, &fixture::report(Vec::new())));
+    assert!(!are_same(&after));
+    assert!(!are_same(&fixture::report(Vec::new())));
 }

@@ -2,8 +2,11 @@
 
 use tracer_core::{Finding, Options, Verdict};
 
-use super::{call_site_reason, next_step, remedy, subject::process};
-use crate::output::{escape, quantity};
+use super::{
+    call_site_reason, next_step, remedy,
+    subject::{process, processes},
+};
+use crate::output::{escape, listing::Row, quantity};
 
 /// How to find out whether a doubtful finding is a leak.
 pub(crate) fn verification(leak: &Finding, options: &Options) -> String {
@@ -31,12 +34,19 @@ pub(crate) fn fix_if_leak(leak: &Finding) -> String {
     format!("If it is a leak: {}", lower_case(&fix(leak)))
 }
 
-/// What to do before the program is fixed. `limit_at` is when the process reaches its fd limit.
-pub(crate) fn restart(leak: &Finding, limit_at: Option<&str>) -> String {
-    let limit = limit_at.map(|at| format!(" At the current rate it reaches its fd limit at {at}."));
+/// What to do before the program is fixed. `limit_at` is when the process reaches its fd limit, or
+/// of several the one with the most leaks.
+pub(crate) fn restart(leak: &Row<'_>, limit_at: Option<&str>) -> String {
+    let finding = leak.largest();
+    let (who, whose) = match leak.parts.len() {
+        0 | 1 => ("it".to_owned(), "its"),
+        _ => (process(finding), "their"),
+    };
+    let limit =
+        limit_at.map(|at| format!(" At the current rate {who} reaches its fd limit at {at}."));
     format!(
-        "Until the fix is deployed, a restart of {} frees its fds.{}",
-        process(leak),
+        "Until the fix is deployed, a restart of {} frees {whose} fds.{}",
+        processes(leak),
         limit.unwrap_or_default()
     )
 }

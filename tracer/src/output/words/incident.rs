@@ -2,16 +2,24 @@
 
 use tracer_core::{Confidence, Finding, ProcessSummary};
 
-use super::subject::{amount, call_site, process, whereto};
-use crate::output::quantity::{self, counted, grouped};
+use super::subject::{amount, call_site, process, processes, whereto};
+use crate::output::{
+    listing::Row,
+    quantity::{self, counted, grouped},
+};
 
 /// `api[4711] leaks 1,204 connections to 10.0.3.7:443 (certain), the oldest opened ...; requested at
 /// ....`, where `since` is when the oldest connection was opened.
-pub(crate) fn leak_headline(finding: &Finding, since: &str) -> String {
+pub(crate) fn leak_headline(leak: &Row<'_>, since: &str) -> String {
+    let finding = &leak.finding;
+    let verb = match finding.confidence {
+        Confidence::Possible => "may leak",
+        _ if leak.parts.len() > 1 => "leak",
+        _ => "leaks",
+    };
     format!(
-        "{} {} {} {} ({}), the oldest opened {since}{}.",
-        process(finding),
-        if finding.confidence == Confidence::Possible { "may leak" } else { "leaks" },
+        "{} {verb} {} {} ({}), the oldest opened {since}{}.",
+        processes(leak),
         amount(finding, finding.count),
         whereto(finding),
         finding.confidence,
@@ -34,15 +42,6 @@ pub(crate) fn retracted_headline(retracted: usize, worst: &Finding, until: &str)
         worst.verdict,
         worst.peak_confidence,
     )
-}
-
-/// The headline of a report without findings.
-pub(crate) const fn no_leaks_headline(is_complete: bool) -> &'static str {
-    if is_complete {
-        "No leaked connections found."
-    } else {
-        "No leaked connections found, but coverage is incomplete."
-    }
 }
 
 /// `2 other findings are below.`

@@ -38,9 +38,14 @@ pub(crate) fn note(note: &Note) -> String {
             have(*count),
             grouped(*per_snapshot_max as u64)
         ),
-        Note::StacksLost { count } => {
-            format!("the kernel's stack map was full: {}", call_sites_unknown(*count))
-        }
+        Note::StacksLost { count } => format!(
+            "{} of connections or requests {} not recorded, because of a lack of room or a read \
+             error: {} unknown",
+            counted(*count, "stack", "stacks"),
+            if *count == 1 { "was" } else { "were" },
+            if *count == 1 { "its call site is" } else { "their call sites are" }
+        ),
+        Note::FactsLost { ages, openers, call_sites } => facts_lost(*ages, *openers, *call_sites),
         Note::RetractedNotListed { count } => {
             format!(
                 "{} no longer listed",
@@ -163,6 +168,19 @@ fn limit_of(processes: usize, reason: &Limit) -> String {
 fn call_sites_unknown(stacks: u64) -> String {
     let (sites, are) = if stacks == 1 { ("call site", "is") } else { ("call sites", "are") };
     format!("the {sites} of {} {are} unknown", counted(stacks, "stack", "stacks"))
+}
+
+/// What the loss of events and stacks means for the open connections.
+fn facts_lost(ages: u64, openers: u64, call_sites: u64) -> String {
+    let connections = |count: u64| counted(count, "connection", "connections");
+    let parts = [
+        (ages, format!("the age of {} is a lower bound", connections(ages))),
+        (openers, format!("who opened {} is unknown", connections(openers))),
+        (call_sites, format!("the call site of {} is unknown", connections(call_sites))),
+    ];
+    let parts: Vec<String> =
+        parts.into_iter().filter_map(|(count, text)| (count > 0).then_some(text)).collect();
+    format!("events or stacks of open connections were lost: {}", parts.join(", "))
 }
 
 const fn have(count: u64) -> &'static str {

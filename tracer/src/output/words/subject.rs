@@ -2,11 +2,22 @@
 
 use tracer_core::{Direction, Finding, Verdict};
 
-use crate::output::{escape, quantity::counted};
+use crate::output::{escape, listing::Row, quantity::counted};
 
 /// `api[4711]`.
 pub(crate) fn process(finding: &Finding) -> String {
     format!("{}[{}]", escape::visible(&finding.comm.0), finding.process.pid)
+}
+
+/// `api[4711]`, `40 processes of nginx`.
+pub(crate) fn processes(row: &Row<'_>) -> String {
+    match row.parts.len() {
+        0 | 1 => process(&row.finding),
+        count => {
+            let comm = escape::visible(&row.finding.comm.0);
+            format!("{} of {comm}", counted(count as u64, "process", "processes"))
+        }
+    }
 }
 
 /// `1,204 connections`, or `14 responses on 1 connection` where one has several.

@@ -67,7 +67,7 @@ fn format_3_whose_first_segment_was_deleted() {
     assert_eq!(open("v3-max-size.rec").head().segment, 1);
     let report = replay("v3-max-size.rec");
     assert_eq!(findings(&report), ["undrained likely 60 demo-client leak client.rs:22"]);
-    assert_eq!(report.coverage.notes.len(), 2, "{:?}", report.coverage.notes);
+    assert_eq!(report.coverage.notes.len(), 3, "{:?}", report.coverage.notes);
 }
 
 #[test]
@@ -104,6 +104,19 @@ fn format_4_of_a_go_client_that_closes_no_response() {
 #[test]
 fn format_4_with_every_input() {
     assert_eq!(read(open("v4-every-input.rec")), (every_input::steps(), Ending::Whole));
+}
+
+/// It is written if it is missing, and never again: what was recorded is read for ever.
+#[test]
+fn format_5_with_every_input() {
+    const NAME: &str = "v5-every-input.rec";
+    let path = directory().join(NAME);
+    if Version::CURRENT == Version::V5 && !path.exists() {
+        let test = TestFile::new();
+        test.record(&every_input::steps(), None);
+        fs::copy(test.path(), path).unwrap();
+    }
+    assert_eq!(read(open(NAME)), (every_input::steps(), Ending::Whole));
 }
 
 /// A new version of the format begins with recordings of the one before it.

@@ -37,5 +37,6 @@ wire_enum! {
         ResponsesNotKept { count: u64 },
         Recorded { text: String },
         ProcessesStopped { count: u64 },
+        FactsLost { ages: u64, openers: u64, call_sites: u64 },
     }
 }

@@ -85,7 +85,7 @@ macro_rules! layout {
 }
 
 #[test]
-fn format_4_is_what_it_was() {
+fn formats_4_and_5_are_what_they_were() {
     let layout = layout!(
         Entry,
         Input,
@@ -136,6 +136,7 @@ fn format_4_is_what_it_was() {
         FallbackReason,
     );
     check_layout(Version::V4, &layout);
+    check_layout(Version::V5, &layout);
 }
 
 #[test]

@@ -9,20 +9,23 @@ use super::{entry::Entry, v3::EntryV3};
 pub(in crate::recording) enum Version {
     V3,
     V4,
+    /// Its enums have variants that those of version 4 do not have.
+    V5,
 }
 
 impl Version {
     /// The one that is written.
-    pub(in crate::recording) const CURRENT: Self = Self::V4;
+    pub(in crate::recording) const CURRENT: Self = Self::V5;
 
     /// Every one that is read.
-    pub(in crate::recording) const ALL: [Self; 2] = [Self::V3, Self::V4];
+    pub(in crate::recording) const ALL: [Self; 3] = [Self::V3, Self::V4, Self::V5];
 
     /// Its number in the file.
     pub(in crate::recording) const fn number(self) -> u16 {
         match self {
             Self::V3 => 3,
             Self::V4 => 4,
+            Self::V5 => 5,
         }
     }
 
@@ -36,7 +39,7 @@ impl Version {
     pub(in crate::recording) fn take_entry(self, bytes: &[u8]) -> Option<(Entry, usize)> {
         match self {
             Self::V3 => take::<EntryV3>(bytes).map(|(entry, length)| (entry.into(), length)),
-            Self::V4 => take(bytes),
+            Self::V4 | Self::V5 => take(bytes),
         }
     }
 }

@@ -230,7 +230,6 @@ impl Sockets {
         }
         event.fd = -1;
         event.netns = NETNS;
-        event.stack = -1;
         (event.family, event.local_port, event.remote_port) =
             (AF_INET, socket.local_port, socket.remote.1);
         (event.old_state, event.new_state) = (old_state, new_state);

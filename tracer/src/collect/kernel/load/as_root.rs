@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tracer_common::{EventKind, EventRecord, FAMILY_INET, SocketRecord};
+use tracer_common::{EventKind, EventRecord, FAMILY_INET, NO_STACK, SocketRecord};
 use zerocopy::FromBytes;
 
 use super::*;
@@ -24,6 +24,8 @@ mod attach_methods;
 mod delivery;
 mod extent;
 mod limits;
+#[cfg(target_arch = "x86_64")]
+mod stacks;
 
 /// Names the mechanism by which tests attach; without it they take the best.
 const MECHANISM_VARIABLE: &str = "TRACER_TEST_ATTACH_METHOD";
@@ -310,7 +312,7 @@ async fn a_full_ring_wakes_and_an_empty_one_waits() {
     let mut watch = Watch::start(&[process::id()], Some(4096));
     let waits = tokio::time::timeout(Duration::from_millis(50), watch.events.readable()).await;
     assert!(waits.is_err());
-    // An eighth of the ring is five events.
+    // A sixteenth of the ring is three events.
     let open: Vec<_> = (0..3).map(|_| connection(LOOPBACKS[0])).collect();
     let wakes = tokio::time::timeout(Duration::from_secs(10), watch.events.readable()).await;
     wakes.unwrap().unwrap();

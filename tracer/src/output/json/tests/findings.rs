@@ -152,12 +152,15 @@ fn an_outbound_finding() {
               "coverage": {
                 "complete": true,
                 "events_lost": 0,
+                "events_lost_unhealed": 0,
                 "map_full": 0,
                 "processes_unreadable": 0,
                 "not_judged": {},
                 "sockets": 10234,
                 "processes": 14,
                 "snapshots": 3,
+                "snapshot_interval_ms": null,
+                "snapshot_interval_max_ms": null,
                 "probes": [
                   {
                     "hook": "inet_sock_set_state",
@@ -310,12 +313,15 @@ fn an_inbound_finding() {
               "coverage": {
                 "complete": true,
                 "events_lost": 0,
+                "events_lost_unhealed": 0,
                 "map_full": 0,
                 "processes_unreadable": 0,
                 "not_judged": {},
                 "sockets": 10234,
                 "processes": 14,
                 "snapshots": 3,
+                "snapshot_interval_ms": null,
+                "snapshot_interval_max_ms": null,
                 "probes": [
                   {
                     "hook": "inet_sock_set_state",

@@ -286,6 +286,7 @@ fn the_page_describes_the_fields_of_the_schema() {
         ("## Processes", "process"),
         ("## Coverage", "coverage"),
         ("### Probes", "probe"),
+        ("## Finding events", "finding_event"),
     ] {
         assert_eq!(documented(page, heading), described(&schema, definition), "{heading}");
     }

@@ -139,7 +139,7 @@ impl Names {
         if record.pid != 0 {
             text += if record.pid == process::id() { ", by us" } else { ", by another" };
         }
-        if record.stack >= 0 {
+        if record.stack != NO_STACK {
             text += ", with a stack";
         }
         if record.fd >= 0 {

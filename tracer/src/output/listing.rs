@@ -1,0 +1,237 @@
+//! Which findings a table lists in full, which it only counts, and which share a row.
+//!
+//! JSON and CSV have every finding.
+
+use std::{
+    borrow::Cow,
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+};
+
+use tracer_core::{
+    Comm, Confidence, Direction, Finding, FindingFamily, ProcessSummary, Reader, Report, Verdict,
+};
+
+/// A process is near its limit of open files if it uses this much of it, in percent,
+const NEAR_LIMIT_PERCENT: u128 = 80;
+/// or if it reaches the limit within so many seconds by a growth that was observed. A growth that is
+/// estimated from ages does not count: a single burst looks the same.
+const NEAR_LIMIT_S: u64 = 3_600;
+
+/// The lowest confidence of the findings that are listed: *likely*, or a lower one that was
+/// requested or that decides about the exit code.
+pub(crate) fn lowest(fail_on: Confidence, requested: Option<Confidence>) -> Confidence {
+    Confidence::Likely.min(fail_on).min(requested.unwrap_or(Confidence::Likely))
+}
+
+/// Whether a finding is listed. A retracted one is if it ever was.
+pub(crate) fn is_listed(finding: &Finding, least: Confidence) -> bool {
+    let is_active = finding.retracted_at.is_none();
+    let confidence = if is_active { finding.confidence } else { finding.peak_confidence };
+    confidence >= least
+}
+
+/// The active findings that are listed.
+pub(crate) fn listed(report: &Report, least: Confidence) -> impl Iterator<Item = &Finding> {
+    let findings = report.findings.iter();
+    findings.filter(move |it| it.retracted_at.is_none() && is_listed(it, least))
+}
+
+/// A finding, or equal findings of several processes of one program.
+#[derive(Clone, Debug)]
+pub(crate) struct Row<'a> {
+    /// The finding. Of several: their numbers added up, with the id of the first one and everything
+    /// else, such as the evidence, of the largest.
+    pub(crate) finding: Cow<'a, Finding>,
+    /// The findings in it, each of another process, the largest first.
+    pub(crate) parts: Vec<&'a Finding>,
+}
+
+impl<'a> Row<'a> {
+    fn new(mut parts: Vec<&'a Finding>) -> Option<Self> {
+        parts.sort_by_key(|it| (Reverse(size(it)), it.id));
+        let finding = match *parts {
+            [] => return None,
+            [only] => Cow::Borrowed(only),
+            [largest, ..] => Cow::Owned(sum(largest, &parts)),
+        };
+        Some(Self { finding, parts })
+    }
+
+    /// The largest of the findings, whose evidence stands for all.
+    pub(crate) fn largest(&self) -> &Finding {
+        self.parts.first().copied().unwrap_or(&self.finding)
+    }
+}
+
+/// The rows of these findings: the surest first, then the largest.
+pub(crate) fn rows<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Vec<Row<'a>> {
+    let mut occurrences = BTreeMap::new();
+    let mut groups: BTreeMap<(Program<'a>, usize), Vec<&'a Finding>> = BTreeMap::new();
+    for finding in findings {
+        let program = Program::of(finding);
+        // Several findings of one process stay apart.
+        let occurrence: &mut usize =
+            occurrences.entry((program.clone(), finding.process)).or_default();
+        groups.entry((program, *occurrence)).or_default().push(finding);
+        *occurrence += 1;
+    }
+    let mut rows: Vec<Row<'_>> = groups.into_values().filter_map(Row::new).collect();
+    rows.sort_by_key(|it| {
+        (Reverse(it.finding.confidence), Reverse(size(&it.finding)), it.finding.id)
+    });
+    rows
+}
+
+/// What equal findings have in common.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Program<'a> {
+    verdict: Verdict,
+    confidence: Confidence,
+    family: FindingFamily,
+    direction: Direction,
+    remote: Option<SocketAddr>,
+    remote_port: Option<u16>,
+    local_port: Option<u16>,
+    comm: &'a Comm,
+    exe: Option<&'a str>,
+    script: Option<&'a str>,
+    container: Option<&'a str>,
+    netns: u32,
+    call_site: Option<&'a str>,
+}
+
+impl<'a> Program<'a> {
+    fn of(finding: &'a Finding) -> Self {
+        Self {
+            verdict: finding.verdict,
+            confidence: finding.confidence,
+            family: finding.key.family,
+            direction: finding.direction,
+            remote: finding.remote,
+            remote_port: finding.remote_port,
+            local_port: finding.local_port,
+            comm: &finding.comm,
+            exe: finding.exe.as_deref(),
+            script: finding.script.as_deref(),
+            container: finding.container.as_ref().map(|it| &*it.id),
+            netns: finding.netns,
+            call_site: finding.call_site.as_deref(),
+        }
+    }
+}
+
+fn size(finding: &Finding) -> usize {
+    finding.count.max(finding.responses)
+}
+
+fn sum(largest: &Finding, parts: &[&Finding]) -> Finding {
+    let total = |number: fn(&Finding) -> usize| parts.iter().map(|it| number(it)).sum::<usize>();
+    let oldest = parts.iter().max_by_key(|it| it.oldest_age_ms).copied().unwrap_or(largest);
+    let growth = parts.iter().filter_map(|it| it.growth_per_min_milli).reduce(i64::saturating_add);
+    let readers: BTreeSet<Reader> = parts.iter().map(|it| it.reader).collect();
+    let connections: Vec<_> = parts.iter().flat_map(|it| &it.connections).cloned().collect();
+    let remotes: BTreeSet<_> = connections.iter().map(|it| it.remote.ip()).collect();
+    let is_same_request = parts.iter().all(|it| it.request == largest.request);
+    Finding {
+        id: parts.iter().map(|it| it.id).min().unwrap_or(largest.id),
+        uid: largest.uid.filter(|uid| parts.iter().all(|it| it.uid == Some(*uid))),
+        inner_pid: None,
+        cmdline: None,
+        remotes: if largest.remotes > 1 { remotes.len() } else { largest.remotes },
+        count: total(|it| it.count),
+        peak_count: total(|it| it.peak_count),
+        oldest_age_ms: oldest.oldest_age_ms,
+        oldest_age_is_lower_bound: oldest.oldest_age_is_lower_bound,
+        growth_per_min_milli: growth,
+        growth_is_reconstructed: parts.iter().any(|it| it.growth_is_reconstructed),
+        responses: total(|it| it.responses),
+        unread_bytes: parts.iter().map(|it| it.unread_bytes).sum(),
+        held_bytes: parts.iter().map(|it| it.held_bytes).sum(),
+        reader: if readers.len() == 1 { largest.reader } else { Reader::Mixed },
+        request: largest.request.clone().filter(|_| is_same_request),
+        connections,
+        ..largest.clone()
+    }
+}
+
+/// Active findings of one verdict and confidence that are only counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Folded {
+    pub(crate) verdict: Verdict,
+    pub(crate) confidence: Confidence,
+    pub(crate) findings: usize,
+    pub(crate) connections: usize,
+    pub(crate) processes: usize,
+}
+
+/// What is not listed, by verdict: the surest first, then by number of connections.
+pub(crate) fn folded(report: &Report, least: Confidence) -> Vec<Folded> {
+    let mut groups: BTreeMap<_, Vec<&Finding>> = BTreeMap::new();
+    let active = report.findings.iter().filter(|it| it.retracted_at.is_none());
+    for finding in active.filter(|it| !is_listed(it, least)) {
+        groups.entry((finding.confidence, finding.verdict)).or_default().push(finding);
+    }
+    let folded = groups.into_iter().map(|((confidence, verdict), findings)| {
+        let processes: BTreeSet<_> = findings.iter().map(|it| it.process).collect();
+        // Several findings can share an HTTP/2 connection.
+        let connections: BTreeSet<_> =
+            findings.iter().flat_map(|it| &it.connections).map(|it| it.id).collect();
+        Folded {
+            verdict,
+            confidence,
+            findings: findings.len(),
+            connections: connections.len(),
+            processes: processes.len(),
+        }
+    });
+    let mut folded: Vec<Folded> = folded.collect();
+    folded.sort_by_key(|it| (Reverse(it.confidence), Reverse(it.connections), it.verdict));
+    folded
+}
+
+/// How many retracted findings are not listed, and the lowest confidence that lists them all; `None`
+/// if there are none.
+pub(crate) fn folded_retracted(report: &Report, least: Confidence) -> Option<(usize, Confidence)> {
+    let retracted = report.findings.iter().filter(|it| it.retracted_at.is_some());
+    let folded = || retracted.clone().filter(|it| !is_listed(it, least));
+    folded().map(|it| it.peak_confidence).min().map(|lowest| (folded().count(), lowest))
+}
+
+/// The processes whose file descriptors are shown: those that the user named, those in the rows (of
+/// a row of several, the one nearest to its limit), and others in the report that are near their
+/// limit.
+pub(crate) fn processes<'a>(report: &'a Report, rows: &[Row<'_>]) -> Vec<&'a ProcessSummary> {
+    let summary_of =
+        |finding: &Finding| report.processes.iter().find(|summary| summary.key == finding.process);
+    let nearest = |row: &Row<'_>| {
+        let summaries = row.parts.iter().filter_map(|it| summary_of(it));
+        summaries.min_by_key(|it| distance_to_limit(it))
+    };
+    let in_rows: BTreeSet<_> = rows.iter().filter_map(nearest).map(|it| it.key).collect();
+    let is_shown = |it: &&ProcessSummary| {
+        report.options.scoped || in_rows.contains(&it.key) || is_near_limit(it)
+    };
+    report.processes.iter().filter(is_shown).collect()
+}
+
+/// How far a process is from its limit of open files: in seconds if it grows, and in file
+/// descriptors.
+pub(crate) fn distance_to_limit(summary: &ProcessSummary) -> (u64, u64) {
+    let seconds = summary.seconds_to_fd_limit.unwrap_or(u64::MAX);
+    let fds = summary.fd_limit.map(|limit| limit.saturating_sub(summary.used_fds()));
+    (seconds, fds.unwrap_or(u64::MAX))
+}
+
+/// Whether a process is near its limit of open files, as far as known.
+fn is_near_limit(summary: &ProcessSummary) -> bool {
+    let is_used = summary.fd_limit.is_some_and(|limit| {
+        u128::from(summary.used_fds()) * 100 >= u128::from(limit) * NEAR_LIMIT_PERCENT
+    });
+    let is_soon = summary.seconds_to_fd_limit.is_some_and(|seconds| seconds <= NEAR_LIMIT_S);
+    is_used || (is_soon && !summary.growth_is_reconstructed)
+}
+
+#[cfg(test)]
+mod tests;

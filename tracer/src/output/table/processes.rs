@@ -1,0 +1,82 @@
+//! How many file descriptors the processes have open.
+
+use std::collections::BTreeSet;
+
+use tracer_core::{Goroutines, ProcessKey, ProcessSummary, Report};
+
+use super::{detail::process, style::Style, text::wrap};
+use crate::output::{
+    listing,
+    quantity::{self, counted, grouped},
+};
+
+/// Processes listed; of more, those that are nearest to their limit.
+const PROCESSES_MAX: usize = 20;
+
+/// One line for each process: `api[4711]: 1,240 open fds (1,211 TCP, 1,204 of them in findings) of
+/// at most 65,536; +23/min, so the limit is reached in about 46h`; with `--wide` also what its
+/// goroutines do.
+pub(super) fn lines(report: &Report, shown: &[&ProcessSummary], style: Style) -> Vec<String> {
+    let width = usize::from(style.width);
+    let line = |summary: &&ProcessSummary| {
+        let text = process_line(summary, flagged(report, summary.key), style.wide);
+        wrap("", &text, width)
+    };
+    let mut nearest = shown.to_vec();
+    if nearest.len() > PROCESSES_MAX {
+        nearest.sort_by_key(|it| listing::distance_to_limit(it));
+        nearest.truncate(PROCESSES_MAX);
+    }
+    let mut lines: Vec<String> = nearest.iter().flat_map(line).collect();
+    if let Some(omitted @ 1..) = shown.len().checked_sub(PROCESSES_MAX) {
+        let more = counted(omitted as u64, "more process", "more processes");
+        let text = format!("and {more}, farther from their limits; -o json has all");
+        lines.extend(wrap("", &text, width));
+    }
+    lines
+}
+
+/// How many connections of a process are in active findings.
+fn flagged(report: &Report, process: ProcessKey) -> u64 {
+    let findings = report.findings.iter();
+    let active = findings.filter(|it| it.process == process && it.retracted_at.is_none());
+    let ids: BTreeSet<_> = active.flat_map(|it| &it.connections).map(|it| it.id).collect();
+    ids.len() as u64
+}
+
+fn process_line(summary: &ProcessSummary, flagged: u64, wide: bool) -> String {
+    let flagged = match flagged {
+        0 => String::new(),
+        count => format!(", {} of them in findings", grouped(count)),
+    };
+    let fds = match summary.open_fds {
+        Some(open) => {
+            let open = counted(open, "open fd", "open fds");
+            format!("{open} ({} TCP{flagged})", grouped(summary.tcp_fds))
+        }
+        None => format!("{}{flagged}", counted(summary.tcp_fds, "TCP fd", "TCP fds")),
+    };
+    let limit = summary.fd_limit.map(|limit| format!(" of at most {}", grouped(limit)));
+    let growth = summary.growth_per_min_milli.map(|growth| {
+        let rate = quantity::growth(Some(growth), summary.growth_is_reconstructed);
+        match summary.seconds_to_fd_limit.map(quantity::prediction_s) {
+            Some(until) => format!("{rate}, so the limit is reached in about {until}"),
+            None => rate,
+        }
+    });
+    let fds = format!("{fds}{}", limit.unwrap_or_default());
+    let goroutines = summary.goroutines.filter(|_| wide).map(goroutines);
+    let parts: Vec<_> = [Some(fds), growth, goroutines].into_iter().flatten().collect();
+    format!("{}: {}", process(summary.key, &summary.comm.0), parts.join("; "))
+}
+
+/// `1,230 goroutines, 604 in readLoop, 604 in writeLoop`: the figure that a program's own metrics
+/// show, and what of it are connections of its HTTP client.
+fn goroutines(goroutines: Goroutines) -> String {
+    format!(
+        "{}, {} in readLoop, {} in writeLoop",
+        counted(goroutines.total, "goroutine", "goroutines"),
+        grouped(goroutines.read_loops),
+        grouped(goroutines.write_loops),
+    )
+}

@@ -1,0 +1,52 @@
+//! The retracted findings.
+
+use tracer_core::{Confidence, Report};
+
+use super::{
+    detail::subject,
+    text::{Paint, width, wrap},
+};
+use crate::output::{
+    listing,
+    quantity::{self, grouped},
+    words,
+};
+
+/// Retracted findings listed.
+const RETRACTED_MAX: usize = 10;
+
+/// Those that were ever listed, one line each, the latest first; then how many were not.
+pub(super) fn lines(
+    report: &Report,
+    least: Confidence,
+    width_max: usize,
+    paint: Paint,
+) -> Vec<String> {
+    let listed = report.findings.iter().filter(|it| listing::is_listed(it, least));
+    let retracted = listed.filter_map(|it| Some((it, it.retracted_at?)));
+    let count = retracted.clone().count();
+    let mut lines = Vec::new();
+    for (finding, at) in retracted.take(RETRACTED_MAX) {
+        let mut text = format!(
+            "retracted {} ago: #{} {} x{} {}, active for {}",
+            quantity::duration_ms(report.at.ms_since(at)),
+            finding.id,
+            finding.verdict,
+            grouped(finding.count as u64),
+            subject(finding, 1),
+            quantity::duration_ms(finding.active_ms),
+        );
+        let reason = ": closed or used again";
+        if width(&text) + reason.len() <= width_max {
+            text.push_str(reason);
+        }
+        lines.extend(wrap("", &text, width_max));
+    }
+    if count > RETRACTED_MAX {
+        lines.push(format!("and {} retracted earlier", grouped((count - RETRACTED_MAX) as u64)));
+    }
+    if let Some((count, lowest)) = listing::folded_retracted(report, least) {
+        lines.extend(wrap("", &words::folded_retracted(count, lowest, least), width_max));
+    }
+    lines.iter().map(|line| paint.dim(line)).collect()
+}

@@ -1,0 +1,44 @@
+//! Findings that a table counts and does not list, in words.
+
+use tracer_core::Confidence;
+
+use crate::output::quantity::counted;
+
+/// The option that lists findings of this confidence.
+pub(crate) const fn show_option(confidence: Confidence) -> &'static str {
+    match confidence {
+        Confidence::Info => "--show info",
+        Confidence::Possible | Confidence::Likely | Confidence::Certain => "--show possible",
+    }
+}
+
+/// The first line where no listed finding may be a leak. `has_possible`: some that may be are not
+/// listed.
+pub(crate) const fn nothing_listed(has_possible: bool, is_complete: bool) -> &'static str {
+    match (has_possible, is_complete) {
+        (true, true) => "No likely or certain leaks found.",
+        (true, false) => "No likely or certain leaks found, but coverage is incomplete.",
+        (false, true) => "No leaked connections found.",
+        (false, false) => "No leaked connections found, but coverage is incomplete.",
+    }
+}
+
+/// What to do about possible leaks that are not listed.
+pub(crate) fn possible_leaks(count: usize) -> String {
+    let findings = counted(count as u64, "finding is", "findings are");
+    let option = show_option(Confidence::Possible);
+    let them = if count == 1 { "it" } else { "them" };
+    format!("{findings} possible: a healthy program can look the same; {option} lists {them}.")
+}
+
+/// Retracted findings that are not listed, the least sure of which had the confidence `lowest`.
+/// Findings are listed from `least` on.
+pub(crate) fn folded_retracted(count: usize, lowest: Confidence, least: Confidence) -> String {
+    let never = if least == Confidence::Likely { "likely or certain" } else { "possible or above" };
+    let option = show_option(lowest);
+    if count == 1 {
+        return format!("1 retracted finding was never {never}; {option} lists it");
+    }
+    let findings = counted(count as u64, "retracted finding", "retracted findings");
+    format!("{findings} were never {never}; {option} lists them")
+}
