@@ -170,7 +170,7 @@ impl<'a> JudgeContext<'a> {
             let group = GroupKey::of(owner.key, self.table.direction(tracked), facts);
             let one = GroupSize {
                 count: 1,
-                alive: usize::from(!tracked.is_dead()),
+                alive: usize::from(!tracked.is_dead() && !self.is_neglected(tracked)),
                 fresh: usize::from(tracked.snapshots_seen <= 1),
                 oldest: tracked.opened_at,
             };
@@ -180,6 +180,13 @@ impl<'a> JudgeContext<'a> {
         let ports = by_port::sizes(&sizes);
         sizes.extend(ports);
         sizes
+    }
+
+    /// Data has been unread for longer than it takes to get to it. A connection that is forgotten is
+    /// not in use from then on, and dead only once it has a verdict.
+    fn is_neglected(&self, tracked: &Tracked) -> bool {
+        let has_unread = tracked.facts.as_ref().is_some_and(|facts| facts.unread_bytes > 0);
+        has_unread && self.now.ms_since(tracked.unread_since) > self.options.gap_ms()
     }
 
     /// The connection and its responses, if any snapshot has shown it.

@@ -151,7 +151,7 @@ impl Turnover {
             && older < cleaned.len()
             && are_left(|left, median| left < median)
             && are_left(|left, median| left > median)
-            && 2 * population.fresh < cleaned.len()
+            && population.fresh < cleaned.len()
             && left.len() > self.left_by_collection
     }
 

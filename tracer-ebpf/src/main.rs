@@ -26,6 +26,7 @@ mod maps;
 mod read;
 mod registers;
 mod scope;
+mod scratch;
 mod sock;
 mod stack;
 mod state;

@@ -9,7 +9,7 @@ use aya_ebpf::{
 };
 use tracer_common::{Counter, Identity, LedgerKey, LedgerRecord, StackKey, StackRecord};
 
-use crate::stack::Scratch;
+use crate::scratch::Scratch;
 
 /// Room for about 75,000 events of 112 bytes each, header included. The user side may set another
 /// size when it loads the programs.

@@ -11,18 +11,11 @@ use crate::{
     emit::{add, count},
     globals::{with_stack_tops, with_stacks},
     maps::{SCRATCH, SCRATCH_PLACES, STACKS},
+    scratch::Scratch,
 };
 
 /// `EEXIST` of `include/uapi/asm-generic/errno-base.h`.
 const ALREADY_EXISTS: i32 = 17;
-
-/// A place to assemble a stack in.
-#[repr(C)]
-pub(crate) struct Scratch {
-    /// How many programs are trying to use it, or do.
-    users: u64,
-    record: StackRecord,
-}
 
 /// Which part of a stack is kept.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -127,7 +127,7 @@ mod tests {
         let mut report = fixture::report(Vec::new());
         let interval = SnapshotInterval { median_ms: 4_620, max_ms: 23_600 };
         report.coverage.snapshot_interval = Some(interval);
-        let text = observed(&report);
+        let text = observed(&report).replace('\u{a0}', " ");
         assert!(text.contains("in 3 snapshots over 3s, 4.6s apart (at most 24s);"), "{text}");
     }
 }

@@ -21,11 +21,11 @@ fn fail_on_sets_the_least_confidence_of_a_leak() {
 fn fewer_connections_than_min_count_are_a_possible_leak() {
     let process = Process::this();
     let audit = format!("audit --pid {} --idle 1s -o json", process.pid);
-    for (flag, code) in [("", 0), ("--fail-on possible", 1), ("--min-count 2", 1)] {
-        let outcome = run(&format!("{audit} {flag}"), Leak::Undrained.before_the_run(&process, 2));
+    for (flag, code) in [("", 0), ("--fail-on possible", 1), ("--min-count 3", 1)] {
+        let outcome = run(&format!("{audit} {flag}"), Leak::Undrained.before_the_run(&process, 3));
 
         assert_eq!(outcome.code, code, "{flag}: {outcome:?}");
-        let confidence = if flag == "--min-count 2" { "likely" } else { "possible" };
+        let confidence = if flag == "--min-count 3" { "likely" } else { "possible" };
         assert_eq!(outcome.finding(&process).text("confidence"), confidence, "{flag}");
     }
 }

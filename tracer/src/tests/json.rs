@@ -49,7 +49,8 @@ fn every_age_in_an_audit_is_a_lower_bound() {
     for connection in finding.connections() {
         assert_eq!(connection.text("origin"), "seeded");
         assert!(connection.flag("age_is_lower_bound"));
-        assert!((120..150).contains(&connection.number("idle_s")), "{connection:?}");
+        // Silent for 4 to 15s before the audit, which takes 3s.
+        assert!((7..=18).contains(&connection.number("idle_s")), "{connection:?}");
     }
 }
 
@@ -102,15 +103,17 @@ fn names_are_not_changed() {
 }
 
 #[test]
-fn a_stopped_process_is_not_accused() {
+fn a_leak_of_a_stopped_process_is_possible() {
     let process = Process::this();
     let mut host = Leak::Undrained.before_the_run(&process, 6);
     host.sockets.are_processes_stopped = true;
 
     let outcome = run(&format!("audit --pid {} --idle 1s -o json", process.pid), host);
 
-    assert_eq!(outcome.code, 0, "{outcome:?}");
-    assert!(outcome.report().findings_of(process.pid).is_empty(), "{outcome:?}");
+    assert_eq!(outcome.code, 3, "{outcome:?}");
+    let finding = outcome.finding(&process);
+    assert_eq!((finding.text("confidence"), finding.count()), ("possible", 6), "{outcome:?}");
+    assert!(finding.caveat("process-stopped").is_some(), "{outcome:?}");
 }
 
 /// All of them were closed within a second.

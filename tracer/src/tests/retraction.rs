@@ -58,12 +58,10 @@ fn a_leak_that_grows_is_one_finding() {
 fn a_process_that_reads_the_fin_and_does_not_close_leaks() {
     let process = Process::this();
     let mut host = crate::collect::backend::scripted::ScriptedHost::new();
-    for number in 0..6 {
-        let id = host.sockets.connect(&process, super::run::SERVER);
-        host.sockets.receive_fin(id);
-        host.sockets.backdate(id, Duration::from_secs(60 + number));
-    }
-    let host = host.at(TIME, |sockets| (1..=6).for_each(|id| sockets.read_fin(id)));
+    Leak::CloseWait.add(&mut host, &process, 6);
+    // Soon enough that the last FIN is recent.
+    let time = Duration::from_secs(3);
+    let host = host.at(time, |sockets| (1..=6).for_each(|id| sockets.read_fin(id)));
 
     let outcome = run(&format!("--pid {} --idle 1s --for 20s -o json", process.pid), host);
 
