@@ -16,10 +16,12 @@ mod supervisor;
 mod tracing;
 
 use std::env;
+use std::ffi::OsString;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{self, ExitCode};
+use std::process::{self, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -28,7 +30,7 @@ use clap::Args;
 use crate::extent::Extent;
 use crate::privileges::{self, Access};
 use crate::tally::Tally;
-use crate::{build, figures, step};
+use crate::{build, figures, step, workspace};
 use exhibit::Exhibit;
 use pace::Round;
 use packages::Packages;
@@ -97,20 +99,48 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     match privileges::kernel_access() {
-        Ok(Access::Direct) => {}
-        Ok(Access::Sudo) => bail!("the zoo starts servers that need root; run it as root"),
+        Ok(Access::Direct) => perform(arguments).map(step::conclude),
+        Ok(Access::Sudo) => {
+            let again: Vec<_> = env::args_os().skip(1).collect();
+            through_sudo(&again, arguments.tracer.is_none()).map(step::conclude)
+        }
         Err(reason) => bail!("the zoo loads kernel programs: {reason}"),
     }
-    perform(arguments).map(step::conclude)
 }
 
 /// Runs it as a step of the tests.
 pub(crate) fn test(access: Access, extent: Extent) -> Tally {
-    if access != Access::Direct {
-        return step::skipped("it starts servers that need root; run it as root");
-    }
     let arguments = Arguments { reduced: extent == Extent::Reduced, ..Arguments::default() };
-    perform(&arguments).unwrap_or_else(|error| step::checked(Err(error)))
+    let result = match access {
+        Access::Direct => perform(&arguments),
+        Access::Sudo => {
+            let flag = arguments.reduced.then_some("--reduced");
+            let again = ["zoo"].into_iter().chain(flag).map(OsString::from);
+            through_sudo(&again.collect::<Vec<_>>(), true)
+        }
+    };
+    result.unwrap_or_else(|error| step::checked(Err(error)))
+}
+
+/// Runs xtask with these arguments as root, which servers of the zoo need to start. The tracer is
+/// built as the caller.
+fn through_sudo(arguments: &[OsString], build: bool) -> Result<Tally> {
+    let mut command = Command::new("sudo");
+    command.args(["-n", "--"]).arg(workspace::xtask()?).args(arguments);
+    if build {
+        command.arg("--tracer").arg(build::for_system_tests()?.programs.tracer);
+    }
+    let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start sudo")?;
+    let output = child.stdout.take().context("the output is piped")?;
+    let mut summary = None;
+    for line in BufReader::new(output).lines().map_while(Result::ok) {
+        summary = Tally::parse_summary(&line);
+        if summary.is_none() {
+            println!("{line}");
+        }
+    }
+    let status = child.wait()?;
+    summary.with_context(|| format!("xtask ended as root with {status}"))
 }
 
 fn perform(arguments: &Arguments) -> Result<Tally> {

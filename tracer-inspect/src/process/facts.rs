@@ -126,6 +126,8 @@ fn open_fds(pid: u32) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use tracer_core::Input;
+
     use super::*;
     use crate::process::identity::started;
 

@@ -85,33 +85,6 @@ pub(crate) fn run(puppet: &mut Puppet, line: &str) -> Answer {
             Ok(Vec::new())
         }
 
-        // The first descriptors are of clients, the others of their servers, in the same order.
-        ["exchange", clients, servers] => {
-            let mut pairs = take_pairs(puppet, clients, servers)?;
-            traffic::exchange(&mut pairs)?;
-            for (client, server) in pairs {
-                puppet.keep_stream(client);
-                puppet.keep_stream(server);
-            }
-            Ok(Vec::new())
-        }
-        ["exchange", clients, servers, "every", pause_ms] => {
-            let pairs = take_pairs(puppet, clients, servers)?;
-            traffic::exchange_every(Duration::from_millis(pause_ms.parse()?), pairs);
-            Ok(Vec::new())
-        }
-        // Opens a connection every so often, uses it, and closes both ends after some time.
-        ["visit", address, "every", pause_ms, "keep", kept_ms] => {
-            let [pause, kept] = [pause_ms, kept_ms].map(|it| it.parse().map(Duration::from_millis));
-            traffic::visit_every(pause?, kept?, address.parse()?)?;
-            Ok(Vec::new())
-        }
-        // File descriptors that are no sockets.
-        ["open-files", count] => {
-            puppet.keep_files(traffic::open_files(count.parse()?)?);
-            Ok(Vec::new())
-        }
-
         // Answers the child's pid. The child holds all that its parent held, and does nothing.
         ["fork"] => Ok(vec![process::fork()?.to_string()]),
         ["kill-child", pid] => {
@@ -142,8 +115,55 @@ pub(crate) fn run(puppet: &mut Puppet, line: &str) -> Answer {
             let stream = descriptor_passing::receive(puppet.unix_listener()?)?;
             Ok(vec![puppet.keep_stream(stream).to_string()])
         }
-        _ => Err(format!("not a command: {line}").into()),
+        words => {
+            traffic(puppet, words).unwrap_or_else(|| Err(format!("not a command: {line}").into()))
+        }
     }
+}
+
+/// The commands that make traffic; `None` for all others.
+fn traffic(puppet: &mut Puppet, words: &[&str]) -> Option<Answer> {
+    Some(match words {
+        ["exchange", clients, servers] => exchange(puppet, clients, servers),
+        ["exchange", clients, servers, "every", pause_ms] => {
+            exchange_every(puppet, clients, servers, pause_ms)
+        }
+        ["visit", address, "every", pause_ms, "keep", kept_ms] => {
+            visit_every(address, pause_ms, kept_ms)
+        }
+        ["open-files", count] => open_files(puppet, count),
+        _ => return None,
+    })
+}
+
+/// The first descriptors are of clients, the others of their servers, in the same order.
+fn exchange(puppet: &mut Puppet, clients: &str, servers: &str) -> Answer {
+    let mut pairs = take_pairs(puppet, clients, servers)?;
+    traffic::exchange(&mut pairs)?;
+    for (client, server) in pairs {
+        puppet.keep_stream(client);
+        puppet.keep_stream(server);
+    }
+    Ok(Vec::new())
+}
+
+fn exchange_every(puppet: &mut Puppet, clients: &str, servers: &str, pause_ms: &str) -> Answer {
+    let pairs = take_pairs(puppet, clients, servers)?;
+    traffic::exchange_every(Duration::from_millis(pause_ms.parse()?), pairs);
+    Ok(Vec::new())
+}
+
+/// Opens a connection every so often, uses it, and closes both ends after some time.
+fn visit_every(address: &str, pause_ms: &str, kept_ms: &str) -> Answer {
+    let [pause, kept] = [pause_ms, kept_ms].map(|it| it.parse().map(Duration::from_millis));
+    traffic::visit_every(pause?, kept?, address.parse()?)?;
+    Ok(Vec::new())
+}
+
+/// Opens files that are no sockets.
+fn open_files(puppet: &mut Puppet, count: &str) -> Answer {
+    puppet.keep_files(traffic::open_files(count.parse()?)?);
+    Ok(Vec::new())
 }
 
 fn connect(puppet: &mut Puppet, address: &str, count: &str, pause_ms: &str) -> Answer {

@@ -2,19 +2,26 @@
 
 use std::collections::BTreeSet;
 
-use crate::support::{Fd, Kind, Leak, Listener, Puppet, Tracer, lacks_ipv6, listed};
+use crate::support::{Fd, Kind, Leak, Listener, Puppet, Tracer, lacks_ipv6, listed, one_by_one};
 
 /// Opens connections whose 8 KiB responses stay unread.
 fn leave_unread(client: &mut Puppet, server: &mut Puppet, listener: Listener) -> Vec<Fd> {
-    let opened = client.connect(listener, 5);
-    answer(server, listener, opened.len());
-    client.await_unread(&opened, 8192);
-    opened
+    let connect = format!("connect {} 1", listener.address);
+    one_by_one(5, || leave_one_unread(client, &connect, server, listener))
 }
 
-fn answer(server: &mut Puppet, listener: Listener, count: usize) {
-    let accepted = server.accept(listener, count);
+/// Opens one by a command of the client.
+fn leave_one_unread(
+    client: &mut Puppet,
+    connect: &str,
+    server: &mut Puppet,
+    listener: Listener,
+) -> Fd {
+    let opened = client.ask(connect);
+    let accepted = server.accept(listener, 1);
     server.send(&accepted, 8192);
+    client.await_unread(&opened, 8192);
+    opened[0]
 }
 
 #[test]
@@ -80,8 +87,8 @@ fn a_thread_is_reported_as_its_process() {
     let mut tracer = Tracer::start(&format!("--pid {} --idle 1s -o json", client.pid()));
     tracer.wait_for_first_report();
 
-    let opened = client.ask(&format!("thread-connect {} 5", listener.address));
-    answer(&mut server, listener, 5);
+    let connect = format!("thread-connect {} 1", listener.address);
+    let opened = one_by_one(5, || leave_one_unread(&mut client, &connect, &mut server, listener));
     let report = tracer.wait_until(|report| report.leaked_by(client.pid()) == 5);
 
     let finding = report.leak_of(client.pid());
@@ -117,10 +124,11 @@ fn ipv4_in_ipv6_is_ipv4_and_one_destination_with_it() {
     let (mut server, mut client) = (Puppet::start(), Puppet::start());
     let listener = server.listen();
     let port = listener.address.port();
-    let mut opened = client.connect(listener, 3);
-    opened.extend(client.ask(&format!("connect [::ffff:127.0.0.1]:{port} 3")));
-    answer(&mut server, listener, 6);
-    client.await_unread(&opened, 8192);
+    let mut addresses = ["127.0.0.1", "[::ffff:127.0.0.1]"].into_iter().cycle();
+    let opened = one_by_one(6, || {
+        let connect = format!("connect {}:{port} 1", addresses.next().unwrap());
+        leave_one_unread(&mut client, &connect, &mut server, listener)
+    });
 
     let report = Tracer::run(&format!("audit --pid {} --idle 1s -o json", client.pid())).report();
 
@@ -184,10 +192,13 @@ fn ipv4_clients_of_an_ipv6_server_are_ipv4() {
     let (mut server, mut client) = (Puppet::start(), Puppet::start());
     let listener = server.listen_on("[::]:0");
     let port = listener.address.port();
-    let opened = client.ask(&format!("connect 127.0.0.1:{port} 5"));
-    let accepted = server.accept(listener, 5);
-    client.send(&opened, 100);
-    server.await_unread(&accepted, 100);
+    let accepted = one_by_one(5, || {
+        let opened = client.ask(&format!("connect 127.0.0.1:{port} 1"));
+        let accepted = server.accept(listener, 1);
+        client.send(&opened, 100);
+        server.await_unread(&accepted, 100);
+        accepted[0]
+    });
 
     let report = Tracer::run(&format!("audit --pid {} --idle 1s -o json", server.pid())).report();
 

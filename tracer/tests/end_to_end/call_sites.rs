@@ -4,7 +4,7 @@ use std::{fs, thread};
 
 use crate::support::{
     Finding, Listener, Program, Puppet, Report, Tracer, call_site_source, compile_c, compile_rust,
-    found, line_of,
+    found, line_of, one_by_one,
 };
 
 /// How many connections are leaked at one call site.
@@ -41,14 +41,18 @@ impl Traced {
         if command == "accept" {
             let answer = self.program.ask("listen");
             let port = answer.strip_prefix("ok ").unwrap();
-            let other_ends = self.peer.ask(&format!("connect 127.0.0.1:{port} {COUNT}"));
-            self.peer.send(&other_ends, 8 * 1024);
-            (0..COUNT).for_each(|_| self.command("accept"));
+            one_by_one(COUNT, || {
+                let other_end = self.peer.ask(&format!("connect 127.0.0.1:{port} 1"));
+                self.peer.send(&other_end, 8 * 1024);
+                self.command("accept");
+            });
         } else {
             let port = self.listener.address.port();
-            (0..COUNT).for_each(|_| self.command(&format!("{command} {port}")));
-            let other_ends = self.peer.accept(self.listener, COUNT);
-            self.peer.send(&other_ends, 8 * 1024);
+            one_by_one(COUNT, || {
+                self.command(&format!("{command} {port}"));
+                let other_end = self.peer.accept(self.listener, 1);
+                self.peer.send(&other_end, 8 * 1024);
+            });
         }
     }
 

@@ -26,6 +26,7 @@ fn a_container_and_its_pod_are_known_by_the_cgroup() {
     let leak = leak_in(&cgroup);
 
     let audit = format!("audit --pid {} --idle 1s", leak.pid());
+    let wide = Tracer::start(&format!("{audit} -w"));
     let report = Tracer::run(&format!("{audit} -o json")).report();
 
     leak.assert_reported_by(&report);
@@ -34,7 +35,7 @@ fn a_container_and_its_pod_are_known_by_the_cgroup() {
     assert_eq!(finding.text("container_runtime"), "containerd");
     assert_eq!(finding.text("pod_uid"), POD);
     assert!(finding.is_null("inner_pid"), "{report}");
-    let table = Tracer::run(&format!("{audit} -w")).stdout;
+    let table = wide.finish().stdout;
     assert!(table.contains(&format!("container {} of containerd", &id[..12])), "{table}");
     assert!(table.contains(&format!("pod {POD}")), "{table}");
 }
@@ -66,13 +67,15 @@ fn a_containers_process_has_the_pid_of_the_host() {
     let leak = Leak::by(Puppet::start_in_own_processes(), Kind::Undrained, 5);
 
     let audit = format!("audit --pid {} --idle 1s", leak.pid());
+    let (table, wide) = (Tracer::start(&audit), Tracer::start(&format!("{audit} -w")));
     let report = Tracer::run(&format!("{audit} -o json")).report();
 
     leak.assert_reported_by(&report);
     assert_eq!(report.leak_of(leak.pid()).number("inner_pid"), 1, "{report}");
-    let table = Tracer::run(&audit).stdout;
+    let table = table.finish().stdout;
+    assert!(table.contains("undrained"), "{table}");
     assert!(!table.contains("in its pid namespace"), "{table}");
-    let table = Tracer::run(&format!("{audit} -w")).stdout;
+    let table = wide.finish().stdout;
     assert!(table.contains("pid 1 in its pid namespace"), "{table}");
 }
 
@@ -80,12 +83,12 @@ fn a_containers_process_has_the_pid_of_the_host() {
 fn a_container_that_shares_the_pid_namespace_sees_the_host() {
     let leak = Leak::by(Puppet::start_in_own_processes(), Kind::Undrained, 5);
 
+    let mut live =
+        Tracer::spawn(run_in(CONTAINER, &format!("--pid {} --idle 1s -o json", leak.pid())));
     let command = run_in(CONTAINER, "audit --idle 1s -o json");
     let report = Tracer::spawn(command).finish().report();
 
     leak.assert_reported_by(&report);
-    let mut live =
-        Tracer::spawn(run_in(CONTAINER, &format!("--pid {} --idle 1s -o json", leak.pid())));
     live.wait_until(|report| report.leaked_by(leak.pid()) == 5);
 }
 
@@ -109,6 +112,7 @@ fn a_run_inside_a_container_sees_and_reports_only_the_container() {
     let outside = Leak::of(Kind::Undrained, 5);
     let enter = format!("nsenter --target {} --pid --mount", inside.pid());
 
+    let mut live = Tracer::spawn(run_in(&enter, "--pid 1 --idle 1s -o json"));
     let report = Tracer::spawn(run_in(&enter, "audit --idle 1s -o json")).finish().report();
 
     // Inside, its pid is 1.
@@ -117,7 +121,6 @@ fn a_run_inside_a_container_sees_and_reports_only_the_container() {
     assert!(report.findings_of(outside.pid()).is_empty(), "{report}");
     assert!(report.note("inside-pid-namespace").is_some(), "{report}");
 
-    let mut live = Tracer::spawn(run_in(&enter, "--pid 1 --idle 1s -o json"));
     live.wait_until(|report| report.leaked_by(1) == 5);
 }
 

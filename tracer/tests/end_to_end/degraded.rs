@@ -2,7 +2,7 @@
 
 use std::{os::unix::process::CommandExt as _, process::Command};
 
-use crate::support::{Kind, Leak, NOBODY, Puppet, Tracer, found, program_for_all};
+use crate::support::{Kind, Leak, NOBODY, Puppet, Tracer, found, leak_within, program_for_all};
 
 /// sock_diag does not list dead sockets. When they died is unknown, so they may have died at one
 /// time.
@@ -81,11 +81,7 @@ fn a_kernel_without_btf_is_supported() {
 /// Connections in their own network namespace whose responses are not read.
 fn leak_inside() -> (Puppet, Vec<u32>) {
     let mut inside = Puppet::start_in_own_network();
-    let listener = inside.listen();
-    let unread = inside.connect(listener, 5);
-    let accepted = inside.accept(listener, 5);
-    inside.send(&accepted, 8192);
-    inside.await_unread(&unread, 8192);
+    let unread = leak_within(&mut inside, 5);
     (inside, unread)
 }
 

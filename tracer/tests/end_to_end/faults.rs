@@ -141,8 +141,11 @@ fn a_32_bit_program_is_supported() {
     let listener = peer.listen();
     let mut leaker = Command::new(&program);
     let leaker = Program::start(leaker.arg(listener.address.port().to_string()));
-    let accepted = peer.accept(listener, 6);
-    peer.send(&accepted, 8 * 1024);
+    // The program pauses between them.
+    for _ in 0..6 {
+        let accepted = peer.accept(listener, 1);
+        peer.send(&accepted, 8 * 1024);
+    }
 
     let mut tracer = Tracer::start(&format!("--pid {} --idle 1s -o json", leaker.pid()));
     let report = tracer.wait_until(|report| report.leaked_by(leaker.pid()) == 6);
@@ -171,7 +174,7 @@ fn pids_of_seven_digits_are_supported() {
     );
     let mut command = Command::new("nsenter");
     command.args(enter.split(' ').skip(1)).args(["sh", "-c", &script]);
-    let leak = Leak::by(Puppet::start_by(&mut command), Kind::Undrained, 5);
+    let mut leak = Leak::by(Puppet::start_by(&mut command), Kind::Undrained, 5);
     if fs::read_to_string(LIMIT).unwrap() != limit {
         fs::write(LIMIT, limit).unwrap();
     }
@@ -181,14 +184,15 @@ fn pids_of_seven_digits_are_supported() {
     leak.assert_reported_by(&report);
     assert_eq!(report.leak_of(leak.pid()).number("inner_pid"), u64::from(LARGEST), "{report}");
 
+    leak.grow(1);
     let within = run_in(&enter, &format!("--pid {LARGEST} --idle 1s -o json"));
-    let report = Tracer::spawn(within).wait_until(|report| report.leaked_by(LARGEST) == 5);
+    let report = Tracer::spawn(within).wait_until(|report| report.leaked_by(LARGEST) == 6);
     assert_eq!(report.leak_of(LARGEST).fds(), leak.fds, "{report}");
 }
 
 #[test]
 fn hidepid_does_not_affect_root_and_is_reported_to_others() {
-    let leak = Leak::of(Kind::Undrained, 5);
+    let mut leak = Leak::of(Kind::Undrained, 5);
     let pid = leak.pid();
     let directory = tempfile::tempdir().unwrap();
     let program = program_for_all(directory.path());
@@ -212,6 +216,7 @@ fn hidepid_does_not_affect_root_and_is_reported_to_others() {
     );
     let named = hidden(&capable, &format!("audit --pid {pid} --for 0s"));
     named.assert_one_line_error(&[&pid.to_string(), "without hidepid"]);
+    leak.grow(1);
     let all = hidden(&capable, &format!("audit -D {} --idle 1s -o json", leak.port()));
     let report = all.report();
     // The iterator shows sockets of every process.
@@ -243,22 +248,24 @@ fn text_chosen_by_a_process_is_escaped_everywhere() {
         character.is_control() && character != '\n'
             || ('\u{202a}'..='\u{202e}').contains(&character)
     };
-    for form in ["", "-w", "-o json"] {
-        let outcome = Tracer::run(&format!("{audit} {form}"));
+    // At the same time: later, the leak would have stopped.
+    let forms = ["", "-w", "-o json", "-o csv"];
+    let started = forms.map(|form| Tracer::start(&format!("{audit} {form}")));
+    let [table, wide, json, csv] = started.map(Tracer::finish);
+    for (outcome, form) in [(&table, "table"), (&wide, "wide"), (&json, "json")] {
         assert_eq!(outcome.code, 1, "{outcome:?}");
         assert!(!outcome.stdout.contains(unwanted), "{form}: {:?}", outcome.stdout);
         assert!(outcome.stdout.contains("undrained"), "{form}: {outcome:?}");
         assert_eq!(outcome.stderr, "", "{form}");
     }
-    let outcome = Tracer::run(&format!("{audit} -o csv"));
-    let rows = outcome.rows();
+    let rows = csv.rows();
     let connections: BTreeSet<_> = rows.of(pid).iter().map(|row| &row["CONN_ID"]).collect();
-    assert_eq!(connections.len(), 5, "{outcome:?}");
+    assert_eq!(connections.len(), 5, "{csv:?}");
     for row in rows.of(pid) {
         for (column, cell) in row {
             assert!(!cell.starts_with(['=', '+', '@']), "{column}: {cell:?}");
         }
     }
-    let report = Tracer::run(&format!("{audit} -o json")).report();
+    let report = json.report();
     assert!(report.leak_of(pid).text("exe").ends_with(&*evil.to_string_lossy()), "{report}");
 }

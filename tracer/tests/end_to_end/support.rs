@@ -21,7 +21,7 @@ pub(crate) use self::{
     compiled::{call_site_source, compile_c, compile_rust},
     go::{Form, Go, go_source},
     host::{found, lacks_ipv6},
-    leak::{Kind, Leak},
+    leak::{Kind, Leak, leak_within, one_by_one},
     program::Program,
     puppet::{Fd, Listener, Puppet, listed},
     report::{Finding, Report},

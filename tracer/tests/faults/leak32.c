@@ -1,4 +1,4 @@
-/* Connects six times to the port of 127.0.0.1 that it is given, and never reads. It has no library,
+/* Connects six times, every 400 ms, to the port of 127.0.0.1 that it is given, and never reads. It has no library,
  * so that any compiler for amd64 can make a program of 32 bits of it. */
 struct address {
     unsigned short family, port;
@@ -12,7 +12,7 @@ static int call(int number, int first, const void *second) {
     return result;
 }
 
-enum { EXIT = 1, PAUSE = 29, SOCKETCALL = 102, SOCKET = 1, CONNECT = 3 };
+enum { EXIT = 1, PAUSE = 29, SOCKETCALL = 102, NANOSLEEP = 162, SOCKET = 1, CONNECT = 3 };
 
 void run(char **arguments) {
     unsigned int port = 0;
@@ -25,6 +25,8 @@ void run(char **arguments) {
         unsigned long connection[3] = {(unsigned long)fd, (unsigned long)&to, sizeof to};
         if (fd < 0 || call(SOCKETCALL, CONNECT, connection) != 0)
             call(EXIT, 1, 0);
+        long pause[2] = {0, 400000000};
+        call(NANOSLEEP, (int)pause, 0);
     }
     for (;;)
         call(PAUSE, 0, 0);

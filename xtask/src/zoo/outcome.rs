@@ -131,8 +131,9 @@ fn mistakes_of(
             let most = sightings.all.iter().filter(|sighting| sighting.source == Source::Live);
             let most = most.map(|sighting| expectation.counted(&sighting.findings)).max();
             mistakes.push(format!(
-                "never found with this count: {what}; at most {}, and {at_end} at the end",
-                most.unwrap_or_default()
+                "never found with this count: {what}; at most {}, and {at_end} at the end{}",
+                most.unwrap_or_default(),
+                described(&sightings.possible)
             ));
         }
         Some(after) if !leak.is_found(idle) && leak.at_end[0] => mistakes.push(format!(
@@ -164,6 +165,15 @@ fn mistakes_of(
         }
     }
     mistakes
+}
+
+/// What was only *possible* at the end.
+fn described(possible: &[Finding]) -> String {
+    possible
+        .iter()
+        .map(|finding| format!("\n      {}", finding.describe()))
+        .collect::<Vec<_>>()
+        .concat()
 }
 
 /// The first sighting of each process, verdict, confidence and source.

@@ -44,6 +44,8 @@ pub(crate) struct Sightings {
     pub(crate) all: Vec<Sighting>,
     /// There was a finding *possible*.
     pub(crate) was_possible: bool,
+    /// The findings *possible* of the last live document.
+    pub(crate) possible: Vec<Finding>,
 }
 
 impl Sightings {
@@ -107,6 +109,9 @@ impl Record {
         self.membership.refresh();
         let at_s = now_s();
         let mut of_exhibits = vec![Vec::new(); self.exhibits.len()];
+        if source == Source::Live {
+            self.exhibits.iter_mut().for_each(|sightings| sightings.possible.clear());
+        }
         for finding in findings.into_iter().filter(Finding::is_active) {
             let Some(exhibit) = self.membership.of(finding.pid) else {
                 self.others += u64::from(finding.confidence.is_flag());
@@ -115,7 +120,11 @@ impl Record {
             if finding.confidence.is_flag() {
                 of_exhibits[exhibit].push(finding);
             } else if finding.confidence == Confidence::Possible {
-                self.exhibits[exhibit].was_possible = true;
+                let sightings = &mut self.exhibits[exhibit];
+                sightings.was_possible = true;
+                if source == Source::Live {
+                    sightings.possible.push(finding);
+                }
             }
         }
         for (sightings, findings) in self.exhibits.iter_mut().zip(of_exhibits) {

@@ -31,6 +31,8 @@ pub(crate) struct Results {
     /// Findings above *possible* about processes outside of the zoo.
     pub(crate) others: u64,
     pub(crate) length: Duration,
+    /// Live documents.
+    pub(crate) documents: u64,
 }
 
 /// One exhibit in a round.
@@ -116,8 +118,8 @@ pub(crate) fn run(exhibits: &[Exhibit], round: &Round, setting: &Setting<'_>) ->
             outcome: judge(participant, answer, sightings, began_s, round),
         });
     }
-    let Record { sockets, others, .. } = record;
-    Ok(Results { exhibits: judged, sockets, others, length: round.length })
+    let Record { sockets, others, documents, .. } = record;
+    Ok(Results { exhibits: judged, sockets, others, length: began.elapsed(), documents })
 }
 
 /// Audits the host at the times of the round. On a busy host an audit can take longer than there is

@@ -125,25 +125,29 @@ impl Session {
     /// that this took.
     fn answer_questions(&mut self) -> Duration {
         let questions = self.detector.questions(self.observer.now());
-        let (started, started_cpu) = (Instant::now(), self.observer.cpu_time());
+        let started = self.observer.cpu_time();
         let cpu_max = self.pace.inspection_max();
-        let is_over = |observer: &Observer| {
-            let took = observer.cpu_time().saturating_sub(started_cpu);
-            started.elapsed() > READERS_MAX || cpu_max.is_some_and(|max| took > max)
-        };
+        // When the first process was inspected for readers. What processes are is answered before, and
+        // does not take from this time.
+        let mut first: Option<(Instant, Duration)> = None;
         let mut unanswered = 0;
         for question in questions {
-            // The detector asks again after the next snapshot.
-            if matches!(question, Question::Readers(..)) && is_over(&self.observer) {
-                unanswered += 1;
-                continue;
+            if matches!(question, Question::Readers(..)) {
+                let (since, cpu) =
+                    *first.get_or_insert_with(|| (Instant::now(), self.observer.cpu_time()));
+                let took = self.observer.cpu_time().saturating_sub(cpu);
+                // The detector asks again after the next snapshot.
+                if since.elapsed() > READERS_MAX || cpu_max.is_some_and(|max| took > max) {
+                    unanswered += 1;
+                    continue;
+                }
             }
             if let Some(input) = self.observer.answer(&question) {
                 self.detector.handle(input);
             }
         }
         self.detector.handle(Input::Unanswered(unanswered));
-        self.observer.cpu_time().saturating_sub(started_cpu)
+        self.observer.cpu_time().saturating_sub(started)
     }
 
     /// Shows a report and takes a snapshot in turn, until the time is up, a signal arrives, the reader

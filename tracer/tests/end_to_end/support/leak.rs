@@ -2,12 +2,41 @@ use std::{collections::BTreeSet, thread, time::Duration};
 
 use super::{Fd, Listener, Puppet, Report, listed};
 
-/// How long it takes to leak many connections: longer than the `--idle` of the tests (2 s at most),
-/// over which they have to be spread.
+/// How long it takes to leak some connections: longer than the `--idle` of the tests, over which
+/// they have to be spread.
 const SPAN: Duration = Duration::from_millis(2_300);
 
-/// The longest pause between one leaked connection and the next.
-const PAUSE_MAX: Duration = Duration::from_millis(200);
+/// The shortest pause between one leaked connection and the next: more than a twelfth of `--idle`
+/// (2 s at most), so that each is an event of its own.
+const PAUSE_MIN: Duration = Duration::from_millis(200);
+
+/// The longest pause.
+const PAUSE_MAX: Duration = Duration::from_millis(500);
+
+/// Leaks `count` times, with a pause after each, and returns what was leaked. As one event, leaks
+/// would be *possible*.
+pub(crate) fn one_by_one<T>(count: usize, mut leak_one: impl FnMut() -> T) -> Vec<T> {
+    let parts = u32::try_from(count).expect("tests leak few").max(1);
+    let pause = (SPAN / parts).clamp(PAUSE_MIN, PAUSE_MAX);
+    let leak_and_wait = |_| {
+        let leaked = leak_one();
+        thread::sleep(pause);
+        leaked
+    };
+    (0..count).map(leak_and_wait).collect()
+}
+
+/// The puppet leaks connections to itself, whose 8 KiB it does not read.
+pub(crate) fn leak_within(puppet: &mut Puppet, count: usize) -> Vec<Fd> {
+    let listener = puppet.listen();
+    one_by_one(count, || {
+        let unread = puppet.connect(listener, 1);
+        let accepted = puppet.accept(listener, 1);
+        puppet.send(&accepted, 8192);
+        puppet.await_unread(&unread, 8192);
+        unread[0]
+    })
+}
 
 /// How connections are leaked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,12 +100,8 @@ impl Leak {
 
     /// Leaks `count` more connections, one by one.
     pub(crate) fn grow(&mut self, count: usize) {
-        let pause = PAUSE_MAX.min(SPAN / u32::try_from(count).expect("tests leak few").max(1));
-        for _ in 0..count {
-            let fd = self.leak_one();
-            self.fds.insert(fd);
-            thread::sleep(pause);
-        }
+        let leaked = one_by_one(count, || self.leak_one());
+        self.fds.extend(leaked);
     }
 
     /// The process that leaks.

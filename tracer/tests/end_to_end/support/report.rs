@@ -121,6 +121,11 @@ impl Finding {
         array(&self.0["evidence"]).find(|fact| fact["code"] == code)
     }
 
+    /// Whether it has the caveat of a code.
+    pub(crate) fn has_caveat(&self, code: &str) -> bool {
+        array(&self.0["caveats"]).any(|caveat| caveat["code"] == code)
+    }
+
     /// How many connections it is about.
     pub(crate) fn count(&self) -> u64 {
         self.number("count")

@@ -15,7 +15,7 @@ fn sighting(source: Source, at_s: f64, count: u64) -> Sighting {
 }
 
 fn sightings(all: Vec<Sighting>) -> Sightings {
-    Sightings { all, was_possible: false }
+    Sightings { all, ..Sightings::default() }
 }
 
 /// Judges a twin that leaked 25 connections until 100 s.

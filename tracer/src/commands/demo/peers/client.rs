@@ -9,8 +9,9 @@ use super::http;
 
 /// Number of connections that are leaked: the demo must not exhaust the ports of the host.
 pub(super) const LEAK_COUNT: u64 = 60;
-/// Time between two leaked connections.
-pub(super) const LEAK_PAUSE: Duration = Duration::from_millis(200);
+/// Time between two leaked connections: more than a twelfth of the demo's `--idle`, so that each is
+/// an event of its own.
+pub(super) const LEAK_PAUSE: Duration = Duration::from_millis(300);
 /// Time between two requests on the healthy connection.
 pub(super) const HEALTHY_PAUSE: Duration = Duration::from_secs(1);
 
