@@ -315,15 +315,15 @@ impl<'a> ConnectionView<'a> {
             && self.excuse != Some(Excuse::Pool)
     }
 
-    /// When it was opened at the latest, as far as that was seen. The last request of a connection
+    /// When it was opened, at the earliest, as far as that was seen. The last request of a connection
     /// that carried one exchange stands for its opening; where nothing was sent, that time is the
     /// opening itself.
     pub(crate) fn known_opening(&self) -> Option<Timestamp> {
         match self.tracked.origin {
             Origin::Traced => Some(self.tracked.opened_at),
-            Origin::Seeded if self.tracked.absent_at.is_some() => self.tracked.absent_at,
             Origin::Seeded => {
-                self.facts.last_sent_at.filter(|_| self.facts.data_segments_sent <= SEGMENTS_MAX)
+                let is_unused = self.facts.data_segments_sent <= SEGMENTS_MAX;
+                self.tracked.absent_at.max(self.facts.last_sent_at.filter(|_| is_unused))
             }
         }
     }

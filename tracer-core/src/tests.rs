@@ -15,6 +15,7 @@ mod half_closed;
 mod healthy;
 mod inheritance;
 mod inspections;
+mod leaks_in_doubt;
 mod ledgers;
 mod lifecycle;
 mod multiplexed;

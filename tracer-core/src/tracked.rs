@@ -254,7 +254,8 @@ impl Tracked {
         self.snapshot = snapshot;
         self.snapshots_seen += 1;
         self.snapshots_missed = 0;
-        read || wrote
+        // To receive EOF is no use: it does not say that the process will close.
+        (read && data) || wrote
     }
 
     /// Takes in what a snapshot, begun at `at`, shows of a peer that the process waits for.

@@ -43,18 +43,3 @@ fn a_live_run_calls_all_thirty_likely() {
     }
     assert!(is_likely(&format!("{live}\n600m report")));
 }
-
-/// The kernel keeps when a connection was established until data is sent.
-#[test]
-fn an_audit_knows_when_a_connection_was_opened_on_which_nothing_was_sent() {
-    let report = timeline::run(
-        "0s lose-events
-        0s accept a1..a6 every=20s pid=10
-        1s receive a1..a6 every=20s bytes=100
-        170s snapshot
-        173s snapshot
-        173s report",
-        Options::default(),
-    );
-    assert!(report.contains("never-read likely: p10[10] inbound"), "{report}");
-}

@@ -97,8 +97,8 @@ fn live_finds_ghosts() {
     check_live_with(Kind::Ghost, &[""]);
 }
 
-/// More than `--pool-size`.
-const GHOSTS: u64 = 12;
+/// More than the five that have to be watched.
+const BURSTS: u64 = 7;
 
 /// Without events, only snapshots show when connections died. In namespaces with few processes and
 /// sockets they are cheap, and therefore frequent.
@@ -111,18 +111,19 @@ fn live_finds_ghosts_by_sock_diag() {
     peer.args(enter("--net").split(' ').skip(1)).arg(Puppet::executable());
     let (peer, enter) = (Puppet::start_by(&mut peer), enter("--pid --mount --net"));
     let mut leak = Leak::prepare_between(leaker, peer, Kind::Ghost);
-    let watch = "--pid 1 --idle 6s --interval 100ms -o json --source sock-diag";
+    let watch = "--pid 1 --idle 2s --interval 100ms -o json --source sock-diag";
     let mut tracer = Tracer::spawn(run_in(&enter, watch));
     tracer.wait_for_first_report();
 
-    for _ in 0..GHOSTS {
-        leak.grow(1);
-        // A time of death is known to within the two snapshots around it. It counts only if they are
-        // no more than a twelfth of `--idle` apart, and the next death is that much later.
+    for _ in 0..BURSTS {
+        leak.grow(2);
+        // A time of death is known to within the two snapshots around it. If these are far apart,
+        // two deaths count as separate only if `--idle` lies between them.
         tracer.wait_for_next_report();
-        thread::sleep(Duration::from_millis(300));
+        tracer.wait_for_next_report();
+        thread::sleep(Duration::from_millis(2_300));
     }
-    let report = tracer.wait_until(|report| report.leaked_by(1) == GHOSTS);
+    let report = tracer.wait_until(|report| report.leaked_by(1) == 2 * BURSTS);
 
     let finding = report.leak_of(1);
     assert_eq!((finding.text("verdict"), finding.fds()), ("ghost", leak.fds.clone()));

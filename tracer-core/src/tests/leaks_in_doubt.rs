@@ -1,0 +1,57 @@
+//! Leaks whose evidence is nearly that of a healthy program.
+
+use std::format;
+
+use super::timeline;
+use crate::Options;
+
+/// The kernel keeps when a connection was established until data is sent.
+#[test]
+fn the_opening_is_known_of_connections_on_which_nothing_was_sent() {
+    let never_read = |snapshots: &str| {
+        let timeline = format!(
+            "
+            0s lose-events
+            1s accept a1..a6 every=20s pid=10
+            2s receive a1..a6 every=20s bytes=100
+            {snapshots}
+            173s report
+            "
+        );
+        timeline::run(&timeline, Options::default())
+    };
+
+    // Before tracing, and between two snapshots of it.
+    for snapshots in ["170s snapshot\n173s snapshot", "0s snapshot\n170s snapshot\n173s snapshot"] {
+        let report = never_read(snapshots);
+        assert!(report.contains("never-read likely: p10[10] inbound :8080 x6"), "{report}");
+    }
+}
+
+/// That is no sign that it comes back to them: it leaves them open afterwards as before.
+#[test]
+fn a_process_that_receives_eof_late_and_does_not_close_leaks() {
+    let report = timeline::run(
+        "
+        0s snapshot
+        1s open a1..a6 every=2m pid=10
+        2s peer-closes a1..a6 every=2m
+        70s snapshot
+        71s read a1
+        190s snapshot
+        191s read a2
+        310s snapshot
+        311s read a3
+        430s snapshot
+        431s read a4
+        550s snapshot
+        551s read a5
+        670s snapshot
+        671s read a6
+        672s snapshot
+        672s report
+        ",
+        Options::default(),
+    );
+    assert!(report.contains("close-wait likely: p10[10] outbound 10.0.0.1:443 x6"), "{report}");
+}
