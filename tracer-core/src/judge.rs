@@ -357,8 +357,7 @@ impl<'a> JudgeContext<'a> {
         let reconstructed = watched.is_none() && claimed.is_rising();
         let growth =
             Growth { per_min_milli: watched.or_else(|| reconstructed.then(rate)), reconstructed };
-        let group = context.group;
-        let rule = rule.key();
+        let (group, rule) = (context.group, rule.key());
         Some(Judged { group, rule, site, members: claimed.members, assessment, growth })
     }
 

@@ -38,8 +38,8 @@ pub(crate) fn is_slow(facts: &SocketFacts, before: Option<&SocketFacts>) -> bool
         matches!(facts.state, TcpState::Established | TcpState::CloseWait | TcpState::FinWait1);
     let fills_window = facts.unsent_bytes > 1 && facts.unsent_bytes >= u64::from(facts.peer_window);
     let has_backlog = |facts: &SocketFacts| facts.unsent_bytes >= BACKLOG_BYTES;
-    let had_backlog = before.is_some_and(has_backlog);
-    may_send && (is_stalled(facts) || fills_window || (has_backlog(facts) && had_backlog))
+    let is_backed_up = has_backlog(facts) && before.is_some_and(has_backlog);
+    may_send && (is_stalled(facts) || fills_window || is_backed_up)
 }
 
 /// The process has sent its FIN (`shutdown(SHUT_WR)`), holds the socket, and the peer has not sent

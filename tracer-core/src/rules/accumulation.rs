@@ -9,8 +9,9 @@
 //! of them had died:
 //!
 //! - **One by one**: at separate times, none of them of more than a third of the connections, and half
-//!   as many events as connections, at least twenty, or three without a pause; and that keeps happening. If it has stopped, a snapshot cannot tell it
-//!   from a pool that shrank: it takes more than four times `--pool-size` at twenty events.
+//!   as many events as connections, at least twenty, or three without a pause; and that keeps
+//!   happening. If it has stopped, a snapshot cannot tell it from a pool that shrank: it takes more
+//!   than four times `--pool-size` at twenty events.
 //! - **In bursts that were watched**: at least five events, while the process came back to none of
 //!   them, and more than twice as many connections as were alive at one time.
 //! - **Beyond what the process comes back to**: it came back to others of the group, and the dead
@@ -52,7 +53,7 @@ impl<'a> Claimed<'_, 'a> {
         let is_excess = self.turnover.is_some_and(|turnover| turnover.excess_grew);
         let has_accumulated =
             is_excess || self.is_one_by_one(count, times) || self.is_in_bursts(members(), count);
-        if has_accumulated && self.goes_on(members(), times.first) {
+        if has_accumulated && goes_on(members(), times.first) {
             return Accumulation::OneByOne;
         }
         if times.count <= 1 {
@@ -103,18 +104,6 @@ impl<'a> Claimed<'_, 'a> {
         SeparateTimes::of(intervals, self.options.gap_ms(), self.options.idle_ms)
     }
 
-    /// Some were opened after the first of them had died: a pool is bounded, a leak goes on.
-    fn goes_on<'m>(
-        &self,
-        mut members: impl Iterator<Item = &'m ConnectionView<'a>>,
-        first_died: Timestamp,
-    ) -> bool
-    where
-        'a: 'm,
-    {
-        members.any(|member| member.known_opening().is_some_and(|opened| opened > first_died))
-    }
-
     fn is_one_by_one(&self, count: usize, times: SeparateTimes) -> bool {
         let idle_ms = self.options.idle_ms;
         let is_even = 3 * times.largest <= count
@@ -142,4 +131,12 @@ impl<'a> Claimed<'_, 'a> {
             && count > 2 * turnover.alive_max
             && times.is_rising(self.options.idle_ms, self.now)
     }
+}
+
+/// Some were opened after the first of them had died: a pool is bounded, a leak goes on.
+fn goes_on<'m, 'a: 'm>(
+    mut members: impl Iterator<Item = &'m ConnectionView<'a>>,
+    first_died: Timestamp,
+) -> bool {
+    members.any(|member| member.known_opening().is_some_and(|opened| opened > first_died))
 }

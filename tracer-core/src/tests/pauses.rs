@@ -1,6 +1,6 @@
 //! A connection that is used again after a pause is not suspected again so soon.
 
-use std::{format, string::String, vec::Vec};
+use std::{fmt::Write as _, string::String, vec::Vec};
 
 use super::watched::{Moment, watch};
 
@@ -15,12 +15,14 @@ fn paused(times: u64) -> String {
     );
     for number in 0..times {
         let at_s = 40 * (number + 1);
-        timeline.push_str(&format!(
+        write!(
+            timeline,
             "
             {at_s}s read a1..a8 every=1s
             {at_s}s receive a1..a8 every=1s bytes=300000
             "
-        ));
+        )
+        .unwrap();
     }
     timeline
 }

@@ -1,6 +1,6 @@
 //! Who waits for slow peers is not accused, count for count.
 
-use std::{format, string::String};
+use std::{fmt::Write as _, format, string::String};
 
 use expect_test::expect;
 
@@ -68,14 +68,16 @@ fn a_proxy_with_slow_clients_is_never_accused() {
     let mut timeline = stalled(8);
     for number in 1..16 {
         let at_s = 30 + 25 * number;
-        timeline.push_str(&format!(
+        write!(
+            timeline,
             "
             {at_s}s send c1..c8 every=1s bytes=10
             {at_s}s read u1..u8 every=1s
             {at_s}s receive u1..u8 every=1s bytes=200000
             {at_s}s stall c1..c8 every=1s bytes=90000
             "
-        ));
+        )
+        .unwrap();
     }
     check_healthy(390, &timeline);
 }

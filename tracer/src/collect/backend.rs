@@ -3,6 +3,8 @@
 #[cfg(test)]
 pub(crate) mod scripted;
 
+use std::time::Duration;
+
 use anyhow::{Result, bail};
 use tracer_common::SocketRecord;
 use tracer_core::{FallbackReason, Timestamp};
@@ -92,6 +94,16 @@ impl Backend {
             Self::Kernel(_) | Self::SockDiag(_) => clock::now(),
             #[cfg(test)]
             Self::Scripted(host) => host.now(),
+        }
+    }
+
+    /// CPU time used by this process so far.
+    pub(super) fn cpu_time(&self) -> Duration {
+        match self {
+            Self::Kernel(_) | Self::SockDiag(_) => clock::cpu_time(),
+            // Time is simulated, and what the other tests take does not count.
+            #[cfg(test)]
+            Self::Scripted(_) => Duration::ZERO,
         }
     }
 

@@ -208,6 +208,11 @@ impl Observer {
         self.backend.now()
     }
 
+    /// CPU time used by this process so far.
+    pub(crate) fn cpu_time(&self) -> Duration {
+        self.backend.cpu_time()
+    }
+
     /// Passes on the pending events.
     pub(crate) fn events(&mut self, mut take: impl FnMut(Input)) {
         if let Some(log) = &mut self.log {

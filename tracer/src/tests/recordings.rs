@@ -80,20 +80,35 @@ fn a_replayed_audit_prints_the_same_table() {
 #[test]
 fn a_replay_can_use_other_thresholds() {
     let (file, process) = (File::new(), Process::this());
-    let record = format!("record {} --pid {} --idle 1h --for 5s", file.path(), process.pid);
-    let outcome = run(&record, Leak::Undrained.before_the_run(&process, 6));
+    let watch = format!("--pid {} --idle 1s --pool-size 12 --for 5s", process.pid);
+    let record = format!("record {} {watch}", file.path());
+    let outcome = run(&record, Leak::CloseWait.before_the_run(&process, 12));
     assert_eq!(outcome.code, 0, "{outcome:?}");
     assert_eq!(file.replay("").code, 0);
 
-    let lower = file.replay("--idle 1s -o json");
+    let lower = file.replay("--pool-size 11 -o json");
 
     assert_eq!(lower.code, 1, "{lower:?}");
-    assert_eq!(lower.report().leaked_by(process.pid), 6, "{lower:?}");
+    assert_eq!(lower.report().leaked_by(process.pid), 12, "{lower:?}");
     let report = lower.report();
     let notes = &report.member("coverage")["notes"];
     assert_eq!(notes[0]["code"], "other-thresholds", "{report}");
-    assert_eq!(file.replay("--idle 1s --min-count 7").code, 0);
-    assert_eq!(file.replay("--idle 1s --fail-on certain").code, 0);
+    assert_eq!(file.replay("--pool-size 11 --idle 1h").code, 0);
+    assert_eq!(file.replay("--pool-size 11 --fail-on certain").code, 0);
+}
+
+/// The recorded run did not ask what waits to read from connections that were in use for it.
+#[test]
+fn a_replay_with_a_lower_idle_lacks_inspections() {
+    let (file, process) = (File::new(), Process::this());
+    let record = format!("record {} --pid {} --idle 1h --for 5s", file.path(), process.pid);
+    assert_eq!(run(&record, Leak::Undrained.before_the_run(&process, 6)).code, 0);
+
+    let lower = file.replay("--idle 1s -o json");
+
+    assert_eq!(lower.code, 0, "{lower:?}");
+    assert_eq!(lower.finding(&process).text("confidence"), "possible", "{lower:?}");
+    assert!(lower.stdout.contains(r#""not-inspected""#), "{lower:?}");
 }
 
 #[test]

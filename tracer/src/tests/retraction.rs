@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::run::{Leak, UNREAD_BYTES, run};
-use crate::collect::backend::scripted::{Process, Sockets};
+use crate::collect::backend::scripted::{Process, ScriptedHost, Sockets};
 
 const TIME: Duration = Duration::from_secs(10);
 
@@ -53,21 +53,31 @@ fn a_leak_that_grows_is_one_finding() {
     assert_eq!(finding.number("unread_bytes"), 14 * u64::from(UNREAD_BYTES), "{outcome:?}");
 }
 
-/// That the process has read the FIN is known if it happened while it was watched.
+/// That the process has read EOF is known if it did so between two snapshots.
 #[test]
 fn a_process_that_reads_the_fin_and_does_not_close_leaks() {
     let process = Process::this();
-    let mut host = crate::collect::backend::scripted::ScriptedHost::new();
-    Leak::CloseWait.add(&mut host, &process, 6);
-    // Soon enough that the last FIN is recent.
-    let time = Duration::from_secs(3);
-    let host = host.at(time, |sockets| (1..=6).for_each(|id| sockets.read_fin(id)));
+    for (reads, code, verdict) in [(true, 1, "close-wait"), (false, 0, "stale-pool")] {
+        let mut host = ScriptedHost::new();
+        for number in 1..=6 {
+            let received = Duration::from_secs(2 * u64::from(number));
+            let process = process.clone();
+            host = host.at(received, move |sockets| {
+                Leak::CloseWait.one(sockets, &process);
+            });
+            if reads {
+                host = host.at(received + Duration::from_millis(1_500), move |sockets| {
+                    sockets.read_fin(number);
+                });
+            }
+        }
 
-    let outcome = run(&format!("--pid {} --idle 1s --for 20s -o json", process.pid), host);
+        let outcome = run(&format!("--pid {} --idle 3s --for 20s -o json", process.pid), host);
 
-    assert_eq!(outcome.code, 1, "{outcome:?}");
-    let finding = outcome.finding(&process);
-    assert_eq!((finding.text("verdict"), finding.count()), ("close-wait", 6), "{outcome:?}");
+        assert_eq!(outcome.code, code, "{outcome:?}");
+        let finding = outcome.finding(&process);
+        assert_eq!((finding.text("verdict"), finding.count()), (verdict, 6), "{outcome:?}");
+    }
 }
 
 #[test]

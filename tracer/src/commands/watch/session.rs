@@ -5,7 +5,6 @@ use std::time::Duration;
 use anyhow::Result;
 use tokio::time::{Instant, sleep_until};
 use tracer_core::{Input, Question, Report};
-use tracer_inspect::clock;
 
 use super::{
     recorded_detector::RecordedDetector,
@@ -91,9 +90,9 @@ impl Session {
     /// Takes a snapshot, answers the questions that follow from it, and judges.
     fn take_snapshot(&mut self) -> Result<()> {
         self.take_events();
-        let begin = clock::cpu_time();
+        let begin = self.observer.cpu_time();
         let snapshot = self.observer.snapshot()?;
-        let taken = clock::cpu_time();
+        let taken = self.observer.cpu_time();
         let sockets = snapshot.sockets.len();
         self.detector.handle(Input::Snapshot(snapshot));
         // Events that occurred during the snapshot may not be in it.
@@ -101,12 +100,12 @@ impl Session {
         for ledger in self.observer.ledgers() {
             self.detector.handle(ledger);
         }
-        let reconciled = clock::cpu_time();
+        let reconciled = self.observer.cpu_time();
         let inspections = self.answer_questions();
-        let answered = clock::cpu_time();
+        let answered = self.observer.cpu_time();
         self.detector.handle(Input::Tick(self.observer.now()));
         self.observer.drop_stacks(|| self.detector.stacks());
-        let judged = clock::cpu_time();
+        let judged = self.observer.cpu_time();
         // What was done since the snapshot before counts too: events, reports, output.
         let cpu_time = judged.saturating_sub(self.cpu_time);
         self.cpu_time = judged;
@@ -126,7 +125,7 @@ impl Session {
     /// that this took.
     fn answer_questions(&mut self) -> Duration {
         let questions = self.detector.questions(self.observer.now());
-        let started = clock::cpu_time();
+        let started = self.observer.cpu_time();
         let cpu_max = self.pace.inspection_max();
         // When the first process was inspected for readers. What processes are is answered before, and
         // does not take from this time.
@@ -135,8 +134,8 @@ impl Session {
         for question in questions {
             if matches!(question, Question::Readers(..)) {
                 let (since, cpu) =
-                    *first.get_or_insert_with(|| (Instant::now(), clock::cpu_time()));
-                let took = clock::cpu_time().saturating_sub(cpu);
+                    *first.get_or_insert_with(|| (Instant::now(), self.observer.cpu_time()));
+                let took = self.observer.cpu_time().saturating_sub(cpu);
                 // The detector asks again after the next snapshot.
                 if since.elapsed() > READERS_MAX || cpu_max.is_some_and(|max| took > max) {
                     unanswered += 1;
@@ -148,7 +147,7 @@ impl Session {
             }
         }
         self.detector.handle(Input::Unanswered(unanswered));
-        clock::cpu_time().saturating_sub(started)
+        self.observer.cpu_time().saturating_sub(started)
     }
 
     /// Shows a report and takes a snapshot in turn, until the time is up, a signal arrives, the reader
