@@ -29,7 +29,7 @@ fn a_connection_held_by_a_fork_too_has_two_owners_and_counts_once() {
     let mut leak = Leak::of(Kind::Undrained, 5);
     let child = leak.leaker.ask("fork")[0];
 
-    let report = Tracer::run("audit --idle 1s -o json").report();
+    let report = Tracer::run("audit --idle 2s -o json").report();
 
     let finding = report.leak_of(leak.pid());
     assert_eq!((finding.count(), finding.fds()), (5, leak.fds.clone()));
@@ -46,7 +46,7 @@ fn a_connection_with_two_file_descriptors_counts_once() {
     let original = *leak.fds.first().unwrap();
     let copy = leak.leaker.ask(&format!("dup {original}"))[0];
 
-    let report = Tracer::run(&format!("audit --pid {} --idle 1s -o json", leak.pid())).report();
+    let report = Tracer::run(&format!("audit --pid {} --idle 2s -o json", leak.pid())).report();
 
     let finding = report.leak_of(leak.pid());
     assert_eq!(finding.count(), 5, "{report}");
@@ -59,7 +59,7 @@ fn a_passed_connection_belongs_to_its_opener_and_then_to_its_receiver() {
     let mut leak = Leak::prepare(Kind::Undrained);
     let (opener_pid, mut receiver) = (leak.pid(), Puppet::start());
     let directory = tempfile::tempdir().unwrap();
-    let mut tracer = Tracer::start("--idle 1s -o json");
+    let mut tracer = Tracer::start("--idle 2s -o json");
     tracer.wait_for_first_report();
     leak.grow(5);
     let passed: BTreeSet<(Fd, Fd)> = (leak.fds.iter())
@@ -84,7 +84,7 @@ fn a_passed_connection_belongs_to_its_opener_and_then_to_its_receiver() {
 fn a_thread_is_reported_as_its_process() {
     let (mut server, mut client) = (Puppet::start(), Puppet::start());
     let listener = server.listen();
-    let mut tracer = Tracer::start(&format!("--pid {} --idle 1s -o json", client.pid()));
+    let mut tracer = Tracer::start(&format!("--pid {} --idle 2s -o json", client.pid()));
     tracer.wait_for_first_report();
 
     let connect = format!("thread-connect {} 1", listener.address);
@@ -108,7 +108,7 @@ fn ipv6_addresses_are_in_brackets() {
     let listener = server.listen_on("[::1]:0");
     leave_unread(&mut client, &mut server, listener);
 
-    let report = Tracer::run(&format!("audit --pid {} --idle 1s -o json", client.pid())).report();
+    let report = Tracer::run(&format!("audit --pid {} --idle 2s -o json", client.pid())).report();
 
     let finding = report.leak_of(client.pid());
     assert_eq!(finding.text("remote"), format!("[::1]:{}", listener.address.port()));
@@ -130,7 +130,7 @@ fn ipv4_in_ipv6_is_ipv4_and_one_destination_with_it() {
         leave_one_unread(&mut client, &connect, &mut server, listener)
     });
 
-    let report = Tracer::run(&format!("audit --pid {} --idle 1s -o json", client.pid())).report();
+    let report = Tracer::run(&format!("audit --pid {} --idle 2s -o json", client.pid())).report();
 
     let finding = report.leak_of(client.pid());
     assert_eq!((finding.count(), finding.fds()), (6, opened.into_iter().collect()));
@@ -200,7 +200,7 @@ fn ipv4_clients_of_an_ipv6_server_are_ipv4() {
         accepted[0]
     });
 
-    let report = Tracer::run(&format!("audit --pid {} --idle 1s -o json", server.pid())).report();
+    let report = Tracer::run(&format!("audit --pid {} --idle 2s -o json", server.pid())).report();
 
     let finding = report.leak_of(server.pid());
     assert_eq!(finding.text("verdict"), "never-read");

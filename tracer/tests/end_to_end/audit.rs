@@ -8,7 +8,7 @@ fn all_processes_in_all_network_namespaces_are_seen() {
     let unread = leak_within(&mut inside, 5);
     let outside = Leak::of(Kind::Undrained, 5);
 
-    let report = Tracer::run("audit --idle 1s -o json").report();
+    let report = Tracer::run("audit --idle 2s -o json").report();
 
     outside.assert_reported_by(&report);
     let finding = report.leak_of(inside.pid());
@@ -30,7 +30,7 @@ fn idle_connections_with_nothing_unread_are_healthy() {
     client.receive(&opened, 8192);
 
     let pids = format!("{},{}", server.pid(), client.pid());
-    let outcome = Tracer::run(&format!("audit --pid {pids} --idle 1s -o json"));
+    let outcome = Tracer::run(&format!("audit --pid {pids} --idle 2s -o json"));
 
     assert_eq!(outcome.code, 0, "{outcome:?}");
     let report = outcome.report();
@@ -44,7 +44,7 @@ fn only_the_selected_processes_are_judged() {
     let other = Leak::of(Kind::Undrained, 5);
 
     let report =
-        Tracer::run(&format!("audit --pid {} --idle 1s -o json", asked_for.pid())).report();
+        Tracer::run(&format!("audit --pid {} --idle 2s -o json", asked_for.pid())).report();
 
     asked_for.assert_reported_by(&report);
     assert!(report.findings_of(other.pid()).is_empty(), "{report}");
@@ -55,7 +55,7 @@ fn a_stopped_process_is_not_accused() {
     let leak = Leak::of(Kind::Undrained, 6);
     leak.leaker.stop();
 
-    let outcome = Tracer::run(&format!("audit --pid {} --idle 1s -o json", leak.pid()));
+    let outcome = Tracer::run(&format!("audit --pid {} --idle 2s -o json", leak.pid()));
 
     assert_eq!(outcome.code, 3, "{outcome:?}");
     let report = outcome.report();
@@ -78,7 +78,7 @@ fn an_audit_cannot_know_whether_a_fin_was_read() {
         client.ask(&format!("receive {} all", listed(&opened)));
     });
 
-    let outcome = Tracer::run(&format!("audit --pid {} --idle 1s -o json", client.pid()));
+    let outcome = Tracer::run(&format!("audit --pid {} --idle 2s -o json", client.pid()));
 
     assert_eq!(outcome.code, 0, "{outcome:?}");
     let findings = outcome.report().findings_of(client.pid());
@@ -90,7 +90,7 @@ fn an_audit_cannot_know_whether_a_fin_was_read() {
 fn a_process_that_reads_a_fin_and_does_not_close_leaks() {
     let (mut server, mut client) = (Puppet::start(), Puppet::start());
     let listener = server.listen();
-    let command = format!("--pid {} --idle 1s --interval 200ms -o json", client.pid());
+    let command = format!("--pid {} --idle 2s --interval 200ms -o json", client.pid());
     let mut tracer = Tracer::start(&command);
     tracer.wait_for_first_report();
     let opened = one_by_one(6, || {
@@ -116,7 +116,7 @@ fn a_process_that_reads_a_fin_and_does_not_close_leaks() {
 fn the_key_of_a_finding_is_the_same_for_another_process_of_the_same_name() {
     let mut leak = Leak::of(Kind::Undrained, 5);
     let key = |leak: &Leak| {
-        let outcome = Tracer::run(&format!("audit --pid {} --idle 1s -o json", leak.pid()));
+        let outcome = Tracer::run(&format!("audit --pid {} --idle 2s -o json", leak.pid()));
         outcome.report().leak_of(leak.pid()).text("key").to_owned()
     };
     let (first_pid, first) = (leak.pid(), key(&leak));

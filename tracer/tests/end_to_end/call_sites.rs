@@ -29,7 +29,7 @@ impl Traced {
     fn start(program: Program) -> Self {
         let mut peer = Puppet::start();
         let listener = peer.listen();
-        let arguments = format!("--pid {} --idle 1s -o json", program.pid());
+        let arguments = format!("--pid {} --idle 2s -o json", program.pid());
         let mut tracer = Tracer::start(&arguments);
         tracer.wait_for_first_report();
         Self { program, peer, listener, tracer }

@@ -25,7 +25,7 @@ fn a_container_and_its_pod_are_known_by_the_cgroup() {
     let Some(cgroup) = Cgroup::make(&path) else { return };
     let leak = leak_in(&cgroup);
 
-    let audit = format!("audit --pid {} --idle 1s", leak.pid());
+    let audit = format!("audit --pid {} --idle 2s", leak.pid());
     let wide = Tracer::start(&format!("{audit} -w"));
     let report = Tracer::run(&format!("{audit} -o json")).report();
 
@@ -50,7 +50,7 @@ fn a_container_is_selected_by_a_prefix_of_its_id() {
     let beside = leak_in(&other);
 
     let chosen = ids[0][..12].to_uppercase();
-    let report = Tracer::run(&format!("audit --container {chosen} --idle 1s -o json")).report();
+    let report = Tracer::run(&format!("audit --container {chosen} --idle 2s -o json")).report();
 
     leak.assert_reported_by(&report);
     assert_eq!(report.leak_of(leak.pid()).text("container_runtime"), "docker");
@@ -66,7 +66,7 @@ fn a_container_is_selected_by_a_prefix_of_its_id() {
 fn a_containers_process_has_the_pid_of_the_host() {
     let leak = Leak::by(Puppet::start_in_own_processes(), Kind::Undrained, 5);
 
-    let audit = format!("audit --pid {} --idle 1s", leak.pid());
+    let audit = format!("audit --pid {} --idle 2s", leak.pid());
     let (table, wide) = (Tracer::start(&audit), Tracer::start(&format!("{audit} -w")));
     let report = Tracer::run(&format!("{audit} -o json")).report();
 
@@ -84,8 +84,8 @@ fn a_container_that_shares_the_pid_namespace_sees_the_host() {
     let leak = Leak::by(Puppet::start_in_own_processes(), Kind::Undrained, 5);
 
     let mut live =
-        Tracer::spawn(run_in(CONTAINER, &format!("--pid {} --idle 1s -o json", leak.pid())));
-    let command = run_in(CONTAINER, "audit --idle 1s -o json");
+        Tracer::spawn(run_in(CONTAINER, &format!("--pid {} --idle 2s -o json", leak.pid())));
+    let command = run_in(CONTAINER, "audit --idle 2s -o json");
     let report = Tracer::spawn(command).finish().report();
 
     leak.assert_reported_by(&report);
@@ -112,8 +112,8 @@ fn a_run_inside_a_container_sees_and_reports_only_the_container() {
     let outside = Leak::of(Kind::Undrained, 5);
     let enter = format!("nsenter --target {} --pid --mount", inside.pid());
 
-    let mut live = Tracer::spawn(run_in(&enter, "--pid 1 --idle 1s -o json"));
-    let report = Tracer::spawn(run_in(&enter, "audit --idle 1s -o json")).finish().report();
+    let mut live = Tracer::spawn(run_in(&enter, "--pid 1 --idle 2s -o json"));
+    let report = Tracer::spawn(run_in(&enter, "audit --idle 2s -o json")).finish().report();
 
     // Inside, its pid is 1.
     assert_eq!(report.leaked_by(1), 5, "{report}");

@@ -9,7 +9,7 @@ use crate::support::{Kind, Leak, Outcome, Rows, Tracer};
 fn an_audit_writes_one_row_per_leaked_connection() {
     let leak = Leak::of(Kind::Undrained, 6);
 
-    let outcome = Tracer::run(&format!("audit --pid {} --idle 1s -o csv", leak.pid()));
+    let outcome = Tracer::run(&format!("audit --pid {} --idle 2s -o csv", leak.pid()));
 
     assert_eq!(outcome.code, 1, "{outcome:?}");
     assert_rows_are_of(&leak, &outcome);
@@ -40,7 +40,7 @@ fn a_killed_tracer_leaves_whole_rows() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("leaks.csv");
     let leak = Leak::of(Kind::Undrained, 6);
-    let arguments = format!("--pid {} --idle 1s -o json --csv {}", leak.pid(), path.display());
+    let arguments = format!("--pid {} --idle 2s -o json --csv {}", leak.pid(), path.display());
     let mut tracer = Tracer::start(&arguments);
     tracer.wait_until(|report| report.leaked_by(leak.pid()) == 6);
 

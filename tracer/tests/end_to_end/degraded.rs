@@ -29,7 +29,7 @@ fn all_network_namespaces_are_seen() {
     let (mut inside, unread) = leak_inside();
     let outside = Leak::of(Kind::Undrained, 5);
 
-    let report = Tracer::run("audit --idle 1s -o json --source sock-diag").report();
+    let report = Tracer::run("audit --idle 2s -o json --source sock-diag").report();
 
     assert!(report.is_degraded(), "{report}");
     outside.assert_reported_by(&report);
@@ -47,7 +47,7 @@ fn network_namespaces_that_may_not_be_entered_are_seen() {
     let (inside, unread) = leak_inside();
     let mut command = Command::new(setpriv);
     command.arg("--bounding-set=-sys_admin,-bpf").arg(env!("CARGO_BIN_EXE_tracer"));
-    command.args(["audit", "--idle", "1s", "-o", "json"]);
+    command.args(["audit", "--idle", "2s", "-o", "json"]);
 
     let report = Tracer::spawn(command).finish().report();
 
@@ -90,7 +90,7 @@ fn a_connection_held_by_a_fork_too_has_two_owners() {
     let mut leak = Leak::of(Kind::Undrained, 5);
     let child = leak.leaker.ask("fork")[0];
 
-    let report = Tracer::run("audit --idle 1s -o json --source sock-diag").report();
+    let report = Tracer::run("audit --idle 2s -o json --source sock-diag").report();
 
     let finding = report.leak_of(leak.pid());
     assert_eq!((finding.count(), finding.fds()), (5, leak.fds.clone()));

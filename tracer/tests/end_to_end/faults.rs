@@ -26,7 +26,7 @@ fn source(name: &str) -> std::path::PathBuf {
 #[test]
 fn a_leak_survives_a_thousand_forks() {
     let mut leak = Leak::of(Kind::Undrained, 5);
-    let arguments = format!("--pid {} --children --idle 1s -o json", leak.pid());
+    let arguments = format!("--pid {} --children --idle 2s -o json", leak.pid());
     let mut tracer = Tracer::start(&arguments);
     tracer.wait_until(|report| report.leaked_by(leak.pid()) == 5);
 
@@ -54,7 +54,7 @@ fn a_leak_survives_a_thousand_forks() {
 #[test]
 fn a_killed_tracer_leaves_nothing_in_the_kernel() {
     let leak = Leak::of(Kind::Undrained, 5);
-    let mut tracer = Tracer::start(&format!("--pid {} --idle 1s -o json", leak.pid()));
+    let mut tracer = Tracer::start(&format!("--pid {} --idle 2s -o json", leak.pid()));
     tracer.wait_until(|report| report.leaked_by(leak.pid()) == 5);
     let programs = programs_of(tracer.id());
     assert!(!programs.is_empty());
@@ -95,7 +95,7 @@ fn setting_the_wall_clock_changes_no_age_and_no_time() {
     let offset = directory.path().join("offset");
     fs::write(&offset, "0").unwrap();
     let leak = Leak::of(Kind::Undrained, 5);
-    let mut tracer = command(&format!("--pid {} --idle 1s -o json", leak.pid()));
+    let mut tracer = command(&format!("--pid {} --idle 2s -o json", leak.pid()));
     tracer.env("LD_PRELOAD", &library).env("CLOCK_OFFSET_FILE", &offset);
     let mut tracer = Tracer::spawn(tracer);
     let first = tracer.wait_until(|report| report.leaked_by(leak.pid()) == 5);
@@ -147,7 +147,7 @@ fn a_32_bit_program_is_supported() {
         peer.send(&accepted, 8 * 1024);
     }
 
-    let mut tracer = Tracer::start(&format!("--pid {} --idle 1s -o json", leaker.pid()));
+    let mut tracer = Tracer::start(&format!("--pid {} --idle 2s -o json", leaker.pid()));
     let report = tracer.wait_until(|report| report.leaked_by(leaker.pid()) == 6);
 
     let finding = report.leak_of(leaker.pid());
@@ -179,13 +179,13 @@ fn pids_of_seven_digits_are_supported() {
         fs::write(LIMIT, limit).unwrap();
     }
 
-    let from_outside = format!("audit --pid {} --idle 1s -o json", leak.pid());
+    let from_outside = format!("audit --pid {} --idle 2s -o json", leak.pid());
     let report = Tracer::run(&from_outside).report();
     leak.assert_reported_by(&report);
     assert_eq!(report.leak_of(leak.pid()).number("inner_pid"), u64::from(LARGEST), "{report}");
 
     leak.grow(1);
-    let within = run_in(&enter, &format!("--pid {LARGEST} --idle 1s -o json"));
+    let within = run_in(&enter, &format!("--pid {LARGEST} --idle 2s -o json"));
     let report = Tracer::spawn(within).wait_until(|report| report.leaked_by(LARGEST) == 6);
     assert_eq!(report.leak_of(LARGEST).fds(), leak.fds, "{report}");
 }
@@ -204,7 +204,7 @@ fn hidepid_does_not_affect_root_and_is_reported_to_others() {
         Tracer::spawn(command).finish()
     };
 
-    let report = hidden("", &format!("audit --pid {pid} --idle 1s -o json")).report();
+    let report = hidden("", &format!("audit --pid {pid} --idle 2s -o json")).report();
     leak.assert_reported_by(&report);
 
     if found("setpriv", &["--version"]).is_none() {
@@ -217,7 +217,7 @@ fn hidepid_does_not_affect_root_and_is_reported_to_others() {
     let named = hidden(&capable, &format!("audit --pid {pid} --for 0s"));
     named.assert_one_line_error(&[&pid.to_string(), "without hidepid"]);
     leak.grow(1);
-    let all = hidden(&capable, &format!("audit -D {} --idle 1s -o json", leak.port()));
+    let all = hidden(&capable, &format!("audit -D {} --idle 2s -o json", leak.port()));
     let report = all.report();
     // The iterator shows sockets of every process.
     assert_eq!(all.code, 1, "{report}");
@@ -243,7 +243,7 @@ fn text_chosen_by_a_process_is_escaped_everywhere() {
         .inspect(|cgroup| cgroup.admit(leak.pid()));
     let pid = leak.pid();
 
-    let audit = format!("audit --pid {pid} --idle 1s --cmdline");
+    let audit = format!("audit --pid {pid} --idle 2s --cmdline");
     let unwanted = |character: char| {
         character.is_control() && character != '\n'
             || ('\u{202a}'..='\u{202e}').contains(&character)

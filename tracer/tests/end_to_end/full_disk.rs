@@ -11,7 +11,7 @@ fn a_full_disk_leaves_whole_rows() {
     let leak = Leak::of(Kind::Undrained, 40);
 
     let arguments =
-        format!("audit --pid {} --idle 1s -o json --csv {}", leak.pid(), path.display());
+        format!("audit --pid {} --idle 2s -o json --csv {}", leak.pid(), path.display());
     let outcome = Tracer::run(&arguments);
 
     assert_says_the_file_is_cut(&outcome, &path);
@@ -23,7 +23,7 @@ fn a_run_continues_when_the_disk_is_full() {
     let disk = Disk::with_room_for_one_page();
     let path = disk.path().join("leaks.csv");
     let mut leak = Leak::of(Kind::Undrained, 40);
-    let arguments = format!("--pid {} --idle 1s -o json --csv {}", leak.pid(), path.display());
+    let arguments = format!("--pid {} --idle 2s -o json --csv {}", leak.pid(), path.display());
     let mut tracer = Tracer::start(&arguments);
     tracer.wait_until(|report| report.leaked_by(leak.pid()) == 40);
 

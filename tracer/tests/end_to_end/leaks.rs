@@ -97,8 +97,8 @@ fn live_finds_ghosts() {
     check_live_with(Kind::Ghost, &[""]);
 }
 
-/// More than the five that have to be watched.
-const BURSTS: u64 = 7;
+/// Five have to be watched, and a group is watched from `--min-count` connections on.
+const BURSTS: u64 = 9;
 
 /// Without events, only snapshots show when connections died. In namespaces with few processes and
 /// sockets they are cheap, and therefore frequent.

@@ -46,7 +46,7 @@ fn an_accepted_connection_is_traced_too() {
 #[test]
 fn a_leak_that_is_closed_is_retracted() {
     let mut leak = Leak::of(Kind::Undrained, 6);
-    let mut tracer = Tracer::start(&format!("--pid {} --idle 1s -o json", leak.pid()));
+    let mut tracer = Tracer::start(&format!("--pid {} --idle 2s -o json", leak.pid()));
     let report = tracer.wait_until(|report| report.leaked_by(leak.pid()) == 6);
     leak.assert_reported_by(&report);
 
@@ -63,7 +63,7 @@ fn a_leak_that_is_closed_is_retracted() {
 #[test]
 fn sigterm_ends_a_run_with_a_last_report() {
     let leak = Leak::of(Kind::Undrained, 6);
-    let mut tracer = Tracer::start(&format!("--pid {} --idle 1s -o json", leak.pid()));
+    let mut tracer = Tracer::start(&format!("--pid {} --idle 2s -o json", leak.pid()));
     tracer.wait_until(|report| report.leaked_by(leak.pid()) == 6);
 
     let outcome = tracer.terminate();
@@ -75,7 +75,7 @@ fn sigterm_ends_a_run_with_a_last_report() {
 #[test]
 fn two_tracers_do_not_disturb_each_other() {
     let mut leak = Leak::prepare(Kind::Undrained);
-    let arguments = format!("--pid {} --idle 1s -o json", leak.pid());
+    let arguments = format!("--pid {} --idle 2s -o json", leak.pid());
     let mut tracers = [Tracer::start(&arguments), Tracer::start(&arguments)];
     for tracer in &mut tracers {
         tracer.wait_for_first_report();
@@ -97,7 +97,7 @@ fn connections_in_flight_between_processes_are_found_again() {
     let path = directory.path().join("passed");
     // With --pid, snapshots are fast on a host with many sockets too.
     let pids = format!("--pid {},{}", leak.pid(), receiver.pid());
-    let mut tracer = Tracer::start(&format!("{pids} --idle 1s --interval 300ms -o json"));
+    let mut tracer = Tracer::start(&format!("{pids} --idle 2s --interval 300ms -o json"));
     tracer.wait_until(|report| report.leaked_by(leak.pid()) == 5);
 
     receiver.expect_passed(&path);

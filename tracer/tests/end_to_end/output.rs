@@ -28,7 +28,7 @@ fn a_closed_pipe_is_not_an_error() {
 #[test]
 fn a_closed_pipe_ends_finding_events() {
     let leak = Leak::of(Kind::Undrained, 6);
-    let mut tracer = command(&format!("--pid {} -o jsonl --idle 1s --interval 100ms", leak.pid()))
+    let mut tracer = command(&format!("--pid {} -o jsonl --idle 2s --interval 100ms", leak.pid()))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()

@@ -27,7 +27,7 @@ fn audit(capabilities: &str, leak: &Leak) -> Option<Report> {
     command.arg(format!("--ambient-caps={capabilities}"));
     command.arg(program_for_all(directory.path()));
     let pid = leak.pid().to_string();
-    command.args(["audit", "--idle", "1s", "-o", "json", "--pid", &pid]);
+    command.args(["audit", "--idle", "2s", "-o", "json", "--pid", &pid]);
     Some(Tracer::spawn(command).finish().report())
 }
 

@@ -28,7 +28,7 @@ fn a_replay_has_the_output_of_the_run() {
     let (file, csv) = (File::new(), File::new());
     let mut leak = Leak::of(Kind::Undrained, 6);
     let mut tracer = Tracer::start(&format!(
-        "record {} --pid {} --idle 1s --all -o json --csv {}",
+        "record {} --pid {} --idle 2s --all -o json --csv {}",
         file.path(),
         leak.pid(),
         csv.path()
@@ -55,7 +55,7 @@ fn a_replay_has_the_output_of_the_run() {
 fn a_killed_run_leaves_a_recording_of_what_it_observed() {
     let file = File::new();
     let leak = Leak::of(Kind::Undrained, 6);
-    let arguments = format!("--record {} --pid {} --idle 1s -o json", file.path(), leak.pid());
+    let arguments = format!("--record {} --pid {} --idle 2s -o json", file.path(), leak.pid());
     let mut tracer = Tracer::start(&arguments);
     let last = tracer.wait_until(|report| report.leaked_by(leak.pid()) == 6);
     tracer.kill_at_once();
@@ -70,7 +70,7 @@ fn a_killed_run_leaves_a_recording_of_what_it_observed() {
 fn an_ordinary_user_can_replay_a_recording() {
     let file = File::new();
     let leak = Leak::of(Kind::Undrained, 6);
-    Tracer::run(&format!("record {} --pid {} --idle 1s --for 3s", file.path(), leak.pid()));
+    Tracer::run(&format!("record {} --pid {} --idle 2s --for 3s", file.path(), leak.pid()));
     let program = program_for_all(file.0.path());
     let mut command = Command::new(program);
     command.args(["replay", &file.path(), "-o", "json"]).uid(NOBODY).gid(NOBODY);

@@ -1,4 +1,4 @@
-/* Connects six times, every 400 ms, to the port of 127.0.0.1 that it is given, and never reads. It has no library,
+/* Connects six times, every 500 ms, to the port of 127.0.0.1 that it is given, and never reads. It has no library,
  * so that any compiler for amd64 can make a program of 32 bits of it. */
 struct address {
     unsigned short family, port;
@@ -25,7 +25,7 @@ void run(char **arguments) {
         unsigned long connection[3] = {(unsigned long)fd, (unsigned long)&to, sizeof to};
         if (fd < 0 || call(SOCKETCALL, CONNECT, connection) != 0)
             call(EXIT, 1, 0);
-        long pause[2] = {0, 400000000};
+        long pause[2] = {0, 500000000};
         call(NANOSLEEP, (int)pause, 0);
     }
     for (;;)

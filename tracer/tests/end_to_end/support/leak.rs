@@ -2,16 +2,16 @@ use std::{collections::BTreeSet, thread, time::Duration};
 
 use super::{Fd, Listener, Puppet, Report, listed};
 
-/// How long it takes to leak some connections: longer than the `--idle` of the tests, over which
+/// How long it takes to leak some connections: longer than the `--idle` of the tests (2 s), over which
 /// they have to be spread.
-const SPAN: Duration = Duration::from_millis(2_300);
+const SPAN: Duration = Duration::from_millis(2_800);
 
 /// The shortest pause between one leaked connection and the next: more than a twelfth of `--idle`
 /// (2 s at most), so that each is an event of its own.
 const PAUSE_MIN: Duration = Duration::from_millis(200);
 
 /// The longest pause.
-const PAUSE_MAX: Duration = Duration::from_millis(500);
+const PAUSE_MAX: Duration = Duration::from_millis(600);
 
 /// Leaks `count` times, with a pause after each, and returns what was leaked. As one event, leaks
 /// would be *possible*.

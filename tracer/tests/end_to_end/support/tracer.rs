@@ -14,6 +14,9 @@ use super::{Report, Rows};
 /// Longest wait for a condition or an end: far more than a healthy run takes on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(200);
 
+/// Longest wait for the end of standard error once the process has ended.
+const ERRORS_DEADLINE: Duration = Duration::from_secs(20);
+
 /// The tracer with arguments, which are split at white space.
 pub(crate) fn command(arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tracer"));
@@ -227,6 +230,14 @@ impl Tracer {
 
     fn errors(&mut self) -> String {
         let reader = self.stderr.take().expect("only the end takes it");
+        // What `nsenter` has started survives it when it is killed, and keeps the pipe open.
+        let deadline = Instant::now() + ERRORS_DEADLINE;
+        while !reader.is_finished() {
+            if Instant::now() > deadline {
+                return "standard error is still open".to_owned();
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
         reader.join().expect("the reader of errors ends")
     }
 }
