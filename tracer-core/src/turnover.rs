@@ -1,13 +1,14 @@
 //! Whether a process comes back to the dead connections of a group, and how many it uses at one time.
 //!
 //! *Dead* are connections that nobody has any use for, as far as can be seen: closed by their peer,
-//! or unread for so long that they have a verdict. A *clean-up* is a process that closes or uses one
-//! that has been dead for longer than a twelfth of `--idle`. Pools do so when they come to such a
-//! connection, so of a group with clean-ups only the dead beyond the largest number alive at one time
-//! are evidence, and only if those became more from one clean-up to the next.
+//! or unread for so long that they have a verdict. A *clean-up* is a process that closes one that has
+//! been dead for `--idle`. Pools do so when they come to such a connection, so of a group with
+//! clean-ups only the dead beyond the largest number alive at one time are evidence, and only if those
+//! became more from one clean-up to the next. A process that *uses* one says so of this one only, and
+//! raises `--min-count` for the group for a while.
 //!
-//! A garbage collector closes old and new dead connections alike, puts no new ones in their place, and
-//! leaves more behind each time. That is no clean-up.
+//! A garbage collector closes some and leaves others that died before and after them, puts no new ones
+//! in their place, and leaves more behind each time. That is no clean-up.
 
 use alloc::vec::Vec;
 
@@ -16,7 +17,7 @@ use crate::Timestamp;
 /// Clean-ups across which the excess has to grow.
 const CLEAN_UPS: usize = 3;
 /// Closes at one time that may be those of a garbage collector.
-const COLLECTED_MIN: usize = 3;
+const COLLECTED_MIN: usize = 2;
 /// How often `--min-count` is raised for one group at most.
 const STEPS_MAX: u64 = 4;
 
@@ -53,6 +54,8 @@ pub(crate) struct Turnover {
     pub(crate) alive_max_at: Timestamp,
     /// There was a clean-up.
     pub(crate) has_clean_ups: bool,
+    /// The process closed or used a dead connection.
+    pub(crate) came_back: bool,
     /// The dead beyond `alive_max` became more across three clean-ups.
     pub(crate) excess_grew: bool,
     /// The excess after each of the latest clean-ups.
@@ -74,6 +77,7 @@ impl Turnover {
             alive_max: 0,
             alive_max_at: since,
             has_clean_ups: false,
+            came_back: false,
             excess_grew: false,
             excesses: [0; CLEAN_UPS],
             measured: 0,
@@ -107,14 +111,19 @@ impl Turnover {
             self.steps = (self.steps + 1).min(STEPS_MAX);
             self.stepped_at = at;
         }
-        if self.is_collection(cleaned, left, population) {
+        let closed = || cleaned.iter().filter(|cleaned| !cleaned.was_used);
+        if self.is_collection(&closed().collect::<Vec<_>>(), left, population) {
             self.left_by_collection = left.len();
+            return;
+        }
+        self.came_back = true;
+        if closed().next().is_none() {
             return;
         }
         let is_continued = self.has_clean_ups && at.ms_since(self.cleaned_at) <= gap_ms;
         (self.has_clean_ups, self.cleaned_at) = (true, at);
         // The process came back to one that was beyond what it uses at one time.
-        if cleaned.iter().any(|cleaned| cleaned.outlived >= self.alive_max.max(1)) {
+        if closed().any(|cleaned| cleaned.outlived >= self.alive_max.max(1)) {
             (self.measured, self.excess_grew) = (0, false);
             return;
         }
@@ -129,29 +138,19 @@ impl Turnover {
         self.excess_grew |= self.measured == CLEAN_UPS && grew;
     }
 
-    /// Old and new ones alike were closed, not in exchange for new ones, and more are left than by
-    /// the collection before.
+    /// Some that died between others were closed, not in exchange for new ones, and more are left than
+    /// by the collection before.
     fn is_collection(
         &self,
-        cleaned: &[Cleaned],
+        closed: &[&Cleaned],
         left: &[Timestamp],
         population: Population,
     ) -> bool {
-        let mut times: Vec<Timestamp> = left.to_vec();
-        times.extend(cleaned.iter().map(|cleaned| cleaned.dead_since));
-        times.sort_unstable();
-        let Some(median) = times.get(times.len() / 2) else { return false };
-        let is_older = |cleaned: &&Cleaned| cleaned.dead_since < *median;
-        let older = cleaned.iter().filter(is_older).count();
-        let are_left =
-            |test: fn(&Timestamp, &Timestamp) -> bool| left.iter().any(|it| test(it, median));
-        cleaned.len() >= COLLECTED_MIN
-            && cleaned.iter().all(|cleaned| !cleaned.was_used)
-            && older > 0
-            && older < cleaned.len()
-            && are_left(|left, median| left < median)
-            && are_left(|left, median| left > median)
-            && population.fresh < cleaned.len()
+        let times = || closed.iter().map(|closed| closed.dead_since);
+        let (Some(first), Some(last)) = (times().min(), times().max()) else { return false };
+        closed.len() >= COLLECTED_MIN
+            && left.iter().any(|left| first < *left && *left < last)
+            && population.fresh < closed.len()
             && left.len() > self.left_by_collection
     }
 

@@ -122,7 +122,7 @@ impl<'a> Claimed<'_, 'a> {
     where
         'a: 'm,
     {
-        let Some(turnover) = self.turnover.filter(|turnover| !turnover.has_clean_ups) else {
+        let Some(turnover) = self.turnover.filter(|turnover| !turnover.came_back) else {
             return false;
         };
         let watched = members.map(self.occurred).filter(|it| it.earliest >= turnover.since);

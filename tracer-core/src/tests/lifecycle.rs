@@ -34,7 +34,6 @@ fn a_finding_is_retracted_when_its_sockets_close_or_are_used() {
                  but others-being-read count=2
                  but single-event-possible
                  but too-little-unread count=4 total=4 unread_min_bytes=4096 count_min=5
-                 but cleaned-up alive_max=2
             1m 10s flagged 0x1 undrained possible
             1m 10s flagged 0x2 undrained possible
             1m 10s flagged 0x3 undrained possible

@@ -57,7 +57,6 @@ fn downloads_that_are_read_in_turn_are_only_possible_in_an_audit() {
                  rising event=WentSilent times=7 span_ms=120000
                  but others-being-read count=1
                  but watched-too-briefly needed_ms=60000
-                 but cleaned-up alive_max=1
         "#]],
     );
 }
