@@ -2,9 +2,9 @@
 //!
 //! *Dead* are connections that nobody has any use for, as far as can be seen: closed by their peer,
 //! or unread for so long that they have a verdict. A *clean-up* is a process that closes one that has
-//! been dead for `--idle`. Pools do so when they come to such a connection, so of a group with
-//! clean-ups only the dead beyond the largest number alive at one time are evidence, and only if those
-//! became more from one clean-up to the next. A process that *uses* one says so of this one only, and
+//! been dead for longer than a twelfth of `--idle`. Pools do so when they come to such a connection, so
+//! of a group with clean-ups only the dead beyond the largest number alive at one time are evidence,
+//! and only if those became more from one clean-up to the next. A process that *uses* one says so of this one only, and
 //! raises `--min-count` for the group for a while.
 //!
 //! A garbage collector closes some and leaves others that died before and after them, puts no new ones

@@ -48,8 +48,8 @@ impl Detector {
                 None => return,
             },
         };
-        // Whoever closes within `--idle` does not return to a dead connection: it never left it.
-        if tracked.accusation().is_none() && at.ms_since(dead_since) < self.options.idle_ms {
+        // Whoever closes promptly does not return to a dead connection: it never left it.
+        if tracked.accusation().is_none() && at.ms_since(dead_since) <= self.options.gap_ms() {
             return;
         }
         let group = GroupKey::of(owner.key, self.table.direction(tracked), facts);
