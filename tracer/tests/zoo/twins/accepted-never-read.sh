@@ -1,5 +1,5 @@
 # As strange-requests, but the server never reads 25 connections with such requests, beside those of busy clients.
-reduced=yes
+reduced=no
 
 start() {
     background "$PYTHON" "$PROGRAMS/accepts.py" --strange send --leak

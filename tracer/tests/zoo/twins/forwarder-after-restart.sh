@@ -1,5 +1,5 @@
 # As forwarder-restart, but it forgets the backend's connection when a client closes first: 25, beside the 50 that wait.
-reduced=yes
+reduced=no
 
 start() {
     backend

@@ -1,5 +1,5 @@
 # As clients-give-up, but the path that handles the failed write does not close: 25 dead sockets.
-reduced=yes
+reduced=no
 
 start() {
     background "$PYTHON" "$PROGRAMS/late.py" --to giveup --leak

@@ -1,6 +1,6 @@
 # As go-pool, but 25 responses with status 500 are dropped without closing the body.
 packages="golang-go"
-reduced=yes
+reduced=no
 
 start() {
     source "$PROGRAMS/build.sh"

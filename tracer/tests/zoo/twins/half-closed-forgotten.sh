@@ -1,5 +1,5 @@
 # As half-closed-requests, but the server does not close 25 connections after the response.
-reduced=yes
+reduced=no
 
 start() {
     background "$PYTHON" "$PROGRAMS/late.py" --to half --leak

@@ -1,6 +1,6 @@
 # As node-fetch, but 25 responses of which only the status was of interest are kept in a log.
 packages="nodejs"
-reduced=yes
+reduced=no
 
 start() {
     background "$PYTHON" "$PROGRAMS/server.py" $((PORT + 1))

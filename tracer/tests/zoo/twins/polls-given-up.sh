@@ -1,5 +1,5 @@
 # As long-polls, but polls that timed out are not closed: 25, which the server answers and closes.
-reduced=yes
+reduced=no
 
 start() {
     background "$PYTHON" "$PROGRAMS/server.py" $((PORT + 1))

@@ -1,7 +1,7 @@
 # As redis-pool, but 25 connections whose command failed are not released.
 packages="redis-server"
 pip="redis"
-reduced=yes
+reduced=no
 
 start() {
     background redis-server --port $((PORT + 1)) --bind 127.0.0.1 --save "" --appendonly no --dir "$DIR" \

@@ -1,6 +1,6 @@
 # As resets-pool, but 25 responses that a list of errors keeps are never looked at again after the reset.
 pip="requests"
-reduced=yes
+reduced=no
 
 start() {
     background "$PYTHON" "$PROGRAMS/server.py" $((PORT + 1)) --reset

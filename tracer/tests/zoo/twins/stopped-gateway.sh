@@ -1,5 +1,5 @@
 # As gateway-forgets, but the gateway is under SIGSTOP for two idle times when it has leaked 25, and its clients stay.
-reduced=yes
+reduced=no
 
 start() {
     background "$PYTHON" "$PROGRAMS/server.py" $((PORT + 1))
