@@ -16,13 +16,6 @@ const COST_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// The CPU time that counts is the average of this many: what is done once, such as a scan of a
 /// large process, delays several snapshots a little and not one of them for long.
 const AVERAGED: u8 = 8;
-/// Inspections of processes are spread over several snapshots as far as these would otherwise be
-/// further apart than this.
-const SPREAD_PAUSE: Duration = Duration::from_millis(4_500);
-/// Inspections may always take this much CPU time after a snapshot, so that they make progress
-/// however long the snapshot itself takes.
-const INSPECTION_MIN: Duration = Duration::from_millis(10);
-
 /// The pauses of one run.
 #[derive(Clone, Debug)]
 pub(crate) struct Pace {
@@ -32,8 +25,6 @@ pub(crate) struct Pace {
     pause: Duration,
     /// CPU time of the latest snapshots, each with all that followed from it.
     costs: VecDeque<Duration>,
-    /// CPU time of everything but inspections at the latest snapshot.
-    other_cost: Duration,
 }
 
 impl Pace {
@@ -42,26 +33,18 @@ impl Pace {
     pub(crate) fn new(interval: Option<Duration>, idle: Duration) -> Self {
         let calm = (idle / IDLE_DIVISOR).clamp(PAUSE, CALM_PAUSE);
         let (shortest, longest) = interval.map_or((PAUSE, calm), |interval| (interval, interval));
-        let (pause, costs, other_cost) = (shortest, VecDeque::new(), Duration::ZERO);
-        Self { shortest, longest, pause, costs, other_cost }
+        Self { shortest, longest, pause: shortest, costs: VecDeque::new() }
     }
 
-    /// A snapshot was taken. `cpu_time` is that of tracer since the snapshot before, with events and
-    /// output; `inspections` is the part of it that inspections took. Pauses grow by half while
-    /// nothing has changed.
-    pub(crate) fn snapshot_taken(
-        &mut self,
-        cpu_time: Duration,
-        inspections: Duration,
-        has_changed: bool,
-    ) {
+    /// A snapshot was taken. `cpu_time` is that of tracer since the snapshot before, with events,
+    /// inspections and output. Pauses grow by half while nothing has changed.
+    pub(crate) fn snapshot_taken(&mut self, cpu_time: Duration, has_changed: bool) {
         let grown = self.pause.saturating_add(self.pause / 2).min(self.longest);
         self.pause = if has_changed { self.shortest } else { grown };
         if self.costs.len() == usize::from(AVERAGED) {
             self.costs.pop_front();
         }
         self.costs.push_back(cpu_time);
-        self.other_cost = cpu_time.saturating_sub(inspections);
     }
 
     /// An event arrived: the pause becomes short again.
@@ -75,16 +58,6 @@ impl Pace {
         let average = self.costs.iter().sum::<Duration>() / u32::from(AVERAGED);
         self.pause.max(average.saturating_mul(COST_FACTOR).min(COST_PAUSE_MAX))
     }
-
-    /// The CPU time that inspections may take after the next snapshot; `None` at the beginning of a
-    /// run, when no process has been inspected yet. What does not fit waits for later snapshots.
-    pub(crate) fn inspection_max(&self) -> Option<Duration> {
-        if self.costs.len() < usize::from(AVERAGED) {
-            return None;
-        }
-        let room = (SPREAD_PAUSE / COST_FACTOR).saturating_sub(self.other_cost);
-        Some(room.max(INSPECTION_MIN))
-    }
 }
 
 #[cfg(test)]
@@ -97,7 +70,7 @@ mod tests {
     /// The pauses after snapshots in which nothing had changed, in milliseconds.
     fn calm(pace: &mut Pace, snapshots: usize) -> Vec<u128> {
         let pauses = (0..snapshots).map(|_| {
-            pace.snapshot_taken(CHEAP, Duration::ZERO, false);
+            pace.snapshot_taken(CHEAP, false);
             pace.pause().as_millis()
         });
         pauses.collect()
@@ -108,7 +81,7 @@ mod tests {
         let mut pace = Pace::new(None, IDLE);
         assert_eq!(pace.pause(), PAUSE);
         assert_eq!(calm(&mut pace, 7), [1_500, 2_250, 3_375, 5_062, 7_593, 10_000, 10_000]);
-        pace.snapshot_taken(CHEAP, Duration::ZERO, true);
+        pace.snapshot_taken(CHEAP, true);
         assert_eq!(pace.pause(), PAUSE);
         assert_eq!(calm(&mut pace, 2), [1_500, 2_250]);
         pace.event_arrived();
@@ -125,9 +98,9 @@ mod tests {
     fn an_interval_does_not_change() {
         for interval in [Duration::from_millis(20), Duration::from_secs(45)] {
             let mut pace = Pace::new(Some(interval), IDLE);
-            pace.snapshot_taken(CHEAP, Duration::ZERO, false);
+            pace.snapshot_taken(CHEAP, false);
             assert_eq!(pace.pause(), interval);
-            pace.snapshot_taken(CHEAP, Duration::ZERO, true);
+            pace.snapshot_taken(CHEAP, true);
             assert_eq!(pace.pause(), interval);
         }
     }
@@ -135,7 +108,7 @@ mod tests {
     /// The pauses after snapshots that cost this much, inspections included.
     fn busy(pace: &mut Pace, cost: Duration, snapshots: usize) -> Vec<Duration> {
         let pauses = (0..snapshots).map(|_| {
-            pace.snapshot_taken(cost, Duration::ZERO, true);
+            pace.snapshot_taken(cost, true);
             pace.pause()
         });
         pauses.collect()
@@ -165,19 +138,5 @@ mod tests {
         pauses.extend(busy(&mut pace, Duration::ZERO, 8));
         let delayed = Duration::from_millis(5_250);
         assert_eq!(pauses, [[delayed; 8].as_slice(), &[PAUSE]].concat());
-    }
-
-    #[test]
-    fn inspections_get_what_snapshots_leave() {
-        let mut pace = Pace::new(None, IDLE);
-        let ms = Duration::from_millis;
-        let max_ms = |pace: &Pace| pace.inspection_max().map(|max| max.as_millis());
-        for _ in 0..8 {
-            assert_eq!(max_ms(&pace), None, "nothing has been inspected yet");
-            pace.snapshot_taken(ms(200), ms(190), true);
-        }
-        assert_eq!(max_ms(&pace), Some(32));
-        pace.snapshot_taken(ms(300), ms(0), true);
-        assert_eq!(max_ms(&pace), Some(10), "a little at any cost");
     }
 }

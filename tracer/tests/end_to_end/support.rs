@@ -24,7 +24,7 @@ pub(crate) use self::{
     leak::{Kind, Leak, leak_within, one_by_one},
     program::Program,
     puppet::{Fd, Listener, Puppet, listed},
-    report::{Finding, Report},
+    report::{Finding, Report, is_slow_host},
     rows::Rows,
     source_line::line_of,
     tracer::{NOBODY, Outcome, Tracer, command, program_for_all, run_in},

@@ -117,7 +117,7 @@ impl Session {
             answered.saturating_sub(reconciled).saturating_sub(inspections),
             judged.saturating_sub(answered),
         );
-        self.pace.snapshot_taken(cpu_time, inspections, self.detector.take_changed());
+        self.pace.snapshot_taken(cpu_time, self.detector.take_changed());
         Ok(())
     }
 
@@ -126,18 +126,14 @@ impl Session {
     fn answer_questions(&mut self) -> Duration {
         let questions = self.detector.questions(self.observer.now());
         let started = self.observer.cpu_time();
-        let cpu_max = self.pace.inspection_max();
         // When the first process was inspected for readers. What processes are is answered before, and
         // does not take from this time.
-        let mut first: Option<(Instant, Duration)> = None;
+        let mut first: Option<Instant> = None;
         let mut unanswered = 0;
         for question in questions {
             if matches!(question, Question::Readers(..)) {
-                let (since, cpu) =
-                    *first.get_or_insert_with(|| (Instant::now(), self.observer.cpu_time()));
-                let took = self.observer.cpu_time().saturating_sub(cpu);
                 // The detector asks again after the next snapshot.
-                if since.elapsed() > READERS_MAX || cpu_max.is_some_and(|max| took > max) {
+                if first.get_or_insert_with(Instant::now).elapsed() > READERS_MAX {
                     unanswered += 1;
                     continue;
                 }

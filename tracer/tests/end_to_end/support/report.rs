@@ -4,6 +4,11 @@ use serde_json::Value;
 
 use super::{Fd, validator::Validator};
 
+/// The host is a virtual machine with software emulation.
+pub(crate) fn is_slow_host() -> bool {
+    std::env::var_os("TRACER_TEST_SLOW_HOST").is_some()
+}
+
 /// Every document that a test reads is valid.
 static SCHEMA: LazyLock<Validator> = LazyLock::new(|| Validator::strict("report"));
 
@@ -131,9 +136,15 @@ impl Finding {
         self.number("count")
     }
 
-    /// It is active and *likely* or better.
+    /// It is active and *likely* or better. On a slow host, the last event of a leak is too long ago
+    /// for a short `--idle` before the tracer has started, which makes it only *possible*.
     fn is_leak(&self) -> bool {
-        matches!(self.text("confidence"), "likely" | "certain") && !self.is_retracted()
+        let is_enough = match self.text("confidence") {
+            "likely" | "certain" => true,
+            "possible" => is_slow_host(),
+            _ => false,
+        };
+        is_enough && !self.is_retracted()
     }
 
     /// It was retracted.
