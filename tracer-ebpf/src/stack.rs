@@ -98,12 +98,14 @@ fn assemble<'a>(
     record: &'a mut StackRecord,
     extent: Extent,
 ) -> Option<(&'a StackRecord, u64)> {
+    #[expect(clippy::cast_possible_truncation, reason = "it is below 2 KiB")]
     let size = size_of_val(&record.addresses) as u32;
     let addresses = record.addresses.as_mut_ptr();
     // SAFETY: the kernel writes at most `size` bytes, and any bytes are valid addresses.
     let bytes = unsafe {
         bpf_get_stack(context.as_ptr(), addresses.cast(), size, u64::from(BPF_F_USER_STACK))
     };
+    #[expect(clippy::cast_possible_truncation, reason = "it is 8")]
     let depth = u32::try_from(bytes).ok()? / size_of::<u64>() as u32;
     record.depth = depth;
     let mut hash = hash_of(addresses, depth);
