@@ -18,7 +18,7 @@
 //! - *event*: what happened without a pause of more than a twelfth of `--idle`. What goes on for longer
 //!   than `--idle` counts once per `--idle`.
 //! - *at separate times*: at least three events that certainly are separate and span at least `--idle`.
-//! - *keep happening at separate times*: the latest of those is at most twice their span ago, or twenty
+//! - *keep happening at separate times*: the latest of those is at most twice their span ago, or thirty
 //!   times `--idle`.
 //! - *accumulate*: see [`accumulation`].
 //! - *confirmed by goroutine scan*: see [`proof_subset`].

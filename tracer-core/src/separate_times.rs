@@ -95,9 +95,9 @@ impl SeparateTimes {
         self.count >= 3 && self.span_ms >= idle_ms
     }
 
-    /// Spread out and recent: the last event is at most twice the span ago, or twenty times `idle_ms`.
+    /// Spread out and recent: the last event is at most twice the span ago, or thirty times `idle_ms`.
     pub(crate) fn is_rising(self, idle_ms: u64, now: Timestamp) -> bool {
-        let recent_ms = self.span_ms.saturating_mul(2).max(idle_ms.saturating_mul(20));
+        let recent_ms = self.span_ms.saturating_mul(2).max(idle_ms.saturating_mul(30));
         self.is_spread_out(idle_ms) && now.ms_since(self.latest) <= recent_ms
     }
 }

@@ -6,7 +6,7 @@
 //! some events, each of many connections, until a burst is deep enough to come back to them.
 //!
 //! Connections *accumulate* if they died in one of these ways, and others were opened after the first
-//! of them had died:
+//! of them was no longer used:
 //!
 //! - **One by one**: at separate times, none of them of more than a third of the connections, and half
 //!   as many events as connections, at least twenty, or three without a pause; and that keeps
@@ -133,10 +133,14 @@ impl<'a> Claimed<'_, 'a> {
     }
 }
 
-/// Some were opened after the first of them had died: a pool is bounded, a leak goes on.
+/// Some were opened after the first of them was no longer used: a pool is bounded, a leak goes on. A
+/// peer may take so long to close that all were opened before the first of them died.
 fn goes_on<'m, 'a: 'm>(
-    mut members: impl Iterator<Item = &'m ConnectionView<'a>>,
-    first_died: Timestamp,
+    members: impl Iterator<Item = &'m ConnectionView<'a>> + Clone,
+    first_event: Timestamp,
 ) -> bool {
-    members.any(|member| member.known_opening().is_some_and(|opened| opened > first_died))
+    let unused = members.clone().map(ConnectionView::last_used_at).min();
+    let first = unused.map_or(first_event, |unused| unused.min(first_event));
+    let mut openings = members.filter_map(ConnectionView::known_opening);
+    openings.any(|opened| opened > first)
 }

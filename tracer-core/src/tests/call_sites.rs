@@ -177,48 +177,48 @@ fn connections_opened_at_one_call_site_name_it() {
         ",
         &expect![[r#"
             [5m]
-              #2 close-wait possible: p11[11] outbound 10.0.0.1:443 x21, oldest 4m 59s, active 0s ~+10.0/min
+              #2 close-wait likely: p11[11] outbound 10.0.0.1:443 x21, oldest 4m 59s, active 0s ~+10.0/min
                  peer-closed count=21 ago=60000..180000ms
                  rising event=PeerClosed times=21 span_ms=120000
                  call-sites top=["dial pool.c:9" count=12 "dial other.c:1" count=8 ] others=0
-                 but undecided watch_ms=360000
-              #1 close-wait possible: p10[10] outbound 10.0.0.1:443 x12, oldest 4m 59s, active 0s ~+10.0/min, at dial pool.c:9
+                 but thread-pool-possible
+              #1 close-wait likely: p10[10] outbound 10.0.0.1:443 x12, oldest 4m 59s, active 0s ~+10.0/min, at dial pool.c:9
                  peer-closed count=12 ago=114000..180000ms
                  rising event=PeerClosed times=12 span_ms=66000
-                 but undecided watch_ms=360000
-            5m flagged 0x1 close-wait possible at dial pool.c:9
-            5m flagged 0x2 close-wait possible at dial pool.c:9
-            5m flagged 0x3 close-wait possible at dial pool.c:9
-            5m flagged 0x4 close-wait possible at dial pool.c:9
-            5m flagged 0x5 close-wait possible at dial pool.c:9
-            5m flagged 0x6 close-wait possible at dial pool.c:9
-            5m flagged 0x7 close-wait possible at dial pool.c:9
-            5m flagged 0x8 close-wait possible at dial pool.c:9
-            5m flagged 0x9 close-wait possible at dial pool.c:9
-            5m flagged 0xa close-wait possible at dial pool.c:9
-            5m flagged 0xb close-wait possible at dial pool.c:9
-            5m flagged 0xc close-wait possible at dial pool.c:9
-            5m flagged 0xd close-wait possible at dial pool.c:9
-            5m flagged 0xe close-wait possible at dial pool.c:9
-            5m flagged 0xf close-wait possible at dial pool.c:9
-            5m flagged 0x10 close-wait possible at dial pool.c:9
-            5m flagged 0x11 close-wait possible at dial pool.c:9
-            5m flagged 0x12 close-wait possible at dial pool.c:9
-            5m flagged 0x13 close-wait possible at dial pool.c:9
-            5m flagged 0x14 close-wait possible at dial pool.c:9
-            5m flagged 0x15 close-wait possible at dial pool.c:9
-            5m flagged 0x16 close-wait possible at dial pool.c:9
-            5m flagged 0x17 close-wait possible at dial other.c:1
-            5m flagged 0x18 close-wait possible at dial pool.c:9
-            5m flagged 0x19 close-wait possible at dial pool.c:9
-            5m flagged 0x1a close-wait possible at dial other.c:1
-            5m flagged 0x1b close-wait possible at dial other.c:1
-            5m flagged 0x1c close-wait possible at dial other.c:1
-            5m flagged 0x1d close-wait possible at dial other.c:1
-            5m flagged 0x1e close-wait possible at dial other.c:1
-            5m flagged 0x1f close-wait possible at dial other.c:1
-            5m flagged 0x20 close-wait possible at dial other.c:1
-            5m flagged 0x21 close-wait possible
+                 but thread-pool-possible
+            5m flagged 0x1 close-wait likely at dial pool.c:9
+            5m flagged 0x2 close-wait likely at dial pool.c:9
+            5m flagged 0x3 close-wait likely at dial pool.c:9
+            5m flagged 0x4 close-wait likely at dial pool.c:9
+            5m flagged 0x5 close-wait likely at dial pool.c:9
+            5m flagged 0x6 close-wait likely at dial pool.c:9
+            5m flagged 0x7 close-wait likely at dial pool.c:9
+            5m flagged 0x8 close-wait likely at dial pool.c:9
+            5m flagged 0x9 close-wait likely at dial pool.c:9
+            5m flagged 0xa close-wait likely at dial pool.c:9
+            5m flagged 0xb close-wait likely at dial pool.c:9
+            5m flagged 0xc close-wait likely at dial pool.c:9
+            5m flagged 0xd close-wait likely at dial pool.c:9
+            5m flagged 0xe close-wait likely at dial pool.c:9
+            5m flagged 0xf close-wait likely at dial pool.c:9
+            5m flagged 0x10 close-wait likely at dial pool.c:9
+            5m flagged 0x11 close-wait likely at dial pool.c:9
+            5m flagged 0x12 close-wait likely at dial pool.c:9
+            5m flagged 0x13 close-wait likely at dial pool.c:9
+            5m flagged 0x14 close-wait likely at dial pool.c:9
+            5m flagged 0x15 close-wait likely at dial pool.c:9
+            5m flagged 0x16 close-wait likely at dial pool.c:9
+            5m flagged 0x17 close-wait likely at dial other.c:1
+            5m flagged 0x18 close-wait likely at dial pool.c:9
+            5m flagged 0x19 close-wait likely at dial pool.c:9
+            5m flagged 0x1a close-wait likely at dial other.c:1
+            5m flagged 0x1b close-wait likely at dial other.c:1
+            5m flagged 0x1c close-wait likely at dial other.c:1
+            5m flagged 0x1d close-wait likely at dial other.c:1
+            5m flagged 0x1e close-wait likely at dial other.c:1
+            5m flagged 0x1f close-wait likely at dial other.c:1
+            5m flagged 0x20 close-wait likely at dial other.c:1
+            5m flagged 0x21 close-wait likely
         "#]],
     );
 }

@@ -53,8 +53,8 @@ fn rising_needs_three_times_and_a_span() {
     assert!(!of(&[0, 100]).is_rising(60_000, now));
     assert!(!of(&[0, 20, 40]).is_rising(60_000, now));
     assert!(of(&[0, 30, 60]).is_rising(60_000, now));
-    assert!(of(&[0, 30, 60]).is_rising(60_000, Timestamp::from_ms(660_000)));
-    assert!(!of(&[0, 30, 60]).is_rising(60_000, Timestamp::from_ms(661_000)), "it has ceased");
+    assert!(of(&[0, 30, 60]).is_rising(60_000, Timestamp::from_ms(1_860_000)));
+    assert!(!of(&[0, 30, 60]).is_rising(60_000, Timestamp::from_ms(1_861_000)), "it has ceased");
 }
 
 /// The latest known count is kept until the process is gone.
