@@ -176,7 +176,7 @@ impl Detector {
     fn handle_departure(&mut self, departure: Departure, at: Timestamp) {
         match departure {
             Departure::Closed(tracked) => {
-                self.note_clean_up(&tracked, at, false);
+                self.cleaned.extend(self.clean_up(&tracked, at, false));
                 if let Some(flag) = tracked.flag() {
                     let change = self.change(at, ChangeKind::Closed, &tracked, flag);
                     self.push_change(change);
@@ -188,12 +188,9 @@ impl Detector {
                 if self.table.get(id).is_some_and(|tracked| self.is_shared(tracked, at)) {
                     return;
                 }
-                let Some(tracked) = self.table.get(id).filter(|it| it.flag().is_some()) else {
-                    return;
-                };
-                let (tracked, flag) = (tracked.clone(), tracked.flag());
-                self.note_clean_up(&tracked, at, true);
-                if let Some(flag) = flag {
+                let Some(tracked) = self.table.get(id) else { return };
+                if let Some(flag) = tracked.flag() {
+                    self.cleaned.extend(self.clean_up(tracked, at, true));
                     self.retract(at, id, flag);
                 }
             }
@@ -209,15 +206,15 @@ impl Detector {
 
     fn judge(&mut self, now: Timestamp) {
         self.now = now;
-        let context = JudgeContext {
-            table: &self.table,
-            processes: &self.processes,
-            histories: &self.histories,
-            half_closed: &self.half_closed,
-            suspended_ns: self.host.suspended_ns,
-            options: &self.options,
+        let context = context(
+            &self.table,
+            &self.processes,
+            &self.histories,
+            &self.half_closed,
+            &self.host,
+            &self.options,
             now,
-        };
+        );
         let judged = context.judge(&context.candidates());
         let verdicts = verdicts(&judged);
         let open = self.table.open().filter(|tracked| !verdicts.contains_key(&tracked.id));
@@ -335,15 +332,8 @@ impl Detector {
     }
 
     fn context(&self, now: Timestamp) -> JudgeContext<'_> {
-        JudgeContext {
-            table: &self.table,
-            processes: &self.processes,
-            histories: &self.histories,
-            half_closed: &self.half_closed,
-            suspended_ns: self.host.suspended_ns,
-            options: &self.options,
-            now,
-        }
+        let Self { table, processes, histories, half_closed, host, options, .. } = self;
+        context(table, processes, histories, half_closed, host, options, now)
     }
 
     fn unflagged(&self) -> Vec<Connection> {
@@ -355,6 +345,20 @@ impl Detector {
         unflagged.sort_unstable_by_key(|connection| connection.id);
         unflagged
     }
+}
+
+/// What is judged at `now`. Borrows single fields, so that the others can change meanwhile.
+const fn context<'a>(
+    table: &'a Table,
+    processes: &'a Processes,
+    histories: &'a BTreeMap<GroupKey, GroupHistory>,
+    half_closed: &'a BTreeMap<GroupKey, History>,
+    host: &HostFacts,
+    options: &'a Options,
+    now: Timestamp,
+) -> JudgeContext<'a> {
+    let suspended_ns = host.suspended_ns;
+    JudgeContext { table, processes, histories, half_closed, suspended_ns, options, now }
 }
 
 /// The verdict of one connection in a judgement.

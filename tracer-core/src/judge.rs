@@ -28,6 +28,7 @@ use crate::{
     connection_view::{ConnectionView, ProcessView, ResponseSelection},
     group::GroupKey,
     group_history::GroupHistory,
+    group_size::GroupSize,
     history::{History, rate_milli},
     open_responses::Response,
     processes::Processes,
@@ -67,27 +68,6 @@ pub(crate) struct Judged<'a> {
 pub(crate) struct Growth {
     pub(crate) per_min_milli: Option<i64>,
     pub(crate) reconstructed: bool,
-}
-
-/// The size of a group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct GroupSize {
-    pub(crate) count: usize,
-    /// How many are not dead, in the sense of [`turnover`](crate::turnover).
-    pub(crate) alive: usize,
-    /// How many the snapshot before did not show.
-    pub(crate) fresh: usize,
-    /// When the oldest of its connections was opened.
-    pub(crate) oldest: Timestamp,
-}
-
-impl GroupSize {
-    fn add(&mut self, other: Self) {
-        self.count += other.count;
-        self.alive += other.alive;
-        self.fresh += other.fresh;
-        self.oldest = self.oldest.min(other.oldest);
-    }
 }
 
 /// What is known at the time of a judgement.

@@ -46,6 +46,7 @@ mod finding_key;
 mod finding_tracker;
 mod group;
 mod group_history;
+mod group_size;
 mod history;
 mod input;
 mod judge;

@@ -4,15 +4,15 @@
 //! or unread for so long that they have a verdict. A *clean-up* is a process that closes one that has
 //! been dead for longer than a twelfth of `--idle`. Pools do so when they come to such a connection, so
 //! of a group with clean-ups only the dead beyond the largest number alive at one time are evidence,
-//! and only if those became more from one clean-up to the next. A process that *uses* one says so of this one only, and
-//! raises `--min-count` for the group for a while.
+//! and only if those became more from one clean-up to the next. A process that *uses* one says so of
+//! this one only, and raises `--min-count` for the group for a while.
 //!
 //! A garbage collector closes some and leaves others that died before and after them, puts no new ones
 //! in their place, and leaves more behind each time. That is no clean-up.
 
 use alloc::vec::Vec;
 
-use crate::Timestamp;
+use crate::{Timestamp, group_size::GroupSize};
 
 /// Clean-ups across which the excess has to grow.
 const CLEAN_UPS: usize = 3;
@@ -20,17 +20,6 @@ const CLEAN_UPS: usize = 3;
 const COLLECTED_MIN: usize = 2;
 /// How often `--min-count` is raised for one group at most.
 const STEPS_MAX: u64 = 4;
-
-/// What one snapshot shows of a group.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Population {
-    /// All connections.
-    pub(crate) count: usize,
-    /// Those that are not dead.
-    pub(crate) alive: usize,
-    /// Those that the snapshot before did not show.
-    pub(crate) fresh: usize,
-}
 
 /// A dead connection that the process closed or used.
 #[derive(Clone, Copy, Debug)]
@@ -89,12 +78,12 @@ impl Turnover {
     }
 
     /// Takes in what a snapshot at `at` shows.
-    pub(crate) fn observe(&mut self, at: Timestamp, population: Population) {
-        if population.alive > self.alive_max {
-            (self.alive_max, self.alive_max_at) = (population.alive, at);
+    pub(crate) fn observe(&mut self, at: Timestamp, size: GroupSize) {
+        if size.alive > self.alive_max {
+            (self.alive_max, self.alive_max_at) = (size.alive, at);
         }
         // More were used at one time than was known, or the dead were closed.
-        self.excess_grew &= population.count > self.alive_max;
+        self.excess_grew &= size.count > self.alive_max;
     }
 
     /// Takes in what the process did to dead connections since the snapshot before. `left` are the
@@ -104,7 +93,7 @@ impl Turnover {
         at: Timestamp,
         cleaned: &[Cleaned],
         left: &[Timestamp],
-        population: Population,
+        size: GroupSize,
         gap_ms: u64,
     ) {
         if cleaned.iter().any(|cleaned| cleaned.was_used) && at.ms_since(self.stepped_at) > gap_ms {
@@ -112,7 +101,7 @@ impl Turnover {
             self.stepped_at = at;
         }
         let closed = || cleaned.iter().filter(|cleaned| !cleaned.was_used);
-        if self.is_collection(&closed().collect::<Vec<_>>(), left, population) {
+        if self.is_collection(&closed().collect::<Vec<_>>(), left, size) {
             self.left_by_collection = left.len();
             return;
         }
@@ -130,7 +119,7 @@ impl Turnover {
         if is_continued {
             return;
         }
-        let excess = population.count.saturating_sub(self.alive_max);
+        let excess = size.count.saturating_sub(self.alive_max);
         self.excesses.rotate_left(1);
         self.excesses[CLEAN_UPS - 1] = excess;
         self.measured = (self.measured + 1).min(CLEAN_UPS);
@@ -140,17 +129,12 @@ impl Turnover {
 
     /// Some that died between others were closed, not in exchange for new ones, and more are left than
     /// by the collection before.
-    fn is_collection(
-        &self,
-        closed: &[&Cleaned],
-        left: &[Timestamp],
-        population: Population,
-    ) -> bool {
+    fn is_collection(&self, closed: &[&Cleaned], left: &[Timestamp], size: GroupSize) -> bool {
         let times = || closed.iter().map(|closed| closed.dead_since);
         let (Some(first), Some(last)) = (times().min(), times().max()) else { return false };
         closed.len() >= COLLECTED_MIN
             && left.iter().any(|left| first < *left && *left < last)
-            && population.fresh < closed.len()
+            && size.fresh < closed.len()
             && left.len() > self.left_by_collection
     }
 

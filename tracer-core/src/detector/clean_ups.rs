@@ -7,13 +7,8 @@ use alloc::{
 
 use super::Detector;
 use crate::{
-    Comm, Timestamp,
-    excuse::Excuse,
-    group::GroupKey,
-    group_history::GroupHistory,
-    judge::GroupSize,
-    tracked::Tracked,
-    turnover::{Cleaned, Population},
+    Comm, Timestamp, excuse::Excuse, group::GroupKey, group_history::GroupHistory,
+    group_size::GroupSize, tracked::Tracked, turnover::Cleaned,
 };
 
 /// Clean-ups of one group that are kept until the next snapshot; further ones say the same.
@@ -31,36 +26,59 @@ struct CleanedGroup {
     cleaned: Vec<Cleaned>,
 }
 
+/// One clean-up.
+pub(super) struct CleanUp {
+    group: GroupKey,
+    /// The name of its process.
+    comm: Comm,
+    cleaned: Cleaned,
+}
+
+impl CleanedGroups {
+    /// Keeps a clean-up, if there is one, for its group and for that of the port.
+    pub(super) fn extend(&mut self, clean_up: Option<CleanUp>) {
+        let Some(CleanUp { group, comm, cleaned }) = clean_up else { return };
+        for group in with_port(group) {
+            let new = || CleanedGroup { comm: comm.clone(), cleaned: Vec::new() };
+            let of_group = &mut self.0.entry(group).or_insert_with(new).cleaned;
+            if of_group.len() < CLEANED_MAX {
+                of_group.push(cleaned);
+            }
+        }
+    }
+}
+
+/// The group, and that of its port where it is another one.
+fn with_port(group: GroupKey) -> BTreeSet<GroupKey> {
+    BTreeSet::from([group, group.of_port()])
+}
+
 impl Detector {
-    /// A connection was closed or, if `was_used`, used. It counts as a clean-up if it was dead.
-    pub(super) fn note_clean_up(&mut self, tracked: &Tracked, at: Timestamp, was_used: bool) {
-        let (Some(owner), Some(facts)) = (tracked.accountable(), &tracked.facts) else { return };
+    /// What the process did by closing this connection or, if `was_used`, using it. `None` if it was
+    /// not dead.
+    pub(super) fn clean_up(
+        &self,
+        tracked: &Tracked,
+        at: Timestamp,
+        was_used: bool,
+    ) -> Option<CleanUp> {
         // It waited for somebody else, and was not forgotten.
         let excuse = tracked.flagged.as_ref().and_then(|flagged| flagged.excuse);
         if excuse.is_some_and(Excuse::is_waiting) {
-            return;
+            return None;
         }
-        let since_flagged = || tracked.accusation().map(|flag| flag.since);
-        let dead_since = match (was_used, tracked.dead_since()) {
-            (false, Some(dead_since)) => dead_since,
-            _ => match since_flagged() {
-                Some(since) => since,
-                None => return,
-            },
-        };
+        let accusation = tracked.accusation();
+        let closed_since = tracked.dead_since().filter(|_| !was_used);
+        let dead_since = closed_since.or(accusation.map(|flag| flag.since))?;
         // Whoever closes promptly does not return to a dead connection: it never left it.
-        if tracked.accusation().is_none() && at.ms_since(dead_since) <= self.options.gap_ms() {
-            return;
+        if accusation.is_none() && at.ms_since(dead_since) <= self.options.gap_ms() {
+            return None;
         }
-        let group = GroupKey::of(owner.key, self.table.direction(tracked), facts);
-        let one = Cleaned { dead_since, outlived: tracked.outlived, was_used };
-        for group in BTreeSet::from([group, group.of_port()]) {
-            let new = || CleanedGroup { comm: owner.comm.clone(), cleaned: Vec::new() };
-            let cleaned = &mut self.cleaned.0.entry(group).or_insert_with(new).cleaned;
-            if cleaned.len() < CLEANED_MAX {
-                cleaned.push(one);
-            }
-        }
+        Some(CleanUp {
+            group: self.group(tracked)?,
+            comm: tracked.accountable()?.comm.clone(),
+            cleaned: Cleaned { dead_since, outlived: tracked.outlived, was_used },
+        })
     }
 
     /// Updates the histories of the groups with what a snapshot shows.
@@ -80,11 +98,10 @@ impl Detector {
             let GroupHistory { counts, turnover } =
                 self.histories.entry(*group).or_insert_with(new);
             counts.observe(at, size.count, size.oldest, self.options.window_ms);
-            let population = population(*size);
-            turnover.observe(at, population);
+            turnover.observe(at, *size);
             if let Some(CleanedGroup { cleaned, .. }) = cleaned.get(group) {
                 let left = left.remove(group).unwrap_or_default();
-                turnover.clean_up(at, cleaned, &left, population, self.options.gap_ms());
+                turnover.clean_up(at, cleaned, &left, *size, self.options.gap_ms());
             }
         }
         self.update_outlived(&sizes);
@@ -103,7 +120,7 @@ impl Detector {
             let (Some(group), Some(since)) = (self.group(tracked), tracked.dead_since()) else {
                 continue;
             };
-            for group in BTreeSet::from([group, group.of_port()]) {
+            for group in with_port(group) {
                 if cleaned.contains_key(&group) {
                     left.entry(group).or_default().push(since);
                 }
@@ -130,8 +147,4 @@ impl Detector {
         let (owner, facts) = (tracked.accountable()?, tracked.facts.as_deref()?);
         Some(GroupKey::of(owner.key, self.table.direction(tracked), facts))
     }
-}
-
-const fn population(size: GroupSize) -> Population {
-    Population { count: size.count, alive: size.alive, fresh: size.fresh }
 }

@@ -10,8 +10,11 @@ use alloc::{
 };
 use core::net::SocketAddr;
 
-use super::{GroupSize, Groups, Judged};
-use crate::{Confidence, ConnectionId, connection_view::ConnectionView, group::GroupKey};
+use super::{Groups, Judged};
+use crate::{
+    Confidence, ConnectionId, connection_view::ConnectionView, group::GroupKey,
+    group_size::GroupSize,
+};
 
 /// The connections by port, of the ports with several addresses.
 fn ports<'a>(groups: &Groups<'a>) -> Groups<'a> {

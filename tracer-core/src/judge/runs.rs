@@ -3,8 +3,7 @@
 
 use alloc::collections::BTreeMap;
 
-use super::GroupSize;
-use crate::group::GroupKey;
+use crate::{group::GroupKey, group_size::GroupSize};
 
 /// The same answers as `of`, which is asked only where a group differs from the one before.
 pub(super) fn by_run<T: Copy>(of: impl Fn(GroupKey) -> T) -> impl FnMut(GroupKey) -> T {

@@ -84,9 +84,7 @@ impl<'a> Claimed<'_, 'a> {
         }
         match of_all {
             // They are too few so far.
-            Accumulation::OneByOne => {
-                self.undecided(self.separate_times(self.members.iter().map(self.occurred)))
-            }
+            Accumulation::OneByOne => self.undecided(self.times),
             of_all => of_all,
         }
     }

@@ -1,0 +1,25 @@
+//! How many connections a group has.
+
+use crate::Timestamp;
+
+/// The size of a group in one snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct GroupSize {
+    /// All connections.
+    pub(crate) count: usize,
+    /// How many are not dead, in the sense of [`turnover`](crate::turnover).
+    pub(crate) alive: usize,
+    /// How many the snapshot before did not show.
+    pub(crate) fresh: usize,
+    /// When the oldest of its connections was opened.
+    pub(crate) oldest: Timestamp,
+}
+
+impl GroupSize {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.count += other.count;
+        self.alive += other.alive;
+        self.fresh += other.fresh;
+        self.oldest = self.oldest.min(other.oldest);
+    }
+}
