@@ -7,6 +7,7 @@ use std::{fs::File, io::Write as _, os::fd::FromRawFd as _};
 
 pub mod frames;
 pub mod go;
+pub mod inspection;
 pub mod kernel;
 pub mod native;
 pub mod process;
@@ -17,7 +18,7 @@ pub mod recording;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 17] = [
+pub const TARGETS: [Target; 18] = [
     ("ring_records", kernel::ring_records),
     ("iterator_stream", kernel::iterator_stream),
     ("kernel_types", kernel::types),
@@ -35,6 +36,7 @@ pub const TARGETS: [Target; 17] = [
     ("symbol_names", native::symbol_names),
     ("perf_map", native::perf_map),
     ("call_site_rules", frames::rules),
+    ("inspection_reply", inspection::reply),
 ];
 
 /// Runs the target of this name.

@@ -1,12 +1,13 @@
 //! The entry point of this crate: answers questions about processes.
 
-use tracer_core::{Input, Limit, ProcessKey, Question};
+use tracer_core::{Asked, Input, Limit, ProcessKey, Question, StackId};
 
 use crate::{
     call_sites::CallSites,
     frames::rules::Rules,
     go::{Entries, GoPrograms, HttpObject, ResolvedConnection},
     process::{facts::FactsCache, user_stack::UserStack},
+    protocol::Task,
     readers::ReaderInspections,
 };
 
@@ -34,14 +35,36 @@ impl Inspector {
     /// The answer to a question; `None` if the process has ended or its pid was reused. `stack` is the
     /// stack that a [`Question::CallSite`] is about, if the kernel still has it.
     pub fn answer(&mut self, question: &Question, stack: Option<&UserStack>) -> Option<Input> {
-        let go = &mut self.go;
         match question {
             Question::Process(key) => self.facts.answer(*key),
-            Question::CallSite(process, number) => {
-                self.call_sites.answer(go, *process, *number, stack)
-            }
-            Question::Readers(process, asked) => self.readers.answer(go, *process, asked),
+            Question::CallSite(process, number) => self.call_site(*process, *number, stack),
+            Question::Readers(process, asked) => self.readers(*process, asked),
         }
+    }
+
+    /// The answer to a task that is a question; `None` as above.
+    pub(crate) fn find_out(&mut self, task: &Task) -> Option<Input> {
+        match task {
+            Task::Process(key) => self.facts.answer(*key),
+            Task::CallSite { process, stack, recorded } => {
+                self.call_site(*process, *stack, recorded.as_ref())
+            }
+            Task::Readers { process, asked } => self.readers(*process, asked),
+            Task::Entries(_) | Task::Resolve { .. } => None,
+        }
+    }
+
+    fn call_site(
+        &mut self,
+        process: ProcessKey,
+        number: StackId,
+        stack: Option<&UserStack>,
+    ) -> Option<Input> {
+        self.call_sites.answer(&mut self.go, process, number, stack)
+    }
+
+    fn readers(&mut self, process: ProcessKey, asked: &[Asked]) -> Option<Input> {
+        self.readers.answer(&mut self.go, process, asked)
     }
 
     /// The functions of Go's HTTP client to which uprobes are attached, as offsets in the file of the

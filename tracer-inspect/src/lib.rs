@@ -19,4 +19,6 @@ pub mod go;
 pub mod inspector;
 pub mod native;
 pub mod process;
+pub mod protocol;
 mod readers;
+pub mod worker;

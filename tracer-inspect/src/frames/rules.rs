@@ -70,15 +70,15 @@ impl Rules {
     /// # Errors
     /// The file cannot be read or a rule is malformed; the message names the file and the line.
     pub fn load(path: Option<&Path>) -> Result<Self> {
-        let mut rules = match path {
-            Some(path) => Self::of_file(path)?.0,
-            None => Vec::new(),
-        };
-        rules.extend(Self::parse(BUILT_IN)?.0);
-        Ok(Self(rules))
+        Self::with_user_rules(&Self::user_rules(path)?)
     }
 
-    fn of_file(path: &Path) -> Result<Self> {
+    /// The text of the user's rules, which are well-formed; empty if there is no file.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn user_rules(path: Option<&Path>) -> Result<String> {
+        let Some(path) = path else { return Ok(String::new()) };
         let name = path.display();
         let file = File::open(path).with_context(|| format!("--call-sites {name}"))?;
         let mut text = String::new();
@@ -86,7 +86,18 @@ impl Rules {
         if length.with_context(|| format!("--call-sites {name}"))? as u64 > FILE_MAX {
             bail!("--call-sites {name}: the file is larger than {FILE_MAX} bytes");
         }
-        Self::parse(&text).with_context(|| format!("--call-sites {name}"))
+        Self::parse(&text).with_context(|| format!("--call-sites {name}"))?;
+        Ok(text)
+    }
+
+    /// The built-in rules, preceded by these.
+    ///
+    /// # Errors
+    /// A rule is malformed.
+    pub fn with_user_rules(text: &str) -> Result<Self> {
+        let mut rules = Self::parse(text)?.0;
+        rules.extend(Self::parse(BUILT_IN)?.0);
+        Ok(Self(rules))
     }
 
     /// Parses rules, one per line.

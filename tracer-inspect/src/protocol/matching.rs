@@ -1,0 +1,67 @@
+//! Whether a reply is about what was asked.
+
+use std::collections::HashSet;
+
+use tracer_core::{ConnectionId, Readers, Timestamp};
+
+use super::{Answer, Reply, Request, Task};
+
+/// A reply is not about what was asked, so the worker that sent it is not one of ours any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mismatch {
+    /// It has the number of another request.
+    Sequence,
+    /// It was read before it was asked for, or has not been read yet.
+    Time,
+    /// It answers another kind of request.
+    Kind,
+    /// It is about another process, stack or connection.
+    Subject,
+}
+
+impl Reply {
+    /// Checks that this is the reply to a request that was sent at `sent_at`, and that arrives `now`.
+    ///
+    /// # Errors
+    /// It is not.
+    pub fn check(
+        &self,
+        request: &Request,
+        sent_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), Mismatch> {
+        if self.sequence != request.sequence {
+            return Err(Mismatch::Sequence);
+        }
+        let is_in_time = |at: Timestamp| (sent_at..=now).contains(&at);
+        if !is_in_time(self.read_at) {
+            return Err(Mismatch::Time);
+        }
+        let is_same = match (&request.task, &self.answer) {
+            (_, Answer::Ended | Answer::TooLong)
+            | (Task::Process(_), Answer::ProcessUnreadable)
+            | (Task::Entries(_), Answer::Entries(_)) => true,
+            (Task::Process(key), Answer::Process(facts)) => facts.key == *key,
+            (Task::CallSite { process, stack, .. }, Answer::CallSite(answer)) => {
+                (answer.process, answer.stack) == (*process, *stack)
+            }
+            (Task::Readers { process, asked }, Answer::Readers(readers)) => {
+                if !is_in_time(readers.at) {
+                    return Err(Mismatch::Time);
+                }
+                readers.process == *process && are_asked(readers, asked.iter().map(|it| it.id))
+            }
+            (Task::Resolve { objects, .. }, Answer::Resolved(resolved)) => {
+                resolved.as_ref().map_or(true, |connections| connections.len() == objects.len())
+            }
+            _ => return Err(Mismatch::Kind),
+        };
+        if is_same { Ok(()) } else { Err(Mismatch::Subject) }
+    }
+}
+
+/// Each connection is one that was asked about, and none is there twice.
+fn are_asked(readers: &Readers, asked: impl Iterator<Item = ConnectionId>) -> bool {
+    let mut asked: HashSet<ConnectionId> = asked.collect();
+    readers.found.iter().all(|facts| asked.remove(&facts.id))
+}

@@ -1,0 +1,91 @@
+//! What the worker replies.
+
+use tracer_core::{CallSite, Input, Limit, ProcessFacts, Readers, Timestamp};
+
+use super::{
+    codec::{self, Malformed},
+    frame,
+};
+use crate::go::{Entries, ResolvedConnection};
+
+/// The reply to one request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// The number of the request.
+    pub sequence: u64,
+    /// When the worker began to read, on `CLOCK_MONOTONIC`. What it says holds for a process or a
+    /// connection only if that has not changed since.
+    pub read_at: Timestamp,
+    /// CPU time of the worker since the reply before, in nanoseconds.
+    pub cpu_ns: u64,
+    /// What was found out.
+    pub answer: Answer,
+}
+
+/// What was found out about a process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The process has ended, or its pid was reused.
+    Ended,
+    /// The answer is too long to be sent.
+    TooLong,
+    /// Facts about the process.
+    Process(ProcessFacts),
+    /// The process may not be read.
+    ProcessUnreadable,
+    /// The call site of a stack.
+    CallSite(CallSite),
+    /// Who reads from its connections.
+    Readers(Readers),
+    /// The functions of Go's HTTP client, or why its responses cannot be followed; `None` if it does
+    /// not run a Go program.
+    Entries(Option<Result<Entries, Limit>>),
+    /// The connection of each object of Go's HTTP client, or why the process cannot be inspected.
+    Resolved(Result<Vec<Option<ResolvedConnection>>, Limit>),
+}
+
+wire_struct!(Reply { sequence, read_at, cpu_ns, answer });
+wire_enum!(Answer {
+    0 = Ended,
+    1 = TooLong,
+    2 = Process(facts),
+    3 = ProcessUnreadable,
+    4 = CallSite(call_site),
+    5 = Readers(readers),
+    6 = Entries(entries),
+    7 = Resolved(connections),
+});
+
+impl Answer {
+    /// An answer of the inspector; `None` stands for a process that has ended.
+    pub(crate) fn of(input: Option<Input>) -> Self {
+        match input {
+            Some(Input::Process(facts)) => Self::Process(facts),
+            Some(Input::ProcessUnreadable(_)) => Self::ProcessUnreadable,
+            Some(Input::CallSite(call_site)) => Self::CallSite(call_site),
+            Some(Input::Readers(readers)) => Self::Readers(readers),
+            // The inspector gives no other inputs.
+            _ => Self::Ended,
+        }
+    }
+}
+
+impl Reply {
+    /// It as a frame. An answer longer than `max` bytes is replaced by [`Answer::TooLong`].
+    pub fn to_frame(&self, max: usize) -> Vec<u8> {
+        let too_long = || {
+            let Self { sequence, read_at, cpu_ns, answer: _ } = *self;
+            let reply = Self { sequence, read_at, cpu_ns, answer: Answer::TooLong };
+            frame::frame(&reply, max)
+        };
+        frame::frame(self, max).or_else(too_long).unwrap_or_default()
+    }
+
+    /// Reads a message.
+    ///
+    /// # Errors
+    /// It is malformed.
+    pub fn read(message: &[u8]) -> Result<Self, Malformed> {
+        codec::from_bytes(message)
+    }
+}

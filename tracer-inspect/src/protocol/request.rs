@@ -1,0 +1,167 @@
+//! What the tracer asks of the worker.
+
+use tracer_core::{Asked, ProcessKey, Question, StackId};
+
+use super::{
+    codec::{self, Malformed},
+    frame::{self, MESSAGE_MAX},
+};
+use crate::{go::HttpObject, process::user_stack::UserStack};
+
+/// Longest reply, apart from what is said of each connection or object.
+const REPLY_MAX: usize = 1 << 20;
+/// Longest that a reply may be for each connection that is asked about: most of it is the request of
+/// an HTTP response.
+const FACTS_MAX: usize = 4 << 10;
+
+/// The first message to a worker: what holds for all requests.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Setup {
+    /// Command lines are read and returned (`--cmdline`).
+    pub with_cmdline: bool,
+    /// The frame rules of the user (`--call-sites`), which precede the built-in ones.
+    pub frame_rules: String,
+}
+
+/// One request to a worker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Its number, which the reply repeats. Never used twice, not even for another worker.
+    pub sequence: u64,
+    /// What to find out.
+    pub task: Task,
+}
+
+/// What to find out about a process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// [`Question::Process`].
+    Process(ProcessKey),
+    /// [`Question::CallSite`], with the stack if it was kept.
+    CallSite {
+        /// The process.
+        process: ProcessKey,
+        /// The number of the stack.
+        stack: StackId,
+        /// The stack itself.
+        recorded: Option<UserStack>,
+    },
+    /// [`Question::Readers`].
+    Readers {
+        /// The process.
+        process: ProcessKey,
+        /// The connections that are asked about.
+        asked: Vec<Asked>,
+    },
+    /// The functions of Go's HTTP client to which uprobes are attached.
+    Entries(ProcessKey),
+    /// The TCP connection of each object of Go's HTTP client.
+    Resolve {
+        /// The process.
+        process: ProcessKey,
+        /// The objects.
+        objects: Vec<HttpObject>,
+    },
+}
+
+/// What kind of request it is: a worker that fails at one kind for a process may answer the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TaskKind {
+    /// [`Task::Process`].
+    Process,
+    /// [`Task::CallSite`].
+    CallSite,
+    /// [`Task::Readers`].
+    Readers,
+    /// [`Task::Entries`].
+    Entries,
+    /// [`Task::Resolve`].
+    Resolve,
+}
+
+wire_struct!(Setup { with_cmdline, frame_rules });
+wire_struct!(Request { sequence, task });
+wire_enum!(Task {
+    0 = Process(process),
+    1 = CallSite { process, stack, recorded },
+    2 = Readers { process, asked },
+    3 = Entries(process),
+    4 = Resolve { process, objects },
+});
+
+impl Setup {
+    /// It as a frame; `None` if the frame rules are too long.
+    pub fn to_frame(&self) -> Option<Vec<u8>> {
+        frame::frame(self, MESSAGE_MAX)
+    }
+
+    /// Reads a message.
+    ///
+    /// # Errors
+    /// It is malformed.
+    pub fn read(message: &[u8]) -> Result<Self, Malformed> {
+        codec::from_bytes(message)
+    }
+}
+
+impl Request {
+    /// It as a frame; `None` if it is too long.
+    pub fn to_frame(&self) -> Option<Vec<u8>> {
+        frame::frame(self, MESSAGE_MAX)
+    }
+
+    /// Reads a message.
+    ///
+    /// # Errors
+    /// It is malformed.
+    pub fn read(message: &[u8]) -> Result<Self, Malformed> {
+        codec::from_bytes(message)
+    }
+
+    /// Longest reply in bytes that is read.
+    pub fn reply_max(&self) -> usize {
+        let facts = match &self.task {
+            Task::Readers { asked, .. } => asked.len(),
+            Task::Resolve { objects, .. } => objects.len(),
+            Task::Process(_) | Task::CallSite { .. } | Task::Entries(_) => 0,
+        };
+        facts.saturating_mul(FACTS_MAX).saturating_add(REPLY_MAX).min(MESSAGE_MAX)
+    }
+}
+
+impl Task {
+    /// The task of a question. `recorded` is the stack that a [`Question::CallSite`] is about.
+    pub fn of(question: &Question, recorded: Option<&UserStack>) -> Self {
+        match question {
+            Question::Process(process) => Self::Process(*process),
+            Question::Readers(process, asked) => {
+                Self::Readers { process: *process, asked: asked.clone() }
+            }
+            Question::CallSite(process, stack) => {
+                Self::CallSite { process: *process, stack: *stack, recorded: recorded.cloned() }
+            }
+        }
+    }
+
+    /// Its kind.
+    pub const fn kind(&self) -> TaskKind {
+        match self {
+            Self::Process(_) => TaskKind::Process,
+            Self::CallSite { .. } => TaskKind::CallSite,
+            Self::Readers { .. } => TaskKind::Readers,
+            Self::Entries(_) => TaskKind::Entries,
+            Self::Resolve { .. } => TaskKind::Resolve,
+        }
+    }
+
+    /// The process that it is about.
+    pub const fn process(&self) -> ProcessKey {
+        match self {
+            Self::Process(process)
+            | Self::Entries(process)
+            | Self::CallSite { process, .. }
+            | Self::Readers { process, .. }
+            | Self::Resolve { process, .. } => *process,
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! The inspection worker: a process that reads watched processes for the tracer.
+//!
+//! A watched process controls what is read here. So this happens in a process of its own, which may
+//! use too much memory, hang or crash: the tracer then starts another one.
+
+mod limits;
+
+use std::{
+    io::{self, ErrorKind, Write as _},
+    os::unix::net::UnixStream,
+    panic,
+};
+
+pub use limits::{MEMORY_MAX_BYTES, limit_resources};
+
+use crate::{
+    clock,
+    frames::rules::Rules,
+    inspector::Inspector,
+    protocol::{Answer, Reply, Request, Setup, Task, frame},
+};
+
+/// Answers the requests that arrive on `socket`, one at a time, until the other end is closed.
+///
+/// # Errors
+/// The socket failed, or the other end does not speak the protocol.
+pub fn run(mut socket: UnixStream) -> io::Result<()> {
+    let Some(message) = frame::read_from(&mut socket)? else { return Ok(()) };
+    let setup = Setup::read(&message).map_err(|_| malformed())?;
+    let rules = Rules::with_user_rules(&setup.frame_rules).map_err(|_| malformed())?;
+    let mut inspector = Inspector::new(rules, setup.with_cmdline);
+    let mut cpu_before = clock::cpu_time();
+    while let Some(message) = frame::read_from(&mut socket)? {
+        let request = Request::read(&message).map_err(|_| malformed())?;
+        drop(message);
+        let read_at = clock::now();
+        let answer = answer(&mut inspector, &request.task);
+        let cpu_time = clock::cpu_time();
+        let cpu_ns = cpu_time.saturating_sub(cpu_before).as_nanos();
+        cpu_before = cpu_time;
+        let cpu_ns = u64::try_from(cpu_ns).unwrap_or(u64::MAX);
+        let reply = Reply { sequence: request.sequence, read_at, cpu_ns, answer };
+        socket.write_all(&reply.to_frame(request.reply_max()))?;
+    }
+    Ok(())
+}
+
+/// Panics of libraries are caught where they are called, and are not shown: they would be printed
+/// over the table of the tracer, whose standard error this is with `-v`.
+pub fn silence_panics() {
+    panic::set_hook(Box::new(|panic| log::debug!("{panic}")));
+}
+
+fn answer(inspector: &mut Inspector, task: &Task) -> Answer {
+    match task {
+        Task::Entries(process) => Answer::Entries(inspector.entries(*process)),
+        Task::Resolve { process, objects } => {
+            Answer::Resolved(inspector.resolve(*process, objects))
+        }
+        Task::Process(_) | Task::CallSite { .. } | Task::Readers { .. } => {
+            Answer::of(inspector.find_out(task))
+        }
+    }
+}
+
+fn malformed() -> io::Error {
+    io::Error::new(ErrorKind::InvalidData, "the tracer's message is malformed")
+}
+
+#[cfg(test)]
+mod tests;
