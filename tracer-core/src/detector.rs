@@ -1,7 +1,9 @@
 //! The detector: takes inputs, asks questions, gives verdicts.
 
+mod answers;
 mod clean_ups;
 mod coverage;
+mod outstanding;
 mod questions;
 
 use alloc::{
@@ -13,11 +15,13 @@ use alloc::{
 };
 
 use clean_ups::CleanedGroups;
+use outstanding::Outstanding;
+pub use outstanding::{NoAnswer, QuestionKind, Subject};
 pub use questions::{Asked, Question};
 
 use crate::{
     Change, ChangeKind, Connection, ConnectionId, Flag, HostFacts, Input, Loss, Options,
-    ProcessKey, ReaderFacts, Readers, Report, Snapshot, StackId, Timestamp, Verdict,
+    ProcessKey, Report, Snapshot, StackId, Timestamp, Verdict,
     connection_view::{ConnectionView, ResponseSelection},
     excuse::Excuse,
     finding_tracker::{FindingTracker, connection},
@@ -58,8 +62,8 @@ pub struct Detector {
     unreadable: u64,
     unopened: u64,
     not_judged: BTreeMap<String, u64>,
-    /// The connections whose readers were asked for and not answered yet.
-    asked: BTreeMap<ProcessKey, Vec<ConnectionId>>,
+    /// The questions that are not answered yet.
+    outstanding: Outstanding,
     /// Questions about readers that were left unanswered after the latest snapshot.
     unanswered: u64,
 }
@@ -88,7 +92,7 @@ impl Detector {
             unreadable: 0,
             unopened: 0,
             not_judged: BTreeMap::new(),
-            asked: BTreeMap::new(),
+            outstanding: Outstanding::default(),
             unanswered: 0,
         }
     }
@@ -104,16 +108,15 @@ impl Detector {
                 }
             }
             Input::Snapshot(snapshot) => self.reconcile(snapshot),
-            Input::Process(facts) => self.processes.take_facts(facts),
-            Input::ProcessUnreadable(key) => {
-                self.processes.unreadable.insert(key);
-            }
+            Input::Process(facts) => self.take_facts(facts),
+            Input::ProcessUnreadable(key) => self.take_unreadable(key),
             Input::Readers(readers) => self.take_readers(readers),
             Input::Ledger(ledger) => {
                 self.changed |= self.processes.open_responses.replace(ledger, self.snapshots);
             }
-            Input::CallSite(answer) => self.processes.sites.remember(answer),
-            Input::Unanswered(count) => self.unanswered = count,
+            Input::CallSite(answer) => self.take_call_site(answer),
+            Input::NoAnswer(subject, reason) => self.take_no_answer(subject, reason),
+            Input::Unanswered(count) => self.take_unanswered(count),
             Input::Note(note) => {
                 if !self.host.notes.contains(&note) {
                     self.host.notes.push(note);
@@ -144,32 +147,13 @@ impl Detector {
         }
         // Not before: the changes above still name the call sites of processes that are gone.
         self.processes.take_holders(holders, self.snapshots, at, self.options.window_ms);
+        self.outstanding.retain(|key| self.processes.is_running(*key));
         self.observe_groups(at);
     }
 
     /// What was lost and no later snapshot has made up for.
     fn unhealed(&self) -> Loss {
         self.loss.healable().since(self.healed)
-    }
-
-    /// What is missing from the answer is no longer known.
-    fn take_readers(&mut self, readers: Readers) {
-        let mut found: BTreeMap<ConnectionId, ReaderFacts> =
-            readers.found.into_iter().map(|facts| (facts.id, facts)).collect();
-        for id in self.asked.remove(&readers.process).unwrap_or_default() {
-            let found = found.remove(&id);
-            if let Some(tracked) = self.table.get_mut(id) {
-                tracked.set_reader(found, readers.at);
-            }
-        }
-        if let Some(goroutines) = readers.goroutines {
-            self.processes.goroutines.insert(readers.process, goroutines);
-        }
-        if readers.limits.is_empty() {
-            self.processes.limits.remove(&readers.process);
-        } else {
-            self.processes.limits.insert(readers.process, readers.limits);
-        }
     }
 
     /// A connection that was closed or used again loses its verdict.
@@ -215,18 +199,24 @@ impl Detector {
             &self.options,
             now,
         );
-        let judged = context.judge(&context.candidates());
+        // Of these, the findings stay as they are until the answers come.
+        let awaited = self.outstanding.processes();
+        let judged = context.judge(&context.candidates(&awaited));
         let verdicts = verdicts(&judged);
         let open = self.table.open().filter(|tracked| !verdicts.contains_key(&tracked.id));
+        let open = open.filter(|it| !is_awaited(it, &awaited));
         let dropped: BTreeMap<ConnectionId, Flag> =
             open.filter_map(|tracked| Some((tracked.id, tracked.flag()?))).collect();
         let had_flag = |id| self.table.get(id).is_some_and(|tracked| tracked.flag().is_some());
         let is_flagged =
             |id| verdicts.contains_key(&id) || (had_flag(id) && !dropped.contains_key(&id));
+        self.findings.set_aside(&awaited, now, is_flagged);
         let (facts, retracted_max) = (&self.processes.facts, self.options.retracted_max);
         let keys = self.findings.update(&judged, facts, now, retracted_max, is_flagged);
+        self.findings.restore();
         let half_closed = behind_half_closed(&judged);
-        self.half_closed.retain(|group, _| half_closed.contains_key(group));
+        self.half_closed
+            .retain(|group, _| half_closed.contains_key(group) || awaited.contains(&group.process));
         for (group, (count, oldest)) in half_closed {
             let history = self.half_closed.entry(group).or_default();
             history.observe(now, count, oldest, self.options.window_ms);
@@ -359,6 +349,12 @@ const fn context<'a>(
 ) -> JudgeContext<'a> {
     let suspended_ns = host.suspended_ns;
     JudgeContext { table, processes, histories, half_closed, suspended_ns, options, now }
+}
+
+/// The connection is one of a process that is not judged, because an answer is awaited.
+fn is_awaited(tracked: &Tracked, awaited: &BTreeSet<ProcessKey>) -> bool {
+    let process = || tracked.accountable().map(|owner| owner.key);
+    !awaited.is_empty() && process().is_some_and(|key| awaited.contains(&key))
 }
 
 /// The verdict of one connection in a judgement.

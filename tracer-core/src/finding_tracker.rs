@@ -44,11 +44,20 @@ pub(crate) struct FindingTracker {
     /// Not in the latest judgement, but some connection still has its verdict: it was absent from
     /// one snapshot only. Neither reported nor retracted.
     undecided: BTreeMap<Identity, Tracked>,
+    /// Of processes that are not judged now.
+    aside: Aside,
     retracted: VecDeque<Finding>,
     /// Retracted findings that are no longer listed.
     pub(crate) forgotten: u64,
     /// How many findings have been numbered.
     numbered: u64,
+}
+
+/// The findings that a judgement leaves as they are.
+#[derive(Debug, Default)]
+struct Aside {
+    active: BTreeMap<Identity, Tracked>,
+    undecided: BTreeMap<Identity, Tracked>,
 }
 
 /// A finding that is not retracted.
@@ -69,6 +78,43 @@ struct Beginning {
 }
 
 impl FindingTracker {
+    /// Sets the findings of the processes of which an answer is `awaited` aside, so that the next
+    /// judgement leaves them as they are: it says nothing of these processes. `is_flagged` returns
+    /// whether a connection still has a verdict.
+    pub(crate) fn set_aside(
+        &mut self,
+        awaited: &BTreeSet<ProcessKey>,
+        now: Timestamp,
+        is_flagged: impl Fn(ConnectionId) -> bool,
+    ) {
+        if awaited.is_empty() {
+            return;
+        }
+        let stays = |identity: &Identity, tracked: &Tracked| {
+            awaited.contains(&identity.group.process)
+                && tracked.finding.connections.iter().any(|it| is_flagged(it.id))
+        };
+        let split = |all: &mut BTreeMap<Identity, Tracked>| {
+            let (aside, rest) =
+                core::mem::take(all).into_iter().partition(|(it, tracked)| stays(it, tracked));
+            *all = rest;
+            aside
+        };
+        self.aside =
+            Aside { active: split(&mut self.active), undecided: split(&mut self.undecided) };
+        for tracked in self.aside.active.values_mut() {
+            tracked.finding.active_ms = now.ms_since(tracked.since);
+            retain(&mut tracked.finding, &is_flagged);
+        }
+    }
+
+    /// Returns the findings that were set aside to the others.
+    pub(crate) fn restore(&mut self) {
+        let Aside { mut active, mut undecided } = core::mem::take(&mut self.aside);
+        self.active.append(&mut active);
+        self.undecided.append(&mut undecided);
+    }
+
     /// Takes in a new judgement, and returns the key of each finding in it. `is_flagged` returns
     /// whether a connection still has a verdict.
     pub(crate) fn update(
@@ -167,4 +213,11 @@ impl FindingTracker {
     pub(crate) fn processes(&self) -> impl Iterator<Item = ProcessKey> {
         self.active.keys().map(|identity| identity.group.process)
     }
+}
+
+/// Removes the connections that have no verdict any more. The rest is as it was judged.
+fn retain(finding: &mut Finding, is_flagged: impl Fn(ConnectionId) -> bool) {
+    let before = finding.connections.len();
+    finding.connections.retain(|connection| is_flagged(connection.id));
+    finding.count = finding.count.saturating_sub(before - finding.connections.len());
 }

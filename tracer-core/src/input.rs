@@ -3,7 +3,8 @@
 use alloc::vec::Vec;
 
 use crate::{
-    CallSite, Event, Ledger, Note, Probe, ProcessFacts, ProcessKey, Readers, Snapshot, Timestamp,
+    CallSite, Event, Ledger, NoAnswer, Note, Probe, ProcessFacts, ProcessKey, Readers, Snapshot,
+    Subject, Timestamp,
 };
 
 /// One input of the detector. The ordered stream of inputs is the recording of a run: the same
@@ -27,8 +28,10 @@ pub enum Input {
     Ledger(Ledger),
     /// An answer to [`Question::CallSite`](crate::Question::CallSite).
     CallSite(CallSite),
-    /// How many questions about readers were left unanswered after the latest snapshot because
-    /// there was no time.
+    /// No answer to this question will come.
+    NoAnswer(Subject, NoAnswer),
+    /// None of the questions that are not answered yet will be. The number is how many of those about
+    /// readers were left out after the latest snapshot because there was no time.
     Unanswered(u64),
     /// A remark for the reader of the report.
     Note(Note),

@@ -84,15 +84,16 @@ pub(crate) struct JudgeContext<'a> {
 }
 
 impl<'a> JudgeContext<'a> {
-    /// The groups that need to be judged. On most hosts these are few, so they are determined before
-    /// anything is collected.
-    pub(crate) fn candidates(&self) -> Candidates<'a> {
+    /// The groups that need to be judged, without those of processes of which an answer is `awaited`.
+    /// On most hosts these are few, so they are determined before anything is collected.
+    pub(crate) fn candidates(&self, awaited: &BTreeSet<ProcessKey>) -> Candidates<'a> {
+        let is_judged = |group: GroupKey| awaited.is_empty() || !awaited.contains(&group.process);
         let mut waited_for: BTreeMap<ProcessKey, WaitedFor> = BTreeMap::new();
         let growing =
             self.histories.iter().filter(|(_, it)| growing::evidence(&it.counts).is_some());
         let mut ports: BTreeSet<GroupKey> = growing.map(|(group, _)| group.of_port()).collect();
         let mut latest = None;
-        for (group, view) in self.views() {
+        for (group, view) in self.views().filter(|(group, _)| is_judged(*group)) {
             let is_claimed = rules::is_claimed(&view);
             if is_claimed && latest != Some(group) {
                 ports.insert(group.of_port());
@@ -104,7 +105,8 @@ impl<'a> JudgeContext<'a> {
         }
         let mut groups = Groups::new();
         if !ports.is_empty() {
-            let mut is_wanted = by_run(|group: GroupKey| ports.contains(&group.of_port()));
+            let mut is_wanted =
+                by_run(|group: GroupKey| is_judged(group) && ports.contains(&group.of_port()));
             for (group, view) in self.views().filter(|(group, _)| is_wanted(*group)) {
                 groups.entry(group).or_default().push(view);
             }

@@ -77,7 +77,7 @@ mod waits;
 pub use call_site_reason::CallSiteReason;
 pub use caveat::Caveat;
 pub use connection_id::ConnectionId;
-pub use detector::{Asked, Detector, Question};
+pub use detector::{Asked, Detector, NoAnswer, Question, QuestionKind, Subject};
 pub use direction::Direction;
 pub use event::{Actor, Event, EventKind};
 pub use evidence::{CountOf, Counted, DurationRange, Evidence, Occurrence, Recurrence};

@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 
-use crate::{CallSiteReason, FallbackReason, Limit};
+use crate::{CallSiteReason, FallbackReason, Limit, NoAnswer, QuestionKind};
 
 /// One remark on what a run could see. It never produces or removes a finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +92,9 @@ pub enum Note {
     /// Because events or stacks were lost: of the open connections, `ages` have an age that is a
     /// lower bound, `openers` have no known opener, and `call_sites` no call site.
     FactsLost { ages: u64, openers: u64, call_sites: u64 },
+
+    /// `count` processes (for call sites: stacks) were inspected in vain.
+    NoAnswer { question: QuestionKind, reason: NoAnswer, count: u64 },
 }
 
 impl Note {
@@ -132,6 +135,7 @@ impl Note {
             Self::ResponsesNotKept { .. } => "responses-not-kept",
             Self::Recorded { .. } => "recorded",
             Self::FactsLost { .. } => "facts-lost",
+            Self::NoAnswer { .. } => "no-answer",
         }
     }
 }

@@ -94,11 +94,18 @@ impl Processes {
         }
     }
 
-    /// Takes in what `/proc` says of a process after the latest snapshot.
-    pub(crate) fn take_facts(&mut self, facts: ProcessFacts) {
+    /// Takes in what `/proc` says of a process. `asked_at` is when the snapshot ended after which that
+    /// was asked for; `None` stands for the latest one.
+    pub(crate) fn take_facts(&mut self, facts: ProcessFacts, asked_at: Option<Timestamp>) {
         self.unreadable.remove(&facts.key);
-        self.stops.entry(facts.key).or_default().observe(facts.stopped, self.snapshot_at);
+        let at = asked_at.unwrap_or(self.snapshot_at);
+        self.stops.entry(facts.key).or_default().observe(facts.stopped, at);
         self.facts.insert(facts.key, facts);
+    }
+
+    /// When the latest snapshot ended.
+    pub(crate) const fn snapshot_at(&self) -> Timestamp {
+        self.snapshot_at
     }
 
     /// Why a process cannot have acted on its connections, if that is known.

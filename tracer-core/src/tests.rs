@@ -9,6 +9,7 @@ mod codes;
 mod confirmation;
 mod decoding;
 mod degraded;
+mod delayed_answers;
 mod finding_keys;
 mod growth;
 mod half_closed;

@@ -6,13 +6,16 @@ use super::{
     Detector,
     questions::{INSPECTIONS_MAX, PROCESSES_MAX},
 };
-use crate::{Coverage, Loss, Note, call_sites, table::FactsLost};
+use crate::{Coverage, Loss, Note, QuestionKind, call_sites, table::FactsLost};
 
 impl Detector {
     pub(super) fn coverage(&self) -> Coverage {
         let unreadable = count(self.processes.unreadable.len()).saturating_add(self.unreadable);
         let processes_stopped = self.findings.stopped_processes();
         let unhealed = self.unhealed();
+        let is_about_the_verdict = |kind: QuestionKind| kind != QuestionKind::CallSite;
+        let unanswered = self.outstanding.unanswered();
+        let is_answered = !unanswered.keys().any(|(kind, _)| is_about_the_verdict(*kind));
         let responses_full = self.processes.open_responses.left_out();
         Coverage {
             complete: unhealed == Loss::default()
@@ -23,7 +26,8 @@ impl Detector {
                 && self.undecodable == 0
                 && self.unopened == 0
                 && unreadable == 0
-                && processes_stopped == 0,
+                && processes_stopped == 0
+                && is_answered,
             loss: self.loss,
             unhealed,
             table_full: self.table.full,
@@ -54,6 +58,15 @@ impl Detector {
             per_snapshot_max: INSPECTIONS_MAX,
         });
         add(self.unanswered, |count| Note::ReadersOutOfTime { count });
+        let no_answers = self.outstanding.unanswered().into_iter();
+        notes.extend(no_answers.map(|((question, reason), count)| Note::NoAnswer {
+            question,
+            reason,
+            count,
+        }));
+        let mut add = |count: u64, note: fn(u64) -> Note| {
+            notes.extend((count > 0).then(|| note(count)));
+        };
         add(self.processes.open_responses.stale(), |count| Note::ResponsesStale { count });
         add(count(self.processes.sites.waiting()), |count| Note::StacksNotResolved {
             count,

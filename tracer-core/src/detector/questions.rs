@@ -5,7 +5,7 @@ use alloc::{
     vec::Vec,
 };
 
-use super::Detector;
+use super::{Detector, Subject};
 use crate::{
     ConnectionId, ProcessKey, Reader, StackId, Timestamp,
     connection_view::ConnectionView,
@@ -23,13 +23,12 @@ pub(super) const INSPECTIONS_MAX: usize = 256;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Question {
     /// What does `/proc` say of this process? Answered by `Input::Process` or
-    /// `Input::ProcessUnreadable`. No answer means that it has ended.
+    /// `Input::ProcessUnreadable`.
     Process(ProcessKey),
-    /// Who in this process waits to read from these connections? Answered by `Input::Readers`. No
-    /// answer means that nothing is known.
+    /// Who in this process waits to read from these connections? Answered by `Input::Readers`.
     Readers(ProcessKey, Vec<Asked>),
     /// Which line of the application's code does this stack of this process come from? Answered by
-    /// `Input::CallSite`. No answer means that the process has ended.
+    /// `Input::CallSite`.
     CallSite(ProcessKey, StackId),
 }
 
@@ -45,9 +44,11 @@ pub struct Asked {
 }
 
 impl Detector {
-    /// The questions to answer before the next `Input::Tick`: what the processes are that some rule
+    /// The questions that follow from the latest snapshot: what the processes are that some rule
     /// suspects or that the user named, who reads from suspicious connections, and which call sites
-    /// they come from. At most 1,024 processes, 256 inspections and 64 stacks at a time.
+    /// they come from. At most 1,024 processes, 256 inspections and 64 stacks at a time. A process is
+    /// not judged until each question about it is answered, or `Input::NoAnswer` or
+    /// `Input::Unanswered` says that it will not be.
     pub fn questions(&mut self, now: Timestamp) -> Vec<Question> {
         let mut suspected: BTreeSet<ProcessKey> = BTreeSet::new();
         // By port, and by group within it: a leak to many addresses has few connections to each.
@@ -80,17 +81,27 @@ impl Detector {
             }
         }
         suspected.extend(readers.keys());
+        // What was asked and is not answered yet is not asked again.
+        let is_awaited = |subject| self.outstanding.is_awaited(subject);
+        suspected.retain(|process| !is_awaited(Subject::Process(*process)));
+        readers.retain(|process, _| !is_awaited(Subject::Readers(*process)));
+        stacks.retain(|(process, stack)| !is_awaited(Subject::CallSite(*process, *stack)));
         let processes = self.processes.facts_queue.take(suspected, self.snapshots, PROCESSES_MAX);
-        for unanswered in self.asked.keys() {
-            self.processes.readers_queue.forget(unanswered);
-        }
         let wanted = readers.keys().copied();
         let inspected = self.processes.readers_queue.take(wanted, self.snapshots, INSPECTIONS_MAX);
         readers.retain(|key, _| inspected.contains(key));
-        let ids = |asked: &[Asked]| asked.iter().map(|asked| asked.id).collect();
-        self.asked = readers.iter().map(|(key, asked)| (*key, ids(asked))).collect();
-        let readers = readers.into_iter().map(|(key, asked)| Question::Readers(key, asked));
         let stacks = self.processes.sites.ask(&stacks, self.snapshots);
+        for process in &processes {
+            self.outstanding.ask_process(*process, self.processes.snapshot_at());
+        }
+        for (process, asked) in &readers {
+            let marks = self.marks(asked.iter().map(|asked| asked.id));
+            self.outstanding.ask_readers(*process, marks);
+        }
+        for (process, stack) in &stacks {
+            self.outstanding.ask_call_site(*process, *stack);
+        }
+        let readers = readers.into_iter().map(|(key, asked)| Question::Readers(key, asked));
         let sites = stacks.into_iter().map(|(process, stack)| Question::CallSite(process, stack));
         processes.into_iter().map(Question::Process).chain(readers).chain(sites).collect()
     }

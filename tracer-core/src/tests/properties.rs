@@ -12,7 +12,7 @@ use crate::{
 
 /// One event of one of a few sockets.
 #[derive(Clone, Debug)]
-enum Action {
+pub(super) enum Action {
     Open { name: u8, pid: u8, inbound: bool, remote: u8 },
     Receive { name: u8, bytes: u16 },
     Read { name: u8 },
@@ -63,7 +63,7 @@ fn ledger_action() -> impl Strategy<Value = Action> {
 }
 
 /// Actions with the milliseconds that pass before each.
-fn history() -> impl Strategy<Value = Vec<(u32, Action)>> {
+pub(super) fn history() -> impl Strategy<Value = Vec<(u32, Action)>> {
     proptest::collection::vec((0_u32..30_000, action()), 0..120)
 }
 
@@ -116,7 +116,7 @@ fn act(world: &mut World, action: &Action) {
 }
 
 /// A process that is not stopped, so that its connections are judged.
-fn facts(pid: u32) -> ProcessFacts {
+pub(super) fn facts(pid: u32) -> ProcessFacts {
     ProcessFacts {
         key: process(pid),
         exe: None,
@@ -133,7 +133,7 @@ fn facts(pid: u32) -> ProcessFacts {
 }
 
 /// The inputs of a history, and the world at its end.
-fn play(history: &[(u32, Action)], lost: &[bool]) -> (World, Vec<Input>) {
+pub(super) fn play(history: &[(u32, Action)], lost: &[bool]) -> (World, Vec<Input>) {
     let mut world = World::default();
     world.now = Timestamp::from_ms(100 * 86_400_000);
     for (index, (wait_ms, action)) in history.iter().enumerate() {
@@ -146,7 +146,7 @@ fn play(history: &[(u32, Action)], lost: &[bool]) -> (World, Vec<Input>) {
 }
 
 /// Low thresholds, so that much is found.
-fn options() -> Options {
+pub(super) fn options() -> Options {
     Options { all: true, idle_ms: IDLE_MS, count_min: 2, ..Options::default() }
 }
 
@@ -170,12 +170,13 @@ fn handle(detector: &mut Detector, input: Input) {
                 detector.handle(Input::Readers(Readers { process, at, found, goroutines, limits }));
             }
         }
+        detector.handle(Input::Unanswered(0));
     }
     detector.handle(input);
 }
 
 /// Some connections have an unknown reader, some have one, and others are confirmed to have none.
-fn reader(id: ConnectionId) -> Option<ReaderFacts> {
+pub(super) fn reader(id: ConnectionId) -> Option<ReaderFacts> {
     let reader = match id.0 % 4 {
         0 => return None,
         1 => Reader::Goroutine,
@@ -326,6 +327,7 @@ proptest! {
             if let Some(now) = now.filter(|_| extra >> (index % 64) & 1 == 1) {
                 let _ = often.report();
                 let _ = often.questions(now);
+                often.handle(Input::Unanswered(0));
             }
         }
         prop_assert_eq!(seldom.report(), often.report());

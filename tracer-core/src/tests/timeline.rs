@@ -331,6 +331,7 @@ impl Player {
                 has_executed: Some(!self.forked.contains(&key.pid)),
             }));
         }
+        self.detector.handle(Input::Unanswered(0));
         self.detector.handle(Input::Tick(now));
     }
 }

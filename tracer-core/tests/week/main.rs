@@ -61,6 +61,7 @@ impl Week {
                     self.detector.handle(Input::Process(facts(key)));
                 }
             }
+            self.detector.handle(Input::Unanswered(0));
             self.detector.handle(Input::Tick(now));
             drop(self.detector.take_changes());
         }

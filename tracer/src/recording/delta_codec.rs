@@ -17,6 +17,7 @@ use super::{
         ledger::{CallSite, OpenResponse},
         note::Note,
         process::{Holder, ProcessFacts, ProcessKey},
+        question::{NoAnswer, Subject},
         readers::{Goroutines, ReaderFacts},
         socket::{ConnectionId, SocketFacts},
         socket_change::SocketStep,
@@ -96,6 +97,10 @@ impl DeltaCodec {
                 Entry::Input(Input::CallSite(CallSite::from_core(call_site)))
             }
             CoreInput::Unanswered(count) => Entry::Input(Input::Unanswered(*count)),
+            CoreInput::NoAnswer(subject, reason) => Entry::Input(Input::NoAnswer(
+                Subject::from_core(subject),
+                NoAnswer::from_core(reason),
+            )),
             CoreInput::Note(note) => Entry::Input(Input::Note(Note::from_core(note))),
             CoreInput::Loss(loss) => Entry::Input(Input::Loss(Loss::from_core(loss))),
             CoreInput::Tick(now) => Entry::Input(Input::Tick(Time::from_core(now))),

@@ -51,6 +51,7 @@ impl SegmentPreamble {
             | CoreInput::Readers(_)
             | CoreInput::Ledger(_)
             | CoreInput::Unanswered(_)
+            | CoreInput::NoAnswer(..)
             | CoreInput::Note(_)
             | CoreInput::Tick(_) => {}
         }

@@ -39,6 +39,7 @@ pub(super) mod limit;
 pub(super) mod note;
 mod probe;
 pub(super) mod process;
+pub(super) mod question;
 pub(super) mod readers;
 pub(super) mod socket;
 pub(super) mod socket_change;

@@ -1,9 +1,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Result, bail};
-use tracer_core::{
-    Change, Detector, Input, Note, Options, ProcessKey, Question, Report, StackId, Timestamp,
-};
+use tracer_core::{Change, Detector, Input, Note, Options, Question, Report, Subject, Timestamp};
 
 use crate::recording::{Ending, Recording, Step};
 
@@ -59,14 +57,6 @@ struct Rerun {
     reports: u64,
 }
 
-/// What a question asks for.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Subject {
-    Process(ProcessKey),
-    Readers(ProcessKey),
-    CallSite(ProcessKey, StackId),
-}
-
 impl Rerun {
     fn take(&mut self, step: Step, on_report: &mut impl FnMut(&Detector, &[Change])) {
         match step {
@@ -82,7 +72,9 @@ impl Rerun {
                 // for.
                 let questions = self.detector.questions(now);
                 if let Some(unanswered) = &mut self.unanswered {
-                    unanswered.extend(questions.iter().map(subject));
+                    unanswered.extend(questions.iter().map(Question::subject));
+                    // Nobody has answered those that the run did not ask.
+                    self.detector.handle(Input::Unanswered(0));
                 }
             }
             Step::Reported => {
@@ -99,20 +91,13 @@ impl Rerun {
     }
 }
 
-fn subject(question: &Question) -> Subject {
-    match question {
-        Question::Process(key) => Subject::Process(*key),
-        Question::Readers(key, _) => Subject::Readers(*key),
-        Question::CallSite(key, stack) => Subject::CallSite(*key, *stack),
-    }
-}
-
 fn answered(input: &Input) -> Option<Subject> {
     match input {
         Input::Process(facts) => Some(Subject::Process(facts.key)),
         Input::ProcessUnreadable(key) => Some(Subject::Process(*key)),
         Input::Readers(readers) => Some(Subject::Readers(readers.process)),
         Input::CallSite(answer) => Some(Subject::CallSite(answer.process, answer.stack)),
+        Input::NoAnswer(subject, _) => Some(*subject),
         _ => None,
     }
 }

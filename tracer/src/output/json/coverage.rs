@@ -43,6 +43,10 @@ pub(super) fn note(fact: &Note) -> Coded {
             .integer("ages", *ages)
             .integer("openers", *openers)
             .integer("call_sites", *call_sites),
+        Note::NoAnswer { question, reason, count } => coded
+            .text("question", question.code())
+            .text("reason", reason.code())
+            .integer("count", *count),
         Note::FollowedProcessesFull { processes_max } => {
             coded.integer("processes_max", *processes_max)
         }

@@ -1,6 +1,6 @@
 //! What a reader should know about what a run could and could not see, in words.
 
-use tracer_core::{FallbackReason, Limit, Note};
+use tracer_core::{FallbackReason, Limit, NoAnswer, Note, QuestionKind};
 
 use super::{call_site_reason, limit::limit};
 use crate::output::quantity::{counted, grouped};
@@ -46,6 +46,7 @@ pub(crate) fn note(note: &Note) -> String {
             if *count == 1 { "its call site is" } else { "their call sites are" }
         ),
         Note::FactsLost { ages, openers, call_sites } => facts_lost(*ages, *openers, *call_sites),
+        Note::NoAnswer { question, reason, count } => no_answer(*question, *reason, *count),
         Note::RetractedNotListed { count } => {
             format!(
                 "{} no longer listed",
@@ -194,3 +195,39 @@ pub(crate) fn fallback_reason(reason: &FallbackReason) -> String {
         FallbackReason::ProgramsNotLoaded { detail } => detail.clone(),
     }
 }
+
+fn no_answer(question: QuestionKind, reason: NoAnswer, count: u64) -> String {
+    let what = match question {
+        QuestionKind::Process | QuestionKind::Readers => counted(count, "process", "processes"),
+        QuestionKind::CallSite => counted(count, "stack", "stacks"),
+    };
+    match (question, reason) {
+        (QuestionKind::Process, NoAnswer::OutOfTime) => {
+            format!("there was no time to identify {what}")
+        }
+        (QuestionKind::Readers, NoAnswer::OutOfTime) => {
+            format!("there was no time to inspect {what} for readers")
+        }
+        (QuestionKind::CallSite, NoAnswer::OutOfTime) => {
+            format!("there was no time to resolve {what} to call sites")
+        }
+        (QuestionKind::Process, NoAnswer::Failed) => {
+            format!("{what} could not be identified: {INSPECTION_FAILED}")
+        }
+        (QuestionKind::Readers, NoAnswer::Failed) => {
+            format!("{what} could not be inspected for readers: {INSPECTION_FAILED}")
+        }
+        (QuestionKind::CallSite, NoAnswer::Failed) => {
+            format!("{what} could not be resolved to call sites: {INSPECTION_FAILED}")
+        }
+        (QuestionKind::Process | QuestionKind::Readers, NoAnswer::Ended) => {
+            format!("{what} ended before the inspection")
+        }
+        (QuestionKind::CallSite, NoAnswer::Ended) => {
+            format!("the processes of {what} ended before the inspection")
+        }
+    }
+}
+
+const INSPECTION_FAILED: &str =
+    "the inspection crashed, or exceeded its limit of time or memory, twice";

@@ -6,9 +6,9 @@ use proptest::{collection::vec, option, prelude::*};
 use tracer_core::{
     Actor, AttachMethod, AttachState, CallSite, CallSiteReason, Comm, ConnectionId, Container,
     Event, EventKind, Goroutines, Held, Holder, Hook, HostFacts, HttpConnection, HttpStage,
-    HttpStream, Input, Ledger, Limit, Loss, Note, OpenResponse, Owner, Probe, ProcessFacts,
-    ProcessKey, Reader, ReaderFacts, Readers, Snapshot, SocketFacts, StackId, TcpState, Timer,
-    Timestamp,
+    HttpStream, Input, Ledger, Limit, Loss, NoAnswer, Note, OpenResponse, Owner, Probe,
+    ProcessFacts, ProcessKey, Reader, ReaderFacts, Readers, Snapshot, SocketFacts, StackId,
+    Subject, TcpState, Timer, Timestamp,
 };
 
 use crate::recording::Step;
@@ -38,6 +38,7 @@ fn input() -> impl Strategy<Value = Input> {
         ledger().prop_map(Input::Ledger),
         call_site().prop_map(Input::CallSite),
         any::<u64>().prop_map(Input::Unanswered),
+        (subject(), no_answer()).prop_map(|(subject, reason)| Input::NoAnswer(subject, reason)),
         note().prop_map(Input::Note),
         loss().prop_map(Input::Loss),
         time().prop_map(Input::Tick),
@@ -62,6 +63,18 @@ fn key() -> impl Strategy<Value = ProcessKey> {
 
 fn stack() -> impl Strategy<Value = StackId> {
     (0..2_u32).prop_map(StackId)
+}
+
+fn subject() -> impl Strategy<Value = Subject> {
+    prop_oneof![
+        key().prop_map(Subject::Process),
+        key().prop_map(Subject::Readers),
+        (key(), stack()).prop_map(|(process, stack)| Subject::CallSite(process, stack)),
+    ]
+}
+
+fn no_answer() -> impl Strategy<Value = NoAnswer> {
+    prop_oneof![Just(NoAnswer::Ended), Just(NoAnswer::OutOfTime), Just(NoAnswer::Failed)]
 }
 
 fn address() -> impl Strategy<Value = SocketAddr> {

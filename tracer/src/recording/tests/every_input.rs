@@ -4,8 +4,9 @@
 use tracer_core::{
     Actor, AttachState, CallSite, CallSiteReason, Comm, ConnectionId, Container, Event, EventKind,
     Goroutines, Held, Holder, Hook, HostFacts, HttpConnection, HttpStage, HttpStream, Input,
-    Ledger, Limit, Loss, Note, OpenResponse, Owner, Probe, ProcessFacts, ProcessKey, Reader,
-    ReaderFacts, Readers, Snapshot, SocketFacts, StackId, TcpState, Timer, Timestamp,
+    Ledger, Limit, Loss, NoAnswer, Note, OpenResponse, Owner, Probe, ProcessFacts, ProcessKey,
+    Reader, ReaderFacts, Readers, Snapshot, SocketFacts, StackId, Subject, TcpState, Timer,
+    Timestamp,
 };
 
 use crate::recording::Step;
@@ -31,6 +32,17 @@ pub(super) fn steps() -> Vec<Step> {
     }
     let asked = [Step::Asked(at(3_000)), Step::Reported];
     inputs.into_iter().map(Step::Input).chain(asked).collect()
+}
+
+/// The same, and the inputs that earlier formats do not have.
+pub(super) fn steps_of_format_6() -> Vec<Step> {
+    let subjects = [
+        (Subject::Process(CLIENT), NoAnswer::OutOfTime),
+        (Subject::Readers(SERVER), NoAnswer::Failed),
+        (Subject::CallSite(CLIENT, StackId(7)), NoAnswer::Ended),
+    ];
+    let unanswered = subjects.map(|(subject, reason)| Input::NoAnswer(subject, reason));
+    steps().into_iter().chain(unanswered.map(Step::Input)).collect()
 }
 
 fn at(ms: u64) -> Timestamp {

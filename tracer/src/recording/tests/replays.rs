@@ -106,17 +106,22 @@ fn format_4_with_every_input() {
     assert_eq!(read(open("v4-every-input.rec")), (every_input::steps(), Ending::Whole));
 }
 
-/// It is written if it is missing, and never again: what was recorded is read for ever.
 #[test]
 fn format_5_with_every_input() {
-    const NAME: &str = "v5-every-input.rec";
+    assert_eq!(read(open("v5-every-input.rec")), (every_input::steps(), Ending::Whole));
+}
+
+/// It is written if it is missing, and never again: what was recorded is read for ever.
+#[test]
+fn format_6_with_every_input() {
+    const NAME: &str = "v6-every-input.rec";
     let path = directory().join(NAME);
-    if Version::CURRENT == Version::V5 && !path.exists() {
+    if Version::CURRENT == Version::V6 && !path.exists() {
         let test = TestFile::new();
-        test.record(&every_input::steps(), None);
+        test.record(&every_input::steps_of_format_6(), None);
         fs::copy(test.path(), path).unwrap();
     }
-    assert_eq!(read(open(NAME)), (every_input::steps(), Ending::Whole));
+    assert_eq!(read(open(NAME)), (every_input::steps_of_format_6(), Ending::Whole));
 }
 
 /// A new version of the format begins with recordings of the one before it.
@@ -137,6 +142,6 @@ fn there_are_recordings_of_every_version() {
 #[test]
 fn every_input_is_read_as_it_was_written() {
     let test = TestFile::new();
-    test.record(&every_input::steps(), None);
-    assert_eq!(test.read(), (every_input::steps(), Ending::Whole));
+    test.record(&every_input::steps_of_format_6(), None);
+    assert_eq!(test.read(), (every_input::steps_of_format_6(), Ending::Whole));
 }

@@ -7,6 +7,7 @@ use super::{
     ledger::CallSite,
     note::Note,
     process::{ProcessFacts, ProcessKey},
+    question::{NoAnswer, Subject},
     time::Time,
 };
 
@@ -23,6 +24,7 @@ wire_enum! {
         Note(note: Note),
         Loss(loss: Loss),
         Tick(now: Time),
+        NoAnswer(subject: Subject, reason: NoAnswer),
     }
 }
 
@@ -40,6 +42,7 @@ impl Input {
             Self::Note(note) => Core::Note(note.to_core()),
             Self::Loss(loss) => Core::Loss(loss.to_core()),
             Self::Tick(now) => Core::Tick(now.to_core()),
+            Self::NoAnswer(subject, reason) => Core::NoAnswer(subject.to_core(), reason.to_core()),
         }
     }
 }

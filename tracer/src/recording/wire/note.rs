@@ -1,6 +1,12 @@
 //! What a reader of a report should know about what the run could see.
 
-use super::{Count, call_site_reason::CallSiteReason, limit::Limit, probe::FallbackReason};
+use super::{
+    Count,
+    call_site_reason::CallSiteReason,
+    limit::Limit,
+    probe::FallbackReason,
+    question::{NoAnswer, QuestionKind},
+};
 
 wire_enum! {
     Note mirrors tracer_core::Note {
@@ -38,5 +44,6 @@ wire_enum! {
         Recorded { text: String },
         ProcessesStopped { count: u64 },
         FactsLost { ages: u64, openers: u64, call_sites: u64 },
+        NoAnswer { question: QuestionKind, reason: NoAnswer, count: u64 },
     }
 }

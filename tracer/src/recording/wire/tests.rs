@@ -26,6 +26,7 @@ use super::{
     note::Note,
     probe::{AttachError, AttachFailure, AttachMethod, AttachState, FallbackReason, Hook, Probe},
     process::{Container, Holder, ProcessFacts, ProcessKey},
+    question::{NoAnswer, QuestionKind, Subject},
     readers::{Goroutines, Held, HttpConnection, HttpStage, Reader, ReaderFacts},
     socket::{Owner, SocketFacts, TcpState, Timer},
     socket_change::{OptionalTimeDelta, SocketChange, SocketStep},
@@ -85,7 +86,7 @@ macro_rules! layout {
 }
 
 #[test]
-fn formats_4_and_5_are_what_they_were() {
+fn formats_4_to_6_are_what_they_were() {
     let layout = layout!(
         Entry,
         Input,
@@ -134,9 +135,13 @@ fn formats_4_and_5_are_what_they_were() {
         AttachFailure,
         AttachError,
         FallbackReason,
+        QuestionKind,
+        NoAnswer,
+        Subject,
     );
     check_layout(Version::V4, &layout);
     check_layout(Version::V5, &layout);
+    check_layout(Version::V6, &layout);
 }
 
 #[test]
@@ -233,6 +238,9 @@ fn what_is_written_is_what_the_judge_received() {
         AttachFailure,
         AttachError,
         FallbackReason,
+        QuestionKind,
+        NoAnswer,
+        Subject,
     );
 }
 

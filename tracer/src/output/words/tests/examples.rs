@@ -2,8 +2,8 @@
 
 use tracer_core::{
     AccessError, AttachError, AttachFailure, AttachMethod, AttachState, CallSiteReason, Caveat,
-    CountOf, Counted, DurationRange, Evidence, FallbackReason, Hook, Limit, Note, Occurrence,
-    Probe, Recurrence, Verdict,
+    CountOf, Counted, DurationRange, Evidence, FallbackReason, Hook, Limit, NoAnswer, Note,
+    Occurrence, Probe, QuestionKind, Recurrence, Verdict,
 };
 
 const SECOND: u64 = 1_000;
@@ -309,6 +309,14 @@ pub(crate) fn notes() -> Vec<Note> {
         Note::Recorded { text: "(text of an old recording)".to_owned() },
         Note::FactsLost { ages: 12, openers: 15, call_sites: 15 },
         Note::FactsLost { ages: 0, openers: 0, call_sites: 1 },
+        no_answer(QuestionKind::Process, NoAnswer::OutOfTime, 7),
+        no_answer(QuestionKind::Readers, NoAnswer::OutOfTime, 1),
+        no_answer(QuestionKind::CallSite, NoAnswer::OutOfTime, 7),
+        no_answer(QuestionKind::Process, NoAnswer::Failed, 1),
+        no_answer(QuestionKind::Readers, NoAnswer::Failed, 7),
+        no_answer(QuestionKind::CallSite, NoAnswer::Failed, 7),
+        no_answer(QuestionKind::Readers, NoAnswer::Ended, 7),
+        no_answer(QuestionKind::CallSite, NoAnswer::Ended, 1),
     ]
 }
 
@@ -354,4 +362,8 @@ pub(crate) fn attach_errors() -> Vec<AttachError> {
         AttachError::ProgramInvalid { program: "exit_accept".to_owned() },
         AttachError::Refused { detail: "locked down".to_owned() },
     ]
+}
+
+const fn no_answer(question: QuestionKind, reason: NoAnswer, count: u64) -> Note {
+    Note::NoAnswer { question, reason, count }
 }

@@ -1,0 +1,74 @@
+//! What is made of answers to questions.
+
+use alloc::{collections::BTreeMap, vec::Vec};
+
+use super::{
+    Detector,
+    outstanding::{Mark, NoAnswer, Subject},
+};
+use crate::{CallSite, ConnectionId, ProcessFacts, ProcessKey, ReaderFacts, Readers};
+
+impl Detector {
+    pub(super) fn take_facts(&mut self, facts: ProcessFacts) {
+        let asked_at = self.outstanding.take_process(facts.key);
+        self.processes.take_facts(facts, asked_at);
+    }
+
+    pub(super) fn take_unreadable(&mut self, process: ProcessKey) {
+        self.outstanding.take_process(process);
+        self.processes.unreadable.insert(process);
+    }
+
+    pub(super) fn take_call_site(&mut self, answer: CallSite) {
+        self.outstanding.answered(Subject::CallSite(answer.process, answer.stack));
+        self.processes.sites.remember(answer);
+    }
+
+    /// What is missing from the answer is no longer known. What it says of a connection that was used
+    /// or passed on since it was asked for may no longer hold, and is dropped.
+    pub(super) fn take_readers(&mut self, readers: Readers) {
+        let mut found: BTreeMap<ConnectionId, ReaderFacts> =
+            readers.found.into_iter().map(|facts| (facts.id, facts)).collect();
+        for (id, mark) in self.outstanding.take_readers(readers.process) {
+            let found = found.remove(&id);
+            if let Some(tracked) = self.table.get_mut(id)
+                && Mark::of(tracked) == Some(mark)
+            {
+                tracked.set_reader(found, readers.at);
+            }
+        }
+        if let Some(goroutines) = readers.goroutines {
+            self.processes.goroutines.insert(readers.process, goroutines);
+        }
+        if readers.limits.is_empty() {
+            self.processes.limits.remove(&readers.process);
+        } else {
+            self.processes.limits.insert(readers.process, readers.limits);
+        }
+    }
+
+    /// No answer to a question will come.
+    pub(super) fn take_no_answer(&mut self, subject: Subject, reason: NoAnswer) {
+        self.outstanding.give_up(subject, reason);
+        if let (Subject::Readers(process), NoAnswer::OutOfTime) = (subject, reason) {
+            self.processes.readers_queue.forget(&process);
+        }
+    }
+
+    /// None of the questions that are not answered yet will be. `count` is how many of those about
+    /// readers there was no time for.
+    pub(super) fn take_unanswered(&mut self, count: u64) {
+        self.unanswered = count;
+        for process in self.outstanding.give_up_all() {
+            self.processes.readers_queue.forget(&process);
+        }
+    }
+
+    /// The connections of a question, as they are now.
+    pub(super) fn marks(
+        &self,
+        ids: impl Iterator<Item = ConnectionId>,
+    ) -> Vec<(ConnectionId, Mark)> {
+        ids.filter_map(|id| Some((id, Mark::of(self.table.get(id)?)?))).collect()
+    }
+}

@@ -1,0 +1,171 @@
+//! Answers that come late, or never.
+
+use std::{collections::BTreeMap, format, string::String, vec, vec::Vec};
+
+use proptest::prelude::*;
+
+use super::properties::{Action, facts, history, options, play, reader};
+use crate::{
+    Confidence, ConnectionId, Detector, Input, NoAnswer, Question, Readers, Report, Timestamp,
+};
+
+/// Most judgements by which an answer is late.
+const LATE_MAX: usize = 3;
+/// Snapshots at the end of a history in which nothing happens and every answer is in time.
+const QUIET: usize = 12;
+
+/// A run whose answers are late.
+struct LateRun<'a> {
+    detector: Detector,
+    /// By how many judgements each answer is late, again and again.
+    late: &'a [usize],
+    asked: usize,
+    /// Answers that have not arrived, with the judgement before which they do.
+    pending: Vec<(usize, Input)>,
+    judgements: usize,
+}
+
+impl<'a> LateRun<'a> {
+    fn new(late: &'a [usize]) -> Self {
+        let detector = Detector::new(options());
+        Self { detector, late, asked: 0, pending: Vec::new(), judgements: 0 }
+    }
+
+    /// Returns the report, if the input is a judgement.
+    fn handle(&mut self, input: Input) -> Option<Report> {
+        match input {
+            // Answers come to questions only.
+            Input::Process(_) => None,
+            Input::Tick(at) => {
+                for question in self.detector.questions(at) {
+                    let late = self.late.get(self.asked % self.late.len().max(1)).copied();
+                    self.asked += 1;
+                    let due = self.judgements + late.unwrap_or(0);
+                    self.pending.push((due, answer(&question, at)));
+                }
+                self.deliver();
+                self.detector.handle(input);
+                self.judgements += 1;
+                // Some arrive while nothing else happens.
+                if self.deliver() {
+                    self.detector.handle(Input::Tick(at));
+                }
+                Some(self.detector.report())
+            }
+            input => {
+                self.detector.handle(input);
+                None
+            }
+        }
+    }
+}
+
+impl LateRun<'_> {
+    /// Passes on the answers that are due. Returns whether there were some.
+    fn deliver(&mut self) -> bool {
+        let before = self.pending.len();
+        let due: Vec<_> = self.pending.extract_if(.., |(due, _)| *due <= self.judgements).collect();
+        for (_, answer) in due {
+            self.detector.handle(answer);
+        }
+        self.pending.len() < before
+    }
+}
+
+fn answer(question: &Question, at: Timestamp) -> Input {
+    match question {
+        Question::Process(key) => Input::Process(facts(key.pid)),
+        Question::Readers(process, asked) => Input::Readers(Readers {
+            process: *process,
+            at,
+            found: asked.iter().filter_map(|asked| reader(asked.id)).collect(),
+            goroutines: None,
+            limits: Vec::new(),
+        }),
+        Question::CallSite(..) => Input::NoAnswer(question.subject(), NoAnswer::Ended),
+    }
+}
+
+/// How sure the report is of each connection.
+fn confidences(report: &Report) -> BTreeMap<ConnectionId, Confidence> {
+    let mut confidences = BTreeMap::new();
+    for finding in &report.findings {
+        for connection in &finding.connections {
+            let known = confidences.entry(connection.id).or_insert(finding.confidence);
+            *known = finding.confidence.max(*known);
+        }
+    }
+    confidences
+}
+
+/// What a report says, without what depends on when it was first said.
+fn findings(report: &Report) -> Vec<String> {
+    let active = report.findings.iter().filter(|finding| finding.retracted_at.is_none());
+    let mut findings: Vec<String> = active
+        .map(|finding| {
+            let mut ids: Vec<ConnectionId> = finding.connections.iter().map(|it| it.id).collect();
+            ids.sort_unstable();
+            let (verdict, confidence) = (finding.verdict, finding.confidence);
+            format!("{:?} {verdict:?} {confidence:?} {ids:?}", finding.process)
+        })
+        .collect();
+    findings.sort();
+    findings
+}
+
+/// The report at each judgement.
+fn reports(history: &[(u32, Action)], late: &[usize]) -> Vec<Report> {
+    let mut run = LateRun::new(late);
+    play(history, &[]).1.into_iter().filter_map(|input| run.handle(input)).collect()
+}
+
+/// A history in which all answers arrive within `--idle`, after which they would hold no longer.
+fn dense_history() -> impl Strategy<Value = Vec<(u32, Action)>> {
+    let dense = |(wait_ms, action)| (wait_ms / 10, action);
+    history().prop_map(move |history| history.into_iter().map(dense).collect())
+}
+
+proptest! {
+    /// No finding is surer than it would be if answers were in time, or was when the process was last
+    /// judged; and once the answers have come, the findings are the same.
+    #[test]
+    fn late_answers_make_no_finding_surer(
+        history in dense_history(),
+        late in proptest::collection::vec(0..=LATE_MAX, 1..40),
+    ) {
+        let in_time = reports(&history, &[]);
+        let delayed = reports(&history, &late);
+        prop_assert_eq!(in_time.len(), delayed.len());
+        let in_time: Vec<_> = in_time.iter().map(confidences).collect();
+        for (number, report) in delayed.iter().enumerate() {
+            let before = &in_time[..=number];
+            for (id, confidence) in confidences(report) {
+                let surest = before.iter().filter_map(|known| known.get(&id)).max();
+                prop_assert!(Some(&confidence) <= surest, "{number}: {id} {confidence:?} > {surest:?}");
+            }
+        }
+    }
+
+    /// Once answers are in time again, the findings are the same as if they had always been.
+    #[test]
+    fn late_answers_change_nothing_in_the_end(
+        history in dense_history(),
+        late in proptest::collection::vec(0..=LATE_MAX, 1..40),
+    ) {
+        let quiet = vec![(2_000, Action::Snapshot); QUIET];
+        let inputs = play(&[&history[..], &quiet].concat(), &[]).1;
+        let end = inputs.iter().rposition(|it| matches!(it, Input::Tick(_))).unwrap_or(0);
+        let mut in_time = LateRun::new(&[]);
+        let mut delayed = LateRun::new(&late);
+        let judgements = inputs.iter().filter(|it| matches!(it, Input::Tick(_))).count();
+        for input in inputs.into_iter().take(end + 1) {
+            if delayed.judgements + QUIET >= judgements {
+                delayed.late = &[];
+            }
+            in_time.handle(input.clone());
+            delayed.handle(input);
+        }
+        let (in_time, delayed) = (in_time.detector.report(), delayed.detector.report());
+        prop_assert_eq!(findings(&in_time), findings(&delayed));
+    }
+}
