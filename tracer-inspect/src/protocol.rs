@@ -9,8 +9,9 @@
 //! derived, so that each type that crosses the boundary is listed in [`core_types`].
 //!
 //! A stream socket carries frames ([`frame`]) in both directions. The first frame to the worker is a
-//! [`Setup`]; each further one is a [`Request`], which the worker answers by one [`Reply`] with the
-//! same sequence number, in the order of the requests.
+//! [`Setup`], after which it says that it is [ready](Reply::ready). Each further one is a [`Request`],
+//! which the worker answers by one [`Reply`] with the same sequence number, in the order of the
+//! requests.
 
 #[macro_use]
 mod codec;

@@ -9,6 +9,7 @@ use std::{
     io::{self, ErrorKind, Write as _},
     os::unix::net::UnixStream,
     panic,
+    time::Duration,
 };
 
 pub use limits::{MEMORY_MAX_BYTES, limit_resources};
@@ -30,15 +31,16 @@ pub fn run(mut socket: UnixStream) -> io::Result<()> {
     let rules = Rules::with_user_rules(&setup.frame_rules).map_err(|_| malformed())?;
     let mut inspector = Inspector::new(rules, setup.with_cmdline);
     let mut cpu_before = clock::cpu_time();
+    let ready = Reply::ready(clock::now(), nanoseconds(cpu_before));
+    socket.write_all(&ready.to_frame(frame::MESSAGE_MAX))?;
     while let Some(message) = frame::read_from(&mut socket)? {
         let request = Request::read(&message).map_err(|_| malformed())?;
         drop(message);
         let read_at = clock::now();
         let answer = answer(&mut inspector, &request.task);
         let cpu_time = clock::cpu_time();
-        let cpu_ns = cpu_time.saturating_sub(cpu_before).as_nanos();
+        let cpu_ns = nanoseconds(cpu_time.saturating_sub(cpu_before));
         cpu_before = cpu_time;
-        let cpu_ns = u64::try_from(cpu_ns).unwrap_or(u64::MAX);
         let reply = Reply { sequence: request.sequence, read_at, cpu_ns, answer };
         socket.write_all(&reply.to_frame(request.reply_max()))?;
     }
@@ -61,6 +63,10 @@ fn answer(inspector: &mut Inspector, task: &Task) -> Answer {
             Answer::of(inspector.find_out(task))
         }
     }
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn malformed() -> io::Error {

@@ -17,7 +17,13 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 pub(crate) use recordings::{Diff, IncidentReport, Record, Rejudge, Replay, ReportTime};
 pub(crate) use watch::{Demo, Watch};
 
-use crate::{collect::kernel::hooks::Mechanism, output::options::DocumentFormat};
+use crate::{
+    collect::{
+        inspection::{LAUNCHER, WORKER},
+        kernel::hooks::Mechanism,
+    },
+    output::options::DocumentFormat,
+};
 use thresholds::without_default;
 use values::{document_format, mechanism};
 
@@ -118,6 +124,20 @@ pub(crate) enum Command {
     /// The server of the demo.
     #[command(hide = true)]
     DemoServer,
+    /// The process that starts inspection workers.
+    #[command(hide = true, name = LAUNCHER)]
+    LaunchInspection {
+        /// The log is on standard error.
+        #[arg(long)]
+        verbose: bool,
+    },
+    /// An inspection worker.
+    #[command(hide = true, name = WORKER)]
+    Inspect {
+        /// The log is on standard error.
+        #[arg(long)]
+        verbose: bool,
+    },
     /// The leaking client of the demo.
     #[command(hide = true)]
     DemoClient {

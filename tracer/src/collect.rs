@@ -2,6 +2,7 @@
 
 pub(crate) mod backend;
 pub mod filter;
+pub(crate) mod inspection;
 pub mod kernel;
 pub(crate) mod ledger;
 pub(crate) mod observer;

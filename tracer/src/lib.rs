@@ -23,7 +23,7 @@ use clap::{Parser as _, error::ErrorKind};
 
 use cli::{Cli, Command};
 use collect::plan::Plan;
-use commands::{demo, diff, doctor, packaging, replay, report, watch};
+use commands::{demo, diff, doctor, inspect, packaging, replay, report, watch};
 use environment::Environment;
 use output::exit_code;
 
@@ -60,6 +60,8 @@ fn run(cli: Cli, environment: Environment) -> Result<u8> {
         }
         Some(Command::Demo(demo)) => demo::run(&demo, mechanism, environment),
         Some(Command::Packaging { directory }) => packaging::write(&directory),
+        Some(Command::LaunchInspection { verbose }) => inspect::launch(verbose),
+        Some(Command::Inspect { verbose }) => inspect::work(verbose),
         Some(Command::DemoServer) => demo::run_server(),
         Some(Command::DemoClient { server }) => demo::run_client(server),
     }

@@ -71,6 +71,16 @@ impl Answer {
 }
 
 impl Reply {
+    /// The first message of a worker, which is ready now. `cpu_ns` is what its start took.
+    pub const fn ready(at: Timestamp, cpu_ns: u64) -> Self {
+        Self { sequence: 0, read_at: at, cpu_ns, answer: Answer::Ended }
+    }
+
+    /// This may be the first message of a worker.
+    pub fn is_ready(&self) -> bool {
+        self.sequence == 0 && self.answer == Answer::Ended
+    }
+
     /// It as a frame. An answer longer than `max` bytes is replaced by [`Answer::TooLong`].
     pub fn to_frame(&self, max: usize) -> Vec<u8> {
         let too_long = || {

@@ -26,7 +26,8 @@ pub struct Setup {
 /// One request to a worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// Its number, which the reply repeats. Never used twice, not even for another worker.
+    /// Its number, which the reply repeats: from 1 on, and never used twice, not even for another
+    /// worker.
     pub sequence: u64,
     /// What to find out.
     pub task: Task,

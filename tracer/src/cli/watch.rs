@@ -23,6 +23,9 @@ use crate::{
 /// How long `audit` observes by default: long enough to see which sockets change.
 const AUDIT_DURATION: Duration = Duration::from_secs(3);
 
+/// How long an audit waits for inspections by default.
+const INSPECT_FOR: Duration = Duration::from_secs(5);
+
 /// What to watch, what counts as a leak, and how to show it.
 #[derive(Debug, Args)]
 pub(crate) struct Watch {
@@ -93,6 +96,12 @@ struct Observation {
     /// tracer lengthens it if snapshots would take more than 1% of a CPU.
     #[arg(long, value_name = "DURATION", value_parser = positive, hide_short_help = true)]
     interval: Option<Duration>,
+    /// In an audit, wait up to this time for inspections of processes [default: 5s]
+    ///
+    /// The report says which processes could not be inspected in this time. A live run does not wait: what an
+    /// inspection shows is in the next report.
+    #[arg(long, value_name = "DURATION", value_parser = duration, hide_short_help = true)]
+    inspect_for: Option<Duration>,
     /// Load rules for stack frames that are not the application's
     ///
     /// They take precedence over the built-in rules. In section `[go]`, the line
@@ -182,6 +191,7 @@ impl Watch {
             filter: selection.filter(),
             options,
             once,
+            inspect_for: observation.inspect_for.unwrap_or(INSPECT_FOR),
             duration,
             interval: observation.interval,
             call_sites: observation.call_sites,
@@ -223,6 +233,7 @@ impl Demo {
             options: Options { idle_ms: 2_000, scoped: true, ..Options::default() },
             uprobes: UprobeTargets::None,
             once: false,
+            inspect_for: INSPECT_FOR,
             duration: Some(self.duration),
             interval: None,
             call_sites: None,

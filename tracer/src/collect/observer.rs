@@ -1,5 +1,6 @@
 //! Everything that is observed during a run, as inputs for the detector.
 
+mod questions;
 mod snapshots;
 
 use std::{collections::BTreeSet, io, time::Duration};
@@ -7,13 +8,14 @@ use std::{collections::BTreeSet, io, time::Duration};
 use anyhow::Result;
 use tracer_core::{
     AttachState, ConnectionId, FallbackReason, Hook, HostFacts, Input, Loss, Note, Probe,
-    ProcessKey, Question, StackId, Timestamp, decode,
+    ProcessKey, StackId, Timestamp, decode,
 };
 use tracer_inspect::{
     clock,
     frames::rules::Rules,
     inspector::Inspector,
     process::{identity::TICK_NS, selection, visibility},
+    protocol::Setup,
 };
 
 #[cfg(test)]
@@ -21,6 +23,7 @@ use super::backend::scripted::ScriptedHost;
 use super::{
     backend::{Backend, BackendSource},
     filter::Filter,
+    inspection::Inspections,
     kernel::{
         jiffies::SteadyClock,
         object::KernelOptions,
@@ -52,6 +55,9 @@ pub(crate) struct Observer {
     filter: Filter,
     /// The processes named with `--pid`, if any.
     targets: Option<TargetProcesses>,
+    /// Answers the questions of the detector; `None` if the backend does.
+    inspections: Option<Inspections>,
+    /// Reads what the ledgers need from Go programs.
     inspector: Inspector,
     /// The responses in flight of Go programs, if uprobes are attached.
     ledgers: Option<Ledgers>,
@@ -93,7 +99,16 @@ impl Observer {
         if plan.once {
             selection::check_names(&plan.filter.comms)?;
         }
-        let rules = Rules::load(plan.call_sites.as_deref())?;
+        let frame_rules = Rules::user_rules(plan.call_sites.as_deref())?;
+        let rules = Rules::with_user_rules(&frame_rules)?;
+        let inspections = match backend {
+            BackendSource::Host => {
+                let setup = Setup { with_cmdline: plan.cmdline, frame_rules };
+                Some(Inspections::start(&setup, plan.verbose)?)
+            }
+            #[cfg(test)]
+            BackendSource::Scripted(_) => None,
+        };
         let limits = visibility::limits_of_proc()?;
         let attach = plan.duration != Some(Duration::ZERO);
         let only_tracked = attach && targets.is_some();
@@ -117,6 +132,7 @@ impl Observer {
             stacks: has_stacks.then(Stacks::new),
             filter: plan.filter.clone(),
             targets,
+            inspections,
             inspector: Inspector::new(rules, plan.cmdline),
             ledgers: has_uprobes.then(|| Ledgers::new(plan.options.idle_ms / RESPONSE_AGE_DIVISOR)),
             holders: Vec::new(),
@@ -208,9 +224,14 @@ impl Observer {
         self.backend.now()
     }
 
-    /// CPU time used by this process so far.
+    /// CPU time used so far by this process and for inspections.
     pub(crate) fn cpu_time(&self) -> Duration {
-        self.backend.cpu_time()
+        self.backend.cpu_time() + self.inspection_time()
+    }
+
+    /// CPU time used so far for inspections.
+    pub(crate) fn inspection_time(&self) -> Duration {
+        self.inspections.as_ref().map_or(Duration::ZERO, Inspections::cpu_time)
     }
 
     /// Passes on the pending events.
@@ -332,21 +353,6 @@ impl Observer {
     pub(crate) fn end(&self) -> Option<Input> {
         let ended = self.targets.as_ref().is_some_and(TargetProcesses::have_exited);
         ended.then(|| Input::Note(Note::TargetProcessesEnded))
-    }
-
-    /// The answer to a question; `None` if the process has ended.
-    pub(crate) fn answer(&mut self, question: &Question) -> Option<Input> {
-        #[cfg(test)]
-        if let Backend::Scripted(host) = &self.backend {
-            return host.answer(question);
-        }
-        let stack = match question {
-            Question::CallSite(_, stack) => {
-                self.stacks.as_ref().and_then(|stacks| stacks.get(*stack))
-            }
-            Question::Process(_) | Question::Readers(..) => None,
-        };
-        self.inspector.answer(question, stack)
     }
 
     /// Counts a failed snapshot as a loss.

@@ -39,6 +39,8 @@ pub(crate) struct Plan {
     pub(crate) duration: Option<Duration>,
     /// This is an audit, so everything that the filter names must exist.
     pub(crate) once: bool,
+    /// How long an audit waits for inspections at its end, at most.
+    pub(crate) inspect_for: Duration,
     /// Time between snapshots; `None`: adaptive, see [`Pace`](super::pace::Pace).
     pub(crate) interval: Option<Duration>,
     /// File with the user's rules for frames that are not the application's.

@@ -10,8 +10,8 @@ use std::{collections::VecDeque, time::Duration};
 use tokio::time::Instant;
 use tracer_common::SocketRecord;
 use tracer_core::{
-    AttachMethod, AttachState, FallbackReason, Hook, Input, Probe, ProcessFacts, Question, Reader,
-    ReaderFacts, Readers, Timestamp,
+    AttachMethod, AttachState, FallbackReason, Hook, Input, NoAnswer, Probe, ProcessFacts,
+    Question, Reader, ReaderFacts, Readers, Timestamp,
 };
 use tracer_inspect::clock;
 use zerocopy::IntoBytes as _;
@@ -42,6 +42,12 @@ pub(crate) struct ScriptedHost {
     pub(crate) reader: Reader,
     /// Why the BPF programs are not used, if they are not.
     pub(crate) fallback: Option<FallbackReason>,
+    /// How long it takes to answer a question.
+    pub(crate) answer_delay: Duration,
+    /// Questions that were not answered yet, and when they are.
+    asked: VecDeque<(Instant, Question)>,
+    /// What became of questions that were given up.
+    given_up: Vec<Input>,
 }
 
 impl ScriptedHost {
@@ -55,6 +61,9 @@ impl ScriptedHost {
             sockets: Sockets::new(start),
             reader: Reader::Unknown,
             fallback: None,
+            answer_delay: Duration::ZERO,
+            asked: VecDeque::new(),
+            given_up: Vec::new(),
         }
     }
 
@@ -114,10 +123,35 @@ impl ScriptedHost {
         self.sockets.events_lost
     }
 
+    pub(in crate::collect) fn ask(&mut self, question: &Question) {
+        self.asked.push_back((Instant::now() + self.answer_delay, question.clone()));
+    }
+
+    /// When the next question is answered.
+    pub(in crate::collect) fn next_answer_at(&self) -> Option<Instant> {
+        self.asked.front().map(|(at, _)| *at)
+    }
+
+    /// The answers that are due.
+    pub(in crate::collect) fn answers(&mut self) -> Vec<Input> {
+        let mut answers = std::mem::take(&mut self.given_up);
+        while let Some((_, question)) = self.asked.pop_front_if(|(at, _)| *at <= Instant::now()) {
+            answers.push(self.answer(&question));
+        }
+        answers
+    }
+
+    /// There is no more time for answers.
+    pub(in crate::collect) fn give_up_answers(&mut self) {
+        let asked = std::mem::take(&mut self.asked);
+        let subjects = asked.iter().map(|(_, question)| question.subject());
+        self.given_up.extend(subjects.map(|it| Input::NoAnswer(it, NoAnswer::OutOfTime)));
+    }
+
     /// The answer to a question about any process.
-    pub(in crate::collect) fn answer(&self, question: &Question) -> Option<Input> {
+    fn answer(&self, question: &Question) -> Input {
         match question {
-            Question::Process(key) => Some(Input::Process(ProcessFacts {
+            Question::Process(key) => Input::Process(ProcessFacts {
                 key: *key,
                 exe: Some("/usr/bin/client".to_owned()),
                 cmdline: None,
@@ -129,8 +163,8 @@ impl ScriptedHost {
                 fd_limit: Some(1_024),
                 stopped: self.sockets.are_processes_stopped,
                 has_executed: Some(true),
-            })),
-            Question::Readers(process, asked) => Some(Input::Readers(Readers {
+            }),
+            Question::Readers(process, asked) => Input::Readers(Readers {
                 process: *process,
                 at: self.now(),
                 found: asked
@@ -144,8 +178,8 @@ impl ScriptedHost {
                     .collect(),
                 goroutines: None,
                 limits: Vec::new(),
-            })),
-            Question::CallSite(..) => None,
+            }),
+            Question::CallSite(..) => Input::NoAnswer(question.subject(), NoAnswer::Ended),
         }
     }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use tokio::time::{Instant, sleep_until};
-use tracer_core::{Input, Question, Report};
+use tokio::time::{Instant, sleep, sleep_until};
+use tracer_core::{Input, Report};
 
 use super::{
     recorded_detector::RecordedDetector,
@@ -16,8 +16,12 @@ use crate::{
     recording::{Head, Recorder},
 };
 
-/// Time limit for inspecting processes for readers after one snapshot.
+/// CPU time for inspecting processes for readers after one snapshot. The detector asks again after the
+/// next one for what is left over.
 const READERS_MAX: Duration = Duration::from_secs(1);
+/// How long a judgement waits for answers: most come within a few milliseconds. Those that come later
+/// are judged when they have come.
+const ANSWERS_PAUSE: Duration = Duration::from_millis(200);
 
 /// Watches as planned, shows reports, records the run if `recording` is given, and returns the last
 /// report.
@@ -32,10 +36,10 @@ pub(crate) async fn run(
 ) -> Result<Report> {
     let mut signals = signals(&backend)?;
     let mut session = Session::start(plan, backend, recording)?;
-    session.take_snapshot()?;
+    session.take_snapshot(plan.duration == Some(Duration::ZERO), &mut signals).await?;
     let end = plan.duration.and_then(|duration| Instant::now().checked_add(duration));
     let result = session.watch(&mut destination, &mut signals, end).await;
-    session.settle();
+    session.settle(&mut signals).await;
     let (report, changes) = session.detector.report();
     destination.keep(&report, &changes);
     // The files are completed even if the terminal is gone. Of several errors, the first one is
@@ -58,8 +62,16 @@ struct Session {
     observer: Observer,
     detector: RecordedDetector,
     pace: Pace,
-    /// CPU time of this process when the latest snapshot had been judged.
+    /// CPU time of this process and of inspections when the latest snapshot had been judged.
     cpu_time: Duration,
+    /// CPU time of inspections when the latest questions were asked.
+    asked_at: Duration,
+    /// How long the last judgement waits for answers; `None` if no longer than the others.
+    inspect_for: Option<Duration>,
+    /// Answers have come since the latest judgement.
+    has_answers: bool,
+    /// A signal has ended the run.
+    is_ended: bool,
 }
 
 impl Session {
@@ -84,11 +96,17 @@ impl Session {
             detector,
             pace: Pace::new(plan.interval, idle),
             cpu_time: Duration::ZERO,
+            asked_at: Duration::ZERO,
+            inspect_for: plan.once.then_some(plan.inspect_for),
+            has_answers: false,
+            is_ended: false,
         })
     }
 
-    /// Takes a snapshot, answers the questions that follow from it, and judges.
-    fn take_snapshot(&mut self) -> Result<()> {
+    /// Takes a snapshot, asks the questions that follow from it, and judges. `is_last`: no other
+    /// snapshot will be taken.
+    async fn take_snapshot(&mut self, is_last: bool, signals: &mut Signals) -> Result<()> {
+        self.judge_answers();
         self.take_events();
         let begin = self.observer.cpu_time();
         let snapshot = self.observer.snapshot()?;
@@ -101,49 +119,78 @@ impl Session {
             self.detector.handle(ledger);
         }
         let reconciled = self.observer.cpu_time();
-        let inspections = self.answer_questions();
+        self.asked_at = self.observer.inspection_time();
+        for question in self.detector.questions(self.observer.now()) {
+            self.observer.ask(&question);
+        }
+        self.wait_for_answers(is_last, signals).await;
         let answered = self.observer.cpu_time();
-        self.detector.handle(Input::Tick(self.observer.now()));
+        self.judge();
         self.observer.drop_stacks(|| self.detector.stacks());
         let judged = self.observer.cpu_time();
-        // What was done since the snapshot before counts too: events, reports, output.
+        // What was done since the snapshot before counts too: events, reports, output, inspections.
         let cpu_time = judged.saturating_sub(self.cpu_time);
         self.cpu_time = judged;
         log::debug!(
             "snapshot of {sockets} sockets: {cpu_time:?} of CPU time since the one before, of which \
-             reading {:?}, table {:?}, questions {:?}, answers {inspections:?}, judgement {:?}",
+             reading {:?}, table {:?}, questions and answers {:?}, judgement {:?}",
             taken.saturating_sub(begin),
             reconciled.saturating_sub(taken),
-            answered.saturating_sub(reconciled).saturating_sub(inspections),
+            answered.saturating_sub(reconciled),
             judged.saturating_sub(answered),
         );
         self.pace.snapshot_taken(cpu_time, self.detector.take_changed());
         Ok(())
     }
 
-    /// Answers the questions that follow from a snapshot, as far as there is time. Returns the CPU time
-    /// that this took.
-    fn answer_questions(&mut self) -> Duration {
-        let questions = self.detector.questions(self.observer.now());
-        let started = self.observer.cpu_time();
-        // When the first process was inspected for readers. What processes are is answered before, and
-        // does not take from this time.
-        let mut first: Option<Instant> = None;
-        let mut unanswered = 0;
-        for question in questions {
-            if matches!(question, Question::Readers(..)) {
-                // The detector asks again after the next snapshot.
-                if first.get_or_insert_with(Instant::now).elapsed() > READERS_MAX {
-                    unanswered += 1;
-                    continue;
+    fn judge(&mut self) {
+        self.has_answers = false;
+        self.detector.handle(Input::Tick(self.observer.now()));
+    }
+
+    /// Takes the answers that have come.
+    fn take_answers(&mut self) {
+        if self.observer.inspection_time().saturating_sub(self.asked_at) > READERS_MAX {
+            self.observer.give_up_readers();
+        }
+        for answer in self.observer.answers() {
+            self.has_answers = true;
+            self.detector.handle(answer);
+        }
+    }
+
+    /// Judges with the answers that have come since the latest judgement, if there are some: before the
+    /// next questions are asked about the same processes.
+    fn judge_answers(&mut self) {
+        self.take_answers();
+        if self.has_answers {
+            self.judge();
+        }
+    }
+
+    /// Takes answers and events for a short time. The last judgement of an audit waits for longer, and
+    /// says which answers did not come.
+    async fn wait_for_answers(&mut self, is_last: bool, signals: &mut Signals) {
+        let inspect_for = self.inspect_for.filter(|_| is_last);
+        let limit = sleep(inspect_for.unwrap_or(ANSWERS_PAUSE));
+        tokio::pin!(limit);
+        let mut can_poll = true;
+        self.take_answers();
+        while self.observer.is_awaiting_answers() && !self.is_ended {
+            tokio::select! {
+                () = self.observer.answered() => self.take_answers(),
+                () = &mut limit => break,
+                signal = signals.next() => self.is_ended |= matches!(signal, SignalRequest::End),
+                result = self.observer.readable(), if can_poll => {
+                    can_poll = result.is_ok();
+                    self.take_only_events();
                 }
             }
-            if let Some(input) = self.observer.answer(&question) {
-                self.detector.handle(input);
-            }
         }
-        self.detector.handle(Input::Unanswered(unanswered));
-        self.observer.cpu_time().saturating_sub(started)
+        if inspect_for.is_some() {
+            self.observer.give_up_answers();
+            self.take_answers();
+        }
     }
 
     /// Shows a report and takes a snapshot in turn, until the time is up, a signal arrives, the reader
@@ -162,7 +209,8 @@ impl Session {
                 return Ok(());
             }
             is_over = self.wait(destination, signals, &report, end).await?;
-            self.try_snapshot();
+            self.try_snapshot(is_over, signals).await;
+            is_over |= self.is_ended;
             if let Some(note) = self.observer.end() {
                 self.detector.handle(note);
                 is_over = true;
@@ -172,8 +220,8 @@ impl Session {
     }
 
     /// Takes a snapshot. A failure is counted as a loss and does not end the run.
-    fn try_snapshot(&mut self) {
-        if let Err(error) = self.take_snapshot() {
+    async fn try_snapshot(&mut self, is_last: bool, signals: &mut Signals) {
+        if let Err(error) = self.take_snapshot(is_last, signals).await {
             log::warn!("a snapshot failed: {error:#}");
             self.observer.note_failed_snapshot();
             self.take_events();
@@ -182,9 +230,9 @@ impl Session {
     }
 
     /// Takes a last snapshot if a connection with a verdict may have been closed since the latest one.
-    fn settle(&mut self) {
+    async fn settle(&mut self, signals: &mut Signals) {
         if self.detector.is_undecided() {
-            self.try_snapshot();
+            self.try_snapshot(true, signals).await;
         }
     }
 
@@ -227,6 +275,12 @@ impl Session {
                     }
                 },
                 () = sleep_until(until) => return Ok(end.is_some_and(|end| until >= end)),
+                () = self.observer.answered(), if self.observer.is_awaiting_answers() => {
+                    self.take_answers();
+                    if !self.observer.is_awaiting_answers() {
+                        self.judge_answers();
+                    }
+                }
                 result = self.observer.readable(), if can_poll => {
                     can_poll = result.is_ok();
                     self.take_only_events();

@@ -1,0 +1,323 @@
+//! Inspections of processes, by a worker process of their own ([`tracer_inspect::worker`]).
+//!
+//! Nothing here waits: requests are queued, and what became of them comes out as time goes on.
+
+mod exchange;
+mod launcher;
+
+use std::{
+    io::{self, ErrorKind, Read as _},
+    os::{fd::AsFd as _, unix::net::UnixStream as StdUnixStream},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result};
+use rustix::process::{Signal, set_parent_process_death_signal};
+use tokio::{io::Interest, net::UnixStream, time::sleep};
+use tracer_core::{Input, NoAnswer, Question, Subject, Timestamp};
+use tracer_inspect::{
+    clock,
+    process::user_stack::UserStack,
+    protocol::{Answer, Setup, Task, TaskKind},
+    worker,
+};
+
+use self::exchange::{Exchange, Outcome, Unanswered, WorkerFailed};
+use self::launcher::Launcher;
+pub(crate) use self::launcher::{LAUNCHER, WORKER, run as run_launcher};
+
+/// Bytes that wait for the socket to take them, above which no further request is encoded.
+const UNSENT_MAX: usize = 1 << 20;
+/// Bytes that are read from the socket before other things of the run have their turn.
+const READ_MAX: usize = 4 << 20;
+/// Workers that were killed and have not ended: they are in an uninterruptible wait. No other is
+/// started while there are that many.
+const ENDING_MAX: usize = 3;
+/// After this many workers that did not get ready, the questions are given up.
+const STARTS_MAX: u32 = 3;
+
+/// The inspections of one run.
+#[derive(Debug)]
+pub(crate) struct Inspections {
+    launcher: Launcher,
+    /// The first message to each worker.
+    setup: Vec<u8>,
+    exchange: Exchange,
+    worker: Option<Worker>,
+    /// Of workers that were killed and have not ended.
+    ending: Vec<StdUnixStream>,
+    /// Workers that were started since one was ready.
+    starts: u32,
+    /// What is known and was not returned yet.
+    outcomes: Vec<Outcome>,
+}
+
+/// The socket of a worker.
+#[derive(Debug)]
+struct Worker {
+    socket: UnixStream,
+    /// What it has not taken yet, from `taken` on.
+    unsent: Vec<u8>,
+    taken: usize,
+}
+
+impl Inspections {
+    /// Starts the launcher, with the privileges of this process. A worker is started with the first
+    /// request.
+    ///
+    /// # Errors
+    /// No process can be started, or the frame rules are too long.
+    pub(crate) fn start(setup: &Setup, verbose: bool) -> Result<Self> {
+        Ok(Self {
+            setup: setup.to_frame().context("--call-sites: the file is too large")?,
+            launcher: Launcher::start(verbose)?,
+            exchange: Exchange::default(),
+            worker: None,
+            ending: Vec::new(),
+            starts: 0,
+            outcomes: Vec::new(),
+        })
+    }
+
+    /// Asks a question. `stack` is the one that a [`Question::CallSite`] is about.
+    pub(crate) fn ask(&mut self, question: &Question, stack: Option<&UserStack>) {
+        self.outcomes.extend(self.exchange.ask(Task::of(question, stack)));
+    }
+
+    /// Some questions have no answer yet.
+    pub(crate) fn is_waiting(&self) -> bool {
+        !self.exchange.is_idle() || !self.outcomes.is_empty()
+    }
+
+    /// Waits until [`answers`](Self::answers) may have something to do. May be dropped at any time.
+    pub(crate) async fn ready(&self) {
+        if !self.outcomes.is_empty() {
+            return;
+        }
+        let Some(worker) = &self.worker else {
+            if self.exchange.has_next() {
+                return;
+            }
+            return std::future::pending().await;
+        };
+        let interest = if worker.has_unsent() || self.exchange.has_next() {
+            Interest::READABLE | Interest::WRITABLE
+        } else {
+            Interest::READABLE
+        };
+        let deadline = async {
+            match self.exchange.deadline() {
+                Some(deadline) => sleep(until(deadline)).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = worker.socket.ready(interest) => {}
+            () = deadline => {}
+        }
+    }
+
+    /// Does what can be done without waiting, and returns the answers that have come.
+    pub(crate) fn answers(&mut self) -> Vec<Input> {
+        loop {
+            match self.exchange_messages() {
+                Err(WorkerFailed) => {
+                    self.exchange.worker_failed(&mut self.outcomes);
+                    self.kill_worker();
+                }
+                Ok(()) if self.exchange.needs_fresh_worker() => self.kill_worker(),
+                Ok(()) => break,
+            }
+        }
+        std::mem::take(&mut self.outcomes).into_iter().filter_map(input).collect()
+    }
+
+    /// Gives up the questions about readers that no worker has yet.
+    pub(crate) fn give_up_readers(&mut self) {
+        let is_readers = |kind| kind == TaskKind::Readers;
+        self.exchange.give_up(Unanswered::OutOfTime, is_readers, &mut self.outcomes);
+    }
+
+    /// Gives up all questions.
+    pub(crate) fn give_up(&mut self) {
+        if self.exchange.give_up_all(Unanswered::OutOfTime, &mut self.outcomes).is_err() {
+            self.kill_worker();
+        }
+    }
+
+    /// CPU time of all workers, as far as they have replied.
+    pub(crate) const fn cpu_time(&self) -> Duration {
+        self.exchange.cpu_time()
+    }
+
+    /// Sends and receives what can be without waiting.
+    ///
+    /// # Errors
+    /// The worker has ended, is late, or sent something that is no reply.
+    fn exchange_messages(&mut self) -> Result<(), WorkerFailed> {
+        if self.worker.is_none() {
+            if !self.exchange.has_next() {
+                return Ok(());
+            }
+            self.start_worker();
+        }
+        let Some(worker) = &mut self.worker else { return Ok(()) };
+        worker.receive(&mut self.exchange, &mut self.outcomes)?;
+        if self.exchange.is_ready() {
+            self.starts = 0;
+        }
+        worker.send(&mut self.exchange, &mut self.outcomes)?;
+        match self.exchange.deadline() {
+            Some(deadline) if deadline < clock::now() => Err(WorkerFailed),
+            _ => Ok(()),
+        }
+    }
+
+    /// Starts a worker. If there can be none, all questions are given up.
+    fn start_worker(&mut self) {
+        self.ending.retain(is_open);
+        let can_start = self.ending.len() < ENDING_MAX && self.starts < STARTS_MAX;
+        match can_start.then(|| self.connect()) {
+            Some(Ok(worker)) => {
+                self.starts += 1;
+                self.worker = Some(worker);
+            }
+            outcome => {
+                log::debug!("no inspection worker can be started: {outcome:?}");
+                self.starts = 0;
+                let _ = self.exchange.give_up_all(Unanswered::Failed, &mut self.outcomes);
+            }
+        }
+    }
+
+    fn connect(&self) -> Result<Worker> {
+        let (ours, its) = StdUnixStream::pair()?;
+        self.launcher.start_worker(&its)?;
+        ours.set_nonblocking(true)?;
+        let socket = UnixStream::from_std(ours)?;
+        Ok(Worker { socket, unsent: self.setup.clone(), taken: 0 })
+    }
+
+    fn kill_worker(&mut self) {
+        self.exchange.worker_ended();
+        let Some(worker) = self.worker.take() else { return };
+        // If the launcher has ended, its workers have, too.
+        let _ = self.launcher.kill_worker();
+        self.ending.extend(worker.socket.into_std());
+    }
+}
+
+impl Worker {
+    fn has_unsent(&self) -> bool {
+        self.taken < self.unsent.len()
+    }
+
+    /// Sends as much as the socket takes.
+    ///
+    /// # Errors
+    /// The worker has ended.
+    fn send(
+        &mut self,
+        exchange: &mut Exchange,
+        outcomes: &mut Vec<Outcome>,
+    ) -> Result<(), WorkerFailed> {
+        loop {
+            while self.unsent.len() - self.taken < UNSENT_MAX
+                && let Some(frame) = exchange.next_frame(clock::now(), outcomes)
+            {
+                self.unsent.extend_from_slice(&frame);
+            }
+            if !self.has_unsent() {
+                return Ok(());
+            }
+            match self.socket.try_write(&self.unsent[self.taken..]) {
+                Ok(length) => self.taken += length,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(_) => return Err(WorkerFailed),
+            }
+            if !self.has_unsent() {
+                (self.unsent, self.taken) = (Vec::new(), 0);
+            }
+        }
+    }
+
+    /// Receives what has arrived.
+    ///
+    /// # Errors
+    /// The worker has ended, or what it sent is not the reply to the oldest request.
+    fn receive(
+        &self,
+        exchange: &mut Exchange,
+        outcomes: &mut Vec<Outcome>,
+    ) -> Result<(), WorkerFailed> {
+        let mut buffer = [0; 64 << 10];
+        let mut total = 0;
+        while total < READ_MAX {
+            match self.socket.try_read(&mut buffer) {
+                Ok(0) => return Err(WorkerFailed),
+                Ok(length) => {
+                    let received = buffer.get(..length).unwrap_or_default();
+                    exchange.receive(received, clock::now(), outcomes)?;
+                    total += length;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(_) => return Err(WorkerFailed),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The worker at the other end has not ended: it would have closed its socket.
+fn is_open(socket: &StdUnixStream) -> bool {
+    let mut socket = socket;
+    let mut rest = [0; 64 << 10];
+    loop {
+        match socket.read(&mut rest) {
+            Ok(0) => return false,
+            Ok(_) => {}
+            Err(error) => return error.kind() == ErrorKind::WouldBlock,
+        }
+    }
+}
+
+/// The time from now until `deadline`.
+fn until(deadline: Timestamp) -> Duration {
+    Duration::from_nanos(deadline.as_ns().saturating_sub(clock::now().as_ns()))
+}
+
+/// What an outcome is to the detector; `None` if it does not answer a question.
+fn input(outcome: Outcome) -> Option<Input> {
+    let Outcome { task, result } = outcome;
+    let subject = match &task {
+        Task::Process(process) => Subject::Process(*process),
+        Task::Readers { process, .. } => Subject::Readers(*process),
+        Task::CallSite { process, stack, .. } => Subject::CallSite(*process, *stack),
+        Task::Entries(_) | Task::Resolve { .. } => return None,
+    };
+    Some(match result {
+        Ok(Answer::Process(facts)) => Input::Process(facts),
+        Ok(Answer::ProcessUnreadable) => Input::ProcessUnreadable(task.process()),
+        Ok(Answer::Readers(readers)) => Input::Readers(readers),
+        Ok(Answer::CallSite(call_site)) => Input::CallSite(call_site),
+        // The exchange has checked that the answer belongs to the task.
+        Ok(Answer::Ended | Answer::TooLong | Answer::Entries(_) | Answer::Resolved(_)) => {
+            Input::NoAnswer(subject, NoAnswer::Ended)
+        }
+        Err(Unanswered::Failed) => Input::NoAnswer(subject, NoAnswer::Failed),
+        Err(Unanswered::OutOfTime) => Input::NoAnswer(subject, NoAnswer::OutOfTime),
+    })
+}
+
+/// Runs a worker on the socket on standard input.
+///
+/// # Errors
+/// The kernel refuses the limits, or the socket failed.
+pub(crate) fn run_worker() -> Result<()> {
+    worker::silence_panics();
+    worker::limit_resources().context("cannot limit the resources of the inspection worker")?;
+    // The launcher kills its workers when it ends, unless it was killed itself.
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    let socket = io::stdin().as_fd().try_clone_to_owned()?;
+    Ok(worker::run(socket.into())?)
+}

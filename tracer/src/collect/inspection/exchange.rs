@@ -1,0 +1,324 @@
+//! The requests of a run, on their way to a worker and back. Pure: it is told what happens and when,
+//! and says what to do.
+//!
+//! A worker answers one request at a time, in order. So the oldest one that was sent is the one that it
+//! works on, and if the worker fails (it ends, takes too long, or says something that is not an
+//! answer), that request is to blame. It is sent once more, alone, to a fresh worker, after all others
+//! and with more time. If that fails too, this kind of request is not made of the process again.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    time::Duration,
+};
+
+use tracer_core::{ProcessKey, Timestamp};
+use tracer_inspect::protocol::{Answer, Reply, Request, Task, TaskKind, frame::FrameBuffer};
+
+/// Most requests that a worker has at a time. Enough that it never waits for the next one, and few
+/// enough that not much is lost with it.
+const SENT_MAX: usize = 16;
+/// Most pairs of process and kind that are remembered. The oldest process is forgotten first.
+const REMEMBERED_MAX: usize = 4_096;
+
+/// What became of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Outcome {
+    pub(super) task: Task,
+    pub(super) result: Result<Answer, Unanswered>,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unanswered {
+    /// Two workers failed at it, or at an earlier one of the kind.
+    Failed,
+    /// There was no time.
+    OutOfTime,
+}
+
+/// The worker is of no use any more, and is to be killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct WorkerFailed;
+
+/// How a request is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Attempt {
+    /// Among others.
+    First,
+    /// Alone, because it is known to take long.
+    Slow,
+    /// Alone, to a fresh worker, because one has failed at it.
+    Second,
+}
+
+/// A request that was not sent yet.
+#[derive(Debug)]
+struct Waiting {
+    task: Task,
+    attempt: Attempt,
+}
+
+/// A request that was sent and not answered yet.
+#[derive(Debug)]
+struct Sent {
+    request: Request,
+    sent_at: Timestamp,
+    attempt: Attempt,
+}
+
+/// The requests of a run.
+#[derive(Debug, Default)]
+pub(super) struct Exchange {
+    waiting: VecDeque<Waiting>,
+    /// Those of the present worker, the oldest first.
+    sent: VecDeque<Sent>,
+    /// Since when the worker works on the oldest of them.
+    working_since: Timestamp,
+    received: FrameBuffer,
+    /// The present worker has said that it is ready. Before, it has failed at nothing but its start.
+    is_ready: bool,
+    /// The present worker was sent a request.
+    is_used: bool,
+    /// What is not asked any more.
+    failed: Remembered,
+    /// What takes longer than [`first_time_max`].
+    slow: Remembered,
+    /// The number of the latest request.
+    sequence: u64,
+    /// CPU time of workers, in nanoseconds, as far as they say.
+    cpu_ns: u64,
+}
+
+/// How long a worker may take for a request while others wait for their turn.
+const fn first_time_max(kind: TaskKind) -> Duration {
+    Duration::from_secs(match kind {
+        TaskKind::Process => 1,
+        TaskKind::CallSite | TaskKind::Entries | TaskKind::Readers | TaskKind::Resolve => 2,
+    })
+}
+
+/// How long a worker may take for a request that it has alone. More than the slowest process takes on a
+/// busy host: a goroutine scan of a process with 250,000 goroutines takes seconds.
+const ALONE_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// How long a worker may take to start, on a busy host.
+const START_TIME_MAX: Duration = Duration::from_secs(10);
+/// Longest message that says that a worker is ready.
+const READY_MAX: usize = 64;
+
+/// Kinds of requests of processes.
+#[derive(Debug, Default)]
+struct Remembered(BTreeSet<(ProcessKey, TaskKind)>);
+
+impl Remembered {
+    fn contains(&self, task: &Task) -> bool {
+        self.0.contains(&(task.process(), task.kind()))
+    }
+
+    fn insert(&mut self, task: &Task) {
+        self.0.insert((task.process(), task.kind()));
+        if self.0.len() > REMEMBERED_MAX {
+            self.0.pop_first();
+        }
+    }
+}
+
+impl Exchange {
+    /// Adds a request; returns its outcome if it is not made.
+    pub(super) fn ask(&mut self, task: Task) -> Option<Outcome> {
+        if self.failed.contains(&task) {
+            return Some(Outcome { task, result: Err(Unanswered::Failed) });
+        }
+        let attempt = if self.slow.contains(&task) { Attempt::Slow } else { Attempt::First };
+        // What is sent alone comes last.
+        let is_alone = |waiting: &Waiting| waiting.attempt != Attempt::First;
+        let place = match attempt {
+            Attempt::First => self.waiting.iter().position(is_alone),
+            Attempt::Slow | Attempt::Second => None,
+        };
+        let place = place.unwrap_or(self.waiting.len());
+        self.waiting.insert(place, Waiting { task, attempt });
+        None
+    }
+
+    /// No request is without its outcome.
+    pub(super) fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.sent.is_empty()
+    }
+
+    /// There is a request that a worker should have now.
+    pub(super) fn has_next(&self) -> bool {
+        let Some(next) = self.waiting.front() else { return false };
+        let mut attempts = self.sent.iter().map(|sent| sent.attempt).chain([next.attempt]);
+        let is_alone = attempts.any(|attempt| attempt != Attempt::First);
+        self.sent.len() < if is_alone { 1 } else { SENT_MAX }
+    }
+
+    /// The next request takes a fresh worker, and the present one is not fresh.
+    pub(super) fn needs_fresh_worker(&self) -> bool {
+        let is_second = |next: &Waiting| next.attempt == Attempt::Second;
+        self.is_used && self.sent.is_empty() && self.waiting.front().is_some_and(is_second)
+    }
+
+    /// The next request to send, as a frame; `None` if there is none now. A request that is too long
+    /// to be sent is given up, and its outcome is added to `outcomes`.
+    pub(super) fn next_frame(
+        &mut self,
+        now: Timestamp,
+        outcomes: &mut Vec<Outcome>,
+    ) -> Option<Vec<u8>> {
+        while self.has_next() && !self.needs_fresh_worker() {
+            let Waiting { task, attempt } = self.waiting.pop_front()?;
+            self.sequence += 1;
+            let request = Request { sequence: self.sequence, task };
+            if let Some(frame) = request.to_frame() {
+                if self.sent.is_empty() {
+                    self.working_since = now;
+                }
+                self.sent.push_back(Sent { request, sent_at: now, attempt });
+                self.is_used = true;
+                return Some(frame);
+            }
+            outcomes.push(Outcome { task: request.task, result: Err(Unanswered::Failed) });
+        }
+        None
+    }
+
+    /// Takes what a worker has sent.
+    ///
+    /// # Errors
+    /// It is not a reply to the oldest request.
+    pub(super) fn receive(
+        &mut self,
+        bytes: &[u8],
+        now: Timestamp,
+        outcomes: &mut Vec<Outcome>,
+    ) -> Result<(), WorkerFailed> {
+        self.received.extend(bytes);
+        while !self.received.is_empty() {
+            if !self.is_ready {
+                let message = self.received.next_message(READY_MAX).map_err(|_| WorkerFailed)?;
+                let Some(message) = message else { return Ok(()) };
+                let ready = Reply::read(&message).ok().filter(Reply::is_ready);
+                self.spend(ready.ok_or(WorkerFailed)?.cpu_ns, now);
+                self.is_ready = true;
+                continue;
+            }
+            let oldest = self.sent.front().ok_or(WorkerFailed)?;
+            let reply_max = oldest.request.reply_max();
+            let message = self.received.next_message(reply_max).map_err(|_| WorkerFailed)?;
+            let Some(message) = message else { return Ok(()) };
+            let reply = Reply::read(&message).map_err(|_| WorkerFailed)?;
+            reply.check(&oldest.request, oldest.sent_at, now).map_err(|_| WorkerFailed)?;
+            self.spend(reply.cpu_ns, now);
+            let Some(answered) = self.sent.pop_front() else { return Err(WorkerFailed) };
+            if answered.attempt == Attempt::Second {
+                self.slow.insert(&answered.request.task);
+            }
+            let result = match reply.answer {
+                Answer::TooLong => Err(Unanswered::Failed),
+                answer => Ok(answer),
+            };
+            outcomes.push(Outcome { task: answered.request.task, result });
+        }
+        Ok(())
+    }
+
+    /// Adds the CPU time that the worker says it took. It has one thread, and has not worked for longer
+    /// than since its reply before.
+    fn spend(&mut self, cpu_ns: u64, now: Timestamp) {
+        let most_ns = now.as_ns().saturating_sub(self.working_since.as_ns());
+        self.cpu_ns = self.cpu_ns.saturating_add(cpu_ns.min(most_ns));
+        self.working_since = now;
+    }
+
+    /// The time by which the worker must have sent the next reply; `None` if it has nothing to do.
+    pub(super) fn deadline(&self) -> Option<Timestamp> {
+        let oldest = self.sent.front()?;
+        let limit = match oldest.attempt {
+            _ if !self.is_ready => START_TIME_MAX,
+            Attempt::First => first_time_max(oldest.request.task.kind()),
+            Attempt::Slow | Attempt::Second => ALONE_TIME_MAX,
+        };
+        let limit_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+        Some(self.working_since.after_ms(limit_ms))
+    }
+
+    /// There is no worker any more. The next one is fresh.
+    pub(super) fn worker_ended(&mut self) {
+        self.received = FrameBuffer::default();
+        (self.is_ready, self.is_used) = (false, false);
+    }
+
+    /// The present worker has started well.
+    pub(super) const fn is_ready(&self) -> bool {
+        self.is_ready
+    }
+
+    /// The worker has failed. All that it had is asked again; the oldest, which is to blame, alone.
+    pub(super) fn worker_failed(&mut self, outcomes: &mut Vec<Outcome>) {
+        let to_blame = if self.is_ready { self.sent.pop_front() } else { None };
+        self.worker_ended();
+        while let Some(Sent { request, attempt, .. }) = self.sent.pop_back() {
+            self.waiting.push_front(Waiting { task: request.task, attempt });
+        }
+        let Some(Sent { request: Request { task, .. }, attempt, .. }) = to_blame else { return };
+        if attempt != Attempt::First {
+            let (process, kind) = (task.process(), task.kind());
+            log::debug!("two workers failed at {kind:?} of process {}", process.pid);
+            self.failed.insert(&task);
+            let is_same = |other: &Task| (other.process(), other.kind()) == (process, kind);
+            let same = self.take_waiting(is_same);
+            let tasks = same.into_iter().chain([task]);
+            outcomes.extend(tasks.map(|task| Outcome { task, result: Err(Unanswered::Failed) }));
+        } else {
+            self.waiting.push_back(Waiting { task, attempt: Attempt::Second });
+        }
+    }
+
+    /// Gives up the requests that were not sent and that `is_given_up` names.
+    pub(super) fn give_up(
+        &mut self,
+        why: Unanswered,
+        is_given_up: impl Fn(TaskKind) -> bool,
+        outcomes: &mut Vec<Outcome>,
+    ) {
+        let given_up = self.take_waiting(|task| is_given_up(task.kind()));
+        outcomes.extend(given_up.into_iter().map(|task| Outcome { task, result: Err(why) }));
+    }
+
+    /// Removes some of the tasks that were not sent.
+    fn take_waiting(&mut self, is_taken: impl Fn(&Task) -> bool) -> Vec<Task> {
+        let waiting = std::mem::take(&mut self.waiting);
+        let (taken, rest): (VecDeque<_>, _) =
+            waiting.into_iter().partition(|waiting| is_taken(&waiting.task));
+        self.waiting = rest;
+        taken.into_iter().map(|waiting| waiting.task).collect()
+    }
+
+    /// Gives up all requests. The worker may still send replies to those that it has, so it is of no
+    /// use any more if there were some.
+    ///
+    /// # Errors
+    /// There were some.
+    pub(super) fn give_up_all(
+        &mut self,
+        why: Unanswered,
+        outcomes: &mut Vec<Outcome>,
+    ) -> Result<(), WorkerFailed> {
+        let sent = std::mem::take(&mut self.sent);
+        let is_busy = !sent.is_empty();
+        let tasks = sent.into_iter().map(|sent| sent.request.task);
+        outcomes.extend(tasks.map(|task| Outcome { task, result: Err(why) }));
+        self.give_up(why, |_| true, outcomes);
+        if is_busy { Err(WorkerFailed) } else { Ok(()) }
+    }
+
+    /// CPU time of workers.
+    pub(super) const fn cpu_time(&self) -> Duration {
+        Duration::from_nanos(self.cpu_ns)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+//! The launcher: a process that starts and kills inspection workers, so that `tracer` itself need not
+//! keep the privileges that a new worker begins with.
+//!
+//! It is started before anything is read from a watched process, and parses nothing: a message to it
+//! is one byte, with the socket of a worker to start or without. It ends with `tracer`, and its workers
+//! end with it.
+
+use std::{
+    io::{self, IoSlice, IoSliceMut},
+    mem::MaybeUninit,
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::{net::UnixStream, process::CommandExt as _},
+    },
+    process::{Child, Command, Stdio},
+};
+
+use anyhow::{Context as _, Result};
+use rustix::{
+    cmsg_space,
+    io::Errno,
+    net::{
+        RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+        SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
+    },
+    process::setsid,
+};
+
+/// This program, also if its file has been replaced.
+const PROGRAM: &str = "/proc/self/exe";
+/// The hidden command that runs the launcher.
+pub(crate) const LAUNCHER: &str = "__launch-inspection";
+/// The hidden command that runs a worker.
+pub(crate) const WORKER: &str = "__inspect";
+/// The content of a message. What it means depends on whether it carries a socket.
+const MESSAGE: [u8; 1] = [0];
+
+/// The launcher of this run.
+#[derive(Debug)]
+pub(crate) struct Launcher {
+    socket: UnixStream,
+    #[expect(dead_code, reason = "shows which process it is")]
+    process: Child,
+}
+
+impl Launcher {
+    /// Starts the launcher, with the privileges of this process. With `verbose`, the log of workers is
+    /// on standard error.
+    ///
+    /// # Errors
+    /// No process can be started.
+    pub(crate) fn start(verbose: bool) -> Result<Self> {
+        let (socket, its) = UnixStream::pair().context("cannot start inspections")?;
+        let process = command(LAUNCHER, its.into(), verbose).spawn();
+        let process = process.context("cannot start inspections")?;
+        Ok(Self { socket, process })
+    }
+
+    /// Kills the present worker, and starts one that serves `socket`.
+    ///
+    /// # Errors
+    /// The launcher has ended.
+    pub(super) fn start_worker(&self, socket: &UnixStream) -> io::Result<()> {
+        self.send(&[socket.as_fd()])
+    }
+
+    /// Kills the present worker.
+    ///
+    /// # Errors
+    /// The launcher has ended.
+    pub(super) fn kill_worker(&self) -> io::Result<()> {
+        self.send(&[])
+    }
+
+    fn send(&self, sockets: &[BorrowedFd<'_>]) -> io::Result<()> {
+        let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        if !sockets.is_empty() {
+            control.push(SendAncillaryMessage::ScmRights(sockets));
+        }
+        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+        sendmsg(&self.socket, &[IoSlice::new(&MESSAGE)], &mut control, flags)?;
+        Ok(())
+    }
+}
+
+/// One of the hidden commands, with a socket as its standard input. It gets no environment, which may
+/// hold secrets.
+fn command(name: &str, socket: OwnedFd, verbose: bool) -> Command {
+    let mut command = Command::new(PROGRAM);
+    let log = || if verbose { Stdio::inherit() } else { Stdio::null() };
+    command.arg0("tracer").arg(name).args(verbose.then_some("--verbose"));
+    command.env_clear().stdin(socket).stdout(Stdio::null()).stderr(log());
+    command
+}
+
+/// Runs the launcher until the other end of the socket on standard input is closed.
+///
+/// # Errors
+/// The socket failed.
+pub(crate) fn run(verbose: bool) -> Result<()> {
+    let socket = io::stdin().as_fd().try_clone_to_owned()?;
+    // Ctrl-C and Ctrl-Z are for tracer, which ends or stops its inspections itself.
+    let _ = setsid();
+    let mut workers: Vec<Child> = Vec::new();
+    while let Some(message) = receive(&socket)? {
+        end(&mut workers);
+        if let Some(socket) = message.socket {
+            match command(WORKER, socket, verbose).spawn() {
+                Ok(worker) => workers.push(worker),
+                // The other end of its socket is closed, which shows tracer that there is none.
+                Err(error) => log::warn!("cannot start an inspection worker: {error}"),
+            }
+        }
+    }
+    end(&mut workers);
+    Ok(())
+}
+
+/// Kills these, and forgets those that have ended. One in an uninterruptible wait ends later.
+fn end(workers: &mut Vec<Child>) {
+    for worker in &mut *workers {
+        let _ = worker.kill();
+    }
+    workers.retain_mut(|worker| matches!(worker.try_wait(), Ok(None)));
+}
+
+/// A message to the launcher.
+struct Message {
+    /// The socket of a worker to start.
+    socket: Option<OwnedFd>,
+}
+
+/// The next message; `None` if the other end is closed.
+fn receive(socket: &OwnedFd) -> io::Result<Option<Message>> {
+    let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut message = MESSAGE;
+    let received = loop {
+        let buffers = &mut [IoSliceMut::new(&mut message)];
+        match recvmsg(socket, buffers, &mut control, RecvFlags::CMSG_CLOEXEC) {
+            Err(Errno::INTR) => {}
+            outcome => break outcome?,
+        }
+    };
+    if received.bytes == 0 {
+        return Ok(None);
+    }
+    let sockets = control.drain().filter_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(sockets) => Some(sockets),
+        _ => None,
+    });
+    Ok(Some(Message { socket: sockets.flatten().next() }))
+}

@@ -1,0 +1,78 @@
+//! The detector's questions about processes, and their answers. Nothing here waits for an answer.
+
+use tracer_core::{Input, Question};
+
+use super::Observer;
+#[cfg(test)]
+use crate::collect::backend::Backend;
+use crate::collect::inspection::Inspections;
+
+impl Observer {
+    /// Asks a question. Its answer, or that there will be none, comes from
+    /// [`answers`](Self::answers) later.
+    pub(crate) fn ask(&mut self, question: &Question) {
+        #[cfg(test)]
+        if let Backend::Scripted(host) = &mut self.backend {
+            host.ask(question);
+        }
+        let stack = match question {
+            Question::CallSite(_, stack) => {
+                self.stacks.as_ref().and_then(|stacks| stacks.get(*stack))
+            }
+            Question::Process(_) | Question::Readers(..) => None,
+        };
+        if let Some(inspections) = &mut self.inspections {
+            inspections.ask(question, stack);
+        }
+    }
+
+    /// Some questions have no answer yet.
+    pub(crate) fn is_awaiting_answers(&self) -> bool {
+        #[cfg(test)]
+        if let Backend::Scripted(host) = &self.backend {
+            return host.next_answer_at().is_some();
+        }
+        self.inspections.as_ref().is_some_and(Inspections::is_waiting)
+    }
+
+    /// Waits until [`answers`](Self::answers) may have something to do. May be dropped at any time.
+    pub(crate) async fn answered(&self) {
+        #[cfg(test)]
+        if let Backend::Scripted(host) = &self.backend
+            && let Some(at) = host.next_answer_at()
+        {
+            return tokio::time::sleep_until(at).await;
+        }
+        match &self.inspections {
+            Some(inspections) => inspections.ready().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Makes progress with the questions, and returns the answers that have come.
+    pub(crate) fn answers(&mut self) -> Vec<Input> {
+        #[cfg(test)]
+        if let Backend::Scripted(host) = &mut self.backend {
+            return host.answers();
+        }
+        self.inspections.as_mut().map(Inspections::answers).unwrap_or_default()
+    }
+
+    /// Gives up the questions about readers that are not being answered yet: there is no more time.
+    pub(crate) fn give_up_readers(&mut self) {
+        if let Some(inspections) = &mut self.inspections {
+            inspections.give_up_readers();
+        }
+    }
+
+    /// Gives up all questions: there is no more time.
+    pub(crate) fn give_up_answers(&mut self) {
+        #[cfg(test)]
+        if let Backend::Scripted(host) = &mut self.backend {
+            host.give_up_answers();
+        }
+        if let Some(inspections) = &mut self.inspections {
+            inspections.give_up();
+        }
+    }
+}

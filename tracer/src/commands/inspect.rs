@@ -1,0 +1,28 @@
+//! The hidden commands that run the processes of inspections. Their socket is standard input.
+
+use anyhow::Result;
+
+use crate::{
+    collect::inspection,
+    output::{exit_code, logging::start_logging},
+};
+
+/// Runs the process that starts workers.
+///
+/// # Errors
+/// Its socket failed.
+pub(crate) fn launch(verbose: bool) -> Result<u8> {
+    start_logging(verbose);
+    inspection::run_launcher(verbose)?;
+    Ok(exit_code::CLEAN)
+}
+
+/// Runs a worker.
+///
+/// # Errors
+/// The kernel refuses its limits, or its socket failed.
+pub(crate) fn work(verbose: bool) -> Result<u8> {
+    start_logging(verbose);
+    inspection::run_worker()?;
+    Ok(exit_code::CLEAN)
+}
