@@ -3,7 +3,9 @@
 //! A watched process controls what is read here. So this happens in a process of its own, which may
 //! use too much memory, hang or crash: the tracer then starts another one.
 
+mod filter;
 mod limits;
+mod privileges;
 
 use std::{
     io::{self, ErrorKind, Write as _},
@@ -12,7 +14,9 @@ use std::{
     time::Duration,
 };
 
+pub use filter::filter_system_calls;
 pub use limits::{MEMORY_MAX_BYTES, limit_resources};
+pub use privileges::drop_privileges;
 
 use crate::{
     clock,

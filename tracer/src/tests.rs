@@ -9,6 +9,7 @@ mod filters;
 mod finding_events;
 mod incident_reports;
 mod json;
+mod late_answers;
 mod recordings;
 mod retraction;
 mod run;

@@ -312,12 +312,15 @@ fn input(outcome: Outcome) -> Option<Input> {
 /// Runs a worker on the socket on standard input.
 ///
 /// # Errors
-/// The kernel refuses the limits, or the socket failed.
+/// The kernel refuses a limit, or the socket failed.
 pub(crate) fn run_worker() -> Result<()> {
     worker::silence_panics();
     worker::limit_resources().context("cannot limit the resources of the inspection worker")?;
-    // The launcher kills its workers when it ends, unless it was killed itself.
+    worker::drop_privileges()?;
+    // The launcher kills its workers when it ends, unless it was killed itself. Another user, or other
+    // capabilities, would reset this.
     set_parent_process_death_signal(Some(Signal::KILL))?;
     let socket = io::stdin().as_fd().try_clone_to_owned()?;
+    worker::filter_system_calls()?;
     Ok(worker::run(socket.into())?)
 }

@@ -1,0 +1,153 @@
+//! The system calls of the worker: an allow-list (seccomp(2)). All others return EPERM.
+//!
+//! Whoever takes the worker over can read files and processes, as it can, and send bytes to the tracer.
+//! It cannot write to a file or a process, start a program, open a socket, or signal another process.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result};
+use rustix::{fs::OFlags, process::getpid};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule, apply_filter,
+};
+
+/// Calls that are allowed whatever their arguments.
+const ALLOWED: &[i64] = &[
+    // Reading files and directories.
+    libc::SYS_read,
+    libc::SYS_readv,
+    libc::SYS_pread64,
+    libc::SYS_preadv,
+    libc::SYS_lseek,
+    libc::SYS_close,
+    libc::SYS_fstat,
+    libc::SYS_newfstatat,
+    libc::SYS_statx,
+    libc::SYS_statfs,
+    libc::SYS_fstatfs,
+    libc::SYS_readlinkat,
+    libc::SYS_getdents64,
+    libc::SYS_fadvise64,
+    libc::SYS_faccessat,
+    libc::SYS_faccessat2,
+    libc::SYS_dup,
+    libc::SYS_fcntl,
+    // Reading processes.
+    libc::SYS_process_vm_readv,
+    libc::SYS_kcmp,
+    // The socket to the tracer, and standard error. Files are opened for reading only.
+    libc::SYS_write,
+    libc::SYS_writev,
+    libc::SYS_sendto,
+    libc::SYS_recvfrom,
+    libc::SYS_ppoll,
+    // Memory. A file that is mapped was opened for reading.
+    libc::SYS_brk,
+    libc::SYS_munmap,
+    libc::SYS_mremap,
+    libc::SYS_madvise,
+    libc::SYS_mincore,
+    // Time and identity.
+    libc::SYS_clock_gettime,
+    libc::SYS_clock_nanosleep,
+    libc::SYS_nanosleep,
+    libc::SYS_getpid,
+    libc::SYS_gettid,
+    libc::SYS_getuid,
+    libc::SYS_geteuid,
+    libc::SYS_getgid,
+    libc::SYS_getegid,
+    libc::SYS_sysinfo,
+    libc::SYS_uname,
+    libc::SYS_getcwd,
+    libc::SYS_getrandom,
+    libc::SYS_getrlimit,
+    // The runtime of Rust and C: locks, panics, the end.
+    libc::SYS_futex,
+    libc::SYS_sched_yield,
+    libc::SYS_sched_getaffinity,
+    libc::SYS_rt_sigaction,
+    libc::SYS_rt_sigprocmask,
+    libc::SYS_rt_sigreturn,
+    libc::SYS_sigaltstack,
+    libc::SYS_restart_syscall,
+    libc::SYS_exit,
+    libc::SYS_exit_group,
+];
+
+/// `PR_GET_AUXV` of `include/uapi/linux/prctl.h`, from 6.4 on.
+const PR_GET_AUXV: u64 = 0x4155_5856;
+
+/// The same for calls that the architecture has beside newer ones.
+#[cfg(target_arch = "x86_64")]
+const ALLOWED_LEGACY: &[i64] =
+    &[libc::SYS_stat, libc::SYS_lstat, libc::SYS_readlink, libc::SYS_access, libc::SYS_poll];
+#[cfg(not(target_arch = "x86_64"))]
+const ALLOWED_LEGACY: &[i64] = &[];
+
+/// Confines this process for good.
+///
+/// # Errors
+/// The kernel refused: it was built without seccomp filters.
+pub fn filter_system_calls() -> Result<()> {
+    let program = program().context("the filter of system calls is not valid")?;
+    apply_filter(&program).context("cannot filter the system calls of the inspection worker")
+}
+
+fn program() -> Result<BpfProgram> {
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
+        ALLOWED.iter().chain(ALLOWED_LEGACY).map(|call| (*call, Vec::new())).collect();
+    // Only for reading, or not even for that (O_PATH).
+    let writing = OFlags::WRONLY | OFlags::RDWR | OFlags::CREATE | OFlags::TRUNC | OFlags::TMPFILE;
+    let writing = u64::from(writing.bits() & !OFlags::DIRECTORY.bits());
+    rules.insert(libc::SYS_openat, when(&[none_of(2, writing)?])?);
+    #[cfg(target_arch = "x86_64")]
+    rules.insert(libc::SYS_open, when(&[none_of(1, writing)?])?);
+    // Memory is never executable.
+    rules.insert(libc::SYS_mprotect, when(&[none_of(2, protection(libc::PROT_EXEC))?])?);
+    rules.insert(libc::SYS_mmap, when(&[none_of(2, protection(libc::PROT_EXEC))?])?);
+    // Signals to itself: `abort`.
+    let own = u64::from(getpid().as_raw_pid().cast_unsigned());
+    rules.insert(libc::SYS_tgkill, when(&[is(0, own)?])?);
+    // The auxiliary vector, which a library asks for.
+    rules.insert(libc::SYS_prctl, when(&[is(0, PR_GET_AUXV)?])?);
+    // Limits are read, not set.
+    rules.insert(libc::SYS_prlimit64, when(&[is_null(2)?])?);
+    let architecture = std::env::consts::ARCH.try_into()?;
+    let denied = SeccompAction::Errno(libc::EPERM.cast_unsigned());
+    let filter = SeccompFilter::new(rules, denied, SeccompAction::Allow, architecture)?;
+    Ok(filter.try_into()?)
+}
+
+fn when(conditions: &[SeccompCondition]) -> Result<Vec<SeccompRule>> {
+    Ok(vec![SeccompRule::new(conditions.to_vec())?])
+}
+
+/// None of these bits of an argument of 32 bits is set.
+fn none_of(argument: u8, bits: u64) -> Result<SeccompCondition> {
+    condition(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(bits), 0)
+}
+
+/// An argument of 32 bits has this value.
+fn is(argument: u8, value: u64) -> Result<SeccompCondition> {
+    condition(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value)
+}
+
+/// A pointer is null.
+fn is_null(argument: u8) -> Result<SeccompCondition> {
+    condition(argument, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, 0)
+}
+
+fn condition(
+    argument: u8,
+    length: SeccompCmpArgLen,
+    operator: SeccompCmpOp,
+    value: u64,
+) -> Result<SeccompCondition> {
+    Ok(SeccompCondition::new(argument, length, operator, value)?)
+}
+
+const fn protection(flag: i32) -> u64 {
+    flag.cast_unsigned() as u64
+}

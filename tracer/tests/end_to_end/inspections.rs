@@ -1,0 +1,132 @@
+//! The processes that inspect others: what they may do, and what happens when one fails.
+
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+use crate::support::{Kind, Leak, NOBODY, Tracer};
+
+/// Longest wait for something that takes a moment.
+const DEADLINE: Duration = Duration::from_mins(1);
+
+/// `include/uapi/linux/capability.h`.
+const DAC_READ_SEARCH: u64 = 1 << 2;
+const SYS_PTRACE: u64 = 1 << 19;
+const CHECKPOINT_RESTORE: u64 = 1 << 40;
+
+fn children(pid: u32) -> Vec<u32> {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    children.unwrap_or_default().split_whitespace().map(|pid| pid.parse().unwrap()).collect()
+}
+
+fn is_running(pid: u32, command: &str) -> bool {
+    let arguments = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    arguments.split('\0').any(|argument| argument == command)
+}
+
+/// The launcher of a tracer.
+fn launcher_of(tracer: &Tracer) -> u32 {
+    let mut launchers = children(tracer.id()).into_iter();
+    launchers.find(|pid| is_running(*pid, "__launch-inspection")).expect("it is a child")
+}
+
+/// The worker that a launcher has, once it has one that is not `other`.
+fn worker_of(launcher: u32, other: Option<u32>) -> u32 {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        let mut workers = children(launcher).into_iter();
+        if let Some(pid) = workers.find(|pid| is_running(*pid, "__inspect") && Some(*pid) != other)
+        {
+            return pid;
+        }
+        assert!(Instant::now() < deadline, "there is no worker");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A line of `/proc/PID/status`, without its name.
+fn status(pid: u32, name: &str) -> String {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    status.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned()
+}
+
+fn capabilities(pid: u32, set: &str) -> u64 {
+    u64::from_str_radix(&status(pid, set), 16).unwrap()
+}
+
+fn signal(pid: u32, number: i32) {
+    // SAFETY: the process is one of a tracer that this test has started and not waited for; this
+    // sends a signal only.
+    assert_eq!(unsafe { libc::kill(pid.cast_signed(), number) }, 0);
+}
+
+#[test]
+fn a_worker_has_only_what_reading_takes_and_an_exec_would_gain_nothing() {
+    let leak = Leak::of(Kind::Undrained, 5);
+    let mut tracer = Tracer::start(&format!("--pid {} --idle 2s -o json", leak.pid()));
+    tracer.wait_until(|report| report.leaked_by(leak.pid()) == 5);
+
+    let worker = worker_of(launcher_of(&tracer), None);
+
+    let reading = DAC_READ_SEARCH | SYS_PTRACE | CHECKPOINT_RESTORE;
+    for set in ["CapPrm:", "CapEff:"] {
+        assert_eq!(capabilities(worker, set) & !reading, 0, "{set}");
+    }
+    for set in ["CapInh:", "CapBnd:", "CapAmb:"] {
+        assert_eq!(capabilities(worker, set), 0, "{set}");
+    }
+    assert_eq!(status(worker, "NoNewPrivs:"), "1");
+    // `SECCOMP_MODE_FILTER`.
+    assert_eq!(status(worker, "Seccomp:"), "2");
+    let nobody = [NOBODY; 4].map(|id| id.to_string()).join("\t");
+    assert_eq!([status(worker, "Uid:"), status(worker, "Gid:")], [nobody.clone(), nobody]);
+    assert_eq!(status(worker, "Groups:"), "");
+    let limits = fs::read_to_string(format!("/proc/{worker}/limits")).unwrap();
+    let limit = |name| limits.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+    let data = limit("Max data size").split_whitespace().next().unwrap();
+    assert_eq!(data, (192 << 20).to_string());
+    assert_eq!(limit("Max file size").split_whitespace().next(), Some("0"));
+    tracer.interrupt();
+}
+
+#[test]
+fn a_worker_that_is_killed_or_hangs_is_replaced() {
+    let mut leaks = [Kind::Undrained; 3].map(Leak::prepare);
+    let pids = leaks.each_ref().map(|leak| leak.pid().to_string()).join(",");
+    let mut tracer = Tracer::start(&format!("--pid {pids} --idle 2s -o json"));
+    leaks[0].grow(5);
+    tracer.wait_until(|report| report.leaked_by(leaks[0].pid()) == 5);
+    let launcher = launcher_of(&tracer);
+
+    for (leak, number) in leaks[1..].iter_mut().zip([libc::SIGKILL, libc::SIGSTOP]) {
+        let worker = worker_of(launcher, None);
+        signal(worker, number);
+        leak.grow(5);
+        let report = tracer.wait_until(|report| report.leaked_by(leak.pid()) == 5);
+        assert!(!report.leak_of(leak.pid()).is_null("exe"), "{report}");
+        worker_of(launcher, Some(worker));
+    }
+    let report = tracer.wait_until(|report| report.member("coverage")["complete"] == true);
+    for leak in &leaks {
+        leak.assert_reported_by(&report);
+    }
+    tracer.interrupt();
+}
+
+#[test]
+fn launcher_and_worker_end_with_a_tracer_that_is_killed() {
+    let leak = Leak::of(Kind::Undrained, 5);
+    let mut tracer = Tracer::start(&format!("--pid {} --idle 2s -o json", leak.pid()));
+    tracer.wait_until(|report| report.leaked_by(leak.pid()) == 5);
+    let launcher = launcher_of(&tracer);
+    let worker = worker_of(launcher, None);
+
+    tracer.kill_at_once();
+
+    let deadline = Instant::now() + DEADLINE;
+    while is_running(launcher, "__launch-inspection") || is_running(worker, "__inspect") {
+        assert!(Instant::now() < deadline, "they are still there");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
