@@ -1,12 +1,19 @@
 //! Answers that come late, or never.
 
-use std::{collections::BTreeMap, format, string::String, vec, vec::Vec};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    format,
+    string::String,
+    vec,
+    vec::Vec,
+};
 
 use proptest::prelude::*;
 
 use super::properties::{Action, facts, history, options, play, reader};
 use crate::{
-    Confidence, ConnectionId, Detector, Input, NoAnswer, Question, Readers, Report, Timestamp,
+    ChangeKind, Confidence, ConnectionId, Detector, Input, NoAnswer, Question, Readers, Report,
+    Timestamp,
 };
 
 /// Most judgements by which an answer is late.
@@ -23,12 +30,21 @@ struct LateRun<'a> {
     /// Answers that have not arrived, with the judgement before which they do.
     pending: Vec<(usize, Input)>,
     judgements: usize,
+    /// The connections that have a verdict, by the changes.
+    flagged: BTreeSet<ConnectionId>,
 }
 
 impl<'a> LateRun<'a> {
     fn new(late: &'a [usize]) -> Self {
         let detector = Detector::new(options());
-        Self { detector, late, asked: 0, pending: Vec::new(), judgements: 0 }
+        Self {
+            detector,
+            late,
+            asked: 0,
+            pending: Vec::new(),
+            judgements: 0,
+            flagged: BTreeSet::new(),
+        }
     }
 
     /// Returns the report, if the input is a judgement.
@@ -50,7 +66,17 @@ impl<'a> LateRun<'a> {
                 if self.deliver() {
                     self.detector.handle(Input::Tick(at));
                 }
-                Some(self.detector.report())
+                let report = self.detector.report();
+                for change in self.detector.take_changes() {
+                    match change.kind {
+                        ChangeKind::Flagged => self.flagged.insert(change.connection.id),
+                        _ => self.flagged.remove(&change.connection.id),
+                    };
+                }
+                let reported = report.findings.iter().flat_map(|it| &it.connections);
+                let reported: BTreeSet<_> = reported.map(|it| it.id).collect();
+                assert_eq!(reported, self.flagged, "changes add up to the report");
+                Some(report)
             }
             input => {
                 self.detector.handle(input);

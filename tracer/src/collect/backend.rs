@@ -20,6 +20,7 @@ use super::{
 use crate::wall_clock::WallClock;
 
 /// Where a run gets its backend from.
+#[cfg_attr(test, expect(clippy::large_enum_variant, reason = "only one exists"))]
 pub(crate) enum BackendSource {
     /// The running kernel.
     Host,

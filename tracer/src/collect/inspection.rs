@@ -250,7 +250,7 @@ impl Worker {
         exchange: &mut Exchange,
         outcomes: &mut Vec<Outcome>,
     ) -> Result<(), WorkerFailed> {
-        let mut buffer = [0; 64 << 10];
+        let mut buffer = [0; 16 << 10];
         let mut total = 0;
         while total < READ_MAX {
             match self.socket.try_read(&mut buffer) {
@@ -271,7 +271,7 @@ impl Worker {
 /// The worker at the other end has not ended: it would have closed its socket.
 fn is_open(socket: &StdUnixStream) -> bool {
     let mut socket = socket;
-    let mut rest = [0; 64 << 10];
+    let mut rest = [0; 4 << 10];
     loop {
         match socket.read(&mut rest) {
             Ok(0) => return false,

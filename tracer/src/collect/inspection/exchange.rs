@@ -62,7 +62,7 @@ struct Waiting {
 #[derive(Debug)]
 struct Sent {
     request: Request,
-    sent_at: Timestamp,
+    asked_at: Timestamp,
     attempt: Attempt,
 }
 
@@ -175,7 +175,7 @@ impl Exchange {
                 if self.sent.is_empty() {
                     self.working_since = now;
                 }
-                self.sent.push_back(Sent { request, sent_at: now, attempt });
+                self.sent.push_back(Sent { request, asked_at: now, attempt });
                 self.is_used = true;
                 return Some(frame);
             }
@@ -209,7 +209,7 @@ impl Exchange {
             let message = self.received.next_message(reply_max).map_err(|_| WorkerFailed)?;
             let Some(message) = message else { return Ok(()) };
             let reply = Reply::read(&message).map_err(|_| WorkerFailed)?;
-            reply.check(&oldest.request, oldest.sent_at, now).map_err(|_| WorkerFailed)?;
+            reply.check(&oldest.request, oldest.asked_at, now).map_err(|_| WorkerFailed)?;
             self.spend(reply.cpu_ns, now);
             let Some(answered) = self.sent.pop_front() else { return Err(WorkerFailed) };
             if answered.attempt == Attempt::Second {
@@ -263,17 +263,17 @@ impl Exchange {
             self.waiting.push_front(Waiting { task: request.task, attempt });
         }
         let Some(Sent { request: Request { task, .. }, attempt, .. }) = to_blame else { return };
-        if attempt != Attempt::First {
-            let (process, kind) = (task.process(), task.kind());
-            log::debug!("two workers failed at {kind:?} of process {}", process.pid);
-            self.failed.insert(&task);
-            let is_same = |other: &Task| (other.process(), other.kind()) == (process, kind);
-            let same = self.take_waiting(is_same);
-            let tasks = same.into_iter().chain([task]);
-            outcomes.extend(tasks.map(|task| Outcome { task, result: Err(Unanswered::Failed) }));
-        } else {
+        if attempt == Attempt::First {
             self.waiting.push_back(Waiting { task, attempt: Attempt::Second });
+            return;
         }
+        let (process, kind) = (task.process(), task.kind());
+        log::debug!("two workers failed at {kind:?} of process {}", process.pid);
+        self.failed.insert(&task);
+        let is_same = |other: &Task| (other.process(), other.kind()) == (process, kind);
+        let same = self.take_waiting(is_same);
+        let tasks = same.into_iter().chain([task]);
+        outcomes.extend(tasks.map(|task| Outcome { task, result: Err(Unanswered::Failed) }));
     }
 
     /// Gives up the requests that were not sent and that `is_given_up` names.

@@ -180,7 +180,12 @@ impl Session {
             tokio::select! {
                 () = self.observer.answered() => self.take_answers(),
                 () = &mut limit => break,
-                signal = signals.next() => self.is_ended |= matches!(signal, SignalRequest::End),
+                signal = signals.next() => match signal {
+                    SignalRequest::End => self.is_ended = true,
+                    SignalRequest::Suspend => stop_this_process(),
+                    // The report that follows is painted for the new size.
+                    SignalRequest::Repaint => {}
+                },
                 result = self.observer.readable(), if can_poll => {
                     can_poll = result.is_ok();
                     self.take_only_events();
@@ -201,7 +206,7 @@ impl Session {
         signals: &mut Signals,
         end: Option<Instant>,
     ) -> Result<()> {
-        let mut is_over = end.is_some_and(|end| end <= Instant::now());
+        let mut is_over = self.is_ended || end.is_some_and(|end| end <= Instant::now());
         while !is_over {
             let (report, changes) = self.detector.report();
             destination.keep(&report, &changes);
