@@ -8,7 +8,7 @@ mod limits;
 mod privileges;
 
 use std::{
-    io::{self, ErrorKind, Write as _},
+    io::{self, BufReader, ErrorKind, Write as _},
     os::unix::net::UnixStream,
     panic,
     time::Duration,
@@ -29,15 +29,18 @@ use crate::{
 ///
 /// # Errors
 /// The socket failed, or the other end does not speak the protocol.
-pub fn run(mut socket: UnixStream) -> io::Result<()> {
-    let Some(message) = frame::read_from(&mut socket)? else { return Ok(()) };
+pub fn run(socket: UnixStream) -> io::Result<()> {
+    // Several requests are read at once. Each reply is written at once, so that the oldest request
+    // without one is the one that is being worked on.
+    let (mut requests, mut replies) = (BufReader::new(&socket), &socket);
+    let Some(message) = frame::read_from(&mut requests)? else { return Ok(()) };
     let setup = Setup::read(&message).map_err(|_| malformed())?;
     let rules = Rules::with_user_rules(&setup.frame_rules).map_err(|_| malformed())?;
     let mut inspector = Inspector::new(rules, setup.with_cmdline);
     let mut cpu_before = clock::cpu_time();
     let ready = Reply::ready(clock::now(), nanoseconds(cpu_before));
-    socket.write_all(&ready.to_frame(frame::MESSAGE_MAX))?;
-    while let Some(message) = frame::read_from(&mut socket)? {
+    replies.write_all(&ready.to_frame(frame::MESSAGE_MAX))?;
+    while let Some(message) = frame::read_from(&mut requests)? {
         let request = Request::read(&message).map_err(|_| malformed())?;
         drop(message);
         let read_at = clock::now();
@@ -46,7 +49,7 @@ pub fn run(mut socket: UnixStream) -> io::Result<()> {
         let cpu_ns = nanoseconds(cpu_time.saturating_sub(cpu_before));
         cpu_before = cpu_time;
         let reply = Reply { sequence: request.sequence, read_at, cpu_ns, answer };
-        socket.write_all(&reply.to_frame(request.reply_max()))?;
+        replies.write_all(&reply.to_frame(request.reply_max()))?;
     }
     Ok(())
 }

@@ -152,6 +152,8 @@ fn dense_history() -> impl Strategy<Value = Vec<(u32, Action)>> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
     /// No finding is surer than it would be if answers were in time, or was when the process was last
     /// judged; and once the answers have come, the findings are the same.
     #[test]
