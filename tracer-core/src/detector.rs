@@ -16,8 +16,6 @@ use alloc::{
 
 use clean_ups::CleanedGroups;
 use outstanding::Outstanding;
-pub use outstanding::{NoAnswer, QuestionKind, Subject};
-pub use questions::{Asked, Question};
 
 use crate::{
     Change, ChangeKind, Connection, ConnectionId, Flag, HostFacts, Input, Loss, Options,

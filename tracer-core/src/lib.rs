@@ -58,6 +58,7 @@ mod options;
 mod probe;
 mod process;
 mod processes;
+mod question;
 mod reader;
 mod report;
 pub mod rules;
@@ -77,7 +78,7 @@ mod waits;
 pub use call_site_reason::CallSiteReason;
 pub use caveat::Caveat;
 pub use connection_id::ConnectionId;
-pub use detector::{Asked, Detector, NoAnswer, Question, QuestionKind, Subject};
+pub use detector::Detector;
 pub use direction::Direction;
 pub use event::{Actor, Event, EventKind};
 pub use evidence::{CountOf, Counted, DurationRange, Evidence, Occurrence, Recurrence};
@@ -91,6 +92,7 @@ pub use probe::{
     AttachError, AttachFailure, AttachMethod, AttachState, FallbackReason, Hook, Probe,
 };
 pub use process::{Comm, Container, ProcessFacts, ProcessKey};
+pub use question::{Asked, NoAnswer, Question, QuestionKind, Subject};
 pub use reader::{Held, HttpConnection, HttpStage, Reader, ReaderFacts, Readers};
 pub use report::{
     Change, ChangeKind, Connection, Coverage, Finding, Flag, Origin, ProcessSummary, Report,

@@ -29,10 +29,10 @@ use crate::{
 ///
 /// # Errors
 /// The socket failed, or the other end does not speak the protocol.
-pub fn run(socket: UnixStream) -> io::Result<()> {
+pub fn run(socket: &UnixStream) -> io::Result<()> {
     // Several requests are read at once. Each reply is written at once, so that the oldest request
     // without one is the one that is being worked on.
-    let (mut requests, mut replies) = (BufReader::new(&socket), &socket);
+    let (mut requests, mut replies) = (BufReader::new(socket), socket);
     let Some(message) = frame::read_from(&mut requests)? else { return Ok(()) };
     let setup = Setup::read(&message).map_err(|_| malformed())?;
     let rules = Rules::with_user_rules(&setup.frame_rules).map_err(|_| malformed())?;

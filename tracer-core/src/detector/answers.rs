@@ -2,11 +2,10 @@
 
 use alloc::{collections::BTreeMap, vec::Vec};
 
-use super::{
-    Detector,
-    outstanding::{Mark, NoAnswer, Subject},
+use super::{Detector, outstanding::Mark};
+use crate::{
+    CallSite, ConnectionId, NoAnswer, ProcessFacts, ProcessKey, ReaderFacts, Readers, Subject,
 };
-use crate::{CallSite, ConnectionId, ProcessFacts, ProcessKey, ReaderFacts, Readers};
 
 impl Detector {
     pub(super) fn take_facts(&mut self, facts: ProcessFacts) {

@@ -11,93 +11,9 @@ use alloc::{
     vec::Vec,
 };
 
-use super::Question;
-use crate::{ConnectionId, ProcessKey, StackId, Timestamp, tracked::Tracked};
-
-/// What a question is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Subject {
-    /// [`Question::Process`].
-    Process(ProcessKey),
-    /// [`Question::Readers`].
-    Readers(ProcessKey),
-    /// [`Question::CallSite`].
-    CallSite(ProcessKey, StackId),
-}
-
-impl Subject {
-    /// The process that it is about.
-    pub const fn process(self) -> ProcessKey {
-        match self {
-            Self::Process(process) | Self::Readers(process) | Self::CallSite(process, _) => process,
-        }
-    }
-
-    /// The kind of the question.
-    pub const fn kind(self) -> QuestionKind {
-        match self {
-            Self::Process(_) => QuestionKind::Process,
-            Self::Readers(_) => QuestionKind::Readers,
-            Self::CallSite(..) => QuestionKind::CallSite,
-        }
-    }
-}
-
-impl Question {
-    /// What it is about.
-    pub const fn subject(&self) -> Subject {
-        match self {
-            Self::Process(process) => Subject::Process(*process),
-            Self::Readers(process, _) => Subject::Readers(*process),
-            Self::CallSite(process, stack) => Subject::CallSite(*process, *stack),
-        }
-    }
-}
-
-/// The kinds of questions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum QuestionKind {
-    /// [`Question::Process`].
-    Process,
-    /// [`Question::Readers`].
-    Readers,
-    /// [`Question::CallSite`].
-    CallSite,
-}
-
-impl QuestionKind {
-    /// The code in JSON. Codes are never renamed or reused.
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::Process => "process",
-            Self::Readers => "readers",
-            Self::CallSite => "call-site",
-        }
-    }
-}
-
-/// Why no answer to a question will come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum NoAnswer {
-    /// The process has ended.
-    Ended,
-    /// There was no time. It is asked again.
-    OutOfTime,
-    /// The inspection crashed, or exceeded its limit of time or memory, twice. This kind of question is
-    /// not put to the process again.
-    Failed,
-}
-
-impl NoAnswer {
-    /// The code in JSON. Codes are never renamed or reused.
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::Ended => "ended",
-            Self::OutOfTime => "out-of-time",
-            Self::Failed => "failed",
-        }
-    }
-}
+use crate::{
+    ConnectionId, NoAnswer, ProcessKey, QuestionKind, StackId, Subject, Timestamp, tracked::Tracked,
+};
 
 /// The questions that were asked.
 #[derive(Debug, Default)]

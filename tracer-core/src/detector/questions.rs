@@ -5,9 +5,9 @@ use alloc::{
     vec::Vec,
 };
 
-use super::{Detector, Subject};
+use super::Detector;
 use crate::{
-    ConnectionId, ProcessKey, Reader, StackId, Timestamp,
+    Asked, ProcessKey, Question, Reader, StackId, Subject, Timestamp,
     connection_view::ConnectionView,
     group::GroupKey,
     rules::{self, Suspicion},
@@ -18,30 +18,6 @@ pub(super) const PROCESSES_MAX: usize = 1_024;
 /// Most processes that are inspected for readers after one snapshot. The observer may answer for
 /// fewer, and is asked for the others after the next snapshot.
 pub(super) const INSPECTIONS_MAX: usize = 256;
-
-/// A question of the core; the answer comes as an [`Input`](crate::Input).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Question {
-    /// What does `/proc` say of this process? Answered by `Input::Process` or
-    /// `Input::ProcessUnreadable`.
-    Process(ProcessKey),
-    /// Who in this process waits to read from these connections? Answered by `Input::Readers`.
-    Readers(ProcessKey, Vec<Asked>),
-    /// Which line of the application's code does this stack of this process come from? Answered by
-    /// `Input::CallSite`.
-    CallSite(ProcessKey, StackId),
-}
-
-/// A connection that is asked about, as its process knows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Asked {
-    /// Identity of the socket.
-    pub id: ConnectionId,
-    /// A file descriptor of it in the process that is asked about.
-    pub fd: u32,
-    /// Inode number of its file, which shows whether the file descriptor still is the same socket.
-    pub inode: u64,
-}
 
 impl Detector {
     /// The questions that follow from the latest snapshot: what the processes are that some rule

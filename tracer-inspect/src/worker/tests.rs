@@ -10,7 +10,7 @@ use crate::process::identity::{TICK_NS, started};
 /// A worker with a setup, and the tracer's end of its socket.
 fn start() -> (UnixStream, JoinHandle<io::Result<()>>) {
     let (mut ours, its) = UnixStream::pair().unwrap();
-    let worker = thread::spawn(move || run(its));
+    let worker = thread::spawn(move || run(&its));
     ours.write_all(&Setup::default().to_frame().unwrap()).unwrap();
     let ready = Reply::read(&frame::read_from(&mut ours).unwrap().unwrap()).unwrap();
     assert!(ready.is_ready());

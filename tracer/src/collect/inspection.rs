@@ -322,5 +322,5 @@ pub(crate) fn run_worker() -> Result<()> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     let socket = io::stdin().as_fd().try_clone_to_owned()?;
     worker::filter_system_calls()?;
-    Ok(worker::run(socket.into())?)
+    Ok(worker::run(&socket.into())?)
 }

@@ -98,6 +98,9 @@ fn capabilities_that_are_not_needed_after_the_start_are_dropped() {
             let kept = u64::from_str_radix(value.trim(), 16).unwrap();
             assert_eq!(kept & !allowed, 0, "{arguments}: {set} {kept:x}");
         }
+        // An exec brings nothing back, although the user is root.
+        let value = |name| status.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim();
+        assert_eq!((value("CapBnd:"), value("NoNewPrivs:")), ("0000000000000000", "1"));
         tracer.interrupt();
     }
 }

@@ -4,6 +4,7 @@ use std::fs;
 
 use anyhow::{Context as _, Result};
 use caps::{CapSet, Capability, CapsHashSet};
+use rustix::thread::set_no_new_privs;
 
 /// Whether this process has a capability. True if that is unknown: the kernel checks it anyway.
 pub(crate) fn has(capability: Capability) -> bool {
@@ -85,20 +86,27 @@ impl Needs {
     }
 }
 
-/// Drops all capabilities for good, except those that are needed from here on. It must be called
-/// before another thread is started, because capabilities are per thread.
+/// Drops all capabilities for good, except those that are needed from here on. A program that is
+/// executed gets none back, also as root. It must be called before another thread is started, because
+/// capabilities are per thread.
 ///
 /// # Errors
 /// The kernel refused.
 pub(crate) fn drop_all_but(needs: Needs) -> Result<()> {
     let kept = needs.capabilities(has);
     log::debug!("capabilities that are kept: {kept:?}");
-    let drop_others = || {
+    let may_bound = has(Capability::CAP_SETPCAP);
+    let drop_others = || -> Result<()> {
+        if may_bound {
+            caps::clear(None, CapSet::Bounding)?;
+        }
         // Linux before 4.3 has no ambient capabilities.
         let _ = caps::clear(None, CapSet::Ambient);
         caps::clear(None, CapSet::Inheritable)?;
         caps::set(None, CapSet::Effective, &kept)?;
-        caps::set(None, CapSet::Permitted, &kept)
+        caps::set(None, CapSet::Permitted, &kept)?;
+        set_no_new_privs(true)?;
+        Ok(())
     };
     drop_others().context("cannot drop capabilities that are not needed")
 }

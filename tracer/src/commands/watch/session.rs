@@ -70,8 +70,20 @@ struct Session {
     inspect_for: Option<Duration>,
     /// Answers have come since the latest judgement.
     has_answers: bool,
+    /// Since when nothing is to be done until the next snapshot.
+    paused_since: Option<Instant>,
     /// A signal has ended the run.
     is_ended: bool,
+}
+
+/// What a pause between two snapshots ended with.
+enum Waited {
+    /// All late answers have come and were judged.
+    Answered,
+    /// The next snapshot is due.
+    SnapshotDue,
+    /// The run is over.
+    RunOver,
 }
 
 impl Session {
@@ -99,6 +111,7 @@ impl Session {
             asked_at: Duration::ZERO,
             inspect_for: plan.once.then_some(plan.inspect_for),
             has_answers: false,
+            paused_since: None,
             is_ended: false,
         })
     }
@@ -106,6 +119,7 @@ impl Session {
     /// Takes a snapshot, asks the questions that follow from it, and judges. `is_last`: no other
     /// snapshot will be taken.
     async fn take_snapshot(&mut self, is_last: bool, signals: &mut Signals) -> Result<()> {
+        self.paused_since = None;
         self.judge_answers();
         self.take_events();
         let begin = self.observer.cpu_time();
@@ -213,7 +227,11 @@ impl Session {
             if destination.show(&report)? == Shown::NoReader {
                 return Ok(());
             }
-            is_over = self.wait(destination, signals, &report, end).await?;
+            is_over = match self.wait(destination, signals, &report, end).await? {
+                Waited::Answered => continue,
+                Waited::SnapshotDue => false,
+                Waited::RunOver => true,
+            };
             self.try_snapshot(is_over, signals).await;
             is_over |= self.is_ended;
             if let Some(note) = self.observer.end() {
@@ -254,16 +272,16 @@ impl Session {
         self.observer.events(|input| detector.handle(input));
     }
 
-    /// Processes events until the next snapshot is due. Returns true if a signal ends the run, or the
-    /// time is up.
+    /// Processes events until the next snapshot is due, all late answers were judged, a signal ends the
+    /// run, or the time is up.
     async fn wait(
         &mut self,
         destination: &mut Destination,
         signals: &mut Signals,
         report: &Report,
         end: Option<Instant>,
-    ) -> Result<bool> {
-        let started = Instant::now();
+    ) -> Result<Waited> {
+        let started = *self.paused_since.get_or_insert_with(Instant::now);
         // If polling fails, events are still read before each snapshot.
         let mut can_poll = true;
         loop {
@@ -271,7 +289,7 @@ impl Session {
             let until = end.map_or(next, |end| end.min(next));
             tokio::select! {
                 signal = signals.next() => match signal {
-                    SignalRequest::End => return Ok(true),
+                    SignalRequest::End => return Ok(Waited::RunOver),
                     SignalRequest::Repaint => drop(destination.repaint(report)?),
                     SignalRequest::Suspend => {
                         destination.leave();
@@ -279,11 +297,15 @@ impl Session {
                         destination.repaint(report)?;
                     }
                 },
-                () = sleep_until(until) => return Ok(end.is_some_and(|end| until >= end)),
+                () = sleep_until(until) => {
+                    let is_over = end.is_some_and(|end| until >= end);
+                    return Ok(if is_over { Waited::RunOver } else { Waited::SnapshotDue });
+                }
                 () = self.observer.answered(), if self.observer.is_awaiting_answers() => {
                     self.take_answers();
                     if !self.observer.is_awaiting_answers() {
                         self.judge_answers();
+                        return Ok(Waited::Answered);
                     }
                 }
                 result = self.observer.readable(), if can_poll => {

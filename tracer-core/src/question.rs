@@ -1,0 +1,114 @@
+//! What the detector asks of processes.
+
+use alloc::vec::Vec;
+
+use crate::{ConnectionId, ProcessKey, StackId};
+
+/// A question of the core; the answer comes as an [`Input`](crate::Input).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Question {
+    /// What does `/proc` say of this process? Answered by `Input::Process` or
+    /// `Input::ProcessUnreadable`.
+    Process(ProcessKey),
+    /// Who in this process waits to read from these connections? Answered by `Input::Readers`.
+    Readers(ProcessKey, Vec<Asked>),
+    /// Which line of the application's code does this stack of this process come from? Answered by
+    /// `Input::CallSite`.
+    CallSite(ProcessKey, StackId),
+}
+
+/// A connection that is asked about, as its process knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Asked {
+    /// Identity of the socket.
+    pub id: ConnectionId,
+    /// A file descriptor of it in the process that is asked about.
+    pub fd: u32,
+    /// Inode number of its file, which shows whether the file descriptor still is the same socket.
+    pub inode: u64,
+}
+
+/// What a question is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    /// [`Question::Process`].
+    Process(ProcessKey),
+    /// [`Question::Readers`].
+    Readers(ProcessKey),
+    /// [`Question::CallSite`].
+    CallSite(ProcessKey, StackId),
+}
+
+impl Subject {
+    /// The process that it is about.
+    pub const fn process(self) -> ProcessKey {
+        match self {
+            Self::Process(process) | Self::Readers(process) | Self::CallSite(process, _) => process,
+        }
+    }
+
+    /// The kind of the question.
+    pub const fn kind(self) -> QuestionKind {
+        match self {
+            Self::Process(_) => QuestionKind::Process,
+            Self::Readers(_) => QuestionKind::Readers,
+            Self::CallSite(..) => QuestionKind::CallSite,
+        }
+    }
+}
+
+impl Question {
+    /// What it is about.
+    pub const fn subject(&self) -> Subject {
+        match self {
+            Self::Process(process) => Subject::Process(*process),
+            Self::Readers(process, _) => Subject::Readers(*process),
+            Self::CallSite(process, stack) => Subject::CallSite(*process, *stack),
+        }
+    }
+}
+
+/// The kinds of questions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum QuestionKind {
+    /// [`Question::Process`].
+    Process,
+    /// [`Question::Readers`].
+    Readers,
+    /// [`Question::CallSite`].
+    CallSite,
+}
+
+impl QuestionKind {
+    /// The code in JSON. Codes are never renamed or reused.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Process => "process",
+            Self::Readers => "readers",
+            Self::CallSite => "call-site",
+        }
+    }
+}
+
+/// Why no answer to a question will come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NoAnswer {
+    /// The process has ended.
+    Ended,
+    /// There was no time. It is asked again.
+    OutOfTime,
+    /// The inspection crashed, or exceeded its limit of time or memory, twice. This kind of question is
+    /// not put to the process again.
+    Failed,
+}
+
+impl NoAnswer {
+    /// The code in JSON. Codes are never renamed or reused.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Ended => "ended",
+            Self::OutOfTime => "out-of-time",
+            Self::Failed => "failed",
+        }
+    }
+}
