@@ -1,4 +1,4 @@
-//! The binary interface between the kernel programs and the user side.
+//! The binary interface between the BPF programs and user space.
 //!
 //! Every record, map key, map value and global is a `repr(C)` struct of integers and byte arrays
 //! without implicit padding, so any bit pattern is a valid value: a torn or foreign record decodes

@@ -1,4 +1,4 @@
-/// What the user side decides before it loads the programs: the read-only global `SETTINGS`.
+/// What user space decides before it loads the programs: the read-only global `SETTINGS`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(
     feature = "user",
@@ -12,8 +12,8 @@ pub struct Settings {
     /// 1: report only sockets that a process in the map `PIDS` opened or accepted, or that the user
     /// side added to the map `TRACKED`. 0: report every socket.
     pub only_tracked: u32,
-    /// An event wakes the user side once the ring buffer `EVENTS` holds at least this many unread
-    /// bytes; below that, the user side polls. 0: every event wakes it.
+    /// An event wakes user space once the ring buffer `EVENTS` holds at least this many unread
+    /// bytes; below that, user space polls. 0: every event wakes it.
     pub wakeup_bytes: u32,
     /// 1: keep the user stack of every reported `connect` and `accept`.
     pub with_stacks: u32,

@@ -1,7 +1,7 @@
 /// The key of the map `STACKS`: a user stack, identified by its content.
 ///
 /// An entry that was removed and added again has the same key and the same content, so a key never
-/// refers to the wrong stack, however long the user side waits before it reads the map.
+/// refers to the wrong stack, however long user space waits before it reads the map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(
     feature = "user",
@@ -94,7 +94,7 @@ impl StackHash {
 /// The instruction pointer and the innermost words of a user stack at the entry of a system call.
 ///
 /// `bpf_get_stack` follows frame pointers, so it misses the caller of a function that keeps none,
-/// such as a system call wrapper of the C library. The user side finds that caller's return address
+/// such as a system call wrapper of the C library. User space finds that caller's return address
 /// among these words by the unwind tables of the library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(

@@ -1,8 +1,8 @@
-//! Why a finding is no surer, as data.
+//! Why the confidence of a finding is not higher, as data.
 
 use crate::CountOf;
 
-/// One reason why a finding is no surer than it is, or what its evidence leaves open.
+/// One reason why the confidence of a finding is not higher, or what its evidence leaves open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each variant documents its fields")]
 pub enum Caveat {
@@ -25,18 +25,18 @@ pub enum Caveat {
     CauseAmbiguous,
     /// A goroutine references the response and may still read it.
     ResponseReferenced(CountOf),
-    /// Go's HTTP client waits for the response to be read or closed and no reader waits, but not
-    /// all stacks could be scanned for references.
+    /// Go's HTTP client is waiting for the response to be read or closed and no reader is waiting,
+    /// but not all stacks could be scanned for references.
     ScanIncomplete(CountOf),
-    /// A goroutine, thread or epoll waits to read.
+    /// A goroutine, thread or epoll is waiting to read.
     ReaderWaiting(CountOf),
-    /// Whether a reader waits is unknown.
+    /// Whether a reader is waiting is unknown.
     ReaderUnknown(CountOf),
-    /// The process itself waits for `connections` peers to read what it sent: it may be forwarding
+    /// The process is itself blocked sending on `connections` connections: it may be forwarding
     /// data at their pace.
     SendBlocked { connections: usize },
-    /// EOF was sent on to `connections` peers, which have not closed yet: the process may be waiting
-    /// for them.
+    /// EOF was sent on to `connections` peers, which have not closed yet: the process may be
+    /// waiting for them.
     HalfClosedPeers { connections: usize },
     /// The process is stopped by a signal, a debugger or the cgroup freezer.
     ProcessStopped,
@@ -52,7 +52,7 @@ pub enum Caveat {
     OthersBeingRead { count: usize },
     /// `count` connections to the same port are being served: these may be next.
     OthersBeingServed { count: usize },
-    /// A slow reader can be told apart only after `needed_ms` of watching.
+    /// A slow reader can be distinguished only after `needed_ms` of watching.
     WatchedTooBriefly { needed_ms: u64 },
     /// Only `count` of `total` connections hold more than `unread_min_bytes`; `count_min` are
     /// needed, because less can be TLS session tickets.
@@ -62,7 +62,8 @@ pub enum Caveat {
     /// Fewer than `count_min` connections: so few may have been passed on purpose.
     TooFewInherited { count: usize, count_min: usize },
     /// This process is a fork of the process that opened the connections, which was not seen: that
-    /// may have exited, or hold no sockets any more. This process may be a daemon with its pool.
+    /// may have exited or closed its sockets. This process may be a daemon using a pool opened
+    /// before the fork.
     OpenerNotSeen,
     /// The process has closed or used other dead connections of the group, of which up to
     /// `alive_max` were in use at one time: a pool may keep as many.
@@ -70,7 +71,7 @@ pub enum Caveat {
     /// Connections of the group were used again after they had a verdict, so that `count_min` are
     /// needed for a while, and not `--min-count`.
     UsedAgain { count_min: usize },
-    /// It takes `watch_ms` of watching to see whether this goes on.
+    /// A run of `watch_ms` is needed to see whether this goes on.
     Undecided { watch_ms: u64 },
     /// Whether this process has called `execve` is unknown.
     ExecUnknown,

@@ -15,7 +15,8 @@ use crate::{
 /// handshake before it two or three.
 const SEGMENTS_MAX: u32 = 4;
 
-/// A connection that is used again after a pause is suspected again after this many times the pause.
+/// A connection that is used again after a pause is suspected again after this many times the
+/// pause.
 const PAUSES: u64 = 3;
 /// But at most after this time.
 const SUSPECT_AFTER_MAX_MS: u64 = 3_600_000;
@@ -46,7 +47,7 @@ pub(crate) struct ConnectionView<'a> {
 pub(crate) enum ResponseSelection<'a> {
     /// All of them.
     All,
-    /// Those that were requested at this call site; `None` stands for unknown call sites.
+    /// Those that were requested at this call site; `None`: unknown call sites.
     At(Option<&'a str>),
 }
 
@@ -139,12 +140,13 @@ impl<'a> ConnectionView<'a> {
         (self.now.ms_since(seen.at) <= self.options.idle_ms).then_some(seen)
     }
 
-    /// Who reads from it is established as far as it can be: the process was asked, or may not be read.
+    /// Who reads from it is established as far as it can be: the process was asked, or may not be
+    /// read.
     pub(crate) fn was_asked(&self) -> bool {
         self.process.is_unreadable || self.inspected().is_some()
     }
 
-    /// Who waits to read data or EOF.
+    /// What is waiting to read data or EOF.
     pub(crate) fn reader(&self) -> Reader {
         let facts = self.inspected().and_then(|seen| seen.facts.as_ref());
         facts.map_or(Reader::Unknown, |facts| facts.reader)
@@ -155,7 +157,7 @@ impl<'a> ConnectionView<'a> {
         self.inspected()?.facts.as_ref()?.http.as_ref()
     }
 
-    /// Go's HTTP client waits for the response to be read or closed, and no reader waits.
+    /// Go's HTTP client is waiting for the response to be read or closed, and no reader is waiting.
     pub(crate) fn awaits_body(&self) -> bool {
         self.reader() == Reader::None
             && self.http().is_some_and(|http| http.stage == HttpStage::AwaitingBody)
@@ -250,15 +252,16 @@ impl<'a> ConnectionView<'a> {
         }
     }
 
-    /// `--idle` is over; or the connection itself was found bad already, so that one that goes from
-    /// one bad state to the next is not retracted in between. A connection that was used again after
-    /// a pause of at least `--idle` is suspected only after three times that pause, at most an hour.
+    /// `--idle` is over; or the connection itself was flagged already, so that one that goes from
+    /// one bad state to the next is not retracted in between. A connection that was used again
+    /// after a pause of at least `--idle` is suspected only after three times that pause, at most
+    /// an hour.
     pub(crate) fn is_overdue(&self, milliseconds: u64) -> bool {
         self.is_bad() || milliseconds >= self.suspect_after_ms()
     }
 
-    /// As [`is_overdue`](Self::is_overdue), whether or not the process ever paused: for what the peer
-    /// does.
+    /// As [`is_overdue`](Self::is_overdue), whether or not the process ever paused: for what the
+    /// peer does.
     pub(crate) fn is_idle_over(&self, milliseconds: u64) -> bool {
         self.is_bad() || milliseconds >= self.options.idle_ms
     }
@@ -271,8 +274,8 @@ impl<'a> ConnectionView<'a> {
         idle_ms.max(pause_ms.saturating_mul(PAUSES).min(SUSPECT_AFTER_MAX_MS))
     }
 
-    /// The highest confidence that a rule about the process may give it: none that is excused rises,
-    /// above *possible* or above what it had.
+    /// The highest confidence that a rule about the process may give it: none that is excused
+    /// rises, above *possible* or above what it had.
     pub(crate) fn ceiling(&self) -> Confidence {
         match self.excuse {
             None => return Confidence::Certain,
@@ -285,12 +288,12 @@ impl<'a> ConnectionView<'a> {
             .map_or(Confidence::Possible, |flag| flag.confidence.max(Confidence::Possible))
     }
 
-    /// It is excused, and was not surer than *possible* before.
+    /// It is excused, and was at most *possible* before.
     pub(crate) fn is_excused(&self) -> bool {
         self.ceiling() <= Confidence::Possible
     }
 
-    /// It had a verdict that was surer than *possible*.
+    /// It had a verdict above *possible*.
     pub(crate) fn was_likely(&self) -> bool {
         self.tracked.flag().is_some_and(|flag| flag.confidence > Confidence::Possible)
     }
@@ -300,7 +303,8 @@ impl<'a> ConnectionView<'a> {
         self.tracked.read_at.is_some_and(|at| !self.is_overdue(self.now.ms_since(at)))
     }
 
-    /// Whether the process could act on the connection is known: of a stopped process, nothing rises.
+    /// Whether the process could act on the connection is known: of a stopped process, nothing
+    /// rises.
     pub(crate) fn is_free_to_act(&self) -> bool {
         let was_found = self.tracked.flag().is_some_and(|flag| {
             flag.verdict == Verdict::BodyNotClosed && flag.confidence >= Confidence::Likely
@@ -315,9 +319,9 @@ impl<'a> ConnectionView<'a> {
             && self.excuse != Some(Excuse::Pool)
     }
 
-    /// When it was opened, at the earliest, as far as that was seen. The last request of a connection
-    /// that carried one exchange stands for its opening; where nothing was sent, that time is the
-    /// opening itself.
+    /// When it was opened, at the earliest, as far as that was seen. The last request of a
+    /// connection that carried one exchange stands for its opening; where nothing was sent, that
+    /// time is the opening itself.
     pub(crate) fn known_opening(&self) -> Option<Timestamp> {
         match self.tracked.origin {
             Origin::Traced => Some(self.tracked.opened_at),

@@ -1,4 +1,4 @@
-//! Decodes the records of the kernel programs. Total: any bytes give a value or a [`DecodeError`].
+//! Decodes the records of the BPF programs. Total: any bytes give a value or a [`DecodeError`].
 //!
 //! Kernel counters need interpretation. A received FIN takes one sequence number, so it is
 //! subtracted from `bytes_received` and from `rcv_nxt - copied_seq`. Timestamps of data
@@ -25,7 +25,8 @@ const TYPE_STREAM: u16 = 1;
 /// Windows are below 1 GiB, so a larger difference of sequence numbers is an inconsistent read.
 const SEQUENCE_HALF: u32 = 1 << 31;
 
-/// Nanoseconds per microsecond. Events are dated to the microsecond, which makes recordings smaller.
+/// Nanoseconds per microsecond. Events are dated to the microsecond, which makes recordings
+/// smaller.
 const US: u64 = 1_000;
 
 /// Why a record was refused.
@@ -183,8 +184,8 @@ pub fn file_descriptor(
     }))
 }
 
-/// The name of a protocol that looks like TCP by family and type but has no `struct tcp_sock` of its
-/// own (`IPPROTO_MPTCP`, `IPPROTO_SMC`, `IPPROTO_SCTP`).
+/// The name of a protocol that looks like TCP by family and type but has no `struct tcp_sock` of
+/// its own (`IPPROTO_MPTCP`, `IPPROTO_SMC`, `IPPROTO_SCTP`).
 fn not_judged(record: &SocketRecord) -> Option<&'static str> {
     match (record.socket_type, record.protocol) {
         (TYPE_STREAM, PROTOCOL_TCP) => None,

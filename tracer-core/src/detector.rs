@@ -279,7 +279,7 @@ impl Detector {
     ) -> Option<Change> {
         let context = self.context(at);
         let view = context.view(tracked)?;
-        // The response behind the verdict may not be in flight any more.
+        // The response behind the verdict may no longer be in flight.
         let flagged = tracked.flagged.as_ref()?;
         let selection = flagged.response.map_or(view.selection, |(process, stack)| {
             ResponseSelection::At(self.processes.sites.place(process, stack))
@@ -372,7 +372,7 @@ struct ConnectionVerdict {
 }
 
 /// The verdict of each connection. An HTTP/2 connection in the findings of several call sites gets
-/// the surest.
+/// the one with the highest confidence.
 fn verdicts(judged: &[Judged<'_>]) -> BTreeMap<ConnectionId, ConnectionVerdict> {
     let mut verdicts: BTreeMap<ConnectionId, ConnectionVerdict> = BTreeMap::new();
     for (finding, judged) in judged.iter().enumerate() {

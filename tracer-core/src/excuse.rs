@@ -1,12 +1,13 @@
 //! Why a connection cannot be held against its process.
 
 /// Why a connection is no more than *possible* to be leaked, whatever its state. A verdict that was
-/// surer before is kept, and does not rise, except for [`Pool`](Self::Pool).
+/// above it before is kept, and does not rise, except for [`Pool`](Self::Pool).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Excuse {
     /// The process may wait for a slow peer of another connection before it reads on.
     SlowPeer,
-    /// The process has passed EOF on to another connection, and may wait for that one's peer to close.
+    /// The process has passed EOF on to another connection, and may wait for that one's peer to
+    /// close.
     HalfClosedPeer,
     /// The process comes back to others of the group, and this may be one that it keeps.
     Pool,

@@ -1,10 +1,11 @@
 //! From the open connections to findings: groups connections, applies the rules, weighs growth.
 //!
-//! Connections are grouped by process, network namespace, direction and destination. Within a group,
-//! every rule assesses the connections that it claims. The surest assessment gets its connections,
-//! among equally sure ones that of the most specific rule, and the other rules assess what is left:
-//! so a connection has one verdict, and a few certain connections are not lost among many that are
-//! only possible. Connections that no settled finding has are judged once more by port (`by_port`).
+//! Connections are grouped by process, network namespace, direction and destination. Within a
+//! group, every rule assesses the connections that it claims. The assessment with the highest
+//! confidence gets its connections, among equal ones that of the most specific rule, and the other
+//! rules assess what is left: so a connection has one verdict, and a few certain connections are
+//! not lost among many that are only possible. Connections without a settled finding are judged
+//! again by port (`by_port`).
 
 mod by_port;
 mod excused;
@@ -84,8 +85,8 @@ pub(crate) struct JudgeContext<'a> {
 }
 
 impl<'a> JudgeContext<'a> {
-    /// The groups that need to be judged. On most hosts these are few, so they are determined before
-    /// anything is collected.
+    /// The groups that need to be judged. On most hosts these are few, so they are determined
+    /// before anything is collected.
     pub(crate) fn candidates(&self) -> Candidates<'a> {
         let mut waited_for: BTreeMap<ProcessKey, WaitedFor> = BTreeMap::new();
         let growing =
@@ -162,8 +163,8 @@ impl<'a> JudgeContext<'a> {
         sizes
     }
 
-    /// Data has been unread for longer than it takes to get to it. A connection that is forgotten is
-    /// not in use from then on, and dead only once it has a verdict.
+    /// Data has been unread for longer than it takes to get to it. A connection that is forgotten
+    /// is not in use from then on, and dead only once it has a verdict.
     fn is_neglected(&self, tracked: &Tracked) -> bool {
         let has_unread = tracked.facts.as_ref().is_some_and(|facts| facts.unread_bytes > 0);
         has_unread && self.now.ms_since(tracked.unread_since) > self.options.gap_ms()
@@ -254,8 +255,8 @@ impl<'a> JudgeContext<'a> {
         judged
     }
 
-    /// Applies the rules to the connections that have no verdict yet, the surest first. `apart`: the
-    /// excused ones among them are findings of their own.
+    /// Applies the rules to the connections that have no verdict yet, the highest confidence first.
+    /// `apart`: the excused ones among them are findings of their own.
     fn judge_unassigned(
         &self,
         unassigned: &mut Unassigned<'a>,
@@ -315,11 +316,13 @@ impl<'a> JudgeContext<'a> {
             options: self.options,
             now: self.now,
         };
-        // Growth of the healthy connections of a group makes a few bad ones no surer.
+        // Growth of the healthy connections of a group does not raise the confidence of a few
+        // suspicious ones.
         let is_most = claimed.count() > context.all.len() / 2;
         let mut assessment = rule.assess(&claimed)?;
         if let (Some(evidence), true) = (context.growing, assessment.growth_counts && is_most) {
-            // Counts make nothing certain, and what is not a leak does not become one by repetition.
+            // Counts make nothing certain, and what is not a leak does not become one by
+            // repetition.
             if assessment.confidence == Confidence::Possible {
                 assessment = assessment.at_least_likely();
             }
@@ -346,8 +349,8 @@ impl<'a> JudgeContext<'a> {
         self.histories.get(group)?.counts.per_min_milli(self.now, count)
     }
 
-    /// The connections that are suspicious, or would be if no reader waits. Whether the process is
-    /// stopped does not matter here.
+    /// The connections that are suspicious, or would be if no reader is waiting. Whether the
+    /// process is stopped does not matter here.
     pub(crate) fn suspects(
         &self,
     ) -> impl Iterator<Item = (GroupKey, ConnectionView<'a>, Suspicion)> {
@@ -360,7 +363,7 @@ impl<'a> JudgeContext<'a> {
     }
 }
 
-/// The surest ones of these. The others are assessed again without them.
+/// Those with the highest confidence. The others are assessed again without them.
 fn surest<'a>(judged: impl Iterator<Item = Judged<'a>>) -> Vec<Judged<'a>> {
     let mut judged: Vec<Judged<'a>> = judged.collect();
     let max = judged.iter().map(|judged| judged.assessment.confidence).max();
@@ -368,7 +371,7 @@ fn surest<'a>(judged: impl Iterator<Item = Judged<'a>>) -> Vec<Judged<'a>> {
     judged
 }
 
-/// What all assessments of one group have in common.
+/// What all assessments of one group share.
 #[derive(Clone, Copy)]
 struct GroupContext<'c, 'a> {
     group: GroupKey,

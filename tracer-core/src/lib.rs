@@ -21,7 +21,7 @@
 //! - The same inputs give the same [`Report`], however they are batched.
 //! - A missing event never makes a finding. A finding names only sockets that the latest
 //!   [`Snapshot`] showed open.
-//! - Unknown is no evidence.
+//! - Unknown is not evidence.
 //! - Memory is bounded by [`Options`]; what did not fit is counted in [`Coverage`].
 #![no_std]
 #![forbid(unsafe_code)]

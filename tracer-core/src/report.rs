@@ -93,7 +93,7 @@ pub struct Finding {
     pub unread_bytes: u64,
     /// Data of those responses that the program holds in its own memory (HTTP/2), in bytes.
     pub held_bytes: u64,
-    /// Who waits to read from the connections.
+    /// What is waiting to read from the connections.
     pub reader: Reader,
     /// `func file:line` of the application: where the responses were requested, else where the
     /// connections were opened. `None` if it is unknown, or not the same for all.
@@ -104,7 +104,7 @@ pub struct Finding {
     pub request: Option<String>,
     /// The facts behind the finding.
     pub evidence: Vec<Evidence>,
-    /// Why it is no surer.
+    /// Why the confidence is not higher.
     pub caveats: Vec<Caveat>,
     /// When it was retracted, because every socket was closed or used again, or no rule matches
     /// any more.
@@ -152,7 +152,7 @@ pub struct Connection {
     pub rx_bytes: u64,
     /// Data sent, in bytes, without retransmissions.
     pub tx_bytes: u64,
-    /// Who waits to read from it.
+    /// What is waiting to read from it.
     pub reader: Reader,
     /// HTTP responses on it that are in flight and leaked, as far as a ledger knows.
     pub responses: usize,
@@ -240,8 +240,8 @@ pub struct Coverage {
     /// Stopped processes with suspicious connections: whether they leak cannot be said before they
     /// run again.
     pub processes_stopped: u64,
-    /// File descriptors of sockets that look like TCP and are not judged, by protocol, in the latest
-    /// snapshot.
+    /// File descriptors of sockets that look like TCP and are not judged, by protocol, in the
+    /// latest snapshot.
     pub not_judged: BTreeMap<String, u64>,
     /// TCP sockets in scope in the latest snapshot.
     pub sockets: u64,
@@ -296,7 +296,7 @@ pub struct Change {
 pub enum ChangeKind {
     /// It got a verdict, or another one than before.
     Flagged,
-    /// It was used again, or no rule matches any more: the verdict is retracted.
+    /// It was used again, or no rule matches any longer: the verdict is retracted.
     Retracted,
     /// It was closed: the verdict is retracted.
     Closed,

@@ -1,50 +1,52 @@
 //! The rules: one small pure file for each verdict.
 //!
 //! A rule *claims* connections one by one and then *assesses* the claimed connections of one group
-//! together. Each rule's module documents what it claims, what each confidence takes, and which healthy
-//! programs look alike. The rules have an order of precedence: among equally sure assessments of the
-//! same connection, the more specific one wins. Rules are named, so inserting one changes nothing about
-//! the others.
+//! together. Each rule's module documents what it claims, what each confidence requires, and which
+//! healthy programs look the same. The rules have an order of precedence: among assessments of the
+//! same connection with equal confidence, the more specific one wins. Rules are named, so inserting
+//! one changes nothing about the others.
 //!
 //! # Groups
-//! Connections are judged together that have the process, the network namespace, the direction and the
-//! destination in common. Outbound connections that no settled finding has are judged once more by
-//! remote port. A finding by address is settled if it is *certain*, or at least *possible* and of
+//! Connections that share the process, the network namespace, the direction and the destination are
+//! judged together. Outbound connections without a settled finding are judged again by remote port.
+//! A finding by address is settled if it is *certain*, or at least *possible* and of
 //! [`count_min`](crate::Options::count_min) connections.
 //!
 //! # Terms
 //! - `--idle`, `--min-count`, `--pool-size`, `--pool-idle`: the thresholds in
 //!   [`Options`](crate::Options).
-//! - *event*: what happened without a pause of more than a twelfth of `--idle`. What goes on for longer
-//!   than `--idle` counts once per `--idle`.
-//! - *at separate times*: at least three events that certainly are separate and span at least `--idle`.
-//! - *keep happening at separate times*: the latest of those is at most twice their span ago, or thirty
+//! - *event*: what happened without a pause of more than a twelfth of `--idle`. What goes on for
+//!   longer than `--idle` counts once per `--idle`.
+//! - *at separate times*: at least three events that certainly are separate and span at least
+//!   `--idle`.
+//! - *still accumulating*: the latest of those is at most twice their span ago, or thirty
 //!   times `--idle`.
 //! - *accumulate*: see [`accumulation`].
 //! - *confirmed by goroutine scan*: see [`proof_subset`].
 //! - *read*: the application read from the socket, as two snapshots show by `copied_seq`.
 //!
 //! # What is excused
-//! A connection that is excused is at most *possible*, or as sure as it was before, and is judged apart
-//! from the others. Exceptions: [`orphaned`], [`growing`] and [`peer_not_reading`], which do not depend
-//! on what the process does.
+//! A connection that is excused is at most *possible*, or as sure as it was before, and is judged
+//! apart from the others. Exceptions: [`orphaned`], [`growing`] and [`peer_not_reading`], which do
+//! not depend on what the process does.
 //!
-//! - *Who waits for others*, count for count: each peer that took less than the process wrote within
-//!   `--idle` excuses one connection with unread data or a response, else one that the peer closed, first those that were left
-//!   alone when a peer was. Each
-//!   half-closed connection (FIN_WAIT_2: the process has sent its FIN, the peer has not) excuses one
-//!   that the peer closed, if the two FINs were possibly within 2 s; one that is left over excuses one
-//!   connection that is confirmed by goroutine scan. A connection that was *likely* before is not
-//!   excused: it did not wait for a peer that became slow later.
+//! - *Who waits for others*, count for count: each peer that took less than the process wrote
+//!   within `--idle` excuses one connection with unread data or a response, else one that the peer
+//!   closed, first those that were left alone when a peer was. Each half-closed connection
+//!   (FIN_WAIT_2: the process has sent its FIN, the peer has not) excuses one that the peer closed,
+//!   if the two FINs were possibly within 2 s; one that is left over excuses one connection that is
+//!   confirmed by goroutine scan. A connection that was *likely* before is not excused: it did not
+//!   wait for a peer that became slow later.
 //! - *A process that is stopped*, and one that runs again, for as long as it was stopped (at most
 //!   `--idle`).
 //! - *A connection that was not inspected*: an answer about its reader holds while owners and byte
-//!   counters are as when it was read, for at most `--idle`. That an inspection found out nothing is an
-//!   answer.
+//!   counters are as when it was read, for at most `--idle`. That an inspection found out nothing
+//!   is an answer.
 //!
-//! Of a process of which it is not known yet whether it is stopped, nothing new is claimed. A connection
-//! that is used again after a pause of at least `--idle` is claimed again only after three times that
-//! pause, at most an hour. Growth ([`growing`]) makes most findings one level surer.
+//! Of a process of which it is not known yet whether it is stopped, nothing new is claimed. A
+//! connection that is used again after a pause of at least `--idle` is claimed again only after
+//! three times that pause, at most an hour. Growth ([`growing`]) raises the confidence of most
+//! findings by one level.
 #![allow(clippy::unnecessary_wraps, reason = "all rules have the same signature")]
 
 pub mod abandoned;
@@ -177,7 +179,7 @@ pub(crate) const RULES: &[Rule] = &[
 pub(crate) enum Suspicion {
     /// A rule claims it.
     Claimed,
-    /// A rule would claim it if no reader waits.
+    /// A rule would claim it if no reader is waiting.
     Silent,
 }
 
@@ -203,7 +205,7 @@ pub(crate) fn suspicion(view: &ConnectionView<'_>) -> Option<Suspicion> {
     if is_claimed(view) {
         return Some(Suspicion::Claimed);
     }
-    // An unread stream keeps receiving data, but nothing is sent on it any more.
+    // An unread stream keeps receiving data, but nothing is sent on it any longer.
     let silent_ms = match view.facts.unread_bytes {
         0 => view.idle_ms(),
         _ => view.sent_ms(),
@@ -229,13 +231,13 @@ pub(crate) struct Facts {
 pub(crate) struct Assessment {
     pub(crate) verdict: Verdict,
     pub(crate) confidence: Confidence,
-    /// There are enough connections, of the right kind, for growth to make the finding surer.
+    /// There are enough connections, of the right kind, for growth to raise the confidence.
     pub(crate) growth_counts: bool,
     pub(crate) facts: Facts,
 }
 
 impl Assessment {
-    /// *Likely*, if it is no surer.
+    /// *Likely*, unless the confidence is higher.
     pub(crate) fn at_least_likely(mut self) -> Self {
         self.confidence = self.confidence.max(Confidence::Likely);
         self.facts

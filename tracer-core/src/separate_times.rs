@@ -4,8 +4,8 @@
 //! accumulated one by one, and connections that went silent together were hit by one event, such as
 //! a restart or the end of a burst.
 //!
-//! An event is a run of occurrences without a pause of more than a twelfth of `--idle`. A run that is
-//! longer than `--idle` counts once per `--idle`.
+//! An event is a run of occurrences without a pause of more than a twelfth of `--idle`. A run that
+//! is longer than `--idle` counts once per `--idle`.
 
 use alloc::vec::Vec;
 
@@ -95,7 +95,8 @@ impl SeparateTimes {
         self.count >= 3 && self.span_ms >= idle_ms
     }
 
-    /// Spread out and recent: the last event is at most twice the span ago, or thirty times `idle_ms`.
+    /// Accumulated, and still accumulating: the last event is at most twice the span ago, or thirty
+    /// times `idle_ms`.
     pub(crate) fn is_rising(self, idle_ms: u64, now: Timestamp) -> bool {
         let recent_ms = self.span_ms.saturating_mul(2).max(idle_ms.saturating_mul(30));
         self.is_spread_out(idle_ms) && now.ms_since(self.latest) <= recent_ms

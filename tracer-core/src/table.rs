@@ -18,8 +18,9 @@ const EPHEMERAL_PORT_MIN: u16 = 32_768;
 #[derive(Debug)]
 pub(crate) struct Table {
     /// In order of arrival until one is removed: deterministic for equal inputs, and close to the
-    /// order in memory. Boxed, so that growing does not move them. The hash needs no secret, because
-    /// the kernel assigns cookies in sequence; a forged recording can only be slow to replay.
+    /// order in memory. Boxed, so that growing does not move them. The hash needs no secret,
+    /// because the kernel assigns cookies in sequence; a forged recording can only be slow to
+    /// replay.
     connections: IndexMap<ConnectionId, Box<Tracked>, FixedState>,
     connections_max: usize,
     /// Connections for which there was no room since the latest snapshot began.
@@ -196,10 +197,10 @@ impl Table {
         Some(tracked)
     }
 
-    /// Makes the table equal to a snapshot. `has_lost`: events were lost since the snapshot before. A
-    /// socket that no file descriptor refers to may be in
-    /// flight between processes (`SCM_RIGHTS`), so only its second absence is a close. `started_at`
-    /// gives the start time of a process.
+    /// Reconciles the table with a snapshot. `has_lost`: events were lost since the snapshot
+    /// before. A socket that no file descriptor refers to may be in flight between processes
+    /// (`SCM_RIGHTS`), so only its second absence is a close. `started_at` gives the start time of
+    /// a process.
     pub(crate) fn reconcile(
         &mut self,
         snapshot: Snapshot,

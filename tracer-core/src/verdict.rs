@@ -19,13 +19,13 @@ pub enum Verdict {
     Abandoned,
     /// Each user of the destination opens connections of its own and leaves them idle.
     UnsharedPool,
-    /// The process that opened it does not hold it any more, and a child that inherited it does.
+    /// The process that opened it no longer holds it, and a child that inherited it does.
     Inherited,
     /// The peer is gone.
     Orphaned,
     /// It carried one exchange and was never used again. Whether that is a leak cannot be decided.
     NeverReused,
-    /// The peer does not read what was sent, so the cause is at the peer.
+    /// The peer is not reading what was sent, so the cause is at the peer.
     PeerNotReading,
     /// As [`Ghost`](Self::Ghost) or [`CloseWait`](Self::CloseWait), but few and not rising: what a
     /// connection pool keeps until it next uses them.

@@ -65,7 +65,7 @@ pub(crate) fn emit(
         count(Counter::ReadFailed);
         return Err(Lost::ReadFailed);
     }
-    // A wakeup costs more than the event, so a few events stay until the user side polls.
+    // A wakeup costs more than the event, so a few events stay until user space polls.
     let wakes = EVENTS.query(u64::from(BPF_RB_AVAIL_DATA)) >= wakeup_bytes();
     entry.submit(u64::from(if wakes { BPF_RB_FORCE_WAKEUP } else { BPF_RB_NO_WAKEUP }));
     Ok(())

@@ -1,4 +1,4 @@
-//! The read-only globals, which the user side sets before it loads the programs.
+//! The read-only globals, which user space sets before it loads the programs.
 //!
 //! Their map is frozen, so the verifier treats every value read from them as a constant: it removes
 //! branches that a setting rules out, and an offset is as good as one built into the program.
@@ -30,7 +30,7 @@ pub(crate) fn offset_at<const POSITION: usize>() -> usize {
         assert!(POSITION + size_of::<u32>() <= size_of::<Offsets>());
     }
     // SAFETY: the position is within the global and aligned, as was checked at compile time. Every
-    // byte of the global is initialised: with zeros, or by the user side.
+    // byte of the global is initialised: with zeros, or by user space.
     unsafe { OFFSETS.as_ptr().cast::<u32>().byte_add(POSITION).read_volatile() as usize }
 }
 

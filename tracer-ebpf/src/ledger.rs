@@ -1,9 +1,9 @@
 //! The map `LEDGER`: the HTTP responses in flight of Go's HTTP client.
 //!
 //! The programs are uprobes on the entries of functions of `net/http`, in the processes that the
-//! user side attaches them to. A response is in the map from its request until it is returned: its
+//! user side attaches them to. A response is in the map from its request until it is released: its
 //! connection goes back to the pool or is closed, or its stream ends. No event is emitted for a
-//! request; the user side reads the map as a whole.
+//! request; user space reads the entire map.
 //!
 //! The prologue of a Go function runs again after it has grown the stack, and with it the uprobe,
 //! so no program may depend on how often it runs in one call.

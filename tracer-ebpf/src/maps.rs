@@ -11,7 +11,7 @@ use tracer_common::{Counter, Identity, LedgerKey, LedgerRecord, StackKey, StackR
 
 use crate::scratch::Scratch;
 
-/// Room for about 75,000 events of 112 bytes each, header included. The user side may set another
+/// Room for about 75,000 events of 112 bytes each, header included. User space may set another
 /// size when it loads the programs.
 const EVENTS_BYTES: u32 = 8 << 20;
 
@@ -24,7 +24,7 @@ const TRACKED_MAX: u32 = 1 << 17;
 /// More sockets than most hosts have.
 const IDENTITIES_MAX: u32 = 1 << 18;
 
-/// More different stacks than there are between two readings by the user side, which removes them:
+/// More different stacks than there are between two readings by user space, which removes them:
 /// the ring buffer [`EVENTS`] wakes it after some 4,700 events, and at most each has a stack.
 const STACKS_MAX: u32 = 1 << 13;
 
@@ -42,7 +42,7 @@ pub(crate) static EVENTS: RingBuf = RingBuf::with_byte_size(EVENTS_BYTES, 0);
 #[map]
 pub(crate) static COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(Counter::COUNT, 0);
 
-/// The processes in scope, by their pid in the tracer's pid namespace. Filled by the user side.
+/// The processes in scope, by their pid in the tracer's pid namespace. Filled by user space.
 #[map]
 pub(crate) static PIDS: HashMap<u32, u8> = HashMap::with_max_entries(PIDS_MAX, 0);
 
@@ -55,7 +55,7 @@ pub(crate) static TRACKED: HashMap<u64, u8> = HashMap::with_max_entries(TRACKED_
 #[map]
 pub(crate) static IDENTITIES: HashMap<u64, Identity> = HashMap::with_max_entries(IDENTITIES_MAX, 0);
 
-/// User stacks, by their content. The user side removes what it has read. Resized to one entry if
+/// User stacks, by their content. User space removes what it has read. Resized to one entry if
 /// stacks are not kept.
 ///
 /// A map of the type `BPF_MAP_TYPE_STACK_TRACE` would not do: the slot of a stack follows from its

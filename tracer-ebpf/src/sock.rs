@@ -61,7 +61,7 @@ impl ReadSock for Probed {
     }
 
     /// Never runs: no kernel offers the helper to programs that read by `Probed`, so the verifier
-    /// refuses a program in which this is reachable. The user side then loads the programs with
+    /// refuses a program in which this is reachable. User space then loads the programs with
     /// `Settings::without_socket_helpers`, which makes it unreachable.
     #[inline(always)]
     fn kernel_cookie(sock: &Sock<Self>) -> u64 {

@@ -31,7 +31,7 @@ pub(crate) fn of_caller(context: &impl StackIdContext, pid: u32) -> u64 {
     keep(context, pid, Extent::Frames)
 }
 
-/// The same in a system call, if the user side wants stacks. The frames do not include the caller
+/// The same in a system call, if user space wants stacks. The frames do not include the caller
 /// of the C library's wrapper, so the top of the stack is kept as well
 /// ([`tracer_common::StackTop`]).
 #[inline(always)]
@@ -64,8 +64,8 @@ fn keep(context: &impl StackIdContext, pid: u32, extent: Extent) -> u64 {
 /// A place of this CPU that no other program uses; `None` if all are in use.
 ///
 /// A program that may be preempted (fentry, uprobes) shares the CPU with others while it runs. Of
-/// those that count themselves in, only one can find the count at 1, and while it has the place, all
-/// others find it higher.
+/// those that count themselves in, only one can find the count at 1, and while it has the place,
+/// all others find it higher.
 #[inline(always)]
 fn acquire() -> Option<*mut Scratch> {
     for place in 0..SCRATCH_PLACES {

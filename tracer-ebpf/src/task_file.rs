@@ -201,7 +201,7 @@ fn describe<'a, R: ReadSock>(
     Some(record)
 }
 
-/// Whether the process or the socket is in scope, or the socket is a listener: the user side derives
+/// Whether the process or the socket is in scope, or the socket is a listener: user space derives
 /// the direction of connections from all listeners. `None` if a read failed.
 #[inline(always)]
 fn is_in_scope<R: ReadSock>(pid: u32, sock: &Sock<R>) -> Option<bool> {

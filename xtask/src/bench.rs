@@ -58,8 +58,8 @@ pub(crate) struct Arguments {
     /// Audit this many sockets in ten processes, instead of various numbers.
     #[arg(long, value_name = "N")]
     sockets: Option<usize>,
-    /// Write the results to docs/benchmark.md, and the summary to the pages that show it. This takes
-    /// half an hour, most of it for ss with a million sockets.
+    /// Write the results to docs/benchmark.md, and the summary to the pages that show it. This
+    /// takes half an hour, most of it for ss with a million sockets.
     #[arg(long, conflicts_with_all = ["parts", "short", "sockets"])]
     write: bool,
 }
@@ -125,7 +125,7 @@ const SHORT: Size<'_> = Size {
 /// If it is not run as root, or a command fails.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if !privileges::is_root() {
-        bail!("the benchmark loads kernel programs: run it as root");
+        bail!("the benchmark loads BPF programs: run it as root");
     }
     measure_with(&build::release()?, arguments)
 }

@@ -1,4 +1,5 @@
-//! `cargo xtask corpus`: real programs that leak or are healthy, and what tracer reports about them.
+//! `cargo xtask corpus`: real programs that leak or are healthy, and what tracer reports about
+//! them.
 
 mod baseline;
 mod case;
@@ -79,7 +80,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let access = match privileges::kernel_access() {
         Ok(access) => access,
-        Err(reason) => bail!("the corpus loads kernel programs: {reason}"),
+        Err(reason) => bail!("the corpus loads BPF programs: {reason}"),
     };
     let pace = Pace::scaled(arguments.scale)?;
     let tracer = Tracer::new(build::release()?.tracer, access, &pace)?;

@@ -45,7 +45,7 @@ enum Task {
     Run(run::Arguments),
     /// Run the tests that this host allows; the last line is the summary.
     Test(test::Arguments),
-    /// Check formatting, lints, and the licences of dependencies.
+    /// Check formatting, lints, and the licenses of dependencies.
     Lint,
     /// Lint and test, with one summary.
     Ci(test::Arguments),

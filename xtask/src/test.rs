@@ -27,10 +27,10 @@ pub(crate) struct Arguments {
     /// Only what needs no root.
     #[arg(long)]
     fast: bool,
-    /// Also what takes longer, as continuous integration does.
+    /// Also run the slower steps, as CI does.
     #[arg(long, conflicts_with = "fast")]
     all: bool,
-    /// Also what takes too long for continuous integration; before a release.
+    /// Also run the steps that are too slow for CI; use before a release.
     #[arg(long, conflicts_with = "fast")]
     nightly: bool,
     /// These steps only.

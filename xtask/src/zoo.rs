@@ -104,7 +104,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             let again: Vec<_> = env::args_os().skip(1).collect();
             through_sudo(&again, arguments.tracer.is_none()).map(step::conclude)
         }
-        Err(reason) => bail!("the zoo loads kernel programs: {reason}"),
+        Err(reason) => bail!("the zoo loads BPF programs: {reason}"),
     }
 }
 
@@ -217,9 +217,8 @@ fn show(rounds: &[OfRound], started: Instant) {
     println!("\nthe run took {} s", started.elapsed().as_secs());
 }
 
-/// The directory of the exhibits' directories. Its path is short, because Unix sockets are below it,
-/// and every user may pass through it. Removed when
-/// this is dropped, unless it is kept.
+/// The directory of the exhibits' directories. Its path is short, because Unix sockets are below
+/// it, and every user may pass through it. Removed when this is dropped, unless it is kept.
 struct Scratch {
     path: PathBuf,
     is_kept: bool,

@@ -23,13 +23,13 @@ pub(super) const INSPECTIONS_MAX: usize = 256;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Question {
     /// What does `/proc` say of this process? Answered by `Input::Process` or
-    /// `Input::ProcessUnreadable`. No answer means that it has ended.
+    /// `Input::ProcessUnreadable`. No answer means that it has exited.
     Process(ProcessKey),
     /// Who in this process waits to read from these connections? Answered by `Input::Readers`. No
     /// answer means that nothing is known.
     Readers(ProcessKey, Vec<Asked>),
     /// Which line of the application's code does this stack of this process come from? Answered by
-    /// `Input::CallSite`. No answer means that the process has ended.
+    /// `Input::CallSite`. No answer means that the process has exited.
     CallSite(ProcessKey, StackId),
 }
 
@@ -121,9 +121,9 @@ impl Suspects {
     }
 }
 
-/// No answer holds for another half of `--idle`, or a rule needs a second answer. That nobody reads is
-/// asked again each time: it speaks against the process, and a response that is read from a buffer and
-/// closed changes no byte counter of the kernel.
+/// No answer holds for another half of `--idle`, or a rule needs a second answer. That nobody reads
+/// is asked again each time: it speaks against the process, and a response that is read from a
+/// buffer and closed changes no byte counter of the kernel.
 fn needs_answer(view: &ConnectionView<'_>) -> bool {
     let Some(seen) = view.inspected() else { return true };
     let is_old = view.now.ms_since(seen.at) >= view.options.idle_ms / 2;

@@ -1,8 +1,8 @@
 //! Leaks to many addresses: too few connections to each for a finding, and enough together.
 //!
-//! What the judgement by address leaves over is judged once more by process, network namespace and
-//! remote port. Findings by address of enough connections stay, and of the others only what becomes
-//! no less sure is moved to a finding by port.
+//! Connections without a finding by address are judged again by process, network namespace and
+//! remote port. A finding by address with enough connections stays; another is moved to a finding
+//! by port only if its confidence does not drop.
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -52,8 +52,8 @@ pub(super) fn judge<'a>(
     let ports = ports(groups);
     let mut judged = by_address;
     let mut settled_before = None;
-    // The first pass may move findings that are *likely* of few connections. The second keeps those
-    // where they are, because the port may be surer without them.
+    // The first pass may move *likely* findings with few connections. The second keeps those
+    // where they are, because the confidence by port may be higher without them.
     for movable_max in [Confidence::Likely, Confidence::Possible] {
         let settled = settled(&judged, movable_max, count_min);
         if settled_before.as_ref() == Some(&settled) {
@@ -83,7 +83,7 @@ pub(super) fn judge<'a>(
     judged
 }
 
-/// The connections of the findings that stay: those by port, those that are surer than
+/// The connections of the findings that stay: those by port, those with a higher confidence than
 /// `movable_max`, and those that are at least *possible* and of `count_min` connections.
 fn settled(
     judged: &[Judged<'_>],
@@ -109,8 +109,8 @@ fn without<'a>(
     members.iter().filter(|member| !taken.contains(&member.tracked.id)).copied().collect()
 }
 
-/// The findings by port that go to several addresses, are of enough connections, and are no less
-/// sure of any connection than its finding by address.
+/// The findings by port that go to several addresses, have enough connections, and whose confidence
+/// is not lower than that of any finding by address that they replace.
 fn better<'a>(
     by_port: Vec<Judged<'a>>,
     by_address: &[Judged<'a>],

@@ -1,17 +1,17 @@
-//! **abandoned**: open and silent, with little or nothing unread, and no reader waits.
+//! **abandoned**: open and silent, with little or nothing unread, and no reader is waiting.
 //!
-//! To the kernel, the connection of a forgotten response is the same as an idle connection of a healthy
-//! pool. What tells them apart is in the process: Go's HTTP client keeps a goroutine that waits for the
-//! response body to be read or closed.
+//! To the kernel, the connection of a forgotten response is the same as an idle connection of a
+//! healthy pool. What distinguishes them is in the process: Go's HTTP client keeps a goroutine
+//! waiting for the response body to be read or closed.
 //!
-//! Claim: ESTABLISHED, at most [`unread_min_bytes`](crate::Options::unread_min_bytes) unread (more is
-//! *undrained*), silent for `--idle`, and certainly no reader.
+//! Claim: ESTABLISHED, at most [`unread_min_bytes`](crate::Options::unread_min_bytes) unread (more
+//! is *undrained*), silent for `--idle`, and certainly no reader.
 //!
 //! - *certain*: confirmed by goroutine scan.
 //! - *likely*: the scan was incomplete, and `--min-count` went silent at separate times.
 //! - *possible*: fewer confirmed ones; or `--min-count` that are not confirmed, to one address.
 //!
-//! Looks alike: many database and cache drivers leave idle connections without a reader; a response
+//! Lookalikes: many database and cache drivers leave idle connections without a reader; a response
 //! that a goroutine references may still be read.
 
 use super::{Assessment, Claimed, Facts, ProofSubset, Rule, RuleId};

@@ -1,28 +1,30 @@
-//! **body-not-closed**: an HTTP response was requested, and its body was neither read to EOF nor closed.
+//! **body-not-closed**: an HTTP response was requested, and its body was neither read to EOF nor
+//! closed.
 //!
-//! The ledger follows every response of the program, so a leaked response is known in whatever state its
-//! connection is, and with it the line of code that requested it. What the ledger does not know is
-//! whether a goroutine will still read the response. Programs wait for long polls and streams (then a
+//! Uprobes track every response of the program, so a leaked response is known whatever the state of
+//! its connection, and with it the line of code that requested it. What they do not show is whether
+//! a goroutine will still read the response. Programs wait for long polls and streams (then a
 //! goroutine is parked in a read), forward bodies to slow clients (then a goroutine references the
 //! response), and pause downloads.
 //!
-//! Claim (HTTP/1): in flight for `--idle`, something was received since, no reader waits, nothing was
-//! read or sent for `--idle`. Claim (HTTP/2): in flight for `--idle`, and data is held in the program's
-//! memory of which nothing was read for `--idle`. There, some goroutine always reads the connection into
-//! memory, so the kernel's queue says nothing; a stream without data may be a watch, and says nothing
-//! either.
+//! Claim (HTTP/1): in flight for `--idle`, something was received since, no reader is waiting,
+//! nothing was read or sent for `--idle`. Claim (HTTP/2): in flight for `--idle`, and data is
+//! buffered in the program's memory, none of which was read for `--idle`. There, some goroutine
+//! always reads the connection into memory, so the kernel's queue says nothing; a stream without
+//! data may be a watch, and says nothing either.
 //!
 //! - *certain*: confirmed by goroutine scan (HTTP/1 only; who references a stream is unknown).
-//! - *likely*: fewer confirmed ones that the application did not work on; or `--min-count` that certainly
+//! - *likely*: fewer confirmed ones, not read in several parts; or `--min-count` that certainly
 //!   have no reader and are not known to be referenced.
 //! - *possible*: otherwise.
 //!
-//! Looks alike: paused downloads, long polls, forwarding to slow clients.
+//! Lookalikes: paused downloads, long polls, forwarding to slow clients.
 //!
-//! The responses of each call site are a finding of their own. `--min-count` stands for the chance that a
-//! program still reads a few; the responses to one destination have the program in common that forgets
-//! them. So a call site with fewer counts as one with enough if most of its own are as bad and all call
-//! sites together have enough: a leak of 3 responses at each of 10 call sites is one of 30.
+//! The responses of each call site are a finding of their own. `--min-count` allows for the few
+//! responses that a program may still read. All responses to one destination come from the same
+//! program, so a call site with fewer than `--min-count` is treated as if it had enough when most
+//! of its own are in the same state and all call sites together reach it: a leak of 3 responses at
+//! each of 10 call sites is one of 30.
 
 use super::{Assessment, Claimed, Facts, ProofSubset, Rule, RuleId, shared_evidence::recurrence};
 use crate::{
@@ -48,7 +50,7 @@ pub(super) const UNCONFIRMED: Rule =
     Rule::new(RuleId::BodyNotClosed, claims_unconfirmed, occurred, assess_unconfirmed)
         .selecting(ProofSubset::Unconfirmed);
 
-/// A response whose data was read at this many snapshots was being worked on.
+/// A response of which data was read at this many snapshots was being processed.
 const READS_OF_WORK: u32 = 3;
 
 impl Responses {
@@ -97,7 +99,7 @@ fn age_ms(view: &ConnectionView<'_>, response: &Response) -> u64 {
     view.now.ms_since(response.since)
 }
 
-/// No reader waits for the one response of the connection, and none was seen within `--idle`.
+/// No reader is waiting for the one response of the connection, and none was seen within `--idle`.
 fn is_left_alone(view: &ConnectionView<'_>) -> bool {
     let states = [TcpState::Established, TcpState::CloseWait, TcpState::Closed];
     states.contains(&view.facts.state)
@@ -139,7 +141,7 @@ fn is_pending(view: &ConnectionView<'_>) -> bool {
 fn without_reader(view: &ConnectionView<'_>) -> usize {
     let is_without_reader = match view.reader() {
         Reader::None => view.is_confirmed() || !view.awaits_body(),
-        // An unknown reader is no evidence, and no answer is not even that.
+        // An unknown reader is not evidence, and no answer is not even that.
         _ => view.was_asked() && is_pending(view),
     };
     leaked(view)
@@ -193,7 +195,7 @@ fn assess_confirmed(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
 fn assess_unconfirmed(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let (count, held) = (responses(claimed), claimed.held());
     if held == count && held < claimed.options.count_min {
-        // So few that goroutines reference are being worked on.
+        // The few that goroutines reference are being processed.
         return None;
     }
     let without_reader: usize = claimed.members.iter().map(without_reader).sum();
@@ -223,7 +225,8 @@ fn streams<'a>(
     pairs.filter(|(_, response)| response.stream.is_some())
 }
 
-/// `as_bad` is how many responses of the group are as bad, if that or their own number is enough.
+/// `as_bad` is how many responses of the group are in the same state, if that or their own number
+/// is enough.
 fn assessment(
     claimed: &Claimed<'_, '_>,
     confidence: Confidence,

@@ -55,7 +55,8 @@ impl<'a> Claimed<'_, 'a> {
         self.options.pool_size.saturating_mul(2)
     }
 
-    /// `--min-count`, raised where connections of the group were used again after they had a verdict.
+    /// `--min-count`, raised where connections of the group were used again after they had a
+    /// verdict.
     pub(crate) fn count_min(&self) -> usize {
         let steps = self.turnover.map_or(0, |it| it.steps(self.now, self.options.idle_ms));
         self.options.count_min.saturating_mul(steps.saturating_add(1))
@@ -87,8 +88,8 @@ impl<'a> Claimed<'_, 'a> {
         is_nearly_all && self.is_enough(confirmed, count, self.responses_of_group.confirmed)
     }
 
-    /// `some` of these reach `--min-count`; or they are most of `of`, and those of the whole group
-    /// reach it.
+    /// `some` is at least `--min-count`; or it is at least half of `of`, and `in_group` is at
+    /// least `--min-count`.
     pub(super) fn is_enough(&self, some: usize, of: usize, in_group: usize) -> bool {
         let enough = self.options.count_min;
         some >= enough || (some > 0 && 2 * some >= of && in_group >= enough)

@@ -4,21 +4,21 @@
 //!
 //! - *certain*: confirmed by goroutine scan.
 //! - *likely*: they accumulated ([`accumulation`](super::accumulation)), and they are more than
-//!   `--pool-size` that carried at most one exchange, or four times as many that carried more (never by
-//!   port), or `--min-count` that received EOF and stayed open.
-//! - *possible*: more than `--pool-size`, or `--min-count` with nothing unread; or any that received
-//!   EOF, or that are confirmed or unsearched; or any number where the process may return to most of
-//!   them, or may still answer the requests of most.
+//!   `--pool-size` that carried at most one exchange, or four times as many that carried more
+//!   (never by port), or `--min-count` that received EOF and stayed open.
+//! - *possible*: more than `--pool-size`, or `--min-count` with nothing unread; or any that
+//!   received EOF, or that are confirmed or unsearched; or any number where the process may return
+//!   to most of them, or may still answer the requests of most.
 //! - **stale-pool** *info*: fewer.
 //!
-//! Looks alike: a client pool keeps the connections that the server closed until it next uses them, and
-//! a restart of the server leaves many at one time. A forwarder that has passed the FIN on keeps its
-//! side until its client closes. A pool with one connection per thread may be
-//! large, and when load drops its connections are closed one after the other, as those of a leak are.
-//! Those have carried several exchanges, while leaked connections have carried one as a rule, or were
-//! left unread; where the pool's carried one as well, a snapshot cannot tell. A peer may also close
-//! only its sending direction to mark the end of its request and wait for the answer; while nothing
-//! was answered, that cannot be told from a peer that is gone.
+//! Lookalikes: a client pool keeps the connections that the server closed until it next uses them,
+//! and a restart of the server leaves many at one time. A forwarder that has passed the FIN on
+//! keeps its side until its client closes. A pool with one connection per thread may be large, and
+//! when load drops its connections are closed one after the other, as those of a leak are. Those
+//! have carried several exchanges, while leaked connections have carried one as a rule, or were
+//! left unread; where the pool's carried one as well, a snapshot cannot distinguish them. A peer
+//! may also close only its sending direction to mark the end of its request and wait for the
+//! answer; while nothing was answered, that cannot be distinguished from a peer that is gone.
 
 use super::{Accumulation, Assessment, Claimed, Facts, Rule, RuleId};
 use crate::{
@@ -40,12 +40,14 @@ fn occurred(view: &ConnectionView<'_>) -> Interval {
     view.tracked.peer_closed.unwrap_or(Interval::exact(view.tracked.seen_at))
 }
 
-/// The peer certainly closed `--idle` ago. Where keepalive probes are answered, an audit cannot know.
+/// The peer certainly closed `--idle` ago. Where keepalive probes are answered, an audit cannot
+/// know.
 fn is_surely_overdue(view: &ConnectionView<'_>) -> bool {
     view.is_overdue(view.peer_closed_ago().min_ms)
 }
 
-/// The peer has sent a request, and the process has read all of it and may be working on the answer.
+/// The peer has sent a request, and the process has read all of it and may be working on the
+/// answer.
 fn may_be_answered(view: &ConnectionView<'_>) -> bool {
     let facts = view.facts;
     view.direction == Direction::Inbound

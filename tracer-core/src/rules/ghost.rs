@@ -1,22 +1,23 @@
-//! **ghost** and **stale-pool**: it was connected, is in CLOSE now, and its file descriptor is still
-//! open.
+//! **ghost** and **stale-pool**: it was connected, is in CLOSE now, and its file descriptor is
+//! still open.
 //!
-//! The kernel has removed the connection from its tables, so `ss` and sock_diag(7) do not show it; only
-//! the process still holds it. A CLOSE_WAIT leak ends here once the peer answers a keepalive probe with
-//! a reset, and so does a connection whose network failed while no code read from it.
+//! The kernel has removed the connection from its tables, so `ss` and sock_diag(7) do not show it;
+//! only the process still holds it. A CLOSE_WAIT leak ends here once the peer answers a keepalive
+//! probe with a reset, and so does a connection whose network failed while no code read from it.
 //!
 //! Claim: CLOSE for `--idle`, was connected, and nothing read within `--idle`.
 //!
 //! - *certain*: confirmed by goroutine scan.
 //! - *likely*: they accumulated ([`accumulation`](super::accumulation)), and they are more than
-//!   `--pool-size` that carried at most one exchange, or four times as many that carried more (never by
-//!   port), or `--min-count` where EOF or the error was returned to the process.
-//! - *possible*: more than `--pool-size`; or EOF or the error was returned for `--min-count`; or the
-//!   goroutine scan was incomplete.
+//!   `--pool-size` that carried at most one exchange, or four times as many that carried more
+//!   (never by port), or `--min-count` where EOF or the error was returned to the process.
+//! - *possible*: more than `--pool-size`; or EOF or the error was returned for `--min-count`; or
+//!   the goroutine scan was incomplete.
 //! - **stale-pool** *info*: fewer.
 //!
-//! Looks alike: a pool whose server was restarted, if probes have told the kernel so and the pool has
-//! not used them since; a pool with one connection per thread, while it shrinks.
+//! Lookalikes: a pool whose server was restarted, if keepalive probes have been answered with
+//! resets and the pool has not used the connections since; a pool with one connection per thread,
+//! while it shrinks.
 
 use super::{Accumulation, Assessment, Claimed, Facts, Rule, RuleId};
 use crate::{
@@ -26,7 +27,7 @@ use crate::{
 pub(super) const RULE: Rule = Rule::new(RuleId::Ghost, claims, occurred, assess);
 
 fn claims(view: &ConnectionView<'_>) -> bool {
-    // A socket that never was connected has no time of data received: the handshake sets it.
+    // A socket that was never connected has no time of data received: the handshake sets it.
     view.facts.state == TcpState::Closed
         && view.facts.last_received_at.is_some()
         && view.is_free_to_act()

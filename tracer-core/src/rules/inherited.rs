@@ -1,21 +1,22 @@
-//! **inherited**: the process that opened it has closed it or has exited, and a process that did not
-//! open it still holds it.
+//! **inherited**: the process that opened it has closed it or has exited, and a process that did
+//! not open it still holds it.
 //!
-//! A child has copies of all file descriptors of its parent, and after `exec` those without
-//! close-on-exec. As long as it lives, the peer never receives a FIN.
+//! A child has copies of all file descriptors of its parent, and keeps those without close-on-exec
+//! after `exec`. As long as it lives, the peer never receives a FIN.
 //!
-//! Claim: ESTABLISHED or CLOSE_WAIT, silent for `--idle`, every holder started after it was opened and
-//! did not get it passed, no holder has it as a standard stream or in an epoll, and no reader waits.
+//! Claim: ESTABLISHED or CLOSE_WAIT, silent for `--idle`, every holder started after it was opened
+//! and was not passed it, no holder has it as a standard stream or in an epoll, and no reader is
+//! waiting.
 //!
 //! - *certain*: the process has called `exec`, and no reader was found, or two inspections found no
-//!   thread that waits, for each of at least `--min-count` connections.
-//! - *likely*: the same after one inspection; or the process is a fork of an opener that still runs,
-//!   and certainly has no reader for any of at least `--min-count`.
+//!   thread waiting, for each of at least `--min-count` connections.
+//! - *likely*: the same after one inspection; or the process is a fork of an opener that still
+//!   runs, and certainly has no reader for any of at least `--min-count`.
 //! - *possible*: `--min-count` of a fork otherwise; any number after `exec`.
 //!
-//! Looks alike: servers pass connections to children on purpose, which read them, register them in an
-//! epoll or have them as standard input (inetd); socket activation passes file descriptor 3; a daemon
-//! that forked after it opened its pool.
+//! Lookalikes: servers pass connections to children on purpose, which read them, register them in
+//! an epoll or have them as standard input (inetd); socket activation passes file descriptor 3; a
+//! daemon that forked after it opened its pool.
 
 use super::{Assessment, Claimed, Facts, Rule, RuleId};
 use crate::{
@@ -27,10 +28,10 @@ pub(super) const RULE: Rule = Rule::new(RuleId::Inherited, claims, occurred, ass
 
 /// Standard streams are passed on purpose.
 const STREAM_FD_MAX: u32 = 2;
-/// Inspections without a reader after which there is none: threads that read come back to it.
+/// Number of inspections that must find no reader: a thread that reads returns to the call.
 const INSPECTIONS_MIN: u64 = 2;
-/// The first file descriptor of socket activation (`sd_listen_fds(3)`); also the first one that most
-/// programs open.
+/// The first file descriptor of socket activation (`sd_listen_fds(3)`); also the first one that
+/// most programs open.
 const ACTIVATION_FD: u32 = 3;
 
 fn claims(view: &ConnectionView<'_>) -> bool {
@@ -54,7 +55,7 @@ fn is_registered(view: &ConnectionView<'_>) -> bool {
     facts.is_some_and(|facts| facts.is_registered)
 }
 
-/// Another inspection would make it surer, even if nothing has changed.
+/// Another inspection could raise the confidence, even if nothing has changed.
 pub(super) fn asks_again(view: &ConnectionView<'_>) -> bool {
     claims(view) && !was_inspected(view, INSPECTIONS_MIN)
 }
@@ -83,8 +84,8 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let has_executed = claimed.process.and_then(|process| process.has_executed);
     let opener_runs = claimed.running_openers > 0;
     let confidence = match has_executed {
-        // After `exec`, a program knows only those inherited file descriptors that it was given the
-        // number of.
+        // After `exec`, a program knows only those inherited file descriptors whose numbers it was
+        // given.
         Some(true)
             if is_enough
                 && claimed.count_where(|it| was_inspected(it, INSPECTIONS_MIN)) == count =>

@@ -1,14 +1,15 @@
 //! **never-read**: accepted, data or a FIN arrived, and none of it was ever read.
 //!
-//! Claim: inbound, ESTABLISHED or CLOSE_WAIT, something is pending for `--idle` and everything that was
-//! received is unread, and the process sends nothing on it.
+//! Claim: inbound, ESTABLISHED or CLOSE_WAIT, something is pending for `--idle` and everything that
+//! was received is unread, and the process sends nothing on it.
 //!
 //! - *likely*: `--min-count` that accumulated ([`accumulation`](super::accumulation)).
 //! - *possible*: otherwise; or the process was seen to serve other connections of the group within
 //!   `--idle`.
 //!
-//! Looks alike: a slow server serves one client after the other. Idle clients that sent nothing are not
-//! claimed, and neither are connections in the accept queue, because no file descriptor refers to them.
+//! Lookalikes: a slow server serves one client after the other. Idle clients that sent nothing are
+//! not claimed, and neither are connections in the accept queue, because no file descriptor refers
+//! to them.
 
 use super::{Accumulation, Assessment, Claimed, Facts, Rule, RuleId};
 use crate::{
@@ -41,8 +42,8 @@ fn waiting_ms(view: &ConnectionView<'_>) -> u64 {
     closed_ms.max(watched_ms).max(view.received_ms())
 }
 
-/// The process was seen to read from it or to answer within `--idle`: it serves its clients, perhaps
-/// too slowly.
+/// The process was seen to read from it or to answer within `--idle`: it serves its clients,
+/// perhaps too slowly.
 fn is_served(view: &ConnectionView<'_>) -> bool {
     let idle_ms = view.options.idle_ms;
     let is_recent = |at: Timestamp| view.now.ms_since(at) < idle_ms;

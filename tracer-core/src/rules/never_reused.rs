@@ -1,13 +1,13 @@
 //! **never-reused**: each connection carried one exchange and was never used again.
 //!
-//! Claim: outbound, ESTABLISHED, at most [`unread_min_bytes`](crate::Options::unread_min_bytes) unread,
-//! data was received, at most four data segments were sent, silent for `--idle`, and not known to Go's
-//! HTTP client, or in its idle pool.
+//! Claim: outbound, ESTABLISHED, at most [`unread_min_bytes`](crate::Options::unread_min_bytes)
+//! unread, data was received, at most four data segments were sent, silent for `--idle`, and not
+//! known to Go's HTTP client, or in its idle pool.
 //!
-//! - *possible*: `--min-count` that keep going silent at separate times, none known to Go's HTTP client.
+//! - *possible*: `--min-count` that are still accumulating, none known to Go's HTTP client.
 //!
-//! The kernel cannot tell a small response that is never read to EOF from a private pool that is never
-//! used again. Both are worth looking at.
+//! The kernel's data cannot distinguish a small response that is never read to EOF from a private
+//! pool that is never used again. Both are worth looking at.
 
 use super::{Assessment, Claimed, Facts, Rule, RuleId};
 use crate::{

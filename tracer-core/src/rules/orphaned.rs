@@ -7,11 +7,11 @@
 //! - *likely*: `--min-count` of them.
 //! - *possible*: fewer.
 //!
-//! The kernel gives up by itself after minutes (`tcp_keepalive_probes`, `tcp_retries2`), but a process
-//! that does not read never learns of it. Without keepalive and without data in flight, a dead peer
-//! cannot be told from a silent one.
+//! The kernel gives up by itself after minutes (`tcp_keepalive_probes`, `tcp_retries2`), but a
+//! process that does not read never learns of it. Without keepalive and without data in flight, a
+//! dead peer cannot be distinguished from a silent one.
 //!
-//! Looks alike: a network that is down for longer than `--idle`.
+//! Lookalikes: a network that is down for longer than `--idle`.
 
 use super::{Assessment, Claimed, Facts, Rule, RuleId};
 use crate::{

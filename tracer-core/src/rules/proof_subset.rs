@@ -1,9 +1,10 @@
 //! Which of a rule's connections are judged together.
 //!
 //! A goroutine scan splits the connections of a Go program into those whose response no code will
-//! read (*confirmed*), those whose response a goroutine references, and those where that is unknown.
-//! A finding must not accuse connections that the program may return to along with confirmed ones,
-//! and few confirmed ones must not be lost among many others. So rules are applied to subsets:
+//! read (*confirmed*), those whose response a goroutine references, and those where that is
+//! unknown. A finding must not accuse connections that the program may return to along with
+//! confirmed ones, and few confirmed ones must not be lost among many others. So rules are applied
+//! to subsets:
 //!
 //! | subset | connections | judged if | effect |
 //! | --- | --- | --- | --- |
@@ -14,9 +15,9 @@
 //! | `All` | all | always | as the rule assesses them |
 //! | `Persisting` | those that were *likely* before, and are not known to Go's HTTP client | always | at least *likely* |
 //!
-//! Rules that are defined with [`Rule::selecting`] select the subset in their own functions and decide
-//! for themselves when it is judged: `abandoned` (`Confirmed`, `Unconfirmed`) and `body_not_closed`
-//! (all but `Unsearched`).
+//! Rules that are defined with [`Rule::selecting`] select the subset in their own functions and
+//! decide for themselves when it is judged: `abandoned` (`Confirmed`, `Unconfirmed`) and
+//! `body_not_closed` (all but `Unsearched`).
 //!
 //! Up to a fifth may be unsure, because a stack slot keeps a reference until it is overwritten, and
 //! connections may change while the process is inspected.
@@ -27,7 +28,7 @@ use crate::{Confidence, Interval, Reader, Verdict, connection_view::ConnectionVi
 /// The connections that a rule is applied to, of those that it claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum ProofSubset {
-    /// The confirmed ones, and the few beside them that are unsure.
+    /// The confirmed ones, plus the few that are unsure.
     NearlyConfirmed,
     /// Those that no goroutine is known to reference, where not everything could be scanned.
     Unsearched,
@@ -92,8 +93,8 @@ impl Rule {
         Self { subset, ..self }
     }
 
-    /// Names the rule in the identity of a finding. What is nearly confirmed may be confirmed at the
-    /// next judgement, and is the same finding.
+    /// Names the rule in the identity of a finding. What is nearly confirmed may be confirmed at
+    /// the next judgement, and is the same finding.
     pub(crate) const fn key(&self) -> RuleKey {
         let subset = match self.subset {
             ProofSubset::NearlyConfirmed => ProofSubset::Confirmed,

@@ -36,7 +36,8 @@ impl Facts {
         }
     }
 
-    /// What makes a few confirmed connections enough: those of the same destination in other states.
+    /// What makes a few confirmed connections enough: those of the same destination in other
+    /// states.
     pub(super) fn add_same_destination(&mut self, claimed: &Claimed<'_, '_>) {
         if claimed.is_confirmed() && claimed.count() < claimed.options.count_min {
             let count = claimed.responses_of_group.confirmed;
@@ -58,7 +59,7 @@ impl Facts {
         }
     }
 
-    /// Who waits to read, what a goroutine scan found, and which requests they were.
+    /// What is waiting to read, what a goroutine scan found, and which requests they were.
     pub(super) fn add_readers(&mut self, claimed: &Claimed<'_, '_>) {
         let (confirmed, held) = (claimed.confirmed(), claimed.held());
         let unsearched = claimed.unsearched();

@@ -4,17 +4,18 @@
 //!
 //! - *certain*: confirmed by goroutine scan.
 //! - *likely*: `--min-count` hold more than [`unread_min_bytes`](crate::Options::unread_min_bytes),
-//!   were watched for `--idle` without a read, and accumulated ([`accumulation`](super::accumulation)).
-//!   Or, in a shorter run of at least two snapshots: `--min-count` large ones of which no more was read
-//!   than HTTP libraries buffer by themselves, that accumulated while no other connection of the group
-//!   is being worked on.
-//! - *possible*: otherwise; and where the process may return to them, or a reader waits for most of
-//!   them: the process is stuck and has not forgotten them.
+//!   were watched for `--idle` without a read, and accumulated
+//!   ([`accumulation`](super::accumulation)). Or, in a shorter run of at least two snapshots:
+//!   `--min-count` large ones of which no more was read than HTTP libraries buffer by themselves,
+//!   that accumulated while no other connection of the group is being processed.
+//! - *possible*: otherwise; and where the process may return to them, or a reader is waiting for
+//!   most of them: the process is stuck and has not forgotten them.
 //!
-//! Looks alike: a few hundred unread bytes can be healthy for ever (TLS session tickets). A slow reader
-//! reads, but the kernel lets the peer send more only once much of the receive buffer is free, so that
-//! nothing may be received for minutes: a run shorter than `--idle` cannot see that. Downloads that are
-//! opened together and written one after the other stay unread while one of them is being read.
+//! Lookalikes: a few hundred unread bytes can stay unread forever in a healthy program (TLS session
+//! tickets). A slow reader reads, but the kernel lets the peer send more only once much of the
+//! receive buffer is free, so that nothing may be received for minutes: a run shorter than `--idle`
+//! cannot see that. Downloads that are opened together and written one after the other stay unread
+//! while one of them is being read.
 
 use super::{Accumulation, Assessment, Claimed, Facts, Rule, RuleId};
 use crate::{
@@ -24,9 +25,9 @@ use crate::{
 
 pub(super) const RULE: Rule = Rule::new(RuleId::Undrained, claims, occurred, assess);
 
-/// What an HTTP library may buffer of a response that the application does not read: Go and Python 4
-/// to 8 KiB, Node.js twice 64 KiB, and aiohttp 3.14 730 KiB until it pauses. The application has asked
-/// for more than that.
+/// What an HTTP library may buffer of a response that the application does not read: Go and Python
+/// 4 to 8 KiB, Node.js twice 64 KiB, and aiohttp 3.14 730 KiB until it pauses. The application has
+/// asked for more than that.
 const FIRST_BUFFERS_BYTES: u64 = 1 << 20;
 
 /// A read seen at most this long after the last send may be the immediate read of an answer: it
@@ -41,8 +42,9 @@ fn claims(view: &ConnectionView<'_>) -> bool {
         && view.is_overdue(neglected_ms(view).min(view.sent_ms()))
 }
 
-/// How long the connection has been neglected. Where no goroutine is known to reference the response
-/// and no read was seen, data that still arrives means nothing: the time counts from the request.
+/// How long the connection has been neglected. Where no goroutine is known to reference the
+/// response and no read was seen, data that still arrives means nothing: the time counts from the
+/// request.
 fn neglected_ms(view: &ConnectionView<'_>) -> u64 {
     if (view.is_confirmed() || view.is_unsearched()) && view.tracked.never_seen_reading {
         view.sent_ms()
@@ -51,8 +53,8 @@ fn neglected_ms(view: &ConnectionView<'_>) -> u64 {
     }
 }
 
-/// How long nothing was read, as far as known: as watched, or since data was last received if no read
-/// was ever seen.
+/// How long nothing was read, as far as known: as watched, or since data was last received if no
+/// read was ever seen.
 fn unread_ms(view: &ConnectionView<'_>) -> u64 {
     let watched_ms = watched_ms(view);
     if view.tracked.never_seen_reading { watched_ms.max(view.received_ms()) } else { watched_ms }
@@ -65,7 +67,7 @@ fn watched_ms(view: &ConnectionView<'_>) -> u64 {
     if tracked.snapshots_seen < 2 { 0 } else { view.now.ms_since(since) }
 }
 
-/// A reader waits on most of them and does not take what is there: the process is stuck.
+/// A reader is waiting on most of them and does not take what is there: the process is stuck.
 fn has_readers(claimed: &Claimed<'_, '_>) -> bool {
     2 * claimed.count_where(|member| member.reader().is_waiting()) > claimed.count()
 }
@@ -81,8 +83,8 @@ fn was_watched(view: &ConnectionView<'_>) -> bool {
     watched_ms(view) >= view.options.idle_ms
 }
 
-/// Within `--idle`, the process was seen to read what it had requested some time before: it works on
-/// the data, and does not just take an answer at once.
+/// Within `--idle`, the process was seen to read what it had requested some time before: it works
+/// on the data, and does not just take an answer at once.
 fn is_in_work(view: &ConnectionView<'_>) -> bool {
     let (tracked, options) = (view.tracked, view.options);
     tracked.read_at.is_some_and(|read_at| {
@@ -107,7 +109,7 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let untouched = claimed.count_where(|member| is_large(member) && is_untouched(member));
     let accumulated = claimed.accumulation(is_large);
     let has_accumulated = accumulated == Accumulation::OneByOne;
-    // It takes two snapshots to see that nothing is read.
+    // Two snapshots are needed to see that nothing is read.
     let is_apparent =
         watched.max_ms > 0 && has_accumulated && untouched >= count_min && in_work == 0;
     let is_seen = seen >= count_min && has_accumulated;

@@ -157,7 +157,8 @@ fn a_leak_spread_over_many_call_sites_is_found() {
     );
 }
 
-/// Findings about connections name where they were opened: one call site, or the most frequent ones.
+/// Findings about connections name where they were opened: one call site, or the most frequent
+/// ones.
 #[test]
 fn connections_opened_at_one_call_site_name_it() {
     check(
@@ -248,7 +249,7 @@ fn stacks_are_asked_about_fairly_and_once() {
     assert_eq!((sites.reasons().count(), sites.ask(&wanted, 4).len()), (0, 64));
 }
 
-/// Answers are bounded: where there is no room, those that are not needed any more are dropped.
+/// Answers are bounded: where there is no room, those that are no longer needed are dropped.
 #[test]
 fn answers_that_are_not_needed_make_room() {
     let process = ProcessKey { start_time_ns: 1, pid: 10 };

@@ -82,7 +82,8 @@ fn a_proxy_with_slow_clients_is_never_accused() {
     check_healthy(390, &timeline);
 }
 
-/// Go's HTTP client waits, and no goroutine is found that reads: the copy waits for the client.
+/// Go's HTTP client is waiting, and no goroutine is found that reads: the copy waits for the
+/// client.
 #[test]
 fn confirmed_responses_of_a_proxy_with_stalled_clients_are_never_accused() {
     let timeline = [&stalled(6), "20s reader u1..u6 is=none http=body"];

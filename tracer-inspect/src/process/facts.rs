@@ -58,8 +58,8 @@ impl Image {
     }
 }
 
-/// Reads everything. `None` if the pid has been reused by another process. Fields that this user may
-/// not read, or that a kernel thread does not have, are `None`.
+/// Reads everything. `None` if the pid has been reused by another process. Fields that this user
+/// may not read, or that a kernel thread does not have, are `None`.
 fn read_all(key: ProcessKey, with_cmdline: bool) -> ProcResult<Option<Reading>> {
     let (process, stat) = look_up(key.pid)?;
     if !is_of(key, &stat) {
@@ -94,7 +94,7 @@ fn is_stopped(stat: &Stat) -> bool {
     matches!(stat.state(), Ok(ProcState::Stopped | ProcState::Tracing))
 }
 
-/// A process that may hold file descriptors, and its name; `None` if it has ended or is a kernel
+/// A process that may hold file descriptors, and its name; `None` if it has exited or is a kernel
 /// thread.
 pub fn holder(pid: u32) -> Option<(ProcessKey, Comm)> {
     let (process, stat) = look_up(pid).ok()?;
@@ -115,7 +115,7 @@ fn open_fds(pid: u32) -> Option<u64> {
     let path = format!("/proc/{pid}/fd");
     // Since Linux 6.2 the size of the directory is the number of entries.
     match fs::metadata(&path).ok()?.len() {
-        // An older kernel, or a process whose main thread has ended: its directory is empty.
+        // An older kernel, or a process whose main thread has exited: its directory is empty.
         0 => {
             let count = fs::read_dir(path).ok().map(|entries| entries.count() as u64);
             count.filter(|count| *count > 0)
@@ -152,7 +152,8 @@ mod tests {
             child
         };
         let answer = has_executed(u32::try_from(child).unwrap());
-        // SAFETY: the child is ours and has not been waited for yet; the status pointer may be null.
+        // SAFETY: the child is ours and has not been waited for yet; the status pointer may be
+        // null.
         unsafe {
             libc::kill(child, libc::SIGKILL);
             libc::waitpid(child, std::ptr::null_mut(), 0);

@@ -5,7 +5,7 @@ use std::io::{self, IoSliceMut};
 /// An address space that can be read: that of a process, or that of a test.
 pub trait Memory {
     /// Reads ranges of (address, length in bytes). The results are in the order of the ranges;
-    /// `None` where not every byte could be read.
+    /// `None` if not every byte could be read.
     fn read(&self, ranges: &[(u64, usize)]) -> Vec<Option<Box<[u8]>>>;
 
     /// Reads one range.

@@ -19,9 +19,9 @@ pub(super) fn look_up(pid: u32) -> ProcResult<(Process, Stat)> {
     Ok((process, stat))
 }
 
-/// The `stat` of the main thread alone (`do_task_stat` in `fs/proc/array.c` with `whole` 0): the kernel
-/// does not add up the times of all threads for it. Name, start time and addresses are those of the
-/// process.
+/// The `stat` of the main thread alone (`do_task_stat` in `fs/proc/array.c` with `whole` 0): the
+/// kernel does not add up the times of all threads for it. Name, start time and addresses are those
+/// of the process.
 pub(super) fn main_thread(pid: u32) -> ProcResult<Stat> {
     parse_stat(&read(pid, &format!("task/{pid}/stat"))?)
 }
@@ -68,7 +68,7 @@ pub(super) fn is_dead(stat: &Stat) -> bool {
     matches!(stat.state(), Ok(ProcState::Zombie | ProcState::Dead))
 }
 
-/// Whether the process has ended: it is a zombie, and so are all of its threads.
+/// Whether the process has exited: it is a zombie, and so are all of its threads.
 pub(super) fn has_ended(process: &Process, stat: &Stat) -> bool {
     let is_alive = |task: Task| {
         let stat = read(stat.pid.unsigned_abs(), &format!("task/{}/stat", task.tid));

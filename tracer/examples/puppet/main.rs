@@ -1,4 +1,5 @@
-//! A program that does with its TCP sockets exactly what it is told, for the end-to-end tests.
+//! A program that does with its TCP sockets exactly what its commands say, for the end-to-end
+//! tests.
 //!
 //! It reads one command a line from standard input and answers each with one line, `ok` and the
 //! results or `error` and the reason, once the kernel has done what was asked. A test therefore

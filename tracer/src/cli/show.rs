@@ -3,7 +3,7 @@ use tracer_core::Confidence;
 
 use crate::output::listing;
 
-/// Which findings a table lists beside the likely and certain ones.
+/// Which findings a table lists in addition to the likely and certain ones.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(super) struct Show {

@@ -59,7 +59,7 @@ pub(crate) struct Observer {
     holders: Vec<ProcessKey>,
     /// `None` before the first record.
     clock: Option<SteadyClock>,
-    /// The kernel programs report only events of tracked sockets.
+    /// The BPF programs report only events of tracked sockets.
     only_tracked: bool,
     /// The sockets of the latest snapshot, if not all are selected. A selected socket stays
     /// selected when its process ends and another process still holds it.
@@ -75,7 +75,7 @@ pub(crate) struct Observer {
 }
 
 impl Observer {
-    /// Loads the kernel programs and, unless the run is a single snapshot, attaches the hooks.
+    /// Loads the BPF programs and, unless the run is a single snapshot, attaches the hooks.
     ///
     /// # Errors
     /// A selected process, cgroup or container does not exist, the file of `--call-sites` is
@@ -137,7 +137,7 @@ impl Observer {
         host.notes.extend(limits);
         if let Some(reason) = fallback {
             if let FallbackReason::ProgramsNotLoaded { detail } = &reason {
-                log::warn!("using sock_diag, because the kernel programs are not loaded: {detail}");
+                log::warn!("using sock_diag, because the BPF programs are not loaded: {detail}");
             }
             let state = AttachState::SockDiag { reason: reason.clone() };
             host.probes.push(Probe { hook: Hook::Snapshot, state });
@@ -169,7 +169,7 @@ impl Observer {
         Ok(HostFacts { started_at, suspended_ns, probes, notes: Vec::new() })
     }
 
-    /// Drops the capabilities that are not needed any more. `creates_files`: the run creates files
+    /// Drops the capabilities that are no longer needed. `creates_files`: the run creates files
     /// later.
     ///
     /// # Errors
@@ -186,7 +186,7 @@ impl Observer {
         })
     }
 
-    /// Waits until there are events, or log messages of the kernel programs.
+    /// Waits until there are events, or log messages of the BPF programs.
     pub(crate) async fn readable(&self) -> io::Result<()> {
         let events = async {
             match &self.events {
@@ -250,7 +250,7 @@ impl Observer {
         }
     }
 
-    /// Drops stacks that nothing refers to any more, if there are many. `referenced` gives those
+    /// Drops stacks that nothing refers to any longer, if there are many. `referenced` gives those
     /// that something refers to. To be called after [`ledgers`](Self::ledgers), which names those
     /// of responses that are too young to be reported.
     pub(crate) fn drop_stacks(&mut self, referenced: impl FnOnce() -> BTreeSet<StackId>) {
@@ -260,8 +260,8 @@ impl Observer {
         }
     }
 
-    /// The totals of what was lost, if they have changed. Reading them takes a system call or more for
-    /// each program and map, so this is not done for each event.
+    /// The totals of what was lost, if they have changed. Reading them takes a system call or more
+    /// for each program and map, so this is not done for each event.
     pub(crate) fn losses(&mut self) -> Option<Input> {
         let mut total = self.loss;
         #[cfg(test)]
@@ -282,7 +282,7 @@ impl Observer {
             }
             // Something may be missing, so the report must not claim to be complete.
             Err(error) => {
-                log::warn!("cannot read the loss counters of the kernel programs: {error:#}");
+                log::warn!("cannot read the loss counters of the BPF programs: {error:#}");
                 total.unreadable += 1;
             }
         }
@@ -328,13 +328,13 @@ impl Observer {
         inputs
     }
 
-    /// A note if the run is over because all target processes have ended.
+    /// A note if the run is over because all target processes have exited.
     pub(crate) fn end(&self) -> Option<Input> {
         let ended = self.targets.as_ref().is_some_and(TargetProcesses::have_exited);
         ended.then(|| Input::Note(Note::TargetProcessesEnded))
     }
 
-    /// The answer to a question; `None` if the process has ended.
+    /// The answer to a question; `None` if the process has exited.
     pub(crate) fn answer(&mut self, question: &Question) -> Option<Input> {
         #[cfg(test)]
         if let Backend::Scripted(host) = &self.backend {

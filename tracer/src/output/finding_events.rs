@@ -12,7 +12,8 @@ const COUNT_PAUSE_MS: u64 = 10_000;
 const COUNT_LATEST_MS: u64 = 300_000;
 
 /// Reports in a row without a finding after which it counts as retracted. A finding is missing from
-/// one while a snapshot may have missed its connections, and from all if others have taken them over.
+/// one while a snapshot may have missed its connections, and from all if others have taken them
+/// over.
 const ABSENT_MAX: u8 = 2;
 
 /// What happened to a finding.
@@ -22,7 +23,7 @@ pub(crate) enum EventKind {
     Appeared,
     /// Its verdict, confidence, call site or count is another one.
     Changed,
-    /// It is not active any more.
+    /// It is no longer active.
     Retracted,
 }
 

@@ -15,8 +15,8 @@ use tracer_core::{
 
 /// A process is near its limit of open files if it uses this much of it, in percent,
 const NEAR_LIMIT_PERCENT: u128 = 80;
-/// or if it reaches the limit within so many seconds by a growth that was observed. A growth that is
-/// estimated from ages does not count: a single burst looks the same.
+/// or if it reaches the limit within so many seconds by a growth that was observed. A growth that
+/// is estimated from ages does not count: a single burst looks the same.
 const NEAR_LIMIT_S: u64 = 3_600;
 
 /// The lowest confidence of the findings that are listed: *likely*, or a lower one that was
@@ -59,13 +59,13 @@ impl<'a> Row<'a> {
         Some(Self { finding, parts })
     }
 
-    /// The largest of the findings, whose evidence stands for all.
+    /// The largest of the findings, whose evidence is shown for all.
     pub(crate) fn largest(&self) -> &Finding {
         self.parts.first().copied().unwrap_or(&self.finding)
     }
 }
 
-/// The rows of these findings: the surest first, then the largest.
+/// The rows of these findings: the highest confidence first, then the largest.
 pub(crate) fn rows<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Vec<Row<'a>> {
     let mut occurrences = BTreeMap::new();
     let mut groups: BTreeMap<(Program<'a>, usize), Vec<&'a Finding>> = BTreeMap::new();
@@ -166,7 +166,7 @@ pub(crate) struct Folded {
     pub(crate) processes: usize,
 }
 
-/// What is not listed, by verdict: the surest first, then by number of connections.
+/// What is not listed, by verdict: the highest confidence first, then by number of connections.
 pub(crate) fn folded(report: &Report, least: Confidence) -> Vec<Folded> {
     let mut groups: BTreeMap<_, Vec<&Finding>> = BTreeMap::new();
     let active = report.findings.iter().filter(|it| it.retracted_at.is_none());
@@ -191,8 +191,8 @@ pub(crate) fn folded(report: &Report, least: Confidence) -> Vec<Folded> {
     folded
 }
 
-/// How many retracted findings are not listed, and the lowest confidence that lists them all; `None`
-/// if there are none.
+/// How many retracted findings are not listed, and the lowest confidence that lists them all;
+/// `None` if there are none.
 pub(crate) fn folded_retracted(report: &Report, least: Confidence) -> Option<(usize, Confidence)> {
     let retracted = report.findings.iter().filter(|it| it.retracted_at.is_some());
     let folded = || retracted.clone().filter(|it| !is_listed(it, least));

@@ -39,7 +39,7 @@ pub(crate) enum StandardOutput {
 }
 
 impl StandardOutput {
-    /// Prints text that is rendered for the width and colours of the output.
+    /// Prints text that is rendered for the width and colors of the output.
     ///
     /// # Errors
     /// The output cannot be written. A closed pipe is not an error.
@@ -62,7 +62,7 @@ impl StandardOutput {
     }
 
     /// Whether it is a terminal that can be repainted. A dumb terminal is treated as a pipe: no
-    /// repainting, no colours.
+    /// repainting, no colors.
     pub(super) fn is_terminal(&self) -> bool {
         match self {
             Self::Process => {
@@ -74,8 +74,8 @@ impl StandardOutput {
         }
     }
 
-    /// Whether a line of up to 4 KiB can be written without waiting for the reader. Also true if the
-    /// reader is gone.
+    /// Whether a line of up to 4 KiB can be written without waiting for the reader. Also true if
+    /// the reader is gone.
     pub(super) fn has_room(&self) -> bool {
         match self {
             Self::Process => {

@@ -116,7 +116,7 @@ fn legend(rows: &[Row<'_>], processes: &[&ProcessSummary]) -> Option<String> {
             .any(|it| it.growth_is_reconstructed && it.growth_per_min_milli.is_some());
     let is_at_least = findings().any(|it| it.oldest_age_is_lower_bound);
     let signs = [
-        is_estimated.then_some("~ = estimated from the times at which connections fell silent"),
+        is_estimated.then_some("~ = estimated from the times at which connections went silent"),
         is_at_least.then_some("> = at least, opened before tracing began"),
     ];
     let signs: Vec<&str> = signs.into_iter().flatten().collect();
@@ -128,7 +128,7 @@ fn nothing_found(report: &Report, least: Confidence, has_information: bool) -> S
     let is_retracted = |it: &Finding| it.retracted_at.is_some() && listing::is_listed(it, least);
     let has_active = report.findings.iter().any(|it| it.retracted_at.is_none());
     if report.coverage.complete && !has_active && report.findings.iter().any(is_retracted) {
-        return "No leaked connections any more: all findings were retracted.".to_owned();
+        return "No leaked connections remain: all findings were retracted.".to_owned();
     }
     let has_possible =
         listing::folded(report, least).iter().any(|it| it.confidence > Confidence::Info);

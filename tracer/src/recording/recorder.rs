@@ -20,8 +20,8 @@ const PENDING_MAX: usize = 1 << 20;
 /// that receives only events makes no report, which would write them.
 const PENDING_MAX_MS: u64 = 2_000;
 
-/// Writes what the judge of a run receives and is asked for. The first error ends the recording, not
-/// the run: every block before it stays readable, and the run's own output is complete.
+/// Writes what the judge of a run receives and is asked for. The first error ends the recording,
+/// not the run: every block before it stays readable, and the run's own output is complete.
 pub(crate) struct Recorder {
     segments: Segments,
     head: Head,
@@ -98,8 +98,8 @@ impl Recorder {
         self.write();
     }
 
-    /// What a reader of a report should know of the recording: that it has ended early, or no longer
-    /// holds the beginning.
+    /// What a reader of a report should know of the recording: that it ended early, or no
+    /// longer holds the beginning.
     pub(crate) fn note(&self) -> Option<Note> {
         let stopped = self.error.as_ref().map(|error| format!("{error:#}"));
         let stopped = stopped.map(|detail| Note::RecordingStopped { detail });

@@ -62,7 +62,8 @@ impl Program {
         let log = work.join("stderr.log");
         let errors =
             File::create(&log).with_context(|| format!("cannot create {}", log.display()))?;
-        // The child does not lead a process group, so setsid does not fork and the pid stays the same.
+        // The child does not lead a process group, so setsid does not fork and the pid stays the
+        // same.
         let mut session = Command::new("setsid");
         session.arg(command.get_program()).args(command.get_args());
         for (name, value) in command.get_envs() {
@@ -178,7 +179,7 @@ impl Program {
 fn kill(pid: u32) {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
     if let Some(pid) = pid {
-        // This fails only if it has ended.
+        // This fails only if it has exited.
         let _ = kill_process(pid, Signal::KILL);
     }
 }

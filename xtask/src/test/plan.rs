@@ -11,7 +11,7 @@ pub(crate) enum Step {
     Digest,
     /// Every test builds, and so does Go's standard library for their programs
     Build,
-    /// End-to-end tests, and the tracer's own tests that load kernel programs
+    /// End-to-end tests, and the tracer's own tests that load BPF programs
     Root,
     /// Unit, property, golden and documentation tests of every crate
     Unit,

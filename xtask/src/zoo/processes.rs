@@ -59,7 +59,7 @@ fn parent(stat: &str) -> Option<u32> {
 /// Kills a process.
 pub(crate) fn kill(pid: u32) {
     if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
-        // This fails only if it has ended.
+        // This fails only if it has exited.
         let _ = kill_process(pid, Signal::KILL);
     }
 }

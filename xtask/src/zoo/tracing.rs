@@ -86,8 +86,8 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Starts it, and waits for its first snapshot. What it reports is added to the record as soon as
-    /// it is written, because the record needs to see the processes.
+    /// Starts it, and waits for its first snapshot. What it reports is added to the record as soon
+    /// as it is written, because the record needs to see the processes.
     ///
     /// # Errors
     /// If there is no snapshot.
@@ -144,7 +144,7 @@ fn read(output: impl BufRead, record: &Shared, started: &Sender<()>) -> Result<(
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        // This fails only if it has ended.
+        // This fails only if it has exited.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

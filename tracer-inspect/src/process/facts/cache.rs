@@ -28,8 +28,8 @@ const LASTS_SPREAD_MS: u64 = 60_000;
 /// For how long the state of a cgroup's freezer holds: the questions of one snapshot.
 const FREEZER_LASTS_MS: u64 = 500;
 
-/// Answers what a process is. Whether it is stopped and how many file descriptors it has is read each
-/// time; the rest when it executes another program, and at least every two minutes.
+/// Answers what a process is. Whether it is stopped and how many file descriptors it has is read
+/// each time; the rest when it executes another program, and at least every two minutes.
 #[derive(Debug)]
 pub(crate) struct FactsCache {
     with_cmdline: bool,
@@ -50,7 +50,7 @@ impl FactsCache {
         Self { with_cmdline, known, freezers: Freezers::default() }
     }
 
-    /// The answer to a question about a process; `None` if it has ended.
+    /// The answer to a question about a process; `None` if it has exited.
     pub(crate) fn answer(&mut self, key: ProcessKey) -> Option<Input> {
         match self.facts(key, clock::now()) {
             Ok(facts) => facts.map(Input::Process),

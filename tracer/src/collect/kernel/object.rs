@@ -1,4 +1,4 @@
-//! The embedded object with the kernel programs: creates its maps and prepares its programs.
+//! The embedded object with the BPF programs: creates its maps and prepares its programs.
 
 mod loader;
 
@@ -17,13 +17,13 @@ use super::{
     registers::{GO_ARGUMENTS, KERNEL_REGISTERS},
 };
 
-/// The kernel programs, as `cargo xtask ebpf` built them. The build script chooses the object.
+/// The BPF programs, as `cargo xtask ebpf` built them. The build script chooses the object.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("TRACER_BPF_OBJECT"));
 
 /// Size of the ring buffer without [`KernelOptions::ring_bytes`].
 const RING_BYTES: u32 = 8 << 20;
 
-/// The user side is woken when one part in this many of the ring buffer is full. Half a mebibyte has
+/// User space is woken when one part in this many of the ring buffer is full. Half a mebibyte has
 /// room for 4,681 events with as many stacks, for which the map of stacks has room.
 const WAKEUP_PART: u32 = 16;
 

@@ -1,4 +1,4 @@
-//! User stacks that the kernel programs record.
+//! User stacks that the BPF programs record.
 
 use anyhow::{Context as _, bail};
 use aya::maps::Map;

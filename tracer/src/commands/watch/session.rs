@@ -121,13 +121,13 @@ impl Session {
         Ok(())
     }
 
-    /// Answers the questions that follow from a snapshot, as far as there is time. Returns the CPU time
-    /// that this took.
+    /// Answers the questions that follow from a snapshot, as far as there is time. Returns the CPU
+    /// time that this took.
     fn answer_questions(&mut self) -> Duration {
         let questions = self.detector.questions(self.observer.now());
         let started = self.observer.cpu_time();
-        // When the first process was inspected for readers. What processes are is answered before, and
-        // does not take from this time.
+        // When the first process was inspected for readers. What processes are is answered before,
+        // and does not take from this time.
         let mut first: Option<Instant> = None;
         let mut unanswered = 0;
         for question in questions {
@@ -146,8 +146,8 @@ impl Session {
         self.observer.cpu_time().saturating_sub(started)
     }
 
-    /// Shows a report and takes a snapshot in turn, until the time is up, a signal arrives, the reader
-    /// of standard output is gone, or all target processes have ended.
+    /// Shows a report and takes a snapshot in turn, until the time is up, a signal arrives, the
+    /// reader of standard output is gone, or all target processes have exited.
     async fn watch(
         &mut self,
         destination: &mut Destination,
@@ -181,7 +181,8 @@ impl Session {
         }
     }
 
-    /// Takes a last snapshot if a connection with a verdict may have been closed since the latest one.
+    /// Takes a last snapshot if a connection with a verdict may have been closed since the latest
+    /// one.
     fn settle(&mut self) {
         if self.detector.is_undecided() {
             self.try_snapshot();
@@ -201,8 +202,8 @@ impl Session {
         self.observer.events(|input| detector.handle(input));
     }
 
-    /// Processes events until the next snapshot is due. Returns true if a signal ends the run, or the
-    /// time is up.
+    /// Processes events until the next snapshot is due. Returns true if a signal ends the run, or
+    /// the time is up.
     async fn wait(
         &mut self,
         destination: &mut Destination,

@@ -186,7 +186,8 @@ impl<'a> FindingObject<'a> {
 #[derive(Serialize)]
 struct ConnectionObject<'a> {
     id: String,
-    /// The accountable owner's; `null` only of a socket that no descriptor refers to any more.
+    /// The accountable owner's; `null` only of a socket that no file descriptor refers to any
+    /// longer.
     fd: Option<u32>,
     owners: Vec<OwnerObject<'a>>,
     inode: u64,

@@ -216,7 +216,7 @@ fn local_cell(finding: &Finding) -> String {
     }
 }
 
-/// The whole row dim if the confidence is *info*, else the verdict in its colour.
+/// The whole row dim if the confidence is *info*, else the verdict in its color.
 fn paint_row(line: &str, finding: &Finding, verdict_start: Option<usize>, paint: Paint) -> String {
     if finding.confidence == Confidence::Info {
         return paint.dim(line);

@@ -1,9 +1,9 @@
-//! Width and colours of a table.
+//! Width and colors of a table.
 
 /// How to render.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Style {
-    /// Use ANSI colours.
+    /// Use ANSI colors.
     pub(crate) color: bool,
     /// Columns to fit into; `u16::MAX` shortens and wraps nothing.
     pub(crate) width: u16,

@@ -95,7 +95,7 @@ fn fitting(characters: impl Iterator<Item = char>, room: usize) -> usize {
     bytes
 }
 
-/// Puts ANSI colours around text, or does not.
+/// Puts ANSI colors around text, or does not.
 #[derive(Clone, Copy)]
 pub(super) struct Paint {
     color: bool,
@@ -119,7 +119,7 @@ impl Paint {
         self.graphic_rendition("1;33", text)
     }
 
-    /// The colour of a confidence.
+    /// The color of a confidence.
     pub(super) fn confidence(self, confidence: Confidence, text: &str) -> String {
         let code = match confidence {
             Confidence::Certain | Confidence::Likely => "1;31",

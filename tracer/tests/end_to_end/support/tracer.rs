@@ -14,7 +14,7 @@ use super::{Report, Rows};
 /// Longest wait for a condition or an end: far more than a healthy run takes on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(200);
 
-/// Longest wait for the end of standard error once the process has ended.
+/// Longest wait for the end of standard error once the process has exited.
 const ERRORS_DEADLINE: Duration = Duration::from_secs(20);
 
 /// The tracer with arguments, which are split at white space.
