@@ -8,10 +8,10 @@ use alloc::{
 
 use crate::{CallSite, CallSiteReason, ProcessKey, StackId, fair_queue::FairQueue};
 
-/// Most stacks that are asked about after one snapshot.
+/// The maximum number of stacks to resolve after one snapshot.
 pub(crate) const QUESTIONS_MAX: usize = 64;
-/// Most answers that are kept. A program has few places that make requests, each reached by a few
-/// paths.
+/// The maximum number of answers kept. A program makes requests from few call sites, each reached
+/// by a few paths.
 pub(crate) const SITES_MAX: usize = 4_096;
 
 /// A stack and its process.
@@ -21,7 +21,7 @@ type Site = (ProcessKey, StackId);
 #[derive(Debug, Default)]
 pub(crate) struct CallSites {
     known: BTreeMap<Site, Answer>,
-    /// The stacks to ask about next.
+    /// The stacks to resolve next.
     queue: FairQueue<Site>,
 }
 
@@ -32,7 +32,8 @@ struct Answer {
 }
 
 impl CallSites {
-    /// The stacks to ask about now: the longest waiting of `wanted` that have no answer.
+    /// The stacks to resolve now: of those in `wanted` without an answer, the ones that have waited
+    /// longest.
     pub(crate) fn ask(&mut self, wanted: &BTreeSet<Site>, round: u64) -> BTreeSet<Site> {
         let unknown: Vec<Site> =
             wanted.iter().filter(|site| !self.known.contains_key(site)).copied().collect();
@@ -44,7 +45,7 @@ impl CallSites {
         self.queue.take(unknown, round, room)
     }
 
-    /// Stacks that had to wait after the latest snapshot.
+    /// The number of stacks that were not resolved after the latest snapshot because of the limit.
     pub(crate) const fn waiting(&self) -> usize {
         self.queue.waiting
     }

@@ -1,13 +1,13 @@
-//! How a group of connections developed while it was watched.
+//! The history of a group of connections while it was watched.
 
 use crate::{Timestamp, history::History, turnover::Turnover};
 
-/// How a group developed. Of constant size.
+/// The history of a group. Constant size.
 #[derive(Clone, Debug)]
 pub(crate) struct GroupHistory {
     /// The number of its connections.
     pub(crate) counts: History,
-    /// What the process does with dead ones.
+    /// How the process treats its dead connections.
     pub(crate) turnover: Turnover,
 }
 

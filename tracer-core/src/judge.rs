@@ -43,11 +43,11 @@ use crate::{
 /// The open connections by group.
 type Groups<'a> = BTreeMap<GroupKey, Vec<ConnectionView<'a>>>;
 
-/// The groups that need to be judged.
+/// The groups to judge.
 #[derive(Debug)]
 pub(crate) struct Candidates<'a> {
-    /// The complete groups of which some rule claims a connection, or which grow, and the groups of
-    /// other addresses of the same port.
+    /// The complete groups in which some rule claims a connection or that grow, plus the groups of
+    /// other addresses with the same port.
     groups: Groups<'a>,
 }
 
@@ -64,20 +64,20 @@ pub(crate) struct Judged<'a> {
     pub(crate) growth: Growth,
 }
 
-/// Growth of a finding per minute, in thousandths, and how it is known.
+/// Growth of a finding per minute, in thousandths, and how it was measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Growth {
     pub(crate) per_min_milli: Option<i64>,
     pub(crate) reconstructed: bool,
 }
 
-/// What is known at the time of a judgement.
+/// What is known at the time of a judgment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct JudgeContext<'a> {
     pub(crate) table: &'a Table,
     pub(crate) processes: &'a Processes,
     pub(crate) histories: &'a BTreeMap<GroupKey, GroupHistory>,
-    /// How many connections half-closed ones excused at earlier judgements.
+    /// How many connections were excused by half-closed ones at earlier judgments.
     pub(crate) half_closed: &'a BTreeMap<GroupKey, History>,
     pub(crate) suspended_ns: u64,
     pub(crate) options: &'a Options,
@@ -85,8 +85,8 @@ pub(crate) struct JudgeContext<'a> {
 }
 
 impl<'a> JudgeContext<'a> {
-    /// The groups that need to be judged. On most hosts these are few, so they are determined
-    /// before anything is collected.
+    /// The groups to judge. On most hosts these are few, so they are determined before anything is
+    /// collected.
     pub(crate) fn candidates(&self) -> Candidates<'a> {
         let mut waited_for: BTreeMap<ProcessKey, WaitedFor> = BTreeMap::new();
         let growing =
@@ -163,14 +163,14 @@ impl<'a> JudgeContext<'a> {
         sizes
     }
 
-    /// Data has been unread for longer than it takes to get to it. A connection that is forgotten
-    /// is not in use from then on, and dead only once it has a verdict.
+    /// Whether data has been unread for too long to be on its way to the application. A forgotten
+    /// connection is not in use from then on, and is dead only once it has a verdict.
     fn is_neglected(&self, tracked: &Tracked) -> bool {
         let has_unread = tracked.facts.as_ref().is_some_and(|facts| facts.unread_bytes > 0);
         has_unread && self.now.ms_since(tracked.unread_since) > self.options.gap_ms()
     }
 
-    /// The connection and its responses, if any snapshot has shown it.
+    /// The view of a connection and its responses, if any snapshot has shown it.
     pub(crate) fn view(&self, tracked: &'a Tracked) -> Option<ConnectionView<'a>> {
         Some(ConnectionView {
             tracked,
@@ -186,7 +186,7 @@ impl<'a> JudgeContext<'a> {
         })
     }
 
-    /// The responses in flight on the connection's file descriptors in the accountable process.
+    /// The responses in flight on the connection's file descriptors in the owning process.
     fn listed(&self, tracked: &Tracked) -> Option<&'a [Response]> {
         if self.processes.open_responses.is_empty() {
             return None;
@@ -208,7 +208,7 @@ impl<'a> JudgeContext<'a> {
         by_port::judge(groups, by_address.collect(), self.options.count_min, judge)
     }
 
-    /// Judges `members`, which are some or all of the connections of a group.
+    /// Judges `members`: some or all of the connections of a group.
     fn judge_group(
         &self,
         group: GroupKey,
@@ -228,7 +228,8 @@ impl<'a> JudgeContext<'a> {
                 judged.rule.id.is_about_the_process()
                     && judged.assessment.confidence > Confidence::Possible
             };
-            // Unless the others are surer, there is one finding of all and not two.
+            // Unless the others have a higher confidence, there is one finding for all of them, not
+            // two.
             let apart = judged.iter().any(is_sure);
             if !apart {
                 (unassigned, judged) = (Unassigned::of(members), Vec::new());
@@ -236,7 +237,7 @@ impl<'a> JudgeContext<'a> {
             unassigned.release();
             judged.extend(self.judge_unassigned(&mut unassigned, &context, apart));
         }
-        // A few bad connections among many do not hide that the many grow.
+        // A few suspicious connections among many do not hide that the many grow.
         let members = unassigned.connections();
         let is_most = members.len() >= self.options.count_min && members.len() > all.len() / 2;
         if let (Some(evidence), true) = (growing, is_most) {
@@ -321,8 +322,7 @@ impl<'a> JudgeContext<'a> {
         let is_most = claimed.count() > context.all.len() / 2;
         let mut assessment = rule.assess(&claimed)?;
         if let (Some(evidence), true) = (context.growing, assessment.growth_counts && is_most) {
-            // Counts make nothing certain, and what is not a leak does not become one by
-            // repetition.
+            // Growth alone makes nothing *certain*, and it does not turn *info* into a leak.
             if assessment.confidence == Confidence::Possible {
                 assessment = assessment.at_least_likely();
             }
@@ -349,8 +349,8 @@ impl<'a> JudgeContext<'a> {
         self.histories.get(group)?.counts.per_min_milli(self.now, count)
     }
 
-    /// The connections that are suspicious, or would be if no reader is waiting. Whether the
-    /// process is stopped does not matter here.
+    /// The connections that are suspicious, or would be if no reader is waiting. Here it does not
+    /// matter whether the process is stopped.
     pub(crate) fn suspects(
         &self,
     ) -> impl Iterator<Item = (GroupKey, ConnectionView<'a>, Suspicion)> {

@@ -16,7 +16,7 @@ pub struct Report {
     pub started_at: Timestamp,
     /// The time of the report: all ages count back from it.
     pub at: Timestamp,
-    /// Active findings, the worst first; then retracted ones, the latest first.
+    /// Active findings, the highest confidence first; then retracted ones, the latest first.
     pub findings: Vec<Finding>,
     /// The processes in the findings, and those that the user named.
     pub processes: Vec<ProcessSummary>,

@@ -11,7 +11,7 @@ use crate::{
     group_size::GroupSize, tracked::Tracked, turnover::Cleaned,
 };
 
-/// Clean-ups of one group that are kept until the next snapshot; further ones say the same.
+/// The maximum number of clean-ups kept per group until the next snapshot; more would add nothing.
 const CLEANED_MAX: usize = 4_096;
 
 /// The clean-ups since the latest snapshot.
@@ -35,7 +35,7 @@ pub(super) struct CleanUp {
 }
 
 impl CleanedGroups {
-    /// Keeps a clean-up, if there is one, for its group and for that of the port.
+    /// Stores a clean-up, if there is one, for its group and for the group of its port.
     pub(super) fn extend(&mut self, clean_up: Option<CleanUp>) {
         let Some(CleanUp { group, comm, cleaned }) = clean_up else { return };
         for group in with_port(group) {
@@ -48,21 +48,21 @@ impl CleanedGroups {
     }
 }
 
-/// The group, and that of its port where it is another one.
+/// The group, and the group of its port if that is a different one.
 fn with_port(group: GroupKey) -> BTreeSet<GroupKey> {
     BTreeSet::from([group, group.of_port()])
 }
 
 impl Detector {
-    /// What the process did by closing this connection or, if `was_used`, using it. `None` if it was
-    /// not dead.
+    /// The clean-up that the process made by closing this connection or, if `was_used`, by using
+    /// it. `None` if the connection was not dead.
     pub(super) fn clean_up(
         &self,
         tracked: &Tracked,
         at: Timestamp,
         was_used: bool,
     ) -> Option<CleanUp> {
-        // It waited for somebody else, and was not forgotten.
+        // The connection was waiting for another peer and had not been forgotten.
         let excuse = tracked.flagged.as_ref().and_then(|flagged| flagged.excuse);
         if excuse.is_some_and(Excuse::is_waiting) {
             return None;
@@ -70,7 +70,7 @@ impl Detector {
         let accusation = tracked.accusation();
         let closed_since = tracked.dead_since().filter(|_| !was_used);
         let dead_since = closed_since.or(accusation.map(|flag| flag.since))?;
-        // Whoever closes promptly does not return to a dead connection: it never left it.
+        // A process that closes promptly never left the connection, so it did not return to it.
         if accusation.is_none() && at.ms_since(dead_since) <= self.options.gap_ms() {
             return None;
         }
@@ -87,7 +87,7 @@ impl Detector {
         sizes.retain(|_, size| size.count >= self.options.count_min);
         self.histories.retain(|group, _| sizes.contains_key(group));
         let mut cleaned = core::mem::take(&mut self.cleaned.0);
-        // A process that has exited or called `exec` has closed everything, and cleaned nothing up.
+        // A process that has exited or called `exec` has closed everything; that is not a clean-up.
         let goes_on = |group: &GroupKey, comm: &Comm| {
             self.processes.comm(group.process).is_some_and(|now| now == comm)
         };
@@ -129,7 +129,7 @@ impl Detector {
         left
     }
 
-    /// Dead connections have outlived as many as are alive now.
+    /// Updates the number of live connections that each dead one has outlived.
     fn update_outlived(&mut self, sizes: &BTreeMap<GroupKey, GroupSize>) {
         let outlived =
             self.table.open().filter(|tracked| tracked.is_dead()).filter_map(|tracked| {

@@ -69,7 +69,8 @@ impl Detector {
         notes
     }
 
-    /// What the loss of events and stacks means for the open connections; `None` if nothing.
+    /// What the loss of events and stacks means for the open connections; `None` if it means
+    /// nothing.
     fn facts_lost(&self) -> Option<Note> {
         let has_lost_stacks = self.loss.stacks_lost > 0;
         if self.loss.events() == 0 && !has_lost_stacks {

@@ -1,4 +1,4 @@
-//! What the detector asks of processes.
+//! The questions that the detector asks about processes.
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -13,44 +13,46 @@ use crate::{
     rules::{self, Suspicion},
 };
 
-/// Most processes that are identified after one snapshot.
+/// The maximum number of processes to identify after one snapshot.
 pub(super) const PROCESSES_MAX: usize = 1_024;
-/// Most processes that are inspected for readers after one snapshot. The observer may answer for
-/// fewer, and is asked for the others after the next snapshot.
+/// The maximum number of processes to inspect for readers after one snapshot. The observer may
+/// answer for fewer; it is asked about the others after the next snapshot.
 pub(super) const INSPECTIONS_MAX: usize = 256;
 
-/// A question of the core; the answer comes as an [`Input`](crate::Input).
+/// A question of the core about a process. The answer comes as an [`Input`](crate::Input).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Question {
-    /// What does `/proc` say of this process? Answered by `Input::Process` or
+    /// What does `/proc` say about this process? Answered by `Input::Process` or
     /// `Input::ProcessUnreadable`. No answer means that it has exited.
     Process(ProcessKey),
-    /// Who in this process waits to read from these connections? Answered by `Input::Readers`. No
-    /// answer means that nothing is known.
+    /// What in this process is waiting to read from these connections? Answered by
+    /// `Input::Readers`. No answer means that nothing is known.
     Readers(ProcessKey, Vec<Asked>),
     /// Which line of the application's code does this stack of this process come from? Answered by
     /// `Input::CallSite`. No answer means that the process has exited.
     CallSite(ProcessKey, StackId),
 }
 
-/// A connection that is asked about, as its process knows it.
+/// A connection in a question, as its process knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Asked {
     /// Identity of the socket.
     pub id: ConnectionId,
-    /// A file descriptor of it in the process that is asked about.
+    /// Its file descriptor in that process.
     pub fd: u32,
-    /// Inode number of its file, which shows whether the file descriptor still is the same socket.
+    /// Inode number of its file, which shows whether the file descriptor still refers to the same
+    /// socket.
     pub inode: u64,
 }
 
 impl Detector {
-    /// The questions to answer before the next `Input::Tick`: what the processes are that some rule
-    /// suspects or that the user named, who reads from suspicious connections, and which call sites
-    /// they come from. At most 1,024 processes, 256 inspections and 64 stacks at a time.
+    /// The questions to answer before the next `Input::Tick`: the identity of processes that some
+    /// rule suspects or that the user named, the readers of suspicious connections, and their call
+    /// sites. At most 1,024 processes, 256 inspections and 64 stacks at a time.
     pub fn questions(&mut self, now: Timestamp) -> Vec<Question> {
         let mut suspected: BTreeSet<ProcessKey> = BTreeSet::new();
-        // By port, and by group within it: a leak to many addresses has few connections to each.
+        // Counted by port, and by group within each port: a leak to many addresses has few
+        // connections to each.
         let mut suspects: BTreeMap<GroupKey, BTreeMap<GroupKey, Suspects>> = BTreeMap::new();
         let mut alone: BTreeSet<GroupKey> = BTreeSet::new();
         let mut stacks: BTreeSet<(ProcessKey, StackId)> = BTreeSet::new();
@@ -70,7 +72,8 @@ impl Detector {
         suspected.extend(self.reported_processes());
         let mut readers: BTreeMap<ProcessKey, Vec<Asked>> = BTreeMap::new();
         for (port, mut groups) in suspects {
-            // Whoever reads from fewer, no rule makes more of them than *possible*.
+            // With fewer connections than this, no rule gives more than *possible*, whatever their
+            // readers are.
             let few = self.options.count_min.min(self.options.pool_size.saturating_add(1));
             if groups.values().map(|suspects| suspects.count).sum::<usize>() < few {
                 groups.retain(|group, _| alone.contains(group));
@@ -107,7 +110,7 @@ impl Detector {
 #[derive(Default)]
 struct Suspects {
     count: usize,
-    /// Those of which no answer holds, or not for long.
+    /// Connections without a valid answer, or whose answer expires soon.
     to_ask: Vec<Asked>,
 }
 
@@ -121,16 +124,17 @@ impl Suspects {
     }
 }
 
-/// No answer holds for another half of `--idle`, or a rule needs a second answer. That nobody reads
-/// is asked again each time: it speaks against the process, and a response that is read from a
-/// buffer and closed changes no byte counter of the kernel.
+/// Whether to ask about this connection: no answer is valid for another half of `--idle`, or a rule
+/// needs a second answer. The answer that there is no reader is verified each time, because it
+/// counts against the process, and because a response that is read from a buffer and closed changes
+/// no byte counter of the kernel.
 fn needs_answer(view: &ConnectionView<'_>) -> bool {
     let Some(seen) = view.inspected() else { return true };
     let is_old = view.now.ms_since(seen.at) >= view.options.idle_ms / 2;
     is_old || view.reader() == Reader::None || rules::asks_again(view)
 }
 
-/// The connection as its accountable process knows it.
+/// The connection as its owning process knows it.
 fn asked(view: &ConnectionView<'_>) -> Option<Asked> {
     let fd = view.tracked.accountable()?.fd;
     Some(Asked { id: view.tracked.id, fd, inode: view.facts.inode })

@@ -1,4 +1,4 @@
-//! Findings and connections as the report has them.
+//! Builds the findings and connections of a report.
 
 use alloc::{borrow::ToOwned, collections::BTreeMap, string::String, vec::Vec};
 use core::{cmp::Reverse, net::SocketAddr};
@@ -11,11 +11,11 @@ use crate::{
     rules::{self, RuleId},
 };
 
-/// Call sites or destinations that are listed where there are several; the rest is counted.
+/// The maximum number of call sites or destinations listed; the rest are counted.
 const NAMES_MAX: usize = 3;
 
-/// The key of a finding that begins. Nothing in it depends on inspections of the process, whose
-/// answers come later for some connections than for others.
+/// The key of a new finding. Nothing in it depends on inspections of the process, because their
+/// answers arrive later for some connections than for others.
 pub(super) fn key(judged: &Judged<'_>) -> FindingKey {
     let family = match judged.rule.id {
         RuleId::Inherited => FindingFamily::Inherited,
@@ -36,7 +36,7 @@ fn oldest<'j, 'a>(judged: &'j Judged<'a>) -> Option<&'j ConnectionView<'a>> {
     judged.members.iter().min_by_key(|member| (member.tracked.opened_at, member.tracked.id))
 }
 
-/// A finding as of now, without its past.
+/// A finding as of now, without its history.
 pub(super) fn finding(
     id: u64,
     key: FindingKey,
@@ -101,7 +101,7 @@ pub(super) fn finding(
 
 /// The lines of code behind a finding.
 struct CallSites {
-    /// The one that all connections with a known one have in common.
+    /// The call site, if it is the same for all connections with a known one.
     call_site: Option<String>,
     /// Why there is none.
     reason: Option<CallSiteReason>,
@@ -176,21 +176,21 @@ fn most_frequent<K: Copy + Ord>(counts: BTreeMap<K, usize>) -> Vec<(K, usize)> {
     counts
 }
 
-/// The reader that all of them have, or [`Reader::Mixed`].
+/// The reader, if it is the same for all of them, else [`Reader::Mixed`].
 fn reader(connections: &[Connection]) -> Reader {
     let mut readers = connections.iter().map(|connection| connection.reader);
     let first = readers.next().unwrap_or_default();
     if readers.all(|reader| reader == first) { first } else { Reader::Mixed }
 }
 
-/// The request that all connections with a known one have in common.
+/// The request, if it is the same for all connections with a known one.
 fn request(connections: &[Connection]) -> Option<String> {
     let mut requests = connections.iter().filter_map(|connection| connection.request.as_ref());
     let first = requests.next()?;
     requests.all(|request| request == first).then(|| first.clone())
 }
 
-/// A connection as the report has it.
+/// A connection of the report.
 pub(crate) fn connection(view: &ConnectionView<'_>) -> Connection {
     let (tracked, facts) = (view.tracked, view.facts);
     let mut owners = facts.owners.to_vec();

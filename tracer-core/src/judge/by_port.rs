@@ -1,4 +1,4 @@
-//! Leaks to many addresses: too few connections to each for a finding, and enough together.
+//! Leaks to many addresses: too few connections to each for a finding, but enough together.
 //!
 //! Connections without a finding by address are judged again by process, network namespace and
 //! remote port. A finding by address with enough connections stays; another is moved to a finding
@@ -16,7 +16,7 @@ use crate::{
     group_size::GroupSize,
 };
 
-/// The connections by port, of the ports with several addresses.
+/// The connections grouped by port, for ports with several addresses.
 fn ports<'a>(groups: &Groups<'a>) -> Groups<'a> {
     let mut ports: BTreeMap<GroupKey, (usize, Vec<ConnectionView<'a>>)> = BTreeMap::new();
     for (group, members) in groups.iter().filter(|(group, _)| group.remote.is_some()) {
@@ -28,7 +28,7 @@ fn ports<'a>(groups: &Groups<'a>) -> Groups<'a> {
     several.map(|(group, (_, members))| (group, members)).collect()
 }
 
-/// The sizes of the ports with several addresses.
+/// The sizes of these groups.
 pub(super) fn sizes(groups: &BTreeMap<GroupKey, GroupSize>) -> BTreeMap<GroupKey, GroupSize> {
     let mut ports: BTreeMap<GroupKey, (usize, GroupSize)> = BTreeMap::new();
     for (group, size) in groups.iter().filter(|(group, _)| group.remote.is_some()) {
@@ -134,7 +134,7 @@ fn better<'a>(
             judged.members.iter().map(|member| member.facts.remote).collect();
         judged.members.len() >= count_min && addresses.len() > 1 && is_surest(judged)
     });
-    // An HTTP/2 connection that is moved takes its responses of other call sites along.
+    // If an HTTP/2 connection is moved, its responses of other call sites move with it.
     loop {
         let taken = ids(&better);
         let is_along = |judged: &mut Judged<'_>| {

@@ -11,11 +11,11 @@ use crate::{
     rules::{self, Rule, RuleSet},
 };
 
-/// What is left of a group while one rule after the other takes its connections.
+/// The rest of a group while one rule after another takes its connections.
 #[derive(Debug)]
 pub(super) struct Unassigned<'a> {
     entries: Vec<Entry<'a>>,
-    /// Some connection has several entries.
+    /// Whether some connection has several entries.
     has_extra: bool,
 }
 
@@ -24,11 +24,11 @@ pub(super) struct Unassigned<'a> {
 struct Entry<'a> {
     view: ConnectionView<'a>,
     claims: RuleSet,
-    /// The rules about the process that claim it and do not judge it yet, because it is excused.
+    /// The rules about the process that claim it but do not judge it yet, because it is excused.
     withheld: RuleSet,
     /// The call site of its responses.
     site: Option<&'a str>,
-    /// Another entry represents the connection for rules that do not judge by call site.
+    /// Whether another entry represents the connection for rules that do not judge by call site.
     is_extra: bool,
 }
 
@@ -60,7 +60,7 @@ impl<'a> Unassigned<'a> {
         self.entries.push(Entry { view, claims, withheld, site, is_extra });
     }
 
-    /// Some connection is excused from a rule that claims it.
+    /// Whether some connection is excused from a rule that claims it.
     pub(super) fn has_withheld(&self) -> bool {
         self.entries.iter().any(|entry| !entry.withheld.is_empty())
     }
@@ -72,7 +72,7 @@ impl<'a> Unassigned<'a> {
         }
     }
 
-    /// What the rule claims: by call site if it judges so, else together.
+    /// What the rule claims: by call site if the rule judges by call site, else together.
     pub(super) fn claimed(
         &self,
         rule: &Rule,
@@ -90,9 +90,9 @@ impl<'a> Unassigned<'a> {
         Some((None, members)).filter(|(_, members)| !members.is_empty()).into_iter().collect()
     }
 
-    /// Removes what the rule claims, of these call sites if it judges by call site. What remains of
-    /// the same connections is left to the rules that judge by call site, because no connection has
-    /// two verdicts.
+    /// Removes what the rule claims; only these call sites if it judges by call site. What remains
+    /// of the same connections is left to the rules that judge by call site, because no connection
+    /// has two verdicts.
     pub(super) fn take(&mut self, rule: &Rule, rank: usize, sites: &BTreeSet<Option<&str>>) {
         let is_by_call_site = rule.id.is_by_call_site();
         let is_taken = |entry: &Entry<'_>| {
@@ -120,7 +120,7 @@ impl<'a> Unassigned<'a> {
     }
 }
 
-/// The call sites of a connection's leaked responses; `None` stands for unknown ones.
+/// The call sites of a connection's leaked responses; `None`: unknown ones.
 fn sites<'a>(view: &ConnectionView<'a>) -> BTreeSet<Option<&'a str>> {
     rules::leaked(view).map(|response| view.place(response)).collect()
 }
