@@ -11,7 +11,7 @@
 //! - *certain*: the process's own data says that no code will read or close the connection, or no
 //!   other explanation of the pattern is known.
 //! - *likely*: a pattern that healthy programs do not normally show.
-//! - *possible*: it fits a healthy program, too; the caveats name which.
+//! - *possible*: it also fits a healthy program; the caveats say which kind.
 //! - *info*: worth knowing, but not a leak.
 //!
 //! # Invariants

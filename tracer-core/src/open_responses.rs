@@ -144,14 +144,14 @@ impl OpenResponses {
         u64::try_from(self.stale.len()).unwrap_or(u64::MAX)
     }
 
-    /// Why lists are not complete, for each process.
+    /// Why lists are incomplete, for each process.
     pub(crate) fn limits(&self) -> impl Iterator<Item = &[Limit]> {
         self.by_process.values().map(|list| list.limits.as_slice())
     }
 }
 
 impl Response {
-    /// `before` is the same response in the list before.
+    /// `before` is the same response in the previous list.
     fn new(open: &OpenResponse, before: Option<&Self>, at: Timestamp) -> Self {
         let stream = open.stream.map(|stream| {
             let HttpStream { id, held_bytes, read_mark } = stream;
@@ -172,13 +172,14 @@ impl Response {
         (self.fd, self.stream.map(|stream| stream.id))
     }
 
-    /// Stream identifiers start again when a file descriptor is reused, but not at the same time.
+    /// The time is part of the identity because stream identifiers start again when a file
+    /// descriptor is reused.
     fn identity(&self) -> ((u32, Option<u32>), Timestamp) {
         (self.place(), self.since)
     }
 }
 
-/// The same response in the list before.
+/// The same response in the previous list.
 fn find<'a>(before: &'a [Response], open: &OpenResponse) -> Option<&'a Response> {
     let place = (open.fd, open.stream.map(|stream| stream.id));
     let index = before.binary_search_by_key(&place, Response::place).ok()?;

@@ -9,15 +9,15 @@
 //! # Groups
 //! Connections that share the process, the network namespace, the direction and the destination are
 //! judged together. Outbound connections without a settled finding are judged again by remote port.
-//! A finding by address is settled if it is *certain*, or at least *possible* and of
+//! A finding by address is settled if it is *certain*, or if it is at least *possible* and has
 //! [`count_min`](crate::Options::count_min) connections.
 //!
 //! # Terms
 //! - `--idle`, `--min-count`, `--pool-size`, `--pool-idle`: the thresholds in
 //!   [`Options`](crate::Options).
-//! - *event*: what happened without a pause of more than a twelfth of `--idle`. What goes on for
-//!   longer than `--idle` counts once per `--idle`.
-//! - *at separate times*: at least three events that certainly are separate and span at least
+//! - *event*: a series of occurrences without a pause of more than a twelfth of `--idle`. A series
+//!   that lasts longer than `--idle` counts once per `--idle`.
+//! - *at separate times*: at least three events that are certainly separate and span at least
 //!   `--idle`.
 //! - *still accumulating*: the latest of those is at most twice their span ago, or thirty
 //!   times `--idle`.
@@ -26,27 +26,26 @@
 //! - *read*: the application read from the socket, as two snapshots show by `copied_seq`.
 //!
 //! # What is excused
-//! A connection that is excused is at most *possible*, or as sure as it was before, and is judged
-//! apart from the others. Exceptions: [`orphaned`], [`growing`] and [`peer_not_reading`], which do
-//! not depend on what the process does.
+//! An excused connection is at most *possible*, or keeps the confidence that it had before, and is
+//! judged separately from the others. Exceptions: [`orphaned`], [`growing`] and
+//! [`peer_not_reading`], which do not depend on what the process does.
 //!
-//! - *Who waits for others*, count for count: each peer that took less than the process wrote
-//!   within `--idle` excuses one connection with unread data or a response, else one that the peer
-//!   closed, first those that were left alone when a peer was. Each half-closed connection
-//!   (FIN_WAIT_2: the process has sent its FIN, the peer has not) excuses one that the peer closed,
-//!   if the two FINs were possibly within 2 s; one that is left over excuses one connection that is
-//!   confirmed by goroutine scan. A connection that was *likely* before is not excused: it did not
-//!   wait for a peer that became slow later.
-//! - *A process that is stopped*, and one that runs again, for as long as it was stopped (at most
+//! - *A process that waits for peers*, one connection for each peer. Each peer that accepted less
+//!   than the process wrote within `--idle` excuses one connection with unread data or a response,
+//!   else one that the peer closed; first those that were last used at about the time when a peer
+//!   stalled. Each half-closed connection (FIN_WAIT_2: the process has sent its FIN, the peer has
+//!   not) excuses one that the peer closed, if the two FINs may have been within 2 s of each other;
+//!   one that is left over excuses one connection that is confirmed by goroutine scan. A connection
+//!   that was *likely* before is not excused: it was not waiting for a peer that became slow later.
+//! - *A process that is stopped*; and, after it resumes, for as long as it was stopped (at most
 //!   `--idle`).
-//! - *A connection that was not inspected*: an answer about its reader holds while owners and byte
-//!   counters are as when it was read, for at most `--idle`. That an inspection found out nothing
-//!   is an answer.
+//! - *A connection that was not inspected*: an answer about its reader is valid for at most
+//!   `--idle`, as long as owners and byte counters have not changed since the inspection. An
+//!   inspection that found out nothing counts as an answer.
 //!
-//! Of a process of which it is not known yet whether it is stopped, nothing new is claimed. A
-//! connection that is used again after a pause of at least `--idle` is claimed again only after
-//! three times that pause, at most an hour. Growth ([`growing`]) raises the confidence of most
-//! findings by one level.
+//! A process that is not yet known to be running gets no new findings. A connection that is used
+//! again after a pause of at least `--idle` is claimed again only after three times that pause, at
+//! most an hour. Growth ([`growing`]) raises the confidence of most findings by one level.
 #![allow(clippy::unnecessary_wraps, reason = "all rules have the same signature")]
 
 pub mod abandoned;
@@ -79,7 +78,7 @@ use crate::{
     Caveat, Confidence, Evidence, Interval, TcpState, Verdict, connection_view::ConnectionView,
 };
 
-/// Names a rule.
+/// The name of a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum RuleId {
     BodyNotClosed,
@@ -97,25 +96,23 @@ pub(crate) enum RuleId {
 }
 
 impl RuleId {
-    /// The rule judges the responses of each call site on their own.
+    /// Whether the rule judges the responses of each call site separately.
     pub(crate) const fn is_by_call_site(self) -> bool {
         matches!(self, Self::BodyNotClosed)
     }
 
-    /// The rule says that the process does not do what it should. The others judge the peer, or no
-    /// more than a number.
+    /// Whether the rule blames the process. The others blame the peer, or only report a number.
     pub(crate) const fn is_about_the_process(self) -> bool {
         !matches!(self, Self::Orphaned | Self::PeerNotReading | Self::Growing)
     }
 }
 
-/// Names a rule and the subset of its connections that it is applied to. Part of the identity of a
-/// finding.
+/// A rule and the subset of connections to which it is applied. Part of the identity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct RuleKey {
     pub(crate) id: RuleId,
     pub(crate) subset: ProofSubset,
-    /// It is applied to connections that a healthy program explains.
+    /// Whether it is applied to excused connections, which a healthy program would explain.
     pub(crate) is_excused: bool,
 }
 
@@ -124,7 +121,7 @@ pub(crate) struct RuleKey {
 pub(crate) struct Rule {
     /// Its name.
     pub(crate) id: RuleId,
-    /// Which of its connections it is applied to.
+    /// The subset of connections to which it is applied.
     pub(crate) subset: ProofSubset,
     /// `claims` and `assess` do not select the subset themselves: [`Rule::claims`] and
     /// [`Rule::assess`] do.
@@ -133,14 +130,14 @@ pub(crate) struct Rule {
     claims: fn(&ConnectionView<'_>) -> bool,
     /// When the event behind the verdict happened to this connection.
     pub(crate) occurred: fn(&ConnectionView<'_>) -> Interval,
-    /// What the claimed connections of one group amount to; `None` for nothing.
+    /// Assesses the claimed connections of one group; `None` if they are not a finding.
     assess: fn(&Claimed<'_, '_>) -> Option<Assessment>,
-    /// It says nothing of connections to several addresses: programs commonly have one idle
+    /// Whether the rule ignores groups of several addresses: programs commonly have one idle
     /// connection to each.
     pub(crate) is_of_one_address: bool,
 }
 
-/// Every rule, the most specific first.
+/// All rules, the most specific first.
 pub(crate) const RULES: &[Rule] = &[
     body_not_closed::NEARLY_CONFIRMED,
     body_not_closed::UNSEARCHED,
@@ -174,12 +171,12 @@ pub(crate) const RULES: &[Rule] = &[
     peer_not_reading::RULE,
 ];
 
-/// Why questions are asked about a connection.
+/// Why a question about a connection is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Suspicion {
     /// A rule claims it.
     Claimed,
-    /// A rule would claim it if no reader is waiting.
+    /// A rule would claim it if no reader were waiting.
     Silent,
 }
 
@@ -189,13 +186,13 @@ pub(crate) fn is_claimed(view: &ConnectionView<'_>) -> bool {
     RULES.iter().filter(|rule| !rule.is_restricted).any(|rule| rule.claims(view))
 }
 
-/// Some rule claims this connection that judges what the process does.
+/// Whether some rule that blames the process claims this connection.
 pub(crate) fn is_accused(view: &ConnectionView<'_>) -> bool {
     RULES.iter().any(|rule| rule.id.is_about_the_process() && rule.claims(view))
 }
 
-/// Another inspection of the process matters for this connection, although the answer of the latest
-/// one holds.
+/// Whether another inspection of the process matters for this connection although the latest answer
+/// is still valid.
 pub(crate) fn asks_again(view: &ConnectionView<'_>) -> bool {
     inherited::asks_again(view)
 }
@@ -214,24 +211,24 @@ pub(crate) fn suspicion(view: &ConnectionView<'_>) -> Option<Suspicion> {
     is_silent.then_some(Suspicion::Silent)
 }
 
-/// An inspection of the process matters for this connection even if there are few like it.
+/// Whether an inspection of the process matters for this connection even if there are few like it.
 pub(crate) fn asks_alone(view: &ConnectionView<'_>) -> bool {
     inherited::RULE.claims(view) || body_not_closed::is_in_flight(view)
 }
 
-/// The facts of an assessment.
+/// The evidence and the caveats of an assessment.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
     pub(crate) evidence: Vec<Evidence>,
     pub(crate) caveats: Vec<Caveat>,
 }
 
-/// What a rule makes of the connections that it claims.
+/// A rule's conclusion about the connections that it claims.
 #[derive(Debug)]
 pub(crate) struct Assessment {
     pub(crate) verdict: Verdict,
     pub(crate) confidence: Confidence,
-    /// There are enough connections, of the right kind, for growth to raise the confidence.
+    /// Whether there are enough connections, of the right kind, for growth to raise the confidence.
     pub(crate) growth_counts: bool,
     pub(crate) facts: Facts,
 }

@@ -18,33 +18,33 @@ const EPHEMERAL_PORT_MIN: u16 = 32_768;
 #[derive(Debug)]
 pub(crate) struct Table {
     /// In order of arrival until one is removed: deterministic for equal inputs, and close to the
-    /// order in memory. Boxed, so that growing does not move them. The hash needs no secret,
-    /// because the kernel assigns cookies in sequence; a forged recording can only be slow to
-    /// replay.
+    /// order in memory. Boxed, so that they do not move when the table grows. The hash needs no
+    /// secret, because the kernel assigns cookies in sequence; a forged recording can only make its
+    /// replay slow.
     connections: IndexMap<ConnectionId, Box<Tracked>, FixedState>,
     connections_max: usize,
-    /// Connections for which there was no room since the latest snapshot began.
+    /// The number of connections that did not fit since the latest snapshot began.
     pub(crate) full: u64,
     /// Number of the latest snapshot.
     snapshot: u64,
     /// When it began.
     snapshot_at: Option<Timestamp>,
-    /// Some connection has changed: taken by [`Detector::take_changed`].
+    /// Whether some connection has changed; reset by [`Detector::take_changed`].
     ///
     /// [`Detector::take_changed`]: crate::Detector::take_changed
     pub(crate) changed: bool,
     /// Network namespace and port of every listener in the latest snapshot.
     listeners: BTreeSet<(u32, u16)>,
-    /// Some event had a stack, so this run records them.
+    /// Whether some event had a stack, so that this run records stacks.
     has_stacks: bool,
 }
 
-/// How many open connections lack a fact because of a loss, as far as that can be known.
+/// The number of open connections that lack a fact because of a loss, as far as known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FactsLost {
-    /// Their age is a lower bound, because no event of their opening came.
+    /// Their age is a lower bound, because the event of their opening is missing.
     pub(crate) ages: u64,
-    /// Who opened or accepted them is known from snapshots only.
+    /// Their opener is known from snapshots only.
     pub(crate) openers: u64,
     /// They have no stack in a run that records stacks.
     pub(crate) call_sites: u64,
@@ -103,7 +103,8 @@ impl Table {
         lost
     }
 
-    /// A connection with a verdict is absent from the latest snapshot and not known to be closed.
+    /// Whether a connection with a verdict is absent from the latest snapshot and not known to be
+    /// closed.
     pub(crate) fn is_undecided(&self) -> bool {
         self.connections
             .values()
@@ -118,8 +119,9 @@ impl Table {
         self.connections.get_mut(&id).map(AsMut::as_mut)
     }
 
-    /// Which side opened a connection: known from an event or from sequence numbers, else guessed
-    /// from the listeners, and then from the ports, because a service usually has the lower one.
+    /// Which side opened a connection: from an event or from sequence numbers; otherwise guessed
+    /// from the listeners, and failing that from the ports, because a service usually has the lower
+    /// one.
     pub(crate) fn direction(&self, tracked: &Tracked) -> Direction {
         tracked.direction.unwrap_or_else(|| {
             let Some(facts) = &tracked.facts else { return Direction::Outbound };
@@ -232,7 +234,7 @@ impl Table {
             if let Some(previous_at) = previous_at {
                 tracked.update_passed_to(&facts, previous_at, &started_at);
             }
-            // Events that are lost while a snapshot is taken are counted after it.
+            // Events that are lost while a snapshot is being taken are counted after it.
             let predates = tracked.origin == Origin::Seeded && tracked.absent_at.is_none();
             let is_new = tracked.snapshots_seen <= 1 && !predates;
             if has_lost && is_new && tracked.call == OpeningCall::NotSeen {
@@ -256,7 +258,7 @@ impl Table {
         }
         let gone = self.connections.extract_if(.., |_, tracked| tracked.snapshots_missed >= 2);
         departures.extend(gone.map(|(_, tracked)| Departure::Closed(tracked)));
-        // Memory that a burst of connections took is released.
+        // Release the memory that a burst of connections used.
         if self.connections.len() < self.connections.capacity() / 4 {
             self.connections.shrink_to(self.connections.len() * 2);
         }

@@ -1,38 +1,40 @@
-//! Whether a process comes back to the dead connections of a group, and how many it uses at one time.
+//! Whether a process returns to the dead connections of a group, and how many connections it uses
+//! at one time.
 //!
-//! *Dead* are connections that nobody has any use for, as far as can be seen: closed by their peer,
-//! or unread for so long that they have a verdict. A *clean-up* is a process that closes one that has
-//! been dead for longer than a twelfth of `--idle`. Pools do so when they come to such a connection, so
-//! of a group with clean-ups only the dead beyond the largest number alive at one time are evidence,
-//! and only if those became more from one clean-up to the next. A process that *uses* one says so of
-//! this one only, and raises `--min-count` for the group for a while.
+//! A connection is *dead* if it appears to be of no further use: closed by its peer, or unread for
+//! so long that it has a verdict. In a *clean-up*, the process closes a connection that has been
+//! dead for longer than a twelfth of `--idle`. Pools do so when they come to such a connection. So
+//! in a group with clean-ups, only the dead connections beyond the largest number alive at one time
+//! are evidence, and only if their number grew from one clean-up to the next. If the process *uses*
+//! a dead connection, only that connection is acquitted, and `--min-count` is raised for the group
+//! for a while.
 //!
-//! A garbage collector closes some and leaves others that died before and after them, puts no new ones
-//! in their place, and leaves more behind each time. That is no clean-up.
+//! A garbage collector closes some, leaves others that died before and after them, opens no new
+//! ones in their place, and leaves more behind each time. That is not a clean-up.
 
 use alloc::vec::Vec;
 
 use crate::{Timestamp, group_size::GroupSize};
 
-/// Clean-ups across which the excess has to grow.
+/// The number of clean-ups across which the excess must grow.
 const CLEAN_UPS: usize = 3;
-/// Closes at one time that may be those of a garbage collector.
+/// The minimum number of closes at one time that may be those of a garbage collector.
 const COLLECTED_MIN: usize = 2;
-/// How often `--min-count` is raised for one group at most.
+/// The maximum number of times that `--min-count` is raised for one group.
 const STEPS_MAX: u64 = 4;
 
 /// A dead connection that the process closed or used.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cleaned {
-    /// Since when it was dead.
+    /// Since when it had been dead.
     pub(crate) dead_since: Timestamp,
     /// The largest number of connections of the group that were alive at one time since then.
     pub(crate) outlived: usize,
-    /// It was used, not closed.
+    /// Whether it was used, not closed.
     pub(crate) was_used: bool,
 }
 
-/// The turnover of one group. Of constant size.
+/// The turnover of one group. Constant size.
 #[derive(Clone, Debug)]
 pub(crate) struct Turnover {
     /// When the group was first observed.
@@ -41,18 +43,18 @@ pub(crate) struct Turnover {
     pub(crate) alive_max: usize,
     /// When that was.
     pub(crate) alive_max_at: Timestamp,
-    /// There was a clean-up.
+    /// Whether there was a clean-up.
     pub(crate) has_clean_ups: bool,
-    /// The process closed or used a dead connection.
+    /// Whether the process closed or used a dead connection.
     pub(crate) came_back: bool,
-    /// The dead beyond `alive_max` became more across three clean-ups.
+    /// Whether the number of dead connections beyond `alive_max` grew across three clean-ups.
     pub(crate) excess_grew: bool,
     /// The excess after each of the latest clean-ups.
     excesses: [usize; CLEAN_UPS],
-    /// How many of `excesses` there are.
+    /// The number of valid entries in `excesses`.
     measured: usize,
     cleaned_at: Timestamp,
-    /// What the latest garbage collection left.
+    /// The number of dead connections that the latest garbage collection left.
     left_by_collection: usize,
     /// How often connections of the group were used again after they had a verdict, and when last.
     steps: u64,
@@ -77,17 +79,17 @@ impl Turnover {
         }
     }
 
-    /// Takes in what a snapshot at `at` shows.
+    /// Updates the state with what a snapshot at `at` shows.
     pub(crate) fn observe(&mut self, at: Timestamp, size: GroupSize) {
         if size.alive > self.alive_max {
             (self.alive_max, self.alive_max_at) = (size.alive, at);
         }
-        // More were used at one time than was known, or the dead were closed.
+        // More connections were used at one time than was known, or the dead ones were closed.
         self.excess_grew &= size.count > self.alive_max;
     }
 
-    /// Takes in what the process did to dead connections since the snapshot before. `left` are the
-    /// times since when those that remain have been dead.
+    /// Updates the state with what the process did to dead connections since the previous snapshot.
+    /// `left` has the times since which the remaining ones have been dead.
     pub(crate) fn clean_up(
         &mut self,
         at: Timestamp,
@@ -111,7 +113,7 @@ impl Turnover {
         }
         let is_continued = self.has_clean_ups && at.ms_since(self.cleaned_at) <= gap_ms;
         (self.has_clean_ups, self.cleaned_at) = (true, at);
-        // The process came back to one that was beyond what it uses at one time.
+        // The process returned to a connection beyond the number that it uses at one time.
         if closed().any(|cleaned| cleaned.outlived >= self.alive_max.max(1)) {
             (self.measured, self.excess_grew) = (0, false);
             return;
@@ -127,8 +129,8 @@ impl Turnover {
         self.excess_grew |= self.measured == CLEAN_UPS && grew;
     }
 
-    /// Some that died between others were closed, not in exchange for new ones, and more are left than
-    /// by the collection before.
+    /// Whether this was a garbage collection: connections that died between others were closed and
+    /// not replaced by new ones, and more are left than after the previous collection.
     fn is_collection(&self, closed: &[&Cleaned], left: &[Timestamp], size: GroupSize) -> bool {
         let times = || closed.iter().map(|closed| closed.dead_since);
         let (Some(first), Some(last)) = (times().min(), times().max()) else { return false };
@@ -138,9 +140,9 @@ impl Turnover {
             && left.len() > self.left_by_collection
     }
 
-    /// By how much `--min-count` is raised at `now`, in multiples of itself: once for each time that
-    /// connections of the group were used again after they had a verdict, less one for each ten times
-    /// `--idle` since.
+    /// The multiple of itself by which `--min-count` is raised at `now`: one for each time that
+    /// connections of the group were used again after they had a verdict, less one for every ten
+    /// times `--idle` since.
     pub(crate) fn steps(&self, now: Timestamp, idle_ms: u64) -> usize {
         let decayed = now.ms_since(self.stepped_at) / idle_ms.saturating_mul(10).max(1);
         usize::try_from(self.steps.saturating_sub(decayed)).unwrap_or(usize::MAX)

@@ -7,13 +7,14 @@
 //! goroutine is parked in a read), forward bodies to slow clients (then a goroutine references the
 //! response), and pause downloads.
 //!
-//! Claim (HTTP/1): in flight for `--idle`, something was received since, no reader is waiting,
-//! nothing was read or sent for `--idle`. Claim (HTTP/2): in flight for `--idle`, and data is
-//! buffered in the program's memory, none of which was read for `--idle`. There, some goroutine
-//! always reads the connection into memory, so the kernel's queue says nothing; a stream without
-//! data may be a watch, and says nothing either.
+//! Claim (HTTP/1): in flight for `--idle`, something was received since the request, no reader is
+//! waiting, and nothing was read or sent for `--idle`. Claim (HTTP/2): in flight for `--idle`, and
+//! data is buffered in the program's memory, none of which was read for `--idle`. In HTTP/2, a
+//! goroutine always reads the connection into memory, so the kernel's receive queue is not
+//! evidence; neither is a stream without data, which may be a watch.
 //!
-//! - *certain*: confirmed by goroutine scan (HTTP/1 only; who references a stream is unknown).
+//! - *certain*: confirmed by goroutine scan (HTTP/1 only; whether a goroutine references a stream
+//!   is unknown).
 //! - *likely*: fewer confirmed ones, not read in several parts; or `--min-count` that certainly
 //!   have no reader and are not known to be referenced.
 //! - *possible*: otherwise.
@@ -24,7 +25,7 @@
 //! responses that a program may still read. All responses to one destination come from the same
 //! program, so a call site with fewer than `--min-count` is treated as if it had enough when most
 //! of its own are in the same state and all call sites together reach it: a leak of 3 responses at
-//! each of 10 call sites is one of 30.
+//! each of 10 call sites is treated as a leak of 30.
 
 use super::{Assessment, Claimed, Facts, ProofSubset, Rule, RuleId, shared_evidence::recurrence};
 use crate::{
@@ -50,7 +51,7 @@ pub(super) const UNCONFIRMED: Rule =
     Rule::new(RuleId::BodyNotClosed, claims_unconfirmed, occurred, assess_unconfirmed)
         .selecting(ProofSubset::Unconfirmed);
 
-/// A response of which data was read at this many snapshots was being processed.
+/// A response counts as being processed if at least this many snapshots showed reads.
 const READS_OF_WORK: u32 = 3;
 
 impl Responses {
@@ -65,12 +66,12 @@ impl Responses {
     }
 }
 
-/// A response of HTTP/1 has been in flight for `--idle`: it matters who reads it.
+/// Whether an HTTP/1 response has been in flight for `--idle`, so that its reader matters.
 pub(super) fn is_in_flight(view: &ConnectionView<'_>) -> bool {
     view.responses().any(|it| it.stream.is_none() && is_due(view, it))
 }
 
-/// The leaked responses of a connection: in flight for `--idle` and left alone.
+/// The leaked responses of a connection: in flight for `--idle`, without a reader or use.
 pub(crate) fn leaked<'a>(
     view: &ConnectionView<'a>,
 ) -> impl Iterator<Item = &'a Response> + use<'a> {
@@ -99,12 +100,13 @@ fn age_ms(view: &ConnectionView<'_>, response: &Response) -> u64 {
     view.now.ms_since(response.since)
 }
 
-/// No reader is waiting for the one response of the connection, and none was seen within `--idle`.
+/// Whether no reader is waiting for the one response of the connection, and none was seen within
+/// `--idle`.
 fn is_left_alone(view: &ConnectionView<'_>) -> bool {
     let states = [TcpState::Established, TcpState::CloseWait, TcpState::Closed];
     states.contains(&view.facts.state)
         && !view.reader().is_waiting()
-        // While `readLoop` waits for a response, or has none, it is the reader itself.
+        // While `readLoop` is waiting for a response, or has none, it is itself the reader.
         && view.http().is_none_or(|http| http.stage != HttpStage::Idle)
         && has_begun(view)
         && !view.is_being_read()
@@ -113,15 +115,15 @@ fn is_left_alone(view: &ConnectionView<'_>) -> bool {
         && view.is_free_to_act()
 }
 
-/// Something was received since the request. Until then there is nothing to read or to close.
+/// Whether something was received since the request. Until then, there is nothing to read or close.
 fn has_begun(view: &ConnectionView<'_>) -> bool {
     let since = view.responses().map(|response| response.since).max().unwrap_or_default();
-    // By the coarse clock it may seem to have arrived slightly before.
+    // The timestamp is coarse, so the data may seem to have arrived slightly before the request.
     let received = view.facts.last_received_at.unwrap_or_default();
     view.facts.fin_received == Some(true) || received >= since.before_ms(JIFFIES_MARGIN_MS)
 }
 
-/// Data, EOF or an error has been pending for `--idle`: a reader would have been woken.
+/// Whether data, EOF or an error has been pending for `--idle`: a reader would have been woken.
 fn is_pending(view: &ConnectionView<'_>) -> bool {
     let (facts, tracked) = (view.facts, view.tracked);
     let pending_ms = if facts.unread_bytes > 0 {
@@ -141,7 +143,7 @@ fn is_pending(view: &ConnectionView<'_>) -> bool {
 fn without_reader(view: &ConnectionView<'_>) -> usize {
     let is_without_reader = match view.reader() {
         Reader::None => view.is_confirmed() || !view.awaits_body(),
-        // An unknown reader is not evidence, and no answer is not even that.
+        // An unknown reader is not evidence, and neither is a missing answer.
         _ => view.was_asked() && is_pending(view),
     };
     leaked(view)
@@ -205,7 +207,7 @@ fn assess_unconfirmed(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     Some(assessment(claimed, confidence, is_likely.then_some(in_group)))
 }
 
-/// The application read it in several parts, as a large download is read.
+/// Whether the application read it in several parts, as it does with a large download.
 fn was_worked_on(view: &ConnectionView<'_>) -> bool {
     view.tracked.reads >= READS_OF_WORK && !view.is_multiplexed()
 }
@@ -225,8 +227,8 @@ fn streams<'a>(
     pairs.filter(|(_, response)| response.stream.is_some())
 }
 
-/// `as_bad` is how many responses of the group are in the same state, if that or their own number
-/// is enough.
+/// `as_bad` is the number of responses of the group that are in the same state, if that number or
+/// their own is enough.
 fn assessment(
     claimed: &Claimed<'_, '_>,
     confidence: Confidence,
@@ -263,7 +265,7 @@ fn add_pauses(facts: &mut Facts, claimed: &Claimed<'_, '_>, total: usize) {
     }
 }
 
-/// How many of HTTP/1, and for how long.
+/// The number of HTTP/1 responses in flight, and for how long.
 fn in_flight(claimed: &Claimed<'_, '_>) -> Option<Evidence> {
     let members = claimed.members.iter().filter(|member| !member.is_multiplexed());
     let ages = || members.clone().flat_map(|member| leaked(member).map(|it| age_ms(member, it)));
@@ -271,7 +273,7 @@ fn in_flight(claimed: &Claimed<'_, '_>) -> Option<Evidence> {
     (count > 0).then(|| Evidence::ResponsesInFlight { count, age: range(ages()) })
 }
 
-/// How many of HTTP/2, and how much memory they take.
+/// The number of HTTP/2 responses in flight, and how much memory they use.
 fn streams_unread(claimed: &Claimed<'_, '_>) -> Option<Evidence> {
     let held_bytes = |response: &Response| response.stream.map_or(0, |stream| stream.held_bytes);
     let unread_ms = |(member, response): (ConnectionView<'_>, &Response)| {
@@ -287,7 +289,7 @@ fn streams_unread(claimed: &Claimed<'_, '_>) -> Option<Evidence> {
     })
 }
 
-/// What pending data says where the reader is unknown.
+/// What pending data shows if the reader is unknown.
 fn add_pending(facts: &mut Facts, claimed: &Claimed<'_, '_>) {
     let is_unknown = |member: &ConnectionView<'_>| {
         member.reader() == Reader::Unknown && !member.is_multiplexed()
@@ -304,7 +306,7 @@ fn add_pending(facts: &mut Facts, claimed: &Claimed<'_, '_>) {
     }
 }
 
-/// At how many separate times the responses were requested: a connection may have many.
+/// The number of separate times at which the responses were requested: a connection may have many.
 fn request_times(claimed: &Claimed<'_, '_>) -> Option<Evidence> {
     let since = claimed.members.iter().flat_map(leaked).map(|it| Interval::exact(it.since));
     let times = SeparateTimes::of(since, claimed.options.gap_ms(), claimed.options.idle_ms);

@@ -13,8 +13,8 @@ pub(super) const UNSURE_SHARE: usize = 5;
 /// The responses of a group.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Responses {
-    /// Connections with a leaked response that is confirmed by goroutine scan, with a ledger or
-    /// without.
+    /// Connections with a leaked response that is confirmed by goroutine scan, with or without
+    /// uprobes.
     pub(crate) confirmed: usize,
     /// Responses in flight that certainly have no reader and are not known to be referenced.
     pub(crate) without_reader: usize,
@@ -28,7 +28,7 @@ pub(crate) struct Claimed<'c, 'a> {
     pub(crate) times: SeparateTimes,
     /// All connections of the group, claimed or not.
     pub(crate) group: &'c [ConnectionView<'a>],
-    /// They go to several addresses. What a pool may keep, it may keep for each.
+    /// Whether they go to several addresses. Limits for a pool then apply to each address.
     pub(crate) is_by_port: bool,
     /// The responses of the group, claimed or not.
     pub(crate) responses_of_group: Responses,
@@ -36,27 +36,26 @@ pub(crate) struct Claimed<'c, 'a> {
     pub(crate) turnover: Option<&'c Turnover>,
     /// When the rule's event happened to a connection.
     pub(crate) occurred: fn(&ConnectionView<'_>) -> Interval,
-    /// How many members were opened by a process that still runs, as far as known.
+    /// How many members were opened by a process that is still running, as far as known.
     pub(crate) running_openers: usize,
-    /// What `/proc` says of the process, if that was asked.
+    /// What `/proc` says about the process, if known.
     pub(crate) process: Option<&'a ProcessFacts>,
     pub(crate) options: &'a Options,
     pub(crate) now: Timestamp,
 }
 
 impl<'a> Claimed<'_, 'a> {
-    /// More dead connections than this are more than a pool keeps by oversight.
+    /// The maximum number of dead connections that are attributed to a pool.
     pub(crate) const fn pool_max(&self) -> usize {
         self.options.pool_size
     }
 
-    /// More than this are more than a large pool keeps while it shrinks.
+    /// The maximum number of dead connections that are attributed to a large pool while it shrinks.
     pub(crate) const fn large_pool_max(&self) -> usize {
         self.options.pool_size.saturating_mul(2)
     }
 
-    /// `--min-count`, raised where connections of the group were used again after they had a
-    /// verdict.
+    /// `--min-count`, raised if connections of the group were used again after they had a verdict.
     pub(crate) fn count_min(&self) -> usize {
         let steps = self.turnover.map_or(0, |it| it.steps(self.now, self.options.idle_ms));
         self.options.count_min.saturating_mul(steps.saturating_add(1))
@@ -80,8 +79,8 @@ impl<'a> Claimed<'_, 'a> {
         self.count_where(ConnectionView::is_confirmed)
     }
 
-    /// Enough are confirmed, of these or of the group (a leak can be in several states), and hardly
-    /// any of these are not.
+    /// Whether enough are confirmed, of these or of the whole group (a leak can be in several
+    /// states), and nearly all of these are confirmed.
     pub(crate) fn is_confirmed(&self) -> bool {
         let (count, confirmed) = (self.count(), self.confirmed());
         let is_nearly_all = (count - confirmed) * UNSURE_SHARE <= count;
@@ -105,7 +104,8 @@ impl<'a> Claimed<'_, 'a> {
         self.count_where(ConnectionView::is_unsearched)
     }
 
-    /// The process may well read most of them later: goroutines reference their responses.
+    /// Whether the process may read most of them later, because goroutines reference their
+    /// responses.
     pub(crate) fn may_be_resumed(&self) -> bool {
         2 * self.held() > self.count()
     }

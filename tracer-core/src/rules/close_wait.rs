@@ -1,24 +1,25 @@
 //! **close-wait** and **stale-pool**: the peer closed, and the process did not.
 //!
-//! Claim: CLOSE_WAIT for `--idle`, nothing sent since, and nothing read within `--idle`.
+//! Claim: in CLOSE_WAIT for `--idle`, nothing was sent since, and nothing was read within `--idle`.
 //!
 //! - *certain*: confirmed by goroutine scan.
 //! - *likely*: they accumulated ([`accumulation`](super::accumulation)), and they are more than
 //!   `--pool-size` that carried at most one exchange, or four times as many that carried more
 //!   (never by port), or `--min-count` that received EOF and stayed open.
-//! - *possible*: more than `--pool-size`, or `--min-count` with nothing unread; or any that
-//!   received EOF, or that are confirmed or unsearched; or any number where the process may return
-//!   to most of them, or may still answer the requests of most.
+//! - *possible*: more than `--pool-size`, or `--min-count` with nothing unread; or any number if
+//!   EOF was received, if they are confirmed, if the scan was incomplete, if the process may return
+//!   to most of them, or if it may still answer the requests of most.
 //! - **stale-pool** *info*: fewer.
 //!
 //! Lookalikes: a client pool keeps the connections that the server closed until it next uses them,
-//! and a restart of the server leaves many at one time. A forwarder that has passed the FIN on
+//! and a restart of the server leaves many at one time. A forwarder that has forwarded the FIN
 //! keeps its side until its client closes. A pool with one connection per thread may be large, and
-//! when load drops its connections are closed one after the other, as those of a leak are. Those
-//! have carried several exchanges, while leaked connections have carried one as a rule, or were
-//! left unread; where the pool's carried one as well, a snapshot cannot distinguish them. A peer
-//! may also close only its sending direction to mark the end of its request and wait for the
-//! answer; while nothing was answered, that cannot be distinguished from a peer that is gone.
+//! when load drops its connections are closed one after the other, as those of a leak are. Pool
+//! connections have usually carried several exchanges, while leaked connections have usually
+//! carried one or were left unread; if the pool's carried one as well, a snapshot cannot
+//! distinguish them. A peer may also close only its sending direction to mark the end of its
+//! request and wait for the response; until the response is sent, that cannot be distinguished from
+//! a peer that is gone.
 
 use super::{Accumulation, Assessment, Claimed, Facts, Rule, RuleId};
 use crate::{
@@ -40,14 +41,14 @@ fn occurred(view: &ConnectionView<'_>) -> Interval {
     view.tracked.peer_closed.unwrap_or(Interval::exact(view.tracked.seen_at))
 }
 
-/// The peer certainly closed `--idle` ago. Where keepalive probes are answered, an audit cannot
-/// know.
+/// Whether the peer certainly closed at least `--idle` ago. If keepalive probes are answered, an
+/// audit cannot know.
 fn is_surely_overdue(view: &ConnectionView<'_>) -> bool {
     view.is_overdue(view.peer_closed_ago().min_ms)
 }
 
-/// The peer has sent a request, and the process has read all of it and may be working on the
-/// answer.
+/// Whether the peer has sent a request, and the process has read all of it and may be preparing the
+/// response.
 fn may_be_answered(view: &ConnectionView<'_>) -> bool {
     let facts = view.facts;
     view.direction == Direction::Inbound

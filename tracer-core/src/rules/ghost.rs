@@ -5,18 +5,18 @@
 //! only the process still holds it. A CLOSE_WAIT leak ends here once the peer answers a keepalive
 //! probe with a reset, and so does a connection whose network failed while no code read from it.
 //!
-//! Claim: CLOSE for `--idle`, was connected, and nothing read within `--idle`.
+//! Claim: in CLOSE for `--idle`, was connected before, and nothing was read within `--idle`.
 //!
 //! - *certain*: confirmed by goroutine scan.
 //! - *likely*: they accumulated ([`accumulation`](super::accumulation)), and they are more than
 //!   `--pool-size` that carried at most one exchange, or four times as many that carried more
-//!   (never by port), or `--min-count` where EOF or the error was returned to the process.
+//!   (never by port), or `--min-count` for which EOF or the error was returned to the process.
 //! - *possible*: more than `--pool-size`; or EOF or the error was returned for `--min-count`; or
 //!   the goroutine scan was incomplete.
 //! - **stale-pool** *info*: fewer.
 //!
 //! Lookalikes: a pool whose server was restarted, if keepalive probes have been answered with
-//! resets and the pool has not used the connections since; a pool with one connection per thread,
+//! resets and the pool has not used the connections since; a pool with one connection per thread
 //! while it shrinks.
 
 use super::{Accumulation, Assessment, Claimed, Facts, Rule, RuleId};
@@ -27,7 +27,8 @@ use crate::{
 pub(super) const RULE: Rule = Rule::new(RuleId::Ghost, claims, occurred, assess);
 
 fn claims(view: &ConnectionView<'_>) -> bool {
-    // A socket that was never connected has no time of data received: the handshake sets it.
+    // On a socket that was never connected, the time of the last received data is not set: the
+    // handshake sets it.
     view.facts.state == TcpState::Closed
         && view.facts.last_received_at.is_some()
         && view.is_free_to_act()
@@ -43,7 +44,7 @@ fn dead_ms(view: &ConnectionView<'_>) -> u64 {
     view.now.ms_since(occurred(view).latest)
 }
 
-/// EOF, or the error of the reset, was returned to the application.
+/// Whether EOF, or the error of the reset, was returned to the application.
 fn is_reported(view: &ConnectionView<'_>) -> bool {
     let facts = view.facts;
     let no_eof_pending = facts.drained || facts.fin_received == Some(false);

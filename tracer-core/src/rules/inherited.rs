@@ -2,21 +2,21 @@
 //! not open it still holds it.
 //!
 //! A child has copies of all file descriptors of its parent, and keeps those without close-on-exec
-//! after `exec`. As long as it lives, the peer never receives a FIN.
+//! after `exec`. Until the child exits, the peer does not receive a FIN.
 //!
-//! Claim: ESTABLISHED or CLOSE_WAIT, silent for `--idle`, every holder started after it was opened
-//! and was not passed it, no holder has it as a standard stream or in an epoll, and no reader is
-//! waiting.
+//! Claim: ESTABLISHED or CLOSE_WAIT, silent for `--idle`, every holder started after the connection
+//! was opened and was not passed the file descriptor, no holder has it as a standard stream or in
+//! an epoll, and no reader is waiting.
 //!
-//! - *certain*: the process has called `exec`, and no reader was found, or two inspections found no
-//!   thread waiting, for each of at least `--min-count` connections.
-//! - *likely*: the same after one inspection; or the process is a fork of an opener that still
-//!   runs, and certainly has no reader for any of at least `--min-count`.
-//! - *possible*: `--min-count` of a fork otherwise; any number after `exec`.
+//! - *certain*: the process has called `exec`, and each of at least `--min-count` connections has
+//!   no reader, or two inspections found no thread waiting for it.
+//! - *likely*: the same after one inspection; or the process is a fork of an opener that is still
+//!   running, and certainly has no reader for any of at least `--min-count`.
+//! - *possible*: otherwise, `--min-count` after a fork, or any number after `exec`.
 //!
-//! Lookalikes: servers pass connections to children on purpose, which read them, register them in
-//! an epoll or have them as standard input (inetd); socket activation passes file descriptor 3; a
-//! daemon that forked after it opened its pool.
+//! Lookalikes: a server that passes connections on purpose to children, which read them, register
+//! them in an epoll or have them as standard input (inetd); socket activation, which passes file
+//! descriptor 3; a daemon that forked after it opened its pool.
 
 use super::{Assessment, Claimed, Facts, Rule, RuleId};
 use crate::{
@@ -30,8 +30,8 @@ pub(super) const RULE: Rule = Rule::new(RuleId::Inherited, claims, occurred, ass
 const STREAM_FD_MAX: u32 = 2;
 /// Number of inspections that must find no reader: a thread that reads returns to the call.
 const INSPECTIONS_MIN: u64 = 2;
-/// The first file descriptor of socket activation (`sd_listen_fds(3)`); also the first one that
-/// most programs open.
+/// The first file descriptor of socket activation (`sd_listen_fds(3)`), which is also the first
+/// that most programs open.
 const ACTIVATION_FD: u32 = 3;
 
 fn claims(view: &ConnectionView<'_>) -> bool {
@@ -64,7 +64,7 @@ fn occurred(view: &ConnectionView<'_>) -> Interval {
     view.last_received()
 }
 
-/// At least this many inspections found no reader.
+/// Whether at least this many inspections found no reader.
 fn was_inspected(view: &ConnectionView<'_>, inspections: u64) -> bool {
     let seen = view.inspected().filter(|seen| seen.facts.is_some());
     seen.is_some_and(|seen| view.reader() == Reader::None || seen.inspections >= inspections)
@@ -94,8 +94,8 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
         }
         Some(true) if is_enough && inspected == count => Confidence::Likely,
         Some(true) => Confidence::Possible,
-        // A fork knows all that its parent knew. If the parent is gone, the fork may have taken its
-        // place, as a daemon does.
+        // A fork knows all file descriptors that its parent knew. If the parent has exited, the
+        // fork may have taken its place, as a daemon does.
         _ if is_enough && without_reader == count && opener_runs => Confidence::Likely,
         _ if is_enough => Confidence::Possible,
         // Many servers fork to serve one connection each.

@@ -1,15 +1,15 @@
 //! **never-read**: accepted, data or a FIN arrived, and none of it was ever read.
 //!
-//! Claim: inbound, ESTABLISHED or CLOSE_WAIT, something is pending for `--idle` and everything that
-//! was received is unread, and the process sends nothing on it.
+//! Claim: inbound, ESTABLISHED or CLOSE_WAIT, data or a FIN has been pending for `--idle`,
+//! everything that was received is unread, and the process sends nothing on it.
 //!
 //! - *likely*: `--min-count` that accumulated ([`accumulation`](super::accumulation)).
 //! - *possible*: otherwise; or the process was seen to serve other connections of the group within
 //!   `--idle`.
 //!
-//! Lookalikes: a slow server serves one client after the other. Idle clients that sent nothing are
-//! not claimed, and neither are connections in the accept queue, because no file descriptor refers
-//! to them.
+//! Lookalikes: a slow server that serves one client after another. Idle clients that sent nothing
+//! are not claimed, and neither are connections in the accept queue, because no file descriptor
+//! refers to them.
 
 use super::{Accumulation, Assessment, Claimed, Facts, Rule, RuleId};
 use crate::{
@@ -28,11 +28,11 @@ fn claims(view: &ConnectionView<'_>) -> bool {
         && !facts.drained
         && facts.unread_bytes == facts.rx_bytes
         && view.is_free_to_act()
-        // A process that sends on the connection uses it, and may not need to read.
+        // A process that sends on the connection is using it, and may not need to read.
         && view.is_overdue(waiting_ms(view).min(view.sent_ms()))
 }
 
-/// How long something has been pending, at least.
+/// The minimum time for which data or a FIN has been pending, in milliseconds.
 fn waiting_ms(view: &ConnectionView<'_>) -> u64 {
     let closed_ms = view.peer_closed_ago().min_ms;
     if view.facts.rx_bytes == 0 {
@@ -42,8 +42,8 @@ fn waiting_ms(view: &ConnectionView<'_>) -> u64 {
     closed_ms.max(watched_ms).max(view.received_ms())
 }
 
-/// The process was seen to read from it or to answer within `--idle`: it serves its clients,
-/// perhaps too slowly.
+/// Whether the process was seen to read from it or to answer within `--idle`: it serves its
+/// clients, perhaps too slowly.
 fn is_served(view: &ConnectionView<'_>) -> bool {
     let idle_ms = view.options.idle_ms;
     let is_recent = |at: Timestamp| view.now.ms_since(at) < idle_ms;
@@ -52,7 +52,7 @@ fn is_served(view: &ConnectionView<'_>) -> bool {
 }
 
 fn occurred(view: &ConnectionView<'_>) -> Interval {
-    // Nothing but the FIN arrived.
+    // Only the FIN arrived.
     if view.facts.rx_bytes == 0 {
         return view.tracked.peer_closed.unwrap_or_else(|| view.last_received());
     }

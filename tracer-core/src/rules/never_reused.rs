@@ -1,13 +1,13 @@
 //! **never-reused**: each connection carried one exchange and was never used again.
 //!
 //! Claim: outbound, ESTABLISHED, at most [`unread_min_bytes`](crate::Options::unread_min_bytes)
-//! unread, data was received, at most four data segments were sent, silent for `--idle`, and not
-//! known to Go's HTTP client, or in its idle pool.
+//! unread, data was received, at most four data segments were sent, silent for `--idle`, and either
+//! unknown to Go's HTTP client or in its idle pool.
 //!
 //! - *possible*: `--min-count` that are still accumulating, none known to Go's HTTP client.
 //!
 //! The kernel's data cannot distinguish a small response that is never read to EOF from a private
-//! pool that is never used again. Both are worth looking at.
+//! pool that is never used again. Both are worth fixing.
 
 use super::{Assessment, Claimed, Facts, Rule, RuleId};
 use crate::{
@@ -25,7 +25,7 @@ fn claims(view: &ConnectionView<'_>) -> bool {
         && facts.unread_bytes <= view.options.unread_min_bytes
         && facts.rx_bytes > 0
         && view.was_used_once()
-        // A goroutine that reads a stream uses it.
+        // A stream that a goroutine is reading is in use.
         && view.http().is_none_or(|http| http.stage == HttpStage::Idle)
         && view.is_free_to_act()
         && view.is_overdue(view.idle_ms())

@@ -1,15 +1,15 @@
-//! **orphaned**: the peer is gone. Probes or data are sent again and again, and nothing is
+//! **orphaned**: the peer is gone. Keepalive probes or data are sent repeatedly, and nothing is
 //! acknowledged.
 //!
-//! Claim: ESTABLISHED or CLOSE_WAIT with at least two unanswered probes or retransmissions, nothing
-//! acknowledged for `--idle`, and not on loopback.
+//! Claim: ESTABLISHED or CLOSE_WAIT with at least two unanswered keepalive or window probes or
+//! retransmissions, nothing acknowledged for `--idle`, and not on loopback.
 //!
 //! - *likely*: `--min-count` of them.
 //! - *possible*: fewer.
 //!
-//! The kernel gives up by itself after minutes (`tcp_keepalive_probes`, `tcp_retries2`), but a
-//! process that does not read never learns of it. Without keepalive and without data in flight, a
-//! dead peer cannot be distinguished from a silent one.
+//! The kernel gives up after minutes (`tcp_keepalive_probes`, `tcp_retries2`), but a process that
+//! does not read never learns of it. Without keepalive and without data in flight, a dead peer
+//! cannot be distinguished from a silent one.
 //!
 //! Lookalikes: a network that is down for longer than `--idle`.
 
@@ -20,13 +20,13 @@ use crate::{
 
 pub(super) const RULE: Rule = Rule::new(RuleId::Orphaned, claims, occurred, assess);
 
-/// A single probe or segment may get lost.
+/// A single probe or segment may be lost.
 const UNANSWERED_MIN: u8 = 2;
 
 fn claims(view: &ConnectionView<'_>) -> bool {
     matches!(view.facts.state, TcpState::Established | TcpState::CloseWait)
         && (is_probing(view) || is_retransmitting(view))
-        // A host is never out of its own reach.
+        // A host can always reach itself.
         && !view.facts.remote.ip().is_loopback()
         && view.is_idle_over(unacknowledged_ms(view))
 }

@@ -1,10 +1,10 @@
 //! **peer-not-reading**: the peer has closed its receive window and leaves it closed. The cause is at
 //! the peer.
 //!
-//! Claim: data waits to be sent, the window is probed, and nothing was sent for `--idle`. On loopback, a
-//! peer that acknowledges nothing counts as well: the kernel drops what arrives on a connection that is
-//! not read when TCP memory is short (`tcp_mem`). Data that is in flight when the window closes is
-//! retransmitted in place of probes.
+//! Claim: data is waiting to be sent, the window is being probed, and nothing was sent for
+//! `--idle`. Data that is in flight when the window closes is retransmitted instead, which counts
+//! as well. On loopback, so does a peer that acknowledges nothing: when TCP memory is short
+//! (`tcp_mem`), the kernel drops what arrives on a connection that is not being read.
 //!
 //! - *info*: always.
 

@@ -2,9 +2,8 @@
 //!
 //! A goroutine scan splits the connections of a Go program into those whose response no code will
 //! read (*confirmed*), those whose response a goroutine references, and those where that is
-//! unknown. A finding must not accuse connections that the program may return to along with
-//! confirmed ones, and few confirmed ones must not be lost among many others. So rules are applied
-//! to subsets:
+//! unknown. A finding must not mix connections that the program may return to with confirmed ones,
+//! and a few confirmed ones must not be lost among many others. So rules are applied to subsets:
 //!
 //! | subset | connections | judged if | effect |
 //! | --- | --- | --- | --- |
@@ -15,22 +14,23 @@
 //! | `All` | all | always | as the rule assesses them |
 //! | `Persisting` | those that were *likely* before, and are not known to Go's HTTP client | always | at least *likely* |
 //!
-//! Rules that are defined with [`Rule::selecting`] select the subset in their own functions and
-//! decide for themselves when it is judged: `abandoned` (`Confirmed`, `Unconfirmed`) and
+//! Rules that are defined with [`Rule::selecting`] select the subset in their own functions, and
+//! decide themselves when it is judged: `abandoned` (`Confirmed`, `Unconfirmed`) and
 //! `body_not_closed` (all but `Unsearched`).
 //!
-//! Up to a fifth may be unsure, because a stack slot keeps a reference until it is overwritten, and
-//! connections may change while the process is inspected.
+//! Up to a fifth may be unconfirmed, because a stack slot keeps a reference until it is
+//! overwritten, and connections may change during the inspection.
 
 use super::{Assessment, Claimed, Rule, RuleId, RuleKey};
 use crate::{Confidence, Interval, Reader, Verdict, connection_view::ConnectionView};
 
-/// The connections that a rule is applied to, of those that it claims.
+/// The subset of the claimed connections to which a rule is applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum ProofSubset {
-    /// The confirmed ones, plus the few that are unsure.
+    /// The confirmed ones, plus a few unconfirmed ones.
     NearlyConfirmed,
-    /// Those that no goroutine is known to reference, where not everything could be scanned.
+    /// Those that no goroutine is known to reference, including those for which the scan was
+    /// incomplete.
     Unsearched,
     /// The confirmed ones.
     Confirmed,
@@ -43,7 +43,7 @@ pub(crate) enum ProofSubset {
 }
 
 impl ProofSubset {
-    /// A connection that a rule claims may belong to the subset.
+    /// Whether a connection that a rule claims may belong to the subset.
     fn includes(self, view: &ConnectionView<'_>) -> bool {
         match self {
             Self::NearlyConfirmed => view.awaits_body() || view.reader() == Reader::Unknown,
@@ -55,8 +55,8 @@ impl ProofSubset {
         }
     }
 
-    /// The claimed connections are what the subset is for. Otherwise the rule is left to judge all
-    /// of its connections by what else is known of them.
+    /// Whether the rule applies to this subset. Otherwise, the rule judges all of its connections
+    /// by what else is known about them.
     fn applies_to(self, claimed: &Claimed<'_, '_>) -> bool {
         match self {
             Self::NearlyConfirmed | Self::Confirmed => claimed.is_confirmed(),
@@ -67,7 +67,7 @@ impl ProofSubset {
 }
 
 impl Rule {
-    /// A rule for all connections that it claims, to any address.
+    /// Creates a rule for all connections that it claims, to any address.
     pub(super) const fn new(
         id: RuleId,
         claims: fn(&ConnectionView<'_>) -> bool,
@@ -88,13 +88,13 @@ impl Rule {
         Self { subset, is_restricted: true, ..self }
     }
 
-    /// A rule whose own functions select this subset.
+    /// Creates a rule whose own functions select this subset.
     pub(super) const fn selecting(self, subset: ProofSubset) -> Self {
         Self { subset, ..self }
     }
 
-    /// Names the rule in the identity of a finding. What is nearly confirmed may be confirmed at
-    /// the next judgement, and is the same finding.
+    /// The rule's part in the identity of a finding. A nearly confirmed finding may be confirmed at
+    /// the next judgment, and is the same finding.
     pub(crate) const fn key(&self) -> RuleKey {
         let subset = match self.subset {
             ProofSubset::NearlyConfirmed => ProofSubset::Confirmed,
@@ -108,7 +108,7 @@ impl Rule {
         (self.claims)(view) && (!self.is_restricted || self.subset.includes(view))
     }
 
-    /// What the claimed connections of one group amount to; `None` for nothing.
+    /// Assesses the claimed connections of one group; `None` if they are not a finding.
     pub(crate) fn assess(&self, claimed: &Claimed<'_, '_>) -> Option<Assessment> {
         if self.is_restricted && !self.subset.applies_to(claimed) {
             return None;
@@ -116,7 +116,8 @@ impl Rule {
         let assessment = (self.assess)(claimed)?;
         Some(match self.subset {
             ProofSubset::Unsearched => raise_unsearched(claimed, assessment),
-            // What accumulated and then stopped remains leaked until it is closed or used.
+            // Connections that accumulated remain leaked after the accumulation stops, until they
+            // are closed or used.
             ProofSubset::Persisting => {
                 let verdict = match (assessment.verdict, self.id) {
                     (Verdict::StalePool, RuleId::Ghost) => Verdict::Ghost,
@@ -130,8 +131,8 @@ impl Rule {
     }
 }
 
-/// For unsearched connections, the rest of the scan may be all that is missing from confirmation.
-/// That they occurred at separate times speaks for a leak as well, and both make it *likely*.
+/// For unsearched connections, only the rest of the scan may be missing from a confirmation.
+/// Occurrence at separate times indicates a leak as well, and the two together make it *likely*.
 fn raise_unsearched(claimed: &Claimed<'_, '_>, assessment: Assessment) -> Assessment {
     let is_likely = claimed.count() >= claimed.options.count_min
         && claimed.is_rising()

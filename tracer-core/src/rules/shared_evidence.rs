@@ -8,11 +8,11 @@ use crate::{
     Caveat, Counted, Evidence, Occurrence, Reader, Recurrence, separate_times::SeparateTimes,
 };
 
-/// Requests that are listed; the rest is counted.
+/// The maximum number of requests listed; the rest are counted.
 const REQUESTS_MAX: usize = 3;
 
 impl Facts {
-    /// Facts that begin with this one.
+    /// Starts with this evidence.
     pub(super) fn new(evidence: Evidence) -> Self {
         Self { evidence: alloc::vec![evidence], caveats: Vec::new() }
     }
@@ -25,8 +25,8 @@ impl Facts {
         self.caveats.push(caveat);
     }
 
-    /// At how many separate times the rule's event happened. That it may have been one event is no
-    /// caveat where the finding is confirmed.
+    /// Adds the number of separate times at which the rule's event happened. That it may have been
+    /// a single event is not a caveat for a confirmed finding.
     pub(super) fn add_times(&mut self, claimed: &Claimed<'_, '_>, event: Occurrence) {
         match (claimed.count(), claimed.times.count) {
             (1, _) => {}
@@ -36,7 +36,7 @@ impl Facts {
         }
     }
 
-    /// What makes a few confirmed connections enough: those of the same destination in other
+    /// Adds why a few confirmed connections are enough: others of the same destination are in other
     /// states.
     pub(super) fn add_same_destination(&mut self, claimed: &Claimed<'_, '_>) {
         if claimed.is_confirmed() && claimed.count() < claimed.options.count_min {
@@ -45,7 +45,7 @@ impl Facts {
         }
     }
 
-    /// What would decide whether they accumulate.
+    /// Adds what would decide whether they accumulate.
     pub(super) fn add_undecided(&mut self, claimed: &Claimed<'_, '_>, accumulated: Accumulation) {
         match accumulated {
             Accumulation::Undecided { watch_ms } if !claimed.is_by_port => {
@@ -59,7 +59,7 @@ impl Facts {
         }
     }
 
-    /// What is waiting to read, what a goroutine scan found, and which requests they were.
+    /// Adds what is waiting to read, what a goroutine scan found, and the requests.
     pub(super) fn add_readers(&mut self, claimed: &Claimed<'_, '_>) {
         let (confirmed, held) = (claimed.confirmed(), claimed.held());
         let unsearched = claimed.unsearched();
@@ -84,7 +84,7 @@ impl Facts {
     }
 }
 
-/// At how many separate times the event happened, and whether that goes on.
+/// The number of separate times at which the event happened, and whether it is still happening.
 pub(super) fn recurrence(
     claimed: &Claimed<'_, '_>,
     times: SeparateTimes,

@@ -6,16 +6,16 @@
 //! - *likely*: `--min-count` hold more than [`unread_min_bytes`](crate::Options::unread_min_bytes),
 //!   were watched for `--idle` without a read, and accumulated
 //!   ([`accumulation`](super::accumulation)). Or, in a shorter run of at least two snapshots:
-//!   `--min-count` large ones of which no more was read than HTTP libraries buffer by themselves,
-//!   that accumulated while no other connection of the group is being processed.
-//! - *possible*: otherwise; and where the process may return to them, or a reader is waiting for
+//!   `--min-count` large ones that accumulated, of which no more was read than HTTP libraries
+//!   buffer on their own, while no other connection of the group is being processed.
+//! - *possible*: otherwise; also if the process may return to them, or if a reader is waiting for
 //!   most of them: the process is stuck and has not forgotten them.
 //!
 //! Lookalikes: a few hundred unread bytes can stay unread forever in a healthy program (TLS session
-//! tickets). A slow reader reads, but the kernel lets the peer send more only once much of the
-//! receive buffer is free, so that nothing may be received for minutes: a run shorter than `--idle`
-//! cannot see that. Downloads that are opened together and written one after the other stay unread
-//! while one of them is being read.
+//! tickets). With a slow reader, nothing may be received for minutes, because the kernel lets the
+//! peer send more only once much of the receive buffer is free: a run shorter than `--idle` cannot
+//! see the reads. Of several downloads that are opened together and processed one after another,
+//! all but one stay unread.
 
 use super::{Accumulation, Assessment, Claimed, Facts, Rule, RuleId};
 use crate::{
@@ -25,26 +25,25 @@ use crate::{
 
 pub(super) const RULE: Rule = Rule::new(RuleId::Undrained, claims, occurred, assess);
 
-/// What an HTTP library may buffer of a response that the application does not read: Go and Python
-/// 4 to 8 KiB, Node.js twice 64 KiB, and aiohttp 3.14 730 KiB until it pauses. The application has
-/// asked for more than that.
+/// How much of a response an HTTP library may buffer although the application does not read: 4 to 8
+/// KiB in Go and Python, twice 64 KiB in Node.js, and 730 KiB in aiohttp 3.14, until it pauses. If
+/// more was read, the application asked for it.
 const FIRST_BUFFERS_BYTES: u64 = 1 << 20;
 
-/// A read seen at most this long after the last send may be the immediate read of an answer: it
-/// happened up to one snapshot interval before it was seen.
+/// A read that is seen at most this long after the last send may be the immediate read of a
+/// response: it happened up to one snapshot interval before it was seen.
 const ANSWER_READ_MS: u64 = 2_000;
 
 fn claims(view: &ConnectionView<'_>) -> bool {
     view.facts.state == TcpState::Established
         && view.facts.unread_bytes > 0
         && view.is_free_to_act()
-        // A process that sends on the connection uses it, and may not need to read.
+        // A process that sends on the connection is using it, and may not need to read.
         && view.is_overdue(neglected_ms(view).min(view.sent_ms()))
 }
 
-/// How long the connection has been neglected. Where no goroutine is known to reference the
-/// response and no read was seen, data that still arrives means nothing: the time counts from the
-/// request.
+/// How long the connection has not been read. If no goroutine is known to reference the response
+/// and no read was seen, newly arriving data does not matter: the time counts from the request.
 fn neglected_ms(view: &ConnectionView<'_>) -> u64 {
     if (view.is_confirmed() || view.is_unsearched()) && view.tracked.never_seen_reading {
         view.sent_ms()
@@ -53,38 +52,39 @@ fn neglected_ms(view: &ConnectionView<'_>) -> u64 {
     }
 }
 
-/// How long nothing was read, as far as known: as watched, or since data was last received if no
-/// read was ever seen.
+/// How long nothing was read, as far as known: for as long as it was watched, or since data was
+/// last received if no read was ever seen.
 fn unread_ms(view: &ConnectionView<'_>) -> u64 {
     let watched_ms = watched_ms(view);
     if view.tracked.never_seen_reading { watched_ms.max(view.received_ms()) } else { watched_ms }
 }
 
-/// How long it was watched without a read; 0 after a single snapshot.
+/// How long it was watched without a read, in milliseconds; 0 after a single snapshot.
 fn watched_ms(view: &ConnectionView<'_>) -> u64 {
     let tracked = view.tracked;
     let since = tracked.unread_since.max(tracked.known_since);
     if tracked.snapshots_seen < 2 { 0 } else { view.now.ms_since(since) }
 }
 
-/// A reader is waiting on most of them and does not take what is there: the process is stuck.
+/// Whether a reader is waiting on most of them and does not read what is there: the process is
+/// stuck.
 fn has_readers(claimed: &Claimed<'_, '_>) -> bool {
     2 * claimed.count_where(|member| member.reader().is_waiting()) > claimed.count()
 }
 
-/// No more of it was read than libraries buffer by themselves.
+/// Whether no more of it was read than libraries buffer on their own.
 fn is_untouched(view: &ConnectionView<'_>) -> bool {
     let facts = view.facts;
     facts.rx_bytes.saturating_sub(facts.unread_bytes) <= FIRST_BUFFERS_BYTES
 }
 
-/// It was watched for `--idle` without a read.
+/// Whether it was watched for `--idle` without a read.
 fn was_watched(view: &ConnectionView<'_>) -> bool {
     watched_ms(view) >= view.options.idle_ms
 }
 
-/// Within `--idle`, the process was seen to read what it had requested some time before: it works
-/// on the data, and does not just take an answer at once.
+/// Whether the process, within `--idle`, was seen to read what it had requested some time before:
+/// it is processing the data, not just reading a response immediately.
 fn is_in_work(view: &ConnectionView<'_>) -> bool {
     let (tracked, options) = (view.tracked, view.options);
     tracked.read_at.is_some_and(|read_at| {
@@ -156,7 +156,7 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     Some(Assessment { verdict: Verdict::Undrained, confidence, growth_counts, facts })
 }
 
-/// What a healthy explanation would be, and what would rule it out.
+/// Adds healthy explanations, and what would rule them out.
 fn add_doubts(facts: &mut Facts, claimed: &Claimed<'_, '_>, in_work: usize) {
     let partly_read = claimed.count_where(|member| !is_untouched(member));
     if partly_read > 0 {

@@ -1,19 +1,19 @@
 //! **unshared-pool**: each request, or each user, opens connections of its own and leaves them
 //! idle.
 //!
-//! The usual cause is an HTTP client that is created anew for each request. A reader is waiting for
-//! EOF on each connection, so nothing is unread and nothing is closed; there are simply too many.
+//! The usual cause is an HTTP client that is created for each request. A reader is waiting for EOF
+//! on each connection, so nothing is unread and nothing is closed; there are simply too many.
 //!
 //! Claim: outbound, ESTABLISHED, data was received and read, idle for `--pool-idle`, a reader is
 //! waiting, and Go's HTTP client has it in its idle pool or does not know it.
 //!
-//! - *certain*: all belong to Go's HTTP client, to more `http.Transport` values than twice
-//!   `--pool-size`, went silent at separate times, and `--min-count` carried at most one request.
+//! - *certain*: all belong to Go's HTTP client, to more than twice `--pool-size` `http.Transport`
+//!   values, went silent at separate times, and `--min-count` carried at most one request.
 //! - *possible*: `--min-count` `http.Transport` values; or, elsewhere, `--min-count` connections
 //!   that were opened while another one was idle.
 //!
-//! Lookalikes: one client for each of a dozen tenants, which is a design and not a leak; after its
-//! first use each has carried one request. Outside Go, silent streams (WebSocket, server-sent
+//! Lookalikes: one client for each of a dozen tenants, which is a design and not a leak; after
+//! first use, each has carried one request. Outside Go, silent streams (WebSocket, server-sent
 //! events, long polling).
 
 use alloc::collections::BTreeSet;
@@ -27,8 +27,8 @@ use crate::{
 pub(super) const RULE: Rule =
     Rule::new(RuleId::UnsharedPool, claims, occurred, assess).of_one_address();
 
-/// A connection that was used until this long before another one was opened may have been busy
-/// then.
+/// A connection whose last use was less than this before another one was opened may have been busy
+/// at that time.
 const BUSY_MS: u64 = 1_000;
 
 fn claims(view: &ConnectionView<'_>) -> bool {
@@ -48,8 +48,9 @@ fn occurred(view: &ConnectionView<'_>) -> Interval {
     view.last_received()
 }
 
-/// Members that were opened although another connection to the same destination was idle, and has
-/// been since. The time of opening is known if it was seen, or if they carried one request only.
+/// The number of members that were opened although another connection to the same destination was
+/// idle, and has been idle since. The opening time is known if it was seen, or if they carried only
+/// one request.
 fn missed_reuses(claimed: &Claimed<'_, '_>) -> usize {
     let last_used_at = |view: &ConnectionView<'_>| -> Timestamp { view.last_used_at() };
     let Some(longest_idle) = claimed.group.iter().map(last_used_at).min() else { return 0 };
