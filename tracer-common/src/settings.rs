@@ -9,8 +9,8 @@ pub struct Settings {
     /// Inode number of the tracer's pid namespace (`ns_common.inum`; `stat /proc/self/ns/pid`),
     /// which is unique among the live namespaces of the host.
     pub pid_namespace_inode: u32,
-    /// 1: report only sockets that a process in the map `PIDS` opened or accepted, or that the user
-    /// side added to the map `TRACKED`. 0: report every socket.
+    /// 1: report only sockets that a process in the map `PIDS` opened or accepted, or that user
+    /// space added to the map `TRACKED`. 0: report every socket.
     pub only_tracked: u32,
     /// An event wakes user space once the ring buffer `EVENTS` holds at least this many unread
     /// bytes; below that, user space polls. 0: every event wakes it.

@@ -2,8 +2,8 @@
 //!
 //! # Invariants
 //! - No offset of a kernel structure is known at build time: all come from the global `OFFSETS`.
-//! - The programs decide only what is out of scope. An event in scope that does not reach the user
-//!   side is counted.
+//! - The programs decide only what is out of scope. An event in scope that does not reach user
+//!   space is counted.
 //! - No hook is on the data path (send and receive). In Go programs whose responses are traced,
 //!   uprobes are on the path of each HTTP request.
 #![no_std]

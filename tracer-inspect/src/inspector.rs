@@ -10,7 +10,7 @@ use crate::{
     readers::ReaderInspections,
 };
 
-/// Inspects processes, and caches what it has learned about programs, modules and epoll instances.
+/// Inspects processes, and caches facts about programs, modules and epoll instances.
 #[derive(Debug)]
 pub struct Inspector {
     readers: ReaderInspections,
@@ -48,7 +48,7 @@ impl Inspector {
     /// the program. `None` if the process does not run a Go program.
     ///
     /// # Errors
-    /// No response of this program can be followed; the limit says why.
+    /// No response of this program can be tracked; the limit says why.
     pub fn entries(&mut self, process: ProcessKey) -> Option<Result<Entries, Limit>> {
         self.go.entries(process)
     }

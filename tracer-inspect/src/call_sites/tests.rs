@@ -12,7 +12,7 @@ use super::*;
 use crate::process::identity::{TICK_NS, started};
 use waiting::Waiting;
 
-/// A stack of which the kernel recorded only the addresses.
+/// A recorded stack with addresses only, without its top.
 fn recorded(addresses: &[u64]) -> UserStack {
     UserStack { addresses: addresses.to_vec(), top: None }
 }

@@ -61,7 +61,7 @@ pub(super) struct Segment {
     file_start: u64,
     /// The address after the last byte from the file.
     pub(super) file_end: u64,
-    /// The address after its end, including zero-initialised memory.
+    /// The address after its end, including zero-initialized memory.
     pub(super) end: u64,
     pub(super) is_writable: bool,
 }

@@ -25,7 +25,7 @@ const FORKED_ONLY: u32 = 0x40;
 /// `PF_KTHREAD` of `include/linux/sched.h`.
 const KERNEL_THREAD: u32 = 0x0020_0000;
 
-/// What was read of a process.
+/// What was read about a process.
 #[derive(Clone, Debug)]
 struct Reading {
     facts: ProcessFacts,
@@ -34,9 +34,9 @@ struct Reading {
     image: Image,
 }
 
-/// Changes when a process executes another program, as far as `/proc/PID/stat` shows it: with its
-/// name, and with the addresses of its code, its stack and its arguments, which are random. Without
-/// the privilege to trace the process they are 0, and only its name tells.
+/// A value that changes when a process executes another program, as far as `/proc/PID/stat` shows
+/// it: its name, and the addresses of its code, its stack and its arguments, which are random.
+/// Without the privilege to trace the process, the addresses are 0 and only the name can change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Image {
     comm: String,
@@ -89,7 +89,7 @@ fn is_of(key: ProcessKey, stat: &Stat) -> bool {
     stat.starttime == key.start_time_ns / TICK_NS
 }
 
-/// Stopped by a signal or a debugger.
+/// Whether it is stopped by a signal or a debugger.
 fn is_stopped(stat: &Stat) -> bool {
     matches!(stat.state(), Ok(ProcState::Stopped | ProcState::Tracing))
 }

@@ -1,4 +1,4 @@
-//! Whether `/proc` shows this process the whole host.
+//! Whether this process sees the whole host in `/proc`.
 
 use std::{fs, io, os::unix::fs::MetadataExt as _};
 
