@@ -21,7 +21,7 @@ use crate::{collect::kernel::hooks::Mechanism, output::options::DocumentFormat};
 use thresholds::without_default;
 use values::{document_format, mechanism};
 
-/// Columns of help texts: those of a default terminal.
+/// Width of help texts in columns: that of a default terminal.
 const HELP_WIDTH: usize = 80;
 
 const EXAMPLES: &str = "\

@@ -1,4 +1,5 @@
-//! Finds leaked TCP connections on a live host and names who leaked them.
+//! Finds leaked TCP connections on a live host and identifies the process and code that leaked
+//! them.
 //!
 //! This is the program; `main.rs` only calls [`main`]. It is a library so that fuzz targets and tests
 //! can call its parsers.

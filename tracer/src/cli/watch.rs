@@ -20,7 +20,7 @@ use crate::{
     output::options::{OutputFormat, OutputOptions},
 };
 
-/// How long `audit` observes by default: long enough to see which sockets change.
+/// How long `audit` observes by default, which is long enough to see which sockets change.
 const AUDIT_DURATION: Duration = Duration::from_secs(3);
 
 /// What to watch, what counts as a leak, and how to show it.
@@ -237,8 +237,9 @@ impl Demo {
 }
 
 impl Observation {
-    /// Uprobes see only requests from now on. A run that ends before such a response can be
-    /// suspicious (`is_long_enough` is false) does not need them.
+    /// Which Go programs get uprobes. Uprobes see only requests made after they are attached, so a
+    /// run that ends before such a response can be suspicious (`is_long_enough` is false) does not
+    /// need them.
     fn uprobes(&self, has_pids: bool, is_long_enough: bool) -> UprobeTargets {
         match (self.go, has_pids) {
             _ if self.no_uprobes => UprobeTargets::None,

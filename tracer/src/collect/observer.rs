@@ -34,11 +34,11 @@ use super::{
     target_processes::TargetProcesses,
 };
 
-/// Maximum number of events that are read from the ring buffer at a time, so that a flood of events
-/// does not delay snapshots.
+/// Maximum number of events read from the ring buffer at a time, so that a flood of events does not
+/// delay snapshots.
 const EVENTS_MAX: usize = 65_536;
 
-/// A response in flight is reported once it is `--idle` divided by this old: the detector then
+/// A response in flight is reported once its age is `--idle` divided by this, so that the detector
 /// knows it before it becomes suspicious.
 const RESPONSE_AGE_DIVISOR: u64 = 2;
 
@@ -59,16 +59,16 @@ pub(crate) struct Observer {
     holders: Vec<ProcessKey>,
     /// `None` before the first record.
     clock: Option<SteadyClock>,
-    /// The BPF programs report only events of tracked sockets.
+    /// Whether the BPF programs report only events of tracked sockets.
     only_tracked: bool,
     /// The sockets of the latest snapshot, if not all are selected. A selected socket stays
-    /// selected when its process ends and another process still holds it.
+    /// selected if its process exits and another process still holds it.
     followed: BTreeSet<ConnectionId>,
     /// Number of sockets in the latest snapshot.
     sockets: usize,
-    /// Number of processes that did not fit into the kernel's map of target processes.
+    /// Number of processes that did not fit in the BPF map of target processes.
     refused: u64,
-    /// What was lost in user space.
+    /// Losses in user space.
     loss: Loss,
     /// The totals in the latest [`Input::Loss`].
     reported_loss: Loss,
@@ -239,8 +239,8 @@ impl Observer {
         self.take_stacks();
     }
 
-    /// Makes room for further stacks in the kernel's map. Every event that was read by now has its
-    /// stack in it, unless that was taken before.
+    /// Makes room for further stacks in the BPF map. The stack of every event read so far is in the
+    /// map, or was taken from it before.
     fn take_stacks(&mut self) {
         let now = self.now();
         if let (Some(stacks), Some(kernel)) = (&mut self.stacks, self.backend.kernel())
@@ -250,9 +250,9 @@ impl Observer {
         }
     }
 
-    /// Drops stacks that nothing refers to any longer, if there are many. `referenced` gives those
-    /// that something refers to. To be called after [`ledgers`](Self::ledgers), which names those
-    /// of responses that are too young to be reported.
+    /// Drops stacks without a reference, if there are many. `referenced` returns those with one.
+    /// Must be called after [`ledgers`](Self::ledgers), which uses the stacks of responses that are
+    /// too young to be reported.
     pub(crate) fn drop_stacks(&mut self, referenced: impl FnOnce() -> BTreeSet<StackId>) {
         let now = self.now();
         if let Some(stacks) = self.stacks.as_mut().filter(|stacks| stacks.is_due()) {
@@ -260,8 +260,8 @@ impl Observer {
         }
     }
 
-    /// The totals of what was lost, if they have changed. Reading them takes a system call or more
-    /// for each program and map, so this is not done for each event.
+    /// The totals of what was lost, if they have changed. Reading them takes at least one system
+    /// call per program and map, so it is not done for each event.
     pub(crate) fn losses(&mut self) -> Option<Input> {
         let mut total = self.loss;
         #[cfg(test)]
@@ -296,7 +296,7 @@ impl Observer {
         })
     }
 
-    /// Updates the target processes and their list in the kernel.
+    /// Updates the target processes and the BPF map of them.
     fn update_targets(&mut self) -> Result<()> {
         let Some(targets) = &mut self.targets else { return Ok(()) };
         targets.refresh();
@@ -328,7 +328,7 @@ impl Observer {
         inputs
     }
 
-    /// A note if the run is over because all target processes have exited.
+    /// A note, if the run ends because all target processes have exited.
     pub(crate) fn end(&self) -> Option<Input> {
         let ended = self.targets.as_ref().is_some_and(TargetProcesses::have_exited);
         ended.then(|| Input::Note(Note::TargetProcessesEnded))

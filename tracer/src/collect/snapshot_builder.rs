@@ -20,7 +20,8 @@ pub struct SnapshotBuilder {
     not_judged: BTreeMap<(Who, String), u64>,
     /// Processes whose file descriptors could not be read.
     unreadable: Vec<Who>,
-    /// Processes with a file descriptor of a socket that could not be queried, once per descriptor.
+    /// Processes with a file descriptor of a socket that could not be queried, once per file
+    /// descriptor.
     unopened: Vec<Who>,
     without_holder: u64,
 }
@@ -41,7 +42,7 @@ impl SnapshotBuilder {
         }
     }
 
-    /// Makes room for as many sockets as the snapshot before had.
+    /// Reserves room for as many sockets as the previous snapshot had.
     pub(crate) fn with_room_for(mut self, sockets: usize) -> Self {
         self.snapshot.sockets.reserve(sockets);
         self.places.reserve(sockets);
@@ -63,7 +64,7 @@ impl SnapshotBuilder {
         }
     }
 
-    /// Counts a file descriptor of a socket that has the type of a TCP socket and another protocol.
+    /// Counts a file descriptor of a socket that has the type of a TCP socket but another protocol.
     pub(crate) fn add_not_judged(&mut self, key: ProcessKey, comm: &Comm, kind: &str) {
         let owner = (key, comm.clone());
         *self.not_judged.entry((owner, kind.to_owned())).or_default() += 1;
@@ -90,7 +91,7 @@ impl SnapshotBuilder {
         self.snapshot.undecodable += 1;
     }
 
-    /// Adds the facts of one socket. Repeated calls for the same socket add their owners; the latest
+    /// Adds the facts of one socket. Repeated calls for the same socket add owners; the latest
     /// facts count.
     pub(crate) fn add_facts(&mut self, mut facts: SocketFacts) {
         match self.places.entry(facts.id) {
@@ -112,8 +113,8 @@ impl SnapshotBuilder {
         self.snapshot.sockets.iter().flat_map(|facts| &facts.owners).map(|owner| owner.key)
     }
 
-    /// The snapshot of all sockets that the filter selects, and of those that are `followed` because
-    /// an earlier snapshot had them. Listeners are selected whatever their addresses.
+    /// The snapshot of all sockets that the filter selects, and of those in `followed`, which an
+    /// earlier snapshot contained. Listeners are selected regardless of their addresses.
     pub fn finish(
         self,
         ended_at: Timestamp,
@@ -132,7 +133,7 @@ impl SnapshotBuilder {
             for owner in &mut facts.owners {
                 owner.in_scope = in_scope(owner.key, &owner.comm);
             }
-            // The iterator visits a process whose main thread has exited once for each thread.
+            // If its main thread has exited, the iterator visits a process once for each thread.
             facts.owners.sort_unstable();
             facts.owners.dedup();
         }

@@ -60,7 +60,7 @@ pub(crate) fn run_client(server: SocketAddr) -> Result<u8> {
 
 /// Sets the name of this process (`/proc/PID/comm`).
 fn set_name(name: &CStr) {
-    // Without it, the processes are shown as `tracer`.
+    // If this fails, the processes are shown as `tracer`.
     let _ = rustix::thread::set_name(name);
 }
 
@@ -103,7 +103,7 @@ impl Peer {
 impl Drop for Peer {
     fn drop(&mut self) {
         drop(self.stdin.take());
-        // This fails if it has exited.
+        // This fails if it has already exited.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -13,7 +13,7 @@ pub(crate) const fn events_lost(loss: &Loss) -> u64 {
     loss.events()
 }
 
-/// What is missing, one phrase each; empty if nothing is.
+/// What is missing, one phrase each; empty if nothing is missing.
 pub(crate) fn gaps(coverage: &Coverage) -> Vec<String> {
     let mut gaps: Vec<String> = coverage.gaps().iter().map(words::note).collect();
     if coverage.processes_unreadable > 0 {
@@ -53,7 +53,7 @@ pub(crate) fn observed(report: &Report) -> String {
     )
 }
 
-/// `850ms`, `4.6s`, `12s`: rounded, so that intervals of a few seconds can be told apart.
+/// `850ms`, `4.6s`, `12s`: rounded so that intervals of a few seconds are distinguishable.
 fn interval(milliseconds: u64) -> String {
     match milliseconds {
         0..1_000 => duration_ms(milliseconds),

@@ -80,8 +80,8 @@ struct Row<'a> {
     event: &'a str,
     connection: &'a Connection,
     judgement: Option<(Verdict, Confidence)>,
-    /// How long the connection has had its verdict, or had it; in the last rows, how long the
-    /// finding has been active.
+    /// How long the connection has had its verdict; in the last rows, how long the finding has been
+    /// active.
     active_ms: Option<u64>,
     key: Option<&'a FindingKey>,
     script: Option<&'a str>,

@@ -16,7 +16,7 @@ use super::{table::Style, terminal};
 pub(crate) enum Shown {
     /// It was written.
     Yes,
-    /// The reader has closed the pipe, which is no error.
+    /// The reader has closed the pipe, which is not an error.
     NoReader,
 }
 
@@ -75,7 +75,7 @@ impl StandardOutput {
     }
 
     /// Whether a line of up to 4 KiB can be written without waiting for the reader. Also true if
-    /// the reader is gone.
+    /// the reader has closed the pipe.
     pub(super) fn has_room(&self) -> bool {
         match self {
             Self::Process => {
@@ -106,7 +106,7 @@ impl StandardOutput {
     }
 }
 
-/// The style of text for the terminal of this process, or for no terminal.
+/// The style of text for the terminal of this process, or for output that is not a terminal.
 pub(super) fn style(is_terminal: bool, wide: bool) -> Style {
     let width = terminal_size::terminal_size().map(|(width, _)| width.0);
     Style {

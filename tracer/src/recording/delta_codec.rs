@@ -1,5 +1,5 @@
-//! From inputs of the judge to entries and back. Both directions keep the same state of what was
-//! written, so that what has not changed is not written again.
+//! Converts inputs of the judge to entries and back. Both directions keep the same state of what
+//! was written, so unchanged data is not written again.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -24,10 +24,10 @@ use super::{
     },
 };
 
-/// Sockets are written in portions of this many steps, so that no block becomes very large.
+/// Number of steps per entry of sockets, so that no block becomes very large.
 const PORTION: usize = 4_096;
 
-/// What was written so far in a segment, as far as later entries refer to it.
+/// The state of what was written so far in a segment, as far as later entries refer to it.
 #[derive(Debug, Default)]
 pub(super) struct DeltaCodec {
     /// Of the latest snapshot.
@@ -55,7 +55,7 @@ pub(super) struct InvalidEntry;
 
 /// Writing.
 impl DeltaCodec {
-    /// The entries that hold an input, in order.
+    /// The entries that encode an input, in order.
     pub(super) fn encode(&mut self, input: &CoreInput) -> Vec<Entry> {
         let entry = match input {
             CoreInput::Snapshot(snapshot) => return self.encode_snapshot(snapshot),
@@ -153,7 +153,7 @@ impl DeltaCodec {
 
 /// Reading.
 impl DeltaCodec {
-    /// What happened according to an entry; `None` if it takes further entries.
+    /// The step that an entry encodes; `None` if further entries are required.
     ///
     /// # Errors
     /// It refers to something that was not written before it.
@@ -255,7 +255,7 @@ impl DeltaCodec {
         }
     }
 
-    /// Forgets processes without sockets; else memory would grow with the history of the host.
+    /// Forgets processes without sockets; otherwise memory would grow with the history of the host.
     fn note_snapshot(&mut self, sockets: Vec<Box<SocketFacts>>) {
         self.sockets = sockets;
         self.joiner = Joiner::new(&self.sockets);

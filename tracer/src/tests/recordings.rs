@@ -1,4 +1,4 @@
-//! Recordings of runs, judged again by `replay` and compared by `diff`.
+//! Recordings of runs, replayed by `replay` and compared by `diff`.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 
@@ -97,7 +97,7 @@ fn a_replay_can_use_other_thresholds() {
     assert_eq!(file.replay("--pool-size 11 --fail-on certain").code, 0);
 }
 
-/// The recorded run did not ask what waits to read from connections that were in use for it.
+/// The recorded run did not ask for the readers of connections that were in use by its thresholds.
 #[test]
 fn a_replay_with_a_lower_idle_lacks_inspections() {
     let (file, process) = (File::new(), Process::this());
@@ -131,7 +131,7 @@ fn a_replay_can_end_at_a_given_time() {
     file.replay("--at 2001-01-01T00:00:00Z").assert_error(&["--at", "2026-03-01"]);
 }
 
-/// A crash or a full disk can cut it anywhere.
+/// A crash or a full disk can truncate it anywhere.
 #[test]
 fn a_truncated_recording_is_replayed_up_to_its_last_snapshot() {
     let (file, process) = (File::new(), Process::this());

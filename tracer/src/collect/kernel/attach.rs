@@ -16,12 +16,12 @@ use super::{
     tracefs::{EVENT_DIRECTORIES, TRACEFS},
 };
 
-/// What decides which methods are tried.
+/// The conditions that decide which methods are tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Choice {
-    /// Only methods of this mechanism, for tests.
+    /// Try only methods of this mechanism, for tests.
     pub(crate) only: Option<Mechanism>,
-    /// The programs use the kernel's socket helpers, so this is Linux 5.12 or later.
+    /// Whether the programs use the kernel's socket helpers, which exist since Linux 5.12.
     pub(crate) has_socket_helpers: bool,
 }
 
@@ -46,7 +46,7 @@ pub(crate) fn can_load(ebpf: &mut Ebpf, btf: &Btf, hook: &HookMethods, choice: C
     try_methods(hook, choice.only, |method| load_method(ebpf, btf, method)).is_attached()
 }
 
-/// Refuses a method that is unsafe on this kernel, unless a test asks for it.
+/// Refuses a method that is unsafe on this kernel, unless a test requests it.
 fn may_be_tried(method: &HookMethod, choice: Choice) -> Result<(), AttachError> {
     let is_exit = matches!(method.attach_point, AttachPoint::FunctionExit(_));
     if is_exit && !choice.has_socket_helpers && choice.only.is_none() {
@@ -116,7 +116,7 @@ fn attach_method(program: &mut Program, method: &HookMethod) -> Result<(), Attac
     .map_err(|error| refused(&error))
 }
 
-/// An error of the kernel or of aya, and what the verifier says, on one line.
+/// An error of the kernel or of aya, with the verifier's message, on one line.
 fn refused(error: &(dyn Error + 'static)) -> AttachError {
     AttachError::Refused { detail: one_line(error) }
 }
@@ -125,9 +125,9 @@ fn invalid(method: &HookMethod) -> AttachError {
     AttachError::ProgramInvalid { program: method.program.to_owned() }
 }
 
-/// Attaches to a tracepoint, whose id is in tracefs. Not every host mounts that, so if necessary a
-/// thread mounts it for itself. aya searches for tracefs once in the life of the process, so it is
-/// called only where tracefs is visible.
+/// Attaches to a tracepoint, whose id is in tracefs. Not every host has tracefs mounted, so if
+/// necessary a thread mounts it for itself. aya searches for tracefs only once per process, so it
+/// is called only if tracefs is visible.
 fn attach_tracepoint(
     program: &mut TracePoint,
     category: &'static str,
@@ -140,8 +140,8 @@ fn attach_tracepoint(
     if EVENT_DIRECTORIES.into_iter().any(|directory| Path::new(directory).is_dir()) {
         return attach();
     }
-    // Usually only root may read tracefs, so that no events are visible may also mean that it is
-    // mounted and not readable.
+    // Usually only root may read tracefs, so if no events are visible, it may also be mounted but
+    // unreadable.
     check_tracefs()?;
     let attached = with_mounted(c"tracefs", c"/sys/kernel/tracing", || {
         check_tracefs()?;

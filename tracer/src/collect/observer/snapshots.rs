@@ -24,7 +24,7 @@ use crate::collect::{
 };
 
 impl Observer {
-    /// Takes a snapshot of all open sockets, or of those that concern the selected processes.
+    /// Takes a snapshot of all open sockets, or of those of the selected processes.
     ///
     /// # Errors
     /// The BPF programs, `sock_diag` or `/proc` failed.
@@ -35,8 +35,8 @@ impl Observer {
         self.sockets = snapshot.sockets.len();
         let has_new = self.track(&snapshot);
         if has_new && extent == Extent::InScope {
-            // The iterator shows other holders of a socket only if the socket is in the kernel's
-            // map of tracked sockets, to which `track` has added it now.
+            // The iterator shows other holders of a socket only if the socket is in the BPF map of
+            // tracked sockets, to which `track` has just added it.
             snapshot = self.read_sockets()?;
             self.track(&snapshot);
         }
@@ -73,7 +73,7 @@ impl Observer {
             bail!("sock_diag is not open");
         };
         let mut builder = SnapshotBuilder::new(clock::now());
-        // Each process is read once, however many sockets it holds.
+        // Each process is read once, regardless of how many sockets it holds.
         let known = RefCell::new(HashMap::new());
         let is_member = |key: ProcessKey| {
             *known.borrow_mut().entry(key).or_insert_with(|| is_in_groups(filter, key.pid))
@@ -119,7 +119,7 @@ impl Observer {
         Ok(Some(builder.finish(ended_at, stats.truncated, filter, admits, followed)))
     }
 
-    /// What the iterator shows: only selected sockets, unless a kernel map had no room for one.
+    /// The extent of the iterator: only selected sockets, unless a BPF map had no room for one.
     fn extent(&self) -> Extent {
         let is_listed = self.loss.map_full == 0 && self.reported_loss.map_full == 0;
         let can = matches!(self.backend, Backend::Kernel(_)) && is_listed;
@@ -145,8 +145,8 @@ impl Observer {
             .context("cannot measure the rate of the kernel's jiffies (CONFIG_HZ); try again")
     }
 
-    /// Adds the sockets of the snapshot to the kernel's map of tracked sockets, so that their
-    /// events are reported. Returns whether some were not in it before.
+    /// Adds the sockets of the snapshot to the BPF map of tracked sockets, so that their events are
+    /// reported. Returns whether some were not in it before.
     fn track(&mut self, snapshot: &Snapshot) -> bool {
         if self.targets.is_none() && self.filter.comms.is_empty() && !self.filter.is_by_cgroup() {
             return false;
@@ -166,8 +166,8 @@ impl Observer {
                     }
                 }
             }
-            // The BPF programs remove a socket when it is destroyed, unless that was before it was
-            // added.
+            // The BPF programs remove a socket when it is destroyed, unless it was destroyed before
+            // it was added.
             for id in self.followed.difference(&open) {
                 kernel.untrack(id.0);
             }
@@ -189,7 +189,7 @@ fn cgroup_members(filter: &Filter, builder: &SnapshotBuilder) -> Option<BTreeSet
     Some(known.into_iter().filter_map(|(key, is_member)| is_member.then_some(key)).collect())
 }
 
-/// The process is in the selected cgroup and container, if any.
+/// Whether the process is in the selected cgroup and container, if any.
 fn is_in_groups(filter: &Filter, pid: u32) -> bool {
     filter.cgroup.as_ref().is_none_or(|path| cgroup::is_in_cgroup(pid, path))
         && filter.container.as_ref().is_none_or(|id| cgroup::is_in_container(pid, id))

@@ -1,4 +1,4 @@
-//! Checks of the kernel and of the namespaces that tracer runs in.
+//! Checks of the kernel and of the namespaces in which tracer runs.
 
 use std::path::Path;
 

@@ -66,7 +66,7 @@ fn hook_fix() -> &'static str {
     }
 }
 
-/// Uprobes follow the HTTP responses of Go programs.
+/// Uprobes track the HTTP responses of Go programs.
 fn uprobes(kernel: &mut Kernel) -> Check {
     const SUBJECT: &str = "uprobes";
     match kernel.try_uprobe() {

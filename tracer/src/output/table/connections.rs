@@ -21,7 +21,7 @@ const STEPS: [Step; 8] = [
     Step::Add("UNREAD"),
 ];
 
-/// A heading, the table's heading, one line each; nothing if there are none.
+/// A heading, the table's heading and one line per connection; nothing if there are none.
 pub(super) fn lines(connections: &[Connection], width: usize, paint: Paint) -> Vec<String> {
     if connections.is_empty() {
         return Vec::new();

@@ -17,14 +17,14 @@ use crate::output::{
 
 const VERDICT: &str = "VERDICT";
 
-/// Columns for an IPv6 address and port at least: `[2001:d..7334]:443`.
+/// The minimum number of columns for an IPv6 address and port: `[2001:d..7334]:443`.
 const REMOTE_MIN: usize = 18;
 
-/// Columns that name a finding; they are shown however narrow the terminal is.
+/// Columns that identify a finding. They are shown even on a narrow terminal.
 const ESSENTIAL: [&str; 6] = ["#", "PID", "COMM", "REMOTE", "COUNT", VERDICT];
 
-/// Further columns while there is room, the most useful first. The state comes late: most verdicts
-/// imply it, and the details have it.
+/// Further columns if there is room, the most useful first. The state comes late: most verdicts
+/// imply it, and the details show it.
 const STEPS: [Step; 20] = [
     Step::Widen(VERDICT),
     Step::Add("OLDEST"),
@@ -90,7 +90,7 @@ pub(super) fn remote(finding: &Finding) -> String {
     }
 }
 
-/// How many connections are in which state, the most frequent first.
+/// The number of connections in each state, the most frequent first.
 pub(super) fn states(connections: &[Connection]) -> Vec<(TcpState, u64)> {
     let mut counts = BTreeMap::new();
     for connection in connections {
@@ -200,7 +200,7 @@ fn state_cell(finding: &Finding) -> String {
     }
 }
 
-/// The local address and port as far as all connections share them, with `*` for what differs.
+/// The local address and port as far as all connections share them, with `*` for parts that differ.
 fn local_cell(finding: &Finding) -> String {
     let mut locals = finding.connections.iter().map(|connection| connection.local);
     let Some(first) = locals.next() else { return "-".to_owned() };

@@ -10,12 +10,12 @@ use crate::output::{
     quantity::{self, counted, grouped},
 };
 
-/// Processes listed; of more, those that are nearest to their limit.
+/// The maximum number of processes listed: those nearest to their limit.
 const PROCESSES_MAX: usize = 20;
 
 /// One line for each process: `api[4711]: 1,240 open fds (1,211 TCP, 1,204 of them in findings) of
-/// at most 65,536; +23/min, so the limit is reached in about 46h`; with `--wide` also what its
-/// goroutines do.
+/// at most 65,536; +23/min, so the limit is reached in about 46h`; with `--wide`, also its
+/// goroutines.
 pub(super) fn lines(report: &Report, shown: &[&ProcessSummary], style: Style) -> Vec<String> {
     let width = usize::from(style.width);
     let line = |summary: &&ProcessSummary| {
@@ -70,8 +70,8 @@ fn process_line(summary: &ProcessSummary, flagged: u64, wide: bool) -> String {
     format!("{}: {}", process(summary.key, &summary.comm.0), parts.join("; "))
 }
 
-/// `1,230 goroutines, 604 in readLoop, 604 in writeLoop`: the figure that a program's own metrics
-/// show, and what of it are connections of its HTTP client.
+/// `1,230 goroutines, 604 in readLoop, 604 in writeLoop`: the number that a program's own metrics
+/// show, and the part that belongs to connections of its HTTP client.
 fn goroutines(goroutines: Goroutines) -> String {
     format!(
         "{}, {} in readLoop, {} in writeLoop",

@@ -5,7 +5,7 @@
 pub(crate) struct Style {
     /// Use ANSI colors.
     pub(crate) color: bool,
-    /// Columns to fit into; `u16::MAX` shortens and wraps nothing.
+    /// Available columns; with `u16::MAX`, nothing is shortened or wrapped.
     pub(crate) width: u16,
     /// Show the columns of `--wide`.
     pub(crate) wide: bool,

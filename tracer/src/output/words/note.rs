@@ -156,7 +156,7 @@ pub(crate) fn note(note: &Note) -> String {
     }
 }
 
-/// A limit that several processes may have in common.
+/// A limit that several processes may share.
 fn limit_of(processes: usize, reason: &Limit) -> String {
     match reason {
         Limit::ProcessEnded if processes > 1 => "they have exited".to_owned(),

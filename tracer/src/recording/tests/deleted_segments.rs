@@ -1,4 +1,4 @@
-//! A limited size, and what is still known after the oldest segments were deleted.
+//! A limited size, and what remains known after the oldest segments were deleted.
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 

@@ -1,11 +1,11 @@
-//! Judging a recording with other thresholds than when it was made.
+//! Analyzing a recording with thresholds other than the recorded ones.
 
 use tracer_core::{Detector, HostFacts, Input, Note, Report, Snapshot, SocketFacts, Timestamp};
 
 use super::{deleted_segments::socket, *};
 use crate::commands::replay::rerun;
 
-/// A snapshot 30 s after data was received that is still unread, on more connections than
+/// A snapshot 30s after data was received that is still unread, on more connections than
 /// `--min-count`.
 fn steps() -> Vec<Step> {
     let at = Timestamp::from_ms(100_000);
@@ -31,7 +31,7 @@ fn steps() -> Vec<Step> {
     ]
 }
 
-/// What they are judged to with this `--idle`.
+/// The report with this `--idle`.
 fn rejudged(idle_ms: u64) -> Report {
     let test = TestFile::new();
     test.record(&steps(), None);

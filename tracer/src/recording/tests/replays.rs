@@ -106,7 +106,8 @@ fn format_4_with_every_input() {
     assert_eq!(read(open("v4-every-input.rec")), (every_input::steps(), Ending::Whole));
 }
 
-/// It is written if it is missing, and never again: what was recorded is read for ever.
+/// The file is written if it is missing, and never changed afterwards: what was recorded must stay
+/// readable.
 #[test]
 fn format_5_with_every_input() {
     const NAME: &str = "v5-every-input.rec";
@@ -119,7 +120,7 @@ fn format_5_with_every_input() {
     assert_eq!(read(open(NAME)), (every_input::steps(), Ending::Whole));
 }
 
-/// A new version of the format begins with recordings of the one before it.
+/// A new version of the format begins with recordings of the previous one.
 #[test]
 fn there_are_recordings_of_every_version() {
     let mut versions = BTreeSet::new();

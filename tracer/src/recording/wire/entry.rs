@@ -23,8 +23,8 @@ wire_enum! {
     Entry {
         /// The first entry of a segment.
         Head(head: Box<Head>),
-        /// An input of an earlier segment that still holds, for a reader that begins with this
-        /// segment.
+        /// An input of an earlier segment that is still in effect, for a reader that begins with
+        /// this segment.
         Restated(input: Input),
         Input(input: Input),
         Event(event: EventEntry),
@@ -47,20 +47,20 @@ wire_enum! {
 pub(in crate::recording) type Addresses = (u32, SocketAddr, SocketAddr);
 
 wire_struct! {
-    /// An event in terms of the one before.
+    /// An event, relative to the previous one.
     EventEntry {
-        /// Time since that one.
+        /// Time since the previous event.
         after: TimeDelta,
-        /// By how much the cookie of the socket is larger.
+        /// Difference between the cookies of the sockets.
         id_step: i64,
-        /// `None` if they are those of the latest event of this socket.
+        /// `None` if they are the same as in the latest event of this socket.
         addresses: Option<Addresses>,
         kind: EventKind,
     }
 }
 
 wire_struct! {
-    /// A snapshot without its sockets, in terms of the one before.
+    /// A snapshot without its sockets, relative to the previous one.
     SnapshotEntry {
         started_at: Time,
         ended_at: Time,
@@ -76,7 +76,7 @@ wire_struct! {
 }
 
 wire_struct! {
-    /// The readers of a process, in terms of the inspection before.
+    /// The readers of a process, relative to the previous inspection.
     ReadersEntry {
         process: ProcessKey,
         at: Time,
@@ -87,7 +87,7 @@ wire_struct! {
 }
 
 wire_struct! {
-    /// The responses in flight of a process, in terms of the list before.
+    /// The responses in flight of a process, relative to the previous list.
     LedgerEntry {
         process: ProcessKey,
         at: Time,
