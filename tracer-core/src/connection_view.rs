@@ -36,7 +36,7 @@ pub(crate) struct ConnectionView<'a> {
     /// Which of those this view is about.
     pub(crate) selection: ResponseSelection<'a>,
     /// The known call sites.
-    pub(crate) sites: &'a CallSites,
+    pub(crate) call_sites: &'a CallSites,
     /// Why the process is not to blame for it, if there is a reason.
     pub(crate) excuse: Option<Excuse>,
 }
@@ -179,7 +179,7 @@ impl<'a> ConnectionView<'a> {
 
     /// Like [`is_confirmed`](Self::is_confirmed), except that not everything could be scanned for
     /// references.
-    pub(crate) fn is_unsearched(&self) -> bool {
+    pub(crate) fn is_scan_incomplete(&self) -> bool {
         self.held() == Some(Held::Unknown)
     }
 
@@ -197,7 +197,7 @@ impl<'a> ConnectionView<'a> {
             response.since >= opened_after
                 && match view.selection {
                     ResponseSelection::All => true,
-                    ResponseSelection::At(place) => view.place(response) == place,
+                    ResponseSelection::At(call_site) => view.call_site_of(response) == call_site,
                 }
         })
     }
@@ -208,9 +208,9 @@ impl<'a> ConnectionView<'a> {
     }
 
     /// The call site that requested this response.
-    pub(crate) fn place(&self, response: &Response) -> Option<&'a str> {
-        let process = self.tracked.accountable()?.key;
-        self.sites.place(process, response.stack?)
+    pub(crate) fn call_site_of(&self, response: &Response) -> Option<&'a str> {
+        let process = self.tracked.owner()?.key;
+        self.call_sites.call_site(process, response.stack?)
     }
 
     fn oldest_response(&self) -> Option<&'a Response> {
@@ -219,7 +219,7 @@ impl<'a> ConnectionView<'a> {
 
     /// The stack that requested the oldest response in flight.
     pub(crate) fn response_stack(&self) -> Option<(ProcessKey, StackId)> {
-        Some((self.tracked.accountable()?.key, self.oldest_response()?.stack?))
+        Some((self.tracked.owner()?.key, self.oldest_response()?.stack?))
     }
 
     /// The stack that requested the response in flight; if none is in flight, the one that opened
@@ -235,11 +235,11 @@ impl<'a> ConnectionView<'a> {
 
     /// The responsible line of code, as far as known.
     pub(crate) fn call_site(&self) -> Option<&'a str> {
-        if let ResponseSelection::At(place) = self.selection {
-            return place;
+        if let ResponseSelection::At(call_site) = self.selection {
+            return call_site;
         }
         let (process, stack) = self.call_stack()?;
-        self.sites.place(process, stack)
+        self.call_sites.call_site(process, stack)
     }
 
     /// Why the responsible line of code is unknown; `None` if it is known.
@@ -248,7 +248,7 @@ impl<'a> ConnectionView<'a> {
             return None;
         }
         match self.call_stack() {
-            Some((process, stack)) => self.sites.reason(process, stack),
+            Some((process, stack)) => self.call_sites.reason(process, stack),
             None if self.may_predate_tracing() && self.oldest_response().is_none() => {
                 Some(&CallSiteReason::OpenedBeforeTracing)
             }
@@ -310,7 +310,7 @@ impl<'a> ConnectionView<'a> {
 
     /// Whether the process is known to have been able to act on the connection: while a process is
     /// stopped, no confidence rises.
-    pub(crate) fn is_free_to_act(&self) -> bool {
+    pub(crate) fn can_run(&self) -> bool {
         let was_found = self.tracked.flag().is_some_and(|flag| {
             flag.verdict == Verdict::BodyNotClosed && flag.confidence >= Confidence::Likely
         });

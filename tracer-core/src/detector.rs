@@ -112,7 +112,7 @@ impl Detector {
             Input::Ledger(ledger) => {
                 self.changed |= self.processes.open_responses.replace(ledger, self.snapshots);
             }
-            Input::CallSite(answer) => self.processes.sites.remember(answer),
+            Input::CallSite(answer) => self.processes.call_sites.remember(answer),
             Input::Unanswered(count) => self.unanswered = count,
             Input::Note(note) => {
                 if !self.host.notes.contains(&note) {
@@ -282,10 +282,10 @@ impl Detector {
         // The response behind the verdict may no longer be in flight.
         let flagged = tracked.flagged.as_ref()?;
         let selection = flagged.response.map_or(view.selection, |(process, stack)| {
-            ResponseSelection::At(self.processes.sites.place(process, stack))
+            ResponseSelection::At(self.processes.call_sites.call_site(process, stack))
         });
         let connection = connection(&ConnectionView { selection, ..view });
-        let process = tracked.accountable().and_then(|it| self.processes.facts.get(&it.key));
+        let process = tracked.owner().and_then(|it| self.processes.facts.get(&it.key));
         let script = process.and_then(|facts| facts.script.clone());
         Some(Change { at, kind, connection, flag, key: (*flagged.key).clone(), script })
     }

@@ -27,13 +27,13 @@ use crate::{
 struct Identity {
     group: GroupKey,
     rule: RuleKey,
-    site: Option<String>,
+    call_site: Option<String>,
 }
 
 impl Identity {
     fn of(judged: &Judged<'_>) -> Self {
-        let site = judged.site.map(ToOwned::to_owned);
-        Self { group: judged.group, rule: judged.rule, site }
+        let call_site = judged.call_site.map(ToOwned::to_owned);
+        Self { group: judged.group, rule: judged.rule, call_site }
     }
 }
 

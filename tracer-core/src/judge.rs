@@ -33,7 +33,7 @@ use crate::{
     history::{History, rate_milli},
     open_responses::Response,
     processes::Processes,
-    rules::{self, Assessment, Claimed, RULES, Responses, Rule, RuleKey, Suspicion, growing},
+    rules::{self, Assessment, Claimed, RULES, ResponseCounts, Rule, RuleKey, Suspicion, growing},
     separate_times::SeparateTimes,
     table::Table,
     tracked::Tracked,
@@ -58,7 +58,7 @@ pub(crate) struct Judged<'a> {
     /// The rule that found them.
     pub(crate) rule: RuleKey,
     /// The call site of their responses; always `None` for rules that do not judge by call site.
-    pub(crate) site: Option<&'a str>,
+    pub(crate) call_site: Option<&'a str>,
     pub(crate) members: Vec<ConnectionView<'a>>,
     pub(crate) assessment: Assessment,
     pub(crate) growth: Growth,
@@ -124,7 +124,7 @@ impl<'a> JudgeContext<'a> {
         let context = *self;
         let mut latest: Option<(ProcessKey, ProcessView)> = None;
         self.table.open().filter_map(move |tracked| {
-            let process = tracked.accountable()?.key;
+            let process = tracked.owner()?.key;
             // Connections of one process are mostly adjacent.
             let known = latest.filter(|(key, _)| *key == process).map(|(_, view)| view);
             let view = known.unwrap_or_else(|| context.process_view(process));
@@ -147,7 +147,7 @@ impl<'a> JudgeContext<'a> {
     /// The size of each group, and of each port with several addresses.
     pub(crate) fn group_sizes(&self) -> BTreeMap<GroupKey, GroupSize> {
         let each = self.table.open().filter_map(|tracked| {
-            let (owner, facts) = (tracked.accountable()?, tracked.facts.as_ref()?);
+            let (owner, facts) = (tracked.owner()?, tracked.facts.as_ref()?);
             let group = GroupKey::of(owner.key, self.table.direction(tracked), facts);
             let one = GroupSize {
                 count: 1,
@@ -181,7 +181,7 @@ impl<'a> JudgeContext<'a> {
             process: ProcessView::default(),
             listed: self.listed(tracked).unwrap_or_default(),
             selection: ResponseSelection::All,
-            sites: &self.processes.sites,
+            call_sites: &self.processes.call_sites,
             excuse: None,
         })
     }
@@ -191,7 +191,7 @@ impl<'a> JudgeContext<'a> {
         if self.processes.open_responses.is_empty() {
             return None;
         }
-        let process = tracked.accountable()?.key;
+        let process = tracked.owner()?.key;
         let owners = tracked.facts.iter().flat_map(|facts| &facts.owners);
         let own = owners.filter(|owner| owner.key == process);
         own.map(|owner| self.processes.open_responses.on(process, owner.fd))
@@ -219,7 +219,7 @@ impl<'a> JudgeContext<'a> {
         let growing = history.and_then(|history| growing::evidence(&history.counts));
         let turnover = history.map(|history| &history.turnover);
         let free = all.iter().filter(|view| !view.is_excused());
-        let responses = Responses::of(free);
+        let responses = ResponseCounts::of(free);
         let context = GroupContext { group, all, responses, growing: growing.as_ref(), turnover };
         let mut unassigned = Unassigned::of(members);
         let mut judged = self.judge_unassigned(&mut unassigned, &context, false);
@@ -244,7 +244,7 @@ impl<'a> JudgeContext<'a> {
             judged.push(Judged {
                 group,
                 rule: growing::KEY,
-                site: None,
+                call_site: None,
                 members,
                 assessment: growing::assess(evidence),
                 growth: Growth {
@@ -269,33 +269,33 @@ impl<'a> JudgeContext<'a> {
         loop {
             let assess = |rule: &'static Rule, rank: usize| {
                 let parts = unassigned.claimed(rule, rank).into_iter();
-                surest(
-                    parts.filter_map(|(site, members)| self.assess(rule, site, members, context)),
-                )
+                highest(parts.filter_map(|(call_site, members)| {
+                    self.assess(rule, call_site, members, context)
+                }))
             };
             let rules = RULES.iter().zip(0..);
-            let rules = rules.filter(|(rule, _)| !is_by_port || !rule.is_of_one_address);
+            let rules = rules.filter(|(rule, _)| !is_by_port || !rule.is_single_address_only);
             let assessed = rules.filter_map(|(rule, rank)| {
                 let judged = assess(rule, rank);
                 let confidence = judged.first()?.assessment.confidence;
                 Some((confidence, Reverse(rank), rule, judged))
             });
-            let surest = assessed.max_by_key(|(confidence, rank, ..)| (*confidence, *rank));
-            let Some((_, Reverse(rank), rule, mut surest)) = surest else { return judged };
-            unassigned.take(rule, rank, &surest.iter().map(|judged| judged.site).collect());
-            for judged in surest.iter_mut().filter(|_| apart) {
+            let highest = assessed.max_by_key(|(confidence, rank, ..)| (*confidence, *rank));
+            let Some((_, Reverse(rank), rule, mut highest)) = highest else { return judged };
+            unassigned.take(rule, rank, &highest.iter().map(|judged| judged.call_site).collect());
+            for judged in highest.iter_mut().filter(|_| apart) {
                 if judged.members.iter().any(ConnectionView::is_excused) {
                     judged.rule.is_excused = true;
                 }
             }
-            judged.extend(surest);
+            judged.extend(highest);
         }
     }
 
     fn assess(
         &self,
         rule: &'static Rule,
-        site: Option<&'a str>,
+        call_site: Option<&'a str>,
         members: Vec<ConnectionView<'a>>,
         context: &GroupContext<'_, 'a>,
     ) -> Option<Judged<'a>> {
@@ -321,12 +321,14 @@ impl<'a> JudgeContext<'a> {
         // suspicious ones.
         let is_most = claimed.count() > context.all.len() / 2;
         let mut assessment = rule.assess(&claimed)?;
-        if let (Some(evidence), true) = (context.growing, assessment.growth_counts && is_most) {
+        if let (Some(evidence), true) =
+            (context.growing, assessment.growth_raises_confidence && is_most)
+        {
             // Growth alone makes nothing *certain*, and it does not turn *info* into a leak.
             if assessment.confidence == Confidence::Possible {
                 assessment = assessment.at_least_likely();
             }
-            assessment.facts.evidence.push(evidence.clone());
+            assessment.reasons.evidence.push(evidence.clone());
         }
         if rule.id.is_about_the_process() {
             let half_closed = self.half_closed.get(&context.group);
@@ -337,11 +339,11 @@ impl<'a> JudgeContext<'a> {
         let watched = self.watched_growth(&context.group, context.all.len());
         let watched = watched.filter(|_| is_most);
         let rate = || rate_milli(1, claimed.count(), times.span_ms);
-        let reconstructed = watched.is_none() && claimed.is_rising();
+        let reconstructed = watched.is_none() && claimed.is_still_accumulating();
         let growth =
             Growth { per_min_milli: watched.or_else(|| reconstructed.then(rate)), reconstructed };
         let (group, rule) = (context.group, rule.key());
-        Some(Judged { group, rule, site, members: claimed.members, assessment, growth })
+        Some(Judged { group, rule, call_site, members: claimed.members, assessment, growth })
     }
 
     /// The growth of a group, if it was watched for long enough.
@@ -364,7 +366,7 @@ impl<'a> JudgeContext<'a> {
 }
 
 /// Those with the highest confidence. The others are assessed again without them.
-fn surest<'a>(judged: impl Iterator<Item = Judged<'a>>) -> Vec<Judged<'a>> {
+fn highest<'a>(judged: impl Iterator<Item = Judged<'a>>) -> Vec<Judged<'a>> {
     let mut judged: Vec<Judged<'a>> = judged.collect();
     let max = judged.iter().map(|judged| judged.assessment.confidence).max();
     judged.retain(|judged| Some(judged.assessment.confidence) == max);
@@ -377,7 +379,7 @@ struct GroupContext<'c, 'a> {
     group: GroupKey,
     /// All of its connections.
     all: &'c [ConnectionView<'a>],
-    responses: Responses,
+    responses: ResponseCounts,
     growing: Option<&'c Evidence>,
     turnover: Option<&'c Turnover>,
 }

@@ -82,8 +82,8 @@ impl OpenResponses {
             .collect();
         // A file descriptor carries one HTTP/1 response at a time. If there are two, the later one
         // is current.
-        responses.sort_unstable_by_key(|it| (it.place(), Reverse(it.since)));
-        responses.dedup_by_key(|it| it.place());
+        responses.sort_unstable_by_key(|it| (it.fd_and_stream(), Reverse(it.since)));
+        responses.dedup_by_key(|it| it.fd_and_stream());
         let left_out = responses.len().saturating_sub(self.responses_max - self.kept);
         responses.truncate(responses.len() - left_out);
         let has_changed =
@@ -168,20 +168,20 @@ impl Response {
         Self { fd: open.fd, since: open.since, stack: open.stack, stream }
     }
 
-    fn place(&self) -> (u32, Option<u32>) {
+    fn fd_and_stream(&self) -> (u32, Option<u32>) {
         (self.fd, self.stream.map(|stream| stream.id))
     }
 
     /// The time is part of the identity because stream identifiers start again when a file
     /// descriptor is reused.
     fn identity(&self) -> ((u32, Option<u32>), Timestamp) {
-        (self.place(), self.since)
+        (self.fd_and_stream(), self.since)
     }
 }
 
 /// The same response in the previous list.
 fn find<'a>(before: &'a [Response], open: &OpenResponse) -> Option<&'a Response> {
-    let place = (open.fd, open.stream.map(|stream| stream.id));
-    let index = before.binary_search_by_key(&place, Response::place).ok()?;
+    let fd_and_stream = (open.fd, open.stream.map(|stream| stream.id));
+    let index = before.binary_search_by_key(&fd_and_stream, Response::fd_and_stream).ok()?;
     before.get(index).filter(|response| response.since == open.since)
 }

@@ -35,7 +35,7 @@ pub(crate) struct Processes {
     /// HTTP responses in flight.
     pub(crate) open_responses: OpenResponses,
     /// The call sites at which responses were requested and connections opened.
-    pub(crate) sites: CallSites,
+    pub(crate) call_sites: CallSites,
     /// Processes that cannot be read for lack of privileges.
     pub(crate) unreadable: BTreeSet<ProcessKey>,
     /// The processes in scope that held TCP sockets in the latest snapshot.
@@ -56,7 +56,7 @@ impl Processes {
             limits: BTreeMap::new(),
             goroutines: BTreeMap::new(),
             open_responses: OpenResponses::new(responses_max),
-            sites: CallSites::default(),
+            call_sites: CallSites::default(),
             unreadable: BTreeSet::new(),
             holders: BTreeMap::new(),
             histories: BTreeMap::new(),
@@ -82,7 +82,7 @@ impl Processes {
         self.limits.retain(|key, _| holders.contains_key(key));
         self.goroutines.retain(|key, _| holders.contains_key(key));
         self.open_responses.retain(snapshot, |key| holders.contains_key(key));
-        self.sites.retain(|key| holders.contains_key(key));
+        self.call_sites.retain(|key| holders.contains_key(key));
         self.unreadable.retain(|key| holders.contains_key(key));
         self.histories.retain(|key, _| holders.contains_key(key));
         for (key, holder) in holders {
@@ -133,7 +133,7 @@ impl Processes {
             .map(|(limit, processes)| Note::ReaderLimit { processes, limit: limit.clone() });
         let responses = count_processes(self.open_responses.limits())
             .map(|(limit, processes)| Note::ResponseLimit { processes, limit: limit.clone() });
-        let call_sites = count_each(self.sites.reasons())
+        let call_sites = count_each(self.call_sites.reasons())
             .map(|(reason, stacks)| Note::CallSiteLimit { stacks, reason: reason.clone() });
         readers.chain(responses).chain(call_sites).collect()
     }

@@ -22,7 +22,7 @@
 //! - *still accumulating*: the latest of those is at most twice their span ago, or thirty
 //!   times `--idle`.
 //! - *accumulate*: see [`accumulation`].
-//! - *confirmed by goroutine scan*: see [`proof_subset`].
+//! - *confirmed by goroutine scan*: see [`scan_subset`].
 //! - *read*: the application read from the socket, as two snapshots show by `copied_seq`.
 //!
 //! # What is excused
@@ -60,8 +60,8 @@ pub mod never_read;
 pub mod never_reused;
 pub mod orphaned;
 pub mod peer_not_reading;
-pub mod proof_subset;
 mod rule_set;
+pub mod scan_subset;
 mod shared_evidence;
 pub mod undrained;
 pub mod unshared_pool;
@@ -70,9 +70,9 @@ use alloc::vec::Vec;
 
 pub(crate) use accumulation::Accumulation;
 pub(crate) use body_not_closed::leaked;
-pub(crate) use claimed::{Claimed, Responses};
-pub(crate) use proof_subset::ProofSubset;
+pub(crate) use claimed::{Claimed, ResponseCounts};
 pub(crate) use rule_set::RuleSet;
+pub(crate) use scan_subset::ScanSubset;
 
 use crate::{
     Caveat, Confidence, Evidence, Interval, TcpState, Verdict, connection_view::ConnectionView,
@@ -111,7 +111,7 @@ impl RuleId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct RuleKey {
     pub(crate) id: RuleId,
-    pub(crate) subset: ProofSubset,
+    pub(crate) subset: ScanSubset,
     /// Whether it is applied to excused connections, which a healthy program would explain.
     pub(crate) is_excused: bool,
 }
@@ -122,7 +122,7 @@ pub(crate) struct Rule {
     /// Its name.
     pub(crate) id: RuleId,
     /// The subset of connections to which it is applied.
-    pub(crate) subset: ProofSubset,
+    pub(crate) subset: ScanSubset,
     /// `claims` and `assess` do not select the subset themselves: [`Rule::claims`] and
     /// [`Rule::assess`] do.
     is_restricted: bool,
@@ -134,7 +134,7 @@ pub(crate) struct Rule {
     assess: fn(&Claimed<'_, '_>) -> Option<Assessment>,
     /// Whether the rule ignores groups of several addresses: programs commonly have one idle
     /// connection to each.
-    pub(crate) is_of_one_address: bool,
+    pub(crate) is_single_address_only: bool,
 }
 
 /// All rules, the most specific first.
@@ -143,28 +143,28 @@ pub(crate) const RULES: &[Rule] = &[
     body_not_closed::UNSEARCHED,
     body_not_closed::CONFIRMED,
     body_not_closed::UNCONFIRMED,
-    ghost::RULE.restricted_to(ProofSubset::NearlyConfirmed),
-    ghost::RULE.restricted_to(ProofSubset::Unsearched),
-    ghost::RULE.restricted_to(ProofSubset::Confirmed),
+    ghost::RULE.restricted_to(ScanSubset::NearlyConfirmed),
+    ghost::RULE.restricted_to(ScanSubset::ScanIncomplete),
+    ghost::RULE.restricted_to(ScanSubset::Confirmed),
     ghost::RULE,
-    ghost::RULE.restricted_to(ProofSubset::Persisting),
+    ghost::RULE.restricted_to(ScanSubset::Persisting),
     never_read::RULE,
-    never_read::RULE.restricted_to(ProofSubset::Persisting),
+    never_read::RULE.restricted_to(ScanSubset::Persisting),
     inherited::RULE,
-    close_wait::RULE.restricted_to(ProofSubset::NearlyConfirmed),
-    close_wait::RULE.restricted_to(ProofSubset::Unsearched),
-    close_wait::RULE.restricted_to(ProofSubset::Confirmed),
+    close_wait::RULE.restricted_to(ScanSubset::NearlyConfirmed),
+    close_wait::RULE.restricted_to(ScanSubset::ScanIncomplete),
+    close_wait::RULE.restricted_to(ScanSubset::Confirmed),
     close_wait::RULE,
-    close_wait::RULE.restricted_to(ProofSubset::Persisting),
+    close_wait::RULE.restricted_to(ScanSubset::Persisting),
     orphaned::RULE,
     abandoned::NEARLY_CONFIRMED,
     abandoned::UNSEARCHED,
     abandoned::CONFIRMED,
-    undrained::RULE.restricted_to(ProofSubset::NearlyConfirmed),
-    undrained::RULE.restricted_to(ProofSubset::Unsearched),
-    undrained::RULE.restricted_to(ProofSubset::Confirmed),
+    undrained::RULE.restricted_to(ScanSubset::NearlyConfirmed),
+    undrained::RULE.restricted_to(ScanSubset::ScanIncomplete),
+    undrained::RULE.restricted_to(ScanSubset::Confirmed),
     undrained::RULE,
-    undrained::RULE.restricted_to(ProofSubset::Persisting),
+    undrained::RULE.restricted_to(ScanSubset::Persisting),
     abandoned::UNCONFIRMED,
     unshared_pool::RULE,
     never_reused::RULE,
@@ -193,8 +193,8 @@ pub(crate) fn is_accused(view: &ConnectionView<'_>) -> bool {
 
 /// Whether another inspection of the process matters for this connection although the latest answer
 /// is still valid.
-pub(crate) fn asks_again(view: &ConnectionView<'_>) -> bool {
-    inherited::asks_again(view)
+pub(crate) fn needs_another_inspection(view: &ConnectionView<'_>) -> bool {
+    inherited::needs_another_inspection(view)
 }
 
 /// Why to ask questions about this connection; `None` if there is no reason.
@@ -212,13 +212,13 @@ pub(crate) fn suspicion(view: &ConnectionView<'_>) -> Option<Suspicion> {
 }
 
 /// Whether an inspection of the process matters for this connection even if there are few like it.
-pub(crate) fn asks_alone(view: &ConnectionView<'_>) -> bool {
+pub(crate) fn needs_inspection_alone(view: &ConnectionView<'_>) -> bool {
     inherited::RULE.claims(view) || body_not_closed::is_in_flight(view)
 }
 
 /// The evidence and the caveats of an assessment.
 #[derive(Debug, Default)]
-pub(crate) struct Facts {
+pub(crate) struct Reasons {
     pub(crate) evidence: Vec<Evidence>,
     pub(crate) caveats: Vec<Caveat>,
 }
@@ -229,15 +229,15 @@ pub(crate) struct Assessment {
     pub(crate) verdict: Verdict,
     pub(crate) confidence: Confidence,
     /// Whether there are enough connections, of the right kind, for growth to raise the confidence.
-    pub(crate) growth_counts: bool,
-    pub(crate) facts: Facts,
+    pub(crate) growth_raises_confidence: bool,
+    pub(crate) reasons: Reasons,
 }
 
 impl Assessment {
     /// *Likely*, unless the confidence is higher.
     pub(crate) fn at_least_likely(mut self) -> Self {
         self.confidence = self.confidence.max(Confidence::Likely);
-        self.facts
+        self.reasons
             .caveats
             .retain(|it| !matches!(it, Caveat::Undecided { .. } | Caveat::UsedAgain { .. }));
         self

@@ -91,15 +91,15 @@ impl SeparateTimes {
     }
 
     /// Whether there are at least three events that span at least `idle_ms`.
-    pub(crate) const fn is_spread_out(self, idle_ms: u64) -> bool {
+    pub(crate) const fn is_at_separate_times(self, idle_ms: u64) -> bool {
         self.count >= 3 && self.span_ms >= idle_ms
     }
 
     /// Whether the accumulation continues: the last event was at most twice the span ago, or thirty
     /// times `idle_ms`.
-    pub(crate) fn is_rising(self, idle_ms: u64, now: Timestamp) -> bool {
+    pub(crate) fn is_still_accumulating(self, idle_ms: u64, now: Timestamp) -> bool {
         let recent_ms = self.span_ms.saturating_mul(2).max(idle_ms.saturating_mul(30));
-        self.is_spread_out(idle_ms) && now.ms_since(self.latest) <= recent_ms
+        self.is_at_separate_times(idle_ms) && now.ms_since(self.latest) <= recent_ms
     }
 }
 

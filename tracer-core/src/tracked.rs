@@ -328,7 +328,7 @@ impl Tracked {
 
     /// The file descriptor of the owning process: the opener while it still holds one, else the
     /// oldest holder; a process in scope, if there is one.
-    pub(crate) fn accountable(&self) -> Option<&Owner> {
+    pub(crate) fn owner(&self) -> Option<&Owner> {
         let owners = &self.facts.as_ref()?.owners;
         if let [owner] = owners.as_slice() {
             return Some(owner);

@@ -78,11 +78,11 @@ impl CallSites {
             Some(recorded) => self.call_site(programs, process, recorded),
             None => Err(CallSiteReason::StackNotKept),
         };
-        let (place, reason) = match found {
-            Ok(place) => (place, None),
+        let (call_site, reason) = match found {
+            Ok(call_site) => (call_site, None),
             Err(reason) => (None, Some(reason)),
         };
-        let answer = CallSite { process, stack, place, reason };
+        let answer = CallSite { process, stack, call_site, reason };
         is_running(process).then_some(Input::CallSite(answer))
     }
 
@@ -144,7 +144,7 @@ impl CallSites {
                 return Err(walk.lost());
             }
             match verdict {
-                Verdict::Application(place) => return Ok(Some(place)),
+                Verdict::Application(call_site) => return Ok(Some(call_site)),
                 Verdict::Further(explanation) => {
                     walk.explanation = walk.explanation.or(explanation);
                 }

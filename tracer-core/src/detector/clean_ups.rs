@@ -76,7 +76,7 @@ impl Detector {
         }
         Some(CleanUp {
             group: self.group(tracked)?,
-            comm: tracked.accountable()?.comm.clone(),
+            comm: tracked.owner()?.comm.clone(),
             cleaned: Cleaned { dead_since, outlived: tracked.outlived, was_used },
         })
     }
@@ -144,7 +144,7 @@ impl Detector {
     }
 
     fn group(&self, tracked: &Tracked) -> Option<GroupKey> {
-        let (owner, facts) = (tracked.accountable()?, tracked.facts.as_deref()?);
+        let (owner, facts) = (tracked.owner()?, tracked.facts.as_deref()?);
         Some(GroupKey::of(owner.key, self.table.direction(tracked), facts))
     }
 }

@@ -55,7 +55,7 @@ impl Detector {
         });
         add(self.unanswered, |count| Note::ReadersOutOfTime { count });
         add(self.processes.open_responses.stale(), |count| Note::ResponsesStale { count });
-        add(count(self.processes.sites.waiting()), |count| Note::StacksNotResolved {
+        add(count(self.processes.call_sites.waiting()), |count| Note::StacksNotResolved {
             count,
             per_snapshot_max: call_sites::QUESTIONS_MAX,
         });

@@ -65,7 +65,7 @@ impl Detector {
             }
             let of_port = suspects.entry(group.of_port()).or_default();
             of_port.entry(group).or_default().add(&view);
-            if rules::asks_alone(&view) {
+            if rules::needs_inspection_alone(&view) {
                 alone.insert(group);
             }
         }
@@ -93,9 +93,10 @@ impl Detector {
         let ids = |asked: &[Asked]| asked.iter().map(|asked| asked.id).collect();
         self.asked = readers.iter().map(|(key, asked)| (*key, ids(asked))).collect();
         let readers = readers.into_iter().map(|(key, asked)| Question::Readers(key, asked));
-        let stacks = self.processes.sites.ask(&stacks, self.snapshots);
-        let sites = stacks.into_iter().map(|(process, stack)| Question::CallSite(process, stack));
-        processes.into_iter().map(Question::Process).chain(readers).chain(sites).collect()
+        let stacks = self.processes.call_sites.ask(&stacks, self.snapshots);
+        let call_sites =
+            stacks.into_iter().map(|(process, stack)| Question::CallSite(process, stack));
+        processes.into_iter().map(Question::Process).chain(readers).chain(call_sites).collect()
     }
 
     /// The stacks that a later question may be about: those of connections that may be open, and of
@@ -131,11 +132,11 @@ impl Suspects {
 fn needs_answer(view: &ConnectionView<'_>) -> bool {
     let Some(seen) = view.inspected() else { return true };
     let is_old = view.now.ms_since(seen.at) >= view.options.idle_ms / 2;
-    is_old || view.reader() == Reader::None || rules::asks_again(view)
+    is_old || view.reader() == Reader::None || rules::needs_another_inspection(view)
 }
 
 /// The connection as its owning process knows it.
 fn asked(view: &ConnectionView<'_>) -> Option<Asked> {
-    let fd = view.tracked.accountable()?.fd;
+    let fd = view.tracked.owner()?.fd;
     Some(Asked { id: view.tracked.id, fd, inode: view.facts.inode })
 }

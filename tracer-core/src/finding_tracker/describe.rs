@@ -23,7 +23,7 @@ pub(super) fn key(judged: &Judged<'_>) -> FindingKey {
         _ if judged.group.direction == Direction::Inbound => FindingFamily::Accepted,
         _ => FindingFamily::ClientConnection,
     };
-    let owner = oldest(judged).and_then(|oldest| oldest.tracked.accountable());
+    let owner = oldest(judged).and_then(|oldest| oldest.tracked.owner());
     FindingKey {
         family,
         direction: judged.group.direction,
@@ -49,7 +49,7 @@ pub(super) fn finding(
     let remotes = remotes(judged, &connections);
     let CallSites { call_site, reason, several } = CallSites::of(judged, &connections);
     let comm = oldest.and_then(|oldest| oldest.owners.first()).map(|owner| owner.comm.clone());
-    let facts = &judged.assessment.facts;
+    let facts = &judged.assessment.reasons;
     let sum =
         |bytes: fn(&Connection) -> u64| connections.iter().map(bytes).fold(0, u64::saturating_add);
     Finding {
@@ -111,23 +111,28 @@ struct CallSites {
 
 impl CallSites {
     fn of(judged: &Judged<'_>, connections: &[Connection]) -> Self {
-        let one =
-            |site: &str| Self { call_site: Some(site.to_owned()), reason: None, several: None };
+        let one = |call_site: &str| Self {
+            call_site: Some(call_site.to_owned()),
+            reason: None,
+            several: None,
+        };
         if judged.rule.id.is_by_call_site() {
-            return judged.site.map_or_else(|| Self::unknown(judged), one);
+            return judged.call_site.map_or_else(|| Self::unknown(judged), one);
         }
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-        for site in connections.iter().filter_map(|connection| connection.call_site.as_deref()) {
-            *counts.entry(site).or_default() += 1;
+        for call_site in connections.iter().filter_map(|connection| connection.call_site.as_deref())
+        {
+            *counts.entry(call_site).or_default() += 1;
         }
         let counts = most_frequent(counts);
         match counts.as_slice() {
             [] => Self::unknown(judged),
-            [(site, _)] => one(site),
+            [(call_site, _)] => one(call_site),
             _ => {
                 let others = counts.len().saturating_sub(NAMES_MAX);
                 let listed = counts.into_iter().take(NAMES_MAX);
-                let top = listed.map(|(site, count)| Counted { value: site.to_owned(), count });
+                let top =
+                    listed.map(|(call_site, count)| Counted { value: call_site.to_owned(), count });
                 Self {
                     call_site: None,
                     reason: Some(CallSiteReason::SeveralCallSites),
@@ -195,8 +200,8 @@ pub(crate) fn connection(view: &ConnectionView<'_>) -> Connection {
     let (tracked, facts) = (view.tracked, view.facts);
     let mut owners = facts.owners.to_vec();
     owners.sort();
-    if let Some(accountable) = tracked.accountable()
-        && let Some(position) = owners.iter().position(|owner| owner == accountable)
+    if let Some(owning) = tracked.owner()
+        && let Some(position) = owners.iter().position(|owner| owner == owning)
     {
         owners[..=position].rotate_right(1);
     }

@@ -90,8 +90,8 @@ impl<'j, 'a> FindingMatching<'j, 'a> {
 
 /// Whether both are about responses, and their call sites are not both known and different.
 fn may_be_the_same(before: &Identity, judged: &Judged<'_>) -> bool {
-    let site = before.site.as_deref();
-    let differ = site.zip(judged.site).is_some_and(|(before, now)| before != now);
+    let call_site = before.call_site.as_deref();
+    let differ = call_site.zip(judged.call_site).is_some_and(|(before, now)| before != now);
     let are_responses = before.rule.id.is_by_call_site() && judged.rule.id.is_by_call_site();
     are_responses && before.group.overlaps(&judged.group) && !differ
 }

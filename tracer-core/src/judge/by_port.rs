@@ -116,23 +116,24 @@ fn better<'a>(
     by_address: &[Judged<'a>],
     count_min: usize,
 ) -> Vec<Judged<'a>> {
-    let mut surest: BTreeMap<(ConnectionId, Option<&str>), Confidence> = BTreeMap::new();
+    let mut highest: BTreeMap<(ConnectionId, Option<&str>), Confidence> = BTreeMap::new();
     for judged in by_address {
         for member in &judged.members {
-            let before = surest.entry((member.tracked.id, judged.site)).or_insert(Confidence::Info);
+            let before =
+                highest.entry((member.tracked.id, judged.call_site)).or_insert(Confidence::Info);
             *before = (*before).max(judged.assessment.confidence);
         }
     }
-    let is_surest = |judged: &Judged<'_>| {
+    let has_highest_confidence = |judged: &Judged<'_>| {
         judged.members.iter().all(|member| {
-            let before = surest.get(&(member.tracked.id, judged.site));
+            let before = highest.get(&(member.tracked.id, judged.call_site));
             before.is_none_or(|before| judged.assessment.confidence >= *before)
         })
     };
     let (mut better, mut others): (Vec<_>, Vec<_>) = by_port.into_iter().partition(|judged| {
         let addresses: BTreeSet<SocketAddr> =
             judged.members.iter().map(|member| member.facts.remote).collect();
-        judged.members.len() >= count_min && addresses.len() > 1 && is_surest(judged)
+        judged.members.len() >= count_min && addresses.len() > 1 && has_highest_confidence(judged)
     });
     // If an HTTP/2 connection is moved, its responses of other call sites move with it.
     loop {

@@ -248,7 +248,7 @@ fn may_be_held_up(view: &ConnectionView<'_>) -> bool {
 /// Whether it was at most *possible* before, and has a response that no goroutine is known to
 /// reference.
 fn is_confirmed(view: &ConnectionView<'_>) -> bool {
-    (view.is_confirmed() || view.is_unsearched()) && !view.was_likely()
+    (view.is_confirmed() || view.is_scan_incomplete()) && !view.was_likely()
 }
 
 /// Sets the excuse of each connection.
@@ -319,13 +319,13 @@ pub(super) fn limit(
     };
     let (slow, half_closed): (usize, usize) =
         (excused(Excuse::SlowPeer), excused(Excuse::HalfClosedPeer));
-    let caveats = &mut assessment.facts.caveats;
+    let caveats = &mut assessment.reasons.caveats;
     if slow > 0 {
         caveats.push(Caveat::SendBlocked { connections: slow });
     }
     if half_closed > 0 {
         caveats.push(Caveat::HalfClosedPeers { connections: half_closed });
-        assessment.facts.evidence.extend(half_closed_before.and_then(rising));
+        assessment.reasons.evidence.extend(half_closed_before.and_then(rising));
     }
     if excused(Excuse::Pool) > 0 {
         caveats.push(Caveat::CleanedUp { alive_max });

@@ -27,7 +27,7 @@ struct Entry<'a> {
     /// The rules about the process that claim it but do not judge it yet, because it is excused.
     withheld: RuleSet,
     /// The call site of its responses.
-    site: Option<&'a str>,
+    call_site: Option<&'a str>,
     /// Whether another entry represents the connection for rules that do not judge by call site.
     is_extra: bool,
 }
@@ -37,27 +37,28 @@ impl<'a> Unassigned<'a> {
     pub(super) fn of(views: &[ConnectionView<'a>]) -> Self {
         let mut unassigned = Self { entries: Vec::with_capacity(views.len()), has_extra: false };
         for view in views {
-            let at = |site| ConnectionView { selection: ResponseSelection::At(site), ..*view };
-            let mut sites = sites(view).into_iter();
-            match sites.next() {
+            let at =
+                |call_site| ConnectionView { selection: ResponseSelection::At(call_site), ..*view };
+            let mut call_sites = call_sites(view).into_iter();
+            match call_sites.next() {
                 None => unassigned.push(*view, None, false),
-                Some(site) => unassigned.push(at(site), site, false),
+                Some(call_site) => unassigned.push(at(call_site), call_site, false),
             }
-            for site in sites {
-                unassigned.push(at(site), site, true);
+            for call_site in call_sites {
+                unassigned.push(at(call_site), call_site, true);
                 unassigned.has_extra = true;
             }
         }
         unassigned
     }
 
-    fn push(&mut self, view: ConnectionView<'a>, site: Option<&'a str>, is_extra: bool) {
+    fn push(&mut self, view: ConnectionView<'a>, call_site: Option<&'a str>, is_extra: bool) {
         let claims = RuleSet::claiming(&view);
         let claims = if is_extra { claims.by_call_site() } else { claims };
         let about_the_process = claims.about_the_process();
         let withheld = if view.is_excused() { about_the_process } else { RuleSet::default() };
         let claims = claims.without(withheld);
-        self.entries.push(Entry { view, claims, withheld, site, is_extra });
+        self.entries.push(Entry { view, claims, withheld, call_site, is_extra });
     }
 
     /// Whether some connection is excused from a rule that claims it.
@@ -82,7 +83,7 @@ impl<'a> Unassigned<'a> {
         if rule.id.is_by_call_site() {
             let mut by_site: BTreeMap<Option<&'a str>, Vec<ConnectionView<'a>>> = BTreeMap::new();
             for entry in claimed {
-                by_site.entry(entry.site).or_default().push(entry.view);
+                by_site.entry(entry.call_site).or_default().push(entry.view);
             }
             return by_site.into_iter().collect();
         }
@@ -93,10 +94,11 @@ impl<'a> Unassigned<'a> {
     /// Removes what the rule claims; only these call sites if it judges by call site. What remains
     /// of the same connections is left to the rules that judge by call site, because no connection
     /// has two verdicts.
-    pub(super) fn take(&mut self, rule: &Rule, rank: usize, sites: &BTreeSet<Option<&str>>) {
+    pub(super) fn take(&mut self, rule: &Rule, rank: usize, call_sites: &BTreeSet<Option<&str>>) {
         let is_by_call_site = rule.id.is_by_call_site();
         let is_taken = |entry: &Entry<'_>| {
-            entry.claims.contains(rank) && (!is_by_call_site || sites.contains(&entry.site))
+            entry.claims.contains(rank)
+                && (!is_by_call_site || call_sites.contains(&entry.call_site))
         };
         let taken = self.entries.iter().filter(|entry| self.has_extra && is_taken(entry));
         let taken: BTreeSet<ConnectionId> = taken.map(|entry| entry.view.tracked.id).collect();
@@ -121,6 +123,6 @@ impl<'a> Unassigned<'a> {
 }
 
 /// The call sites of a connection's leaked responses; `None`: unknown ones.
-fn sites<'a>(view: &ConnectionView<'a>) -> BTreeSet<Option<&'a str>> {
-    rules::leaked(view).map(|response| view.place(response)).collect()
+fn call_sites<'a>(view: &ConnectionView<'a>) -> BTreeSet<Option<&'a str>> {
+    rules::leaked(view).map(|response| view.call_site_of(response)).collect()
 }

@@ -114,7 +114,9 @@ impl<'a> Claimed<'_, 'a> {
                 || times.count >= EVENTS_OF_MANY
                 || times.longest_run >= EVENTS_OF_RUN);
         let is_many = count > 2 * self.large_pool_max() && times.count >= EVENTS_OF_MANY;
-        is_even && (times.is_rising(idle_ms, self.now) || (is_many && times.is_spread_out(idle_ms)))
+        is_even
+            && (times.is_still_accumulating(idle_ms, self.now)
+                || (is_many && times.is_at_separate_times(idle_ms)))
     }
 
     fn is_in_bursts<'m>(
@@ -132,7 +134,7 @@ impl<'a> Claimed<'_, 'a> {
         let times = self.separate_times(watched);
         times.count >= BURSTS
             && count > 2 * turnover.alive_max
-            && times.is_rising(self.options.idle_ms, self.now)
+            && times.is_still_accumulating(self.options.idle_ms, self.now)
     }
 }
 

@@ -27,34 +27,34 @@
 //! of its own are in the same state and all call sites together reach it: a leak of 3 responses at
 //! each of 10 call sites is treated as a leak of 30.
 
-use super::{Assessment, Claimed, Facts, ProofSubset, Rule, RuleId, shared_evidence::recurrence};
+use super::{Assessment, Claimed, Reasons, Rule, RuleId, ScanSubset, shared_evidence::recurrence};
 use crate::{
     Caveat, Confidence, CountOf, Evidence, HttpStage, Interval, Occurrence, Reader, TcpState,
     Verdict,
     connection_view::ConnectionView,
     open_responses::Response,
-    rules::claimed::{Responses, UNSURE_SHARE, range},
+    rules::claimed::{ResponseCounts, UNSURE_ONE_IN, range},
     separate_times::SeparateTimes,
     time::JIFFIES_MARGIN_MS,
 };
 
 pub(super) const NEARLY_CONFIRMED: Rule =
     Rule::new(RuleId::BodyNotClosed, claims, occurred, assess_nearly_confirmed)
-        .selecting(ProofSubset::NearlyConfirmed);
+        .selecting(ScanSubset::NearlyConfirmed);
 pub(super) const UNSEARCHED: Rule =
     Rule::new(RuleId::BodyNotClosed, claims, occurred, assess_unconfirmed)
-        .restricted_to(ProofSubset::Unsearched);
+        .restricted_to(ScanSubset::ScanIncomplete);
 pub(super) const CONFIRMED: Rule =
     Rule::new(RuleId::BodyNotClosed, claims_confirmed, occurred, assess_confirmed)
-        .selecting(ProofSubset::Confirmed);
+        .selecting(ScanSubset::Confirmed);
 pub(super) const UNCONFIRMED: Rule =
     Rule::new(RuleId::BodyNotClosed, claims_unconfirmed, occurred, assess_unconfirmed)
-        .selecting(ProofSubset::Unconfirmed);
+        .selecting(ScanSubset::Unconfirmed);
 
 /// A response counts as being processed if at least this many snapshots showed reads.
-const READS_OF_WORK: u32 = 3;
+const PARTIAL_READS_MIN: u32 = 3;
 
-impl Responses {
+impl ResponseCounts {
     pub(crate) fn of<'v, 'a: 'v>(
         members: impl Iterator<Item = &'v ConnectionView<'a>> + Clone,
     ) -> Self {
@@ -84,9 +84,7 @@ pub(crate) fn leaked<'a>(
                 None => is_left_alone,
                 Some(stream) => {
                     let unread_ms = view.now.ms_since(stream.unread_since);
-                    stream.held_bytes > 0
-                        && unread_ms >= view.options.idle_ms
-                        && view.is_free_to_act()
+                    stream.held_bytes > 0 && unread_ms >= view.options.idle_ms && view.can_run()
                 }
             }
     })
@@ -112,7 +110,7 @@ fn is_left_alone(view: &ConnectionView<'_>) -> bool {
         && !view.is_being_read()
         // A process that sends on the connection uses it.
         && view.is_overdue(view.sent_ms())
-        && view.is_free_to_act()
+        && view.can_run()
 }
 
 /// Whether something was received since the request. Until then, there is nothing to read or close.
@@ -178,7 +176,7 @@ fn assess_nearly_confirmed(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let (unsure, in_group) = (count - confirmed, claimed.responses_of_group.confirmed);
     let enough = claimed.options.count_min;
     let is_enough = confirmed > 0 && (count >= enough || in_group >= enough);
-    let is_certain = is_enough && unsure * UNSURE_SHARE <= count;
+    let is_certain = is_enough && unsure * UNSURE_ONE_IN <= count;
     is_certain.then(|| assessment(claimed, Confidence::Certain, Some(in_group)))
 }
 
@@ -188,8 +186,8 @@ fn assess_confirmed(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
         return Some(assessment(claimed, Confidence::Certain, Some(in_group)));
     }
     // A few paused downloads look the same.
-    let worked_on = claimed.count_where(was_worked_on);
-    let is_likely = 2 * worked_on <= claimed.count();
+    let processed = claimed.count_where(was_processed);
+    let is_likely = 2 * processed <= claimed.count();
     let confidence = if is_likely { Confidence::Likely } else { Confidence::Possible };
     Some(assessment(claimed, confidence, None))
 }
@@ -208,8 +206,8 @@ fn assess_unconfirmed(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
 }
 
 /// Whether the application read it in several parts, as it does with a large download.
-fn was_worked_on(view: &ConnectionView<'_>) -> bool {
-    view.tracked.reads >= READS_OF_WORK && !view.is_multiplexed()
+fn was_processed(view: &ConnectionView<'_>) -> bool {
+    view.tracked.reads >= PARTIAL_READS_MIN && !view.is_multiplexed()
 }
 
 fn responses(claimed: &Claimed<'_, '_>) -> usize {
@@ -227,41 +225,41 @@ fn streams<'a>(
     pairs.filter(|(_, response)| response.stream.is_some())
 }
 
-/// `as_bad` is the number of responses of the group that are in the same state, if that number or
+/// `in_same_state` is the number of responses of the group that are in the same state, if that number or
 /// their own is enough.
 fn assessment(
     claimed: &Claimed<'_, '_>,
     confidence: Confidence,
-    as_bad: Option<usize>,
+    in_same_state: Option<usize>,
 ) -> Assessment {
     let (count, count_min) = (responses(claimed), claimed.options.count_min);
-    let mut facts = Facts::default();
-    facts.evidence.extend(in_flight(claimed));
-    facts.evidence.extend(streams_unread(claimed));
+    let mut reasons = Reasons::default();
+    reasons.evidence.extend(in_flight(claimed));
+    reasons.evidence.extend(streams_unread(claimed));
     if claimed.count_where(ConnectionView::is_multiplexed) < claimed.count() {
-        facts.add_readers(claimed);
-        add_pending(&mut facts, claimed);
+        reasons.add_readers(claimed);
+        add_pending(&mut reasons, claimed);
     }
-    facts.evidence.extend(request_times(claimed));
+    reasons.evidence.extend(request_times(claimed));
     if confidence < Confidence::Certain {
-        add_pauses(&mut facts, claimed, count);
+        add_pauses(&mut reasons, claimed, count);
     }
-    match as_bad {
+    match in_same_state {
         _ if count >= count_min => {}
-        Some(count) => facts.add(Evidence::SameDestination { count }),
-        None => facts.doubt(Caveat::TooFewResponses { count, count_min }),
+        Some(count) => reasons.add(Evidence::SameDestination { count }),
+        None => reasons.add_caveat(Caveat::TooFewResponses { count, count_min }),
     }
-    let growth_counts = as_bad.is_some();
-    Assessment { verdict: Verdict::BodyNotClosed, confidence, growth_counts, facts }
+    let growth_raises_confidence = in_same_state.is_some();
+    Assessment { verdict: Verdict::BodyNotClosed, confidence, growth_raises_confidence, reasons }
 }
 
 /// Responses that the application may still read, because it read them in several parts before.
-fn add_pauses(facts: &mut Facts, claimed: &Claimed<'_, '_>, total: usize) {
+fn add_pauses(reasons: &mut Reasons, claimed: &Claimed<'_, '_>, total: usize) {
     let was_read = |response: &Response| response.stream.is_some_and(|stream| stream.was_read);
     let streams = streams(claimed).filter(|(_, response)| was_read(response)).count();
-    let count = claimed.count_where(was_worked_on) + streams;
+    let count = claimed.count_where(was_processed) + streams;
     if count > 0 {
-        facts.doubt(Caveat::PausePossible(CountOf { count, total }));
+        reasons.add_caveat(Caveat::PausePossible(CountOf { count, total }));
     }
 }
 
@@ -290,7 +288,7 @@ fn streams_unread(claimed: &Claimed<'_, '_>) -> Option<Evidence> {
 }
 
 /// What pending data shows if the reader is unknown.
-fn add_pending(facts: &mut Facts, claimed: &Claimed<'_, '_>) {
+fn add_pending(reasons: &mut Reasons, claimed: &Claimed<'_, '_>) {
     let is_unknown = |member: &ConnectionView<'_>| {
         member.reader() == Reader::Unknown && !member.is_multiplexed()
     };
@@ -301,8 +299,8 @@ fn add_pending(facts: &mut Facts, claimed: &Claimed<'_, '_>) {
     let pending = claimed.count_where(is_evident);
     match (unknown, pending) {
         (0, _) => {}
-        (_, 0) => facts.doubt(Caveat::ReaderUnknown(claimed.of_all(unknown))),
-        _ => facts.add(Evidence::DataPending(claimed.of_all(pending))),
+        (_, 0) => reasons.add_caveat(Caveat::ReaderUnknown(claimed.of_all(unknown))),
+        _ => reasons.add(Evidence::DataPending(claimed.of_all(pending))),
     }
 }
 

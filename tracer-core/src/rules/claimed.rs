@@ -8,11 +8,11 @@ use crate::{
 };
 
 /// One in this many connections of a confirmed finding may be unsure.
-pub(super) const UNSURE_SHARE: usize = 5;
+pub(super) const UNSURE_ONE_IN: usize = 5;
 
 /// The responses of a group.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Responses {
+pub(crate) struct ResponseCounts {
     /// Connections with a leaked response that is confirmed by goroutine scan, with or without
     /// uprobes.
     pub(crate) confirmed: usize,
@@ -31,7 +31,7 @@ pub(crate) struct Claimed<'c, 'a> {
     /// Whether they go to several addresses. Limits for a pool then apply to each address.
     pub(crate) is_by_port: bool,
     /// The responses of the group, claimed or not.
-    pub(crate) responses_of_group: Responses,
+    pub(crate) responses_of_group: ResponseCounts,
     /// What the process does with dead connections of the group, if that was watched.
     pub(crate) turnover: Option<&'c Turnover>,
     /// When the rule's event happened to a connection.
@@ -83,7 +83,7 @@ impl<'a> Claimed<'_, 'a> {
     /// states), and nearly all of these are confirmed.
     pub(crate) fn is_confirmed(&self) -> bool {
         let (count, confirmed) = (self.count(), self.confirmed());
-        let is_nearly_all = (count - confirmed) * UNSURE_SHARE <= count;
+        let is_nearly_all = (count - confirmed) * UNSURE_ONE_IN <= count;
         is_nearly_all && self.is_enough(confirmed, count, self.responses_of_group.confirmed)
     }
 
@@ -100,8 +100,8 @@ impl<'a> Claimed<'_, 'a> {
     }
 
     /// How many have a response whose references could not be scanned completely.
-    pub(crate) fn unsearched(&self) -> usize {
-        self.count_where(ConnectionView::is_unsearched)
+    pub(crate) fn scan_incomplete(&self) -> usize {
+        self.count_where(ConnectionView::is_scan_incomplete)
     }
 
     /// Whether the process may read most of them later, because goroutines reference their
@@ -110,14 +110,14 @@ impl<'a> Claimed<'_, 'a> {
         2 * self.held() > self.count()
     }
 
-    /// See [`SeparateTimes::is_spread_out`].
-    pub(crate) fn is_spread_out(&self) -> bool {
-        self.times.is_spread_out(self.options.idle_ms)
+    /// See [`SeparateTimes::is_at_separate_times`].
+    pub(crate) fn is_at_separate_times(&self) -> bool {
+        self.times.is_at_separate_times(self.options.idle_ms)
     }
 
-    /// See [`SeparateTimes::is_rising`].
-    pub(crate) fn is_rising(&self) -> bool {
-        self.times.is_rising(self.options.idle_ms, self.now)
+    /// See [`SeparateTimes::is_still_accumulating`].
+    pub(crate) fn is_still_accumulating(&self) -> bool {
+        self.times.is_still_accumulating(self.options.idle_ms, self.now)
     }
 
     /// The shortest and the longest of a duration in milliseconds.

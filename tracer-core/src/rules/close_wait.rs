@@ -21,7 +21,7 @@
 //! request and wait for the response; until the response is sent, that cannot be distinguished from
 //! a peer that is gone.
 
-use super::{Accumulation, Assessment, Claimed, Facts, Rule, RuleId};
+use super::{Accumulation, Assessment, Claimed, Reasons, Rule, RuleId};
 use crate::{
     Caveat, Confidence, Direction, DurationRange, Evidence, Interval, Occurrence, TcpState,
     Verdict, connection_view::ConnectionView,
@@ -32,7 +32,7 @@ pub(super) const RULE: Rule = Rule::new(RuleId::CloseWait, claims, occurred, ass
 fn claims(view: &ConnectionView<'_>) -> bool {
     // A half-closed connection on which the process still sends is in use.
     view.facts.state == TcpState::CloseWait
-        && view.is_free_to_act()
+        && view.can_run()
         && !view.is_being_read()
         && view.is_overdue(view.peer_closed_ago().max_ms.min(view.sent_ms()))
 }
@@ -71,7 +71,7 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
         noticed => noticed,
     };
     let has_accumulated = accumulated == Accumulation::OneByOne;
-    let unreferenced = claimed.confirmed() + claimed.unsearched();
+    let unreferenced = claimed.confirmed() + claimed.scan_incomplete();
     let working = claimed.count_where(may_be_answered);
     let (verdict, confidence) = if claimed.is_confirmed() {
         (Verdict::CloseWait, Confidence::Certain)
@@ -92,29 +92,29 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
         min_ms: claimed.range(|member| member.peer_closed_ago().min_ms).min_ms,
         max_ms: claimed.range(|member| member.peer_closed_ago().max_ms).max_ms,
     };
-    let mut facts = Facts::new(Evidence::PeerClosed { count, ago });
-    facts.add_times(claimed, Occurrence::PeerClosed);
+    let mut reasons = Reasons::new(Evidence::PeerClosed { count, ago });
+    reasons.add_times(claimed, Occurrence::PeerClosed);
     if received_eof > 0 {
-        facts.add(Evidence::EofReceived(claimed.of_all(received_eof)));
+        reasons.add(Evidence::EofReceived(claimed.of_all(received_eof)));
     } else if drained > 0 {
-        facts.doubt(Caveat::EofUnconfirmed(claimed.of_all(drained)));
+        reasons.add_caveat(Caveat::EofUnconfirmed(claimed.of_all(drained)));
     }
     if working > 0 {
-        facts.doubt(Caveat::HalfClosePossible(claimed.of_all(working)));
+        reasons.add_caveat(Caveat::HalfClosePossible(claimed.of_all(working)));
     }
     let is_client = claimed.count_where(|it| it.direction == Direction::Outbound) == count;
     if has_accumulated && is_client && received_eof < enough && !claimed.is_confirmed() {
-        facts.doubt(Caveat::ThreadPoolPossible);
+        reasons.add_caveat(Caveat::ThreadPoolPossible);
     }
     if verdict == Verdict::CloseWait && confidence == Confidence::Possible {
-        facts.add_undecided(claimed, accumulated);
+        reasons.add_undecided(claimed, accumulated);
     }
-    facts.add_readers(claimed);
-    facts.add_same_destination(claimed);
+    reasons.add_readers(claimed);
+    reasons.add_same_destination(claimed);
     if sure < count {
-        facts.doubt(Caveat::CloseTimeUnknown(claimed.of_all(count - sure)));
+        reasons.add_caveat(Caveat::CloseTimeUnknown(claimed.of_all(count - sure)));
     }
-    let growth_counts =
+    let growth_raises_confidence =
         count >= enough && 2 * working <= count && accumulated != Accumulation::AtOnce;
-    Some(Assessment { verdict, confidence, growth_counts, facts })
+    Some(Assessment { verdict, confidence, growth_raises_confidence, reasons })
 }

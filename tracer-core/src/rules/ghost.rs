@@ -19,7 +19,7 @@
 //! resets and the pool has not used the connections since; a pool with one connection per thread
 //! while it shrinks.
 
-use super::{Accumulation, Assessment, Claimed, Facts, Rule, RuleId};
+use super::{Accumulation, Assessment, Claimed, Reasons, Rule, RuleId};
 use crate::{
     Confidence, Evidence, Interval, Occurrence, TcpState, Verdict, connection_view::ConnectionView,
 };
@@ -31,7 +31,7 @@ fn claims(view: &ConnectionView<'_>) -> bool {
     // handshake sets it.
     view.facts.state == TcpState::Closed
         && view.facts.last_received_at.is_some()
-        && view.is_free_to_act()
+        && view.can_run()
         && !view.is_being_read()
         && view.is_overdue(dead_ms(view))
 }
@@ -64,7 +64,7 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
         (Verdict::Ghost, Confidence::Certain)
     } else if accumulated == Accumulation::OneByOne || is_noticed_leak {
         (Verdict::Ghost, Confidence::Likely)
-    } else if is_many || are_enough_reported || claimed.unsearched() > 0 {
+    } else if is_many || are_enough_reported || claimed.scan_incomplete() > 0 {
         (Verdict::Ghost, Confidence::Possible)
     } else {
         (Verdict::StalePool, Confidence::Info)
@@ -73,17 +73,18 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
         |member: &ConnectionView<'_>| occurred(member) == Interval::exact(occurred(member).latest);
     let is_lower_bound = claimed.count_where(is_exact) < count;
     let dead = claimed.range(dead_ms);
-    let mut facts = Facts::new(Evidence::Dead { count, dead, is_lower_bound });
-    facts.add_times(claimed, Occurrence::Died);
-    facts.add(match reported {
+    let mut reasons = Reasons::new(Evidence::Dead { count, dead, is_lower_bound });
+    reasons.add_times(claimed, Occurrence::Died);
+    reasons.add(match reported {
         0 => Evidence::DeathUnnoticed { count },
         _ => Evidence::DeathReported(claimed.of_all(reported)),
     });
-    facts.add_readers(claimed);
-    facts.add_same_destination(claimed);
+    reasons.add_readers(claimed);
+    reasons.add_same_destination(claimed);
     if verdict == Verdict::Ghost && confidence == Confidence::Possible {
-        facts.add_undecided(claimed, accumulated);
+        reasons.add_undecided(claimed, accumulated);
     }
-    let growth_counts = count >= claimed.count_min() && accumulated != Accumulation::AtOnce;
-    Some(Assessment { verdict, confidence, growth_counts, facts })
+    let growth_raises_confidence =
+        count >= claimed.count_min() && accumulated != Accumulation::AtOnce;
+    Some(Assessment { verdict, confidence, growth_raises_confidence, reasons })
 }

@@ -9,12 +9,12 @@
 //!
 //! Lookalikes: growing traffic.
 
-use super::{Assessment, Facts, ProofSubset, RuleId, RuleKey};
+use super::{Assessment, Reasons, RuleId, RuleKey, ScanSubset};
 use crate::{Confidence, Evidence, Verdict, history::History};
 
 /// Its name.
 pub(crate) const KEY: RuleKey =
-    RuleKey { id: RuleId::Growing, subset: ProofSubset::All, is_excused: false };
+    RuleKey { id: RuleId::Growing, subset: ScanSubset::All, is_excused: false };
 
 /// The number of windows over which the count must rise.
 const WINDOWS: usize = 5;
@@ -30,7 +30,7 @@ pub(crate) fn assess(evidence: Evidence) -> Assessment {
     Assessment {
         verdict: Verdict::Growing,
         confidence: Confidence::Possible,
-        growth_counts: false,
-        facts: Facts::new(evidence),
+        growth_raises_confidence: false,
+        reasons: Reasons::new(evidence),
     }
 }

@@ -18,7 +18,7 @@
 //! them in an epoll or have them as standard input (inetd); socket activation, which passes file
 //! descriptor 3; a daemon that forked after it opened its pool.
 
-use super::{Assessment, Claimed, Facts, Rule, RuleId};
+use super::{Assessment, Claimed, Reasons, Rule, RuleId};
 use crate::{
     Caveat, Confidence, Evidence, Interval, Reader, TcpState, Verdict,
     connection_view::ConnectionView,
@@ -27,7 +27,7 @@ use crate::{
 pub(super) const RULE: Rule = Rule::new(RuleId::Inherited, claims, occurred, assess);
 
 /// Standard streams are passed on purpose.
-const STREAM_FD_MAX: u32 = 2;
+const STDIO_FD_MAX: u32 = 2;
 /// Number of inspections that must find no reader: a thread that reads returns to the call.
 const INSPECTIONS_MIN: u64 = 2;
 /// The first file descriptor of socket activation (`sd_listen_fds(3)`), which is also the first
@@ -43,10 +43,10 @@ fn claims(view: &ConnectionView<'_>) -> bool {
             .all(|owner| Some(owner.key) != tracked.opener && view.is_inherited_by(owner));
     matches!(facts.state, TcpState::Established | TcpState::CloseWait)
         && no_holder_opened_it
-        && facts.owners.iter().all(|owner| owner.fd > STREAM_FD_MAX)
+        && facts.owners.iter().all(|owner| owner.fd > STDIO_FD_MAX)
         && !view.reader().is_waiting()
         && !is_registered(view)
-        && view.is_free_to_act()
+        && view.can_run()
         && view.is_overdue(view.idle_ms())
 }
 
@@ -56,7 +56,7 @@ fn is_registered(view: &ConnectionView<'_>) -> bool {
 }
 
 /// Another inspection could raise the confidence, even if nothing has changed.
-pub(super) fn asks_again(view: &ConnectionView<'_>) -> bool {
+pub(super) fn needs_another_inspection(view: &ConnectionView<'_>) -> bool {
     claims(view) && !was_inspected(view, INSPECTIONS_MIN)
 }
 
@@ -102,25 +102,30 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
         _ => return None,
     };
     let silent = claimed.range(ConnectionView::idle_ms);
-    let mut facts = Facts::new(Evidence::OpenedByAnother { count, silent });
+    let mut reasons = Reasons::new(Evidence::OpenedByAnother { count, silent });
     if let Some(opener) = claimed.members.iter().filter_map(|it| it.tracked.opener).min() {
-        facts.add(Evidence::Opener { pid: opener.pid });
+        reasons.add(Evidence::Opener { pid: opener.pid });
     }
     match has_executed {
-        Some(true) => facts.add(Evidence::CloseOnExecMissing),
-        Some(false) if opener_runs => facts.add(Evidence::ForkedFromOpener),
-        Some(false) => facts.doubt(Caveat::OpenerNotSeen),
-        None => facts.doubt(Caveat::ExecUnknown),
+        Some(true) => reasons.add(Evidence::CloseOnExecMissing),
+        Some(false) if opener_runs => reasons.add(Evidence::ForkedFromOpener),
+        Some(false) => reasons.add_caveat(Caveat::OpenerNotSeen),
+        None => reasons.add_caveat(Caveat::ExecUnknown),
     }
     if without_reader == count {
-        facts.add(Evidence::NoReaderNoEpoll { count });
+        reasons.add(Evidence::NoReaderNoEpoll { count });
     } else if has_executed == Some(true) && inspected == count {
-        facts.add(Evidence::NoThreadNoEpoll { count });
+        reasons.add(Evidence::NoThreadNoEpoll { count });
     } else {
-        facts.doubt(Caveat::ReaderUnknown(claimed.of_all(count - without_reader)));
+        reasons.add_caveat(Caveat::ReaderUnknown(claimed.of_all(count - without_reader)));
     }
     if !is_enough {
-        facts.doubt(Caveat::TooFewInherited { count, count_min });
+        reasons.add_caveat(Caveat::TooFewInherited { count, count_min });
     }
-    Some(Assessment { verdict: Verdict::Inherited, confidence, growth_counts: false, facts })
+    Some(Assessment {
+        verdict: Verdict::Inherited,
+        confidence,
+        growth_raises_confidence: false,
+        reasons,
+    })
 }

@@ -11,7 +11,7 @@
 //! are not claimed, and neither are connections in the accept queue, because no file descriptor
 //! refers to them.
 
-use super::{Accumulation, Assessment, Claimed, Facts, Rule, RuleId};
+use super::{Accumulation, Assessment, Claimed, Reasons, Rule, RuleId};
 use crate::{
     Caveat, Confidence, Direction, Evidence, Interval, Occurrence, TcpState, Timestamp, Verdict,
     connection_view::ConnectionView,
@@ -27,7 +27,7 @@ fn claims(view: &ConnectionView<'_>) -> bool {
         && has_arrived
         && !facts.drained
         && facts.unread_bytes == facts.rx_bytes
-        && view.is_free_to_act()
+        && view.can_run()
         // A process that sends on the connection is using it, and may not need to read.
         && view.is_overdue(waiting_ms(view).min(view.sent_ms()))
 }
@@ -67,19 +67,20 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let confidence = if is_leak { Confidence::Likely } else { Confidence::Possible };
     let received_bytes = claimed.sum(|member| member.facts.unread_bytes);
     let waiting = claimed.range(waiting_ms);
-    let mut facts = Facts::new(Evidence::NeverRead { count, received_bytes, waiting });
-    facts.add_times(claimed, Occurrence::WentSilent);
+    let mut reasons = Reasons::new(Evidence::NeverRead { count, received_bytes, waiting });
+    reasons.add_times(claimed, Occurrence::WentSilent);
     let gave_up = claimed.count_where(|member| member.facts.fin_received == Some(true));
     if gave_up > 0 {
-        facts.add(Evidence::PeerGaveUp(claimed.of_all(gave_up)));
+        reasons.add(Evidence::PeerGaveUp(claimed.of_all(gave_up)));
     }
-    facts.add_readers(claimed);
+    reasons.add_readers(claimed);
     if served > 0 {
-        facts.doubt(Caveat::OthersBeingServed { count: served });
+        reasons.add_caveat(Caveat::OthersBeingServed { count: served });
     }
     if !is_leak && count >= enough {
-        facts.add_undecided(claimed, accumulated);
+        reasons.add_undecided(claimed, accumulated);
     }
-    let growth_counts = count >= enough && served == 0 && accumulated != Accumulation::AtOnce;
-    Some(Assessment { verdict: Verdict::NeverRead, confidence, growth_counts, facts })
+    let growth_raises_confidence =
+        count >= enough && served == 0 && accumulated != Accumulation::AtOnce;
+    Some(Assessment { verdict: Verdict::NeverRead, confidence, growth_raises_confidence, reasons })
 }

@@ -13,7 +13,7 @@
 //!
 //! Lookalikes: a network that is down for longer than `--idle`.
 
-use super::{Assessment, Claimed, Facts, Rule, RuleId};
+use super::{Assessment, Claimed, Reasons, Rule, RuleId};
 use crate::{
     Confidence, Evidence, Interval, TcpState, Timer, Verdict, connection_view::ConnectionView,
 };
@@ -56,19 +56,24 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let is_enough = count >= claimed.options.count_min;
     let confidence = if is_enough { Confidence::Likely } else { Confidence::Possible };
     let silent = claimed.range(unacknowledged_ms);
-    let mut facts = Facts::new(Evidence::NothingAcknowledged { count, silent });
+    let mut reasons = Reasons::new(Evidence::NothingAcknowledged { count, silent });
     let probing = claimed.count_where(is_probing);
     if probing > 0 {
         let max = members.iter().map(|member| member.facts.unanswered_probes).max();
         let consecutive_max = max.unwrap_or_default();
-        facts.add(Evidence::ProbesUnanswered { count: probing, total: count, consecutive_max });
+        reasons.add(Evidence::ProbesUnanswered { count: probing, total: count, consecutive_max });
     }
     let sending = claimed.count_where(is_retransmitting);
     if sending > 0 {
         let max = members.iter().map(|member| member.facts.retransmits).max();
         let retransmits_max = max.unwrap_or_default();
-        facts.add(Evidence::DataRetransmitted { count: sending, total: count, retransmits_max });
+        reasons.add(Evidence::DataRetransmitted { count: sending, total: count, retransmits_max });
     }
-    facts.add_readers(claimed);
-    Some(Assessment { verdict: Verdict::Orphaned, confidence, growth_counts: false, facts })
+    reasons.add_readers(claimed);
+    Some(Assessment {
+        verdict: Verdict::Orphaned,
+        confidence,
+        growth_raises_confidence: false,
+        reasons,
+    })
 }

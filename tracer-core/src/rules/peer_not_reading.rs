@@ -8,11 +8,11 @@
 //!
 //! - *info*: always.
 
-use super::{Assessment, Claimed, Facts, Rule, RuleId};
+use super::{Assessment, Claimed, Reasons, Rule, RuleId};
 use crate::{Confidence, Evidence, Interval, Verdict, connection_view::ConnectionView, waits};
 
 pub(super) const RULE: Rule =
-    Rule::new(RuleId::PeerNotReading, claims, occurred, assess).of_one_address();
+    Rule::new(RuleId::PeerNotReading, claims, occurred, assess).single_address_only();
 
 fn claims(view: &ConnectionView<'_>) -> bool {
     waits::is_stalled(view.facts) && view.is_idle_over(view.sent_ms())
@@ -26,8 +26,8 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     Some(Assessment {
         verdict: Verdict::PeerNotReading,
         confidence: Confidence::Info,
-        growth_counts: false,
-        facts: Facts::new(Evidence::SendStalled {
+        growth_raises_confidence: false,
+        reasons: Reasons::new(Evidence::SendStalled {
             count: claimed.count(),
             unsent_bytes: claimed.sum(|member| member.facts.unsent_bytes),
             stalled: claimed.range(ConnectionView::sent_ms),

@@ -17,7 +17,7 @@
 //! see the reads. Of several downloads that are opened together and processed one after another,
 //! all but one stay unread.
 
-use super::{Accumulation, Assessment, Claimed, Facts, Rule, RuleId};
+use super::{Accumulation, Assessment, Claimed, Reasons, Rule, RuleId};
 use crate::{
     Caveat, Confidence, Evidence, Interval, Occurrence, TcpState, Verdict,
     connection_view::ConnectionView,
@@ -37,7 +37,7 @@ const ANSWER_READ_MS: u64 = 2_000;
 fn claims(view: &ConnectionView<'_>) -> bool {
     view.facts.state == TcpState::Established
         && view.facts.unread_bytes > 0
-        && view.is_free_to_act()
+        && view.can_run()
         // A process that sends on the connection is using it, and may not need to read.
         && view.is_overdue(neglected_ms(view).min(view.sent_ms()))
 }
@@ -45,7 +45,7 @@ fn claims(view: &ConnectionView<'_>) -> bool {
 /// How long the connection has not been read. If no goroutine is known to reference the response
 /// and no read was seen, newly arriving data does not matter: the time counts from the request.
 fn neglected_ms(view: &ConnectionView<'_>) -> u64 {
-    if (view.is_confirmed() || view.is_unsearched()) && view.tracked.never_seen_reading {
+    if (view.is_confirmed() || view.is_scan_incomplete()) && view.tracked.never_seen_reading {
         view.sent_ms()
     } else {
         unread_ms(view)
@@ -85,7 +85,7 @@ fn was_watched(view: &ConnectionView<'_>) -> bool {
 
 /// Whether the process, within `--idle`, was seen to read what it had requested some time before:
 /// it is processing the data, not just reading a response immediately.
-fn is_in_work(view: &ConnectionView<'_>) -> bool {
+fn is_being_processed(view: &ConnectionView<'_>) -> bool {
     let (tracked, options) = (view.tracked, view.options);
     tracked.read_at.is_some_and(|read_at| {
         let requested_at = view.facts.last_sent_at.unwrap_or(tracked.opened_at);
@@ -104,14 +104,14 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let is_large = |member: &ConnectionView<'_>| member.facts.unread_bytes > unread_min_bytes;
     let large = claimed.count_where(is_large);
     let watched = claimed.range(watched_ms);
-    let in_work = claimed.group.iter().filter(|member| is_in_work(member)).count();
+    let being_processed = claimed.group.iter().filter(|member| is_being_processed(member)).count();
     let seen = claimed.count_where(|member| is_large(member) && was_watched(member));
     let untouched = claimed.count_where(|member| is_large(member) && is_untouched(member));
     let accumulated = claimed.accumulation(is_large);
     let has_accumulated = accumulated == Accumulation::OneByOne;
     // Two snapshots are needed to see that nothing is read.
     let is_apparent =
-        watched.max_ms > 0 && has_accumulated && untouched >= count_min && in_work == 0;
+        watched.max_ms > 0 && has_accumulated && untouched >= count_min && being_processed == 0;
     let is_seen = seen >= count_min && has_accumulated;
     let is_confirmed = claimed.is_confirmed();
     let confidence = if is_confirmed {
@@ -126,46 +126,46 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let unread_bytes = claimed.sum(|member| member.facts.unread_bytes);
     let silent = claimed.range(ConnectionView::received_ms);
     let is_stream = silent.max_ms < claimed.options.idle_ms;
-    let mut facts = Facts::new(if is_stream {
+    let mut reasons = Reasons::new(if is_stream {
         Evidence::UnreadGrowing { count, unread_bytes }
     } else {
         Evidence::UnreadSilent { count, unread_bytes, silent }
     });
     if watched.max_ms > 0 {
-        facts.add(Evidence::NothingRead { watched });
+        reasons.add(Evidence::NothingRead { watched });
     }
     if confidence < Confidence::Certain {
-        add_doubts(&mut facts, claimed, in_work);
+        add_doubts(&mut reasons, claimed, being_processed);
     }
     if !is_stream {
-        facts.add_times(claimed, Occurrence::WentSilent);
+        reasons.add_times(claimed, Occurrence::WentSilent);
     }
-    facts.add_readers(claimed);
-    facts.add_same_destination(claimed);
+    reasons.add_readers(claimed);
+    reasons.add_same_destination(claimed);
     if !is_confirmed && large < claimed.options.count_min {
         let (count, total, count_min) = (large, count, claimed.options.count_min);
-        facts.doubt(Caveat::TooLittleUnread { count, total, unread_min_bytes, count_min });
+        reasons.add_caveat(Caveat::TooLittleUnread { count, total, unread_min_bytes, count_min });
     }
     if confidence == Confidence::Possible && large >= count_min {
-        facts.add_undecided(claimed, accumulated);
+        reasons.add_undecided(claimed, accumulated);
     }
-    let growth_counts = seen >= count_min
+    let growth_raises_confidence = seen >= count_min
         && accumulated != Accumulation::AtOnce
         && !claimed.may_be_resumed()
         && !has_readers(claimed);
-    Some(Assessment { verdict: Verdict::Undrained, confidence, growth_counts, facts })
+    Some(Assessment { verdict: Verdict::Undrained, confidence, growth_raises_confidence, reasons })
 }
 
 /// Adds healthy explanations, and what would rule them out.
-fn add_doubts(facts: &mut Facts, claimed: &Claimed<'_, '_>, in_work: usize) {
+fn add_doubts(reasons: &mut Reasons, claimed: &Claimed<'_, '_>, being_processed: usize) {
     let partly_read = claimed.count_where(|member| !is_untouched(member));
     if partly_read > 0 {
-        facts.doubt(Caveat::PartlyRead(claimed.of_all(partly_read)));
+        reasons.add_caveat(Caveat::PartlyRead(claimed.of_all(partly_read)));
     }
-    if in_work > 0 {
-        facts.doubt(Caveat::OthersBeingRead { count: in_work });
+    if being_processed > 0 {
+        reasons.add_caveat(Caveat::OthersBeingRead { count: being_processed });
     }
     if claimed.count_where(was_watched) < claimed.count().min(claimed.options.count_min) {
-        facts.doubt(Caveat::WatchedTooBriefly { needed_ms: claimed.options.idle_ms });
+        reasons.add_caveat(Caveat::WatchedTooBriefly { needed_ms: claimed.options.idle_ms });
     }
 }

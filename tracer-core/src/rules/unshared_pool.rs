@@ -18,14 +18,14 @@
 
 use alloc::collections::BTreeSet;
 
-use super::{Assessment, Claimed, Facts, Rule, RuleId};
+use super::{Assessment, Claimed, Reasons, Rule, RuleId};
 use crate::{
     Caveat, Confidence, Direction, Evidence, HttpStage, Interval, Occurrence, TcpState, Timestamp,
     Verdict, connection_view::ConnectionView,
 };
 
 pub(super) const RULE: Rule =
-    Rule::new(RuleId::UnsharedPool, claims, occurred, assess).of_one_address();
+    Rule::new(RuleId::UnsharedPool, claims, occurred, assess).single_address_only();
 
 /// A connection whose last use was less than this before another one was opened may have been busy
 /// at that time.
@@ -40,7 +40,7 @@ fn claims(view: &ConnectionView<'_>) -> bool {
         && facts.rx_bytes > 0
         && view.reader().is_waiting()
         && is_idle_client
-        && view.is_free_to_act()
+        && view.can_run()
         && view.idle_ms() >= view.options.pool_idle_ms
 }
 
@@ -68,13 +68,13 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
         .filter_map(ConnectionView::http)
         .map(|http| http.transport)
         .collect();
-    let once = claimed.count_where(ConnectionView::was_used_once);
+    let used_once = claimed.count_where(ConnectionView::was_used_once);
     let missed = missed_reuses(claimed);
     let known = claimed.count_where(|member| member.http().is_some());
-    let is_served_once = transports.len() > claimed.pool_max() && once >= enough;
+    let is_served_once = transports.len() > claimed.pool_max() && used_once >= enough;
     let confidence = if known == count {
-        let is_more = transports.len() > claimed.large_pool_max();
-        if is_more && is_served_once && claimed.is_spread_out() {
+        let exceeds_large_pool = transports.len() > claimed.large_pool_max();
+        if exceeds_large_pool && is_served_once && claimed.is_at_separate_times() {
             Confidence::Certain
         } else if transports.len() >= enough {
             Confidence::Possible
@@ -87,18 +87,23 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
         return None;
     };
     let idle = claimed.range(ConnectionView::idle_ms);
-    let mut facts = Facts::new(Evidence::IdleWithReader { count, idle });
+    let mut reasons = Reasons::new(Evidence::IdleWithReader { count, idle });
     if known == count {
-        facts.add(Evidence::SeparateTransports { transports: transports.len() });
+        reasons.add(Evidence::SeparateTransports { transports: transports.len() });
     }
     if missed > 0 {
-        facts.add(Evidence::OpenedWhileOthersIdle(claimed.of_all(missed)));
+        reasons.add(Evidence::OpenedWhileOthersIdle(claimed.of_all(missed)));
     }
-    facts.add(Evidence::ServedAtMostOnce(claimed.of_all(once)));
-    facts.add_times(claimed, Occurrence::WentSilent);
+    reasons.add(Evidence::ServedAtMostOnce(claimed.of_all(used_once)));
+    reasons.add_times(claimed, Occurrence::WentSilent);
     if known < count {
-        facts.doubt(Caveat::StreamPossible);
+        reasons.add_caveat(Caveat::StreamPossible);
     }
-    let growth_counts = known == count && is_served_once;
-    Some(Assessment { verdict: Verdict::UnsharedPool, confidence, growth_counts, facts })
+    let growth_raises_confidence = known == count && is_served_once;
+    Some(Assessment {
+        verdict: Verdict::UnsharedPool,
+        confidence,
+        growth_raises_confidence,
+        reasons,
+    })
 }

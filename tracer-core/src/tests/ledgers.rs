@@ -17,7 +17,7 @@ pub(super) struct Ledgers {
     /// The processes whose ledger cannot be read.
     pub(super) unread: BTreeSet<u32>,
     /// The call sites of the stacks; `None` if unknown.
-    pub(super) places: BTreeMap<StackId, Option<String>>,
+    pub(super) call_sites: BTreeMap<StackId, Option<String>>,
 }
 
 impl Ledgers {
@@ -65,8 +65,8 @@ impl Ledgers {
 
     /// The call site of a stack; nothing if it is not resolved yet.
     pub(super) fn call_site(&self, process: ProcessKey, stack: StackId) -> Option<Input> {
-        let place = self.places.get(&stack)?.clone();
-        let reason = place.is_none().then_some(CallSiteReason::StackEmpty);
-        Some(Input::CallSite(CallSite { process, stack, place, reason }))
+        let call_site = self.call_sites.get(&stack)?.clone();
+        let reason = call_site.is_none().then_some(CallSiteReason::StackEmpty);
+        Some(Input::CallSite(CallSite { process, stack, call_site, reason }))
     }
 }

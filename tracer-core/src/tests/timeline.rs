@@ -205,8 +205,8 @@ impl Player {
             ("find-ledger", _) => drop(self.world.ledgers.unread.remove(&line.number("pid"))),
             ("exec", _) => self.world.ledgers.forget(line.number("pid")),
             ("call-site", _) => {
-                let place = line.detail("is").map(|place| place.replace(',', " "));
-                self.world.ledgers.places.insert(StackId(line.number("stack")), place);
+                let call_site = line.detail("is").map(|text| text.replace(',', " "));
+                self.world.ledgers.call_sites.insert(StackId(line.number("stack")), call_site);
             }
             ("snapshot", _) => self.snapshot(),
             ("report", _) => {

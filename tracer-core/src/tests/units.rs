@@ -50,11 +50,14 @@ fn rising_needs_three_times_and_a_span() {
         SeparateTimes::of(seconds.iter().map(|second| interval(*second, *second)), 5_000, 60_000)
     };
     let now = Timestamp::from_ms(120_000);
-    assert!(!of(&[0, 100]).is_rising(60_000, now));
-    assert!(!of(&[0, 20, 40]).is_rising(60_000, now));
-    assert!(of(&[0, 30, 60]).is_rising(60_000, now));
-    assert!(of(&[0, 30, 60]).is_rising(60_000, Timestamp::from_ms(1_860_000)));
-    assert!(!of(&[0, 30, 60]).is_rising(60_000, Timestamp::from_ms(1_861_000)), "it has ceased");
+    assert!(!of(&[0, 100]).is_still_accumulating(60_000, now));
+    assert!(!of(&[0, 20, 40]).is_still_accumulating(60_000, now));
+    assert!(of(&[0, 30, 60]).is_still_accumulating(60_000, now));
+    assert!(of(&[0, 30, 60]).is_still_accumulating(60_000, Timestamp::from_ms(1_860_000)));
+    assert!(
+        !of(&[0, 30, 60]).is_still_accumulating(60_000, Timestamp::from_ms(1_861_000)),
+        "it has ceased"
+    );
 }
 
 /// The latest known count is kept until the process is gone.

@@ -7,7 +7,7 @@ use ipnet::{IpNet, Ipv4Net};
 use jiff::SignedDuration;
 
 use crate::{
-    collect::{kernel::hooks::Mechanism, plan::Source},
+    collect::{kernel::hooks::AttachFamily, plan::Source},
     output::options::{DocumentFormat, OutputFormat},
 };
 
@@ -54,8 +54,8 @@ pub(super) fn source() -> impl TypedValueParser<Value = Source> {
     ])
 }
 
-pub(super) fn mechanism(text: &str) -> Result<Mechanism, String> {
-    Mechanism::named(text).ok_or_else(|| "expected tracepoint, fentry or kprobe".to_owned())
+pub(super) fn attach_family(text: &str) -> Result<AttachFamily, String> {
+    AttachFamily::named(text).ok_or_else(|| "expected tracepoint, fentry or kprobe".to_owned())
 }
 
 /// The first digits of a container ID, in lower case. Fewer than four are treated as a mistake.

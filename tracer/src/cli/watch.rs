@@ -189,7 +189,7 @@ impl Watch {
             cmdline: output.cmdline,
             verbose: output.format.verbose,
             source: observation.source,
-            mechanism: None,
+            attach_family: None,
         }
     }
 }
@@ -230,7 +230,7 @@ impl Demo {
             cmdline: self.output.cmdline,
             verbose: self.output.format.verbose,
             source: None,
-            mechanism: None,
+            attach_family: None,
         };
         (plan, self.output.format.output_options(false))
     }

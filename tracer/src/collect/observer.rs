@@ -105,7 +105,7 @@ impl Observer {
             verbose: plan.verbose,
             // Without hooks there are no events.
             ring_bytes: (!attach).then_some(1),
-            mechanism: plan.mechanism,
+            attach_family: plan.attach_family,
         };
         let (backend, fallback) = backend.open(options, plan.source)?;
         let has_uprobes = has_uprobes && fallback.is_none();

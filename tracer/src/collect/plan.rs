@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use tracer_core::{Confidence, Options};
 
-use super::{filter::Filter, kernel::hooks::Mechanism};
+use super::{filter::Filter, kernel::hooks::AttachFamily};
 
 /// Sources of snapshots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,5 +51,5 @@ pub(crate) struct Plan {
     /// Use only this source of snapshots.
     pub(crate) source: Option<Source>,
     /// Use only attach methods of this mechanism.
-    pub(crate) mechanism: Option<Mechanism>,
+    pub(crate) attach_family: Option<AttachFamily>,
 }

@@ -16,7 +16,7 @@ use anyhow::{Context as _, Result, bail};
 use super::watch;
 use crate::{
     cli::Demo,
-    collect::{kernel::hooks::Mechanism, plan::Plan},
+    collect::{kernel::hooks::AttachFamily, plan::Plan},
     environment::Environment,
     output::exit_code,
 };
@@ -27,7 +27,7 @@ use crate::{
 /// They cannot be started, or watching fails.
 pub(crate) fn run(
     demo: &Demo,
-    mechanism: Option<Mechanism>,
+    attach_family: Option<AttachFamily>,
     environment: Environment,
 ) -> Result<u8> {
     let mut server = Peer::start(&["demo-server"])?;
@@ -35,7 +35,7 @@ pub(crate) fn run(
     let client = Peer::start(&["demo-client", &address])?;
     let pids = [server.child.id(), client.child.id()];
     let (plan, output) = demo.plan(&pids);
-    watch::run(&Plan { mechanism, ..plan }, output, environment)
+    watch::run(&Plan { attach_family, ..plan }, output, environment)
 }
 
 /// The server that the demo traces.

@@ -8,8 +8,8 @@ use super::observed::Observed;
 
 /// The result of one run of a case.
 pub(crate) enum Outcome {
-    Judged(Judged),
-    /// The program did not work, so nothing was judged.
+    JudgedCase(JudgedCase),
+    /// The program did not work, so there is no result.
     Broken(String),
     /// Something that it needs is missing.
     Skipped(String),
@@ -17,17 +17,17 @@ pub(crate) enum Outcome {
 
 /// What was reported about a case.
 #[derive(Clone)]
-pub(crate) struct Judged {
+pub(crate) struct JudgedCase {
     pub(crate) label: Label,
     pub(crate) live: Observed,
     pub(crate) audit: Observed,
     pub(crate) counts: Counts,
-    /// What audits with other thresholds reported, in their order.
+    /// The reports of audits with other thresholds, in order.
     pub(crate) variants: Vec<Observed>,
 }
 
-impl Judged {
-    /// How the reports differ from the label, for people; empty if they do not.
+impl JudgedCase {
+    /// How the reports differ from the label, as text; empty if they do not.
     pub(crate) fn mistakes(&self) -> Vec<String> {
         let wrong = |name, mistake: Option<Mistake>| mistake.map(|it| format!("{name}: {it}"));
         let live = wrong("live", self.mistake(Mode::Live));
@@ -64,8 +64,10 @@ impl Summary {
         let mut summary = Self::default();
         for outcome in outcomes {
             match outcome {
-                Outcome::Judged(judged) if judged.mistakes().is_empty() => summary.as_labelled += 1,
-                Outcome::Judged(_) => summary.not_as_labelled += 1,
+                Outcome::JudgedCase(judged) if judged.mistakes().is_empty() => {
+                    summary.as_labelled += 1
+                }
+                Outcome::JudgedCase(_) => summary.not_as_labelled += 1,
                 Outcome::Broken(_) => summary.broken += 1,
                 Outcome::Skipped(why) => summary.skipped.push(why.clone()),
             }
@@ -107,14 +109,14 @@ impl fmt::Display for Summary {
 
 #[cfg(test)]
 mod tests {
-    use super::{Judged, Outcome, Summary};
+    use super::{JudgedCase, Outcome, Summary};
     use crate::corpus::baseline::Counts;
     use crate::corpus::confidence::Confidence;
     use crate::corpus::label::Label;
     use crate::corpus::observed::Observed;
 
     fn healthy(reported: &[(&str, Confidence, u64)]) -> Outcome {
-        Outcome::Judged(Judged {
+        Outcome::JudgedCase(JudgedCase {
             label: Label::Healthy { info: Vec::new() },
             live: Observed::default(),
             audit: Observed::active(reported),
@@ -142,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_mistake_names_the_report() {
-        let Outcome::Judged(judged) = healthy(&[("ghost", Confidence::Likely, 6)]) else {
+        let Outcome::JudgedCase(judged) = healthy(&[("ghost", Confidence::Likely, 6)]) else {
             panic!()
         };
         assert_eq!(judged.mistakes(), ["audit: flagged as ghost (likely)"]);

@@ -27,7 +27,7 @@ pub(super) const FIN_FLAG: u64 = 1 << 1;
 const EXTRA_UPTIME: Duration = Duration::from_hours(24);
 
 /// An action at some time of the run.
-type Step = Box<dyn FnOnce(&mut Sockets)>;
+type Action = Box<dyn FnOnce(&mut Sockets)>;
 
 /// The host.
 pub(crate) struct ScriptedHost {
@@ -36,7 +36,7 @@ pub(crate) struct ScriptedHost {
     /// When the run started on the test's clock, once it has.
     started: Option<Instant>,
     /// The actions still to come, with the time since the start of the run.
-    steps: VecDeque<(Duration, Step)>,
+    steps: VecDeque<(Duration, Action)>,
     pub(crate) sockets: Sockets,
     /// What is waiting to read from each connection.
     pub(crate) reader: Reader,

@@ -11,7 +11,7 @@ use tracer_core::{AttachError, AttachFailure, AttachState, Probe};
 
 use super::{
     error::one_line,
-    hooks::{AttachPoint, HookMethod, HookMethods, Mechanism},
+    hooks::{AttachFamily, AttachPoint, HookMethod, HookMethods},
     private_mount::with_mounted,
     tracefs::{EVENT_DIRECTORIES, TRACEFS},
 };
@@ -20,7 +20,7 @@ use super::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Choice {
     /// Try only methods of this mechanism, for tests.
-    pub(crate) only: Option<Mechanism>,
+    pub(crate) only: Option<AttachFamily>,
     /// Whether the programs use the kernel's socket helpers, which exist since Linux 5.12.
     pub(crate) has_socket_helpers: bool,
 }
@@ -58,11 +58,11 @@ fn may_be_tried(method: &HookMethod, choice: Choice) -> Result<(), AttachError> 
 /// Tries a hook's methods in order, until one works.
 fn try_methods(
     hook: &HookMethods,
-    only: Option<Mechanism>,
+    only: Option<AttachFamily>,
     mut attach: impl FnMut(&HookMethod) -> Result<(), AttachError>,
 ) -> Probe {
     let is_wanted =
-        |method: &&HookMethod| only.is_none_or(|only| method.attach_point.mechanism() == only);
+        |method: &&HookMethod| only.is_none_or(|only| method.attach_point.attach_family() == only);
     let mut failures = Vec::new();
     for candidate in hook.methods.iter().filter(is_wanted) {
         let method = candidate.attach_point.method();
@@ -176,7 +176,7 @@ mod tests {
         ],
     };
 
-    fn attached_with(working: &[&str], only: Option<Mechanism>) -> AttachState {
+    fn attached_with(working: &[&str], only: Option<AttachFamily>) -> AttachState {
         let attach = |method: &HookMethod| {
             let detail = || method.program.to_owned();
             let works = working.contains(&method.program);
@@ -209,14 +209,14 @@ mod tests {
     fn only_methods_of_the_requested_mechanism_are_tried() {
         let all = ["best", "second", "last"];
         for (only, method) in [
-            (Mechanism::Kprobe, AttachMethod::Kretprobe),
-            (Mechanism::Tracepoint, AttachMethod::TpBtf),
+            (AttachFamily::Kprobe, AttachMethod::Kretprobe),
+            (AttachFamily::Tracepoint, AttachMethod::TpBtf),
         ] {
             let attached = AttachState::Attached { method, failures: vec![] };
             assert_eq!(attached_with(&all, Some(only)), attached);
         }
         let none = AttachState::NotAttached { failures: vec![] };
-        assert_eq!(attached_with(&all, Some(Mechanism::Fentry)), none);
+        assert_eq!(attached_with(&all, Some(AttachFamily::Fentry)), none);
     }
 
     #[test]
@@ -225,6 +225,8 @@ mod tests {
         let choice = Choice { only: None, has_socket_helpers: false };
         assert!(may_be_tried(&method, choice).is_err());
         assert!(may_be_tried(&method, Choice { has_socket_helpers: true, ..choice }).is_ok());
-        assert!(may_be_tried(&method, Choice { only: Some(Mechanism::Fentry), ..choice }).is_ok());
+        assert!(
+            may_be_tried(&method, Choice { only: Some(AttachFamily::Fentry), ..choice }).is_ok()
+        );
     }
 }

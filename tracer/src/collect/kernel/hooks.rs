@@ -58,7 +58,7 @@ pub(crate) enum AttachPoint {
 
 /// Groups of attach points that a host supports either completely or not at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mechanism {
+pub(crate) enum AttachFamily {
     /// `tp_btf`, and `tracepoint` of system calls.
     Tracepoint,
     /// `fentry` and `fexit`.
@@ -67,7 +67,7 @@ pub(crate) enum Mechanism {
     Kprobe,
 }
 
-impl Mechanism {
+impl AttachFamily {
     /// All of them.
     #[cfg(test)]
     pub(crate) const ALL: [Self; 3] = [Self::Tracepoint, Self::Fentry, Self::Kprobe];
@@ -97,11 +97,11 @@ impl AttachPoint {
     }
 
     /// The group to which it belongs.
-    pub(crate) const fn mechanism(self) -> Mechanism {
+    pub(crate) const fn attach_family(self) -> AttachFamily {
         match self {
-            Self::BtfTracepoint(_) | Self::Tracepoint { .. } => Mechanism::Tracepoint,
-            Self::FunctionEntry(_) | Self::FunctionExit(_) => Mechanism::Fentry,
-            Self::Probe(_) | Self::ReturnProbe(_) => Mechanism::Kprobe,
+            Self::BtfTracepoint(_) | Self::Tracepoint { .. } => AttachFamily::Tracepoint,
+            Self::FunctionEntry(_) | Self::FunctionExit(_) => AttachFamily::Fentry,
+            Self::Probe(_) | Self::ReturnProbe(_) => AttachFamily::Kprobe,
         }
     }
 
@@ -214,9 +214,9 @@ mod tests {
     #[test]
     fn every_hook_has_a_method_of_every_mechanism() {
         for hook in HOOKS {
-            for mechanism in Mechanism::ALL {
+            for attach_family in AttachFamily::ALL {
                 let of_mechanism =
-                    |method: &&HookMethod| method.attach_point.mechanism() == mechanism;
+                    |method: &&HookMethod| method.attach_point.attach_family() == attach_family;
                 assert_eq!(
                     hook.methods.iter().filter(of_mechanism).count(),
                     1,

@@ -87,7 +87,7 @@ impl Kernel {
     }
 
     fn choice(&self) -> Choice {
-        Choice { only: self.options.mechanism, has_socket_helpers: self.has_socket_helpers }
+        Choice { only: self.options.attach_family, has_socket_helpers: self.has_socket_helpers }
     }
 
     /// Attaches the hooks. From here on, the processes given to [`set_pids`](Self::set_pids) are

@@ -11,7 +11,7 @@ use tracer_common::Settings;
 
 use super::{
     error::explain,
-    hooks::Mechanism,
+    hooks::AttachFamily,
     offsets::KernelLayout,
     pod::AsPod,
     registers::{GO_ARGUMENTS, KERNEL_REGISTERS},
@@ -45,7 +45,7 @@ pub(crate) struct KernelOptions {
     /// 8 MiB if `None`.
     pub(crate) ring_bytes: Option<u32>,
     /// Use only attach methods of this mechanism, for tests.
-    pub(crate) mechanism: Option<Mechanism>,
+    pub(crate) attach_family: Option<AttachFamily>,
 }
 
 /// Creates the maps, and sets the programs' globals. No program is loaded yet.

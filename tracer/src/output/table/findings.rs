@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tracer_core::{Confidence, Connection, Direction, Finding, Reader, TcpState};
 
 use super::{
-    grid::{Column, Grid, Shrink, Step},
+    grid::{Column, Grid, LayoutStep, Shrink},
     style::Style,
     text::{Paint, width, wrap},
 };
@@ -25,27 +25,27 @@ const ESSENTIAL: [&str; 6] = ["#", "PID", "COMM", "REMOTE", "COUNT", VERDICT];
 
 /// Further columns if there is room, the most useful first. The state comes late: most verdicts
 /// imply it, and the details show it.
-const STEPS: [Step; 20] = [
-    Step::Widen(VERDICT),
-    Step::Add("OLDEST"),
-    Step::Add("GROWTH"),
-    Step::Add("CALL SITE"),
-    Step::Widen("COMM"),
-    Step::Widen("REMOTE"),
-    Step::Widen("CALL SITE"),
-    Step::Add("READER"),
-    Step::Add("STATE"),
-    Step::Widen("STATE"),
-    Step::Add("REQUEST"),
-    Step::Add("UNREAD"),
-    Step::Add("IDLE"),
-    Step::Add("LOCAL"),
-    Step::Add("UID"),
-    Step::Add("NETNS"),
-    Step::Add("EXE"),
-    Step::Widen("REQUEST"),
-    Step::Widen("LOCAL"),
-    Step::Widen("EXE"),
+const STEPS: [LayoutStep; 20] = [
+    LayoutStep::Widen(VERDICT),
+    LayoutStep::Add("OLDEST"),
+    LayoutStep::Add("GROWTH"),
+    LayoutStep::Add("CALL SITE"),
+    LayoutStep::Widen("COMM"),
+    LayoutStep::Widen("REMOTE"),
+    LayoutStep::Widen("CALL SITE"),
+    LayoutStep::Add("READER"),
+    LayoutStep::Add("STATE"),
+    LayoutStep::Widen("STATE"),
+    LayoutStep::Add("REQUEST"),
+    LayoutStep::Add("UNREAD"),
+    LayoutStep::Add("IDLE"),
+    LayoutStep::Add("LOCAL"),
+    LayoutStep::Add("UID"),
+    LayoutStep::Add("NETNS"),
+    LayoutStep::Add("EXE"),
+    LayoutStep::Widen("REQUEST"),
+    LayoutStep::Widen("LOCAL"),
+    LayoutStep::Widen("EXE"),
 ];
 
 /// The table's lines, the heading first.

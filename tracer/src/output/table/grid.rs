@@ -32,7 +32,7 @@ pub(super) enum Shrink {
 }
 
 /// A step from the narrowest table to the widest.
-pub(super) enum Step {
+pub(super) enum LayoutStep {
     /// Show the column with this heading at its minimum width.
     Add(&'static str),
     /// Widen the column to its full width.
@@ -60,7 +60,7 @@ impl Grid {
     pub(super) fn new(
         columns: Vec<Column>,
         essential: &[&str],
-        steps: &[Step],
+        steps: &[LayoutStep],
         width_max: usize,
     ) -> Self {
         let mut choices: Vec<Choice> = columns.into_iter().map(Choice::new).collect();
@@ -69,15 +69,15 @@ impl Grid {
         }
         for step in steps {
             let used = total(&choices);
-            let (Step::Add(heading) | Step::Widen(heading)) = step;
+            let (LayoutStep::Add(heading) | LayoutStep::Widen(heading)) = step;
             let Some(choice) = choices.iter_mut().find(|it| it.column.heading == *heading) else {
                 continue;
             };
             match step {
-                Step::Add(_) => {
+                LayoutStep::Add(_) => {
                     choice.is_shown = choice.is_shown || used + GAP + choice.width <= width_max;
                 }
-                Step::Widen(_) => choice.widen(width_max.saturating_sub(used)),
+                LayoutStep::Widen(_) => choice.widen(width_max.saturating_sub(used)),
             }
         }
         render(&choices)
@@ -179,7 +179,8 @@ mod tests {
 
     use super::*;
 
-    const STEPS: [Step; 3] = [Step::Add("SIZE"), Step::Widen("NAME"), Step::Widen("KIND")];
+    const STEPS: [LayoutStep; 3] =
+        [LayoutStep::Add("SIZE"), LayoutStep::Widen("NAME"), LayoutStep::Widen("KIND")];
 
     fn check(width_max: usize, starts: &[(&str, usize)], expected: &Expect) {
         let text = |cells: [&str; 2]| cells.map(str::to_owned).to_vec();

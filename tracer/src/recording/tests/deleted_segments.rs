@@ -77,7 +77,7 @@ fn beginning() -> [Step; 3] {
     let call_site = CallSite {
         process: KEY,
         stack: StackId(9),
-        place: Some("main.get api.go:7".to_owned()),
+        call_site: Some("main.get api.go:7".to_owned()),
         reason: None,
     };
     let host = HostFacts { started_at: Timestamp::from_ms(400), ..HostFacts::default() };

@@ -253,10 +253,10 @@ fn ledger(round: u64) -> Ledger {
 }
 
 fn call_sites() -> [CallSite; 2] {
-    let place = |stack, place: Option<&str>, reason: Option<&str>| CallSite {
+    let place = |stack, call_site: Option<&str>, reason: Option<&str>| CallSite {
         process: CLIENT,
         stack: StackId(stack),
-        place: place.map(str::to_owned),
+        call_site: call_site.map(str::to_owned),
         reason: reason.map(|text| CallSiteReason::Recorded { text: text.to_owned() }),
     };
     [

@@ -36,7 +36,7 @@ wire_struct! {
     CallSite mirrors tracer_core::CallSite {
         process: ProcessKey,
         stack: StackId,
-        place: Option<String>,
+        call_site: Option<String>,
         reason: Option<CallSiteReason>,
     }
 }

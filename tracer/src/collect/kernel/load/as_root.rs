@@ -18,7 +18,7 @@ use tracer_common::{EventKind, EventRecord, FAMILY_INET, NO_STACK, SocketRecord}
 use zerocopy::FromBytes;
 
 use super::*;
-use crate::collect::kernel::{hooks::Mechanism, losses::KernelLosses};
+use crate::collect::kernel::{hooks::AttachFamily, losses::KernelLosses};
 
 mod attach_methods;
 mod delivery;
@@ -52,23 +52,23 @@ struct Watch {
 impl Watch {
     /// Attaches by the mechanism that [`MECHANISM_VARIABLE`] names, otherwise by the best.
     fn start(pids: &[u32], ring_bytes: Option<u32>) -> Self {
-        let mechanism = env::var(MECHANISM_VARIABLE).ok();
-        let mechanism = mechanism.map(|name| Mechanism::named(&name).unwrap());
-        Self::start_by(mechanism, pids, ring_bytes).unwrap()
+        let attach_family = env::var(MECHANISM_VARIABLE).ok();
+        let attach_family = attach_family.map(|name| AttachFamily::named(&name).unwrap());
+        Self::start_by(attach_family, pids, ring_bytes).unwrap()
     }
 
     /// Attaches by one mechanism only; an error if that is impossible for one of the hooks.
     fn start_by(
-        mechanism: Option<Mechanism>,
+        attach_family: Option<AttachFamily>,
         pids: &[u32],
         ring_bytes: Option<u32>,
     ) -> Result<Self, String> {
-        Self::start_with(mechanism, pids, ring_bytes, |_| {})
+        Self::start_with(attach_family, pids, ring_bytes, |_| {})
     }
 
     /// The same with a change to the loaded programs before they are attached.
     fn start_with(
-        mechanism: Option<Mechanism>,
+        attach_family: Option<AttachFamily>,
         pids: &[u32],
         ring_bytes: Option<u32>,
         change: impl FnOnce(&mut Kernel),
@@ -80,7 +80,7 @@ impl Watch {
             with_stacks: true,
             verbose: false,
             ring_bytes,
-            mechanism,
+            attach_family,
         };
         let mut kernel = Kernel::load(options).map_err(|error| format!("{error:#}"))?;
         change(&mut kernel);

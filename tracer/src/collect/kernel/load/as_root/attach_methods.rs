@@ -28,23 +28,27 @@ const REFUSED: [&str; 3] =
 async fn every_mechanism_reports_the_same() {
     let must = env::var_os(ALL_VARIABLE).is_some();
     let mut compared = 0;
-    for mechanism in Mechanism::ALL {
-        let mut watch = match Watch::start_by(Some(mechanism), &[process::id()], None) {
+    for attach_family in AttachFamily::ALL {
+        let mut watch = match Watch::start_by(Some(attach_family), &[process::id()], None) {
             Ok(watch) => watch,
             Err(reason) if !must => {
-                eprintln!("skipped: {mechanism:?}: {reason}");
+                eprintln!("skipped: {attach_family:?}: {reason}");
                 continue;
             }
-            Err(reason) => panic!("{mechanism:?}: {reason}"),
+            Err(reason) => panic!("{attach_family:?}: {reason}"),
         };
         for addresses in LOOPBACKS {
-            assert_eq!(workload(&mut watch, addresses), expected(), "{mechanism:?} {addresses:?}");
+            assert_eq!(
+                workload(&mut watch, addresses),
+                expected(),
+                "{attach_family:?} {addresses:?}"
+            );
         }
         let losses = watch.kernel.losses().unwrap();
         assert_eq!(
             KernelLosses { missed_runs: 0, ..losses },
             KernelLosses::default(),
-            "{mechanism:?}"
+            "{attach_family:?}"
         );
         compared += 1;
     }

@@ -142,7 +142,7 @@ fn a_later_confirmation_makes_no_new_finding() {
 }
 
 /// Eight connections, one after the other, where not all stacks could be scanned.
-fn unsearched(what: &str, expect: &expect_test::Expect) {
+fn scan_incomplete(what: &str, expect: &expect_test::Expect) {
     check(
         &std::format!(
             "
@@ -160,7 +160,7 @@ fn unsearched(what: &str, expect: &expect_test::Expect) {
 
 #[test]
 fn silent_unsearched_connections_are_likely() {
-    unsearched(
+    scan_incomplete(
         "
         0s read a1..a8 every=15s
         150s reader a1..a8 is=none http=body referenced=unknown request=GET,http://billing/charge
@@ -178,7 +178,7 @@ fn silent_unsearched_connections_are_likely() {
 
 #[test]
 fn unread_unsearched_connections_are_likely() {
-    unsearched(
+    scan_incomplete(
         "
         0s receive a1..a8 every=15s bytes=3000
         150s reader a1..a8 is=none http=body referenced=unknown
@@ -195,7 +195,7 @@ fn unread_unsearched_connections_are_likely() {
 
 #[test]
 fn closed_unsearched_connections_are_likely() {
-    unsearched(
+    scan_incomplete(
         "
         1s peer-closes a1..a8 every=15s
         150s reader a1..a8 is=none http=body referenced=unknown
@@ -212,7 +212,7 @@ fn closed_unsearched_connections_are_likely() {
 
 #[test]
 fn dead_unsearched_connections_are_likely() {
-    unsearched(
+    scan_incomplete(
         "
         1s peer-resets a1..a8 every=15s
         150s reader a1..a8 is=none http=body referenced=unknown
@@ -256,7 +256,7 @@ fn unsearched_connections_of_one_time_are_possible() {
     );
 }
 
-/// Referenced connections are not accused along with unsearched ones.
+/// Referenced connections are not accused along with those whose scan was incomplete.
 #[test]
 fn referenced_connections_are_not_accused_with_unsearched_ones() {
     check(

@@ -7,8 +7,8 @@
 //!
 //! | subset | connections | judged if | effect |
 //! | --- | --- | --- | --- |
-//! | `NearlyConfirmed` | confirmed, unsearched or referenced ones, and those whose reader is unknown | at least four fifths are confirmed, and enough of them | as the rule assesses confirmed connections |
-//! | `Unsearched` | confirmed and unsearched ones | some are unsearched | *likely* if `--min-count` keep occurring at separate times |
+//! | `NearlyConfirmed` | confirmed or referenced ones, those with an incomplete scan, and those whose reader is unknown | at least four fifths are confirmed, and that is enough | as the rule assesses confirmed connections |
+//! | `ScanIncomplete` | confirmed ones, and those with an incomplete scan | the scan was incomplete for some | *likely* if `--min-count` are still accumulating |
 //! | `Confirmed` | confirmed ones | there are enough of them | as the rule assesses confirmed connections |
 //! | `Unconfirmed` | all but confirmed ones | always | never *certain* |
 //! | `All` | all | always | as the rule assesses them |
@@ -16,7 +16,7 @@
 //!
 //! Rules that are defined with [`Rule::selecting`] select the subset in their own functions, and
 //! decide themselves when it is judged: `abandoned` (`Confirmed`, `Unconfirmed`) and
-//! `body_not_closed` (all but `Unsearched`).
+//! `body_not_closed` (all but `ScanIncomplete`).
 //!
 //! Up to a fifth may be unconfirmed, because a stack slot keeps a reference until it is
 //! overwritten, and connections may change during the inspection.
@@ -26,12 +26,12 @@ use crate::{Confidence, Interval, Reader, Verdict, connection_view::ConnectionVi
 
 /// The subset of the claimed connections to which a rule is applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum ProofSubset {
+pub(crate) enum ScanSubset {
     /// The confirmed ones, plus a few unconfirmed ones.
     NearlyConfirmed,
     /// Those that no goroutine is known to reference, including those for which the scan was
     /// incomplete.
-    Unsearched,
+    ScanIncomplete,
     /// The confirmed ones.
     Confirmed,
     /// All of them.
@@ -42,12 +42,12 @@ pub(crate) enum ProofSubset {
     Unconfirmed,
 }
 
-impl ProofSubset {
+impl ScanSubset {
     /// Whether a connection that a rule claims may belong to the subset.
     fn includes(self, view: &ConnectionView<'_>) -> bool {
         match self {
             Self::NearlyConfirmed => view.awaits_body() || view.reader() == Reader::Unknown,
-            Self::Unsearched => view.is_confirmed() || view.is_unsearched(),
+            Self::ScanIncomplete => view.is_confirmed() || view.is_scan_incomplete(),
             Self::Confirmed => view.is_confirmed(),
             Self::All => true,
             Self::Persisting => view.has_accumulated() && view.http().is_none(),
@@ -60,7 +60,7 @@ impl ProofSubset {
     fn applies_to(self, claimed: &Claimed<'_, '_>) -> bool {
         match self {
             Self::NearlyConfirmed | Self::Confirmed => claimed.is_confirmed(),
-            Self::Unsearched => claimed.unsearched() > 0,
+            Self::ScanIncomplete => claimed.scan_incomplete() > 0,
             Self::All | Self::Persisting | Self::Unconfirmed => true,
         }
     }
@@ -74,22 +74,22 @@ impl Rule {
         occurred: fn(&ConnectionView<'_>) -> Interval,
         assess: fn(&Claimed<'_, '_>) -> Option<Assessment>,
     ) -> Self {
-        let (subset, is_restricted, is_of_one_address) = (ProofSubset::All, false, false);
-        Self { id, subset, is_restricted, claims, occurred, assess, is_of_one_address }
+        let (subset, is_restricted, is_single_address_only) = (ScanSubset::All, false, false);
+        Self { id, subset, is_restricted, claims, occurred, assess, is_single_address_only }
     }
 
     /// The same rule for connections to one address only.
-    pub(super) const fn of_one_address(self) -> Self {
-        Self { is_of_one_address: true, ..self }
+    pub(super) const fn single_address_only(self) -> Self {
+        Self { is_single_address_only: true, ..self }
     }
 
     /// The same rule restricted to a subset of its connections.
-    pub(super) const fn restricted_to(self, subset: ProofSubset) -> Self {
+    pub(super) const fn restricted_to(self, subset: ScanSubset) -> Self {
         Self { subset, is_restricted: true, ..self }
     }
 
     /// Creates a rule whose own functions select this subset.
-    pub(super) const fn selecting(self, subset: ProofSubset) -> Self {
+    pub(super) const fn selecting(self, subset: ScanSubset) -> Self {
         Self { subset, ..self }
     }
 
@@ -97,7 +97,7 @@ impl Rule {
     /// the next judgment, and is the same finding.
     pub(crate) const fn key(&self) -> RuleKey {
         let subset = match self.subset {
-            ProofSubset::NearlyConfirmed => ProofSubset::Confirmed,
+            ScanSubset::NearlyConfirmed => ScanSubset::Confirmed,
             subset => subset,
         };
         RuleKey { id: self.id, subset, is_excused: false }
@@ -115,10 +115,10 @@ impl Rule {
         }
         let assessment = (self.assess)(claimed)?;
         Some(match self.subset {
-            ProofSubset::Unsearched => raise_unsearched(claimed, assessment),
+            ScanSubset::ScanIncomplete => raise_scan_incomplete(claimed, assessment),
             // Connections that accumulated remain leaked after the accumulation stops, until they
             // are closed or used.
-            ProofSubset::Persisting => {
+            ScanSubset::Persisting => {
                 let verdict = match (assessment.verdict, self.id) {
                     (Verdict::StalePool, RuleId::Ghost) => Verdict::Ghost,
                     (Verdict::StalePool, _) => Verdict::CloseWait,
@@ -131,15 +131,15 @@ impl Rule {
     }
 }
 
-/// For unsearched connections, only the rest of the scan may be missing from a confirmation.
-/// Occurrence at separate times indicates a leak as well, and the two together make it *likely*.
-fn raise_unsearched(claimed: &Claimed<'_, '_>, assessment: Assessment) -> Assessment {
+/// If the scan was incomplete, only its rest may be missing from a confirmation. Occurrence at
+/// separate times indicates a leak as well, and the two together make it *likely*.
+fn raise_scan_incomplete(claimed: &Claimed<'_, '_>, assessment: Assessment) -> Assessment {
     let is_likely = claimed.count() >= claimed.options.count_min
-        && claimed.is_rising()
+        && claimed.is_still_accumulating()
         && !claimed.may_be_resumed()
         && assessment.confidence < Confidence::Likely;
     if !is_likely {
         return assessment;
     }
-    Assessment { growth_counts: false, ..assessment.at_least_likely() }
+    Assessment { growth_raises_confidence: false, ..assessment.at_least_likely() }
 }
