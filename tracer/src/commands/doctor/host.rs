@@ -44,7 +44,7 @@ pub(super) fn processes() -> Check {
         Ok(Some(_)) => Check::degraded(
             SUBJECT,
             "inside a pid namespace",
-            "processes outside of it are not visible",
+            "processes outside it are not visible",
             "run tracer in the host's pid namespace (docker run --pid=host)",
         ),
         Err(error) => {

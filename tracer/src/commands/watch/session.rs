@@ -113,7 +113,7 @@ impl Session {
         self.cpu_time = judged;
         log::debug!(
             "snapshot of {sockets} sockets: {cpu_time:?} of CPU time since the one before, of which \
-             reading {:?}, table {:?}, questions {:?}, answers {inspections:?}, judgement {:?}",
+             reading {:?}, table {:?}, questions {:?}, answers {inspections:?}, judgment {:?}",
             taken.saturating_sub(begin),
             reconciled.saturating_sub(taken),
             answered.saturating_sub(reconciled).saturating_sub(inspections),

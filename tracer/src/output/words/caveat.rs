@@ -62,8 +62,8 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
             "silent streams (WebSocket, server-sent events, long polling) look the same".to_owned()
         }
         Caveat::CauseAmbiguous => {
-            "small unread responses and a new client for each request cannot be told apart from \
-             outside"
+            "small unread responses and a new client for each request cannot be distinguished \
+             from outside"
                 .to_owned()
         }
         Caveat::ResponseReferenced(of) => {
@@ -83,18 +83,24 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
              clients",
             connections(*blocked)
         ),
-        Caveat::HalfClosedPeers { connections: waiting } => format!(
-            "the process has sent its FIN on {}, whose peers have not closed yet: it may have \
-             passed EOF on and be waiting for them",
-            connections(*waiting)
-        ),
+        Caveat::HalfClosedPeers { connections: waiting } => {
+            let (peers_have, them) = match waiting {
+                1 => ("peer has", "that peer"),
+                _ => ("peers have", "those peers"),
+            };
+            format!(
+                "the process has sent its FIN on {}, whose {peers_have} not closed yet: it may \
+                 have forwarded EOF and be waiting for {them}",
+                connections(*waiting)
+            )
+        }
         Caveat::ProcessStopped => {
             "the process is stopped (signal, debugger or cgroup freezer), so it cannot read or \
              close anything"
                 .to_owned()
         }
         Caveat::ProcessResumed { ago_ms } => format!(
-            "the process was stopped until {} ago and may not have got to them yet",
+            "the process was stopped until {} ago and may not have handled them yet",
             duration_ms(*ago_ms)
         ),
         Caveat::NotInspected(of) => format!(
@@ -109,7 +115,7 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
             )
         }
         Caveat::PartlyRead(of) => format!(
-            "on {}, more was read than an HTTP library buffers by itself, so the application has \
+            "on {}, more was read than an HTTP library buffers on its own, so the application has \
              been reading",
             part(*of)
         ),
@@ -123,16 +129,17 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
         ),
         Caveat::CleanedUp { alive_max } => format!(
             "the process has closed or used other dead connections to this destination, as a pool \
-             does, and up to {} were in use at one time",
-            connections(*alive_max)
+             does, and up to {} {} in use at one time",
+            connections(*alive_max),
+            if *alive_max == 1 { "was" } else { "were" }
         ),
         Caveat::UsedAgain { count_min } => format!(
-            "connections to this destination were used again after a pause, so more are needed \
-             for now: {count_min}"
+            "connections to this destination were used again after a pause, so --min-count is \
+             raised to {count_min} for now"
         ),
         Caveat::Undecided { watch_ms } => format!(
-            "a connection pool after several bursts of load looks the same; about {} of watching \
-             shows whether more follow",
+            "a connection pool after several bursts of load looks the same; watching for about \
+             {} shows whether more follow",
             duration_ms(*watch_ms)
         ),
         Caveat::WatchedTooBriefly { needed_ms } => format!(

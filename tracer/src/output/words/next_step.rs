@@ -72,7 +72,7 @@ fn confirm(finding: &Finding, options: &Options) -> Option<String> {
     });
     if undecided.is_some_and(|watch_ms| watch_ms > HOUR_MS) {
         return Some(format!(
-            "Let time decide: tracer record FILE --pid {pid}, or two audits hours apart and tracer \
+            "Watch for hours: tracer record FILE --pid {pid}, or two audits hours apart and tracer \
              diff. A leak leaves more each time; a pool does not."
         ));
     }
