@@ -21,7 +21,7 @@ const PAUSES: u64 = 3;
 /// The upper limit of that time.
 const SUSPECT_AFTER_MAX_MS: u64 = 3_600_000;
 
-/// A connection at the time of a judgement.
+/// A connection at the time of a judgment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ConnectionView<'a> {
     pub(crate) tracked: &'a Tracked,

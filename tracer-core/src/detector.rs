@@ -368,7 +368,7 @@ struct ConnectionVerdict {
     /// The stack that requested the response in flight.
     response: Option<(ProcessKey, StackId)>,
     excuse: Option<Excuse>,
-    /// Index of its finding in the judgement.
+    /// Index of its finding in the judgment.
     finding: usize,
 }
 

@@ -52,8 +52,8 @@ pub(crate) fn emit(
         // null after it was not, and report a leaked reference.
         return Err(black_box(Lost::RingFull));
     };
-    // The reserved memory contains an older record, and not every event sets every field. SAFETY:
-    // zeros are a valid `EventRecord`, which consists of integers.
+    // The reserved memory contains an older record, and not every event sets every field.
+    // SAFETY: zeros are a valid `EventRecord`, which consists of integers.
     let record = unsafe { zeroed(&mut entry) };
     // SAFETY: the helper has no preconditions.
     record.at_ns = unsafe { bpf_ktime_get_ns() };

@@ -141,8 +141,8 @@ fn visit_with<R: ReadSock>(
         return;
     };
     // A record that does not fit is not lost: the kernel discards the partial record and calls
-    // again. SAFETY: the verifier checks that this many bytes of the record are readable and
-    // initialized.
+    // again.
+    // SAFETY: the verifier checks that this many bytes of the record are readable and initialized.
     unsafe {
         bpf_seq_write((*context.meta).seq, (&raw const *record).cast::<c_void>(), RECORD_BYTES);
     }

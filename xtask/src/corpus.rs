@@ -106,8 +106,8 @@ pub(crate) fn test(access: Access, extent: Extent) -> Tally {
         Ok(summary) => {
             println!("{summary}");
             Tally {
-                passed: summary.as_labelled,
-                failed: summary.not_as_labelled + summary.broken,
+                passed: summary.as_labeled,
+                failed: summary.not_as_labeled + summary.broken,
                 skipped: summary.skipped(),
             }
         }

@@ -1,4 +1,4 @@
-//! `cargo xtask ebpf`: the committed kernel object and its sources.
+//! `cargo xtask ebpf`: the committed BPF object and its sources.
 
 pub(crate) mod build;
 pub(crate) mod digest;
@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if arguments.check {
         check()?;
-        println!("the committed kernel object belongs to the sources");
+        println!("the committed BPF object belongs to the sources");
         return Ok(());
     }
     let toolchain = toolchain::find()?;

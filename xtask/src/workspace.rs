@@ -60,7 +60,7 @@ pub(crate) fn host() -> Result<String> {
     host.map(str::to_owned).context("`cargo -vV` does not name the host")
 }
 
-/// The committed kernel object.
+/// The committed BPF object.
 pub(crate) fn object() -> PathBuf {
     root().join("tracer/bpf/tracer.bpf.o")
 }

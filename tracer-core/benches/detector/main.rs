@@ -52,7 +52,7 @@ fn snapshots(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::new("questions", count), |bencher| {
             bencher.iter(|| black_box(detector.questions(now)));
         });
-        group.bench_function(BenchmarkId::new("judgement", count), |bencher| {
+        group.bench_function(BenchmarkId::new("judgment", count), |bencher| {
             bencher.iter(|| detector.handle(Input::Tick(now)));
         });
     }

@@ -160,7 +160,7 @@ fn detect(inputs: impl IntoIterator<Item = Input>) -> Detector {
     detector
 }
 
-/// Answers the questions about readers before each judgement.
+/// Answers the questions about readers before each judgment.
 fn handle(detector: &mut Detector, input: Input) {
     if let Input::Tick(at) = input {
         for question in detector.questions(at) {

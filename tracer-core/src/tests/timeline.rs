@@ -22,7 +22,7 @@
 //! | `9s shutdown a1..a9` | the process sends its FIN and keeps the socket |
 //! | `9s leave-uninspected pid=10` | questions about readers are not answered, until `inspect pid=10` |
 //! | `9s leave-unidentified pid=10` | questions what the process is are not answered |
-//! | `70s snapshot` | a snapshot, the questions, a judgement |
+//! | `70s snapshot` | a snapshot, the questions, a judgment |
 //! | `70s report`, `70s changes` | what the detector reports then |
 
 use std::{collections::BTreeSet, format, string::String, vec::Vec};

@@ -52,8 +52,8 @@ impl JudgedCase {
 /// The numbers of the summary line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Summary {
-    pub(crate) as_labelled: u64,
-    pub(crate) not_as_labelled: u64,
+    pub(crate) as_labeled: u64,
+    pub(crate) not_as_labeled: u64,
     pub(crate) broken: u64,
     /// The reason for each skipped run.
     skipped: Vec<String>,
@@ -65,9 +65,9 @@ impl Summary {
         for outcome in outcomes {
             match outcome {
                 Outcome::JudgedCase(judged) if judged.mistakes().is_empty() => {
-                    summary.as_labelled += 1
+                    summary.as_labeled += 1
                 }
-                Outcome::JudgedCase(_) => summary.not_as_labelled += 1,
+                Outcome::JudgedCase(_) => summary.not_as_labeled += 1,
                 Outcome::Broken(_) => summary.broken += 1,
                 Outcome::Skipped(why) => summary.skipped.push(why.clone()),
             }
@@ -80,19 +80,16 @@ impl Summary {
     }
 
     pub(crate) fn is_success(&self) -> bool {
-        self.not_as_labelled == 0 && self.broken == 0
+        self.not_as_labeled == 0 && self.broken == 0
     }
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { as_labelled, not_as_labelled, broken, skipped } = self;
-        let all = as_labelled + not_as_labelled + broken + self.skipped();
+        let Self { as_labeled, not_as_labeled, broken, skipped } = self;
+        let all = as_labeled + not_as_labeled + broken + self.skipped();
         let cases = if all == 1 { "case" } else { "cases" };
-        write!(
-            formatter,
-            "corpus: {all} {cases}: {as_labelled} as labelled, {not_as_labelled} not"
-        )?;
+        write!(formatter, "corpus: {all} {cases}: {as_labeled} as labeled, {not_as_labeled} not")?;
         if *broken > 0 {
             write!(formatter, ", {broken} broken")?;
         }
@@ -136,9 +133,9 @@ mod tests {
         ];
         let summary = Summary::of(outcomes.iter());
         assert!(!summary.is_success());
-        let line = "corpus: 5 cases: 1 as labelled, 1 not, 1 broken, 2 skipped (no java)";
+        let line = "corpus: 5 cases: 1 as labeled, 1 not, 1 broken, 2 skipped (no java)";
         assert_eq!(summary.to_string(), line);
-        let line = "corpus: 1 case: 1 as labelled, 0 not, 0 skipped";
+        let line = "corpus: 1 case: 1 as labeled, 0 not, 0 skipped";
         assert_eq!(Summary::of(outcomes.iter().take(1)).to_string(), line);
     }
 

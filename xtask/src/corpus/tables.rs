@@ -44,7 +44,7 @@ fn unjudged(name: &str, result: &str) -> [String; 7] {
 fn result(judged: &JudgedCase) -> String {
     let mistakes = judged.mistakes();
     match &judged.label {
-        _ if !mistakes.is_empty() => format!("NOT as labelled: {}", mistakes.join("; ")),
+        _ if !mistakes.is_empty() => format!("NOT as labeled: {}", mistakes.join("; ")),
         Label::Inseparable { why } => format!("ok (inseparable: {why})"),
         Label::Healthy { .. } | Label::Leak { .. } => "ok".to_owned(),
     }
