@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn times_outside_of_the_calendar_are_clamped() {
+    fn times_outside_the_calendar_are_clamped() {
         let late = WallClock::new(jiff::Timestamp::MAX, Timestamp::from_ns(0), 0);
         assert_eq!(
             late.rfc3339(Timestamp::from_ns(u64::MAX)),

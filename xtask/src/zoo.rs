@@ -211,9 +211,7 @@ fn show(rounds: &[OfRound], started: Instant) {
     println!("\n{}", summary::figures(rounds));
     let others: u64 = rounds.iter().flat_map(|round| &round.parts).map(|part| part.others).sum();
     if others > 0 {
-        println!(
-            "\nprocesses outside of the zoo: {others} findings above possible in all documents"
-        );
+        println!("\nprocesses outside the zoo: {others} findings above possible in all documents");
     }
     println!("\nthe run took {} s", started.elapsed().as_secs());
 }

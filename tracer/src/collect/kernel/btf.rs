@@ -171,7 +171,7 @@ impl<'a> Btf<'a> {
 
     fn string(&self, offset: u32) -> Result<&'a [u8], BtfError> {
         let text = self.strings.get(offset as usize..);
-        let text = text.ok_or(BtfError::Malformed("name outside of the strings"))?;
+        let text = text.ok_or(BtfError::Malformed("name outside the strings"))?;
         let end = text.iter().position(|&byte| byte == 0);
         Ok(&text[..end.ok_or(BtfError::Malformed("name without an end"))?])
     }

@@ -33,7 +33,7 @@ pub(crate) fn reports_until(path: &Path, until: ReportTime) -> Result<u64> {
     // Compared in milliseconds, because reports print times in milliseconds.
     let until = resolve(until, *last).as_millisecond();
     if until < first.as_millisecond() || until > last.as_millisecond() {
-        bail!("--at is outside of the recording: give a time from {first:.3} to {last:.3}");
+        bail!("--at is outside the recording: give a time from {first:.3} to {last:.3}");
     }
     Ok(times.iter().take_while(|time| time.as_millisecond() <= until).count() as u64)
 }

@@ -81,7 +81,7 @@ pub(super) fn section(
     let start = header_bytes.checked_add(offset);
     let range = start.and_then(|start| Some(start..start.checked_add(length)?));
     let section = range.and_then(|range| bytes.get(range));
-    section.ok_or(BtfError::Malformed("section outside of the file"))
+    section.ok_or(BtfError::Malformed("section outside the file"))
 }
 
 pub(super) fn read_u16(bytes: &[u8], position: usize) -> Result<u16, BtfError> {
