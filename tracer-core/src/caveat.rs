@@ -59,9 +59,9 @@ pub enum Caveat {
     /// Only `count` of `total` connections hold more than `unread_min_bytes`; `count_min` are
     /// needed, because less can be TLS session tickets.
     TooLittleUnread { count: usize, total: usize, unread_min_bytes: u64, count_min: usize },
-    /// Fewer than `count_min` responses: the application may still read this few.
+    /// Fewer than `count_min` responses: the application may still read so few.
     TooFewResponses { count: usize, count_min: usize },
-    /// Fewer than `count_min` connections: this few may have been passed on purpose.
+    /// Fewer than `count_min` connections: so few may have been passed on purpose.
     TooFewInherited { count: usize, count_min: usize },
     /// This process is a fork of the process that opened the connections. That process was not
     /// seen: it may have exited or closed its sockets. This process may be a daemon using a pool

@@ -159,7 +159,8 @@ impl<'a> ConnectionView<'a> {
         self.inspected()?.facts.as_ref()?.http.as_ref()
     }
 
-    /// Go's HTTP client is waiting for the response to be read or closed, and no reader is waiting.
+    /// Whether Go's HTTP client is waiting for the response to be read or closed, and no reader is
+    /// waiting.
     pub(crate) fn awaits_body(&self) -> bool {
         self.reader() == Reader::None
             && self.http().is_some_and(|http| http.stage == HttpStage::AwaitingBody)

@@ -129,7 +129,7 @@ impl OpenResponses {
         lists.flat_map(|list| list.responses.iter().filter_map(|response| response.stack))
     }
 
-    /// No response is in flight in any process.
+    /// Whether no response is in flight in any process.
     pub(crate) const fn is_empty(&self) -> bool {
         self.kept == 0
     }

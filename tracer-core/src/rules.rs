@@ -180,7 +180,7 @@ pub(crate) enum Suspicion {
     Silent,
 }
 
-/// Some rule claims this connection.
+/// Whether any rule claims this connection.
 pub(crate) fn is_claimed(view: &ConnectionView<'_>) -> bool {
     // A restricted rule claims only what the same rule for all connections claims.
     RULES.iter().filter(|rule| !rule.is_restricted).any(|rule| rule.claims(view))

@@ -30,7 +30,7 @@ impl<'j, 'a> FindingMatching<'j, 'a> {
         self.positions.range((id, 0)..=(id, usize::MAX)).map(|(_, position)| *position)
     }
 
-    /// The connection has a verdict.
+    /// Whether the connection has a verdict.
     pub(super) fn includes(&self, id: ConnectionId) -> bool {
         self.positions(id).next().is_some()
     }

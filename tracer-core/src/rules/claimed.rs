@@ -87,7 +87,7 @@ impl<'a> Claimed<'_, 'a> {
         is_nearly_all && self.is_enough(confirmed, count, self.responses_of_group.confirmed)
     }
 
-    /// `some` is at least `--min-count`; or it is at least half of `of`, and `in_group` is at
+    /// Whether `some` is at least `--min-count`; or is at least half of `of`, and `in_group` is at
     /// least `--min-count`.
     pub(super) fn is_enough(&self, some: usize, of: usize, in_group: usize) -> bool {
         let enough = self.options.count_min;

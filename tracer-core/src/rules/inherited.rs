@@ -55,7 +55,7 @@ fn is_registered(view: &ConnectionView<'_>) -> bool {
     facts.is_some_and(|facts| facts.is_registered)
 }
 
-/// Another inspection could raise the confidence, even if nothing has changed.
+/// Whether another inspection could raise the confidence, even if nothing has changed.
 pub(super) fn needs_another_inspection(view: &ConnectionView<'_>) -> bool {
     claims(view) && !was_inspected(view, INSPECTIONS_MIN)
 }

@@ -62,18 +62,18 @@ impl Reasons {
     /// Adds what is waiting to read, what a goroutine scan found, and the requests.
     pub(super) fn add_readers(&mut self, claimed: &Claimed<'_, '_>) {
         let (confirmed, held) = (claimed.confirmed(), claimed.held());
-        let unsearched = claimed.scan_incomplete();
+        let scan_incomplete = claimed.scan_incomplete();
         if confirmed > 0 {
             self.add(Evidence::ResponseUnreferenced(claimed.of_all(confirmed)));
         }
         if held > 0 {
             self.add_caveat(Caveat::ResponseReferenced(claimed.of_all(held)));
         }
-        if unsearched > 0 {
-            self.add_caveat(Caveat::ScanIncomplete(claimed.of_all(unsearched)));
+        if scan_incomplete > 0 {
+            self.add_caveat(Caveat::ScanIncomplete(claimed.of_all(scan_incomplete)));
         }
         let without_reader = claimed.count_where(|member| member.reader() == Reader::None);
-        if without_reader > confirmed + held + unsearched {
+        if without_reader > confirmed + held + scan_incomplete {
             self.add(Evidence::NoReader(claimed.of_all(without_reader)));
         }
         let waiting = claimed.count_where(|member| member.reader().is_waiting());

@@ -1,4 +1,4 @@
-//! Call sites, and that each is a finding of its own.
+//! Call sites: each has a separate finding.
 
 use std::{collections::BTreeSet, format};
 
@@ -48,7 +48,7 @@ fn each_call_site_is_a_finding() {
     );
 }
 
-/// The answer comes later: the finding is the same, and each call site is reported once.
+/// If the answer arrives later, the finding remains the same, and each call site is reported once.
 #[test]
 fn a_call_site_that_becomes_known_makes_no_new_finding() {
     check_two_call_sites(
@@ -84,7 +84,8 @@ fn a_call_site_that_becomes_known_makes_no_new_finding() {
     );
 }
 
-/// Ten call sites with three responses each: none reaches the minimum, but one program leaks them.
+/// Ten call sites with three responses each: none reaches the minimum, but all belong to one
+/// program.
 #[test]
 fn a_leak_spread_over_many_call_sites_is_found() {
     use std::{fmt::Write as _, string::String};
@@ -224,7 +225,7 @@ fn connections_opened_at_one_call_site_name_it() {
     );
 }
 
-/// Each stack is asked about until there is an answer, 64 at a time, and none waits for ever.
+/// Each stack is asked about until there is an answer, 64 at a time, and each gets its turn.
 #[test]
 fn stacks_are_asked_about_fairly_and_once() {
     let process = ProcessKey { start_time_ns: 1, pid: 10 };
@@ -249,7 +250,7 @@ fn stacks_are_asked_about_fairly_and_once() {
     assert_eq!((sites.reasons().count(), sites.ask(&wanted, 4).len()), (0, 64));
 }
 
-/// Answers are bounded: where there is no room, those that are no longer needed are dropped.
+/// The number of answers is bounded: at the limit, those that are no longer needed are dropped.
 #[test]
 fn answers_that_are_not_needed_make_room() {
     let process = ProcessKey { start_time_ns: 1, pid: 10 };
@@ -270,7 +271,7 @@ fn answers_that_are_not_needed_make_room() {
     }
 }
 
-/// Why call sites are unknown is noted once, with the number of stacks.
+/// The reason why call sites are unknown is noted once, with the number of stacks.
 #[test]
 fn an_unknown_call_site_has_a_reason() {
     let mut player = Player::new(Options::default());

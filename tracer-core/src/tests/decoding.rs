@@ -1,4 +1,4 @@
-//! The decoder is total, and its sequence number arithmetic is right.
+//! The decoder accepts every input, and its sequence number arithmetic is correct.
 
 use std::string::ToString;
 

@@ -1,10 +1,10 @@
-//! Confirmation of some connections says nothing of others in the same group.
+//! Confirmation of some connections says nothing about others in the same group.
 
 use expect_test::expect;
 
 use super::check;
 
-/// Forty referenced connections and six forgotten ones.
+/// Forty referenced connections and six leaked ones.
 fn mixed(what: &str, expect: &expect_test::Expect) {
     check(
         &std::format!(
@@ -141,7 +141,8 @@ fn a_later_confirmation_makes_no_new_finding() {
     );
 }
 
-/// Eight connections, one after the other, where not all stacks could be scanned.
+/// Eight connections, opened one after another, in a process in which not all stacks could be
+/// scanned.
 fn scan_incomplete(what: &str, expect: &expect_test::Expect) {
     check(
         &std::format!(
@@ -159,7 +160,7 @@ fn scan_incomplete(what: &str, expect: &expect_test::Expect) {
 }
 
 #[test]
-fn silent_unsearched_connections_are_likely() {
+fn silent_connections_of_an_incomplete_scan_are_likely() {
     scan_incomplete(
         "
         0s read a1..a8 every=15s
@@ -177,7 +178,7 @@ fn silent_unsearched_connections_are_likely() {
 }
 
 #[test]
-fn unread_unsearched_connections_are_likely() {
+fn unread_connections_of_an_incomplete_scan_are_likely() {
     scan_incomplete(
         "
         0s receive a1..a8 every=15s bytes=3000
@@ -194,7 +195,7 @@ fn unread_unsearched_connections_are_likely() {
 }
 
 #[test]
-fn closed_unsearched_connections_are_likely() {
+fn closed_connections_of_an_incomplete_scan_are_likely() {
     scan_incomplete(
         "
         1s peer-closes a1..a8 every=15s
@@ -211,7 +212,7 @@ fn closed_unsearched_connections_are_likely() {
 }
 
 #[test]
-fn dead_unsearched_connections_are_likely() {
+fn dead_connections_of_an_incomplete_scan_are_likely() {
     scan_incomplete(
         "
         1s peer-resets a1..a8 every=15s
@@ -230,7 +231,7 @@ fn dead_unsearched_connections_are_likely() {
 
 /// Responses that were all requested at one time may still be referenced.
 #[test]
-fn unsearched_connections_of_one_time_are_possible() {
+fn connections_of_an_incomplete_scan_at_one_time_are_possible() {
     check(
         "
         0s open a1..a25 b1..b3 pid=10
@@ -258,7 +259,7 @@ fn unsearched_connections_of_one_time_are_possible() {
 
 /// Referenced connections are not accused along with those whose scan was incomplete.
 #[test]
-fn referenced_connections_are_not_accused_with_unsearched_ones() {
+fn referenced_connections_are_not_accused_with_those_of_an_incomplete_scan() {
     check(
         "
         0s open a1..a25 b1..b10 every=15s pid=10

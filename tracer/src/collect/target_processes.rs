@@ -52,7 +52,7 @@ impl TargetProcesses {
         self.members.keys().copied().collect()
     }
 
-    /// All processes have exited.
+    /// Whether all target processes have exited.
     pub(crate) fn have_exited(&self) -> bool {
         self.members.is_empty()
     }

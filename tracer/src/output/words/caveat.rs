@@ -155,12 +155,12 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
         Caveat::TooFewResponses { count, count_min } => format!(
             "only {}, and --min-count is {count_min}: the application may still read {}",
             counted(*count as u64, "response", "responses"),
-            it_or_this_few(*count)
+            if *count == 1 { "it" } else { "them" }
         ),
         Caveat::TooFewInherited { count, count_min } => format!(
             "only {}, and --min-count is {count_min}: {} may have been passed on purpose",
             connections(*count),
-            it_or_this_few(*count)
+            if *count == 1 { "it" } else { "they" }
         ),
         Caveat::OpenerNotSeen => {
             "this process was forked from the opener, which was not seen (it may have exited or \
@@ -185,8 +185,4 @@ fn too_little_unread(of: CountOf, unread_min_bytes: u64, needed: usize) -> Strin
          session tickets",
         bytes(unread_min_bytes)
     )
-}
-
-const fn it_or_this_few(count: usize) -> &'static str {
-    if count == 1 { "it" } else { "this few" }
 }

@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_thresholds_that_differ_from_their_defaults_are_listed_beside_idle_and_min_count() {
+    fn only_thresholds_that_differ_from_their_defaults_are_listed_after_idle_and_min_count() {
         assert_eq!(thresholds(&Options::default()), "--idle 60s, --min-count 5");
         let options = Options {
             idle_ms: 1_500,

@@ -148,7 +148,7 @@ impl Finding {
         is_enough && !self.is_retracted()
     }
 
-    /// It was retracted.
+    /// Whether the finding was retracted.
     pub(crate) fn is_retracted(&self) -> bool {
         !self.0["retracted_at"].is_null()
     }
