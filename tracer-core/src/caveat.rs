@@ -47,8 +47,8 @@ pub enum Caveat {
     NotInspected(CountOf),
     /// The responses were previously read in several parts, so reading may only be paused.
     PausePossible(CountOf),
-    /// More was read than an HTTP library buffers on its own, so the application has been reading
-    /// them.
+    /// More was read than an HTTP library buffers on its own, or data was read long after the
+    /// request, so the application has been reading them.
     PartlyRead(CountOf),
     /// `count` connections to the same destination are being read: these may be next.
     OthersBeingRead { count: usize },
@@ -70,6 +70,9 @@ pub enum Caveat {
     /// The process has closed or used other dead connections of the group, and up to `alive_max` of
     /// the group were in use at one time: a pool may keep that many.
     CleanedUp { alive_max: usize },
+    /// `connections` died after the last run of a garbage collector that had closed others of the
+    /// group.
+    AwaitsCollection { connections: usize },
     /// Connections of the group were used again after they had a verdict, so `count_min` are
     /// required for a while instead of `--min-count`.
     UsedAgain { count_min: usize },
@@ -85,6 +88,7 @@ impl Caveat {
         match self {
             Self::SingleEventPossible => "single-event-possible",
             Self::CleanedUp { .. } => "cleaned-up",
+            Self::AwaitsCollection { .. } => "awaits-collection",
             Self::UsedAgain { .. } => "used-again",
             Self::Undecided { .. } => "undecided",
             Self::HalfClosePossible(_) => "half-close-possible",

@@ -29,7 +29,7 @@ pub(crate) struct ConnectionView<'a> {
     pub(crate) direction: Direction,
     pub(crate) now: Timestamp,
     pub(crate) options: &'a Options,
-    /// The accountable process.
+    /// The owner.
     pub(crate) process: ProcessView,
     /// The responses in flight on its file descriptor in that process.
     pub(crate) listed: &'a [Response],
@@ -51,7 +51,7 @@ pub(crate) enum ResponseSelection<'a> {
     At(Option<&'a str>),
 }
 
-/// The process that is accountable for a connection.
+/// The owner of a connection: the process to which findings attribute it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ProcessView {
     /// Why it cannot have acted on its connections.
@@ -284,8 +284,8 @@ impl<'a> ConnectionView<'a> {
     pub(crate) fn ceiling(&self) -> Confidence {
         match self.excuse {
             None => return Confidence::Certain,
-            // It was *likely* only until the pool was recognized.
-            Some(Excuse::Pool) => return Confidence::Possible,
+            // It was *likely* only until the pool or the collector was recognized.
+            Some(Excuse::Pool | Excuse::Collector) => return Confidence::Possible,
             Some(_) => {}
         }
         self.tracked
@@ -322,7 +322,7 @@ impl<'a> ConnectionView<'a> {
     pub(crate) fn has_accumulated(&self) -> bool {
         let accusation = self.tracked.accusation();
         accusation.is_some_and(|flag| flag.confidence >= Confidence::Likely)
-            && self.excuse != Some(Excuse::Pool)
+            && !matches!(self.excuse, Some(Excuse::Pool | Excuse::Collector))
     }
 
     /// The earliest time at which it can have been opened, if known. For a connection that carried

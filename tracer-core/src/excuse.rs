@@ -1,7 +1,7 @@
 //! Why a process is not to blame for a connection.
 
 /// Why a connection is at most *possible*, whatever its state. A confidence that was higher before
-/// is kept and does not rise, except with [`Pool`](Self::Pool).
+/// is kept and does not rise, except with [`Pool`](Self::Pool) and [`Collector`](Self::Collector).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Excuse {
     /// The process may be waiting for a slow peer of another connection before it continues
@@ -12,6 +12,8 @@ pub(crate) enum Excuse {
     HalfClosedPeer,
     /// The process returns to other connections of the group, and this may be one that it keeps.
     Pool,
+    /// A garbage collector closes connections of the group, and may not have run since this one died.
+    Collector,
     /// The process is stopped or frozen, or was until recently.
     Stopped,
     /// The process was not inspected for a reader since the connection last changed.

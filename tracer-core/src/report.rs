@@ -289,7 +289,7 @@ pub struct Change {
     pub flag: Flag,
     /// The key of the finding that the connection is part of, or was.
     pub key: FindingKey,
-    /// File name of the script that the accountable process runs, if it is an interpreter.
+    /// File name of the script that the owning process runs, if it is an interpreter.
     pub script: Option<String>,
 }
 

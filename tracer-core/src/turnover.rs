@@ -9,8 +9,10 @@
 //! a dead connection, only that connection is acquitted, and `--min-count` is raised for the group
 //! for a while.
 //!
-//! A garbage collector closes some, leaves others that died before and after them, opens no new
-//! ones in their place, and leaves more behind each time. That is not a clean-up.
+//! A garbage collector closes several connections at one time and leaves others that died before
+//! and after them, and the program opens no new ones in their place. That is not a clean-up. After
+//! such a collection, or if the process has closed several at one time for another reason,
+//! connections that died later are not evidence until the next collection is overdue.
 
 use alloc::vec::Vec;
 
@@ -18,20 +20,49 @@ use crate::{Timestamp, group_size::GroupSize};
 
 /// The number of clean-ups across which the excess must grow.
 const CLEAN_UPS: usize = 3;
-/// The minimum number of closes at one time that may be those of a garbage collector.
+/// The minimum number of closes at one time from which a garbage collector is recognized for the
+/// first time.
 const COLLECTED_MIN: usize = 2;
+/// A pool that finds a connection dead opens another one within this time, in milliseconds.
+const REPLACED_WITHIN_MS: u64 = 250;
+/// One in this many connections that a collector closes may look like a clean-up.
+const COINCIDENCE: usize = 4;
+/// A collector is overdue after `COLLECTOR_PAUSES` times its longest pause, or after
+/// `COLLECTOR_IDLES` times `--idle`, whichever is shorter.
+const COLLECTOR_PAUSES: u64 = 2;
+const COLLECTOR_IDLES: u64 = 4;
 /// The maximum number of times that `--min-count` is raised for one group.
 const STEPS_MAX: u64 = 4;
 
 /// A dead connection that the process closed or used.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cleaned {
+    /// When that was.
+    pub(crate) at: Timestamp,
     /// Since when it had been dead.
     pub(crate) dead_since: Timestamp,
     /// The largest number of connections of the group that were alive at one time since then.
     pub(crate) outlived: usize,
     /// Whether it was used, not closed.
     pub(crate) was_used: bool,
+}
+
+/// The remaining connections of a group of which some were closed, as a snapshot shows them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Remaining {
+    /// Since when its dead connections have been dead.
+    pub(crate) dead_since: Vec<Timestamp>,
+    /// When the connections that were not in the previous snapshot were opened.
+    pub(crate) opened_at: Vec<Timestamp>,
+}
+
+/// What closed dead connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ClosedBy {
+    Pool,
+    Collector,
+    /// It may have been either.
+    Either,
 }
 
 /// The turnover of one group. Constant size.
@@ -43,8 +74,10 @@ pub(crate) struct Turnover {
     pub(crate) alive_max: usize,
     /// When that was.
     pub(crate) alive_max_at: Timestamp,
-    /// Whether there was a clean-up.
-    pub(crate) has_clean_ups: bool,
+    /// The number of dead connections closed by clean-ups.
+    cleaned: usize,
+    /// The number of dead connections closed by a garbage collector.
+    collected: usize,
     /// Whether the process closed or used a dead connection.
     pub(crate) came_back: bool,
     /// Whether the number of dead connections beyond `alive_max` grew across three clean-ups.
@@ -54,8 +87,10 @@ pub(crate) struct Turnover {
     /// The number of valid entries in `excesses`.
     measured: usize,
     cleaned_at: Timestamp,
-    /// The number of dead connections that the latest garbage collection left.
-    left_by_collection: usize,
+    /// When the latest garbage collection was.
+    collected_at: Option<Timestamp>,
+    /// The longest time between two collections, in milliseconds.
+    collector_pause_ms: u64,
     /// How often connections of the group were used again after they had a verdict, and when last.
     steps: u64,
     stepped_at: Timestamp,
@@ -67,13 +102,15 @@ impl Turnover {
             since,
             alive_max: 0,
             alive_max_at: since,
-            has_clean_ups: false,
+            cleaned: 0,
+            collected: 0,
             came_back: false,
             excess_grew: false,
             excesses: [0; CLEAN_UPS],
             measured: 0,
             cleaned_at: Timestamp::default(),
-            left_by_collection: 0,
+            collected_at: None,
+            collector_pause_ms: 0,
             steps: 0,
             stepped_at: since,
         }
@@ -89,12 +126,11 @@ impl Turnover {
     }
 
     /// Updates the state with what the process did to dead connections since the previous snapshot.
-    /// `left` has the times since which the remaining ones have been dead.
     pub(crate) fn clean_up(
         &mut self,
         at: Timestamp,
         cleaned: &[Cleaned],
-        left: &[Timestamp],
+        remaining: &Remaining,
         size: GroupSize,
         gap_ms: u64,
     ) {
@@ -103,16 +139,23 @@ impl Turnover {
             self.stepped_at = at;
         }
         let closed = || cleaned.iter().filter(|cleaned| !cleaned.was_used);
-        if self.is_collection(&closed().collect::<Vec<_>>(), left, size) {
-            self.left_by_collection = left.len();
+        let all: Vec<&Cleaned> = closed().collect();
+        let closed_by = self.closed_by(&all, remaining);
+        if closed_by == ClosedBy::Collector || is_swept(&all, remaining) {
+            self.collect(at);
+        }
+        if closed_by == ClosedBy::Collector {
+            self.collected = self.collected.saturating_add(all.len());
+        }
+        if closed_by != ClosedBy::Pool {
             return;
         }
         self.came_back = true;
         if closed().next().is_none() {
             return;
         }
-        let is_continued = self.has_clean_ups && at.ms_since(self.cleaned_at) <= gap_ms;
-        (self.has_clean_ups, self.cleaned_at) = (true, at);
+        let is_continued = self.cleaned > 0 && at.ms_since(self.cleaned_at) <= gap_ms;
+        (self.cleaned, self.cleaned_at) = (self.cleaned.saturating_add(all.len()), at);
         // The process returned to a connection beyond the number that it uses at one time.
         if closed().any(|cleaned| cleaned.outlived >= self.alive_max.max(1)) {
             (self.measured, self.excess_grew) = (0, false);
@@ -129,15 +172,54 @@ impl Turnover {
         self.excess_grew |= self.measured == CLEAN_UPS && grew;
     }
 
-    /// Whether this was a garbage collection: connections that died between others were closed and
-    /// not replaced by new ones, and more are left than after the previous collection.
-    fn is_collection(&self, closed: &[&Cleaned], left: &[Timestamp], size: GroupSize) -> bool {
+    fn closed_by(&self, closed: &[&Cleaned], remaining: &Remaining) -> ClosedBy {
         let times = || closed.iter().map(|closed| closed.dead_since);
-        let (Some(first), Some(last)) = (times().min(), times().max()) else { return false };
-        closed.len() >= COLLECTED_MIN
-            && left.iter().any(|left| first < *left && *left < last)
-            && size.fresh < closed.len()
-            && left.len() > self.left_by_collection
+        let (Some(first), Some(last)) = (times().min(), times().max()) else {
+            return ClosedBy::Pool;
+        };
+        let left = || remaining.dead_since.iter();
+        let leaves_older = left().any(|left| *left < last);
+        let leaves_newer = left().any(|left| first < *left);
+        let is_replaced = replaced(closed, &remaining.opened_at) >= closed.len();
+        let (is_single, is_known) = (closed.len() == 1, self.collected_at.is_some());
+        match (leaves_older, leaves_newer) {
+            // The oldest were closed, as by a pool that closes what has been idle for long.
+            (false, _) => ClosedBy::Pool,
+            _ if is_replaced && !(is_single && is_known) => ClosedBy::Pool,
+            (true, true) if is_swept(closed, remaining) || (is_known && !is_replaced) => {
+                ClosedBy::Collector
+            }
+            _ => ClosedBy::Either,
+        }
+    }
+
+    fn collect(&mut self, at: Timestamp) {
+        let pause_ms = at.ms_since(self.collected_at.unwrap_or(self.since));
+        self.collector_pause_ms = self.collector_pause_ms.max(pause_ms);
+        self.collected_at = Some(at);
+    }
+
+    /// Whether the garbage collector may not have run since `dead_since`, when a connection died.
+    pub(crate) fn awaits_collection(
+        &self,
+        dead_since: Timestamp,
+        now: Timestamp,
+        idle_ms: u64,
+    ) -> bool {
+        let of_pause_ms = self.collector_pause_ms.saturating_mul(COLLECTOR_PAUSES);
+        let overdue_ms = of_pause_ms.min(idle_ms.saturating_mul(COLLECTOR_IDLES));
+        self.collected_at.is_some_and(|at| at < dead_since && now.ms_since(at) <= overdue_ms)
+    }
+
+    /// Whether there were clean-ups. If a garbage collector closes many connections, a few apparent
+    /// clean-ups are coincidences: a connection was opened just when it ran.
+    pub(crate) const fn has_clean_ups(&self) -> bool {
+        self.cleaned > 0 && self.cleaned.saturating_mul(COINCIDENCE) >= self.collected
+    }
+
+    /// Whether the process did something with dead connections that affects later ones.
+    pub(crate) const fn is_eventful(&self) -> bool {
+        self.came_back || self.collected_at.is_some()
     }
 
     /// The multiple of itself by which `--min-count` is raised at `now`: one for each time that
@@ -147,4 +229,23 @@ impl Turnover {
         let decayed = now.ms_since(self.stepped_at) / idle_ms.saturating_mul(10).max(1);
         usize::try_from(self.steps.saturating_sub(decayed)).unwrap_or(usize::MAX)
     }
+}
+
+/// Whether several were closed at one time, and not all were replaced by new ones.
+fn is_swept(closed: &[&Cleaned], remaining: &Remaining) -> bool {
+    closed.len() >= COLLECTED_MIN && replaced(closed, &remaining.opened_at) < closed.len()
+}
+
+/// The number of closed connections that were replaced by new ones.
+fn replaced(closed: &[&Cleaned], opened_at: &[Timestamp]) -> usize {
+    let mut opened = opened_at.to_vec();
+    opened.sort_unstable();
+    let mut closed: Vec<Timestamp> = closed.iter().map(|closed| closed.at).collect();
+    closed.sort_unstable();
+    let mut opened = opened.into_iter().peekable();
+    let mut has_successor = |closed: &Timestamp| {
+        while opened.next_if(|at| closed.ms_since(*at) > REPLACED_WITHIN_MS).is_some() {}
+        opened.next_if(|at| at.ms_since(*closed) <= REPLACED_WITHIN_MS).is_some()
+    };
+    closed.iter().filter(|closed| has_successor(closed)).count()
 }

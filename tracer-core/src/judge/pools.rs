@@ -10,12 +10,22 @@ use crate::{
 /// The maximum number of leaked connections among those alive at the peak.
 const ALIVE_MAX: usize = 5;
 
-/// Excuses the dead connections of a group that a pool may keep.
+/// Excuses the dead connections of a group that a pool may keep, or a garbage collector may close.
 pub(super) fn excuse(members: &mut [ConnectionView<'_>], turnover: &Turnover) {
+    for view in members.iter_mut().filter(|view| awaits_collection(view, turnover)) {
+        view.excuse = Some(Excuse::Collector);
+    }
     let kept = kept_by_pool(members, turnover);
     for view in members.iter_mut().filter(|view| kept.contains(&view.tracked.id)) {
         view.excuse = Some(Excuse::Pool);
     }
+}
+
+/// Whether it died after the last run of a garbage collector that closes others of the group.
+fn awaits_collection(view: &ConnectionView<'_>, turnover: &Turnover) -> bool {
+    let (tracked, idle_ms) = (view.tracked, view.options.idle_ms);
+    let is_awaited = |since| turnover.awaits_collection(since, view.now, idle_ms);
+    tracked.is_dead() && !is_response(view) && tracked.dead_since().is_some_and(is_awaited)
 }
 
 /// Whether it has an HTTP response, which says more than its state.
@@ -29,7 +39,7 @@ fn is_response(view: &ConnectionView<'_>) -> bool {
 /// number do not belong to it: first those that outlived the most, because a pool would have used
 /// its own when it needed that many.
 fn kept_by_pool(all: &[ConnectionView<'_>], turnover: &Turnover) -> BTreeSet<ConnectionId> {
-    if !turnover.has_clean_ups {
+    if !turnover.has_clean_ups() {
         return BTreeSet::new();
     }
     let mut dead: Vec<&ConnectionView<'_>> =

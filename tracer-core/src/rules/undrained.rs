@@ -7,19 +7,21 @@
 //!   were watched for `--idle` without a read, and accumulated
 //!   ([`accumulation`](super::accumulation)). Or, in a shorter run of at least two snapshots:
 //!   `--min-count` large ones that accumulated, of which no more was read than HTTP libraries
-//!   buffer on their own, while no other connection of the group is being processed.
+//!   buffer on their own, and only when the response began, while no other connection of the group
+//!   is being processed.
 //! - *possible*: otherwise; also if the process may return to them, or if a reader is waiting for
 //!   most of them: the process is stuck and has not forgotten them.
 //!
 //! Lookalikes: a few hundred unread bytes can stay unread forever in a healthy program (TLS session
 //! tickets). With a slow reader, nothing may be received for minutes, because the kernel lets the
-//! peer send more only once much of the receive buffer is free: a run shorter than `--idle` cannot
-//! see the reads. Of several downloads that are opened together and processed one after another,
-//! all but one stay unread.
+//! peer send more only once much of the receive buffer is free. If the kernel has the time of the
+//! last read ([`last_read_at`](crate::SocketFacts::last_read_at)), this reveals such a reader,
+//! unless it has read only the beginning of the response so far. Of several downloads that are
+//! opened together and processed one after another, all but one stay unread.
 
 use super::{Accumulation, Assessment, Claimed, Reasons, Rule, RuleId};
 use crate::{
-    Caveat, Confidence, Evidence, Interval, Occurrence, TcpState, Verdict,
+    Caveat, Confidence, Evidence, Interval, Occurrence, TcpState, Timestamp, Verdict,
     connection_view::ConnectionView,
 };
 
@@ -72,10 +74,26 @@ fn has_readers(claimed: &Claimed<'_, '_>) -> bool {
     2 * claimed.count_where(|member| member.reader().is_waiting()) > claimed.count()
 }
 
-/// Whether no more of it was read than libraries buffer on their own.
+/// Whether no more of it was read than libraries buffer on their own, and only when the response
+/// began. If the time of the last read is unknown, data that arrived long after the request counts
+/// as a later read: it may have arrived because the process continued to read.
 fn is_untouched(view: &ConnectionView<'_>) -> bool {
     let facts = view.facts;
-    facts.rx_bytes.saturating_sub(facts.unread_bytes) <= FIRST_BUFFERS_BYTES
+    let touched_at = facts.last_read_at.or(facts.last_received_at);
+    !is_partly_read(view) && !touched_at.is_some_and(|at| is_later(view, at))
+}
+
+/// Whether the application has read more than the beginning of it.
+fn is_partly_read(view: &ConnectionView<'_>) -> bool {
+    let facts = view.facts;
+    facts.rx_bytes.saturating_sub(facts.unread_bytes) > FIRST_BUFFERS_BYTES
+        || facts.last_read_at.is_some_and(|at| is_later(view, at))
+}
+
+/// Whether `at` is too long after the request for an immediate read of the response.
+fn is_later(view: &ConnectionView<'_>, at: Timestamp) -> bool {
+    let requested_at = view.facts.last_sent_at.unwrap_or(view.tracked.opened_at);
+    at.ms_since(requested_at) > view.options.gap_ms().max(ANSWER_READ_MS)
 }
 
 /// Whether it was watched for `--idle` without a read.
@@ -86,11 +104,9 @@ fn was_watched(view: &ConnectionView<'_>) -> bool {
 /// Whether the process, within `--idle`, was seen to read what it had requested some time before:
 /// it is processing the data, not just reading a response immediately.
 fn is_being_processed(view: &ConnectionView<'_>) -> bool {
-    let (tracked, options) = (view.tracked, view.options);
-    tracked.read_at.is_some_and(|read_at| {
-        let requested_at = view.facts.last_sent_at.unwrap_or(tracked.opened_at);
-        let is_recent = view.now.ms_since(read_at) < options.idle_ms;
-        is_recent && read_at.ms_since(requested_at) > options.gap_ms().max(ANSWER_READ_MS)
+    view.tracked.read_at.is_some_and(|read_at| {
+        let is_recent = view.now.ms_since(read_at) < view.options.idle_ms;
+        is_recent && is_later(view, read_at)
     })
 }
 
@@ -158,7 +174,7 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
 
 /// Adds healthy explanations, and what would rule them out.
 fn add_doubts(reasons: &mut Reasons, claimed: &Claimed<'_, '_>, being_processed: usize) {
-    let partly_read = claimed.count_where(|member| !is_untouched(member));
+    let partly_read = claimed.count_where(is_partly_read);
     if partly_read > 0 {
         reasons.add_caveat(Caveat::PartlyRead(claimed.of_all(partly_read)));
     }

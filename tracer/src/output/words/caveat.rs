@@ -115,8 +115,8 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
             )
         }
         Caveat::PartlyRead(of) => format!(
-            "on {}, more was read than an HTTP library buffers on its own, so the application has \
-             been reading",
+            "the application has been reading {}: more was read than an HTTP library buffers on \
+             its own, or data was read long after the request",
             part(*of)
         ),
         Caveat::OthersBeingRead { count } => format!(
@@ -132,6 +132,10 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
              does, and up to {} {} in use at one time",
             connections(*alive_max),
             if *alive_max == 1 { "was" } else { "were" }
+        ),
+        Caveat::AwaitsCollection { connections: count } => format!(
+            "a garbage collector closed others to this destination and has not run since {} died",
+            connections(*count)
         ),
         Caveat::UsedAgain { count_min } => format!(
             "connections to this destination were used again after a pause, so --min-count is \

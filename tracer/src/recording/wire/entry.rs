@@ -40,6 +40,17 @@ wire_enum! {
         Asked(now: Time),
         /// The judge was asked for a report.
         Reported,
+        /// Since format 6. When data was last read from some of the sockets of the next snapshot.
+        LastReads(reads: Vec<LastRead>),
+    }
+}
+
+wire_struct! {
+    /// When data was last read from a socket, if this has changed since the previous snapshot.
+    LastRead {
+        /// Number of sockets in the snapshot between the socket of the previous entry and this one.
+        skip: u64,
+        at: Option<Time>,
     }
 }
 
