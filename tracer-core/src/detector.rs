@@ -12,7 +12,8 @@ use alloc::{
     vec::Vec,
 };
 
-use clean_ups::CleanedGroups;
+use clean_ups::{CleanedGroups, GroupSizes};
+use questions::Answered;
 pub use questions::{Asked, Question};
 
 use crate::{
@@ -25,6 +26,7 @@ use crate::{
     group_history::GroupHistory,
     history::History,
     judge::{JudgeContext, Judged, behind_half_closed},
+    process_index::Derived,
     processes::Processes,
     snapshot_interval::SnapshotIntervals,
     table::{Departure, Table},
@@ -44,6 +46,14 @@ pub struct Detector {
     /// How many connections of each group half-closed ones excused.
     half_closed: BTreeMap<GroupKey, History>,
     findings: FindingTracker,
+    /// The connections that have a verdict.
+    flagged: BTreeSet<ConnectionId>,
+    /// What was derived from the connections of each process: the sizes of its groups,
+    sizes: Derived<GroupSizes>,
+    /// the ports of the groups of which some rule claims a connection,
+    claimed: Derived<BTreeSet<GroupKey>>,
+    /// and what need not be asked.
+    answered: Derived<Answered>,
     changes: Vec<Change>,
     /// Some verdict has changed: taken by [`take_changed`](Self::take_changed).
     changed: bool,
@@ -76,6 +86,10 @@ impl Detector {
             cleaned: CleanedGroups::default(),
             half_closed: BTreeMap::new(),
             findings: FindingTracker::default(),
+            flagged: BTreeSet::new(),
+            sizes: Derived::default(),
+            claimed: Derived::default(),
+            answered: Derived::default(),
             changes: Vec::new(),
             changed: false,
             now: Timestamp::default(),
@@ -97,19 +111,31 @@ impl Detector {
     /// loses its verdict at once.
     pub fn handle(&mut self, input: Input) {
         match input {
-            Input::Host(host) => self.host = host,
+            Input::Host(host) => {
+                self.host = host;
+                self.table.processes.touch_all();
+            }
             Input::Event(event) => {
                 if let Some(departure) = self.table.handle_event(&event) {
                     self.handle_departure(departure, event.at);
                 }
             }
             Input::Snapshot(snapshot) => self.reconcile(snapshot),
-            Input::Process(facts) => self.processes.take_facts(facts),
+            Input::Process(facts) => {
+                let is_known = self.processes.facts.contains_key(&facts.key);
+                if !is_known || self.processes.unreadable.contains(&facts.key) {
+                    self.table.processes.touch_key(facts.key);
+                }
+                self.processes.take_facts(facts);
+            }
             Input::ProcessUnreadable(key) => {
-                self.processes.unreadable.insert(key);
+                if self.processes.unreadable.insert(key) {
+                    self.table.processes.touch_key(key);
+                }
             }
             Input::Readers(readers) => self.take_readers(readers),
             Input::Ledger(ledger) => {
+                self.table.processes.touch_key(ledger.process);
                 self.changed |= self.processes.open_responses.replace(ledger, self.snapshots);
             }
             Input::CallSite(answer) => self.processes.sites.remember(answer),
@@ -122,6 +148,12 @@ impl Detector {
             Input::Loss(loss) => self.loss = loss,
             Input::Tick(now) => self.judge(now),
         }
+    }
+
+    /// Makes the next input judge everything again.
+    #[cfg(test)]
+    pub(crate) fn forget_what_is_unchanged(&mut self) {
+        self.table.forget_what_is_unchanged();
     }
 
     fn reconcile(&mut self, mut snapshot: Snapshot) {
@@ -158,9 +190,7 @@ impl Detector {
             readers.found.into_iter().map(|facts| (facts.id, facts)).collect();
         for id in self.asked.remove(&readers.process).unwrap_or_default() {
             let found = found.remove(&id);
-            if let Some(tracked) = self.table.get_mut(id) {
-                tracked.set_reader(found, readers.at);
-            }
+            self.table.change(id, |tracked| tracked.set_reader(found, readers.at));
         }
         if let Some(goroutines) = readers.goroutines {
             self.processes.goroutines.insert(readers.process, goroutines);
@@ -176,6 +206,7 @@ impl Detector {
     fn handle_departure(&mut self, departure: Departure, at: Timestamp) {
         match departure {
             Departure::Closed(tracked) => {
+                self.flagged.remove(&tracked.id);
                 self.cleaned.extend(self.clean_up(&tracked, at, false));
                 if let Some(flag) = tracked.flag() {
                     let change = self.change(at, ChangeKind::Closed, &tracked, flag);
@@ -215,11 +246,11 @@ impl Detector {
             &self.options,
             now,
         );
-        let judged = context.judge(&context.candidates());
+        let judged = context.judge(&context.candidates(&mut self.claimed));
         let verdicts = verdicts(&judged);
-        let open = self.table.open().filter(|tracked| !verdicts.contains_key(&tracked.id));
+        let dropped = self.flagged.iter().filter(|id| !verdicts.contains_key(id));
         let dropped: BTreeMap<ConnectionId, Flag> =
-            open.filter_map(|tracked| Some((tracked.id, tracked.flag()?))).collect();
+            dropped.filter_map(|id| Some((*id, self.table.get_open(*id)?.flag()?))).collect();
         let had_flag = |id| self.table.get(id).is_some_and(|tracked| tracked.flag().is_some());
         let is_flagged =
             |id| verdicts.contains_key(&id) || (had_flag(id) && !dropped.contains_key(&id));
@@ -243,10 +274,15 @@ impl Detector {
 
     /// Gives a connection a verdict, and reports it if it differs from the one before.
     fn flag(&mut self, now: Timestamp, id: ConnectionId, flagged: Flagged) {
-        let Some(tracked) = self.table.get_mut(id) else { return };
+        let Some(tracked) = self.table.get(id) else { return };
         let before = tracked.flag();
         let flag = Flag { since: before.map_or(now, |before| before.since), ..flagged.flag };
-        tracked.flagged = Some(Box::new(Flagged { flag, ..flagged }));
+        let flagged = Flagged { flag, ..flagged };
+        if tracked.flagged.as_deref() == Some(&flagged) {
+            return;
+        }
+        self.table.change(id, |tracked| tracked.flagged = Some(Box::new(flagged)));
+        self.flagged.insert(id);
         if before != Some(flag) {
             self.push_change_of(now, ChangeKind::Flagged, id, flag);
         }
@@ -255,9 +291,8 @@ impl Detector {
     /// Retracts a connection's verdict, and reports that with the call site it had.
     fn retract(&mut self, at: Timestamp, id: ConnectionId, flag: Flag) {
         self.push_change_of(at, ChangeKind::Retracted, id, flag);
-        if let Some(tracked) = self.table.get_mut(id) {
-            tracked.flagged = None;
-        }
+        self.table.change(id, |tracked| tracked.flagged = None);
+        self.flagged.remove(&id);
     }
 
     fn push_change_of(&mut self, at: Timestamp, kind: ChangeKind, id: ConnectionId, flag: Flag) {

@@ -26,11 +26,13 @@ use unassigned::Unassigned;
 use crate::{
     Confidence, Evidence, Options, ProcessKey, Timestamp,
     connection_view::{ConnectionView, ProcessView, ResponseSelection},
+    crossings,
     group::GroupKey,
     group_history::GroupHistory,
     group_size::GroupSize,
     history::{History, rate_milli},
     open_responses::Response,
+    process_index::{Derived, ProcessSet},
     processes::Processes,
     rules::{self, Assessment, Claimed, RULES, Responses, Rule, RuleKey, Suspicion, growing},
     separate_times::SeparateTimes,
@@ -86,28 +88,20 @@ pub(crate) struct JudgeContext<'a> {
 impl<'a> JudgeContext<'a> {
     /// The groups that need to be judged. On most hosts these are few, so they are determined before
     /// anything is collected.
-    pub(crate) fn candidates(&self) -> Candidates<'a> {
-        let mut waited_for: BTreeMap<ProcessKey, WaitedFor> = BTreeMap::new();
+    ///
+    /// `claimed` has the ports of the groups of which some rule claims a connection, by process.
+    pub(crate) fn candidates(&self, claimed: &mut Derived<BTreeSet<GroupKey>>) -> Candidates<'a> {
+        let waited_for = self.claim(claimed);
         let growing =
             self.histories.iter().filter(|(_, it)| growing::evidence(&it.counts).is_some());
         let mut ports: BTreeSet<GroupKey> = growing.map(|(group, _)| group.of_port()).collect();
-        let mut latest = None;
-        for (group, view) in self.views() {
-            let is_claimed = rules::is_claimed(&view);
-            if is_claimed && latest != Some(group) {
-                ports.insert(group.of_port());
-                latest = Some(group);
-            }
-            if view.tracked.waits.is_some() || view.facts.unread_bytes > 0 {
-                waited_for.entry(group.process).or_default().note(&view, is_claimed);
-            }
-        }
+        ports.extend(claimed.values(&self.table.processes).flatten());
+        let processes = ports.iter().filter_map(|port| self.table.processes.number(port.process));
+        let processes = ProcessSet::of(processes);
         let mut groups = Groups::new();
-        if !ports.is_empty() {
-            let mut is_wanted = by_run(|group: GroupKey| ports.contains(&group.of_port()));
-            for (group, view) in self.views().filter(|(group, _)| is_wanted(*group)) {
-                groups.entry(group).or_default().push(view);
-            }
+        let mut is_wanted = by_run(|group: GroupKey| ports.contains(&group.of_port()));
+        for (group, view) in self.views(&processes).filter(|(group, _)| is_wanted(*group)) {
+            groups.entry(group).or_default().push(view);
         }
         excused::excuse(&mut groups, &waited_for);
         for (group, members) in &mut groups {
@@ -118,11 +112,43 @@ impl<'a> JudgeContext<'a> {
         Candidates { groups }
     }
 
-    /// The open connections, each with its group.
-    fn views(&self) -> impl Iterator<Item = (GroupKey, ConnectionView<'a>)> {
+    /// Asks the rules which connections they claim, of the processes of which that is not known. Returns
+    /// whom these may be waiting for; for others, there is nobody.
+    fn claim(
+        &self,
+        claimed: &mut Derived<BTreeSet<GroupKey>>,
+    ) -> BTreeMap<ProcessKey, WaitedFor> {
+        let mut waited_for: BTreeMap<ProcessKey, WaitedFor> = BTreeMap::new();
+        let mut found: BTreeMap<ProcessKey, (Timestamp, BTreeSet<GroupKey>)> = BTreeMap::new();
+        let mut latest = None;
+        for (group, view) in self.views(&claimed.stale(&self.table.processes, self.now)) {
+            let never = || (Timestamp::END, BTreeSet::new());
+            let (until, ports) = found.entry(group.process).or_insert_with(never);
+            let is_claimed = rules::is_claimed(&view);
+            if is_claimed && latest != Some(group) {
+                ports.insert(group.of_port());
+                latest = Some(group);
+            }
+            *until = (*until).min(crossings::next(&view));
+            if view.tracked.waits.is_some() || view.facts.unread_bytes > 0 {
+                waited_for.entry(group.process).or_default().note(&view, is_claimed);
+                *until = self.now;
+            }
+        }
+        for (process, (until, ports)) in found {
+            claimed.keep(&self.table.processes, process, until, ports);
+        }
+        waited_for
+    }
+
+    /// The open connections of these processes, each with its group.
+    fn views(
+        &self,
+        processes: &ProcessSet,
+    ) -> impl Iterator<Item = (GroupKey, ConnectionView<'a>)> {
         let context = *self;
         let mut latest: Option<(ProcessKey, ProcessView)> = None;
-        self.table.open().filter_map(move |tracked| {
+        self.table.open_of(processes).filter_map(move |tracked| {
             let process = tracked.accountable()?.key;
             // Connections of one process are mostly adjacent.
             let known = latest.filter(|(key, _)| *key == process).map(|(_, view)| view);
@@ -143,9 +169,9 @@ impl<'a> JudgeContext<'a> {
         }
     }
 
-    /// The size of each group, and of each port with several addresses.
-    pub(crate) fn group_sizes(&self) -> BTreeMap<GroupKey, GroupSize> {
-        let each = self.table.open().filter_map(|tracked| {
+    /// The size of each group, and of each port with several addresses, of these processes.
+    pub(crate) fn group_sizes(&self, processes: &ProcessSet) -> BTreeMap<GroupKey, GroupSize> {
+        let each = self.table.open_of(processes).filter_map(|tracked| {
             let (owner, facts) = (tracked.accountable()?, tracked.facts.as_ref()?);
             let group = GroupKey::of(owner.key, self.table.direction(tracked), facts);
             let one = GroupSize {
@@ -346,16 +372,16 @@ impl<'a> JudgeContext<'a> {
         self.histories.get(group)?.counts.per_min_milli(self.now, count)
     }
 
-    /// The connections that are suspicious, or would be if no reader waits. Whether the process is
-    /// stopped does not matter here.
+    /// The connections of these processes, and which are suspicious, or would be if no reader waits.
+    /// Whether the process is stopped does not matter here.
     pub(crate) fn suspects(
         &self,
-    ) -> impl Iterator<Item = (GroupKey, ConnectionView<'a>, Suspicion)> {
-        self.views().filter_map(|(group, view)| {
+        processes: &ProcessSet,
+    ) -> impl Iterator<Item = (GroupKey, ConnectionView<'a>, Option<Suspicion>)> {
+        self.views(processes).map(|(group, view)| {
             let process = ProcessView { is_unidentified: false, ..view.process };
             let view = ConnectionView { process, ..view };
-            let suspicion = rules::suspicion(&view)?;
-            Some((group, view, suspicion))
+            (group, view, rules::suspicion(&view))
         })
     }
 }

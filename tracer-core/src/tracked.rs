@@ -38,11 +38,15 @@ pub(crate) struct Tracked {
     /// When it went to CLOSE after having been connected.
     pub(crate) died: Option<Interval>,
     /// What the latest snapshot that showed it saw.
-    pub(crate) facts: Option<Box<SocketFacts>>,
+    pub(crate) facts: Option<Arc<SocketFacts>>,
     /// When that snapshot began.
     pub(crate) seen_at: Timestamp,
     /// The number of that snapshot.
     pub(crate) snapshot: u64,
+    /// The same facts seen again say no more: nothing in them depends on when they are seen.
+    pub(crate) is_steady: bool,
+    /// Data was unread then.
+    has_unread: bool,
     /// How many snapshots have shown it.
     pub(crate) snapshots_seen: u64,
     /// How many consecutive snapshots since then have not.
@@ -82,7 +86,7 @@ pub(crate) enum OpeningCall {
 }
 
 /// The verdict that a connection has been given.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Flagged {
     pub(crate) flag: Flag,
     /// The stack that requested the response in flight at that time.
@@ -123,6 +127,8 @@ impl Tracked {
             facts: None,
             seen_at: at,
             snapshot: 0,
+            is_steady: false,
+            has_unread: false,
             snapshots_seen: 0,
             snapshots_missed: 0,
             unread_since: at,
@@ -198,9 +204,32 @@ impl Tracked {
         self.passed_to.extend(new);
     }
 
+    /// Takes in that a snapshot, begun at `at`, saw what the snapshot before had seen. Returns false,
+    /// and does nothing, if it did not, or if the time that has passed since matters: then
+    /// [`update`](Self::update) does more.
+    pub(crate) fn see_again(
+        &mut self,
+        facts: &Arc<SocketFacts>,
+        at: Timestamp,
+        snapshot: u64,
+    ) -> bool {
+        let same = self.facts.as_ref().filter(|known| Arc::ptr_eq(known, facts) || *known == facts);
+        // A connection that was seen once or twice counts as new.
+        if !self.is_steady || self.snapshots_seen < 2 || same.is_none() {
+            return false;
+        }
+        if !self.has_unread {
+            self.unread_since = at;
+        }
+        self.seen_at = at;
+        self.snapshot = snapshot;
+        self.snapshots_seen += 1;
+        true
+    }
+
     /// Takes in what a snapshot, begun at `at`, saw. Returns whether the application has used the
     /// connection since the snapshot before.
-    pub(crate) fn update(&mut self, facts: Box<SocketFacts>, at: Timestamp, snapshot: u64) -> bool {
+    pub(crate) fn update(&mut self, facts: Arc<SocketFacts>, at: Timestamp, snapshot: u64) -> bool {
         let (previous, seen_at) = (self.facts.as_deref(), self.seen_at);
         let read = previous.is_some_and(|old| old.read_sequence != facts.read_sequence);
         let wrote = previous.is_some_and(|old| old.write_sequence != facts.write_sequence);
@@ -249,6 +278,10 @@ impl Tracked {
         if read || wrote || has_moved {
             self.reader = None;
         }
+        let is_waited_for = self.waits.is_some() || waits::is_slow(&facts, Some(&facts));
+        let is_closed_sometime = self.peer_closed.is_some_and(|it| it.earliest < it.latest);
+        self.is_steady = !is_waited_for && !is_closed_sometime;
+        self.has_unread = facts.unread_bytes > 0;
         self.facts = Some(facts);
         self.seen_at = at;
         self.snapshot = snapshot;
@@ -322,6 +355,14 @@ impl Tracked {
             Origin::Traced => self.opened_at,
             Origin::Seeded => self.absent_at.unwrap_or_default(),
         }
+    }
+
+    /// The accountable process of a connection that was seen; `None` for listeners and unconnected
+    /// sockets, which are not judged.
+    pub(crate) fn judged_by(&self) -> Option<ProcessKey> {
+        let facts = self.facts.as_ref()?;
+        let is_connection = facts.state != TcpState::Listen && facts.remote.port() != 0;
+        self.accountable().filter(|_| is_connection).map(|owner| owner.key)
     }
 
     /// The accountable file descriptor: the opener's while it still holds one, else the oldest

@@ -7,12 +7,15 @@ use alloc::{
 
 use super::Detector;
 use crate::{
-    Comm, Timestamp, excuse::Excuse, group::GroupKey, group_history::GroupHistory,
-    group_size::GroupSize, tracked::Tracked, turnover::Cleaned,
+    Comm, ProcessKey, Timestamp, crossings, excuse::Excuse, group::GroupKey, group_history::GroupHistory,
+    group_size::GroupSize, process_index::ProcessSet, tracked::Tracked, turnover::Cleaned,
 };
 
 /// Clean-ups of one group that are kept until the next snapshot; further ones say the same.
 const CLEANED_MAX: usize = 4_096;
+
+/// The sizes of the groups of one process that have `--min-count` connections.
+pub(super) type GroupSizes = Vec<(GroupKey, GroupSize)>;
 
 /// The clean-ups since the latest snapshot.
 #[derive(Debug, Default)]
@@ -83,8 +86,10 @@ impl Detector {
 
     /// Updates the histories of the groups with what a snapshot shows.
     pub(super) fn observe_groups(&mut self, at: Timestamp) {
-        let mut sizes = self.context(at).group_sizes();
-        sizes.retain(|_, size| size.count >= self.options.count_min);
+        let changed = self.sizes.stale(&self.table.processes, at);
+        self.measure_groups(&changed, at);
+        let sizes = self.sizes.values(&self.table.processes).flatten().copied();
+        let sizes: BTreeMap<GroupKey, GroupSize> = sizes.collect();
         self.histories.retain(|group, _| sizes.contains_key(group));
         let mut cleaned = core::mem::take(&mut self.cleaned.0);
         // A process that has exited or called `exec` has closed everything, and cleaned nothing up.
@@ -104,7 +109,31 @@ impl Detector {
                 turnover.clean_up(at, cleaned, &left, *size, self.options.gap_ms());
             }
         }
-        self.update_outlived(&sizes);
+        self.update_outlived(&changed, &sizes);
+    }
+
+    /// Measures the groups of these processes.
+    fn measure_groups(&mut self, processes: &ProcessSet, at: Timestamp) {
+        let context = self.context(at);
+        let mut measured: BTreeMap<ProcessKey, (Timestamp, GroupSizes)> = BTreeMap::new();
+        for tracked in self.table.open_of(processes) {
+            let (Some(view), Some(owner)) = (context.view(tracked), tracked.accountable()) else {
+                continue;
+            };
+            let never = || (Timestamp::END, GroupSizes::new());
+            let (until, _) = measured.entry(owner.key).or_insert_with(never);
+            *until = (*until).min(crossings::next(&view));
+        }
+        for (group, size) in context.group_sizes(processes) {
+            if size.count >= self.options.count_min
+                && let Some((_, sizes)) = measured.get_mut(&group.process)
+            {
+                sizes.push((group, size));
+            }
+        }
+        for (process, (until, sizes)) in measured {
+            self.sizes.keep(&self.table.processes, process, until, sizes);
+        }
     }
 
     /// Since when the remaining dead connections of these groups have been dead.
@@ -116,7 +145,9 @@ impl Detector {
         if cleaned.is_empty() {
             return left;
         }
-        for tracked in self.table.open().filter(|tracked| tracked.is_dead()) {
+        let processes = cleaned.keys().filter_map(|it| self.table.processes.number(it.process));
+        let processes = ProcessSet::of(processes);
+        for tracked in self.table.open_of(&processes).filter(|tracked| tracked.is_dead()) {
             let (Some(group), Some(since)) = (self.group(tracked), tracked.dead_since()) else {
                 continue;
             };
@@ -130,16 +161,18 @@ impl Detector {
     }
 
     /// Dead connections have outlived as many as are alive now.
-    fn update_outlived(&mut self, sizes: &BTreeMap<GroupKey, GroupSize>) {
-        let outlived =
-            self.table.open().filter(|tracked| tracked.is_dead()).filter_map(|tracked| {
-                let alive = sizes.get(&self.group(tracked)?)?.alive;
-                (alive > tracked.outlived).then_some((tracked.id, alive))
-            });
+    fn update_outlived(
+        &mut self,
+        processes: &ProcessSet,
+        sizes: &BTreeMap<GroupKey, GroupSize>,
+    ) {
+        let dead = self.table.open_of(processes).filter(|tracked| tracked.is_dead());
+        let outlived = dead.filter_map(|tracked| {
+            let alive = sizes.get(&self.group(tracked)?)?.alive;
+            (alive > tracked.outlived).then_some((tracked.id, alive))
+        });
         for (id, alive) in outlived.collect::<Vec<_>>() {
-            if let Some(tracked) = self.table.get_mut(id) {
-                tracked.outlived = alive;
-            }
+            self.table.set_outlived(id, alive);
         }
     }
 

@@ -9,6 +9,7 @@ use super::Detector;
 use crate::{
     ConnectionId, ProcessKey, Reader, StackId, Timestamp,
     connection_view::ConnectionView,
+    crossings,
     group::GroupKey,
     rules::{self, Suspicion},
 };
@@ -49,35 +50,12 @@ impl Detector {
     /// suspects or that the user named, who reads from suspicious connections, and which call sites
     /// they come from. At most 1,024 processes, 256 inspections and 64 stacks at a time.
     pub fn questions(&mut self, now: Timestamp) -> Vec<Question> {
-        let mut suspected: BTreeSet<ProcessKey> = BTreeSet::new();
-        // By port, and by group within it: a leak to many addresses has few connections to each.
-        let mut suspects: BTreeMap<GroupKey, BTreeMap<GroupKey, Suspects>> = BTreeMap::new();
-        let mut alone: BTreeSet<GroupKey> = BTreeSet::new();
+        let mut readers = self.ask(now);
+        let mut suspected: BTreeSet<ProcessKey> = self.reported_processes().collect();
         let mut stacks: BTreeSet<(ProcessKey, StackId)> = BTreeSet::new();
-        for (group, view, suspicion) in self.context(now).suspects() {
-            if suspicion == Suspicion::Claimed {
-                suspected.insert(group.process);
-                stacks.extend(view.call_stack());
-                let responses = rules::leaked(&view);
-                stacks.extend(responses.filter_map(|it| Some((group.process, it.stack?))));
-            }
-            let of_port = suspects.entry(group.of_port()).or_default();
-            of_port.entry(group).or_default().add(&view);
-            if rules::asks_alone(&view) {
-                alone.insert(group);
-            }
-        }
-        suspected.extend(self.reported_processes());
-        let mut readers: BTreeMap<ProcessKey, Vec<Asked>> = BTreeMap::new();
-        for (port, mut groups) in suspects {
-            // Whoever reads from fewer, no rule makes more of them than *possible*.
-            let few = self.options.count_min.min(self.options.pool_size.saturating_add(1));
-            if groups.values().map(|suspects| suspects.count).sum::<usize>() < few {
-                groups.retain(|group, _| alone.contains(group));
-            }
-            for mut suspects in groups.into_values().filter(|it| !it.to_ask.is_empty()) {
-                readers.entry(port.process).or_default().append(&mut suspects.to_ask);
-            }
+        for answered in self.answered.values(&self.table.processes) {
+            suspected.extend(answered.claimed);
+            stacks.extend(&answered.stacks);
         }
         suspected.extend(readers.keys());
         let processes = self.processes.facts_queue.take(suspected, self.snapshots, PROCESSES_MAX);
@@ -95,11 +73,86 @@ impl Detector {
         processes.into_iter().map(Question::Process).chain(readers).chain(sites).collect()
     }
 
+    /// Which readers to ask for, by process. Keeps what else matters of each process.
+    fn ask(&mut self, now: Timestamp) -> BTreeMap<ProcessKey, Vec<Asked>> {
+        let mut asking: BTreeMap<ProcessKey, Asking> = BTreeMap::new();
+        let context = self.context(now);
+        let stale = self.answered.stale(&self.table.processes, now);
+        for (group, view, suspicion) in context.suspects(&stale) {
+            let asking = asking.entry(group.process).or_insert_with(Asking::new);
+            asking.until = asking.until.min(crossings::next(&view));
+            let Some(suspicion) = suspicion else { continue };
+            if suspicion == Suspicion::Claimed {
+                asking.answered.claimed = Some(group.process);
+                asking.answered.stacks.extend(view.call_stack());
+                let responses = rules::leaked(&view);
+                let stacks = responses.filter_map(|it| Some((group.process, it.stack?)));
+                asking.answered.stacks.extend(stacks);
+            }
+            let of_port = asking.suspects.entry(group.of_port()).or_default();
+            of_port.entry(group).or_default().add(&view);
+            if rules::asks_alone(&view) {
+                asking.alone.insert(group);
+            }
+        }
+        // Whoever reads from fewer, no rule makes more of them than *possible*.
+        let few = self.options.count_min.min(self.options.pool_size.saturating_add(1));
+        let mut readers: BTreeMap<ProcessKey, Vec<Asked>> = BTreeMap::new();
+        for (process, Asking { until, suspects, alone, answered }) in asking {
+            let mut to_ask = Vec::new();
+            for mut groups in suspects.into_values() {
+                if groups.values().map(|suspects| suspects.count).sum::<usize>() < few {
+                    groups.retain(|group, _| alone.contains(group));
+                }
+                for mut suspects in groups.into_values() {
+                    to_ask.append(&mut suspects.to_ask);
+                }
+            }
+            let until = if to_ask.is_empty() { until } else { now };
+            self.answered.keep(&self.table.processes, process, until, answered);
+            if !to_ask.is_empty() {
+                readers.insert(process, to_ask);
+            }
+        }
+        readers
+    }
+
     /// The stacks that a later question may be about: those of connections that may be open, and of
     /// responses in flight.
     pub fn stacks(&self) -> BTreeSet<StackId> {
         let opened = self.table.connections().filter_map(|tracked| tracked.stack);
         opened.chain(self.processes.open_responses.stacks()).collect()
+    }
+}
+
+/// What is known of a process as long as nothing has to be asked about its readers.
+#[derive(Debug, Default)]
+pub(super) struct Answered {
+    /// The process, if some rule claims a connection of it.
+    claimed: Option<ProcessKey>,
+    /// The stacks behind the claimed connections.
+    stacks: BTreeSet<(ProcessKey, StackId)>,
+}
+
+/// What there is to ask about a process.
+struct Asking {
+    /// When this may change, if no connection does.
+    until: Timestamp,
+    /// By port, and by group within it: a leak to many addresses has few connections to each.
+    suspects: BTreeMap<GroupKey, BTreeMap<GroupKey, Suspects>>,
+    /// The groups that are asked about even if they are small.
+    alone: BTreeSet<GroupKey>,
+    answered: Answered,
+}
+
+impl Asking {
+    const fn new() -> Self {
+        Self {
+            until: Timestamp::END,
+            suspects: BTreeMap::new(),
+            alone: BTreeSet::new(),
+            answered: Answered { claimed: None, stacks: BTreeSet::new() },
+        }
     }
 }
 

@@ -92,7 +92,7 @@ fn snapshot(round: u64) -> Snapshot {
         0 => [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13],
         _ => [2, 3, 4, 5, 7, 6, 8, 9, 10, 11, 12, 13, 14],
     };
-    let sockets = sockets.map(|id| Box::new(socket(id, round))).into();
+    let sockets = sockets.map(|id| Arc::new(socket(id, round))).into();
     let holder = |key, tcp_fds| Holder { key, comm: Comm("api".into()), tcp_fds };
     Snapshot {
         started_at: at(500 + round * 100),

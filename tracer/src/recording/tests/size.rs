@@ -178,7 +178,7 @@ fn an_hour_of_a_busy_host_is_below_twenty_mebibytes() {
             let young = socket((1 << 20) + next_id * 5 + noise.below(5), &mut noise);
             sockets.insert(usize::try_from(noise.below(IDLE)).unwrap(), young);
         }
-        let sockets: Vec<_> = sockets.into_iter().map(Box::new).collect();
+        let sockets: Vec<_> = sockets.into_iter().map(Arc::new).collect();
         let holders = Holder::of(&sockets);
         let snapshot = Snapshot { started_at, ended_at, sockets, holders, ..Snapshot::default() };
         recorder.input(&Input::Snapshot(snapshot));
