@@ -30,6 +30,7 @@ use super::{
     ledger::Ledgers,
     plan::{Plan, UprobeTargets},
     sock_diag,
+    snapshot_builder::KnownSockets,
     stacks::Stacks,
     target_processes::TargetProcesses,
 };
@@ -66,6 +67,8 @@ pub(crate) struct Observer {
     followed: BTreeSet<ConnectionId>,
     /// Number of sockets in the latest snapshot.
     sockets: usize,
+    /// What the latest pass of the iterator saw.
+    known: KnownSockets,
     /// Number of processes that did not fit into the kernel's map of target processes.
     refused: u64,
     /// What was lost in user space.
@@ -124,6 +127,7 @@ impl Observer {
             only_tracked,
             followed: BTreeSet::new(),
             sockets: 0,
+            known: KnownSockets::default(),
             refused: 0,
             loss: Loss::default(),
             reported_loss: Loss::default(),

@@ -1,15 +1,23 @@
 //! Builds a snapshot, with one entry per socket, from records, one per file descriptor. Pure.
 
-use std::collections::{BTreeMap, BTreeSet, hash_map::Entry};
+use std::{
+    collections::{BTreeMap, BTreeSet, hash_map::Entry},
+    mem,
+    sync::Arc,
+};
 
 use foldhash::{HashMap, HashMapExt as _};
 use tracer_common::SocketRecord;
 use tracer_core::{
-    Comm, ConnectionId, Holder, ProcessKey, Snapshot, SocketFacts, TcpState, Timestamp,
+    Comm, ConnectionId, Holder, Owner, ProcessKey, Snapshot, SocketFacts, TcpState, Timestamp,
     decode::{self, DecodeError, FileDescriptor, KernelConstants},
 };
 
 use super::filter::Filter;
+
+mod known_sockets;
+
+pub(crate) use known_sockets::KnownSockets;
 
 /// A snapshot that is being built.
 #[derive(Debug)]
@@ -23,6 +31,10 @@ pub struct SnapshotBuilder {
     /// Processes with a file descriptor of a socket that could not be queried, once per descriptor.
     unopened: Vec<Who>,
     without_holder: u64,
+    /// What the snapshot before saw.
+    before: KnownSockets,
+    /// What this one sees: the records, each with the place of its socket.
+    seen: Vec<(SocketRecord, usize)>,
 }
 
 type Who = (ProcessKey, Comm);
@@ -38,6 +50,8 @@ impl SnapshotBuilder {
             unreadable: Vec::new(),
             unopened: Vec::new(),
             without_holder: 0,
+            before: KnownSockets::default(),
+            seen: Vec::new(),
         }
     }
 
@@ -45,13 +59,29 @@ impl SnapshotBuilder {
     pub(crate) fn with_room_for(mut self, sockets: usize) -> Self {
         self.snapshot.sockets.reserve(sockets);
         self.places.reserve(sockets);
+        self.seen.reserve(sockets.min(KnownSockets::MAX));
+        self
+    }
+
+    /// Sockets that are as the snapshot before saw them share its facts.
+    pub(crate) fn knowing(mut self, before: KnownSockets) -> Self {
+        self.before = before;
         self
     }
 
     /// Adds one file descriptor. A socket has an owner for each file descriptor that refers to it.
     pub fn add(&mut self, record: &SocketRecord, constants: KernelConstants) {
+        let timeless = SocketRecord { at_ns: 0, jiffies: 0, ..*record };
+        if let Some(facts) = self.before.facts(&timeless) {
+            let place = self.add_shared(facts);
+            self.note_seen(timeless, place);
+            return;
+        }
         match decode::file_descriptor(record, constants) {
-            Ok(FileDescriptor::Tcp(facts)) => self.add_facts(facts),
+            Ok(FileDescriptor::Tcp(facts)) => {
+                let place = self.add_shared(Arc::new(facts));
+                self.note_seen(timeless, place);
+            }
             Ok(FileDescriptor::NotJudged(kind)) => {
                 let key = ProcessKey { start_time_ns: record.start_time_ns, pid: record.pid };
                 self.add_not_judged(key, &Comm::from_kernel(&record.comm), &kind);
@@ -92,18 +122,32 @@ impl SnapshotBuilder {
 
     /// Adds the facts of one socket. Repeated calls for the same socket add their owners; the latest
     /// facts count.
-    pub(crate) fn add_facts(&mut self, mut facts: SocketFacts) {
+    pub(crate) fn add_facts(&mut self, facts: SocketFacts) {
+        self.add_shared(Arc::new(facts));
+    }
+
+    /// Returns the place of the socket.
+    fn add_shared(&mut self, facts: Arc<SocketFacts>) -> usize {
+        let sockets = &mut self.snapshot.sockets;
         match self.places.entry(facts.id) {
             Entry::Vacant(place) => {
-                place.insert(self.snapshot.sockets.len());
-                self.snapshot.sockets.push(Box::new(facts));
+                sockets.push(facts);
+                *place.insert(sockets.len() - 1)
             }
             Entry::Occupied(place) => {
-                let known = &mut self.snapshot.sockets[*place.get()];
-                let mut owners = std::mem::take(&mut known.owners);
+                let known = Arc::make_mut(&mut sockets[*place.get()]);
+                let mut facts = Arc::unwrap_or_clone(facts);
+                let mut owners = mem::take(&mut known.owners);
                 owners.append(&mut facts.owners);
-                **known = SocketFacts { owners, ..facts };
+                *known = SocketFacts { owners, ..facts };
+                *place.get()
             }
+        }
+    }
+
+    fn note_seen(&mut self, record: SocketRecord, place: usize) {
+        if self.seen.len() < KnownSockets::MAX {
+            self.seen.push((record, place));
         }
     }
 
@@ -122,6 +166,18 @@ impl SnapshotBuilder {
         admits: impl Fn(ProcessKey) -> bool,
         followed: &BTreeSet<ConnectionId>,
     ) -> Snapshot {
+        self.finish_knowing(ended_at, truncated, filter, admits, followed).0
+    }
+
+    /// The snapshot, and what the next one need not find out again.
+    pub(crate) fn finish_knowing(
+        self,
+        ended_at: Timestamp,
+        truncated: u64,
+        filter: &Filter,
+        admits: impl Fn(ProcessKey) -> bool,
+        followed: &BTreeSet<ConnectionId>,
+    ) -> (Snapshot, KnownSockets) {
         let mut snapshot = Snapshot { ended_at, ..self.snapshot };
         snapshot.undecodable += truncated;
         let in_scope = |key, comm: &Comm| filter.admits_name(comm) && admits(key);
@@ -129,13 +185,19 @@ impl SnapshotBuilder {
             if facts.state == TcpState::Listen {
                 snapshot.listeners.insert((facts.netns, facts.local.port()));
             }
-            for owner in &mut facts.owners {
+            let is_as_found = |owner: &Owner| owner.in_scope == in_scope(owner.key, &owner.comm);
+            if facts.owners.len() == 1 && facts.owners.iter().all(is_as_found) {
+                continue;
+            }
+            let owners = &mut Arc::make_mut(facts).owners;
+            for owner in owners.iter_mut() {
                 owner.in_scope = in_scope(owner.key, &owner.comm);
             }
             // The iterator visits a process whose main thread has exited once for each thread.
-            facts.owners.sort_unstable();
-            facts.owners.dedup();
+            owners.sort_unstable();
+            owners.dedup();
         }
+        let known = KnownSockets::new(self.seen, &snapshot.sockets);
         snapshot.holders = Holder::of(&snapshot.sockets);
         snapshot.sockets.retain(|facts| {
             (facts.owners.iter().any(|owner| owner.in_scope) || followed.contains(&facts.id))
@@ -154,7 +216,7 @@ impl SnapshotBuilder {
         if filter.has_all_processes() {
             snapshot.unopened += self.without_holder;
         }
-        snapshot
+        (snapshot, known)
     }
 }
 

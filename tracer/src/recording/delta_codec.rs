@@ -1,7 +1,10 @@
 //! From inputs of the judge to entries and back. Both directions keep the same state of what was
 //! written, so that what has not changed is not written again.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    sync::Arc,
+};
 
 use tracer_core::{Input as CoreInput, Snapshot};
 
@@ -126,7 +129,8 @@ impl DeltaCodec {
     }
 
     fn encode_snapshot(&mut self, snapshot: &Snapshot) -> Vec<Entry> {
-        let sockets = Vec::from_core(&snapshot.sockets);
+        let sockets = snapshot.sockets.iter();
+        let sockets = sockets.map(|facts| Box::new(SocketFacts::from_core(facts))).collect::<Vec<_>>();
         let holders = Vec::from_core(&snapshot.holders);
         let mut steps = list_delta::split(&self.sockets, &sockets).into_iter();
         let mut entries: Vec<Entry> = Vec::new();
@@ -232,7 +236,7 @@ impl DeltaCodec {
         let snapshot = Snapshot {
             started_at: entry.started_at.to_core(),
             ended_at: entry.ended_at.to_core(),
-            sockets: sockets.to_core(),
+            sockets: sockets.iter().map(|facts| Arc::new(facts.as_ref().to_core())).collect(),
             holders: self.holders.to_core(),
             listeners: self.listeners.clone(),
             not_judged: self.not_judged.clone(),

@@ -1,6 +1,6 @@
 //! How a type of the file mirrors a type of the judge, and the macros that declare both directions.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::net::SocketAddr;
 
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
@@ -63,14 +63,14 @@ impl<T: Wire> Wire for Vec<T> {
 }
 
 impl<T: Wire> Wire for Box<T> {
-    type Core = Arc<T::Core>;
+    type Core = Box<T::Core>;
 
     fn from_core(core: &Self::Core) -> Self {
         Self::new(T::from_core(core))
     }
 
     fn to_core(&self) -> Self::Core {
-        Arc::new(T::to_core(self))
+        Box::new(T::to_core(self))
     }
 }
 
