@@ -32,13 +32,15 @@ pub(crate) fn next(view: &ConnectionView<'_>) -> Timestamp {
         happened.into_iter().flatten().chain(closed.flat_map(|it| [it.earliest, it.latest]));
     let durations_ms = [
         options.idle_ms,
-        options.idle_ms / 2,
+        options.idle_ms - options.idle_ms / 6,
         options.pool_idle_ms,
         options.gap_ms(),
         view.suspect_after_ms(),
     ];
+    let longest_ms = durations_ms.into_iter().max().unwrap_or_default().saturating_add(1);
     let mut next = Timestamp::END;
-    for at in happened {
+    // Most of it was too long ago.
+    for at in happened.filter(|at| at.after_ms(longest_ms) > view.now) {
         for duration_ms in durations_ms {
             // Some durations are reached, others are exceeded; both in whole milliseconds.
             for at in [at.after_ms(duration_ms), at.after_ms(duration_ms.saturating_add(1))] {

@@ -2,7 +2,9 @@
 
 mod clean_ups;
 mod coverage;
+mod derivations;
 mod questions;
+mod verdicts;
 
 use alloc::{
     boxed::Box,
@@ -12,21 +14,20 @@ use alloc::{
     vec::Vec,
 };
 
-use clean_ups::{CleanedGroups, GroupSizes};
-use questions::Answered;
+use clean_ups::CleanedGroups;
+use derivations::Derivations;
 pub use questions::{Asked, Question};
+use verdicts::{ConnectionVerdict, verdicts};
 
 use crate::{
     Change, ChangeKind, Connection, ConnectionId, Flag, HostFacts, Input, Loss, Options,
-    ProcessKey, ReaderFacts, Readers, Report, Snapshot, StackId, Timestamp, Verdict,
+    ProcessKey, ReaderFacts, Readers, Report, Snapshot, Timestamp, Verdict,
     connection_view::{ConnectionView, ResponseSelection},
-    excuse::Excuse,
     finding_tracker::{FindingTracker, connection},
     group::GroupKey,
     group_history::GroupHistory,
     history::History,
-    judge::{JudgeContext, Judged, behind_half_closed},
-    process_index::Derived,
+    judge::{JudgeContext, behind_half_closed},
     processes::Processes,
     snapshot_interval::SnapshotIntervals,
     table::{Departure, Table},
@@ -38,7 +39,7 @@ use crate::{
 pub struct Detector {
     options: Options,
     host: HostFacts,
-    table: Table,
+    pub(crate) table: Table,
     processes: Processes,
     histories: BTreeMap<GroupKey, GroupHistory>,
     /// What processes did to dead connections since the latest snapshot.
@@ -48,12 +49,7 @@ pub struct Detector {
     findings: FindingTracker,
     /// The connections that have a verdict.
     flagged: BTreeSet<ConnectionId>,
-    /// What was derived from the connections of each process: the sizes of its groups,
-    sizes: Derived<GroupSizes>,
-    /// the ports of the groups of which some rule claims a connection,
-    claimed: Derived<BTreeSet<GroupKey>>,
-    /// and what need not be asked.
-    answered: Derived<Answered>,
+    derived: Derivations,
     changes: Vec<Change>,
     /// Some verdict has changed: taken by [`take_changed`](Self::take_changed).
     changed: bool,
@@ -87,9 +83,7 @@ impl Detector {
             half_closed: BTreeMap::new(),
             findings: FindingTracker::default(),
             flagged: BTreeSet::new(),
-            sizes: Derived::default(),
-            claimed: Derived::default(),
-            answered: Derived::default(),
+            derived: Derivations::default(),
             changes: Vec::new(),
             changed: false,
             now: Timestamp::default(),
@@ -148,12 +142,6 @@ impl Detector {
             Input::Loss(loss) => self.loss = loss,
             Input::Tick(now) => self.judge(now),
         }
-    }
-
-    /// Makes the next input judge everything again.
-    #[cfg(test)]
-    pub(crate) fn forget_what_is_unchanged(&mut self) {
-        self.table.forget_what_is_unchanged();
     }
 
     fn reconcile(&mut self, mut snapshot: Snapshot) {
@@ -246,7 +234,13 @@ impl Detector {
             &self.options,
             now,
         );
-        let judged = context.judge(&context.candidates(&mut self.claimed));
+        let candidates = context.candidates(&mut self.derived.claimed, &self.derived.unfounded);
+        let judged = context.judge(&candidates);
+        for process in candidates.unfounded(&judged, &self.derived.claimed, &self.table.processes) {
+            if let Some(until) = self.derived.claimed.until(&self.table.processes, process) {
+                self.derived.unfounded.keep(&self.table.processes, process, until, ());
+            }
+        }
         let verdicts = verdicts(&judged);
         let dropped = self.flagged.iter().filter(|id| !verdicts.contains_key(id));
         let dropped: BTreeMap<ConnectionId, Flag> =
@@ -394,34 +388,4 @@ const fn context<'a>(
 ) -> JudgeContext<'a> {
     let suspended_ns = host.suspended_ns;
     JudgeContext { table, processes, histories, half_closed, suspended_ns, options, now }
-}
-
-/// The verdict of one connection in a judgement.
-struct ConnectionVerdict {
-    flag: Flag,
-    /// The stack that requested the response in flight.
-    response: Option<(ProcessKey, StackId)>,
-    excuse: Option<Excuse>,
-    /// Index of its finding in the judgement.
-    finding: usize,
-}
-
-/// The verdict of each connection. An HTTP/2 connection in the findings of several call sites gets
-/// the surest.
-fn verdicts(judged: &[Judged<'_>]) -> BTreeMap<ConnectionId, ConnectionVerdict> {
-    let mut verdicts: BTreeMap<ConnectionId, ConnectionVerdict> = BTreeMap::new();
-    for (finding, judged) in judged.iter().enumerate() {
-        let (verdict, confidence) = (judged.assessment.verdict, judged.assessment.confidence);
-        for member in &judged.members {
-            let is_surer = |it: &ConnectionVerdict| it.flag.confidence >= confidence;
-            if !verdicts.get(&member.tracked.id).is_some_and(is_surer) {
-                let flag = Flag { verdict, confidence, since: member.now };
-                let response = member.response_stack();
-                let excuse = member.excuse.filter(|_| member.is_excused());
-                let verdict = ConnectionVerdict { flag, response, excuse, finding };
-                verdicts.insert(member.tracked.id, verdict);
-            }
-        }
-    }
-    verdicts
 }

@@ -7,32 +7,29 @@
 //! only possible. Connections that no settled finding has are judged once more by port (`by_port`).
 
 mod by_port;
+mod candidates;
 mod excused;
 mod pools;
 mod runs;
 mod unassigned;
 
-use alloc::{
-    collections::{BTreeMap, BTreeSet},
-    vec::Vec,
-};
+use alloc::{collections::BTreeMap, vec::Vec};
 use core::cmp::Reverse;
 
-use excused::WaitedFor;
+pub(crate) use candidates::{Candidates, Claims};
 pub(crate) use excused::behind_half_closed;
-use runs::{by_run, sum_by_run};
+use runs::sum_by_run;
 use unassigned::Unassigned;
 
 use crate::{
     Confidence, Evidence, Options, ProcessKey, Timestamp,
     connection_view::{ConnectionView, ProcessView, ResponseSelection},
-    crossings,
     group::GroupKey,
     group_history::GroupHistory,
     group_size::GroupSize,
     history::{History, rate_milli},
     open_responses::Response,
-    process_index::{Derived, ProcessSet},
+    process_index::ProcessSet,
     processes::Processes,
     rules::{self, Assessment, Claimed, RULES, Responses, Rule, RuleKey, Suspicion, growing},
     separate_times::SeparateTimes,
@@ -43,14 +40,6 @@ use crate::{
 
 /// The open connections by group.
 type Groups<'a> = BTreeMap<GroupKey, Vec<ConnectionView<'a>>>;
-
-/// The groups that need to be judged.
-#[derive(Debug)]
-pub(crate) struct Candidates<'a> {
-    /// The complete groups of which some rule claims a connection, or which grow, and the groups of
-    /// other addresses of the same port.
-    groups: Groups<'a>,
-}
 
 /// Connections of one group with one verdict.
 #[derive(Debug)]
@@ -86,61 +75,6 @@ pub(crate) struct JudgeContext<'a> {
 }
 
 impl<'a> JudgeContext<'a> {
-    /// The groups that need to be judged. On most hosts these are few, so they are determined before
-    /// anything is collected.
-    ///
-    /// `claimed` has the ports of the groups of which some rule claims a connection, by process.
-    pub(crate) fn candidates(&self, claimed: &mut Derived<BTreeSet<GroupKey>>) -> Candidates<'a> {
-        let waited_for = self.claim(claimed);
-        let growing =
-            self.histories.iter().filter(|(_, it)| growing::evidence(&it.counts).is_some());
-        let mut ports: BTreeSet<GroupKey> = growing.map(|(group, _)| group.of_port()).collect();
-        ports.extend(claimed.values(&self.table.processes).flatten());
-        let processes = ports.iter().filter_map(|port| self.table.processes.number(port.process));
-        let processes = ProcessSet::of(processes);
-        let mut groups = Groups::new();
-        let mut is_wanted = by_run(|group: GroupKey| ports.contains(&group.of_port()));
-        for (group, view) in self.views(&processes).filter(|(group, _)| is_wanted(*group)) {
-            groups.entry(group).or_default().push(view);
-        }
-        excused::excuse(&mut groups, &waited_for);
-        for (group, members) in &mut groups {
-            if let Some(history) = self.histories.get(group) {
-                pools::excuse(members, &history.turnover);
-            }
-        }
-        Candidates { groups }
-    }
-
-    /// Asks the rules which connections they claim, of the processes of which that is not known. Returns
-    /// whom these may be waiting for; for others, there is nobody.
-    fn claim(
-        &self,
-        claimed: &mut Derived<BTreeSet<GroupKey>>,
-    ) -> BTreeMap<ProcessKey, WaitedFor> {
-        let mut waited_for: BTreeMap<ProcessKey, WaitedFor> = BTreeMap::new();
-        let mut found: BTreeMap<ProcessKey, (Timestamp, BTreeSet<GroupKey>)> = BTreeMap::new();
-        let mut latest = None;
-        for (group, view) in self.views(&claimed.stale(&self.table.processes, self.now)) {
-            let never = || (Timestamp::END, BTreeSet::new());
-            let (until, ports) = found.entry(group.process).or_insert_with(never);
-            let is_claimed = rules::is_claimed(&view);
-            if is_claimed && latest != Some(group) {
-                ports.insert(group.of_port());
-                latest = Some(group);
-            }
-            *until = (*until).min(crossings::next(&view));
-            if view.tracked.waits.is_some() || view.facts.unread_bytes > 0 {
-                waited_for.entry(group.process).or_default().note(&view, is_claimed);
-                *until = self.now;
-            }
-        }
-        for (process, (until, ports)) in found {
-            claimed.keep(&self.table.processes, process, until, ports);
-        }
-        waited_for
-    }
-
     /// The open connections of these processes, each with its group.
     fn views(
         &self,

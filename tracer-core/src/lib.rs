@@ -33,6 +33,7 @@ extern crate std;
 mod call_site_reason;
 mod call_sites;
 mod caveat;
+mod closing_times;
 mod connection_id;
 mod connection_view;
 mod crossings;

@@ -184,6 +184,25 @@ impl<T> Derived<T> {
         ProcessSet::of(all.filter(|number| self.get(index, *number, now).is_none()))
     }
 
+    /// Until when something holds of this process, if it is as it was then.
+    pub(crate) fn until(&self, index: &ProcessIndex, key: ProcessKey) -> Option<Timestamp> {
+        let number = index.number(key)?;
+        let known = self.values.get(number.index())?.as_ref()?;
+        (known.revision == index.revision(number)).then_some(known.until)
+    }
+
+    /// What was derived from this process as it is now, whether it still holds or not.
+    pub(crate) fn of(&self, index: &ProcessIndex, key: ProcessKey) -> Option<&T> {
+        let number = index.number(key)?;
+        let known = self.values.get(number.index())?.as_ref()?;
+        (known.revision == index.revision(number)).then_some(&known.value)
+    }
+
+    /// Something holds of this process at `now`.
+    pub(crate) fn holds(&self, index: &ProcessIndex, key: ProcessKey, now: Timestamp) -> bool {
+        self.until(index, key).is_some_and(|until| now < until)
+    }
+
     /// What holds of this process at `now`.
     fn get(&self, index: &ProcessIndex, number: ProcessNumber, now: Timestamp) -> Option<&T> {
         let known = self.values.get(number.index())?.as_ref()?;

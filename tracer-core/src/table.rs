@@ -331,8 +331,7 @@ impl Table {
         if has_gone {
             let is_gone = |_: &_, entry: &mut Entry| entry.tracked.snapshots_missed >= 2;
             let gone = self.connections.extract_if(.., is_gone);
-            departures
-                .extend(gone.map(|(_, it)| Departure::Closed(it.leave(&mut self.processes))));
+            departures.extend(gone.map(|(_, it)| Departure::Closed(it.leave(&mut self.processes))));
         }
         // Memory that a burst of connections took is released.
         if self.connections.len() < self.connections.capacity() / 4 {

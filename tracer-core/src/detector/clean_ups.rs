@@ -7,8 +7,9 @@ use alloc::{
 
 use super::Detector;
 use crate::{
-    Comm, ProcessKey, Timestamp, crossings, excuse::Excuse, group::GroupKey, group_history::GroupHistory,
-    group_size::GroupSize, process_index::ProcessSet, tracked::Tracked, turnover::Cleaned,
+    Comm, ProcessKey, Timestamp, crossings, excuse::Excuse, group::GroupKey,
+    group_history::GroupHistory, group_size::GroupSize, process_index::ProcessSet,
+    tracked::Tracked, turnover::Cleaned,
 };
 
 /// Clean-ups of one group that are kept until the next snapshot; further ones say the same.
@@ -86,9 +87,9 @@ impl Detector {
 
     /// Updates the histories of the groups with what a snapshot shows.
     pub(super) fn observe_groups(&mut self, at: Timestamp) {
-        let changed = self.sizes.stale(&self.table.processes, at);
+        let changed = self.derived.sizes.stale(&self.table.processes, at);
         self.measure_groups(&changed, at);
-        let sizes = self.sizes.values(&self.table.processes).flatten().copied();
+        let sizes = self.derived.sizes.values(&self.table.processes).flatten().copied();
         let sizes: BTreeMap<GroupKey, GroupSize> = sizes.collect();
         self.histories.retain(|group, _| sizes.contains_key(group));
         let mut cleaned = core::mem::take(&mut self.cleaned.0);
@@ -132,7 +133,7 @@ impl Detector {
             }
         }
         for (process, (until, sizes)) in measured {
-            self.sizes.keep(&self.table.processes, process, until, sizes);
+            self.derived.sizes.keep(&self.table.processes, process, until, sizes);
         }
     }
 
@@ -161,11 +162,7 @@ impl Detector {
     }
 
     /// Dead connections have outlived as many as are alive now.
-    fn update_outlived(
-        &mut self,
-        processes: &ProcessSet,
-        sizes: &BTreeMap<GroupKey, GroupSize>,
-    ) {
+    fn update_outlived(&mut self, processes: &ProcessSet, sizes: &BTreeMap<GroupKey, GroupSize>) {
         let dead = self.table.open_of(processes).filter(|tracked| tracked.is_dead());
         let outlived = dead.filter_map(|tracked| {
             let alive = sizes.get(&self.group(tracked)?)?.alive;

@@ -7,7 +7,7 @@ use alloc::{
 
 use super::Detector;
 use crate::{
-    ConnectionId, ProcessKey, Reader, StackId, Timestamp,
+    ConnectionId, Options, ProcessKey, Reader, StackId, Timestamp,
     connection_view::ConnectionView,
     crossings,
     group::GroupKey,
@@ -53,8 +53,10 @@ impl Detector {
         let mut readers = self.ask(now);
         let mut suspected: BTreeSet<ProcessKey> = self.reported_processes().collect();
         let mut stacks: BTreeSet<(ProcessKey, StackId)> = BTreeSet::new();
-        for answered in self.answered.values(&self.table.processes) {
-            suspected.extend(answered.claimed);
+        for answered in self.derived.answered.values(&self.table.processes) {
+            let is_founded =
+                |key: &ProcessKey| !self.derived.unfounded.holds(&self.table.processes, *key, now);
+            suspected.extend(answered.claimed.filter(is_founded));
             stacks.extend(&answered.stacks);
         }
         suspected.extend(readers.keys());
@@ -77,7 +79,7 @@ impl Detector {
     fn ask(&mut self, now: Timestamp) -> BTreeMap<ProcessKey, Vec<Asked>> {
         let mut asking: BTreeMap<ProcessKey, Asking> = BTreeMap::new();
         let context = self.context(now);
-        let stale = self.answered.stale(&self.table.processes, now);
+        let stale = self.derived.answered.stale(&self.table.processes, now);
         for (group, view, suspicion) in context.suspects(&stale) {
             let asking = asking.entry(group.process).or_insert_with(Asking::new);
             asking.until = asking.until.min(crossings::next(&view));
@@ -109,7 +111,7 @@ impl Detector {
                 }
             }
             let until = if to_ask.is_empty() { until } else { now };
-            self.answered.keep(&self.table.processes, process, until, answered);
+            self.derived.answered.keep(&self.table.processes, process, until, answered);
             if !to_ask.is_empty() {
                 readers.insert(process, to_ask);
             }
@@ -174,12 +176,18 @@ impl Suspects {
     }
 }
 
-/// No answer holds for another half of `--idle`, or a rule needs a second answer. That nobody reads is
-/// asked again each time: it speaks against the process, and a response that is read from a buffer and
-/// closed changes no byte counter of the kernel.
+/// For how long an answer about readers is not asked for again: it holds for `--idle`, and the next one
+/// has to come before that.
+pub(crate) const fn answer_lasts_ms(options: &Options) -> u64 {
+    options.idle_ms - options.idle_ms / 6
+}
+
+/// There is no answer, it will soon not hold any more, or a rule needs a second answer. That nobody
+/// reads is asked again each time: it speaks against the process, and a response that is read from a
+/// buffer and closed changes no byte counter of the kernel.
 fn needs_answer(view: &ConnectionView<'_>) -> bool {
     let Some(seen) = view.inspected() else { return true };
-    let is_old = view.now.ms_since(seen.at) >= view.options.idle_ms / 2;
+    let is_old = view.now.ms_since(seen.at) >= answer_lasts_ms(view.options);
     is_old || view.reader() == Reader::None || rules::asks_again(view)
 }
 

@@ -314,11 +314,11 @@ proptest! {
         let history = [&history[..], &end].concat();
         let (mut kept, mut anew) = (Detector::new(options()), Detector::new(options()));
         for input in play(&history, &[]).1 {
-            anew.forget_what_is_unchanged();
+            anew.table.forget_what_is_unchanged();
             if let Input::Tick(at) = input {
                 let questions = anew.questions(at);
                 prop_assert_eq!(kept.questions(at), questions);
-                anew.forget_what_is_unchanged();
+                anew.table.forget_what_is_unchanged();
             }
             handle(&mut kept, input.clone());
             handle(&mut anew, input);

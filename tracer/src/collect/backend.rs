@@ -13,7 +13,12 @@ use tracer_inspect::clock;
 #[cfg(test)]
 use self::scripted::ScriptedHost;
 use super::{
-    kernel::{extent::Extent, iterator::{Reading, WalkStats}, load::Kernel, object::KernelOptions},
+    kernel::{
+        extent::Extent,
+        iterator::{Reading, WalkStats},
+        load::Kernel,
+        object::KernelOptions,
+    },
     plan::Source,
     sock_diag::SockDiag,
 };

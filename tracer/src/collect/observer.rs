@@ -29,8 +29,8 @@ use super::{
     },
     ledger::Ledgers,
     plan::{Plan, UprobeTargets},
-    sock_diag,
     snapshot_builder::KnownSockets,
+    sock_diag,
     stacks::Stacks,
     target_processes::TargetProcesses,
 };

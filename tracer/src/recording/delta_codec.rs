@@ -130,7 +130,8 @@ impl DeltaCodec {
 
     fn encode_snapshot(&mut self, snapshot: &Snapshot) -> Vec<Entry> {
         let sockets = snapshot.sockets.iter();
-        let sockets = sockets.map(|facts| Box::new(SocketFacts::from_core(facts))).collect::<Vec<_>>();
+        let sockets =
+            sockets.map(|facts| Box::new(SocketFacts::from_core(facts))).collect::<Vec<_>>();
         let holders = Vec::from_core(&snapshot.holders);
         let mut steps = list_delta::split(&self.sockets, &sockets).into_iter();
         let mut entries: Vec<Entry> = Vec::new();

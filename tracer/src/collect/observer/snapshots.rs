@@ -95,8 +95,7 @@ impl Observer {
     fn pass(&mut self) -> Result<Option<Snapshot>> {
         let extent = self.extent();
         let started_at = self.now();
-        let Self { backend, filter, targets, followed, clock: steady, sockets, known, .. } =
-            self;
+        let Self { backend, filter, targets, followed, clock: steady, sockets, known, .. } = self;
         let fin_flag = backend.fin_flag()?;
         let reading = reading(*sockets);
         let mut builder =
