@@ -67,8 +67,8 @@ pub(crate) struct Observer {
     followed: BTreeSet<ConnectionId>,
     /// Number of sockets in the latest snapshot.
     sockets: usize,
-    /// What the latest pass of the iterator saw.
-    known: KnownSockets,
+    /// What the latest pass of the iterator saw, if the run takes several snapshots.
+    known: Option<KnownSockets>,
     /// Number of processes that did not fit into the kernel's map of target processes.
     refused: u64,
     /// What was lost in user space.
@@ -127,7 +127,7 @@ impl Observer {
             only_tracked,
             followed: BTreeSet::new(),
             sockets: 0,
-            known: KnownSockets::default(),
+            known: attach.then(KnownSockets::default),
             refused: 0,
             loss: Loss::default(),
             reported_loss: Loss::default(),

@@ -35,6 +35,7 @@ pub struct SnapshotBuilder {
     before: KnownSockets,
     /// What this one sees: the records, each with the place of its socket.
     seen: Vec<(SocketRecord, usize)>,
+    is_kept: bool,
 }
 
 type Who = (ProcessKey, Comm);
@@ -52,6 +53,7 @@ impl SnapshotBuilder {
             without_holder: 0,
             before: KnownSockets::default(),
             seen: Vec::new(),
+            is_kept: false,
         }
     }
 
@@ -59,13 +61,14 @@ impl SnapshotBuilder {
     pub(crate) fn with_room_for(mut self, sockets: usize) -> Self {
         self.snapshot.sockets.reserve(sockets);
         self.places.reserve(sockets);
-        self.seen.reserve(sockets.min(KnownSockets::MAX));
         self
     }
 
-    /// Sockets that are as the snapshot before saw them share its facts.
+    /// Sockets that are as the snapshot before saw them share its facts, and what this one sees is kept
+    /// for the next.
     pub(crate) fn knowing(mut self, before: KnownSockets) -> Self {
-        self.before = before;
+        self.seen.reserve(before.len());
+        (self.before, self.is_kept) = (before, true);
         self
     }
 
@@ -146,7 +149,7 @@ impl SnapshotBuilder {
     }
 
     fn note_seen(&mut self, record: SocketRecord, place: usize) {
-        if self.seen.len() < KnownSockets::MAX {
+        if self.is_kept && self.seen.len() < KnownSockets::MAX {
             self.seen.push((record, place));
         }
     }
@@ -265,6 +268,56 @@ mod tests {
             .map(|owner| (owner.key.pid, owner.fd, owner.in_scope))
             .collect();
         assert_eq!(owners, [(10, 3, false), (10, 4, false), (11, 7, true)]);
+    }
+
+    /// The snapshot of these records, of which those before were seen by an earlier one.
+    fn build_again(before: KnownSockets, records: &[SocketRecord]) -> (Snapshot, KnownSockets) {
+        let mut builder = SnapshotBuilder::new(Timestamp::from_ms(1)).knowing(before);
+        for record in records {
+            builder.add(record, CONSTANTS);
+        }
+        let (filter, followed) = (Filter::default(), BTreeSet::new());
+        builder.finish_knowing(Timestamp::from_ms(2), 0, &filter, |_| true, &followed)
+    }
+
+    #[test]
+    fn what_has_not_changed_is_shared_with_the_snapshot_before() {
+        // The third socket has two file descriptors.
+        let mut records = [
+            record(1, 10, 3),
+            record(2, 10, 4),
+            record(3, 11, 3),
+            record(4, 11, 5),
+            record(3, 12, 3),
+        ];
+        let (first, known) = build_again(KnownSockets::default(), &records);
+        for record in &mut records {
+            (record.at_ns, record.jiffies) = (record.at_ns + 4_000_000, record.jiffies + 1);
+        }
+        records[1].bytes_received = 7;
+        let without_first = [&records[1..], &[record(5, 13, 3)]].concat();
+        for (again, shared) in [(&records[..], &[0, 3][..]), (&without_first, &[3])] {
+            let (second, _) = build_again(known.clone(), again);
+            let (plain, _) = build_again(KnownSockets::default(), again);
+            assert_eq!(second, plain, "sharing makes no difference");
+            for (index, facts) in first.sockets.iter().enumerate() {
+                let is_shared = second.sockets.iter().any(|other| Arc::ptr_eq(facts, other));
+                assert_eq!(is_shared, shared.contains(&index), "socket {index}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_shared_socket_follows_the_scope() {
+        let records = [record(1, 10, 3), record(2, 11, 3)];
+        let (_, known) = build_again(KnownSockets::default(), &records);
+        let mut builder = SnapshotBuilder::new(Timestamp::from_ms(1)).knowing(known);
+        for record in &records {
+            builder.add(record, CONSTANTS);
+        }
+        let snapshot = finish(builder, &Filter::default(), 11, &[1]);
+        let scopes = snapshot.sockets.iter().map(|facts| facts.owners[0].in_scope);
+        assert_eq!(scopes.collect::<Vec<_>>(), [false, true]);
     }
 
     #[test]

@@ -98,8 +98,10 @@ impl Observer {
         let Self { backend, filter, targets, followed, clock: steady, sockets, known, .. } = self;
         let fin_flag = backend.fin_flag()?;
         let reading = reading(*sockets);
-        let mut builder =
-            SnapshotBuilder::new(started_at).with_room_for(*sockets).knowing(mem::take(known));
+        let mut builder = SnapshotBuilder::new(started_at).with_room_for(*sockets);
+        if let Some(known) = known {
+            builder = builder.knowing(mem::take(known));
+        }
         let mut unknown = false;
         let stats = backend.walk(extent, reading, &mut |record: &SocketRecord| {
             let fit = || jiffies::fit(record.jiffies, record.at_ns).map(SteadyClock::new);
@@ -124,7 +126,9 @@ impl Observer {
         let ended_at = backend.now();
         let (snapshot, seen) =
             builder.finish_knowing(ended_at, stats.truncated, filter, admits, followed);
-        *known = seen;
+        if let Some(known) = known {
+            *known = seen;
+        }
         Ok(Some(snapshot))
     }
 

@@ -8,7 +8,7 @@ use zerocopy::IntoBytes as _;
 
 /// The records of a pass of the iterator, with what they were decoded to. Bounded by
 /// [`MAX`](Self::MAX).
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct KnownSockets {
     /// In the order of the pass: by pid, then by file descriptor.
     sockets: Vec<KnownSocket>,
@@ -16,7 +16,7 @@ pub(crate) struct KnownSockets {
     next: usize,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct KnownSocket {
     /// Without the time of the record. The times in it are those of the socket.
     record: SocketRecord,
@@ -35,6 +35,10 @@ impl KnownSockets {
             Some(KnownSocket { record, facts: Arc::clone(facts) })
         });
         Self { sockets: known.collect(), next: 0 }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.sockets.len()
     }
 
     /// What the same record was decoded to. To be called in the order of the pass; otherwise less is

@@ -1,6 +1,6 @@
 //! Steps of every kind, about few sockets and processes, so that later ones refer to earlier ones.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use proptest::{collection::vec, option, prelude::*};
 use tracer_core::{

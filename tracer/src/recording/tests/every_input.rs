@@ -1,6 +1,8 @@
 //! What `v3-every-input.rec` holds, a recording of format 3 with every kind of entry: each input,
 //! each variant of each type, and lists that change from one input to the next in every way.
 
+use std::sync::Arc;
+
 use tracer_core::{
     Actor, AttachState, CallSite, CallSiteReason, Comm, ConnectionId, Container, Event, EventKind,
     Goroutines, Held, Holder, Hook, HostFacts, HttpConnection, HttpStage, HttpStream, Input,

@@ -1,7 +1,7 @@
 //! Size of the recording of a busy host: 10,000 idle connections with keepalive probes as Go sends
 //! them by default, and 100 connections a second that are opened and closed.
 
-use std::{fs, net::SocketAddr};
+use std::{fs, net::SocketAddr, sync::Arc};
 
 use tracer_core::{
     Actor, Comm, ConnectionId, Event, EventKind, Holder, HostFacts, Input, Owner, ProcessFacts,
