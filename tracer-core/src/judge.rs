@@ -111,7 +111,6 @@ impl<'a> JudgeContext<'a> {
             let one = GroupSize {
                 count: 1,
                 alive: usize::from(!tracked.is_dead() && !self.is_neglected(tracked)),
-                fresh: usize::from(tracked.snapshots_seen <= 1),
                 oldest: tracked.opened_at,
             };
             Some((group, one))

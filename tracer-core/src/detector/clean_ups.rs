@@ -7,15 +7,20 @@ use alloc::{
 
 use super::Detector;
 use crate::{
-    Comm, ProcessKey, Timestamp, crossings, excuse::Excuse, group::GroupKey,
-    group_history::GroupHistory, group_size::GroupSize, process_index::ProcessSet,
-    tracked::Tracked, turnover::Cleaned,
+    Comm, ProcessKey, Timestamp, crossings,
+    excuse::Excuse,
+    group::GroupKey,
+    group_history::GroupHistory,
+    group_size::GroupSize,
+    process_index::ProcessSet,
+    tracked::Tracked,
+    turnover::{Cleaned, Remaining},
 };
 
 /// Clean-ups of one group that are kept until the next snapshot; further ones say the same.
 const CLEANED_MAX: usize = 4_096;
 
-/// The sizes of the groups of one process that have `--min-count` connections.
+/// The sizes of the groups of one process, by address and by port.
 pub(super) type GroupSizes = Vec<(GroupKey, GroupSize)>;
 
 /// The clean-ups since the latest snapshot.
@@ -81,7 +86,7 @@ impl Detector {
         Some(CleanUp {
             group: self.group(tracked)?,
             comm: tracked.accountable()?.comm.clone(),
-            cleaned: Cleaned { dead_since, outlived: tracked.outlived, was_used },
+            cleaned: Cleaned { at, dead_since, outlived: tracked.outlived, was_used },
         })
     }
 
@@ -90,26 +95,30 @@ impl Detector {
         let changed = self.derived.sizes.stale(&self.table.processes, at);
         self.measure_groups(&changed, at);
         let sizes = self.derived.sizes.values(&self.table.processes).flatten().copied();
-        let sizes: BTreeMap<GroupKey, GroupSize> = sizes.collect();
-        self.histories.retain(|group, _| sizes.contains_key(group));
+        let sizes = sizes.filter(|(group, size)| {
+            size.count >= self.options.count_min || self.histories.contains_key(group)
+        });
+        let mut sizes: BTreeMap<GroupKey, GroupSize> = sizes.collect();
+        for group in self.histories.keys() {
+            sizes.entry(*group).or_insert(GroupSize { count: 0, alive: 0, oldest: at });
+        }
         let mut cleaned = core::mem::take(&mut self.cleaned.0);
         // A process that has exited or called `exec` has closed everything, and cleaned nothing up.
         let goes_on = |group: &GroupKey, comm: &Comm| {
             self.processes.comm(group.process).is_some_and(|now| now == comm)
         };
         cleaned.retain(|group, it| sizes.contains_key(group) && goes_on(group, &it.comm));
-        let mut left = self.left_dead(&cleaned);
+        let mut remaining = self.remaining(&cleaned);
         for (group, size) in &sizes {
-            let new = || GroupHistory::new(at);
-            let GroupHistory { counts, turnover } =
-                self.histories.entry(*group).or_insert_with(new);
-            counts.observe(at, size.count, size.oldest, self.options.window_ms);
-            turnover.observe(at, *size);
+            let history = self.histories.entry(*group).or_insert_with(|| GroupHistory::new(at));
+            history.observe(at, *size, &self.options);
             if let Some(CleanedGroup { cleaned, .. }) = cleaned.get(group) {
-                let left = left.remove(group).unwrap_or_default();
-                turnover.clean_up(at, cleaned, &left, *size, self.options.gap_ms());
+                let remaining = remaining.remove(group).unwrap_or_default();
+                let gap_ms = self.options.gap_ms();
+                history.turnover.clean_up(at, cleaned, &remaining, *size, gap_ms);
             }
         }
+        self.histories.retain(|_, history| history.is_kept(at, &self.options));
         self.update_outlived(&changed, &sizes);
     }
 
@@ -126,9 +135,7 @@ impl Detector {
             *until = (*until).min(crossings::next(&view));
         }
         for (group, size) in context.group_sizes(processes) {
-            if size.count >= self.options.count_min
-                && let Some((_, sizes)) = measured.get_mut(&group.process)
-            {
+            if let Some((_, sizes)) = measured.get_mut(&group.process) {
                 sizes.push((group, size));
             }
         }
@@ -137,28 +144,30 @@ impl Detector {
         }
     }
 
-    /// Since when the remaining dead connections of these groups have been dead.
-    fn left_dead(
+    /// The dead and the new connections of these groups.
+    fn remaining(
         &self,
         cleaned: &BTreeMap<GroupKey, CleanedGroup>,
-    ) -> BTreeMap<GroupKey, Vec<Timestamp>> {
-        let mut left: BTreeMap<GroupKey, Vec<Timestamp>> = BTreeMap::new();
+    ) -> BTreeMap<GroupKey, Remaining> {
+        let mut remaining: BTreeMap<GroupKey, Remaining> = BTreeMap::new();
         if cleaned.is_empty() {
-            return left;
+            return remaining;
         }
         let processes = cleaned.keys().filter_map(|it| self.table.processes.number(it.process));
-        let processes = ProcessSet::of(processes);
-        for tracked in self.table.open_of(&processes).filter(|tracked| tracked.is_dead()) {
-            let (Some(group), Some(since)) = (self.group(tracked), tracked.dead_since()) else {
+        for tracked in self.table.open_of(&ProcessSet::of(processes)) {
+            let dead_since = tracked.dead_since().filter(|_| tracked.is_dead());
+            let opened_at = (tracked.snapshots_seen <= 1).then_some(tracked.opened_at);
+            if dead_since.is_none() && opened_at.is_none() {
                 continue;
-            };
-            for group in with_port(group) {
-                if cleaned.contains_key(&group) {
-                    left.entry(group).or_default().push(since);
-                }
+            }
+            let Some(group) = self.group(tracked) else { continue };
+            for group in with_port(group).into_iter().filter(|group| cleaned.contains_key(group)) {
+                let remaining = remaining.entry(group).or_default();
+                remaining.dead_since.extend(dead_since);
+                remaining.opened_at.extend(opened_at);
             }
         }
-        left
+        remaining
     }
 
     /// Dead connections have outlived as many as are alive now.

@@ -73,7 +73,9 @@ impl<'a> JudgeContext<'a> {
         }
         excused::excuse(&mut groups, &waited_for);
         for (group, members) in &mut groups {
-            if let Some(history) = self.histories.get(group) {
+            if let Some(history) = self.histories.get(group)
+                && members.len() >= self.options.count_min
+            {
                 pools::excuse(members, &history.turnover);
             }
         }

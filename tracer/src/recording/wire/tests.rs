@@ -16,7 +16,7 @@ pub(in crate::recording) use self::sample::{Counter, Sample};
 use super::{
     Version, Wire,
     call_site_reason::CallSiteReason,
-    entry::{Entry, EventEntry, LedgerEntry, ReadersEntry, SnapshotEntry},
+    entry::{Entry, EventEntry, LastRead, LedgerEntry, ReadersEntry, SnapshotEntry},
     event::{Actor, Event, EventKind},
     head::{ClockAnchor, Confidence, Head, Options},
     host::{HostFacts, Loss},
@@ -85,12 +85,13 @@ macro_rules! layout {
 }
 
 #[test]
-fn formats_4_and_5_are_what_they_were() {
+fn formats_4_to_6_are_what_they_were() {
     let layout = layout!(
         Entry,
         Input,
         EventEntry,
         SnapshotEntry,
+        LastRead,
         ReadersEntry,
         LedgerEntry,
         Head,
@@ -137,6 +138,7 @@ fn formats_4_and_5_are_what_they_were() {
     );
     check_layout(Version::V4, &layout);
     check_layout(Version::V5, &layout);
+    check_layout(Version::V6, &layout);
 }
 
 #[test]
