@@ -176,10 +176,11 @@ impl Suspects {
     }
 }
 
-/// For how long an answer about readers is not asked for again: it holds for `--idle`, and the next one
-/// has to come before that.
-pub(crate) const fn answer_lasts_ms(options: &Options) -> u64 {
-    options.idle_ms - options.idle_ms / 6
+/// For how long an answer about the reader of this connection is not asked for again: for half of
+/// `--idle`, as long as it holds, and longer where another one can make no finding surer.
+fn answer_lasts_ms(view: &ConnectionView<'_>) -> u64 {
+    let Options { idle_ms, .. } = view.options;
+    if rules::is_claimed_for_later(view) { idle_ms / 2 } else { idle_ms - idle_ms / 6 }
 }
 
 /// There is no answer, it will soon not hold any more, or a rule needs a second answer. That nobody
@@ -187,7 +188,7 @@ pub(crate) const fn answer_lasts_ms(options: &Options) -> u64 {
 /// buffer and closed changes no byte counter of the kernel.
 fn needs_answer(view: &ConnectionView<'_>) -> bool {
     let Some(seen) = view.inspected() else { return true };
-    let is_old = view.now.ms_since(seen.at) >= answer_lasts_ms(view.options);
+    let is_old = view.now.ms_since(seen.at) >= answer_lasts_ms(view);
     is_old || view.reader() == Reader::None || rules::asks_again(view)
 }
 
