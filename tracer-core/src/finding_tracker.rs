@@ -1,4 +1,4 @@
-//! The findings from one judgement to the next: their numbers and keys, how long they have been
+//! Keeps findings from one judgment to the next: their numbers and keys, how long they have been
 //! active, and which were retracted.
 
 mod describe;
@@ -21,19 +21,19 @@ use crate::{
     group::GroupKey, judge::Judged, rules::RuleKey,
 };
 
-/// Identity of a finding within a run: what it is about, which rule found it and, for rules that
-/// judge by call site, the call site.
+/// Identity of a finding within a run: its group, its rule and, for rules that judge by call site,
+/// the call site.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Identity {
     group: GroupKey,
     rule: RuleKey,
-    site: Option<String>,
+    call_site: Option<String>,
 }
 
 impl Identity {
     fn of(judged: &Judged<'_>) -> Self {
-        let site = judged.site.map(ToOwned::to_owned);
-        Self { group: judged.group, rule: judged.rule, site }
+        let call_site = judged.call_site.map(ToOwned::to_owned);
+        Self { group: judged.group, rule: judged.rule, call_site }
     }
 }
 
@@ -41,36 +41,36 @@ impl Identity {
 #[derive(Debug, Default)]
 pub(crate) struct FindingTracker {
     active: BTreeMap<Identity, Tracked>,
-    /// Not in the latest judgement, but some connection still has its verdict: it was absent from
-    /// one snapshot only. Neither reported nor retracted.
+    /// Findings that are not in the latest judgment although a connection still has the verdict: it
+    /// was absent from one snapshot only. They are neither reported nor retracted.
     undecided: BTreeMap<Identity, Tracked>,
-    /// Of processes that are not judged now.
+    /// Findings about processes that are not judged now.
     aside: Aside,
     retracted: VecDeque<Finding>,
     /// Retracted findings that are no longer listed.
     pub(crate) forgotten: u64,
-    /// How many findings have been numbered.
+    /// The number of findings so far.
     numbered: u64,
 }
 
-/// The findings that a judgement leaves as they are.
+/// The findings that a judgment leaves as they are.
 #[derive(Debug, Default)]
 struct Aside {
     active: BTreeMap<Identity, Tracked>,
     undecided: BTreeMap<Identity, Tracked>,
 }
 
-/// A finding that is not retracted.
+/// An active finding.
 #[derive(Debug)]
 struct Tracked {
     /// Since when it has been active.
     since: Timestamp,
-    /// As in `finding`, shared with the connections.
+    /// The key of `finding`, shared with the connections.
     key: Arc<FindingKey>,
     finding: Finding,
 }
 
-/// What a finding keeps from its beginning on.
+/// The parts of a finding that are fixed when it begins.
 struct Beginning {
     id: u64,
     key: Arc<FindingKey>,
@@ -79,7 +79,7 @@ struct Beginning {
 
 impl FindingTracker {
     /// Sets the findings of the processes of which an answer is `awaited` aside, so that the next
-    /// judgement leaves them as they are: it says nothing of these processes. `is_flagged` returns
+    /// judgment leaves them as they are: it says nothing of these processes. `is_flagged` returns
     /// whether a connection still has a verdict.
     pub(crate) fn set_aside(
         &mut self,
@@ -115,8 +115,8 @@ impl FindingTracker {
         self.undecided.append(&mut undecided);
     }
 
-    /// Takes in a new judgement, and returns the key of each finding in it. `is_flagged` returns
-    /// whether a connection still has a verdict.
+    /// Updates the findings from a new judgment, and returns the key of each finding in it.
+    /// `is_flagged` returns whether a connection still has a verdict.
     pub(crate) fn update(
         &mut self,
         judged: &[Judged<'_>],
@@ -155,7 +155,7 @@ impl FindingTracker {
             } else if !ids().all(|id| matching.is_continued(&identity, id)) {
                 self.retract(tracked, now, retracted_max);
             }
-            // Else all of its connections are in other findings now.
+            // Otherwise, all of its connections are in other findings now.
         }
         keys
     }
@@ -185,7 +185,8 @@ impl FindingTracker {
         }
     }
 
-    /// The active findings, the worst first, then the retracted ones, the latest first.
+    /// The active findings, the highest confidence first, then the retracted ones, the latest
+    /// first.
     pub(crate) fn findings(&self) -> Vec<Finding> {
         let mut findings: Vec<Finding> =
             self.active.values().map(|tracked| tracked.finding.clone()).collect();

@@ -4,27 +4,29 @@ use alloc::vec::Vec;
 
 use crate::{ConnectionId, ProcessKey, StackId};
 
-/// A question of the core; the answer comes as an [`Input`](crate::Input).
+/// A question of the core about a process. The answer comes as an [`Input`](crate::Input).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Question {
-    /// What does `/proc` say of this process? Answered by `Input::Process` or
+    /// What does `/proc` say about this process? Answered by `Input::Process` or
     /// `Input::ProcessUnreadable`.
     Process(ProcessKey),
-    /// Who in this process waits to read from these connections? Answered by `Input::Readers`.
+    /// What in this process is waiting to read from these connections? Answered by
+    /// `Input::Readers`.
     Readers(ProcessKey, Vec<Asked>),
     /// Which line of the application's code does this stack of this process come from? Answered by
     /// `Input::CallSite`.
     CallSite(ProcessKey, StackId),
 }
 
-/// A connection that is asked about, as its process knows it.
+/// A connection in a question, as its process knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Asked {
     /// Identity of the socket.
     pub id: ConnectionId,
-    /// A file descriptor of it in the process that is asked about.
+    /// Its file descriptor in that process.
     pub fd: u32,
-    /// Inode number of its file, which shows whether the file descriptor still is the same socket.
+    /// Inode number of its file, which shows whether the file descriptor still refers to the same
+    /// socket.
     pub inode: u64,
 }
 

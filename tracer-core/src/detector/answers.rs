@@ -15,12 +15,14 @@ impl Detector {
 
     pub(super) fn take_unreadable(&mut self, process: ProcessKey) {
         self.outstanding.take_process(process);
-        self.processes.unreadable.insert(process);
+        if self.processes.unreadable.insert(process) {
+            self.table.processes.touch_key(process);
+        }
     }
 
     pub(super) fn take_call_site(&mut self, answer: CallSite) {
         self.outstanding.answered(Subject::CallSite(answer.process, answer.stack));
-        self.processes.sites.remember(answer);
+        self.processes.call_sites.remember(answer);
     }
 
     /// What is missing from the answer is no longer known. What it says of a connection that was used
@@ -30,10 +32,8 @@ impl Detector {
             readers.found.into_iter().map(|facts| (facts.id, facts)).collect();
         for (id, mark) in self.outstanding.take_readers(readers.process) {
             let found = found.remove(&id);
-            if let Some(tracked) = self.table.get_mut(id)
-                && Mark::of(tracked) == Some(mark)
-            {
-                tracked.set_reader(found, readers.at);
+            if self.table.get(id).and_then(Mark::of) == Some(mark) {
+                self.table.change(id, |tracked| tracked.set_reader(found, readers.at));
             }
         }
         if let Some(goroutines) = readers.goroutines {

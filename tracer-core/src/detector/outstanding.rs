@@ -48,7 +48,7 @@ impl Mark {
             write_sequence: facts.write_sequence,
             rx_bytes: facts.rx_bytes,
             owners: facts.owners.len(),
-            accountable: tracked.accountable().map(|owner| (owner.key, owner.fd)),
+            accountable: tracked.owner().map(|owner| (owner.key, owner.fd)),
         })
     }
 }

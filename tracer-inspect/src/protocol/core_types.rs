@@ -86,7 +86,7 @@ wire_struct!(ReaderFacts { id, reader, is_registered, http });
 wire_struct!(Goroutines { total, read_loops, write_loops });
 wire_struct!(Readers { process, at, found, goroutines, limits });
 
-wire_struct!(CallSite { process, stack, place, reason });
+wire_struct!(CallSite { process, stack, call_site, reason });
 wire_enum!(CallSiteReason {
     0 = OpenedBeforeTracing,
     1 = StackNotRecorded,

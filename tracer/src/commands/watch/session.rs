@@ -19,7 +19,7 @@ use crate::{
 /// CPU time for inspecting processes for readers after one snapshot. The detector asks again after the
 /// next one for what is left over.
 const READERS_MAX: Duration = Duration::from_secs(1);
-/// How long a judgement waits for answers: most come within a few milliseconds. Those that come later
+/// How long a judgment waits for answers: most come within a few milliseconds. Those that come later
 /// are judged when they have come.
 const ANSWERS_PAUSE: Duration = Duration::from_millis(200);
 
@@ -66,9 +66,9 @@ struct Session {
     cpu_time: Duration,
     /// CPU time of inspections when the latest questions were asked.
     asked_at: Duration,
-    /// How long the last judgement waits for answers; `None` if no longer than the others.
+    /// How long the last judgment waits for answers; `None` if no longer than the others.
     inspect_for: Option<Duration>,
-    /// Answers have come since the latest judgement.
+    /// Answers have come since the latest judgment.
     has_answers: bool,
     /// Since when nothing is to be done until the next snapshot.
     paused_since: Option<Instant>,
@@ -147,7 +147,7 @@ impl Session {
         self.cpu_time = judged;
         log::debug!(
             "snapshot of {sockets} sockets: {cpu_time:?} of CPU time since the one before, of which \
-             reading {:?}, table {:?}, questions and answers {:?}, judgement {:?}",
+             reading {:?}, table {:?}, questions and answers {:?}, judgment {:?}",
             taken.saturating_sub(begin),
             reconciled.saturating_sub(taken),
             answered.saturating_sub(reconciled),
@@ -173,7 +173,7 @@ impl Session {
         }
     }
 
-    /// Judges with the answers that have come since the latest judgement, if there are some: before the
+    /// Judges with the answers that have come since the latest judgment, if there are some: before the
     /// next questions are asked about the same processes.
     fn judge_answers(&mut self) {
         self.take_answers();
@@ -182,7 +182,7 @@ impl Session {
         }
     }
 
-    /// Takes answers and events for a short time. The last judgement of an audit waits for longer, and
+    /// Takes answers and events for a short time. The last judgment of an audit waits for longer, and
     /// says which answers did not come.
     async fn wait_for_answers(&mut self, is_last: bool, signals: &mut Signals) {
         let inspect_for = self.inspect_for.filter(|_| is_last);

@@ -129,16 +129,6 @@ fn format_7_with_every_input() {
     assert_eq!(read(open(NAME)), (every_input::steps_of_format_7(), Ending::Whole));
 }
 
-/// As recorded before format 6.
-fn without_last_reads() -> Vec<Step> {
-    let mut steps = every_input::steps();
-    for step in &mut steps {
-        if let Step::Input(tracer_core::Input::Snapshot(snapshot)) = step {
-            snapshot.sockets.iter_mut().for_each(|facts| facts.last_read_at = None);
-        }
-    }
-    steps
-}
 
 /// A new version of the format begins with recordings of the one before it.
 #[test]
