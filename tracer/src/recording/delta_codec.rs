@@ -312,10 +312,10 @@ impl DeltaCodec {
     }
 
     fn note_reads(&mut self, sockets: &[Box<CoreFacts>]) {
-        let read = |facts: &Box<CoreFacts>| {
+        let read = |facts: &CoreFacts| {
             Some((ConnectionId::from_core(&facts.id), Time::from_core(&facts.last_read_at?)))
         };
-        self.last_reads = sockets.iter().filter_map(read).collect();
+        self.last_reads = sockets.iter().filter_map(|facts| read(facts)).collect();
     }
 }
 
