@@ -2,7 +2,9 @@
 
 mod clean_ups;
 mod coverage;
+mod derivations;
 mod questions;
+mod verdicts;
 
 use alloc::{
     boxed::Box,
@@ -13,18 +15,19 @@ use alloc::{
 };
 
 use clean_ups::CleanedGroups;
+use derivations::Derivations;
 pub use questions::{Asked, Question};
+use verdicts::{ConnectionVerdict, verdicts};
 
 use crate::{
     Change, ChangeKind, Connection, ConnectionId, Flag, HostFacts, Input, Loss, Options,
-    ProcessKey, ReaderFacts, Readers, Report, Snapshot, StackId, Timestamp, Verdict,
+    ProcessKey, ReaderFacts, Readers, Report, Snapshot, Timestamp, Verdict,
     connection_view::{ConnectionView, ResponseSelection},
-    excuse::Excuse,
     finding_tracker::{FindingTracker, connection},
     group::GroupKey,
     group_history::GroupHistory,
     history::History,
-    judge::{JudgeContext, Judged, behind_half_closed},
+    judge::{JudgeContext, behind_half_closed},
     processes::Processes,
     snapshot_interval::SnapshotIntervals,
     table::{Departure, Table},
@@ -36,7 +39,7 @@ use crate::{
 pub struct Detector {
     options: Options,
     host: HostFacts,
-    table: Table,
+    pub(crate) table: Table,
     processes: Processes,
     histories: BTreeMap<GroupKey, GroupHistory>,
     /// What processes did to dead connections since the latest snapshot.
@@ -44,6 +47,9 @@ pub struct Detector {
     /// How many connections of each group were excused by half-closed ones, over time.
     half_closed: BTreeMap<GroupKey, History>,
     findings: FindingTracker,
+    /// The connections that have a verdict.
+    flagged: BTreeSet<ConnectionId>,
+    derived: Derivations,
     changes: Vec<Change>,
     /// Whether some verdict has changed; reset by [`take_changed`](Self::take_changed).
     changed: bool,
@@ -76,6 +82,8 @@ impl Detector {
             cleaned: CleanedGroups::default(),
             half_closed: BTreeMap::new(),
             findings: FindingTracker::default(),
+            flagged: BTreeSet::new(),
+            derived: Derivations::default(),
             changes: Vec::new(),
             changed: false,
             now: Timestamp::default(),
@@ -97,19 +105,31 @@ impl Detector {
     /// loses its verdict at once.
     pub fn handle(&mut self, input: Input) {
         match input {
-            Input::Host(host) => self.host = host,
+            Input::Host(host) => {
+                self.host = host;
+                self.table.processes.touch_all();
+            }
             Input::Event(event) => {
                 if let Some(departure) = self.table.handle_event(&event) {
                     self.handle_departure(departure, event.at);
                 }
             }
             Input::Snapshot(snapshot) => self.reconcile(snapshot),
-            Input::Process(facts) => self.processes.take_facts(facts),
+            Input::Process(facts) => {
+                let is_known = self.processes.facts.contains_key(&facts.key);
+                if !is_known || self.processes.unreadable.contains(&facts.key) {
+                    self.table.processes.touch_key(facts.key);
+                }
+                self.processes.take_facts(facts);
+            }
             Input::ProcessUnreadable(key) => {
-                self.processes.unreadable.insert(key);
+                if self.processes.unreadable.insert(key) {
+                    self.table.processes.touch_key(key);
+                }
             }
             Input::Readers(readers) => self.take_readers(readers),
             Input::Ledger(ledger) => {
+                self.table.processes.touch_key(ledger.process);
                 self.changed |= self.processes.open_responses.replace(ledger, self.snapshots);
             }
             Input::CallSite(answer) => self.processes.call_sites.remember(answer),
@@ -158,9 +178,7 @@ impl Detector {
             readers.found.into_iter().map(|facts| (facts.id, facts)).collect();
         for id in self.asked.remove(&readers.process).unwrap_or_default() {
             let found = found.remove(&id);
-            if let Some(tracked) = self.table.get_mut(id) {
-                tracked.set_reader(found, readers.at);
-            }
+            self.table.change(id, |tracked| tracked.set_reader(found, readers.at));
         }
         if let Some(goroutines) = readers.goroutines {
             self.processes.goroutines.insert(readers.process, goroutines);
@@ -176,6 +194,7 @@ impl Detector {
     fn handle_departure(&mut self, departure: Departure, at: Timestamp) {
         match departure {
             Departure::Closed(tracked) => {
+                self.flagged.remove(&tracked.id);
                 self.cleaned.extend(self.clean_up(&tracked, at, false));
                 if let Some(flag) = tracked.flag() {
                     let change = self.change(at, ChangeKind::Closed, &tracked, flag);
@@ -215,11 +234,17 @@ impl Detector {
             &self.options,
             now,
         );
-        let judged = context.judge(&context.candidates());
+        let candidates = context.candidates(&mut self.derived.claimed, &self.derived.unfounded);
+        let judged = context.judge(&candidates);
+        for process in candidates.unfounded(&judged, &self.derived.claimed, &self.table.processes) {
+            if let Some(until) = self.derived.claimed.until(&self.table.processes, process) {
+                self.derived.unfounded.keep(&self.table.processes, process, until, ());
+            }
+        }
         let verdicts = verdicts(&judged);
-        let open = self.table.open().filter(|tracked| !verdicts.contains_key(&tracked.id));
+        let dropped = self.flagged.iter().filter(|id| !verdicts.contains_key(id));
         let dropped: BTreeMap<ConnectionId, Flag> =
-            open.filter_map(|tracked| Some((tracked.id, tracked.flag()?))).collect();
+            dropped.filter_map(|id| Some((*id, self.table.get_open(*id)?.flag()?))).collect();
         let had_flag = |id| self.table.get(id).is_some_and(|tracked| tracked.flag().is_some());
         let is_flagged =
             |id| verdicts.contains_key(&id) || (had_flag(id) && !dropped.contains_key(&id));
@@ -243,10 +268,15 @@ impl Detector {
 
     /// Gives a connection a verdict, and reports it if it differs from the one before.
     fn flag(&mut self, now: Timestamp, id: ConnectionId, flagged: Flagged) {
-        let Some(tracked) = self.table.get_mut(id) else { return };
+        let Some(tracked) = self.table.get(id) else { return };
         let before = tracked.flag();
         let flag = Flag { since: before.map_or(now, |before| before.since), ..flagged.flag };
-        tracked.flagged = Some(Box::new(Flagged { flag, ..flagged }));
+        let flagged = Flagged { flag, ..flagged };
+        if tracked.flagged.as_deref() == Some(&flagged) {
+            return;
+        }
+        self.table.change(id, |tracked| tracked.flagged = Some(Box::new(flagged)));
+        self.flagged.insert(id);
         if before != Some(flag) {
             self.push_change_of(now, ChangeKind::Flagged, id, flag);
         }
@@ -255,9 +285,8 @@ impl Detector {
     /// Retracts a connection's verdict, and reports that with the call site it had.
     fn retract(&mut self, at: Timestamp, id: ConnectionId, flag: Flag) {
         self.push_change_of(at, ChangeKind::Retracted, id, flag);
-        if let Some(tracked) = self.table.get_mut(id) {
-            tracked.flagged = None;
-        }
+        self.table.change(id, |tracked| tracked.flagged = None);
+        self.flagged.remove(&id);
     }
 
     fn push_change_of(&mut self, at: Timestamp, kind: ChangeKind, id: ConnectionId, flag: Flag) {
@@ -360,34 +389,4 @@ const fn context<'a>(
 ) -> JudgeContext<'a> {
     let suspended_ns = host.suspended_ns;
     JudgeContext { table, processes, histories, half_closed, suspended_ns, options, now }
-}
-
-/// The verdict of one connection in a judgment.
-struct ConnectionVerdict {
-    flag: Flag,
-    /// The stack that requested the response in flight.
-    response: Option<(ProcessKey, StackId)>,
-    excuse: Option<Excuse>,
-    /// Index of its finding in the judgment.
-    finding: usize,
-}
-
-/// The verdict of each connection. An HTTP/2 connection in the findings of several call sites gets
-/// the one with the highest confidence.
-fn verdicts(judged: &[Judged<'_>]) -> BTreeMap<ConnectionId, ConnectionVerdict> {
-    let mut verdicts: BTreeMap<ConnectionId, ConnectionVerdict> = BTreeMap::new();
-    for (finding, judged) in judged.iter().enumerate() {
-        let (verdict, confidence) = (judged.assessment.verdict, judged.assessment.confidence);
-        for member in &judged.members {
-            let is_surer = |it: &ConnectionVerdict| it.flag.confidence >= confidence;
-            if !verdicts.get(&member.tracked.id).is_some_and(is_surer) {
-                let flag = Flag { verdict, confidence, since: member.now };
-                let response = member.response_stack();
-                let excuse = member.excuse.filter(|_| member.is_excused());
-                let verdict = ConnectionVerdict { flag, response, excuse, finding };
-                verdicts.insert(member.tracked.id, verdict);
-            }
-        }
-    }
-    verdicts
 }

@@ -8,20 +8,18 @@
 //! again by port (`by_port`).
 
 mod by_port;
+mod candidates;
 mod excused;
 mod pools;
 mod runs;
 mod unassigned;
 
-use alloc::{
-    collections::{BTreeMap, BTreeSet},
-    vec::Vec,
-};
+use alloc::{collections::BTreeMap, vec::Vec};
 use core::cmp::Reverse;
 
-use excused::WaitedFor;
+pub(crate) use candidates::{Candidates, Claims};
 pub(crate) use excused::behind_half_closed;
-use runs::{by_run, sum_by_run};
+use runs::sum_by_run;
 use unassigned::Unassigned;
 
 use crate::{
@@ -32,6 +30,7 @@ use crate::{
     group_size::GroupSize,
     history::{History, rate_milli},
     open_responses::Response,
+    process_index::ProcessSet,
     processes::Processes,
     rules::{self, Assessment, Claimed, RULES, ResponseCounts, Rule, RuleKey, Suspicion, growing},
     separate_times::SeparateTimes,
@@ -42,14 +41,6 @@ use crate::{
 
 /// The open connections by group.
 type Groups<'a> = BTreeMap<GroupKey, Vec<ConnectionView<'a>>>;
-
-/// The groups to judge.
-#[derive(Debug)]
-pub(crate) struct Candidates<'a> {
-    /// The complete groups in which some rule claims a connection or that grow, plus the groups of
-    /// other addresses with the same port.
-    groups: Groups<'a>,
-}
 
 /// Connections of one group with one verdict.
 #[derive(Debug)]
@@ -85,47 +76,14 @@ pub(crate) struct JudgeContext<'a> {
 }
 
 impl<'a> JudgeContext<'a> {
-    /// The groups to judge. On most hosts these are few, so they are determined before anything is
-    /// collected.
-    pub(crate) fn candidates(&self) -> Candidates<'a> {
-        let mut waited_for: BTreeMap<ProcessKey, WaitedFor> = BTreeMap::new();
-        let growing =
-            self.histories.iter().filter(|(_, it)| growing::evidence(&it.counts).is_some());
-        let mut ports: BTreeSet<GroupKey> = growing.map(|(group, _)| group.of_port()).collect();
-        let mut latest = None;
-        for (group, view) in self.views() {
-            let is_claimed = rules::is_claimed(&view);
-            if is_claimed && latest != Some(group) {
-                ports.insert(group.of_port());
-                latest = Some(group);
-            }
-            if view.tracked.waits.is_some() || view.facts.unread_bytes > 0 {
-                waited_for.entry(group.process).or_default().note(&view, is_claimed);
-            }
-        }
-        let mut groups = Groups::new();
-        if !ports.is_empty() {
-            let mut is_wanted = by_run(|group: GroupKey| ports.contains(&group.of_port()));
-            for (group, view) in self.views().filter(|(group, _)| is_wanted(*group)) {
-                groups.entry(group).or_default().push(view);
-            }
-        }
-        excused::excuse(&mut groups, &waited_for);
-        for (group, members) in &mut groups {
-            if let Some(history) = self.histories.get(group)
-                && members.len() >= self.options.count_min
-            {
-                pools::excuse(members, &history.turnover);
-            }
-        }
-        Candidates { groups }
-    }
-
-    /// The open connections, each with its group.
-    fn views(&self) -> impl Iterator<Item = (GroupKey, ConnectionView<'a>)> {
+    /// The open connections of these processes, each with its group.
+    fn views(
+        &self,
+        processes: &ProcessSet,
+    ) -> impl Iterator<Item = (GroupKey, ConnectionView<'a>)> {
         let context = *self;
         let mut latest: Option<(ProcessKey, ProcessView)> = None;
-        self.table.open().filter_map(move |tracked| {
+        self.table.open_of(processes).filter_map(move |tracked| {
             let process = tracked.owner()?.key;
             // Connections of one process are mostly adjacent.
             let known = latest.filter(|(key, _)| *key == process).map(|(_, view)| view);
@@ -146,9 +104,9 @@ impl<'a> JudgeContext<'a> {
         }
     }
 
-    /// The size of each group, and of each port with several addresses.
-    pub(crate) fn group_sizes(&self) -> BTreeMap<GroupKey, GroupSize> {
-        let each = self.table.open().filter_map(|tracked| {
+    /// The size of each group, and of each port with several addresses, of these processes.
+    pub(crate) fn group_sizes(&self, processes: &ProcessSet) -> BTreeMap<GroupKey, GroupSize> {
+        let each = self.table.open_of(processes).filter_map(|tracked| {
             let (owner, facts) = (tracked.owner()?, tracked.facts.as_ref()?);
             let group = GroupKey::of(owner.key, self.table.direction(tracked), facts);
             let one = GroupSize {
@@ -352,16 +310,16 @@ impl<'a> JudgeContext<'a> {
         self.histories.get(group)?.counts.per_min_milli(self.now, count)
     }
 
-    /// The connections that are suspicious, or would be if no reader is waiting. Here it does not
-    /// matter whether the process is stopped.
+    /// The connections of these processes, and those that are suspicious, or would be if no reader
+    /// is waiting. Whether the process is stopped does not matter here.
     pub(crate) fn suspects(
         &self,
-    ) -> impl Iterator<Item = (GroupKey, ConnectionView<'a>, Suspicion)> {
-        self.views().filter_map(|(group, view)| {
+        processes: &ProcessSet,
+    ) -> impl Iterator<Item = (GroupKey, ConnectionView<'a>, Option<Suspicion>)> {
+        self.views(processes).map(|(group, view)| {
             let process = ProcessView { is_unidentified: false, ..view.process };
             let view = ConnectionView { process, ..view };
-            let suspicion = rules::suspicion(&view)?;
-            Some((group, view, suspicion))
+            (group, view, rules::suspicion(&view))
         })
     }
 }

@@ -101,6 +101,12 @@ impl RuleId {
         matches!(self, Self::BodyNotClosed)
     }
 
+    /// Whether a rule that has no finding for some connections has none for them later either, as
+    /// long as they do not change and it claims the same ones: time only lowers its confidence.
+    const fn is_settled_at_once(self) -> bool {
+        matches!(self, Self::NeverReused | Self::UnsharedPool)
+    }
+
     /// Whether the rule blames the process. The others blame the peer, or only report a number.
     pub(crate) const fn is_about_the_process(self) -> bool {
         !matches!(self, Self::Orphaned | Self::PeerNotReading | Self::Growing)
@@ -184,6 +190,12 @@ pub(crate) enum Suspicion {
 pub(crate) fn is_claimed(view: &ConnectionView<'_>) -> bool {
     // A restricted rule claims only what the same rule for all connections claims.
     RULES.iter().filter(|rule| !rule.is_restricted).any(|rule| rule.claims(view))
+}
+
+/// Whether a rule claims this connection that may have a finding later, although it has none now.
+pub(crate) fn is_claimed_for_later(view: &ConnectionView<'_>) -> bool {
+    let rules = RULES.iter().filter(|rule| !rule.is_restricted && !rule.id.is_settled_at_once());
+    rules.into_iter().any(|rule| rule.claims(view))
 }
 
 /// Whether some rule that blames the process claims this connection.

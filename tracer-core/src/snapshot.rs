@@ -1,9 +1,9 @@
 //! What a snapshot of all open sockets shows.
 
 use alloc::{
-    boxed::Box,
     collections::{BTreeMap, BTreeSet},
     string::String,
+    sync::Arc,
     vec::Vec,
 };
 use core::net::SocketAddr;
@@ -21,8 +21,9 @@ pub struct Snapshot {
     /// When the pass ended.
     pub ended_at: Timestamp,
     /// The TCP sockets in scope, one entry each, regardless of how many file descriptors refer to
-    /// it. Boxed, so that they move to the connection table without a copy.
-    pub sockets: Vec<Box<SocketFacts>>,
+    /// it. The same `Arc` as in the previous snapshot means that nothing about the socket has
+    /// changed; the connection table then skips it.
+    pub sockets: Vec<Arc<SocketFacts>>,
     /// The processes in scope, with all their TCP sockets, in scope or not.
     pub holders: Vec<Holder>,
     /// Network namespace and port of every listener, in scope or not.
@@ -172,7 +173,7 @@ pub struct Holder {
 
 impl Holder {
     /// The processes in scope that hold these sockets.
-    pub fn of(sockets: &[Box<SocketFacts>]) -> Vec<Self> {
+    pub fn of(sockets: &[Arc<SocketFacts>]) -> Vec<Self> {
         let mut holders: BTreeMap<ProcessKey, Self> = BTreeMap::new();
         let mut add = |run: Self| {
             let key = run.key;

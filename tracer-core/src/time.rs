@@ -12,7 +12,10 @@ pub(crate) const JIFFIES_MARGIN_MS: u64 = 1_000;
 pub struct Timestamp(NonZeroU64);
 
 impl Timestamp {
-    /// The time `nanoseconds` after the clock's start; saturates at 584 years.
+    /// After each action.
+    pub(crate) const END: Self = Self(NonZeroU64::MAX);
+
+    /// `nanoseconds` after the clock's start; saturates at 584 years.
     pub const fn from_ns(nanoseconds: u64) -> Self {
         Self(NonZeroU64::MIN.saturating_add(nanoseconds))
     }

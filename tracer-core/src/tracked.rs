@@ -5,8 +5,8 @@ use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use crate::{
     Actor, ConnectionId, Direction, FindingKey, Flag, Interval, Origin, Owner, ProcessKey,
     ReaderFacts, SocketFacts, StackId, TcpState, Timestamp, Verdict,
+    closing_times::{closed_by_peer, death, has_fin, has_read_eof},
     excuse::Excuse,
-    time::JIFFIES_MARGIN_MS,
     waits::{self, Waits},
 };
 
@@ -38,11 +38,16 @@ pub(crate) struct Tracked {
     /// When it entered CLOSE after having been connected.
     pub(crate) died: Option<Interval>,
     /// What the latest snapshot that showed it saw.
-    pub(crate) facts: Option<Box<SocketFacts>>,
+    pub(crate) facts: Option<Arc<SocketFacts>>,
     /// When that snapshot began.
     pub(crate) seen_at: Timestamp,
     /// The number of that snapshot.
     pub(crate) snapshot: u64,
+    /// The same facts in another snapshot add nothing: nothing in them depends on the time of the
+    /// snapshot.
+    pub(crate) is_steady: bool,
+    /// Data was unread then.
+    has_unread: bool,
     /// How many snapshots have shown it.
     pub(crate) snapshots_seen: u64,
     /// How many consecutive snapshots since then have not.
@@ -83,7 +88,7 @@ pub(crate) enum OpeningCall {
 }
 
 /// The verdict that a connection has been given.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Flagged {
     pub(crate) flag: Flag,
     /// The stack that requested the response in flight at that time.
@@ -124,6 +129,8 @@ impl Tracked {
             facts: None,
             seen_at: at,
             snapshot: 0,
+            is_steady: false,
+            has_unread: false,
             snapshots_seen: 0,
             snapshots_missed: 0,
             unread_since: at,
@@ -199,9 +206,32 @@ impl Tracked {
         self.passed_to.extend(new);
     }
 
+    /// Updates the state with a snapshot, begun at `at`, that shows the same as the previous one.
+    /// Returns false and does nothing if it shows something else, or if the time since then
+    /// matters; in that case, [`update`](Self::update) is required.
+    pub(crate) fn see_again(
+        &mut self,
+        facts: &Arc<SocketFacts>,
+        at: Timestamp,
+        snapshot: u64,
+    ) -> bool {
+        let same = self.facts.as_ref().filter(|known| Arc::ptr_eq(known, facts) || *known == facts);
+        // A connection that was in only one or two snapshots counts as new.
+        if !self.is_steady || self.snapshots_seen < 2 || same.is_none() {
+            return false;
+        }
+        if !self.has_unread {
+            self.unread_since = at;
+        }
+        self.seen_at = at;
+        self.snapshot = snapshot;
+        self.snapshots_seen += 1;
+        true
+    }
+
     /// Updates the state with what a snapshot, begun at `at`, saw. Returns whether the application
     /// has used the connection since the previous snapshot.
-    pub(crate) fn update(&mut self, facts: Box<SocketFacts>, at: Timestamp, snapshot: u64) -> bool {
+    pub(crate) fn update(&mut self, facts: Arc<SocketFacts>, at: Timestamp, snapshot: u64) -> bool {
         let (previous, seen_at) = (self.facts.as_deref(), self.seen_at);
         let read = previous.is_some_and(|old| old.read_sequence != facts.read_sequence);
         let wrote = previous.is_some_and(|old| old.write_sequence != facts.write_sequence);
@@ -253,6 +283,10 @@ impl Tracked {
         if read || wrote || has_moved {
             self.reader = None;
         }
+        let is_waited_for = self.waits.is_some() || waits::is_slow(&facts, Some(&facts));
+        let is_closed_sometime = self.peer_closed.is_some_and(|it| it.earliest < it.latest);
+        self.is_steady = !is_waited_for && !is_closed_sometime;
+        self.has_unread = facts.unread_bytes > 0;
         self.facts = Some(facts);
         self.seen_at = at;
         self.snapshot = snapshot;
@@ -329,6 +363,14 @@ impl Tracked {
         }
     }
 
+    /// The owning process of a connection that was seen; `None` for listeners and unconnected
+    /// sockets, which are not judged.
+    pub(crate) fn judged_by(&self) -> Option<ProcessKey> {
+        let facts = self.facts.as_ref()?;
+        let is_connection = facts.state != TcpState::Listen && facts.remote.port() != 0;
+        self.owner().filter(|_| is_connection).map(|owner| owner.key)
+    }
+
     /// The file descriptor of the owning process: the opener while it still holds one, else the
     /// oldest holder; a process in scope, if there is one.
     pub(crate) fn owner(&self) -> Option<&Owner> {
@@ -343,52 +385,4 @@ impl Tracked {
             .min()
             .or_else(|| candidates().min())
     }
-}
-
-/// Whether a read returned only EOF between the two snapshots. An empty receive queue does not show
-/// that: a FIN that arrives with the last data, or while that data is unread, is consumed by the
-/// read of exactly that data, and the application does not learn of it.
-const fn has_read_eof(old: &SocketFacts, new: &SocketFacts) -> bool {
-    let nothing_else_to_read = old.unread_bytes == 0 && old.rx_bytes == new.rx_bytes;
-    let was_read_before = has_fin(old) && old.drained;
-    nothing_else_to_read && !was_read_before && has_fin(new) && new.drained
-}
-
-/// Whether the peer's FIN is known to have been received.
-const fn has_fin(facts: &SocketFacts) -> bool {
-    matches!(facts.fin_received, Some(true))
-}
-
-/// When a socket died that is seen dead at `at` and was last seen alive at `alive_at`: with its
-/// last segment, because nothing updates `tcp_mstamp` of a dead socket. If that is unknown, after
-/// all its other timestamps.
-fn death(facts: &SocketFacts, at: Timestamp, alive_at: Option<Timestamp>) -> Interval {
-    let unknown = || {
-        let lived = [alive_at, facts.last_sent_at, facts.last_received_at, facts.last_ack_at];
-        let earliest = lived.into_iter().max().flatten().unwrap_or_default().min(at);
-        Interval { earliest, latest: at }
-    };
-    facts.last_segment_at.map_or_else(unknown, Interval::exact)
-}
-
-/// When the FIN that is seen at `at` arrived: after the last data, after the last snapshot that did
-/// not show it (`open_at`), and not after the last segment or ACK. Answered keepalive probes update
-/// both of those, so the interval may be wide.
-///
-/// Probes are periodic, and the first one is sent one period after the last segment. If the last
-/// segment were the answer to a probe, the period would be shorter than the interval, and another
-/// probe would have followed within it. So if nothing has arrived for longer than that, the last
-/// segment was the FIN.
-fn closed_by_peer(facts: &SocketFacts, at: Timestamp, open_at: Option<Timestamp>) -> Interval {
-    let latest = facts.last_segment_at.or(facts.last_ack_at).unwrap_or(at);
-    let earliest = open_at.max(facts.last_received_at).unwrap_or_default().min(latest);
-    let quiet_ms = at.ms_since(latest);
-    let sent_nothing_since = facts.last_sent_at <= facts.last_received_at;
-    if facts.last_segment_at.is_some()
-        && sent_nothing_since
-        && quiet_ms > latest.ms_since(earliest) + JIFFIES_MARGIN_MS
-    {
-        return Interval::exact(latest);
-    }
-    Interval { earliest, latest }
 }

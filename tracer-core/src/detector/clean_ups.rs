@@ -7,17 +7,21 @@ use alloc::{
 
 use super::Detector;
 use crate::{
-    Comm, Timestamp,
+    Comm, ProcessKey, Timestamp, crossings,
     excuse::Excuse,
     group::GroupKey,
     group_history::GroupHistory,
     group_size::GroupSize,
+    process_index::ProcessSet,
     tracked::Tracked,
     turnover::{Cleaned, Remaining},
 };
 
 /// The maximum number of clean-ups kept per group until the next snapshot; more would add nothing.
 const CLEANED_MAX: usize = 4_096;
+
+/// The sizes of the groups of one process, by address and by port.
+pub(super) type GroupSizes = Vec<(GroupKey, GroupSize)>;
 
 /// The clean-ups since the latest snapshot.
 #[derive(Debug, Default)]
@@ -88,10 +92,13 @@ impl Detector {
 
     /// Updates the histories of the groups with what a snapshot shows.
     pub(super) fn observe_groups(&mut self, at: Timestamp) {
-        let mut sizes = self.context(at).group_sizes();
-        sizes.retain(|group, size| {
+        let changed = self.derived.sizes.stale(&self.table.processes, at);
+        self.measure_groups(&changed, at);
+        let sizes = self.derived.sizes.values(&self.table.processes).flatten().copied();
+        let sizes = sizes.filter(|(group, size)| {
             size.count >= self.options.count_min || self.histories.contains_key(group)
         });
+        let mut sizes: BTreeMap<GroupKey, GroupSize> = sizes.collect();
         for group in self.histories.keys() {
             sizes.entry(*group).or_insert(GroupSize { count: 0, alive: 0, oldest: at });
         }
@@ -112,7 +119,29 @@ impl Detector {
             }
         }
         self.histories.retain(|_, history| history.is_kept(at, &self.options));
-        self.update_outlived(&sizes);
+        self.update_outlived(&changed, &sizes);
+    }
+
+    /// Measures the groups of these processes.
+    fn measure_groups(&mut self, processes: &ProcessSet, at: Timestamp) {
+        let context = self.context(at);
+        let mut measured: BTreeMap<ProcessKey, (Timestamp, GroupSizes)> = BTreeMap::new();
+        for tracked in self.table.open_of(processes) {
+            let (Some(view), Some(owner)) = (context.view(tracked), tracked.owner()) else {
+                continue;
+            };
+            let never = || (Timestamp::END, GroupSizes::new());
+            let (until, _) = measured.entry(owner.key).or_insert_with(never);
+            *until = (*until).min(crossings::next(&view));
+        }
+        for (group, size) in context.group_sizes(processes) {
+            if let Some((_, sizes)) = measured.get_mut(&group.process) {
+                sizes.push((group, size));
+            }
+        }
+        for (process, (until, sizes)) in measured {
+            self.derived.sizes.keep(&self.table.processes, process, until, sizes);
+        }
     }
 
     /// The dead and the new connections of these groups in the snapshot.
@@ -124,7 +153,8 @@ impl Detector {
         if cleaned.is_empty() {
             return remaining;
         }
-        for tracked in self.table.open() {
+        let processes = cleaned.keys().filter_map(|it| self.table.processes.number(it.process));
+        for tracked in self.table.open_of(&ProcessSet::of(processes)) {
             let dead_since = tracked.dead_since().filter(|_| tracked.is_dead());
             let opened_at = (tracked.snapshots_seen <= 1).then_some(tracked.opened_at);
             if dead_since.is_none() && opened_at.is_none() {
@@ -141,16 +171,14 @@ impl Detector {
     }
 
     /// Updates the number of live connections that each dead one has outlived.
-    fn update_outlived(&mut self, sizes: &BTreeMap<GroupKey, GroupSize>) {
-        let outlived =
-            self.table.open().filter(|tracked| tracked.is_dead()).filter_map(|tracked| {
-                let alive = sizes.get(&self.group(tracked)?)?.alive;
-                (alive > tracked.outlived).then_some((tracked.id, alive))
-            });
+    fn update_outlived(&mut self, processes: &ProcessSet, sizes: &BTreeMap<GroupKey, GroupSize>) {
+        let dead = self.table.open_of(processes).filter(|tracked| tracked.is_dead());
+        let outlived = dead.filter_map(|tracked| {
+            let alive = sizes.get(&self.group(tracked)?)?.alive;
+            (alive > tracked.outlived).then_some((tracked.id, alive))
+        });
         for (id, alive) in outlived.collect::<Vec<_>>() {
-            if let Some(tracked) = self.table.get_mut(id) {
-                tracked.outlived = alive;
-            }
+            self.table.set_outlived(id, alive);
         }
     }
 

@@ -7,8 +7,9 @@ use alloc::{
 
 use super::Detector;
 use crate::{
-    ConnectionId, ProcessKey, Reader, StackId, Timestamp,
+    ConnectionId, Options, ProcessKey, Reader, StackId, Timestamp,
     connection_view::ConnectionView,
+    crossings,
     group::GroupKey,
     rules::{self, Suspicion},
 };
@@ -50,37 +51,14 @@ impl Detector {
     /// rule suspects or that the user named, the readers of suspicious connections, and their call
     /// sites. At most 1,024 processes, 256 inspections and 64 stacks at a time.
     pub fn questions(&mut self, now: Timestamp) -> Vec<Question> {
-        let mut suspected: BTreeSet<ProcessKey> = BTreeSet::new();
-        // Counted by port, and by group within each port: a leak to many addresses has few
-        // connections to each.
-        let mut suspects: BTreeMap<GroupKey, BTreeMap<GroupKey, Suspects>> = BTreeMap::new();
-        let mut alone: BTreeSet<GroupKey> = BTreeSet::new();
+        let mut readers = self.ask(now);
+        let mut suspected: BTreeSet<ProcessKey> = self.reported_processes().collect();
         let mut stacks: BTreeSet<(ProcessKey, StackId)> = BTreeSet::new();
-        for (group, view, suspicion) in self.context(now).suspects() {
-            if suspicion == Suspicion::Claimed {
-                suspected.insert(group.process);
-                stacks.extend(view.call_stack());
-                let responses = rules::leaked(&view);
-                stacks.extend(responses.filter_map(|it| Some((group.process, it.stack?))));
-            }
-            let of_port = suspects.entry(group.of_port()).or_default();
-            of_port.entry(group).or_default().add(&view);
-            if rules::needs_inspection_alone(&view) {
-                alone.insert(group);
-            }
-        }
-        suspected.extend(self.reported_processes());
-        let mut readers: BTreeMap<ProcessKey, Vec<Asked>> = BTreeMap::new();
-        for (port, mut groups) in suspects {
-            // With fewer connections than this, no rule gives more than *possible*, whatever their
-            // readers are.
-            let few = self.options.count_min.min(self.options.pool_size.saturating_add(1));
-            if groups.values().map(|suspects| suspects.count).sum::<usize>() < few {
-                groups.retain(|group, _| alone.contains(group));
-            }
-            for mut suspects in groups.into_values().filter(|it| !it.to_ask.is_empty()) {
-                readers.entry(port.process).or_default().append(&mut suspects.to_ask);
-            }
+        for answered in self.derived.answered.values(&self.table.processes) {
+            let is_founded =
+                |key: &ProcessKey| !self.derived.unfounded.holds(&self.table.processes, *key, now);
+            suspected.extend(answered.claimed.filter(is_founded));
+            stacks.extend(&answered.stacks);
         }
         suspected.extend(readers.keys());
         let processes = self.processes.facts_queue.take(suspected, self.snapshots, PROCESSES_MAX);
@@ -99,11 +77,86 @@ impl Detector {
         processes.into_iter().map(Question::Process).chain(readers).chain(call_sites).collect()
     }
 
+    /// The processes whose readers to ask for. Also keeps the other relevant facts of each process.
+    fn ask(&mut self, now: Timestamp) -> BTreeMap<ProcessKey, Vec<Asked>> {
+        let mut asking: BTreeMap<ProcessKey, Asking> = BTreeMap::new();
+        let context = self.context(now);
+        let stale = self.derived.answered.stale(&self.table.processes, now);
+        for (group, view, suspicion) in context.suspects(&stale) {
+            let asking = asking.entry(group.process).or_insert_with(Asking::new);
+            asking.until = asking.until.min(crossings::next(&view));
+            let Some(suspicion) = suspicion else { continue };
+            if suspicion == Suspicion::Claimed {
+                asking.answered.claimed = Some(group.process);
+                asking.answered.stacks.extend(view.call_stack());
+                let responses = rules::leaked(&view);
+                let stacks = responses.filter_map(|it| Some((group.process, it.stack?)));
+                asking.answered.stacks.extend(stacks);
+            }
+            let of_port = asking.suspects.entry(group.of_port()).or_default();
+            of_port.entry(group).or_default().add(&view);
+            if rules::needs_inspection_alone(&view) {
+                asking.alone.insert(group);
+            }
+        }
+        // Regardless of their readers, no rule makes fewer than that more than *possible*.
+        let few = self.options.count_min.min(self.options.pool_size.saturating_add(1));
+        let mut readers: BTreeMap<ProcessKey, Vec<Asked>> = BTreeMap::new();
+        for (process, Asking { until, suspects, alone, answered }) in asking {
+            let mut to_ask = Vec::new();
+            for mut groups in suspects.into_values() {
+                if groups.values().map(|suspects| suspects.count).sum::<usize>() < few {
+                    groups.retain(|group, _| alone.contains(group));
+                }
+                for mut suspects in groups.into_values() {
+                    to_ask.append(&mut suspects.to_ask);
+                }
+            }
+            let until = if to_ask.is_empty() { until } else { now };
+            self.derived.answered.keep(&self.table.processes, process, until, answered);
+            if !to_ask.is_empty() {
+                readers.insert(process, to_ask);
+            }
+        }
+        readers
+    }
+
     /// The stacks that a later question may be about: those of connections that may be open, and of
     /// responses in flight.
     pub fn stacks(&self) -> BTreeSet<StackId> {
         let opened = self.table.connections().filter_map(|tracked| tracked.stack);
         opened.chain(self.processes.open_responses.stacks()).collect()
+    }
+}
+
+/// The facts about a process that hold as long as no question about its readers is due.
+#[derive(Debug, Default)]
+pub(super) struct Answered {
+    /// The process, if a rule claims one of its connections.
+    claimed: Option<ProcessKey>,
+    /// The stacks behind the claimed connections.
+    stacks: BTreeSet<(ProcessKey, StackId)>,
+}
+
+/// The questions about a process.
+struct Asking {
+    /// When this may change although no connection changes.
+    until: Timestamp,
+    /// By port, and by group within it: a leak to many addresses has few connections to each.
+    suspects: BTreeMap<GroupKey, BTreeMap<GroupKey, Suspects>>,
+    /// The groups about which questions are asked even if they are small.
+    alone: BTreeSet<GroupKey>,
+    answered: Answered,
+}
+
+impl Asking {
+    const fn new() -> Self {
+        Self {
+            until: Timestamp::END,
+            suspects: BTreeMap::new(),
+            alone: BTreeSet::new(),
+            answered: Answered { claimed: None, stacks: BTreeSet::new() },
+        }
     }
 }
 
@@ -125,13 +178,19 @@ impl Suspects {
     }
 }
 
-/// Whether to ask about this connection: no answer is valid for another half of `--idle`, or a rule
-/// needs a second answer. The answer that there is no reader is verified each time, because it
-/// counts against the process, and because a response that is read from a buffer and closed changes
-/// no byte counter of the kernel.
+/// How long an answer about readers is not asked for again: it is valid for `--idle`, and the next
+/// one must arrive before that ends.
+pub(crate) const fn answer_lasts_ms(options: &Options) -> u64 {
+    options.idle_ms - options.idle_ms / 6
+}
+
+/// Whether to ask about this connection: no answer will be valid for much longer, or a rule needs a
+/// second answer. The answer that there is no reader is verified each time, because it counts
+/// against the process, and because a response that is read from a buffer and closed changes no
+/// byte counter of the kernel.
 fn needs_answer(view: &ConnectionView<'_>) -> bool {
     let Some(seen) = view.inspected() else { return true };
-    let is_old = view.now.ms_since(seen.at) >= view.options.idle_ms / 2;
+    let is_old = view.now.ms_since(seen.at) >= answer_lasts_ms(view.options);
     is_old || view.reader() == Reader::None || rules::needs_another_inspection(view)
 }
 

@@ -307,6 +307,26 @@ proptest! {
         }
     }
 
+    /// Unchanged connections are not evaluated again, and the results are the same.
+    #[test]
+    fn what_is_kept_of_unchanged_connections_is_what_would_be_found_again(history in history()) {
+        let end = [(0, Action::Snapshot), (9_999, Action::Snapshot), (9_999, Action::Snapshot)];
+        let history = [&history[..], &end].concat();
+        let (mut kept, mut anew) = (Detector::new(options()), Detector::new(options()));
+        for input in play(&history, &[]).1 {
+            anew.table.forget_what_is_unchanged();
+            if let Input::Tick(at) = input {
+                let questions = anew.questions(at);
+                prop_assert_eq!(kept.questions(at), questions);
+                anew.table.forget_what_is_unchanged();
+            }
+            handle(&mut kept, input.clone());
+            handle(&mut anew, input);
+            prop_assert_eq!(kept.report(), anew.report());
+            prop_assert_eq!(kept.take_changes(), anew.take_changes());
+        }
+    }
+
     /// Events may arrive in a batch or one by one, with or without reports and questions in between:
     /// the findings at the end are the same.
     #[test]

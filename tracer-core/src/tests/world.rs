@@ -2,10 +2,10 @@
 //! iterator report of them.
 
 use std::{
-    boxed::Box,
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     string::{String, ToString},
+    sync::Arc,
     vec::Vec,
 };
 
@@ -313,7 +313,7 @@ impl World {
     pub(super) fn snapshot(&mut self) -> Input {
         let (started_at, ended_at) = (self.now, self.now);
         let sockets = self.sockets.values().cloned();
-        let mut sockets: Vec<Box<SocketFacts>> = sockets.map(Box::new).collect();
+        let mut sockets: Vec<SocketFacts> = sockets.collect();
         for socket in &mut sockets {
             if self.degraded {
                 let is_dead = socket.state == TcpState::Closed;
@@ -323,6 +323,7 @@ impl World {
             }
         }
         sockets.retain(|socket| !socket.owners.is_empty());
+        let sockets: Vec<Arc<SocketFacts>> = sockets.into_iter().map(Arc::new).collect();
         let holders = Holder::of(&sockets);
         let listeners = self.listeners.clone();
         let rest = Snapshot::default();

@@ -4,10 +4,13 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fs::{self, File},
     io::{self, BufRead as _, BufReader, ErrorKind},
+    mem::MaybeUninit,
+    os::unix::ffi::OsStrExt as _,
     path::Path,
     time::Duration,
 };
 
+use rustix::fs::{Dir, Mode, OFlags, readlinkat_raw};
 use tracer_core::{Asked, ConnectionId, Limit, ProcessKey, Reader, Timestamp};
 
 use crate::clock;
@@ -26,6 +29,8 @@ const EDGE_TRIGGERED: u32 = 0x8000_0000;
 // Targets of the links in `/proc/PID/fd`.
 const EPOLL: &str = "anon_inode:[eventpoll]";
 const IO_URING: &str = "anon_inode:[io_uring]";
+/// More bytes than either has. A longer target is truncated, and is neither of them.
+const LINK_BYTES: usize = 32;
 
 /// Maximum number of file descriptors of one process that are searched for epoll instances.
 const FDS_MAX: usize = 262_144;
@@ -223,18 +228,30 @@ impl Search {
     fn run(pid: u32, sockets: &BTreeSet<u32>) -> io::Result<Self> {
         let before = clock::cpu_time();
         let (mut search, mut seen) = (Self::default(), 0);
-        let mut entries = fs::read_dir(format!("/proc/{pid}/fd"))?;
-        for entry in entries.by_ref().take(FDS_MAX) {
+        // Links are read relative to the directory, which takes half as long as reading them by
+        // path.
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = rustix::fs::open(format!("/proc/{pid}/fd"), flags, Mode::empty())?;
+        for entry in Dir::read_from(&directory)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            // Not `.` and `..`.
+            let Some(fd) = name.to_str().ok().and_then(|name| name.parse().ok()) else { continue };
+            if seen == FDS_MAX {
+                search.truncated = true;
+                break;
+            }
             seen += 1;
-            let name = entry?.file_name();
-            let Some(fd) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
             if sockets.contains(&fd) {
                 search.skipped.push(fd);
-            } else {
-                search.read(pid, fd);
+                continue;
+            }
+            let mut target = [MaybeUninit::uninit(); LINK_BYTES];
+            // The fd may have been closed since it was listed.
+            if let Ok((target, _)) = readlinkat_raw(&directory, name, &mut target) {
+                search.take(fd, target);
             }
         }
-        search.truncated = seen == FDS_MAX && entries.next().is_some();
         search.took = clock::cpu_time().saturating_sub(before);
         search.ended_at = clock::now();
         Ok(search)
@@ -243,10 +260,14 @@ impl Search {
     fn read(&mut self, pid: u32, fd: u32) {
         // The fd may have been closed since it was listed.
         let Ok(target) = fs::read_link(format!("/proc/{pid}/fd/{fd}")) else { return };
-        if target == Path::new(EPOLL) {
+        self.take(fd, target.as_os_str().as_bytes());
+    }
+
+    fn take(&mut self, fd: u32, target: &[u8]) {
+        if target == EPOLL.as_bytes() {
             self.epolls.push(fd);
         }
-        self.has_io_uring |= target == Path::new(IO_URING);
+        self.has_io_uring |= target == IO_URING.as_bytes();
     }
 
     /// Reads the links that were skipped and that `sockets` no longer covers, so that a cached

@@ -13,7 +13,12 @@ use tracer_inspect::clock;
 #[cfg(test)]
 use self::scripted::ScriptedHost;
 use super::{
-    kernel::{extent::Extent, iterator::WalkStats, load::Kernel, object::KernelOptions},
+    kernel::{
+        extent::Extent,
+        iterator::{Reading, WalkStats},
+        load::Kernel,
+        object::KernelOptions,
+    },
     plan::Source,
     sock_diag::SockDiag,
 };
@@ -127,10 +132,11 @@ impl Backend {
     pub(super) fn walk(
         &mut self,
         extent: Extent,
+        reading: Reading,
         each: &mut dyn FnMut(&SocketRecord),
     ) -> Result<WalkStats> {
         match self {
-            Self::Kernel(kernel) => kernel.walk(extent, each),
+            Self::Kernel(kernel) => kernel.walk(extent, reading, each),
             Self::SockDiag(_) => bail!("the BPF programs are not loaded"),
             #[cfg(test)]
             Self::Scripted(host) => Ok(host.walk(each)),

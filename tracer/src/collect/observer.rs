@@ -29,6 +29,7 @@ use super::{
     },
     ledger::Ledgers,
     plan::{Plan, UprobeTargets},
+    snapshot_builder::KnownSockets,
     sock_diag,
     stacks::Stacks,
     target_processes::TargetProcesses,
@@ -66,7 +67,9 @@ pub(crate) struct Observer {
     followed: BTreeSet<ConnectionId>,
     /// Number of sockets in the latest snapshot.
     sockets: usize,
-    /// Number of processes that did not fit in the BPF map of target processes.
+    /// The records of the latest pass of the iterator, if the run takes several snapshots.
+    known: Option<KnownSockets>,
+    /// Number of processes that did not fit into the kernel's map of target processes.
     refused: u64,
     /// Losses in user space.
     loss: Loss,
@@ -124,6 +127,7 @@ impl Observer {
             only_tracked,
             followed: BTreeSet::new(),
             sockets: 0,
+            known: attach.then(KnownSockets::default),
             refused: 0,
             loss: Loss::default(),
             reported_loss: Loss::default(),

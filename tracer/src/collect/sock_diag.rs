@@ -227,7 +227,10 @@ fn listed(holders: &[Holder]) -> io::Result<HashMap<u64, Seen>> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{TcpListener, TcpStream};
+    use std::{
+        net::{TcpListener, TcpStream},
+        sync::Arc,
+    };
 
     use tracer_core::{SocketFacts, Timestamp};
 
@@ -244,7 +247,7 @@ mod tests {
         let none = std::collections::BTreeSet::new();
         let snapshot = builder.finish(Timestamp::default(), 0, &Filter::default(), admits, &none);
         assert_eq!((snapshot.unopened, snapshot.unreadable), (0, 0));
-        let entry = |it: Box<SocketFacts>| {
+        let entry = |it: Arc<SocketFacts>| {
             (it.id, (format!("{} {}", it.local, it.remote), it.unread_bytes))
         };
         snapshot.sockets.into_iter().map(entry).collect()

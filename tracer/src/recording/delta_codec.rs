@@ -1,7 +1,10 @@
 //! Converts inputs of the judge to entries and back. Both directions keep the same state of what
 //! was written, so unchanged data is not written again.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    sync::Arc,
+};
 
 use tracer_core::{Input as CoreInput, Snapshot, SocketFacts as CoreFacts};
 
@@ -130,7 +133,9 @@ impl DeltaCodec {
     }
 
     fn encode_snapshot(&mut self, snapshot: &Snapshot) -> Vec<Entry> {
-        let sockets = Vec::from_core(&snapshot.sockets);
+        let sockets = snapshot.sockets.iter();
+        let sockets =
+            sockets.map(|facts| Box::new(SocketFacts::from_core(facts))).collect::<Vec<_>>();
         let holders = Vec::from_core(&snapshot.holders);
         let mut steps = list_delta::split(&self.sockets, &sockets).into_iter();
         let mut entries: Vec<Entry> = Vec::new();
@@ -263,7 +268,7 @@ impl DeltaCodec {
         let snapshot = Snapshot {
             started_at: entry.started_at.to_core(),
             ended_at: entry.ended_at.to_core(),
-            sockets: facts,
+            sockets: facts.into_iter().map(Arc::from).collect(),
             holders: self.holders.to_core(),
             listeners: self.listeners.clone(),
             not_judged: self.not_judged.clone(),
@@ -311,7 +316,7 @@ impl DeltaCodec {
         self.ledgers.retain(|key, _| holders.contains(key));
     }
 
-    fn note_reads(&mut self, sockets: &[Box<CoreFacts>]) {
+    fn note_reads(&mut self, sockets: &[Arc<CoreFacts>]) {
         let read = |facts: &CoreFacts| {
             Some((ConnectionId::from_core(&facts.id), Time::from_core(&facts.last_read_at?)))
         };

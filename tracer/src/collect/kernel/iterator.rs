@@ -34,6 +34,15 @@ pub struct WalkStats {
     pub truncated: u64,
 }
 
+/// How records are handled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// By another thread, while the kernel produces further ones: a pass takes less time.
+    Overlapped,
+    /// By the CPU that has produced them and has them in its cache: a pass uses less CPU time.
+    InTurn,
+}
+
 impl Kernel {
     /// Visits the TCP file descriptors of every process that is visible in the tracer's pid
     /// namespace, in all network namespaces. Takes about 2µs each and a fixed amount of memory.
@@ -46,12 +55,16 @@ impl Kernel {
     pub(crate) fn walk(
         &mut self,
         extent: Extent,
+        reading: Reading,
         each: &mut dyn FnMut(&SocketRecord),
     ) -> anyhow::Result<WalkStats> {
         let program: &mut Iter = self.program(self.walker(extent))?.try_into()?;
         let link = program.attach()?;
         let mut file: File = program.take_link(link)?.into_file()?;
-        Ok(read_records(&mut file, READ_BYTES, each)?)
+        Ok(match reading {
+            Reading::Overlapped => read_records(&mut file, READ_BYTES, each)?,
+            Reading::InTurn => read_records_in_turn(&mut file, READ_BYTES, each)?,
+        })
     }
 }
 
@@ -89,6 +102,50 @@ pub fn read_records(
     })
 }
 
+/// Reads records to EOF, at most `read_bytes` at a time, and handles those of each read before the
+/// next one.
+///
+/// # Errors
+/// The source cannot be read.
+fn read_records_in_turn(
+    source: &mut impl Read,
+    read_bytes: usize,
+    each: &mut dyn FnMut(&SocketRecord),
+) -> io::Result<WalkStats> {
+    let mut buffer = BytesMut::zeroed(size_of::<SocketRecord>() + read_bytes);
+    let (mut filled, mut records) = (0, 0);
+    loop {
+        let count = read_some(source, &mut buffer[filled..filled + read_bytes])?;
+        filled += count;
+        let mut rest = &buffer[..filled];
+        while let Ok((record, behind)) = SocketRecord::read_from_prefix(rest) {
+            each(&record);
+            records += 1;
+            rest = behind;
+        }
+        let left = rest.len();
+        if count == 0 {
+            return Ok(WalkStats { records, truncated: u64::from(left > 0) });
+        }
+        buffer.copy_within(filled - left..filled, 0);
+        filled = left;
+    }
+}
+
+/// The number of bytes read; 0 at EOF.
+fn read_some(source: &mut impl Read, target: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match source.read(target) {
+            Ok(count) => return Ok(count.min(target.len())),
+            // After a million files without a socket the kernel returns EAGAIN to let other tasks
+            // run; the next read continues from there.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 /// A buffer that begins with complete records.
 struct Piece {
     buffer: BytesMut,
@@ -107,14 +164,7 @@ fn read_pieces(
     let Ok(mut buffer) = used.recv() else { return Ok(0) };
     let mut filled = 0;
     loop {
-        let count = match source.read(&mut buffer[filled..filled + read_bytes]) {
-            Ok(count) => count.min(read_bytes),
-            // After a million files without a socket the kernel returns EAGAIN to let other tasks
-            // run; the next read continues from there.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
+        let count = read_some(source, &mut buffer[filled..filled + read_bytes])?;
         filled += count;
         let is_end = count == 0;
         if is_end || filled >= PIECE_BYTES {
@@ -166,9 +216,13 @@ mod tests {
     }
 
     fn read(bytes: &[u8], size: usize, errors: Vec<io::ErrorKind>) -> (Vec<u32>, WalkStats) {
-        let mut fds = Vec::new();
-        let mut source = Pieces { bytes, size, errors };
+        let (mut fds, mut fds_in_turn) = (Vec::new(), Vec::new());
+        let mut source = Pieces { bytes, size, errors: errors.clone() };
         let stats = read_records(&mut source, 1_000, &mut |record| fds.push(record.fd)).unwrap();
+        let (mut source, mut each) =
+            (Pieces { bytes, size, errors }, |record: &SocketRecord| fds_in_turn.push(record.fd));
+        let stats_in_turn = read_records_in_turn(&mut source, 1_000, &mut each).unwrap();
+        assert_eq!((&fds_in_turn, stats_in_turn), (&fds, stats));
         (fds, stats)
     }
 
@@ -201,8 +255,10 @@ mod tests {
     fn an_error_ends_a_pass() {
         let bytes = records(1);
         let errors = vec![io::ErrorKind::OutOfMemory];
-        let mut source = Pieces { bytes: &bytes, size: 200, errors };
-        let error = read_records(&mut source, 1_000, &mut |_| {}).unwrap_err();
+        let source = || Pieces { bytes: &bytes, size: 200, errors: errors.clone() };
+        let error = read_records(&mut source(), 1_000, &mut |_| {}).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::OutOfMemory);
+        let error = read_records_in_turn(&mut source(), 1_000, &mut |_| {}).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::OutOfMemory);
     }
 }

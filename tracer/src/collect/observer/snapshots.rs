@@ -3,7 +3,7 @@
 use std::{
     cell::RefCell,
     collections::{BTreeSet, HashMap},
-    thread,
+    mem, thread,
     time::Duration,
 };
 
@@ -18,10 +18,14 @@ use crate::collect::{
     filter::Filter,
     kernel::{
         extent::Extent,
+        iterator::Reading,
         jiffies::{self, SteadyClock},
     },
     snapshot_builder::SnapshotBuilder,
 };
+
+/// Up to this many sockets, a snapshot takes about a tenth of a second of one CPU.
+const IN_TURN_MAX: usize = 50_000;
 
 impl Observer {
     /// Takes a snapshot of all open sockets, or of those of the selected processes.
@@ -91,11 +95,15 @@ impl Observer {
     fn pass(&mut self) -> Result<Option<Snapshot>> {
         let extent = self.extent();
         let started_at = self.now();
-        let Self { backend, filter, targets, followed, clock: steady, sockets, .. } = self;
+        let Self { backend, filter, targets, followed, clock: steady, sockets, known, .. } = self;
         let fin_flag = backend.fin_flag()?;
+        let reading = reading(*sockets);
         let mut builder = SnapshotBuilder::new(started_at).with_room_for(*sockets);
+        if let Some(known) = known {
+            builder = builder.knowing(mem::take(known));
+        }
         let mut unknown = false;
-        let stats = backend.walk(extent, &mut |record: &SocketRecord| {
+        let stats = backend.walk(extent, reading, &mut |record: &SocketRecord| {
             let fit = || jiffies::fit(record.jiffies, record.at_ns).map(SteadyClock::new);
             *steady = steady.or_else(fit);
             match steady {
@@ -116,7 +124,12 @@ impl Observer {
                 && targets.as_ref().is_none_or(|targets| targets.contains(key))
         };
         let ended_at = backend.now();
-        Ok(Some(builder.finish(ended_at, stats.truncated, filter, admits, followed)))
+        let (snapshot, seen) =
+            builder.finish_knowing(ended_at, stats.truncated, filter, admits, followed);
+        if let Some(known) = known {
+            *known = seen;
+        }
+        Ok(Some(snapshot))
     }
 
     /// The extent of the iterator: only selected sockets, unless a BPF map had no room for one.
@@ -131,7 +144,7 @@ impl Observer {
     fn measure_jiffies(&mut self) -> Result<u32> {
         let mut reading = || -> Result<Option<(u64, u64)>> {
             let mut first = None;
-            self.backend.walk(Extent::All, &mut |record| {
+            self.backend.walk(Extent::All, Reading::Overlapped, &mut |record| {
                 first.get_or_insert((record.jiffies, record.at_ns));
             })?;
             Ok(first)
@@ -175,6 +188,12 @@ impl Observer {
         self.followed = open;
         has_new
     }
+}
+
+/// How to read as many sockets as the previous snapshot had. For the first snapshot, and for many
+/// sockets, elapsed time matters more than CPU time.
+const fn reading(sockets: usize) -> Reading {
+    if matches!(sockets, 1..=IN_TURN_MAX) { Reading::InTurn } else { Reading::Overlapped }
 }
 
 /// The processes in the selected cgroup and container; `None` if neither was selected.

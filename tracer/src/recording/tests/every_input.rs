@@ -1,6 +1,8 @@
 //! The content of `v3-every-input.rec`, a recording of format 3 with every kind of entry: each
 //! input, each variant of each type, and lists that change from one input to the next in every way.
 
+use std::sync::Arc;
+
 use tracer_core::{
     Actor, AttachState, CallSite, CallSiteReason, Comm, ConnectionId, Container, Event, EventKind,
     Goroutines, Held, Holder, Hook, HostFacts, HttpConnection, HttpStage, HttpStream, Input,
@@ -92,7 +94,7 @@ fn snapshot(round: u64) -> Snapshot {
         0 => [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13],
         _ => [2, 3, 4, 5, 7, 6, 8, 9, 10, 11, 12, 13, 14],
     };
-    let sockets = sockets.map(|id| Box::new(socket(id, round))).into();
+    let sockets = sockets.map(|id| Arc::new(socket(id, round))).into();
     let holder = |key, tcp_fds| Holder { key, comm: Comm("api".into()), tcp_fds };
     Snapshot {
         started_at: at(500 + round * 100),

@@ -1,5 +1,7 @@
 //! Analyzing a recording with thresholds other than the recorded ones.
 
+use std::sync::Arc;
+
 use tracer_core::{Detector, HostFacts, Input, Note, Report, Snapshot, SocketFacts, Timestamp};
 
 use super::{deleted_segments::socket, *};
@@ -18,7 +20,7 @@ fn steps() -> Vec<Step> {
         last_received_at: received_at,
         ..socket(id, at)
     };
-    let sockets: Vec<Box<SocketFacts>> = (1..=6).map(unread).map(Box::new).collect();
+    let sockets: Vec<Arc<SocketFacts>> = (1..=6).map(unread).map(Arc::new).collect();
     let holders = tracer_core::Holder::of(&sockets);
     let snapshot =
         Snapshot { started_at: at, ended_at: at, sockets, holders, ..Snapshot::default() };

@@ -5,6 +5,7 @@ use std::{
     collections::BTreeSet,
     fs::{self, File},
     path::Path,
+    sync::Arc,
 };
 
 use tracer_core::Report;
@@ -130,7 +131,9 @@ fn without_last_reads() -> Vec<Step> {
     let mut steps = every_input::steps();
     for step in &mut steps {
         if let Step::Input(tracer_core::Input::Snapshot(snapshot)) = step {
-            snapshot.sockets.iter_mut().for_each(|facts| facts.last_read_at = None);
+            for facts in &mut snapshot.sockets {
+                Arc::make_mut(facts).last_read_at = None;
+            }
         }
     }
     steps
