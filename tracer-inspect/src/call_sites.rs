@@ -78,11 +78,11 @@ impl CallSites {
             Some(recorded) => self.call_site(programs, process, recorded),
             None => Err(CallSiteReason::StackNotKept),
         };
-        let (call_site, reason) = match found {
-            Ok(call_site) => (call_site, None),
+        let (location, reason) = match found {
+            Ok(location) => (location, None),
             Err(reason) => (None, Some(reason)),
         };
-        let answer = CallSite { process, stack, call_site, reason };
+        let answer = CallSite { process, stack, location, reason };
         is_running(process).then_some(Input::CallSite(answer))
     }
 

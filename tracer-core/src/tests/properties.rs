@@ -101,7 +101,7 @@ fn act(world: &mut World, action: &Action) {
         Action::Name { pid, stack, is_known } => world.outbox.push(Input::CallSite(CallSite {
             process: process((*pid).into()),
             stack: StackId((*stack).into()),
-            call_site: is_known.then(|| format!("main.f{stack} a.go:{stack}")),
+            location: is_known.then(|| format!("main.f{stack} a.go:{stack}")),
             reason: None,
         })),
         Action::Snapshot => {

@@ -66,7 +66,7 @@ fn a_process_that_has_ended_gets_no_answer() {
     let mut reason = |addresses| match answer(started, addresses) {
         Some(Input::CallSite(CallSite {
             stack: StackId(7),
-            call_site: None,
+            location: None,
             reason: Some(reason),
             ..
         })) => reason,
