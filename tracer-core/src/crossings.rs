@@ -31,6 +31,7 @@ pub(crate) fn next(view: &ConnectionView<'_>) -> Timestamp {
         happened.into_iter().flatten().chain(closed.flat_map(|it| [it.earliest, it.latest]));
     let durations_ms = [
         options.idle_ms,
+        options.idle_ms / 2,
         options.idle_ms - options.idle_ms / 6,
         options.pool_idle_ms,
         options.gap_ms(),

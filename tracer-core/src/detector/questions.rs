@@ -178,10 +178,11 @@ impl Suspects {
     }
 }
 
-/// How long an answer about readers is not asked for again: it is valid for `--idle`, and the next
-/// one must arrive before that ends.
-pub(crate) const fn answer_lasts_ms(options: &Options) -> u64 {
-    options.idle_ms - options.idle_ms / 6
+/// How long the answer about the reader of this connection is not asked for again: half of `--idle`,
+/// and longer if another answer cannot raise the confidence of a finding.
+fn answer_lasts_ms(view: &ConnectionView<'_>) -> u64 {
+    let Options { idle_ms, .. } = view.options;
+    if rules::is_claimed_for_later(view) { idle_ms / 2 } else { idle_ms - idle_ms / 6 }
 }
 
 /// Whether to ask about this connection: no answer will be valid for much longer, or a rule needs a
@@ -190,7 +191,7 @@ pub(crate) const fn answer_lasts_ms(options: &Options) -> u64 {
 /// byte counter of the kernel.
 fn needs_answer(view: &ConnectionView<'_>) -> bool {
     let Some(seen) = view.inspected() else { return true };
-    let is_old = view.now.ms_since(seen.at) >= answer_lasts_ms(view.options);
+    let is_old = view.now.ms_since(seen.at) >= answer_lasts_ms(view);
     is_old || view.reader() == Reader::None || rules::needs_another_inspection(view)
 }
 
