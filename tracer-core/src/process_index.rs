@@ -68,16 +68,13 @@ impl ProcessIndex {
 
     fn add(&mut self, key: ProcessKey) -> Option<ProcessNumber> {
         let process = Process { key, connections: 0, revision: 0 };
-        let number = match self.free.pop() {
-            Some(number) => {
-                *self.processes.get_mut(number.index())? = process;
-                number
-            }
-            None => {
-                let number = ProcessNumber(u32::try_from(self.processes.len()).ok()?);
-                self.processes.push(process);
-                number
-            }
+        let number = if let Some(number) = self.free.pop() {
+            *self.processes.get_mut(number.index())? = process;
+            number
+        } else {
+            let number = ProcessNumber(u32::try_from(self.processes.len()).ok()?);
+            self.processes.push(process);
+            number
         };
         self.numbers.insert(key, number);
         Some(number)
@@ -168,7 +165,7 @@ struct Value<T> {
     revision: u64,
     /// It is valid before this time.
     until: Timestamp,
-    value: T,
+    result: T,
 }
 
 impl<T> Default for Derived<T> {
@@ -195,7 +192,7 @@ impl<T> Derived<T> {
     pub(crate) fn of(&self, index: &ProcessIndex, key: ProcessKey) -> Option<&T> {
         let number = index.number(key)?;
         let known = self.values.get(number.index())?.as_ref()?;
-        (known.revision == index.revision(number)).then_some(&known.value)
+        (known.revision == index.revision(number)).then_some(&known.result)
     }
 
     /// Whether there is a result for this process that is valid at `now`.
@@ -206,7 +203,7 @@ impl<T> Derived<T> {
     /// The result for this process that is valid at `now`.
     fn get(&self, index: &ProcessIndex, number: ProcessNumber, now: Timestamp) -> Option<&T> {
         let known = self.values.get(number.index())?.as_ref()?;
-        (known.revision == index.revision(number) && now < known.until).then_some(&known.value)
+        (known.revision == index.revision(number) && now < known.until).then_some(&known.result)
     }
 
     /// Keeps a result until the process changes, and at most until `until`.
@@ -215,14 +212,14 @@ impl<T> Derived<T> {
         index: &ProcessIndex,
         key: ProcessKey,
         until: Timestamp,
-        value: T,
+        result: T,
     ) {
         let Some(number) = index.number(key) else { return };
         if self.values.len() <= number.index() {
             self.values.resize_with(number.index() + 1, || None);
         }
         if let Some(place) = self.values.get_mut(number.index()) {
-            *place = Some(Value { revision: index.revision(number), until, value });
+            *place = Some(Value { revision: index.revision(number), until, result });
         }
     }
 
@@ -231,7 +228,7 @@ impl<T> Derived<T> {
     pub(crate) fn values<'a>(&'a self, index: &'a ProcessIndex) -> impl Iterator<Item = &'a T> {
         index.numbers.values().filter_map(|number| {
             let known = self.values.get(number.index())?.as_ref()?;
-            (known.revision == index.revision(*number)).then_some(&known.value)
+            (known.revision == index.revision(*number)).then_some(&known.result)
         })
     }
 }

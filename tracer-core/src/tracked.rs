@@ -12,6 +12,7 @@ use crate::{
 
 /// Everything known about one socket that may be open.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 pub(crate) struct Tracked {
     pub(crate) id: ConnectionId,
     pub(crate) origin: Origin,
