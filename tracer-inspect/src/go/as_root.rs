@@ -31,7 +31,8 @@ fn inspect_all(
     let (process, asked) = (connections.process(), connections.asked());
     let registrations = connections.registrations();
     let begin = Instant::now();
-    let inspection = programs.inspect(process, registrations.list(), &asked).unwrap();
+    let inspection =
+        programs.inspect(process, registrations.list(), &asked, &Budget::default()).unwrap();
     let took = begin.elapsed();
     let fd = |id: ConnectionId| u32::try_from(id.0).unwrap();
     (
@@ -168,7 +169,8 @@ fn goroutines_are_counted_as_go_counts_them() {
         let (process, asked) = (running.process(), running.asked());
         let registrations = running.registrations();
         let mut programs = GoPrograms::default();
-        let inspection = programs.inspect(process, registrations.list(), &asked).unwrap();
+        let inspection =
+            programs.inspect(process, registrations.list(), &asked, &Budget::default()).unwrap();
         let found = (inspection.goroutines, inspection.limits);
         assert_eq!(found, (Some(counted), Vec::new()), "{}", go.display());
     }

@@ -108,7 +108,7 @@ impl Example {
     pub(in crate::go) fn responses<'a>(&'a self, mappings: &'a Mappings) -> ResponseIndex<'a> {
         let waiting =
             self.waiting.iter().enumerate().map(|(number, (it, words))| (number, it, words));
-        ResponseIndex::of(waiting, &mut Pages::new(&self.memory), mappings, &self.layout)
+        ResponseIndex::of(waiting, &mut Pages::new(&self.memory), mappings, &self.layout).unwrap()
     }
 
     /// Checks the owner of an address.

@@ -246,6 +246,8 @@ pub(crate) fn limits() -> Vec<Limit> {
         Limit::ResponsesTruncated { resolved: 4_096, total: 5_000 },
         Limit::ConnectionsNotFound { missing: 1, total: 2 },
         Limit::Recorded { text: "(text of an old recording)".to_owned() },
+        Limit::InspectionTooLarge { bytes_max: 192 << 20 },
+        Limit::InspectionTooLong { steps_max: 1 << 32 },
     ]
 }
 
