@@ -240,6 +240,9 @@ pub struct Coverage {
     /// Stopped processes with suspicious connections: whether they leak cannot be said before they
     /// run again.
     pub processes_stopped: u64,
+    /// Processes that were asked for may be outside of the pid namespace of `tracer`, where they are
+    /// not seen.
+    pub outside_hidden: bool,
     /// File descriptors of sockets that look like TCP and are not judged, by protocol, in the latest
     /// snapshot.
     pub not_judged: BTreeMap<String, u64>,
@@ -264,6 +267,7 @@ impl Coverage {
         let responses = self.loss.ledger_full.saturating_add(self.responses_full);
         let stopped = self.processes_stopped;
         let gaps = [
+            self.outside_hidden.then_some(Note::OutsideNotVisible),
             (stopped > 0).then_some(Note::ProcessesStopped { count: stopped }),
             (self.snapshots == 0).then_some(Note::NoSnapshot),
             (failed > 0).then_some(Note::SnapshotsFailed { count: failed }),

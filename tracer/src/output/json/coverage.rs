@@ -53,6 +53,7 @@ pub(super) fn note(fact: &Note) -> Coded {
             coded.text("detail", detail)
         }
         Note::InsidePidNamespace
+        | Note::OutsideNotVisible
         | Note::WithoutEvents
         | Note::DeathTimesByWatching
         | Note::RunTooShortForResponses

@@ -106,12 +106,17 @@ fn format_4_with_every_input() {
     assert_eq!(read(open("v4-every-input.rec")), (every_input::steps(), Ending::Whole));
 }
 
-/// It is written if it is missing, and never again: what was recorded is read for ever.
 #[test]
 fn format_5_with_every_input() {
-    const NAME: &str = "v5-every-input.rec";
+    assert_eq!(read(open("v5-every-input.rec")), (every_input::steps(), Ending::Whole));
+}
+
+/// It is written if it is missing, and never again: what was recorded is read for ever.
+#[test]
+fn format_6_with_every_input() {
+    const NAME: &str = "v6-every-input.rec";
     let path = directory().join(NAME);
-    if Version::CURRENT == Version::V5 && !path.exists() {
+    if Version::CURRENT == Version::V6 && !path.exists() {
         let test = TestFile::new();
         test.record(&every_input::steps(), None);
         fs::copy(test.path(), path).unwrap();

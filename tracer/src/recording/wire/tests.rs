@@ -85,7 +85,7 @@ macro_rules! layout {
 }
 
 #[test]
-fn formats_4_and_5_are_what_they_were() {
+fn formats_4_to_6_are_what_they_were() {
     let layout = layout!(
         Entry,
         Input,
@@ -137,6 +137,7 @@ fn formats_4_and_5_are_what_they_were() {
     );
     check_layout(Version::V4, &layout);
     check_layout(Version::V5, &layout);
+    check_layout(Version::V6, &layout);
 }
 
 #[test]

@@ -11,14 +11,16 @@ pub(in crate::recording) enum Version {
     V4,
     /// Its enums have variants that those of version 4 do not have.
     V5,
+    /// Its enums have variants that those of version 5 do not have.
+    V6,
 }
 
 impl Version {
     /// The one that is written.
-    pub(in crate::recording) const CURRENT: Self = Self::V5;
+    pub(in crate::recording) const CURRENT: Self = Self::V6;
 
     /// Every one that is read.
-    pub(in crate::recording) const ALL: [Self; 3] = [Self::V3, Self::V4, Self::V5];
+    pub(in crate::recording) const ALL: [Self; 4] = [Self::V3, Self::V4, Self::V5, Self::V6];
 
     /// Its number in the file.
     pub(in crate::recording) const fn number(self) -> u16 {
@@ -26,6 +28,7 @@ impl Version {
             Self::V3 => 3,
             Self::V4 => 4,
             Self::V5 => 5,
+            Self::V6 => 6,
         }
     }
 
@@ -39,7 +42,7 @@ impl Version {
     pub(in crate::recording) fn take_entry(self, bytes: &[u8]) -> Option<(Entry, usize)> {
         match self {
             Self::V3 => take::<EntryV3>(bytes).map(|(entry, length)| (entry.into(), length)),
-            Self::V4 | Self::V5 => take(bytes),
+            Self::V4 | Self::V5 | Self::V6 => take(bytes),
         }
     }
 }

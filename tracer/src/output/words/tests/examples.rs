@@ -311,6 +311,7 @@ pub(crate) fn notes() -> Vec<Note> {
         Note::Recorded { text: "(text of an old recording)".to_owned() },
         Note::FactsLost { ages: 12, openers: 15, call_sites: 15 },
         Note::FactsLost { ages: 0, openers: 0, call_sites: 1 },
+        Note::OutsideNotVisible,
     ]
 }
 
