@@ -7,6 +7,7 @@ use std::{fs::File, io::Write as _, os::fd::FromRawFd as _};
 
 use tracer_inspect::budget::{Allowance, Budget};
 
+pub mod allocation;
 pub mod frames;
 pub mod go;
 pub mod kernel;
@@ -45,7 +46,7 @@ pub const TARGETS: [Target; 17] = [
 /// There is none of this name, or it found something.
 pub fn run(name: &str, bytes: &[u8]) {
     let target = TARGETS.iter().find(|(known, _)| *known == name);
-    target.expect("the target is in the list").1(bytes);
+    allocation::check(target.expect("the target is in the list").1, bytes);
 }
 
 /// What a parser may use for one input: in proportion less than for a real question, so that a

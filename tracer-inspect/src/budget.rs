@@ -12,7 +12,7 @@ use tracer_core::Limit;
 
 /// Default for [`Allowance::bytes_max`].
 const BYTES_MAX: u64 = 192 << 20;
-/// Default for [`Allowance::steps_max`]: about ten seconds of CPU time.
+/// Default for [`Allowance::steps_max`]: fifteen times what it takes to search 250,000 goroutines.
 const STEPS_MAX: u64 = 1 << 32;
 
 /// The size of a [`Budget`].

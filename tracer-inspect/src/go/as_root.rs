@@ -201,6 +201,26 @@ fn thousands_of_goroutines_take_milliseconds() {
     }
 }
 
+/// The most goroutines that are scanned, within the bytes and steps of one question.
+#[test]
+fn a_quarter_of_a_million_goroutines_are_searched_within_the_budget() {
+    let directory = tempfile::tempdir().unwrap();
+    let program = build(directory.path(), STRIPPED);
+    let connections = Running::start(&program, &["parked=245000", "leaked=1000"]);
+    let (process, asked) = (connections.process(), connections.asked());
+    let (registrations, budget) = (connections.registrations(), Budget::default());
+    let begin = Instant::now();
+    let inspection =
+        GoPrograms::default().inspect(process, registrations.list(), &asked, &budget).unwrap();
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap_or_default();
+    println!("{:?}, {} steps, {peak}", begin.elapsed(), budget.steps());
+    assert_eq!((inspection.limits, budget.limit()), (Vec::new(), None));
+    let held = inspection.found.iter().filter_map(|it| Some(it.http.as_ref()?.held));
+    let dropped = held.filter(|held| *held == Held::Nobody).count();
+    assert!(dropped > 950, "{dropped}");
+}
+
 /// As with a severe goroutine leak: hundreds of thousands of different addresses on stacks.
 #[test]
 fn a_leak_is_confirmed_among_very_many_goroutines() {

@@ -358,6 +358,11 @@ mod tests {
         let mut search = new();
         assert_eq!(search.search_stacks(&[complete], all), Some(()));
         assert_eq!((search.is_truncated, search.held.len()), (true, 1), "what was copied counts");
+
+        let mut search = new();
+        assert_eq!(example.memory.1.step(u64::MAX), None);
+        assert_eq!(search.search_stacks(&[stack(&[1, one.body, 2])], all), None);
+        assert_eq!(search.held.len(), 0, "nothing is read once the budget is exceeded");
     }
 
     #[test]

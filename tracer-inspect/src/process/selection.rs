@@ -184,8 +184,12 @@ mod tests {
 
     /// Pid, parent, session and process group of each; those with greater pids started later.
     fn members(family: &mut Family, processes: &[[u32; 4]]) -> Vec<u32> {
-        let relations = |&[pid, parent, session, group]: &[u32; 4]| {
-            Relations { pid, parent, session, group, started: pid.into() }
+        let relations = |&[pid, parent, session, group]: &[u32; 4]| Relations {
+            pid,
+            parent,
+            session,
+            group,
+            started: pid.into(),
         };
         family.members.retain(|pid, _| processes.iter().any(|it| it[0] == *pid));
         family.add(processes.iter().map(relations).collect());

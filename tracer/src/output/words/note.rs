@@ -86,7 +86,8 @@ pub(crate) fn note(note: &Note) -> String {
             "tracer runs inside a pid namespace: processes outside of it are not seen".to_owned()
         }
         Note::OutsideNotVisible => {
-            "tracer runs inside a pid namespace, so processes outside of it were not seen".to_owned()
+            "tracer runs inside a pid namespace, so processes outside of it were not seen"
+                .to_owned()
         }
         Note::WithoutKernelPrograms { reason } => format!(
             "snapshots come from sock_diag and /proc, without BPF programs: {}",
