@@ -70,6 +70,8 @@ offsets! {
     tcp_last_ack: "tcp_sock"."rcv_tstamp",
     tcp_rcv_nxt: "tcp_sock"."rcv_nxt",
     tcp_copied_seq: "tcp_sock"."copied_seq",
+    tcp_last_read: "tcp_sock"."rcvq_space.time",
+    tcp_last_read_seq: "tcp_sock"."rcvq_space.seq",
     tcp_snd_una: "tcp_sock"."snd_una",
     tcp_write_seq: "tcp_sock"."write_seq",
     tcp_peer_window: "tcp_sock"."snd_wnd",

@@ -35,6 +35,12 @@ pub struct SocketRecord {
     /// `tcp_sock.tcp_mstamp`: time of the last segment or timer, microseconds of
     /// `CLOCK_MONOTONIC`.
     pub last_segment_us: u64,
+    /// `tcp_sock.rcvq_space.time`: when the application last read data, or when the connection was
+    /// established if it has read none; microseconds of `CLOCK_MONOTONIC`. 0 if it has read since
+    /// (`rcvq_space.seq` is not `copied_seq`): the kernel does not note a read that follows another
+    /// within an eighth of the round-trip time, one before it has measured that time, and that of EOF
+    /// (`tcp_rcv_space_adjust`).
+    pub last_read_us: u64,
     /// `sock_common.skc_flags` (`sk_flags`): a bit set indexed by `enum sock_flags`.
     pub flags: u64,
     /// Process id (thread group) in the tracer's pid namespace.
@@ -103,5 +109,5 @@ pub struct SocketRecord {
     pub comm: [u8; COMM_LENGTH],
 }
 
-const _: () = assert!(size_of::<SocketRecord>() == 208);
+const _: () = assert!(size_of::<SocketRecord>() == 216);
 const _: () = assert!(align_of::<SocketRecord>() == 8);

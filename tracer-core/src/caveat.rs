@@ -46,7 +46,8 @@ pub enum Caveat {
     NotInspected(CountOf),
     /// Responses that were read in several parts before, so reading may be paused.
     PausePossible(CountOf),
-    /// More was read than an HTTP library buffers by itself, so the application has used them.
+    /// More was read than an HTTP library buffers by itself, or data was read long after the request, so
+    /// the application has used them.
     PartlyRead(CountOf),
     /// `count` connections to the same destination are being read: these may be next.
     OthersBeingRead { count: usize },
@@ -67,6 +68,8 @@ pub enum Caveat {
     /// The process has closed or used other dead connections of the group, of which up to
     /// `alive_max` were in use at one time: a pool may keep as many.
     CleanedUp { alive_max: usize },
+    /// `connections` died after the latest run of a garbage collector that closed others like them.
+    AwaitsCollection { connections: usize },
     /// Connections of the group were used again after they had a verdict, so that `count_min` are
     /// needed for a while, and not `--min-count`.
     UsedAgain { count_min: usize },
@@ -82,6 +85,7 @@ impl Caveat {
         match self {
             Self::SingleEventPossible => "single-event-possible",
             Self::CleanedUp { .. } => "cleaned-up",
+            Self::AwaitsCollection { .. } => "awaits-collection",
             Self::UsedAgain { .. } => "used-again",
             Self::Undecided { .. } => "undecided",
             Self::HalfClosePossible(_) => "half-close-possible",

@@ -276,8 +276,8 @@ impl<'a> ConnectionView<'a> {
     pub(crate) fn ceiling(&self) -> Confidence {
         match self.excuse {
             None => return Confidence::Certain,
-            // It was likely as long as nobody knew of the pool.
-            Some(Excuse::Pool) => return Confidence::Possible,
+            // It was likely as long as nobody knew of the pool or the collector.
+            Some(Excuse::Pool | Excuse::Collector) => return Confidence::Possible,
             Some(_) => {}
         }
         self.tracked
@@ -312,7 +312,7 @@ impl<'a> ConnectionView<'a> {
     pub(crate) fn has_accumulated(&self) -> bool {
         let accusation = self.tracked.accusation();
         accusation.is_some_and(|flag| flag.confidence >= Confidence::Likely)
-            && self.excuse != Some(Excuse::Pool)
+            && !matches!(self.excuse, Some(Excuse::Pool | Excuse::Collector))
     }
 
     /// When it was opened, at the earliest, as far as that was seen. The last request of a connection

@@ -164,6 +164,8 @@ pub fn file_descriptor(
         write_sequence: record.write_seq,
         last_sent_at: data_at(record.last_sent_jiffies),
         last_received_at: data_at(record.last_received_jiffies),
+        last_read_at: (connected && record.last_read_us != 0)
+            .then(|| Timestamp::from_ms(record.last_read_us / 1_000).min(at)),
         last_segment_at: Some(Timestamp::from_ms(record.last_segment_us / 1_000).min(at)),
         last_ack_at: if record.last_ack_jiffies == 0 {
             // Restored into ESTABLISHED by `TCP_REPAIR`, and silent since.

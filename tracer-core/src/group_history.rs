@@ -1,6 +1,9 @@
 //! How a group of connections developed while it was watched.
 
-use crate::{Timestamp, history::History, turnover::Turnover};
+use crate::{Options, Timestamp, group_size::GroupSize, history::History, turnover::Turnover};
+
+/// The history of a group that became small is kept for this many times `--idle`.
+const KEPT_IDLES: u64 = 10;
 
 /// How a group developed. Of constant size.
 #[derive(Clone, Debug)]
@@ -9,11 +12,32 @@ pub(crate) struct GroupHistory {
     pub(crate) counts: History,
     /// What the process does with dead ones.
     pub(crate) turnover: Turnover,
+    /// When it last had `--min-count` connections.
+    large_at: Timestamp,
 }
 
 impl GroupHistory {
     /// The history of a group that was first observed at `since`.
     pub(crate) fn new(since: Timestamp) -> Self {
-        Self { counts: History::default(), turnover: Turnover::new(since) }
+        Self { counts: History::default(), turnover: Turnover::new(since), large_at: since }
+    }
+
+    /// Takes in the size that the group has in a snapshot at `at`.
+    pub(crate) fn observe(&mut self, at: Timestamp, size: GroupSize, options: &Options) {
+        if size.count >= options.count_min {
+            self.large_at = at;
+            self.counts.observe(at, size.count, size.oldest, options.window_ms);
+        } else {
+            self.counts = History::default();
+        }
+        self.turnover.observe(at, size);
+    }
+
+    /// What it says still matters: a group of which all dead connections were closed may have as many
+    /// again soon.
+    pub(crate) fn is_kept(&self, at: Timestamp, options: &Options) -> bool {
+        let kept_ms = options.idle_ms.saturating_mul(KEPT_IDLES);
+        self.large_at == at
+            || (self.turnover.is_eventful() && at.ms_since(self.large_at) <= kept_ms)
     }
 }

@@ -9,8 +9,6 @@ pub(crate) struct GroupSize {
     pub(crate) count: usize,
     /// How many are not dead, in the sense of [`turnover`](crate::turnover).
     pub(crate) alive: usize,
-    /// How many the snapshot before did not show.
-    pub(crate) fresh: usize,
     /// When the oldest of its connections was opened.
     pub(crate) oldest: Timestamp,
 }
@@ -19,7 +17,6 @@ impl GroupSize {
     pub(crate) fn add(&mut self, other: Self) {
         self.count += other.count;
         self.alive += other.alive;
-        self.fresh += other.fresh;
         self.oldest = self.oldest.min(other.oldest);
     }
 }

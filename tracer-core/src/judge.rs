@@ -111,7 +111,9 @@ impl<'a> JudgeContext<'a> {
         }
         excused::excuse(&mut groups, &waited_for);
         for (group, members) in &mut groups {
-            if let Some(history) = self.histories.get(group) {
+            if let Some(history) = self.histories.get(group)
+                && members.len() >= self.options.count_min
+            {
                 pools::excuse(members, &history.turnover);
             }
         }
@@ -151,7 +153,6 @@ impl<'a> JudgeContext<'a> {
             let one = GroupSize {
                 count: 1,
                 alive: usize::from(!tracked.is_dead() && !self.is_neglected(tracked)),
-                fresh: usize::from(tracked.snapshots_seen <= 1),
                 oldest: tracked.opened_at,
             };
             Some((group, one))

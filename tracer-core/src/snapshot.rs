@@ -81,6 +81,10 @@ pub struct SocketFacts {
     /// connected. Both are set on entry to ESTABLISHED, so the earlier one is a lower bound of the
     /// age.
     pub last_received_at: Option<Timestamp>,
+    /// When the application last read data, or when the connection was established if it has read none
+    /// (`rcvq_space.time`). `None` if the kernel did not note its latest read: one that followed
+    /// another at once, or that returned EOF.
+    pub last_read_at: Option<Timestamp>,
     /// The last segment of any kind, or timer (`tcp_mstamp`). For a socket in CLOSE: when it died.
     /// `None` if kernel memory cannot be read.
     pub last_segment_at: Option<Timestamp>,

@@ -206,10 +206,13 @@ impl Tracked {
         let wrote = previous.is_some_and(|old| old.write_sequence != facts.write_sequence);
         let paused_ms =
             previous.map_or(0, |old| waits::paused_ms(old, &facts, self.unread_since, at));
-        if read || facts.unread_bytes == 0 {
+        let read_at = facts.last_read_at.unwrap_or(at).min(at);
+        if facts.unread_bytes == 0 {
             self.unread_since = at;
+        } else if read {
+            self.unread_since = read_at;
         } else if previous.is_none_or(|old| old.unread_bytes == 0) {
-            self.unread_since = facts.last_received_at.unwrap_or(at);
+            self.unread_since = facts.last_received_at.max(facts.last_read_at).unwrap_or(at);
         }
         self.never_seen_reading &= !read;
         let data =
@@ -218,7 +221,7 @@ impl Tracked {
             self.reads = 0;
         }
         if read && data {
-            self.read_at = Some(at);
+            self.read_at = Some(read_at);
             self.reads = self.reads.saturating_add(1);
         }
         if let (None, Some(actively)) = (self.direction, facts.opened_actively) {

@@ -7,8 +7,10 @@
 //! and only if those became more from one clean-up to the next. A process that *uses* one says so of
 //! this one only, and raises `--min-count` for the group for a while.
 //!
-//! A garbage collector closes some and leaves others that died before and after them, puts no new ones
-//! in their place, and leaves more behind each time. That is no clean-up.
+//! A garbage collector closes several at a time, leaves others that died before and after them, and the
+//! program opens no new ones in their place. That is no clean-up. Once one has run, or the process has
+//! otherwise closed several at a time, what died since then is no evidence, until the next time is
+//! overdue.
 
 use alloc::vec::Vec;
 
@@ -16,20 +18,48 @@ use crate::{Timestamp, group_size::GroupSize};
 
 /// Clean-ups across which the excess has to grow.
 const CLEAN_UPS: usize = 3;
-/// Closes at one time that may be those of a garbage collector.
+/// Closes at one time that may be those of a garbage collector of which nothing is known yet.
 const COLLECTED_MIN: usize = 2;
+/// A pool that finds a connection dead opens another one within this time.
+const REPLACED_WITHIN_MS: u64 = 250;
+/// Of so many connections that a collector closes, one may look like a clean-up.
+const COINCIDENCE: usize = 4;
+/// A collector is overdue after this many times its longest pause, and at the latest after as many
+/// times `--idle`.
+const COLLECTOR_PAUSES: u64 = 2;
+const COLLECTOR_IDLES: u64 = 4;
 /// How often `--min-count` is raised for one group at most.
 const STEPS_MAX: u64 = 4;
 
 /// A dead connection that the process closed or used.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cleaned {
+    /// When that was.
+    pub(crate) at: Timestamp,
     /// Since when it was dead.
     pub(crate) dead_since: Timestamp,
     /// The largest number of connections of the group that were alive at one time since then.
     pub(crate) outlived: usize,
     /// It was used, not closed.
     pub(crate) was_used: bool,
+}
+
+/// What else a snapshot shows of a group of which connections were closed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Remaining {
+    /// Since when its dead connections have been dead.
+    pub(crate) dead_since: Vec<Timestamp>,
+    /// When those were opened that the snapshot before did not show.
+    pub(crate) opened_at: Vec<Timestamp>,
+}
+
+/// Who closed dead connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ClosedBy {
+    Pool,
+    Collector,
+    /// It may have been either.
+    Either,
 }
 
 /// The turnover of one group. Of constant size.
@@ -41,8 +71,10 @@ pub(crate) struct Turnover {
     pub(crate) alive_max: usize,
     /// When that was.
     pub(crate) alive_max_at: Timestamp,
-    /// There was a clean-up.
-    pub(crate) has_clean_ups: bool,
+    /// How many dead connections clean-ups have closed.
+    cleaned: usize,
+    /// How many a garbage collector has closed.
+    collected: usize,
     /// The process closed or used a dead connection.
     pub(crate) came_back: bool,
     /// The dead beyond `alive_max` became more across three clean-ups.
@@ -52,8 +84,10 @@ pub(crate) struct Turnover {
     /// How many of `excesses` there are.
     measured: usize,
     cleaned_at: Timestamp,
-    /// What the latest garbage collection left.
-    left_by_collection: usize,
+    /// The latest garbage collection.
+    collected_at: Option<Timestamp>,
+    /// The longest time without a collection, in milliseconds.
+    collector_pause_ms: u64,
     /// How often connections of the group were used again after they had a verdict, and when last.
     steps: u64,
     stepped_at: Timestamp,
@@ -65,13 +99,15 @@ impl Turnover {
             since,
             alive_max: 0,
             alive_max_at: since,
-            has_clean_ups: false,
+            cleaned: 0,
+            collected: 0,
             came_back: false,
             excess_grew: false,
             excesses: [0; CLEAN_UPS],
             measured: 0,
             cleaned_at: Timestamp::default(),
-            left_by_collection: 0,
+            collected_at: None,
+            collector_pause_ms: 0,
             steps: 0,
             stepped_at: since,
         }
@@ -86,13 +122,12 @@ impl Turnover {
         self.excess_grew &= size.count > self.alive_max;
     }
 
-    /// Takes in what the process did to dead connections since the snapshot before. `left` are the
-    /// times since when those that remain have been dead.
+    /// Takes in what the process did to dead connections since the snapshot before.
     pub(crate) fn clean_up(
         &mut self,
         at: Timestamp,
         cleaned: &[Cleaned],
-        left: &[Timestamp],
+        remaining: &Remaining,
         size: GroupSize,
         gap_ms: u64,
     ) {
@@ -101,16 +136,23 @@ impl Turnover {
             self.stepped_at = at;
         }
         let closed = || cleaned.iter().filter(|cleaned| !cleaned.was_used);
-        if self.is_collection(&closed().collect::<Vec<_>>(), left, size) {
-            self.left_by_collection = left.len();
+        let all: Vec<&Cleaned> = closed().collect();
+        let closed_by = self.closed_by(&all, remaining);
+        if closed_by == ClosedBy::Collector || is_swept(&all, remaining) {
+            self.collect(at);
+        }
+        if closed_by == ClosedBy::Collector {
+            self.collected = self.collected.saturating_add(all.len());
+        }
+        if closed_by != ClosedBy::Pool {
             return;
         }
         self.came_back = true;
         if closed().next().is_none() {
             return;
         }
-        let is_continued = self.has_clean_ups && at.ms_since(self.cleaned_at) <= gap_ms;
-        (self.has_clean_ups, self.cleaned_at) = (true, at);
+        let is_continued = self.cleaned > 0 && at.ms_since(self.cleaned_at) <= gap_ms;
+        (self.cleaned, self.cleaned_at) = (self.cleaned.saturating_add(all.len()), at);
         // The process came back to one that was beyond what it uses at one time.
         if closed().any(|cleaned| cleaned.outlived >= self.alive_max.max(1)) {
             (self.measured, self.excess_grew) = (0, false);
@@ -127,15 +169,54 @@ impl Turnover {
         self.excess_grew |= self.measured == CLEAN_UPS && grew;
     }
 
-    /// Some that died between others were closed, not in exchange for new ones, and more are left than
-    /// by the collection before.
-    fn is_collection(&self, closed: &[&Cleaned], left: &[Timestamp], size: GroupSize) -> bool {
+    fn closed_by(&self, closed: &[&Cleaned], remaining: &Remaining) -> ClosedBy {
         let times = || closed.iter().map(|closed| closed.dead_since);
-        let (Some(first), Some(last)) = (times().min(), times().max()) else { return false };
-        closed.len() >= COLLECTED_MIN
-            && left.iter().any(|left| first < *left && *left < last)
-            && size.fresh < closed.len()
-            && left.len() > self.left_by_collection
+        let (Some(first), Some(last)) = (times().min(), times().max()) else {
+            return ClosedBy::Pool;
+        };
+        let left = || remaining.dead_since.iter();
+        let leaves_older = left().any(|left| *left < last);
+        let leaves_newer = left().any(|left| first < *left);
+        let is_replaced = replaced(closed, &remaining.opened_at) >= closed.len();
+        let (is_single, is_known) = (closed.len() == 1, self.collected_at.is_some());
+        match (leaves_older, leaves_newer) {
+            // Those that have been idle for long.
+            (false, _) => ClosedBy::Pool,
+            _ if is_replaced && !(is_single && is_known) => ClosedBy::Pool,
+            (true, true) if is_swept(closed, remaining) || (is_known && !is_replaced) => {
+                ClosedBy::Collector
+            }
+            _ => ClosedBy::Either,
+        }
+    }
+
+    fn collect(&mut self, at: Timestamp) {
+        let pause_ms = at.ms_since(self.collected_at.unwrap_or(self.since));
+        self.collector_pause_ms = self.collector_pause_ms.max(pause_ms);
+        self.collected_at = Some(at);
+    }
+
+    /// The garbage collector may not have got to a connection that has been dead since `dead_since`.
+    pub(crate) fn awaits_collection(
+        &self,
+        dead_since: Timestamp,
+        now: Timestamp,
+        idle_ms: u64,
+    ) -> bool {
+        let of_pause_ms = self.collector_pause_ms.saturating_mul(COLLECTOR_PAUSES);
+        let overdue_ms = of_pause_ms.min(idle_ms.saturating_mul(COLLECTOR_IDLES));
+        self.collected_at.is_some_and(|at| at < dead_since && now.ms_since(at) <= overdue_ms)
+    }
+
+    /// There were clean-ups. A few are a coincidence where a garbage collector closes many: a connection
+    /// was opened just when it ran.
+    pub(crate) const fn has_clean_ups(&self) -> bool {
+        self.cleaned > 0 && self.cleaned.saturating_mul(COINCIDENCE) >= self.collected
+    }
+
+    /// The process did something to dead connections that matters for later ones.
+    pub(crate) const fn is_eventful(&self) -> bool {
+        self.came_back || self.collected_at.is_some()
     }
 
     /// By how much `--min-count` is raised at `now`, in multiples of itself: once for each time that
@@ -145,4 +226,23 @@ impl Turnover {
         let decayed = now.ms_since(self.stepped_at) / idle_ms.saturating_mul(10).max(1);
         usize::try_from(self.steps.saturating_sub(decayed)).unwrap_or(usize::MAX)
     }
+}
+
+/// Several were closed at one time, not in exchange for new ones.
+fn is_swept(closed: &[&Cleaned], remaining: &Remaining) -> bool {
+    closed.len() >= COLLECTED_MIN && replaced(closed, &remaining.opened_at) < closed.len()
+}
+
+/// How many of the closed connections another one took the place of.
+fn replaced(closed: &[&Cleaned], opened_at: &[Timestamp]) -> usize {
+    let mut opened = opened_at.to_vec();
+    opened.sort_unstable();
+    let mut closed: Vec<Timestamp> = closed.iter().map(|closed| closed.at).collect();
+    closed.sort_unstable();
+    let mut opened = opened.into_iter().peekable();
+    let mut has_successor = |closed: &Timestamp| {
+        while opened.next_if(|at| closed.ms_since(*at) > REPLACED_WITHIN_MS).is_some() {}
+        opened.next_if(|at| at.ms_since(*closed) <= REPLACED_WITHIN_MS).is_some()
+    };
+    closed.iter().filter(|closed| has_successor(closed)).count()
 }

@@ -76,7 +76,7 @@ pub(crate) fn paused_ms(
     } else if old.read_sequence == new.read_sequence {
         None
     } else if old.unread_bytes > 0 {
-        Some((at, unread_since))
+        Some((new.last_read_at.unwrap_or(at), unread_since))
     } else if old.rx_bytes != new.rx_bytes {
         new.last_received_at.zip(used_at)
     } else {

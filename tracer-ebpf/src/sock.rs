@@ -252,6 +252,10 @@ impl<R: Read> Sock<R> {
     pub(crate) fn fill_tcp(&self, record: &mut SocketRecord) -> Option<()> {
         record.local_port = self.tcp_local_port()?;
         record.copied_seq = self.field(offset!(tcp_copied_seq))?;
+        let last_read_seq: u32 = self.field(offset!(tcp_last_read_seq))?;
+        if last_read_seq == record.copied_seq {
+            record.last_read_us = self.field(offset!(tcp_last_read))?;
+        }
         record.rcv_nxt = self.field(offset!(tcp_rcv_nxt))?;
         record.snd_una = self.field(offset!(tcp_snd_una))?;
         record.write_seq = self.field(offset!(tcp_write_seq))?;

@@ -22,7 +22,7 @@ use crate::{
     zeroed::zeroed,
 };
 
-#[expect(clippy::cast_possible_truncation, reason = "a record has 208 bytes")]
+#[expect(clippy::cast_possible_truncation, reason = "a record has 216 bytes")]
 const RECORD_BYTES: u32 = size_of::<SocketRecord>() as u32;
 
 /// `S_IFMT` of `include/uapi/linux/stat.h`: the bits of a mode that are the type of the file.

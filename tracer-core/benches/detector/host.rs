@@ -43,6 +43,7 @@ pub(crate) fn connection(id: u64, key: ProcessKey, used_ms: u64) -> SocketFacts 
         write_sequence: 300,
         last_sent_at: Some(used_at),
         last_received_at: Some(used_at),
+        last_read_at: Some(used_at),
         last_segment_at: Some(used_at),
         last_ack_at: Some(used_at),
         data_segments_sent: 1,

@@ -7,8 +7,13 @@ use alloc::{
 
 use super::Detector;
 use crate::{
-    Comm, Timestamp, excuse::Excuse, group::GroupKey, group_history::GroupHistory,
-    group_size::GroupSize, tracked::Tracked, turnover::Cleaned,
+    Comm, Timestamp,
+    excuse::Excuse,
+    group::GroupKey,
+    group_history::GroupHistory,
+    group_size::GroupSize,
+    tracked::Tracked,
+    turnover::{Cleaned, Remaining},
 };
 
 /// Clean-ups of one group that are kept until the next snapshot; further ones say the same.
@@ -77,56 +82,62 @@ impl Detector {
         Some(CleanUp {
             group: self.group(tracked)?,
             comm: tracked.accountable()?.comm.clone(),
-            cleaned: Cleaned { dead_since, outlived: tracked.outlived, was_used },
+            cleaned: Cleaned { at, dead_since, outlived: tracked.outlived, was_used },
         })
     }
 
     /// Updates the histories of the groups with what a snapshot shows.
     pub(super) fn observe_groups(&mut self, at: Timestamp) {
         let mut sizes = self.context(at).group_sizes();
-        sizes.retain(|_, size| size.count >= self.options.count_min);
-        self.histories.retain(|group, _| sizes.contains_key(group));
+        sizes.retain(|group, size| {
+            size.count >= self.options.count_min || self.histories.contains_key(group)
+        });
+        for group in self.histories.keys() {
+            sizes.entry(*group).or_insert(GroupSize { count: 0, alive: 0, oldest: at });
+        }
         let mut cleaned = core::mem::take(&mut self.cleaned.0);
         // A process that has exited or called `exec` has closed everything, and cleaned nothing up.
         let goes_on = |group: &GroupKey, comm: &Comm| {
             self.processes.comm(group.process).is_some_and(|now| now == comm)
         };
         cleaned.retain(|group, it| sizes.contains_key(group) && goes_on(group, &it.comm));
-        let mut left = self.left_dead(&cleaned);
+        let mut remaining = self.remaining(&cleaned);
         for (group, size) in &sizes {
-            let new = || GroupHistory::new(at);
-            let GroupHistory { counts, turnover } =
-                self.histories.entry(*group).or_insert_with(new);
-            counts.observe(at, size.count, size.oldest, self.options.window_ms);
-            turnover.observe(at, *size);
+            let history = self.histories.entry(*group).or_insert_with(|| GroupHistory::new(at));
+            history.observe(at, *size, &self.options);
             if let Some(CleanedGroup { cleaned, .. }) = cleaned.get(group) {
-                let left = left.remove(group).unwrap_or_default();
-                turnover.clean_up(at, cleaned, &left, *size, self.options.gap_ms());
+                let remaining = remaining.remove(group).unwrap_or_default();
+                let gap_ms = self.options.gap_ms();
+                history.turnover.clean_up(at, cleaned, &remaining, *size, gap_ms);
             }
         }
+        self.histories.retain(|_, history| history.is_kept(at, &self.options));
         self.update_outlived(&sizes);
     }
 
-    /// Since when the remaining dead connections of these groups have been dead.
-    fn left_dead(
+    /// The dead and the new connections of these groups.
+    fn remaining(
         &self,
         cleaned: &BTreeMap<GroupKey, CleanedGroup>,
-    ) -> BTreeMap<GroupKey, Vec<Timestamp>> {
-        let mut left: BTreeMap<GroupKey, Vec<Timestamp>> = BTreeMap::new();
+    ) -> BTreeMap<GroupKey, Remaining> {
+        let mut remaining: BTreeMap<GroupKey, Remaining> = BTreeMap::new();
         if cleaned.is_empty() {
-            return left;
+            return remaining;
         }
-        for tracked in self.table.open().filter(|tracked| tracked.is_dead()) {
-            let (Some(group), Some(since)) = (self.group(tracked), tracked.dead_since()) else {
+        for tracked in self.table.open() {
+            let dead_since = tracked.dead_since().filter(|_| tracked.is_dead());
+            let opened_at = (tracked.snapshots_seen <= 1).then_some(tracked.opened_at);
+            if dead_since.is_none() && opened_at.is_none() {
                 continue;
-            };
-            for group in with_port(group) {
-                if cleaned.contains_key(&group) {
-                    left.entry(group).or_default().push(since);
-                }
+            }
+            let Some(group) = self.group(tracked) else { continue };
+            for group in with_port(group).into_iter().filter(|group| cleaned.contains_key(group)) {
+                let remaining = remaining.entry(group).or_default();
+                remaining.dead_since.extend(dead_since);
+                remaining.opened_at.extend(opened_at);
             }
         }
-        left
+        remaining
     }
 
     /// Dead connections have outlived as many as are alive now.

@@ -327,6 +327,10 @@ pub(super) fn limit(
     if excused(Excuse::Pool) > 0 {
         caveats.push(Caveat::CleanedUp { alive_max });
     }
+    let uncollected = excused(Excuse::Collector);
+    if uncollected > 0 {
+        caveats.push(Caveat::AwaitsCollection { connections: uncollected });
+    }
     if let Some(stop) = members.iter().find_map(|view| view.process.stop) {
         caveats.push(match stop {
             Stop::Stopped => Caveat::ProcessStopped,

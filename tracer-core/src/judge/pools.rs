@@ -10,12 +10,22 @@ use crate::{
 /// Leaked connections that may have been alive when most were, at most.
 const ALIVE_MAX: usize = 5;
 
-/// Excuses the dead connections of a group that a pool may keep.
+/// Excuses the dead connections of a group that a pool may keep, or a garbage collector may close.
 pub(super) fn excuse(members: &mut [ConnectionView<'_>], turnover: &Turnover) {
+    for view in members.iter_mut().filter(|view| awaits_collection(view, turnover)) {
+        view.excuse = Some(Excuse::Collector);
+    }
     let kept = kept_by_pool(members, turnover);
     for view in members.iter_mut().filter(|view| kept.contains(&view.tracked.id)) {
         view.excuse = Some(Excuse::Pool);
     }
+}
+
+/// It died since the latest run of the garbage collector that closes others of the group.
+fn awaits_collection(view: &ConnectionView<'_>, turnover: &Turnover) -> bool {
+    let (tracked, idle_ms) = (view.tracked, view.options.idle_ms);
+    let is_awaited = |since| turnover.awaits_collection(since, view.now, idle_ms);
+    tracked.is_dead() && !is_response(view) && tracked.dead_since().is_some_and(is_awaited)
 }
 
 /// It has an HTTP response, which says more than its state.
@@ -29,7 +39,7 @@ fn is_response(view: &ConnectionView<'_>) -> bool {
 /// not its own: first those that outlived the most, because a pool takes its own ones when it needs
 /// that many.
 fn kept_by_pool(all: &[ConnectionView<'_>], turnover: &Turnover) -> BTreeSet<ConnectionId> {
-    if !turnover.has_clean_ups {
+    if !turnover.has_clean_ups() {
         return BTreeSet::new();
     }
     let mut dead: Vec<&ConnectionView<'_>> =

@@ -6,19 +6,21 @@
 //! - *likely*: `--min-count` hold more than [`unread_min_bytes`](crate::Options::unread_min_bytes),
 //!   were watched for `--idle` without a read, and accumulated ([`accumulation`](super::accumulation)).
 //!   Or, in a shorter run of at least two snapshots: `--min-count` large ones of which no more was read
-//!   than HTTP libraries buffer by themselves, that accumulated while no other connection of the group
-//!   is being worked on.
+//!   than HTTP libraries buffer by themselves, and only when the response began, that accumulated while
+//!   no other connection of the group is being worked on.
 //! - *possible*: otherwise; and where the process may return to them, or a reader waits for most of
 //!   them: the process is stuck and has not forgotten them.
 //!
 //! Looks alike: a few hundred unread bytes can be healthy for ever (TLS session tickets). A slow reader
-//! reads, but the kernel lets the peer send more only once much of the receive buffer is free, so that
-//! nothing may be received for minutes: a run shorter than `--idle` cannot see that. Downloads that are
+//! reads, but the kernel lets the peer send more only once much of the receive buffer is free, so
+//! nothing may be received for minutes. The kernel knows when it last read
+//! ([`last_read_at`](crate::SocketFacts::last_read_at)); that a slow reader has not come back to the
+//! beginning of a response yet looks the same. Downloads that are
 //! opened together and written one after the other stay unread while one of them is being read.
 
 use super::{Accumulation, Assessment, Claimed, Facts, Rule, RuleId};
 use crate::{
-    Caveat, Confidence, Evidence, Interval, Occurrence, TcpState, Verdict,
+    Caveat, Confidence, Evidence, Interval, Occurrence, TcpState, Timestamp, Verdict,
     connection_view::ConnectionView,
 };
 
@@ -70,10 +72,26 @@ fn has_readers(claimed: &Claimed<'_, '_>) -> bool {
     2 * claimed.count_where(|member| member.reader().is_waiting()) > claimed.count()
 }
 
-/// No more of it was read than libraries buffer by themselves.
+/// No more of it was read than libraries buffer by themselves, and only when the response began. If it
+/// is unknown when it was last read, data that came long after the request may have come because the
+/// process had read on.
 fn is_untouched(view: &ConnectionView<'_>) -> bool {
     let facts = view.facts;
-    facts.rx_bytes.saturating_sub(facts.unread_bytes) <= FIRST_BUFFERS_BYTES
+    let touched_at = facts.last_read_at.or(facts.last_received_at);
+    !is_partly_read(view) && !touched_at.is_some_and(|at| is_later(view, at))
+}
+
+/// The application has read more than the beginning of it.
+fn is_partly_read(view: &ConnectionView<'_>) -> bool {
+    let facts = view.facts;
+    facts.rx_bytes.saturating_sub(facts.unread_bytes) > FIRST_BUFFERS_BYTES
+        || facts.last_read_at.is_some_and(|at| is_later(view, at))
+}
+
+/// It is too long after the request to be the immediate read of an answer.
+fn is_later(view: &ConnectionView<'_>, at: Timestamp) -> bool {
+    let requested_at = view.facts.last_sent_at.unwrap_or(view.tracked.opened_at);
+    at.ms_since(requested_at) > view.options.gap_ms().max(ANSWER_READ_MS)
 }
 
 /// It was watched for `--idle` without a read.
@@ -84,11 +102,9 @@ fn was_watched(view: &ConnectionView<'_>) -> bool {
 /// Within `--idle`, the process was seen to read what it had requested some time before: it works on
 /// the data, and does not just take an answer at once.
 fn is_in_work(view: &ConnectionView<'_>) -> bool {
-    let (tracked, options) = (view.tracked, view.options);
-    tracked.read_at.is_some_and(|read_at| {
-        let requested_at = view.facts.last_sent_at.unwrap_or(tracked.opened_at);
-        let is_recent = view.now.ms_since(read_at) < options.idle_ms;
-        is_recent && read_at.ms_since(requested_at) > options.gap_ms().max(ANSWER_READ_MS)
+    view.tracked.read_at.is_some_and(|read_at| {
+        let is_recent = view.now.ms_since(read_at) < view.options.idle_ms;
+        is_recent && is_later(view, read_at)
     })
 }
 
@@ -156,7 +172,7 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
 
 /// What a healthy explanation would be, and what would rule it out.
 fn add_doubts(facts: &mut Facts, claimed: &Claimed<'_, '_>, in_work: usize) {
-    let partly_read = claimed.count_where(|member| !is_untouched(member));
+    let partly_read = claimed.count_where(is_partly_read);
     if partly_read > 0 {
         facts.doubt(Caveat::PartlyRead(claimed.of_all(partly_read)));
     }

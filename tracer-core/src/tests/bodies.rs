@@ -114,9 +114,14 @@ fn a_few_that_were_worked_on_are_only_possible() {
         70s report
         ",
         &expect![[r#"
-            [1m 7s] nothing
+            [1m 7s]
+              #1 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x1, oldest 1m 6s, active 0s, reader none, responses 1
+                 responses-in-flight count=1 age=66000..66000ms
+                 response-unreferenced count=1 total=1
+                 but pause-possible count=1 total=1
+                 but too-few-responses count=1 count_min=5
             [1m 10s]
-              #1 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x1, oldest 1m 9s, active 0s, reader none, responses 1
+              #1 body-not-closed possible: p10[10] outbound 10.0.0.1:443 x1, oldest 1m 9s, active 3s, reader none, responses 1
                  responses-in-flight count=1 age=69000..69000ms
                  response-unreferenced count=1 total=1
                  but pause-possible count=1 total=1

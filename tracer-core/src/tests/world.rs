@@ -81,6 +81,7 @@ impl World {
             write_sequence: 1,
             last_sent_at: Some(self.now),
             last_received_at: Some(self.now),
+            last_read_at: Some(self.now),
             last_segment_at: Some(self.now),
             last_ack_at: Some(self.now),
             data_segments_sent: 0,
@@ -169,6 +170,10 @@ impl World {
             let taken = socket.unread_bytes
                 + u64::from(socket.fin_received == Some(true) && !socket.drained);
             socket.read_sequence += u32::try_from(taken).unwrap();
+            if taken > 0 {
+                // As the kernel: the time of a read that returns EOF is not noted.
+                socket.last_read_at = (socket.fin_received != Some(true)).then_some(self.now);
+            }
             (socket.unread_bytes, socket.drained, socket.pending_error) = (0, true, Some(false));
         }
     }

@@ -3,14 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use tracer_core::{Input as CoreInput, Snapshot};
+use tracer_core::{Input as CoreInput, Snapshot, SocketFacts as CoreFacts};
 
 use super::{
     Step,
     list_delta::{self, Joiner},
     wire::{
         Wire,
-        entry::{Addresses, Entry, EventEntry, LedgerEntry, ReadersEntry, SnapshotEntry},
+        entry::{Addresses, Entry, EventEntry, LastRead, LedgerEntry, ReadersEntry, SnapshotEntry},
         event::{Event, EventKind},
         host::{HostFacts, Loss},
         input::Input,
@@ -47,6 +47,10 @@ pub(super) struct DeltaCodec {
     /// Sockets of the snapshot that is being read.
     next_sockets: Vec<Box<SocketFacts>>,
     joiner: Joiner,
+    /// When data was last read from the sockets of the latest snapshot.
+    last_reads: HashMap<ConnectionId, Time>,
+    /// What has changed in these since the latest snapshot.
+    next_reads: Vec<LastRead>,
 }
 
 /// An entry that refers to something that was not written before it.
@@ -133,6 +137,10 @@ impl DeltaCodec {
         while steps.len() > 0 {
             entries.push(Entry::Sockets(steps.by_ref().take(PORTION).collect()));
         }
+        let mut reads = self.changed_reads(snapshot).into_iter();
+        while reads.len() > 0 {
+            entries.push(Entry::LastReads(reads.by_ref().take(PORTION).collect()));
+        }
         entries.push(Entry::Snapshot(SnapshotEntry {
             started_at: Time::from_core(&snapshot.started_at),
             ended_at: Time::from_core(&snapshot.ended_at),
@@ -147,7 +155,24 @@ impl DeltaCodec {
         self.listeners.clone_from(&snapshot.listeners);
         self.not_judged.clone_from(&snapshot.not_judged);
         self.note_snapshot(sockets);
+        self.note_reads(&snapshot.sockets);
         entries
+    }
+
+    fn changed_reads(&self, snapshot: &Snapshot) -> Vec<LastRead> {
+        let mut reads = Vec::new();
+        let mut skip = 0;
+        for facts in &snapshot.sockets {
+            let before = self.last_reads.get(&ConnectionId::from_core(&facts.id)).copied();
+            let at = Option::<Time>::from_core(&facts.last_read_at);
+            if at == before {
+                skip += 1;
+            } else {
+                reads.push(LastRead { skip, at });
+                skip = 0;
+            }
+        }
+        reads
     }
 }
 
@@ -164,6 +189,10 @@ impl DeltaCodec {
             Entry::Reported => return Ok(Some(Step::Reported)),
             Entry::Sockets(steps) => {
                 self.take_sockets(steps)?;
+                return Ok(None);
+            }
+            Entry::LastReads(mut reads) => {
+                self.next_reads.append(&mut reads);
                 return Ok(None);
             }
             Entry::Snapshot(entry) => CoreInput::Snapshot(self.decode_snapshot(entry)?),
@@ -229,10 +258,12 @@ impl DeltaCodec {
         if let Some(not_judged) = entry.not_judged {
             self.not_judged = not_judged;
         }
+        let mut facts = sockets.to_core();
+        self.restore_reads(&mut facts)?;
         let snapshot = Snapshot {
             started_at: entry.started_at.to_core(),
             ended_at: entry.ended_at.to_core(),
-            sockets: sockets.to_core(),
+            sockets: facts,
             holders: self.holders.to_core(),
             listeners: self.listeners.clone(),
             not_judged: self.not_judged.clone(),
@@ -241,7 +272,21 @@ impl DeltaCodec {
             unopened: entry.unopened,
         };
         self.note_snapshot(sockets);
+        self.note_reads(&snapshot.sockets);
         Ok(snapshot)
+    }
+
+    fn restore_reads(&mut self, sockets: &mut [Box<CoreFacts>]) -> Result<(), InvalidEntry> {
+        for facts in &mut *sockets {
+            let before = self.last_reads.get(&ConnectionId::from_core(&facts.id));
+            facts.last_read_at = before.map(Time::to_core);
+        }
+        let mut rest = sockets.iter_mut();
+        for LastRead { skip, at } in std::mem::take(&mut self.next_reads) {
+            let skip = usize::try_from(skip).map_err(|_| InvalidEntry)?;
+            rest.nth(skip).ok_or(InvalidEntry)?.last_read_at = at.to_core();
+        }
+        Ok(())
     }
 }
 
@@ -264,6 +309,13 @@ impl DeltaCodec {
         self.processes.retain(|key, _| holders.contains(key));
         self.readers.retain(|key, _| holders.contains(key));
         self.ledgers.retain(|key, _| holders.contains(key));
+    }
+
+    fn note_reads(&mut self, sockets: &[Box<CoreFacts>]) {
+        let read = |facts: &Box<CoreFacts>| {
+            Some((ConnectionId::from_core(&facts.id), Time::from_core(&facts.last_read_at?)))
+        };
+        self.last_reads = sockets.iter().filter_map(read).collect();
     }
 }
 

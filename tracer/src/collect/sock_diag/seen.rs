@@ -106,6 +106,7 @@ impl Seen {
             owners,
             drained,
             fin_received: self.fin_received(),
+            last_read_at: None,
             last_segment_at: None,
             pending_error: self.pending_error,
             ..facts

@@ -107,9 +107,9 @@ pub(super) fn caveat(fact: &Caveat) -> Coded {
         Caveat::CleanedUp { alive_max } => coded.integer("alive_max", *alive_max),
         Caveat::UsedAgain { count_min } => coded.integer("count_min", *count_min),
         Caveat::Undecided { watch_ms } => coded.seconds("watch_s", *watch_ms),
-        Caveat::SendBlocked { connections } | Caveat::HalfClosedPeers { connections } => {
-            coded.integer("connections", *connections)
-        }
+        Caveat::SendBlocked { connections }
+        | Caveat::HalfClosedPeers { connections }
+        | Caveat::AwaitsCollection { connections } => coded.integer("connections", *connections),
         Caveat::OthersBeingRead { count } | Caveat::OthersBeingServed { count } => {
             coded.count(*count)
         }

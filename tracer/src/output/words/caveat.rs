@@ -109,8 +109,8 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
             )
         }
         Caveat::PartlyRead(of) => format!(
-            "on {}, more was read than an HTTP library buffers by itself, so the application has \
-             been reading",
+            "the application has been reading {}: more was read than an HTTP library buffers by \
+             itself, or data was read long after the request",
             part(*of)
         ),
         Caveat::OthersBeingRead { count } => format!(
@@ -126,9 +126,13 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
              does, and up to {} were in use at one time",
             connections(*alive_max)
         ),
+        Caveat::AwaitsCollection { connections: count } => format!(
+            "a garbage collector closed others to this destination and has not run since {} died",
+            connections(*count)
+        ),
         Caveat::UsedAgain { count_min } => format!(
-            "connections to this destination were used again after a pause, so more are needed \
-             for now: {count_min}"
+            "connections to this destination were used again after a pause, so --min-count is \
+             raised to {count_min} for now"
         ),
         Caveat::Undecided { watch_ms } => format!(
             "a connection pool after several bursts of load looks the same; about {} of watching \

@@ -139,12 +139,12 @@ fn socket() -> impl Strategy<Value = SocketFacts> {
         in_scope,
     });
     let who = (id(), 0..2_u64, state(), address(), address(), vec(owner, 0..3));
-    let dates = proptest::array::uniform4(option::of(time()));
+    let dates = proptest::array::uniform5(option::of(time()));
     let numbers = (proptest::array::uniform10(0..2_u32), proptest::array::uniform3(0..2_u8));
     let flags = (proptest::array::uniform3(option::of(any::<bool>())), any::<bool>(), 0..4_u8);
     (who, dates, numbers, flags).prop_map(|(who, dates, (numbers, counts), flags)| {
         let (id, inode, state, local, remote, owners) = who;
-        let [last_sent_at, last_received_at, last_segment_at, last_ack_at] = dates;
+        let [last_sent_at, last_received_at, last_read_at, last_segment_at, last_ack_at] = dates;
         let ([fin_received, pending_error, opened_actively], drained, timer) = flags;
         SocketFacts {
             id,
@@ -164,6 +164,7 @@ fn socket() -> impl Strategy<Value = SocketFacts> {
             write_sequence: numbers[6],
             last_sent_at,
             last_received_at,
+            last_read_at,
             last_segment_at,
             last_ack_at,
             data_segments_sent: numbers[7],

@@ -47,6 +47,7 @@ pub(super) fn socket(id: u64, at: Timestamp) -> SocketFacts {
         write_sequence: 1,
         last_sent_at: Some(Timestamp::from_ns(noise >> 20)),
         last_received_at: None,
+        last_read_at: Some(at),
         last_segment_at: Some(at),
         last_ack_at: None,
         data_segments_sent: 1,

@@ -144,6 +144,7 @@ fn socket(id: u64, round: u64) -> SocketFacts {
         write_sequence: u32::MAX - number,
         last_sent_at: time(1),
         last_received_at: time(2),
+        last_read_at: time(3),
         last_segment_at: time(3),
         last_ack_at: time(4),
         data_segments_sent: 6_000 + number,

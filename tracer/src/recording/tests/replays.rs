@@ -72,7 +72,7 @@ fn format_3_whose_first_segment_was_deleted() {
 
 #[test]
 fn format_3_with_every_input() {
-    assert_eq!(read(open("v3-every-input.rec")), (every_input::steps(), Ending::Whole));
+    assert_eq!(read(open("v3-every-input.rec")), (without_last_reads(), Ending::Whole));
 }
 
 #[test]
@@ -103,12 +103,12 @@ fn format_4_of_a_go_client_that_closes_no_response() {
 
 #[test]
 fn format_4_with_every_input() {
-    assert_eq!(read(open("v4-every-input.rec")), (every_input::steps(), Ending::Whole));
+    assert_eq!(read(open("v4-every-input.rec")), (without_last_reads(), Ending::Whole));
 }
 
 #[test]
 fn format_5_with_every_input() {
-    assert_eq!(read(open("v5-every-input.rec")), (every_input::steps(), Ending::Whole));
+    assert_eq!(read(open("v5-every-input.rec")), (without_last_reads(), Ending::Whole));
 }
 
 /// It is written if it is missing, and never again: what was recorded is read for ever.
@@ -122,6 +122,17 @@ fn format_6_with_every_input() {
         fs::copy(test.path(), path).unwrap();
     }
     assert_eq!(read(open(NAME)), (every_input::steps(), Ending::Whole));
+}
+
+/// As recorded before format 6.
+fn without_last_reads() -> Vec<Step> {
+    let mut steps = every_input::steps();
+    for step in &mut steps {
+        if let Step::Input(tracer_core::Input::Snapshot(snapshot)) = step {
+            snapshot.sockets.iter_mut().for_each(|facts| facts.last_read_at = None);
+        }
+    }
+    steps
 }
 
 /// A new version of the format begins with recordings of the one before it.

@@ -66,6 +66,7 @@ fn socket(number: u64, noise: &mut Noise) -> SocketFacts {
         write_sequence: u32::try_from(noise.below(1 << 31)).unwrap(),
         last_sent_at: Some(used_at),
         last_received_at: Some(used_at),
+        last_read_at: Some(used_at),
         last_segment_at: Some(used_at),
         last_ack_at: Some(used_at),
         data_segments_sent: 3,

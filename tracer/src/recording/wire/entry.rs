@@ -40,6 +40,18 @@ wire_enum! {
         Asked(now: Time),
         /// The judge was asked for a report.
         Reported,
+        /// Since format 6. When data was last read from some of the sockets of the snapshot that
+        /// follows.
+        LastReads(reads: Vec<LastRead>),
+    }
+}
+
+wire_struct! {
+    /// When data was last read from a socket, if that is not what the snapshot before says.
+    LastRead {
+        /// Number of sockets in the list between this one and the one named before it.
+        skip: u64,
+        at: Option<Time>,
     }
 }
 

@@ -91,11 +91,12 @@ impl Wire for Count {
 }
 
 /// Declares a struct of the file, and of which type of `tracer-core` it is the mirror, if of any.
-/// The order of the fields is the format.
+/// The order of the fields is the format. Fields of the core's type that the file has `elsewhere` are
+/// `None` here.
 macro_rules! wire_struct {
     ($(#[$meta:meta])* $name:ident $(mirrors $core:ty)? {
         $($(#[$field_meta:meta])* $field:ident: $type:ty,)*
-    }) => {
+    } $(elsewhere { $($elsewhere:ident,)* })?) => {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
         pub(in crate::recording) struct $name {
@@ -103,7 +104,7 @@ macro_rules! wire_struct {
         }
 
         $crate::recording::wire::mirror::mirror_struct! {
-            $name $(mirrors $core)? { $($field,)* }
+            $name $(mirrors $core)? { $($field,)* } { $($($elsewhere,)*)? }
         }
 
         #[cfg(test)]
@@ -117,21 +118,24 @@ macro_rules! wire_struct {
 
 /// The part of [`wire_struct!`] that converts.
 macro_rules! mirror_struct {
-    ($name:ident { $($fields:tt)* }) => {};
-    ($name:ident mirrors $core:ty { $($field:ident,)* }) => {
+    ($name:ident { $($fields:tt)* } {}) => {};
+    ($name:ident mirrors $core:ty { $($field:ident,)* } { $($elsewhere:ident,)* }) => {
         impl $crate::recording::wire::Wire for $name {
             type Core = $core;
 
             fn from_core(core: &$core) -> Self {
                 type Core = $core;
-                let Core { $($field),* } = core;
+                let Core { $($field,)* $($elsewhere: _,)* } = core;
                 Self { $($field: $crate::recording::wire::Wire::from_core($field)),* }
             }
 
             fn to_core(&self) -> $core {
                 type Core = $core;
                 let Self { $($field),* } = self;
-                Core { $($field: $crate::recording::wire::Wire::to_core($field)),* }
+                Core {
+                    $($field: $crate::recording::wire::Wire::to_core($field),)*
+                    $($elsewhere: None,)*
+                }
             }
         }
     };

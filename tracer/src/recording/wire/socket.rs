@@ -106,5 +106,8 @@ wire_struct! {
         peer_window: u32,
         pending_error: Option<bool>,
         opened_actively: Option<bool>,
+    } elsewhere {
+        // `entry::LastRead`
+        last_read_at,
     }
 }

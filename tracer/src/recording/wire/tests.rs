@@ -16,7 +16,7 @@ pub(in crate::recording) use self::sample::{Counter, Sample};
 use super::{
     Version, Wire,
     call_site_reason::CallSiteReason,
-    entry::{Entry, EventEntry, LedgerEntry, ReadersEntry, SnapshotEntry},
+    entry::{Entry, EventEntry, LastRead, LedgerEntry, ReadersEntry, SnapshotEntry},
     event::{Actor, Event, EventKind},
     head::{ClockAnchor, Confidence, Head, Options},
     host::{HostFacts, Loss},
@@ -91,6 +91,7 @@ fn formats_4_to_6_are_what_they_were() {
         Input,
         EventEntry,
         SnapshotEntry,
+        LastRead,
         ReadersEntry,
         LedgerEntry,
         Head,

@@ -11,7 +11,7 @@ pub(in crate::recording) enum Version {
     V4,
     /// Its enums have variants that those of version 4 do not have.
     V5,
-    /// Its enums have variants that those of version 5 do not have.
+    /// It keeps when data was last read from a socket, and its enums have more variants.
     V6,
 }
 

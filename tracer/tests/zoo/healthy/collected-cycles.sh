@@ -1,4 +1,4 @@
-# Connections in reference cycles that only Python's cycle collector closes, every two idle times.
+# Connections in reference cycles that only Python's cycle collector closes, every one and three quarters of an idle time.
 reduced=yes
 
 start() {

@@ -1,8 +1,9 @@
 """A client whose connections only Python's cycle collector closes.
 
-Each connection is part of a reference cycle. Half of them are dropped at once, the others stay in a cache of ten from
-which a random one is dropped for each new one. The collector runs every twice `--idle`, as it does in a program that
-allocates little, and closes what was dropped, old and new.
+Each connection is part of a reference cycle. Half of them are dropped at once, the others stay in a cache of four from
+which a random one is dropped for each new one. The collector runs once in one and three quarters of `--idle`, and
+closes what was dropped, old and new. (If it ran less often, many would be dead for longer than `--idle` before its first
+run, and nothing could tell them from leaked ones.)
 
 --leak   two of three go into a list as well, which is never emptied: 24 leak of 36 connections
 """
@@ -16,6 +17,7 @@ import zoo
 
 OPTIONS = zoo.arguments()
 LEAK_OF = 36
+CACHED = 4
 cache, kept = [], []
 
 
@@ -33,7 +35,7 @@ class Call:
 
 def collect():
     while True:
-        time.sleep(2 * zoo.IDLE)
+        time.sleep(1.75 * zoo.IDLE)
         gc.collect()
 
 
@@ -48,8 +50,8 @@ def main():
             kept.append(call)
             zoo.event(zoo.KEEP)
         elif random.random() < 0.5:
-            if len(cache) == 10:
-                cache.pop(random.randrange(10))
+            if len(cache) == CACHED:
+                cache.pop(random.randrange(CACHED))
             cache.append(call)
         if OPTIONS.leak and count == LEAK_OF:
             # What was only in the cache is closed by the next collection; then 24 are left.

@@ -76,6 +76,8 @@ struct Socket {
     state: u8,
     received: u32,
     read: u32,
+    /// When data was last read.
+    read_at: Timestamp,
     has_fin: bool,
     /// When data was last sent or received.
     data_at: Timestamp,
@@ -135,6 +137,7 @@ impl Sockets {
             state: ESTABLISHED,
             received: 0,
             read: 0,
+            read_at: self.now,
             has_fin: false,
             data_at: self.now,
             segment_at: self.now,
@@ -153,8 +156,9 @@ impl Sockets {
 
     /// The process reads all received data.
     pub(crate) fn read(&mut self, id: SocketId) {
+        let now = self.now;
         let socket = self.socket(id);
-        socket.read = socket.received;
+        (socket.read, socket.read_at) = (socket.received, now);
     }
 
     /// The peer closes the connection.
@@ -201,7 +205,9 @@ impl Sockets {
     pub(crate) fn backdate(&mut self, id: SocketId, by: Duration) {
         let back = |at: Timestamp| Timestamp::from_ns(at.as_ns() - nanoseconds(by));
         let socket = self.socket(id);
-        (socket.data_at, socket.segment_at) = (back(socket.data_at), back(socket.segment_at));
+        for at in [&mut socket.data_at, &mut socket.segment_at, &mut socket.read_at] {
+            *at = back(*at);
+        }
     }
 
     /// The file descriptor of a socket.
@@ -258,6 +264,7 @@ impl Socket {
         record.bytes_sent = REQUEST_BYTES.into();
         record.bytes_acked = (REQUEST_BYTES + u32::from(self.is_active)).into();
         record.last_segment_us = self.segment_at.as_ns() / 1_000;
+        record.last_read_us = if self.has_fin { 0 } else { self.read_at.as_ns() / 1_000 };
         record.flags = if self.has_fin { FIN_FLAG } else { 0 };
         record.netns = NETNS;
         (record.rcv_nxt, record.copied_seq) = (1 + self.received + fin, 1 + self.read);

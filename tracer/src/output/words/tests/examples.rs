@@ -170,6 +170,8 @@ pub(crate) fn caveats() -> Vec<Caveat> {
         Caveat::OthersBeingServed { count: 1 },
         Caveat::CleanedUp { alive_max: 50 },
         Caveat::CleanedUp { alive_max: 1 },
+        Caveat::AwaitsCollection { connections: 7 },
+        Caveat::AwaitsCollection { connections: 1 },
         Caveat::UsedAgain { count_min: 10 },
         Caveat::Undecided { watch_ms: 360 * SECOND },
         Caveat::WatchedTooBriefly { needed_ms: 60 * SECOND },
