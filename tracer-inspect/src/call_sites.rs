@@ -141,7 +141,8 @@ impl CallSites {
                     (meaning(ruling), ruling.kind != Kind::Engine)
                 }
                 (_, Source::File { .. }, _) => {
-                    (judge(rules, modules.frames(pid, mapping, call, budget)), true)
+                    let frames = modules.frames(pid, mapping, call, budget);
+                    (judge(rules, frames.map_err(CallSiteReason::Process)?), true)
                 }
             };
             let is_ended = matches!(verdict, Verdict::Ended);

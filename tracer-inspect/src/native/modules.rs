@@ -14,6 +14,7 @@ use blazesym::symbolize::{
     source::{Elf as ElfSource, Source as SymbolSource},
 };
 use cpp_demangle::{DemangleOptions, Symbol};
+use tracer_core::Limit;
 
 use crate::frames::frame::{Frame, Language};
 use crate::{
@@ -84,59 +85,70 @@ struct Module {
 impl Modules {
     /// The function at an address in a mapping, preceded by the functions inlined there, innermost
     /// first. Empty if there is no name.
+    ///
+    /// # Errors
+    /// The symbol table is too large.
     pub fn frames(
         &mut self,
         pid: u32,
         mapping: &Mapping,
         address: u64,
         budget: &Budget,
-    ) -> Vec<Frame<'static>> {
+    ) -> Result<Vec<Frame<'static>>, Limit> {
         let (Some(path), Some(offset)) = (mapping.path(), mapping.offset_in_file(address)) else {
-            return Vec::new();
+            return Ok(Vec::new());
         };
-        let Some(key) = self.open(pid, mapping, budget) else { return Vec::new() };
-        let Some(module) = self.known.get_mut(&key) else { return Vec::new() };
+        let Some(key) = self.open(pid, mapping, budget)? else { return Ok(Vec::new()) };
+        let Some(module) = self.known.get_mut(&key) else { return Ok(Vec::new()) };
         // The watched process controls the file, so a panic of the parser must be contained.
         let frames = catch_unwind(AssertUnwindSafe(|| module.frames(offset, path)));
-        frames.unwrap_or_else(|_| {
+        Ok(frames.unwrap_or_else(|_| {
             self.known.remove(&key);
             Vec::new()
-        })
+        }))
     }
 
-    fn open(&mut self, pid: u32, mapping: &Mapping, budget: &Budget) -> Option<FileKey> {
-        let (file, metadata) = mapping.open(pid)?;
+    fn open(
+        &mut self,
+        pid: u32,
+        mapping: &Mapping,
+        budget: &Budget,
+    ) -> Result<Option<FileKey>, Limit> {
+        let Some((file, metadata)) = mapping.open(pid) else { return Ok(None) };
         let key = FileKey::of(&metadata);
         if !self.known.contains(&key) {
-            let module = Module::open(file, budget)?;
+            let Some(module) = Module::open(file, budget)? else { return Ok(None) };
             let rest = ALLOCATED_MAX.saturating_sub(module.allocated);
             self.known.shrink(rest, |module| module.allocated);
             self.known.insert(key, module);
         }
-        Some(key)
+        Ok(Some(key))
     }
 }
 
 impl Module {
-    /// `None` if it is not a 64-bit ELF file, or its symbol table is too large.
-    fn open(file: File, budget: &Budget) -> Option<Self> {
-        let elf = Elf::parse(file.try_clone().ok()?, budget)?;
+    /// `None` if it is not a 64-bit ELF file.
+    ///
+    /// # Errors
+    /// Its symbol table is too large.
+    fn open(file: File, budget: &Budget) -> Result<Option<Self>, Limit> {
+        let copy = file.try_clone().ok();
+        let Some(elf) = copy.and_then(|file| Elf::parse(file, budget)) else { return Ok(None) };
         let (symbols, _) = elf.size_of(&SYMBOLS);
         let (debug_info, inflated) = elf.size_of(&DEBUG_INFO);
         if symbols > SYMBOLS_MAX {
-            log::debug!("a symbol table of {symbols} bytes is not read");
-            return None;
+            return Err(Limit::InspectionTooLarge { bytes_max: SYMBOLS_MAX });
         }
         let has_debug_info = debug_info <= DEBUG_INFO_MAX && inflated <= INFLATED_MAX;
         let debug_info = if has_debug_info { debug_info / ALLOCATED_PART + inflated } else { 0 };
         let builder = Symbolizer::builder().enable_demangling(false).enable_auto_reload(false);
-        Some(Self {
+        Ok(Some(Self {
             symbolizer: builder.build(),
             path: format!("/proc/self/fd/{}", file.as_raw_fd()).into(),
             _file: file,
             has_debug_info,
             allocated: symbols / ALLOCATED_PART + debug_info,
-        })
+        }))
     }
 
     fn frames(&mut self, offset: u64, module: &str) -> Vec<Frame<'static>> {
