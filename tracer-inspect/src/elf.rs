@@ -342,4 +342,6 @@ fn as_u64(length: usize) -> u64 {
 }
 
 #[cfg(test)]
+pub(crate) mod example;
+#[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! Native code, and code that a runtime generates: symbols, unwind tables, return addresses.
 
+mod debug_link;
 pub mod modules;
 pub mod perf_map;
 pub mod return_address;

@@ -16,6 +16,7 @@ use blazesym::symbolize::{
 use cpp_demangle::{DemangleOptions, Symbol};
 use tracer_core::Limit;
 
+use super::debug_link::{self, Linked};
 use crate::frames::frame::{Frame, Language};
 use crate::{
     budget::Budget,
@@ -76,7 +77,7 @@ struct Module {
     path: PathBuf,
     /// Keeps `path` valid.
     _file: File,
-    /// `false` if it is too large, and once reading it has failed.
+    /// `false` if it is too large or not trusted, and once reading it has failed.
     has_debug_info: bool,
     /// Estimated number of bytes that are allocated for it.
     allocated: u64,
@@ -135,12 +136,16 @@ impl Module {
         let copy = file.try_clone().ok();
         let Some(elf) = copy.and_then(|file| Elf::parse(file, budget)) else { return Ok(None) };
         let (symbols, _) = elf.size_of(&SYMBOLS);
-        let (debug_info, inflated) = elf.size_of(&DEBUG_INFO);
         if symbols > SYMBOLS_MAX {
             return Err(Limit::InspectionTooLarge { bytes_max: SYMBOLS_MAX });
         }
-        let has_debug_info = debug_info <= DEBUG_INFO_MAX && inflated <= INFLATED_MAX;
-        let debug_info = if has_debug_info { debug_info / ALLOCATED_PART + inflated } else { 0 };
+        let debug_info = match debug_link::follow(&elf, &file, budget) {
+            Linked::Untrusted => None,
+            Linked::Nothing => allocated(&elf),
+            Linked::File(linked) => allocated(&elf).zip(allocated(&linked)).map(|(a, b)| a + b),
+        };
+        let has_debug_info = debug_info.is_some();
+        let debug_info = debug_info.unwrap_or(0);
         let builder = Symbolizer::builder().enable_demangling(false).enable_auto_reload(false);
         Ok(Some(Self {
             symbolizer: builder.build(),
@@ -174,6 +179,14 @@ impl Module {
             Symbolized::Unknown(_) => Vec::new(),
         }
     }
+}
+
+/// Estimated number of bytes that reading the debug information of a file allocates; `None` if it is
+/// too large.
+fn allocated(elf: &Elf) -> Option<u64> {
+    let (mapped, inflated) = elf.size_of(&DEBUG_INFO);
+    (mapped <= DEBUG_INFO_MAX && inflated <= INFLATED_MAX)
+        .then_some(mapped / ALLOCATED_PART + inflated)
 }
 
 /// A function, preceded by the functions inlined at the address, innermost first.
