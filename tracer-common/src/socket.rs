@@ -37,9 +37,9 @@ pub struct SocketRecord {
     pub last_segment_us: u64,
     /// `tcp_sock.rcvq_space.time`: when the application last read data, or when the connection was
     /// established if it has read none; microseconds of `CLOCK_MONOTONIC`. 0 if it has read since
-    /// (`rcvq_space.seq` is not `copied_seq`): the kernel does not note a read that follows another
-    /// within an eighth of the round-trip time, one before it has measured that time, and that of EOF
-    /// (`tcp_rcv_space_adjust`).
+    /// (`rcvq_space.seq` is not `copied_seq`): the kernel notes no read that follows another one
+    /// within the round-trip time, no read before it has measured that time (as between programs of one
+    /// host, until a window of data has arrived), and not that of EOF (`tcp_rcv_space_adjust`).
     pub last_read_us: u64,
     /// `sock_common.skc_flags` (`sk_flags`): a bit set indexed by `enum sock_flags`.
     pub flags: u64,

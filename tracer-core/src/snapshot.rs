@@ -83,7 +83,7 @@ pub struct SocketFacts {
     pub last_received_at: Option<Timestamp>,
     /// When the application last read data, or when the connection was established if it has read none
     /// (`rcvq_space.time`). `None` if the kernel did not note its latest read: one that followed
-    /// another at once, or that returned EOF.
+    /// another within the round-trip time, or before that was measured, or that returned EOF.
     pub last_read_at: Option<Timestamp>,
     /// The last segment of any kind, or timer (`tcp_mstamp`). For a socket in CLOSE: when it died.
     /// `None` if kernel memory cannot be read.

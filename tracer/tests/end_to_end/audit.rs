@@ -1,5 +1,7 @@
 //! Audits of sockets that were open before.
 
+use std::{thread, time::Duration};
+
 use crate::support::{Kind, Leak, Puppet, Tracer, leak_within, listed, one_by_one};
 
 #[test]
@@ -36,6 +38,33 @@ fn idle_connections_with_nothing_unread_are_healthy() {
     let report = outcome.report();
     assert!(report.leaks_of(client.pid()).is_empty(), "{report}");
     assert!(report.leaks_of(server.pid()).is_empty(), "{report}");
+}
+
+/// Whoever has read on since a response began reads slowly.
+#[test]
+fn slow_readers_are_not_leaks() {
+    let (mut server, mut client) = (Puppet::start(), Puppet::start());
+    let listener = server.listen();
+    let opened = one_by_one(8, || {
+        let opened = client.connect(listener, 1);
+        let accepted = server.accept(listener, 1);
+        client.send(&opened, 100);
+        server.send(&accepted, 200_000);
+        client.await_unread(&opened, 20_000);
+        opened[0]
+    });
+    for pause_ms in [2_000, 500, 4_000] {
+        thread::sleep(Duration::from_millis(pause_ms));
+        opened.iter().for_each(|fd| client.receive(&[*fd], 40_000));
+    }
+    thread::sleep(Duration::from_millis(2_500));
+
+    let report = Tracer::run(&format!("audit --pid {} --idle 2s -o json", client.pid())).report();
+
+    assert!(report.leaks_of(client.pid()).is_empty(), "{report}");
+    let finding = &report.findings_of(client.pid())[0];
+    assert_eq!((finding.text("verdict"), finding.count()), ("undrained", 8), "{report}");
+    assert!(finding.has_caveat("partly-read"), "{report}");
 }
 
 #[test]

@@ -43,7 +43,7 @@ impl Round {
         let scale = 4;
         let milliseconds = |time: Duration| format!("{}ms", (time / scale).as_millis());
         vec![
-            Self::with_idle(Duration::from_secs(5), Duration::from_mins(3)),
+            Self::with_idle(Duration::from_secs(10), Duration::from_secs(210)),
             Self {
                 name: format!("default thresholds divided by {scale}"),
                 idle: IDLE / scale,
