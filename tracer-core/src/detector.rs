@@ -1,8 +1,10 @@
-//! The detector: takes inputs, asks questions, gives verdicts.
+//! The detector: takes inputs, asks questions, produces findings.
 
 mod clean_ups;
 mod coverage;
+mod derivations;
 mod questions;
+mod verdicts;
 
 use alloc::{
     boxed::Box,
@@ -13,43 +15,47 @@ use alloc::{
 };
 
 use clean_ups::CleanedGroups;
+use derivations::Derivations;
 pub use questions::{Asked, Question};
+use verdicts::{ConnectionVerdict, verdicts};
 
 use crate::{
     Change, ChangeKind, Connection, ConnectionId, Flag, HostFacts, Input, Loss, Options,
-    ProcessKey, ReaderFacts, Readers, Report, Snapshot, StackId, Timestamp, Verdict,
+    ProcessKey, ReaderFacts, Readers, Report, Snapshot, Timestamp, Verdict,
     connection_view::{ConnectionView, ResponseSelection},
-    excuse::Excuse,
     finding_tracker::{FindingTracker, connection},
     group::GroupKey,
     group_history::GroupHistory,
     history::History,
-    judge::{JudgeContext, Judged, behind_half_closed},
+    judge::{JudgeContext, behind_half_closed},
     processes::Processes,
     snapshot_interval::SnapshotIntervals,
     table::{Departure, Table},
     tracked::{Flagged, Tracked},
 };
 
-/// Takes [`Input`]s and gives verdicts.
+/// Takes [`Input`]s and produces findings.
 #[derive(Debug)]
 pub struct Detector {
     options: Options,
     host: HostFacts,
-    table: Table,
+    pub(crate) table: Table,
     processes: Processes,
     histories: BTreeMap<GroupKey, GroupHistory>,
     /// What processes did to dead connections since the latest snapshot.
     cleaned: CleanedGroups,
-    /// How many connections of each group half-closed ones excused.
+    /// How many connections of each group were excused by half-closed ones, over time.
     half_closed: BTreeMap<GroupKey, History>,
     findings: FindingTracker,
+    /// The connections that have a verdict.
+    flagged: BTreeSet<ConnectionId>,
+    derived: Derivations,
     changes: Vec<Change>,
-    /// Some verdict has changed: taken by [`take_changed`](Self::take_changed).
+    /// Whether some verdict has changed; reset by [`take_changed`](Self::take_changed).
     changed: bool,
     now: Timestamp,
     loss: Loss,
-    /// The part of `loss` that the latest snapshot has made up for.
+    /// The part of `loss` for which the latest snapshot has compensated.
     healed: Loss,
     snapshots: u64,
     intervals: SnapshotIntervals,
@@ -58,7 +64,7 @@ pub struct Detector {
     unreadable: u64,
     unopened: u64,
     not_judged: BTreeMap<String, u64>,
-    /// The connections whose readers were asked for and not answered yet.
+    /// The connections whose readers were asked for and are not known yet.
     asked: BTreeMap<ProcessKey, Vec<ConnectionId>>,
     /// Questions about readers that were left unanswered after the latest snapshot.
     unanswered: u64,
@@ -76,6 +82,8 @@ impl Detector {
             cleaned: CleanedGroups::default(),
             half_closed: BTreeMap::new(),
             findings: FindingTracker::default(),
+            flagged: BTreeSet::new(),
+            derived: Derivations::default(),
             changes: Vec::new(),
             changed: false,
             now: Timestamp::default(),
@@ -97,22 +105,34 @@ impl Detector {
     /// loses its verdict at once.
     pub fn handle(&mut self, input: Input) {
         match input {
-            Input::Host(host) => self.host = host,
+            Input::Host(host) => {
+                self.host = host;
+                self.table.processes.touch_all();
+            }
             Input::Event(event) => {
                 if let Some(departure) = self.table.handle_event(&event) {
                     self.handle_departure(departure, event.at);
                 }
             }
             Input::Snapshot(snapshot) => self.reconcile(snapshot),
-            Input::Process(facts) => self.processes.take_facts(facts),
+            Input::Process(facts) => {
+                let is_known = self.processes.facts.contains_key(&facts.key);
+                if !is_known || self.processes.unreadable.contains(&facts.key) {
+                    self.table.processes.touch_key(facts.key);
+                }
+                self.processes.take_facts(facts);
+            }
             Input::ProcessUnreadable(key) => {
-                self.processes.unreadable.insert(key);
+                if self.processes.unreadable.insert(key) {
+                    self.table.processes.touch_key(key);
+                }
             }
             Input::Readers(readers) => self.take_readers(readers),
             Input::Ledger(ledger) => {
+                self.table.processes.touch_key(ledger.process);
                 self.changed |= self.processes.open_responses.replace(ledger, self.snapshots);
             }
-            Input::CallSite(answer) => self.processes.sites.remember(answer),
+            Input::CallSite(answer) => self.processes.call_sites.remember(answer),
             Input::Unanswered(count) => self.unanswered = count,
             Input::Note(note) => {
                 if !self.host.notes.contains(&note) {
@@ -142,25 +162,23 @@ impl Detector {
         {
             self.handle_departure(departure, at);
         }
-        // Not before: the changes above still name the call sites of processes that are gone.
+        // This comes last: the changes above still name the call sites of processes that are gone.
         self.processes.take_holders(holders, self.snapshots, at, self.options.window_ms);
         self.observe_groups(at);
     }
 
-    /// What was lost and no later snapshot has made up for.
+    /// The losses for which no later snapshot has compensated.
     fn unhealed(&self) -> Loss {
         self.loss.healable().since(self.healed)
     }
 
-    /// What is missing from the answer is no longer known.
+    /// Connections that are missing from the answer have an unknown reader from now on.
     fn take_readers(&mut self, readers: Readers) {
         let mut found: BTreeMap<ConnectionId, ReaderFacts> =
             readers.found.into_iter().map(|facts| (facts.id, facts)).collect();
         for id in self.asked.remove(&readers.process).unwrap_or_default() {
             let found = found.remove(&id);
-            if let Some(tracked) = self.table.get_mut(id) {
-                tracked.set_reader(found, readers.at);
-            }
+            self.table.change(id, |tracked| tracked.set_reader(found, readers.at));
         }
         if let Some(goroutines) = readers.goroutines {
             self.processes.goroutines.insert(readers.process, goroutines);
@@ -172,10 +190,11 @@ impl Detector {
         }
     }
 
-    /// A connection that was closed or used again loses its verdict.
+    /// Retracts the verdict of a connection that was closed or used again.
     fn handle_departure(&mut self, departure: Departure, at: Timestamp) {
         match departure {
             Departure::Closed(tracked) => {
+                self.flagged.remove(&tracked.id);
                 self.cleaned.extend(self.clean_up(&tracked, at, false));
                 if let Some(flag) = tracked.flag() {
                     let change = self.change(at, ChangeKind::Closed, &tracked, flag);
@@ -183,8 +202,8 @@ impl Detector {
                 }
             }
             Departure::Used(id) => {
-                // Where several responses share the connection, its use says nothing of the leaked
-                // ones. The next list of responses in flight shows whether they were returned.
+                // If several responses share the connection, its use says nothing about the leaked
+                // ones. The next list of responses in flight shows whether they were released.
                 if self.table.get(id).is_some_and(|tracked| self.is_shared(tracked, at)) {
                     return;
                 }
@@ -197,7 +216,7 @@ impl Detector {
         }
     }
 
-    /// The connection has its verdict for one of several responses (HTTP/2).
+    /// Whether the connection has its verdict for one of several responses (HTTP/2).
     fn is_shared(&self, tracked: &Tracked, at: Timestamp) -> bool {
         let context = self.context(at);
         tracked.flag().is_some_and(|flag| flag.verdict == Verdict::BodyNotClosed)
@@ -215,11 +234,17 @@ impl Detector {
             &self.options,
             now,
         );
-        let judged = context.judge(&context.candidates());
+        let candidates = context.candidates(&mut self.derived.claimed, &self.derived.unfounded);
+        let judged = context.judge(&candidates);
+        for process in candidates.unfounded(&judged, &self.derived.claimed, &self.table.processes) {
+            if let Some(until) = self.derived.claimed.until(&self.table.processes, process) {
+                self.derived.unfounded.keep(&self.table.processes, process, until, ());
+            }
+        }
         let verdicts = verdicts(&judged);
-        let open = self.table.open().filter(|tracked| !verdicts.contains_key(&tracked.id));
+        let dropped = self.flagged.iter().filter(|id| !verdicts.contains_key(id));
         let dropped: BTreeMap<ConnectionId, Flag> =
-            open.filter_map(|tracked| Some((tracked.id, tracked.flag()?))).collect();
+            dropped.filter_map(|id| Some((*id, self.table.get_open(*id)?.flag()?))).collect();
         let had_flag = |id| self.table.get(id).is_some_and(|tracked| tracked.flag().is_some());
         let is_flagged =
             |id| verdicts.contains_key(&id) || (had_flag(id) && !dropped.contains_key(&id));
@@ -243,10 +268,15 @@ impl Detector {
 
     /// Gives a connection a verdict, and reports it if it differs from the one before.
     fn flag(&mut self, now: Timestamp, id: ConnectionId, flagged: Flagged) {
-        let Some(tracked) = self.table.get_mut(id) else { return };
+        let Some(tracked) = self.table.get(id) else { return };
         let before = tracked.flag();
         let flag = Flag { since: before.map_or(now, |before| before.since), ..flagged.flag };
-        tracked.flagged = Some(Box::new(Flagged { flag, ..flagged }));
+        let flagged = Flagged { flag, ..flagged };
+        if tracked.flagged.as_deref() == Some(&flagged) {
+            return;
+        }
+        self.table.change(id, |tracked| tracked.flagged = Some(Box::new(flagged)));
+        self.flagged.insert(id);
         if before != Some(flag) {
             self.push_change_of(now, ChangeKind::Flagged, id, flag);
         }
@@ -255,9 +285,8 @@ impl Detector {
     /// Retracts a connection's verdict, and reports that with the call site it had.
     fn retract(&mut self, at: Timestamp, id: ConnectionId, flag: Flag) {
         self.push_change_of(at, ChangeKind::Retracted, id, flag);
-        if let Some(tracked) = self.table.get_mut(id) {
-            tracked.flagged = None;
-        }
+        self.table.change(id, |tracked| tracked.flagged = None);
+        self.flagged.remove(&id);
     }
 
     fn push_change_of(&mut self, at: Timestamp, kind: ChangeKind, id: ConnectionId, flag: Flag) {
@@ -279,19 +308,19 @@ impl Detector {
     ) -> Option<Change> {
         let context = self.context(at);
         let view = context.view(tracked)?;
-        // The response behind the verdict may not be in flight any more.
+        // The response behind the verdict may no longer be in flight.
         let flagged = tracked.flagged.as_ref()?;
         let selection = flagged.response.map_or(view.selection, |(process, stack)| {
-            ResponseSelection::At(self.processes.sites.place(process, stack))
+            ResponseSelection::At(self.processes.call_sites.call_site(process, stack))
         });
         let connection = connection(&ConnectionView { selection, ..view });
-        let process = tracked.accountable().and_then(|it| self.processes.facts.get(&it.key));
+        let process = tracked.owner().and_then(|it| self.processes.facts.get(&it.key));
         let script = process.and_then(|facts| facts.script.clone());
         Some(Change { at, kind, connection, flag, key: (*flagged.key).clone(), script })
     }
 
-    /// Another snapshot would say more: a connection with a verdict is missing from the latest one,
-    /// or events were lost since.
+    /// Whether another snapshot would show more: a connection with a verdict is missing from the
+    /// latest one, or events have been lost since.
     pub fn is_undecided(&self) -> bool {
         self.table.is_undecided() || self.unhealed().events() > 0
     }
@@ -302,7 +331,7 @@ impl Detector {
     }
 
     /// Whether something has changed since the last call: a connection was opened, closed, used or
-    /// passed on, or its state or verdict changed. Where nothing changes, snapshots can be rare.
+    /// passed on, or its state or verdict changed. If nothing changes, snapshots can be rare.
     pub const fn take_changed(&mut self) -> bool {
         let changed = self.changed || self.table.changed;
         (self.changed, self.table.changed) = (false, false);
@@ -347,7 +376,8 @@ impl Detector {
     }
 }
 
-/// What is judged at `now`. Borrows single fields, so that the others can change meanwhile.
+/// The context of a judgment at `now`. It borrows single fields, so the others can change
+/// meanwhile.
 const fn context<'a>(
     table: &'a Table,
     processes: &'a Processes,
@@ -359,34 +389,4 @@ const fn context<'a>(
 ) -> JudgeContext<'a> {
     let suspended_ns = host.suspended_ns;
     JudgeContext { table, processes, histories, half_closed, suspended_ns, options, now }
-}
-
-/// The verdict of one connection in a judgement.
-struct ConnectionVerdict {
-    flag: Flag,
-    /// The stack that requested the response in flight.
-    response: Option<(ProcessKey, StackId)>,
-    excuse: Option<Excuse>,
-    /// Index of its finding in the judgement.
-    finding: usize,
-}
-
-/// The verdict of each connection. An HTTP/2 connection in the findings of several call sites gets
-/// the surest.
-fn verdicts(judged: &[Judged<'_>]) -> BTreeMap<ConnectionId, ConnectionVerdict> {
-    let mut verdicts: BTreeMap<ConnectionId, ConnectionVerdict> = BTreeMap::new();
-    for (finding, judged) in judged.iter().enumerate() {
-        let (verdict, confidence) = (judged.assessment.verdict, judged.assessment.confidence);
-        for member in &judged.members {
-            let is_surer = |it: &ConnectionVerdict| it.flag.confidence >= confidence;
-            if !verdicts.get(&member.tracked.id).is_some_and(is_surer) {
-                let flag = Flag { verdict, confidence, since: member.now };
-                let response = member.response_stack();
-                let excuse = member.excuse.filter(|_| member.is_excused());
-                let verdict = ConnectionVerdict { flag, response, excuse, finding };
-                verdicts.insert(member.tracked.id, verdict);
-            }
-        }
-    }
-    verdicts
 }

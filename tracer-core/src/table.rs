@@ -1,13 +1,14 @@
 //! The open sockets, reconciled from events and snapshots.
 
-use alloc::{boxed::Box, collections::BTreeSet, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeSet, sync::Arc, vec::Vec};
 
 use foldhash::fast::FixedState;
-use indexmap::{IndexMap, map::Entry};
+use indexmap::{IndexMap, map};
 
 use crate::{
-    ConnectionId, Direction, Event, EventKind, Interval, Origin, ProcessKey, Snapshot, TcpState,
-    Timestamp,
+    ConnectionId, Direction, Event, EventKind, Interval, Origin, ProcessKey, Snapshot, SocketFacts,
+    TcpState, Timestamp,
+    process_index::{ProcessIndex, ProcessNumber, ProcessSet},
     tracked::{OpeningCall, Tracked},
 };
 
@@ -18,32 +19,46 @@ const EPHEMERAL_PORT_MIN: u16 = 32_768;
 #[derive(Debug)]
 pub(crate) struct Table {
     /// In order of arrival until one is removed: deterministic for equal inputs, and close to the
-    /// order in memory. Boxed, so that growing does not move them. The hash needs no secret, because
-    /// the kernel assigns cookies in sequence; a forged recording can only be slow to replay.
-    connections: IndexMap<ConnectionId, Box<Tracked>, FixedState>,
+    /// order in memory. The hash needs no secret, because the kernel assigns cookies in sequence; a
+    /// forged recording can only be slow to replay.
+    connections: IndexMap<ConnectionId, Entry, FixedState>,
+    /// The processes that own connections.
+    pub(crate) processes: ProcessIndex,
     connections_max: usize,
-    /// Connections for which there was no room since the latest snapshot began.
+    /// The number of connections that did not fit since the latest snapshot began.
     pub(crate) full: u64,
     /// Number of the latest snapshot.
     snapshot: u64,
     /// When it began.
     snapshot_at: Option<Timestamp>,
-    /// Some connection has changed: taken by [`Detector::take_changed`].
+    /// Whether some connection has changed; reset by [`Detector::take_changed`].
     ///
     /// [`Detector::take_changed`]: crate::Detector::take_changed
     pub(crate) changed: bool,
     /// Network namespace and port of every listener in the latest snapshot.
     listeners: BTreeSet<(u32, u16)>,
-    /// Some event had a stack, so this run records them.
+    /// Whether some event had a stack, so that this run records stacks.
     has_stacks: bool,
+}
+
+/// A connection, and what passes over all of them look at first.
+#[derive(Debug)]
+struct Entry {
+    /// The owning process. `None` before a snapshot has shown the connection, and for sockets
+    /// that are none: listeners and unconnected ones.
+    process: Option<ProcessNumber>,
+    /// As in [`Tracked::snapshot`].
+    snapshot: u64,
+    /// Boxed, so that growing does not move it.
+    tracked: Box<Tracked>,
 }
 
 /// How many open connections lack a fact because of a loss, as far as that can be known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FactsLost {
-    /// Their age is a lower bound, because no event of their opening came.
+    /// Their age is a lower bound, because the event of their opening is missing.
     pub(crate) ages: u64,
-    /// Who opened or accepted them is known from snapshots only.
+    /// Their opener is known from snapshots only.
     pub(crate) openers: u64,
     /// They have no stack in a run that records stacks.
     pub(crate) call_sites: u64,
@@ -62,6 +77,7 @@ impl Table {
     pub(crate) const fn new(connections_max: usize) -> Self {
         Self {
             connections: IndexMap::with_hasher(FixedState::with_seed(0)),
+            processes: ProcessIndex::new(),
             connections_max,
             full: 0,
             snapshot: 0,
@@ -74,18 +90,29 @@ impl Table {
 
     /// The connections in the latest snapshot, without listeners and unconnected sockets.
     pub(crate) fn open(&self) -> impl Iterator<Item = &Tracked> {
-        self.connections.values().map(AsRef::as_ref).filter(|tracked: &&Tracked| {
-            tracked.snapshot == self.snapshot
-                && self.snapshot > 0
-                && tracked.facts.as_ref().is_some_and(|facts| {
-                    facts.state != TcpState::Listen && facts.remote.port() != 0
-                })
-        })
+        self.open_entries().map(|(_, tracked)| tracked)
+    }
+
+    /// Those of these processes.
+    pub(crate) fn open_of(&self, processes: &ProcessSet) -> impl Iterator<Item = &Tracked> {
+        let entries = self.open_entries().take(if processes.is_empty() { 0 } else { usize::MAX });
+        entries.filter(|(process, _)| processes.contains(*process)).map(|(_, tracked)| tracked)
+    }
+
+    fn open_entries(&self) -> impl Iterator<Item = (ProcessNumber, &Tracked)> {
+        let entries = self.connections.values().filter(|entry| entry.snapshot == self.snapshot);
+        entries.filter_map(|entry| Some((entry.process?, &*entry.tracked)))
+    }
+
+    /// The connection, if it is in the latest snapshot.
+    pub(crate) fn get_open(&self, id: ConnectionId) -> Option<&Tracked> {
+        let entry = self.connections.get(&id)?;
+        (entry.snapshot == self.snapshot && entry.process.is_some()).then_some(&*entry.tracked)
     }
 
     /// All connections that may be open.
     pub(crate) fn connections(&self) -> impl Iterator<Item = &Tracked> {
-        self.connections.values().map(AsRef::as_ref)
+        self.connections.values().map(|entry| &*entry.tracked)
     }
 
     /// What the loss of events, and of stacks if `has_lost_stacks`, means for the open connections.
@@ -102,23 +129,43 @@ impl Table {
         lost
     }
 
-    /// A connection with a verdict is absent from the latest snapshot and not known to be closed.
+    /// Whether a connection with a verdict is absent from the latest snapshot and not known to be
+    /// closed.
     pub(crate) fn is_undecided(&self) -> bool {
-        self.connections
-            .values()
-            .any(|tracked| tracked.flag().is_some() && tracked.snapshots_missed > 0)
+        self.connections().any(|tracked| tracked.flag().is_some() && tracked.snapshots_missed > 0)
     }
 
     pub(crate) fn get(&self, id: ConnectionId) -> Option<&Tracked> {
-        self.connections.get(&id).map(AsRef::as_ref)
+        self.connections.get(&id).map(|entry| &*entry.tracked)
     }
 
-    pub(crate) fn get_mut(&mut self, id: ConnectionId) -> Option<&mut Tracked> {
-        self.connections.get_mut(&id).map(AsMut::as_mut)
+    /// Forgets what is known not to have changed, so that everything is looked at again.
+    #[cfg(test)]
+    pub(crate) fn forget_what_is_unchanged(&mut self) {
+        self.processes.touch_all();
+        for entry in self.connections.values_mut() {
+            entry.tracked.is_steady = false;
+        }
     }
 
-    /// Which side opened a connection: known from an event or from sequence numbers, else guessed
-    /// from the listeners, and then from the ports, because a service usually has the lower one.
+    /// Changes something of a connection that its process is judged by.
+    pub(crate) fn change(&mut self, id: ConnectionId, change: impl FnOnce(&mut Tracked)) {
+        if let Some(entry) = self.connections.get_mut(&id) {
+            change(&mut entry.tracked);
+            entry.settle(&mut self.processes);
+        }
+    }
+
+    /// Sets [`Tracked::outlived`], which only matters once a connection is judged anyway.
+    pub(crate) fn set_outlived(&mut self, id: ConnectionId, outlived: usize) {
+        if let Some(entry) = self.connections.get_mut(&id) {
+            entry.tracked.outlived = outlived;
+        }
+    }
+
+    /// Which side opened a connection: from an event or from sequence numbers; otherwise guessed
+    /// from the listeners, and failing that from the ports, because a service usually has the lower
+    /// one.
     pub(crate) fn direction(&self, tracked: &Tracked) -> Direction {
         tracked.direction.unwrap_or_else(|| {
             let Some(facts) = &tracked.facts else { return Direction::Outbound };
@@ -137,69 +184,73 @@ impl Table {
         match &event.kind {
             EventKind::Connected(actor) => {
                 let known = self.connections.contains_key(&event.id);
-                if let Some(tracked) = self.entry(event) {
+                self.change_opening(event, |tracked| {
                     tracked.reconnect(event.at);
                     tracked.set_opener(actor.as_ref());
-                }
+                });
                 return known.then_some(Departure::Used(event.id));
             }
             EventKind::Accepted(actor) => {
-                if let Some(tracked) = self.entry(event) {
+                self.change_opening(event, |tracked| {
                     tracked.direction = Some(Direction::Inbound);
                     tracked.set_opener(actor.as_ref());
-                }
+                });
             }
             EventKind::StateChanged { from, to: TcpState::Established } => {
-                if let Some(tracked) = self.entry(event)
-                    && tracked.direction.is_none()
-                {
-                    tracked.opened_at = event.at;
-                    tracked.direction = Some(match from {
-                        TcpState::SynSent => Direction::Outbound,
-                        _ => Direction::Inbound,
-                    });
-                }
+                self.change_opening(event, |tracked| {
+                    if tracked.direction.is_none() {
+                        tracked.opened_at = event.at;
+                        tracked.direction = Some(match from {
+                            TcpState::SynSent => Direction::Outbound,
+                            _ => Direction::Inbound,
+                        });
+                    }
+                });
             }
             EventKind::StateChanged { to: TcpState::CloseWait, .. } => {
-                if let Some(tracked) = self.connections.get_mut(&event.id) {
-                    tracked.peer_closed = Some(Interval::exact(event.at));
-                }
+                let closed = Interval::exact(event.at);
+                self.change(event.id, |tracked| tracked.peer_closed = Some(closed));
             }
             EventKind::StateChanged { to: TcpState::Closed, .. } => {
-                if let Some(tracked) = self.connections.get_mut(&event.id) {
-                    tracked.died = Some(Interval::exact(event.at));
-                }
+                let died = Interval::exact(event.at);
+                self.change(event.id, |tracked| tracked.died = Some(died));
             }
             EventKind::StateChanged { .. } => {}
             EventKind::Destroyed => {
-                return self.connections.swap_remove(&event.id).map(Departure::Closed);
+                let entry = self.connections.swap_remove(&event.id);
+                return entry.map(|entry| Departure::Closed(entry.leave(&mut self.processes)));
             }
         }
         None
     }
 
-    /// The entry of a connection whose opening an event reports, created if it does not exist. If a
-    /// snapshot showed it before the event arrived, the entry becomes a traced one.
-    fn entry(&mut self, event: &Event) -> Option<&mut Tracked> {
-        if !self.connections.contains_key(&event.id) {
-            if self.connections.len() >= self.connections_max {
+    /// Changes the entry of a connection whose opening an event reports, created if it does not exist.
+    /// If a snapshot showed it before the event arrived, the entry becomes a traced one.
+    fn change_opening(&mut self, event: &Event, change: impl FnOnce(&mut Tracked)) {
+        let is_full = self.connections.len() >= self.connections_max;
+        let entry = match self.connections.entry(event.id) {
+            map::Entry::Occupied(known) => known.into_mut(),
+            map::Entry::Vacant(_) if is_full => {
                 self.full = self.full.saturating_add(1);
-                return None;
+                return;
             }
-            self.connections.insert(event.id, Box::new(Tracked::opened(event.id, event.at)));
-        }
-        let tracked = self.connections.get_mut(&event.id)?;
+            map::Entry::Vacant(place) => {
+                place.insert(Entry::new(Tracked::opened(event.id, event.at)))
+            }
+        };
+        let tracked = &mut entry.tracked;
         if tracked.origin == Origin::Seeded {
             tracked.origin = Origin::Traced;
             tracked.opened_at = tracked.opened_at.min(event.at);
         }
-        Some(tracked)
+        change(tracked);
+        entry.settle(&mut self.processes);
     }
 
-    /// Makes the table equal to a snapshot. `has_lost`: events were lost since the snapshot before. A
-    /// socket that no file descriptor refers to may be in
-    /// flight between processes (`SCM_RIGHTS`), so only its second absence is a close. `started_at`
-    /// gives the start time of a process.
+    /// Reconciles the table with a snapshot. `has_lost`: events were lost since the snapshot
+    /// before. A socket that no file descriptor refers to may be in flight between processes
+    /// (`SCM_RIGHTS`), so only its second absence is a close. `started_at` gives the start time of
+    /// a process.
     pub(crate) fn reconcile(
         &mut self,
         snapshot: Snapshot,
@@ -210,28 +261,32 @@ impl Table {
         let snapshot_at = snapshot.started_at;
         let previous_at = self.snapshot_at.replace(snapshot_at);
         self.full = 0;
-        self.listeners = snapshot.listeners;
+        self.set_listeners(snapshot.listeners);
         let mut departures = Vec::new();
         for facts in snapshot.sockets {
             let id = facts.id;
             let is_full = self.connections.len() >= self.connections_max;
-            let tracked = match self.connections.entry(id) {
-                Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(_) if is_full => {
+            let entry = match self.connections.entry(id) {
+                map::Entry::Occupied(known) => known.into_mut(),
+                map::Entry::Vacant(_) if is_full => {
                     self.full = self.full.saturating_add(1);
                     continue;
                 }
-                Entry::Vacant(place) => {
+                map::Entry::Vacant(place) => {
                     let found = Tracked::found_open(&facts, snapshot_at, previous_at);
-                    place.insert(Box::new(found))
+                    place.insert(Entry::new(found))
                 }
             };
+            if entry.see_again(&facts, snapshot_at, self.snapshot) {
+                continue;
+            }
+            let tracked = &mut entry.tracked;
             let before = tracked.facts.as_deref();
             self.changed |= before.is_none_or(|before| facts.has_changed_since(before));
             if let Some(previous_at) = previous_at {
                 tracked.update_passed_to(&facts, previous_at, &started_at);
             }
-            // Events that are lost while a snapshot is taken are counted after it.
+            // Events that are lost while a snapshot is being taken are counted after it.
             let predates = tracked.origin == Origin::Seeded && tracked.absent_at.is_none();
             let is_new = tracked.snapshots_seen <= 1 && !predates;
             if has_lost && is_new && tracked.call == OpeningCall::NotSeen {
@@ -240,24 +295,85 @@ impl Table {
             if tracked.update(facts, snapshot_at, self.snapshot) {
                 departures.push(Departure::Used(id));
             }
+            entry.settle(&mut self.processes);
         }
         self.drop_absent(snapshot_at, &mut departures);
         departures
     }
 
+    /// The directions that are guessed may change with the listeners.
+    fn set_listeners(&mut self, listeners: BTreeSet<(u32, u16)>) {
+        if self.listeners == listeners {
+            return;
+        }
+        self.listeners = listeners;
+        for entry in self.connections.values() {
+            if let Some(process) = entry.process.filter(|_| entry.tracked.direction.is_none()) {
+                self.processes.touch(process);
+            }
+        }
+    }
+
     fn drop_absent(&mut self, snapshot_at: Timestamp, departures: &mut Vec<Departure>) {
-        let current = self.snapshot;
-        for tracked in self.connections.values_mut() {
-            if tracked.snapshot != current && tracked.known_since < snapshot_at {
+        let mut has_gone = false;
+        for entry in self.connections.values_mut() {
+            if entry.snapshot == self.snapshot {
+                continue;
+            }
+            if let Some(process) = entry.process {
+                self.processes.touch(process);
+            }
+            let tracked = &mut entry.tracked;
+            if tracked.known_since < snapshot_at {
                 tracked.snapshots_missed = tracked.snapshots_missed.saturating_add(1);
+                has_gone |= tracked.snapshots_missed >= 2;
                 self.changed = true;
             }
         }
-        let gone = self.connections.extract_if(.., |_, tracked| tracked.snapshots_missed >= 2);
-        departures.extend(gone.map(|(_, tracked)| Departure::Closed(tracked)));
+        if has_gone {
+            let is_gone = |_: &_, entry: &mut Entry| entry.tracked.snapshots_missed >= 2;
+            let gone = self.connections.extract_if(.., is_gone);
+            departures.extend(gone.map(|(_, it)| Departure::Closed(it.leave(&mut self.processes))));
+        }
         // Memory that a burst of connections took is released.
         if self.connections.len() < self.connections.capacity() / 4 {
             self.connections.shrink_to(self.connections.len() * 2);
         }
+    }
+}
+
+impl Entry {
+    fn new(tracked: Tracked) -> Self {
+        Self { process: None, snapshot: tracked.snapshot, tracked: Box::new(tracked) }
+    }
+
+    /// Takes in what a snapshot shows, if that is what the snapshot before showed. Returns whether it
+    /// is.
+    fn see_again(&mut self, facts: &Arc<SocketFacts>, at: Timestamp, snapshot: u64) -> bool {
+        let was_seen = self.snapshot.checked_add(1) == Some(snapshot);
+        if was_seen && self.tracked.see_again(facts, at, snapshot) {
+            self.snapshot = snapshot;
+            return true;
+        }
+        false
+    }
+
+    /// To be called after each change.
+    fn settle(&mut self, processes: &mut ProcessIndex) {
+        self.snapshot = self.tracked.snapshot;
+        // The new process is joined first: it may be the old one, which would lose its number.
+        let before = self.process.take();
+        self.process = self.tracked.judged_by().and_then(|key| processes.join(key));
+        if let Some(before) = before {
+            processes.leave(before);
+        }
+    }
+
+    /// Takes the connection out of the table.
+    fn leave(self, processes: &mut ProcessIndex) -> Box<Tracked> {
+        if let Some(process) = self.process {
+            processes.leave(process);
+        }
+        self.tracked
     }
 }

@@ -25,8 +25,8 @@ pub struct Inspector {
 }
 
 impl Inspector {
-    /// `rules` decide which frames belong to the application. Command lines often contain secrets, so
-    /// they are in the answers only if `with_cmdline`.
+    /// `rules` decide which frames belong to the application. Command lines often contain secrets,
+    /// so they are in the answers only if `with_cmdline`.
     pub fn new(rules: Rules, with_cmdline: bool) -> Self {
         Self {
             readers: ReaderInspections::default(),
@@ -62,19 +62,19 @@ impl Inspector {
         answer
     }
 
-    /// The functions of Go's HTTP client to which uprobes are attached, as offsets in the file of the
-    /// program. `None` if the process does not run a Go program.
+    /// The functions of Go's HTTP client to which uprobes are attached, as offsets in the file of
+    /// the program. `None` if the process does not run a Go program.
     ///
     /// # Errors
-    /// No response of this program can be followed; the limit says why.
+    /// No response of this program can be tracked; the limit says why.
     pub fn entries(&mut self, process: ProcessKey) -> Option<Result<Entries, Limit>> {
         let budget = Budget::new(self.allowance);
         let entries = self.go.entries(process, &budget)?;
         Some(budget.limit().map_or(entries, Err))
     }
 
-    /// The TCP connection of each object of Go's HTTP client, in the order of `objects`; `None` where no
-    /// connection could be verified.
+    /// The TCP connection of each object of Go's HTTP client, in the order of `objects`; `None` if
+    /// no connection could be verified.
     ///
     /// # Errors
     /// The process cannot be inspected; the limit says why.

@@ -1,4 +1,4 @@
-//! Native code, and code that a runtime generates: symbols, unwind tables, return addresses.
+//! Native and JIT-compiled code: symbols, unwind tables, return addresses.
 
 mod debug_link;
 pub mod modules;

@@ -1,6 +1,6 @@
-//! A host in numbers, as inputs.
+//! Inputs that describe a simulated host.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use tracer_core::{
     Actor, Comm, ConnectionId, Event, EventKind, Holder, Owner, ProcessKey, Snapshot, SocketFacts,
@@ -61,7 +61,7 @@ pub(crate) fn connection(id: u64, key: ProcessKey, used_ms: u64) -> SocketFacts 
 /// A snapshot at `now_ms`.
 pub(crate) fn snapshot(connections: &[SocketFacts], now_ms: u64) -> Snapshot {
     let at = Timestamp::from_ms(now_ms);
-    let sockets: Vec<_> = connections.iter().cloned().map(Box::new).collect();
+    let sockets: Vec<_> = connections.iter().cloned().map(Arc::new).collect();
     let holders = Holder::of(&sockets);
     Snapshot { started_at: at, ended_at: at, sockets, holders, ..Snapshot::default() }
 }

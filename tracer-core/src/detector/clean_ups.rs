@@ -7,17 +7,21 @@ use alloc::{
 
 use super::Detector;
 use crate::{
-    Comm, Timestamp,
+    Comm, ProcessKey, Timestamp, crossings,
     excuse::Excuse,
     group::GroupKey,
     group_history::GroupHistory,
     group_size::GroupSize,
+    process_index::ProcessSet,
     tracked::Tracked,
     turnover::{Cleaned, Remaining},
 };
 
-/// Clean-ups of one group that are kept until the next snapshot; further ones say the same.
+/// The maximum number of clean-ups kept per group until the next snapshot; more would add nothing.
 const CLEANED_MAX: usize = 4_096;
+
+/// The sizes of the groups of one process, by address and by port.
+pub(super) type GroupSizes = Vec<(GroupKey, GroupSize)>;
 
 /// The clean-ups since the latest snapshot.
 #[derive(Debug, Default)]
@@ -40,7 +44,7 @@ pub(super) struct CleanUp {
 }
 
 impl CleanedGroups {
-    /// Keeps a clean-up, if there is one, for its group and for that of the port.
+    /// Stores a clean-up, if there is one, for its group and for the group of its port.
     pub(super) fn extend(&mut self, clean_up: Option<CleanUp>) {
         let Some(CleanUp { group, comm, cleaned }) = clean_up else { return };
         for group in with_port(group) {
@@ -53,21 +57,21 @@ impl CleanedGroups {
     }
 }
 
-/// The group, and that of its port where it is another one.
+/// The group, and the group of its port if that is a different one.
 fn with_port(group: GroupKey) -> BTreeSet<GroupKey> {
     BTreeSet::from([group, group.of_port()])
 }
 
 impl Detector {
-    /// What the process did by closing this connection or, if `was_used`, using it. `None` if it was
-    /// not dead.
+    /// The clean-up that the process made by closing this connection or, if `was_used`, by using
+    /// it. `None` if the connection was not dead.
     pub(super) fn clean_up(
         &self,
         tracked: &Tracked,
         at: Timestamp,
         was_used: bool,
     ) -> Option<CleanUp> {
-        // It waited for somebody else, and was not forgotten.
+        // The connection was waiting for another peer and had not been forgotten.
         let excuse = tracked.flagged.as_ref().and_then(|flagged| flagged.excuse);
         if excuse.is_some_and(Excuse::is_waiting) {
             return None;
@@ -75,28 +79,31 @@ impl Detector {
         let accusation = tracked.accusation();
         let closed_since = tracked.dead_since().filter(|_| !was_used);
         let dead_since = closed_since.or(accusation.map(|flag| flag.since))?;
-        // Whoever closes promptly does not return to a dead connection: it never left it.
+        // A process that closes promptly never left the connection, so it did not return to it.
         if accusation.is_none() && at.ms_since(dead_since) <= self.options.gap_ms() {
             return None;
         }
         Some(CleanUp {
             group: self.group(tracked)?,
-            comm: tracked.accountable()?.comm.clone(),
+            comm: tracked.owner()?.comm.clone(),
             cleaned: Cleaned { at, dead_since, outlived: tracked.outlived, was_used },
         })
     }
 
     /// Updates the histories of the groups with what a snapshot shows.
     pub(super) fn observe_groups(&mut self, at: Timestamp) {
-        let mut sizes = self.context(at).group_sizes();
-        sizes.retain(|group, size| {
+        let changed = self.derived.sizes.stale(&self.table.processes, at);
+        self.measure_groups(&changed, at);
+        let sizes = self.derived.sizes.values(&self.table.processes).flatten().copied();
+        let sizes = sizes.filter(|(group, size)| {
             size.count >= self.options.count_min || self.histories.contains_key(group)
         });
+        let mut sizes: BTreeMap<GroupKey, GroupSize> = sizes.collect();
         for group in self.histories.keys() {
             sizes.entry(*group).or_insert(GroupSize { count: 0, alive: 0, oldest: at });
         }
         let mut cleaned = core::mem::take(&mut self.cleaned.0);
-        // A process that has exited or called `exec` has closed everything, and cleaned nothing up.
+        // A process that has exited or called `exec` has closed everything; that is not a clean-up.
         let goes_on = |group: &GroupKey, comm: &Comm| {
             self.processes.comm(group.process).is_some_and(|now| now == comm)
         };
@@ -112,10 +119,32 @@ impl Detector {
             }
         }
         self.histories.retain(|_, history| history.is_kept(at, &self.options));
-        self.update_outlived(&sizes);
+        self.update_outlived(&changed, &sizes);
     }
 
-    /// The dead and the new connections of these groups.
+    /// Measures the groups of these processes.
+    fn measure_groups(&mut self, processes: &ProcessSet, at: Timestamp) {
+        let context = self.context(at);
+        let mut measured: BTreeMap<ProcessKey, (Timestamp, GroupSizes)> = BTreeMap::new();
+        for tracked in self.table.open_of(processes) {
+            let (Some(view), Some(owner)) = (context.view(tracked), tracked.owner()) else {
+                continue;
+            };
+            let never = || (Timestamp::END, GroupSizes::new());
+            let (until, _) = measured.entry(owner.key).or_insert_with(never);
+            *until = (*until).min(crossings::next(&view));
+        }
+        for (group, size) in context.group_sizes(processes) {
+            if let Some((_, sizes)) = measured.get_mut(&group.process) {
+                sizes.push((group, size));
+            }
+        }
+        for (process, (until, sizes)) in measured {
+            self.derived.sizes.keep(&self.table.processes, process, until, sizes);
+        }
+    }
+
+    /// The dead and the new connections of these groups in the snapshot.
     fn remaining(
         &self,
         cleaned: &BTreeMap<GroupKey, CleanedGroup>,
@@ -124,7 +153,8 @@ impl Detector {
         if cleaned.is_empty() {
             return remaining;
         }
-        for tracked in self.table.open() {
+        let processes = cleaned.keys().filter_map(|it| self.table.processes.number(it.process));
+        for tracked in self.table.open_of(&ProcessSet::of(processes)) {
             let dead_since = tracked.dead_since().filter(|_| tracked.is_dead());
             let opened_at = (tracked.snapshots_seen <= 1).then_some(tracked.opened_at);
             if dead_since.is_none() && opened_at.is_none() {
@@ -141,21 +171,19 @@ impl Detector {
     }
 
     /// Dead connections have outlived as many as are alive now.
-    fn update_outlived(&mut self, sizes: &BTreeMap<GroupKey, GroupSize>) {
-        let outlived =
-            self.table.open().filter(|tracked| tracked.is_dead()).filter_map(|tracked| {
-                let alive = sizes.get(&self.group(tracked)?)?.alive;
-                (alive > tracked.outlived).then_some((tracked.id, alive))
-            });
+    fn update_outlived(&mut self, processes: &ProcessSet, sizes: &BTreeMap<GroupKey, GroupSize>) {
+        let dead = self.table.open_of(processes).filter(|tracked| tracked.is_dead());
+        let outlived = dead.filter_map(|tracked| {
+            let alive = sizes.get(&self.group(tracked)?)?.alive;
+            (alive > tracked.outlived).then_some((tracked.id, alive))
+        });
         for (id, alive) in outlived.collect::<Vec<_>>() {
-            if let Some(tracked) = self.table.get_mut(id) {
-                tracked.outlived = alive;
-            }
+            self.table.set_outlived(id, alive);
         }
     }
 
     fn group(&self, tracked: &Tracked) -> Option<GroupKey> {
-        let (owner, facts) = (tracked.accountable()?, tracked.facts.as_deref()?);
+        let (owner, facts) = (tracked.owner()?, tracked.facts.as_deref()?);
         Some(GroupKey::of(owner.key, self.table.direction(tracked), facts))
     }
 }

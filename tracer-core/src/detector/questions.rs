@@ -1,4 +1,4 @@
-//! What the detector asks of processes.
+//! The questions that the detector asks about processes.
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -7,77 +7,58 @@ use alloc::{
 
 use super::Detector;
 use crate::{
-    ConnectionId, ProcessKey, Reader, StackId, Timestamp,
+    ConnectionId, Options, ProcessKey, Reader, StackId, Timestamp,
     connection_view::ConnectionView,
+    crossings,
     group::GroupKey,
     rules::{self, Suspicion},
 };
 
-/// Most processes that are identified after one snapshot.
+/// The maximum number of processes to identify after one snapshot.
 pub(super) const PROCESSES_MAX: usize = 1_024;
-/// Most processes that are inspected for readers after one snapshot. The observer may answer for
-/// fewer, and is asked for the others after the next snapshot.
+/// The maximum number of processes to inspect for readers after one snapshot. The observer may
+/// answer for fewer; it is asked about the others after the next snapshot.
 pub(super) const INSPECTIONS_MAX: usize = 256;
 
-/// A question of the core; the answer comes as an [`Input`](crate::Input).
+/// A question of the core about a process. The answer comes as an [`Input`](crate::Input).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Question {
-    /// What does `/proc` say of this process? Answered by `Input::Process` or
-    /// `Input::ProcessUnreadable`. No answer means that it has ended.
+    /// What does `/proc` say about this process? Answered by `Input::Process` or
+    /// `Input::ProcessUnreadable`. No answer means that it has exited.
     Process(ProcessKey),
-    /// Who in this process waits to read from these connections? Answered by `Input::Readers`. No
-    /// answer means that nothing is known.
+    /// What in this process is waiting to read from these connections? Answered by
+    /// `Input::Readers`. No answer means that nothing is known.
     Readers(ProcessKey, Vec<Asked>),
     /// Which line of the application's code does this stack of this process come from? Answered by
-    /// `Input::CallSite`. No answer means that the process has ended.
+    /// `Input::CallSite`. No answer means that the process has exited.
     CallSite(ProcessKey, StackId),
 }
 
-/// A connection that is asked about, as its process knows it.
+/// A connection in a question, as its process knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Asked {
     /// Identity of the socket.
     pub id: ConnectionId,
-    /// A file descriptor of it in the process that is asked about.
+    /// Its file descriptor in that process.
     pub fd: u32,
-    /// Inode number of its file, which shows whether the file descriptor still is the same socket.
+    /// Inode number of its file, which shows whether the file descriptor still refers to the same
+    /// socket.
     pub inode: u64,
 }
 
 impl Detector {
-    /// The questions to answer before the next `Input::Tick`: what the processes are that some rule
-    /// suspects or that the user named, who reads from suspicious connections, and which call sites
-    /// they come from. At most 1,024 processes, 256 inspections and 64 stacks at a time.
+    /// The questions to answer before the next `Input::Tick`: the identity of processes that some
+    /// rule suspects or that the user named, the readers of suspicious connections, and their call
+    /// sites. At most 1,024 processes, 256 inspections and 64 stacks at a time.
     pub fn questions(&mut self, now: Timestamp) -> Vec<Question> {
-        let mut suspected: BTreeSet<ProcessKey> = BTreeSet::new();
-        // By port, and by group within it: a leak to many addresses has few connections to each.
-        let mut suspects: BTreeMap<GroupKey, BTreeMap<GroupKey, Suspects>> = BTreeMap::new();
-        let mut alone: BTreeSet<GroupKey> = BTreeSet::new();
+        let mut readers = self.ask(now);
+        let mut suspected: BTreeSet<ProcessKey> = self.reported_processes().collect();
         let mut stacks: BTreeSet<(ProcessKey, StackId)> = BTreeSet::new();
-        for (group, view, suspicion) in self.context(now).suspects() {
-            if suspicion == Suspicion::Claimed {
-                suspected.insert(group.process);
-                stacks.extend(view.call_stack());
-                let responses = rules::leaked(&view);
-                stacks.extend(responses.filter_map(|it| Some((group.process, it.stack?))));
-            }
-            let of_port = suspects.entry(group.of_port()).or_default();
-            of_port.entry(group).or_default().add(&view);
-            if rules::asks_alone(&view) {
-                alone.insert(group);
-            }
-        }
-        suspected.extend(self.reported_processes());
-        let mut readers: BTreeMap<ProcessKey, Vec<Asked>> = BTreeMap::new();
-        for (port, mut groups) in suspects {
-            // Whoever reads from fewer, no rule makes more of them than *possible*.
-            let few = self.options.count_min.min(self.options.pool_size.saturating_add(1));
-            if groups.values().map(|suspects| suspects.count).sum::<usize>() < few {
-                groups.retain(|group, _| alone.contains(group));
-            }
-            for mut suspects in groups.into_values().filter(|it| !it.to_ask.is_empty()) {
-                readers.entry(port.process).or_default().append(&mut suspects.to_ask);
-            }
+        for answered in self.derived.answered.values(&self.table.processes) {
+            let is_founded =
+                |key: &ProcessKey| !self.derived.unfounded.holds(&self.table.processes, *key, now);
+            suspected.extend(answered.claimed.filter(is_founded));
+            stacks.extend(&answered.stacks);
         }
         suspected.extend(readers.keys());
         let processes = self.processes.facts_queue.take(suspected, self.snapshots, PROCESSES_MAX);
@@ -90,9 +71,54 @@ impl Detector {
         let ids = |asked: &[Asked]| asked.iter().map(|asked| asked.id).collect();
         self.asked = readers.iter().map(|(key, asked)| (*key, ids(asked))).collect();
         let readers = readers.into_iter().map(|(key, asked)| Question::Readers(key, asked));
-        let stacks = self.processes.sites.ask(&stacks, self.snapshots);
-        let sites = stacks.into_iter().map(|(process, stack)| Question::CallSite(process, stack));
-        processes.into_iter().map(Question::Process).chain(readers).chain(sites).collect()
+        let stacks = self.processes.call_sites.ask(&stacks, self.snapshots);
+        let call_sites =
+            stacks.into_iter().map(|(process, stack)| Question::CallSite(process, stack));
+        processes.into_iter().map(Question::Process).chain(readers).chain(call_sites).collect()
+    }
+
+    /// Which readers to ask for, by process. Keeps what else matters of each process.
+    fn ask(&mut self, now: Timestamp) -> BTreeMap<ProcessKey, Vec<Asked>> {
+        let mut asking: BTreeMap<ProcessKey, Asking> = BTreeMap::new();
+        let context = self.context(now);
+        let stale = self.derived.answered.stale(&self.table.processes, now);
+        for (group, view, suspicion) in context.suspects(&stale) {
+            let asking = asking.entry(group.process).or_insert_with(Asking::new);
+            asking.until = asking.until.min(crossings::next(&view));
+            let Some(suspicion) = suspicion else { continue };
+            if suspicion == Suspicion::Claimed {
+                asking.answered.claimed = Some(group.process);
+                asking.answered.stacks.extend(view.call_stack());
+                let responses = rules::leaked(&view);
+                let stacks = responses.filter_map(|it| Some((group.process, it.stack?)));
+                asking.answered.stacks.extend(stacks);
+            }
+            let of_port = asking.suspects.entry(group.of_port()).or_default();
+            of_port.entry(group).or_default().add(&view);
+            if rules::needs_inspection_alone(&view) {
+                asking.alone.insert(group);
+            }
+        }
+        // Whoever reads from fewer, no rule makes more of them than *possible*.
+        let few = self.options.count_min.min(self.options.pool_size.saturating_add(1));
+        let mut readers: BTreeMap<ProcessKey, Vec<Asked>> = BTreeMap::new();
+        for (process, Asking { until, suspects, alone, answered }) in asking {
+            let mut to_ask = Vec::new();
+            for mut groups in suspects.into_values() {
+                if groups.values().map(|suspects| suspects.count).sum::<usize>() < few {
+                    groups.retain(|group, _| alone.contains(group));
+                }
+                for mut suspects in groups.into_values() {
+                    to_ask.append(&mut suspects.to_ask);
+                }
+            }
+            let until = if to_ask.is_empty() { until } else { now };
+            self.derived.answered.keep(&self.table.processes, process, until, answered);
+            if !to_ask.is_empty() {
+                readers.insert(process, to_ask);
+            }
+        }
+        readers
     }
 
     /// The stacks that a later question may be about: those of connections that may be open, and of
@@ -103,11 +129,42 @@ impl Detector {
     }
 }
 
+/// What is known of a process as long as nothing has to be asked about its readers.
+#[derive(Debug, Default)]
+pub(super) struct Answered {
+    /// The process, if some rule claims a connection of it.
+    claimed: Option<ProcessKey>,
+    /// The stacks behind the claimed connections.
+    stacks: BTreeSet<(ProcessKey, StackId)>,
+}
+
+/// What there is to ask about a process.
+struct Asking {
+    /// When this may change, if no connection does.
+    until: Timestamp,
+    /// By port, and by group within it: a leak to many addresses has few connections to each.
+    suspects: BTreeMap<GroupKey, BTreeMap<GroupKey, Suspects>>,
+    /// The groups that are asked about even if they are small.
+    alone: BTreeSet<GroupKey>,
+    answered: Answered,
+}
+
+impl Asking {
+    const fn new() -> Self {
+        Self {
+            until: Timestamp::END,
+            suspects: BTreeMap::new(),
+            alone: BTreeSet::new(),
+            answered: Answered { claimed: None, stacks: BTreeSet::new() },
+        }
+    }
+}
+
 /// The suspicious connections of one group.
 #[derive(Default)]
 struct Suspects {
     count: usize,
-    /// Those of which no answer holds, or not for long.
+    /// Connections without a valid answer, or whose answer expires soon.
     to_ask: Vec<Asked>,
 }
 
@@ -121,17 +178,24 @@ impl Suspects {
     }
 }
 
-/// No answer holds for another half of `--idle`, or a rule needs a second answer. That nobody reads is
-/// asked again each time: it speaks against the process, and a response that is read from a buffer and
-/// closed changes no byte counter of the kernel.
-fn needs_answer(view: &ConnectionView<'_>) -> bool {
-    let Some(seen) = view.inspected() else { return true };
-    let is_old = view.now.ms_since(seen.at) >= view.options.idle_ms / 2;
-    is_old || view.reader() == Reader::None || rules::asks_again(view)
+/// How long an answer about readers is not asked for again: it is valid for `--idle`, and the next
+/// one must arrive before that ends.
+pub(crate) const fn answer_lasts_ms(options: &Options) -> u64 {
+    options.idle_ms - options.idle_ms / 6
 }
 
-/// The connection as its accountable process knows it.
+/// Whether to ask about this connection: no answer will be valid for much longer, or a rule needs a
+/// second answer. The answer that there is no reader is verified each time, because it counts
+/// against the process, and because a response that is read from a buffer and closed changes no
+/// byte counter of the kernel.
+fn needs_answer(view: &ConnectionView<'_>) -> bool {
+    let Some(seen) = view.inspected() else { return true };
+    let is_old = view.now.ms_since(seen.at) >= answer_lasts_ms(view.options);
+    is_old || view.reader() == Reader::None || rules::needs_another_inspection(view)
+}
+
+/// The connection as its owning process knows it.
 fn asked(view: &ConnectionView<'_>) -> Option<Asked> {
-    let fd = view.tracked.accountable()?.fd;
+    let fd = view.tracked.owner()?.fd;
     Some(Asked { id: view.tracked.id, fd, inode: view.facts.inode })
 }

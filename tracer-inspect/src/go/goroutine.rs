@@ -114,7 +114,7 @@ impl Goroutine {
         self.is_waiting() || self.status == layout::STATUS_SYSCALL
     }
 
-    /// Whether it has started and not ended.
+    /// Whether it has started and not exited.
     pub(super) const fn is_alive(&self) -> bool {
         !matches!(self.status, layout::STATUS_IDLE | layout::STATUS_DEAD | layout::STATUS_MAX)
     }

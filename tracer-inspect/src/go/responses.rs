@@ -1,9 +1,9 @@
-//! Recognises objects through which a goroutine can read a response.
+//! Recognizes objects through which a goroutine can read a response.
 //!
-//! Code that can read a response refers to the `http.Response`, to its body, or to the buffer of the
-//! connection that the body reads from. So a response is identified by its body, through any wrappers.
-//! Only if the body leads nowhere is it identified by its request: one request may have been sent
-//! several times. A reference to a request alone is not a reference to its response.
+//! Code that can read a response refers to the `http.Response`, to its body, or to the buffer of
+//! the connection that the body reads from. Therefore a response is identified by its body, through
+//! any wrappers. It is identified by its request only if the body leads nowhere: one request may
+//! have been sent several times. A reference to a request alone is not a reference to its response.
 
 use std::collections::HashMap;
 
@@ -182,7 +182,7 @@ impl<'a> ResponseIndex<'a> {
         })
     }
 
-    /// The owner of a body, possibly inside of up to `wrappers` wrappers.
+    /// The owner of a body, possibly inside up to `wrappers` wrappers.
     fn wrapped_body(
         &self,
         address: u64,

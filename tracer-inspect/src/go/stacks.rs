@@ -28,7 +28,7 @@ impl<'a> Batches<'a> {
         Self { rest: goroutines, bytes_left: STACKS_MAX }
     }
 
-    /// Whether some goroutines were in no batch.
+    /// Whether some goroutines are in none of the batches.
     pub(super) const fn is_truncated(&self) -> bool {
         !self.rest.is_empty()
     }

@@ -71,7 +71,7 @@ impl Default for Modules {
 
 #[derive(Debug)]
 struct Module {
-    /// Used for this module only, so that evicting the module frees all of its memory.
+    /// Used only for this module, so that evicting the module frees all of its memory.
     symbolizer: Symbolizer,
     /// Leads to the file that was opened and checked, whatever its path leads to by now.
     path: PathBuf,

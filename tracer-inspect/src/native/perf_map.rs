@@ -1,4 +1,4 @@
-//! Names of code that a runtime generates, from the file that it writes for `perf`:
+//! Names of JIT-compiled code, from the file that the runtime writes for `perf`:
 //! `/tmp/perf-PID.map` (`tools/perf/Documentation/jit-interface.txt` of the kernel).
 //!
 //! The file describes the code of now. Python and V8 do not move code. A runtime that frees code may
@@ -39,7 +39,7 @@ const KNOWN_MAX: usize = 4_096;
 /// Steps of the budget for each function that contains one of the addresses.
 const MATCH_STEPS: u64 = 64;
 
-/// A cache of one map: that of the process inspected last.
+/// A cache of one map: that of the process that was inspected last.
 #[derive(Debug, Default)]
 pub struct PerfMaps {
     latest: Option<(ProcessKey, FileKey, PerfMap)>,

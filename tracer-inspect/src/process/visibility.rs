@@ -1,4 +1,4 @@
-//! Whether `/proc` shows this process the whole host.
+//! Whether this process sees the whole host in `/proc`.
 
 use std::{fs, io, os::unix::fs::MetadataExt as _};
 
@@ -24,7 +24,7 @@ pub fn shows_all_processes() -> Result<bool> {
             "in this one, run mount -t proc proc /proc"
         ));
     }
-    // The kernel programs read the clock of the host.
+    // The BPF programs read the clock of the host.
     let offsets = fs::read_to_string("/proc/self/timens_offsets").unwrap_or_default();
     if offsets.split_whitespace().filter_map(|word| word.parse().ok()).any(|it: i64| it != 0) {
         bail!(ErrorWithFix::new(
@@ -36,8 +36,8 @@ pub fn shows_all_processes() -> Result<bool> {
     Ok(namespace.ino() == INITIAL_PID_NAMESPACE)
 }
 
-/// Whether this process is in a cgroup namespace other than the initial one, so that paths of cgroups
-/// are relative to its root.
+/// Whether this process is in a cgroup namespace other than the initial one, so that paths of
+/// cgroups are relative to its root.
 ///
 /// # Errors
 /// `/proc/self/ns/cgroup` cannot be read: the kernel has no cgroup namespaces.
@@ -59,8 +59,8 @@ pub fn host() -> io::Result<(String, String)> {
     Ok((text(read("hostname")?), text(read("osrelease")?)))
 }
 
-/// The id of this boot of the kernel, a UUID (`/proc/sys/kernel/random/boot_id`); `None` if it cannot
-/// be read.
+/// The id of this boot of the kernel, a UUID (`/proc/sys/kernel/random/boot_id`); `None` if it
+/// cannot be read.
 pub fn boot_id() -> Option<String> {
     let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     let id = text.trim_end();

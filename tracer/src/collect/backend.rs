@@ -13,23 +13,28 @@ use tracer_inspect::clock;
 #[cfg(test)]
 use self::scripted::ScriptedHost;
 use super::{
-    kernel::{extent::Extent, iterator::WalkStats, load::Kernel, object::KernelOptions},
+    kernel::{
+        extent::Extent,
+        iterator::{Reading, WalkStats},
+        load::Kernel,
+        object::KernelOptions,
+    },
     plan::Source,
     sock_diag::SockDiag,
 };
 use crate::wall_clock::WallClock;
 
-/// Where a run gets its backend from.
+/// The backend that a run uses.
 pub(crate) enum BackendSource {
     /// The running kernel.
     Host,
-    /// A host that a test made up.
+    /// A simulated host, for tests.
     #[cfg(test)]
     Scripted(ScriptedHost),
 }
 
 impl BackendSource {
-    /// The wall time of the clock of events and snapshots.
+    /// Conversion from the clock of events and snapshots to wall time.
     pub(crate) fn wall_clock(&self) -> WallClock {
         match self {
             Self::Host => WallClock::now(),
@@ -38,7 +43,7 @@ impl BackendSource {
         }
     }
 
-    /// Time is not that of the host.
+    /// Whether time is simulated.
     #[cfg(test)]
     pub(crate) const fn is_scripted(&self) -> bool {
         matches!(self, Self::Scripted(_))
@@ -65,14 +70,14 @@ impl BackendSource {
     }
 }
 
-/// What a run takes snapshots with.
+/// The source of a run's snapshots.
 #[expect(clippy::large_enum_variant, reason = "only one exists, usually the large variant")]
 pub(super) enum Backend {
     /// The BPF programs.
     Kernel(Kernel),
     /// `sock_diag(7)`, `/proc` and `pidfd_getfd(2)`.
     SockDiag(SockDiag),
-    /// A host that a test made up.
+    /// A simulated host, for tests.
     #[cfg(test)]
     Scripted(ScriptedHost),
 }
@@ -101,7 +106,7 @@ impl Backend {
     pub(super) fn cpu_time(&self) -> Duration {
         match self {
             Self::Kernel(_) | Self::SockDiag(_) => clock::cpu_time(),
-            // Time is simulated, and what the other tests take does not count.
+            // Time is simulated, and the CPU time of other tests in this process must not count.
             #[cfg(test)]
             Self::Scripted(_) => Duration::ZERO,
         }
@@ -120,17 +125,18 @@ impl Backend {
         }
     }
 
-    /// One pass of the iterator, which gives each record to `each`.
+    /// Runs one pass of the iterator, and passes each record to `each`.
     ///
     /// # Errors
     /// The backend has no iterator, or the kernel cannot run it.
     pub(super) fn walk(
         &mut self,
         extent: Extent,
+        reading: Reading,
         each: &mut dyn FnMut(&SocketRecord),
     ) -> Result<WalkStats> {
         match self {
-            Self::Kernel(kernel) => kernel.walk(extent, each),
+            Self::Kernel(kernel) => kernel.walk(extent, reading, each),
             Self::SockDiag(_) => bail!("the BPF programs are not loaded"),
             #[cfg(test)]
             Self::Scripted(host) => Ok(host.walk(each)),

@@ -1,15 +1,23 @@
 //! Builds a snapshot, with one entry per socket, from records, one per file descriptor. Pure.
 
-use std::collections::{BTreeMap, BTreeSet, hash_map::Entry};
+use std::{
+    collections::{BTreeMap, BTreeSet, hash_map::Entry},
+    mem,
+    sync::Arc,
+};
 
 use foldhash::{HashMap, HashMapExt as _};
 use tracer_common::SocketRecord;
 use tracer_core::{
-    Comm, ConnectionId, Holder, ProcessKey, Snapshot, SocketFacts, TcpState, Timestamp,
+    Comm, ConnectionId, Holder, Owner, ProcessKey, Snapshot, SocketFacts, TcpState, Timestamp,
     decode::{self, DecodeError, FileDescriptor, KernelConstants},
 };
 
 use super::filter::Filter;
+
+mod known_sockets;
+
+pub(crate) use known_sockets::KnownSockets;
 
 /// A snapshot that is being built.
 #[derive(Debug)]
@@ -20,9 +28,15 @@ pub struct SnapshotBuilder {
     not_judged: BTreeMap<(Who, String), u64>,
     /// Processes whose file descriptors could not be read.
     unreadable: Vec<Who>,
-    /// Processes with a file descriptor of a socket that could not be queried, once per descriptor.
+    /// Processes with a file descriptor of a socket that could not be queried, once per file
+    /// descriptor.
     unopened: Vec<Who>,
     without_holder: u64,
+    /// What the snapshot before saw.
+    before: KnownSockets,
+    /// What this one sees: the records, each with the place of its socket.
+    seen: Vec<(SocketRecord, usize)>,
+    is_kept: bool,
 }
 
 type Who = (ProcessKey, Comm);
@@ -38,20 +52,40 @@ impl SnapshotBuilder {
             unreadable: Vec::new(),
             unopened: Vec::new(),
             without_holder: 0,
+            before: KnownSockets::default(),
+            seen: Vec::new(),
+            is_kept: false,
         }
     }
 
-    /// Makes room for as many sockets as the snapshot before had.
+    /// Reserves room for as many sockets as the previous snapshot had.
     pub(crate) fn with_room_for(mut self, sockets: usize) -> Self {
         self.snapshot.sockets.reserve(sockets);
         self.places.reserve(sockets);
         self
     }
 
+    /// Sockets that are as the snapshot before saw them share its facts, and what this one sees is kept
+    /// for the next.
+    pub(crate) fn knowing(mut self, before: KnownSockets) -> Self {
+        self.seen.reserve(before.len());
+        (self.before, self.is_kept) = (before, true);
+        self
+    }
+
     /// Adds one file descriptor. A socket has an owner for each file descriptor that refers to it.
     pub fn add(&mut self, record: &SocketRecord, constants: KernelConstants) {
+        let timeless = SocketRecord { at_ns: 0, jiffies: 0, ..*record };
+        if let Some(facts) = self.before.facts(&timeless) {
+            let place = self.add_shared(facts);
+            self.note_seen(timeless, place);
+            return;
+        }
         match decode::file_descriptor(record, constants) {
-            Ok(FileDescriptor::Tcp(facts)) => self.add_facts(facts),
+            Ok(FileDescriptor::Tcp(facts)) => {
+                let place = self.add_shared(Arc::new(facts));
+                self.note_seen(timeless, place);
+            }
             Ok(FileDescriptor::NotJudged(kind)) => {
                 let key = ProcessKey { start_time_ns: record.start_time_ns, pid: record.pid };
                 self.add_not_judged(key, &Comm::from_kernel(&record.comm), &kind);
@@ -63,7 +97,7 @@ impl SnapshotBuilder {
         }
     }
 
-    /// Counts a file descriptor of a socket that has the type of a TCP socket and another protocol.
+    /// Counts a file descriptor of a socket that has the type of a TCP socket but another protocol.
     pub(crate) fn add_not_judged(&mut self, key: ProcessKey, comm: &Comm, kind: &str) {
         let owner = (key, comm.clone());
         *self.not_judged.entry((owner, kind.to_owned())).or_default() += 1;
@@ -90,20 +124,34 @@ impl SnapshotBuilder {
         self.snapshot.undecodable += 1;
     }
 
-    /// Adds the facts of one socket. Repeated calls for the same socket add their owners; the latest
+    /// Adds the facts of one socket. Repeated calls for the same socket add owners; the latest
     /// facts count.
-    pub(crate) fn add_facts(&mut self, mut facts: SocketFacts) {
+    pub(crate) fn add_facts(&mut self, facts: SocketFacts) {
+        self.add_shared(Arc::new(facts));
+    }
+
+    /// Returns the place of the socket.
+    fn add_shared(&mut self, facts: Arc<SocketFacts>) -> usize {
+        let sockets = &mut self.snapshot.sockets;
         match self.places.entry(facts.id) {
             Entry::Vacant(place) => {
-                place.insert(self.snapshot.sockets.len());
-                self.snapshot.sockets.push(Box::new(facts));
+                sockets.push(facts);
+                *place.insert(sockets.len() - 1)
             }
             Entry::Occupied(place) => {
-                let known = &mut self.snapshot.sockets[*place.get()];
-                let mut owners = std::mem::take(&mut known.owners);
+                let known = Arc::make_mut(&mut sockets[*place.get()]);
+                let mut facts = Arc::unwrap_or_clone(facts);
+                let mut owners = mem::take(&mut known.owners);
                 owners.append(&mut facts.owners);
-                **known = SocketFacts { owners, ..facts };
+                *known = SocketFacts { owners, ..facts };
+                *place.get()
             }
+        }
+    }
+
+    fn note_seen(&mut self, record: SocketRecord, place: usize) {
+        if self.is_kept && self.seen.len() < KnownSockets::MAX {
+            self.seen.push((record, place));
         }
     }
 
@@ -112,8 +160,8 @@ impl SnapshotBuilder {
         self.snapshot.sockets.iter().flat_map(|facts| &facts.owners).map(|owner| owner.key)
     }
 
-    /// The snapshot of all sockets that the filter selects, and of those that are `followed` because
-    /// an earlier snapshot had them. Listeners are selected whatever their addresses.
+    /// The snapshot of all sockets that the filter selects, and of those in `followed`, which an
+    /// earlier snapshot contained. Listeners are selected regardless of their addresses.
     pub fn finish(
         self,
         ended_at: Timestamp,
@@ -122,6 +170,18 @@ impl SnapshotBuilder {
         admits: impl Fn(ProcessKey) -> bool,
         followed: &BTreeSet<ConnectionId>,
     ) -> Snapshot {
+        self.finish_knowing(ended_at, truncated, filter, admits, followed).0
+    }
+
+    /// The snapshot, and what the next one need not find out again.
+    pub(crate) fn finish_knowing(
+        self,
+        ended_at: Timestamp,
+        truncated: u64,
+        filter: &Filter,
+        admits: impl Fn(ProcessKey) -> bool,
+        followed: &BTreeSet<ConnectionId>,
+    ) -> (Snapshot, KnownSockets) {
         let mut snapshot = Snapshot { ended_at, ..self.snapshot };
         snapshot.undecodable += truncated;
         let in_scope = |key, comm: &Comm| filter.admits_name(comm) && admits(key);
@@ -129,13 +189,19 @@ impl SnapshotBuilder {
             if facts.state == TcpState::Listen {
                 snapshot.listeners.insert((facts.netns, facts.local.port()));
             }
-            for owner in &mut facts.owners {
+            let is_as_found = |owner: &Owner| owner.in_scope == in_scope(owner.key, &owner.comm);
+            if facts.owners.len() == 1 && facts.owners.iter().all(is_as_found) {
+                continue;
+            }
+            let owners = &mut Arc::make_mut(facts).owners;
+            for owner in owners.iter_mut() {
                 owner.in_scope = in_scope(owner.key, &owner.comm);
             }
             // The iterator visits a process whose main thread has exited once for each thread.
-            facts.owners.sort_unstable();
-            facts.owners.dedup();
+            owners.sort_unstable();
+            owners.dedup();
         }
+        let known = KnownSockets::new(self.seen, &snapshot.sockets);
         snapshot.holders = Holder::of(&snapshot.sockets);
         snapshot.sockets.retain(|facts| {
             (facts.owners.iter().any(|owner| owner.in_scope) || followed.contains(&facts.id))
@@ -154,7 +220,7 @@ impl SnapshotBuilder {
         if filter.has_all_processes() {
             snapshot.unopened += self.without_holder;
         }
-        snapshot
+        (snapshot, known)
     }
 }
 
@@ -203,6 +269,56 @@ mod tests {
             .map(|owner| (owner.key.pid, owner.fd, owner.in_scope))
             .collect();
         assert_eq!(owners, [(10, 3, false), (10, 4, false), (11, 7, true)]);
+    }
+
+    /// The snapshot of these records, of which those before were seen by an earlier one.
+    fn build_again(before: KnownSockets, records: &[SocketRecord]) -> (Snapshot, KnownSockets) {
+        let mut builder = SnapshotBuilder::new(Timestamp::from_ms(1)).knowing(before);
+        for record in records {
+            builder.add(record, CONSTANTS);
+        }
+        let (filter, followed) = (Filter::default(), BTreeSet::new());
+        builder.finish_knowing(Timestamp::from_ms(2), 0, &filter, |_| true, &followed)
+    }
+
+    #[test]
+    fn what_has_not_changed_is_shared_with_the_snapshot_before() {
+        // The third socket has two file descriptors.
+        let mut records = [
+            record(1, 10, 3),
+            record(2, 10, 4),
+            record(3, 11, 3),
+            record(4, 11, 5),
+            record(3, 12, 3),
+        ];
+        let (first, known) = build_again(KnownSockets::default(), &records);
+        for record in &mut records {
+            (record.at_ns, record.jiffies) = (record.at_ns + 4_000_000, record.jiffies + 1);
+        }
+        records[1].bytes_received = 7;
+        let without_first = [&records[1..], &[record(5, 13, 3)]].concat();
+        for (again, shared) in [(&records[..], &[0, 3][..]), (&without_first, &[3])] {
+            let (second, _) = build_again(known.clone(), again);
+            let (plain, _) = build_again(KnownSockets::default(), again);
+            assert_eq!(second, plain, "sharing makes no difference");
+            for (index, facts) in first.sockets.iter().enumerate() {
+                let is_shared = second.sockets.iter().any(|other| Arc::ptr_eq(facts, other));
+                assert_eq!(is_shared, shared.contains(&index), "socket {index}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_shared_socket_follows_the_scope() {
+        let records = [record(1, 10, 3), record(2, 11, 3)];
+        let (_, known) = build_again(KnownSockets::default(), &records);
+        let mut builder = SnapshotBuilder::new(Timestamp::from_ms(1)).knowing(known);
+        for record in &records {
+            builder.add(record, CONSTANTS);
+        }
+        let snapshot = finish(builder, &Filter::default(), 11, &[1]);
+        let scopes = snapshot.sockets.iter().map(|facts| facts.owners[0].in_scope);
+        assert_eq!(scopes.collect::<Vec<_>>(), [false, true]);
     }
 
     #[test]

@@ -1,7 +1,10 @@
-//! From inputs of the judge to entries and back. Both directions keep the same state of what was
-//! written, so that what has not changed is not written again.
+//! Converts inputs of the judge to entries and back. Both directions keep the same state of what
+//! was written, so unchanged data is not written again.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    sync::Arc,
+};
 
 use tracer_core::{Input as CoreInput, Snapshot, SocketFacts as CoreFacts};
 
@@ -24,10 +27,10 @@ use super::{
     },
 };
 
-/// Sockets are written in portions of this many steps, so that no block becomes very large.
+/// Number of steps per entry of sockets, so that no block becomes very large.
 const PORTION: usize = 4_096;
 
-/// What was written so far in a segment, as far as later entries refer to it.
+/// The state of what was written so far in a segment, as far as later entries refer to it.
 #[derive(Debug, Default)]
 pub(super) struct DeltaCodec {
     /// Of the latest snapshot.
@@ -49,7 +52,7 @@ pub(super) struct DeltaCodec {
     joiner: Joiner,
     /// When data was last read from the sockets of the latest snapshot.
     last_reads: HashMap<ConnectionId, Time>,
-    /// What has changed in these since the latest snapshot.
+    /// The changes in `last_reads` that belong to the next snapshot.
     next_reads: Vec<LastRead>,
 }
 
@@ -59,7 +62,7 @@ pub(super) struct InvalidEntry;
 
 /// Writing.
 impl DeltaCodec {
-    /// The entries that hold an input, in order.
+    /// The entries that encode an input, in order.
     pub(super) fn encode(&mut self, input: &CoreInput) -> Vec<Entry> {
         let entry = match input {
             CoreInput::Snapshot(snapshot) => return self.encode_snapshot(snapshot),
@@ -130,7 +133,9 @@ impl DeltaCodec {
     }
 
     fn encode_snapshot(&mut self, snapshot: &Snapshot) -> Vec<Entry> {
-        let sockets = Vec::from_core(&snapshot.sockets);
+        let sockets = snapshot.sockets.iter();
+        let sockets =
+            sockets.map(|facts| Box::new(SocketFacts::from_core(facts))).collect::<Vec<_>>();
         let holders = Vec::from_core(&snapshot.holders);
         let mut steps = list_delta::split(&self.sockets, &sockets).into_iter();
         let mut entries: Vec<Entry> = Vec::new();
@@ -178,7 +183,7 @@ impl DeltaCodec {
 
 /// Reading.
 impl DeltaCodec {
-    /// What happened according to an entry; `None` if it takes further entries.
+    /// The step that an entry encodes; `None` if further entries are required.
     ///
     /// # Errors
     /// It refers to something that was not written before it.
@@ -263,7 +268,7 @@ impl DeltaCodec {
         let snapshot = Snapshot {
             started_at: entry.started_at.to_core(),
             ended_at: entry.ended_at.to_core(),
-            sockets: facts,
+            sockets: facts.into_iter().map(Arc::from).collect(),
             holders: self.holders.to_core(),
             listeners: self.listeners.clone(),
             not_judged: self.not_judged.clone(),
@@ -300,7 +305,7 @@ impl DeltaCodec {
         }
     }
 
-    /// Forgets processes without sockets; else memory would grow with the history of the host.
+    /// Forgets processes without sockets; otherwise memory would grow with the history of the host.
     fn note_snapshot(&mut self, sockets: Vec<Box<SocketFacts>>) {
         self.sockets = sockets;
         self.joiner = Joiner::new(&self.sockets);
@@ -311,8 +316,8 @@ impl DeltaCodec {
         self.ledgers.retain(|key, _| holders.contains(key));
     }
 
-    fn note_reads(&mut self, sockets: &[Box<CoreFacts>]) {
-        let read = |facts: &Box<CoreFacts>| {
+    fn note_reads(&mut self, sockets: &[Arc<CoreFacts>]) {
+        let read = |facts: &Arc<CoreFacts>| {
             Some((ConnectionId::from_core(&facts.id), Time::from_core(&facts.last_read_at?)))
         };
         self.last_reads = sockets.iter().filter_map(read).collect();

@@ -14,14 +14,15 @@ use zerocopy::FromBytes;
 
 use super::{extent::Extent, load::Kernel};
 
-/// Bytes requested by a read. The kernel returns at most its own buffer (`bpf_seq_read`: eight
-/// pages, 32 KiB).
+/// Number of bytes requested per read. The kernel returns at most its own buffer (`bpf_seq_read`:
+/// eight pages, 32 KiB).
 const READ_BYTES: usize = 64 << 10;
 
-/// Bytes of records that are passed on at a time: about 630 records, which fit into a CPU's cache.
+/// Number of bytes of records that are passed on at a time: about 630 records, which fit into a
+/// CPU's cache.
 const PIECE_BYTES: usize = 128 << 10;
 
-/// Number of buffers, which are reused, so that a pass takes a fixed amount of memory.
+/// Number of buffers. They are reused, so a pass uses a fixed amount of memory.
 const BUFFERS: usize = 4;
 
 /// Statistics of a pass.
@@ -33,30 +34,43 @@ pub struct WalkStats {
     pub truncated: u64,
 }
 
+/// Whether records are handled while the kernel produces further ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// They are, by another thread: a pass takes less time.
+    Overlapped,
+    /// They are handled by the CPU that has produced them and has them in its cache: a pass takes less
+    /// CPU time.
+    InTurn,
+}
+
 impl Kernel {
     /// Visits the TCP file descriptors of every process that is visible in the tracer's pid
-    /// namespace, in all network namespaces. Takes about 2 µs each and a fixed amount of memory.
+    /// namespace, in all network namespaces. Takes about 2µs each and a fixed amount of memory.
     ///
-    /// A socket that is open during the whole call is among them, unless it is in no table of file
-    /// descriptors at that time: in flight over `SCM_RIGHTS`, not accepted yet, or held by
-    /// `io_uring` only.
+    /// A socket that is open during the whole call is among them, unless it is in no fd table at
+    /// that time: in flight over `SCM_RIGHTS`, not accepted yet, or held only by `io_uring`.
     ///
     /// # Errors
     /// The kernel refused to start or to continue the pass.
     pub(crate) fn walk(
         &mut self,
         extent: Extent,
+        reading: Reading,
         each: &mut dyn FnMut(&SocketRecord),
     ) -> anyhow::Result<WalkStats> {
         let program: &mut Iter = self.program(self.walker(extent))?.try_into()?;
         let link = program.attach()?;
         let mut file: File = program.take_link(link)?.into_file()?;
-        Ok(read_records(&mut file, READ_BYTES, each)?)
+        Ok(match reading {
+            Reading::Overlapped => read_records(&mut file, READ_BYTES, each)?,
+            Reading::InTurn => read_records_in_turn(&mut file, READ_BYTES, each)?,
+        })
     }
 }
 
 /// Reads records to EOF, at most `read_bytes` at a time. The reads, in which the kernel produces
-/// the records, are on a thread of their own, so that they go on while `each` handles records.
+/// the records, are on a separate thread, so they continue while `each` handles records.
 ///
 /// # Errors
 /// The source cannot be read.
@@ -69,7 +83,7 @@ pub fn read_records(
         let (pieces_in, pieces) = mpsc::sync_channel(BUFFERS);
         let (used, used_out) = mpsc::sync_channel(BUFFERS);
         for _ in 0..BUFFERS {
-            // The channel has room for all of them.
+            // The channel has room for all buffers.
             let _ = used.send(BytesMut::zeroed(PIECE_BYTES + read_bytes));
         }
         let reader = scope.spawn(move || read_pieces(source, read_bytes, &pieces_in, &used_out));
@@ -81,12 +95,56 @@ pub fn read_records(
                 records += 1;
                 rest = behind;
             }
-            // The reader has ended if this was the last one.
+            // The reader has finished if this was the last buffer.
             let _ = used.send(buffer);
         }
         let rest = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         Ok(WalkStats { records, truncated: u64::from(rest > 0) })
     })
+}
+
+/// Reads records to EOF, at most `read_bytes` at a time, and handles those of each read before the
+/// next one.
+///
+/// # Errors
+/// The source cannot be read.
+fn read_records_in_turn(
+    source: &mut impl Read,
+    read_bytes: usize,
+    each: &mut dyn FnMut(&SocketRecord),
+) -> io::Result<WalkStats> {
+    let mut buffer = BytesMut::zeroed(size_of::<SocketRecord>() + read_bytes);
+    let (mut filled, mut records) = (0, 0);
+    loop {
+        let count = read_some(source, &mut buffer[filled..filled + read_bytes])?;
+        filled += count;
+        let mut rest = &buffer[..filled];
+        while let Ok((record, behind)) = SocketRecord::read_from_prefix(rest) {
+            each(&record);
+            records += 1;
+            rest = behind;
+        }
+        let left = rest.len();
+        if count == 0 {
+            return Ok(WalkStats { records, truncated: u64::from(left > 0) });
+        }
+        buffer.copy_within(filled - left..filled, 0);
+        filled = left;
+    }
+}
+
+/// The number of bytes read; 0 at EOF.
+fn read_some(source: &mut impl Read, target: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match source.read(target) {
+            Ok(count) => return Ok(count.min(target.len())),
+            // After a million files without a socket the kernel returns EAGAIN to let other tasks
+            // run; the next read continues from there.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// A buffer that begins with complete records.
@@ -107,14 +165,7 @@ fn read_pieces(
     let Ok(mut buffer) = used.recv() else { return Ok(0) };
     let mut filled = 0;
     loop {
-        let count = match source.read(&mut buffer[filled..filled + read_bytes]) {
-            Ok(count) => count.min(read_bytes),
-            // After a million files without a socket the kernel returns EAGAIN to let other tasks
-            // run; the next read continues from there.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
+        let count = read_some(source, &mut buffer[filled..filled + read_bytes])?;
         filled += count;
         let is_end = count == 0;
         if is_end || filled >= PIECE_BYTES {
@@ -136,7 +187,7 @@ mod tests {
 
     use super::*;
 
-    /// Gives its bytes in pieces of a given size, with errors in between.
+    /// Returns its bytes in pieces of a given size, with errors in between.
     struct Pieces<'a> {
         bytes: &'a [u8],
         size: usize,
@@ -166,9 +217,13 @@ mod tests {
     }
 
     fn read(bytes: &[u8], size: usize, errors: Vec<io::ErrorKind>) -> (Vec<u32>, WalkStats) {
-        let mut fds = Vec::new();
-        let mut source = Pieces { bytes, size, errors };
+        let (mut fds, mut fds_in_turn) = (Vec::new(), Vec::new());
+        let mut source = Pieces { bytes, size, errors: errors.clone() };
         let stats = read_records(&mut source, 1_000, &mut |record| fds.push(record.fd)).unwrap();
+        let (mut source, mut each) =
+            (Pieces { bytes, size, errors }, |record: &SocketRecord| fds_in_turn.push(record.fd));
+        let stats_in_turn = read_records_in_turn(&mut source, 1_000, &mut each).unwrap();
+        assert_eq!((&fds_in_turn, stats_in_turn), (&fds, stats));
         (fds, stats)
     }
 
@@ -201,8 +256,10 @@ mod tests {
     fn an_error_ends_a_pass() {
         let bytes = records(1);
         let errors = vec![io::ErrorKind::OutOfMemory];
-        let mut source = Pieces { bytes: &bytes, size: 200, errors };
-        let error = read_records(&mut source, 1_000, &mut |_| {}).unwrap_err();
+        let source = || Pieces { bytes: &bytes, size: 200, errors: errors.clone() };
+        let error = read_records(&mut source(), 1_000, &mut |_| {}).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::OutOfMemory);
+        let error = read_records_in_turn(&mut source(), 1_000, &mut |_| {}).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::OutOfMemory);
     }
 }

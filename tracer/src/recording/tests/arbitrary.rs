@@ -1,6 +1,6 @@
 //! Steps of every kind, about few sockets and processes, so that later ones refer to earlier ones.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use proptest::{collection::vec, option, prelude::*};
 use tracer_core::{
@@ -113,7 +113,7 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
         holder.prop_map(|(key, comm, tcp_fds)| Holder { key, comm: Comm(comm.into()), tcp_fds });
     let listeners = proptest::collection::btree_set((0..2_u32, 0..2_u16), 0..3);
     let not_judged = proptest::collection::btree_map(text(), any::<u64>(), 0..3);
-    let sockets = vec(socket().prop_map(Box::new), 0..8);
+    let sockets = vec(socket().prop_map(Arc::new), 0..8);
     let counts = (0..2_u64, 0..2_u64, 0..2_u64);
     (time(), time(), sockets, vec(holder, 0..4), listeners, not_judged, counts).prop_map(
         |(started_at, ended_at, sockets, holders, listeners, not_judged, counts)| Snapshot {
@@ -258,8 +258,9 @@ fn call_site() -> impl Strategy<Value = CallSite> {
         limit().prop_map(CallSiteReason::Process),
         text().prop_map(|text| CallSiteReason::Recorded { text }),
     ];
-    (key(), stack(), option::of(text()), option::of(reason))
-        .prop_map(|(process, stack, place, reason)| CallSite { process, stack, place, reason })
+    (key(), stack(), option::of(text()), option::of(reason)).prop_map(
+        |(process, stack, call_site, reason)| CallSite { process, stack, call_site, reason },
+    )
 }
 
 fn note() -> impl Strategy<Value = Note> {

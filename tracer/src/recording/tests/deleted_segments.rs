@@ -1,6 +1,6 @@
-//! A limited size, and what is still known after the oldest segments were deleted.
+//! A limited size, and what remains known after the oldest segments were deleted.
 
-use std::{fs, os::unix::fs::PermissionsExt as _};
+use std::{fs, os::unix::fs::PermissionsExt as _, sync::Arc};
 
 use tracer_core::{
     Actor, CallSite, Comm, ConnectionId, Event, EventKind, HostFacts, Input, Note, Owner,
@@ -15,9 +15,9 @@ const MAX_BYTES: u64 = 64 << 10;
 /// A snapshot and its report. One socket stays open, the others are new in every snapshot.
 fn round(number: u64) -> Vec<Step> {
     let at = Timestamp::from_ms(number * 1_000);
-    let sockets: Vec<Box<SocketFacts>> = (0..20)
+    let sockets: Vec<Arc<SocketFacts>> = (0..20)
         .map(|index| socket(if index == 0 { 1 } else { number * 977 + index }, at))
-        .map(Box::new)
+        .map(Arc::new)
         .collect();
     let holders = tracer_core::Holder::of(&sockets);
     let snapshot =
@@ -78,7 +78,7 @@ fn beginning() -> [Step; 3] {
     let call_site = CallSite {
         process: KEY,
         stack: StackId(9),
-        place: Some("main.get api.go:7".to_owned()),
+        call_site: Some("main.get api.go:7".to_owned()),
         reason: None,
     };
     let host = HostFacts { started_at: Timestamp::from_ms(400), ..HostFacts::default() };

@@ -1,5 +1,7 @@
-//! What `v3-every-input.rec` holds, a recording of format 3 with every kind of entry: each input,
-//! each variant of each type, and lists that change from one input to the next in every way.
+//! The content of `v3-every-input.rec`, a recording of format 3 with every kind of entry: each
+//! input, each variant of each type, and lists that change from one input to the next in every way.
+
+use std::sync::Arc;
 
 use tracer_core::{
     Actor, AttachState, CallSite, CallSiteReason, Comm, ConnectionId, Container, Event, EventKind,
@@ -13,7 +15,7 @@ use crate::recording::Step;
 const CLIENT: ProcessKey = ProcessKey { start_time_ns: 70_000_000_000, pid: 4_101 };
 const SERVER: ProcessKey = ProcessKey { start_time_ns: 65_432_109_876, pid: 977 };
 
-/// Two rounds of everything. What the second repeats is recorded in a shorter form.
+/// Two rounds of everything. Repetitions in the second round are recorded in a shorter form.
 pub(super) fn steps() -> Vec<Step> {
     let mut inputs = vec![Input::Host(host())];
     for round in 0..2 {
@@ -92,7 +94,7 @@ fn snapshot(round: u64) -> Snapshot {
         0 => [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13],
         _ => [2, 3, 4, 5, 7, 6, 8, 9, 10, 11, 12, 13, 14],
     };
-    let sockets = sockets.map(|id| Box::new(socket(id, round))).into();
+    let sockets = sockets.map(|id| Arc::new(socket(id, round))).into();
     let holder = |key, tcp_fds| Holder { key, comm: Comm("api".into()), tcp_fds };
     Snapshot {
         started_at: at(500 + round * 100),
@@ -111,7 +113,7 @@ fn snapshot(round: u64) -> Snapshot {
 fn socket(id: u64, round: u64) -> SocketFacts {
     let state = TcpState::from_kernel(u8::try_from(id % 11 + 1).unwrap()).unwrap();
     let owner = |key, fd| Owner { key, fd, comm: Comm("api".into()), in_scope: key == CLIENT };
-    // The last three are as they were, so that they are a run of unchanged ones.
+    // The last three are unchanged, so that they form a range of unchanged elements.
     let changed = if id > 10 { 0 } else { round };
     let small = u8::try_from(changed).unwrap();
     let number = u32::try_from(changed).unwrap();
@@ -254,10 +256,10 @@ fn ledger(round: u64) -> Ledger {
 }
 
 fn call_sites() -> [CallSite; 2] {
-    let place = |stack, place: Option<&str>, reason: Option<&str>| CallSite {
+    let place = |stack, call_site: Option<&str>, reason: Option<&str>| CallSite {
         process: CLIENT,
         stack: StackId(stack),
-        place: place.map(str::to_owned),
+        call_site: call_site.map(str::to_owned),
         reason: reason.map(|text| CallSiteReason::Recorded { text: text.to_owned() }),
     };
     [

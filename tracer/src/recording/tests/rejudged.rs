@@ -1,11 +1,13 @@
-//! Judging a recording with other thresholds than when it was made.
+//! Analyzing a recording with thresholds other than the recorded ones.
+
+use std::sync::Arc;
 
 use tracer_core::{Detector, HostFacts, Input, Note, Report, Snapshot, SocketFacts, Timestamp};
 
 use super::{deleted_segments::socket, *};
 use crate::commands::replay::rerun;
 
-/// A snapshot 30 s after data was received that is still unread, on more connections than
+/// A snapshot 30s after data was received that is still unread, on more connections than
 /// `--min-count`.
 fn steps() -> Vec<Step> {
     let at = Timestamp::from_ms(100_000);
@@ -18,7 +20,7 @@ fn steps() -> Vec<Step> {
         last_received_at: received_at,
         ..socket(id, at)
     };
-    let sockets: Vec<Box<SocketFacts>> = (1..=6).map(unread).map(Box::new).collect();
+    let sockets: Vec<Arc<SocketFacts>> = (1..=6).map(unread).map(Arc::new).collect();
     let holders = tracer_core::Holder::of(&sockets);
     let snapshot =
         Snapshot { started_at: at, ended_at: at, sockets, holders, ..Snapshot::default() };
@@ -31,7 +33,7 @@ fn steps() -> Vec<Step> {
     ]
 }
 
-/// What they are judged to with this `--idle`.
+/// The report with this `--idle`.
 fn rejudged(idle_ms: u64) -> Report {
     let test = TestFile::new();
     test.record(&steps(), None);

@@ -1,7 +1,7 @@
 //! Size of the recording of a busy host: 10,000 idle connections with keepalive probes as Go sends
 //! them by default, and 100 connections a second that are opened and closed.
 
-use std::{fs, net::SocketAddr};
+use std::{fs, net::SocketAddr, sync::Arc};
 
 use tracer_core::{
     Actor, Comm, ConnectionId, Event, EventKind, Holder, HostFacts, Input, Owner, ProcessFacts,
@@ -174,12 +174,12 @@ fn an_hour_of_a_busy_host_is_below_twenty_mebibytes() {
         let ended_at = Timestamp::from_ns(started_at.as_ns() + 18_000_000 + noise.below(1 << 20));
         keep_alive(&mut idle, Timestamp::from_ns(at_ns), &mut noise);
         let mut sockets = idle.clone();
-        // Some of the others are open in the snapshot, between the idle ones.
+        // Some of the others are open in the snapshot, among the idle ones.
         for _ in 0..5 {
             let young = socket((1 << 20) + next_id * 5 + noise.below(5), &mut noise);
             sockets.insert(usize::try_from(noise.below(IDLE)).unwrap(), young);
         }
-        let sockets: Vec<_> = sockets.into_iter().map(Box::new).collect();
+        let sockets: Vec<_> = sockets.into_iter().map(Arc::new).collect();
         let holders = Holder::of(&sockets);
         let snapshot = Snapshot { started_at, ended_at, sockets, holders, ..Snapshot::default() };
         recorder.input(&Input::Snapshot(snapshot));

@@ -1,4 +1,4 @@
-//! What a walk shows that is about what is in scope only.
+//! A pass that is restricted to what is in scope.
 
 use std::{os::fd::AsRawFd as _, process::Command};
 

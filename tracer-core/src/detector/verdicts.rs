@@ -1,0 +1,35 @@
+//! What a judgement says of single connections.
+
+use alloc::collections::BTreeMap;
+
+use crate::{ConnectionId, Flag, ProcessKey, StackId, excuse::Excuse, judge::Judged};
+
+/// The verdict of one connection in a judgement.
+pub(super) struct ConnectionVerdict {
+    pub(super) flag: Flag,
+    /// The stack that requested the response in flight.
+    pub(super) response: Option<(ProcessKey, StackId)>,
+    pub(super) excuse: Option<Excuse>,
+    /// Index of its finding in the judgement.
+    pub(super) finding: usize,
+}
+
+/// The verdict of each connection. An HTTP/2 connection in the findings of several call sites gets
+/// the surest.
+pub(super) fn verdicts(judged: &[Judged<'_>]) -> BTreeMap<ConnectionId, ConnectionVerdict> {
+    let mut verdicts: BTreeMap<ConnectionId, ConnectionVerdict> = BTreeMap::new();
+    for (finding, judged) in judged.iter().enumerate() {
+        let (verdict, confidence) = (judged.assessment.verdict, judged.assessment.confidence);
+        for member in &judged.members {
+            let is_surer = |it: &ConnectionVerdict| it.flag.confidence >= confidence;
+            if !verdicts.get(&member.tracked.id).is_some_and(is_surer) {
+                let flag = Flag { verdict, confidence, since: member.now };
+                let response = member.response_stack();
+                let excuse = member.excuse.filter(|_| member.is_excused());
+                let verdict = ConnectionVerdict { flag, response, excuse, finding };
+                verdicts.insert(member.tracked.id, verdict);
+            }
+        }
+    }
+    verdicts
+}

@@ -1,0 +1,111 @@
+//! Which groups need to be judged.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+
+use super::{Groups, JudgeContext, Judged, excused, excused::WaitedFor, pools, runs::by_run};
+use crate::{
+    ProcessKey, Timestamp, crossings,
+    group::GroupKey,
+    process_index::{Derived, ProcessIndex, ProcessSet},
+    rules::{self, growing},
+};
+
+/// The groups that need to be judged.
+#[derive(Debug)]
+pub(crate) struct Candidates<'a> {
+    /// The complete groups of which some rule claims a connection, or which grow, and the groups of
+    /// other addresses of the same port.
+    pub(super) groups: Groups<'a>,
+}
+
+/// What the rules claim of the connections of one process.
+#[derive(Debug, Default)]
+pub(crate) struct Claims {
+    /// The ports of the groups with claimed connections.
+    ports: BTreeSet<GroupKey>,
+    /// Some rule claims a connection that may find something later in what it finds nothing in now.
+    for_later: bool,
+}
+
+impl Candidates<'_> {
+    /// The processes that these groups belong to and in which this judgement found nothing, where no
+    /// later one will as long as nothing changes.
+    pub(crate) fn unfounded(
+        &self,
+        judged: &[Judged<'_>],
+        claimed: &Derived<Claims>,
+        index: &ProcessIndex,
+    ) -> BTreeSet<ProcessKey> {
+        let mut processes: BTreeSet<ProcessKey> =
+            self.groups.keys().map(|group| group.process).collect();
+        for judged in judged {
+            processes.remove(&judged.group.process);
+        }
+        processes.retain(|key| claimed.of(index, *key).is_some_and(|claims| !claims.for_later));
+        processes
+    }
+}
+
+impl<'a> JudgeContext<'a> {
+    /// The groups that need to be judged. On most hosts these are few, so they are determined before
+    /// anything is collected.
+    ///
+    /// `claimed` is updated. Groups of processes that are `unfounded` need not be judged again.
+    pub(crate) fn candidates(
+        &self,
+        claimed: &mut Derived<Claims>,
+        unfounded: &Derived<()>,
+    ) -> Candidates<'a> {
+        let index = &self.table.processes;
+        let waited_for = self.claim(claimed);
+        let growing =
+            self.histories.iter().filter(|(_, it)| growing::evidence(&it.counts).is_some());
+        let mut ports: BTreeSet<GroupKey> = growing.map(|(group, _)| group.of_port()).collect();
+        let is_unfounded = |port: &&GroupKey| unfounded.holds(index, port.process, self.now);
+        let claimed = claimed.values(index).flat_map(|claims| &claims.ports);
+        ports.extend(claimed.filter(|port| !is_unfounded(port)));
+        let processes = ports.iter().filter_map(|port| index.number(port.process));
+        let processes = ProcessSet::of(processes);
+        let mut groups = Groups::new();
+        let mut is_wanted = by_run(|group: GroupKey| ports.contains(&group.of_port()));
+        for (group, view) in self.views(&processes).filter(|(group, _)| is_wanted(*group)) {
+            groups.entry(group).or_default().push(view);
+        }
+        excused::excuse(&mut groups, &waited_for);
+        for (group, members) in &mut groups {
+            if let Some(history) = self.histories.get(group)
+                && members.len() >= self.options.count_min
+            {
+                pools::excuse(members, &history.turnover);
+            }
+        }
+        Candidates { groups }
+    }
+
+    /// Asks the rules which connections they claim, of the processes of which that is not known. Returns
+    /// whom these may be waiting for; for others, there is nobody.
+    fn claim(&self, claimed: &mut Derived<Claims>) -> BTreeMap<ProcessKey, WaitedFor> {
+        let mut waited_for: BTreeMap<ProcessKey, WaitedFor> = BTreeMap::new();
+        let mut found: BTreeMap<ProcessKey, (Timestamp, Claims)> = BTreeMap::new();
+        let mut latest = None;
+        for (group, view) in self.views(&claimed.stale(&self.table.processes, self.now)) {
+            let never = || (Timestamp::END, Claims::default());
+            let (until, claims) = found.entry(group.process).or_insert_with(never);
+            let is_claimed = rules::is_claimed(&view);
+            if is_claimed && latest != Some(group) {
+                claims.ports.insert(group.of_port());
+                latest = Some(group);
+            }
+            claims.for_later |= is_claimed && rules::is_claimed_for_later(&view);
+            *until = (*until).min(crossings::next(&view));
+            if view.tracked.waits.is_some() || view.facts.unread_bytes > 0 {
+                waited_for.entry(group.process).or_default().note(&view, is_claimed);
+                *until = self.now;
+            }
+        }
+        for (process, (until, claims)) in found {
+            claimed.keep(&self.table.processes, process, until, claims);
+        }
+        waited_for
+    }
+}
