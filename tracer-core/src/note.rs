@@ -92,6 +92,10 @@ pub enum Note {
     /// Because events or stacks were lost: of the open connections, `ages` have an age that is a
     /// lower bound, `openers` have no known opener, and `call_sites` no call site.
     FactsLost { ages: u64, openers: u64, call_sites: u64 },
+
+    /// `tracer` runs inside a pid namespace, and processes outside, which are not seen, were asked
+    /// for too.
+    OutsideNotVisible,
 }
 
 impl Note {
@@ -132,6 +136,7 @@ impl Note {
             Self::ResponsesNotKept { .. } => "responses-not-kept",
             Self::Recorded { .. } => "recorded",
             Self::FactsLost { .. } => "facts-lost",
+            Self::OutsideNotVisible => "outside-not-visible",
         }
     }
 }

@@ -3,6 +3,7 @@
 use tracer_core::{Input, Limit, ProcessKey, Question};
 
 use crate::{
+    budget::{Allowance, Budget},
     call_sites::CallSites,
     frames::rules::Rules,
     go::{Entries, GoPrograms, HttpObject, ResolvedConnection},
@@ -10,13 +11,17 @@ use crate::{
     readers::ReaderInspections,
 };
 
-/// Inspects processes, and caches facts about programs, modules and epoll instances.
+/// Questions that take more steps are logged: about 0.1 s of CPU time.
+const NOTABLE_STEPS: u64 = 1 << 24;
+
+/// Inspects processes, and caches what it has learned about programs, modules and epoll instances.
 #[derive(Debug)]
 pub struct Inspector {
     readers: ReaderInspections,
     call_sites: CallSites,
     go: GoPrograms,
     facts: FactsCache,
+    allowance: Allowance,
 }
 
 impl Inspector {
@@ -28,20 +33,33 @@ impl Inspector {
             call_sites: CallSites::new(rules),
             go: GoPrograms::default(),
             facts: FactsCache::new(with_cmdline),
+            allowance: Allowance::default(),
         }
     }
 
-    /// The answer to a question; `None` if the process has exited or its pid was reused. `stack` is
-    /// the stack that a [`Question::CallSite`] is about, if the kernel still has it.
+    /// The same with another budget for each question.
+    #[must_use]
+    pub const fn with_allowance(mut self, allowance: Allowance) -> Self {
+        self.allowance = allowance;
+        self
+    }
+
+    /// The answer to a question; `None` if the process has ended or its pid was reused. `stack` is the
+    /// stack that a [`Question::CallSite`] is about, if the kernel still has it.
     pub fn answer(&mut self, question: &Question, stack: Option<&UserStack>) -> Option<Input> {
         let go = &mut self.go;
-        match question {
+        let budget = Budget::new(self.allowance);
+        let answer = match question {
             Question::Process(key) => self.facts.answer(*key),
             Question::CallSite(process, number) => {
-                self.call_sites.answer(go, *process, *number, stack)
+                self.call_sites.answer(go, *process, *number, stack, &budget)
             }
-            Question::Readers(process, asked) => self.readers.answer(go, *process, asked),
+            Question::Readers(process, asked) => self.readers.answer(go, *process, asked, &budget),
+        };
+        if budget.steps() > NOTABLE_STEPS || budget.is_exceeded() {
+            log::debug!("{} steps for {question:?}: {:?}", budget.steps(), budget.limit());
         }
+        answer
     }
 
     /// The functions of Go's HTTP client to which uprobes are attached, as offsets in the file of
@@ -50,7 +68,9 @@ impl Inspector {
     /// # Errors
     /// No response of this program can be tracked; the limit says why.
     pub fn entries(&mut self, process: ProcessKey) -> Option<Result<Entries, Limit>> {
-        self.go.entries(process)
+        let budget = Budget::new(self.allowance);
+        let entries = self.go.entries(process, &budget)?;
+        Some(budget.limit().map_or(entries, Err))
     }
 
     /// The TCP connection of each object of Go's HTTP client, in the order of `objects`; `None` if
@@ -63,6 +83,8 @@ impl Inspector {
         process: ProcessKey,
         objects: &[HttpObject],
     ) -> Result<Vec<Option<ResolvedConnection>>, Limit> {
-        self.go.resolve(process, objects)
+        let budget = Budget::new(self.allowance);
+        let connections = self.go.resolve(process, objects, &budget)?;
+        budget.limit().map_or(Ok(connections), Err)
     }
 }

@@ -14,6 +14,7 @@ impl Detector {
         let processes_stopped = self.findings.stopped_processes();
         let unhealed = self.unhealed();
         let responses_full = self.processes.open_responses.left_out();
+        let outside_hidden = self.host.notes.contains(&Note::OutsideNotVisible);
         Coverage {
             complete: unhealed == Loss::default()
                 && self.snapshots > 0
@@ -23,13 +24,15 @@ impl Detector {
                 && self.undecodable == 0
                 && self.unopened == 0
                 && unreadable == 0
-                && processes_stopped == 0,
+                && processes_stopped == 0
+                && !outside_hidden,
             loss: self.loss,
             unhealed,
             table_full: self.table.full,
             responses_full,
             processes_unreadable: unreadable,
             processes_stopped,
+            outside_hidden,
             not_judged: self.not_judged.clone(),
             sockets: self.sockets,
             processes: self.processes.count(),
@@ -42,6 +45,8 @@ impl Detector {
 
     fn notes(&self) -> Vec<Note> {
         let mut notes = self.host.notes.clone();
+        // It is one of the gaps.
+        notes.retain(|note| *note != Note::OutsideNotVisible);
         let mut add = |count: u64, note: fn(u64) -> Note| {
             notes.extend((count > 0).then(|| note(count)));
         };

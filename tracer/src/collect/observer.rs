@@ -97,7 +97,7 @@ impl Observer {
             selection::check_names(&plan.filter.comms)?;
         }
         let rules = Rules::load(plan.call_sites.as_deref())?;
-        let limits = visibility::limits_of_proc()?;
+        let sees_all = visibility::shows_all_processes()?;
         let attach = plan.duration != Some(Duration::ZERO);
         let only_tracked = attach && targets.is_some();
         let has_uprobes = attach
@@ -138,7 +138,15 @@ impl Observer {
         };
         observer.update_targets()?;
         let mut host = observer.host(attach)?;
-        host.notes.extend(limits);
+        if !sees_all {
+            // Processes that were named are visible, or the run does not start.
+            let is_hidden = plan.filter.pids.is_empty();
+            host.notes.push(if is_hidden {
+                Note::OutsideNotVisible
+            } else {
+                Note::InsidePidNamespace
+            });
+        }
         if let Some(reason) = fallback {
             if let FallbackReason::ProgramsNotLoaded { detail } = &reason {
                 log::warn!("using sock_diag, because the BPF programs are not loaded: {detail}");

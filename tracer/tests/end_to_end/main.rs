@@ -29,6 +29,7 @@ mod healthy_clients;
 mod leaks;
 mod ledger;
 mod live;
+mod not_seen;
 mod output;
 mod privileges;
 mod recordings;

@@ -38,5 +38,6 @@ wire_enum! {
         Recorded { text: String },
         ProcessesStopped { count: u64 },
         FactsLost { ages: u64, openers: u64, call_sites: u64 },
+        OutsideNotVisible,
     }
 }

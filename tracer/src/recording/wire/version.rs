@@ -11,7 +11,7 @@ pub(in crate::recording) enum Version {
     V4,
     /// Enums have variants that those of version 4 lack.
     V5,
-    /// Contains the time at which data was last read from each socket.
+    /// It keeps when data was last read from a socket, and its enums have more variants.
     V6,
 }
 
