@@ -68,16 +68,13 @@ impl ProcessIndex {
 
     fn add(&mut self, key: ProcessKey) -> Option<ProcessNumber> {
         let process = Process { key, connections: 0, revision: 0 };
-        let number = match self.free.pop() {
-            Some(number) => {
-                *self.processes.get_mut(number.index())? = process;
-                number
-            }
-            None => {
-                let number = ProcessNumber(u32::try_from(self.processes.len()).ok()?);
-                self.processes.push(process);
-                number
-            }
+        let number = if let Some(number) = self.free.pop() {
+            *self.processes.get_mut(number.index())? = process;
+            number
+        } else {
+            let number = ProcessNumber(u32::try_from(self.processes.len()).ok()?);
+            self.processes.push(process);
+            number
         };
         self.numbers.insert(key, number);
         Some(number)
@@ -160,11 +157,11 @@ impl ProcessSet {
 /// What was derived from the connections of each process.
 #[derive(Debug)]
 pub(crate) struct Derived<T> {
-    values: Vec<Option<Value<T>>>,
+    values: Vec<Option<Kept<T>>>,
 }
 
 #[derive(Debug)]
-struct Value<T> {
+struct Kept<T> {
     revision: u64,
     /// It holds before this time.
     until: Timestamp,
@@ -222,7 +219,7 @@ impl<T> Derived<T> {
             self.values.resize_with(number.index() + 1, || None);
         }
         if let Some(place) = self.values.get_mut(number.index()) {
-            *place = Some(Value { revision: index.revision(number), until, value });
+            *place = Some(Kept { revision: index.revision(number), until, value });
         }
     }
 
