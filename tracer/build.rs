@@ -1,5 +1,5 @@
-//! Tells the compiler which kernel object to embed: the committed one, or the one that
-//! `TRACER_BPF_OBJECT` names. The program takes it with `env!("TRACER_BPF_OBJECT")`.
+//! Selects the BPF object to embed: the committed one, or the one that `TRACER_BPF_OBJECT` names.
+//! The program includes it through `env!("TRACER_BPF_OBJECT")`.
 
 use std::env;
 use std::path::Path;

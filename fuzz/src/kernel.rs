@@ -1,4 +1,4 @@
-//! What the kernel and its programs write.
+//! Records from the kernel and the BPF programs, and the kernel's type information.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use tracer_core::{
     decode::{self, KernelConstants},
 };
 
-/// What the kernel says of a file that is read in small pieces.
+/// Size of the reads from the kernel's file, in bytes.
 const READ_BYTES: usize = 1_000;
 const CONSTANTS: KernelConstants = KernelConstants { jiffies_per_second: 250, fin_flag: 2 };
 
@@ -49,7 +49,7 @@ pub fn types(bytes: &[u8]) {
     let _ = btf.enumerator("sock_flags", "SOCK_DONE");
 }
 
-/// What the detector makes of inputs, of which nothing is certain but their types.
+/// Feeds inputs to the detector whose values are arbitrary.
 fn judge(inputs: impl IntoIterator<Item = Input>, now: Timestamp) {
     let mut detector = Detector::new(Options::default());
     for input in inputs {

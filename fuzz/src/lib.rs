@@ -1,7 +1,7 @@
-//! One function for each parser of bytes that come from outside. `fuzz_targets/` calls them with
-//! whatever the fuzzer makes up, and `tracer/tests/seeds.rs` with the seeds, in every test run.
+//! One function for each parser of untrusted bytes. `fuzz_targets/` calls them with the fuzzer's
+//! inputs, and `tracer/tests/seeds.rs` with the seeds, in every test run.
 //!
-//! None of them may panic, whatever the bytes, nor take memory or time without bound.
+//! None of them may panic on any bytes, or use unbounded memory or time.
 
 use std::{fs::File, io::Write as _, os::fd::FromRawFd as _};
 
@@ -12,8 +12,8 @@ pub mod native;
 pub mod process;
 pub mod recording;
 
-/// A parser under its name, which is that of its file in `fuzz_targets/` and of its folder in
-/// `seeds/` too.
+/// A parser with its name, which is also the name of its file in `fuzz_targets/` and of its folder
+/// in `seeds/`.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
@@ -40,18 +40,18 @@ pub const TARGETS: [Target; 17] = [
 /// Runs the target of this name.
 ///
 /// # Panics
-/// There is none of this name, or it found something.
+/// There is no target of this name, or it found a fault.
 pub fn run(name: &str, bytes: &[u8]) {
     let target = TARGETS.iter().find(|(known, _)| *known == name);
     target.expect("the target is in the list").1(bytes);
 }
 
-/// A file that nobody else has, with these bytes.
+/// A private file with these bytes.
 fn file_of(bytes: &[u8]) -> File {
-    // SAFETY: the name is a string of C, and the call reads nothing else.
+    // SAFETY: the name is a C string, and the call reads nothing else.
     let fd = unsafe { libc::memfd_create(c"fuzzing".as_ptr(), libc::MFD_CLOEXEC) };
     assert!(fd >= 0, "there is no memory for a file");
-    // SAFETY: the file descriptor was just made, so that nothing else closes it.
+    // SAFETY: the file descriptor was just created, so nothing else closes it.
     let mut file = unsafe { File::from_raw_fd(fd) };
     file.write_all(bytes).expect("there is memory for its bytes");
     file

@@ -11,7 +11,7 @@ use tracer_core::Options;
 
 use super::file_of;
 
-/// A whole file.
+/// A complete file.
 pub fn file(bytes: &[u8]) {
     let file = file_of(bytes);
     let path = format!("/proc/self/fd/{}", file.as_raw_fd());
@@ -23,8 +23,8 @@ pub fn file(bytes: &[u8]) {
     }
 }
 
-/// The entries of a file whose checksums hold and whose head is whole, which chance does not make.
-/// Two bytes that say how long it is go before each block.
+/// The entries of a file with valid checksums and an intact header, which random bytes do not have.
+/// Before each block, two bytes give its length.
 pub fn entries(mut bytes: &[u8]) {
     let mut blocks = Vec::new();
     while let Some((length, rest)) = bytes.split_first_chunk() {

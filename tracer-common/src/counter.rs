@@ -1,6 +1,6 @@
-/// An index into the per-CPU array map `COUNTERS`, in which the kernel programs count losses.
+/// An index into the per-CPU array map `COUNTERS`, in which the BPF programs count losses.
 ///
-/// The user side sums each counter over all CPUs. A counter never decreases.
+/// User space sums each counter over all CPUs. A counter never decreases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Counter {

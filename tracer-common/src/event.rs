@@ -11,7 +11,7 @@ pub enum EventKind {
     /// The socket entered `TCP_ESTABLISHED`, `TCP_CLOSE_WAIT` or, while a file still refers to it,
     /// `TCP_CLOSE`. This may run in a softirq on top of any task, so no process is attributed.
     State = 3,
-    /// The kernel destroyed the socket (`tcp:tcp_destroy_sock`): no file refers to it any more.
+    /// The kernel destroyed the socket (`tcp:tcp_destroy_sock`): no file refers to it any longer.
     Destroy = 4,
 }
 

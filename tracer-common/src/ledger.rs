@@ -1,5 +1,5 @@
-/// The key of the map `LEDGER`: one HTTP response in flight of a Go program's HTTP client, that is
-/// one that was requested and neither read to EOF nor closed.
+/// The key of the map `LEDGER`: one HTTP response in flight in a Go program's HTTP client: it was
+/// requested, and neither read to EOF nor closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(
     feature = "user",
@@ -10,13 +10,13 @@ pub struct LedgerKey {
     /// Address, in the memory of the program, of the object that `kind` names.
     pub object: u64,
     /// Process id (thread group) in the initial pid namespace, from `bpf_get_current_pid_tgid`: it
-    /// is cheap to get and unique on the host.
+    /// is cheap to read and unique on the host.
     pub tgid: u32,
     /// A [`LedgerKind`].
     pub kind: u32,
 }
 
-/// The Go object by whose address a response in flight is known.
+/// The type of the Go object whose address identifies a response in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum LedgerKind {

@@ -1,8 +1,8 @@
-//! The binary interface between the kernel programs and the user side.
+//! The binary interface between the BPF programs and user space.
 //!
 //! Every record, map key, map value and global is a `repr(C)` struct of integers and byte arrays
 //! without implicit padding, so any bit pattern is a valid value: a torn or foreign record decodes
-//! to wrong numbers or to an error, never to undefined behaviour. Enumerations travel as integers.
+//! to wrong numbers or to an error, never to undefined behavior. Enumerations travel as integers.
 //! `tracer-core` interprets the numbers (states, addresses, times).
 //!
 //! The feature `user` derives zerocopy's traits, which check both properties at compile time.

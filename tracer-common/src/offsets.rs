@@ -1,4 +1,4 @@
-/// One entry of [`Offsets`]: the name by which the running kernel's BTF is asked for a field.
+/// One entry of [`Offsets`]: the name under which a field is looked up in the running kernel's BTF.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Offset {
     /// The kernel structure that the offset counts from.

@@ -1,4 +1,4 @@
-/// What the user side decides before it loads the programs: the read-only global `SETTINGS`.
+/// What user space decides before it loads the programs: the read-only global `SETTINGS`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(
     feature = "user",
@@ -9,11 +9,11 @@ pub struct Settings {
     /// Inode number of the tracer's pid namespace (`ns_common.inum`; `stat /proc/self/ns/pid`),
     /// which is unique among the live namespaces of the host.
     pub pid_namespace_inode: u32,
-    /// 1: report only sockets that a process in the map `PIDS` opened or accepted, or that the user
-    /// side added to the map `TRACKED`. 0: report every socket.
+    /// 1: report only sockets that a process in the map `PIDS` opened or accepted, or that user
+    /// space added to the map `TRACKED`. 0: report every socket.
     pub only_tracked: u32,
-    /// An event wakes the user side once the ring buffer `EVENTS` holds at least this many unread
-    /// bytes; below that, the user side polls. 0: every event wakes it.
+    /// An event wakes user space once the ring buffer `EVENTS` holds at least this many unread
+    /// bytes; below that, user space polls. 0: every event wakes it.
     pub wakeup_bytes: u32,
     /// 1: keep the user stack of every reported `connect` and `accept`.
     pub with_stacks: u32,

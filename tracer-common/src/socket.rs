@@ -36,10 +36,11 @@ pub struct SocketRecord {
     /// `CLOCK_MONOTONIC`.
     pub last_segment_us: u64,
     /// `tcp_sock.rcvq_space.time`: when the application last read data, or when the connection was
-    /// established if it has read none; microseconds of `CLOCK_MONOTONIC`. 0 if it has read since
-    /// (`rcvq_space.seq` is not `copied_seq`): the kernel notes no read that follows another one
-    /// within the round-trip time, no read before it has measured that time (as between programs of one
-    /// host, until a window of data has arrived), and not that of EOF (`tcp_rcv_space_adjust`).
+    /// established if it has read none; microseconds of `CLOCK_MONOTONIC`. 0 if it has read again
+    /// since then (`rcvq_space.seq` differs from `copied_seq`). In `tcp_rcv_space_adjust`, the
+    /// kernel does not record a read that follows another one within the round-trip time, a read
+    /// before it has measured that time (between programs on one host, until a window of data has
+    /// arrived), or a read that returns EOF.
     pub last_read_us: u64,
     /// `sock_common.skc_flags` (`sk_flags`): a bit set indexed by `enum sock_flags`.
     pub flags: u64,

@@ -1,7 +1,7 @@
 /// The key of the map `STACKS`: a user stack, identified by its content.
 ///
 /// An entry that was removed and added again has the same key and the same content, so a key never
-/// refers to the wrong stack, however long the user side waits before it reads the map.
+/// refers to the wrong stack, even if user space reads the map late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(
     feature = "user",
@@ -35,9 +35,10 @@ impl StackKey {
 )]
 #[repr(C)]
 pub struct StackRecord {
-    /// How many of the `addresses` are part of the stack. What follows is of earlier stacks.
+    /// The number of `addresses` that are part of the stack. The rest are left over from earlier
+    /// stacks.
     pub depth: u32,
-    /// 1: `top` is part of the stack. 0: what it contains is of earlier stacks.
+    /// 1: `top` is part of the stack. 0: its content is left over from an earlier stack.
     pub has_top: u32,
     /// The innermost words of the stack.
     pub top: StackTop,
@@ -47,7 +48,8 @@ pub struct StackRecord {
 }
 
 impl StackRecord {
-    /// Most addresses of a stack: `PERF_MAX_STACK_DEPTH` of `include/uapi/linux/perf_event.h`.
+    /// Maximum number of addresses of a stack: `PERF_MAX_STACK_DEPTH` of
+    /// `include/uapi/linux/perf_event.h`.
     pub const DEPTH_MAX: usize = 127;
 
     /// The addresses of the stack, innermost first.
@@ -70,7 +72,8 @@ impl StackRecord {
     }
 }
 
-/// A hash of a stack in the making. It only has to distinguish the stacks of one process.
+/// The hash of a stack while it is being computed. It only has to distinguish the stacks of one
+/// process.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StackHash(u64);
 
@@ -94,7 +97,7 @@ impl StackHash {
 /// The instruction pointer and the innermost words of a user stack at the entry of a system call.
 ///
 /// `bpf_get_stack` follows frame pointers, so it misses the caller of a function that keeps none,
-/// such as a system call wrapper of the C library. The user side finds that caller's return address
+/// such as a system call wrapper of the C library. User space finds that caller's return address
 /// among these words by the unwind tables of the library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(

@@ -22,18 +22,16 @@ pub enum CallSiteReason {
     /// The stack has more than the `frames_max` frames that the kernel records, and the
     /// application's frame is not among them.
     StackTooDeep { frames_max: usize },
-    /// The stack cannot be followed beyond `module`, which was built without frame pointers;
-    /// `None` is code generated at run time. `explanation` is what the frame rules say of the
-    /// runtime.
+    /// The stack cannot be unwound past `module`, which was built without frame pointers; `None` is
+    /// JIT-compiled code. `explanation` is what the frame rules say about the runtime.
     FramePointersMissing { module: Option<String>, explanation: Option<String> },
-    /// `module` has no function names; `None` is code generated at run time for which there is no
-    /// perf map.
+    /// `module` has no function names; `None` is JIT-compiled code without a perf map.
     SymbolsMissing { module: Option<String> },
-    /// The runtime hides the application's frames; `explanation` is what the frame rules say of
+    /// The runtime hides the application's frames; `explanation` is what the frame rules say about
     /// it.
     HiddenByRuntime { explanation: String },
-    /// The innermost known frame is of a function that hides the application's, and the frame
-    /// rules do not explain it.
+    /// The caller of the innermost known function cannot be determined, and the frame rules do not
+    /// say why.
     HiddenFrame,
     /// No frame of the stack belongs to the application.
     NoApplicationFrame,

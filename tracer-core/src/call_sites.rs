@@ -8,52 +8,57 @@ use alloc::{
 
 use crate::{CallSite, CallSiteReason, ProcessKey, StackId, fair_queue::FairQueue};
 
-/// Most stacks that are asked about after one snapshot.
+/// The maximum number of stacks to resolve after one snapshot.
 pub(crate) const QUESTIONS_MAX: usize = 64;
-/// Most answers that are kept. A program has few places that make requests, each reached by a few
-/// paths.
-pub(crate) const SITES_MAX: usize = 4_096;
+/// The maximum number of answers kept. A program makes requests from few call sites, each reached
+/// by a few paths.
+pub(crate) const CALL_SITES_MAX: usize = 4_096;
 
 /// A stack and its process.
-type Site = (ProcessKey, StackId);
+type ProcessStack = (ProcessKey, StackId);
 
-/// The known call sites. Bounded by [`SITES_MAX`].
+/// The known call sites. Bounded by [`CALL_SITES_MAX`].
 #[derive(Debug, Default)]
 pub(crate) struct CallSites {
-    known: BTreeMap<Site, Answer>,
-    /// The stacks to ask about next.
-    queue: FairQueue<Site>,
+    known: BTreeMap<ProcessStack, Answer>,
+    /// The stacks to resolve next.
+    queue: FairQueue<ProcessStack>,
 }
 
 #[derive(Debug)]
 struct Answer {
-    place: Option<String>,
+    location: Option<String>,
     reason: Option<CallSiteReason>,
 }
 
 impl CallSites {
-    /// The stacks to ask about now: the longest waiting of `wanted` that have no answer.
-    pub(crate) fn ask(&mut self, wanted: &BTreeSet<Site>, round: u64) -> BTreeSet<Site> {
-        let unknown: Vec<Site> =
-            wanted.iter().filter(|site| !self.known.contains_key(site)).copied().collect();
-        if self.known.len() + unknown.len() > SITES_MAX {
-            self.known.retain(|site, _| wanted.contains(site));
+    /// The stacks to resolve now: of those in `wanted` without an answer, the ones that have waited
+    /// longest.
+    pub(crate) fn ask(
+        &mut self,
+        wanted: &BTreeSet<ProcessStack>,
+        round: u64,
+    ) -> BTreeSet<ProcessStack> {
+        let unknown: Vec<ProcessStack> =
+            wanted.iter().filter(|key| !self.known.contains_key(key)).copied().collect();
+        if self.known.len() + unknown.len() > CALL_SITES_MAX {
+            self.known.retain(|key, _| wanted.contains(key));
         }
-        let room = SITES_MAX.saturating_sub(self.known.len()).min(QUESTIONS_MAX);
-        self.queue.retain(|site| wanted.contains(site));
+        let room = CALL_SITES_MAX.saturating_sub(self.known.len()).min(QUESTIONS_MAX);
+        self.queue.retain(|key| wanted.contains(key));
         self.queue.take(unknown, round, room)
     }
 
-    /// Stacks that had to wait after the latest snapshot.
+    /// The number of stacks that were not resolved after the latest snapshot because of the limit.
     pub(crate) const fn waiting(&self) -> usize {
         self.queue.waiting
     }
 
     /// Keeps an answer.
     pub(crate) fn remember(&mut self, answer: CallSite) {
-        let site = (answer.process, answer.stack);
-        if self.known.len() < SITES_MAX || self.known.contains_key(&site) {
-            self.known.insert(site, Answer { place: answer.place, reason: answer.reason });
+        let key = (answer.process, answer.stack);
+        if self.known.len() < CALL_SITES_MAX || self.known.contains_key(&key) {
+            self.known.insert(key, Answer { location: answer.location, reason: answer.reason });
         }
     }
 
@@ -63,8 +68,8 @@ impl CallSites {
     }
 
     /// `func file:line`, if it is known.
-    pub(crate) fn place(&self, process: ProcessKey, stack: StackId) -> Option<&str> {
-        self.known.get(&(process, stack))?.place.as_deref()
+    pub(crate) fn call_site(&self, process: ProcessKey, stack: StackId) -> Option<&str> {
+        self.known.get(&(process, stack))?.location.as_deref()
     }
 
     /// Why the call site of a stack is unknown; `None` if it is known.
@@ -72,7 +77,7 @@ impl CallSites {
         let Some(answer) = self.known.get(&(process, stack)) else {
             return Some(&CallSiteReason::NotResolved);
         };
-        match (&answer.place, &answer.reason) {
+        match (&answer.location, &answer.reason) {
             (Some(_), _) => None,
             (None, Some(reason)) => Some(reason),
             (None, None) => Some(&CallSiteReason::NoApplicationFrame),
@@ -82,7 +87,7 @@ impl CallSites {
     /// The reasons of all stacks that were resolved without a call site, except those without a
     /// frame of the application.
     pub(crate) fn reasons(&self) -> impl Iterator<Item = &CallSiteReason> {
-        let unknown = self.known.values().filter(|answer| answer.place.is_none());
+        let unknown = self.known.values().filter(|answer| answer.location.is_none());
         unknown.filter_map(|answer| answer.reason.as_ref())
     }
 }

@@ -1,17 +1,18 @@
-//! Why a finding is no surer, as data.
+//! Why the confidence of a finding is not higher, as data.
 
 use crate::CountOf;
 
-/// One reason why a finding is no surer than it is, or what its evidence leaves open.
+/// One reason why the confidence of a finding is not higher, or what its evidence leaves open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each variant documents its fields")]
 pub enum Caveat {
     /// All occurrences may have had one cause, such as a restart of the server.
     SingleEventPossible,
-    /// The peer may have closed its sending direction only: a request was read and not answered
-    /// yet.
+    /// The peer may have closed only its sending direction: a request was read and has not been
+    /// answered yet.
     HalfClosePossible(CountOf),
-    /// Nothing is unread, but no read was seen to return EOF: the process may not know of it.
+    /// Nothing is unread, but no read was seen to return EOF: the process may not know that the
+    /// peer closed.
     EofUnconfirmed(CountOf),
     /// When the peer closed is unknown: answered keepalive probes refresh the only timestamp.
     CloseTimeUnknown(CountOf),
@@ -25,35 +26,35 @@ pub enum Caveat {
     CauseAmbiguous,
     /// A goroutine references the response and may still read it.
     ResponseReferenced(CountOf),
-    /// Go's HTTP client waits for the response to be read or closed and no reader waits, but not
-    /// all stacks could be scanned for references.
+    /// Go's HTTP client is waiting for the response to be read or closed and no reader is waiting,
+    /// but not all stacks could be scanned for references.
     ScanIncomplete(CountOf),
-    /// A goroutine, thread or epoll waits to read.
+    /// A goroutine, thread or epoll is waiting to read.
     ReaderWaiting(CountOf),
-    /// Whether a reader waits is unknown.
+    /// Whether a reader is waiting is unknown.
     ReaderUnknown(CountOf),
-    /// The process itself waits for `connections` peers to read what it sent: it may be forwarding
+    /// The process is itself blocked sending on `connections` connections: it may be forwarding
     /// data at their pace.
     SendBlocked { connections: usize },
-    /// EOF was sent on to `connections` peers, which have not closed yet: the process may be waiting
-    /// for them.
+    /// EOF was forwarded to `connections` peers, which have not closed yet: the process may be
+    /// waiting for them.
     HalfClosedPeers { connections: usize },
     /// The process is stopped by a signal, a debugger or the cgroup freezer.
     ProcessStopped,
-    /// The process was stopped, and has run again for `ago_ms` only.
+    /// The process was stopped and resumed only `ago_ms` ago.
     ProcessResumed { ago_ms: u64 },
     /// The process was not inspected since these connections last changed.
     NotInspected(CountOf),
-    /// Responses that were read in several parts before, so reading may be paused.
+    /// The responses were previously read in several parts, so reading may only be paused.
     PausePossible(CountOf),
-    /// More was read than an HTTP library buffers by itself, or data was read long after the request, so
-    /// the application has used them.
+    /// More was read than an HTTP library buffers on its own, or data was read long after the
+    /// request, so the application has been reading them.
     PartlyRead(CountOf),
     /// `count` connections to the same destination are being read: these may be next.
     OthersBeingRead { count: usize },
     /// `count` connections to the same port are being served: these may be next.
     OthersBeingServed { count: usize },
-    /// A slow reader can be told apart only after `needed_ms` of watching.
+    /// A slow reader can be distinguished only after `needed_ms` of watching.
     WatchedTooBriefly { needed_ms: u64 },
     /// Only `count` of `total` connections hold more than `unread_min_bytes`; `count_min` are
     /// needed, because less can be TLS session tickets.
@@ -62,18 +63,20 @@ pub enum Caveat {
     TooFewResponses { count: usize, count_min: usize },
     /// Fewer than `count_min` connections: so few may have been passed on purpose.
     TooFewInherited { count: usize, count_min: usize },
-    /// This process is a fork of the process that opened the connections, which was not seen: that
-    /// may have exited, or hold no sockets any more. This process may be a daemon with its pool.
+    /// This process is a fork of the process that opened the connections. That process was not
+    /// seen: it may have exited or closed its sockets. This process may be a daemon using a pool
+    /// opened before the fork.
     OpenerNotSeen,
-    /// The process has closed or used other dead connections of the group, of which up to
-    /// `alive_max` were in use at one time: a pool may keep as many.
+    /// The process has closed or used other dead connections of the group, and up to `alive_max` of
+    /// the group were in use at one time: a pool may keep that many.
     CleanedUp { alive_max: usize },
-    /// `connections` died after the latest run of a garbage collector that closed others like them.
+    /// `connections` died after the last run of a garbage collector that had closed others of the
+    /// group.
     AwaitsCollection { connections: usize },
-    /// Connections of the group were used again after they had a verdict, so that `count_min` are
-    /// needed for a while, and not `--min-count`.
+    /// Connections of the group were used again after they had a verdict, so `count_min` are
+    /// required for a while instead of `--min-count`.
     UsedAgain { count_min: usize },
-    /// It takes `watch_ms` of watching to see whether this goes on.
+    /// A run of `watch_ms` would show whether this continues.
     Undecided { watch_ms: u64 },
     /// Whether this process has called `execve` is unknown.
     ExecUnknown,

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-/// Identity of a socket until the kernel reboots: its cookie (`sock_gen_cookie`).
+/// Identity of a socket until the next boot: its cookie (`sock_gen_cookie`).
 ///
 /// The kernel reuses the address of a `struct sock`, but not a cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,4 +1,4 @@
-//! One connection as the rules see it: what is known of it, and the time of the judgement.
+//! One connection as the rules see it: what is known about it, and the time of the judgment.
 
 use crate::{
     CallSiteReason, Confidence, Direction, DurationRange, Held, HttpConnection, HttpStage,
@@ -11,16 +11,17 @@ use crate::{
     tracked::{SeenReader, Tracked},
 };
 
-/// Data segments that a client sends in one exchange at most: a request usually is one, and the TLS
-/// handshake before it two or three.
+/// The maximum number of data segments that a client sends in one exchange: a request is usually
+/// one, and the TLS handshake before it two or three.
 const SEGMENTS_MAX: u32 = 4;
 
-/// A connection that is used again after a pause is suspected again after this many times the pause.
+/// After a pause, a connection is suspected again only once it has been idle for this many times
+/// the pause.
 const PAUSES: u64 = 3;
-/// But at most after this time.
+/// The upper limit of that time.
 const SUSPECT_AFTER_MAX_MS: u64 = 3_600_000;
 
-/// A connection at the time of a judgement.
+/// A connection at the time of a judgment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ConnectionView<'a> {
     pub(crate) tracked: &'a Tracked,
@@ -28,15 +29,15 @@ pub(crate) struct ConnectionView<'a> {
     pub(crate) direction: Direction,
     pub(crate) now: Timestamp,
     pub(crate) options: &'a Options,
-    /// The accountable process.
+    /// The owner.
     pub(crate) process: ProcessView,
-    /// The responses in flight on its file descriptor, by the ledger of that process.
+    /// The responses in flight on its file descriptor in that process.
     pub(crate) listed: &'a [Response],
     /// Which of those this view is about.
     pub(crate) selection: ResponseSelection<'a>,
     /// The known call sites.
-    pub(crate) sites: &'a CallSites,
-    /// Why it cannot be held against the process, if anything.
+    pub(crate) call_sites: &'a CallSites,
+    /// Why the process is not to blame for it, if there is a reason.
     pub(crate) excuse: Option<Excuse>,
 }
 
@@ -46,51 +47,53 @@ pub(crate) struct ConnectionView<'a> {
 pub(crate) enum ResponseSelection<'a> {
     /// All of them.
     All,
-    /// Those that were requested at this call site; `None` stands for unknown call sites.
+    /// Those that were requested at this call site; `None`: unknown call sites.
     At(Option<&'a str>),
 }
 
-/// The process that is accountable for a connection.
+/// The owner of a connection: the process to which findings attribute it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ProcessView {
     /// Why it cannot have acted on its connections.
     pub(crate) stop: Option<Stop>,
-    /// Whether the process is stopped has not been asked yet.
+    /// It is not known yet whether the process is stopped.
     pub(crate) is_unidentified: bool,
-    /// It may not be read.
+    /// `/proc` of the process cannot be read for lack of privileges.
     pub(crate) is_unreadable: bool,
     /// [`HostFacts::suspended_ns`](crate::HostFacts::suspended_ns).
     pub(crate) suspended_ns: u64,
 }
 
 impl<'a> ConnectionView<'a> {
-    /// When data was last sent or received; when it was opened if none was.
+    /// When data was last sent or received; if none was, when the connection was opened.
     pub(crate) fn last_used_at(&self) -> Timestamp {
         let last = self.facts.last_sent_at.max(self.facts.last_received_at);
         last.unwrap_or(self.tracked.opened_at)
     }
 
-    /// Time since data was last sent or received; its age if none was.
+    /// Time since data was last sent or received, in milliseconds; if none was, the connection's
+    /// age.
     pub(crate) fn idle_ms(&self) -> u64 {
         self.now.ms_since(self.last_used_at())
     }
 
-    /// Its opening was seen, so its age is exact.
+    /// Whether its opening was seen, so that its age is exact.
     pub(crate) fn saw_open(&self) -> bool {
         self.tracked.origin == Origin::Traced
     }
 
-    /// Its opening was not seen, and no snapshot shows that it was opened while tracing.
+    /// Whether it may have been opened before tracing: its opening was not seen, and no snapshot
+    /// shows otherwise.
     fn may_predate_tracing(&self) -> bool {
         !self.saw_open() && self.tracked.absent_at.is_none()
     }
 
-    /// It sent something, and too little for two requests over TLS.
+    /// Whether it sent data, but too little for two requests over TLS.
     pub(crate) fn was_used_once(&self) -> bool {
         (1..=SEGMENTS_MAX).contains(&self.facts.data_segments_sent)
     }
 
-    /// It carried at most one exchange, or what it received is unread.
+    /// Whether it carried at most one exchange, or its received data is unread.
     pub(crate) const fn is_unused(&self) -> bool {
         self.facts.unread_bytes > 0 || self.facts.data_segments_sent <= SEGMENTS_MAX
     }
@@ -105,7 +108,7 @@ impl<'a> ConnectionView<'a> {
         self.now.ms_since(self.facts.last_received_at.unwrap_or(self.tracked.opened_at))
     }
 
-    /// How long ago the peer closed, at least and at most; 0 if it did not.
+    /// The shortest and longest possible time since the peer closed; 0 if it has not.
     pub(crate) fn peer_closed_ago(&self) -> DurationRange {
         let ago = |closed: Interval| DurationRange {
             min_ms: self.now.ms_since(closed.latest),
@@ -119,8 +122,8 @@ impl<'a> ConnectionView<'a> {
         Interval::exact(self.facts.last_received_at.unwrap_or(self.tracked.opened_at))
     }
 
-    /// The holder started after the connection was opened, so it cannot have opened it, and the
-    /// file descriptor was not seen to be passed to it since: it inherited the connection.
+    /// Whether `holder` inherited the connection: it started after the connection was opened, so it
+    /// cannot have opened it, and the file descriptor was not seen to be passed to it since.
     pub(crate) fn is_inherited_by(&self, holder: &Owner) -> bool {
         if self.tracked.passed_to.contains(&holder.key) {
             return false;
@@ -132,53 +135,56 @@ impl<'a> ConnectionView<'a> {
         started_at.before_ms(margin_ms) > self.tracked.opened_at
     }
 
-    /// What an inspection of the process said of it. An answer holds while owners and byte counters
-    /// are as when it was read, for at most `--idle`.
+    /// What an inspection of the process found out about it. An answer is valid for at most
+    /// `--idle`, as long as owners and byte counters have not changed since the inspection.
     pub(crate) fn inspected(&self) -> Option<&'a SeenReader> {
         let seen = self.tracked.reader.as_deref()?;
         (self.now.ms_since(seen.at) <= self.options.idle_ms).then_some(seen)
     }
 
-    /// Who reads from it is established as far as it can be: the process was asked, or may not be read.
+    /// Whether its reader is known as far as it can be: the process was inspected, or cannot be
+    /// read.
     pub(crate) fn was_asked(&self) -> bool {
         self.process.is_unreadable || self.inspected().is_some()
     }
 
-    /// Who waits to read data or EOF.
+    /// What is waiting to read data or EOF.
     pub(crate) fn reader(&self) -> Reader {
         let facts = self.inspected().and_then(|seen| seen.facts.as_ref());
         facts.map_or(Reader::Unknown, |facts| facts.reader)
     }
 
-    /// What Go's HTTP client does with it.
+    /// The state of the connection in Go's HTTP client, if the client has it.
     pub(crate) fn http(&self) -> Option<&'a HttpConnection> {
         self.inspected()?.facts.as_ref()?.http.as_ref()
     }
 
-    /// Go's HTTP client waits for the response to be read or closed, and no reader waits.
+    /// Whether Go's HTTP client is waiting for the response to be read or closed, and no reader is
+    /// waiting.
     pub(crate) fn awaits_body(&self) -> bool {
         self.reader() == Reader::None
             && self.http().is_some_and(|http| http.stage == HttpStage::AwaitingBody)
     }
 
-    /// Whether a goroutine references the response that waits to be read or closed; `None` if no
-    /// response does.
+    /// Whether a goroutine references the response that has not been read to EOF or closed; `None`
+    /// if there is no such response.
     pub(crate) fn held(&self) -> Option<Held> {
         self.http().filter(|_| self.awaits_body()).map(|http| http.held)
     }
 
-    /// A leaked response, confirmed by goroutine scan: it waits to be read or closed, no reader
-    /// waits, and no goroutine references it.
+    /// Whether a goroutine scan confirmed a leaked response: it was neither read to EOF nor closed,
+    /// no reader is waiting, and no goroutine references it.
     pub(crate) fn is_confirmed(&self) -> bool {
         self.held() == Some(Held::Nobody)
     }
 
-    /// As confirmed, except that not everything could be scanned for references.
-    pub(crate) fn is_unsearched(&self) -> bool {
+    /// Like [`is_confirmed`](Self::is_confirmed), except that not everything could be scanned for
+    /// references.
+    pub(crate) fn is_scan_incomplete(&self) -> bool {
         self.held() == Some(Held::Unknown)
     }
 
-    /// It is confirmed, and nothing was sent for `--idle`.
+    /// Whether it is confirmed, and nothing was sent for `--idle`.
     pub(crate) fn is_confirmed_leak(&self) -> bool {
         self.is_confirmed() && self.is_overdue(self.sent_ms())
     }
@@ -192,20 +198,20 @@ impl<'a> ConnectionView<'a> {
             response.since >= opened_after
                 && match view.selection {
                     ResponseSelection::All => true,
-                    ResponseSelection::At(place) => view.place(response) == place,
+                    ResponseSelection::At(call_site) => view.call_site_of(response) == call_site,
                 }
         })
     }
 
-    /// Several responses may be in flight on it, each on a stream of its own (HTTP/2).
+    /// Whether several responses may be in flight on it, each on a stream of its own (HTTP/2).
     pub(crate) fn is_multiplexed(&self) -> bool {
         self.responses().any(|response| response.stream.is_some())
     }
 
     /// The call site that requested this response.
-    pub(crate) fn place(&self, response: &Response) -> Option<&'a str> {
-        let process = self.tracked.accountable()?.key;
-        self.sites.place(process, response.stack?)
+    pub(crate) fn call_site_of(&self, response: &Response) -> Option<&'a str> {
+        let process = self.tracked.owner()?.key;
+        self.call_sites.call_site(process, response.stack?)
     }
 
     fn oldest_response(&self) -> Option<&'a Response> {
@@ -214,13 +220,14 @@ impl<'a> ConnectionView<'a> {
 
     /// The stack that requested the oldest response in flight.
     pub(crate) fn response_stack(&self) -> Option<(ProcessKey, StackId)> {
-        Some((self.tracked.accountable()?.key, self.oldest_response()?.stack?))
+        Some((self.tracked.owner()?.key, self.oldest_response()?.stack?))
     }
 
     /// The stack that requested the response in flight; if none is in flight, the one that opened
     /// the connection.
     pub(crate) fn call_stack(&self) -> Option<(ProcessKey, StackId)> {
-        // Other code than that which requested a response may have opened its connection.
+        // The connection may have been opened by other code than the code that requested the
+        // response.
         if self.oldest_response().is_some() {
             return self.response_stack();
         }
@@ -229,11 +236,11 @@ impl<'a> ConnectionView<'a> {
 
     /// The responsible line of code, as far as known.
     pub(crate) fn call_site(&self) -> Option<&'a str> {
-        if let ResponseSelection::At(place) = self.selection {
-            return place;
+        if let ResponseSelection::At(call_site) = self.selection {
+            return call_site;
         }
         let (process, stack) = self.call_stack()?;
-        self.sites.place(process, stack)
+        self.call_sites.call_site(process, stack)
     }
 
     /// Why the responsible line of code is unknown; `None` if it is known.
@@ -242,7 +249,7 @@ impl<'a> ConnectionView<'a> {
             return None;
         }
         match self.call_stack() {
-            Some((process, stack)) => self.sites.reason(process, stack),
+            Some((process, stack)) => self.call_sites.reason(process, stack),
             None if self.may_predate_tracing() && self.oldest_response().is_none() => {
                 Some(&CallSiteReason::OpenedBeforeTracing)
             }
@@ -250,20 +257,21 @@ impl<'a> ConnectionView<'a> {
         }
     }
 
-    /// `--idle` is over; or the connection itself was found bad already, so that one that goes from
-    /// one bad state to the next is not retracted in between. A connection that was used again after
-    /// a pause of at least `--idle` is suspected only after three times that pause, at most an hour.
+    /// Whether `milliseconds` exceed `--idle`, or the connection itself was flagged already: a
+    /// connection that goes from one suspicious state to the next is not retracted in between. A
+    /// connection that was used again after a pause of at least `--idle` is suspected only after
+    /// three times that pause, at most an hour.
     pub(crate) fn is_overdue(&self, milliseconds: u64) -> bool {
         self.is_bad() || milliseconds >= self.suspect_after_ms()
     }
 
-    /// As [`is_overdue`](Self::is_overdue), whether or not the process ever paused: for what the peer
-    /// does.
+    /// Like [`is_overdue`](Self::is_overdue), but ignores earlier pauses of the process: for rules
+    /// about the peer.
     pub(crate) fn is_idle_over(&self, milliseconds: u64) -> bool {
         self.is_bad() || milliseconds >= self.options.idle_ms
     }
 
-    /// After what time without use the connection is suspected, in milliseconds.
+    /// The time without use after which the connection is suspicious, in milliseconds.
     pub(crate) fn suspect_after_ms(&self) -> u64 {
         let (idle_ms, pause_ms) = (self.options.idle_ms, self.tracked.pause_max_ms);
         if pause_ms < idle_ms {
@@ -272,12 +280,12 @@ impl<'a> ConnectionView<'a> {
         idle_ms.max(pause_ms.saturating_mul(PAUSES).min(SUSPECT_AFTER_MAX_MS))
     }
 
-    /// The highest confidence that a rule about the process may give it: none that is excused rises,
-    /// above *possible* or above what it had.
+    /// The highest confidence that a rule about the process may give it. The confidence of an
+    /// excused connection does not rise above *possible*, or above what it was before.
     pub(crate) fn ceiling(&self) -> Confidence {
         match self.excuse {
             None => return Confidence::Certain,
-            // It was likely as long as nobody knew of the pool or the collector.
+            // It was *likely* only until the pool or the collector was recognized.
             Some(Excuse::Pool | Excuse::Collector) => return Confidence::Possible,
             Some(_) => {}
         }
@@ -286,39 +294,41 @@ impl<'a> ConnectionView<'a> {
             .map_or(Confidence::Possible, |flag| flag.confidence.max(Confidence::Possible))
     }
 
-    /// It is excused, and was not surer than *possible* before.
+    /// Whether it is excused and was at most *possible* before.
     pub(crate) fn is_excused(&self) -> bool {
         self.ceiling() <= Confidence::Possible
     }
 
-    /// It had a verdict that was surer than *possible*.
+    /// Whether it had a verdict above *possible*.
     pub(crate) fn was_likely(&self) -> bool {
         self.tracked.flag().is_some_and(|flag| flag.confidence > Confidence::Possible)
     }
 
-    /// The process was seen to read within `--idle`: it slowly reads what a closed peer left.
+    /// Whether the process was seen to read within `--idle`: it is slowly reading what a peer sent
+    /// before it closed.
     pub(crate) fn is_being_read(&self) -> bool {
         self.tracked.read_at.is_some_and(|at| !self.is_overdue(self.now.ms_since(at)))
     }
 
-    /// Whether the process could act on the connection is known: of a stopped process, nothing rises.
-    pub(crate) fn is_free_to_act(&self) -> bool {
+    /// Whether the process is known to have been able to act on the connection: while a process is
+    /// stopped, no confidence rises.
+    pub(crate) fn can_run(&self) -> bool {
         let was_found = self.tracked.flag().is_some_and(|flag| {
             flag.verdict == Verdict::BodyNotClosed && flag.confidence >= Confidence::Likely
         });
         self.is_bad() || was_found || !self.process.is_unidentified
     }
 
-    /// It is *likely* to be leaked, as it accumulated with others.
+    /// Whether it was *likely* because it accumulated with others.
     pub(crate) fn has_accumulated(&self) -> bool {
         let accusation = self.tracked.accusation();
         accusation.is_some_and(|flag| flag.confidence >= Confidence::Likely)
             && !matches!(self.excuse, Some(Excuse::Pool | Excuse::Collector))
     }
 
-    /// When it was opened, at the earliest, as far as that was seen. The last request of a connection
-    /// that carried one exchange stands for its opening; where nothing was sent, that time is the
-    /// opening itself.
+    /// The earliest time at which it can have been opened, if known. For a connection that carried
+    /// one exchange, the time of its last request is used instead; if nothing was sent, that time
+    /// is the opening itself.
     pub(crate) fn known_opening(&self) -> Option<Timestamp> {
         match self.tracked.origin {
             Origin::Traced => Some(self.tracked.opened_at),
@@ -329,10 +339,10 @@ impl<'a> ConnectionView<'a> {
         }
     }
 
-    /// The present verdict is about the connection itself. Verdicts that say little of the
-    /// connection, or that are no more than *possible* for an open one, do not shorten the time in
-    /// which it may turn out healthy. A response in flight carries its own time, and says nothing
-    /// of the connection once it was returned.
+    /// Whether the current verdict is about the connection itself. Verdicts that say little about
+    /// the connection, or that are at most *possible* for an open one, do not shorten the time in
+    /// which it may turn out to be healthy. A response in flight has a time of its own, and says
+    /// nothing about the connection once it was released.
     fn is_bad(&self) -> bool {
         self.tracked.flag().is_some_and(|flag| match flag.verdict {
             Verdict::BodyNotClosed

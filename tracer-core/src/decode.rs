@@ -1,4 +1,5 @@
-//! Decodes the records of the kernel programs. Total: any bytes give a value or a [`DecodeError`].
+//! Decodes the records of the BPF programs. Any bytes give a value or a [`DecodeError`]; nothing
+//! panics.
 //!
 //! Kernel counters need interpretation. A received FIN takes one sequence number, so it is
 //! subtracted from `bytes_received` and from `rcv_nxt - copied_seq`. Timestamps of data
@@ -22,10 +23,11 @@ use crate::{
 const PROTOCOL_TCP: u16 = 6;
 /// `SOCK_STREAM`.
 const TYPE_STREAM: u16 = 1;
-/// Windows are below 1 GiB, so a larger difference of sequence numbers is an inconsistent read.
+/// Windows are below 1 GiB, so a larger difference of sequence numbers means an inconsistent read.
 const SEQUENCE_HALF: u32 = 1 << 31;
 
-/// Nanoseconds per microsecond. Events are dated to the microsecond, which makes recordings smaller.
+/// Nanoseconds per microsecond. Events are dated to the microsecond, which makes recordings
+/// smaller.
 const US: u64 = 1_000;
 
 /// Why a record was refused.
@@ -39,10 +41,10 @@ pub enum DecodeError {
         /// Bytes of a record.
         expected: usize,
     },
-    /// No such [`tracer_common::EventKind`].
+    /// The number is not a [`tracer_common::EventKind`].
     #[error("unknown event kind {0}")]
     UnknownKind(u32),
-    /// No such TCP state.
+    /// The number is not a TCP state.
     #[error("unknown TCP state {0}")]
     UnknownState(u8),
     /// Neither IPv4 nor IPv6.
@@ -69,9 +71,10 @@ pub struct KernelConstants {
     reason = "nearly all are the large variant, and none is stored"
 )]
 pub enum FileDescriptor {
-    /// Of a TCP socket. Its one owner is this file descriptor.
+    /// A file descriptor of a TCP socket. Its one owner is this file descriptor.
     Tcp(SocketFacts),
-    /// Of a socket without a `struct tcp_sock` of its own; its protocol.
+    /// A file descriptor of a socket without a `struct tcp_sock` of its own, with the name of its
+    /// protocol.
     NotJudged(String),
 }
 
@@ -168,7 +171,7 @@ pub fn file_descriptor(
             .then(|| Timestamp::from_ms(record.last_read_us / 1_000).min(at)),
         last_segment_at: Some(Timestamp::from_ms(record.last_segment_us / 1_000).min(at)),
         last_ack_at: if record.last_ack_jiffies == 0 {
-            // Restored into ESTABLISHED by `TCP_REPAIR`, and silent since.
+            // The socket was restored into ESTABLISHED by `TCP_REPAIR` and has been silent since.
             None
         } else {
             data_at(record.last_ack_jiffies)
@@ -185,8 +188,8 @@ pub fn file_descriptor(
     }))
 }
 
-/// The name of a protocol that looks like TCP by family and type but has no `struct tcp_sock` of its
-/// own (`IPPROTO_MPTCP`, `IPPROTO_SMC`, `IPPROTO_SCTP`).
+/// The name of a protocol that looks like TCP by family and type but has no `struct tcp_sock` of
+/// its own (`IPPROTO_MPTCP`, `IPPROTO_SMC`, `IPPROTO_SCTP`).
 fn not_judged(record: &SocketRecord) -> Option<&'static str> {
     match (record.socket_type, record.protocol) {
         (TYPE_STREAM, PROTOCOL_TCP) => None,
@@ -197,7 +200,7 @@ fn not_judged(record: &SocketRecord) -> Option<&'static str> {
     }
 }
 
-/// What follows from the sequence numbers of a connection.
+/// Values derived from the sequence numbers of a connection.
 struct Sequences {
     rx_bytes: u64,
     unread_bytes: u64,
@@ -225,7 +228,8 @@ impl Sequences {
         let queued = u64::from(distance(record.copied_seq, record.rcv_nxt));
         let unsent = u64::from(distance(record.snd_una, record.write_seq));
         Self {
-            // The FIN takes one sequence number: in the queue until it is read, and in the count.
+            // The FIN takes one sequence number, which counts as received, and as unread until it
+            // is consumed.
             rx_bytes: record.bytes_received.saturating_sub(fin),
             unread_bytes: if queued > 0 { queued - fin } else { 0 },
             unsent_bytes: unsent,
@@ -238,8 +242,8 @@ impl Sequences {
 
 /// Whether this side opened the connection. The SYN of an active open takes one sequence number and
 /// is acknowledged like data (`bytes_acked` is one more than the data sent); that of a passive open
-/// was acknowledged before the socket existed. An own FIN looks the same, so a difference of one is
-/// not conclusive for a dead socket.
+/// was acknowledged before the socket existed. A FIN sent by this side looks the same, so a
+/// difference of one is not conclusive for a dead socket.
 fn opened_actively(record: &SocketRecord, state: TcpState, unsent_bytes: u64) -> Option<bool> {
     if unsent_bytes != 0 {
         return None;

@@ -1,4 +1,4 @@
-//! The detector: takes inputs, asks questions, gives verdicts.
+//! The detector: takes inputs, asks questions, produces findings.
 
 mod clean_ups;
 mod coverage;
@@ -34,7 +34,7 @@ use crate::{
     tracked::{Flagged, Tracked},
 };
 
-/// Takes [`Input`]s and gives verdicts.
+/// Takes [`Input`]s and produces findings.
 #[derive(Debug)]
 pub struct Detector {
     options: Options,
@@ -44,18 +44,18 @@ pub struct Detector {
     histories: BTreeMap<GroupKey, GroupHistory>,
     /// What processes did to dead connections since the latest snapshot.
     cleaned: CleanedGroups,
-    /// How many connections of each group half-closed ones excused.
+    /// How many connections of each group were excused by half-closed ones, over time.
     half_closed: BTreeMap<GroupKey, History>,
     findings: FindingTracker,
     /// The connections that have a verdict.
     flagged: BTreeSet<ConnectionId>,
     derived: Derivations,
     changes: Vec<Change>,
-    /// Some verdict has changed: taken by [`take_changed`](Self::take_changed).
+    /// Whether some verdict has changed; reset by [`take_changed`](Self::take_changed).
     changed: bool,
     now: Timestamp,
     loss: Loss,
-    /// The part of `loss` that the latest snapshot has made up for.
+    /// The part of `loss` for which the latest snapshot has compensated.
     healed: Loss,
     snapshots: u64,
     intervals: SnapshotIntervals,
@@ -64,7 +64,7 @@ pub struct Detector {
     unreadable: u64,
     unopened: u64,
     not_judged: BTreeMap<String, u64>,
-    /// The connections whose readers were asked for and not answered yet.
+    /// The connections whose readers were asked for and are not known yet.
     asked: BTreeMap<ProcessKey, Vec<ConnectionId>>,
     /// Questions about readers that were left unanswered after the latest snapshot.
     unanswered: u64,
@@ -132,7 +132,7 @@ impl Detector {
                 self.table.processes.touch_key(ledger.process);
                 self.changed |= self.processes.open_responses.replace(ledger, self.snapshots);
             }
-            Input::CallSite(answer) => self.processes.sites.remember(answer),
+            Input::CallSite(answer) => self.processes.call_sites.remember(answer),
             Input::Unanswered(count) => self.unanswered = count,
             Input::Note(note) => {
                 if !self.host.notes.contains(&note) {
@@ -162,17 +162,17 @@ impl Detector {
         {
             self.handle_departure(departure, at);
         }
-        // Not before: the changes above still name the call sites of processes that are gone.
+        // This comes last: the changes above still name the call sites of processes that are gone.
         self.processes.take_holders(holders, self.snapshots, at, self.options.window_ms);
         self.observe_groups(at);
     }
 
-    /// What was lost and no later snapshot has made up for.
+    /// The losses for which no later snapshot has compensated.
     fn unhealed(&self) -> Loss {
         self.loss.healable().since(self.healed)
     }
 
-    /// What is missing from the answer is no longer known.
+    /// Connections that are missing from the answer have an unknown reader from now on.
     fn take_readers(&mut self, readers: Readers) {
         let mut found: BTreeMap<ConnectionId, ReaderFacts> =
             readers.found.into_iter().map(|facts| (facts.id, facts)).collect();
@@ -190,7 +190,7 @@ impl Detector {
         }
     }
 
-    /// A connection that was closed or used again loses its verdict.
+    /// Retracts the verdict of a connection that was closed or used again.
     fn handle_departure(&mut self, departure: Departure, at: Timestamp) {
         match departure {
             Departure::Closed(tracked) => {
@@ -202,8 +202,8 @@ impl Detector {
                 }
             }
             Departure::Used(id) => {
-                // Where several responses share the connection, its use says nothing of the leaked
-                // ones. The next list of responses in flight shows whether they were returned.
+                // If several responses share the connection, its use says nothing about the leaked
+                // ones. The next list of responses in flight shows whether they were released.
                 if self.table.get(id).is_some_and(|tracked| self.is_shared(tracked, at)) {
                     return;
                 }
@@ -216,7 +216,7 @@ impl Detector {
         }
     }
 
-    /// The connection has its verdict for one of several responses (HTTP/2).
+    /// Whether the connection has its verdict for one of several responses (HTTP/2).
     fn is_shared(&self, tracked: &Tracked, at: Timestamp) -> bool {
         let context = self.context(at);
         tracked.flag().is_some_and(|flag| flag.verdict == Verdict::BodyNotClosed)
@@ -308,19 +308,19 @@ impl Detector {
     ) -> Option<Change> {
         let context = self.context(at);
         let view = context.view(tracked)?;
-        // The response behind the verdict may not be in flight any more.
+        // The response behind the verdict may no longer be in flight.
         let flagged = tracked.flagged.as_ref()?;
         let selection = flagged.response.map_or(view.selection, |(process, stack)| {
-            ResponseSelection::At(self.processes.sites.place(process, stack))
+            ResponseSelection::At(self.processes.call_sites.call_site(process, stack))
         });
         let connection = connection(&ConnectionView { selection, ..view });
-        let process = tracked.accountable().and_then(|it| self.processes.facts.get(&it.key));
+        let process = tracked.owner().and_then(|it| self.processes.facts.get(&it.key));
         let script = process.and_then(|facts| facts.script.clone());
         Some(Change { at, kind, connection, flag, key: (*flagged.key).clone(), script })
     }
 
-    /// Another snapshot would say more: a connection with a verdict is missing from the latest one,
-    /// or events were lost since.
+    /// Whether another snapshot would show more: a connection with a verdict is missing from the
+    /// latest one, or events have been lost since.
     pub fn is_undecided(&self) -> bool {
         self.table.is_undecided() || self.unhealed().events() > 0
     }
@@ -331,7 +331,7 @@ impl Detector {
     }
 
     /// Whether something has changed since the last call: a connection was opened, closed, used or
-    /// passed on, or its state or verdict changed. Where nothing changes, snapshots can be rare.
+    /// passed on, or its state or verdict changed. If nothing changes, snapshots can be rare.
     pub const fn take_changed(&mut self) -> bool {
         let changed = self.changed || self.table.changed;
         (self.changed, self.table.changed) = (false, false);
@@ -376,7 +376,8 @@ impl Detector {
     }
 }
 
-/// What is judged at `now`. Borrows single fields, so that the others can change meanwhile.
+/// The context of a judgment at `now`. It borrows single fields, so the others can change
+/// meanwhile.
 const fn context<'a>(
     table: &'a Table,
     processes: &'a Processes,

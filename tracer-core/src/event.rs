@@ -13,7 +13,7 @@ pub struct Event {
     pub id: ConnectionId,
     /// Inode number of the socket's network namespace.
     pub netns: u32,
-    /// Local address; the port is 0 in [`EventKind::Connected`] of an unbound socket.
+    /// Local address; in [`EventKind::Connected`], the port is 0 if the socket was not bound.
     pub local: SocketAddr,
     /// Remote address.
     pub remote: SocketAddr,
@@ -31,9 +31,9 @@ pub enum EventKind {
     /// The state changed (`inet_sock_set_state`). This often runs in softirq context, so the
     /// process that was current has nothing to do with it and is not reported.
     StateChanged {
-        /// The state before.
+        /// The previous state.
         from: TcpState,
-        /// The state now.
+        /// The new state.
         to: TcpState,
     },
     /// The kernel destroyed the socket (`tcp_destroy_sock`).

@@ -1,4 +1,4 @@
-//! The facts behind a finding, as data. What speaks against it is a [`Caveat`](crate::Caveat).
+//! The facts behind a finding, as data. What limits its confidence is a [`Caveat`](crate::Caveat).
 
 use alloc::{string::String, vec::Vec};
 use core::net::SocketAddr;
@@ -12,10 +12,10 @@ pub struct DurationRange {
     pub max_ms: u64,
 }
 
-/// A part of a finding's connections (of its responses, where the variant says so).
+/// A part of a finding's connections, or of its responses if the variant says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CountOf {
-    /// How many the statement holds for.
+    /// The number for which the statement holds.
     pub count: usize,
     /// How many there are.
     pub total: usize,
@@ -60,14 +60,14 @@ impl Occurrence {
 pub struct Recurrence {
     /// What happened.
     pub event: Occurrence,
-    /// The largest number of occurrences that certainly lie apart.
+    /// The largest number of occurrences that are certainly separate.
     pub times: usize,
     /// From the first of those to the last, at least.
     pub span_ms: u64,
 }
 
-/// One fact about the connections of a finding. `count` is a number of connections where nothing
-/// else is said.
+/// One fact about the connections of a finding. `count` is a number of connections unless the
+/// variant says otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each variant documents its fields")]
 pub enum Evidence {
@@ -78,13 +78,13 @@ pub enum Evidence {
     /// `count` connections have been in CLOSE for `dead`, and their file descriptors are open.
     /// The times are lower bounds if `is_lower_bound`.
     Dead { count: usize, dead: DurationRange, is_lower_bound: bool },
-    /// A read or a pending-error check returned EOF or the error to the process, and it closed
-    /// none of them.
+    /// A read or `SO_ERROR` returned EOF or the error to the process, and the process closed none
+    /// of them.
     DeathReported(CountOf),
     /// No read was seen to return EOF or the error on any of the `count` dead connections.
     DeathUnnoticed { count: usize },
-    /// `count` connections were accepted, `received_bytes` arrived on them, and for `waiting`
-    /// none of it was ever read.
+    /// `count` connections were accepted, `received_bytes` arrived on them, and none of it has been
+    /// read; it has been pending for `waiting`.
     NeverRead { count: usize, received_bytes: u64, waiting: DurationRange },
     /// The peer has sent its FIN.
     PeerGaveUp(CountOf),
@@ -101,8 +101,8 @@ pub enum Evidence {
     SilentWithoutReader { count: usize, silent: DurationRange },
     /// `count` HTTP/1 responses were requested `age` ago and neither read to EOF nor closed.
     ResponsesInFlight { count: usize, age: DurationRange },
-    /// For `streams` of HTTP/2 on `connections`, `buffered_bytes` are buffered in the process's
-    /// memory, of which the application has read nothing for `unread`.
+    /// For `streams` HTTP/2 streams on `connections` connections, `buffered_bytes` are buffered in
+    /// the process's memory, and the application has read none of them for `unread`.
     StreamsUnread { streams: usize, connections: usize, buffered_bytes: u64, unread: DurationRange },
     /// Data or EOF has been pending for longer than `--idle` and was not read, so no reader is
     /// waiting.
@@ -137,9 +137,9 @@ pub enum Evidence {
     /// The lowest number of connections rose in each of `windows` consecutive windows, from `from`
     /// to `to`, and the oldest connections stayed open.
     CountRose { windows: usize, from: usize, to: usize },
-    /// The lowest number of connections whose EOF was passed on to peers that do not close rose in
-    /// each of `windows` consecutive windows, from `from` to `to`, as with tunnels of which one end
-    /// stays open.
+    /// The lowest number of connections whose EOF was forwarded to a peer that does not close rose
+    /// in each of `windows` consecutive windows, from `from` to `to`, as with tunnels that stay
+    /// open at one end.
     HalfOpenRose { windows: usize, from: usize, to: usize },
     /// The peer has acknowledged nothing on `count` connections for `silent`.
     NothingAcknowledged { count: usize, silent: DurationRange },

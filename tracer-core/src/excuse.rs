@@ -1,26 +1,27 @@
-//! Why a connection cannot be held against its process.
+//! Why a process is not to blame for a connection.
 
-/// Why a connection is no more than *possible* to be leaked, whatever its state. A verdict that was
-/// surer before is kept, and does not rise, except for [`Pool`](Self::Pool) and
-/// [`Collector`](Self::Collector).
+/// Why a connection is at most *possible*, whatever its state. A confidence that was higher before
+/// is kept and does not rise, except with [`Pool`](Self::Pool) and [`Collector`](Self::Collector).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Excuse {
-    /// The process may wait for a slow peer of another connection before it reads on.
+    /// The process may be waiting for a slow peer of another connection before it continues
+    /// reading.
     SlowPeer,
-    /// The process has passed EOF on to another connection, and may wait for that one's peer to close.
+    /// The process has forwarded EOF to another connection, and may be waiting for its peer to
+    /// close.
     HalfClosedPeer,
-    /// The process comes back to others of the group, and this may be one that it keeps.
+    /// The process returns to other connections of the group, and this may be one that it keeps.
     Pool,
     /// A garbage collector closes connections of the group, and may not have run since this one died.
     Collector,
     /// The process is stopped or frozen, or was until recently.
     Stopped,
-    /// Nobody has looked who reads from the connection since it last changed.
+    /// The process was not inspected for a reader since the connection last changed.
     NotInspected,
 }
 
 impl Excuse {
-    /// The process waits for the peer of another connection.
+    /// Whether the process is waiting for the peer of another connection.
     pub(crate) const fn is_waiting(self) -> bool {
         matches!(self, Self::SlowPeer | Self::HalfClosedPeer)
     }

@@ -1,4 +1,4 @@
-//! Which of many keys are served when not all can be.
+//! Selects the keys to serve when there are more than can be served at once.
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -10,7 +10,7 @@ use alloc::{
 pub(crate) struct FairQueue<K> {
     /// The round in which each key was last served.
     served: BTreeMap<K, u64>,
-    /// How many keys had to wait in the latest round.
+    /// The number of keys that were not served in the latest round.
     pub(crate) waiting: usize,
 }
 

@@ -1,4 +1,4 @@
-//! The name of a finding that is the same across runs, restarts and hosts.
+//! The key of a finding: a name that is the same across runs, restarts and hosts.
 
 use core::{
     fmt::{self, Write as _},
@@ -33,7 +33,7 @@ impl FindingFamily {
     }
 }
 
-/// Which end of the connections they have in common.
+/// The address or port that the connections of a finding share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Destination {
     /// Outbound connections to one address and port.
@@ -54,13 +54,13 @@ impl fmt::Display for Destination {
     }
 }
 
-/// Names a finding across runs, restarts and hosts.
+/// Identifies a finding across runs, restarts and hosts.
 ///
-/// The key names what the tool can know. Without uprobes (in an audit), leaked responses are known
-/// as connections only, and their key has another family than in a run with uprobes: a
-/// *body-not-closed* finding and a finding of connections are not compared with each other. Fixed when the finding begins: verdict,
-/// confidence, call site and process id may change under it. Several findings of one report have
-/// the same key where they differ in those only.
+/// The key is fixed when the finding begins; verdict, confidence, call site and process id may
+/// change later. Several findings of one report have the same key if they differ only in those.
+/// Without uprobes (in an audit), leaked responses are known only as connections, and their key has
+/// a different family than in a run with uprobes: such findings are not compared with
+/// *body-not-closed* findings.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FindingKey {
     /// What kind of thing is leaked.
@@ -69,7 +69,7 @@ pub struct FindingKey {
     pub direction: Direction,
     /// Where they go.
     pub destination: Destination,
-    /// The name of the accountable process.
+    /// The name of the owning process.
     pub comm: Comm,
 }
 

@@ -1,4 +1,4 @@
-//! The findings from one judgement to the next: their numbers and keys, how long they have been
+//! Keeps findings from one judgment to the next: their numbers and keys, how long they have been
 //! active, and which were retracted.
 
 mod describe;
@@ -21,19 +21,19 @@ use crate::{
     group::GroupKey, judge::Judged, rules::RuleKey,
 };
 
-/// Identity of a finding within a run: what it is about, which rule found it and, for rules that
-/// judge by call site, the call site.
+/// Identity of a finding within a run: its group, its rule and, for rules that judge by call site,
+/// the call site.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Identity {
     group: GroupKey,
     rule: RuleKey,
-    site: Option<String>,
+    call_site: Option<String>,
 }
 
 impl Identity {
     fn of(judged: &Judged<'_>) -> Self {
-        let site = judged.site.map(ToOwned::to_owned);
-        Self { group: judged.group, rule: judged.rule, site }
+        let call_site = judged.call_site.map(ToOwned::to_owned);
+        Self { group: judged.group, rule: judged.rule, call_site }
     }
 }
 
@@ -41,27 +41,27 @@ impl Identity {
 #[derive(Debug, Default)]
 pub(crate) struct FindingTracker {
     active: BTreeMap<Identity, Tracked>,
-    /// Not in the latest judgement, but some connection still has its verdict: it was absent from
-    /// one snapshot only. Neither reported nor retracted.
+    /// Findings that are not in the latest judgment although a connection still has the verdict: it
+    /// was absent from one snapshot only. They are neither reported nor retracted.
     undecided: BTreeMap<Identity, Tracked>,
     retracted: VecDeque<Finding>,
     /// Retracted findings that are no longer listed.
     pub(crate) forgotten: u64,
-    /// How many findings have been numbered.
+    /// The number of findings so far.
     numbered: u64,
 }
 
-/// A finding that is not retracted.
+/// An active finding.
 #[derive(Debug)]
 struct Tracked {
     /// Since when it has been active.
     since: Timestamp,
-    /// As in `finding`, shared with the connections.
+    /// The key of `finding`, shared with the connections.
     key: Arc<FindingKey>,
     finding: Finding,
 }
 
-/// What a finding keeps from its beginning on.
+/// The parts of a finding that are fixed when it begins.
 struct Beginning {
     id: u64,
     key: Arc<FindingKey>,
@@ -69,8 +69,8 @@ struct Beginning {
 }
 
 impl FindingTracker {
-    /// Takes in a new judgement, and returns the key of each finding in it. `is_flagged` returns
-    /// whether a connection still has a verdict.
+    /// Updates the findings from a new judgment, and returns the key of each finding in it.
+    /// `is_flagged` returns whether a connection still has a verdict.
     pub(crate) fn update(
         &mut self,
         judged: &[Judged<'_>],
@@ -109,7 +109,7 @@ impl FindingTracker {
             } else if !ids().all(|id| matching.is_continued(&identity, id)) {
                 self.retract(tracked, now, retracted_max);
             }
-            // Else all of its connections are in other findings now.
+            // Otherwise, all of its connections are in other findings now.
         }
         keys
     }
@@ -139,7 +139,8 @@ impl FindingTracker {
         }
     }
 
-    /// The active findings, the worst first, then the retracted ones, the latest first.
+    /// The active findings, the highest confidence first, then the retracted ones, the latest
+    /// first.
     pub(crate) fn findings(&self) -> Vec<Finding> {
         let mut findings: Vec<Finding> =
             self.active.values().map(|tracked| tracked.finding.clone()).collect();

@@ -4,18 +4,18 @@ use core::net::SocketAddr;
 
 use crate::{Destination, Direction, ProcessKey, SocketFacts};
 
-/// What the connections of one group have in common.
+/// What the connections of one group share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct GroupKey {
     pub(crate) process: ProcessKey,
     pub(crate) netns: u32,
     pub(crate) direction: Direction,
-    /// Of outbound connections to one address and port; `None` for the others.
+    /// The destination of outbound connections to one address and port; `None` for other groups.
     pub(crate) remote: Option<SocketAddr>,
-    /// Of outbound connections to one port of several addresses, which are judged together where
-    /// there are too few to each address; `None` for the others.
+    /// The port of outbound connections to several addresses, which are judged together if there
+    /// are too few to each address; `None` for other groups.
     pub(crate) remote_port: Option<u16>,
-    /// Of inbound connections; `None` for outbound ones.
+    /// The local port of inbound connections; `None` for outbound ones.
     pub(crate) local_port: Option<u16>,
 }
 
@@ -38,12 +38,12 @@ impl GroupKey {
         Self { remote: None, remote_port, ..self }
     }
 
-    /// It is a group of several addresses.
+    /// Whether it is a group of several addresses.
     pub(crate) const fn is_by_port(&self) -> bool {
         self.remote_port.is_some()
     }
 
-    /// Both may contain the same connections.
+    /// Whether both may contain the same connections.
     pub(crate) fn overlaps(&self, other: &Self) -> bool {
         self == other || self.of_port() == *other || *self == other.of_port()
     }

@@ -1,16 +1,16 @@
-//! How a group of connections developed while it was watched.
+//! The history of a group of connections while it was watched.
 
 use crate::{Options, Timestamp, group_size::GroupSize, history::History, turnover::Turnover};
 
-/// The history of a group that became small is kept for this many times `--idle`.
+/// The history of a group that has become small is kept for this many times `--idle`.
 const KEPT_IDLES: u64 = 10;
 
-/// How a group developed. Of constant size.
+/// The history of a group. Constant size.
 #[derive(Clone, Debug)]
 pub(crate) struct GroupHistory {
     /// The number of its connections.
     pub(crate) counts: History,
-    /// What the process does with dead ones.
+    /// How the process treats its dead connections.
     pub(crate) turnover: Turnover,
     /// When it last had `--min-count` connections.
     large_at: Timestamp,
@@ -22,7 +22,7 @@ impl GroupHistory {
         Self { counts: History::default(), turnover: Turnover::new(since), large_at: since }
     }
 
-    /// Takes in the size that the group has in a snapshot at `at`.
+    /// Updates the history with the size of the group in a snapshot at `at`.
     pub(crate) fn observe(&mut self, at: Timestamp, size: GroupSize, options: &Options) {
         if size.count >= options.count_min {
             self.large_at = at;
@@ -33,8 +33,8 @@ impl GroupHistory {
         self.turnover.observe(at, size);
     }
 
-    /// What it says still matters: a group of which all dead connections were closed may have as many
-    /// again soon.
+    /// Whether the history may still matter: a group of which all dead connections were closed may
+    /// soon have as many again.
     pub(crate) fn is_kept(&self, at: Timestamp, options: &Options) -> bool {
         let kept_ms = options.idle_ms.saturating_mul(KEPT_IDLES);
         self.large_at == at

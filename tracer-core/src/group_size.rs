@@ -1,4 +1,4 @@
-//! How many connections a group has.
+//! The size of a group of connections.
 
 use crate::Timestamp;
 

@@ -1,15 +1,15 @@
-//! How a count developed while it was watched.
+//! The history of a count while it was watched.
 
 use alloc::collections::VecDeque;
 
 use crate::Timestamp;
 
-/// Windows that are kept.
+/// The maximum number of windows kept.
 const WINDOWS_MAX: usize = 12;
-/// A growth rate takes at least this long to measure.
+/// The minimum time to measure a growth rate.
 const WATCHED_MIN_MS: u64 = 60_000;
 
-/// The lowest counts of the latest windows of time. Of constant size.
+/// The lowest counts of the latest time windows. Constant size.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct History {
     windows: VecDeque<Window>,
@@ -53,7 +53,7 @@ impl History {
     /// The lowest counts of the first and the last of the latest `windows` complete windows, if the
     /// lowest count rose in each and the oldest connection was never replaced by a younger one.
     pub(crate) fn rise(&self, windows: usize) -> Option<(usize, usize)> {
-        // The last window is not over, and a rise over five windows compares six.
+        // The last window is incomplete, and a rise over five windows compares six.
         let complete = self.windows.len().checked_sub(1)?;
         let first = complete.checked_sub(windows + 1)?;
         let compared = || self.windows.range(first..complete);
@@ -64,7 +64,8 @@ impl History {
         rises.then_some((first.lowest, last.lowest))
     }
 
-    /// By how much the count grew per minute, in thousandths, if it was watched for a minute.
+    /// The growth of the count per minute, in thousandths; `None` if it was watched for less than a
+    /// minute.
     pub(crate) fn per_min_milli(&self, now: Timestamp, count: usize) -> Option<i64> {
         let first = self.windows.front()?;
         let watched_ms = now.ms_since(first.started_at);

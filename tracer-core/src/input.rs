@@ -1,4 +1,4 @@
-//! What the detector is given.
+//! The inputs of the detector.
 
 use alloc::vec::Vec;
 
@@ -18,8 +18,8 @@ pub enum Input {
     Snapshot(Snapshot),
     /// An answer to [`Question::Process`](crate::Question::Process).
     Process(ProcessFacts),
-    /// The answer to [`Question::Process`](crate::Question::Process) for a process that may not be
-    /// read.
+    /// The answer to [`Question::Process`](crate::Question::Process) for a process that cannot be
+    /// read for lack of privileges.
     ProcessUnreadable(ProcessKey),
     /// An answer to [`Question::Readers`](crate::Question::Readers).
     Readers(Readers),
@@ -34,7 +34,7 @@ pub enum Input {
     Note(Note),
     /// The running totals of what was lost. Sent when they change.
     Loss(Loss),
-    /// Judge what is known at this time.
+    /// Judge what is known at this time, and update the findings.
     Tick(Timestamp),
 }
 
@@ -46,13 +46,13 @@ pub struct HostFacts {
     /// How long the host was suspended since it booted, in nanoseconds: the difference between
     /// `CLOCK_BOOTTIME`, in which processes start, and `CLOCK_MONOTONIC`.
     pub suspended_ns: u64,
-    /// How kernel events are observed; empty if nothing was to be attached.
+    /// How kernel events are observed; empty if the run attaches nothing.
     pub probes: Vec<Probe>,
     /// Remarks for the reader of the report.
     pub notes: Vec<Note>,
 }
 
-/// Running totals of what could not be delivered.
+/// Running totals of records that were lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Loss {
     /// Events lost because the ring buffer was full.
@@ -65,12 +65,13 @@ pub struct Loss {
     pub snapshots_failed: u64,
     /// User stacks that were not kept. Only their call sites are missing.
     pub stacks_lost: u64,
-    /// Responses lost because the kernel's ledger was full. No later snapshot makes up for them.
+    /// Responses in flight lost because the kernel's map of them (the ledger) was full. No later
+    /// snapshot compensates for them.
     pub ledger_full: u64,
 }
 
 impl Loss {
-    /// The part of the loss that a later snapshot makes up for.
+    /// The part of the loss for which a later snapshot compensates.
     pub(crate) const fn healable(self) -> Self {
         Self { stacks_lost: 0, ledger_full: 0, ..self }
     }
@@ -87,7 +88,7 @@ impl Loss {
         }
     }
 
-    /// Lost events, for whatever reason.
+    /// Events lost for any reason.
     pub const fn events(self) -> u64 {
         self.ring_full.saturating_add(self.map_full).saturating_add(self.unreadable)
     }

@@ -1,10 +1,11 @@
 //! From the open connections to findings: groups connections, applies the rules, weighs growth.
 //!
-//! Connections are grouped by process, network namespace, direction and destination. Within a group,
-//! every rule assesses the connections that it claims. The surest assessment gets its connections,
-//! among equally sure ones that of the most specific rule, and the other rules assess what is left:
-//! so a connection has one verdict, and a few certain connections are not lost among many that are
-//! only possible. Connections that no settled finding has are judged once more by port (`by_port`).
+//! Connections are grouped by process, network namespace, direction and destination. Within a
+//! group, every rule assesses the connections that it claims. The assessment with the highest
+//! confidence gets its connections, among equal ones that of the most specific rule, and the other
+//! rules assess what is left: so a connection has one verdict, and a few certain connections are
+//! not lost among many that are only possible. Connections without a settled finding are judged
+//! again by port (`by_port`).
 
 mod by_port;
 mod candidates;
@@ -31,7 +32,7 @@ use crate::{
     open_responses::Response,
     process_index::ProcessSet,
     processes::Processes,
-    rules::{self, Assessment, Claimed, RULES, Responses, Rule, RuleKey, Suspicion, growing},
+    rules::{self, Assessment, Claimed, RULES, ResponseCounts, Rule, RuleKey, Suspicion, growing},
     separate_times::SeparateTimes,
     table::Table,
     tracked::Tracked,
@@ -48,26 +49,26 @@ pub(crate) struct Judged<'a> {
     /// The rule that found them.
     pub(crate) rule: RuleKey,
     /// The call site of their responses; always `None` for rules that do not judge by call site.
-    pub(crate) site: Option<&'a str>,
+    pub(crate) call_site: Option<&'a str>,
     pub(crate) members: Vec<ConnectionView<'a>>,
     pub(crate) assessment: Assessment,
     pub(crate) growth: Growth,
 }
 
-/// Growth of a finding per minute, in thousandths, and how it is known.
+/// Growth of a finding per minute, in thousandths, and how it was measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Growth {
     pub(crate) per_min_milli: Option<i64>,
     pub(crate) reconstructed: bool,
 }
 
-/// What is known at the time of a judgement.
+/// What is known at the time of a judgment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct JudgeContext<'a> {
     pub(crate) table: &'a Table,
     pub(crate) processes: &'a Processes,
     pub(crate) histories: &'a BTreeMap<GroupKey, GroupHistory>,
-    /// How many connections half-closed ones excused at earlier judgements.
+    /// How many connections were excused by half-closed ones at earlier judgments.
     pub(crate) half_closed: &'a BTreeMap<GroupKey, History>,
     pub(crate) suspended_ns: u64,
     pub(crate) options: &'a Options,
@@ -83,7 +84,7 @@ impl<'a> JudgeContext<'a> {
         let context = *self;
         let mut latest: Option<(ProcessKey, ProcessView)> = None;
         self.table.open_of(processes).filter_map(move |tracked| {
-            let process = tracked.accountable()?.key;
+            let process = tracked.owner()?.key;
             // Connections of one process are mostly adjacent.
             let known = latest.filter(|(key, _)| *key == process).map(|(_, view)| view);
             let view = known.unwrap_or_else(|| context.process_view(process));
@@ -106,7 +107,7 @@ impl<'a> JudgeContext<'a> {
     /// The size of each group, and of each port with several addresses, of these processes.
     pub(crate) fn group_sizes(&self, processes: &ProcessSet) -> BTreeMap<GroupKey, GroupSize> {
         let each = self.table.open_of(processes).filter_map(|tracked| {
-            let (owner, facts) = (tracked.accountable()?, tracked.facts.as_ref()?);
+            let (owner, facts) = (tracked.owner()?, tracked.facts.as_ref()?);
             let group = GroupKey::of(owner.key, self.table.direction(tracked), facts);
             let one = GroupSize {
                 count: 1,
@@ -121,14 +122,14 @@ impl<'a> JudgeContext<'a> {
         sizes
     }
 
-    /// Data has been unread for longer than it takes to get to it. A connection that is forgotten is
-    /// not in use from then on, and dead only once it has a verdict.
+    /// Whether data has been unread for too long to be on its way to the application. A forgotten
+    /// connection is not in use from then on, and is dead only once it has a verdict.
     fn is_neglected(&self, tracked: &Tracked) -> bool {
         let has_unread = tracked.facts.as_ref().is_some_and(|facts| facts.unread_bytes > 0);
         has_unread && self.now.ms_since(tracked.unread_since) > self.options.gap_ms()
     }
 
-    /// The connection and its responses, if any snapshot has shown it.
+    /// The view of a connection and its responses, if any snapshot has shown it.
     pub(crate) fn view(&self, tracked: &'a Tracked) -> Option<ConnectionView<'a>> {
         Some(ConnectionView {
             tracked,
@@ -139,17 +140,17 @@ impl<'a> JudgeContext<'a> {
             process: ProcessView::default(),
             listed: self.listed(tracked).unwrap_or_default(),
             selection: ResponseSelection::All,
-            sites: &self.processes.sites,
+            call_sites: &self.processes.call_sites,
             excuse: None,
         })
     }
 
-    /// The responses in flight on the connection's file descriptors in the accountable process.
+    /// The responses in flight on the connection's file descriptors in the owning process.
     fn listed(&self, tracked: &Tracked) -> Option<&'a [Response]> {
         if self.processes.open_responses.is_empty() {
             return None;
         }
-        let process = tracked.accountable()?.key;
+        let process = tracked.owner()?.key;
         let owners = tracked.facts.iter().flat_map(|facts| &facts.owners);
         let own = owners.filter(|owner| owner.key == process);
         own.map(|owner| self.processes.open_responses.on(process, owner.fd))
@@ -166,7 +167,7 @@ impl<'a> JudgeContext<'a> {
         by_port::judge(groups, by_address.collect(), self.options.count_min, judge)
     }
 
-    /// Judges `members`, which are some or all of the connections of a group.
+    /// Judges `members`: some or all of the connections of a group.
     fn judge_group(
         &self,
         group: GroupKey,
@@ -177,7 +178,7 @@ impl<'a> JudgeContext<'a> {
         let growing = history.and_then(|history| growing::evidence(&history.counts));
         let turnover = history.map(|history| &history.turnover);
         let free = all.iter().filter(|view| !view.is_excused());
-        let responses = Responses::of(free);
+        let responses = ResponseCounts::of(free);
         let context = GroupContext { group, all, responses, growing: growing.as_ref(), turnover };
         let mut unassigned = Unassigned::of(members);
         let mut judged = self.judge_unassigned(&mut unassigned, &context, false);
@@ -186,7 +187,8 @@ impl<'a> JudgeContext<'a> {
                 judged.rule.id.is_about_the_process()
                     && judged.assessment.confidence > Confidence::Possible
             };
-            // Unless the others are surer, there is one finding of all and not two.
+            // Unless the others have a higher confidence, there is one finding for all of them, not
+            // two.
             let apart = judged.iter().any(is_sure);
             if !apart {
                 (unassigned, judged) = (Unassigned::of(members), Vec::new());
@@ -194,14 +196,14 @@ impl<'a> JudgeContext<'a> {
             unassigned.release();
             judged.extend(self.judge_unassigned(&mut unassigned, &context, apart));
         }
-        // A few bad connections among many do not hide that the many grow.
+        // A few suspicious connections among many do not hide that the many grow.
         let members = unassigned.connections();
         let is_most = members.len() >= self.options.count_min && members.len() > all.len() / 2;
         if let (Some(evidence), true) = (growing, is_most) {
             judged.push(Judged {
                 group,
                 rule: growing::KEY,
-                site: None,
+                call_site: None,
                 members,
                 assessment: growing::assess(evidence),
                 growth: Growth {
@@ -213,8 +215,8 @@ impl<'a> JudgeContext<'a> {
         judged
     }
 
-    /// Applies the rules to the connections that have no verdict yet, the surest first. `apart`: the
-    /// excused ones among them are findings of their own.
+    /// Applies the rules to the connections that have no verdict yet, the highest confidence first.
+    /// `apart`: the excused ones among them are findings of their own.
     fn judge_unassigned(
         &self,
         unassigned: &mut Unassigned<'a>,
@@ -226,33 +228,33 @@ impl<'a> JudgeContext<'a> {
         loop {
             let assess = |rule: &'static Rule, rank: usize| {
                 let parts = unassigned.claimed(rule, rank).into_iter();
-                surest(
-                    parts.filter_map(|(site, members)| self.assess(rule, site, members, context)),
-                )
+                highest(parts.filter_map(|(call_site, members)| {
+                    self.assess(rule, call_site, members, context)
+                }))
             };
             let rules = RULES.iter().zip(0..);
-            let rules = rules.filter(|(rule, _)| !is_by_port || !rule.is_of_one_address);
+            let rules = rules.filter(|(rule, _)| !is_by_port || !rule.is_single_address_only);
             let assessed = rules.filter_map(|(rule, rank)| {
                 let judged = assess(rule, rank);
                 let confidence = judged.first()?.assessment.confidence;
                 Some((confidence, Reverse(rank), rule, judged))
             });
-            let surest = assessed.max_by_key(|(confidence, rank, ..)| (*confidence, *rank));
-            let Some((_, Reverse(rank), rule, mut surest)) = surest else { return judged };
-            unassigned.take(rule, rank, &surest.iter().map(|judged| judged.site).collect());
-            for judged in surest.iter_mut().filter(|_| apart) {
+            let highest = assessed.max_by_key(|(confidence, rank, ..)| (*confidence, *rank));
+            let Some((_, Reverse(rank), rule, mut highest)) = highest else { return judged };
+            unassigned.take(rule, rank, &highest.iter().map(|judged| judged.call_site).collect());
+            for judged in highest.iter_mut().filter(|_| apart) {
                 if judged.members.iter().any(ConnectionView::is_excused) {
                     judged.rule.is_excused = true;
                 }
             }
-            judged.extend(surest);
+            judged.extend(highest);
         }
     }
 
     fn assess(
         &self,
         rule: &'static Rule,
-        site: Option<&'a str>,
+        call_site: Option<&'a str>,
         members: Vec<ConnectionView<'a>>,
         context: &GroupContext<'_, 'a>,
     ) -> Option<Judged<'a>> {
@@ -274,15 +276,18 @@ impl<'a> JudgeContext<'a> {
             options: self.options,
             now: self.now,
         };
-        // Growth of the healthy connections of a group makes a few bad ones no surer.
+        // Growth of the healthy connections of a group does not raise the confidence of a few
+        // suspicious ones.
         let is_most = claimed.count() > context.all.len() / 2;
         let mut assessment = rule.assess(&claimed)?;
-        if let (Some(evidence), true) = (context.growing, assessment.growth_counts && is_most) {
-            // Counts make nothing certain, and what is not a leak does not become one by repetition.
+        if let (Some(evidence), true) =
+            (context.growing, assessment.growth_raises_confidence && is_most)
+        {
+            // Growth alone makes nothing *certain*, and it does not turn *info* into a leak.
             if assessment.confidence == Confidence::Possible {
                 assessment = assessment.at_least_likely();
             }
-            assessment.facts.evidence.push(evidence.clone());
+            assessment.reasons.evidence.push(evidence.clone());
         }
         if rule.id.is_about_the_process() {
             let half_closed = self.half_closed.get(&context.group);
@@ -293,11 +298,11 @@ impl<'a> JudgeContext<'a> {
         let watched = self.watched_growth(&context.group, context.all.len());
         let watched = watched.filter(|_| is_most);
         let rate = || rate_milli(1, claimed.count(), times.span_ms);
-        let reconstructed = watched.is_none() && claimed.is_rising();
+        let reconstructed = watched.is_none() && claimed.is_still_accumulating();
         let growth =
             Growth { per_min_milli: watched.or_else(|| reconstructed.then(rate)), reconstructed };
         let (group, rule) = (context.group, rule.key());
-        Some(Judged { group, rule, site, members: claimed.members, assessment, growth })
+        Some(Judged { group, rule, call_site, members: claimed.members, assessment, growth })
     }
 
     /// The growth of a group, if it was watched for long enough.
@@ -305,8 +310,8 @@ impl<'a> JudgeContext<'a> {
         self.histories.get(group)?.counts.per_min_milli(self.now, count)
     }
 
-    /// The connections of these processes, and which are suspicious, or would be if no reader waits.
-    /// Whether the process is stopped does not matter here.
+    /// The connections of these processes, and those that are suspicious, or would be if no reader
+    /// is waiting. Whether the process is stopped does not matter here.
     pub(crate) fn suspects(
         &self,
         processes: &ProcessSet,
@@ -319,21 +324,21 @@ impl<'a> JudgeContext<'a> {
     }
 }
 
-/// The surest ones of these. The others are assessed again without them.
-fn surest<'a>(judged: impl Iterator<Item = Judged<'a>>) -> Vec<Judged<'a>> {
+/// Those with the highest confidence. The others are assessed again without them.
+fn highest<'a>(judged: impl Iterator<Item = Judged<'a>>) -> Vec<Judged<'a>> {
     let mut judged: Vec<Judged<'a>> = judged.collect();
     let max = judged.iter().map(|judged| judged.assessment.confidence).max();
     judged.retain(|judged| Some(judged.assessment.confidence) == max);
     judged
 }
 
-/// What all assessments of one group have in common.
+/// What all assessments of one group share.
 #[derive(Clone, Copy)]
 struct GroupContext<'c, 'a> {
     group: GroupKey,
     /// All of its connections.
     all: &'c [ConnectionView<'a>],
-    responses: Responses,
+    responses: ResponseCounts,
     growing: Option<&'c Evidence>,
     turnover: Option<&'c Turnover>,
 }

@@ -1,30 +1,29 @@
 //! HTTP responses in flight, and the call sites of stacks.
 //!
-//! Uprobes in Go's `net/http` keep a ledger in the kernel: an entry for each response whose body was
-//! neither read to EOF nor closed. The ledger is state, not a stream of events, and is read as a
-//! whole after each snapshot.
+//! Uprobes in Go's `net/http` maintain a BPF map, the *ledger*: it has an entry for each response
+//! in flight, whose body was neither read to EOF nor closed. The ledger is state, not a stream of
+//! events, and is read completely after each snapshot.
 
 use alloc::{string::String, vec::Vec};
 
 use crate::{CallSiteReason, Limit, ProcessKey, Timestamp};
 
-/// Number of a user stack in one run. A number stands for one stack only, and equal stacks of a
-/// process usually have equal numbers.
+/// Number of a user stack, valid for one run. Two stacks never share a number, and equal stacks of
+/// a process usually have equal numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StackId(pub u32);
 
 /// The complete list of responses in flight of one process: a response that is not on the list was
-/// returned (its body was read to EOF or closed).
+/// released (its body was read to EOF or closed).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ledger {
     /// The process.
     pub process: ProcessKey,
     /// When the list was read.
     pub at: Timestamp,
-    /// The responses that have been in flight for a while. Younger ones are left out, because they
-    /// cannot be suspicious yet.
+    /// The responses that are old enough to be suspicious. Younger ones are left out.
     pub open: Vec<OpenResponse>,
-    /// Why the list is not complete; empty if it is.
+    /// Why the list is incomplete; empty if it is complete.
     pub limits: Vec<Limit>,
 }
 
@@ -36,7 +35,7 @@ pub struct OpenResponse {
     pub fd: u32,
     /// When the request was made (call of `roundTrip`).
     pub since: Timestamp,
-    /// The stack that made the request; `None` if it was not kept.
+    /// The user stack that made the request; `None` if it was not kept.
     pub stack: Option<StackId>,
     /// Its stream, if the connection speaks HTTP/2.
     pub stream: Option<HttpStream>,
@@ -47,10 +46,11 @@ pub struct OpenResponse {
 pub struct HttpStream {
     /// Stream identifier.
     pub id: u32,
-    /// Bytes of the response that the program holds in memory and the application has not read.
+    /// Bytes of the response that are buffered in the program's memory and that the application has
+    /// not read.
     pub held_bytes: u64,
-    /// Decreases with every byte that the application reads, wrapping, and changes for no other
-    /// reason. It shows slow reading while new data keeps the buffer full.
+    /// A counter that decreases (and wraps) with every byte that the application reads, and changes
+    /// for no other reason. It shows slow reading while new data keeps the buffer full.
     pub read_mark: u64,
 }
 
@@ -63,7 +63,7 @@ pub struct CallSite {
     pub stack: StackId,
     /// `func file:line` of the innermost call that belongs to the application; `None` if there is
     /// none or it is unknown.
-    pub place: Option<String>,
+    pub location: Option<String>,
     /// Why it is unknown; `None` if it is known, or if no frame belongs to the application.
     pub reason: Option<CallSiteReason>,
 }

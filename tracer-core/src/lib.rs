@@ -4,25 +4,24 @@
 //! takes [`Input`]s in order, asks [`Question`]s of the processes that it suspects, and returns a
 //! [`Report`] with [`Finding`]s and the [`Change`]s of single connections' verdicts.
 //!
-//! What it says is data: a finding has a [`Verdict`], a [`Confidence`], [`Evidence`] and
-//! [`Caveat`]s, and what could not be seen is in [`Coverage`] as [`Note`]s and [`Limit`]s. Text is
-//! made of them elsewhere.
+//! The report is data without text: a finding has a [`Verdict`], a [`Confidence`], [`Evidence`] and
+//! [`Caveat`]s, and what could not be seen is in [`Coverage`] as [`Note`]s and [`Limit`]s.
 //!
 //! # Confidence
 //! - *certain*: the process's own data says that no code will read or close the connection, or no
 //!   other explanation of the pattern is known.
 //! - *likely*: a pattern that healthy programs do not normally show.
-//! - *possible*: it fits a healthy program, too; the caveats name which.
+//! - *possible*: it also fits a healthy program; the caveats say which kind.
 //! - *info*: worth knowing, but not a leak.
 //!
 //! # Invariants
-//! - There is no clock, no I/O, no randomness and no thread here, and nothing fails: the time and
-//!   what was seen are in the inputs.
+//! - This crate has no clock, no I/O, no randomness and no threads, and no input makes it fail: the
+//!   time and everything observed are in the inputs.
 //! - The same inputs give the same [`Report`], however they are batched.
-//! - A missing event never makes a finding. A finding names only sockets that the latest
+//! - A missing event never produces a finding. A finding names only sockets that the latest
 //!   [`Snapshot`] showed open.
-//! - Unknown is no evidence.
-//! - Memory is bounded by [`Options`]; what did not fit is counted in [`Coverage`].
+//! - Unknown is not evidence.
+//! - [`Options`] bounds the memory; what did not fit is counted in [`Coverage`].
 #![no_std]
 #![forbid(unsafe_code)]
 

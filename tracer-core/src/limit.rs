@@ -1,4 +1,4 @@
-//! Why less is known of a process than could be, as data.
+//! Why a process could not be inspected completely, as data.
 
 use alloc::string::String;
 
@@ -9,7 +9,7 @@ pub enum AccessError {
     /// EACCES or EPERM: this requires root in the process's user namespace, or CAP_SYS_PTRACE.
     /// `detail` is the operating system's text, if it says more.
     PermissionDenied { detail: Option<String> },
-    /// `kernel.yama.ptrace_scope` is 3: no process may read another one's memory until reboot.
+    /// `kernel.yama.ptrace_scope` is 3: no process may read another process's memory until reboot.
     YamaPtraceScope,
     /// ENOSYS: the kernel was built without CONFIG_CROSS_MEMORY_ATTACH.
     NotInKernel,
@@ -57,7 +57,7 @@ pub enum Limit {
     /// The program was built with Go 1.`minor`; the oldest supported is 1.`oldest_minor`.
     GoTooOld { minor: u32, oldest_minor: u32 },
     /// The program was built with Go 1.`minor`, which is newer than the newest tested,
-    /// 1.`newest_minor`, and something did not fit.
+    /// 1.`newest_minor`, and something did not match the known layouts.
     GoTooNew { minor: u32, newest_minor: u32 },
     /// Nothing that was read passed verification.
     NothingVerified,

@@ -34,9 +34,9 @@ pub enum Note {
     FdsUnreadable { count: u64 },
     /// `count` TCP sockets could not be inspected: they are dead, or their processes are hidden.
     SocketsNotInspected { count: u64 },
-    /// Less is known of the readers of `processes` processes.
+    /// The readers of `processes` processes are not fully known because of `limit`.
     ReaderLimit { processes: usize, limit: Limit },
-    /// Less is known of the responses in flight of `processes` processes.
+    /// The responses in flight of `processes` processes are not fully known because of `limit`.
     ResponseLimit { processes: usize, limit: Limit },
     /// The call sites of `stacks` stacks are unknown.
     CallSiteLimit { stacks: usize, reason: CallSiteReason },
@@ -64,7 +64,7 @@ pub enum Note {
     /// The recording was analyzed with thresholds other than the recorded ones; `unanswered` of the
     /// questions that these lead to have no recorded answer.
     OtherThresholds { unanswered: usize },
-    /// The recording ends in the middle: what happened last is missing.
+    /// The recording is truncated: its end is missing.
     RecordingTruncated,
     /// The recording is damaged from this offset onwards.
     RecordingDamaged { offset_bytes: u64 },

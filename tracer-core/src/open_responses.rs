@@ -1,8 +1,8 @@
 //! The HTTP responses in flight of all processes, by file descriptor.
 //!
 //! A list of responses in flight is complete: the next list of the process replaces it, and a
-//! response that is missing from that one was returned. Only how long nothing was read from a stream
-//! of HTTP/2 is carried over.
+//! response that is missing from the next list was released. Only the time for which nothing was
+//! read from an HTTP/2 stream is carried over.
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -12,8 +12,9 @@ use core::cmp::Reverse;
 
 use crate::{HttpStream, Ledger, Limit, OpenResponse, ProcessKey, StackId, Timestamp};
 
-/// Consecutive snapshots after which the list of a process may be missing, because its memory could
-/// not be read or there was no time. After one more the old list is dropped.
+/// The maximum number of consecutive snapshots for which the list of a process may be missing,
+/// because its memory could not be read or there was no time. After one more, the old list is
+/// dropped.
 const SNAPSHOTS_WITHOUT_MAX: u64 = 3;
 
 /// A response in flight, as of the latest list.
@@ -36,9 +37,9 @@ pub(crate) struct Stream {
     pub(crate) held_bytes: u64,
     /// [`HttpStream::read_mark`](crate::HttpStream::read_mark).
     read_mark: u64,
-    /// The time of the first list since which the application has read nothing.
+    /// Since when the application has read nothing: the time of a list.
     pub(crate) unread_since: Timestamp,
-    /// The application was seen to read some of it at some time.
+    /// Whether the application was ever seen to read some of it.
     pub(crate) was_read: bool,
 }
 
@@ -46,11 +47,11 @@ pub(crate) struct Stream {
 #[derive(Debug)]
 pub(crate) struct OpenResponses {
     by_process: BTreeMap<ProcessKey, ProcessResponses>,
-    /// Most responses that are kept of all processes together.
+    /// The maximum number of responses kept, for all processes together.
     responses_max: usize,
     /// How many are kept.
     kept: usize,
-    /// The processes whose list was dropped for its age and has not been replaced.
+    /// The processes whose list was dropped because it was too old, and has not been replaced.
     stale: BTreeSet<ProcessKey>,
 }
 
@@ -70,7 +71,7 @@ impl OpenResponses {
         Self { by_process: BTreeMap::new(), responses_max, kept: 0, stale: BTreeSet::new() }
     }
 
-    /// Replaces the list of a process. Returns whether other responses are in flight than before.
+    /// Replaces the list of a process. Returns whether the responses in flight have changed.
     pub(crate) fn replace(&mut self, ledger: Ledger, snapshot: u64) -> bool {
         let before = self.remove(ledger.process).map(|list| list.responses).unwrap_or_default();
         self.stale.remove(&ledger.process);
@@ -79,9 +80,10 @@ impl OpenResponses {
             .iter()
             .map(|open| Response::new(open, find(&before, open), ledger.at))
             .collect();
-        // A file descriptor carries one HTTP/1 response at a time. Of two, the later one is current.
-        responses.sort_unstable_by_key(|it| (it.place(), Reverse(it.since)));
-        responses.dedup_by_key(|it| it.place());
+        // A file descriptor carries one HTTP/1 response at a time. If there are two, the later one
+        // is current.
+        responses.sort_unstable_by_key(|it| (it.fd_and_stream(), Reverse(it.since)));
+        responses.dedup_by_key(|it| it.fd_and_stream());
         let left_out = responses.len().saturating_sub(self.responses_max - self.kept);
         responses.truncate(responses.len() - left_out);
         let has_changed =
@@ -127,7 +129,7 @@ impl OpenResponses {
         lists.flat_map(|list| list.responses.iter().filter_map(|response| response.stack))
     }
 
-    /// No response is in flight in any process.
+    /// Whether no response is in flight in any process.
     pub(crate) const fn is_empty(&self) -> bool {
         self.kept == 0
     }
@@ -137,19 +139,19 @@ impl OpenResponses {
         self.by_process.values().fold(0, |sum, list| sum.saturating_add(list.left_out))
     }
 
-    /// Processes whose list was dropped for its age.
+    /// The number of processes whose list was dropped because it was too old.
     pub(crate) fn stale(&self) -> u64 {
         u64::try_from(self.stale.len()).unwrap_or(u64::MAX)
     }
 
-    /// Why lists are not complete, for each process.
+    /// Why lists are incomplete, for each process.
     pub(crate) fn limits(&self) -> impl Iterator<Item = &[Limit]> {
         self.by_process.values().map(|list| list.limits.as_slice())
     }
 }
 
 impl Response {
-    /// `before` is the same response in the list before.
+    /// `before` is the same response in the previous list.
     fn new(open: &OpenResponse, before: Option<&Self>, at: Timestamp) -> Self {
         let stream = open.stream.map(|stream| {
             let HttpStream { id, held_bytes, read_mark } = stream;
@@ -166,19 +168,20 @@ impl Response {
         Self { fd: open.fd, since: open.since, stack: open.stack, stream }
     }
 
-    fn place(&self) -> (u32, Option<u32>) {
+    fn fd_and_stream(&self) -> (u32, Option<u32>) {
         (self.fd, self.stream.map(|stream| stream.id))
     }
 
-    /// Stream identifiers start again when a file descriptor is reused, but not at the same time.
+    /// The time is part of the identity because stream identifiers start again when a file
+    /// descriptor is reused.
     fn identity(&self) -> ((u32, Option<u32>), Timestamp) {
-        (self.place(), self.since)
+        (self.fd_and_stream(), self.since)
     }
 }
 
-/// The same response in the list before.
+/// The same response in the previous list.
 fn find<'a>(before: &'a [Response], open: &OpenResponse) -> Option<&'a Response> {
-    let place = (open.fd, open.stream.map(|stream| stream.id));
-    let index = before.binary_search_by_key(&place, Response::place).ok()?;
+    let fd_and_stream = (open.fd, open.stream.map(|stream| stream.id));
+    let index = before.binary_search_by_key(&fd_and_stream, Response::fd_and_stream).ok()?;
     before.get(index).filter(|response| response.since == open.since)
 }

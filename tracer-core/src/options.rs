@@ -5,33 +5,34 @@
 pub struct Options {
     /// How long a connection must be silent before it is suspicious (`--idle`).
     pub idle_ms: u64,
-    /// How many similar connections make a verdict more than *possible* (`--min-count`).
+    /// How many similar connections are required for more than *possible* (`--min-count`).
     pub count_min: usize,
-    /// Dead connections tolerated per pool, doubled for large pools (`--pool-size`).
+    /// Dead connections per destination that are attributed to a pool (`--pool-size`); four times
+    /// as many if they carried more than one exchange.
     pub pool_size: usize,
-    /// Unread data up to this size is taken for TLS session tickets, greetings and close_notify
-    /// alerts (`--min-unread`).
+    /// Unread data of up to this many bytes is attributed to TLS session tickets, greetings and
+    /// close_notify alerts (`--min-unread`).
     pub unread_min_bytes: u64,
-    /// How long the connections of a pool must be idle before the pool counts as unused
-    /// (`--pool-idle`).
+    /// How long connections must be idle before they count as an unshared pool (`--pool-idle`).
     pub pool_idle_ms: u64,
     /// Length of one window of the growth rule: a fifth of `--growth-for`.
     pub window_ms: u64,
-    /// Connections that are kept; further ones are counted in [`Coverage::table_full`].
+    /// The maximum number of connections kept; further ones are counted in
+    /// [`Coverage::table_full`].
     ///
     /// [`Coverage::table_full`]: crate::Coverage::table_full
     pub connections_max: usize,
-    /// Responses in flight that are kept; further ones are counted in
+    /// The maximum number of responses in flight kept; further ones are counted in
     /// [`Coverage::responses_full`].
     ///
     /// [`Coverage::responses_full`]: crate::Coverage::responses_full
     pub responses_max: usize,
-    /// Retracted findings that are listed; further ones are counted in
+    /// The maximum number of retracted findings listed; further ones are counted in
     /// [`Note::RetractedNotListed`](crate::Note::RetractedNotListed).
     pub retracted_max: usize,
     /// Report connections without a finding, too (`--all`).
     pub all: bool,
-    /// The user named particular processes, so each of them gets a
+    /// The user selected particular processes: each of them gets a
     /// [`ProcessSummary`](crate::ProcessSummary).
     pub scoped: bool,
 }

@@ -8,11 +8,13 @@ pub enum Hook {
     /// State changes of TCP sockets. Without it, connections that open and close between two
     /// snapshots are not seen, and ages are lower bounds.
     InetSockSetState,
-    /// Destruction of TCP sockets. Without it, a close is noticed by the second snapshot after it.
+    /// Destruction of TCP sockets. Without it, a close is noticed only at the second snapshot after
+    /// it.
     TcpDestroySock,
-    /// Returns of `accept`. Without it, the accepting process is known from the next snapshot on.
+    /// Returns of `accept`. Without it, the accepting process is known only from the next snapshot.
     Accept,
-    /// Returns of `accept4`. Without it, the accepting process is known from the next snapshot on.
+    /// Returns of `accept4`. Without it, the accepting process is known only from the next
+    /// snapshot.
     Accept4,
     /// The snapshots of all open sockets.
     Snapshot,
@@ -44,8 +46,8 @@ pub enum AttachMethod {
     Fexit,
     /// The entry of a kernel function.
     Kprobe,
-    /// The return from a kernel function. The kernel tracks a limited number of calls at a time,
-    /// so calls are missed while many threads wait in the function.
+    /// The return from a kernel function. The kernel tracks a limited number of calls at a time, so
+    /// calls are missed while many threads are blocked in the function.
     Kretprobe,
 }
 
@@ -67,14 +69,14 @@ impl AttachMethod {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each variant documents its fields")]
 pub enum AttachError {
-    /// Before Linux 5.12, the kernel could free the program of an `fexit` under a call that still
-    /// waits in the function.
+    /// Before Linux 5.12, the kernel could free the program of an `fexit` while a call was still
+    /// blocked in the function.
     FexitUnsafe,
     /// tracefs is mounted and could not be read; `detail` is the operating system's text.
     TracefsUnreadable { detail: String },
-    /// tracefs is not mounted and could not be; `detail` is the operating system's text.
+    /// tracefs is not mounted and could not be mounted; `detail` is the operating system's text.
     TracefsUnavailable { detail: String },
-    /// The embedded object has no such program, or one of another type.
+    /// The embedded object has no such program, or the program has another type.
     ProgramInvalid { program: String },
     /// The kernel refused to load or to attach the program; `detail` is its error.
     Refused { detail: String },
@@ -141,12 +143,12 @@ pub enum AttachState {
 pub struct Probe {
     /// What is observed.
     pub hook: Hook,
-    /// Whether and how.
+    /// Whether and how it is attached.
     pub state: AttachState,
 }
 
 impl Probe {
-    /// Events of the hook reach this run. Snapshots without BPF programs count as attached.
+    /// Whether events of the hook reach this run. Snapshots without BPF programs count as attached.
     pub const fn is_attached(&self) -> bool {
         match &self.state {
             AttachState::Attached { .. } | AttachState::SockDiag { .. } => true,

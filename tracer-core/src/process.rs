@@ -1,4 +1,4 @@
-//! Processes: identity, name and what `/proc` says of them.
+//! Processes: identity, name and what `/proc` says about them.
 
 use alloc::string::String;
 
@@ -26,8 +26,8 @@ impl ProcessKey {
 
 /// A kernel `comm`: up to 15 bytes, chosen by the process itself.
 ///
-/// Stored inline, because every file descriptor of every socket has one. Invalid UTF-8 is replaced
-/// when it is decoded, and nothing else: each output escapes what its medium cannot take.
+/// Stored inline, because every file descriptor of every socket has one. Decoding replaces invalid
+/// UTF-8 and nothing else: each output escapes what its medium cannot represent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Comm(pub CompactString);
 
@@ -50,7 +50,8 @@ pub struct Container {
     pub pod_uid: Option<String>,
 }
 
-/// What `/proc` says of a process: the answer to [`Question::Process`](crate::Question::Process).
+/// What `/proc` says about a process: the answer to
+/// [`Question::Process`](crate::Question::Process).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProcessFacts {
     /// Which process.
@@ -60,12 +61,12 @@ pub struct ProcessFacts {
     /// `/proc/PID/cmdline` with spaces between the arguments; only if the user asked for it.
     pub cmdline: Option<String>,
     /// Name of the program that an interpreter runs: the file name of a script or jar
-    /// (`billing.py`), a Python module or a Java class. `None` if it is no known interpreter, or it
-    /// is uncertain what it runs.
+    /// (`billing.py`), a Python module or a Java class. `None` if the process is not a known
+    /// interpreter, or it is uncertain what it runs.
     pub script: Option<String>,
     /// Real user id.
     pub uid: Option<u32>,
-    /// Its container, where the cgroup path names one.
+    /// Its container, if the cgroup path names one.
     pub container: Option<Container>,
     /// Its pid in its innermost pid namespace (`NStgid` in `/proc/PID/status`), if that differs
     /// from the pid in [`key`](Self::key).
@@ -74,9 +75,10 @@ pub struct ProcessFacts {
     pub open_fds: Option<u64>,
     /// Soft limit of open files (`RLIMIT_NOFILE`).
     pub fd_limit: Option<u64>,
-    /// Stopped by a signal, a debugger or the cgroup freezer, so it cannot read or close anything.
+    /// Whether it is stopped by a signal, a debugger or the cgroup freezer, so that it cannot read
+    /// or close anything.
     pub stopped: bool,
-    /// It has called `execve` since it was forked, so it runs another program than its parent
-    /// (`PF_FORKNOEXEC` is clear in the flags of `/proc/PID/stat`). `None` if unknown.
+    /// Whether it has called `execve` since it was forked, so that it runs a different program than
+    /// its parent (`PF_FORKNOEXEC` is clear in the flags of `/proc/PID/stat`). `None` if unknown.
     pub has_executed: Option<bool>,
 }

@@ -1,4 +1,4 @@
-//! What is known of the processes that hold sockets.
+//! What is known about the processes that hold sockets.
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -15,10 +15,10 @@ use crate::{
     stops::{Stop, Stops},
 };
 
-/// Everything known of processes.
+/// Everything known about processes.
 #[derive(Debug)]
 pub(crate) struct Processes {
-    /// What `/proc` says of them.
+    /// What `/proc` says about them.
     pub(crate) facts: BTreeMap<ProcessKey, ProcessFacts>,
     /// When they were stopped.
     stops: BTreeMap<ProcessKey, Stops>,
@@ -34,18 +34,18 @@ pub(crate) struct Processes {
     pub(crate) goroutines: BTreeMap<ProcessKey, Goroutines>,
     /// HTTP responses in flight.
     pub(crate) open_responses: OpenResponses,
-    /// Where in the code responses were requested and connections opened.
-    pub(crate) sites: CallSites,
-    /// Processes that may not be read.
+    /// The call sites at which responses were requested and connections opened.
+    pub(crate) call_sites: CallSites,
+    /// Processes that cannot be read for lack of privileges.
     pub(crate) unreadable: BTreeSet<ProcessKey>,
     /// The processes in scope that held TCP sockets in the latest snapshot.
     holders: BTreeMap<ProcessKey, Holder>,
-    /// How their numbers of TCP file descriptors developed.
+    /// The history of their numbers of TCP file descriptors.
     histories: BTreeMap<ProcessKey, History>,
 }
 
 impl Processes {
-    /// No processes yet. At most `responses_max` responses in flight are kept.
+    /// Creates an empty state. At most `responses_max` responses in flight are kept.
     pub(crate) fn new(responses_max: usize) -> Self {
         Self {
             facts: BTreeMap::new(),
@@ -56,14 +56,15 @@ impl Processes {
             limits: BTreeMap::new(),
             goroutines: BTreeMap::new(),
             open_responses: OpenResponses::new(responses_max),
-            sites: CallSites::default(),
+            call_sites: CallSites::default(),
             unreadable: BTreeSet::new(),
             holders: BTreeMap::new(),
             histories: BTreeMap::new(),
         }
     }
 
-    /// Takes the holders of a snapshot with this number, and forgets all other processes.
+    /// Replaces the holders with those of the snapshot of this number, and forgets all other
+    /// processes.
     pub(crate) fn take_holders(
         &mut self,
         holders: Vec<Holder>,
@@ -81,7 +82,7 @@ impl Processes {
         self.limits.retain(|key, _| holders.contains_key(key));
         self.goroutines.retain(|key, _| holders.contains_key(key));
         self.open_responses.retain(snapshot, |key| holders.contains_key(key));
-        self.sites.retain(|key| holders.contains_key(key));
+        self.call_sites.retain(|key| holders.contains_key(key));
         self.unreadable.retain(|key| holders.contains_key(key));
         self.histories.retain(|key, _| holders.contains_key(key));
         for (key, holder) in holders {
@@ -94,7 +95,7 @@ impl Processes {
         }
     }
 
-    /// Takes in what `/proc` says of a process after the latest snapshot.
+    /// Stores what `/proc` says about a process after the latest snapshot.
     pub(crate) fn take_facts(&mut self, facts: ProcessFacts) {
         self.unreadable.remove(&facts.key);
         self.stops.entry(facts.key).or_default().observe(facts.stopped, self.snapshot_at);
@@ -121,18 +122,18 @@ impl Processes {
         self.holders.get(&key).map(|holder| &holder.comm)
     }
 
-    /// The process is in scope and holds sockets, so it runs.
+    /// Whether the process is in scope and holds sockets, and so has not exited.
     pub(crate) fn is_running(&self, key: ProcessKey) -> bool {
         self.holders.contains_key(&key)
     }
 
-    /// Why less is known of readers, responses and call sites than could be, each reason once.
+    /// Why readers, responses and call sites are not fully known; each reason once.
     pub(crate) fn limit_notes(&self) -> Vec<Note> {
         let readers = count_processes(self.limits.values().map(Vec::as_slice))
             .map(|(limit, processes)| Note::ReaderLimit { processes, limit: limit.clone() });
         let responses = count_processes(self.open_responses.limits())
             .map(|(limit, processes)| Note::ResponseLimit { processes, limit: limit.clone() });
-        let call_sites = count_each(self.sites.reasons())
+        let call_sites = count_each(self.call_sites.reasons())
             .map(|(reason, stacks)| Note::CallSiteLimit { stacks, reason: reason.clone() });
         readers.chain(responses).chain(call_sites).collect()
     }
@@ -157,7 +158,7 @@ impl Processes {
         let count = usize::try_from(holder.tcp_fds).unwrap_or(usize::MAX);
         let watched =
             self.histories.get(&key).and_then(|history| history.per_min_milli(now, count));
-        // A short run measures no growth, but the ages of leaked connections show it.
+        // A short run cannot measure growth, but the ages of leaked connections show it.
         let active = findings.iter().filter(|it| it.process == key && it.retracted_at.is_none());
         let reconstructed =
             active.filter_map(|finding| finding.growth_per_min_milli).reduce(i64::saturating_add);
@@ -187,7 +188,7 @@ fn count_processes<'a>(
     count_each(limits.flat_map(|of_process| of_process.iter().collect::<BTreeSet<_>>()))
 }
 
-/// Each value once, with how often it occurs.
+/// Each value once, with its number of occurrences.
 fn count_each<'a, T: Ord + 'a>(
     values: impl Iterator<Item = &'a T>,
 ) -> impl Iterator<Item = (&'a T, usize)> {

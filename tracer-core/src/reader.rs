@@ -1,5 +1,5 @@
-//! What is waiting to read from a connection: the question behind every verdict, and what an
-//! inspection of the process can answer.
+//! What is waiting to read from a connection: the question behind every verdict, and the answers
+//! that an inspection of the process can give.
 
 use alloc::{string::String, vec::Vec};
 
@@ -37,7 +37,7 @@ impl Reader {
         }
     }
 
-    /// A reader is certainly waiting for data or EOF.
+    /// Whether a reader is certainly waiting for data or EOF.
     pub const fn is_waiting(self) -> bool {
         matches!(self, Self::Goroutine | Self::Thread | Self::Epoll)
     }
@@ -48,26 +48,28 @@ impl Reader {
 pub struct Readers {
     /// The process that was inspected.
     pub process: ProcessKey,
-    /// When the inspection began: an answer holds for a connection only if that was not used since.
+    /// When the inspection began: an answer is valid for a connection only if the connection has
+    /// not been used since.
     pub at: Timestamp,
-    /// What was found out about the requested connections. Missing ones are unknown.
+    /// What was found out about the requested connections. The readers of missing ones are unknown.
     pub found: Vec<ReaderFacts>,
     /// Numbers of goroutines, if it is a Go process and all goroutines could be counted.
     pub goroutines: Option<Goroutines>,
-    /// Why less was found out than could have been; empty if nothing is missing.
+    /// Why the answer is incomplete; empty if it is complete.
     pub limits: Vec<Limit>,
 }
 
-/// What is known of one connection's reader.
+/// What is known about one connection's reader.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReaderFacts {
     /// The socket.
     pub id: ConnectionId,
     /// What is waiting to read.
     pub reader: Reader,
-    /// Some epoll of the process has it registered, for whatever event: the process manages it.
+    /// Whether some epoll of the process has it registered, for any event: the process manages it.
     pub is_registered: bool,
-    /// What Go's HTTP client does with it, if it is one of its connections and every check passed.
+    /// Its state in Go's HTTP client, if it is one of the client's connections and every check
+    /// passed.
     pub http: Option<HttpConnection>,
 }
 
@@ -76,7 +78,7 @@ pub struct ReaderFacts {
 pub struct HttpConnection {
     /// What `readLoop` is waiting for.
     pub stage: HttpStage,
-    /// Address of its `http.Transport`; only good for comparison.
+    /// Address of its `http.Transport`; meaningful only for comparison.
     pub transport: u64,
     /// The request whose response it carries, without query and user information:
     /// `GET http://host/path`. `None` if unknown.
@@ -89,7 +91,7 @@ pub struct HttpConnection {
 /// the goroutine may still read it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Held {
-    /// No reference was found, but not everything could be scanned.
+    /// No reference was found, but the scan was incomplete.
     #[default]
     Unknown,
     /// No goroutine references it, or there is no response.

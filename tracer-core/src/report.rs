@@ -1,4 +1,4 @@
-//! What the detector reports. Plain data without text: the outputs give it a form.
+//! What the detector reports: data without text, which the outputs present.
 
 use alloc::{collections::BTreeMap, string::String, vec::Vec};
 use core::net::SocketAddr;
@@ -9,14 +9,14 @@ use crate::{
     SnapshotInterval, TcpState, Timestamp, Verdict,
 };
 
-/// What is known at one time.
+/// The state of all findings at one time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// When the run began.
     pub started_at: Timestamp,
     /// The time of the report: all ages count back from it.
     pub at: Timestamp,
-    /// Active findings, the worst first; then retracted ones, the latest first.
+    /// Active findings, the highest confidence first; then retracted ones, the latest first.
     pub findings: Vec<Finding>,
     /// The processes in the findings, and those that the user named.
     pub processes: Vec<ProcessSummary>,
@@ -28,9 +28,9 @@ pub struct Report {
     pub options: Options,
 }
 
-/// Connections of one process to one destination that share a verdict, or to one port of several
-/// addresses where there are too few to each address. Findings about HTTP responses are also split
-/// by call site, and an HTTP/2 connection with responses of several call sites is in the finding of
+/// Connections of one process to one destination that share a verdict; if there are too few to each
+/// address, those to one port of several addresses. Findings about HTTP responses are also split by
+/// call site, and an HTTP/2 connection with responses of several call sites is in the finding of
 /// each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
@@ -42,8 +42,7 @@ pub struct Finding {
     pub verdict: Verdict,
     /// How sure that is.
     pub confidence: Confidence,
-    /// The accountable process: the opener while it still holds the sockets, else the oldest
-    /// holder.
+    /// The owning process: the opener while it still holds the sockets, else the oldest holder.
     pub process: ProcessKey,
     /// Its name.
     pub comm: Comm,
@@ -57,7 +56,7 @@ pub struct Finding {
     pub uid: Option<u32>,
     /// Its container.
     pub container: Option<Container>,
-    /// Its pid in its own pid namespace, if that is another one.
+    /// Its pid in its innermost pid namespace, if that differs.
     pub inner_pid: Option<u32>,
     /// Inode number of the sockets' network namespace.
     pub netns: u32,
@@ -68,11 +67,11 @@ pub struct Finding {
     pub remote: Option<SocketAddr>,
     /// The port of the destinations; `None` for inbound connections.
     pub remote_port: Option<u16>,
-    /// How many destinations; 0 for inbound connections.
+    /// The number of destinations; 0 for inbound connections.
     pub remotes: usize,
     /// The port that was connected to; `None` for outbound connections.
     pub local_port: Option<u16>,
-    /// How many connections. For a retracted finding: how many there were last.
+    /// The number of connections. For a retracted finding: the last number before it was retracted.
     pub count: usize,
     /// The largest [`count`](Self::count) that the finding has had.
     pub peak_count: usize,
@@ -80,20 +79,20 @@ pub struct Finding {
     pub peak_confidence: Confidence,
     /// Age of the oldest connection in milliseconds.
     pub oldest_age_ms: u64,
-    /// The oldest connection's age is a lower bound.
+    /// Whether [`oldest_age_ms`](Self::oldest_age_ms) is a lower bound.
     pub oldest_age_is_lower_bound: bool,
-    /// Growth in connections per minute, in thousandths.
+    /// Growth in thousandths of a connection per minute; `None` if unknown.
     pub growth_per_min_milli: Option<i64>,
-    /// The growth was calculated from ages, not watched.
+    /// Whether the growth was estimated from the times of past events, not measured while watching.
     pub growth_is_reconstructed: bool,
-    /// HTTP responses on the connections that are in flight and leaked, as far as a ledger knows.
-    /// An HTTP/2 connection can have several.
+    /// The number of leaked HTTP responses in flight on the connections, as far as uprobes track
+    /// them. An HTTP/2 connection can have several.
     pub responses: usize,
     /// Unread data of all connections, in bytes.
     pub unread_bytes: u64,
-    /// Data of those responses that the program holds in its own memory (HTTP/2), in bytes.
+    /// Data of those responses that is buffered in the program's memory (HTTP/2), in bytes.
     pub held_bytes: u64,
-    /// Who waits to read from the connections.
+    /// What is waiting to read from the connections.
     pub reader: Reader,
     /// `func file:line` of the application: where the responses were requested, else where the
     /// connections were opened. `None` if it is unknown, or not the same for all.
@@ -104,12 +103,12 @@ pub struct Finding {
     pub request: Option<String>,
     /// The facts behind the finding.
     pub evidence: Vec<Evidence>,
-    /// Why it is no surer.
+    /// Why the confidence is not higher.
     pub caveats: Vec<Caveat>,
-    /// When it was retracted, because every socket was closed or used again, or no rule matches
-    /// any more.
+    /// When it was retracted, because every socket was closed or used again, or no rule matches any
+    /// longer.
     pub retracted_at: Option<Timestamp>,
-    /// How long it has been active, or was, in milliseconds.
+    /// How long it has been active, or was active, in milliseconds.
     pub active_ms: u64,
     /// The connections, the oldest first; empty for a retracted finding.
     pub connections: Vec<Connection>,
@@ -120,7 +119,7 @@ pub struct Finding {
 pub struct Connection {
     /// Identity of the socket.
     pub id: ConnectionId,
-    /// Every file descriptor that refers to it, the accountable one first.
+    /// Every file descriptor that refers to it, the owning process's first.
     pub owners: Vec<Owner>,
     /// Inode number of its file.
     pub inode: u64,
@@ -142,7 +141,7 @@ pub struct Connection {
     pub idle_ms: u64,
     /// When the peer closed it, if it has.
     pub peer_closed: Option<Interval>,
-    /// When it went to CLOSE with its file descriptor open, if it has.
+    /// When it entered CLOSE with its file descriptor open, if it has.
     pub died: Option<Interval>,
     /// Data received and not read, in bytes.
     pub unread_bytes: u64,
@@ -152,24 +151,25 @@ pub struct Connection {
     pub rx_bytes: u64,
     /// Data sent, in bytes, without retransmissions.
     pub tx_bytes: u64,
-    /// Who waits to read from it.
+    /// What is waiting to read from it.
     pub reader: Reader,
-    /// HTTP responses on it that are in flight and leaked, as far as a ledger knows.
+    /// The number of leaked HTTP responses in flight on it, as far as uprobes track them.
     pub responses: usize,
-    /// Data of those that the program holds in its own memory (HTTP/2), in bytes.
+    /// Data of those that is buffered in the program's memory (HTTP/2), in bytes.
     pub held_bytes: u64,
     /// `func file:line` of the application that requested the response, else that opened the
     /// connection, if known.
     pub call_site: Option<String>,
     /// Why [`call_site`](Self::call_site) is `None`; `None` if it is not.
     pub call_site_reason: Option<CallSiteReason>,
-    /// `GET http://host/path` whose response was never read or closed, if known.
+    /// The request whose response was neither read to EOF nor closed (`GET http://host/path`), if
+    /// known.
     pub request: Option<String>,
-    /// How the tool came to know it.
+    /// How the connection was discovered.
     pub origin: Origin,
 }
 
-/// How the tool came to know a connection.
+/// How a connection was discovered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Origin {
     /// It was open before tracing began, or its opening was not seen.
@@ -204,10 +204,11 @@ pub struct ProcessSummary {
     /// Growth of TCP file descriptors per minute, in thousandths: watched for at least a minute, or
     /// the sum over the process's findings.
     pub growth_per_min_milli: Option<i64>,
-    /// The growth was calculated from the ages of the connections in findings, not watched.
+    /// Whether the growth was estimated from the connections in findings, not measured while
+    /// watching.
     pub growth_is_reconstructed: bool,
-    /// Seconds until the limit is reached if TCP file descriptors grow at this rate and nothing
-    /// else does. An upper bound if `open_fds` is unknown.
+    /// Seconds until the limit is reached if TCP file descriptors keep growing at this rate and
+    /// other file descriptors do not grow. An upper bound if `open_fds` is unknown.
     pub seconds_to_fd_limit: Option<u64>,
     /// Its goroutines, if it is a Go process and they could be counted.
     pub goroutines: Option<Goroutines>,
@@ -224,24 +225,25 @@ impl ProcessSummary {
 /// What the run could and could not see.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
-    /// Nothing that matters is missing: no loss that a later snapshot has not made up for, no
-    /// process that could not be read, no limit reached.
+    /// Whether nothing that matters is missing: every loss was compensated for by a later snapshot,
+    /// every process could be read, and no limit was reached.
     pub complete: bool,
     /// Running totals of what was lost.
     pub loss: Loss,
-    /// What of that was lost since the latest snapshot began, so that nothing has made up for it.
+    /// The part of the loss since the latest snapshot began, for which nothing has compensated yet.
     pub unhealed: Loss,
     /// Connections for which the connection table had no room at the latest snapshot.
     pub table_full: u64,
     /// Responses in flight for which there was no room.
     pub responses_full: u64,
-    /// Suspected processes that could not be read, and processes whose file descriptors could not.
+    /// Suspected processes that could not be read, plus processes whose file descriptors could not
+    /// be read.
     pub processes_unreadable: u64,
-    /// Stopped processes with suspicious connections: whether they leak cannot be said before they
-    /// run again.
+    /// Stopped processes with suspicious connections: whether they leak is unknown until they run
+    /// again.
     pub processes_stopped: u64,
-    /// File descriptors of sockets that look like TCP and are not judged, by protocol, in the latest
-    /// snapshot.
+    /// File descriptors, in the latest snapshot, of sockets that look like TCP but are not judged,
+    /// by protocol.
     pub not_judged: BTreeMap<String, u64>,
     /// TCP sockets in scope in the latest snapshot.
     pub sockets: u64,
@@ -249,7 +251,7 @@ pub struct Coverage {
     pub processes: u64,
     /// Snapshots taken.
     pub snapshots: u64,
-    /// How far apart they are; `None` before the second one.
+    /// The interval between them; `None` before the second one.
     pub snapshot_interval: Option<SnapshotInterval>,
     /// How kernel events are observed.
     pub probes: Vec<Probe>,
@@ -258,7 +260,7 @@ pub struct Coverage {
 }
 
 impl Coverage {
-    /// What is missing by the counters above, as notes. They are not in [`notes`](Self::notes).
+    /// The gaps that the counters above show, as notes. They are not in [`notes`](Self::notes).
     pub fn gaps(&self) -> Vec<Note> {
         let failed = self.loss.snapshots_failed;
         let responses = self.loss.ledger_full.saturating_add(self.responses_full);
@@ -287,16 +289,16 @@ pub struct Change {
     pub flag: Flag,
     /// The key of the finding that the connection is part of, or was.
     pub key: FindingKey,
-    /// File name of the script that the accountable process runs, if it is an interpreter.
+    /// File name of the script that the owning process runs, if it is an interpreter.
     pub script: Option<String>,
 }
 
 /// What happened to one connection's verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeKind {
-    /// It got a verdict, or another one than before.
+    /// It got a verdict, or its verdict changed.
     Flagged,
-    /// It was used again, or no rule matches any more: the verdict is retracted.
+    /// It was used again, or no rule matches any longer: the verdict is retracted.
     Retracted,
     /// It was closed: the verdict is retracted.
     Closed,
@@ -320,6 +322,6 @@ pub struct Flag {
     pub verdict: Verdict,
     /// How sure that is.
     pub confidence: Confidence,
-    /// Since when the connection has had a verdict without a break, this one or others.
+    /// Since when the connection has had a verdict without interruption, this one or others.
     pub since: Timestamp,
 }

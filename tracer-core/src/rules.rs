@@ -1,50 +1,51 @@
 //! The rules: one small pure file for each verdict.
 //!
 //! A rule *claims* connections one by one and then *assesses* the claimed connections of one group
-//! together. Each rule's module documents what it claims, what each confidence takes, and which healthy
-//! programs look alike. The rules have an order of precedence: among equally sure assessments of the
-//! same connection, the more specific one wins. Rules are named, so inserting one changes nothing about
-//! the others.
+//! together. Each rule's module documents what it claims, what each confidence requires, and which
+//! healthy programs look the same. The rules have an order of precedence: among assessments of the
+//! same connection with equal confidence, the more specific one wins. Rules are named, so inserting
+//! one changes nothing about the others.
 //!
 //! # Groups
-//! Connections are judged together that have the process, the network namespace, the direction and the
-//! destination in common. Outbound connections that no settled finding has are judged once more by
-//! remote port. A finding by address is settled if it is *certain*, or at least *possible* and of
+//! Connections that share the process, the network namespace, the direction and the destination are
+//! judged together. Outbound connections without a settled finding are judged again by remote port.
+//! A finding by address is settled if it is *certain*, or if it is at least *possible* and has
 //! [`count_min`](crate::Options::count_min) connections.
 //!
 //! # Terms
 //! - `--idle`, `--min-count`, `--pool-size`, `--pool-idle`: the thresholds in
 //!   [`Options`](crate::Options).
-//! - *event*: what happened without a pause of more than a twelfth of `--idle`. What goes on for longer
-//!   than `--idle` counts once per `--idle`.
-//! - *at separate times*: at least three events that certainly are separate and span at least `--idle`.
-//! - *keep happening at separate times*: the latest of those is at most twice their span ago, or thirty
+//! - *event*: a series of occurrences without a pause of more than a twelfth of `--idle`. A series
+//!   that lasts longer than `--idle` counts once per `--idle`.
+//! - *at separate times*: at least three events that are certainly separate and span at least
+//!   `--idle`.
+//! - *still accumulating*: the latest of those is at most twice their span ago, or thirty
 //!   times `--idle`.
 //! - *accumulate*: see [`accumulation`].
-//! - *confirmed by goroutine scan*: see [`proof_subset`].
+//! - *confirmed by goroutine scan*: see [`scan_subset`].
 //! - *read*: the application read from the socket, as two snapshots show by `copied_seq`.
 //!
 //! # What is excused
-//! A connection that is excused is at most *possible*, or as sure as it was before, and is judged apart
-//! from the others. Exceptions: [`orphaned`], [`growing`] and [`peer_not_reading`], which do not depend
-//! on what the process does.
+//! An excused connection is at most *possible*, or keeps the confidence that it had before, and is
+//! judged separately from the others. Exceptions: [`orphaned`], [`growing`] and
+//! [`peer_not_reading`], which do not depend on what the process does.
 //!
-//! - *Who waits for others*, count for count: each peer that took less than the process wrote within
-//!   `--idle` excuses one connection with unread data or a response, else one that the peer closed, first those that were left
-//!   alone when a peer was. Each
-//!   half-closed connection (FIN_WAIT_2: the process has sent its FIN, the peer has not) excuses one
-//!   that the peer closed, if the two FINs were possibly within 2 s; one that is left over excuses one
-//!   connection that is confirmed by goroutine scan. A connection that was *likely* before is not
-//!   excused: it did not wait for a peer that became slow later.
-//! - *A process that is stopped*, and one that runs again, for as long as it was stopped (at most
+//! - *A process that waits for peers*, one connection for each peer. Each peer that accepted less
+//!   than the process wrote within `--idle` excuses one connection with unread data or a response,
+//!   else one that the peer closed; first those that were last used at about the time when a peer
+//!   stalled. Each half-closed connection (FIN_WAIT_2: the process has sent its FIN, the peer has
+//!   not) excuses one that the peer closed, if the two FINs may have been within 2 s of each other;
+//!   one that is left over excuses one connection that is confirmed by goroutine scan. A connection
+//!   that was *likely* before is not excused: it was not waiting for a peer that became slow later.
+//! - *A process that is stopped*; and, after it resumes, for as long as it was stopped (at most
 //!   `--idle`).
-//! - *A connection that was not inspected*: an answer about its reader holds while owners and byte
-//!   counters are as when it was read, for at most `--idle`. That an inspection found out nothing is an
-//!   answer.
+//! - *A connection that was not inspected*: an answer about its reader is valid for at most
+//!   `--idle`, as long as owners and byte counters have not changed since the inspection. An
+//!   inspection that found out nothing counts as an answer.
 //!
-//! Of a process of which it is not known yet whether it is stopped, nothing new is claimed. A connection
-//! that is used again after a pause of at least `--idle` is claimed again only after three times that
-//! pause, at most an hour. Growth ([`growing`]) makes most findings one level surer.
+//! A process that is not yet known to be running gets no new findings. A connection that is used
+//! again after a pause of at least `--idle` is claimed again only after three times that pause, at
+//! most an hour. Growth ([`growing`]) raises the confidence of most findings by one level.
 #![allow(clippy::unnecessary_wraps, reason = "all rules have the same signature")]
 
 pub mod abandoned;
@@ -59,8 +60,8 @@ pub mod never_read;
 pub mod never_reused;
 pub mod orphaned;
 pub mod peer_not_reading;
-pub mod proof_subset;
 mod rule_set;
+pub mod scan_subset;
 mod shared_evidence;
 pub mod undrained;
 pub mod unshared_pool;
@@ -69,15 +70,15 @@ use alloc::vec::Vec;
 
 pub(crate) use accumulation::Accumulation;
 pub(crate) use body_not_closed::leaked;
-pub(crate) use claimed::{Claimed, Responses};
-pub(crate) use proof_subset::ProofSubset;
+pub(crate) use claimed::{Claimed, ResponseCounts};
 pub(crate) use rule_set::RuleSet;
+pub(crate) use scan_subset::ScanSubset;
 
 use crate::{
     Caveat, Confidence, Evidence, Interval, TcpState, Verdict, connection_view::ConnectionView,
 };
 
-/// Names a rule.
+/// The name of a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum RuleId {
     BodyNotClosed,
@@ -95,31 +96,29 @@ pub(crate) enum RuleId {
 }
 
 impl RuleId {
-    /// The rule judges the responses of each call site on their own.
+    /// Whether the rule judges the responses of each call site separately.
     pub(crate) const fn is_by_call_site(self) -> bool {
         matches!(self, Self::BodyNotClosed)
     }
 
-    /// If the rule finds nothing in connections, it finds nothing in them later either, as long as they
-    /// do not change and it claims the same ones: time makes it only less sure.
+    /// Whether a rule that has no finding for some connections has none for them later either, as
+    /// long as they do not change and it claims the same ones: time only lowers its confidence.
     const fn is_settled_at_once(self) -> bool {
         matches!(self, Self::NeverReused | Self::UnsharedPool)
     }
 
-    /// The rule says that the process does not do what it should. The others judge the peer, or no
-    /// more than a number.
+    /// Whether the rule blames the process. The others blame the peer, or only report a number.
     pub(crate) const fn is_about_the_process(self) -> bool {
         !matches!(self, Self::Orphaned | Self::PeerNotReading | Self::Growing)
     }
 }
 
-/// Names a rule and the subset of its connections that it is applied to. Part of the identity of a
-/// finding.
+/// A rule and the subset of connections to which it is applied. Part of the identity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct RuleKey {
     pub(crate) id: RuleId,
-    pub(crate) subset: ProofSubset,
-    /// It is applied to connections that a healthy program explains.
+    pub(crate) subset: ScanSubset,
+    /// Whether it is applied to excused connections, which a healthy program would explain.
     pub(crate) is_excused: bool,
 }
 
@@ -128,8 +127,8 @@ pub(crate) struct RuleKey {
 pub(crate) struct Rule {
     /// Its name.
     pub(crate) id: RuleId,
-    /// Which of its connections it is applied to.
-    pub(crate) subset: ProofSubset,
+    /// The subset of connections to which it is applied.
+    pub(crate) subset: ScanSubset,
     /// `claims` and `assess` do not select the subset themselves: [`Rule::claims`] and
     /// [`Rule::assess`] do.
     is_restricted: bool,
@@ -137,77 +136,77 @@ pub(crate) struct Rule {
     claims: fn(&ConnectionView<'_>) -> bool,
     /// When the event behind the verdict happened to this connection.
     pub(crate) occurred: fn(&ConnectionView<'_>) -> Interval,
-    /// What the claimed connections of one group amount to; `None` for nothing.
+    /// Assesses the claimed connections of one group; `None` if they are not a finding.
     assess: fn(&Claimed<'_, '_>) -> Option<Assessment>,
-    /// It says nothing of connections to several addresses: programs commonly have one idle
+    /// Whether the rule ignores groups of several addresses: programs commonly have one idle
     /// connection to each.
-    pub(crate) is_of_one_address: bool,
+    pub(crate) is_single_address_only: bool,
 }
 
-/// Every rule, the most specific first.
+/// All rules, the most specific first.
 pub(crate) const RULES: &[Rule] = &[
     body_not_closed::NEARLY_CONFIRMED,
     body_not_closed::UNSEARCHED,
     body_not_closed::CONFIRMED,
     body_not_closed::UNCONFIRMED,
-    ghost::RULE.restricted_to(ProofSubset::NearlyConfirmed),
-    ghost::RULE.restricted_to(ProofSubset::Unsearched),
-    ghost::RULE.restricted_to(ProofSubset::Confirmed),
+    ghost::RULE.restricted_to(ScanSubset::NearlyConfirmed),
+    ghost::RULE.restricted_to(ScanSubset::ScanIncomplete),
+    ghost::RULE.restricted_to(ScanSubset::Confirmed),
     ghost::RULE,
-    ghost::RULE.restricted_to(ProofSubset::Persisting),
+    ghost::RULE.restricted_to(ScanSubset::Persisting),
     never_read::RULE,
-    never_read::RULE.restricted_to(ProofSubset::Persisting),
+    never_read::RULE.restricted_to(ScanSubset::Persisting),
     inherited::RULE,
-    close_wait::RULE.restricted_to(ProofSubset::NearlyConfirmed),
-    close_wait::RULE.restricted_to(ProofSubset::Unsearched),
-    close_wait::RULE.restricted_to(ProofSubset::Confirmed),
+    close_wait::RULE.restricted_to(ScanSubset::NearlyConfirmed),
+    close_wait::RULE.restricted_to(ScanSubset::ScanIncomplete),
+    close_wait::RULE.restricted_to(ScanSubset::Confirmed),
     close_wait::RULE,
-    close_wait::RULE.restricted_to(ProofSubset::Persisting),
+    close_wait::RULE.restricted_to(ScanSubset::Persisting),
     orphaned::RULE,
     abandoned::NEARLY_CONFIRMED,
     abandoned::UNSEARCHED,
     abandoned::CONFIRMED,
-    undrained::RULE.restricted_to(ProofSubset::NearlyConfirmed),
-    undrained::RULE.restricted_to(ProofSubset::Unsearched),
-    undrained::RULE.restricted_to(ProofSubset::Confirmed),
+    undrained::RULE.restricted_to(ScanSubset::NearlyConfirmed),
+    undrained::RULE.restricted_to(ScanSubset::ScanIncomplete),
+    undrained::RULE.restricted_to(ScanSubset::Confirmed),
     undrained::RULE,
-    undrained::RULE.restricted_to(ProofSubset::Persisting),
+    undrained::RULE.restricted_to(ScanSubset::Persisting),
     abandoned::UNCONFIRMED,
     unshared_pool::RULE,
     never_reused::RULE,
     peer_not_reading::RULE,
 ];
 
-/// Why questions are asked about a connection.
+/// Why a question about a connection is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Suspicion {
     /// A rule claims it.
     Claimed,
-    /// A rule would claim it if no reader waits.
+    /// A rule would claim it if no reader were waiting.
     Silent,
 }
 
-/// Some rule claims this connection.
+/// Whether any rule claims this connection.
 pub(crate) fn is_claimed(view: &ConnectionView<'_>) -> bool {
     // A restricted rule claims only what the same rule for all connections claims.
     RULES.iter().filter(|rule| !rule.is_restricted).any(|rule| rule.claims(view))
 }
 
-/// Some rule claims this connection that may find something later in what it finds nothing in now.
+/// Whether a rule claims this connection that may have a finding later, although it has none now.
 pub(crate) fn is_claimed_for_later(view: &ConnectionView<'_>) -> bool {
     let rules = RULES.iter().filter(|rule| !rule.is_restricted && !rule.id.is_settled_at_once());
     rules.into_iter().any(|rule| rule.claims(view))
 }
 
-/// Some rule claims this connection that judges what the process does.
+/// Whether some rule that blames the process claims this connection.
 pub(crate) fn is_accused(view: &ConnectionView<'_>) -> bool {
     RULES.iter().any(|rule| rule.id.is_about_the_process() && rule.claims(view))
 }
 
-/// Another inspection of the process matters for this connection, although the answer of the latest
-/// one holds.
-pub(crate) fn asks_again(view: &ConnectionView<'_>) -> bool {
-    inherited::asks_again(view)
+/// Whether another inspection of the process matters for this connection although the latest answer
+/// is still valid.
+pub(crate) fn needs_another_inspection(view: &ConnectionView<'_>) -> bool {
+    inherited::needs_another_inspection(view)
 }
 
 /// Why to ask questions about this connection; `None` if there is no reason.
@@ -215,7 +214,7 @@ pub(crate) fn suspicion(view: &ConnectionView<'_>) -> Option<Suspicion> {
     if is_claimed(view) {
         return Some(Suspicion::Claimed);
     }
-    // An unread stream keeps receiving data, but nothing is sent on it any more.
+    // An unread stream keeps receiving data, but nothing is sent on it any longer.
     let silent_ms = match view.facts.unread_bytes {
         0 => view.idle_ms(),
         _ => view.sent_ms(),
@@ -224,33 +223,33 @@ pub(crate) fn suspicion(view: &ConnectionView<'_>) -> Option<Suspicion> {
     is_silent.then_some(Suspicion::Silent)
 }
 
-/// An inspection of the process matters for this connection even if there are few like it.
-pub(crate) fn asks_alone(view: &ConnectionView<'_>) -> bool {
+/// Whether an inspection of the process matters for this connection even if there are few like it.
+pub(crate) fn needs_inspection_alone(view: &ConnectionView<'_>) -> bool {
     inherited::RULE.claims(view) || body_not_closed::is_in_flight(view)
 }
 
-/// The facts of an assessment.
+/// The evidence and the caveats of an assessment.
 #[derive(Debug, Default)]
-pub(crate) struct Facts {
+pub(crate) struct Reasons {
     pub(crate) evidence: Vec<Evidence>,
     pub(crate) caveats: Vec<Caveat>,
 }
 
-/// What a rule makes of the connections that it claims.
+/// A rule's conclusion about the connections that it claims.
 #[derive(Debug)]
 pub(crate) struct Assessment {
     pub(crate) verdict: Verdict,
     pub(crate) confidence: Confidence,
-    /// There are enough connections, of the right kind, for growth to make the finding surer.
-    pub(crate) growth_counts: bool,
-    pub(crate) facts: Facts,
+    /// Whether there are enough connections, of the right kind, for growth to raise the confidence.
+    pub(crate) growth_raises_confidence: bool,
+    pub(crate) reasons: Reasons,
 }
 
 impl Assessment {
-    /// *Likely*, if it is no surer.
+    /// *Likely*, unless the confidence is higher.
     pub(crate) fn at_least_likely(mut self) -> Self {
         self.confidence = self.confidence.max(Confidence::Likely);
-        self.facts
+        self.reasons
             .caveats
             .retain(|it| !matches!(it, Caveat::Undecided { .. } | Caveat::UsedAgain { .. }));
         self

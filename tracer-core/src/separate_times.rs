@@ -1,11 +1,11 @@
-//! How many separate events are behind what happened to several connections.
+//! Counts the separate events behind what happened to several connections.
 //!
-//! One snapshot carries its own history: connections that went silent at several separate times
-//! accumulated one by one, and connections that went silent together were hit by one event, such as
-//! a restart or the end of a burst.
+//! A single snapshot shows the past: connections that went silent at several separate times
+//! accumulated one by one, and connections that went silent together were affected by one event,
+//! such as a restart or the end of a burst.
 //!
-//! An event is a run of occurrences without a pause of more than a twelfth of `--idle`. A run that is
-//! longer than `--idle` counts once per `--idle`.
+//! An event is a series of occurrences without a pause of more than a twelfth of `--idle`. A series
+//! that lasts longer than `--idle` counts once per `--idle`.
 
 use alloc::vec::Vec;
 
@@ -14,21 +14,21 @@ use crate::{Interval, Timestamp};
 /// Summary of the times at which something happened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SeparateTimes {
-    /// The number of events that certainly are separate.
+    /// The number of events that are certainly separate.
     pub(crate) count: usize,
     /// From the first of those to the last, at least.
     pub(crate) span_ms: u64,
-    /// When the first event was over, at the latest.
+    /// The latest time at which the first event can have ended.
     pub(crate) first: Timestamp,
     /// The latest possible time of all.
     pub(crate) latest: Timestamp,
     /// The largest number of occurrences in one event.
     pub(crate) largest: usize,
-    /// How many of the events the longest run counts for.
+    /// The number of events that the longest series counts as.
     pub(crate) longest_run: usize,
 }
 
-/// Occurrences without a pause.
+/// A series of occurrences without a pause.
 struct Run {
     /// The first occurrence, at the latest.
     first: Timestamp,
@@ -40,8 +40,8 @@ struct Run {
 }
 
 impl SeparateTimes {
-    /// Counts the events. Occurrences that are not dated to within `gap_ms` do not fill a pause
-    /// between others, and count for themselves only where they certainly lie `idle_ms` apart.
+    /// Counts the events. Occurrences whose time is not known to within `gap_ms` do not fill a
+    /// pause between others, and count on their own only if they are certainly `idle_ms` apart.
     pub(crate) fn of(
         intervals: impl IntoIterator<Item = Interval>,
         gap_ms: u64,
@@ -90,19 +90,20 @@ impl SeparateTimes {
         }
     }
 
-    /// At least three events that span at least `idle_ms`.
-    pub(crate) const fn is_spread_out(self, idle_ms: u64) -> bool {
+    /// Whether there are at least three events that span at least `idle_ms`.
+    pub(crate) const fn is_at_separate_times(self, idle_ms: u64) -> bool {
         self.count >= 3 && self.span_ms >= idle_ms
     }
 
-    /// Spread out and recent: the last event is at most twice the span ago, or thirty times `idle_ms`.
-    pub(crate) fn is_rising(self, idle_ms: u64, now: Timestamp) -> bool {
+    /// Whether the accumulation continues: the last event was at most twice the span ago, or thirty
+    /// times `idle_ms`.
+    pub(crate) fn is_still_accumulating(self, idle_ms: u64, now: Timestamp) -> bool {
         let recent_ms = self.span_ms.saturating_mul(2).max(idle_ms.saturating_mul(30));
-        self.is_spread_out(idle_ms) && now.ms_since(self.latest) <= recent_ms
+        self.is_at_separate_times(idle_ms) && now.ms_since(self.latest) <= recent_ms
     }
 }
 
-/// The largest number of intervals that certainly are apart by more than `gap_ms`.
+/// The largest number of intervals that are certainly more than `gap_ms` apart.
 fn apart(mut intervals: Vec<Interval>, gap_ms: u64) -> SeparateTimes {
     // Greedy interval scheduling: the interval that ends first leaves the most room.
     intervals.sort_unstable_by_key(|interval| (interval.latest, interval.earliest));
@@ -119,7 +120,7 @@ fn apart(mut intervals: Vec<Interval>, gap_ms: u64) -> SeparateTimes {
         span_ms: last.earliest.ms_since(first.latest),
         first: first.latest,
         latest: last.latest,
-        // How many share an event is unknown, so all may.
+        // How many share an event is unknown, so it may be all of them.
         largest: intervals.len(),
         longest_run: 1,
     }

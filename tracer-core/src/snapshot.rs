@@ -12,23 +12,23 @@ use smallvec::SmallVec;
 
 use crate::{Comm, ConnectionId, ProcessKey, TcpState, Timer, Timestamp};
 
-/// Everything that one pass over all open file descriptors saw.
+/// The result of one pass over all open file descriptors.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
-    /// When the pass began. What it shows was true at this time or later, and is dated by it. A
-    /// socket that was opened after it may be missing.
+    /// When the pass began. What it shows was true at this time or later; this is the timestamp
+    /// used. A socket that was opened later may be missing.
     pub started_at: Timestamp,
     /// When the pass ended.
     pub ended_at: Timestamp,
-    /// The TCP sockets in scope, one entry each, however many file descriptors refer to it. The same
-    /// `Arc` as in the snapshot before means that nothing about the socket has changed; the
-    /// connection table then skips it.
+    /// The TCP sockets in scope, one entry each, regardless of how many file descriptors refer to
+    /// it. The same `Arc` as in the previous snapshot means that nothing about the socket has
+    /// changed; the connection table then skips it.
     pub sockets: Vec<Arc<SocketFacts>>,
     /// The processes in scope, with all their TCP sockets, in scope or not.
     pub holders: Vec<Holder>,
     /// Network namespace and port of every listener, in scope or not.
     pub listeners: BTreeSet<(u32, u16)>,
-    /// File descriptors in scope of sockets that look like TCP and are not judged, by protocol
+    /// File descriptors in scope of sockets that look like TCP but are not judged, by protocol
     /// (`mptcp`, `smc`, `sctp`, `other`).
     pub not_judged: BTreeMap<String, u64>,
     /// Records that could not be decoded, because the socket changed while it was read.
@@ -40,7 +40,8 @@ pub struct Snapshot {
     pub unopened: u64,
 }
 
-/// What one snapshot saw of one socket. Fields of `struct tcp_sock` unless another one is named.
+/// What one snapshot saw of one socket. Kernel fields are those of `struct tcp_sock` unless another
+/// structure is named.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SocketFacts {
     /// Its identity.
@@ -65,34 +66,35 @@ pub struct SocketFacts {
     pub unread_bytes: u64,
     /// Data written and not acknowledged, in bytes (`write_seq` less `snd_una`).
     pub unsent_bytes: u64,
-    /// The peer's FIN was received (`SOCK_DONE` in `sk_flags`); `None` if unknown, as for a dead
-    /// socket if kernel memory cannot be read.
+    /// Whether the peer's FIN was received (`SOCK_DONE` in `sk_flags`); `None` if unknown, as for a
+    /// dead socket if kernel memory cannot be read.
     pub fin_received: Option<bool>,
-    /// The application has read everything from the receive queue, including the FIN if there is
-    /// one.
+    /// Whether the application has read everything from the receive queue, including the FIN if
+    /// there is one.
     pub drained: bool,
     /// `copied_seq`: advances when the application reads.
     pub read_sequence: u32,
     /// `write_seq`: advances when the application writes.
     pub write_sequence: u32,
     /// When data was last sent (`lsndtime`); `None` on a socket that was never connected. A
-    /// retransmission refreshes it (measured), so a dead peer shows in [`Self::last_ack_at`].
+    /// retransmission updates it (measured), so a dead peer shows only in [`Self::last_ack_at`].
     pub last_sent_at: Option<Timestamp>,
     /// When data was last received (`icsk_ack.lrcvtime`); `None` on a socket that was never
     /// connected. Both are set on entry to ESTABLISHED, so the earlier one is a lower bound of the
     /// age.
     pub last_received_at: Option<Timestamp>,
-    /// When the application last read data, or when the connection was established if it has read none
-    /// (`rcvq_space.time`). `None` if the kernel did not note its latest read: one that followed
-    /// another within the round-trip time, or before that was measured, or that returned EOF.
+    /// When the application last read data, or when the connection was established if it has read
+    /// none (`rcvq_space.time`). `None` if the kernel did not record the latest read: it followed
+    /// another one within the round-trip time, preceded the first measurement of that time, or
+    /// returned EOF.
     pub last_read_at: Option<Timestamp>,
     /// The last segment of any kind, or timer (`tcp_mstamp`). For a socket in CLOSE: when it died.
     /// `None` if kernel memory cannot be read.
     pub last_segment_at: Option<Timestamp>,
     /// When the last ACK was processed (`rcv_tstamp`), including answers to keepalive and window
     /// probes; `None` on a socket that was never connected. It shows that the peer is alive, not
-    /// that the connection is used. Data that acknowledges nothing new does not always refresh it,
-    /// and the peer's own keepalive probes never do (measured): where it is old, check
+    /// that the connection is used. Data that acknowledges nothing new does not always update it,
+    /// and the peer's own keepalive probes never do (measured): if it is old, check
     /// [`Self::last_received_at`] as well.
     pub last_ack_at: Option<Timestamp>,
     /// Segments with data sent, including retransmissions (`data_segs_out`). A write that does not
@@ -102,32 +104,34 @@ pub struct SocketFacts {
     /// Segments with data received, including duplicates (`data_segs_in`).
     pub data_segments_received: u32,
     /// Keepalive or window probes sent since the peer last acknowledged anything
-    /// (`inet_connection_sock.icsk_probes_out`). 1 is healthy for one round trip, and for some
+    /// (`inet_connection_sock.icsk_probes_out`). 1 is healthy for one round trip, and for a few
     /// hundred milliseconds of the first second of window probes, because a peer answers those at
-    /// most twice a second (`tcp_invalid_ratelimit`). A socket that died of them keeps the number.
+    /// most twice a second (`tcp_invalid_ratelimit`). A socket that died because of unanswered
+    /// probes keeps the number.
     pub unanswered_probes: u8,
     /// Consecutive timeouts of the oldest unacknowledged data, or of the SYN
     /// (`inet_connection_sock.icsk_retransmits`).
     pub retransmits: u8,
     /// How often the interval of the retransmission or window probe timer was doubled in a row
     /// (`inet_connection_sock.icsk_backoff`). It also grows while the peer answers window probes
-    /// and its window stays closed, so alone it does not show that the peer is gone.
+    /// and its window stays closed, so on its own it does not show that the peer is gone.
     pub backoff: u8,
     /// Which timer is armed (`inet_connection_sock.icsk_pending`).
     pub timer: Timer,
-    /// The receive window that the peer advertised last, in bytes (`snd_wnd`). Data in flight uses
-    /// it up.
+    /// The receive window that the peer last advertised, in bytes (`snd_wnd`). Data in flight
+    /// counts against it.
     pub peer_window: u32,
-    /// An error is pending that the application has not fetched (`sk_err`); `None` if unknown.
+    /// Whether an error is pending that the application has not fetched (`sk_err`); `None` if
+    /// unknown.
     pub pending_error: Option<bool>,
-    /// This side opened it, as far as sequence arithmetic is conclusive: see
+    /// Whether this side opened it; `None` if sequence numbers are not conclusive: see
     /// [`decode`](crate::decode).
     pub opened_actively: Option<bool>,
 }
 
 impl SocketFacts {
-    /// Data moved, the state changed, or the owners changed between the two. Answered keepalive
-    /// probes do not count.
+    /// Whether data moved, the state changed or the owners changed between the two. Answered
+    /// keepalive probes do not count.
     pub(crate) fn has_changed_since(&self, before: &Self) -> bool {
         let data = |facts: &Self| (facts.rx_bytes, facts.tx_bytes, facts.unread_bytes);
         let uses = |facts: &Self| (facts.read_sequence, facts.write_sequence, facts.unsent_bytes);
@@ -152,7 +156,7 @@ pub struct Owner {
     pub fd: u32,
     /// The process's name.
     pub comm: Comm,
-    /// The process is in scope. Always true if the user did not restrict the scope.
+    /// Whether the process is in scope. Always true if the user did not restrict the scope.
     pub in_scope: bool,
 }
 

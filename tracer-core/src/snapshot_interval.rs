@@ -1,16 +1,16 @@
-//! How far apart the snapshots of a run are.
+//! The interval between the snapshots of a run.
 
 use alloc::{collections::VecDeque, vec::Vec};
 
 use crate::Timestamp;
 
-/// Intervals that are kept: those of ten minutes at one every 5s.
+/// The number of intervals kept: ten minutes at one every 5s.
 const KEPT: usize = 120;
 
-/// The times between the beginnings of the latest 121 snapshots.
+/// The times between the starts of the latest 121 snapshots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SnapshotInterval {
-    /// Half of them are not longer, in milliseconds.
+    /// The median, in milliseconds.
     pub median_ms: u64,
     /// The longest, in milliseconds.
     pub max_ms: u64,

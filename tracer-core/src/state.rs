@@ -25,7 +25,7 @@ impl TcpState {
         Some(match number {
             1 => Self::Established,
             2 => Self::SynSent,
-            // 12 is TCP_NEW_SYN_RECV: a connection request, not yet a full socket.
+            // 12 is TCP_NEW_SYN_RECV: a connection request that is not yet a full socket.
             3 | 12 => Self::SynReceived,
             4 => Self::FinWait1,
             5 => Self::FinWait2,

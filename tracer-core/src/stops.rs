@@ -1,15 +1,17 @@
-//! When a process was stopped or frozen, as far as the answers about it show.
+//! Tracks when a process was stopped or frozen, as far as the answers about it show.
 
 use crate::Timestamp;
 
-/// When a process was last known to run, and to be stopped.
+/// When a process was last known to be running and to be stopped.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Stops {
-    /// The latest answer that it runs.
+    /// The latest answer that it was running.
     running_at: Option<Timestamp>,
-    /// Since when it may have been stopped, if it is: since it was last known to run.
+    /// If it is stopped: the earliest time at which that may have begun, which is when it was last
+    /// known to be running.
     stopped_since: Option<Timestamp>,
-    /// The answer that it runs again, and for how long it had been stopped before, at most.
+    /// When it was first seen running again, and the longest time for which it may have been
+    /// stopped, in milliseconds.
     resumed: Option<(Timestamp, u64)>,
 }
 
@@ -18,18 +20,19 @@ pub(crate) struct Stops {
 pub(crate) enum Stop {
     /// It is stopped.
     Stopped,
-    /// It was stopped, runs again, and has had less time since than it was stopped for.
+    /// It was stopped and resumed, and has been running for less time than it was stopped.
     Resumed {
-        /// How long ago it was first seen to run again.
+        /// How long ago it was first seen running again, in milliseconds.
         ago_ms: u64,
     },
 }
 
 impl Stops {
-    /// Takes in an answer as of `at`.
+    /// Updates the state with an answer as of `at`.
     pub(crate) fn observe(&mut self, is_stopped: bool, at: Timestamp) {
         if is_stopped {
-            // One that was never known to run may have been stopped for any time.
+            // A process that was never known to be running may have been stopped for any length of
+            // time.
             self.stopped_since.get_or_insert(self.running_at.unwrap_or_default());
             return;
         }
@@ -39,8 +42,8 @@ impl Stops {
         self.running_at = Some(at);
     }
 
-    /// Why it cannot have acted. A process that runs again gets as much time as it was stopped for, and
-    /// at most `idle_ms`.
+    /// Why it cannot have acted on its connections. After it resumes, it is excused for as long as
+    /// it was stopped, at most `idle_ms`.
     pub(crate) fn stop(&self, now: Timestamp, idle_ms: u64) -> Option<Stop> {
         if self.stopped_since.is_some() {
             return Some(Stop::Stopped);
@@ -65,7 +68,7 @@ fn a_process_that_runs_again_gets_as_much_time_as_it_was_stopped_for() {
     assert_eq!(stop(&stops, 59), Some(Stop::Resumed { ago_ms: 29_000 }));
     assert_eq!(stop(&stops, 60), None);
 
-    // At most `--idle`, also where nothing is known of the time before.
+    // At most `--idle`, even if nothing is known about the time before.
     let mut stops = Stops::default();
     stops.observe(true, at(500));
     stops.observe(false, at(501));

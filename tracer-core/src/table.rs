@@ -22,30 +22,30 @@ pub(crate) struct Table {
     /// order in memory. The hash needs no secret, because the kernel assigns cookies in sequence; a
     /// forged recording can only be slow to replay.
     connections: IndexMap<ConnectionId, Entry, FixedState>,
-    /// The processes that are accountable for connections.
+    /// The processes that own connections.
     pub(crate) processes: ProcessIndex,
     connections_max: usize,
-    /// Connections for which there was no room since the latest snapshot began.
+    /// The number of connections that did not fit since the latest snapshot began.
     pub(crate) full: u64,
     /// Number of the latest snapshot.
     snapshot: u64,
     /// When it began.
     snapshot_at: Option<Timestamp>,
-    /// Some connection has changed: taken by [`Detector::take_changed`].
+    /// Whether some connection has changed; reset by [`Detector::take_changed`].
     ///
     /// [`Detector::take_changed`]: crate::Detector::take_changed
     pub(crate) changed: bool,
     /// Network namespace and port of every listener in the latest snapshot.
     listeners: BTreeSet<(u32, u16)>,
-    /// Some event had a stack, so this run records them.
+    /// Whether some event had a stack, so that this run records stacks.
     has_stacks: bool,
 }
 
-/// A connection, and what passes over all of them look at first.
+/// A connection, and the fields that loops over all connections read first.
 #[derive(Debug)]
 struct Entry {
-    /// The accountable process. `None` before a snapshot has shown the connection, and for sockets
-    /// that are none: listeners and unconnected ones.
+    /// The owning process. `None` before a snapshot has shown the connection, and for sockets that
+    /// are not connections: listeners and unconnected sockets.
     process: Option<ProcessNumber>,
     /// As in [`Tracked::snapshot`].
     snapshot: u64,
@@ -56,9 +56,9 @@ struct Entry {
 /// How many open connections lack a fact because of a loss, as far as that can be known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FactsLost {
-    /// Their age is a lower bound, because no event of their opening came.
+    /// Their age is a lower bound, because the event of their opening is missing.
     pub(crate) ages: u64,
-    /// Who opened or accepted them is known from snapshots only.
+    /// Their opener is known from snapshots only.
     pub(crate) openers: u64,
     /// They have no stack in a run that records stacks.
     pub(crate) call_sites: u64,
@@ -129,7 +129,8 @@ impl Table {
         lost
     }
 
-    /// A connection with a verdict is absent from the latest snapshot and not known to be closed.
+    /// Whether a connection with a verdict is absent from the latest snapshot and not known to be
+    /// closed.
     pub(crate) fn is_undecided(&self) -> bool {
         self.connections().any(|tracked| tracked.flag().is_some() && tracked.snapshots_missed > 0)
     }
@@ -138,7 +139,7 @@ impl Table {
         self.connections.get(&id).map(|entry| &*entry.tracked)
     }
 
-    /// Forgets what is known not to have changed, so that everything is looked at again.
+    /// Discards the knowledge of what has not changed, so that everything is evaluated again.
     #[cfg(test)]
     pub(crate) fn forget_what_is_unchanged(&mut self) {
         self.processes.touch_all();
@@ -147,7 +148,7 @@ impl Table {
         }
     }
 
-    /// Changes something of a connection that its process is judged by.
+    /// Changes a connection in a way that may affect the judgment of its process.
     pub(crate) fn change(&mut self, id: ConnectionId, change: impl FnOnce(&mut Tracked)) {
         if let Some(entry) = self.connections.get_mut(&id) {
             change(&mut entry.tracked);
@@ -155,15 +156,17 @@ impl Table {
         }
     }
 
-    /// Sets [`Tracked::outlived`], which only matters once a connection is judged anyway.
+    /// Sets [`Tracked::outlived`], which matters only when a connection is judged for another
+    /// reason.
     pub(crate) fn set_outlived(&mut self, id: ConnectionId, outlived: usize) {
         if let Some(entry) = self.connections.get_mut(&id) {
             entry.tracked.outlived = outlived;
         }
     }
 
-    /// Which side opened a connection: known from an event or from sequence numbers, else guessed
-    /// from the listeners, and then from the ports, because a service usually has the lower one.
+    /// Which side opened a connection: from an event or from sequence numbers; otherwise guessed
+    /// from the listeners, and failing that from the ports, because a service usually has the lower
+    /// one.
     pub(crate) fn direction(&self, tracked: &Tracked) -> Direction {
         tracked.direction.unwrap_or_else(|| {
             let Some(facts) = &tracked.facts else { return Direction::Outbound };
@@ -245,10 +248,10 @@ impl Table {
         entry.settle(&mut self.processes);
     }
 
-    /// Makes the table equal to a snapshot. `has_lost`: events were lost since the snapshot before. A
-    /// socket that no file descriptor refers to may be in
-    /// flight between processes (`SCM_RIGHTS`), so only its second absence is a close. `started_at`
-    /// gives the start time of a process.
+    /// Reconciles the table with a snapshot. `has_lost`: events were lost since the snapshot
+    /// before. A socket that no file descriptor refers to may be in flight between processes
+    /// (`SCM_RIGHTS`), so only its second absence is a close. `started_at` gives the start time of
+    /// a process.
     pub(crate) fn reconcile(
         &mut self,
         snapshot: Snapshot,
@@ -284,7 +287,7 @@ impl Table {
             if let Some(previous_at) = previous_at {
                 tracked.update_passed_to(&facts, previous_at, &started_at);
             }
-            // Events that are lost while a snapshot is taken are counted after it.
+            // Events that are lost while a snapshot is being taken are counted after it.
             let predates = tracked.origin == Origin::Seeded && tracked.absent_at.is_none();
             let is_new = tracked.snapshots_seen <= 1 && !predates;
             if has_lost && is_new && tracked.call == OpeningCall::NotSeen {
@@ -345,8 +348,8 @@ impl Entry {
         Self { process: None, snapshot: tracked.snapshot, tracked: Box::new(tracked) }
     }
 
-    /// Takes in what a snapshot shows, if that is what the snapshot before showed. Returns whether it
-    /// is.
+    /// Updates the table with a snapshot if it shows the same as the previous one. Returns whether
+    /// it does.
     fn see_again(&mut self, facts: &Arc<SocketFacts>, at: Timestamp, snapshot: u64) -> bool {
         let was_seen = self.snapshot.checked_add(1) == Some(snapshot);
         if was_seen && self.tracked.see_again(facts, at, snapshot) {
@@ -367,7 +370,7 @@ impl Entry {
         }
     }
 
-    /// Takes the connection out of the table.
+    /// Removes the connection from the table.
     fn leave(self, processes: &mut ProcessIndex) -> Box<Tracked> {
         if let Some(process) = self.process {
             processes.leave(process);

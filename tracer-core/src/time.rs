@@ -3,7 +3,7 @@
 
 use core::{fmt, num::NonZeroU64};
 
-/// Ages in jiffies are at most 10 ms coarse, and the rate of jiffies is about as exact.
+/// Margin for times in jiffies: a jiffy is at most 10 ms, and its rate is about as exact.
 pub(crate) const JIFFIES_MARGIN_MS: u64 = 1_000;
 
 /// A point in time on the kernel's `CLOCK_MONOTONIC`, in nanoseconds.
@@ -12,7 +12,7 @@ pub(crate) const JIFFIES_MARGIN_MS: u64 = 1_000;
 pub struct Timestamp(NonZeroU64);
 
 impl Timestamp {
-    /// After everything that happens.
+    /// After each action.
     pub(crate) const END: Self = Self(NonZeroU64::MAX);
 
     /// `nanoseconds` after the clock's start; saturates at 584 years.
@@ -20,7 +20,7 @@ impl Timestamp {
         Self(NonZeroU64::MIN.saturating_add(nanoseconds))
     }
 
-    /// `milliseconds` after the clock's start; saturates at 584 years.
+    /// The time `milliseconds` after the clock's start; saturates at 584 years.
     pub const fn from_ms(milliseconds: u64) -> Self {
         Self::from_ns(milliseconds.saturating_mul(1_000_000))
     }
@@ -30,13 +30,13 @@ impl Timestamp {
         self.0.get() - 1
     }
 
-    /// `milliseconds` earlier; saturates at the clock's start.
+    /// The time `milliseconds` earlier; saturates at the clock's start.
     #[must_use]
     pub const fn before_ms(self, milliseconds: u64) -> Self {
         Self::from_ns(self.as_ns().saturating_sub(milliseconds.saturating_mul(1_000_000)))
     }
 
-    /// `milliseconds` later; saturates.
+    /// The time `milliseconds` later; saturates.
     #[must_use]
     pub const fn after_ms(self, milliseconds: u64) -> Self {
         Self::from_ns(self.as_ns().saturating_add(milliseconds.saturating_mul(1_000_000)))
@@ -70,7 +70,8 @@ pub struct Interval {
 }
 
 impl Interval {
-    /// What both say of the same point in time; this one, if they contradict each other.
+    /// The intersection of two intervals for the same point in time; `self` if they contradict each
+    /// other.
     #[must_use]
     pub(crate) fn within(self, other: Self) -> Self {
         let (earliest, latest) = (self.earliest.max(other.earliest), self.latest.min(other.latest));

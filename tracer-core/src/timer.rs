@@ -5,15 +5,15 @@
 /// among these.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Timer {
-    /// None (0): no data is in flight or waits to be sent.
+    /// None (0): no data is in flight or waiting to be sent.
     #[default]
     None,
-    /// `ICSK_TIME_RETRANS` (1): data in flight is not acknowledged and will be retransmitted. A
-    /// healthy connection has it for one round trip.
+    /// `ICSK_TIME_RETRANS` (1): data in flight is not acknowledged and will be retransmitted. On a
+    /// healthy connection, it is armed for one round trip.
     Retransmit,
-    /// `ICSK_TIME_PROBE0` (3): no data is in flight, data waits, and the peer's window has no room
-    /// for the next segment, so the window will be probed. The window need not be 0: it can be a
-    /// few bytes too small (measured on loopback, with its segments of 64 KiB).
+    /// `ICSK_TIME_PROBE0` (3): no data is in flight, data is waiting, and the peer's window has no
+    /// room for the next segment, so the window will be probed. The window need not be 0: it can be
+    /// a few bytes too small (measured on loopback, with its segments of 64 KiB).
     WindowProbe,
     /// Any other number: 5 and 6 (tail loss probe, reordering timeout) are armed while data is in
     /// flight.

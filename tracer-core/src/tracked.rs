@@ -1,4 +1,4 @@
-//! Everything known of one socket.
+//! Everything known about one socket.
 
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
@@ -11,15 +11,15 @@ use crate::{
     waits::{self, Waits},
 };
 
-/// Everything known of one socket that may be open.
+/// Everything known about one socket that may be open.
 #[derive(Clone, Debug)]
 pub(crate) struct Tracked {
     pub(crate) id: ConnectionId,
     pub(crate) origin: Origin,
     /// When it was opened; for one that was open before tracing, the latest possible time.
     pub(crate) opened_at: Timestamp,
-    /// When the latest snapshot began that did not show it, for one whose opening was not seen: it
-    /// was opened after that.
+    /// If its opening was not seen: when the latest snapshot that did not show it began. It was
+    /// opened after that.
     pub(crate) absent_at: Option<Timestamp>,
     /// When it entered the table.
     pub(crate) known_since: Timestamp,
@@ -29,14 +29,14 @@ pub(crate) struct Tracked {
     pub(crate) stack: Option<StackId>,
     /// Whether that call was seen.
     pub(crate) call: OpeningCall,
-    /// The holders that already ran when a snapshot did not show them as holders yet: the file
-    /// descriptor was passed to them, not inherited.
+    /// The holders that were already running when a snapshot did not yet show them as holders: the
+    /// file descriptor was passed to them, not inherited.
     pub(crate) passed_to: Vec<ProcessKey>,
     /// Which side opened it, as known from an event or from conclusive sequence numbers.
     pub(crate) direction: Option<Direction>,
-    /// When the peer's FIN came.
+    /// When the peer's FIN arrived.
     pub(crate) peer_closed: Option<Interval>,
-    /// When it went to CLOSE after having been connected.
+    /// When it entered CLOSE after having been connected.
     pub(crate) died: Option<Interval>,
     /// What the latest snapshot that showed it saw.
     pub(crate) facts: Option<Arc<SocketFacts>>,
@@ -50,37 +50,38 @@ pub(crate) struct Tracked {
     pub(crate) snapshots_seen: u64,
     /// How many consecutive snapshots since then have not.
     pub(crate) snapshots_missed: u8,
-    /// Since when the application has certainly read nothing.
+    /// The time since which the application has certainly read nothing.
     pub(crate) unread_since: Timestamp,
-    /// The latest snapshot that showed that the application had read data, not just EOF.
+    /// The time of the latest snapshot that showed that the application had read data, not just
+    /// EOF.
     pub(crate) read_at: Option<Timestamp>,
-    /// How many snapshots have shown that the application read data, since one showed that it
-    /// wrote.
+    /// The number of snapshots that showed reads of data, since the latest that showed a write.
     pub(crate) reads: u32,
-    /// No snapshot has shown that the application read anything.
+    /// Whether no snapshot has shown that the application read anything.
     pub(crate) never_seen_reading: bool,
-    /// A read returned EOF to the application.
+    /// Whether a read returned EOF to the application.
     pub(crate) eof_received: bool,
-    /// The largest number of connections of its group that were alive at one time since it is dead.
+    /// The largest number of connections of its group that were alive at one time since it died.
     pub(crate) outlived: usize,
     /// The answer of the latest inspection of the process, if neither owners nor byte counters have
-    /// changed since. Boxed, because it is never asked of most connections.
+    /// changed since. Boxed, because most connections are never asked about.
     pub(crate) reader: Option<Box<SeenReader>>,
-    /// What was seen of a peer that the process waits for. Boxed, because most have no such peer.
+    /// What was seen of a peer for which the process is waiting. Boxed, because most connections
+    /// have no such peer.
     pub(crate) waits: Option<Box<Waits>>,
-    /// The longest time after which the application used the connection again, in milliseconds.
+    /// The longest pause after which the application used the connection again, in milliseconds.
     pub(crate) pause_max_ms: u64,
-    /// The present verdict. Boxed, because hardly any connection has one.
+    /// The current verdict. Boxed, because hardly any connection has one.
     pub(crate) flagged: Option<Box<Flagged>>,
 }
 
-/// Whether the call of `connect` or `accept` that made a connection was seen.
+/// Whether the `connect` or `accept` call that created a connection was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OpeningCall {
     Seen,
     NotSeen,
     /// It was not, and events were lost around the first snapshot that showed the connection, so
-    /// its own may be among them.
+    /// its own event may be among them.
     Lost,
 }
 
@@ -90,25 +91,25 @@ pub(crate) struct Flagged {
     pub(crate) flag: Flag,
     /// The stack that requested the response in flight at that time.
     pub(crate) response: Option<(ProcessKey, StackId)>,
-    /// Why it was not held against the process.
+    /// Why the process was not to blame, if it was excused.
     pub(crate) excuse: Option<Excuse>,
     /// The key of its finding.
     pub(crate) key: Arc<FindingKey>,
 }
 
-/// What inspections of the process have said of one connection's reader.
+/// What inspections of the process have found out about one connection's reader.
 #[derive(Clone, Debug)]
 pub(crate) struct SeenReader {
     /// When the latest inspection began.
     pub(crate) at: Timestamp,
-    /// What it found out; `None` if nothing, which is an answer, too.
+    /// What it found out; `None` if nothing, which also counts as an answer.
     pub(crate) facts: Option<ReaderFacts>,
-    /// How many consecutive inspections have named this reader.
+    /// The number of consecutive inspections that found this reader.
     pub(crate) inspections: u64,
 }
 
 impl Tracked {
-    /// A connection that was seen to open.
+    /// A connection whose opening was seen.
     pub(crate) const fn opened(id: ConnectionId, at: Timestamp) -> Self {
         Self {
             id,
@@ -142,14 +143,14 @@ impl Tracked {
         }
     }
 
-    /// A connection that a snapshot, begun at `at`, shows and no event announced. `absent_at` is when
-    /// the snapshot before began, which did not show it.
+    /// A connection that no event reported and that a snapshot, begun at `at`, shows. `absent_at`
+    /// is when the previous snapshot, which did not show it, began.
     pub(crate) fn found_open(
         facts: &SocketFacts,
         at: Timestamp,
         absent_at: Option<Timestamp>,
     ) -> Self {
-        // Both are set when the connection is established, and only ever advance.
+        // Both are set when the connection is established, and never decrease.
         let earliest = [facts.last_sent_at, facts.last_received_at].into_iter().flatten().min();
         Self {
             origin: Origin::Seeded,
@@ -159,8 +160,8 @@ impl Tracked {
         }
     }
 
-    /// A socket can be connected again after a failure or `AF_UNSPEC`: that is a new connection.
-    /// What a snapshot saw of it before the event arrived is kept.
+    /// Resets the state for a socket that is connected again, after a failure or `AF_UNSPEC`: that
+    /// is a new connection. What a snapshot saw of it before the event arrived is kept.
     pub(crate) fn reconnect(&mut self, at: Timestamp) {
         let seen_at = self.seen_at;
         let facts = self.facts.take().filter(|_| seen_at >= at);
@@ -181,8 +182,8 @@ impl Tracked {
         self.stack = actor.and_then(|actor| actor.stack);
     }
 
-    /// Updates [`passed_to`](Self::passed_to) with the holders in `facts` that the snapshot before,
-    /// begun at `previous_at`, did not show although they ran by then.
+    /// Updates [`passed_to`](Self::passed_to) with the holders in `facts` that the previous
+    /// snapshot, begun at `previous_at`, did not show although they were already running.
     pub(crate) fn update_passed_to(
         &mut self,
         facts: &SocketFacts,
@@ -197,14 +198,14 @@ impl Tracked {
             Some(owner.key) != self.opener && started_at(owner.key) < previous_at && !held(owner)
         };
         let new: Vec<ProcessKey> = facts.owners.iter().filter(is_new).map(|it| it.key).collect();
-        // A process that closed its file descriptor may get it again in another way.
+        // A process that closed its file descriptor may get another one in a different way.
         self.passed_to.retain(|key| facts.owners.iter().any(|owner| owner.key == *key));
         self.passed_to.extend(new);
     }
 
-    /// Takes in that a snapshot, begun at `at`, saw what the snapshot before had seen. Returns false,
-    /// and does nothing, if it did not, or if the time that has passed since matters: then
-    /// [`update`](Self::update) does more.
+    /// Updates the state with a snapshot, begun at `at`, that shows the same as the previous one.
+    /// Returns false and does nothing if it shows something else, or if the time since then
+    /// matters; in that case, [`update`](Self::update) is required.
     pub(crate) fn see_again(
         &mut self,
         facts: &Arc<SocketFacts>,
@@ -212,7 +213,7 @@ impl Tracked {
         snapshot: u64,
     ) -> bool {
         let same = self.facts.as_ref().filter(|known| Arc::ptr_eq(known, facts) || *known == facts);
-        // A connection that was seen once or twice counts as new.
+        // A connection that was in only one or two snapshots counts as new.
         if self.snapshots_seen < 2 || same.is_none() {
             return false;
         }
@@ -227,8 +228,8 @@ impl Tracked {
         true
     }
 
-    /// Takes in what a snapshot, begun at `at`, saw. Returns whether the application has used the
-    /// connection since the snapshot before.
+    /// Updates the state with what a snapshot, begun at `at`, saw. Returns whether the application
+    /// has used the connection since the previous snapshot.
     pub(crate) fn update(&mut self, facts: Arc<SocketFacts>, at: Timestamp, snapshot: u64) -> bool {
         let (previous, seen_at) = (self.facts.as_deref(), self.seen_at);
         let read = previous.is_some_and(|old| old.read_sequence != facts.read_sequence);
@@ -260,7 +261,7 @@ impl Tracked {
         let eof_received =
             self.eof_received || previous.is_some_and(|old| has_read_eof(old, &facts));
         self.eof_received = may_have_fin && eof_received;
-        // The socket can be connected again, so a state that is over is forgotten.
+        // The socket can be connected again, so the times of a state that has ended are dropped.
         let open_at = previous.filter(|old| !has_fin(old)).map(|_| seen_at);
         let closed = || closed_by_peer(&facts, at, open_at);
         self.peer_closed = match facts.fin_received {
@@ -295,11 +296,12 @@ impl Tracked {
         self.snapshot = snapshot;
         self.snapshots_seen += 1;
         self.snapshots_missed = 0;
-        // To receive EOF is no use: it does not say that the process will close.
+        // Receiving EOF does not count as use: it does not mean that the process will close.
         (read && data) || wrote
     }
 
-    /// Takes in what a snapshot, begun at `at`, shows of a peer that the process waits for.
+    /// Updates the state with what a snapshot, begun at `at`, shows of a peer for which the process
+    /// is waiting.
     fn update_waits(&mut self, facts: &SocketFacts, at: Timestamp) {
         let previous = self.facts.as_deref();
         let is_slow = waits::is_slow(facts, previous);
@@ -316,7 +318,7 @@ impl Tracked {
         waits.fin_sent = is_half_closed.then(|| waits.fin_sent.unwrap_or_else(fin_sent));
     }
 
-    /// Takes in the answer of an inspection that began at `at`; `None` if it found nothing out.
+    /// Stores the answer of an inspection that began at `at`; `None` if it found out nothing.
     pub(crate) fn set_reader(&mut self, found: Option<ReaderFacts>, at: Timestamp) {
         let reader = |facts: &Option<ReaderFacts>| facts.as_ref().map(|facts| facts.reader);
         let same = self.reader.take().filter(|before| reader(&before.facts) == reader(&found));
@@ -324,7 +326,7 @@ impl Tracked {
         self.reader = Some(Box::new(SeenReader { at, facts: found, inspections }));
     }
 
-    /// The present verdict, if it rests on a pattern of dead connections.
+    /// The current verdict, if it is based on a pattern of dead connections.
     pub(crate) fn accusation(&self) -> Option<Flag> {
         self.flag().filter(|flag| {
             matches!(
@@ -338,14 +340,14 @@ impl Tracked {
         })
     }
 
-    /// The peer has closed it, it is in CLOSE, or it has a verdict for being unread.
+    /// Whether the peer has closed it, it is in CLOSE, or it has a verdict for being unread.
     pub(crate) fn is_dead(&self) -> bool {
         let is_over =
             |facts: &SocketFacts| matches!(facts.state, TcpState::CloseWait | TcpState::Closed);
         self.facts.as_deref().is_some_and(is_over) || self.accusation().is_some()
     }
 
-    /// Since when it is dead; `None` if it is not, as far as is known.
+    /// Since when it has been dead; `None` if it is not dead, as far as known.
     pub(crate) fn dead_since(&self) -> Option<Timestamp> {
         let closed = self.peer_closed.or(self.died).map(|closed| closed.latest);
         closed.or_else(|| self.accusation().map(|_| self.unread_since))
@@ -356,8 +358,8 @@ impl Tracked {
         self.flagged.as_ref().map(|flagged| flagged.flag)
     }
 
-    /// The connection was not opened before this. `opened_at` does not say so for one that was open
-    /// before tracing: the timestamps behind it advance with every use.
+    /// The earliest time at which it can have been opened. `opened_at` is not that time for a
+    /// connection that was open before tracing: the timestamps behind it advance with every use.
     pub(crate) fn opened_after(&self) -> Timestamp {
         match self.origin {
             Origin::Traced => self.opened_at,
@@ -365,17 +367,17 @@ impl Tracked {
         }
     }
 
-    /// The accountable process of a connection that was seen; `None` for listeners and unconnected
+    /// The owning process of a connection that was seen; `None` for listeners and unconnected
     /// sockets, which are not judged.
     pub(crate) fn judged_by(&self) -> Option<ProcessKey> {
         let facts = self.facts.as_ref()?;
         let is_connection = facts.state != TcpState::Listen && facts.remote.port() != 0;
-        self.accountable().filter(|_| is_connection).map(|owner| owner.key)
+        self.owner().filter(|_| is_connection).map(|owner| owner.key)
     }
 
-    /// The accountable file descriptor: the opener's while it still holds one, else the oldest
-    /// holder's; of those in scope, if any is.
-    pub(crate) fn accountable(&self) -> Option<&Owner> {
+    /// The file descriptor of the owning process: the opener while it still holds one, else the
+    /// oldest holder; a process in scope, if there is one.
+    pub(crate) fn owner(&self) -> Option<&Owner> {
         let owners = &self.facts.as_ref()?.owners;
         if let [owner] = owners.as_slice() {
             return Some(owner);

@@ -1,34 +1,37 @@
-//! Whether a process comes back to the dead connections of a group, and how many it uses at one time.
+//! Whether a process returns to the dead connections of a group, and how many connections it uses
+//! at one time.
 //!
-//! *Dead* are connections that nobody has any use for, as far as can be seen: closed by their peer,
-//! or unread for so long that they have a verdict. A *clean-up* is a process that closes one that has
-//! been dead for longer than a twelfth of `--idle`. Pools do so when they come to such a connection, so
-//! of a group with clean-ups only the dead beyond the largest number alive at one time are evidence,
-//! and only if those became more from one clean-up to the next. A process that *uses* one says so of
-//! this one only, and raises `--min-count` for the group for a while.
+//! A connection is *dead* if it appears to be of no further use: closed by its peer, or unread for
+//! so long that it has a verdict. In a *clean-up*, the process closes a connection that has been
+//! dead for longer than a twelfth of `--idle`. Pools do so when they come to such a connection. So
+//! in a group with clean-ups, only the dead connections beyond the largest number alive at one time
+//! are evidence, and only if their number grew from one clean-up to the next. If the process *uses*
+//! a dead connection, only that connection is acquitted, and `--min-count` is raised for the group
+//! for a while.
 //!
-//! A garbage collector closes several at a time, leaves others that died before and after them, and the
-//! program opens no new ones in their place. That is no clean-up. Once one has run, or the process has
-//! otherwise closed several at a time, what died since then is no evidence, until the next time is
-//! overdue.
+//! A garbage collector closes several connections at one time and leaves others that died before
+//! and after them, and the program opens no new ones in their place. That is not a clean-up. After
+//! such a collection, or if the process has closed several at one time for another reason,
+//! connections that died later are not evidence until the next collection is overdue.
 
 use alloc::vec::Vec;
 
 use crate::{Timestamp, group_size::GroupSize};
 
-/// Clean-ups across which the excess has to grow.
+/// The number of clean-ups across which the excess must grow.
 const CLEAN_UPS: usize = 3;
-/// Closes at one time that may be those of a garbage collector of which nothing is known yet.
+/// The minimum number of closes at one time from which a garbage collector is recognized for the
+/// first time.
 const COLLECTED_MIN: usize = 2;
-/// A pool that finds a connection dead opens another one within this time.
+/// A pool that finds a connection dead opens another one within this time, in milliseconds.
 const REPLACED_WITHIN_MS: u64 = 250;
-/// Of so many connections that a collector closes, one may look like a clean-up.
+/// One in this many connections that a collector closes may look like a clean-up.
 const COINCIDENCE: usize = 4;
-/// A collector is overdue after this many times its longest pause, and at the latest after as many
-/// times `--idle`.
+/// A collector is overdue after `COLLECTOR_PAUSES` times its longest pause, or after
+/// `COLLECTOR_IDLES` times `--idle`, whichever is shorter.
 const COLLECTOR_PAUSES: u64 = 2;
 const COLLECTOR_IDLES: u64 = 4;
-/// How often `--min-count` is raised for one group at most.
+/// The maximum number of times that `--min-count` is raised for one group.
 const STEPS_MAX: u64 = 4;
 
 /// A dead connection that the process closed or used.
@@ -36,24 +39,24 @@ const STEPS_MAX: u64 = 4;
 pub(crate) struct Cleaned {
     /// When that was.
     pub(crate) at: Timestamp,
-    /// Since when it was dead.
+    /// Since when it had been dead.
     pub(crate) dead_since: Timestamp,
     /// The largest number of connections of the group that were alive at one time since then.
     pub(crate) outlived: usize,
-    /// It was used, not closed.
+    /// Whether it was used, not closed.
     pub(crate) was_used: bool,
 }
 
-/// What else a snapshot shows of a group of which connections were closed.
+/// The remaining connections of a group of which some were closed, as a snapshot shows them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Remaining {
     /// Since when its dead connections have been dead.
     pub(crate) dead_since: Vec<Timestamp>,
-    /// When those were opened that the snapshot before did not show.
+    /// When the connections that were not in the previous snapshot were opened.
     pub(crate) opened_at: Vec<Timestamp>,
 }
 
-/// Who closed dead connections.
+/// What closed dead connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ClosedBy {
     Pool,
@@ -62,7 +65,7 @@ enum ClosedBy {
     Either,
 }
 
-/// The turnover of one group. Of constant size.
+/// The turnover of one group. Constant size.
 #[derive(Clone, Debug)]
 pub(crate) struct Turnover {
     /// When the group was first observed.
@@ -71,22 +74,22 @@ pub(crate) struct Turnover {
     pub(crate) alive_max: usize,
     /// When that was.
     pub(crate) alive_max_at: Timestamp,
-    /// How many dead connections clean-ups have closed.
+    /// The number of dead connections closed by clean-ups.
     cleaned: usize,
-    /// How many a garbage collector has closed.
+    /// The number of dead connections closed by a garbage collector.
     collected: usize,
-    /// The process closed or used a dead connection.
+    /// Whether the process closed or used a dead connection.
     pub(crate) came_back: bool,
-    /// The dead beyond `alive_max` became more across three clean-ups.
+    /// Whether the number of dead connections beyond `alive_max` grew across three clean-ups.
     pub(crate) excess_grew: bool,
     /// The excess after each of the latest clean-ups.
     excesses: [usize; CLEAN_UPS],
-    /// How many of `excesses` there are.
+    /// The number of valid entries in `excesses`.
     measured: usize,
     cleaned_at: Timestamp,
-    /// The latest garbage collection.
+    /// When the latest garbage collection was.
     collected_at: Option<Timestamp>,
-    /// The longest time without a collection, in milliseconds.
+    /// The longest time between two collections, in milliseconds.
     collector_pause_ms: u64,
     /// How often connections of the group were used again after they had a verdict, and when last.
     steps: u64,
@@ -113,16 +116,16 @@ impl Turnover {
         }
     }
 
-    /// Takes in what a snapshot at `at` shows.
+    /// Updates the state with what a snapshot at `at` shows.
     pub(crate) fn observe(&mut self, at: Timestamp, size: GroupSize) {
         if size.alive > self.alive_max {
             (self.alive_max, self.alive_max_at) = (size.alive, at);
         }
-        // More were used at one time than was known, or the dead were closed.
+        // More connections were used at one time than was known, or the dead ones were closed.
         self.excess_grew &= size.count > self.alive_max;
     }
 
-    /// Takes in what the process did to dead connections since the snapshot before.
+    /// Updates the state with what the process did to dead connections since the previous snapshot.
     pub(crate) fn clean_up(
         &mut self,
         at: Timestamp,
@@ -153,7 +156,7 @@ impl Turnover {
         }
         let is_continued = self.cleaned > 0 && at.ms_since(self.cleaned_at) <= gap_ms;
         (self.cleaned, self.cleaned_at) = (self.cleaned.saturating_add(all.len()), at);
-        // The process came back to one that was beyond what it uses at one time.
+        // The process returned to a connection beyond the number that it uses at one time.
         if closed().any(|cleaned| cleaned.outlived >= self.alive_max.max(1)) {
             (self.measured, self.excess_grew) = (0, false);
             return;
@@ -180,7 +183,7 @@ impl Turnover {
         let is_replaced = replaced(closed, &remaining.opened_at) >= closed.len();
         let (is_single, is_known) = (closed.len() == 1, self.collected_at.is_some());
         match (leaves_older, leaves_newer) {
-            // Those that have been idle for long.
+            // The oldest were closed, as by a pool that closes what has been idle for long.
             (false, _) => ClosedBy::Pool,
             _ if is_replaced && !(is_single && is_known) => ClosedBy::Pool,
             (true, true) if is_swept(closed, remaining) || (is_known && !is_replaced) => {
@@ -196,7 +199,7 @@ impl Turnover {
         self.collected_at = Some(at);
     }
 
-    /// The garbage collector may not have got to a connection that has been dead since `dead_since`.
+    /// Whether the garbage collector may not have run since `dead_since`, when a connection died.
     pub(crate) fn awaits_collection(
         &self,
         dead_since: Timestamp,
@@ -208,32 +211,32 @@ impl Turnover {
         self.collected_at.is_some_and(|at| at < dead_since && now.ms_since(at) <= overdue_ms)
     }
 
-    /// There were clean-ups. A few are a coincidence where a garbage collector closes many: a connection
-    /// was opened just when it ran.
+    /// Whether there were clean-ups. If a garbage collector closes many connections, a few apparent
+    /// clean-ups are coincidences: a connection was opened just when it ran.
     pub(crate) const fn has_clean_ups(&self) -> bool {
         self.cleaned > 0 && self.cleaned.saturating_mul(COINCIDENCE) >= self.collected
     }
 
-    /// The process did something to dead connections that matters for later ones.
+    /// Whether the process did something with dead connections that affects later ones.
     pub(crate) const fn is_eventful(&self) -> bool {
         self.came_back || self.collected_at.is_some()
     }
 
-    /// By how much `--min-count` is raised at `now`, in multiples of itself: once for each time that
-    /// connections of the group were used again after they had a verdict, less one for each ten times
-    /// `--idle` since.
+    /// The multiple of itself by which `--min-count` is raised at `now`: one for each time that
+    /// connections of the group were used again after they had a verdict, less one for every ten
+    /// times `--idle` since.
     pub(crate) fn steps(&self, now: Timestamp, idle_ms: u64) -> usize {
         let decayed = now.ms_since(self.stepped_at) / idle_ms.saturating_mul(10).max(1);
         usize::try_from(self.steps.saturating_sub(decayed)).unwrap_or(usize::MAX)
     }
 }
 
-/// Several were closed at one time, not in exchange for new ones.
+/// Whether several were closed at one time, and not all were replaced by new ones.
 fn is_swept(closed: &[&Cleaned], remaining: &Remaining) -> bool {
     closed.len() >= COLLECTED_MIN && replaced(closed, &remaining.opened_at) < closed.len()
 }
 
-/// How many of the closed connections another one took the place of.
+/// The number of closed connections that were replaced by new ones.
 fn replaced(closed: &[&Cleaned], opened_at: &[Timestamp]) -> usize {
     let mut opened = opened_at.to_vec();
     opened.sort_unstable();

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-/// What is wrong with a connection. [`rules`](crate::rules) documents what each verdict takes.
+/// What is wrong with a connection. [`rules`](crate::rules) documents what each verdict requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verdict {
     /// An HTTP response was requested, and its body was neither read to EOF nor closed.
@@ -15,20 +15,20 @@ pub enum Verdict {
     CloseWait,
     /// Data arrived, and no code reads it.
     Undrained,
-    /// It is silent, and no code waits to read from it or references its response.
+    /// It is silent, and no code is waiting to read from it or references its response.
     Abandoned,
     /// Each user of the destination opens connections of its own and leaves them idle.
     UnsharedPool,
-    /// The process that opened it does not hold it any more, and a child that inherited it does.
+    /// The process that opened it no longer holds it, and a child that inherited it does.
     Inherited,
     /// The peer is gone.
     Orphaned,
     /// It carried one exchange and was never used again. Whether that is a leak cannot be decided.
     NeverReused,
-    /// The peer does not read what was sent, so the cause is at the peer.
+    /// The peer is not reading what was sent, so the cause is at the peer.
     PeerNotReading,
-    /// As [`Ghost`](Self::Ghost) or [`CloseWait`](Self::CloseWait), but few and not rising: what a
-    /// connection pool keeps until it next uses them.
+    /// Like [`Ghost`](Self::Ghost) or [`CloseWait`](Self::CloseWait), but few and not accumulating:
+    /// dead connections that a pool keeps until it next uses them.
     StalePool,
     /// Their number keeps rising, and the oldest stay open.
     Growing,
@@ -66,7 +66,7 @@ impl fmt::Display for Verdict {
 pub enum Confidence {
     /// Worth knowing, but not a leak.
     Info,
-    /// Fits a leak, and fits a healthy program too: the caveats name which.
+    /// Fits a leak, but also a healthy program: the caveats say which kind.
     Possible,
     /// A pattern that healthy programs do not normally show.
     Likely,

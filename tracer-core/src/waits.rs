@@ -1,10 +1,11 @@
-//! What a socket shows of who waits: the process for a peer that reads slowly or not at all, or that
-//! was sent a FIN and has not sent its own; and the connection for the application.
+//! What a socket shows about waiting: whether the process is waiting for a peer that reads slowly
+//! or not at all, or that was sent a FIN and has not sent its own; and how long the connection has
+//! been waiting for the application.
 
 use crate::{Interval, SocketFacts, TcpState, Timer, Timestamp};
 
-/// From this on, data that is unread or unsent at two snapshots is more than what is on its way. The
-/// default window of a peer that reads; Linux starts with it (`net.ipv4.tcp_rmem`).
+/// At least this much unread or unsent data at two snapshots is more than data on its way. It is
+/// the initial window of a peer on Linux (`net.ipv4.tcp_rmem`).
 pub(crate) const BACKLOG_BYTES: u64 = 64 << 10;
 
 /// What was seen of the peer.
@@ -12,27 +13,28 @@ pub(crate) const BACKLOG_BYTES: u64 = 64 << 10;
 pub(crate) struct Waits {
     /// The latest snapshot that showed that the peer read more slowly than the process wrote.
     pub(crate) slow_at: Option<Timestamp>,
-    /// When the process sent its FIN, while the peer's has not arrived.
+    /// When the process sent its FIN, as long as the peer's has not arrived.
     pub(crate) fin_sent: Option<Interval>,
 }
 
-/// It waits for the peer to read what was sent.
+/// Whether it is waiting for the peer to read what was sent.
 pub(crate) fn is_stalled(facts: &SocketFacts) -> bool {
     matches!(facts.state, TcpState::Established | TcpState::CloseWait)
         && facts.unsent_bytes > 0
         && (facts.timer == Timer::WindowProbe || is_dropped(facts))
 }
 
-/// Data in flight is dropped by the peer, whose window is closed or whose TCP memory is short.
+/// Whether the peer is dropping data in flight, because its window is closed or its TCP memory is
+/// short.
 fn is_dropped(facts: &SocketFacts) -> bool {
     let is_closed = facts.timer == Timer::Retransmit && facts.peer_window == 0;
-    // A kernel may retransmit into a closed window and count the backoff only (seen on Linux 6.18).
+    // A kernel may retransmit into a closed window and count only the backoff (seen on Linux 6.18).
     let is_retransmitted = facts.retransmits > 0 || (is_closed && facts.backoff > 0);
     is_retransmitted && (is_closed || facts.remote.ip().is_loopback())
 }
 
-/// The peer, or the path to it, takes less than the process writes: the window is closed, what waits
-/// fills the window, or much waited at the snapshot before, too.
+/// Whether the peer, or the path to it, accepts less than the process writes: the window is closed,
+/// the waiting data fills the window, or much data was already waiting at the previous snapshot.
 pub(crate) fn is_slow(facts: &SocketFacts, before: Option<&SocketFacts>) -> bool {
     let may_send =
         matches!(facts.state, TcpState::Established | TcpState::CloseWait | TcpState::FinWait1);
@@ -42,31 +44,32 @@ pub(crate) fn is_slow(facts: &SocketFacts, before: Option<&SocketFacts>) -> bool
     may_send && (is_stalled(facts) || fills_window || is_backed_up)
 }
 
-/// The process has sent its FIN (`shutdown(SHUT_WR)`), holds the socket, and the peer has not sent
-/// its own FIN.
+/// Whether the process has sent its FIN (`shutdown(SHUT_WR)`) and holds the socket, and the peer
+/// has not sent its own FIN.
 pub(crate) fn is_half_closed(facts: &SocketFacts) -> bool {
     matches!(facts.state, TcpState::FinWait1 | TcpState::FinWait2)
         && facts.fin_received != Some(true)
 }
 
 /// When the process sent the FIN of a half-closed socket that is seen at `at` and was last seen
-/// without at `open_at`: after the last data, and not after the last segment. No event reports it.
+/// without a FIN at `open_at`: after the last data, and not after the last segment. No event
+/// reports it.
 pub(crate) fn fin_sent(facts: &SocketFacts, at: Timestamp, open_at: Option<Timestamp>) -> Interval {
     let latest = facts.last_segment_at.unwrap_or(at).min(at);
     let earliest = open_at.max(facts.last_sent_at).unwrap_or_default().min(latest);
     Interval { earliest, latest }
 }
 
-/// For how long the application had not used the connection when it used it again between the two
-/// snapshots, the later of which began at `at`; 0 if it did not. `unread_since` is as of the earlier.
-/// Exact if it was used once meanwhile, else an upper limit.
+/// The pause, in milliseconds, after which the application used the connection between two
+/// snapshots, the later of which began at `at`; 0 if it did not. `unread_since` is as of the
+/// earlier snapshot. Exact if the connection was used once in between, else an upper bound.
 pub(crate) fn paused_ms(
     old: &SocketFacts,
     new: &SocketFacts,
     unread_since: Timestamp,
     at: Timestamp,
 ) -> u64 {
-    // What was opened ahead of its first use has not paused.
+    // A connection that was opened ahead of its first use has not paused.
     if old.data_segments_sent == 0 && old.data_segments_received == 0 {
         return 0;
     }

@@ -1,10 +1,10 @@
 //! The return from the system calls `accept` and `accept4`: which process accepted a connection.
 //!
-//! The hook is on the system call and not on `inet_csk_accept`, where the file descriptor is not
+//! The hook is on the system call, not on `inet_csk_accept`, where the file descriptor is not
 //! assigned yet.
 //!
-//! It does not see `accept` by io_uring, nor by 32-bit processes, which enter the kernel through
-//! compat entry points or `socketcall`; the next snapshot reports the owner of those.
+//! It does not see `accept` through io_uring or by 32-bit processes, which enter the kernel through
+//! compat entry points or `socketcall`; the next snapshot reports the owner of those connections.
 
 use aya_ebpf::programs::{
     FExitContext, RetProbeContext, TracePointContext, tracing::StackIdContext,
@@ -83,7 +83,7 @@ fn on_return(context: &impl StackIdContext, result: Option<i64>) {
 /// The result of a lookup in which no read failed.
 enum Lookup<T> {
     Found(T),
-    /// The file descriptor is closed, or of something other than a TCP socket with a cookie, or its
+    /// The file descriptor is closed or does not refer to a TCP socket with a cookie, or its
     /// process is out of scope.
     Ignored,
 }
@@ -100,9 +100,10 @@ fn accepted(task: &Task<DirectOrProbed>, fd: u32) -> Option<Lookup<(Sock<Probed>
         return Some(Lookup::Ignored);
     }
     // A program that reads the socket by `Probed` cannot assign a cookie. The program for the state
-    // change to ESTABLISHED has, unless that came before its hook was attached, or the connection
-    // was accepted before it was established (TCP Fast Open). In these cases nothing is lost: the
-    // file descriptor is in the table by now, so the next snapshot reports it with its owner.
+    // change to ESTABLISHED has assigned one, unless that change happened before its hook was
+    // attached, or the connection was accepted before it was established (TCP Fast Open). In these
+    // cases nothing is lost: the file descriptor is already in the table, so the next snapshot
+    // reports it with its owner.
     let cookie = identity::without_cookie_helper(&sock)?;
     if cookie == 0 {
         return Some(Lookup::Ignored);
@@ -111,7 +112,7 @@ fn accepted(task: &Task<DirectOrProbed>, fd: u32) -> Option<Lookup<(Sock<Probed>
 }
 
 /// The socket of the task's file descriptor: `current->files->fdt->fd[fd]->private_data->sk`.
-/// Another thread may have closed the file descriptor by now, and opened another file under the
+/// Another thread may already have closed the file descriptor and opened another file under the
 /// same number.
 #[inline(always)]
 fn socket_of(task: &Task<DirectOrProbed>, fd: u32) -> Option<Lookup<Sock<Probed>>> {
@@ -130,8 +131,8 @@ fn socket_of(task: &Task<DirectOrProbed>, fd: u32) -> Option<Lookup<Sock<Probed>
             return Some(Lookup::Ignored);
         }
         let socket: *const u8 = Probed::read(file, offset!(file_private))?;
-        // Only a `struct socket` points back to its file. Of another kind of file, `private_data`
-        // may be any value, so a failed read also means that this is no socket.
+        // Only a `struct socket` points back to its file. For other kinds of files, `private_data`
+        // may be any value, so a failed read also means that this is not a socket.
         if Probed::read(socket, offset!(socket_file)) != Some(file) {
             return Some(Lookup::Ignored);
         }

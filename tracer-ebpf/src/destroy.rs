@@ -45,9 +45,9 @@ pub(crate) fn at_probe(context: &ProbeContext) {
 #[inline(always)]
 fn on_destroy<R: ReadSock>(context: &impl EbpfContext, sock: &Sock<R>) {
     let Some(tcp) = sock.as_tcp() else { return };
-    // A socket without an identity was in no event and no snapshot, so its end is of no interest.
-    // The remote port cannot tell which sockets those are: it is 0 again after a refused
-    // connection.
+    // A socket without an identity was in no event and no snapshot, so its destruction is not
+    // reported. The remote port cannot be used to recognize such sockets: it is 0 again after a
+    // refused connection.
     let Some(cookie) = identity::remove(sock).filter(|&cookie| cookie != 0) else { return };
     if !scope::remove_socket(cookie) {
         return;

@@ -34,8 +34,8 @@ impl Lost {
     }
 }
 
-/// Reserves a record in the ring buffer, has `fill` complete it, and submits it. `fill` returns
-/// `None` if a read failed; the record is discarded then.
+/// Reserves a record in the ring buffer, calls `fill` to complete it, and submits it. If `fill`
+/// returns `None` because a read failed, the record is discarded.
 ///
 /// # Errors
 /// The event was lost, which has been counted.
@@ -47,12 +47,12 @@ pub(crate) fn emit(
 ) -> Result<(), Lost> {
     let Some(mut entry) = EVENTS.reserve::<EventRecord>(0) else {
         count(Counter::RingFull);
-        // Without `black_box` the compiler tells the two errors apart by comparing `entry` with
-        // null a second time, and verifiers before Linux 5.13 then explore a path on which it is
+        // Without `black_box`, the compiler distinguishes the two errors by comparing `entry` with
+        // null a second time. Verifiers before Linux 5.13 then explore a path on which `entry` is
         // null after it was not, and report a leaked reference.
         return Err(black_box(Lost::RingFull));
     };
-    // The reserved memory holds an older record, and not every event sets every field.
+    // The reserved memory contains an older record, and not every event sets every field.
     // SAFETY: zeros are a valid `EventRecord`, which consists of integers.
     let record = unsafe { zeroed(&mut entry) };
     // SAFETY: the helper has no preconditions.
@@ -65,7 +65,8 @@ pub(crate) fn emit(
         count(Counter::ReadFailed);
         return Err(Lost::ReadFailed);
     }
-    // A wakeup costs more than the event, so a few events stay until the user side polls.
+    // A wakeup costs more than the event, so a few events remain in the buffer until user space
+    // polls.
     let wakes = EVENTS.query(u64::from(BPF_RB_AVAIL_DATA)) >= wakeup_bytes();
     entry.submit(u64::from(if wakes { BPF_RB_FORCE_WAKEUP } else { BPF_RB_NO_WAKEUP }));
     Ok(())

@@ -1,13 +1,13 @@
-//! The read-only globals, which the user side sets before it loads the programs.
+//! The read-only globals, which user space sets before it loads the programs.
 //!
 //! Their map is frozen, so the verifier treats every value read from them as a constant: it removes
-//! branches that a setting rules out, and an offset is as good as one built into the program.
+//! branches that a setting rules out, and treats an offset as if it were built into the program.
 
 use core::mem::MaybeUninit;
 
 use tracer_common::{Offsets, Settings};
 
-/// `MaybeUninit` and volatile reads keep the compiler from assuming the zeros as the values.
+/// `MaybeUninit` and volatile reads keep the compiler from assuming that the values are zero.
 #[unsafe(no_mangle)]
 static OFFSETS: MaybeUninit<Offsets> = MaybeUninit::zeroed();
 
@@ -22,7 +22,7 @@ macro_rules! offset {
 }
 pub(crate) use offset;
 
-/// The entry of `OFFSETS` that begins at byte `POSITION`; the macro `offset` computes it.
+/// The entry of `OFFSETS` that begins at byte `POSITION`, which the macro `offset` computes.
 #[inline(always)]
 pub(crate) fn offset_at<const POSITION: usize>() -> usize {
     const {
@@ -30,69 +30,69 @@ pub(crate) fn offset_at<const POSITION: usize>() -> usize {
         assert!(POSITION + size_of::<u32>() <= size_of::<Offsets>());
     }
     // SAFETY: the position is within the global and aligned, as was checked at compile time. Every
-    // byte of the global is initialised: with zeros, or by the user side.
+    // byte of the global is initialized: with zeros, or by user space.
     unsafe { OFFSETS.as_ptr().cast::<u32>().byte_add(POSITION).read_volatile() as usize }
 }
 
 /// [`Settings::pid_namespace_inode`].
 #[inline(always)]
 pub(crate) fn pid_namespace_inode() -> u32 {
-    // SAFETY: a field of a global whose bytes are all initialised; any value of it is valid.
+    // SAFETY: a field of a global whose bytes are all initialized; any value of it is valid.
     unsafe { (&raw const (*SETTINGS.as_ptr()).pid_namespace_inode).read_volatile() }
 }
 
 /// [`Settings::only_tracked`].
 #[inline(always)]
 pub(crate) fn only_tracked() -> bool {
-    // SAFETY: a field of a global whose bytes are all initialised; any value of it is valid.
+    // SAFETY: a field of a global whose bytes are all initialized; any value of it is valid.
     unsafe { (&raw const (*SETTINGS.as_ptr()).only_tracked).read_volatile() != 0 }
 }
 
 /// [`Settings::wakeup_bytes`].
 #[inline(always)]
 pub(crate) fn wakeup_bytes() -> u64 {
-    // SAFETY: a field of a global whose bytes are all initialised; any value of it is valid.
+    // SAFETY: a field of a global whose bytes are all initialized; any value of it is valid.
     unsafe { (&raw const (*SETTINGS.as_ptr()).wakeup_bytes).read_volatile().into() }
 }
 
 /// [`Settings::with_stacks`].
 #[inline(always)]
 pub(crate) fn with_stacks() -> bool {
-    // SAFETY: a field of a global whose bytes are all initialised; any value of it is valid.
+    // SAFETY: a field of a global whose bytes are all initialized; any value of it is valid.
     unsafe { (&raw const (*SETTINGS.as_ptr()).with_stacks).read_volatile() != 0 }
 }
 
 /// [`Settings::with_stack_tops`].
 #[inline(always)]
 pub(crate) fn with_stack_tops() -> bool {
-    // SAFETY: a field of a global whose bytes are all initialised; any value of it is valid.
+    // SAFETY: a field of a global whose bytes are all initialized; any value of it is valid.
     unsafe { (&raw const (*SETTINGS.as_ptr()).with_stack_tops).read_volatile() != 0 }
 }
 
 /// [`Settings::go_arguments`].
 #[inline(always)]
 pub(crate) fn go_argument_offset(number: usize) -> usize {
-    // SAFETY: a field of a global whose bytes are all initialised; any value of it is valid.
+    // SAFETY: a field of a global whose bytes are all initialized; any value of it is valid.
     unsafe { (&raw const (*SETTINGS.as_ptr()).go_arguments[number]).read_volatile() as usize }
 }
 
 /// [`Settings::kernel_arguments`].
 #[inline(always)]
 pub(crate) fn kernel_argument_offset(number: usize) -> usize {
-    // SAFETY: a field of a global whose bytes are all initialised; any value of it is valid.
+    // SAFETY: a field of a global whose bytes are all initialized; any value of it is valid.
     unsafe { (&raw const (*SETTINGS.as_ptr()).kernel_arguments[number]).read_volatile() as usize }
 }
 
 /// [`Settings::kernel_result`].
 #[inline(always)]
 pub(crate) fn kernel_result_offset() -> usize {
-    // SAFETY: a field of a global whose bytes are all initialised; any value of it is valid.
+    // SAFETY: a field of a global whose bytes are all initialized; any value of it is valid.
     unsafe { (&raw const (*SETTINGS.as_ptr()).kernel_result).read_volatile() as usize }
 }
 
 /// The opposite of [`Settings::without_socket_helpers`].
 #[inline(always)]
 pub(crate) fn has_socket_helpers() -> bool {
-    // SAFETY: a field of a global whose bytes are all initialised; any value of it is valid.
+    // SAFETY: a field of a global whose bytes are all initialized; any value of it is valid.
     unsafe { (&raw const (*SETTINGS.as_ptr()).without_socket_helpers).read_volatile() == 0 }
 }

@@ -1,9 +1,9 @@
-//! The identity of a socket: the kernel's cookie, or, where programs cannot ask for that, a number
-//! that these programs assign.
+//! The identity of a socket: the kernel's cookie or, on kernels whose programs cannot read it, a
+//! number that these programs assign.
 //!
 //! An assigned number is kept in the map `IDENTITIES` under the address of the `struct sock`. The
 //! kernel reuses the address for another socket later, so the entry is removed when the socket is
-//! destroyed. In case that event was missed, a snapshot compares the inode as well.
+//! destroyed. If that event was missed, a snapshot detects it by comparing the inode.
 
 use aya_ebpf::{bindings::BPF_NOEXIST, helpers::bpf_ktime_get_ns};
 use tracer_common::{Counter, Identity};
@@ -16,7 +16,7 @@ use crate::{
     sock::{ReadSock, Sock},
 };
 
-/// The bit that marks an assigned number: cookies are far below it.
+/// The bit that marks an assigned number. Cookies are far smaller.
 const ASSIGNED: u64 = 1 << 63;
 
 /// The socket's identity, assigned if it has none. 0 if the map is full.
@@ -25,21 +25,21 @@ pub(crate) fn get_or_assign<R: ReadSock>(sock: &Sock<R>) -> u64 {
     get_or_assign_with_inode(sock, 0)
 }
 
-/// The same for a socket whose file's inode number is known; 0 stands for unknown.
+/// The same for a socket whose file's inode number is known; 0 means unknown.
 #[inline(always)]
 pub(crate) fn get_or_assign_with_inode<R: ReadSock>(sock: &Sock<R>, inode: u64) -> u64 {
     if has_socket_helpers() { R::kernel_cookie(sock) } else { number_of(sock, inode) }
 }
 
 /// The same for programs that cannot call `bpf_get_socket_cookie` on this socket: its cookie if the
-/// kernel has assigned one, otherwise 0. A number of these programs is still assigned. `None` if a
-/// read failed.
+/// kernel has assigned one, otherwise 0. If sockets are identified by assigned numbers, a number is
+/// still assigned. `None` if a read failed.
 #[inline(always)]
 pub(crate) fn without_cookie_helper<R: Read>(sock: &Sock<R>) -> Option<u64> {
     if has_socket_helpers() { sock.cookie_if_any() } else { Some(number_of(sock, 0)) }
 }
 
-/// The identity that the socket has already, 0 if it has none; `None` if a read failed.
+/// The identity that the socket already has, 0 if it has none; `None` if a read failed.
 #[inline(always)]
 pub(crate) fn existing<R: Read>(sock: &Sock<R>) -> Option<u64> {
     if has_socket_helpers() {
@@ -61,10 +61,10 @@ pub(crate) fn remove<R: Read>(sock: &Sock<R>) -> Option<u64> {
 /// A copy of the entry for an address.
 ///
 /// Another CPU may replace or remove the entry during the copy, and the kernel may then reuse its
-/// memory for a later entry (`alloc_htab_elem` in `kernel/bpf/hashtab.c`). So the two words may come
-/// from different writes, in the worst case from the entry of another socket. That is improbable,
-/// since it takes a write by another CPU between two instructions, and it affects one record: the
-/// next one reads the map again.
+/// memory for a later entry (`alloc_htab_elem` in `kernel/bpf/hashtab.c`). So the two words may
+/// come from different writes, in the worst case from the entry of another socket. That is
+/// improbable, since it requires a write by another CPU between two instructions, and it affects
+/// only one record: the next one reads the map again.
 #[inline(always)]
 fn entry(address: u64) -> Option<Identity> {
     let entry = IDENTITIES.get_ptr(address)?;
@@ -97,7 +97,7 @@ fn number_of<R: Read>(sock: &Sock<R>, inode: u64) -> u64 {
     if IDENTITIES.insert(address, identity, u64::from(BPF_NOEXIST)).is_ok() {
         return identity.number;
     }
-    // Another CPU has assigned one meanwhile, or the map is full.
+    // Another CPU has assigned one in the meantime, or the map is full.
     let number = entry(address).map_or(0, |identity| identity.number);
     if number == 0 {
         count(Counter::MapFull);
@@ -105,8 +105,8 @@ fn number_of<R: Read>(sock: &Sock<R>, inode: u64) -> u64 {
     number
 }
 
-/// A new number. The time distinguishes sockets that have the same address one after the other, and
-/// the address those that are seen at the same time.
+/// A new number. The time distinguishes successive sockets at the same address; the address
+/// distinguishes sockets that are first seen at the same time.
 #[inline(always)]
 fn new_number(address: u64) -> u64 {
     // SAFETY: the helper has no preconditions.

@@ -1,12 +1,12 @@
 //! The map `LEDGER`: the HTTP responses in flight of Go's HTTP client.
 //!
-//! The programs are uprobes on the entries of functions of `net/http`, in the processes that the
-//! user side attaches them to. A response is in the map from its request until it is returned: its
+//! The programs are uprobes on the entries of functions of `net/http`, in the processes to which
+//! user space attaches them. A response is in the map from its request until it is released: its
 //! connection goes back to the pool or is closed, or its stream ends. No event is emitted for a
-//! request; the user side reads the map as a whole.
+//! request; user space reads the entire map.
 //!
-//! The prologue of a Go function runs again after it has grown the stack, and with it the uprobe,
-//! so no program may depend on how often it runs in one call.
+//! After the prologue of a Go function has grown the stack, it runs again, and so does the uprobe.
+//! Therefore no program may depend on how often it runs in one call.
 
 use aya_ebpf::{
     bindings::BPF_ANY,
@@ -49,8 +49,9 @@ pub(crate) fn remove(context: &ProbeContext, kind: LedgerKind, argument: usize) 
     }
 }
 
-/// Moves a response of HTTP/2 from its request to its stream. A goroutine of the HTTP client
-/// assigns the stream, so the stack of the application's call is that of the request's entry.
+/// Moves an HTTP/2 response from the entry of its request to one of its stream. A goroutine of the
+/// HTTP client assigns the stream, so the stack of the application's call is only in the entry of
+/// the request.
 #[inline(always)]
 pub(crate) fn move_to_stream(context: &ProbeContext, stream: usize, request: usize) {
     let keys =

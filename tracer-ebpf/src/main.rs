@@ -1,9 +1,9 @@
-//! The kernel programs: they observe and never judge.
+//! The BPF programs: they observe and never judge.
 //!
 //! # Invariants
 //! - No offset of a kernel structure is known at build time: all come from the global `OFFSETS`.
-//! - The programs decide only what is out of scope. An event in scope that does not reach the user
-//!   side is counted.
+//! - The programs decide only what is out of scope. An event in scope that does not reach user
+//!   space is counted.
 //! - No hook is on the data path (send and receive). In Go programs whose responses are traced,
 //!   uprobes are on the path of each HTTP request.
 #![no_std]
@@ -87,7 +87,7 @@ fn sys_exit_accept(context: TracePointContext) {
     accept::at_tracepoint(&context);
 }
 
-/// `__x64_sys_accept(const struct pt_regs *regs)`, by fexit. The user side sets the name of the
+/// `__x64_sys_accept(const struct pt_regs *regs)`, by fexit. User space sets the name of the
 /// architecture's function.
 #[fexit(function = "accept")]
 fn exit_accept(context: FExitContext) {
@@ -106,7 +106,7 @@ fn sys_exit_accept4(context: TracePointContext) {
     accept::at_tracepoint(&context);
 }
 
-/// `__x64_sys_accept4(const struct pt_regs *regs)`, by fexit. The user side sets the name of the
+/// `__x64_sys_accept4(const struct pt_regs *regs)`, by fexit. User space sets the name of the
 /// architecture's function.
 #[fexit(function = "accept4")]
 fn exit_accept4(context: FExitContext) {
@@ -199,7 +199,7 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     loop {}
 }
 
-/// `bpf_probe_read_kernel` and others are available only to programs with a GPL-compatible licence.
+/// `bpf_probe_read_kernel` and others are available only to programs with a GPL-compatible license.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "license")]
 static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -11,7 +11,7 @@ use tracer_common::{Counter, Identity, LedgerKey, LedgerRecord, StackKey, StackR
 
 use crate::scratch::Scratch;
 
-/// Room for about 75,000 events of 112 bytes each, header included. The user side may set another
+/// Room for about 75,000 events of 112 bytes each, including the header. User space may set another
 /// size when it loads the programs.
 const EVENTS_BYTES: u32 = 8 << 20;
 
@@ -24,14 +24,16 @@ const TRACKED_MAX: u32 = 1 << 17;
 /// More sockets than most hosts have.
 const IDENTITIES_MAX: u32 = 1 << 18;
 
-/// More different stacks than there are between two readings by the user side, which removes them:
-/// the ring buffer [`EVENTS`] wakes it after some 4,700 events, and at most each has a stack.
+/// More different stacks than there are between two readings by user space, which removes them: the
+/// ring buffer [`EVENTS`] wakes it after about 4,700 events, each with at most one stack.
 const STACKS_MAX: u32 = 1 << 13;
 
-/// A program that preempts another one on the same CPU takes a second place; nothing preempts that.
+/// A program that preempts another one on the same CPU uses a second slot; nothing preempts the
+/// second program.
 pub(crate) const SCRATCH_PLACES: u32 = 2;
 
-/// More responses than are in flight at a time: each needs a file descriptor or an HTTP/2 stream.
+/// More responses than most hosts have in flight at one time: each requires a file descriptor or an
+/// HTTP/2 stream.
 const LEDGER_MAX: u32 = 1 << 16;
 
 /// Lifecycle events, one [`EventRecord`](tracer_common::EventRecord) each.
@@ -42,7 +44,7 @@ pub(crate) static EVENTS: RingBuf = RingBuf::with_byte_size(EVENTS_BYTES, 0);
 #[map]
 pub(crate) static COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(Counter::COUNT, 0);
 
-/// The processes in scope, by their pid in the tracer's pid namespace. Filled by the user side.
+/// The processes in scope, by their pid in the tracer's pid namespace. Filled by user space.
 #[map]
 pub(crate) static PIDS: HashMap<u32, u8> = HashMap::with_max_entries(PIDS_MAX, 0);
 
@@ -55,16 +57,16 @@ pub(crate) static TRACKED: HashMap<u64, u8> = HashMap::with_max_entries(TRACKED_
 #[map]
 pub(crate) static IDENTITIES: HashMap<u64, Identity> = HashMap::with_max_entries(IDENTITIES_MAX, 0);
 
-/// User stacks, by their content. The user side removes what it has read. Resized to one entry if
+/// User stacks, by their content. User space removes what it has read. Resized to one entry if
 /// stacks are not kept.
 ///
-/// A map of the type `BPF_MAP_TYPE_STACK_TRACE` would not do: the slot of a stack follows from its
-/// hash, so a stack finds its slot occupied long before the map is full, and an id that is freed
-/// while an event with it is on the way names another stack later.
+/// A map of the type `BPF_MAP_TYPE_STACK_TRACE` is not suitable. The slot of a stack is determined
+/// by its hash, so slots collide long before the map is full; and if an id is freed while an event
+/// with it is still queued, the event then refers to another stack.
 #[map]
 pub(crate) static STACKS: HashMap<StackKey, StackRecord> = HashMap::with_max_entries(STACKS_MAX, 0);
 
-/// Room to assemble a stack in, which does not fit on the stack of a program.
+/// Memory for assembling a stack record, which does not fit on the stack of a BPF program.
 #[map]
 pub(crate) static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(SCRATCH_PLACES, 0);
 

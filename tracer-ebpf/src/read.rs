@@ -1,14 +1,14 @@
-//! Ways to read kernel memory, behind one trait, so that the code that knows the kernel structures
-//! exists once.
+//! Ways to read kernel memory, behind one trait, so that the code for the kernel structures exists
+//! only once.
 
 use aya_ebpf::helpers::bpf_probe_read_kernel;
 
 use crate::globals::has_socket_helpers;
 
-/// Types of which any bits are a valid value.
+/// Types for which any bit pattern is a valid value.
 ///
 /// # Safety
-/// That must be so, and there must be no padding.
+/// Any bit pattern must be a valid value, and there must be no padding.
 pub(crate) unsafe trait AnyBits: Copy {}
 
 macro_rules! any_bits {
@@ -46,7 +46,7 @@ impl Read for Direct {
 }
 
 /// Loads by `bpf_probe_read_kernel`, which checks the address: for pointers whose type the verifier
-/// does not know. Each takes about 18 ns, where a plain load takes almost none.
+/// does not know. Each takes about 18ns; a plain load takes almost no time.
 pub(crate) struct Probed;
 
 impl Read for Probed {
@@ -59,8 +59,8 @@ impl Read for Probed {
     }
 }
 
-/// [`Direct`] if the kernel has the socket helpers: it then has `bpf_get_current_task_btf` (Linux
-/// 5.11) too, whose result has a BTF type. Otherwise [`Probed`]. The choice is a constant to the
+/// [`Direct`] if the kernel has the socket helpers: it then also has `bpf_get_current_task_btf`
+/// (Linux 5.11), whose result has a BTF type. Otherwise [`Probed`]. The choice is a constant to the
 /// verifier, which does not check the other branch.
 pub(crate) struct DirectOrProbed;
 

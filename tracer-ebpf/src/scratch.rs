@@ -1,11 +1,11 @@
-//! Memory to assemble a stack in, which does not fit on the stack of a program.
+//! Memory for assembling a stack record, which does not fit on the stack of a BPF program.
 
 use tracer_common::StackRecord;
 
-/// A place to assemble a stack in: the value of the map `SCRATCH`.
+/// A slot for assembling a stack record: the value of the map `SCRATCH`.
 #[repr(C)]
 pub(crate) struct Scratch {
-    /// How many programs are trying to use it, or do.
+    /// The number of programs that are using it or trying to.
     pub(crate) users: u64,
     pub(crate) record: StackRecord,
 }

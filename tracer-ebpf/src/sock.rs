@@ -26,7 +26,7 @@ pub(crate) const STATE_SYN_SENT: u8 = 2;
 /// `TCP_CLOSE_WAIT`: the peer's FIN was received.
 pub(crate) const STATE_CLOSE_WAIT: u8 = 8;
 
-/// A way to read a whole socket.
+/// A way to read a socket.
 pub(crate) trait ReadSock: Read + Sized {
     /// A pointer through which a `struct tcp_sock` can be read, if the socket is a full TCP socket;
     /// otherwise null. `None` if a read failed.
@@ -61,7 +61,7 @@ impl ReadSock for Probed {
     }
 
     /// Never runs: no kernel offers the helper to programs that read by `Probed`, so the verifier
-    /// refuses a program in which this is reachable. The user side then loads the programs with
+    /// refuses a program in which this is reachable. User space then loads the programs with
     /// `Settings::without_socket_helpers`, which makes it unreachable.
     #[inline(always)]
     fn kernel_cookie(sock: &Sock<Self>) -> u64 {
@@ -146,7 +146,7 @@ impl<R: Read> Sock<R> {
         self.field(offset!(sock_remote_port)).map(u16::from_be)
     }
 
-    /// `skc_num`, in host byte order: 0 once the socket is closed.
+    /// `skc_num` (host byte order): 0 once the socket is closed.
     #[inline(always)]
     pub(crate) fn local_port(&self) -> Option<u16> {
         self.field(offset!(sock_local_port))
@@ -194,8 +194,8 @@ impl<R: Read> Sock<R> {
 }
 
 impl<R: ReadSock> Sock<R> {
-    /// The socket as a `struct tcp_sock`. `None` if a read failed or it is not a full TCP socket,
-    /// but one of MPTCP or SCTP, or, with [`Direct`], a `request_sock` or `timewait_sock`. With
+    /// The socket as a `struct tcp_sock`. `None` if a read failed or it is not a full TCP socket:
+    /// an MPTCP or SCTP socket or, with [`Direct`], a `request_sock` or `timewait_sock`. With
     /// [`Probed`] the caller guarantees that it is a full socket, as the hooked functions do.
     #[inline(always)]
     pub(crate) fn as_tcp(&self) -> Option<Self> {
@@ -225,8 +225,8 @@ impl<R: Read> Sock<R> {
         Some(!file.is_null())
     }
 
-    /// Whether the kernel opened the socket for its own use, such as for NFS or as a subflow of an
-    /// MPTCP connection.
+    /// Whether the kernel opened the socket for its own use, for example for NFS or as a subflow of
+    /// an MPTCP connection.
     #[inline(always)]
     pub(crate) fn is_internal(&self) -> Option<bool> {
         Some(!self.socket()?.is_null() && !self.has_file()?)

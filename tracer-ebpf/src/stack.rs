@@ -1,4 +1,4 @@
-//! User stacks: which code of a program opened a connection or made a request.
+//! User stacks: the code of a program that opened a connection or made a request.
 
 use aya_ebpf::{
     bindings::{BPF_F_USER_STACK, BPF_NOEXIST},
@@ -25,13 +25,13 @@ enum Extent {
 }
 
 /// Keeps the current task's user stack, and returns the hash in its key. `pid` is the process in
-/// the tracer's pid namespace: the stack of one that is not visible there is of no use.
+/// the tracer's pid namespace; the stack of a process that is not visible there is not kept.
 #[inline(always)]
 pub(crate) fn of_caller(context: &impl StackIdContext, pid: u32) -> u64 {
     keep(context, pid, Extent::Frames)
 }
 
-/// The same in a system call, if the user side wants stacks. The frames do not include the caller
+/// The same in a system call, if user space wants stacks. The frames do not include the caller
 /// of the C library's wrapper, so the top of the stack is kept as well
 /// ([`tracer_common::StackTop`]).
 #[inline(always)]
@@ -61,11 +61,11 @@ fn keep(context: &impl StackIdContext, pid: u32, extent: Extent) -> u64 {
     })
 }
 
-/// A place of this CPU that no other program uses; `None` if all are in use.
+/// A slot of this CPU that no other program is using; `None` if all are in use.
 ///
 /// A program that may be preempted (fentry, uprobes) shares the CPU with others while it runs. Of
-/// those that count themselves in, only one can find the count at 1, and while it has the place, all
-/// others find it higher.
+/// the programs that increment `users`, only one can see it become 1; while that program uses the
+/// slot, all others see a higher number.
 #[inline(always)]
 fn acquire() -> Option<*mut Scratch> {
     for place in 0..SCRATCH_PLACES {
@@ -121,8 +121,8 @@ fn assemble<'a>(
 /// The hash of `depth` addresses, as in [`StackRecord::hash`].
 #[inline(always)]
 fn hash_of(addresses: *const u64, depth: u32) -> StackHash {
-    // The verifier has to see the end of the loop, and the compiler must not conclude from the size
-    // of the buffer that the first condition alone ends it.
+    // The verifier must see that the loop ends, and the compiler must not conclude from the size of
+    // the buffer that the first condition is sufficient.
     let depth = core::hint::black_box(depth as usize);
     let mut hash = StackHash::default();
     for index in 0..StackRecord::DEPTH_MAX {
@@ -135,7 +135,7 @@ fn hash_of(addresses: *const u64, depth: u32) -> StackHash {
     hash
 }
 
-/// Adds the stack to the map, unless it is there. `None` if there is no room.
+/// Adds the stack to the map unless it is already there. `None` if the map is full.
 #[inline(always)]
 fn store(pid: u32, (record, hash): (&StackRecord, u64)) -> Option<u64> {
     let key = StackKey { hash, pid, padding: 0 };

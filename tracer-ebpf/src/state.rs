@@ -1,6 +1,5 @@
 //! State changes of TCP connections: the tracepoint `sock:inet_sock_set_state`, or the function
-//! through which all transitions that are reported go,
-//! `void tcp_set_state(struct sock *sk, int state)`.
+//! `void tcp_set_state(struct sock *sk, int state)`, through which all reported transitions go.
 
 use aya_ebpf::programs::{
     BtfTracePointContext, FEntryContext, ProbeContext, tracing::StackIdContext,
@@ -56,8 +55,8 @@ pub(crate) fn at_probe(context: &ProbeContext) {
 #[inline(always)]
 fn on_change<R: ReadSock>(context: &impl StackIdContext, sock: &Sock<R>, old: u8, new: u8) {
     let opens = old == STATE_CLOSE && new == STATE_SYN_SENT;
-    // The other states of a closing connection follow from the application's close or shutdown. A
-    // close ends in the destruction of the socket, and after a shutdown the snapshot has the state.
+    // The other states of a closing connection follow the application's close or shutdown. A close
+    // leads to the destruction of the socket, and after a shutdown the snapshot shows the state.
     if !opens && !matches!(new, STATE_ESTABLISHED | STATE_CLOSE_WAIT | STATE_CLOSE) {
         return;
     }
@@ -69,7 +68,7 @@ fn on_change<R: ReadSock>(context: &impl StackIdContext, sock: &Sock<R>, old: u8
         on_connect(context, sock, &tcp)
     } else if new == STATE_CLOSE && (tcp.has_file() != Some(true) || is_listener(&tcp)) {
         // Without a file, the kernel is about to destroy the socket, which is an event of its own.
-        // A listener that was shut down is no connection.
+        // A listener that was shut down is not a connection.
         return;
     } else {
         on_transition(sock, &tcp, old, new)

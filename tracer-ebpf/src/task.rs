@@ -73,7 +73,7 @@ impl<R: Read> Task<R> {
     /// there. `None` if a read failed.
     ///
     /// `struct pid` has one number for each pid namespace from the initial one, level 0, to that of
-    /// the process. `bpf_get_ns_current_pid_tgid` does not serve here: it only knows processes of
+    /// the process. `bpf_get_ns_current_pid_tgid` is not suitable here: it knows only processes of
     /// exactly the given namespace, but a namespace also sees the processes of its descendants.
     #[inline(always)]
     pub(crate) fn visible_pid(&self) -> Option<u32> {

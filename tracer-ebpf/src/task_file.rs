@@ -25,7 +25,7 @@ use crate::{
 #[expect(clippy::cast_possible_truncation, reason = "a record has 216 bytes")]
 const RECORD_BYTES: u32 = size_of::<SocketRecord>() as u32;
 
-/// `S_IFMT` of `include/uapi/linux/stat.h`: the bits of a mode that are the type of the file.
+/// `S_IFMT` of `include/uapi/linux/stat.h`: the bits of a mode that give the type of the file.
 const TYPE_OF_FILE: u16 = 0o170_000;
 /// `S_IFSOCK`.
 const SOCKET: u16 = 0o140_000;
@@ -49,11 +49,12 @@ pub(crate) struct Context {
     file: *mut file,
 }
 
-/// Which file descriptors of TCP sockets a snapshot reports.
+/// The file descriptors of TCP sockets that a snapshot reports.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Selection {
     All,
-    /// Those of processes in scope; of other processes those of sockets in scope and of listeners.
+    /// All those of processes in scope; those of other processes only for sockets in scope and
+    /// listeners.
     InScope,
 }
 
@@ -141,14 +142,14 @@ fn visit_with<R: ReadSock>(
     };
     // A record that does not fit is not lost: the kernel discards the partial record and calls
     // again.
-    // SAFETY: the verifier checks that this many bytes of the record are readable and initialised.
+    // SAFETY: the verifier checks that this many bytes of the record are readable and initialized.
     unsafe {
         bpf_seq_write((*context.meta).seq, (&raw const *record).cast::<c_void>(), RECORD_BYTES);
     }
 }
 
 /// The record of a file descriptor. `None` if the socket is of another kind or is not selected, or
-/// if a read failed because the process or the socket is going away.
+/// if a read failed because the process is exiting or the socket is being destroyed.
 #[inline(always)]
 fn describe<'a, R: ReadSock>(
     task: &Task<Direct>,
@@ -201,7 +202,7 @@ fn describe<'a, R: ReadSock>(
     Some(record)
 }
 
-/// Whether the process or the socket is in scope, or the socket is a listener: the user side derives
+/// Whether the process or the socket is in scope, or the socket is a listener: user space derives
 /// the direction of connections from all listeners. `None` if a read failed.
 #[inline(always)]
 fn is_in_scope<R: ReadSock>(pid: u32, sock: &Sock<R>) -> Option<bool> {

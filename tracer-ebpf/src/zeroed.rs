@@ -3,8 +3,8 @@
 use core::mem::MaybeUninit;
 
 /// Fills a record with zeros, a word at a time. The `memset` that the compiler emits for this
-/// target is a loop over single bytes, which took a tenth of the iterator's time and more of an
-/// event's. The writes are volatile, because the compiler otherwise turns this loop into that
+/// target is a loop over single bytes; it took a tenth of the iterator's time, and a larger part of
+/// an event's. The writes are volatile, because the compiler otherwise turns this loop into that
 /// `memset`.
 ///
 /// # Safety

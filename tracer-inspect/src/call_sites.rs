@@ -1,13 +1,13 @@
 //! From a recorded stack to the application's call site: `func file:line`.
 //!
-//! A wrong name is worse than none. So a frame is named only if it is certainly on the stack and no
-//! frame rule (`frames/frames.txt`) excludes it. A frame that cannot be identified ends the search
-//! with a [`CallSiteReason`], because it may be the application's.
+//! A wrong name is worse than none. Therefore a frame is named only if it is certainly on the stack
+//! and no frame rule (`frames/frames.txt`) excludes it. A frame that cannot be identified ends the
+//! search with a [`CallSiteReason`], because it may be the application's.
 //!
 //! A recorded stack is the thread's instruction pointer, followed by the return addresses that the
-//! kernel found by frame pointers. Code without frame pointers loses frames: in a system call of the
-//! C library, the caller of the library function is missing. The unwind tables find it
-//! (`native/unwind.rs`). What follows after the frame pointers were lost is no frame
+//! kernel found by frame pointers. Code without frame pointers loses frames: in a system call of
+//! the C library, the caller of the library function is missing. The unwind tables locate it
+//! (`native/unwind.rs`). Addresses that follow after the frame pointers were lost are not frames
 //! (`native/return_address.rs`).
 
 use std::fs;
@@ -30,11 +30,11 @@ use crate::{
     },
 };
 
-/// Frames that the kernel records of a stack (`PERF_MAX_STACK_DEPTH` of
+/// Maximum number of frames that the kernel records per stack (`PERF_MAX_STACK_DEPTH` of
 /// `include/uapi/linux/perf_event.h`).
 const DEPTH_MAX: usize = 127;
 
-/// Resolves stacks to call sites. Opens nothing before the first question.
+/// Resolves stacks to call sites. Opens no files before the first question.
 #[derive(Debug)]
 pub(crate) struct CallSites {
     rules: Rules,
@@ -44,13 +44,13 @@ pub(crate) struct CallSites {
 
 /// What a frame means for the search.
 enum Verdict<'a> {
-    /// It is the application's: its call site.
+    /// The frame belongs to the application: its call site.
     Application(String),
-    /// The application's frame may be further out. The explanation applies if there is none.
+    /// The application's frame may be further out. The explanation applies if none is found.
     Further(Option<&'a str>),
-    /// Frames further out did not cause this call.
+    /// The search ends: frames further out did not cause this call.
     Ended,
-    /// It has no name, so it may be the application's.
+    /// The frame has no name, so it may be the application's.
     Nameless,
     /// It cannot be identified.
     Unknown(CallSiteReason),
@@ -63,7 +63,7 @@ impl CallSites {
     }
 
     /// Answers [`Question::CallSite`](tracer_core::Question::CallSite); `None` if the process has
-    /// ended or its pid was reused. `recorded` is the stack, if the kernel still has it.
+    /// exited or its pid was reused. `recorded` is the stack, if the kernel still has it.
     pub(crate) fn answer(
         &mut self,
         programs: &mut GoPrograms,
@@ -78,18 +78,18 @@ impl CallSites {
             Some(recorded) => self.call_site(programs, process, recorded),
             None => Err(CallSiteReason::StackNotKept),
         };
-        let (place, reason) = match found {
-            Ok(place) => (place, None),
+        let (location, reason) = match found {
+            Ok(location) => (location, None),
             Err(reason) => (None, Some(reason)),
         };
-        let answer = CallSite { process, stack, place, reason };
+        let answer = CallSite { process, stack, location, reason };
         is_running(process).then_some(Input::CallSite(answer))
     }
 
     /// The innermost frame of the application; `None` if no frame is the application's.
     ///
     /// # Errors
-    /// It is unknown whether a frame is the application's, or which.
+    /// It is unknown which frame, if any, is the application's.
     fn call_site(
         &mut self,
         programs: &mut GoPrograms,
@@ -137,14 +137,14 @@ impl CallSites {
                 }
             };
             let is_ended = matches!(verdict, Verdict::Ended);
-            // The caller that the unwind tables find need not keep a frame pointer.
+            // The caller that the unwind tables located need not keep a frame pointer.
             let is_native = is_native && !(is_unwound && number == 1);
             if number > 0 && !is_ended && !return_address::is_plausible(&memory, address, is_native)
             {
                 return Err(walk.lost());
             }
             match verdict {
-                Verdict::Application(place) => return Ok(Some(place)),
+                Verdict::Application(call_site) => return Ok(Some(call_site)),
                 Verdict::Further(explanation) => {
                     walk.explanation = walk.explanation.or(explanation);
                 }
@@ -188,7 +188,7 @@ struct Walk<'a> {
     previous: Option<&'a Mapping>,
     /// The explanation of a frame rule, for the case that no frame of the application is found.
     explanation: Option<&'a str>,
-    /// A frame of generated code had a name, so the runtime does write a perf map.
+    /// Whether a frame of JIT-compiled code had a name, so that the runtime does write a perf map.
     has_names: bool,
 }
 
@@ -210,7 +210,7 @@ impl Walk<'_> {
         }
     }
 
-    /// The reason where the next address is no return address.
+    /// The reason if the next address is not a return address.
     fn lost(&self) -> CallSiteReason {
         let module = self.previous.and_then(Mapping::path).map(base_name);
         CallSiteReason::FramePointersMissing {
@@ -219,7 +219,7 @@ impl Walk<'_> {
         }
     }
 
-    /// The reason where code without names may be the application's.
+    /// The reason if code without names may be the application's.
     fn nameless(&self, mapping: &Mapping) -> CallSiteReason {
         match self.explanation() {
             Some(text) => CallSiteReason::HiddenByRuntime { explanation: text.to_owned() },

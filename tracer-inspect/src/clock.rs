@@ -13,7 +13,8 @@ pub fn now() -> Timestamp {
 /// Time for which the host was suspended since boot, in nanoseconds: the difference between
 /// `CLOCK_BOOTTIME` and `CLOCK_MONOTONIC`.
 pub fn suspended_ns() -> u64 {
-    // The two clocks are read one after the other; no suspension is shorter than this.
+    // The clocks are read one after the other, so a smaller difference is not a suspension; none is
+    // shorter than this.
     const LEAST_NS: u64 = 1_000_000;
     let monotonic_ns = read_ns(ClockId::Monotonic);
     read_ns(ClockId::Boottime).saturating_sub(monotonic_ns).saturating_sub(LEAST_NS)

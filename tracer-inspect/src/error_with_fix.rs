@@ -1,4 +1,4 @@
-//! An error whose fix is known, for programs that show the two apart.
+//! An error with a known fix, kept separate from its cause for outputs that show the two apart.
 
 use std::{error::Error, fmt};
 

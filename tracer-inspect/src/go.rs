@@ -1,21 +1,21 @@
-//! Go programs: which goroutine is waiting to read a connection, what `net/http` does with it, and
-//! which goroutines still refer to its response.
+//! Go programs: which goroutine is waiting to read a connection, its state in `net/http`, and which
+//! goroutines still reference its response.
 //!
 //! Everything is read from the memory of the running process, which is neither stopped nor changed.
-//! The process moves its stacks and frees its objects in the meantime. So each step verifies that
-//! the memory contains what it expects, and all of it is read twice. If any check fails, the result
-//! is unknown.
+//! The process moves its stacks and frees its objects in the meantime. Therefore each step verifies
+//! that the memory contains what it expects, and all of it is read twice. If any check fails, the
+//! result is unknown.
 //!
 //! 1. `/proc/PID/fdinfo/EPFD` contains the address of the `runtime.pollDesc` of an fd. It must have
 //!    the same fd and the same tag as the registration. Its `rg` is the goroutine that is waiting
 //!    to read.
 //! 2. `runtime.allgs` lists the goroutines. A `net/http.(*persistConn).readLoop` in
-//!    `runtime.selectgo` waits until a response body is read or closed; one in
-//!    `bufio.(*Reader).Peek` waits for the next response.
+//!    `runtime.selectgo` is waiting until a response body is read or closed; one in
+//!    `bufio.(*Reader).Peek` is waiting for the next response.
 //! 3. One variable of `readLoop` is its `*persistConn`. It is recognized by a `bufio.Reader` that
-//!    reads from it, and by a connection, possibly inside of TLS, that is a `net.netFD` with the fd
+//!    reads from it, and by a connection, possibly inside TLS, that is a `net.netFD` with the fd
 //!    and the `pollDesc` of step 1. Another variable is the request.
-//! 4. The stacks of the other goroutines show whether any of them still refers to the response.
+//! 4. The stacks of the other goroutines show whether any of them still references the response.
 
 mod all_goroutines;
 pub mod build_info;
@@ -82,8 +82,8 @@ use crate::{
 /// Maximum number of programs in the cache.
 const PROGRAMS_MAX: usize = 64;
 
-/// A cache of programs. What is found in the file or in one process applies to all processes that
-/// run the program.
+/// A cache of programs. Facts found in the file or in one process apply to all processes that run
+/// the program.
 #[derive(Debug)]
 pub(crate) struct GoPrograms {
     known: BoundedCache<FileKey, Program>,
@@ -143,7 +143,7 @@ impl GoPrograms {
     /// `None` if the process does not run a Go program.
     ///
     /// # Errors
-    /// No response of this program can be followed; the limit says why.
+    /// No response of this program can be tracked; the limit says why.
     pub(crate) fn entries(&mut self, process: ProcessKey) -> Option<Result<Entries, Limit>> {
         let (program, _) = self.go_program(process.pid)?;
         Some(check_supported(&program.executable).and_then(|()| {

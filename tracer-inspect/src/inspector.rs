@@ -10,7 +10,7 @@ use crate::{
     readers::ReaderInspections,
 };
 
-/// Inspects processes, and caches what it has learned about programs, modules and epoll instances.
+/// Inspects processes, and caches facts about programs, modules and epoll instances.
 #[derive(Debug)]
 pub struct Inspector {
     readers: ReaderInspections,
@@ -20,8 +20,8 @@ pub struct Inspector {
 }
 
 impl Inspector {
-    /// `rules` decide which frames belong to the application. Command lines often contain secrets, so
-    /// they are in the answers only if `with_cmdline`.
+    /// `rules` decide which frames belong to the application. Command lines often contain secrets,
+    /// so they are in the answers only if `with_cmdline`.
     pub fn new(rules: Rules, with_cmdline: bool) -> Self {
         Self {
             readers: ReaderInspections::default(),
@@ -31,8 +31,8 @@ impl Inspector {
         }
     }
 
-    /// The answer to a question; `None` if the process has ended or its pid was reused. `stack` is the
-    /// stack that a [`Question::CallSite`] is about, if the kernel still has it.
+    /// The answer to a question; `None` if the process has exited or its pid was reused. `stack` is
+    /// the stack that a [`Question::CallSite`] is about, if the kernel still has it.
     pub fn answer(&mut self, question: &Question, stack: Option<&UserStack>) -> Option<Input> {
         let go = &mut self.go;
         match question {
@@ -44,17 +44,17 @@ impl Inspector {
         }
     }
 
-    /// The functions of Go's HTTP client to which uprobes are attached, as offsets in the file of the
-    /// program. `None` if the process does not run a Go program.
+    /// The functions of Go's HTTP client to which uprobes are attached, as offsets in the file of
+    /// the program. `None` if the process does not run a Go program.
     ///
     /// # Errors
-    /// No response of this program can be followed; the limit says why.
+    /// No response of this program can be tracked; the limit says why.
     pub fn entries(&mut self, process: ProcessKey) -> Option<Result<Entries, Limit>> {
         self.go.entries(process)
     }
 
-    /// The TCP connection of each object of Go's HTTP client, in the order of `objects`; `None` where no
-    /// connection could be verified.
+    /// The TCP connection of each object of Go's HTTP client, in the order of `objects`; `None` if
+    /// no connection could be verified.
     ///
     /// # Errors
     /// The process cannot be inspected; the limit says why.

@@ -1,5 +1,6 @@
-//! Reads watched processes: which goroutine, thread or epoll instance waits for a connection, which
-//! Go code still refers to an HTTP response, and which line of the application opened a connection.
+//! Reads watched processes: which goroutine, thread or epoll instance is waiting for a connection,
+//! which goroutines still reference an HTTP response, and which line of the application opened a
+//! connection.
 //!
 //! [`Inspector`](inspector::Inspector) is the entry point: it takes a
 //! [`Question`](tracer_core::Question) and returns an [`Input`](tracer_core::Input). The other
@@ -7,7 +8,7 @@
 //! other parts of the program share.
 //!
 //! A watched process controls everything that is read here: its memory, files, mappings and debug
-//! information. So every parser accepts arbitrary bytes and limits the memory that it uses. This
+//! information. Therefore every parser accepts arbitrary bytes and limits its use of memory. This
 //! crate uses no network and no BPF programs. It neither stops a process nor writes to its memory.
 
 mod cache;

@@ -1,4 +1,4 @@
-//! Native code, and code that a runtime generates: symbols, unwind tables, return addresses.
+//! Native and JIT-compiled code: symbols, unwind tables, return addresses.
 
 pub mod modules;
 pub mod perf_map;

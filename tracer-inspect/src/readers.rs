@@ -1,8 +1,8 @@
 //! Finds the readers of connections: goroutines, threads and epoll instances that data or a FIN
-//! would wake. The process is not stopped, probed or written to.
+//! would wake. The process is neither stopped nor modified.
 //!
-//! Only certain answers are given. That no thread is blocked in a call on a connection right now
-//! proves nothing, because a thread that is busy may return to it. So [`Reader::None`] requires
+//! Only certain answers are given. If no thread is blocked in a call on a connection now, that
+//! proves nothing, because a busy thread may return to it. Therefore [`Reader::None`] requires
 //! evidence from the epoll instances or from the Go runtime.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,8 +25,9 @@ use crate::{
     },
 };
 
-/// For up to this many connections the links of all file descriptors are read, which takes a few
-/// milliseconds. It finds epoll instances that have reused the fd of a socket since the snapshot.
+/// For questions about up to this many connections, the links of all file descriptors are read,
+/// which takes a few milliseconds and finds epoll instances that have reused the fd of a socket
+/// since the snapshot.
 const LINKS_FEW: usize = 500;
 
 /// Inspects processes for readers, and caches where their epoll instances are.
@@ -49,7 +50,8 @@ impl ReaderInspections {
             return None;
         }
         let mut found = Found::default();
-        // With several fd tables, an fd found elsewhere may not be the one in `/proc/PID/fd`.
+        // If there are several fd tables, an fd found elsewhere may not be the one in
+        // `/proc/PID/fd`.
         let mut by_fd = !fd_tables::is_shared_by_all_threads(process.pid);
         let is_cheap = asked.len() <= LINKS_FEW;
         let sockets = if by_fd || is_cheap { BTreeSet::new() } else { fds(asked) };
@@ -81,8 +83,8 @@ impl ReaderInspections {
         for id in threads.reading {
             found.add(ReaderFacts { reader: Reader::Thread, ..unknown(id) });
         }
-        // The inspections of threads and of Go have checked the inode of each fd already, and so
-        // have epoll registrations that include the inode.
+        // The inspections of threads and of Go have already checked the inode of each fd, and epoll
+        // registrations may include the inode.
         if by_fd {
             found.retain(asked, |asked| is_same(process.pid, asked));
         }
@@ -91,7 +93,7 @@ impl ReaderInspections {
 
     /// The readers by epoll registrations. [`Reader::None`] must be confirmed by a second reading
     /// that covers every epoll instance, and the process must still hold the socket: a file that it
-    /// has closed stays registered for as long as another process holds it.
+    /// has closed stays registered as long as another process holds it.
     fn epoll_readers(
         &mut self,
         process: ProcessKey,

@@ -17,11 +17,11 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 pub(crate) use recordings::{Diff, IncidentReport, Record, Rejudge, Replay, ReportTime};
 pub(crate) use watch::{Demo, Watch};
 
-use crate::{collect::kernel::hooks::Mechanism, output::options::DocumentFormat};
+use crate::{collect::kernel::hooks::AttachFamily, output::options::DocumentFormat};
 use thresholds::without_default;
-use values::{document_format, mechanism};
+use values::{attach_family, document_format};
 
-/// Columns of help texts: those of a default terminal.
+/// Width of help texts in columns: that of a default terminal.
 const HELP_WIDTH: usize = 80;
 
 const EXAMPLES: &str = "\
@@ -77,8 +77,8 @@ pub(crate) struct Cli {
     #[arg(long, global = true, action = ArgAction::HelpLong)]
     help_all: Option<bool>,
     /// Attach to the kernel with this method only; for tests
-    #[arg(long = "attach-method", global = true, hide = true, value_parser = mechanism)]
-    pub(crate) mechanism: Option<Mechanism>,
+    #[arg(long = "attach-method", global = true, hide = true, value_parser = attach_family)]
+    pub(crate) attach_family: Option<AttachFamily>,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
     #[command(flatten)]

@@ -1,4 +1,5 @@
-//! Which findings of two reports are about the same leak, and what became of it, as data.
+//! Matches the findings of two reports that are about the same leak, and says how it changed, as
+//! data.
 
 mod difference;
 mod side;

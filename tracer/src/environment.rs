@@ -1,21 +1,21 @@
-//! What a command takes from the process that runs it, and from its host. Tests replace both.
+//! The inputs of a command from its process and its host. Tests replace both.
 
 use std::env;
 
 use crate::{collect::backend::BackendSource, output::standard_output::StandardOutput};
 
-/// The surroundings of one command.
+/// The environment of one command.
 pub(crate) struct Environment {
     /// The command line without the program's name, as it is kept in a recording.
     pub(crate) arguments: Vec<String>,
     /// Where results are written.
     pub(crate) output: StandardOutput,
-    /// Where events and snapshots come from.
+    /// The source of events and snapshots.
     pub(crate) backend: BackendSource,
 }
 
 impl Environment {
-    /// That of this process, on the running kernel.
+    /// The environment of this process, on the running kernel.
     pub(crate) fn of_process() -> Self {
         Self {
             arguments: env::args_os().skip(1).map(|it| it.to_string_lossy().into()).collect(),

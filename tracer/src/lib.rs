@@ -1,4 +1,5 @@
-//! Finds leaked TCP connections on a live host and names who leaked them.
+//! Finds leaked TCP connections on a live host and identifies the process and code that leaked
+//! them.
 //!
 //! This is the program; `main.rs` only calls [`main`]. It is a library so that fuzz targets and tests
 //! can call its parsers.
@@ -44,8 +45,8 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: Cli, environment: Environment) -> Result<u8> {
-    let mechanism = cli.mechanism;
-    let with_mechanism = |plan| Plan { mechanism, ..plan };
+    let attach_family = cli.attach_family;
+    let with_mechanism = |plan| Plan { attach_family, ..plan };
     let watch =
         |(plan, output), environment| watch::run(&with_mechanism(plan), output, environment);
     match cli.command {
@@ -56,9 +57,9 @@ fn run(cli: Cli, environment: Environment) -> Result<u8> {
         Some(Command::Report(arguments)) => report::run(&arguments, &environment.output),
         Some(Command::Diff(arguments)) => diff::run(&arguments, &environment.output),
         Some(Command::Doctor(arguments)) => {
-            doctor::run(arguments.output, mechanism, &environment.output)
+            doctor::run(arguments.output, attach_family, &environment.output)
         }
-        Some(Command::Demo(demo)) => demo::run(&demo, mechanism, environment),
+        Some(Command::Demo(demo)) => demo::run(&demo, attach_family, environment),
         Some(Command::Packaging { directory }) => packaging::write(&directory),
         Some(Command::DemoServer) => demo::run_server(),
         Some(Command::DemoClient { server }) => demo::run_client(server),

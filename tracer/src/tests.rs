@@ -1,7 +1,7 @@
 //! Whole runs of commands on a scripted host: from the command line to output, files and exit code.
 //!
-//! They need neither root nor a kernel with BPF, and their time is made up. The same commands on the
-//! real kernel are tested by `tests/end_to_end`.
+//! They require neither root nor a kernel with BPF, and their time is simulated. `tests/end_to_end`
+//! tests the same commands on the real kernel.
 
 mod csv_export;
 mod exit_codes;

@@ -8,8 +8,8 @@ use tracer_inspect::clock;
 /// wall time.
 ///
 /// It is read once at the start of a run, so that the start time of a process is the same in every
-/// report even if the wall clock is adjusted meanwhile. As a consequence, events after a suspend,
-/// which stops only `CLOCK_MONOTONIC`, are shown too early by the length of the suspend.
+/// report even if the wall clock is adjusted in the meantime. As a consequence, events after a
+/// suspend, which stops only `CLOCK_MONOTONIC`, are shown too early by the length of the suspend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct WallClock {
     /// `CLOCK_REALTIME`.
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn times_outside_of_the_calendar_are_clamped() {
+    fn times_outside_the_calendar_are_clamped() {
         let late = WallClock::new(jiff::Timestamp::MAX, Timestamp::from_ns(0), 0);
         assert_eq!(
             late.rfc3339(Timestamp::from_ns(u64::MAX)),

@@ -1,4 +1,4 @@
-//! Every parser of bytes from outside, run with its seeds in `fuzz/seeds` and with changed copies of
+//! Every parser of untrusted bytes, run with its seeds in `fuzz/seeds` and with changed copies of
 //! them. This needs no nightly compiler; `cargo xtask fuzz` searches for longer.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
@@ -11,7 +11,7 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use parsers::TARGETS;
 
-/// Changed copies of each seed that are parsed.
+/// The number of changed copies of each seed that are parsed.
 const CHANGED_COPIES: u64 = 256;
 
 /// Values that parsers treat specially: limits of integers, signs, separators.
@@ -32,7 +32,7 @@ fn seeds(name: &str) -> Vec<Vec<u8>> {
     paths.iter().map(|path| fs::read(path).unwrap()).collect()
 }
 
-/// Numbers that look random and are the same in each run (SplitMix64).
+/// Pseudo-random numbers that are the same in each run (SplitMix64).
 struct Numbers(u64);
 
 impl Numbers {

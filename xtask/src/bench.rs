@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: what tracer costs, compared with other tools in the same run.
+//! `cargo xtask bench`: measures the cost of tracer, compared with other tools in the same run.
 
 mod audit;
 mod burst;
@@ -23,7 +23,7 @@ use crate::build::Programs;
 use crate::privileges::{self, Access};
 use crate::tally::Tally;
 use crate::{build, step};
-use report::Report;
+use report::BenchReport;
 
 /// What to measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -40,7 +40,7 @@ enum Part {
     Burst,
     /// Many idle connections.
     Idle,
-    /// Many programs, and new connections all the time: does tracer keep up?
+    /// Many programs that open new connections continuously: does tracer keep up?
     Busy,
 }
 
@@ -49,17 +49,17 @@ pub(crate) struct Arguments {
     /// What to measure [default: everything].
     #[arg(value_enum)]
     parts: Vec<Part>,
-    /// Measure little, within a minute: it shows that everything runs, but not how fast.
+    /// Measure little, within a minute: shows that everything runs, but not how fast.
     #[arg(long)]
     short: bool,
-    /// How often each is measured, in turn [default: 5, or 1 with --short].
+    /// Number of rounds, in each of which everything is measured [default: 5, or 1 with --short].
     #[arg(long, value_name = "N")]
     rounds: Option<usize>,
     /// Audit this many sockets in ten processes, instead of various numbers.
     #[arg(long, value_name = "N")]
     sockets: Option<usize>,
-    /// Write the results to docs/benchmark.md, and the summary to the pages that show it. This takes
-    /// half an hour, most of it for ss with a million sockets.
+    /// Write the results to docs/benchmark.md, and the summary to the pages that show it. This
+    /// takes half an hour, most of it for ss with a million sockets.
     #[arg(long, conflicts_with_all = ["parts", "short", "sockets"])]
     write: bool,
 }
@@ -67,7 +67,7 @@ pub(crate) struct Arguments {
 /// How much is measured.
 struct Size<'a> {
     rounds: usize,
-    /// Numbers of sockets, and of the processes that hold them.
+    /// The number of sockets, and of processes that hold them, for each audit.
     audits: &'a [(usize, usize)],
     churn: usize,
     request_connections: usize,
@@ -94,7 +94,8 @@ const WHOLE: Size<'_> = Size {
         (100_000, 1_000),
         (1_000_000, 1),
         (1_000_000, 10),
-        // In 1,000 processes it would take minutes more and show little that 100,000 do not.
+        // With 1,000 processes, this would take minutes longer and add little to the measurement of
+        // 100,000 sockets.
         (1_000_000, 100),
     ],
     churn: 20_000,
@@ -103,7 +104,7 @@ const WHOLE: Size<'_> = Size {
     burst: (100_000, 10),
     idle: (10_000, Duration::from_mins(1)),
     busy: busy::Size { processes: 1_450, opened_per_s: 200, duration: Duration::from_mins(10) },
-    // A run has many intervals.
+    // One run measures many intervals.
     busy_rounds: 2,
 };
 
@@ -125,7 +126,7 @@ const SHORT: Size<'_> = Size {
 /// If it is not run as root, or a command fails.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if !privileges::is_root() {
-        bail!("the benchmark loads kernel programs: run it as root");
+        bail!("the benchmark loads BPF programs: run it as root");
     }
     measure_with(&build::release()?, arguments)
 }
@@ -136,7 +137,7 @@ fn measure_with(programs: &Programs, arguments: &Arguments) -> Result<()> {
     let size = Size { audits: cell.as_ref().map_or(size.audits, |cell| cell), ..size };
     let rounds = arguments.rounds.unwrap_or(size.rounds).max(1);
     let parts = if arguments.parts.is_empty() { Part::value_variants() } else { &arguments.parts };
-    let mut report = Report::new();
+    let mut report = BenchReport::new();
     for part in parts {
         measure(*part, programs, &mut report, &size, rounds)?;
     }
@@ -161,7 +162,7 @@ pub(crate) fn test(access: Access) -> Tally {
 fn measure(
     part: Part,
     programs: &Programs,
-    report: &mut Report,
+    report: &mut BenchReport,
     size: &Size<'_>,
     rounds: usize,
 ) -> Result<()> {

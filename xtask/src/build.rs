@@ -32,10 +32,10 @@ pub(crate) enum Kind {
 pub(crate) struct Executable {
     /// The directory of its package.
     pub(crate) package: PathBuf,
-    /// Name of the target, which a library's unit tests have too.
+    /// Name of the target; a library's unit tests have the same name.
     pub(crate) name: String,
     pub(crate) kind: Kind,
-    /// It was built with `cfg(test)`.
+    /// Whether it was built with `cfg(test)`.
     pub(crate) is_test: bool,
     pub(crate) path: PathBuf,
 }
@@ -65,8 +65,8 @@ pub(crate) fn release() -> Result<Programs> {
     Programs::find(&executables(cargo(&arguments).args(["--example", "puppet"]))?)
 }
 
-/// Builds the programs and their tests so that they are fast and need nothing of a host but its
-/// kernel: for virtual machines, the corpus and the short benchmark of a test run.
+/// Builds the programs and their tests so that they are fast and require only a kernel from the
+/// host: for virtual machines, the corpus and the short benchmark of a test run.
 ///
 /// # Errors
 /// If they do not build.
@@ -82,7 +82,8 @@ pub(crate) fn for_system_tests() -> Result<SystemTests> {
     })
 }
 
-/// Cargo with what all builds of [`for_system_tests`] share, so that dependencies are built once.
+/// Cargo with the settings that all builds of [`for_system_tests`] share, so that dependencies are
+/// built once.
 fn system_test_cargo(arguments: &[&str]) -> Command {
     let mut cargo = cargo(arguments);
     cargo.args(["--package", "tracer", "--profile", SYSTEM_TESTS, "--features", "root-tests"]);
@@ -104,7 +105,8 @@ impl Programs {
     }
 }
 
-/// `cargo` with these arguments, for the committed kernel object whatever the caller tries out.
+/// `cargo` with these arguments, always for the committed BPF object, even if the caller uses
+/// another one.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(workspace::cargo());
     command

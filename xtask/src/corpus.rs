@@ -1,4 +1,5 @@
-//! `cargo xtask corpus`: real programs that leak or are healthy, and what tracer reports about them.
+//! `cargo xtask corpus`: real programs that leak or are healthy, and what tracer reports about
+//! them.
 
 mod baseline;
 mod case;
@@ -38,16 +39,16 @@ use crate::privileges::{self, Access};
 use crate::tally::Tally;
 use baseline::Baseline;
 use observed::{Finding, Record, Sentence};
-use outcome::{Judged, Outcome, Summary};
+use outcome::{JudgedCase, Outcome, Summary};
 use pace::Pace;
 use programs::{Ended, Programs};
 use sweep::Variant;
 use trial::Trial;
 use watch::{Tracer, Watch};
 
-/// Findings that are shown about processes outside of the corpus.
+/// Maximum number of findings shown about processes outside the corpus.
 const OTHERS_SHOWN: usize = 10;
-/// Findings of one case whose evidence is shown.
+/// Maximum number of findings per case whose evidence is shown.
 const SHOWN: usize = 4;
 
 /// The scale of the runs whose figures are in docs/.
@@ -55,7 +56,7 @@ const SCALE: f64 = 6.0;
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Arguments {
-    /// Divide tracer's thresholds by this to make the run shorter; 1 leaves them as they are.
+    /// Divide tracer's thresholds by this to shorten the run; 1 leaves them unchanged.
     #[arg(long, value_name = "FACTOR", default_value_t = SCALE)]
     scale: f64,
     /// Only the cases of `cargo xtask test --all`: Go and Python.
@@ -72,14 +73,14 @@ pub(crate) struct Arguments {
     markdown: bool,
 }
 
-/// Runs the corpus; the exit code is 1 if a case is not as labelled.
+/// Runs the corpus; the exit code is 1 if a case differs from its label.
 ///
 /// # Errors
 /// If it cannot run.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let access = match privileges::kernel_access() {
         Ok(access) => access,
-        Err(reason) => bail!("the corpus loads kernel programs: {reason}"),
+        Err(reason) => bail!("the corpus loads BPF programs: {reason}"),
     };
     let pace = Pace::scaled(arguments.scale)?;
     let tracer = Tracer::new(build::release()?.tracer, access, &pace)?;
@@ -88,7 +89,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(if summary.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Runs it as a step of the tests. The reduced set needs no Debian package to be installed.
+/// Runs it as a step of the tests. The reduced set does not install Debian packages.
 pub(crate) fn test(access: Access, extent: Extent) -> Tally {
     let arguments = Arguments {
         scale: SCALE,
@@ -105,8 +106,8 @@ pub(crate) fn test(access: Access, extent: Extent) -> Tally {
         Ok(summary) => {
             println!("{summary}");
             Tally {
-                passed: summary.as_labelled,
-                failed: summary.not_as_labelled + summary.broken,
+                passed: summary.as_labeled,
+                failed: summary.not_as_labeled + summary.broken,
                 skipped: summary.skipped(),
             }
         }
@@ -187,7 +188,7 @@ fn judge(
 ) -> (String, Outcome) {
     let outcome = match ended.result {
         Ok((_, pids)) if pids.is_empty() => Outcome::Broken("it has no processes".to_owned()),
-        Ok((label, pids)) => Outcome::Judged(Judged {
+        Ok((label, pids)) => Outcome::JudgedCase(JudgedCase {
             label,
             live: live.of(&pids),
             audit: audit.of(&pids),
@@ -219,15 +220,17 @@ fn show(outcomes: &[(String, Outcome)]) {
     for (name, outcome) in outcomes {
         match outcome {
             Outcome::Broken(reason) => println!("\n{name} is broken: {reason}"),
-            Outcome::Judged(judged) if !judged.mistakes().is_empty() => show_evidence(name, judged),
-            Outcome::Judged(_) | Outcome::Skipped(_) => {}
+            Outcome::JudgedCase(judged) if !judged.mistakes().is_empty() => {
+                show_evidence(name, judged);
+            }
+            Outcome::JudgedCase(_) | Outcome::Skipped(_) => {}
         }
     }
     println!("\n{}", tables::matrix(&judged(outcomes)));
 }
 
 /// Shows the evidence of reports that differ from the label.
-fn show_evidence(name: &str, judged: &Judged) {
+fn show_evidence(name: &str, judged: &JudgedCase) {
     println!("\n{name}: {}", judged.mistakes().join("; "));
     for (mode, observed) in [("live", &judged.live), ("audit", &judged.audit)] {
         for finding in observed.active.iter().take(SHOWN) {
@@ -240,10 +243,10 @@ fn show_evidence(name: &str, judged: &Judged) {
     }
 }
 
-fn judged(outcomes: &[(String, Outcome)]) -> Vec<&Judged> {
+fn judged(outcomes: &[(String, Outcome)]) -> Vec<&JudgedCase> {
     let mut rows = Vec::new();
     for (_, outcome) in outcomes {
-        if let Outcome::Judged(judged) = outcome {
+        if let Outcome::JudgedCase(judged) = outcome {
             rows.push(judged);
         }
     }

@@ -28,7 +28,7 @@ pub(crate) fn run() -> Result<()> {
     let name = format!("{}-{}", version.replace(' ', "-"), workspace::host()?);
     let dist = target.join("dist");
     let directory = dist.join(&name);
-    // Files of an earlier version must not get into the archive.
+    // The archive must not contain files of an earlier version.
     if directory.exists() {
         fs::remove_dir_all(&directory)
             .with_context(|| format!("cannot empty {}", directory.display()))?;

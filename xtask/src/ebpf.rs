@@ -1,4 +1,4 @@
-//! `cargo xtask ebpf`: the committed kernel object and its sources.
+//! `cargo xtask ebpf`: the committed BPF object and its sources.
 
 pub(crate) mod build;
 pub(crate) mod digest;
@@ -19,7 +19,7 @@ use toolchain::Toolchain;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Build nothing; only check that the committed object belongs to the sources.
+    /// Build nothing; only check that the committed object matches the sources.
     #[arg(long, conflicts_with = "out")]
     check: bool,
     /// Write the object to this directory instead of replacing the committed one.
@@ -30,11 +30,11 @@ pub(crate) struct Arguments {
 /// Rebuilds the object, or checks the committed one.
 ///
 /// # Errors
-/// If the object does not belong to the sources, or it cannot be built here.
+/// If the object does not match the sources, or it cannot be built here.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if arguments.check {
         check()?;
-        println!("the committed kernel object belongs to the sources");
+        println!("the committed BPF object belongs to the sources");
         return Ok(());
     }
     let toolchain = toolchain::find()?;
@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Compares the digests committed with the object with the object and with the sources.
+/// Compares the committed digests with the object and the sources.
 ///
 /// # Errors
 /// What differs, and how to fix it.
@@ -58,12 +58,12 @@ pub(crate) fn check() -> Result<()> {
     record.compare(&digest::of_sources(&workspace::root())?, &digest::of_bytes(&bytes))
 }
 
-/// Builds the object into `directory`, with a record of what it was built from.
+/// Builds the object into `directory`, with a record of its sources and tools.
 ///
 /// # Errors
 /// If the build fails or `directory` cannot be written.
 pub(crate) fn rebuild(toolchain: &Toolchain, directory: &Path) -> Result<PathBuf> {
-    // Before the build: a source that changes during the build must count as changed.
+    // Computed before the build, so that a source that changes during the build counts as changed.
     let sources = digest::of_sources(&workspace::root())?;
     let built = build::build(toolchain)?;
 

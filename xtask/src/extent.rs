@@ -3,7 +3,7 @@
 /// The part that is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Extent {
-    /// What takes a few minutes; part of `cargo xtask test --all`.
+    /// The part that takes a few minutes; part of `cargo xtask test --all`.
     Reduced,
     /// Everything; part of `cargo xtask test --nightly`.
     Whole,

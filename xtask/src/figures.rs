@@ -1,5 +1,5 @@
-//! Measured figures in Markdown files: a generated file has all of them, and other pages repeat
-//! parts of it between two comments, `<!-- COMMAND -->` and `<!-- end -->`.
+//! Measured figures in Markdown files: a generated file contains all of them, and other pages
+//! repeat parts of it between two comments, `<!-- COMMAND -->` and `<!-- end -->`.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: every parser of bytes from outside, each for a limited time.
+//! `cargo xtask fuzz`: fuzzes every parser of untrusted bytes for a limited time.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,16 +14,16 @@ use crate::{command, parallel, step, workspace};
 /// The version of cargo-fuzz that `cargo xtask setup` installs.
 pub(crate) const VERSION: &str = "0.13.2";
 
-/// Long enough to go through the seeds and a little further.
+/// Long enough for the seeds and a little more.
 pub(crate) const BRIEFLY: Arguments = Arguments { seconds: 3, only: None };
 
-/// As long as `cargo xtask fuzz` does without a flag.
+/// The default of `cargo xtask fuzz`.
 pub(crate) const A_MINUTE: Arguments = Arguments { seconds: 60, only: None };
 
-/// Parsers that are fuzzed at the same time; each keeps one CPU busy.
+/// Number of parsers fuzzed at the same time; each keeps one CPU busy.
 const AT_A_TIME: usize = 2;
 
-/// Memory limit of a target, in MiB. A parser that needs more for its input is a finding.
+/// Memory limit of a target, in MiB. A parser that uses more for its input has a fault.
 const MEMORY_MIB: u32 = 2_048;
 
 /// Time limit for one input, in seconds. A healthy parser takes less than a hundredth of it.
@@ -85,7 +85,7 @@ fn directory() -> PathBuf {
     workspace::root().join("fuzz")
 }
 
-/// Checks for what fuzzing needs and other commands do not.
+/// Checks for tools that only fuzzing requires.
 fn check_tools() -> Result<()> {
     if !command::succeeds(&mut nightly("rustc", &["--version"])) {
         bail!("rustup has no {NIGHTLY}; `cargo xtask setup` installs it");
@@ -107,13 +107,13 @@ pub(crate) fn is_installed() -> bool {
 fn nightly(program: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new("rustup");
     command.args(["run", NIGHTLY, program]).args(arguments);
-    // Rustup must not install a toolchain only because it was asked whether there is one.
+    // Rustup must not install a toolchain just because it is asked whether one exists.
     command.env("RUSTUP_AUTO_INSTALL", "0");
-    // What the cargo that runs this program has set is not meant for the nightly one.
+    // Variables that cargo has set for this program are not meant for the nightly cargo.
     for variable in ["CARGO", "RUSTC", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_TARGET_DIR"] {
         command.env_remove(variable);
     }
-    // The targets embed the committed object, whatever the caller tries out.
+    // The targets embed the committed object, even if the caller uses another one.
     command.env_remove("TRACER_BPF_OBJECT");
     command
 }
@@ -128,7 +128,7 @@ fn cargo_fuzz(subcommand: &str) -> Result<Command> {
 /// Runs one target, and returns libFuzzer's line about what it did.
 ///
 /// # Errors
-/// What it found, which is in a file by then, or why it could not run.
+/// What it found, which it has written to a file, or why it could not run.
 fn fuzz(name: &str, seconds: u32) -> Result<String> {
     // Inputs that reach new code are kept for the next run, but not committed.
     let corpus = workspace::target()?.join("fuzz-corpus").join(name);

@@ -1,4 +1,4 @@
-//! Go programs of the tests: one cache for all that builds them.
+//! Go programs of the tests: one cache for all builds.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::{command, workspace};
 
 /// The ways in which tests build programs: arguments of `go build`, and `CGO_ENABLED`. The standard
-/// library is compiled anew for each of them.
+/// library is compiled separately for each of them.
 const FORMS: [(&[&str], &str); 5] = [
     (&[], "0"),
     (&["-trimpath"], "0"),

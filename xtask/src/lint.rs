@@ -11,7 +11,7 @@ use crate::ebpf::toolchain::{self, Toolchain};
 use crate::tally::Tally;
 use crate::{command, step, workspace};
 
-/// An architecture for which the code is checked but not run.
+/// An architecture for which the code is checked, but not run.
 const OTHER: &str = "aarch64-unknown-linux-gnu";
 
 /// Runs the lints whose tools are installed.
@@ -45,7 +45,7 @@ fn user_side() -> Tally {
     step::checked(command::succeed(&mut clippy))
 }
 
-/// Only user space: the kernel object is the same for both architectures.
+/// Checks only user space: the BPF object is the same for both architectures.
 fn other_architecture() -> Tally {
     step::heading("clippy, user space, for aarch64");
     if !installed("clippy") {
@@ -94,7 +94,7 @@ fn dependencies() -> Tally {
     if !installed("deny") {
         return step::skipped("no cargo-deny; `cargo install cargo-deny --locked` installs it");
     }
-    // Without advisories, which change without a change in this repository.
+    // Excludes advisories, which change without a change in this repository.
     step::checked(command::succeed(cargo("deny").args(["check", "bans", "licenses", "sources"])))
 }
 

@@ -45,25 +45,25 @@ enum Task {
     Run(run::Arguments),
     /// Run the tests that this host allows; the last line is the summary.
     Test(test::Arguments),
-    /// Check formatting, lints, and the licences of dependencies.
+    /// Check formatting, lints, and the licenses of dependencies.
     Lint,
     /// Lint and test, with one summary.
     Ci(test::Arguments),
-    /// Rebuild the committed kernel object from its sources, or check that it is up to date.
+    /// Rebuild the committed BPF object from its sources, or check that it is up to date.
     Ebpf(ebpf::Arguments),
-    /// Measure what tracer costs, compared with other tools and with no tool.
+    /// Measure the cost of tracer, compared with other tools and with no tool.
     Bench(bench::Arguments),
     /// Run real programs that leak or are healthy, and compare tracer's reports with their labels.
     Corpus(corpus::Arguments),
-    /// Run healthy software and leaking twins of it, and check what tracer accuses.
+    /// Run healthy software and leaking twins of it, and check which of them tracer reports.
     Zoo(zoo::Arguments),
     /// Build an archive with the release, its manual pages and shell completions.
     Dist,
     /// Run the tests in virtual machines with other kernels.
     VmTest(vm::Arguments),
-    /// Fuzz every parser of bytes from outside.
+    /// Fuzz every parser of untrusted bytes.
     Fuzz(fuzz::Arguments),
-    /// Install what `cargo xtask ebpf` and `cargo xtask fuzz` need, if it is missing.
+    /// Install the tools for `cargo xtask ebpf` and `cargo xtask fuzz`, if they are missing.
     Setup,
 }
 

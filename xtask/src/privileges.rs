@@ -1,4 +1,4 @@
-//! What this process is allowed to do.
+//! The privileges of this process.
 
 use std::fs;
 use std::path::Path;
@@ -22,7 +22,7 @@ pub(crate) fn is_root() -> bool {
 pub(crate) enum Access {
     /// This process is allowed to.
     Direct,
-    /// Through sudo, which asks for no password.
+    /// Through sudo, if it does not ask for a password.
     Sudo,
 }
 

@@ -8,8 +8,8 @@ use anyhow::Result;
 
 use crate::command;
 
-/// Debian's interpreter, if it is installed. It is preferred to that of the search path because the
-/// expected results are from it.
+/// Debian's interpreter, if it is installed. It is preferred to the one on the search path because
+/// the expected results come from it.
 pub(crate) fn of_debian() -> Option<PathBuf> {
     Some(PathBuf::from("/usr/bin/python3")).filter(|python| python.is_file())
 }

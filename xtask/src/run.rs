@@ -54,7 +54,7 @@ fn through_sudo(tracer: &Command) -> Result<Command> {
     }
     eprintln!("xtask: running tracer through sudo because loading BPF programs needs root");
     let mut command = Command::new("sudo");
-    // Otherwise sudo would remove it from the environment.
+    // Passed explicitly, because sudo would remove it from the environment.
     if env::var_os("NO_COLOR").is_some() {
         command.arg("--preserve-env=NO_COLOR");
     }

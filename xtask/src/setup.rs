@@ -1,5 +1,5 @@
-//! `cargo xtask setup`: installs what `cargo xtask ebpf` and `cargo xtask fuzz` need. Each command
-//! is shown first.
+//! `cargo xtask setup`: installs the tools for `cargo xtask ebpf` and `cargo xtask fuzz`. Each
+//! command is shown first.
 
 use std::process::Command;
 
@@ -43,8 +43,8 @@ fn install_compiler() -> Result<()> {
 
 fn install_nightly() -> Result<()> {
     let nightly = ["toolchain", "install", toolchain::NIGHTLY, "--profile", "minimal"];
-    // The sources of the standard library, and clippy for `cargo xtask lint`. Rustup itself is left
-    // as it is.
+    // The sources of the standard library, and clippy for `cargo xtask lint`. Rustup itself is not
+    // updated.
     let components = ["--component", "rust-src", "--component", "clippy", "--no-self-update"];
     command::announce(Command::new("rustup").args(nightly).args(components))
 }

@@ -31,13 +31,13 @@ pub(crate) fn skipped(reason: &str) -> Tally {
     Tally::SKIPPED
 }
 
-/// Prints the summary as the last line, where readers of a test run expect it.
+/// Prints the summary as the last line.
 pub(crate) fn conclude(tally: Tally) -> ExitCode {
     println!("\n{tally}");
     exit_code(tally)
 }
 
-/// Prints the summary of the lints in a form that is not mistaken for that of the tests.
+/// Prints the summary of the lints in a form that cannot be mistaken for that of the tests.
 pub(crate) fn conclude_lints(tally: Tally) -> ExitCode {
     println!("\nlints: {tally}");
     exit_code(tally)

@@ -36,7 +36,7 @@ impl Tally {
         Some(tally)
     }
 
-    /// Reads the summary that a run of these commands ends with.
+    /// Parses the summary line at the end of these commands.
     pub(crate) fn parse_summary(line: &str) -> Option<Self> {
         let mut counts = line.split(", ");
         let mut count = |word: &str| counts.next()?.strip_suffix(word)?.trim_end().parse().ok();

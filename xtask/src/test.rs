@@ -24,20 +24,20 @@ use plan::{Set, Step};
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[command(after_help = plan::help())]
 pub(crate) struct Arguments {
-    /// Only what needs no root.
+    /// Run only what requires no root.
     #[arg(long)]
     fast: bool,
-    /// Also what takes longer, as continuous integration does.
+    /// Also run the slower steps, as CI does.
     #[arg(long, conflicts_with = "fast")]
     all: bool,
-    /// Also what takes too long for continuous integration; before a release.
+    /// Also run the steps that are too slow for CI; use before a release.
     #[arg(long, conflicts_with = "fast")]
     nightly: bool,
-    /// These steps only.
+    /// Run only these steps.
     #[arg(long, value_name = "STEP", value_enum, value_delimiter = ',')]
     #[arg(hide_possible_values = true, conflicts_with_all = ["fast", "all", "nightly"])]
     only: Vec<Step>,
-    /// One step after the other, and no totals beside the summary.
+    /// Run one step after the other, and print no totals except the summary.
     #[arg(long, hide = true)]
     in_background: bool,
 }
@@ -114,7 +114,7 @@ fn run_step(step: Step, access: Result<Access, &'static str>) -> Result<Tally> {
     Ok(tally)
 }
 
-/// The time since then, as `3m 05s`.
+/// The elapsed time, as `3m 05s`.
 fn minutes(since: Instant) -> String {
     let seconds = since.elapsed().as_secs();
     format!("{}m {:02}s", seconds / 60, seconds % 60)

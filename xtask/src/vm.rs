@@ -25,16 +25,16 @@ use machine::{Accelerator, Machine, Output};
 use packages::Index;
 use table::Row;
 
-/// Machines that run at the same time; each keeps one CPU busy.
+/// Number of machines that run at the same time; each keeps one CPU busy.
 const AT_A_TIME: usize = 2;
 
-/// A machine is stopped after this long; a healthy one takes a fifth of it.
+/// Time limit of a machine; a healthy one takes a fifth of it.
 const LIMIT: Duration = Duration::from_mins(10);
 
 /// The same for a machine that only boots.
 const TRIAL_LIMIT: Duration = Duration::from_secs(20);
 
-/// Programs that are needed, and their packages.
+/// The required programs and their packages.
 const TOOLS: [(&str, &str); 5] = [
     ("qemu-system-x86_64", "qemu-system-x86"),
     ("busybox", "busybox-static"),
@@ -48,7 +48,8 @@ pub(crate) struct Arguments {
     /// Only these kernels: 5.10, 6.1, 6.12, 6.18, newest.
     #[arg(long, value_name = "SERIES", value_delimiter = ',')]
     kernel: Vec<String>,
-    /// Only what `cargo xtask test --all` runs: fewer tests, and without --kernel fewer kernels.
+    /// Run only what `cargo xtask test --all` runs: fewer tests and, without --kernel, fewer
+    /// kernels.
     #[arg(long)]
     reduced: bool,
 }
@@ -84,7 +85,7 @@ fn test_on(series: &[String], extent: Extent) -> Result<Tally> {
     let mut kernels: Vec<Kernel> = Vec::new();
     for series in series {
         match kernels::fetch(&index, series, &cache) {
-            // The newest kernel may be of a series that is in the list too.
+            // The newest kernel may belong to a series that is also in the list.
             Ok(kernel) if kernels.iter().any(|other| other.release == kernel.release) => {}
             Ok(kernel) => kernels.push(kernel),
             Err(error) => tally += step::skipped(&format!("kernel {series}: {error:#}")),
@@ -191,7 +192,7 @@ fn conclude(boots: &[(&Kernel, Boot)], booted: &[Booted]) -> Tally {
     total
 }
 
-/// Whether KVM works. Under some hypervisors `/dev/kvm` is there and machines die on their first
+/// Whether KVM works. Under some hypervisors `/dev/kvm` exists but machines die on their first
 /// instructions, so a kernel is booted to find out.
 fn accelerator(kernel: &Kernel, common: &[u8], cache: &Path) -> Result<Accelerator> {
     if OpenOptions::new().read(true).write(true).open("/dev/kvm").is_err() {

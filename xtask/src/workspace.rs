@@ -17,7 +17,7 @@ pub(crate) fn root() -> PathBuf {
     xtask.parent().map_or_else(|| xtask.clone(), Path::to_path_buf)
 }
 
-/// The directory that cargo builds into.
+/// The directory into which cargo builds.
 ///
 /// # Errors
 /// If the path of this program is not known, or not in such a directory.
@@ -35,7 +35,7 @@ pub(crate) fn target() -> Result<PathBuf> {
 pub(crate) fn xtask() -> Result<PathBuf> {
     let program = env::current_exe().context("the path of xtask is not known")?;
     let name = program.to_string_lossy();
-    // The kernel marks the path of a replaced file.
+    // The kernel marks the path of a file that was replaced.
     Ok(name.strip_suffix(" (deleted)").map_or_else(|| program.clone(), PathBuf::from))
 }
 
@@ -60,7 +60,7 @@ pub(crate) fn host() -> Result<String> {
     host.map(str::to_owned).context("`cargo -vV` does not name the host")
 }
 
-/// The committed kernel object.
+/// The committed BPF object.
 pub(crate) fn object() -> PathBuf {
     root().join("tracer/bpf/tracer.bpf.o")
 }

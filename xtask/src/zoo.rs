@@ -1,4 +1,5 @@
-//! `cargo xtask zoo`: healthy software that must not be accused, and twins of it that leak.
+//! `cargo xtask zoo`: healthy software that must not be reported as leaking, and twins of it that
+//! leak.
 
 mod exhibit;
 mod expectation;
@@ -37,7 +38,7 @@ use packages::Packages;
 use round::Setting;
 use summary::OfRound;
 
-/// The most exhibits that run at the same time, on two cores.
+/// Maximum number of exhibits that run at the same time, on two cores.
 const AT_A_TIME: usize = 60;
 
 /// The beginning of the name of a run's directory; its pid follows.
@@ -46,16 +47,16 @@ const SCRATCH: &str = "tracer-zoo-";
 #[derive(Args, Clone, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Arguments {
-    /// Only the exhibits of `cargo xtask test --all`, for ten minutes with shorter thresholds.
+    /// Run only the exhibits of `cargo xtask test --all`, for ten minutes with shorter thresholds.
     #[arg(long)]
     reduced: bool,
-    /// These exhibits only; `nginx-*` are all whose name starts so.
+    /// Run only these exhibits; `nginx-*` selects all whose names start with `nginx-`.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     only: Vec<String>,
-    /// One round with this --idle, in place of the usual ones.
+    /// Run one round with this --idle instead of the usual rounds.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     idle: Option<Duration>,
-    /// How long a round is.
+    /// Length of a round.
     #[arg(long, value_name = "MINUTES")]
     minutes: Option<f64>,
     /// Use this tracer instead of building one.
@@ -104,7 +105,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             let again: Vec<_> = env::args_os().skip(1).collect();
             through_sudo(&again, arguments.tracer.is_none()).map(step::conclude)
         }
-        Err(reason) => bail!("the zoo loads kernel programs: {reason}"),
+        Err(reason) => bail!("the zoo loads BPF programs: {reason}"),
     }
 }
 
@@ -122,8 +123,8 @@ pub(crate) fn test(access: Access, extent: Extent) -> Tally {
     result.unwrap_or_else(|error| step::checked(Err(error)))
 }
 
-/// Runs xtask with these arguments as root, which servers of the zoo need to start. The tracer is
-/// built as the caller.
+/// Runs xtask with these arguments as root, which servers of the zoo require. The tracer is built
+/// as the caller.
 fn through_sudo(arguments: &[OsString], build: bool) -> Result<Tally> {
     let mut command = Command::new("sudo");
     command.args(["-n", "--"]).arg(workspace::xtask()?).args(arguments);
@@ -210,16 +211,13 @@ fn show(rounds: &[OfRound], started: Instant) {
     println!("\n{}", summary::figures(rounds));
     let others: u64 = rounds.iter().flat_map(|round| &round.parts).map(|part| part.others).sum();
     if others > 0 {
-        println!(
-            "\nprocesses outside of the zoo: {others} findings above possible in all documents"
-        );
+        println!("\nprocesses outside the zoo: {others} findings above possible in all documents");
     }
     println!("\nthe run took {} s", started.elapsed().as_secs());
 }
 
-/// The directory of the exhibits' directories. Its path is short, because Unix sockets are below it,
-/// and every user may pass through it. Removed when
-/// this is dropped, unless it is kept.
+/// The directory of the exhibits' directories. Its path is short, because Unix sockets are below
+/// it, and every user may pass through it. Removed when this is dropped, unless it is kept.
 struct Scratch {
     path: PathBuf,
     is_kept: bool,
@@ -243,7 +241,7 @@ fn remove_old() {
         let name = entry.file_name();
         let pid = name.to_str().and_then(|name| name.strip_prefix(SCRATCH)?.parse::<u32>().ok());
         if pid.is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists()) {
-            // What remains does no harm.
+            // If this fails, the remaining files do no harm.
             let _ = fs::remove_dir_all(entry.path());
         }
     }
@@ -260,7 +258,7 @@ impl Drop for Scratch {
             println!("the exhibits' directories are in {}", self.path.display());
             return;
         }
-        // What remains is in the directory for temporary files.
+        // If this fails, the remaining files are in the directory for temporary files.
         let _ = fs::remove_dir_all(&self.path);
     }
 }

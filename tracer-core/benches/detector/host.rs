@@ -1,4 +1,4 @@
-//! A host in numbers, as inputs.
+//! Inputs that describe a simulated host.
 
 use std::{net::SocketAddr, sync::Arc};
 

@@ -1,4 +1,5 @@
-//! What an input costs the detector: time by criterion, and allocations by count.
+//! The cost of one input to the detector: its time, measured by criterion, and its number of
+//! allocations.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on fails")]
 #![expect(clippy::print_stdout, reason = "a benchmark talks to a terminal")]
@@ -18,7 +19,7 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 const NOW_MS: u64 = 100_000_000;
 const SIZES: [u64; 2] = [1_000, 10_000];
 
-/// `count` connections of ten processes, idle for long.
+/// `count` connections of ten processes that have been idle for a long time.
 fn idle(count: u64) -> Vec<SocketFacts> {
     let process = |id| host::process(id % 10, 1_000);
     (1..=count).map(|id| host::connection(id, process(id), 50_000_000 + id)).collect()
@@ -51,7 +52,7 @@ fn snapshots(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::new("questions", count), |bencher| {
             bencher.iter(|| black_box(detector.questions(now)));
         });
-        group.bench_function(BenchmarkId::new("judgement", count), |bencher| {
+        group.bench_function(BenchmarkId::new("judgment", count), |bencher| {
             bencher.iter(|| detector.handle(Input::Tick(now)));
         });
     }

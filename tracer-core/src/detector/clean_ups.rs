@@ -17,7 +17,7 @@ use crate::{
     turnover::{Cleaned, Remaining},
 };
 
-/// Clean-ups of one group that are kept until the next snapshot; further ones say the same.
+/// The maximum number of clean-ups kept per group until the next snapshot; more would add nothing.
 const CLEANED_MAX: usize = 4_096;
 
 /// The sizes of the groups of one process, by address and by port.
@@ -44,7 +44,7 @@ pub(super) struct CleanUp {
 }
 
 impl CleanedGroups {
-    /// Keeps a clean-up, if there is one, for its group and for that of the port.
+    /// Stores a clean-up, if there is one, for its group and for the group of its port.
     pub(super) fn extend(&mut self, clean_up: Option<CleanUp>) {
         let Some(CleanUp { group, comm, cleaned }) = clean_up else { return };
         for group in with_port(group) {
@@ -57,21 +57,21 @@ impl CleanedGroups {
     }
 }
 
-/// The group, and that of its port where it is another one.
+/// The group, and the group of its port if that is a different one.
 fn with_port(group: GroupKey) -> BTreeSet<GroupKey> {
     BTreeSet::from([group, group.of_port()])
 }
 
 impl Detector {
-    /// What the process did by closing this connection or, if `was_used`, using it. `None` if it was
-    /// not dead.
+    /// The clean-up that the process made by closing this connection or, if `was_used`, by using
+    /// it. `None` if the connection was not dead.
     pub(super) fn clean_up(
         &self,
         tracked: &Tracked,
         at: Timestamp,
         was_used: bool,
     ) -> Option<CleanUp> {
-        // It waited for somebody else, and was not forgotten.
+        // The connection was waiting for another peer and had not been forgotten.
         let excuse = tracked.flagged.as_ref().and_then(|flagged| flagged.excuse);
         if excuse.is_some_and(Excuse::is_waiting) {
             return None;
@@ -79,13 +79,13 @@ impl Detector {
         let accusation = tracked.accusation();
         let closed_since = tracked.dead_since().filter(|_| !was_used);
         let dead_since = closed_since.or(accusation.map(|flag| flag.since))?;
-        // Whoever closes promptly does not return to a dead connection: it never left it.
+        // A process that closes promptly never left the connection, so it did not return to it.
         if accusation.is_none() && at.ms_since(dead_since) <= self.options.gap_ms() {
             return None;
         }
         Some(CleanUp {
             group: self.group(tracked)?,
-            comm: tracked.accountable()?.comm.clone(),
+            comm: tracked.owner()?.comm.clone(),
             cleaned: Cleaned { at, dead_since, outlived: tracked.outlived, was_used },
         })
     }
@@ -103,7 +103,7 @@ impl Detector {
             sizes.entry(*group).or_insert(GroupSize { count: 0, alive: 0, oldest: at });
         }
         let mut cleaned = core::mem::take(&mut self.cleaned.0);
-        // A process that has exited or called `exec` has closed everything, and cleaned nothing up.
+        // A process that has exited or called `exec` has closed everything; that is not a clean-up.
         let goes_on = |group: &GroupKey, comm: &Comm| {
             self.processes.comm(group.process).is_some_and(|now| now == comm)
         };
@@ -127,7 +127,7 @@ impl Detector {
         let context = self.context(at);
         let mut measured: BTreeMap<ProcessKey, (Timestamp, GroupSizes)> = BTreeMap::new();
         for tracked in self.table.open_of(processes) {
-            let (Some(view), Some(owner)) = (context.view(tracked), tracked.accountable()) else {
+            let (Some(view), Some(owner)) = (context.view(tracked), tracked.owner()) else {
                 continue;
             };
             let never = || (Timestamp::END, GroupSizes::new());
@@ -144,7 +144,7 @@ impl Detector {
         }
     }
 
-    /// The dead and the new connections of these groups.
+    /// The dead and the new connections of these groups in the snapshot.
     fn remaining(
         &self,
         cleaned: &BTreeMap<GroupKey, CleanedGroup>,
@@ -170,7 +170,7 @@ impl Detector {
         remaining
     }
 
-    /// Dead connections have outlived as many as are alive now.
+    /// Updates the number of live connections that each dead one has outlived.
     fn update_outlived(&mut self, processes: &ProcessSet, sizes: &BTreeMap<GroupKey, GroupSize>) {
         let dead = self.table.open_of(processes).filter(|tracked| tracked.is_dead());
         let outlived = dead.filter_map(|tracked| {
@@ -183,7 +183,7 @@ impl Detector {
     }
 
     fn group(&self, tracked: &Tracked) -> Option<GroupKey> {
-        let (owner, facts) = (tracked.accountable()?, tracked.facts.as_deref()?);
+        let (owner, facts) = (tracked.owner()?, tracked.facts.as_deref()?);
         Some(GroupKey::of(owner.key, self.table.direction(tracked), facts))
     }
 }

@@ -55,7 +55,7 @@ impl Detector {
         });
         add(self.unanswered, |count| Note::ReadersOutOfTime { count });
         add(self.processes.open_responses.stale(), |count| Note::ResponsesStale { count });
-        add(count(self.processes.sites.waiting()), |count| Note::StacksNotResolved {
+        add(count(self.processes.call_sites.waiting()), |count| Note::StacksNotResolved {
             count,
             per_snapshot_max: call_sites::QUESTIONS_MAX,
         });
@@ -69,7 +69,8 @@ impl Detector {
         notes
     }
 
-    /// What the loss of events and stacks means for the open connections; `None` if nothing.
+    /// What the loss of events and stacks means for the open connections; `None` if it means
+    /// nothing.
     fn facts_lost(&self) -> Option<Note> {
         let has_lost_stacks = self.loss.stacks_lost > 0;
         if self.loss.events() == 0 && !has_lost_stacks {

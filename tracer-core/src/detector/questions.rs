@@ -1,4 +1,4 @@
-//! What the detector asks of processes.
+//! The questions that the detector asks about processes.
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -14,41 +14,42 @@ use crate::{
     rules::{self, Suspicion},
 };
 
-/// Most processes that are identified after one snapshot.
+/// The maximum number of processes to identify after one snapshot.
 pub(super) const PROCESSES_MAX: usize = 1_024;
-/// Most processes that are inspected for readers after one snapshot. The observer may answer for
-/// fewer, and is asked for the others after the next snapshot.
+/// The maximum number of processes to inspect for readers after one snapshot. The observer may
+/// answer for fewer; it is asked about the others after the next snapshot.
 pub(super) const INSPECTIONS_MAX: usize = 256;
 
-/// A question of the core; the answer comes as an [`Input`](crate::Input).
+/// A question of the core about a process. The answer comes as an [`Input`](crate::Input).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Question {
-    /// What does `/proc` say of this process? Answered by `Input::Process` or
-    /// `Input::ProcessUnreadable`. No answer means that it has ended.
+    /// What does `/proc` say about this process? Answered by `Input::Process` or
+    /// `Input::ProcessUnreadable`. No answer means that it has exited.
     Process(ProcessKey),
-    /// Who in this process waits to read from these connections? Answered by `Input::Readers`. No
-    /// answer means that nothing is known.
+    /// What in this process is waiting to read from these connections? Answered by
+    /// `Input::Readers`. No answer means that nothing is known.
     Readers(ProcessKey, Vec<Asked>),
     /// Which line of the application's code does this stack of this process come from? Answered by
-    /// `Input::CallSite`. No answer means that the process has ended.
+    /// `Input::CallSite`. No answer means that the process has exited.
     CallSite(ProcessKey, StackId),
 }
 
-/// A connection that is asked about, as its process knows it.
+/// A connection in a question, as its process knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Asked {
     /// Identity of the socket.
     pub id: ConnectionId,
-    /// A file descriptor of it in the process that is asked about.
+    /// Its file descriptor in that process.
     pub fd: u32,
-    /// Inode number of its file, which shows whether the file descriptor still is the same socket.
+    /// Inode number of its file, which shows whether the file descriptor still refers to the same
+    /// socket.
     pub inode: u64,
 }
 
 impl Detector {
-    /// The questions to answer before the next `Input::Tick`: what the processes are that some rule
-    /// suspects or that the user named, who reads from suspicious connections, and which call sites
-    /// they come from. At most 1,024 processes, 256 inspections and 64 stacks at a time.
+    /// The questions to answer before the next `Input::Tick`: the identity of processes that some
+    /// rule suspects or that the user named, the readers of suspicious connections, and their call
+    /// sites. At most 1,024 processes, 256 inspections and 64 stacks at a time.
     pub fn questions(&mut self, now: Timestamp) -> Vec<Question> {
         let mut readers = self.ask(now);
         let mut suspected: BTreeSet<ProcessKey> = self.reported_processes().collect();
@@ -70,12 +71,13 @@ impl Detector {
         let ids = |asked: &[Asked]| asked.iter().map(|asked| asked.id).collect();
         self.asked = readers.iter().map(|(key, asked)| (*key, ids(asked))).collect();
         let readers = readers.into_iter().map(|(key, asked)| Question::Readers(key, asked));
-        let stacks = self.processes.sites.ask(&stacks, self.snapshots);
-        let sites = stacks.into_iter().map(|(process, stack)| Question::CallSite(process, stack));
-        processes.into_iter().map(Question::Process).chain(readers).chain(sites).collect()
+        let stacks = self.processes.call_sites.ask(&stacks, self.snapshots);
+        let call_sites =
+            stacks.into_iter().map(|(process, stack)| Question::CallSite(process, stack));
+        processes.into_iter().map(Question::Process).chain(readers).chain(call_sites).collect()
     }
 
-    /// Which readers to ask for, by process. Keeps what else matters of each process.
+    /// The processes whose readers to ask for. Also keeps the other relevant facts of each process.
     fn ask(&mut self, now: Timestamp) -> BTreeMap<ProcessKey, Vec<Asked>> {
         let mut asking: BTreeMap<ProcessKey, Asking> = BTreeMap::new();
         let context = self.context(now);
@@ -93,11 +95,11 @@ impl Detector {
             }
             let of_port = asking.suspects.entry(group.of_port()).or_default();
             of_port.entry(group).or_default().add(&view);
-            if rules::asks_alone(&view) {
+            if rules::needs_inspection_alone(&view) {
                 asking.alone.insert(group);
             }
         }
-        // Whoever reads from fewer, no rule makes more of them than *possible*.
+        // Regardless of their readers, no rule makes fewer than that more than *possible*.
         let few = self.options.count_min.min(self.options.pool_size.saturating_add(1));
         let mut readers: BTreeMap<ProcessKey, Vec<Asked>> = BTreeMap::new();
         for (process, Asking { until, suspects, alone, answered }) in asking {
@@ -127,22 +129,22 @@ impl Detector {
     }
 }
 
-/// What is known of a process as long as nothing has to be asked about its readers.
+/// The facts about a process that hold as long as no question about its readers is due.
 #[derive(Debug, Default)]
 pub(super) struct Answered {
-    /// The process, if some rule claims a connection of it.
+    /// The process, if a rule claims one of its connections.
     claimed: Option<ProcessKey>,
     /// The stacks behind the claimed connections.
     stacks: BTreeSet<(ProcessKey, StackId)>,
 }
 
-/// What there is to ask about a process.
+/// The questions about a process.
 struct Asking {
-    /// When this may change, if no connection does.
+    /// When this may change although no connection changes.
     until: Timestamp,
     /// By port, and by group within it: a leak to many addresses has few connections to each.
     suspects: BTreeMap<GroupKey, BTreeMap<GroupKey, Suspects>>,
-    /// The groups that are asked about even if they are small.
+    /// The groups about which questions are asked even if they are small.
     alone: BTreeSet<GroupKey>,
     answered: Answered,
 }
@@ -162,7 +164,7 @@ impl Asking {
 #[derive(Default)]
 struct Suspects {
     count: usize,
-    /// Those of which no answer holds, or not for long.
+    /// Connections without a valid answer, or whose answer expires soon.
     to_ask: Vec<Asked>,
 }
 
@@ -176,24 +178,25 @@ impl Suspects {
     }
 }
 
-/// For how long an answer about the reader of this connection is not asked for again: for half of
-/// `--idle`, as long as it holds, and longer where another one can make no finding surer.
+/// How long the answer about the reader of this connection is not asked for again: half of `--idle`,
+/// and longer if another answer cannot raise the confidence of a finding.
 fn answer_lasts_ms(view: &ConnectionView<'_>) -> u64 {
     let Options { idle_ms, .. } = view.options;
     if rules::is_claimed_for_later(view) { idle_ms / 2 } else { idle_ms - idle_ms / 6 }
 }
 
-/// There is no answer, it will soon not hold any more, or a rule needs a second answer. That nobody
-/// reads is asked again each time: it speaks against the process, and a response that is read from a
-/// buffer and closed changes no byte counter of the kernel.
+/// Whether to ask about this connection: no answer will be valid for much longer, or a rule needs a
+/// second answer. The answer that there is no reader is verified each time, because it counts
+/// against the process, and because a response that is read from a buffer and closed changes no
+/// byte counter of the kernel.
 fn needs_answer(view: &ConnectionView<'_>) -> bool {
     let Some(seen) = view.inspected() else { return true };
     let is_old = view.now.ms_since(seen.at) >= answer_lasts_ms(view);
-    is_old || view.reader() == Reader::None || rules::asks_again(view)
+    is_old || view.reader() == Reader::None || rules::needs_another_inspection(view)
 }
 
-/// The connection as its accountable process knows it.
+/// The connection as its owning process knows it.
 fn asked(view: &ConnectionView<'_>) -> Option<Asked> {
-    let fd = view.tracked.accountable()?.fd;
+    let fd = view.tracked.owner()?.fd;
     Some(Asked { id: view.tracked.id, fd, inode: view.facts.inode })
 }

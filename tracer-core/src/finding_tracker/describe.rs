@@ -1,4 +1,4 @@
-//! Findings and connections as the report has them.
+//! Builds the findings and connections of a report.
 
 use alloc::{borrow::ToOwned, collections::BTreeMap, string::String, vec::Vec};
 use core::{cmp::Reverse, net::SocketAddr};
@@ -11,11 +11,11 @@ use crate::{
     rules::{self, RuleId},
 };
 
-/// Call sites or destinations that are listed where there are several; the rest is counted.
+/// The maximum number of call sites or destinations listed; the rest are counted.
 const NAMES_MAX: usize = 3;
 
-/// The key of a finding that begins. Nothing in it depends on inspections of the process, whose
-/// answers come later for some connections than for others.
+/// The key of a new finding. Nothing in it depends on inspections of the process, because their
+/// answers arrive later for some connections than for others.
 pub(super) fn key(judged: &Judged<'_>) -> FindingKey {
     let family = match judged.rule.id {
         RuleId::Inherited => FindingFamily::Inherited,
@@ -23,7 +23,7 @@ pub(super) fn key(judged: &Judged<'_>) -> FindingKey {
         _ if judged.group.direction == Direction::Inbound => FindingFamily::Accepted,
         _ => FindingFamily::ClientConnection,
     };
-    let owner = oldest(judged).and_then(|oldest| oldest.tracked.accountable());
+    let owner = oldest(judged).and_then(|oldest| oldest.tracked.owner());
     FindingKey {
         family,
         direction: judged.group.direction,
@@ -36,7 +36,7 @@ fn oldest<'j, 'a>(judged: &'j Judged<'a>) -> Option<&'j ConnectionView<'a>> {
     judged.members.iter().min_by_key(|member| (member.tracked.opened_at, member.tracked.id))
 }
 
-/// A finding as of now, without its past.
+/// A finding as of now, without its history.
 pub(super) fn finding(
     id: u64,
     key: FindingKey,
@@ -49,7 +49,7 @@ pub(super) fn finding(
     let remotes = remotes(judged, &connections);
     let CallSites { call_site, reason, several } = CallSites::of(judged, &connections);
     let comm = oldest.and_then(|oldest| oldest.owners.first()).map(|owner| owner.comm.clone());
-    let facts = &judged.assessment.facts;
+    let facts = &judged.assessment.reasons;
     let sum =
         |bytes: fn(&Connection) -> u64| connections.iter().map(bytes).fold(0, u64::saturating_add);
     Finding {
@@ -101,7 +101,7 @@ pub(super) fn finding(
 
 /// The lines of code behind a finding.
 struct CallSites {
-    /// The one that all connections with a known one have in common.
+    /// The call site, if it is the same for all connections with a known one.
     call_site: Option<String>,
     /// Why there is none.
     reason: Option<CallSiteReason>,
@@ -111,23 +111,28 @@ struct CallSites {
 
 impl CallSites {
     fn of(judged: &Judged<'_>, connections: &[Connection]) -> Self {
-        let one =
-            |site: &str| Self { call_site: Some(site.to_owned()), reason: None, several: None };
+        let one = |call_site: &str| Self {
+            call_site: Some(call_site.to_owned()),
+            reason: None,
+            several: None,
+        };
         if judged.rule.id.is_by_call_site() {
-            return judged.site.map_or_else(|| Self::unknown(judged), one);
+            return judged.call_site.map_or_else(|| Self::unknown(judged), one);
         }
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-        for site in connections.iter().filter_map(|connection| connection.call_site.as_deref()) {
-            *counts.entry(site).or_default() += 1;
+        for call_site in connections.iter().filter_map(|connection| connection.call_site.as_deref())
+        {
+            *counts.entry(call_site).or_default() += 1;
         }
         let counts = most_frequent(counts);
         match counts.as_slice() {
             [] => Self::unknown(judged),
-            [(site, _)] => one(site),
+            [(call_site, _)] => one(call_site),
             _ => {
                 let others = counts.len().saturating_sub(NAMES_MAX);
                 let listed = counts.into_iter().take(NAMES_MAX);
-                let top = listed.map(|(site, count)| Counted { value: site.to_owned(), count });
+                let top =
+                    listed.map(|(call_site, count)| Counted { value: call_site.to_owned(), count });
                 Self {
                     call_site: None,
                     reason: Some(CallSiteReason::SeveralCallSites),
@@ -176,27 +181,27 @@ fn most_frequent<K: Copy + Ord>(counts: BTreeMap<K, usize>) -> Vec<(K, usize)> {
     counts
 }
 
-/// The reader that all of them have, or [`Reader::Mixed`].
+/// The reader, if it is the same for all of them, else [`Reader::Mixed`].
 fn reader(connections: &[Connection]) -> Reader {
     let mut readers = connections.iter().map(|connection| connection.reader);
     let first = readers.next().unwrap_or_default();
     if readers.all(|reader| reader == first) { first } else { Reader::Mixed }
 }
 
-/// The request that all connections with a known one have in common.
+/// The request, if it is the same for all connections with a known one.
 fn request(connections: &[Connection]) -> Option<String> {
     let mut requests = connections.iter().filter_map(|connection| connection.request.as_ref());
     let first = requests.next()?;
     requests.all(|request| request == first).then(|| first.clone())
 }
 
-/// A connection as the report has it.
+/// A connection of the report.
 pub(crate) fn connection(view: &ConnectionView<'_>) -> Connection {
     let (tracked, facts) = (view.tracked, view.facts);
     let mut owners = facts.owners.to_vec();
     owners.sort();
-    if let Some(accountable) = tracked.accountable()
-        && let Some(position) = owners.iter().position(|owner| owner == accountable)
+    if let Some(owning) = tracked.owner()
+        && let Some(position) = owners.iter().position(|owner| owner == owning)
     {
         owners[..=position].rotate_right(1);
     }

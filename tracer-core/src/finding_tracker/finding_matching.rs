@@ -1,4 +1,4 @@
-//! Which findings of a judgement continue which findings of the judgement before.
+//! Matches the findings of a judgment with those of the previous one.
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -9,11 +9,11 @@ use core::cmp::Reverse;
 use super::{Identity, Tracked};
 use crate::{ConnectionId, judge::Judged};
 
-/// The connections of a judgement.
+/// The connections of a judgment.
 pub(super) struct FindingMatching<'j, 'a> {
     judged: &'j [Judged<'a>],
-    /// Each connection with the position of a finding that has it. An HTTP/2 connection may be in
-    /// several.
+    /// Each connection with the position of a finding that contains it. An HTTP/2 connection may be
+    /// in several.
     positions: BTreeSet<(ConnectionId, usize)>,
 }
 
@@ -25,18 +25,18 @@ impl<'j, 'a> FindingMatching<'j, 'a> {
         Self { judged, positions: positions.collect() }
     }
 
-    /// The positions of the findings that have a connection.
+    /// The positions of the findings that contain a connection.
     fn positions(&self, id: ConnectionId) -> impl Iterator<Item = usize> {
         self.positions.range((id, 0)..=(id, usize::MAX)).map(|(_, position)| *position)
     }
 
-    /// The connection has a verdict.
+    /// Whether the connection has a verdict.
     pub(super) fn includes(&self, id: ConnectionId) -> bool {
         self.positions(id).next().is_some()
     }
 
-    /// The connection has a verdict that may have replaced that of the finding `before`. A verdict
-    /// on responses of another call site has not.
+    /// Whether the connection has a verdict that may have replaced that of the finding `before`. A
+    /// verdict on responses of a different call site does not replace it.
     pub(super) fn is_continued(&self, before: &Identity, id: ConnectionId) -> bool {
         let is_elsewhere = |judged: &Judged<'_>| {
             judged.rule.id.is_by_call_site() && !may_be_the_same(before, judged)
@@ -46,10 +46,11 @@ impl<'j, 'a> FindingMatching<'j, 'a> {
         })
     }
 
-    /// Which of the findings `before` continue under another identity, and as which of those judged
-    /// that have no `earlier` finding. A finding stays the same when its call site becomes known,
-    /// when it is confirmed, or when it is extended to other addresses: it is the same if they share
-    /// connections, and among several the one with which it shares the most.
+    /// Which of the findings `before` continue under another identity, and as which new finding
+    /// (one without an `earlier` finding). A finding stays the same when its call site becomes
+    /// known, when it is confirmed, or when it is extended to other addresses. Two findings are the
+    /// same if they share connections; if there are several candidates, the one that shares the
+    /// most.
     pub(super) fn successors(
         &self,
         before: &BTreeMap<Identity, Tracked>,
@@ -87,10 +88,10 @@ impl<'j, 'a> FindingMatching<'j, 'a> {
     }
 }
 
-/// Both are about responses, and not of two known call sites that differ.
+/// Whether both are about responses, and their call sites are not both known and different.
 fn may_be_the_same(before: &Identity, judged: &Judged<'_>) -> bool {
-    let site = before.site.as_deref();
-    let differ = site.zip(judged.site).is_some_and(|(before, now)| before != now);
+    let call_site = before.call_site.as_deref();
+    let differ = call_site.zip(judged.call_site).is_some_and(|(before, now)| before != now);
     let are_responses = before.rule.id.is_by_call_site() && judged.rule.id.is_by_call_site();
     are_responses && before.group.overlaps(&judged.group) && !differ
 }

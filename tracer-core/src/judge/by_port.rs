@@ -1,8 +1,8 @@
-//! Leaks to many addresses: too few connections to each for a finding, and enough together.
+//! Leaks to many addresses: too few connections to each for a finding, but enough together.
 //!
-//! What the judgement by address leaves over is judged once more by process, network namespace and
-//! remote port. Findings by address of enough connections stay, and of the others only what becomes
-//! no less sure is moved to a finding by port.
+//! Connections without a finding by address are judged again by process, network namespace and
+//! remote port. A finding by address with enough connections stays; another is moved to a finding
+//! by port only if its confidence does not drop.
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -16,7 +16,7 @@ use crate::{
     group_size::GroupSize,
 };
 
-/// The connections by port, of the ports with several addresses.
+/// The connections grouped by port, for ports with several addresses.
 fn ports<'a>(groups: &Groups<'a>) -> Groups<'a> {
     let mut ports: BTreeMap<GroupKey, (usize, Vec<ConnectionView<'a>>)> = BTreeMap::new();
     for (group, members) in groups.iter().filter(|(group, _)| group.remote.is_some()) {
@@ -28,7 +28,7 @@ fn ports<'a>(groups: &Groups<'a>) -> Groups<'a> {
     several.map(|(group, (_, members))| (group, members)).collect()
 }
 
-/// The sizes of the ports with several addresses.
+/// The sizes of these groups.
 pub(super) fn sizes(groups: &BTreeMap<GroupKey, GroupSize>) -> BTreeMap<GroupKey, GroupSize> {
     let mut ports: BTreeMap<GroupKey, (usize, GroupSize)> = BTreeMap::new();
     for (group, size) in groups.iter().filter(|(group, _)| group.remote.is_some()) {
@@ -52,8 +52,8 @@ pub(super) fn judge<'a>(
     let ports = ports(groups);
     let mut judged = by_address;
     let mut settled_before = None;
-    // The first pass may move findings that are *likely* of few connections. The second keeps those
-    // where they are, because the port may be surer without them.
+    // The first pass may move *likely* findings with few connections. The second keeps those
+    // where they are, because the confidence by port may be higher without them.
     for movable_max in [Confidence::Likely, Confidence::Possible] {
         let settled = settled(&judged, movable_max, count_min);
         if settled_before.as_ref() == Some(&settled) {
@@ -83,7 +83,7 @@ pub(super) fn judge<'a>(
     judged
 }
 
-/// The connections of the findings that stay: those by port, those that are surer than
+/// The connections of the findings that stay: those by port, those with a higher confidence than
 /// `movable_max`, and those that are at least *possible* and of `count_min` connections.
 fn settled(
     judged: &[Judged<'_>],
@@ -109,32 +109,33 @@ fn without<'a>(
     members.iter().filter(|member| !taken.contains(&member.tracked.id)).copied().collect()
 }
 
-/// The findings by port that go to several addresses, are of enough connections, and are no less
-/// sure of any connection than its finding by address.
+/// The findings by port that go to several addresses, have enough connections, and whose confidence
+/// is not lower than that of any finding by address that they replace.
 fn better<'a>(
     by_port: Vec<Judged<'a>>,
     by_address: &[Judged<'a>],
     count_min: usize,
 ) -> Vec<Judged<'a>> {
-    let mut surest: BTreeMap<(ConnectionId, Option<&str>), Confidence> = BTreeMap::new();
+    let mut highest: BTreeMap<(ConnectionId, Option<&str>), Confidence> = BTreeMap::new();
     for judged in by_address {
         for member in &judged.members {
-            let before = surest.entry((member.tracked.id, judged.site)).or_insert(Confidence::Info);
+            let before =
+                highest.entry((member.tracked.id, judged.call_site)).or_insert(Confidence::Info);
             *before = (*before).max(judged.assessment.confidence);
         }
     }
-    let is_surest = |judged: &Judged<'_>| {
+    let has_highest_confidence = |judged: &Judged<'_>| {
         judged.members.iter().all(|member| {
-            let before = surest.get(&(member.tracked.id, judged.site));
+            let before = highest.get(&(member.tracked.id, judged.call_site));
             before.is_none_or(|before| judged.assessment.confidence >= *before)
         })
     };
     let (mut better, mut others): (Vec<_>, Vec<_>) = by_port.into_iter().partition(|judged| {
         let addresses: BTreeSet<SocketAddr> =
             judged.members.iter().map(|member| member.facts.remote).collect();
-        judged.members.len() >= count_min && addresses.len() > 1 && is_surest(judged)
+        judged.members.len() >= count_min && addresses.len() > 1 && has_highest_confidence(judged)
     });
-    // An HTTP/2 connection that is moved takes its responses of other call sites along.
+    // If an HTTP/2 connection is moved, its responses of other call sites move with it.
     loop {
         let taken = ids(&better);
         let is_along = |judged: &mut Judged<'_>| {

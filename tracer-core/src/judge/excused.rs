@@ -1,5 +1,5 @@
-//! Which connections cannot be held against their process, count for count, and what that leaves of
-//! an assessment. `rules` documents the principle.
+//! Which connections a process is not to blame for, one for each peer that it waits for, and how
+//! that limits an assessment. `rules` documents the principle.
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -19,24 +19,25 @@ use crate::{
     waits::{self, BACKLOG_BYTES},
 };
 
-/// A forwarder that receives a FIN sends one on within this time.
+/// A forwarder that receives a FIN forwards it within this time.
 const FORWARDING_MAX_MS: u64 = 2_000;
 
 /// The peers that a process may be waiting for.
 #[derive(Debug, Default)]
 pub(super) struct WaitedFor {
-    /// Connections whose peers took less than the process wrote within `--idle`, and when data was
-    /// last sent to them.
+    /// Connections whose peers accepted less than the process wrote within `--idle`, and when data
+    /// was last sent to them.
     slow: Vec<(Timestamp, ConnectionId)>,
-    /// Connections whose peers were sent a FIN and have not sent theirs, and when it was sent.
+    /// Half-closed connections: the peer was sent a FIN and has not sent one. With the time when it
+    /// was sent.
     half_closed: Vec<(Interval, ConnectionId)>,
-    /// Connections that are not read at the moment and that no rule claims yet, and since when: slow
-    /// peers hold them up as well.
+    /// Connections that are not being read and that no rule claims yet, and since when: slow peers
+    /// block them as well.
     held_up: Vec<(Timestamp, ConnectionId)>,
 }
 
 impl WaitedFor {
-    /// Takes in a connection of the process.
+    /// Adds a connection of the process.
     pub(super) fn note(&mut self, view: &ConnectionView<'_>, is_claimed: bool) {
         let id = view.tracked.id;
         if let Some(waits) = &view.tracked.waits {
@@ -60,7 +61,7 @@ impl WaitedFor {
         self.slow.is_empty() && self.half_closed.is_empty()
     }
 
-    /// The connections that these peers excuse, of those of the process that are `accused`.
+    /// The connections that these peers excuse, of the `accused` connections of the process.
     fn excused(
         &self,
         accused: &[ConnectionView<'_>],
@@ -77,9 +78,9 @@ impl WaitedFor {
         self.spend(left.collect(), accused, is_confirmed, Excuse::HalfClosedPeer, excuses);
     }
 
-    /// Each of `peers`, waited for since a time, excuses one connection that is `excusable`, or one
-    /// response where a connection has several: first those that were left alone when a peer was, of
-    /// equal ones the most recently used.
+    /// Each of `peers`, for which the process has been waiting since the given time, excuses one
+    /// `excusable` connection, or one response if a connection has several. First come those that
+    /// were last used at about the time when a peer stalled; among equals, the most recently used.
     fn spend(
         &self,
         mut peers: Vec<(Timestamp, ConnectionId)>,
@@ -116,7 +117,7 @@ impl WaitedFor {
         queue.sort_unstable();
         let mut left = peers.len();
         for HeldUp { id, responses, is_accused, .. } in queue {
-            // Among several, one connection can wait for the peer of the other.
+            // If there are several, one connection can be waiting for the peer of another.
             let is_itself = matches!(peers.as_slice(), [(_, peer)] if *peer == id);
             if responses <= left && !is_itself {
                 left -= responses;
@@ -125,8 +126,8 @@ impl WaitedFor {
         }
     }
 
-    /// The connections that the peer closed, each with the half-closed one that the process sent the
-    /// FIN on to: as many pairs as possible of those whose FINs may be at most two seconds apart.
+    /// The connections that the peer closed, each with the half-closed one to which the process
+    /// forwarded the FIN: as many pairs as possible whose FINs may be at most two seconds apart.
     fn closed_behind_half_closed(
         &self,
         accused: &[ConnectionView<'_>],
@@ -149,25 +150,25 @@ impl WaitedFor {
     }
 }
 
-/// A connection that a peer may hold up. Ordered by how well it fits.
+/// A connection that a slow peer may block. Ordered by how well their times match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct HeldUp {
     data: Data,
-    /// How far apart it and the nearest peer were left alone.
+    /// Time between its last use and the stall of the nearest peer, in milliseconds.
     apart_ms: u64,
     used_at: Reverse<Timestamp>,
     id: ConnectionId,
-    /// How many peers it takes.
+    /// The number of peers that it requires.
     responses: usize,
     is_accused: bool,
 }
 
-/// Since when nothing is read from it, or it is silent.
+/// Since when nothing has been read from it, or it has been silent.
 fn left_alone_at(view: &ConnectionView<'_>) -> Timestamp {
     if view.facts.unread_bytes > 0 { view.tracked.unread_since } else { view.last_used_at() }
 }
 
-/// From `at` to the nearest time of these, which are sorted.
+/// Time between `at` and the nearest of these times, which are sorted; in milliseconds.
 fn apart_ms(peers: &[(Timestamp, ConnectionId)], at: Timestamp) -> u64 {
     let later = peers.partition_point(|(time, _)| *time < at);
     let near = [later.checked_sub(1), Some(later)].into_iter().flatten();
@@ -184,8 +185,8 @@ struct Fin {
     is_sent: bool,
 }
 
-/// Pairs received FINs with sent ones whose intervals overlap. Whichever ends first takes the partner
-/// that ends first, which leaves the most for the others.
+/// Pairs received FINs with sent ones whose intervals overlap. The one that ends first gets the
+/// partner that ends first, which leaves the most for the others.
 fn pair(mut fins: Vec<Fin>) -> BTreeMap<ConnectionId, ConnectionId> {
     let mut by_start = fins.clone();
     by_start.sort_unstable_by_key(|fin| (fin.earliest, fin.id));
@@ -210,14 +211,14 @@ fn pair(mut fins: Vec<Fin>) -> BTreeMap<ConnectionId, ConnectionId> {
     pairs
 }
 
-/// What the process may have kept from a connection for a slow peer. The first fits best.
+/// What the process may be holding back for a slow peer. The first fits best.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Data {
     /// Data is unread, or an HTTP response is open.
     Pending,
-    /// All of it was read, and the peer has closed: the data, and then EOF, may be on their way.
+    /// All data was read, and the peer has closed: the data, and then EOF, may be on their way.
     Taken,
-    /// Unread is no more than a TLS session ticket may be.
+    /// No more is unread than a TLS session ticket may take.
     Little,
     /// Nothing.
     None,
@@ -239,17 +240,18 @@ fn data(view: &ConnectionView<'_>) -> Data {
     }
 }
 
-/// It was not surer than *possible* before, and may wait until a slow peer takes what it brought.
+/// Whether it was at most *possible* before, and may be waiting for a slow peer to accept its data.
 fn may_be_held_up(view: &ConnectionView<'_>) -> bool {
     data(view) != Data::None && !view.was_likely()
 }
 
-/// It was not surer than *possible* before, and has a response that no goroutine is known to need.
+/// Whether it was at most *possible* before, and has a response that no goroutine is known to
+/// reference.
 fn is_confirmed(view: &ConnectionView<'_>) -> bool {
-    (view.is_confirmed() || view.is_unsearched()) && !view.was_likely()
+    (view.is_confirmed() || view.is_scan_incomplete()) && !view.was_likely()
 }
 
-/// Sets why connections cannot be held against their process.
+/// Sets the excuse of each connection.
 pub(super) fn excuse(groups: &mut Groups<'_>, waited_for: &BTreeMap<ProcessKey, WaitedFor>) {
     let mut accused: BTreeMap<ProcessKey, Vec<ConnectionView<'_>>> = BTreeMap::new();
     for (group, members) in &*groups {
@@ -267,14 +269,15 @@ pub(super) fn excuse(groups: &mut Groups<'_>, waited_for: &BTreeMap<ProcessKey, 
     for view in groups.values_mut().flatten() {
         let waits = || excuses.get(&view.tracked.id).copied();
         let stopped = view.process.stop.map(|_| Excuse::Stopped);
-        // Who reads a stream of HTTP/2 is in the process's memory, not in its file descriptors.
+        // The reader of an HTTP/2 stream shows in the process's memory, not in its file
+        // descriptors.
         let is_answered = view.was_asked() || view.is_multiplexed();
         let not_inspected = (!is_answered).then_some(Excuse::NotInspected);
         view.excuse = stopped.or_else(waits).or(not_inspected);
     }
 }
 
-/// How many connections are excused by half-closed ones, and when the oldest was opened, by group.
+/// The number of connections excused by half-closed ones, and when the oldest was opened, by group.
 pub(crate) fn behind_half_closed(judged: &[Judged<'_>]) -> BTreeMap<GroupKey, (usize, Timestamp)> {
     let mut counts: BTreeMap<GroupKey, (usize, Timestamp)> = BTreeMap::new();
     for judged in judged {
@@ -287,8 +290,8 @@ pub(crate) fn behind_half_closed(judged: &[Judged<'_>]) -> BTreeMap<GroupKey, (u
     counts
 }
 
-/// The number of connections that half-closed ones excuse only rises, as that of tunnels does of
-/// which one end never closes.
+/// The evidence, if the number of connections excused by half-closed ones only rises, as with
+/// tunnels whose other end never closes.
 fn rising(history: &History) -> Option<Evidence> {
     let Evidence::CountRose { windows, from, to } = growing::evidence(history)? else {
         return None;
@@ -296,9 +299,9 @@ fn rising(history: &History) -> Option<Evidence> {
     Some(Evidence::HalfOpenRose { windows, from, to })
 }
 
-/// Limits what a rule about the process made of these connections, and adds why.
-/// `half_closed_before` is how many of the group half-closed ones excused so far, and `alive_max` how
-/// many of it were alive at one time.
+/// Limits the assessment that a rule about the process made, and adds the reason.
+/// `half_closed_before` is the history of how many of the group were excused by half-closed ones,
+/// and `alive_max` the number of the group that were alive at one time.
 pub(super) fn limit(
     assessment: &mut Assessment,
     members: &[ConnectionView<'_>],
@@ -316,13 +319,13 @@ pub(super) fn limit(
     };
     let (slow, half_closed): (usize, usize) =
         (excused(Excuse::SlowPeer), excused(Excuse::HalfClosedPeer));
-    let caveats = &mut assessment.facts.caveats;
+    let caveats = &mut assessment.reasons.caveats;
     if slow > 0 {
         caveats.push(Caveat::SendBlocked { connections: slow });
     }
     if half_closed > 0 {
         caveats.push(Caveat::HalfClosedPeers { connections: half_closed });
-        assessment.facts.evidence.extend(half_closed_before.and_then(rising));
+        assessment.reasons.evidence.extend(half_closed_before.and_then(rising));
     }
     if excused(Excuse::Pool) > 0 {
         caveats.push(Caveat::CleanedUp { alive_max });
@@ -338,7 +341,7 @@ pub(super) fn limit(
         });
     }
     if slow + half_closed > 0 {
-        // It is decided by those peers, and not by what follows.
+        // What those peers do decides it, not what the group does later.
         caveats.retain(|caveat| !matches!(caveat, Caveat::Undecided { .. }));
     }
     let is_uninspected = |view: &&ConnectionView<'_>| view.excuse == Some(Excuse::NotInspected);

@@ -1,4 +1,4 @@
-//! Which dead connections of a group a pool may keep.
+//! Excuses the dead connections that a pool may keep.
 
 use alloc::{collections::BTreeSet, vec::Vec};
 use core::cmp::Reverse;
@@ -7,7 +7,7 @@ use crate::{
     ConnectionId, connection_view::ConnectionView, excuse::Excuse, rules, turnover::Turnover,
 };
 
-/// Leaked connections that may have been alive when most were, at most.
+/// The maximum number of leaked connections among those alive at the peak.
 const ALIVE_MAX: usize = 5;
 
 /// Excuses the dead connections of a group that a pool may keep, or a garbage collector may close.
@@ -21,23 +21,23 @@ pub(super) fn excuse(members: &mut [ConnectionView<'_>], turnover: &Turnover) {
     }
 }
 
-/// It died since the latest run of the garbage collector that closes others of the group.
+/// Whether it died after the last run of a garbage collector that closes others of the group.
 fn awaits_collection(view: &ConnectionView<'_>, turnover: &Turnover) -> bool {
     let (tracked, idle_ms) = (view.tracked, view.options.idle_ms);
     let is_awaited = |since| turnover.awaits_collection(since, view.now, idle_ms);
     tracked.is_dead() && !is_response(view) && tracked.dead_since().is_some_and(is_awaited)
 }
 
-/// It has an HTTP response, which says more than its state.
+/// Whether it has an HTTP response, which says more than its state.
 fn is_response(view: &ConnectionView<'_>) -> bool {
     view.is_confirmed() || rules::leaked(view).next().is_some()
 }
 
-/// The dead connections that say nothing, because the process comes back to others like them.
+/// The dead connections that are not evidence, because the process returns to others like them.
 ///
-/// A pool has no more connections than were alive at one time. Those of the group beyond that are
-/// not its own: first those that outlived the most, because a pool takes its own ones when it needs
-/// that many.
+/// A pool has no more connections than were alive at one time. Connections of the group beyond that
+/// number do not belong to it: first those that outlived the most, because a pool would have used
+/// its own when it needed that many.
 fn kept_by_pool(all: &[ConnectionView<'_>], turnover: &Turnover) -> BTreeSet<ConnectionId> {
     if !turnover.has_clean_ups() {
         return BTreeSet::new();
@@ -55,7 +55,7 @@ fn kept_by_pool(all: &[ConnectionView<'_>], turnover: &Turnover) -> BTreeSet<Con
     kept.map(|(_, view)| view.tracked.id).collect()
 }
 
-/// The largest number alive at one time, without the leaked ones among those.
+/// The largest number alive at one time, less the leaked ones among them.
 fn pool_size(dead: &[&ConnectionView<'_>], turnover: &Turnover) -> usize {
     let largest = turnover.alive_max;
     let was_alive = |view: &&&ConnectionView<'_>| {

@@ -5,7 +5,7 @@ use alloc::collections::BTreeMap;
 
 use crate::{group::GroupKey, group_size::GroupSize};
 
-/// The same answers as `of`, which is asked only where a group differs from the one before.
+/// Caches `of`: it is called only if a group differs from the previous one.
 pub(super) fn by_run<T: Copy>(of: impl Fn(GroupKey) -> T) -> impl FnMut(GroupKey) -> T {
     let mut latest: Option<(GroupKey, T)> = None;
     move |group| {

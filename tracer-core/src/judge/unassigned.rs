@@ -11,11 +11,11 @@ use crate::{
     rules::{self, Rule, RuleSet},
 };
 
-/// What is left of a group while one rule after the other takes its connections.
+/// The rest of a group while one rule after another takes its connections.
 #[derive(Debug)]
 pub(super) struct Unassigned<'a> {
     entries: Vec<Entry<'a>>,
-    /// Some connection has several entries.
+    /// Whether some connection has several entries.
     has_extra: bool,
 }
 
@@ -24,11 +24,11 @@ pub(super) struct Unassigned<'a> {
 struct Entry<'a> {
     view: ConnectionView<'a>,
     claims: RuleSet,
-    /// The rules about the process that claim it and do not judge it yet, because it is excused.
+    /// The rules about the process that claim it but do not judge it yet, because it is excused.
     withheld: RuleSet,
     /// The call site of its responses.
-    site: Option<&'a str>,
-    /// Another entry represents the connection for rules that do not judge by call site.
+    call_site: Option<&'a str>,
+    /// Whether another entry represents the connection for rules that do not judge by call site.
     is_extra: bool,
 }
 
@@ -37,30 +37,31 @@ impl<'a> Unassigned<'a> {
     pub(super) fn of(views: &[ConnectionView<'a>]) -> Self {
         let mut unassigned = Self { entries: Vec::with_capacity(views.len()), has_extra: false };
         for view in views {
-            let at = |site| ConnectionView { selection: ResponseSelection::At(site), ..*view };
-            let mut sites = sites(view).into_iter();
-            match sites.next() {
+            let at =
+                |call_site| ConnectionView { selection: ResponseSelection::At(call_site), ..*view };
+            let mut call_sites = call_sites(view).into_iter();
+            match call_sites.next() {
                 None => unassigned.push(*view, None, false),
-                Some(site) => unassigned.push(at(site), site, false),
+                Some(call_site) => unassigned.push(at(call_site), call_site, false),
             }
-            for site in sites {
-                unassigned.push(at(site), site, true);
+            for call_site in call_sites {
+                unassigned.push(at(call_site), call_site, true);
                 unassigned.has_extra = true;
             }
         }
         unassigned
     }
 
-    fn push(&mut self, view: ConnectionView<'a>, site: Option<&'a str>, is_extra: bool) {
+    fn push(&mut self, view: ConnectionView<'a>, call_site: Option<&'a str>, is_extra: bool) {
         let claims = RuleSet::claiming(&view);
         let claims = if is_extra { claims.by_call_site() } else { claims };
         let about_the_process = claims.about_the_process();
         let withheld = if view.is_excused() { about_the_process } else { RuleSet::default() };
         let claims = claims.without(withheld);
-        self.entries.push(Entry { view, claims, withheld, site, is_extra });
+        self.entries.push(Entry { view, claims, withheld, call_site, is_extra });
     }
 
-    /// Some connection is excused from a rule that claims it.
+    /// Whether some connection is excused from a rule that claims it.
     pub(super) fn has_withheld(&self) -> bool {
         self.entries.iter().any(|entry| !entry.withheld.is_empty())
     }
@@ -72,7 +73,7 @@ impl<'a> Unassigned<'a> {
         }
     }
 
-    /// What the rule claims: by call site if it judges so, else together.
+    /// What the rule claims: by call site if the rule judges by call site, else together.
     pub(super) fn claimed(
         &self,
         rule: &Rule,
@@ -82,7 +83,7 @@ impl<'a> Unassigned<'a> {
         if rule.id.is_by_call_site() {
             let mut by_site: BTreeMap<Option<&'a str>, Vec<ConnectionView<'a>>> = BTreeMap::new();
             for entry in claimed {
-                by_site.entry(entry.site).or_default().push(entry.view);
+                by_site.entry(entry.call_site).or_default().push(entry.view);
             }
             return by_site.into_iter().collect();
         }
@@ -90,13 +91,14 @@ impl<'a> Unassigned<'a> {
         Some((None, members)).filter(|(_, members)| !members.is_empty()).into_iter().collect()
     }
 
-    /// Removes what the rule claims, of these call sites if it judges by call site. What remains of
-    /// the same connections is left to the rules that judge by call site, because no connection has
-    /// two verdicts.
-    pub(super) fn take(&mut self, rule: &Rule, rank: usize, sites: &BTreeSet<Option<&str>>) {
+    /// Removes what the rule claims; only these call sites if it judges by call site. What remains
+    /// of the same connections is left to the rules that judge by call site, because no connection
+    /// has two verdicts.
+    pub(super) fn take(&mut self, rule: &Rule, rank: usize, call_sites: &BTreeSet<Option<&str>>) {
         let is_by_call_site = rule.id.is_by_call_site();
         let is_taken = |entry: &Entry<'_>| {
-            entry.claims.contains(rank) && (!is_by_call_site || sites.contains(&entry.site))
+            entry.claims.contains(rank)
+                && (!is_by_call_site || call_sites.contains(&entry.call_site))
         };
         let taken = self.entries.iter().filter(|entry| self.has_extra && is_taken(entry));
         let taken: BTreeSet<ConnectionId> = taken.map(|entry| entry.view.tracked.id).collect();
@@ -120,7 +122,7 @@ impl<'a> Unassigned<'a> {
     }
 }
 
-/// The call sites of a connection's leaked responses; `None` stands for unknown ones.
-fn sites<'a>(view: &ConnectionView<'a>) -> BTreeSet<Option<&'a str>> {
-    rules::leaked(view).map(|response| view.place(response)).collect()
+/// The call sites of a connection's leaked responses; `None`: unknown ones.
+fn call_sites<'a>(view: &ConnectionView<'a>) -> BTreeSet<Option<&'a str>> {
+    rules::leaked(view).map(|response| view.call_site_of(response)).collect()
 }

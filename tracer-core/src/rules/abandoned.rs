@@ -1,20 +1,20 @@
-//! **abandoned**: open and silent, with little or nothing unread, and no reader waits.
+//! **abandoned**: open and silent, with little or nothing unread, and no reader is waiting.
 //!
-//! To the kernel, the connection of a forgotten response is the same as an idle connection of a healthy
-//! pool. What tells them apart is in the process: Go's HTTP client keeps a goroutine that waits for the
-//! response body to be read or closed.
+//! To the kernel, the connection of a forgotten response is the same as an idle connection of a
+//! healthy pool. What distinguishes them is in the process: Go's HTTP client keeps a goroutine
+//! waiting for the response body to be read or closed.
 //!
-//! Claim: ESTABLISHED, at most [`unread_min_bytes`](crate::Options::unread_min_bytes) unread (more is
-//! *undrained*), silent for `--idle`, and certainly no reader.
+//! Claim: ESTABLISHED, at most [`unread_min_bytes`](crate::Options::unread_min_bytes) unread (more
+//! is *undrained*), silent for `--idle`, and certainly no reader.
 //!
 //! - *certain*: confirmed by goroutine scan.
 //! - *likely*: the scan was incomplete, and `--min-count` went silent at separate times.
 //! - *possible*: fewer confirmed ones; or `--min-count` that are not confirmed, to one address.
 //!
-//! Looks alike: many database and cache drivers leave idle connections without a reader; a response
+//! Lookalikes: many database and cache drivers leave idle connections without a reader; a response
 //! that a goroutine references may still be read.
 
-use super::{Assessment, Claimed, Facts, ProofSubset, Rule, RuleId};
+use super::{Assessment, Claimed, Reasons, Rule, RuleId, ScanSubset};
 use crate::{
     Caveat, Confidence, Evidence, Interval, Occurrence, Reader, TcpState, Verdict,
     connection_view::ConnectionView,
@@ -22,24 +22,24 @@ use crate::{
 
 pub(super) const NEARLY_CONFIRMED: Rule =
     Rule::new(RuleId::Abandoned, claims, occurred, assess_confirmed)
-        .restricted_to(ProofSubset::NearlyConfirmed);
+        .restricted_to(ScanSubset::NearlyConfirmed);
 pub(super) const UNSEARCHED: Rule =
     Rule::new(RuleId::Abandoned, claims, occurred, assess_confirmed)
-        .restricted_to(ProofSubset::Unsearched);
+        .restricted_to(ScanSubset::ScanIncomplete);
 pub(super) const CONFIRMED: Rule =
     Rule::new(RuleId::Abandoned, claims_confirmed, occurred, assess_confirmed)
-        .selecting(ProofSubset::Confirmed);
+        .selecting(ScanSubset::Confirmed);
 pub(super) const UNCONFIRMED: Rule =
     Rule::new(RuleId::Abandoned, claims_unconfirmed, occurred, assess_unconfirmed)
-        .selecting(ProofSubset::Unconfirmed)
-        .of_one_address();
+        .selecting(ScanSubset::Unconfirmed)
+        .single_address_only();
 
 fn claims(view: &ConnectionView<'_>) -> bool {
     let facts = view.facts;
     facts.state == TcpState::Established
         && facts.unread_bytes <= view.options.unread_min_bytes
         && view.reader() == Reader::None
-        && view.is_free_to_act()
+        && view.can_run()
         && view.is_overdue(view.idle_ms())
 }
 
@@ -60,14 +60,19 @@ fn assess_confirmed(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let is_enough = claimed.is_confirmed();
     let confidence = if is_enough { Confidence::Certain } else { Confidence::Possible };
     let silent = claimed.range(ConnectionView::idle_ms);
-    let mut facts = Facts::new(Evidence::ResponseSilent { count, silent });
-    facts.add_readers(claimed);
-    facts.add_same_destination(claimed);
-    facts.add_times(claimed, Occurrence::WentSilent);
+    let mut reasons = Reasons::new(Evidence::ResponseSilent { count, silent });
+    reasons.add_readers(claimed);
+    reasons.add_same_destination(claimed);
+    reasons.add_times(claimed, Occurrence::WentSilent);
     if count < count_min && !is_enough {
-        facts.doubt(Caveat::TooFewResponses { count, count_min });
+        reasons.add_caveat(Caveat::TooFewResponses { count, count_min });
     }
-    Some(Assessment { verdict: Verdict::Abandoned, confidence, growth_counts: is_enough, facts })
+    Some(Assessment {
+        verdict: Verdict::Abandoned,
+        confidence,
+        growth_raises_confidence: is_enough,
+        reasons,
+    })
 }
 
 fn assess_unconfirmed(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
@@ -76,11 +81,16 @@ fn assess_unconfirmed(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
         return None;
     }
     let silent = claimed.range(ConnectionView::idle_ms);
-    let mut facts = Facts::new(Evidence::SilentWithoutReader { count, silent });
-    facts.add_readers(claimed);
-    facts.add_times(claimed, Occurrence::WentSilent);
-    if claimed.held() + claimed.unsearched() == 0 {
-        facts.doubt(Caveat::IdlePoolPossible);
+    let mut reasons = Reasons::new(Evidence::SilentWithoutReader { count, silent });
+    reasons.add_readers(claimed);
+    reasons.add_times(claimed, Occurrence::WentSilent);
+    if claimed.held() + claimed.scan_incomplete() == 0 {
+        reasons.add_caveat(Caveat::IdlePoolPossible);
     }
-    Some(Assessment { verdict: Verdict::Abandoned, confidence, growth_counts: false, facts })
+    Some(Assessment {
+        verdict: Verdict::Abandoned,
+        confidence,
+        growth_raises_confidence: false,
+        reasons,
+    })
 }

@@ -1,51 +1,56 @@
-//! How dead connections accumulate: one by one, as a leak leaves them, or all at once, as a pool does.
+//! How dead connections accumulated: one by one, as leaks do, or all at once, as those of a pool
+//! do.
 //!
-//! A restart of the server, the end of a burst of load or a network that fails leaves many dead
-//! connections at one time: one event, which says nothing. A pool hands out the connection that was
-//! returned last, so each burst that is less deep than the one before leaves another layer of it dead:
-//! some events, each of many connections, until a burst is deep enough to come back to them.
+//! A restart of the server, the end of a burst of load or a network failure leaves many dead
+//! connections at one time: a single event, which is not evidence. A pool reuses the connection
+//! that was returned last, so each burst that needs fewer connections than the previous one leaves
+//! another layer of the pool to die: a few events, each of many connections, until a burst is large
+//! enough to return to them.
 //!
-//! Connections *accumulate* if they died in one of these ways, and others were opened after the first
-//! of them was no longer used:
+//! Connections *accumulate* if they died in one of these ways, and others were opened after the
+//! first of them was last used:
 //!
-//! - **One by one**: at separate times, none of them of more than a third of the connections, and half
-//!   as many events as connections, at least twenty, or three without a pause; and that keeps
-//!   happening. If it has stopped, a snapshot cannot tell it from a pool that shrank: it takes more
-//!   than four times `--pool-size` at twenty events.
-//! - **In bursts that were watched**: at least five events, while the process came back to none of
-//!   them, and more than twice as many connections as were alive at one time.
-//! - **Beyond what the process comes back to**: it came back to others of the group, and the dead
-//!   beyond the largest number alive at one time became more across three clean-ups.
+//! - **One by one**: at separate times and still accumulating, with no more than a third of the
+//!   connections in one event; and either half as many events as connections, or at least twenty
+//!   events, or at least three without a pause. Once it has stopped, a snapshot cannot distinguish
+//!   it from a pool that shrank: then more than four times `--pool-size` connections at twenty
+//!   events are required.
+//! - **In bursts that were watched**: at least five events, none of whose connections the process
+//!   returned to, and more than twice as many connections as were alive at one time.
+//! - **Beyond what the process returns to**: it returned to others of the group, and the number of
+//!   dead connections beyond the largest number alive at one time grew across three clean-ups.
 //!
-//! What was opened before tracing has no time of opening; the last request of a connection that
-//! carried one exchange stands for it. Where nothing was sent, that is the opening itself.
+//! The opening time of a connection that was opened before tracing is unknown. If it carried one
+//! exchange, the time of its last request is used instead; if nothing was sent, that time is the
+//! opening itself.
 
 use super::Claimed;
 use crate::{Interval, Timestamp, connection_view::ConnectionView, separate_times::SeparateTimes};
 
-/// How often a run counts that lasts too long to be a burst.
+/// A series that counts as at least this many events lasts too long to be a burst.
 const EVENTS_OF_RUN: usize = 3;
-/// More events than a pool shows at one time, whose layers died one after the other under falling load.
+/// More events than a pool shows at one time if its layers died one after another under falling
+/// load.
 const EVENTS_OF_MANY: usize = 20;
-/// Bursts that have to be watched.
+/// The number of bursts that must be watched.
 const BURSTS: usize = 5;
 
 /// How connections accumulated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Accumulation {
-    /// At one time, as far as is known.
+    /// At one time, as far as known.
     AtOnce,
-    /// Not so that a pool could be excluded.
+    /// In a way that does not exclude a pool.
     Undecided {
-        /// Time of watching that would show it, in milliseconds.
+        /// The length of a run that would decide it, in milliseconds.
         watch_ms: u64,
     },
-    /// As a leak does.
+    /// One by one, as leaks do.
     OneByOne,
 }
 
 impl<'a> Claimed<'_, 'a> {
-    /// How those of the connections that pass `test` accumulated.
+    /// How the connections that pass `test` accumulated.
     pub(crate) fn accumulation(&self, test: impl Fn(&ConnectionView<'a>) -> bool) -> Accumulation {
         let members = || self.members.iter().filter(|member| test(member));
         let count = members().count();
@@ -62,10 +67,10 @@ impl<'a> Claimed<'_, 'a> {
         self.undecided(times)
     }
 
-    /// How those of the dead connections accumulated that are more than a pool keeps. Of those that
-    /// carried at most one exchange (`is_unused`), that is more than `--pool-size`; of `all`, which a
-    /// pool may have one for each of many threads, four times as many. To several addresses, a pool
-    /// may keep as many for each.
+    /// How the dead connections accumulated, if there are more than a pool keeps: more than
+    /// `--pool-size` that carried at most one exchange (`is_unused`), or more than four times as
+    /// many of `all`, because a pool may have one for each of many threads. With several addresses,
+    /// a pool may keep that many for each.
     pub(crate) fn dead_accumulation(
         &self,
         is_unused: impl Fn(&ConnectionView<'a>) -> bool,
@@ -83,13 +88,13 @@ impl<'a> Claimed<'_, 'a> {
             return Accumulation::OneByOne;
         }
         match of_all {
-            // They are too few so far.
+            // There are too few so far.
             Accumulation::OneByOne => self.undecided(self.times),
             of_all => of_all,
         }
     }
 
-    /// It would be seen after as many events as have to be watched.
+    /// Undecided until the required number of events has been watched.
     fn undecided(&self, times: SeparateTimes) -> Accumulation {
         let (idle_ms, events) = (self.options.idle_ms, u64::try_from(BURSTS).unwrap_or(u64::MAX));
         let pauses = u64::try_from(times.count).unwrap_or(u64::MAX).saturating_sub(1).max(1);
@@ -109,7 +114,9 @@ impl<'a> Claimed<'_, 'a> {
                 || times.count >= EVENTS_OF_MANY
                 || times.longest_run >= EVENTS_OF_RUN);
         let is_many = count > 2 * self.large_pool_max() && times.count >= EVENTS_OF_MANY;
-        is_even && (times.is_rising(idle_ms, self.now) || (is_many && times.is_spread_out(idle_ms)))
+        is_even
+            && (times.is_still_accumulating(idle_ms, self.now)
+                || (is_many && times.is_at_separate_times(idle_ms)))
     }
 
     fn is_in_bursts<'m>(
@@ -127,12 +134,13 @@ impl<'a> Claimed<'_, 'a> {
         let times = self.separate_times(watched);
         times.count >= BURSTS
             && count > 2 * turnover.alive_max
-            && times.is_rising(self.options.idle_ms, self.now)
+            && times.is_still_accumulating(self.options.idle_ms, self.now)
     }
 }
 
-/// Some were opened after the first of them was no longer used: a pool is bounded, a leak goes on. A
-/// peer may take so long to close that all were opened before the first of them died.
+/// Whether some were opened after the first of them was last used: a pool is bounded, a leak
+/// continues. The death of the first is not what counts, because a peer may take so long to close
+/// that all were opened before that.
 fn goes_on<'m, 'a: 'm>(
     members: impl Iterator<Item = &'m ConnectionView<'a>> + Clone,
     first_event: Timestamp,

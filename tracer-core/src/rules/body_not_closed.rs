@@ -1,57 +1,60 @@
-//! **body-not-closed**: an HTTP response was requested, and its body was neither read to EOF nor closed.
+//! **body-not-closed**: an HTTP response was requested, and its body was neither read to EOF nor
+//! closed.
 //!
-//! The ledger follows every response of the program, so a leaked response is known in whatever state its
-//! connection is, and with it the line of code that requested it. What the ledger does not know is
-//! whether a goroutine will still read the response. Programs wait for long polls and streams (then a
+//! Uprobes track every response of the program, so a leaked response is known whatever the state of
+//! its connection, and with it the line of code that requested it. What they do not show is whether
+//! a goroutine will still read the response. Programs wait for long polls and streams (then a
 //! goroutine is parked in a read), forward bodies to slow clients (then a goroutine references the
 //! response), and pause downloads.
 //!
-//! Claim (HTTP/1): in flight for `--idle`, something was received since, no reader waits, nothing was
-//! read or sent for `--idle`. Claim (HTTP/2): in flight for `--idle`, and data is held in the program's
-//! memory of which nothing was read for `--idle`. There, some goroutine always reads the connection into
-//! memory, so the kernel's queue says nothing; a stream without data may be a watch, and says nothing
-//! either.
+//! Claim (HTTP/1): in flight for `--idle`, something was received since the request, no reader is
+//! waiting, and nothing was read or sent for `--idle`. Claim (HTTP/2): in flight for `--idle`, and
+//! data is buffered in the program's memory, none of which was read for `--idle`. In HTTP/2, a
+//! goroutine always reads the connection into memory, so the kernel's receive queue is not
+//! evidence; neither is a stream without data, which may be a watch.
 //!
-//! - *certain*: confirmed by goroutine scan (HTTP/1 only; who references a stream is unknown).
-//! - *likely*: fewer confirmed ones that the application did not work on; or `--min-count` that certainly
+//! - *certain*: confirmed by goroutine scan (HTTP/1 only; whether a goroutine references a stream
+//!   is unknown).
+//! - *likely*: fewer confirmed ones, not read in several parts; or `--min-count` that certainly
 //!   have no reader and are not known to be referenced.
 //! - *possible*: otherwise.
 //!
-//! Looks alike: paused downloads, long polls, forwarding to slow clients.
+//! Lookalikes: paused downloads, long polls, forwarding to slow clients.
 //!
-//! The responses of each call site are a finding of their own. `--min-count` stands for the chance that a
-//! program still reads a few; the responses to one destination have the program in common that forgets
-//! them. So a call site with fewer counts as one with enough if most of its own are as bad and all call
-//! sites together have enough: a leak of 3 responses at each of 10 call sites is one of 30.
+//! The responses of each call site are a finding of their own. `--min-count` allows for the few
+//! responses that a program may still read. All responses to one destination come from the same
+//! program, so a call site with fewer than `--min-count` is treated as if it had enough when most
+//! of its own are in the same state and all call sites together reach it: a leak of 3 responses at
+//! each of 10 call sites is treated as a leak of 30.
 
-use super::{Assessment, Claimed, Facts, ProofSubset, Rule, RuleId, shared_evidence::recurrence};
+use super::{Assessment, Claimed, Reasons, Rule, RuleId, ScanSubset, shared_evidence::recurrence};
 use crate::{
     Caveat, Confidence, CountOf, Evidence, HttpStage, Interval, Occurrence, Reader, TcpState,
     Verdict,
     connection_view::ConnectionView,
     open_responses::Response,
-    rules::claimed::{Responses, UNSURE_SHARE, range},
+    rules::claimed::{ResponseCounts, UNSURE_ONE_IN, range},
     separate_times::SeparateTimes,
     time::JIFFIES_MARGIN_MS,
 };
 
 pub(super) const NEARLY_CONFIRMED: Rule =
     Rule::new(RuleId::BodyNotClosed, claims, occurred, assess_nearly_confirmed)
-        .selecting(ProofSubset::NearlyConfirmed);
+        .selecting(ScanSubset::NearlyConfirmed);
 pub(super) const UNSEARCHED: Rule =
     Rule::new(RuleId::BodyNotClosed, claims, occurred, assess_unconfirmed)
-        .restricted_to(ProofSubset::Unsearched);
+        .restricted_to(ScanSubset::ScanIncomplete);
 pub(super) const CONFIRMED: Rule =
     Rule::new(RuleId::BodyNotClosed, claims_confirmed, occurred, assess_confirmed)
-        .selecting(ProofSubset::Confirmed);
+        .selecting(ScanSubset::Confirmed);
 pub(super) const UNCONFIRMED: Rule =
     Rule::new(RuleId::BodyNotClosed, claims_unconfirmed, occurred, assess_unconfirmed)
-        .selecting(ProofSubset::Unconfirmed);
+        .selecting(ScanSubset::Unconfirmed);
 
-/// A response whose data was read at this many snapshots was being worked on.
-const READS_OF_WORK: u32 = 3;
+/// A response counts as being processed if at least this many snapshots showed reads.
+const PARTIAL_READS_MIN: u32 = 3;
 
-impl Responses {
+impl ResponseCounts {
     pub(crate) fn of<'v, 'a: 'v>(
         members: impl Iterator<Item = &'v ConnectionView<'a>> + Clone,
     ) -> Self {
@@ -63,12 +66,12 @@ impl Responses {
     }
 }
 
-/// A response of HTTP/1 has been in flight for `--idle`: it matters who reads it.
+/// Whether an HTTP/1 response has been in flight for `--idle`, so that its reader matters.
 pub(super) fn is_in_flight(view: &ConnectionView<'_>) -> bool {
     view.responses().any(|it| it.stream.is_none() && is_due(view, it))
 }
 
-/// The leaked responses of a connection: in flight for `--idle` and left alone.
+/// The leaked responses of a connection: in flight for `--idle`, without a reader or use.
 pub(crate) fn leaked<'a>(
     view: &ConnectionView<'a>,
 ) -> impl Iterator<Item = &'a Response> + use<'a> {
@@ -81,9 +84,7 @@ pub(crate) fn leaked<'a>(
                 None => is_left_alone,
                 Some(stream) => {
                     let unread_ms = view.now.ms_since(stream.unread_since);
-                    stream.held_bytes > 0
-                        && unread_ms >= view.options.idle_ms
-                        && view.is_free_to_act()
+                    stream.held_bytes > 0 && unread_ms >= view.options.idle_ms && view.can_run()
                 }
             }
     })
@@ -97,29 +98,30 @@ fn age_ms(view: &ConnectionView<'_>, response: &Response) -> u64 {
     view.now.ms_since(response.since)
 }
 
-/// No reader waits for the one response of the connection, and none was seen within `--idle`.
+/// Whether no reader is waiting for the one response of the connection, and none was seen within
+/// `--idle`.
 fn is_left_alone(view: &ConnectionView<'_>) -> bool {
     let states = [TcpState::Established, TcpState::CloseWait, TcpState::Closed];
     states.contains(&view.facts.state)
         && !view.reader().is_waiting()
-        // While `readLoop` waits for a response, or has none, it is the reader itself.
+        // While `readLoop` is waiting for a response, or has none, it is itself the reader.
         && view.http().is_none_or(|http| http.stage != HttpStage::Idle)
         && has_begun(view)
         && !view.is_being_read()
         // A process that sends on the connection uses it.
         && view.is_overdue(view.sent_ms())
-        && view.is_free_to_act()
+        && view.can_run()
 }
 
-/// Something was received since the request. Until then there is nothing to read or to close.
+/// Whether something was received since the request. Until then, there is nothing to read or close.
 fn has_begun(view: &ConnectionView<'_>) -> bool {
     let since = view.responses().map(|response| response.since).max().unwrap_or_default();
-    // By the coarse clock it may seem to have arrived slightly before.
+    // The timestamp is coarse, so the data may seem to have arrived slightly before the request.
     let received = view.facts.last_received_at.unwrap_or_default();
     view.facts.fin_received == Some(true) || received >= since.before_ms(JIFFIES_MARGIN_MS)
 }
 
-/// Data, EOF or an error has been pending for `--idle`: a reader would have been woken.
+/// Whether data, EOF or an error has been pending for `--idle`: a reader would have been woken.
 fn is_pending(view: &ConnectionView<'_>) -> bool {
     let (facts, tracked) = (view.facts, view.tracked);
     let pending_ms = if facts.unread_bytes > 0 {
@@ -139,7 +141,7 @@ fn is_pending(view: &ConnectionView<'_>) -> bool {
 fn without_reader(view: &ConnectionView<'_>) -> usize {
     let is_without_reader = match view.reader() {
         Reader::None => view.is_confirmed() || !view.awaits_body(),
-        // An unknown reader is no evidence, and no answer is not even that.
+        // An unknown reader is not evidence, and neither is a missing answer.
         _ => view.was_asked() && is_pending(view),
     };
     leaked(view)
@@ -174,7 +176,7 @@ fn assess_nearly_confirmed(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let (unsure, in_group) = (count - confirmed, claimed.responses_of_group.confirmed);
     let enough = claimed.options.count_min;
     let is_enough = confirmed > 0 && (count >= enough || in_group >= enough);
-    let is_certain = is_enough && unsure * UNSURE_SHARE <= count;
+    let is_certain = is_enough && unsure * UNSURE_ONE_IN <= count;
     is_certain.then(|| assessment(claimed, Confidence::Certain, Some(in_group)))
 }
 
@@ -184,8 +186,8 @@ fn assess_confirmed(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
         return Some(assessment(claimed, Confidence::Certain, Some(in_group)));
     }
     // A few paused downloads look the same.
-    let worked_on = claimed.count_where(was_worked_on);
-    let is_likely = 2 * worked_on <= claimed.count();
+    let processed = claimed.count_where(was_processed);
+    let is_likely = 2 * processed <= claimed.count();
     let confidence = if is_likely { Confidence::Likely } else { Confidence::Possible };
     Some(assessment(claimed, confidence, None))
 }
@@ -193,7 +195,7 @@ fn assess_confirmed(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
 fn assess_unconfirmed(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let (count, held) = (responses(claimed), claimed.held());
     if held == count && held < claimed.options.count_min {
-        // So few that goroutines reference are being worked on.
+        // The few that goroutines reference are being processed.
         return None;
     }
     let without_reader: usize = claimed.members.iter().map(without_reader).sum();
@@ -203,9 +205,9 @@ fn assess_unconfirmed(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     Some(assessment(claimed, confidence, is_likely.then_some(in_group)))
 }
 
-/// The application read it in several parts, as a large download is read.
-fn was_worked_on(view: &ConnectionView<'_>) -> bool {
-    view.tracked.reads >= READS_OF_WORK && !view.is_multiplexed()
+/// Whether the application read it in several parts, as it does with a large download.
+fn was_processed(view: &ConnectionView<'_>) -> bool {
+    view.tracked.reads >= PARTIAL_READS_MIN && !view.is_multiplexed()
 }
 
 fn responses(claimed: &Claimed<'_, '_>) -> usize {
@@ -223,44 +225,45 @@ fn streams<'a>(
     pairs.filter(|(_, response)| response.stream.is_some())
 }
 
-/// `as_bad` is how many responses of the group are as bad, if that or their own number is enough.
+/// `in_same_state` is the number of responses of the group that are in the same state, if that number or
+/// their own is enough.
 fn assessment(
     claimed: &Claimed<'_, '_>,
     confidence: Confidence,
-    as_bad: Option<usize>,
+    in_same_state: Option<usize>,
 ) -> Assessment {
     let (count, count_min) = (responses(claimed), claimed.options.count_min);
-    let mut facts = Facts::default();
-    facts.evidence.extend(in_flight(claimed));
-    facts.evidence.extend(streams_unread(claimed));
+    let mut reasons = Reasons::default();
+    reasons.evidence.extend(in_flight(claimed));
+    reasons.evidence.extend(streams_unread(claimed));
     if claimed.count_where(ConnectionView::is_multiplexed) < claimed.count() {
-        facts.add_readers(claimed);
-        add_pending(&mut facts, claimed);
+        reasons.add_readers(claimed);
+        add_pending(&mut reasons, claimed);
     }
-    facts.evidence.extend(request_times(claimed));
+    reasons.evidence.extend(request_times(claimed));
     if confidence < Confidence::Certain {
-        add_pauses(&mut facts, claimed, count);
+        add_pauses(&mut reasons, claimed, count);
     }
-    match as_bad {
+    match in_same_state {
         _ if count >= count_min => {}
-        Some(count) => facts.add(Evidence::SameDestination { count }),
-        None => facts.doubt(Caveat::TooFewResponses { count, count_min }),
+        Some(count) => reasons.add(Evidence::SameDestination { count }),
+        None => reasons.add_caveat(Caveat::TooFewResponses { count, count_min }),
     }
-    let growth_counts = as_bad.is_some();
-    Assessment { verdict: Verdict::BodyNotClosed, confidence, growth_counts, facts }
+    let growth_raises_confidence = in_same_state.is_some();
+    Assessment { verdict: Verdict::BodyNotClosed, confidence, growth_raises_confidence, reasons }
 }
 
 /// Responses that the application may still read, because it read them in several parts before.
-fn add_pauses(facts: &mut Facts, claimed: &Claimed<'_, '_>, total: usize) {
+fn add_pauses(reasons: &mut Reasons, claimed: &Claimed<'_, '_>, total: usize) {
     let was_read = |response: &Response| response.stream.is_some_and(|stream| stream.was_read);
     let streams = streams(claimed).filter(|(_, response)| was_read(response)).count();
-    let count = claimed.count_where(was_worked_on) + streams;
+    let count = claimed.count_where(was_processed) + streams;
     if count > 0 {
-        facts.doubt(Caveat::PausePossible(CountOf { count, total }));
+        reasons.add_caveat(Caveat::PausePossible(CountOf { count, total }));
     }
 }
 
-/// How many of HTTP/1, and for how long.
+/// The number of HTTP/1 responses in flight, and for how long.
 fn in_flight(claimed: &Claimed<'_, '_>) -> Option<Evidence> {
     let members = claimed.members.iter().filter(|member| !member.is_multiplexed());
     let ages = || members.clone().flat_map(|member| leaked(member).map(|it| age_ms(member, it)));
@@ -268,7 +271,7 @@ fn in_flight(claimed: &Claimed<'_, '_>) -> Option<Evidence> {
     (count > 0).then(|| Evidence::ResponsesInFlight { count, age: range(ages()) })
 }
 
-/// How many of HTTP/2, and how much memory they take.
+/// The number of HTTP/2 responses in flight, and how much memory they use.
 fn streams_unread(claimed: &Claimed<'_, '_>) -> Option<Evidence> {
     let held_bytes = |response: &Response| response.stream.map_or(0, |stream| stream.held_bytes);
     let unread_ms = |(member, response): (ConnectionView<'_>, &Response)| {
@@ -284,8 +287,8 @@ fn streams_unread(claimed: &Claimed<'_, '_>) -> Option<Evidence> {
     })
 }
 
-/// What pending data says where the reader is unknown.
-fn add_pending(facts: &mut Facts, claimed: &Claimed<'_, '_>) {
+/// What pending data shows if the reader is unknown.
+fn add_pending(reasons: &mut Reasons, claimed: &Claimed<'_, '_>) {
     let is_unknown = |member: &ConnectionView<'_>| {
         member.reader() == Reader::Unknown && !member.is_multiplexed()
     };
@@ -296,12 +299,12 @@ fn add_pending(facts: &mut Facts, claimed: &Claimed<'_, '_>) {
     let pending = claimed.count_where(is_evident);
     match (unknown, pending) {
         (0, _) => {}
-        (_, 0) => facts.doubt(Caveat::ReaderUnknown(claimed.of_all(unknown))),
-        _ => facts.add(Evidence::DataPending(claimed.of_all(pending))),
+        (_, 0) => reasons.add_caveat(Caveat::ReaderUnknown(claimed.of_all(unknown))),
+        _ => reasons.add(Evidence::DataPending(claimed.of_all(pending))),
     }
 }
 
-/// At how many separate times the responses were requested: a connection may have many.
+/// The number of separate times at which the responses were requested: a connection may have many.
 fn request_times(claimed: &Claimed<'_, '_>) -> Option<Evidence> {
     let since = claimed.members.iter().flat_map(leaked).map(|it| Interval::exact(it.since));
     let times = SeparateTimes::of(since, claimed.options.gap_ms(), claimed.options.idle_ms);

@@ -8,13 +8,13 @@ use crate::{
 };
 
 /// One in this many connections of a confirmed finding may be unsure.
-pub(super) const UNSURE_SHARE: usize = 5;
+pub(super) const UNSURE_ONE_IN: usize = 5;
 
 /// The responses of a group.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Responses {
-    /// Connections with a leaked response that is confirmed by goroutine scan, with a ledger or
-    /// without.
+pub(crate) struct ResponseCounts {
+    /// Connections with a leaked response that is confirmed by goroutine scan, with or without
+    /// uprobes.
     pub(crate) confirmed: usize,
     /// Responses in flight that certainly have no reader and are not known to be referenced.
     pub(crate) without_reader: usize,
@@ -28,34 +28,34 @@ pub(crate) struct Claimed<'c, 'a> {
     pub(crate) times: SeparateTimes,
     /// All connections of the group, claimed or not.
     pub(crate) group: &'c [ConnectionView<'a>],
-    /// They go to several addresses. What a pool may keep, it may keep for each.
+    /// Whether they go to several addresses. Limits for a pool then apply to each address.
     pub(crate) is_by_port: bool,
     /// The responses of the group, claimed or not.
-    pub(crate) responses_of_group: Responses,
+    pub(crate) responses_of_group: ResponseCounts,
     /// What the process does with dead connections of the group, if that was watched.
     pub(crate) turnover: Option<&'c Turnover>,
     /// When the rule's event happened to a connection.
     pub(crate) occurred: fn(&ConnectionView<'_>) -> Interval,
-    /// How many members were opened by a process that still runs, as far as known.
+    /// How many members were opened by a process that is still running, as far as known.
     pub(crate) running_openers: usize,
-    /// What `/proc` says of the process, if that was asked.
+    /// What `/proc` says about the process, if known.
     pub(crate) process: Option<&'a ProcessFacts>,
     pub(crate) options: &'a Options,
     pub(crate) now: Timestamp,
 }
 
 impl<'a> Claimed<'_, 'a> {
-    /// More dead connections than this are more than a pool keeps by oversight.
+    /// The maximum number of dead connections that are attributed to a pool.
     pub(crate) const fn pool_max(&self) -> usize {
         self.options.pool_size
     }
 
-    /// More than this are more than a large pool keeps while it shrinks.
+    /// The maximum number of dead connections that are attributed to a large pool while it shrinks.
     pub(crate) const fn large_pool_max(&self) -> usize {
         self.options.pool_size.saturating_mul(2)
     }
 
-    /// `--min-count`, raised where connections of the group were used again after they had a verdict.
+    /// `--min-count`, raised if connections of the group were used again after they had a verdict.
     pub(crate) fn count_min(&self) -> usize {
         let steps = self.turnover.map_or(0, |it| it.steps(self.now, self.options.idle_ms));
         self.options.count_min.saturating_mul(steps.saturating_add(1))
@@ -79,16 +79,16 @@ impl<'a> Claimed<'_, 'a> {
         self.count_where(ConnectionView::is_confirmed)
     }
 
-    /// Enough are confirmed, of these or of the group (a leak can be in several states), and hardly
-    /// any of these are not.
+    /// Whether enough are confirmed, of these or of the whole group (a leak can be in several
+    /// states), and nearly all of these are confirmed.
     pub(crate) fn is_confirmed(&self) -> bool {
         let (count, confirmed) = (self.count(), self.confirmed());
-        let is_nearly_all = (count - confirmed) * UNSURE_SHARE <= count;
+        let is_nearly_all = (count - confirmed) * UNSURE_ONE_IN <= count;
         is_nearly_all && self.is_enough(confirmed, count, self.responses_of_group.confirmed)
     }
 
-    /// `some` of these reach `--min-count`; or they are most of `of`, and those of the whole group
-    /// reach it.
+    /// Whether `some` is at least `--min-count`; or is at least half of `of`, and `in_group` is at
+    /// least `--min-count`.
     pub(super) fn is_enough(&self, some: usize, of: usize, in_group: usize) -> bool {
         let enough = self.options.count_min;
         some >= enough || (some > 0 && 2 * some >= of && in_group >= enough)
@@ -100,23 +100,24 @@ impl<'a> Claimed<'_, 'a> {
     }
 
     /// How many have a response whose references could not be scanned completely.
-    pub(crate) fn unsearched(&self) -> usize {
-        self.count_where(ConnectionView::is_unsearched)
+    pub(crate) fn scan_incomplete(&self) -> usize {
+        self.count_where(ConnectionView::is_scan_incomplete)
     }
 
-    /// The process may well read most of them later: goroutines reference their responses.
+    /// Whether the process may read most of them later, because goroutines reference their
+    /// responses.
     pub(crate) fn may_be_resumed(&self) -> bool {
         2 * self.held() > self.count()
     }
 
-    /// See [`SeparateTimes::is_spread_out`].
-    pub(crate) fn is_spread_out(&self) -> bool {
-        self.times.is_spread_out(self.options.idle_ms)
+    /// See [`SeparateTimes::is_at_separate_times`].
+    pub(crate) fn is_at_separate_times(&self) -> bool {
+        self.times.is_at_separate_times(self.options.idle_ms)
     }
 
-    /// See [`SeparateTimes::is_rising`].
-    pub(crate) fn is_rising(&self) -> bool {
-        self.times.is_rising(self.options.idle_ms, self.now)
+    /// See [`SeparateTimes::is_still_accumulating`].
+    pub(crate) fn is_still_accumulating(&self) -> bool {
+        self.times.is_still_accumulating(self.options.idle_ms, self.now)
     }
 
     /// The shortest and the longest of a duration in milliseconds.

@@ -1,26 +1,27 @@
 //! **close-wait** and **stale-pool**: the peer closed, and the process did not.
 //!
-//! Claim: CLOSE_WAIT for `--idle`, nothing sent since, and nothing read within `--idle`.
+//! Claim: in CLOSE_WAIT for `--idle`, nothing was sent since, and nothing was read within `--idle`.
 //!
 //! - *certain*: confirmed by goroutine scan.
 //! - *likely*: they accumulated ([`accumulation`](super::accumulation)), and they are more than
-//!   `--pool-size` that carried at most one exchange, or four times as many that carried more (never by
-//!   port), or `--min-count` that received EOF and stayed open.
-//! - *possible*: more than `--pool-size`, or `--min-count` with nothing unread; or any that received
-//!   EOF, or that are confirmed or unsearched; or any number where the process may return to most of
-//!   them, or may still answer the requests of most.
+//!   `--pool-size` that carried at most one exchange, or four times as many that carried more
+//!   (never by port), or `--min-count` that received EOF and stayed open.
+//! - *possible*: more than `--pool-size`, or `--min-count` with nothing unread; or any number if
+//!   EOF was received, if they are confirmed, if the scan was incomplete, if the process may return
+//!   to most of them, or if it may still answer the requests of most.
 //! - **stale-pool** *info*: fewer.
 //!
-//! Looks alike: a client pool keeps the connections that the server closed until it next uses them, and
-//! a restart of the server leaves many at one time. A forwarder that has passed the FIN on keeps its
-//! side until its client closes. A pool with one connection per thread may be
-//! large, and when load drops its connections are closed one after the other, as those of a leak are.
-//! Those have carried several exchanges, while leaked connections have carried one as a rule, or were
-//! left unread; where the pool's carried one as well, a snapshot cannot tell. A peer may also close
-//! only its sending direction to mark the end of its request and wait for the answer; while nothing
-//! was answered, that cannot be told from a peer that is gone.
+//! Lookalikes: a client pool keeps the connections that the server closed until it next uses them,
+//! and a restart of the server leaves many at one time. A forwarder that has forwarded the FIN
+//! keeps its side until its client closes. A pool with one connection per thread may be large, and
+//! when load drops its connections are closed one after the other, as those of a leak are. Pool
+//! connections have usually carried several exchanges, while leaked connections have usually
+//! carried one or were left unread; if the pool's carried one as well, a snapshot cannot
+//! distinguish them. A peer may also close only its sending direction to mark the end of its
+//! request and wait for the response; until the response is sent, that cannot be distinguished from
+//! a peer that is gone.
 
-use super::{Accumulation, Assessment, Claimed, Facts, Rule, RuleId};
+use super::{Accumulation, Assessment, Claimed, Reasons, Rule, RuleId};
 use crate::{
     Caveat, Confidence, Direction, DurationRange, Evidence, Interval, Occurrence, TcpState,
     Verdict, connection_view::ConnectionView,
@@ -31,7 +32,7 @@ pub(super) const RULE: Rule = Rule::new(RuleId::CloseWait, claims, occurred, ass
 fn claims(view: &ConnectionView<'_>) -> bool {
     // A half-closed connection on which the process still sends is in use.
     view.facts.state == TcpState::CloseWait
-        && view.is_free_to_act()
+        && view.can_run()
         && !view.is_being_read()
         && view.is_overdue(view.peer_closed_ago().max_ms.min(view.sent_ms()))
 }
@@ -40,12 +41,14 @@ fn occurred(view: &ConnectionView<'_>) -> Interval {
     view.tracked.peer_closed.unwrap_or(Interval::exact(view.tracked.seen_at))
 }
 
-/// The peer certainly closed `--idle` ago. Where keepalive probes are answered, an audit cannot know.
+/// Whether the peer certainly closed at least `--idle` ago. If keepalive probes are answered, an
+/// audit cannot know.
 fn is_surely_overdue(view: &ConnectionView<'_>) -> bool {
     view.is_overdue(view.peer_closed_ago().min_ms)
 }
 
-/// The peer has sent a request, and the process has read all of it and may be working on the answer.
+/// Whether the peer has sent a request, and the process has read all of it and may be preparing the
+/// response.
 fn may_be_answered(view: &ConnectionView<'_>) -> bool {
     let facts = view.facts;
     view.direction == Direction::Inbound
@@ -68,7 +71,7 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
         noticed => noticed,
     };
     let has_accumulated = accumulated == Accumulation::OneByOne;
-    let unreferenced = claimed.confirmed() + claimed.unsearched();
+    let unreferenced = claimed.confirmed() + claimed.scan_incomplete();
     let working = claimed.count_where(may_be_answered);
     let (verdict, confidence) = if claimed.is_confirmed() {
         (Verdict::CloseWait, Confidence::Certain)
@@ -89,29 +92,29 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
         min_ms: claimed.range(|member| member.peer_closed_ago().min_ms).min_ms,
         max_ms: claimed.range(|member| member.peer_closed_ago().max_ms).max_ms,
     };
-    let mut facts = Facts::new(Evidence::PeerClosed { count, ago });
-    facts.add_times(claimed, Occurrence::PeerClosed);
+    let mut reasons = Reasons::new(Evidence::PeerClosed { count, ago });
+    reasons.add_times(claimed, Occurrence::PeerClosed);
     if received_eof > 0 {
-        facts.add(Evidence::EofReceived(claimed.of_all(received_eof)));
+        reasons.add(Evidence::EofReceived(claimed.of_all(received_eof)));
     } else if drained > 0 {
-        facts.doubt(Caveat::EofUnconfirmed(claimed.of_all(drained)));
+        reasons.add_caveat(Caveat::EofUnconfirmed(claimed.of_all(drained)));
     }
     if working > 0 {
-        facts.doubt(Caveat::HalfClosePossible(claimed.of_all(working)));
+        reasons.add_caveat(Caveat::HalfClosePossible(claimed.of_all(working)));
     }
     let is_client = claimed.count_where(|it| it.direction == Direction::Outbound) == count;
     if has_accumulated && is_client && received_eof < enough && !claimed.is_confirmed() {
-        facts.doubt(Caveat::ThreadPoolPossible);
+        reasons.add_caveat(Caveat::ThreadPoolPossible);
     }
     if verdict == Verdict::CloseWait && confidence == Confidence::Possible {
-        facts.add_undecided(claimed, accumulated);
+        reasons.add_undecided(claimed, accumulated);
     }
-    facts.add_readers(claimed);
-    facts.add_same_destination(claimed);
+    reasons.add_readers(claimed);
+    reasons.add_same_destination(claimed);
     if sure < count {
-        facts.doubt(Caveat::CloseTimeUnknown(claimed.of_all(count - sure)));
+        reasons.add_caveat(Caveat::CloseTimeUnknown(claimed.of_all(count - sure)));
     }
-    let growth_counts =
+    let growth_raises_confidence =
         count >= enough && 2 * working <= count && accumulated != Accumulation::AtOnce;
-    Some(Assessment { verdict, confidence, growth_counts, facts })
+    Some(Assessment { verdict, confidence, growth_raises_confidence, reasons })
 }

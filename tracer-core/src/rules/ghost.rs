@@ -1,24 +1,25 @@
-//! **ghost** and **stale-pool**: it was connected, is in CLOSE now, and its file descriptor is still
-//! open.
+//! **ghost** and **stale-pool**: it was connected, is in CLOSE now, and its file descriptor is
+//! still open.
 //!
-//! The kernel has removed the connection from its tables, so `ss` and sock_diag(7) do not show it; only
-//! the process still holds it. A CLOSE_WAIT leak ends here once the peer answers a keepalive probe with
-//! a reset, and so does a connection whose network failed while no code read from it.
+//! The kernel has removed the connection from its tables, so `ss` and sock_diag(7) do not show it;
+//! only the process still holds it. A CLOSE_WAIT leak ends here once the peer answers a keepalive
+//! probe with a reset, and so does a connection whose network failed while no code read from it.
 //!
-//! Claim: CLOSE for `--idle`, was connected, and nothing read within `--idle`.
+//! Claim: in CLOSE for `--idle`, was connected before, and nothing was read within `--idle`.
 //!
 //! - *certain*: confirmed by goroutine scan.
 //! - *likely*: they accumulated ([`accumulation`](super::accumulation)), and they are more than
-//!   `--pool-size` that carried at most one exchange, or four times as many that carried more (never by
-//!   port), or `--min-count` where EOF or the error was returned to the process.
-//! - *possible*: more than `--pool-size`; or EOF or the error was returned for `--min-count`; or the
-//!   goroutine scan was incomplete.
+//!   `--pool-size` that carried at most one exchange, or four times as many that carried more
+//!   (never by port), or `--min-count` for which EOF or the error was returned to the process.
+//! - *possible*: more than `--pool-size`; or EOF or the error was returned for `--min-count`; or
+//!   the goroutine scan was incomplete.
 //! - **stale-pool** *info*: fewer.
 //!
-//! Looks alike: a pool whose server was restarted, if probes have told the kernel so and the pool has
-//! not used them since; a pool with one connection per thread, while it shrinks.
+//! Lookalikes: a pool whose server was restarted, if keepalive probes have been answered with
+//! resets and the pool has not used the connections since; a pool with one connection per thread
+//! while it shrinks.
 
-use super::{Accumulation, Assessment, Claimed, Facts, Rule, RuleId};
+use super::{Accumulation, Assessment, Claimed, Reasons, Rule, RuleId};
 use crate::{
     Confidence, Evidence, Interval, Occurrence, TcpState, Verdict, connection_view::ConnectionView,
 };
@@ -26,10 +27,11 @@ use crate::{
 pub(super) const RULE: Rule = Rule::new(RuleId::Ghost, claims, occurred, assess);
 
 fn claims(view: &ConnectionView<'_>) -> bool {
-    // A socket that never was connected has no time of data received: the handshake sets it.
+    // On a socket that was never connected, the time of the last received data is not set: the
+    // handshake sets it.
     view.facts.state == TcpState::Closed
         && view.facts.last_received_at.is_some()
-        && view.is_free_to_act()
+        && view.can_run()
         && !view.is_being_read()
         && view.is_overdue(dead_ms(view))
 }
@@ -42,7 +44,7 @@ fn dead_ms(view: &ConnectionView<'_>) -> u64 {
     view.now.ms_since(occurred(view).latest)
 }
 
-/// EOF, or the error of the reset, was returned to the application.
+/// Whether EOF, or the error of the reset, was returned to the application.
 fn is_reported(view: &ConnectionView<'_>) -> bool {
     let facts = view.facts;
     let no_eof_pending = facts.drained || facts.fin_received == Some(false);
@@ -62,7 +64,7 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
         (Verdict::Ghost, Confidence::Certain)
     } else if accumulated == Accumulation::OneByOne || is_noticed_leak {
         (Verdict::Ghost, Confidence::Likely)
-    } else if is_many || are_enough_reported || claimed.unsearched() > 0 {
+    } else if is_many || are_enough_reported || claimed.scan_incomplete() > 0 {
         (Verdict::Ghost, Confidence::Possible)
     } else {
         (Verdict::StalePool, Confidence::Info)
@@ -71,17 +73,18 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
         |member: &ConnectionView<'_>| occurred(member) == Interval::exact(occurred(member).latest);
     let is_lower_bound = claimed.count_where(is_exact) < count;
     let dead = claimed.range(dead_ms);
-    let mut facts = Facts::new(Evidence::Dead { count, dead, is_lower_bound });
-    facts.add_times(claimed, Occurrence::Died);
-    facts.add(match reported {
+    let mut reasons = Reasons::new(Evidence::Dead { count, dead, is_lower_bound });
+    reasons.add_times(claimed, Occurrence::Died);
+    reasons.add(match reported {
         0 => Evidence::DeathUnnoticed { count },
         _ => Evidence::DeathReported(claimed.of_all(reported)),
     });
-    facts.add_readers(claimed);
-    facts.add_same_destination(claimed);
+    reasons.add_readers(claimed);
+    reasons.add_same_destination(claimed);
     if verdict == Verdict::Ghost && confidence == Confidence::Possible {
-        facts.add_undecided(claimed, accumulated);
+        reasons.add_undecided(claimed, accumulated);
     }
-    let growth_counts = count >= claimed.count_min() && accumulated != Accumulation::AtOnce;
-    Some(Assessment { verdict, confidence, growth_counts, facts })
+    let growth_raises_confidence =
+        count >= claimed.count_min() && accumulated != Accumulation::AtOnce;
+    Some(Assessment { verdict, confidence, growth_raises_confidence, reasons })
 }

@@ -5,21 +5,21 @@
 //! ([`Options::window_ms`](crate::Options::window_ms)), the oldest connection was never replaced by
 //! a younger one, and most of the group has no other verdict.
 //!
-//! - *possible*: always. It raises the confidence of most other verdicts by one level.
+//! - *possible*: always. Growth raises the confidence of most other verdicts by one level.
 //!
-//! Lookalikes: traffic that grows.
+//! Lookalikes: growing traffic.
 
-use super::{Assessment, Facts, ProofSubset, RuleId, RuleKey};
+use super::{Assessment, Reasons, RuleId, RuleKey, ScanSubset};
 use crate::{Confidence, Evidence, Verdict, history::History};
 
 /// Its name.
 pub(crate) const KEY: RuleKey =
-    RuleKey { id: RuleId::Growing, subset: ProofSubset::All, is_excused: false };
+    RuleKey { id: RuleId::Growing, subset: ScanSubset::All, is_excused: false };
 
-/// Windows over which the count has to rise.
+/// The number of windows over which the count must rise.
 const WINDOWS: usize = 5;
 
-/// The evidence, if the group grows.
+/// The evidence; `None` if the group does not grow.
 pub(crate) fn evidence(history: &History) -> Option<Evidence> {
     let (from, to) = history.rise(WINDOWS)?;
     Some(Evidence::CountRose { windows: WINDOWS, from, to })
@@ -30,7 +30,7 @@ pub(crate) fn assess(evidence: Evidence) -> Assessment {
     Assessment {
         verdict: Verdict::Growing,
         confidence: Confidence::Possible,
-        growth_counts: false,
-        facts: Facts::new(evidence),
+        growth_raises_confidence: false,
+        reasons: Reasons::new(evidence),
     }
 }

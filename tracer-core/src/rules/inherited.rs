@@ -1,23 +1,24 @@
-//! **inherited**: the process that opened it has closed it or has exited, and a process that did not
-//! open it still holds it.
+//! **inherited**: the process that opened it has closed it or has exited, and a process that did
+//! not open it still holds it.
 //!
-//! A child has copies of all file descriptors of its parent, and after `exec` those without
-//! close-on-exec. As long as it lives, the peer never receives a FIN.
+//! A child has copies of all file descriptors of its parent, and keeps those without close-on-exec
+//! after `exec`. Until the child exits, the peer does not receive a FIN.
 //!
-//! Claim: ESTABLISHED or CLOSE_WAIT, silent for `--idle`, every holder started after it was opened and
-//! did not get it passed, no holder has it as a standard stream or in an epoll, and no reader waits.
+//! Claim: ESTABLISHED or CLOSE_WAIT, silent for `--idle`, every holder started after the connection
+//! was opened and was not passed the file descriptor, no holder has it as a standard stream or in
+//! an epoll, and no reader is waiting.
 //!
-//! - *certain*: the process has called `exec`, and no reader was found, or two inspections found no
-//!   thread that waits, for each of at least `--min-count` connections.
-//! - *likely*: the same after one inspection; or the process is a fork of an opener that still runs,
-//!   and certainly has no reader for any of at least `--min-count`.
-//! - *possible*: `--min-count` of a fork otherwise; any number after `exec`.
+//! - *certain*: the process has called `exec`, and each of at least `--min-count` connections has
+//!   no reader, or two inspections found no thread waiting for it.
+//! - *likely*: the same after one inspection; or the process is a fork of an opener that is still
+//!   running, and certainly has no reader for any of at least `--min-count`.
+//! - *possible*: otherwise, `--min-count` after a fork, or any number after `exec`.
 //!
-//! Looks alike: servers pass connections to children on purpose, which read them, register them in an
-//! epoll or have them as standard input (inetd); socket activation passes file descriptor 3; a daemon
-//! that forked after it opened its pool.
+//! Lookalikes: a server that passes connections on purpose to children, which read them, register
+//! them in an epoll or have them as standard input (inetd); socket activation, which passes file
+//! descriptor 3; a daemon that forked after it opened its pool.
 
-use super::{Assessment, Claimed, Facts, Rule, RuleId};
+use super::{Assessment, Claimed, Reasons, Rule, RuleId};
 use crate::{
     Caveat, Confidence, Evidence, Interval, Reader, TcpState, Verdict,
     connection_view::ConnectionView,
@@ -26,11 +27,11 @@ use crate::{
 pub(super) const RULE: Rule = Rule::new(RuleId::Inherited, claims, occurred, assess);
 
 /// Standard streams are passed on purpose.
-const STREAM_FD_MAX: u32 = 2;
-/// Inspections without a reader after which there is none: threads that read come back to it.
+const STDIO_FD_MAX: u32 = 2;
+/// Number of inspections that must find no reader: a thread that reads returns to the call.
 const INSPECTIONS_MIN: u64 = 2;
-/// The first file descriptor of socket activation (`sd_listen_fds(3)`); also the first one that most
-/// programs open.
+/// The first file descriptor of socket activation (`sd_listen_fds(3)`), which is also the first
+/// that most programs open.
 const ACTIVATION_FD: u32 = 3;
 
 fn claims(view: &ConnectionView<'_>) -> bool {
@@ -42,10 +43,10 @@ fn claims(view: &ConnectionView<'_>) -> bool {
             .all(|owner| Some(owner.key) != tracked.opener && view.is_inherited_by(owner));
     matches!(facts.state, TcpState::Established | TcpState::CloseWait)
         && no_holder_opened_it
-        && facts.owners.iter().all(|owner| owner.fd > STREAM_FD_MAX)
+        && facts.owners.iter().all(|owner| owner.fd > STDIO_FD_MAX)
         && !view.reader().is_waiting()
         && !is_registered(view)
-        && view.is_free_to_act()
+        && view.can_run()
         && view.is_overdue(view.idle_ms())
 }
 
@@ -54,8 +55,8 @@ fn is_registered(view: &ConnectionView<'_>) -> bool {
     facts.is_some_and(|facts| facts.is_registered)
 }
 
-/// Another inspection would make it surer, even if nothing has changed.
-pub(super) fn asks_again(view: &ConnectionView<'_>) -> bool {
+/// Whether another inspection could raise the confidence, even if nothing has changed.
+pub(super) fn needs_another_inspection(view: &ConnectionView<'_>) -> bool {
     claims(view) && !was_inspected(view, INSPECTIONS_MIN)
 }
 
@@ -63,7 +64,7 @@ fn occurred(view: &ConnectionView<'_>) -> Interval {
     view.last_received()
 }
 
-/// At least this many inspections found no reader.
+/// Whether at least this many inspections found no reader.
 fn was_inspected(view: &ConnectionView<'_>, inspections: u64) -> bool {
     let seen = view.inspected().filter(|seen| seen.facts.is_some());
     seen.is_some_and(|seen| view.reader() == Reader::None || seen.inspections >= inspections)
@@ -83,8 +84,8 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let has_executed = claimed.process.and_then(|process| process.has_executed);
     let opener_runs = claimed.running_openers > 0;
     let confidence = match has_executed {
-        // After `exec`, a program knows only those inherited file descriptors that it was given the
-        // number of.
+        // After `exec`, a program knows only those inherited file descriptors whose numbers it was
+        // given.
         Some(true)
             if is_enough
                 && claimed.count_where(|it| was_inspected(it, INSPECTIONS_MIN)) == count =>
@@ -93,33 +94,38 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
         }
         Some(true) if is_enough && inspected == count => Confidence::Likely,
         Some(true) => Confidence::Possible,
-        // A fork knows all that its parent knew. If the parent is gone, the fork may have taken its
-        // place, as a daemon does.
+        // A fork knows all file descriptors that its parent knew. If the parent has exited, the
+        // fork may have taken its place, as a daemon does.
         _ if is_enough && without_reader == count && opener_runs => Confidence::Likely,
         _ if is_enough => Confidence::Possible,
         // Many servers fork to serve one connection each.
         _ => return None,
     };
     let silent = claimed.range(ConnectionView::idle_ms);
-    let mut facts = Facts::new(Evidence::OpenedByAnother { count, silent });
+    let mut reasons = Reasons::new(Evidence::OpenedByAnother { count, silent });
     if let Some(opener) = claimed.members.iter().filter_map(|it| it.tracked.opener).min() {
-        facts.add(Evidence::Opener { pid: opener.pid });
+        reasons.add(Evidence::Opener { pid: opener.pid });
     }
     match has_executed {
-        Some(true) => facts.add(Evidence::CloseOnExecMissing),
-        Some(false) if opener_runs => facts.add(Evidence::ForkedFromOpener),
-        Some(false) => facts.doubt(Caveat::OpenerNotSeen),
-        None => facts.doubt(Caveat::ExecUnknown),
+        Some(true) => reasons.add(Evidence::CloseOnExecMissing),
+        Some(false) if opener_runs => reasons.add(Evidence::ForkedFromOpener),
+        Some(false) => reasons.add_caveat(Caveat::OpenerNotSeen),
+        None => reasons.add_caveat(Caveat::ExecUnknown),
     }
     if without_reader == count {
-        facts.add(Evidence::NoReaderNoEpoll { count });
+        reasons.add(Evidence::NoReaderNoEpoll { count });
     } else if has_executed == Some(true) && inspected == count {
-        facts.add(Evidence::NoThreadNoEpoll { count });
+        reasons.add(Evidence::NoThreadNoEpoll { count });
     } else {
-        facts.doubt(Caveat::ReaderUnknown(claimed.of_all(count - without_reader)));
+        reasons.add_caveat(Caveat::ReaderUnknown(claimed.of_all(count - without_reader)));
     }
     if !is_enough {
-        facts.doubt(Caveat::TooFewInherited { count, count_min });
+        reasons.add_caveat(Caveat::TooFewInherited { count, count_min });
     }
-    Some(Assessment { verdict: Verdict::Inherited, confidence, growth_counts: false, facts })
+    Some(Assessment {
+        verdict: Verdict::Inherited,
+        confidence,
+        growth_raises_confidence: false,
+        reasons,
+    })
 }

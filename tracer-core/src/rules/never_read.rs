@@ -1,16 +1,17 @@
 //! **never-read**: accepted, data or a FIN arrived, and none of it was ever read.
 //!
-//! Claim: inbound, ESTABLISHED or CLOSE_WAIT, something is pending for `--idle` and everything that was
-//! received is unread, and the process sends nothing on it.
+//! Claim: inbound, ESTABLISHED or CLOSE_WAIT, data or a FIN has been pending for `--idle`,
+//! everything that was received is unread, and the process sends nothing on it.
 //!
 //! - *likely*: `--min-count` that accumulated ([`accumulation`](super::accumulation)).
 //! - *possible*: otherwise; or the process was seen to serve other connections of the group within
 //!   `--idle`.
 //!
-//! Looks alike: a slow server serves one client after the other. Idle clients that sent nothing are not
-//! claimed, and neither are connections in the accept queue, because no file descriptor refers to them.
+//! Lookalikes: a slow server that serves one client after another. Idle clients that sent nothing
+//! are not claimed, and neither are connections in the accept queue, because no file descriptor
+//! refers to them.
 
-use super::{Accumulation, Assessment, Claimed, Facts, Rule, RuleId};
+use super::{Accumulation, Assessment, Claimed, Reasons, Rule, RuleId};
 use crate::{
     Caveat, Confidence, Direction, Evidence, Interval, Occurrence, TcpState, Timestamp, Verdict,
     connection_view::ConnectionView,
@@ -26,12 +27,12 @@ fn claims(view: &ConnectionView<'_>) -> bool {
         && has_arrived
         && !facts.drained
         && facts.unread_bytes == facts.rx_bytes
-        && view.is_free_to_act()
-        // A process that sends on the connection uses it, and may not need to read.
+        && view.can_run()
+        // A process that sends on the connection is using it, and may not need to read.
         && view.is_overdue(waiting_ms(view).min(view.sent_ms()))
 }
 
-/// How long something has been pending, at least.
+/// The minimum time for which data or a FIN has been pending, in milliseconds.
 fn waiting_ms(view: &ConnectionView<'_>) -> u64 {
     let closed_ms = view.peer_closed_ago().min_ms;
     if view.facts.rx_bytes == 0 {
@@ -41,8 +42,8 @@ fn waiting_ms(view: &ConnectionView<'_>) -> u64 {
     closed_ms.max(watched_ms).max(view.received_ms())
 }
 
-/// The process was seen to read from it or to answer within `--idle`: it serves its clients, perhaps
-/// too slowly.
+/// Whether the process was seen to read from it or to answer within `--idle`: it serves its
+/// clients, perhaps too slowly.
 fn is_served(view: &ConnectionView<'_>) -> bool {
     let idle_ms = view.options.idle_ms;
     let is_recent = |at: Timestamp| view.now.ms_since(at) < idle_ms;
@@ -51,7 +52,7 @@ fn is_served(view: &ConnectionView<'_>) -> bool {
 }
 
 fn occurred(view: &ConnectionView<'_>) -> Interval {
-    // Nothing but the FIN arrived.
+    // Only the FIN arrived.
     if view.facts.rx_bytes == 0 {
         return view.tracked.peer_closed.unwrap_or_else(|| view.last_received());
     }
@@ -66,19 +67,20 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let confidence = if is_leak { Confidence::Likely } else { Confidence::Possible };
     let received_bytes = claimed.sum(|member| member.facts.unread_bytes);
     let waiting = claimed.range(waiting_ms);
-    let mut facts = Facts::new(Evidence::NeverRead { count, received_bytes, waiting });
-    facts.add_times(claimed, Occurrence::WentSilent);
+    let mut reasons = Reasons::new(Evidence::NeverRead { count, received_bytes, waiting });
+    reasons.add_times(claimed, Occurrence::WentSilent);
     let gave_up = claimed.count_where(|member| member.facts.fin_received == Some(true));
     if gave_up > 0 {
-        facts.add(Evidence::PeerGaveUp(claimed.of_all(gave_up)));
+        reasons.add(Evidence::PeerGaveUp(claimed.of_all(gave_up)));
     }
-    facts.add_readers(claimed);
+    reasons.add_readers(claimed);
     if served > 0 {
-        facts.doubt(Caveat::OthersBeingServed { count: served });
+        reasons.add_caveat(Caveat::OthersBeingServed { count: served });
     }
     if !is_leak && count >= enough {
-        facts.add_undecided(claimed, accumulated);
+        reasons.add_undecided(claimed, accumulated);
     }
-    let growth_counts = count >= enough && served == 0 && accumulated != Accumulation::AtOnce;
-    Some(Assessment { verdict: Verdict::NeverRead, confidence, growth_counts, facts })
+    let growth_raises_confidence =
+        count >= enough && served == 0 && accumulated != Accumulation::AtOnce;
+    Some(Assessment { verdict: Verdict::NeverRead, confidence, growth_raises_confidence, reasons })
 }

@@ -1,32 +1,32 @@
-//! **orphaned**: the peer is gone. Probes or data are sent again and again, and nothing is
+//! **orphaned**: the peer is gone. Keepalive probes or data are sent repeatedly, and nothing is
 //! acknowledged.
 //!
-//! Claim: ESTABLISHED or CLOSE_WAIT with at least two unanswered probes or retransmissions, nothing
-//! acknowledged for `--idle`, and not on loopback.
+//! Claim: ESTABLISHED or CLOSE_WAIT with at least two unanswered keepalive or window probes or
+//! retransmissions, nothing acknowledged for `--idle`, and not on loopback.
 //!
 //! - *likely*: `--min-count` of them.
 //! - *possible*: fewer.
 //!
-//! The kernel gives up by itself after minutes (`tcp_keepalive_probes`, `tcp_retries2`), but a process
-//! that does not read never learns of it. Without keepalive and without data in flight, a dead peer
-//! cannot be told from a silent one.
+//! The kernel gives up after minutes (`tcp_keepalive_probes`, `tcp_retries2`), but a process that
+//! does not read never learns of it. Without keepalive and without data in flight, a dead peer
+//! cannot be distinguished from a silent one.
 //!
-//! Looks alike: a network that is down for longer than `--idle`.
+//! Lookalikes: a network that is down for longer than `--idle`.
 
-use super::{Assessment, Claimed, Facts, Rule, RuleId};
+use super::{Assessment, Claimed, Reasons, Rule, RuleId};
 use crate::{
     Confidence, Evidence, Interval, TcpState, Timer, Verdict, connection_view::ConnectionView,
 };
 
 pub(super) const RULE: Rule = Rule::new(RuleId::Orphaned, claims, occurred, assess);
 
-/// A single probe or segment may get lost.
+/// A single probe or segment may be lost.
 const UNANSWERED_MIN: u8 = 2;
 
 fn claims(view: &ConnectionView<'_>) -> bool {
     matches!(view.facts.state, TcpState::Established | TcpState::CloseWait)
         && (is_probing(view) || is_retransmitting(view))
-        // A host is never out of its own reach.
+        // A host can always reach itself.
         && !view.facts.remote.ip().is_loopback()
         && view.is_idle_over(unacknowledged_ms(view))
 }
@@ -56,19 +56,24 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let is_enough = count >= claimed.options.count_min;
     let confidence = if is_enough { Confidence::Likely } else { Confidence::Possible };
     let silent = claimed.range(unacknowledged_ms);
-    let mut facts = Facts::new(Evidence::NothingAcknowledged { count, silent });
+    let mut reasons = Reasons::new(Evidence::NothingAcknowledged { count, silent });
     let probing = claimed.count_where(is_probing);
     if probing > 0 {
         let max = members.iter().map(|member| member.facts.unanswered_probes).max();
         let consecutive_max = max.unwrap_or_default();
-        facts.add(Evidence::ProbesUnanswered { count: probing, total: count, consecutive_max });
+        reasons.add(Evidence::ProbesUnanswered { count: probing, total: count, consecutive_max });
     }
     let sending = claimed.count_where(is_retransmitting);
     if sending > 0 {
         let max = members.iter().map(|member| member.facts.retransmits).max();
         let retransmits_max = max.unwrap_or_default();
-        facts.add(Evidence::DataRetransmitted { count: sending, total: count, retransmits_max });
+        reasons.add(Evidence::DataRetransmitted { count: sending, total: count, retransmits_max });
     }
-    facts.add_readers(claimed);
-    Some(Assessment { verdict: Verdict::Orphaned, confidence, growth_counts: false, facts })
+    reasons.add_readers(claimed);
+    Some(Assessment {
+        verdict: Verdict::Orphaned,
+        confidence,
+        growth_raises_confidence: false,
+        reasons,
+    })
 }

@@ -1,18 +1,18 @@
 //! **peer-not-reading**: the peer has closed its receive window and leaves it closed. The cause is at
 //! the peer.
 //!
-//! Claim: data waits to be sent, the window is probed, and nothing was sent for `--idle`. On loopback, a
-//! peer that acknowledges nothing counts as well: the kernel drops what arrives on a connection that is
-//! not read when TCP memory is short (`tcp_mem`). Data that is in flight when the window closes is
-//! retransmitted in place of probes.
+//! Claim: data is waiting to be sent, the window is being probed, and nothing was sent for
+//! `--idle`. Data that is in flight when the window closes is retransmitted instead, which counts
+//! as well. On loopback, so does a peer that acknowledges nothing: when TCP memory is short
+//! (`tcp_mem`), the kernel drops what arrives on a connection that is not being read.
 //!
 //! - *info*: always.
 
-use super::{Assessment, Claimed, Facts, Rule, RuleId};
+use super::{Assessment, Claimed, Reasons, Rule, RuleId};
 use crate::{Confidence, Evidence, Interval, Verdict, connection_view::ConnectionView, waits};
 
 pub(super) const RULE: Rule =
-    Rule::new(RuleId::PeerNotReading, claims, occurred, assess).of_one_address();
+    Rule::new(RuleId::PeerNotReading, claims, occurred, assess).single_address_only();
 
 fn claims(view: &ConnectionView<'_>) -> bool {
     waits::is_stalled(view.facts) && view.is_idle_over(view.sent_ms())
@@ -26,8 +26,8 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     Some(Assessment {
         verdict: Verdict::PeerNotReading,
         confidence: Confidence::Info,
-        growth_counts: false,
-        facts: Facts::new(Evidence::SendStalled {
+        growth_raises_confidence: false,
+        reasons: Reasons::new(Evidence::SendStalled {
             count: claimed.count(),
             unsent_bytes: claimed.sum(|member| member.facts.unsent_bytes),
             stalled: claimed.range(ConnectionView::sent_ms),

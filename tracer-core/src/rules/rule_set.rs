@@ -3,8 +3,8 @@
 use super::{RULES, Rule};
 use crate::connection_view::ConnectionView;
 
-/// A set of rules: a bit for each rule, by its position in [`RULES`]. It lives no longer than one
-/// judgement.
+/// A set of rules: a bit for each rule, by its position in [`RULES`]. It is valid for one judgment
+/// only.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct RuleSet(u32);
 
@@ -56,7 +56,7 @@ impl RuleSet {
 mod tests {
     use super::*;
 
-    /// So whether any rule claims a connection can be found out without the restricted ones.
+    /// Therefore the restricted rules need not be asked whether any rule claims a connection.
     #[test]
     fn every_restricted_rule_is_also_applied_to_all_connections() {
         let whole = |id| RULES.iter().any(|rule| !rule.is_restricted && rule.id == id);

@@ -3,16 +3,16 @@
 use alloc::{borrow::ToOwned as _, collections::BTreeMap, vec::Vec};
 use core::cmp::Reverse;
 
-use super::{Accumulation, Claimed, Facts};
+use super::{Accumulation, Claimed, Reasons};
 use crate::{
     Caveat, Counted, Evidence, Occurrence, Reader, Recurrence, separate_times::SeparateTimes,
 };
 
-/// Requests that are listed; the rest is counted.
+/// The maximum number of requests listed; the rest are counted.
 const REQUESTS_MAX: usize = 3;
 
-impl Facts {
-    /// Facts that begin with this one.
+impl Reasons {
+    /// Starts with this evidence.
     pub(super) fn new(evidence: Evidence) -> Self {
         Self { evidence: alloc::vec![evidence], caveats: Vec::new() }
     }
@@ -21,22 +21,23 @@ impl Facts {
         self.evidence.push(evidence);
     }
 
-    pub(super) fn doubt(&mut self, caveat: Caveat) {
+    pub(super) fn add_caveat(&mut self, caveat: Caveat) {
         self.caveats.push(caveat);
     }
 
-    /// At how many separate times the rule's event happened. That it may have been one event is no
-    /// caveat where the finding is confirmed.
+    /// Adds the number of separate times at which the rule's event happened. That it may have been
+    /// a single event is not a caveat for a confirmed finding.
     pub(super) fn add_times(&mut self, claimed: &Claimed<'_, '_>, event: Occurrence) {
         match (claimed.count(), claimed.times.count) {
             (1, _) => {}
             (_, 1) if claimed.is_confirmed() => {}
-            (_, 1) => self.doubt(Caveat::SingleEventPossible),
+            (_, 1) => self.add_caveat(Caveat::SingleEventPossible),
             _ => self.add(recurrence(claimed, claimed.times, event)),
         }
     }
 
-    /// What makes a few confirmed connections enough: those of the same destination in other states.
+    /// Adds why a few confirmed connections are enough: others of the same destination are in other
+    /// states.
     pub(super) fn add_same_destination(&mut self, claimed: &Claimed<'_, '_>) {
         if claimed.is_confirmed() && claimed.count() < claimed.options.count_min {
             let count = claimed.responses_of_group.confirmed;
@@ -44,46 +45,46 @@ impl Facts {
         }
     }
 
-    /// What would decide whether they accumulate.
+    /// Adds what would decide whether they accumulate.
     pub(super) fn add_undecided(&mut self, claimed: &Claimed<'_, '_>, accumulated: Accumulation) {
         match accumulated {
             Accumulation::Undecided { watch_ms } if !claimed.is_by_port => {
-                self.doubt(Caveat::Undecided { watch_ms });
+                self.add_caveat(Caveat::Undecided { watch_ms });
             }
             _ => {}
         }
         let count_min = claimed.count_min();
         if count_min > claimed.options.count_min {
-            self.doubt(Caveat::UsedAgain { count_min });
+            self.add_caveat(Caveat::UsedAgain { count_min });
         }
     }
 
-    /// Who waits to read, what a goroutine scan found, and which requests they were.
+    /// Adds what is waiting to read, what a goroutine scan found, and the requests.
     pub(super) fn add_readers(&mut self, claimed: &Claimed<'_, '_>) {
         let (confirmed, held) = (claimed.confirmed(), claimed.held());
-        let unsearched = claimed.unsearched();
+        let scan_incomplete = claimed.scan_incomplete();
         if confirmed > 0 {
             self.add(Evidence::ResponseUnreferenced(claimed.of_all(confirmed)));
         }
         if held > 0 {
-            self.doubt(Caveat::ResponseReferenced(claimed.of_all(held)));
+            self.add_caveat(Caveat::ResponseReferenced(claimed.of_all(held)));
         }
-        if unsearched > 0 {
-            self.doubt(Caveat::ScanIncomplete(claimed.of_all(unsearched)));
+        if scan_incomplete > 0 {
+            self.add_caveat(Caveat::ScanIncomplete(claimed.of_all(scan_incomplete)));
         }
         let without_reader = claimed.count_where(|member| member.reader() == Reader::None);
-        if without_reader > confirmed + held + unsearched {
+        if without_reader > confirmed + held + scan_incomplete {
             self.add(Evidence::NoReader(claimed.of_all(without_reader)));
         }
         let waiting = claimed.count_where(|member| member.reader().is_waiting());
         if waiting > 0 {
-            self.doubt(Caveat::ReaderWaiting(claimed.of_all(waiting)));
+            self.add_caveat(Caveat::ReaderWaiting(claimed.of_all(waiting)));
         }
         self.evidence.extend(requests(claimed));
     }
 }
 
-/// At how many separate times the event happened, and whether that goes on.
+/// The number of separate times at which the event happened, and whether it is still happening.
 pub(super) fn recurrence(
     claimed: &Claimed<'_, '_>,
     times: SeparateTimes,
@@ -91,10 +92,10 @@ pub(super) fn recurrence(
 ) -> Evidence {
     let recurrence = Recurrence { event, times: times.count, span_ms: times.span_ms };
     let idle_ms = claimed.options.idle_ms;
-    if times.is_rising(idle_ms, claimed.now) {
+    if times.is_still_accumulating(idle_ms, claimed.now) {
         return Evidence::Rising(recurrence);
     }
-    if times.is_spread_out(idle_ms) {
+    if times.is_at_separate_times(idle_ms) {
         let since_last_ms = claimed.now.ms_since(times.latest);
         return Evidence::Ceased { recurrence, since_last_ms };
     }

@@ -4,21 +4,22 @@
 //!
 //! - *certain*: confirmed by goroutine scan.
 //! - *likely*: `--min-count` hold more than [`unread_min_bytes`](crate::Options::unread_min_bytes),
-//!   were watched for `--idle` without a read, and accumulated ([`accumulation`](super::accumulation)).
-//!   Or, in a shorter run of at least two snapshots: `--min-count` large ones of which no more was read
-//!   than HTTP libraries buffer by themselves, and only when the response began, that accumulated while
-//!   no other connection of the group is being worked on.
-//! - *possible*: otherwise; and where the process may return to them, or a reader waits for most of
-//!   them: the process is stuck and has not forgotten them.
+//!   were watched for `--idle` without a read, and accumulated
+//!   ([`accumulation`](super::accumulation)). Or, in a shorter run of at least two snapshots:
+//!   `--min-count` large ones that accumulated, of which no more was read than HTTP libraries
+//!   buffer on their own, and only when the response began, while no other connection of the group
+//!   is being processed.
+//! - *possible*: otherwise; also if the process may return to them, or if a reader is waiting for
+//!   most of them: the process is stuck and has not forgotten them.
 //!
-//! Looks alike: a few hundred unread bytes can be healthy for ever (TLS session tickets). A slow reader
-//! reads, but the kernel lets the peer send more only once much of the receive buffer is free, so
-//! nothing may be received for minutes. The kernel knows when it last read
-//! ([`last_read_at`](crate::SocketFacts::last_read_at)); that a slow reader has not come back to the
-//! beginning of a response yet looks the same. Downloads that are
-//! opened together and written one after the other stay unread while one of them is being read.
+//! Lookalikes: a few hundred unread bytes can stay unread forever in a healthy program (TLS session
+//! tickets). With a slow reader, nothing may be received for minutes, because the kernel lets the
+//! peer send more only once much of the receive buffer is free. If the kernel has the time of the
+//! last read ([`last_read_at`](crate::SocketFacts::last_read_at)), this reveals such a reader,
+//! unless it has read only the beginning of the response so far. Of several downloads that are
+//! opened together and processed one after another, all but one stay unread.
 
-use super::{Accumulation, Assessment, Claimed, Facts, Rule, RuleId};
+use super::{Accumulation, Assessment, Claimed, Reasons, Rule, RuleId};
 use crate::{
     Caveat, Confidence, Evidence, Interval, Occurrence, TcpState, Timestamp, Verdict,
     connection_view::ConnectionView,
@@ -26,82 +27,83 @@ use crate::{
 
 pub(super) const RULE: Rule = Rule::new(RuleId::Undrained, claims, occurred, assess);
 
-/// What an HTTP library may buffer of a response that the application does not read: Go and Python 4
-/// to 8 KiB, Node.js twice 64 KiB, and aiohttp 3.14 730 KiB until it pauses. The application has asked
-/// for more than that.
+/// How much of a response an HTTP library may buffer although the application does not read: 4 to 8
+/// KiB in Go and Python, twice 64 KiB in Node.js, and 730 KiB in aiohttp 3.14, until it pauses. If
+/// more was read, the application asked for it.
 const FIRST_BUFFERS_BYTES: u64 = 1 << 20;
 
-/// A read seen at most this long after the last send may be the immediate read of an answer: it
-/// happened up to one snapshot interval before it was seen.
+/// A read that is seen at most this long after the last send may be the immediate read of a
+/// response: it happened up to one snapshot interval before it was seen.
 const ANSWER_READ_MS: u64 = 2_000;
 
 fn claims(view: &ConnectionView<'_>) -> bool {
     view.facts.state == TcpState::Established
         && view.facts.unread_bytes > 0
-        && view.is_free_to_act()
-        // A process that sends on the connection uses it, and may not need to read.
+        && view.can_run()
+        // A process that sends on the connection is using it, and may not need to read.
         && view.is_overdue(neglected_ms(view).min(view.sent_ms()))
 }
 
-/// How long the connection has been neglected. Where no goroutine is known to reference the response
-/// and no read was seen, data that still arrives means nothing: the time counts from the request.
+/// How long the connection has not been read. If no goroutine is known to reference the response
+/// and no read was seen, newly arriving data does not matter: the time counts from the request.
 fn neglected_ms(view: &ConnectionView<'_>) -> u64 {
-    if (view.is_confirmed() || view.is_unsearched()) && view.tracked.never_seen_reading {
+    if (view.is_confirmed() || view.is_scan_incomplete()) && view.tracked.never_seen_reading {
         view.sent_ms()
     } else {
         unread_ms(view)
     }
 }
 
-/// How long nothing was read, as far as known: as watched, or since data was last received if no read
-/// was ever seen.
+/// How long nothing was read, as far as known: for as long as it was watched, or since data was
+/// last received if no read was ever seen.
 fn unread_ms(view: &ConnectionView<'_>) -> u64 {
     let watched_ms = watched_ms(view);
     if view.tracked.never_seen_reading { watched_ms.max(view.received_ms()) } else { watched_ms }
 }
 
-/// How long it was watched without a read; 0 after a single snapshot.
+/// How long it was watched without a read, in milliseconds; 0 after a single snapshot.
 fn watched_ms(view: &ConnectionView<'_>) -> u64 {
     let tracked = view.tracked;
     let since = tracked.unread_since.max(tracked.known_since);
     if tracked.snapshots_seen < 2 { 0 } else { view.now.ms_since(since) }
 }
 
-/// A reader waits on most of them and does not take what is there: the process is stuck.
+/// Whether a reader is waiting on most of them and does not read what is there: the process is
+/// stuck.
 fn has_readers(claimed: &Claimed<'_, '_>) -> bool {
     2 * claimed.count_where(|member| member.reader().is_waiting()) > claimed.count()
 }
 
-/// No more of it was read than libraries buffer by themselves, and only when the response began. If it
-/// is unknown when it was last read, data that came long after the request may have come because the
-/// process had read on.
+/// Whether no more of it was read than libraries buffer on their own, and only when the response
+/// began. If the time of the last read is unknown, data that arrived long after the request counts
+/// as a later read: it may have arrived because the process continued to read.
 fn is_untouched(view: &ConnectionView<'_>) -> bool {
     let facts = view.facts;
     let touched_at = facts.last_read_at.or(facts.last_received_at);
     !is_partly_read(view) && !touched_at.is_some_and(|at| is_later(view, at))
 }
 
-/// The application has read more than the beginning of it.
+/// Whether the application has read more than the beginning of it.
 fn is_partly_read(view: &ConnectionView<'_>) -> bool {
     let facts = view.facts;
     facts.rx_bytes.saturating_sub(facts.unread_bytes) > FIRST_BUFFERS_BYTES
         || facts.last_read_at.is_some_and(|at| is_later(view, at))
 }
 
-/// It is too long after the request to be the immediate read of an answer.
+/// Whether `at` is too long after the request for an immediate read of the response.
 fn is_later(view: &ConnectionView<'_>, at: Timestamp) -> bool {
     let requested_at = view.facts.last_sent_at.unwrap_or(view.tracked.opened_at);
     at.ms_since(requested_at) > view.options.gap_ms().max(ANSWER_READ_MS)
 }
 
-/// It was watched for `--idle` without a read.
+/// Whether it was watched for `--idle` without a read.
 fn was_watched(view: &ConnectionView<'_>) -> bool {
     watched_ms(view) >= view.options.idle_ms
 }
 
-/// Within `--idle`, the process was seen to read what it had requested some time before: it works on
-/// the data, and does not just take an answer at once.
-fn is_in_work(view: &ConnectionView<'_>) -> bool {
+/// Whether the process, within `--idle`, was seen to read what it had requested some time before:
+/// it is processing the data, not just reading a response immediately.
+fn is_being_processed(view: &ConnectionView<'_>) -> bool {
     view.tracked.read_at.is_some_and(|read_at| {
         let is_recent = view.now.ms_since(read_at) < view.options.idle_ms;
         is_recent && is_later(view, read_at)
@@ -118,14 +120,14 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let is_large = |member: &ConnectionView<'_>| member.facts.unread_bytes > unread_min_bytes;
     let large = claimed.count_where(is_large);
     let watched = claimed.range(watched_ms);
-    let in_work = claimed.group.iter().filter(|member| is_in_work(member)).count();
+    let being_processed = claimed.group.iter().filter(|member| is_being_processed(member)).count();
     let seen = claimed.count_where(|member| is_large(member) && was_watched(member));
     let untouched = claimed.count_where(|member| is_large(member) && is_untouched(member));
     let accumulated = claimed.accumulation(is_large);
     let has_accumulated = accumulated == Accumulation::OneByOne;
-    // It takes two snapshots to see that nothing is read.
+    // Two snapshots are needed to see that nothing is read.
     let is_apparent =
-        watched.max_ms > 0 && has_accumulated && untouched >= count_min && in_work == 0;
+        watched.max_ms > 0 && has_accumulated && untouched >= count_min && being_processed == 0;
     let is_seen = seen >= count_min && has_accumulated;
     let is_confirmed = claimed.is_confirmed();
     let confidence = if is_confirmed {
@@ -140,46 +142,46 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
     let unread_bytes = claimed.sum(|member| member.facts.unread_bytes);
     let silent = claimed.range(ConnectionView::received_ms);
     let is_stream = silent.max_ms < claimed.options.idle_ms;
-    let mut facts = Facts::new(if is_stream {
+    let mut reasons = Reasons::new(if is_stream {
         Evidence::UnreadGrowing { count, unread_bytes }
     } else {
         Evidence::UnreadSilent { count, unread_bytes, silent }
     });
     if watched.max_ms > 0 {
-        facts.add(Evidence::NothingRead { watched });
+        reasons.add(Evidence::NothingRead { watched });
     }
     if confidence < Confidence::Certain {
-        add_doubts(&mut facts, claimed, in_work);
+        add_doubts(&mut reasons, claimed, being_processed);
     }
     if !is_stream {
-        facts.add_times(claimed, Occurrence::WentSilent);
+        reasons.add_times(claimed, Occurrence::WentSilent);
     }
-    facts.add_readers(claimed);
-    facts.add_same_destination(claimed);
+    reasons.add_readers(claimed);
+    reasons.add_same_destination(claimed);
     if !is_confirmed && large < claimed.options.count_min {
         let (count, total, count_min) = (large, count, claimed.options.count_min);
-        facts.doubt(Caveat::TooLittleUnread { count, total, unread_min_bytes, count_min });
+        reasons.add_caveat(Caveat::TooLittleUnread { count, total, unread_min_bytes, count_min });
     }
     if confidence == Confidence::Possible && large >= count_min {
-        facts.add_undecided(claimed, accumulated);
+        reasons.add_undecided(claimed, accumulated);
     }
-    let growth_counts = seen >= count_min
+    let growth_raises_confidence = seen >= count_min
         && accumulated != Accumulation::AtOnce
         && !claimed.may_be_resumed()
         && !has_readers(claimed);
-    Some(Assessment { verdict: Verdict::Undrained, confidence, growth_counts, facts })
+    Some(Assessment { verdict: Verdict::Undrained, confidence, growth_raises_confidence, reasons })
 }
 
-/// What a healthy explanation would be, and what would rule it out.
-fn add_doubts(facts: &mut Facts, claimed: &Claimed<'_, '_>, in_work: usize) {
+/// Adds healthy explanations, and what would rule them out.
+fn add_doubts(reasons: &mut Reasons, claimed: &Claimed<'_, '_>, being_processed: usize) {
     let partly_read = claimed.count_where(is_partly_read);
     if partly_read > 0 {
-        facts.doubt(Caveat::PartlyRead(claimed.of_all(partly_read)));
+        reasons.add_caveat(Caveat::PartlyRead(claimed.of_all(partly_read)));
     }
-    if in_work > 0 {
-        facts.doubt(Caveat::OthersBeingRead { count: in_work });
+    if being_processed > 0 {
+        reasons.add_caveat(Caveat::OthersBeingRead { count: being_processed });
     }
     if claimed.count_where(was_watched) < claimed.count().min(claimed.options.count_min) {
-        facts.doubt(Caveat::WatchedTooBriefly { needed_ms: claimed.options.idle_ms });
+        reasons.add_caveat(Caveat::WatchedTooBriefly { needed_ms: claimed.options.idle_ms });
     }
 }

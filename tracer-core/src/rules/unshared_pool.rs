@@ -1,34 +1,34 @@
 //! **unshared-pool**: each request, or each user, opens connections of its own and leaves them
 //! idle.
 //!
-//! The usual cause is an HTTP client that is created anew for each request. A reader is waiting for
-//! EOF on each connection, so nothing is unread and nothing is closed; there are simply too many.
+//! The usual cause is an HTTP client that is created for each request. A reader is waiting for EOF
+//! on each connection, so nothing is unread and nothing is closed; there are simply too many.
 //!
 //! Claim: outbound, ESTABLISHED, data was received and read, idle for `--pool-idle`, a reader is
 //! waiting, and Go's HTTP client has it in its idle pool or does not know it.
 //!
-//! - *certain*: all belong to Go's HTTP client, to more `http.Transport` values than twice
-//!   `--pool-size`, went silent at separate times, and `--min-count` carried at most one request.
+//! - *certain*: all belong to Go's HTTP client, to more than twice `--pool-size` `http.Transport`
+//!   values, went silent at separate times, and `--min-count` carried at most one request.
 //! - *possible*: `--min-count` `http.Transport` values; or, elsewhere, `--min-count` connections
 //!   that were opened while another one was idle.
 //!
-//! Lookalikes: one client for each of a dozen tenants, which is a design and not a leak; after its
-//! first use each has carried one request. Outside Go, silent streams (WebSocket, server-sent
+//! Lookalikes: one client for each of a dozen tenants, which is a design and not a leak; after
+//! first use, each has carried one request. Outside Go, silent streams (WebSocket, server-sent
 //! events, long polling).
 
 use alloc::collections::BTreeSet;
 
-use super::{Assessment, Claimed, Facts, Rule, RuleId};
+use super::{Assessment, Claimed, Reasons, Rule, RuleId};
 use crate::{
     Caveat, Confidence, Direction, Evidence, HttpStage, Interval, Occurrence, TcpState, Timestamp,
     Verdict, connection_view::ConnectionView,
 };
 
 pub(super) const RULE: Rule =
-    Rule::new(RuleId::UnsharedPool, claims, occurred, assess).of_one_address();
+    Rule::new(RuleId::UnsharedPool, claims, occurred, assess).single_address_only();
 
-/// A connection that was used until this long before another one was opened may have been busy
-/// then.
+/// A connection whose last use was less than this before another one was opened may have been busy
+/// at that time.
 const BUSY_MS: u64 = 1_000;
 
 fn claims(view: &ConnectionView<'_>) -> bool {
@@ -40,7 +40,7 @@ fn claims(view: &ConnectionView<'_>) -> bool {
         && facts.rx_bytes > 0
         && view.reader().is_waiting()
         && is_idle_client
-        && view.is_free_to_act()
+        && view.can_run()
         && view.idle_ms() >= view.options.pool_idle_ms
 }
 
@@ -48,8 +48,9 @@ fn occurred(view: &ConnectionView<'_>) -> Interval {
     view.last_received()
 }
 
-/// Members that were opened although another connection to the same destination was idle, and has
-/// been since. The time of opening is known if it was seen, or if they carried one request only.
+/// The number of members that were opened although another connection to the same destination was
+/// idle, and has been idle since. The opening time is known if it was seen, or if they carried only
+/// one request.
 fn missed_reuses(claimed: &Claimed<'_, '_>) -> usize {
     let last_used_at = |view: &ConnectionView<'_>| -> Timestamp { view.last_used_at() };
     let Some(longest_idle) = claimed.group.iter().map(last_used_at).min() else { return 0 };
@@ -67,13 +68,13 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
         .filter_map(ConnectionView::http)
         .map(|http| http.transport)
         .collect();
-    let once = claimed.count_where(ConnectionView::was_used_once);
+    let used_once = claimed.count_where(ConnectionView::was_used_once);
     let missed = missed_reuses(claimed);
     let known = claimed.count_where(|member| member.http().is_some());
-    let is_served_once = transports.len() > claimed.pool_max() && once >= enough;
+    let is_served_once = transports.len() > claimed.pool_max() && used_once >= enough;
     let confidence = if known == count {
-        let is_more = transports.len() > claimed.large_pool_max();
-        if is_more && is_served_once && claimed.is_spread_out() {
+        let exceeds_large_pool = transports.len() > claimed.large_pool_max();
+        if exceeds_large_pool && is_served_once && claimed.is_at_separate_times() {
             Confidence::Certain
         } else if transports.len() >= enough {
             Confidence::Possible
@@ -86,18 +87,23 @@ fn assess(claimed: &Claimed<'_, '_>) -> Option<Assessment> {
         return None;
     };
     let idle = claimed.range(ConnectionView::idle_ms);
-    let mut facts = Facts::new(Evidence::IdleWithReader { count, idle });
+    let mut reasons = Reasons::new(Evidence::IdleWithReader { count, idle });
     if known == count {
-        facts.add(Evidence::SeparateTransports { transports: transports.len() });
+        reasons.add(Evidence::SeparateTransports { transports: transports.len() });
     }
     if missed > 0 {
-        facts.add(Evidence::OpenedWhileOthersIdle(claimed.of_all(missed)));
+        reasons.add(Evidence::OpenedWhileOthersIdle(claimed.of_all(missed)));
     }
-    facts.add(Evidence::ServedAtMostOnce(claimed.of_all(once)));
-    facts.add_times(claimed, Occurrence::WentSilent);
+    reasons.add(Evidence::ServedAtMostOnce(claimed.of_all(used_once)));
+    reasons.add_times(claimed, Occurrence::WentSilent);
     if known < count {
-        facts.doubt(Caveat::StreamPossible);
+        reasons.add_caveat(Caveat::StreamPossible);
     }
-    let growth_counts = known == count && is_served_once;
-    Some(Assessment { verdict: Verdict::UnsharedPool, confidence, growth_counts, facts })
+    let growth_raises_confidence = known == count && is_served_once;
+    Some(Assessment {
+        verdict: Verdict::UnsharedPool,
+        confidence,
+        growth_raises_confidence,
+        reasons,
+    })
 }

@@ -1,10 +1,11 @@
-//! What the ledger of a Go program adds: which responses are in flight, and who requested them.
+//! Findings from the ledger of a Go program: the responses in flight, and the code that requested
+//! them.
 
 use expect_test::expect;
 
 use super::check;
 
-/// The base case: a request every 15 s whose response is never closed.
+/// The basic case: a request every 15 s, whose response is never closed.
 pub(super) const FORGOTTEN: &str = "
     0s call-site stack=7 is=main.doSomething,billing.go:23
     0s snapshot
@@ -89,7 +90,7 @@ fn fewer_than_the_minimum_are_likely() {
 
 /// A download that was read for a while and is paused or forgotten.
 #[test]
-fn a_few_that_were_worked_on_are_only_possible() {
+fn a_few_that_were_read_before_are_only_possible() {
     check(
         "
         0s snapshot
@@ -171,7 +172,7 @@ fn a_connection_that_is_still_sent_on_is_in_use() {
 /// While it is waiting for a response, the client itself reads; and if the reader is unknown,
 /// nothing was received that could be read or closed.
 #[test]
-fn a_long_poll_is_nothing() {
+fn a_long_poll_is_no_finding() {
     check(
         "
         0s snapshot
@@ -189,8 +190,8 @@ fn a_long_poll_is_nothing() {
     );
 }
 
-/// The list of responses is older than the inspection: the client has finished with the response,
-/// and its goroutine is waiting for the next one.
+/// The list of responses is older than the inspection: by then, the client had finished with the
+/// response, and its goroutine was waiting for the next one.
 #[test]
 fn a_finished_response_is_not_in_flight() {
     check_forgotten(
@@ -211,7 +212,7 @@ fn a_finished_response_is_not_in_flight() {
 }
 
 #[test]
-fn a_stream_that_a_goroutine_reads_is_nothing() {
+fn a_stream_that_a_goroutine_reads_is_no_finding() {
     check_forgotten(
         "
         1s reader a1..a9 every=15s is=goroutine http=body
@@ -224,7 +225,7 @@ fn a_stream_that_a_goroutine_reads_is_nothing() {
     );
 }
 
-/// The reader is unknown and nothing is pending: a silent stream looks the same.
+/// The reader is unknown and no data is pending: a silent stream looks the same.
 #[test]
 fn an_unknown_reader_is_no_evidence() {
     check_forgotten(
@@ -268,7 +269,7 @@ fn pending_data_has_no_reader_even_if_readers_are_unknown() {
     );
 }
 
-/// Data keeps arriving and is no longer read.
+/// Data keeps arriving, but is no longer read.
 #[test]
 fn an_abandoned_stream_is_certain() {
     check_forgotten(

@@ -1,4 +1,4 @@
-//! Responses in flight that goroutines reference, or may.
+//! Responses in flight that goroutines reference or may reference.
 
 use expect_test::expect;
 
@@ -42,7 +42,7 @@ fn referenced_responses_are_only_possible() {
 }
 
 #[test]
-fn a_few_referenced_responses_are_nothing() {
+fn a_few_referenced_responses_are_no_finding() {
     check(
         "
         0s snapshot
@@ -60,8 +60,8 @@ fn a_few_referenced_responses_are_nothing() {
     );
 }
 
-/// Up to a fifth that seem referenced, or whose reader changed during the inspection, belong to the
-/// same leak.
+/// Up to a fifth of the responses may seem referenced, or have a reader that changed during the
+/// inspection: they belong to the same leak.
 #[test]
 fn a_few_unsure_responses_do_not_split_a_leak() {
     check_forgotten(
@@ -105,7 +105,7 @@ fn a_few_unsure_responses_do_not_split_a_leak() {
     );
 }
 
-/// Without an inspection, the other side of the proxy shows what it is waiting for.
+/// Without an inspection, the connections to the clients show what the proxy is waiting for.
 #[test]
 fn a_proxy_with_slow_clients_is_only_possible() {
     check_forgotten(
@@ -129,9 +129,9 @@ fn a_proxy_with_slow_clients_is_only_possible() {
     );
 }
 
-/// The scan was incomplete, and they were requested one after the other.
+/// The scan was incomplete, and the responses were requested one after another.
 #[test]
-fn unsearched_responses_are_likely_if_they_accumulate() {
+fn responses_of_an_incomplete_scan_are_likely_if_they_accumulate() {
     check(
         "
         0s open a1..a12 every=15s pid=10

@@ -73,7 +73,7 @@ fn a_leak_to_many_addresses_is_judged_by_call_site() {
 
 /// A crawler that keeps its connections, or a client with one connection for each endpoint.
 #[test]
-fn idle_connections_to_many_addresses_are_nothing() {
+fn idle_connections_to_many_addresses_are_no_finding() {
     one_each(
         "
         399s reader a1..a60 is=goroutine http=idle transport=each
@@ -160,7 +160,7 @@ fn dead_connections_to_many_addresses_are_only_possible_unless_reported_to_the_p
     );
 }
 
-/// Enough connections to one address are a finding of their own; the rest is too few.
+/// Enough connections to one address form a separate finding; the others are too few.
 #[test]
 fn enough_connections_to_one_address_are_their_own_finding() {
     check(
@@ -194,7 +194,8 @@ fn enough_connections_to_one_address_are_their_own_finding() {
     );
 }
 
-/// A leak that continues while it is watched grows, whatever one snapshot could show.
+/// A leak that continues while it is watched counts as growing, even if one snapshot could not show
+/// a leak.
 #[test]
 fn stale_connections_to_ever_more_hosts_are_likely_as_they_grow() {
     let mut timeline = String::from("0s snapshot\n");

@@ -1,4 +1,4 @@
-//! Call sites, and that each is a finding of its own.
+//! Call sites: each has a separate finding.
 
 use std::{collections::BTreeSet, format};
 
@@ -48,7 +48,7 @@ fn each_call_site_is_a_finding() {
     );
 }
 
-/// The answer comes later: the finding is the same, and each call site is reported once.
+/// If the answer arrives later, the finding remains the same, and each call site is reported once.
 #[test]
 fn a_call_site_that_becomes_known_makes_no_new_finding() {
     check_two_call_sites(
@@ -84,7 +84,8 @@ fn a_call_site_that_becomes_known_makes_no_new_finding() {
     );
 }
 
-/// Ten call sites with three responses each: none reaches the minimum, but one program leaks them.
+/// Ten call sites with three responses each: none reaches the minimum, but all belong to one
+/// program.
 #[test]
 fn a_leak_spread_over_many_call_sites_is_found() {
     use std::{fmt::Write as _, string::String};
@@ -157,7 +158,8 @@ fn a_leak_spread_over_many_call_sites_is_found() {
     );
 }
 
-/// Findings about connections name where they were opened: one call site, or the most frequent ones.
+/// Findings about connections name where they were opened: one call site, or the most frequent
+/// ones.
 #[test]
 fn connections_opened_at_one_call_site_name_it() {
     check(
@@ -223,7 +225,7 @@ fn connections_opened_at_one_call_site_name_it() {
     );
 }
 
-/// Each stack is asked about until there is an answer, 64 at a time, and none waits for ever.
+/// Each stack is asked about until there is an answer, 64 at a time, and each gets its turn.
 #[test]
 fn stacks_are_asked_about_fairly_and_once() {
     let process = ProcessKey { start_time_ns: 1, pid: 10 };
@@ -237,7 +239,7 @@ fn stacks_are_asked_about_fairly_and_once() {
         sites.remember(CallSite {
             process,
             stack,
-            place: None,
+            location: None,
             reason: Some(CallSiteReason::StackEmpty),
         });
     }
@@ -248,28 +250,28 @@ fn stacks_are_asked_about_fairly_and_once() {
     assert_eq!((sites.reasons().count(), sites.ask(&wanted, 4).len()), (0, 64));
 }
 
-/// Answers are bounded: where there is no room, those that are not needed any more are dropped.
+/// The number of answers is bounded: at the limit, those that are no longer needed are dropped.
 #[test]
 fn answers_that_are_not_needed_make_room() {
     let process = ProcessKey { start_time_ns: 1, pid: 10 };
     let mut sites = CallSites::default();
     let answer = |stack| {
-        let place = Some(format!("main.f{stack} a.go:{stack}"));
-        CallSite { process, stack: StackId(stack), place, reason: None }
+        let location = Some(format!("main.f{stack} a.go:{stack}"));
+        CallSite { process, stack: StackId(stack), location, reason: None }
     };
-    let most = u32::try_from(call_sites::SITES_MAX).unwrap();
+    let most = u32::try_from(call_sites::CALL_SITES_MAX).unwrap();
     (0..most + 10).for_each(|stack| sites.remember(answer(stack)));
-    assert_eq!(sites.place(process, StackId(most - 1)), answer(most - 1).place.as_deref());
-    assert_eq!(sites.place(process, StackId(most)), None, "there is no room");
+    assert_eq!(sites.call_site(process, StackId(most - 1)), answer(most - 1).location.as_deref());
+    assert_eq!(sites.call_site(process, StackId(most)), None, "there is no room");
     let wanted = BTreeSet::from([(process, StackId(1)), (process, StackId(most))]);
     assert_eq!(sites.ask(&wanted, 1), BTreeSet::from([(process, StackId(most))]));
     sites.remember(answer(most));
     for (stack, is_known) in [(1, true), (2, false), (most, true)] {
-        assert_eq!(sites.place(process, StackId(stack)).is_some(), is_known, "{stack}");
+        assert_eq!(sites.call_site(process, StackId(stack)).is_some(), is_known, "{stack}");
     }
 }
 
-/// Why call sites are unknown is noted once, with the number of stacks.
+/// The reason why call sites are unknown is noted once, with the number of stacks.
 #[test]
 fn an_unknown_call_site_has_a_reason() {
     let mut player = Player::new(Options::default());

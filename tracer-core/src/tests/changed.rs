@@ -1,4 +1,4 @@
-//! Whether anything has changed, which decides how often snapshots are taken.
+//! Whether anything has changed, which determines how often snapshots are taken.
 
 use super::{timeline::Player, world};
 use crate::{Detector, Direction, Input, Options, Timestamp};

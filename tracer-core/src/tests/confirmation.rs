@@ -73,9 +73,9 @@ fn a_stale_stack_slot_does_not_hide_a_leak() {
     );
 }
 
-/// Some responses are forgotten, and as many are being forwarded to slow clients.
+/// Some responses are leaked, and just as many are being forwarded to slow clients.
 #[test]
-fn a_leak_beside_referenced_responses_is_counted_alone() {
+fn a_leak_among_referenced_responses_is_counted_alone() {
     check_forgotten(
         "
         399s reader a1..a12 is=none http=body request=GET,http://billing/charge

@@ -1,4 +1,4 @@
-//! The decoder is total, and its sequence number arithmetic is right.
+//! The decoder accepts every input, and its sequence number arithmetic is correct.
 
 use std::string::ToString;
 
@@ -77,7 +77,7 @@ fn facts_at(record: &SocketRecord) -> Timestamp {
 }
 
 #[test]
-fn the_last_acknowledgement_is_dated() {
+fn the_last_acknowledgment_is_dated() {
     let mut record = established();
     record.last_ack_jiffies = 750;
     let at = Timestamp::from_ns(record.at_ns);

@@ -5,7 +5,7 @@ use expect_test::expect;
 use super::check;
 
 #[test]
-fn a_close_wait_leak_is_dated_by_the_last_acknowledgement() {
+fn a_close_wait_leak_is_dated_by_the_last_acknowledgment() {
     check(
         "
         0s sock-diag

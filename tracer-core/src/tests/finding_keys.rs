@@ -86,8 +86,8 @@ fn the_key_stays_while_verdict_confidence_and_call_site_change() {
     assert_eq!((before.id, before.key), (after.id, after.key));
 }
 
-/// In the second run the same program has other sockets, and another finding comes first. The model of
-/// a host names processes by their pid, so the name is set to be the same.
+/// In the second run, the same program has other sockets, and another finding is listed first. The
+/// model host names processes after their pids, so the name is set to that of the first run.
 #[test]
 fn the_key_is_the_same_in_another_run() {
     let run = |pid: u32, before: &str| {
@@ -110,7 +110,7 @@ fn the_key_is_the_same_in_another_run() {
     assert_eq!(first.1, second.1);
 }
 
-/// A live run sees a leak grow, and an audit sees all of it: the readers of all connections are
+/// A live run sees a leak grow, and an audit sees it complete: the readers of all connections are
 /// known in neither, or only in one.
 #[test]
 fn a_leak_that_grows_has_the_key_of_one_that_is_found_at_once() {
@@ -172,7 +172,7 @@ fn an_unknown_call_site_is_explained() {
     assert_eq!(reason(several), Some(CallSiteReason::SeveralCallSites));
 }
 
-/// Other code than that which requested the response may have opened the connection.
+/// The connection may have been opened by code other than that which requested the response.
 #[test]
 fn the_stack_of_a_response_is_not_replaced_by_that_of_its_connection() {
     let opened = "

@@ -54,9 +54,9 @@ fn growing() -> String {
     timeline
 }
 
-/// Growth of the group says nothing of a connection: `--idle` holds for it as for any other.
+/// Growth of the group says nothing about one connection: `--idle` applies to it as to any other.
 #[test]
-fn recent_events_in_a_growing_group_are_nothing() {
+fn recent_events_in_a_growing_group_are_no_finding() {
     check(
         &format!(
             "{}
@@ -103,7 +103,7 @@ fn a_session_ticket_in_a_growing_group() {
     );
 }
 
-/// One stale connection among many does not hide that the many grow.
+/// One stale connection does not hide the growth of many others.
 #[test]
 fn growth_behind_a_stale_connection() {
     check(
@@ -125,7 +125,8 @@ fn growth_behind_a_stale_connection() {
     );
 }
 
-/// Growth of a group's healthy connections does not raise the confidence of a few suspicious ones.
+/// Growth in the number of a group's healthy connections does not raise the confidence of a few
+/// suspicious ones.
 #[test]
 fn growth_of_the_others_is_no_evidence() {
     let mut timeline = String::from("0s open b1..b12 pid=10\n1s peer-closes b1..b12\n");

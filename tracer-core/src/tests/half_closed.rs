@@ -1,4 +1,4 @@
-//! Forwarders that have passed EOF on and wait for the other side.
+//! Forwarders that have forwarded EOF and are waiting for the other side.
 
 use std::{format, string::String};
 
@@ -9,8 +9,8 @@ use super::{
     watched::{check_healthy, check_leaking},
 };
 
-/// Pairs of connections of a forwarder, used in both directions, whose server closes; `every` so long
-/// after the other. The forwarder reads the EOF and passes it on.
+/// Pairs of connections of a forwarder, used in both directions. Their servers close, one after
+/// another at intervals of `every`. The forwarder reads the EOF and forwards it.
 fn forwarded(pairs: usize, every: &str) -> String {
     format!(
         "
@@ -36,7 +36,7 @@ fn a_forwarder_that_waits_for_its_clients_is_never_accused() {
     }
 }
 
-/// The clients close their side in the end, and the forwarder its sockets.
+/// Finally the clients close their side, and then the forwarder closes its sockets.
 #[test]
 fn a_forwarder_that_closes_in_the_end_is_never_accused() {
     let rest = "
@@ -47,7 +47,7 @@ fn a_forwarder_that_closes_in_the_end_is_never_accused() {
     check_healthy(420, &[&forwarded(40, "6s"), rest].concat());
 }
 
-/// The server closes, then the client: the forwarder forgets both.
+/// The server closes, then the client, and the forwarder closes neither socket.
 #[test]
 fn a_forwarder_that_forgets_both_closed_ends_is_accused() {
     let timeline = "
@@ -67,7 +67,7 @@ fn a_forwarder_that_forgets_both_closed_ends_is_accused() {
     check_leaking(390, timeline, &["close-wait likely x25", "ghost likely x25"]);
 }
 
-/// Both ends were closed by their peers, and the forwarder passed nothing on.
+/// Both connections were closed by their peers, and the forwarder forwarded nothing.
 #[test]
 fn a_proxy_that_closes_nothing_is_accused_of_both_ends() {
     let timeline = "
@@ -85,9 +85,9 @@ fn a_proxy_that_closes_nothing_is_accused_of_both_ends() {
     check_leaking(390, timeline, &["close-wait likely x25", "close-wait likely x25"]);
 }
 
-/// Ten tunnels are half-open, and 25 servers closed connections that belong to no client any more.
+/// Ten tunnels are half-open, and 25 servers closed connections that no longer belong to a client.
 #[test]
-fn a_leak_beside_half_closed_connections_is_counted_alone() {
+fn a_leak_alongside_half_closed_connections_is_counted_alone() {
     let timeline = [
         &forwarded(10, "6s"),
         "
@@ -99,7 +99,7 @@ fn a_leak_beside_half_closed_connections_is_counted_alone() {
     check_leaking(390, &timeline.concat(), &["close-wait likely x25"]);
 }
 
-/// The FINs are minutes apart: these do not belong together.
+/// The FINs are minutes apart, so the connections are not related.
 #[test]
 fn other_half_closed_connections_excuse_nothing() {
     let timeline = "

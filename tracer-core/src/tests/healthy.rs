@@ -36,8 +36,8 @@ fn a_pool_that_missed_the_fin_of_its_connections() {
     );
 }
 
-/// A pool of twelve that goes stale one by one looks like a leak while it does, and no longer once
-/// nothing has happened for hours.
+/// A pool of twelve connections that go stale one by one looks like a leak in the meantime, but no
+/// longer after hours without another event.
 #[test]
 fn a_rise_that_ceased_long_ago() {
     check(
@@ -100,7 +100,7 @@ fn a_stopped_process_can_close_nothing() {
     );
 }
 
-/// Subscribers sent their request once; the server sends and does not need to read.
+/// Each subscriber sent one request; since then, the server only sends, and has nothing to read.
 #[test]
 fn a_server_that_only_sends() {
     check(
@@ -118,7 +118,8 @@ fn a_server_that_only_sends() {
     );
 }
 
-/// Snapshots may be rare; data that came just before one has not been unread since the one before.
+/// Snapshots may be far apart; data that arrived just before one has not been unread since the
+/// previous one.
 #[test]
 fn data_that_has_just_arrived() {
     check(
@@ -160,7 +161,7 @@ fn sockets_that_were_connected_again() {
     );
 }
 
-/// Some sockets of a finding close and one goes on to another state: the finding is retracted.
+/// Some sockets of a finding close and one enters another state: the finding is retracted.
 #[test]
 fn a_finding_that_falls_apart_is_retracted() {
     check(
@@ -192,7 +193,7 @@ fn a_finding_that_falls_apart_is_retracted() {
     );
 }
 
-/// One snapshot cannot distinguish a slow reader from none.
+/// One snapshot cannot distinguish a slow reader from no reader.
 #[test]
 fn a_single_snapshot_is_only_possible() {
     check(
@@ -221,8 +222,7 @@ fn a_single_snapshot_is_only_possible() {
     );
 }
 
-/// Where there are too many processes to identify at once, those that are still waiting may be
-/// stopped.
+/// If there are too many processes to identify at once, those not identified yet may be stopped.
 #[test]
 fn a_process_that_was_not_identified_is_not_accused() {
     check(
@@ -297,7 +297,7 @@ fn connections_that_were_passed_later_are_not_inherited() {
     );
 }
 
-/// A slow reader continues to read what a peer sent that has closed since, or has died.
+/// A slow reader continues to read data from a peer that has closed or died in the meantime.
 #[test]
 fn slow_readers_of_closed_connections_are_not_a_leak() {
     check(

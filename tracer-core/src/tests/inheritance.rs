@@ -1,10 +1,10 @@
-//! Connections that a process did not open: inherited by oversight, or passed on purpose.
+//! Connections that a process did not open: inherited by mistake, or passed on purpose.
 
 use expect_test::expect;
 
 use super::check;
 
-/// A program that opens its pool and then forks twice while its parents exit.
+/// A program that opens its pool and then forks twice, after which the parents exit.
 #[test]
 fn a_daemon_with_the_pool_of_its_parent_is_only_possible() {
     check(
@@ -74,7 +74,7 @@ fn a_fork_that_keeps_copies_is_likely_while_its_parent_lives() {
     );
 }
 
-/// A worker is started for each connection and gets it as a file descriptor.
+/// A worker is started for each connection and receives it as a file descriptor.
 #[test]
 fn one_connection_that_was_passed_is_only_possible() {
     check(
@@ -100,7 +100,7 @@ fn one_connection_that_was_passed_is_only_possible() {
     );
 }
 
-/// No code will read a file descriptor that a program inherited without knowing of it.
+/// No code will read from a file descriptor that a program inherited by mistake.
 #[test]
 fn an_executed_child_without_a_reader_is_certain_at_the_second_inspection() {
     check(

@@ -4,7 +4,7 @@ use expect_test::expect;
 
 use super::{check, watched::watch};
 
-/// Responses that goroutines read, slowly.
+/// Responses that goroutines are reading slowly.
 const IN_USE: &str = "
     0s leave-uninspected pid=10
     0s open a1..a8 every=1s pid=10
@@ -21,7 +21,7 @@ fn responses_of_a_process_that_was_not_inspected_are_not_accused() {
     }
 }
 
-/// Once it is inspected, what is leaked is found.
+/// Once the process is inspected, its leaks are found.
 #[test]
 fn responses_are_accused_once_the_process_is_inspected() {
     let rest = "
@@ -38,7 +38,7 @@ fn responses_are_accused_once_the_process_is_inspected() {
     }
 }
 
-/// Without a valid answer a finding keeps its confidence, and nothing is added to it.
+/// Without a valid answer, a finding keeps its confidence, and no connections are added to it.
 #[test]
 fn a_finding_keeps_its_confidence_without_an_answer() {
     let timeline = "

@@ -1,11 +1,11 @@
-//! Leaks whose evidence is nearly that of a healthy program.
+//! Leaks whose evidence is nearly the same as that of a healthy program.
 
 use std::format;
 
 use super::timeline;
 use crate::Options;
 
-/// The kernel keeps when a connection was established until data is sent.
+/// Until data is sent, the kernel still has the time at which the connection was established.
 #[test]
 fn the_opening_is_known_of_connections_on_which_nothing_was_sent() {
     let never_read = |snapshots: &str| {
@@ -28,7 +28,7 @@ fn the_opening_is_known_of_connections_on_which_nothing_was_sent() {
     }
 }
 
-/// That is no sign that it comes back to them: it leaves them open afterwards as before.
+/// This does not indicate that the process returns to them: it still leaves them open.
 #[test]
 fn a_process_that_receives_eof_late_and_does_not_close_leaks() {
     let report = timeline::run(

@@ -10,18 +10,19 @@ use crate::{
     CallSite, CallSiteReason, Input, Ledger, OpenResponse, ProcessKey, StackId, Timestamp,
 };
 
-/// The responses in flight, as the programs themselves know them.
+/// The responses in flight, as recorded by the programs themselves.
 #[derive(Default)]
 pub(super) struct Ledgers {
     out: BTreeMap<ProcessKey, BTreeMap<(u32, Option<u32>), OpenResponse>>,
     /// The processes whose ledger cannot be read.
     pub(super) unread: BTreeSet<u32>,
     /// The call sites of the stacks; `None` if unknown.
-    pub(super) places: BTreeMap<StackId, Option<String>>,
+    pub(super) call_sites: BTreeMap<StackId, Option<String>>,
 }
 
 impl Ledgers {
-    /// A response that is already in flight on the stream continues, with other bytes held.
+    /// A response that is already in flight on the stream continues, with a new value of
+    /// `held_bytes`.
     pub(super) fn start_response(&mut self, process: ProcessKey, response: OpenResponse) {
         let key = (response.fd, response.stream.map(|stream| stream.id));
         let out = self.out.entry(process).or_default().entry(key).or_insert(response.clone());
@@ -52,7 +53,7 @@ impl Ledgers {
         }
     }
 
-    /// The lists as they are read now, without responses in flight for less than `idle_ms`.
+    /// The current lists, without responses that have been in flight for less than `idle_ms`.
     pub(super) fn lists(&self, now: Timestamp, idle_ms: u64) -> Vec<Input> {
         let read = self.out.iter().filter(|(process, _)| !self.unread.contains(&process.pid));
         let list = |(process, out): (&ProcessKey, &BTreeMap<_, OpenResponse>)| {
@@ -65,8 +66,8 @@ impl Ledgers {
 
     /// The call site of a stack; nothing if it is not resolved yet.
     pub(super) fn call_site(&self, process: ProcessKey, stack: StackId) -> Option<Input> {
-        let place = self.places.get(&stack)?.clone();
-        let reason = place.is_none().then_some(CallSiteReason::StackEmpty);
-        Some(Input::CallSite(CallSite { process, stack, place, reason }))
+        let location = self.call_sites.get(&stack)?.clone();
+        let reason = location.is_none().then_some(CallSiteReason::StackEmpty);
+        Some(Input::CallSite(CallSite { process, stack, location, reason }))
     }
 }

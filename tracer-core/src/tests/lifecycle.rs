@@ -1,4 +1,4 @@
-//! What becomes of findings and connections over time.
+//! How findings and connections change over time.
 
 use expect_test::expect;
 

@@ -4,7 +4,7 @@ use expect_test::expect;
 
 use super::check;
 
-/// Fourteen streams of 4 MB each that are never read, on a connection that others use.
+/// Fourteen streams of 4 MB each that are never read, on a connection that other streams use.
 const FORGOTTEN: &str = "
     0s call-site stack=7 is=main.export,report.go:40
     0s call-site stack=8 is=main.watch,watch.go:5
@@ -52,9 +52,9 @@ fn unread_streams_are_found_on_a_busy_connection() {
     );
 }
 
-/// Nothing was received that could be read: watches and gRPC streams.
+/// No data was received, so there is nothing to read: watches and gRPC streams.
 #[test]
-fn a_stream_without_data_is_nothing() {
+fn a_stream_without_data_is_no_finding() {
     check_forgotten(
         "
         60s return-response a streams=14
@@ -69,7 +69,7 @@ fn a_stream_without_data_is_nothing() {
 }
 
 #[test]
-fn a_slow_reader_is_nothing() {
+fn a_slow_reader_is_no_finding() {
     check_forgotten(
         "
         70s snapshot
@@ -86,7 +86,7 @@ fn a_slow_reader_is_nothing() {
     );
 }
 
-/// It was read from once, and may be paused.
+/// Each was read from once, and may be paused.
 #[test]
 fn streams_that_were_read_are_only_possible() {
     check_forgotten(
@@ -205,8 +205,8 @@ fn a_connection_is_in_the_finding_of_each_call_site() {
     );
 }
 
-/// Half of its streams are likely leaked, the others may be paused: no other verdict gets those,
-/// although a surer one claims the connection.
+/// Half of its streams are likely leaked, the others may be paused: the latter get no other
+/// verdict, even if a rule with a higher confidence claims the connection.
 #[test]
 fn a_connection_with_two_call_sites_has_one_verdict() {
     check(

@@ -1,4 +1,4 @@
-//! What becomes of a verdict when the list of responses changes, or is missing.
+//! How a verdict changes when the list of responses changes or is missing.
 
 use expect_test::expect;
 
@@ -49,7 +49,7 @@ fn a_returned_response_is_retracted() {
     );
 }
 
-/// The ledger could not be read for a while: the old list holds for a short time.
+/// The ledger could not be read for a while: the old list remains valid for a short time.
 #[test]
 fn a_missing_list_is_not_an_empty_one() {
     check_forgotten(
@@ -126,7 +126,7 @@ fn a_reused_fd_has_no_response() {
     );
 }
 
-/// The same without events: the new connection was not in the snapshot before.
+/// The same without events: the new connection was not in the previous snapshot.
 #[test]
 fn a_reused_fd_without_events_has_no_response() {
     check(
@@ -189,7 +189,7 @@ fn the_bound_of_an_age_does_not_hide_a_response() {
     );
 }
 
-/// A child made the request on a connection that its parent is accountable for while it holds it.
+/// A child made the request on a connection that its parent owns as long as the parent holds it.
 #[test]
 fn a_ledger_does_not_count_for_the_connections_of_other_processes() {
     check(
@@ -218,7 +218,8 @@ fn a_ledger_does_not_count_for_the_connections_of_other_processes() {
     );
 }
 
-/// The file descriptor that another process has for a connection is another connection in this one.
+/// The fd number that another process has for a connection refers to a different connection in this
+/// process.
 #[test]
 fn fds_are_those_of_the_process_itself() {
     check(
@@ -265,7 +266,7 @@ fn a_new_program_in_the_process_has_no_responses() {
     );
 }
 
-/// The verdict stays when the peer gives up, or the kernel does.
+/// The verdict stays when the peer or the kernel gives up.
 #[test]
 fn the_verdict_stays_when_the_peer_closes() {
     check_forgotten(
@@ -306,7 +307,7 @@ fn the_verdict_stays_when_the_peer_closes() {
     );
 }
 
-/// A stopped process is not accused; what was found before stays.
+/// No new finding blames a stopped process; earlier findings stay.
 #[test]
 fn a_stopped_process_is_not_accused() {
     check_forgotten(
@@ -346,7 +347,7 @@ fn a_stopped_process_is_not_accused() {
     );
 }
 
-/// Responses without room are counted, and make the report incomplete.
+/// Responses that do not fit are counted, and make the report incomplete.
 #[test]
 fn responses_are_bounded() {
     check_with(

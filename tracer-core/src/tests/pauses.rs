@@ -1,10 +1,10 @@
-//! A connection that is used again after a pause is not suspected again so soon.
+//! After a connection was used again, it is suspected again only after a longer pause.
 
 use std::{fmt::Write as _, string::String, vec::Vec};
 
 use super::watched::{Moment, watch};
 
-/// Consumers that take what waits every 40 s, from 30 s on, `times` times.
+/// Consumers that read all pending data every 40 s, starting at 30 s, `times` times.
 fn paused(times: u64) -> String {
     let mut timeline = String::from(
         "
@@ -27,7 +27,7 @@ fn paused(times: u64) -> String {
     timeline
 }
 
-/// After the first pause, none of the same length is suspicious.
+/// After the first pause, pauses of the same length are not suspicious.
 #[test]
 fn a_consumer_that_pauses_again_and_again_does_not_flap() {
     let moments = watch(10_000, 2, 410, &paused(10));
@@ -36,7 +36,7 @@ fn a_consumer_that_pauses_again_and_again_does_not_flap() {
     assert!(found.contains(&30) && found.iter().all(|at_s| *at_s < 50), "found at {found:?}");
 }
 
-/// One that stops for good is suspicious after three times its longest pause.
+/// A consumer that stops permanently is suspicious after three times its longest pause.
 #[test]
 fn a_consumer_that_stops_for_good_is_found() {
     let moments = watch(10_000, 2, 360, &paused(3));

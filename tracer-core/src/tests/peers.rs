@@ -1,4 +1,4 @@
-//! Connections whose peer is the cause.
+//! Findings of which the peer is the cause.
 
 use expect_test::expect;
 
@@ -43,7 +43,7 @@ fn peers_that_acknowledge_nothing_are_orphaned() {
 
 /// A network that was down for a short time.
 #[test]
-fn a_peer_that_answered_recently_is_nothing() {
+fn a_peer_that_answered_recently_is_no_finding() {
     check(
         "
         0s open a1..a6 pid=10
@@ -76,7 +76,7 @@ fn a_peer_that_does_not_read_is_info() {
     );
 }
 
-/// Data in flight when the window closes is retransmitted in place of probes.
+/// Data in flight when the window closes is retransmitted, instead of window probes.
 #[test]
 fn a_window_may_close_on_data_in_flight() {
     check(
@@ -96,7 +96,8 @@ fn a_window_may_close_on_data_in_flight() {
     );
 }
 
-/// A host is never out of its own reach: the kernel drops unread data when TCP memory is short.
+/// A host can always reach itself; but when TCP memory is short, the kernel drops data that is not
+/// being read.
 #[test]
 fn a_loopback_peer_is_not_orphaned() {
     check(

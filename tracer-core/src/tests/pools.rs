@@ -1,31 +1,35 @@
-//! Pools that take the connection that was returned last, under bursts of load, before a server that
-//! closes idle connections; and the leaks that look like them.
+//! Pools that reuse the connection that was returned last, under bursts of load, with a server that
+//! closes idle connections; and leaks that look like them.
 
 use std::{fmt::Write as _, format, string::String, vec::Vec};
 
 use super::watched::{check_healthy, check_leaking, watch};
 
-/// A server closes a connection that has been idle for so long.
+/// The server closes a connection that has been idle for this long.
 const KEEP_ALIVE_S: u64 = 5;
 
-/// Bursts of load, each with when it comes and how many connections it takes at one time.
+/// Bursts of load: for each, its time in seconds, and the number of connections it uses at the same
+/// time.
 struct Bursts(Vec<(u64, usize)>);
 
 impl Bursts {
-    /// `count` bursts at a distance, as deep as `depths` in turn.
+    /// `count` bursts, `distance_s` apart, which use the numbers of connections in `depths`,
+    /// cyclically.
     fn every(distance_s: u64, count: u64, depths: &[usize]) -> Self {
         let depths = depths.iter().copied().cycle();
         Self((0..count).map(|number| 1 + number * distance_s).zip(depths).collect())
     }
 
-    /// What a pool does that takes the connection that was returned last, and replaces dead ones.
+    /// The timeline of a pool that reuses the connection that was returned last, and replaces dead
+    /// ones.
     fn last_in_first_out(&self) -> String {
         let (mut timeline, mut opened) = (String::new(), 0);
         let mut pool: Vec<usize> = Vec::new();
         for (at_s, depth) in &self.0 {
             let mut busy = Vec::new();
             for _ in 0..*depth {
-                // It was closed by the server since the burst before, at least ten seconds ago.
+                // The server has closed it since the previous burst, which was at least ten seconds
+                // ago.
                 if let Some(dead) = pool.pop() {
                     writeln!(timeline, "{at_s}s close p{dead}").unwrap();
                 }
@@ -38,7 +42,7 @@ impl Bursts {
         timeline
     }
 
-    /// What a client does that keeps every connection.
+    /// The timeline of a client that keeps every connection.
     fn all_kept(&self) -> String {
         let (mut timeline, mut opened) = (String::new(), 0);
         for (at_s, depth) in &self.0 {
@@ -55,7 +59,7 @@ impl Bursts {
     }
 }
 
-/// A request and its answer on a new connection that the server closes when it has been idle.
+/// A request and its response on a new connection, which the server closes once it has been idle.
 fn exchange(timeline: &mut String, at_s: u64, name: &str) {
     let closed_s = at_s + 1 + KEEP_ALIVE_S;
     for step in [
@@ -70,7 +74,7 @@ fn exchange(timeline: &mut String, at_s: u64, name: &str) {
     }
 }
 
-/// Connections that are forgotten one after the other.
+/// Connections that are leaked one after another.
 fn leaked(count: u64, first_s: u64, every_s: u64) -> String {
     let mut timeline = String::new();
     for number in 0..count {
@@ -93,14 +97,15 @@ fn a_pool_with_bursts_is_never_accused() {
     }
 }
 
-/// Each burst is less deep than the one before, so layers of the pool die one after the other.
+/// Each burst uses fewer connections than the previous one, so layers of the pool die one after
+/// another.
 #[test]
 fn a_pool_under_falling_load_is_never_accused() {
     let bursts = Bursts::every(40, 10, &[100, 80, 65, 52, 41, 33, 26, 20, 15, 11]);
     check_healthy(bursts.end_s() + 60, &bursts.last_in_first_out());
 }
 
-/// An audit sees the layers of a pool at one time, and no clean-up.
+/// An audit sees all layers of a pool at once, and no clean-up.
 #[test]
 fn an_audit_of_a_pool_with_bursts_is_only_possible() {
     let bursts = Bursts::every(40, 10, &[100, 80, 65, 52, 41, 33, 26, 20, 15, 11]);
@@ -119,7 +124,7 @@ fn bursts_that_are_all_kept_are_a_leak() {
         let bursts = Bursts::every(2 * idle_s, 8, &[20]);
         let moments = watch(idle_s * 1_000, 2, bursts.end_s() + idle_s * 2, &bursts.all_kept());
         let first = moments.iter().find(|moment| !moment.accused.is_empty()).unwrap();
-        // The fifth burst, its death and `--idle`.
+        // The time of the fifth burst, until its connections are dead, and `--idle`.
         let due_s = 1 + 4 * 2 * idle_s + 1 + KEEP_ALIVE_S + idle_s;
         assert!(first.at_s >= due_s && first.at_s <= due_s + 5 * idle_s, "{}", first.at_s);
         assert_eq!(moments.last().unwrap().accused, ["close-wait likely x160"]);
@@ -127,7 +132,7 @@ fn bursts_that_are_all_kept_are_a_leak() {
 }
 
 #[test]
-fn a_leak_beside_a_pool_with_bursts_is_counted_alone() {
+fn a_leak_alongside_a_pool_with_bursts_is_counted_alone() {
     let bursts = Bursts::every(50, 16, &[50, 7, 50, 10]);
     let timeline = [bursts.last_in_first_out(), leaked(25, 20, 11)].concat();
     check_leaking(bursts.end_s(), &timeline, &["close-wait likely x25"]);
@@ -135,7 +140,7 @@ fn a_leak_beside_a_pool_with_bursts_is_counted_alone() {
 
 /// The pool is never idle for so long that the server closes it.
 #[test]
-fn a_leak_beside_a_busy_pool_is_counted_alone() {
+fn a_leak_alongside_a_busy_pool_is_counted_alone() {
     let mut timeline = String::from("0s open p1..p50 pid=10\n");
     for second in (1..400).step_by(2) {
         writeln!(timeline, "{second}s send p1..p50 bytes=10\n{second}s receive p1..p50 bytes=10")
@@ -146,7 +151,7 @@ fn a_leak_beside_a_busy_pool_is_counted_alone() {
     check_leaking(400, &timeline, &["close-wait likely x25"]);
 }
 
-/// The error path forgets one connection in ten; the others are closed at once.
+/// The error path leaks one connection in ten; the others are closed at once.
 #[test]
 fn a_leak_on_the_error_path_is_counted_alone() {
     let mut timeline = String::new();
@@ -163,17 +168,17 @@ fn a_leak_on_the_error_path_is_counted_alone() {
     check_leaking(400, &timeline, &["close-wait likely x25"]);
 }
 
-/// What became likely stays so, until it is closed.
+/// A *likely* finding stays *likely* until its connections are closed.
 #[test]
 fn a_leak_that_stopped_stays_likely() {
     let timeline = leaked(25, 1, 7);
     check_leaking(3_600, &timeline, &["close-wait likely x25"]);
-    // Who closed twenty may come back to the latest one.
+    // A process that closed twenty may return to the latest one.
     check_leaking(3_610, &format!("{timeline}3605s close l0..l19\n"), &["close-wait likely x4"]);
     check_leaking(3_610, &format!("{timeline}3605s close l0..l24\n"), &[]);
 }
 
-/// A garbage collector closes every third one that is dead, old and new alike, from time to time.
+/// From time to time, a garbage collector closes every third dead connection, old and new alike.
 #[test]
 fn a_garbage_collector_that_closes_a_third_does_not_acquit_the_rest() {
     let mut timeline = leaked(90, 1, 7);
@@ -194,7 +199,8 @@ fn a_garbage_collector_that_closes_a_third_does_not_acquit_the_rest() {
     check_leaking(900, &timeline, &[&format!("close-wait likely x{}", dead.len())]);
 }
 
-/// As Python's with `every_s` between two runs: it closes what nobody refers to, and `kept` are in a list.
+/// A garbage collector like Python's that runs every `every_s` seconds: it closes the connections
+/// to which nothing refers. Those for which `is_kept` is true are in a list.
 fn collected(every_s: u64, pace_s: u64, total: u64, is_kept: impl Fn(u64) -> bool) -> String {
     let mut timeline = leaked(total, 1, pace_s);
     let mut runs = 1;
@@ -215,7 +221,7 @@ fn collected(every_s: u64, pace_s: u64, total: u64, is_kept: impl Fn(u64) -> boo
     timeline
 }
 
-/// A run may close one, and a new connection may be opened at the same time.
+/// A collection may close one connection, and a new one may be opened at the same time.
 #[test]
 fn a_garbage_collector_does_not_acquit_at_any_pace() {
     for (every_s, pace_s) in [(35, 7), (60, 7), (90, 8), (110, 9), (200, 6), (200, 11)] {
@@ -227,7 +233,7 @@ fn a_garbage_collector_does_not_acquit_at_any_pace() {
     }
 }
 
-/// Before its first run nothing tells what it will close from a leak.
+/// Before the first collection, connections that it will close cannot be distinguished from a leak.
 #[test]
 fn what_a_garbage_collector_will_close_is_not_accused_after_its_second_run() {
     for (idle_ms, interval_s, every_s, pace_s) in [
@@ -237,7 +243,7 @@ fn what_a_garbage_collector_will_close_is_not_accused_after_its_second_run() {
         (60_000, 5, 180, 7),
         (60_000, 5, 230, 9),
     ] {
-        // A cache keeps some for long.
+        // A cache keeps some of them for a long time.
         let timeline = collected(every_s, pace_s, 300, |number| number % 75 == 74);
         let moments = watch(idle_ms, interval_s, 300 * pace_s, &timeline);
         let is_settled = |at_s: u64| at_s > 2 * every_s + idle_ms / 1_000 + interval_s;
@@ -258,7 +264,7 @@ fn a_slow_leak_is_likely_in_an_audit() {
     assert!(report.contains("close-wait likely: p10[10] outbound 10.0.0.1:443 x30"), "{report}");
 }
 
-/// A connection for each of some threads, which get work at random.
+/// A connection for each of several threads, which get work at random.
 #[test]
 fn connections_of_threads_are_not_accused_once_they_come_back() {
     let mut timeline = String::new();

@@ -3,7 +3,7 @@
 use super::timeline::Player;
 use crate::Options;
 
-/// The limit counts file descriptors of every type; the model of a host has 100.
+/// The limit applies to file descriptors of every type; the model host has 100.
 #[test]
 fn other_open_fds_count_towards_the_limit() {
     let mut player = Player::new(Options::default());

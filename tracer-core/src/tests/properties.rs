@@ -1,4 +1,4 @@
-//! Properties of every history.
+//! Properties that hold for every history.
 
 use std::{format, net::SocketAddr, string::String, vec::Vec};
 
@@ -10,7 +10,7 @@ use crate::{
     ProcessFacts, Question, Reader, ReaderFacts, Readers, Report, StackId, Timestamp, Verdict,
 };
 
-/// One event of one of a few sockets.
+/// One event on one of a few sockets.
 #[derive(Clone, Debug)]
 enum Action {
     Open { name: u8, pid: u8, inbound: bool, remote: u8 },
@@ -45,9 +45,9 @@ fn action() -> impl Strategy<Value = Action> {
     ]
 }
 
-/// What Go programs do with responses, and what is reported of it.
+/// What Go programs do with responses, and how it is reported.
 fn ledger_action() -> impl Strategy<Value = Action> {
-    // Few names, so that much happens to each.
+    // Few names, so that many actions concern each.
     let (name, pid, stack) = (0_u8..4, 1_u8..4, 0_u8..4);
     let stream = proptest::option::of(0_u8..3);
     prop_oneof![
@@ -101,7 +101,7 @@ fn act(world: &mut World, action: &Action) {
         Action::Name { pid, stack, is_known } => world.outbox.push(Input::CallSite(CallSite {
             process: process((*pid).into()),
             stack: StackId((*stack).into()),
-            place: is_known.then(|| format!("main.f{stack} a.go:{stack}")),
+            location: is_known.then(|| format!("main.f{stack} a.go:{stack}")),
             reason: None,
         })),
         Action::Snapshot => {
@@ -145,7 +145,7 @@ fn play(history: &[(u32, Action)], lost: &[bool]) -> (World, Vec<Input>) {
     (world, inputs)
 }
 
-/// Low thresholds, so that much is found.
+/// Low thresholds, so that there are many findings.
 fn options() -> Options {
     Options { all: true, idle_ms: IDLE_MS, count_min: 2, ..Options::default() }
 }
@@ -160,7 +160,7 @@ fn detect(inputs: impl IntoIterator<Item = Input>) -> Detector {
     detector
 }
 
-/// Answers the questions about readers before each judgement.
+/// Answers the questions about readers before each judgment.
 fn handle(detector: &mut Detector, input: Input) {
     if let Input::Tick(at) = input {
         for question in detector.questions(at) {
@@ -209,8 +209,8 @@ fn table(report: &Report) -> Vec<String> {
 }
 
 proptest! {
-    /// Whatever was lost, the next snapshot gives the same table as without loss, and the report
-    /// is complete again.
+    /// Regardless of which events were lost, the table after the next snapshot is the same as
+    /// without loss, and the report is complete again.
     #[test]
     fn loss_and_then_a_snapshot_is_the_table_without_loss(
         history in history(),
@@ -252,8 +252,8 @@ proptest! {
         prop_assert_eq!(report.unflagged.len(), 0);
     }
 
-    /// Each verdict that was given is active or was retracted, and each one that was retracted had
-    /// been given.
+    /// Each verdict that was assigned is active or was retracted, and each one that was retracted
+    /// had been assigned.
     #[test]
     fn changes_add_up_to_the_report(history in history()) {
         let history = [&history[..], &[(0, Action::Snapshot)]].concat();
@@ -275,8 +275,8 @@ proptest! {
         prop_assert_eq!(active, reported);
     }
 
-    /// A connection has one verdict. An HTTP/2 connection may be in several findings, each of
-    /// another call site.
+    /// A connection has one verdict. An HTTP/2 connection may be in several findings, each with a
+    /// different call site.
     #[test]
     fn no_connection_has_two_verdicts(history in history()) {
         let history = [&history[..], &[(60_000, Action::Snapshot)]].concat();
@@ -293,7 +293,7 @@ proptest! {
         }
     }
 
-    /// A call site is known, or it is said why it is not.
+    /// A call site is known, or there is a reason why it is not.
     #[test]
     fn each_unknown_call_site_has_a_reason(history in history()) {
         let history = [&history[..], &[(60_000, Action::Snapshot)]].concat();
@@ -307,7 +307,7 @@ proptest! {
         }
     }
 
-    /// What has not changed is not looked at again, and that makes no difference.
+    /// Unchanged connections are not evaluated again, and the results are the same.
     #[test]
     fn what_is_kept_of_unchanged_connections_is_what_would_be_found_again(history in history()) {
         let end = [(0, Action::Snapshot), (9_999, Action::Snapshot), (9_999, Action::Snapshot)];

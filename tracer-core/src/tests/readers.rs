@@ -1,4 +1,4 @@
-//! What an inspection of the process adds to what the kernel shows.
+//! Findings from inspections of a process, in addition to the kernel's fields.
 
 use expect_test::expect;
 
@@ -36,9 +36,9 @@ fn a_forgotten_response_is_confirmed_by_its_read_loop() {
     );
 }
 
-/// The same connections, of which the kernel shows the same.
+/// The same connections: the kernel's fields do not differ.
 #[test]
-fn a_shared_pool_is_nothing() {
+fn a_shared_pool_is_no_finding() {
     check_forgotten(
         "
         399s reader a1..a25 is=goroutine http=idle transport=1
@@ -179,7 +179,8 @@ fn a_referenced_response_is_only_possible() {
     );
 }
 
-/// The same without an inspection: the other side of the proxy shows what it is waiting for.
+/// The same without an inspection: the connections to the clients show what the proxy is waiting
+/// for.
 #[test]
 fn a_proxy_whose_clients_do_not_read_is_only_possible() {
     check_forgotten(
@@ -204,7 +205,7 @@ fn a_proxy_whose_clients_do_not_read_is_only_possible() {
     );
 }
 
-/// Four are fewer than `--min-count`, and nothing is asked.
+/// Four are fewer than `--min-count`, so no question is asked.
 #[test]
 fn a_few_responses_may_still_be_read() {
     check(
@@ -222,7 +223,7 @@ fn a_few_responses_may_still_be_read() {
     );
 }
 
-/// An answer holds until the connection is used, and only while later inspections agree.
+/// An answer is valid until the connection is used, and only as long as later inspections agree.
 #[test]
 fn an_answer_is_replaced_by_the_next_inspection() {
     check_forgotten(
@@ -269,7 +270,7 @@ fn a_server_that_never_reads_is_likely_without_a_reader() {
     );
 }
 
-/// A program that is stuck does not get to its connections, but has not forgotten them.
+/// A program that is stuck does not handle its connections, but has not leaked them.
 #[test]
 fn connections_watched_by_an_epoll_are_only_possible() {
     check_forgotten(

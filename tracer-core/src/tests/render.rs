@@ -1,4 +1,4 @@
-//! Reports as a few lines of text, for comparison. Evidence is printed as its code and its numbers.
+//! Reports as a few lines of text, for comparison. Evidence is printed as its code and numbers.
 
 use std::{
     fmt::{Debug, Write},

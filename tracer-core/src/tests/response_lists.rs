@@ -34,7 +34,8 @@ fn an_fd_has_one_http_1_response_which_is_the_latest() {
     assert_eq!((lists.on(PROCESS, 6).len(), lists.on(PROCESS, 3).len()), (0, 0));
 }
 
-/// Since when nothing was read is carried from list to list, as long as it is the same response.
+/// The time since which nothing has been read is kept from list to list, as long as the response is
+/// the same.
 #[test]
 fn a_stream_is_watched_from_list_to_list() {
     let mut lists = OpenResponses::new(100);

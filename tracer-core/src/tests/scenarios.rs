@@ -4,7 +4,7 @@ use expect_test::expect;
 
 use super::check;
 
-/// The server closes idle connections, the client never does.
+/// The server closes idle connections, but the client never closes any.
 #[test]
 fn a_close_wait_leak_is_likely_once_it_rises() {
     check(
@@ -106,8 +106,8 @@ fn a_half_closed_connection_on_which_the_process_sends_is_in_use() {
     );
 }
 
-/// The tool starts after the leak: no event was seen, and keepalive probes hide the close times, so an
-/// audit says that they are unknown.
+/// The run begins after the leak: no event was seen, and keepalive probes hide the close times, so
+/// an audit says that they are unknown.
 #[test]
 fn an_audit_of_close_wait_under_keepalive_is_only_possible() {
     check(
@@ -255,7 +255,7 @@ fn a_slow_reader_and_a_stopped_process_are_not_undrained() {
     );
 }
 
-/// An unread stream never goes silent; it was watched that nothing is read.
+/// An unread stream never goes silent, but the run observed that nothing is read.
 #[test]
 fn an_unread_stream_is_undrained_after_it_was_watched_for_long_enough() {
     check(
@@ -310,7 +310,7 @@ fn accepted_and_never_read() {
 }
 
 #[test]
-fn idle_connections_are_nothing() {
+fn idle_connections_are_no_finding() {
     check(
         "
         0s open a1..a50 pid=10

@@ -1,4 +1,4 @@
-//! Pools whose connections are closed one after the other, and peers that close one direction.
+//! Pools whose connections are closed one after another, and peers that close one direction.
 
 use std::{fmt::Write as _, format, string::String};
 
@@ -6,8 +6,8 @@ use expect_test::expect;
 
 use super::check;
 
-/// One connection for each of 30 threads, used until load dropped; the server closes each when it has
-/// been idle.
+/// One connection for each of 30 threads, used until the load dropped; the server closes each once
+/// it has been idle for some time.
 fn pool(end: &str) -> String {
     let mut timeline = String::from("0s lose-events\n0s open a1..a30 pid=10\n");
     for second in 1..8 {
@@ -75,7 +75,7 @@ fn as_many_with_one_exchange_are_likely_with_a_caveat() {
     );
 }
 
-/// The request ends with EOF, and the answer takes long.
+/// EOF marks the end of the request, and the response takes long.
 #[test]
 fn clients_that_close_their_side_and_wait_are_only_possible() {
     check(

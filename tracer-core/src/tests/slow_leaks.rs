@@ -1,4 +1,5 @@
-//! A leak every twenty times `--idle`, thirty in all. The rounds of the zoo are too short for it.
+//! One leaked connection per twenty times `--idle`, thirty in total. The rounds of the zoo are too
+//! short for this.
 
 use std::{fmt::Write as _, format, string::String};
 
@@ -20,13 +21,13 @@ const THIRTY: &str = "
     603s close b1..b29 every=20m
     ";
 
-/// What is reported at the end, without the times.
+/// Whether the report at the end has the expected *likely* finding.
 fn is_likely(timeline: &str) -> bool {
     let report = timeline::run(timeline, Options::default());
     report.contains("close-wait likely: p10[10] outbound 10.0.0.1:443 x30")
 }
 
-/// An audit has only what is in the kernel's stamps.
+/// An audit knows only the kernel's timestamps.
 #[test]
 fn an_audit_calls_all_thirty_likely() {
     for (first, second) in [(34_900, 34_903), (35_400, 35_403), (35_990, 35_993)] {

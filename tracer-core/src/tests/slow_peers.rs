@@ -1,4 +1,4 @@
-//! Who waits for slow peers is not accused, count for count.
+//! Each slow peer excuses one connection of the process that is waiting for it.
 
 use std::{fmt::Write as _, format, string::String};
 
@@ -9,7 +9,8 @@ use super::{
     watched::{check_healthy, check_leaking},
 };
 
-/// A proxy with this many clients that stall for minutes, one after the other, and then read on.
+/// A proxy with this many clients, which stall for minutes, one after another, and then continue to
+/// read.
 fn stalled(clients: usize) -> String {
     format!(
         "
@@ -44,7 +45,7 @@ fn a_proxy_with_stalled_clients_is_never_accused() {
     }
 }
 
-/// One of the clients goes on reading for a while, others come later.
+/// One of the clients continues to read for a while, others stall later.
 #[test]
 fn a_client_that_reads_on_does_not_accuse_the_others() {
     let timeline = [
@@ -62,7 +63,7 @@ fn a_client_that_reads_on_does_not_accuse_the_others() {
     check_healthy(390, &timeline.concat());
 }
 
-/// Clients that take a little every 25 s: the proxy reads on a little every 25 s.
+/// Clients that read a little every 25 s, so the proxy also reads a little every 25 s.
 #[test]
 fn a_proxy_with_slow_clients_is_never_accused() {
     let mut timeline = stalled(8);
@@ -82,15 +83,16 @@ fn a_proxy_with_slow_clients_is_never_accused() {
     check_healthy(390, &timeline);
 }
 
-/// Go's HTTP client waits, and no goroutine is found that reads: the copy waits for the client.
+/// Go's HTTP client is waiting, and no goroutine is found reading: the goroutine that copies is
+/// waiting for the slow client.
 #[test]
 fn confirmed_responses_of_a_proxy_with_stalled_clients_are_never_accused() {
     let timeline = [&stalled(6), "20s reader u1..u6 is=none http=body"];
     check_healthy(390, &timeline.concat());
 }
 
-/// The server has sent everything and closed, and the proxy has read it: data and EOF wait for the
-/// slow client.
+/// The server has sent everything and closed, and the proxy has read it: it holds data and EOF for
+/// the slow client.
 #[test]
 fn a_proxy_that_still_delivers_what_a_closed_server_sent_is_never_accused() {
     let rest = "

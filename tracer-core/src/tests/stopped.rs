@@ -1,4 +1,4 @@
-//! Processes that are stopped: nothing rises while they cannot act, nor right after.
+//! Stopped processes: no confidence rises while they cannot act, nor right after.
 
 use std::string::String;
 
@@ -9,7 +9,7 @@ use super::{
     watched::{check_healthy, watch},
 };
 
-/// A proxy is stopped while its clients stall; they read on while it is stopped.
+/// A proxy is stopped while its clients stall; they continue to read while it is stopped.
 #[test]
 fn a_stopped_proxy_whose_clients_drain_is_never_accused() {
     check_healthy(
@@ -29,7 +29,8 @@ fn a_stopped_proxy_whose_clients_drain_is_never_accused() {
     );
 }
 
-/// Clients and servers close while a healthy program is stopped. It closes once it runs.
+/// Clients and servers close while a healthy program is stopped. It closes its side once it
+/// resumes.
 #[test]
 fn a_stopped_program_that_closes_later_is_never_accused() {
     check_healthy(
@@ -60,7 +61,8 @@ const LEAK: &str = "
     344s peer-closes b1..b15 every=6s
     ";
 
-/// A leak under SIGSTOP for two `--idle`: *likely* before, during and after.
+/// A leaking process is stopped by SIGSTOP for twice `--idle`: the leak is *likely* before, during
+/// and after.
 #[test]
 fn a_leak_keeps_its_confidence_while_the_process_is_stopped() {
     let moments = watch(60_000, 5, 520, LEAK);
@@ -74,7 +76,8 @@ fn a_leak_keeps_its_confidence_while_the_process_is_stopped() {
     }
 }
 
-/// What dies while the process is stopped is not added to what was *likely* before.
+/// Connections that die while the process is stopped are not added to those that were *likely*
+/// before.
 #[test]
 fn nothing_is_added_to_a_leak_while_the_process_is_stopped() {
     let timeline = [
@@ -120,7 +123,7 @@ fn an_audit_of_a_stopped_process_says_so_and_is_incomplete() {
     );
 }
 
-/// A dead peer is one, whatever the process does.
+/// Whether a peer is dead does not depend on the process.
 #[test]
 fn what_does_not_depend_on_the_process_is_reported_of_a_stopped_one() {
     check(

@@ -1,4 +1,4 @@
-//! The thresholds can be chosen.
+//! Thresholds that differ from the defaults.
 
 use std::string::String;
 
@@ -52,7 +52,7 @@ fn unread_data_counts_from_the_size_of_the_option() {
     assert!(with(9_000).contains("possible"), "{}", with(9_000));
 }
 
-/// Connections without room are counted again by the next snapshot, and freed room is reused.
+/// Each snapshot counts the connections that do not fit, and freed space is reused.
 #[test]
 fn connections_are_bounded() {
     check_with(

@@ -6,12 +6,12 @@
 //! | `9s peer-closes a1..a23` | also `peer-resets`, `receive bytes=N`, `read`, `send bytes=N`, `keepalive`, `close`, `reconnect` |
 //! | `20s probe-unanswered a1 count=2` | two keepalive probes were not answered |
 //! | `20s retransmit a1 count=5` | data in flight timed out five times in a row |
-//! | `20s stall a1 bytes=N` | N bytes wait for the peer's window, and a probe is answered that it is closed; `stall-in-flight` while data is in flight |
+//! | `20s stall a1 bytes=N` | N bytes do not fit into the peer's window, and the answer to a probe says that it is closed; `stall-in-flight` while data is in flight |
 //! | `9s lose-events` | events are lost until `deliver-events` |
 //! | `0s sock-diag` | no probes from now on, and snapshots without kernel memory |
-//! | `9s share a1 pid=11 forked=9s fd=20` | another process holds it too, which started then; `unshare a1 pid=10` |
+//! | `9s share a1 pid=11 forked=9s fd=20` | another process, started at `forked`, also holds it; `unshare a1 pid=10` |
 //! | `9s forked-only pid=11` | the process has not called `exec` |
-//! | `9s reader a1..a9 is=none http=body request=GET,http://a/b transport=1 referenced=yes registered=yes` | what an inspection finds from now on; `is=` none, goroutine, thread, epoll or unknown; `http=` body or idle; without `is=`, nothing |
+//! | `9s reader a1..a9 is=none http=body request=GET,http://a/b transport=1 referenced=yes registered=yes` | the result of inspections from now on; `is=` none, goroutine, thread, epoll or unknown; `http=` body or idle; without `is=`, there is no result |
 //! | `9s start-response a1..a9 stack=7` | Go's HTTP client makes a request on each, and its response is in flight; `pid=11` is another holder's client |
 //! | `9s start-response a1 streams=4 first=5 held=9000` | the same on four streams of HTTP/2, from the fifth on, each with so many bytes in memory |
 //! | `9s return-response a1..a9` | the response was read to EOF or closed; also `streams=2 first=3` |
@@ -21,9 +21,9 @@
 //! | `9s stop pid=10` | the process is stopped, until `resume pid=10` |
 //! | `9s shutdown a1..a9` | the process sends its FIN and keeps the socket |
 //! | `9s leave-uninspected pid=10` | questions about readers are not answered, until `inspect pid=10` |
-//! | `9s leave-unidentified pid=10` | questions what the process is are not answered |
-//! | `70s snapshot` | a snapshot, the questions, a judgement |
-//! | `70s report`, `70s changes` | what the detector reports then |
+//! | `9s leave-unidentified pid=10` | questions about the identity of the process are not answered |
+//! | `70s snapshot` | a snapshot, the questions, a judgment |
+//! | `70s report`, `70s changes` | the report of the detector, or the changes since the last one |
 
 use std::{collections::BTreeSet, format, string::String, vec::Vec};
 
@@ -64,7 +64,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// One step for each socket, or a single one without sockets.
+    /// One step for each socket, or a single step if there are no sockets.
     fn steps(&self) -> Vec<(u64, &Self, Option<&String>)> {
         let every_ms = self.detail("every").map_or(0, milliseconds);
         if self.names.is_empty() {
@@ -113,7 +113,7 @@ impl<'a> Line<'a> {
         self.maybe(key).unwrap_or_else(|| panic!("{key}= is missing"))
     }
 
-    /// A count of the kernel, which has one byte.
+    /// A count, which is one byte in the kernel.
     fn count(&self) -> u8 {
         self.number("count").try_into().unwrap()
     }
@@ -163,7 +163,7 @@ pub(super) struct Player {
     report: String,
 }
 
-/// The clock's reading at 0s: late enough for ages to count back.
+/// The clock's reading at 0s: late enough that earlier times are still positive.
 const START_MS: u64 = 100 * 86_400_000;
 
 impl Player {
@@ -177,7 +177,7 @@ impl Player {
         Self { world, detector, stopped, forked, unidentified, uninspected, idle_ms, report }
     }
 
-    /// Continues with a timeline.
+    /// Continues with another timeline.
     pub(super) fn play_all(&mut self, timeline: &str) {
         let lines = timeline.lines().map(str::trim).filter(|line| !line.is_empty());
         let lines: Vec<Line<'_>> = lines.map(Line::parse).collect();
@@ -205,8 +205,8 @@ impl Player {
             ("find-ledger", _) => drop(self.world.ledgers.unread.remove(&line.number("pid"))),
             ("exec", _) => self.world.ledgers.forget(line.number("pid")),
             ("call-site", _) => {
-                let place = line.detail("is").map(|place| place.replace(',', " "));
-                self.world.ledgers.places.insert(StackId(line.number("stack")), place);
+                let call_site = line.detail("is").map(|text| text.replace(',', " "));
+                self.world.ledgers.call_sites.insert(StackId(line.number("stack")), call_site);
             }
             ("snapshot", _) => self.snapshot(),
             ("report", _) => {

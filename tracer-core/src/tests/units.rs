@@ -1,4 +1,4 @@
-//! The smaller parts on their own.
+//! Tests of smaller parts.
 
 use std::{format, vec::Vec};
 
@@ -50,11 +50,14 @@ fn rising_needs_three_times_and_a_span() {
         SeparateTimes::of(seconds.iter().map(|second| interval(*second, *second)), 5_000, 60_000)
     };
     let now = Timestamp::from_ms(120_000);
-    assert!(!of(&[0, 100]).is_rising(60_000, now));
-    assert!(!of(&[0, 20, 40]).is_rising(60_000, now));
-    assert!(of(&[0, 30, 60]).is_rising(60_000, now));
-    assert!(of(&[0, 30, 60]).is_rising(60_000, Timestamp::from_ms(1_860_000)));
-    assert!(!of(&[0, 30, 60]).is_rising(60_000, Timestamp::from_ms(1_861_000)), "it has ceased");
+    assert!(!of(&[0, 100]).is_still_accumulating(60_000, now));
+    assert!(!of(&[0, 20, 40]).is_still_accumulating(60_000, now));
+    assert!(of(&[0, 30, 60]).is_still_accumulating(60_000, now));
+    assert!(of(&[0, 30, 60]).is_still_accumulating(60_000, Timestamp::from_ms(1_860_000)));
+    assert!(
+        !of(&[0, 30, 60]).is_still_accumulating(60_000, Timestamp::from_ms(1_861_000)),
+        "it has ceased"
+    );
 }
 
 /// The latest known count is kept until the process is gone.
@@ -76,7 +79,7 @@ fn goroutines_are_in_the_summary_of_a_process() {
     assert_eq!(player.detector.report().processes[0].goroutines, None);
 }
 
-/// A snapshot makes up for lost events, but not for a response that the ledger had no room for. A
+/// A snapshot compensates for lost events, but not for a response that did not fit in the ledger. A
 /// stack that was not kept does not make a report incomplete.
 #[test]
 fn what_a_snapshot_makes_up_for() {
@@ -94,7 +97,8 @@ fn what_a_snapshot_makes_up_for() {
     assert_eq!(complete(Loss { ledger_full: 1, ..Loss::default() }), (false, false, 0));
 }
 
-/// How many events are missing is as of the latest snapshot, and how many ever were is kept.
+/// Events that are missing since the latest snapshot and all that were ever lost are counted
+/// separately.
 #[test]
 fn lost_events_are_counted_as_of_the_latest_snapshot() {
     let mut player = Player::new(Options::default());
@@ -118,7 +122,7 @@ fn facts_lost(timeline: &str) -> Vec<Note> {
 }
 
 #[test]
-fn what_lost_events_have_cost_is_said_of_open_connections() {
+fn a_note_names_the_facts_that_lost_events_would_have_given() {
     let lost =
         |ages, openers, call_sites| Vec::from([Note::FactsLost { ages, openers, call_sites }]);
     let events_lost = "
@@ -134,7 +138,7 @@ fn what_lost_events_have_cost_is_said_of_open_connections() {
     assert_eq!(facts_lost(&format!("{others}\n 9s close a3\n 10s snapshot")), []);
     let with_stacks = events_lost.replace("1s snapshot", "0s open c pid=10 stack=7\n 1s snapshot");
     assert_eq!(facts_lost(&with_stacks), lost(3, 3, 3));
-    // What was open before the run began has lost nothing.
+    // Connections that were open before the run began have lost no facts.
     let before =
         "0s open old pid=10\n 1s lose-events\n 2s close old\n 2s open a pid=11\n 3s snapshot";
     assert_eq!(facts_lost(before), []);

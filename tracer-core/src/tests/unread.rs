@@ -1,4 +1,4 @@
-//! Unread data: leaks, slow readers, and programs that read one connection after the other.
+//! Unread data: leaks, slow readers, and programs that read one connection after another.
 
 use expect_test::expect;
 
@@ -61,7 +61,8 @@ fn downloads_that_are_read_in_turn_are_only_possible_in_an_audit() {
     );
 }
 
-/// Each reads a little now and then; the kernel lets the peer send more only once much was read.
+/// Each reads a little now and then; the kernel lets the peer send more only once a large part of
+/// the buffer is free.
 #[test]
 fn slow_readers_are_only_possible_in_an_audit() {
     check(
@@ -112,7 +113,7 @@ fn readers_that_began_together_are_only_possible_in_an_audit() {
     );
 }
 
-/// Responses of 10 MB of which a library buffered the beginning.
+/// Responses of 10 MB, the beginning of which a library has buffered.
 #[test]
 fn untouched_responses_of_separate_times_are_likely_in_an_audit() {
     check(
@@ -138,9 +139,9 @@ fn untouched_responses_of_separate_times_are_likely_in_an_audit() {
     );
 }
 
-/// A program that also reads other answers properly does not hide what it leaks.
+/// Responses that the program reads properly do not hide those that it leaks.
 #[test]
-fn short_answers_that_are_read_beside_a_leak_do_not_excuse_it() {
+fn short_responses_that_are_read_alongside_a_leak_do_not_excuse_it() {
     check(
         "
         0s lose-events

@@ -1,11 +1,11 @@
-//! Timelines that are looked at all the time: what is found at each moment.
+//! Timelines with a report at short intervals.
 
 use std::{format, string::String, vec::Vec};
 
 use super::timeline;
 use crate::Options;
 
-/// The findings at one moment, as `verdict confidence xN`.
+/// The findings of one report, as `verdict confidence xN`.
 pub(super) struct Moment {
     pub(super) at_s: u64,
     /// Those above *possible*.
@@ -46,7 +46,7 @@ fn summary(line: &str) -> String {
     format!("{name} {}", count.trim_end_matches(','))
 }
 
-/// Nothing is ever accused, at a short `--idle` and the default one.
+/// Asserts that no report has a finding above *possible*, with a short `--idle` and the default.
 pub(super) fn check_healthy(until_s: u64, timeline: &str) {
     for (idle_ms, every_s) in [(10_000, 2), (60_000, 5)] {
         for moment in watch(idle_ms, every_s, until_s, timeline) {
@@ -56,7 +56,8 @@ pub(super) fn check_healthy(until_s: u64, timeline: &str) {
     }
 }
 
-/// At the end exactly this is accused, at a short `--idle` and the default one.
+/// Asserts that exactly these findings are above *possible* at the end, with a short `--idle` and
+/// the default.
 pub(super) fn check_leaking(until_s: u64, timeline: &str, expected: &[&str]) {
     for (idle_ms, every_s) in [(10_000, 2), (60_000, 5)] {
         let moments = watch(idle_ms, every_s, until_s, timeline);

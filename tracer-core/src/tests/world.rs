@@ -18,22 +18,22 @@ use crate::{
     Timestamp,
 };
 
-/// The host. Every action puts its events into the outbox, unless they are being lost.
+/// The host. Each action adds its events to the outbox, unless events are being lost.
 #[derive(Default)]
 pub(super) struct World {
     pub(super) now: Timestamp,
     pub(super) sockets: BTreeMap<String, SocketFacts>,
     pub(super) outbox: Vec<Input>,
     pub(super) losing: bool,
-    /// There are no probes, and snapshots do without kernel memory.
+    /// There are no probes, and snapshots do not read kernel memory.
     pub(super) degraded: bool,
-    /// What an inspection of its process says of a connection.
+    /// For each connection, the result of an inspection of its process.
     pub(super) readers: BTreeMap<ConnectionId, ReaderFacts>,
     /// The ledgers of Go programs.
     pub(super) ledgers: Ledgers,
-    /// The stack that opens connections from now on.
+    /// The stack of connections that are opened from now on.
     pub(super) stack: Option<StackId>,
-    /// Network namespace and port.
+    /// The listeners: network namespace and port.
     pub(super) listeners: BTreeSet<(u32, u16)>,
     loss: Loss,
     numbered: u64,
@@ -51,7 +51,7 @@ pub(super) fn owner(pid: u32, fd: u32) -> Owner {
 /// The receive window of a peer that reads.
 const WINDOW_BYTES: u32 = 64 << 10;
 
-/// Bytes in flight where a timeline does not give a number.
+/// Bytes in flight if a timeline does not give a number.
 const REQUEST_BYTES: u64 = 100;
 
 impl World {
@@ -111,7 +111,7 @@ impl World {
         self.sockets.insert(name.to_string(), facts);
     }
 
-    /// What an inspection of its process says from now on.
+    /// Sets the result of inspections of its process from now on.
     pub(super) fn reader(&mut self, name: &str, facts: Option<ReaderFacts>) {
         if let Some(socket) = self.sockets.get(name) {
             match facts {
@@ -121,8 +121,8 @@ impl World {
         }
     }
 
-    /// The HTTP client of the first holder, or of another one, makes a request on the connection, or
-    /// on a stream of it, of which `held_bytes` are in memory.
+    /// The HTTP client of the first holder, or of another one, makes a request on the connection or
+    /// on one of its streams. `held_bytes` of the response are in the memory of the process.
     pub(super) fn start_response(
         &mut self,
         name: &str,
@@ -171,7 +171,7 @@ impl World {
                 + u64::from(socket.fin_received == Some(true) && !socket.drained);
             socket.read_sequence += u32::try_from(taken).unwrap();
             if taken > 0 {
-                // As the kernel: the time of a read that returns EOF is not noted.
+                // As in the kernel, the time of a read that returns EOF is not recorded.
                 socket.last_read_at = (socket.fin_received != Some(true)).then_some(self.now);
             }
             (socket.unread_bytes, socket.drained, socket.pending_error) = (0, true, Some(false));
@@ -195,7 +195,7 @@ impl World {
         }
     }
 
-    /// Data is in flight and has timed out this often without an answer.
+    /// Data is in flight and was retransmitted this often without an acknowledgment.
     pub(super) fn retransmit(&mut self, name: &str, count: u8) {
         let now = self.now;
         if let Some(socket) = self.sockets.get_mut(name) {
@@ -211,8 +211,8 @@ impl World {
         }
     }
 
-    /// The application wrote more than the peer's window takes. The peer answers a window probe, and
-    /// does not read.
+    /// The application wrote more than fits into the peer's window. The peer answers a window
+    /// probe, but does not read.
     pub(super) fn stall(&mut self, name: &str, bytes: u64) {
         let now = self.now;
         if let Some(socket) = self.sockets.get_mut(name) {
@@ -226,12 +226,12 @@ impl World {
         }
     }
 
-    /// The same while data is in flight: it is retransmitted in place of probes.
+    /// The same while data is in flight, which is retransmitted instead of window probes.
     pub(super) fn stall_in_flight(&mut self, name: &str, bytes: u64) {
         self.stall(name, bytes);
         if let Some(socket) = self.sockets.get_mut(name) {
             socket.timer = Timer::Retransmit;
-            // Kernels count it as a retransmission or as a backoff.
+            // Depending on its version, the kernel counts this as a retransmission or as a backoff.
             if socket.id.0.is_multiple_of(2) {
                 socket.retransmits += 1;
             } else {
@@ -240,7 +240,7 @@ impl World {
         }
     }
 
-    /// A keepalive probe is answered: segments flow, and no data.
+    /// A keepalive probe is answered: segments without data.
     pub(super) fn keepalive(&mut self, name: &str) {
         let now = self.now;
         if let Some(socket) = self.sockets.get_mut(name) {
@@ -350,13 +350,13 @@ impl World {
     }
 }
 
-/// The peer answers.
+/// The peer acknowledges all data.
 fn acknowledge(socket: &mut SocketFacts, now: Timestamp) {
     (socket.last_ack_at, socket.last_segment_at) = (Some(now), Some(now));
     socket.unanswered_probes = 0;
 }
 
-/// The application writes what is not acknowledged yet.
+/// The application writes data that is not acknowledged yet.
 fn write(socket: &mut SocketFacts, bytes: u64) {
     socket.unsent_bytes += bytes;
     socket.write_sequence += u32::try_from(bytes).unwrap();

@@ -77,7 +77,7 @@ impl Week {
         }
     }
 
-    /// The finding about the permanent leak: its number, how many connections, and for how long it
+    /// The finding about the permanent leak: its number, the number of connections, and how long it
     /// has been active, in seconds.
     fn leak(&self) -> (u64, usize, u64) {
         let report = self.detector.report();
@@ -94,7 +94,7 @@ fn unread(id: u64, key: ProcessKey, used_ms: u64) -> SocketFacts {
     SocketFacts { unread_bytes: 10_000, drained: false, ..facts }
 }
 
-/// What `/proc` says of every process.
+/// The facts from `/proc`, the same for each process.
 fn facts(key: ProcessKey) -> ProcessFacts {
     ProcessFacts {
         key,

@@ -12,7 +12,7 @@ use super::*;
 use crate::process::identity::{TICK_NS, started};
 use waiting::Waiting;
 
-/// A stack of which the kernel recorded only the addresses.
+/// A recorded stack with addresses only, without its top.
 fn recorded(addresses: &[u64]) -> UserStack {
     UserStack { addresses: addresses.to_vec(), top: None }
 }
@@ -66,7 +66,7 @@ fn a_process_that_has_ended_gets_no_answer() {
     let mut reason = |addresses| match answer(started, addresses) {
         Some(Input::CallSite(CallSite {
             stack: StackId(7),
-            place: None,
+            location: None,
             reason: Some(reason),
             ..
         })) => reason,

@@ -64,7 +64,7 @@ impl Frame<'_> {
         }
     }
 
-    /// Whether the function belongs to a package or to one below it, as its language defines packages.
+    /// Whether the function belongs to a package or to one below it, in the sense of its language.
     pub fn is_of_package(&self, package: &str) -> bool {
         match self.language {
             Language::Go => is_below(&go_package(&self.function), package, "/"),

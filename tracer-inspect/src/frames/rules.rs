@@ -26,8 +26,8 @@ pub enum Kind {
     Application,
     /// It belongs to a library; the application's frame is further out.
     Library,
-    /// Like a library, for a runtime that jumps into generated code, so its frames need not follow a
-    /// call instruction.
+    /// Like a library, for a runtime that jumps into JIT-compiled code, so that its frames need not
+    /// follow a call instruction.
     Engine,
     /// It runs deferred work, such as an event loop. Its callers did not cause the call.
     Loop,

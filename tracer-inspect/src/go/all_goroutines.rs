@@ -8,7 +8,7 @@ use crate::process::{
 
 /// Maximum plausible number of goroutines: at 2 KiB of stack each, 128 GiB.
 const COUNT_MAX: u64 = 1 << 26;
-/// Number of entries checked to recognise the list.
+/// Number of entries checked to recognize the list.
 const SAMPLE: u64 = 16;
 /// Maximum number of bytes read of `runtime.allgadd`, which has about 300.
 const CODE_MAX: u64 = 4096;

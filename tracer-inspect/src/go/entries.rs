@@ -1,5 +1,6 @@
-//! Finds the functions of Go's HTTP client that begin and end a response (`net/http/transport.go`,
-//! `net/http/h2_bundle.go`), as offsets in the file of a program, for uprobes.
+//! Finds the functions of Go's HTTP client at which a response begins or ends
+//! (`net/http/transport.go`, `net/http/h2_bundle.go`), as offsets in the file of a program, for
+//! uprobes.
 //!
 //! They are the same in all supported versions, with two exceptions. `RoundTrip` of HTTP/2 was split
 //! into `RoundTrip` and `roundTrip` in 1.23, and HTTP/2 moved to `net/http/internal/http2` in 1.27. A
@@ -23,7 +24,7 @@ pub enum LedgerHook {
     StreamRoundTrip,
     /// HTTP/2: a request (the first parameter) is assigned a stream (the receiver).
     StreamStart,
-    /// HTTP/2: a stream (the receiver) has ended.
+    /// HTTP/2: a stream (the receiver) ends.
     StreamEnd,
 }
 
@@ -33,7 +34,7 @@ pub struct Entries {
     /// Each function with the file offset of its first instruction. Empty if the program has no HTTP
     /// client.
     pub hooks: Vec<(LedgerHook, u64)>,
-    /// Why some responses cannot be followed; empty if all can.
+    /// Why some responses cannot be tracked; empty if all can.
     pub limits: Vec<Limit>,
 }
 
@@ -78,7 +79,7 @@ const AMBIGUOUS: &str = "net/http.(*http2ClientConn).RoundTrip";
 /// Finds the functions. `bias` is the load address minus the address in the file.
 ///
 /// # Errors
-/// No response can be followed: [`Limit::GoFunctionMissing`].
+/// No response can be tracked: [`Limit::GoFunctionMissing`].
 pub(super) fn find(
     executable: &Executable,
     functions: &FunctionTable,

@@ -61,7 +61,7 @@ pub(super) struct Segment {
     file_start: u64,
     /// The address after the last byte from the file.
     pub(super) file_end: u64,
-    /// The address after its end, including zero-initialised memory.
+    /// The address after its end, including zero-initialized memory.
     pub(super) end: u64,
     pub(super) is_writable: bool,
 }
@@ -216,7 +216,7 @@ mod tests {
         };
         assert_eq!(executable.file_offset(0x40_0010), Some(0x10));
         assert_eq!(executable.file_offset(0x50_00ff), Some(0x2ff));
-        assert_eq!(executable.file_offset(0x50_0100), None, "zero-initialised memory");
+        assert_eq!(executable.file_offset(0x50_0100), None, "zero-initialized memory");
         assert_eq!(executable.file_offset(0x3f_ffff), None);
     }
 

@@ -93,7 +93,7 @@ impl Follower<'_, '_> {
             }
             let mut next = Vec::new();
             for (type_, data) in layer {
-                // Not beyond its size: other objects with other connections follow.
+                // The search stays within its size: other objects with other connections follow.
                 let length = self.size(type_).unwrap_or(0) / 8;
                 for offset in (0..length.min(WRAPPER_WORDS)).map(|number| 8 * number) {
                     words.extend(self.pages.word(data.saturating_add(offset)));
@@ -111,8 +111,7 @@ impl Follower<'_, '_> {
         self.one_net_fd(words.into_iter()).ok()?
     }
 
-    /// The fd of those of these addresses that are connections; an error if they have different
-    /// ones.
+    /// The fd of the connections among these addresses; an error if they differ.
     fn one_net_fd(&mut self, conns: impl Iterator<Item = u64>) -> Result<Option<WantedFd>, ()> {
         let mut found: Vec<_> = conns.filter_map(|conn| self.net_fd(conn)).collect();
         found.dedup();

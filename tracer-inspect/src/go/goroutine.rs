@@ -108,7 +108,7 @@ impl Goroutine {
         self.is_waiting() || self.status == layout::STATUS_SYSCALL
     }
 
-    /// Whether it has started and not ended.
+    /// Whether it has started and not exited.
     pub(super) const fn is_alive(&self) -> bool {
         !matches!(self.status, layout::STATUS_IDLE | layout::STATUS_DEAD | layout::STATUS_MAX)
     }
@@ -260,7 +260,7 @@ mod tests {
             stack.words_in_use(|frame| {
                 frames += 1;
                 assert_eq!(frame.pc, frames);
-                // A variable, a parameter, and an address outside of the stack.
+                // A variable, a parameter, and an address outside the stack.
                 (frames <= known as u64).then(|| vec![-8, 16, 0x100])
             })
         };

@@ -71,7 +71,7 @@ impl Follower<'_, '_> {
                 let indexes = variables.of(Variable::Request, read_loop.pc);
                 unanimous(indexes.iter().filter_map(|&index| self.request(read_loop, index)))
             }
-            // The variable has a stale value of an earlier response.
+            // The variable may have a stale value from an earlier response.
             HttpStage::Idle => None,
         };
         let (request, description) = request.unzip();

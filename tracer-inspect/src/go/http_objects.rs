@@ -76,13 +76,13 @@ struct Stream {
     id: u32,
     /// `*ClientConn`.
     connection: u64,
-    /// The response headers have arrived.
+    /// Whether the response headers have arrived.
     has_begun: bool,
-    /// A goroutine is waiting in a read of the body.
+    /// Whether a goroutine is waiting in a read of the body.
     has_reader: bool,
     /// Received bytes that have not been read.
     held_bytes: u64,
-    /// Decreases with every byte that is read, and only then.
+    /// A counter that decreases with every byte that is read, and only then.
     unread: u64,
 }
 
@@ -106,7 +106,7 @@ impl Resolver<'_> {
         let now = poll::read_again(self.memory, self.layout, &polls);
         let is_same =
             |poll: &&PollDescriptor| (self.socket)(poll.fd) == sockets.get(&poll.fd).copied();
-        // These hold for both readings: the second one has read what the first one found.
+        // These values apply to both readings: the second reads again what the first found.
         let polls: HashMap<u32, u64> =
             now.iter().flatten().filter(is_same).map(|poll| (poll.fd, poll.address)).collect();
         let mut resolved: Vec<_> = first
@@ -189,8 +189,8 @@ impl Follower<'_, '_> {
         Some(Observation { fd, poll, stream })
     }
 
-    /// The `*clientStream` at an address; `None` also if it has no id yet, because it waits until
-    /// the connection allows another stream.
+    /// The `*clientStream` at an address; `None` also if it has no id yet because it is waiting
+    /// until the connection allows another stream.
     fn stream(&mut self, address: u64, layout: &StreamLayout) -> Option<(WantedFd, Stream)> {
         let at = |offset: u64| address.checked_add(offset);
         let connection = self.pages.word(at(layout.connection)?)?;

@@ -200,8 +200,8 @@ fn connections(
     connections
 }
 
-/// Whether `pollDesc` and the stage agree: the `readLoop` of an idle connection waits for the fd,
-/// one that waits for its body to be read does not.
+/// Whether `pollDesc` and the stage agree: the `readLoop` of an idle connection is waiting for the
+/// fd; one that is waiting for its body to be read is not.
 fn is_consistent(stage: HttpStage, goroutine: u64, waiting: Waiting, reader: Reader) -> bool {
     match stage {
         HttpStage::Idle => waiting == Waiting::Goroutine(goroutine) && reader == Reader::Goroutine,

@@ -102,7 +102,7 @@ pub(super) const STATUS_RUNNING: u32 = 2;
 pub(super) const STATUS_SYSCALL: u32 = 3;
 /// `_Gwaiting`.
 pub(super) const STATUS_WAITING: u32 = 4;
-/// `_Gdead`: it has ended, or has not started.
+/// `_Gdead`: it has exited, or has not started.
 pub(super) const STATUS_DEAD: u32 = 6;
 /// `_Gcopystack`: its stack is being moved.
 pub(super) const STATUS_COPYING: u32 = 8;

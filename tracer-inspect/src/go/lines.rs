@@ -122,7 +122,7 @@ impl Table {
         (length <= TABLE_MAX).then_some(Self { start, length })
     }
 
-    /// The address in the process of an offset in the table; `None` if that is outside of it.
+    /// The address in the process of an offset in the table; `None` if that is outside it.
     fn at(&self, offset: u64, bias: u64) -> Option<u64> {
         (offset < self.length).then(|| self.start.wrapping_add(offset).wrapping_add(bias))
     }

@@ -1,5 +1,6 @@
-//! What is known of a Go program: its functions, the layout of its structures and the address of
-//! the list of goroutines. It is found once and used for every process that runs the program.
+//! What is known about a Go program: its functions, the layout of its structures and the address of
+//! the list of goroutines. All of it is found once and used for every process that runs the
+//! program.
 
 use std::{collections::HashMap, fs::File};
 
@@ -26,7 +27,7 @@ const REMEMBERED_MAX: usize = 65_536;
 const SEARCHED_MAX: u64 = 256 << 20;
 /// Maximum number of matches of a search.
 const MATCHES_MAX: usize = 64;
-/// How often a failed search is repeated.
+/// Maximum number of attempts of a failed search.
 const TRIES_MAX: u8 = 3;
 /// Number of bytes read at a time in a search.
 const CHUNK: u64 = 1 << 20;
@@ -53,8 +54,8 @@ pub(super) struct GoProgram {
     entries: Option<Result<Entries, Limit>>,
 }
 
-/// A search that is repeated until it succeeds, a few times. A process that has just started may
-/// not be initialised yet.
+/// A search that is repeated a few times until it succeeds. A process that has just started may not
+/// be initialized yet.
 #[derive(Debug)]
 struct Search<T> {
     found: Option<T>,
@@ -89,7 +90,7 @@ pub(super) struct ScanInputs<'a> {
 pub(super) struct Functions {
     table: FunctionTable,
     lines: LineTables,
-    /// The function by a code address.
+    /// The functions by code address.
     known: HashMap<u64, Function>,
     /// Whether a goroutine is a system goroutine, by the start of its function.
     starts: HashMap<u64, bool>,
@@ -166,7 +167,7 @@ impl GoProgram {
     /// file.
     ///
     /// # Errors
-    /// The function table was not found, or no response can be followed.
+    /// The function table was not found, or no response can be tracked.
     pub(super) fn entries(&mut self, memory: &dyn Memory, bias: u64) -> Result<Entries, Limit> {
         if let Some(entries) = &self.entries {
             return entries.clone();

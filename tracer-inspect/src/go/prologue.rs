@@ -1,9 +1,9 @@
-//! The offset in a Go function at which a uprobe costs least.
+//! The offset in a Go function at which a uprobe is cheapest.
 
 /// Number of bytes of a function that [`hook_offset`] needs.
 pub const PROLOGUE: usize = 24;
 
-/// The offset in bytes at which a uprobe costs least and the arguments are still in their
+/// The offset in bytes at which a uprobe is cheapest and the arguments are still in their
 /// registers. Every function with a stack frame begins with a check of the stack bound.
 ///
 /// For most instructions a uprobe takes two traps: the breakpoint, and a single step of the copied

@@ -1,4 +1,4 @@
-//! Recognises the goroutines of an HTTP client connection: `net/http.(*persistConn).readLoop` and
+//! Recognizes the goroutines of an HTTP client connection: `net/http.(*persistConn).readLoop` and
 //! `writeLoop` (`net/http/transport.go`).
 
 use tracer_core::HttpStage;
@@ -14,7 +14,7 @@ const PARAMETERS: u64 = 64;
 /// Maximum number of words read of a frame. That of `readLoop` has about 100.
 const WORDS_MAX: u64 = 512;
 
-/// A `readLoop` that waits in a known call.
+/// A `readLoop` that is waiting in a known call.
 #[derive(Clone, Debug)]
 pub(super) struct ReadLoop {
     pub(super) goroutine: Goroutine,

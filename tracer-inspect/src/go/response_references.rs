@@ -1,15 +1,15 @@
 //! Finds goroutines whose stacks refer to a response.
 //!
-//! A goroutine may hold a response and be busy with other work for a long time, for example a proxy
-//! that writes to a slow client. Then no goroutine is parked in a read and `readLoop` is waiting
-//! for the body as it does for a leak, although the body will be read later. So the stacks of all
-//! other goroutines are searched for the address of the response, of its body, or of an object that
-//! has one of these among its first words.
+//! A goroutine may reference a response and be busy with other work for a long time, for example in
+//! a proxy that writes to a slow client. In that case no goroutine is parked in a read, and
+//! `readLoop` is waiting for the body as in a leak, although the body will be read later. Therefore
+//! the stacks of all other goroutines are searched for the address of the response, of its body, or
+//! of an object that has one of these among its first words.
 //!
-//! For a goroutine that is parked or in a system call, the words count that Go's garbage collector
-//! would scan; the other words of its stack are stale. For any other goroutine all words count, so
-//! a stale word may make a response count as referenced, which is the safe error. If a limit is
-//! reached, a response without a known reference may still be referenced.
+//! For a goroutine that is parked or in a system call, only the words that Go's garbage collector
+//! would scan count; the other words of its stack are stale. For any other goroutine all words
+//! count, so a stale word may make a response count as referenced; that is the safe error. If a
+//! limit is reached, a response without a known reference may still be referenced.
 
 use std::collections::HashSet;
 
@@ -37,14 +37,14 @@ const REMEMBERED_MAX: usize = 1 << 20;
 /// The responses that are referenced.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct References {
-    /// The numbers of the connections to whose responses a goroutine refers.
+    /// The numbers of the connections whose responses a goroutine references.
     pub(super) connections: HashSet<usize>,
-    /// Whether the search was complete, so that no goroutine refers to the other responses.
+    /// Whether the search was complete, so that no goroutine references the other responses.
     pub(super) is_complete: bool,
 }
 
 impl References {
-    /// Whether a goroutine refers to the response of a connection.
+    /// Whether a goroutine references the response of a connection.
     pub(super) fn held(&self, number: usize, connection: &Connection) -> Held {
         if self.connections.contains(&number) {
             Held::Somebody
@@ -100,7 +100,7 @@ struct Search<'a, 'memory> {
     /// Objects to which those refer.
     checked: AddressSet,
     held: HashSet<usize>,
-    /// A stack was not copied as a whole.
+    /// Whether a stack was not copied completely.
     is_truncated: bool,
 }
 
@@ -218,7 +218,8 @@ impl<'a, 'memory> Search<'a, 'memory> {
     }
 }
 
-/// Addresses already searched. When the limit is reached the set is cleared, which costs time only.
+/// Addresses already searched. When the limit is reached, the set is cleared, which only costs
+/// time.
 #[derive(Debug, Default)]
 struct AddressSet(HashSet<u64>);
 

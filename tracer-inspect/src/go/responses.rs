@@ -1,9 +1,9 @@
-//! Recognises objects through which a goroutine can read a response.
+//! Recognizes objects through which a goroutine can read a response.
 //!
-//! Code that can read a response refers to the `http.Response`, to its body, or to the buffer of the
-//! connection that the body reads from. So a response is identified by its body, through any wrappers.
-//! Only if the body leads nowhere is it identified by its request: one request may have been sent
-//! several times. A reference to a request alone is not a reference to its response.
+//! Code that can read a response refers to the `http.Response`, to its body, or to the buffer of
+//! the connection that the body reads from. Therefore a response is identified by its body, through
+//! any wrappers. It is identified by its request only if the body leads nowhere: one request may
+//! have been sent several times. A reference to a request alone is not a reference to its response.
 
 use std::collections::HashMap;
 
@@ -47,7 +47,7 @@ pub(super) enum BelongsTo<'a> {
 }
 
 impl<'a> ResponseIndex<'a> {
-    /// The responses of connections that wait for a body to be read, each with its number.
+    /// The responses of connections that are waiting for a body to be read, each with its number.
     pub(super) fn of<'b>(
         waiting: impl Iterator<Item = (usize, &'b Connection, &'b ReadLoop)> + Clone,
         pages: &mut Pages,
@@ -168,7 +168,7 @@ impl<'a> ResponseIndex<'a> {
         })
     }
 
-    /// The owner of a body, possibly inside of up to `wrappers` wrappers.
+    /// The owner of a body, possibly inside up to `wrappers` wrappers.
     fn wrapped_body(
         &self,
         address: u64,

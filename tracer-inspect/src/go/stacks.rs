@@ -12,7 +12,7 @@ pub(super) const STACKS_MAX: usize = 512 << 20;
 const STACK_MAX: usize = 1 << 20;
 /// Number of bytes of stacks held in memory at a time.
 const BATCH: usize = 8 << 20;
-/// How often a stack that keeps changing is copied.
+/// Maximum number of copies of a stack that keeps changing.
 const COPIES_MAX: usize = 5;
 
 /// Splits goroutines into batches by the size of their stacks.
@@ -26,7 +26,7 @@ impl<'a> Batches<'a> {
         Self { rest: goroutines, bytes_left: STACKS_MAX }
     }
 
-    /// Whether some goroutines were in no batch.
+    /// Whether some goroutines are in none of the batches.
     pub(super) const fn is_truncated(&self) -> bool {
         !self.rest.is_empty()
     }

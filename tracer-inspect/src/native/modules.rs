@@ -35,9 +35,9 @@ impl Default for Modules {
 
 #[derive(Debug)]
 struct Module {
-    /// Used for this module only, so that evicting the module frees all of its memory.
+    /// Used only for this module, so that evicting the module frees all of its memory.
     symbolizer: Symbolizer,
-    /// The path under which the file was opened first; it is not searched for again.
+    /// The path under which the file was first opened; it is not searched for again.
     path: PathBuf,
     /// `false` once reading the debug information has failed.
     has_debug_info: bool,

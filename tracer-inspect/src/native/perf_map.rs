@@ -1,8 +1,8 @@
-//! Names of code that a runtime generates, from the file that it writes for `perf`:
+//! Names of JIT-compiled code, from the file that the runtime writes for `perf`:
 //! `/tmp/perf-PID.map` (`tools/perf/Documentation/jit-interface.txt` of the kernel).
 //!
-//! The file describes the code of now. Python and V8 do not move code. A runtime that frees code may
-//! have reused the memory since an older stack was recorded.
+//! The file describes the current code. Python and V8 do not move code. A runtime that frees code
+//! may have reused its memory since an older stack was recorded.
 
 mod names;
 
@@ -22,7 +22,7 @@ const MAP_MAX: u64 = 256 << 20;
 /// Maximum size of a function in bytes.
 const FUNCTION_MAX: u64 = 1 << 32;
 
-/// A cache of one map: that of the process inspected last.
+/// A cache of one map: that of the process that was inspected last.
 #[derive(Debug, Default)]
 pub struct PerfMaps {
     latest: Option<(ProcessKey, FileKey, PerfMap)>,
@@ -32,7 +32,7 @@ pub struct PerfMaps {
 #[derive(Debug, Default)]
 pub struct PerfMap {
     text: String,
-    /// Sorted by start address. Where several overlap, the last line of the file is current, because
+    /// Sorted by start address. If several overlap, the last line of the file is current, because
     /// runtimes reuse memory.
     functions: Vec<Function>,
 }
@@ -65,7 +65,8 @@ impl PerfMaps {
     }
 }
 
-/// Opens the map of a process, by its own root directory and its own pid; `None` if it has none.
+/// Opens the map of a process in its root directory, under the pid of its own namespace; `None` if
+/// it has none.
 fn open(pid: u32) -> Result<Option<(File, Metadata)>, CallSiteReason> {
     let Some(inner) = innermost_pid(pid) else { return Ok(None) };
     let path = format!("/proc/{pid}/root/tmp/perf-{inner}.map");
@@ -112,7 +113,7 @@ impl PerfMap {
         Self { text, functions }
     }
 
-    /// The name of the function at an address that was written last.
+    /// The most recently written name of the function at an address.
     fn name(&self, address: u64) -> Option<&str> {
         /// Maximum number of functions checked that begin before the address. Replaced functions
         /// stay in the map.

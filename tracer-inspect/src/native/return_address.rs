@@ -9,7 +9,7 @@ use crate::process::memory::Memory;
 
 /// Number of bytes read before a return address. The longest call instruction has seven.
 const BEFORE: u64 = 8;
-/// Bytes of a page. It is readable as a whole or not at all.
+/// Size of a page in bytes. A page is readable completely or not at all.
 const PAGE: u64 = 4096;
 /// Number of bytes of a function in which its frame setup is searched for.
 const PROLOGUE: usize = 96;

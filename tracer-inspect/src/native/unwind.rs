@@ -2,8 +2,8 @@
 //! section 6.4), for code without frame pointers.
 //!
 //! The kernel follows frame pointers. At a system call the innermost function belongs to the C
-//! library, which is built without them, so its caller is missing from the recorded frames. The
-//! unwind tables say at which distance from the top of the stack the return address is.
+//! library, which is built without them, so the caller is missing from the recorded frames. The
+//! unwind tables give the distance of the return address from the top of the stack.
 
 use std::{
     fs::File,

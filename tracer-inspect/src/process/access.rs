@@ -1,4 +1,4 @@
-//! Why the kernel refused to let a process be read.
+//! Why the kernel refused access to a process.
 
 use std::{
     fs,

@@ -11,7 +11,7 @@ const RUNTIMES: [(&str, &str); 5] = [
     ("docker", "docker"),
     ("nerdctl", "containerd"),
 ];
-/// Hexadecimal digits of a container id.
+/// Number of hexadecimal digits of a container id.
 const ID_LENGTH: usize = 64;
 /// Positions of the hyphens in a pod uid.
 const HYPHENS: [usize; 4] = [8, 13, 18, 23];
@@ -24,7 +24,7 @@ pub fn container(path: &str) -> Option<Container> {
     let index = parts.iter().rposition(|part| id(part).is_some())?;
     let (above, rest) = parts.split_at(index);
     let own = rest.first()?;
-    // Parents of an outer container do not describe this one.
+    // The parents of an outer container do not describe this one.
     let mut above = above.iter().rev().take_while(|part| id(part).is_none());
     let parent = above.clone().next();
     Some(Container {

@@ -21,7 +21,7 @@ const INPUT: u32 = 0x1 | 0x40;
 /// `EPOLLERR | EPOLLHUP`. The kernel adds them to every registration (`do_epoll_ctl`), and removes them
 /// when an `EPOLLONESHOT` registration has fired.
 const IMPLICIT: u32 = 0x8 | 0x10;
-/// `EPOLLEXCLUSIVE | EPOLLWAKEUP`: how the waiter is woken, not for which events.
+/// `EPOLLEXCLUSIVE | EPOLLWAKEUP`: flags that say how to wake, not for which events.
 const WAKE_FLAGS: u32 = 0x1000_0000 | 0x2000_0000;
 /// `EPOLLET`.
 const EDGE_TRIGGERED: u32 = 0x8000_0000;
@@ -29,7 +29,7 @@ const EDGE_TRIGGERED: u32 = 0x8000_0000;
 // Targets of the links in `/proc/PID/fd`.
 const EPOLL: &str = "anon_inode:[eventpoll]";
 const IO_URING: &str = "anon_inode:[io_uring]";
-/// More bytes than both have. A longer target is cut off, and is neither.
+/// More bytes than either has. A longer target is truncated, and is neither of them.
 const LINK_BYTES: usize = 32;
 
 /// Maximum number of file descriptors of one process that are searched for epoll instances.
@@ -38,8 +38,8 @@ const FDS_MAX: usize = 262_144;
 const REGISTRATIONS_MAX: usize = 262_144;
 /// Maximum number of processes in the cache.
 const PROCESSES_MAX: usize = 1_024;
-/// A search of a process is reused for this many times the CPU time that it took, so searches take
-/// at most 1 % of a CPU.
+/// The result of a search is reused for this many times the CPU time that the search took, so
+/// searches take at most 1% of a CPU.
 const SEARCH_SHARE: u32 = 100;
 
 /// One registration with an epoll instance, a `tfd:` line of its fdinfo.
@@ -75,14 +75,14 @@ impl Registration {
         self.inode.map_or(self.fd == asked.fd, |inode| inode == asked.inode)
     }
 
-    /// Level-triggered and registered for input: a thread that waits on the epoll instance is woken
-    /// for as long as there is input.
+    /// Whether it is level-triggered and registered for input: a thread that waits on the epoll
+    /// instance is woken for as long as there is input.
     pub const fn watches_input(&self) -> bool {
         self.events & EDGE_TRIGGERED == 0 && self.events & INPUT != 0
     }
 
-    /// Registered for nothing but errors and hang-up. A registration for output or for a FIN alone
-    /// does not count as nothing: the process will use the connection again.
+    /// Whether it is registered only for errors and hang-up. A registration for output or for a FIN
+    /// does not qualify: the process will use the connection again.
     pub const fn watches_nothing(&self) -> bool {
         self.events & IMPLICIT == IMPLICIT && self.events & !(IMPLICIT | WAKE_FLAGS) == 0
     }
@@ -92,11 +92,11 @@ impl Registration {
 #[derive(Debug, Default)]
 pub struct Registrations {
     list: Vec<Registration>,
-    /// A limit on file descriptors or registrations was reached.
+    /// Whether a limit on file descriptors or registrations was reached.
     truncated: bool,
-    /// An epoll instance was closed during the inspection.
+    /// Whether an epoll instance was closed during the inspection.
     changed: bool,
-    /// The process has an io_uring, whose poll requests are not visible.
+    /// Whether the process has an io_uring, whose poll requests are not visible.
     has_io_uring: bool,
 }
 
@@ -106,7 +106,7 @@ impl Registrations {
         &self.list
     }
 
-    /// Whether the kernel identifies at least one registered file by its fd only.
+    /// Whether the kernel identifies at least one registered file only by its fd.
     pub fn are_by_fd(&self) -> bool {
         self.list.iter().any(|registration| registration.inode.is_none())
     }
@@ -161,10 +161,10 @@ pub struct Epolls {
 }
 
 impl Epolls {
-    /// The registrations of a process. The list of its epoll instances may come from an earlier
-    /// search, a short time ago. The links of the file descriptors in `sockets` are not read, which
-    /// saves most of the work: the latest snapshot saw sockets there. An epoll instance that has
-    /// reused one of these numbers is missed until the number is no longer in `sockets`.
+    /// The registrations of a process. The list of its epoll instances may come from a recent
+    /// search. The links of the file descriptors in `sockets` are not read, which saves most of the
+    /// work: the latest snapshot saw sockets there. An epoll instance that has reused one of these
+    /// numbers is missed until the number is no longer in `sockets`.
     ///
     /// # Errors
     /// `/proc/PID/fd` or an fdinfo file cannot be read, or the process has exited.
@@ -228,7 +228,8 @@ impl Search {
     fn run(pid: u32, sockets: &BTreeSet<u32>) -> io::Result<Self> {
         let before = clock::cpu_time();
         let (mut search, mut seen) = (Self::default(), 0);
-        // Links are read relative to the directory, which takes half as long as by their paths.
+        // Links are read relative to the directory, which takes half as long as reading them by
+        // path.
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = rustix::fs::open(format!("/proc/{pid}/fd"), flags, Mode::empty())?;
         for entry in Dir::read_from(&directory)? {

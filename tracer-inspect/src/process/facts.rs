@@ -25,7 +25,7 @@ const FORKED_ONLY: u32 = 0x40;
 /// `PF_KTHREAD` of `include/linux/sched.h`.
 const KERNEL_THREAD: u32 = 0x0020_0000;
 
-/// What was read of a process.
+/// What was read about a process.
 #[derive(Clone, Debug)]
 struct Reading {
     facts: ProcessFacts,
@@ -34,9 +34,9 @@ struct Reading {
     image: Image,
 }
 
-/// Changes when a process executes another program, as far as `/proc/PID/stat` shows it: with its
-/// name, and with the addresses of its code, its stack and its arguments, which are random. Without
-/// the privilege to trace the process they are 0, and only its name tells.
+/// A value that changes when a process executes another program, as far as `/proc/PID/stat` shows
+/// it: its name, and the addresses of its code, its stack and its arguments, which are random.
+/// Without the privilege to trace the process, the addresses are 0 and only the name can change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Image {
     comm: String,
@@ -58,8 +58,8 @@ impl Image {
     }
 }
 
-/// Reads everything. `None` if the pid has been reused by another process. Fields that this user may
-/// not read, or that a kernel thread does not have, are `None`.
+/// Reads everything. `None` if the pid has been reused by another process. Fields that this user
+/// may not read, or that a kernel thread does not have, are `None`.
 fn read_all(key: ProcessKey, with_cmdline: bool) -> ProcResult<Option<Reading>> {
     let (process, stat) = look_up(key.pid)?;
     if !is_of(key, &stat) {
@@ -89,12 +89,12 @@ fn is_of(key: ProcessKey, stat: &Stat) -> bool {
     stat.starttime == key.start_time_ns / TICK_NS
 }
 
-/// Stopped by a signal or a debugger.
+/// Whether it is stopped by a signal or a debugger.
 fn is_stopped(stat: &Stat) -> bool {
     matches!(stat.state(), Ok(ProcState::Stopped | ProcState::Tracing))
 }
 
-/// A process that may hold file descriptors, and its name; `None` if it has ended or is a kernel
+/// A process that may hold file descriptors, and its name; `None` if it has exited or is a kernel
 /// thread.
 pub fn holder(pid: u32) -> Option<(ProcessKey, Comm)> {
     let (process, stat) = look_up(pid).ok()?;
@@ -115,7 +115,7 @@ fn open_fds(pid: u32) -> Option<u64> {
     let path = format!("/proc/{pid}/fd");
     // Since Linux 6.2 the size of the directory is the number of entries.
     match fs::metadata(&path).ok()?.len() {
-        // An older kernel, or a process whose main thread has ended: its directory is empty.
+        // An older kernel, or a process whose main thread has exited: its directory is empty.
         0 => {
             let count = fs::read_dir(path).ok().map(|entries| entries.count() as u64);
             count.filter(|count| *count > 0)
@@ -152,7 +152,8 @@ mod tests {
             child
         };
         let answer = has_executed(u32::try_from(child).unwrap());
-        // SAFETY: the child is ours and has not been waited for yet; the status pointer may be null.
+        // SAFETY: the child is ours and has not been waited for yet; the status pointer may be
+        // null.
         unsafe {
             libc::kill(child, libc::SIGKILL);
             libc::waitpid(child, std::ptr::null_mut(), 0);

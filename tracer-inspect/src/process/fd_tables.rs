@@ -2,7 +2,7 @@
 
 use std::{fs, io};
 
-/// Maximum number of threads that are compared.
+/// Maximum number of threads compared.
 const THREADS_MAX: usize = 4_096;
 /// `include/uapi/linux/kcmp.h`: compares the file descriptor tables of two tasks.
 const KCMP_FILES: libc::c_long = 2;
@@ -19,7 +19,7 @@ pub fn is_shared_by_all_threads(pid: u32) -> bool {
             .all(|thread| shares_table(pid, thread))
 }
 
-/// Thread ids, at most one more than are compared.
+/// The thread ids; at most one more than [`THREADS_MAX`].
 fn threads(pid: u32) -> io::Result<Vec<u32>> {
     let entries = fs::read_dir(format!("/proc/{pid}/task"))?.take(THREADS_MAX + 1);
     let numbers = entries.map(|entry| {

@@ -20,9 +20,9 @@ impl Image {
         File::open(format!("/proc/{pid}/mem")).map(Self)
     }
 
-    /// Whether the process has neither ended nor called `execve`. A read of an address space that
-    /// is gone returns 0 bytes (`mem_rw` in `fs/proc/base.c`); of one that exists, a byte or an
-    /// error.
+    /// Whether the process has neither exited nor called `execve`. A read of an address space that
+    /// no longer exists returns 0 bytes (`mem_rw` in `fs/proc/base.c`); of one that exists, a byte
+    /// or an error.
     pub fn is_current(&self) -> bool {
         loop {
             match self.0.read_at(&mut [0], 0) {
@@ -86,7 +86,7 @@ mod tests {
     fn a_child_that_ends_does_not_affect_its_parent() {
         let mut child = shell();
         let image = Image::open(child.id()).unwrap();
-        // The shell continues after its child has ended.
+        // The shell continues after its child has exited.
         child.stdin.as_mut().unwrap().write_all(b"(exit 0)\nexec sleep 600\n").unwrap();
         expect_end(&image);
         child.kill().unwrap();

@@ -23,7 +23,8 @@ pub struct Mapping {
     pub source: Source,
     is_readable: bool,
     is_executable: bool,
-    /// Private or shared memory without a file, and writable: Go's heap and stacks are there.
+    /// Whether it is writable memory without a file, private or shared: Go's heap and stacks are in
+    /// such mappings.
     is_anonymous: bool,
 }
 
@@ -41,7 +42,7 @@ pub enum Source {
     },
     /// Pages of the kernel: `[vdso]`, `[vvar]`, `[vsyscall]`.
     Kernel,
-    /// Anonymous, shared or memfd memory: code in it was generated at run time.
+    /// Anonymous, shared or memfd memory: code in it is JIT-compiled.
     Generated,
 }
 

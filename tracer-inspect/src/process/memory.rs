@@ -5,7 +5,7 @@ use std::io::{self, IoSliceMut};
 /// An address space that can be read: that of a process, or that of a test.
 pub trait Memory {
     /// Reads ranges of (address, length in bytes). The results are in the order of the ranges;
-    /// `None` where not every byte could be read.
+    /// `None` if not every byte could be read.
     fn read(&self, ranges: &[(u64, usize)]) -> Vec<Option<Box<[u8]>>>;
 
     /// Reads one range.
@@ -48,8 +48,7 @@ impl ProcessMemory {
     /// Reads one range.
     ///
     /// # Errors
-    /// `EFAULT` where not every byte is mapped; or the memory cannot be read: see
-    /// process_vm_readv(2).
+    /// `EFAULT` if not every byte is mapped; or the memory cannot be read: see process_vm_readv(2).
     pub fn try_read(&self, address: u64, length: usize) -> io::Result<Vec<u8>> {
         let mut buffer = vec![0; length];
         let copied = self.call(&mut buffer, &[remote(address, length)])?;
@@ -65,7 +64,7 @@ impl ProcessMemory {
         let count = libc::c_ulong::try_from(ranges.len()).map_err(io::Error::other)?;
         // SAFETY: `IoSliceMut` is ABI-compatible with `iovec` and covers `buffer`, which is
         // borrowed mutably until the call returns and is the only memory written to. `ranges` has
-        // `count` elements; their addresses are used in the other process only.
+        // `count` elements; their addresses are used only in the other process.
         let read = unsafe {
             libc::process_vm_readv(
                 self.pid,
@@ -84,7 +83,7 @@ fn remote(address: u64, length: usize) -> libc::iovec {
     libc::iovec { iov_base: std::ptr::without_provenance_mut(as_usize(address)), iov_len: length }
 }
 
-/// Saturates where an address does not fit, which the kernel then rejects.
+/// Converts an address. One that does not fit saturates, and the kernel rejects it.
 fn as_usize(address: u64) -> usize {
     usize::try_from(address).unwrap_or(usize::MAX)
 }

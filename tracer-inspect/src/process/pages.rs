@@ -9,14 +9,15 @@ const PAGE: u64 = 4096;
 /// Maximum number of cached pages: 64 MiB.
 const PAGES_MAX: usize = 16_384;
 
-/// The memory of a process; each page has the content of when it was first read.
+/// The memory of a process. Each page keeps the content that it had when it was first read.
 pub struct Pages<'a> {
     memory: &'a dyn Memory,
     /// Index in `bytes` by the address of the page.
     indexes: HashMap<u64, usize>,
     /// The content of each page; `None` if it cannot be read.
     bytes: Vec<Option<Box<[u8]>>>,
-    /// The address and index of the page used last, which usually is the next one used, too.
+    /// The address and index of the page that was used last, which is usually also the next one
+    /// used.
     recent: Option<(u64, usize)>,
     /// Number of pages read so far, including those that are no longer cached.
     pub read: usize,
@@ -85,13 +86,13 @@ impl<'a> Pages<'a> {
         u64_at(self.rest_of_page(address)?, 0)
     }
 
-    /// The 32-bit half word at an address; `None` if it cannot be read.
+    /// The 32-bit value at an address; `None` if it cannot be read.
     pub fn half(&mut self, address: u64) -> Option<u32> {
         u32_at(&self.bytes(address, 4)?, 0)
     }
 }
 
-/// Saturates where an address does not fit, which the kernel then rejects.
+/// Converts an address. One that does not fit saturates, and the kernel rejects it.
 fn as_usize(address: u64) -> usize {
     usize::try_from(address).unwrap_or(usize::MAX)
 }

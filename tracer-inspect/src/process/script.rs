@@ -1,8 +1,9 @@
 //! The program that an interpreter runs: `billing.py` for
 //! `python3 -u /srv/billing.py --token SECRET`.
 //!
-//! Only the name is kept, without directories and arguments, because command lines hold secrets.
-//! The argument after an unknown option could be its value, so there is no name in that case.
+//! Only the name is kept, without directories and arguments, because command lines often contain
+//! secrets. The argument after an unknown option could be its value, so in that case there is no
+//! name.
 
 mod options;
 
@@ -13,7 +14,7 @@ use std::{
 
 use self::options::{Interpreter, Meaning};
 
-/// Maximum number of bytes read of a command line. Java's contain class paths.
+/// Maximum number of bytes read of a command line. Those of Java contain class paths.
 const CMDLINE_MAX: u64 = 128 << 10;
 /// `NAME_MAX` of `include/uapi/linux/limits.h`.
 const NAME_MAX: usize = 255;

@@ -54,7 +54,7 @@ pub fn check_names(names: &BTreeSet<String>) -> Result<()> {
     Ok(())
 }
 
-/// Checks that at least one process is in the cgroup, which is probably misspelt otherwise.
+/// Checks that at least one process is in the cgroup; if none is, its path is probably misspelled.
 ///
 /// # Errors
 /// No process is in it; the message says where to find the path.

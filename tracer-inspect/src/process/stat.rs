@@ -1,5 +1,5 @@
-//! `/proc/PID/stat` and `/proc/PID/status`. A process chooses its name, so any bytes are accepted
-//! there.
+//! Parses `/proc/PID/stat` and `/proc/PID/status`. A process chooses its name, so any bytes are
+//! accepted in it.
 
 use std::{fs, io};
 
@@ -12,21 +12,21 @@ use rustix::{
     process::{Pid, test_kill_process},
 };
 
-/// A process and its `stat`. Read here because `procfs` rejects process names that are not UTF-8.
+/// A process and its `stat`. Read here, because `procfs` rejects process names that are not UTF-8.
 pub(super) fn look_up(pid: u32) -> ProcResult<(Process, Stat)> {
     let process = Process::new(i32::try_from(pid).map_err(|_| ProcError::NotFound(None))?)?;
     let stat = parse_stat(&read(pid, "stat")?)?;
     Ok((process, stat))
 }
 
-/// The `stat` of the main thread alone (`do_task_stat` in `fs/proc/array.c` with `whole` 0): the kernel
-/// does not add up the times of all threads for it. Name, start time and addresses are those of the
-/// process.
+/// The `stat` of the main thread only (`do_task_stat` in `fs/proc/array.c` with `whole` 0), for
+/// which the kernel does not add up the times of all threads. Name, start time and addresses are
+/// those of the process.
 pub(super) fn main_thread(pid: u32) -> ProcResult<Stat> {
     parse_stat(&read(pid, &format!("task/{pid}/stat"))?)
 }
 
-/// Parses the text of `/proc/PID/stat`. `procfs` panics if there is no name in parentheses, with
+/// Parses the text of `/proc/PID/stat`. `procfs` panics unless there is a name in parentheses with
 /// text before and after it, so that is checked first.
 ///
 /// # Errors
@@ -68,7 +68,7 @@ pub(super) fn is_dead(stat: &Stat) -> bool {
     matches!(stat.state(), Ok(ProcState::Zombie | ProcState::Dead))
 }
 
-/// Whether the process has ended: it is a zombie, and so are all of its threads.
+/// Whether the process has exited: it is a zombie, and so are all of its threads.
 pub(super) fn has_ended(process: &Process, stat: &Stat) -> bool {
     let is_alive = |task: Task| {
         let stat = read(stat.pid.unsigned_abs(), &format!("task/{}/stat", task.tid));

@@ -24,7 +24,7 @@ const THREADS_MAX: usize = 4_096;
 /// 64-bit programs.
 const ELF_CLASS_64: u8 = 2;
 
-/// The connections that blocked threads wait for.
+/// The connections for which blocked threads are waiting.
 #[derive(Debug, Default)]
 pub struct BlockedThreads {
     /// Connections for which a thread is blocked in a call that data or a FIN would end.
@@ -33,7 +33,7 @@ pub struct BlockedThreads {
     pub limit: Option<Limit>,
 }
 
-/// Finds the connections that threads of a process are blocked on.
+/// Finds the connections on which threads of a process are blocked.
 pub fn inspect<'a>(pid: u32, asked: impl Iterator<Item = &'a Asked>) -> BlockedThreads {
     let mut blocked = BlockedThreads::default();
     let mut wanted: BTreeMap<u32, Asked> = asked.map(|asked| (asked.fd, *asked)).collect();
@@ -73,7 +73,7 @@ fn inspect_threads(
         let syscall = task.join("syscall");
         let Some(call) = read_call(&syscall).map_err(attach)? else { continue };
         let fds = call.waits_for(wanted, &mut lists);
-        // The lists in memory belong to this call only if it has not ended in the meantime.
+        // The lists in memory belong to this call only if it has not returned in the meantime.
         if fds.is_empty() || read_call(&syscall).map_err(attach)? != Some(call) {
             continue;
         }
@@ -97,7 +97,8 @@ fn is_64_bit(pid: u32) -> io::Result<bool> {
     Ok(start.last() == Some(&ELF_CLASS_64))
 }
 
-/// The system call that a thread is blocked in; `None` if it runs, is in no call, or has ended.
+/// The system call in which a thread is blocked; `None` if it is running, is not in a call, or has
+/// exited.
 fn read_call(path: &Path) -> io::Result<Option<Call>> {
     match fs::read_to_string(path) {
         Ok(line) => Ok(Call::parse(&line)),
@@ -110,7 +111,7 @@ fn is_gone(error: &io::Error) -> bool {
     error.kind() == ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH)
 }
 
-/// A system call that a thread is blocked in.
+/// A system call in which a thread is blocked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Call {
     number: i64,
@@ -133,8 +134,8 @@ pub enum FdArguments {
 
 impl Call {
     /// Parses `/proc/PID/task/TID/syscall` (`proc_pid_syscall` in `fs/proc/base.c`): the number of
-    /// the call, six arguments, stack pointer and program counter. `None` if the thread runs or is
-    /// in no system call.
+    /// the call, six arguments, stack pointer and program counter. `None` if the thread is running
+    /// or not in a system call.
     pub fn parse(line: &str) -> Option<Self> {
         let mut words = line.split_ascii_whitespace();
         let number = words.next()?.parse().ok().filter(|number| *number >= 0)?;
@@ -166,7 +167,7 @@ impl Call {
         })
     }
 
-    /// Those of the wanted file descriptors whose becoming readable would end this call.
+    /// The wanted file descriptors on which input would end this call.
     fn waits_for(&self, wanted: &BTreeMap<u32, Asked>, lists: &mut WaitLists) -> Vec<u32> {
         let [first, second, ..] = self.arguments;
         let mut fds = match self.fd_arguments() {

@@ -1,4 +1,4 @@
-//! Whether `/proc` shows this process the whole host.
+//! Whether this process sees the whole host in `/proc`.
 
 use std::{fs, io, os::unix::fs::MetadataExt as _};
 
@@ -11,7 +11,7 @@ use crate::error_with_fix::ErrorWithFix;
 ///
 /// # Errors
 /// `/proc` belongs to another pid namespace, so its pids are not ours; or this process is in a time
-/// namespace whose clocks differ from those of the kernel programs.
+/// namespace whose clocks differ from those of the BPF programs.
 pub fn limits_of_proc() -> Result<Option<Note>> {
     /// `PROC_PID_INIT_INO` of `include/linux/proc_ns.h`.
     const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
@@ -25,7 +25,7 @@ pub fn limits_of_proc() -> Result<Option<Note>> {
             "in this one, run mount -t proc proc /proc"
         ));
     }
-    // The kernel programs read the clock of the host.
+    // The BPF programs read the clock of the host.
     let offsets = fs::read_to_string("/proc/self/timens_offsets").unwrap_or_default();
     if offsets.split_whitespace().filter_map(|word| word.parse().ok()).any(|it: i64| it != 0) {
         bail!(ErrorWithFix::new(
@@ -38,8 +38,8 @@ pub fn limits_of_proc() -> Result<Option<Note>> {
     Ok(is_inside.then_some(Note::InsidePidNamespace))
 }
 
-/// Whether this process is in a cgroup namespace other than the initial one, so that paths of cgroups
-/// are relative to its root.
+/// Whether this process is in a cgroup namespace other than the initial one, so that paths of
+/// cgroups are relative to its root.
 ///
 /// # Errors
 /// `/proc/self/ns/cgroup` cannot be read: the kernel has no cgroup namespaces.
@@ -61,8 +61,8 @@ pub fn host() -> io::Result<(String, String)> {
     Ok((text(read("hostname")?), text(read("osrelease")?)))
 }
 
-/// The id of this boot of the kernel, a UUID (`/proc/sys/kernel/random/boot_id`); `None` if it cannot
-/// be read.
+/// The id of this boot of the kernel, a UUID (`/proc/sys/kernel/random/boot_id`); `None` if it
+/// cannot be read.
 pub fn boot_id() -> Option<String> {
     let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     let id = text.trim_end();

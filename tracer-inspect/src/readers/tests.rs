@@ -165,7 +165,7 @@ fn a_reused_fd_says_nothing_about_the_earlier_connection() {
     let now = asked(1, &stream);
     let earlier = Asked { inode: now.inode + 1_000_000, ..now };
     let reading = thread::spawn(move || stream.read(&mut [0; 1]).unwrap());
-    // The thread reads the connection that has the fd now.
+    // The thread is reading from the connection that now has the fd.
     expect_answer(&[now], &[(1, Reader::Thread)]);
     assert_eq!(answer(&[earlier]), []);
     peer.write_all(b"x").unwrap();
@@ -197,7 +197,7 @@ fn a_connection_that_the_process_has_closed_is_not_reported_without_reader() {
     drop(copy);
 }
 
-/// A connection by the snapshot, whose fd has been reused for this epoll instance.
+/// A connection according to the snapshot, whose fd has been reused for this epoll instance.
 fn reused(id: u64, epoll: &OwnedFd) -> Asked {
     let fd = u32::try_from(epoll.as_raw_fd()).unwrap();
     Asked { id: ConnectionId(id), fd, inode: u64::MAX }

@@ -12,7 +12,7 @@ pub(crate) fn connect_and_close(address: SocketAddr, count: usize) -> io::Result
     Ok(())
 }
 
-/// Accepts and closes whatever comes, in a thread, as long as the program runs.
+/// Accepts connections and closes them, in a thread, until the program exits.
 pub(crate) fn accept_and_close(listener: TcpListener) {
     thread::spawn(move || {
         for stream in listener.incoming() {
@@ -22,7 +22,7 @@ pub(crate) fn accept_and_close(listener: TcpListener) {
 }
 
 /// Opens `count` connections one after the other, accepts each, and closes both ends. No other
-/// thread has to come by, so what it takes is what the kernel takes.
+/// thread is involved, so the time is that of the kernel.
 pub(crate) fn both_ends(address: SocketAddr, count: usize) -> io::Result<()> {
     let listener = TcpListener::bind(address)?;
     let address = listener.local_addr()?;

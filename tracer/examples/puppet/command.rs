@@ -13,19 +13,20 @@ use crate::{churn, descriptor_passing, network, process, puppet::Puppet, socket,
 /// The words after `ok`, or the reason after `error`.
 pub(crate) type Answer = Result<Vec<String>, Box<dyn Error>>;
 
-/// Does what one line asks for. `FDS` is a comma list; `ADDRESS` is `127.0.0.1:80` or `[::1]:80`.
+/// Executes the command in one line. `FDS` is a comma-separated list; `ADDRESS` is `127.0.0.1:80`
+/// or `[::1]:80`.
 ///
-/// An `ADDRESS` of `[::ffff:127.0.0.1]:80` makes an IPv6 socket that talks IPv4.
+/// An `ADDRESS` of `[::ffff:127.0.0.1]:80` gives an IPv6 socket that uses IPv4.
 pub(crate) fn run(puppet: &mut Puppet, line: &str) -> Answer {
     let words: Vec<&str> = line.split_whitespace().collect();
     match words.as_slice() {
-        // Answers the descriptor and the port.
+        // Answers the file descriptor and the port.
         ["listen", address] => {
             let listener = TcpListener::bind(address.parse::<SocketAddr>()?)?;
             let port = listener.local_addr()?.port();
             Ok(vec![puppet.keep_listener(listener).to_string(), port.to_string()])
         }
-        // These answer the descriptors.
+        // These answer the file descriptors.
         ["connect", address, count] => connect(puppet, address, count, "0"),
         ["connect", address, count, "every", pause_ms] => connect(puppet, address, count, pause_ms),
         ["thread-connect", address, count] => {
@@ -61,7 +62,7 @@ pub(crate) fn run(puppet: &mut Puppet, line: &str) -> Answer {
             puppet.close(fd)
         }),
 
-        // These answer when the kernel's side of the socket has come that far.
+        // These answer when the socket has reached that state in the kernel.
         ["await-state", fds, state] => {
             each(fds, |fd| Ok(socket::await_state(puppet.stream(fd)?, state)?))
         }
@@ -70,12 +71,12 @@ pub(crate) fn run(puppet: &mut Puppet, line: &str) -> Answer {
             each(fds, |fd| Ok(socket::await_unread(puppet.stream(fd)?, length)?))
         }
 
-        // Connects and closes, each time; the other end needs `accept-and-close`.
+        // Connects and closes repeatedly; the other end requires `accept-and-close`.
         ["churn", address, count] => {
             churn::connect_and_close(address.parse()?, count.parse()?)?;
             Ok(Vec::new())
         }
-        // The same with both ends here.
+        // The same with both ends in this process.
         ["churn-both-ends", address, count] => {
             churn::both_ends(address.parse()?, count.parse()?)?;
             Ok(Vec::new())
@@ -85,13 +86,14 @@ pub(crate) fn run(puppet: &mut Puppet, line: &str) -> Answer {
             Ok(Vec::new())
         }
 
-        // Answers the child's pid. The child holds all that its parent held, and does nothing.
+        // Answers the child's pid. The child holds all file descriptors of its parent, and does
+        // nothing.
         ["fork"] => Ok(vec![process::fork()?.to_string()]),
         ["kill-child", pid] => {
             process::kill_child(pid.parse()?)?;
             Ok(Vec::new())
         }
-        // The name in hexadecimal, so that any byte can be in it.
+        // The name is in hexadecimal, so it can contain any byte.
         ["comm", name] => {
             fs::write("/proc/self/comm", decode_hexadecimal(name)?)?;
             Ok(Vec::new())
@@ -102,7 +104,8 @@ pub(crate) fn run(puppet: &mut Puppet, line: &str) -> Answer {
             Ok(Vec::new())
         }
 
-        // A socket goes from `send-fd` here to `receive-fd` there, by way of a path.
+        // `send-fd` passes a socket to the `receive-fd` of another puppet, over a Unix socket at a
+        // path.
         ["listen-unix", path] => {
             puppet.listen_unix(path)?;
             Ok(Vec::new())
@@ -121,7 +124,7 @@ pub(crate) fn run(puppet: &mut Puppet, line: &str) -> Answer {
     }
 }
 
-/// The commands that make traffic; `None` for all others.
+/// The commands that generate traffic; `None` for all others.
 fn traffic(puppet: &mut Puppet, words: &[&str]) -> Option<Answer> {
     Some(match words {
         ["exchange", clients, servers] => exchange(puppet, clients, servers),
@@ -136,7 +139,8 @@ fn traffic(puppet: &mut Puppet, words: &[&str]) -> Option<Answer> {
     })
 }
 
-/// The first descriptors are of clients, the others of their servers, in the same order.
+/// The first file descriptors are those of clients, the others those of their servers, in the same
+/// order.
 fn exchange(puppet: &mut Puppet, clients: &str, servers: &str) -> Answer {
     let mut pairs = take_pairs(puppet, clients, servers)?;
     traffic::exchange(&mut pairs)?;
@@ -153,14 +157,14 @@ fn exchange_every(puppet: &mut Puppet, clients: &str, servers: &str, pause_ms: &
     Ok(Vec::new())
 }
 
-/// Opens a connection every so often, uses it, and closes both ends after some time.
+/// Opens a connection periodically, uses it, and closes both ends after some time.
 fn visit_every(address: &str, pause_ms: &str, kept_ms: &str) -> Answer {
     let [pause, kept] = [pause_ms, kept_ms].map(|it| it.parse().map(Duration::from_millis));
     traffic::visit_every(pause?, kept?, address.parse()?)?;
     Ok(Vec::new())
 }
 
-/// Opens files that are no sockets.
+/// Opens files that are not sockets.
 fn open_files(puppet: &mut Puppet, count: &str) -> Answer {
     puppet.keep_files(traffic::open_files(count.parse()?)?);
     Ok(Vec::new())

@@ -8,17 +8,17 @@ use std::{
     },
 };
 
-/// Space for a control message with one descriptor, aligned as `cmsghdr` must be.
+/// Space for a control message with one file descriptor, aligned as `cmsghdr` must be.
 #[repr(C, align(8))]
 struct Control([u8; 64]);
 
-/// Passes a socket to whoever listens at `path` (`SCM_RIGHTS`). It is in flight from the moment
-/// this returns, and this process still holds it as well.
+/// Passes a socket to the process that listens at `path` (`SCM_RIGHTS`). It is in flight once this
+/// returns, and this process still holds it as well.
 pub(crate) fn send(path: &str, stream: &TcpStream) -> io::Result<()> {
     let channel = UnixStream::connect(path)?;
     with_message(|message| {
-        // SAFETY: the message's control buffer is 64 zeroed bytes, more than CMSG_SPACE of one
-        // descriptor needs, so the first header and its data lie within it.
+        // SAFETY: the message's control buffer is 64 zeroed bytes, more than CMSG_SPACE of one file
+        // descriptor, so the first header and its data are within it.
         unsafe {
             message.msg_controllen = libc::CMSG_SPACE(DESCRIPTOR_LENGTH) as _;
             let header = libc::CMSG_FIRSTHDR(message);
@@ -32,7 +32,7 @@ pub(crate) fn send(path: &str, stream: &TcpStream) -> io::Result<()> {
     })
 }
 
-/// Takes a socket that was sent here, and waits for it if need be.
+/// Receives a socket that was passed to this process; waits for it if necessary.
 pub(crate) fn receive(listener: &UnixListener) -> io::Result<TcpStream> {
     let (channel, _) = listener.accept()?;
     with_message(|message| {
@@ -43,17 +43,18 @@ pub(crate) fn receive(listener: &UnixListener) -> io::Result<TcpStream> {
         if header.is_null() {
             return Err(io::Error::other("the message brought no descriptor"));
         }
-        // SAFETY: a header that CMSG_FIRSTHDR gives lies within the control buffer, and so does the
-        // one descriptor behind it, the only thing that `send` ever puts there.
+        // SAFETY: a header that CMSG_FIRSTHDR returns is within the control buffer, and so is the
+        // file descriptor after it, the only data that `send` puts there.
         let fd = unsafe { libc::CMSG_DATA(header).cast::<RawFd>().read_unaligned() };
-        // SAFETY: the kernel has just made this descriptor for this process; nothing else owns it.
+        // SAFETY: the kernel has just created this file descriptor for this process; nothing else
+        // owns it.
         Ok(unsafe { TcpStream::from_raw_fd(fd) })
     })
 }
 
 const DESCRIPTOR_LENGTH: u32 = 4;
 
-/// Calls `action` with a message of one byte and room for one descriptor.
+/// Calls `action` with a message of one byte and room for one file descriptor.
 fn with_message<T>(action: impl FnOnce(&mut libc::msghdr) -> io::Result<T>) -> io::Result<T> {
     let mut control = Control([0; 64]);
     let mut byte = 0_u8;

@@ -1,9 +1,10 @@
-//! A program that does with its TCP sockets exactly what it is told, for the end-to-end tests.
+//! A program that does with its TCP sockets exactly what its commands say, for the end-to-end
+//! tests.
 //!
-//! It reads one command a line from standard input and answers each with one line, `ok` and the
-//! results or `error` and the reason, once the kernel has done what was asked. A test therefore
-//! never sleeps to wait for it. It ends at the end of its input, so it cannot outlive a test.
-//! [`command::run`] lists the commands.
+//! It reads commands from standard input, one per line, and answers each with one line, `ok` and
+//! the results or `error` and the reason, once the kernel has completed it. So a test never sleeps
+//! to wait for it. It exits at EOF on its input, so it cannot outlive a test. [`command::run`]
+//! lists the commands.
 
 mod churn;
 mod command;

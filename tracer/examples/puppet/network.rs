@@ -4,15 +4,16 @@ use std::{
     os::fd::{AsRawFd as _, RawFd},
 };
 
-/// Moves the process into a new network namespace and brings its loopback interface up. Needs root.
+/// Moves the process into a new network namespace and brings its loopback interface up. Requires
+/// root.
 ///
-/// The namespace is gone when the process and its sockets are.
+/// The namespace exists until the process has exited and its sockets are closed.
 pub(crate) fn leave() -> io::Result<()> {
     // SAFETY: unshare with CLONE_NEWNET touches no memory.
     if unsafe { libc::unshare(libc::CLONE_NEWNET) } != 0 {
         return Err(io::Error::last_os_error());
     }
-    // Interfaces are asked for through any socket of the namespace.
+    // Interfaces can be configured through any socket of the namespace.
     bring_up_loopback(UdpSocket::bind("0.0.0.0:0")?.as_raw_fd())
 }
 
@@ -24,7 +25,7 @@ fn bring_up_loopback(socket: RawFd) -> io::Result<()> {
     }
     request.ifr_ifru.ifru_flags =
         libc::c_short::try_from(libc::IFF_UP).map_err(io::Error::other)?;
-    // SAFETY: SIOCSIFFLAGS reads one `ifreq` from the pointer, which is that of `request`.
+    // SAFETY: SIOCSIFFLAGS reads one `ifreq` from the pointer, which points to `request`.
     match unsafe { libc::ioctl(socket, libc::SIOCSIFFLAGS, &raw const request) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),

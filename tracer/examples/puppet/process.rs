@@ -1,7 +1,7 @@
 use std::io;
 
-/// Makes a child process that keeps every descriptor open and does nothing until it is killed,
-/// at the latest by the kernel when its parent ends.
+/// Forks a child process that keeps every file descriptor open and does nothing until it is killed,
+/// at the latest by the kernel when its parent exits.
 pub(crate) fn fork() -> io::Result<libc::pid_t> {
     // SAFETY: the child calls nothing but prctl, pause and _exit, which are allowed in the child of
     // a program with several threads.
@@ -25,13 +25,13 @@ fn sleep_for_ever() -> ! {
     }
 }
 
-/// Kills a child and waits until it is gone, with all its descriptors.
+/// Kills a child and waits until it has exited, and all its file descriptors are closed.
 pub(crate) fn kill_child(pid: libc::pid_t) -> io::Result<()> {
     // SAFETY: kill touches no memory.
     if unsafe { libc::kill(pid, libc::SIGKILL) } != 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: waitpid may be given no place for the status.
+    // SAFETY: the status pointer of waitpid may be null.
     if unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) } != pid {
         return Err(io::Error::last_os_error());
     }

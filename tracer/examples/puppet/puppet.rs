@@ -9,57 +9,57 @@ use std::{
     },
 };
 
-/// The sockets that the program holds, by descriptor.
+/// The sockets that the program holds, by file descriptor.
 #[derive(Default)]
 pub(crate) struct Puppet {
     streams: BTreeMap<RawFd, TcpStream>,
     listeners: BTreeMap<RawFd, TcpListener>,
     unix_listener: Option<UnixListener>,
-    /// Open files that are no sockets.
+    /// Open files that are not sockets.
     files: Vec<File>,
 }
 
 impl Puppet {
-    /// Holds a connection open and gives its descriptor.
+    /// Keeps a connection open and returns its file descriptor.
     pub(crate) fn keep_stream(&mut self, stream: TcpStream) -> RawFd {
         let fd = stream.as_raw_fd();
         self.streams.insert(fd, stream);
         fd
     }
 
-    /// Holds a listener open and gives its descriptor.
+    /// Keeps a listener open and returns its file descriptor.
     pub(crate) fn keep_listener(&mut self, listener: TcpListener) -> RawFd {
         let fd = listener.as_raw_fd();
         self.listeners.insert(fd, listener);
         fd
     }
 
-    /// The connection behind a descriptor.
+    /// The connection of a file descriptor.
     pub(crate) fn stream(&mut self, fd: RawFd) -> io::Result<&mut TcpStream> {
         self.streams.get_mut(&fd).ok_or_else(|| missing(fd, "connection"))
     }
 
-    /// The listener behind a descriptor.
+    /// The listener of a file descriptor.
     pub(crate) fn listener(&self, fd: RawFd) -> io::Result<&TcpListener> {
         self.listeners.get(&fd).ok_or_else(|| missing(fd, "listener"))
     }
 
-    /// Gives a listener away.
+    /// Removes a listener and returns it.
     pub(crate) fn take_listener(&mut self, fd: RawFd) -> io::Result<TcpListener> {
         self.listeners.remove(&fd).ok_or_else(|| missing(fd, "listener"))
     }
 
-    /// Gives a connection away.
+    /// Removes a connection and returns it.
     pub(crate) fn take_stream(&mut self, fd: RawFd) -> io::Result<TcpStream> {
         self.streams.remove(&fd).ok_or_else(|| missing(fd, "connection"))
     }
 
-    /// Holds files open.
+    /// Keeps files open.
     pub(crate) fn keep_files(&mut self, files: Vec<File>) {
         self.files.extend(files);
     }
 
-    /// Closes one descriptor.
+    /// Closes one file descriptor.
     pub(crate) fn close(&mut self, fd: RawFd) -> Result<(), Box<dyn std::error::Error>> {
         if self.streams.remove(&fd).is_none() {
             self.take_listener(fd)?;
@@ -73,13 +73,13 @@ impl Puppet {
         self.listeners.clear();
     }
 
-    /// Waits for passed descriptors at `path` from now on.
+    /// Listens for passed file descriptors at `path` from now on.
     pub(crate) fn listen_unix(&mut self, path: &str) -> io::Result<()> {
         self.unix_listener = Some(UnixListener::bind(path)?);
         Ok(())
     }
 
-    /// Where passed descriptors arrive.
+    /// The listener at which passed file descriptors arrive.
     pub(crate) fn unix_listener(&self) -> io::Result<&UnixListener> {
         self.unix_listener.as_ref().ok_or_else(|| io::Error::other("listen-unix comes first"))
     }

@@ -7,11 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Longest wait for the kernel: far more than loopback ever takes, so that only a real fault
-/// reaches it.
+/// Longest wait for the kernel: far more than loopback takes, so only a fault reaches it.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// Opens connections from a thread that is not the process's main one, and that ends afterwards.
+/// Opens connections from a thread other than the main thread, which exits afterwards.
 pub(crate) fn connect_from_a_thread(
     address: SocketAddr,
     count: usize,
@@ -23,10 +22,10 @@ pub(crate) fn connect_from_a_thread(
         .map_err(|_| io::Error::other("the connecting thread panicked"))?
 }
 
-/// Makes the next close of the socket send a RST instead of a FIN.
+/// Makes closing the socket send a RST instead of a FIN.
 pub(crate) fn reset_on_close(stream: &TcpStream) -> io::Result<()> {
     let linger = libc::linger { l_onoff: 1, l_linger: 0 };
-    // SAFETY: the pointer and the length describe `linger`, which lives through the call.
+    // SAFETY: the pointer and the length describe `linger`, which outlives the call.
     let result = unsafe {
         libc::setsockopt(
             stream.as_raw_fd(),
@@ -39,7 +38,7 @@ pub(crate) fn reset_on_close(stream: &TcpStream) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Waits until the socket is in a state, named as in the tool's output.
+/// Waits until the socket is in a state, named as in the output of `tracer`.
 pub(crate) fn await_state(stream: &TcpStream, name: &str) -> io::Result<()> {
     let wanted = match name {
         "ESTABLISHED" => 1,
@@ -51,16 +50,16 @@ pub(crate) fn await_state(stream: &TcpStream, name: &str) -> io::Result<()> {
     poll_until(|| Ok(state(stream)? == wanted))
 }
 
-/// Waits until at least `length` bytes are there to be read.
+/// Waits until at least `length` bytes can be read.
 pub(crate) fn await_unread(stream: &TcpStream, length: usize) -> io::Result<()> {
     poll_until(|| Ok(unread_bytes(stream)? >= length))
 }
 
-/// `tcp_info.tcpi_state`; unlike a read it has no effect on what the tool sees.
+/// `tcp_info.tcpi_state`. Unlike a read, this has no effect on what `tracer` sees.
 fn state(stream: &TcpStream) -> io::Result<u8> {
     let mut information = MaybeUninit::<libc::tcp_info>::zeroed();
     let mut length = length_of::<libc::tcp_info>();
-    // SAFETY: the pointer and `length` describe `information`, which lives through the call.
+    // SAFETY: the pointer and `length` describe `information`, which outlives the call.
     let result = unsafe {
         libc::getsockopt(
             stream.as_raw_fd(),
@@ -73,13 +72,13 @@ fn state(stream: &TcpStream) -> io::Result<u8> {
     if result != 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: it consists of integers and was zeroed, so it is valid whatever the kernel wrote.
+    // SAFETY: it consists of integers and was zeroed, so any bytes from the kernel are valid.
     Ok(unsafe { information.assume_init() }.tcpi_state)
 }
 
 fn unread_bytes(stream: &TcpStream) -> io::Result<usize> {
     let mut length: libc::c_int = 0;
-    // SAFETY: FIONREAD writes one `int` to the pointer, which is that of `length`.
+    // SAFETY: FIONREAD writes one `int` through the pointer, which points to `length`.
     let result = unsafe { libc::ioctl(stream.as_raw_fd(), libc::FIONREAD, &raw mut length) };
     if result != 0 {
         return Err(io::Error::last_os_error());
@@ -98,7 +97,7 @@ fn poll_until(mut condition: impl FnMut() -> io::Result<bool>) -> io::Result<()>
     Ok(())
 }
 
-/// The size of a socket option, as the socket calls want it.
+/// The size of a socket option, in the type that the socket calls require.
 #[expect(clippy::cast_possible_truncation, reason = "socket options are a few hundred bytes long")]
 const fn length_of<T>() -> libc::socklen_t {
     size_of::<T>() as libc::socklen_t

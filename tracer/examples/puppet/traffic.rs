@@ -22,7 +22,7 @@ pub(crate) fn exchange(pairs: &mut [(TcpStream, TcpStream)]) -> io::Result<()> {
     Ok(())
 }
 
-/// Exchanges messages on these connections again and again, in a thread, as long as they work.
+/// Exchanges messages on these connections repeatedly, in a thread, until one fails.
 pub(crate) fn exchange_every(pause: Duration, mut pairs: Vec<(TcpStream, TcpStream)>) {
     thread::spawn(move || {
         while exchange(&mut pairs).is_ok() {
@@ -31,8 +31,8 @@ pub(crate) fn exchange_every(pause: Duration, mut pairs: Vec<(TcpStream, TcpStre
     });
 }
 
-/// Opens a connection every `pause`, exchanges messages on it, and closes both ends after `kept`, in
-/// a thread, as long as that works.
+/// Opens a connection every `pause`, exchanges messages on it, and closes both ends after `kept`,
+/// in a thread, until that fails.
 pub(crate) fn visit_every(pause: Duration, kept: Duration, address: SocketAddr) -> io::Result<()> {
     let listener = TcpListener::bind(address)?;
     let address = listener.local_addr()?;
@@ -58,7 +58,7 @@ fn visit(listener: &TcpListener, address: SocketAddr) -> io::Result<(TcpStream, 
     Ok(pair)
 }
 
-/// Opens this many files that are no sockets.
+/// Opens this many files that are not sockets.
 pub(crate) fn open_files(count: usize) -> io::Result<Vec<File>> {
     (0..count).map(|_| File::open("/dev/null")).collect()
 }

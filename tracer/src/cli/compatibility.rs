@@ -1,5 +1,5 @@
-//! The options that `docs/compatibility.md` promises to keep. Some may be added to these lists; none
-//! may go.
+//! The options that `docs/compatibility.md` promises to keep. Options may be added to these lists;
+//! none may be removed.
 
 use clap::CommandFactory as _;
 
@@ -37,7 +37,7 @@ const WATCH: &[&str] = &[
     "verbose", "cmdline", "record", "max-size",
 ];
 
-/// Letters that stand for options, in every command that has the option.
+/// The short form of each option, in every command that has the option.
 const LETTERS: [(char, &str); 6] = [
     ('p', "pid"),
     ('L', "local-port"),

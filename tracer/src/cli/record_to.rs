@@ -7,7 +7,7 @@ use clap::Args;
 use super::size;
 use crate::output::options::RecordingOptions;
 
-/// With a lower limit, a busy host would lose the events of the last seconds.
+/// With a lower limit, the recording of a busy host would lose the events of the last seconds.
 const MAX_SIZE_MIN: u64 = 1 << 20;
 
 #[derive(Debug, Args)]

@@ -38,7 +38,7 @@ impl Record {
     }
 }
 
-/// Which recording to judge, up to which time, and with which thresholds.
+/// The recording to analyze, up to which time, and with which thresholds.
 #[derive(Debug, Args)]
 pub(crate) struct Rejudge {
     /// The recording to read
@@ -46,7 +46,7 @@ pub(crate) struct Rejudge {
     pub(crate) file: PathBuf,
     /// Report the state at this time (UTC), such as 02:00
     ///
-    /// The time is a timestamp, such as 2026-03-01T02:00:00Z, or a time of day, which stands for its
+    /// The time is a timestamp, such as 2026-03-01T02:00:00Z, or a time of day, which means its
     /// last occurrence in the recording.
     #[arg(long, value_name = "TIME", value_parser = report_time)]
     pub(crate) at: Option<ReportTime>,
@@ -55,17 +55,18 @@ pub(crate) struct Rejudge {
 }
 
 impl Rejudge {
-    /// The thresholds to judge with: `recorded`, with those that were given in their place.
+    /// The thresholds to apply: `recorded`, with those that were given on the command line
+    /// replaced.
     pub(crate) fn options(&self, recorded: Options) -> Options {
         self.thresholds.options(recorded)
     }
 
-    /// The lowest confidence for exit code 1, if it was given.
+    /// The lowest confidence for exit code 1, if one was given.
     pub(crate) fn fail_on(&self) -> Option<Confidence> {
         self.thresholds.fail_on()
     }
 
-    /// These options, as command line arguments.
+    /// These options as command line arguments.
     pub(crate) fn arguments(&self) -> Vec<String> {
         let mut arguments = vec![self.file.display().to_string()];
         if let Some(at) = self.at {
@@ -76,7 +77,7 @@ impl Rejudge {
     }
 }
 
-/// Which recording to judge, and how to show the result.
+/// The recording to analyze, and how to show the result.
 #[derive(Debug, Args)]
 pub(crate) struct Replay {
     #[command(flatten)]
@@ -98,7 +99,7 @@ impl Replay {
     }
 }
 
-/// Which recording to report on, and where to write the report.
+/// The recording to report on, and where to write the report.
 #[derive(Debug, Args)]
 pub(crate) struct IncidentReport {
     #[command(flatten)]
@@ -125,7 +126,7 @@ impl IncidentReport {
     }
 }
 
-/// Which two states to compare.
+/// The two states to compare.
 #[derive(Debug, Args)]
 pub(crate) struct Diff {
     /// A recording, or JSON from tracer audit -o json

@@ -3,15 +3,15 @@ use tracer_core::Confidence;
 
 use crate::output::listing;
 
-/// Which findings a table lists beside the likely and certain ones.
+/// Which findings a table lists in addition to the likely and certain ones.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(super) struct Show {
     /// Also list findings down to this level: possible, info
     ///
     /// Tables list likely and certain findings, and those that reach --fail-on; they count the
-    /// others. With info, possible ones are listed, too; --all lists all. JSON and CSV have every
-    /// finding.
+    /// others. With info, possible ones are also listed; --all lists every finding. JSON and CSV
+    /// always contain every finding.
     #[arg(long, value_name = "LEVEL", value_delimiter = ',', ignore_case = true)]
     #[arg(hide_possible_values = true)]
     show: Vec<Level>,
@@ -34,13 +34,13 @@ impl Level {
 }
 
 impl Show {
-    /// The lowest confidence of the findings that are listed. `all`: every connection is.
+    /// The lowest confidence of the findings that are listed. `all`: every connection is listed.
     pub(super) fn least(&self, fail_on: Confidence, all: bool) -> Confidence {
         let everything = all.then_some(Confidence::Info);
         listing::lowest(fail_on, everything.or(self.requested()))
     }
 
-    /// The option, if it was given, as arguments.
+    /// The option as arguments, if it was given.
     pub(super) fn arguments(&self) -> Vec<String> {
         let level = self.requested().map(|it| ["--show".to_owned(), it.to_string()]);
         level.into_iter().flatten().collect()

@@ -12,8 +12,8 @@ use super::{
 /// Number of time windows that the growth rule compares.
 const GROWTH_WINDOWS: u32 = 5;
 
-/// What counts as a leak. A threshold that is not given keeps its default, or, for a recording, the
-/// value that it was recorded with.
+/// The thresholds for leaks. One that is not given keeps its default or, for a recording, its
+/// recorded value.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Thresholds")]
 pub(super) struct Thresholds {
@@ -46,7 +46,7 @@ pub(super) struct Thresholds {
 }
 
 impl Thresholds {
-    /// `options`, with the thresholds that were given in place of theirs.
+    /// `options`, with the thresholds that were given on the command line replaced.
     pub(super) fn options(&self, options: Options) -> Options {
         let window = self.growth_for.map(|duration| milliseconds(duration / GROWTH_WINDOWS));
         Options {
@@ -81,7 +81,7 @@ impl Thresholds {
         given.flatten().chain(self.all.then(|| "--all".to_owned())).collect()
     }
 
-    /// The lowest confidence for exit code 1, if it was given.
+    /// The lowest confidence for exit code 1, if one was given.
     pub(super) fn fail_on(&self) -> Option<Confidence> {
         self.fail_on.map(FailOn::confidence)
     }

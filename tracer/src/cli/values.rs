@@ -7,20 +7,20 @@ use ipnet::{IpNet, Ipv4Net};
 use jiff::SignedDuration;
 
 use crate::{
-    collect::{kernel::hooks::Mechanism, plan::Source},
+    collect::{kernel::hooks::AttachFamily, plan::Source},
     output::options::{DocumentFormat, OutputFormat},
 };
 
-/// A longer duration is taken for a mistake.
+/// A longer duration is treated as a mistake.
 const DURATION_MAX: Duration = Duration::from_hours(366 * 24);
 
-/// Five windows of 1 s: while something changes, each has a snapshot.
+/// Five windows of 1s: while something changes, each contains a snapshot.
 const GROWTH_MIN: Duration = Duration::from_secs(5);
 
-/// Longest process name that the kernel stores, in bytes (`TASK_COMM_LEN` - 1).
+/// Maximum length of a process name in the kernel, in bytes (`TASK_COMM_LEN` - 1).
 const COMM_MAX: usize = 15;
 
-/// A parser of these names. Each has a help text and a value.
+/// A parser for these names, each with a help text and a value.
 fn choice<T: Copy + Send + Sync + 'static, const N: usize>(
     choices: [(&'static str, &'static str, T); N],
 ) -> impl TypedValueParser<Value = T> {
@@ -54,11 +54,11 @@ pub(super) fn source() -> impl TypedValueParser<Value = Source> {
     ])
 }
 
-pub(super) fn mechanism(text: &str) -> Result<Mechanism, String> {
-    Mechanism::named(text).ok_or_else(|| "expected tracepoint, fentry or kprobe".to_owned())
+pub(super) fn attach_family(text: &str) -> Result<AttachFamily, String> {
+    AttachFamily::named(text).ok_or_else(|| "expected tracepoint, fentry or kprobe".to_owned())
 }
 
-/// The first digits of a container ID, in lower case. Fewer than four are taken for a mistake.
+/// The first digits of a container ID, in lower case. Fewer than four are treated as a mistake.
 pub(super) fn container(text: &str) -> Result<String, String> {
     let is_id = text.bytes().all(|byte| byte.is_ascii_hexdigit()) && (4..=64).contains(&text.len());
     if is_id {

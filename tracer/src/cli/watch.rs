@@ -20,7 +20,7 @@ use crate::{
     output::options::{OutputFormat, OutputOptions},
 };
 
-/// How long `audit` observes by default: long enough to see which sockets change.
+/// How long `audit` observes by default, which is long enough to see which sockets change.
 const AUDIT_DURATION: Duration = Duration::from_secs(3);
 
 /// What to watch, what counts as a leak, and how to show it.
@@ -189,7 +189,7 @@ impl Watch {
             cmdline: output.cmdline,
             verbose: output.format.verbose,
             source: observation.source,
-            mechanism: None,
+            attach_family: None,
         }
     }
 }
@@ -230,15 +230,16 @@ impl Demo {
             cmdline: self.output.cmdline,
             verbose: self.output.format.verbose,
             source: None,
-            mechanism: None,
+            attach_family: None,
         };
         (plan, self.output.format.output_options(false))
     }
 }
 
 impl Observation {
-    /// Uprobes see only requests from now on. A run that ends before such a response can be
-    /// suspicious (`is_long_enough` is false) does not need them.
+    /// Which Go programs get uprobes. Uprobes see only requests made after they are attached, so a
+    /// run that ends before such a response can be suspicious (`is_long_enough` is false) does not
+    /// need them.
     fn uprobes(&self, has_pids: bool, is_long_enough: bool) -> UprobeTargets {
         match (self.go, has_pids) {
             _ if self.no_uprobes => UprobeTargets::None,

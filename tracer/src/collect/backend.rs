@@ -24,17 +24,17 @@ use super::{
 };
 use crate::wall_clock::WallClock;
 
-/// Where a run gets its backend from.
+/// The backend that a run uses.
 pub(crate) enum BackendSource {
     /// The running kernel.
     Host,
-    /// A host that a test made up.
+    /// A simulated host, for tests.
     #[cfg(test)]
     Scripted(ScriptedHost),
 }
 
 impl BackendSource {
-    /// The wall time of the clock of events and snapshots.
+    /// Conversion from the clock of events and snapshots to wall time.
     pub(crate) fn wall_clock(&self) -> WallClock {
         match self {
             Self::Host => WallClock::now(),
@@ -43,7 +43,7 @@ impl BackendSource {
         }
     }
 
-    /// Time is not that of the host.
+    /// Whether time is simulated.
     #[cfg(test)]
     pub(crate) const fn is_scripted(&self) -> bool {
         matches!(self, Self::Scripted(_))
@@ -70,14 +70,14 @@ impl BackendSource {
     }
 }
 
-/// What a run takes snapshots with.
+/// The source of a run's snapshots.
 #[expect(clippy::large_enum_variant, reason = "only one exists, usually the large variant")]
 pub(super) enum Backend {
     /// The BPF programs.
     Kernel(Kernel),
     /// `sock_diag(7)`, `/proc` and `pidfd_getfd(2)`.
     SockDiag(SockDiag),
-    /// A host that a test made up.
+    /// A simulated host, for tests.
     #[cfg(test)]
     Scripted(ScriptedHost),
 }
@@ -106,7 +106,7 @@ impl Backend {
     pub(super) fn cpu_time(&self) -> Duration {
         match self {
             Self::Kernel(_) | Self::SockDiag(_) => clock::cpu_time(),
-            // Time is simulated, and what the other tests take does not count.
+            // Time is simulated, and the CPU time of other tests in this process must not count.
             #[cfg(test)]
             Self::Scripted(_) => Duration::ZERO,
         }
@@ -125,7 +125,7 @@ impl Backend {
         }
     }
 
-    /// One pass of the iterator, which gives each record to `each`.
+    /// Runs one pass of the iterator, and passes each record to `each`.
     ///
     /// # Errors
     /// The backend has no iterator, or the kernel cannot run it.

@@ -10,7 +10,7 @@ use tracer_core::Comm;
 pub struct Filter {
     /// Process ids in the tracer's pid namespace.
     pub(crate) pids: BTreeSet<u32>,
-    /// Also the descendants of `pids`.
+    /// Whether the descendants of `pids` are selected, too.
     pub(crate) children: bool,
     /// Names as in `/proc/PID/comm`.
     pub(crate) comms: BTreeSet<String>,
@@ -25,22 +25,22 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// The selection depends on the cgroups of processes.
+    /// Whether the selection depends on the cgroups of processes.
     pub(crate) const fn is_by_cgroup(&self) -> bool {
         self.cgroup.is_some() || self.container.is_some()
     }
 
-    /// The selection includes every process.
+    /// Whether the selection includes every process.
     pub(crate) fn has_all_processes(&self) -> bool {
         self.pids.is_empty() && self.comms.is_empty() && !self.is_by_cgroup()
     }
 
-    /// Processes with this name are selected, if their pid and cgroup are.
+    /// Whether processes with this name are selected, if their pid and cgroup are.
     pub(crate) fn admits_name(&self, comm: &Comm) -> bool {
         self.comms.is_empty() || self.comms.contains(comm.0.as_str())
     }
 
-    /// Connections with these addresses are selected.
+    /// Whether connections with these addresses are selected.
     pub(crate) fn admits_addresses(&self, local: SocketAddr, remote: SocketAddr) -> bool {
         let among = |ports: &BTreeSet<u16>, port| ports.is_empty() || ports.contains(&port);
         among(&self.local_ports, local.port())

@@ -1,9 +1,10 @@
-//! The ledger: the HTTP responses in flight of Go programs, which their HTTP clients have returned to
-//! the application and which are neither read to EOF nor closed.
+//! The ledger: the HTTP responses in flight in Go programs. They were requested, and have neither
+//! been read to EOF nor closed.
 //!
-//! Uprobes keep it in a kernel map ([`kernel::uprobes`](super::kernel::uprobes)), so that no request
-//! causes an event. The map is read after each snapshot, and each response that has been in flight for
-//! a while is assigned to its connection by reading the program's memory ([`tracer_inspect::go`]).
+//! Uprobes maintain it in a BPF map ([`kernel::uprobes`](super::kernel::uprobes)), so no request
+//! causes an event. The map is read after each snapshot, and each response that has been in flight
+//! for a while is assigned to its connection by reading the program's memory
+//! ([`tracer_inspect::go`]).
 //!
 //! Responses that were in flight before the uprobes were attached are not in it.
 
@@ -39,10 +40,10 @@ const PENDING_MAX_MS: u64 = 10_000;
 /// The ledgers of a run.
 #[derive(Debug)]
 pub(crate) struct Ledgers {
-    /// Younger responses are not assigned to connections yet.
+    /// The minimum age of a response that is assigned to its connection, in milliseconds.
     age_min_ms: u64,
     known: BTreeMap<Process, ProcessState>,
-    /// More than [`FOLLOWED_MAX`] processes were wanted.
+    /// Whether more than [`FOLLOWED_MAX`] processes were wanted.
     is_full: bool,
 }
 
@@ -60,8 +61,8 @@ struct Process {
 enum ProcessState {
     /// It has.
     Followed(Box<Followed>),
-    /// It has not, and will not get any while it runs this program. `reason` is `None` for a program
-    /// without Go's HTTP client.
+    /// It has none, and will not get any while it runs this program. `reason` is `None` for a
+    /// program without Go's HTTP client.
     NotFollowed { program: FileKey, reason: Option<Limit> },
 }
 
@@ -78,10 +79,10 @@ impl Ledgers {
         Self { age_min_ms, known: BTreeMap::new(), is_full: false }
     }
 
-    /// Attaches uprobes to those of the wanted processes that have none, detaches them from
-    /// processes that have ended or run another program now, and returns the ledger of each process
-    /// that is among the `holders` of sockets. `wanted` has the start time of each process, in clock
-    /// ticks since boot, by pid.
+    /// Attaches uprobes to the wanted processes that have none, detaches them from processes that
+    /// have exited or called `execve`, and returns the ledger of each process that is among the
+    /// `holders` of sockets. `wanted` has the start time of each process, in clock ticks since
+    /// boot, by pid.
     pub(crate) fn update(
         &mut self,
         kernel: &mut Kernel,
@@ -95,8 +96,8 @@ impl Ledgers {
         self.read(kernel, inspector, stacks, holders)
     }
 
-    /// Forgets processes that have ended or run another program now. A process keeps its uprobes
-    /// while it holds no sockets.
+    /// Forgets processes that have exited or called `execve`. A process without sockets keeps its
+    /// uprobes.
     fn forget_ended(&mut self, wanted: &BTreeMap<u32, u64>) {
         self.known.retain(|process, state| match state {
             ProcessState::Followed(followed) => followed.is_current(),
@@ -187,8 +188,8 @@ impl Ledgers {
         inputs
     }
 
-    /// The responses that are old enough, by process. Entries of processes that are not followed any
-    /// more are removed from the kernel map.
+    /// The responses that are old enough, by process. Entries of processes that no longer have
+    /// uprobes are removed from the BPF map.
     fn by_process(
         &self,
         kernel: &mut Kernel,
@@ -221,7 +222,7 @@ impl Ledgers {
     }
 }
 
-/// The object in the program that stands for a response: its HTTP/1 connection or HTTP/2 stream.
+/// The object in the program that identifies a response: its HTTP/1 connection or HTTP/2 stream.
 /// `None` for an HTTP/2 request that has no stream yet.
 fn object(key: &LedgerKey) -> Option<HttpObject> {
     let kinds = [LedgerKind::Connection, LedgerKind::Stream];
@@ -234,8 +235,8 @@ fn program_file(pid: u32) -> io::Result<FileKey> {
     Ok(FileKey::of(&fs::metadata(format!("/proc/{pid}/exe"))?))
 }
 
-/// Raises the soft limit of open files to the hard limit: each uprobe takes a file descriptor, and
-/// the usual soft limit of 1024 is too low.
+/// Raises the soft limit of open files to the hard limit: each uprobe requires a file descriptor,
+/// and the usual soft limit of 1,024 is too low.
 fn raise_open_files_limit() {
     let limit = getrlimit(Resource::Nofile);
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });

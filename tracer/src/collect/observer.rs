@@ -35,11 +35,11 @@ use super::{
     target_processes::TargetProcesses,
 };
 
-/// Maximum number of events that are read from the ring buffer at a time, so that a flood of events
-/// does not delay snapshots.
+/// Maximum number of events read from the ring buffer at a time, so that a flood of events does not
+/// delay snapshots.
 const EVENTS_MAX: usize = 65_536;
 
-/// A response in flight is reported once it is `--idle` divided by this old: the detector then
+/// A response in flight is reported once its age is `--idle` divided by this, so that the detector
 /// knows it before it becomes suspicious.
 const RESPONSE_AGE_DIVISOR: u64 = 2;
 
@@ -60,25 +60,25 @@ pub(crate) struct Observer {
     holders: Vec<ProcessKey>,
     /// `None` before the first record.
     clock: Option<SteadyClock>,
-    /// The kernel programs report only events of tracked sockets.
+    /// Whether the BPF programs report only events of tracked sockets.
     only_tracked: bool,
     /// The sockets of the latest snapshot, if not all are selected. A selected socket stays
-    /// selected when its process ends and another process still holds it.
+    /// selected if its process exits and another process still holds it.
     followed: BTreeSet<ConnectionId>,
     /// Number of sockets in the latest snapshot.
     sockets: usize,
-    /// What the latest pass of the iterator saw, if the run takes several snapshots.
+    /// The records of the latest pass of the iterator, if the run takes several snapshots.
     known: Option<KnownSockets>,
     /// Number of processes that did not fit into the kernel's map of target processes.
     refused: u64,
-    /// What was lost in user space.
+    /// Losses in user space.
     loss: Loss,
     /// The totals in the latest [`Input::Loss`].
     reported_loss: Loss,
 }
 
 impl Observer {
-    /// Loads the kernel programs and, unless the run is a single snapshot, attaches the hooks.
+    /// Loads the BPF programs and, unless the run is a single snapshot, attaches the hooks.
     ///
     /// # Errors
     /// A selected process, cgroup or container does not exist, the file of `--call-sites` is
@@ -108,7 +108,7 @@ impl Observer {
             verbose: plan.verbose,
             // Without hooks there are no events.
             ring_bytes: (!attach).then_some(1),
-            mechanism: plan.mechanism,
+            attach_family: plan.attach_family,
         };
         let (backend, fallback) = backend.open(options, plan.source)?;
         let has_uprobes = has_uprobes && fallback.is_none();
@@ -141,7 +141,7 @@ impl Observer {
         host.notes.extend(limits);
         if let Some(reason) = fallback {
             if let FallbackReason::ProgramsNotLoaded { detail } = &reason {
-                log::warn!("using sock_diag, because the kernel programs are not loaded: {detail}");
+                log::warn!("using sock_diag, because the BPF programs are not loaded: {detail}");
             }
             let state = AttachState::SockDiag { reason: reason.clone() };
             host.probes.push(Probe { hook: Hook::Snapshot, state });
@@ -173,7 +173,7 @@ impl Observer {
         Ok(HostFacts { started_at, suspended_ns, probes, notes: Vec::new() })
     }
 
-    /// Drops the capabilities that are not needed any more. `creates_files`: the run creates files
+    /// Drops the capabilities that are no longer needed. `creates_files`: the run creates files
     /// later.
     ///
     /// # Errors
@@ -190,7 +190,7 @@ impl Observer {
         })
     }
 
-    /// Waits until there are events, or log messages of the kernel programs.
+    /// Waits until there are events, or log messages of the BPF programs.
     pub(crate) async fn readable(&self) -> io::Result<()> {
         let events = async {
             match &self.events {
@@ -243,8 +243,8 @@ impl Observer {
         self.take_stacks();
     }
 
-    /// Makes room for further stacks in the kernel's map. Every event that was read by now has its
-    /// stack in it, unless that was taken before.
+    /// Makes room for further stacks in the BPF map. The stack of every event read so far is in the
+    /// map, or was taken from it before.
     fn take_stacks(&mut self) {
         let now = self.now();
         if let (Some(stacks), Some(kernel)) = (&mut self.stacks, self.backend.kernel())
@@ -254,9 +254,9 @@ impl Observer {
         }
     }
 
-    /// Drops stacks that nothing refers to any more, if there are many. `referenced` gives those
-    /// that something refers to. To be called after [`ledgers`](Self::ledgers), which names those
-    /// of responses that are too young to be reported.
+    /// Drops stacks without a reference, if there are many. `referenced` returns those with one.
+    /// Must be called after [`ledgers`](Self::ledgers), which uses the stacks of responses that are
+    /// too young to be reported.
     pub(crate) fn drop_stacks(&mut self, referenced: impl FnOnce() -> BTreeSet<StackId>) {
         let now = self.now();
         if let Some(stacks) = self.stacks.as_mut().filter(|stacks| stacks.is_due()) {
@@ -264,8 +264,8 @@ impl Observer {
         }
     }
 
-    /// The totals of what was lost, if they have changed. Reading them takes a system call or more for
-    /// each program and map, so this is not done for each event.
+    /// The totals of what was lost, if they have changed. Reading them takes at least one system
+    /// call per program and map, so it is not done for each event.
     pub(crate) fn losses(&mut self) -> Option<Input> {
         let mut total = self.loss;
         #[cfg(test)]
@@ -286,7 +286,7 @@ impl Observer {
             }
             // Something may be missing, so the report must not claim to be complete.
             Err(error) => {
-                log::warn!("cannot read the loss counters of the kernel programs: {error:#}");
+                log::warn!("cannot read the loss counters of the BPF programs: {error:#}");
                 total.unreadable += 1;
             }
         }
@@ -300,7 +300,7 @@ impl Observer {
         })
     }
 
-    /// Updates the target processes and their list in the kernel.
+    /// Updates the target processes and the BPF map of them.
     fn update_targets(&mut self) -> Result<()> {
         let Some(targets) = &mut self.targets else { return Ok(()) };
         targets.refresh();
@@ -332,13 +332,13 @@ impl Observer {
         inputs
     }
 
-    /// A note if the run is over because all target processes have ended.
+    /// A note, if the run ends because all target processes have exited.
     pub(crate) fn end(&self) -> Option<Input> {
         let ended = self.targets.as_ref().is_some_and(TargetProcesses::have_exited);
         ended.then(|| Input::Note(Note::TargetProcessesEnded))
     }
 
-    /// The answer to a question; `None` if the process has ended.
+    /// The answer to a question; `None` if the process has exited.
     pub(crate) fn answer(&mut self, question: &Question) -> Option<Input> {
         #[cfg(test)]
         if let Backend::Scripted(host) = &self.backend {

@@ -1,4 +1,5 @@
-//! The time between two snapshots. Pure: the session reports what tracer cost and found.
+//! The time between two snapshots. Pure: the session passes in the CPU time used and whether
+//! anything changed.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -6,24 +7,24 @@ use std::{collections::VecDeque, time::Duration};
 const PAUSE: Duration = Duration::from_secs(1);
 /// Pause between snapshots when nothing has changed for some time.
 const CALM_PAUSE: Duration = Duration::from_secs(10);
-/// The pause is at most `--idle` divided by this, so that a verdict is delayed only a little.
+/// The pause is at most `--idle` divided by this, so that verdicts are delayed only slightly.
 const IDLE_DIVISOR: u32 = 6;
-/// The pause is at least the CPU time that tracer takes between two snapshots multiplied by this, so
-/// that tracer takes less than 1% of one CPU, with a twentieth to spare for its start.
+/// The pause is at least the CPU time that tracer uses per snapshot multiplied by this, so that
+/// tracer uses less than 1% of one CPU. The margin of 5% is for its start.
 const COST_FACTOR: u32 = 105;
-/// Longest pause because of the cost.
+/// Longest pause due to the cost.
 const COST_PAUSE_MAX: Duration = Duration::from_secs(30);
-/// The CPU time that counts is the average of this many: what is done once, such as a scan of a
-/// large process, delays several snapshots a little and not one of them for long.
+/// Number of snapshots over which the CPU time is averaged: a single expensive operation, such as a
+/// scan of a large process, delays several snapshots slightly instead of one for long.
 const AVERAGED: u8 = 8;
 /// The pauses of one run.
 #[derive(Clone, Debug)]
 pub(crate) struct Pace {
     shortest: Duration,
     longest: Duration,
-    /// Pause by what changes.
+    /// The pause without regard to the cost.
     pause: Duration,
-    /// CPU time of the latest snapshots, each with all that followed from it.
+    /// CPU time of the latest snapshots, each including the work that followed from it.
     costs: VecDeque<Duration>,
 }
 
@@ -36,8 +37,8 @@ impl Pace {
         Self { shortest, longest, pause: shortest, costs: VecDeque::new() }
     }
 
-    /// A snapshot was taken. `cpu_time` is that of tracer since the snapshot before, with events,
-    /// inspections and output. Pauses grow by half while nothing has changed.
+    /// Records a snapshot. `cpu_time` is that of tracer since the previous snapshot, including
+    /// events, inspections and output. Pauses grow by half while nothing changes.
     pub(crate) fn snapshot_taken(&mut self, cpu_time: Duration, has_changed: bool) {
         let grown = self.pause.saturating_add(self.pause / 2).min(self.longest);
         self.pause = if has_changed { self.shortest } else { grown };
@@ -47,14 +48,14 @@ impl Pace {
         self.costs.push_back(cpu_time);
     }
 
-    /// An event arrived: the pause becomes short again.
+    /// Records an event: the pause becomes short again.
     pub(crate) const fn event_arrived(&mut self) {
         self.pause = self.shortest;
     }
 
     /// The time from the end of one snapshot to the start of the next.
     pub(crate) fn pause(&self) -> Duration {
-        // A run that has begun pays for its first snapshots with the later pauses.
+        // Later pauses compensate for the cost of the first snapshots.
         let average = self.costs.iter().sum::<Duration>() / u32::from(AVERAGED);
         self.pause.max(average.saturating_mul(COST_FACTOR).min(COST_PAUSE_MAX))
     }
@@ -105,7 +106,7 @@ mod tests {
         }
     }
 
-    /// The pauses after snapshots that cost this much, inspections included.
+    /// The pauses after snapshots that cost this much, including inspections.
     fn busy(pace: &mut Pace, cost: Duration, snapshots: usize) -> Vec<Duration> {
         let pauses = (0..snapshots).map(|_| {
             pace.snapshot_taken(cost, true);

@@ -1,10 +1,10 @@
-//! What a run observes, and for how long.
+//! The plan of a run: what to observe, and for how long.
 
 use std::{path::PathBuf, time::Duration};
 
 use tracer_core::{Confidence, Options};
 
-use super::{filter::Filter, kernel::hooks::Mechanism};
+use super::{filter::Filter, kernel::hooks::AttachFamily};
 
 /// Sources of snapshots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,8 +15,8 @@ pub(crate) enum Source {
     SockDiag,
 }
 
-/// The Go programs to which uprobes are attached, which follow each HTTP response until it is
-/// returned to the pool or its body is closed.
+/// The Go programs to which uprobes are attached. Uprobes track each HTTP response until its body
+/// is read to EOF or closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum UprobeTargets {
     /// None.
@@ -37,7 +37,7 @@ pub(crate) struct Plan {
     pub(crate) options: Options,
     /// `None`: until a signal.
     pub(crate) duration: Option<Duration>,
-    /// This is an audit, so everything that the filter names must exist.
+    /// Whether this is an audit, so that everything that the filter names must exist.
     pub(crate) once: bool,
     /// Time between snapshots; `None`: adaptive, see [`Pace`](super::pace::Pace).
     pub(crate) interval: Option<Duration>,
@@ -45,11 +45,11 @@ pub(crate) struct Plan {
     pub(crate) call_sites: Option<PathBuf>,
     /// The lowest confidence for exit code 1.
     pub(crate) fail_on: Confidence,
-    /// Command lines are read and shown.
+    /// Whether command lines are read and shown.
     pub(crate) cmdline: bool,
     pub(crate) verbose: bool,
     /// Use only this source of snapshots.
     pub(crate) source: Option<Source>,
     /// Use only attach methods of this mechanism.
-    pub(crate) mechanism: Option<Mechanism>,
+    pub(crate) attach_family: Option<AttachFamily>,
 }

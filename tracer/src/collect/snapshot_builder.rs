@@ -28,12 +28,13 @@ pub struct SnapshotBuilder {
     not_judged: BTreeMap<(Who, String), u64>,
     /// Processes whose file descriptors could not be read.
     unreadable: Vec<Who>,
-    /// Processes with a file descriptor of a socket that could not be queried, once per descriptor.
+    /// Processes with a file descriptor of a socket that could not be queried, once per file
+    /// descriptor.
     unopened: Vec<Who>,
     without_holder: u64,
-    /// What the snapshot before saw.
+    /// The records of the previous snapshot.
     before: KnownSockets,
-    /// What this one sees: the records, each with the place of its socket.
+    /// The records of this snapshot, each with the index of its socket.
     seen: Vec<(SocketRecord, usize)>,
     is_kept: bool,
 }
@@ -57,15 +58,15 @@ impl SnapshotBuilder {
         }
     }
 
-    /// Makes room for as many sockets as the snapshot before had.
+    /// Reserves room for as many sockets as the previous snapshot had.
     pub(crate) fn with_room_for(mut self, sockets: usize) -> Self {
         self.snapshot.sockets.reserve(sockets);
         self.places.reserve(sockets);
         self
     }
 
-    /// Sockets that are as the snapshot before saw them share its facts, and what this one sees is kept
-    /// for the next.
+    /// Sockets that have not changed since the previous snapshot share its facts. The records of
+    /// this snapshot are kept for the next one.
     pub(crate) fn knowing(mut self, before: KnownSockets) -> Self {
         self.seen.reserve(before.len());
         (self.before, self.is_kept) = (before, true);
@@ -96,7 +97,7 @@ impl SnapshotBuilder {
         }
     }
 
-    /// Counts a file descriptor of a socket that has the type of a TCP socket and another protocol.
+    /// Counts a file descriptor of a socket that has the type of a TCP socket but another protocol.
     pub(crate) fn add_not_judged(&mut self, key: ProcessKey, comm: &Comm, kind: &str) {
         let owner = (key, comm.clone());
         *self.not_judged.entry((owner, kind.to_owned())).or_default() += 1;
@@ -123,13 +124,13 @@ impl SnapshotBuilder {
         self.snapshot.undecodable += 1;
     }
 
-    /// Adds the facts of one socket. Repeated calls for the same socket add their owners; the latest
+    /// Adds the facts of one socket. Repeated calls for the same socket add owners; the latest
     /// facts count.
     pub(crate) fn add_facts(&mut self, facts: SocketFacts) {
         self.add_shared(Arc::new(facts));
     }
 
-    /// Returns the place of the socket.
+    /// Returns the index of the socket.
     fn add_shared(&mut self, facts: Arc<SocketFacts>) -> usize {
         let sockets = &mut self.snapshot.sockets;
         match self.places.entry(facts.id) {
@@ -159,8 +160,8 @@ impl SnapshotBuilder {
         self.snapshot.sockets.iter().flat_map(|facts| &facts.owners).map(|owner| owner.key)
     }
 
-    /// The snapshot of all sockets that the filter selects, and of those that are `followed` because
-    /// an earlier snapshot had them. Listeners are selected whatever their addresses.
+    /// The snapshot of all sockets that the filter selects, and of those in `followed`, which an
+    /// earlier snapshot contained. Listeners are selected regardless of their addresses.
     pub fn finish(
         self,
         ended_at: Timestamp,
@@ -172,7 +173,7 @@ impl SnapshotBuilder {
         self.finish_knowing(ended_at, truncated, filter, admits, followed).0
     }
 
-    /// The snapshot, and what the next one need not find out again.
+    /// The snapshot, and its records, for comparison by the next one.
     pub(crate) fn finish_knowing(
         self,
         ended_at: Timestamp,
@@ -270,7 +271,7 @@ mod tests {
         assert_eq!(owners, [(10, 3, false), (10, 4, false), (11, 7, true)]);
     }
 
-    /// The snapshot of these records, of which those before were seen by an earlier one.
+    /// The snapshot of these records, after an earlier snapshot.
     fn build_again(before: KnownSockets, records: &[SocketRecord]) -> (Snapshot, KnownSockets) {
         let mut builder = SnapshotBuilder::new(Timestamp::from_ms(1)).knowing(before);
         for record in records {

@@ -1,10 +1,10 @@
-//! Snapshots without BPF programs: by `sock_diag(7)`, `/proc` and `pidfd_getfd(2)`.
+//! Snapshots without BPF programs, through `sock_diag(7)`, `/proc` and `pidfd_getfd(2)`.
 //!
 //! The kernel lists the TCP sockets of one network namespace with their `tcp_info`, and
 //! `/proc/PID/fd` shows which process holds which. The list does not include sockets in state
-//! CLOSE. For those, and for sockets in network namespaces that may not be entered, the file
-//! descriptor is copied, queried and closed again. This changes nothing about the socket, except
-//! that it cannot be destroyed before the copy is closed.
+//! CLOSE. For those, and for sockets in network namespaces that cannot be entered, the file
+//! descriptor is duplicated, queried and closed again. This does not change the socket, except that
+//! it cannot be destroyed before the duplicate is closed.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -35,31 +35,31 @@ mod namespace;
 mod seen;
 mod tcp_info;
 
-/// Most file descriptors that are copied in one snapshot; each takes a few microseconds.
+/// Maximum number of file descriptors duplicated per snapshot; each takes a few microseconds.
 const COPIES_MAX: usize = 16_384;
 
-/// Why a run has no BPF programs, and what it misses without them.
+/// Notes on why a run has no BPF programs, and what it misses without them.
 pub(crate) const fn limits(reason: FallbackReason) -> [Note; 3] {
     [Note::WithoutKernelPrograms { reason }, Note::WithoutEvents, Note::DeathTimesByWatching]
 }
 
-/// The source of snapshots, with what it keeps from one to the next.
+/// The source of snapshots, with its state from one to the next.
 #[derive(Debug)]
 pub(crate) struct SockDiag {
-    /// The kernel lists sockets. Without the module `tcp_diag` it does not, and each file
+    /// Whether the kernel lists sockets. Without the module `tcp_diag` it does not, and each file
     /// descriptor is queried.
     lists: bool,
-    /// What the latest snapshot had of each socket.
+    /// The facts that are kept about each socket of the latest snapshot.
     remembered: HashMap<ConnectionId, Remembered>,
     /// Inode numbers of sockets that are known not to be TCP sockets.
     others: HashSet<u64>,
 }
 
 impl SockDiag {
-    /// The source, if the kernel lists sockets or lets file descriptors be copied.
+    /// Opens the source, if the kernel lists sockets or allows file descriptors to be duplicated.
     ///
     /// # Errors
-    /// It does neither: an [`ErrorWithFix`].
+    /// The kernel does neither: an [`ErrorWithFix`].
     pub(crate) fn open() -> anyhow::Result<Self> {
         let lists = match dump::tcp_sockets(0) {
             Ok(_) => true,
@@ -78,7 +78,7 @@ impl SockDiag {
         Ok(Self { lists, remembered: HashMap::new(), others: HashSet::new() })
     }
 
-    /// Takes a snapshot of all visible sockets. File descriptors are copied only from processes
+    /// Takes a snapshot of all visible sockets. File descriptors are duplicated only from processes
     /// that are `wanted`.
     ///
     /// # Errors
@@ -89,7 +89,7 @@ impl SockDiag {
         wanted: &dyn Fn(ProcessKey, &Comm) -> bool,
     ) -> anyhow::Result<()> {
         let Holders { readable, unreadable } = holders::all().context("cannot read /proc")?;
-        // The sockets that these hold would otherwise be counted as having no holder.
+        // The sockets of these processes would otherwise be counted as having no holder.
         let is_known = !unreadable.is_empty();
         for (key, comm) in unreadable {
             builder.add_unreadable(key, comm);
@@ -141,9 +141,8 @@ impl SockDiag {
             }
         }
         self.remembered = remembered;
-        // A process that is hidden (`hidepid`) shows only by its sockets, which have no holder.
-        // With CAP_SYS_PTRACE every process is visible, and only the kernel's own sockets have
-        // none.
+        // A hidden process (`hidepid`) shows only through its sockets, which have no holder. With
+        // CAP_SYS_PTRACE every process is visible, and only the kernel's own sockets have none.
         if !is_known && !privileges::has(Capability::CAP_SYS_PTRACE) {
             let is_held = |seen: &&Seen| seen.inode != 0;
             builder.add_without_holder(listed.values().filter(is_held).count() as u64);
@@ -170,7 +169,7 @@ impl SockDiag {
                 self.others.insert(inode);
                 return Answer::Nothing;
             }
-            // All holders have closed it meanwhile.
+            // All holders have closed it in the meantime.
             None => return Answer::Nothing,
         }
         let mut answer = Answer::Nothing;
@@ -194,11 +193,11 @@ impl SockDiag {
 
 enum Answer {
     Tcp(Box<Seen>),
-    /// It has family and type of a TCP socket, but another protocol, which is named.
+    /// It has the family and type of a TCP socket but another protocol, which is named.
     NotJudged(&'static str),
     /// It is a TCP socket that could not be queried.
     Refused,
-    /// It is another socket, or is closed.
+    /// The file descriptor refers to another socket, or is closed.
     Nothing,
 }
 
@@ -207,7 +206,7 @@ fn owner(holder: &Holder, fd: u32) -> Owner {
 }
 
 /// The sockets that the kernel lists in this network namespace and in those of the holders, as far
-/// as they may be entered, by inode number.
+/// as these can be entered, by inode number.
 fn listed(holders: &[Holder]) -> io::Result<HashMap<u64, Seen>> {
     let own = namespace::own()?;
     let mut all = dump::tcp_sockets(own)?;

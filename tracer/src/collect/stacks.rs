@@ -1,8 +1,8 @@
-//! The stacks of connections and requests, for as long as something refers to them.
+//! The stacks of connections and requests, kept as long as something refers to them.
 //!
-//! The kernel's map has room for a few seconds only, so it is emptied with every reading of events.
-//! What was in it is kept here until no connection or response refers to it. A number is never used
-//! again, so it cannot come to name another stack.
+//! The BPF map has room only for a few seconds, so it is emptied at every reading of events. Its
+//! content is kept here until no connection or response refers to it. Numbers are never reused, so
+//! a number never refers to another stack.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -10,15 +10,15 @@ use tracer_common::{StackKey, StackRecord};
 use tracer_core::{StackId, Timestamp};
 use tracer_inspect::process::user_stack::UserStack;
 
-/// Most stacks that are kept, about 50 MB of them.
+/// Maximum number of stacks kept: about 50 MB.
 const KEPT_MAX: usize = 1 << 17;
-/// Below this number no stack is dropped.
+/// Below this number, no stack is dropped.
 const KEPT_MIN: usize = 4_096;
-/// An event or a response in flight may still bring a reference to a stack that was last named this
-/// long ago.
+/// Until this long after its last use, a stack may still be referenced by an event or a response in
+/// flight that has not been read yet.
 const GRACE_MS: u64 = 10_000;
 
-/// The stacks of one run, by the number that stands for them in events and questions.
+/// The stacks of one run, by the number that events and questions use for them.
 #[derive(Debug)]
 pub(crate) struct Stacks {
     numbers: HashMap<StackKey, StackId>,
@@ -26,13 +26,13 @@ pub(crate) struct Stacks {
     next: StackId,
     /// Once there are this many, those without a reference are dropped.
     due: usize,
-    /// Stacks for which there was no room here, or whose content does not belong to their key.
+    /// The number of stacks that did not fit here, or whose content does not match their key.
     lost: u64,
 }
 
 #[derive(Debug)]
 struct Kept {
-    /// `None` until it was taken from the kernel's map.
+    /// `None` until it is taken from the BPF map.
     stack: Option<Box<UserStack>>,
     named_at: Timestamp,
 }
@@ -48,14 +48,14 @@ impl Stacks {
         }
     }
 
-    /// The number of a stack that an event or a response in flight refers to; `None` if there is no
-    /// room for another one.
+    /// The number of a stack to which an event or a response in flight refers; `None` if there is
+    /// no room for another stack.
     pub(crate) fn number(&mut self, key: StackKey, at: Timestamp) -> Option<StackId> {
         self.entry(key, at).map(|(number, _)| number)
     }
 
-    /// Keeps a stack that was taken from the kernel's map. Its number exists already if an event
-    /// with it was read before.
+    /// Keeps a stack that was taken from the BPF map. It already has a number if an event that
+    /// refers to it was read before.
     pub(crate) fn add(&mut self, key: StackKey, record: &StackRecord, at: Timestamp) {
         if record.hash() != key.hash {
             self.lost += 1;
@@ -93,12 +93,13 @@ impl Stacks {
         self.kept.get(&number)?.stack.as_deref()
     }
 
-    /// Enough were added for [`retain`](Self::retain) to be worth its time.
+    /// Whether enough stacks were added for [`retain`](Self::retain) to be worthwhile.
     pub(crate) fn is_due(&self) -> bool {
         self.kept.len() >= self.due
     }
 
-    /// Drops the stacks that nothing refers to. The next time is when as many were added as remain.
+    /// Drops the stacks that are not in `referenced`. It is due again once as many were added as
+    /// remain.
     pub(crate) fn retain(&mut self, referenced: &BTreeSet<StackId>, at: Timestamp) {
         self.kept.retain(|number, kept| {
             referenced.contains(number) || at.ms_since(kept.named_at) < GRACE_MS
@@ -107,7 +108,7 @@ impl Stacks {
         self.due = (self.kept.len() * 2).clamp(KEPT_MIN, KEPT_MAX);
     }
 
-    /// How many stacks were lost here.
+    /// The number of stacks lost here.
     pub(crate) const fn lost(&self) -> u64 {
         self.lost
     }
@@ -192,7 +193,7 @@ mod tests {
         stacks.retain(&[used].into(), seconds(20));
         let kept = [used, unused, recent].map(|number| stacks.get(number).is_some());
         assert_eq!(kept, [true, false, true]);
-        // The stack comes again: as another number, which leads to the same content.
+        // The same stack again gets another number, with the same content.
         let (key, record) = stack(2);
         let again = stacks.number(key, seconds(20)).unwrap();
         stacks.add(key, &record, seconds(20));

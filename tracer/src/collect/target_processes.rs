@@ -1,4 +1,4 @@
-//! The processes that the user named, and their descendants if wanted.
+//! The processes that the user named, and their descendants if requested.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,8 +10,8 @@ use tracer_inspect::process::{
     selection,
 };
 
-/// Processes, identified by pid and start time. A descendant stays in the set until it ends, even
-/// if its parent ends before.
+/// Processes, identified by pid and start time. A descendant stays in the set until it exits, even
+/// if its parent exits first.
 #[derive(Clone, Debug)]
 pub(crate) struct TargetProcesses {
     /// Start times by pid, in clock ticks since boot (`/proc/PID/stat`, field 22).
@@ -52,7 +52,7 @@ impl TargetProcesses {
         self.members.keys().copied().collect()
     }
 
-    /// All processes have exited.
+    /// Whether all target processes have exited.
     pub(crate) fn have_exited(&self) -> bool {
         self.members.is_empty()
     }

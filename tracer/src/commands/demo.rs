@@ -16,7 +16,7 @@ use anyhow::{Context as _, Result, bail};
 use super::watch;
 use crate::{
     cli::Demo,
-    collect::{kernel::hooks::Mechanism, plan::Plan},
+    collect::{kernel::hooks::AttachFamily, plan::Plan},
     environment::Environment,
     output::exit_code,
 };
@@ -27,7 +27,7 @@ use crate::{
 /// They cannot be started, or watching fails.
 pub(crate) fn run(
     demo: &Demo,
-    mechanism: Option<Mechanism>,
+    attach_family: Option<AttachFamily>,
     environment: Environment,
 ) -> Result<u8> {
     let mut server = Peer::start(&["demo-server"])?;
@@ -35,7 +35,7 @@ pub(crate) fn run(
     let client = Peer::start(&["demo-client", &address])?;
     let pids = [server.child.id(), client.child.id()];
     let (plan, output) = demo.plan(&pids);
-    watch::run(&Plan { mechanism, ..plan }, output, environment)
+    watch::run(&Plan { attach_family, ..plan }, output, environment)
 }
 
 /// The server that the demo traces.
@@ -60,7 +60,7 @@ pub(crate) fn run_client(server: SocketAddr) -> Result<u8> {
 
 /// Sets the name of this process (`/proc/PID/comm`).
 fn set_name(name: &CStr) {
-    // Without it, the processes are shown as `tracer`.
+    // If this fails, the processes are shown as `tracer`.
     let _ = rustix::thread::set_name(name);
 }
 
@@ -103,7 +103,7 @@ impl Peer {
 impl Drop for Peer {
     fn drop(&mut self) {
         drop(self.stdin.take());
-        // This fails if it has exited.
+        // This fails if it has already exited.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -18,7 +18,7 @@ use crate::{
 /// Compares two recordings or reports and returns the exit code.
 ///
 /// # Errors
-/// One of them cannot be read or is neither, or the output cannot be written.
+/// One of them cannot be read or is neither of these, or the output cannot be written.
 pub(crate) fn run(arguments: &Diff, output: &StandardOutput) -> Result<u8> {
     let before = read(&arguments.before)?;
     let after = read(&arguments.after)?;
@@ -35,11 +35,11 @@ pub(crate) fn run(arguments: &Diff, output: &StandardOutput) -> Result<u8> {
     })
 }
 
-/// Reads a recording, which is judged with its own thresholds, or JSON documents, of which the last
-/// one is used.
+/// Reads a recording, which is analyzed with its own thresholds, or JSON documents, of which the
+/// last one is used.
 ///
 /// # Errors
-/// It cannot be read, or is neither.
+/// It cannot be read, or is neither of these.
 fn read(path: &Path) -> Result<Side> {
     let shown = path.display();
     let is_recording = Recording::is_one(path);

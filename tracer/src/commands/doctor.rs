@@ -10,7 +10,7 @@ use anyhow::Result;
 
 use self::check::{Check, Document, Health};
 use crate::{
-    collect::kernel::hooks::Mechanism,
+    collect::kernel::hooks::AttachFamily,
     output::{exit_code, json, options::DocumentFormat, standard_output::StandardOutput},
 };
 
@@ -21,10 +21,10 @@ use crate::{
 /// Standard output cannot be written.
 pub(crate) fn run(
     format: DocumentFormat,
-    mechanism: Option<Mechanism>,
+    attach_family: Option<AttachFamily>,
     output: &StandardOutput,
 ) -> Result<u8> {
-    let checks = checks(mechanism);
+    let checks = checks(attach_family);
     let worst = checks.iter().map(|check| check.health).max().unwrap_or(Health::Full);
     output.print(|style| match format {
         DocumentFormat::Table => Ok(table(&checks, worst, style.width)),
@@ -37,11 +37,11 @@ pub(crate) fn run(
     })
 }
 
-fn checks(mechanism: Option<Mechanism>) -> Vec<Check> {
+fn checks(attach_family: Option<AttachFamily>) -> Vec<Check> {
     let mut checks = vec![host::kernel(), host::btf(), host::processes()];
     checks.extend([host::containers(), host::lockdown()]);
     checks.extend(permissions::all());
-    checks.extend(sources::all(mechanism));
+    checks.extend(sources::all(attach_family));
     checks
 }
 

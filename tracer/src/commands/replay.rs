@@ -1,4 +1,4 @@
-//! `tracer replay`: judges a recording again.
+//! `tracer replay`: analyzes a recording again.
 
 mod report_time;
 mod rerun;
@@ -70,7 +70,7 @@ pub fn context(head: &Head) -> Context {
     }
 }
 
-/// The context of a command that judges a recording again.
+/// The context of a command that analyzes a recording again.
 pub(crate) fn context_of(command: &str, rejudge: &Rejudge, head: &Head) -> Context {
     let arguments = [vec![command.to_owned()], rejudge.arguments()].concat();
     Context { arguments, recorded_with: Some(head.arguments.clone()), ..context(head) }
@@ -79,7 +79,7 @@ pub(crate) fn context_of(command: &str, rejudge: &Rejudge, head: &Head) -> Conte
 /// Checks that a recording was read to its end. Everything before the end has been shown.
 ///
 /// # Errors
-/// The recording is damaged, or has an entry that this version of the program does not know.
+/// The recording is damaged, or contains an entry that this version of the program does not know.
 pub(crate) fn check_ending(
     ending: Ending,
     shown: &str,

@@ -23,7 +23,7 @@ use crate::{
 /// The path that means standard output.
 const STANDARD_OUTPUT: &str = "-";
 
-/// Judges a recording again, writes the report or its summary, and returns the exit code.
+/// Analyzes a recording again, writes the report or its summary, and returns the exit code.
 ///
 /// # Errors
 /// The recording cannot be read, does not cover the given time, or is damaged (then a report of

@@ -1,4 +1,4 @@
-//! Which findings of two reports are about the same leak, and what became of it. Pure.
+//! Matches the findings of two reports that are about the same leak, and says how it changed. Pure.
 
 use std::{
     cmp::{Ordering, Reverse},
@@ -10,25 +10,25 @@ use tracer_core::Confidence;
 
 use super::side::{Finding, Side};
 
-/// What differs between two reports. The names of the fields are a contract with users.
+/// The differences between two reports. The names of the fields are a contract with users.
 #[derive(Debug, PartialEq, Serialize)]
 pub(crate) struct Difference {
     schema: u32,
     tool: String,
     pub(crate) before: Side,
     pub(crate) after: Side,
-    /// The leaks of either, what is new first.
+    /// The leaks of both reports, new ones first.
     pub(crate) changes: Vec<Row>,
 }
 
-/// What became of a leak, the worst first.
+/// How a leak changed, the worst change first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Change {
     New,
     Grown,
     Same,
-    /// There is less of it, or it is less sure.
+    /// It has fewer connections, or a lower confidence.
     Shrunk,
     Gone,
 }
@@ -49,18 +49,18 @@ impl Change {
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Row {
     pub(crate) change: Change,
-    /// Of the later report if it has the leak.
+    /// The key in the later report if that has the leak, else in the earlier one.
     pub(crate) key: String,
     pub(crate) comm: String,
     pub(crate) direction: String,
-    /// Where it leads, or the port here that others opened it to.
+    /// The remote address, or the local port to which others connected.
     pub(crate) destination: String,
     pub(crate) call_site: Option<String>,
     pub(crate) before: Option<Tally>,
     pub(crate) after: Option<Tally>,
 }
 
-/// How much of a leak a report shows.
+/// The extent of a leak in one report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Tally {
     pub(crate) count: u64,
@@ -70,12 +70,13 @@ pub(crate) struct Tally {
     pub(crate) pids: BTreeSet<u32>,
 }
 
-/// What leads to the same mistake, depending on what the peer does and on what can be observed.
+/// Verdicts that the same bug can lead to, depending on what the peer does and on what can be
+/// observed.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum VerdictKind {
     /// Not closed, and no code will read from it or close it.
     NotClosed,
-    /// A mistake of its own, by the name of the verdict.
+    /// A bug of its own, by the name of the verdict.
     Own(String),
 }
 
@@ -87,7 +88,7 @@ struct Pair<'a> {
 }
 
 impl Difference {
-    /// What differs, where findings from `fail_on` on are leaks.
+    /// Compares two reports. Findings of at least the confidence `fail_on` are leaks.
     pub(crate) fn between(before: Side, after: Side, fail_on: Confidence) -> Self {
         let all = Pair { before: active(&before).collect(), after: active(&after).collect() };
         let rows = all.by_leak().into_iter().filter_map(|pair| pair.row(fail_on));
@@ -135,13 +136,14 @@ fn verdict_kind(finding: &Finding) -> VerdictKind {
     }
 }
 
-/// The same whichever family the key is of, which depends on what could be observed.
+/// An identity that does not depend on the family of the key, because the family depends on what
+/// could be observed.
 fn place(finding: &Finding) -> (&str, &str, String, VerdictKind) {
     (&finding.comm, &finding.direction, destination(finding), verdict_kind(finding))
 }
 
 impl<'a> Pair<'a> {
-    /// One pair for each value that both reports have, and the rest.
+    /// One pair for each value that both reports have, and one for the rest.
     fn split<K: Ord>(self, value: impl Fn(&'a Finding) -> K) -> (Vec<Self>, Self) {
         let mut rest = Self::default();
         let mut common = Vec::new();
@@ -168,10 +170,10 @@ impl<'a> Pair<'a> {
         groups.into_values().collect()
     }
 
-    /// One pair for each leak and call site: first by key and kind of verdict, where both reports
-    /// have them; then by place, since a report that could observe less has another key for the
-    /// same leak. Where one report has several keys for what has one in the other, the findings
-    /// that are left over belong to a pair of the same place.
+    /// One pair for each leak and call site: first by key and kind of verdict, if both reports have
+    /// them; then by place, because a report that could observe less has a different key for the
+    /// same leak. If one report has several keys for a leak that has one key in the other, the
+    /// remaining findings belong to a pair of the same place.
     fn by_leak(self) -> Vec<Self> {
         let key = |finding: &'a Finding| (finding.key.as_str(), verdict_kind(finding));
         let (mut leaks, rest) = self.split(key);
@@ -192,8 +194,8 @@ impl<'a> Pair<'a> {
         pairs
     }
 
-    /// The pair that findings of one report belong to: of their place, and preferably one that the
-    /// other report alone has so far.
+    /// The pair to which findings of one report belong: one of the same place, preferably one that
+    /// so far contains only findings of the other report.
     fn of_same_place<'p>(&self, pairs: &'p mut [Self]) -> Option<&'p mut Self> {
         let here = self.findings().next().map(place)?;
         let is_other_only = |pair: &Self| {
@@ -209,13 +211,13 @@ impl<'a> Pair<'a> {
         self.before.iter().chain(&self.after).copied()
     }
 
-    /// Whether only one of the reports has findings of it.
+    /// Whether only one of the reports has findings of this leak.
     fn is_one_sided(&self) -> bool {
         self.before.is_empty() || self.after.is_empty()
     }
 
-    /// One pair for each call site that both reports have. Where some call sites are unknown, the
-    /// rest is one pair.
+    /// One pair for each call site that both reports have. If some call sites are unknown, the rest
+    /// is one pair.
     fn by_call_site(self) -> Vec<Self> {
         let is_known = |it: &&&Finding| it.call_site.is_some();
         let all = self.before.iter().chain(&self.after).count();
@@ -234,7 +236,7 @@ impl<'a> Pair<'a> {
         pairs
     }
 
-    /// What became of it; `None` if it is a leak in neither.
+    /// How it changed; `None` if it is not a leak in either report.
     fn row(self, fail_on: Confidence) -> Option<Row> {
         let finding = self.after.first().or(self.before.first())?;
         let is_leak = |findings: &[&Finding]| findings.iter().any(|it| confidence(it) >= fail_on);
@@ -265,7 +267,7 @@ impl<'a> Pair<'a> {
         })
     }
 
-    /// The lines of code, of the later report if it knows any.
+    /// The lines of code, from the later report if it has any.
     fn sites(&self) -> impl Iterator<Item = &'a str> {
         let sites = |findings: &[&'a Finding]| -> Vec<&'a str> {
             findings.iter().filter_map(|finding| finding.call_site.as_deref()).collect()
@@ -275,7 +277,7 @@ impl<'a> Pair<'a> {
     }
 }
 
-/// The call site without the line, which moves when something else in the file is changed.
+/// The call site without the line number, which changes when something else in the file is edited.
 fn function(finding: &Finding) -> Option<&str> {
     let site = finding.call_site.as_deref()?;
     Some(site.rsplit_once(':').map_or(site, |(function, _)| function))

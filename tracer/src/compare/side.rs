@@ -1,4 +1,4 @@
-//! A report, as far as it matters to a comparison.
+//! The part of a report that matters to a comparison.
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ const SCHEMA: u32 = 2;
 /// The oldest one: it has no keys, and its notes are text.
 const SCHEMA_MIN: u32 = 1;
 
-/// One of two reports: what of the JSON schema matters to a comparison.
+/// One of two reports: the part of the JSON schema that matters to a comparison.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub(crate) struct Side {
     #[serde(skip_serializing)]
@@ -31,7 +31,7 @@ pub(crate) struct Side {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub(crate) struct Coverage {
     pub(crate) complete: bool,
-    /// What else a reader should know, such as that the process had ended.
+    /// Other notes for the reader, for example that the process had exited.
     #[serde(default)]
     pub(crate) notes: Vec<Note>,
 }
@@ -85,7 +85,7 @@ pub(super) struct Finding {
 }
 
 impl Side {
-    /// What a report says. `notes` is what else a reader should know.
+    /// A report of this program.
     pub(crate) fn of(report: &Report, host: &str, clock: WallClock, notes: Vec<Note>) -> Self {
         Self {
             schema: SCHEMA,
@@ -97,7 +97,7 @@ impl Side {
         }
     }
 
-    /// The version of the schema that it is written by, if that is another one.
+    /// The version of its schema, if it is not the current one.
     pub(crate) const fn other_schema(&self) -> Option<u32> {
         match self.schema {
             SCHEMA_MIN..=SCHEMA => None,
@@ -141,8 +141,8 @@ impl Finding {
         }
     }
 
-    /// The key of a finding of schema 1, as far as the other fields show it: whether a connection
-    /// that is not `body-not-closed` had an HTTP response is not among them.
+    /// The key of a schema 1 finding, derived from its other fields. They do not show whether a
+    /// connection that is not `body-not-closed` had an HTTP response.
     fn derived_key(&self) -> Option<FindingKey> {
         let is_inbound = self.direction == Direction::Inbound.name();
         let destination = match (&self.remote, is_inbound) {
@@ -163,7 +163,7 @@ impl Finding {
 
 #[cfg(test)]
 impl Side {
-    /// A report without findings, of which not everything could be seen.
+    /// A report without findings and with incomplete coverage.
     pub(crate) fn empty(file: &str) -> Self {
         Self {
             schema: SCHEMA,

@@ -1,4 +1,5 @@
-//! Appending to files so that they hold only complete pieces, even after a crash or on a full disk.
+//! Appends to files so that they contain only complete pieces, even after a crash or on a full
+//! disk.
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
@@ -9,7 +10,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-/// What to do if a path is not that of a regular file.
+/// The fixes to suggest if a path is not a regular file.
 #[derive(Clone, Copy)]
 pub(crate) struct Remedies {
     /// For a symbolic link.
@@ -102,12 +103,12 @@ pub(crate) struct AtomicAppender<O> {
     pub(crate) output: O,
     /// Length of the complete pieces, in bytes.
     pub(crate) length: u64,
-    /// Part of a piece follows them, because it could not be removed.
+    /// Whether a partial piece follows them, because it could not be removed.
     pub(crate) is_torn: bool,
 }
 
 impl<O: Output> AtomicAppender<O> {
-    /// An output that holds `length` bytes.
+    /// An appender for an output that contains `length` bytes.
     pub(crate) const fn new(output: O, length: u64) -> Self {
         Self { output, length, is_torn: false }
     }
@@ -115,8 +116,8 @@ impl<O: Output> AtomicAppender<O> {
     /// Appends a piece, if possible with a single write.
     ///
     /// # Errors
-    /// The piece could not be written whole. What was written of it has been removed, or will be
-    /// before the next piece is appended.
+    /// The piece could not be written completely. The part that was written has been removed, or
+    /// will be removed before the next piece is appended.
     pub(crate) fn append(&mut self, piece: &[u8]) -> io::Result<()> {
         if self.is_torn {
             self.output.set_length(self.length)?;

@@ -1,8 +1,8 @@
 use crate::wall_clock::WallClock;
 
-/// What each output says about a run besides its report: the version of tracer, the host, the
-/// command line, and how to convert the kernel's timestamps. Of a replay, the host is that of the
-/// recording.
+/// What each output says about a run in addition to its report: the version of tracer, the host,
+/// the command line, and how to convert the kernel's timestamps. For a replay, the host is that of
+/// the recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Context {
     /// This tool's version, without its name.
@@ -15,7 +15,7 @@ pub struct Context {
     pub boot_id: Option<String>,
     /// Arguments of the command, without the program's name.
     pub arguments: Vec<String>,
-    /// Of a replay, the arguments of the run that was recorded.
+    /// For a replay, the arguments of the recorded run.
     pub recorded_with: Option<Vec<String>>,
     /// Converts the report's timestamps to wall time.
     pub(crate) clock: WallClock,

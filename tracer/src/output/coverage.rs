@@ -13,7 +13,7 @@ pub(crate) const fn events_lost(loss: &Loss) -> u64 {
     loss.events()
 }
 
-/// What is missing, one phrase each; empty if nothing is.
+/// What is missing, one phrase each; empty if nothing is missing.
 pub(crate) fn gaps(coverage: &Coverage) -> Vec<String> {
     let mut gaps: Vec<String> = coverage.gaps().iter().map(words::note).collect();
     if coverage.processes_unreadable > 0 {
@@ -53,7 +53,7 @@ pub(crate) fn observed(report: &Report) -> String {
     )
 }
 
-/// `850ms`, `4.6s`, `12s`: rounded, so that intervals of a few seconds can be told apart.
+/// `850ms`, `4.6s`, `12s`: rounded so that intervals of a few seconds are distinguishable.
 fn interval(milliseconds: u64) -> String {
     match milliseconds {
         0..1_000 => duration_ms(milliseconds),
@@ -79,7 +79,7 @@ pub(crate) fn completeness(coverage: &Coverage) -> String {
         return match (gaps.is_empty(), has_lost) {
             (true, false) => "Coverage is complete.".to_owned(),
             (true, true) => {
-                "Coverage is complete: later snapshots made up for the loss.".to_owned()
+                "Coverage is complete: later snapshots compensated for the loss.".to_owned()
             }
             (false, _) => format!("Coverage is complete, except that {gaps}."),
         };
@@ -95,7 +95,7 @@ fn remedy(coverage: &Coverage) -> &'static str {
     if coverage.processes_unreadable > 0 {
         " Run as root, in the host's pid namespace."
     } else if coverage.processes_stopped > 0 {
-        " Run again once the stopped processes run."
+        " Run again once the stopped processes have resumed."
     } else if coverage.table_full > 0 || coverage.responses_full > 0 {
         " Select processes with --pid or --comm."
     } else if coverage.unhealed.snapshots_failed > 0 || events_lost(&coverage.unhealed) > 0 {

@@ -30,7 +30,7 @@ pub(crate) struct Destination {
     /// Lines of finding events so far.
     lines: u64,
     is_terminal: bool,
-    /// The live page is on the alternate screen.
+    /// Whether the live page is on the alternate screen.
     entered: bool,
     /// The report of the last page that was printed.
     appended: Option<Report>,
@@ -93,7 +93,7 @@ impl Destination {
         }
     }
 
-    /// Shows the report, if the format is shown during a run.
+    /// Shows the report, if the format is one that is shown during a run.
     ///
     /// # Errors
     /// Standard output cannot be written.
@@ -115,7 +115,7 @@ impl Destination {
         matches!(self.options.format, OutputFormat::JsonLines)
     }
 
-    /// Takes a report of a replay that is not the last one.
+    /// Handles a report of a replay that is not the last one.
     ///
     /// # Errors
     /// Standard output cannot be written.
@@ -123,8 +123,8 @@ impl Destination {
         if self.follows_replay() { self.emit(report, false) } else { Ok(Shown::Yes) }
     }
 
-    /// Writes a line for each finding event that is due. A live run does not wait for a slow reader:
-    /// what is due then is written after a later report, with the facts as of then.
+    /// Writes a line for each finding event that is due. A live run does not wait for a slow
+    /// reader: events that are due are written after a later report, with the facts at that time.
     fn emit(&mut self, report: &Report, is_last: bool) -> Result<Shown> {
         let waits = is_last || self.options.only_at_the_end;
         for event in self.finding_events.due(report, is_last) {
@@ -217,7 +217,8 @@ impl Destination {
         self.output.write_line(&format!("{}\n", page.body))
     }
 
-    /// Diagnostics on the same screen would overwrite parts of the live page.
+    /// Whether the page is repainted in place. If diagnostics go to the same screen, they would
+    /// overwrite parts of it.
     const fn redraws(&self) -> bool {
         self.is_terminal && !self.options.verbose
     }
@@ -235,7 +236,7 @@ impl Destination {
     }
 }
 
-/// Restores the terminal however the run ends.
+/// Restores the terminal, regardless of how the run ends.
 impl Drop for Destination {
     fn drop(&mut self) {
         self.leave();

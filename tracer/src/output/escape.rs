@@ -1,8 +1,9 @@
 //! Escapes text that an attacker may have chosen, for terminals, spreadsheets and JSON.
 //!
-//! A `comm`, a path or a command line may hold any character: an escape sequence that rewrites the
-//! terminal's contents, a direction override that reverses a name, a formula that a spreadsheet
-//! would run. Escapes are for reading: a backslash is not escaped, so they cannot be decoded.
+//! A `comm`, a path or a command line may contain any character: an escape sequence that rewrites
+//! the terminal's contents, a direction override that reverses a name, a formula that a spreadsheet
+//! would execute. The escapes are for people: a backslash is not escaped, so they cannot be
+//! decoded.
 
 use std::{borrow::Cow, fmt::Write};
 
@@ -19,16 +20,16 @@ pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// As [`visible`], of a sentence from [`words`](super::words), which keeps its no-break spaces.
+/// Like [`visible`], for a sentence from [`words`](super::words): no-break spaces are kept.
 pub(crate) fn sentence(text: &str) -> String {
     const NO_BREAK_SPACE: &str = "\u{a0}";
     text.split(NO_BREAK_SPACE).map(visible).collect::<Vec<_>>().join(NO_BREAK_SPACE)
 }
 
-/// A text cell that no spreadsheet evaluates as a formula: [`visible`], and with an apostrophe in
-/// front if it begins like a formula. Not for numbers: they may begin with a minus.
+/// A text cell that no spreadsheet evaluates as a formula: [`visible`], with an apostrophe in front
+/// if it begins like a formula. Not for numbers, which may begin with a minus.
 pub(crate) fn csv_text(text: &str) -> Cow<'_, str> {
-    // The wide forms of the signs count too in some East Asian locales.
+    // In some East Asian locales, the wide forms of the signs begin a formula, too.
     let like_formula = text.starts_with([
         '=', '+', '-', '@', '\t', '\r', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}',
     ]);
@@ -36,7 +37,7 @@ pub(crate) fn csv_text(text: &str) -> Cow<'_, str> {
 }
 
 /// Serialized JSON with everything invisible inside its strings as `\uXXXX`, which means the same
-/// to a parser and does nothing to a terminal.
+/// to a parser and has no effect on a terminal.
 pub(crate) fn json(serialized: String) -> String {
     let harmful = |character| character != '\n' && is_invisible(character);
     if !serialized.chars().any(harmful) {
@@ -74,7 +75,7 @@ fn push_visible(escaped: &mut String, character: char) {
     }
 }
 
-/// Control characters, every space but the ordinary one, and what Unicode calls
+/// Whether it is a control character, a space other than the ordinary one, or what Unicode calls
 /// `Default_Ignorable_Code_Point`: direction marks and overrides, zero-width characters, fillers,
 /// variation selectors, tags.
 fn is_invisible(character: char) -> bool {

@@ -6,7 +6,7 @@ use tracer_core::{Confidence, Report};
 pub(crate) const CLEAN: u8 = 0;
 /// At least one finding is active with the confidence of `--fail-on` or a higher one.
 pub(crate) const LEAKS: u8 = 1;
-/// The tool could not run, or could not complete everything that was requested.
+/// `tracer` could not run, or could not complete everything that was requested.
 pub(crate) const FAILED: u8 = 2;
 /// No leak was found, but the data is incomplete.
 pub(crate) const INCOMPLETE: u8 = 3;

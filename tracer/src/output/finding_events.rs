@@ -1,18 +1,19 @@
-//! What changes about the findings from one report to the next: the lines of `-o jsonl`.
+//! The changes of findings from one report to the next: the lines of `-o jsonl`.
 
 use std::collections::BTreeMap;
 
 use tracer_core::{Confidence, Finding, ProcessKey, Report, Timestamp, Verdict};
 
-/// A change of the count alone is an event if it is at least this part of the count,
+/// A change of only the count is an event if it is at least one in this many of the count,
 const COUNT_PART: usize = 10;
-/// and if the latest event of the finding is this old, in milliseconds.
+/// and if the latest event of the finding is at least this old, in milliseconds.
 const COUNT_PAUSE_MS: u64 = 10_000;
-/// A smaller change is one if that event is this old.
+/// A smaller change is an event if the latest one is at least this old, in milliseconds.
 const COUNT_LATEST_MS: u64 = 300_000;
 
-/// Reports in a row without a finding after which it counts as retracted. A finding is missing from
-/// one while a snapshot may have missed its connections, and from all if others have taken them over.
+/// The number of consecutive reports without a finding after which it counts as retracted. A
+/// finding is missing from a single report if a snapshot may have missed its connections, and from
+/// all if other findings have taken them over.
 const ABSENT_MAX: u8 = 2;
 
 /// What happened to a finding.
@@ -20,9 +21,9 @@ const ABSENT_MAX: u8 = 2;
 pub(crate) enum EventKind {
     /// It is new.
     Appeared,
-    /// Its verdict, confidence, call site or count is another one.
+    /// Its verdict, confidence, call site or count has changed.
     Changed,
-    /// It is not active any more.
+    /// It is no longer active.
     Retracted,
 }
 
@@ -37,7 +38,7 @@ impl EventKind {
     }
 }
 
-/// The facts about a finding that an event has.
+/// The facts about a finding in an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FindingState {
     pub(crate) id: u64,
@@ -71,7 +72,7 @@ impl FindingState {
         }
     }
 
-    /// It differs in more than its size.
+    /// Whether it differs in more than its size.
     fn is_otherwise_than(&self, before: &Self) -> bool {
         (self.verdict, self.confidence) != (before.verdict, before.confidence)
             || self.call_site != before.call_site
@@ -85,8 +86,8 @@ pub(crate) struct FindingEvent {
     pub(crate) finding: FindingState,
 }
 
-/// What was emitted of each finding. An event that is not emitted stays due, so a reader that is
-/// slow gets fewer events, with the latest facts, and memory is bounded by the number of findings.
+/// The last emitted event of each finding. An event that is not emitted stays due, so a slow reader
+/// gets fewer events, with the latest facts, and memory is bounded by the number of findings.
 #[derive(Debug, Default)]
 pub(crate) struct FindingEvents {
     emitted: BTreeMap<u64, Emitted>,
@@ -96,7 +97,7 @@ pub(crate) struct FindingEvents {
 struct Emitted {
     finding: FindingState,
     at: Timestamp,
-    /// Reports in a row without it.
+    /// The number of consecutive reports without it.
     absent: u8,
 }
 
@@ -117,7 +118,7 @@ impl Emitted {
 }
 
 impl FindingEvents {
-    /// The events that are due at a report, retractions first. At the last one of a run, every
+    /// The events that are due at a report, retractions first. At the last report of a run, every
     /// change of a count is due.
     pub(crate) fn due(&mut self, report: &Report, is_last: bool) -> Vec<FindingEvent> {
         let mut events = self.retractions(report);
@@ -157,7 +158,7 @@ impl FindingEvents {
         events
     }
 
-    /// The event was emitted, at the time of its report.
+    /// Records that the event was emitted, at the time of its report.
     pub(crate) fn emitted(&mut self, event: FindingEvent, at: Timestamp) {
         let FindingEvent { kind, finding } = event;
         match kind {

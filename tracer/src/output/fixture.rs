@@ -38,7 +38,7 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::from_ms(1_000_000_000)
 }
 
-/// A process that started so many seconds before [`now`].
+/// A process that started the given number of seconds before [`now`].
 pub(crate) fn process(pid: u32, seconds_ago: u64) -> ProcessKey {
     ProcessKey { pid, start_time_ns: (1_000_000 - seconds_ago) * 1_000_000_000 }
 }
@@ -109,7 +109,7 @@ fn key(family: FindingFamily, destination: Destination, comm: &str) -> FindingKe
     FindingKey { family, direction, destination, comm: Comm(comm.into()) }
 }
 
-/// What the connections have in common, as a likely close-wait of `api`.
+/// A finding of these connections: a likely close-wait of `api`.
 pub(crate) fn finding(id: u64, connections: Vec<Connection>) -> Finding {
     let first = &connections[0];
     Finding {
@@ -160,7 +160,7 @@ pub(crate) fn finding(id: u64, connections: Vec<Connection>) -> Finding {
     }
 }
 
-/// A leak of one worker of a server, with so many connections.
+/// A leak of one worker of a server, with the given number of connections.
 pub(crate) fn worker(id: u64, process: ProcessKey, count: u32) -> Finding {
     let mut connections = connections(count, TcpState::CloseWait, "10.0.0.7:443");
     for (number, connection) in (0..).zip(&mut connections) {

@@ -4,19 +4,19 @@ use std::{collections::BTreeMap, net::SocketAddr};
 
 use tracer_core::{Confidence, Connection, Direction, ProcessKey, Report, Timestamp, Verdict};
 
-/// Samples kept; of longer runs, only every n-th snapshot is sampled.
+/// The maximum number of samples; in longer runs, only every n-th snapshot is sampled.
 pub(crate) const SAMPLES_MAX: usize = 600;
-/// Places distinguished; connections of further ones are counted together.
+/// The maximum number of places distinguished; connections of further ones are counted together.
 pub(crate) const PLACES_MAX: usize = 10_000;
-/// Processes whose fd counts are kept per snapshot.
+/// The maximum number of processes whose fd counts are kept per snapshot.
 const PROCESSES_MAX: usize = 1_000;
 
 /// The open connections of a run over time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct History {
-    /// How many snapshots there were.
+    /// The number of snapshots.
     pub(crate) snapshots: u64,
-    /// Some of them, the first and the last one included, in order.
+    /// A sample of them in order, including the first and the last.
     pub(crate) samples: Vec<Sample>,
     /// Processes and destinations; samples refer to them by index.
     pub(crate) places: Vec<Place>,
@@ -29,13 +29,14 @@ pub(crate) struct History {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sample {
     pub(crate) at: Timestamp,
-    /// How many there are by place.
+    /// Their number by place.
     pub(crate) by_place: BTreeMap<usize, u64>,
     /// Those of places beyond [`PLACES_MAX`].
     pub(crate) elsewhere: u64,
-    /// How many there are by verdict; `None` for those without a finding.
+    /// Their number by verdict; `None` for those without a finding.
     pub(crate) by_verdict: BTreeMap<Option<Verdict>, u64>,
-    /// Open file descriptors of the processes in the report, of at most [`PROCESSES_MAX`].
+    /// Open file descriptors of the processes in the report, for at most [`PROCESSES_MAX`]
+    /// processes.
     pub(crate) fds: BTreeMap<ProcessKey, u64>,
 }
 
@@ -51,14 +52,14 @@ pub(crate) struct Place {
 /// A destination of connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Destination {
-    /// Out, to an address and port.
+    /// Outbound, to an address and port.
     Outbound(SocketAddr),
-    /// In, to a port of this host.
+    /// Inbound, to a port of this host.
     Inbound(u16),
 }
 
 impl History {
-    /// Samples a snapshot, if it is its turn. The report must have all connections.
+    /// Samples a snapshot if it is due. The report must contain all connections.
     pub(crate) fn snapshot(&mut self, report: impl FnOnce() -> Report) {
         let is_its_turn = self.snapshots.is_multiple_of(1 << self.halvings);
         self.snapshots += 1;

@@ -22,10 +22,10 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::incident::{self, Incident};
 use text::{FINDINGS_MAX, visible};
 
-/// Colours, light and dark, on the screen and on paper.
+/// Colors, light and dark, on the screen and on paper.
 const STYLE: &str = include_str!("html/style.css");
 
-/// Forbids the page to load, run or send anything.
+/// Forbids the page from loading, running or sending anything.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
 /// Renders the page.

@@ -1,5 +1,5 @@
-//! What an incident report begins with: which process leaks what, since when, with which confidence,
-//! at which call site.
+//! The beginning of an incident report: which process leaks what, since when, with which
+//! confidence, at which call site.
 
 mod advice;
 
@@ -13,7 +13,7 @@ use super::{
 };
 pub(crate) use advice::steps;
 
-/// A recorded run: its last report, its history, and where both are from.
+/// A recorded run: its last report, its history, and their origin.
 pub(crate) struct Incident<'a> {
     pub(crate) report: &'a Report,
     pub(crate) history: &'a History,
@@ -23,32 +23,33 @@ pub(crate) struct Incident<'a> {
     pub(crate) least: Confidence,
 }
 
-/// Where an incident report is from: what is needed to create it again.
+/// The origin of an incident report: everything needed to create it again.
 pub(crate) struct Provenance {
     /// The recording.
     pub(crate) file: String,
-    /// The arguments of the run that recorded.
+    /// The arguments of the recorded run.
     pub(crate) recorded_with: Vec<String>,
-    /// The version that recorded.
+    /// The version of tracer that recorded it.
     pub(crate) recorder: String,
     /// The recording and the thresholds given for it, as arguments.
     pub(crate) arguments: Vec<String>,
-    /// All thresholds that it was judged with.
+    /// All thresholds that were applied.
     pub(crate) options: Options,
 }
 
 impl Incident<'_> {
-    /// The listed findings that are or may be leaks, the worst first.
+    /// The listed findings that are or may be leaks, the highest confidence first.
     pub(crate) fn leaks(&self) -> impl Iterator<Item = &Finding> {
         listing::listed(self.report, self.least).filter(|it| is_leak(it))
     }
 
-    /// As [`leaks`](Self::leaks), with equal findings of several processes together.
+    /// Like [`leaks`](Self::leaks), with equal findings of several processes combined.
     pub(crate) fn leak_rows(&self) -> Vec<Row<'_>> {
         listing::rows(self.leaks())
     }
 
-    /// The listed findings with confidence *info*, with equal findings of several processes together.
+    /// The listed findings with confidence *info*, with equal findings of several processes
+    /// combined.
     pub(crate) fn information_rows(&self) -> Vec<Row<'_>> {
         listing::rows(listing::listed(self.report, self.least).filter(|it| !is_leak(it)))
     }
@@ -58,7 +59,7 @@ impl Incident<'_> {
         listing::processes(self.report, &[self.leak_rows(), self.information_rows()].concat())
     }
 
-    /// How many active findings are possible and not listed.
+    /// The number of active findings that are *possible* and not listed.
     pub(crate) fn possible_not_listed(&self) -> usize {
         let folded = listing::folded(self.report, self.least).into_iter();
         folded.filter(|it| it.confidence > Confidence::Info).map(|it| it.findings).sum()
@@ -75,7 +76,7 @@ impl Incident<'_> {
         self.report.processes.iter().find(|summary| summary.key == finding.process)
     }
 
-    /// `2026-03-01 12:00:03 UTC`: so many milliseconds before the time of the report.
+    /// `2026-03-01 12:00:03 UTC`: the given number of milliseconds before the time of the report.
     pub(crate) fn time(&self, ms_ago: u64) -> String {
         self.wall(self.context.clock.wall_time(self.report.at.before_ms(ms_ago)))
     }
@@ -85,7 +86,7 @@ impl Incident<'_> {
         self.limit_time(summary).map(|at| self.wall(at))
     }
 
-    /// As [`limit_reached_at`](Self::limit_reached_at).
+    /// Like [`limit_reached_at`](Self::limit_reached_at), as text.
     pub(crate) fn limit_time(&self, summary: &ProcessSummary) -> Option<jiff::Timestamp> {
         let seconds = i64::try_from(summary.seconds_to_fd_limit?).ok()?;
         let at = self.context.clock.wall_time(self.report.at);

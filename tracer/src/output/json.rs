@@ -15,13 +15,14 @@ use crate::compare::Difference;
 use document::Document;
 use finding_event::FindingEventObject;
 
-/// Connections listed with a finding; the rest is counted in `connections_omitted`.
+/// The maximum number of connections listed with a finding; the rest are counted in
+/// `connections_omitted`.
 pub(crate) const CONNECTIONS_MAX: usize = 1_000;
 
 /// The report as one indented document.
 ///
 /// # Errors
-/// What `serde_json` says; there is no report that it cannot write.
+/// Errors of `serde_json`; there is no report that it cannot write.
 pub fn document(report: &Report, context: &Context) -> serde_json::Result<String> {
     serde_json::to_string_pretty(&Document::new(report, context)).map(finish)
 }
@@ -29,7 +30,7 @@ pub fn document(report: &Report, context: &Context) -> serde_json::Result<String
 /// The report as a document on one line, for a stream of them.
 ///
 /// # Errors
-/// As [`document()`].
+/// The same as for [`document()`].
 pub(crate) fn line(report: &Report, context: &Context) -> serde_json::Result<String> {
     serde_json::to_string(&Document::new(report, context)).map(finish)
 }
@@ -37,7 +38,7 @@ pub(crate) fn line(report: &Report, context: &Context) -> serde_json::Result<Str
 /// A change of a finding at a report, as a line. `sequence` is the number of the line.
 ///
 /// # Errors
-/// As [`document()`].
+/// The same as for [`document()`].
 pub(crate) fn finding_event(
     event: &FindingEvent,
     sequence: u64,
@@ -48,10 +49,10 @@ pub(crate) fn finding_event(
     serde_json::to_string(&object).map(finish)
 }
 
-/// What differs between two reports, as one indented document.
+/// The differences between two reports, as one indented document.
 ///
 /// # Errors
-/// As [`document()`].
+/// The same as for [`document()`].
 pub(crate) fn difference(difference: &Difference) -> serde_json::Result<String> {
     pretty(difference)
 }
@@ -59,7 +60,7 @@ pub(crate) fn difference(difference: &Difference) -> serde_json::Result<String> 
 /// Anything else, as one indented document.
 ///
 /// # Errors
-/// As [`document()`].
+/// The same as for [`document()`].
 pub(crate) fn pretty(value: &impl Serialize) -> serde_json::Result<String> {
     serde_json::to_string_pretty(value).map(finish)
 }

@@ -1,6 +1,6 @@
-//! Which findings a table lists in full, which it only counts, and which share a row.
+//! Decides which findings a table lists in full, which it only counts, and which share a row.
 //!
-//! JSON and CSV have every finding.
+//! JSON and CSV contain every finding.
 
 use std::{
     borrow::Cow,
@@ -15,8 +15,8 @@ use tracer_core::{
 
 /// A process is near its limit of open files if it uses this much of it, in percent,
 const NEAR_LIMIT_PERCENT: u128 = 80;
-/// or if it reaches the limit within so many seconds by a growth that was observed. A growth that is
-/// estimated from ages does not count: a single burst looks the same.
+/// or if it will reach the limit within this many seconds at its measured growth. Estimated growth
+/// does not count: a single burst looks the same.
 const NEAR_LIMIT_S: u64 = 3_600;
 
 /// The lowest confidence of the findings that are listed: *likely*, or a lower one that was
@@ -25,7 +25,7 @@ pub(crate) fn lowest(fail_on: Confidence, requested: Option<Confidence>) -> Conf
     Confidence::Likely.min(fail_on).min(requested.unwrap_or(Confidence::Likely))
 }
 
-/// Whether a finding is listed. A retracted one is if it ever was.
+/// Whether a finding is listed. A retracted one is listed if it ever was.
 pub(crate) fn is_listed(finding: &Finding, least: Confidence) -> bool {
     let is_active = finding.retracted_at.is_none();
     let confidence = if is_active { finding.confidence } else { finding.peak_confidence };
@@ -41,8 +41,8 @@ pub(crate) fn listed(report: &Report, least: Confidence) -> impl Iterator<Item =
 /// A finding, or equal findings of several processes of one program.
 #[derive(Clone, Debug)]
 pub(crate) struct Row<'a> {
-    /// The finding. Of several: their numbers added up, with the id of the first one and everything
-    /// else, such as the evidence, of the largest.
+    /// The finding. For several: the sums of their numbers, the id of the first one, and everything
+    /// else, such as the evidence, from the largest.
     pub(crate) finding: Cow<'a, Finding>,
     /// The findings in it, each of another process, the largest first.
     pub(crate) parts: Vec<&'a Finding>,
@@ -59,13 +59,13 @@ impl<'a> Row<'a> {
         Some(Self { finding, parts })
     }
 
-    /// The largest of the findings, whose evidence stands for all.
+    /// The largest of the findings, whose evidence is shown for all.
     pub(crate) fn largest(&self) -> &Finding {
         self.parts.first().copied().unwrap_or(&self.finding)
     }
 }
 
-/// The rows of these findings: the surest first, then the largest.
+/// The rows of these findings: the highest confidence first, then the largest.
 pub(crate) fn rows<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Vec<Row<'a>> {
     let mut occurrences = BTreeMap::new();
     let mut groups: BTreeMap<(Program<'a>, usize), Vec<&'a Finding>> = BTreeMap::new();
@@ -84,7 +84,7 @@ pub(crate) fn rows<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Vec<R
     rows
 }
 
-/// What equal findings have in common.
+/// What equal findings share.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Program<'a> {
     verdict: Verdict,
@@ -166,7 +166,7 @@ pub(crate) struct Folded {
     pub(crate) processes: usize,
 }
 
-/// What is not listed, by verdict: the surest first, then by number of connections.
+/// What is not listed, by verdict: the highest confidence first, then by number of connections.
 pub(crate) fn folded(report: &Report, least: Confidence) -> Vec<Folded> {
     let mut groups: BTreeMap<_, Vec<&Finding>> = BTreeMap::new();
     let active = report.findings.iter().filter(|it| it.retracted_at.is_none());
@@ -191,17 +191,17 @@ pub(crate) fn folded(report: &Report, least: Confidence) -> Vec<Folded> {
     folded
 }
 
-/// How many retracted findings are not listed, and the lowest confidence that lists them all; `None`
-/// if there are none.
+/// How many retracted findings are not listed, and the lowest confidence that lists them all;
+/// `None` if there are none.
 pub(crate) fn folded_retracted(report: &Report, least: Confidence) -> Option<(usize, Confidence)> {
     let retracted = report.findings.iter().filter(|it| it.retracted_at.is_some());
     let folded = || retracted.clone().filter(|it| !is_listed(it, least));
     folded().map(|it| it.peak_confidence).min().map(|lowest| (folded().count(), lowest))
 }
 
-/// The processes whose file descriptors are shown: those that the user named, those in the rows (of
-/// a row of several, the one nearest to its limit), and others in the report that are near their
-/// limit.
+/// The processes whose file descriptors are shown: those that the user named, those in the rows
+/// (for a row of several processes, the one nearest to its limit), and others in the report that
+/// are near their limit.
 pub(crate) fn processes<'a>(report: &'a Report, rows: &[Row<'_>]) -> Vec<&'a ProcessSummary> {
     let summary_of =
         |finding: &Finding| report.processes.iter().find(|summary| summary.key == finding.process);

@@ -3,7 +3,7 @@
 /// Starts logging to standard error: errors always, all other messages with `-v`.
 pub(crate) fn start_logging(verbose: bool) {
     let level = if verbose { log::LevelFilter::Debug } else { log::LevelFilter::Error };
-    // Only a test starts it twice, for several runs in one process.
+    // Only tests start it twice, for several runs in one process.
     let _ = env_logger::Builder::new()
         .filter_module("tracer", level)
         .filter_module("tracer_inspect", level)

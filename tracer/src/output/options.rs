@@ -32,7 +32,7 @@ pub(crate) struct RecordingOptions {
 pub(crate) enum OutputFormat {
     /// A table for the terminal.
     Table,
-    /// One document at the end of an audit; live, one a line.
+    /// One document at the end of an audit; in a live run, one per line.
     Json,
     /// A line for each finding that appears, changes or is retracted.
     JsonLines,

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 use tracer_core::DurationRange;
 
-/// Keeps a number and its unit on one line. [`plain`] replaces it where lines are not broken.
+/// Keeps a number and its unit on one line. [`plain`] replaces it in output without line breaks.
 const NO_BREAK_SPACE: char = '\u{a0}';
 
 /// The text with ordinary spaces only.
@@ -14,8 +14,8 @@ pub(crate) fn plain(text: &str) -> String {
     text.replace(NO_BREAK_SPACE, " ")
 }
 
-/// A number of thousandths, written as a whole number where it is one and else with at most three
-/// decimals: seconds from milliseconds, connections a minute from thousandths of one.
+/// A number in thousandths, written as a whole number if possible, else with at most three
+/// decimals: seconds from milliseconds, connections per minute from thousandths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Thousandths(i64);
 
@@ -47,7 +47,7 @@ impl Serialize for Thousandths {
         if self.0 % 1_000 == 0 {
             return serializer.serialize_i64(self.0 / 1_000);
         }
-        // The nearest double prints as the decimal it came from up to 15 digits; that many
+        // Up to 15 digits, the nearest double prints as the original decimal; 15 digits of
         // milliseconds are 31,000 years.
         #[expect(clippy::cast_precision_loss, reason = "see above")]
         serializer.serialize_f64(self.0 as f64 / 1_000.0)
@@ -108,7 +108,7 @@ pub(crate) fn size_argument(bytes: u64) -> String {
     bytes.to_string()
 }
 
-/// As [`duration_ms`], of seconds.
+/// Like [`duration_ms`], for seconds.
 pub(crate) fn duration_s(seconds: u64) -> String {
     const MINUTE: u64 = 60;
     const HOUR: u64 = 60 * MINUTE;
@@ -133,8 +133,8 @@ pub(crate) fn duration_s(seconds: u64) -> String {
     }
 }
 
-/// A predicted time, as [`duration_s`] but without the smaller unit from ten of the larger one on:
-/// `9h 15m`, `22h`. Rounded down.
+/// A predicted time: like [`duration_s`], but without the smaller unit if there are ten or more of
+/// the larger one: `9h 15m`, `22h`. Rounded down.
 pub(crate) fn prediction_s(seconds: u64) -> String {
     const MINUTE: u64 = 60;
     const HOUR: u64 = 60 * MINUTE;
@@ -156,7 +156,7 @@ pub(crate) fn age_ms(milliseconds: u64, is_lower_bound: bool) -> String {
 }
 
 /// A rate in the smallest unit of time in which it is at least one: `+23/min`, `+1.5/h`, `-2/day`;
-/// with `~` in front if it was calculated from ages, not watched; `-` if unknown.
+/// with `~` in front if it was estimated from past events, not measured; `-` if unknown.
 pub(crate) fn growth(per_min_milli: Option<i64>, is_reconstructed: bool) -> String {
     let Some(per_min_milli) = per_min_milli else { return "-".to_owned() };
     let magnitude = per_min_milli.unsigned_abs();

@@ -16,7 +16,7 @@ use super::{table::Style, terminal};
 pub(crate) enum Shown {
     /// It was written.
     Yes,
-    /// The reader has closed the pipe, which is no error.
+    /// The reader has closed the pipe, which is not an error.
     NoReader,
 }
 
@@ -39,7 +39,7 @@ pub(crate) enum StandardOutput {
 }
 
 impl StandardOutput {
-    /// Prints text that is rendered for the width and colours of the output.
+    /// Prints text that is rendered for the width and colors of the output.
     ///
     /// # Errors
     /// The output cannot be written. A closed pipe is not an error.
@@ -62,7 +62,7 @@ impl StandardOutput {
     }
 
     /// Whether it is a terminal that can be repainted. A dumb terminal is treated as a pipe: no
-    /// repainting, no colours.
+    /// repainting, no colors.
     pub(super) fn is_terminal(&self) -> bool {
         match self {
             Self::Process => {
@@ -74,8 +74,8 @@ impl StandardOutput {
         }
     }
 
-    /// Whether a line of up to 4 KiB can be written without waiting for the reader. Also true if the
-    /// reader is gone.
+    /// Whether a line of up to 4 KiB can be written without waiting for the reader. Also true if
+    /// the reader has closed the pipe.
     pub(super) fn has_room(&self) -> bool {
         match self {
             Self::Process => {
@@ -106,7 +106,7 @@ impl StandardOutput {
     }
 }
 
-/// The style of text for the terminal of this process, or for no terminal.
+/// The style of text for the terminal of this process, or for output that is not a terminal.
 pub(super) fn style(is_terminal: bool, wide: bool) -> Style {
     let width = terminal_size::terminal_size().map(|(width, _)| width.0);
     Style {

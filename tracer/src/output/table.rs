@@ -1,6 +1,6 @@
 //! A report as text: a table of the findings, below it their evidence, and what could not be seen.
 //!
-//! Only text that the host chose has characters beyond ASCII, so a serial console shows the rest.
+//! Only text from the host has characters beyond ASCII, so a serial console shows everything else.
 
 mod connections;
 mod detail;
@@ -31,9 +31,10 @@ pub(crate) use summary::summary;
 use text::Paint;
 pub(crate) use text::wrap;
 
-/// Findings with their evidence below the table; further ones have only a row.
+/// The maximum number of findings with evidence below the table; further ones have only a row.
 const DETAILS_MAX: usize = 50;
-/// Processes that are listed in the footer; if there are more, they are listed in the body.
+/// The maximum number of processes listed in the footer; if there are more, they are listed in the
+/// body.
 const FOOTER_PROCESSES_MAX: usize = 3;
 
 /// A rendered report. Displayed, it is the body, an empty line, and the footer.
@@ -41,7 +42,7 @@ const FOOTER_PROCESSES_MAX: usize = 3;
 pub(crate) struct Page {
     /// The findings and their details, without a line end after the last line.
     pub(crate) body: String,
-    /// What the run could see: stays on the screen when the body does not fit.
+    /// What the run could see. It stays on the screen if the body does not fit.
     pub(crate) footer: String,
 }
 
@@ -51,7 +52,8 @@ impl fmt::Display for Page {
     }
 }
 
-/// Renders a report. Findings are listed from the confidence `least` on, the others are counted.
+/// Renders a report. Findings with at least the confidence `least` are listed, the others are
+/// counted.
 pub(crate) fn page(report: &Report, context: &Context, style: Style, least: Confidence) -> Page {
     let paint = Paint::new(style.color);
     let width = usize::from(style.width);
@@ -99,7 +101,7 @@ pub(crate) fn list_same_findings(one: &Report, other: &Report, least: Confidence
     one.eq(other)
 }
 
-/// What is shown of a finding and does not change by itself.
+/// The shown parts of a finding that do not change with time alone.
 fn facts(finding: &Finding) -> impl PartialEq {
     let size = (finding.count, finding.responses);
     let Finding { id, verdict, confidence, retracted_at, call_site, .. } = finding;
@@ -116,19 +118,19 @@ fn legend(rows: &[Row<'_>], processes: &[&ProcessSummary]) -> Option<String> {
             .any(|it| it.growth_is_reconstructed && it.growth_per_min_milli.is_some());
     let is_at_least = findings().any(|it| it.oldest_age_is_lower_bound);
     let signs = [
-        is_estimated.then_some("~ = estimated from the times at which connections fell silent"),
+        is_estimated.then_some("~ = estimated from the times at which connections went silent"),
         is_at_least.then_some("> = at least, opened before tracing began"),
     ];
     let signs: Vec<&str> = signs.into_iter().flatten().collect();
     (!signs.is_empty()).then(|| signs.join("; "))
 }
 
-/// The first line where no leak is listed.
+/// The first line if no leak is listed.
 fn nothing_found(report: &Report, least: Confidence, has_information: bool) -> String {
     let is_retracted = |it: &Finding| it.retracted_at.is_some() && listing::is_listed(it, least);
     let has_active = report.findings.iter().any(|it| it.retracted_at.is_none());
     if report.coverage.complete && !has_active && report.findings.iter().any(is_retracted) {
-        return "No leaked connections any more: all findings were retracted.".to_owned();
+        return "No leaked connections remain: all findings were retracted.".to_owned();
     }
     let has_possible =
         listing::folded(report, least).iter().any(|it| it.confidence > Confidence::Info);

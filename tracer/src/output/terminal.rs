@@ -1,6 +1,6 @@
 //! A page repainted in place on a terminal. Pure: the caller writes what is returned.
 //!
-//! The live page is on the alternate screen; at the end the last page is printed in full on the
+//! The live page is on the alternate screen. At the end, the last page is printed in full on the
 //! ordinary screen, so that it is in the scrollback.
 
 use std::io;
@@ -10,22 +10,22 @@ use super::table::Page;
 /// Written before the first frame: alternate screen, cursor hidden.
 pub(crate) const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l";
 
-/// Written at the end, before the last page: cursor shown, ordinary screen. Only after
-/// [`ENTER`]: the cursor goes back to where it was then.
+/// Written at the end, before the last page: cursor shown, ordinary screen. Only after [`ENTER`]:
+/// the cursor returns to its position at that time.
 pub(crate) const LEAVE: &[u8] = b"\x1b[?25h\x1b[?1049l";
 
 /// The bytes that show a page on a terminal of the given number of rows.
 ///
 /// Lines are overwritten in place within a synchronized update, which avoids flicker. If the page
-/// has too many lines, the end of its body is left out, the footer stays, and a line between them
-/// says how many are missing. Lines that are too long are cut.
+/// has too many lines, the end of its body is omitted, the footer stays, and a line between them
+/// says how many are missing. Lines that are too long are truncated.
 pub(crate) fn frame(page: &Page, rows: u16) -> Vec<u8> {
     // Begin a synchronized update, do not wrap lines, go home.
     let mut bytes = b"\x1b[?2026h\x1b[?7l\x1b[H".to_vec();
     let lines = visible_lines(page, usize::from(rows).max(1));
     for (index, line) in lines.iter().enumerate() {
-        // Clear from here to the end of the line, in the last one to the end of the screen. Before
-        // the text: after a line as long as the terminal is wide it would take the last character.
+        // Clear to the end of the line, or of the screen for the last line. This comes before the
+        // text: after a line as long as the terminal is wide, it would erase the last character.
         bytes.extend_from_slice(if index + 1 < lines.len() { b"\x1b[K" } else { b"\x1b[J" });
         bytes.extend_from_slice(line.as_bytes());
         if index + 1 < lines.len() {

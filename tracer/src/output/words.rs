@@ -54,7 +54,7 @@ fn part(CountOf { count, total }: CountOf) -> String {
     format!("{} of {}", grouped(count as u64), grouped(total as u64))
 }
 
-/// `3 of 25`, `any of the 25`: in place of [`part`] where a sentence denies or doubts something.
+/// `3 of 25`, `any of the 25`: instead of [`part`] in negative sentences and expressions of doubt.
 fn any_part(of: CountOf) -> String {
     if of.count == of.total && of.total > 1 {
         return format!("any of the {}", grouped(of.total as u64));

@@ -1,18 +1,18 @@
 //! The framing of a file: a header, then blocks. Each block has a length and a checksum, so a
-//! reader can distinguish a whole block from a partial one and from other data.
+//! reader can distinguish a complete block from a partial one and from other data.
 
 use std::io::{self, Read};
 
-/// The first bytes of a recording. The first is not ASCII, so the file is not taken for text; the
-/// line end shows a transfer that converted line ends.
+/// The first bytes of a recording. The first byte is not ASCII, so the file is not mistaken for
+/// text; the line end reveals a transfer that converted line ends.
 const MAGIC: [u8; 8] = *b"\x89tracer\n";
-/// Bytes of the file header: the magic, the version of the format (little endian), and 6 bytes of
-/// 0.
+/// Size of the file header in bytes: the magic, the version of the format (little endian), and 6
+/// zero bytes.
 pub(super) const FILE_HEADER_BYTES: usize = 16;
-/// Bytes before the payload of a block: the mark, the kind, the lengths of the payload and of what
-/// it unpacks to, and the CRC-32 of all this and the payload.
+/// Size of the header of a block in bytes: the mark, the kind, the lengths of the payload before
+/// and after decompression, and the CRC-32 of these fields and the payload.
 const BLOCK_HEADER_BYTES: usize = 16;
-/// Most bytes of a block, packed or not. A reader needs this much memory.
+/// Maximum size of a block in bytes, compressed or not. A reader requires this much memory.
 pub(super) const BLOCK_MAX: usize = 64 << 20;
 
 /// The first bytes of a block.
@@ -37,12 +37,12 @@ pub(super) fn is_truncated_header(bytes: &[u8]) -> bool {
     bytes.len() < MAGIC.len() + 2 && MAGIC.starts_with(&bytes[..bytes.len().min(MAGIC.len())])
 }
 
-/// Whether a block can be read without the one before it.
+/// Whether a block can be read without the previous one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// It begins a segment.
     First,
-    /// It continues the block before it.
+    /// It continues the previous block.
     Next,
 }
 
@@ -50,7 +50,7 @@ pub(super) enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Block {
     pub(super) kind: Kind,
-    /// Bytes of the payload when it is decompressed.
+    /// Size of the decompressed payload in bytes.
     pub(super) unpacked: u32,
     pub(super) payload: Vec<u8>,
 }
@@ -59,7 +59,7 @@ pub(super) struct Block {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found {
     Block(Block),
-    /// The file ends here, after a whole block.
+    /// The file ends here, after a complete block.
     End,
     /// The file ends here, within a block.
     Truncated,
@@ -68,7 +68,7 @@ pub(super) enum Found {
 }
 
 impl Block {
-    /// Its bytes in the file; `None` if it is larger than [`BLOCK_MAX`].
+    /// Its encoding in the file; `None` if it is larger than [`BLOCK_MAX`].
     pub(super) fn to_bytes(&self) -> Option<Vec<u8>> {
         if self.payload.len() > BLOCK_MAX || self.unpacked as usize > BLOCK_MAX {
             return None;
@@ -87,8 +87,8 @@ impl Block {
         Some(bytes)
     }
 
-    /// Reads the next block. The memory that this takes is bounded by the bytes that there are, not
-    /// by the length that they claim.
+    /// Reads the next block. Memory use is bounded by the bytes in the file, not by the length that
+    /// they claim.
     ///
     /// # Errors
     /// The file cannot be read.

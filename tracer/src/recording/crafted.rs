@@ -1,4 +1,4 @@
-//! Recordings that are put together from their blocks, for tests.
+//! Recordings that are assembled from blocks, for tests.
 
 use tracer_core::{Confidence, Options, Timestamp};
 
@@ -10,9 +10,9 @@ use super::{
 };
 use crate::wall_clock::WallClock;
 
-/// A recording with a complete head and blocks that hold these bytes, whatever they are, with
-/// checksums that match: a test of what blocks may hold gets past the checksums. `None` if a block
-/// would be too large.
+/// A recording with a complete head and blocks that contain these arbitrary bytes, with matching
+/// checksums, so that a test of the content of blocks passes the checksums. `None` if a block would
+/// be too large.
 pub fn from_blocks<'a>(blocks: impl IntoIterator<Item = &'a [u8]>) -> Option<Vec<u8>> {
     let mut packer = Packer::new();
     let mut recording = file_header(Version::CURRENT.number()).to_vec();

@@ -1,5 +1,5 @@
-//! From inputs of the judge to entries and back. Both directions keep the same state of what was
-//! written, so that what has not changed is not written again.
+//! Converts inputs of the judge to entries and back. Both directions keep the same state of what
+//! was written, so unchanged data is not written again.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -27,10 +27,10 @@ use super::{
     },
 };
 
-/// Sockets are written in portions of this many steps, so that no block becomes very large.
+/// Number of steps per entry of sockets, so that no block becomes very large.
 const PORTION: usize = 4_096;
 
-/// What was written so far in a segment, as far as later entries refer to it.
+/// The state of what was written so far in a segment, as far as later entries refer to it.
 #[derive(Debug, Default)]
 pub(super) struct DeltaCodec {
     /// Of the latest snapshot.
@@ -52,7 +52,7 @@ pub(super) struct DeltaCodec {
     joiner: Joiner,
     /// When data was last read from the sockets of the latest snapshot.
     last_reads: HashMap<ConnectionId, Time>,
-    /// What has changed in these since the latest snapshot.
+    /// The changes in `last_reads` that belong to the next snapshot.
     next_reads: Vec<LastRead>,
 }
 
@@ -62,7 +62,7 @@ pub(super) struct InvalidEntry;
 
 /// Writing.
 impl DeltaCodec {
-    /// The entries that hold an input, in order.
+    /// The entries that encode an input, in order.
     pub(super) fn encode(&mut self, input: &CoreInput) -> Vec<Entry> {
         let entry = match input {
             CoreInput::Snapshot(snapshot) => return self.encode_snapshot(snapshot),
@@ -183,7 +183,7 @@ impl DeltaCodec {
 
 /// Reading.
 impl DeltaCodec {
-    /// What happened according to an entry; `None` if it takes further entries.
+    /// The step that an entry encodes; `None` if further entries are required.
     ///
     /// # Errors
     /// It refers to something that was not written before it.
@@ -305,7 +305,7 @@ impl DeltaCodec {
         }
     }
 
-    /// Forgets processes without sockets; else memory would grow with the history of the host.
+    /// Forgets processes without sockets; otherwise memory would grow with the history of the host.
     fn note_snapshot(&mut self, sockets: Vec<Box<SocketFacts>>) {
         self.sockets = sockets;
         self.joiner = Joiner::new(&self.sockets);
@@ -317,10 +317,10 @@ impl DeltaCodec {
     }
 
     fn note_reads(&mut self, sockets: &[Arc<CoreFacts>]) {
-        let read = |facts: &Arc<CoreFacts>| {
+        let read = |facts: &CoreFacts| {
             Some((ConnectionId::from_core(&facts.id), Time::from_core(&facts.last_read_at?)))
         };
-        self.last_reads = sockets.iter().filter_map(read).collect();
+        self.last_reads = sockets.iter().filter_map(|facts| read(facts)).collect();
     }
 }
 

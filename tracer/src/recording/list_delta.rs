@@ -1,5 +1,5 @@
-//! A list in terms of the one before it. Little changes from one snapshot to the next, so most of a
-//! list is a few runs of the earlier one.
+//! The difference between two lists. Little changes from one snapshot to the next, so most of a
+//! list consists of a few ranges of the earlier one.
 
 use std::{collections::HashMap, hash::Hash};
 
@@ -7,22 +7,22 @@ use serde::{Deserialize, Serialize};
 
 /// An element of a list.
 pub(super) trait ListItem: Clone {
-    /// What identifies it in both lists.
+    /// The type that identifies it in both lists.
     type Key: Eq + Hash;
-    /// How the same element can differ.
+    /// The type of a difference.
     type Delta;
 
     /// What identifies it.
     fn key(&self) -> Self::Key;
 
-    /// How it differs from what it was before; `None` if it does not.
+    /// How it differs from its earlier value; `None` if it does not.
     fn delta_since(&self, before: &Self) -> Option<Self::Delta>;
 
-    /// What it is after a change.
+    /// Its value after a change.
     fn changed(&self, delta: Self::Delta) -> Self;
 }
 
-/// Implements [`ListItem`] for a type of which everything is written again if anything changes.
+/// Implements [`ListItem`] for a type that is written completely if anything changes.
 macro_rules! whole_list_item {
     ($item:ty, $key:ty, $get:expr) => {
         impl $crate::recording::list_delta::ListItem for $item {
@@ -47,11 +47,11 @@ macro_rules! whole_list_item {
 
 pub(super) use whole_list_item;
 
-/// One step of putting a list together.
+/// One step of reconstructing a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum ListStep<T, D> {
     /// `count` elements of the earlier list, unchanged. `skip` is the distance from the element
-    /// behind the one that was used last; it is negative where the order has changed.
+    /// after the one that was used last; it is negative if the order has changed.
     Same { skip: i64, count: u64 },
     /// One element of the earlier list, changed.
     Changed { skip: i64, delta: D },
@@ -59,14 +59,15 @@ pub(super) enum ListStep<T, D> {
     New(T),
 }
 
-/// The steps that make `list` from the list before it.
+/// The steps that reconstruct `list` from the previous list.
 pub(super) fn split<T: ListItem>(before: &[T], list: &[T]) -> Vec<ListStep<T, T::Delta>> {
     let mut unused: HashMap<T::Key, usize> =
         before.iter().enumerate().map(|(index, item)| (item.key(), index)).collect();
     let mut steps = Vec::new();
     let mut next = 0;
     for item in list {
-        // Each element is used once, so no list is longer than the earlier one and what is new.
+        // Each element is used once, so no list is longer than the earlier one plus the new
+        // elements.
         let Some(index) = unused.remove(&item.key()) else {
             steps.push(ListStep::New(item.clone()));
             continue;
@@ -82,13 +83,13 @@ pub(super) fn split<T: ListItem>(before: &[T], list: &[T]) -> Vec<ListStep<T, T:
     steps
 }
 
-/// Puts a list together whose steps come in portions.
+/// Reconstructs a list whose steps come in portions.
 #[derive(Debug, Default)]
 pub(super) struct Joiner {
-    /// Index in the earlier list behind the element that was used last.
+    /// Index in the earlier list after the element that was used last.
     next: usize,
-    /// How many elements of the earlier list may still be used: a file cannot make a few bytes into
-    /// a list of any length.
+    /// The number of elements of the earlier list that may still be used, so that a few bytes in a
+    /// file cannot expand to a list of any length.
     unused: usize,
 }
 
@@ -97,7 +98,7 @@ impl Joiner {
         Self { next: 0, unused: before.len() }
     }
 
-    /// Does a step; `None` if it refers to elements that the earlier list does not have.
+    /// Applies a step; `None` if it refers to elements that the earlier list does not have.
     pub(super) fn join<T: ListItem>(
         &mut self,
         before: &[T],
@@ -127,7 +128,7 @@ impl Joiner {
     }
 }
 
-/// The list that the steps make; `None` if one of them is impossible.
+/// The reconstructed list; `None` if a step is impossible.
 pub(super) fn join<T: ListItem>(before: &[T], steps: Vec<ListStep<T, T::Delta>>) -> Option<Vec<T>> {
     let mut joiner = Joiner::new(before);
     let mut list = Vec::new();
@@ -136,6 +137,6 @@ pub(super) fn join<T: ListItem>(before: &[T], steps: Vec<ListStep<T, T::Delta>>)
 }
 
 fn distance(from: usize, to: usize) -> i64 {
-    // Indexes into memory are never so far apart that this wraps.
+    // Indexes in memory are never so far apart that this wraps.
     to.wrapping_sub(from).cast_signed() as i64
 }

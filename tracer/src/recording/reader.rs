@@ -17,13 +17,13 @@ use super::{
     wire::{Version, Wire as _, entry::Entry},
 };
 
-/// A recording that is read from its beginning.
+/// A recording, read from its beginning.
 pub struct Recording {
     shown: String,
     entries: Entries,
     head: Head,
     codec: DeltaCodec,
-    /// Restated inputs are news, for no earlier segment was read.
+    /// Whether restated inputs are new to the reader, because no earlier segment was read.
     is_first_segment: bool,
     ending: Option<Ending>,
 }
@@ -33,16 +33,16 @@ pub struct Recording {
 pub(crate) enum Ending {
     /// After a whole block.
     Whole,
-    /// Within a block: the recorder was killed, or the disk was full.
+    /// It ends within a block: the recorder was killed, or the disk was full.
     Truncated,
-    /// The bytes from this offset on are not what was written.
+    /// The bytes from this offset onwards are not what was written.
     Damaged(u64),
-    /// The block at this offset is whole and holds an entry that this program does not know.
+    /// The block at this offset is intact and contains an entry that this program does not know.
     Unknown(u64),
 }
 
 impl Recording {
-    /// Whether the file begins as recordings do.
+    /// Whether the file begins like a recording.
     ///
     /// # Errors
     /// It cannot be read.
@@ -52,18 +52,18 @@ impl Recording {
         Ok(block::version(&start).is_some())
     }
 
-    /// Opens a file and reads what it begins with.
+    /// Opens a file and reads its beginning.
     ///
     /// # Errors
     /// It cannot be read, is not a recording, has a format that this program does not read, or ends
-    /// before its first whole block.
+    /// before its first complete block.
     pub fn open(path: &Path) -> Result<Self> {
         let shown = path.display().to_string();
         let file = File::open(path).with_context(|| format!("cannot read {shown}"))?;
         Self::read(file, shown)
     }
 
-    /// Reads what a recording begins with. Errors call it `shown`.
+    /// Reads the beginning of a recording. Error messages call it `shown`.
     ///
     /// # Errors
     /// Those of [`open`](Self::open).
@@ -101,7 +101,7 @@ impl Recording {
         })
     }
 
-    /// What analyzing it requires besides the inputs.
+    /// What analyzing it requires in addition to the inputs.
     pub const fn head(&self) -> &Head {
         &self.head
     }
@@ -111,12 +111,12 @@ impl Recording {
         self.ending
     }
 
-    /// That it does not hold the beginning of the run, if so.
+    /// A note, if it does not contain the beginning of the run.
     pub(crate) fn deleted(&self) -> Option<Note> {
         deleted_note(self.head.segment)
     }
 
-    /// The next thing that happened; `None` at the end.
+    /// The next step; `None` at the end.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -152,7 +152,7 @@ impl Recording {
 
 const EMPTY: &str = "holds no snapshot: the recording ended before the first one was written";
 
-/// That a recording has a format which this program does not read, and what to do.
+/// The error for a recording of a format that this program does not read, with what to do.
 fn other_version(number: u16) -> String {
     let [oldest, .., newest] = Version::ALL.map(Version::number);
     let which = if number > newest { "newer" } else { "older" };
@@ -162,16 +162,16 @@ fn other_version(number: u16) -> String {
     )
 }
 
-/// The entries of one block after the other.
+/// The entries of successive blocks.
 struct Entries {
     source: Box<dyn Read>,
     version: Version,
     unpacker: Unpacker,
-    /// Those of the current block.
+    /// The bytes of the current block.
     bytes: Vec<u8>,
-    /// Index in them of the next entry.
+    /// The index of the next entry in `bytes`.
     next: usize,
-    /// Offset in the file of the current block, and of the one after it.
+    /// The offsets in the file of the current block and of the next one.
     block_at: u64,
     block_end: u64,
 }
@@ -194,7 +194,7 @@ impl Entries {
         self.next == self.bytes.len()
     }
 
-    /// Reads the next block, or says how the file ends.
+    /// Reads the next block, or returns how the file ends.
     fn read_block(&mut self) -> io::Result<Result<Kind, Ending>> {
         self.block_at = self.block_end;
         let damaged = Err(Ending::Damaged(self.block_at));

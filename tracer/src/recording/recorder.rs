@@ -14,14 +14,14 @@ use super::{
 };
 use crate::files::append;
 
-/// Bytes of pending entries at which they are written without waiting for the next report.
+/// Number of pending bytes at which entries are written without waiting for the next report.
 const PENDING_MAX: usize = 1 << 20;
 /// Milliseconds without a new block after which the next event writes the pending entries. A run
-/// that receives only events makes no report, which would write them.
+/// that receives only events makes no report that would write them.
 const PENDING_MAX_MS: u64 = 2_000;
 
-/// Writes what the judge of a run receives and is asked for. The first error ends the recording, not
-/// the run: every block before it stays readable, and the run's own output is complete.
+/// Records the calls of a run's judge. The first error ends the recording, not the run: every block
+/// before it stays readable, and the run's own output is complete.
 pub(crate) struct Recorder {
     segments: Segments,
     head: Head,
@@ -42,7 +42,7 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    /// Creates the file of a recording. It stays below `max_bytes`, if that is given.
+    /// Creates the file of a recording, which stays below `max_bytes` if that is given.
     ///
     /// # Errors
     /// The file exists and is not a recording, or cannot be written.
@@ -65,7 +65,7 @@ impl Recorder {
         Ok(this)
     }
 
-    /// The judge receives an input.
+    /// Records an input.
     pub(crate) fn input(&mut self, input: &Input) {
         if self.error.is_some() {
             return;
@@ -87,19 +87,18 @@ impl Recorder {
         self.preamble.note(input);
     }
 
-    /// The judge is asked for its questions.
+    /// Records that the judge is asked for its questions.
     pub(crate) fn asked(&mut self, now: Timestamp) {
         self.push(&Entry::Asked(wire::time::Time::from_core(&now)));
     }
 
-    /// The judge is asked for a report.
+    /// Records that the judge is asked for a report.
     pub(crate) fn reported(&mut self) {
         self.push(&Entry::Reported);
         self.write();
     }
 
-    /// What a reader of a report should know of the recording: that it has ended early, or no longer
-    /// holds the beginning.
+    /// A note for the report, if the recording ended early or no longer contains the beginning.
     pub(crate) fn note(&self) -> Option<Note> {
         let stopped = self.error.as_ref().map(|error| format!("{error:#}"));
         let stopped = stopped.map(|detail| Note::RecordingStopped { detail });
@@ -109,7 +108,7 @@ impl Recorder {
     /// Ends the recording.
     ///
     /// # Errors
-    /// It ended early, or its end may not be on the disk.
+    /// The recording ended early, or its end may not be on the disk.
     pub(crate) fn finish(mut self) -> Result<()> {
         self.write();
         match self.error {
@@ -124,8 +123,8 @@ impl Recorder {
         }
     }
 
-    /// Begins a segment before `snapshot`. What still holds of the inputs before is written again,
-    /// so that earlier segments can be deleted.
+    /// Begins a segment before `snapshot`. Earlier inputs that are still in effect are written
+    /// again, so that earlier segments can be deleted.
     fn next_segment(&mut self, snapshot: &Snapshot) {
         self.write();
         self.head.segment += 1;
@@ -149,7 +148,7 @@ impl Recorder {
         }
         match postcard::to_extend(entry, std::mem::take(&mut self.pending)) {
             Ok(pending) => self.pending = pending,
-            // Encoding into memory fails for no entry.
+            // Encoding an entry into memory does not fail.
             Err(error) => self.error = Some(error.into()),
         }
         if self.pending.len() >= PENDING_MAX {
@@ -191,7 +190,7 @@ impl Recorder {
         Ok(())
     }
 
-    /// Until when the recording holds everything.
+    /// A phrase that says until when the recording is complete.
     fn extent(&self) -> String {
         let Self { shown, head, written_until, .. } = self;
         if *written_until == Timestamp::default() {
@@ -201,7 +200,7 @@ impl Recorder {
     }
 }
 
-/// That the oldest segments were deleted, if any were.
+/// A note, if the oldest segments were deleted.
 pub(super) const fn deleted_note(segments: u64) -> Option<Note> {
     if segments == 0 { None } else { Some(Note::RecordingSegmentsDeleted { segments }) }
 }

@@ -1,4 +1,4 @@
-//! The state that a new segment begins with, so that the segments before it can be deleted.
+//! The state with which a new segment begins, so that earlier segments can be deleted.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -9,13 +9,13 @@ use tracer_core::{
 
 use super::wire::{self, Wire as _, input::Input};
 
-/// Most connections whose events are kept. Of further ones, the age is only a lower bound for a
-/// reader that begins with a later segment.
+/// The maximum number of connections whose events are kept. The age of further ones is only a lower
+/// bound for a reader that begins with a later segment.
 const CONNECTIONS_MAX: usize = 1 << 20;
 /// More events than a connection has between `connect` and its destruction.
 const EVENTS_MAX: usize = 8;
 
-/// Inputs that still hold and that no later input repeats.
+/// Inputs that are still in effect and that no later input repeats.
 #[derive(Debug, Default)]
 pub(super) struct SegmentPreamble {
     host: Option<HostFacts>,
@@ -29,7 +29,7 @@ pub(super) struct SegmentPreamble {
 }
 
 impl SegmentPreamble {
-    /// Takes in the next input of the run.
+    /// Updates the state with the next input of the run.
     pub(super) fn note(&mut self, input: &CoreInput) {
         match input {
             CoreInput::Host(host) => self.host = Some(host.clone()),
@@ -45,7 +45,7 @@ impl SegmentPreamble {
                     snapshot.holders.iter().map(|holder| holder.key).collect();
                 self.call_sites.retain(|(process, _), _| holders.contains(process));
             }
-            // These come again after every snapshot.
+            // These are repeated after every snapshot.
             CoreInput::Process(_)
             | CoreInput::ProcessUnreadable(_)
             | CoreInput::Readers(_)
@@ -74,7 +74,7 @@ impl SegmentPreamble {
         }
     }
 
-    /// The inputs that a segment begins with whose first snapshot is this, in the order in which
+    /// The inputs with which a segment begins whose first snapshot is this, in the order in which
     /// they happened.
     pub(super) fn inputs(&mut self, snapshot: &Snapshot) -> Vec<Input> {
         let open: HashSet<ConnectionId> = snapshot.sockets.iter().map(|facts| facts.id).collect();

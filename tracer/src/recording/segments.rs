@@ -1,4 +1,4 @@
-//! The file of a recording while it is written, and the deletion of its oldest segments.
+//! The file of a recording while it is being written, and the deletion of its oldest segments.
 
 use std::{
     collections::VecDeque,
@@ -19,7 +19,7 @@ use crate::files::append::{self, AtomicAppender, Remedies};
 const REMEDIES: Remedies = Remedies { link: "name the file itself", special: "name another file" };
 /// Length of a segment if the size of the file is not limited, in bytes.
 const SEGMENT_BYTES: u64 = 8 << 20;
-/// If it is limited, how many segments the limit has room for.
+/// If it is limited, the number of segments for which the limit has room.
 const SEGMENTS_PER_LIMIT: u64 = 8;
 
 /// Appends blocks, and deletes the oldest segments to keep the file below its limit.
@@ -54,7 +54,7 @@ impl Segments {
             let created = append::create_new(path);
             file = created.with_context(|| format!("cannot create {shown}; name another file"))?;
         } else {
-            // A recording without a block.
+            // An empty recording.
             file.set_len(0).with_context(|| format!("cannot write {shown}"))?;
         }
         let mut file = AtomicAppender::new(file, 0);
@@ -65,7 +65,7 @@ impl Segments {
         Ok(Self { path: path.to_owned(), file, max_bytes, lengths, deleted: 0 })
     }
 
-    /// The current segment is long enough for the next one to begin.
+    /// Whether the current segment is long enough for the next one to begin.
     pub(super) fn is_long(&self) -> bool {
         let segment = self.max_bytes.map_or(SEGMENT_BYTES, |max| max / SEGMENTS_PER_LIMIT);
         self.lengths.back().is_some_and(|length| *length >= segment.min(SEGMENT_BYTES))
@@ -100,7 +100,7 @@ impl Segments {
     }
 
     /// Deletes old segments if the file would exceed its limit. It deletes down to three quarters
-    /// of the limit, so that this is rare, and never the segment that is being written.
+    /// of the limit, so that this is rare, but never the segment that is being written.
     fn make_room(&mut self, kind: Kind, length: u64) -> io::Result<()> {
         let Some(max_bytes) = self.max_bytes else { return Ok(()) };
         if self.file.length + length <= max_bytes {
@@ -118,11 +118,11 @@ impl Segments {
         if count > 0 { self.delete_oldest(count) } else { Ok(()) }
     }
 
-    /// Copies what is to stay to a file next to this one and renames it, so that a complete
+    /// Copies the remaining segments to a file next to this one and renames it, so that a complete
     /// recording exists under this name at all times.
     fn delete_oldest(&mut self, count: usize) -> io::Result<()> {
         let sibling = sibling(&self.path, ".new");
-        // A crash may have left one.
+        // A crash may have left such a file behind.
         let _ = fs::remove_file(&sibling);
         let kept = self.copy_to(&sibling, count);
         let renamed = kept.and_then(|kept| fs::rename(&sibling, &self.path).map(|()| kept));
@@ -154,15 +154,16 @@ impl Segments {
     }
 }
 
-/// It begins as a recording does. A file truncated within its header counts, and so does an empty
-/// one.
+/// Whether it begins like a recording. A file truncated within its header counts, and so does an
+/// empty one.
 fn is_recording(file: &mut File) -> io::Result<bool> {
     let mut start = Vec::with_capacity(FILE_HEADER_BYTES);
     file.take(FILE_HEADER_BYTES as u64).read_to_end(&mut start)?;
     Ok(block::version(&start).is_some() || block::is_truncated_header(&start))
 }
 
-/// Renames an earlier recording to `.old`, unless that exists and is not a recording.
+/// Renames an earlier recording to `.old`, unless a file of that name exists and is not a
+/// recording.
 fn keep_old(path: &Path) -> Result<()> {
     let old = sibling(path, ".old");
     let (shown, shown_old) = (path.display(), old.display());

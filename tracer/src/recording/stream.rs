@@ -1,5 +1,5 @@
-//! Compression (RFC 1951). The blocks of a segment are one stream, flushed after each block, so that
-//! a block is compressed with what the blocks before it have in common with it.
+//! Compression (RFC 1951). The blocks of a segment are one stream, flushed after each block, so
+//! that the compression of a block benefits from earlier blocks.
 
 use std::io::{self, Write};
 
@@ -19,7 +19,7 @@ impl Packer {
     /// Compresses the next block.
     ///
     /// # Errors
-    /// None: it writes to memory.
+    /// None, because it writes to memory.
     pub(super) fn pack(&mut self, block: &[u8]) -> io::Result<Vec<u8>> {
         self.0.write_all(block)?;
         self.0.flush()?;
@@ -35,10 +35,10 @@ impl Unpacker {
         Self(DeflateDecoder::new(Bounded { bytes: Vec::new(), room: 0 }))
     }
 
-    /// Decompresses the next block, which should give `length` bytes.
+    /// Decompresses the next block, which should have `length` bytes.
     ///
     /// # Errors
-    /// It is not the next block of this segment, or gives another number of bytes.
+    /// It is not the next block of this segment, or has a different length.
     pub(super) fn unpack(&mut self, block: &[u8], length: usize) -> io::Result<Vec<u8>> {
         self.0.get_mut().room = length;
         self.0.write_all(block)?;
@@ -48,7 +48,7 @@ impl Unpacker {
     }
 }
 
-/// Takes at most `room` bytes: a few compressed bytes can give any number.
+/// Accepts at most `room` bytes: a few compressed bytes can expand to any number.
 struct Bounded {
     bytes: Vec<u8>,
     room: usize,

@@ -1,11 +1,11 @@
-//! The difference between two times. What happens again and again, such as a keepalive probe, does
-//! so at much the same interval, so differences compress better than times.
+//! The difference between two times. Periodic events, such as keepalive probes, have nearly
+//! constant intervals, so differences compress better than times.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A difference between two times in nanoseconds, positive or negative. It is written in the
-/// largest of three units in which it is a whole number: most clocks are coarser than the unit that
-/// they are read in.
+/// largest of three units in which it is a whole number, because most clocks are coarser than the
+/// unit in which they are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TimeDelta(i64);
 
@@ -13,7 +13,7 @@ pub(super) struct TimeDelta(i64);
 const UNITS_NS: [i64; 3] = [1_000_000, 1_000, 1];
 
 impl TimeDelta {
-    /// From one time to another, both in nanoseconds. Wraps, as [`after`](Self::after) does.
+    /// From one time to another, both in nanoseconds. Wraps like [`after`](Self::after).
     pub(super) const fn between(from_ns: u64, to_ns: u64) -> Self {
         Self(to_ns.wrapping_sub(from_ns).cast_signed())
     }

@@ -1,5 +1,5 @@
-//! The types of the file format. They are separate from those of `tracer-core`, so that the judge
-//! can change and every recording still replays.
+//! The types of the file format. They are separate from those of `tracer-core`, so that every
+//! recording still replays after changes to the judge.
 //!
 //! Entries are written with [postcard](https://postcard.jamesmunns.com/wire-format), which writes
 //! values only: fields in the order of their declaration without their names, enums as the number
@@ -7,15 +7,16 @@
 //! variants, and the type of each field, is the format**.
 //!
 //! # Rules
-//! - Any change to what is written takes a new version. This holds for a new variant at the end of
-//!   an enum, too: programs that write the same version number read each other's files.
-//! - Every version from 3 on is read. A version is never removed, and its files never change their
+//! - Any change to what is written requires a new version, even a new variant at the end of an
+//!   enum: programs that write the same version number must be able to read each other's files.
+//! - Every version since 3 is read. A version is never removed, and its files never change their
 //!   meaning.
-//! - A type of `tracer-core` may change at any time. Its mirror here keeps the form of the file, and
-//!   its [`Wire`] implementation is where the two meet. Where they are the same, a macro writes it.
+//! - A type of `tracer-core` may change at any time. Its mirror here keeps the form of the file,
+//!   and its [`Wire`] implementation is where the two meet. If they are the same, a macro generates
+//!   it.
 //!
 //! # How to add a version
-//! 1. Before the change, keep recordings of the version N that is written today: copy some to
+//! 1. Before the change, keep recordings of the current version N: copy some to
 //!    `tracer/tests/recordings`, and their findings to `recording/tests/replays.rs`.
 //! 2. Add the version to [`Version`], and make it [`Version::CURRENT`].
 //! 3. If enums only gain variants at their end, version N is read with the changed types. For any

@@ -42,7 +42,7 @@ fn several_filters_must_all_match() {
     check(Leak::Undrained, &both, &format!("--pid {pid} -D 80 --remote 10.0.0.1"));
 }
 
-/// A child process that does nothing. It ends when this is dropped.
+/// A child process that does nothing. It is killed when this is dropped.
 struct Sleep(Child);
 
 impl Sleep {
@@ -50,7 +50,7 @@ impl Sleep {
         Self(Command::new("sleep").arg("600").stdin(Stdio::null()).spawn().unwrap())
     }
 
-    /// Once it has become `sleep`.
+    /// The process, once it has executed `sleep`.
     fn process(&self) -> Process {
         loop {
             let process = Process::of(self.0.id());

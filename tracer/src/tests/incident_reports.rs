@@ -1,4 +1,4 @@
-//! Incident reports from recordings, also of processes with hostile names.
+//! Incident reports from recordings, including processes with hostile names.
 
 use std::{
     fs,

@@ -116,7 +116,7 @@ fn a_leak_of_a_stopped_process_is_possible() {
     assert!(outcome.stdout.contains(r#""process-stopped""#), "{outcome:?}");
 }
 
-/// All of them were closed within a second.
+/// All of them were closed by the peer within a second.
 #[test]
 fn connections_closed_by_one_restart_of_the_server_are_no_leak() {
     let process = Process::this();

@@ -1,4 +1,4 @@
-//! Recordings of runs, judged again by `replay` and compared by `diff`.
+//! Recordings of runs, replayed by `replay` and compared by `diff`.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 
@@ -19,10 +19,10 @@ impl File {
     }
 
     fn path(&self) -> String {
-        self.beside("run.rec")
+        self.next_to_it("run.rec")
     }
 
-    fn beside(&self, name: &str) -> String {
+    fn next_to_it(&self, name: &str) -> String {
         self.0.path().join(name).display().to_string()
     }
 
@@ -43,7 +43,7 @@ fn growing_leak(process: &Process) -> ScriptedHost {
 #[test]
 fn a_replay_has_the_output_of_the_run() {
     let (file, process) = (File::new(), Process::this());
-    let csv = file.beside("leaks.csv");
+    let csv = file.next_to_it("leaks.csv");
     let watch = format!("--pid {} --idle 1s --all --for 20s", process.pid);
     let arguments = format!("record {} {watch} -o json --csv {csv}", file.path());
     let live = run(&arguments, growing_leak(&process));
@@ -97,7 +97,7 @@ fn a_replay_can_use_other_thresholds() {
     assert_eq!(file.replay("--pool-size 11 --fail-on certain").code, 0);
 }
 
-/// The recorded run did not ask what waits to read from connections that were in use for it.
+/// The recorded run did not ask for the readers of connections that were in use by its thresholds.
 #[test]
 fn a_replay_with_a_lower_idle_lacks_inspections() {
     let (file, process) = (File::new(), Process::this());
@@ -131,7 +131,7 @@ fn a_replay_can_end_at_a_given_time() {
     file.replay("--at 2001-01-01T00:00:00Z").assert_error(&["--at", "2026-03-01"]);
 }
 
-/// A crash or a full disk can cut it anywhere.
+/// A crash or a full disk can truncate it anywhere.
 #[test]
 fn a_truncated_recording_is_replayed_up_to_its_last_snapshot() {
     let (file, process) = (File::new(), Process::this());
@@ -157,7 +157,7 @@ fn a_truncated_recording_is_replayed_up_to_its_last_snapshot() {
 #[test]
 fn other_files_are_not_recordings() {
     let file = File::new();
-    let notes = file.beside("notes.txt");
+    let notes = file.next_to_it("notes.txt");
     fs::write(&notes, "do not lose me\n").unwrap();
 
     let words = ["notes.txt", "not a recording"];
@@ -183,7 +183,7 @@ fn a_diff_shows_what_is_new_gone_and_grown() {
     let audit = format!("audit --pid {} --idle 1s", process.pid);
     let recorded = file.path();
     let json = |name: &str, host: ScriptedHost| {
-        let path = file.beside(name);
+        let path = file.next_to_it(name);
         fs::write(&path, run(&format!("{audit} -o json"), host).stdout).unwrap();
         path
     };

@@ -92,7 +92,7 @@ fn a_run_ends_with_its_target_process() {
         sockets.close_all();
     });
 
-    // Without an end of its own.
+    // Without `--for`.
     let outcome = run(&format!("--pid {} --idle 1s -o json", process.pid), host);
 
     assert_eq!(outcome.code, 0, "{outcome:?}");

@@ -21,14 +21,14 @@ use crate::{
     usage_line,
 };
 
-/// Where the leaking clients are connected to.
+/// The address to which the leaking clients are connected.
 pub(super) const SERVER: ([u8; 4], u16) = ([10, 0, 0, 1], 443);
 
 /// Unread bytes of each connection of [`Leak::Undrained`].
 pub(super) const UNREAD_BYTES: u32 = 8 * 1024;
 
-/// How long before the run the last connection of a leak was used. That is recent for the `--idle`
-/// of most tests, 1s: the leak goes on.
+/// How long before the run the last connection of a leak was used. For the `--idle` of most tests,
+/// 1s, that is recent, so the leak is still accumulating.
 pub(super) const SILENT_BEFORE: Duration = Duration::from_secs(4);
 
 /// A way to leak.
@@ -76,7 +76,7 @@ impl Leak {
     }
 }
 
-/// What a run left behind.
+/// The results of a run.
 #[derive(Debug)]
 pub(super) struct Outcome {
     pub(super) code: u8,
@@ -105,7 +105,7 @@ pub(super) fn run(arguments: &str, host: ScriptedHost) -> Outcome {
     Outcome { code, stdout, error }
 }
 
-/// Runs a command that does not get as far as the host, or needs none.
+/// Runs a command that fails before it uses the host, or does not use it.
 pub(super) fn run_offline(arguments: &str) -> Outcome {
     run(arguments, ScriptedHost::new())
 }
@@ -130,7 +130,7 @@ impl Outcome {
         findings.remove(0)
     }
 
-    /// Asserts that the run failed with one line that has all these words.
+    /// Asserts that the run failed with one line that contains all these words.
     #[track_caller]
     pub(super) fn assert_error(&self, words: &[&str]) {
         assert_eq!(self.code, 2, "{self:?}");

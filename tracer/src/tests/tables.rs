@@ -28,7 +28,8 @@ fn a_live_table_in_a_pipe_is_printed_again_only_when_findings_change() {
     let live = format!("--pid {} --idle 1s --for 60s --show possible", process.pid);
     let outcome = run(&live, host);
 
-    // The possible leak of the first snapshot, a likely one if it became that, and the last report.
+    // The *possible* leak of the first snapshot, the *likely* one if it became likely, and the last
+    // report.
     let tables = outcome.stdout.matches("VERDICT").count();
     assert!((2..=3).contains(&tables), "{tables}: {}", outcome.stdout);
 }
@@ -45,7 +46,7 @@ fn possible_leaks_are_counted_unless_something_asks_for_them() {
         ("--fail-on possible", true),
         ("--all", true),
     ] {
-        // One snapshot shows that data is unread, not that it stays so.
+        // One snapshot shows that data is unread, not that it stays unread.
         let host = Leak::Undrained.before_the_run(&process, 6);
         let audit = format!("audit --pid {} --idle 1s --for 0s {arguments}", process.pid);
         let outcome = run(&audit, host);

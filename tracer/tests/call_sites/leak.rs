@@ -1,5 +1,5 @@
-//! Opens and accepts connections and never closes them, each in a function of its own: whose stack
-//! the tests look for. Commands come line by line, as those of `leak.c`.
+//! Opens and accepts connections and never closes them, each in a function of its own, which the
+//! tests look for in the stack. Commands are read line by line, like those of `leak.c`.
 
 use std::{
     io::{self, Write},

@@ -1,5 +1,5 @@
-//! Uprobes in a running Go program: attached while it is traced, and removed afterwards, however
-//! the tracer ends.
+//! Uprobes in a running Go program: attached while it is traced, and removed afterwards, regardless
+//! of how the tracer ends.
 
 use std::{
     collections::BTreeSet,
@@ -38,7 +38,7 @@ impl Target {
         self.program.pid()
     }
 
-    /// Starts a tracer of it, and waits until uprobes are attached.
+    /// Starts a tracer for it, and waits until uprobes are attached.
     fn trace(&self) -> Tracer {
         let mut tracer = Tracer::start(&format!("--pid {} --idle 1s -o json", self.pid()));
         tracer.wait_for_first_report();
@@ -46,7 +46,7 @@ impl Target {
         tracer
     }
 
-    /// Waits until it has uprobes, or none.
+    /// Waits until it has uprobes, or has none.
     fn await_probes(&self, expected: bool) {
         self.await_altered(|altered| altered.is_empty() != expected);
     }
@@ -147,7 +147,8 @@ fn an_audit_attaches_nothing() {
     target.leak(6);
     let pid = target.pid();
 
-    // The responses are older than `--idle`, and the run is too short to follow new ones that long.
+    // The responses are older than `--idle`, and the run is too short to track new ones for that
+    // long.
     thread::sleep(Duration::from_secs(1));
     let audit = Tracer::start(&format!("audit --pid {pid} --idle 1s --for 1s -o json"));
     let altered = thread::spawn(move || {
@@ -241,7 +242,7 @@ fn the_option_go_attaches_to_every_go_program_with_sockets() {
     tracer.wait_for_next_report();
     target.leak(6);
 
-    // In the first snapshot after the last read, the verdict rests on the goroutines alone.
+    // In the first snapshot after the last read, the verdict is based on the goroutines alone.
     let is_named = |report: &Report| {
         let leaks = report.leaks_of(pid);
         leaks.iter().any(|leak| leak.text("verdict") == "body-not-closed" && leak.count() == 6)

@@ -55,7 +55,9 @@ fn slow_readers_are_not_leaks() {
     });
     for pause_ms in [2_000, 500, 4_000] {
         thread::sleep(Duration::from_millis(pause_ms));
-        opened.iter().for_each(|fd| client.receive(&[*fd], 40_000));
+        for fd in &opened {
+            client.receive(&[*fd], 40_000);
+        }
     }
     thread::sleep(Duration::from_millis(2_500));
 
@@ -95,7 +97,8 @@ fn a_stopped_process_is_not_accused() {
     assert!(report.note("processes-stopped").is_some(), "{report}");
 }
 
-/// A FIN that arrives with the last data is consumed with it: that is how pools go stale.
+/// A FIN that arrives with the last data is consumed with it, which is why pools keep stale
+/// connections.
 #[test]
 fn an_audit_cannot_know_whether_a_fin_was_read() {
     let (mut server, mut client) = (Puppet::start(), Puppet::start());
@@ -126,7 +129,7 @@ fn a_process_that_reads_a_fin_and_does_not_close_leaks() {
         let opened = client.connect(listener, 1);
         let accepted = server.accept(listener, 1);
         server.close(&accepted);
-        // The second of two reports is of a snapshot that showed the FIN unread.
+        // The second of two reports is based on a snapshot that showed the FIN unread.
         tracer.wait_for_next_report();
         tracer.wait_for_next_report();
         client.ask(&format!("receive {} all", listed(&opened)));

@@ -14,10 +14,10 @@ const COUNT: usize = 6;
 const C_FLAGS: &str = "-g -O1 -fno-omit-frame-pointer";
 const RUST_FLAGS: &str = "-g -O -Cforce-frame-pointers=yes";
 
-/// Stands for an unknown call site.
+/// Placeholder for an unknown call site.
 const NOT_KNOWN: &str = "not known";
 
-/// A program that leaks connections to a puppet, and a tracer of it.
+/// A program that leaks connections to a puppet, and a tracer that watches it.
 struct Traced {
     program: Program,
     peer: Puppet,
@@ -61,7 +61,7 @@ impl Traced {
         assert!(answer.starts_with("ok "), "{command}: {answer}");
     }
 
-    /// Waits for this number of findings of all their connections, and returns their call sites in
+    /// Waits for this number of findings with all connections, and returns their call sites in
     /// alphabetical order, with the last report.
     fn call_sites(mut self, count: usize) -> (Vec<String>, Report) {
         let pid = self.program.pid();
@@ -92,7 +92,7 @@ fn in_rust(function: &str) -> String {
     format!("leak::{function} leak.rs:{line}")
 }
 
-/// Runs a command of a program, and compares the call sites of what leaks.
+/// Runs commands of a program, and compares the call sites of its leaks.
 #[track_caller]
 fn check(program: Program, commands: &[&str], expected: &[String]) -> Report {
     let mut traced = Traced::start(program);
@@ -183,7 +183,7 @@ fn a_stack_that_cannot_be_walked_has_no_wrong_call_site() {
             let mut traced = Traced::start(Program::start_ready(&program, ""));
             traced.leak(command);
             let (places, report) = traced.call_sites(1);
-            // The right one may be found; a wrong one may not.
+            // The correct call site may be found; a wrong one may not.
             let right = [NOT_KNOWN.to_owned(), function.to_owned(), in_c(function)];
             assert!(right.contains(&places[0]), "{flags} {command}: {places:?} {report}");
         };
@@ -199,7 +199,7 @@ fn a_stack_that_cannot_be_walked_has_no_wrong_call_site() {
 
 #[test]
 fn python_functions_are_named_with_a_perf_map() {
-    // Whether its stacks can be walked depends on how it was built.
+    // Whether its stacks can be unwound depends on how it was built.
     let Some(python) = found(
         "python3",
         &[

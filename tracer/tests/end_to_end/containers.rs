@@ -1,4 +1,4 @@
-//! Containers, made of cgroups and namespaces without a container runtime.
+//! Containers, created from cgroups and namespaces without a container runtime.
 
 use crate::support::{Cgroup, Kind, Leak, Puppet, Tracer, run_in};
 

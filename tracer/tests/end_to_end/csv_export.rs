@@ -1,5 +1,5 @@
-//! CSV export of a real leak; all else about it is tested on a scripted host. [`Rows::parse`]
-//! checks the header, complete rows and line ends.
+//! CSV export of a real leak; everything else about CSV is tested on a scripted host.
+//! [`Rows::parse`] checks the header, complete rows and line ends.
 
 use std::{collections::BTreeSet, fs};
 

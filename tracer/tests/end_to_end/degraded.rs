@@ -4,8 +4,8 @@ use std::{os::unix::process::CommandExt as _, process::Command};
 
 use crate::support::{Kind, Leak, NOBODY, Puppet, Tracer, found, leak_within, program_for_all};
 
-/// sock_diag does not list dead sockets. When they died is unknown, so they may have died at one
-/// time.
+/// sock_diag does not list dead sockets. When they died is unknown, so they may have died at the
+/// same time.
 #[test]
 fn an_audit_shows_ghosts_and_their_remote_address() {
     let leak = Leak::of(Kind::Ghost, 23);
@@ -40,7 +40,7 @@ fn all_network_namespaces_are_seen() {
     inside.close(&unread);
 }
 
-/// File descriptors are copied where the network namespace may not be entered.
+/// File descriptors are duplicated if the network namespace cannot be entered.
 #[test]
 fn network_namespaces_that_may_not_be_entered_are_seen() {
     let Some(setpriv) = found("setpriv", &["--version"]) else { return };
@@ -108,7 +108,7 @@ fn kernel_programs_and_sock_diag_see_the_same() {
     let accepted = server.accept(listener, 3);
     client.send(&opened, 100);
     server.receive(&accepted, 40);
-    // A close with bytes unread would be a reset.
+    // A close with unread bytes would send a reset.
     server.receive(&accepted[..1], 60);
     server.send(&accepted[..1], 300);
     server.close(&accepted[..1]);

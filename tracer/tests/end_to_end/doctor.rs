@@ -85,7 +85,7 @@ fn without_privileges_it_names_capabilities_and_sysctls() {
     }
 }
 
-/// In a pid namespace with the host's `/proc`, every pid in `/proc` is that of another process.
+/// In a pid namespace with the host's `/proc`, the pids in `/proc` belong to other processes.
 #[test]
 fn a_host_on_which_tracer_cannot_run_is_unusable() {
     let Some(unshare) = found("unshare", &["--version"]) else { return };

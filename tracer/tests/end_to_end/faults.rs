@@ -30,7 +30,7 @@ fn a_leak_survives_a_thousand_forks() {
     let mut tracer = Tracer::start(&arguments);
     tracer.wait_until(|report| report.leaked_by(leak.pid()) == 5);
 
-    // Each child holds all of the leak as long as it lives; some live at the same time.
+    // Each child holds all leaked connections until it exits; some run at the same time.
     let mut children = Vec::new();
     for number in 0..1_000 {
         children.push(leak.leaker.ask("fork")[0]);
@@ -86,7 +86,7 @@ fn programs_of(pid: u32) -> BTreeSet<u32> {
 }
 
 /// The wall clock is set one hour ahead and then two hours back during the run. Only the tracer
-/// sees it: a library of the test replaces its clock functions.
+/// sees this: a preloaded test library replaces its clock functions.
 #[test]
 fn setting_the_wall_clock_changes_no_age_and_no_time() {
     const SECOND: u64 = 1_000;
@@ -141,7 +141,7 @@ fn a_32_bit_program_is_supported() {
     let listener = peer.listen();
     let mut leaker = Command::new(&program);
     let leaker = Program::start(leaker.arg(listener.address.port().to_string()));
-    // The program pauses between them.
+    // The program pauses between connections.
     for _ in 0..6 {
         let accepted = peer.accept(listener, 1);
         peer.send(&accepted, 8 * 1024);

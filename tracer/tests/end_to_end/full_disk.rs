@@ -1,4 +1,4 @@
-//! Full disks: the run goes on, and ends with exit code 2 and a line that names the file.
+//! Full disks: the run continues, and ends with exit code 2 and a line that names the file.
 
 use std::{fs, path::Path, process::Command};
 

@@ -6,11 +6,11 @@ use crate::support::{Form, Go, Program, Tracer, go_source};
 
 /// Clients that use HTTP/1.
 const HTTP1: &str = "read close drained shared bodiless http10 single redirect retry dead stale \
-    stream silent long-poll upgrade slow held timeout cancelled refused posted proxy";
+    stream silent long-poll upgrade slow held timeout canceled refused posted proxy";
 
 /// Clients that use HTTP/2. Not `held`: which goroutine references an HTTP/2 stream is unknown.
 const HTTP2: &str = "read close drained shared bodiless redirect stale stream silent long-poll slow \
-    timeout cancelled posted proxy";
+    timeout canceled posted proxy";
 
 /// Watches all clients at once from their first request on, long enough for a finding of each.
 #[track_caller]

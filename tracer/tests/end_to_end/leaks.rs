@@ -97,7 +97,7 @@ fn live_finds_ghosts() {
     check_live_with(Kind::Ghost, &[""]);
 }
 
-/// Five have to be watched, and a group is watched from `--min-count` connections on.
+/// Five bursts must be watched, and a group is watched once it has `--min-count` connections.
 const BURSTS: u64 = 9;
 
 /// Without events, only snapshots show when connections died. In namespaces with few processes and
@@ -117,8 +117,8 @@ fn live_finds_ghosts_by_sock_diag() {
 
     for _ in 0..BURSTS {
         leak.grow(2);
-        // A time of death is known to within the two snapshots around it. If these are far apart,
-        // two deaths count as separate only if `--idle` lies between them.
+        // A time of death is known only to lie between two snapshots. If these are far apart, two
+        // deaths count as separate only if `--idle` lies between them.
         tracer.wait_for_next_report();
         tracer.wait_for_next_report();
         thread::sleep(Duration::from_millis(2_300));

@@ -17,7 +17,8 @@ fn call_site() -> String {
     format!("main.doSomething billing.go:{line}")
 }
 
-/// Has `billing` leak while it is traced, and returns the last report after one with all responses.
+/// Makes `billing` leak while it is traced, and returns the last report, after one that shows all
+/// responses.
 fn report_of(program: &mut Program) -> Report {
     let mut tracer = Tracer::start(&format!("--pid {} --idle 1s -o json", program.pid()));
     tracer.wait_for_first_report();

@@ -1,11 +1,11 @@
 //! Runs the built program against real processes with real sockets, on the running kernel.
 //!
-//! The peers are [`support::Puppet`]s, which follow the commands of a test. A test checks the contract
-//! of the command line: exit codes, the JSON and CSV schemas, one-line errors. No test asserts a time;
-//! each waits for a condition, with a deadline that only a fault reaches.
+//! The peers are [`support::Puppet`]s, which execute the commands of a test. A test checks the
+//! contract of the command line: exit codes, the JSON and CSV schemas, one-line errors. No test
+//! asserts a duration; each waits for a condition, with a deadline that only a fault reaches.
 //!
-//! What needs no kernel is tested on a scripted host, in `src/tests`, and without root in
-//! `tests/command_line`.
+//! Behavior that does not depend on the kernel is tested on a scripted host in `src/tests`, and
+//! without root in `tests/command_line`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 

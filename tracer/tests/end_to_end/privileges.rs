@@ -1,5 +1,5 @@
-//! The documented capabilities are sufficient, each is needed, and those that are no longer needed
-//! are dropped.
+//! The documented capabilities are sufficient and each of them is necessary; those that are no
+//! longer needed are dropped.
 
 use std::{fs, process::Command};
 
@@ -64,7 +64,7 @@ fn without_bpf_or_perfmon_sock_diag_is_used() {
 
         assert!(report.is_degraded(), "{capabilities}: {report}");
         leak.assert_reported_by(&report);
-        // It goes on.
+        // The leak continues.
         leak.grow(1);
     }
 }

@@ -1,8 +1,7 @@
-//! Building the Go programs of the tests, in every form and with every version of Go that is
-//! wanted.
+//! Builds the Go programs of the tests, in every form and with every requested version of Go.
 //!
-//! `TRACER_TEST_GO` names another `go` than that of the path, and `TRACER_TEST_GOS` more versions
-//! of `go` for the tests that compare versions: paths with colons between them.
+//! `TRACER_TEST_GO` names a `go` other than the one in PATH, and `TRACER_TEST_GOS` further versions
+//! for the tests that compare versions, as paths separated by colons.
 
 use std::{
     env,
@@ -17,7 +16,7 @@ pub(crate) struct Form {
     pub(crate) arguments: &'static [&'static str],
     /// The linker's options.
     pub(crate) linking: &'static str,
-    /// What it leaves out.
+    /// The information that is stripped.
     pub(crate) stripping: &'static str,
 }
 
@@ -45,7 +44,7 @@ pub(crate) fn go() -> PathBuf {
     env::var_os("TRACER_TEST_GO").unwrap_or_else(|| "go".into()).into()
 }
 
-/// All that are to be tested.
+/// All toolchains to test.
 pub(crate) fn toolchains() -> Vec<PathBuf> {
     let more = env::var_os("TRACER_TEST_GOS").unwrap_or_default();
     if more.is_empty() {
@@ -55,7 +54,7 @@ pub(crate) fn toolchains() -> Vec<PathBuf> {
     [go()].into_iter().chain(more).collect()
 }
 
-/// Builds the program, or a source of one's own.
+/// Builds the program, or another source.
 pub(crate) fn build_with(
     go: &Path,
     directory: &Path,

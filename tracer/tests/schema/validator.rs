@@ -1,6 +1,6 @@
-//! Strict validation against `docs/schema/tracer-2.schema.json`. The schema permits fields and codes
-//! that it does not describe, because later versions may add some; here everything that is emitted
-//! has to be described.
+//! Strict validation against `docs/schema/tracer-2.schema.json`. The schema permits fields and
+//! codes that it does not describe, because later versions may add some; here, everything that is
+//! emitted must be described.
 
 use std::collections::BTreeSet;
 
@@ -17,14 +17,14 @@ pub(crate) struct Validator {
 }
 
 impl Validator {
-    /// Of a definition such as `report`.
+    /// For a definition such as `report`.
     pub(crate) fn strict(definition: &str) -> Self {
         let mut schema: Value = serde_json::from_str(SCHEMA).unwrap();
         make_strict(&mut schema);
         Self::compile(schema, definition)
     }
 
-    /// As a user of the schema validates.
+    /// Validates like a user of the schema.
     #[allow(dead_code, reason = "the end-to-end tests validate strictly only")]
     pub(crate) fn lenient(definition: &str) -> Self {
         Self::compile(serde_json::from_str(SCHEMA).unwrap(), definition)
@@ -66,7 +66,7 @@ pub(crate) fn codes(schema: &Value, definition: &str) -> BTreeSet<String> {
     codes.map(str::to_owned).collect()
 }
 
-/// Forbids what is not described.
+/// Forbids fields and codes that are not described.
 fn make_strict(schema: &mut Value) {
     let described = schema.clone();
     let definitions = schema["$defs"].as_object_mut().unwrap();

@@ -1,4 +1,4 @@
-//! Waits for input in a closure, so that a test can look at its stack.
+//! Waits for input in a closure, so that a test can examine its stack.
 
 use std::{hint::black_box, io::Read};
 

@@ -8,15 +8,15 @@ use anyhow::{Context, Result};
 
 use super::holders::{self, Holders};
 use super::measure::{self, Cost, Spread, grouped, mebibytes, number};
-use super::report::Report;
+use super::report::BenchReport;
 use crate::build::Programs;
 use crate::command;
 
-/// With this many sockets and more there are fewer rounds, because ss and lsof take seconds.
+/// From this many sockets on, there are fewer rounds, because ss and lsof take seconds.
 const FEW_FROM: usize = 100_000;
-/// The number of rounds then.
+/// The number of rounds in that case.
 const FEW: usize = 3;
-/// With this many and more, ss and lsof run once, because they take minutes.
+/// From this many on, ss and lsof run only once, because they take minutes.
 const ONCE_FROM: usize = 500_000;
 
 /// The programs that are compared.
@@ -50,9 +50,9 @@ const TOOLS: [Tool; 3] = [
 struct Tool {
     name: &'static str,
     arguments: &'static [&'static str],
-    /// Arguments with which it lists every socket.
+    /// The arguments for listing every socket.
     listing: &'static [&'static str],
-    /// The process that owns the connection of a line; `None` if the line has none.
+    /// The process that owns the connection in a line; `None` if the line has none.
     owner: fn(&str) -> Option<u32>,
 }
 
@@ -78,13 +78,13 @@ impl Tool {
     }
 }
 
-/// For each of `cells`, holds that many sockets in that many processes, and runs the tools in turn.
+/// For each of `cells`, opens that many sockets in that many processes, and runs the tools in turn.
 ///
 /// # Errors
 /// If the sockets cannot be opened, or a command cannot be started.
 pub(super) fn run(
     programs: &Programs,
-    report: &mut Report,
+    report: &mut BenchReport,
     cells: &[(usize, usize)],
     rounds: usize,
 ) -> Result<()> {
@@ -112,7 +112,7 @@ pub(super) fn run(
 /// Runs the tools in turn, so that other load on the host affects all of them.
 fn compare(
     tracer: &Path,
-    report: &mut Report,
+    report: &mut BenchReport,
     cell: &str,
     sockets: usize,
     holders: &Holders,
@@ -158,7 +158,12 @@ fn compare(
 }
 
 /// Adds a line per other tool to the summary, for the larger numbers of sockets.
-fn conclude(report: &mut Report, cell: &str, sockets: usize, costs: &[Vec<Cost>; TOOLS.len()]) {
+fn conclude(
+    report: &mut BenchReport,
+    cell: &str,
+    sockets: usize,
+    costs: &[Vec<Cost>; TOOLS.len()],
+) {
     if sockets < FEW_FROM {
         return;
     }

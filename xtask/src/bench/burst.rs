@@ -1,5 +1,5 @@
-//! Many connections opened at once and held: events lost, and the time until tracer's table is
-//! right.
+//! Many connections opened at once and held: lost events, and the time until tracer's table is
+//! correct.
 
 use std::time::{Duration, Instant};
 
@@ -8,20 +8,20 @@ use serde_json::Value;
 
 use super::holders::{self, Holders};
 use super::measure::{self, grouped, mebibytes};
-use super::report::Report;
+use super::report::BenchReport;
 use super::tracing::Tracing;
 use crate::build::Programs;
 
-/// Longest wait for the table to be right.
+/// Longest wait for a correct table.
 const DEADLINE: Duration = Duration::from_mins(1);
 
-/// Opens the sockets while tracer runs, and waits until its table has all of them.
+/// Opens the sockets while tracer runs, and waits until its table contains all of them.
 ///
 /// # Errors
 /// If that does not happen.
 pub(super) fn run(
     programs: &Programs,
-    report: &mut Report,
+    report: &mut BenchReport,
     sockets: usize,
     processes: usize,
 ) -> Result<()> {

@@ -1,5 +1,5 @@
-//! The interval between snapshots, and the cost, on a host with many programs where something changes
-//! all the time.
+//! The interval between snapshots, and the cost, on a host with many programs, where something
+//! changes continuously.
 
 mod crowd;
 
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use super::measure::{self, Spread, mebibytes};
-use super::report::Report;
+use super::report::BenchReport;
 use super::tracing::Tracing;
 use crate::build::Programs;
 use crowd::Crowd;
@@ -25,24 +25,24 @@ pub(super) struct Size {
 
 /// One run of tracer.
 struct Run {
-    /// Share of one CPU that tracer took, from its start on, in percent.
+    /// CPU use of tracer since its start, in percent of one CPU.
     cpu_percent: f64,
-    /// The same of the programs that are watched.
+    /// CPU use of the watched programs, in percent of one CPU.
     load_percent: f64,
     peak_bytes: u64,
-    /// The interval between snapshots and the longest of them, in seconds, as tracer says.
+    /// The median and the longest interval between snapshots, in seconds, as reported by tracer.
     intervals_s: [f64; 2],
     /// `19,033 TCP sockets of 1,892 processes in 131 snapshots`.
     observed: String,
 }
 
-/// Watches the whole host as many times as there are rounds.
+/// Watches the whole host once per round.
 ///
 /// # Errors
 /// If something does not start.
 pub(super) fn run(
     programs: &Programs,
-    report: &mut Report,
+    report: &mut BenchReport,
     size: Size,
     rounds: usize,
 ) -> Result<()> {
@@ -96,8 +96,8 @@ impl Run {
     }
 }
 
-/// What the last page says: `Observed 19,033 TCP sockets of 1,892 processes in 131 snapshots over
-/// 10m, 4.6s apart (at most 24s); no events lost.`
+/// Parses the line of the last page that says: `Observed 19,033 TCP sockets of 1,892 processes in
+/// 131 snapshots over 10m, 4.6s apart (at most 24s); no events lost.`
 fn observed(page: &str) -> Option<(String, [f64; 2])> {
     let words = page.split_whitespace().collect::<Vec<_>>().join(" ");
     let (_, text) = words.rsplit_once("Observed ")?;

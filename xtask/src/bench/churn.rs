@@ -10,11 +10,11 @@ use serde_json::Value;
 use super::helper::Helper;
 use super::measure::{self, Spread, grouped, mebibytes, number};
 use super::programs::Counting;
-use super::report::Report;
+use super::report::BenchReport;
 use super::tracing::Tracing;
 use crate::build::Programs;
 
-/// What runs meanwhile.
+/// The tracer that runs during the measurement.
 #[derive(Clone, Copy)]
 enum Way {
     Nothing,
@@ -42,25 +42,25 @@ struct Rounds {
     events_lost: u64,
 }
 
-/// The program that has both ends of the connections. Each round has an address of its own, so that
-/// no port is still in TIME_WAIT.
+/// The program that holds both ends of the connections. Each round uses an address of its own, so
+/// that no port is still in TIME_WAIT.
 struct Client {
     helper: Helper,
     number: usize,
 }
 
-/// Measures with each tracer in turn in every round.
+/// Measures with each tracer in turn, in every round.
 ///
 /// # Errors
 /// If something does not start.
 pub(super) fn run(
     programs: &Programs,
-    report: &mut Report,
+    report: &mut BenchReport,
     connections: usize,
     rounds: usize,
 ) -> Result<()> {
     let mut client = Client::start(&programs.puppet)?;
-    // The first run is slower, whatever the tracer.
+    // The first run is slower with any tracer.
     client.churn(connections / 10)?;
     let mut results: [Rounds; WAYS.len()] = Default::default();
     for _ in 0..rounds {
@@ -136,8 +136,9 @@ fn round(
 }
 
 /// The loss of throughput against the same round without a tracer, for tracer on the whole host and
-/// for bpftrace. From round to round the throughput varies by more than that.
-fn conclude(report: &mut Report, results: &[Rounds; WAYS.len()]) {
+/// for bpftrace. Both are measured in the same round because throughput varies more than that
+/// between rounds.
+fn conclude(report: &mut BenchReport, results: &[Rounds; WAYS.len()]) {
     let [nothing, host, _, life] = results;
     let cost = |watched: &Rounds| {
         let rounds = nothing.per_second.iter().zip(&watched.per_second);
@@ -154,10 +155,10 @@ fn conclude(report: &mut Report, results: &[Rounds; WAYS.len()]) {
     ]);
 }
 
-/// The kernel's statistics of each program, in a run of its own because they take time.
+/// The kernel's statistics of each BPF program, in a separate run because they take time.
 fn kernel_programs(
     program: &Path,
-    report: &mut Report,
+    report: &mut BenchReport,
     client: &mut Client,
     connections: usize,
 ) -> Result<()> {

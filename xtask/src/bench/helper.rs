@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use crate::command;
 
-/// A running one. It is killed when this is dropped.
+/// A running program. It is killed when this is dropped.
 pub(super) struct Helper {
     child: Child,
     commands: ChildStdin,

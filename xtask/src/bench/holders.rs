@@ -8,16 +8,17 @@ use anyhow::{Result, bail};
 use super::helper::Helper;
 use super::measure::group;
 
-/// Connections that are opened before they are accepted: fewer than fit the listener's queue.
+/// Number of connections that are opened before they are accepted: fewer than the listener's queue
+/// holds.
 const BATCH: usize = 100;
-/// File descriptors that a process needs besides its connections.
+/// Number of file descriptors that a process requires in addition to its connections.
 const SPARE_FDS: usize = 16;
 
-/// Processes that hold connections until this is dropped.
+/// Processes that hold connections open until this is dropped.
 pub(super) struct Holders(Vec<Helper>);
 
 impl Holders {
-    /// Starts processes, each with a listener only.
+    /// Starts processes, each with only a listener.
     ///
     /// # Errors
     /// If one does not start.
@@ -53,7 +54,7 @@ pub(super) fn impossible(sockets: usize, processes: usize) -> Option<String> {
         .then(|| format!("a process may have {} file descriptors", group(&limit.to_string())))
 }
 
-/// Opens connections on an address for this process only, so that ports do not run out.
+/// Opens connections on an address of this process alone, so that ports do not run out.
 fn open_pairs(holder: &mut Helper, number: usize, pairs: usize) -> Result<()> {
     let address = format!("127.0.{}.{}", 1 + number / 250, 1 + number % 250);
     let listener = holder.ask(&format!("listen {address}:0"))?;

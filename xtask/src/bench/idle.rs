@@ -8,12 +8,12 @@ use anyhow::Result;
 
 use super::holders::Holders;
 use super::measure::{self, grouped, mebibytes};
-use super::report::Report;
+use super::report::BenchReport;
 use super::tracing::Tracing;
 use crate::build::Programs;
 use crate::command;
 
-/// Pause between two runs of ss: what tracer's own interval is.
+/// Pause between two runs of ss, equal to tracer's own interval.
 const POLL: Duration = Duration::from_secs(10);
 
 /// Watches this many sockets for this long, and compares with running ss repeatedly.
@@ -22,7 +22,7 @@ const POLL: Duration = Duration::from_secs(10);
 /// If something does not start.
 pub(super) fn run(
     programs: &Programs,
-    report: &mut Report,
+    report: &mut BenchReport,
     sockets: usize,
     duration: Duration,
 ) -> Result<()> {

@@ -9,7 +9,8 @@ use wait4::Wait4 as _;
 
 use crate::command;
 
-/// Clock ticks a second in `/proc/PID/stat` (`USER_HZ`, which is 100 everywhere).
+/// Clock ticks per second in `/proc/PID/stat` (`USER_HZ`, which is 100 on all supported
+/// architectures).
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// The cost of one run of a command.
@@ -21,7 +22,7 @@ pub(super) struct Cost {
     pub(super) peak_bytes: u64,
 }
 
-/// Runs a command without its output, whatever its exit code.
+/// Runs a command, discards its output and ignores its exit code.
 ///
 /// # Errors
 /// If it cannot be started.
@@ -37,7 +38,7 @@ pub(super) fn run(command: &mut Command) -> Result<Cost> {
     Ok(Cost { wall: started.elapsed(), cpu: usage.utime + usage.stime, peak_bytes: usage.maxrss })
 }
 
-/// CPU time of a running process, with that of its earlier threads.
+/// CPU time of a running process, including threads that have exited.
 ///
 /// # Errors
 /// If it has exited.
@@ -60,7 +61,7 @@ pub(super) fn peak_bytes(pid: u32) -> Result<u64> {
     Ok(kib.context("no VmHWM")? * 1_024)
 }
 
-/// The median; of an even number of values, the larger of the two in the middle.
+/// The median; for an even number of values, the larger of the two in the middle.
 pub(super) fn median<T: Copy + PartialOrd>(values: &[T]) -> Option<T> {
     let mut sorted = values.to_vec();
     sorted.sort_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));

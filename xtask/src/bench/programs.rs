@@ -1,4 +1,4 @@
-//! The kernel's statistics of BPF programs: how often they ran, and for how long.
+//! The kernel's statistics of BPF programs: number of runs and run time.
 
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -16,7 +16,7 @@ pub(super) struct Runs {
     pub(super) took: Duration,
 }
 
-/// The kernel keeps statistics until this is dropped, which takes some time for each run.
+/// The kernel keeps statistics until this is dropped, which costs some time per run.
 pub(super) struct Counting {
     _fd: OwnedFd,
     before: Vec<u32>,
@@ -26,7 +26,7 @@ impl Counting {
     /// Starts the statistics. Programs that are loaded from now on are reported.
     ///
     /// # Errors
-    /// If the kernel refuses; it takes Linux 5.8 and root.
+    /// If the kernel refuses; this requires Linux 5.8 and root.
     pub(super) fn begin() -> Result<Self> {
         let fd = enable_stats(Stats::RunTime).context("the kernel keeps no statistics")?;
         let before = loaded_programs().filter_map(|it| Some(it.ok()?.id()));
@@ -42,8 +42,8 @@ impl Counting {
         runs
     }
 
-    /// The run time of those that are attached to events. The iterator is left out: tracer itself runs
-    /// it.
+    /// The run time of those that are attached to events. The iterator is excluded: tracer itself
+    /// runs it.
     pub(super) fn took_in_probes(&self) -> Duration {
         let runs = self.runs();
         runs.iter().filter(|it| !it.name.starts_with("task_file")).map(|it| it.took).sum()

@@ -8,8 +8,8 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use crate::figures;
 
-/// What was measured so far.
-pub(super) struct Report {
+/// The measurements so far.
+pub(super) struct BenchReport {
     /// The host and the command.
     head: String,
     /// The most important results, with their targets.
@@ -18,7 +18,7 @@ pub(super) struct Report {
     details: String,
 }
 
-impl Report {
+impl BenchReport {
     /// Begins with the host and the command.
     pub(super) fn new() -> Self {
         let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
@@ -36,13 +36,13 @@ impl Report {
         Self { head, summary: Vec::new(), details: String::new() }
     }
 
-    /// Adds a line to the summary: what was measured, tracer's result, the result of what it is
-    /// compared with, the ratio, and the target.
+    /// Adds a line to the summary: the measurement, tracer's result, the result for comparison, the
+    /// ratio, and the target.
     pub(super) fn summarize(&mut self, row: [&str; 5]) {
         self.summary.push(row.map(str::to_owned));
     }
 
-    /// Adds a sentence, which is passed without its full stop.
+    /// Adds a sentence, given without its full stop.
     pub(super) fn text(&mut self, sentence: &str) {
         self.add(&format!("{sentence}.\n"));
     }

@@ -1,5 +1,5 @@
-//! Requests of a Go client on connections that are kept alive, with and without a tracer. On that
-//! path, there are no probes but the uprobes, if they are attached.
+//! Requests of a Go client on connections that are kept alive, with and without a tracer. The only
+//! probes on that path are uprobes, if they are attached.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -11,12 +11,12 @@ use anyhow::{Result, bail};
 use super::helper::Helper;
 use super::measure::Spread;
 use super::programs::Counting;
-use super::report::Report;
+use super::report::BenchReport;
 use super::tracing::Tracing;
 use crate::build::Programs;
 use crate::{command, go, workspace};
 
-/// The tracers that are compared. They take turns, so that other load on the host affects all of
+/// The tracers that are compared. They alternate, so that other load on the host affects all of
 /// them.
 const WAYS: [(&str, Option<Way>); 4] = [
     ("no tracer", None),
@@ -46,7 +46,7 @@ struct Round {
 /// If a program does not start or fails.
 pub(super) fn run(
     programs: &Programs,
-    report: &mut Report,
+    report: &mut BenchReport,
     connections: usize,
     duration: Duration,
     rounds: usize,
@@ -62,7 +62,7 @@ pub(super) fn run(
     if client.line()? != "ready" {
         bail!("the client does not start");
     }
-    // The first run is slower, whatever the tracer.
+    // The first run is slower with any tracer.
     measure(&mut client, Duration::from_secs(1))?;
     let mut results = WAYS.map(|_| Vec::new());
     for _ in 0..rounds {
@@ -106,7 +106,7 @@ impl Way {
     }
 }
 
-/// The run time of tracer's probes as a share of the client's CPU time, in a run of its own because
+/// The run time of tracer's probes as a share of the client's CPU time, in a separate run because
 /// the kernel's statistics take time.
 fn share(way: Way, program: &Path, client: &mut Helper, duration: Duration) -> Result<f64> {
     let counting = Counting::begin()?;
@@ -129,7 +129,7 @@ fn measure(client: &mut Helper, duration: Duration) -> Result<Round> {
 }
 
 fn table(
-    report: &mut Report,
+    report: &mut BenchReport,
     heading: &str,
     results: &[Vec<Round>],
     shares: &[Option<f64>],

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::measure::Spread;
-use super::report::Report;
+use super::report::BenchReport;
 use super::tracing::Tracing;
 use crate::build::Programs;
 
@@ -11,7 +11,7 @@ use crate::build::Programs;
 ///
 /// # Errors
 /// If one does not start.
-pub(super) fn run(programs: &Programs, report: &mut Report, rounds: usize) -> Result<()> {
+pub(super) fn run(programs: &Programs, report: &mut BenchReport, rounds: usize) -> Result<()> {
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
         ours.push(Tracing::tracer(&programs.tracer, &[])?.start.as_secs_f64() * 1e3);

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::measure;
 use crate::command;
 
-/// A bpftrace script that does what tcplife does, with a tracepoint that every host has. It prints
+/// A bpftrace script equivalent to tcplife, with a tracepoint that every host has. It prints
 /// `ready` when everything is attached.
 const LIFE: &str = r#"BEGIN { printf("ready\n"); }
 tracepoint:sock:inet_sock_set_state /args->protocol == 6 && args->newstate == 1/
@@ -25,21 +25,21 @@ tracepoint:sock:inet_sock_set_state /args->protocol == 6 && args->newstate == 7/
            (nsecs - @birth[args->skaddr]) / 1000);
     delete(@birth[args->skaddr]); } }"#;
 
-/// A running one. It is killed when this is dropped.
+/// A running program. It is killed when this is dropped.
 pub(super) struct Tracing {
     child: Child,
     lines: Option<BufReader<ChildStdout>>,
-    /// All that it prints, if that is kept.
+    /// All of its output, if that is kept.
     pages: Option<JoinHandle<io::Result<String>>>,
     /// The time from its start until everything was attached.
     pub(super) start: Duration,
 }
 
 impl Tracing {
-    /// Starts tracer and waits for its first snapshot: everything is attached then.
+    /// Starts tracer and waits for its first snapshot, by when everything is attached.
     ///
     /// # Errors
-    /// If it ends at once.
+    /// If it exits immediately.
     pub(super) fn tracer(program: &Path, arguments: &[String]) -> Result<Self> {
         let mut command = Command::new(program);
         Self::begin(command.args(["-o", "json"]).args(arguments))
@@ -84,7 +84,7 @@ impl Tracing {
     /// Starts bpftrace with a script like tcplife; `None` if there is no bpftrace.
     ///
     /// # Errors
-    /// If it ends at once.
+    /// If it exits immediately.
     pub(super) fn life() -> Result<Option<Self>> {
         if command::find("bpftrace").is_none() {
             return Ok(None);

@@ -1,4 +1,4 @@
-//! What one does without tracer: count the connections that `ss` shows.
+//! The baseline without tracer: counting the connections that `ss` shows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;

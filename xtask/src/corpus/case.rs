@@ -19,18 +19,18 @@ pub(crate) struct Case {
     pub(crate) name: String,
     /// What the program does, in one sentence.
     pub(crate) what: String,
-    /// What has to be installed.
+    /// What must be installed.
     #[serde(default)]
     pub(crate) needs: Vec<Need>,
     /// The Go toolchains to run it with, if it needs Go.
     #[serde(default)]
     go: Vec<GoToolchain>,
-    /// Part of the reduced set, which continuous integration runs.
+    /// Whether it is part of the reduced set, which CI runs.
     #[serde(default)]
     pub(crate) reduced: bool,
     /// The command line, with placeholders.
     pub(crate) program: Vec<String>,
-    /// It runs once against each of these. If there are none, it has a peer of its own.
+    /// The servers against each of which it runs once. If there are none, it has a peer of its own.
     #[serde(default)]
     pub(crate) servers: Vec<ServerName>,
     /// The label; [`Label::resolve`] reads it for one server.
@@ -44,7 +44,7 @@ impl Case {
         if !self.needs.contains(&Need::Go) {
             Vec::new()
         } else if reduced {
-            // Continuous integration does not download a toolchain.
+            // CI does not download a toolchain.
             vec![GoToolchain::Debian]
         } else if self.go.is_empty() {
             vec![GoToolchain::Newest]

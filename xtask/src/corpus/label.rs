@@ -1,4 +1,4 @@
-//! The label of a case: what tracer must report about it, and whether it did.
+//! The label of a case: what tracer must report about it, and the comparison with what it reported.
 
 use std::fmt;
 
@@ -67,7 +67,7 @@ impl fmt::Display for Count {
 /// What tracer must report about one case with one server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Label {
-    /// Nothing above *possible*, and one of these as information if there are any.
+    /// Nothing above *possible*, and one of these verdicts as *info* if there are any.
     Healthy { info: Vec<String> },
     /// One of these verdicts.
     Leak {

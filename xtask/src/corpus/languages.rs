@@ -1,10 +1,10 @@
-//! How sure the findings about leaks are, by the language of the leaking program.
+//! The confidence of findings about leaks, by the language of the leaking program.
 
 use comfy_table::{Table, presets};
 
 use super::confidence::Confidence;
 use super::label::{Label, Mode};
-use super::outcome::{Judged, Outcome};
+use super::outcome::{JudgedCase, Outcome};
 
 /// The languages, with the first words of the names of their cases. The programs of the cases
 /// `sockets` and `tls` are written in Python.
@@ -16,7 +16,7 @@ const LANGUAGES: [(&str, &[&str]); 5] = [
     ("Rust", &["rust"]),
 ];
 
-/// How many leaks of one language a live run reported with which confidence.
+/// The number of leaks in one language that a live run reported, by confidence.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Leaks {
     certain: u64,
@@ -42,7 +42,8 @@ fn leaks(outcomes: &[(String, Outcome)], first_words: &[&str]) -> Leaks {
     let mut leaks = Leaks::default();
     for (name, outcome) in outcomes {
         let first_word = name.split('-').next().unwrap_or_default();
-        let Outcome::Judged(judged @ Judged { label: Label::Leak { .. }, .. }) = outcome else {
+        let Outcome::JudgedCase(judged @ JudgedCase { label: Label::Leak { .. }, .. }) = outcome
+        else {
             continue;
         };
         if !first_words.contains(&first_word) {
@@ -66,17 +67,17 @@ mod tests {
     use crate::corpus::confidence::Confidence;
     use crate::corpus::label::{Count, Label};
     use crate::corpus::observed::Observed;
-    use crate::corpus::outcome::{Judged, Outcome};
+    use crate::corpus::outcome::{JudgedCase, Outcome};
 
     fn case(name: &str, label: Label, confidence: Confidence) -> (String, Outcome) {
-        let judged = Judged {
+        let judged = JudgedCase {
             label,
             live: Observed::active(&[("ghost", confidence, 6)]),
             audit: Observed::default(),
             counts: Counts { close_wait: 0, idle: 0 },
             variants: Vec::new(),
         };
-        (name.to_owned(), Outcome::Judged(judged))
+        (name.to_owned(), Outcome::JudgedCase(judged))
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! The confusion matrix: what was flagged, and whether that was right.
+//! The confusion matrix: what was flagged, and whether that was correct.
 
 use super::confidence::Confidence;
 use super::label::{Label, Mistake, Mode};
-use super::outcome::Judged;
+use super::outcome::JudgedCase;
 
 /// The results of one method for all cases. Inseparable cases are counted separately.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,7 +30,7 @@ enum Reported {
 
 impl Score {
     /// The score of tracer, live or in an audit.
-    pub(crate) fn of_tracer(rows: &[&Judged], mode: Mode) -> Self {
+    pub(crate) fn of_tracer(rows: &[&JudgedCase], mode: Mode) -> Self {
         let mut score = Self::default();
         for row in rows {
             let observed = row.observed(mode);
@@ -52,7 +52,7 @@ impl Score {
     }
 
     /// The score of a baseline, which either flags a case or does not.
-    pub(crate) fn of_baseline(rows: &[&Judged], flags: impl Fn(&Judged) -> bool) -> Self {
+    pub(crate) fn of_baseline(rows: &[&JudgedCase], flags: impl Fn(&JudgedCase) -> bool) -> Self {
         let mut score = Self::default();
         for row in rows {
             score.add(&row.label, if flags(row) { Reported::Leak } else { Reported::Nothing });
@@ -91,11 +91,11 @@ mod tests {
     use crate::corpus::confidence::Confidence;
     use crate::corpus::label::{Count, Label, Mode};
     use crate::corpus::observed::Observed;
-    use crate::corpus::outcome::Judged;
+    use crate::corpus::outcome::JudgedCase;
 
-    fn row(label: Label, audit: &[(&str, Confidence, u64)], close_wait: u64) -> Judged {
+    fn row(label: Label, audit: &[(&str, Confidence, u64)], close_wait: u64) -> JudgedCase {
         let counts = Counts { close_wait, idle: 0 };
-        Judged {
+        JudgedCase {
             label,
             live: Observed::default(),
             audit: Observed::active(audit),
@@ -155,7 +155,7 @@ mod tests {
             inseparable_flagged: 1,
             ..Score::default()
         };
-        let flags = |row: &Judged| row.counts.flags_close_wait();
+        let flags = |row: &JudgedCase| row.counts.flags_close_wait();
         assert_eq!(Score::of_baseline(&rows, flags), close_wait);
     }
 }

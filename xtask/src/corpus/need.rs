@@ -1,8 +1,8 @@
-//! What has to be installed to run a case.
+//! What must be installed to run a case.
 
 use serde::Deserialize;
 
-/// Something that a case needs.
+/// A requirement of a case.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Need {
@@ -21,7 +21,7 @@ pub(crate) enum Need {
 }
 
 impl Need {
-    /// Whether its programs need a second or more of CPU time to start.
+    /// Whether its programs use a second or more of CPU time to start.
     pub(crate) fn starts_slowly(self) -> bool {
         matches!(self, Self::Node | Self::Java | Self::Nginx | Self::Postgres | Self::Ssh)
     }

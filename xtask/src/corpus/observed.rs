@@ -1,4 +1,4 @@
-//! What tracer reported, and about which processes.
+//! The reports of tracer, by process.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +23,7 @@ pub(crate) struct Finding {
     retracted_at: Option<String>,
 }
 
-/// The fields of tracer's JSON document that are needed here.
+/// The fields of tracer's JSON document that are used here.
 #[derive(Deserialize)]
 struct Document {
     findings: Vec<Finding>,
@@ -38,7 +38,7 @@ struct Coverage {
     notes: Vec<Sentence>,
 }
 
-/// An entry of evidence, caveats or notes; only its sentence is needed.
+/// An entry of evidence, caveats or notes; only its sentence is used.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 pub(crate) struct Sentence {
     pub(crate) text: String,
@@ -117,7 +117,7 @@ impl Observed {
         strongest.map(|(verdict, confidence)| (verdict.as_str(), *confidence))
     }
 
-    /// The highest confidence at the end, information left out.
+    /// The highest confidence at the end, without *info*.
     pub(crate) fn highest_active_confidence(&self) -> Option<Confidence> {
         let confidences = self.active.iter().map(|finding| finding.confidence);
         confidences.filter(|&confidence| confidence > Confidence::Info).max()

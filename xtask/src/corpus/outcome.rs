@@ -8,8 +8,8 @@ use super::observed::Observed;
 
 /// The result of one run of a case.
 pub(crate) enum Outcome {
-    Judged(Judged),
-    /// The program did not work, so nothing was judged.
+    JudgedCase(JudgedCase),
+    /// The program did not work, so there is no result.
     Broken(String),
     /// Something that it needs is missing.
     Skipped(String),
@@ -17,17 +17,17 @@ pub(crate) enum Outcome {
 
 /// What was reported about a case.
 #[derive(Clone)]
-pub(crate) struct Judged {
+pub(crate) struct JudgedCase {
     pub(crate) label: Label,
     pub(crate) live: Observed,
     pub(crate) audit: Observed,
     pub(crate) counts: Counts,
-    /// What audits with other thresholds reported, in their order.
+    /// The reports of audits with other thresholds, in order.
     pub(crate) variants: Vec<Observed>,
 }
 
-impl Judged {
-    /// How the reports differ from the label, for people; empty if they do not.
+impl JudgedCase {
+    /// How the reports differ from the label, as text; empty if they do not.
     pub(crate) fn mistakes(&self) -> Vec<String> {
         let wrong = |name, mistake: Option<Mistake>| mistake.map(|it| format!("{name}: {it}"));
         let live = wrong("live", self.mistake(Mode::Live));
@@ -52,8 +52,8 @@ impl Judged {
 /// The numbers of the summary line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Summary {
-    pub(crate) as_labelled: u64,
-    pub(crate) not_as_labelled: u64,
+    pub(crate) as_labeled: u64,
+    pub(crate) not_as_labeled: u64,
     pub(crate) broken: u64,
     /// The reason for each skipped run.
     skipped: Vec<String>,
@@ -64,8 +64,10 @@ impl Summary {
         let mut summary = Self::default();
         for outcome in outcomes {
             match outcome {
-                Outcome::Judged(judged) if judged.mistakes().is_empty() => summary.as_labelled += 1,
-                Outcome::Judged(_) => summary.not_as_labelled += 1,
+                Outcome::JudgedCase(judged) if judged.mistakes().is_empty() => {
+                    summary.as_labeled += 1;
+                }
+                Outcome::JudgedCase(_) => summary.not_as_labeled += 1,
                 Outcome::Broken(_) => summary.broken += 1,
                 Outcome::Skipped(why) => summary.skipped.push(why.clone()),
             }
@@ -78,19 +80,16 @@ impl Summary {
     }
 
     pub(crate) fn is_success(&self) -> bool {
-        self.not_as_labelled == 0 && self.broken == 0
+        self.not_as_labeled == 0 && self.broken == 0
     }
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { as_labelled, not_as_labelled, broken, skipped } = self;
-        let all = as_labelled + not_as_labelled + broken + self.skipped();
+        let Self { as_labeled, not_as_labeled, broken, skipped } = self;
+        let all = as_labeled + not_as_labeled + broken + self.skipped();
         let cases = if all == 1 { "case" } else { "cases" };
-        write!(
-            formatter,
-            "corpus: {all} {cases}: {as_labelled} as labelled, {not_as_labelled} not"
-        )?;
+        write!(formatter, "corpus: {all} {cases}: {as_labeled} as labeled, {not_as_labeled} not")?;
         if *broken > 0 {
             write!(formatter, ", {broken} broken")?;
         }
@@ -107,14 +106,14 @@ impl fmt::Display for Summary {
 
 #[cfg(test)]
 mod tests {
-    use super::{Judged, Outcome, Summary};
+    use super::{JudgedCase, Outcome, Summary};
     use crate::corpus::baseline::Counts;
     use crate::corpus::confidence::Confidence;
     use crate::corpus::label::Label;
     use crate::corpus::observed::Observed;
 
     fn healthy(reported: &[(&str, Confidence, u64)]) -> Outcome {
-        Outcome::Judged(Judged {
+        Outcome::JudgedCase(JudgedCase {
             label: Label::Healthy { info: Vec::new() },
             live: Observed::default(),
             audit: Observed::active(reported),
@@ -134,15 +133,15 @@ mod tests {
         ];
         let summary = Summary::of(outcomes.iter());
         assert!(!summary.is_success());
-        let line = "corpus: 5 cases: 1 as labelled, 1 not, 1 broken, 2 skipped (no java)";
+        let line = "corpus: 5 cases: 1 as labeled, 1 not, 1 broken, 2 skipped (no java)";
         assert_eq!(summary.to_string(), line);
-        let line = "corpus: 1 case: 1 as labelled, 0 not, 0 skipped";
+        let line = "corpus: 1 case: 1 as labeled, 0 not, 0 skipped";
         assert_eq!(Summary::of(outcomes.iter().take(1)).to_string(), line);
     }
 
     #[test]
     fn a_mistake_names_the_report() {
-        let Outcome::Judged(judged) = healthy(&[("ghost", Confidence::Likely, 6)]) else {
+        let Outcome::JudgedCase(judged) = healthy(&[("ghost", Confidence::Likely, 6)]) else {
             panic!()
         };
         assert_eq!(judged.mistakes(), ["audit: flagged as ghost (likely)"]);

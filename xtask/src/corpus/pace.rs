@@ -16,11 +16,11 @@ const COUNT: u32 = 25;
 /// After this long, one of the servers closes idle connections. It is not divided.
 const SERVER_IDLE: Duration = Duration::from_secs(5);
 
-/// How long after that the connections are dead if the client does not close them: the kernel drops
-/// the server's side after `tcp_fin_timeout`, and the client's next keepalive probe is answered with
-/// RST (Go and Node probe at least every 30 s). A connection that goes from CLOSE_WAIT to CLOSE
-/// meanwhile is not long enough in either state to be counted, so the audit waits until all are
-/// closed.
+/// How long after that all connections that the client does not close are dead: the kernel drops
+/// the server's side after `tcp_fin_timeout`, and the client's next keepalive probe is answered
+/// with RST (Go and Node probe at least every 30s). A connection that goes from CLOSE_WAIT to CLOSE
+/// in the meantime is in neither state for long enough to be counted, so the audit waits until all
+/// are closed.
 const DYING: Duration = Duration::from_secs(60 + 30);
 
 /// Every duration of a run.
@@ -33,7 +33,7 @@ pub(crate) struct Pace {
 
 impl Pace {
     /// # Errors
-    /// If the scale is not above 0, or so large that the server's 5 s exceed `--idle`.
+    /// If the scale is not above 0, or so large that the server's 5s exceed `--idle`.
     pub(crate) fn scaled(scale: f64) -> Result<Self> {
         ensure!(
             scale > 0.0 && IDLE.as_secs_f64() / scale > SERVER_IDLE.as_secs_f64(),
@@ -49,25 +49,26 @@ impl Pace {
         self.idle / 10
     }
 
-    /// How long a program may take until it is ready: a slow start, and all of its leaks.
+    /// How long a program may take until it is ready: the time for a slow start and all of its
+    /// leaks.
     pub(crate) fn ready_max(&self) -> Duration {
         self.pause() * COUNT * 2 + Duration::from_mins(2)
     }
 
-    /// How long after the last program was ready the server has closed its connections and `--idle`
-    /// has passed. Connections are in CLOSE_WAIT then, where `ss` shows them.
+    /// The time, after the last program was ready, at which the server has closed its connections
+    /// and `--idle` has passed. Connections are then in CLOSE_WAIT, where `ss` shows them.
     pub(crate) fn closed(&self) -> Duration {
         self.idle + SERVER_IDLE
     }
 
-    /// How long after the last program was ready all thresholds have passed: `--idle` after the last
-    /// connection died, or `--pool-idle`; and two snapshots of the live tracer.
+    /// The time, after the last program was ready, at which all thresholds have passed: `--idle`
+    /// after the last connection died, or `--pool-idle`; and two snapshots of the live tracer.
     pub(crate) fn settling(&self, with_dying: bool) -> Duration {
         let dead = SERVER_IDLE + if with_dying { DYING } else { Duration::ZERO };
         self.pool_idle.max(self.idle + dead) + Duration::from_secs(6)
     }
 
-    /// Sets the variables of the environment by which programs of the corpus learn them.
+    /// Sets the environment variables that pass these durations to the programs of the corpus.
     pub(crate) fn set_environment(&self, command: &mut Command) {
         command.env("CORPUS_PACE_MS", self.pause().as_millis().to_string());
         command.env("CORPUS_IDLE_MS", self.idle.as_millis().to_string());

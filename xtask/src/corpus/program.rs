@@ -14,11 +14,11 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::session;
 
-/// Longest wait for a program to end after its input was closed.
+/// Longest wait for a program to exit after its input was closed.
 const ENDING: Duration = Duration::from_secs(5);
 /// Longest wait for processes that were killed.
 const KILLING: Duration = Duration::from_secs(2);
-/// Lines of its standard error that are shown after a failure.
+/// Number of lines of its standard error that are shown after a failure.
 const SHOWN: usize = 20;
 
 /// Replaces each `{name}` by its value.
@@ -40,13 +40,13 @@ pub(crate) fn fill_in(placeholders: &BTreeMap<&str, String>, argument: &str) -> 
     Ok(filled)
 }
 
-/// A program in a session of its own. It is ended when this is dropped.
+/// A program in its own session. It is ended when this is dropped.
 pub(crate) struct Program {
     child: Child,
     input: Option<ChildStdin>,
     lines: Receiver<String>,
     log: PathBuf,
-    /// The processes that it named as the ones to judge.
+    /// The processes that it named as the subject of its label.
     judged: BTreeSet<u32>,
     /// How many connections leak, if the program reported it.
     pub(crate) count: Option<u64>,
@@ -62,7 +62,8 @@ impl Program {
         let log = work.join("stderr.log");
         let errors =
             File::create(&log).with_context(|| format!("cannot create {}", log.display()))?;
-        // The child does not lead a process group, so setsid does not fork and the pid stays the same.
+        // The child does not lead a process group, so setsid does not fork and the pid stays the
+        // same.
         let mut session = Command::new("setsid");
         session.arg(command.get_program()).args(command.get_args());
         for (name, value) in command.get_envs() {
@@ -77,7 +78,7 @@ impl Program {
         let output = child.stdout.take().context("the output is piped")?;
         let (sender, lines) = mpsc::channel();
         thread::spawn(move || {
-            // Ends at EOF, or when the receiver is gone.
+            // Ends at EOF, or when the receiver was dropped.
             for line in BufReader::new(output).lines().map_while(Result::ok) {
                 if sender.send(line).is_err() {
                     break;
@@ -91,7 +92,7 @@ impl Program {
     /// Reads what the program has written so far, and returns whether it is ready.
     ///
     /// # Errors
-    /// If a line is not in the protocol, or the program has ended.
+    /// If a line is not part of the protocol, or the program has exited.
     pub(crate) fn poll(&mut self) -> Result<bool> {
         while let Ok(line) = self.lines.try_recv() {
             self.read_line(line.trim()).with_context(|| self.stderr_tail())?;
@@ -138,15 +139,15 @@ impl Program {
         }
     }
 
-    /// Closes its input, upon which it ends; [`Program::finish`] waits for that.
+    /// Closes its input, which makes it exit; [`Program::finish`] waits for that.
     pub(crate) fn close_input(&mut self) {
         self.input = None;
     }
 
-    /// Waits until it has ended, and then kills what is left of its session.
+    /// Waits until it has exited, and then kills the remaining processes of its session.
     ///
     /// # Errors
-    /// If a process does not end.
+    /// If a process does not exit.
     pub(crate) fn finish(&mut self, input_closed: Instant) -> Result<()> {
         self.close_input();
         self.wait_until(input_closed + ENDING)?;
@@ -178,7 +179,7 @@ impl Program {
 fn kill(pid: u32) {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
     if let Some(pid) = pid {
-        // This fails only if it has ended.
+        // This fails only if it has exited.
         let _ = kill_process(pid, Signal::KILL);
     }
 }

@@ -1,4 +1,4 @@
-//! All programs of a run: prepared, started one after the other, and ended.
+//! All programs of a run: their preparation, start, one after the other, and end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
@@ -19,7 +19,7 @@ use super::server::{Server, ServerName};
 use super::session;
 use super::trial::Trial;
 
-/// Pause between two starts, so that programs leak at their pace on a host with two CPUs.
+/// Pause between two starts, so that programs keep their pace of leaking on a host with two CPUs.
 const PAUSE: Duration = Duration::from_millis(250);
 /// The same after a program that needs CPU time to start, such as a database.
 const LONG_PAUSE: Duration = Duration::from_millis(1_500);
@@ -36,7 +36,7 @@ pub(crate) struct Programs {
 struct Entry {
     name: String,
     label: Label,
-    /// It needs a second or more of CPU time to start.
+    /// Whether it uses a second or more of CPU time to start.
     is_slow: bool,
     state: State,
     /// Every process that has belonged to it.
@@ -58,12 +58,12 @@ enum State {
 /// A program at the end of the run.
 pub(crate) struct Ended {
     pub(crate) name: String,
-    /// What to judge, or the outcome if there is nothing to judge.
+    /// The label and the processes, or the outcome if there is nothing to compare.
     pub(crate) result: Result<(Label, BTreeSet<u32>), Outcome>,
 }
 
 impl Programs {
-    /// Installs and builds what the runs need, and starts the servers.
+    /// Installs and builds what the runs require, and starts the servers.
     ///
     /// # Errors
     /// If a program does not build, or a server does not start.
@@ -160,10 +160,10 @@ impl Programs {
         Ok(command)
     }
 
-    /// Checks that the servers still run.
+    /// Checks that the servers are still running.
     ///
     /// # Errors
-    /// If one has ended.
+    /// If one has exited.
     pub(crate) fn check(&mut self) -> Result<()> {
         self.servers.iter_mut().try_for_each(Server::check)
     }
@@ -171,7 +171,7 @@ impl Programs {
     /// Starts every program and waits until each is ready or has failed.
     ///
     /// # Errors
-    /// If a directory cannot be created, or a server has ended.
+    /// If a directory cannot be created, or a server has exited.
     pub(crate) fn start_all(&mut self) -> Result<()> {
         self.check()?;
         for entry in &mut self.entries {
@@ -195,18 +195,18 @@ impl Programs {
         self.servers.iter().any(|server| server.name == ServerName::Close5)
     }
 
-    /// The number of programs, servers included.
+    /// The number of programs, including servers.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// The number of programs that run.
+    /// The number of running programs.
     pub(crate) fn running(&self) -> usize {
         let runs = |entry: &&Entry| matches!(entry.state, State::Running(_) | State::Serving);
         self.entries.iter().filter(runs).count()
     }
 
-    /// Notes the processes of each program; earlier ones are kept.
+    /// Adds the current processes of each program to the earlier ones.
     pub(crate) fn note_processes(&mut self) {
         let sessions = session::all();
         for entry in &mut self.entries {
@@ -221,7 +221,7 @@ impl Programs {
         self.entries.iter().flat_map(|entry| &entry.processes).copied().collect()
     }
 
-    /// Ends all programs. One that has ended before counts as broken.
+    /// Ends all programs. One that has already exited counts as broken.
     pub(crate) fn end(mut self) -> Vec<Ended> {
         for entry in &mut self.entries {
             entry.poll(false);
@@ -252,7 +252,7 @@ impl Programs {
 
 impl Drop for Programs {
     fn drop(&mut self) {
-        // If this fails, the directory stays among the temporary files.
+        // If this fails, the directory stays in the directory for temporary files.
         let _ = fs::remove_dir_all(&self.directory);
     }
 }
@@ -269,7 +269,7 @@ impl Entry {
         Ok(true)
     }
 
-    /// Reads the program's output; `Some` while it must be waited for.
+    /// Reads the program's output; `Some` as long as it is not ready.
     fn poll(&mut self, late: bool) -> Option<()> {
         let State::Running(program) = &mut self.state else { return None };
         let broken = match program.poll() {

@@ -1,4 +1,4 @@
-//! What the programs of the corpus need: found, built, or installed as packages.
+//! The requirements of the programs of the corpus: found, built, or installed as packages.
 
 mod go;
 mod java;
@@ -17,12 +17,12 @@ use super::need::{GoToolchain, Need};
 use crate::{privileges, workspace};
 use packages::Packages;
 
-/// What a need provides for a program: placeholders and variables of the environment.
+/// What a need provides for a program: placeholders and environment variables.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tools {
     /// Values of `{name}` in the command line of a program.
     pub(crate) placeholders: BTreeMap<&'static str, PathBuf>,
-    /// Variables of the environment.
+    /// Environment variables.
     pub(crate) environment: BTreeMap<&'static str, PathBuf>,
     /// The version, if cases run with several.
     pub(crate) version: Option<String>,
@@ -43,7 +43,7 @@ pub(crate) struct Runtimes {
     prepared: BTreeMap<(Need, Option<GoToolchain>), Result<Tools, Missing>>,
 }
 
-/// The directories in which programs are built, and what installs packages.
+/// The directories in which programs are built, and the installer of packages.
 struct BuildEnv {
     /// Sources: `tracer/tests/corpus`.
     corpus: PathBuf,
@@ -55,8 +55,8 @@ struct BuildEnv {
 }
 
 impl Runtimes {
-    /// With `may_install`, Debian packages are installed too, not only what stays in the build
-    /// directory.
+    /// With `may_install`, Debian packages are installed, too; without it, only files in the build
+    /// directory are created.
     ///
     /// # Errors
     /// If the workspace's build directory cannot be found.
@@ -70,7 +70,7 @@ impl Runtimes {
         Ok(Self { build_env, prepared: BTreeMap::new() })
     }
 
-    /// What the needs of a case provide; `go` is for a case that needs Go.
+    /// What the needs of a case provide; `go` is for a case that requires Go.
     ///
     /// # Errors
     /// If a program of the corpus does not build. A need that cannot be met is a [`Missing`].

@@ -15,7 +15,7 @@ use super::pace::Pace;
 pub(crate) enum ServerName {
     /// It keeps them open.
     Keep,
-    /// It closes them after 5 s.
+    /// It closes them after 5s.
     Close5,
 }
 
@@ -89,10 +89,10 @@ impl Server {
         bail!("the server {} does not report its addresses", name.word())
     }
 
-    /// Checks that it still runs.
+    /// Checks that it is still running.
     ///
     /// # Errors
-    /// If it has ended. The programs that use it cannot be judged then.
+    /// If it has exited. The results of programs that use it are then meaningless.
     pub(crate) fn check(&mut self) -> Result<()> {
         match self.child.try_wait()? {
             None => Ok(()),
@@ -107,7 +107,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // This fails only if it has ended.
+        // This fails only if it has exited.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

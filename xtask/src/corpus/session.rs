@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-/// The processes of every session, by session id, without those that end meanwhile.
+/// The processes of every session, by session id, except those that exit in the meantime.
 pub(crate) fn all() -> BTreeMap<u32, BTreeSet<u32>> {
     let mut sessions = BTreeMap::<u32, BTreeSet<u32>>::new();
     let Ok(listing) = fs::read_dir("/proc") else { return sessions };
@@ -24,7 +24,7 @@ fn session(stat: &str) -> Option<u32> {
     let (_, fields) = stat.rsplit_once(')')?;
     let mut fields = fields.split_whitespace();
     let state = fields.next()?;
-    // The parent, the process group, the session.
+    // The fields are parent, process group and session.
     let session = fields.nth(2)?.parse().ok()?;
     (!["Z", "X"].contains(&state)).then_some(session)
 }

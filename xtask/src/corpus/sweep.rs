@@ -6,11 +6,11 @@ use comfy_table::{Table, presets};
 use super::label::Mode;
 use super::matrix::Score;
 use super::observed::Record;
-use super::outcome::Judged;
+use super::outcome::JudgedCase;
 use super::pace::Pace;
 use super::watch::Tracer;
 
-/// Values of `--idle`, relative to the one that the programs are paced by.
+/// Values of `--idle`, relative to the one that sets the pace of the programs.
 const IDLE_SHARES: [f64; 6] = [0.1, 0.25, 0.5, 1.0, 2.0, 4.0];
 /// Values of `--min-count`.
 const COUNTS: [u64; 6] = [1, 2, 3, 5, 10, 20];
@@ -41,7 +41,7 @@ pub(crate) fn run(tracer: &Tracer, pace: &Pace) -> Result<Vec<Variant>> {
 }
 
 /// The results of each variant.
-pub(crate) fn table(names: &[String], rows: &[&Judged]) -> Table {
+pub(crate) fn table(names: &[String], rows: &[&JudgedCase]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN);
     table.set_header([
@@ -54,11 +54,11 @@ pub(crate) fn table(names: &[String], rows: &[&Judged]) -> Table {
         "quiet",
     ]);
     for (index, name) in names.iter().enumerate() {
-        let judged: Vec<Judged> = rows
+        let judged: Vec<JudgedCase> = rows
             .iter()
             .filter_map(|row| {
                 let audit = row.variants.get(index)?.clone();
-                Some(Judged { audit, ..(*row).clone() })
+                Some(JudgedCase { audit, ..(*row).clone() })
             })
             .collect();
         let score = Score::of_tracer(&judged.iter().collect::<Vec<_>>(), Mode::Audit);

@@ -4,7 +4,7 @@ use comfy_table::{Table, presets};
 
 use super::label::{Label, Mode};
 use super::matrix::Score;
-use super::outcome::{Judged, Outcome};
+use super::outcome::{JudgedCase, Outcome};
 
 /// Every case, with what was reported about it.
 pub(crate) fn cases(outcomes: &[(String, Outcome)]) -> Table {
@@ -20,7 +20,7 @@ pub(crate) fn cases(outcomes: &[(String, Outcome)]) -> Table {
     ]);
     for (name, outcome) in outcomes {
         let cells = match outcome {
-            Outcome::Judged(judged) => [
+            Outcome::JudgedCase(judged) => [
                 name.clone(),
                 expected(&judged.label),
                 judged.live.describe(),
@@ -41,10 +41,10 @@ fn unjudged(name: &str, result: &str) -> [String; 7] {
     [name, "", "", "", "", "", result].map(str::to_owned)
 }
 
-fn result(judged: &Judged) -> String {
+fn result(judged: &JudgedCase) -> String {
     let mistakes = judged.mistakes();
     match &judged.label {
-        _ if !mistakes.is_empty() => format!("NOT as labelled: {}", mistakes.join("; ")),
+        _ if !mistakes.is_empty() => format!("NOT as labeled: {}", mistakes.join("; ")),
         Label::Inseparable { why } => format!("ok (inseparable: {why})"),
         Label::Healthy { .. } | Label::Leak { .. } => "ok".to_owned(),
     }
@@ -60,18 +60,18 @@ fn expected(label: &Label) -> String {
 }
 
 /// The confusion matrix, aligned.
-pub(crate) fn matrix(rows: &[&Judged]) -> Table {
+pub(crate) fn matrix(rows: &[&JudgedCase]) -> Table {
     fill_matrix(aligned(), rows)
 }
 
 /// The confusion matrix in Markdown.
-pub(crate) fn matrix_markdown(rows: &[&Judged]) -> Table {
+pub(crate) fn matrix_markdown(rows: &[&JudgedCase]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN);
     fill_matrix(table, rows)
 }
 
-fn fill_matrix(mut table: Table, rows: &[&Judged]) -> Table {
+fn fill_matrix(mut table: Table, rows: &[&JudgedCase]) -> Table {
     table.set_header([
         "",
         "leaks flagged",

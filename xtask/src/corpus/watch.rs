@@ -1,4 +1,4 @@
-//! The tracer: one that watches during the whole run, and one audit at its end.
+//! The tracer: a live run during the whole run of the corpus, and one audit at its end.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ pub(crate) struct Tracer {
 }
 
 impl Tracer {
-    /// Asks the program which thresholds it has.
+    /// Determines which thresholds the program has.
     ///
     /// # Errors
     /// If it does not print its help.
@@ -41,7 +41,7 @@ impl Tracer {
         format!("tracer {first} {}", self.thresholds.join(" "))
     }
 
-    /// `others` are a flag and its value, which replace the threshold of that name.
+    /// `others` is a flag and its value, which replace the threshold of that name.
     fn command(&self, arguments: &[&str], others: &[String]) -> Command {
         let mut command = match self.access {
             Access::Direct => Command::new(&self.program),
@@ -77,7 +77,7 @@ impl Tracer {
     }
 }
 
-/// Whether tracer ran: 0 (no leak), 1 (leaks) or 3 (the view was incomplete).
+/// Whether tracer ran: 0 (no leak), 1 (leaks) or 3 (incomplete data).
 fn has_run(code: Option<i32>) -> bool {
     matches!(code, Some(0 | 1 | 3))
 }
@@ -116,7 +116,7 @@ impl Watch {
             let mut record = Record::default();
             for line in BufReader::new(output).lines() {
                 record.add(&line?)?;
-                // Only the first is waited for.
+                // Only the first document is waited for.
                 let _ = sender.send(());
             }
             Ok(record)
@@ -126,10 +126,10 @@ impl Watch {
         Ok(watch)
     }
 
-    /// Checks that it still runs.
+    /// Checks that it is still running.
     ///
     /// # Errors
-    /// If it has ended.
+    /// If it has exited.
     pub(crate) fn check(&mut self) -> Result<()> {
         match self.child.try_wait()? {
             None => Ok(()),
@@ -140,7 +140,7 @@ impl Watch {
     /// Ends it as Ctrl-C does, and returns what it reported.
     ///
     /// # Errors
-    /// If it had ended before, or failed.
+    /// If it had already exited, or failed.
     pub(crate) fn stop(mut self) -> Result<Record> {
         self.check()?;
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
@@ -157,7 +157,7 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        // This fails only if it has ended.
+        // This fails only if it has exited.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,4 +1,5 @@
-//! Compiles tracer-ebpf so that the same sources and compiler give the same object everywhere.
+//! Compiles tracer-ebpf reproducibly: the same sources and compiler give the same object
+//! everywhere.
 
 use std::env;
 use std::ffi::OsString;
@@ -25,7 +26,7 @@ pub(crate) const FLAGS: [&str; 4] = [
     "--cfg=bpf_target_arch=\"x86_64\"",
 ];
 
-/// The release profile, written out so that a change of it for user space does not change the
+/// The release profile, repeated here so that a change to it for user space does not change the
 /// object.
 pub(crate) const PROFILE: [(&str, &str); 6] = [
     ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "3"),
@@ -38,7 +39,7 @@ pub(crate) const PROFILE: [(&str, &str); 6] = [
 
 const TARGET: &str = "bpfel-unknown-none";
 
-/// Builds the object and returns where it is.
+/// Builds the object and returns its path.
 ///
 /// # Errors
 /// If the build fails.
@@ -70,18 +71,18 @@ pub(crate) fn cargo(toolchain: &Toolchain, subcommand: &str) -> Result<Command> 
         .env("LD_LIBRARY_PATH", only_llvm(toolchain, &directory)?);
     match toolchain.rustup_name {
         Some(name) => command.env("RUSTUP_TOOLCHAIN", name),
-        // Debian's rustc is a stable one, and building `core` is not stable.
+        // Debian's rustc is a stable release, and building `core` is an unstable feature.
         None => command.env("RUSTC_BOOTSTRAP", "1").env_remove("RUSTUP_TOOLCHAIN"),
     };
     Ok(command)
 }
 
-/// A directory of its own because the flags differ from those of other builds.
+/// A separate directory, because the flags differ from those of other builds.
 fn directory() -> Result<PathBuf> {
     Ok(workspace::target()?.join("ebpf"))
 }
 
-/// The search path with the linker's directory first, because the flags name it without a
+/// The search path with the linker's directory first, because the flags name the linker without a
 /// directory.
 fn path_with_linker() -> Result<OsString> {
     let linker = linker::find()?;
@@ -91,8 +92,8 @@ fn path_with_linker() -> Result<OsString> {
     env::join_paths(linker.into_iter().chain(directories)).context("cannot extend PATH")
 }
 
-/// A directory that has only the compiler's LLVM: the linker loads the first library of that name,
-/// and hosts often have several.
+/// A directory that contains only the compiler's LLVM: the linker loads the first library of that
+/// name, and hosts often have several.
 fn only_llvm(toolchain: &Toolchain, directory: &Path) -> Result<PathBuf> {
     let only = directory.join("llvm");
     let link = only.join("libLLVM.so");
@@ -107,7 +108,7 @@ fn only_llvm(toolchain: &Toolchain, directory: &Path) -> Result<PathBuf> {
 /// this checkout, the home directory and the package registry.
 fn path_remappings(toolchain: &Toolchain) -> Vec<String> {
     let mut names = vec![
-        // With ".", the linker finds the sources, and verifier logs have their lines.
+        // With ".", the linker finds the sources, so verifier logs contain source lines.
         (workspace::root(), "."),
         (toolchain.sources.clone(), "rust"),
     ];

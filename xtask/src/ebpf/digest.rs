@@ -1,4 +1,4 @@
-//! SHA-256 digests of the kernel object and of everything that determines it.
+//! SHA-256 digests of the BPF object and of everything that determines it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,9 +8,9 @@ use sha2::{Digest, Sha256};
 
 use super::build;
 
-/// The crates that the object is compiled from.
+/// The crates from which the object is compiled.
 const CRATES: [&str; 2] = ["tracer-common", "tracer-ebpf"];
-/// Prefixes of the names of other crates that the object is compiled from.
+/// Prefixes of the names of other crates from which the object is compiled.
 const DEPENDENCIES: [&str; 3] = ["aya-ebpf", "aya-log-common", "aya-log-ebpf"];
 
 /// The digest of a file's contents.
@@ -62,7 +62,7 @@ fn source_files(root: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The entries of a Cargo.lock with the versions that the object is compiled from.
+/// The entries of a Cargo.lock with the versions from which the object is compiled.
 fn locked(lock: &str) -> String {
     let packages = lock.split("\n[[package]]\n").filter(|package| {
         let name = package.lines().next().and_then(|line| line.strip_prefix("name = \""));

@@ -9,7 +9,7 @@ use crate::{command, workspace};
 
 /// The last version for LLVM 22.
 pub(crate) const VERSION: &str = "0.10.3";
-/// What the linker prints as its version.
+/// The linker's version output.
 pub(crate) const NAME_AND_VERSION: &str = "bpf-linker 0.10.3";
 
 /// The path of the linker: on the search path, or in cargo's directory for installed programs,

@@ -1,4 +1,4 @@
-//! The text file next to the BPF object: the sources, compiler and linker that it was built with.
+//! The text file next to the BPF object: the sources, compiler and linker with which it was built.
 
 use std::fs;
 use std::path::Path;
@@ -43,7 +43,7 @@ impl Record {
         fs::write(path, self.to_text()).with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// Compares it with the present digests of the sources and the object.
+    /// Compares it with the current digests of the sources and the object.
     ///
     /// # Errors
     /// Which of them has changed, and how to fix it.

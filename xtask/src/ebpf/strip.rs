@@ -1,11 +1,11 @@
-//! Removes the sections of the kernel object that neither the kernel nor the loader reads.
+//! Removes the sections of the BPF object that neither the kernel nor the loader reads.
 
 use anyhow::{Context, Result};
 use object::build::elf::{Builder, SectionData};
 use object::elf::SHT_STRTAB;
 
-/// The object without its DWARF sections, which are nine tenths of it. Its BTF, which has the
-/// source lines that the verifier prints, stays.
+/// The object without its DWARF sections, which are nine tenths of it. Its BTF, which contains the
+/// source lines that the verifier prints, is kept.
 ///
 /// # Errors
 /// If `bytes` is not a complete ELF object.
@@ -41,7 +41,7 @@ mod tests {
 
     use super::without_dwarf;
 
-    /// An object with these sections, each of which contains its own name.
+    /// An object with these sections, each containing its own name.
     fn object(names: &[&'static str]) -> Vec<u8> {
         let mut object = Builder::new(Endianness::Little, true);
         object.header.e_type = ET_REL;

@@ -1,7 +1,7 @@
 //! The compilers that can build BPF programs: rustup's nightly, or Debian's rustc.
 //!
 //! Both need the sources of the standard library, because there is no compiled `core` for BPF, and
-//! the version of LLVM that the linker is made for.
+//! the LLVM version for which the linker is built.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,7 +15,7 @@ use crate::{command, workspace};
 /// cannot read.
 pub(crate) const NIGHTLY: &str = "nightly-2026-05-20";
 
-/// The LLVM that [`linker::VERSION`] is made for.
+/// The LLVM version for which [`linker::VERSION`] is built.
 const LLVM_MAJOR: &str = "22";
 
 /// A compiler that can build BPF programs.
@@ -23,11 +23,11 @@ const LLVM_MAJOR: &str = "22";
 pub(crate) struct Toolchain {
     /// Its name for people.
     pub(crate) name: String,
-    /// What its rustc prints as its version.
+    /// The version output of its rustc.
     pub(crate) version: String,
-    /// Its name in rustup, if it is from there.
+    /// Its name in rustup, if it comes from rustup.
     pub(crate) rustup_name: Option<&'static str>,
-    /// The cargo that goes with it.
+    /// The cargo that belongs to it.
     pub(crate) cargo: PathBuf,
     /// Its rustc.
     pub(crate) rustc: PathBuf,
@@ -37,7 +37,8 @@ pub(crate) struct Toolchain {
     pub(crate) llvm: PathBuf,
 }
 
-/// The first complete toolchain of rustup's nightly and Debian's rustc, if the linker is there too.
+/// The first complete toolchain, of rustup's nightly and Debian's rustc, if the linker is also
+/// installed.
 ///
 /// # Errors
 /// What is missing in each of them.
@@ -53,7 +54,7 @@ pub(crate) fn find() -> Result<Toolchain> {
     }
 }
 
-/// The first complete compiler, whether or not the linker is there.
+/// The first complete compiler, whether or not the linker is installed.
 ///
 /// # Errors
 /// What is missing in each of them.
@@ -72,7 +73,7 @@ fn from_rustup(name: &'static str) -> Result<Toolchain> {
     let rustc = command::output(
         Command::new("rustup")
             .args(["which", "--toolchain", name, "rustc"])
-            // Rustup must not install a toolchain only because it was asked whether there is one.
+            // Rustup must not install a toolchain just because it is asked whether one exists.
             .env("RUSTUP_AUTO_INSTALL", "0"),
     )
     .map_err(|_| anyhow!("rustup has no {name}"))?;
@@ -123,7 +124,7 @@ fn from_debian() -> Result<Toolchain> {
 /// The version of rustc.
 ///
 /// # Errors
-/// If its LLVM is not the one that the linker needs.
+/// If its LLVM is not the one that the linker requires.
 fn version_with_right_llvm(rustc: &Path) -> Result<String> {
     let verbose = command::output(Command::new(rustc).arg("-vV"))?;
     let llvm = verbose.lines().find_map(|line| line.strip_prefix("LLVM version: "));

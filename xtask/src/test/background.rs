@@ -10,8 +10,8 @@ use super::plan::Step;
 use crate::tally::Tally;
 use crate::{step, workspace};
 
-/// Steps that run in a process of their own, one after the other. Their output goes to a file, so
-/// that it is not mixed with that of the step in the foreground.
+/// Steps that run in a separate process, one after the other. Their output goes to a file, so that
+/// it is not mixed with that of the step in the foreground.
 pub(super) struct Background {
     child: Child,
     output: PathBuf,
@@ -31,7 +31,7 @@ impl Background {
         let output = workspace::target()?.join(format!("xtask-{names}.log"));
         let file =
             File::create(&output).with_context(|| format!("cannot create {}", output.display()))?;
-        // At the lowest priority: the step in the foreground may depend on the time.
+        // At the lowest priority, because the step in the foreground may depend on time.
         let child = Command::new("nice")
             .args(["-n", "19"])
             .arg(workspace::xtask()?)

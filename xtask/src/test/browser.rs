@@ -12,16 +12,16 @@ use crate::{command, step, workspace};
 /// Names of Chromium and its relatives.
 const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "chrome"];
 
-/// Longest run of the browser, in seconds: far more than it takes on a busy host.
+/// Time limit of the browser in seconds: far more than it takes on a busy host.
 const DEADLINE_S: &str = "120";
 
 /// The golden pages of the report's own tests.
 const PAGES: [&str; 2] = ["page.html", "hostile.html"];
 
-/// What must not be in any of them.
+/// Text that must not be in any of them.
 const HARMFUL: [&str; 3] = ["<script", "<img", "onerror=\"a()\">"];
 
-/// Added to a page, this must be detected: it requests a file and runs a script.
+/// Markup that requests a file and runs a script. Added to a page, it must be detected.
 const CONTROL: &str =
     r#"<img src="http://192.0.2.1/x.png"><script>document.title = "it ran"</script></main>"#;
 

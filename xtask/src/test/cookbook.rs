@@ -10,7 +10,7 @@ use crate::{command, python, step, workspace};
 
 /// Reads the page and runs the queries. It is a script because it uses DuckDB's Python package.
 const SCRIPT: &str = include_str!("cookbook.py");
-/// The version that the results in the page are from.
+/// The version with which the results in the page were made.
 const DUCKDB: &str = "duckdb==2.0.1";
 
 /// Runs every query, or skips them and shows why.

@@ -11,16 +11,17 @@ use crate::privileges::Access;
 use crate::tally::Tally;
 use crate::{command, go, step, workspace};
 
-/// How many end-to-end tests run at a time: more than there are CPUs, because they mostly wait.
+/// Number of end-to-end tests at a time: more than there are CPUs, because they mostly wait.
 const END_TO_END_THREADS: &str = "--test-threads=8";
 
-/// How many root tests of a library run at a time.
+/// Number of root tests of a library at a time.
 const UNIT_THREADS: &str = "--test-threads=4";
 
 /// The modules of root tests in the libraries.
 const ROOT_TESTS: &str = "::as_root::";
 
-/// Runs what needs no root: unit, property, golden and documentation tests of every crate.
+/// Runs the tests that require no root: unit, property, golden and documentation tests of every
+/// crate.
 pub(super) fn run_without_root() -> Tally {
     let built = match build(None) {
         Ok(built) => built,
@@ -40,8 +41,8 @@ pub(super) fn run_without_root() -> Tally {
     tally
 }
 
-/// Runs the tests that load BPF programs, or skips them and shows why. `object` takes the place
-/// of the committed kernel object.
+/// Runs the tests that load BPF programs, or skips them and shows why. `object` replaces the
+/// committed BPF object.
 pub(super) fn run_as_root(access: Result<Access, &str>, object: Option<&Path>) -> Tally {
     let built = match build(object) {
         Ok(built) => built,
@@ -63,8 +64,7 @@ pub(super) fn run_as_root(access: Result<Access, &str>, object: Option<&Path>) -
     tally
 }
 
-/// Builds all tests, and the programs that they run. `object` takes the place
-/// of the committed kernel object.
+/// Builds all tests, and the programs that they run. `object` replaces the committed BPF object.
 ///
 /// # Errors
 /// If something does not build.
@@ -76,7 +76,7 @@ pub(super) fn build(object: Option<&Path>) -> Result<Vec<Executable>> {
     build::executables(&mut cargo)
 }
 
-/// Whether `cargo test` runs it. Benchmarks do each measurement once there.
+/// Whether `cargo test` runs it. It runs each measurement of a benchmark once.
 fn is_test(executable: &Executable) -> bool {
     executable.is_test || executable.kind == Kind::Bench
 }
@@ -84,7 +84,7 @@ fn is_test(executable: &Executable) -> bool {
 /// Which tests of a program need root.
 enum RootTests {
     None,
-    /// Those in modules of the name [`ROOT_TESTS`].
+    /// Those in modules named [`ROOT_TESTS`].
     Some,
     All,
 }
@@ -110,7 +110,7 @@ fn command_for(tests: &Executable) -> Command {
     command
 }
 
-/// Cargo has built as the caller, and only the tests run as root.
+/// The build ran as the caller; only the tests run as root.
 fn as_root(tests: Command, access: Access) -> Command {
     if access == Access::Direct {
         return tests;

@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use crate::command;
 use crate::tally::Tally;
 
-/// After the program has ended, its output is complete once it has been silent this long.
+/// After the program has exited, its output is complete once it has been silent for this long.
 const SILENCE: Duration = Duration::from_secs(1);
 
 /// Runs a test program, or `cargo test --doc`. If it does not start, or fails without a failed
@@ -33,7 +33,7 @@ fn follow(command: &mut Command) -> Result<Tally> {
     let output = tests.stdout.take().context("the output is piped")?;
     let (sender, lines) = mpsc::channel();
     thread::spawn(move || {
-        // Ends at EOF, or when the receiver is gone.
+        // Ends at EOF, or when the receiver was dropped.
         for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
             if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
                 break;
@@ -50,7 +50,7 @@ fn follow(command: &mut Command) -> Result<Tally> {
                     tally += result;
                 }
             }
-            // A process that a test left behind may keep the pipe open for ever.
+            // A process that a test left behind may keep the pipe open forever.
             Err(RecvTimeoutError::Timeout) if tests.try_wait()?.is_none() => {}
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
         }

@@ -7,29 +7,29 @@ use clap::ValueEnum;
 /// A step, with its name on the command line and its line of the help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Step {
-    /// The committed kernel object belongs to the sources
+    /// The committed BPF object matches the sources
     Digest,
-    /// Every test builds, and so does Go's standard library for their programs
+    /// Every test builds, and so does Go's standard library for the test programs
     Build,
-    /// End-to-end tests, and the tracer's own tests that load kernel programs
+    /// End-to-end tests, and the tracer's own tests that load BPF programs
     Root,
     /// Unit, property, golden and documentation tests of every crate
     Unit,
-    /// Real programs that leak or are healthy, judged by the tracer: the reduced set
+    /// Real programs that leak or are healthy, and the tracer's reports about them: the reduced set
     Corpus,
-    /// Healthy software and leaking twins of it: the reduced set; needs packages
+    /// Healthy software and leaking twins of it: the reduced set; requires packages
     Zoo,
     /// The queries of docs/csv.md, run by DuckDB
     Cookbook,
     /// The HTML report, opened in a browser
     Browser,
-    /// Every parser of bytes from outside, fuzzed for three seconds
+    /// Every parser of untrusted bytes, fuzzed for three seconds
     Fuzz,
     /// Every measurement of `cargo xtask bench`, once and in short
     Bench,
     /// The tests in virtual machines with other kernels: the reduced set
     Kernels,
-    /// The kernel object, rebuilt from source and tested if it differs
+    /// The BPF object, rebuilt from source and tested if it differs
     Object,
     /// The whole corpus; packages that are missing are installed
     WholeCorpus,
@@ -37,20 +37,20 @@ pub(crate) enum Step {
     WholeZoo,
     /// All tests on all kernels, with each attach method
     AllKernels,
-    /// Every parser of bytes from outside, fuzzed for a minute
+    /// Every parser of untrusted bytes, fuzzed for a minute
     LongFuzz,
 }
 
-/// How much is run. Each set includes the ones before it.
+/// How much is run. Each set includes the previous ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Set {
     /// Without root: `--fast`.
     Fast,
     /// Without a flag.
     Default,
-    /// What continuous integration runs: `--all`.
+    /// What CI runs: `--all`.
     All,
-    /// What takes too long for it: `--nightly`.
+    /// What takes too long for CI: `--nightly`.
     Nightly,
 }
 
@@ -60,8 +60,8 @@ const GROUPS: [&[Step]; 13] = [
     &[Step::Digest],
     &[Step::Build],
     &[Step::Root, Step::Unit],
-    // Alone: the tracer inspects processes for a limited time per snapshot, and what it has no time
-    // for is less certain than the label says.
+    // Runs alone: the tracer inspects processes for a limited time per snapshot, and the confidence
+    // of findings that it has no time for would be lower than the label requires.
     &[Step::Corpus],
     &[Step::Zoo],
     &[Step::Fuzz, Step::Cookbook, Step::Browser],
@@ -75,14 +75,14 @@ const GROUPS: [&[Step]; 13] = [
 ];
 
 impl Step {
-    /// Whether a run of this set has it. A longer form takes the place of a shorter one.
+    /// Whether this set includes the step. A longer form replaces a shorter one.
     pub(crate) fn is_in(self, set: Set) -> bool {
         match self {
             Self::Digest | Self::Build | Self::Unit => true,
             Self::Root => set >= Set::Default,
             Self::Cookbook | Self::Browser | Self::Bench | Self::Object => set >= Set::All,
             Self::Corpus | Self::Kernels | Self::Fuzz => set == Set::All,
-            // Its reduced set has not been run alone on a quiet machine with the present rules.
+            // Its reduced set has not been run alone on a quiet machine with the current rules.
             Self::Zoo => set == Set::Nightly,
             Self::WholeCorpus | Self::WholeZoo | Self::AllKernels | Self::LongFuzz => {
                 set == Set::Nightly
@@ -95,14 +95,14 @@ impl Step {
         self.to_possible_value().map(|it| it.get_name().to_owned()).unwrap_or_default()
     }
 
-    /// What it is about.
+    /// Its description.
     pub(crate) fn description(self) -> String {
         let value = self.to_possible_value();
         value.and_then(|it| it.get_help().map(ToString::to_string)).unwrap_or_default()
     }
 }
 
-/// The wanted steps in their order, in groups that run at the same time.
+/// The selected steps in order, in groups that run at the same time.
 pub(crate) fn groups(is_wanted: impl Fn(Step) -> bool) -> Vec<Vec<Step>> {
     let wanted = |group: &&[Step]| group.iter().copied().filter(|it| is_wanted(*it)).collect();
     let groups = GROUPS.iter().map(wanted);

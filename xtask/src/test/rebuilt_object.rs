@@ -1,5 +1,5 @@
-//! Rebuilds the kernel object from source and tests it, so that the committed one is known to be
-//! what the sources say.
+//! Rebuilds the BPF object from source and tests it, to verify that the committed one matches the
+//! sources.
 
 use std::fs;
 
@@ -39,11 +39,11 @@ pub(super) fn run(access: Result<Access, &str>) -> Result<Tally> {
     Ok(tally)
 }
 
-/// Whether the program that was just tested is the one with this object in it.
+/// Checks that the program that was just tested contains this object.
 fn is_embedded(object: &[u8]) -> Result<()> {
     let path = workspace::target()?.join("debug/tracer");
     let program = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    // The program keeps the object aligned because the loader needs that.
+    // The program keeps the object aligned, as the loader requires.
     let mut offsets = (0..program.len()).step_by(8);
     if !offsets.any(|offset| program[offset..].starts_with(object)) {
         bail!("{} does not contain the rebuilt object, so it was not tested", path.display());

@@ -1,6 +1,6 @@
 //! The archive that a kernel unpacks into memory when it boots: `cpio` in the format `newc`
-//! (`Documentation/driver-api/early-userspace/buffer-format.rst`). It is made in memory because it
-//! has device nodes, which only root can create as files.
+//! (`Documentation/driver-api/early-userspace/buffer-format.rst`). It is created in memory because
+//! it contains device nodes, which only root can create as files.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use cpio::newc::{Builder, ModeFileType, trailer};
 
-/// An archive that entries are added to.
+/// An archive to which entries are added.
 #[derive(Default)]
 pub(super) struct Archive {
     bytes: Vec<u8>,
@@ -18,10 +18,10 @@ pub(super) struct Archive {
 }
 
 impl Archive {
-    /// Adds a directory, after the directories above it.
+    /// Adds a directory; its parents must have been added before.
     ///
     /// # Errors
-    /// If its path is not UTF-8, as for all entries.
+    /// If its path is not UTF-8; the same for all entries.
     pub(super) fn directory(&mut self, path: &Path, permissions: u32) -> Result<()> {
         self.parents(path)?;
         if self.directories.insert(path.to_path_buf()) {
@@ -48,7 +48,7 @@ impl Archive {
         self.entry(path, ModeFileType::Char, 0o666, number, &[])
     }
 
-    /// The bytes; another archive may follow them.
+    /// The bytes of the archive; another archive may follow them.
     pub(super) fn finish(self) -> Result<Vec<u8>> {
         trailer(self.bytes).context("cannot end the archive")
     }

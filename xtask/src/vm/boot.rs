@@ -1,4 +1,4 @@
-//! What a machine runs, and what is expected of it.
+//! The jobs of a machine, and their expected results.
 
 use super::protocol::Ended;
 use crate::build::SystemTests;
@@ -28,13 +28,13 @@ pub(super) struct Job {
 }
 
 enum Expectation {
-    /// All tests of a program pass; those that are left out count as skipped.
+    /// All tests of a program pass; excluded ones count as skipped.
     Tests,
     /// The selected tests of a program pass; the others run elsewhere.
     SomeTests,
     /// The exit code is 0.
     Success,
-    /// The tracer runs without BPF programs and explains why, in a line with all these words.
+    /// The tracer runs without BPF programs and explains why in a line with all these words.
     Degraded(&'static [&'static str]),
 }
 
@@ -50,20 +50,20 @@ const LARGE: [&str; 1] = ["churn::"];
 /// Tests that start the tracer in namespaces with util-linux, which the machines do not have.
 const NEED_NAMESPACES: [&str; 1] = ["leaks::live_finds_ghosts_by_sock_diag"];
 
-/// Tests for which emulation is too slow: leaks that have to be *likely*, events that have to be read
-/// while more of them come.
+/// Tests for which emulation is too slow: leaks that must be *likely*, events that must be read
+/// while more of them arrive.
 const NEED_SPEED: [&str; 2] = ["exit_codes::fail_on_sets", "stacks::more_stacks_than"];
 
-/// Leaks may be only *possible*, because they are too long ago when the tracer has started.
+/// Leaks may be only *possible*, because they are too old by the time the tracer has started.
 const SLOW_HOST: &str = "TRACER_TEST_SLOW_HOST=1";
 
 /// End-to-end tests of the reduced set: leaks of every kind, their owners, and exit codes.
 const CORE: [&str; 4] = ["attribution::", "doctor::", "exit_codes::", "leaks::"];
 
-/// More at a time than there are CPUs, because a test mostly waits.
+/// More tests at a time than there are CPUs, because a test mostly waits.
 const FOR_ALL_TESTS: &str = "--test-threads=6";
 
-/// Shown below the table: which tests are left out and why.
+/// Shown below the table: which tests are excluded and why.
 pub(super) const LEFT_OUT: &str = "left out in virtual machines: tests that compile a program \
      (attachment, call_sites, healthy_clients, ledger), open tens of thousands of connections \
      (churn) or need a fast host; leaks may be only possible there";
@@ -77,7 +77,7 @@ impl Boot {
             jobs.extend(ATTACH_METHODS.iter().flat_map(|method| with_method(tests, method)));
         }
         jobs.push(end_to_end(tests, extent));
-        // The last one, because it is about all of the others.
+        // This job comes last, because it checks all of the others.
         jobs.push(Job {
             attach_method: "all",
             subject: "no warning from the kernel",
@@ -87,7 +87,7 @@ impl Boot {
         Self { name: "tests", append: "", preparation: "", jobs }
     }
 
-    /// A kernel in lockdown mode `confidentiality`, where BPF programs may not read memory.
+    /// A kernel in lockdown mode `confidentiality`, in which BPF programs cannot read memory.
     pub(super) fn locked_down(tests: &SystemTests) -> Self {
         Self::degraded(
             tests,
@@ -96,8 +96,8 @@ impl Boot {
         )
     }
 
-    /// A kernel without BTF. Debian has none, so its file is hidden, which makes no difference to
-    /// the tracer.
+    /// A kernel without BTF. Debian has no such kernel, so the BTF file is hidden, which is the
+    /// same for the tracer.
     pub(super) fn without_btf(tests: &SystemTests) -> Self {
         Self::degraded(
             tests,
@@ -183,7 +183,7 @@ pub(super) struct JobResult {
 }
 
 impl Job {
-    /// Compares its result with what is expected.
+    /// Compares its result with the expectation.
     pub(super) fn judge(&self, ended: &Ended) -> JobResult {
         match &self.expectation {
             Expectation::Tests => judge_tests(ended, true),
@@ -214,7 +214,7 @@ fn judge_tests(ended: &Ended, counts_left_out: bool) -> JobResult {
     JobResult { tally, complaint: Some(ended.output.clone()) }
 }
 
-/// How many tests were left out, from the last line of a test program.
+/// The number of excluded tests, from the last line of a test program.
 fn filtered_out(line: &str) -> u64 {
     let count = line.split("; ").find_map(|part| part.strip_suffix(" filtered out"));
     count.and_then(|count| count.parse().ok()).unwrap_or(0)

@@ -11,7 +11,7 @@ use super::kernels::Kernel;
 use super::protocol;
 use crate::build::SystemTests;
 
-/// Where Debian's package installs it, and where older releases do.
+/// Its paths in Debian's current and older packages.
 const BUSYBOX: [&str; 2] = ["/usr/bin/busybox", "/bin/busybox"];
 
 /// Builds the part that is the same for all machines.

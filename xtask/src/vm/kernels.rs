@@ -1,4 +1,4 @@
-//! The kernels that the tests run on: Debian's packages, downloaded and unpacked.
+//! The kernels for the tests: Debian's packages, downloaded and unpacked.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,17 +10,17 @@ use super::packages::{Index, version_key};
 use crate::command;
 use crate::extent::Extent;
 
-/// The stable series that are tested besides the newest, oldest first. The first is the oldest
-/// that is supported.
+/// The stable series that are tested in addition to the newest kernel, oldest first. The first is
+/// the oldest supported kernel.
 pub(super) const SERIES: [&str; 4] = ["5.10", "6.1", "6.12", "6.18"];
 
-/// The reduced set leaves out the series that differs least from its neighbours.
+/// The reduced set excludes the series that differs least from its neighbors.
 const LEFT_OUT_OF_REDUCED: &str = "6.18";
 
 /// The name of the newest kernel that Debian has.
 pub(super) const NEWEST: &str = "newest";
 
-/// Debian's flavour for virtual machines: it is smaller and has what the tests need.
+/// Debian's flavor for virtual machines, which is smaller and sufficient for the tests.
 const FLAVOUR: &str = "-cloud-amd64";
 
 /// Modules that are loaded before the tests, in this order: sock_diag for TCP.
@@ -47,7 +47,7 @@ pub(super) fn fetch(index: &Index, series: &str, cache: &Path) -> Result<Kernel>
     let complete = directory.join("complete");
     if !complete.exists() {
         println!("downloading {release}");
-        // From 6.19 on, the package of that name is empty and its parts are separate packages.
+        // Since 6.19, the package of that name is empty and its parts are separate packages.
         let parts = ["binary", "modules", "base"].map(|part| format!("linux-{part}-{release}"));
         let is_split = index.has(&parts[0]);
         let packages = if is_split { parts.to_vec() } else { vec![image_package(&release)] };
@@ -67,7 +67,7 @@ fn release(index: &Index, series: &str) -> Result<String> {
         let release = package.strip_prefix("linux-image-")?;
         let is_ours = release.ends_with(FLAVOUR)
             && release.starts_with(|first: char| first.is_ascii_digit())
-            // A newer series that is built for an older Debian release.
+            // Excludes newer series that are built for an older Debian release.
             && !release.contains("deb11");
         let is_wanted = series == NEWEST || release.starts_with(&format!("{series}."));
         (is_ours && is_wanted).then(|| release.to_owned())

@@ -50,12 +50,12 @@ pub(super) struct Machine<'a> {
     pub(super) image: &'a Path,
     /// Further options for the kernel.
     pub(super) append: &'a str,
-    /// Where its files go; what is there is removed.
+    /// The directory for its files; existing content is removed.
     pub(super) directory: PathBuf,
     /// The parts of its root file system.
     pub(super) archive: [&'a [u8]; 2],
     pub(super) accelerator: Accelerator,
-    /// It is stopped after this long.
+    /// Its time limit.
     pub(super) limit: Duration,
 }
 

@@ -1,5 +1,5 @@
-//! Packages of several Debian releases, whichever release the host runs: downloaded with apt from
-//! the host's own mirror, with package lists in a separate directory.
+//! Packages of several Debian releases, independent of the release that the host runs: downloaded
+//! with apt from the host's own mirror, with package lists in a separate directory.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -77,7 +77,7 @@ impl Index {
     /// # Errors
     /// If they cannot be downloaded or unpacked.
     pub(super) fn unpack(&self, packages: &[String], directory: &Path) -> Result<()> {
-        // Leftovers of an interrupted run would be unpacked too.
+        // Files left over from an interrupted run would be unpacked, too.
         let downloads = self.downloads.join(directory.file_name().unwrap_or_default());
         let _ = fs::remove_dir_all(&downloads);
         fs::create_dir_all(&downloads)?;

@@ -10,7 +10,7 @@ pub(super) struct Row {
     pub(super) attach_method: &'static str,
     pub(super) subject: String,
     pub(super) tally: Tally,
-    /// How long the boot and its tests took; on the first row of each boot.
+    /// Duration of the boot and its tests, on the first row of each boot.
     pub(super) seconds: Option<u64>,
 }
 

@@ -8,10 +8,10 @@ use anyhow::{Context, Result, ensure};
 
 use crate::workspace;
 
-/// Healthy exhibits that may have an accepted finding, in the whole zoo.
+/// Maximum number of healthy exhibits with an accepted finding, in the whole zoo.
 const ACCEPTED_MAX: usize = 3;
 
-/// What is right for an exhibit.
+/// The correct result for an exhibit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Nothing above *possible* at any time.
@@ -33,7 +33,7 @@ pub(crate) struct Exhibit {
     /// Python packages.
     pub(crate) pip: Vec<String>,
     pub(crate) is_reduced: bool,
-    /// It has the function `accept`.
+    /// Whether it has the function `accept`.
     pub(crate) has_accepted: bool,
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn load() -> Result<Vec<Exhibit>> {
     let mut exhibits = Vec::new();
     for (kind, folder) in [(Kind::Healthy, "healthy"), (Kind::Twin, "twins")] {
         let folder = directory().join(folder);
-        // A folder without files is not in a checkout.
+        // A checkout does not contain empty folders.
         let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
         let paths = entries.map(|entry| entry.path());
         let mut files: Vec<_> =

@@ -1,4 +1,4 @@
-//! What `expect` and `accept` of an exhibit print.
+//! The output of the functions `expect` and `accept` of an exhibit.
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
@@ -11,11 +11,11 @@ use crate::corpus::Confidence;
 /// One leak of a twin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Expectation {
-    /// Any of these is right.
+    /// The verdicts, any of which is correct.
     pub(crate) verdicts: Vec<String>,
-    /// As [`Finding::destination`]; `*` is any.
+    /// As in [`Finding::destination`]; `*` is any destination.
     pub(crate) destination: String,
-    /// Connections, exactly.
+    /// The exact number of connections.
     pub(crate) count: u64,
     /// The lowest confidence of an audit, if that is checked.
     pub(crate) audit: Option<Confidence>,
@@ -71,7 +71,7 @@ pub(crate) struct Accepted {
 }
 
 impl Accepted {
-    /// Reads what `accept` prints.
+    /// Parses the output of `accept`.
     ///
     /// # Errors
     /// If it has no reason.

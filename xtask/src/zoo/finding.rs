@@ -1,4 +1,4 @@
-//! The fields of tracer's JSON documents that are needed here.
+//! The fields of tracer's JSON documents that are used here.
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
@@ -25,7 +25,7 @@ pub(crate) struct Finding {
     pub(crate) retracted_at: Option<String>,
 }
 
-/// An entry of evidence or caveats; only its sentence is needed.
+/// An entry of evidence or caveats; only its sentence is used.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 pub(crate) struct Sentence {
     pub(crate) text: String,
@@ -38,7 +38,7 @@ pub(crate) struct Document {
     pub(crate) coverage: Coverage,
 }
 
-/// How much tracer saw.
+/// The completeness of tracer's data.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 pub(crate) struct Coverage {
     pub(crate) complete: bool,
@@ -64,12 +64,12 @@ impl Finding {
         }
     }
 
-    /// It is still so.
+    /// Whether it is active.
     pub(crate) fn is_active(&self) -> bool {
         self.retracted_at.is_none()
     }
 
-    /// For people, with its evidence.
+    /// The finding as text, with its evidence.
     pub(crate) fn describe(&self) -> String {
         let Self { pid, comm, verdict, confidence, count, .. } = self;
         let destination = self.destination();
@@ -81,7 +81,7 @@ impl Finding {
 
 #[cfg(test)]
 impl Finding {
-    /// An active one, for tests.
+    /// An active finding, for tests.
     pub(crate) fn made_up(verdict: &str, confidence: Confidence, count: u64, remote: &str) -> Self {
         Self {
             pid: 7,

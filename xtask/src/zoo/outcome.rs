@@ -1,4 +1,4 @@
-//! Whether what was reported about an exhibit is right.
+//! Compares the reports about an exhibit with the correct result.
 
 use std::time::Duration;
 
@@ -6,40 +6,40 @@ use super::expectation::{Accepted, Expectation};
 use super::finding::Finding;
 use super::record::{Sighting, Sightings, Source};
 
-/// Longest time from the last event of a twin until it is found, in `--idle`.
+/// Longest time from the last event of a twin until it is found, in multiples of `--idle`.
 const FOUND_WITHIN: u32 = 5;
 
 /// The result of one exhibit in one round.
 #[derive(Clone, Debug)]
 pub(crate) enum Outcome {
     Healthy {
-        /// What was accused, for people; empty if nothing was.
+        /// The findings above *possible*, as text; empty if there are none.
         accusations: Vec<String>,
         /// Findings that were accepted, with the reason.
         accepted: Vec<String>,
     },
     Twin {
         leaks: Vec<Leak>,
-        /// What is wrong, for people.
+        /// The mistakes, as text.
         mistakes: Vec<String>,
     },
-    /// It did not run as it should.
+    /// It did not run correctly.
     Broken(String),
 }
 
-/// What was found of one line of `expect`.
+/// What was found for one line of `expect`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Leak {
     /// The first verdict of the line.
     pub(crate) verdict: String,
-    /// Seconds after the last event when it was first found live with the right count.
+    /// Time from the last event until it was first found live with the correct count, in seconds.
     pub(crate) found_after_s: Option<f64>,
     /// At the end: live, audit, audit of one snapshot.
     pub(crate) at_end: [bool; 3],
 }
 
 impl Leak {
-    /// Found live, in time, and still at the end.
+    /// Whether it was found live, in time, and still at the end.
     pub(crate) fn is_found(&self, idle: Duration) -> bool {
         let within_s = (idle * FOUND_WITHIN).as_secs_f64();
         self.found_after_s.is_some_and(|after| after <= within_s) && self.at_end[0]
@@ -47,7 +47,7 @@ impl Leak {
 }
 
 impl Outcome {
-    /// What is wrong; empty if nothing is.
+    /// The mistakes; empty if there are none.
     pub(crate) fn mistakes(&self) -> Vec<String> {
         match self {
             Self::Healthy { accusations, .. } => accusations.clone(),
@@ -176,7 +176,7 @@ fn described(possible: &[Finding]) -> String {
         .concat()
 }
 
-/// The first sighting of each process, verdict, confidence and source.
+/// The first sighting for each process, verdict, confidence and source.
 fn first_of_each(all: &[Sighting]) -> Vec<(&Sighting, &Finding)> {
     let mut seen = Vec::new();
     let mut first = Vec::new();

@@ -1,4 +1,4 @@
-//! The rounds of a run: thresholds, and when something happens.
+//! The rounds of a run: their thresholds and schedules.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ const IDLE: Duration = Duration::from_mins(1);
 const POOL_IDLE: Duration = Duration::from_mins(5);
 /// The tracer's default of `--growth-for`.
 const GROWTH_FOR: Duration = Duration::from_mins(3);
-/// An audit is made this much before the end of each third.
+/// An audit runs this long before the end of each third.
 const BEFORE_END: Duration = Duration::from_secs(8);
 
-/// All exhibits, once, beside a tracer with these thresholds.
+/// One run of all exhibits, watched by a tracer with these thresholds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Round {
     /// As a heading: `--idle 10s`.
@@ -19,7 +19,7 @@ pub(crate) struct Round {
     pub(crate) idle: Duration,
     /// Options of the tracer.
     pub(crate) options: Vec<String>,
-    /// From when all exhibits have their load until the end.
+    /// Time from when all exhibits have their load until the end.
     pub(crate) length: Duration,
 }
 

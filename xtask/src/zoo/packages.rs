@@ -1,4 +1,4 @@
-//! Packages of exhibits, installed where they are missing. Each command is shown first.
+//! Packages of exhibits, installed if they are missing. Each command is shown first.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -12,24 +12,24 @@ use anyhow::{Context, Result};
 use super::exhibit::Exhibit;
 use crate::{command, python, workspace};
 
-/// Asked by Debian's packages before they start a service.
+/// The script that Debian's packages run before they start a service.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
-/// Answers that the service must not be started.
+/// A script that forbids starting any service.
 const NO_SERVICES: &str =
     "#!/bin/sh\n# Written by `cargo xtask zoo`, and removed by it.\nexit 101\n";
-/// What every exhibit may use.
+/// Packages that every exhibit may use.
 const ALWAYS: [&str; 2] = ["curl", "python3"];
 
-/// What could be installed.
+/// The installed packages.
 pub(crate) struct Packages {
     /// The interpreter of a virtual environment with the Python packages.
     pub(crate) python: PathBuf,
-    /// Names of packages, with the reason why they cannot be had.
+    /// Names of packages that cannot be installed, with the reason.
     missing: BTreeMap<String, String>,
 }
 
 impl Packages {
-    /// Installs what these exhibits need and the host does not have.
+    /// Installs the packages that these exhibits require and the host does not have.
     ///
     /// # Errors
     /// If the directory for builds cannot be found.
@@ -62,11 +62,11 @@ fn install_debian(exhibits: &[Exhibit], missing: &mut BTreeMap<String, String>) 
         return Ok(());
     }
     let policy = Policy::set()?;
-    // If this fails, older package lists may do.
+    // If this fails, older package lists may be sufficient.
     let _ = command::announce(Command::new("apt-get").args(["--quiet", "update"]));
     let all: Vec<&str> = wanted.iter().copied().collect();
     if install(&all).is_err() {
-        // One that cannot be had should not cost the others.
+        // Installed one by one, so that one that fails does not affect the others.
         for name in all {
             if let Err(error) = install(&[name]) {
                 missing.insert(name.to_owned(), format!("{error:#}"));
@@ -80,7 +80,7 @@ fn install_debian(exhibits: &[Exhibit], missing: &mut BTreeMap<String, String>) 
 fn install(names: &[&str]) -> Result<()> {
     let mut install = Command::new("apt-get");
     install.args(["--quiet", "install", "--yes", "--no-install-recommends"]).args(names);
-    // Without questions, for which there is no terminal.
+    // Disables questions, because there is no terminal.
     install.env("DEBIAN_FRONTEND", "noninteractive").env("NEEDRESTART_MODE", "l");
     command::announce(&mut install)
 }
@@ -91,15 +91,16 @@ fn is_installed(package: &str) -> bool {
     command::output(&mut query).is_ok_and(|status| status == "installed")
 }
 
-/// Services of packages are not started while this exists.
+/// Prevents services of packages from being started until it is dropped.
 struct Policy {
-    /// The host has none of its own: it is removed when this is dropped.
+    /// Whether the host has no such script of its own, so that ours is removed when this is
+    /// dropped.
     is_ours: bool,
 }
 
 impl Policy {
     fn set() -> Result<Self> {
-        // One that an interrupted run has left is ours too.
+        // A script left by an interrupted run is also ours.
         if fs::read_to_string(POLICY).is_ok_and(|text| text != NO_SERVICES) {
             return Ok(Self { is_ours: false });
         }
@@ -113,7 +114,7 @@ impl Policy {
 impl Drop for Policy {
     fn drop(&mut self) {
         if self.is_ours {
-            // If it stays, the next run removes it.
+            // If this fails, the next run removes it.
             let _ = fs::remove_file(POLICY);
         }
     }
@@ -134,7 +135,7 @@ fn install_python(exhibits: &[Exhibit], missing: &mut BTreeMap<String, String>) 
         return Ok(base);
     }
     for name in names {
-        // The index is asked only for what was not installed yet.
+        // The index is queried only for packages that are not installed yet.
         let marker = environment.join("installed").join(name);
         if marker.is_file() {
             continue;

@@ -5,20 +5,20 @@ use std::process;
 
 use anyhow::{Context, Result};
 
-/// The first port, and the number of blocks after it: below the ports that the kernel assigns.
+/// The first port. All blocks are below the ports that the kernel assigns.
 const FIRST: u16 = 14_000;
 const BLOCKS: u16 = 900;
-/// Ports of one exhibit.
+/// Number of ports of one exhibit.
 const PER_EXHIBIT: u16 = 20;
 
-/// Assigns blocks of ports that nobody uses.
+/// Assigns blocks of unused ports.
 pub(crate) struct Ports {
     next: u16,
     remaining: u16,
 }
 
 impl Ports {
-    /// Two runs at the same time begin with different blocks.
+    /// Concurrent runs begin with different blocks.
     pub(crate) fn new() -> Self {
         let start = process::id() % u32::from(BLOCKS);
         Self { next: u16::try_from(start).unwrap_or_default(), remaining: BLOCKS }

@@ -12,7 +12,7 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
-    /// Reads `/proc/PID/stat` of all processes, without those that end meanwhile.
+    /// Reads `/proc/PID/stat` of all processes, except those that exit in the meantime.
     pub(crate) fn read() -> Self {
         let mut parents = BTreeMap::new();
         let Ok(listing) = fs::read_dir("/proc") else { return Self::default() };
@@ -39,7 +39,7 @@ impl Tree {
     /// Which of these processes is an ancestor of the process `pid`: its index.
     fn ancestor(&self, pid: u32, ancestors: &[u32]) -> Option<usize> {
         let mut pid = pid;
-        // A table that was read while processes changed could have a cycle.
+        // A table that was read while processes changed could contain a cycle.
         for _ in 0..self.parents.len() {
             pid = *self.parents.get(&pid)?;
             if let Some(index) = ancestors.iter().position(|&ancestor| ancestor == pid) {
@@ -59,17 +59,17 @@ fn parent(stat: &str) -> Option<u32> {
 /// Kills a process.
 pub(crate) fn kill(pid: u32) {
     if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
-        // This fails only if it has ended.
+        // This fails only if it has exited.
         let _ = kill_process(pid, Signal::KILL);
     }
 }
 
-/// The exhibit of every process that was seen so far.
+/// The exhibit of every process seen so far.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Membership {
     supervisors: Vec<u32>,
     exhibits: BTreeMap<u32, usize>,
-    /// The most processes at one time.
+    /// The largest number of processes at one time, by exhibit.
     most: Vec<usize>,
 }
 
@@ -100,7 +100,7 @@ impl Membership {
         self.exhibits.get(&pid).copied()
     }
 
-    /// The most processes of an exhibit at one time.
+    /// The largest number of processes of an exhibit at one time.
     pub(crate) fn most(&self, exhibit: usize) -> usize {
         self.most.get(exhibit).copied().unwrap_or_default()
     }

@@ -6,7 +6,7 @@ use super::finding::{Coverage, Document, Finding};
 use super::processes::Membership;
 use crate::corpus::Confidence;
 
-/// How a document came about.
+/// The kind of run that produced a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Source {
     Live,
@@ -17,7 +17,7 @@ pub(crate) enum Source {
 }
 
 impl Source {
-    /// As a word.
+    /// Its name.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Live => "live",
@@ -39,12 +39,12 @@ pub(crate) struct Sighting {
 /// Everything about one exhibit.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sightings {
-    /// In the order of time. Of live documents only those that differ from the one before, apart from
-    /// sentences.
+    /// In chronological order. Live documents are included only if they differ from the previous
+    /// one in more than sentences.
     pub(crate) all: Vec<Sighting>,
-    /// There was a finding *possible*.
+    /// Whether there was a *possible* finding.
     pub(crate) was_possible: bool,
-    /// The findings *possible* of the last live document.
+    /// The *possible* findings of the last live document.
     pub(crate) possible: Vec<Finding>,
 }
 
@@ -55,7 +55,7 @@ impl Sightings {
             Some(previous) => is_same(&previous.findings, &findings),
             None => findings.is_empty(),
         };
-        // Each audit is on its own.
+        // Each audit counts separately.
         if source != Source::Live || !is_same {
             self.all.push(Sighting { source, at_s, findings });
         }
@@ -85,14 +85,14 @@ pub(crate) struct Record {
     pub(crate) others: u64,
     /// Live documents.
     pub(crate) documents: u64,
-    /// The most sockets in a live document.
+    /// The largest number of sockets in a live document.
     pub(crate) sockets: u64,
-    /// Of the last live document.
+    /// Whether the coverage of the last live document is complete.
     pub(crate) is_complete: bool,
 }
 
 impl Record {
-    /// For exhibits with these supervisors.
+    /// An empty record for exhibits with these supervisors.
     pub(crate) fn new(supervisors: Vec<u32>) -> Self {
         let exhibits = vec![Sightings::default(); supervisors.len()];
         Self { membership: Membership::new(supervisors), exhibits, ..Self::default() }
@@ -133,7 +133,7 @@ impl Record {
     }
 }
 
-/// The present, in seconds since the epoch.
+/// The current time, in seconds since the epoch.
 pub(crate) fn now_s() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
@@ -150,7 +150,7 @@ mod tests {
         Document { findings: vec![finding], coverage: Coverage::default() }
     }
 
-    /// The record of one exhibit, to which this process belongs.
+    /// The record of a single exhibit, to which this process belongs.
     fn record() -> Record {
         Record::new(vec![
             rustix::process::getppid().unwrap().as_raw_nonzero().get().cast_unsigned(),

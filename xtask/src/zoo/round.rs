@@ -1,4 +1,4 @@
-//! One round: the exhibits run beside the tracers.
+//! One round: the exhibits run while the tracers watch.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,15 +20,15 @@ use crate::parallel;
 
 /// How many exhibits are started at the same time.
 const AT_A_TIME: usize = 4;
-/// How often it is checked that everything still runs, and who is there.
+/// Interval at which running exhibits and their processes are checked.
 const TICK: Duration = Duration::from_millis(500);
 
 /// The results of a round, or of a part of the exhibits in it.
 pub(crate) struct Results {
-    pub(crate) exhibits: Vec<Judged>,
-    /// The most sockets at one time, those of the host included.
+    pub(crate) exhibits: Vec<JudgedExhibit>,
+    /// The largest number of sockets at one time, including those of the host.
     pub(crate) sockets: u64,
-    /// Findings above *possible* about processes outside of the zoo.
+    /// Findings above *possible* about processes outside the zoo.
     pub(crate) others: u64,
     pub(crate) length: Duration,
     /// Live documents.
@@ -36,16 +36,16 @@ pub(crate) struct Results {
 }
 
 /// One exhibit in a round.
-pub(crate) struct Judged {
+pub(crate) struct JudgedExhibit {
     pub(crate) name: String,
     pub(crate) kind: Kind,
     pub(crate) processes: usize,
-    /// It had a finding *possible*.
+    /// Whether it had a *possible* finding.
     pub(crate) was_possible: bool,
     pub(crate) outcome: Outcome,
 }
 
-/// What a round needs.
+/// The setting of a round.
 pub(crate) struct Setting<'a> {
     pub(crate) tracer: &'a Path,
     pub(crate) python: &'a Path,
@@ -110,7 +110,7 @@ pub(crate) fn run(exhibits: &[Exhibit], round: &Round, setting: &Setting<'_>) ->
     for (index, (mut participant, answer)) in participants.into_iter().zip(answers).enumerate() {
         participant.end();
         let sightings = &record.exhibits[index];
-        judged.push(Judged {
+        judged.push(JudgedExhibit {
             name: participant.exhibit.name.clone(),
             kind: participant.exhibit.kind,
             processes: record.membership.most(index),
@@ -122,8 +122,8 @@ pub(crate) fn run(exhibits: &[Exhibit], round: &Round, setting: &Setting<'_>) ->
     Ok(Results { exhibits: judged, sockets, others, length: began.elapsed(), documents })
 }
 
-/// Audits the host at the times of the round. On a busy host an audit can take longer than there is
-/// until the next one, which is then left out, but never the last.
+/// Audits the host at the times of the round. On a busy host, an audit can take longer than the
+/// time until the next one, which is then skipped; the last one is never skipped.
 fn audit_on_schedule(
     tracer: &Tracer,
     record: &Shared,
@@ -147,7 +147,7 @@ fn audit_on_schedule(
     Ok(())
 }
 
-/// Ends the audits after an error, too.
+/// Ends the audits, even after an error.
 struct SetWhenDropped<'a>(&'a AtomicBool);
 
 impl Drop for SetWhenDropped<'_> {
@@ -167,7 +167,7 @@ fn begin(participants: &mut [Participant<'_>]) {
     }
 }
 
-/// What an exhibit says is right.
+/// The correct result according to an exhibit.
 enum Answer {
     Healthy(Option<Accepted>),
     Twin(Vec<Expectation>, f64),

@@ -1,4 +1,4 @@
-//! An exhibit that runs.
+//! A running exhibit.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -23,7 +23,7 @@ const STARTING: Duration = Duration::from_mins(2);
 const BRIEF: Duration = Duration::from_secs(10);
 /// Longest wait for a `disturb` that has not returned.
 const DISTURBING: Duration = Duration::from_mins(1);
-/// Lines of its output that are shown after a failure.
+/// Number of lines of its output that are shown after a failure.
 const SHOWN: usize = 15;
 
 /// The processes of an exhibit. They are killed when this is dropped.
@@ -31,7 +31,7 @@ pub(crate) struct Running {
     supervisor: Child,
     commands: Option<ChildStdin>,
     replies: Receiver<String>,
-    /// `disturb` was called and has not returned.
+    /// Whether `disturb` was called and has not returned.
     is_disturbed: bool,
     directory: PathBuf,
 }
@@ -51,7 +51,7 @@ impl Running {
         let directory = scratch.join(&exhibit.name);
         fs::create_dir_all(&directory)
             .with_context(|| format!("cannot create {}", directory.display()))?;
-        // Servers that give up root write there too.
+        // Servers that drop root write there, too.
         fs::set_permissions(&directory, fs::Permissions::from_mode(0o777))?;
         let mut command = Command::new(workspace::xtask()?);
         command
@@ -70,7 +70,8 @@ impl Running {
             .env_remove("HTTP_PROXY")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            // Ctrl-C ends the harness; that closes its standard input, upon which it cleans up.
+            // Ctrl-C ends only the harness. That closes the supervisor's standard input, which
+            // makes it clean up.
             .process_group(0);
         let mut supervisor = command.spawn().context("cannot start xtask")?;
         let commands = supervisor.stdin.take();
@@ -100,10 +101,10 @@ impl Running {
         self.call("load", STARTING)
     }
 
-    /// Begins to call `disturb`.
+    /// Starts a call of `disturb`.
     ///
     /// # Errors
-    /// If the exhibit has ended, or the last call has not returned.
+    /// If the exhibit has exited, or the last call has not returned.
     pub(crate) fn disturb(&mut self) -> Result<()> {
         self.finish_disturb(Duration::ZERO)?;
         self.send("disturb")?;
@@ -111,7 +112,7 @@ impl Running {
         Ok(())
     }
 
-    /// Checks that it has not ended.
+    /// Checks that it has not exited.
     ///
     /// # Errors
     /// If it has.
@@ -191,7 +192,7 @@ impl Running {
         let deadline = Instant::now() + BRIEF;
         while self.supervisor.try_wait()?.is_none() {
             if Instant::now() > deadline {
-                // A function that does not return.
+                // Ends a function that does not return.
                 Tree::read().descendants(self.supervisor()).into_iter().for_each(processes::kill);
             }
             thread::sleep(Duration::from_millis(20));

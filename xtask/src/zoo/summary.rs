@@ -8,7 +8,7 @@ use comfy_table::{Table, presets};
 use super::exhibit::Kind;
 use super::outcome::{Leak, Outcome};
 use super::pace::Round;
-use super::round::{Judged, Results};
+use super::round::{JudgedExhibit, Results};
 use crate::tally::Tally;
 
 /// All results with the same thresholds.
@@ -18,12 +18,12 @@ pub(crate) struct OfRound {
 }
 
 impl OfRound {
-    fn judged(&self) -> impl Iterator<Item = &Judged> {
+    fn judged(&self) -> impl Iterator<Item = &JudgedExhibit> {
         self.parts.iter().flat_map(|part| &part.exhibits)
     }
 
-    fn of(&self, kind: Kind) -> impl Iterator<Item = &Judged> {
-        let ran = |it: &&Judged| !matches!(it.outcome, Outcome::Broken(_));
+    fn of(&self, kind: Kind) -> impl Iterator<Item = &JudgedExhibit> {
+        let ran = |it: &&JudgedExhibit| !matches!(it.outcome, Outcome::Broken(_));
         self.judged().filter(move |it| it.kind == kind).filter(ran)
     }
 
@@ -41,10 +41,10 @@ pub(crate) fn tally(rounds: &[OfRound]) -> Tally {
     all.map(|it| if it.outcome.mistakes().is_empty() { Tally::PASSED } else { Tally::FAILED }).sum()
 }
 
-/// Shows what is wrong, and what was accepted.
+/// Shows the mistakes and the accepted findings.
 pub(crate) fn show_mistakes(rounds: &[OfRound]) {
     for round in rounds {
-        for Judged { name, outcome, .. } in round.judged() {
+        for JudgedExhibit { name, outcome, .. } in round.judged() {
             for mistake in outcome.mistakes() {
                 println!("\n{name}, {}: {mistake}", round.round.name);
             }
@@ -78,7 +78,7 @@ pub(crate) fn exhibits(rounds: &[OfRound]) -> Table {
     table
 }
 
-fn cell(judged: &Judged) -> String {
+fn cell(judged: &JudgedExhibit) -> String {
     match &judged.outcome {
         Outcome::Broken(_) => "BROKEN".to_owned(),
         Outcome::Healthy { accusations, .. } if !accusations.is_empty() => "ACCUSED".to_owned(),
@@ -163,7 +163,10 @@ pub(crate) fn figures(rounds: &[OfRound]) -> Table {
     table
 }
 
-fn count<'a>(all: impl Iterator<Item = &'a Judged>, matches: impl Fn(&Outcome) -> bool) -> String {
+fn count<'a>(
+    all: impl Iterator<Item = &'a JudgedExhibit>,
+    matches: impl Fn(&Outcome) -> bool,
+) -> String {
     all.filter(|judged| matches(&judged.outcome)).count().to_string()
 }
 

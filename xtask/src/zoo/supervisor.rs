@@ -1,5 +1,5 @@
-//! The parent of an exhibit's processes: all of them are its descendants, daemons included, and none
-//! outlives it or the harness.
+//! The parent of an exhibit's processes: all of them, including daemons, are its descendants, and
+//! none outlives it or the harness.
 
 use std::path::Path;
 use std::process::{self, Command};
@@ -16,9 +16,9 @@ use super::processes::{self, Tree};
 /// Longest wait for processes that were killed.
 const KILLING: Duration = Duration::from_secs(10);
 
-/// Runs an exhibit until its bash ends, which it does when its standard input is closed; then kills
-/// all descendants. The harness starts this as a process of its own, because orphans are adopted by
-/// processes.
+/// Runs an exhibit until its bash exits, which it does when its standard input is closed; then
+/// kills all descendants. The harness starts this as a separate process, because orphans are
+/// adopted by a process.
 ///
 /// # Errors
 /// If bash does not start, or processes remain.
@@ -30,7 +30,7 @@ pub(crate) fn run(file: &Path) -> Result<()> {
         .spawn()
         .context("cannot start bash")?;
     let bash = i32::try_from(bash.id()).ok().and_then(Pid::from_raw).context("no pid")?;
-    // Adopted processes are reaped too.
+    // Adopted processes are reaped, too.
     while !matches!(wait(WaitOptions::empty()), Ok(Some((pid, _))) if pid == bash) {}
     kill_descendants()
 }

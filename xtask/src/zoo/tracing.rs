@@ -19,10 +19,10 @@ use crate::command;
 /// Longest wait for the first document.
 const START: Duration = Duration::from_mins(1);
 
-/// What was reported so far, by tracers that still run.
+/// The reports so far of tracers that are still running.
 pub(crate) type Shared = Arc<Mutex<Record>>;
 
-/// Locks the record. A thread that panicked has left it whole.
+/// Locks the record. A thread that panicked has left it consistent.
 pub(crate) fn lock(record: &Shared) -> MutexGuard<'_, Record> {
     record.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -54,7 +54,7 @@ impl Tracer {
         command
     }
 
-    /// Audits the host twice: as by default, and with a single snapshot.
+    /// Audits the host twice: with the default options, and with a single snapshot.
     ///
     /// # Errors
     /// If an audit fails.
@@ -74,7 +74,7 @@ impl Tracer {
     }
 }
 
-/// Whether tracer ran: 0 (no leak), 1 (leaks) or 3 (the view was incomplete).
+/// Whether tracer ran: 0 (no leak), 1 (leaks) or 3 (incomplete data).
 fn has_run(code: Option<i32>) -> bool {
     matches!(code, Some(0 | 1 | 3))
 }
@@ -86,8 +86,8 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Starts it, and waits for its first snapshot. What it reports is added to the record as soon as
-    /// it is written, because the record needs to see the processes.
+    /// Starts it, and waits for its first snapshot. Its reports are added to the record
+    /// immediately, because the record must see the processes while they exist.
     ///
     /// # Errors
     /// If there is no snapshot.
@@ -103,10 +103,10 @@ impl Watch {
         Ok(watch)
     }
 
-    /// Checks that it still runs.
+    /// Checks that it is still running.
     ///
     /// # Errors
-    /// If it has ended.
+    /// If it has exited.
     pub(crate) fn check(&mut self) -> Result<()> {
         match self.child.try_wait()? {
             None => Ok(()),
@@ -117,7 +117,7 @@ impl Watch {
     /// Ends it as Ctrl-C does.
     ///
     /// # Errors
-    /// If it had ended before, or failed.
+    /// If it had already exited, or failed.
     pub(crate) fn stop(mut self) -> Result<()> {
         self.check()?;
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
@@ -136,7 +136,7 @@ fn read(output: impl BufRead, record: &Shared, started: &Sender<()>) -> Result<(
     for line in output.lines() {
         let document = Document::parse(&line?)?;
         lock(record).add(Source::Live, document);
-        // Only the first is waited for.
+        // Only the first document is waited for.
         let _ = started.send(());
     }
     Ok(())
@@ -144,7 +144,7 @@ fn read(output: impl BufRead, record: &Shared, started: &Sender<()>) -> Result<(
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        // This fails only if it has ended.
+        // This fails only if it has exited.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,7 +1,7 @@
 //! No import cycle among sibling modules, at any level of any crate: of two modules in the same
-//! folder, at most one depends on the other, however deep below them the imports are.
+//! folder, at most one depends on the other, regardless of how deep below them the imports are.
 //!
-//! Code that is compiled for tests or fuzzing only does not count.
+//! Code that is compiled only for tests or fuzzing does not count.
 
 mod cfg;
 mod graph;

@@ -1,4 +1,4 @@
-//! Measured figures that pages repeat are those of the generated files.
+//! Figures on pages are the same as in the generated files.
 //!
 //! A page has them between two comments, `<!-- COMMAND -->` and `<!-- end -->`. Pages with the same
 //! command have the same figures.
@@ -12,7 +12,7 @@ use crate::source_file::{self, SourceFile};
 /// The comment below figures.
 const END: &str = "<!-- end -->";
 
-/// Commands, with the generated files that contain all of their figures.
+/// The commands, with the generated files that contain all of their figures.
 const GENERATED: [(&str, &str); 3] = [
     ("cargo xtask bench --write", "docs/benchmark.md"),
     ("cargo xtask corpus --markdown", "docs/corpus.md"),

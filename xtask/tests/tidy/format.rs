@@ -2,7 +2,7 @@
 
 use crate::source_file::SourceFile;
 
-/// What CONTRIBUTING.md says; a longer file holds more than one thing.
+/// The limit in CONTRIBUTING.md; a longer file contains more than one thing.
 const MAXIMUM_LINES: usize = 400;
 
 pub(crate) fn no_trailing_white_space(file: &SourceFile, offences: &mut Vec<String>) {
@@ -27,7 +27,7 @@ pub(crate) fn not_too_long(file: &SourceFile, offences: &mut Vec<String>) {
 }
 
 pub(crate) fn nothing_left_to_do(file: &SourceFile, offences: &mut Vec<String>) {
-    // Each mark is in two parts because this file is checked too.
+    // Each mark is split in two because this file is also checked.
     let marks = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("to", "do!(")];
     for (number, line) in file.lines() {
         if marks.iter().any(|mark| line.contains(mark)) {

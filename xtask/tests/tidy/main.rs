@@ -57,7 +57,7 @@ fn offences(files: &[SourceFile]) -> Vec<String> {
     offences
 }
 
-/// Applies all rules to one file that is made up.
+/// Applies all rules to a synthetic file.
 #[track_caller]
 fn check(name: &str, text: &str, expected: &[&str]) {
     let file = SourceFile { name: name.into(), text: text.to_owned() };

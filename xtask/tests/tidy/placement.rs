@@ -1,4 +1,4 @@
-//! Where things belong.
+//! Rules about where code belongs.
 
 use crate::source_file::SourceFile;
 

@@ -3,7 +3,7 @@
 use crate::source_file::SourceFile;
 
 pub(crate) fn unsafe_is_justified(file: &SourceFile, offences: &mut Vec<String>) {
-    // Each is in two parts because this file is checked too.
+    // Each is split in two because this file is also checked.
     let openings = [concat!("unsafe", " {"), concat!("unsafe", " impl ")];
     let lines: Vec<_> = file.lines().map(|(_, line)| line.trim()).collect();
     for (index, line) in lines.iter().enumerate() {

@@ -14,7 +14,7 @@ pub(crate) struct SourceFile {
 }
 
 impl SourceFile {
-    /// Whether it holds Rust.
+    /// Whether it is a Rust source.
     pub(crate) fn is_rust(&self) -> bool {
         self.name.extension().is_some_and(|extension| extension == "rs")
     }
@@ -24,13 +24,13 @@ impl SourceFile {
         (1..).zip(self.text.lines())
     }
 
-    /// An offence, with the place where it is.
+    /// A violation with its position.
     pub(crate) fn at(&self, line: usize, offence: &str) -> String {
         format!("{}:{line}: {offence}", self.name.display())
     }
 }
 
-/// Every file below `root` that is code, settings or prose, by name. Build products are left out.
+/// Every file below `root` that is code, settings or prose, by name. Build products are excluded.
 pub(crate) fn all_below(root: &Path) -> Vec<SourceFile> {
     let mut directories = vec![root.to_path_buf()];
     let mut files = Vec::new();

@@ -21,7 +21,7 @@ impl World {
         self.sockets.get(name).is_some_and(|socket| socket.state == TcpState::FinWait2)
     }
 
-    /// The peer of a half-closed connection closes, too.
+    /// The peer of a half-closed connection closes as well.
     pub(super) fn peer_closes_last(&mut self, name: &str) {
         self.dies(name, TcpState::FinWait2);
     }

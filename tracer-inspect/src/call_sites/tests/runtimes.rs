@@ -1,4 +1,4 @@
-//! Programs in Go, and in languages whose runtime generates code.
+//! Programs in Go, and in languages whose runtime has a JIT compiler.
 
 use std::process::Command;
 
@@ -116,7 +116,7 @@ mod as_root {
 
     #[test]
     fn python_functions_have_names_only_with_a_perf_map() {
-        // Another Python than the one in PATH.
+        // A Python other than the one in PATH.
         let other = std::env::var("TRACER_TEST_PYTHON").ok();
         for program in other.iter().map(String::as_str).chain(["python3"]) {
             for options in [&[][..], &["-Xperf"]] {

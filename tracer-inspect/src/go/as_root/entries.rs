@@ -108,7 +108,7 @@ fn a_program_without_a_client_has_no_hooks() {
     fs::write(&source, text).unwrap();
     let program = build_with(&toolchain::go(), directory.path(), PLAIN, &source, &[]);
     let mut child = Command::new(&program).spawn().unwrap();
-    // The process may not be initialised yet.
+    // The process may not be initialized yet.
     let deadline = Instant::now() + Duration::from_mins(1);
     let find = || GoPrograms::default().entries(process(child.id()));
     let mut entries = find();

@@ -18,9 +18,9 @@ fn python(name: &str) -> Option<Frame<'_>> {
     Some(new(Language::Python, function, file, None))
 }
 
-/// `JS:*fetch file:///app/billing.js:10:5` (`src/logging/log.cc` of V8): a marker of the optimisation
-/// level, the function, and the position of the function, not of the call. V8's own code has names
-/// such as `Builtin:CallFunction`.
+/// `JS:*fetch file:///app/billing.js:10:5` (`src/logging/log.cc` of V8): a marker of the
+/// optimization level, the function, and the position of the function, not of the call. V8's own
+/// code has names such as `Builtin:CallFunction`.
 fn node(name: &str) -> Option<Frame<'_>> {
     const OF_V8: [&str; 12] = [
         "Builtin:",

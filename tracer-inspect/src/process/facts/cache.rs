@@ -1,4 +1,5 @@
-//! What is known of processes, so that what hardly ever changes is not read for each snapshot.
+//! A cache of facts about processes, so that those that hardly ever change are not read for each
+//! snapshot.
 
 use std::collections::HashMap;
 
@@ -19,17 +20,17 @@ use crate::{
 const PROCESSES_MAX: usize = 4_096;
 /// Maximum number of cgroups in the cache.
 const CGROUPS_MAX: usize = 4_096;
-/// For how long an answer holds, apart from what is read each time: user, limits and cgroups can
-/// change without notice.
+/// How long a cached answer is valid: user, limits and cgroups can change without notice.
 const LASTS_MS: u64 = 60_000;
-/// The answers for different processes hold for up to this much longer, so that not all are read
-/// again after the same snapshot.
+/// Cached answers are valid for up to this much longer, depending on the process, so that not all
+/// expire at the same snapshot.
 const LASTS_SPREAD_MS: u64 = 60_000;
-/// For how long the state of a cgroup's freezer holds: the questions of one snapshot.
+/// How long the state of a cgroup's freezer is cached: for the questions of one snapshot.
 const FREEZER_LASTS_MS: u64 = 500;
 
-/// Answers what a process is. Whether it is stopped and how many file descriptors it has is read each
-/// time; the rest when it executes another program, and at least every two minutes.
+/// Answers [`Question::Process`](tracer_core::Question::Process). Whether the process is stopped
+/// and its number of file descriptors are read each time; the rest is read when it executes another
+/// program, and at least every two minutes.
 #[derive(Debug)]
 pub(crate) struct FactsCache {
     with_cmdline: bool,
@@ -50,7 +51,7 @@ impl FactsCache {
         Self { with_cmdline, known, freezers: Freezers::default() }
     }
 
-    /// The answer to a question about a process; `None` if it has ended.
+    /// The answer to a question about a process; `None` if it has exited.
     pub(crate) fn answer(&mut self, key: ProcessKey) -> Option<Input> {
         match self.facts(key, clock::now()) {
             Ok(facts) => facts.map(Input::Process),
@@ -84,11 +85,11 @@ impl FactsCache {
 }
 
 fn lasts_ms(key: ProcessKey) -> u64 {
-    // Neighbouring processes have neighbouring pids, so any multiplier spreads them.
+    // Pids of related processes are close together, so any multiplier spreads them.
     LASTS_MS + u64::from(key.pid).wrapping_mul(7_919) % LASTS_SPREAD_MS
 }
 
-/// Which cgroups are frozen: many processes share one.
+/// Which cgroups are frozen. Many processes share a cgroup.
 #[derive(Debug, Default)]
 struct Freezers {
     known: HashMap<(u32, String), (Timestamp, bool)>,

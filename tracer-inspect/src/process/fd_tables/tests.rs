@@ -15,8 +15,8 @@ fn expect_shared(expected: bool) {
     }
 }
 
-/// Gives this thread its own fd table, without the files of other tests: these may wait for the
-/// last copy to be closed.
+/// Gives this thread its own fd table, without the files of other tests, which may be waiting for
+/// the last copy to be closed.
 fn unshare() -> libc::c_long {
     let [first, last] = [3, libc::c_long::from(u32::MAX)];
     let flags = libc::c_long::from(libc::CLOSE_RANGE_UNSHARE);

@@ -1,4 +1,4 @@
-//! Options of interpreters, as far as they are needed to find the program in a command line.
+//! The options of interpreters, as far as needed to find the program in a command line.
 
 /// An interpreter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

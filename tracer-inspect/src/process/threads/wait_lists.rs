@@ -23,7 +23,7 @@ pub(super) struct WaitLists {
     memory: ProcessMemory,
     bytes_left: usize,
     truncated: bool,
-    /// Why the kernel did not let the memory be read.
+    /// Why the kernel refused to read the memory.
     refusal: Option<io::Error>,
 }
 
@@ -61,7 +61,7 @@ impl WaitLists {
         selected(&self.read(address, count.div_ceil(u8::BITS) as usize), count)
     }
 
-    /// Empty also if the call has ended and its list is no longer mapped.
+    /// Reads a list. Also empty if the call has returned and its list is no longer mapped.
     fn read(&mut self, address: u64, size: usize) -> Vec<u8> {
         if size > self.bytes_left {
             self.truncated = true;
@@ -74,7 +74,7 @@ impl WaitLists {
 
     fn keep_refusal(&mut self, read: io::Result<Vec<u8>>) -> Vec<u8> {
         read.unwrap_or_else(|error| {
-            // The memory is no longer mapped, or the process has exited: the call has ended.
+            // The memory is no longer mapped, or the process has exited: the call has returned.
             let is_gone = matches!(Errno::from_io_error(&error), Some(Errno::FAULT | Errno::SRCH));
             if !is_gone {
                 self.refusal = Some(error);
@@ -97,8 +97,8 @@ pub fn polled(array: &[u8]) -> Vec<u32> {
 
 /// The file descriptors below `count` in an `fd_set`.
 ///
-/// The set consists of machine words; the bytes are in this order on little-endian machines only,
-/// which all supported ones are.
+/// The set consists of machine words, and the bytes are in this order only on little-endian
+/// machines, as all supported ones are.
 pub fn selected(set: &[u8], count: u32) -> Vec<u32> {
     let bytes = (0..count).step_by(8).zip(set);
     let fds = bytes.flat_map(|(first, byte)| {

@@ -1,7 +1,7 @@
-//! A host for tests of whole runs: processes are real, their sockets and the time are made up.
+//! A host for tests of whole runs: processes are real, their sockets and the time are simulated.
 //!
-//! It gives the records that the iterator and the ring buffer would give. Time is that of a paused
-//! tokio clock, so that a run of minutes takes milliseconds.
+//! It returns the records that the iterator and the ring buffer would return. Time is that of a
+//! paused tokio clock, so a run of minutes takes milliseconds.
 
 mod socket;
 
@@ -26,17 +26,17 @@ pub(super) const FIN_FLAG: u64 = 1 << 1;
 /// in the first minutes after boot.
 const EXTRA_UPTIME: Duration = Duration::from_hours(24);
 
-/// What happens at some time of the run.
-type Step = Box<dyn FnOnce(&mut Sockets)>;
+/// An action at some time of the run.
+type Action = Box<dyn FnOnce(&mut Sockets)>;
 
 /// The host.
 pub(crate) struct ScriptedHost {
     /// When the run starts.
     start: Timestamp,
-    /// Set when it has.
+    /// When the run started on the test's clock, once it has.
     started: Option<Instant>,
-    /// What has not happened yet, with the time since the start of the run.
-    steps: VecDeque<(Duration, Step)>,
+    /// The actions still to come, with the time since the start of the run.
+    steps: VecDeque<(Duration, Action)>,
     pub(crate) sockets: Sockets,
     /// What is waiting to read from each connection.
     pub(crate) reader: Reader,
@@ -58,7 +58,7 @@ impl ScriptedHost {
         }
     }
 
-    /// Has something happen at this time after the start of the run. Steps are added in order.
+    /// Schedules an action at this time after the start of the run. Steps are added in order.
     pub(crate) fn at(mut self, time: Duration, step: impl FnOnce(&mut Sockets) + 'static) -> Self {
         self.steps.push_back((time, Box::new(step)));
         self
@@ -149,7 +149,7 @@ impl ScriptedHost {
         }
     }
 
-    /// Does what is due by now.
+    /// Runs the actions that are due.
     fn catch_up(&mut self) {
         let elapsed = self.started.map_or(Duration::ZERO, |started| started.elapsed());
         while let Some((time, step)) = self.steps.pop_front_if(|(time, _)| *time <= elapsed) {

@@ -11,17 +11,17 @@ use tracer_core::{AttachError, AttachFailure, AttachState, Probe};
 
 use super::{
     error::one_line,
-    hooks::{AttachPoint, HookMethod, HookMethods, Mechanism},
+    hooks::{AttachFamily, AttachPoint, HookMethod, HookMethods},
     private_mount::with_mounted,
     tracefs::{EVENT_DIRECTORIES, TRACEFS},
 };
 
-/// What decides which methods are tried.
+/// The conditions that decide which methods are tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Choice {
-    /// Only methods of this mechanism, for tests.
-    pub(crate) only: Option<Mechanism>,
-    /// The programs use the kernel's socket helpers, so this is Linux 5.12 or later.
+    /// Try only methods of this mechanism, for tests.
+    pub(crate) only: Option<AttachFamily>,
+    /// Whether the programs use the kernel's socket helpers, which exist since Linux 5.12.
     pub(crate) has_socket_helpers: bool,
 }
 
@@ -46,7 +46,7 @@ pub(crate) fn can_load(ebpf: &mut Ebpf, btf: &Btf, hook: &HookMethods, choice: C
     try_methods(hook, choice.only, |method| load_method(ebpf, btf, method)).is_attached()
 }
 
-/// Refuses a method that is unsafe on this kernel, unless a test asks for it.
+/// Refuses a method that is unsafe on this kernel, unless a test requests it.
 fn may_be_tried(method: &HookMethod, choice: Choice) -> Result<(), AttachError> {
     let is_exit = matches!(method.attach_point, AttachPoint::FunctionExit(_));
     if is_exit && !choice.has_socket_helpers && choice.only.is_none() {
@@ -58,11 +58,11 @@ fn may_be_tried(method: &HookMethod, choice: Choice) -> Result<(), AttachError> 
 /// Tries a hook's methods in order, until one works.
 fn try_methods(
     hook: &HookMethods,
-    only: Option<Mechanism>,
+    only: Option<AttachFamily>,
     mut attach: impl FnMut(&HookMethod) -> Result<(), AttachError>,
 ) -> Probe {
     let is_wanted =
-        |method: &&HookMethod| only.is_none_or(|only| method.attach_point.mechanism() == only);
+        |method: &&HookMethod| only.is_none_or(|only| method.attach_point.attach_family() == only);
     let mut failures = Vec::new();
     for candidate in hook.methods.iter().filter(is_wanted) {
         let method = candidate.attach_point.method();
@@ -116,7 +116,7 @@ fn attach_method(program: &mut Program, method: &HookMethod) -> Result<(), Attac
     .map_err(|error| refused(&error))
 }
 
-/// An error of the kernel or of aya, and what the verifier says, on one line.
+/// An error of the kernel or of aya, with the verifier's message, on one line.
 fn refused(error: &(dyn Error + 'static)) -> AttachError {
     AttachError::Refused { detail: one_line(error) }
 }
@@ -125,9 +125,9 @@ fn invalid(method: &HookMethod) -> AttachError {
     AttachError::ProgramInvalid { program: method.program.to_owned() }
 }
 
-/// Attaches to a tracepoint, whose id is in tracefs. Not every host mounts that, so if necessary a
-/// thread mounts it for itself. aya searches for tracefs once in the life of the process, so it is
-/// called only where tracefs is visible.
+/// Attaches to a tracepoint, whose id is in tracefs. Not every host has tracefs mounted, so if
+/// necessary a thread mounts it for itself. aya searches for tracefs only once per process, so it
+/// is called only if tracefs is visible.
 fn attach_tracepoint(
     program: &mut TracePoint,
     category: &'static str,
@@ -140,8 +140,8 @@ fn attach_tracepoint(
     if EVENT_DIRECTORIES.into_iter().any(|directory| Path::new(directory).is_dir()) {
         return attach();
     }
-    // Usually only root may read tracefs, so that no events are visible may also mean that it is
-    // mounted and not readable.
+    // Usually only root may read tracefs, so if no events are visible, it may also be mounted but
+    // unreadable.
     check_tracefs()?;
     let attached = with_mounted(c"tracefs", c"/sys/kernel/tracing", || {
         check_tracefs()?;
@@ -176,7 +176,7 @@ mod tests {
         ],
     };
 
-    fn attached_with(working: &[&str], only: Option<Mechanism>) -> AttachState {
+    fn attached_with(working: &[&str], only: Option<AttachFamily>) -> AttachState {
         let attach = |method: &HookMethod| {
             let detail = || method.program.to_owned();
             let works = working.contains(&method.program);
@@ -209,14 +209,14 @@ mod tests {
     fn only_methods_of_the_requested_mechanism_are_tried() {
         let all = ["best", "second", "last"];
         for (only, method) in [
-            (Mechanism::Kprobe, AttachMethod::Kretprobe),
-            (Mechanism::Tracepoint, AttachMethod::TpBtf),
+            (AttachFamily::Kprobe, AttachMethod::Kretprobe),
+            (AttachFamily::Tracepoint, AttachMethod::TpBtf),
         ] {
             let attached = AttachState::Attached { method, failures: vec![] };
             assert_eq!(attached_with(&all, Some(only)), attached);
         }
         let none = AttachState::NotAttached { failures: vec![] };
-        assert_eq!(attached_with(&all, Some(Mechanism::Fentry)), none);
+        assert_eq!(attached_with(&all, Some(AttachFamily::Fentry)), none);
     }
 
     #[test]
@@ -225,6 +225,8 @@ mod tests {
         let choice = Choice { only: None, has_socket_helpers: false };
         assert!(may_be_tried(&method, choice).is_err());
         assert!(may_be_tried(&method, Choice { has_socket_helpers: true, ..choice }).is_ok());
-        assert!(may_be_tried(&method, Choice { only: Some(Mechanism::Fentry), ..choice }).is_ok());
+        assert!(
+            may_be_tried(&method, Choice { only: Some(AttachFamily::Fentry), ..choice }).is_ok()
+        );
     }
 }

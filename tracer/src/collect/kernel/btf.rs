@@ -2,7 +2,7 @@
 //! kernel's sources).
 //!
 //! It answers three questions: the offset of a field, the size of a structure, and the value of an
-//! enumerator. Any input gives an answer or an error.
+//! enumerator. Any input gives an answer or an error; nothing panics.
 
 mod encoding;
 mod error;
@@ -18,23 +18,23 @@ use encoding::{
 };
 pub use error::BtfError;
 
-/// Longest chain of `typedef`, `const` and the like that is followed. Real ones have a few.
+/// Maximum length of a chain of `typedef`, `const` and the like. Real chains have a few links.
 const CHAIN_MAX: usize = 64;
-/// Most members that are compared for one field. Real fields need a few hundred.
+/// Maximum number of members compared for one field. Real fields require a few hundred.
 const MEMBERS_MAX: usize = 1 << 12;
 
-/// BTF, indexed.
+/// Indexed BTF.
 pub struct Btf<'a> {
     types: &'a [u8],
     strings: &'a [u8],
-    /// Where in `types` each type begins; type ids count from 1.
+    /// The offset in `types` at which each type begins; type ids count from 1.
     starts: Vec<usize>,
-    /// The structures, unions and enumerations that are defined, by name. Of several with one name
-    /// the first counts.
+    /// The structures, unions and enumerations that are defined, by name. If several have the same
+    /// name, the first counts.
     named: HashMap<&'a [u8], u32>,
 }
 
-/// A field that was found: how far it is, and what it is.
+/// A field that was found: its offset and its type.
 #[derive(Clone, Copy)]
 struct Found {
     offset_bits: u64,
@@ -79,8 +79,8 @@ impl<'a> Btf<'a> {
         Ok(btf)
     }
 
-    /// Byte offset of a field. The path has dots through nested structures and unions, goes through
-    /// anonymous ones unnamed, and takes `[N]` for an array's element: `icsk_ack.lrcvtime`,
+    /// Byte offset of a field. In the path, a dot descends into a nested structure or union,
+    /// anonymous ones are not named, and `[N]` selects an element of an array: `icsk_ack.lrcvtime`,
     /// `pids[1]`. An empty path asks for the size of the structure.
     ///
     /// # Errors
@@ -107,7 +107,7 @@ impl<'a> Btf<'a> {
             type_id = found.type_id;
             for index in elements {
                 let (element, count) = self.array(type_id)?.ok_or_else(missing)?;
-                // An array without a length is a flexible one at the end of a structure.
+                // An array without a length is a flexible array member at the end of a structure.
                 if count != 0 && index >= count {
                     return Err(missing());
                 }
@@ -171,7 +171,7 @@ impl<'a> Btf<'a> {
 
     fn string(&self, offset: u32) -> Result<&'a [u8], BtfError> {
         let text = self.strings.get(offset as usize..);
-        let text = text.ok_or(BtfError::Malformed("name outside of the strings"))?;
+        let text = text.ok_or(BtfError::Malformed("name outside the strings"))?;
         let end = text.iter().position(|&byte| byte == 0);
         Ok(&text[..end.ok_or(BtfError::Malformed("name without an end"))?])
     }
@@ -190,7 +190,7 @@ impl<'a> Btf<'a> {
         Err(BtfError::Malformed("type refers to itself"))
     }
 
-    /// A member of a structure or union, also of the anonymous ones inside it; `None` if there is
+    /// A member of a structure or union, or of the anonymous ones inside it; `None` if there is
     /// none of that name.
     fn member(
         &self,
@@ -228,8 +228,8 @@ impl<'a> Btf<'a> {
         Ok(None)
     }
 
-    /// Whether the type is an integer that does not use all bits of its bytes: the older way to
-    /// write a bit field down.
+    /// Whether the type is an integer that does not use all bits of its bytes: the older encoding
+    /// of a bit field.
     fn is_narrow(&self, type_id: u32) -> Result<bool, BtfError> {
         let (_, head) = self.resolve(type_id)?;
         if head.kind != kind::INT {
@@ -278,7 +278,7 @@ impl<'a> Btf<'a> {
     }
 }
 
-/// `pids[1]` is `pids` and 1; `None` if the brackets make no sense.
+/// `pids[1]` is `pids` and 1; `None` if the brackets are malformed.
 fn split_index(step: &str) -> Option<(&str, Vec<u32>)> {
     let Some((name, rest)) = step.split_once('[') else {
         return Some((step, Vec::new()));

@@ -8,7 +8,7 @@ use tracer_inspect::error_with_fix::ErrorWithFix;
 
 use super::{lockdown::Lockdown, privileges};
 
-/// An error of loading, on one line, and its fix if one is known.
+/// A load error on one line, with its fix if one is known.
 pub(super) fn explain(error: &(dyn Error + 'static)) -> anyhow::Error {
     if Lockdown::current() == Some(Lockdown::Confidentiality) {
         return not_loaded(
@@ -32,13 +32,13 @@ pub(super) fn explain(error: &(dyn Error + 'static)) -> anyhow::Error {
     anyhow!("cannot load BPF programs: {text}")
 }
 
-/// BPF programs were not loaded, for a reason whose fix is known.
+/// The error for BPF programs that were not loaded for a reason with a known fix.
 pub(super) fn not_loaded(reason: &str, fix: &str) -> anyhow::Error {
     ErrorWithFix::new(format!("cannot load BPF programs: {reason}"), fix).into()
 }
 
-/// Whether the verifier refused a call of a helper that the kernel does not have, or not for this
-/// type of program.
+/// Whether the verifier refused a call of a helper that the kernel does not have, or does not offer
+/// to this type of program.
 pub(super) fn is_missing_helper(text: &str) -> bool {
     text.contains("invalid func unknown#") || text.contains("unknown func ")
 }
@@ -55,7 +55,7 @@ fn has_number(error: &(dyn Error + 'static), number: i32) -> bool {
     })
 }
 
-/// The error and its causes on one line. Of a verifier log it has the last message.
+/// The error and its causes on one line. From a verifier log, it contains the last message.
 pub(super) fn one_line(error: &(dyn Error + 'static)) -> String {
     let mut parts: Vec<String> = Vec::new();
     for cause in causes(error) {
@@ -81,7 +81,7 @@ pub(super) fn one_line(error: &(dyn Error + 'static)) -> String {
     text
 }
 
-/// Whether a line of the verifier log is a message, and not one of the statistics at the end.
+/// Whether a line of the verifier log is a message, not one of the statistics at the end.
 fn is_verdict(line: &str) -> bool {
     let statistics = ["processed ", "verification time ", "stack depth ", "peak_states "];
     !line.trim().is_empty() && !statistics.iter().any(|start| line.starts_with(start))

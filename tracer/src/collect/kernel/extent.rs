@@ -1,14 +1,15 @@
-//! Which file descriptors a pass of the iterator reports, and by which program.
+//! The file descriptors that a pass of the iterator reports, and the program for it.
 
-/// Which file descriptors a pass reports.
+/// The file descriptors that a pass reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Extent {
     /// Every file descriptor of a TCP socket.
     All,
-    /// Those of the processes given to [`Kernel::set_pids`](super::load::Kernel::set_pids); of
-    /// other processes those of sockets in scope and of listeners. The same as [`All`](Self::All)
-    /// without [`KernelOptions::only_tracked`](super::object::KernelOptions::only_tracked), and
-    /// where the kernel refuses the program for it.
+    /// All those of the processes given to [`Kernel::set_pids`](super::load::Kernel::set_pids);
+    /// those of other processes only for sockets in scope and listeners. The same as
+    /// [`All`](Self::All) without
+    /// [`KernelOptions::only_tracked`](super::object::KernelOptions::only_tracked), or if the
+    /// kernel refuses the program.
     InScope,
 }
 
@@ -19,7 +20,7 @@ const SNAPSHOT_PROGRAMS: [[&str; 2]; 2] = [
     ["task_file_without_helper", "task_file_in_scope_without_helper"],
 ];
 
-/// The iterator that all of them belong to.
+/// The iterator to which all of them belong.
 pub(super) const SNAPSHOT_TARGET: &str = "task_file";
 
 /// The name of the program for an extent.

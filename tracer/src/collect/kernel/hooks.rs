@@ -1,4 +1,4 @@
-//! Which kernel events are hooked, and by which methods.
+//! The hooked kernel events, and the methods to attach to them.
 //!
 //! A hook has several attach methods for the same event, the best first. Which of them work depends
 //! on the kernel version, its configuration and its lockdown mode, so they are tried in order.
@@ -47,7 +47,8 @@ pub(crate) enum AttachPoint {
     /// The entry of a kernel function, with typed arguments. Linux 5.5; on arm64 6.4, which has
     /// ftrace direct calls.
     FunctionEntry(&'static str),
-    /// The return from a kernel function, with typed arguments and return value. As for the entry.
+    /// The return from a kernel function, with typed arguments and return value. The same versions
+    /// as for the entry.
     FunctionExit(&'static str),
     /// The entry of a kernel function, with registers: by a breakpoint, or by ftrace.
     Probe(&'static str),
@@ -55,9 +56,9 @@ pub(crate) enum AttachPoint {
     ReturnProbe(&'static str),
 }
 
-/// Groups of attach points that a host supports, or does not, as a whole.
+/// Groups of attach points that a host supports either completely or not at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mechanism {
+pub(crate) enum AttachFamily {
     /// `tp_btf`, and `tracepoint` of system calls.
     Tracepoint,
     /// `fentry` and `fexit`.
@@ -66,12 +67,12 @@ pub(crate) enum Mechanism {
     Kprobe,
 }
 
-impl Mechanism {
+impl AttachFamily {
     /// All of them.
     #[cfg(test)]
     pub(crate) const ALL: [Self; 3] = [Self::Tracepoint, Self::Fentry, Self::Kprobe];
 
-    /// The one of this name.
+    /// The mechanism of this name.
     pub(crate) fn named(name: &str) -> Option<Self> {
         Some(match name {
             "tracepoint" => Self::Tracepoint,
@@ -95,17 +96,17 @@ impl AttachPoint {
         }
     }
 
-    /// The group that it belongs to.
-    pub(crate) const fn mechanism(self) -> Mechanism {
+    /// The group to which it belongs.
+    pub(crate) const fn attach_family(self) -> AttachFamily {
         match self {
-            Self::BtfTracepoint(_) | Self::Tracepoint { .. } => Mechanism::Tracepoint,
-            Self::FunctionEntry(_) | Self::FunctionExit(_) => Mechanism::Fentry,
-            Self::Probe(_) | Self::ReturnProbe(_) => Mechanism::Kprobe,
+            Self::BtfTracepoint(_) | Self::Tracepoint { .. } => AttachFamily::Tracepoint,
+            Self::FunctionEntry(_) | Self::FunctionExit(_) => AttachFamily::Fentry,
+            Self::Probe(_) | Self::ReturnProbe(_) => AttachFamily::Kprobe,
         }
     }
 
-    /// The name of the kernel's BTF type whose id the program is loaded with, if it is loaded with
-    /// one.
+    /// The name of the kernel's BTF type whose id is passed when the program is loaded, if one is
+    /// required.
     fn type_name(self) -> Option<String> {
         match self {
             Self::BtfTracepoint(name) => Some(format!("btf_trace_{name}")),
@@ -197,7 +198,7 @@ pub(crate) const STATE: HookMethods = HookMethods {
     ],
 };
 
-/// The kernel's types that [`attach`](super::attach::attach) needs the numbers of.
+/// The kernel's types whose ids [`attach`](super::attach::attach) requires.
 pub(crate) fn type_names() -> Vec<String> {
     HOOKS
         .iter()
@@ -213,9 +214,9 @@ mod tests {
     #[test]
     fn every_hook_has_a_method_of_every_mechanism() {
         for hook in HOOKS {
-            for mechanism in Mechanism::ALL {
+            for attach_family in AttachFamily::ALL {
                 let of_mechanism =
-                    |method: &&HookMethod| method.attach_point.mechanism() == mechanism;
+                    |method: &&HookMethod| method.attach_point.attach_family() == attach_family;
                 assert_eq!(
                     hook.methods.iter().filter(of_mechanism).count(),
                     1,

@@ -14,14 +14,15 @@ use zerocopy::FromBytes;
 
 use super::{extent::Extent, load::Kernel};
 
-/// Bytes requested by a read. The kernel returns at most its own buffer (`bpf_seq_read`: eight
-/// pages, 32 KiB).
+/// Number of bytes requested per read. The kernel returns at most its own buffer (`bpf_seq_read`:
+/// eight pages, 32 KiB).
 const READ_BYTES: usize = 64 << 10;
 
-/// Bytes of records that are passed on at a time: about 630 records, which fit into a CPU's cache.
+/// Number of bytes of records that are passed on at a time: about 630 records, which fit into a
+/// CPU's cache.
 const PIECE_BYTES: usize = 128 << 10;
 
-/// Number of buffers, which are reused, so that a pass takes a fixed amount of memory.
+/// Number of buffers. They are reused, so a pass uses a fixed amount of memory.
 const BUFFERS: usize = 4;
 
 /// Statistics of a pass.
@@ -33,23 +34,21 @@ pub struct WalkStats {
     pub truncated: u64,
 }
 
-/// Whether records are handled while the kernel produces further ones.
+/// How records are handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reading {
-    /// They are, by another thread: a pass takes less time.
+    /// By another thread, while the kernel produces further ones: a pass takes less time.
     Overlapped,
-    /// They are handled by the CPU that has produced them and has them in its cache: a pass takes less
-    /// CPU time.
+    /// By the CPU that has produced them and has them in its cache: a pass uses less CPU time.
     InTurn,
 }
 
 impl Kernel {
     /// Visits the TCP file descriptors of every process that is visible in the tracer's pid
-    /// namespace, in all network namespaces. Takes about 2 µs each and a fixed amount of memory.
+    /// namespace, in all network namespaces. Takes about 2µs each and a fixed amount of memory.
     ///
-    /// A socket that is open during the whole call is among them, unless it is in no table of file
-    /// descriptors at that time: in flight over `SCM_RIGHTS`, not accepted yet, or held by
-    /// `io_uring` only.
+    /// A socket that is open during the whole call is among them, unless it is in no fd table at
+    /// that time: in flight over `SCM_RIGHTS`, not accepted yet, or held only by `io_uring`.
     ///
     /// # Errors
     /// The kernel refused to start or to continue the pass.
@@ -70,7 +69,7 @@ impl Kernel {
 }
 
 /// Reads records to EOF, at most `read_bytes` at a time. The reads, in which the kernel produces
-/// the records, are on a thread of their own, so that they go on while `each` handles records.
+/// the records, are on a separate thread, so they continue while `each` handles records.
 ///
 /// # Errors
 /// The source cannot be read.
@@ -83,7 +82,7 @@ pub fn read_records(
         let (pieces_in, pieces) = mpsc::sync_channel(BUFFERS);
         let (used, used_out) = mpsc::sync_channel(BUFFERS);
         for _ in 0..BUFFERS {
-            // The channel has room for all of them.
+            // The channel has room for all buffers.
             let _ = used.send(BytesMut::zeroed(PIECE_BYTES + read_bytes));
         }
         let reader = scope.spawn(move || read_pieces(source, read_bytes, &pieces_in, &used_out));
@@ -95,7 +94,7 @@ pub fn read_records(
                 records += 1;
                 rest = behind;
             }
-            // The reader has ended if this was the last one.
+            // The reader has finished if this was the last buffer.
             let _ = used.send(buffer);
         }
         let rest = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
@@ -187,7 +186,7 @@ mod tests {
 
     use super::*;
 
-    /// Gives its bytes in pieces of a given size, with errors in between.
+    /// Returns its bytes in pieces of a given size, with errors in between.
     struct Pieces<'a> {
         bytes: &'a [u8],
         size: usize,

@@ -1,7 +1,7 @@
 //! Conversion of jiffies to `CLOCK_MONOTONIC`.
 //!
-//! The number of jiffies per second (`CONFIG_HZ`) is exposed nowhere reliably, so it is derived
-//! from the value of the counter. `sysconf(_SC_CLK_TCK)` is another number (`USER_HZ`).
+//! The kernel does not expose the number of jiffies per second (`CONFIG_HZ`) reliably, so it is
+//! derived from the value of the counter. `sysconf(_SC_CLK_TCK)` is a different number (`USER_HZ`).
 
 use tracer_common::SocketRecord;
 use tracer_core::decode;
@@ -9,8 +9,8 @@ use tracer_core::decode;
 /// The rates that a kernel can be configured with (`kernel/Kconfig.hz`).
 const RATES_HZ: [u32; 4] = [100, 250, 300, 1000];
 
-/// `INITIAL_JIFFIES` makes the low 32 bits overflow this many seconds after boot, so that bugs with
-/// the overflow show early.
+/// `INITIAL_JIFFIES` makes the low 32 bits overflow this many seconds after boot, so that overflow
+/// bugs show early.
 const OVERFLOW_AFTER_S: i128 = 300;
 
 const NS_PER_S: i128 = 1_000_000_000;
@@ -33,13 +33,13 @@ pub(crate) fn fit(jiffies: u64, monotonic_ns: u64) -> Option<u32> {
 
 /// The rate between two readings of (`jiffies`, nanoseconds of `CLOCK_MONOTONIC`).
 ///
-/// `None` if no rate fits, or if several do because the readings are too close; 50 ms are enough.
+/// `None` if no rate fits, or if several do because the readings are too close; 50ms is enough.
 pub(crate) fn fit_rate(earlier: (u64, u64), later: (u64, u64)) -> Option<u32> {
     let ticks = i128::from(later.0) - i128::from(earlier.0);
     let elapsed_ns = i128::from(later.1) - i128::from(earlier.1);
     only(RATES_HZ.into_iter().filter(|&rate| {
         let expected = elapsed_ns * i128::from(rate);
-        // The tolerance is 5 % and one tick, which may just have happened or not at either end.
+        // The tolerance is 5%, plus one tick that may or may not have happened at either end.
         (ticks * NS_PER_S - expected).abs() <= expected.abs() / 20 + NS_PER_S
     }))
 }
@@ -49,8 +49,7 @@ pub(crate) fn fit_rate(earlier: (u64, u64), later: (u64, u64)) -> Option<u32> {
 const DRIFT_MAX_NS: u64 = 50_000_000;
 
 /// Aligns `CLOCK_MONOTONIC` readings to ticks, so that a timestamp in jiffies converts to the same
-/// time in every snapshot. Between a pair of readings lies a part of a tick, which differs each
-/// time.
+/// time in every snapshot. The two readings of a pair differ by a part of a tick, which varies.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SteadyClock {
     pub(crate) jiffies_per_second: u32,
@@ -108,7 +107,7 @@ mod tests {
             for (ticks, late_ns) in [(1, 0), (2, tick_ns - 1), (3_600 * u64::from(rate), 5)] {
                 assert_eq!(clock.steady(&record(ticks, late_ns)).at_ns, first + ticks * tick_ns);
             }
-            // Ticks were lost, and the counter stays behind by so many.
+            // Ticks were lost, and the counter stays behind by that many.
             let behind = record(10, DRIFT_MAX_NS + 2 * tick_ns);
             let again = clock.steady(&behind).at_ns;
             assert!(again <= behind.at_ns && behind.at_ns - again < NS_PER_MS, "{again}");
@@ -117,7 +116,7 @@ mod tests {
         }
     }
 
-    /// What the counter of a kernel with this rate shows.
+    /// The counter of a kernel with this rate.
     fn jiffies_at(uptime_ms: i64, rate: u32) -> u64 {
         let ticks = (uptime_ms - 300_000) * i64::from(rate) / 1000;
         (1_u64 << 32).checked_add_signed(ticks).unwrap()

@@ -29,7 +29,7 @@ pub(crate) struct Kernel {
     options: KernelOptions,
     /// [`Choice::has_socket_helpers`].
     has_socket_helpers: bool,
-    /// The iterator for [`Extent::InScope`] is loaded.
+    /// Whether the iterator for [`Extent::InScope`] is loaded.
     walks_in_scope: bool,
 }
 
@@ -38,9 +38,9 @@ impl Kernel {
     /// [`attach`](Self::attach).
     ///
     /// # Errors
-    /// One line, and an [`ErrorWithFix`](tracer_inspect::error_with_fix::ErrorWithFix) where a fix
-    /// is known: missing privileges, no BTF, a locked-down kernel, a kernel without one of the
-    /// fields, or one that refuses a program.
+    /// One line, with an [`ErrorWithFix`](tracer_inspect::error_with_fix::ErrorWithFix) if a fix is
+    /// known: missing privileges, no BTF, a locked-down kernel, a kernel without one of the fields,
+    /// or one that refuses a program.
     pub(crate) fn load(options: KernelOptions) -> anyhow::Result<Self> {
         if !privileges::may_load_programs() {
             let reason = format!("CAP_BPF or CAP_PERFMON is missing{}", privileges::bpf_setting());
@@ -60,7 +60,7 @@ impl Kernel {
             Err(error) => return Err(explain(error.as_ref())),
         }
         if !kernel.can_see_state_changes() {
-            // A kprobe may still work, and its programs cannot call the helpers.
+            // A kprobe may still work, but its programs cannot call the helpers.
             let with_helpers = kernel.load_without_helpers()?;
             if !kernel.can_see_state_changes() {
                 kernel.ebpf = with_helpers;
@@ -87,7 +87,7 @@ impl Kernel {
     }
 
     fn choice(&self) -> Choice {
-        Choice { only: self.options.mechanism, has_socket_helpers: self.has_socket_helpers }
+        Choice { only: self.options.attach_family, has_socket_helpers: self.has_socket_helpers }
     }
 
     /// Attaches the hooks. From here on, the processes given to [`set_pids`](Self::set_pids) are
@@ -97,7 +97,7 @@ impl Kernel {
         attach::attach(&mut self.ebpf, &self.btf, &HOOKS, choice)
     }
 
-    /// What was resolved from the running kernel's BTF.
+    /// The values resolved from the running kernel's BTF.
     pub(crate) fn layout(&self) -> &KernelLayout {
         &self.layout
     }
@@ -105,7 +105,7 @@ impl Kernel {
     /// Takes the ring buffer of events, once.
     ///
     /// # Errors
-    /// It was taken before, or cannot be polled.
+    /// It was already taken, or cannot be polled.
     pub(crate) fn take_events(&mut self) -> anyhow::Result<EventRing> {
         let map = self.ebpf.take_map("EVENTS").ok_or_else(|| not_in_object("EVENTS"))?;
         Ok(EventRing::new(RingBuf::try_from(map)?)?)
@@ -114,7 +114,7 @@ impl Kernel {
     /// Takes the programs' log, once. `None` without [`KernelOptions::verbose`].
     ///
     /// # Errors
-    /// It was taken before, or cannot be polled.
+    /// It was already taken, or cannot be polled.
     pub(crate) fn take_log(&mut self) -> anyhow::Result<Option<LogRing>> {
         self.options.verbose.then(|| LogRing::new(&mut self.ebpf)).transpose()
     }
@@ -147,8 +147,8 @@ impl Kernel {
         extent::program(extent, self.has_socket_helpers)
     }
 
-    /// Loads the iterator's program, and with [`KernelOptions::only_tracked`] the one for what is
-    /// in scope, without which more is reported than necessary. The error is not explained yet.
+    /// Loads the iterator's program and, with [`KernelOptions::only_tracked`], the one for sockets
+    /// in scope; without that one, more is reported than necessary. The caller explains the error.
     fn load_snapshot_programs(&mut self) -> anyhow::Result<()> {
         self.load_snapshot_program(Extent::All)?;
         self.walks_in_scope = self.options.only_tracked

@@ -6,7 +6,7 @@ use super::private_mount::with_mounted;
 
 const FILE: &str = "/sys/kernel/security/lockdown";
 
-/// How far the kernel is protected from root.
+/// How strictly the kernel is protected from root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lockdown {
     /// Not at all.

@@ -1,4 +1,4 @@
-//! What the BPF programs could not report.
+//! The losses of the BPF programs.
 
 use std::{
     fs,
@@ -35,7 +35,7 @@ impl Kernel {
     /// The losses so far.
     ///
     /// # Errors
-    /// The kernel does not let its own counters be read.
+    /// The kernel refused to read the counters.
     pub(crate) fn losses(&self) -> anyhow::Result<KernelLosses> {
         let counters: PerCpuArray<&MapData, u64> = self.map("COUNTERS")?.try_into()?;
         let sum = |counter: Counter| -> anyhow::Result<u64> {

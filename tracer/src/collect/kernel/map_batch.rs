@@ -15,10 +15,10 @@ use zerocopy::{FromBytes, IntoBytes};
 const LOOKUP_BATCH: libc::c_int = 24;
 /// `BPF_MAP_LOOKUP_AND_DELETE_BATCH` of the same file. Linux 5.6.
 const LOOKUP_AND_DELETE_BATCH: libc::c_int = 25;
-/// Memory for the values of one batch, in bytes.
+/// Maximum memory for the values of one batch, in bytes.
 const BATCH_BYTES: usize = 512 << 10;
-/// Entries requested at a time, at most. The kernel copies whole buckets, and no bucket has as many
-/// entries as fit.
+/// Maximum number of entries requested at a time. The kernel copies whole buckets, and no bucket
+/// has that many entries.
 const BATCH_MAX: usize = 4096;
 
 /// `batch` of `union bpf_attr`.
@@ -34,10 +34,10 @@ struct BatchAttributes {
     flags: u64,
 }
 
-/// Every entry that is in the map from before the call until after it, once, and some of those that
-/// are added or removed meanwhile.
+/// Returns, once each, every entry that is in the map from before the call until after it, and some
+/// of those that are added or removed in the meantime.
 ///
-/// `BPF_MAP_GET_NEXT_KEY` does not serve here: if the given key was removed meanwhile, which is
+/// `BPF_MAP_GET_NEXT_KEY` is not suitable: if the given key was removed in the meantime, which is
 /// frequent, it starts again at the first key.
 ///
 /// # Errors
@@ -52,7 +52,8 @@ where
     Ok(entries)
 }
 
-/// Removes all entries and calls `each` with every one. What is added meanwhile may remain.
+/// Removes all entries and calls `each` with every one. Entries that are added in the meantime may
+/// remain.
 ///
 /// # Errors
 /// As for [`entries`].
@@ -78,7 +79,7 @@ where
     let batch = (BATCH_BYTES / size_of::<V>()).min(BATCH_MAX);
     let mut keys = vec![K::new_zeroed(); batch];
     let mut values = vec![V::new_zeroed(); batch];
-    // Bucket numbers: where this batch begins, and where the next one does.
+    // The bucket numbers at which this batch and the next one begin.
     let (mut from, mut to) = (0_u32, 0_u32);
     let mut is_first = true;
     loop {
@@ -101,7 +102,7 @@ where
             libc::syscall(libc::SYS_bpf, command, &raw mut attributes, size_of::<BatchAttributes>())
         };
         let error = (result < 0).then(io::Error::last_os_error);
-        // ENOENT means that this batch, which may have entries, is the last one.
+        // ENOENT means that this batch, which may contain entries, is the last one.
         let is_last = error.as_ref().is_some_and(|it| it.raw_os_error() == Some(libc::ENOENT));
         if let Some(io_error) = error.filter(|_| !is_last) {
             return Err(SyscallError { call: "bpf_map_lookup_batch", io_error }.into());
@@ -120,7 +121,7 @@ where
 fn check_layout<K, V>(map: &MapData) -> Result<(), MapError> {
     let info = map.info()?;
     let map_type = info.map_type()?;
-    // Of a per-CPU map the kernel copies a value for each CPU.
+    // For a per-CPU map, the kernel would copy a value for each CPU.
     if map_type != MapType::Hash {
         return Err(MapError::InvalidMapType { map_type: map_type as u32 });
     }

@@ -1,4 +1,4 @@
-//! The embedded object with the kernel programs: creates its maps and prepares its programs.
+//! The embedded object with the BPF programs: creates its maps and prepares its programs.
 
 mod loader;
 
@@ -11,20 +11,20 @@ use tracer_common::Settings;
 
 use super::{
     error::explain,
-    hooks::Mechanism,
+    hooks::AttachFamily,
     offsets::KernelLayout,
     pod::AsPod,
     registers::{GO_ARGUMENTS, KERNEL_REGISTERS},
 };
 
-/// The kernel programs, as `cargo xtask ebpf` built them. The build script chooses the object.
+/// The BPF programs, as `cargo xtask ebpf` built them. The build script chooses the object.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("TRACER_BPF_OBJECT"));
 
 /// Size of the ring buffer without [`KernelOptions::ring_bytes`].
 const RING_BYTES: u32 = 8 << 20;
 
-/// The user side is woken when one part in this many of the ring buffer is full. Half a mebibyte has
-/// room for 4,681 events with as many stacks, for which the map of stacks has room.
+/// User space is woken when this fraction (1/16) of the ring buffer is full: half a mebibyte, which
+/// is 4,681 events, whose stacks fit into the map of stacks.
 const WAKEUP_PART: u32 = 16;
 
 /// What to load.
@@ -35,16 +35,17 @@ pub(crate) struct KernelOptions {
     /// [`Kernel::track`](super::load::Kernel::track).
     pub(crate) only_tracked: bool,
     /// Record the user stack of every reported `connect` and `accept`, for
-    /// [`Kernel::take_stacks`](super::load::Kernel::take_stacks), and make room for
-    /// [`Kernel::attach_ledger`](super::load::Kernel::attach_ledger), which needs stacks too.
+    /// [`Kernel::take_stacks`](super::load::Kernel::take_stacks), and keep the maps large enough
+    /// for [`Kernel::attach_ledger`](super::load::Kernel::attach_ledger), which also requires
+    /// stacks.
     pub(crate) with_stacks: bool,
-    /// Let the programs log what they do, for [`Kernel::take_log`](super::load::Kernel::take_log).
+    /// Let the programs write a log, for [`Kernel::take_log`](super::load::Kernel::take_log).
     pub(crate) verbose: bool,
     /// Size of the ring buffer for events, rounded up to a power of two and at least a page.
     /// 8 MiB if `None`.
     pub(crate) ring_bytes: Option<u32>,
     /// Use only attach methods of this mechanism, for tests.
-    pub(crate) mechanism: Option<Mechanism>,
+    pub(crate) attach_family: Option<AttachFamily>,
 }
 
 /// Creates the maps, and sets the programs' globals. No program is loaded yet.

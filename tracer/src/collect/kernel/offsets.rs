@@ -1,4 +1,4 @@
-//! The offsets and constants of the running kernel that the programs and the decoder need.
+//! The offsets and constants of the running kernel that the programs and the decoder require.
 
 use tracer_common::{Offset, Offsets};
 
@@ -7,7 +7,7 @@ use super::btf::{Btf, BtfError};
 /// Everything that is resolved from the running kernel's BTF.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct KernelLayout {
-    /// The offsets that the BPF programs read by.
+    /// The offsets that the BPF programs use.
     pub(crate) offsets: Offsets,
     /// The bit of [`SocketRecord::flags`](tracer_common::SocketRecord::flags) that is set once the
     /// peer's FIN was received: `1 << SOCK_DONE` of `enum sock_flags`.

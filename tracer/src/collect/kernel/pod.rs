@@ -5,7 +5,7 @@ use zerocopy::{FromBytes, IntoBytes};
 
 /// A value that aya may copy as bytes in both directions.
 ///
-/// The traits of zerocopy, derived in `tracer-common`, check at compile time what [`Pod`] requires.
+/// zerocopy's traits, derived in `tracer-common`, check at compile time what [`Pod`] requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(transparent)]
 pub(super) struct AsPod<T>(pub(super) T);

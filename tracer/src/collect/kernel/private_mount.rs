@@ -12,7 +12,7 @@ use rustix::{
 ///
 /// # Errors
 /// The file system could not be mounted: `CAP_SYS_ADMIN` is missing, or the kernel does not have
-/// that file system. `work` has not run then.
+/// that file system. In that case, `work` has not run.
 pub(crate) fn with_mounted<T: Send>(
     kind: &'static CStr,
     target: &'static CStr,
@@ -20,10 +20,10 @@ pub(crate) fn with_mounted<T: Send>(
 ) -> io::Result<T> {
     thread::scope(|scope| {
         let thread = scope.spawn(|| {
-            // SAFETY: this changes the mount namespace of this thread only, and leaves its table of
-            // file descriptors shared.
+            // SAFETY: this changes the mount namespace of this thread only, and leaves its fd table
+            // shared.
             unsafe { unshare_unsafe(UnshareFlags::NEWNS) }?;
-            // From here on no mount of this namespace propagates to another.
+            // From here on, no mount in this namespace propagates to another.
             mount_change(c"/", MountPropagationFlags::REC | MountPropagationFlags::PRIVATE)?;
             mount(kind, target, kind, MountFlags::empty(), None)?;
             Ok(work())

@@ -35,25 +35,25 @@ pub(crate) fn bpf_setting() -> String {
     setting.map_or_else(String::new, |setting| format!(" ({setting})"))
 }
 
-/// The sysctl and the capabilities that `perf_event_open` depends on, as ` (…)`.
+/// The sysctl and the capabilities on which `perf_event_open` depends, as ` (…)`.
 pub(super) fn perf_setting() -> String {
     let setting = setting("kernel.perf_event_paranoid").unwrap_or_default();
     format!(" ({setting}; CAP_PERFMON is needed, for uprobes on newer kernels also CAP_SYS_ADMIN)")
 }
 
-/// What a run needs capabilities for after its start.
+/// The operations for which a run needs capabilities after its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Needs {
-    /// It uses BPF programs.
+    /// The run uses BPF programs.
     pub(crate) programs: bool,
-    /// It attaches further uprobes during the run.
+    /// The run attaches further uprobes.
     pub(crate) uprobes: bool,
-    /// It creates files next to those that it has open.
+    /// The run creates files next to those that it has open.
     pub(crate) files: bool,
 }
 
 impl Needs {
-    /// The capabilities that this needs, as far as the process `has` them.
+    /// The capabilities that these require, as far as the process `has` them.
     fn capabilities(self, has: impl Fn(Capability) -> bool) -> CapsHashSet {
         // `/proc/PID` and the memory of other users' processes.
         let mut wanted = CapsHashSet::from([
@@ -75,7 +75,7 @@ impl Needs {
         if self.files {
             wanted.insert(Capability::CAP_DAC_OVERRIDE);
         }
-        // `CAP_SYS_ADMIN` implies these where they are missing.
+        // `CAP_SYS_ADMIN` implies these if they are missing.
         let implied = [Capability::CAP_BPF, Capability::CAP_PERFMON];
         if implied.into_iter().any(|it| wanted.contains(&it) && !has(it)) {
             wanted.insert(Capability::CAP_SYS_ADMIN);
@@ -85,8 +85,8 @@ impl Needs {
     }
 }
 
-/// Drops all capabilities for good, except those that are needed from here on. It must be called
-/// before another thread is started, because capabilities are per thread.
+/// Permanently drops all capabilities except those that are still needed. It must be called before
+/// another thread is started, because capabilities are per thread.
 ///
 /// # Errors
 /// The kernel refused.

@@ -26,8 +26,8 @@ impl EventRing {
 
     /// Waits until the ring holds as many events as wake user space (`Settings::wakeup_bytes`).
     ///
-    /// Fewer events do not wake it, so [`drain`](Self::drain) must be called periodically as well.
-    /// Returns at once until `drain` has emptied the ring.
+    /// Fewer events do not wake it, so [`drain`](Self::drain) must also be called periodically.
+    /// Returns immediately until `drain` has emptied the ring.
     ///
     /// # Errors
     /// The runtime is shutting down.
@@ -50,8 +50,8 @@ impl EventRing {
             }
             Ok(())
         };
-        // The readiness is cleared only if the ring was emptied within this call, so that no wakeup
-        // that comes meanwhile is lost.
+        // The readiness is cleared only if the ring was emptied within this call, so that a wakeup
+        // in the meantime is not lost.
         let mut was_ready = false;
         let _ = self.ring.try_io_mut(Interest::READABLE, |ring| {
             was_ready = true;

@@ -1,4 +1,4 @@
-//! User stacks that the kernel programs record.
+//! User stacks that the BPF programs record.
 
 use anyhow::{Context as _, bail};
 use aya::maps::Map;
@@ -7,8 +7,8 @@ use tracer_common::{StackKey, StackRecord};
 use super::{load::Kernel, map_batch};
 
 impl Kernel {
-    /// Removes all stacks from the kernel's map, and calls `each` with every one. The map then has
-    /// room for as many others.
+    /// Removes all stacks from the kernel's map, and calls `each` with every one. The map is empty
+    /// afterwards.
     ///
     /// # Errors
     /// The kernel refused.

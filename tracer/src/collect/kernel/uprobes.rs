@@ -1,4 +1,4 @@
-//! The BPF side of the ledger: its uprobes on functions of Go programs, and its map of the HTTP
+//! The BPF part of the ledger: its uprobes on functions of Go programs, and its map of the HTTP
 //! responses in flight.
 
 use std::num::NonZeroU32;
@@ -40,7 +40,7 @@ impl Kernel {
     /// slightly longer.
     ///
     /// # Errors
-    /// One line: the kernel refused. Nothing is attached then.
+    /// One line: the kernel refused. In that case, nothing is attached.
     pub(crate) fn attach_ledger(
         &mut self,
         pid: u32,
@@ -58,13 +58,13 @@ impl Kernel {
                 links.push(link?);
             }
         }
-        // They are detached in order: now those that add a response come first.
+        // They are detached in order: those that add a response come first.
         links.reverse();
         Ok(LedgerLinks { links })
     }
 
-    /// Checks whether uprobes can be attached here, by attaching one to a function of the tracer
-    /// itself that is never called.
+    /// Checks whether uprobes can be attached on this host, by attaching one to a function of
+    /// `tracer` itself that is never called.
     ///
     /// # Errors
     /// One line: why they cannot.
@@ -73,7 +73,7 @@ impl Kernel {
         let mappings = Mappings::of(std::process::id()).context("cannot read /proc/self/maps")?;
         let offset = mappings.code_at(address).and_then(|mapping| mapping.offset_in_file(address));
         let offset = offset.context("this program is not in /proc/self/maps")?;
-        // The link is dropped, and the uprobe detached, at once.
+        // The link is dropped, and the uprobe detached, immediately.
         self.attach_uprobe("go_close", "/proc/self/exe", offset, UProbeScope::CallingProcess)?;
         Ok(())
     }
@@ -102,7 +102,7 @@ impl Kernel {
         map_batch::entries(map).context("cannot read the map LEDGER")
     }
 
-    /// Removes an entry from the map, if it is there.
+    /// Removes an entry from the map, if it exists.
     pub(crate) fn remove_from_ledger(&mut self, key: LedgerKey) {
         let map = self.map_mut("LEDGER").ok();
         let map = map.map(HashMap::<&mut MapData, AsPod<LedgerKey>, AsPod<LedgerRecord>>::try_from);

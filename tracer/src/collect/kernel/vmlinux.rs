@@ -45,8 +45,8 @@ fn resolve(bytes: &[u8]) -> Result<(KernelLayout, Vec<u8>), BtfError> {
     Ok((KernelLayout::resolve(&btf)?, btf.excerpt(&names)?))
 }
 
-/// The file's content. A read returns a page at a time, so that it takes more than 1,000 system
-/// calls; since Linux 6.16 the file can be mapped.
+/// The file's content. A read returns one page at a time, so reading takes more than 1,000 system
+/// calls; since Linux 6.16, the file can be mapped.
 enum Bytes {
     Mapped(Mmap),
     Read(Vec<u8>),
@@ -56,7 +56,7 @@ impl Bytes {
     fn read() -> io::Result<Self> {
         let file = File::open(FILE)?;
         if is_of_kernel(&file) {
-            // SAFETY: a file of sysfs is the kernel's own memory. This one is read-only and never
+            // SAFETY: a sysfs file is the kernel's own memory. This one is read-only and never
             // changes its length.
             let mapped = unsafe { MmapOptions::new().map_copy_read_only(&file) };
             if let Ok(mapped) = mapped {
@@ -74,7 +74,7 @@ impl Bytes {
     }
 }
 
-/// Whether the file is of sysfs, and not another one that was mounted over it.
+/// Whether the file belongs to sysfs, and is not another one that was mounted over it.
 fn is_of_kernel(file: &File) -> bool {
     /// `SYSFS_MAGIC` of `include/uapi/linux/magic.h`.
     const SYSFS: u64 = 0x6265_6572;

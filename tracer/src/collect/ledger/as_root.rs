@@ -27,7 +27,7 @@ struct Watch {
 }
 
 impl Watch {
-    /// Reports responses of any age.
+    /// Starts with responses of any age reported.
     fn start() -> Self {
         let options = KernelOptions { with_stacks: true, ..KernelOptions::default() };
         let kernel = Kernel::load(options).unwrap();
@@ -75,7 +75,7 @@ impl Watch {
             .map(|kind| records.iter().filter(|(key, _)| key.kind == kind as u32).count())
     }
 
-    /// Waits for these counts: the client's own goroutines return responses a little later.
+    /// Waits for these counts: the client's own goroutines release responses a little later.
     #[track_caller]
     fn expect(&self, program: &Program, counts: [usize; 3]) {
         let deadline = Instant::now() + Duration::from_secs(10);
@@ -208,7 +208,7 @@ fn a_process_that_calls_execve_starts_with_an_empty_ledger() {
     watch.expect(&program, [3, 0, 0]);
     program.exec_again();
     program.order("take 2");
-    // Until the next update, old and new entries cannot be distinguished, so all are removed.
+    // Until the next update, old and new entries are indistinguishable, so all are removed.
     let ledger = watch.update(&program).unwrap();
     assert_eq!((ledger.open, ledger.limits), (vec![], vec![]));
     assert_eq!(watch.counts(&program), [0, 0, 0]);

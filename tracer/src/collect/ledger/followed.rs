@@ -16,7 +16,7 @@ use tracer_inspect::{
 use super::responses_in_flight::{Entry, ResponsesInFlight};
 use crate::collect::kernel::{load::Kernel, uprobes::LedgerLinks};
 
-/// A process whose HTTP responses are followed until this is dropped.
+/// A process whose HTTP responses are tracked until this is dropped.
 #[derive(Debug)]
 pub(super) struct Followed {
     /// When the uprobes were attached. Earlier entries of the ledger are those of another program that
@@ -24,17 +24,17 @@ pub(super) struct Followed {
     pub(super) since: Timestamp,
     image: Image,
     in_flight: ResponsesInFlight,
-    /// Why not all of its responses are followed.
+    /// Why not all of its responses are tracked.
     limits: Vec<Limit>,
     #[expect(dead_code, reason = "keeps the uprobes attached")]
     links: LedgerLinks,
 }
 
 impl Followed {
-    /// Attaches uprobes to a process. `None`: it does not contain Go's HTTP client, or has ended.
+    /// Attaches uprobes to a process. `None`: it does not contain Go's HTTP client, or has exited.
     ///
     /// # Errors
-    /// Why its responses cannot be followed. It has no uprobes then.
+    /// Why its responses cannot be tracked. In that case, it has no uprobes.
     pub(super) fn attach(
         kernel: &mut Kernel,
         inspector: &mut Inspector,
@@ -92,7 +92,7 @@ impl Followed {
     }
 }
 
-/// Moves each hook to the instruction of its function at which a uprobe costs least, see
+/// Moves each hook to the instruction of its function at which a uprobe is cheapest; see
 /// [`hook_offset`].
 fn at_cheapest_instructions(pid: u32, mut hooks: Vec<(LedgerHook, u64)>) -> Vec<(LedgerHook, u64)> {
     if let Ok(file) = File::open(format!("/proc/{pid}/exe")) {

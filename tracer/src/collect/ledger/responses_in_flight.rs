@@ -6,7 +6,7 @@ use tracer_core::{Limit, OpenResponse, StackId, Timestamp};
 
 use tracer_inspect::go::{HttpObject, ResolvedConnection};
 
-/// Maximum number of responses that are assigned to connections after one snapshot.
+/// Maximum number of responses assigned to connections after one snapshot.
 const RESOLVED_MAX: usize = 4096;
 
 /// A response on the ledger.
@@ -18,7 +18,8 @@ pub(super) struct Entry {
     pub(super) stack: Option<StackId>,
 }
 
-/// Identifies a response: the same connection carries other responses at other times.
+/// Identifies a response: its time of request and its object, because an object carries several
+/// responses over time.
 type ResponseKey = (Timestamp, u64);
 
 impl Entry {
@@ -37,20 +38,21 @@ pub(super) type Resolve<'a> =
 /// The responses of one process, as of the latest snapshot.
 #[derive(Debug, Default)]
 pub(super) struct ResponsesInFlight {
-    /// Responses with the connection that was found twice in a row.
+    /// Responses whose connection was found to be the same twice in a row.
     confirmed: BTreeMap<ResponseKey, ResolvedConnection>,
     /// Responses whose connection was not found.
     missing: BTreeSet<ResponseKey>,
-    /// The process could not be inspected after the latest snapshot.
+    /// Whether the process could not be inspected after the latest snapshot.
     was_refused: bool,
 }
 
 impl ResponsesInFlight {
     /// The responses in flight, the oldest first, each with its connection; and why the list is
-    /// incomplete. `None`: the process could not be inspected this time, but could the time before.
+    /// incomplete. `None`: the process could not be inspected this time, but could be the previous
+    /// time.
     ///
-    /// The memory of a running process changes while it is read. So a connection counts only if the
-    /// same one was found after the previous snapshot, or is found twice now.
+    /// The memory of a running process changes while it is being read. So a connection counts only
+    /// if the same one was found after the previous snapshot, or is found twice now.
     pub(super) fn update(
         &mut self,
         mut entries: Vec<Entry>,
@@ -69,14 +71,14 @@ impl ResponsesInFlight {
         let is_missing = |key: &ResponseKey| !confirmed.contains_key(key);
         let missing: BTreeSet<ResponseKey> =
             entries.iter().map(Entry::key).filter(is_missing).collect();
-        // A response that was closed meanwhile is not in the ledger next time.
+        // A response that was closed in the meantime is not in the ledger next time.
         let missing_twice = missing.intersection(&self.missing).count();
         *self = Self { confirmed, missing, was_refused: false };
         let open = entries.iter().filter_map(|entry| {
             let ResolvedConnection { fd, stream, is_awaited } =
                 *self.confirmed.get(&entry.key())?;
             let response = OpenResponse { fd, since: entry.since, stack: entry.stack, stream };
-            // A goroutine is waiting for this response or reads it, so it is not a suspect.
+            // A goroutine is waiting for this response or reading it, so it is not suspicious.
             (!is_awaited).then_some(response)
         });
         Some((open.collect(), limits(count, missing_twice)))
@@ -116,7 +118,8 @@ fn find<'a>(
     Ok(found.filter_map(|(key, connection)| Some((key, connection?))).collect())
 }
 
-/// The buffered bytes of a stream may differ, its file descriptor and id may not.
+/// Whether both are the same connection: the buffered bytes of a stream may differ, but not its
+/// file descriptor and id.
 fn is_same(one: &ResolvedConnection, other: &ResolvedConnection) -> bool {
     let id = |connection: &ResolvedConnection| connection.stream.map(|stream| stream.id);
     one.fd == other.fd && id(one) == id(other)

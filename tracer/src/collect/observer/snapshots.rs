@@ -28,7 +28,7 @@ use crate::collect::{
 const IN_TURN_MAX: usize = 50_000;
 
 impl Observer {
-    /// Takes a snapshot of all open sockets, or of those that concern the selected processes.
+    /// Takes a snapshot of all open sockets, or of those of the selected processes.
     ///
     /// # Errors
     /// The BPF programs, `sock_diag` or `/proc` failed.
@@ -39,8 +39,8 @@ impl Observer {
         self.sockets = snapshot.sockets.len();
         let has_new = self.track(&snapshot);
         if has_new && extent == Extent::InScope {
-            // The iterator shows other holders of a socket only if the socket is in the kernel's
-            // map of tracked sockets, to which `track` has added it now.
+            // The iterator shows other holders of a socket only if the socket is in the BPF map of
+            // tracked sockets, to which `track` has just added it.
             snapshot = self.read_sockets()?;
             self.track(&snapshot);
         }
@@ -77,7 +77,7 @@ impl Observer {
             bail!("sock_diag is not open");
         };
         let mut builder = SnapshotBuilder::new(clock::now());
-        // Each process is read once, however many sockets it holds.
+        // Each process is read once, regardless of how many sockets it holds.
         let known = RefCell::new(HashMap::new());
         let is_member = |key: ProcessKey| {
             *known.borrow_mut().entry(key).or_insert_with(|| is_in_groups(filter, key.pid))
@@ -132,7 +132,7 @@ impl Observer {
         Ok(Some(snapshot))
     }
 
-    /// What the iterator shows: only selected sockets, unless a kernel map had no room for one.
+    /// The extent of the iterator: only selected sockets, unless a BPF map had no room for one.
     fn extent(&self) -> Extent {
         let is_listed = self.loss.map_full == 0 && self.reported_loss.map_full == 0;
         let can = matches!(self.backend, Backend::Kernel(_)) && is_listed;
@@ -158,8 +158,8 @@ impl Observer {
             .context("cannot measure the rate of the kernel's jiffies (CONFIG_HZ); try again")
     }
 
-    /// Adds the sockets of the snapshot to the kernel's map of tracked sockets, so that their
-    /// events are reported. Returns whether some were not in it before.
+    /// Adds the sockets of the snapshot to the BPF map of tracked sockets, so that their events are
+    /// reported. Returns whether some were not in it before.
     fn track(&mut self, snapshot: &Snapshot) -> bool {
         if self.targets.is_none() && self.filter.comms.is_empty() && !self.filter.is_by_cgroup() {
             return false;
@@ -179,8 +179,8 @@ impl Observer {
                     }
                 }
             }
-            // The BPF programs remove a socket when it is destroyed, unless that was before it was
-            // added.
+            // The BPF programs remove a socket when it is destroyed, unless it was destroyed before
+            // it was added.
             for id in self.followed.difference(&open) {
                 kernel.untrack(id.0);
             }
@@ -190,8 +190,8 @@ impl Observer {
     }
 }
 
-/// How to read as many sockets as the snapshot before had: of the first one, and of many, the time that
-/// passes matters more than the CPU time.
+/// How to read as many sockets as the previous snapshot had. For the first snapshot, and for many
+/// sockets, elapsed time matters more than CPU time.
 const fn reading(sockets: usize) -> Reading {
     if matches!(sockets, 1..=IN_TURN_MAX) { Reading::InTurn } else { Reading::Overlapped }
 }
@@ -208,7 +208,7 @@ fn cgroup_members(filter: &Filter, builder: &SnapshotBuilder) -> Option<BTreeSet
     Some(known.into_iter().filter_map(|(key, is_member)| is_member.then_some(key)).collect())
 }
 
-/// The process is in the selected cgroup and container, if any.
+/// Whether the process is in the selected cgroup and container, if any.
 fn is_in_groups(filter: &Filter, pid: u32) -> bool {
     filter.cgroup.as_ref().is_none_or(|path| cgroup::is_in_cgroup(pid, path))
         && filter.container.as_ref().is_none_or(|id| cgroup::is_in_container(pid, id))

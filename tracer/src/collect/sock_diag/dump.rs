@@ -68,7 +68,7 @@ fn receive(socket: &Socket, netns: u32, sockets: &mut Vec<Seen>) -> io::Result<(
             let message = NetlinkMessage::<SockDiagMessage>::deserialize(rest)
                 .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))?;
             match message.payload {
-                // A socket without an inode number has no file, and so no holder.
+                // A socket without an inode number has no file and therefore no holder.
                 NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(response))
                     if response.header.inode != 0 =>
                 {

@@ -1,4 +1,4 @@
-//! One file descriptor of another process, copied, queried and closed again.
+//! One file descriptor of another process, duplicated, queried and closed again.
 
 use std::{
     io,
@@ -20,7 +20,7 @@ use super::{
 };
 use tracer_inspect::clock;
 
-/// Room for the `struct tcp_info` of any kernel; each kernel fills what it has.
+/// Room for the `struct tcp_info` of any kernel version.
 const INFO_BYTES: usize = 512;
 
 /// `SK_MEMINFO_RMEM_ALLOC`: index of the receive queue's memory in `SO_MEMINFO`.
@@ -29,11 +29,11 @@ const MEMORY_NUMBERS: usize = 9;
 
 /// `TCP_CLOSE` of `include/net/tcp_states.h`.
 const CLOSE: u8 = 7;
-/// Not a timer of the kernel's.
+/// Not a number of any kernel timer.
 const UNKNOWN_TIMER: u8 = u8::MAX;
 
 /// Queries a TCP socket. `netns` is the network namespace of its process. `None` if the file
-/// descriptor is closed or refers to another file by now.
+/// descriptor has been closed or refers to another file now.
 ///
 /// # Errors
 /// `CAP_SYS_PTRACE` is missing, or the kernel is older than Linux 5.6.
@@ -65,14 +65,14 @@ pub(super) fn query(pid: u32, fd: u32, inode: u64, netns: u32) -> io::Result<Opt
             holds_any: memory.get(RECEIVE_MEMORY).is_some_and(|number| *number != [0; 4]),
         },
         unsent_bytes: queued(ByteQueue::Unsent),
-        // `tcp_info` does not have it, and a closed socket has none.
+        // `tcp_info` does not contain the timer, and a closed socket has none.
         timer: if info.state == CLOSE { 0 } else { UNKNOWN_TIMER },
         pending_error: Some(has_error(socket)?),
         info,
     }))
 }
 
-/// Checks whether file descriptors can be copied here, with one of this process.
+/// Checks whether file descriptors can be duplicated on this host, with one of this process.
 ///
 /// # Errors
 /// The kernel is older than Linux 5.6, or forbids it.
@@ -94,8 +94,8 @@ fn copy(pid: u32, fd: u32) -> io::Result<Option<OwnedFd>> {
     }
 }
 
-/// The remote address, if the socket ever had one. Unlike `getpeername`, `SO_PEERNAME` also returns
-/// that of a closed socket.
+/// The remote address, if the socket ever had one. Unlike `getpeername`, `SO_PEERNAME` also works
+/// for a closed socket.
 fn peer(socket: BorrowedFd<'_>) -> Option<SocketAddr> {
     // The length must be that of the family's address, so the IPv6 one is tried first.
     if let Ok(bytes) = bytes_of::<28>(socket, libc::SOL_SOCKET, libc::SO_PEERNAME) {
@@ -119,12 +119,12 @@ fn has_error(socket: BorrowedFd<'_>) -> io::Result<bool> {
     Ok(polled[0].revents().contains(PollFlags::ERR))
 }
 
-/// A queue of a socket. The requests have the names of the same requests for terminals.
+/// A queue of a socket. The names of the requests are those for terminals.
 #[derive(Clone, Copy)]
 enum ByteQueue {
-    /// `SIOCINQ`: received and not read.
+    /// `SIOCINQ`: data received and not read.
     Unread,
-    /// `SIOCOUTQ`: sent or to be sent, and not acknowledged.
+    /// `SIOCOUTQ`: data written and not acknowledged.
     Unsent,
 }
 
@@ -143,7 +143,7 @@ fn queued_bytes(socket: BorrowedFd<'_>, queue: ByteQueue) -> io::Result<u32> {
     Ok(u32::try_from(count).unwrap_or(0))
 }
 
-/// A socket option of at most `ROOM` bytes. Those that are read here have no side effects.
+/// A socket option of at most `ROOM` bytes. Reading the options used here has no side effects.
 fn bytes_of<const ROOM: usize>(
     socket: BorrowedFd<'_>,
     level: libc::c_int,
@@ -152,7 +152,7 @@ fn bytes_of<const ROOM: usize>(
     let mut bytes = vec![0_u8; ROOM];
     let mut length = libc::socklen_t::try_from(ROOM).map_err(io::Error::other)?;
     // SAFETY: the kernel writes at most `length` bytes to the buffer, which has that length, and
-    // then their number to `length`. An option that takes addresses from the buffer finds zeros.
+    // then their number to `length`. An option that reads addresses from the buffer finds zeros.
     let result = unsafe {
         let (target, length) = (bytes.as_mut_ptr().cast(), &raw mut length);
         libc::getsockopt(socket.as_raw_fd(), level, name, target, length)

@@ -1,4 +1,4 @@
-//! Which process holds which socket, by `/proc/PID/fd`.
+//! Which process holds which socket, from `/proc/PID/fd`.
 
 use std::{
     fs::{self, DirEntry},
@@ -18,7 +18,8 @@ type Sockets = Vec<(u32, u64)>;
 pub(super) struct Holder {
     pub(super) key: ProcessKey,
     pub(super) comm: Comm,
-    /// Inode number of its network namespace. A socket that it received may be of another one.
+    /// Inode number of its network namespace. A socket that was passed to it may belong to another
+    /// one.
     pub(super) netns: u32,
     /// File descriptors and inode numbers.
     pub(super) sockets: Sockets,
@@ -29,7 +30,7 @@ pub(super) struct Holder {
 pub(super) struct Holders {
     /// Those that hold sockets.
     pub(super) readable: Vec<Holder>,
-    /// Those whose file descriptors may not be read.
+    /// Those whose file descriptors could not be read.
     pub(super) unreadable: Vec<(ProcessKey, Comm)>,
 }
 
@@ -70,7 +71,8 @@ fn sockets_of(pid: u32) -> io::Result<Option<(u32, Sockets)>> {
 }
 
 /// The sockets of a process whose main thread has no file descriptors, for example because it has
-/// exited while other threads still run. They come with the directory that they were read from.
+/// exited while other threads still run. The result includes the directory from which they were
+/// read.
 fn of_other_thread(own: String) -> io::Result<(String, Sockets)> {
     for task in fs::read_dir(format!("{own}/task"))?.flatten() {
         let directory = task.path().display().to_string();
@@ -91,7 +93,8 @@ fn number(entry: &DirEntry) -> Option<u32> {
 /// The sockets of a process or thread, by its directory; `None` if it has no file descriptors.
 ///
 /// # Errors
-/// The directory may not be listed, or its links may not be read, which requires more privileges.
+/// The directory cannot be listed or its links cannot be read, because more privileges are
+/// required.
 fn sockets(directory: &str) -> io::Result<Option<Sockets>> {
     let mut sockets = None;
     for entry in fs::read_dir(format!("{directory}/fd"))?.flatten() {
@@ -99,7 +102,7 @@ fn sockets(directory: &str) -> io::Result<Option<Sockets>> {
         match fs::read_link(entry.path()) {
             Ok(target) => sockets.extend(number(&entry).zip(socket_link::inode(&target))),
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(error),
-            // It was closed meanwhile.
+            // It was closed in the meantime.
             Err(_) => {}
         }
     }

@@ -32,8 +32,8 @@ fn number(metadata: &fs::Metadata) -> io::Result<u32> {
 /// Runs `work` on a new thread in the network namespace of process `pid`.
 ///
 /// # Errors
-/// `CAP_SYS_ADMIN` is missing, or the process is in another namespace by now. `work` has not run
-/// then.
+/// `CAP_SYS_ADMIN` is missing, or the process is now in another namespace. In that case, `work` has
+/// not run.
 pub(super) fn within<T: Send>(
     pid: u32,
     netns: u32,

@@ -1,4 +1,4 @@
-//! Conversion of what the kernel reports of a socket to its facts. Pure.
+//! Converts the kernel's report on a socket to facts. Pure.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -16,8 +16,8 @@ const CONSTANTS: KernelConstants = KernelConstants { jiffies_per_second: 1_000, 
 const FIN: u64 = 1;
 
 /// A timestamp that is computed from an age is inexact, by a tick and by the time that the query
-/// took. Of two timestamps within this distance the first one is kept, if nothing was sent or
-/// received in between.
+/// took. If two timestamps are within this distance and nothing was sent or received in between,
+/// the first one is kept.
 const SAME_MS: u64 = 200;
 
 /// One socket, as the kernel reports it.
@@ -33,7 +33,7 @@ pub(super) struct Seen {
     pub(super) state: u8,
     pub(super) queue: Queue,
     pub(super) unsent_bytes: u32,
-    /// The kernel's number (`ICSK_TIME_*`); 0 if it is none of those that the list distinguishes.
+    /// The kernel's number (`ICSK_TIME_*`); 0 if it is not one that the list distinguishes.
     pub(super) timer: u8,
     pub(super) pending_error: Option<bool>,
     pub(super) info: TcpInfo,
@@ -54,12 +54,12 @@ pub(super) enum Queue {
     /// An unread FIN does not count.
     WithoutEnd {
         bytes: u32,
-        /// The queue is not empty: it holds data, or only a FIN.
+        /// Whether the queue is not empty: it contains data or only a FIN.
         holds_any: bool,
     },
 }
 
-/// What the next snapshot needs of a socket.
+/// The facts about a socket that the next snapshot requires.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Remembered {
     moved: (u64, u64),
@@ -86,7 +86,7 @@ impl Seen {
         ConnectionId(self.cookie)
     }
 
-    /// The facts, as far as this source has them.
+    /// The facts, as far as this source provides them.
     ///
     /// # Errors
     /// The kernel reported an impossible value.
@@ -192,8 +192,8 @@ fn address(ip: IpAddr) -> [u8; 16] {
     bytes
 }
 
-/// Keeps timestamps that have not changed, and remembers for a closed socket a FIN that was
-/// received before.
+/// Keeps timestamps that have not changed and, for a closed socket, that a FIN was received
+/// earlier.
 fn steadied(mut facts: SocketFacts, before: &Remembered) -> SocketFacts {
     let was_connected = facts.last_received_at.is_some();
     if facts.fin_received.is_none() && before.fin_received == Some(true) && was_connected {

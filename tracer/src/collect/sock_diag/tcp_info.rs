@@ -11,7 +11,7 @@ pub(super) struct TcpInfo {
     pub(super) probes: u8,
     pub(super) backoff: u8,
     options_and_scales: [u8; 3],
-    /// From the timeout to the count of forward acknowledgements.
+    /// From the timeout to the count of forward acknowledgments.
     timeouts_and_segments: [u32; 9],
     pub(super) last_data_sent_ms: u32,
     last_ack_sent_ms: u32,
@@ -45,7 +45,7 @@ impl TcpInfo {
         Some(Self::read_from_prefix(bytes).ok()?.0)
     }
 
-    /// Whether the socket was ever connected: something was acknowledged or received, or a window
+    /// Whether the socket was ever connected: data was acknowledged or received, or a window
     /// advertised.
     pub(super) const fn was_connected(&self) -> bool {
         self.bytes_acked > 0 || self.bytes_received > 0 || self.send_window > 0

@@ -48,7 +48,7 @@ fn print_port(port: u16) -> io::Result<()> {
     stdout.flush()
 }
 
-/// Starts threads that send their result when they end.
+/// Starts threads that send their result when they finish.
 struct Ended(Sender<io::Result<()>>);
 
 impl Ended {
@@ -59,7 +59,7 @@ impl Ended {
     }
 }
 
-/// Starts threads and returns at EOF on standard input, or when the first thread ends.
+/// Starts threads and returns at EOF on standard input, or when the first thread finishes.
 fn until_eof(start: impl FnOnce(&Ended)) -> io::Result<()> {
     let (sender, receiver) = channel();
     let ended = Ended(sender);

@@ -4,9 +4,9 @@ use tracer_inspect::error_with_fix::ErrorWithFix;
 
 use crate::output::{quantity::plain, table::wrap, words};
 
-/// Columns of the state of a check.
+/// Width of the state of a check, in columns.
 const STATE_WIDTH: usize = 9;
-/// Columns of its subject.
+/// Width of its subject, in columns.
 const SUBJECT_WIDTH: usize = 21;
 
 /// The state of a check, the best first.
@@ -15,7 +15,7 @@ const SUBJECT_WIDTH: usize = 21;
 pub(super) enum Health {
     /// Nothing is missing.
     Full,
-    /// tracer runs, and something is missing.
+    /// tracer runs, but something is missing.
     Degraded,
     /// tracer cannot run.
     Unusable,
@@ -32,9 +32,9 @@ pub(super) struct Check {
     impact: Option<String>,
     /// What to do about it.
     fix: Option<String>,
-    /// Of a hook: the attach method that works.
+    /// For a hook: the attach method that works.
     method: Option<&'static str>,
-    /// Of a hook: the better attach methods, which do not work.
+    /// For a hook: the better attach methods that do not work.
     failures: Vec<FailedMethod>,
 }
 
@@ -150,7 +150,7 @@ impl Check {
     }
 }
 
-/// The cause and the fix of an error; `fix` is used for one whose fix is not known.
+/// The cause and the fix of an error; `fix` is the default for an error without a known fix.
 pub(super) fn cause_and_fix(error: &anyhow::Error, fix: &str) -> (String, String) {
     match error.downcast_ref() {
         Some(ErrorWithFix { cause, fix }) => (cause.clone(), fix.clone()),

@@ -1,4 +1,4 @@
-//! Checks of the kernel and of the namespaces that tracer runs in.
+//! Checks of the kernel and of the namespaces in which tracer runs.
 
 use std::path::Path;
 
@@ -44,7 +44,7 @@ pub(super) fn processes() -> Check {
         Ok(Some(_)) => Check::degraded(
             SUBJECT,
             "inside a pid namespace",
-            "processes outside of it are not visible",
+            "processes outside it are not visible",
             "run tracer in the host's pid namespace (docker run --pid=host)",
         ),
         Err(error) => {

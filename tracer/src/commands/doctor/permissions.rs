@@ -5,7 +5,8 @@ use caps::Capability;
 use super::{check::Check, host::WITHOUT_PROGRAMS};
 use crate::collect::kernel::privileges::{has, may_load_programs, setting};
 
-/// How to get the capabilities. `setcap` replaces those that a file has, so it names all of them.
+/// How to get the capabilities. `setcap` replaces the capabilities of a file, so the command names
+/// all of them.
 const GRANT: &str = "run as root, or: setcap \
                      cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search+ep \
                      \"$(command -v tracer)\"";

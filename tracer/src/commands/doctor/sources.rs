@@ -10,7 +10,7 @@ use super::{
 };
 use crate::collect::{
     kernel::{
-        hooks::Mechanism, load::Kernel, object::KernelOptions, privileges::has,
+        hooks::AttachFamily, load::Kernel, object::KernelOptions, privileges::has,
         tracefs::EVENT_DIRECTORIES,
     },
     sock_diag::SockDiag,
@@ -20,9 +20,9 @@ const SNAPSHOT: &str = "snapshot";
 const SEE_ABOVE: &str = "fix the checks above that are marked `degraded`";
 
 /// A run takes its snapshots with BPF programs if they can be loaded, otherwise with sock_diag(7).
-pub(super) fn all(mechanism: Option<Mechanism>) -> Vec<Check> {
+pub(super) fn all(attach_family: Option<AttachFamily>) -> Vec<Check> {
     let sock_diag = SockDiag::open();
-    let options = KernelOptions { mechanism, ..KernelOptions::default() };
+    let options = KernelOptions { attach_family, ..KernelOptions::default() };
     match (Kernel::load(options), sock_diag) {
         (Ok(mut kernel), sock_diag) => {
             let mut checks = vec![Check::full(SNAPSHOT, "by BPF iterator task_file")];
@@ -66,7 +66,7 @@ fn hook_fix() -> &'static str {
     }
 }
 
-/// Uprobes follow the HTTP responses of Go programs.
+/// Uprobes track the HTTP responses of Go programs.
 fn uprobes(kernel: &mut Kernel) -> Check {
     const SUBJECT: &str = "uprobes";
     match kernel.try_uprobe() {

@@ -1,4 +1,4 @@
-//! Finds the report of a recording that was current at a given time.
+//! Finds the report of a recording that was the latest at a given time.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ use crate::{
 pub(crate) fn reports_until(path: &Path, until: ReportTime) -> Result<u64> {
     let mut recording = Recording::open(path)?;
     let clock = recording.head().clock;
-    // The time of each report is that of the last judgement before it.
+    // The time of each report is that of the last judgment before it.
     let (mut times, mut now) = (Vec::new(), None);
     while let Some(step) = recording.step()? {
         match step {
@@ -30,10 +30,10 @@ pub(crate) fn reports_until(path: &Path, until: ReportTime) -> Result<u64> {
     let (Some(first), Some(last)) = (times.first(), times.last()) else {
         bail!("cannot replay {}: it ends before the first report", path.display());
     };
-    // Compared in milliseconds, because that is how reports print their time.
+    // Compared in milliseconds, because reports print times in milliseconds.
     let until = resolve(until, *last).as_millisecond();
     if until < first.as_millisecond() || until > last.as_millisecond() {
-        bail!("--at is outside of the recording: give a time from {first:.3} to {last:.3}");
+        bail!("--at is outside the recording: give a time from {first:.3} to {last:.3}");
     }
     Ok(times.iter().take_while(|time| time.as_millisecond() <= until).count() as u64)
 }

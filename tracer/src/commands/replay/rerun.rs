@@ -7,17 +7,18 @@ use tracer_core::{
 
 use crate::recording::{Ending, Recording, Step};
 
-/// The result of judging a recording.
+/// The result of analyzing a recording.
 pub struct Rejudged {
     /// The last report.
     pub report: Report,
-    /// What has changed since the report before.
+    /// The changes since the previous report.
     pub changes: Vec<Change>,
     pub(crate) ending: Ending,
 }
 
-/// Judges a recording again from its inputs, up to the report number `reports` if that is given.
-/// `on_report` is called at each report with the detector and the changes since the report before.
+/// Analyzes a recording again from its inputs, up to the report number `reports` if that is given.
+/// `on_report` is called at each report with the detector and the changes since the previous
+/// report.
 ///
 /// # Errors
 /// The file cannot be read, or ends before the first report.
@@ -52,14 +53,14 @@ pub fn rerun(
 
 struct Rerun {
     detector: Detector,
-    /// Questions without a recorded answer. `None` if the thresholds are those of the recording, so
-    /// that the questions are the same, too.
+    /// Questions without a recorded answer. `None` if the thresholds are those of the recording, in
+    /// which case the questions are the same.
     unanswered: Option<BTreeSet<Subject>>,
     /// Number of reports so far.
     reports: u64,
 }
 
-/// What a question asks for.
+/// The subject of a question.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Subject {
     Process(ProcessKey),
@@ -78,8 +79,8 @@ impl Rerun {
                 self.detector.handle(input);
             }
             Step::Asked(now) => {
-                // Asking changes the state of the detector: it remembers which processes it has asked
-                // for.
+                // Asking changes the state of the detector: it keeps track of the processes that it
+                // has asked about.
                 let questions = self.detector.questions(now);
                 if let Some(unanswered) = &mut self.unanswered {
                     unanswered.extend(questions.iter().map(subject));
@@ -121,7 +122,7 @@ fn note_of(ending: Ending) -> Option<Note> {
     match ending {
         Ending::Whole => None,
         Ending::Truncated => Some(Note::RecordingTruncated),
-        // The error after a replay distinguishes the two.
+        // The error message after a replay distinguishes the two.
         Ending::Damaged(offset_bytes) | Ending::Unknown(offset_bytes) => {
             Some(Note::RecordingDamaged { offset_bytes })
         }

@@ -7,7 +7,7 @@ use tracer_core::{Change, Detector, Input, Options, Question, Report, StackId, T
 
 use crate::recording::Recorder;
 
-/// Every call of the detector goes through this type, so that a recording has all of them in order.
+/// Every call of the detector goes through this type, so a recording contains all of them in order.
 pub(crate) struct RecordedDetector {
     detector: Detector,
     recorder: Option<Recorder>,
@@ -58,10 +58,10 @@ impl RecordedDetector {
     /// Ends the recording.
     ///
     /// # Errors
-    /// There is one, and it is incomplete.
+    /// There is a recording, and it is incomplete.
     pub(crate) fn finish(self) -> Result<()> {
-        // The process exits soon, and the kernel frees its memory faster than a million small `free`
-        // calls would.
+        // The process exits soon, and the kernel frees its memory faster than a million calls of
+        // `free` would.
         mem::forget(self.detector);
         self.recorder.map_or(Ok(()), Recorder::finish)
     }

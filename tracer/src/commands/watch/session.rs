@@ -1,4 +1,5 @@
-//! The event loop: inputs go from the observer to the detector, reports from there to the output.
+//! The event loop: inputs go from the observer to the detector, and reports from the detector to
+//! the output.
 
 use std::time::Duration;
 
@@ -38,8 +39,8 @@ pub(crate) async fn run(
     session.settle();
     let (report, changes) = session.detector.report();
     destination.keep(&report, &changes);
-    // The files are completed even if the terminal is gone. Of several errors, the first one is
-    // reported.
+    // The files are completed even if the terminal is gone. If there are several errors, the first
+    // one is reported.
     let recorded = session.detector.finish();
     let finished = destination.finish(&report);
     result.and(finished).and(recorded).map(|()| report)
@@ -58,7 +59,7 @@ struct Session {
     observer: Observer,
     detector: RecordedDetector,
     pace: Pace,
-    /// CPU time of this process when the latest snapshot had been judged.
+    /// CPU time of this process after the judgment of the latest snapshot.
     cpu_time: Duration,
 }
 
@@ -69,7 +70,8 @@ impl Session {
         recording: Option<(RecordingOptions, Head)>,
     ) -> Result<Self> {
         let (observer, host) = Observer::start(plan, backend)?;
-        // Not before the observer has started: if it cannot, an existing recording is not renamed.
+        // Created only after the observer has started: if it cannot start, an existing recording is
+        // not renamed.
         let record = |(recording, head): (RecordingOptions, Head)| {
             Recorder::create(&recording.path, recording.max_bytes, head)
         };
@@ -106,12 +108,12 @@ impl Session {
         self.detector.handle(Input::Tick(self.observer.now()));
         self.observer.drop_stacks(|| self.detector.stacks());
         let judged = self.observer.cpu_time();
-        // What was done since the snapshot before counts too: events, reports, output.
+        // Work since the previous snapshot counts as well: events, reports, output.
         let cpu_time = judged.saturating_sub(self.cpu_time);
         self.cpu_time = judged;
         log::debug!(
             "snapshot of {sockets} sockets: {cpu_time:?} of CPU time since the one before, of which \
-             reading {:?}, table {:?}, questions {:?}, answers {inspections:?}, judgement {:?}",
+             reading {:?}, table {:?}, questions {:?}, answers {inspections:?}, judgment {:?}",
             taken.saturating_sub(begin),
             reconciled.saturating_sub(taken),
             answered.saturating_sub(reconciled).saturating_sub(inspections),
@@ -121,13 +123,13 @@ impl Session {
         Ok(())
     }
 
-    /// Answers the questions that follow from a snapshot, as far as there is time. Returns the CPU time
-    /// that this took.
+    /// Answers the questions that follow from a snapshot, as far as time permits. Returns the CPU
+    /// time used.
     fn answer_questions(&mut self) -> Duration {
         let questions = self.detector.questions(self.observer.now());
         let started = self.observer.cpu_time();
-        // When the first process was inspected for readers. What processes are is answered before, and
-        // does not take from this time.
+        // When the inspection of the first process for readers began. Identifying processes comes
+        // earlier and does not count towards the limit.
         let mut first: Option<Instant> = None;
         let mut unanswered = 0;
         for question in questions {
@@ -146,8 +148,8 @@ impl Session {
         self.observer.cpu_time().saturating_sub(started)
     }
 
-    /// Shows a report and takes a snapshot in turn, until the time is up, a signal arrives, the reader
-    /// of standard output is gone, or all target processes have ended.
+    /// Alternates between showing a report and taking a snapshot, until the time is up, a signal
+    /// arrives, the reader of standard output has exited, or all target processes have exited.
     async fn watch(
         &mut self,
         destination: &mut Destination,
@@ -181,7 +183,8 @@ impl Session {
         }
     }
 
-    /// Takes a last snapshot if a connection with a verdict may have been closed since the latest one.
+    /// Takes a last snapshot if a connection with a verdict may have been closed since the latest
+    /// one.
     fn settle(&mut self) {
         if self.detector.is_undecided() {
             self.try_snapshot();
@@ -201,8 +204,8 @@ impl Session {
         self.observer.events(|input| detector.handle(input));
     }
 
-    /// Processes events until the next snapshot is due. Returns true if a signal ends the run, or the
-    /// time is up.
+    /// Processes events until the next snapshot is due. Returns true if a signal ends the run, or
+    /// the time is up.
     async fn wait(
         &mut self,
         destination: &mut Destination,

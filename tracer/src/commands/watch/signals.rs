@@ -15,7 +15,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::output::standard_output;
 
-/// Shells report the exit code of a program that a signal ended as this plus the signal number.
+/// Shells report the exit code of a program that was ended by a signal as this plus the signal
+/// number.
 const EXITED_BY_SIGNAL: i32 = 128;
 
 /// Stops this process, which is the default action of Ctrl-Z.
@@ -35,20 +36,20 @@ struct ProcessSignals {
 }
 
 impl Signals {
-    /// None, ever.
+    /// No signals.
     #[cfg(test)]
     pub(super) const fn none() -> Self {
         Self(None)
     }
 
-    /// Those of this process. The first one that ends a run does so after a last report.
+    /// The signals of this process. The first one that ends a run does so after a last report.
     ///
     /// # Errors
     /// A signal handler cannot be installed.
     pub(super) fn of_process() -> Result<Self> {
         // The first signal ends the run after a last report. If a write to standard output is
-        // blocked by a reader that does not read, that cannot happen; then a second signal exits
-        // at once.
+        // blocked by a reader that does not read, that cannot happen; a second signal then exits
+        // immediately.
         let was_signalled = Arc::new(AtomicBool::new(false));
         for number in [SIGHUP, SIGINT, SIGTERM] {
             let was_signalled = Arc::clone(&was_signalled);

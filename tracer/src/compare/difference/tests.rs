@@ -1,6 +1,7 @@
 use super::*;
 
-/// A report with findings, one a line: verdict, confidence, count, and what else is not as usual.
+/// A report with findings, one per line: verdict, confidence, count, and other fields that differ
+/// from the default.
 fn side(findings: &str) -> Side {
     let findings: Vec<serde_json::Value> = findings
         .lines()
@@ -31,7 +32,7 @@ fn side(findings: &str) -> Side {
     Side::parse(&document.to_string()).unwrap()
 }
 
-/// What became of each leak: `grown api 10.0.0.7:443 5 7 main.get a.go:9`.
+/// Checks how each leak changed: `grown api 10.0.0.7:443 5 7 main.get a.go:9`.
 #[track_caller]
 fn check(before: &str, after: &str, expected: &[&str]) {
     let difference = Difference::between(side(before), side(after), Confidence::Likely);
@@ -72,7 +73,7 @@ fn what_the_mistake_looks_like_depends_on_the_peer() {
     );
 }
 
-/// What only one report has a key of is compared by process, destination and kind of verdict.
+/// Findings whose key only one report has are compared by process, destination and kind of verdict.
 #[test]
 fn findings_are_matched_by_key_first() {
     let response = "key=response/outbound/10.0.0.7:443/api";
@@ -99,7 +100,8 @@ fn findings_are_matched_by_key_first() {
     );
 }
 
-/// A report that could observe less, or more, has two keys for what has one in the other report.
+/// A report that could observe less, or more, has two keys for a leak that has one key in the other
+/// report.
 #[test]
 fn findings_that_are_left_over_belong_to_the_leak_of_their_place() {
     let response = "key=response/outbound/10.0.0.7:443/api";

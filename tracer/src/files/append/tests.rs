@@ -45,7 +45,7 @@ fn a_full_disk_holds_whole_pieces() {
         let accepted = (0..5).filter(|_| pieces.append(PIECE).is_ok()).count();
         assert_eq!(accepted, room / PIECE.len());
         assert_eq!(pieces.output.bytes, PIECE.repeat(accepted));
-        // With room again, the next piece follows the last whole one.
+        // Once there is room again, the next piece follows the last complete one.
         pieces.output.room = usize::MAX;
         pieces.append(PIECE).unwrap();
         assert_eq!(pieces.output.bytes, PIECE.repeat(accepted + 1));

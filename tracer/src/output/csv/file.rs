@@ -14,8 +14,8 @@ const REMEDIES: Remedies = Remedies {
     special: "use -o csv to write to a pipe",
 };
 
-/// A CSV file that has only complete rows at any time, even if the process is killed or the disk is
-/// full.
+/// A CSV file that contains only complete rows at all times, even if the process is killed or the
+/// disk is full.
 pub(crate) struct CsvFile {
     path: PathBuf,
     rows: AtomicAppender<File>,
@@ -47,19 +47,19 @@ impl CsvFile {
         Ok(this)
     }
 
-    /// Appends one row, as [`change`](super::change()) or [`remaining`](super::remaining) made it,
-    /// in one write.
+    /// Appends one row from [`change`](super::change()) or [`remaining`](super::remaining), in one
+    /// write.
     ///
     /// # Errors
-    /// The row could not be written as a whole; the part that was written has been removed. Later
-    /// rows can be appended when there is room again.
+    /// The row could not be written completely; the part that was written has been removed. Later
+    /// rows can be appended once there is room again.
     pub(crate) fn append(&mut self, row: &[u8]) -> Result<()> {
         self.rows.append(row).map_err(|error| self.describe(&error))?;
         self.written += 1;
         Ok(())
     }
 
-    /// Waits until all rows are on disk. Some file systems only then report that they are full.
+    /// Waits until all rows are on disk. Some file systems report only then that they are full.
     ///
     /// # Errors
     /// The last rows may not be on disk.

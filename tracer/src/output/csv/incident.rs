@@ -22,7 +22,7 @@ struct Leaked {
     remote: &'static str,
     opened: u64,
     flagged: u64,
-    /// When its verdict was retracted, if it was, and why.
+    /// When its verdict was retracted and why, if it was.
     ended: Option<(u64, ChangeKind)>,
 }
 
@@ -140,6 +140,6 @@ fn the_example_of_the_documentation_is_what_is_written() {
         changes.chain(remaining(&report, &context)).flat_map(Result::unwrap).collect();
     let file = format!("{HEADER}{}", String::from_utf8(rows).unwrap());
 
-    // A golden file has no carriage returns, and readers of CSV do not mind.
+    // The golden file has no carriage returns, which CSV readers accept.
     expect_file!["../../../../docs/incident.csv"].assert_eq(&file.replace("\r\n", "\n"));
 }

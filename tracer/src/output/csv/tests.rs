@@ -10,7 +10,7 @@ fn text(rows: impl IntoIterator<Item = io::Result<Vec<u8>>>) -> String {
     rows.into_iter().map(|row| String::from_utf8(row.unwrap()).unwrap()).collect()
 }
 
-/// Rows end in CRLF, hold as many cells as the header, and no line end anywhere else.
+/// Checks that rows end in CRLF, have as many cells as the header, and contain no other line ends.
 fn check(rows: &str, expected: &Expect) {
     expected.assert_eq(&rows.replace("\r\n", "\n"));
     for line in rows.split_inclusive('\n') {
@@ -34,7 +34,7 @@ fn the_header_is_the_contract() {
     );
 }
 
-/// New columns come at the end, so readers that go by position keep working.
+/// New columns come at the end, so readers that use positions keep working.
 #[test]
 fn the_columns_of_earlier_versions_come_first() {
     let version_1 = "SCHEMA,TIME,EVENT,CONN_ID,PID,START_TIME,COMM,FD,INODE,NETNS,DIRECTION,LADDR,\

@@ -1,7 +1,7 @@
 use super::*;
 use crate::output::fixture;
 
-/// A live run with one finding, whose reports are so many milliseconds apart.
+/// A live run with one finding, whose reports are the given number of milliseconds apart.
 struct Run {
     events: FindingEvents,
     report: Report,
@@ -21,7 +21,8 @@ impl Run {
         &mut self.report.findings[0]
     }
 
-    /// Emits what is due after so many milliseconds: event and count of each.
+    /// Emits the events that are due after the given number of milliseconds: event and count of
+    /// each.
     fn after(&mut self, milliseconds: u64) -> Vec<String> {
         self.due(milliseconds, false)
     }
@@ -126,7 +127,7 @@ fn what_was_not_emitted_stays_due_with_the_latest_facts() {
     assert_eq!(run.events.due(&run.report, false).len(), 1);
     run.counts(40);
     assert_eq!(run.after(1), ["changed 40"]);
-    // One that came and went while there was no room is not mentioned.
+    // A finding that appeared and was retracted while there was no room is not emitted.
     run.report.findings.push(fixture::retracted(2));
     assert_eq!(run.after(1), [""; 0]);
 }

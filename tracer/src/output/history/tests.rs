@@ -5,7 +5,7 @@ use crate::output::fixture;
 
 const LEAK: &str = "10.0.0.7:443";
 
-/// A report of this second, with so many connections without a finding.
+/// A report of this second, with the given number of connections without a finding.
 fn report(second: u64, unflagged: u32) -> Report {
     Report {
         at: Timestamp::from_ms(second * 1_000),

@@ -1,6 +1,6 @@
 //! The axes of a chart: positions of times and numbers, and labels.
 //!
-//! Charts are drawn in tenths of a pixel, so that whole numbers are exact enough.
+//! Charts are drawn in tenths of a pixel, so whole numbers are exact enough.
 
 use jiff::{Timestamp, tz::Offset};
 use maud::{Markup, html};
@@ -9,14 +9,14 @@ use crate::output::quantity::grouped;
 
 /// Width of a chart.
 pub(super) const WIDTH: i64 = 7_200;
-/// Left edge of the plot: leaves room for six digits in the large letters of a small screen.
+/// Left edge of the plot: leaves room for six digits in the large font of a small screen.
 pub(super) const LEFT: i64 = 800;
 /// Right edge of the plot: leaves room for a letter.
 pub(super) const RIGHT: i64 = 6_900;
 /// Room below a plot for times and their day.
 pub(super) const BELOW: i64 = 560;
 
-/// Steps at most: labels do not touch in the large letters of a small screen.
+/// The maximum number of steps, so that labels do not touch in the large font of a small screen.
 const STEPS_MAX: i64 = 5;
 
 const SECOND: i64 = 1_000;
@@ -66,7 +66,7 @@ impl TimeAxis {
         Self { from_ms, to_ms: to.as_millisecond().max(from_ms + SECOND) }
     }
 
-    /// The position of a time; times outside of the axis are at its nearest end.
+    /// The position of a time; times outside the axis are at its nearest end.
     pub(super) fn x(&self, at: Timestamp) -> i64 {
         self.place(at.as_millisecond())
     }
@@ -144,7 +144,7 @@ impl CountAxis {
     /// With room for numbers up to `max`.
     pub(super) fn new(max: u64, top: i64, bottom: i64) -> Self {
         let max = max.max(1);
-        // The least of 1, 2 and 5 times a power of ten that takes no more than five steps.
+        // The smallest of 1, 2 and 5 times a power of ten that requires no more than five steps.
         let steps = (0..19).flat_map(|power| [1, 2, 5].map(|first| first * 10_u64.pow(power)));
         let step = steps.into_iter().find(|step| max.div_ceil(*step) <= 5).unwrap_or(max);
         Self { step, steps: max.div_ceil(step), top, bottom }

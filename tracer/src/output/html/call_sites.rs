@@ -15,7 +15,7 @@ use crate::output::incident::Incident;
 use crate::output::quantity::{counted, grouped};
 use crate::output::words;
 
-/// Call sites listed; further ones are counted.
+/// The maximum number of call sites listed; further ones are counted.
 const ROWS_MAX: usize = 10;
 
 #[derive(Default)]

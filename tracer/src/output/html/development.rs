@@ -20,7 +20,7 @@ use crate::output::{
     quantity::{counted, grouped},
 };
 
-/// Series that are distinguished; the others are added up in one more.
+/// The maximum number of series distinguished; the others are added up in one more.
 const SERIES_MAX: usize = pattern::COUNT - 1;
 
 pub(super) fn section(incident: &Incident<'_>) -> Markup {
@@ -176,7 +176,7 @@ fn by_verdict(history: &History, times: &[Timestamp]) -> Markup {
     let mut series: Vec<Series> = Vec::new();
     for (index, (verdict, values)) in ranked.into_iter().enumerate() {
         let name = verdict.map_or("no finding", Verdict::name).to_owned();
-        // There are more verdicts than patterns; their letters distinguish them then.
+        // There are more verdicts than patterns; the letters then distinguish them.
         let pattern = verdict.map_or(pattern::COUNT - 1, |_| index % SERIES_MAX);
         series.push(Series { name, pattern, values });
     }

@@ -12,10 +12,10 @@ use crate::output::{
     words,
 };
 
-/// Characters of a command line: a Java one fills a page.
+/// The maximum number of characters of a command line: a Java command line fills a page.
 const COMMAND_LINE_MAX: usize = 400;
 
-/// One row; of equal findings of several processes with the evidence of the largest.
+/// One row. For equal findings of several processes, it has the evidence of the largest.
 pub(super) fn section(incident: &Incident<'_>, row: &Row<'_>) -> Markup {
     let (id, finding) = (row.finding.id, row.largest());
     html! {

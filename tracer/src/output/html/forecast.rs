@@ -79,7 +79,7 @@ fn ahead(summary: &ProcessSummary, after: SignedDuration) -> u64 {
     summary.used_fds().saturating_add(u64::try_from(more).unwrap_or(u64::MAX))
 }
 
-/// The number is constant between snapshots.
+/// Draws the number as constant between snapshots.
 fn steps(times: &TimeAxis, counts: &CountAxis, seen: &[(Timestamp, u64)]) -> String {
     let mut path = String::new();
     for (index, (at, count)) in seen.iter().enumerate() {

@@ -11,9 +11,9 @@ use super::{
 use crate::output::incident::Incident;
 use crate::output::quantity::{self, grouped};
 
-/// Processes listed; the rest is counted.
+/// The maximum number of processes listed; the rest are counted.
 const ROWS_MAX: usize = 20;
-/// Processes that have a chart, if they will reach their limit.
+/// The maximum number of processes with a chart, if they will reach their limit.
 const CHARTS_MAX: usize = 3;
 
 pub(super) fn section(incident: &Incident<'_>) -> Markup {
@@ -55,7 +55,7 @@ pub(super) fn section(incident: &Incident<'_>) -> Markup {
     }
 }
 
-/// How much of the limit is used, as a bar and in percent.
+/// The part of the limit that is used, as a bar and in percent.
 fn used(it: &ProcessSummary) -> Markup {
     let open = it.used_fds();
     let Some(limit) = it.fd_limit.filter(|limit| *limit > 0) else {

@@ -17,7 +17,8 @@ use crate::output::{
     words,
 };
 
-/// Rows of a table; further findings are counted, so that the sections below stay near.
+/// The maximum number of rows of a table; further findings are counted, so that the sections below
+/// stay close.
 const ROWS: (usize, &str, &str) = (FINDINGS_MAX, "more finding", "more findings");
 
 pub(super) fn section(incident: &Incident<'_>) -> Markup {
@@ -97,7 +98,7 @@ fn folded(incident: &Incident<'_>) -> Markup {
     }
 }
 
-/// The number of the finding, which leads to its section if it has one.
+/// The number of the finding, which links to its section if it has one.
 fn number(id: u64, sections: &BTreeSet<u64>) -> Markup {
     html! {
         @if sections.contains(&id) { a href=(format!("#finding-{id}")) { (id) } }

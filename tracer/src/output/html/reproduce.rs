@@ -1,4 +1,4 @@
-//! Where the report is from, and how to create it again.
+//! The origin of the report, and how to create it again.
 
 use maud::{Markup, html};
 

@@ -28,14 +28,14 @@ pub(super) struct Series {
 
 /// The contents of a chart.
 pub(super) struct Stack<'a> {
-    /// Distinguishes it on the page.
+    /// Its identifier, unique on the page.
     pub(super) id: &'a str,
     pub(super) title: &'a str,
     /// What the areas are; the heading of the legend.
     pub(super) of: &'a str,
-    /// As many as each series has values.
+    /// The times of the values: as many as each series has values.
     pub(super) times: &'a [Timestamp],
-    /// The lowest first.
+    /// The lowest area first.
     pub(super) series: &'a [Series],
 }
 

@@ -1,8 +1,8 @@
-//! What several sections share.
+//! Parts that several sections share.
 
 use crate::output::escape;
 
-/// Findings that have a row in each table and a section; further ones are counted.
+/// The maximum number of findings with a row in each table and a section; further ones are counted.
 pub(super) const FINDINGS_MAX: usize = 20;
 
 /// Text that the host chose, escaped.

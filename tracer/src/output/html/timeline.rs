@@ -10,11 +10,11 @@ use super::{
 use crate::output::incident::Incident;
 use crate::output::quantity::grouped;
 
-/// Connections that have a line.
+/// The maximum number of connections with a line.
 const LINES_MAX: usize = 24;
 const LINE: i64 = 230;
 const TOP: i64 = 60;
-/// Half of how high a bar is.
+/// Half the height of a bar.
 const HALF: i64 = 70;
 
 /// The chart and its legend.

@@ -1,4 +1,4 @@
-//! Which steps an incident report advises, and in which order.
+//! The steps that an incident report advises, and their order.
 
 use tracer_core::Confidence;
 

@@ -172,7 +172,7 @@ fn no_findings() {
 
             Note: accept: not attached (fexit: not permitted); which process accepted a connection is
                   known only from the next snapshot
-            Note: tracer runs inside a pid namespace: processes outside of it are not seen
+            Note: tracer runs inside a pid namespace: processes outside it are not seen
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; 1,234 events lost.
             COVERAGE IS INCOMPLETE: 1 snapshot failed, 5 connections did not fit in the connection
             table, 5 responses in flight did not fit in the list, 2 processes could not be read,

@@ -25,7 +25,7 @@ pub(super) enum Field {
     Text(String),
     /// Text that can be `null`.
     Nullable(Option<String>),
-    /// Values and how often each occurs, the most frequent first.
+    /// Values with their numbers of occurrences, the most frequent first.
     Counted(Vec<CountedValue>),
     Object(Coded),
 }

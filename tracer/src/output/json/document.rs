@@ -18,7 +18,7 @@ use crate::{
     wall_clock::WallClock,
 };
 
-/// Version of the schema; raised when a field changes its meaning or goes.
+/// Version of the schema; raised when a field changes its meaning or is removed.
 pub(super) const SCHEMA: u32 = 2;
 
 #[derive(Serialize)]
@@ -58,7 +58,7 @@ impl<'a> Document<'a> {
     }
 }
 
-/// The thresholds in force, named as the options that set them.
+/// The thresholds in force, named like the options that set them.
 #[derive(Serialize)]
 struct ThresholdsObject {
     idle_s: Thousandths,
@@ -186,7 +186,8 @@ impl<'a> FindingObject<'a> {
 #[derive(Serialize)]
 struct ConnectionObject<'a> {
     id: String,
-    /// The accountable owner's; `null` only of a socket that no descriptor refers to any more.
+    /// The file descriptor of the owning process; `null` only for a socket to which no file
+    /// descriptor refers any longer.
     fd: Option<u32>,
     owners: Vec<OwnerObject<'a>>,
     inode: u64,

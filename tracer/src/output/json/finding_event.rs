@@ -6,7 +6,7 @@ use tracer_core::Report;
 use super::document::SCHEMA;
 use crate::output::{Context, finding_events::FindingEvent};
 
-/// One flat object: no member is an object or an array, so that a line is a row.
+/// One flat object: no member is an object or an array, so a line is a row.
 #[derive(Serialize)]
 pub(super) struct FindingEventObject<'a> {
     schema: u32,

@@ -136,7 +136,7 @@ fn all_connections_and_what_was_not_seen() {
                 "notes": [
                   {
                     "code": "inside-pid-namespace",
-                    "text": "tracer runs inside a pid namespace: processes outside of it are not seen"
+                    "text": "tracer runs inside a pid namespace: processes outside it are not seen"
                   },
                   {
                     "code": "snapshots-failed",

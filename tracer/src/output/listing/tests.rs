@@ -5,7 +5,7 @@ use crate::output::fixture;
 
 const LIKELY: Confidence = Confidence::Likely;
 
-/// The same leak in several workers of one server, as many connections in each as given.
+/// The same leak in several workers of one server, with the given number of connections in each.
 fn workers(counts: &[u32]) -> Vec<Finding> {
     let worker = |(number, count): (u32, &u32)| {
         let process = fixture::process(900 + number, 90_000);
@@ -107,7 +107,7 @@ fn a_retracted_finding_is_listed_if_it_ever_was() {
     assert_eq!(folded(&report, LIKELY), []);
 }
 
-/// The processes shown of three workers in one row, of which the last is changed.
+/// The processes that are shown for three workers in one row, the last of which is changed.
 fn shown(change: impl FnOnce(&mut Report)) -> Vec<u32> {
     let mut report = fixture::report(workers(&[3, 5, 4]));
     report.processes = report

@@ -3,25 +3,25 @@
 use tracer_core::{Connection, Owner};
 
 use super::{
-    grid::{Column, Grid, Shrink, Step},
+    grid::{Column, Grid, LayoutStep, Shrink},
     text::Paint,
 };
 use crate::output::{escape, quantity};
 
 const ESSENTIAL: [&str; 5] = ["PID", "COMM", "FD", "REMOTE", "STATE"];
 
-const STEPS: [Step; 8] = [
-    Step::Widen("REMOTE"),
-    Step::Widen("COMM"),
-    Step::Add("IDLE"),
-    Step::Add("LOCAL"),
-    Step::Widen("LOCAL"),
-    Step::Add("AGE"),
-    Step::Widen("STATE"),
-    Step::Add("UNREAD"),
+const STEPS: [LayoutStep; 8] = [
+    LayoutStep::Widen("REMOTE"),
+    LayoutStep::Widen("COMM"),
+    LayoutStep::Add("IDLE"),
+    LayoutStep::Add("LOCAL"),
+    LayoutStep::Widen("LOCAL"),
+    LayoutStep::Add("AGE"),
+    LayoutStep::Widen("STATE"),
+    LayoutStep::Add("UNREAD"),
 ];
 
-/// A heading, the table's heading, one line each; nothing if there are none.
+/// A heading, the table's heading and one line per connection; nothing if there are none.
 pub(super) fn lines(connections: &[Connection], width: usize, paint: Paint) -> Vec<String> {
     if connections.is_empty() {
         return Vec::new();

@@ -1,4 +1,4 @@
-//! What is below the table: for each row the evidence and file descriptors.
+//! The text below the table: for each row, the evidence and file descriptors.
 
 use std::collections::BTreeMap;
 
@@ -16,19 +16,19 @@ use crate::output::{
     words,
 };
 
-/// File descriptors listed by number.
+/// The maximum number of file descriptors listed.
 const FDS_MAX: usize = 10;
-/// Other processes listed that hold a finding's connections too.
+/// The maximum number of other processes listed that also hold a finding's connections.
 const HOLDERS_MAX: usize = 5;
-/// Processes of a row of several that are listed with their number of connections.
+/// The maximum number of processes listed with their number of connections, for a row of several.
 const PROCESSES_MAX: usize = 10;
-/// Characters of a command line: a Java one fills a screen.
+/// The maximum number of characters of a command line: a Java command line fills a screen.
 const COMMAND_LINE_MAX: usize = 400;
 
 const INDENT: &str = "    ";
 
-/// One row, under its number in the table, which is the same through a run and in JSON. Of equal
-/// findings of several processes the evidence of the largest.
+/// One row, under its number in the table, which is the same throughout a run and in JSON. For
+/// equal findings of several processes, it has the evidence of the largest.
 pub(super) fn lines(row: &Row<'_>, options: &Options, style: Style, paint: Paint) -> Vec<String> {
     let width = usize::from(style.width);
     let label = format!("#{:<2} ", row.finding.id);
@@ -162,7 +162,7 @@ fn holders(finding: &Finding, own: &[u32]) -> String {
     }
     let listed = holders.iter_mut().take(HOLDERS_MAX).map(|(&key, (comm, fds))| {
         fds.sort_unstable();
-        // What was inherited through fork has the same numbers.
+        // File descriptors inherited through fork have the same numbers.
         let fds = if fds.len() > 1 && fds == own { "on the same fds" } else { &numbers(fds) };
         format!("{} {fds}", process(key, comm))
     });
@@ -174,7 +174,7 @@ fn holders(finding: &Finding, own: &[u32]) -> String {
     format!("also held by {}", parts.join("; "))
 }
 
-/// Container and executable, where they say more than the name; with `--wide` also the container's
+/// Container and executable, if they say more than the name; with `--wide` also the container's
 /// runtime and pod, and the pid in the process's own pid namespace.
 fn whereabouts(finding: &Finding, wide: bool) -> String {
     let container = finding.container.as_ref();

@@ -1,7 +1,7 @@
 //! The table of `tracer diff`.
 
 use super::{
-    grid::{Column, Grid, Shrink, Step},
+    grid::{Column, Grid, LayoutStep, Shrink},
     style::Style,
     text::{Paint, wrap},
 };
@@ -12,12 +12,12 @@ use crate::{
 
 const ESSENTIAL: [&str; 6] = ["CHANGE", "COMM", "REMOTE", "BEFORE", "AFTER", "VERDICT"];
 
-const STEPS: [Step; 5] = [
-    Step::Widen("VERDICT"),
-    Step::Add("CALL SITE"),
-    Step::Widen("REMOTE"),
-    Step::Widen("COMM"),
-    Step::Widen("CALL SITE"),
+const STEPS: [LayoutStep; 5] = [
+    LayoutStep::Widen("VERDICT"),
+    LayoutStep::Add("CALL SITE"),
+    LayoutStep::Widen("REMOTE"),
+    LayoutStep::Widen("COMM"),
+    LayoutStep::Widen("CALL SITE"),
 ];
 
 /// The table, and below it the counts and the two inputs.

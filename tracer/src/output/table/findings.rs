@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tracer_core::{Confidence, Connection, Direction, Finding, Reader, TcpState};
 
 use super::{
-    grid::{Column, Grid, Shrink, Step},
+    grid::{Column, Grid, LayoutStep, Shrink},
     style::Style,
     text::{Paint, width, wrap},
 };
@@ -17,35 +17,35 @@ use crate::output::{
 
 const VERDICT: &str = "VERDICT";
 
-/// Columns for an IPv6 address and port at least: `[2001:d..7334]:443`.
+/// The minimum number of columns for an IPv6 address and port: `[2001:d..7334]:443`.
 const REMOTE_MIN: usize = 18;
 
-/// Columns that name a finding; they are shown however narrow the terminal is.
+/// Columns that identify a finding. They are shown even on a narrow terminal.
 const ESSENTIAL: [&str; 6] = ["#", "PID", "COMM", "REMOTE", "COUNT", VERDICT];
 
-/// Further columns while there is room, the most useful first. The state comes late: most verdicts
-/// imply it, and the details have it.
-const STEPS: [Step; 20] = [
-    Step::Widen(VERDICT),
-    Step::Add("OLDEST"),
-    Step::Add("GROWTH"),
-    Step::Add("CALL SITE"),
-    Step::Widen("COMM"),
-    Step::Widen("REMOTE"),
-    Step::Widen("CALL SITE"),
-    Step::Add("READER"),
-    Step::Add("STATE"),
-    Step::Widen("STATE"),
-    Step::Add("REQUEST"),
-    Step::Add("UNREAD"),
-    Step::Add("IDLE"),
-    Step::Add("LOCAL"),
-    Step::Add("UID"),
-    Step::Add("NETNS"),
-    Step::Add("EXE"),
-    Step::Widen("REQUEST"),
-    Step::Widen("LOCAL"),
-    Step::Widen("EXE"),
+/// Further columns if there is room, the most useful first. The state comes late: most verdicts
+/// imply it, and the details show it.
+const STEPS: [LayoutStep; 20] = [
+    LayoutStep::Widen(VERDICT),
+    LayoutStep::Add("OLDEST"),
+    LayoutStep::Add("GROWTH"),
+    LayoutStep::Add("CALL SITE"),
+    LayoutStep::Widen("COMM"),
+    LayoutStep::Widen("REMOTE"),
+    LayoutStep::Widen("CALL SITE"),
+    LayoutStep::Add("READER"),
+    LayoutStep::Add("STATE"),
+    LayoutStep::Widen("STATE"),
+    LayoutStep::Add("REQUEST"),
+    LayoutStep::Add("UNREAD"),
+    LayoutStep::Add("IDLE"),
+    LayoutStep::Add("LOCAL"),
+    LayoutStep::Add("UID"),
+    LayoutStep::Add("NETNS"),
+    LayoutStep::Add("EXE"),
+    LayoutStep::Widen("REQUEST"),
+    LayoutStep::Widen("LOCAL"),
+    LayoutStep::Widen("EXE"),
 ];
 
 /// The table's lines, the heading first.
@@ -90,7 +90,7 @@ pub(super) fn remote(finding: &Finding) -> String {
     }
 }
 
-/// How many connections are in which state, the most frequent first.
+/// The number of connections in each state, the most frequent first.
 pub(super) fn states(connections: &[Connection]) -> Vec<(TcpState, u64)> {
     let mut counts = BTreeMap::new();
     for connection in connections {
@@ -200,7 +200,7 @@ fn state_cell(finding: &Finding) -> String {
     }
 }
 
-/// The local address and port as far as all connections share them, with `*` for what differs.
+/// The local address and port as far as all connections share them, with `*` for parts that differ.
 fn local_cell(finding: &Finding) -> String {
     let mut locals = finding.connections.iter().map(|connection| connection.local);
     let Some(first) = locals.next() else { return "-".to_owned() };
@@ -216,7 +216,7 @@ fn local_cell(finding: &Finding) -> String {
     }
 }
 
-/// The whole row dim if the confidence is *info*, else the verdict in its colour.
+/// The whole row dim if the confidence is *info*, else the verdict in its color.
 fn paint_row(line: &str, finding: &Finding, verdict_start: Option<usize>, paint: Paint) -> String {
     if finding.confidence == Confidence::Info {
         return paint.dim(line);

@@ -3,14 +3,14 @@
 use tracer_core::{Confidence, Report};
 
 use super::{
-    grid::{Column, Grid, Shrink, Step},
+    grid::{Column, Grid, LayoutStep, Shrink},
     text::Paint,
 };
 use crate::output::{listing, quantity::grouped, words};
 
 const ESSENTIAL: [&str; 3] = ["NOT LISTED", "FINDINGS", "LIST WITH"];
 
-const STEPS: [Step; 2] = [Step::Add("CONNECTIONS"), Step::Add("PROCESSES")];
+const STEPS: [LayoutStep; 2] = [LayoutStep::Add("CONNECTIONS"), LayoutStep::Add("PROCESSES")];
 
 /// A heading, then one line for each verdict; nothing if all findings are listed.
 pub(super) fn lines(report: &Report, least: Confidence, width: usize, paint: Paint) -> Vec<String> {

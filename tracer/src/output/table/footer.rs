@@ -1,4 +1,4 @@
-//! What the run could see, with which thresholds, and when and where it ran.
+//! What the run could see, the thresholds in force, and when and where it ran.
 
 use tracer_core::Report;
 

@@ -13,7 +13,7 @@ const GAP: usize = 2;
 pub(super) struct Column {
     pub(super) heading: &'static str,
     pub(super) cells: Vec<String>,
-    /// Numbers are aligned at their end.
+    /// Whether the cells are numbers, which are right-aligned.
     pub(super) is_number: bool,
     pub(super) shrink: Shrink,
 }
@@ -21,18 +21,18 @@ pub(super) struct Column {
 /// How a column can be made narrower.
 pub(super) enum Shrink {
     Never,
-    /// Cut every cell to no less than so many columns, the middle left out.
+    /// Shorten every cell to no less than this many columns by omitting the middle.
     Middle(usize),
-    /// As `Middle`, the beginning left out.
+    /// Like `Middle`, but omit the beginning.
     Start(usize),
-    /// As `Middle`, the end left out.
+    /// Like `Middle`, but omit the end.
     End(usize),
-    /// Use these cells instead.
+    /// Replace the cells by these.
     To(Vec<String>),
 }
 
-/// A step on the way from the narrowest table to the widest.
-pub(super) enum Step {
+/// A step from the narrowest table to the widest.
+pub(super) enum LayoutStep {
     /// Show the column with this heading at its minimum width.
     Add(&'static str),
     /// Widen the column to its full width.
@@ -41,9 +41,9 @@ pub(super) enum Step {
 
 /// A table laid out.
 pub(super) struct Grid {
-    /// The heading, then one line each row; each without spaces at its end.
+    /// The heading, then one line per row, without trailing spaces.
     pub(super) lines: Vec<String>,
-    /// Where each shown column begins in all lines, in columns of the terminal.
+    /// The position at which each shown column begins, in columns of the terminal.
     starts: Vec<(&'static str, usize)>,
     /// Headings for which there was no room.
     pub(super) hidden: Vec<&'static str>,
@@ -60,7 +60,7 @@ impl Grid {
     pub(super) fn new(
         columns: Vec<Column>,
         essential: &[&str],
-        steps: &[Step],
+        steps: &[LayoutStep],
         width_max: usize,
     ) -> Self {
         let mut choices: Vec<Choice> = columns.into_iter().map(Choice::new).collect();
@@ -69,15 +69,15 @@ impl Grid {
         }
         for step in steps {
             let used = total(&choices);
-            let (Step::Add(heading) | Step::Widen(heading)) = step;
+            let (LayoutStep::Add(heading) | LayoutStep::Widen(heading)) = step;
             let Some(choice) = choices.iter_mut().find(|it| it.column.heading == *heading) else {
                 continue;
             };
             match step {
-                Step::Add(_) => {
+                LayoutStep::Add(_) => {
                     choice.is_shown = choice.is_shown || used + GAP + choice.width <= width_max;
                 }
-                Step::Widen(_) => choice.widen(width_max.saturating_sub(used)),
+                LayoutStep::Widen(_) => choice.widen(width_max.saturating_sub(used)),
             }
         }
         render(&choices)
@@ -151,7 +151,7 @@ fn render(choices: &[Choice]) -> Grid {
     let gap = u16::try_from(GAP).unwrap_or(1);
     for (column, choice) in table.column_iter_mut().zip(&shown) {
         column.set_padding((0, gap));
-        // A cell cut between two wide characters may be narrower than its column.
+        // A cell shortened between two wide characters may be narrower than its column.
         let width = u16::try_from(choice.width).unwrap_or(u16::MAX).saturating_add(gap);
         column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(width)));
         if choice.column.is_number {
@@ -179,7 +179,8 @@ mod tests {
 
     use super::*;
 
-    const STEPS: [Step; 3] = [Step::Add("SIZE"), Step::Widen("NAME"), Step::Widen("KIND")];
+    const STEPS: [LayoutStep; 3] =
+        [LayoutStep::Add("SIZE"), LayoutStep::Widen("NAME"), LayoutStep::Widen("KIND")];
 
     fn check(width_max: usize, starts: &[(&str, usize)], expected: &Expect) {
         let text = |cells: [&str; 2]| cells.map(str::to_owned).to_vec();

@@ -10,12 +10,11 @@ use crate::output::{
     quantity::{self, counted, grouped},
 };
 
-/// Processes listed; of more, those that are nearest to their limit.
+/// The maximum number of processes listed: those nearest to their limit.
 const PROCESSES_MAX: usize = 20;
 
-/// One line for each process: `api[4711]: 1,240 open fds (1,211 TCP, 1,204 of them in findings) of
-/// at most 65,536; +23/min, so the limit is reached in about 46h`; with `--wide` also what its
-/// goroutines do.
+/// One line for each process: `api[4711]: 1,240 of 65,536 fds open (1,211 TCP, 1,204 of them in
+/// findings); +23/min: limit reached in about 46h`; with `--wide`, also its goroutines.
 pub(super) fn lines(report: &Report, shown: &[&ProcessSummary], style: Style) -> Vec<String> {
     let width = usize::from(style.width);
     let line = |summary: &&ProcessSummary| {
@@ -49,29 +48,32 @@ fn process_line(summary: &ProcessSummary, flagged: u64, wide: bool) -> String {
         0 => String::new(),
         count => format!(", {} of them in findings", grouped(count)),
     };
-    let fds = match summary.open_fds {
-        Some(open) => {
-            let open = counted(open, "open fd", "open fds");
-            format!("{open} ({} TCP{flagged})", grouped(summary.tcp_fds))
+    let tcp = format!("{} TCP{flagged}", grouped(summary.tcp_fds));
+    let fds = match (summary.open_fds, summary.fd_limit) {
+        (Some(open), Some(limit)) => {
+            format!("{} of {} fds open ({tcp})", grouped(open), grouped(limit))
         }
-        None => format!("{}{flagged}", counted(summary.tcp_fds, "TCP fd", "TCP fds")),
+        (Some(open), None) => format!("{} ({tcp})", counted(open, "fd open", "fds open")),
+        (None, limit) => {
+            let limit = limit.map(|limit| format!("; fd limit {}", grouped(limit)));
+            let fds = counted(summary.tcp_fds, "TCP fd", "TCP fds");
+            format!("{fds}{flagged}{}", limit.unwrap_or_default())
+        }
     };
-    let limit = summary.fd_limit.map(|limit| format!(" of at most {}", grouped(limit)));
     let growth = summary.growth_per_min_milli.map(|growth| {
         let rate = quantity::growth(Some(growth), summary.growth_is_reconstructed);
         match summary.seconds_to_fd_limit.map(quantity::prediction_s) {
-            Some(until) => format!("{rate}, so the limit is reached in about {until}"),
+            Some(until) => format!("{rate}: limit reached in about {until}"),
             None => rate,
         }
     });
-    let fds = format!("{fds}{}", limit.unwrap_or_default());
     let goroutines = summary.goroutines.filter(|_| wide).map(goroutines);
     let parts: Vec<_> = [Some(fds), growth, goroutines].into_iter().flatten().collect();
     format!("{}: {}", process(summary.key, &summary.comm.0), parts.join("; "))
 }
 
-/// `1,230 goroutines, 604 in readLoop, 604 in writeLoop`: the figure that a program's own metrics
-/// show, and what of it are connections of its HTTP client.
+/// `1,230 goroutines, 604 in readLoop, 604 in writeLoop`: the number that a program's own metrics
+/// show, and the part that belongs to connections of its HTTP client.
 fn goroutines(goroutines: Goroutines) -> String {
     format!(
         "{}, {} in readLoop, {} in writeLoop",

@@ -15,7 +15,8 @@ use crate::output::{
 /// Retracted findings listed.
 const RETRACTED_MAX: usize = 10;
 
-/// Those that were ever listed, one line each, the latest first; then how many were not.
+/// The findings that were ever listed, one line each, the latest first; then the number of those
+/// that were not.
 pub(super) fn lines(
     report: &Report,
     least: Confidence,

@@ -1,11 +1,11 @@
-//! Width and colours of a table.
+//! Width and colors of a table.
 
 /// How to render.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Style {
-    /// Use ANSI colours.
+    /// Use ANSI colors.
     pub(crate) color: bool,
-    /// Columns to fit into; `u16::MAX` shortens and wraps nothing.
+    /// Available columns; with `u16::MAX`, nothing is shortened or wrapped.
     pub(crate) width: u16,
     /// Show the columns of `--wide`.
     pub(crate) wide: bool,

@@ -79,8 +79,8 @@ fn mixed_at_80() {
             retracted 12s ago: #4 undrained x5 api[4711] -> 10.0.0.8:443, active for 3m
 
             > = at least, opened before tracing began
-            api[4711]: 1,240 open fds (1,211 TCP, 1,204 of them in findings) of at most
-            65,536; +23/min, so the limit is reached in about 1d 22h
+            api[4711]: 1,240 of 65,536 fds open (1,211 TCP, 1,204 of them in findings);
+            +23/min: limit reached in about 1d 22h
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events
             lost. Coverage is complete.
             Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
@@ -126,7 +126,7 @@ fn mixed_at_200() {
             retracted 12s ago: #4 undrained x5 api[4711] -> 10.0.0.8:443, active for 3m: closed or used again
 
             > = at least, opened before tracing began
-            api[4711]: 1,240 open fds (1,211 TCP, 1,204 of them in findings) of at most 65,536; +23/min, so the limit is reached in about 1d 22h
+            api[4711]: 1,240 of 65,536 fds open (1,211 TCP, 1,204 of them in findings); +23/min: limit reached in about 1d 22h
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost. Coverage is complete.
             Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
@@ -165,7 +165,7 @@ fn wide_at_200() {
                 also held by nginx-worker[802] on the same fds
                 next: Watch for longer: tracer audit --pid 801 --for 3m. A leak stays or grows; slow readers catch up and retries end.
 
-            ~ = estimated from the times at which connections fell silent; > = at least, opened before tracing began
+            ~ = estimated from the times at which connections went silent; > = at least, opened before tracing began
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost. Coverage is complete.
             Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
@@ -203,7 +203,7 @@ fn wide_at_80_names_hidden_columns() {
 }
 
 #[test]
-fn coloured() {
+fn colored() {
     let report = fixture::report(vec![
         fixture::with_call_site(1),
         fixture::stale_pool(2),
@@ -258,7 +258,7 @@ fn coloured() {
 
             ^[[2mretracted 12s ago: #4 undrained x5 api[4711] -> 10.0.0.8:443, active for 3m^[[0m
 
-            ^[[2m~ = estimated from the times at which connections fell silent; > = at least,^[[0m
+            ^[[2m~ = estimated from the times at which connections went silent; > = at least,^[[0m
             ^[[2mopened before tracing began^[[0m
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events
             lost. Coverage is complete.

@@ -1,21 +1,22 @@
-//! Text in columns of a terminal: its width, where it breaks, how it is shortened and coloured.
+//! Text in columns of a terminal: width, line breaks, shortening and color.
 
 use tracer_core::Confidence;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// Replaces text that was left out.
+/// Replaces omitted text.
 const ELLIPSIS: &str = "..";
 
-/// Columns for text at least, however narrow the terminal: below that, wrapped text is unreadable.
+/// The minimum number of columns for text, even on a narrow terminal: below that, wrapped text is
+/// unreadable.
 const ROOM_MIN: usize = 36;
 
-/// Columns that a text takes.
+/// The number of columns that a text takes.
 pub(super) fn width(text: &str) -> usize {
     text.width()
 }
 
 /// The text broken at spaces into lines of at most `width` columns: the first one begins with
-/// `first`, the others are indented as deep as `first` is wide. A word wider than a line is cut.
+/// `first`, the others are indented as deep as `first` is wide. A word wider than a line is split.
 pub(crate) fn wrap(first: &str, text: &str, width: usize) -> Vec<String> {
     let indent = " ".repeat(self::width(first));
     let room = width.saturating_sub(indent.len()).max(ROOM_MIN);
@@ -51,7 +52,7 @@ fn pieces(word: &str, room: usize) -> Vec<&str> {
     pieces
 }
 
-/// The end of the text in at most `max` columns, which of a call site has the file and line.
+/// The end of the text in at most `max` columns: of a call site, that is the file and line.
 pub(super) fn clip_start(text: &str, max: usize) -> String {
     if width(text) <= max {
         return text.to_owned();
@@ -69,7 +70,7 @@ pub(super) fn clip_end(text: &str, max: usize) -> String {
     format!("{}{ELLIPSIS}", &text[..kept])
 }
 
-/// Beginning and end of the text in at most `max` columns, which of an address have the network and
+/// Beginning and end of the text in at most `max` columns: of an address, that is the network and
 /// the port.
 pub(super) fn clip_middle(text: &str, max: usize) -> String {
     if width(text) <= max {
@@ -81,8 +82,8 @@ pub(super) fn clip_middle(text: &str, max: usize) -> String {
     format!("{}{ELLIPSIS}{}", &text[..start], &text[text.len() - end..])
 }
 
-/// How many bytes of the characters fit into `room` columns; at least one character, so that
-/// cutting a text into pieces terminates.
+/// The number of bytes that fit in `room` columns; at least one character, so that splitting a text
+/// terminates.
 fn fitting(characters: impl Iterator<Item = char>, room: usize) -> usize {
     let (mut bytes, mut used) = (0, 0);
     for character in characters {
@@ -95,7 +96,7 @@ fn fitting(characters: impl Iterator<Item = char>, room: usize) -> usize {
     bytes
 }
 
-/// Puts ANSI colours around text, or does not.
+/// Adds ANSI colors to text, if enabled.
 #[derive(Clone, Copy)]
 pub(super) struct Paint {
     color: bool,
@@ -119,7 +120,7 @@ impl Paint {
         self.graphic_rendition("1;33", text)
     }
 
-    /// The colour of a confidence.
+    /// The color of a confidence.
     pub(super) fn confidence(self, confidence: Confidence, text: &str) -> String {
         let code = match confidence {
             Confidence::Certain | Confidence::Likely => "1;31",

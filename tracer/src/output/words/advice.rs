@@ -8,7 +8,7 @@ use super::{
 };
 use crate::output::{escape, listing::Row, quantity};
 
-/// How to find out whether a doubtful finding is a leak.
+/// How to find out whether a finding is a leak.
 pub(crate) fn verification(leak: &Finding, options: &Options) -> String {
     format!(
         "Find out whether it is a leak: a healthy program can look the same. {}",
@@ -29,13 +29,13 @@ pub(crate) fn fix(leak: &Finding) -> String {
     }
 }
 
-/// How to fix the program, of a doubtful finding.
+/// How to fix the program, if the finding is a leak.
 pub(crate) fn fix_if_leak(leak: &Finding) -> String {
     format!("If it is a leak: {}", lower_case(&fix(leak)))
 }
 
-/// What to do before the program is fixed. `limit_at` is when the process reaches its fd limit, or
-/// of several the one with the most leaks.
+/// What to do before the program is fixed. `limit_at` is when the process reaches its fd limit; for
+/// several processes, that of the one with the most leaks.
 pub(crate) fn restart(leak: &Row<'_>, limit_at: Option<&str>) -> String {
     let finding = leak.largest();
     let (who, whose) = match leak.parts.len() {

@@ -62,8 +62,8 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
             "silent streams (WebSocket, server-sent events, long polling) look the same".to_owned()
         }
         Caveat::CauseAmbiguous => {
-            "small unread responses and a new client for each request cannot be told apart from \
-             outside"
+            "small unread responses and a new client for each request cannot be distinguished \
+             from outside"
                 .to_owned()
         }
         Caveat::ResponseReferenced(of) => {
@@ -83,18 +83,24 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
              clients",
             connections(*blocked)
         ),
-        Caveat::HalfClosedPeers { connections: waiting } => format!(
-            "the process has sent its FIN on {}, whose peers have not closed yet: it may have \
-             passed EOF on and be waiting for them",
-            connections(*waiting)
-        ),
+        Caveat::HalfClosedPeers { connections: waiting } => {
+            let (peers_have, them) = match waiting {
+                1 => ("peer has", "that peer"),
+                _ => ("peers have", "those peers"),
+            };
+            format!(
+                "the process has sent its FIN on {}, whose {peers_have} not closed yet: it may \
+                 have forwarded EOF and be waiting for {them}",
+                connections(*waiting)
+            )
+        }
         Caveat::ProcessStopped => {
             "the process is stopped (signal, debugger or cgroup freezer), so it cannot read or \
              close anything"
                 .to_owned()
         }
         Caveat::ProcessResumed { ago_ms } => format!(
-            "the process was stopped until {} ago and may not have got to them yet",
+            "the process was stopped until {} ago and may not have handled them yet",
             duration_ms(*ago_ms)
         ),
         Caveat::NotInspected(of) => format!(
@@ -109,8 +115,8 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
             )
         }
         Caveat::PartlyRead(of) => format!(
-            "the application has been reading {}: more was read than an HTTP library buffers by \
-             itself, or data was read long after the request",
+            "the application has been reading {}: more was read than an HTTP library buffers on \
+             its own, or data was read long after the request",
             part(*of)
         ),
         Caveat::OthersBeingRead { count } => format!(
@@ -123,8 +129,9 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
         ),
         Caveat::CleanedUp { alive_max } => format!(
             "the process has closed or used other dead connections to this destination, as a pool \
-             does, and up to {} were in use at one time",
-            connections(*alive_max)
+             does, and up to {} {} in use at one time",
+            connections(*alive_max),
+            if *alive_max == 1 { "was" } else { "were" }
         ),
         Caveat::AwaitsCollection { connections: count } => format!(
             "a garbage collector closed others to this destination and has not run since {} died",
@@ -135,8 +142,8 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
              raised to {count_min} for now"
         ),
         Caveat::Undecided { watch_ms } => format!(
-            "a connection pool after several bursts of load looks the same; about {} of watching \
-             shows whether more follow",
+            "a connection pool after several bursts of load looks the same; watching for about \
+             {} shows whether more follow",
             duration_ms(*watch_ms)
         ),
         Caveat::WatchedTooBriefly { needed_ms } => format!(
@@ -152,12 +159,12 @@ pub(crate) fn caveat(caveat: &Caveat) -> String {
         Caveat::TooFewResponses { count, count_min } => format!(
             "only {}, and --min-count is {count_min}: the application may still read {}",
             counted(*count as u64, "response", "responses"),
-            it_or_this_few(*count)
+            if *count == 1 { "it" } else { "them" }
         ),
         Caveat::TooFewInherited { count, count_min } => format!(
             "only {}, and --min-count is {count_min}: {} may have been passed on purpose",
             connections(*count),
-            it_or_this_few(*count)
+            if *count == 1 { "it" } else { "they" }
         ),
         Caveat::OpenerNotSeen => {
             "this process was forked from the opener, which was not seen (it may have exited or \
@@ -182,8 +189,4 @@ fn too_little_unread(of: CountOf, unread_min_bytes: u64, needed: usize) -> Strin
          session tickets",
         bytes(unread_min_bytes)
     )
-}
-
-const fn it_or_this_few(count: usize) -> &'static str {
-    if count == 1 { "it" } else { "this few" }
 }

@@ -135,13 +135,13 @@ pub(crate) fn evidence(evidence: &Evidence) -> String {
             grouped(*to as u64)
         ),
         Evidence::HalfOpenRose { windows, from, to } => format!(
-            "the number of connections that may wait for another peer to close rose in {windows} \
+            "the number of connections that may be waiting for another peer to close rose in {windows} \
              consecutive time windows, from {} to {}: half-open tunnels, of which one end stays open",
             grouped(*from as u64),
             grouped(*to as u64)
         ),
         Evidence::NothingAcknowledged { count, silent } => format!(
-            "no acknowledgement from the peer on {} for {}",
+            "no acknowledgment from the peer on {} for {}",
             connections(*count),
             range(*silent)
         ),

@@ -1,4 +1,4 @@
-//! The headline of an incident report, and how its worst finding develops, in words.
+//! The headline of an incident report, and how its worst finding grows, in words.
 
 use tracer_core::{Confidence, Finding, ProcessSummary};
 
@@ -28,8 +28,8 @@ pub(crate) fn leak_headline(leak: &Row<'_>, since: &str) -> String {
     )
 }
 
-/// The headline of a report whose findings were all retracted: how many there were, and the worst
-/// one, which was retracted at the time `until`.
+/// The headline of a report whose findings were all retracted: their number, and the worst one,
+/// which was retracted at the time `until`.
 pub(crate) fn retracted_headline(retracted: usize, worst: &Finding, until: &str) -> String {
     let findings = counted(retracted as u64, "finding was", "findings were");
     let site = call_site(worst).map(|site| format!(", {site}")).unwrap_or_default();
@@ -56,7 +56,7 @@ pub(crate) fn growth(finding: &Finding) -> Option<String> {
     Some(format!("Their number grows by {rate}."))
 }
 
-/// That the process reaches its fd limit at the time `at`; `None` if its growth does not lead there.
+/// A forecast that the process reaches its fd limit at the time `at`; `None` if it does not grow.
 pub(crate) fn limit_forecast(summary: &ProcessSummary, at: &str) -> Option<String> {
     let rate = rate(summary.growth_per_min_milli, summary.growth_is_reconstructed);
     let limit = grouped(summary.fd_limit?);

@@ -1,4 +1,4 @@
-//! Findings that a table counts and does not list, in words.
+//! Findings that a table counts but does not list, in words.
 
 use tracer_core::Confidence;
 
@@ -12,8 +12,8 @@ pub(crate) const fn show_option(confidence: Confidence) -> &'static str {
     }
 }
 
-/// The first line where no listed finding may be a leak. `has_possible`: some that may be are not
-/// listed.
+/// The first line if no listed finding may be a leak. `has_possible`: some findings that may be
+/// leaks are not listed.
 pub(crate) const fn nothing_listed(has_possible: bool, is_complete: bool) -> &'static str {
     match (has_possible, is_complete) {
         (true, true) => "No likely or certain leaks found.",
@@ -31,8 +31,8 @@ pub(crate) fn possible_leaks(count: usize) -> String {
     format!("{findings} possible: a healthy program can look the same; {option} lists {them}.")
 }
 
-/// Retracted findings that are not listed, the least sure of which had the confidence `lowest`.
-/// Findings are listed from `least` on.
+/// Retracted findings that are not listed; the lowest confidence among them was `lowest`. Findings
+/// with at least the confidence `least` are listed.
 pub(crate) fn folded_retracted(count: usize, lowest: Confidence, least: Confidence) -> String {
     let never = if least == Confidence::Likely { "likely or certain" } else { "possible or above" };
     let option = show_option(lowest);

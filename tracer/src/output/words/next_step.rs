@@ -4,7 +4,7 @@ use tracer_core::{Caveat, Confidence, Finding, Options, Verdict};
 
 use crate::output::quantity::argument;
 
-/// What fixes it, as one sentence.
+/// The fix, as one sentence.
 pub(crate) const fn remedy(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::BodyNotClosed => {
@@ -51,7 +51,7 @@ pub(crate) const fn remedy(verdict: Verdict) -> &'static str {
     }
 }
 
-/// Nobody waits in front of a terminal for longer than this.
+/// For longer than this, a recording is suggested instead of a live run.
 const HOUR_MS: u64 = 3_600_000;
 
 /// What to do next about a finding: find out whether it is a leak, or fix it.
@@ -72,7 +72,7 @@ fn confirm(finding: &Finding, options: &Options) -> Option<String> {
     });
     if undecided.is_some_and(|watch_ms| watch_ms > HOUR_MS) {
         return Some(format!(
-            "Let time decide: tracer record FILE --pid {pid}, or two audits hours apart and tracer \
+            "Watch for hours: tracer record FILE --pid {pid}, or two audits hours apart and tracer \
              diff. A leak leaves more each time; a pool does not."
         ));
     }

@@ -39,7 +39,7 @@ pub(crate) fn note(note: &Note) -> String {
             grouped(*per_snapshot_max as u64)
         ),
         Note::StacksLost { count } => format!(
-            "{} of connections or requests {} not recorded, because of a lack of room or a read \
+            "{} of connections or requests {} not recorded, because of a lack of space or a read \
              error: {} unknown",
             counted(*count, "stack", "stacks"),
             if *count == 1 { "was" } else { "were" },
@@ -83,7 +83,7 @@ pub(crate) fn note(note: &Note) -> String {
             format!("{}: {}", call_sites_unknown(*stacks as u64), call_site_reason(reason))
         }
         Note::InsidePidNamespace => {
-            "tracer runs inside a pid namespace: processes outside of it are not seen".to_owned()
+            "tracer runs inside a pid namespace: processes outside it are not seen".to_owned()
         }
         Note::WithoutKernelPrograms { reason } => format!(
             "snapshots come from sock_diag and /proc, without BPF programs: {}",
@@ -118,9 +118,7 @@ pub(crate) fn note(note: &Note) -> String {
             counted(*unanswered as u64, "process inspection", "process inspections"),
             if *unanswered == 1 { "is" } else { "are" }
         ),
-        Note::RecordingTruncated => {
-            "the recording ends in the middle: what happened last is missing".to_owned()
-        }
+        Note::RecordingTruncated => "the recording is truncated: its end is missing".to_owned(),
         Note::RecordingDamaged { offset_bytes } => format!(
             "the recording is damaged from byte {} onwards; everything before that was used",
             grouped(*offset_bytes)
@@ -156,7 +154,7 @@ pub(crate) fn note(note: &Note) -> String {
     }
 }
 
-/// A limit that several processes may have in common.
+/// A limit that several processes may share.
 fn limit_of(processes: usize, reason: &Limit) -> String {
     match reason {
         Limit::ProcessEnded if processes > 1 => "they have exited".to_owned(),

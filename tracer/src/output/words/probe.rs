@@ -65,7 +65,7 @@ pub(crate) fn attach_error(error: &AttachError) -> String {
 /// What an attach method misses.
 pub(crate) const fn method_caveat(method: AttachMethod) -> Option<&'static str> {
     match method {
-        // The kernel keeps track of a limited number of calls at a time, at least ten.
+        // The kernel tracks a limited number of calls at a time, at least ten.
         AttachMethod::Kretprobe => Some("calls can be missed when many threads are blocked in it"),
         AttachMethod::TpBtf
         | AttachMethod::Tracepoint

@@ -20,7 +20,7 @@ pub(crate) fn processes(row: &Row<'_>) -> String {
     }
 }
 
-/// `1,204 connections`, or `14 responses on 1 connection` where one has several.
+/// `1,204 connections`, or `14 responses on 1 connection` if a connection has several.
 pub(crate) fn amount(finding: &Finding, count: usize) -> String {
     let connections = counted(count as u64, "connection", "connections");
     if finding.verdict == Verdict::BodyNotClosed && finding.responses > count {

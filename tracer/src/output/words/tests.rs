@@ -1,5 +1,5 @@
-//! Every sentence about findings in one file, `tests/sentences.txt`, so that it can be read as a
-//! whole, and a check that no variant of the core is missing from it.
+//! Writes every sentence about findings to one file, `tests/sentences.txt`, for reading, and checks
+//! that no variant of the core is missing from it.
 
 use std::{collections::BTreeSet, fmt::Write as _};
 

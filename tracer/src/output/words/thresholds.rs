@@ -1,13 +1,13 @@
-//! The thresholds that a report was made with, in words.
+//! The thresholds that were applied in a report, in words.
 
 use tracer_core::Options;
 
 use crate::output::quantity::{argument, size_argument};
 
-/// Windows of the growth rule in `--growth-for`.
+/// The number of windows of the growth rule in `--growth-for`.
 const GROWTH_WINDOWS: u64 = 5;
 
-/// `--idle 60s, --min-count 5`, and the other thresholds where they differ from their defaults.
+/// `--idle 60s, --min-count 5`, and the other thresholds if they differ from their defaults.
 pub(crate) fn thresholds(options: &Options) -> String {
     let default = Options::default();
     let growth_for = |options: &Options| options.window_ms.saturating_mul(GROWTH_WINDOWS);
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_thresholds_that_differ_from_their_defaults_are_listed_beside_idle_and_min_count() {
+    fn only_thresholds_that_differ_from_their_defaults_are_listed_after_idle_and_min_count() {
         assert_eq!(thresholds(&Options::default()), "--idle 60s, --min-count 5");
         let options = Options {
             idle_ms: 1_500,

@@ -258,8 +258,9 @@ fn call_site() -> impl Strategy<Value = CallSite> {
         limit().prop_map(CallSiteReason::Process),
         text().prop_map(|text| CallSiteReason::Recorded { text }),
     ];
-    (key(), stack(), option::of(text()), option::of(reason))
-        .prop_map(|(process, stack, place, reason)| CallSite { process, stack, place, reason })
+    (key(), stack(), option::of(text()), option::of(reason)).prop_map(
+        |(process, stack, location, reason)| CallSite { process, stack, location, reason },
+    )
 }
 
 fn note() -> impl Strategy<Value = Note> {

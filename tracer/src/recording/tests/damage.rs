@@ -1,4 +1,4 @@
-//! Whatever happens to a file, what is whole in it is read, and nothing else.
+//! However a file is damaged, its intact parts are read, and nothing else.
 
 use std::fs::{self, File};
 
@@ -18,7 +18,7 @@ fn file_header() -> [u8; FILE_HEADER_BYTES] {
     block::file_header(Version::CURRENT.number())
 }
 
-/// A few reports, each of which is a block of its own.
+/// A few reports, each in a block of its own.
 fn reports() -> Vec<Step> {
     let report = |number: u64| {
         let note = Step::Input(Input::Note(Note::Recorded { text: format!("report {number}") }));
@@ -73,7 +73,7 @@ fn a_changed_byte_ends_the_recording_there() {
         let Ok(recording) = Recording::open(&test.path()) else { continue };
         let (steps, ending) = read(recording);
         assert!(steps.len() < 12 && reports().starts_with(&steps), "byte {at}");
-        // A changed length may lead beyond the end.
+        // A changed length may point beyond the end.
         assert!(matches!(ending, Ending::Damaged(_) | Ending::Truncated), "byte {at}: {ending:?}");
     }
 }
@@ -139,8 +139,8 @@ fn only_another_version_can_know_an_unknown_entry() {
     assert!(other.contains("replay it with tracer 9.9.9, which recorded it"), "{other}");
 }
 
-/// The file with each block's entries changed and a checksum that holds, as a malicious program may
-/// write it. The head of each segment stays as it is, or nothing would be read at all.
+/// The file with each block's entries changed and a valid checksum, as a malicious program may
+/// write it. The head of each segment is not changed; otherwise nothing would be read at all.
 fn rewritten(mut file: &[u8], mut change: impl FnMut(&mut [u8])) -> Vec<u8> {
     let (header, blocks) = file.split_at(FILE_HEADER_BYTES);
     let version = Version::from_number(block::version(header).unwrap()).unwrap();

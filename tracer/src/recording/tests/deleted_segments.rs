@@ -1,4 +1,4 @@
-//! A limited size, and what is still known after the oldest segments were deleted.
+//! A limited size, and what remains known after the oldest segments were deleted.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, sync::Arc};
 
@@ -78,7 +78,7 @@ fn beginning() -> [Step; 3] {
     let call_site = CallSite {
         process: KEY,
         stack: StackId(9),
-        place: Some("main.get api.go:7".to_owned()),
+        location: Some("main.get api.go:7".to_owned()),
         reason: None,
     };
     let host = HostFacts { started_at: Timestamp::from_ms(400), ..HostFacts::default() };

@@ -1,5 +1,5 @@
-//! What `v3-every-input.rec` holds, a recording of format 3 with every kind of entry: each input,
-//! each variant of each type, and lists that change from one input to the next in every way.
+//! The content of `v3-every-input.rec`, a recording of format 3 with every kind of entry: each
+//! input, each variant of each type, and lists that change from one input to the next in every way.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::recording::Step;
 const CLIENT: ProcessKey = ProcessKey { start_time_ns: 70_000_000_000, pid: 4_101 };
 const SERVER: ProcessKey = ProcessKey { start_time_ns: 65_432_109_876, pid: 977 };
 
-/// Two rounds of everything. What the second repeats is recorded in a shorter form.
+/// Two rounds of everything. Repetitions in the second round are recorded in a shorter form.
 pub(super) fn steps() -> Vec<Step> {
     let mut inputs = vec![Input::Host(host())];
     for round in 0..2 {
@@ -113,7 +113,7 @@ fn snapshot(round: u64) -> Snapshot {
 fn socket(id: u64, round: u64) -> SocketFacts {
     let state = TcpState::from_kernel(u8::try_from(id % 11 + 1).unwrap()).unwrap();
     let owner = |key, fd| Owner { key, fd, comm: Comm("api".into()), in_scope: key == CLIENT };
-    // The last three are as they were, so that they are a run of unchanged ones.
+    // The last three are unchanged, so that they form a range of unchanged elements.
     let changed = if id > 10 { 0 } else { round };
     let small = u8::try_from(changed).unwrap();
     let number = u32::try_from(changed).unwrap();
@@ -256,15 +256,15 @@ fn ledger(round: u64) -> Ledger {
 }
 
 fn call_sites() -> [CallSite; 2] {
-    let place = |stack, place: Option<&str>, reason: Option<&str>| CallSite {
+    let call_site = |stack, location: Option<&str>, reason: Option<&str>| CallSite {
         process: CLIENT,
         stack: StackId(stack),
-        place: place.map(str::to_owned),
+        location: location.map(str::to_owned),
         reason: reason.map(|text| CallSiteReason::Recorded { text: text.to_owned() }),
     };
     [
-        place(7, Some("main.get api.go:7"), None),
-        place(70_000, None, Some("the program has no symbols")),
+        call_site(7, Some("main.get api.go:7"), None),
+        call_site(70_000, None, Some("the program has no symbols")),
     ]
 }
 

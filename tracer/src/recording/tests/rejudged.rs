@@ -1,4 +1,4 @@
-//! Judging a recording with other thresholds than when it was made.
+//! Analyzing a recording with thresholds other than the recorded ones.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use tracer_core::{Detector, HostFacts, Input, Note, Report, Snapshot, SocketFact
 use super::{deleted_segments::socket, *};
 use crate::commands::replay::rerun;
 
-/// A snapshot 30 s after data was received that is still unread, on more connections than
+/// A snapshot 30s after data was received that is still unread, on more connections than
 /// `--min-count`.
 fn steps() -> Vec<Step> {
     let at = Timestamp::from_ms(100_000);
@@ -33,7 +33,7 @@ fn steps() -> Vec<Step> {
     ]
 }
 
-/// What they are judged to with this `--idle`.
+/// The report with this `--idle`.
 fn rejudged(idle_ms: u64) -> Report {
     let test = TestFile::new();
     test.record(&steps(), None);

@@ -5,6 +5,7 @@ use std::{
     collections::BTreeSet,
     fs::{self, File},
     path::Path,
+    sync::Arc,
 };
 
 use tracer_core::Report;
@@ -111,7 +112,8 @@ fn format_5_with_every_input() {
     assert_eq!(read(open("v5-every-input.rec")), (without_last_reads(), Ending::Whole));
 }
 
-/// It is written if it is missing, and never again: what was recorded is read for ever.
+/// The file is written if it is missing, and never changed afterwards: what was recorded must stay
+/// readable.
 #[test]
 fn format_6_with_every_input() {
     const NAME: &str = "v6-every-input.rec";
@@ -124,20 +126,20 @@ fn format_6_with_every_input() {
     assert_eq!(read(open(NAME)), (every_input::steps(), Ending::Whole));
 }
 
-/// As recorded before format 6.
+/// The inputs as recorded before format 6, without the times of reads.
 fn without_last_reads() -> Vec<Step> {
     let mut steps = every_input::steps();
     for step in &mut steps {
         if let Step::Input(tracer_core::Input::Snapshot(snapshot)) = step {
             for facts in &mut snapshot.sockets {
-                std::sync::Arc::make_mut(facts).last_read_at = None;
+                Arc::make_mut(facts).last_read_at = None;
             }
         }
     }
     steps
 }
 
-/// A new version of the format begins with recordings of the one before it.
+/// A new version of the format begins with recordings of the previous one.
 #[test]
 fn there_are_recordings_of_every_version() {
     let mut versions = BTreeSet::new();

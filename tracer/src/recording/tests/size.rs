@@ -174,7 +174,7 @@ fn an_hour_of_a_busy_host_is_below_twenty_mebibytes() {
         let ended_at = Timestamp::from_ns(started_at.as_ns() + 18_000_000 + noise.below(1 << 20));
         keep_alive(&mut idle, Timestamp::from_ns(at_ns), &mut noise);
         let mut sockets = idle.clone();
-        // Some of the others are open in the snapshot, between the idle ones.
+        // Some of the others are open in the snapshot, among the idle ones.
         for _ in 0..5 {
             let young = socket((1 << 20) + next_id * 5 + noise.below(5), &mut noise);
             sockets.insert(usize::try_from(noise.below(IDLE)).unwrap(), young);

@@ -23,8 +23,8 @@ wire_enum! {
     Entry {
         /// The first entry of a segment.
         Head(head: Box<Head>),
-        /// An input of an earlier segment that still holds, for a reader that begins with this
-        /// segment.
+        /// An input of an earlier segment that is still in effect, for a reader that begins with
+        /// this segment.
         Restated(input: Input),
         Input(input: Input),
         Event(event: EventEntry),
@@ -40,16 +40,15 @@ wire_enum! {
         Asked(now: Time),
         /// The judge was asked for a report.
         Reported,
-        /// Since format 6. When data was last read from some of the sockets of the snapshot that
-        /// follows.
+        /// Since format 6. When data was last read from some of the sockets of the next snapshot.
         LastReads(reads: Vec<LastRead>),
     }
 }
 
 wire_struct! {
-    /// When data was last read from a socket, if that is not what the snapshot before says.
+    /// When data was last read from a socket, if this has changed since the previous snapshot.
     LastRead {
-        /// Number of sockets in the list between this one and the one named before it.
+        /// Number of sockets in the snapshot between the socket of the previous entry and this one.
         skip: u64,
         at: Option<Time>,
     }
@@ -59,20 +58,20 @@ wire_struct! {
 pub(in crate::recording) type Addresses = (u32, SocketAddr, SocketAddr);
 
 wire_struct! {
-    /// An event in terms of the one before.
+    /// An event, relative to the previous one.
     EventEntry {
-        /// Time since that one.
+        /// Time since the previous event.
         after: TimeDelta,
-        /// By how much the cookie of the socket is larger.
+        /// Difference between the cookies of the sockets.
         id_step: i64,
-        /// `None` if they are those of the latest event of this socket.
+        /// `None` if they are the same as in the latest event of this socket.
         addresses: Option<Addresses>,
         kind: EventKind,
     }
 }
 
 wire_struct! {
-    /// A snapshot without its sockets, in terms of the one before.
+    /// A snapshot without its sockets, relative to the previous one.
     SnapshotEntry {
         started_at: Time,
         ended_at: Time,
@@ -88,7 +87,7 @@ wire_struct! {
 }
 
 wire_struct! {
-    /// The readers of a process, in terms of the inspection before.
+    /// The readers of a process, relative to the previous inspection.
     ReadersEntry {
         process: ProcessKey,
         at: Time,
@@ -99,7 +98,7 @@ wire_struct! {
 }
 
 wire_struct! {
-    /// The responses in flight of a process, in terms of the list before.
+    /// The responses in flight of a process, relative to the previous list.
     LedgerEntry {
         process: ProcessKey,
         at: Time,

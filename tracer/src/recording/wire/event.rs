@@ -1,4 +1,4 @@
-//! What happens to sockets between snapshots.
+//! Events of sockets between snapshots.
 
 use super::{
     ledger::StackId,

@@ -1,4 +1,4 @@
-//! What every segment begins with.
+//! The beginning of every segment.
 
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +38,7 @@ impl Wire for ClockAnchor {
         Self { unix_ns: wall.as_nanosecond(), monotonic, boot_ns: *boot_ns }
     }
 
-    /// A time outside of the calendar becomes the first or last one in it.
+    /// A time outside the range of the calendar becomes its first or last time.
     fn to_core(&self) -> WallClock {
         WallClock::from_unix_ns(self.unix_ns, self.monotonic.to_core(), self.boot_ns)
     }

@@ -1,4 +1,4 @@
-//! Inputs of the judge that have no shorter form than themselves.
+//! Inputs of the judge that are written in full.
 
 use super::{
     Wire,
@@ -12,7 +12,7 @@ use super::{
 
 wire_enum! {
     /// Snapshots, readers and ledgers are not among these: they are written as differences
-    /// ([`Entry`](super::entry::Entry)). Events are for the state that a segment begins with.
+    /// ([`Entry`](super::entry::Entry)). Events are for the state with which a segment begins.
     Input {
         Host(host: HostFacts),
         Event(event: Event),

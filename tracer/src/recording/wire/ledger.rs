@@ -1,4 +1,4 @@
-//! HTTP responses in flight, and where in a program's code something was requested.
+//! HTTP responses in flight, and call sites.
 
 use super::{call_site_reason::CallSiteReason, process::ProcessKey, time::Time};
 use crate::recording::list_delta::whole_list_item;
@@ -36,7 +36,7 @@ wire_struct! {
     CallSite mirrors tracer_core::CallSite {
         process: ProcessKey,
         stack: StackId,
-        place: Option<String>,
+        location: Option<String>,
         reason: Option<CallSiteReason>,
     }
 }

@@ -1,13 +1,14 @@
-//! How a type of the file mirrors a type of the judge, and the macros that declare both directions.
+//! The correspondence between types of the file and types of the judge, and the macros that declare
+//! both directions.
 
 use std::net::SocketAddr;
 
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
-/// A type of the file that holds the same data as a type of `tracer-core`.
+/// A type of the file that contains the same data as a type of `tracer-core`.
 ///
-/// Both directions are total: whatever bytes a file holds, a decoded value has a counterpart.
+/// Both directions are total: every decoded value has a counterpart.
 pub(in crate::recording) trait Wire: Sized {
     /// The type of `tracer-core`.
     type Core;
@@ -19,7 +20,7 @@ pub(in crate::recording) trait Wire: Sized {
     fn to_core(&self) -> Self::Core;
 }
 
-/// Types of the standard library, which the file holds as they are.
+/// Types of the standard library, which are written as they are.
 macro_rules! as_they_are {
     ($($type:ty),* $(,)?) => {$(
         impl Wire for $type {
@@ -74,7 +75,7 @@ impl<T: Wire> Wire for Box<T> {
     }
 }
 
-/// A `usize` of the judge, which has the same form on every machine in the file.
+/// A `usize` of the judge, which is written in the same form on every machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::recording) struct Count(pub(in crate::recording) u64);
 
@@ -90,8 +91,8 @@ impl Wire for Count {
     }
 }
 
-/// Declares a struct of the file, and of which type of `tracer-core` it is the mirror, if of any.
-/// The order of the fields is the format. Fields of the core's type that the file has `elsewhere` are
+/// Declares a struct of the file, and the type of `tracer-core` that it mirrors, if any. The order
+/// of the fields is the format. Fields of that type that are stored `elsewhere` in the file are
 /// `None` here.
 macro_rules! wire_struct {
     ($(#[$meta:meta])* $name:ident $(mirrors $core:ty)? {
@@ -156,7 +157,7 @@ macro_rules! wire_newtype {
             }
 
             fn to_core(&self) -> $core {
-                // The name of a type alias constructs no tuple struct otherwise.
+                // Otherwise, the name of a type alias could not construct a tuple struct.
                 type Core = $core;
                 Core { 0: $crate::recording::wire::Wire::to_core(&self.0) }
             }
@@ -171,9 +172,9 @@ macro_rules! wire_newtype {
     };
 }
 
-/// Declares an enum of the file, and of which type of `tracer-core` it is the mirror, if of any. An
-/// item of a tuple variant is written as `name: type`. The order of the variants, of their items
-/// and of their fields is the format.
+/// Declares an enum of the file, and the type of `tracer-core` that it mirrors, if any. An item of
+/// a tuple variant is written as `name: type`. The order of the variants, of their items and of
+/// their fields is the format.
 macro_rules! wire_enum {
     ($(#[$meta:meta])* $name:ident $(mirrors $core:ty)? {
         $(
@@ -198,7 +199,7 @@ macro_rules! wire_enum {
         #[cfg(test)]
         impl $crate::recording::wire::tests::Sample for $name {
             fn samples(next: &mut $crate::recording::wire::tests::Counter) -> Vec<Self> {
-                // Variants without items take no number.
+                // Variants without items use no number.
                 let _ = &next;
                 vec![$(
                     Self::$variant

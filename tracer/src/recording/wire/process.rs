@@ -13,7 +13,8 @@ wire_struct! {
 }
 
 wire_newtype! {
-    /// A kernel `comm`. Kept in place, as the judge does: every owner of every socket has one.
+    /// A kernel `comm`. Stored inline, as in the judge, because every owner of every socket has
+    /// one.
     Comm(CompactString) mirrors tracer_core::Comm
 }
 

@@ -1,4 +1,4 @@
-//! What an inspection of a process says of the readers of its connections.
+//! What an inspection of a process found out about the readers of its connections.
 
 use super::socket::ConnectionId;
 use crate::recording::list_delta::whole_list_item;

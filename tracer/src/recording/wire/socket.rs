@@ -53,7 +53,7 @@ wire_struct! {
     }
 }
 
-/// The owners of a socket: nearly always one, which is kept in place. Written as a list.
+/// The owners of a socket: nearly always one, which is stored inline. Written as a list.
 pub(in crate::recording) type Owners = SmallVec<[Owner; 1]>;
 
 impl Wire for Owners {
@@ -68,8 +68,8 @@ impl Wire for Owners {
     }
 }
 
-/// Reads owners as a `Vec`, which reserves a bounded amount of memory: the written length may be
-/// anything.
+/// Reads owners as a `Vec`, which reserves a bounded amount of memory, because the written length
+/// may be arbitrary.
 fn owners<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Owners, D::Error> {
     let owners: Vec<Owner> = Deserialize::deserialize(deserializer)?;
     Ok(owners.into_iter().collect())

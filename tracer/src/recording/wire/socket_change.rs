@@ -21,13 +21,13 @@ pub(in crate::recording) trait Field {
     /// How the change is written.
     type Delta;
 
-    /// How it differs from what it was before; `None` if it does not.
+    /// How it differs from its earlier value; `None` if it does not.
     fn delta_since(&self, before: &Self) -> Option<Self::Delta>;
 
     fn apply(&mut self, delta: Self::Delta);
 }
 
-/// Fields that are written anew when they change.
+/// Fields that are written completely when they change.
 macro_rules! written_anew {
     ($($type:ty),* $(,)?) => {$(
         impl Field for $type {
@@ -64,7 +64,8 @@ impl Field for Option<Time> {
     }
 }
 
-// Read as a `Vec`, which reserves a bounded amount of memory: the written length may be anything.
+// Read as a `Vec`, which reserves a bounded amount of memory, because the written length may be
+// arbitrary.
 impl Field for Owners {
     type Delta = Vec<Owner>;
 
@@ -77,16 +78,16 @@ impl Field for Owners {
     }
 }
 
-/// How a time changes that a socket need not have.
+/// The change of an optional time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::recording) enum OptionalTimeDelta {
-    /// There was one, and it has changed by this.
+    /// It has changed by this difference.
     Shifted(TimeDelta),
-    /// There was none, or there is none now.
+    /// It was absent before, or is absent now.
     Replaced(Option<Time>),
 }
 
-/// Declares what can change of a socket. The compiler checks that no field is missing.
+/// Declares the fields of a socket that can change. The compiler checks that none is missing.
 macro_rules! socket_change {
     ($($field:ident: $type:ty,)*) => {
         /// The fields that have changed. Their order is the format.

@@ -35,9 +35,9 @@ use super::{
     },
 };
 
-/// The layout of a version is in a file next to this one. It is written if it is missing, and never
-/// again: a published layout does not change. Versions whose types are still in use may have gained
-/// variants.
+/// The layout of a version is in a file next to this one. The file is written if it is missing, and
+/// never changed afterwards, because a published layout does not change. Versions whose types are
+/// still in use may have gained variants.
 fn check_layout(version: Version, layout: &str) {
     let number = version.number();
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/recording/wire");

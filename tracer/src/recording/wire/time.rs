@@ -1,4 +1,4 @@
-//! Times as the file holds them.
+//! Times in the file.
 
 use std::num::NonZeroU64;
 
@@ -9,12 +9,12 @@ use crate::recording::time_delta::TimeDelta;
 
 /// A time on the kernel's `CLOCK_MONOTONIC`, written as nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-// One more than the nanoseconds, so that an `Option` of it takes no more memory: the recorder keeps
-// four of those for every open socket.
+// Nanoseconds plus one, so that an `Option` of it takes no extra memory: the recorder keeps four of
+// those for every open socket.
 pub(in crate::recording) struct Time(NonZeroU64);
 
 impl Time {
-    /// From nanoseconds; the largest number is taken for the one before it.
+    /// From nanoseconds; the largest number is treated as the one before it.
     pub(in crate::recording) const fn from_ns(ns: u64) -> Self {
         Self(NonZeroU64::MIN.saturating_add(ns))
     }

@@ -1,8 +1,8 @@
-//! Format 3, frozen: its types where they differ from today's, and how each of its entries becomes
-//! one of today's.
+//! Format 3, frozen: the types that differ from the current ones, and the conversion of its entries
+//! to current ones.
 //!
-//! It kept what could not be seen as sentences. Those become the `Recorded` variants, which carry a
-//! text.
+//! Format 3 stored notes, limits and reasons as sentences. These become `Recorded` variants, which
+//! carry a text.
 
 use serde::{Deserialize, Serialize};
 
@@ -57,7 +57,7 @@ pub(in crate::recording) enum InputV3 {
     Tick(Time),
 }
 
-/// What no program wrote. Reading it is an error.
+/// Variants that no program wrote. Reading one is an error.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::recording) enum Never {}
 
@@ -89,7 +89,7 @@ wire_struct! {
     CallSiteV3 {
         process: ProcessKey,
         stack: StackId,
-        place: Option<String>,
+        location: Option<String>,
         limits: Option<String>,
     }
 }
@@ -221,9 +221,9 @@ impl From<ProcessFactsV3> for ProcessFacts {
 
 impl From<CallSiteV3> for CallSite {
     fn from(call_site: CallSiteV3) -> Self {
-        let CallSiteV3 { process, stack, place, limits } = call_site;
+        let CallSiteV3 { process, stack, location, limits } = call_site;
         let reason = limits.map(|text| CallSiteReason::Recorded { text });
-        Self { process, stack, place, reason }
+        Self { process, stack, location, reason }
     }
 }
 

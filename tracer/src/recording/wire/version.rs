@@ -1,4 +1,4 @@
-//! Which versions of the format there are, and how entries of each are read.
+//! The versions of the format, and how entries of each are read.
 
 use serde::Deserialize;
 
@@ -9,17 +9,17 @@ use super::{entry::Entry, v3::EntryV3};
 pub(in crate::recording) enum Version {
     V3,
     V4,
-    /// Its enums have variants that those of version 4 do not have.
+    /// Enums have variants that those of version 4 lack.
     V5,
-    /// It keeps when data was last read from a socket.
+    /// Contains the time at which data was last read from each socket.
     V6,
 }
 
 impl Version {
-    /// The one that is written.
+    /// The version that is written.
     pub(in crate::recording) const CURRENT: Self = Self::V6;
 
-    /// Every one that is read.
+    /// All versions that are read.
     pub(in crate::recording) const ALL: [Self; 4] = [Self::V3, Self::V4, Self::V5, Self::V6];
 
     /// Its number in the file.
@@ -32,13 +32,13 @@ impl Version {
         }
     }
 
-    /// The version of this number, if it is read.
+    /// The version with this number, if it is supported.
     pub(in crate::recording) fn from_number(number: u16) -> Option<Self> {
         Self::ALL.into_iter().find(|version| version.number() == number)
     }
 
-    /// The first entry in `bytes`, as one of today's format, and how many bytes it takes; `None` if
-    /// there is no entry of this version.
+    /// The first entry in `bytes`, converted to the current format, and its length in bytes; `None`
+    /// if there is no entry of this version.
     pub(in crate::recording) fn take_entry(self, bytes: &[u8]) -> Option<(Entry, usize)> {
         match self {
             Self::V3 => take::<EntryV3>(bytes).map(|(entry, length)| (entry.into(), length)),

@@ -50,7 +50,7 @@ public class Client {
 
         System.out.println("ready");
         while (System.in.read() >= 0) {
-            // The runner closes the input when it has seen enough.
+            // The runner closes the input to end the program.
         }
         System.exit(0);
     }
@@ -59,7 +59,7 @@ public class Client {
         return HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
     }
 
-    /** Does the step as often as asked, at the pace asked for. */
+    /** Runs the step the requested number of times, at the requested pace. */
     static void paced(Step step) throws Exception {
         int count = Integer.parseInt(System.getenv().getOrDefault("CORPUS_COUNT", "25"));
         long paceMs = Long.parseLong(System.getenv().getOrDefault("CORPUS_PACE_MS", "1000"));

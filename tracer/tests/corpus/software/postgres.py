@@ -15,7 +15,7 @@ POOL = 20
 PROGRAMS = "/usr/lib/postgresql/*/bin/"
 
 
-def initialised():
+def initialized():
     """The directory of a new cluster."""
     directory = private_directory("postgres")
     run(
@@ -47,7 +47,7 @@ def used(connection):
 
 
 def perform():
-    directory, port = initialised(), free_port()
+    directory, port = initialized(), free_port()
     server = serve(directory, port)
     first = wait_until(lambda: connect(port), psycopg.OperationalError)
     pool = [used(first)] + [used(connect(port)) for _ in range(POOL - 1)]

@@ -3,23 +3,23 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A cgroup of a test's own, with those above it. It is gone when this is dropped, and whoever is
-/// still in it is where it was before.
+/// A cgroup for one test, with its parents. It is removed when this is dropped, and processes still
+/// in it are moved back to their previous cgroup.
 pub(crate) struct Cgroup {
     mount: PathBuf,
-    /// From the mount on.
+    /// The path below the mount point.
     path: PathBuf,
-    /// What was made for it, the outermost first.
+    /// The directories created for it, the outermost first.
     made: Vec<PathBuf>,
 }
 
 impl Cgroup {
-    /// Makes it where the host has a hierarchy that allows it; if there is none, a test has nothing
-    /// to test and says so.
+    /// Creates it in a hierarchy that allows it; `None` if the host has none, in which case the
+    /// test says so and is skipped.
     #[expect(clippy::print_stderr, reason = "the test harness shows it")]
     pub(crate) fn make(path: &str) -> Option<Self> {
         let mounts = fs::read_to_string("/proc/mounts").expect("/proc is mounted");
-        // The freezer and what counts processes let in whoever comes, as does the second version.
+        // The hierarchies `freezer` and `pids` accept any process, as does cgroup v2.
         let places = mounts.lines().filter_map(|line| {
             let words: Vec<&str> = line.split(' ').collect();
             let is_open = words[2] == "cgroup2"
@@ -51,7 +51,7 @@ impl Cgroup {
         Ok(cgroup)
     }
 
-    /// Moves a process into it.
+    /// Moves a process into the cgroup.
     pub(crate) fn admit(&self, pid: u32) {
         let file = self.mount.join(&self.path).join("cgroup.procs");
         fs::write(file, pid.to_string()).expect("the cgroup takes processes");

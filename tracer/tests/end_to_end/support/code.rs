@@ -5,9 +5,9 @@ use std::{
     path::PathBuf,
 };
 
-/// Where the code of a process differs from that in its executable's file, by offset in the file.
+/// The file offsets at which the code of a process differs from its executable.
 ///
-/// A probe on a function is a byte there, so that a process without differences has none.
+/// A uprobe is a changed byte, so a process without differences has no uprobes.
 pub(crate) fn altered_code(pid: u32) -> BTreeSet<u64> {
     let executable = fs::read_link(format!("/proc/{pid}/exe")).expect("the process lives");
     let file = File::open(&executable).expect("it has not been replaced");
@@ -17,7 +17,7 @@ pub(crate) fn altered_code(pid: u32) -> BTreeSet<u64> {
     for mapping in code_of(pid, &executable) {
         let (mut there, mut here) = (vec![0; mapping.length], vec![0; mapping.length]);
         memory.read_exact_at(&mut there, mapping.address).expect("code can be read");
-        // The last page may go beyond the end of the file.
+        // The last page may extend beyond the end of the file.
         let mut filled = 0;
         while filled < here.len() {
             match file.read_at(&mut here[filled..], mapping.offset + filled as u64).unwrap() {
@@ -41,7 +41,7 @@ struct Mapping {
     offset: u64,
 }
 
-/// What a process can execute of a file.
+/// The executable mappings of a file in a process.
 fn code_of(pid: u32, executable: &PathBuf) -> Vec<Mapping> {
     let maps = fs::read_to_string(format!("/proc/{pid}/maps")).expect("the process lives");
     let mapping = |line: &str| {

@@ -11,13 +11,13 @@ pub(crate) fn call_site_source(name: &str) -> PathBuf {
 
 /// Compiles a C program; flags are split at white space.
 pub(crate) fn compile_c(source: &Path, directory: &Path, flags: &str) -> PathBuf {
-    // Rust links with it, so it is there wherever these tests could be built.
+    // Rust uses it for linking, so it exists wherever these tests could be built.
     compile(Command::new("cc").args(flags.split_whitespace()).arg("-pthread"), source, directory)
 }
 
 /// Compiles a Rust program; flags are split at white space.
 pub(crate) fn compile_rust(source: &Path, directory: &Path, flags: &str) -> PathBuf {
-    // The one next to the cargo that runs the tests: sudo may have another search path.
+    // The compiler next to the cargo that runs the tests: sudo may use another search path.
     let cargo = env::var_os("CARGO").map(PathBuf::from);
     let beside = cargo.map(|it| it.with_file_name("rustc")).filter(|it| it.is_file());
     let mut rustc = Command::new(beside.unwrap_or_else(|| "rustc".into()));

@@ -9,14 +9,14 @@ use std::{
 #[derive(Debug)]
 pub(crate) struct Go(OsString);
 
-/// How a Go program is built: what is left in it to find functions and lines by.
+/// How a Go program is built: which information about functions and lines remains in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     /// As `go build` does.
     Plain,
     /// Without symbols, DWARF and paths.
     Stripped,
-    /// At another address each time, and stripped.
+    /// Position-independent and stripped.
     PositionIndependent,
     /// Linked by the C compiler's linker, and stripped.
     ExternallyLinked,
@@ -25,13 +25,13 @@ pub(crate) enum Form {
 }
 
 impl Go {
-    /// The path's, and the one that `TRACER_TEST_GO` names if it does.
+    /// The toolchain in PATH, and the one that `TRACER_TEST_GO` names, if it is set.
     pub(crate) fn all() -> Vec<Self> {
         let other = env::var_os("TRACER_TEST_GO");
         [Some("go".into()), other].into_iter().flatten().map(Self).collect()
     }
 
-    /// The one that `TRACER_TEST_GO` names, else the path's.
+    /// The toolchain that `TRACER_TEST_GO` names, else the one in PATH.
     pub(crate) fn chosen() -> Self {
         Self(env::var_os("TRACER_TEST_GO").unwrap_or_else(|| "go".into()))
     }
@@ -44,7 +44,8 @@ impl Go {
             .env("GOFLAGS", "")
             .env("GOTOOLCHAIN", "local")
             .env("CGO_ENABLED", if form.is_externally_linked() { "1" } else { "0" })
-            // A variable of the caller's would lead to another one's library.
+            // A variable from the caller's environment would select the library of another
+            // toolchain.
             .env_remove("GOROOT")
             .args(["build", "-o"])
             .arg(&program)

@@ -1,7 +1,6 @@
 use std::{net::TcpListener, path::PathBuf, process::Command};
 
-/// Whether the host has no IPv6, as many containers do not; a test of it then has nothing to test
-/// and says so.
+/// Whether the host has no IPv6, as in many containers; the test then says so and is skipped.
 #[expect(clippy::print_stderr, reason = "the test harness shows it")]
 pub(crate) fn lacks_ipv6() -> bool {
     let Err(error) = TcpListener::bind("[::1]:0") else { return false };
@@ -9,8 +8,8 @@ pub(crate) fn lacks_ipv6() -> bool {
     true
 }
 
-/// A program, if it is there and succeeds with the arguments; if not, a test of it has nothing to
-/// test and says so.
+/// A program, if it exists and succeeds with the arguments; if not, the test says so and is
+/// skipped.
 #[expect(clippy::print_stderr, reason = "the test harness shows it")]
 pub(crate) fn found(program: &str, arguments: &[&str]) -> Option<PathBuf> {
     let output = Command::new(program).args(arguments).output();

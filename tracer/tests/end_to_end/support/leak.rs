@@ -2,19 +2,19 @@ use std::{collections::BTreeSet, thread, time::Duration};
 
 use super::{Fd, Listener, Puppet, Report, listed};
 
-/// How long it takes to leak some connections: longer than the `--idle` of the tests (2 s), over which
-/// they have to be spread.
+/// The time over which connections are leaked: longer than the `--idle` of the tests (2s), as
+/// accumulation requires.
 const SPAN: Duration = Duration::from_millis(2_800);
 
 /// The shortest pause between one leaked connection and the next: more than a twelfth of `--idle`
-/// (2 s at most), so that each is an event of its own.
+/// (2s at most), so that each is a separate event.
 const PAUSE_MIN: Duration = Duration::from_millis(200);
 
 /// The longest pause.
 const PAUSE_MAX: Duration = Duration::from_millis(600);
 
-/// Leaks `count` times, with a pause after each, and returns what was leaked. As one event, leaks
-/// would be *possible*.
+/// Leaks `count` times, with a pause after each, and returns what was leaked. In a single event,
+/// leaks would be only *possible*.
 pub(crate) fn one_by_one<T>(count: usize, mut leak_one: impl FnMut() -> T) -> Vec<T> {
     let parts = u32::try_from(count).expect("tests leak few").max(1);
     let pause = (SPAN / parts).clamp(PAUSE_MIN, PAUSE_MAX);
@@ -26,7 +26,7 @@ pub(crate) fn one_by_one<T>(count: usize, mut leak_one: impl FnMut() -> T) -> Ve
     (0..count).map(leak_and_wait).collect()
 }
 
-/// The puppet leaks connections to itself, whose 8 KiB it does not read.
+/// Makes the puppet leak connections to itself, whose 8 KiB it does not read.
 pub(crate) fn leak_within(puppet: &mut Puppet, count: usize) -> Vec<Fd> {
     let listener = puppet.listen();
     one_by_one(count, || {
@@ -38,7 +38,7 @@ pub(crate) fn leak_within(puppet: &mut Puppet, count: usize) -> Vec<Fd> {
     })
 }
 
-/// How connections are leaked.
+/// A way to leak connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// The peer sends data, which is not read, and closes.
@@ -50,7 +50,7 @@ pub(crate) enum Kind {
     Undrained,
     /// The peer resets the connection.
     Ghost,
-    /// Accepted, sent 100 bytes to, and never read.
+    /// The connection is accepted and receives 100 bytes, which are never read.
     NeverRead,
 }
 

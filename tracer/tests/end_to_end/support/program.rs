@@ -10,10 +10,9 @@ use std::{
 /// Longest wait for a line.
 const DEADLINE: Duration = Duration::from_secs(100);
 
-/// A process at the other end of a test: it takes commands line by line, and answers each with a
-/// line once it is done.
+/// A child process that takes commands line by line, and answers each with a line once it is done.
 ///
-/// It ends when this is dropped.
+/// It is killed when this is dropped.
 pub(crate) struct Program {
     child: Child,
     commands: Option<ChildStdin>,
@@ -41,7 +40,8 @@ impl Program {
         Self { child, commands, lines }
     }
 
-    /// Starts one that says `ready` once it is, with arguments that are split at white space.
+    /// Starts one that prints `ready` once it is ready, with arguments that are split at white
+    /// space.
     pub(crate) fn start_ready(executable: &Path, arguments: &str) -> Self {
         let mut program = Self::start(Command::new(executable).args(arguments.split_whitespace()));
         assert_eq!(program.line(), "ready", "{} {arguments}", executable.display());
@@ -53,7 +53,7 @@ impl Program {
         self.child.id()
     }
 
-    /// Sends a command and gives the answer.
+    /// Sends a command and returns the answer.
     pub(crate) fn ask(&mut self, command: &str) -> String {
         let commands = self.commands.as_mut().expect("only drop takes it");
         writeln!(commands, "{command}").expect("the program lives");
@@ -65,7 +65,7 @@ impl Program {
         self.lines.recv_timeout(DEADLINE).expect("the program answers")
     }
 
-    /// Kills it and waits until it is gone.
+    /// Kills it and waits until it has exited.
     pub(crate) fn kill(&mut self) {
         self.child.kill().expect("it is a child");
         self.child.wait().expect("it is a child");
@@ -75,7 +75,7 @@ impl Program {
 impl Drop for Program {
     fn drop(&mut self) {
         drop(self.commands.take());
-        // One that waits for something that will not come does not see the end of its input.
+        // A program that is blocked elsewhere does not see EOF on its input.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

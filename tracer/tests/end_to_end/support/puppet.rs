@@ -12,7 +12,7 @@ pub(crate) type Fd = u32;
 
 /// A process that opens, uses and closes sockets on command (`examples/puppet`).
 ///
-/// It ends when this is dropped.
+/// It is killed when this is dropped.
 pub(crate) struct Puppet {
     program: Program,
     pid: u32,
@@ -42,11 +42,11 @@ impl Puppet {
         Self::start_by(unshare.arg(Self::executable()))
     }
 
-    /// Starts a puppet by a command that becomes it or has it as its only child.
+    /// Starts a puppet with a command that executes it or has it as its only child.
     pub(crate) fn start_by(command: &mut Command) -> Self {
         let program = Program::start(command);
         let mut puppet = Self { pid: program.pid(), program };
-        // It answers, so it runs.
+        // It answers, so it has started.
         puppet.ask("close-all");
         while let Some(child) = only_child(puppet.pid) {
             puppet.pid = child;
@@ -59,7 +59,7 @@ impl Puppet {
         executable()
     }
 
-    /// Starts a puppet in a new network namespace, of which only loopback is up.
+    /// Starts a puppet in a new network namespace, in which only loopback is up.
     pub(crate) fn start_in_own_network() -> Self {
         let mut puppet = Self::start();
         puppet.ask("own-network");
@@ -87,7 +87,7 @@ impl Puppet {
         }
     }
 
-    /// As [`ask`](Self::ask), but returns the reason of a failure.
+    /// Like [`ask`](Self::ask), but returns the reason for a failure.
     pub(crate) fn try_ask(&mut self, command: &str) -> Result<Vec<u32>, String> {
         let answer = self.program.ask(command);
         match answer.split_once(' ').unwrap_or((&answer, "")) {
@@ -137,7 +137,7 @@ impl Puppet {
         self.ask(&format!("close {}", listed(fds)));
     }
 
-    /// Waits until the kernel has that many bytes for each connection.
+    /// Waits until that many bytes can be read from each connection.
     pub(crate) fn await_unread(&mut self, fds: &[Fd], length: usize) {
         self.ask(&format!("await-unread {} {length}", listed(fds)));
     }
@@ -147,7 +147,7 @@ impl Puppet {
         self.ask(&format!("await-state {} {state}", listed(fds)));
     }
 
-    /// Passes a connection to another puppet over a Unix socket, and keeps it too.
+    /// Passes a connection to another puppet over a Unix socket, and keeps it open as well.
     pub(crate) fn pass(&mut self, fd: Fd, receiver: &mut Self, directory: &Path) -> Fd {
         let path = directory.join(format!("passed-{fd}"));
         receiver.expect_passed(&path);
@@ -155,17 +155,17 @@ impl Puppet {
         receiver.take_passed()
     }
 
-    /// Other processes can pass connections to `path` from now on.
+    /// Listens at `path` for connections that other processes pass.
     pub(crate) fn expect_passed(&mut self, path: &Path) {
         self.ask(&format!("listen-unix {}", path.display()));
     }
 
-    /// Sends a connection to `path`, where it stays in flight until it is taken.
+    /// Sends a connection to `path`; it stays in flight until it is received.
     pub(crate) fn put_in_flight(&mut self, fd: Fd, path: &Path) {
         self.ask(&format!("send-fd {} {fd}", path.display()));
     }
 
-    /// Takes the next connection that was passed here.
+    /// Receives the next connection that was passed to this process.
     pub(crate) fn take_passed(&mut self) -> Fd {
         self.ask("receive-fd")[0]
     }
@@ -183,13 +183,13 @@ impl Puppet {
         assert_eq!(unsafe { libc::kill(pid, libc::SIGSTOP) }, 0, "the puppet can be signalled");
     }
 
-    /// Ends the process and waits until it is gone.
+    /// Ends the process and waits until it has exited.
     pub(crate) fn end(self) {
         drop(self);
     }
 }
 
-/// File descriptors in the form of the puppet's commands.
+/// File descriptors in the syntax of the puppet's commands.
 pub(crate) fn listed(fds: &[Fd]) -> String {
     fds.iter().map(Fd::to_string).collect::<Vec<_>>().join(",")
 }

@@ -4,12 +4,12 @@ use serde_json::Value;
 
 use super::{Fd, validator::Validator};
 
-/// The host is a virtual machine with software emulation.
+/// Whether the host is a virtual machine with software emulation.
 pub(crate) fn is_slow_host() -> bool {
     std::env::var_os("TRACER_TEST_SLOW_HOST").is_some()
 }
 
-/// Every document that a test reads is valid.
+/// Every document that a test reads is validated.
 static SCHEMA: LazyLock<Validator> = LazyLock::new(|| Validator::strict("report"));
 
 /// One JSON document of the tracer.
@@ -34,7 +34,7 @@ impl Report {
         array(&self.0["findings"]).map(Finding)
     }
 
-    /// Findings that hold a process accountable, retracted ones too.
+    /// The findings about a process, including retracted ones.
     pub(crate) fn findings_of(&self, pid: u32) -> Vec<Finding> {
         self.findings().filter(|finding| finding.number("pid") == u64::from(pid)).collect()
     }
@@ -44,7 +44,7 @@ impl Report {
         self.findings().find(Finding::is_leak)
     }
 
-    /// Active findings of a process that are *likely* or better.
+    /// Active findings of a process that are at least *likely*.
     pub(crate) fn leaks_of(&self, pid: u32) -> Vec<Finding> {
         self.findings_of(pid).into_iter().filter(Finding::is_leak).collect()
     }
@@ -56,12 +56,12 @@ impl Report {
         leaks.remove(0)
     }
 
-    /// How many connections the leaks of a process have.
+    /// The number of connections in the leaks of a process.
     pub(crate) fn leaked_by(&self, pid: u32) -> u64 {
         self.leaks_of(pid).iter().map(Finding::count).sum()
     }
 
-    /// Every connection that a process holds, with a finding and (`--all`) without. Listeners are
+    /// Every connection that a process holds, with a finding or (`--all`) without. Listeners are
     /// not connections.
     pub(crate) fn connections_of(&self, pid: u32) -> Vec<Connection> {
         self.findings()
@@ -79,17 +79,17 @@ impl Report {
         process.unwrap_or_else(|| panic!("process {pid} is not in {self}"))
     }
 
-    /// The note of a code, if the report has one.
+    /// The note with a code, if the report has one.
     pub(crate) fn note(&self, code: &str) -> Option<Value> {
         array(&self.0["coverage"]["notes"]).find(|note| note["code"] == code)
     }
 
-    /// Snapshots were taken without BPF programs.
+    /// Whether snapshots were taken without BPF programs.
     pub(crate) fn is_degraded(&self) -> bool {
         self.note("without-kernel-programs").is_some()
     }
 
-    /// The member of a name.
+    /// The member with a name.
     pub(crate) fn member(&self, name: &str) -> &Value {
         &self.0[name]
     }
@@ -121,23 +121,24 @@ impl Finding {
         self.0.get(name).unwrap_or_else(|| panic!("no {name} in {:#}", self.0)).is_null()
     }
 
-    /// The evidence of a code, if the finding has any.
+    /// The evidence with a code, if the finding has any.
     pub(crate) fn evidence(&self, code: &str) -> Option<Value> {
         array(&self.0["evidence"]).find(|fact| fact["code"] == code)
     }
 
-    /// Whether it has the caveat of a code.
+    /// Whether it has the caveat with a code.
     pub(crate) fn has_caveat(&self, code: &str) -> bool {
         array(&self.0["caveats"]).any(|caveat| caveat["code"] == code)
     }
 
-    /// How many connections it is about.
+    /// The number of connections that it is about.
     pub(crate) fn count(&self) -> u64 {
         self.number("count")
     }
 
-    /// It is active and *likely* or better. On a slow host, the last event of a leak is too long ago
-    /// for a short `--idle` before the tracer has started, which makes it only *possible*.
+    /// Whether it is active and at least *likely*. On a slow host, *possible* is enough: with a
+    /// short `--idle`, the last event of a leak is already too long ago when the tracer has
+    /// started.
     fn is_leak(&self) -> bool {
         let is_enough = match self.text("confidence") {
             "likely" | "certain" => true,
@@ -147,7 +148,7 @@ impl Finding {
         is_enough && !self.is_retracted()
     }
 
-    /// It was retracted.
+    /// Whether the finding was retracted.
     pub(crate) fn is_retracted(&self) -> bool {
         !self.0["retracted_at"].is_null()
     }
@@ -157,7 +158,7 @@ impl Finding {
         array(&self.0["connections"]).map(Connection).collect()
     }
 
-    /// The file descriptors of its connections in the accountable process.
+    /// The file descriptors of its connections in the owning process.
     pub(crate) fn fds(&self) -> BTreeSet<Fd> {
         self.connections().iter().map(Connection::fd).collect()
     }
@@ -183,7 +184,7 @@ impl Connection {
         self.0[name].as_bool().unwrap_or_else(|| panic!("{name} is no boolean in {:#}", self.0))
     }
 
-    /// The file descriptor in the accountable process.
+    /// The file descriptor in the owning process.
     pub(crate) fn fd(&self) -> Fd {
         Fd::try_from(self.number("fd")).expect("file descriptors are small")
     }

@@ -13,25 +13,25 @@ pub(crate) type Row = BTreeMap<String, String>;
 pub(crate) struct Rows(pub(crate) Vec<Row>);
 
 impl Rows {
-    /// Reads an export and asserts its form: the header of the contract, every row whole and as
-    /// long as the header, every line ended by CRLF.
+    /// Parses an export and asserts its form: the documented header, every row complete and as long
+    /// as the header, and every line ended by CRLF.
     pub(crate) fn parse(bytes: &[u8]) -> Self {
         let text = std::str::from_utf8(bytes).expect("CSV is UTF-8");
         assert!(text.starts_with(&format!("{HEADER}\r\n")), "the header is another one: {text}");
         assert!(text.ends_with("\r\n"), "the last row is cut: {text}");
-        // The reader refuses rows of another length than the header's.
+        // The reader refuses rows whose length differs from that of the header.
         let mut reader = csv::Reader::from_reader(bytes);
         let rows = reader.deserialize().map(|row| row.expect("every row is whole"));
         Self(rows.collect())
     }
 
-    /// The rows about the connections of one process, listeners left out.
+    /// The rows about the connections of one process, without listeners.
     pub(crate) fn of(&self, pid: u32) -> Vec<&Row> {
         let pid = pid.to_string();
         self.0.iter().filter(|row| row["PID"] == pid && row["STATE"] != "LISTEN").collect()
     }
 
-    /// The last row of each connection, by its id: the one that counts.
+    /// The last row of each connection by its id, which is the one that counts.
     pub(crate) fn last(&self) -> BTreeMap<&str, &Row> {
         self.0.iter().map(|row| (row["CONN_ID"].as_str(), row)).collect()
     }

@@ -14,7 +14,7 @@ use super::{Report, Rows};
 /// Longest wait for a condition or an end: far more than a healthy run takes on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(200);
 
-/// Longest wait for the end of standard error once the process has ended.
+/// Longest wait for the end of standard error once the process has exited.
 const ERRORS_DEADLINE: Duration = Duration::from_secs(20);
 
 /// The tracer with arguments, which are split at white space.
@@ -40,12 +40,13 @@ pub(crate) fn run_in(other: &str, arguments: &str) -> Command {
 /// The user and group `nobody`.
 pub(crate) const NOBODY: u32 = 65534;
 
-/// A copy of the tracer that every user can run: the build's directory may be closed to others.
+/// A copy of the tracer that every user can run: other users may have no access to the build
+/// directory.
 pub(crate) fn program_for_all(directory: &Path) -> PathBuf {
     fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).expect("it is ours");
     let program = directory.join("tracer");
-    // Another process copies it: a concurrent test could start a child while the file is open
-    // for writing here, and a file that any process has open so cannot be run.
+    // Another process copies it: a concurrent test could fork while the file is open for writing
+    // here, and a file that some process has open for writing cannot be executed.
     let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_tracer")).arg(&program).status();
     assert!(copied.expect("cp runs").success());
     program
@@ -76,7 +77,7 @@ impl Tracer {
         Self::spawn(command(arguments))
     }
 
-    /// Runs the tracer until it ends.
+    /// Runs the tracer until it exits.
     pub(crate) fn run(arguments: &str) -> Outcome {
         Self::start(arguments).finish()
     }
@@ -91,7 +92,7 @@ impl Tracer {
         thread::spawn(move || {
             let mut output = output;
             let mut line = String::new();
-            // Lines keep their ends, so that the whole is what the program wrote.
+            // Lines keep their line ends, so that the result is exactly what the program wrote.
             while output.read_line(&mut line).expect("the output is UTF-8") > 0 {
                 if sender.send(std::mem::take(&mut line)).is_err() {
                     break;
@@ -185,7 +186,7 @@ impl Tracer {
         self.finish()
     }
 
-    /// Kills it with SIGKILL, and waits until it is gone.
+    /// Kills it with SIGKILL and waits until it has exited.
     pub(crate) fn kill_at_once(mut self) {
         self.child.kill().expect("it is a child");
         self.child.wait().expect("it is a child");
@@ -208,7 +209,7 @@ impl Tracer {
         assert_eq!(result, 0, "the tracer can be signalled");
     }
 
-    /// Waits until it ends.
+    /// Waits until it exits.
     pub(crate) fn finish(mut self) -> Outcome {
         let deadline = Instant::now() + DEADLINE;
         loop {
@@ -230,7 +231,7 @@ impl Tracer {
 
     fn errors(&mut self) -> String {
         let reader = self.stderr.take().expect("only the end takes it");
-        // What `nsenter` has started survives it when it is killed, and keeps the pipe open.
+        // A child of `nsenter` survives when `nsenter` is killed, and keeps the pipe open.
         let deadline = Instant::now() + ERRORS_DEADLINE;
         while !reader.is_finished() {
             if Instant::now() > deadline {

@@ -34,7 +34,7 @@ var kinds = map[string]func(*client){
 	"slow":      slow,
 	"held":      held,
 	"timeout":   timeout,
-	"cancelled": cancelled,
+	"canceled": canceled,
 	"refused":   refused,
 	"posted":    posted,
 	"proxy":     proxy,
@@ -251,7 +251,7 @@ func timeout(c *client) {
 }
 
 // The same by context.
-func cancelled(c *client) {
+func canceled(c *client) {
 	c.repeat(func() {
 		for _, path := range []string{"/huge", "/silence"} {
 			ctx, cancel := context.WithCancel(context.Background())

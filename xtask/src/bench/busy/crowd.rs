@@ -1,5 +1,5 @@
-//! A host with many small programs: pools, some idle and some in use, leaks, and new connections all
-//! the time.
+//! A host with many small programs: idle pools, pools in use, leaks, and a steady rate of new
+//! connections.
 
 use std::path::Path;
 use std::process::Command;
@@ -18,20 +18,20 @@ const FILES: usize = 10;
 const VISITORS: usize = 10;
 /// How long those connections are open.
 const KEPT: Duration = Duration::from_secs(2);
-/// Pause between two uses of a pool that is in use.
+/// Pause between two uses of a pool in frequent use.
 const OFTEN: Duration = Duration::from_secs(5);
-/// Pause between two uses of a pool that is used now and then: longer than `--idle`.
+/// Pause between two uses of a pool in occasional use: longer than `--idle`.
 const RARELY: Duration = Duration::from_secs(90);
 /// Unread data on each connection of a process that does not read, in bytes: more than TLS session
 /// tickets.
 const UNREAD: usize = 8_192;
 
-/// What a process does with its connections. Both ends are in the process.
+/// How a process uses its connections, both ends of which are in the process.
 #[derive(Clone, Copy)]
 enum Pool {
     /// They were used once.
     Idle,
-    /// They are used again and again.
+    /// They are used repeatedly.
     Used { every: Duration },
     /// The servers have closed them, the clients have not.
     Closed,
@@ -51,11 +51,11 @@ impl Pool {
     }
 }
 
-/// The programs. They end when this is dropped.
+/// The programs. They are ended when this is dropped.
 pub(super) struct Crowd(Vec<Helper>);
 
 impl Crowd {
-    /// Starts this many processes, and others that open this many connections per second together.
+    /// Starts this many processes, and others that together open this many connections per second.
     ///
     /// # Errors
     /// If one does not start, or the host does not allow it.
@@ -79,13 +79,13 @@ impl Crowd {
     /// The CPU time that all of them have used.
     ///
     /// # Errors
-    /// If one has ended.
+    /// If one has exited.
     pub(super) fn cpu_time(&self) -> Result<Duration> {
         self.0.iter().map(|helper| measure::cpu_time(helper.pid())).sum()
     }
 }
 
-/// Opens the connections of one process, on an address for it only, so that ports do not run out.
+/// Opens the connections of one process, on an address of its own, so that ports do not run out.
 fn fill(helper: &mut Helper, number: usize) -> Result<()> {
     helper.ask(&format!("open-files {FILES}"))?;
     let address = format!("127.0.{}.{}", 1 + number / 250, 1 + number % 250);

@@ -46,17 +46,17 @@ pub(super) fn build(
     directory: &Path,
 ) -> Result<()> {
     let mut build = go_command(go, build_env);
-    // With a slash at its end, Go takes the path as a directory.
+    // With a trailing slash, Go treats the path as a directory.
     build.args(["build", "-buildvcs=false", "-o"]).arg(directory.join("")).arg("./...");
     command::succeed(build.current_dir(module))
 }
 
-/// A Go command that downloads nothing and writes to the build directory only.
+/// A Go command that downloads nothing and writes only to the build directory.
 fn go_command(go: &Path, build_env: &BuildEnv) -> Command {
     let mut command = Command::new(go);
     command.env("GOTOOLCHAIN", "local").env("GOFLAGS", "-mod=mod").env("GOPROXY", "off");
     command.env("GOCACHE", &build_env.go_cache).env("GOPATH", build_env.built.join("go-path"));
-    // If the caller has set it, it names the library of another toolchain.
+    // If the caller has set it, it may refer to the library of another toolchain.
     command.env_remove("GOROOT");
     command
 }

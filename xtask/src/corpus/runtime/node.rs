@@ -26,7 +26,7 @@ pub(super) fn prepare(build_env: &mut BuildEnv) -> Result<Result<Tools, Missing>
     let modules = directory.join("node_modules");
     let is_stale = wanted.is_some() && (installed != wanted || !modules.is_dir());
     if is_stale && let Err(missing) = install(build_env, &directory) {
-        // So that the next run tries again.
+        // The file is removed so that the next run tries again.
         fs::remove_file(directory.join("package.json")).context("cannot remove package.json")?;
         return Ok(Err(missing));
     }

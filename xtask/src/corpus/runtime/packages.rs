@@ -20,7 +20,7 @@ impl Packages {
         Self { may_install, updated: false }
     }
 
-    /// Makes sure that the program is there; installs the package if it is missing.
+    /// Ensures that the program exists; installs the package if it is missing.
     pub(super) fn program(&mut self, name: &str, package: &str) -> Result<Tools, Missing> {
         self.path_of(name, package).map(|_| Tools::default())
     }
@@ -50,13 +50,13 @@ impl Packages {
             return Err(format!("no {name}; `cargo xtask corpus` installs {package}"));
         }
         if !self.updated {
-            // If this fails, older package lists may do.
+            // If this fails, older package lists may be sufficient.
             let _ = command::announce(setup::as_root("apt-get").arg("update"));
             self.updated = true;
         }
         let mut install = setup::as_root("apt-get");
         install.args(["install", "-y", "--no-install-recommends", package]);
-        // Without questions, for which there is no terminal.
+        // Disables questions, because there is no terminal.
         install.env("DEBIAN_FRONTEND", "noninteractive");
         command::announce(&mut install).map_err(|error| format!("no {name}: {error:#}"))
     }
@@ -70,7 +70,7 @@ fn find(program: &str) -> Option<PathBuf> {
     command::find(program).or_else(elsewhere)
 }
 
-/// The caller's search path with the directories of administration programs.
+/// The caller's search path, plus the directories of administration programs.
 pub(crate) fn search_path() -> std::ffi::OsString {
     let path = env::var_os("PATH").unwrap_or_default();
     let directories = env::split_paths(&path).chain(ADMINISTRATION.map(PathBuf::from));

@@ -22,7 +22,7 @@ pub(super) fn prepare(build_env: &mut BuildEnv) -> Result<Result<Tools, Missing>
 fn interpreter(build_env: &mut BuildEnv) -> Result<Tools, Missing> {
     let environment = environment(build_env)?;
     let requirements = build_env.corpus.join("python/requirements.txt");
-    // The list of what was installed last; nothing is installed while it is the same.
+    // The list of packages that were installed last; if it has not changed, nothing is installed.
     let installed = environment.join("requirements.txt");
     if let Ok(wanted) = fs::read(&requirements)
         && !fs::read(&installed).is_ok_and(|present| present == wanted)

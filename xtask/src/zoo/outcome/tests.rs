@@ -8,7 +8,7 @@ use crate::zoo::record::{Sighting, Sightings, Source};
 
 const IDLE: Duration = Duration::from_secs(10);
 
-/// A sighting of `count` connections with the verdict `ghost`, none if it is 0.
+/// A sighting of `count` connections with the verdict `ghost`; without a finding if `count` is 0.
 fn sighting(source: Source, at_s: f64, count: u64) -> Sighting {
     let finding = Finding::made_up("ghost", Confidence::Likely, count, "127.0.0.1:81");
     Sighting { source, at_s, findings: if count == 0 { Vec::new() } else { vec![finding] } }

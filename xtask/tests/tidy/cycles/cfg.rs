@@ -1,11 +1,11 @@
-//! Which code is compiled for tests or fuzzing only.
+//! Detects code that is compiled only for tests or fuzzing.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// Options that are off in the program.
 const OFF: [&str; 2] = ["fuzzing", "test"];
 
-/// Whether an attribute leaves out what it is on. `attribute` is what is between the brackets.
+/// Whether an attribute excludes its item. `attribute` is the text between the brackets.
 pub(crate) fn leaves_out(attribute: &TokenStream) -> bool {
     let mut tokens = attribute.clone().into_iter();
     match (tokens.next(), tokens.next()) {
@@ -16,7 +16,7 @@ pub(crate) fn leaves_out(attribute: &TokenStream) -> bool {
     }
 }
 
-/// What a predicate evaluates to; `None` if it depends on more than [`OFF`].
+/// The value of a predicate; `None` if it depends on more than [`OFF`].
 fn value(predicate: &[TokenTree]) -> Option<bool> {
     match predicate {
         [TokenTree::Ident(option)] => OFF.iter().any(|off| option == off).then_some(false),

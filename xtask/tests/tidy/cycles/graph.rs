@@ -8,10 +8,10 @@ use super::module_tree::{ModulePath, Tree};
 /// Where one module names another, `file:line` each.
 type Places = Vec<String>;
 
-/// The modules that each module of a folder depends on.
+/// The modules on which each module of a folder depends.
 type Dependencies = BTreeMap<String, BTreeMap<String, Places>>;
 
-/// Every shortest cycle, with a place for each of its dependencies.
+/// Every shortest cycle, with the position of each of its dependencies.
 pub(crate) fn cycles(tree: &Tree) -> Vec<String> {
     let mut all = Vec::new();
     for (parent, dependencies) in by_parent(tree) {
@@ -30,7 +30,7 @@ pub(crate) fn cycles(tree: &Tree) -> Vec<String> {
     all
 }
 
-/// A path from one module to another counts for the two siblings that it leads out of and into.
+/// A path from one module to another counts for the two siblings that contain them.
 fn by_parent(tree: &Tree) -> BTreeMap<ModulePath, Dependencies> {
     let mut by_parent: BTreeMap<ModulePath, Dependencies> = BTreeMap::new();
     for (from, module) in &tree.modules {
@@ -69,7 +69,7 @@ fn shortest_path<'a>(
     None
 }
 
-/// The same cycle, beginning with the first in the alphabet.
+/// The same cycle, beginning with the alphabetically first module.
 fn from_smallest(mut cycle: Vec<&str>) -> Vec<&str> {
     let smallest = (0..cycle.len()).min_by_key(|&index| cycle[index]).unwrap_or_default();
     cycle.rotate_left(smallest);

@@ -1,4 +1,4 @@
-//! The modules of a crate, and which module a path leads to.
+//! The modules of a crate, and the module to which a path leads.
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
@@ -7,10 +7,10 @@ use proc_macro2::TokenStream;
 
 use super::references::{self, Child, Named};
 
-/// Imports that are followed for one path; more would be a circle of them.
+/// Maximum number of imports followed for one path; more would be a cycle of imports.
 const MAXIMUM_IMPORTS: usize = 16;
 
-/// Names from the root of the crate on; the root itself has none.
+/// The names from the root of the crate; the root itself has none.
 pub(crate) type ModulePath = Vec<String>;
 
 /// A module and what it names.
@@ -25,7 +25,7 @@ pub(crate) struct Tree {
     pub(crate) modules: BTreeMap<ModulePath, Module>,
 }
 
-/// Gives the text of a file, if there is one.
+/// Returns the text of a file, if it exists.
 type Read<'a> = &'a dyn Fn(&Path) -> Option<String>;
 
 impl Tree {
@@ -65,14 +65,14 @@ impl Tree {
         self.modules.insert(path, Module { file: file.to_owned(), named });
     }
 
-    /// The module that has what a path in `from` names; `None` if that is in another crate or a
-    /// name of the language. Where a path leads to a name that a module above `from` imports, that
+    /// The module that contains what a path in `from` names; `None` if that is in another crate or
+    /// a name of the language. If a path leads to a name that a module above `from` imports, that
     /// import is followed: otherwise two modules could import each other through their parent.
     pub(crate) fn target(&self, from: &ModulePath, segments: &[String]) -> Option<ModulePath> {
         self.follow(from, from, segments, MAXIMUM_IMPORTS)
     }
 
-    /// `at` is where the path is written.
+    /// `at` is the module in which the path is written.
     fn follow(
         &self,
         from: &ModulePath,

@@ -1,6 +1,6 @@
-//! What one module names: its child modules, its imports, and the paths in its code.
+//! The names in one module: its child modules, its imports, and the paths in its code.
 //!
-//! The tokens are read as they are, so that paths in the arguments of macros count too.
+//! The tokens are read without expansion, so that paths in the arguments of macros also count.
 
 use proc_macro2::{Delimiter, Group, Spacing, TokenStream, TokenTree};
 
@@ -11,7 +11,7 @@ use super::cfg;
 pub(crate) struct Named {
     pub(crate) children: Vec<Child>,
     pub(crate) imports: Vec<Import>,
-    /// Of code and imports alike.
+    /// The paths in code and imports.
     pub(crate) paths: Vec<Path>,
 }
 
@@ -102,7 +102,7 @@ impl Named {
         }
     }
 
-    /// Reads a declaration of a module from behind `mod`.
+    /// Reads a declaration of a module from the token after `mod`.
     fn child<'a>(&mut self, tokens: &'a [TokenTree], file: Option<String>) -> &'a [TokenTree] {
         match tokens {
             [TokenTree::Ident(name), TokenTree::Group(content), rest @ ..]
@@ -120,7 +120,7 @@ impl Named {
         }
     }
 
-    /// Reads an import from behind `use`, up to its semicolon.
+    /// Reads an import from the token after `use` up to its semicolon.
     fn import<'a>(&mut self, tokens: &'a [TokenTree]) -> &'a [TokenTree] {
         let Some(end) = tokens.iter().position(|token| is_punct(token, ';')) else {
             return tokens;

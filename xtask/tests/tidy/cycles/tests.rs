@@ -1,4 +1,4 @@
-//! The check itself, on trees that are made up.
+//! Tests of the check itself, on synthetic trees.
 
 use std::path::Path;
 
@@ -95,7 +95,7 @@ fn a_parent_hides_nothing() {
 fn what_is_no_cycle() {
     // Between a module and those below it.
     check(&[("lib.rs", "mod a; struct S; use a::f;"), ("a.rs", "use super::S;")], &[]);
-    // In one direction only.
+    // Only in one direction.
     check(&[("lib.rs", "mod a; mod b;"), ("a.rs", "use crate::b;"), ("b.rs", "")], &[]);
     // A crate or an item with the name of a module.
     check(

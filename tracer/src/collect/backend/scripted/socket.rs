@@ -19,12 +19,12 @@ const AF_INET: u16 = 2;
 const NETNS: u32 = 4_026_531_840;
 /// `ECONNRESET`.
 const RESET: u32 = 104;
-/// What each connection has sent after it was opened.
+/// The number of bytes that each connection has sent after it was opened.
 const REQUEST_BYTES: u32 = 100;
 
 const NS_PER_MS: u64 = 1_000_000;
 
-/// A process that runs on the real host.
+/// A process on the real host.
 #[derive(Clone, Debug)]
 pub(crate) struct Process {
     pub(crate) pid: u32,
@@ -54,17 +54,17 @@ impl Process {
 /// The socket's cookie and inode number.
 pub(crate) type SocketId = u32;
 
-/// All open sockets, and the events that were not fetched yet.
+/// All open sockets, and the events that have not been fetched yet.
 pub(crate) struct Sockets {
     pub(super) now: Timestamp,
-    /// Events are reported from now on.
+    /// Whether events are reported.
     pub(super) is_traced: bool,
     open: BTreeMap<SocketId, Socket>,
     events: Vec<EventRecord>,
     next: SocketId,
-    /// How many events were lost so far.
+    /// The number of events lost so far.
     pub(crate) events_lost: u64,
-    /// All processes are stopped by a signal.
+    /// Whether all processes are stopped by a signal.
     pub(crate) are_processes_stopped: bool,
 }
 
@@ -98,7 +98,7 @@ impl Sockets {
         }
     }
 
-    /// A process connects and sends a request. Each connection has another local port.
+    /// A process connects and sends a request. Each connection has a different local port.
     pub(crate) fn connect(&mut self, process: &Process, remote: ([u8; 4], u16)) -> SocketId {
         let local_port = 40_000 + self.next_port();
         let id = self.add(process, true, (remote.0.into(), remote.1), local_port);
@@ -107,7 +107,7 @@ impl Sockets {
         id
     }
 
-    /// A process accepts a connection on a local port. Each has another remote port.
+    /// A process accepts a connection on a local port. Each has a different remote port.
     pub(crate) fn accept(&mut self, process: &Process, local_port: u16) -> SocketId {
         let remote = (Ipv4Addr::LOCALHOST, 50_000 + self.next_port());
         let id = self.add(process, false, remote, local_port);
@@ -201,7 +201,7 @@ impl Sockets {
         }
     }
 
-    /// Moves everything that happened to the connection back in time.
+    /// Moves all events of the connection back in time.
     pub(crate) fn backdate(&mut self, id: SocketId, by: Duration) {
         let back = |at: Timestamp| Timestamp::from_ns(at.as_ns() - nanoseconds(by));
         let socket = self.socket(id);

@@ -1,12 +1,12 @@
-//! How BTF is written: constants, the head of a type, and reading within bounds.
+//! The encoding of BTF: constants, the header of a type, and bounded reads.
 
 use super::error::BtfError;
 
 /// First two bytes of the header, in the byte order of the machine.
 pub(super) const MAGIC: u16 = 0xeb9f;
-/// Size of the header as first published; a later one may be longer.
+/// Size of the header in its first version; later ones may be longer.
 pub(super) const HEADER_BYTES: usize = 24;
-/// Size of `struct btf_type`, which every type begins with.
+/// Size of `struct btf_type`, with which every type begins.
 pub(super) const TYPE_BYTES: usize = 12;
 /// Size of `struct btf_member`, `struct btf_enum64` and `struct btf_var_secinfo`.
 pub(super) const WIDE_ENTRY_BYTES: usize = 12;
@@ -35,21 +35,22 @@ pub(super) mod kind {
     pub(in crate::collect::kernel::btf) const ENUM64: u8 = 19;
 }
 
-/// A type's `struct btf_type`, and where what follows it begins.
+/// A type's `struct btf_type`, and where the data after it begins.
 #[derive(Clone, Copy)]
 pub(super) struct Type {
     pub(super) name: u32,
     pub(super) kind: u8,
-    /// `kind_flag`: of a structure's members, whether an offset holds a bit field's size too.
+    /// `kind_flag`: for a structure, whether the offsets of members also contain the size of bit
+    /// fields.
     pub(super) flag: bool,
-    /// `vlen`: how many entries follow.
+    /// `vlen`: the number of entries that follow.
     pub(super) entries: usize,
     /// Size in bytes, or the id of the type that this one refers to.
     pub(super) size_or_target: u32,
     pub(super) body: usize,
 }
 
-/// Bytes that follow the `struct btf_type`.
+/// The number of bytes after the `struct btf_type`.
 pub(super) fn body_bytes(head: Type) -> Result<usize, BtfError> {
     Ok(match head.kind {
         kind::POINTER
@@ -80,7 +81,7 @@ pub(super) fn section(
     let start = header_bytes.checked_add(offset);
     let range = start.and_then(|start| Some(start..start.checked_add(length)?));
     let section = range.and_then(|range| bytes.get(range));
-    section.ok_or(BtfError::Malformed("section outside of the file"))
+    section.ok_or(BtfError::Malformed("section outside the file"))
 }
 
 pub(super) fn read_u16(bytes: &[u8], position: usize) -> Result<u16, BtfError> {

@@ -1,26 +1,26 @@
-//! Why a question to BTF has no answer.
+//! Why a lookup in BTF failed.
 
 use std::fmt;
 
-/// Why a question has no answer.
+/// Why a lookup failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BtfError {
-    /// The bytes are not BTF, or not of a kind that this reader knows; what was wrong with them.
+    /// The bytes are not BTF, or of a version that this reader does not know; with what is wrong.
     Malformed(&'static str),
     /// There is no such structure, union or enumeration.
     NoType(String),
     /// The type has no such field or enumerator.
     NoField {
-        /// The type that the path began at.
+        /// The type at which the path begins.
         structure: String,
-        /// The whole path asked for.
+        /// The requested path.
         field: String,
     },
-    /// The field is some bits of a larger unit, so it has no byte offset.
+    /// The field is a bit field, so it has no byte offset.
     Bitfield {
-        /// The type that the path began at.
+        /// The type at which the path begins.
         structure: String,
-        /// The whole path asked for.
+        /// The requested path.
         field: String,
     },
 }

@@ -1,9 +1,9 @@
-//! A small BTF for aya, with only the types whose ids aya looks up: it parses every type of the BTF
-//! that it is given, and the kernel's has about 100,000.
+//! A small BTF for aya, with only the types whose ids aya looks up. aya parses every type of the
+//! BTF that it is given, and the kernel's has about 100,000.
 
 use super::{Btf, BtfError, HEADER_BYTES, MAGIC, TYPE_BYTES, kind};
 
-/// The placeholder of an omitted type: a forward declaration, the shortest type.
+/// The placeholder for an omitted type: a forward declaration, the shortest type.
 const LEFT_OUT: [u32; 3] = [0, (kind::FORWARD as u32) << 24, 0];
 
 impl Btf<'_> {
@@ -22,7 +22,7 @@ impl Btf<'_> {
             }
             let text = self.strings.get(head.name as usize..).unwrap_or_default();
             let is_this = |name: &&String| {
-                // The first byte rules most names out without a call.
+                // Comparing the first byte rules out most names without a call.
                 text.first() == name.as_bytes().first()
                     && text.starts_with(name.as_bytes())
                     && text.get(name.len()) == Some(&0)

@@ -63,7 +63,7 @@ impl Writer {
 /// One type of every kind.
 fn sample() -> Vec<u8> {
     let mut writer = Writer::new();
-    // 1: u32; 2: u16; 3: a three-bit integer, the older way to write a bit field.
+    // 1: u32; 2: u16; 3: a three-bit integer, the older encoding of a bit field.
     writer.head("u32", kind::INT, false, 0, 4);
     writer.words(&[32]);
     writer.head("u16", kind::INT, false, 0, 2);
@@ -97,7 +97,7 @@ fn sample() -> Vec<u8> {
         ("inner", 13, 352),
         ("links", 14, 448),
     ]);
-    // 13: with bit fields the older way; 14: pointer[2]; 15: type tag; 16: restrict.
+    // 13: with bit fields in the older encoding; 14: pointer[2]; 15: type tag; 16: restrict.
     writer.head("inner", kind::STRUCT, false, 3, 12);
     writer.members(&[("bits", 3, 0), ("crooked", 1, 35), ("straight", 15, 64)]);
     writer.head("", kind::ARRAY, false, 0, 0);
@@ -114,7 +114,7 @@ fn sample() -> Vec<u8> {
     writer.head("wide", kind::ENUM64, false, 1, 8);
     let name = writer.name("WIDE");
     writer.words(&[name, 1, 2]);
-    // 19 onwards: kinds that only have to be stepped over.
+    // 19 onwards: kinds that only have to be skipped.
     writer.head("forward", kind::FORWARD, false, 0, 0);
     writer.head("", kind::FUNCTION_PROTOTYPE, false, 1, 1);
     writer.words(&[0, 1]);
@@ -130,7 +130,7 @@ fn sample() -> Vec<u8> {
     writer.head("loop", kind::TYPEDEF, false, 0, 26);
     writer.head("abyss", kind::STRUCT, true, 3, 4);
     writer.members(&[("", 27, 0), ("", 27, 0), ("looped", 26, 0)]);
-    // 28: arrays that cannot be measured.
+    // 28: arrays whose size cannot be computed.
     writer.head("odd", kind::STRUCT, true, 3, 8);
     writer.members(&[("functions", 29, 0), ("nested", 30, 0), ("missing", 99, 0)]);
     writer.head("", kind::ARRAY, false, 0, 0);
@@ -140,7 +140,7 @@ fn sample() -> Vec<u8> {
     writer.finish()
 }
 
-/// Questions of every kind, on whatever the bytes are.
+/// Lookups of every kind, in arbitrary bytes.
 fn ask_everything(bytes: &[u8]) {
     const QUESTIONS: [(&str, &str); 14] = [
         ("outer", ""),
@@ -257,7 +257,7 @@ fn no_changed_byte_makes_it_panic() {
 
 #[test]
 fn no_garbage_makes_it_panic() {
-    // A linear congruential generator (Knuth's MMIX) is garbage enough, and the same every time.
+    // A linear congruential generator (Knuth's MMIX) gives garbage that is the same every time.
     let mut state = 1_u64;
     let mut next = move || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963);

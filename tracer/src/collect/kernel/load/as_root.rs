@@ -1,4 +1,4 @@
-//! The real kernel, with connections of this very process.
+//! Tests on the real kernel, with connections of this process.
 
 use std::{
     collections::BTreeSet,
@@ -18,7 +18,7 @@ use tracer_common::{EventKind, EventRecord, FAMILY_INET, NO_STACK, SocketRecord}
 use zerocopy::FromBytes;
 
 use super::*;
-use crate::collect::kernel::{hooks::Mechanism, losses::KernelLosses};
+use crate::collect::kernel::{hooks::AttachFamily, iterator::Reading, losses::KernelLosses};
 
 mod attach_methods;
 mod delivery;
@@ -27,7 +27,7 @@ mod limits;
 #[cfg(target_arch = "x86_64")]
 mod stacks;
 
-/// Names the mechanism by which tests attach; without it they take the best.
+/// Names the mechanism by which tests attach; without it, they use the best one.
 const MECHANISM_VARIABLE: &str = "TRACER_TEST_ATTACH_METHOD";
 
 /// Numbers of `include/net/tcp_states.h`.
@@ -40,8 +40,8 @@ const CLOSE_WAIT: u8 = 8;
 const LOOPBACKS: [(&str, &str); 3] =
     [("127.0.0.1:0", "127.0.0.1"), ("[::1]:0", "[::1]"), ("[::]:0", "[::ffff:127.0.0.1]")];
 
-/// The loaded programs, attached, with this process alone in scope. Tests that have one take
-/// turns, as they share the process.
+/// The loaded and attached programs, with only this process in scope. Tests that have one run one
+/// after another, because they share the process.
 struct Watch {
     kernel: Kernel,
     events: EventRing,
@@ -52,23 +52,23 @@ struct Watch {
 impl Watch {
     /// Attaches by the mechanism that [`MECHANISM_VARIABLE`] names, otherwise by the best.
     fn start(pids: &[u32], ring_bytes: Option<u32>) -> Self {
-        let mechanism = env::var(MECHANISM_VARIABLE).ok();
-        let mechanism = mechanism.map(|name| Mechanism::named(&name).unwrap());
-        Self::start_by(mechanism, pids, ring_bytes).unwrap()
+        let attach_family = env::var(MECHANISM_VARIABLE).ok();
+        let attach_family = attach_family.map(|name| AttachFamily::named(&name).unwrap());
+        Self::start_by(attach_family, pids, ring_bytes).unwrap()
     }
 
     /// Attaches by one mechanism only; an error if that is impossible for one of the hooks.
     fn start_by(
-        mechanism: Option<Mechanism>,
+        attach_family: Option<AttachFamily>,
         pids: &[u32],
         ring_bytes: Option<u32>,
     ) -> Result<Self, String> {
-        Self::start_with(mechanism, pids, ring_bytes, |_| {})
+        Self::start_with(attach_family, pids, ring_bytes, |_| {})
     }
 
     /// The same with a change to the loaded programs before they are attached.
     fn start_with(
-        mechanism: Option<Mechanism>,
+        attach_family: Option<AttachFamily>,
         pids: &[u32],
         ring_bytes: Option<u32>,
         change: impl FnOnce(&mut Kernel),
@@ -80,7 +80,7 @@ impl Watch {
             with_stacks: true,
             verbose: false,
             ring_bytes,
-            mechanism,
+            attach_family,
         };
         let mut kernel = Kernel::load(options).map_err(|error| format!("{error:#}"))?;
         change(&mut kernel);
@@ -92,7 +92,7 @@ impl Watch {
         }
     }
 
-    /// Takes events until one is as asked for.
+    /// Takes events until one matches.
     fn expect(&mut self, what: &str, matches: impl Fn(&EventRecord) -> bool) -> EventRecord {
         let deadline = Instant::now() + Duration::from_secs(10);
         loop {
@@ -110,7 +110,10 @@ impl Watch {
 
     fn records(&mut self) -> Vec<SocketRecord> {
         let mut records = Vec::new();
-        let stats = self.kernel.walk(Extent::All, &mut |record| records.push(*record)).unwrap();
+        let stats = self
+            .kernel
+            .walk(Extent::All, Reading::Overlapped, &mut |record| records.push(*record))
+            .unwrap();
         assert_eq!(stats.records, records.len() as u64);
         assert_eq!(stats.truncated, 0);
         records.retain(|record| record.pid == process::id());
@@ -290,7 +293,7 @@ async fn what_the_ring_cannot_take_is_counted() {
     for _ in 0..CONNECTIONS {
         let (_listener, client, server) = connection(LOOPBACKS[0]);
         drop(client);
-        // Once the FIN is here, this side cannot close first.
+        // Once the FIN has arrived, this side cannot close first.
         assert_eq!(server.peek(&mut [0]).unwrap(), 0);
     }
     let room = 4096 / (size_of::<EventRecord>() as u64 + 8);
@@ -299,7 +302,7 @@ async fn what_the_ring_cannot_take_is_counted() {
         assert!(Instant::now() < deadline, "{:?}", watch.kernel.losses());
         thread::sleep(Duration::from_millis(5));
     }
-    // Nothing more comes.
+    // No more events arrive.
     thread::sleep(Duration::from_millis(100));
     let losses = watch.kernel.losses().unwrap();
     assert_eq!(losses.ring_full, EVENTS - room);

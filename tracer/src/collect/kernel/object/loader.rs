@@ -8,18 +8,18 @@ use rustix::{
     thread::{UnshareFlags, unshare_unsafe},
 };
 
-/// A directory that has no subdirectory `sys`.
+/// A directory without a subdirectory `sys`.
 const EMPTY: &CStr = c"/proc/self/fdinfo";
 
-/// A new loader. `EbpfLoader::new` parses all of `/sys/kernel/btf/vmlinux`, which takes 20 ms and
-/// is of no use here, since the programs have no CO-RE relocations. This cannot be disabled, but
-/// it does without the file if that is missing. So it is called on a thread of its own, whose root
-/// directory is one without `/sys`.
+/// A new loader. `EbpfLoader::new` parses all of `/sys/kernel/btf/vmlinux`, which takes 20ms and is
+/// useless here, because the programs have no CO-RE relocations. It cannot be disabled, but a
+/// missing file is not an error. So it is called on a separate thread whose root directory has no
+/// `/sys`.
 pub(super) fn new() -> EbpfLoader<'static> {
     let made = thread::scope(|scope| {
         scope
             .spawn(|| {
-                // If this is not permitted, the loader only takes longer.
+                // If this is not permitted, the loader just takes longer.
                 let _ = leave_root();
                 EbpfLoader::new()
             })
@@ -30,8 +30,8 @@ pub(super) fn new() -> EbpfLoader<'static> {
 
 /// Changes the root directory of this thread to [`EMPTY`].
 fn leave_root() -> io::Result<()> {
-    // SAFETY: this gives the thread a root and working directory of its own, and leaves its table
-    // of file descriptors shared.
+    // SAFETY: this gives the thread a root and working directory of its own, and leaves its fd
+    // table shared.
     unsafe { unshare_unsafe(UnshareFlags::FS) }?;
     Ok(chroot(EMPTY)?)
 }

@@ -89,7 +89,7 @@ impl Program {
         assert_eq!(self.line(), "ok", "{order}");
     }
 
-    /// Has it call execve on its own executable.
+    /// Makes it call `execve` on its own executable.
     pub(super) fn exec_again(&mut self) {
         self.send("again");
         self.read_addresses();

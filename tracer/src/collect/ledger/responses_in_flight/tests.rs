@@ -5,7 +5,7 @@ use tracer_core::HttpStream;
 
 use super::*;
 
-/// A process in which each object has a list of answers; the last one is repeated.
+/// A process in which each object has a list of answers, the last of which is repeated.
 #[derive(Default)]
 struct FakeProcess {
     answers: HashMap<u64, Vec<Option<ResolvedConnection>>>,

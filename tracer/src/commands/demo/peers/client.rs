@@ -10,13 +10,13 @@ use super::http;
 /// Number of connections that are leaked: the demo must not exhaust the ports of the host.
 pub(super) const LEAK_COUNT: u64 = 60;
 /// Time between two leaked connections: more than a twelfth of the demo's `--idle`, so that each is
-/// an event of its own.
+/// a separate event.
 pub(super) const LEAK_PAUSE: Duration = Duration::from_millis(300);
 /// Time between two requests on the healthy connection.
 pub(super) const HEALTHY_PAUSE: Duration = Duration::from_secs(1);
 
-/// Sends `count` requests, each on a new connection, and of each response reads only the status
-/// line. The connections stay open.
+/// Sends `count` requests, each on a new connection, and reads only the status line of each
+/// response. The connections stay open.
 pub(super) fn leak(server: SocketAddr, count: u64, pause: Duration) -> io::Result<Vec<TcpStream>> {
     let mut leaked = Vec::new();
     for _ in 0..count {

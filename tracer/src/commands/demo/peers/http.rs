@@ -57,7 +57,7 @@ pub(super) fn read_status_line(connection: &mut impl Read) -> io::Result<String>
     Err(io::Error::other("the demo server sent a status line that is too long"))
 }
 
-/// Reads a whole body.
+/// Reads a complete body.
 pub(super) fn drain_body(connection: &mut impl Read) -> io::Result<()> {
     connection.read_exact(&mut [0; BODY_LENGTH])
 }

@@ -4,7 +4,7 @@ use super::*;
 
 const ROW: &[u8] = b"a row,\"with \"\"quotes\"\" in it\",and three cells\r\n";
 
-/// A directory of its own that is removed in the end.
+/// A temporary directory.
 struct Directory(PathBuf);
 
 impl Directory {
@@ -108,7 +108,7 @@ fn two_writers_do_not_mix_their_rows() {
 mod as_root {
     use super::*;
 
-    /// Unmounts when the test ends, however it does.
+    /// Unmounts when the test ends, even if it fails.
     struct Mount(Directory);
 
     impl Drop for Mount {
@@ -146,7 +146,7 @@ mod as_root {
         assert_eq!(contents, [HEADER.as_bytes(), &ROW.repeat(written)].concat());
         assert!(contents.len() > 60_000);
         drop(file);
-        // A file whose disk was full is as good as any other once there is room.
+        // Once there is room again, a file whose disk was full is like any other.
         fs::write(mount.0.file("ballast"), "").unwrap();
         CsvFile::create(&path).unwrap();
     }

@@ -1,5 +1,5 @@
-//! Real output is valid by `docs/schema/tracer-2.schema.json`, and both the schema and
-//! `docs/json.md` describe exactly the codes that the core has.
+//! Real output is valid against `docs/schema/tracer-2.schema.json`, and both the schema and
+//! `docs/json.md` describe exactly the codes of the core.
 
 use std::{collections::BTreeSet, fmt::Write as _, fs};
 
@@ -120,7 +120,7 @@ fn every_example_of_a_code_is_valid() {
     }
 }
 
-/// A field of schema 2 that a script may rely on is in every document, and has to stay.
+/// A field of schema 2 that a script may rely on is in every document, and must not be removed.
 #[test]
 fn required_fields_of_schema_2_stay() {
     let schema: Value = serde_json::from_str(SCHEMA).unwrap();
@@ -132,7 +132,7 @@ fn required_fields_of_schema_2_stay() {
             writeln!(text, "{name}: {}", required.join(" ")).unwrap();
         }
     }
-    // Lines may be added here, and words to a line; none may go.
+    // Lines may be added here, and words to a line; none may be removed.
     expect_file!["required_fields.txt"].assert_eq(&text);
 }
 
@@ -199,7 +199,7 @@ fn differences_are_valid() {
     }
 }
 
-/// Which is what the other tests rely on.
+/// The other tests rely on this.
 #[test]
 fn strict_validation_finds_what_is_not_described() {
     let text = document(&fixture::mixed(), &fixture::context()).unwrap();
@@ -252,7 +252,7 @@ fn the_page_lists_the_codes_of_the_core() {
     expect_file!["../../../../../docs/json.md"].assert_eq(&page);
 }
 
-/// The fields of an object, as the tables of `docs/json.md` have them, with whether each can be
+/// The fields of an object according to the tables of `docs/json.md`, with whether each can be
 /// `null`. A row can describe several fields.
 fn documented(page: &str, heading: &str) -> BTreeSet<(String, bool)> {
     let (_, section) = page.split_once(&format!("\n{heading}\n")).expect(heading);

@@ -26,7 +26,7 @@ fn a_call_site_and_ipv6() {
                 next: Close the body of every response on every path; in Go, put defer
                 response.Body.Close() right after the error check.
 
-            ~ = estimated from the times at which connections fell silent
+            ~ = estimated from the times at which connections went silent
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events
             lost. Coverage is complete.
             Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
@@ -52,7 +52,7 @@ fn a_call_site_and_ipv6() {
                 next: Close the body of every response on every path; in Go, put defer response.Body.Close() right after the error
                 check.
 
-            ~ = estimated from the times at which connections fell silent
+            ~ = estimated from the times at which connections went silent
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost. Coverage is complete.
             Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
@@ -104,9 +104,9 @@ fn leaked_responses_with_their_call_sites() {
                 next: Close the body of every response on every path; in Go, put defer
                 response.Body.Close() right after the error check.
 
-            ~ = estimated from the times at which connections fell silent
-            api[4711]: 1,240 open fds (1,211 TCP, 1,204 of them in findings) of at most
-            65,536; +23/min, so the limit is reached in about 1d 22h
+            ~ = estimated from the times at which connections went silent
+            api[4711]: 1,240 of 65,536 fds open (1,211 TCP, 1,204 of them in findings);
+            +23/min: limit reached in about 1d 22h
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events
             lost. Coverage is complete.
             Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
@@ -138,9 +138,8 @@ fn leaked_responses_with_their_call_sites() {
                 next: Close the body of every response on every path; in Go, put defer response.Body.Close() right after the error
                 check.
 
-            ~ = estimated from the times at which connections fell silent
-            api[4711]: 1,240 open fds (1,211 TCP, 1,204 of them in findings) of at most 65,536; +23/min, so the limit is reached in
-            about 1d 22h
+            ~ = estimated from the times at which connections went silent
+            api[4711]: 1,240 of 65,536 fds open (1,211 TCP, 1,204 of them in findings); +23/min: limit reached in about 1d 22h
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost. Coverage is complete.
             Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
@@ -170,8 +169,8 @@ fn leaked_responses_with_their_call_sites() {
                 fd 7; all opened while tracing; oldest open for 51m
                 next: Close the body of every response on every path; in Go, put defer response.Body.Close() right after the error check.
 
-            ~ = estimated from the times at which connections fell silent
-            api[4711]: 1,240 open fds (1,211 TCP, 1,204 of them in findings) of at most 65,536; +23/min, so the limit is reached in about 1d 22h; 3,630 goroutines, 1,204 in readLoop, 1,203 in writeLoop
+            ~ = estimated from the times at which connections went silent
+            api[4711]: 1,240 of 65,536 fds open (1,211 TCP, 1,204 of them in findings); +23/min: limit reached in about 1d 22h; 3,630 goroutines, 1,204 in readLoop, 1,203 in writeLoop
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; no events lost. Coverage is complete.
             Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC

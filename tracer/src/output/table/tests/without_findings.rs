@@ -28,7 +28,7 @@ fn no_findings_and_incomplete_coverage() {
 
             Note: accept: not attached (fexit: not permitted); which process accepted a
                   connection is known only from the next snapshot
-            Note: tracer runs inside a pid namespace: processes outside of it are not seen
+            Note: tracer runs inside a pid namespace: processes outside it are not seen
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots over 3s; 1,234 events
             lost. COVERAGE IS INCOMPLETE: 1 snapshot failed, 5 connections did not fit in
             the connection table, 5 responses in flight did not fit in the list, 2 processes
@@ -63,7 +63,7 @@ fn only_information() {
                 avoid it.
 
             Observed 10,234 TCP sockets of 14 processes in 3 snapshots; 7 events lost.
-            Coverage is complete: later snapshots made up for the loss.
+            Coverage is complete: later snapshots compensated for the loss.
             Thresholds: --idle 60s, --min-count 5. Command: tracer --pid 4711
             tracer 0.1.0 on web1, 2026-03-01 12:00:00 UTC
         "#]],

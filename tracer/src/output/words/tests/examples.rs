@@ -1,4 +1,4 @@
-//! One value of each variant, and more where singular or plural, or a bound, changes the sentence.
+//! One value of each variant, and more if singular or plural, or a bound, changes the sentence.
 
 use tracer_core::{
     AccessError, AttachError, AttachFailure, AttachMethod, AttachState, CallSiteReason, Caveat,

@@ -1,4 +1,4 @@
-//! Sample values that differ from each other, so that fields that swap places are noticed.
+//! Sample values that differ from each other, so that swapped fields are detected.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -30,8 +30,8 @@ pub(in crate::recording) trait Sample: Sized {
     /// One value of each variant.
     fn samples(next: &mut Counter) -> Vec<Self>;
 
-    /// One value, of the first variant. It depends neither on further variants nor on how many
-    /// numbers they take, so a new variant at the end leaves every other sample as it is.
+    /// One value, of the first variant. It does not depend on other variants, so a new variant at
+    /// the end leaves every other sample unchanged.
     fn sample(next: &mut Counter) -> Self {
         let mut numbers = Counter(next.next().wrapping_mul(37) % 100);
         Self::samples(&mut numbers).swap_remove(0)

@@ -17,9 +17,10 @@ async fn main() -> Outcome {
     let shared = client()?;
 
     match kind.as_str() {
-        // Looks at the status and never at the body; the response is never dropped.
+        // Reads the status and never the body; the response is never dropped.
         "unread" => paced(async || shared.get(&url).send().await.map(mem::forget)).await?,
-        // Dropping a response closes its connection, or gives it back when nothing is left to read.
+        // Dropping a response closes its connection, or returns it to the pool if nothing is left
+        // to read.
         "dropped" => paced(async || shared.get(&url).send().await.map(drop)).await?,
         "read" => paced(async || fetch(&shared, &url).await).await?,
         // Each client has a pool of its own.
@@ -35,7 +36,7 @@ async fn main() -> Outcome {
         "stream" => {
             tokio::spawn(follow(shared, url, Duration::ZERO));
         }
-        // Always behind what has arrived, and always moving.
+        // Always behind the received data, but always reading.
         "read-slowly" => {
             tokio::spawn(follow(shared, url, pace()? / 10));
         }
@@ -43,12 +44,12 @@ async fn main() -> Outcome {
     }
 
     println!("ready");
-    // The runner closes the input when it has seen enough.
+    // The runner closes the input to end the program.
     io::stdin().read_to_end(&mut Vec::new()).await?;
     Ok(())
 }
 
-/// A client whose idle connections stay as long as the server lets them.
+/// A client that never closes idle connections.
 fn client() -> reqwest::Result<Client> {
     Client::builder().pool_idle_timeout(None).build()
 }
@@ -57,7 +58,7 @@ async fn fetch(client: &Client, url: &str) -> reqwest::Result<()> {
     client.get(url).send().await?.bytes().await.map(drop)
 }
 
-/// Reads whatever comes for as long as it comes, with a pause after each piece.
+/// Reads a response to its end, with a pause after each piece.
 async fn follow(client: Client, url: String, pause: Duration) -> reqwest::Result<()> {
     let mut response = client.get(&url).send().await?;
     while response.chunk().await?.is_some() {
@@ -66,7 +67,7 @@ async fn follow(client: Client, url: String, pause: Duration) -> reqwest::Result
     Ok(())
 }
 
-/// Does the step as often as asked, at the pace asked for.
+/// Runs the step the requested number of times, at the requested pace.
 async fn paced(step: impl AsyncFn() -> reqwest::Result<()>) -> Outcome {
     let pace = pace()?;
     for _ in 0..setting("CORPUS_COUNT", 25)? {
@@ -76,7 +77,7 @@ async fn paced(step: impl AsyncFn() -> reqwest::Result<()>) -> Outcome {
     Ok(())
 }
 
-/// Between one request and the next.
+/// The time between requests.
 fn pace() -> Result<Duration, Box<dyn Error>> {
     setting("CORPUS_PACE_MS", 1000).map(Duration::from_millis)
 }

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use super::*;
 
-/// If it is set, every way has to be there; without it, those that the kernel does not allow are
-/// left out, as many do not.
+/// If it is set, every method must work; without it, methods that the kernel does not allow are
+/// skipped.
 const ALL_VARIABLE: &str = "TRACER_TEST_ALL_ATTACH_METHODS";
 
-/// What happened to a socket, one line an event.
+/// What happened to a socket, one line per event.
 type Life = Vec<String>;
 
-/// What each connection of [`workload`] is: one that is established and closed by its client first,
-/// seen from both ends, and one that is refused.
+/// The events of each connection of [`workload`]: one that is established and closed by its client
+/// first, seen from both ends, and one that is refused.
 const CLIENT: [&str; 3] =
     ["connect 7>2 to the server, by us, with a stack", "state 2>1 to the server", "destroy 7>7"];
 const SERVER: [&str; 3] = [
@@ -28,23 +28,27 @@ const REFUSED: [&str; 3] =
 async fn every_mechanism_reports_the_same() {
     let must = env::var_os(ALL_VARIABLE).is_some();
     let mut compared = 0;
-    for mechanism in Mechanism::ALL {
-        let mut watch = match Watch::start_by(Some(mechanism), &[process::id()], None) {
+    for attach_family in AttachFamily::ALL {
+        let mut watch = match Watch::start_by(Some(attach_family), &[process::id()], None) {
             Ok(watch) => watch,
             Err(reason) if !must => {
-                eprintln!("skipped: {mechanism:?}: {reason}");
+                eprintln!("skipped: {attach_family:?}: {reason}");
                 continue;
             }
-            Err(reason) => panic!("{mechanism:?}: {reason}"),
+            Err(reason) => panic!("{attach_family:?}: {reason}"),
         };
         for addresses in LOOPBACKS {
-            assert_eq!(workload(&mut watch, addresses), expected(), "{mechanism:?} {addresses:?}");
+            assert_eq!(
+                workload(&mut watch, addresses),
+                expected(),
+                "{attach_family:?} {addresses:?}"
+            );
         }
         let losses = watch.kernel.losses().unwrap();
         assert_eq!(
             KernelLosses { missed_runs: 0, ..losses },
             KernelLosses::default(),
-            "{mechanism:?}"
+            "{attach_family:?}"
         );
         compared += 1;
     }
@@ -69,8 +73,8 @@ fn expected() -> Vec<Life> {
     lives.map(|life| life.iter().map(ToString::to_string).collect()).into()
 }
 
-/// Makes the connections and returns the lives of the client's socket, the server's, and the refused
-/// one.
+/// Makes the connections and returns the events of the client's socket, the server's, and the
+/// refused one.
 fn workload(watch: &mut Watch, addresses: (&str, &str)) -> Vec<Life> {
     watch.seen.clear();
     let unused = TcpListener::bind(addresses.0).unwrap().local_addr().unwrap();
@@ -84,7 +88,7 @@ fn workload(watch: &mut Watch, addresses: (&str, &str)) -> Vec<Life> {
     };
     let [client_record, server_record] = [&client, &server].map(|stream| watch.walk_to(stream));
     drop(client);
-    // Once the FIN is here, this side cannot close first.
+    // Once the FIN has arrived, this side cannot close first.
     assert_eq!(server.peek(&mut [0]).unwrap(), 0);
     drop((server, listener));
     TcpStream::connect(nobody).unwrap_err();
@@ -99,7 +103,7 @@ fn workload(watch: &mut Watch, addresses: (&str, &str)) -> Vec<Life> {
     for record in &watch.seen {
         lives.entry(record.cookie).or_default().push(names.describe(record));
     }
-    // The walk and the events know a socket by the same identity.
+    // The iterator and the events identify a socket in the same way.
     let known = [client_record, server_record].map(|record| lives.remove(&record.cookie));
     let lives =
         known.map(|life| life.expect("events of it")).into_iter().chain(lives.into_values());
@@ -113,7 +117,7 @@ impl Watch {
     }
 }
 
-/// Names for what differs from run to run.
+/// Names for values that differ from run to run.
 struct Names {
     server: SocketAddr,
     client: SocketAddr,
@@ -131,7 +135,7 @@ impl Names {
         ];
         let (_, kind) = kinds.iter().find(|(kind, _)| *kind as u32 == record.kind).unwrap();
         let mut text = format!("{kind} {}>{}", record.old_state, record.new_state);
-        // At its end, what is left of an address depends on how it came.
+        // When a socket is destroyed, which addresses remain depends on how it was closed.
         if *kind != "destroy" {
             text += " to ";
             text += self.of(remote(record));

@@ -1,4 +1,4 @@
-//! What a socket knows of whether its data arrives: segments, timers, probes, acknowledgements.
+//! Fields of a socket about the delivery of its data: segments, timers, probes, acknowledgments.
 
 use std::io::{ErrorKind, Read, Write};
 
@@ -10,7 +10,7 @@ use super::*;
 const TIMER_RETRANSMIT: u8 = 1;
 /// `ICSK_TIME_PROBE0`.
 const TIMER_WINDOW_PROBE: u8 = 3;
-/// `BPF_RET | BPF_K` of `include/uapi/linux/bpf_common.h`; with 0, the socket gets no segment.
+/// `BPF_RET | BPF_K` of `include/uapi/linux/bpf_common.h`; with 0, the socket receives no segments.
 const RETURN: u16 = 0x06;
 
 impl Watch {
@@ -37,7 +37,7 @@ impl Watch {
     }
 }
 
-/// A connection whose accepted end no longer gets any segment, and that ends without a trace.
+/// A connection whose accepted end no longer receives any segment, and that ends without notice.
 fn cut_connection() -> (TcpListener, TcpStream, TcpStream) {
     let (listener, client, server) = connection(LOOPBACKS[0]);
     SockRef::from(&server).attach_filter(&[SockFilter::new(RETURN, 0, 0, 0)]).unwrap();
@@ -83,9 +83,9 @@ async fn a_peer_that_does_not_read_answers_window_probes() {
     };
     assert_eq!(refusal.kind(), ErrorKind::WouldBlock);
 
-    // The first probe may fill what was left of the window, too little for a whole segment.
-    // Where the window closes while data is on its way (seen on Debian's 6.18), that is sent again
-    // in place of probes.
+    // The first probe may fill the rest of the window, which is too small for a whole segment. If
+    // the window closes while data is on its way (seen on Debian's 6.18), that data is
+    // retransmitted instead of probes.
     let is_sent_again = |record: &SocketRecord| {
         record.timer == TIMER_RETRANSMIT && (record.retransmits > 0 || record.backoff > 0)
     };
@@ -130,7 +130,7 @@ async fn data_to_a_peer_that_is_gone_is_sent_again() {
     assert_eq!(after.backoff, after.retransmits);
     assert_eq!(after.write_seq.wrapping_sub(after.snd_una), 8);
     assert_eq!(after.last_ack_jiffies, before.last_ack_jiffies);
-    // What is sent again counts as sent, and as sent just now.
+    // Retransmitted data counts as sent, and as sent just now.
     assert!(after.data_segments_sent > 1, "{after:#?}");
     assert_ne!(after.last_sent_jiffies, before.last_sent_jiffies);
 }

@@ -9,7 +9,8 @@ use super::*;
 /// Room for one page of events.
 const TINY: u32 = 4096;
 
-/// Connections that the client resets, one after the other: neither end leaves a port behind.
+/// Connections that the client resets, one after the other, so that neither end leaves a port in
+/// TIME_WAIT.
 fn churn(listener: &TcpListener, count: u64) {
     let address = listener.local_addr().unwrap();
     for _ in 0..count {
@@ -17,13 +18,13 @@ fn churn(listener: &TcpListener, count: u64) {
         let (mut server, _) = listener.accept().unwrap();
         SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
         drop(client);
-        // Once the reset is here, this side cannot close first.
+        // Once the reset has arrived, this side cannot close first.
         assert_eq!(server.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset);
     }
 }
 
 impl Watch {
-    /// How many events came and how many were lost, once nothing more comes.
+    /// The numbers of events received and lost, once no more arrive.
     fn all_events(&mut self) -> (u64, u64) {
         let (mut came, mut before) = (0, None);
         loop {
@@ -46,7 +47,7 @@ async fn of_fifty_thousand_connections_every_event_that_is_lost_is_counted() {
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         (client, listener.accept().unwrap().0)
     };
-    // How many events there are to each, and to one that stays open.
+    // The number of events of each, and of one that stays open.
     let (each, open) = {
         let mut watch = Watch::start(&[process::id()], None);
         churn(&listener, FEW);
@@ -81,7 +82,7 @@ async fn more_processes_than_there_is_room_for_are_counted() {
     assert_eq!(watch.kernel.set_pids(&many).unwrap(), 0);
     let more: Vec<u32> = (NOBODY..NOBODY + 4_099).collect();
     assert_eq!(watch.kernel.set_pids(&more).unwrap(), 3);
-    // Room is made by removing those that are no longer requested.
+    // Removing those that are no longer requested makes room.
     assert_eq!(watch.kernel.set_pids(&[process::id()]).unwrap(), 0);
     let (_listener, client, _server) = connection(LOOPBACKS[0]);
     let address = client.peer_addr().unwrap();

@@ -1,5 +1,5 @@
-//! Stacks: none is lost while the map is emptied in time, none is confused with another one, and what
-//! finds no room is counted.
+//! Stacks: none is lost if the map is emptied in time, none is confused with another one, and those
+//! that do not fit are counted.
 
 use std::{arch::asm, ops::Range};
 
@@ -27,7 +27,7 @@ fn connect_from(unused: SocketAddr, words: Range<u64>) {
         // SAFETY: `connect` reads an address of this length, and what was pushed is removed.
         unsafe {
             asm!(
-                // As many as are recorded of the stack's top (`StackTop::WORDS`).
+                // As many words as are recorded of the stack's top (`StackTop::WORDS`).
                 ".rept 16",
                 "push {word}",
                 ".endr",
@@ -47,7 +47,7 @@ fn connect_from(unused: SocketAddr, words: Range<u64>) {
 }
 
 impl Watch {
-    /// The number of the stack of every `connect` since the last call, in their order, as a run reads
+    /// The number of the stack of every `connect` since the last call, in order, as a run reads
     /// them.
     fn numbers(&mut self, stacks: &mut Stacks) -> Vec<Option<StackId>> {
         let now = Timestamp::default();

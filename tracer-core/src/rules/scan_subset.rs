@@ -1,36 +1,37 @@
 //! Which of a rule's connections are judged together.
 //!
 //! A goroutine scan splits the connections of a Go program into those whose response no code will
-//! read (*confirmed*), those whose response a goroutine references, and those where that is unknown.
-//! A finding must not accuse connections that the program may return to along with confirmed ones,
-//! and few confirmed ones must not be lost among many others. So rules are applied to subsets:
+//! read (*confirmed*), those whose response a goroutine references, and those where that is
+//! unknown. A finding must not mix connections that the program may return to with confirmed ones,
+//! and a few confirmed ones must not be lost among many others. So rules are applied to subsets:
 //!
 //! | subset | connections | judged if | effect |
 //! | --- | --- | --- | --- |
-//! | `NearlyConfirmed` | confirmed, unsearched or referenced ones, and those whose reader is unknown | at least four fifths are confirmed, and enough of them | as the rule assesses confirmed connections |
-//! | `Unsearched` | confirmed and unsearched ones | some are unsearched | *likely* if `--min-count` keep occurring at separate times |
+//! | `NearlyConfirmed` | confirmed or referenced ones, those with an incomplete scan, and those whose reader is unknown | at least four fifths are confirmed, and that is enough | as the rule assesses confirmed connections |
+//! | `ScanIncomplete` | confirmed ones, and those with an incomplete scan | the scan was incomplete for some | *likely* if `--min-count` are still accumulating |
 //! | `Confirmed` | confirmed ones | there are enough of them | as the rule assesses confirmed connections |
 //! | `Unconfirmed` | all but confirmed ones | always | never *certain* |
 //! | `All` | all | always | as the rule assesses them |
 //! | `Persisting` | those that were *likely* before, and are not known to Go's HTTP client | always | at least *likely* |
 //!
-//! Rules that are defined with [`Rule::selecting`] select the subset in their own functions and decide
-//! for themselves when it is judged: `abandoned` (`Confirmed`, `Unconfirmed`) and `body_not_closed`
-//! (all but `Unsearched`).
+//! Rules that are defined with `Rule::selecting` select the subset in their own functions, and
+//! decide themselves when it is judged: `abandoned` (`Confirmed`, `Unconfirmed`) and
+//! `body_not_closed` (all but `ScanIncomplete`).
 //!
-//! Up to a fifth may be unsure, because a stack slot keeps a reference until it is overwritten, and
-//! connections may change while the process is inspected.
+//! Up to a fifth may be unconfirmed, because a stack slot keeps a reference until it is
+//! overwritten, and connections may change during the inspection.
 
 use super::{Assessment, Claimed, Rule, RuleId, RuleKey};
 use crate::{Confidence, Interval, Reader, Verdict, connection_view::ConnectionView};
 
-/// The connections that a rule is applied to, of those that it claims.
+/// The subset of the claimed connections to which a rule is applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum ProofSubset {
-    /// The confirmed ones, and the few beside them that are unsure.
+pub(crate) enum ScanSubset {
+    /// The confirmed ones, plus a few unconfirmed ones.
     NearlyConfirmed,
-    /// Those that no goroutine is known to reference, where not everything could be scanned.
-    Unsearched,
+    /// Those that no goroutine is known to reference, including those for which the scan was
+    /// incomplete.
+    ScanIncomplete,
     /// The confirmed ones.
     Confirmed,
     /// All of them.
@@ -41,12 +42,12 @@ pub(crate) enum ProofSubset {
     Unconfirmed,
 }
 
-impl ProofSubset {
-    /// A connection that a rule claims may belong to the subset.
+impl ScanSubset {
+    /// Whether a connection that a rule claims may belong to the subset.
     fn includes(self, view: &ConnectionView<'_>) -> bool {
         match self {
             Self::NearlyConfirmed => view.awaits_body() || view.reader() == Reader::Unknown,
-            Self::Unsearched => view.is_confirmed() || view.is_unsearched(),
+            Self::ScanIncomplete => view.is_confirmed() || view.is_scan_incomplete(),
             Self::Confirmed => view.is_confirmed(),
             Self::All => true,
             Self::Persisting => view.has_accumulated() && view.http().is_none(),
@@ -54,49 +55,49 @@ impl ProofSubset {
         }
     }
 
-    /// The claimed connections are what the subset is for. Otherwise the rule is left to judge all
-    /// of its connections by what else is known of them.
+    /// Whether the rule applies to this subset. Otherwise, the rule judges all of its connections
+    /// by what else is known about them.
     fn applies_to(self, claimed: &Claimed<'_, '_>) -> bool {
         match self {
             Self::NearlyConfirmed | Self::Confirmed => claimed.is_confirmed(),
-            Self::Unsearched => claimed.unsearched() > 0,
+            Self::ScanIncomplete => claimed.scan_incomplete() > 0,
             Self::All | Self::Persisting | Self::Unconfirmed => true,
         }
     }
 }
 
 impl Rule {
-    /// A rule for all connections that it claims, to any address.
+    /// Creates a rule for all connections that it claims, to any address.
     pub(super) const fn new(
         id: RuleId,
         claims: fn(&ConnectionView<'_>) -> bool,
         occurred: fn(&ConnectionView<'_>) -> Interval,
         assess: fn(&Claimed<'_, '_>) -> Option<Assessment>,
     ) -> Self {
-        let (subset, is_restricted, is_of_one_address) = (ProofSubset::All, false, false);
-        Self { id, subset, is_restricted, claims, occurred, assess, is_of_one_address }
+        let (subset, is_restricted, is_single_address_only) = (ScanSubset::All, false, false);
+        Self { id, subset, is_restricted, claims, occurred, assess, is_single_address_only }
     }
 
     /// The same rule for connections to one address only.
-    pub(super) const fn of_one_address(self) -> Self {
-        Self { is_of_one_address: true, ..self }
+    pub(super) const fn single_address_only(self) -> Self {
+        Self { is_single_address_only: true, ..self }
     }
 
     /// The same rule restricted to a subset of its connections.
-    pub(super) const fn restricted_to(self, subset: ProofSubset) -> Self {
+    pub(super) const fn restricted_to(self, subset: ScanSubset) -> Self {
         Self { subset, is_restricted: true, ..self }
     }
 
-    /// A rule whose own functions select this subset.
-    pub(super) const fn selecting(self, subset: ProofSubset) -> Self {
+    /// Creates a rule whose own functions select this subset.
+    pub(super) const fn selecting(self, subset: ScanSubset) -> Self {
         Self { subset, ..self }
     }
 
-    /// Names the rule in the identity of a finding. What is nearly confirmed may be confirmed at the
-    /// next judgement, and is the same finding.
+    /// The rule's part in the identity of a finding. A nearly confirmed finding may be confirmed at
+    /// the next judgment, and is the same finding.
     pub(crate) const fn key(&self) -> RuleKey {
         let subset = match self.subset {
-            ProofSubset::NearlyConfirmed => ProofSubset::Confirmed,
+            ScanSubset::NearlyConfirmed => ScanSubset::Confirmed,
             subset => subset,
         };
         RuleKey { id: self.id, subset, is_excused: false }
@@ -107,16 +108,17 @@ impl Rule {
         (self.claims)(view) && (!self.is_restricted || self.subset.includes(view))
     }
 
-    /// What the claimed connections of one group amount to; `None` for nothing.
+    /// Assesses the claimed connections of one group; `None` if they are not a finding.
     pub(crate) fn assess(&self, claimed: &Claimed<'_, '_>) -> Option<Assessment> {
         if self.is_restricted && !self.subset.applies_to(claimed) {
             return None;
         }
         let assessment = (self.assess)(claimed)?;
         Some(match self.subset {
-            ProofSubset::Unsearched => raise_unsearched(claimed, assessment),
-            // What accumulated and then stopped remains leaked until it is closed or used.
-            ProofSubset::Persisting => {
+            ScanSubset::ScanIncomplete => raise_scan_incomplete(claimed, assessment),
+            // Connections that accumulated remain leaked after the accumulation stops, until they
+            // are closed or used.
+            ScanSubset::Persisting => {
                 let verdict = match (assessment.verdict, self.id) {
                     (Verdict::StalePool, RuleId::Ghost) => Verdict::Ghost,
                     (Verdict::StalePool, _) => Verdict::CloseWait,
@@ -129,15 +131,15 @@ impl Rule {
     }
 }
 
-/// For unsearched connections, the rest of the scan may be all that is missing from confirmation.
-/// That they occurred at separate times speaks for a leak as well, and both make it *likely*.
-fn raise_unsearched(claimed: &Claimed<'_, '_>, assessment: Assessment) -> Assessment {
+/// If the scan was incomplete, only its rest may be missing from a confirmation. Occurrence at
+/// separate times indicates a leak as well, and the two together make it *likely*.
+fn raise_scan_incomplete(claimed: &Claimed<'_, '_>, assessment: Assessment) -> Assessment {
     let is_likely = claimed.count() >= claimed.options.count_min
-        && claimed.is_rising()
+        && claimed.is_still_accumulating()
         && !claimed.may_be_resumed()
         && assessment.confidence < Confidence::Likely;
     if !is_likely {
         return assessment;
     }
-    Assessment { growth_counts: false, ..assessment.at_least_likely() }
+    Assessment { growth_raises_confidence: false, ..assessment.at_least_likely() }
 }

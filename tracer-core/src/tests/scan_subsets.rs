@@ -1,10 +1,10 @@
-//! Confirmation of some connections says nothing of others in the same group.
+//! Confirmation of some connections says nothing about others in the same group.
 
 use expect_test::expect;
 
 use super::check;
 
-/// Forty referenced connections and six forgotten ones.
+/// Forty referenced connections and six leaked ones.
 fn mixed(what: &str, expect: &expect_test::Expect) {
     check(
         &std::format!(
@@ -141,8 +141,9 @@ fn a_later_confirmation_makes_no_new_finding() {
     );
 }
 
-/// Eight connections, one after the other, where not all stacks could be scanned.
-fn unsearched(what: &str, expect: &expect_test::Expect) {
+/// Eight connections, opened one after another, in a process in which not all stacks could be
+/// scanned.
+fn scan_incomplete(what: &str, expect: &expect_test::Expect) {
     check(
         &std::format!(
             "
@@ -159,8 +160,8 @@ fn unsearched(what: &str, expect: &expect_test::Expect) {
 }
 
 #[test]
-fn silent_unsearched_connections_are_likely() {
-    unsearched(
+fn silent_connections_of_an_incomplete_scan_are_likely() {
+    scan_incomplete(
         "
         0s read a1..a8 every=15s
         150s reader a1..a8 is=none http=body referenced=unknown request=GET,http://billing/charge
@@ -177,8 +178,8 @@ fn silent_unsearched_connections_are_likely() {
 }
 
 #[test]
-fn unread_unsearched_connections_are_likely() {
-    unsearched(
+fn unread_connections_of_an_incomplete_scan_are_likely() {
+    scan_incomplete(
         "
         0s receive a1..a8 every=15s bytes=3000
         150s reader a1..a8 is=none http=body referenced=unknown
@@ -194,8 +195,8 @@ fn unread_unsearched_connections_are_likely() {
 }
 
 #[test]
-fn closed_unsearched_connections_are_likely() {
-    unsearched(
+fn closed_connections_of_an_incomplete_scan_are_likely() {
+    scan_incomplete(
         "
         1s peer-closes a1..a8 every=15s
         150s reader a1..a8 is=none http=body referenced=unknown
@@ -211,8 +212,8 @@ fn closed_unsearched_connections_are_likely() {
 }
 
 #[test]
-fn dead_unsearched_connections_are_likely() {
-    unsearched(
+fn dead_connections_of_an_incomplete_scan_are_likely() {
+    scan_incomplete(
         "
         1s peer-resets a1..a8 every=15s
         150s reader a1..a8 is=none http=body referenced=unknown
@@ -230,7 +231,7 @@ fn dead_unsearched_connections_are_likely() {
 
 /// Responses that were all requested at one time may still be referenced.
 #[test]
-fn unsearched_connections_of_one_time_are_possible() {
+fn connections_of_an_incomplete_scan_at_one_time_are_possible() {
     check(
         "
         0s open a1..a25 b1..b3 pid=10
@@ -256,9 +257,9 @@ fn unsearched_connections_of_one_time_are_possible() {
     );
 }
 
-/// Referenced connections are not accused along with unsearched ones.
+/// Referenced connections are not accused along with those whose scan was incomplete.
 #[test]
-fn referenced_connections_are_not_accused_with_unsearched_ones() {
+fn referenced_connections_are_not_accused_with_those_of_an_incomplete_scan() {
     check(
         "
         0s open a1..a25 b1..b10 every=15s pid=10
