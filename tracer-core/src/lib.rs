@@ -61,6 +61,7 @@ mod process;
 mod process_index;
 mod processes;
 mod reader;
+mod repetition;
 mod report;
 pub mod rules;
 mod separate_times;

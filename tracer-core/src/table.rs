@@ -144,7 +144,7 @@ impl Table {
     pub(crate) fn forget_what_is_unchanged(&mut self) {
         self.processes.touch_all();
         for entry in self.connections.values_mut() {
-            entry.tracked.is_steady = false;
+            entry.tracked.repetition = crate::repetition::Repetition::SaysMore;
         }
     }
 

@@ -7,12 +7,12 @@ use crate::{
     ReaderFacts, SocketFacts, StackId, TcpState, Timestamp, Verdict,
     closing_times::{closed_by_peer, death, has_fin, has_read_eof},
     excuse::Excuse,
+    repetition::Repetition,
     waits::{self, Waits},
 };
 
 /// Everything known about one socket that may be open.
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 pub(crate) struct Tracked {
     pub(crate) id: ConnectionId,
     pub(crate) origin: Origin,
@@ -44,11 +44,8 @@ pub(crate) struct Tracked {
     pub(crate) seen_at: Timestamp,
     /// The number of that snapshot.
     pub(crate) snapshot: u64,
-    /// The same facts in another snapshot add nothing: nothing in them depends on the time of the
-    /// snapshot.
-    pub(crate) is_steady: bool,
-    /// Data was unread then.
-    has_unread: bool,
+    /// What it means if the next snapshot shows the same.
+    pub(crate) repetition: Repetition,
     /// How many snapshots have shown it.
     pub(crate) snapshots_seen: u64,
     /// How many consecutive snapshots since then have not.
@@ -130,8 +127,7 @@ impl Tracked {
             facts: None,
             seen_at: at,
             snapshot: 0,
-            is_steady: false,
-            has_unread: false,
+            repetition: Repetition::SaysMore,
             snapshots_seen: 0,
             snapshots_missed: 0,
             unread_since: at,
@@ -218,11 +214,13 @@ impl Tracked {
     ) -> bool {
         let same = self.facts.as_ref().filter(|known| Arc::ptr_eq(known, facts) || *known == facts);
         // A connection that was in only one or two snapshots counts as new.
-        if !self.is_steady || self.snapshots_seen < 2 || same.is_none() {
+        if self.snapshots_seen < 2 || same.is_none() {
             return false;
         }
-        if !self.has_unread {
-            self.unread_since = at;
+        match self.repetition {
+            Repetition::SaysMore => return false,
+            Repetition::NothingUnread => self.unread_since = at,
+            Repetition::StillUnread => {}
         }
         self.seen_at = at;
         self.snapshot = snapshot;
@@ -286,8 +284,13 @@ impl Tracked {
         }
         let is_waited_for = self.waits.is_some() || waits::is_slow(&facts, Some(&facts));
         let is_closed_sometime = self.peer_closed.is_some_and(|it| it.earliest < it.latest);
-        self.is_steady = !is_waited_for && !is_closed_sometime;
-        self.has_unread = facts.unread_bytes > 0;
+        self.repetition = if is_waited_for || is_closed_sometime {
+            Repetition::SaysMore
+        } else if facts.unread_bytes > 0 {
+            Repetition::StillUnread
+        } else {
+            Repetition::NothingUnread
+        };
         self.facts = Some(facts);
         self.seen_at = at;
         self.snapshot = snapshot;
