@@ -1,6 +1,7 @@
 //! Go programs: their files, and the tables in their memory.
 
 use tracer_inspect::{
+    budget::Budget,
     go::{
         build_info::minor_version,
         debug_info::Structures,
@@ -21,11 +22,16 @@ const BIAS: u64 = 0x8_000;
 const FUNCTIONS: usize = 64;
 
 /// Memory that is readable from [`TABLES`] up to the end of the bytes.
-struct Bytes<'a>(&'a [u8]);
+struct Bytes<'a>(&'a [u8], &'a Budget);
 
 impl Memory for Bytes<'_> {
+    fn budget(&self) -> &Budget {
+        self.1
+    }
+
     fn read(&self, ranges: &[(u64, usize)]) -> Vec<Option<Box<[u8]>>> {
         let read = |&(address, length): &(u64, usize)| {
+            self.1.step_bytes(length)?;
             let start = usize::try_from(address.checked_sub(TABLES)?).ok()?;
             Some(self.0.get(start..start.checked_add(length)?)?.into())
         };
@@ -40,7 +46,7 @@ pub fn tables(bytes: &[u8]) {
     // The reader reads whole pages.
     let mut whole = tables.to_vec();
     whole.resize(tables.len().next_multiple_of(4096), 0);
-    look_up(18 + u32::from(version % 12), module, &Bytes(&whole));
+    look_up(18 + u32::from(version % 12), module, &Bytes(&whole, &super::budget()));
 }
 
 fn look_up(minor: u32, module: &[u8], memory: &Bytes) -> Option<()> {
@@ -66,7 +72,7 @@ fn look_up(minor: u32, module: &[u8], memory: &Bytes) -> Option<()> {
 
 /// The ELF file of a program.
 pub fn executable(bytes: &[u8]) {
-    if let Some(executable) = Executable::read(file_of(bytes)) {
+    if let Some(executable) = Executable::read(file_of(bytes), &super::budget()) {
         executable.file_offset(executable.entry);
     }
 }
@@ -79,7 +85,7 @@ pub fn build_info(bytes: &[u8]) {
 /// The debug information in the file of a program.
 pub fn debug_info(bytes: &[u8]) {
     let paths = ["runtime.g.sched + runtime.gobuf.pc".to_owned(), "point.x".to_owned()];
-    if let Ok(structures) = Structures::read(file_of(bytes), &paths) {
+    if let Ok(structures) = Structures::read(file_of(bytes), &paths, &super::budget()) {
         for path in &paths {
             structures.offset(path);
         }

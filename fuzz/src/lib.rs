@@ -5,6 +5,9 @@
 
 use std::{fs::File, io::Write as _, os::fd::FromRawFd as _};
 
+use tracer_inspect::budget::{Allowance, Budget};
+
+pub mod allocation;
 pub mod frames;
 pub mod go;
 pub mod inspection;
@@ -45,7 +48,13 @@ pub const TARGETS: [Target; 18] = [
 /// There is no target of this name, or it found a fault.
 pub fn run(name: &str, bytes: &[u8]) {
     let target = TARGETS.iter().find(|(known, _)| *known == name);
-    target.expect("the target is in the list").1(bytes);
+    allocation::check(target.expect("the target is in the list").1, bytes);
+}
+
+/// What a parser may use for one input: in proportion less than for a real question, so that a
+/// parser that does not count what it does exceeds the limits of the fuzzer.
+fn budget() -> Budget {
+    Budget::new(Allowance { bytes_max: 16 << 20, steps_max: 1 << 24 })
 }
 
 /// A private file with these bytes.

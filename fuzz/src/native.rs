@@ -1,28 +1,28 @@
 //! Native code, and code that a runtime generates.
 
-use std::{borrow::Cow, os::fd::AsRawFd as _, path::Path, sync::LazyLock};
+use std::{borrow::Cow, sync::LazyLock};
 
 use tracer_inspect::{
     frames::{frame::Frame, rules::Rules},
     native::{modules::demangled, perf_map::PerfMap, unwind},
 };
 
-use super::file_of;
+use super::{budget, file_of};
 
 static RULES: LazyLock<Option<Rules>> = LazyLock::new(|| Rules::load(None).ok());
 
 /// A file offset of code in eight bytes, followed by the file.
 pub fn unwind_tables(bytes: &[u8]) {
     let Some((offset, file)) = bytes.split_first_chunk() else { return };
-    let file = file_of(file);
-    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-    unwind::distance(Path::new(&path), u64::from_le_bytes(*offset));
+    unwind::distance(file_of(file), u64::from_le_bytes(*offset), &budget());
 }
 
 /// A perf map.
 pub fn perf_map(bytes: &[u8]) {
-    let map = PerfMap::parse(String::from_utf8_lossy(bytes).into_owned());
-    for address in [0, 0x1000, 0x1048, 0x7f1f_c210_0000, u64::MAX] {
+    let mut map = PerfMap::default();
+    let addresses = [0, 0x1000, 0x1048, 0x7f1f_c210_0000, u64::MAX];
+    let _ = map.look_up(bytes, &addresses, &budget());
+    for address in addresses {
         map.frame(address);
     }
 }

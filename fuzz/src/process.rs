@@ -33,7 +33,7 @@ pub fn thread_call(bytes: &[u8]) {
 
 /// `/proc/PID/maps`.
 pub fn mappings(bytes: &[u8]) {
-    let mappings = Mappings::parse(&String::from_utf8_lossy(bytes));
+    let Ok(mappings) = Mappings::read(bytes, &super::budget()) else { return };
     for mapping in mappings.iter() {
         for address in [0, mapping.start, mapping.end - 1, u64::MAX] {
             mapping.offset_in_file(address);

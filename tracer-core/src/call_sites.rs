@@ -27,7 +27,7 @@ pub(crate) struct CallSites {
 
 #[derive(Debug)]
 struct Answer {
-    call_site: Option<String>,
+    location: Option<String>,
     reason: Option<CallSiteReason>,
 }
 
@@ -39,16 +39,13 @@ impl CallSites {
         wanted: &BTreeSet<ProcessStack>,
         round: u64,
     ) -> BTreeSet<ProcessStack> {
-        let unknown: Vec<ProcessStack> = wanted
-            .iter()
-            .filter(|call_site| !self.known.contains_key(call_site))
-            .copied()
-            .collect();
+        let unknown: Vec<ProcessStack> =
+            wanted.iter().filter(|key| !self.known.contains_key(key)).copied().collect();
         if self.known.len() + unknown.len() > CALL_SITES_MAX {
-            self.known.retain(|call_site, _| wanted.contains(call_site));
+            self.known.retain(|key, _| wanted.contains(key));
         }
         let room = CALL_SITES_MAX.saturating_sub(self.known.len()).min(QUESTIONS_MAX);
-        self.queue.retain(|call_site| wanted.contains(call_site));
+        self.queue.retain(|key| wanted.contains(key));
         self.queue.take(unknown, round, room)
     }
 
@@ -59,10 +56,9 @@ impl CallSites {
 
     /// Keeps an answer.
     pub(crate) fn remember(&mut self, answer: CallSite) {
-        let call_site = (answer.process, answer.stack);
-        if self.known.len() < CALL_SITES_MAX || self.known.contains_key(&call_site) {
-            self.known
-                .insert(call_site, Answer { call_site: answer.call_site, reason: answer.reason });
+        let key = (answer.process, answer.stack);
+        if self.known.len() < CALL_SITES_MAX || self.known.contains_key(&key) {
+            self.known.insert(key, Answer { location: answer.location, reason: answer.reason });
         }
     }
 
@@ -73,7 +69,7 @@ impl CallSites {
 
     /// `func file:line`, if it is known.
     pub(crate) fn call_site(&self, process: ProcessKey, stack: StackId) -> Option<&str> {
-        self.known.get(&(process, stack))?.call_site.as_deref()
+        self.known.get(&(process, stack))?.location.as_deref()
     }
 
     /// Why the call site of a stack is unknown; `None` if it is known.
@@ -81,7 +77,7 @@ impl CallSites {
         let Some(answer) = self.known.get(&(process, stack)) else {
             return Some(&CallSiteReason::NotResolved);
         };
-        match (&answer.call_site, &answer.reason) {
+        match (&answer.location, &answer.reason) {
             (Some(_), _) => None,
             (None, Some(reason)) => Some(reason),
             (None, None) => Some(&CallSiteReason::NoApplicationFrame),
@@ -91,7 +87,7 @@ impl CallSites {
     /// The reasons of all stacks that were resolved without a call site, except those without a
     /// frame of the application.
     pub(crate) fn reasons(&self) -> impl Iterator<Item = &CallSiteReason> {
-        let unknown = self.known.values().filter(|answer| answer.call_site.is_none());
+        let unknown = self.known.values().filter(|answer| answer.location.is_none());
         unknown.filter_map(|answer| answer.reason.as_ref())
     }
 }

@@ -1,24 +1,24 @@
-//! When a socket died, and when its peer closed it, from what snapshots show.
+//! When a socket died, and when its peer closed it, derived from snapshots.
 
 use crate::{Interval, SocketFacts, Timestamp, time::JIFFIES_MARGIN_MS};
 
-/// Between the two snapshots, a read returned nothing but EOF. An empty receive queue does not show
-/// that: a FIN that arrives with the last data, or while that is unread, is consumed by the read of
-/// exactly that data, and the application does not learn of it.
+/// Whether a read between the two snapshots returned EOF and no data. An empty receive queue alone
+/// does not show that: a FIN that arrives with the last data, or while it is unread, is consumed by
+/// the read of exactly that data, and the application does not learn of it.
 pub(crate) const fn has_read_eof(old: &SocketFacts, new: &SocketFacts) -> bool {
     let nothing_else_to_read = old.unread_bytes == 0 && old.rx_bytes == new.rx_bytes;
     let was_read_before = has_fin(old) && old.drained;
     nothing_else_to_read && !was_read_before && has_fin(new) && new.drained
 }
 
-/// The peer's FIN is known to have been received.
+/// Whether the peer's FIN is known to have been received.
 pub(crate) const fn has_fin(facts: &SocketFacts) -> bool {
     matches!(facts.fin_received, Some(true))
 }
 
-/// When a socket died that is seen dead at `at` and was last seen alive at `alive_at`: with its last
-/// segment, because nothing refreshes `tcp_mstamp` of a dead socket. Where that is unknown, after
-/// everything else that is known of its life.
+/// When a socket died that was found dead at `at` and last found alive at `alive_at`: at its last
+/// segment, because `tcp_mstamp` of a dead socket is not updated. If that is unknown: after every
+/// known event of the connection.
 pub(crate) fn death(facts: &SocketFacts, at: Timestamp, alive_at: Option<Timestamp>) -> Interval {
     let unknown = || {
         let lived = [alive_at, facts.last_sent_at, facts.last_received_at, facts.last_ack_at];

@@ -271,7 +271,7 @@ impl<'a> ConnectionView<'a> {
         self.is_bad() || milliseconds >= self.options.idle_ms
     }
 
-    /// After what time without use the connection is suspected, in milliseconds.
+    /// The time without use after which the connection is suspicious, in milliseconds.
     pub(crate) fn suspect_after_ms(&self) -> u64 {
         let (idle_ms, pause_ms) = (self.options.idle_ms, self.tracked.pause_max_ms);
         if pause_ms < idle_ms {

@@ -1,17 +1,16 @@
-//! When a connection that does not change may be judged in another way, because time has passed.
+//! The time at which the judgment of an unchanged connection may differ, because time has passed.
 
 use crate::{Timestamp, connection_view::ConnectionView};
 
-/// The first time after `view.now` at which some rule may claim the connection, or not claim it any
-/// more, some question about it may be due, or data of it counts as neglected, if nothing about it
-/// changes until then.
+/// The first time after `view.now` at which, if nothing about the connection changes until then, a
+/// rule may begin or cease to claim it, a question about it may be due, or its data counts as
+/// neglected.
 ///
-/// All of these compare the time since something happened to it with one of a few durations. So the
-/// times at which any such comparison changes are candidates, whether it matters for this connection
-/// or not.
+/// All of these compare the time since an event with one of a few durations. So each time at which
+/// such a comparison changes is a candidate, even if it does not matter for this connection.
 pub(crate) fn next(view: &ConnectionView<'_>) -> Timestamp {
-    // Responses carry times of their own, and what waits for a peer is judged by more than its own
-    // times.
+    // Responses have their own times, and the judgment of a process that waits for a peer also
+    // depends on other times.
     if !view.listed.is_empty() || view.tracked.waits.is_some() {
         return view.now;
     }

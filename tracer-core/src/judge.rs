@@ -310,8 +310,8 @@ impl<'a> JudgeContext<'a> {
         self.histories.get(group)?.counts.per_min_milli(self.now, count)
     }
 
-    /// The connections of these processes, and which are suspicious, or would be if no reader waits.
-    /// Whether the process is stopped does not matter here.
+    /// The connections of these processes, and those that are suspicious, or would be if no reader
+    /// is waiting. Whether the process is stopped does not matter here.
     pub(crate) fn suspects(
         &self,
         processes: &ProcessSet,

@@ -63,7 +63,7 @@ pub struct CallSite {
     pub stack: StackId,
     /// `func file:line` of the innermost call that belongs to the application; `None` if there is
     /// none or it is unknown.
-    pub call_site: Option<String>,
+    pub location: Option<String>,
     /// Why it is unknown; `None` if it is known, or if no frame belongs to the application.
     pub reason: Option<CallSiteReason>,
 }

@@ -62,6 +62,7 @@ mod process_index;
 mod processes;
 mod question;
 mod reader;
+mod repetition;
 mod report;
 pub mod rules;
 mod separate_times;

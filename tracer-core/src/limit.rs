@@ -85,6 +85,10 @@ pub enum Limit {
     ConnectionsNotFound { missing: usize, total: usize },
     /// The text of a recording of format 3, which did not keep limits as data.
     Recorded { text: String },
+    /// What was read of the process takes more than `bytes_max` of memory.
+    InspectionTooLarge { bytes_max: u64 },
+    /// The inspection takes more than `steps_max` steps of a few nanoseconds.
+    InspectionTooLong { steps_max: u64 },
 }
 
 impl Limit {
@@ -116,6 +120,8 @@ impl Limit {
             Self::ResponsesTruncated { .. } => "responses-truncated",
             Self::ConnectionsNotFound { .. } => "connections-not-found",
             Self::Recorded { .. } => "recorded",
+            Self::InspectionTooLarge { .. } => "inspection-too-large",
+            Self::InspectionTooLong { .. } => "inspection-too-long",
         }
     }
 }

@@ -93,6 +93,9 @@ pub enum Note {
     /// lower bound, `openers` have no known opener, and `call_sites` no call site.
     FactsLost { ages: u64, openers: u64, call_sites: u64 },
 
+    /// `tracer` runs inside a pid namespace, and processes outside, which are not seen, were asked
+    /// for too.
+    OutsideNotVisible,
     /// `count` processes (for call sites: stacks) were inspected in vain.
     NoAnswer { question: QuestionKind, reason: NoAnswer, count: u64 },
 }
@@ -135,6 +138,7 @@ impl Note {
             Self::ResponsesNotKept { .. } => "responses-not-kept",
             Self::Recorded { .. } => "recorded",
             Self::FactsLost { .. } => "facts-lost",
+            Self::OutsideNotVisible => "outside-not-visible",
             Self::NoAnswer { .. } => "no-answer",
         }
     }

@@ -1,8 +1,8 @@
-//! Which processes own connections, and when something about each last changed.
+//! The processes that own connections, and when something about each last changed.
 //!
-//! Most connections of a busy host are as they were at the snapshot before. What was derived from all
-//! connections of one process is therefore kept ([`Derived`]), until one of them changes or a time
-//! passes that matters for one of them.
+//! Most connections of a busy host have not changed since the previous snapshot. Results derived
+//! from all connections of one process are therefore kept ([`Derived`]) until one of them changes,
+//! or until a time that matters for one of them.
 
 use alloc::vec::Vec;
 
@@ -11,8 +11,8 @@ use indexmap::IndexMap;
 
 use crate::{ProcessKey, Timestamp};
 
-/// Number of a process. It is small, so that it can be kept beside each connection. The number of a
-/// process without connections is given to another one.
+/// Number of a process. It is small, because it is stored with each connection. The number of a
+/// process that no longer has connections is reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ProcessNumber(u32);
 
@@ -68,22 +68,19 @@ impl ProcessIndex {
 
     fn add(&mut self, key: ProcessKey) -> Option<ProcessNumber> {
         let process = Process { key, connections: 0, revision: 0 };
-        let number = match self.free.pop() {
-            Some(number) => {
-                *self.processes.get_mut(number.index())? = process;
-                number
-            }
-            None => {
-                let number = ProcessNumber(u32::try_from(self.processes.len()).ok()?);
-                self.processes.push(process);
-                number
-            }
+        let number = if let Some(number) = self.free.pop() {
+            *self.processes.get_mut(number.index())? = process;
+            number
+        } else {
+            let number = ProcessNumber(u32::try_from(self.processes.len()).ok()?);
+            self.processes.push(process);
+            number
         };
         self.numbers.insert(key, number);
         Some(number)
     }
 
-    /// Counts one connection less, which is a change.
+    /// Counts one connection fewer, which is a change.
     pub(crate) fn leave(&mut self, number: ProcessNumber) {
         self.touch(number);
         let Some(process) = self.processes.get_mut(number.index()) else { return };
@@ -94,7 +91,7 @@ impl ProcessIndex {
         }
     }
 
-    /// Something about a process, or about one of its connections, has changed.
+    /// Records that a process or one of its connections has changed.
     pub(crate) fn touch(&mut self, number: ProcessNumber) {
         self.revision += 1;
         if let Some(process) = self.processes.get_mut(number.index()) {
@@ -102,14 +99,14 @@ impl ProcessIndex {
         }
     }
 
-    /// As [`touch`](Self::touch), if the process owns any connection.
+    /// Like [`touch`](Self::touch), if the process owns any connections.
     pub(crate) fn touch_key(&mut self, key: ProcessKey) {
         if let Some(number) = self.numbers.get(&key) {
             self.touch(*number);
         }
     }
 
-    /// Something about all processes has changed.
+    /// Records that something about all processes has changed.
     pub(crate) fn touch_all(&mut self) {
         self.revision += 1;
         for process in &mut self.processes {
@@ -157,7 +154,7 @@ impl ProcessSet {
     }
 }
 
-/// What was derived from the connections of each process.
+/// The results derived from the connections of each process.
 #[derive(Debug)]
 pub(crate) struct Derived<T> {
     values: Vec<Option<Value<T>>>,
@@ -166,9 +163,9 @@ pub(crate) struct Derived<T> {
 #[derive(Debug)]
 struct Value<T> {
     revision: u64,
-    /// It holds before this time.
+    /// It is valid before this time.
     until: Timestamp,
-    value: T,
+    result: T,
 }
 
 impl<T> Default for Derived<T> {
@@ -178,59 +175,60 @@ impl<T> Default for Derived<T> {
 }
 
 impl<T> Derived<T> {
-    /// The processes of which nothing is known that holds at `now`.
+    /// The processes without a result that is valid at `now`.
     pub(crate) fn stale(&self, index: &ProcessIndex, now: Timestamp) -> ProcessSet {
         let all = index.numbers.values().copied();
         ProcessSet::of(all.filter(|number| self.get(index, *number, now).is_none()))
     }
 
-    /// Until when something holds of this process, if it is as it was then.
+    /// The end of validity of the result for this process, if the process has not changed since.
     pub(crate) fn until(&self, index: &ProcessIndex, key: ProcessKey) -> Option<Timestamp> {
         let number = index.number(key)?;
         let known = self.values.get(number.index())?.as_ref()?;
         (known.revision == index.revision(number)).then_some(known.until)
     }
 
-    /// What was derived from this process as it is now, whether it still holds or not.
+    /// The result derived from the present state of this process, even if its validity has ended.
     pub(crate) fn of(&self, index: &ProcessIndex, key: ProcessKey) -> Option<&T> {
         let number = index.number(key)?;
         let known = self.values.get(number.index())?.as_ref()?;
-        (known.revision == index.revision(number)).then_some(&known.value)
+        (known.revision == index.revision(number)).then_some(&known.result)
     }
 
-    /// Something holds of this process at `now`.
+    /// Whether there is a result for this process that is valid at `now`.
     pub(crate) fn holds(&self, index: &ProcessIndex, key: ProcessKey, now: Timestamp) -> bool {
         self.until(index, key).is_some_and(|until| now < until)
     }
 
-    /// What holds of this process at `now`.
+    /// The result for this process that is valid at `now`.
     fn get(&self, index: &ProcessIndex, number: ProcessNumber, now: Timestamp) -> Option<&T> {
         let known = self.values.get(number.index())?.as_ref()?;
-        (known.revision == index.revision(number) && now < known.until).then_some(&known.value)
+        (known.revision == index.revision(number) && now < known.until).then_some(&known.result)
     }
 
-    /// Keeps what was derived for as long as the process is as it is now, and at most `until`.
+    /// Keeps a result until the process changes, and at most until `until`.
     pub(crate) fn keep(
         &mut self,
         index: &ProcessIndex,
         key: ProcessKey,
         until: Timestamp,
-        value: T,
+        result: T,
     ) {
         let Some(number) = index.number(key) else { return };
         if self.values.len() <= number.index() {
             self.values.resize_with(number.index() + 1, || None);
         }
         if let Some(place) = self.values.get_mut(number.index()) {
-            *place = Some(Value { revision: index.revision(number), until, value });
+            *place = Some(Value { revision: index.revision(number), until, result });
         }
     }
 
-    /// What was derived from the present connections of every process, whether it still holds or not.
+    /// The results derived from the present connections of each process, even if their validity has
+    /// ended.
     pub(crate) fn values<'a>(&'a self, index: &'a ProcessIndex) -> impl Iterator<Item = &'a T> {
         index.numbers.values().filter_map(|number| {
             let known = self.values.get(number.index())?.as_ref()?;
-            (known.revision == index.revision(*number)).then_some(&known.value)
+            (known.revision == index.revision(*number)).then_some(&known.result)
         })
     }
 }

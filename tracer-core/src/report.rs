@@ -242,8 +242,11 @@ pub struct Coverage {
     /// Stopped processes with suspicious connections: whether they leak is unknown until they run
     /// again.
     pub processes_stopped: u64,
-    /// File descriptors, in the latest snapshot, of sockets that look like TCP but are not judged,
-    /// by protocol.
+    /// Processes that were asked for may be outside of the pid namespace of `tracer`, where they are
+    /// not seen.
+    pub outside_hidden: bool,
+    /// File descriptors of sockets that look like TCP and are not judged, by protocol, in the latest
+    /// snapshot.
     pub not_judged: BTreeMap<String, u64>,
     /// TCP sockets in scope in the latest snapshot.
     pub sockets: u64,
@@ -266,6 +269,7 @@ impl Coverage {
         let responses = self.loss.ledger_full.saturating_add(self.responses_full);
         let stopped = self.processes_stopped;
         let gaps = [
+            self.outside_hidden.then_some(Note::OutsideNotVisible),
             (stopped > 0).then_some(Note::ProcessesStopped { count: stopped }),
             (self.snapshots == 0).then_some(Note::NoSnapshot),
             (failed > 0).then_some(Note::SnapshotsFailed { count: failed }),

@@ -101,8 +101,8 @@ impl RuleId {
         matches!(self, Self::BodyNotClosed)
     }
 
-    /// If the rule finds nothing in connections, it finds nothing in them later either, as long as they
-    /// do not change and it claims the same ones: time makes it only less sure.
+    /// Whether a rule that has no finding for some connections has none for them later either, as
+    /// long as they do not change and it claims the same ones: time only lowers its confidence.
     const fn is_settled_at_once(self) -> bool {
         matches!(self, Self::NeverReused | Self::UnsharedPool)
     }
@@ -192,7 +192,7 @@ pub(crate) fn is_claimed(view: &ConnectionView<'_>) -> bool {
     RULES.iter().filter(|rule| !rule.is_restricted).any(|rule| rule.claims(view))
 }
 
-/// Some rule claims this connection that may find something later in what it finds nothing in now.
+/// Whether a rule claims this connection that may have a finding later, although it has none now.
 pub(crate) fn is_claimed_for_later(view: &ConnectionView<'_>) -> bool {
     let rules = RULES.iter().filter(|rule| !rule.is_restricted && !rule.id.is_settled_at_once());
     rules.into_iter().any(|rule| rule.claims(view))

@@ -20,9 +20,9 @@ pub struct Snapshot {
     pub started_at: Timestamp,
     /// When the pass ended.
     pub ended_at: Timestamp,
-    /// The TCP sockets in scope, one entry each, however many file descriptors refer to it. The same
-    /// `Arc` as in the snapshot before means that nothing about the socket has changed; the
-    /// connection table then skips it.
+    /// The TCP sockets in scope, one entry each, regardless of how many file descriptors refer to
+    /// it. The same `Arc` as in the previous snapshot means that nothing about the socket has
+    /// changed; the connection table then skips it.
     pub sockets: Vec<Arc<SocketFacts>>,
     /// The processes in scope, with all their TCP sockets, in scope or not.
     pub holders: Vec<Holder>,

@@ -41,11 +41,11 @@ pub(crate) struct Table {
     has_stacks: bool,
 }
 
-/// A connection, and what passes over all of them look at first.
+/// A connection, and the fields that loops over all connections read first.
 #[derive(Debug)]
 struct Entry {
-    /// The owning process. `None` before a snapshot has shown the connection, and for sockets
-    /// that are none: listeners and unconnected ones.
+    /// The owning process. `None` before a snapshot has shown the connection, and for sockets that
+    /// are not connections: listeners and unconnected sockets.
     process: Option<ProcessNumber>,
     /// As in [`Tracked::snapshot`].
     snapshot: u64,
@@ -139,16 +139,16 @@ impl Table {
         self.connections.get(&id).map(|entry| &*entry.tracked)
     }
 
-    /// Forgets what is known not to have changed, so that everything is looked at again.
+    /// Discards the knowledge of what has not changed, so that everything is evaluated again.
     #[cfg(test)]
     pub(crate) fn forget_what_is_unchanged(&mut self) {
         self.processes.touch_all();
         for entry in self.connections.values_mut() {
-            entry.tracked.is_steady = false;
+            entry.tracked.repetition = crate::repetition::Repetition::SaysMore;
         }
     }
 
-    /// Changes something of a connection that its process is judged by.
+    /// Changes a connection in a way that may affect the judgment of its process.
     pub(crate) fn change(&mut self, id: ConnectionId, change: impl FnOnce(&mut Tracked)) {
         if let Some(entry) = self.connections.get_mut(&id) {
             change(&mut entry.tracked);
@@ -156,7 +156,8 @@ impl Table {
         }
     }
 
-    /// Sets [`Tracked::outlived`], which only matters once a connection is judged anyway.
+    /// Sets [`Tracked::outlived`], which matters only when a connection is judged for another
+    /// reason.
     pub(crate) fn set_outlived(&mut self, id: ConnectionId, outlived: usize) {
         if let Some(entry) = self.connections.get_mut(&id) {
             entry.tracked.outlived = outlived;
@@ -347,8 +348,8 @@ impl Entry {
         Self { process: None, snapshot: tracked.snapshot, tracked: Box::new(tracked) }
     }
 
-    /// Takes in what a snapshot shows, if that is what the snapshot before showed. Returns whether it
-    /// is.
+    /// Updates the table with a snapshot if it shows the same as the previous one. Returns whether
+    /// it does.
     fn see_again(&mut self, facts: &Arc<SocketFacts>, at: Timestamp, snapshot: u64) -> bool {
         let was_seen = self.snapshot.checked_add(1) == Some(snapshot);
         if was_seen && self.tracked.see_again(facts, at, snapshot) {
@@ -369,7 +370,7 @@ impl Entry {
         }
     }
 
-    /// Takes the connection out of the table.
+    /// Removes the connection from the table.
     fn leave(self, processes: &mut ProcessIndex) -> Box<Tracked> {
         if let Some(process) = self.process {
             processes.leave(process);

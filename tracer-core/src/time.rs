@@ -12,7 +12,7 @@ pub(crate) const JIFFIES_MARGIN_MS: u64 = 1_000;
 pub struct Timestamp(NonZeroU64);
 
 impl Timestamp {
-    /// After everything that happens.
+    /// After each action.
     pub(crate) const END: Self = Self(NonZeroU64::MAX);
 
     /// `nanoseconds` after the clock's start; saturates at 584 years.

@@ -7,6 +7,7 @@ use crate::{
     ReaderFacts, SocketFacts, StackId, TcpState, Timestamp, Verdict,
     closing_times::{closed_by_peer, death, has_fin, has_read_eof},
     excuse::Excuse,
+    repetition::Repetition,
     waits::{self, Waits},
 };
 
@@ -43,10 +44,8 @@ pub(crate) struct Tracked {
     pub(crate) seen_at: Timestamp,
     /// The number of that snapshot.
     pub(crate) snapshot: u64,
-    /// The same facts seen again say no more: nothing in them depends on when they are seen.
-    pub(crate) is_steady: bool,
-    /// Data was unread then.
-    has_unread: bool,
+    /// What it means if the next snapshot shows the same.
+    pub(crate) repetition: Repetition,
     /// How many snapshots have shown it.
     pub(crate) snapshots_seen: u64,
     /// How many consecutive snapshots since then have not.
@@ -128,8 +127,7 @@ impl Tracked {
             facts: None,
             seen_at: at,
             snapshot: 0,
-            is_steady: false,
-            has_unread: false,
+            repetition: Repetition::SaysMore,
             snapshots_seen: 0,
             snapshots_missed: 0,
             unread_since: at,
@@ -205,9 +203,9 @@ impl Tracked {
         self.passed_to.extend(new);
     }
 
-    /// Takes in that a snapshot, begun at `at`, saw what the snapshot before had seen. Returns false,
-    /// and does nothing, if it did not, or if the time that has passed since matters: then
-    /// [`update`](Self::update) does more.
+    /// Updates the state with a snapshot, begun at `at`, that shows the same as the previous one.
+    /// Returns false and does nothing if it shows something else, or if the time since then
+    /// matters; in that case, [`update`](Self::update) is required.
     pub(crate) fn see_again(
         &mut self,
         facts: &Arc<SocketFacts>,
@@ -215,12 +213,14 @@ impl Tracked {
         snapshot: u64,
     ) -> bool {
         let same = self.facts.as_ref().filter(|known| Arc::ptr_eq(known, facts) || *known == facts);
-        // A connection that was seen once or twice counts as new.
-        if !self.is_steady || self.snapshots_seen < 2 || same.is_none() {
+        // A connection that was in only one or two snapshots counts as new.
+        if self.snapshots_seen < 2 || same.is_none() {
             return false;
         }
-        if !self.has_unread {
-            self.unread_since = at;
+        match self.repetition {
+            Repetition::SaysMore => return false,
+            Repetition::NothingUnread => self.unread_since = at,
+            Repetition::StillUnread => {}
         }
         self.seen_at = at;
         self.snapshot = snapshot;
@@ -228,8 +228,8 @@ impl Tracked {
         true
     }
 
-    /// Takes in what a snapshot, begun at `at`, saw. Returns whether the application has used the
-    /// connection since the snapshot before.
+    /// Updates the state with what a snapshot, begun at `at`, saw. Returns whether the application
+    /// has used the connection since the previous snapshot.
     pub(crate) fn update(&mut self, facts: Arc<SocketFacts>, at: Timestamp, snapshot: u64) -> bool {
         let (previous, seen_at) = (self.facts.as_deref(), self.seen_at);
         let read = previous.is_some_and(|old| old.read_sequence != facts.read_sequence);
@@ -284,8 +284,13 @@ impl Tracked {
         }
         let is_waited_for = self.waits.is_some() || waits::is_slow(&facts, Some(&facts));
         let is_closed_sometime = self.peer_closed.is_some_and(|it| it.earliest < it.latest);
-        self.is_steady = !is_waited_for && !is_closed_sometime;
-        self.has_unread = facts.unread_bytes > 0;
+        self.repetition = if is_waited_for || is_closed_sometime {
+            Repetition::SaysMore
+        } else if facts.unread_bytes > 0 {
+            Repetition::StillUnread
+        } else {
+            Repetition::NothingUnread
+        };
         self.facts = Some(facts);
         self.seen_at = at;
         self.snapshot = snapshot;

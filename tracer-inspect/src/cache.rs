@@ -43,6 +43,17 @@ impl<K: Copy + Eq + Hash, V> BoundedCache<K, V> {
         self.order.push_back(key);
     }
 
+    /// Evicts the oldest values until the sizes of the others add up to at most `size_max`.
+    pub(crate) fn shrink(&mut self, size_max: u64, size: impl Fn(&V) -> u64) {
+        let mut total = self.values.values().map(&size).fold(0, u64::saturating_add);
+        while total > size_max
+            && let Some(oldest) = self.order.pop_front()
+        {
+            let removed = self.values.remove(&oldest);
+            total = total.saturating_sub(removed.as_ref().map_or(0, &size));
+        }
+    }
+
     /// Removes the value of a key.
     pub(crate) fn remove(&mut self, key: &K) {
         self.values.remove(key);
@@ -56,7 +67,7 @@ mod tests {
 
     #[test]
     fn the_oldest_value_is_evicted() {
-        let mut cache = BoundedCache::new(2);
+        let mut cache: BoundedCache<u64, u64> = BoundedCache::new(2);
         for key in [1, 2, 1, 3] {
             cache.insert(key, 10 * key);
         }
@@ -65,5 +76,11 @@ mod tests {
         cache.remove(&2);
         cache.insert(4, 40);
         assert_eq!([2, 3, 4].map(|key| cache.contains(&key)), [false, true, true]);
+        cache.shrink(70, |size| *size);
+        assert_eq!([3, 4].map(|key| cache.contains(&key)), [true, true]);
+        cache.shrink(69, |size| *size);
+        assert_eq!([3, 4].map(|key| cache.contains(&key)), [false, true]);
+        cache.shrink(0, |size| *size);
+        assert!(!cache.contains(&4));
     }
 }

@@ -15,6 +15,7 @@ use std::fs;
 use tracer_core::{AccessError, CallSite, CallSiteReason, Input, Limit, ProcessKey, StackId};
 
 use crate::{
+    budget::Budget,
     frames::{
         frame::{Frame, Language, base_name},
         rules::{Kind, Rules, Ruling},
@@ -22,7 +23,7 @@ use crate::{
     go::{GoCode, GoFrame, GoPrograms},
     native::{modules::Modules, perf_map::PerfMaps, return_address, unwind},
     process::{
-        access::{attach_error, file_error},
+        access::attach_error,
         identity::is_running,
         maps::{Mapping, Mappings, Source},
         memory::ProcessMemory,
@@ -70,19 +71,22 @@ impl CallSites {
         process: ProcessKey,
         stack: StackId,
         recorded: Option<&UserStack>,
+        budget: &Budget,
     ) -> Option<Input> {
         if !is_running(process) {
             return None;
         }
         let found = match recorded {
-            Some(recorded) => self.call_site(programs, process, recorded),
+            Some(recorded) => self.call_site(programs, process, recorded, budget),
             None => Err(CallSiteReason::StackNotKept),
         };
-        let (call_site, reason) = match found {
-            Ok(call_site) => (call_site, None),
+        // What was not read may have been the application's frame.
+        let found = budget.limit().map_or(found, |limit| Err(CallSiteReason::Process(limit)));
+        let (location, reason) = match found {
+            Ok(location) => (location, None),
             Err(reason) => (None, Some(reason)),
         };
-        let answer = CallSite { process, stack, call_site, reason };
+        let answer = CallSite { process, stack, location, reason };
         is_running(process).then_some(Input::CallSite(answer))
     }
 
@@ -95,14 +99,15 @@ impl CallSites {
         programs: &mut GoPrograms,
         process: ProcessKey,
         recorded: &UserStack,
+        budget: &Budget,
     ) -> Result<Option<String>, CallSiteReason> {
         let pid = process.pid;
         let innermost = *recorded.addresses.first().ok_or(CallSiteReason::StackEmpty)?;
-        let mappings = Mappings::of(pid).map_err(|error| unreadable(file_error(&error)))?;
-        let (addresses, is_unwound) = with_caller(pid, &mappings, recorded);
-        let go = programs.calls(pid, &addresses).transpose();
+        let mappings = Mappings::of(pid, budget).map_err(CallSiteReason::Process)?;
+        let (addresses, is_unwound) = with_caller(pid, &mappings, recorded, budget);
+        let go = programs.calls(pid, &addresses, budget).transpose();
         let go = go.map_err(CallSiteReason::Process)?.unwrap_or_default();
-        let memory = ProcessMemory::open(pid, innermost);
+        let memory = ProcessMemory::open(pid, innermost, budget);
         let memory = memory.map_err(|error| unreadable(attach_error(&error)))?;
 
         let Self { rules, modules, perf_maps } = self;
@@ -123,7 +128,10 @@ impl CallSites {
                 (_, Source::Kernel, _) => (Verdict::Further(None), true),
                 (_, Source::Generated, _) => {
                     if perf_map.is_none() {
-                        perf_map = Some(perf_maps.of(process)?);
+                        // Return addresses, and the calls before them.
+                        let calls = addresses.iter().map(|address| address.wrapping_sub(1));
+                        let wanted: Vec<u64> = addresses.iter().copied().chain(calls).collect();
+                        perf_map = Some(perf_maps.of(process, &wanted, budget)?);
                     }
                     let frame = perf_map.flatten().and_then(|map| map.frame(call));
                     walk.has_names |= frame.is_some();
@@ -133,7 +141,8 @@ impl CallSites {
                     (meaning(ruling), ruling.kind != Kind::Engine)
                 }
                 (_, Source::File { .. }, _) => {
-                    (judge(rules, modules.frames(pid, mapping, call)), true)
+                    let frames = modules.frames(pid, mapping, call, budget);
+                    (judge(rules, frames.map_err(CallSiteReason::Process)?), true)
                 }
             };
             let is_ended = matches!(verdict, Verdict::Ended);
@@ -164,11 +173,17 @@ impl CallSites {
 
 /// The addresses, with the caller of the innermost function inserted if frame pointers missed it and
 /// the unwind tables find it; and whether one was inserted.
-fn with_caller(pid: u32, mappings: &Mappings, recorded: &UserStack) -> (Vec<u64>, bool) {
+fn with_caller(
+    pid: u32,
+    mappings: &Mappings,
+    recorded: &UserStack,
+    budget: &Budget,
+) -> (Vec<u64>, bool) {
     let mut addresses = recorded.addresses.clone();
     let caller = || {
         let top = recorded.top.filter(|top| Some(&top.instruction) == addresses.first())?;
-        let caller = unwind::return_address(pid, mappings.code_at(top.instruction)?, &top)?;
+        let mapping = mappings.code_at(top.instruction)?;
+        let caller = unwind::return_address(pid, mapping, &top, budget)?;
         mappings.code_at(caller).is_some().then_some(caller)
     };
     match caller() {

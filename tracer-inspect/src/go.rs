@@ -66,6 +66,7 @@ use self::{
     target::Target,
 };
 use crate::{
+    budget::Budget,
     cache::BoundedCache,
     process::{
         access::{attach_error, file_error},
@@ -81,6 +82,8 @@ use crate::{
 
 /// Maximum number of programs in the cache.
 const PROGRAMS_MAX: usize = 64;
+/// Maximum number of bytes of all programs in the cache.
+const PROGRAMS_SIZE_MAX: u64 = 32 << 20;
 
 /// A cache of programs. Facts found in the file or in one process apply to all processes that run
 /// the program.
@@ -115,14 +118,15 @@ impl GoPrograms {
         process: ProcessKey,
         registrations: &[Registration],
         asked: &[Asked],
+        budget: &Budget,
     ) -> Option<GoInspection> {
-        let (program, file) = self.go_program(process.pid)?;
+        let (program, file) = self.go_program(process.pid, budget)?;
         let inspection = check_supported(&program.executable).and_then(|()| {
             // The layout of stack frames is that of amd64.
             if program.executable.machine != Machine::Amd64 {
                 return Err(Limit::GoroutinesNotOnArchitecture);
             }
-            inspect(process.pid, program, file, registrations, asked)
+            inspect(process.pid, program, file, registrations, asked, budget)
         });
         let nothing = |limit| GoInspection { limits: vec![limit], ..GoInspection::default() };
         Some(inspection.unwrap_or_else(nothing))
@@ -133,9 +137,14 @@ impl GoPrograms {
     ///
     /// # Errors
     /// The memory of the process cannot be read, or its function table was not found.
-    pub(crate) fn calls(&mut self, pid: u32, stack: &[u64]) -> Option<Result<Vec<GoCode>, Limit>> {
-        let (program, _) = self.go_program(pid)?;
-        let opened = Opened::open(pid, &program.executable);
+    pub(crate) fn calls(
+        &mut self,
+        pid: u32,
+        stack: &[u64],
+        budget: &Budget,
+    ) -> Option<Result<Vec<GoCode>, Limit>> {
+        let (program, _) = self.go_program(pid, budget)?;
+        let opened = Opened::open(pid, &program.executable, budget);
         Some(opened.and_then(|opened| calls(&opened, program, stack)))
     }
 
@@ -143,11 +152,15 @@ impl GoPrograms {
     /// `None` if the process does not run a Go program.
     ///
     /// # Errors
-    /// No response of this program can be tracked; the limit says why.
-    pub(crate) fn entries(&mut self, process: ProcessKey) -> Option<Result<Entries, Limit>> {
-        let (program, _) = self.go_program(process.pid)?;
+    /// No response of this program can be followed; the limit says why.
+    pub(crate) fn entries(
+        &mut self,
+        process: ProcessKey,
+        budget: &Budget,
+    ) -> Option<Result<Entries, Limit>> {
+        let (program, _) = self.go_program(process.pid, budget)?;
         Some(check_supported(&program.executable).and_then(|()| {
-            let opened = Opened::open(process.pid, &program.executable)?;
+            let opened = Opened::open(process.pid, &program.executable, budget)?;
             program.entries(&opened.memory, opened.bias)
         }))
     }
@@ -161,15 +174,16 @@ impl GoPrograms {
         &mut self,
         process: ProcessKey,
         objects: &[HttpObject],
+        budget: &Budget,
     ) -> Result<Vec<Option<ResolvedConnection>>, Limit> {
         let registrations = self.epolls.registrations(process, &BTreeSet::new());
         let registrations =
             registrations.map_err(|error| Limit::FdsUnreadable { error: file_error(&error) })?;
-        let (program, file) = self.go_program(process.pid).ok_or(Limit::NotGo)?;
+        let (program, file) = self.go_program(process.pid, budget).ok_or(Limit::NotGo)?;
         check_supported(&program.executable)?;
-        let mappings = mappings(process.pid)?;
-        let Opened { memory, .. } = Opened::open(process.pid, &program.executable)?;
-        let layout = program.layout(file);
+        let mappings = Mappings::of(process.pid, budget)?;
+        let Opened { memory, .. } = Opened::open(process.pid, &program.executable, budget)?;
+        let layout = program.layout(file, budget);
         let resolver = Resolver {
             memory: &memory,
             mappings: &mappings,
@@ -182,19 +196,25 @@ impl GoPrograms {
         is_running(process).then_some(connections).ok_or(Limit::ProcessEnded)
     }
 
-    fn go_program(&mut self, pid: u32) -> Option<(&mut GoProgram, File)> {
-        match self.program(pid)? {
+    fn go_program(&mut self, pid: u32, budget: &Budget) -> Option<(&mut GoProgram, File)> {
+        match self.program(pid, budget)? {
             (Program::Go(program), file) => Some((program, file)),
             (Program::Other, _) => None,
         }
     }
 
     /// The program of a process and its file, which opens even if it has been deleted or replaced.
-    fn program(&mut self, pid: u32) -> Option<(&mut Program, File)> {
+    fn program(&mut self, pid: u32, budget: &Budget) -> Option<(&mut Program, File)> {
+        // What earlier questions found has grown the programs since.
+        self.known.shrink(PROGRAMS_SIZE_MAX, Program::size);
         let file = File::open(format!("/proc/{pid}/exe")).ok()?;
         let key = FileKey::of(&file.metadata().ok()?);
         if !self.known.contains(&key) {
-            self.known.insert(key, Program::read(file.try_clone().ok()?));
+            let program = Program::read(file.try_clone().ok()?, budget);
+            if budget.is_exceeded() {
+                return None;
+            }
+            self.known.insert(key, program);
         }
         Some((self.known.get_mut(&key)?, file))
     }
@@ -216,21 +236,21 @@ fn check_supported(executable: &Executable) -> Result<(), Limit> {
 }
 
 /// A process whose memory can be read.
-struct Opened {
-    memory: ProcessMemory,
+struct Opened<'a> {
+    memory: ProcessMemory<'a>,
     /// The load address minus the address in the file.
     bias: u64,
 }
 
-impl Opened {
+impl<'a> Opened<'a> {
     /// Opens the memory of a process.
     ///
     /// # Errors
     /// Its memory cannot be read.
-    fn open(pid: u32, executable: &Executable) -> Result<Self, Limit> {
+    fn open(pid: u32, executable: &Executable, budget: &'a Budget) -> Result<Self, Limit> {
         let entry =
             entry(pid).map_err(|error| Limit::MemoryUnreadable { error: file_error(&error) })?;
-        let memory = ProcessMemory::open(pid, entry)
+        let memory = ProcessMemory::open(pid, entry, budget)
             .map_err(|error| Limit::MemoryUnreadable { error: attach_error(&error) })?;
         Ok(Self { memory, bias: entry.wrapping_sub(executable.entry) })
     }
@@ -246,11 +266,12 @@ fn inspect(
     file: File,
     registrations: &[Registration],
     asked: &[Asked],
+    budget: &Budget,
 ) -> Result<GoInspection, Limit> {
-    let mappings = mappings(pid)?;
-    let Opened { memory, bias } = Opened::open(pid, &program.executable)?;
+    let mappings = Mappings::of(pid, budget)?;
+    let Opened { memory, bias } = Opened::open(pid, &program.executable, budget)?;
     let is_same = |asked: &Asked| socket_link::is_same(pid, asked);
-    let layout = program.layout(file);
+    let layout = program.layout(file, budget);
     let target = Target { memory: &memory, mappings: &mappings, bias };
     let mut inspection =
         inspection::inspect(target, program, &layout, registrations, asked, &is_same);
@@ -281,10 +302,6 @@ fn calls(opened: &Opened, program: &mut GoProgram, stack: &[u64]) -> Result<Vec<
         }
     });
     Ok(code.collect())
-}
-
-fn mappings(pid: u32) -> Result<Mappings, Limit> {
-    Mappings::of(pid).map_err(|error| Limit::MemoryUnreadable { error: file_error(&error) })
 }
 
 /// The entry point of a process: `AT_ENTRY` of its auxiliary vector (getauxval(3)).

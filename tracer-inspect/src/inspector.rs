@@ -1,8 +1,11 @@
 //! The entry point of this crate: answers questions about processes.
 
+use std::fmt::Debug;
+
 use tracer_core::{Asked, Input, Limit, ProcessKey, Question, StackId};
 
 use crate::{
+    budget::{Allowance, Budget},
     call_sites::CallSites,
     frames::rules::Rules,
     go::{Entries, GoPrograms, HttpObject, ResolvedConnection},
@@ -11,13 +14,17 @@ use crate::{
     readers::ReaderInspections,
 };
 
-/// Inspects processes, and caches facts about programs, modules and epoll instances.
+/// Questions that take more steps are logged: about 0.1 s of CPU time.
+const NOTABLE_STEPS: u64 = 1 << 24;
+
+/// Inspects processes, and caches what it has learned about programs, modules and epoll instances.
 #[derive(Debug)]
 pub struct Inspector {
     readers: ReaderInspections,
     call_sites: CallSites,
     go: GoPrograms,
     facts: FactsCache,
+    allowance: Allowance,
 }
 
 impl Inspector {
@@ -29,29 +36,45 @@ impl Inspector {
             call_sites: CallSites::new(rules),
             go: GoPrograms::default(),
             facts: FactsCache::new(with_cmdline),
+            allowance: Allowance::default(),
         }
     }
 
-    /// The answer to a question; `None` if the process has exited or its pid was reused. `stack` is
-    /// the stack that a [`Question::CallSite`] is about, if the kernel still has it.
+    /// The same with another budget for each question.
+    #[must_use]
+    pub const fn with_allowance(mut self, allowance: Allowance) -> Self {
+        self.allowance = allowance;
+        self
+    }
+
+    /// The answer to a question; `None` if the process has ended or its pid was reused. `stack` is the
+    /// stack that a [`Question::CallSite`] is about, if the kernel still has it.
     pub fn answer(&mut self, question: &Question, stack: Option<&UserStack>) -> Option<Input> {
-        match question {
+        let budget = Budget::new(self.allowance);
+        let answer = match question {
             Question::Process(key) => self.facts.answer(*key),
-            Question::CallSite(process, number) => self.call_site(*process, *number, stack),
-            Question::Readers(process, asked) => self.readers(*process, asked),
-        }
+            Question::CallSite(process, number) => {
+                self.call_site(*process, *number, stack, &budget)
+            }
+            Question::Readers(process, asked) => self.readers(*process, asked, &budget),
+        };
+        log_steps(&budget, question);
+        answer
     }
 
     /// The answer to a task that is a question; `None` as above.
     pub(crate) fn find_out(&mut self, task: &Task) -> Option<Input> {
-        match task {
+        let budget = Budget::new(self.allowance);
+        let answer = match task {
             Task::Process(key) => self.facts.answer(*key),
             Task::CallSite { process, stack, recorded } => {
-                self.call_site(*process, *stack, recorded.as_ref())
+                self.call_site(*process, *stack, recorded.as_ref(), &budget)
             }
-            Task::Readers { process, asked } => self.readers(*process, asked),
+            Task::Readers { process, asked } => self.readers(*process, asked, &budget),
             Task::Entries(_) | Task::Resolve { .. } => None,
-        }
+        };
+        log_steps(&budget, task);
+        answer
     }
 
     fn call_site(
@@ -59,12 +82,13 @@ impl Inspector {
         process: ProcessKey,
         number: StackId,
         stack: Option<&UserStack>,
+        budget: &Budget,
     ) -> Option<Input> {
-        self.call_sites.answer(&mut self.go, process, number, stack)
+        self.call_sites.answer(&mut self.go, process, number, stack, budget)
     }
 
-    fn readers(&mut self, process: ProcessKey, asked: &[Asked]) -> Option<Input> {
-        self.readers.answer(&mut self.go, process, asked)
+    fn readers(&mut self, process: ProcessKey, asked: &[Asked], budget: &Budget) -> Option<Input> {
+        self.readers.answer(&mut self.go, process, asked, budget)
     }
 
     /// The functions of Go's HTTP client to which uprobes are attached, as offsets in the file of the
@@ -73,7 +97,9 @@ impl Inspector {
     /// # Errors
     /// No response of this program can be tracked; the limit says why.
     pub fn entries(&mut self, process: ProcessKey) -> Option<Result<Entries, Limit>> {
-        self.go.entries(process)
+        let budget = Budget::new(self.allowance);
+        let entries = self.go.entries(process, &budget)?;
+        Some(budget.limit().map_or(entries, Err))
     }
 
     /// The TCP connection of each object of Go's HTTP client, in the order of `objects`; `None` if
@@ -86,6 +112,15 @@ impl Inspector {
         process: ProcessKey,
         objects: &[HttpObject],
     ) -> Result<Vec<Option<ResolvedConnection>>, Limit> {
-        self.go.resolve(process, objects)
+        let budget = Budget::new(self.allowance);
+        let connections = self.go.resolve(process, objects, &budget)?;
+        budget.limit().map_or(Ok(connections), Err)
+    }
+}
+
+/// Logs an inspection that was long or that exceeded its budget.
+fn log_steps(budget: &Budget, question: &impl Debug) {
+    if budget.steps() > NOTABLE_STEPS || budget.is_exceeded() {
+        log::debug!("{} steps for {question:?}: {:?}", budget.steps(), budget.limit());
     }
 }

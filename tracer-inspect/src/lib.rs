@@ -8,12 +8,15 @@
 //! other parts of the program share.
 //!
 //! A watched process controls everything that is read here: its memory, files, mappings and debug
-//! information. Therefore every parser accepts arbitrary bytes and limits its use of memory. This
-//! crate uses no network and no BPF programs. It neither stops a process nor writes to its memory.
+//! information. So every parser accepts arbitrary bytes, and what it allocates and how long it runs is
+//! limited by the [`Budget`](budget::Budget) of the question. This crate uses no network and no BPF
+//! programs. It neither stops a process nor writes to its memory.
 
+pub mod budget;
 mod cache;
 mod call_sites;
 pub mod clock;
+mod elf;
 pub mod error_with_fix;
 pub mod frames;
 pub mod go;

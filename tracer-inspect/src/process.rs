@@ -13,6 +13,7 @@ pub mod image;
 pub mod maps;
 pub mod memory;
 pub mod pages;
+pub mod regular_file;
 pub mod script;
 pub mod selection;
 pub mod socket_link;

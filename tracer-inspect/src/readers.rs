@@ -13,6 +13,7 @@ use tracer_core::{
 };
 
 use crate::{
+    budget::Budget,
     clock,
     go::GoPrograms,
     process::{
@@ -44,6 +45,7 @@ impl ReaderInspections {
         programs: &mut GoPrograms,
         process: ProcessKey,
         asked: &[Asked],
+        budget: &Budget,
     ) -> Option<Input> {
         let at = clock::now();
         if !is_running(process) {
@@ -62,7 +64,7 @@ impl ReaderInspections {
                 for (id, reader) in self.epoll_readers(process, asked, &registrations) {
                     found.add(ReaderFacts { id, reader, is_registered: true, http: None });
                 }
-                let go = programs.inspect(process, registrations.list(), asked);
+                let go = programs.inspect(process, registrations.list(), asked, budget);
                 if let Some(go) = go {
                     go.found.into_iter().for_each(|facts| found.add(facts));
                     found.goroutines = go.goroutines;
@@ -78,7 +80,7 @@ impl ReaderInspections {
             }
         }
         let unread = asked.iter().filter(|asked| !found.has_reader(asked.id));
-        let threads = threads::inspect(process.pid, unread);
+        let threads = threads::inspect(process.pid, unread, budget);
         found.limits.extend(threads.limit);
         for id in threads.reading {
             found.add(ReaderFacts { reader: Reader::Thread, ..unknown(id) });
@@ -87,6 +89,10 @@ impl ReaderInspections {
         // registrations may include the inode.
         if by_fd {
             found.retain(asked, |asked| is_same(process.pid, asked));
+        }
+        if let Some(limit) = budget.limit() {
+            // Other limits may only be a consequence.
+            found.limits = vec![limit];
         }
         is_running(process).then(|| Input::Readers(found.finish(process, at)))
     }

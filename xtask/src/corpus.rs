@@ -221,7 +221,7 @@ fn show(outcomes: &[(String, Outcome)]) {
         match outcome {
             Outcome::Broken(reason) => println!("\n{name} is broken: {reason}"),
             Outcome::JudgedCase(judged) if !judged.mistakes().is_empty() => {
-                show_evidence(name, judged)
+                show_evidence(name, judged);
             }
             Outcome::JudgedCase(_) | Outcome::Skipped(_) => {}
         }

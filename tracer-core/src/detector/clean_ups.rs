@@ -170,7 +170,7 @@ impl Detector {
         remaining
     }
 
-    /// Dead connections have outlived as many as are alive now.
+    /// Updates the number of live connections that each dead one has outlived.
     fn update_outlived(&mut self, processes: &ProcessSet, sizes: &BTreeMap<GroupKey, GroupSize>) {
         let dead = self.table.open_of(processes).filter(|tracked| tracked.is_dead());
         let outlived = dead.filter_map(|tracked| {

@@ -17,6 +17,7 @@ impl Detector {
         let unanswered = self.outstanding.unanswered();
         let is_answered = !unanswered.keys().any(|(kind, _)| is_about_the_verdict(*kind));
         let responses_full = self.processes.open_responses.left_out();
+        let outside_hidden = self.host.notes.contains(&Note::OutsideNotVisible);
         Coverage {
             complete: unhealed == Loss::default()
                 && self.snapshots > 0
@@ -27,13 +28,15 @@ impl Detector {
                 && self.unopened == 0
                 && unreadable == 0
                 && processes_stopped == 0
-                && is_answered,
+                && is_answered
+                && !outside_hidden,
             loss: self.loss,
             unhealed,
             table_full: self.table.full,
             responses_full,
             processes_unreadable: unreadable,
             processes_stopped,
+            outside_hidden,
             not_judged: self.not_judged.clone(),
             sockets: self.sockets,
             processes: self.processes.count(),
@@ -46,6 +49,8 @@ impl Detector {
 
     fn notes(&self) -> Vec<Note> {
         let mut notes = self.host.notes.clone();
+        // It is one of the gaps.
+        notes.retain(|note| *note != Note::OutsideNotVisible);
         let mut add = |count: u64, note: fn(u64) -> Note| {
             notes.extend((count > 0).then(|| note(count)));
         };

@@ -1,17 +1,17 @@
-//! What is kept of processes whose connections have not changed.
+//! Results that are kept for processes whose connections have not changed.
 
 use super::{clean_ups::GroupSizes, questions::Answered};
 use crate::{judge::Claims, process_index::Derived};
 
-/// What was derived from the connections of each process.
+/// The results derived from the connections of each process.
 #[derive(Debug, Default)]
 pub(super) struct Derivations {
     /// The sizes of its groups.
     pub(super) sizes: Derived<GroupSizes>,
-    /// What the rules claim of it.
+    /// The connections that rules claim.
     pub(super) claimed: Derived<Claims>,
-    /// That nothing follows from those claims.
+    /// The fact that no finding follows from those claims.
     pub(super) unfounded: Derived<()>,
-    /// What is known while nothing has to be asked about its readers.
+    /// The facts that hold while no question about its readers is due.
     pub(super) answered: Derived<Answered>,
 }

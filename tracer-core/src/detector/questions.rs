@@ -63,7 +63,7 @@ impl Detector {
         processes.into_iter().map(Question::Process).chain(readers).chain(call_sites).collect()
     }
 
-    /// Which readers to ask for, by process. Keeps what else matters of each process.
+    /// The processes whose readers to ask for. Also keeps the other relevant facts of each process.
     fn ask(&mut self, now: Timestamp) -> BTreeMap<ProcessKey, Vec<Asked>> {
         let mut asking: BTreeMap<ProcessKey, Asking> = BTreeMap::new();
         let context = self.context(now);
@@ -85,7 +85,7 @@ impl Detector {
                 asking.alone.insert(group);
             }
         }
-        // Whoever reads from fewer, no rule makes more of them than *possible*.
+        // Regardless of their readers, no rule makes fewer than that more than *possible*.
         let few = self.options.count_min.min(self.options.pool_size.saturating_add(1));
         let mut readers: BTreeMap<ProcessKey, Vec<Asked>> = BTreeMap::new();
         for (process, Asking { until, suspects, alone, answered }) in asking {
@@ -115,22 +115,22 @@ impl Detector {
     }
 }
 
-/// What is known of a process as long as nothing has to be asked about its readers.
+/// The facts about a process that hold as long as no question about its readers is due.
 #[derive(Debug, Default)]
 pub(super) struct Answered {
-    /// The process, if some rule claims a connection of it.
+    /// The process, if a rule claims one of its connections.
     claimed: Option<ProcessKey>,
     /// The stacks behind the claimed connections.
     stacks: BTreeSet<(ProcessKey, StackId)>,
 }
 
-/// What there is to ask about a process.
+/// The questions about a process.
 struct Asking {
-    /// When this may change, if no connection does.
+    /// When this may change although no connection changes.
     until: Timestamp,
     /// By port, and by group within it: a leak to many addresses has few connections to each.
     suspects: BTreeMap<GroupKey, BTreeMap<GroupKey, Suspects>>,
-    /// The groups that are asked about even if they are small.
+    /// The groups about which questions are asked even if they are small.
     alone: BTreeSet<GroupKey>,
     answered: Answered,
 }

@@ -1,21 +1,21 @@
-//! What a judgement says of single connections.
+//! The verdicts of single connections in a judgment.
 
 use alloc::collections::BTreeMap;
 
 use crate::{ConnectionId, Flag, ProcessKey, StackId, excuse::Excuse, judge::Judged};
 
-/// The verdict of one connection in a judgement.
+/// The verdict of one connection in a judgment.
 pub(super) struct ConnectionVerdict {
     pub(super) flag: Flag,
     /// The stack that requested the response in flight.
     pub(super) response: Option<(ProcessKey, StackId)>,
     pub(super) excuse: Option<Excuse>,
-    /// Index of its finding in the judgement.
+    /// Index of its finding in the judgment.
     pub(super) finding: usize,
 }
 
 /// The verdict of each connection. An HTTP/2 connection in the findings of several call sites gets
-/// the surest.
+/// the one with the highest confidence.
 pub(super) fn verdicts(judged: &[Judged<'_>]) -> BTreeMap<ConnectionId, ConnectionVerdict> {
     let mut verdicts: BTreeMap<ConnectionId, ConnectionVerdict> = BTreeMap::new();
     for (finding, judged) in judged.iter().enumerate() {

@@ -13,23 +13,24 @@ use crate::{
 /// The groups that need to be judged.
 #[derive(Debug)]
 pub(crate) struct Candidates<'a> {
-    /// The complete groups of which some rule claims a connection, or which grow, and the groups of
-    /// other addresses of the same port.
+    /// The complete groups in which a rule claims a connection, or which grow, and the groups of
+    /// other addresses with the same port.
     pub(super) groups: Groups<'a>,
 }
 
-/// What the rules claim of the connections of one process.
+/// The connections of one process that rules claim.
 #[derive(Debug, Default)]
 pub(crate) struct Claims {
     /// The ports of the groups with claimed connections.
     ports: BTreeSet<GroupKey>,
-    /// Some rule claims a connection that may find something later in what it finds nothing in now.
+    /// Whether a rule claims a connection for which it may have a finding later, although it has
+    /// none now.
     for_later: bool,
 }
 
 impl Candidates<'_> {
-    /// The processes that these groups belong to and in which this judgement found nothing, where no
-    /// later one will as long as nothing changes.
+    /// The processes of these groups for which this judgment has no finding, nor will a later one
+    /// as long as nothing changes.
     pub(crate) fn unfounded(
         &self,
         judged: &[Judged<'_>],
@@ -85,8 +86,9 @@ impl<'a> JudgeContext<'a> {
         Candidates { groups }
     }
 
-    /// Asks the rules which connections they claim, of the processes of which that is not known. Returns
-    /// whom these may be waiting for; for others, there is nobody.
+    /// Asks the rules which connections they claim, for the processes for which this is unknown.
+    /// Returns the peers for which these processes may be waiting; the others are not waiting for
+    /// any.
     fn claim(&self, claimed: &mut Derived<Claims>) -> BTreeMap<ProcessKey, WaitedFor> {
         let mut waited_for: BTreeMap<ProcessKey, WaitedFor> = BTreeMap::new();
         let mut found: BTreeMap<ProcessKey, (Timestamp, Claims)> = BTreeMap::new();

@@ -14,7 +14,7 @@
 //! | `All` | all | always | as the rule assesses them |
 //! | `Persisting` | those that were *likely* before, and are not known to Go's HTTP client | always | at least *likely* |
 //!
-//! Rules that are defined with [`Rule::selecting`] select the subset in their own functions, and
+//! Rules that are defined with `Rule::selecting` select the subset in their own functions, and
 //! decide themselves when it is judged: `abandoned` (`Confirmed`, `Unconfirmed`) and
 //! `body_not_closed` (all but `ScanIncomplete`).
 //!

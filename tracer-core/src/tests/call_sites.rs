@@ -239,7 +239,7 @@ fn stacks_are_asked_about_fairly_and_once() {
         sites.remember(CallSite {
             process,
             stack,
-            call_site: None,
+            location: None,
             reason: Some(CallSiteReason::StackEmpty),
         });
     }
@@ -256,12 +256,12 @@ fn answers_that_are_not_needed_make_room() {
     let process = ProcessKey { start_time_ns: 1, pid: 10 };
     let mut sites = CallSites::default();
     let answer = |stack| {
-        let call_site = Some(format!("main.f{stack} a.go:{stack}"));
-        CallSite { process, stack: StackId(stack), call_site, reason: None }
+        let location = Some(format!("main.f{stack} a.go:{stack}"));
+        CallSite { process, stack: StackId(stack), location, reason: None }
     };
     let most = u32::try_from(call_sites::CALL_SITES_MAX).unwrap();
     (0..most + 10).for_each(|stack| sites.remember(answer(stack)));
-    assert_eq!(sites.call_site(process, StackId(most - 1)), answer(most - 1).call_site.as_deref());
+    assert_eq!(sites.call_site(process, StackId(most - 1)), answer(most - 1).location.as_deref());
     assert_eq!(sites.call_site(process, StackId(most)), None, "there is no room");
     let wanted = BTreeSet::from([(process, StackId(1)), (process, StackId(most))]);
     assert_eq!(sites.ask(&wanted, 1), BTreeSet::from([(process, StackId(most))]));

@@ -66,8 +66,8 @@ impl Ledgers {
 
     /// The call site of a stack; nothing if it is not resolved yet.
     pub(super) fn call_site(&self, process: ProcessKey, stack: StackId) -> Option<Input> {
-        let call_site = self.call_sites.get(&stack)?.clone();
-        let reason = call_site.is_none().then_some(CallSiteReason::StackEmpty);
-        Some(Input::CallSite(CallSite { process, stack, call_site, reason }))
+        let location = self.call_sites.get(&stack)?.clone();
+        let reason = location.is_none().then_some(CallSiteReason::StackEmpty);
+        Some(Input::CallSite(CallSite { process, stack, location, reason }))
     }
 }

@@ -101,7 +101,7 @@ fn act(world: &mut World, action: &Action) {
         Action::Name { pid, stack, is_known } => world.outbox.push(Input::CallSite(CallSite {
             process: process((*pid).into()),
             stack: StackId((*stack).into()),
-            call_site: is_known.then(|| format!("main.f{stack} a.go:{stack}")),
+            location: is_known.then(|| format!("main.f{stack} a.go:{stack}")),
             reason: None,
         })),
         Action::Snapshot => {
@@ -308,7 +308,7 @@ proptest! {
         }
     }
 
-    /// What has not changed is not looked at again, and that makes no difference.
+    /// Unchanged connections are not evaluated again, and the results are the same.
     #[test]
     fn what_is_kept_of_unchanged_connections_is_what_would_be_found_again(history in history()) {
         let end = [(0, Action::Snapshot), (9_999, Action::Snapshot), (9_999, Action::Snapshot)];

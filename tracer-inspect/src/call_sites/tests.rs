@@ -49,7 +49,12 @@ fn expect_lost_in_libc(reason: &CallSiteReason) {
 /// The call site of the system call that a process is blocked in.
 fn call_site(waiting: &Waiting) -> Result<Option<String>, CallSiteReason> {
     let stack = waiting.stack();
-    call_sites().call_site(&mut GoPrograms::default(), waiting.key(), &recorded(&stack))
+    call_sites().call_site(
+        &mut GoPrograms::default(),
+        waiting.key(),
+        &recorded(&stack),
+        &Budget::default(),
+    )
 }
 
 #[test]
@@ -59,14 +64,20 @@ fn a_process_that_has_ended_gets_no_answer() {
     let here = (libc::getpid as unsafe extern "C" fn() -> _ as *const ()).addr() as u64;
     let mut answer = |start_time_ns, addresses: Option<&[u64]>| {
         let process = ProcessKey { start_time_ns, pid };
-        call_sites().answer(&mut programs, process, StackId(7), addresses.map(recorded).as_ref())
+        call_sites().answer(
+            &mut programs,
+            process,
+            StackId(7),
+            addresses.map(recorded).as_ref(),
+            &Budget::default(),
+        )
     };
     assert_eq!(answer(1, Some(&[here])), None);
     let started = started(pid).unwrap() * TICK_NS;
     let mut reason = |addresses| match answer(started, addresses) {
         Some(Input::CallSite(CallSite {
             stack: StackId(7),
-            call_site: None,
+            location: None,
             reason: Some(reason),
             ..
         })) => reason,

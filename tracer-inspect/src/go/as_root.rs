@@ -31,7 +31,8 @@ fn inspect_all(
     let (process, asked) = (connections.process(), connections.asked());
     let registrations = connections.registrations();
     let begin = Instant::now();
-    let inspection = programs.inspect(process, registrations.list(), &asked).unwrap();
+    let inspection =
+        programs.inspect(process, registrations.list(), &asked, &Budget::default()).unwrap();
     let took = begin.elapsed();
     let fd = |id: ConnectionId| u32::try_from(id.0).unwrap();
     (
@@ -168,7 +169,8 @@ fn goroutines_are_counted_as_go_counts_them() {
         let (process, asked) = (running.process(), running.asked());
         let registrations = running.registrations();
         let mut programs = GoPrograms::default();
-        let inspection = programs.inspect(process, registrations.list(), &asked).unwrap();
+        let inspection =
+            programs.inspect(process, registrations.list(), &asked, &Budget::default()).unwrap();
         let found = (inspection.goroutines, inspection.limits);
         assert_eq!(found, (Some(counted), Vec::new()), "{}", go.display());
     }
@@ -197,6 +199,26 @@ fn thousands_of_goroutines_take_milliseconds() {
             assert!(others.len() <= leaks / 20, "{}", others.len());
         }
     }
+}
+
+/// The most goroutines that are scanned, within the bytes and steps of one question.
+#[test]
+fn a_quarter_of_a_million_goroutines_are_searched_within_the_budget() {
+    let directory = tempfile::tempdir().unwrap();
+    let program = build(directory.path(), STRIPPED);
+    let connections = Running::start(&program, &["parked=245000", "leaked=1000"]);
+    let (process, asked) = (connections.process(), connections.asked());
+    let (registrations, budget) = (connections.registrations(), Budget::default());
+    let begin = Instant::now();
+    let inspection =
+        GoPrograms::default().inspect(process, registrations.list(), &asked, &budget).unwrap();
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap_or_default();
+    println!("{:?}, {} steps, {peak}", begin.elapsed(), budget.steps());
+    assert_eq!((inspection.limits, budget.limit()), (Vec::new(), None));
+    let held = inspection.found.iter().filter_map(|it| Some(it.http.as_ref()?.held));
+    let dropped = held.filter(|held| *held == Held::Nobody).count();
+    assert!(dropped > 950, "{dropped}");
 }
 
 /// As with a severe goroutine leak: hundreds of thousands of different addresses on stacks.

@@ -1,26 +1,26 @@
 //! Reads field offsets of structures from the DWARF debug information of a program.
 
-use std::{
-    borrow::Cow,
-    collections::{HashMap, HashSet},
-    fmt,
-    fs::File,
+use std::{collections::HashMap, fmt, fs::File, rc::Rc};
+
+use gimli::{
+    Abbreviations, AttributeValue, DebugAbbrev, DebugAbbrevOffset, DebugInfo, EndianSlice,
+    LittleEndian,
 };
 
-use gimli::{AttributeValue, DebugAbbrev, DebugInfo, EndianSlice, LittleEndian};
-use object::{
-    elf,
-    read::{
-        ReadCache,
-        elf::{FileHeader as _, SectionHeader as _},
-    },
+pub use crate::elf::SectionError;
+use crate::{
+    budget::Budget,
+    elf::{Content, Elf},
 };
 
-use super::executable::{Bounded, Header, Sections};
-
-/// Maximum size of a section in bytes, after decompression. A program of 50 MB has about 20 MB; reading
-/// this much takes half a second.
-const PART_MAX: u64 = 64 << 20;
+/// Maximum size of `.debug_info` in bytes, after decompression. A program of 50 MB has about 20 MB;
+/// reading this much takes half a second.
+const INFO_MAX: u64 = 64 << 20;
+/// Maximum size of `.debug_abbrev` in bytes. Once parsed, it is up to forty times as large.
+const ABBREVIATIONS_MAX: u64 = 1 << 20;
+/// Steps for the abbreviations of all units. Those of Go's linker are parsed once, but each unit can
+/// have its own, and all of these can extend to the end of the section.
+const ABBREVIATION_STEPS: u64 = 1 << 28;
 
 /// Maximum accepted offset in bytes. The watched process controls the debug information, and offsets
 /// are added to addresses.
@@ -36,7 +36,7 @@ pub struct Structures {
 #[derive(Debug)]
 pub enum DebugInfoError {
     /// The file is not a 64-bit little-endian ELF file.
-    Elf(object::read::Error),
+    Elf,
     /// A section could not be read.
     Section {
         /// The name of the section without the dot.
@@ -46,23 +46,10 @@ pub enum DebugInfoError {
     },
 }
 
-/// Why a section could not be read.
-#[derive(Debug)]
-pub enum SectionError {
-    /// Its header or its content is not in the file.
-    Unreadable(object::read::Error),
-    /// It is compressed, but not with zlib.
-    Compression,
-    /// It is larger than 64 MiB, or than the file.
-    TooLarge,
-    /// The compressed data is corrupt.
-    Damaged,
-}
-
 impl fmt::Display for DebugInfoError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Elf(error) => write!(formatter, "not an ELF file: {error}"),
+            Self::Elf => write!(formatter, "not an ELF file"),
             Self::Section { name, reason } => match reason {
                 SectionError::Unreadable(error) => write!(formatter, ".{name}: {error}"),
                 SectionError::Compression => write!(formatter, ".{name}: unknown compression"),
@@ -77,23 +64,33 @@ impl std::error::Error for DebugInfoError {}
 
 type Slice<'a> = EndianSlice<'a, LittleEndian>;
 
+/// The wanted members of each wanted structure.
+type Wanted<'a> = HashMap<&'a [u8], Vec<&'a str>>;
+
+/// The abbreviations that were parsed last, and the steps left for others.
+struct Cache<'a> {
+    section: &'a [u8],
+    latest: Option<(DebugAbbrevOffset, Rc<Abbreviations>)>,
+    steps_left: u64,
+}
+
 impl Structures {
     /// Reads the structures in these paths (see [`Structures::offset`]). The result is empty if the
-    /// program has no debug information.
+    /// program has no debug information, and incomplete if the budget is exceeded.
     ///
     /// # Errors
     /// The file is not an ELF file, or a section is corrupt or too large.
-    pub fn read(file: File, paths: &[String]) -> Result<Self, DebugInfoError> {
-        let cache = ReadCache::new(file);
-        let data = Bounded(&cache);
-        let header = Header::parse(data).map_err(DebugInfoError::Elf)?;
-        let sections = header.sections(object::LittleEndian, data).map_err(DebugInfoError::Elf)?;
-        let part = |name| part(data, &sections, name);
+    pub fn read(file: File, paths: &[String], budget: &Budget) -> Result<Self, DebugInfoError> {
+        let elf = Elf::parse(file, budget).ok_or(DebugInfoError::Elf)?;
         let mut structures = Self::default();
-        if let (Some(info), Some(abbreviations)) = (part("debug_info")?, part("debug_abbrev")?) {
-            let wanted: HashSet<&[u8]> =
-                steps(paths).filter_map(|step| Some(step.rsplit_once('.')?.0.as_bytes())).collect();
-            structures.add_all(&info, &abbreviations, &wanted);
+        if let Some(abbreviations) = part(&elf, "debug_abbrev", ABBREVIATIONS_MAX, budget)?
+            && let Some(info) = part(&elf, "debug_info", INFO_MAX, budget)?
+        {
+            let mut wanted = Wanted::new();
+            for (structure, member) in steps(paths).filter_map(|step| step.rsplit_once('.')) {
+                wanted.entry(structure.as_bytes()).or_default().push(member);
+            }
+            structures.add_all(&info.bytes, &abbreviations.bytes, &wanted, budget);
         }
         Ok(structures)
     }
@@ -109,33 +106,44 @@ impl Structures {
 
     /// Reads all units. One that cannot be read, because it is corrupt or of another language, is
     /// skipped.
-    fn add_all(&mut self, info: &[u8], abbreviations: &[u8], wanted: &HashSet<&[u8]>) {
-        let abbreviations = DebugAbbrev::new(abbreviations, LittleEndian);
+    fn add_all(&mut self, info: &[u8], abbreviations: &[u8], wanted: &Wanted<'_>, budget: &Budget) {
+        let mut cache =
+            Cache { section: abbreviations, latest: None, steps_left: ABBREVIATION_STEPS };
         let mut units = DebugInfo::new(info, LittleEndian).units();
         while let Ok(Some(unit)) = units.next() {
-            if let Err(error) = self.add(&unit, &abbreviations, wanted) {
+            let Some(abbreviations) = cache.abbreviations(&unit, budget) else {
+                log::debug!("debug information is not read further: it is too complex");
+                return;
+            };
+            let added = abbreviations.and_then(|it| self.add(&unit, &it, wanted, budget));
+            if let Err(error) = added {
                 log::debug!("a unit of debug information cannot be read: {error}");
             }
         }
     }
 
-    fn add<'a>(
+    fn add(
         &mut self,
-        unit: &gimli::UnitHeader<Slice<'a>>,
-        abbreviations: &DebugAbbrev<Slice<'a>>,
-        wanted: &HashSet<&[u8]>,
+        unit: &gimli::UnitHeader<Slice<'_>>,
+        abbreviations: &Abbreviations,
+        wanted: &Wanted<'_>,
+        budget: &Budget,
     ) -> gimli::Result<()> {
-        let abbreviations = unit.abbreviations(abbreviations)?;
-        let mut entries = unit.entries_raw(&abbreviations, None)?;
-        // The current structure and the depth of its members.
-        let mut within: Option<(isize, Cow<'a, str>)> = None;
+        let mut entries = unit.entries_raw(abbreviations, None)?;
+        // The current structure with its wanted members, and the depth of its members.
+        let mut within: Option<(isize, &[u8], &Vec<&str>)> = None;
         while !entries.is_empty() {
             let depth = entries.next_depth();
             let Some(abbreviation) = entries.read_abbreviation()? else { continue };
-            within = within.filter(|(inside, _)| depth >= *inside);
+            // An entry of one byte can have any number of attributes without bytes.
+            let attributes = u64::try_from(abbreviation.attributes().len()).unwrap_or(u64::MAX);
+            if budget.step(attributes.saturating_add(4)).is_none() {
+                break;
+            }
+            within = within.filter(|(inside, ..)| depth >= *inside);
             let is_structure = abbreviation.tag() == gimli::DW_TAG_structure_type;
             let is_member = abbreviation.tag() == gimli::DW_TAG_member
-                && within.as_ref().is_some_and(|(inside, _)| depth == *inside);
+                && within.as_ref().is_some_and(|(inside, ..)| depth == *inside);
             if !is_structure && !is_member {
                 entries.skip_attributes(abbreviation.attributes())?;
                 continue;
@@ -151,10 +159,14 @@ impl Structures {
                 }
             }
             let Some(name) = name else { continue };
-            if is_structure && wanted.contains(name.slice()) {
-                within = Some((depth + 1, name.to_string_lossy()));
-            } else if is_member && let (Some((_, structure)), Some(offset)) = (&within, offset) {
-                let member = format!("{structure}.{}", name.to_string_lossy());
+            if is_structure {
+                if let Some((structure, members)) = wanted.get_key_value(name.slice()) {
+                    within = Some((depth + 1, structure, members));
+                }
+            } else if let (Some((_, structure, members)), Some(offset)) = (within, offset)
+                && let Some(member) = members.iter().find(|it| it.as_bytes() == name.slice())
+            {
+                let member = format!("{}.{member}", String::from_utf8_lossy(structure));
                 self.members.entry(member).or_insert(offset);
             }
         }
@@ -162,53 +174,48 @@ impl Structures {
     }
 }
 
+impl Cache<'_> {
+    /// The abbreviations of a unit; `None` if all of them together are too many.
+    fn abbreviations(
+        &mut self,
+        unit: &gimli::UnitHeader<Slice<'_>>,
+        budget: &Budget,
+    ) -> Option<gimli::Result<Rc<Abbreviations>>> {
+        let offset = unit.debug_abbrev_offset();
+        if let Some((known, abbreviations)) = &self.latest
+            && *known == offset
+        {
+            budget.step(16)?;
+            return Some(Ok(Rc::clone(abbreviations)));
+        }
+        // They extend to a zero, or to the end of the section.
+        let length = self.section.len().saturating_sub(offset.0);
+        let steps = u64::try_from(length).ok()?;
+        self.steps_left = self.steps_left.checked_sub(steps)?;
+        budget.step(steps)?;
+        let section = DebugAbbrev::new(self.section, LittleEndian);
+        let abbreviations = section.abbreviations(offset).map(Rc::new);
+        if let Ok(abbreviations) = &abbreviations {
+            self.latest = Some((offset, Rc::clone(abbreviations)));
+        }
+        Some(abbreviations)
+    }
+}
+
 fn steps(paths: &[String]) -> impl Iterator<Item = &str> {
     paths.iter().flat_map(|path| path.split(" + "))
 }
 
-/// A section of the debug information, decompressed.
-fn part<'data>(
-    data: Bounded<'data>,
-    sections: &Sections<'data>,
+/// A section of the debug information, decompressed; `None` if there is none.
+fn part<'a>(
+    elf: &Elf,
     name: &'static str,
-) -> Result<Option<Cow<'data, [u8]>>, DebugInfoError> {
-    let failed = |reason| DebugInfoError::Section { name, reason };
-    let unreadable = |error| failed(SectionError::Unreadable(error));
-    let endian = object::LittleEndian;
-    if let Some((_, section)) = sections.section_by_name(endian, format!(".{name}").as_bytes()) {
-        let compressed = section.compression(endian, data).map_err(unreadable)?;
-        let Some((header, offset, size)) = compressed else {
-            return Ok(Some(section.data(endian, data).map_err(unreadable)?.into()));
-        };
-        if header.ch_type.get(endian) != elf::ELFCOMPRESS_ZLIB {
-            return Err(failed(SectionError::Compression));
-        }
-        let bytes = object::read::ReadRef::read_bytes_at(data, offset, size);
-        let bytes = bytes.map_err(|()| failed(SectionError::TooLarge))?;
-        let size = header.ch_size.get(endian);
-        return inflate(bytes, size).map(Some).map_err(failed);
-    }
-    // The format before `SHF_COMPRESSED`: "ZLIB" and the size as a big-endian word.
-    let Some((_, section)) = sections.section_by_name(endian, format!(".z{name}").as_bytes())
-    else {
-        return Ok(None);
-    };
-    let bytes = section.data(endian, data).map_err(unreadable)?;
-    let body = bytes.strip_prefix(b"ZLIB").and_then(<[u8]>::split_first_chunk);
-    let inflated = match body {
-        Some((size, body)) => inflate(body, u64::from_be_bytes(*size)),
-        None => Err(SectionError::Damaged),
-    };
-    inflated.map(Some).map_err(failed)
-}
-
-fn inflate(bytes: &[u8], size: u64) -> Result<Cow<'static, [u8]>, SectionError> {
-    if size > PART_MAX {
-        return Err(SectionError::TooLarge);
-    }
-    let size = usize::try_from(size).map_err(|_| SectionError::TooLarge)?;
-    let inflated = miniz_oxide::inflate::decompress_to_vec_zlib_with_limit(bytes, size);
-    inflated.map(Cow::Owned).map_err(|_| SectionError::Damaged)
+    bytes_max: u64,
+    budget: &'a Budget,
+) -> Result<Option<Content<'a>>, DebugInfoError> {
+    let section = elf.section(&format!(".{name}")).or_else(|| elf.section(&format!(".z{name}")));
+    let content = section.map(|section| elf.content(section, bytes_max, budget));
+    content.transpose().map_err(|reason| DebugInfoError::Section { name, reason })
 }
 
 #[cfg(test)]

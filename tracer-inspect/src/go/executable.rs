@@ -2,20 +2,21 @@
 
 use std::fs::File;
 
-use object::{
-    LittleEndian,
-    elf::{self, FileHeader64, ProgramHeader64},
-    read::{
-        ReadCache, ReadRef,
-        elf::{FileHeader as _, ProgramHeader as _, SectionHeader as _, SectionTable},
-    },
-};
+use object::elf;
 
 use super::build_info;
-use crate::process::memory::{u32_at, u64_at};
+use crate::{
+    budget::Budget,
+    elf::{Elf, Section, Segment as ElfSegment},
+    process::memory::{u32_at, u64_at},
+};
 
-/// Maximum number of bytes read of the file at a time.
-const PART_MAX: u64 = 64 << 20;
+/// Number of bytes of build information that contain the version.
+const BUILD_INFO: usize = 256;
+/// Maximum number of bytes of a segment searched for build information without a section.
+const SEARCHED_MAX: u64 = 64 << 20;
+/// Size of `Elf64_Sym` in bytes, with the name at 0 and the value at 8.
+const SYMBOL: usize = 24;
 
 /// A 64-bit Go program. Addresses are those in the file; a position-independent program is loaded
 /// with an offset (`bias`).
@@ -66,58 +67,25 @@ pub(super) struct Segment {
     pub(super) is_writable: bool,
 }
 
-pub(super) type Header = FileHeader64<LittleEndian>;
-pub(super) type Sections<'data> = SectionTable<'data, Header, Bounded<'data>>;
-
-/// A file with a limit on the size of each read.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Bounded<'data>(pub(super) &'data ReadCache<File>);
-
-impl<'data> ReadRef<'data> for Bounded<'data> {
-    fn len(self) -> Result<u64, ()> {
-        self.0.len()
-    }
-
-    fn read_bytes_at(self, offset: u64, size: u64) -> Result<&'data [u8], ()> {
-        if size > PART_MAX { Err(()) } else { self.0.read_bytes_at(offset, size) }
-    }
-
-    fn read_bytes_at_until(
-        self,
-        range: std::ops::Range<u64>,
-        delimiter: u8,
-    ) -> Result<&'data [u8], ()> {
-        self.0.read_bytes_at_until(range, delimiter)
-    }
-}
-
 impl Executable {
-    /// Reads a file; `None` if it is not a Go program, or one older than Go 1.18.
-    pub fn read(file: File) -> Option<Self> {
-        let cache = ReadCache::new(file);
-        let data = Bounded(&cache);
-        let header = Header::parse(data).ok()?;
-        let headers = header.program_headers(LittleEndian, data).ok()?;
+    /// Reads a file; `None` if it is not a Go program, or one older than Go 1.18, or the budget is
+    /// exceeded.
+    pub fn read(file: File, budget: &Budget) -> Option<Self> {
+        let elf = Elf::parse(file, budget)?;
         // Without section headers, the addresses are found by searching memory.
-        let sections = header.sections(LittleEndian, data).unwrap_or_default();
-
-        let address = |names: &[&[u8]]| {
-            names.iter().find_map(|name| {
-                let (_, section) = sections.section_by_name(LittleEndian, name)?;
-                Some(section.sh_addr(LittleEndian))
-            })
-        };
+        let address =
+            |names: &[&str]| names.iter().find_map(|name| Some(elf.section(name)?.address));
         Some(Self {
-            minor_version: minor_version(data, headers, &sections)?,
-            machine: match header.e_machine(LittleEndian) {
+            minor_version: minor_version(&elf, budget)?,
+            machine: match elf.machine {
                 elf::EM_X86_64 => Machine::Amd64,
                 elf::EM_AARCH64 => Machine::Arm64,
                 _ => Machine::Other,
             },
-            entry: header.e_entry(LittleEndian),
-            segments: headers.iter().filter_map(segment).collect(),
-            function_table: address(&[b".gopclntab", b".data.rel.ro.gopclntab"]),
-            all_goroutines: symbol(data, &sections, b"\0runtime.allgs\0"),
+            entry: elf.entry,
+            segments: elf.segments.iter().filter_map(segment).collect(),
+            function_table: address(&[".gopclntab", ".data.rel.ro.gopclntab"]),
+            all_goroutines: symbol(&elf, b"\0runtime.allgs\0", budget),
         })
     }
 
@@ -129,62 +97,58 @@ impl Executable {
     }
 }
 
-fn segment(header: &ProgramHeader64<LittleEndian>) -> Option<Segment> {
-    if header.p_type(LittleEndian) != elf::PT_LOAD {
-        return None;
-    }
-    let start = header.p_vaddr(LittleEndian);
+fn segment(segment: &ElfSegment) -> Option<Segment> {
+    let &ElfSegment { address, offset, file_size, memory_size, is_writable } = segment;
     Some(Segment {
-        start,
-        file_start: header.p_offset(LittleEndian),
-        file_end: start.checked_add(header.p_filesz(LittleEndian))?,
-        end: start.checked_add(header.p_memsz(LittleEndian))?,
-        is_writable: header.p_flags(LittleEndian) & elf::PF_W != 0,
+        start: address,
+        file_start: offset,
+        file_end: address.checked_add(file_size)?,
+        end: address.checked_add(memory_size)?,
+        is_writable,
     })
 }
 
-fn minor_version<'data>(
-    data: Bounded<'data>,
-    headers: &[ProgramHeader64<LittleEndian>],
-    sections: &Sections<'data>,
-) -> Option<u32> {
-    if let Some((_, section)) = sections.section_by_name(LittleEndian, b".go.buildinfo") {
-        return build_info::minor_version(section.data(LittleEndian, data).ok()?);
+fn minor_version(elf: &Elf, budget: &Budget) -> Option<u32> {
+    if let Some(section) = elf.section(".go.buildinfo") {
+        return build_info::minor_version(&elf.start_of(section, BUILD_INFO));
     }
     // Without section headers it is searched in the first writable segment.
-    let is_writable = |header: &&ProgramHeader64<LittleEndian>| {
-        header.p_type(LittleEndian) == elf::PT_LOAD && header.p_flags(LittleEndian) & elf::PF_W != 0
-    };
-    let bytes = headers.iter().find(is_writable)?.data(LittleEndian, data).ok()?;
-    let mut offsets = (0..bytes.len()).step_by(build_info::ALIGNMENT);
-    offsets.find_map(|offset| build_info::minor_version(bytes.get(offset..)?))
+    let data = elf.segments.iter().find(|segment| segment.is_writable)?;
+    let part = (data.offset, data.file_size.min(SEARCHED_MAX));
+    elf.search(part, BUILD_INFO, budget, |_, bytes| {
+        let mut offsets = (0..bytes.len()).step_by(build_info::ALIGNMENT);
+        offsets.find_map(|offset| build_info::minor_version(bytes.get(offset..)?))
+    })
 }
 
 /// The address of a symbol; `name` includes the zero bytes around it.
-fn symbol<'data>(data: Bounded<'data>, sections: &Sections<'data>, name: &[u8]) -> Option<u64> {
-    let bytes = |name: &[u8]| {
-        let (_, section) = sections.section_by_name(LittleEndian, name)?;
-        section.data(LittleEndian, data).ok()
-    };
-    let (symbols, strings) = (bytes(b".symtab")?, bytes(b".strtab")?);
-    let offset = strings.windows(name.len()).position(|window| window == name)? + 1;
-    let offset = u32::try_from(offset).ok()?;
-    // An array of `Elf64_Sym`: 24 bytes, with the name at 0 and the value at 8.
-    let is_named = |symbol: &&[u8]| u32_at(symbol, 0) == Some(offset);
-    u64_at(symbols.chunks_exact(24).find(is_named)?, 8)
+fn symbol(elf: &Elf, name: &[u8], budget: &Budget) -> Option<u64> {
+    let (symbols, strings) = (elf.section(".symtab")?, elf.section(".strtab")?);
+    let offset = elf.search_section(strings, name.len() - 1, budget, |before, bytes| {
+        let place = bytes.windows(name.len()).position(|window| window == name)? + 1;
+        before.checked_add(u64::try_from(place).ok()?)
+    })?;
+    value(elf, symbols, u32::try_from(offset).ok()?, budget)
+}
+
+/// The value of the first symbol whose name is at this offset.
+fn value(elf: &Elf, symbols: &Section, name: u32, budget: &Budget) -> Option<u64> {
+    elf.search_section(symbols, 0, budget, |_, bytes| {
+        let mut symbols = bytes.chunks_exact(SYMBOL);
+        u64_at(symbols.find(|symbol| u32_at(symbol, 0) == Some(name))?, 8)
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Seek, Write};
+    use std::io::Write;
 
     use super::*;
 
     fn read(bytes: &[u8]) -> Option<Executable> {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
-        file.rewind().unwrap();
-        Executable::read(file)
+        Executable::read(file, &Budget::default())
     }
 
     #[test]

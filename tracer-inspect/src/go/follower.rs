@@ -13,7 +13,8 @@ const WRAPPER_WORDS: u64 = 16;
 /// Maximum number of candidates for the wrapped connection.
 const WRAPPED_MAX: usize = 64;
 
-/// The fds that are searched for: the index of each, and the possible addresses of its `pollDesc`.
+/// The fds that are searched for: the index of each, and the possible addresses of its `pollDesc`,
+/// sorted.
 pub(super) type WantedFds = HashMap<u32, (usize, Vec<u64>)>;
 
 /// One of the [`WantedFds`].
@@ -152,6 +153,7 @@ impl Follower<'_, '_> {
         let number = self.pages.word(net_fd.checked_add(self.layout.net_fd_number)?)?;
         let (index, polls) = self.wanted.get(&u32::try_from(number).ok()?)?;
         let poll = self.pages.word(net_fd.checked_add(self.layout.net_fd_poll)?)?;
-        polls.contains(&poll).then_some(WantedFd { index: *index, poll })
+        polls.binary_search(&poll).ok()?;
+        Some(WantedFd { index: *index, poll })
     }
 }

@@ -12,6 +12,8 @@ use super::{follower::Follower, read_loop::ReadLoop};
 
 /// Maximum number of goroutines sampled per program counter.
 const SAMPLE: usize = 256;
+/// Maximum number of program counters. `readLoop` waits in three calls.
+const PROGRAM_COUNTERS_MAX: usize = 64;
 
 /// A variable of `readLoop`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,6 +37,9 @@ impl FrameVariables {
         let mut sampled: HashMap<u64, usize> = HashMap::new();
         let mut counts: HashMap<(Variable, u64), Vec<usize>> = HashMap::new();
         for read_loop in read_loops {
+            if sampled.len() >= PROGRAM_COUNTERS_MAX && !sampled.contains_key(&read_loop.pc) {
+                continue;
+            }
             let number = sampled.entry(read_loop.pc).or_default();
             *number += 1;
             if *number > SAMPLE {

@@ -19,10 +19,14 @@ pub(super) const MAGICS: [u64; 4] =
 const HEADER: usize = 72;
 /// Size of `runtime.functab` in bytes: the start of a function and the offset of its `_func`.
 const ENTRY: usize = 8;
-/// Maximum plausible number of functions.
-const FUNCTIONS_MAX: u64 = 1 << 22;
+/// Maximum plausible number of functions. Large programs have 200,000.
+const FUNCTIONS_MAX: u64 = 1 << 21;
 /// Maximum plausible size of all names in bytes.
 const NAMES_MAX: u64 = 256 << 20;
+/// Maximum length of a name that is searched for, in bytes.
+const NAME_MAX: usize = 256;
+/// Number of bytes of names that are read together.
+const NAMES_TOGETHER: usize = 256 << 10;
 /// Number of functions whose `_func` is read together.
 const READ_TOGETHER: usize = 4096;
 
@@ -92,6 +96,8 @@ impl FunctionTable {
         bias: u64,
     ) -> Option<Self> {
         let length = usize::try_from(header.count).ok()?.checked_mul(ENTRY)?;
+        // It is kept for further questions.
+        memory.budget().hold(length)?;
         let entries = memory.read_one(address.checked_add(header.functions)?, length)?;
         let start = |entry: &[u8]| u32_at(entry, 0).unwrap_or(0);
         if !entries.chunks_exact(ENTRY).is_sorted_by_key(start) {
@@ -120,6 +126,11 @@ impl FunctionTable {
             if self.start(middle)? <= offset { low = middle + 1 } else { high = middle }
         }
         low.checked_sub(1)
+    }
+
+    /// The size of the copy in bytes.
+    pub(super) fn size(&self) -> usize {
+        self.entries.len()
     }
 
     /// The number of functions.
@@ -151,16 +162,17 @@ impl FunctionTable {
         // The linker writes each name once, so its offset identifies it.
         let wanted = self.name_offsets(memory, bias, names);
         let mut pages = Pages::new(memory);
-        let entries: Vec<&[u8]> = self.entries.chunks_exact(ENTRY).collect();
-        for (some, first) in entries.chunks(READ_TOGETHER).zip((0..).step_by(READ_TOGETHER)) {
+        let parts = self.entries.chunks(ENTRY * READ_TOGETHER);
+        for (some, first) in parts.zip((0..).step_by(READ_TOGETHER)) {
             if found.iter().zip(&wanted).all(|(found, wanted)| found.is_some() || wanted.is_none())
             {
                 break;
             }
-            let descriptions = || some.iter().map(|entry| self.description(bias, entry));
+            let some = || some.chunks_exact(ENTRY);
+            let descriptions = || some().map(|entry| self.description(bias, entry));
             // A `_func` may continue in the next page.
             pages.prefetch(descriptions().flatten().flat_map(|it| [it, it.saturating_add(7)]));
-            for ((entry, description), number) in some.iter().zip(descriptions()).zip(first..) {
+            for ((entry, description), number) in some().zip(descriptions()).zip(first..) {
                 let name = description.and_then(|it| name_of(&mut pages, it, u32_at(entry, 0)?));
                 let index = name.and_then(|name| wanted.iter().position(|it| *it == Some(name)));
                 if let Some(slot) = index.and_then(|index| found.get_mut(index)) {
@@ -174,15 +186,34 @@ impl FunctionTable {
     /// The offsets of these names in `funcnametab`.
     fn name_offsets(&self, memory: &dyn Memory, bias: u64, names: &[&str]) -> Vec<Option<u32>> {
         let start = self.names.wrapping_add(bias);
-        let bytes = memory.read_one(start, self.names_length).unwrap_or_default();
         let mut offsets = vec![None; names.len()];
-        let mut offset = 0;
-        for name in bytes.split(|byte| *byte == 0) {
-            let index = names.iter().position(|wanted| wanted.as_bytes() == name);
-            if let Some(found) = index.and_then(|index| offsets.get_mut(index)) {
-                *found = u32::try_from(offset).ok();
+        // The start of a name at the end of a part is read again with the next part.
+        let mut position = 0;
+        while let Some(rest) = self.names_length.checked_sub(position).filter(|rest| *rest > 0) {
+            let length = rest.min(NAMES_TOGETHER);
+            let address = u64::try_from(position).ok().and_then(|it| start.checked_add(it));
+            let bytes = address.and_then(|address| memory.read_one(address, length));
+            // Each name is compared with all that are searched for.
+            let steps = u64::try_from(length).unwrap_or(u64::MAX);
+            let Some(bytes) = bytes.filter(|_| memory.budget().step(steps).is_some()) else {
+                break;
+            };
+            let end = match bytes.iter().rposition(|byte| *byte == 0) {
+                Some(last) if rest > length => last + 1,
+                // The last part; or a name that is longer than any that is searched for.
+                _ => length,
+            };
+            let mut offset = position;
+            for name in bytes.get(..end).unwrap_or_default().split(|byte| *byte == 0) {
+                let index = || names.iter().position(|wanted| wanted.as_bytes() == name);
+                if name.len() <= NAME_MAX
+                    && let Some(found) = index().and_then(|index| offsets.get_mut(index))
+                {
+                    *found = u32::try_from(offset).ok();
+                }
+                offset += name.len() + 1;
             }
-            offset += name.len() + 1;
+            position += end;
         }
         offsets
     }

@@ -8,6 +8,8 @@ use crate::process::{
 
 /// Number of bytes read of `runtime.g`.
 const HEADER: usize = 320;
+/// Number of goroutines of which that is read together.
+const READ_TOGETHER: usize = 4_096;
 /// Maximum plausible size of a stack: Go's own limit on 64-bit machines is 1 GB
 /// (`runtime.maxstacksize`).
 const STACK_MAX: u64 = 1 << 30;
@@ -66,9 +68,13 @@ impl Goroutine {
         layout: &Layout,
         addresses: &[u64],
     ) -> Vec<Option<Self>> {
-        let ranges: Vec<_> = addresses.iter().map(|&address| (address, HEADER)).collect();
-        let read = memory.read(&ranges).into_iter().zip(addresses);
-        read.map(|(bytes, &address)| Self::parse(address, &bytes?, layout)).collect()
+        let mut all = Vec::with_capacity(addresses.len());
+        for some in addresses.chunks(READ_TOGETHER) {
+            let ranges: Vec<_> = some.iter().map(|&address| (address, HEADER)).collect();
+            let read = memory.read(&ranges).into_iter().zip(some);
+            all.extend(read.map(|(bytes, &address)| Self::parse(address, &bytes?, layout)));
+        }
+        all
     }
 
     /// Reads the first `count` goroutines of an array of pointers.
@@ -176,22 +182,47 @@ impl Stack {
         (start..end).step_by(8).map_while(|address| self.word(address))
     }
 
-    /// The words that the goroutine may still use. `map` returns their offsets from the frame
-    /// pointer of a frame. From the first frame without a map outwards, all words count. If the
+    /// The words that the goroutine may still use. `map` adds their offsets from the frame pointer of
+    /// a frame to a list. From the first frame without a map outwards, all words count. If the
     /// goroutine is not blocked, all words of its stack count, because its position is unknown.
-    pub(super) fn words_in_use(&self, mut map: impl FnMut(&Frame) -> Option<Vec<i64>>) -> Vec<u64> {
-        let mut words = Vec::new();
+    ///
+    /// Each word counts once, however many frames and maps include it, so there are no more than the
+    /// stack has.
+    pub(super) fn words_in_use(
+        &self,
+        mut map: impl FnMut(&Frame, &mut Vec<i64>) -> Option<()>,
+    ) -> Vec<u64> {
+        let mut used = vec![false; self.bytes.len() / 8];
+        let mut offsets = Vec::new();
         let mut rest = self.start;
         if self.goroutine.is_blocked() && self.start == self.goroutine.sp {
             for frame in self.frames() {
-                let Some(offsets) = map(&frame) else { break };
-                let addresses = offsets.into_iter().map(|it| frame.end.wrapping_add_signed(it));
-                words.extend(addresses.filter_map(|it| self.word(it)));
+                if map(&frame, &mut offsets).is_none() {
+                    break;
+                }
+                for offset in offsets.drain(..) {
+                    let address = frame.end.wrapping_add_signed(offset);
+                    if let Some(used) = self.index(address).and_then(|it| used.get_mut(it)) {
+                        *used = true;
+                    }
+                }
                 rest = frame.end.saturating_add(16);
             }
         }
-        words.extend(self.words(rest, self.goroutine.stack.high));
-        words
+        let rest = (rest..self.goroutine.stack.high).step_by(8);
+        for index in rest.map_while(|address| self.index(address)) {
+            let Some(used) = used.get_mut(index) else { break };
+            *used = true;
+        }
+        let (words, _) = self.bytes.as_chunks();
+        let words = words.iter().zip(used).filter_map(|(word, used)| used.then_some(*word));
+        words.map(u64::from_le_bytes).collect()
+    }
+
+    /// The number of the word at an address.
+    fn index(&self, address: u64) -> Option<usize> {
+        let offset = address.checked_sub(self.start).filter(|offset| offset.is_multiple_of(8))?;
+        usize::try_from(offset / 8).ok()
     }
 
     /// The frames, innermost first, by their frame pointers. The walk ends where a frame pointer
@@ -257,18 +288,18 @@ mod tests {
         stack.goroutine.stack.high = 0xc138;
         let in_use = |stack: &Stack, known: usize| {
             let mut frames = 0;
-            stack.words_in_use(|frame| {
+            stack.words_in_use(|frame, offsets| {
                 frames += 1;
                 assert_eq!(frame.pc, frames);
-                // A variable, a parameter, and an address outside the stack.
-                (frames <= known as u64).then(|| vec![-8, 16, 0x100])
+                // A variable, a parameter, and an address outside of the stack.
+                (frames <= known as u64).then(|| offsets.extend([-8, 16, 0x100]))
             })
         };
-        assert_eq!(in_use(&stack, 2), [11, 20, 20]);
-        assert_eq!(in_use(&stack, 1), [11, 20, 20, 0, 3], "all words of frames without a map");
+        assert_eq!(in_use(&stack, 2), [11, 20]);
+        assert_eq!(in_use(&stack, 1), [11, 20, 0, 3], "all words of frames without a map");
         assert_eq!(in_use(&stack, 0), words);
         stack.goroutine.status = layout::STATUS_SYSCALL;
-        assert_eq!(in_use(&stack, 2), [11, 20, 20]);
+        assert_eq!(in_use(&stack, 2), [11, 20]);
         stack.goroutine.status = layout::STATUS_RUNNABLE;
         assert_eq!(in_use(&stack, 0), words, "its position is unknown");
     }

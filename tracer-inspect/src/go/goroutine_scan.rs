@@ -1,7 +1,7 @@
 //! Scans the stacks of all goroutines, without stopping them, for the loops of HTTP client
 //! connections.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use tracer_core::{Goroutines, Limit};
 
@@ -15,7 +15,7 @@ use super::{
     stacks::{Batches, STACKS_MAX, stacks},
     target::Target,
 };
-use crate::process::pages::Pages;
+use crate::{budget::Reservation, process::pages::Pages};
 
 /// Maximum number of goroutines scanned.
 const GOROUTINES_MAX: u64 = 250_000;
@@ -31,7 +31,7 @@ pub(super) struct GoroutineScan {
     pub(super) of_connections: HashSet<(u64, u64)>,
     /// Indexes of connections to whose `pollDesc` a goroutine that is not parked refers: it may be
     /// about to read.
-    pub(super) waking: Vec<usize>,
+    pub(super) waking: BTreeSet<usize>,
     counted: Goroutines,
     /// Whether all goroutines were counted.
     is_counted: bool,
@@ -47,16 +47,19 @@ pub(super) fn scan(
     polls: &[Option<PollDescriptor>],
 ) -> GoroutineScan {
     let mut scan = GoroutineScan::default();
-    let Some((goroutines, length)) = goroutines(target, parts.all_goroutines, layout) else {
-        scan.limits.push(Limit::GoroutineListMoved);
+    let Some(listed) = goroutines(target, parts.all_goroutines, layout) else {
+        let limit = target.memory.budget().limit();
+        scan.limits.push(limit.unwrap_or(Limit::GoroutineListMoved));
         scan.waking = (0..polls.len()).collect();
         return scan;
     };
+    let Listed { goroutines, length, .. } = &listed;
+    let length = *length;
     if length > GOROUTINES_MAX {
         scan.limit(Limit::GoroutinesTruncated { scanned: GOROUTINES_MAX, total: length });
     }
     let mut pages = Pages::new(target.memory);
-    let total = total(target.bias, &goroutines, parts.functions, &mut pages);
+    let total = total(target.bias, goroutines, parts.functions, &mut pages);
     scan.counted.total = total.unwrap_or(0);
     scan.is_counted = total.is_some() && goroutines.len() as u64 == length;
     let ready: BTreeMap<u64, usize> = (0..)
@@ -66,12 +69,16 @@ pub(super) fn scan(
         .map(|(poll, index)| (poll.address, index))
         .collect();
 
-    let mut batches = Batches::of(&goroutines);
+    let mut batches = Batches::of(goroutines);
     for batch in batches.by_ref() {
         let (stacks, are_whole) = stacks(target.memory, batch, layout);
         scan.is_counted &= are_whole;
         for stack in stacks {
-            scan.add(target.bias, &stack, parts.functions, &mut pages, &ready);
+            let added = scan.add(target.bias, &stack, parts.functions, &mut pages, &ready);
+            if added.is_none() {
+                scan.is_counted = false;
+                return scan;
+            }
         }
     }
     if batches.is_truncated() {
@@ -80,17 +87,25 @@ pub(super) fn scan(
     scan
 }
 
-/// The goroutines in `runtime.allgs`, up to the limit, and the length of that list.
-pub(super) fn goroutines(
-    target: Target<'_>,
-    list: u64,
-    layout: &Layout,
-) -> Option<(Vec<Goroutine>, u64)> {
+/// The goroutines in `runtime.allgs`.
+pub(super) struct Listed<'a> {
+    /// Those that could be read, up to the limit.
+    pub(super) goroutines: Vec<Goroutine>,
+    /// The length of the list.
+    pub(super) length: u64,
+    _reservation: Reservation<'a>,
+}
+
+/// Reads the goroutines in `runtime.allgs`; `None` if that is not a list, or the budget is exceeded.
+pub(super) fn goroutines<'a>(target: Target<'a>, list: u64, layout: &Layout) -> Option<Listed<'a>> {
     let list = list.wrapping_add(target.bias);
     let (start, length) = all_goroutines::list(target.memory, target.mappings, list)?;
     let count = length.min(GOROUTINES_MAX);
+    let bytes = size_of::<Option<Goroutine>>().checked_mul(usize::try_from(count).ok()?)?;
+    let reservation = target.memory.budget().reserve(bytes)?;
     let all = Goroutine::read_list(target.memory, layout, start, count);
-    Some((all.into_iter().flatten().collect(), length))
+    let goroutines = all.into_iter().flatten().collect();
+    Some(Listed { goroutines, length, _reservation: reservation })
 }
 
 /// Number of goroutines as `runtime.NumGoroutine` counts them, without system goroutines; `None` if
@@ -107,7 +122,7 @@ fn total(
 }
 
 impl GoroutineScan {
-    /// Adds the stack of one goroutine.
+    /// Adds the stack of one goroutine; `None` if the budget is exceeded.
     fn add(
         &mut self,
         bias: u64,
@@ -115,9 +130,11 @@ impl GoroutineScan {
         functions: &mut Functions,
         pages: &mut Pages,
         ready: &BTreeMap<u64, usize>,
-    ) {
+    ) -> Option<()> {
+        let budget = pages.budget();
         let goroutine = &stack.goroutine;
         if !goroutine.is_waiting() && !ready.is_empty() {
+            budget.step(4 * u64::try_from(stack.bytes.len() / 8).ok()?)?;
             let words = stack.words(stack.start, goroutine.stack.high);
             // Pointers into a `pollDesc` count, too.
             self.waking.extend(words.filter_map(|word| {
@@ -126,7 +143,13 @@ impl GoroutineScan {
             }));
         }
         let key = (goroutine.address, goroutine.id);
-        match read_loop::role(stack, functions, pages, bias) {
+        let role = read_loop::role(stack, functions, pages, bias);
+        match &role {
+            Role::ReadLoop(read_loop) => budget.hold(read_loop.size())?,
+            Role::BusyReadLoop | Role::WriteLoop => budget.hold(2 * size_of_val(&key))?,
+            Role::Other => {}
+        }
+        match role {
             Role::ReadLoop(read_loop) => {
                 self.counted.read_loops += 1;
                 self.of_connections.insert(key);
@@ -144,6 +167,7 @@ impl GoroutineScan {
             }
             Role::Other => {}
         }
+        budget.step(1)
     }
 
     /// The counts, if the scan was complete.

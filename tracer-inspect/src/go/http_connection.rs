@@ -31,6 +31,13 @@ pub(super) struct Connection {
     pub(super) description: Option<String>,
 }
 
+impl Connection {
+    /// The number of bytes that it takes in a list and in a map.
+    pub(super) fn size(&self) -> usize {
+        3 * size_of::<Self>() + self.description.as_ref().map_or(0, String::capacity)
+    }
+}
+
 impl Follower<'_, '_> {
     /// Reads the memory that `connection` needs for these, with as few system calls as possible.
     pub(super) fn prefetch<'a>(

@@ -131,6 +131,9 @@ impl Resolver<'_> {
             let (_, polls) = wanted.entry(fd).or_insert((index, Vec::new()));
             polls.extend(poll::candidates(registration.data, self.layout).map(|(it, _)| it));
         }
+        for (_, polls) in wanted.values_mut() {
+            polls.sort_unstable();
+        }
         wanted
     }
 

@@ -108,7 +108,7 @@ fn http_connections(
     let mut follower = Follower { pages: &mut pages, mappings, layout, wanted: &wanted };
     let variables = FrameVariables::find(&scan.read_loops, &mut follower);
     let first = connections(&scan.read_loops, &variables, &mut follower);
-    let references = references(target, &first, parts, layout, scan, &mut pages);
+    let references = references(target, &first, parts, layout, scan, pages);
 
     // Read everything again, beginning with the goroutine.
     let addresses: Vec<u64> = first.iter().map(|(_, it)| it.goroutine.address).collect();
@@ -164,16 +164,18 @@ fn references(
     parts: &mut ScanInputs,
     layout: &Layout,
     scan: &mut GoroutineScan,
-    pages: &mut Pages,
+    mut pages: Pages,
 ) -> References {
     let waiting = connections
         .iter()
         .filter(|(_, connection)| connection.stage == HttpStage::AwaitingBody)
         .filter_map(|(number, it)| Some((*number, it, scan.read_loops.get(*number)?)));
-    let responses = ResponseIndex::of(waiting, pages, target.mappings, layout);
-    if responses.is_empty() {
+    let responses = ResponseIndex::of(waiting, &mut pages, target.mappings, layout);
+    // The search has a cache of its own.
+    drop(pages);
+    let Some(responses) = responses.filter(|responses| !responses.is_empty()) else {
         return References::default();
-    }
+    };
     let references = response_references::find(target, &responses, parts, layout, scan);
     if !references.is_complete && scan.limits.is_empty() {
         scan.limits.push(Limit::ReferencesIncomplete);
@@ -194,6 +196,9 @@ fn connections(
             follower.prefetch(some, variables);
         }
         if let Some(connection) = follower.connection(read_loop, variables) {
+            if follower.pages.budget().hold(connection.size()).is_none() {
+                break;
+            }
             connections.push((number, connection));
         }
     }

@@ -8,6 +8,7 @@
 use std::fs::File;
 
 use super::debug_info::Structures;
+use crate::budget::Budget;
 
 /// `runtime.g`: `stack.lo`, `stack.hi`, `sched.sp`, `sched.pc`.
 pub(super) const GOROUTINE_STACK_LOW: u64 = 0;
@@ -192,6 +193,10 @@ pub(super) struct StreamLayout {
 pub(super) const STREAM_PACKAGES: [&str; 3] =
     ["net/http.http2", "net/http/internal/http2.", "golang.org/x/net/http2."];
 
+/// Fields whose offset is not needed, but whose presence is.
+const TELLING: [&str; 3] =
+    ["runtime.pollDesc.fd", "runtime.pollDesc.fdseq", "net/http.requestAndChan.treq"];
+
 impl Layout {
     /// The layout of Go 1.`minor`; for newer versions, that of the newest supported one.
     pub(super) const fn of(minor: u32) -> Self {
@@ -235,10 +240,11 @@ impl Layout {
 
     /// The layout of a program built with Go 1.`minor`, corrected by its debug information if it has
     /// any.
-    pub(super) fn read(minor: u32, file: File) -> Self {
+    pub(super) fn read(minor: u32, file: File, budget: &Budget) -> Self {
         let mut layout = Self::of(minor);
-        let paths: Vec<String> = layout.offsets().into_iter().map(|(path, _)| path).collect();
-        match Structures::read(file, &paths) {
+        let offsets = layout.offsets().into_iter().map(|(path, _)| path);
+        let paths: Vec<String> = offsets.chain(TELLING.map(str::to_owned)).collect();
+        match Structures::read(file, &paths, budget) {
             Ok(structures) => layout.corrected(&structures),
             Err(error) => {
                 log::debug!("debug information of a Go program: {error}");
@@ -257,11 +263,12 @@ impl Layout {
             }
         }
         let has = |path| structures.offset(path).is_some();
-        if has("runtime.pollDesc.fd") {
-            self.poll_is_tagged = has("runtime.pollDesc.fdseq");
+        let [poll, tag, indirect_request] = TELLING;
+        if has(poll) {
+            self.poll_is_tagged = has(tag);
         }
         if has("net/http.requestAndChan.ch") {
-            self.request_is_indirect = has("net/http.requestAndChan.treq");
+            self.request_is_indirect = has(indirect_request);
         }
         self
     }

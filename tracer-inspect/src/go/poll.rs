@@ -12,6 +12,8 @@ use crate::process::{
 
 /// Number of bytes read of `runtime.pollDesc`.
 const HEADER: usize = 40;
+/// Number of `pollDesc`s that are read together.
+const READ_TOGETHER: usize = 4_096;
 
 /// How a pointer and a tag are packed into one word: the number of bits of the tag, and the number
 /// of low bits of the pointer that are dropped. `runtime/tagptr_64bit.go` of Go 1.20 to 1.24, the
@@ -89,27 +91,35 @@ pub(super) fn find(
     for registration in registrations {
         by_fd.entry(registration.fd).or_default().push(registration);
     }
-    let mut wanted = Vec::new();
-    for (index, asked) in asked.iter().enumerate() {
+    let of_one = |(index, asked): (usize, &Asked)| {
         let of_fd = by_fd.get(&asked.fd).map(Vec::as_slice).unwrap_or_default();
-        let is_same = |it: &&&Registration| it.inode.is_none_or(|inode| inode == asked.inode);
-        for registration in of_fd.iter().filter(is_same) {
+        let inode = asked.inode;
+        let is_same = move |it: &&&Registration| it.inode.is_none_or(|other| other == inode);
+        of_fd.iter().filter(is_same).flat_map(move |registration| {
             let data = registration.data;
-            let addresses = candidates(data, layout);
-            wanted.extend(addresses.map(|(address, tag_bits)| (index, address, data, tag_bits)));
-        }
-    }
-    let ranges: Vec<_> = wanted.iter().map(|&(_, address, ..)| (address, HEADER)).collect();
+            candidates(data, layout).map(move |(address, tag)| (index, address, data, tag))
+        })
+    };
+    let mut wanted = asked.iter().enumerate().flat_map(of_one);
     let mut found = vec![None; asked.len()];
-    for ((index, address, data, tag_bits), bytes) in wanted.into_iter().zip(memory.read(&ranges)) {
-        let (Some(slot), Some(asked)) = (found.get_mut(index), asked.get(index)) else { continue };
-        let Some(bytes) = bytes else { continue };
-        let tag = |bits: u32| (data ^ sequence(&bytes)) << (u64::BITS - bits) == 0;
-        if slot.is_none() && tag_bits.is_none_or(tag) {
-            *slot = read(address, &bytes, layout).filter(|it| it.fd == asked.fd);
+    loop {
+        let some: Vec<_> = wanted.by_ref().take(READ_TOGETHER).collect();
+        if some.is_empty() {
+            return found;
+        }
+        let ranges: Vec<_> = some.iter().map(|&(_, address, ..)| (address, HEADER)).collect();
+        for ((index, address, data, tag_bits), bytes) in some.into_iter().zip(memory.read(&ranges))
+        {
+            let (Some(slot), Some(asked)) = (found.get_mut(index), asked.get(index)) else {
+                continue;
+            };
+            let Some(bytes) = bytes else { continue };
+            let tag = |bits: u32| (data ^ sequence(&bytes)) << (u64::BITS - bits) == 0;
+            if slot.is_none() && tag_bits.is_none_or(tag) {
+                *slot = read(address, &bytes, layout).filter(|it| it.fd == asked.fd);
+            }
         }
     }
-    found
 }
 
 /// Reads the same `pollDesc`s again.
@@ -118,14 +128,18 @@ pub(super) fn read_again(
     layout: &Layout,
     before: &[Option<PollDescriptor>],
 ) -> Vec<Option<PollDescriptor>> {
-    let ranges: Vec<_> = before.iter().flatten().map(|it| (it.address, HEADER)).collect();
-    let mut results = memory.read(&ranges).into_iter();
-    let mut next = |before: &Option<PollDescriptor>| {
-        let before = before.as_ref()?;
-        let bytes = results.next().flatten()?;
-        read(before.address, &bytes, layout).filter(|it| it.fd == before.fd)
-    };
-    before.iter().map(&mut next).collect()
+    let mut now = Vec::with_capacity(before.len());
+    for some in before.chunks(READ_TOGETHER) {
+        let ranges: Vec<_> = some.iter().flatten().map(|it| (it.address, HEADER)).collect();
+        let mut results = memory.read(&ranges).into_iter();
+        let mut next = |before: &Option<PollDescriptor>| {
+            let before = before.as_ref()?;
+            let bytes = results.next().flatten()?;
+            read(before.address, &bytes, layout).filter(|it| it.fd == before.fd)
+        };
+        now.extend(some.iter().map(&mut next));
+    }
+    now
 }
 
 /// `pollDesc.fdseq`, which changes when the `pollDesc` is reused.

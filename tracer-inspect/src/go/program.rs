@@ -2,7 +2,10 @@
 //! the list of goroutines. All of it is found once and used for every process that runs the
 //! program.
 
-use std::{collections::HashMap, fs::File};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    fs::File,
+};
 
 use tracer_core::Limit;
 
@@ -16,13 +19,18 @@ use super::{
     lines::{LineTables, Lines, stack_maps::FrameMap},
     target::Target,
 };
-use crate::process::{
-    memory::{Memory, u64_at},
-    pages::Pages,
+use crate::{
+    budget::Budget,
+    process::{
+        memory::{Memory, u64_at},
+        pages::Pages,
+    },
 };
 
 /// Maximum number of entries in each cache.
 const REMEMBERED_MAX: usize = 65_536;
+/// Maximum number of words in all stack maps of the cache: 8 MiB.
+const MAP_WORDS_MAX: usize = 1 << 20;
 /// Maximum number of bytes of a process searched for a structure without a symbol.
 const SEARCHED_MAX: u64 = 256 << 20;
 /// Maximum number of matches of a search.
@@ -96,6 +104,8 @@ pub(super) struct Functions {
     starts: HashMap<u64, bool>,
     /// Stack maps by return address; `None` if there is none.
     maps: HashMap<u64, Option<FrameMap>>,
+    /// Number of words in `maps`.
+    map_words: usize,
 }
 
 /// The functions that identify the role of a goroutine.
@@ -127,8 +137,8 @@ const NAMES: [(&str, Function); 5] = [
 
 impl Program {
     /// Reads the file of a program.
-    pub(super) fn read(file: File) -> Self {
-        Executable::read(file).map_or(Self::Other, |executable| {
+    pub(super) fn read(file: File, budget: &Budget) -> Self {
+        Executable::read(file, budget).map_or(Self::Other, |executable| {
             Self::Go(Box::new(GoProgram {
                 executable,
                 layout: None,
@@ -140,11 +150,27 @@ impl Program {
     }
 }
 
+impl Program {
+    /// About how many bytes it takes.
+    pub(super) fn size(&self) -> u64 {
+        match self {
+            Self::Other => 0,
+            Self::Go(program) => program.size(),
+        }
+    }
+}
+
 impl GoProgram {
     /// The layout of its structures. `file` is the file of the program.
-    pub(super) fn layout(&mut self, file: File) -> Layout {
+    pub(super) fn layout(&mut self, file: File, budget: &Budget) -> Layout {
         let minor = self.executable.minor_version;
-        *self.layout.get_or_insert_with(|| Layout::read(minor, file))
+        *self.layout.get_or_insert_with(|| Layout::read(minor, file, budget))
+    }
+
+    /// About how many bytes it takes.
+    fn size(&self) -> u64 {
+        let functions = self.functions.found.as_ref().map_or(0, Functions::size);
+        u64::try_from(size_of::<Self>().saturating_add(functions)).unwrap_or(u64::MAX)
     }
 
     /// What a scan of goroutines needs, found in the memory of a process if not known yet.
@@ -224,6 +250,7 @@ impl Functions {
             known: HashMap::new(),
             starts: HashMap::new(),
             maps: HashMap::new(),
+            map_words: 0,
         })
     }
 
@@ -237,6 +264,9 @@ impl Functions {
         let name = number
             .and_then(|number| self.table.name(pages, bias, number, &NAMES.map(|(name, _)| name)));
         let function = name.and_then(|name| NAMES.get(name)).map_or(Function::Other, |it| it.1);
+        if pages.budget().is_exceeded() {
+            return function;
+        }
         if self.known.len() >= REMEMBERED_MAX {
             self.known.clear();
         }
@@ -244,17 +274,37 @@ impl Functions {
         function
     }
 
+    /// About how many bytes it takes.
+    fn size(&self) -> usize {
+        let entries = self.known.capacity() + self.starts.capacity();
+        self.table.size() + 24 * entries + 56 * self.maps.capacity() + 8 * self.map_words
+    }
+
     /// The words of a stack that its goroutine may still use, by the stack maps.
     pub(super) fn words_in_use(&mut self, pages: &mut Pages, bias: u64, stack: &Stack) -> Vec<u64> {
-        let Self { table: functions, lines: tables, maps, .. } = self;
+        let Self { table: functions, lines: tables, maps, map_words, .. } = self;
         let lines = Lines { functions, tables };
-        stack.words_in_use(|frame: &Frame| {
-            if maps.len() >= REMEMBERED_MAX {
+        let budget = pages.budget();
+        stack.words_in_use(|frame: &Frame, words| {
+            if maps.len() >= REMEMBERED_MAX || *map_words >= MAP_WORDS_MAX {
                 maps.clear();
+                *map_words = 0;
             }
-            let map = maps.entry(frame.pc);
-            let map = map.or_insert_with(|| lines.frame_map(pages, bias, frame.pc)).as_ref()?;
-            (map.size == frame.end - frame.start).then(|| map.words.clone())
+            let map = match maps.entry(frame.pc) {
+                Entry::Occupied(map) => map.into_mut(),
+                Entry::Vacant(place) => {
+                    let map = lines.frame_map(pages, bias, frame.pc);
+                    if budget.is_exceeded() {
+                        return None;
+                    }
+                    *map_words += map.as_ref().map_or(0, |map| map.words.len());
+                    place.insert(map)
+                }
+            };
+            let map = map.as_ref().filter(|map| map.size == frame.end - frame.start)?;
+            budget.step(u64::try_from(map.words.len()).ok()?)?;
+            words.extend_from_slice(&map.words);
+            Some(())
         })
     }
 

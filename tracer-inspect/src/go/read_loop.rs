@@ -26,6 +26,11 @@ pub(super) struct ReadLoop {
 }
 
 impl ReadLoop {
+    /// The number of bytes that it takes, with its entry in a list.
+    pub(super) fn size(&self) -> usize {
+        2 * size_of::<Self>() + 8 * self.words.capacity()
+    }
+
     /// The words that may be heap addresses, without duplicates.
     pub(super) fn pointers(&self, mappings: &Mappings) -> Vec<u64> {
         let mut all: Vec<u64> =

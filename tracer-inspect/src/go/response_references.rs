@@ -17,7 +17,7 @@ use tracer_core::Held;
 
 use super::{
     goroutine::{Goroutine, Stack},
-    goroutine_scan::{GoroutineScan, goroutines},
+    goroutine_scan::{GoroutineScan, Listed, goroutines},
     http_connection::Connection,
     layout::{self, Layout},
     program::ScanInputs,
@@ -32,7 +32,7 @@ const PAGES_MAX: usize = 1 << 20;
 /// Maximum number of deferred calls followed per goroutine.
 const DEFERRED_MAX: usize = 64;
 /// Maximum number of addresses in the set of those already searched.
-const REMEMBERED_MAX: usize = 1 << 20;
+const REMEMBERED_MAX: usize = 1 << 19;
 
 /// The responses that are referenced.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -65,14 +65,21 @@ pub(super) fn find(
     layout: &Layout,
     scan: &GoroutineScan,
 ) -> References {
-    let Some((mut all, length)) = goroutines(target, parts.all_goroutines, layout) else {
+    let Some(mut listed) = goroutines(target, parts.all_goroutines, layout) else {
         return References::default();
     };
-    let mut is_complete = all.len() as u64 == length;
+    let Listed { goroutines: all, length, .. } = &mut listed;
+    let mut is_complete = all.len() as u64 == *length;
+    let budget = target.memory.budget();
+    // The sorted ranges, and the sets of addresses.
+    let size = all.len().saturating_mul(64).saturating_add(40 * REMEMBERED_MAX);
+    let Some(_reservation) = budget.reserve(size) else {
+        return References::default();
+    };
     let (heap, mut code) = (Pages::new(target.memory), Pages::new(target.memory));
-    let mut search = Search::new(responses, target.mappings, heap, &all);
+    let mut search = Search::new(responses, target.mappings, heap, all);
     all.retain(|it| !scan.of_connections.contains(&(it.address, it.id)));
-    let mut batches = Batches::of(&all);
+    let mut batches = Batches::of(all);
     for batch in batches.by_ref() {
         let (copies, are_consistent) = stacks(target.memory, batch, layout);
         is_complete &= are_consistent;
@@ -83,7 +90,7 @@ pub(super) fn find(
             break;
         }
     }
-    is_complete &= !batches.is_truncated() && !search.is_truncated;
+    is_complete &= !batches.is_truncated() && !search.is_truncated && !budget.is_exceeded();
     References { connections: search.held, is_complete }
 }
 
@@ -142,7 +149,7 @@ impl<'a, 'memory> Search<'a, 'memory> {
         addresses.retain(|it| self.is_wanted(*it) && self.searched.insert(*it));
         // They are sorted, so adjacent objects are read together.
         for some in addresses.chunks(READ_TOGETHER) {
-            if self.pages.read > PAGES_MAX {
+            if self.pages.read > PAGES_MAX || self.pages.budget().is_exceeded() {
                 return None;
             }
             self.search_objects(some);
@@ -210,7 +217,13 @@ impl<'a, 'memory> Search<'a, 'memory> {
     /// a response in another way.
     fn check(&mut self, address: u64) -> bool {
         match self.responses.owner(address, &mut self.pages) {
-            Some(BelongsTo::Connections(connections)) => self.held.extend(connections),
+            Some(BelongsTo::Connections(connections)) => {
+                // Without these steps the objects would not be searched.
+                let steps = 4 * u64::try_from(connections.len()).unwrap_or(u64::MAX);
+                if self.pages.budget().step(steps).is_some() {
+                    self.held.extend(connections);
+                }
+            }
             Some(BelongsTo::Other) => return false,
             None => {}
         }
@@ -346,6 +359,11 @@ mod tests {
         let mut search = new();
         assert_eq!(search.search_stacks(&[complete], all), Some(()));
         assert_eq!((search.is_truncated, search.held.len()), (true, 1), "what was copied counts");
+
+        let mut search = new();
+        assert_eq!(example.memory.1.step(u64::MAX), None);
+        assert_eq!(search.search_stacks(&[stack(&[1, one.body, 2])], all), None);
+        assert_eq!(search.held.len(), 0, "nothing is read once the budget is exceeded");
     }
 
     #[test]

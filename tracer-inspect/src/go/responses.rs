@@ -37,6 +37,9 @@ pub(super) struct ResponseIndex<'a> {
     addresses: HashMap<u64, Vec<usize>>,
 }
 
+/// Bytes of an entry of the maps.
+const ENTRY: usize = 64;
+
 /// The connection to whose response an address belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BelongsTo<'a> {
@@ -47,16 +50,19 @@ pub(super) enum BelongsTo<'a> {
 }
 
 impl<'a> ResponseIndex<'a> {
-    /// The responses of connections that are waiting for a body to be read, each with its number.
+    /// The responses of connections that wait for a body to be read, each with its number. `None` if
+    /// the budget is exceeded.
     pub(super) fn of<'b>(
         waiting: impl Iterator<Item = (usize, &'b Connection, &'b ReadLoop)> + Clone,
         pages: &mut Pages,
         mappings: &'a Mappings,
         layout: &'a Layout,
-    ) -> Self {
+    ) -> Option<Self> {
+        let budget = pages.budget();
         let (readers, requests, addresses) = Default::default();
         let mut responses = Self { mappings, layout, readers, requests, addresses };
         for (number, connection, _) in waiting.clone() {
+            budget.hold(3 * ENTRY)?;
             responses.readers.insert(connection.reader, number);
             if let Some(request) = connection.request {
                 responses.requests.entry(request).or_default().push(number);
@@ -67,17 +73,25 @@ impl<'a> ResponseIndex<'a> {
             }
         }
         let mut addresses: HashMap<u64, Vec<usize>> = HashMap::new();
-        let pointers: Vec<u64> = waiting.flat_map(|(.., it)| it.pointers(mappings)).collect();
-        for some in pointers.chunks(READ_TOGETHER) {
+        let mut pointers = waiting.flat_map(|(.., it)| it.pointers(mappings));
+        loop {
+            let mut some: Vec<u64> = pointers.by_ref().take(READ_TOGETHER).collect();
+            if some.is_empty() {
+                break;
+            }
             pages.prefetch(some.iter().copied());
-            for &address in some {
+            some.retain(|address| !addresses.contains_key(address));
+            for address in some {
                 if let Some(BelongsTo::Connections(owners)) = responses.owner(address, pages) {
-                    addresses.entry(address).or_insert_with(|| owners.to_vec());
+                    // A request that was sent on all connections has as many owners.
+                    budget.hold(ENTRY + size_of_val(owners))?;
+                    budget.step_bytes(size_of_val(owners))?;
+                    addresses.insert(address, owners.to_vec());
                 }
             }
         }
         responses.addresses = addresses;
-        responses
+        (!budget.is_exceeded()).then_some(responses)
     }
 
     /// Whether there are no responses.

@@ -12,7 +12,9 @@ pub(super) const STACKS_MAX: usize = 512 << 20;
 const STACK_MAX: usize = 1 << 20;
 /// Number of bytes of stacks held in memory at a time.
 const BATCH: usize = 8 << 20;
-/// Maximum number of copies of a stack that keeps changing.
+/// Maximum number of goroutines whose stacks are held in memory at a time.
+const BATCH_GOROUTINES: usize = 16_384;
+/// How often a stack that keeps changing is copied.
 const COPIES_MAX: usize = 5;
 
 /// Splits goroutines into batches by the size of their stacks.
@@ -42,7 +44,8 @@ impl<'a> Iterator for Batches<'a> {
             bytes += goroutine.used_stack(STACK_MAX).map_or(0, |(_, length)| length);
             bytes <= BATCH
         };
-        let count = self.rest.iter().take_while(fits).count().max(1);
+        let first = self.rest.iter().take(BATCH_GOROUTINES);
+        let count = first.take_while(fits).count().max(1);
         let (batch, rest) = self.rest.split_at_checked(count)?;
         self.bytes_left = self.bytes_left.checked_sub(bytes.min(BATCH))?;
         self.rest = rest;

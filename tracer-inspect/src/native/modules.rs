@@ -2,24 +2,60 @@
 //! or of its debug file, otherwise from the symbol table.
 
 use std::{
+    fmt,
+    fs::File,
+    os::fd::AsRawFd as _,
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
 };
 
 use blazesym::symbolize::{
     CodeInfo, Input, Sym, Symbolized, Symbolizer,
-    source::{Elf, Source as SymbolSource},
+    source::{Elf as ElfSource, Source as SymbolSource},
 };
-use cpp_demangle::Symbol;
+use cpp_demangle::{DemangleOptions, Symbol};
+use tracer_core::Limit;
 
+use super::debug_link::{self, Linked};
 use crate::frames::frame::{Frame, Language};
 use crate::{
+    budget::Budget,
     cache::BoundedCache,
+    elf::Elf,
     process::{file_key::FileKey, maps::Mapping},
 };
 
-/// Maximum number of open modules. Each has a file descriptor, and one for its debug file.
+/// Maximum number of open modules. Each has two file descriptors, and one for its debug file.
 const MODULES_MAX: usize = 16;
+/// Maximum size in bytes of the symbol table of a module with its names.
+const SYMBOLS_MAX: u64 = 64 << 20;
+/// Maximum size in bytes of the debug information of a module: of sections that are mapped, and of
+/// compressed ones, which are allocated.
+const DEBUG_INFO_MAX: u64 = 512 << 20;
+const INFLATED_MAX: u64 = 64 << 20;
+/// The parser allocates about this part of the size of what is mapped.
+const ALLOCATED_PART: u64 = 8;
+/// Maximum number of bytes allocated for all modules in the cache, as estimated.
+const ALLOCATED_MAX: u64 = 128 << 20;
+/// Maximum length of a name in bytes, as in the symbol table and demangled.
+const NAME_MAX: usize = 16 << 10;
+
+const SYMBOLS: [&str; 4] = [".symtab", ".strtab", ".dynsym", ".dynstr"];
+const DEBUG_INFO: [&str; 13] = [
+    ".debug_abbrev",
+    ".debug_addr",
+    ".debug_aranges",
+    ".debug_info",
+    ".debug_line",
+    ".debug_line_str",
+    ".debug_loc",
+    ".debug_loclists",
+    ".debug_ranges",
+    ".debug_rnglists",
+    ".debug_str",
+    ".debug_str_offsets",
+    ".debug_types",
+];
 
 /// A cache of open modules.
 #[derive(Debug)]
@@ -37,45 +73,92 @@ impl Default for Modules {
 struct Module {
     /// Used only for this module, so that evicting the module frees all of its memory.
     symbolizer: Symbolizer,
-    /// The path under which the file was first opened; it is not searched for again.
+    /// Leads to the file that was opened and checked, whatever its path leads to by now.
     path: PathBuf,
-    /// `false` once reading the debug information has failed.
+    /// Keeps `path` valid.
+    _file: File,
+    /// `false` if it is too large or not trusted, and once reading it has failed.
     has_debug_info: bool,
+    /// Estimated number of bytes that are allocated for it.
+    allocated: u64,
 }
 
 impl Modules {
     /// The function at an address in a mapping, preceded by the functions inlined there, innermost
     /// first. Empty if there is no name.
-    pub fn frames(&mut self, pid: u32, mapping: &Mapping, address: u64) -> Vec<Frame<'static>> {
+    ///
+    /// # Errors
+    /// The symbol table is too large.
+    pub fn frames(
+        &mut self,
+        pid: u32,
+        mapping: &Mapping,
+        address: u64,
+        budget: &Budget,
+    ) -> Result<Vec<Frame<'static>>, Limit> {
         let (Some(path), Some(offset)) = (mapping.path(), mapping.offset_in_file(address)) else {
-            return Vec::new();
+            return Ok(Vec::new());
         };
-        let Some(key) = self.open(pid, mapping) else { return Vec::new() };
-        let Some(module) = self.known.get_mut(&key) else { return Vec::new() };
+        let Some(key) = self.open(pid, mapping, budget)? else { return Ok(Vec::new()) };
+        let Some(module) = self.known.get_mut(&key) else { return Ok(Vec::new()) };
         // The watched process controls the file, so a panic of the parser must be contained.
         let frames = catch_unwind(AssertUnwindSafe(|| module.frames(offset, path)));
-        frames.unwrap_or_else(|_| {
+        Ok(frames.unwrap_or_else(|_| {
             self.known.remove(&key);
             Vec::new()
-        })
+        }))
     }
 
-    fn open(&mut self, pid: u32, mapping: &Mapping) -> Option<FileKey> {
-        let (path, metadata) = mapping.file(pid)?;
+    fn open(
+        &mut self,
+        pid: u32,
+        mapping: &Mapping,
+        budget: &Budget,
+    ) -> Result<Option<FileKey>, Limit> {
+        let Some((file, metadata)) = mapping.open(pid) else { return Ok(None) };
         let key = FileKey::of(&metadata);
         if !self.known.contains(&key) {
-            let builder = Symbolizer::builder().enable_demangling(false).enable_auto_reload(false);
-            let symbolizer = builder.build();
-            self.known.insert(key, Module { symbolizer, path, has_debug_info: true });
+            let Some(module) = Module::open(file, budget)? else { return Ok(None) };
+            let rest = ALLOCATED_MAX.saturating_sub(module.allocated);
+            self.known.shrink(rest, |module| module.allocated);
+            self.known.insert(key, module);
         }
-        Some(key)
+        Ok(Some(key))
     }
 }
 
 impl Module {
+    /// `None` if it is not a 64-bit ELF file.
+    ///
+    /// # Errors
+    /// Its symbol table is too large.
+    fn open(file: File, budget: &Budget) -> Result<Option<Self>, Limit> {
+        let copy = file.try_clone().ok();
+        let Some(elf) = copy.and_then(|file| Elf::parse(file, budget)) else { return Ok(None) };
+        let (symbols, _) = elf.size_of(&SYMBOLS);
+        if symbols > SYMBOLS_MAX {
+            return Err(Limit::InspectionTooLarge { bytes_max: SYMBOLS_MAX });
+        }
+        let debug_info = match debug_link::follow(&elf, &file, budget) {
+            Linked::Untrusted => None,
+            Linked::Nothing => allocated(&elf),
+            Linked::File(linked) => allocated(&elf).zip(allocated(&linked)).map(|(a, b)| a + b),
+        };
+        let has_debug_info = debug_info.is_some();
+        let debug_info = debug_info.unwrap_or(0);
+        let builder = Symbolizer::builder().enable_demangling(false).enable_auto_reload(false);
+        Ok(Some(Self {
+            symbolizer: builder.build(),
+            path: format!("/proc/self/fd/{}", file.as_raw_fd()).into(),
+            _file: file,
+            has_debug_info,
+            allocated: symbols / ALLOCATED_PART + debug_info,
+        }))
+    }
+
     fn frames(&mut self, offset: u64, module: &str) -> Vec<Frame<'static>> {
         let symbolized = loop {
-            let mut source = Elf::new(&self.path);
+            let mut source = ElfSource::new(&self.path);
             source.debug_syms = self.has_debug_info;
             let source = SymbolSource::Elf(source);
             match self.symbolizer.symbolize_single(&source, Input::FileOffset(offset)) {
@@ -96,6 +179,14 @@ impl Module {
             Symbolized::Unknown(_) => Vec::new(),
         }
     }
+}
+
+/// Estimated number of bytes that reading the debug information of a file allocates; `None` if it is
+/// too large.
+fn allocated(elf: &Elf) -> Option<u64> {
+    let (mapped, inflated) = elf.size_of(&DEBUG_INFO);
+    (mapped <= DEBUG_INFO_MAX && inflated <= INFLATED_MAX)
+        .then_some(mapped / ALLOCATED_PART + inflated)
 }
 
 /// A function, preceded by the functions inlined at the address, innermost first.
@@ -121,20 +212,50 @@ fn frames(symbol: &Sym, module: &str) -> Vec<Frame<'static>> {
     inlined.chain([frame(&symbol.name, symbol.code_info.as_deref())]).collect()
 }
 
-/// The language of a function and its demangled name. `file` is its source file, or empty.
+/// The language of a function and its demangled name. `file` is its source file, or empty. A name
+/// that is too long is cut off, and not demangled.
 pub fn demangled(name: &str, file: &str) -> (Language, String) {
     let is_rust = file.strip_suffix(".rs").is_some();
+    let language = if is_rust { Language::Rust } else { Language::Native };
+    if name.len() > NAME_MAX {
+        let end = name.floor_char_boundary(NAME_MAX);
+        return (language, name.get(..end).unwrap_or_default().to_owned());
+    }
     if let Ok(symbol) = rustc_demangle::try_demangle(name) {
-        let plain = format!("{symbol:#}");
+        let plain = limited(format_args!("{symbol:#}"));
         // Rust's legacy mangling is valid C++ mangling; the hash at the end distinguishes them.
-        if is_rust || name.starts_with("_R") || plain != symbol.to_string() {
+        if is_rust || name.starts_with("_R") || plain != limited(format_args!("{symbol}")) {
             return (Language::Rust, plain);
         }
     }
-    let language = if is_rust { Language::Rust } else { Language::Native };
     let symbol = name.starts_with("_Z").then(|| Symbol::new(name).ok()).flatten();
-    let demangled = symbol.and_then(|symbol| symbol.demangle().ok());
+    let demangled = symbol.and_then(|symbol| {
+        let mut text = Limited(String::new());
+        symbol.structured_demangle(&mut text, &DemangleOptions::default()).ok()?;
+        Some(text.0)
+    });
     (language, demangled.unwrap_or_else(|| name.to_owned()))
+}
+
+/// A text that is refused from [`NAME_MAX`] bytes on: a short name can refer to parts of itself and so
+/// become arbitrarily long.
+struct Limited(String);
+
+impl fmt::Write for Limited {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if self.0.len().saturating_add(text.len()) > NAME_MAX {
+            return Err(fmt::Error);
+        }
+        self.0.push_str(text);
+        Ok(())
+    }
+}
+
+/// The text, or its beginning.
+fn limited(text: fmt::Arguments<'_>) -> String {
+    let mut limited = Limited(String::new());
+    let _ = fmt::Write::write_fmt(&mut limited, text);
+    limited.0
 }
 
 #[cfg(test)]
@@ -155,6 +276,21 @@ mod tests {
         ] {
             let (language, name) = demangled(mangled, file);
             assert_eq!((language, name.as_str()), expected, "{mangled}");
+        }
+    }
+
+    #[test]
+    fn names_that_expand_are_limited() {
+        // Each parameter is a pair of the one before: its text is twice as long.
+        let pairs = |count: u32| {
+            let digit = |number| char::from_digit(number, 36).unwrap().to_ascii_uppercase();
+            let pairs = (0..count).map(digit).map(|it| format!("S_IS{it}_S{it}_E"));
+            format!("_Z1fSt4pairIiiE{}", pairs.collect::<String>())
+        };
+        assert!(demangled(&pairs(2), "").1.ends_with("std::pair<int, int> > >)"));
+        assert_eq!(demangled(&pairs(30), "").1, pairs(30));
+        for name in ["x".repeat(NAME_MAX + 1), format!("_Z{}", "P".repeat(10_000))] {
+            assert!(demangled(&name, "").1.len() <= NAME_MAX);
         }
     }
 }

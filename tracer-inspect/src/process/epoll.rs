@@ -29,7 +29,7 @@ const EDGE_TRIGGERED: u32 = 0x8000_0000;
 // Targets of the links in `/proc/PID/fd`.
 const EPOLL: &str = "anon_inode:[eventpoll]";
 const IO_URING: &str = "anon_inode:[io_uring]";
-/// More bytes than both have. A longer target is cut off, and is neither.
+/// More bytes than either has. A longer target is truncated, and is neither of them.
 const LINK_BYTES: usize = 32;
 
 /// Maximum number of file descriptors of one process that are searched for epoll instances.
@@ -38,8 +38,10 @@ const FDS_MAX: usize = 262_144;
 const REGISTRATIONS_MAX: usize = 262_144;
 /// Maximum number of processes in the cache.
 const PROCESSES_MAX: usize = 1_024;
-/// The result of a search is reused for this many times the CPU time that the search took, so
-/// searches take at most 1% of a CPU.
+/// Maximum number of file descriptors of all processes in the cache: 8 MiB.
+const KNOWN_FDS_MAX: usize = 1 << 21;
+/// A search of a process is reused for this many times the CPU time that it took, so searches take
+/// at most 1 % of a CPU.
 const SEARCH_SHARE: u32 = 100;
 
 /// One registration with an epoll instance, a `tfd:` line of its fdinfo.
@@ -202,7 +204,8 @@ impl Epolls {
         self.known.remove(&process);
         let search = Search::run(process.pid, sockets)?;
         let registrations = search.registrations(process.pid)?;
-        if self.known.len() >= PROCESSES_MAX {
+        let fds = self.known.values().map(Search::fds).sum::<usize>() + search.fds();
+        if self.known.len() >= PROCESSES_MAX || fds > KNOWN_FDS_MAX {
             self.known.clear();
         }
         self.known.insert(process, search);
@@ -228,7 +231,8 @@ impl Search {
     fn run(pid: u32, sockets: &BTreeSet<u32>) -> io::Result<Self> {
         let before = clock::cpu_time();
         let (mut search, mut seen) = (Self::default(), 0);
-        // Links are read relative to the directory, which takes half as long as by their paths.
+        // Links are read relative to the directory, which takes half as long as reading them by
+        // path.
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = rustix::fs::open(format!("/proc/{pid}/fd"), flags, Mode::empty())?;
         for entry in Dir::read_from(&directory)? {
@@ -254,6 +258,11 @@ impl Search {
         search.took = clock::cpu_time().saturating_sub(before);
         search.ended_at = clock::now();
         Ok(search)
+    }
+
+    /// Number of file descriptors that it keeps.
+    const fn fds(&self) -> usize {
+        self.epolls.len() + self.skipped.len()
     }
 
     fn read(&mut self, pid: u32, fd: u32) {

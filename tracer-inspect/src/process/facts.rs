@@ -15,7 +15,7 @@ use super::{
     cgroup::{cgroups, is_frozen},
     container::container,
     identity::TICK_NS,
-    script::script,
+    script::{cmdline, script},
     stat::{has_ended, innermost_pid, look_up, read, status_field},
 };
 
@@ -66,8 +66,11 @@ fn read_all(key: ProcessKey, with_cmdline: bool) -> ProcResult<Option<Reading>> 
         return Ok(None);
     }
     let cgroups = cgroups(&process);
-    let cmdline =
-        || read(key.pid, "cmdline").ok().map(|text| text.trim_end_matches('\0').replace('\0', " "));
+    let cmdline = || {
+        let bytes = cmdline(key.pid).ok()?;
+        let text = String::from_utf8_lossy(&bytes);
+        Some(text.trim_end_matches('\0').replace('\0', " "))
+    };
     let exe = process.exe().ok().map(|path| path.to_string_lossy().into_owned());
     let facts = ProcessFacts {
         key,

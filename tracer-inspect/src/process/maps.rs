@@ -2,11 +2,19 @@
 //! from, and which addresses are readable.
 
 use std::{
-    fs::{self, Metadata},
-    io,
+    fs::{File, Metadata},
+    io::{BufRead, BufReader, Read as _},
     os::unix::fs::MetadataExt as _,
-    path::PathBuf,
+    sync::Arc,
 };
+
+use tracer_core::Limit;
+
+use super::{access::file_error, regular_file};
+use crate::budget::Budget;
+
+/// Maximum length of a line in bytes: a path of `PATH_MAX` with every byte escaped, and the rest.
+const LINE_MAX: u64 = 4 * 4096 + 256;
 
 /// The mappings of a process, sorted by address. The kernel's do not overlap.
 #[derive(Debug, Default)]
@@ -34,7 +42,7 @@ pub enum Source {
     /// A file.
     File {
         /// The path, as the process sees it.
-        path: String,
+        path: Arc<str>,
         /// File offset of the mapping, in bytes.
         offset: u64,
         /// The inode number of the file.
@@ -50,17 +58,48 @@ impl Mappings {
     /// Reads `/proc/PID/maps`.
     ///
     /// # Errors
-    /// The file cannot be read: the process has exited, or this user may not trace it.
-    pub fn of(pid: u32) -> io::Result<Self> {
-        // Paths are arbitrary bytes.
-        Ok(Self::parse(&String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/maps"))?)))
+    /// The file cannot be read: the process has exited, or this user may not trace it. Or the budget
+    /// is exceeded.
+    pub fn of(pid: u32, budget: &Budget) -> Result<Self, Limit> {
+        let error = |error| Limit::MemoryUnreadable { error: file_error(&error) };
+        let file = File::open(format!("/proc/{pid}/maps")).map_err(error)?;
+        let mappings = Self::read(BufReader::new(file), budget).map_err(error)?;
+        budget.limit().map_or(Ok(mappings), Err)
     }
 
-    /// Parses the text of `/proc/PID/maps`. Malformed lines are skipped.
-    pub fn parse(text: &str) -> Self {
-        let mut all: Vec<Mapping> = text.lines().filter_map(parse).collect();
+    /// Parses the text of `/proc/PID/maps`, as far as the budget allows. Malformed lines are skipped.
+    ///
+    /// # Errors
+    /// The text cannot be read.
+    pub fn read(mut text: impl BufRead, budget: &Budget) -> std::io::Result<Self> {
+        let mut all: Vec<Mapping> = Vec::new();
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            // One line, or a part of one that is too long.
+            let length = text.by_ref().take(LINE_MAX).read_until(b'\n', &mut line)?;
+            if length == 0 || budget.step_bytes(length).is_none() {
+                break;
+            }
+            // Paths are arbitrary bytes.
+            let Some(mut mapping) = parse(String::from_utf8_lossy(&line).trim_end_matches('\n'))
+            else {
+                continue;
+            };
+            mapping.share_path(all.last());
+            if budget.hold(mapping.size()).is_none() {
+                break;
+            }
+            all.push(mapping);
+        }
         all.sort_unstable_by_key(|mapping| mapping.start);
-        Self(all)
+        Ok(Self(all))
+    }
+
+    /// The same for a whole text.
+    #[cfg(test)]
+    pub(crate) fn parse(text: &str) -> Self {
+        Self::read(text.as_bytes(), &Budget::default()).unwrap()
     }
 
     /// All mappings, by ascending address.
@@ -115,19 +154,36 @@ impl Mapping {
         address.checked_sub(self.start)?.checked_add(*offset)
     }
 
-    /// A path to the mapped file that this process can open, and the file's metadata. It works for
-    /// deleted files and across mount namespaces if this process may follow `map_files`. `None` if
-    /// the file cannot be reached or is not a regular file.
-    pub fn file(&self, pid: u32) -> Option<(PathBuf, Metadata)> {
+    /// Opens the mapped file. This works for deleted files and across mount namespaces if this
+    /// process may follow `map_files`. `None` if the file cannot be reached or is not a regular file.
+    pub fn open(&self, pid: u32) -> Option<(File, Metadata)> {
         let Source::File { path, inode, .. } = &self.source else { return None };
         let link = format!("/proc/{pid}/map_files/{:x}-{:x}", self.start, self.end);
         // Following `map_files` requires CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE. Without them the
         // path is tried, which must still lead to the same inode.
         let by_path = format!("/proc/{pid}/root{path}");
         [link, by_path].into_iter().find_map(|link| {
-            let metadata = fs::metadata(&link).ok()?;
-            (metadata.is_file() && metadata.ino() == *inode).then_some((link.into(), metadata))
+            regular_file::open(link).ok().filter(|(_, metadata)| metadata.ino() == *inode)
         })
+    }
+
+    /// Consecutive mappings of a file share its path.
+    fn share_path(&mut self, before: Option<&Self>) {
+        if let (Source::File { path, .. }, Some(Source::File { path: shared, .. })) =
+            (&mut self.source, before.map(|before| &before.source))
+            && path == shared
+        {
+            *path = Arc::clone(shared);
+        }
+    }
+
+    /// The bytes that it takes. A list is up to twice as large as its content.
+    fn size(&self) -> usize {
+        let path = match &self.source {
+            Source::File { path, .. } if Arc::strong_count(path) == 1 => path.len(),
+            _ => 0,
+        };
+        2 * size_of::<Self>() + path
     }
 }
 
@@ -150,7 +206,7 @@ fn parse(line: &str) -> Option<Mapping> {
     let source = match path {
         path if path.starts_with("[v") => Source::Kernel,
         path if path.starts_with('/') && inode != 0 && !is_memory => {
-            Source::File { path: path.to_owned(), offset, inode }
+            Source::File { path: path.into(), offset, inode }
         }
         _ => Source::Generated,
     };
@@ -168,6 +224,7 @@ fn parse(line: &str) -> Option<Mapping> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::budget::Allowance;
 
     #[test]
     fn addresses_are_classified() {
@@ -198,7 +255,7 @@ mod tests {
              nonsense\n",
         );
         let source = |address| mappings.code_at(address).map(|mapping| mapping.source.clone());
-        let path = "/opt/a b (deleted)".to_owned();
+        let path = "/opt/a b (deleted)".into();
         assert_eq!(source(0x40_0fff), Some(Source::File { path, offset: 0x1000, inode: 123 }));
         assert_eq!(source(0x40_1000), None, "not executable");
         assert_eq!(source(0x50_0000), Some(Source::Generated));
@@ -211,9 +268,29 @@ mod tests {
     fn the_file_of_this_code_is_this_program() {
         let here = (the_file_of_this_code_is_this_program as fn() as *const ()).addr() as u64;
         let pid = std::process::id();
-        let mappings = Mappings::of(pid).unwrap();
-        let (_, metadata) = mappings.code_at(here).unwrap().file(pid).unwrap();
-        let own = fs::metadata("/proc/self/exe").unwrap();
+        let mappings = Mappings::of(pid, &Budget::default()).unwrap();
+        let (_, metadata) = mappings.code_at(here).unwrap().open(pid).unwrap();
+        let own = std::fs::metadata("/proc/self/exe").unwrap();
         assert_eq!((metadata.dev(), metadata.ino()), (own.dev(), own.ino()));
+    }
+
+    #[test]
+    fn many_mappings_with_long_paths_exceed_the_budget() {
+        let line = |number: u64, path: &str| {
+            format!("{:x}-{:x} r-xp 0 08:01 {number} {path}\n", number << 12, (number + 1) << 12)
+        };
+        let read = |paths: &dyn Fn(u64) -> String| {
+            let text: String = (1..10_000).map(|number| line(number, &paths(number))).collect();
+            let budget = Budget::new(Allowance { bytes_max: 2 << 20, ..Allowance::default() });
+            let mappings = Mappings::read(text.as_bytes(), &budget).unwrap();
+            (mappings.0.len(), budget.limit())
+        };
+        let long = "/x".repeat(1_000);
+        assert_eq!(read(&|_| long.clone()), (9_999, None), "they share one path");
+        let (count, limit) = read(&|number| format!("{long}{number}"));
+        assert!(count < 2_000, "{count}");
+        assert_eq!(limit, Some(Limit::InspectionTooLarge { bytes_max: 2 << 20 }));
+        let endless = Mappings::read(&b"a".repeat(1 << 20)[..], &Budget::default());
+        assert!(endless.unwrap().0.is_empty());
     }
 }

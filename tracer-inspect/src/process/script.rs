@@ -27,7 +27,8 @@ pub(super) fn script(pid: u32, exe: &str) -> Option<String> {
     parse(exe, &cmdline(pid).ok()?)
 }
 
-fn cmdline(pid: u32) -> io::Result<Vec<u8>> {
+/// The beginning of the command line: arguments that end with a NUL each.
+pub(super) fn cmdline(pid: u32) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(format!("/proc/{pid}/cmdline"))?.take(CMDLINE_MAX).read_to_end(&mut bytes)?;
     Ok(bytes)

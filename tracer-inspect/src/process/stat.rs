@@ -1,7 +1,10 @@
 //! Parses `/proc/PID/stat` and `/proc/PID/status`. A process chooses its name, so any bytes are
 //! accepted in it.
 
-use std::{fs, io};
+use std::{
+    fs::File,
+    io::{self, Read as _},
+};
 
 use procfs::{
     FromRead as _, ProcError, ProcResult,
@@ -42,9 +45,15 @@ pub fn parse_stat(text: &str) -> ProcResult<Stat> {
     Stat::from_read(text.as_bytes())
 }
 
-/// Reads a file in `/proc/PID`; invalid UTF-8 is replaced.
+/// Maximum number of bytes read of a file in `/proc/PID`. `status` has a line with up to 65,536
+/// groups; `cmdline` is as long as the process wants (`PR_SET_MM_ARG_END`).
+const FILE_MAX: u64 = 1 << 20;
+
+/// Reads a file in `/proc/PID`, up to a limit; invalid UTF-8 is replaced.
 pub(super) fn read(pid: u32, file: &str) -> io::Result<String> {
-    Ok(String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/{file}"))?).into_owned())
+    let mut bytes = Vec::new();
+    File::open(format!("/proc/{pid}/{file}"))?.take(FILE_MAX).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// The first number of the line of `/proc/PID/status` that begins with `name`.
@@ -90,7 +99,7 @@ mod tests {
 
     #[test]
     fn a_truncated_stat_is_an_error() {
-        let whole = fs::read_to_string("/proc/self/stat").unwrap();
+        let whole = std::fs::read_to_string("/proc/self/stat").unwrap();
         assert!(parse_stat(&whole).is_ok());
         assert!(parse_stat(&whole.replacen('(', "(a) (\u{e9}\n", 1)).is_ok());
         let flags = whole.rfind(')').unwrap() + 4;

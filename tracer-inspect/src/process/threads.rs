@@ -16,6 +16,7 @@ use super::{
     access::{attach_error, file_error},
     socket_link::is_socket,
 };
+use crate::budget::Budget;
 use wait_lists::WaitLists;
 
 /// Maximum number of threads inspected per process.
@@ -33,14 +34,18 @@ pub struct BlockedThreads {
     pub limit: Option<Limit>,
 }
 
-/// Finds the connections on which threads of a process are blocked.
-pub fn inspect<'a>(pid: u32, asked: impl Iterator<Item = &'a Asked>) -> BlockedThreads {
+/// Finds the connections that threads of a process are blocked on.
+pub fn inspect<'a>(
+    pid: u32,
+    asked: impl Iterator<Item = &'a Asked>,
+    budget: &Budget,
+) -> BlockedThreads {
     let mut blocked = BlockedThreads::default();
     let mut wanted: BTreeMap<u32, Asked> = asked.map(|asked| (asked.fd, *asked)).collect();
     if wanted.is_empty() {
         return blocked;
     }
-    if let Err(limit) = inspect_threads(pid, &mut wanted, &mut blocked) {
+    if let Err(limit) = inspect_threads(pid, &mut wanted, &mut blocked, budget) {
         blocked.limit = Some(limit);
     }
     blocked
@@ -51,6 +56,7 @@ fn inspect_threads(
     pid: u32,
     wanted: &mut BTreeMap<u32, Asked>,
     blocked: &mut BlockedThreads,
+    budget: &Budget,
 ) -> Result<(), Limit> {
     // `syscall` requires `PTRACE_MODE_ATTACH`, the other files do not.
     let file = |error| Limit::ThreadsUnreadable { error: file_error(&error) };
@@ -59,7 +65,7 @@ fn inspect_threads(
         blocked.limit = Some(Limit::ThirtyTwoBitProgram);
         return Ok(());
     }
-    let mut lists = WaitLists::of(pid).map_err(file)?;
+    let mut lists = WaitLists::of(pid, budget).map_err(file)?;
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).map_err(file)?;
     for (index, task) in tasks.enumerate() {
         if wanted.is_empty() {
@@ -167,8 +173,8 @@ impl Call {
         })
     }
 
-    /// The wanted file descriptors on which input would end this call.
-    fn waits_for(&self, wanted: &BTreeMap<u32, Asked>, lists: &mut WaitLists) -> Vec<u32> {
+    /// Those of the wanted file descriptors whose becoming readable would end this call.
+    fn waits_for(&self, wanted: &BTreeMap<u32, Asked>, lists: &mut WaitLists<'_>) -> Vec<u32> {
         let [first, second, ..] = self.arguments;
         let mut fds = match self.fd_arguments() {
             None => Vec::new(),

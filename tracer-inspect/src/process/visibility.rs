@@ -3,16 +3,15 @@
 use std::{fs, io, os::unix::fs::MetadataExt as _};
 
 use anyhow::{Context as _, Result, bail};
-use tracer_core::Note;
 
 use crate::error_with_fix::ErrorWithFix;
 
-/// Why this process does not see all processes of the host in `/proc`; `None` if it does.
+/// Whether `/proc` shows this process all processes of the host: `false` inside of a pid namespace.
 ///
 /// # Errors
 /// `/proc` belongs to another pid namespace, so its pids are not ours; or this process is in a time
-/// namespace whose clocks differ from those of the BPF programs.
-pub fn limits_of_proc() -> Result<Option<Note>> {
+/// namespace whose clocks differ from those of the kernel programs.
+pub fn shows_all_processes() -> Result<bool> {
     /// `PROC_PID_INIT_INO` of `include/linux/proc_ns.h`.
     const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
     let own = fs::read_link("/proc/self").map_err(|error| {
@@ -34,8 +33,7 @@ pub fn limits_of_proc() -> Result<Option<Note>> {
         ));
     }
     let namespace = fs::metadata("/proc/self/ns/pid").context("cannot read /proc/self/ns/pid")?;
-    let is_inside = namespace.ino() != INITIAL_PID_NAMESPACE;
-    Ok(is_inside.then_some(Note::InsidePidNamespace))
+    Ok(namespace.ino() == INITIAL_PID_NAMESPACE)
 }
 
 /// Whether this process is in a cgroup namespace other than the initial one, so that paths of

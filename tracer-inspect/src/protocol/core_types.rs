@@ -86,7 +86,7 @@ wire_struct!(ReaderFacts { id, reader, is_registered, http });
 wire_struct!(Goroutines { total, read_loops, write_loops });
 wire_struct!(Readers { process, at, found, goroutines, limits });
 
-wire_struct!(CallSite { process, stack, call_site, reason });
+wire_struct!(CallSite { process, stack, location, reason });
 wire_enum!(CallSiteReason {
     0 = OpenedBeforeTracing,
     1 = StackNotRecorded,
@@ -140,6 +140,8 @@ wire_enum!(Limit {
     22 = ResponsesTruncated { resolved, total },
     23 = ConnectionsNotFound { missing, total },
     24 = Recorded { text },
+    25 = InspectionTooLarge { bytes_max },
+    26 = InspectionTooLong { steps_max },
 });
 
 wire_enum!(LedgerHook {

@@ -91,7 +91,7 @@ fn tasks() -> Vec<Task> {
 fn answers() -> Vec<(Task, Answer)> {
     let [process, call_site, _, readers_task, entries, resolve] = tasks().try_into().unwrap();
     let reason = Some(CallSiteReason::Process(Limit::NotGo));
-    let site = CallSite { process: PROCESS, stack: STACK, call_site: None, reason };
+    let site = CallSite { process: PROCESS, stack: STACK, location: None, reason };
     let hooks = vec![(LedgerHook::Close, 64)];
     let stream = Some(HttpStream { id: 1, held_bytes: 2, read_mark: 3 });
     let connection = ResolvedConnection { fd: 5, stream, is_awaited: true };
@@ -188,7 +188,7 @@ fn a_reply_about_something_else_is_refused() {
     assert_eq!(check(task(asked()), elsewhere), subject);
     let [.., (resolve, _)] = &answers()[..] else { unreachable!() };
     assert_eq!(check(resolve.clone(), Answer::Resolved(Ok(vec![None]))), subject);
-    let site = CallSite { process: PROCESS, stack: StackId(4), call_site: None, reason: None };
+    let site = CallSite { process: PROCESS, stack: StackId(4), location: None, reason: None };
     assert_eq!(check(tasks()[2].clone(), Answer::CallSite(site)), subject);
 }
 

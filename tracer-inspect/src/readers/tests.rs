@@ -33,7 +33,12 @@ fn asked(id: u64, stream: &TcpStream) -> Asked {
 }
 
 fn inspect(asked: &[Asked]) -> Option<Input> {
-    ReaderInspections::default().answer(&mut GoPrograms::default(), this_process(), asked)
+    ReaderInspections::default().answer(
+        &mut GoPrograms::default(),
+        this_process(),
+        asked,
+        &Budget::default(),
+    )
 }
 
 fn answer(asked: &[Asked]) -> Vec<(u64, Reader)> {
@@ -154,7 +159,12 @@ fn another_process_or_connection_is_not_judged() {
     let process = this_process();
     let earlier = ProcessKey { start_time_ns: process.start_time_ns - TICK_NS, ..process };
     assert_eq!(
-        ReaderInspections::default().answer(&mut GoPrograms::default(), earlier, &[asked]),
+        ReaderInspections::default().answer(
+            &mut GoPrograms::default(),
+            earlier,
+            &[asked],
+            &Budget::default()
+        ),
         None
     );
 }
@@ -240,7 +250,8 @@ fn closed_and_new_epoll_instances_are_noticed() {
     let asked = [asked(1, &stream)];
     let (mut inspections, process) = (ReaderInspections::default(), this_process());
     let mut programs = GoPrograms::default();
-    let mut reader = || match inspections.answer(&mut programs, process, &asked) {
+    let mut reader = || match inspections.answer(&mut programs, process, &asked, &Budget::default())
+    {
         Some(Input::Readers(readers)) => readers.found.first().map(|facts| facts.reader),
         other => panic!("{other:?}"),
     };

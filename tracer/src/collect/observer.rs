@@ -73,7 +73,7 @@ pub(crate) struct Observer {
     followed: BTreeSet<ConnectionId>,
     /// Number of sockets in the latest snapshot.
     sockets: usize,
-    /// What the latest pass of the iterator saw, if the run takes several snapshots.
+    /// The records of the latest pass of the iterator, if the run takes several snapshots.
     known: Option<KnownSockets>,
     /// Number of processes that did not fit into the kernel's map of target processes.
     refused: u64,
@@ -112,7 +112,7 @@ impl Observer {
             #[cfg(test)]
             BackendSource::Scripted(_) => None,
         };
-        let limits = visibility::limits_of_proc()?;
+        let sees_all = visibility::shows_all_processes()?;
         let attach = plan.duration != Some(Duration::ZERO);
         let only_tracked = attach && targets.is_some();
         let has_uprobes = attach
@@ -154,7 +154,15 @@ impl Observer {
         };
         observer.update_targets()?;
         let mut host = observer.host(attach)?;
-        host.notes.extend(limits);
+        if !sees_all {
+            // Processes that were named are visible, or the run does not start.
+            let is_hidden = plan.filter.pids.is_empty();
+            host.notes.push(if is_hidden {
+                Note::OutsideNotVisible
+            } else {
+                Note::InsidePidNamespace
+            });
+        }
         if let Some(reason) = fallback {
             if let FallbackReason::ProgramsNotLoaded { detail } = &reason {
                 log::warn!("using sock_diag, because the BPF programs are not loaded: {detail}");

@@ -32,9 +32,9 @@ pub struct SnapshotBuilder {
     /// descriptor.
     unopened: Vec<Who>,
     without_holder: u64,
-    /// What the snapshot before saw.
+    /// The records of the previous snapshot.
     before: KnownSockets,
-    /// What this one sees: the records, each with the place of its socket.
+    /// The records of this snapshot, each with the index of its socket.
     seen: Vec<(SocketRecord, usize)>,
     is_kept: bool,
 }
@@ -65,8 +65,8 @@ impl SnapshotBuilder {
         self
     }
 
-    /// Sockets that are as the snapshot before saw them share its facts, and what this one sees is kept
-    /// for the next.
+    /// Sockets that have not changed since the previous snapshot share its facts. The records of
+    /// this snapshot are kept for the next one.
     pub(crate) fn knowing(mut self, before: KnownSockets) -> Self {
         self.seen.reserve(before.len());
         (self.before, self.is_kept) = (before, true);
@@ -130,7 +130,7 @@ impl SnapshotBuilder {
         self.add_shared(Arc::new(facts));
     }
 
-    /// Returns the place of the socket.
+    /// Returns the index of the socket.
     fn add_shared(&mut self, facts: Arc<SocketFacts>) -> usize {
         let sockets = &mut self.snapshot.sockets;
         match self.places.entry(facts.id) {
@@ -173,7 +173,7 @@ impl SnapshotBuilder {
         self.finish_knowing(ended_at, truncated, filter, admits, followed).0
     }
 
-    /// The snapshot, and what the next one need not find out again.
+    /// The snapshot, and its records, for comparison by the next one.
     pub(crate) fn finish_knowing(
         self,
         ended_at: Timestamp,
@@ -271,7 +271,7 @@ mod tests {
         assert_eq!(owners, [(10, 3, false), (10, 4, false), (11, 7, true)]);
     }
 
-    /// The snapshot of these records, of which those before were seen by an earlier one.
+    /// The snapshot of these records, after an earlier snapshot.
     fn build_again(before: KnownSockets, records: &[SocketRecord]) -> (Snapshot, KnownSockets) {
         let mut builder = SnapshotBuilder::new(Timestamp::from_ms(1)).knowing(before);
         for record in records {

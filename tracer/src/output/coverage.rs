@@ -94,6 +94,8 @@ pub(crate) fn completeness(coverage: &Coverage) -> String {
 fn remedy(coverage: &Coverage) -> &'static str {
     if coverage.processes_unreadable > 0 {
         " Run as root, in the host's pid namespace."
+    } else if coverage.outside_hidden {
+        " Run in the host's pid namespace (docker run --pid=host), or name processes with --pid."
     } else if coverage.processes_stopped > 0 {
         " Run again once the stopped processes have resumed."
     } else if coverage.table_full > 0 || coverage.responses_full > 0 {

@@ -322,10 +322,10 @@ impl DeltaCodec {
     }
 
     fn note_reads(&mut self, sockets: &[Arc<CoreFacts>]) {
-        let read = |facts: &Arc<CoreFacts>| {
+        let read = |facts: &CoreFacts| {
             Some((ConnectionId::from_core(&facts.id), Time::from_core(&facts.last_read_at?)))
         };
-        self.last_reads = sockets.iter().filter_map(read).collect();
+        self.last_reads = sockets.iter().filter_map(|facts| read(facts)).collect();
     }
 }
 

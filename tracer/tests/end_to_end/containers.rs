@@ -119,9 +119,33 @@ fn a_run_inside_a_container_sees_and_reports_only_the_container() {
     assert_eq!(report.leaked_by(1), 5, "{report}");
     assert_eq!(report.leak_of(1).fds(), inside.fds, "{report}");
     assert!(report.findings_of(outside.pid()).is_empty(), "{report}");
-    assert!(report.note("inside-pid-namespace").is_some(), "{report}");
+    assert!(report.note("outside-not-visible").is_some(), "{report}");
+    assert_eq!(report.member("coverage")["complete"], false, "{report}");
 
-    live.wait_until(|report| report.leaked_by(1) == 5);
+    let report = live.wait_until(|report| report.leaked_by(1) == 5);
+    // What was asked for is visible.
+    assert!(report.note("inside-pid-namespace").is_some(), "{report}");
+    assert_eq!(report.member("coverage")["complete"], true, "{report}");
+}
+
+/// In a pid namespace of its own it sees nothing of the host, so finding nothing means nothing.
+#[test]
+fn an_audit_that_sees_nothing_of_what_was_asked_for_does_not_exit_with_0() {
+    let own = "unshare --pid --fork --mount-proc";
+    let outside = Leak::of(Kind::Undrained, 5);
+    for arguments in ["", "--comm tracer", "--source sock-diag", "-D 65535"] {
+        let audit = run_in(own, &format!("audit --for 0s {arguments}"));
+        let outcome = Tracer::spawn(audit).finish();
+        assert_eq!(outcome.code, 3, "{arguments}: {outcome:?}");
+        assert!(outcome.stdout.contains("COVERAGE IS INCOMPLETE"), "{outcome:?}");
+        assert!(outcome.stdout.contains("pid namespace"), "{outcome:?}");
+    }
+    // It is pid 1 there, and a pid of the host is no process.
+    let itself = Tracer::spawn(run_in(own, "audit --for 0s --pid 1")).finish();
+    assert_eq!(itself.code, 0, "{itself:?}");
+    assert!(itself.stdout.contains("Coverage is complete"), "{itself:?}");
+    let other = format!("audit --for 0s --pid {}", outside.pid());
+    Tracer::spawn(run_in(own, &other)).finish().assert_one_line_error(&["no process"]);
 }
 
 #[test]

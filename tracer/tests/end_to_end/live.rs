@@ -1,6 +1,10 @@
 //! Live runs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    process::Command,
+};
 
 use crate::support::{Kind, Leak, Puppet, Tracer};
 
@@ -110,4 +114,37 @@ fn connections_in_flight_between_processes_are_found_again() {
     let report = tracer.wait_until(|report| report.leaked_by(receiver.pid()) == 5);
 
     assert_eq!(report.leak_of(receiver.pid()).fds(), taken);
+}
+
+#[test]
+fn a_run_with_children_goes_on_after_the_named_process_has_ended() {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "\"$1\"; exit", "sh"]).arg(Puppet::executable());
+    let mut leak = Leak::by(Puppet::start_by(&mut shell), Kind::Undrained, 5);
+    let shell = parent_of(leak.pid());
+    let options = "--idle 2s --interval 300ms -o json";
+    let mut alone = Tracer::start(&format!("--pid {shell} {options}"));
+    let mut tracer = Tracer::start(&format!("--pid {shell} --children {options}"));
+    tracer.wait_until(|report| report.leaked_by(leak.pid()) == 5);
+    alone.wait_for_first_report();
+
+    let pid = libc::pid_t::try_from(shell).unwrap();
+    // SAFETY: kill touches no memory; the shell has not been waited for, so the pid is its own.
+    assert_eq!(unsafe { libc::kill(pid, libc::SIGKILL) }, 0);
+    let ended = alone.finish();
+    assert!(ended.report().note("target-processes-ended").is_some(), "{ended:?}");
+    leak.grow(2);
+    let report = tracer.wait_until(|report| report.leaked_by(leak.pid()) == 7);
+    assert!(report.note("target-processes-ended").is_none(), "{report}");
+    assert_eq!(report.member("coverage")["complete"], true, "{report}");
+
+    leak.leaker.end();
+    let ended = tracer.finish();
+    assert!(ended.report().note("target-processes-ended").is_some(), "{ended:?}");
+}
+
+fn parent_of(pid: u32) -> u32 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"));
+    parent.unwrap().trim().parse().unwrap()
 }

@@ -30,6 +30,7 @@ mod inspections;
 mod leaks;
 mod ledger;
 mod live;
+mod not_seen;
 mod output;
 mod privileges;
 mod recordings;

@@ -65,7 +65,7 @@ impl Summary {
         for outcome in outcomes {
             match outcome {
                 Outcome::JudgedCase(judged) if judged.mistakes().is_empty() => {
-                    summary.as_labeled += 1
+                    summary.as_labeled += 1;
                 }
                 Outcome::JudgedCase(_) => summary.not_as_labeled += 1,
                 Outcome::Broken(_) => summary.broken += 1,

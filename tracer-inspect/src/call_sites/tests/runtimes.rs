@@ -55,7 +55,8 @@ mod as_root {
         let (mut symbols, mut programs) = (call_sites(), GoPrograms::default());
         let mut call_site = |name: &str, skipped: usize| {
             let reported = stacks.reported.iter().find(|it| it.name == name).unwrap();
-            symbols.call_site(&mut programs, process, &recorded(&reported.addresses[skipped..]))
+            let stack = recorded(&reported.addresses[skipped..]);
+            symbols.call_site(&mut programs, process, &stack, &Budget::default())
         };
         let line = |text: &str| line("../go/stacks/main.go", text);
         // Without the frames of the test's own transport, as if it were part of the library.

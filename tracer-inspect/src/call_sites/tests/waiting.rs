@@ -10,6 +10,7 @@ use std::{
 use tracer_core::ProcessKey;
 
 use crate::{
+    budget::Budget,
     call_sites::DEPTH_MAX,
     process::{
         identity::{TICK_NS, started},
@@ -45,7 +46,8 @@ impl Waiting {
     /// Walks the frame pointers like `perf_callchain_user` in `arch/x86/events/core.c`.
     pub(super) fn stack(&self) -> Vec<u64> {
         let registers = self.registers();
-        let memory = ProcessMemory::open(self.child.id(), registers.rip).unwrap();
+        let budget = Budget::default();
+        let memory = ProcessMemory::open(self.child.id(), registers.rip, &budget).unwrap();
         let mut addresses = vec![registers.rip];
         let mut frame = registers.rbp;
         while addresses.len() < DEPTH_MAX {

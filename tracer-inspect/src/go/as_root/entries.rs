@@ -15,6 +15,7 @@ use super::{
     program::{self, Running, process},
     toolchain::{self, FORMS, Form, PLAIN, build_with},
 };
+use crate::budget::Budget;
 use crate::go::{Entries, GoPrograms, LedgerHook};
 
 /// The functions of HTTP/1 and those of HTTP/2, newest names first.
@@ -66,7 +67,8 @@ fn by_symbols(program: &Path) -> Vec<(LedgerHook, u64)> {
 fn find(program: &Path) -> Entries {
     let connections = Running::start(program, &[]);
     let mut programs = GoPrograms::default();
-    let mut entries = || programs.entries(connections.process()).unwrap().unwrap();
+    let mut entries =
+        || programs.entries(connections.process(), &Budget::default()).unwrap().unwrap();
     let begin = Instant::now();
     let first = entries();
     println!("{}: {:?}", program.display(), begin.elapsed());
@@ -110,7 +112,7 @@ fn a_program_without_a_client_has_no_hooks() {
     let mut child = Command::new(&program).spawn().unwrap();
     // The process may not be initialized yet.
     let deadline = Instant::now() + Duration::from_mins(1);
-    let find = || GoPrograms::default().entries(process(child.id()));
+    let find = || GoPrograms::default().entries(process(child.id()), &Budget::default());
     let mut entries = find();
     while entries.as_ref().is_none_or(Result::is_err) && Instant::now() < deadline {
         thread::sleep(Duration::from_millis(10));
@@ -120,5 +122,5 @@ fn a_program_without_a_client_has_no_hooks() {
     child.wait().unwrap();
     assert_eq!(entries, Some(Ok(Entries::default())));
     let own = process(std::process::id());
-    assert_eq!(GoPrograms::default().entries(own), None, "not a Go program");
+    assert_eq!(GoPrograms::default().entries(own, &Budget::default()), None, "not a Go program");
 }

@@ -10,6 +10,7 @@ use super::{
     program::{self, Running},
     toolchain::{self, FORMS, Form, PLAIN, STRIPPED, build_with},
 };
+use crate::budget::Budget;
 use crate::go::{GoPrograms, HttpObject, ResolvedConnection};
 
 /// Parses a line of the program: `object label kind address fd stream held unread`.
@@ -36,7 +37,7 @@ fn check(program: &Path, form: Form) {
     let mut programs = GoPrograms::default();
     let all: Vec<_> = running.lines.iter().filter_map(|line| parse(line)).collect();
     let objects: Vec<HttpObject> = all.iter().map(|it| it.1).collect();
-    let resolved = programs.resolve(running.process(), &objects).unwrap();
+    let resolved = programs.resolve(running.process(), &objects, &Budget::default()).unwrap();
     for ((label, object, expected), found) in all.iter().zip(&resolved) {
         assert_eq!(found, expected, "{form:?}: {label} {object:?}");
     }
@@ -59,7 +60,7 @@ fn check(program: &Path, form: Form) {
         [0, 8, 1, u64::MAX, u64::MAX - 7, 0xc000_0000_0000_0000]
             .map(|address| HttpObject { kind: LedgerKind::Stream, address }),
     );
-    let found = programs.resolve(running.process(), &wrong).unwrap();
+    let found = programs.resolve(running.process(), &wrong, &Budget::default()).unwrap();
     for (wrong, found) in wrong.iter().zip(found) {
         // Streams have the same size and are adjacent.
         let is_object = objects.iter().any(|it| it.address == wrong.address);

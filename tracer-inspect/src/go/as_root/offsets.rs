@@ -7,6 +7,7 @@ use super::{
     program,
     toolchain::{self, FORMS, Form, PLAIN, STRIPPED, build_with},
 };
+use crate::budget::Budget;
 use crate::go::{
     debug_info::Structures,
     executable::Executable,
@@ -57,7 +58,8 @@ fn structures_of(program: &Path) -> Structures {
         Layout::of(19).offsets().into_iter().map(|(path, _)| path).collect();
     paths.extend(CONSTANTS.iter().flat_map(|(names, _)| *names).map(|name| (*name).to_owned()));
     let begin = Instant::now();
-    let structures = Structures::read(File::open(program).unwrap(), &paths).unwrap();
+    let structures =
+        Structures::read(File::open(program).unwrap(), &paths, &Budget::default()).unwrap();
     println!("{}: {:?}", program.display(), begin.elapsed());
     structures
 }
@@ -76,7 +78,8 @@ fn check(program: &Path, minor: u32) {
         let actual: Vec<_> = names.iter().filter_map(|name| structures.offset(name)).collect();
         assert!(actual.contains(&offset), "1.{minor}: {names:?} {actual:?}");
     }
-    assert_eq!(Layout::read(minor, File::open(program).unwrap()), layout, "1.{minor}");
+    let read = Layout::read(minor, File::open(program).unwrap(), &Budget::default());
+    assert_eq!(read, layout, "1.{minor}");
 }
 
 #[test]
@@ -87,7 +90,8 @@ fn the_table_matches_the_debug_information_of_programs() {
             let environment = [("GOARCH", machine)];
             let source = program::source("connections");
             let program = build_with(&go, directory.path(), PLAIN, &source, &environment);
-            let executable = Executable::read(File::open(&program).unwrap()).unwrap();
+            let executable =
+                Executable::read(File::open(&program).unwrap(), &Budget::default()).unwrap();
             let minor = executable.minor_version;
             println!("Go 1.{minor} for {machine}");
             if minor > layout::NEWEST {
@@ -106,7 +110,8 @@ fn debug_information_is_read_in_every_compression() {
         build_with(&toolchain::go(), directory.path(), form, &program::source("connections"), &[])
     };
     let program = build(PLAIN);
-    let minor = Executable::read(File::open(&program).unwrap()).unwrap().minor_version;
+    let minor =
+        Executable::read(File::open(&program).unwrap(), &Budget::default()).unwrap().minor_version;
     check(&program, minor);
     for compression in ["none", "zlib-gnu", "zlib"] {
         let copy = directory.path().join(compression);
@@ -121,5 +126,6 @@ fn debug_information_is_read_in_every_compression() {
     // Without debug information the table applies.
     let stripped = build(STRIPPED);
     assert_eq!(structures_of(&stripped).offset("net/http.persistConn.conn"), None);
-    assert_eq!(Layout::read(minor, File::open(&stripped).unwrap()), Layout::of(minor));
+    let read = Layout::read(minor, File::open(&stripped).unwrap(), &Budget::default());
+    assert_eq!(read, Layout::of(minor));
 }

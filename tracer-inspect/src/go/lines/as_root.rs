@@ -9,7 +9,10 @@ use std::{
 };
 
 use super::*;
-use crate::go::{GoCode, GoPrograms};
+use crate::{
+    budget::Budget,
+    go::{GoCode, GoPrograms},
+};
 
 /// How a program is built: name, arguments, and whether it is stripped.
 const FORMS: [(&str, &[&str], bool); 7] = [
@@ -93,7 +96,8 @@ impl Stacks {
 
     /// The calls of a stack by the line tables.
     fn calls(&self, programs: &mut GoPrograms, reported: &ReportedStack) -> Vec<GoFrame> {
-        let code = programs.calls(self.child.id(), &reported.addresses).unwrap().unwrap();
+        let code = programs.calls(self.child.id(), &reported.addresses, &Budget::default());
+        let code = code.unwrap().unwrap();
         let frames = code.into_iter().flat_map(|code| match code {
             GoCode::Frames(frames) => frames,
             other => panic!("{}: {other:?}", reported.name),

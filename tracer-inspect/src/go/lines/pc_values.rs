@@ -30,6 +30,7 @@ impl<'a, 'b> PcValues<'a, 'b> {
     pub(super) fn at(mut self, offset: u32, quantum: u32) -> Option<i32> {
         let (mut end, mut value) = (0_u32, -1_i32);
         loop {
+            self.pages.budget().step(1)?;
             let difference = self.number()?;
             if difference == 0 && end != 0 {
                 return Some(-1);

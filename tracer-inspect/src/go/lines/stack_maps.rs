@@ -30,8 +30,8 @@ const PARAMETERS_START: i64 = 16;
 const OBJECT: u64 = 16;
 /// Maximum plausible number of words and of objects of a frame.
 const WORDS_MAX: u32 = 1 << 16;
-/// Maximum number of words of all objects of a frame: 1 MiB, as much as is copied of a stack.
-const OBJECT_WORDS_MAX: usize = 1 << 17;
+/// Maximum number of words of a frame with its parameters: 1 MiB, as much as is copied of a stack.
+const FRAME_WORDS_MAX: usize = 1 << 17;
 
 /// The words of a frame that are in use during a call that it makes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -112,7 +112,11 @@ impl Lines<'_> {
         }
         let (_, used) = parameters.unwrap_or_default();
         words.extend(used.into_iter().map(|word| PARAMETERS_START + 8 * i64::from(word)));
-        words.extend(self.objects(pages, bias, &function)?);
+        self.add_objects(pages, bias, &function, &mut words)?;
+        // Objects may overlap each other and live variables.
+        words.sort_unstable();
+        words.dedup();
+        words.shrink_to_fit();
         Some(FrameMap { size, words })
     }
 
@@ -144,28 +148,32 @@ impl Lines<'_> {
         Some(Some((words, (0..words).filter(is_used).collect())))
     }
 
-    /// All words of the variables whose address is taken, live or not.
-    fn objects(&self, pages: &mut Pages, bias: u64, function: &Description) -> Option<Vec<i64>> {
-        let Some(offset) = function.data(pages, OBJECTS)? else { return Some(Vec::new()) };
+    /// Adds all words of the variables whose address is taken, live or not.
+    fn add_objects(
+        &self,
+        pages: &mut Pages,
+        bias: u64,
+        function: &Description,
+        words: &mut Vec<i64>,
+    ) -> Option<()> {
+        let Some(offset) = function.data(pages, OBJECTS)? else { return Some(()) };
         let start = self.tables.function_data.wrapping_add(bias).checked_add(offset.into())?;
         let count = u64_at(&pages.bytes(start, 8)?, 0)?;
         if count > WORDS_MAX.into() {
             return None;
         }
-        let mut words = Vec::new();
         for number in 0..count {
             let object = pages.bytes(start.checked_add(8)?.checked_add(OBJECT * number)?, 8)?;
             let offset = i64::from(u32_at(&object, 0)?.cast_signed());
             let length = i64::from(u32_at(&object, 4)?);
-            if length > 8 * i64::from(WORDS_MAX) {
+            let word_count = usize::try_from(length.div_euclid(8) + 1).ok()?;
+            if words.len().checked_add(word_count)? > FRAME_WORDS_MAX {
                 return None;
             }
+            pages.budget().step(u64::try_from(word_count).ok()?)?;
             let first = if offset < 0 { offset } else { PARAMETERS_START + offset };
             words.extend((first..first + length).step_by(8));
-            if words.len() > OBJECT_WORDS_MAX {
-                return None;
-            }
         }
-        Some(words)
+        Some(())
     }
 }

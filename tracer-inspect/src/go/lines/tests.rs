@@ -134,14 +134,14 @@ fn frame_map(bytes: &[u8], offset: u64) -> Option<(u64, Vec<i64>)> {
 fn the_live_words_of_a_frame_depend_on_the_return_address() {
     for format in [GO_1_18, GO_1_20] {
         let bytes = framed(format);
-        let early = (32, vec![-24, -32, -24, 24]);
+        let early = (32, vec![-32, -24, 24]);
         assert_eq!(frame_map(&bytes, 0x41), Some(early.clone()), "{format:?}");
         assert_eq!(
             frame_map(&bytes, 0x50),
             Some(early),
             "the map of the call before the return address"
         );
-        assert_eq!(frame_map(&bytes, 0x51), Some((32, vec![-16, -8, 16, -32, -24, 24])));
+        assert_eq!(frame_map(&bytes, 0x51), Some((32, vec![-32, -24, -16, -8, 16, 24])));
         assert_eq!((frame_map(&bytes, 0), frame_map(&bytes, 0x300)), (None, None));
     }
 }

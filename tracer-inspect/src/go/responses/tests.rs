@@ -3,8 +3,11 @@
 use tracer_core::HttpStage;
 
 use super::*;
-use crate::go::goroutine::{Goroutine, StackBounds};
-use crate::process::memory::fake::FakeMemory;
+use crate::{
+    budget::{Allowance, Budget},
+    go::goroutine::{Goroutine, StackBounds},
+    process::memory::fake::FakeMemory,
+};
 
 /// Read-only memory, for the types of interfaces.
 const PROGRAM: u64 = 0x40_0000;
@@ -106,6 +109,10 @@ impl Example {
     }
 
     pub(in crate::go) fn responses<'a>(&'a self, mappings: &'a Mappings) -> ResponseIndex<'a> {
+        self.try_responses(mappings).unwrap()
+    }
+
+    fn try_responses<'a>(&'a self, mappings: &'a Mappings) -> Option<ResponseIndex<'a>> {
         let waiting =
             self.waiting.iter().enumerate().map(|(number, (it, words))| (number, it, words));
         ResponseIndex::of(waiting, &mut Pages::new(&self.memory), mappings, &self.layout)
@@ -155,6 +162,22 @@ fn responses_to_one_request_are_distinguished_by_their_bodies() {
     // One whose body leads nowhere may belong to either connection.
     example.memory.put(two.response + layout::RESPONSE_BODY, &[PROGRAM, HEAP + 0xf000]);
     example.check(two.response, Some(&[0, 1]));
+}
+
+/// Each response may belong to each connection, so the index grows with the square of their number.
+#[test]
+fn one_request_on_many_connections_can_exceed_the_budget() {
+    let mut example = Example::new();
+    for number in 0..9 {
+        let response = example.exchange(number, 0).response;
+        // The body leads nowhere.
+        example.memory.put(response + layout::RESPONSE_BODY, &[PROGRAM, HEAP + 0xf000]);
+    }
+    for (bytes_max, fits) in [(2_000, false), (4_000, true)] {
+        example.memory.1 = Budget::new(Allowance { bytes_max, ..Allowance::default() });
+        assert_eq!(example.try_responses(&mappings()).is_some(), fits, "{bytes_max}");
+        assert_eq!(example.memory.1.is_exceeded(), !fits, "{bytes_max}");
+    }
 }
 
 #[test]

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::Memory;
+use crate::budget::Budget;
 
 /// 64-bit words by their address. A range can be read if every word of it is present.
 #[derive(Default)]
-pub(crate) struct FakeMemory(pub(crate) BTreeMap<u64, u64>);
+pub(crate) struct FakeMemory(pub(crate) BTreeMap<u64, u64>, pub(crate) Budget);
 
 impl FakeMemory {
     /// Stores consecutive words.
@@ -25,6 +26,10 @@ impl FakeMemory {
 }
 
 impl Memory for FakeMemory {
+    fn budget(&self) -> &Budget {
+        &self.1
+    }
+
     fn read(&self, ranges: &[(u64, usize)]) -> Vec<Option<Box<[u8]>>> {
         let byte = |address: u64| {
             let bytes = self.0.get(&(address & !7))?.to_le_bytes();

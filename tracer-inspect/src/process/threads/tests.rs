@@ -17,7 +17,8 @@ fn a_line_is_a_call_or_nothing() {
 fn the_first_argument_is_the_fd_that_is_read() {
     let asked = |fd| Asked { id: ConnectionId(u64::from(fd)), fd, inode: 1 };
     let wanted: BTreeMap<u32, Asked> = [(5, asked(5)), (6, asked(6))].into();
-    let mut lists = WaitLists::of(std::process::id()).unwrap();
+    let budget = Budget::default();
+    let mut lists = WaitLists::of(std::process::id(), &budget).unwrap();
     let mut fds = |number: libc::c_long, first| {
         let call = Call { number, arguments: [first, 0, 0, 0, 0, 0], position: [0; 2] };
         call.waits_for(&wanted, &mut lists)

@@ -6,7 +6,10 @@ use std::io;
 use rustix::io::Errno;
 use tracer_core::Limit;
 
-use crate::process::{access::attach_error, memory::ProcessMemory};
+use crate::{
+    budget::Budget,
+    process::{access::attach_error, memory::ProcessMemory},
+};
 
 /// Maximum number of entries per list.
 const ENTRIES_MAX: u32 = 65_536;
@@ -19,19 +22,19 @@ const INPUT: u16 = 0x1 | 0x40;
 const POLLED_SIZE: usize = 8;
 
 /// Reads lists from the memory of a process, up to a total size.
-pub(super) struct WaitLists {
-    memory: ProcessMemory,
+pub(super) struct WaitLists<'a> {
+    memory: ProcessMemory<'a>,
     bytes_left: usize,
     truncated: bool,
     /// Why the kernel refused to read the memory.
     refusal: Option<io::Error>,
 }
 
-impl WaitLists {
+impl<'a> WaitLists<'a> {
     /// # Errors
     /// `pid` does not fit into `pid_t`.
-    pub(super) fn of(pid: u32) -> io::Result<Self> {
-        let memory = ProcessMemory::of(pid)?;
+    pub(super) fn of(pid: u32, budget: &'a Budget) -> io::Result<Self> {
+        let memory = ProcessMemory::of(pid, budget)?;
         Ok(Self { memory, bytes_left: BYTES_MAX, truncated: false, refusal: None })
     }
 

@@ -34,13 +34,12 @@ pub struct WalkStats {
     pub truncated: u64,
 }
 
-/// Whether records are handled while the kernel produces further ones.
+/// How records are handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reading {
-    /// They are, by another thread: a pass takes less time.
+    /// By another thread, while the kernel produces further ones: a pass takes less time.
     Overlapped,
-    /// They are handled by the CPU that has produced them and has them in its cache: a pass takes less
-    /// CPU time.
+    /// By the CPU that has produced them and has them in its cache: a pass uses less CPU time.
     InTurn,
 }
 

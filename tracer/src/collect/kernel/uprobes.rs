@@ -14,7 +14,7 @@ use aya::{
 use tracer_common::{LedgerKey, LedgerRecord};
 
 use super::{error::one_line, load::Kernel, map_batch, pod::AsPod};
-use tracer_inspect::{go::LedgerHook, process::maps::Mappings};
+use tracer_inspect::{budget::Budget, go::LedgerHook, process::maps::Mappings};
 
 /// The hooks in the order in which they are attached, with their programs. Those that remove a
 /// response from the map come before those that add one, so that no removal is missed.
@@ -70,7 +70,8 @@ impl Kernel {
     /// One line: why they cannot.
     pub(crate) fn try_uprobe(&mut self) -> anyhow::Result<()> {
         let address = (never_called as extern "C" fn() as *const ()).expose_provenance() as u64;
-        let mappings = Mappings::of(std::process::id()).context("cannot read /proc/self/maps")?;
+        let maps = std::fs::read("/proc/self/maps").context("cannot read /proc/self/maps")?;
+        let mappings = Mappings::read(&maps[..], &Budget::default())?;
         let offset = mappings.code_at(address).and_then(|mapping| mapping.offset_in_file(address));
         let offset = offset.context("this program is not in /proc/self/maps")?;
         // The link is dropped, and the uprobe detached, immediately.

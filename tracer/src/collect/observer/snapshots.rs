@@ -190,8 +190,8 @@ impl Observer {
     }
 }
 
-/// How to read as many sockets as the snapshot before had: of the first one, and of many, the time that
-/// passes matters more than the CPU time.
+/// How to read as many sockets as the previous snapshot had. For the first snapshot, and for many
+/// sockets, elapsed time matters more than CPU time.
 const fn reading(sockets: usize) -> Reading {
     if matches!(sockets, 1..=IN_TURN_MAX) { Reading::InTurn } else { Reading::Overlapped }
 }

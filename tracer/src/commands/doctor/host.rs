@@ -39,9 +39,9 @@ pub(super) fn btf() -> Check {
 
 pub(super) fn processes() -> Check {
     const SUBJECT: &str = "processes";
-    match visibility::limits_of_proc() {
-        Ok(None) => Check::full(SUBJECT, "all processes of the host are visible"),
-        Ok(Some(_)) => Check::degraded(
+    match visibility::shows_all_processes() {
+        Ok(true) => Check::full(SUBJECT, "all processes of the host are visible"),
+        Ok(false) => Check::degraded(
             SUBJECT,
             "inside a pid namespace",
             "processes outside it are not visible",

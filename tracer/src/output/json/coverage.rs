@@ -57,6 +57,7 @@ pub(super) fn note(fact: &Note) -> Coded {
             coded.text("detail", detail)
         }
         Note::InsidePidNamespace
+        | Note::OutsideNotVisible
         | Note::WithoutEvents
         | Note::DeathTimesByWatching
         | Note::RunTooShortForResponses
@@ -89,6 +90,8 @@ pub(super) fn limit(fact: &Limit) -> Coded {
             coded.integer("scanned", *scanned).integer("total", *total)
         }
         Limit::StacksTruncated { scanned_bytes } => coded.integer("scanned_bytes", *scanned_bytes),
+        Limit::InspectionTooLarge { bytes_max } => coded.integer("bytes_max", *bytes_max),
+        Limit::InspectionTooLong { steps_max } => coded.integer("steps_max", *steps_max),
         Limit::GoFunctionMissing { function } => coded.text("function", function),
         Limit::UprobesRefused { detail } => coded.text("detail", detail),
         Limit::ResponsesTruncated { resolved, total } => {

@@ -66,6 +66,12 @@ pub(crate) fn limit(limit: &Limit) -> String {
             grouped(*total as u64)
         ),
         Limit::Recorded { text } => text.clone(),
+        Limit::InspectionTooLarge { bytes_max } => {
+            format!("inspecting it takes more than {} of memory", bytes(*bytes_max))
+        }
+        Limit::InspectionTooLong { steps_max } => {
+            format!("inspecting it takes more than {} steps", grouped(*steps_max))
+        }
     }
 }
 

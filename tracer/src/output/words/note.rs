@@ -86,6 +86,10 @@ pub(crate) fn note(note: &Note) -> String {
         Note::InsidePidNamespace => {
             "tracer runs inside a pid namespace: processes outside it are not seen".to_owned()
         }
+        Note::OutsideNotVisible => {
+            "tracer runs inside a pid namespace, so processes outside of it were not seen"
+                .to_owned()
+        }
         Note::WithoutKernelPrograms { reason } => format!(
             "snapshots come from sock_diag and /proc, without BPF programs: {}",
             fallback_reason(reason)

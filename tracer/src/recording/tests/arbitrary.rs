@@ -272,7 +272,7 @@ fn call_site() -> impl Strategy<Value = CallSite> {
         text().prop_map(|text| CallSiteReason::Recorded { text }),
     ];
     (key(), stack(), option::of(text()), option::of(reason)).prop_map(
-        |(process, stack, call_site, reason)| CallSite { process, stack, call_site, reason },
+        |(process, stack, location, reason)| CallSite { process, stack, location, reason },
     )
 }
 

@@ -78,7 +78,7 @@ fn beginning() -> [Step; 3] {
     let call_site = CallSite {
         process: KEY,
         stack: StackId(9),
-        call_site: Some("main.get api.go:7".to_owned()),
+        location: Some("main.get api.go:7".to_owned()),
         reason: None,
     };
     let host = HostFacts { started_at: Timestamp::from_ms(400), ..HostFacts::default() };

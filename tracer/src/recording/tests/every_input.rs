@@ -268,15 +268,15 @@ fn ledger(round: u64) -> Ledger {
 }
 
 fn call_sites() -> [CallSite; 2] {
-    let place = |stack, call_site: Option<&str>, reason: Option<&str>| CallSite {
+    let call_site = |stack, location: Option<&str>, reason: Option<&str>| CallSite {
         process: CLIENT,
         stack: StackId(stack),
-        call_site: call_site.map(str::to_owned),
+        location: location.map(str::to_owned),
         reason: reason.map(|text| CallSiteReason::Recorded { text: text.to_owned() }),
     };
     [
-        place(7, Some("main.get api.go:7"), None),
-        place(70_000, None, Some("the program has no symbols")),
+        call_site(7, Some("main.get api.go:7"), None),
+        call_site(70_000, None, Some("the program has no symbols")),
     ]
 }
 

@@ -36,7 +36,7 @@ wire_struct! {
     CallSite mirrors tracer_core::CallSite {
         process: ProcessKey,
         stack: StackId,
-        call_site: Option<String>,
+        location: Option<String>,
         reason: Option<CallSiteReason>,
     }
 }

@@ -38,5 +38,7 @@ wire_enum! {
         ResponsesTruncated { resolved: Count, total: Count },
         ConnectionsNotFound { missing: Count, total: Count },
         Recorded { text: String },
+        InspectionTooLarge { bytes_max: u64 },
+        InspectionTooLong { steps_max: u64 },
     }
 }

@@ -44,6 +44,7 @@ wire_enum! {
         Recorded { text: String },
         ProcessesStopped { count: u64 },
         FactsLost { ages: u64, openers: u64, call_sites: u64 },
+        OutsideNotVisible,
         NoAnswer { question: QuestionKind, reason: NoAnswer, count: u64 },
     }
 }

@@ -89,7 +89,7 @@ wire_struct! {
     CallSiteV3 {
         process: ProcessKey,
         stack: StackId,
-        call_site: Option<String>,
+        location: Option<String>,
         limits: Option<String>,
     }
 }
@@ -221,9 +221,9 @@ impl From<ProcessFactsV3> for ProcessFacts {
 
 impl From<CallSiteV3> for CallSite {
     fn from(call_site: CallSiteV3) -> Self {
-        let CallSiteV3 { process, stack, call_site, limits } = call_site;
+        let CallSiteV3 { process, stack, location, limits } = call_site;
         let reason = limits.map(|text| CallSiteReason::Recorded { text });
-        Self { process, stack, call_site, reason }
+        Self { process, stack, location, reason }
     }
 }
 

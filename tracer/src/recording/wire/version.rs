@@ -11,7 +11,7 @@ pub(in crate::recording) enum Version {
     V4,
     /// Its enums have variants that those of version 4 do not have.
     V5,
-    /// It keeps when data was last read from a socket.
+    /// It keeps when data was last read from a socket, and its enums have more variants.
     V6,
     /// Its enums have variants that those of version 6 do not have: questions without an answer.
     V7,

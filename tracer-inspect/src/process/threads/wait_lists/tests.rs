@@ -28,7 +28,8 @@ fn a_set_names_the_fds_below_its_count() {
 
 #[test]
 fn exceeding_the_limit_is_reported() {
-    let mut lists = WaitLists::of(std::process::id()).unwrap();
+    let budget = Budget::default();
+    let mut lists = WaitLists::of(std::process::id(), &budget).unwrap();
     let array = [[9_u8, 0, 0, 0, 1, 0, 0, 0]; 3];
     let address = array.as_ptr() as u64;
     assert_eq!(lists.polled(address, 3), [9, 9, 9]);
@@ -41,7 +42,8 @@ fn exceeding_the_limit_is_reported() {
 
 #[test]
 fn a_refusal_is_reported_and_the_end_of_a_call_is_not() {
-    let mut lists = WaitLists::of(std::process::id()).unwrap();
+    let budget = Budget::default();
+    let mut lists = WaitLists::of(std::process::id(), &budget).unwrap();
     let mut keep = |errno: Errno| {
         assert!(lists.keep_refusal(Err(errno.into())).is_empty());
         lists.limit()

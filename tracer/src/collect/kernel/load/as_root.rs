@@ -18,7 +18,7 @@ use tracer_common::{EventKind, EventRecord, FAMILY_INET, NO_STACK, SocketRecord}
 use zerocopy::FromBytes;
 
 use super::*;
-use crate::collect::kernel::{hooks::AttachFamily, losses::KernelLosses};
+use crate::collect::kernel::{hooks::AttachFamily, iterator::Reading, losses::KernelLosses};
 
 mod attach_methods;
 mod delivery;
@@ -110,7 +110,10 @@ impl Watch {
 
     fn records(&mut self) -> Vec<SocketRecord> {
         let mut records = Vec::new();
-        let stats = self.kernel.walk(Extent::All, &mut |record| records.push(*record)).unwrap();
+        let stats = self
+            .kernel
+            .walk(Extent::All, Reading::Overlapped, &mut |record| records.push(*record))
+            .unwrap();
         assert_eq!(stats.records, records.len() as u64);
         assert_eq!(stats.truncated, 0);
         records.retain(|record| record.pid == process::id());

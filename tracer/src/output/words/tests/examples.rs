@@ -248,6 +248,8 @@ pub(crate) fn limits() -> Vec<Limit> {
         Limit::ResponsesTruncated { resolved: 4_096, total: 5_000 },
         Limit::ConnectionsNotFound { missing: 1, total: 2 },
         Limit::Recorded { text: "(text of an old recording)".to_owned() },
+        Limit::InspectionTooLarge { bytes_max: 192 << 20 },
+        Limit::InspectionTooLong { steps_max: 1 << 32 },
     ]
 }
 
@@ -311,6 +313,7 @@ pub(crate) fn notes() -> Vec<Note> {
         Note::Recorded { text: "(text of an old recording)".to_owned() },
         Note::FactsLost { ages: 12, openers: 15, call_sites: 15 },
         Note::FactsLost { ages: 0, openers: 0, call_sites: 1 },
+        Note::OutsideNotVisible,
         no_answer(QuestionKind::Process, NoAnswer::OutOfTime, 7),
         no_answer(QuestionKind::Readers, NoAnswer::OutOfTime, 1),
         no_answer(QuestionKind::CallSite, NoAnswer::OutOfTime, 7),

@@ -12,7 +12,7 @@ fn own(watch: &mut Watch, extent: Extent) -> BTreeSet<RawFd> {
             shown.insert(record.fd.cast_signed());
         }
     };
-    watch.kernel.walk(extent, &mut each).unwrap();
+    watch.kernel.walk(extent, Reading::InTurn, &mut each).unwrap();
     shown
 }
 
@@ -32,7 +32,7 @@ async fn of_others_a_walk_shows_what_listens_and_what_is_in_scope() {
             shared = Some(record.cookie);
         }
     };
-    watch.kernel.walk(Extent::InScope, &mut each).unwrap();
+    watch.kernel.walk(Extent::InScope, Reading::InTurn, &mut each).unwrap();
     let shared = shared.expect("the process in scope is shown");
     let everything = own(&mut watch, Extent::All);
     assert!(everything.is_superset(&[listener, client, server].into()), "{everything:?}");

@@ -1,0 +1,347 @@
+//! The sections and segments of a 64-bit little-endian ELF file (elf(5)).
+//!
+//! The file may belong to a watched process, which can change or truncate it at any time. So it is
+//! read, not mapped: reading beyond the end is an error, and not a signal. Only what is asked for is
+//! read, and its size counts against the budget.
+
+use std::{fs::File, io, os::unix::fs::FileExt as _};
+
+use object::elf;
+
+use crate::{
+    budget::{Budget, Reservation},
+    process::memory::{u32_at, u64_at},
+};
+
+/// Size of `Elf64_Ehdr`, `Elf64_Phdr`, `Elf64_Shdr` and `Elf64_Chdr` in bytes.
+const HEADER: usize = 64;
+const PROGRAM_HEADER: usize = 56;
+const SECTION_HEADER: usize = 64;
+const COMPRESSION_HEADER: usize = 24;
+/// Maximum number of program headers. Programs have about ten.
+const PROGRAM_HEADERS_MAX: usize = 1_024;
+/// Maximum number of section headers. Programs have about forty.
+const SECTIONS_MAX: usize = 4_096;
+/// Maximum length of the name of a section that is asked for, in bytes.
+const NAME_MAX: usize = 32;
+/// Maximum size of the table of section names in bytes.
+const NAMES_MAX: usize = 1 << 20;
+/// Number of bytes read at a time in a search: a multiple of the size of a symbol.
+const WINDOW: usize = 240 << 10;
+
+/// An ELF file.
+#[derive(Debug)]
+pub(crate) struct Elf {
+    file: File,
+    /// `e_machine`.
+    pub(crate) machine: u16,
+    /// `e_entry`.
+    pub(crate) entry: u64,
+    pub(crate) segments: Vec<Segment>,
+    /// Empty if the section headers cannot be read: a program runs without them.
+    sections: Vec<Section>,
+}
+
+/// A `PT_LOAD` segment (`Elf64_Phdr`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Segment {
+    pub(crate) address: u64,
+    pub(crate) offset: u64,
+    pub(crate) file_size: u64,
+    pub(crate) memory_size: u64,
+    pub(crate) is_writable: bool,
+}
+
+/// A section (`Elf64_Shdr`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Section {
+    /// Cut off after [`NAME_MAX`] bytes.
+    name: Box<[u8]>,
+    kind: u32,
+    flags: u64,
+    pub(crate) address: u64,
+    offset: u64,
+    pub(crate) size: u64,
+}
+
+/// The content of a section.
+#[derive(Debug)]
+pub(crate) struct Content<'a> {
+    pub(crate) bytes: Vec<u8>,
+    /// What `bytes` takes of the budget.
+    _reservation: Reservation<'a>,
+}
+
+/// Why a section could not be read.
+#[derive(Debug)]
+pub enum SectionError {
+    /// Its content is not in the file.
+    Unreadable(io::Error),
+    /// It is compressed, but not with zlib.
+    Compression,
+    /// It is larger than the limit of its kind, or than what is left of the budget.
+    TooLarge,
+    /// The compressed data is corrupt.
+    Damaged,
+}
+
+impl Elf {
+    /// Reads the headers; `None` if the file is not a 64-bit little-endian ELF file, has too many
+    /// segments, or the budget is exceeded.
+    pub(crate) fn parse(file: File, budget: &Budget) -> Option<Self> {
+        let mut header = [0; HEADER];
+        file.read_exact_at(&mut header, 0).ok()?;
+        // ELFCLASS64, ELFDATA2LSB.
+        if !header.starts_with(b"\x7fELF\x02\x01") {
+            return None;
+        }
+        let half = |offset| half_at(&header, offset).map(usize::from);
+        let (segment_count, segment_size) = (half(56)?, half(54)?);
+        if segment_count > PROGRAM_HEADERS_MAX
+            || segment_count > 0 && segment_size != PROGRAM_HEADER
+        {
+            return None;
+        }
+        budget.step(as_u64(PROGRAM_HEADERS_MAX + SECTIONS_MAX))?;
+        let headers = read(&file, u64_at(&header, 32)?, segment_count * PROGRAM_HEADER).ok()?;
+        let segments = headers.chunks_exact(PROGRAM_HEADER).filter_map(segment).collect();
+        let names = (half(62)?, half(60)?, half(58)?);
+        let sections = sections(&file, u64_at(&header, 40)?, names).unwrap_or_default();
+        let (machine, entry) = (half_at(&header, 18)?, u64_at(&header, 24)?);
+        Some(Self { file, machine, entry, segments, sections })
+    }
+
+    /// The first section with this name.
+    pub(crate) fn section(&self, name: &str) -> Option<&Section> {
+        self.sections.iter().find(|section| &*section.name == name.as_bytes())
+    }
+
+    /// The sizes in bytes of the sections with these names: of those that are not compressed, and of
+    /// the others after decompression. `.zdebug_info` counts as `.debug_info`, with an estimate.
+    pub(crate) fn size_of(&self, names: &[&str]) -> (u64, u64) {
+        /// Zlib's ratio for debug information is three to five.
+        const RATIO: u64 = 5;
+        let (mut plain, mut inflated) = (0_u64, 0_u64);
+        for section in self.sections.iter().filter(|section| section.kind != elf::SHT_NOBITS) {
+            let old_name = section.name.strip_prefix(b".z").map(|rest| [b".", rest].concat());
+            let name = old_name.as_deref().unwrap_or(&section.name);
+            if !names.iter().any(|it| it.as_bytes() == name) {
+                continue;
+            }
+            if section.flags & u64::from(elf::SHF_COMPRESSED) != 0 {
+                let header = self.start_of(section, COMPRESSION_HEADER);
+                inflated = inflated.saturating_add(u64_at(&header, 8).unwrap_or(0));
+            } else if old_name.is_some() {
+                inflated = inflated.saturating_add(section.size.saturating_mul(RATIO));
+            } else {
+                plain = plain.saturating_add(section.size);
+            }
+        }
+        (plain, inflated)
+    }
+
+    /// The address of a file offset, by the segment that contains it.
+    pub(crate) fn address_of(&self, offset: u64) -> Option<u64> {
+        self.segments.iter().find_map(|segment| {
+            let within = offset.checked_sub(segment.offset)?;
+            (within < segment.file_size).then(|| segment.address.checked_add(within))?
+        })
+    }
+
+    /// At most `length` bytes from the start of a section; fewer if the section or the file is
+    /// shorter.
+    pub(crate) fn start_of(&self, section: &Section, length: usize) -> Vec<u8> {
+        let length = length.min(usize::try_from(section.size).unwrap_or(length));
+        self.at(section.offset, length)
+    }
+
+    /// At most `length` bytes from a file offset.
+    fn at(&self, offset: u64, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        let mut read = 0;
+        while let Some(rest) = bytes.get_mut(read..).filter(|rest| !rest.is_empty()) {
+            match self.file.read_at(rest, offset.saturating_add(as_u64(read))) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(0) | Err(_) => break,
+                Ok(count) => read += count,
+            }
+        }
+        bytes.truncate(read);
+        bytes
+    }
+
+    /// Calls `search` with successive parts of `size` bytes at `offset` of the file, until it returns
+    /// a value. Each part but the first begins with the last `overlap` bytes of the one before. The
+    /// number is that of the bytes before the part.
+    pub(crate) fn search<T>(
+        &self,
+        (offset, size): (u64, u64),
+        overlap: usize,
+        budget: &Budget,
+        mut search: impl FnMut(u64, &[u8]) -> Option<T>,
+    ) -> Option<T> {
+        let (mut before, end) = (0, offset.checked_add(size)?);
+        loop {
+            let start = offset.checked_add(before)?;
+            let length = WINDOW.min(usize::try_from(end.checked_sub(start)?).unwrap_or(WINDOW));
+            budget.step_bytes(length)?;
+            let bytes = self.at(start, length);
+            if let Some(found) = search(before, &bytes) {
+                return Some(found);
+            }
+            if bytes.len() < WINDOW {
+                return None;
+            }
+            before = before.checked_add(as_u64(WINDOW - overlap))?;
+        }
+    }
+
+    /// The same for a section.
+    pub(crate) fn search_section<T>(
+        &self,
+        section: &Section,
+        overlap: usize,
+        budget: &Budget,
+        search: impl FnMut(u64, &[u8]) -> Option<T>,
+    ) -> Option<T> {
+        if section.kind == elf::SHT_NOBITS {
+            return None;
+        }
+        self.search((section.offset, section.size), overlap, budget, search)
+    }
+
+    /// The content of a section, decompressed, of at most `bytes_max` bytes.
+    ///
+    /// # Errors
+    /// It cannot be read, or is too large.
+    pub(crate) fn content<'a>(
+        &self,
+        section: &Section,
+        bytes_max: u64,
+        budget: &'a Budget,
+    ) -> Result<Content<'a>, SectionError> {
+        if section.kind == elf::SHT_NOBITS {
+            let bytes = Vec::new();
+            let reservation = budget.try_reserve(0).ok_or(SectionError::TooLarge)?;
+            return Ok(Content { bytes, _reservation: reservation });
+        }
+        let stored = self.stored(section, bytes_max, budget)?;
+        if section.flags & u64::from(elf::SHF_COMPRESSED) != 0 {
+            let header = stored.bytes.split_at_checked(COMPRESSION_HEADER);
+            let (header, body) = header.ok_or(SectionError::Damaged)?;
+            if u32_at(header, 0) != Some(elf::ELFCOMPRESS_ZLIB) {
+                return Err(SectionError::Compression);
+            }
+            let size = u64_at(header, 8).ok_or(SectionError::Damaged)?;
+            return inflate(body, size, bytes_max, budget);
+        }
+        // The format before `SHF_COMPRESSED`: "ZLIB" and the size as a big-endian word.
+        if section.name.starts_with(b".z") {
+            let body = stored.bytes.strip_prefix(b"ZLIB").and_then(<[u8]>::split_first_chunk);
+            let (size, body) = body.ok_or(SectionError::Damaged)?;
+            return inflate(body, u64::from_be_bytes(*size), bytes_max, budget);
+        }
+        Ok(stored)
+    }
+
+    /// The bytes of a section in the file.
+    fn stored<'a>(
+        &self,
+        section: &Section,
+        bytes_max: u64,
+        budget: &'a Budget,
+    ) -> Result<Content<'a>, SectionError> {
+        let size = usize::try_from(section.size).map_err(|_| SectionError::TooLarge)?;
+        if section.size > bytes_max {
+            return Err(SectionError::TooLarge);
+        }
+        // A sparse file has any size, but a section beyond its end has no bytes.
+        let in_file = self.file.metadata().map_err(SectionError::Unreadable)?.len();
+        if section.offset.checked_add(section.size).is_none_or(|end| end > in_file) {
+            let error = io::Error::from(io::ErrorKind::UnexpectedEof);
+            return Err(SectionError::Unreadable(error));
+        }
+        let reservation = budget.try_reserve(size).ok_or(SectionError::TooLarge)?;
+        budget.step_bytes(size).ok_or(SectionError::TooLarge)?;
+        let bytes = read(&self.file, section.offset, size).map_err(SectionError::Unreadable)?;
+        Ok(Content { bytes, _reservation: reservation })
+    }
+}
+
+fn inflate<'a>(
+    bytes: &[u8],
+    size: u64,
+    bytes_max: u64,
+    budget: &'a Budget,
+) -> Result<Content<'a>, SectionError> {
+    let size = Some(size).filter(|size| *size <= bytes_max).and_then(|it| usize::try_from(it).ok());
+    let size = size.ok_or(SectionError::TooLarge)?;
+    let reservation = budget.try_reserve(size).ok_or(SectionError::TooLarge)?;
+    budget.step_bytes(size.saturating_mul(8)).ok_or(SectionError::TooLarge)?;
+    let inflated = miniz_oxide::inflate::decompress_to_vec_zlib_with_limit(bytes, size);
+    inflated
+        .map(|bytes| Content { bytes, _reservation: reservation })
+        .map_err(|_| SectionError::Damaged)
+}
+
+fn segment(header: &[u8]) -> Option<Segment> {
+    let word = |offset| u64_at(header, offset);
+    (u32_at(header, 0)? == elf::PT_LOAD).then_some(())?;
+    Some(Segment {
+        address: word(16)?,
+        offset: word(8)?,
+        file_size: word(32)?,
+        memory_size: word(40)?,
+        is_writable: u32_at(header, 4)? & elf::PF_W != 0,
+    })
+}
+
+/// The sections, by the offset of their headers, and by `e_shstrndx`, `e_shnum` and `e_shentsize`.
+fn sections(
+    file: &File,
+    offset: u64,
+    (names_index, count, size): (usize, usize, usize),
+) -> Option<Vec<Section>> {
+    if size != SECTION_HEADER || count > SECTIONS_MAX {
+        return None;
+    }
+    let headers = read(file, offset, count * SECTION_HEADER).ok()?;
+    let mut headers = headers.chunks_exact(SECTION_HEADER);
+    let names = headers.clone().nth(names_index)?;
+    let (start, length) = (u64_at(names, 24)?, u64_at(names, 32)?);
+    let length = usize::try_from(length).ok().filter(|length| *length <= NAMES_MAX)?;
+    let names = read(file, start, length).ok()?;
+    headers.try_fold(Vec::new(), |mut sections, header| {
+        let name = names.get(usize::try_from(u32_at(header, 0)?).ok()?..)?;
+        let name = name.get(..NAME_MAX).unwrap_or(name);
+        let name = name.split(|byte| *byte == 0).next()?;
+        sections.push(Section {
+            name: name.into(),
+            kind: u32_at(header, 4)?,
+            flags: u64_at(header, 8)?,
+            address: u64_at(header, 16)?,
+            offset: u64_at(header, 24)?,
+            size: u64_at(header, 32)?,
+        });
+        Some(sections)
+    })
+}
+
+fn read(file: &File, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; length];
+    file.read_exact_at(&mut bytes, offset)?;
+    Ok(bytes)
+}
+
+fn half_at(bytes: &[u8], offset: usize) -> Option<u16> {
+    Some(u16::from_le_bytes(*bytes.get(offset..)?.first_chunk()?))
+}
+
+fn as_u64(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+pub(crate) mod example;
+#[cfg(test)]
+mod tests;
