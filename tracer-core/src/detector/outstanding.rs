@@ -24,7 +24,7 @@ pub(super) struct Outstanding {
     processes: BTreeMap<ProcessKey, Timestamp>,
     /// The connections whose readers were asked for, as the latest snapshot showed them.
     readers: BTreeMap<ProcessKey, Vec<(ConnectionId, Mark)>>,
-    /// The questions to which no answer came, until one does.
+    /// The questions to which no answer came, until one does or they are not asked any more.
     unanswered: BTreeMap<Subject, NoAnswer>,
 }
 
@@ -109,6 +109,11 @@ impl Outstanding {
         if reason != NoAnswer::Ended {
             self.unanswered.insert(subject, reason);
         }
+    }
+
+    /// Forgets the questions without an answer that are not asked any more.
+    pub(super) fn forget_unanswered(&mut self, is_asked: impl Fn(Subject) -> bool) {
+        self.unanswered.retain(|subject, _| is_asked(*subject));
     }
 
     /// How many questions of each kind have no answer, and why.

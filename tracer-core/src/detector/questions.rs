@@ -37,6 +37,11 @@ impl Detector {
             stacks.extend(&answered.stacks);
         }
         suspected.extend(readers.keys());
+        self.outstanding.forget_unanswered(|subject| match subject {
+            Subject::Process(process) => suspected.contains(&process),
+            Subject::Readers(process) => readers.contains_key(&process),
+            Subject::CallSite(process, stack) => stacks.contains(&(process, stack)),
+        });
         // What was asked and is not answered yet is not asked again.
         let is_awaited = |subject| self.outstanding.is_awaited(subject);
         suspected.retain(|process| !is_awaited(Subject::Process(*process)));

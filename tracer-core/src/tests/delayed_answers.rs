@@ -12,8 +12,8 @@ use proptest::prelude::*;
 
 use super::properties::{Action, facts, history, options, play, reader};
 use crate::{
-    ChangeKind, Confidence, ConnectionId, Detector, Input, NoAnswer, Question, Readers, Report,
-    Timestamp,
+    ChangeKind, Confidence, ConnectionId, Detector, Input, NoAnswer, Note, Question, Readers,
+    Report, Timestamp,
 };
 
 /// Most judgements by which an answer is late.
@@ -149,6 +149,51 @@ fn reports(history: &[(u32, Action)], late: &[usize]) -> Vec<Report> {
 fn dense_history() -> impl Strategy<Value = Vec<(u32, Action)>> {
     let dense = |(wait_ms, action)| (wait_ms / 10, action);
     history().prop_map(move |history| history.into_iter().map(dense).collect())
+}
+
+/// How many questions have no answer, according to each report of a history in which none is answered.
+fn unanswered(history: &[(u32, Action)]) -> Vec<u64> {
+    let mut detector = Detector::new(options());
+    let mut counts = Vec::new();
+    for input in play(history, &[]).1 {
+        match input {
+            Input::Process(_) => {}
+            Input::Tick(at) => {
+                for question in detector.questions(at) {
+                    detector.handle(Input::NoAnswer(question.subject(), NoAnswer::OutOfTime));
+                }
+                detector.handle(input);
+                let notes = detector.report().coverage.notes.into_iter();
+                let counted = notes.map(|note| match note {
+                    Note::NoAnswer { count, .. } => count,
+                    _ => 0,
+                });
+                counts.push(counted.sum());
+            }
+            input => detector.handle(input),
+        }
+    }
+    counts
+}
+
+#[test]
+fn what_is_not_asked_any_more_does_not_lack_an_answer() {
+    let names = 0..6_u8;
+    let open = |name| (0, Action::Open { name, pid: 1, inbound: false, remote: 0 });
+    let receive = |name| (0, Action::Receive { name, bytes: 100 });
+    let close = |name| (0, Action::Close { name });
+    let mut history: Vec<_> = names.clone().map(open).chain(names.clone().map(receive)).collect();
+    history.push((60_000, Action::Snapshot));
+    history.push((2_000, Action::Snapshot));
+    // Without sockets, a process is forgotten.
+    history.extend([open(7)]);
+    history.extend(names.map(close));
+    history.push((2_000, Action::Snapshot));
+
+    let counts = unanswered(&history);
+
+    assert_eq!(counts[2], 0, "{counts:?}");
+    assert!(counts[0] > 0 && counts[1] == counts[0], "{counts:?}");
 }
 
 proptest! {
