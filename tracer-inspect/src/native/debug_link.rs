@@ -14,7 +14,7 @@ use std::{
     path::Path,
 };
 
-use crate::{budget::Budget, elf::Elf, process::regular_file};
+use crate::{budget::Budget, elf::Elf, process::regular_file, worker::NOBODY};
 
 /// Sections with the path of a file that several modules share (`dwz`).
 const SHARED: [&str; 2] = [".gnu_debugaltlink", ".debug_sup"];
@@ -73,10 +73,12 @@ fn shares(elf: &Elf) -> bool {
     SHARED.iter().any(|name| elf.section(name).is_some())
 }
 
-/// Only root and this user can change it.
+/// Only root and this user can change it. The worker of a `tracer` that was started by root runs as
+/// `nobody`, who may also be the user of a watched process.
 fn is_trusted(metadata: &Metadata) -> bool {
-    let own = rustix::process::geteuid().as_raw();
-    [0, own].contains(&metadata.uid()) && metadata.mode() & WRITABLE_BY_OTHERS == 0
+    let own = Some(rustix::process::geteuid().as_raw()).filter(|own| *own != NOBODY);
+    let owner = metadata.uid();
+    (owner == 0 || Some(owner) == own) && metadata.mode() & WRITABLE_BY_OTHERS == 0
 }
 
 #[cfg(test)]

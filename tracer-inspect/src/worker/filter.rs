@@ -3,7 +3,7 @@
 //! Whoever takes the worker over can read files and processes, as it can, and send bytes to the tracer.
 //! It cannot write to a file or a process, start a program, open a socket, or signal another process.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, slice};
 
 use anyhow::{Context as _, Result};
 use rustix::{fs::OFlags, process::getpid};
@@ -32,7 +32,6 @@ const ALLOWED: &[i64] = &[
     libc::SYS_faccessat,
     libc::SYS_faccessat2,
     libc::SYS_dup,
-    libc::SYS_fcntl,
     // Reading processes.
     libc::SYS_process_vm_readv,
     libc::SYS_kcmp,
@@ -76,6 +75,10 @@ const ALLOWED: &[i64] = &[
     libc::SYS_exit_group,
 ];
 
+/// The commands of fcntl(2) that are allowed.
+const FCNTL: [i32; 5] =
+    [libc::F_DUPFD, libc::F_DUPFD_CLOEXEC, libc::F_GETFD, libc::F_SETFD, libc::F_GETFL];
+
 /// `PR_GET_AUXV` of `include/uapi/linux/prctl.h`, from 6.4 on.
 const PR_GET_AUXV: u64 = 0x4155_5856;
 
@@ -105,8 +108,15 @@ fn program() -> Result<BpfProgram> {
     #[cfg(target_arch = "x86_64")]
     rules.insert(libc::SYS_open, when(&[none_of(1, writing)?])?);
     // Memory is never executable.
-    rules.insert(libc::SYS_mprotect, when(&[none_of(2, protection(libc::PROT_EXEC))?])?);
-    rules.insert(libc::SYS_mmap, when(&[none_of(2, protection(libc::PROT_EXEC))?])?);
+    let not_executable = none_of(2, bits(libc::PROT_EXEC))?;
+    rules.insert(libc::SYS_mprotect, when(slice::from_ref(&not_executable))?);
+    // Shared anonymous memory does not count towards `RLIMIT_DATA`, so only files may be shared.
+    let from_file = [not_executable.clone(), none_of(3, bits(libc::MAP_ANONYMOUS))?];
+    let private = [not_executable, none_of(3, bits(libc::MAP_SHARED))?];
+    rules.insert(libc::SYS_mmap, [when(&from_file)?, when(&private)?].concat());
+    // Duplicates and flags. `F_SETOWN` and `F_SETSIG` would let the kernel send signals to others.
+    let commands = FCNTL.iter().map(|command| when(&[is(1, bits(*command))?]));
+    rules.insert(libc::SYS_fcntl, commands.collect::<Result<Vec<_>>>()?.concat());
     // Signals to itself: `abort`.
     let own = u64::from(getpid().as_raw_pid().cast_unsigned());
     rules.insert(libc::SYS_tgkill, when(&[is(0, own)?])?);
@@ -148,6 +158,10 @@ fn condition(
     Ok(SeccompCondition::new(argument, length, operator, value)?)
 }
 
-const fn protection(flag: i32) -> u64 {
-    flag.cast_unsigned() as u64
+/// An argument of 32 bits.
+const fn bits(argument: i32) -> u64 {
+    argument.cast_unsigned() as u64
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@ use rustix::{
 };
 
 /// The user and group `nobody`.
-const NOBODY: u32 = 65_534;
+pub(crate) const NOBODY: u32 = 65_534;
 
 /// What reading other users' processes takes.
 const KEPT: [Capability; 3] = [
