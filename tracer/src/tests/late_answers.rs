@@ -52,6 +52,8 @@ fn a_live_run_reports_what_it_learns_late() {
 
     let outcome = run(&live("2s"), host(&process, late));
     assert!(outcome.report().findings_of(process.pid).is_empty(), "not judged yet: {outcome:?}");
+    assert_eq!(outcome.code, 3, "and the report says so: {outcome:?}");
+    assert_eq!(outcome.report().note("no-answer").unwrap()["reason"], "out-of-time");
 
     let outcome = run(&live("8s"), host(&process, late));
     assert_eq!(outcome.code, 1, "{outcome:?}");

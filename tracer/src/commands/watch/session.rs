@@ -40,6 +40,8 @@ pub(crate) async fn run(
     let end = plan.duration.and_then(|duration| Instant::now().checked_add(duration));
     let result = session.watch(&mut destination, &mut signals, end).await;
     session.settle(&mut signals).await;
+    // In a live run, the processes that these are about stay as they were judged last.
+    session.give_up_answers();
     let (report, changes) = session.detector.report();
     destination.keep(&report, &changes);
     // The files are completed even if the terminal is gone. Of several errors, the first one is
@@ -185,17 +187,21 @@ impl Session {
     /// Takes answers and events for a short time. The last judgment of an audit waits for longer, and
     /// says which answers did not come.
     async fn wait_for_answers(&mut self, is_last: bool, signals: &mut Signals) {
-        let inspect_for = self.inspect_for.filter(|_| is_last);
+        // After a signal, the last judgment waits for no longer than the others.
+        let inspect_for = self.inspect_for.filter(|_| is_last && !self.is_ended);
         let limit = sleep(inspect_for.unwrap_or(ANSWERS_PAUSE));
         tokio::pin!(limit);
         let mut can_poll = true;
         self.take_answers();
-        while self.observer.is_awaiting_answers() && !self.is_ended {
+        while self.observer.is_awaiting_answers() {
             tokio::select! {
                 () = self.observer.answered() => self.take_answers(),
                 () = &mut limit => break,
                 signal = signals.next() => match signal {
-                    SignalRequest::End => self.is_ended = true,
+                    SignalRequest::End => {
+                        self.is_ended = true;
+                        break;
+                    }
                     SignalRequest::Suspend => stop_this_process(),
                     // The report that follows is painted for the new size.
                     SignalRequest::Repaint => {}
@@ -206,10 +212,15 @@ impl Session {
                 }
             }
         }
-        if inspect_for.is_some() {
-            self.observer.give_up_answers();
-            self.take_answers();
+        if is_last && self.inspect_for.is_some() {
+            self.give_up_answers();
         }
+    }
+
+    /// Gives up the questions that have no answer yet; the report says so.
+    fn give_up_answers(&mut self) {
+        self.observer.give_up_answers();
+        self.take_answers();
     }
 
     /// Shows a report and takes a snapshot in turn, until the time is up, a signal arrives, the reader
@@ -289,7 +300,10 @@ impl Session {
             let until = end.map_or(next, |end| end.min(next));
             tokio::select! {
                 signal = signals.next() => match signal {
-                    SignalRequest::End => return Ok(Waited::RunOver),
+                    SignalRequest::End => {
+                        self.is_ended = true;
+                        return Ok(Waited::RunOver);
+                    }
                     SignalRequest::Repaint => drop(destination.repaint(report)?),
                     SignalRequest::Suspend => {
                         destination.leave();
