@@ -85,7 +85,7 @@ fn a_worker_has_only_what_reading_takes_and_an_exec_would_gain_nothing() {
     let limits = fs::read_to_string(format!("/proc/{worker}/limits")).unwrap();
     let limit = |name| limits.lines().find_map(|line| line.strip_prefix(name)).unwrap();
     let data = limit("Max data size").split_whitespace().next().unwrap();
-    assert_eq!(data, (192 << 20).to_string());
+    assert_eq!(data, (232 << 20).to_string());
     assert_eq!(limit("Max file size").split_whitespace().next(), Some("0"));
     tracer.interrupt();
 }

@@ -45,7 +45,8 @@ pub(super) struct WorkerFailed;
 enum Attempt {
     /// Among others.
     First,
-    /// Alone, because it is known to take long.
+    /// Alone and after others, because it is known to take long, or because workers have failed at
+    /// the process.
     Slow,
     /// Alone, to a fresh worker, because one has failed at it.
     Second,
@@ -115,6 +116,12 @@ impl Remembered {
         self.0.contains(&(task.process(), task.kind()))
     }
 
+    /// Whether there is any kind of this process.
+    fn has_process(&self, process: ProcessKey) -> bool {
+        let of_process = (process, TaskKind::Process)..=(process, TaskKind::Resolve);
+        self.0.range(of_process).next().is_some()
+    }
+
     fn insert(&mut self, task: &Task) {
         self.0.insert((task.process(), task.kind()));
         if self.0.len() > REMEMBERED_MAX {
@@ -129,7 +136,10 @@ impl Exchange {
         if self.failed.contains(&task) {
             return Some(Outcome { task, result: Err(Unanswered::Failed) });
         }
-        let attempt = if self.slow.contains(&task) { Attempt::Slow } else { Attempt::First };
+        // Workers have failed at another kind of request about the process.
+        let is_suspect = self.failed.has_process(task.process());
+        let is_slow = is_suspect || self.slow.contains(&task);
+        let attempt = if is_slow { Attempt::Slow } else { Attempt::First };
         // What is sent alone comes last.
         let is_alone = |waiting: &Waiting| waiting.attempt != Attempt::First;
         let place = match attempt {
@@ -263,7 +273,8 @@ impl Exchange {
             self.waiting.push_front(Waiting { task: request.task, attempt });
         }
         let Some(Sent { request: Request { task, .. }, attempt, .. }) = to_blame else { return };
-        if attempt == Attempt::First {
+        if attempt != Attempt::Second {
+            self.postpone(task.process());
             self.waiting.push_back(Waiting { task, attempt: Attempt::Second });
             return;
         }
@@ -274,6 +285,19 @@ impl Exchange {
         let same = self.take_waiting(is_same);
         let tasks = same.into_iter().chain([task]);
         outcomes.extend(tasks.map(|task| Outcome { task, result: Err(Unanswered::Failed) }));
+    }
+
+    /// The requests about this process come after all others, so that a process at which workers fail
+    /// delays others only once.
+    fn postpone(&mut self, process: ProcessKey) {
+        let is_first = |waiting: &Waiting| {
+            waiting.task.process() == process && waiting.attempt == Attempt::First
+        };
+        let (first, rest): (VecDeque<_>, _) =
+            std::mem::take(&mut self.waiting).into_iter().partition(is_first);
+        self.waiting = rest;
+        let first = first.into_iter().map(|Waiting { task, .. }| task);
+        self.waiting.extend(first.map(|task| Waiting { task, attempt: Attempt::Slow }));
     }
 
     /// Gives up the requests that were not sent and that `is_given_up` names.

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// CPU time for inspecting processes for readers after one snapshot. The detector asks again after the
-/// next one for what is left over.
+/// next one for what is left over. The last snapshot of an audit has `--inspect-for` instead.
 const READERS_MAX: Duration = Duration::from_secs(1);
 /// How long a judgment waits for answers: most come within a few milliseconds. Those that come later
 /// are judged when they have come.
@@ -70,6 +70,8 @@ struct Session {
     asked_at: Duration,
     /// How long the last judgment waits for answers; `None` if no longer than the others.
     inspect_for: Option<Duration>,
+    /// This is the last judgment of an audit, which waits for all answers.
+    is_patient: bool,
     /// Answers have come since the latest judgment.
     has_answers: bool,
     /// Since when nothing is to be done until the next snapshot.
@@ -112,6 +114,7 @@ impl Session {
             cpu_time: Duration::ZERO,
             asked_at: Duration::ZERO,
             inspect_for: plan.once.then_some(plan.inspect_for),
+            is_patient: false,
             has_answers: false,
             paused_since: None,
             is_ended: false,
@@ -166,7 +169,8 @@ impl Session {
 
     /// Takes the answers that have come.
     fn take_answers(&mut self) {
-        if self.observer.inspection_time().saturating_sub(self.asked_at) > READERS_MAX {
+        let taken = self.observer.inspection_time().saturating_sub(self.asked_at);
+        if taken > READERS_MAX && !self.is_patient {
             self.observer.give_up_readers();
         }
         for answer in self.observer.answers() {
@@ -189,6 +193,7 @@ impl Session {
     async fn wait_for_answers(&mut self, is_last: bool, signals: &mut Signals) {
         // After a signal, the last judgment waits for no longer than the others.
         let inspect_for = self.inspect_for.filter(|_| is_last && !self.is_ended);
+        self.is_patient = inspect_for.is_some();
         let limit = sleep(inspect_for.unwrap_or(ANSWERS_PAUSE));
         tokio::pin!(limit);
         let mut can_poll = true;

@@ -157,6 +157,29 @@ fn what_fails_twice_is_not_asked_again_and_other_kinds_are() {
 }
 
 #[test]
+fn a_process_at_which_a_worker_fails_delays_others_only_once() {
+    let mut play = Play::asking([1]);
+    play.ask(Task::Entries(process(1)));
+    play.ask(task(2));
+    play.start();
+    assert_eq!(play.send(), [1, 1, 2]);
+    play.fail();
+    play.start();
+    assert_eq!(play.send(), [2]);
+    play.answer();
+    assert_eq!(play.send(), [1], "the other kind, alone");
+    play.fail();
+    play.start();
+    assert_eq!(play.send(), [1]);
+    play.fail();
+    play.start();
+    play.ask(Task::Resolve { process: process(1), objects: Vec::new() });
+    play.ask(task(3));
+    assert_eq!(play.send(), [3]);
+    assert_eq!(play.take(), [(2, true), (1, false)]);
+}
+
+#[test]
 fn what_succeeds_only_alone_is_sent_alone_from_then_on() {
     let mut play = Play::asking([1]);
     play.start();
@@ -174,6 +197,12 @@ fn what_succeeds_only_alone_is_sent_alone_from_then_on() {
     let limit_ms = ALONE_TIME_MAX.as_millis();
     let deadline = Timestamp::from_ms(u64::try_from(limit_ms).unwrap());
     assert_eq!(play.exchange.deadline(), Some(deadline));
+    play.fail();
+    play.take();
+    play.start();
+    assert_eq!(play.send(), [1], "once more, by a fresh worker");
+    play.fail();
+    assert_eq!(play.take(), [(1, false)]);
 }
 
 #[test]
