@@ -3,7 +3,8 @@
 use tracer_core::{Asked, ConnectionId, ProcessKey, Timestamp};
 use tracer_inspect::protocol::{Reply, Request, Task, frame::FrameBuffer};
 
-/// The longest reply that is read here. What is read takes at most some hundred times as much memory.
+/// The longest reply that is read here. What is read takes at most some hundred times as much
+/// memory.
 const REPLY_MAX: usize = 64 << 10;
 
 /// Frames with replies to a request about readers.

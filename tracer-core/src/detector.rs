@@ -66,7 +66,7 @@ pub struct Detector {
     unreadable: u64,
     unopened: u64,
     not_judged: BTreeMap<String, u64>,
-    /// The questions that are not answered yet.
+    /// The questions that have not been answered yet.
     outstanding: Outstanding,
     /// Questions about readers that were left unanswered after the latest snapshot.
     unanswered: u64,
@@ -216,7 +216,7 @@ impl Detector {
             &self.options,
             now,
         );
-        // The findings about these stay as they are until the answers arrive.
+        // The findings about these processes stay as they are until the answers arrive.
         let awaited = self.outstanding.processes();
         let Derivations { claimed, unfounded, .. } = &mut self.derived;
         let candidates = context.candidates(claimed, unfounded, &awaited);
@@ -366,7 +366,7 @@ impl Detector {
     }
 }
 
-/// Whether the connection is one of a process that is not judged, because an answer is awaited.
+/// Whether the process of the connection is not judged because an answer is awaited.
 fn is_awaited(tracked: &Tracked, awaited: &BTreeSet<ProcessKey>) -> bool {
     let process = || tracked.owner().map(|owner| owner.key);
     !awaited.is_empty() && process().is_some_and(|key| awaited.contains(&key))

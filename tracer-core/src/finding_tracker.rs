@@ -44,7 +44,7 @@ pub(crate) struct FindingTracker {
     /// Findings that are not in the latest judgment although a connection still has the verdict: it
     /// was absent from one snapshot only. They are neither reported nor retracted.
     undecided: BTreeMap<Identity, Tracked>,
-    /// Findings about processes that are not judged now.
+    /// Findings about processes that are not judged at present.
     aside: Aside,
     retracted: VecDeque<Finding>,
     /// Retracted findings that are no longer listed.
@@ -78,9 +78,9 @@ struct Beginning {
 }
 
 impl FindingTracker {
-    /// Sets the findings of the processes of which an answer is `awaited` aside, so that the next
-    /// judgment leaves them as they are: it says nothing of these processes. `is_flagged` returns
-    /// whether a connection still has a verdict.
+    /// Sets aside the findings about processes about which an answer is `awaited`, so that the next
+    /// judgment, which does not include these processes, leaves them as they are. `is_flagged`
+    /// returns whether a connection still has a verdict.
     pub(crate) fn set_aside(
         &mut self,
         awaited: &BTreeSet<ProcessKey>,
@@ -108,7 +108,7 @@ impl FindingTracker {
         }
     }
 
-    /// Returns the findings that were set aside to the others.
+    /// Puts the findings that were set aside back.
     pub(crate) fn restore(&mut self) {
         let Aside { mut active, mut undecided } = core::mem::take(&mut self.aside);
         self.active.append(&mut active);
@@ -216,7 +216,7 @@ impl FindingTracker {
     }
 }
 
-/// Removes the connections that have no verdict any more. The rest is as it was judged.
+/// Removes the connections that no longer have a verdict. The rest stays as it was judged.
 fn retain(finding: &mut Finding, is_flagged: impl Fn(ConnectionId) -> bool) {
     let before = finding.connections.len();
     finding.connections.retain(|connection| is_flagged(connection.id));

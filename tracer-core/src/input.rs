@@ -28,10 +28,10 @@ pub enum Input {
     Ledger(Ledger),
     /// An answer to [`Question::CallSite`](crate::Question::CallSite).
     CallSite(CallSite),
-    /// No answer to this question will come.
+    /// This question will not be answered.
     NoAnswer(Subject, NoAnswer),
-    /// None of the questions that are not answered yet will be. The number is how many of those about
-    /// readers were left out after the latest snapshot because there was no time.
+    /// No question that is not answered yet will be. The number is how many questions about readers
+    /// were left unanswered after the latest snapshot because there was no time.
     Unanswered(u64),
     /// A remark for the reader of the report.
     Note(Note),

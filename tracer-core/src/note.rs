@@ -96,7 +96,7 @@ pub enum Note {
     /// `tracer` runs inside a pid namespace, and processes outside, which are not seen, were asked
     /// for too.
     OutsideNotVisible,
-    /// `count` processes (for call sites: stacks) were inspected in vain.
+    /// There was no answer to questions about `count` processes (for call sites: stacks).
     NoAnswer { question: QuestionKind, reason: NoAnswer, count: u64 },
 }
 

@@ -95,8 +95,8 @@ impl Processes {
         }
     }
 
-    /// Stores what `/proc` says about a process. `asked_at` is when the snapshot ended after which that
-    /// was asked for; `None` stands for the latest one.
+    /// Stores what `/proc` says about a process. `asked_at` is the end of the snapshot after which
+    /// that was asked for; `None` means the latest one.
     pub(crate) fn take_facts(&mut self, facts: ProcessFacts, asked_at: Option<Timestamp>) {
         self.unreadable.remove(&facts.key);
         let at = asked_at.unwrap_or(self.snapshot_at);

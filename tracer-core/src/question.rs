@@ -30,7 +30,7 @@ pub struct Asked {
     pub inode: u64,
 }
 
-/// What a question is about.
+/// The subject of a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Subject {
     /// [`Question::Process`].
@@ -92,15 +92,15 @@ impl QuestionKind {
     }
 }
 
-/// Why no answer to a question will come.
+/// Why a question is not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NoAnswer {
     /// The process has ended.
     Ended,
-    /// There was no time. It is asked again.
+    /// There was no time. The question is asked again.
     OutOfTime,
-    /// The inspection crashed, or exceeded its limit of time or memory, twice. This kind of question is
-    /// not put to the process again.
+    /// The inspection crashed, or exceeded its limit of time or memory, twice. This kind of
+    /// question is not asked about the process again.
     Failed,
 }
 

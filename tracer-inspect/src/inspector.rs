@@ -47,8 +47,8 @@ impl Inspector {
         self
     }
 
-    /// The answer to a question; `None` if the process has ended or its pid was reused. `stack` is the
-    /// stack that a [`Question::CallSite`] is about, if the kernel still has it.
+    /// The answer to a question; `None` if the process has ended or its pid was reused. `stack` is
+    /// the stack that a [`Question::CallSite`] is about, if the kernel still has it.
     pub fn answer(&mut self, question: &Question, stack: Option<&UserStack>) -> Option<Input> {
         let budget = Budget::new(self.allowance);
         let answer = match question {
@@ -91,8 +91,8 @@ impl Inspector {
         self.readers.answer(&mut self.go, process, asked, budget)
     }
 
-    /// The functions of Go's HTTP client to which uprobes are attached, as offsets in the file of the
-    /// program. `None` if the process does not run a Go program.
+    /// The functions of Go's HTTP client to which uprobes are attached, as offsets in the file of
+    /// the program. `None` if the process does not run a Go program.
     ///
     /// # Errors
     /// No response of this program can be tracked; the limit says why.

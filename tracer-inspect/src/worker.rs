@@ -1,6 +1,6 @@
 //! The inspection worker: a process that reads watched processes for the tracer.
 //!
-//! A watched process controls what is read here. So this happens in a process of its own, which may
+//! A watched process controls what is read here. So this happens in a separate process, which may
 //! use too much memory, hang or crash: the tracer then starts another one.
 
 mod filter;
@@ -29,10 +29,10 @@ use crate::{
 /// Answers the requests that arrive on `socket`, one at a time, until the other end is closed.
 ///
 /// # Errors
-/// The socket failed, or the other end does not speak the protocol.
+/// The socket failed, or a message is malformed.
 pub fn run(socket: &UnixStream) -> io::Result<()> {
-    // Several requests are read at once. Each reply is written at once, so that the oldest request
-    // without one is the one that is being worked on.
+    // Several requests may be read at once. Each reply is written immediately, so the worker is
+    // always working on the oldest request without a reply.
     let (mut requests, mut replies) = (BufReader::new(socket), socket);
     let Some(message) = frame::read_from(&mut requests)? else { return Ok(()) };
     let setup = Setup::read(&message).map_err(|_| malformed())?;
@@ -55,8 +55,8 @@ pub fn run(socket: &UnixStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Panics of libraries are caught where they are called, and are not shown: they would be printed
-/// over the table of the tracer, whose standard error this is with `-v`.
+/// Logs panics instead of printing them. Panics of libraries are caught by their callers; standard
+/// error may be the terminal on which the tracer shows its table.
 pub fn silence_panics() {
     panic::set_hook(Box::new(|panic| log::debug!("{panic}")));
 }

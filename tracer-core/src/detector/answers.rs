@@ -1,4 +1,4 @@
-//! What is made of answers to questions.
+//! Answers to questions.
 
 use alloc::{collections::BTreeMap, vec::Vec};
 
@@ -25,8 +25,9 @@ impl Detector {
         self.processes.call_sites.remember(answer);
     }
 
-    /// What is missing from the answer is no longer known. What it says of a connection that was used
-    /// or passed on since it was asked for may no longer hold, and is dropped.
+    /// Connections that are missing from the answer have an unknown reader from now on. The result
+    /// for a connection that was used or got another owner since the question may be outdated, and
+    /// is dropped.
     pub(super) fn take_readers(&mut self, readers: Readers) {
         let mut found: BTreeMap<ConnectionId, ReaderFacts> =
             readers.found.into_iter().map(|facts| (facts.id, facts)).collect();
@@ -46,7 +47,7 @@ impl Detector {
         }
     }
 
-    /// No answer to a question will come.
+    /// A question will not be answered.
     pub(super) fn take_no_answer(&mut self, subject: Subject, reason: NoAnswer) {
         self.outstanding.give_up(subject, reason);
         if let (Subject::Readers(process), NoAnswer::OutOfTime) = (subject, reason) {
@@ -54,8 +55,8 @@ impl Detector {
         }
     }
 
-    /// None of the questions that are not answered yet will be. `count` is how many of those about
-    /// readers there was no time for.
+    /// No question that is not answered yet will be. `count` is the number of questions about
+    /// readers for which there was no time.
     pub(super) fn take_unanswered(&mut self, count: u64) {
         self.unanswered = count;
         for process in self.outstanding.give_up_all() {

@@ -1,10 +1,10 @@
-//! Questions that were asked, and the answers that are still to come.
+//! Questions that have been asked and not answered yet.
 //!
-//! Answers may take seconds, and a judgement does not wait for them. *Asked and not answered* is not
-//! *unknown*: while an answer about a process is awaited, the process is not judged. Its findings stay
-//! as they are, without the connections that were closed or used meanwhile, so none rises and none
-//! falls. Every question is answered, or it is said that no answer will come, within a time that is
-//! not the detector's concern.
+//! Answers may take seconds, and a judgment does not wait for them. *Asked and not answered* is not
+//! *unknown*: while an answer about a process is awaited, the process is not judged. Its findings
+//! stay as they are, without the connections that were closed or used meanwhile, so the confidence
+//! of none rises or falls. Every question gets an answer or a reason why there is none; the
+//! observer limits how long that takes.
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -15,21 +15,21 @@ use crate::{
     ConnectionId, NoAnswer, ProcessKey, QuestionKind, StackId, Subject, Timestamp, tracked::Tracked,
 };
 
-/// The questions that were asked.
+/// The questions that have been asked.
 #[derive(Debug, Default)]
 pub(super) struct Outstanding {
-    /// Those whose answer is awaited.
+    /// Questions whose answer is awaited.
     awaited: BTreeSet<Subject>,
-    /// The processes that were asked about, and when the snapshot ended that the answer is as of.
+    /// The processes that were asked about, and the end of the snapshot after which that was done.
     processes: BTreeMap<ProcessKey, Timestamp>,
-    /// The connections whose readers were asked for, as the latest snapshot showed them.
+    /// The connections whose readers were asked for, as the latest snapshot had shown them.
     readers: BTreeMap<ProcessKey, Vec<(ConnectionId, Mark)>>,
-    /// The questions to which no answer came, until one does or they are not asked any more.
+    /// The questions that were not answered, until they are or are not asked any more.
     unanswered: BTreeMap<Subject, NoAnswer>,
 }
 
-/// What an answer about a connection depends on. If it has changed when the answer arrives, the answer
-/// may be about the state before.
+/// The state of a connection on which the answer depends. If it has changed when the answer
+/// arrives, the answer may be outdated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Mark {
     read_sequence: u32,
@@ -40,7 +40,7 @@ pub(super) struct Mark {
 }
 
 impl Mark {
-    /// That of a connection as of the latest snapshot; `None` if none has shown it.
+    /// The state of a connection in the latest snapshot; `None` if no snapshot has shown it.
     pub(super) fn of(tracked: &Tracked) -> Option<Self> {
         let facts = tracked.facts.as_deref()?;
         Some(Self {
@@ -54,13 +54,13 @@ impl Mark {
 }
 
 impl Outstanding {
-    /// A question about a process is asked after a snapshot that ended at `snapshot_at`.
+    /// Notes a question about a process, asked after a snapshot that ended at `snapshot_at`.
     pub(super) fn ask_process(&mut self, process: ProcessKey, snapshot_at: Timestamp) {
         self.awaited.insert(Subject::Process(process));
         self.processes.insert(process, snapshot_at);
     }
 
-    /// A question about the readers of these connections is asked.
+    /// Notes a question about the readers of these connections.
     pub(super) fn ask_readers(
         &mut self,
         process: ProcessKey,
@@ -70,40 +70,41 @@ impl Outstanding {
         self.readers.insert(process, connections);
     }
 
-    /// A question about a stack is asked.
+    /// Notes a question about a stack.
     pub(super) fn ask_call_site(&mut self, process: ProcessKey, stack: StackId) {
         self.awaited.insert(Subject::CallSite(process, stack));
     }
 
-    /// The answer is awaited.
+    /// Whether the answer is awaited.
     pub(super) fn is_awaited(&self, subject: Subject) -> bool {
         self.awaited.contains(&subject)
     }
 
-    /// The processes of which an answer is awaited.
+    /// The processes about which an answer is awaited.
     pub(super) fn processes(&self) -> BTreeSet<ProcessKey> {
         self.awaited.iter().map(|subject| subject.process()).collect()
     }
 
-    /// The answer about a process has come. Returns when the snapshot ended that it is as of.
+    /// The answer about a process has arrived. Returns the end of the snapshot after which it was
+    /// asked for.
     pub(super) fn take_process(&mut self, process: ProcessKey) -> Option<Timestamp> {
         self.answered(Subject::Process(process));
         self.processes.remove(&process)
     }
 
-    /// The answer about readers has come. Returns the connections that were asked about.
+    /// The answer about readers has arrived. Returns the connections that were asked about.
     pub(super) fn take_readers(&mut self, process: ProcessKey) -> Vec<(ConnectionId, Mark)> {
         self.answered(Subject::Readers(process));
         self.readers.remove(&process).unwrap_or_default()
     }
 
-    /// The answer has come.
+    /// The answer has arrived.
     pub(super) fn answered(&mut self, subject: Subject) {
         self.awaited.remove(&subject);
         self.unanswered.remove(&subject);
     }
 
-    /// The answer will not come.
+    /// There will be no answer.
     pub(super) fn give_up(&mut self, subject: Subject, reason: NoAnswer) {
         self.awaited.remove(&subject);
         if reason != NoAnswer::Ended {
@@ -116,7 +117,7 @@ impl Outstanding {
         self.unanswered.retain(|subject, _| is_asked(*subject));
     }
 
-    /// How many questions of each kind have no answer, and why.
+    /// Number of questions without an answer, by kind and reason.
     pub(super) fn unanswered(&self) -> BTreeMap<(QuestionKind, NoAnswer), u64> {
         let mut counts = BTreeMap::new();
         for (subject, reason) in &self.unanswered {
@@ -125,7 +126,7 @@ impl Outstanding {
         counts
     }
 
-    /// No answer is awaited any more. Returns the processes whose readers were.
+    /// No answer is awaited any more. Returns the processes whose readers were asked for.
     pub(super) fn give_up_all(&mut self) -> Vec<ProcessKey> {
         let awaited = core::mem::take(&mut self.awaited);
         let readers = awaited.into_iter().filter_map(|subject| match subject {
@@ -135,7 +136,7 @@ impl Outstanding {
         readers.collect()
     }
 
-    /// Forgets the processes that are gone.
+    /// Forgets processes that have exited.
     pub(super) fn retain(&mut self, exists: impl Fn(&ProcessKey) -> bool) {
         self.awaited.retain(|subject| exists(&subject.process()));
         self.processes.retain(|process, _| exists(process));

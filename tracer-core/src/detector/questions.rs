@@ -25,7 +25,7 @@ impl Detector {
     /// rule suspects or that the user named, the readers of suspicious connections, and their call
     /// sites. At most 1,024 processes, 256 inspections and 64 stacks at a time. A process is not
     /// judged until each question about it is answered, or `Input::NoAnswer` or `Input::Unanswered`
-    /// says that it will not be.
+    /// says that there will be no answer.
     pub fn questions(&mut self, now: Timestamp) -> Vec<Question> {
         let mut readers = self.ask(now);
         let mut suspected: BTreeSet<ProcessKey> = self.reported_processes().collect();
@@ -42,7 +42,7 @@ impl Detector {
             Subject::Readers(process) => readers.contains_key(&process),
             Subject::CallSite(process, stack) => stacks.contains(&(process, stack)),
         });
-        // What was asked and is not answered yet is not asked again.
+        // Questions that have not been answered yet are not asked again.
         let is_awaited = |subject| self.outstanding.is_awaited(subject);
         suspected.retain(|process| !is_awaited(Subject::Process(*process)));
         readers.retain(|process, _| !is_awaited(Subject::Readers(*process)));
@@ -169,8 +169,8 @@ impl Suspects {
     }
 }
 
-/// How long the answer about the reader of this connection is not asked for again: half of `--idle`,
-/// and longer if another answer cannot raise the confidence of a finding.
+/// How long the answer about the reader of this connection is not asked for again: half of
+/// `--idle`, and longer if another answer cannot raise the confidence of a finding.
 fn answer_lasts_ms(view: &ConnectionView<'_>) -> u64 {
     let Options { idle_ms, .. } = view.options;
     if rules::is_claimed_for_later(view) { idle_ms / 2 } else { idle_ms - idle_ms / 6 }

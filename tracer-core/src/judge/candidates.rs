@@ -48,11 +48,11 @@ impl Candidates<'_> {
 }
 
 impl<'a> JudgeContext<'a> {
-    /// The groups that need to be judged. On most hosts these are few, so they are determined before
-    /// anything is collected.
+    /// The groups that need to be judged. On most hosts these are few, so they are determined
+    /// before anything is collected.
     ///
     /// `claimed` is updated. Groups of processes that are `unfounded` need not be judged again, and
-    /// those of processes of which an answer is `awaited` are not judged.
+    /// those of processes about which an answer is `awaited` are not judged.
     pub(crate) fn candidates(
         &self,
         claimed: &mut Derived<Claims>,

@@ -16,7 +16,7 @@ use crate::{
     Report, Timestamp,
 };
 
-/// Most judgements by which an answer is late.
+/// Most judgments by which an answer is late.
 const LATE_MAX: usize = 3;
 /// Snapshots at the end of a history in which nothing happens and every answer is in time.
 const QUIET: usize = 12;
@@ -24,12 +24,12 @@ const QUIET: usize = 12;
 /// A run whose answers are late.
 struct LateRun<'a> {
     detector: Detector,
-    /// By how many judgements each answer is late, again and again.
+    /// By how many judgments each answer is late, again and again.
     late: &'a [usize],
     asked: usize,
-    /// Answers that have not arrived, with the judgement before which they do.
+    /// Answers that have not arrived, with the judgment before which they do.
     pending: Vec<(usize, Input)>,
-    judgements: usize,
+    judgments: usize,
     /// The connections that have a verdict, by the changes.
     flagged: BTreeSet<ConnectionId>,
 }
@@ -42,12 +42,12 @@ impl<'a> LateRun<'a> {
             late,
             asked: 0,
             pending: Vec::new(),
-            judgements: 0,
+            judgments: 0,
             flagged: BTreeSet::new(),
         }
     }
 
-    /// Returns the report, if the input is a judgement.
+    /// Returns the report, if the input is a judgment.
     fn handle(&mut self, input: Input) -> Option<Report> {
         match input {
             // Answers come to questions only.
@@ -56,12 +56,12 @@ impl<'a> LateRun<'a> {
                 for question in self.detector.questions(at) {
                     let late = self.late.get(self.asked % self.late.len().max(1)).copied();
                     self.asked += 1;
-                    let due = self.judgements + late.unwrap_or(0);
+                    let due = self.judgments + late.unwrap_or(0);
                     self.pending.push((due, answer(&question, at)));
                 }
                 self.deliver();
                 self.detector.handle(input);
-                self.judgements += 1;
+                self.judgments += 1;
                 // Some arrive while nothing else happens.
                 if self.deliver() {
                     self.detector.handle(Input::Tick(at));
@@ -90,7 +90,7 @@ impl LateRun<'_> {
     /// Passes on the answers that are due. Returns whether there were some.
     fn deliver(&mut self) -> bool {
         let before = self.pending.len();
-        let due: Vec<_> = self.pending.extract_if(.., |(due, _)| *due <= self.judgements).collect();
+        let due: Vec<_> = self.pending.extract_if(.., |(due, _)| *due <= self.judgments).collect();
         for (_, answer) in due {
             self.detector.handle(answer);
         }
@@ -139,7 +139,7 @@ fn findings(report: &Report) -> Vec<String> {
     findings
 }
 
-/// The report at each judgement.
+/// The report at each judgment.
 fn reports(history: &[(u32, Action)], late: &[usize]) -> Vec<Report> {
     let mut run = LateRun::new(late);
     play(history, &[]).1.into_iter().filter_map(|input| run.handle(input)).collect()
@@ -151,7 +151,8 @@ fn dense_history() -> impl Strategy<Value = Vec<(u32, Action)>> {
     history().prop_map(move |history| history.into_iter().map(dense).collect())
 }
 
-/// How many questions have no answer, according to each report of a history in which none is answered.
+/// How many questions have no answer, according to each report of a history in which none is
+/// answered.
 fn unanswered(history: &[(u32, Action)]) -> Vec<u64> {
     let mut detector = Detector::new(options());
     let mut counts = Vec::new();
@@ -199,8 +200,8 @@ fn what_is_not_asked_any_more_does_not_lack_an_answer() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
-    /// No finding is surer than it would be if answers were in time, or was when the process was last
-    /// judged; and once the answers have come, the findings are the same.
+    /// No finding is surer than it would be if answers were in time, or was when the process was
+    /// last judged; and once the answers have come, the findings are the same.
     #[test]
     fn late_answers_make_no_finding_surer(
         history in dense_history(),
@@ -230,9 +231,9 @@ proptest! {
         let end = inputs.iter().rposition(|it| matches!(it, Input::Tick(_))).unwrap_or(0);
         let mut in_time = LateRun::new(&[]);
         let mut delayed = LateRun::new(&late);
-        let judgements = inputs.iter().filter(|it| matches!(it, Input::Tick(_))).count();
+        let judgments = inputs.iter().filter(|it| matches!(it, Input::Tick(_))).count();
         for input in inputs.into_iter().take(end + 1) {
-            if delayed.judgements + QUIET >= judgements {
+            if delayed.judgments + QUIET >= judgments {
                 delayed.late = &[];
             }
             in_time.handle(input.clone());

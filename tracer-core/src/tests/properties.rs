@@ -348,8 +348,8 @@ proptest! {
         }
     }
 
-    /// Events may arrive in a batch or one by one, with or without reports and questions in between:
-    /// the findings at the end are the same.
+    /// Events may arrive in a batch or one by one, with or without reports and questions in
+    /// between: the findings at the end are the same.
     #[test]
     fn reports_and_questions_do_not_disturb(history in history(), extra in any::<u64>()) {
         let history = [&history[..], &[(0, Action::Snapshot)]].concat();

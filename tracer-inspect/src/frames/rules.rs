@@ -73,7 +73,7 @@ impl Rules {
         Self::with_user_rules(&Self::user_rules(path)?)
     }
 
-    /// The text of the user's rules, which are well-formed; empty if there is no file.
+    /// The text of the user's rules, which has been checked; empty if there is no file.
     ///
     /// # Errors
     /// As [`load`](Self::load).
@@ -90,7 +90,7 @@ impl Rules {
         Ok(text)
     }
 
-    /// The built-in rules, preceded by these.
+    /// The built-in rules, preceded by the rules in `text`.
     ///
     /// # Errors
     /// A rule is malformed.

@@ -1,12 +1,12 @@
-//! How values are written: integers little-endian, enums as the number of the variant in one byte,
+//! The encoding of values: integers little-endian, enums as the number of the variant in one byte,
 //! lists and strings preceded by their length.
 
 /// The bytes are not a value of the type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
 
-/// Elements for which room is made before they are read. The length of a list is only a claim until
-/// its elements have been read.
+/// Maximum number of elements for which memory is allocated before they are read: the length of a
+/// list may be wrong.
 const ROOM_MAX: usize = 1_024;
 
 /// A type that crosses the boundary.
@@ -21,7 +21,7 @@ pub(super) trait Wire: Sized {
     fn read(input: &mut Bytes<'_>) -> Result<Self, Malformed>;
 }
 
-/// Bytes that have not been read yet.
+/// The bytes that have not been read yet.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bytes<'a>(&'a [u8]);
 
@@ -185,11 +185,11 @@ impl<T: Wire, U: Wire> Wire for (T, U) {
 }
 
 fn write_length(length: usize, out: &mut Vec<u8>) {
-    // No frame is that long, so that a wrong length here is one that is not sent.
+    // No frame is that long, so a length that does not fit is never sent.
     u32::try_from(length).unwrap_or(u32::MAX).write(out);
 }
 
-/// Both directions of a struct, by its fields in the order in which they are written.
+/// Encodes and decodes a struct, by its fields in the order in which they are written.
 macro_rules! wire_struct {
     ($type:ty { $($field:ident),* $(,)? }) => {
         impl $crate::protocol::codec::Wire for $type {
@@ -207,7 +207,7 @@ macro_rules! wire_struct {
     };
 }
 
-/// Both directions of an enum, by its variants with the number of each.
+/// Encodes and decodes an enum, by its variants and their numbers.
 macro_rules! wire_enum {
     ($type:ty {
         $($number:literal = $variant:ident $(($($item:ident),*))? $({ $($field:ident),* })?,)*

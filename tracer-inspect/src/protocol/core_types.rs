@@ -1,5 +1,5 @@
-//! The types of other modules that cross the boundary. A new field or variant of one of them does not
-//! compile until it is listed here.
+//! The types of other modules that cross the boundary. A new field or variant of one of them is a
+//! compile error until it is listed here.
 
 use tracer_common::{LedgerKind, StackTop};
 use tracer_core::{

@@ -1,4 +1,5 @@
-//! Frames on a stream socket: the length of a message in four bytes, little-endian, and the message.
+//! Frames on a stream socket: the length of a message in four bytes, little-endian, and the
+//! message.
 
 use std::io::{self, ErrorKind, Read};
 
@@ -7,7 +8,7 @@ use super::codec::{Malformed, Wire};
 /// Bytes before each message.
 const HEADER_BYTES: usize = 4;
 
-/// Longest message in bytes.
+/// Maximum length of a message in bytes.
 pub const MESSAGE_MAX: usize = 64 << 20;
 
 /// A message as a frame; `None` if it is longer than `max` bytes.
@@ -23,7 +24,7 @@ pub(super) fn frame<T: Wire>(message: &T, max: usize) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Reads one frame to its end; `None` if the other end has closed the socket.
+/// Reads one frame; `None` if the other end has closed the socket.
 ///
 /// # Errors
 /// The socket failed, or the frame is longer than [`MESSAGE_MAX`].
@@ -43,19 +44,20 @@ pub fn read_from(socket: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
     Ok((message.len() == length as usize).then_some(message))
 }
 
-/// Bytes that have arrived on a socket, until they are whole frames.
+/// Bytes that have arrived on a socket and are not a complete frame yet.
 #[derive(Debug, Default)]
 pub struct FrameBuffer {
     bytes: Vec<u8>,
 }
 
 impl FrameBuffer {
-    /// Appends what has arrived.
+    /// Appends bytes that have arrived.
     pub fn extend(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// The next message; `None` if it is not complete. Nothing is allocated for what has not arrived.
+    /// The next message; `None` if it is not complete. Nothing is allocated for bytes that have not
+    /// arrived.
     ///
     /// # Errors
     /// It is longer than `max` bytes.
@@ -75,7 +77,7 @@ impl FrameBuffer {
         Ok(Some(message))
     }
 
-    /// Nothing has arrived that is not part of a message that was returned.
+    /// Whether all bytes that have arrived were returned in messages.
     pub const fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }

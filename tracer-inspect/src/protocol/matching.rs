@@ -1,4 +1,4 @@
-//! Whether a reply is about what was asked.
+//! Checks that a reply is about its request.
 
 use std::collections::HashSet;
 
@@ -6,12 +6,12 @@ use tracer_core::{ConnectionId, Readers, Timestamp};
 
 use super::{Answer, Reply, Request, Task};
 
-/// A reply is not about what was asked, so the worker that sent it is not one of ours any more.
+/// Why a reply does not match its request. The worker that sent it cannot be trusted any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mismatch {
     /// It has the number of another request.
     Sequence,
-    /// It was read before it was asked for, or has not been read yet.
+    /// Its timestamp is earlier than the request or later than its arrival.
     Time,
     /// It answers another kind of request.
     Kind,
@@ -20,10 +20,11 @@ pub enum Mismatch {
 }
 
 impl Reply {
-    /// Checks that this is the reply to a request that was sent at `sent_at`, and that arrives `now`.
+    /// Checks that this is the reply to a request that was sent at `sent_at`, and that arrives
+    /// `now`.
     ///
     /// # Errors
-    /// It is not.
+    /// It does not match.
     pub fn check(
         &self,
         request: &Request,
@@ -60,7 +61,7 @@ impl Reply {
     }
 }
 
-/// Each connection is one that was asked about, and none is there twice.
+/// Whether each connection is one that was asked about, and none occurs twice.
 fn are_asked(readers: &Readers, asked: impl Iterator<Item = ConnectionId>) -> bool {
     let mut asked: HashSet<ConnectionId> = asked.collect();
     readers.found.iter().all(|facts| asked.remove(&facts.id))

@@ -1,4 +1,4 @@
-//! What the worker replies.
+//! The replies of the worker.
 
 use tracer_core::{CallSite, Input, Limit, ProcessFacts, Readers, Timestamp};
 
@@ -13,16 +13,16 @@ use crate::go::{Entries, ResolvedConnection};
 pub struct Reply {
     /// The number of the request.
     pub sequence: u64,
-    /// When the worker began to read, on `CLOCK_MONOTONIC`. What it says holds for a process or a
-    /// connection only if that has not changed since.
+    /// When the worker began to read, on `CLOCK_MONOTONIC`. The answer is valid only for processes
+    /// and connections that have not changed since.
     pub read_at: Timestamp,
-    /// CPU time of the worker since the reply before, in nanoseconds.
+    /// CPU time of the worker since its previous reply, in nanoseconds.
     pub cpu_ns: u64,
-    /// What was found out.
+    /// The answer.
     pub answer: Answer,
 }
 
-/// What was found out about a process.
+/// The result of an inspection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// The process has ended, or its pid was reused.
@@ -35,10 +35,10 @@ pub enum Answer {
     ProcessUnreadable,
     /// The call site of a stack.
     CallSite(CallSite),
-    /// Who reads from its connections.
+    /// What is waiting to read from its connections.
     Readers(Readers),
-    /// The functions of Go's HTTP client, or why its responses cannot be followed; `None` if it does
-    /// not run a Go program.
+    /// The functions of Go's HTTP client, or why its responses cannot be tracked; `None` if the
+    /// process does not run a Go program.
     Entries(Option<Result<Entries, Limit>>),
     /// The connection of each object of Go's HTTP client, or why the process cannot be inspected.
     Resolved(Result<Vec<Option<ResolvedConnection>>, Limit>),
@@ -57,31 +57,32 @@ wire_enum!(Answer {
 });
 
 impl Answer {
-    /// An answer of the inspector; `None` stands for a process that has ended.
+    /// The answer for a result of the inspector; `None` means that the process has exited.
     pub(crate) fn of(input: Option<Input>) -> Self {
         match input {
             Some(Input::Process(facts)) => Self::Process(facts),
             Some(Input::ProcessUnreadable(_)) => Self::ProcessUnreadable,
             Some(Input::CallSite(call_site)) => Self::CallSite(call_site),
             Some(Input::Readers(readers)) => Self::Readers(readers),
-            // The inspector gives no other inputs.
+            // The inspector returns no other inputs.
             _ => Self::Ended,
         }
     }
 }
 
 impl Reply {
-    /// The first message of a worker, which is ready now. `cpu_ns` is what its start took.
+    /// The first message of a worker, which says that it is ready. `cpu_ns` is the CPU time of its
+    /// start.
     pub const fn ready(at: Timestamp, cpu_ns: u64) -> Self {
         Self { sequence: 0, read_at: at, cpu_ns, answer: Answer::Ended }
     }
 
-    /// This may be the first message of a worker.
+    /// Whether this may be the first message of a worker.
     pub fn is_ready(&self) -> bool {
         self.sequence == 0 && self.answer == Answer::Ended
     }
 
-    /// It as a frame. An answer longer than `max` bytes is replaced by [`Answer::TooLong`].
+    /// The reply as a frame. An answer longer than `max` bytes is replaced by [`Answer::TooLong`].
     pub fn to_frame(&self, max: usize) -> Vec<u8> {
         let too_long = || {
             let Self { sequence, read_at, cpu_ns, answer: _ } = *self;

@@ -1,4 +1,4 @@
-//! What the tracer asks of the worker.
+//! The requests of the tracer.
 
 use tracer_core::{Asked, ProcessKey, Question, StackId};
 
@@ -8,16 +8,16 @@ use super::{
 };
 use crate::{go::HttpObject, process::user_stack::UserStack};
 
-/// Longest reply, apart from what is said of each connection or object.
+/// Maximum length of a reply in bytes, without the facts about each connection or object.
 const REPLY_MAX: usize = 1 << 20;
-/// Longest that a reply may be for each connection that is asked about: most of it is the request of
-/// an HTTP response.
+/// Maximum length in bytes of the facts about one connection or object, most of which is the text
+/// of an HTTP request.
 const FACTS_MAX: usize = 4 << 10;
 
-/// The first message to a worker: what holds for all requests.
+/// The first message to a worker: settings for all requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Setup {
-    /// Command lines are read and returned (`--cmdline`).
+    /// Whether command lines are read and returned (`--cmdline`).
     pub with_cmdline: bool,
     /// The frame rules of the user (`--call-sites`), which precede the built-in ones.
     pub frame_rules: String,
@@ -29,11 +29,11 @@ pub struct Request {
     /// Its number, which the reply repeats: from 1 on, and never used twice, not even for another
     /// worker.
     pub sequence: u64,
-    /// What to find out.
+    /// The task.
     pub task: Task,
 }
 
-/// What to find out about a process.
+/// A task for the worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Task {
     /// [`Question::Process`].
@@ -65,7 +65,7 @@ pub enum Task {
     },
 }
 
-/// What kind of request it is: a worker that fails at one kind for a process may answer the others.
+/// The kind of a task. If workers fail at one kind for a process, they may succeed at the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TaskKind {
     /// [`Task::Process`].
@@ -91,7 +91,7 @@ wire_enum!(Task {
 });
 
 impl Setup {
-    /// It as a frame; `None` if the frame rules are too long.
+    /// The message as a frame; `None` if the frame rules are too long.
     pub fn to_frame(&self) -> Option<Vec<u8>> {
         frame::frame(self, MESSAGE_MAX)
     }
@@ -106,7 +106,7 @@ impl Setup {
 }
 
 impl Request {
-    /// It as a frame; `None` if it is too long.
+    /// The request as a frame; `None` if it is too long.
     pub fn to_frame(&self) -> Option<Vec<u8>> {
         frame::frame(self, MESSAGE_MAX)
     }
@@ -119,7 +119,7 @@ impl Request {
         codec::from_bytes(message)
     }
 
-    /// Longest reply in bytes that is read.
+    /// Maximum length of the reply in bytes.
     pub fn reply_max(&self) -> usize {
         let facts = match &self.task {
             Task::Readers { asked, .. } => asked.len(),

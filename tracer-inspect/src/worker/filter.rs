@@ -1,7 +1,8 @@
-//! The system calls of the worker: an allow-list (seccomp(2)). All others return EPERM.
+//! The system calls that the worker may make: an allow-list (seccomp(2)). All others return EPERM.
 //!
-//! Whoever takes the worker over can read files and processes, as it can, and send bytes to the tracer.
-//! It cannot write to a file or a process, start a program, open a socket, or signal another process.
+//! A process that has taken over the worker can read the files and processes that the worker can
+//! read, and send bytes to the tracer. It cannot write to a file or a process, execute a program,
+//! open a socket, or signal another process.
 
 use std::{collections::BTreeMap, slice};
 
@@ -12,7 +13,7 @@ use seccompiler::{
     SeccompRule, apply_filter,
 };
 
-/// Calls that are allowed whatever their arguments.
+/// Calls that are allowed with any arguments.
 const ALLOWED: &[i64] = &[
     // Reading files and directories.
     libc::SYS_read,
@@ -41,7 +42,7 @@ const ALLOWED: &[i64] = &[
     libc::SYS_sendto,
     libc::SYS_recvfrom,
     libc::SYS_ppoll,
-    // Memory. A file that is mapped was opened for reading.
+    // Memory. A mapped file was opened for reading.
     libc::SYS_brk,
     libc::SYS_munmap,
     libc::SYS_mremap,
@@ -62,7 +63,7 @@ const ALLOWED: &[i64] = &[
     libc::SYS_getcwd,
     libc::SYS_getrandom,
     libc::SYS_getrlimit,
-    // The runtime of Rust and C: locks, panics, the end.
+    // The runtimes of Rust and C: locks, panics, exit.
     libc::SYS_futex,
     libc::SYS_sched_yield,
     libc::SYS_sched_getaffinity,
@@ -82,17 +83,17 @@ const FCNTL: [i32; 5] =
 /// `PR_GET_AUXV` of `include/uapi/linux/prctl.h`, from 6.4 on.
 const PR_GET_AUXV: u64 = 0x4155_5856;
 
-/// The same for calls that the architecture has beside newer ones.
+/// The same for older calls that only some architectures have.
 #[cfg(target_arch = "x86_64")]
 const ALLOWED_LEGACY: &[i64] =
     &[libc::SYS_stat, libc::SYS_lstat, libc::SYS_readlink, libc::SYS_access, libc::SYS_poll];
 #[cfg(not(target_arch = "x86_64"))]
 const ALLOWED_LEGACY: &[i64] = &[];
 
-/// Confines this process for good.
+/// Installs the filter, which cannot be removed.
 ///
 /// # Errors
-/// The kernel refused: it was built without seccomp filters.
+/// The kernel refused, for example because it was built without seccomp filters.
 pub fn filter_system_calls() -> Result<()> {
     let program = program().context("the filter of system calls is not valid")?;
     apply_filter(&program).context("cannot filter the system calls of the inspection worker")
@@ -101,7 +102,7 @@ pub fn filter_system_calls() -> Result<()> {
 fn program() -> Result<BpfProgram> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
         ALLOWED.iter().chain(ALLOWED_LEGACY).map(|call| (*call, Vec::new())).collect();
-    // Only for reading, or not even for that (O_PATH).
+    // For reading only, or not even for that (O_PATH).
     let writing = OFlags::WRONLY | OFlags::RDWR | OFlags::CREATE | OFlags::TRUNC | OFlags::TMPFILE;
     let writing = u64::from(writing.bits() & !OFlags::DIRECTORY.bits());
     rules.insert(libc::SYS_openat, when(&[none_of(2, writing)?])?);
@@ -117,10 +118,10 @@ fn program() -> Result<BpfProgram> {
     // Duplicates and flags. `F_SETOWN` and `F_SETSIG` would let the kernel send signals to others.
     let commands = FCNTL.iter().map(|command| when(&[is(1, bits(*command))?]));
     rules.insert(libc::SYS_fcntl, commands.collect::<Result<Vec<_>>>()?.concat());
-    // Signals to itself: `abort`.
+    // Signals to this process only: `abort`.
     let own = u64::from(getpid().as_raw_pid().cast_unsigned());
     rules.insert(libc::SYS_tgkill, when(&[is(0, own)?])?);
-    // The auxiliary vector, which a library asks for.
+    // A library reads the auxiliary vector.
     rules.insert(libc::SYS_prctl, when(&[is(0, PR_GET_AUXV)?])?);
     // Limits are read, not set.
     rules.insert(libc::SYS_prlimit64, when(&[is_null(2)?])?);

@@ -1,17 +1,17 @@
-//! What the kernel lets the worker use.
+//! The resource limits of the worker.
 
 use std::io;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Maximum anonymous memory of the worker, in bytes: heap and private writable mappings
-/// (`RLIMIT_DATA`, getrlimit(2)). Mapped files do not count. If more is needed, the allocation fails
-/// and the worker aborts. It is more than the [budget](crate::budget) of a question, so that a
-/// question that needs too much memory is answered with that limit: the rest is for what is kept of
-/// Go programs, for buffers of constant size and for the worker itself.
+/// (`RLIMIT_DATA`, getrlimit(2)). Mapped files do not count. If more is needed, the allocation
+/// fails and the worker aborts. It is more than the [budget](crate::budget) of a question, so that
+/// a question that needs too much memory is answered with that limit: the rest is for what is kept
+/// of Go programs, for buffers of constant size and for the worker itself.
 pub const MEMORY_MAX_BYTES: u64 = 232 << 20;
 
-/// Limits this process for good: memory, no core dumps, no writing to files.
+/// Permanently limits this process: memory, no core dumps, no writing to files.
 ///
 /// # Errors
 /// The kernel refused.

@@ -1,4 +1,4 @@
-//! What the worker may do, once it has dropped the rest for good.
+//! The privileges of the worker: it drops all that reading does not need.
 
 use anyhow::{Context as _, Result};
 use caps::{CapSet, Capability, CapsHashSet};
@@ -13,7 +13,7 @@ use rustix::{
 /// The user and group `nobody`.
 pub(crate) const NOBODY: u32 = 65_534;
 
-/// What reading other users' processes takes.
+/// The capabilities for reading the processes of other users.
 const KEPT: [Capability; 3] = [
     // `/proc/PID`, and the memory of the process.
     Capability::CAP_SYS_PTRACE,
@@ -23,8 +23,9 @@ const KEPT: [Capability; 3] = [
     Capability::CAP_CHECKPOINT_RESTORE,
 ];
 
-/// Drops everything but what reading takes: capabilities, also those that an `exec` could bring back,
-/// the groups, and the user if that is root. It must be called before another thread is started.
+/// Permanently drops everything that reading does not need: capabilities, including those that an
+/// `exec` could gain, supplementary groups, and the user root. It must be called before another
+/// thread is started.
 ///
 /// # Errors
 /// The kernel refused.
@@ -42,7 +43,7 @@ fn drop_all() -> Result<()> {
     if may(Capability::CAP_SETGID) {
         set_thread_groups(&[])?;
     }
-    // In a user namespace there may be no such user.
+    // In a user namespace, this user may not exist.
     if getuid().is_root()
         && may(Capability::CAP_SETUID)
         && let Err(error) = become_nobody()
@@ -60,7 +61,7 @@ fn drop_all() -> Result<()> {
     Ok(())
 }
 
-/// Capabilities stay permitted.
+/// Changes user and group. The capabilities stay permitted.
 fn become_nobody() -> Result<()> {
     use rustix::process::{Gid, Uid};
     set_keep_capabilities(true)?;

@@ -98,8 +98,8 @@ struct Observation {
     interval: Option<Duration>,
     /// In an audit, wait up to this time for inspections of processes [default: 5s]
     ///
-    /// The report says which processes could not be inspected in this time. A live run does not wait: what an
-    /// inspection shows is in the next report.
+    /// The report says which processes could not be inspected in this time. A live run does not wait:
+    /// what an inspection shows is in the next report.
     #[arg(long, value_name = "DURATION", value_parser = duration, hide_short_help = true)]
     inspect_for: Option<Duration>,
     /// Load rules for stack frames that are not the application's

@@ -1,6 +1,6 @@
-//! Inspections of processes, by a worker process of their own ([`tracer_inspect::worker`]).
+//! Inspections of processes by a separate worker process ([`tracer_inspect::worker`]).
 //!
-//! Nothing here waits: requests are queued, and what became of them comes out as time goes on.
+//! Nothing here waits: requests are queued, and their outcomes are returned as they become known.
 
 mod exchange;
 mod launcher;
@@ -26,14 +26,14 @@ use self::exchange::{Exchange, Outcome, Unanswered, WorkerFailed};
 use self::launcher::Launcher;
 pub(crate) use self::launcher::{LAUNCHER, WORKER, run as run_launcher};
 
-/// Bytes that wait for the socket to take them, above which no further request is encoded.
+/// No further request is encoded while this many bytes have not been sent.
 const UNSENT_MAX: usize = 1 << 20;
-/// Bytes that are read from the socket before other things of the run have their turn.
+/// Maximum number of bytes read from the socket at a time, so that the event loop is not blocked.
 const READ_MAX: usize = 4 << 20;
-/// Workers that were killed and have not ended: they are in an uninterruptible wait. No other is
-/// started while there are that many.
+/// Maximum number of workers that were killed and have not exited, because they are in an
+/// uninterruptible wait. No other worker is started while there are this many.
 const ENDING_MAX: usize = 3;
-/// After this many workers that did not get ready, the questions are given up.
+/// After this many workers that did not become ready, the questions are given up.
 const STARTS_MAX: u32 = 3;
 
 /// The inspections of one run.
@@ -44,11 +44,11 @@ pub(crate) struct Inspections {
     setup: Vec<u8>,
     exchange: Exchange,
     worker: Option<Worker>,
-    /// Of workers that were killed and have not ended.
+    /// The sockets of workers that were killed and have not exited.
     ending: Vec<StdUnixStream>,
-    /// Workers that were started since one was ready.
+    /// Number of workers started since one was ready.
     starts: u32,
-    /// What is known and was not returned yet.
+    /// Outcomes that have not been returned yet.
     outcomes: Vec<Outcome>,
 }
 
@@ -56,7 +56,7 @@ pub(crate) struct Inspections {
 #[derive(Debug)]
 struct Worker {
     socket: UnixStream,
-    /// What it has not taken yet, from `taken` on.
+    /// Bytes to send; those before `taken` have been sent.
     unsent: Vec<u8>,
     taken: usize,
 }
@@ -66,7 +66,7 @@ impl Inspections {
     /// request.
     ///
     /// # Errors
-    /// No process can be started, or the frame rules are too long.
+    /// The process cannot be started, or the frame rules are too long.
     pub(crate) fn start(setup: &Setup, verbose: bool) -> Result<Self> {
         Ok(Self {
             setup: setup.to_frame().context("--call-sites: the file is too large")?,
@@ -79,12 +79,12 @@ impl Inspections {
         })
     }
 
-    /// Asks a question. `stack` is the one that a [`Question::CallSite`] is about.
+    /// Asks a question. `stack` is the stack that a [`Question::CallSite`] is about.
     pub(crate) fn ask(&mut self, question: &Question, stack: Option<&UserStack>) {
         self.outcomes.extend(self.exchange.ask(Task::of(question, stack)));
     }
 
-    /// Some questions have no answer yet.
+    /// Whether some questions have no answer yet.
     pub(crate) fn is_waiting(&self) -> bool {
         !self.exchange.is_idle() || !self.outcomes.is_empty()
     }
@@ -117,7 +117,8 @@ impl Inspections {
         }
     }
 
-    /// Does what can be done without waiting, and returns the answers that have come.
+    /// Sends and receives what is possible without waiting, and returns the answers that have
+    /// arrived.
     pub(crate) fn answers(&mut self) -> Vec<Input> {
         loop {
             match self.exchange_messages() {
@@ -145,15 +146,15 @@ impl Inspections {
         }
     }
 
-    /// CPU time of all workers, as far as they have replied.
+    /// CPU time of all workers, as reported with their replies.
     pub(crate) const fn cpu_time(&self) -> Duration {
         self.exchange.cpu_time()
     }
 
-    /// Sends and receives what can be without waiting.
+    /// Sends and receives what is possible without waiting.
     ///
     /// # Errors
-    /// The worker has ended, is late, or sent something that is no reply.
+    /// The worker has exited, is late, or has sent something that is not a reply.
     fn exchange_messages(&mut self) -> Result<(), WorkerFailed> {
         if self.worker.is_none() {
             if !self.exchange.has_next() {
@@ -173,7 +174,7 @@ impl Inspections {
         }
     }
 
-    /// Starts a worker. If there can be none, all questions are given up.
+    /// Starts a worker. If that is impossible, all questions are given up.
     fn start_worker(&mut self) {
         self.ending.retain(is_open);
         let can_start = self.ending.len() < ENDING_MAX && self.starts < STARTS_MAX;
@@ -201,7 +202,7 @@ impl Inspections {
     fn kill_worker(&mut self) {
         self.exchange.worker_ended();
         let Some(worker) = self.worker.take() else { return };
-        // If the launcher has ended, its workers have, too.
+        // If the launcher has exited, so have its workers.
         let _ = self.launcher.kill_worker();
         self.ending.extend(worker.socket.into_std());
     }
@@ -212,10 +213,10 @@ impl Worker {
         self.taken < self.unsent.len()
     }
 
-    /// Sends as much as the socket takes.
+    /// Sends as much as the socket accepts.
     ///
     /// # Errors
-    /// The worker has ended.
+    /// The worker has exited.
     fn send(
         &mut self,
         exchange: &mut Exchange,
@@ -244,7 +245,7 @@ impl Worker {
     /// Receives what has arrived.
     ///
     /// # Errors
-    /// The worker has ended, or what it sent is not the reply to the oldest request.
+    /// The worker has exited, or has not sent the reply to the oldest request.
     fn receive(
         &self,
         exchange: &mut Exchange,
@@ -268,7 +269,7 @@ impl Worker {
     }
 }
 
-/// The worker at the other end has not ended: it would have closed its socket.
+/// Whether the worker at the other end is still running: otherwise its socket is closed.
 fn is_open(socket: &StdUnixStream) -> bool {
     let mut socket = socket;
     let mut rest = [0; 4 << 10];
@@ -286,7 +287,7 @@ fn until(deadline: Timestamp) -> Duration {
     Duration::from_nanos(deadline.as_ns().saturating_sub(clock::now().as_ns()))
 }
 
-/// What an outcome is to the detector; `None` if it does not answer a question.
+/// The input that an outcome becomes; `None` if the task was not a question.
 fn input(outcome: Outcome) -> Option<Input> {
     let Outcome { task, result } = outcome;
     let subject = match &task {
@@ -317,8 +318,8 @@ pub(crate) fn run_worker() -> Result<()> {
     worker::silence_panics();
     worker::limit_resources().context("cannot limit the resources of the inspection worker")?;
     worker::drop_privileges()?;
-    // The launcher kills its workers when it ends, unless it was killed itself. Another user, or other
-    // capabilities, would reset this.
+    // The launcher kills its workers when it exits, unless it was killed itself. This comes after
+    // the change of user and capabilities, which would reset it.
     set_parent_process_death_signal(Some(Signal::KILL))?;
     let socket = io::stdin().as_fd().try_clone_to_owned()?;
     worker::filter_system_calls()?;

@@ -56,9 +56,9 @@ pub(crate) struct Observer {
     filter: Filter,
     /// The processes named with `--pid`, if any.
     targets: Option<TargetProcesses>,
-    /// Answers the questions of the detector; `None` if the backend does.
+    /// Answers the questions of the detector; `None` if the backend answers them.
     inspections: Option<Inspections>,
-    /// Reads what the ledgers need from Go programs.
+    /// Reads Go programs for the ledgers.
     inspector: Inspector,
     /// The responses in flight of Go programs, if uprobes are attached.
     ledgers: Option<Ledgers>,

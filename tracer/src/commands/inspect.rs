@@ -1,4 +1,5 @@
-//! The hidden commands that run the processes of inspections. Their socket is standard input.
+//! The hidden commands for the launcher and the worker of inspections. Their socket is standard
+//! input.
 
 use anyhow::Result;
 
@@ -20,7 +21,7 @@ pub(crate) fn launch(verbose: bool) -> Result<u8> {
 /// Runs a worker.
 ///
 /// # Errors
-/// The kernel refuses its limits, or its socket failed.
+/// The kernel refused a limit, or its socket failed.
 pub(crate) fn work(verbose: bool) -> Result<u8> {
     start_logging(verbose);
     inspection::run_worker()?;

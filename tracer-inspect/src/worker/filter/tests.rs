@@ -14,10 +14,11 @@ type Call = (&'static str, i64, [i64; 6]);
 
 /// The error number of a system call; 0 if it succeeded.
 fn error_of((_, number, arguments): &Call) -> i32 {
-    let [a, b, c, d, e, f] = *arguments;
+    let [first, second, third, fourth, fifth, sixth] = *arguments;
     // SAFETY: the calls below read and write no memory of this process other than new mappings, and
     // what their pointers refer to is alive.
-    let result = unsafe { libc::syscall(*number as c_long, a, b, c, d, e, f) };
+    let result =
+        unsafe { libc::syscall(*number as c_long, first, second, third, fourth, fifth, sixth) };
     if result == -1 { io::Error::last_os_error().raw_os_error().unwrap_or(0) } else { 0 }
 }
 

@@ -44,9 +44,9 @@ pub(crate) struct ScriptedHost {
     pub(crate) fallback: Option<FallbackReason>,
     /// How long it takes to answer a question.
     pub(crate) answer_delay: Duration,
-    /// Questions that were not answered yet, and when they are.
+    /// Questions that have not been answered yet, and when they will be.
     asked: VecDeque<(Instant, Question)>,
-    /// What became of questions that were given up.
+    /// The outcomes of questions that were given up.
     given_up: Vec<Input>,
 }
 

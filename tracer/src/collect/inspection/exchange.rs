@@ -1,10 +1,10 @@
-//! The requests of a run, on their way to a worker and back. Pure: it is told what happens and when,
-//! and says what to do.
+//! Which request is sent to a worker when, and what follows if the worker fails. Pure: time and
+//! bytes are passed in.
 //!
-//! A worker answers one request at a time, in order. So the oldest one that was sent is the one that it
-//! works on, and if the worker fails (it ends, takes too long, or says something that is not an
-//! answer), that request is to blame. It is sent once more, alone, to a fresh worker, after all others
-//! and with more time. If that fails too, this kind of request is not made of the process again.
+//! A worker answers one request at a time, in order. So it works on the oldest one that was sent,
+//! and if the worker fails (it exits, takes too long, or sends something that is not an answer),
+//! that request is to blame. It is sent once more, alone, to a fresh worker, after all others and
+//! with more time. If that fails too, no request of this kind is made about the process again.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -14,13 +14,14 @@ use std::{
 use tracer_core::{ProcessKey, Timestamp};
 use tracer_inspect::protocol::{Answer, Reply, Request, Task, TaskKind, frame::FrameBuffer};
 
-/// Most requests that a worker has at a time. Enough that it never waits for the next one, and few
-/// enough that not much is lost with it.
+/// Maximum number of requests that a worker has at a time: enough that it does not wait for the
+/// next one, and few enough that little is lost with it.
 const SENT_MAX: usize = 16;
-/// Most pairs of process and kind that are remembered. The oldest process is forgotten first.
+/// Maximum number of pairs of process and kind that are remembered. The process that started first
+/// is forgotten first.
 const REMEMBERED_MAX: usize = 4_096;
 
-/// What became of a request.
+/// The outcome of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Outcome {
     pub(super) task: Task,
@@ -30,13 +31,13 @@ pub(super) struct Outcome {
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unanswered {
-    /// Two workers failed at it, or at an earlier one of the kind.
+    /// Two workers failed at it, or at an earlier request of this kind.
     Failed,
     /// There was no time.
     OutOfTime,
 }
 
-/// The worker is of no use any more, and is to be killed.
+/// The worker must be killed and replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct WorkerFailed;
 
@@ -52,14 +53,14 @@ enum Attempt {
     Second,
 }
 
-/// A request that was not sent yet.
+/// A request that has not been sent yet.
 #[derive(Debug)]
 struct Waiting {
     task: Task,
     attempt: Attempt,
 }
 
-/// A request that was sent and not answered yet.
+/// A request that was sent and has not been answered yet.
 #[derive(Debug)]
 struct Sent {
     request: Request,
@@ -71,26 +72,26 @@ struct Sent {
 #[derive(Debug, Default)]
 pub(super) struct Exchange {
     waiting: VecDeque<Waiting>,
-    /// Those of the present worker, the oldest first.
+    /// Requests that the current worker has, oldest first.
     sent: VecDeque<Sent>,
-    /// Since when the worker works on the oldest of them.
+    /// When the worker began to work on the oldest of them.
     working_since: Timestamp,
     received: FrameBuffer,
-    /// The present worker has said that it is ready. Before, it has failed at nothing but its start.
+    /// The current worker has said that it is ready. If it fails before, no request is to blame.
     is_ready: bool,
-    /// The present worker was sent a request.
+    /// The current worker has been sent a request.
     is_used: bool,
-    /// What is not asked any more.
+    /// What is not asked again.
     failed: Remembered,
     /// What takes longer than [`first_time_max`].
     slow: Remembered,
     /// The number of the latest request.
     sequence: u64,
-    /// CPU time of workers, in nanoseconds, as far as they say.
+    /// CPU time of workers, in nanoseconds, as they report it.
     cpu_ns: u64,
 }
 
-/// How long a worker may take for a request while others wait for their turn.
+/// How long a worker may take for a request while others are waiting.
 const fn first_time_max(kind: TaskKind) -> Duration {
     Duration::from_secs(match kind {
         TaskKind::Process => 1,
@@ -98,16 +99,16 @@ const fn first_time_max(kind: TaskKind) -> Duration {
     })
 }
 
-/// How long a worker may take for a request that it has alone. More than the slowest process takes on a
-/// busy host: a goroutine scan of a process with 250,000 goroutines takes seconds.
+/// How long a worker may take for a request that it has alone. Even on a busy host, the slowest
+/// one, a scan of 250,000 goroutines, takes less.
 const ALONE_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// How long a worker may take to start, on a busy host.
 const START_TIME_MAX: Duration = Duration::from_secs(10);
-/// Longest message that says that a worker is ready.
+/// Maximum length in bytes of the message that says that a worker is ready.
 const READY_MAX: usize = 64;
 
-/// Kinds of requests of processes.
+/// Kinds of requests about processes.
 #[derive(Debug, Default)]
 struct Remembered(BTreeSet<(ProcessKey, TaskKind)>);
 
@@ -131,7 +132,7 @@ impl Remembered {
 }
 
 impl Exchange {
-    /// Adds a request; returns its outcome if it is not made.
+    /// Adds a request; returns its outcome if it will not be sent.
     pub(super) fn ask(&mut self, task: Task) -> Option<Outcome> {
         if self.failed.contains(&task) {
             return Some(Outcome { task, result: Err(Unanswered::Failed) });
@@ -151,12 +152,12 @@ impl Exchange {
         None
     }
 
-    /// No request is without its outcome.
+    /// Whether every request has its outcome.
     pub(super) fn is_idle(&self) -> bool {
         self.waiting.is_empty() && self.sent.is_empty()
     }
 
-    /// There is a request that a worker should have now.
+    /// Whether there is a request to send now.
     pub(super) fn has_next(&self) -> bool {
         let Some(next) = self.waiting.front() else { return false };
         let mut attempts = self.sent.iter().map(|sent| sent.attempt).chain([next.attempt]);
@@ -164,14 +165,14 @@ impl Exchange {
         self.sent.len() < if is_alone { 1 } else { SENT_MAX }
     }
 
-    /// The next request takes a fresh worker, and the present one is not fresh.
+    /// Whether the next request needs a fresh worker, and the current one is not fresh.
     pub(super) fn needs_fresh_worker(&self) -> bool {
         let is_second = |next: &Waiting| next.attempt == Attempt::Second;
         self.is_used && self.sent.is_empty() && self.waiting.front().is_some_and(is_second)
     }
 
-    /// The next request to send, as a frame; `None` if there is none now. A request that is too long
-    /// to be sent is given up, and its outcome is added to `outcomes`.
+    /// The next request to send, as a frame; `None` if there is none now. A request that is too
+    /// long is given up, and its outcome is added to `outcomes`.
     pub(super) fn next_frame(
         &mut self,
         now: Timestamp,
@@ -194,10 +195,10 @@ impl Exchange {
         None
     }
 
-    /// Takes what a worker has sent.
+    /// Takes bytes that the worker has sent.
     ///
     /// # Errors
-    /// It is not a reply to the oldest request.
+    /// They are not the reply to the oldest request.
     pub(super) fn receive(
         &mut self,
         bytes: &[u8],
@@ -234,15 +235,15 @@ impl Exchange {
         Ok(())
     }
 
-    /// Adds the CPU time that the worker says it took. It has one thread, and has not worked for longer
-    /// than since its reply before.
+    /// Adds the CPU time that the worker reports: at most the time since its previous reply,
+    /// because it has one thread.
     fn spend(&mut self, cpu_ns: u64, now: Timestamp) {
         let most_ns = now.as_ns().saturating_sub(self.working_since.as_ns());
         self.cpu_ns = self.cpu_ns.saturating_add(cpu_ns.min(most_ns));
         self.working_since = now;
     }
 
-    /// The time by which the worker must have sent the next reply; `None` if it has nothing to do.
+    /// When the next reply must have arrived; `None` if the worker has no request.
     pub(super) fn deadline(&self) -> Option<Timestamp> {
         let oldest = self.sent.front()?;
         let limit = match oldest.attempt {
@@ -254,18 +255,19 @@ impl Exchange {
         Some(self.working_since.after_ms(limit_ms))
     }
 
-    /// There is no worker any more. The next one is fresh.
+    /// The worker has been killed or has exited. The next one is fresh.
     pub(super) fn worker_ended(&mut self) {
         self.received = FrameBuffer::default();
         (self.is_ready, self.is_used) = (false, false);
     }
 
-    /// The present worker has started well.
+    /// Whether the current worker is ready.
     pub(super) const fn is_ready(&self) -> bool {
         self.is_ready
     }
 
-    /// The worker has failed. All that it had is asked again; the oldest, which is to blame, alone.
+    /// The worker has failed. All its requests are sent again; the oldest one, which is to blame,
+    /// alone.
     pub(super) fn worker_failed(&mut self, outcomes: &mut Vec<Outcome>) {
         let to_blame = if self.is_ready { self.sent.pop_front() } else { None };
         self.worker_ended();
@@ -287,8 +289,8 @@ impl Exchange {
         outcomes.extend(tasks.map(|task| Outcome { task, result: Err(Unanswered::Failed) }));
     }
 
-    /// The requests about this process come after all others, so that a process at which workers fail
-    /// delays others only once.
+    /// The requests about this process come after all others, so that a process at which workers
+    /// fail delays others only once.
     fn postpone(&mut self, process: ProcessKey) {
         let is_first = |waiting: &Waiting| {
             waiting.task.process() == process && waiting.attempt == Attempt::First
@@ -300,7 +302,7 @@ impl Exchange {
         self.waiting.extend(first.map(|task| Waiting { task, attempt: Attempt::Slow }));
     }
 
-    /// Gives up the requests that were not sent and that `is_given_up` names.
+    /// Gives up the requests of some kinds that have not been sent.
     pub(super) fn give_up(
         &mut self,
         why: Unanswered,
@@ -311,7 +313,7 @@ impl Exchange {
         outcomes.extend(given_up.into_iter().map(|task| Outcome { task, result: Err(why) }));
     }
 
-    /// Removes some of the tasks that were not sent.
+    /// Removes some of the tasks that have not been sent.
     fn take_waiting(&mut self, is_taken: impl Fn(&Task) -> bool) -> Vec<Task> {
         let waiting = std::mem::take(&mut self.waiting);
         let (taken, rest): (VecDeque<_>, _) =
@@ -320,11 +322,10 @@ impl Exchange {
         taken.into_iter().map(|waiting| waiting.task).collect()
     }
 
-    /// Gives up all requests. The worker may still send replies to those that it has, so it is of no
-    /// use any more if there were some.
+    /// Gives up all requests.
     ///
     /// # Errors
-    /// There were some.
+    /// The worker has some of them and could still reply, so it cannot be used again.
     pub(super) fn give_up_all(
         &mut self,
         why: Unanswered,

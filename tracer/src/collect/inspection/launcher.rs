@@ -1,9 +1,9 @@
-//! The launcher: a process that starts and kills inspection workers, so that `tracer` itself need not
-//! keep the privileges that a new worker begins with.
+//! The launcher: a process that starts and kills inspection workers, so that `tracer` itself does
+//! not have to keep the privileges that a new worker starts with.
 //!
-//! It is started before anything is read from a watched process, and parses nothing: a message to it
-//! is one byte, with the socket of a worker to start or without. It ends with `tracer`, and its workers
-//! end with it.
+//! It is started before anything is read from a watched process, and parses nothing: a message to
+//! it is one byte, and carries a socket if a worker is to be started. The launcher exits with
+//! `tracer`, and its workers exit with it.
 
 use std::{
     io::{self, IoSlice, IoSliceMut},
@@ -26,7 +26,7 @@ use rustix::{
     process::setsid,
 };
 
-/// This program, also if its file has been replaced.
+/// This program, even if its file has been replaced.
 const PROGRAM: &str = "/proc/self/exe";
 /// The hidden command that runs the launcher.
 pub(crate) const LAUNCHER: &str = "__launch-inspection";
@@ -44,11 +44,11 @@ pub(crate) struct Launcher {
 }
 
 impl Launcher {
-    /// Starts the launcher, with the privileges of this process. With `verbose`, the log of workers is
-    /// on standard error.
+    /// Starts the launcher, with the privileges of this process. With `verbose`, the log of workers
+    /// is on standard error.
     ///
     /// # Errors
-    /// No process can be started.
+    /// The process cannot be started.
     pub(crate) fn start(verbose: bool) -> Result<Self> {
         let (socket, its) = UnixStream::pair().context("cannot start inspections")?;
         let process = command(LAUNCHER, its.into(), verbose).spawn();
@@ -56,18 +56,18 @@ impl Launcher {
         Ok(Self { socket, process })
     }
 
-    /// Kills the present worker, and starts one that serves `socket`.
+    /// Kills the current worker, and starts one that serves `socket`.
     ///
     /// # Errors
-    /// The launcher has ended.
+    /// The launcher has exited.
     pub(super) fn start_worker(&self, socket: &UnixStream) -> io::Result<()> {
         self.send(&[socket.as_fd()])
     }
 
-    /// Kills the present worker.
+    /// Kills the current worker.
     ///
     /// # Errors
-    /// The launcher has ended.
+    /// The launcher has exited.
     pub(super) fn kill_worker(&self) -> io::Result<()> {
         self.send(&[])
     }
@@ -84,8 +84,8 @@ impl Launcher {
     }
 }
 
-/// One of the hidden commands, with a socket as its standard input. It gets no environment, which may
-/// hold secrets.
+/// One of the hidden commands, with a socket as its standard input and without environment
+/// variables, which may contain secrets.
 fn command(name: &str, socket: OwnedFd, verbose: bool) -> Command {
     let mut command = Command::new(PROGRAM);
     let log = || if verbose { Stdio::inherit() } else { Stdio::null() };
@@ -100,7 +100,7 @@ fn command(name: &str, socket: OwnedFd, verbose: bool) -> Command {
 /// The socket failed.
 pub(crate) fn run(verbose: bool) -> Result<()> {
     let socket = io::stdin().as_fd().try_clone_to_owned()?;
-    // Ctrl-C and Ctrl-Z are for tracer, which ends or stops its inspections itself.
+    // Ctrl-C and Ctrl-Z are meant for tracer only.
     let _ = setsid();
     let mut workers: Vec<Child> = Vec::new();
     while let Some(message) = receive(&socket)? {
@@ -108,7 +108,7 @@ pub(crate) fn run(verbose: bool) -> Result<()> {
         if let Some(socket) = message.socket {
             match command(WORKER, socket, verbose).spawn() {
                 Ok(worker) => workers.push(worker),
-                // The other end of its socket is closed, which shows tracer that there is none.
+                // Its socket is closed, so tracer sees that it does not exist.
                 Err(error) => log::warn!("cannot start an inspection worker: {error}"),
             }
         }
@@ -117,7 +117,8 @@ pub(crate) fn run(verbose: bool) -> Result<()> {
     Ok(())
 }
 
-/// Kills these, and forgets those that have ended. One in an uninterruptible wait ends later.
+/// Kills these workers, and forgets those that have exited. A worker in an uninterruptible wait
+/// exits later.
 fn end(workers: &mut Vec<Child>) {
     for worker in &mut *workers {
         let _ = worker.kill();

@@ -86,9 +86,9 @@ impl Needs {
     }
 }
 
-/// Drops all capabilities for good, except those that are needed from here on. A program that is
-/// executed gets none back, also as root. It must be called before another thread is started, because
-/// capabilities are per thread.
+/// Permanently drops all capabilities except those that are still needed: an `exec` gains none, not
+/// even as root. It must be called before another thread is started, because capabilities are per
+/// thread.
 ///
 /// # Errors
 /// The kernel refused.

@@ -8,8 +8,7 @@ use crate::collect::backend::Backend;
 use crate::collect::inspection::Inspections;
 
 impl Observer {
-    /// Asks a question. Its answer, or that there will be none, comes from
-    /// [`answers`](Self::answers) later.
+    /// Asks a question. [`answers`](Self::answers) returns the answer later, or that there is none.
     pub(crate) fn ask(&mut self, question: &Question) {
         #[cfg(test)]
         if let Backend::Scripted(host) = &mut self.backend {
@@ -49,7 +48,7 @@ impl Observer {
         }
     }
 
-    /// Makes progress with the questions, and returns the answers that have come.
+    /// Makes progress with the questions, and returns the answers that have arrived.
     pub(crate) fn answers(&mut self) -> Vec<Input> {
         #[cfg(test)]
         if let Backend::Scripted(host) = &mut self.backend {
@@ -58,14 +57,14 @@ impl Observer {
         self.inspections.as_mut().map(Inspections::answers).unwrap_or_default()
     }
 
-    /// Gives up the questions about readers that are not being answered yet: there is no more time.
+    /// Gives up the questions about readers that no worker has yet, because there is no more time.
     pub(crate) fn give_up_readers(&mut self) {
         if let Some(inspections) = &mut self.inspections {
             inspections.give_up_readers();
         }
     }
 
-    /// Gives up all questions: there is no more time.
+    /// Gives up all questions, because there is no more time.
     pub(crate) fn give_up_answers(&mut self) {
         #[cfg(test)]
         if let Backend::Scripted(host) = &mut self.backend {

@@ -1,4 +1,5 @@
-//! The event loop: inputs go from the observer to the detector, reports from there to the output.
+//! The event loop: inputs go from the observer to the detector, and reports from the detector to
+//! the output.
 
 use std::time::Duration;
 
@@ -16,11 +17,12 @@ use crate::{
     recording::{Head, Recorder},
 };
 
-/// CPU time for inspecting processes for readers after one snapshot. The detector asks again after the
-/// next one for what is left over. The last snapshot of an audit has `--inspect-for` instead.
+/// CPU time for inspecting processes for readers after one snapshot. The detector asks the
+/// remaining questions again after the next one. After the last snapshot of an audit, the limit is
+/// `--inspect-for` instead.
 const READERS_MAX: Duration = Duration::from_secs(1);
-/// How long a judgment waits for answers: most come within a few milliseconds. Those that come later
-/// are judged when they have come.
+/// How long a judgment waits for answers. Most arrive within a few milliseconds; those that arrive
+/// later are judged then.
 const ANSWERS_PAUSE: Duration = Duration::from_millis(200);
 
 /// Watches as planned, shows reports, records the run if `recording` is given, and returns the last
@@ -44,8 +46,8 @@ pub(crate) async fn run(
     session.give_up_answers();
     let (report, changes) = session.detector.report();
     destination.keep(&report, &changes);
-    // The files are completed even if the terminal is gone. Of several errors, the first one is
-    // reported.
+    // The files are completed even if the terminal is gone. If there are several errors, the first
+    // one is reported.
     let recorded = session.detector.finish();
     let finished = destination.finish(&report);
     result.and(finished).and(recorded).map(|()| report)
@@ -64,17 +66,17 @@ struct Session {
     observer: Observer,
     detector: RecordedDetector,
     pace: Pace,
-    /// CPU time of this process and of inspections when the latest snapshot had been judged.
+    /// CPU time of this process and of inspections after the judgment of the latest snapshot.
     cpu_time: Duration,
     /// CPU time of inspections when the latest questions were asked.
     asked_at: Duration,
-    /// How long the last judgment waits for answers; `None` if no longer than the others.
+    /// How long the last judgment waits for answers; `None` if it waits no longer than the others.
     inspect_for: Option<Duration>,
     /// This is the last judgment of an audit, which waits for all answers.
     is_patient: bool,
-    /// Answers have come since the latest judgment.
+    /// Answers have arrived since the latest judgment.
     has_answers: bool,
-    /// Since when nothing is to be done until the next snapshot.
+    /// When the pause before the next snapshot began.
     paused_since: Option<Instant>,
     /// A signal has ended the run.
     is_ended: bool,
@@ -82,7 +84,7 @@ struct Session {
 
 /// What a pause between two snapshots ended with.
 enum Waited {
-    /// All late answers have come and were judged.
+    /// All late answers have arrived and were judged.
     Answered,
     /// The next snapshot is due.
     SnapshotDue,
@@ -97,7 +99,8 @@ impl Session {
         recording: Option<(RecordingOptions, Head)>,
     ) -> Result<Self> {
         let (observer, host) = Observer::start(plan, backend)?;
-        // Not before the observer has started: if it cannot, an existing recording is not renamed.
+        // Created only after the observer has started: if it cannot start, an existing recording is
+        // not renamed.
         let record = |(recording, head): (RecordingOptions, Head)| {
             Recorder::create(&recording.path, recording.max_bytes, head)
         };
@@ -121,8 +124,8 @@ impl Session {
         })
     }
 
-    /// Takes a snapshot, asks the questions that follow from it, and judges. `is_last`: no other
-    /// snapshot will be taken.
+    /// Takes a snapshot, asks the questions that follow from it, and judges. `is_last` says that no
+    /// other snapshot follows.
     async fn take_snapshot(&mut self, is_last: bool, signals: &mut Signals) -> Result<()> {
         self.paused_since = None;
         self.judge_answers();
@@ -147,7 +150,7 @@ impl Session {
         self.judge();
         self.observer.drop_stacks(|| self.detector.stacks());
         let judged = self.observer.cpu_time();
-        // What was done since the snapshot before counts too: events, reports, output, inspections.
+        // Work since the previous snapshot counts as well: events, reports, output, inspections.
         let cpu_time = judged.saturating_sub(self.cpu_time);
         self.cpu_time = judged;
         log::debug!(
@@ -167,7 +170,7 @@ impl Session {
         self.detector.handle(Input::Tick(self.observer.now()));
     }
 
-    /// Takes the answers that have come.
+    /// Takes the answers that have arrived.
     fn take_answers(&mut self) {
         let taken = self.observer.inspection_time().saturating_sub(self.asked_at);
         if taken > READERS_MAX && !self.is_patient {
@@ -179,8 +182,8 @@ impl Session {
         }
     }
 
-    /// Judges with the answers that have come since the latest judgment, if there are some: before the
-    /// next questions are asked about the same processes.
+    /// Judges again if answers have arrived since the latest judgment: afterwards, questions about
+    /// the same processes are asked again.
     fn judge_answers(&mut self) {
         self.take_answers();
         if self.has_answers {
@@ -188,8 +191,8 @@ impl Session {
         }
     }
 
-    /// Takes answers and events for a short time. The last judgment of an audit waits for longer, and
-    /// says which answers did not come.
+    /// Takes answers and events for a short time. The last judgment of an audit waits for longer,
+    /// and the report says which answers are missing.
     async fn wait_for_answers(&mut self, is_last: bool, signals: &mut Signals) {
         // After a signal, the last judgment waits for no longer than the others.
         let inspect_for = self.inspect_for.filter(|_| is_last && !self.is_ended);
@@ -228,8 +231,8 @@ impl Session {
         self.take_answers();
     }
 
-    /// Shows a report and takes a snapshot in turn, until the time is up, a signal arrives, the reader
-    /// of standard output is gone, or all target processes have ended.
+    /// Alternates between showing a report and taking a snapshot, until the time is up, a signal
+    /// arrives, the reader of standard output has exited, or all target processes have exited.
     async fn watch(
         &mut self,
         destination: &mut Destination,
@@ -268,7 +271,8 @@ impl Session {
         }
     }
 
-    /// Takes a last snapshot if a connection with a verdict may have been closed since the latest one.
+    /// Takes a last snapshot if a connection with a verdict may have been closed since the latest
+    /// one.
     async fn settle(&mut self, signals: &mut Signals) {
         if self.detector.is_undecided() {
             self.try_snapshot(true, signals).await;
@@ -288,8 +292,8 @@ impl Session {
         self.observer.events(|input| detector.handle(input));
     }
 
-    /// Processes events until the next snapshot is due, all late answers were judged, a signal ends the
-    /// run, or the time is up.
+    /// Processes events until the next snapshot is due, all late answers have been judged, a signal
+    /// ends the run, or the time is up.
     async fn wait(
         &mut self,
         destination: &mut Destination,

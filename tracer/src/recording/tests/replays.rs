@@ -117,7 +117,8 @@ fn format_6_with_every_input() {
     assert_eq!(read(open("v6-every-input.rec")), (every_input::steps(), Ending::Whole));
 }
 
-/// It is written if it is missing, and never again: what was recorded is read for ever.
+/// The file is written if it is missing, and never changed afterwards: what was recorded must stay
+/// readable.
 #[test]
 fn format_7_with_every_input() {
     const NAME: &str = "v7-every-input.rec";
@@ -143,7 +144,7 @@ fn without_last_reads() -> Vec<Step> {
     steps
 }
 
-/// A new version of the format begins with recordings of the one before it.
+/// A new version of the format begins with recordings of the previous one.
 #[test]
 fn there_are_recordings_of_every_version() {
     let mut versions = BTreeSet::new();

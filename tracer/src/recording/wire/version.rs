@@ -1,4 +1,4 @@
-//! Which versions of the format there are, and how entries of each are read.
+//! The versions of the format, and how entries of each are read.
 
 use serde::Deserialize;
 
@@ -9,19 +9,19 @@ use super::{entry::Entry, v3::EntryV3};
 pub(in crate::recording) enum Version {
     V3,
     V4,
-    /// Its enums have variants that those of version 4 do not have.
+    /// Enums have variants that those of version 4 lack.
     V5,
     /// It keeps when data was last read from a socket, and its enums have more variants.
     V6,
-    /// Its enums have variants that those of version 6 do not have: questions without an answer.
+    /// Enums have variants that those of version 6 lack: questions without an answer.
     V7,
 }
 
 impl Version {
-    /// The one that is written.
+    /// The version that is written.
     pub(in crate::recording) const CURRENT: Self = Self::V7;
 
-    /// Every one that is read.
+    /// All versions that are read.
     pub(in crate::recording) const ALL: [Self; 5] =
         [Self::V3, Self::V4, Self::V5, Self::V6, Self::V7];
 
@@ -36,13 +36,13 @@ impl Version {
         }
     }
 
-    /// The version of this number, if it is read.
+    /// The version with this number, if it is supported.
     pub(in crate::recording) fn from_number(number: u16) -> Option<Self> {
         Self::ALL.into_iter().find(|version| version.number() == number)
     }
 
-    /// The first entry in `bytes`, as one of today's format, and how many bytes it takes; `None` if
-    /// there is no entry of this version.
+    /// The first entry in `bytes`, converted to the current format, and its length in bytes; `None`
+    /// if there is no entry of this version.
     pub(in crate::recording) fn take_entry(self, bytes: &[u8]) -> Option<(Entry, usize)> {
         match self {
             Self::V3 => take::<EntryV3>(bytes).map(|(entry, length)| (entry.into(), length)),
