@@ -1,24 +1,21 @@
 """A client whose connections only Python's cycle collector closes.
 
-Each connection is part of a reference cycle. Half of them are dropped at once, the others stay in a cache of four from
-which a random one is dropped for each new one. The collector runs once in one and three quarters of `--idle`, and
-closes what was dropped, old and new. (If it ran less often, many would be dead for longer than `--idle` before its first
-run, and nothing could tell them from leaked ones.)
+Each connection is part of a reference cycle and is dropped at once. The collector runs once in one and three quarters
+of `--idle`, and closes what was dropped, old and new. (If it ran less often, many would be dead for longer than
+`--idle` before its first run, and nothing could distinguish them from leaked ones.)
 
 --leak   two of three go into a list as well, which is never emptied: 24 leak of 36 connections
 """
 
 import gc
 import http.client
-import random
 import time
 
 import zoo
 
 OPTIONS = zoo.arguments()
 LEAK_OF = 36
-CACHED = 4
-cache, kept = [], []
+kept = []
 
 
 class Call:
@@ -49,14 +46,9 @@ def main():
         if OPTIONS.leak and count <= LEAK_OF and count % 3:
             kept.append(call)
             zoo.event(zoo.KEEP)
-        elif random.random() < 0.5:
-            if len(cache) == CACHED:
-                cache.pop(random.randrange(CACHED))
-            cache.append(call)
         if OPTIONS.leak and count == LEAK_OF:
-            # What was only in the cache is closed by the next collection; then 24 are left.
+            # The next collection closes the rest; then 24 are left.
             del call
-            cache.clear()
             zoo.forever()
         time.sleep(zoo.PACE)
 
