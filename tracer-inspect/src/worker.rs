@@ -16,7 +16,6 @@ use std::{
 
 pub use filter::filter_system_calls;
 pub use limits::{MEMORY_MAX_BYTES, limit_resources};
-pub(crate) use privileges::NOBODY;
 pub use privileges::drop_privileges;
 
 use crate::{

@@ -14,7 +14,11 @@ use std::{
     path::Path,
 };
 
-use crate::{budget::Budget, elf::Elf, process::regular_file, worker::NOBODY};
+use crate::{
+    budget::Budget,
+    elf::Elf,
+    process::{identity::NOBODY, regular_file},
+};
 
 /// Sections with the path of a file that several modules share (`dwz`).
 const SHARED: [&str; 2] = [".gnu_debugaltlink", ".debug_sup"];

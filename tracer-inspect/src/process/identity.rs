@@ -8,6 +8,9 @@ use super::stat::{has_ended, is_dead, look_up, main_thread};
 /// architecture that has eBPF.
 pub const TICK_NS: u64 = 10_000_000;
 
+/// The user and the group `nobody`, which a worker that was started by root becomes.
+pub(crate) const NOBODY: u32 = 65_534;
+
 /// Start time of a process in clock ticks since boot (`starttime` in `/proc/PID/stat`); `None` if
 /// it has ended. A process whose main thread has exited is still running as long as another thread
 /// is.

@@ -10,8 +10,7 @@ use rustix::{
     },
 };
 
-/// The user and group `nobody`.
-pub(crate) const NOBODY: u32 = 65_534;
+use crate::process::identity::NOBODY;
 
 /// The capabilities for reading the processes of other users.
 const KEPT: [Capability; 3] = [
