@@ -1,16 +1,28 @@
 //! The worker in a thread, asked about this process.
 
-use std::{io::Read as _, thread, thread::JoinHandle};
+use std::{io::Read as _, net::TcpListener, os::fd::AsRawFd as _, thread, thread::JoinHandle};
 
-use tracer_core::ProcessKey;
+use rustix::thread::set_no_new_privs;
+use tracer_core::{Asked, ConnectionId, ProcessFacts, ProcessKey, Readers, StackId, Timestamp};
 
 use super::*;
-use crate::process::identity::{TICK_NS, started};
+use crate::process::{
+    identity::{TICK_NS, started},
+    user_stack::UserStack,
+};
 
 /// A worker with a setup, and the tracer's end of its socket.
 fn start() -> (UnixStream, JoinHandle<io::Result<()>>) {
+    start_after(|| {})
+}
+
+/// The same, whose thread does something first.
+fn start_after(first: fn()) -> (UnixStream, JoinHandle<io::Result<()>>) {
     let (mut ours, its) = UnixStream::pair().unwrap();
-    let worker = thread::spawn(move || run(&its));
+    let worker = thread::spawn(move || {
+        first();
+        run(&its)
+    });
     ours.write_all(&Setup::default().to_frame().unwrap()).unwrap();
     let ready = Reply::read(&frame::read_from(&mut ours).unwrap().unwrap()).unwrap();
     assert!(ready.is_ready());
@@ -41,6 +53,57 @@ fn requests_are_answered_in_their_order_until_the_tracer_closes_the_socket() {
     }
     drop(socket);
     worker.join().unwrap().unwrap();
+}
+
+/// The answers of a worker whose thread does something first.
+fn answers(first: fn(), tasks: &[Task]) -> Vec<Answer> {
+    let (mut socket, worker) = start_after(first);
+    let mut answers = Vec::new();
+    for (sequence, task) in (1..).zip(tasks) {
+        let request = Request { sequence, task: task.clone() };
+        socket.write_all(&request.to_frame().unwrap()).unwrap();
+        let reply = Reply::read(&frame::read_from(&mut socket).unwrap().unwrap()).unwrap();
+        answers.push(reply.answer);
+    }
+    drop(socket);
+    worker.join().unwrap().unwrap();
+    answers
+}
+
+#[test]
+fn the_filter_does_not_hinder_inspections() {
+    let process = this_process();
+    // Its line is in the debug information of this program.
+    let address = answers as fn(fn(), &[Task]) -> Vec<Answer> as usize;
+    let recorded = UserStack { addresses: vec![address as u64 + 1], top: None };
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let asked = Asked { id: ConnectionId(1), fd: socket.as_raw_fd().cast_unsigned(), inode: 0 };
+    let tasks = [
+        Task::Process(process),
+        Task::Readers { process, asked: vec![asked] },
+        Task::CallSite { process, stack: StackId(1), recorded: Some(recorded) },
+        Task::Entries(process),
+    ];
+    let filter = || {
+        set_no_new_privs(true).unwrap();
+        filter_system_calls().unwrap();
+    };
+    // Other tests open files meanwhile, and an answer about readers has a time.
+    let comparable = |answer| match answer {
+        Answer::Process(facts) => Answer::Process(ProcessFacts { open_fds: None, ..facts }),
+        Answer::Readers(readers) => {
+            Answer::Readers(Readers { at: Timestamp::default(), ..readers })
+        }
+        answer => answer,
+    };
+    let [without, with] = [|| {}, filter]
+        .map(|first| answers(first, &tasks).into_iter().map(comparable).collect::<Vec<_>>());
+    assert_eq!(with, without);
+    let [Answer::Process(_), Answer::Readers(_), Answer::CallSite(site), _] = &with[..] else {
+        panic!("{with:?}");
+    };
+    let location = site.location.as_deref().unwrap_or_default();
+    assert!(location.contains("tests.rs:"), "{site:?}");
 }
 
 #[test]
