@@ -129,7 +129,7 @@ impl Session {
         let questions = self.detector.questions(self.observer.now());
         let started = self.observer.cpu_time();
         // When the inspection of the first process for readers began. Identifying processes comes
-        // earlier and does not count towards the limit.
+        // earlier and does not count toward the limit.
         let mut first: Option<Instant> = None;
         let mut unanswered = 0;
         for question in questions {
