@@ -215,7 +215,7 @@ pub struct ProcessSummary {
 }
 
 impl ProcessSummary {
-    /// File descriptors that count towards the limit, as far as known.
+    /// File descriptors that count toward the limit, as far as known.
     pub fn used_fds(&self) -> u64 {
         // The two were counted at different times.
         self.open_fds.unwrap_or(0).max(self.tcp_fds)

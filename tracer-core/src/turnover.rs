@@ -138,26 +138,27 @@ impl Turnover {
             self.steps = (self.steps + 1).min(STEPS_MAX);
             self.stepped_at = at;
         }
-        let closed = || cleaned.iter().filter(|cleaned| !cleaned.was_used);
-        let all: Vec<&Cleaned> = closed().collect();
-        let closed_by = self.closed_by(&all, remaining);
-        if closed_by == ClosedBy::Collector || is_swept(&all, remaining) {
+        let closed: Vec<&Cleaned> = cleaned.iter().filter(|cleaned| !cleaned.was_used).collect();
+        let is_replaced = replaced(&closed, &remaining.opened_at) >= closed.len();
+        let is_swept = closed.len() >= COLLECTED_MIN && !is_replaced;
+        let closed_by = self.closed_by(&closed, &remaining.dead_since, is_replaced);
+        if closed_by == ClosedBy::Collector || is_swept {
             self.collect(at);
         }
         if closed_by == ClosedBy::Collector {
-            self.collected = self.collected.saturating_add(all.len());
+            self.collected = self.collected.saturating_add(closed.len());
         }
         if closed_by != ClosedBy::Pool {
             return;
         }
         self.came_back = true;
-        if closed().next().is_none() {
+        if closed.is_empty() {
             return;
         }
         let is_continued = self.cleaned > 0 && at.ms_since(self.cleaned_at) <= gap_ms;
-        (self.cleaned, self.cleaned_at) = (self.cleaned.saturating_add(all.len()), at);
+        (self.cleaned, self.cleaned_at) = (self.cleaned.saturating_add(closed.len()), at);
         // The process returned to a connection beyond the number that it uses at one time.
-        if closed().any(|cleaned| cleaned.outlived >= self.alive_max.max(1)) {
+        if closed.iter().any(|cleaned| cleaned.outlived >= self.alive_max.max(1)) {
             (self.measured, self.excess_grew) = (0, false);
             return;
         }
@@ -172,24 +173,27 @@ impl Turnover {
         self.excess_grew |= self.measured == CLEAN_UPS && grew;
     }
 
-    fn closed_by(&self, closed: &[&Cleaned], remaining: &Remaining) -> ClosedBy {
+    /// What closed these connections. `left` are the times since which the remaining ones have been
+    /// dead, and `is_replaced` says whether new connections took the place of all closed ones.
+    fn closed_by(&self, closed: &[&Cleaned], left: &[Timestamp], is_replaced: bool) -> ClosedBy {
         let times = || closed.iter().map(|closed| closed.dead_since);
         let (Some(first), Some(last)) = (times().min(), times().max()) else {
             return ClosedBy::Pool;
         };
-        let left = || remaining.dead_since.iter();
-        let leaves_older = left().any(|left| *left < last);
-        let leaves_newer = left().any(|left| first < *left);
-        let is_replaced = replaced(closed, &remaining.opened_at) >= closed.len();
-        let (is_single, is_known) = (closed.len() == 1, self.collected_at.is_some());
-        match (leaves_older, leaves_newer) {
-            // The oldest were closed, as by a pool that closes what has been idle for long.
-            (false, _) => ClosedBy::Pool,
-            _ if is_replaced && !(is_single && is_known) => ClosedBy::Pool,
-            (true, true) if is_swept(closed, remaining) || (is_known && !is_replaced) => {
-                ClosedBy::Collector
-            }
-            _ => ClosedBy::Either,
+        // The oldest were closed, as by a pool that closes what has been idle for long.
+        if !left.iter().any(|left| *left < last) {
+            return ClosedBy::Pool;
+        }
+        let is_known = self.collected_at.is_some();
+        if is_replaced && (closed.len() >= COLLECTED_MIN || !is_known) {
+            return ClosedBy::Pool;
+        }
+        let leaves_newer = left.iter().any(|left| first < *left);
+        let is_certain = closed.len() >= COLLECTED_MIN || is_known;
+        if leaves_newer && !is_replaced && is_certain {
+            ClosedBy::Collector
+        } else {
+            ClosedBy::Either
         }
     }
 
@@ -229,11 +233,6 @@ impl Turnover {
         let decayed = now.ms_since(self.stepped_at) / idle_ms.saturating_mul(10).max(1);
         usize::try_from(self.steps.saturating_sub(decayed)).unwrap_or(usize::MAX)
     }
-}
-
-/// Whether several were closed at one time, and not all were replaced by new ones.
-fn is_swept(closed: &[&Cleaned], remaining: &Remaining) -> bool {
-    closed.len() >= COLLECTED_MIN && replaced(closed, &remaining.opened_at) < closed.len()
 }
 
 /// The number of closed connections that were replaced by new ones.

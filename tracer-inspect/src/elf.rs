@@ -6,18 +6,18 @@
 
 use std::{fs::File, io, os::unix::fs::FileExt as _};
 
-use object::elf;
-
-use crate::{
-    budget::{Budget, Reservation},
-    process::memory::{u32_at, u64_at},
+use object::{
+    LittleEndian as LE, elf,
+    pod::{self, Pod},
 };
 
-/// Size of `Elf64_Ehdr`, `Elf64_Phdr`, `Elf64_Shdr` and `Elf64_Chdr` in bytes.
-const HEADER: usize = 64;
-const PROGRAM_HEADER: usize = 56;
-const SECTION_HEADER: usize = 64;
-const COMPRESSION_HEADER: usize = 24;
+use crate::budget::{Budget, Reservation};
+
+type Header = elf::FileHeader64<LE>;
+type ProgramHeader = elf::ProgramHeader64<LE>;
+type SectionHeader = elf::SectionHeader64<LE>;
+type CompressionHeader = elf::CompressionHeader64<LE>;
+
 /// Maximum number of program headers. Programs have about ten.
 const PROGRAM_HEADERS_MAX: usize = 1_024;
 /// Maximum number of section headers. Programs have about forty.
@@ -89,25 +89,24 @@ impl Elf {
     /// Reads the headers; `None` if the file is not a 64-bit little-endian ELF file, has too many
     /// segments, or the budget is exceeded.
     pub(crate) fn parse(file: File, budget: &Budget) -> Option<Self> {
-        let mut header = [0; HEADER];
-        file.read_exact_at(&mut header, 0).ok()?;
+        let bytes = read(&file, 0, size_of::<Header>()).ok()?;
         // ELFCLASS64, ELFDATA2LSB.
-        if !header.starts_with(b"\x7fELF\x02\x01") {
+        if !bytes.starts_with(b"\x7fELF\x02\x01") {
             return None;
         }
-        let half = |offset| half_at(&header, offset).map(usize::from);
-        let (segment_count, segment_size) = (half(56)?, half(54)?);
-        if segment_count > PROGRAM_HEADERS_MAX
-            || segment_count > 0 && segment_size != PROGRAM_HEADER
-        {
+        let header: &Header = first(&bytes)?;
+        let count = usize::from(header.e_phnum.get(LE));
+        let size = usize::from(header.e_phentsize.get(LE));
+        if count > PROGRAM_HEADERS_MAX || count > 0 && size != size_of::<ProgramHeader>() {
             return None;
         }
         budget.step(as_u64(PROGRAM_HEADERS_MAX + SECTIONS_MAX))?;
-        let headers = read(&file, u64_at(&header, 32)?, segment_count * PROGRAM_HEADER).ok()?;
-        let segments = headers.chunks_exact(PROGRAM_HEADER).filter_map(segment).collect();
-        let names = (half(62)?, half(60)?, half(58)?);
-        let sections = sections(&file, u64_at(&header, 40)?, names).unwrap_or_default();
-        let (machine, entry) = (half_at(&header, 18)?, u64_at(&header, 24)?);
+        let headers = read(&file, header.e_phoff.get(LE), count * size_of::<ProgramHeader>());
+        let headers = headers.ok()?;
+        let headers: &[ProgramHeader] = pod::slice_from_all_bytes(&headers).ok()?;
+        let segments = headers.iter().filter_map(segment).collect();
+        let sections = sections(&file, header).unwrap_or_default();
+        let (machine, entry) = (header.e_machine.get(LE), header.e_entry.get(LE));
         Some(Self { file, machine, entry, segments, sections })
     }
 
@@ -129,8 +128,9 @@ impl Elf {
                 continue;
             }
             if section.flags & u64::from(elf::SHF_COMPRESSED) != 0 {
-                let header = self.start_of(section, COMPRESSION_HEADER);
-                inflated = inflated.saturating_add(u64_at(&header, 8).unwrap_or(0));
+                let start = self.start_of(section, size_of::<CompressionHeader>());
+                let header: Option<&CompressionHeader> = first(&start);
+                inflated = inflated.saturating_add(header.map_or(0, |it| it.ch_size.get(LE)));
             } else if old_name.is_some() {
                 inflated = inflated.saturating_add(section.size.saturating_mul(RATIO));
             } else {
@@ -227,13 +227,12 @@ impl Elf {
         }
         let stored = self.stored(section, bytes_max, budget)?;
         if section.flags & u64::from(elf::SHF_COMPRESSED) != 0 {
-            let header = stored.bytes.split_at_checked(COMPRESSION_HEADER);
-            let (header, body) = header.ok_or(SectionError::Damaged)?;
-            if u32_at(header, 0) != Some(elf::ELFCOMPRESS_ZLIB) {
+            let header = pod::from_bytes::<CompressionHeader>(&stored.bytes);
+            let (header, body) = header.map_err(|()| SectionError::Damaged)?;
+            if header.ch_type.get(LE) != elf::ELFCOMPRESS_ZLIB {
                 return Err(SectionError::Compression);
             }
-            let size = u64_at(header, 8).ok_or(SectionError::Damaged)?;
-            return inflate(body, size, bytes_max, budget);
+            return inflate(body, header.ch_size.get(LE), bytes_max, budget);
         }
         // The format before `SHF_COMPRESSED`: "ZLIB" and the size as a big-endian word.
         if section.name.starts_with(b".z") {
@@ -284,57 +283,52 @@ fn inflate<'a>(
         .map_err(|_| SectionError::Damaged)
 }
 
-fn segment(header: &[u8]) -> Option<Segment> {
-    let word = |offset| u64_at(header, offset);
-    (u32_at(header, 0)? == elf::PT_LOAD).then_some(())?;
-    Some(Segment {
-        address: word(16)?,
-        offset: word(8)?,
-        file_size: word(32)?,
-        memory_size: word(40)?,
-        is_writable: u32_at(header, 4)? & elf::PF_W != 0,
+fn segment(header: &ProgramHeader) -> Option<Segment> {
+    (header.p_type.get(LE) == elf::PT_LOAD).then(|| Segment {
+        address: header.p_vaddr.get(LE),
+        offset: header.p_offset.get(LE),
+        file_size: header.p_filesz.get(LE),
+        memory_size: header.p_memsz.get(LE),
+        is_writable: header.p_flags.get(LE) & elf::PF_W != 0,
     })
 }
 
-/// The sections, by the offset of their headers, and by `e_shstrndx`, `e_shnum` and `e_shentsize`.
-fn sections(
-    file: &File,
-    offset: u64,
-    (names_index, count, size): (usize, usize, usize),
-) -> Option<Vec<Section>> {
-    if size != SECTION_HEADER || count > SECTIONS_MAX {
+fn sections(file: &File, header: &Header) -> Option<Vec<Section>> {
+    let count = usize::from(header.e_shnum.get(LE));
+    let size = usize::from(header.e_shentsize.get(LE));
+    if size != size_of::<SectionHeader>() || count > SECTIONS_MAX {
         return None;
     }
-    let headers = read(file, offset, count * SECTION_HEADER).ok()?;
-    let mut headers = headers.chunks_exact(SECTION_HEADER);
-    let names = headers.clone().nth(names_index)?;
-    let (start, length) = (u64_at(names, 24)?, u64_at(names, 32)?);
-    let length = usize::try_from(length).ok().filter(|length| *length <= NAMES_MAX)?;
-    let names = read(file, start, length).ok()?;
-    headers.try_fold(Vec::new(), |mut sections, header| {
-        let name = names.get(usize::try_from(u32_at(header, 0)?).ok()?..)?;
+    let headers = read(file, header.e_shoff.get(LE), count * size).ok()?;
+    let headers: &[SectionHeader] = pod::slice_from_all_bytes(&headers).ok()?;
+    let names = headers.get(usize::from(header.e_shstrndx.get(LE)))?;
+    let length = usize::try_from(names.sh_size.get(LE)).ok();
+    let length = length.filter(|length| *length <= NAMES_MAX)?;
+    let names = read(file, names.sh_offset.get(LE), length).ok()?;
+    let section = |header: &SectionHeader| {
+        let name = names.get(usize::try_from(header.sh_name.get(LE)).ok()?..)?;
         let name = name.get(..NAME_MAX).unwrap_or(name);
-        let name = name.split(|byte| *byte == 0).next()?;
-        sections.push(Section {
-            name: name.into(),
-            kind: u32_at(header, 4)?,
-            flags: u64_at(header, 8)?,
-            address: u64_at(header, 16)?,
-            offset: u64_at(header, 24)?,
-            size: u64_at(header, 32)?,
-        });
-        Some(sections)
-    })
+        Some(Section {
+            name: name.split(|byte| *byte == 0).next()?.into(),
+            kind: header.sh_type.get(LE),
+            flags: header.sh_flags.get(LE),
+            address: header.sh_addr.get(LE),
+            offset: header.sh_offset.get(LE),
+            size: header.sh_size.get(LE),
+        })
+    };
+    headers.iter().map(section).collect()
+}
+
+/// The structure at the beginning of `bytes`.
+fn first<T: Pod>(bytes: &[u8]) -> Option<&T> {
+    pod::from_bytes(bytes).ok().map(|(first, _)| first)
 }
 
 fn read(file: &File, offset: u64, length: usize) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; length];
     file.read_exact_at(&mut bytes, offset)?;
     Ok(bytes)
-}
-
-fn half_at(bytes: &[u8], offset: usize) -> Option<u16> {
-    Some(u16::from_le_bytes(*bytes.get(offset..)?.first_chunk()?))
 }
 
 fn as_u64(length: usize) -> u64 {

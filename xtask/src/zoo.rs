@@ -16,6 +16,7 @@ mod summary;
 mod supervisor;
 mod tracing;
 
+use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsString;
 use std::fs;
@@ -35,7 +36,7 @@ use crate::{build, figures, step, workspace};
 use exhibit::Exhibit;
 use pace::Round;
 use packages::Packages;
-use round::Setting;
+use round::{JudgedExhibit, Results, Setting};
 use summary::OfRound;
 
 /// Maximum number of exhibits that run at the same time, on two cores.
@@ -179,6 +180,9 @@ fn perform(arguments: &Arguments) -> Result<Tally> {
             let setting = Setting { tracer: &tracer, python: &packages.python, scratch: directory };
             parts.push(round::run(exhibits, &round, &setting)?);
         }
+        let directory = scratch.path.join(format!("{}-again", rounds.len()));
+        let setting = Setting { tracer: &tracer, python: &packages.python, scratch: directory };
+        run_again(&mut parts, &exhibits, &round, &setting)?;
         rounds.push(OfRound { round, parts });
     }
     show(&rounds, started);
@@ -189,6 +193,37 @@ fn perform(arguments: &Arguments) -> Result<Tally> {
     }
     tally += summary::tally(&rounds);
     Ok(tally)
+}
+
+/// Runs twins that were not found, and exhibits that did not run, once more without the others: on a
+/// busy host, programs and snapshots are late. A healthy program that was accused is not run again.
+fn run_again(
+    parts: &mut [Results],
+    exhibits: &[Exhibit],
+    round: &Round,
+    setting: &Setting<'_>,
+) -> Result<()> {
+    let may_be_late = |judged: &&mut JudgedExhibit| {
+        !judged.outcome.mistakes().is_empty() && !judged.outcome.is_accusation()
+    };
+    let late = parts.iter_mut().flat_map(|part| &mut part.exhibits).filter(may_be_late);
+    let mut late: BTreeMap<String, &mut JudgedExhibit> =
+        late.map(|judged| (judged.name.clone(), judged)).collect();
+    let again = exhibits.iter().filter(|exhibit| late.contains_key(&exhibit.name));
+    let again: Vec<Exhibit> = again.cloned().collect();
+    if again.is_empty() {
+        return Ok(());
+    }
+    step::heading(&format!("the zoo, {}, a second time", round.name));
+    for (name, judged) in &late {
+        println!("{name}: {}", judged.outcome.mistakes().join("; "));
+    }
+    for judged in round::run(&again, round, setting)?.exhibits {
+        if let Some(first) = late.get_mut(&judged.name) {
+            **first = JudgedExhibit { is_second_run: true, ..judged };
+        }
+    }
+    Ok(())
 }
 
 fn chosen_rounds(arguments: &Arguments) -> Vec<Round> {

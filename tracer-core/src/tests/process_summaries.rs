@@ -5,7 +5,7 @@ use crate::Options;
 
 /// The limit applies to file descriptors of every type; the model host has 100.
 #[test]
-fn other_open_fds_count_towards_the_limit() {
+fn other_open_fds_count_toward_the_limit() {
     let mut player = Player::new(Options::default());
     player.play_all(
         "

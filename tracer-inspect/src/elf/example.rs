@@ -8,13 +8,13 @@ use std::{
 
 use object::elf;
 
-use super::{Elf, HEADER, SECTION_HEADER};
+use super::{Elf, Header, SectionHeader};
 use crate::budget::Budget;
 
 /// A file with these sections, each with its kind, flags and content.
 pub(crate) struct Example {
     pub(crate) file: File,
-    headers: Vec<[u8; SECTION_HEADER]>,
+    headers: Vec<[u8; size_of::<SectionHeader>()]>,
     names: Vec<u8>,
 }
 
@@ -25,8 +25,8 @@ impl Example {
 
     /// The same in an empty file.
     pub(crate) fn of(mut file: File) -> Self {
-        file.write_all(&[0; HEADER]).unwrap();
-        Self { file, headers: vec![[0; SECTION_HEADER]], names: vec![0] }
+        file.write_all(&[0; size_of::<Header>()]).unwrap();
+        Self { file, headers: vec![[0; size_of::<SectionHeader>()]], names: vec![0] }
     }
 
     pub(crate) fn add(&mut self, name: &str, kind: u32, flags: u64, content: &[u8]) {
@@ -36,7 +36,7 @@ impl Example {
     }
 
     pub(crate) fn put(&mut self, name: &str, kind: u32, flags: u64, (offset, size): (u64, u64)) {
-        let mut header = [0; SECTION_HEADER];
+        let mut header = [0; size_of::<SectionHeader>()];
         header[..4].copy_from_slice(&u32::try_from(self.names.len()).unwrap().to_le_bytes());
         header[4..8].copy_from_slice(&kind.to_le_bytes());
         header[8..16].copy_from_slice(&flags.to_le_bytes());
@@ -54,7 +54,7 @@ impl Example {
         let offset = self.file.seek(SeekFrom::End(0)).unwrap();
         self.file.write_all(&self.headers.concat()).unwrap();
         let count = u16::try_from(self.headers.len()).unwrap();
-        let mut header = [0; HEADER];
+        let mut header = [0; size_of::<Header>()];
         header[..6].copy_from_slice(b"\x7fELF\x02\x01");
         header[40..48].copy_from_slice(&offset.to_le_bytes());
         header[58..60].copy_from_slice(&64_u16.to_le_bytes());

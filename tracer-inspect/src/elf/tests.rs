@@ -2,7 +2,7 @@ use super::{example::Example, *};
 use crate::budget::Allowance;
 
 fn compressed(content: &[u8], size: u64) -> Vec<u8> {
-    let mut bytes = vec![0; COMPRESSION_HEADER];
+    let mut bytes = vec![0; size_of::<CompressionHeader>()];
     bytes[..4].copy_from_slice(&elf::ELFCOMPRESS_ZLIB.to_le_bytes());
     bytes[8..16].copy_from_slice(&size.to_le_bytes());
     bytes.extend(miniz_oxide::deflate::compress_to_vec_zlib(content, 6));
@@ -21,7 +21,9 @@ fn sections_are_read_and_decompressed() {
     let flag = u64::from(elf::SHF_COMPRESSED);
     example.add(".plain", elf::SHT_PROGBITS, 0, &text);
     example.add(".compressed", elf::SHT_PROGBITS, flag, &compressed(&text, 5_000));
-    let old = [b"ZLIB\0\0\0\0\0\0\x13\x88", &compressed(&text, 0)[COMPRESSION_HEADER..]].concat();
+    let old =
+        [b"ZLIB\0\0\0\0\0\0\x13\x88", &compressed(&text, 0)[size_of::<CompressionHeader>()..]]
+            .concat();
     example.add(".zdebug_old", elf::SHT_PROGBITS, 0, &old);
     example.put(".bss", elf::SHT_NOBITS, 0, (0, 1 << 40));
     let elf = example.finish(&budget).unwrap();

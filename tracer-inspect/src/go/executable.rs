@@ -2,21 +2,18 @@
 
 use std::fs::File;
 
-use object::elf;
+use object::{LittleEndian as LE, elf, pod};
 
 use super::build_info;
 use crate::{
     budget::Budget,
     elf::{Elf, Section, Segment as ElfSegment},
-    process::memory::{u32_at, u64_at},
 };
 
 /// Number of bytes of build information that contain the version.
 const BUILD_INFO: usize = 256;
 /// Maximum number of bytes of a segment searched for build information without a section.
 const SEARCHED_MAX: u64 = 64 << 20;
-/// Size of `Elf64_Sym` in bytes, with the name at 0 and the value at 8.
-const SYMBOL: usize = 24;
 
 /// A 64-bit Go program. Addresses are those in the file; a position-independent program is loaded
 /// with an offset (`bias`).
@@ -134,8 +131,10 @@ fn symbol(elf: &Elf, name: &[u8], budget: &Budget) -> Option<u64> {
 /// The value of the first symbol whose name is at this offset.
 fn value(elf: &Elf, symbols: &Section, name: u32, budget: &Budget) -> Option<u64> {
     elf.search_section(symbols, 0, budget, |_, bytes| {
-        let mut symbols = bytes.chunks_exact(SYMBOL);
-        u64_at(symbols.find(|symbol| u32_at(symbol, 0) == Some(name))?, 8)
+        let count = bytes.len() / size_of::<elf::Sym64<LE>>();
+        let (symbols, _) = pod::slice_from_bytes::<elf::Sym64<LE>>(bytes, count).ok()?;
+        let symbol = symbols.iter().find(|symbol| symbol.st_name.get(LE) == name)?;
+        Some(symbol.st_value.get(LE))
     })
 }
 

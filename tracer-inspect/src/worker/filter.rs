@@ -111,7 +111,7 @@ fn program() -> Result<BpfProgram> {
     // Memory is never executable.
     let not_executable = none_of(2, bits(libc::PROT_EXEC))?;
     rules.insert(libc::SYS_mprotect, when(slice::from_ref(&not_executable))?);
-    // Shared anonymous memory does not count towards `RLIMIT_DATA`, so only files may be shared.
+    // Shared anonymous memory does not count toward `RLIMIT_DATA`, so only files may be shared.
     let from_file = [not_executable.clone(), none_of(3, bits(libc::MAP_ANONYMOUS))?];
     let private = [not_executable, none_of(3, bits(libc::MAP_SHARED))?];
     rules.insert(libc::SYS_mmap, [when(&from_file)?, when(&private)?].concat());

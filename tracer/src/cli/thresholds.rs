@@ -26,7 +26,7 @@ pub(super) struct Thresholds {
     /// Dead connections to one destination attributed to a pool [default: 10]
     #[arg(long, value_name = "N", value_parser = count, hide_short_help = true)]
     pool_size: Option<usize>,
-    /// Count a connection towards unshared-pool when idle for this long [default: 5m]
+    /// Count a connection toward unshared-pool when idle for this long [default: 5m]
     #[arg(long, value_name = "DURATION", value_parser = positive, hide_short_help = true)]
     pool_idle: Option<Duration>,
     /// Ignore unread data up to this size: it may be TLS session tickets [default: 4KiB]

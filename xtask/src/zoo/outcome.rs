@@ -56,6 +56,11 @@ impl Outcome {
         }
     }
 
+    /// Whether something healthy was accused.
+    pub(crate) fn is_accusation(&self) -> bool {
+        matches!(self, Self::Healthy { accusations, .. } if !accusations.is_empty())
+    }
+
     /// Judges a healthy exhibit. `began_s` is the beginning of the round.
     pub(crate) fn of_healthy(
         sightings: &Sightings,

@@ -43,7 +43,7 @@ impl Round {
         let scale = 4;
         let milliseconds = |time: Duration| format!("{}ms", (time / scale).as_millis());
         vec![
-            Self::with_idle(Duration::from_secs(10), Duration::from_secs(210)),
+            Self::with_idle(Duration::from_secs(10), Duration::from_secs(205)),
             Self {
                 name: format!("default thresholds divided by {scale}"),
                 idle: IDLE / scale,
@@ -55,7 +55,7 @@ impl Round {
                     "--growth-for".to_owned(),
                     milliseconds(GROWTH_FOR),
                 ],
-                length: Duration::from_secs(320),
+                length: Duration::from_secs(305),
             },
         ]
     }

@@ -43,6 +43,8 @@ pub(crate) struct JudgedExhibit {
     /// Whether it had a *possible* finding.
     pub(crate) was_possible: bool,
     pub(crate) outcome: Outcome,
+    /// The first run had mistakes, and the exhibit was run again without the others.
+    pub(crate) is_second_run: bool,
 }
 
 /// The setting of a round.
@@ -116,6 +118,7 @@ pub(crate) fn run(exhibits: &[Exhibit], round: &Round, setting: &Setting<'_>) ->
             processes: record.membership.most(index),
             was_possible: sightings.was_possible,
             outcome: judge(participant, answer, sightings, began_s, round),
+            is_second_run: false,
         });
     }
     let Record { sockets, others, documents, .. } = record;

@@ -88,7 +88,9 @@ fn cell(judged: &JudgedExhibit) -> String {
         Outcome::Twin { leaks, mistakes } => {
             let after = leaks.iter().filter_map(|leak| leak.found_after_s).fold(f64::NAN, f64::max);
             let found = if after.is_nan() { "-".to_owned() } else { format!("after {after:.0} s") };
-            if mistakes.is_empty() { format!("found {found}") } else { format!("WRONG ({found})") }
+            let again = if judged.is_second_run { ", second run" } else { "" };
+            let right = if mistakes.is_empty() { "found" } else { "WRONG" };
+            format!("{right} {found}{again}")
         }
     }
 }
@@ -126,10 +128,7 @@ pub(crate) fn figures(rounds: &[OfRound]) -> Table {
         )
     });
     row("healthy programs accused (above *possible*, at any time)".to_owned(), &|it| {
-        count(
-            it.of(Kind::Healthy),
-            |outcome| matches!(outcome, Outcome::Healthy { accusations, .. } if !accusations.is_empty()),
-        )
+        count(it.of(Kind::Healthy), Outcome::is_accusation)
     });
     row("accepted".to_owned(), &|it| {
         count(
@@ -143,6 +142,10 @@ pub(crate) fn figures(rounds: &[OfRound]) -> Table {
     row("twins found, live, with exactly their leaks".to_owned(), &|it| {
         let right = count(it.of(Kind::Twin), |outcome| outcome.mistakes().is_empty());
         format!("{right} of {}", it.of(Kind::Twin).count())
+    });
+    row("of these, in a second run without the other exhibits".to_owned(), &|it| {
+        let found = it.of(Kind::Twin).filter(|it| it.outcome.mistakes().is_empty());
+        found.filter(|it| it.is_second_run).count().to_string()
     });
     for (index, what) in ["live", "`audit`", "`audit --for 0s`"].into_iter().enumerate() {
         for verdict in verdicts(rounds) {

@@ -88,12 +88,7 @@ pub fn read_records(
         let reader = scope.spawn(move || read_pieces(source, read_bytes, &pieces_in, &used_out));
         let mut records = 0;
         for Piece { buffer, length } in pieces {
-            let mut rest = &buffer[..length];
-            while let Ok((record, behind)) = SocketRecord::read_from_prefix(rest) {
-                each(&record);
-                records += 1;
-                rest = behind;
-            }
+            records += handle_records(&buffer[..length], each).0;
             // The reader has finished if this was the last buffer.
             let _ = used.send(buffer);
         }
@@ -117,19 +112,25 @@ fn read_records_in_turn(
     loop {
         let count = read_some(source, &mut buffer[filled..filled + read_bytes])?;
         filled += count;
-        let mut rest = &buffer[..filled];
-        while let Ok((record, behind)) = SocketRecord::read_from_prefix(rest) {
-            each(&record);
-            records += 1;
-            rest = behind;
-        }
-        let left = rest.len();
+        let (handled, left) = handle_records(&buffer[..filled], each);
+        records += handled;
         if count == 0 {
             return Ok(WalkStats { records, truncated: u64::from(left > 0) });
         }
         buffer.copy_within(filled - left..filled, 0);
         filled = left;
     }
+}
+
+/// Handles the complete records in `bytes`. Returns their number, and the number of bytes behind them.
+fn handle_records(mut bytes: &[u8], each: &mut dyn FnMut(&SocketRecord)) -> (u64, usize) {
+    let mut records = 0;
+    while let Ok((record, rest)) = SocketRecord::read_from_prefix(bytes) {
+        each(&record);
+        records += 1;
+        bytes = rest;
+    }
+    (records, bytes.len())
 }
 
 /// The number of bytes read; 0 at EOF.
