@@ -23,7 +23,7 @@ use verdicts::{ConnectionVerdict, verdicts};
 
 use crate::{
     Change, ChangeKind, Connection, ConnectionId, Flag, HostFacts, Input, Loss, Options,
-    ProcessKey, Report, Snapshot, Timestamp, Verdict,
+    ProcessKey, Report, Snapshot, Subject, Timestamp, Verdict,
     connection_view::{ConnectionView, ResponseSelection},
     finding_tracker::{FindingTracker, connection},
     group::GroupKey,
@@ -127,11 +127,13 @@ impl Detector {
             Input::ProcessUnreadable(key) => self.take_unreadable(key),
             Input::Readers(readers) => self.take_readers(readers),
             Input::Ledger(ledger) => {
+                self.outstanding.answered(Subject::Responses(ledger.process));
                 self.table.processes.touch_key(ledger.process);
                 self.changed |= self.processes.open_responses.replace(ledger, self.snapshots);
             }
             Input::CallSite(answer) => self.take_call_site(answer),
             Input::NoAnswer(subject, reason) => self.take_no_answer(subject, reason),
+            Input::ResponsesAwaited(process) => self.outstanding.await_responses(process),
             Input::Unanswered(count) => self.take_unanswered(count),
             Input::Note(note) => {
                 if !self.host.notes.contains(&note) {

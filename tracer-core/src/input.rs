@@ -30,6 +30,9 @@ pub enum Input {
     CallSite(CallSite),
     /// This question will not be answered.
     NoAnswer(Subject, NoAnswer),
+    /// The HTTP responses in flight of this process are being read: until [`Ledger`](Self::Ledger)
+    /// or [`NoAnswer`](Self::NoAnswer), it is not judged.
+    ResponsesAwaited(ProcessKey),
     /// No question that is not answered yet will be. The number is how many questions about readers
     /// were left unanswered after the latest snapshot because there was no time.
     Unanswered(u64),

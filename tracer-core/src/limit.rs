@@ -89,6 +89,9 @@ pub enum Limit {
     InspectionTooLarge { bytes_max: u64 },
     /// The inspection takes more than `steps_max` steps of a few nanoseconds.
     InspectionTooLong { steps_max: u64 },
+    /// Its program or another of its files is on a network file system or on FUSE, which may never
+    /// answer, and was not opened. `filesystem` is the type in `/proc/PID/mountinfo`.
+    FileNotLocal { filesystem: String },
 }
 
 impl Limit {
@@ -122,6 +125,7 @@ impl Limit {
             Self::Recorded { .. } => "recorded",
             Self::InspectionTooLarge { .. } => "inspection-too-large",
             Self::InspectionTooLong { .. } => "inspection-too-long",
+            Self::FileNotLocal { .. } => "file-not-local",
         }
     }
 }

@@ -39,13 +39,19 @@ pub enum Subject {
     Readers(ProcessKey),
     /// [`Question::CallSite`].
     CallSite(ProcessKey, StackId),
+    /// The HTTP responses in flight of a process ([`Ledger`](crate::Ledger)), for which the
+    /// observer asks.
+    Responses(ProcessKey),
 }
 
 impl Subject {
     /// The process that it is about.
     pub const fn process(self) -> ProcessKey {
         match self {
-            Self::Process(process) | Self::Readers(process) | Self::CallSite(process, _) => process,
+            Self::Process(process)
+            | Self::Readers(process)
+            | Self::CallSite(process, _)
+            | Self::Responses(process) => process,
         }
     }
 
@@ -55,6 +61,7 @@ impl Subject {
             Self::Process(_) => QuestionKind::Process,
             Self::Readers(_) => QuestionKind::Readers,
             Self::CallSite(..) => QuestionKind::CallSite,
+            Self::Responses(_) => QuestionKind::Responses,
         }
     }
 }
@@ -79,6 +86,8 @@ pub enum QuestionKind {
     Readers,
     /// [`Question::CallSite`].
     CallSite,
+    /// [`Subject::Responses`].
+    Responses,
 }
 
 impl QuestionKind {
@@ -88,6 +97,7 @@ impl QuestionKind {
             Self::Process => "process",
             Self::Readers => "readers",
             Self::CallSite => "call-site",
+            Self::Responses => "responses",
         }
     }
 }

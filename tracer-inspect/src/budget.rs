@@ -6,7 +6,7 @@
 //! exceeded stays exceeded: no further memory is read, no result that depends on a second reading is
 //! confirmed, and the answer includes the limit.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use tracer_core::Limit;
 
@@ -39,6 +39,8 @@ pub struct Budget {
     bytes_left: Cell<u64>,
     steps_left: Cell<u64>,
     exceeded: Cell<Option<Resource>>,
+    /// The type of a file system on which a file was not opened.
+    not_local: RefCell<Option<String>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +63,7 @@ impl Budget {
             bytes_left: Cell::new(allowance.bytes_max),
             steps_left: Cell::new(allowance.steps_max),
             exceeded: Cell::new(None),
+            not_local: RefCell::new(None),
         }
     }
 
@@ -127,6 +130,17 @@ impl Budget {
             Resource::Bytes => Limit::InspectionTooLarge { bytes_max },
             Resource::Steps => Limit::InspectionTooLong { steps_max },
         })
+    }
+
+    /// A file was not opened because its file system may never answer.
+    pub(crate) fn note_not_local(&self, filesystem: String) {
+        self.not_local.replace(Some(filesystem));
+    }
+
+    /// The limit if a file was not opened because its file system may never answer.
+    pub fn not_local(&self) -> Option<Limit> {
+        let filesystem = self.not_local.borrow().clone()?;
+        Some(Limit::FileNotLocal { filesystem })
     }
 
     /// Number of steps taken so far.

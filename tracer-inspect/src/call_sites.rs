@@ -82,6 +82,11 @@ impl CallSites {
         };
         // What was not read may have been the application's frame.
         let found = budget.limit().map_or(found, |limit| Err(CallSiteReason::Process(limit)));
+        // Without these files, the frames that follow mean nothing.
+        let found = match (found, budget.not_local()) {
+            (Ok(None) | Err(_), Some(limit)) => Err(CallSiteReason::Process(limit)),
+            (found, _) => found,
+        };
         let (location, reason) = match found {
             Ok(location) => (location, None),
             Err(reason) => (None, Some(reason)),

@@ -42,11 +42,7 @@ mod responses;
 mod stacks;
 mod target;
 
-use std::{
-    collections::BTreeSet,
-    fs::{self, File},
-    io,
-};
+use std::{collections::BTreeSet, fs::File, path::Path};
 
 use tracer_core::{Asked, Limit, ProcessKey};
 
@@ -70,12 +66,14 @@ use crate::{
     cache::BoundedCache,
     process::{
         access::{attach_error, file_error},
+        auxiliary_vector,
         epoll::{Epolls, Registration},
         file_key::FileKey,
         identity::is_running,
         maps::Mappings,
-        memory::{ProcessMemory, u64_at},
+        memory::ProcessMemory,
         pages::Pages,
+        regular_file::{self, Place},
         socket_link,
     },
 };
@@ -179,7 +177,8 @@ impl GoPrograms {
         let registrations = self.epolls.registrations(process, &BTreeSet::new());
         let registrations =
             registrations.map_err(|error| Limit::FdsUnreadable { error: file_error(&error) })?;
-        let (program, file) = self.go_program(process.pid, budget).ok_or(Limit::NotGo)?;
+        let not_go = || budget.not_local().unwrap_or(Limit::NotGo);
+        let (program, file) = self.go_program(process.pid, budget).ok_or_else(not_go)?;
         check_supported(&program.executable)?;
         let mappings = Mappings::of(process.pid, budget)?;
         let Opened { memory, .. } = Opened::open(process.pid, &program.executable, budget)?;
@@ -207,8 +206,10 @@ impl GoPrograms {
     fn program(&mut self, pid: u32, budget: &Budget) -> Option<(&mut Program, File)> {
         // What earlier questions found has grown the programs since.
         self.known.shrink(PROGRAMS_SIZE_MAX, Program::size);
-        let file = File::open(format!("/proc/{pid}/exe")).ok()?;
-        let key = FileKey::of(&file.metadata().ok()?);
+        let link = format!("/proc/{pid}/exe");
+        let opened = regular_file::open(pid, Place::Link(Path::new(&link)), budget);
+        let (file, metadata) = opened.ok()?;
+        let key = FileKey::of(&metadata);
         if !self.known.contains(&key) {
             let program = Program::read(file.try_clone().ok()?, budget);
             if budget.is_exceeded() {
@@ -248,8 +249,8 @@ impl<'a> Opened<'a> {
     /// # Errors
     /// Its memory cannot be read.
     fn open(pid: u32, executable: &Executable, budget: &'a Budget) -> Result<Self, Limit> {
-        let entry =
-            entry(pid).map_err(|error| Limit::MemoryUnreadable { error: file_error(&error) })?;
+        let entry = auxiliary_vector::entry(pid)
+            .map_err(|error| Limit::MemoryUnreadable { error: file_error(&error) })?;
         let memory = ProcessMemory::open(pid, entry, budget)
             .map_err(|error| Limit::MemoryUnreadable { error: attach_error(&error) })?;
         Ok(Self { memory, bias: entry.wrapping_sub(executable.entry) })
@@ -302,17 +303,6 @@ fn calls(opened: &Opened, program: &mut GoProgram, stack: &[u64]) -> Result<Vec<
         }
     });
     Ok(code.collect())
-}
-
-/// The entry point of a process: `AT_ENTRY` of its auxiliary vector (getauxval(3)).
-fn entry(pid: u32) -> io::Result<u64> {
-    const AT_ENTRY: u64 = 9;
-    let vector = fs::read(format!("/proc/{pid}/auxv"))?;
-    let mut pairs = vector.chunks_exact(16);
-    let entry = pairs.find(|pair| u64_at(pair, 0) == Some(AT_ENTRY));
-    entry
-        .and_then(|pair| u64_at(pair, 8))
-        .ok_or_else(|| io::Error::other("the auxiliary vector has no entry point"))
 }
 
 #[cfg(test)]

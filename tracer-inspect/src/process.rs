@@ -2,6 +2,7 @@
 //! and its memory.
 
 pub mod access;
+pub(crate) mod auxiliary_vector;
 pub mod cgroup;
 pub mod container;
 pub mod epoll;
@@ -12,6 +13,7 @@ pub mod identity;
 pub mod image;
 pub mod maps;
 pub mod memory;
+mod mounts;
 pub mod pages;
 pub mod regular_file;
 pub mod script;

@@ -90,6 +90,7 @@ impl ReaderInspections {
         if by_fd {
             found.retain(asked, |asked| is_same(process.pid, asked));
         }
+        found.limits.extend(budget.not_local());
         if let Some(limit) = budget.limit() {
             // Other limits may only be a consequence.
             found.limits = vec![limit];

@@ -75,6 +75,11 @@ impl Outstanding {
         self.awaited.insert(Subject::CallSite(process, stack));
     }
 
+    /// Notes that the responses in flight of a process are being read.
+    pub(super) fn await_responses(&mut self, process: ProcessKey) {
+        self.awaited.insert(Subject::Responses(process));
+    }
+
     /// Whether the answer is awaited.
     pub(super) fn is_awaited(&self, subject: Subject) -> bool {
         self.awaited.contains(&subject)
@@ -126,12 +131,14 @@ impl Outstanding {
         counts
     }
 
-    /// No answer is awaited any more. Returns the processes whose readers were asked for.
+    /// No answer to a question of the detector is awaited any more. Returns the processes whose
+    /// readers were asked for.
     pub(super) fn give_up_all(&mut self) -> Vec<ProcessKey> {
-        let awaited = core::mem::take(&mut self.awaited);
-        let readers = awaited.into_iter().filter_map(|subject| match subject {
+        let is_question = |subject: &Subject| !matches!(subject, Subject::Responses(_));
+        let given_up = self.awaited.extract_if(.., is_question);
+        let readers = given_up.filter_map(|subject| match subject {
             Subject::Readers(process) => Some(process),
-            Subject::Process(_) | Subject::CallSite(..) => None,
+            Subject::Process(_) | Subject::CallSite(..) | Subject::Responses(_) => None,
         });
         readers.collect()
     }

@@ -7,6 +7,7 @@
 use std::{
     ffi::OsStr,
     fs::{self, File, Metadata},
+    io::ErrorKind,
     os::{
         fd::AsRawFd as _,
         unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
@@ -17,7 +18,10 @@ use std::{
 use crate::{
     budget::Budget,
     elf::Elf,
-    process::{identity::NOBODY, regular_file},
+    process::{
+        identity::NOBODY,
+        regular_file::{self, Place},
+    },
 };
 
 /// Sections with the path of a file that several modules share (`dwz`).
@@ -39,8 +43,8 @@ pub(super) enum Linked {
     Untrusted,
 }
 
-/// What the links of a module lead to. `file` is that of the module.
-pub(super) fn follow(elf: &Elf, file: &File, budget: &Budget) -> Linked {
+/// What the links of a module of process `pid` lead to. `file` is that of the module.
+pub(super) fn follow(pid: u32, elf: &Elf, file: &File, budget: &Budget) -> Linked {
     if shares(elf) {
         return Linked::Untrusted;
     }
@@ -54,17 +58,17 @@ pub(super) fn follow(elf: &Elf, file: &File, budget: &Budget) -> Linked {
     let Some(directory) = path.as_deref().ok().and_then(Path::parent) else {
         return Linked::Untrusted;
     };
-    match fs::metadata(directory) {
+    match regular_file::directory(pid, directory, budget) {
         // The path of a process in another mount namespace.
         Err(_) => return Linked::Nothing,
         Ok(metadata) if is_trusted(&metadata) => {}
         Ok(_) => return Linked::Untrusted,
     }
     let path = directory.join(OsStr::from_bytes(name));
-    if fs::symlink_metadata(&path).is_err() {
-        return Linked::Nothing;
-    }
-    let opened = regular_file::open_no_follow(path).ok();
+    let opened = match regular_file::open(pid, Place::Host(&path), budget) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Linked::Nothing,
+        opened => opened.ok(),
+    };
     let is_allowed = |metadata: &Metadata| is_trusted(metadata) && metadata.len() <= FILE_MAX;
     let opened = opened.filter(|(_, metadata)| is_allowed(metadata));
     match opened.and_then(|(file, _)| Elf::parse(file, budget)) {
@@ -103,7 +107,7 @@ mod tests {
         let file = options.open(directory.join("program")).unwrap();
         let mut example = Example::of(file.try_clone().unwrap());
         example.add(section, elf::SHT_PROGBITS, 0, content);
-        match follow(&example.finish(&budget).unwrap(), &file, &budget) {
+        match follow(std::process::id(), &example.finish(&budget).unwrap(), &file, &budget) {
             Linked::Nothing => "nothing",
             Linked::File(_) => "file",
             Linked::Untrusted => "untrusted",

@@ -115,10 +115,10 @@ impl Modules {
         mapping: &Mapping,
         budget: &Budget,
     ) -> Result<Option<FileKey>, Limit> {
-        let Some((file, metadata)) = mapping.open(pid) else { return Ok(None) };
+        let Some((file, metadata)) = mapping.open(pid, budget) else { return Ok(None) };
         let key = FileKey::of(&metadata);
         if !self.known.contains(&key) {
-            let Some(module) = Module::open(file, budget)? else { return Ok(None) };
+            let Some(module) = Module::open(pid, file, budget)? else { return Ok(None) };
             let rest = ALLOCATED_MAX.saturating_sub(module.allocated);
             self.known.shrink(rest, |module| module.allocated);
             self.known.insert(key, module);
@@ -132,14 +132,14 @@ impl Module {
     ///
     /// # Errors
     /// Its symbol table is too large.
-    fn open(file: File, budget: &Budget) -> Result<Option<Self>, Limit> {
+    fn open(pid: u32, file: File, budget: &Budget) -> Result<Option<Self>, Limit> {
         let copy = file.try_clone().ok();
         let Some(elf) = copy.and_then(|file| Elf::parse(file, budget)) else { return Ok(None) };
         let (symbols, _) = elf.size_of(&SYMBOLS);
         if symbols > SYMBOLS_MAX {
             return Err(Limit::InspectionTooLarge { bytes_max: SYMBOLS_MAX });
         }
-        let debug_info = match debug_link::follow(&elf, &file, budget) {
+        let debug_info = match debug_link::follow(pid, &elf, &file, budget) {
             Linked::Untrusted => None,
             Linked::Nothing => allocated(&elf),
             Linked::File(linked) => allocated(&elf).zip(allocated(&linked)).map(|(a, b)| a + b),

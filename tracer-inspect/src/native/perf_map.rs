@@ -12,16 +12,21 @@ mod names;
 use std::{
     collections::HashMap,
     fs::{self, File},
-    io::Read,
+    io::{ErrorKind, Read},
     os::unix::fs::MetadataExt as _,
+    path::Path,
 };
 
-use tracer_core::{CallSiteReason, ProcessKey};
+use tracer_core::{CallSiteReason, Limit, ProcessKey};
 
 use crate::{
     budget::Budget,
     frames::frame::Frame,
-    process::{file_key::FileKey, regular_file, stat::innermost_pid},
+    process::{
+        file_key::FileKey,
+        regular_file::{self, Place},
+        stat::innermost_pid,
+    },
 };
 
 /// Maximum size of a map in bytes.
@@ -70,7 +75,7 @@ impl PerfMaps {
         addresses: &[u64],
         budget: &Budget,
     ) -> Result<Option<&PerfMap>, CallSiteReason> {
-        let Some((file, key)) = open(process.pid)? else { return Ok(None) };
+        let Some((file, key)) = open(process.pid, budget)? else { return Ok(None) };
         let is_known = |(known, state, map): &(ProcessKey, FileKey, PerfMap)| {
             *known == process && *state == key && map.names.len() <= KNOWN_MAX
         };
@@ -88,13 +93,17 @@ impl PerfMaps {
 }
 
 /// Opens the map of a process, by its own root directory and its own pid; `None` if it has none.
-fn open(pid: u32) -> Result<Option<(File, FileKey)>, CallSiteReason> {
+fn open(pid: u32, budget: &Budget) -> Result<Option<(File, FileKey)>, CallSiteReason> {
     let Some(inner) = innermost_pid(pid) else { return Ok(None) };
-    let path = format!("/proc/{pid}/root/tmp/perf-{inner}.map");
+    let path = format!("/tmp/perf-{inner}.map");
     // Any user can create a symbolic link or a FIFO in /tmp.
-    let (file, metadata) = match regular_file::open_no_follow(path) {
+    let (file, metadata) = match regular_file::open(pid, Place::NotALink(Path::new(&path)), budget)
+    {
         Ok(opened) => opened,
-        Err(error) if error.kind() == std::io::ErrorKind::Other => {
+        Err(error) if error.kind() == ErrorKind::Unsupported => {
+            return Err(CallSiteReason::Process(budget.not_local().unwrap_or(Limit::ProcessEnded)));
+        }
+        Err(error) if error.kind() == ErrorKind::Other => {
             return Err(CallSiteReason::PerfMapUntrusted);
         }
         Err(_) => return Ok(None),
@@ -170,7 +179,7 @@ fn each_line(
     let (mut kept, mut is_long) = (0, false);
     loop {
         let count = match file.read(window.get_mut(kept..).unwrap_or_default()) {
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             result => result?,
         };
         if count == 0 || budget.step_bytes(count).is_none() {

@@ -34,7 +34,7 @@ type Slice<'a> = EndianSlice<'a, LittleEndian>;
 /// The return address of the innermost function; `None` if the tables do not say where it is, or if
 /// the recorded words of the stack do not include it.
 pub fn return_address(pid: u32, mapping: &Mapping, top: &StackTop, budget: &Budget) -> Option<u64> {
-    let (file, _) = mapping.open(pid)?;
+    let (file, _) = mapping.open(pid, budget)?;
     let offset = mapping.offset_in_file(top.instruction)?;
     // The watched process controls the file, so a panic of the parser must be contained.
     let distance = catch_unwind(AssertUnwindSafe(|| distance(file, offset, budget))).ok()??;

@@ -5,12 +5,16 @@ use std::{
     fs::{File, Metadata},
     io::{BufRead, BufReader, Read as _},
     os::unix::fs::MetadataExt as _,
+    path::Path,
     sync::Arc,
 };
 
 use tracer_core::Limit;
 
-use super::{access::file_error, regular_file};
+use super::{
+    access::file_error,
+    regular_file::{self, Place},
+};
 use crate::budget::Budget;
 
 /// Maximum length of a line in bytes: a path of `PATH_MAX` with every byte escaped, and the rest.
@@ -155,15 +159,17 @@ impl Mapping {
     }
 
     /// Opens the mapped file. This works for deleted files and across mount namespaces if this
-    /// process may follow `map_files`. `None` if the file cannot be reached or is not a regular file.
-    pub fn open(&self, pid: u32) -> Option<(File, Metadata)> {
+    /// process may follow `map_files`. `None` if the file cannot be reached or may not be
+    /// [opened](regular_file::open).
+    pub fn open(&self, pid: u32, budget: &Budget) -> Option<(File, Metadata)> {
         let Source::File { path, inode, .. } = &self.source else { return None };
         let link = format!("/proc/{pid}/map_files/{:x}-{:x}", self.start, self.end);
         // Following `map_files` requires CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE. Without them the
         // path is tried, which must still lead to the same inode.
-        let by_path = format!("/proc/{pid}/root{path}");
-        [link, by_path].into_iter().find_map(|link| {
-            regular_file::open(link).ok().filter(|(_, metadata)| metadata.ino() == *inode)
+        let places = [Place::Link(Path::new(&link)), Place::Path(Path::new(&**path))];
+        places.into_iter().find_map(|place| {
+            let opened = regular_file::open(pid, place, budget).ok();
+            opened.filter(|(_, metadata)| metadata.ino() == *inode)
         })
     }
 
@@ -269,7 +275,8 @@ mod tests {
         let here = (the_file_of_this_code_is_this_program as fn() as *const ()).addr() as u64;
         let pid = std::process::id();
         let mappings = Mappings::of(pid, &Budget::default()).unwrap();
-        let (_, metadata) = mappings.code_at(here).unwrap().open(pid).unwrap();
+        let mapping = mappings.code_at(here).unwrap();
+        let (_, metadata) = mapping.open(pid, &Budget::default()).unwrap();
         let own = std::fs::metadata("/proc/self/exe").unwrap();
         assert_eq!((metadata.dev(), metadata.ino()), (own.dev(), own.ino()));
     }

@@ -5,8 +5,8 @@ pub mod wait_lists;
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
-    io::{self, ErrorKind, Read as _},
+    fs,
+    io::{self, ErrorKind},
     path::Path,
 };
 
@@ -14,6 +14,7 @@ use tracer_core::{Asked, ConnectionId, Limit};
 
 use super::{
     access::{attach_error, file_error},
+    auxiliary_vector::is_64_bit,
     socket_link::is_socket,
 };
 use crate::budget::Budget;
@@ -21,9 +22,6 @@ use wait_lists::WaitLists;
 
 /// Maximum number of threads inspected per process.
 const THREADS_MAX: usize = 4_096;
-/// `ELFCLASS64`, the fifth byte of a 64-bit ELF file. The system call numbers below are those of
-/// 64-bit programs.
-const ELF_CLASS_64: u8 = 2;
 
 /// The connections for which blocked threads are waiting.
 #[derive(Debug, Default)]
@@ -61,6 +59,7 @@ fn inspect_threads(
     // `syscall` requires `PTRACE_MODE_ATTACH`, the other files do not.
     let file = |error| Limit::ThreadsUnreadable { error: file_error(&error) };
     let attach = |error| Limit::ThreadsUnreadable { error: attach_error(&error) };
+    // The system call numbers below are those of 64-bit programs.
     if !is_64_bit(pid).map_err(file)? {
         blocked.limit = Some(Limit::ThirtyTwoBitProgram);
         return Ok(());
@@ -95,12 +94,6 @@ fn inspect_threads(
         blocked.limit = lists.limit();
     }
     Ok(())
-}
-
-fn is_64_bit(pid: u32) -> io::Result<bool> {
-    let mut start = [0; 5];
-    File::open(format!("/proc/{pid}/exe"))?.read_exact(&mut start)?;
-    Ok(start.last() == Some(&ELF_CLASS_64))
 }
 
 /// The system call in which a thread is blocked; `None` if it is running, is not in a call, or has

@@ -142,6 +142,7 @@ wire_enum!(Limit {
     24 = Recorded { text },
     25 = InspectionTooLarge { bytes_max },
     26 = InspectionTooLong { steps_max },
+    27 = FileNotLocal { filesystem },
 });
 
 wire_enum!(LedgerHook {

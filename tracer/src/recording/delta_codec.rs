@@ -108,6 +108,9 @@ impl DeltaCodec {
                 Subject::from_core(subject),
                 NoAnswer::from_core(reason),
             )),
+            CoreInput::ResponsesAwaited(process) => {
+                Entry::Input(Input::ResponsesAwaited(ProcessKey::from_core(process)))
+            }
             CoreInput::Note(note) => Entry::Input(Input::Note(Note::from_core(note))),
             CoreInput::Loss(loss) => Entry::Input(Input::Loss(Loss::from_core(loss))),
             CoreInput::Tick(now) => Entry::Input(Input::Tick(Time::from_core(now))),

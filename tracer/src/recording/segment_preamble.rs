@@ -52,6 +52,7 @@ impl SegmentPreamble {
             | CoreInput::Ledger(_)
             | CoreInput::Unanswered(_)
             | CoreInput::NoAnswer(..)
+            | CoreInput::ResponsesAwaited(_)
             | CoreInput::Note(_)
             | CoreInput::Tick(_) => {}
         }

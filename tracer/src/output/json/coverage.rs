@@ -92,6 +92,7 @@ pub(super) fn limit(fact: &Limit) -> Coded {
         Limit::StacksTruncated { scanned_bytes } => coded.integer("scanned_bytes", *scanned_bytes),
         Limit::InspectionTooLarge { bytes_max } => coded.integer("bytes_max", *bytes_max),
         Limit::InspectionTooLong { steps_max } => coded.integer("steps_max", *steps_max),
+        Limit::FileNotLocal { filesystem } => coded.text("filesystem", filesystem),
         Limit::GoFunctionMissing { function } => coded.text("function", function),
         Limit::UprobesRefused { detail } => coded.text("detail", detail),
         Limit::ResponsesTruncated { resolved, total } => {

@@ -72,6 +72,10 @@ pub(crate) fn limit(limit: &Limit) -> String {
         Limit::InspectionTooLong { steps_max } => {
             format!("inspecting it takes more than {} steps", grouped(*steps_max))
         }
+        Limit::FileNotLocal { filesystem } => format!(
+            "its files on a file system of type {filesystem} are not opened, because it may never \
+             answer"
+        ),
     }
 }
 

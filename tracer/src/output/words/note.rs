@@ -200,7 +200,9 @@ pub(crate) fn fallback_reason(reason: &FallbackReason) -> String {
 
 fn no_answer(question: QuestionKind, reason: NoAnswer, count: u64) -> String {
     let what = match question {
-        QuestionKind::Process | QuestionKind::Readers => counted(count, "process", "processes"),
+        QuestionKind::Process | QuestionKind::Readers | QuestionKind::Responses => {
+            counted(count, "process", "processes")
+        }
         QuestionKind::CallSite => counted(count, "stack", "stacks"),
     };
     match (question, reason) {
@@ -213,6 +215,9 @@ fn no_answer(question: QuestionKind, reason: NoAnswer, count: u64) -> String {
         (QuestionKind::CallSite, NoAnswer::OutOfTime) => {
             format!("there was no time to resolve {what} to call sites")
         }
+        (QuestionKind::Responses, NoAnswer::OutOfTime) => {
+            format!("there was no time to read the responses in flight of {what}")
+        }
         (QuestionKind::Process, NoAnswer::Failed) => {
             format!("{what} could not be identified: {INSPECTION_FAILED}")
         }
@@ -222,7 +227,13 @@ fn no_answer(question: QuestionKind, reason: NoAnswer, count: u64) -> String {
         (QuestionKind::CallSite, NoAnswer::Failed) => {
             format!("{what} could not be resolved to call sites: {INSPECTION_FAILED}")
         }
-        (QuestionKind::Process | QuestionKind::Readers, NoAnswer::Ended) => {
+        (QuestionKind::Responses, NoAnswer::Failed) => {
+            format!("the responses in flight of {what} could not be read: {INSPECTION_FAILED}")
+        }
+        (
+            QuestionKind::Process | QuestionKind::Readers | QuestionKind::Responses,
+            NoAnswer::Ended,
+        ) => {
             format!("{what} ended before the inspection")
         }
         (QuestionKind::CallSite, NoAnswer::Ended) => {

@@ -39,6 +39,7 @@ fn input() -> impl Strategy<Value = Input> {
         call_site().prop_map(Input::CallSite),
         any::<u64>().prop_map(Input::Unanswered),
         (subject(), no_answer()).prop_map(|(subject, reason)| Input::NoAnswer(subject, reason)),
+        key().prop_map(Input::ResponsesAwaited),
         note().prop_map(Input::Note),
         loss().prop_map(Input::Loss),
         time().prop_map(Input::Tick),
@@ -69,6 +70,7 @@ fn subject() -> impl Strategy<Value = Subject> {
     prop_oneof![
         key().prop_map(Subject::Process),
         key().prop_map(Subject::Readers),
+        key().prop_map(Subject::Responses),
         (key(), stack()).prop_map(|(process, stack)| Subject::CallSite(process, stack)),
     ]
 }

@@ -36,7 +36,7 @@ pub(super) fn steps() -> Vec<Step> {
     inputs.into_iter().map(Step::Input).chain(asked).collect()
 }
 
-/// The same, and the inputs that earlier formats do not have.
+/// The same, and the inputs that formats before 7 do not have.
 pub(super) fn steps_of_format_7() -> Vec<Step> {
     let subjects = [
         (Subject::Process(CLIENT), NoAnswer::OutOfTime),
@@ -45,6 +45,18 @@ pub(super) fn steps_of_format_7() -> Vec<Step> {
     ];
     let unanswered = subjects.map(|(subject, reason)| Input::NoAnswer(subject, reason));
     steps().into_iter().chain(unanswered.map(Step::Input)).collect()
+}
+
+/// The same, and the inputs that formats before 8 do not have.
+pub(super) fn steps_of_format_8() -> Vec<Step> {
+    let of_file = Limit::FileNotLocal { filesystem: "fuse.sshfs".to_owned() };
+    let ledger = Ledger { process: SERVER, at: at(9_000), open: Vec::new(), limits: vec![of_file] };
+    let inputs = [
+        Input::ResponsesAwaited(CLIENT),
+        Input::NoAnswer(Subject::Responses(CLIENT), NoAnswer::Failed),
+        Input::Ledger(ledger),
+    ];
+    steps_of_format_7().into_iter().chain(inputs.map(Step::Input)).collect()
 }
 
 fn at(ms: u64) -> Timestamp {

@@ -25,6 +25,7 @@ wire_enum! {
         Loss(loss: Loss),
         Tick(now: Time),
         NoAnswer(subject: Subject, reason: NoAnswer),
+        ResponsesAwaited(process: ProcessKey),
     }
 }
 
@@ -43,6 +44,7 @@ impl Input {
             Self::Loss(loss) => Core::Loss(loss.to_core()),
             Self::Tick(now) => Core::Tick(now.to_core()),
             Self::NoAnswer(subject, reason) => Core::NoAnswer(subject.to_core(), reason.to_core()),
+            Self::ResponsesAwaited(process) => Core::ResponsesAwaited(process.to_core()),
         }
     }
 }

@@ -40,5 +40,6 @@ wire_enum! {
         Recorded { text: String },
         InspectionTooLarge { bytes_max: u64 },
         InspectionTooLong { steps_max: u64 },
+        FileNotLocal { filesystem: String },
     }
 }

@@ -8,6 +8,7 @@ wire_enum! {
         Process,
         Readers,
         CallSite,
+        Responses,
     }
 }
 
@@ -26,5 +27,6 @@ wire_enum! {
         Process(process: ProcessKey),
         Readers(process: ProcessKey),
         CallSite(process: ProcessKey, stack: StackId),
+        Responses(process: ProcessKey),
     }
 }

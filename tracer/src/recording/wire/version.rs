@@ -15,15 +15,17 @@ pub(in crate::recording) enum Version {
     V6,
     /// Enums have variants that those of version 6 lack: questions without an answer.
     V7,
+    /// Enums have variants that those of version 7 lack: responses in flight that are awaited.
+    V8,
 }
 
 impl Version {
     /// The version that is written.
-    pub(in crate::recording) const CURRENT: Self = Self::V7;
+    pub(in crate::recording) const CURRENT: Self = Self::V8;
 
     /// All versions that are read.
-    pub(in crate::recording) const ALL: [Self; 5] =
-        [Self::V3, Self::V4, Self::V5, Self::V6, Self::V7];
+    pub(in crate::recording) const ALL: [Self; 6] =
+        [Self::V3, Self::V4, Self::V5, Self::V6, Self::V7, Self::V8];
 
     /// Its number in the file.
     pub(in crate::recording) const fn number(self) -> u16 {
@@ -33,6 +35,7 @@ impl Version {
             Self::V5 => 5,
             Self::V6 => 6,
             Self::V7 => 7,
+            Self::V8 => 8,
         }
     }
 
@@ -46,7 +49,7 @@ impl Version {
     pub(in crate::recording) fn take_entry(self, bytes: &[u8]) -> Option<(Entry, usize)> {
         match self {
             Self::V3 => take::<EntryV3>(bytes).map(|(entry, length)| (entry.into(), length)),
-            Self::V4 | Self::V5 | Self::V6 | Self::V7 => take(bytes),
+            Self::V4 | Self::V5 | Self::V6 | Self::V7 | Self::V8 => take(bytes),
         }
     }
 }

@@ -320,6 +320,8 @@ pub(crate) fn notes() -> Vec<Note> {
         no_answer(QuestionKind::Process, NoAnswer::Failed, 1),
         no_answer(QuestionKind::Readers, NoAnswer::Failed, 7),
         no_answer(QuestionKind::CallSite, NoAnswer::Failed, 7),
+        no_answer(QuestionKind::Responses, NoAnswer::OutOfTime, 7),
+        no_answer(QuestionKind::Responses, NoAnswer::Failed, 1),
         no_answer(QuestionKind::Readers, NoAnswer::Ended, 7),
         no_answer(QuestionKind::CallSite, NoAnswer::Ended, 1),
     ]

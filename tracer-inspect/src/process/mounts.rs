@@ -1,0 +1,240 @@
+//! The file system that a file is on, from `/proc/PID/mountinfo` (proc_pid_mountinfo(5)).
+//!
+//! Whoever serves a network file system or FUSE decides when an operation on it returns, if at all.
+//! So the type is determined before anything is opened or looked up there: neither `statx` without
+//! synchronization nor `mountinfo` asks the file system.
+
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    fs::File,
+    io::{self, BufRead, BufReader, Read as _},
+    os::fd::AsFd,
+};
+
+use rustix::fs::{AtFlags, Statx, StatxFlags, statx};
+use tracer_core::Timestamp;
+
+use crate::{budget::Budget, clock};
+
+/// Maximum length of a line in bytes: two paths of `PATH_MAX` with every byte escaped, and options.
+const LINE_MAX: u64 = 64 << 10;
+/// Maximum length of a type in the result, in bytes.
+const TYPE_MAX: usize = 32;
+/// How long the type of a mount is remembered: its number is used again once it is unmounted.
+const REMEMBERED_MS: u64 = 5_000;
+/// Maximum number of mounts that are remembered.
+const REMEMBERED_MAX: usize = 4_096;
+/// File systems whose operations wait for another host or process, as in `mountinfo`, apart from
+/// those that begin with `fuse`.
+const REMOTE: [&str; 21] = [
+    "9p",
+    "afs",
+    "autofs",
+    "beegfs",
+    "ceph",
+    "cifs",
+    "coda",
+    "gfs2",
+    "glusterfs",
+    "gpfs",
+    "kafs",
+    "lustre",
+    "ncpfs",
+    "nfs",
+    "nfs4",
+    "ocfs2",
+    "orangefs",
+    "pvfs2",
+    "smb3",
+    "smbfs",
+    "vboxsf",
+];
+
+/// A mount: its number, and the device number of its file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Mount {
+    id: u64,
+    device: (u32, u32),
+}
+
+thread_local! {
+    /// The types of mounts that were looked up, and when.
+    static REMEMBERED: RefCell<HashMap<Mount, (Timestamp, String)>> = RefCell::default();
+}
+
+/// The type of the file system that a file is on, as in `ext4`. The file may have been opened with
+/// `O_PATH`, and belongs to the mount namespace of process `pid`, usually. `None` if it is on no
+/// mount that is visible to that process or to this one.
+///
+/// # Errors
+/// The kernel does not know its mount (before Linux 5.8).
+pub(super) fn filesystem(file: impl AsFd, pid: u32, budget: &Budget) -> io::Result<Option<String>> {
+    let status = status(file)?;
+    if status.stx_mask & StatxFlags::MNT_ID.bits() == 0 {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
+    let device = (status.stx_dev_major, status.stx_dev_minor);
+    let mount = Mount { id: status.stx_mnt_id, device };
+    if let Some(known) = remembered(mount) {
+        return Ok(Some(known));
+    }
+    let Some(found) = look_up(mount, pid, budget) else { return Ok(None) };
+    remember(mount, &found);
+    Ok(Some(found))
+}
+
+/// The number of the mount and the device, and the type of the file, without asking the file
+/// system.
+pub(super) fn status(file: impl AsFd) -> io::Result<Statx> {
+    let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
+    Ok(statx(file, "", flags, StatxFlags::MNT_ID | StatxFlags::TYPE)?)
+}
+
+/// Whether operations on a file system of this type return without another host or process.
+pub(super) fn is_local(filesystem: &str) -> bool {
+    !filesystem.starts_with("fuse") && !REMOTE.contains(&filesystem)
+}
+
+fn remembered(mount: Mount) -> Option<String> {
+    let now = clock::now();
+    REMEMBERED.with_borrow(|known| {
+        let (at, found) = known.get(&mount)?;
+        (now.ms_since(*at) < REMEMBERED_MS).then(|| found.clone())
+    })
+}
+
+fn remember(mount: Mount, found: &str) {
+    REMEMBERED.with_borrow_mut(|known| {
+        if known.len() >= REMEMBERED_MAX {
+            known.clear();
+        }
+        known.insert(mount, (clock::now(), found.to_owned()));
+    });
+}
+
+/// A process that has changed its root directory does not see the mount of its program, but this
+/// process does if both are in one mount namespace. A file system that both see has one device
+/// number, whatever it is mounted as.
+fn look_up(mount: Mount, pid: u32, budget: &Budget) -> Option<String> {
+    let mut of_device = None;
+    for path in [format!("/proc/{pid}/mountinfo"), "/proc/self/mountinfo".to_owned()] {
+        let Ok(file) = File::open(path) else { continue };
+        match find(BufReader::new(file), mount, budget) {
+            Found::Mount(found) => return Some(found),
+            Found::Device(found) => of_device = of_device.or(Some(found)),
+            Found::Nothing => {}
+        }
+    }
+    of_device
+}
+
+/// What `mountinfo` has about a mount.
+#[derive(Debug, PartialEq, Eq)]
+enum Found {
+    /// The type of its file system.
+    Mount(String),
+    /// The type of a file system with the same device number.
+    Device(String),
+    Nothing,
+}
+
+/// Looks up a mount in the text of `mountinfo`, as far as the budget allows.
+fn find(mut text: impl BufRead, mount: Mount, budget: &Budget) -> Found {
+    let mut of_device = Found::Nothing;
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let length = text.by_ref().take(LINE_MAX).read_until(b'\n', &mut line).unwrap_or(0);
+        if length == 0 || budget.step_bytes(length).is_none() {
+            return of_device;
+        }
+        match parse(&line) {
+            Some((known, kind)) if known.id == mount.id => return Found::Mount(kind),
+            Some((known, kind)) if known.device == mount.device => of_device = Found::Device(kind),
+            _ => {}
+        }
+    }
+}
+
+/// Parses a line such as
+/// `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue`. The kernel
+/// escapes spaces in paths.
+fn parse(line: &[u8]) -> Option<(Mount, String)> {
+    let mut words = line.split(|byte| *byte == b' ');
+    let id = number(words.next()?)?;
+    let device = words.nth(1)?;
+    let colon = device.iter().position(|byte| *byte == b':')?;
+    let major = number(device.get(..colon)?)?;
+    let minor = number(device.get(colon + 1..)?)?;
+    let device = (u32::try_from(major).ok()?, u32::try_from(minor).ok()?);
+    words.find(|word| *word == b"-")?;
+    Some((Mount { id, device }, printable(words.next()?)))
+}
+
+fn number(digits: &[u8]) -> Option<u64> {
+    str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// A type as text. Whoever mounts a FUSE file system chooses the part after `fuse.`.
+fn printable(kind: &[u8]) -> String {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
+    let plain = kind.iter().filter(|byte| is_plain(byte)).take(TYPE_MAX);
+    plain.map(|byte| char::from(*byte)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOUNTINFO: &str = "\
+        22 1 259:2 / / rw,relatime shared:1 - ext4 /dev/root rw\n\
+        nonsense\n\
+        30 22 0:26 /a\\040- /mnt/a\\040b rw master:7 propagate_from:2 - fuse.sshfs me@host: rw\n\
+        31 22 0:30 / /mnt/nfs rw - nfs4 10.0.0.1:/export rw\n\
+        32 22 0:31 / /mnt/odd rw - fuse.a\x1b[31m\\040b x rw\n\
+        33 22 0:26 / /mnt/again rw - fuse.sshfs me@host: rw\n";
+
+    fn found(id: u64, device: (u32, u32)) -> Found {
+        find(MOUNTINFO.as_bytes(), Mount { id, device }, &Budget::default())
+    }
+
+    #[test]
+    fn a_mount_is_found_by_its_number_or_else_by_its_device() {
+        assert_eq!(found(22, (0, 0)), Found::Mount("ext4".to_owned()));
+        assert_eq!(found(30, (0, 26)), Found::Mount("fuse.sshfs".to_owned()));
+        assert_eq!(found(31, (259, 2)), Found::Mount("nfs4".to_owned()));
+        assert_eq!(found(99, (0, 26)), Found::Device("fuse.sshfs".to_owned()));
+        assert_eq!(found(99, (0, 99)), Found::Nothing);
+        assert_eq!(found(32, (0, 31)), Found::Mount("fuse.a31m040b".to_owned()));
+    }
+
+    #[test]
+    fn malformed_lines_have_no_mount() {
+        for line in ["", "1", "1 2 3", "1 2 0:1 / / rw", "1 2 0:1 / / rw -", "x 2 0:1 / / rw - a"] {
+            assert_eq!(parse(line.as_bytes()), None, "{line}");
+        }
+        assert!(parse(b"1 2 0:1 / / rw - tmpfs").is_some());
+    }
+
+    #[test]
+    fn network_file_systems_and_fuse_are_not_local() {
+        for kind in ["fuse", "fuseblk", "fuse.sshfs", "nfs", "nfs4", "cifs", "9p", "autofs"] {
+            assert!(!is_local(kind), "{kind}");
+        }
+        for kind in ["ext4", "xfs", "btrfs", "overlay", "tmpfs", "squashfs", "virtiofs", "proc"] {
+            assert!(is_local(kind), "{kind}");
+        }
+    }
+
+    #[test]
+    fn the_file_system_of_this_program_and_of_proc_are_found() {
+        let (pid, budget) = (std::process::id(), Budget::default());
+        let of = |path: &str| filesystem(File::open(path).unwrap(), pid, &budget).unwrap();
+        assert!(of("/proc/self/exe").is_some_and(|kind| is_local(&kind)));
+        // The second time, it is remembered.
+        for _ in 0..2 {
+            assert_eq!(of("/proc/self/stat").as_deref(), Some("proc"));
+        }
+    }
+}
