@@ -34,7 +34,7 @@ pub mod layout;
 pub mod lines;
 mod poll;
 mod program;
-pub mod prologue;
+mod prologue;
 mod read_loop;
 mod request;
 mod response_references;
@@ -146,8 +146,8 @@ impl GoPrograms {
         Some(opened.and_then(|opened| calls(&opened, program, stack)))
     }
 
-    /// The functions of `net/http` to which uprobes are attached, as offsets in the program's file.
-    /// `None` if the process does not run a Go program.
+    /// The functions of `net/http` to which uprobes are attached, as offsets in the program's file,
+    /// and the file. `None` if the process does not run a Go program.
     ///
     /// # Errors
     /// No response of this program can be followed; the limit says why.
@@ -155,11 +155,17 @@ impl GoPrograms {
         &mut self,
         process: ProcessKey,
         budget: &Budget,
-    ) -> Option<Result<Entries, Limit>> {
-        let (program, _) = self.go_program(process.pid, budget)?;
-        Some(check_supported(&program.executable).and_then(|()| {
+    ) -> Option<Result<(Entries, File), Limit>> {
+        let Some((program, file)) = self.go_program(process.pid, budget) else {
+            return budget.not_local().map(Err);
+        };
+        let entries = check_supported(&program.executable).and_then(|()| {
             let opened = Opened::open(process.pid, &program.executable, budget)?;
             program.entries(&opened.memory, opened.bias)
+        });
+        Some(entries.map(|mut entries| {
+            entries.hooks = prologue::at_cheapest_instructions(&file, entries.hooks);
+            (entries, file)
         }))
     }
 

@@ -1,6 +1,6 @@
 //! The entry point of this crate: answers questions about processes.
 
-use std::fmt::Debug;
+use std::{fmt::Debug, fs::File};
 
 use tracer_core::{Asked, Input, Limit, ProcessKey, Question, StackId};
 
@@ -92,11 +92,11 @@ impl Inspector {
     }
 
     /// The functions of Go's HTTP client to which uprobes are attached, as offsets in the file of
-    /// the program. `None` if the process does not run a Go program.
+    /// the program, and the file. `None` if the process does not run a Go program.
     ///
     /// # Errors
     /// No response of this program can be tracked; the limit says why.
-    pub fn entries(&mut self, process: ProcessKey) -> Option<Result<Entries, Limit>> {
+    pub fn entries(&mut self, process: ProcessKey) -> Option<Result<(Entries, File), Limit>> {
         let budget = Budget::new(self.allowance);
         let entries = self.go.entries(process, &budget)?;
         Some(budget.limit().map_or(entries, Err))

@@ -8,8 +8,10 @@ mod limits;
 mod privileges;
 
 use std::{
-    io::{self, BufReader, ErrorKind, Write as _},
-    os::unix::net::UnixStream,
+    fs::File,
+    io::{self, BufReader, ErrorKind, IoSlice, Write as _},
+    mem::MaybeUninit,
+    os::{fd::AsFd as _, unix::net::UnixStream},
     panic,
     time::Duration,
 };
@@ -17,6 +19,11 @@ use std::{
 pub use filter::filter_system_calls;
 pub use limits::{MEMORY_MAX_BYTES, limit_resources};
 pub use privileges::drop_privileges;
+
+use rustix::{
+    cmsg_space,
+    net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg},
+};
 
 use crate::{
     clock,
@@ -44,12 +51,15 @@ pub fn run(socket: &UnixStream) -> io::Result<()> {
         let request = Request::read(&message).map_err(|_| malformed())?;
         drop(message);
         let read_at = clock::now();
-        let answer = answer(&mut inspector, &request.task);
+        let (answer, program) = answer(&mut inspector, &request.task);
         let cpu_time = clock::cpu_time();
         let cpu_ns = nanoseconds(cpu_time.saturating_sub(cpu_before));
         cpu_before = cpu_time;
         let reply = Reply { sequence: request.sequence, read_at, cpu_ns, answer };
-        replies.write_all(&reply.to_frame(request.reply_max()))?;
+        let frame = reply.to_frame(request.reply_max());
+        // The file descriptor comes with the first bytes of the reply.
+        let sent = program.map_or(Ok(0), |program| send_with(socket, &frame, &program))?;
+        replies.write_all(frame.get(sent..).unwrap_or_default())?;
     }
     Ok(())
 }
@@ -60,16 +70,33 @@ pub fn silence_panics() {
     panic::set_hook(Box::new(|panic| log::debug!("{panic}")));
 }
 
-fn answer(inspector: &mut Inspector, task: &Task) -> Answer {
+/// The answer, and the file of the program to which it applies, if the tracer attaches uprobes.
+fn answer(inspector: &mut Inspector, task: &Task) -> (Answer, Option<File>) {
     match task {
-        Task::Entries(process) => Answer::Entries(inspector.entries(*process)),
+        Task::Entries(process) => match inspector.entries(*process) {
+            Some(Ok((entries, _))) if entries.hooks.is_empty() => {
+                (Answer::Entries(Some(Ok(entries))), None)
+            }
+            Some(Ok((entries, program))) => (Answer::Entries(Some(Ok(entries))), Some(program)),
+            Some(Err(limit)) => (Answer::Entries(Some(Err(limit))), None),
+            None => (Answer::Entries(None), None),
+        },
         Task::Resolve { process, objects } => {
-            Answer::Resolved(inspector.resolve(*process, objects))
+            (Answer::Resolved(inspector.resolve(*process, objects)), None)
         }
         Task::Process(_) | Task::CallSite { .. } | Task::Readers { .. } => {
-            Answer::of(inspector.find_out(task))
+            (Answer::of(inspector.find_out(task)), None)
         }
     }
+}
+
+/// Sends bytes with a file descriptor (`SCM_RIGHTS`, unix(7)). Returns how many were sent.
+fn send_with(socket: &UnixStream, bytes: &[u8], file: &File) -> io::Result<usize> {
+    let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    let files = [file.as_fd()];
+    control.push(SendAncillaryMessage::ScmRights(&files));
+    Ok(sendmsg(socket, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL)?)
 }
 
 fn nanoseconds(duration: Duration) -> u64 {

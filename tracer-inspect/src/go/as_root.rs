@@ -212,7 +212,7 @@ fn a_quarter_of_a_million_goroutines_are_searched_within_the_budget() {
     let begin = Instant::now();
     let inspection =
         GoPrograms::default().inspect(process, registrations.list(), &asked, &budget).unwrap();
-    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let peak = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap_or_default();
     println!("{:?}, {} steps, {peak}", begin.elapsed(), budget.steps());
     assert_eq!((inspection.limits, budget.limit()), (Vec::new(), None));

@@ -1,7 +1,26 @@
 //! The offset in a Go function at which a uprobe is cheapest.
 
+use std::{fs::File, os::unix::fs::FileExt as _};
+
+use super::LedgerHook;
+
 /// Number of bytes of a function that [`hook_offset`] needs.
-pub const PROLOGUE: usize = 24;
+const PROLOGUE: usize = 24;
+
+/// Moves each hook from the entry of its function to the instruction at which a uprobe is cheapest;
+/// see [`hook_offset`].
+pub(super) fn at_cheapest_instructions(
+    file: &File,
+    mut hooks: Vec<(LedgerHook, u64)>,
+) -> Vec<(LedgerHook, u64)> {
+    for (_, offset) in &mut hooks {
+        let mut code = [0; PROLOGUE];
+        if file.read_exact_at(&mut code, *offset).is_ok() {
+            *offset = offset.saturating_add(hook_offset(&code).unwrap_or(0));
+        }
+    }
+    hooks
+}
 
 /// The offset in bytes at which a uprobe is cheapest and the arguments are still in their
 /// registers. Every function with a stack frame begins with a check of the stack bound.
@@ -14,7 +33,7 @@ pub const PROLOGUE: usize = 24;
 ///
 /// `None` if the code is not recognized: on arm64, and in functions with frames of hundreds of
 /// kilobytes.
-pub fn hook_offset(code: &[u8]) -> Option<u64> {
+fn hook_offset(code: &[u8]) -> Option<u64> {
     let (jump, rest) = match code {
         // CMPQ SP, 16(R14)
         [0x49, 0x3b, 0x66, 0x10, rest @ ..] => (4, rest),

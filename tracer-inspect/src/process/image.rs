@@ -1,35 +1,42 @@
 //! Detects that a process has exited or executed another program.
 
-use std::{
-    fs::File,
-    io::{self, ErrorKind},
-    os::unix::fs::FileExt as _,
-};
+use super::stat::main_thread;
 
-/// The address space of a process at the time this was opened. `execve` replaces it, even if the
-/// process executes the same program again, which no other file in `/proc` shows.
-#[derive(Debug)]
-pub struct Image(File);
+/// The address space of a process at some time. `execve` replaces it, even if the process executes
+/// the same program again.
+///
+/// It is known by the addresses of its code, stack and arguments, which are random, and which the
+/// kernel keeps: no memory of the process is read, so the process cannot delay that. Without address
+/// space layout randomization (`kernel.randomize_va_space` 0), the same program with the same
+/// arguments and environment has the same addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    pid: u32,
+    /// In clock ticks since boot.
+    started: u64,
+    start_code: u64,
+    start_stack: u64,
+    arguments: Option<u64>,
+}
 
 impl Image {
-    /// Opens `/proc/PID/mem`.
-    ///
-    /// # Errors
-    /// The process has exited, or its memory may not be read.
-    pub fn open(pid: u32) -> io::Result<Self> {
-        File::open(format!("/proc/{pid}/mem")).map(Self)
+    /// The current one of a process; `None` if the process has exited, or may not be traced.
+    pub fn of(pid: u32) -> Option<Self> {
+        let stat = main_thread(pid).ok()?;
+        let image = Self {
+            pid,
+            started: stat.starttime,
+            start_code: stat.startcode,
+            start_stack: stat.startstack,
+            arguments: stat.arg_start,
+        };
+        // A process that has exited has no stack, and without permission its address is 0.
+        (image.start_stack != 0).then_some(image)
     }
 
-    /// Whether the process has neither exited nor called `execve`. A read of an address space that
-    /// no longer exists returns 0 bytes (`mem_rw` in `fs/proc/base.c`); of one that exists, a byte
-    /// or an error.
+    /// Whether the process has neither exited nor called `execve`.
     pub fn is_current(&self) -> bool {
-        loop {
-            match self.0.read_at(&mut [0], 0) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                outcome => return !matches!(outcome, Ok(0)),
-            }
-        }
+        Self::of(self.pid).as_ref() == Some(self)
     }
 }
 
@@ -61,7 +68,7 @@ mod tests {
     #[test]
     fn a_process_that_ends_is_no_longer_current() {
         let mut child = shell();
-        let image = Image::open(child.id()).unwrap();
+        let image = Image::of(child.id()).unwrap();
         assert!(image.is_current());
         child.kill().unwrap();
         // The child is a zombie until it is waited for.
@@ -73,10 +80,10 @@ mod tests {
     #[test]
     fn a_process_that_executes_the_same_program_again_is_no_longer_current() {
         let mut child = shell();
-        let image = Image::open(child.id()).unwrap();
+        let image = Image::of(child.id()).unwrap();
         child.stdin.as_mut().unwrap().write_all(b"exec sh\n").unwrap();
         expect_end(&image);
-        let again = Image::open(child.id()).unwrap();
+        let again = Image::of(child.id()).unwrap();
         assert!(again.is_current());
         child.kill().unwrap();
         child.wait().unwrap();
@@ -85,7 +92,7 @@ mod tests {
     #[test]
     fn a_child_that_ends_does_not_affect_its_parent() {
         let mut child = shell();
-        let image = Image::open(child.id()).unwrap();
+        let image = Image::of(child.id()).unwrap();
         // The shell continues after its child has exited.
         child.stdin.as_mut().unwrap().write_all(b"(exit 0)\nexec sleep 600\n").unwrap();
         expect_end(&image);

@@ -38,7 +38,8 @@ pub enum Answer {
     /// What is waiting to read from its connections.
     Readers(Readers),
     /// The functions of Go's HTTP client, or why its responses cannot be tracked; `None` if the
-    /// process does not run a Go program.
+    /// process does not run a Go program. If there are functions, the file descriptor of the program
+    /// comes with the reply.
     Entries(Option<Result<Entries, Limit>>),
     /// The connection of each object of Go's HTTP client, or why the process cannot be inspected.
     Resolved(Result<Vec<Option<ResolvedConnection>>, Limit>),

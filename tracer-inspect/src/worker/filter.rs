@@ -40,6 +40,8 @@ const ALLOWED: &[i64] = &[
     libc::SYS_write,
     libc::SYS_writev,
     libc::SYS_sendto,
+    // With the file of a program, to which the tracer attaches uprobes.
+    libc::SYS_sendmsg,
     libc::SYS_recvfrom,
     libc::SYS_ppoll,
     // Memory. A mapped file was opened for reading.

@@ -4,6 +4,7 @@
 
 mod exchange;
 mod launcher;
+mod receive;
 
 use std::{
     io::{self, ErrorKind, Read as _},
@@ -22,9 +23,11 @@ use tracer_inspect::{
     worker,
 };
 
-use self::exchange::{Exchange, Outcome, Unanswered, WorkerFailed};
+use self::exchange::{Exchange, WorkerFailed};
+pub(crate) use self::exchange::{Outcome, Unanswered};
 use self::launcher::Launcher;
 pub(crate) use self::launcher::{LAUNCHER, WORKER, run as run_launcher};
+use self::receive::{Received, receive};
 
 /// No further request is encoded while this many bytes have not been sent.
 const UNSENT_MAX: usize = 1 << 20;
@@ -79,6 +82,12 @@ impl Inspections {
         })
     }
 
+    /// Makes a request that is not a question of the detector. Its outcome is an
+    /// [`Arrived::Outcome`].
+    pub(crate) fn request(&mut self, task: Task) {
+        self.outcomes.extend(self.exchange.ask(task));
+    }
+
     /// Asks a question. `stack` is the stack that a [`Question::CallSite`] is about.
     pub(crate) fn ask(&mut self, question: &Question, stack: Option<&UserStack>) {
         self.outcomes.extend(self.exchange.ask(Task::of(question, stack)));
@@ -89,7 +98,7 @@ impl Inspections {
         !self.exchange.is_idle() || !self.outcomes.is_empty()
     }
 
-    /// Waits until [`answers`](Self::answers) may have something to do. May be dropped at any time.
+    /// Waits until [`arrived`](Self::arrived) may have something to do. May be dropped at any time.
     pub(crate) async fn ready(&self) {
         if !self.outcomes.is_empty() {
             return;
@@ -117,9 +126,8 @@ impl Inspections {
         }
     }
 
-    /// Sends and receives what is possible without waiting, and returns the answers that have
-    /// arrived.
-    pub(crate) fn answers(&mut self) -> Vec<Input> {
+    /// Sends and receives what is possible without waiting, and returns what has arrived.
+    pub(crate) fn arrived(&mut self) -> Vec<Arrived> {
         loop {
             match self.exchange_messages() {
                 Err(WorkerFailed) => {
@@ -130,7 +138,7 @@ impl Inspections {
                 Ok(()) => break,
             }
         }
-        std::mem::take(&mut self.outcomes).into_iter().filter_map(input).collect()
+        std::mem::take(&mut self.outcomes).into_iter().map(arrived).collect()
     }
 
     /// Gives up the questions about readers that no worker has yet.
@@ -254,9 +262,12 @@ impl Worker {
         let mut buffer = [0; 16 << 10];
         let mut total = 0;
         while total < READ_MAX {
-            match self.socket.try_read(&mut buffer) {
-                Ok(0) => return Err(WorkerFailed),
-                Ok(length) => {
+            match receive(&self.socket, &mut buffer) {
+                Ok(Received { length: 0, .. }) => return Err(WorkerFailed),
+                Ok(Received { length, file }) => {
+                    if let Some(file) = file {
+                        exchange.receive_file(file);
+                    }
                     let received = buffer.get(..length).unwrap_or_default();
                     exchange.receive(received, clock::now(), outcomes)?;
                     total += length;
@@ -287,16 +298,24 @@ fn until(deadline: Timestamp) -> Duration {
     Duration::from_nanos(deadline.as_ns().saturating_sub(clock::now().as_ns()))
 }
 
-/// The input that an outcome becomes; `None` if the task was not a question.
-fn input(outcome: Outcome) -> Option<Input> {
-    let Outcome { task, result } = outcome;
-    let subject = match &task {
+/// What has arrived.
+#[derive(Debug)]
+pub(crate) enum Arrived {
+    /// The answer to a question, or why there is none.
+    Input(Input),
+    /// The outcome of another request.
+    Outcome(Outcome),
+}
+
+fn arrived(outcome: Outcome) -> Arrived {
+    let subject = match &outcome.task {
         Task::Process(process) => Subject::Process(*process),
         Task::Readers { process, .. } => Subject::Readers(*process),
         Task::CallSite { process, stack, .. } => Subject::CallSite(*process, *stack),
-        Task::Entries(_) | Task::Resolve { .. } => return None,
+        Task::Entries(_) | Task::Resolve { .. } => return Arrived::Outcome(outcome),
     };
-    Some(match result {
+    let Outcome { task, result, .. } = outcome;
+    Arrived::Input(match result {
         Ok(Answer::Process(facts)) => Input::Process(facts),
         Ok(Answer::ProcessUnreadable) => Input::ProcessUnreadable(task.process()),
         Ok(Answer::Readers(readers)) => Input::Readers(readers),

@@ -3,39 +3,41 @@
 //!
 //! Uprobes maintain it in a BPF map ([`kernel::uprobes`](super::kernel::uprobes)), so no request
 //! causes an event. The map is read after each snapshot, and each response that has been in flight
-//! for a while is assigned to its connection by reading the program's memory
-//! ([`tracer_inspect::go`]).
+//! for a while is assigned to its connection by reading the program's memory. That, and the search
+//! for the functions to which uprobes are attached, is done by an inspection worker
+//! ([`inspection`](super::inspection)): nothing here waits for it.
 //!
 //! Responses that were in flight before the uprobes were attached are not in it.
 
 mod followed;
+mod lists;
+mod program_file;
 mod responses_in_flight;
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    os::fd::OwnedFd,
     time::{Duration, Instant},
 };
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tracer_common::{LedgerKey, LedgerKind, LedgerRecord, StackKey};
-use tracer_core::{Input, Ledger, Limit, Note, ProcessKey, Timestamp};
+use tracer_core::{AccessError, Input, Limit, ProcessKey};
 use tracer_inspect::{
-    clock,
-    go::HttpObject,
-    inspector::Inspector,
-    process::{file_key::FileKey, identity::TICK_NS},
+    process::{identity::TICK_NS, image::Image},
+    protocol::{Answer, Task},
 };
 
-use self::{followed::Followed, responses_in_flight::Entry};
-use super::{kernel::load::Kernel, stacks::Stacks};
+use self::followed::{Followed, Found};
+use super::{
+    inspection::{Outcome, Unanswered},
+    kernel::load::Kernel,
+    stacks::Stacks,
+};
 
 /// Maximum number of processes with uprobes at a time.
 const FOLLOWED_MAX: usize = 256;
 /// Time limit for attaching uprobes to further processes after one snapshot.
 const ATTACH_TIME_MAX: Duration = Duration::from_millis(250);
-/// An HTTP/2 request gets its stream at once. After this long without one, it never will.
-const PENDING_MAX_MS: u64 = 10_000;
 
 /// The ledgers of a run.
 #[derive(Debug)]
@@ -45,6 +47,8 @@ pub(crate) struct Ledgers {
     known: BTreeMap<Process, ProcessState>,
     /// Whether more than [`FOLLOWED_MAX`] processes were wanted.
     is_full: bool,
+    /// Time spent on attaching uprobes since the latest snapshot.
+    attaching: Duration,
 }
 
 /// A process, identified as in `/proc`: the start time distinguishes it from a later process with the
@@ -59,11 +63,24 @@ struct Process {
 /// Whether a process has uprobes.
 #[derive(Debug)]
 enum ProcessState {
+    /// The functions of its program are being searched.
+    Asked { image: Option<Image> },
+    /// It will have after the next snapshot.
+    Found(Box<Found>),
     /// It has.
     Followed(Box<Followed>),
-    /// It has none, and will not get any while it runs this program. `reason` is `None` for a
-    /// program without Go's HTTP client.
-    NotFollowed { program: FileKey, reason: Option<Limit> },
+    /// It has none, and will not get any while it runs this program.
+    NotFollowed { image: Option<Image>, reason: Untracked },
+}
+
+/// Why the responses of a process are not tracked.
+#[derive(Debug)]
+enum Untracked {
+    /// Its program does not contain Go's HTTP client.
+    NoClient,
+    Limit(Limit),
+    /// Two inspection workers failed.
+    InspectionFailed,
 }
 
 impl From<ProcessKey> for Process {
@@ -72,167 +89,168 @@ impl From<ProcessKey> for Process {
     }
 }
 
+impl Process {
+    /// As in a question, whose start time only has to be right to the clock tick.
+    const fn key(self) -> ProcessKey {
+        ProcessKey { pid: self.pid, start_time_ns: self.started * TICK_NS }
+    }
+}
+
+/// Passes on a request to an inspection worker.
+pub(crate) type Ask<'a> = &'a mut dyn FnMut(Task);
+
 impl Ledgers {
     /// Ledgers that report only responses that have been in flight for `age_min_ms`.
     pub(crate) fn new(age_min_ms: u64) -> Self {
         raise_open_files_limit();
-        Self { age_min_ms, known: BTreeMap::new(), is_full: false }
+        let attaching = Duration::ZERO;
+        Self { age_min_ms, known: BTreeMap::new(), is_full: false, attaching }
     }
 
     /// Attaches uprobes to the wanted processes that have none, detaches them from processes that
-    /// have exited or called `execve`, and returns the ledger of each process that is among the
-    /// `holders` of sockets. `wanted` has the start time of each process, in clock ticks since
-    /// boot, by pid.
+    /// have exited or called `execve`, and reads the responses in flight. Returns the ledger of each
+    /// process that is among the `holders` of sockets, or that it is awaited: then
+    /// [`take`](Self::take) returns it. `wanted` has the start time of each process, in clock ticks
+    /// since boot, by pid.
     pub(crate) fn update(
         &mut self,
         kernel: &mut Kernel,
-        inspector: &mut Inspector,
         stacks: &mut Stacks,
         wanted: &BTreeMap<u32, u64>,
         holders: &[ProcessKey],
+        ask: Ask<'_>,
     ) -> Vec<Input> {
+        self.attaching = Duration::ZERO;
         self.forget_ended(wanted);
-        self.follow_new(kernel, inspector, wanted);
-        self.read(kernel, inspector, stacks, holders)
+        self.attach_found(kernel);
+        self.find_new(wanted, ask);
+        self.read(kernel, stacks, holders, ask)
+    }
+
+    /// Whether some uprobes or ledgers wait for an inspection.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.known.values().any(|state| match state {
+            ProcessState::Asked { .. } => true,
+            ProcessState::Followed(followed) => followed.is_pending(),
+            ProcessState::Found(_) | ProcessState::NotFollowed { .. } => false,
+        })
+    }
+
+    /// Takes the outcome of a request. Returns the ledger, if that completes one.
+    pub(crate) fn take(
+        &mut self,
+        kernel: &mut Kernel,
+        outcome: Outcome,
+        ask: Ask<'_>,
+    ) -> Option<Input> {
+        let Outcome { task, result, program } = outcome;
+        match task {
+            Task::Entries(key) => {
+                self.take_entries(kernel, key, result, program);
+                None
+            }
+            Task::Resolve { process, .. } => self.take_resolved(kernel, process, result, ask),
+            Task::Process(_) | Task::CallSite { .. } | Task::Readers { .. } => None,
+        }
     }
 
     /// Forgets processes that have exited or called `execve`. A process without sockets keeps its
     /// uprobes.
     fn forget_ended(&mut self, wanted: &BTreeMap<u32, u64>) {
         self.known.retain(|process, state| match state {
+            // Its outcome is still to come.
+            ProcessState::Asked { .. } => true,
+            ProcessState::Found(found) => found.image.is_current(),
             ProcessState::Followed(followed) => followed.is_current(),
-            ProcessState::NotFollowed { program, .. } => {
+            ProcessState::NotFollowed { image, .. } => {
                 wanted.get(&process.pid) == Some(&process.started)
-                    && program_file(process.pid).is_ok_and(|now| now == *program)
+                    && Image::of(process.pid) == *image
             }
         });
     }
 
-    /// Attaches uprobes to wanted processes that are not known yet.
-    fn follow_new(
-        &mut self,
-        kernel: &mut Kernel,
-        inspector: &mut Inspector,
-        wanted: &BTreeMap<u32, u64>,
-    ) {
-        let started_at = Instant::now();
-        let is_followed = |state: &&ProcessState| matches!(state, ProcessState::Followed(_));
-        let mut followed = self.known.values().filter(is_followed).count();
+    /// Attaches uprobes to processes for which there was no time before.
+    fn attach_found(&mut self, kernel: &mut Kernel) {
+        let is_found = |state: &ProcessState| matches!(state, ProcessState::Found(_));
+        let found = self.known.iter().filter(|(_, state)| is_found(state));
+        for process in found.map(|(process, _)| *process).collect::<Vec<_>>() {
+            if self.attaching > ATTACH_TIME_MAX {
+                return;
+            }
+            if let Some(ProcessState::Found(found)) = self.known.remove(&process) {
+                self.attach(kernel, process.key(), *found);
+            }
+        }
+    }
+
+    /// Asks for the functions of wanted processes that are not known yet.
+    fn find_new(&mut self, wanted: &BTreeMap<u32, u64>, ask: Ask<'_>) {
+        let is_asked = |state: &&ProcessState| matches!(state, ProcessState::Asked { .. });
+        let has_none = |state: &&ProcessState| matches!(state, ProcessState::NotFollowed { .. });
+        let mut asked = self.known.values().filter(is_asked).count();
+        let followed = self.known.values().filter(|state| !has_none(state)).count() - asked;
         for (&pid, &started) in wanted {
             let process = Process { pid, started };
             if self.known.contains_key(&process) {
                 continue;
             }
-            if followed >= FOLLOWED_MAX {
-                self.is_full = true;
+            self.is_full |= followed >= FOLLOWED_MAX;
+            // The remaining processes come after the next snapshot.
+            if followed + asked >= FOLLOWED_MAX {
                 return;
             }
-            // The remaining processes get theirs after the next snapshot.
-            if started_at.elapsed() > ATTACH_TIME_MAX {
-                return;
-            }
-            let Ok(program) = program_file(pid) else { continue };
-            let key = ProcessKey { pid, start_time_ns: started * TICK_NS };
-            let state = match Followed::attach(kernel, inspector, key) {
-                Some(Ok(new)) => {
-                    followed += 1;
-                    ProcessState::Followed(Box::new(new))
-                }
-                Some(Err(reason)) => ProcessState::NotFollowed { program, reason: Some(reason) },
-                None => ProcessState::NotFollowed { program, reason: None },
-            };
-            self.known.insert(process, state);
+            // Read first, so that it shows whether what is read afterwards is still true.
+            self.known.insert(process, ProcessState::Asked { image: Image::of(pid) });
+            ask(Task::Entries(process.key()));
+            asked += 1;
         }
     }
 
-    /// Reads the kernel map, which has the responses of all processes.
-    fn read(
+    fn take_entries(
         &mut self,
         kernel: &mut Kernel,
-        inspector: &mut Inspector,
-        stacks: &mut Stacks,
-        holders: &[ProcessKey],
-    ) -> Vec<Input> {
-        let mut inputs = Vec::new();
-        if self.is_full {
-            let note = Note::FollowedProcessesFull { processes_max: FOLLOWED_MAX };
-            inputs.push(Input::Note(note));
-        }
-        let at = clock::now();
-        let records = match kernel.ledger() {
-            Ok(records) => records,
-            Err(error) => {
-                log::warn!("{error:#}");
-                return inputs;
+        key: ProcessKey,
+        result: Result<Answer, Unanswered>,
+        file: Option<OwnedFd>,
+    ) {
+        let process = Process::from(key);
+        let Some(ProcessState::Asked { image }) = self.known.remove(&process) else { return };
+        let reason = match (result, file, &image) {
+            (Ok(Answer::Entries(Some(Ok(entries)))), Some(file), Some(image)) => {
+                let found = Found { image: image.clone(), entries, file };
+                if self.attaching > ATTACH_TIME_MAX {
+                    self.known.insert(process, ProcessState::Found(Box::new(found)));
+                } else {
+                    self.attach(kernel, key, found);
+                }
+                return;
             }
+            (Ok(Answer::Entries(Some(Ok(_)))), Some(_), None) => {
+                let error = AccessError::PermissionDenied { detail: None };
+                Untracked::Limit(Limit::MemoryUnreadable { error })
+            }
+            (Ok(Answer::Entries(Some(Err(limit)))), ..) => Untracked::Limit(limit),
+            (Ok(Answer::Entries(_)), ..) => Untracked::NoClient,
+            (Err(Unanswered::Failed), ..) => Untracked::InspectionFailed,
+            // The process has exited, or is asked for again.
+            (Ok(_) | Err(Unanswered::OutOfTime), ..) => return,
         };
-        let mut in_flight = self.by_process(kernel, stacks, &records, at);
-        let exact: BTreeMap<Process, ProcessKey> =
-            holders.iter().map(|key| (Process::from(*key), *key)).collect();
-        for (process, state) in &mut self.known {
-            // A process without sockets has no responses in flight.
-            let Some(&key) = exact.get(process) else { continue };
-            let responses = match state {
-                ProcessState::Followed(followed) => followed.responses(
-                    inspector,
-                    key,
-                    in_flight.remove(process).unwrap_or_default(),
-                ),
-                ProcessState::NotFollowed { reason, .. } => {
-                    reason.clone().map(|it| (Vec::new(), vec![it]))
-                }
-            };
-            let ledger = |(open, limits)| Input::Ledger(Ledger { process: key, at, open, limits });
-            inputs.extend(responses.map(ledger));
-        }
-        inputs
+        self.known.insert(process, ProcessState::NotFollowed { image, reason });
     }
 
-    /// The responses that are old enough, by process. Entries of processes that no longer have
-    /// uprobes are removed from the BPF map.
-    fn by_process(
-        &self,
-        kernel: &mut Kernel,
-        stacks: &mut Stacks,
-        records: &[(LedgerKey, LedgerRecord)],
-        at: Timestamp,
-    ) -> BTreeMap<Process, Vec<Entry>> {
-        let mut entries: BTreeMap<Process, Vec<Entry>> = BTreeMap::new();
-        for (key, record) in records {
-            let owner = ProcessKey { pid: record.pid, start_time_ns: record.start_time_ns };
-            let owner = Process::from(owner);
-            let since = Timestamp::from_ns(record.at_ns);
-            let age_ms = at.ms_since(since);
-            match (self.known.get(&owner), object(key)) {
-                // An entry from before `since` is that of a program that called execve.
-                (Some(ProcessState::Followed(followed)), Some(object))
-                    if followed.since <= since =>
-                {
-                    let stack = StackKey::new(record.pid, record.stack);
-                    let stack = stack.and_then(|stack| stacks.number(stack, at));
-                    if age_ms >= self.age_min_ms {
-                        entries.entry(owner).or_default().push(Entry { object, since, stack });
-                    }
-                }
-                (Some(ProcessState::Followed(_)), None) if age_ms < PENDING_MAX_MS => {}
-                _ => kernel.remove_from_ledger(*key),
-            }
-        }
-        entries
+    fn attach(&mut self, kernel: &mut Kernel, key: ProcessKey, found: Found) {
+        let (started_at, image) = (Instant::now(), found.image.clone());
+        let state = match Followed::attach(kernel, key, found) {
+            Some(Ok(followed)) => Some(ProcessState::Followed(Box::new(followed))),
+            Some(Err(limit)) => Some(ProcessState::NotFollowed {
+                image: Some(image),
+                reason: Untracked::Limit(limit),
+            }),
+            None => None,
+        };
+        self.attaching += started_at.elapsed();
+        self.known.extend(state.map(|state| (key.into(), state)));
     }
-}
-
-/// The object in the program that identifies a response: its HTTP/1 connection or HTTP/2 stream.
-/// `None` for an HTTP/2 request that has no stream yet.
-fn object(key: &LedgerKey) -> Option<HttpObject> {
-    let kinds = [LedgerKind::Connection, LedgerKind::Stream];
-    let kind = kinds.into_iter().find(|kind| *kind as u32 == key.kind)?;
-    Some(HttpObject { kind, address: key.object })
-}
-
-/// Device and inode number of the executable of a process.
-fn program_file(pid: u32) -> io::Result<FileKey> {
-    Ok(FileKey::of(&fs::metadata(format!("/proc/{pid}/exe"))?))
 }
 
 /// Raises the soft limit of open files to the hard limit: each uprobe requires a file descriptor,

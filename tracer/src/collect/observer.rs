@@ -13,7 +13,6 @@ use tracer_core::{
 use tracer_inspect::{
     clock,
     frames::rules::Rules,
-    inspector::Inspector,
     process::{identity::TICK_NS, selection, visibility},
     protocol::Setup,
 };
@@ -58,8 +57,6 @@ pub(crate) struct Observer {
     targets: Option<TargetProcesses>,
     /// Answers the questions of the detector; `None` if the backend answers them.
     inspections: Option<Inspections>,
-    /// Reads Go programs for the ledgers.
-    inspector: Inspector,
     /// The responses in flight of Go programs, if uprobes are attached.
     ledgers: Option<Ledgers>,
     /// The processes with sockets in the latest snapshot, if the ledgers are used.
@@ -103,7 +100,6 @@ impl Observer {
             selection::check_names(&plan.filter.comms)?;
         }
         let frame_rules = Rules::user_rules(plan.call_sites.as_deref())?;
-        let rules = Rules::with_user_rules(&frame_rules)?;
         let inspections = match backend {
             BackendSource::Host => {
                 let setup = Setup { with_cmdline: plan.cmdline, frame_rules };
@@ -136,7 +132,6 @@ impl Observer {
             filter: plan.filter.clone(),
             targets,
             inspections,
-            inspector: Inspector::new(rules, plan.cmdline),
             ledgers: has_uprobes.then(|| Ledgers::new(plan.options.idle_ms / RESPONSE_AGE_DIVISOR)),
             holders: Vec::new(),
             clock: None,
@@ -343,10 +338,11 @@ impl Observer {
         Ok(())
     }
 
-    /// The responses in flight of Go programs, as of now.
+    /// Begins to read the responses in flight of Go programs, as of now. Those that are not
+    /// returned come with the [answers](Self::answers).
     pub(crate) fn ledgers(&mut self) -> Vec<Input> {
-        let (Some(ledgers), Some(stacks), Some(kernel)) =
-            (&mut self.ledgers, &mut self.stacks, self.backend.kernel())
+        let (Some(ledgers), Some(stacks), Some(kernel), Some(inspections)) =
+            (&mut self.ledgers, &mut self.stacks, self.backend.kernel(), &mut self.inspections)
         else {
             return Vec::new();
         };
@@ -355,7 +351,8 @@ impl Observer {
         let wanted = targets
             .cloned()
             .unwrap_or_else(|| holders.map(|key| (key.pid, key.start_time_ns / TICK_NS)).collect());
-        let inputs = ledgers.update(kernel, &mut self.inspector, stacks, &wanted, &self.holders);
+        let mut ask = |task| inspections.request(task);
+        let inputs = ledgers.update(kernel, stacks, &wanted, &self.holders, &mut ask);
         // The stacks of the newest requests.
         self.take_stacks();
         inputs

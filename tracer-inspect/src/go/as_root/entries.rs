@@ -68,7 +68,7 @@ fn find(program: &Path) -> Entries {
     let connections = Running::start(program, &[]);
     let mut programs = GoPrograms::default();
     let mut entries =
-        || programs.entries(connections.process(), &Budget::default()).unwrap().unwrap();
+        || programs.entries(connections.process(), &Budget::default()).unwrap().unwrap().0;
     let begin = Instant::now();
     let first = entries();
     println!("{}: {:?}", program.display(), begin.elapsed());
@@ -112,15 +112,19 @@ fn a_program_without_a_client_has_no_hooks() {
     let mut child = Command::new(&program).spawn().unwrap();
     // The process may not be initialized yet.
     let deadline = Instant::now() + Duration::from_mins(1);
-    let find = || GoPrograms::default().entries(process(child.id()), &Budget::default());
-    let mut entries = find();
+    let find = |process| {
+        let found = GoPrograms::default().entries(process, &Budget::default())?;
+        Some(found.map(|(entries, _)| entries))
+    };
+    let find_child = || find(process(child.id()));
+    let mut entries = find_child();
     while entries.as_ref().is_none_or(Result::is_err) && Instant::now() < deadline {
         thread::sleep(Duration::from_millis(10));
-        entries = find();
+        entries = find_child();
     }
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(entries, Some(Ok(Entries::default())));
     let own = process(std::process::id());
-    assert_eq!(GoPrograms::default().entries(own, &Budget::default()), None, "not a Go program");
+    assert_eq!(find(own), None, "not a Go program");
 }

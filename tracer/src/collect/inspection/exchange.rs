@@ -8,6 +8,7 @@
 
 use std::{
     collections::{BTreeSet, VecDeque},
+    os::fd::OwnedFd,
     time::Duration,
 };
 
@@ -22,15 +23,24 @@ const SENT_MAX: usize = 16;
 const REMEMBERED_MAX: usize = 4_096;
 
 /// The outcome of a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Outcome {
-    pub(super) task: Task,
-    pub(super) result: Result<Answer, Unanswered>,
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) task: Task,
+    pub(crate) result: Result<Answer, Unanswered>,
+    /// The file of the program, with an answer to [`Task::Entries`].
+    pub(crate) program: Option<OwnedFd>,
+}
+
+impl Outcome {
+    /// There is no answer.
+    const fn unanswered(task: Task, why: Unanswered) -> Self {
+        Self { task, result: Err(why), program: None }
+    }
 }
 
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unanswered {
+pub(crate) enum Unanswered {
     /// Two workers failed at it, or at an earlier request of this kind.
     Failed,
     /// There was no time.
@@ -77,6 +87,8 @@ pub(super) struct Exchange {
     /// When the worker began to work on the oldest of them.
     working_since: Timestamp,
     received: FrameBuffer,
+    /// The latest file descriptor that was received, until the reply with which it came is complete.
+    program: Option<OwnedFd>,
     /// The current worker has said that it is ready. If it fails before, no request is to blame.
     is_ready: bool,
     /// The current worker has been sent a request.
@@ -135,7 +147,7 @@ impl Exchange {
     /// Adds a request; returns its outcome if it will not be sent.
     pub(super) fn ask(&mut self, task: Task) -> Option<Outcome> {
         if self.failed.contains(&task) {
-            return Some(Outcome { task, result: Err(Unanswered::Failed) });
+            return Some(Outcome::unanswered(task, Unanswered::Failed));
         }
         // Workers have failed at another kind of request about the process.
         let is_suspect = self.failed.has_process(task.process());
@@ -190,9 +202,14 @@ impl Exchange {
                 self.is_used = true;
                 return Some(frame);
             }
-            outcomes.push(Outcome { task: request.task, result: Err(Unanswered::Failed) });
+            outcomes.push(Outcome::unanswered(request.task, Unanswered::Failed));
         }
         None
+    }
+
+    /// Takes a file descriptor that came with the next bytes.
+    pub(super) fn receive_file(&mut self, file: OwnedFd) {
+        self.program = Some(file);
     }
 
     /// Takes bytes that the worker has sent.
@@ -230,7 +247,11 @@ impl Exchange {
                 Answer::TooLong => Err(Unanswered::Failed),
                 answer => Ok(answer),
             };
-            outcomes.push(Outcome { task: answered.request.task, result });
+            let program = match result {
+                Ok(Answer::Entries(Some(Ok(_)))) => self.program.take(),
+                _ => None,
+            };
+            outcomes.push(Outcome { task: answered.request.task, result, program });
         }
         Ok(())
     }
@@ -258,6 +279,7 @@ impl Exchange {
     /// The worker has been killed or has exited. The next one is fresh.
     pub(super) fn worker_ended(&mut self) {
         self.received = FrameBuffer::default();
+        self.program = None;
         (self.is_ready, self.is_used) = (false, false);
     }
 
@@ -286,7 +308,7 @@ impl Exchange {
         let is_same = |other: &Task| (other.process(), other.kind()) == (process, kind);
         let same = self.take_waiting(is_same);
         let tasks = same.into_iter().chain([task]);
-        outcomes.extend(tasks.map(|task| Outcome { task, result: Err(Unanswered::Failed) }));
+        outcomes.extend(tasks.map(|task| Outcome::unanswered(task, Unanswered::Failed)));
     }
 
     /// The requests about this process come after all others, so that a process at which workers
@@ -310,7 +332,7 @@ impl Exchange {
         outcomes: &mut Vec<Outcome>,
     ) {
         let given_up = self.take_waiting(|task| is_given_up(task.kind()));
-        outcomes.extend(given_up.into_iter().map(|task| Outcome { task, result: Err(why) }));
+        outcomes.extend(given_up.into_iter().map(|task| Outcome::unanswered(task, why)));
     }
 
     /// Removes some of the tasks that have not been sent.
@@ -334,7 +356,7 @@ impl Exchange {
         let sent = std::mem::take(&mut self.sent);
         let is_busy = !sent.is_empty();
         let tasks = sent.into_iter().map(|sent| sent.request.task);
-        outcomes.extend(tasks.map(|task| Outcome { task, result: Err(why) }));
+        outcomes.extend(tasks.map(|task| Outcome::unanswered(task, why)));
         self.give_up(why, |_| true, outcomes);
         if is_busy { Err(WorkerFailed) } else { Ok(()) }
     }

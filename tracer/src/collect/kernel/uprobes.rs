@@ -1,7 +1,7 @@
 //! The BPF part of the ledger: its uprobes on functions of Go programs, and its map of the HTTP
 //! responses in flight.
 
-use std::num::NonZeroU32;
+use std::{num::NonZeroU32, path::Path};
 
 use anyhow::{Context as _, bail};
 use aya::{
@@ -35,8 +35,8 @@ pub(crate) struct LedgerLinks {
 }
 
 impl Kernel {
-    /// Attaches the programs to functions of a process. Each hook has the offset of its function in
-    /// the process's executable file, in bytes. The process is not stopped; its requests take
+    /// Attaches the programs to functions of a process. Each hook has an offset in the file of its
+    /// program, in bytes. The process is not stopped; its requests take
     /// slightly longer.
     ///
     /// # Errors
@@ -44,17 +44,15 @@ impl Kernel {
     pub(crate) fn attach_ledger(
         &mut self,
         pid: u32,
+        file: &Path,
         hooks: &[(LedgerHook, u64)],
     ) -> anyhow::Result<LedgerLinks> {
-        // This opens the executable even if it was renamed or deleted.
-        let file = format!("/proc/{pid}/exe");
         let pid = NonZeroU32::new(pid).context("there is no process 0")?;
         let mut links = Vec::new();
         for (hook, program) in PROGRAMS {
             let offsets = hooks.iter().filter(|(other, _)| *other == hook);
             for (_, offset) in offsets {
-                let link =
-                    self.attach_uprobe(program, &file, *offset, UProbeScope::OneProcess(pid));
+                let link = self.attach_uprobe(program, file, *offset, UProbeScope::OneProcess(pid));
                 links.push(link?);
             }
         }
@@ -75,14 +73,15 @@ impl Kernel {
         let offset = mappings.code_at(address).and_then(|mapping| mapping.offset_in_file(address));
         let offset = offset.context("this program is not in /proc/self/maps")?;
         // The link is dropped, and the uprobe detached, immediately.
-        self.attach_uprobe("go_close", "/proc/self/exe", offset, UProbeScope::CallingProcess)?;
+        let own = Path::new("/proc/self/exe");
+        self.attach_uprobe("go_close", own, offset, UProbeScope::CallingProcess)?;
         Ok(())
     }
 
     fn attach_uprobe(
         &mut self,
         program: &str,
-        file: &str,
+        file: &Path,
         offset: u64,
         scope: UProbeScope,
     ) -> anyhow::Result<UProbeLink> {

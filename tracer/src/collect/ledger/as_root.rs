@@ -7,8 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tracer_core::{OpenResponse, StackId};
-use tracer_inspect::frames::rules::Rules;
+use tracer_common::{LedgerKey, LedgerKind, LedgerRecord, StackKey};
+use tracer_core::{Ledger, OpenResponse, StackId, Timestamp};
+use tracer_inspect::{clock, frames::rules::Rules, inspector::Inspector};
 
 use self::program::{Program, every_program};
 use super::*;
@@ -17,6 +18,24 @@ use crate::collect::kernel::{losses::KernelLosses, object::KernelOptions};
 mod program;
 #[path = "../../../tests/go/toolchain.rs"]
 mod toolchain;
+
+/// What a worker answers.
+fn outcome(inspector: &mut Inspector, task: Task) -> Outcome {
+    let (answer, program) = match &task {
+        Task::Entries(process) => match inspector.entries(*process) {
+            Some(Ok((entries, file))) => {
+                (Answer::Entries(Some(Ok(entries))), Some(OwnedFd::from(file)))
+            }
+            Some(Err(limit)) => (Answer::Entries(Some(Err(limit))), None),
+            None => (Answer::Entries(None), None),
+        },
+        Task::Resolve { process, objects } => {
+            (Answer::Resolved(inspector.resolve(*process, objects)), None)
+        }
+        other => panic!("{other:?}"),
+    };
+    Outcome { task, result: Ok(answer), program }
+}
 
 /// Everything that the ledgers of one process need.
 struct Watch {
@@ -37,7 +56,20 @@ impl Watch {
 
     fn update_for(&mut self, wanted: &BTreeMap<u32, u64>, key: ProcessKey) -> Vec<Input> {
         let Self { kernel, inspector, ledgers, stacks } = self;
-        ledgers.update(kernel, inspector, stacks, wanted, &[key])
+        let mut asked = Vec::new();
+        let mut inputs = ledgers.update(kernel, stacks, wanted, &[key], &mut |it| asked.push(it));
+        assert_eq!(ledgers.is_waiting(), !asked.is_empty());
+        // Uprobes are attached after the list was read.
+        let is_new = asked.iter().any(|task| matches!(task, Task::Entries(_)));
+        while let Some(task) = asked.pop() {
+            let outcome = outcome(inspector, task);
+            inputs.extend(ledgers.take(kernel, outcome, &mut |task| asked.push(task)));
+        }
+        if is_new {
+            return self.update_for(wanted, key);
+        }
+        inputs.retain(|input| !matches!(input, Input::ResponsesAwaited(_)));
+        inputs
     }
 
     /// Updates the ledger of the process, and returns it.
@@ -247,5 +279,8 @@ fn other_programs_get_no_uprobes() {
         assert_eq!(inputs, []);
     }
     let state = watch.ledgers.known.values().next();
-    assert!(matches!(state, Some(ProcessState::NotFollowed { reason: None, .. })), "{state:?}");
+    assert!(
+        matches!(state, Some(ProcessState::NotFollowed { reason: Untracked::NoClient, .. })),
+        "{state:?}"
+    );
 }

@@ -1,20 +1,33 @@
 //! A process with uprobes.
 
-use std::{fs::File, os::unix::fs::FileExt as _};
+use std::os::fd::OwnedFd;
 
 use tracer_core::{Limit, OpenResponse, ProcessKey, Timestamp};
 use tracer_inspect::{
     clock,
-    go::{
-        HttpObject, LedgerHook,
-        prologue::{PROLOGUE, hook_offset},
-    },
-    inspector::Inspector,
-    process::{access::attach_error, image::Image},
+    go::{Entries, HttpObject, ResolvedConnection},
+    process::image::Image,
 };
 
-use super::responses_in_flight::{Entry, ResponsesInFlight};
+use super::{
+    program_file,
+    responses_in_flight::{Entry, ResponsesInFlight, Step},
+};
 use crate::collect::kernel::{load::Kernel, uprobes::LedgerLinks};
+
+/// A list that was read from memory later than this after the BPF map is compared with the map
+/// again, in milliseconds: a response that was released meanwhile may have left its connection to
+/// another one.
+const LATE_MS: u64 = 200;
+
+/// What was found in a process to which no uprobes are attached yet.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// Read before everything else, so that it shows whether the rest is still true.
+    pub(super) image: Image,
+    pub(super) entries: Entries,
+    pub(super) file: OwnedFd,
+}
 
 /// A process whose HTTP responses are tracked until this is dropped.
 #[derive(Debug)]
@@ -24,49 +37,55 @@ pub(super) struct Followed {
     pub(super) since: Timestamp,
     image: Image,
     in_flight: ResponsesInFlight,
+    /// When the BPF map was read for the list that is being read.
+    read_at: Timestamp,
     /// Why not all of its responses are tracked.
     limits: Vec<Limit>,
     #[expect(dead_code, reason = "keeps the uprobes attached")]
     links: LedgerLinks,
 }
 
+/// The progress of a list of responses in flight.
+#[derive(Debug)]
+pub(super) enum Progress {
+    /// These objects have to be found in the memory of the process.
+    Resolve(Vec<HttpObject>),
+    /// The responses in flight, and why the list is incomplete.
+    Listed(Vec<OpenResponse>, Vec<Limit>),
+    /// The process could not be inspected this time.
+    Unknown,
+}
+
 impl Followed {
-    /// Attaches uprobes to a process. `None`: it does not contain Go's HTTP client, or has exited.
+    /// Attaches uprobes to a process. `None`: it has exited, or executed another program.
     ///
     /// # Errors
     /// Why its responses cannot be tracked. In that case, it has no uprobes.
     pub(super) fn attach(
         kernel: &mut Kernel,
-        inspector: &mut Inspector,
         key: ProcessKey,
+        found: Found,
     ) -> Option<Result<Self, Limit>> {
-        // Opened first, so that `is_current` covers everything that is read afterwards.
-        let image = Image::open(key.pid);
-        let entries = match inspector.entries(key)? {
-            Ok(entries) => entries,
-            Err(reason) => return Some(Err(reason)),
-        };
-        if entries.hooks.is_empty() {
+        let Found { image, entries, file } = found;
+        let checked = program_file::check(&file, key.pid, &entries.hooks);
+        if !image.is_current() {
             return None;
         }
-        let image = match image {
-            Ok(image) => image,
-            Err(error) => {
-                return Some(Err(Limit::MemoryUnreadable { error: attach_error(&error) }));
-            }
-        };
-        let hooks = at_cheapest_instructions(key.pid, entries.hooks);
+        let refused = |detail| Some(Err(Limit::UprobesRefused { detail }));
+        if let Err(error) = checked {
+            return refused(error.to_string());
+        }
         let since = clock::now();
-        let links = match kernel.attach_ledger(key.pid, &hooks) {
+        let path = program_file::path(&file);
+        let links = match kernel.attach_ledger(key.pid, &path, &entries.hooks) {
             Ok(links) => links,
-            Err(error) => {
-                return Some(Err(Limit::UprobesRefused { detail: format!("{error:#}") }));
-            }
+            Err(error) => return refused(format!("{error:#}")),
         };
         let followed = Self {
             since,
             image,
             in_flight: ResponsesInFlight::default(),
+            read_at: since,
             limits: entries.limits,
             links,
         };
@@ -78,30 +97,49 @@ impl Followed {
         self.image.is_current()
     }
 
-    /// The responses in flight, and why the list is incomplete; `None` if the process could not be
-    /// inspected this time.
-    pub(super) fn responses(
-        &mut self,
-        inspector: &mut Inspector,
-        key: ProcessKey,
-        entries: Vec<Entry>,
-    ) -> Option<(Vec<OpenResponse>, Vec<Limit>)> {
-        let mut resolve = |objects: &[HttpObject]| inspector.resolve(key, objects);
-        let (open, limits) = self.in_flight.update(entries, &mut resolve)?;
-        Some((open, self.limits.iter().cloned().chain(limits).collect()))
+    /// Whether a list is being read.
+    pub(super) const fn is_pending(&self) -> bool {
+        self.in_flight.is_pending()
     }
-}
 
-/// Moves each hook to the instruction of its function at which a uprobe is cheapest; see
-/// [`hook_offset`].
-fn at_cheapest_instructions(pid: u32, mut hooks: Vec<(LedgerHook, u64)>) -> Vec<(LedgerHook, u64)> {
-    if let Ok(file) = File::open(format!("/proc/{pid}/exe")) {
-        for (_, offset) in &mut hooks {
-            let mut code = [0; PROLOGUE];
-            if file.read_exact_at(&mut code, *offset).is_ok() {
-                *offset += hook_offset(&code).unwrap_or(0);
+    /// Begins a list with what the BPF map had at `at`.
+    pub(super) fn begin(&mut self, entries: Vec<Entry>, at: Timestamp) -> Progress {
+        self.read_at = at;
+        let step = self.in_flight.begin(entries);
+        self.progress(step)
+    }
+
+    /// Continues with the connections of the objects that had to be found.
+    pub(super) fn resolved(
+        &mut self,
+        found: Result<Vec<Option<ResolvedConnection>>, Limit>,
+    ) -> Progress {
+        let step = self.in_flight.resolved(found);
+        self.progress(step)
+    }
+
+    /// The list cannot be continued.
+    pub(super) fn abandon(&mut self) {
+        self.in_flight.abandon();
+    }
+
+    /// When the BPF map was read for the latest list.
+    pub(super) const fn read_at(&self) -> Timestamp {
+        self.read_at
+    }
+
+    /// Whether the list that was just completed has to be compared with the BPF map again.
+    pub(super) fn is_late(&self) -> bool {
+        clock::now().ms_since(self.read_at) > LATE_MS
+    }
+
+    fn progress(&self, step: Step) -> Progress {
+        match step {
+            Step::Resolve(objects) => Progress::Resolve(objects),
+            Step::Listed(open, limit) => {
+                Progress::Listed(open, self.limits.iter().cloned().chain(limit).collect())
             }
+            Step::Unknown => Progress::Unknown,
         }
     }
-    hooks
 }

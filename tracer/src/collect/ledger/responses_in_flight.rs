@@ -28,12 +28,17 @@ impl Entry {
     }
 }
 
-/// Finds the file descriptor of each object in the memory of the process.
-///
-/// # Errors
-/// Why none can be found.
-pub(super) type Resolve<'a> =
-    &'a mut dyn FnMut(&[HttpObject]) -> Result<Vec<Option<ResolvedConnection>>, Limit>;
+/// What follows in the making of a list.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// The connections of these objects have to be found in the memory of the process.
+    Resolve(Vec<HttpObject>),
+    /// The responses in flight, the oldest first, each with its connection; and why the list is
+    /// incomplete.
+    Listed(Vec<OpenResponse>, Option<Limit>),
+    /// The process could not be inspected this time, but could be the previous time.
+    Unknown,
+}
 
 /// The responses of one process, as of the latest snapshot.
 #[derive(Debug, Default)]
@@ -44,36 +49,107 @@ pub(super) struct ResponsesInFlight {
     missing: BTreeSet<ResponseKey>,
     /// Whether the process could not be inspected after the latest snapshot.
     was_refused: bool,
+    /// The list that is being made.
+    pending: Option<Pending>,
+}
+
+/// A list that is being made.
+#[derive(Debug)]
+struct Pending {
+    /// The oldest responses first.
+    entries: Vec<Entry>,
+    /// The number of responses, of which `entries` may be a part.
+    total: usize,
+    /// The responses whose connections are being searched.
+    wanted: Vec<ResponseKey>,
+    /// The connections found the first time, during the second search.
+    first: Option<BTreeMap<ResponseKey, ResolvedConnection>>,
 }
 
 impl ResponsesInFlight {
-    /// The responses in flight, the oldest first, each with its connection; and why the list is
-    /// incomplete. `None`: the process could not be inspected this time, but could be the previous
-    /// time.
+    /// Whether a list is being made.
+    pub(super) const fn is_pending(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    /// Begins a list.
     ///
     /// The memory of a running process changes while it is being read. So a connection counts only
     /// if the same one was found after the previous snapshot, or is found twice now.
-    pub(super) fn update(
-        &mut self,
-        mut entries: Vec<Entry>,
-        resolve: Resolve<'_>,
-    ) -> Option<(Vec<OpenResponse>, Option<Limit>)> {
+    pub(super) fn begin(&mut self, mut entries: Vec<Entry>) -> Step {
         entries.sort_unstable_by_key(Entry::key);
-        let count = entries.len();
+        let total = entries.len();
         entries.truncate(RESOLVED_MAX);
-        let confirmed = match self.confirm(&entries, resolve) {
-            Ok(confirmed) => confirmed,
+        let wanted = entries.iter().map(Entry::key).collect();
+        let objects: Vec<HttpObject> = entries.iter().map(|entry| entry.object).collect();
+        let pending = Pending { entries, total, wanted, first: None };
+        if objects.is_empty() {
+            return self.list(pending, BTreeMap::new());
+        }
+        self.pending = Some(pending);
+        Step::Resolve(objects)
+    }
+
+    /// Continues with the connections of the objects that had to be found, in their order.
+    pub(super) fn resolved(
+        &mut self,
+        found: Result<Vec<Option<ResolvedConnection>>, Limit>,
+    ) -> Step {
+        let Some(mut pending) = self.pending.take() else { return Step::Unknown };
+        let found = match found {
+            Ok(found) => found,
             Err(reason) => {
                 let was_refused = std::mem::replace(&mut self.was_refused, true);
-                return was_refused.then(|| (Vec::new(), Some(reason)));
+                return if was_refused {
+                    Step::Listed(Vec::new(), Some(reason))
+                } else {
+                    Step::Unknown
+                };
             }
         };
+        let found = std::mem::take(&mut pending.wanted).into_iter().zip(found);
+        let found: BTreeMap<ResponseKey, ResolvedConnection> =
+            found.filter_map(|(key, connection)| Some((key, connection?))).collect();
+        if let Some(mut first) = pending.first.take() {
+            first.retain(|key, connection| {
+                self.is_known(key, connection)
+                    || found.get(key).is_some_and(|again| is_same(again, connection))
+            });
+            return self.list(pending, first);
+        }
+        let is_new = |entry: &&Entry| {
+            let key = entry.key();
+            found.get(&key).is_some_and(|connection| !self.is_known(&key, connection))
+        };
+        let (wanted, objects): (Vec<ResponseKey>, Vec<HttpObject>) =
+            pending.entries.iter().filter(is_new).map(|it| (it.key(), it.object)).unzip();
+        if objects.is_empty() {
+            return self.list(pending, found);
+        }
+        self.pending = Some(Pending { wanted, first: Some(found), ..pending });
+        Step::Resolve(objects)
+    }
+
+    /// The list that is being made cannot be continued.
+    pub(super) fn abandon(&mut self) {
+        self.pending = None;
+    }
+
+    fn is_known(&self, key: &ResponseKey, connection: &ResolvedConnection) -> bool {
+        self.confirmed.get(key).is_some_and(|before| is_same(before, connection))
+    }
+
+    fn list(
+        &mut self,
+        Pending { entries, total, .. }: Pending,
+        confirmed: BTreeMap<ResponseKey, ResolvedConnection>,
+    ) -> Step {
         let is_missing = |key: &ResponseKey| !confirmed.contains_key(key);
         let missing: BTreeSet<ResponseKey> =
             entries.iter().map(Entry::key).filter(is_missing).collect();
         // A response that was closed in the meantime is not in the ledger next time.
         let missing_twice = missing.intersection(&self.missing).count();
-        *self = Self { confirmed, missing, was_refused: false };
+        *self = Self { confirmed, missing, was_refused: false, pending: None };
         let open = entries.iter().filter_map(|entry| {
             let ResolvedConnection { fd, stream, is_awaited } =
                 *self.confirmed.get(&entry.key())?;
@@ -81,41 +157,8 @@ impl ResponsesInFlight {
             // A goroutine is waiting for this response or reading it, so it is not suspicious.
             (!is_awaited).then_some(response)
         });
-        Some((open.collect(), limits(count, missing_twice)))
+        Step::Listed(open.collect(), limits(total, missing_twice))
     }
-
-    fn confirm(
-        &self,
-        entries: &[Entry],
-        resolve: Resolve<'_>,
-    ) -> Result<BTreeMap<ResponseKey, ResolvedConnection>, Limit> {
-        let mut found = find(entries.iter(), resolve)?;
-        let known = |key: &ResponseKey, connection: &ResolvedConnection| {
-            self.confirmed.get(key).is_some_and(|before| is_same(before, connection))
-        };
-        let is_new = |entry: &&Entry| {
-            let key = entry.key();
-            found.get(&key).is_some_and(|connection| !known(&key, connection))
-        };
-        let again = find(entries.iter().filter(is_new), resolve)?;
-        found.retain(|key, connection| {
-            known(key, connection) || again.get(key).is_some_and(|again| is_same(again, connection))
-        });
-        Ok(found)
-    }
-}
-
-fn find<'a>(
-    entries: impl Iterator<Item = &'a Entry>,
-    resolve: Resolve<'_>,
-) -> Result<BTreeMap<ResponseKey, ResolvedConnection>, Limit> {
-    let (keys, objects): (Vec<ResponseKey>, Vec<HttpObject>) =
-        entries.map(|entry| (entry.key(), entry.object)).unzip();
-    if objects.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let found = keys.into_iter().zip(resolve(&objects)?);
-    Ok(found.filter_map(|(key, connection)| Some((key, connection?))).collect())
 }
 
 /// Whether both are the same connection: the buffered bytes of a stream may differ, but not its

@@ -5,7 +5,10 @@ use tracer_core::{Input, Question};
 use super::Observer;
 #[cfg(test)]
 use crate::collect::backend::Backend;
-use crate::collect::inspection::Inspections;
+use crate::collect::{
+    inspection::{Arrived, Inspections, Outcome},
+    ledger::Ledgers,
+};
 
 impl Observer {
     /// Asks a question. [`answers`](Self::answers) returns the answer later, or that there is none.
@@ -54,7 +57,35 @@ impl Observer {
         if let Backend::Scripted(host) = &mut self.backend {
             return host.answers();
         }
-        self.inspections.as_mut().map(Inspections::answers).unwrap_or_default()
+        let mut answers = Vec::new();
+        loop {
+            let arrived = self.inspections.as_mut().map(Inspections::arrived).unwrap_or_default();
+            if arrived.is_empty() {
+                return answers;
+            }
+            for arrived in arrived {
+                answers.extend(match arrived {
+                    Arrived::Input(input) => Some(input),
+                    // It may lead to a further request.
+                    Arrived::Outcome(outcome) => self.take_outcome(outcome),
+                });
+            }
+        }
+    }
+
+    /// Passes the outcome of a request to the ledgers. Returns the ledger that it completes.
+    fn take_outcome(&mut self, outcome: Outcome) -> Option<Input> {
+        let (Some(ledgers), Some(kernel), Some(inspections)) =
+            (&mut self.ledgers, self.backend.kernel(), &mut self.inspections)
+        else {
+            return None;
+        };
+        ledgers.take(kernel, outcome, &mut |task| inspections.request(task))
+    }
+
+    /// Whether uprobes or lists of responses in flight wait for inspections.
+    pub(crate) fn is_awaiting_ledgers(&self) -> bool {
+        self.ledgers.as_ref().is_some_and(Ledgers::is_waiting)
     }
 
     /// Gives up the questions about readers that no worker has yet, because there is no more time.

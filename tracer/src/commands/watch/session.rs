@@ -1,11 +1,13 @@
 //! The event loop: inputs go from the observer to the detector, and reports from the detector to
 //! the output.
 
+mod ledgers;
+
 use std::time::Duration;
 
 use anyhow::Result;
 use tokio::time::{Instant, sleep, sleep_until};
-use tracer_core::{Input, Report};
+use tracer_core::{Input, Report, Subject};
 
 use super::{
     recorded_detector::RecordedDetector,
@@ -76,6 +78,13 @@ struct Session {
     is_patient: bool,
     /// Answers have arrived since the latest judgment.
     has_answers: bool,
+    /// Lists of responses in flight that arrived after the questions were asked: other questions
+    /// follow from them.
+    late_lists: Vec<Input>,
+    /// Such lists are passed on at once, because the questions have not been asked yet.
+    takes_lists: bool,
+    /// The first snapshot was taken.
+    has_started: bool,
     /// When the pause before the next snapshot began.
     paused_since: Option<Instant>,
     /// A signal has ended the run.
@@ -119,6 +128,9 @@ impl Session {
             inspect_for: plan.once.then_some(plan.inspect_for),
             is_patient: false,
             has_answers: false,
+            late_lists: Vec::new(),
+            takes_lists: false,
+            has_started: false,
             paused_since: None,
             is_ended: false,
         })
@@ -137,14 +149,10 @@ impl Session {
         self.detector.handle(Input::Snapshot(snapshot));
         // Events that occurred during the snapshot may not be in it.
         self.take_events();
-        for ledger in self.observer.ledgers() {
-            self.detector.handle(ledger);
-        }
-        let reconciled = self.observer.cpu_time();
         self.asked_at = self.observer.inspection_time();
-        for question in self.detector.questions(self.observer.now()) {
-            self.observer.ask(&question);
-        }
+        self.take_ledgers(is_last, signals).await;
+        let reconciled = self.observer.cpu_time();
+        self.ask_questions();
         self.wait_for_answers(is_last, signals).await;
         let answered = self.observer.cpu_time();
         self.judge();
@@ -165,6 +173,12 @@ impl Session {
         Ok(())
     }
 
+    fn ask_questions(&mut self) {
+        for question in self.detector.questions(self.observer.now()) {
+            self.observer.ask(&question);
+        }
+    }
+
     fn judge(&mut self) {
         self.has_answers = false;
         self.detector.handle(Input::Tick(self.observer.now()));
@@ -177,6 +191,12 @@ impl Session {
             self.observer.give_up_readers();
         }
         for answer in self.observer.answers() {
+            let is_list =
+                matches!(answer, Input::Ledger(_) | Input::NoAnswer(Subject::Responses(_), _));
+            if is_list && !self.takes_lists {
+                self.late_lists.push(answer);
+                continue;
+            }
             self.has_answers = true;
             self.detector.handle(answer);
         }
@@ -194,14 +214,28 @@ impl Session {
     /// Takes answers and events for a short time. The last judgment of an audit waits for longer,
     /// and the report says which answers are missing.
     async fn wait_for_answers(&mut self, is_last: bool, signals: &mut Signals) {
+        self.wait_while(Observer::is_awaiting_answers, ANSWERS_PAUSE, is_last, signals).await;
+        if is_last && self.inspect_for.is_some() {
+            self.give_up_answers();
+        }
+    }
+
+    /// Takes answers and events while some are awaited, for the length of a `pause` at most.
+    async fn wait_while(
+        &mut self,
+        is_awaiting: fn(&Observer) -> bool,
+        pause: Duration,
+        is_last: bool,
+        signals: &mut Signals,
+    ) {
         // After a signal, the last judgment waits for no longer than the others.
         let inspect_for = self.inspect_for.filter(|_| is_last && !self.is_ended);
         self.is_patient = inspect_for.is_some();
-        let limit = sleep(inspect_for.unwrap_or(ANSWERS_PAUSE));
+        let limit = sleep(inspect_for.unwrap_or(pause));
         tokio::pin!(limit);
         let mut can_poll = true;
         self.take_answers();
-        while self.observer.is_awaiting_answers() {
+        while is_awaiting(&self.observer) {
             tokio::select! {
                 () = self.observer.answered() => self.take_answers(),
                 () = &mut limit => break,
@@ -220,15 +254,13 @@ impl Session {
                 }
             }
         }
-        if is_last && self.inspect_for.is_some() {
-            self.give_up_answers();
-        }
     }
 
     /// Gives up the questions that have no answer yet; the report says so.
     fn give_up_answers(&mut self) {
         self.observer.give_up_answers();
         self.take_answers();
+        self.pass_on_late_lists();
     }
 
     /// Alternates between showing a report and taking a snapshot, until the time is up, a signal
@@ -304,6 +336,7 @@ impl Session {
         let started = *self.paused_since.get_or_insert_with(Instant::now);
         // If polling fails, events are still read before each snapshot.
         let mut can_poll = true;
+        self.follow_up();
         loop {
             let next = started + self.pace.pause();
             let until = end.map_or(next, |end| end.min(next));
@@ -326,6 +359,7 @@ impl Session {
                 }
                 () = self.observer.answered(), if self.observer.is_awaiting_answers() => {
                     self.take_answers();
+                    self.follow_up();
                     if !self.observer.is_awaiting_answers() {
                         self.judge_answers();
                         return Ok(Waited::Answered);

@@ -31,17 +31,30 @@ impl FakeProcess {
         responses: &mut ResponsesInFlight,
         entries: &[Entry],
     ) -> Option<(Vec<u32>, Option<Limit>)> {
-        let mut resolve = |objects: &[HttpObject]| {
-            self.asked += objects.len();
-            let answer = |object: &HttpObject| {
-                let answers = self.answers.get_mut(&object.address).unwrap();
-                if answers.len() > 1 { answers.remove(0) } else { answers[0] }
-            };
-            let answers = objects.iter().map(answer).collect();
-            self.refusal.clone().map_or(Ok(answers), Err)
+        let mut step = responses.begin(entries.to_vec());
+        let (open, limits) = loop {
+            step = match step {
+                Step::Resolve(objects) => {
+                    let answers = self.answers(&objects);
+                    responses.resolved(self.refusal.clone().map_or(Ok(answers), Err))
+                }
+                Step::Listed(open, limits) => break (open, limits),
+                Step::Unknown => return None,
+            }
         };
-        let (open, limits) = responses.update(entries.to_vec(), &mut resolve)?;
+        assert!(!responses.is_pending());
         Some((open.into_iter().map(|response| response.fd).collect(), limits))
+    }
+}
+
+impl FakeProcess {
+    fn answers(&mut self, objects: &[HttpObject]) -> Vec<Option<ResolvedConnection>> {
+        self.asked += objects.len();
+        let answer = |object: &HttpObject| {
+            let answers = self.answers.get_mut(&object.address).unwrap();
+            if answers.len() > 1 { answers.remove(0) } else { answers[0] }
+        };
+        objects.iter().map(answer).collect()
     }
 }
 
@@ -155,4 +168,18 @@ fn a_process_that_cannot_be_inspected_twice_has_a_limit() {
         (vec![], None),
         "nothing is resolved for no responses"
     );
+}
+
+#[test]
+fn a_list_that_is_abandoned_changes_nothing() {
+    let (mut responses, mut process) = (ResponsesInFlight::default(), FakeProcess::default());
+    process.set(0x10, &[on(5)]);
+    let entries = [entry(100, 0x10)];
+    assert_eq!(process.update(&mut responses, &entries), (vec![5], None));
+    assert!(matches!(responses.begin(entries.to_vec()), Step::Resolve(_)));
+    assert!(responses.is_pending());
+    responses.abandon();
+    assert_eq!(responses.resolved(Ok(vec![on(6)])), Step::Unknown);
+    assert_eq!(process.update(&mut responses, &entries), (vec![5], None));
+    assert_eq!(process.asked, 3, "it is still confirmed");
 }
