@@ -54,7 +54,7 @@ pub fn run(name: &str, bytes: &[u8]) {
 /// What a parser may use for one input: in proportion less than for a real question, so that a
 /// parser that does not count what it does exceeds the limits of the fuzzer.
 fn budget() -> Budget {
-    Budget::new(Allowance { bytes_max: 16 << 20, steps_max: 1 << 24 })
+    Budget::new(Allowance { bytes_max: 16 << 20, steps_max: 1 << 24, with_debug_info: true })
 }
 
 /// A private file with these bytes.

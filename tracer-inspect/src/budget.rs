@@ -24,11 +24,13 @@ pub struct Allowance {
     /// Maximum number of steps. One step takes a few nanoseconds: a word of memory that is in a
     /// cache, eight bytes of a text that is parsed.
     pub steps_max: u64,
+    /// Whether debug information (DWARF) is read. Symbol tables and unwind tables always are.
+    pub with_debug_info: bool,
 }
 
 impl Default for Allowance {
     fn default() -> Self {
-        Self { bytes_max: BYTES_MAX, steps_max: STEPS_MAX }
+        Self { bytes_max: BYTES_MAX, steps_max: STEPS_MAX, with_debug_info: true }
     }
 }
 
@@ -125,11 +127,16 @@ impl Budget {
 
     /// The limit that was reached; `None` if none was.
     pub fn limit(&self) -> Option<Limit> {
-        let Allowance { bytes_max, steps_max } = self.allowance;
+        let Allowance { bytes_max, steps_max, .. } = self.allowance;
         Some(match self.exceeded.get()? {
             Resource::Bytes => Limit::InspectionTooLarge { bytes_max },
             Resource::Steps => Limit::InspectionTooLong { steps_max },
         })
+    }
+
+    /// Whether debug information may be read.
+    pub(crate) const fn allows_debug_info(&self) -> bool {
+        self.allowance.with_debug_info
     }
 
     /// A file was not opened because its file system may never answer.
@@ -182,7 +189,7 @@ mod tests {
     use super::*;
 
     fn budget() -> Budget {
-        Budget::new(Allowance { bytes_max: 100, steps_max: 10 })
+        Budget::new(Allowance { bytes_max: 100, steps_max: 10, ..Allowance::default() })
     }
 
     #[test]

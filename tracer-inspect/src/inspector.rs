@@ -64,10 +64,11 @@ impl Inspector {
 
     /// The answer to a task that is a question; `None` as above.
     pub(crate) fn find_out(&mut self, task: &Task) -> Option<Input> {
-        let budget = Budget::new(self.allowance);
+        let with_debug_info = !matches!(task, Task::CallSite { with_debug_info: false, .. });
+        let budget = Budget::new(Allowance { with_debug_info, ..self.allowance });
         let answer = match task {
             Task::Process(key) => self.facts.answer(*key),
-            Task::CallSite { process, stack, recorded } => {
+            Task::CallSite { process, stack, recorded, .. } => {
                 self.call_site(*process, *stack, recorded.as_ref(), &budget)
             }
             Task::Readers { process, asked } => self.readers(*process, asked, &budget),

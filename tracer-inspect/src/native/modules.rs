@@ -60,7 +60,8 @@ const DEBUG_INFO: [&str; 13] = [
 /// A cache of open modules.
 #[derive(Debug)]
 pub struct Modules {
-    known: BoundedCache<FileKey, Module>,
+    /// With debug information or without.
+    known: BoundedCache<(FileKey, bool), Module>,
 }
 
 impl Default for Modules {
@@ -77,7 +78,7 @@ struct Module {
     path: PathBuf,
     /// Keeps `path` valid.
     _file: File,
-    /// `false` if it is too large or not trusted, and once reading it has failed.
+    /// `false` if it is not wanted, too large or not trusted, and once reading it has failed.
     has_debug_info: bool,
     /// Estimated number of bytes that are allocated for it.
     allocated: u64,
@@ -114,9 +115,9 @@ impl Modules {
         pid: u32,
         mapping: &Mapping,
         budget: &Budget,
-    ) -> Result<Option<FileKey>, Limit> {
+    ) -> Result<Option<(FileKey, bool)>, Limit> {
         let Some((file, metadata)) = mapping.open(pid, budget) else { return Ok(None) };
-        let key = FileKey::of(&metadata);
+        let key = (FileKey::of(&metadata), budget.allows_debug_info());
         if !self.known.contains(&key) {
             let Some(module) = Module::open(pid, file, budget)? else { return Ok(None) };
             let rest = ALLOCATED_MAX.saturating_sub(module.allocated);
@@ -139,7 +140,9 @@ impl Module {
         if symbols > SYMBOLS_MAX {
             return Err(Limit::InspectionTooLarge { bytes_max: SYMBOLS_MAX });
         }
-        let debug_info = match debug_link::follow(pid, &elf, &file, budget) {
+        let follow = || debug_link::follow(pid, &elf, &file, budget);
+        let linked = budget.allows_debug_info().then(follow);
+        let debug_info = match linked.unwrap_or(Linked::Untrusted) {
             Linked::Untrusted => None,
             Linked::Nothing => allocated(&elf),
             Linked::File(linked) => allocated(&elf).zip(allocated(&linked)).map(|(a, b)| a + b),

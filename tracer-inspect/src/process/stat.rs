@@ -57,7 +57,7 @@ pub(super) fn read(pid: u32, file: &str) -> io::Result<String> {
 }
 
 /// The first number of the line of `/proc/PID/status` that begins with `name`.
-pub(super) fn status_field(pid: u32, name: &str) -> Option<u32> {
+pub fn status_field(pid: u32, name: &str) -> Option<u32> {
     status_numbers(pid, name)?.first().copied()
 }
 

@@ -46,6 +46,8 @@ pub enum Task {
         stack: StackId,
         /// The stack itself.
         recorded: Option<UserStack>,
+        /// Whether debug information is read for it, or only symbol tables.
+        with_debug_info: bool,
     },
     /// [`Question::Readers`].
     Readers {
@@ -70,8 +72,10 @@ pub enum Task {
 pub enum TaskKind {
     /// [`Task::Process`].
     Process,
-    /// [`Task::CallSite`].
+    /// [`Task::CallSite`] with debug information.
     CallSite,
+    /// [`Task::CallSite`] without.
+    CallSiteBySymbols,
     /// [`Task::Readers`].
     Readers,
     /// [`Task::Entries`].
@@ -84,7 +88,7 @@ wire_struct!(Setup { with_cmdline, frame_rules });
 wire_struct!(Request { sequence, task });
 wire_enum!(Task {
     0 = Process(process),
-    1 = CallSite { process, stack, recorded },
+    1 = CallSite { process, stack, recorded, with_debug_info },
     2 = Readers { process, asked },
     3 = Entries(process),
     4 = Resolve { process, objects },
@@ -139,16 +143,34 @@ impl Task {
                 Self::Readers { process: *process, asked: asked.clone() }
             }
             Question::CallSite(process, stack) => {
-                Self::CallSite { process: *process, stack: *stack, recorded: recorded.cloned() }
+                let (process, stack, recorded) = (*process, *stack, recorded.cloned());
+                Self::CallSite { process, stack, recorded, with_debug_info: true }
             }
         }
+    }
+
+    /// What remains if this task cannot be done: a call site without debug information.
+    #[must_use]
+    pub fn reduced(self) -> Self {
+        match self {
+            Self::CallSite { process, stack, recorded, .. } => {
+                Self::CallSite { process, stack, recorded, with_debug_info: false }
+            }
+            other => other,
+        }
+    }
+
+    /// Whether [`reduced`](Self::reduced) returns another task.
+    pub const fn is_reducible(&self) -> bool {
+        matches!(self, Self::CallSite { with_debug_info: true, .. })
     }
 
     /// Its kind.
     pub const fn kind(&self) -> TaskKind {
         match self {
             Self::Process(_) => TaskKind::Process,
-            Self::CallSite { .. } => TaskKind::CallSite,
+            Self::CallSite { with_debug_info: true, .. } => TaskKind::CallSite,
+            Self::CallSite { with_debug_info: false, .. } => TaskKind::CallSiteBySymbols,
             Self::Readers { .. } => TaskKind::Readers,
             Self::Entries(_) => TaskKind::Entries,
             Self::Resolve { .. } => TaskKind::Resolve,

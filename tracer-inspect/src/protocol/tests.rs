@@ -79,8 +79,13 @@ fn tasks() -> Vec<Task> {
     let recorded = UserStack { addresses: vec![1, 2, 3], top: Some(top) };
     vec![
         Task::Process(PROCESS),
-        Task::CallSite { process: PROCESS, stack: STACK, recorded: Some(recorded) },
-        Task::CallSite { process: PROCESS, stack: STACK, recorded: None },
+        Task::CallSite {
+            process: PROCESS,
+            stack: STACK,
+            recorded: Some(recorded),
+            with_debug_info: true,
+        },
+        Task::CallSite { process: PROCESS, stack: STACK, recorded: None, with_debug_info: false },
         Task::Readers { process: PROCESS, asked: asked() },
         Task::Entries(PROCESS),
         Task::Resolve { process: PROCESS, objects: objects() },

@@ -81,7 +81,12 @@ fn the_filter_does_not_hinder_inspections() {
     let tasks = [
         Task::Process(process),
         Task::Readers { process, asked: vec![asked] },
-        Task::CallSite { process, stack: StackId(1), recorded: Some(recorded) },
+        Task::CallSite {
+            process,
+            stack: StackId(1),
+            recorded: Some(recorded),
+            with_debug_info: true,
+        },
         Task::Entries(process),
     ];
     let filter = || {

@@ -4,6 +4,7 @@
 
 mod exchange;
 mod launcher;
+mod program;
 mod receive;
 
 use std::{
@@ -27,6 +28,7 @@ use self::exchange::{Exchange, WorkerFailed};
 pub(crate) use self::exchange::{Outcome, Unanswered};
 use self::launcher::Launcher;
 pub(crate) use self::launcher::{LAUNCHER, WORKER, run as run_launcher};
+use self::program::identify;
 use self::receive::{Received, receive};
 
 /// No further request is encoded while this many bytes have not been sent.
@@ -74,7 +76,7 @@ impl Inspections {
         Ok(Self {
             setup: setup.to_frame().context("--call-sites: the file is too large")?,
             launcher: Launcher::start(verbose)?,
-            exchange: Exchange::default(),
+            exchange: Exchange::new(identify),
             worker: None,
             ending: Vec::new(),
             starts: 0,

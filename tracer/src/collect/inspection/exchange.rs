@@ -4,23 +4,21 @@
 //! A worker answers one request at a time, in order. So it works on the oldest one that was sent,
 //! and if the worker fails (it exits, takes too long, or sends something that is not an answer),
 //! that request is to blame. It is sent once more, alone, to a fresh worker, after all others and
-//! with more time. If that fails too, no request of this kind is made about the process again.
+//! with more time. If that fails too, no request of this kind is made about the process, or about
+//! another one that runs the program, again; a call site is asked for without debug information.
 
-use std::{
-    collections::{BTreeSet, VecDeque},
-    os::fd::OwnedFd,
-    time::Duration,
-};
+mod remembered;
 
+use std::{collections::VecDeque, os::fd::OwnedFd, time::Duration};
+
+use remembered::{Failed, Remembered};
+pub(super) use remembered::{Identify, Program};
 use tracer_core::{ProcessKey, Timestamp};
 use tracer_inspect::protocol::{Answer, Reply, Request, Task, TaskKind, frame::FrameBuffer};
 
 /// Maximum number of requests that a worker has at a time: enough that it does not wait for the
 /// next one, and few enough that little is lost with it.
 const SENT_MAX: usize = 16;
-/// Maximum number of pairs of process and kind that are remembered. The process that started first
-/// is forgotten first.
-const REMEMBERED_MAX: usize = 4_096;
 
 /// The outcome of a request.
 #[derive(Debug)]
@@ -94,7 +92,7 @@ pub(super) struct Exchange {
     /// The current worker has been sent a request.
     is_used: bool,
     /// What is not asked again.
-    failed: Remembered,
+    failed: Failed,
     /// What takes longer than [`first_time_max`].
     slow: Remembered,
     /// The number of the latest request.
@@ -107,7 +105,11 @@ pub(super) struct Exchange {
 const fn first_time_max(kind: TaskKind) -> Duration {
     Duration::from_secs(match kind {
         TaskKind::Process => 1,
-        TaskKind::CallSite | TaskKind::Entries | TaskKind::Readers | TaskKind::Resolve => 2,
+        TaskKind::CallSite
+        | TaskKind::CallSiteBySymbols
+        | TaskKind::Entries
+        | TaskKind::Readers
+        | TaskKind::Resolve => 2,
     })
 }
 
@@ -120,35 +122,18 @@ const START_TIME_MAX: Duration = Duration::from_secs(10);
 /// Maximum length in bytes of the message that says that a worker is ready.
 const READY_MAX: usize = 64;
 
-/// Kinds of requests about processes.
-#[derive(Debug, Default)]
-struct Remembered(BTreeSet<(ProcessKey, TaskKind)>);
-
-impl Remembered {
-    fn contains(&self, task: &Task) -> bool {
-        self.0.contains(&(task.process(), task.kind()))
-    }
-
-    /// Whether there is any kind of this process.
-    fn has_process(&self, process: ProcessKey) -> bool {
-        let of_process = (process, TaskKind::Process)..=(process, TaskKind::Resolve);
-        self.0.range(of_process).next().is_some()
-    }
-
-    fn insert(&mut self, task: &Task) {
-        self.0.insert((task.process(), task.kind()));
-        if self.0.len() > REMEMBERED_MAX {
-            self.0.pop_first();
-        }
-    }
-}
-
 impl Exchange {
+    /// An exchange without requests.
+    pub(super) fn new(identify: Identify) -> Self {
+        Self { failed: Failed::new(identify), ..Self::default() }
+    }
+
     /// Adds a request; returns its outcome if it will not be sent.
     pub(super) fn ask(&mut self, task: Task) -> Option<Outcome> {
-        if self.failed.contains(&task) {
-            return Some(Outcome::unanswered(task, Unanswered::Failed));
-        }
+        let task = match self.failed.possible(task) {
+            Ok(task) => task,
+            Err(task) => return Some(Outcome::unanswered(task, Unanswered::Failed)),
+        };
         // Workers have failed at another kind of request about the process.
         let is_suspect = self.failed.has_process(task.process());
         let is_slow = is_suspect || self.slow.contains(&task);
@@ -302,13 +287,16 @@ impl Exchange {
             self.waiting.push_back(Waiting { task, attempt: Attempt::Second });
             return;
         }
-        let (process, kind) = (task.process(), task.kind());
-        log::debug!("two workers failed at {kind:?} of process {}", process.pid);
+        log::debug!("two workers failed at {:?} of process {}", task.kind(), task.process().pid);
         self.failed.insert(&task);
-        let is_same = |other: &Task| (other.process(), other.kind()) == (process, kind);
-        let same = self.take_waiting(is_same);
-        let tasks = same.into_iter().chain([task]);
-        outcomes.extend(tasks.map(|task| Outcome::unanswered(task, Unanswered::Failed)));
+        let waiting = std::mem::take(&mut self.waiting).into_iter();
+        let to_blame = Waiting { task, attempt: Attempt::Slow };
+        for Waiting { task, attempt } in waiting.chain([to_blame]) {
+            match self.failed.possible(task) {
+                Ok(task) => self.waiting.push_back(Waiting { task, attempt }),
+                Err(task) => outcomes.push(Outcome::unanswered(task, Unanswered::Failed)),
+            }
+        }
     }
 
     /// The requests about this process come after all others, so that a process at which workers

@@ -1,6 +1,6 @@
 //! What becomes of requests whose worker answers, fails, or says something else.
 
-use tracer_core::{ConnectionId, Limit, Reader, ReaderFacts, Readers};
+use tracer_core::{ConnectionId, Limit, Reader, ReaderFacts, Readers, StackId};
 use tracer_inspect::protocol::frame::MESSAGE_MAX;
 
 use super::*;
@@ -295,4 +295,66 @@ fn without_time_some_or_all_requests_are_given_up() {
     assert_eq!(outcome, Err(WorkerFailed), "it still works on one");
     assert_eq!(play.take().len(), 17);
     assert!(play.exchange.is_idle());
+}
+
+/// All processes with an even pid run one program.
+fn of_parity(process: ProcessKey) -> Option<Program> {
+    process.pid.is_multiple_of(2).then_some(Program(2))
+}
+
+fn call_site(pid: u32, with_debug_info: bool) -> Task {
+    let stack = StackId(1);
+    Task::CallSite { process: process(pid), stack, recorded: None, with_debug_info }
+}
+
+/// Lets two workers fail at the next request.
+fn fail_twice(play: &mut Play) {
+    play.exchange.worker_ended();
+    for _ in 0..2 {
+        play.start();
+        play.send();
+        play.fail();
+    }
+    play.start();
+}
+
+#[test]
+fn a_call_site_is_searched_with_debug_information_then_without_then_not_at_all() {
+    let mut play = Play::default();
+    play.ask(call_site(1, true));
+    fail_twice(&mut play);
+    assert_eq!(play.take(), []);
+    assert_eq!(play.send(), [1]);
+    assert_eq!(play.requests[0].task, call_site(1, false));
+    play.answer();
+    assert_eq!(play.take(), [(1, true)]);
+    play.ask(call_site(1, true));
+    fail_twice(&mut play);
+    assert_eq!(play.take(), [(1, false)]);
+    play.ask(call_site(1, true));
+    assert_eq!(play.take(), [(1, false)]);
+    play.ask(call_site(2, true));
+    assert_eq!(play.send(), [2]);
+    assert_eq!(play.requests[0].task, call_site(2, true));
+}
+
+#[test]
+fn what_fails_for_a_process_is_not_asked_about_others_that_run_its_program() {
+    let exchange = Exchange::new(of_parity);
+    let mut play = Play { exchange, ..Play::default() };
+    play.ask(task(2));
+    play.start();
+    play.send();
+    play.fail();
+    play.start();
+    play.send();
+    play.ask(task(4));
+    play.ask(task(5));
+    play.fail();
+    assert_eq!(play.take(), [(4, false), (2, false)]);
+    play.ask(task(6));
+    assert_eq!(play.take(), [(6, false)]);
+    play.ask(Task::Entries(process(6)));
+    play.start();
+    assert_eq!(play.send(), [5, 6]);
 }

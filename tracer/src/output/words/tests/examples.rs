@@ -250,6 +250,7 @@ pub(crate) fn limits() -> Vec<Limit> {
         Limit::Recorded { text: "(text of an old recording)".to_owned() },
         Limit::InspectionTooLarge { bytes_max: 192 << 20 },
         Limit::InspectionTooLong { steps_max: 1 << 32 },
+        Limit::FileNotLocal { filesystem: "fuse.sshfs".to_owned() },
     ]
 }
 

@@ -1,0 +1,97 @@
+//! Requests that workers have failed at, or that take long.
+
+use std::collections::BTreeSet;
+
+use tracer_core::ProcessKey;
+use tracer_inspect::protocol::{Task, TaskKind};
+
+/// Maximum number of pairs of process and kind that are remembered. The process that started first
+/// is forgotten first.
+const REMEMBERED_MAX: usize = 4_096;
+
+/// A program that several processes may run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::collect::inspection) struct Program(pub(in crate::collect::inspection) u64);
+
+/// Finds the program that a process runs; `None` if it has exited.
+pub(in crate::collect::inspection) type Identify = fn(ProcessKey) -> Option<Program>;
+
+/// Kinds of requests about processes.
+#[derive(Debug, Default)]
+pub(super) struct Remembered(BTreeSet<(ProcessKey, TaskKind)>);
+
+impl Remembered {
+    pub(super) fn contains(&self, task: &Task) -> bool {
+        self.0.contains(&(task.process(), task.kind()))
+    }
+
+    /// Whether there is any kind of this process.
+    pub(super) fn has_process(&self, process: ProcessKey) -> bool {
+        let of_process = (process, TaskKind::Process)..=(process, TaskKind::Resolve);
+        self.0.range(of_process).next().is_some()
+    }
+
+    pub(super) fn insert(&mut self, task: &Task) {
+        self.0.insert((task.process(), task.kind()));
+        if self.0.len() > REMEMBERED_MAX {
+            self.0.pop_first();
+        }
+    }
+}
+
+/// Kinds of requests that are not made any more, about processes and about programs.
+#[derive(Debug, Default)]
+pub(super) struct Failed {
+    of_processes: Remembered,
+    of_programs: BTreeSet<(Program, TaskKind)>,
+    identify: Option<Identify>,
+}
+
+impl Failed {
+    pub(super) fn new(identify: Identify) -> Self {
+        Self { identify: Some(identify), ..Self::default() }
+    }
+
+    /// Workers have failed at this task twice.
+    pub(super) fn insert(&mut self, task: &Task) {
+        self.of_processes.insert(task);
+        let program = self.identify.and_then(|identify| identify(task.process()));
+        self.of_programs.extend(program.map(|program| (program, task.kind())));
+        if self.of_programs.len() > REMEMBERED_MAX {
+            self.of_programs.pop_first();
+        }
+    }
+
+    /// Whether there is any kind of this process.
+    pub(super) fn has_process(&self, process: ProcessKey) -> bool {
+        self.of_processes.has_process(process)
+    }
+
+    /// The task, or what remains of it without the kinds that are not made any more.
+    ///
+    /// # Errors
+    /// Nothing remains. The task is returned.
+    pub(super) fn possible(&self, task: Task) -> Result<Task, Task> {
+        let mut task = task;
+        while self.contains(&task) {
+            if !task.is_reducible() {
+                return Err(task);
+            }
+            task = task.reduced();
+        }
+        Ok(task)
+    }
+
+    fn contains(&self, task: &Task) -> bool {
+        if self.of_processes.contains(task) {
+            return true;
+        }
+        // Processes are identified only if that may matter.
+        let is_kind = |(_, kind): &(Program, TaskKind)| *kind == task.kind();
+        self.of_programs.iter().any(is_kind)
+            && self
+                .identify
+                .and_then(|identify| identify(task.process()))
+                .is_some_and(|program| self.of_programs.contains(&(program, task.kind())))
+    }
+}
